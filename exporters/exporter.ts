@@ -1,0 +1,30 @@
+// What an exporter is to the pipeline, and how it accounts for all that it was given.
+import type { Sink } from "../core/signals.ts";
+
+/** What is counted: spans, metric points, events (log records). */
+export type Kind = "span" | "point" | "event";
+
+/** Why something given to an exporter did not arrive. */
+export type LossCause = "queue_full" | "rejected" | "shutdown_timeout" | "encode";
+
+/** At rest, for every kind: given = acknowledged + lost (by cause) + queued. */
+export interface Balance {
+  readonly given: number;
+  readonly acknowledged: number;
+  readonly queued: number;
+  readonly lost: Readonly<Record<LossCause, number>>;
+}
+
+export interface Exporter extends Sink {
+  /** The key under `exporters:`. */
+  readonly name: string;
+  /** `otlp_grpc`, `otlp_http`, `console`; otel.component.type in self-telemetry. */
+  readonly type: string;
+  balance(kind: Kind): Balance;
+  /** Bytes that wait, and the bound on them; 0 and 0 where nothing waits. */
+  readonly queue: { readonly bytes: number; readonly limit: number };
+  /** Sends what waits; resolves when all is settled or the deadline (milliseconds) has passed. */
+  flush(deadlineMs: number): Promise<void>;
+  /** Flushes, then counts what remains as lost (`shutdown_timeout`). Idempotent. */
+  shutdown(deadlineMs: number): Promise<void>;
+}

@@ -1,0 +1,150 @@
+// The typed face of the native addon: one class per kernel noun. Arguments are checked here or by
+// the compiler; the addon assumes them valid. Every failure is a NativeError.
+import { createRequire } from "node:module";
+
+/** What a call into libbpf or the kernel failed with. */
+export interface NativeError extends Error {
+  /** The errno name, e.g. `EPERM`. */
+  readonly code: string;
+  /** What was being done: `open`, `load`, `attach`, `map ring`, `read table`, ... */
+  readonly step: string;
+  /** The BPF program concerned, where there is one. */
+  readonly program?: string;
+  /** The verifier's log or libbpf's last words, where there are any. */
+  readonly detail?: string;
+}
+
+export interface LoadOptions {
+  /** Programs to load; every other program of the object is left out. */
+  readonly programs: readonly string[];
+  /** Bytes for `const volatile` globals, by name; each at most as long as the variable. */
+  readonly constants?: Readonly<Record<string, Uint8Array>>;
+  /** Maps that another loaded object already owns, by this object's name for them. */
+  readonly reuse?: Readonly<Record<string, BpfMap>>;
+  /** `max_entries` to set before load, by map name (a ring's is its size in bytes). */
+  readonly maxEntries?: Readonly<Record<string, number>>;
+}
+
+/** One BPF object: opened, loaded, its programs attached one by one. */
+export interface BpfObject {
+  /** Attaches one loaded program; a second call for the same program is an error (EEXIST). */
+  attach(program: string): void;
+  /** Detaches one program; detaching what is not attached does nothing. */
+  detach(program: string): void;
+  /** Throws ENOENT for a name that the object lacks. */
+  map(name: string): BpfMap;
+  /** Kernel ids and sizes of the loaded programs. `runCount`/`runTimeNs` are 0 unless statistics are on. */
+  programs(): readonly ProgramInfo[];
+  /**
+   * Runs an iterator program to its end on a worker thread and answers with all that it wrote.
+   * `map` names the map that a map-element iterator walks.
+   */
+  iterate(program: string, map?: string): Promise<Uint8Array>;
+  /** Runs a `SEC("syscall")` program once; its return value. `context` is read and written back. */
+  run(program: string, context?: Uint8Array): number;
+  /** Detaches and unloads everything. Idempotent; every other call then throws EBADF. */
+  close(): void;
+}
+
+export interface ProgramInfo {
+  readonly name: string;
+  readonly id: number;
+  readonly attached: boolean;
+  readonly instructions: number;
+  readonly runCount: number;
+  readonly runTimeNs: number;
+}
+
+/** A BPF map of a loaded object. Valid until its object is closed, EBADF afterwards. */
+export interface BpfMap {
+  readonly name: string;
+  readonly keySize: number;
+  /** One value; for per-CPU maps the size of one CPU's share. */
+  readonly valueSize: number;
+  readonly maxEntries: number;
+  /**
+   * Reads every entry with batch lookups. Answers with the number of entries. `keys` and `values` are
+   * grown by the caller: entry i is at i * keySize and i * valueSize. Per-CPU values are summed word by
+   * word as u64 (valueSize is then a multiple of 8), except the u64 words listed in `maxWords`, of which
+   * the largest is taken. Throws ENOSPC when the arrays are too small for all entries.
+   */
+  read(keys: Uint8Array, values: Uint8Array, maxWords?: Uint32Array): number;
+  /** The same without summing: value i of CPU c is at (i * cpus + c) * valueSize. */
+  readPerCpu(keys: Uint8Array, values: Uint8Array): number;
+  update(key: Uint8Array, value: Uint8Array): void;
+  /** False where there was no such key. */
+  delete(key: Uint8Array): boolean;
+}
+
+/** The reading end of one BPF ring buffer, mapped by the addon itself. */
+export interface Ring {
+  /** Bytes produced and not yet consumed. */
+  readonly pending: number;
+  /** The ring's size in bytes. */
+  readonly capacity: number;
+  /**
+   * Moves what is committed into one reused buffer and calls `onBatch` once per full buffer:
+   * records lie one behind the other, each behind the kernel's 8-byte header (u32 length, u32 page
+   * offset) and padded to 8 bytes; discarded records are dropped. The arrays are valid during the
+   * call only. Answers with the number of records.
+   */
+  drain(onBatch: (words: Uint32Array, bytes: Uint8Array, length: number) => void): number;
+  close(): void;
+}
+
+/** Tells when rings ask to be read before their time (a forced wake-up). */
+export interface Waker {
+  add(ring: Ring): void;
+  remove(ring: Ring): void;
+  close(): void;
+}
+
+/** What this kernel and these permissions allow, found by trying. */
+export interface Features {
+  /** Kernel release, as uname prints it. */
+  readonly kernel: string;
+  /** libbpf's version, e.g. `1.1`. */
+  readonly libbpf: string;
+  /** `none`, `integrity` or `confidentiality`; `unknown` where securityfs does not tell. */
+  readonly lockdown: string;
+  readonly cpus: number;
+}
+
+export interface Offset {
+  /** Wall-clock seconds and nanoseconds at which the boot clock read 0; nsec in [0, 1e9). */
+  readonly sec: number;
+  readonly nsec: number;
+}
+
+export interface Native {
+  /** Opens and loads on a worker thread. `object` is the ELF file's bytes, `name` goes into messages. */
+  load(name: string, object: Uint8Array, options: LoadOptions): Promise<BpfObject>;
+  /** Maps a BPF_MAP_TYPE_RINGBUF; `batchBytes` is the size of the reused buffer (default 256 KiB). */
+  openRing(map: BpfMap, batchBytes?: number): Ring;
+  /** Calls `onWake` from the event loop; keeps the process alive only until `close`. */
+  createWaker(onWake: () => void): Waker;
+  features(): Features;
+  /** Whether a program of this kind loads (a tiny one is tried), `undefined` or the error's code. */
+  tryKind(kind: "tp_btf" | "fentry" | "kprobe" | "iter" | "tracepoint"): string | undefined;
+  /** Number of arguments of a BTF tracepoint (without the context), -1 where this kernel lacks it. */
+  tracepointArity(name: string): number;
+  /** Whether the running kernel's BTF has this function, and its number of parameters; -1 where absent. */
+  functionArity(name: string): number;
+  /** Values by name of an enum in the running kernel's BTF; empty where absent. */
+  kernelEnum(name: string): Readonly<Record<string, number>>;
+  /** Boot clock to wall clock, from the tightest of several samples. */
+  bootOffset(): Offset;
+  /** Nanoseconds on the boot clock. */
+  bootNow(): number;
+  /** SO_NETNS_COOKIE of the namespace behind an open nsfs fd, or of the caller's own for -1. */
+  netnsCookie(fd: number): number;
+  /** SO_COOKIE of a socket of this process. */
+  socketCookie(fd: number): number;
+  /** Switches BPF run-time statistics on until `close`. */
+  enableStats(): { close(): void };
+  /** libbpf's messages: level 0 warn, 1 info, 2 debug. One listener. */
+  onMessage(listener: ((level: number, text: string) => void) | undefined): void;
+}
+
+/** The addon, loaded at first use. */
+export const native = createRequire(import.meta.url)("./build/wirespan.node") as Native;
