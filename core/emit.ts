@@ -1,0 +1,52 @@
+// The emit calls that a plugin gets, typed from what it declared.
+import type {
+  Attributes,
+  EventSpec,
+  ExponentialHistogram,
+  MetricSpec,
+  Resource,
+  Signals,
+  SpanContext,
+  SpanSpec,
+  Time,
+} from "./signals.ts";
+
+export interface EmittedSpan<S extends SpanSpec> extends SpanContext {
+  readonly resource: Resource;
+  readonly parentSpanId?: Uint8Array | undefined;
+  readonly parentIsRemote?: boolean;
+  readonly kind: "internal" | "client" | "server";
+  readonly start: Time;
+  readonly end: Time;
+  readonly attributes: Attributes<S["attributes"]>;
+  readonly error?: string | undefined;
+}
+
+export interface EmittedEvent<S extends EventSpec> {
+  /** Absent: the host's. */
+  readonly resource?: Resource;
+  readonly time: Time;
+  readonly attributes: Attributes<S["attributes"]>;
+  readonly context?: SpanContext | undefined;
+}
+
+/** A metric that is read: each collection states the value since the start, the last statement counts. */
+export interface Observed<S extends MetricSpec> {
+  observe(
+    value: S["instrument"] extends "histogram" ? ExponentialHistogram : number,
+    attributes: Attributes<S["attributes"]>,
+    /** Absent: the host's. */
+    resource?: Resource,
+  ): void;
+}
+
+/** The declared signals, ready to be fed. */
+export type Emit<S extends Signals> = {
+  readonly [K in keyof S]: S[K] extends SpanSpec
+    ? (span: EmittedSpan<S[K]>) => void
+    : S[K] extends EventSpec
+      ? (event: EmittedEvent<S[K]>) => void
+      : S[K] extends MetricSpec
+        ? Observed<S[K]>
+        : never;
+};

@@ -1,0 +1,77 @@
+// What a plugin is: one typed literal. What the compiler can join, it joins: C field to record type to
+// handler, C program to probe, constant to setting, declared attribute to emit call, token to service.
+import type { Token } from "./container.ts";
+import type { Emit } from "./emit.ts";
+import type { Settings, SettingsOf } from "./settings.ts";
+import type { Signals } from "./signals.ts";
+import type { TraceView } from "./trace/view.ts";
+import type { Bpf, RingWire, RowsWire, TableWire, Wire } from "./wire.ts";
+
+export type Uses = Readonly<Record<string, Token<unknown>>>;
+
+/** A program, or one that reads an argument which only newer kernels' tracepoints have. */
+export type Candidate<P extends string> = P | { readonly program: P; readonly args: number };
+
+export interface Probe<P extends string = string> {
+  /** Programs that can watch it, best first; the first that this kernel has and lets attach is used. */
+  readonly programs: readonly [Candidate<P>, ...Candidate<P>[]];
+  /** What is lost without it. A probe that does not say so is required. */
+  readonly without?: string;
+}
+
+export type ConstantValue = number | boolean | Uint8Array | readonly ConstantValue[] | ConstantStruct;
+export interface ConstantStruct {
+  readonly [field: string]: ConstantValue;
+}
+
+type Handler<W extends Wire> =
+  W extends RingWire<infer R>
+    ? (record: R) => void
+    : W extends TableWire<infer K, infer V>
+      ? (rows: Iterable<readonly [key: K, value: V]>) => void
+      : W extends RowsWire<infer R>
+        ? (rows: Iterable<R>) => void
+        : never;
+
+/** One handler per wire. Records and rows are valid during the call only; tables are read at each collection. */
+export type Handlers<B extends Bpf> = { readonly [K in keyof B["wires"]]: Handler<B["wires"][K]> };
+
+export interface Io<C, S extends Signals, U extends Uses> {
+  readonly config: C;
+  readonly emit: Emit<S>;
+  readonly use: { readonly [K in keyof U]: U[K] extends Token<infer T> ? T : never };
+}
+
+export interface Plugin<
+  C extends Settings = Settings,
+  B extends Bpf = Bpf,
+  S extends Signals = Signals,
+  U extends Uses = Uses,
+> {
+  /** Folder, config key, object file and instrumentation scope. */
+  readonly name: string;
+  readonly summary: string;
+  readonly config: C;
+  readonly bpf: B;
+  /** For each thing watched, how it can be. Programs on `iter/` hooks need no probe. */
+  readonly probes: Readonly<Record<string, Probe<keyof B["programs"] & string>>>;
+  readonly signals: S;
+  /** Services wanted from the core, by token. */
+  readonly uses?: U;
+  /** Values for the object's `const volatile` globals beside those the host sets itself. */
+  constants?(config: SettingsOf<C>): Readonly<Partial<Record<keyof B["constants"], ConstantValue>>>;
+  /** Runs before the programs are attached; answers with one handler per wire. */
+  start(io: Io<SettingsOf<C>, S, U>): Handlers<B>;
+  /** `wirespan trace <name>`: bcc's options and columns. */
+  readonly trace: TraceView;
+}
+
+/** Infers a plugin's types from its literal; does nothing at run time. */
+export function plugin<
+  const C extends Settings,
+  const B extends Bpf,
+  const S extends Signals,
+  U extends Uses = Record<never, never>,
+>(p: Plugin<C, B, S, U>): Plugin<C, B, S, U> {
+  return p;
+}

@@ -1,0 +1,64 @@
+// What a setting is: plain data that config/ turns into schema, environment names, flags and docs.
+
+export type Format =
+  | "boolean"
+  | "count"
+  | "duration"
+  | "size"
+  | "string"
+  | "strings"
+  | "ports"
+  | "cidrs"
+  | readonly string[];
+
+export interface Setting {
+  readonly doc: string;
+  /**
+   * `duration`: milliseconds, written `500ms`, `10s`, `5m`; `size`: bytes, written `32MiB`;
+   * `ports`: list of ports and ranges (`22`, `8000-8999`); `cidrs`: list of addresses and CIDRs;
+   * a list of strings: one of them.
+   */
+  readonly format: Format;
+  readonly default: boolean | number | string | readonly string[];
+}
+
+export type Settings = Readonly<Record<string, Setting>>;
+
+type Value<S extends Setting> = S["format"] extends readonly string[]
+  ? S["format"][number]
+  : S["format"] extends "boolean"
+    ? boolean
+    : S["format"] extends "count" | "duration" | "size"
+      ? number
+      : S["format"] extends "string"
+        ? string
+        : readonly string[];
+
+/** The values a plugin gets: validated, frozen. */
+export type SettingsOf<S extends Settings> = { readonly [K in keyof S]: Value<S[K]> };
+
+/** What a connection or process must (or must not) be. Empty lists say nothing. */
+export interface Match {
+  readonly pid: readonly string[];
+  readonly comm: readonly string[];
+  readonly uid: readonly string[];
+  /** Paths under the cgroup mount; the whole subtree matches. */
+  readonly cgroup: readonly string[];
+  /** Network namespaces: inode numbers as `ip netns identify`/`lsns` give, or `pid:1234`. */
+  readonly netns: readonly string[];
+  readonly localPort: readonly string[];
+  readonly remotePort: readonly string[];
+  readonly localAddress: readonly string[];
+  readonly remoteAddress: readonly string[];
+  readonly family: readonly string[];
+  readonly direction: readonly string[];
+}
+
+/** Evaluated in the kernel on the final tuple and the true owner. */
+export interface Filter {
+  readonly include: Match;
+  readonly exclude: Match;
+  /** Milliseconds, may be fractional. */
+  readonly minDuration: number;
+  readonly failuresOnly: boolean;
+}

@@ -1,0 +1,63 @@
+// What crosses from a BPF program to TypeScript. tools/btfgen.ts writes the values from the built
+// object's BTF; nothing of a layout is written by hand.
+
+/** Reads one C struct where it lies. Getters are valid while the memory under it is. */
+export interface Cursor {
+  /** Points the cursor at a struct that begins at `offset` (bytes, a multiple of 4). */
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void;
+}
+
+type CursorClass<R> = new () => R & Cursor;
+
+/** Records that programs submit one by one. */
+export interface RingWire<R> {
+  readonly kind: "ring";
+  readonly size: number;
+  readonly record: CursorClass<R>;
+}
+
+/** Sums that programs keep; read as a whole at each collection. */
+export interface TableWire<K, V> {
+  readonly kind: "table";
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly perCpu: boolean;
+  /** u64 words of a value of which the largest is taken, not the sum, over CPUs (fields named max_*). */
+  readonly maxWords: readonly number[];
+  readonly key: CursorClass<K>;
+  readonly value: CursorClass<V>;
+}
+
+/** Records that the iterator program of the same name writes each time it is run. */
+export interface RowsWire<R> {
+  readonly kind: "rows";
+  readonly size: number;
+  readonly record: CursorClass<R>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: any record type; each wire's own is inferred where it is used
+export type Wire = RingWire<any> | TableWire<any, any> | RowsWire<any>;
+
+/** How a `const volatile` global lies: packed by core/constants.ts. */
+export type ConstantLayout =
+  | { readonly offset: number; readonly size: number; readonly kind: "int" }
+  | { readonly offset: number; readonly size: number; readonly kind: "array"; readonly element: ConstantLayout }
+  | {
+      readonly offset: number;
+      readonly size: number;
+      readonly kind: "struct";
+      readonly fields: Readonly<Record<string, ConstantLayout>>;
+    };
+
+/** What btfgen reads off a built object. */
+export interface Bpf {
+  /** Over every wire's field names, offsets and sizes: compared with the object's own at load. */
+  readonly hash: string;
+  /** Each program's hook, as its SEC() says: `tp_btf/inet_sock_set_state`. */
+  readonly programs: Readonly<Record<string, string>>;
+  /** `const volatile` globals, set before load. */
+  readonly constants: Readonly<Record<string, ConstantLayout>>;
+  /** u64 words of the per-CPU map `counters`, by name: exported as metrics of the agent itself. */
+  readonly counters: readonly string[];
+  readonly wires: Readonly<Record<string, Wire>>;
+}
