@@ -1,0 +1,30 @@
+# Builds the native addon and every BPF object. `make bpf` builds the objects alone.
+CLANG ?= $(firstword $(call on_path,clang) $(call on_path,clang-2[0-9]) $(call on_path,clang-1[4-9]) clang)
+STRIP ?= $(firstword $(call on_path,llvm-strip) $(call on_path,llvm-strip-2[0-9]) $(call on_path,llvm-strip-1[4-9]))
+on_path = $(foreach folder,$(subst :, ,$(PATH)),$(wildcard $(folder)/$(1)))
+
+# Where Debian keeps <asm/types.h>; other distributions have it in /usr/include.
+multiarch := $(wildcard /usr/include/$(shell uname -m)-linux-gnu)
+
+BPF_CFLAGS := -target bpf -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Ibpf $(multiarch:%=-I%)
+objects := $(patsubst %.bpf.c,%.bpf.o,$(wildcard bpf/*.bpf.c plugins/*/*.bpf.c))
+
+.PHONY: all bpf native clean
+all: bpf native
+bpf: $(objects)
+
+# BTF stays, DWARF goes. Without an llvm-strip the objects work as well, and are larger.
+%.bpf.o: %.bpf.c Makefile
+	@echo "  clang $<"
+	@$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $@.d -c $< -o $@.part
+	@$(if $(STRIP),$(STRIP) -g $@.part)
+	@mv $@.part $@
+
+native:
+	@+$(MAKE) --no-print-directory -C native
+
+clean:
+	rm -f $(objects) $(objects:=.d)
+	$(MAKE) -C native clean
+
+-include $(wildcard bpf/*.bpf.o.d plugins/*/*.bpf.o.d)

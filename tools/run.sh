@@ -1,0 +1,48 @@
+#!/bin/sh
+# What every npm script runs: set-up as far as the verb needs it, then this clone's own Node.
+# Plain sh, because the machine's node may be too old to run our TypeScript. Ends in exec, so
+# that the pid npm signals is the agent's.
+set -eu
+cd "$(dirname "$0")/.."
+
+verb=${1:?usage: tools/run.sh agent|test|unit|native|build|check|gen|backends [ARGS]}
+shift
+case $(uname -m) in
+  x86_64) arch=x64 ;;
+  aarch64) arch=arm64 ;;
+  *) arch=$(uname -m) ;;
+esac
+node=node_modules/node-linux-$arch/bin/node
+
+# Runs set-up in a process group of its own: a signal must also end the apt or the compiler
+# that a shell in the foreground would wait for.
+setup() {
+  setsid sh tools/setup.sh "$arch" "$1" </dev/null &
+  group=$!
+  trap 'kill -TERM -- -"$group" 2>/dev/null; wait "$group"; exit 143' TERM HUP
+  trap 'kill -TERM -- -"$group" 2>/dev/null; wait "$group"; exit 130' INT
+  status=0
+  wait "$group" || status=$?
+  trap - TERM HUP INT
+  [ "$status" -eq 0 ] || exit "$status"
+}
+
+case $verb in
+  unit | check | backends) setup packages ;;
+  agent | test | native | build | gen) setup everything ;;
+  *)
+    echo "wirespan: tools/run.sh does not know the verb $verb" >&2
+    exit 2
+    ;;
+esac
+PATH=$PWD/${node%/node}:$PATH
+export PATH
+
+case $verb in
+  agent) exec "$node" core/main.ts "$@" ;;
+  test) exec "$node" tools/test.ts check unit native kernel backend "$@" ;;
+  unit | native | check) exec "$node" tools/test.ts "$verb" "$@" ;;
+  build) ;;
+  gen) exec "$node" tools/btfgen.ts "$@" ;;
+  backends) exec "$node" tools/backends.ts "$@" ;;
+esac

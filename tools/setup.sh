@@ -1,0 +1,125 @@
+#!/bin/sh
+# Installs and builds what is missing, and says what and why before it does; all of it on standard
+# error. When nothing is missing it says nothing and costs a few hundredths of a second.
+# usage: setup.sh ARCH packages|everything      ARCH as npm spells it: x64, arm64
+set -eu
+exec >&2
+arch=$1
+stage=$2
+own_node=node_modules/node-linux-$arch/bin/node
+
+say() { printf 'wirespan: %s\n' "$*"; }
+stop() {
+  say "$@"
+  exit 2
+}
+
+# One row a need: what to look for, why, and the package that has it under each package manager.
+needs='command clang       apt:clang      dnf:clang        zypper:clang        pacman:clang  apk:clang       compiles the BPF programs
+command make        apt:make       dnf:make         zypper:make         pacman:make   apk:make        runs the build
+command c++         apt:g++        dnf:gcc-c++      zypper:gcc-c++      pacman:gcc    apk:g++         compiles the native addon
+header bpf/libbpf.h apt:libbpf-dev dnf:libbpf-devel zypper:libbpf-devel pacman:libbpf apk:libbpf-dev loads BPF programs'
+
+# The newest wins only where there is no plain `clang`.
+find_clang() {
+  for name in clang clang-21 clang-20 clang-19 clang-18 clang-17 clang-16 clang-15 clang-14; do
+    command -v "$name" && return
+  done
+  return 1
+}
+
+there() { # there KIND NAME
+  case $1:$2 in
+    command:clang) find_clang >/dev/null ;;
+    command:*) command -v "$2" >/dev/null ;;
+    header:*) [ -e "/usr/include/$2" ] || [ -e "/usr/local/include/$2" ] ;;
+  esac
+}
+
+missing() { # the rows of what is not there
+  printf '%s\n' "$needs" | while read -r kind name rest; do
+    there "$kind" "$name" || printf '%s %s %s\n' "$kind" "$name" "$rest"
+  done
+}
+
+package_manager() {
+  for name in apt-get dnf zypper pacman apk; do
+    command -v "$name" >/dev/null && echo "${name%-get}" && return
+  done
+  echo unknown
+}
+
+install_system_packages() {
+  rows=$(missing)
+  [ -n "$rows" ] || return 0
+  manager=$(package_manager)
+  packages=$(printf '%s\n' "$rows" | sed -n "s/.* $manager:\([^ ]*\).*/\1/p" | tr '\n' ' ' | sed 's/ $//')
+  say "missing on this machine:"
+  printf '%s\n' "$rows" | sed 's/^[a-z]* \([^ ]*\) .* apk:[^ ]* */\1|/' | while IFS='|' read -r name why; do
+    printf '  %-14s %s\n' "$name" "$why"
+  done
+  case $manager in
+    apt) install="apt-get install -y --no-install-recommends $packages" ;;
+    dnf) install="dnf install -y $packages" ;;
+    zypper) install="zypper --non-interactive install $packages" ;;
+    pacman) install="pacman -S --needed --noconfirm $packages" ;;
+    apk) install="apk add $packages" ;;
+    *) stop "this distribution's package manager is not one of apt, dnf, zypper, pacman, apk:" \
+      "install clang 14 or newer, make, a C++17 compiler and the headers of libbpf 1.0 or newer, then run this again." ;;
+  esac
+  if [ "$(id -u)" -ne 0 ]; then
+    say "installing needs root. This line does it:"
+    printf '  sudo %s\n' "$install"
+    stop "the agent itself then needs no root, only the capabilities CAP_BPF and CAP_PERFMON."
+  fi
+  if [ "$manager" = apt ]; then
+    say "running: apt-get update"
+    DEBIAN_FRONTEND=noninteractive apt-get update -q || say "apt-get update failed; trying with the package lists that are here"
+  fi
+  say "running: $install"
+  # shellcheck disable=SC2086 # the line is words, none with spaces
+  DEBIAN_FRONTEND=noninteractive $install || stop "that failed; the lines above say why"
+  rows=$(missing)
+  [ -z "$rows" ] || stop "still missing after the installation: $(printf '%s\n' "$rows" | awk '{ print $2 }' | tr '\n' ' ')"
+}
+
+# npm ci leaves node_modules/.package-lock.json behind as its last act.
+node_modules_are_current() {
+  [ -e node_modules/.package-lock.json ] && ! [ package-lock.json -nt node_modules/.package-lock.json ] && [ -x "$own_node" ]
+}
+
+install_node_modules() {
+  node_modules_are_current && return
+  say "installing the npm packages of package-lock.json, this clone's own Node 24 among them (about 250 MB on disk)"
+  # What a user's npm configuration may say against it (omit, engine-strict, a silent log level) is
+  # overruled; no package of ours needs an install script.
+  npm ci --include=dev --include=optional --engine-strict=false --ignore-scripts --no-audit --no-fund --loglevel=error ||
+    stop "npm ci failed; the lines above say why"
+  [ -x "$own_node" ] || stop "npm ci did not install node-linux-$arch: wirespan runs on x86-64 and arm64 with glibc" \
+    "(npm config get cpu / os / libc must not say otherwise)."
+  "$own_node" --version >/dev/null || stop "$own_node does not run here: it is built for glibc."
+}
+
+check_versions() {
+  clang=$(find_clang)
+  major=$("$clang" -dumpversion | cut -d. -f1)
+  [ "$major" -ge 14 ] || stop "$clang is version $major: the BPF programs need clang 14 or newer. CLANG=/path/to/clang names another."
+  for header in /usr/local/include/bpf/libbpf_version.h /usr/include/bpf/libbpf_version.h; do
+    [ -e "$header" ] && grep -q 'LIBBPF_MAJOR_VERSION [1-9]' "$header" && return
+  done
+  stop "libbpf is older than 1.0: install a newer one."
+}
+
+build() {
+  make -s -q 2>/dev/null && return
+  [ -n "${CLANG:-}" ] || check_versions
+  jobs=$(getconf _NPROCESSORS_ONLN)
+  say "building the native addon and the BPF programs"
+  make -s -j "$jobs" || stop "the build failed; the lines above say why"
+}
+
+install_node_modules
+if [ "$stage" = everything ]; then
+  install_system_packages
+  build
+fi
