@@ -40,7 +40,7 @@ export PATH
 
 case $verb in
   agent) exec "$node" core/main.ts "$@" ;;
-  test) exec "$node" tools/test.ts check unit native kernel backend "$@" ;;
+  test) exec "$node" tools/test.ts check,unit,native,kernel,backend "$@" ;;
   unit | native | check) exec "$node" tools/test.ts "$verb" "$@" ;;
   build) ;;
   gen) exec "$node" tools/btfgen.ts "$@" ;;

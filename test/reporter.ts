@@ -1,0 +1,35 @@
+// Mocha's spec reporter, which also leaves what happened, skips and their reasons above all, in the
+// file that WIRESPAN_TEST_REPORT names. Mocha takes a reporter only as a default export.
+import { writeFileSync } from "node:fs";
+import Mocha from "mocha";
+import { reasonOf } from "./skip.ts";
+
+/** One test that did not run. */
+export interface Skip {
+  /** The suites' titles and the test's own, joined by spaces. */
+  readonly title: string;
+  /** Why; empty where the test did not say. */
+  readonly reason: string;
+}
+
+/** What one mocha run came to. */
+export interface Report {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skips: readonly Skip[];
+}
+
+class Reporter extends Mocha.reporters.Spec {
+  constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
+    super(runner, options);
+    const skips: Skip[] = [];
+    runner.on("pending", (test) => skips.push({ title: test.fullTitle(), reason: reasonOf(test) ?? "" }));
+    runner.once("end", () => {
+      const report: Report = { passed: this.stats.passes, failed: this.stats.failures, skips };
+      const file = process.env.WIRESPAN_TEST_REPORT;
+      if (file) writeFileSync(file, JSON.stringify(report));
+    });
+  }
+}
+
+export { Reporter as default };

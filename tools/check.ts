@@ -1,0 +1,45 @@
+// What can be said of the sources without running them: format, lint, types, and whether the
+// generated files are what the built objects say.
+import { accessSync, constants, existsSync, globSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import type { Skip } from "../test/reporter.ts";
+
+/** One program to run; it fails by its exit status. */
+export interface Step {
+  readonly name: string;
+  readonly command: readonly [program: string, ...args: string[]];
+}
+
+/** The steps that can run on this machine, and by name those that cannot. */
+export function checks(): { steps: readonly Step[]; skips: readonly Skip[] } {
+  const steps: Step[] = [
+    { name: "biome", command: [process.execPath, "node_modules/@biomejs/biome/bin/biome", "check"] },
+    { name: "types", command: [process.execPath, "node_modules/typescript/bin/tsc", "-p", "."] },
+  ];
+  const skips: Skip[] = [];
+
+  if (isCommand("clang-format")) {
+    const sources = globSync(["bpf/*.{c,h}", "plugins/*/*.{c,h}", "native/src/*.{cc,h}"]);
+    steps.push({ name: "clang-format", command: ["clang-format", "--dry-run", "-Werror", ...sources] });
+  } else {
+    skips.push({ title: "check clang-format", reason: "no clang-format on PATH" });
+  }
+
+  if (globSync("plugins/*/*.bpf.c").every((source) => existsSync(source.replace(/c$/, "o")))) {
+    steps.push({ name: "generated files", command: [process.execPath, "tools/btfgen.ts", "--check"] });
+  } else {
+    skips.push({ title: "check generated files", reason: "the BPF objects are not built (npm run build)" });
+  }
+  return { steps, skips };
+}
+
+function isCommand(name: string): boolean {
+  return (process.env.PATH ?? "").split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, name), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,132 @@
+// Runs the named suites one after the other and ends with a summary: what ran, what failed, and every
+// skip with its reason. usage: test.ts SUITE[,SUITE...] [MOCHA ARGUMENTS]
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import expectedSkips from "../test/expected-skips.json" with { type: "json" };
+import type { Report, Skip } from "../test/reporter.ts";
+import { checks } from "./check.ts";
+
+interface Suite {
+  readonly files: readonly string[];
+  readonly except: readonly string[];
+  /** Milliseconds a test may take. */
+  readonly timeout: number;
+  readonly root: boolean;
+}
+
+/** Skips that are right on the machine that runs .ci/run; a title covers all that begin with it. */
+const expected: readonly Skip[] = expectedSkips;
+const anywhere = "{core,config,exporters,plugins,tools,test,bench}/**";
+const suites: Readonly<Record<string, Suite>> = {
+  unit: {
+    files: [`${anywhere}/*.test.ts`],
+    except: ["**/*.{kernel,backend}.test.ts"],
+    timeout: 10_000,
+    root: false,
+  },
+  native: { files: ["native/**/*.test.ts"], except: [], timeout: 60_000, root: true },
+  kernel: { files: [`${anywhere}/*.kernel.test.ts`], except: [], timeout: 60_000, root: true },
+  backend: { files: [`${anywhere}/*.backend.test.ts`], except: [], timeout: 60_000, root: false },
+};
+
+const [names = "", ...mochaArguments] = process.argv.slice(2);
+const scratch = mkdtempSync(join(tmpdir(), "wirespan-test-"));
+let interrupted = false;
+const results: (Report & { name: string; seconds: number })[] = [];
+try {
+  for (const name of names.split(",")) {
+    if (interrupted) break;
+    const start = performance.now();
+    const report = name === "check" ? await check() : await mocha(name);
+    results.push({ name, ...report, seconds: (performance.now() - start) / 1000 });
+  }
+} finally {
+  rmSync(scratch, { recursive: true });
+}
+process.exitCode = summarise() ? 0 : 1;
+
+async function check(): Promise<Report> {
+  const { steps, skips } = checks();
+  let failed = 0;
+  for (const { name, command } of steps) {
+    console.log(`\n  check: ${name}`);
+    if ((await run(command, {})) !== 0) failed++;
+  }
+  return { passed: steps.length - failed, failed, skips };
+}
+
+async function mocha(name: string): Promise<Report> {
+  const suite = suites[name];
+  if (!suite) throw new Error(`no suite ${name}: check, ${Object.keys(suites).join(", ")}`);
+  if (suite.root && process.getuid?.() !== 0) {
+    return { passed: 0, failed: 0, skips: [{ title: `all ${name} tests`, reason: "need root" }] };
+  }
+  const files = globSync(suite.files, { exclude: suite.except }).sort();
+  const out = join(scratch, `${name}.json`);
+  const status = await run(
+    [
+      process.execPath,
+      "node_modules/mocha/bin/mocha.js",
+      "--reporter=test/reporter.ts",
+      `--timeout=${suite.timeout}`,
+      ...mochaArguments,
+      ...files,
+    ],
+    { WIRESPAN_TEST_REPORT: out },
+  );
+  try {
+    const report = JSON.parse(readFileSync(out, "utf8")) as Report;
+    // Mocha may fail beyond its tests: an unhandled rejection after the last one, say.
+    return { ...report, failed: report.failed || (status === 0 ? 0 : 1) };
+  } catch {
+    console.log(`  the ${name} tests ended with status ${status} and left no report`);
+    return { passed: 0, failed: 1, skips: [] };
+  }
+}
+
+/** Runs one program in the foreground, passes signals on to it, and answers with its exit status. */
+async function run([program, ...args]: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const child = spawn(program!, args, { stdio: "inherit", env: { ...process.env, ...env } });
+  const pass = (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    interrupted = true;
+  };
+  process.on("SIGTERM", pass);
+  process.on("SIGINT", pass);
+  try {
+    const [status] = (await once(child, "exit")) as [number | null];
+    return status ?? 1;
+  } finally {
+    process.off("SIGTERM", pass);
+    process.off("SIGINT", pass);
+  }
+}
+
+function summarise(): boolean {
+  const strict = process.env.WIRESPAN_EXPECT_NO_SKIPS === "1";
+  let good = !interrupted;
+  console.log("\n  suite     passed  failed  skipped  seconds");
+  for (const { name, passed, failed, skips, seconds } of results) {
+    const cells = [passed, failed, skips.length].map((n) => String(n).padStart(8)).join("");
+    console.log(`  ${name.padEnd(8)}${cells}${seconds.toFixed(1).padStart(9)}`);
+    if (failed > 0) good = false;
+  }
+  for (const { name, skips } of results) {
+    for (const skip of skips) {
+      const fault = faultOf(skip, strict);
+      console.log(`  skipped (${name}): ${skip.title}: ${skip.reason || "no reason given"}${fault}`);
+      if (fault) good = false;
+    }
+  }
+  console.log(good ? "\n  all passed" : "\n  FAILED");
+  return good;
+}
+
+function faultOf(skip: Skip, strict: boolean): string {
+  if (!skip.reason) return " (a skip must be named: a failure)";
+  if (!strict || expected.some(({ title }) => skip.title.startsWith(title))) return "";
+  return " (not in test/expected-skips.json: a failure here)";
+}
