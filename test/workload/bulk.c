@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many connections, told in one summary.
+#include "cases.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "conn.h"
+#include "options.h"
+#include "process.h"
+#include "say.h"
+
+struct total {
+	uint64_t connections, failed, sent, received, first_ns, last_ns;
+};
+
+static void say_total(const struct total *total)
+{
+	struct line line;
+
+	line_begin(&line, "summary");
+	line_number(&line, "connections", total->connections);
+	line_number(&line, "failed", total->failed);
+	line_number(&line, "sent", total->sent);
+	line_number(&line, "received", total->received);
+	line_number(&line, "startNs", total->first_ns);
+	line_number(&line, "endNs", total->last_ns);
+	line_end(&line);
+}
+
+static void add(struct total *total, struct conn *conn)
+{
+	close(conn->fd);
+	if (!total->first_ns)
+		total->first_ns = conn->start_ns;
+	total->last_ns = now_ns();
+	total->connections += !conn->error;
+	total->failed += !!conn->error;
+	total->sent += conn->sent;
+	total->received += conn->received;
+}
+
+void burst_server(void)
+{
+	int listener = listen_here(0, option_number("backlog", 4096));
+	struct total total = {0};
+	struct conn conn;
+
+	while (conn_accept_while_client(listener, &conn, total.connections)) {
+		conn_drain(&conn);
+		add(&total, &conn);
+	}
+	say_total(&total);
+}
+
+static void one_byte(struct total *total, int index)
+{
+	struct conn conn = conn_new(0, index);
+
+	if (!conn_connect(&conn))
+		conn_send(&conn, option_number("up", 1));
+	add(total, &conn);
+}
+
+void burst_client(void)
+{
+	struct total total = {0};
+
+	for (int i = 0; i < option_number("count", 10000); i++)
+		one_byte(&total, i);
+	say_total(&total);
+}
+
+/* rate= a second for seconds=, each at its due time; one that is late is not left out. */
+void paced_client(void)
+{
+	long rate = option_number("rate", 500);
+	struct total total = {0};
+	struct timespec due;
+
+	clock_gettime(CLOCK_MONOTONIC, &due);
+	for (int i = 0; i < rate * option_number("seconds", 1); i++) {
+		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL) == EINTR)
+			;
+		one_byte(&total, i);
+		due.tv_nsec += 1000000000 / rate;
+		due.tv_sec += due.tv_nsec / 1000000000;
+		due.tv_nsec %= 1000000000;
+	}
+	say_total(&total);
+}
+
+void short_server(void)
+{
+	burst_server();
+}
+
+/* count= processes "short-<i>", each with one connection that its exit closes. */
+void short_client(void)
+{
+	struct total total = {.first_ns = now_ns()};
+
+	for (int i = 0; i < option_number("count", 500); i++) {
+		char comm[32];
+		pid_t child;
+
+		snprintf(comm, sizeof(comm), "short-%d", i);
+		child = fork_as(comm);
+		if (!child) {
+			struct conn conn = conn_dial(i);
+
+			conn_send(&conn, 1);
+			conn_say(&conn, "exiting");
+			_exit(0);
+		}
+		reap(child);
+		total.connections++;
+		total.sent++;
+	}
+	total.last_ns = now_ns();
+	say_total(&total);
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attempts to connect and how they end. The network's part (closed port, nft rule, no route) is the caller's.
+#include "cases.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "conn.h"
+#include "options.h"
+#include "process.h"
+#include "say.h"
+
+void attempt_client(void)
+{
+	for (int i = 0; i < option_number("count", 1); i++) {
+		struct conn conn = conn_new(0, i);
+
+		conn_connect(&conn);
+		conn_end(&conn);
+	}
+}
+
+/* A process that is killed while it waits for an answer: it can tell nothing afterwards, so it does before. */
+void killed_client(void)
+{
+	pid_t child = fork_as("pcli");
+	struct line line;
+	int status;
+
+	if (!child) {
+		struct conn conn = conn_new(0, 0);
+
+		line_begin(&line, "connecting");
+		line_address(&line, "remote", &conn.remote);
+		line_end(&line);
+		conn_connect(&conn);
+		fail("connect came back");
+	}
+	sleep_ms(option_number("delay", 300));
+	kill(child, SIGKILL);
+	if (waitpid(child, &status, 0) != child || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+		fail("process %d was not killed: 0x%x", child, status);
+	line_begin(&line, "killed");
+	line_number(&line, "child", child);
+	line_end(&line);
+}
+
+static struct conn begin_nonblocking(int index)
+{
+	struct conn conn = conn_new(0, index);
+
+	fcntl(conn.fd, F_SETFL, O_NONBLOCK);
+	if (conn_connect(&conn) != EINPROGRESS)
+		fail("connect did not answer EINPROGRESS");
+	return conn;
+}
+
+void nonblocking_client(void)
+{
+	struct conn conn = begin_nonblocking(0);
+
+	if (conn_wait(&conn, POLLOUT, -1))
+		fail("connection failed with errno %d", conn.error);
+	fcntl(conn.fd, F_SETFL, 0);
+	conn_send(&conn, option_number("up", 1000));
+	conn_receive(&conn, option_number("down", 500));
+	conn_end(&conn);
+}
+
+void nonblocking_refused_client(void)
+{
+	struct conn conn = begin_nonblocking(0);
+
+	conn_wait(&conn, POLLOUT, -1);
+	conn_end(&conn);
+}
+
+/* Closed before any answer. */
+void abandoned_client(void)
+{
+	struct conn conn = begin_nonblocking(0);
+
+	if (conn_wait(&conn, POLLOUT, option_number("delay", 100)) != -1)
+		fail("an answer came: errno %d", conn.error);
+	conn_end(&conn);
+}

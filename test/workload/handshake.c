@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Handshakes that are not client, server, three segments.
+#include "cases.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mptcp.h>
+#include <linux/tcp.h>
+#include <poll.h>
+
+#include "conn.h"
+#include "options.h"
+#include "process.h"
+#include "say.h"
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+#ifndef SOL_MPTCP
+#define SOL_MPTCP 284
+#endif
+
+/* One socket that is its own peer. */
+void self_client(void)
+{
+	struct conn conn = conn_new(0, 0);
+
+	conn_bind(&conn, address_port(&conn.remote));
+	if (conn_connect(&conn))
+		fail("connect to itself");
+	conn_send(&conn, option_number("up", 10));
+	conn_receive(&conn, option_number("up", 10));
+	conn_end(&conn);
+}
+
+void fastopen_server(void)
+{
+	int listener = bind_here(0);
+
+	if (setsockopt(listener, IPPROTO_TCP, TCP_FASTOPEN, &(int){16}, sizeof(int)) || listen(listener, 16))
+		fail("TCP_FASTOPEN");
+	announce(listener, 16);
+	for (int i = 0; i < option_number("count", 2); i++) {
+		struct conn conn = conn_accept(listener, i);
+
+		conn_drain(&conn);
+		conn_end(&conn);
+	}
+}
+
+/* The first asks for a cookie, the second uses it (net.ipv4.tcp_fastopen=3 is the caller's). */
+void fastopen_client(void)
+{
+	static const char data[200];
+
+	for (int i = 0; i < option_number("count", 2); i++) {
+		struct conn conn = conn_new(0, i);
+		ssize_t sent;
+
+		conn.start_ns = now_ns();
+		sent = sendto(conn.fd, data, sizeof(data), MSG_FASTOPEN, &conn.remote.any, conn.remote.size);
+		if (sent < 0)
+			fail("sendto(MSG_FASTOPEN)");
+		conn.sent = sent;
+		conn.open_ns = now_ns();
+		getsockname(conn.fd, &conn.local.any, &(socklen_t){sizeof(conn.local.v6)});
+		/* The answer to the SYN must be in before close, else the connection has nothing to tell. */
+		conn_wait(&conn, POLLOUT, -1);
+		shutdown(conn.fd, SHUT_WR);
+		conn_drain(&conn);
+		conn_end(&conn);
+	}
+}
+
+static void say_multipath(const struct conn *conn)
+{
+	struct mptcp_info info = {0};
+	socklen_t size = sizeof(info);
+	struct line line;
+
+	/* A connection that fell back to plain TCP may not answer at all. */
+	bool answered = !getsockopt(conn->fd, SOL_MPTCP, MPTCP_INFO, &info, &size);
+
+	line_begin(&line, "multipath");
+	line_flag(&line, "fallback", !answered || info.mptcpi_flags & MPTCP_INFO_FLAG_FALLBACK);
+	line_number(&line, "extraSubflows", info.mptcpi_subflows);
+	line_number(&line, "token", info.mptcpi_token);
+	line_end(&line);
+}
+
+void multipath_server(void)
+{
+	int listener = listen_here(IPPROTO_MPTCP, 16);
+	struct conn conn = conn_accept(listener, 0);
+
+	conn_receive(&conn, option_number("up", 1234));
+	say_multipath(&conn);
+	conn_drain(&conn);
+	conn_end(&conn);
+}
+
+void multipath_client(void)
+{
+	struct conn conn = conn_new(IPPROTO_MPTCP, 0);
+
+	if (conn_connect(&conn))
+		fail("connect");
+	conn_send(&conn, option_number("up", 1234));
+	say_multipath(&conn);
+	conn_end(&conn);
+}
+
+/* Listens, accepts nothing, and closes when the client says so. */
+void unaccepted_server(void)
+{
+	listen_here(0, option_number("backlog", 1));
+	wait_for_client();
+}
+
+void unaccepted_client(void)
+{
+	enum { MOST = 64 };
+	struct conn conns[MOST];
+	int count = option_number("count", 4);
+	bool open[MOST];
+
+	if (count > MOST)
+		fail("count=%d is above %d", count, MOST);
+	for (int i = 0; i < count; i++) {
+		conns[i] = conn_new(0, i);
+		fcntl(conns[i].fd, F_SETFL, O_NONBLOCK);
+		if (conn_connect(&conns[i]) != EINPROGRESS)
+			fail("connect %d", i);
+	}
+	sleep_ms(option_number("delay", 1300));
+	for (int i = 0; i < count; i++) {
+		open[i] = !conn_wait(&conns[i], POLLOUT, 0);
+		if (!open[i])
+			conn_end(&conns[i]);
+	}
+	tell_server();
+	for (int i = 0; i < count; i++) {
+		if (!open[i])
+			continue;
+		conn_wait(&conns[i], POLLIN, -1);
+		conn_end(&conns[i]);
+	}
+}

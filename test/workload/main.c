@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// load CASE [key=value...]: runs the case's server as "psrv" and its client as "pcli", each in its namespace.
+// The same program under those names plays one part alone; as "pexec" it is what a client turns into.
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "options.h"
+#include "process.h"
+#include "say.h"
+
+struct workload {
+	const char *name;
+	void (*server)(void);
+	void (*client)(void);
+};
+
+static const struct workload CASES[] = {
+	{"n1", client_closes_server, client_closes_client},
+	{"n2", server_closes_server, server_closes_client},
+	{"n3", NULL, attempt_client},
+	{"n4", NULL, attempt_client},
+	{"n5", NULL, attempt_client},
+	{"n6", NULL, attempt_client},
+	{"n7", NULL, killed_client},
+	{"n8", NULL, attempt_client},
+	{"n9", client_closes_server, nonblocking_client},
+	{"n10", NULL, nonblocking_refused_client},
+	{"n11", NULL, abandoned_client},
+	{"n12", client_closes_server, client_closes_client},
+	{"n13", forked_server, forked_client},
+	{"n14", passed_server, passed_client},
+	{"n15", thread_server, thread_client},
+	{"n16", half_close_server, half_close_client},
+	{"n17", reset_server, reset_client},
+	{"n18", NULL, self_client},
+	{"n19", reset_server, reuse_client},
+	{"n20", fastopen_server, fastopen_client},
+	{"n21", multipath_server, multipath_client},
+	{"n22", unaccepted_server, unaccepted_client},
+	{"n23", burst_server, burst_client},
+	{"n24", short_server, short_client},
+	{"n25", held_server, held_client},
+	{"n26", held_server, held_client},
+	{"n27", executed_server, executed_client},
+	{"n28", unread_server, unread_client},
+	{"late", late_data_server, late_data_client},
+	{"paced", burst_server, paced_client},
+	{"accepters", accepters_server, accepters_client},
+	{"emfile", no_files_server, no_files_client},
+	{"listen", listen_server, NULL},
+	{"bytes", bytes_server, bytes_client},
+	{"datagrams", datagrams_server, datagrams_client},
+};
+
+static void play(void (*part)(void), const char *role)
+{
+	say_as(case_name(), role);
+	if (!part)
+		fail("this case has no %s", role);
+	part();
+}
+
+/* A child in its namespace, with one end of each pipe (a negative fd is none). */
+static pid_t start(const char *program, const char *namespace, int ready, int control, char **options)
+{
+	pid_t child = fork_as(program);
+	char fds[2][32];
+	char *arguments[64] = {(char *)program, (char *)case_name(), fds[0], fds[1]};
+	int fd;
+
+	if (child)
+		return child;
+	if (namespace) {
+		fd = open(namespace, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || setns(fd, CLONE_NEWNET))
+			fail("enter %s", namespace);
+	}
+	for (int i = 0; options[i] && i < 59; i++)
+		arguments[4 + i] = options[i];
+	snprintf(fds[0], sizeof(fds[0]), "ready=%d", ready);
+	snprintf(fds[1], sizeof(fds[1]), "control=%d", control);
+	if (ready >= 0)
+		fcntl(ready, F_SETFD, 0);
+	fcntl(control, F_SETFD, 0);
+	if (!strcmp(program, "psrv") && !freopen("/dev/null", "r", stdin))
+		fail("/dev/null");
+	become(program, arguments);
+}
+
+static char *server_port(int ready)
+{
+	static char option[32] = "port=";
+	ssize_t length = read(ready, option + 5, sizeof(option) - 6);
+
+	if (length <= 0)
+		fail("the server ended before it listened");
+	option[5 + length - 1] = 0;
+	return option;
+}
+
+/* Both must end well; where one does not, the other is not waited for. */
+static int outcome(pid_t children[2])
+{
+	int status, result = 0;
+
+	for (pid_t ended; (ended = wait(&status)) > 0;) {
+		int which = ended == children[1];
+
+		children[which] = 0;
+		if (!status)
+			continue;
+		fprintf(stderr, "%s: %s ended with status 0x%x\n", case_name(), which ? "pcli" : "psrv", status);
+		if (children[!which])
+			kill(children[!which], SIGKILL);
+		result = 1;
+	}
+	return result;
+}
+
+static int drive(const struct workload *workload, char **options, int count)
+{
+	char **with_port = calloc(count + 2, sizeof(char *));
+	pid_t children[2] = {0, 0};
+	int ready[2], control[2];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!with_port || pipe2(ready, O_CLOEXEC) || pipe2(control, O_CLOEXEC))
+		fail("pipe");
+	memcpy(with_port, options, count * sizeof(char *));
+	if (workload->server) {
+		children[0] = start("psrv", option("serverNetns", NULL), ready[1], control[0], options);
+		close(ready[1]);
+		if (workload->client)
+			with_port[count] = server_port(ready[0]);
+	}
+	close(control[0]);
+	if (workload->client)
+		children[1] = start("pcli", option("clientNetns", NULL), -1, control[1], with_port);
+	close(control[1]);
+	return outcome(children);
+}
+
+static const struct workload *find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(CASES) / sizeof(*CASES); i++)
+		if (!strcmp(CASES[i].name, name))
+			return &CASES[i];
+	fail("no such case");
+}
+
+/* Another user from the first socket on. */
+static void set_user(void)
+{
+	long uid = option_number("uid", -1);
+
+	if (uid < 0)
+		return;
+	/* The change of user clears what fork_as set. */
+	if (setgid(uid) || setuid(uid) || prctl(PR_SET_PDEATHSIG, SIGKILL))
+		fail("become user %ld", uid);
+}
+
+int main(int argc, char **argv)
+{
+	const char *slash = strrchr(argv[0], '/');
+	const char *program = slash ? slash + 1 : argv[0];
+	const struct workload *workload;
+
+	if (argc < 2)
+		fail("usage: %s CASE [key=value...]", program);
+	say_as(argv[1], program);
+	workload = find(argv[1]);
+	options_read(argc - 2, argv + 2);
+	if (!strcmp(program, "psrv")) {
+		set_comm(option("serverComm", "psrv"));
+		play(workload->server, "server");
+	} else if (!strcmp(program, "pcli")) {
+		set_comm(option("clientComm", "pcli"));
+		set_user();
+		play(workload->client, "client");
+	} else if (!strcmp(program, "pexec")) {
+		play(executed_heir, "heir");
+	} else {
+		return drive(workload, argv + 2, argc - 2);
+	}
+	return 0;
+}
