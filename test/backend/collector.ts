@@ -1,0 +1,94 @@
+// A real OpenTelemetry Collector that writes every request it takes to a file, one JSON line each.
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import {
+  type LogRecord,
+  logsOf,
+  type Metric,
+  metricsOf,
+  type OtlpRequest,
+  type Span,
+  spansOf,
+  type Under,
+} from "./otlp.ts";
+import { freePorts } from "./ports.ts";
+import { Service } from "./service.ts";
+
+/** A running Collector. Dispose of it with `await using`. */
+export class Collector implements AsyncDisposable {
+  /** `http://127.0.0.1:PORT`, for OTLP over gRPC. */
+  readonly grpc: string;
+  /** `http://127.0.0.1:PORT`, for OTLP over HTTP: protobuf and JSON. */
+  readonly http: string;
+  /** For stopping, killing and starting it again on the same ports; what was written stays. */
+  readonly service: Service;
+  readonly #file: string;
+
+  constructor(service: Service, file: string, grpc: string, http: string) {
+    this.service = service;
+    this.#file = file;
+    this.grpc = grpc;
+    this.http = http;
+  }
+
+  /** Every request taken so far, in order of arrival; about 100 ms behind. */
+  async requests(): Promise<OtlpRequest[]> {
+    const text = await readFile(this.#file, "utf8").catch(() => "");
+    const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+    return whole
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as OtlpRequest);
+  }
+
+  async spans(): Promise<Under<Span>[]> {
+    return (await this.requests()).flatMap(({ resourceSpans }) => spansOf(resourceSpans ?? []));
+  }
+
+  async metrics(): Promise<Under<Metric>[]> {
+    return (await this.requests()).flatMap(metricsOf);
+  }
+
+  async logs(): Promise<Under<LogRecord>[]> {
+    return (await this.requests()).flatMap(logsOf);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.service[Symbol.asyncDispose]();
+  }
+}
+
+/** Starts a Collector on free ports of 127.0.0.1. Throws where there is no program for it. */
+export async function startCollector(): Promise<Collector> {
+  const [grpc, http, health] = await freePorts(3);
+  let file = "";
+  const service = await Service.start("collector", async (folder) => {
+    file = join(folder, "otlp.jsonl");
+    const config = join(folder, "config.yaml");
+    // No batch processor: a line of the file is a request as it came.
+    const pipeline = { receivers: ["otlp"], exporters: ["file"] };
+    await writeFile(
+      config,
+      stringify({
+        receivers: {
+          otlp: {
+            protocols: {
+              grpc: { endpoint: `127.0.0.1:${grpc}`, max_recv_msg_size_mib: 64 },
+              http: { endpoint: `127.0.0.1:${http}` },
+            },
+          },
+        },
+        exporters: { file: { path: file, append: true, flush_interval: "50ms" } },
+        extensions: { health_check: { endpoint: `127.0.0.1:${health}` } },
+        service: {
+          extensions: ["health_check"],
+          telemetry: { metrics: { level: "none" }, logs: { level: "warn" } },
+          pipelines: { traces: pipeline, metrics: pipeline, logs: pipeline },
+        },
+      }),
+    );
+    return { args: ["--config", config], ready: `http://127.0.0.1:${health}/` };
+  });
+  return new Collector(service, file, `http://127.0.0.1:${grpc}`, `http://127.0.0.1:${http}`);
+}

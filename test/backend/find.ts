@@ -1,0 +1,61 @@
+// Which real backends the tests know, and where their programs lie on this machine.
+import { execFileSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+import { skip } from "../skip.ts";
+
+/** The pinned version of each backend's Go module, without its `v`; part of the program's file name. */
+export const versions = {
+  collector: "0.155.0",
+  jaeger: "1.76.0",
+  prometheus: "0.316.0",
+  victoria: "9d9bea03485e",
+} as const;
+
+export type BackendName = keyof typeof versions;
+
+/** Names under which a distribution or a user may have put the same program on PATH. */
+const onPath: Readonly<Record<BackendName, readonly string[]>> = {
+  collector: ["otelcol-contrib"],
+  jaeger: ["jaeger"],
+  prometheus: ["prometheus"],
+  victoria: ["victoria-metrics"],
+};
+
+/** What `--version` of a program found on PATH must say; older ones lack OTLP. */
+const newEnough: Partial<Record<BackendName, RegExp>> = { prometheus: /version 3\./ };
+
+/** The folder into which `npm run backends` installs. */
+export const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "wirespan", "backends");
+
+/** The path of a backend's program, from $WIRESPAN_BACKENDS_DIR, the cache or PATH; undefined where absent. */
+export function findBackend(name: BackendName): string | undefined {
+  const folders = [process.env.WIRESPAN_BACKENDS_DIR, cache].filter((folder) => folder !== undefined);
+  const installed = folders.map((folder) => join(folder, `${name}-${versions[name]}`)).find(isProgram);
+  if (installed) return installed;
+  return (process.env.PATH ?? "")
+    .split(delimiter)
+    .flatMap((folder) => onPath[name].map((file) => join(folder, file)))
+    .find((file) => isProgram(file) && saysEnough(name, file));
+}
+
+/** Skips the suite of this `before` hook where one of the backends is absent. */
+export function needBackends(context: Mocha.Context, ...names: readonly BackendName[]): void {
+  const absent = names.filter((name) => !findBackend(name));
+  if (absent.length > 0) skip(context, `no ${absent.join(", ")} here: npm run backends ${absent.join(" ")}`);
+}
+
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function saysEnough(name: BackendName, file: string): boolean {
+  const wanted = newEnough[name];
+  return !wanted || wanted.test(execFileSync(file, ["--version"], { encoding: "utf8" }));
+}

@@ -1,0 +1,115 @@
+// A server process that belongs to one test: started, ready, stopped, and nothing left of it.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type BackendName, findBackend } from "./find.ts";
+import { until } from "./until.ts";
+
+/** How to run one backend. */
+export interface Command {
+  readonly args: readonly string[];
+  /** A URL that answers 2xx once the server takes requests. */
+  readonly ready: string;
+}
+
+/** One running backend and its scratch folder. */
+export class Service implements AsyncDisposable {
+  readonly #name: BackendName;
+  readonly #program: string;
+  readonly #folder: string;
+  readonly #command: Command;
+  #process: ChildProcess | undefined;
+
+  private constructor(name: BackendName, program: string, folder: string, command: Command) {
+    this.#name = name;
+    this.#program = program;
+    this.#folder = folder;
+    this.#command = command;
+  }
+
+  /** Starts the backend in a fresh folder, which `command` may write to first; resolves when it is ready. */
+  static async start(
+    name: BackendName,
+    command: (folder: string) => Promise<Command> | Command,
+  ): Promise<Service> {
+    const program = findBackend(name);
+    if (!program) throw new Error(`no ${name} on this machine: npm run backends ${name}`);
+    const folder = await mkdtemp(join(tmpdir(), `wirespan-${name}-`));
+    const service = new Service(name, program, folder, await command(folder));
+    try {
+      await service.restart();
+    } catch (error) {
+      await service[Symbol.asyncDispose]();
+      throw error;
+    }
+    return service;
+  }
+
+  /** The process id; undefined while stopped. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  /** Starts it again on the same ports with the same files; resolves when it is ready. */
+  async restart(): Promise<void> {
+    await this.stop();
+    const log = openSync(join(this.#folder, "log"), "a");
+    // setpriv: the server goes when this process goes, even by SIGKILL.
+    const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", this.#program, ...this.#command.args], {
+      stdio: ["ignore", log, log],
+    });
+    closeSync(log);
+    await once(child, "spawn");
+    this.#process = child;
+    await until(`${this.#name} to be ready`, async () => {
+      if (child.exitCode !== null) throw new Error(`${this.#name} ended at once:\n${this.#log()}`);
+      return answers(this.#command.ready);
+    });
+  }
+
+  /** Ends it with SIGTERM, after 10 s with SIGKILL; does nothing while stopped. */
+  async stop(): Promise<void> {
+    const timer = setTimeout(() => this.#process?.kill("SIGKILL"), 10_000);
+    await this.#end("SIGTERM");
+    clearTimeout(timer);
+  }
+
+  /** Ends it with SIGKILL: what it held in memory is gone. */
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  /** Stops it and removes its folder. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#process;
+    if (!child) return;
+    if (child.exitCode === null && child.signalCode === null) {
+      const gone = once(child, "exit");
+      child.kill(signal);
+      await gone;
+    }
+    this.#process = undefined;
+  }
+
+  #log(): string {
+    return readFileSync(join(this.#folder, "log"), "utf8").split("\n").slice(-12).join("\n");
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,20 @@
+// Waiting for what another process does.
+import { setTimeout as sleep } from "node:timers/promises";
+
+/**
+ * Calls `look` every 50 ms until it answers with something other than undefined or false, and answers
+ * with that. After `ms` it throws an error that names `what`.
+ */
+export async function until<T>(
+  what: string,
+  look: () => Promise<T | undefined | false> | T | undefined | false,
+  ms = 20_000,
+): Promise<T> {
+  const end = performance.now() + ms;
+  for (;;) {
+    const seen = await look();
+    if (seen !== undefined && seen !== false) return seen;
+    if (performance.now() > end) throw new Error(`waited ${ms} ms in vain for ${what}`);
+    await sleep(50);
+  }
+}
