@@ -1,6 +1,8 @@
 // What crosses from a BPF program to TypeScript. tools/btfgen.ts writes the values from the built
 // object's BTF; nothing of a layout is written by hand.
 
+import type { Layout } from "./btf.ts";
+
 /** Reads one C struct where it lies. Getters are valid while the memory under it is. */
 export interface Cursor {
   /** Points the cursor at a struct that begins at `offset` (bytes, a multiple of 4). */
@@ -38,17 +40,6 @@ export interface RowsWire<R> {
 // biome-ignore lint/suspicious/noExplicitAny: any record type; each wire's own is inferred where it is used
 export type Wire = RingWire<any> | TableWire<any, any> | RowsWire<any>;
 
-/** How a `const volatile` global lies: packed by core/constants.ts. */
-export type ConstantLayout =
-  | { readonly offset: number; readonly size: number; readonly kind: "int" }
-  | { readonly offset: number; readonly size: number; readonly kind: "array"; readonly element: ConstantLayout }
-  | {
-      readonly offset: number;
-      readonly size: number;
-      readonly kind: "struct";
-      readonly fields: Readonly<Record<string, ConstantLayout>>;
-    };
-
 /** What btfgen reads off a built object. */
 export interface Bpf {
   /** Over every wire's field names, offsets and sizes: compared with the object's own at load. */
@@ -56,7 +47,7 @@ export interface Bpf {
   /** Each program's hook, as its SEC() says: `tp_btf/inet_sock_set_state`. */
   readonly programs: Readonly<Record<string, string>>;
   /** `const volatile` globals, set before load. */
-  readonly constants: Readonly<Record<string, ConstantLayout>>;
+  readonly constants: Readonly<Record<string, Layout>>;
   /** u64 words of the per-CPU map `counters`, by name: exported as metrics of the agent itself. */
   readonly counters: readonly string[];
   readonly wires: Readonly<Record<string, Wire>>;

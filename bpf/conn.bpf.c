@@ -1,0 +1,552 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// The one owner of connection state: attached before every plugin's programs, its emitter after them.
+#include "kernel.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "conn.h"
+#include "ids.h"
+#include "task.h"
+#include "wire.h"
+
+/* The agent's process as the kernel numbers it; 0: its sockets are like all others. */
+const volatile u32 self_pid = 0;
+const volatile struct id_key id_key = {};
+/* Tells this boot of this host from any other. */
+const volatile u64 boot = 0;
+
+struct watched_cgroup watched_cgroups[WATCHED_CGROUPS];
+
+enum span { SPAN_CONNECTION, SPAN_CONNECT };
+
+struct connection {
+	enum span span;
+	/* The plugins that asked. */
+	u32 wanted;
+	u8 trace_id[16];
+	u8 span_id[8];
+	/* Zeros: a root. */
+	u8 parent_span_id[8];
+	struct conn conn;
+	struct traffic traffic;
+};
+WIRE_RING(spans, struct connection, 256 * 1024);
+
+/* A process that is seen for the first time, or as another program than before. */
+WIRE_RING(processes, struct task, 64 * 1024);
+
+struct counters {
+	u64 seen_spans;
+	u64 lost_spans;
+	u64 seen_processes;
+	u64 lost_processes;
+	u64 excluded_self;
+	u64 lost_connections;
+};
+WIRE_COUNTERS(struct counters);
+
+struct known_process {
+	u64 started_at;
+	u64 exec_id;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, struct known_process);
+} known SEC(".maps");
+
+/* Handshakes that an opener on this host has finished and whose acceptor has not been met yet. */
+enum { OPENED_HERE = 1, OPENED_BY_SELF = 2 };
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, u32);
+} opened SEC(".maps");
+
+static __always_inline void meet(const struct task *t)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct known_process now = { .started_at = t->started_at, .exec_id = current->self_exec_id };
+	struct known_process *before = bpf_map_lookup_elem(&known, &t->pid);
+	struct task *record;
+
+	if (before && before->started_at == now.started_at && before->exec_id == now.exec_id)
+		return;
+	bpf_map_update_elem(&known, &t->pid, &now, BPF_ANY);
+	COUNT(seen_processes);
+	record = bpf_ringbuf_reserve(&processes, sizeof(*record), 0);
+	if (!record) {
+		COUNT(lost_processes);
+		return;
+	}
+	*record = *t;
+	/* Once a process, so the wake-up is worth its price: /proc can be read while it lives. */
+	bpf_ringbuf_submit(record, 0);
+}
+
+static __always_inline void read_current_owner(struct conn *c, enum owner_source source)
+{
+	read_current(&c->owner, watched_cgroups);
+	c->owner_source = source;
+	c->user = c->owner;
+	meet(&c->owner);
+}
+
+static __always_inline void read_ends(struct endpoints *e, const struct tcp_sock *tp)
+{
+	const struct sock_common *sk = &tp->inet_conn.icsk_inet.sk.__sk_common;
+	u16 local = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport), peer = bpf_ntohs(sk->skc_dport);
+
+	/* At CLOSE either may be gone already; what was known stays. */
+	if (local)
+		e->local_port = local;
+	if (!peer)
+		return;
+	e->peer_port = peer;
+	if (sk->skc_family == AF_INET) {
+		e->family = 4;
+		*(u32 *)e->local = sk->skc_rcv_saddr;
+		*(u32 *)e->peer = sk->skc_daddr;
+	} else if (sk->skc_v6_daddr.in6_u.u6_addr32[0] == 0 && sk->skc_v6_daddr.in6_u.u6_addr32[1] == 0 &&
+		   sk->skc_v6_daddr.in6_u.u6_addr32[2] == bpf_htonl(0xffff)) {
+		e->family = 4;
+		e->mapped = true;
+		*(u32 *)e->local = sk->skc_v6_rcv_saddr.in6_u.u6_addr32[3];
+		*(u32 *)e->peer = sk->skc_v6_daddr.in6_u.u6_addr32[3];
+	} else {
+		e->family = 6;
+		BPF_CORE_READ_INTO((u32(*)[4])e->local, sk, skc_v6_rcv_saddr.in6_u.u6_addr32);
+		BPF_CORE_READ_INTO((u32(*)[4])e->peer, sk, skc_v6_daddr.in6_u.u6_addr32);
+	}
+}
+
+static __always_inline void read_netns(struct conn *c, const struct sock *sk)
+{
+	struct net *net = sk->__sk_common.skc_net.net;
+
+	c->netns = net->ns.inum;
+	c->netns_cookie = net->net_cookie;
+}
+
+/* At ESTABLISHED or any time later; bytes_acked holds the opener's own SYN. */
+static __always_inline void read_isns(struct conn *c, const struct tcp_sock *tp)
+{
+	c->own_isn = tp->snd_una - (u32)tp->bytes_acked + (c->direction == DIRECTION_OUTBOUND);
+	c->peer_isn = tp->rcv_nxt - (u32)tp->bytes_received;
+}
+
+static __always_inline bool has_loopback_peer(const struct endpoints *e)
+{
+	const u32 *local = (const u32 *)e->local, *peer = (const u32 *)e->peer;
+
+	if (e->family == 4)
+		return e->peer[0] == 127 || local[0] == peer[0];
+	return local[0] == peer[0] && local[1] == peer[1] && local[2] == peer[2] && local[3] == peer[3];
+}
+
+static __always_inline void on_syn_sent(struct sock *sk, u64 now)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct conn *c;
+
+	c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!c || !tp) {
+		COUNT(lost_connections);
+		return;
+	}
+	/* A socket may connect again after a failure. */
+	__builtin_memset(c, 0, sizeof(*c));
+	c->cookie = bpf_get_socket_cookie(sk);
+	c->opened_at = now;
+	c->direction = DIRECTION_OUTBOUND;
+	read_netns(c, sk);
+	read_ends(&c->ends, tp);
+	read_current_owner(c, OWNER_CONNECT);
+	if (self_pid && c->owner.pid == self_pid) {
+		c->excluded = true;
+		COUNT(excluded_self);
+	}
+}
+
+static __always_inline void on_listen(struct sock *sk)
+{
+	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!c) {
+		COUNT(lost_connections);
+		return;
+	}
+	__builtin_memset(c, 0, sizeof(*c));
+	c->cookie = bpf_get_socket_cookie(sk);
+	read_netns(c, sk);
+	read_current_owner(c, OWNER_LISTENER);
+}
+
+/* A listener's child: it begins as a copy of the listener's storage, where there was one. */
+static __always_inline void on_syn_recv(struct sock *sk, u64 now)
+{
+	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!c) {
+		COUNT(lost_connections);
+		return;
+	}
+	c->opened_at = now;
+	c->before_start = false;
+	c->direction = DIRECTION_INBOUND;
+	c->owner_source = c->owner.pid ? OWNER_LISTENER : OWNER_UNKNOWN;
+	read_netns(c, sk);
+}
+
+static __always_inline void on_established(struct sock *sk, struct conn *c, u64 now)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	u32 *here, value;
+	u64 key;
+
+	if (!tp)
+		return;
+	c->established_at = now;
+	c->handshake_retransmits = tp->total_retrans;
+	read_ends(&c->ends, tp);
+	read_isns(c, tp);
+	if (c->direction == DIRECTION_OUTBOUND) {
+		c->fastopen = BPF_CORE_READ_BITFIELD(tp, syn_data_acked);
+		key = (u64)c->own_isn << 32 | c->peer_isn;
+		value = c->excluded ? OPENED_BY_SELF : OPENED_HERE;
+		bpf_map_update_elem(&opened, &key, &value, BPF_ANY);
+		return;
+	}
+	/* Generated here so that whoever meets the socket later finds the same cookie. */
+	c->cookie = bpf_get_socket_cookie(sk);
+	c->fastopen = BPF_CORE_READ_BITFIELD(tp, syn_fastopen_child);
+	/* The first round trip runs from the SYN-ACK to the ACK: it began right after the SYN came. */
+	if (tp->srtt_us)
+		c->opened_at = now - (u64)(tp->srtt_us >> 3) * 1000;
+	key = (u64)c->peer_isn << 32 | c->own_isn;
+	here = bpf_map_lookup_elem(&opened, &key);
+	if (!here)
+		return;
+	c->peer_is_here = true;
+	if (*here == OPENED_BY_SELF) {
+		c->excluded = true;
+		COUNT(excluded_self);
+	}
+	bpf_map_delete_elem(&opened, &key);
+}
+
+/* The task that runs now acts on this socket, rather than having been interrupted by a packet. */
+static __always_inline bool in_callers_context(const struct sock *sk)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+
+	return sk->sk_lock.owned && current->tgid && !(current->flags & PF_KTHREAD);
+}
+
+static __always_inline bool dies_of_a_signal(void)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+
+	return current->flags & PF_EXITING && current->signal->group_exit_code & 0x7f;
+}
+
+static __always_inline void read_closer(struct sock *sk, struct conn *c)
+{
+	if (c->closer.pid || !in_callers_context(sk))
+		return;
+	read_current(&c->closer, watched_cgroups);
+	if (dies_of_a_signal())
+		c->close_reason = CLOSE_KILLED;
+}
+
+static __always_inline enum close_reason reason_of(const struct conn *c, u32 left)
+{
+	bool established = c->established_at || c->before_start;
+
+	switch (c->error) {
+	case ECONNREFUSED:
+		return established ? CLOSE_RST_RECEIVED : CLOSE_REFUSED;
+	case ECONNRESET:
+	case EPIPE:
+		return CLOSE_RST_RECEIVED;
+	case ETIMEDOUT:
+		return CLOSE_TIMEOUT;
+	case ECONNABORTED:
+		return CLOSE_ABORTED;
+	case 0:
+		break;
+	default:
+		return CLOSE_UNREACHABLE;
+	}
+	if (c->close_reason == CLOSE_KILLED)
+		return CLOSE_KILLED;
+	switch (left) {
+	case TCP_FIN_WAIT2:
+	case TCP_CLOSING:
+		return CLOSE_FIN_LOCAL;
+	case TCP_LAST_ACK:
+		return CLOSE_FIN_REMOTE;
+	default:
+		/* No FIN was exchanged to the end and nobody complained: this side cut it off. */
+		return established ? CLOSE_RST_SENT : CLOSE_ABORTED;
+	}
+}
+
+static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left, u64 now)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	c->closed_at = now;
+	c->error = sk->sk_err;
+	read_closer(sk, c);
+	c->close_reason = reason_of(c, left);
+	if (!tp)
+		return;
+	read_ends(&c->ends, tp);
+	if (!c->established_at)
+		c->handshake_retransmits = c->before_start ? 0 : tp->total_retrans;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, struct sock *sk, int old, int new)
+{
+	struct conn *c;
+	u64 now;
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	now = bpf_ktime_get_boot_ns();
+	switch (new) {
+	case TCP_SYN_SENT:
+		on_syn_sent(sk, now);
+		return 0;
+	case TCP_LISTEN:
+		on_listen(sk);
+		return 0;
+	case TCP_SYN_RECV:
+		if (old == TCP_LISTEN)
+			on_syn_recv(sk, now);
+		return 0;
+	case TCP_ESTABLISHED:
+	case TCP_FIN_WAIT1:
+	case TCP_LAST_ACK:
+	case TCP_CLOSE:
+		break;
+	default:
+		return 0;
+	}
+	c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	if (!c)
+		return 0;
+	c->old_state = old;
+	if (new == TCP_ESTABLISHED)
+		on_established(sk, c, now);
+	else if (new != TCP_CLOSE)
+		read_closer(sk, c);
+	else if (old != TCP_LISTEN)
+		on_close(sk, c, old, now);
+	return 0;
+}
+
+/* The first to send or receive owns what was accepted; who does it later is the last user. */
+static __always_inline int on_use(struct sock *sk)
+{
+	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	u32 pid = bpf_get_current_pid_tgid() >> 32;
+
+	if (!c)
+		return 0;
+	if (c->owner_source == OWNER_UNKNOWN || c->owner_source == OWNER_LISTENER) {
+		if (c->user.pid == pid && c->owner.pid == pid) {
+			c->owner_source = OWNER_IO;
+			return 0;
+		}
+		read_current_owner(c, OWNER_IO);
+	} else if (c->user.pid != pid) {
+		read_current(&c->user, watched_cgroups);
+		meet(&c->user);
+	}
+	return 0;
+}
+
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(on_receive, struct sock *sk)
+{
+	return in_callers_context(sk) ? on_use(sk) : 0;
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(on_send, struct sock *sk)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+
+	if (sk->sk_protocol != IPPROTO_TCP || current->flags & PF_KTHREAD)
+		return 0;
+	return on_use(sk);
+}
+
+static __always_inline void read_ids(struct connection *r, const struct conn *c)
+{
+	bool outbound = c->direction == DIRECTION_OUTBOUND;
+	u64 trace[2], connection[2], handshake[2];
+	struct id_key key = { id_key.k0, id_key.k1 };
+
+	if (c->own_isn | c->peer_isn) {
+		u32 opener = outbound ? c->own_isn : c->peer_isn;
+		u32 acceptor = outbound ? c->peer_isn : c->own_isn;
+
+		connection_id(trace, &key, ID_TRACE, opener, acceptor);
+		connection_id(connection, &key, ID_CONNECTION, opener, acceptor);
+		connection_id(handshake, &key, ID_HANDSHAKE, opener, acceptor);
+	} else {
+		attempt_id(trace, &key, ID_TRACE, boot, c->cookie, c->opened_at);
+		attempt_id(connection, &key, ID_CONNECTION, boot, c->cookie, c->opened_at);
+		attempt_id(handshake, &key, ID_HANDSHAKE, boot, c->cookie, c->opened_at);
+	}
+	__builtin_memcpy(r->trace_id, trace, 16);
+	if (r->span == SPAN_CONNECT) {
+		__builtin_memcpy(r->span_id, &handshake[0], 8);
+		__builtin_memcpy(r->parent_span_id, &connection[0], 8);
+		return;
+	}
+	__builtin_memcpy(r->span_id, outbound ? &connection[0] : &connection[1], 8);
+	if (!outbound)
+		__builtin_memcpy(r->parent_span_id, &connection[0], 8);
+}
+
+static __always_inline void emit(struct sock *sk, struct conn *c, enum span span, u32 wanted)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct connection *r;
+
+	COUNT(seen_spans);
+	r = tp ? bpf_ringbuf_reserve(&spans, sizeof(*r), 0) : NULL;
+	if (!r) {
+		COUNT(lost_spans);
+		return;
+	}
+	r->span = span;
+	r->wanted = wanted;
+	r->conn = *c;
+	__builtin_memset(r->parent_span_id, 0, sizeof(r->parent_span_id));
+	read_ids(r, c);
+	r->traffic.padding = 0;
+	read_traffic(&r->traffic, tp, c, c->old_state);
+	bpf_ringbuf_submit(r, wake_at_quarter(&spans));
+}
+
+/* Attached after every plugin's programs: by then they have said what they want. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_emit, struct sock *sk, int old, int new)
+{
+	struct conn *c;
+
+	if (new != TCP_CLOSE && old != TCP_SYN_SENT)
+		return 0;
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	c = conn_of(sk);
+	if (!c)
+		return 0;
+	if (old == TCP_SYN_SENT && c->wanted_connect) {
+		emit(sk, c, SPAN_CONNECT, c->wanted_connect);
+		c->wanted_connect = 0;
+	}
+	if (new == TCP_CLOSE && c->wanted_connection) {
+		/* What was there before the agent has ids too, as long as its numbers can be told. */
+		emit(sk, c, SPAN_CONNECTION, c->wanted_connection);
+		c->wanted_connection = 0;
+	}
+	return 0;
+}
+
+/* The holder's facts, read from outside. */
+static __always_inline void read_holder(struct task *t, struct task_struct *task)
+{
+	struct task_struct *leader = task->group_leader;
+	struct cgroup *group = task->cgroups->dfl_cgrp;
+
+	t->pid = task->tgid;
+	t->tid = task->pid;
+	t->uid = task->cred->uid.val;
+	t->cgroup_id = group->kn->id;
+	t->started_at = leader->start_boottime;
+	bpf_probe_read_kernel_str(t->comm, sizeof(t->comm), task->comm);
+	read_exe(&t->exe, task->mm);
+	t->cgroups = 0;
+	for (int i = 0; i < WATCHED_CGROUPS; i++) {
+		struct cgroup *ancestor = NULL;
+		u32 level = watched_cgroups[i].level;
+
+		if (!watched_cgroups[i].used)
+			break;
+		bpf_core_read(&ancestor, sizeof(ancestor), &group->ancestors[level]);
+		if (ancestor && BPF_CORE_READ(ancestor, kn, id) == watched_cgroups[i].id)
+			t->cgroups |= 1u << i;
+	}
+}
+
+/*
+ * Which side opened, for a connection that is older than the agent: what was sent once is
+ * snd_nxt - ISN - 1, and bytes_acked holds the SYN on the opener's side only.
+ */
+static __always_inline enum direction direction_of(const struct tcp_sock *tp)
+{
+	u32 first = tp->snd_nxt - (u32)(tp->bytes_sent - tp->bytes_retrans);
+	u32 base = tp->snd_una - (u32)tp->bytes_acked;
+
+	return first - base == 1 ? DIRECTION_OUTBOUND : first == base ? DIRECTION_INBOUND : DIRECTION_UNKNOWN;
+}
+
+/* Run once at start: the sockets that processes hold already, in every network namespace. */
+SEC("iter/task_file")
+int seed(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct socket *socket;
+	struct tcp_sock *tp;
+	struct sock *sk;
+	struct conn *c;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	sk = socket ? socket->sk : NULL;
+	if (!sk || sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state == TCP_CLOSE)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!tp || !c || c->owner.pid)
+		return 0;
+	read_holder(&c->owner, task);
+	c->user = c->owner;
+	c->owner_source = OWNER_HOLDER;
+	read_netns(c, sk);
+	c->cookie = bpf_get_socket_cookie(sk);
+	if (c->owner.pid == self_pid)
+		c->excluded = true;
+	if (sk->__sk_common.skc_state == TCP_LISTEN) {
+		c->owner_source = OWNER_LISTENER;
+		return 0;
+	}
+	c->before_start = true;
+	read_ends(&c->ends, tp);
+	c->direction = direction_of(tp);
+	read_isns(c, tp);
+	c->peer_is_here = has_loopback_peer(&c->ends);
+	return 0;
+}
+
+/* The agent's own process number as the kernel has it, whatever namespace the agent lives in. */
+SEC("syscall")
+int whoami(void *ctx)
+{
+	return bpf_get_current_pid_tgid() >> 32;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/*
+ * A TCP connection as this host sees it, one end each. conn.bpf.c alone writes it; the plugins read it
+ * and say what they want of it.
+ */
+#include "kernel.h"
+#include "task.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+enum direction { DIRECTION_UNKNOWN, DIRECTION_OUTBOUND, DIRECTION_INBOUND };
+
+/* How the owner came to be known. */
+enum owner_source {
+	OWNER_UNKNOWN,
+	OWNER_CONNECT,
+	/* Of the listener; holds until the first send or receive. */
+	OWNER_LISTENER,
+	OWNER_IO,
+	OWNER_ACCEPT,
+	/* Held the socket when the agent started. */
+	OWNER_HOLDER,
+};
+
+enum close_reason {
+	CLOSE_NONE,
+	CLOSE_FIN_LOCAL,
+	CLOSE_FIN_REMOTE,
+	CLOSE_RST_SENT,
+	CLOSE_RST_RECEIVED,
+	CLOSE_TIMEOUT,
+	CLOSE_REFUSED,
+	CLOSE_UNREACHABLE,
+	/* Given up by its owner, or by the administrator (ss -K). */
+	CLOSE_ABORTED,
+	/* Its process was ended by a signal. */
+	CLOSE_KILLED,
+};
+
+struct endpoints {
+	/* Network order; IPv4 in the first four bytes. */
+	u8 local[16];
+	u8 peer[16];
+	u16 local_port;
+	u16 peer_port;
+	/* 4 or 6; IPv4 through an IPv6 socket is 4, mapped. */
+	u8 family;
+	bool mapped;
+	u16 padding;
+};
+
+struct conn {
+	u64 cookie;
+	u64 netns_cookie;
+	/* Boot clock. The SYN: sent (outbound) or, from the handshake's round trip, received (inbound). */
+	u64 opened_at;
+	u64 established_at;
+	u64 closed_at;
+	struct endpoints ends;
+	/* The opener or acceptor, the last to send or receive, and who closed. */
+	struct task owner;
+	struct task user;
+	struct task closer;
+	enum direction direction;
+	enum owner_source owner_source;
+	enum close_reason close_reason;
+	u32 error;
+	u32 netns;
+	/* The number of the first byte after the SYN, of this end and of the other. */
+	u32 own_isn;
+	u32 peer_isn;
+	/* Of the SYN (outbound) or SYN-ACK (inbound). */
+	u32 handshake_retransmits;
+	/* Which plugins want its spans: one bit a plugin. */
+	u32 wanted_connection;
+	u32 wanted_connect;
+	u32 wanted_accept;
+	/* Older than the agent: the times before `closed_at` are not known. */
+	bool before_start;
+	/* The other end is on this host too, so the acceptor's span can be the opener's child. */
+	bool peer_is_here;
+	bool fastopen;
+	/* The agent's own. */
+	bool excluded;
+	/* The state that the last transition left. */
+	u32 old_state;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	/* A listener's children begin with its owner. */
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct conn);
+} conns SEC(".maps");
+
+/* This plugin's bit in the wanted_* masks. */
+const volatile u32 plugin_bit = 0;
+
+/* The connection of a socket that plugins may see. */
+static __always_inline struct conn *conn_of(struct sock *sk)
+{
+	struct conn *c = bpf_sk_storage_get(&conns, sk, 0, 0);
+
+	return c && !c->excluded ? c : NULL;
+}
+
+/* A socket's own counters, right for what TCP counts beside the payload. */
+struct traffic {
+	/* Payload that the peer acknowledged, and payload received in order. */
+	u64 sent_bytes;
+	u64 received_bytes;
+	u64 retransmitted_bytes;
+	u32 sent_segments;
+	u32 received_segments;
+	u32 retransmits;
+	u32 lost;
+	/* Microseconds; 0: never measured. */
+	u32 srtt_us;
+	u32 min_rtt_us;
+	u32 rtt_var_us;
+	/* Segments. */
+	u32 cwnd;
+	u32 reordering;
+	u32 padding;
+};
+
+/*
+ * bytes_acked counts the SYN of the side that opened and the FIN of either; bytes_received counts a FIN
+ * (net/ipv4/tcp_input.c: tcp_snd_una_update, tcp_rcv_nxt_update). `state` is the state that the counters
+ * belong to: at CLOSE, the one that was left.
+ */
+static __always_inline void read_traffic(struct traffic *t, const struct tcp_sock *tp, const struct conn *c,
+					 u32 state)
+{
+	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	u64 syn = c->direction == DIRECTION_OUTBOUND && (c->established_at || c->before_start);
+	u64 fin = state == TCP_FIN_WAIT2 ||
+		  ((state == TCP_LAST_ACK || state == TCP_CLOSING) && c->closed_at && !c->error);
+	u64 done = sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DONE) & 1;
+	u64 acked = tp->bytes_acked, received = tp->bytes_received;
+
+	t->sent_bytes = acked > syn + fin ? acked - syn - fin : 0;
+	t->received_bytes = received > done ? received - done : 0;
+	t->retransmitted_bytes = tp->bytes_retrans;
+	t->sent_segments = tp->segs_out;
+	t->received_segments = tp->segs_in;
+	t->retransmits = tp->total_retrans;
+	t->lost = tp->lost;
+	t->srtt_us = tp->srtt_us >> 3;
+	t->rtt_var_us = tp->mdev_us >> 2;
+	/* tcp_init_sock starts the minimum at ~0. */
+	t->min_rtt_us = tp->rtt_min.s[0].v == ~0u ? 0 : tp->rtt_min.s[0].v;
+	t->cwnd = tp->snd_cwnd;
+	t->reordering = tp->reordering;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+#include "kernel.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+/* Who did something: a task, and the process it is of. */
+struct task {
+	u32 pid;
+	u32 tid;
+	u32 uid;
+	/* Bit i: inside the subtree of watched_cgroups[i]. */
+	u32 cgroups;
+	u64 cgroup_id;
+	/* The process's start on the boot clock; tells reused pids apart. */
+	u64 started_at;
+	char comm[16];
+	/* The executable's base name, cut; /proc may be gone when it is asked. */
+	char exe[24];
+};
+
+/* Cgroups that some filter names: level below the root, and id. Filled by the agent at any time. */
+struct watched_cgroup {
+	u64 id;
+	u32 level;
+	u32 used;
+};
+#define WATCHED_CGROUPS 16
+
+static __always_inline void read_exe(char (*exe)[24], struct mm_struct *mm)
+{
+	struct file *file = mm ? mm->exe_file : NULL;
+	struct dentry *dentry = file ? file->f_path.dentry : NULL;
+
+	if (dentry)
+		bpf_probe_read_kernel_str(exe, sizeof(*exe), dentry->d_name.name);
+}
+
+static __always_inline u32 watched(const struct watched_cgroup *cgroups)
+{
+	u32 found = 0;
+
+	for (int i = 0; i < WATCHED_CGROUPS; i++) {
+		if (!cgroups[i].used)
+			break;
+		if (bpf_get_current_ancestor_cgroup_id(cgroups[i].level) == cgroups[i].id)
+			found |= 1u << i;
+	}
+	return found;
+}
+
+static __always_inline void read_current(struct task *t, const struct watched_cgroup *cgroups)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	u64 id = bpf_get_current_pid_tgid();
+
+	t->pid = id >> 32;
+	t->tid = id;
+	t->uid = bpf_get_current_uid_gid();
+	t->cgroups = watched(cgroups);
+	t->cgroup_id = bpf_get_current_cgroup_id();
+	t->started_at = current->group_leader->start_boottime;
+	bpf_get_current_comm(t->comm, sizeof(t->comm));
+	read_exe(&t->exe, current->mm);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+#include <bpf/bpf_helpers.h>
+
+/*
+ * What leaves a program. Each macro leaves a pointer that holds no data: it keeps the types in BTF,
+ * where tools/btfgen.ts finds them and writes the TypeScript side.
+ */
+
+/* A ring of records; the size is the smallest, the agent may set a larger one before load. */
+#define WIRE_RING(name, record, bytes)              \
+	struct {                                    \
+		__uint(type, BPF_MAP_TYPE_RINGBUF); \
+		__uint(max_entries, bytes);         \
+	} name SEC(".maps");                        \
+	record *const wire_ring_##name SEC(".wire") = 0
+
+/* Marks a map, defined before it, whose rows are read as a whole at each collection. */
+#define WIRE_TABLE(name, key, value)                                 \
+	key *const wire_table_key_##name SEC(".wire") = 0;           \
+	value *const wire_table_value_##name SEC(".wire") = 0
+
+/* Records that the iterator program of this name writes with bpf_seq_write. */
+#define WIRE_ROWS(name, record) record *const wire_rows_##name SEC(".wire") = 0
+
+/* The object's own account: u64 fields, per CPU, exported as metrics of the agent itself. */
+#define WIRE_COUNTERS(record)                             \
+	struct {                                          \
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);  \
+		__uint(max_entries, 1);                   \
+		__type(key, u32);                         \
+		__type(value, record);                    \
+	} counters SEC(".maps");                          \
+	record *const wire_counters SEC(".wire") = 0;     \
+	static __always_inline record *account(void)      \
+	{                                                 \
+		u32 zero = 0;                             \
+		return bpf_map_lookup_elem(&counters, &zero); \
+	}
+
+#define COUNT(field)                              \
+	do {                                      \
+		typeof(account()) account_ = account(); \
+		if (account_)                     \
+			account_->field++;        \
+	} while (0)
+
+/*
+ * A waking submit costs microseconds in the application's path, so records wait for the agent's timer;
+ * only a ring that is filling up asks to be read at once. Reservations of all CPUs count as available
+ * data, so the edge has a width that concurrent producers can't jump over.
+ */
+static __always_inline u64 wake_at_quarter(void *ring)
+{
+	u64 size = bpf_ringbuf_query(ring, 1 /* BPF_RB_RING_SIZE */);
+	u64 full = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+	u64 edge = size / 4;
+
+	return full >= edge && full - edge < 4096 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}

@@ -1,0 +1,90 @@
+// Paths of cgroups by the kernel's id, for processes that are gone before /proc could tell.
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { Recent } from "../recent.ts";
+
+export interface CgroupPathsOptions {
+  /** Directories that one walk visits at most (default 8192). */
+  readonly directories?: number;
+  /** Milliseconds between two walks at least (default 5000). */
+  readonly walkEvery?: number;
+}
+
+/** On cgroup v2 a directory's inode number is the id that BPF programs see. */
+export class CgroupPaths {
+  readonly #mount: string | undefined;
+  readonly #directories: number;
+  readonly #walkEvery: number;
+  readonly #paths: Recent<number, string>;
+  #nextWalk = 0;
+
+  /** `mount` is where cgroup v2 is mounted; undefined where it is not, and then nothing is found. */
+  constructor(mount: string | undefined, { directories = 8192, walkEvery = 5000 }: CgroupPathsOptions = {}) {
+    this.#mount = mount;
+    this.#directories = directories;
+    this.#walkEvery = walkEvery;
+    // Twice, because half of a Recent may go at once.
+    this.#paths = new Recent(2 * directories);
+  }
+
+  /** Keeps a path that a process was seen in, if it is indeed that of the id: processes move. */
+  learn(id: number, path: string): void {
+    if (this.#mount === undefined || this.#paths.get(id) !== undefined) return;
+    if (inode(join(this.#mount, path)) === id) this.#paths.set(id, path);
+  }
+
+  /** The path below the mount point, `/` for the root; undefined for an unknown or removed cgroup. */
+  path(id: number): string | undefined {
+    const known = this.#paths.get(id);
+    if (known !== undefined || this.#mount === undefined || id === 0) return known;
+    const now = performance.now();
+    if (now < this.#nextWalk) return undefined;
+    this.#nextWalk = now + this.#walkEvery;
+    this.#walk(this.#mount, id);
+    return this.#paths.get(id);
+  }
+
+  /** Breadth first, until the id is found; all that is passed is kept. */
+  #walk(mount: string, wanted: number): void {
+    const waiting = ["/"];
+    for (let i = 0; i < waiting.length && i < this.#directories; i++) {
+      const path = waiting[i]!;
+      const id = inode(join(mount, path));
+      if (id === undefined) continue;
+      this.#paths.set(id, path);
+      if (id === wanted) return;
+      for (const name of directoriesIn(join(mount, path))) waiting.push(join(path, name));
+    }
+  }
+}
+
+/** Where this process sees cgroup v2, the whole hierarchy before a part of it; undefined where nowhere. */
+export function cgroup2Mount(mountinfo = "/proc/self/mountinfo"): string | undefined {
+  const mounts = readFileSync(mountinfo, "utf8")
+    .split("\n")
+    .map((line) => line.split(" "))
+    .filter((fields) => fields[fields.indexOf("-") + 1] === "cgroup2");
+  const mount = mounts.find((fields) => fields[3] === "/") ?? mounts[0];
+  return mount?.[4]?.replace(/\\(\d{3})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  );
+}
+
+function inode(path: string): number | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.ino;
+  } catch {
+    return undefined;
+  }
+}
+
+function directoriesIn(path: string): string[] {
+  try {
+    return readdirSync(path, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+  } catch {
+    // Removed since its parent was read, or not ours to read.
+    return [];
+  }
+}

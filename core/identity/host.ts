@@ -1,0 +1,53 @@
+// The host, named as OpenTelemetry's SDKs name it: backends compare host.id of our spans and the apps'.
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { arch, hostname, release } from "node:os";
+import { join } from "node:path";
+import type { AttributeValue, Resource } from "../signals.ts";
+
+/** Attributes that the host gives to the Resource of every workload on it. */
+export type HostAttributes = Readonly<Record<string, AttributeValue>>;
+
+/**
+ * host.id (the machine id; absent where there is none) and host.name. `root` is where the host's file
+ * system is seen, `/host` in many a container.
+ */
+export function hostAttributes(root = "/"): HostAttributes {
+  const id = machineId(root);
+  return { ...(id !== undefined && { "host.id": id }), "host.name": hostname() };
+}
+
+export interface AgentFacts {
+  readonly version: string;
+  /** Attributes of the agent alone and of the whole host, by configuration; they win over what is found. */
+  readonly attributes?: Readonly<Record<string, AttributeValue>>;
+}
+
+/** The agent's own Resource, for its self-telemetry; service.instance.id is new with each call. */
+export function agentResource(host: HostAttributes, { version, attributes }: AgentFacts): Resource {
+  return {
+    attributes: {
+      ...host,
+      "host.arch": arch() === "x64" ? "amd64" : arch(),
+      "os.type": "linux",
+      // What the SDKs' detectors give: the kernel's release.
+      "os.version": release(),
+      "service.name": "wirespan",
+      "service.version": version,
+      "service.instance.id": randomUUID(),
+      ...attributes,
+    },
+  };
+}
+
+function machineId(root: string): string | undefined {
+  for (const path of ["etc/machine-id", "var/lib/dbus/machine-id"]) {
+    try {
+      const id = readFileSync(join(root, path), "utf8").trim();
+      if (id !== "") return id;
+    } catch {
+      // Absent or unreadable: the next one.
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,36 @@
+// OTEL_RESOURCE_ATTRIBUTES, as OpenTelemetry's resource SDK specification reads it.
+
+/** W3C Baggage's bound on such a list. */
+const maxBytes = 8192;
+
+export interface ParsedAttributes {
+  readonly attributes: Readonly<Record<string, string>>;
+  /** Why the whole value was dropped; names no key and no value. */
+  readonly fault?: string;
+}
+
+/**
+ * Reads `key=value,key=value`, both percent-encoded. One malformed member drops the whole value, as
+ * the specification wants it; a key given twice has its last value.
+ */
+export function parseResourceAttributes(text: string): ParsedAttributes {
+  if (Buffer.byteLength(text) > maxBytes) return dropped(`it is longer than ${maxBytes} bytes`);
+  const pairs: [string, string][] = [];
+  for (const member of text.split(",")) {
+    if (member.trim() === "") continue;
+    const [key = "", value, ...more] = member.split("=");
+    if (value === undefined) return dropped(`member ${pairs.length + 1} has no "="`);
+    if (more.length > 0) return dropped(`member ${pairs.length + 1} has a second "=" that is not %3D`);
+    if (key.trim() === "") return dropped(`member ${pairs.length + 1} has no key`);
+    try {
+      pairs.push([decodeURIComponent(key.trim()), decodeURIComponent(value.trim())]);
+    } catch {
+      return dropped(`member ${pairs.length + 1} has a "%" that begins no UTF-8 character`);
+    }
+  }
+  return { attributes: Object.fromEntries(pairs) };
+}
+
+function dropped(fault: string): ParsedAttributes {
+  return { attributes: {}, fault };
+}

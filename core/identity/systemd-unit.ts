@@ -1,0 +1,31 @@
+// A systemd service's name as a service.name: what somebody wrote a unit file for, and bounded in number.
+
+/**
+ * The service that a cgroup path lies in, without `.service`: the innermost one. Undefined in scopes,
+ * sessions, user managers and transient units, whose names say nothing or are new each time.
+ */
+export function serviceOf(segments: readonly string[]): string | undefined {
+  const segment = segments.findLast((name) => name.endsWith(".service"));
+  if (segment === undefined) return undefined;
+  // systemd puts "_" before a unit name that would collide with one of the kernel's files.
+  const escaped = segment.slice(segment.startsWith("_") ? 1 : 0, -".service".length);
+  const at = escaped.indexOf("@");
+  const template = at < 0 ? escaped : escaped.slice(0, at);
+  const instance = at < 0 ? "" : escaped.slice(at + 1);
+  if (template === "user" && at >= 0) return undefined;
+  if (/^run-(r[0-9a-f]{32}|u\d+|p\d+-i\d+)$/.test(template)) return undefined;
+  const name = unescape(instance === "" || isPerConnection(instance) ? template : escaped);
+  return name === "" ? undefined : name;
+}
+
+/** An instance of an `Accept=yes` socket: a running number and both addresses (or pid and uid). */
+function isPerConnection(instance: string): boolean {
+  return /^\d+-(.+:\d+-.+:\d+|\d+-\d+)$/.test(instance);
+}
+
+/** Undoes systemd's `\x2d`; several in a row may be one character in UTF-8. */
+function unescape(name: string): string {
+  return name.replace(/(?:\\x[0-9a-f]{2})+/gi, (bytes) =>
+    Buffer.from(bytes.replaceAll("\\x", ""), "hex").toString("utf8"),
+  );
+}

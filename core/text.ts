@@ -1,0 +1,31 @@
+// C strings of a record as JavaScript strings: a comm recurs, so most are found, not made.
+
+const SLOTS = 1024;
+const LONGEST = 32;
+const keys = new Uint32Array(SLOTS * (LONGEST / 4));
+const sizes = new Uint8Array(SLOTS);
+const strings: string[] = new Array<string>(SLOTS).fill("");
+const decoder = new TextDecoder();
+
+function decode(bytes: Uint8Array, offset: number, size: number): string {
+  const end = bytes.indexOf(0, offset);
+  return decoder.decode(bytes.subarray(offset, end < 0 || end > offset + size ? offset + size : end));
+}
+
+/** The string that begins at `offset` (a multiple of 4) and ends at a NUL or after `size` bytes. */
+export function text(words: Uint32Array, bytes: Uint8Array, offset: number, size: number): string {
+  if (size > LONGEST || size % 4) return decode(bytes, offset, size);
+  const [first, length] = [offset >> 2, size >> 2];
+  let hash = 0;
+  for (let i = 0; i < length; i++) hash = Math.imul(hash ^ words[first + i]!, 0x9e3779b1) ^ (hash >>> 15);
+  const slot = (hash >>> 8) % SLOTS;
+  const at = slot * (LONGEST / 4);
+  let same = sizes[slot] === size;
+  for (let i = 0; same && i < length; i++) same = keys[at + i] === words[first + i];
+  if (!same) {
+    sizes[slot] = size;
+    for (let i = 0; i < length; i++) keys[at + i] = words[first + i]!;
+    strings[slot] = decode(bytes, offset, size);
+  }
+  return strings[slot]!;
+}
