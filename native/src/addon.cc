@@ -1,0 +1,50 @@
+// Registration only: what native/index.ts names, and the classes behind it.
+#include <napi.h>
+
+#include "classes.h"
+#include "clock.h"
+#include "features.h"
+#include "kernel_types.h"
+#include "load.h"
+#include "log.h"
+#include "map.h"
+#include "object.h"
+#include "ring.h"
+#include "sockets.h"
+#include "statistics.h"
+#include "waker.h"
+
+namespace wirespan {
+namespace {
+
+Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
+  CaptureMessages();
+  auto* classes = new Classes;
+  env.SetInstanceData(classes);
+  classes->object = Napi::Persistent(Object::Define(env));
+  classes->map = Napi::Persistent(Map::Define(env));
+  classes->ring = Napi::Persistent(Ring::Define(env));
+  classes->waker = Napi::Persistent(Waker::Define(env));
+  classes->statistics = Napi::Persistent(Statistics::Define(env));
+
+  exports["load"] = Napi::Function::New<&Load>(env, "load");
+  exports["openRing"] = Napi::Function::New<&Ring::OpenRing>(env, "openRing");
+  exports["createWaker"] = Napi::Function::New<&Waker::Create>(env, "createWaker");
+  exports["features"] = Napi::Function::New<&KernelFeatures>(env, "features");
+  exports["tryKind"] = Napi::Function::New<&TryKind>(env, "tryKind");
+  exports["tracepointArity"] = Napi::Function::New<&TracepointArity>(env, "tracepointArity");
+  exports["functionArity"] = Napi::Function::New<&FunctionArity>(env, "functionArity");
+  exports["kernelEnum"] = Napi::Function::New<&KernelEnum>(env, "kernelEnum");
+  exports["bootOffset"] = Napi::Function::New<&BootOffset>(env, "bootOffset");
+  exports["bootNow"] = Napi::Function::New<&BootNow>(env, "bootNow");
+  exports["netnsCookie"] = Napi::Function::New<&NetnsCookie>(env, "netnsCookie");
+  exports["socketCookie"] = Napi::Function::New<&SocketCookie>(env, "socketCookie");
+  exports["enableStats"] = Napi::Function::New<&Statistics::Enable>(env, "enableStats");
+  exports["onMessage"] = Napi::Function::New<&OnMessage>(env, "onMessage");
+  return exports;
+}
+
+NODE_API_MODULE(wirespan, Initialize)
+
+}  // namespace
+}  // namespace wirespan

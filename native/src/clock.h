@@ -1,0 +1,12 @@
+#pragma once
+
+#include <napi.h>
+
+namespace wirespan {
+
+// bootOffset(): Offset
+Napi::Value BootOffset(const Napi::CallbackInfo& info);
+// bootNow(): nanoseconds
+Napi::Value BootNow(const Napi::CallbackInfo& info);
+
+}  // namespace wirespan

@@ -1,0 +1,93 @@
+#include "features.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sys/utsname.h>
+
+#include <cerrno>
+#include <fstream>
+#include <string>
+
+#include "error.h"
+#include "fd.h"
+#include "log.h"
+
+namespace wirespan {
+namespace {
+
+// return 0
+constexpr bpf_insn kReturnZero[] = {
+    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .src_reg = 0, .off = 0, .imm = 0},
+    {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+};
+
+// A kind of program, and for those that name their hook at load a hook that every kernel has.
+struct Kind {
+  const char* name;
+  bpf_prog_type type;
+  bpf_attach_type attach = {};
+  const char* target = nullptr;
+};
+
+constexpr Kind kKinds[] = {
+    {"tp_btf", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, "inet_sock_set_state"},
+    {"fentry", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, "inet_csk_accept"},
+    {"iter", BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, "task"},
+    {"kprobe", BPF_PROG_TYPE_KPROBE},
+    {"tracepoint", BPF_PROG_TYPE_TRACEPOINT},
+};
+
+// 0, or the errno with which the kernel refuses this kind.
+int Try(const Kind& kind) {
+  const Warnings quiet;
+  bpf_prog_load_opts options = {};
+  options.sz = sizeof(options);
+  options.expected_attach_type = kind.attach;
+  if (kind.target) {
+    const int target = libbpf_find_vmlinux_btf_id(kind.target, kind.attach);
+    if (target < 0) return -target;
+    options.attach_btf_id = target;
+  }
+  const Fd program(
+      bpf_prog_load(kind.type, "wirespan_try", "GPL", kReturnZero, std::size(kReturnZero), &options));
+  return program.ok() ? 0 : errno;
+}
+
+// `none`, `integrity` or `confidentiality`: the word in brackets.
+std::string Lockdown() {
+  std::string line;
+  std::getline(std::ifstream("/sys/kernel/security/lockdown"), line);
+  const size_t open = line.find('[');
+  const size_t close = line.find(']');
+  if (open == std::string::npos || close == std::string::npos) return "unknown";
+  return line.substr(open + 1, close - open - 1);
+}
+
+}  // namespace
+
+Napi::Value KernelFeatures(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  utsname system = {};
+  uname(&system);
+  const std::string version = std::to_string(libbpf_major_version()) + "." +
+                              std::to_string(libbpf_minor_version());
+  auto result = Napi::Object::New(env);
+  result["kernel"] = Napi::String::New(env, system.release);
+  result["libbpf"] = Napi::String::New(env, version);
+  result["lockdown"] = Napi::String::New(env, Lockdown());
+  result["cpus"] = Napi::Number::New(env, libbpf_num_possible_cpus());
+  return result;
+}
+
+Napi::Value TryKind(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string name = info[0].As<Napi::String>();
+  for (const Kind& kind : kKinds) {
+    if (name != kind.name) continue;
+    const int error = Try(kind);
+    return error ? Napi::String::New(env, ErrorName(error)) : env.Undefined();
+  }
+  Throw(env, {"try " + name, EINVAL});
+}
+
+}  // namespace wirespan

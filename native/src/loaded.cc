@@ -1,0 +1,151 @@
+#include "loaded.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <string_view>
+
+#include "error.h"
+#include "log.h"
+#include "tracepoint.h"
+
+namespace wirespan {
+namespace {
+
+// What stands in `text` between two markers.
+std::optional<std::string> Between(const std::string& text, std::string_view before,
+                                   std::string_view after) {
+  const size_t end = text.find(after);
+  if (end == std::string::npos) return std::nullopt;
+  const size_t start = text.rfind(before, end);
+  if (start == std::string::npos) return std::nullopt;
+  const size_t from = start + before.size();
+  return text.substr(from, end - from);
+}
+
+// libbpf tells which program failed, and the verifier's log, only in its warnings.
+Failure LoadFailure(int error, const std::string& warnings) {
+  const auto program = Between(warnings, "prog '", "': failed to load");
+  const auto log = Between(warnings, "-- BEGIN PROG LOAD LOG --\n", "-- END PROG LOAD LOG --");
+  return {"load", error, program.value_or(""), log.value_or(warnings)};
+}
+
+}  // namespace
+
+Loaded::Loaded(const LoadRequest& request) {
+  const Warnings warnings;
+  bpf_object_open_opts options = {};
+  options.sz = sizeof(options);
+  options.object_name = request.name.c_str();
+  object_.reset(
+      bpf_object__open_mem(request.object.data(), request.object.size(), &options));
+  if (!object_) throw Failure{"open", errno, "", warnings.text()};
+  Select(request);
+  for (const auto& [name, bytes] : request.constants) SetConstant(name, bytes);
+  for (const auto& [name, fd] : request.reuse) {
+    const int error = bpf_map__reuse_fd(Map(name, "reuse map"), fd.get());
+    if (error) throw Failure{"reuse map " + name, error, "", warnings.text()};
+  }
+  for (const auto& [name, entries] : request.max_entries) {
+    const int error = bpf_map__set_max_entries(Map(name, "size map"), entries);
+    if (error) throw Failure{"size map " + name, error, "", warnings.text()};
+  }
+  const int error = bpf_object__load(object_.get());
+  if (error) throw LoadFailure(error, warnings.text());
+}
+
+void Loaded::Close() {
+  links_.clear();
+  object_.reset();
+}
+
+void Loaded::Select(const LoadRequest& request) {
+  const auto& wanted = request.programs;
+  bpf_program* program;
+  bpf_object__for_each_program(program, object_.get()) {
+    const bool load =
+        std::find(wanted.begin(), wanted.end(), bpf_program__name(program)) != wanted.end();
+    bpf_program__set_autoload(program, load);
+  }
+  for (const std::string& name : wanted) Program(name, "load");
+}
+
+void Loaded::SetConstant(const std::string& name, const std::vector<uint8_t>& bytes) {
+  const std::string step = "set constant " + name;
+  const btf* types = bpf_object__btf(object_.get());
+  const int id = types ? btf__find_by_name_kind(types, ".rodata", BTF_KIND_DATASEC) : -ENOENT;
+  if (id < 0) throw Failure{step, ENOENT};
+  const btf_type* section = btf__type_by_id(types, id);
+  const btf_var_secinfo* variable = btf_var_secinfos(section);
+  for (int i = 0; i < btf_vlen(section); i++, variable++) {
+    const btf_type* type = btf__type_by_id(types, variable->type);
+    if (name != btf__name_by_offset(types, type->name_off)) continue;
+    if (bytes.size() > variable->size) throw Failure{step, E2BIG};
+    bpf_map* map = Map(".rodata", step.c_str());
+    size_t size = 0;
+    const auto* initial = static_cast<const uint8_t*>(bpf_map__initial_value(map, &size));
+    if (!initial || variable->offset + bytes.size() > size) throw Failure{step, EINVAL};
+    std::vector<uint8_t> image(initial, initial + size);
+    std::copy(bytes.begin(), bytes.end(), image.begin() + variable->offset);
+    const int error = bpf_map__set_initial_value(map, image.data(), size);
+    if (error) throw Failure{step, error};
+    return;
+  }
+  throw Failure{step, ENOENT};
+}
+
+void Loaded::Attach(const std::string& name) {
+  bpf_program* program = Program(name, "attach");
+  if (attached(name)) throw Failure{"attach", EEXIST, name};
+  const Warnings warnings;
+  bpf_link* link = bpf_program__type(program) == BPF_PROG_TYPE_TRACEPOINT
+                       ? AttachTracepoint(program)
+                       : bpf_program__attach(program);
+  if (!link) throw Failure{"attach", errno, name, warnings.text()};
+  links_[name].reset(link);
+}
+
+bpf_program* Loaded::Program(const std::string& name, const char* step) const {
+  bpf_program* program = bpf_object__find_program_by_name(object_.get(), name.c_str());
+  if (!program || !bpf_program__autoload(program)) throw Failure{step, ENOENT, name};
+  return program;
+}
+
+bpf_map* Loaded::Map(const std::string& name, const char* step) const {
+  bpf_map* map = bpf_object__find_map_by_name(object_.get(), name.c_str());
+  if (!map) throw Failure{std::string(step) + " " + name, ENOENT};
+  return map;
+}
+
+std::vector<bpf_program*> Loaded::Programs() const {
+  std::vector<bpf_program*> programs;
+  bpf_program* program;
+  bpf_object__for_each_program(program, object_.get()) {
+    if (bpf_program__autoload(program)) programs.push_back(program);
+  }
+  return programs;
+}
+
+Fd Loaded::Iterator(const std::string& name, const std::string& map) const {
+  bpf_program* program = Program(name, "iterate");
+  const Warnings warnings;
+  bpf_iter_link_info info = {};
+  bpf_iter_attach_opts options = {};
+  options.sz = sizeof(options);
+  if (!map.empty()) {
+    info.map.map_fd = bpf_map__fd(Map(map, "iterate"));
+    options.link_info = &info;
+    options.link_info_len = sizeof(info);
+  }
+  // The file holds on to program and map by itself, so that the link need not outlive this call.
+  const Link link(bpf_program__attach_iter(program, &options));
+  if (!link) throw Failure{"iterate", errno, name, warnings.text()};
+  Fd file(bpf_iter_create(bpf_link__fd(link.get())));
+  if (!file.ok()) throw Failure{"iterate", errno, name};
+  return file;
+}
+
+}  // namespace wirespan

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <bpf/libbpf.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fd.h"
+
+namespace wirespan {
+
+// What to load, in terms that a worker thread may read.
+struct LoadRequest {
+  std::string name;
+  std::vector<uint8_t> object;
+  std::vector<std::string> programs;
+  std::map<std::string, std::vector<uint8_t>> constants;
+  std::map<std::string, Fd> reuse;
+  std::map<std::string, uint32_t> max_entries;
+};
+
+struct FreeObject {
+  void operator()(bpf_object* object) const { bpf_object__close(object); }
+};
+
+struct FreeLink {
+  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
+};
+
+using Link = std::unique_ptr<bpf_link, FreeLink>;
+
+// One loaded BPF object and the links of its programs. Knows no JavaScript; throws Failure.
+class Loaded {
+ public:
+  // Opens and loads. Any thread.
+  explicit Loaded(const LoadRequest& request);
+
+  bool open() const { return object_ != nullptr; }
+  // Detaches and unloads everything; idempotent. Programs and maps handed out become invalid.
+  void Close();
+
+  void Attach(const std::string& program);
+  void Detach(const std::string& program) { links_.erase(program); }
+  bool attached(const std::string& program) const { return links_.contains(program); }
+
+  // A loaded program; ENOENT.
+  bpf_program* Program(const std::string& name, const char* step) const;
+  bpf_map* Map(const std::string& name, const char* step) const;
+  std::vector<bpf_program*> Programs() const;
+  // A file that yields what the iterator program writes; `map` may be empty.
+  Fd Iterator(const std::string& program, const std::string& map) const;
+
+ private:
+  void Select(const LoadRequest& request);
+  void SetConstant(const std::string& name, const std::vector<uint8_t>& bytes);
+
+  std::unique_ptr<bpf_object, FreeObject> object_;
+  std::map<std::string, Link> links_;
+};
+
+}  // namespace wirespan

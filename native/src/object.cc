@@ -1,0 +1,125 @@
+#include "object.h"
+
+#include <bpf/bpf.h>
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "classes.h"
+#include "error.h"
+#include "iteration.h"
+#include "map.h"
+
+namespace wirespan {
+namespace {
+
+Napi::Object Describe(Napi::Env env, const bpf_program* program, bool attached) {
+  bpf_prog_info facts = {};
+  uint32_t size = sizeof(facts);
+  if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &facts, &size)) {
+    Throw(env, {"describe", errno, bpf_program__name(program)});
+  }
+  auto result = Napi::Object::New(env);
+  result["name"] = Napi::String::New(env, bpf_program__name(program));
+  result["id"] = Napi::Number::New(env, facts.id);
+  result["attached"] = Napi::Boolean::New(env, attached);
+  result["instructions"] = Napi::Number::New(env, facts.xlated_prog_len / sizeof(bpf_insn));
+  result["runCount"] = Napi::Number::New(env, facts.run_cnt);
+  result["runTimeNs"] = Napi::Number::New(env, facts.run_time_ns);
+  return result;
+}
+
+}  // namespace
+
+Napi::Function Object::Define(Napi::Env env) {
+  return DefineClass(env, "BpfObject",
+                     {InstanceMethod<&Object::Attach>("attach"),
+                      InstanceMethod<&Object::Detach>("detach"),
+                      InstanceMethod<&Object::Map>("map"),
+                      InstanceMethod<&Object::Programs>("programs"),
+                      InstanceMethod<&Object::Iterate>("iterate"),
+                      InstanceMethod<&Object::Run>("run"),
+                      InstanceMethod<&Object::Close>("close")});
+}
+
+Napi::Object Object::New(Napi::Env env, std::shared_ptr<Loaded> loaded) {
+  return Classes::Of(env).object.New(
+      {Napi::External<std::shared_ptr<Loaded>>::New(env, &loaded)});
+}
+
+Object::Object(const Napi::CallbackInfo& info)
+    : ObjectWrap(info), loaded_(*info[0].As<Napi::External<std::shared_ptr<Loaded>>>().Data()) {}
+
+Loaded& Object::Open(Napi::Env env, const char* step) const {
+  if (!loaded_->open()) Throw(env, {step, EBADF});
+  return *loaded_;
+}
+
+void Object::Attach(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  try {
+    Open(env, "attach").Attach(info[0].As<Napi::String>());
+  } catch (const Failure& failure) {
+    Throw(env, failure);
+  }
+}
+
+void Object::Detach(const Napi::CallbackInfo& info) {
+  Open(info.Env(), "detach").Detach(info[0].As<Napi::String>());
+}
+
+Napi::Value Object::Map(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  try {
+    bpf_map* map = Open(env, "map").Map(info[0].As<Napi::String>(), "map");
+    return Map::New(env, loaded_, map);
+  } catch (const Failure& failure) {
+    Throw(env, failure);
+  }
+}
+
+Napi::Value Object::Programs(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Loaded& loaded = Open(env, "describe");
+  auto result = Napi::Array::New(env);
+  for (const bpf_program* program : loaded.Programs()) {
+    result[result.Length()] = Describe(env, program, loaded.attached(bpf_program__name(program)));
+  }
+  return result;
+}
+
+Napi::Value Object::Iterate(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string program = info[0].As<Napi::String>();
+  const std::string map = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : "";
+  try {
+    return Iteration::Start(env, program, Open(env, "iterate").Iterator(program, map));
+  } catch (const Failure& failure) {
+    Throw(env, failure);
+  }
+}
+
+Napi::Value Object::Run(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string name = info[0].As<Napi::String>();
+  const Loaded& loaded = Open(env, "run");
+  bpf_test_run_opts options = {};
+  options.sz = sizeof(options);
+  if (info[1].IsTypedArray()) {
+    // The kernel writes a syscall program's context back to where it came from.
+    options.ctx_in = Bytes(info[1]);
+    options.ctx_size_in = info[1].As<Napi::Uint8Array>().ByteLength();
+  }
+  try {
+    const int error = bpf_prog_test_run_opts(bpf_program__fd(loaded.Program(name, "run")), &options);
+    if (error) throw Failure{"run", error, name};
+  } catch (const Failure& failure) {
+    Throw(env, failure);
+  }
+  return Napi::Number::New(env, static_cast<int32_t>(options.retval));
+}
+
+void Object::Close(const Napi::CallbackInfo&) { loaded_->Close(); }
+
+}  // namespace wirespan

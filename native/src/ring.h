@@ -1,0 +1,56 @@
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "fd.h"
+#include "ring_memory.h"
+
+namespace wirespan {
+
+// Ring of native/index.ts. It moves bytes and knows no record: JavaScript decodes.
+class Ring : public Napi::ObjectWrap<Ring> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+  // openRing(map, batchBytes?)
+  static Napi::Value OpenRing(const Napi::CallbackInfo& info);
+
+  explicit Ring(const Napi::CallbackInfo& info);
+  ~Ring() override { CloseNow(); }
+
+  // Readable when records wait; EBADF once closed.
+  int Open(Napi::Env env, const char* step) const;
+  // The epoll set that watches this ring, to be left on close: closing our descriptor alone would not
+  // do it, since the map's owner keeps the same file open.
+  void WatchedBy(const std::shared_ptr<Fd>& epoll) { watcher_ = epoll; }
+  void LeaveWatcher();
+
+ private:
+  struct Batch {
+    uint32_t bytes = 0;
+    uint32_t records = 0;
+  };
+
+  Napi::Value Drain(const Napi::CallbackInfo& info);
+  Napi::Value Pending(const Napi::CallbackInfo& info);
+  Napi::Value Capacity(const Napi::CallbackInfo& info);
+  void Close(const Napi::CallbackInfo& info);
+  void CloseNow();
+
+  // Moves committed records that begin before `end` into the buffer, until it is full.
+  Batch Take(uint64_t end);
+  // The reused buffer, made anew where it is smaller than `bytes` or was taken from us by a transfer.
+  uint8_t* Buffer(size_t bytes);
+
+  Fd fd_;
+  RingMemory memory_;
+  std::weak_ptr<Fd> watcher_;
+  bool draining_ = false;
+  size_t batch_bytes_;
+  Napi::Reference<Napi::Uint8Array> bytes_;
+  Napi::Reference<Napi::Uint32Array> words_;
+};
+
+}  // namespace wirespan

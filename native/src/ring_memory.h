@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace wirespan {
+
+// A BPF ring buffer's pages, mapped: the consumer's position to write, the producer's position and the
+// data to read. The kernel maps the data twice in a row, so that no record is ever cut in two.
+class RingMemory {
+ public:
+  RingMemory() = default;
+  RingMemory(const RingMemory&) = delete;
+  RingMemory& operator=(const RingMemory&) = delete;
+  ~RingMemory() { Unmap(); }
+
+  // 0 or an errno. `size` is the map's max_entries.
+  int Map(int fd, size_t size);
+  void Unmap();
+
+  bool mapped() const { return data_ != nullptr; }
+  size_t size() const { return size_; }
+
+  // Only we write it, so that no order is needed to read it.
+  uint64_t consumed() const { return __atomic_load_n(consumer_, __ATOMIC_RELAXED); }
+  // Gives the space before `position` back to the producers. Sequentially consistent, not just a
+  // release: a producer decides by it whether to wake us, and we look for more records after it.
+  void Consume(uint64_t position) { __atomic_store_n(consumer_, position, __ATOMIC_SEQ_CST); }
+  uint64_t produced() const { return __atomic_load_n(producer_, __ATOMIC_SEQ_CST); }
+
+  const uint8_t* at(uint64_t position) const { return data_ + (position & (size_ - 1)); }
+  // The length word of the record at `position`; what it says to be committed is visible after it.
+  uint32_t Header(uint64_t position) const {
+    return __atomic_load_n(reinterpret_cast<const uint32_t*>(at(position)), __ATOMIC_ACQUIRE);
+  }
+
+ private:
+  size_t size_ = 0;
+  size_t page_ = 0;
+  uint64_t* consumer_ = nullptr;
+  const uint64_t* producer_ = nullptr;
+  const uint8_t* data_ = nullptr;
+};
+
+}  // namespace wirespan

@@ -1,0 +1,66 @@
+#include "sockets.h"
+
+#include <sched.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <thread>
+
+#include "error.h"
+#include "fd.h"
+
+namespace wirespan {
+namespace {
+
+// A socket option that is a cookie; throws Failure.
+uint64_t Cookie(int socket, int option, const char* step) {
+  uint64_t cookie = 0;
+  socklen_t size = sizeof(cookie);
+  if (getsockopt(socket, SOL_SOCKET, option, &cookie, &size)) throw Failure{step, errno};
+  return cookie;
+}
+
+uint64_t OwnNetnsCookie() {
+  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket.ok()) throw Failure{"netns cookie", errno};
+  return Cookie(socket.get(), SO_NETNS_COOKIE, "netns cookie");
+}
+
+// Enters the namespace on a thread of its own: no other thread ever leaves its namespace.
+uint64_t NetnsCookieOf(int fd) {
+  uint64_t cookie = 0;
+  Failure failure = {"netns cookie", 0};
+  std::thread([&] {
+    try {
+      if (setns(fd, CLONE_NEWNET)) throw Failure{"enter netns", errno};
+      cookie = OwnNetnsCookie();
+    } catch (const Failure& caught) {
+      failure = caught;
+    }
+  }).join();
+  if (failure.error) throw failure;
+  return cookie;
+}
+
+}  // namespace
+
+Napi::Value NetnsCookie(const Napi::CallbackInfo& info) {
+  const int fd = info[0].As<Napi::Number>();
+  try {
+    return Napi::Number::New(info.Env(), fd < 0 ? OwnNetnsCookie() : NetnsCookieOf(fd));
+  } catch (const Failure& failure) {
+    Throw(info.Env(), failure);
+  }
+}
+
+Napi::Value SocketCookie(const Napi::CallbackInfo& info) {
+  const int fd = info[0].As<Napi::Number>();
+  try {
+    return Napi::Number::New(info.Env(), Cookie(fd, SO_COOKIE, "socket cookie"));
+  } catch (const Failure& failure) {
+    Throw(info.Env(), failure);
+  }
+}
+
+}  // namespace wirespan

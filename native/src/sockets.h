@@ -1,0 +1,12 @@
+#pragma once
+
+#include <napi.h>
+
+namespace wirespan {
+
+// netnsCookie(fd): number
+Napi::Value NetnsCookie(const Napi::CallbackInfo& info);
+// socketCookie(fd): number
+Napi::Value SocketCookie(const Napi::CallbackInfo& info);
+
+}  // namespace wirespan

@@ -1,0 +1,66 @@
+#include "tracepoint.h"
+
+#include <linux/mount.h>
+#include <linux/perf_event.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+namespace wirespan {
+namespace {
+
+// The root of tracefs: where it is mounted, else a mount of our own that appears in no namespace.
+Fd OpenTracefs() {
+  for (const char* path : {"/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"}) {
+    if (access(path, F_OK) != 0) continue;
+    std::string root(path);
+    root.resize(root.rfind('/'));
+    return Fd(open(root.c_str(), O_PATH | O_CLOEXEC));
+  }
+  const Fd context(static_cast<int>(syscall(SYS_fsopen, "tracefs", FSOPEN_CLOEXEC)));
+  if (!context.ok()) return Fd();
+  if (syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0)) return Fd();
+  return Fd(static_cast<int>(syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, 0)));
+}
+
+// The kernel's number of a tracepoint, -1 with errno set.
+long TracepointId(const std::string& name) {
+  const Fd root = OpenTracefs();
+  if (!root.ok()) return -1;
+  const Fd file(openat(root.get(), ("events/" + name + "/id").c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.ok()) return -1;
+  char text[32] = "";
+  if (read(file.get(), text, sizeof(text) - 1) <= 0) return -1;
+  return strtol(text, nullptr, 10);
+}
+
+}  // namespace
+
+Fd OpenTracepoint(const std::string& name) {
+  const long id = TracepointId(name);
+  if (id < 0) return Fd();
+  perf_event_attr attributes = {};
+  attributes.type = PERF_TYPE_TRACEPOINT;
+  attributes.size = sizeof(attributes);
+  attributes.config = id;
+  // BPF on a tracepoint's perf event runs on every CPU, whichever one the event was opened for.
+  return Fd(static_cast<int>(
+      syscall(SYS_perf_event_open, &attributes, -1, 0, -1, PERF_FLAG_FD_CLOEXEC)));
+}
+
+bpf_link* AttachTracepoint(const bpf_program* program) {
+  const std::string section = bpf_program__section_name(program);
+  const size_t slash = section.find('/');
+  if (slash == std::string::npos) {
+    errno = EINVAL;
+    return nullptr;
+  }
+  Fd event = OpenTracepoint(section.substr(slash + 1));
+  if (!event.ok()) return nullptr;
+  bpf_link* link = bpf_program__attach_perf_event(program, event.get());
+  if (link) event.release();
+  return link;
+}
+
+}  // namespace wirespan

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// What the addon's tests load: one small program or map for each thing they check.
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+typedef __u32 u32;
+typedef __u64 u64;
+
+const volatile u32 answer = 7;
+const volatile u64 wide = 1;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 64 * 1024);
+} ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, u32);
+	__type(value, u64);
+} table SEC(".maps");
+
+struct share {
+	u64 count;
+	u64 largest;
+	u64 sum;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 4);
+	__type(key, u32);
+	__type(value, struct share);
+} shares SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, u32);
+	__uint(value_size, 12);
+} odd_shares SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
+	__uint(max_entries, 64);
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, 8 * sizeof(u64));
+} stacks SEC(".maps");
+
+/* Counts what on_connect_end saw; shared between objects by the test of reuse. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} seen SEC(".maps");
+
+/* What the syscall programs read and write back. */
+struct order {
+	u32 first;    /* number of the first record */
+	u32 records;
+	u32 size;     /* bytes of a record, 8 at least */
+	u32 discard;  /* every n-th record is discarded; 0: none */
+	u32 wake;     /* whether the last one forces a wake-up */
+	u32 refused;  /* out: records that found no room */
+};
+
+/* A reservation's size must be a constant to the verifier: hence a few sizes to choose from. */
+static u32 *reserve(u32 size)
+{
+	switch (size) {
+	case 20:
+		return bpf_ringbuf_reserve(&ring, 20, 0);
+	case 4000:
+		return bpf_ringbuf_reserve(&ring, 4000, 0);
+	default:
+		return bpf_ringbuf_reserve(&ring, 24, 0);
+	}
+}
+
+static long write_record(u32 i, struct order *o)
+{
+	u32 number = o->first + i;
+	u64 flags = o->wake && i + 1 == o->records ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	u32 *r = reserve(o->size);
+
+	if (!r) {
+		o->refused++;
+		return 0;
+	}
+	r[0] = number;
+	r[1] = ~number;
+	if (o->discard && number % o->discard == 0)
+		bpf_ringbuf_discard(r, flags);
+	else
+		bpf_ringbuf_submit(r, flags);
+	return 0;
+}
+
+SEC("syscall")
+int produce(struct order *o)
+{
+	struct order copy = *o;
+
+	bpf_loop(copy.records, write_record, &copy, 0);
+	o->refused = copy.refused;
+	return copy.records;
+}
+
+SEC("syscall")
+int constants(struct order *o)
+{
+	o->first = answer;
+	o->records = wide;
+	o->size = wide >> 32;
+	return answer;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state)
+{
+	u32 key = 0;
+	u64 *count = bpf_map_lookup_elem(&seen, &key);
+
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state_stack)
+{
+	bpf_get_stackid(ctx, &stacks, 0);
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_exit_accept4")
+int on_accept(void *ctx)
+{
+	u32 key = 0;
+	u64 *count = bpf_map_lookup_elem(&seen, &key);
+
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	return 0;
+}
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} __attribute__((preserve_access_index));
+
+struct task_struct {
+	int pid;
+	int tgid;
+} __attribute__((preserve_access_index));
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+} __attribute__((preserve_access_index));
+
+SEC("iter/task")
+int tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	u32 row[2];
+
+	if (!task)
+		return 0;
+	row[0] = task->pid;
+	row[1] = task->tgid;
+	bpf_seq_write(ctx->meta->seq, row, sizeof(row));
+	return 0;
+}
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	void *map;
+	u32 *key;
+	u64 *value;
+} __attribute__((preserve_access_index));
+
+SEC("iter/bpf_map_elem")
+int elements(struct bpf_iter__bpf_map_elem *ctx)
+{
+	u32 *key = ctx->key;
+	u64 *value = ctx->value;
+	u64 row[2];
+
+	if (!key || !value)
+		return 0;
+	row[0] = *key;
+	row[1] = *value;
+	bpf_seq_write(ctx->meta->seq, row, sizeof(row));
+	return 0;
+}
+
+/* Refused by the verifier: it reads through a pointer that may be null. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(broken)
+{
+	u32 key = 0;
+	u64 *count = bpf_map_lookup_elem(&seen, &key);
+
+	return *count;
+}
+
+char LICENSE[] SEC("license") = "GPL";
