@@ -71,6 +71,8 @@ export async function startJaeger(): Promise<Jaeger> {
         extensions: {
           jaeger_storage: { backends: { memory: { memory: { max_traces: 100_000 } } } },
           jaeger_query: {
+            // Else it sends spans of its own to port 4317 and waits for an answer when it is stopped.
+            enable_tracing: false,
             storage: { traces: "memory" },
             http: { endpoint: queryHttp },
             grpc: { endpoint: queryGrpc },

@@ -70,9 +70,9 @@ export class Service implements AsyncDisposable {
     });
   }
 
-  /** Ends it with SIGTERM, after 10 s with SIGKILL; does nothing while stopped. */
+  /** Ends it with SIGTERM, after 3 s with SIGKILL; does nothing while stopped. */
   async stop(): Promise<void> {
-    const timer = setTimeout(() => this.#process?.kill("SIGKILL"), 10_000);
+    const timer = setTimeout(() => this.#process?.kill("SIGKILL"), 3_000);
     await this.#end("SIGTERM");
     clearTimeout(timer);
   }

@@ -1,0 +1,87 @@
+// Real metric stores with a PromQL API that take OTLP over HTTP: Prometheus and VictoriaMetrics.
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { freePorts } from "./ports.ts";
+import { Service } from "./service.ts";
+
+/** One series of an instant query. */
+export interface Sample {
+  readonly metric: Readonly<Record<string, string>>;
+  /** Unix seconds, and the number as text; absent for a native histogram. */
+  readonly value?: readonly [number, string];
+}
+
+/** A running metric store. Dispose of it with `await using`. */
+export class MetricStore implements AsyncDisposable {
+  /** The full URL of its OTLP metrics endpoint: HTTP with protobuf only. */
+  readonly otlpMetrics: string;
+  /** For stopping, killing and starting it again on the same port. */
+  readonly service: Service;
+  readonly #base: string;
+
+  constructor(service: Service, base: string, otlpMetrics: string) {
+    this.service = service;
+    this.#base = base;
+    this.otlpMetrics = otlpMetrics;
+  }
+
+  /** An instant PromQL query; throws where the store refuses the expression. */
+  async query(expression: string): Promise<readonly Sample[]> {
+    const url = `${this.#base}/api/v1/query?query=${encodeURIComponent(expression)}`;
+    const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${expression}: ${response.status} ${text}`);
+    return (JSON.parse(text) as { data: { result: readonly Sample[] } }).data.result;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.service[Symbol.asyncDispose]();
+  }
+}
+
+/** Starts a Prometheus 3 on a free port of 127.0.0.1; exponential histograms become native ones. */
+export async function startPrometheus(): Promise<MetricStore> {
+  const [port] = await freePorts(1);
+  const base = `http://127.0.0.1:${port}`;
+  const service = await Service.start("prometheus", async (folder) => {
+    const config = join(folder, "config.yaml");
+    await writeFile(
+      config,
+      stringify({
+        otlp: { promote_resource_attributes: ["service.name", "service.instance.id", "host.name"] },
+      }),
+    );
+    return {
+      args: [
+        `--config.file=${config}`,
+        `--storage.tsdb.path=${join(folder, "data")}`,
+        `--web.listen-address=127.0.0.1:${port}`,
+        "--web.enable-otlp-receiver",
+        "--log.level=warn",
+      ],
+      ready: `${base}/-/ready`,
+    };
+  });
+  return new MetricStore(service, base, `${base}/api/v1/otlp/v1/metrics`);
+}
+
+/** Starts a VictoriaMetrics on a free port of 127.0.0.1, set to show a point as soon as it is in. */
+export async function startVictoria(): Promise<MetricStore> {
+  const [port] = await freePorts(1);
+  const base = `http://127.0.0.1:${port}`;
+  const service = await Service.start("victoria", (folder) => ({
+    args: [
+      `-storageDataPath=${join(folder, "data")}`,
+      `-httpListenAddr=127.0.0.1:${port}`,
+      "-retentionPeriod=1d",
+      "-loggerLevel=WARN",
+      "-memory.allowedBytes=256MB",
+      "-opentelemetry.usePrometheusNaming",
+      "-search.latencyOffset=0s",
+      "-search.disableCache",
+    ],
+    ready: `${base}/health`,
+  }));
+  return new MetricStore(service, base, `${base}/opentelemetry/v1/metrics`);
+}
