@@ -6,31 +6,15 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "conn.h"
-#include "ids.h"
+#include "connection.h"
 #include "task.h"
 #include "wire.h"
 
 /* The agent's process as the kernel numbers it; 0: its sockets are like all others. */
 const volatile u32 self_pid = 0;
-const volatile struct id_key id_key = {};
-/* Tells this boot of this host from any other. */
-const volatile u64 boot = 0;
 
 struct watched_cgroup watched_cgroups[WATCHED_CGROUPS];
 
-enum span { SPAN_CONNECTION, SPAN_CONNECT };
-
-struct connection {
-	enum span span;
-	/* The plugins that asked. */
-	u32 wanted;
-	u8 trace_id[16];
-	u8 span_id[8];
-	/* Zeros: a root. */
-	u8 parent_span_id[8];
-	struct conn conn;
-	struct traffic traffic;
-};
 WIRE_RING(spans, struct connection, 256 * 1024);
 
 /* A process that is seen for the first time, or as another program than before. */
@@ -389,35 +373,6 @@ int BPF_PROG(on_send, struct sock *sk)
 	return on_use(sk);
 }
 
-static __always_inline void read_ids(struct connection *r, const struct conn *c)
-{
-	bool outbound = c->direction == DIRECTION_OUTBOUND;
-	u64 trace[2], connection[2], handshake[2];
-	struct id_key key = { id_key.k0, id_key.k1 };
-
-	if (c->own_isn | c->peer_isn) {
-		u32 opener = outbound ? c->own_isn : c->peer_isn;
-		u32 acceptor = outbound ? c->peer_isn : c->own_isn;
-
-		connection_id(trace, &key, ID_TRACE, opener, acceptor);
-		connection_id(connection, &key, ID_CONNECTION, opener, acceptor);
-		connection_id(handshake, &key, ID_HANDSHAKE, opener, acceptor);
-	} else {
-		attempt_id(trace, &key, ID_TRACE, boot, c->cookie, c->opened_at);
-		attempt_id(connection, &key, ID_CONNECTION, boot, c->cookie, c->opened_at);
-		attempt_id(handshake, &key, ID_HANDSHAKE, boot, c->cookie, c->opened_at);
-	}
-	__builtin_memcpy(r->trace_id, trace, 16);
-	if (r->span == SPAN_CONNECT) {
-		__builtin_memcpy(r->span_id, &handshake[0], 8);
-		__builtin_memcpy(r->parent_span_id, &connection[0], 8);
-		return;
-	}
-	__builtin_memcpy(r->span_id, outbound ? &connection[0] : &connection[1], 8);
-	if (!outbound)
-		__builtin_memcpy(r->parent_span_id, &connection[0], 8);
-}
-
 static __always_inline void emit(struct sock *sk, struct conn *c, enum span span, u32 wanted)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
@@ -429,13 +384,8 @@ static __always_inline void emit(struct sock *sk, struct conn *c, enum span span
 		COUNT(lost_spans);
 		return;
 	}
-	r->span = span;
 	r->wanted = wanted;
-	r->conn = *c;
-	__builtin_memset(r->parent_span_id, 0, sizeof(r->parent_span_id));
-	read_ids(r, c);
-	r->traffic.padding = 0;
-	read_traffic(&r->traffic, tp, c, c->old_state);
+	read_connection(r, span, c, tp, c->old_state);
 	bpf_ringbuf_submit(r, wake_at_quarter(&spans));
 }
 

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* What is told of a connection: its state, its counters, and the ids of the span that it becomes. */
+#include "conn.h"
+#include "ids.h"
+
+const volatile struct id_key id_key = {};
+/* Tells this boot of this host from any other. */
+const volatile u64 boot = 0;
+
+enum span { SPAN_CONNECTION, SPAN_CONNECT };
+
+struct connection {
+	enum span span;
+	/* The plugins that asked. */
+	u32 wanted;
+	u8 trace_id[16];
+	u8 span_id[8];
+	/* Zeros: a root. */
+	u8 parent_span_id[8];
+	struct conn conn;
+	struct traffic traffic;
+};
+
+static __always_inline void read_ids(struct connection *r, const struct conn *c)
+{
+	bool outbound = c->direction == DIRECTION_OUTBOUND;
+	u64 trace[2], connection[2], handshake[2];
+	struct id_key key = { id_key.k0, id_key.k1 };
+
+	if (c->own_isn | c->peer_isn) {
+		u32 opener = outbound ? c->own_isn : c->peer_isn;
+		u32 acceptor = outbound ? c->peer_isn : c->own_isn;
+
+		connection_id(trace, &key, ID_TRACE, opener, acceptor);
+		connection_id(connection, &key, ID_CONNECTION, opener, acceptor);
+		connection_id(handshake, &key, ID_HANDSHAKE, opener, acceptor);
+	} else {
+		attempt_id(trace, &key, ID_TRACE, boot, c->cookie, c->opened_at);
+		attempt_id(connection, &key, ID_CONNECTION, boot, c->cookie, c->opened_at);
+		attempt_id(handshake, &key, ID_HANDSHAKE, boot, c->cookie, c->opened_at);
+	}
+	__builtin_memcpy(r->trace_id, trace, 16);
+	if (r->span == SPAN_CONNECT) {
+		__builtin_memcpy(r->span_id, &handshake[0], 8);
+		__builtin_memcpy(r->parent_span_id, &connection[0], 8);
+		return;
+	}
+	__builtin_memcpy(r->span_id, outbound ? &connection[0] : &connection[1], 8);
+	if (!outbound)
+		__builtin_memcpy(r->parent_span_id, &connection[0], 8);
+}
+
+/* `state`: see read_traffic. All of it is written: reserved memory is not zeroed. */
+static __always_inline void read_connection(struct connection *r, enum span span, const struct conn *c,
+					    const struct tcp_sock *tp, u32 state)
+{
+	r->span = span;
+	r->conn = *c;
+	__builtin_memset(r->parent_span_id, 0, sizeof(r->parent_span_id));
+	read_ids(r, c);
+	r->traffic.padding = 0;
+	read_traffic(&r->traffic, tp, c, state);
+}
