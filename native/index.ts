@@ -124,7 +124,7 @@ export interface Native {
   /** Calls `onWake` from the event loop; keeps the process alive only until `close`. */
   createWaker(onWake: () => void): Waker;
   features(): Features;
-  /** Whether a program of this kind loads (a tiny one is tried), `undefined` or the error's code. */
+  /** Whether a program of this kind loads and attaches (a tiny one is tried): `undefined` or the error's code. */
   tryKind(kind: "tp_btf" | "fentry" | "kprobe" | "iter" | "tracepoint"): string | undefined;
   /** Number of arguments of a BTF tracepoint (without the context), -1 where this kernel lacks it. */
   tracepointArity(name: string): number;

@@ -2,15 +2,18 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/perf_event.h>
 #include <sys/utsname.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <fstream>
 #include <string>
 
 #include "error.h"
 #include "fd.h"
 #include "log.h"
+#include "perf_event.h"
 
 namespace wirespan {
 namespace {
@@ -21,21 +24,46 @@ constexpr bpf_insn kReturnZero[] = {
     {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
 };
 
-// A kind of program, and for those that name their hook at load a hook that every kernel has.
+// A kind of program, and a hook of this kind that every kernel has.
 struct Kind {
   const char* name;
   bpf_prog_type type;
-  bpf_attach_type attach = {};
-  const char* target = nullptr;
+  bpf_attach_type attach;
+  const char* target;
 };
 
 constexpr Kind kKinds[] = {
     {"tp_btf", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, "inet_sock_set_state"},
     {"fentry", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, "inet_csk_accept"},
     {"iter", BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, "task"},
-    {"kprobe", BPF_PROG_TYPE_KPROBE},
-    {"tracepoint", BPF_PROG_TYPE_TRACEPOINT},
+    {"kprobe", BPF_PROG_TYPE_KPROBE, {}, "inet_csk_accept"},
+    {"tracepoint", BPF_PROG_TYPE_TRACEPOINT, {}, "sock/inet_sock_set_state"},
 };
+
+// The perf event source that makes kprobes, -1 with errno set where the kernel has none.
+int KprobeSource() {
+  const Fd file(open("/sys/bus/event_source/devices/kprobe/type", O_RDONLY | O_CLOEXEC));
+  char text[16] = "";
+  if (!file.ok() || read(file.get(), text, sizeof(text) - 1) <= 0) return -1;
+  return atoi(text);
+}
+
+Fd OpenKprobe(const char* function) {
+  const int source = KprobeSource();
+  if (source < 0) return Fd();
+  perf_event_attr attributes = {};
+  attributes.type = source;
+  attributes.kprobe_func = reinterpret_cast<uintptr_t>(function);
+  return OpenPerfEvent(attributes);
+}
+
+// What attaching takes beyond a loaded program; false with errno set where the kernel refuses it.
+bool Attaches(const Kind& kind, int program) {
+  if (kind.type == BPF_PROG_TYPE_KPROBE) return OpenKprobe(kind.target).ok();
+  if (kind.type == BPF_PROG_TYPE_TRACEPOINT) return OpenTracepoint(kind.target).ok();
+  if (kind.attach == BPF_TRACE_ITER) return true;
+  return Fd(bpf_raw_tracepoint_open(nullptr, program)).ok();
+}
 
 // 0, or the errno with which the kernel refuses this kind.
 int Try(const Kind& kind) {
@@ -43,14 +71,14 @@ int Try(const Kind& kind) {
   bpf_prog_load_opts options = {};
   options.sz = sizeof(options);
   options.expected_attach_type = kind.attach;
-  if (kind.target) {
+  if (kind.type == BPF_PROG_TYPE_TRACING) {
     const int target = libbpf_find_vmlinux_btf_id(kind.target, kind.attach);
     if (target < 0) return -target;
     options.attach_btf_id = target;
   }
-  const Fd program(
-      bpf_prog_load(kind.type, "wirespan_try", "GPL", kReturnZero, std::size(kReturnZero), &options));
-  return program.ok() ? 0 : errno;
+  const Fd program(bpf_prog_load(kind.type, "wirespan_try", "GPL", kReturnZero,
+                                 std::size(kReturnZero), &options));
+  return program.ok() && Attaches(kind, program.get()) ? 0 : errno;
 }
 
 // `none`, `integrity` or `confidentiality`: the word in brackets.
@@ -69,8 +97,8 @@ Napi::Value KernelFeatures(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   utsname system = {};
   uname(&system);
-  const std::string version = std::to_string(libbpf_major_version()) + "." +
-                              std::to_string(libbpf_minor_version());
+  const std::string version =
+      std::to_string(libbpf_major_version()) + "." + std::to_string(libbpf_minor_version());
   auto result = Napi::Object::New(env);
   result["kernel"] = Napi::String::New(env, system.release);
   result["libbpf"] = Napi::String::New(env, version);

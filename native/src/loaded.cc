@@ -10,7 +10,7 @@
 
 #include "error.h"
 #include "log.h"
-#include "tracepoint.h"
+#include "perf_event.h"
 
 namespace wirespan {
 namespace {
@@ -40,8 +40,7 @@ Loaded::Loaded(const LoadRequest& request) {
   bpf_object_open_opts options = {};
   options.sz = sizeof(options);
   options.object_name = request.name.c_str();
-  object_.reset(
-      bpf_object__open_mem(request.object.data(), request.object.size(), &options));
+  object_.reset(bpf_object__open_mem(request.object.data(), request.object.size(), &options));
   if (!object_) throw Failure{"open", errno, "", warnings.text()};
   Select(request);
   for (const auto& [name, bytes] : request.constants) SetConstant(name, bytes);

@@ -51,11 +51,10 @@ class Summing {
 }  // namespace
 
 Napi::Function Map::Define(Napi::Env env) {
-  return DefineClass(env, "BpfMap",
-                     {InstanceMethod<&Map::Read>("read"),
-                      InstanceMethod<&Map::ReadPerCpu>("readPerCpu"),
-                      InstanceMethod<&Map::Update>("update"),
-                      InstanceMethod<&Map::Delete>("delete")});
+  return DefineClass(
+      env, "BpfMap",
+      {InstanceMethod<&Map::Read>("read"), InstanceMethod<&Map::ReadPerCpu>("readPerCpu"),
+       InstanceMethod<&Map::Update>("update"), InstanceMethod<&Map::Delete>("delete")});
 }
 
 Napi::Object Map::New(Napi::Env env, const std::shared_ptr<Loaded>& loaded, bpf_map* map) {
@@ -101,8 +100,7 @@ Napi::Value Map::ReadInto(const Napi::CallbackInfo& info, size_t value_bytes, Pu
   if (key_size_ == 0 || value_size_ == 0) Throw(env, {"read table", EINVAL});
   auto keys = info[0].As<Napi::Uint8Array>();
   auto values = info[1].As<Napi::Uint8Array>();
-  const size_t room =
-      std::min(keys.ByteLength() / key_size_, values.ByteLength() / value_bytes);
+  const size_t room = std::min(keys.ByteLength() / key_size_, values.ByteLength() / value_bytes);
   uint8_t* key = keys.Data();
   uint8_t* value = values.Data();
   size_t entries = 0;
@@ -126,9 +124,8 @@ Napi::Value Map::Read(const Napi::CallbackInfo& info) {
     if (value_size_ % sizeof(uint64_t)) Throw(info.Env(), {"read table", EINVAL});
     return ReadInto(info, value_size_, Summing(value_size_ / sizeof(uint64_t), cpus_, info[2]));
   }
-  return ReadInto(info, value_size_, [this](const uint8_t* from, uint8_t* into) {
-    memcpy(into, from, value_size_);
-  });
+  return ReadInto(info, value_size_,
+                  [this](const uint8_t* from, uint8_t* into) { memcpy(into, from, value_size_); });
 }
 
 Napi::Value Map::ReadPerCpu(const Napi::CallbackInfo& info) {

@@ -33,19 +33,16 @@ Napi::Object Describe(Napi::Env env, const bpf_program* program, bool attached) 
 }  // namespace
 
 Napi::Function Object::Define(Napi::Env env) {
-  return DefineClass(env, "BpfObject",
-                     {InstanceMethod<&Object::Attach>("attach"),
-                      InstanceMethod<&Object::Detach>("detach"),
-                      InstanceMethod<&Object::Map>("map"),
-                      InstanceMethod<&Object::Programs>("programs"),
-                      InstanceMethod<&Object::Iterate>("iterate"),
-                      InstanceMethod<&Object::Run>("run"),
-                      InstanceMethod<&Object::Close>("close")});
+  return DefineClass(
+      env, "BpfObject",
+      {InstanceMethod<&Object::Attach>("attach"), InstanceMethod<&Object::Detach>("detach"),
+       InstanceMethod<&Object::Map>("map"), InstanceMethod<&Object::Programs>("programs"),
+       InstanceMethod<&Object::Iterate>("iterate"), InstanceMethod<&Object::Run>("run"),
+       InstanceMethod<&Object::Close>("close")});
 }
 
 Napi::Object Object::New(Napi::Env env, std::shared_ptr<Loaded> loaded) {
-  return Classes::Of(env).object.New(
-      {Napi::External<std::shared_ptr<Loaded>>::New(env, &loaded)});
+  return Classes::Of(env).object.New({Napi::External<std::shared_ptr<Loaded>>::New(env, &loaded)});
 }
 
 Object::Object(const Napi::CallbackInfo& info)
@@ -112,7 +109,8 @@ Napi::Value Object::Run(const Napi::CallbackInfo& info) {
     options.ctx_size_in = info[1].As<Napi::Uint8Array>().ByteLength();
   }
   try {
-    const int error = bpf_prog_test_run_opts(bpf_program__fd(loaded.Program(name, "run")), &options);
+    const int error =
+        bpf_prog_test_run_opts(bpf_program__fd(loaded.Program(name, "run")), &options);
     if (error) throw Failure{"run", error, name};
   } catch (const Failure& failure) {
     Throw(env, failure);

@@ -26,11 +26,10 @@ uint32_t Footprint(uint32_t header) {
 }  // namespace
 
 Napi::Function Ring::Define(Napi::Env env) {
-  return DefineClass(env, "Ring",
-                     {InstanceAccessor<&Ring::Pending>("pending"),
-                      InstanceAccessor<&Ring::Capacity>("capacity"),
-                      InstanceMethod<&Ring::Drain>("drain"),
-                      InstanceMethod<&Ring::Close>("close")});
+  return DefineClass(
+      env, "Ring",
+      {InstanceAccessor<&Ring::Pending>("pending"), InstanceAccessor<&Ring::Capacity>("capacity"),
+       InstanceMethod<&Ring::Drain>("drain"), InstanceMethod<&Ring::Close>("close")});
 }
 
 Napi::Value Ring::OpenRing(const Napi::CallbackInfo& info) {
@@ -60,7 +59,8 @@ int Ring::Open(Napi::Env env, const char* step) const {
 }
 
 void Ring::LeaveWatcher() {
-  if (const auto epoll = watcher_.lock()) epoll_ctl(epoll->get(), EPOLL_CTL_DEL, fd_.get(), nullptr);
+  if (const auto epoll = watcher_.lock())
+    epoll_ctl(epoll->get(), EPOLL_CTL_DEL, fd_.get(), nullptr);
   watcher_.reset();
 }
 
@@ -81,7 +81,8 @@ Ring::Batch Ring::Take(uint64_t end) {
   size_t room = bytes_.Value().ByteLength();
   Batch batch;
   uint64_t position = memory_.consumed();
-  // Records from `run` to `position` are yet to be copied: one copy for each stretch without discards.
+  // Records from `run` to `position` are yet to be copied: one copy for each stretch without
+  // discards.
   uint64_t run = position;
   const auto flush = [&] {
     const size_t length = position - run;

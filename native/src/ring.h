@@ -22,8 +22,8 @@ class Ring : public Napi::ObjectWrap<Ring> {
 
   // Readable when records wait; EBADF once closed.
   int Open(Napi::Env env, const char* step) const;
-  // The epoll set that watches this ring, to be left on close: closing our descriptor alone would not
-  // do it, since the map's owner keeps the same file open.
+  // The epoll set that watches this ring, to be left on close: closing our descriptor alone would
+  // not do it, since the map's owner keeps the same file open.
   void WatchedBy(const std::shared_ptr<Fd>& epoll) { watcher_ = epoll; }
   void LeaveWatcher();
 
@@ -41,7 +41,8 @@ class Ring : public Napi::ObjectWrap<Ring> {
 
   // Moves committed records that begin before `end` into the buffer, until it is full.
   Batch Take(uint64_t end);
-  // The reused buffer, made anew where it is smaller than `bytes` or was taken from us by a transfer.
+  // The reused buffer, made anew where it is smaller than `bytes` or was taken from us by a
+  // transfer.
   uint8_t* Buffer(size_t bytes);
 
   Fd fd_;

@@ -5,8 +5,8 @@
 
 namespace wirespan {
 
-// A BPF ring buffer's pages, mapped: the consumer's position to write, the producer's position and the
-// data to read. The kernel maps the data twice in a row, so that no record is ever cut in two.
+// A BPF ring buffer's pages, mapped: the consumer's position to write, the producer's position and
+// the data to read. The kernel maps the data twice in a row, so that no record is ever cut in two.
 class RingMemory {
  public:
   RingMemory() = default;

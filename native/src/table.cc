@@ -40,9 +40,8 @@ bool Table::ReadBatches(const Visit& visit) {
   bool first = true;
   for (;;) {
     uint32_t count = rows_;
-    const int error =
-        -bpf_map_lookup_batch(fd_, first ? nullptr : position.data(), next.data(), keys_.data(),
-                              values_.data(), &count, nullptr);
+    const int error = -bpf_map_lookup_batch(fd_, first ? nullptr : position.data(), next.data(),
+                                            keys_.data(), values_.data(), &count, nullptr);
     if (error == ENOSPC && rows_ < max_entries_) {
       // A single bucket holds more than one batch: the same position again, with more room.
       Reserve(rows_ > max_entries_ / 2 ? max_entries_ : rows_ * 2);

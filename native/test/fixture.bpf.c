@@ -202,7 +202,7 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(broken)
 {
 	u32 key = 0;
-	u64 *count = bpf_map_lookup_elem(&seen, &key);
+	u64 *count = bpf_map_lookup_elem(&table, &key);
 
 	return *count;
 }

@@ -6,9 +6,14 @@
 
 #include "fd.h"
 
+struct perf_event_attr;
+
 namespace wirespan {
 
-// A tracepoint's perf event, open on every CPU; not ok() with errno set where there is none.
+// A perf event for BPF to run on; not ok() with errno set where the kernel refuses it.
+Fd OpenPerfEvent(perf_event_attr& attributes);
+
+// A tracepoint's perf event; not ok() with errno set where there is none.
 // `name` is `category/event`. Needs no mounted tracefs.
 Fd OpenTracepoint(const std::string& name);
 

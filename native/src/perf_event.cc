@@ -1,4 +1,4 @@
-#include "tracepoint.h"
+#include "perf_event.h"
 
 #include <linux/mount.h>
 #include <linux/perf_event.h>
@@ -37,16 +37,20 @@ long TracepointId(const std::string& name) {
 
 }  // namespace
 
+Fd OpenPerfEvent(perf_event_attr& attributes) {
+  attributes.size = sizeof(attributes);
+  // BPF on a perf event of this sort runs on every CPU, whichever one the event was opened for.
+  return Fd(
+      static_cast<int>(syscall(SYS_perf_event_open, &attributes, -1, 0, -1, PERF_FLAG_FD_CLOEXEC)));
+}
+
 Fd OpenTracepoint(const std::string& name) {
   const long id = TracepointId(name);
   if (id < 0) return Fd();
   perf_event_attr attributes = {};
   attributes.type = PERF_TYPE_TRACEPOINT;
-  attributes.size = sizeof(attributes);
   attributes.config = id;
-  // BPF on a tracepoint's perf event runs on every CPU, whichever one the event was opened for.
-  return Fd(static_cast<int>(
-      syscall(SYS_perf_event_open, &attributes, -1, 0, -1, PERF_FLAG_FD_CLOEXEC)));
+  return OpenPerfEvent(attributes);
 }
 
 bpf_link* AttachTracepoint(const bpf_program* program) {
