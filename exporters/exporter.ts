@@ -1,5 +1,4 @@
 // What an exporter is to the pipeline, and how it accounts for all that it was given.
-import type { Sink } from "../core/signals.ts";
 
 /** What is counted: spans, metric points, events (log records). */
 export type Kind = "span" | "point" | "event";
@@ -15,7 +14,8 @@ export interface Balance {
   readonly lost: Readonly<Record<LossCause, number>>;
 }
 
-export interface Exporter extends Sink {
+/** What feeds an exporter is its maker's business (create.ts): several may share one encoder. */
+export interface Exporter {
   /** The key under `exporters:`. */
   readonly name: string;
   /** `otlp_grpc`, `otlp_http`, `console`; otel.component.type in self-telemetry. */

@@ -1,0 +1,50 @@
+// What an exporter is configured with: plain data, checked and completed by config/.
+
+/** The signals as OTLP names them. */
+export type Signal = "traces" | "metrics" | "logs";
+
+export const SIGNALS: readonly Signal[] = ["traces", "metrics", "logs"];
+
+export interface TlsConfig {
+  /** PEM file of the authorities to trust instead of the system's. */
+  readonly ca?: string;
+  /** PEM files of the client's certificate chain and key; both or neither. */
+  readonly cert?: string;
+  readonly key?: string;
+  /** Plaintext for a gRPC endpoint without a scheme; a scheme decides for itself. */
+  readonly insecure?: boolean;
+}
+
+interface OtlpConfig {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls: TlsConfig;
+  readonly compression: "gzip" | "none";
+  /** Milliseconds that one request may take. */
+  readonly timeoutMs: number;
+  /** Bound on the bytes that wait, over all signals. */
+  readonly queueBytes: number;
+  /** What is exported. */
+  readonly signals: readonly Signal[];
+}
+
+export interface OtlpGrpcConfig extends OtlpConfig {
+  readonly type: "otlp_grpc";
+  /** `http://host:port` (plaintext), `https://host:port`, `host:port` or `unix:PATH`. */
+  readonly endpoint: string;
+  readonly perSignalEndpoints?: Partial<Readonly<Record<Signal, string>>>;
+}
+
+export interface OtlpHttpConfig extends OtlpConfig {
+  readonly type: "otlp_http";
+  /** Base URL; `/v1/traces`, `/v1/metrics` or `/v1/logs` is appended. */
+  readonly endpoint: string;
+  /** Whole URLs, used as they stand. */
+  readonly perSignalEndpoints?: Partial<Readonly<Record<Signal, string>>>;
+}
+
+export interface ConsoleConfig {
+  readonly type: "console";
+  readonly signals: readonly Signal[];
+}
+
+export type ExporterConfig = OtlpGrpcConfig | OtlpHttpConfig | ConsoleConfig;
