@@ -54,35 +54,32 @@ function createPino(level: LogOptions["level"], pretty: boolean): Logger {
   return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: named }, stream);
 }
 
-interface Window {
-  suppressed: number;
-  readonly timer: NodeJS.Timeout;
-}
-
-const windows = new WeakMap<Log, Map<string, Window>>();
+/** How many lines each key has held back since its last one; a key is here while its time runs. */
+const windows = new WeakMap<Log, Map<string, number>>();
 
 /**
  * `log`, through which at most one line per `key` passes in `perMs` milliseconds; the others are counted,
  * and the count is logged when the time is up.
  */
 export function limited(log: Log, key: string, perMs: number): Log {
-  const open = windows.get(log) ?? new Map<string, Window>();
+  const open = windows.get(log) ?? new Map<string, number>();
   windows.set(log, open);
   const write =
     (at: Severity): Write =>
     (fields, message) => {
-      const window = open.get(key);
-      if (window !== undefined) {
-        window.suppressed++;
+      const before = open.get(key);
+      if (before !== undefined) {
+        open.set(key, before + 1);
         return;
       }
       log[at](fields, message);
       const close = () => {
-        const suppressed = open.get(key)?.suppressed ?? 0;
+        const suppressed = open.get(key) ?? 0;
         open.delete(key);
         if (suppressed > 0) log[at]({ ...fields, suppressed }, `${message} (and ${suppressed} more)`);
       };
-      open.set(key, { suppressed: 0, timer: setTimeout(close, perMs).unref() });
+      open.set(key, 0);
+      setTimeout(close, perMs).unref();
     };
   return { error: write("error"), warn: write("warn"), info: write("info"), debug: write("debug") };
 }

@@ -1,0 +1,67 @@
+// From the schema's values to the Config that the agent gets.
+import type { Plugin } from "../core/plugin.ts";
+import type { Filter } from "../core/settings.ts";
+import type { ExporterConfig } from "../exporters/config.ts";
+import type { Config, Effective, PluginConfig, SettingValue } from "./config.ts";
+import { type ExporterValues, exporterConfig } from "./exporters.ts";
+import type { OtelSettings } from "./otel.ts";
+
+type PluginValues = Readonly<Record<string, SettingValue>> & {
+  readonly enabled: boolean;
+  readonly filter: Filter;
+  readonly ring: { readonly bytes: number | null };
+};
+
+interface Values extends Omit<Config, "plugins" | "exporters" | "resource" | "effective"> {
+  readonly plugins: Readonly<Record<string, PluginValues>>;
+  readonly exporters: Readonly<Record<string, ExporterValues>>;
+  readonly resource: { readonly attributes: ReadonlyMap<string, string> };
+}
+
+export interface Assembled {
+  readonly values: unknown;
+  readonly effective: readonly Effective[];
+  readonly plugins: readonly Plugin[];
+  readonly otel: OtelSettings;
+}
+
+export function assemble({ values: unknown, effective, plugins, otel }: Assembled): Config {
+  const values = unknown as Values;
+  const attributes = Object.fromEntries(values.resource.attributes);
+  const named = effective.some(({ path, origins }) => path === "service.name" && origins.length > 0);
+  const name = named ? values.service.name : (attributes["service.name"] ?? values.service.name);
+  return freeze({
+    ...values,
+    plugins: Object.fromEntries(plugins.map((p) => [p.name, pluginConfig(p, values)])),
+    exporters: otel.disabled ? {} : exporters(values, otel),
+    resource: { attributes },
+    service: { name },
+    effective,
+  });
+}
+
+function pluginConfig({ name, config }: Plugin, { plugins, ring }: Values): PluginConfig {
+  const own = plugins[name]!;
+  return {
+    enabled: own.enabled,
+    filter: own.filter,
+    ring: { bytes: own.ring.bytes ?? ring.bytes },
+    settings: Object.fromEntries(Object.keys(config).map((key) => [key, own[key]!])),
+  };
+}
+
+function exporters(values: Values, { off }: OtelSettings): Record<string, ExporterConfig> {
+  const found = Object.entries(values.exporters).map(([name, exporter]) => {
+    const signals = exporter.signals.filter((signal) => !off.has(signal));
+    return [name, exporterConfig({ ...exporter, signals })] as const;
+  });
+  return Object.fromEntries(found.filter(([, { signals }]) => signals.length > 0));
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const part of Object.values(value)) freeze(part);
+  }
+  return value;
+}

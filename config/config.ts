@@ -1,0 +1,50 @@
+// The configuration as the agent gets it: checked, complete, frozen.
+import type { Filter } from "../core/settings.ts";
+import type { ExporterConfig } from "../exporters/config.ts";
+import type { Origin } from "./source.ts";
+
+export type SettingValue = boolean | number | string | readonly string[];
+
+export interface PluginConfig {
+  readonly enabled: boolean;
+  readonly filter: Filter;
+  /** Bytes of the plugin's ring: its own size, else `ring.bytes`. */
+  readonly ring: { readonly bytes: number };
+  /** What the plugin itself declared: `Io.config`. */
+  readonly settings: Readonly<Record<string, SettingValue>>;
+}
+
+/** Durations are milliseconds, sizes bytes. */
+export interface Config {
+  readonly version: 1;
+  readonly strict: boolean;
+  /** By name, every plugin that was imported, enabled or not. */
+  readonly plugins: Readonly<Record<string, PluginConfig>>;
+  /** Agent-wide; a plugin's own filter must match too. */
+  readonly filter: Filter;
+  readonly connections: { readonly accept: "none" | "syscall"; readonly peers: readonly string[] };
+  readonly ids: { readonly salt: string };
+  readonly spans: { readonly kind: "internal" | "client-server" };
+  readonly self: { readonly exclude: boolean; readonly bpfStats: boolean };
+  readonly ring: { readonly core: number; readonly bytes: number; readonly drainInterval: number };
+  readonly metrics: { readonly interval: number; readonly maxSeries: number };
+  readonly resource: { readonly attributes: Readonly<Record<string, string>> };
+  readonly service: { readonly name: string };
+  readonly log: {
+    readonly level: "debug" | "info" | "warn" | "error" | "silent";
+    readonly format: "auto" | "json" | "pretty";
+  };
+  readonly shutdown: { readonly timeout: number };
+  /** Those that export at least one signal, by name. */
+  readonly exporters: Readonly<Record<string, ExporterConfig>>;
+  /** Every setting as it came out, in the order of the schema. */
+  readonly effective: readonly Effective[];
+}
+
+/** One setting, for people. */
+export interface Effective {
+  readonly path: string;
+  /** The text that reads as the value; `***` for a secret; undefined where there is none. */
+  readonly shown: string | undefined;
+  readonly origins: readonly Origin[];
+}

@@ -1,0 +1,110 @@
+// The settings of each type of exporter, and the plain data an exporter gets of them.
+import { accessSync, constants } from "node:fs";
+import { type ExporterConfig, SIGNALS, type Signal } from "../exporters/config.ts";
+import { BadValue, duration, list, map, oneOf, type Reader, readerOf, size, text } from "./formats.ts";
+import { leaf, type Tree } from "./schema.ts";
+
+export const EXPORTER_TYPES = ["otlp_grpc", "otlp_http", "console"] as const;
+export type ExporterType = (typeof EXPORTER_TYPES)[number];
+
+const common: Tree = {
+  type: leaf(oneOf(...EXPORTER_TYPES), null, "What kind of exporter this is; required."),
+  signals: leaf(list(oneOf(...SIGNALS)), SIGNALS, "What is exported."),
+};
+
+const isUrl = (t: string): boolean => /^https?:\/\//i.test(t) && URL.canParse(t);
+const httpUrl = text("a URL such as http://localhost:4318", isUrl);
+const grpcTarget = text("http://HOST:PORT, https://HOST:PORT, HOST:PORT or unix:PATH", (t) => {
+  if (t.startsWith("unix:")) return t.length > "unix:".length;
+  if (t.includes("://")) return isUrl(t);
+  return /^(\[[0-9a-fA-F:.]+\]|[^\s/:[\]]+):\d{1,5}$/.test(t) && URL.canParse(`http://${t}`);
+});
+
+/** A file that must be there; `file:` before its path changes nothing. */
+export const pemFile: Reader<string> = {
+  ...text("the path of a readable file"),
+  read(raw) {
+    const path = String(raw).replace(/^file:/, "");
+    try {
+      accessSync(path, constants.R_OK);
+    } catch {
+      throw new BadValue(path, pemFile.expected);
+    }
+    return path;
+  },
+};
+
+function otlp(type: "otlp_grpc" | "otlp_http"): Tree {
+  const target = type === "otlp_grpc" ? grpcTarget : httpUrl;
+  const port = type === "otlp_grpc" ? 4317 : 4318;
+  const endpoint = leaf(
+    target,
+    `http://localhost:${port}`,
+    type === "otlp_grpc"
+      ? "Where to: http:// is plaintext, https:// is TLS; without either, tls.insecure decides."
+      : "Base URL; /v1/traces, /v1/metrics and /v1/logs are appended.",
+  );
+  const ofSignal = (signal: Signal) =>
+    leaf(target, null, `Endpoint of the ${signal} alone, used as it stands.`);
+  return {
+    ...common,
+    endpoint,
+    perSignalEndpoints: { traces: ofSignal("traces"), metrics: ofSignal("metrics"), logs: ofSignal("logs") },
+    headers: leaf(map, new Map(), "Sent with every request.", true),
+    tls: {
+      ca: leaf(pemFile, null, "PEM file of the authorities to trust; without it the system's."),
+      cert: leaf(pemFile, null, "PEM file of the client's certificate chain."),
+      key: leaf(pemFile, null, "PEM file of the client's key."),
+      insecure: leaf(readerOf("boolean"), false, "Plaintext for a gRPC endpoint without a scheme."),
+    },
+    compression: leaf(oneOf("gzip", "none"), "gzip", "How requests are compressed."),
+    timeout: leaf(duration(1), 10_000, "How long one request may take."),
+    queue: { bytes: leaf(size(), 32 * 1024 ** 2, "Bound on the bytes that wait for the backend.") },
+  };
+}
+
+const trees: Readonly<Record<ExporterType, Tree>> = {
+  otlp_grpc: otlp("otlp_grpc"),
+  otlp_http: otlp("otlp_http"),
+  console: common,
+};
+
+/** The settings of one exporter; of every type where its own is not known. */
+export function exporterTree(type: string | undefined): Tree {
+  return trees[(type ?? "") as ExporterType] ?? trees.otlp_grpc;
+}
+
+/** An exporter's values as the schema keeps them. */
+export interface ExporterValues {
+  readonly type: ExporterType;
+  readonly signals: readonly Signal[];
+  readonly endpoint: string;
+  readonly perSignalEndpoints: Readonly<Record<Signal, string | null>>;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly tls: { ca: string | null; cert: string | null; key: string | null; insecure: boolean };
+  readonly compression: "gzip" | "none";
+  readonly timeout: number;
+  readonly queue: { readonly bytes: number };
+}
+
+export function exporterConfig(values: ExporterValues): ExporterConfig {
+  const { type, signals } = values;
+  if (type === "console") return { type, signals };
+  return {
+    type,
+    endpoint: values.endpoint,
+    perSignalEndpoints: given(values.perSignalEndpoints),
+    headers: Object.fromEntries(values.headers),
+    tls: given(values.tls),
+    compression: values.compression,
+    timeoutMs: values.timeout,
+    queueBytes: values.queue.bytes,
+    signals,
+  };
+}
+
+type Given<T> = { readonly [K in keyof T]?: NonNullable<T[K]> };
+
+function given<T extends object>(values: T): Given<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null)) as Given<T>;
+}

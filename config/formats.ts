@@ -1,0 +1,259 @@
+// How one value is read from the text that a file, a variable or a flag gives, and how it is shown.
+import { isIP, isIPv4 } from "node:net";
+import type { Format } from "../core/settings.ts";
+
+/** A value as written: text, or a list or map of texts. */
+export type Raw = string | readonly string[] | ReadonlyMap<string, string>;
+
+export interface Reader<T = unknown> {
+  readonly shape: "scalar" | "list" | "map";
+  /** For messages: `a duration such as 500ms`. */
+  readonly expected: string;
+  /** Throws BadValue. */
+  read(raw: Raw): T;
+  /** Whether a value that was not read (a default) is one. */
+  is(value: unknown): boolean;
+  /** The text that reads as this value. */
+  show(value: T): string;
+  readonly json: Readonly<Record<string, unknown>>;
+}
+
+/** The part of a value that is not of its format. */
+export class BadValue extends Error {
+  readonly part: string;
+  readonly expected: string;
+
+  constructor(part: string, expected: string) {
+    super(`expected ${expected}`);
+    this.part = part;
+    this.expected = expected;
+  }
+}
+
+function scalar<T>(
+  expected: string,
+  parse: (text: string) => T | undefined,
+  is: (value: unknown) => boolean,
+  show: (value: T) => string,
+  json: Readonly<Record<string, unknown>>,
+): Reader<T> {
+  return {
+    shape: "scalar",
+    expected,
+    json,
+    is,
+    show,
+    read(raw) {
+      const value = typeof raw === "string" ? parse(raw.trim()) : undefined;
+      if (value === undefined)
+        throw new BadValue(typeof raw === "string" ? raw : [...raw].join(","), expected);
+      return value;
+    },
+  };
+}
+
+/** Text of which `valid` holds, kept as it is. */
+export function text(
+  expected: string,
+  valid: (text: string) => boolean = () => true,
+  json: Readonly<Record<string, unknown>> = {},
+): Reader<string> {
+  return scalar(
+    expected,
+    (t) => (valid(t) ? t : undefined),
+    (v) => typeof v === "string" && valid(v),
+    (v) => v,
+    { type: "string", ...json },
+  );
+}
+
+/** A list; as one text, its items stand between commas. */
+export function list<T>(item: Reader<T>): Reader<readonly T[]> {
+  const expected = `a list, each ${item.expected}`;
+  return {
+    shape: "list",
+    expected,
+    json: { anyOf: [{ type: "array", items: item.json }, item.json] },
+    is: (value) => Array.isArray(value) && value.every((v) => item.is(v)),
+    show: (value) => value.map((v) => item.show(v)).join(","),
+    read(raw) {
+      if (typeof raw !== "string" && !Array.isArray(raw)) throw new BadValue("a map", expected);
+      const items = typeof raw === "string" ? raw.split(",").filter((t) => t.trim() !== "") : raw;
+      return (items as readonly string[]).map((t) => item.read(t));
+    },
+  };
+}
+
+/** A map of texts; as one text `a=1,b=2`, percent-decoded as OTEL_RESOURCE_ATTRIBUTES is. */
+export const map: Reader<ReadonlyMap<string, string>> = {
+  shape: "map",
+  expected: "a map of texts (as one text: a=1,b=2)",
+  json: { type: "object", additionalProperties: { type: ["string", "number", "boolean"] } },
+  is: (value) => value instanceof Map,
+  show: (value) => [...value].map(([k, v]) => `${k}=${encodeURIComponent(v)}`).join(","),
+  read(raw) {
+    if (raw instanceof Map) return raw;
+    if (typeof raw !== "string") throw new BadValue("a list", map.expected);
+    const entries = raw.split(",").filter((pair) => pair.trim() !== "");
+    return new Map(
+      entries.map((pair) => {
+        const at = pair.indexOf("=");
+        if (at < 1) throw new BadValue(pair, map.expected);
+        return [decode(pair.slice(0, at).trim()), decode(pair.slice(at + 1).trim())];
+      }),
+    );
+  },
+};
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new BadValue(part, "percent-encoding");
+  }
+}
+
+const isNumber = (value: unknown): boolean => typeof value === "number" && value >= 0;
+
+const boolean = scalar(
+  "true or false",
+  (t) => ({ true: true, false: false })[t.toLowerCase()],
+  (v) => typeof v === "boolean",
+  String,
+  { type: "boolean" },
+);
+
+/** A whole number of at least `least` and at most `most`. */
+export function count(least = 0, most = Number.MAX_SAFE_INTEGER): Reader<number> {
+  const bound = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+  const fits = (n: number): boolean => Number.isSafeInteger(n) && n >= least && n <= most;
+  return scalar(
+    `a whole number ${bound}`,
+    (t) => (/^\d+$/.test(t) && fits(Number(t)) ? Number(t) : undefined),
+    (v) => typeof v === "number" && fits(v),
+    String,
+    { type: "integer", minimum: least, ...(most === Number.MAX_SAFE_INTEGER ? {} : { maximum: most }) },
+  );
+}
+
+const milliseconds: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+const durationText = /^(\d{1,12}(?:\.\d{1,9})?)(ns|us|µs|ms|s|m|h)$/;
+
+/** Milliseconds, of at least `least`. */
+export function duration(least = 0): Reader<number> {
+  return scalar(
+    least > 0
+      ? `a duration of at least ${least}ms, such as 500ms or 10s`
+      : "a duration such as 500ms, 10s or 5m",
+    (t) => {
+      const [, number, unit] = durationText.exec(t === "0" ? "0ms" : t) ?? [];
+      if (number === undefined || unit === undefined) return undefined;
+      // Divided, not multiplied, where the unit is smaller: 3 / 1000 is exact where 3 * 1e-3 is not.
+      const factor = milliseconds[unit]!;
+      const value = factor < 1 ? Number(number) / Math.round(1 / factor) : Number(number) * factor;
+      return value >= least ? value : undefined;
+    },
+    isNumber,
+    (v) => (v >= 1000 && v % 1000 === 0 ? `${v / 1000}s` : `${v}ms`),
+    { type: "string", pattern: "^(0|[0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))$" },
+  );
+}
+
+const bytes: Readonly<Record<string, number>> = {
+  "": 1,
+  b: 1,
+  kb: 1000,
+  mb: 1e6,
+  gb: 1e9,
+  kib: 1024,
+  mib: 1024 ** 2,
+  gib: 1024 ** 3,
+};
+
+/** Bytes, of which `valid` holds. */
+export function size(
+  expected = "a size such as 32MiB",
+  valid = (_bytes: number): boolean => true,
+): Reader<number> {
+  return scalar(
+    expected,
+    (t) => {
+      const [, number, unit] = /^(\d{1,12}(?:\.\d{1,6})?)([kmg]i?b|b)?$/i.exec(t) ?? [];
+      if (number === undefined) return undefined;
+      const value = Number(number) * bytes[(unit ?? "").toLowerCase()]!;
+      return Number.isSafeInteger(value) && valid(value) ? value : undefined;
+    },
+    (v) => isNumber(v) && valid(v as number),
+    (v) => {
+      for (const [unit, factor] of [
+        ["GiB", 1024 ** 3] as const,
+        ["MiB", 1024 ** 2] as const,
+        ["KiB", 1024] as const,
+      ]) {
+        if (v >= factor && v % factor === 0) return `${v / factor}${unit}`;
+      }
+      return String(v);
+    },
+    { type: ["string", "integer"], pattern: "^[0-9]+(\\.[0-9]+)?([kKmMgG]i?[bB]|[bB])?$" },
+  );
+}
+
+/** One of `values`. */
+export function oneOf<const V extends string>(...values: readonly V[]): Reader<V> {
+  return scalar(
+    `one of ${values.join(", ")}`,
+    (t) => values.find((v) => v === t),
+    (v) => values.includes(v as V),
+    (v) => v,
+    { enum: values },
+  );
+}
+
+function isPortRange(t: string): boolean {
+  const [, low, high = low] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(t) ?? [];
+  return low !== undefined && Number(low) <= Number(high) && Number(high) <= 65535;
+}
+
+function isCidr(t: string): boolean {
+  const [, address, bits] = /^([^/%]+)(?:\/(\d{1,3}))?$/.exec(t) ?? [];
+  return (
+    address !== undefined &&
+    isIP(address) !== 0 &&
+    (bits === undefined || Number(bits) <= (isIPv4(address) ? 32 : 128))
+  );
+}
+
+export const ports = list(text("a port or a range of ports (22, 8000-8999)", isPortRange));
+export const cidrs = list(text("an address or a CIDR (10.0.0.0/8, fd00::/8)", isCidr));
+const strings = list(text("a text"));
+
+/** The reader of a setting that a plugin declares. */
+export function readerOf(format: Format): Reader {
+  if (typeof format !== "string") return oneOf(...format);
+  switch (format) {
+    case "boolean":
+      return boolean;
+    case "count":
+      return count();
+    case "duration":
+      return duration();
+    case "size":
+      return size();
+    case "string":
+      return text("a text");
+    case "strings":
+      return strings;
+    case "ports":
+      return ports;
+    case "cidrs":
+      return cidrs;
+  }
+}

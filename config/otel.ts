@@ -1,0 +1,196 @@
+// OpenTelemetry's own environment variables, as assignments to our settings.
+import { SIGNALS, type Signal } from "../exporters/config.ts";
+import type { ExporterType } from "./exporters.ts";
+import type { Environment } from "./secrets.ts";
+import type { Assignment, Faults } from "./source.ts";
+
+const destinations = ["otlp", "console", "none"] as const;
+type Destination = (typeof destinations)[number];
+
+/** What the standard variables say. */
+export interface OtelSettings {
+  readonly assignments: readonly Assignment[];
+  /** Exporters that the variables define, by name. */
+  readonly exporters: ReadonlyMap<string, ExporterType>;
+  /** Signals that OTEL_*_EXPORTER=none switches off everywhere. */
+  readonly off: ReadonlySet<Signal>;
+  /** OTEL_SDK_DISABLED. */
+  readonly disabled: boolean;
+}
+
+/** What the file says that bears on the meaning of the variables. */
+export interface FileExporters {
+  /** The names under `exporters:`. */
+  readonly names: readonly string[];
+  /** The type of the one called `otlp`. */
+  readonly otlpType: string | undefined;
+}
+
+const PREFIX = "OTEL_EXPORTER_OTLP_";
+
+/** Fields that an exporter has once, not by signal, with the settings they stand for. */
+const fields: Readonly<Record<string, string>> = {
+  HEADERS: "headers",
+  COMPRESSION: "compression",
+  TIMEOUT: "timeout",
+  CERTIFICATE: "tls.ca",
+  CLIENT_CERTIFICATE: "tls.cert",
+  CLIENT_KEY: "tls.key",
+  INSECURE: "tls.insecure",
+};
+
+const protocols: Readonly<Record<string, ExporterType>> = { grpc: "otlp_grpc", "http/protobuf": "otlp_http" };
+const levels: Readonly<Record<string, string>> = { none: "silent", verbose: "debug", all: "debug" };
+
+export function readOtel(env: Environment, file: FileExporters, faults: Faults): OtelSettings {
+  return new Otel(env, file, faults).settings();
+}
+
+class Otel {
+  readonly #env: Environment;
+  readonly #file: FileExporters;
+  readonly #faults: Faults;
+  readonly #assignments: Assignment[] = [];
+  readonly #exporters = new Map<string, ExporterType>();
+  readonly #chosen = new Map<Signal, ReadonlySet<string>>();
+
+  constructor(env: Environment, file: FileExporters, faults: Faults) {
+    this.#env = env;
+    this.#file = file;
+    this.#faults = faults;
+  }
+
+  settings(): OtelSettings {
+    this.#choose();
+    this.#otlp();
+    this.#console();
+    this.#plain();
+    return {
+      assignments: this.#assignments,
+      exporters: this.#exporters,
+      off: new Set(SIGNALS.filter((signal) => this.#chosen.get(signal)?.has("none"))),
+      disabled: this.#get("OTEL_SDK_DISABLED")?.toLowerCase() === "true",
+    };
+  }
+
+  /** The specification wants an empty variable to be as good as none. */
+  #get(name: string): string | undefined {
+    return this.#env[name]?.trim() || undefined;
+  }
+
+  #choose(): void {
+    for (const signal of SIGNALS) {
+      const name = `OTEL_${signal.toUpperCase()}_EXPORTER`;
+      const value = this.#get(name);
+      if (value === undefined) continue;
+      const chosen = value.split(",").map((part) => part.trim());
+      const wrong = chosen.filter((part) => !destinations.includes(part as Destination));
+      if (wrong.length > 0)
+        this.#faults.add(name, "", `expected ${destinations.join(", ")}, got "${wrong.join(",")}"`);
+      this.#chosen.set(signal, new Set(chosen));
+    }
+  }
+
+  #of(signal: Signal, field: string): string {
+    return `${PREFIX}${signal.toUpperCase()}_${field}`;
+  }
+
+  /**
+   * The signals that go over OTLP share the exporter `otlp`; one with more than an endpoint of its own
+   * has an exporter of its own, `otlp_traces`.
+   */
+  #otlp(): void {
+    const inFile = this.#file.names.includes("otlp");
+    const general = this.#get(`${PREFIX}ENDPOINT`) !== undefined || inFile;
+    const ownEndpoint = (s: Signal) => this.#get(this.#of(s, "ENDPOINT")) !== undefined;
+    const chosen = [...this.#chosen.values()].some((to) => to.has("otlp"));
+    if (!general && !chosen && !SIGNALS.some(ownEndpoint)) return;
+
+    const signals = SIGNALS.filter(
+      (s) => this.#chosen.get(s)?.has("otlp") ?? (general || ownEndpoint(s) || !SIGNALS.some(ownEndpoint)),
+    );
+    const apart = signals.filter((s) =>
+      ["PROTOCOL", ...Object.keys(fields)].some((field) => this.#get(this.#of(s, field)) !== undefined),
+    );
+    for (const signal of apart) this.#exporter(`otlp_${signal}`, [signal], signal);
+    const together = signals.filter((s) => !apart.includes(s));
+    if (together.length > 0 || inFile) this.#exporter("otlp", together);
+  }
+
+  #exporter(name: string, signals: readonly Signal[], own?: Signal): void {
+    const names = (field: string) => [...(own ? [this.#of(own, field)] : []), `${PREFIX}${field}`];
+    const inFile = this.#file.names.includes(name);
+    this.#type(name, names("PROTOCOL"), inFile);
+    // A file's own list of signals stands where no variable speaks of it.
+    if (!inFile || signals.length < SIGNALS.length) {
+      this.#assign(`exporters.${name}.signals`, signals.join(","), this.#chosenBy() ?? `${PREFIX}ENDPOINT`);
+    }
+    this.#first([`${PREFIX}ENDPOINT`], `exporters.${name}.endpoint`);
+    for (const signal of signals) {
+      this.#first([this.#of(signal, "ENDPOINT")], `exporters.${name}.perSignalEndpoints.${signal}`);
+    }
+    for (const [field, setting] of Object.entries(fields)) {
+      this.#first(
+        names(field),
+        `exporters.${name}.${setting}`,
+        field === "TIMEOUT" ? inMilliseconds : undefined,
+      );
+    }
+  }
+
+  #type(name: string, variables: readonly string[], inFile: boolean): void {
+    const variable = variables.find((v) => this.#get(v) !== undefined);
+    const protocol = variable === undefined ? undefined : this.#get(variable)!;
+    const type = protocol === undefined ? undefined : protocols[protocol];
+    if (variable !== undefined && type === undefined) {
+      this.#faults.add(variable, "", `expected ${Object.keys(protocols).join(" or ")}, got "${protocol}"`);
+    }
+    if (inFile && type === undefined) return;
+    this.#exporters.set(name, type ?? "otlp_grpc");
+    this.#assign(
+      `exporters.${name}.type`,
+      type ?? "otlp_grpc",
+      variable ?? this.#chosenBy() ?? `${PREFIX}ENDPOINT`,
+    );
+  }
+
+  #chosenBy(): string | undefined {
+    const [signal] = [...this.#chosen].find(([, to]) => to.has("otlp")) ?? [];
+    return signal && `OTEL_${signal.toUpperCase()}_EXPORTER`;
+  }
+
+  /** Standard error of defaults: where nothing names a destination, the console gets everything. */
+  #console(): void {
+    const nowhere = this.#file.names.length === 0 && this.#exporters.size === 0;
+    const signals = SIGNALS.filter((s) => this.#chosen.get(s)?.has("console") ?? nowhere);
+    const inFile = this.#file.names.includes("console");
+    const listed = [...this.#chosen].find(([, to]) => to.has("console"));
+    if (signals.length === 0 || (inFile && listed === undefined)) return;
+    const name = listed && `OTEL_${listed[0].toUpperCase()}_EXPORTER`;
+    this.#exporters.set("console", "console");
+    this.#assign("exporters.console.type", "console", name);
+    this.#assign("exporters.console.signals", signals.join(","), name);
+  }
+
+  #plain(): void {
+    this.#first(["OTEL_RESOURCE_ATTRIBUTES"], "resource.attributes");
+    this.#first(["OTEL_SERVICE_NAME"], "service.name");
+    this.#first(["OTEL_METRIC_EXPORT_INTERVAL"], "metrics.interval", inMilliseconds);
+    this.#first(["OTEL_LOG_LEVEL"], "log.level", (text) => levels[text.toLowerCase()] ?? text.toLowerCase());
+  }
+
+  #first(variables: readonly string[], path: string, mend = (text: string): string => text): void {
+    const name = variables.find((v) => this.#get(v) !== undefined);
+    if (name !== undefined) this.#assign(path, mend(this.#get(name)!), name);
+  }
+
+  #assign(path: string, raw: string, name: string | undefined): void {
+    const origin = name === undefined ? ({ source: "default", where: "" } as const) : environment(name);
+    this.#assignments.push({ path, raw, origin });
+  }
+}
+
+const environment = (where: string) => ({ source: "environment", where }) as const;
+
+/** OpenTelemetry's times are whole milliseconds without a unit. */
+const inMilliseconds = (text: string): string => (/^\d+$/.test(text) ? `${text}ms` : text);

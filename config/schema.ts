@@ -1,0 +1,208 @@
+// Every setting there is: its path, meaning, format and default, composed of the base, the plugins'
+// own and the exporters' own.
+import convict from "convict";
+import { WirespanError } from "../core/errors.ts";
+import type { Plugin } from "../core/plugin.ts";
+import {
+  cidrs,
+  count,
+  duration,
+  list,
+  map,
+  oneOf,
+  ports,
+  type Reader,
+  readerOf,
+  size,
+  text,
+} from "./formats.ts";
+
+export interface Leaf {
+  readonly reader: Reader;
+  readonly doc: string;
+  /** null: no value of its own; what holds then is in `doc`. */
+  readonly default: unknown;
+  /** Never shown, in no message. */
+  readonly sensitive?: boolean;
+}
+
+export interface Tree {
+  readonly [key: string]: Leaf | Tree;
+}
+
+export function isLeaf(node: Leaf | Tree): node is Leaf {
+  return typeof node.doc === "string";
+}
+
+/** A leaf; as a call, so that a plugin's settings and ours are made alike. */
+export function leaf(reader: Reader, value: unknown, doc: string, sensitive = false): Leaf {
+  return { reader, default: value, doc, sensitive };
+}
+
+const boolean = readerOf("boolean");
+const id = (name: string): Reader => list(text(name, (t) => /^\d{1,10}$/.test(t)));
+
+const match: Tree = {
+  pid: leaf(id("a process id"), [], "Process ids of the owner."),
+  comm: leaf(
+    list(text("a command name of at most 15 bytes", (t) => Buffer.byteLength(t) <= 15)),
+    [],
+    "Command names of the owner, as in /proc/PID/comm.",
+  ),
+  uid: leaf(id("a numeric user id"), [], "User ids of the owner."),
+  cgroup: leaf(
+    list(text("a path below the cgroup mount (/system.slice)", (t) => t.startsWith("/"))),
+    [],
+    "Cgroups, by path below the cgroup mount; the whole subtree matches.",
+  ),
+  netns: leaf(
+    list(text("an inode number or pid:NUMBER", (t) => /^(pid:)?\d{1,10}$/.test(t))),
+    [],
+    "Network namespaces: inode numbers, or pid:1234 for that process's.",
+  ),
+  localPort: leaf(ports, [], "Local ports and ranges of ports."),
+  remotePort: leaf(ports, [], "Remote ports and ranges of ports."),
+  localAddress: leaf(cidrs, [], "Local addresses and CIDRs."),
+  remoteAddress: leaf(cidrs, [], "Remote addresses and CIDRs."),
+  family: leaf(list(oneOf("ipv4", "ipv6")), [], "Address families; IPv4 mapped into IPv6 is ipv4."),
+  direction: leaf(list(oneOf("inbound", "outbound")), [], "Directions of the connection."),
+};
+
+const filter: Tree = {
+  include: match,
+  exclude: match,
+  minDuration: leaf(duration(), 0, "Only what took at least this long."),
+  failuresOnly: leaf(boolean, false, "Only what failed."),
+};
+
+const ringBytes = size("a size of 4KiB or more that is a power of two, such as 256KiB", (n) => {
+  return n >= 4096 && n <= 1024 ** 3 && Number.isInteger(Math.log2(n));
+});
+
+const base: Tree = {
+  version: leaf(
+    { ...count(1, 1), expected: "1 (this wirespan reads no other version of the configuration)" },
+    1,
+    "Version of the configuration's format.",
+  ),
+  strict: leaf(boolean, false, "A plugin that cannot run ends the agent, instead of being left out."),
+  filter,
+  connections: {
+    accept: leaf(
+      oneOf("none", "syscall"),
+      "none",
+      "How the accepting process is found: by first use, or by a tracepoint that slows every system call.",
+    ),
+    peers: leaf(cidrs, [], "Addresses whose hosts run wirespan as well: their ends are parents of ours."),
+  },
+  ids: {
+    salt: leaf(text("a text"), "", "Mixed into trace and span ids; the same on all hosts.", true),
+  },
+  spans: {
+    kind: leaf(oneOf("internal", "client-server"), "internal", "Kind of the connection spans."),
+  },
+  self: {
+    exclude: leaf(boolean, true, "Leave out the agent's own sockets."),
+    bpfStats: leaf(boolean, false, "Measure the run time of our BPF programs (about 60 ns a call)."),
+  },
+  ring: {
+    core: leaf(ringBytes, 2 * 1024 ** 2, "Size of the connection ring."),
+    bytes: leaf(ringBytes, 256 * 1024, "Size of each plugin's ring that has no size of its own."),
+    drainInterval: leaf(duration(1), 50, "How often rings are read."),
+  },
+  metrics: {
+    interval: leaf(duration(100), 10_000, "How often metrics are collected."),
+    maxSeries: leaf(count(1), 2000, "Series that one metric may have; the rest are summed into one."),
+  },
+  resource: {
+    attributes: leaf(map, new Map(), "Attributes of the host's resource."),
+  },
+  service: {
+    name: leaf(
+      text("a text", (t) => t !== ""),
+      "wirespan",
+      "service.name of the agent itself.",
+    ),
+  },
+  log: {
+    level: leaf(oneOf("debug", "info", "warn", "error", "silent"), "info", "The least that is logged."),
+    format: leaf(oneOf("auto", "json", "pretty"), "auto", "auto: pretty on a terminal, else JSON lines."),
+  },
+  shutdown: {
+    timeout: leaf(duration(), 5000, "How long the last export may take at the end."),
+  },
+};
+
+const reserved = ["enabled", "filter", "ring", "default"];
+
+function pluginTree({ name, config }: Plugin): Tree {
+  const settings: Record<string, Leaf> = {};
+  for (const [key, setting] of Object.entries(config)) {
+    const reader = readerOf(setting.format);
+    if (!/^[a-z][A-Za-z0-9]*$/.test(key) || reserved.includes(key)) {
+      throw new WirespanError("PLUGIN_INVALID", `plugin ${name}: a setting cannot be called ${key}`);
+    }
+    if (!reader.is(setting.default)) {
+      throw new WirespanError(
+        "PLUGIN_INVALID",
+        `plugin ${name}: the default of ${key} is not ${reader.expected}`,
+      );
+    }
+    settings[key] = leaf(reader, setting.default, setting.doc);
+  }
+  return {
+    enabled: enabled(name),
+    ...settings,
+    filter,
+    ring: { bytes: leaf(ringBytes, null, "Size of this plugin's ring; without it ring.bytes holds.") },
+  };
+}
+
+const enabled = (name: string): Leaf => leaf(boolean, true, `Whether ${name} runs.`);
+
+/** What the plugins at hand, the installed ones that were not imported and the exporters add to the base. */
+export interface Parts {
+  readonly plugins: readonly Plugin[];
+  /** Installed, but not imported: only `enabled` is known of them. */
+  readonly others: readonly string[];
+  readonly exporters: Tree;
+}
+
+export function composeTree({ plugins, others, exporters }: Parts): Tree {
+  const trees: Record<string, Tree> = {};
+  for (const name of others) trees[name] = { enabled: enabled(name) };
+  for (const plugin of plugins) trees[plugin.name] = pluginTree(plugin);
+  return { ...base, plugins: trees, exporters };
+}
+
+/** Every leaf below `tree`, with its path. */
+export function* leaves(tree: Tree, path = ""): Generator<readonly [path: string, leaf: Leaf]> {
+  for (const [key, node] of Object.entries(tree)) {
+    const at = path === "" ? key : `${path}.${key}`;
+    if (isLeaf(node)) yield [at, node];
+    else yield* leaves(node, at);
+  }
+}
+
+/** Holds the values: convict knows every key, keeps the defaults and checks each value against its format. */
+export function createValues(tree: Tree): convict.Config<unknown> {
+  return convict<unknown>(convictSchema(tree));
+}
+
+function convictSchema(tree: Tree): convict.Schema<unknown> {
+  const schema: Record<string, unknown> = {};
+  for (const [key, node] of Object.entries(tree)) {
+    schema[key] = isLeaf(node)
+      ? {
+          default: node.default,
+          doc: node.doc,
+          nullable: node.default === null,
+          sensitive: node.sensitive === true,
+          format(value: unknown) {
+            if (!node.reader.is(value)) throw new Error(`not ${node.reader.expected}`);
+          },
+        }
+      : convictSchema(node);
+  }
+  return schema as convict.Schema<unknown>;
+}

@@ -1,0 +1,49 @@
+// Values that stand elsewhere: `${env:NAME}` within a text, `file:/path` as the whole of it.
+import { readFileSync } from "node:fs";
+import type { Raw } from "./formats.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface Substituted {
+  readonly raw: Raw;
+  /** A reference was followed: the value is not to be shown. */
+  readonly secret: boolean;
+}
+
+/** Follows all references in a value. Throws an Error that names what is missing. */
+export function substitute(raw: Raw, env: Environment): Substituted {
+  let secret = false;
+  const one = (text: string): string => {
+    const found = follow(text, env);
+    secret ||= found !== text;
+    return found;
+  };
+  if (typeof raw === "string") return { raw: one(raw), secret };
+  if (raw instanceof Map) {
+    const entries = [...(raw as ReadonlyMap<string, string>)].map(([key, text]) => [key, one(text)] as const);
+    return { raw: new Map(entries), secret };
+  }
+  return { raw: (raw as readonly string[]).map(one), secret };
+}
+
+function follow(text: string, env: Environment): string {
+  if (text.startsWith("file:")) return contents(text.slice("file:".length));
+  return text.replace(/\$\{([^}]*)\}/g, (_, reference: string) => {
+    const name = /^env:([A-Za-z_][A-Za-z0-9_]*)$/.exec(reference)?.[1];
+    if (name === undefined) throw new Error(`\${${reference}} is no reference; write \${env:NAME}`);
+    const value = env[name];
+    if (value === undefined) throw new Error(`the environment has no variable ${name}`);
+    return value;
+  });
+}
+
+/** A file's text without the line end that editors leave. Throws an Error that says why not. */
+export function contents(path: string): string {
+  try {
+    return readFileSync(path, "utf8").replace(/\r?\n$/, "");
+  } catch (error) {
+    throw new Error(
+      `cannot read the file ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
+    );
+  }
+}

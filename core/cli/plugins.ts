@@ -1,0 +1,118 @@
+// `wirespan plugins [NAME]`
+import type { Command } from "commander";
+import { readerOf } from "../../config/formats.ts";
+import { importPlugin, importPlugins, installedPlugins, requireInstalled } from "../discover.ts";
+import type { Plugin, Probe } from "../plugin.ts";
+import type { AttributeSpec, SignalSpec } from "../signals.ts";
+
+export function addPlugins(program: Command): void {
+  program
+    .command("plugins [name]")
+    .description("list the plugins, or all that one emits and takes")
+    .option("--json", "print JSON")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  wirespan plugins\n  wirespan plugins tcplife\n  wirespan plugins --json",
+    )
+    .action(async (name: string | undefined, { json }: { json?: boolean }) => {
+      if (name === undefined) await printAll(json === true);
+      else await printOne(name, json === true);
+    });
+}
+
+async function printAll(json: boolean): Promise<void> {
+  const { plugins, failed } = await importPlugins(installedPlugins());
+  if (json) {
+    process.stdout.write(`${JSON.stringify(plugins.map(described), null, 2)}\n`);
+  } else {
+    const width = Math.max(...plugins.map(({ name }) => name.length), 0);
+    for (const { name, summary } of plugins) process.stdout.write(`${name.padEnd(width)}  ${summary}\n`);
+  }
+  if (failed[0] !== undefined) throw failed[0].error;
+}
+
+async function printOne(name: string, json: boolean): Promise<void> {
+  requireInstalled(name);
+  const plugin = await importPlugin(name);
+  process.stdout.write(json ? `${JSON.stringify(described(plugin), null, 2)}\n` : page(plugin));
+}
+
+function described({ name, summary, config, probes, bpf, signals, trace }: Plugin) {
+  return {
+    name,
+    summary,
+    signals: Object.values(signals),
+    settings: config,
+    probes,
+    programs: bpf.programs,
+    trace: trace.options,
+  };
+}
+
+function page(plugin: Plugin): string {
+  const lines = [`${plugin.name}: ${plugin.summary}`];
+  for (const signal of Object.values(plugin.signals)) {
+    lines.push("", `${heading(signal)}`, `  ${signal.description}`);
+    const rows = Object.entries(signal.attributes).map(([key, spec]) => [
+      key,
+      typeOf(spec),
+      spec.requirement,
+      spec.description,
+    ]);
+    lines.push(...table(rows));
+  }
+  section(
+    lines,
+    "Settings",
+    Object.entries(plugin.config).map(([key, { doc, format, default: value }]) => {
+      return [
+        key,
+        typeof format === "string" ? format : format.join("|"),
+        `default ${readerOf(format).show(value) || "none"}`,
+        doc,
+      ];
+    }),
+  );
+  section(
+    lines,
+    "Hooks",
+    Object.entries(plugin.probes).map(([what, probe]) => [
+      what,
+      hooks(plugin, probe),
+      probe.without ?? "required",
+    ]),
+  );
+  section(
+    lines,
+    "Options of trace",
+    plugin.trace.options.map(({ flags, doc }) => [flags, doc]),
+  );
+  return `${lines.join("\n")}\n`;
+}
+
+function heading(signal: SignalSpec): string {
+  if (signal.signal === "metric") return `metric ${signal.name} (${signal.instrument}, ${signal.unit})`;
+  return signal.signal === "event" ? `event ${signal.name} (${signal.severity})` : `span ${signal.name}`;
+}
+
+function hooks({ bpf }: Plugin, { programs }: Probe): string {
+  const names = programs.map((candidate) => (typeof candidate === "string" ? candidate : candidate.program));
+  return names.map((name) => bpf.programs[name] ?? name).join(", else ");
+}
+
+const typeOf = ({ type, enum: values }: AttributeSpec): string =>
+  values === undefined ? type : values.join("|");
+
+function section(lines: string[], title: string, rows: readonly (readonly string[])[]): void {
+  if (rows.length > 0) lines.push("", title, ...table(rows));
+}
+
+/** Columns as wide as their widest cell; the last is as long as it is. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows)
+    row.forEach((cell, i) => (widths[i] = Math.min(48, Math.max(widths[i] ?? 0, cell.length))));
+  return rows.map(
+    (row) => `  ${row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!))).join("  ")}`,
+  );
+}

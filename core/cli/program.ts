@@ -1,0 +1,35 @@
+// The whole command line, command by command.
+import { Command, CommanderError } from "commander";
+import { addAgent } from "./agent.ts";
+import { addConfig } from "./config.ts";
+import { addPlugins } from "./plugins.ts";
+import { versions } from "./version.ts";
+
+export function createProgram(): Command {
+  const program = new Command("wirespan")
+    .description(
+      "An OpenTelemetry agent that turns what the Linux kernel knows about the network into spans and metrics.",
+    )
+    .option("-V, --version", "print the versions of wirespan, libbpf, kernel and Node")
+    .on("option:version", () => {
+      process.stdout.write(versions());
+      throw new CommanderError(0, "wirespan.version", "");
+    })
+    .exitOverride()
+    .showHelpAfterError("--help tells what is known.")
+    .helpCommand(false)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  wirespan                            run the agent with every plugin
+  wirespan --config wirespan.yaml     run it as a file says
+  wirespan trace tcplife -L 22        one tool, live
+  wirespan doctor                     what this kernel and these permissions allow
+  wirespan config check wirespan.yaml say what is wrong with a file`,
+    );
+  addAgent(program);
+  addPlugins(program);
+  addConfig(program);
+  return program;
+}

@@ -1,0 +1,33 @@
+// Runs one command line and says how it went.
+import { CommanderError } from "commander";
+import { WirespanError } from "../errors.ts";
+import { createProgram } from "./program.ts";
+
+/** Runs `args` (without node and script); the exit code. */
+export async function run(args: readonly string[]): Promise<number> {
+  // The reader of our output may leave first (`| head`): no reason to complain.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  process.stderr.on("error", () => {});
+  try {
+    await createProgram().parseAsync([...args], { from: "user" });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    return report(error);
+  }
+}
+
+function report(error: unknown): number {
+  // Commander has said what was wrong; --help and --version end in one, too.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  const say = (text: string) => process.stderr.write(`${text}\n`);
+  if (error instanceof WirespanError) {
+    say(`wirespan: ${error.message}`);
+    if (error.detail !== undefined) say(error.detail);
+    return error.exitCode;
+  }
+  const unexpected = error instanceof Error ? error : new Error(String(error));
+  const debug = process.env.WIRESPAN_LOG_LEVEL === "debug" || process.env.OTEL_LOG_LEVEL === "debug";
+  say(`wirespan: unexpected: ${unexpected.message}`);
+  say(debug ? String(unexpected.stack) : "WIRESPAN_LOG_LEVEL=debug shows where.");
+  return 1;
+}
