@@ -88,3 +88,14 @@ void abandoned_client(void)
 		fail("an answer came: errno %d", conn.error);
 	conn_end(&conn);
 }
+
+/* No connection at all: only which network namespace this is. */
+void cookie_client(void)
+{
+	struct address any = address_of("0.0.0.0", 0);
+	struct line line;
+
+	line_begin(&line, "cookie");
+	line_cookies(&line, open_socket(&any, SOCK_DGRAM, 0));
+	line_end(&line);
+}

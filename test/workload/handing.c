@@ -38,6 +38,7 @@ void forked_client(void)
 
 	if (pipe(released))
 		fail("pipe");
+	conn_say(&conn, "opened");
 	child = fork_as("pchild");
 	if (!child) {
 		close(released[1]);

@@ -59,6 +59,7 @@ static const struct workload CASES[] = {
 	{"listen", listen_server, NULL},
 	{"bytes", bytes_server, bytes_client},
 	{"datagrams", datagrams_server, datagrams_client},
+	{"cookie", NULL, cookie_client},
 };
 
 static void play(void (*part)(void), const char *role)

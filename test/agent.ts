@@ -1,0 +1,177 @@
+// Starts the real agent, as a user would, and keeps what it printed.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { end, type Netns } from "./netns.ts";
+
+const main = fileURLToPath(new URL("../core/main.ts", import.meta.url));
+
+/** How to start it. */
+export interface AgentOptions {
+  /** The network namespace that it runs in; the test's own by default. */
+  readonly netns?: Netns;
+  /** Added to the test's environment; undefined takes a variable away. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** YAML, written to a file that `--config` names. */
+  readonly config?: string;
+  /** Milliseconds until it must say that it is ready, and until it must have ended; 30,000 by default. */
+  readonly limit?: number;
+}
+
+/** How an agent ended: all of its standard output's and error's lines, and its exit code (null: by a signal). */
+export interface Ended {
+  readonly stdout: readonly string[];
+  readonly stderr: readonly string[];
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A line of standard output as JSON. */
+export type Row = Readonly<Record<string, unknown>>;
+
+/** Starts `wirespan <args>` and waits until it says that its hooks are attached. */
+export async function startAgent(args: readonly string[], options: AgentOptions = {}): Promise<Agent> {
+  const folder = await mkdtemp(join(tmpdir(), "wirespan-agent-"));
+  const words = [main, ...args];
+  if (options.config !== undefined) {
+    const file = join(folder, "wirespan.yaml");
+    await writeFile(file, options.config);
+    words.push("--config", file);
+  }
+  const env = { ...process.env, ...options.env };
+  const child = options.netns
+    ? options.netns.spawn(process.execPath, words, { env, stdio: ["ignore", "pipe", "pipe"] })
+    : spawn(process.execPath, words, { env, stdio: ["ignore", "pipe", "pipe"] });
+  const agent = new Agent(child, folder, options.limit ?? 30_000);
+  try {
+    await agent.ready();
+    return agent;
+  } catch (error) {
+    await agent[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** A running agent; disposal kills one that was not stopped. */
+export class Agent implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #folder: string;
+  readonly #limit: number;
+  readonly #stdout: string[] = [];
+  readonly #stderr: string[] = [];
+  readonly #heard = new EventTarget();
+  readonly #ended: Promise<Ended>;
+
+  constructor(child: ChildProcess, folder: string, limit: number) {
+    this.#child = child;
+    this.#folder = folder;
+    this.#limit = limit;
+    this.#keep(child.stdout, this.#stdout);
+    this.#keep(child.stderr, this.#stderr);
+    this.#ended = once(child, "close").then(([code, signal]) => {
+      this.#heard.dispatchEvent(new Event("line")); // so that whoever waits looks up
+      return { stdout: this.#stdout, stderr: this.#stderr, code, signal } as Ended;
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Standard output so far, line by line. */
+  get stdout(): readonly string[] {
+    return this.#stdout;
+  }
+
+  /** Standard error so far, line by line. */
+  get stderr(): readonly string[] {
+    return this.#stderr;
+  }
+
+  /** Standard output so far, as JSON. */
+  get rows(): readonly Row[] {
+    return this.#stdout.map((line) => JSON.parse(line) as Row);
+  }
+
+  /** The line of standard error that says so. */
+  ready(): Promise<Row> {
+    return this.#until("ready", () => this.#stderr.map(parse).find((row) => row?.ready === true));
+  }
+
+  /** Waits until what standard output says, as JSON, satisfies `enough`; those rows. */
+  until(enough: (rows: readonly Row[]) => boolean): Promise<readonly Row[]> {
+    return this.#until("enough", () => (enough(this.rows) ? this.rows : undefined));
+  }
+
+  /** Asks it to end and waits for that; throws where it takes longer than the limit. */
+  async stop(signal: "SIGINT" | "SIGTERM" = "SIGTERM"): Promise<Ended> {
+    this.#child.kill(signal);
+    return await this.#within("did not end", this.#ended);
+  }
+
+  /** Waits until it ends by itself. */
+  ended(): Promise<Ended> {
+    return this.#within("did not end", this.#ended);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await end(this.#child);
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  #keep(stream: NodeJS.ReadableStream | null, lines: string[]): void {
+    if (!stream) throw new Error("an agent needs pipes");
+    createInterface({ input: stream }).on("line", (line) => {
+      lines.push(line);
+      this.#heard.dispatchEvent(new Event("line"));
+    });
+  }
+
+  async #until<T>(what: string, look: () => T | undefined): Promise<T> {
+    return await this.#within(`was not ${what}`, this.#look(what, look));
+  }
+
+  async #look<T>(what: string, look: () => T | undefined): Promise<T> {
+    for (;;) {
+      const found = look();
+      if (found !== undefined) return found;
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
+        // What it printed last may still be in the pipe.
+        const { code, signal } = await this.#ended;
+        const last = look();
+        if (last !== undefined) return last;
+        throw new Error(`the agent ended with ${signal ?? code} before it was ${what}${this.#said()}`);
+      }
+      await once(this.#heard, "line");
+    }
+  }
+
+  async #within<T>(complaint: string, work: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const refuse = () => reject(new Error(`the agent ${complaint} in ${this.#limit} ms${this.#said()}`));
+      timer = setTimeout(refuse, this.#limit);
+    });
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #said(): string {
+    return `\nstandard error:\n${this.#stderr.join("\n")}\nstandard output:\n${this.#stdout.slice(-20).join("\n")}`;
+  }
+}
+
+function parse(line: string): Row | undefined {
+  try {
+    return JSON.parse(line) as Row;
+  } catch {
+    return undefined; // a log line for people
+  }
+}

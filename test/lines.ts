@@ -1,0 +1,134 @@
+// What the workloads of test/workload/ print: one JSON object a line.
+
+/** A workload, as `test/workload/README.md` lists them. */
+export type Case =
+  | `n${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15 | 16 | 17 | 18 | 19 | 20}`
+  | `n${21 | 22 | 23 | 24 | 25 | 26 | 27 | 28}`
+  | "late"
+  | "paced"
+  | "accepters"
+  | "emfile"
+  | "listen"
+  | "bytes"
+  | "datagrams"
+  | "cookie";
+
+interface Said<E extends string> {
+  readonly event: E;
+  readonly case: Case;
+  readonly role: "client" | "server" | "heir";
+  readonly pid: number;
+  readonly tid: number;
+  readonly comm: string;
+  /** Nanoseconds on the boot clock, as every other `…Ns`. */
+  readonly atNs: number;
+}
+
+interface Socket {
+  readonly cookie: number;
+  /** The cookie of its network namespace. */
+  readonly netns: number;
+}
+
+interface Local {
+  readonly local: string;
+  readonly localPort: number;
+}
+
+/** A connection as its program sees it: bytes as it counted them, and the kernel's own account (TCP_INFO). */
+export interface Connection<E extends string = string> extends Said<E>, Socket, Local {
+  readonly index: number;
+  readonly family: "ipv4" | "ipv6";
+  /** An IPv6 socket that speaks IPv4. */
+  readonly mapped: boolean;
+  readonly remote: string;
+  readonly remotePort: number;
+  readonly sent: number;
+  readonly received: number;
+  /** The last error that the program met, 0 for none. */
+  readonly errno: number;
+  /** What connect() itself returned. */
+  readonly connectErrno: number;
+  readonly startNs: number;
+  readonly openNs: number;
+  /** The kernel's TCP state before the program closed it (1 established, 2 SYN sent, 7 closed). */
+  readonly state?: number;
+  readonly rttUs?: number;
+  readonly minRttUs?: number;
+  readonly segmentsOut?: number;
+  readonly segmentsIn?: number;
+  readonly retransmits?: number;
+  readonly bytesAcked?: number;
+  readonly bytesReceived?: number;
+  readonly bytesSent?: number;
+  readonly bytesRetransmitted?: number;
+  readonly fastopen?: boolean;
+}
+
+/** Every line that a workload prints, by its event. */
+export interface Lines {
+  readonly listening: Said<"listening"> & Socket & Local & { readonly backlog: number };
+  readonly opened: Connection<"opened">;
+  readonly accepted: Connection<"accepted">;
+  readonly exiting: Connection<"exiting">;
+  readonly end: Connection<"end"> & { readonly endNs: number };
+  readonly connecting: Said<"connecting"> & { readonly remote: string; readonly remotePort: number };
+  readonly killed: Said<"killed"> & { readonly child: number };
+  readonly blocked: Said<"blocked"> & { readonly threads: number };
+  readonly accept: Said<"accept"> & { readonly index: number; readonly errno: number };
+  readonly unread: Said<"unread"> & { readonly bytes: number };
+  readonly cookie: Said<"cookie"> & Socket;
+  readonly listen: Said<"listen"> &
+    Socket &
+    Local & {
+      readonly variant: "autobound" | "again" | "first" | "taken" | "wide" | "dual" | "multipath";
+      readonly backlog: number;
+      readonly effective: number;
+      readonly errno: number;
+    };
+  readonly multipath: Said<"multipath"> & {
+    readonly fallback: boolean;
+    readonly extraSubflows: number;
+    readonly token: number;
+  };
+  readonly summary: Said<"summary"> & {
+    readonly connections: number;
+    readonly failed: number;
+    readonly sent: number;
+    readonly received: number;
+    readonly startNs: number;
+    readonly endNs: number;
+  };
+  readonly reads: Said<"reads"> & { readonly peeked: number; readonly spliced: number };
+  readonly sends: Said<"sends"> & {
+    readonly asked: number;
+    readonly partial: number;
+    readonly refused: number;
+    readonly fromFile: number;
+  };
+  readonly datagrams: Said<"datagrams"> & {
+    readonly datagrams: number;
+    readonly bytes: number;
+    readonly failed: number;
+  };
+}
+
+export type Line = Lines[keyof Lines];
+
+/** The lines of one event, and of one role where that is given, in the order they were printed. */
+export function pick<E extends keyof Lines>(
+  lines: readonly Line[],
+  event: E,
+  role?: Line["role"],
+): readonly Lines[E][] {
+  return lines.filter((line): line is Lines[E] => line.event === event && (!role || line.role === role));
+}
+
+/** The only such line; throws where there is none or more. */
+export function one<E extends keyof Lines>(lines: readonly Line[], event: E, role?: Line["role"]): Lines[E] {
+  const [line, ...more] = pick(lines, event, role);
+  if (!line || more.length > 0) {
+    throw new Error(`${more.length + (line ? 1 : 0)} lines "${event}" of ${role ?? "any"}, 1 expected`);
+  }
+  return line;
+}

@@ -1,0 +1,82 @@
+// Namespaces wired together.
+import { Netns } from "./netns.ts";
+
+/** Two namespaces joined by one veth pair, `wire0` on both sides. */
+export interface Pair extends AsyncDisposable {
+  /** 10.213.0.1 and fd13::1. */
+  readonly a: Netns;
+  /** 10.213.0.2 and fd13::2. */
+  readonly b: Netns;
+}
+
+export const addresses = { a: "10.213.0.1", b: "10.213.0.2", a6: "fd13::1", b6: "fd13::2" } as const;
+
+/** `queues` is the number of transmit and of receive queues on each side. */
+export async function pair({ queues = 1 }: { readonly queues?: number } = {}): Promise<Pair> {
+  await using made = new AsyncDisposableStack();
+  const a = made.use(await Netns.create());
+  const b = made.use(await Netns.create());
+  await wire(a, b, { queues });
+  await address(a, "wire0", `${addresses.a}/24`, `${addresses.a6}/64`);
+  await address(b, "wire0", `${addresses.b}/24`, `${addresses.b6}/64`);
+  return disposedBy(made.move(), { a, b });
+}
+
+/** Client and server with a router between them that rewrites both addresses. */
+export interface Routed extends AsyncDisposable {
+  /** 10.213.0.1. It reaches the server's ports at the router's 10.213.0.254. */
+  readonly client: Netns;
+  readonly router: Netns;
+  /** 10.213.1.2. It sees every client as the router's 10.213.1.254. */
+  readonly server: Netns;
+}
+
+export const routedAddresses = { server: "10.213.1.2", routerForClient: "10.213.0.254" } as const;
+
+export async function routed(): Promise<Routed> {
+  await using made = new AsyncDisposableStack();
+  const client = made.use(await Netns.create());
+  const router = made.use(await Netns.create());
+  const server = made.use(await Netns.create());
+  await wire(client, router, { there: "client0" });
+  await wire(server, router, { there: "server0" });
+  await address(client, "wire0", `${addresses.a}/24`);
+  await address(router, "client0", `${routedAddresses.routerForClient}/24`);
+  await address(router, "server0", "10.213.1.254/24");
+  await address(server, "wire0", `${routedAddresses.server}/24`);
+  await router.sysctl({ "net.ipv4.ip_forward": 1 });
+  await router.run("nft", "add table ip nat");
+  await router.run("nft", "add chain ip nat in { type nat hook prerouting priority -100; }");
+  await router.run("nft", "add chain ip nat out { type nat hook postrouting priority 100; }");
+  await router.run(
+    "nft",
+    `add rule ip nat in ip daddr ${routedAddresses.routerForClient} dnat to ${routedAddresses.server}`,
+  );
+  await router.run("nft", "add rule ip nat out oifname server0 masquerade");
+  return disposedBy(made.move(), { client, router, server });
+}
+
+async function wire(
+  from: Netns,
+  to: Netns,
+  { queues = 1, there = "wire0" }: { readonly queues?: number; readonly there?: string },
+): Promise<void> {
+  const width = ["numtxqueues", String(queues), "numrxqueues", String(queues)];
+  await from.ip(
+    ...["link", "add", "name", "wire0", ...width, "type", "veth"],
+    ...["peer", "name", there, ...width, "netns", to.name],
+  );
+}
+
+/** Without duplicate address detection and link-local chatter, so that counts are the test's own. */
+async function address(netns: Netns, device: string, ...own: readonly string[]): Promise<void> {
+  await netns.ip("link", "set", device, "addrgenmode", "none");
+  for (const one of own) {
+    await netns.ip("address", "add", one, "dev", device, ...(one.includes(":") ? ["nodad"] : []));
+  }
+  await netns.ip("link", "set", device, "up");
+}
+
+function disposedBy<T extends object>(stack: AsyncDisposableStack, value: T): T & AsyncDisposable {
+  return Object.assign(value, { [Symbol.asyncDispose]: () => stack.disposeAsync() });
+}

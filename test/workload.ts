@@ -1,0 +1,143 @@
+// Runs the C workloads of test/workload/ and reads what they tell of themselves.
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { type Case, type Line, type Lines, one, pick } from "./lines.ts";
+import { end, type Netns, output } from "./netns.ts";
+
+export { type Case, type Connection, type Line, type Lines, one, pick } from "./lines.ts";
+
+const sources = fileURLToPath(new URL("workload/", import.meta.url));
+
+/** test/workload/README.md says which case takes which. */
+export interface Options {
+  /** Where the client connects to, and where the server listens unless `listen` says so. */
+  readonly address?: string;
+  readonly listen?: string;
+  /** 0 or absent: the server's choice, which the client is told. */
+  readonly port?: number;
+  readonly sourcePort?: number;
+  readonly count?: number;
+  readonly up?: number;
+  readonly down?: number;
+  readonly later?: number;
+  /** Milliseconds. */
+  readonly delay?: number;
+  readonly synRetries?: number;
+  readonly backlog?: number;
+  readonly rate?: number;
+  readonly seconds?: number;
+  readonly size?: number;
+  readonly cpu?: number;
+  /** The client's user and group. */
+  readonly uid?: number;
+  readonly clientComm?: string;
+  readonly serverComm?: string;
+  /** The server's namespace, where it is not the client's. */
+  readonly server?: Netns;
+  /** After how many milliseconds the run is ended and fails; 60,000 by default. */
+  readonly limit?: number;
+}
+
+let built: Promise<string> | undefined;
+
+/** Compiles the workloads where they are not up to date. Safe while other test processes do the same. */
+export async function build(): Promise<void> {
+  built ??= output("flock", [sources, "make", "-s", "-C", sources]);
+  await built;
+}
+
+/** Runs a case to its end, the client in `netns`; everything that was said. */
+export async function run(netns: Netns, name: Case, options: Options = {}): Promise<readonly Line[]> {
+  await using running = await start(netns, name, options);
+  return await running.done();
+}
+
+/** Starts a case that is to be watched or told to go on. */
+export async function start(netns: Netns, name: Case, options: Options = {}): Promise<Running> {
+  await build();
+  const { server, limit = 60_000, ...words } = options;
+  const args = Object.entries(words).map(([key, value]) => `${key}=${value}`);
+  if (server) args.push(`serverNetns=${server.path}`);
+  return new Running(netns.spawn(`${sources}build/load`, [name, ...args], { stdio: "pipe" }), name, limit);
+}
+
+/** The cookie of a namespace, as its sockets know it. */
+export async function netnsCookie(netns: Netns): Promise<number> {
+  return one(await run(netns, "cookie"), "cookie").netns;
+}
+
+/** A workload that runs; disposal ends it and, through it, its processes. */
+export class Running implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #lines: Line[] = [];
+  readonly #heard = new EventTarget();
+  readonly #ended: Promise<void>;
+
+  constructor(child: ChildProcess, name: Case, limit: number) {
+    this.#child = child;
+    this.#ended = this.#listen(name, limit);
+    this.#ended.catch(() => {}); // done() and until() are where it is met
+  }
+
+  /** What was said so far. */
+  get lines(): readonly Line[] {
+    return this.#lines;
+  }
+
+  /** Waits for the first line of that event (and role), or takes one that is there. */
+  async until<E extends keyof Lines>(event: E, role?: Line["role"]): Promise<Lines[E]> {
+    for (;;) {
+      const [line] = pick(this.#lines, event, role);
+      if (line) return line;
+      const next = once(this.#heard, "line");
+      const over = await Promise.race([next.then(() => false), this.#ended.then(() => true)]);
+      if (over && pick(this.#lines, event, role).length === 0) {
+        throw new Error(`the workload ended without a line "${event}"`);
+      }
+    }
+  }
+
+  /** Gives the client the line that it waits for (n25, n26, accepters). */
+  goOn(): void {
+    this.#child.stdin?.write("\n");
+  }
+
+  /** Everything that was said; throws with standard error where a process failed or time ran out. */
+  async done(): Promise<readonly Line[]> {
+    this.#child.stdin?.end();
+    await this.#ended;
+    return this.#lines;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await end(this.#child);
+  }
+
+  async #listen(name: Case, limit: number): Promise<void> {
+    const { stdout, stderr } = this.#child;
+    if (!stdout || !stderr) throw new Error("a workload needs pipes");
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.#child.kill("SIGKILL");
+    }, limit);
+    const said = text(stderr);
+    const closed = once(this.#child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
+    createInterface({ input: stdout }).on("line", (line) => {
+      this.#lines.push(JSON.parse(line) as Line);
+      this.#heard.dispatchEvent(new Event("line"));
+    });
+    try {
+      const [code, signal] = await closed;
+      if (code === 0) return;
+      const why = late ? `not done after ${limit} ms` : `ended with ${signal ?? code}`;
+      const heard = this.#lines.map((line) => JSON.stringify(line)).join("\n");
+      throw new Error(`workload ${name}: ${why}\n${await said}${heard}`);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
