@@ -6,25 +6,28 @@ import { Recent } from "../recent.ts";
 export interface CgroupPathsOptions {
   /** Directories that one walk visits at most (default 8192). */
   readonly directories?: number;
-  /** Milliseconds between two walks at least (default 5000). */
-  readonly walkEvery?: number;
+  /** How many times its own length the next walk waits (default 20: a twentieth of one CPU at most). */
+  readonly pause?: number;
 }
 
 /** On cgroup v2 a directory's inode number is the id that BPF programs see. */
 export class CgroupPaths {
   readonly #mount: string | undefined;
   readonly #directories: number;
-  readonly #walkEvery: number;
+  readonly #pause: number;
   readonly #paths: Recent<number, string>;
+  // The kernel never gives an id twice: what one walk did not find, none will.
+  readonly #missing: Recent<number, true>;
   #nextWalk = 0;
 
   /** `mount` is where cgroup v2 is mounted; undefined where it is not, and then nothing is found. */
-  constructor(mount: string | undefined, { directories = 8192, walkEvery = 5000 }: CgroupPathsOptions = {}) {
+  constructor(mount: string | undefined, { directories = 8192, pause = 20 }: CgroupPathsOptions = {}) {
     this.#mount = mount;
     this.#directories = directories;
-    this.#walkEvery = walkEvery;
+    this.#pause = pause;
     // Twice, because half of a Recent may go at once.
     this.#paths = new Recent(2 * directories);
+    this.#missing = new Recent(2 * directories);
   }
 
   /** Keeps a path that a process was seen in, if it is indeed that of the id: processes move. */
@@ -36,12 +39,15 @@ export class CgroupPaths {
   /** The path below the mount point, `/` for the root; undefined for an unknown or removed cgroup. */
   path(id: number): string | undefined {
     const known = this.#paths.get(id);
-    if (known !== undefined || this.#mount === undefined || id === 0) return known;
-    const now = performance.now();
-    if (now < this.#nextWalk) return undefined;
-    this.#nextWalk = now + this.#walkEvery;
+    if (known !== undefined || this.#mount === undefined || this.#missing.get(id)) return known;
+    const start = performance.now();
+    if (start < this.#nextWalk) return undefined;
     this.#walk(this.#mount, id);
-    return this.#paths.get(id);
+    const end = performance.now();
+    this.#nextWalk = end + this.#pause * (end - start);
+    const found = this.#paths.get(id);
+    if (found === undefined) this.#missing.set(id, true);
+    return found;
   }
 
   /** Breadth first, until the id is found; all that is passed is kept. */

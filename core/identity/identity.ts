@@ -34,7 +34,7 @@ export interface IdentityOptions {
 export interface IdentityCounts {
   /** Processes remembered now. */
   readonly size: number;
-  /** Processes that had to be looked up in /proc. */
+  /** Times that /proc was asked. */
   readonly misses: number;
   /** Of these: the environment was refused to us. */
   readonly refused: number;
@@ -46,7 +46,6 @@ export interface IdentityCounts {
 interface Known {
   readonly startedNs: number;
   readonly exe: string;
-  readonly comm: string;
   readonly resource: Resource;
   readonly older: Known | undefined;
 }
@@ -58,9 +57,10 @@ interface Pair {
 
 interface Look {
   readonly resource: Resource;
-  readonly cgroup: CgroupFacts;
   /** The process's own environment was seen. */
   readonly read: boolean;
+  /** It counts in what the processes of its cgroup and executable agree on. */
+  readonly votes: boolean;
 }
 
 /** Images kept of one pid. */
@@ -80,7 +80,7 @@ export class Identity {
   #refused = 0;
   #gone = 0;
 
-  /** `host` are the attributes that every workload here has, agent-wide ones of the configuration included. */
+  /** `host` goes into every Resource: hostAttributes() and what is configured for all, but no service.*. */
   constructor(proc: ProcReader, host: HostAttributes, options: IdentityOptions = {}) {
     const { limit = 4096, cgroups = new CgroupPaths(cgroup2Mount()), debug = () => {} } = options;
     this.#proc = proc;
@@ -93,16 +93,16 @@ export class Identity {
 
   /** The workload of a process; the same workload is the same object. Never throws. */
   workload(process: ObservedProcess): Resource {
-    return (this.#find(process) ?? this.#learn(process)).resource;
+    return (this.#find(process) ?? this.#keep(process, this.#look(process))).resource;
   }
 
   /**
-   * To be called as soon as a process is first seen, while /proc still knows it; what is read then is
-   * kept. Without a kernel's word on the executable, another comm counts as an exec.
+   * To be called once for each image of a process (birth or exec), as soon as the kernel tells of it:
+   * /proc is read while it still knows the process, whatever was known before.
    */
   born(process: ObservedProcess): void {
-    const known = this.#find(process);
-    if (known === undefined || (process.exe === "" && process.comm !== known.comm)) this.#learn(process);
+    const look = this.#look(process);
+    if (look.read || this.#find(process) === undefined) this.#keep(process, look);
   }
 
   /**
@@ -111,7 +111,7 @@ export class Identity {
    */
   byCgroup(cgroupId: number, exe: string): Resource {
     const agreed = this.#pairs.get(pairKey(cgroupId, exe))?.agreed;
-    return agreed ?? this.#compose(this.#pathFacts(cgroupId), exe, undefined);
+    return agreed ?? this.#compose(this.#pathFacts(cgroupId) ?? {}, exe);
   }
 
   get counts(): IdentityCounts {
@@ -124,49 +124,47 @@ export class Identity {
     return known;
   }
 
-  #learn(process: ObservedProcess): Known {
-    const { pid, startedNs, comm, exe, cgroupId } = process;
-    const { resource, cgroup, read } = this.#look(process);
-    const key = pairKey(cgroupId, exe);
-    // All of a container or service have one environment as a rule; a session's processes have not, so
-    // there an unread one may be anything.
-    if (read || (cgroup.containerId === undefined && cgroup.service === undefined)) {
+  #keep(process: ObservedProcess, { resource, votes }: Look): Known {
+    const { pid, startedNs, exe, cgroupId } = process;
+    if (votes) {
+      const key = pairKey(cgroupId, exe);
       const pair = this.#pairs.get(key);
-      const agrees = pair === undefined || pair.agreed === resource;
-      this.#pairs.set(key, { agreed: agrees ? resource : null });
+      this.#pairs.set(key, { agreed: pair === undefined || pair.agreed === resource ? resource : null });
     }
-    const known: Known = { startedNs, exe, comm, resource, older: newest(this.#known.get(pid), process) };
+    const known: Known = { startedNs, exe, resource, older: others(this.#known.get(pid), process) };
     this.#known.set(pid, known);
     return known;
   }
 
   #look(process: ObservedProcess): Look {
-    const { pid, comm, cgroupId } = process;
+    const { pid, startedNs, comm, exe, cgroupId } = process;
     this.#misses += 1;
     const facts = this.#proc.process(pid);
-    if (facts === undefined || !startedThen(facts, process.startedNs)) {
+    if (facts === undefined || !startedThen(facts, startedNs)) {
       this.#gone += 1;
-      const cgroup = this.#pathFacts(cgroupId);
-      return {
-        resource: this.#compose(cgroup, process.exe || commName(comm), undefined),
-        cgroup,
-        read: false,
-      };
+      return this.#unread(this.#pathFacts(cgroupId), exe || commName(comm));
     }
     if (facts.refused) this.#refused += 1;
     const path = unifiedPath(facts.cgroup);
     if (path !== undefined) this.#cgroups.learn(cgroupId, path);
     const cgroup = cgroupFacts(facts.cgroup);
-    if (!isImage(facts, process.exe)) {
-      return { resource: this.#compose(cgroup, process.exe, undefined), cgroup, read: false };
-    }
-    const exe = (facts.exe !== undefined && basename(facts.exe)) || process.exe || commName(facts.comm);
-    const read = facts.environment !== undefined;
-    return { resource: this.#compose(cgroup, exe, facts), cgroup, read };
+    if (!isImage(facts, exe)) return this.#unread(cgroup, exe);
+    const name = (facts.exe !== undefined && basename(facts.exe)) || exe || commName(facts.comm);
+    if (facts.environment === undefined) return this.#unread(cgroup, name);
+    return { resource: this.#compose(cgroup, name, facts), read: true, votes: true };
+  }
+
+  /**
+   * All of a container or service have one environment as a rule, so that an unread one takes nothing
+   * from what the others said. A session's processes have not: there it may have been anything.
+   */
+  #unread(cgroup: CgroupFacts | undefined, exe: string): Look {
+    const session = cgroup !== undefined && cgroup.containerId === undefined && cgroup.service === undefined;
+    return { resource: this.#compose(cgroup ?? {}, exe), read: false, votes: session };
   }
 
   /** What a process says of itself wins over what was found; process.* would part one workload into many. */
-  #compose(cgroup: CgroupFacts, exe: string, facts: ProcessFacts | undefined): Resource {
+  #compose(cgroup: CgroupFacts, exe: string, facts?: ProcessFacts): Resource {
     const { attributes, fault } = parseResourceAttributes(facts?.environment?.resourceAttributes ?? "");
     if (fault !== undefined) this.#debug(`pid ${facts?.pid}: OTEL_RESOURCE_ATTRIBUTES ignored: ${fault}`);
     const own = Object.entries(attributes).filter(([key]) => !/^(process|telemetry)\./.test(key));
@@ -176,13 +174,17 @@ export class Identity {
       ...(cgroup.podUid !== undefined && { "k8s.pod.uid": cgroup.podUid }),
       ...Object.fromEntries(own),
       "service.name":
-        given(facts?.environment?.serviceName) ?? given(attributes["service.name"]) ?? cgroup.service ?? exe,
+        given(facts?.environment?.serviceName) ??
+        given(attributes["service.name"]) ??
+        cgroup.service ??
+        given(exe) ??
+        "unknown_service",
     });
   }
 
-  #pathFacts(cgroupId: number): CgroupFacts {
+  #pathFacts(cgroupId: number): CgroupFacts | undefined {
     const path = this.#cgroups.path(cgroupId);
-    return path === undefined ? {} : pathFacts(path);
+    return path === undefined ? undefined : pathFacts(path);
   }
 }
 
@@ -191,12 +193,12 @@ function pairKey(cgroupId: number, exe: string): string {
 }
 
 /** The other images of a pid, as many as are kept beside a new one. */
-function newest(known: Known | undefined, { startedNs, exe }: ObservedProcess): Known | undefined {
-  const others: Known[] = [];
-  for (let one = known; one !== undefined && others.length < maxImages - 1; one = one.older) {
-    if (one.startedNs !== startedNs || one.exe !== exe) others.push(one);
+function others(known: Known | undefined, { startedNs, exe }: ObservedProcess): Known | undefined {
+  const kept: Known[] = [];
+  for (let one = known; one !== undefined && kept.length < maxImages - 1; one = one.older) {
+    if (one.startedNs !== startedNs || one.exe !== exe) kept.push(one);
   }
-  return others.reduceRight<Known | undefined>((older, one) => ({ ...one, older }), undefined);
+  return kept.reduceRight<Known | undefined>((older, one) => ({ ...one, older }), undefined);
 }
 
 /** One tick of play, because a double no longer holds every nanosecond after 104 days of uptime. */

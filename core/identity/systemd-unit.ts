@@ -14,7 +14,7 @@ export function serviceOf(segments: readonly string[]): string | undefined {
   const instance = at < 0 ? "" : escaped.slice(at + 1);
   if (template === "user" && at >= 0) return undefined;
   if (/^run-(r[0-9a-f]{32}|u\d+|p\d+-i\d+)$/.test(template)) return undefined;
-  const name = unescape(instance === "" || isPerConnection(instance) ? template : escaped);
+  const name = plain(instance === "" || isPerConnection(instance) ? template : escaped);
   return name === "" ? undefined : name;
 }
 
@@ -24,7 +24,7 @@ function isPerConnection(instance: string): boolean {
 }
 
 /** Undoes systemd's `\x2d`; several in a row may be one character in UTF-8. */
-function unescape(name: string): string {
+function plain(name: string): string {
   return name.replace(/(?:\\x[0-9a-f]{2})+/gi, (bytes) =>
     Buffer.from(bytes.replaceAll("\\x", ""), "hex").toString("utf8"),
   );

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import * as resources from "@opentelemetry/resources";
+import { agentResource, hostAttributes } from "./host.ts";
+
+describe("host", () => {
+  let root = "";
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), "wirespan-host-"));
+  });
+  afterEach(() => rmSync(root, { recursive: true }));
+
+  function file(path: string, text: string): void {
+    mkdirSync(join(root, path, ".."), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
+
+  it("has the machine id as host.id, the system's before D-Bus's", () => {
+    file("var/lib/dbus/machine-id", "dbus\n");
+    assert.equal(hostAttributes(root)["host.id"], "dbus");
+    file("etc/machine-id", "system\n");
+    assert.equal(hostAttributes(root)["host.id"], "system");
+  });
+
+  it("has no host.id where both are missing or empty", () => {
+    assert.deepEqual(hostAttributes(root), { "host.name": hostname() });
+    file("etc/machine-id", "\n");
+    assert.deepEqual(hostAttributes(root), { "host.name": hostname() });
+  });
+
+  it("is named as OpenTelemetry's own detectors name it", async () => {
+    const detected = {
+      ...resources.hostDetector.detect().attributes,
+      ...resources.osDetector.detect().attributes,
+    };
+    const ours = agentResource(hostAttributes(), { version: "0" }).attributes;
+    for (const [key, value] of Object.entries(detected)) {
+      // A machine without an id has none here and an undefined or empty one there.
+      assert.equal(ours[key], (await value) || undefined, key);
+    }
+    assert.deepEqual(Object.keys(detected).sort(), [
+      "host.arch",
+      "host.id",
+      "host.name",
+      "os.type",
+      "os.version",
+    ]);
+  });
+
+  it("runs an agent whose Resource is its own and lets the configuration add to it", () => {
+    const host = { "host.name": "h" };
+    const one = agentResource(host, {
+      version: "1.2.3",
+      attributes: { "deployment.environment.name": "prod" },
+    });
+    const two = agentResource(host, { version: "1.2.3", attributes: { "service.name": "probe" } });
+    assert.equal(one.attributes["service.name"], "wirespan");
+    assert.equal(one.attributes["service.version"], "1.2.3");
+    assert.equal(one.attributes["deployment.environment.name"], "prod");
+    assert.equal(two.attributes["service.name"], "probe");
+    assert.notEqual(one.attributes["service.instance.id"], two.attributes["service.instance.id"]);
+    assert.ok(!Object.keys(one.attributes).some((key) => key.startsWith("telemetry.")));
+  });
+});
