@@ -22,8 +22,8 @@ header bpf/libbpf.h apt:libbpf-dev dnf:libbpf-devel zypper:libbpf-devel pacman:l
 
 # The newest wins only where there is no plain `clang`.
 find_clang() {
-  for name in clang clang-21 clang-20 clang-19 clang-18 clang-17 clang-16 clang-15 clang-14; do
-    command -v "$name" && return
+  for compiler in clang clang-22 clang-21 clang-20 clang-19 clang-18 clang-17 clang-16 clang-15 clang-14; do
+    command -v "$compiler" && return
   done
   return 1
 }
@@ -58,8 +58,12 @@ install_system_packages() {
   printf '%s\n' "$rows" | sed 's/^[a-z]* \([^ ]*\) .* apk:[^ ]* */\1|/' | while IFS='|' read -r name why; do
     printf '  %-14s %s\n' "$name" "$why"
   done
+  update=
   case $manager in
-    apt) install="apt-get install -y --no-install-recommends $packages" ;;
+    apt)
+      update="apt-get update"
+      install="apt-get install -y --no-install-recommends $packages"
+      ;;
     dnf) install="dnf install -y $packages" ;;
     zypper) install="zypper --non-interactive install $packages" ;;
     pacman) install="pacman -S --needed --noconfirm $packages" ;;
@@ -69,12 +73,12 @@ install_system_packages() {
   esac
   if [ "$(id -u)" -ne 0 ]; then
     say "installing needs root. This line does it:"
-    printf '  sudo %s\n' "$install"
+    printf '  %ssudo %s\n' "${update:+sudo $update && }" "$install"
     stop "the agent itself then needs no root, only the capabilities CAP_BPF and CAP_PERFMON."
   fi
-  if [ "$manager" = apt ]; then
-    say "running: apt-get update"
-    DEBIAN_FRONTEND=noninteractive apt-get update -q || say "apt-get update failed; trying with the package lists that are here"
+  if [ -n "$update" ]; then
+    say "running: $update"
+    $update -q || say "that failed; going on with the package lists that are here"
   fi
   say "running: $install"
   # shellcheck disable=SC2086 # the line is words, none with spaces
@@ -90,7 +94,7 @@ node_modules_are_current() {
 
 install_node_modules() {
   node_modules_are_current && return
-  say "installing the npm packages of package-lock.json, this clone's own Node 24 among them (about 250 MB on disk)"
+  say "installing the npm packages of package-lock.json, this clone's own Node 24 among them (about 380 MB on disk)"
   # What a user's npm configuration may say against it (omit, engine-strict, a silent log level) is
   # overruled; no package of ours needs an install script.
   npm ci --include=dev --include=optional --engine-strict=false --ignore-scripts --no-audit --no-fund --loglevel=error ||
@@ -118,8 +122,6 @@ build() {
   make -s -j "$jobs" || stop "the build failed; the lines above say why"
 }
 
+[ "$stage" = packages ] || install_system_packages
 install_node_modules
-if [ "$stage" = everything ]; then
-  install_system_packages
-  build
-fi
+[ "$stage" = packages ] || build

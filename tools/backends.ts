@@ -1,0 +1,99 @@
+// `npm run backends [NAME...]`: makes sure that the real backends of the tests are on this machine, and
+// builds what is not from the Go module proxy. Without names: the Collector and Jaeger.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { type BackendName, cache, findBackend, versions } from "../test/backend/find.ts";
+import { build, buildPublished, installTool, remove } from "./gobuild.ts";
+
+const core = "go.opentelemetry.io/collector";
+const contrib = "github.com/open-telemetry/opentelemetry-collector-contrib";
+/** The Collector's stable modules of the same release. */
+const stable = "v1.61.0";
+
+const recipes: Readonly<Record<BackendName, (scratch: string, out: string) => void>> = {
+  collector: buildCollector,
+  jaeger: (scratch, out) => {
+    const module = "github.com/jaegertracing/jaeger";
+    buildPublished({ module, version: `v${versions.jaeger}`, package: `${module}/cmd/jaeger` }, scratch, out);
+  },
+  prometheus: (scratch, out) => {
+    const module = "github.com/prometheus/prometheus";
+    const version = `v${versions.prometheus}`;
+    // Service discovery needs the clouds' libraries; the tests need none of it.
+    const tags = "remove_all_sd";
+    buildPublished({ module, version, package: `${module}/cmd/prometheus`, tags }, scratch, out);
+  },
+  victoria: (scratch, out) => {
+    const module = "github.com/VictoriaMetrics/VictoriaMetrics";
+    const version = `v0.0.0-20250718125606-${versions.victoria}`;
+    buildPublished({ module, version, package: `${module}/app/victoria-metrics` }, scratch, out);
+  },
+};
+
+/** The Collector's own builder writes a main package from a list of components. */
+function buildCollector(scratch: string, out: string): void {
+  const version = `v${versions.collector}`;
+  const sources = join(scratch, "sources");
+  const list = join(scratch, "builder.yaml");
+  const gomod = (path: string, at = version) => ({ gomod: `${path} ${at}` });
+  writeFileSync(
+    list,
+    stringify({
+      dist: {
+        module: "wirespan.invalid/collector",
+        name: "collector",
+        output_path: sources,
+        version: versions.collector,
+      },
+      receivers: [gomod(`${core}/receiver/otlpreceiver`)],
+      exporters: [gomod(`${contrib}/exporter/fileexporter`)],
+      extensions: [gomod(`${contrib}/extension/healthcheckextension`)],
+      providers: [gomod(`${core}/confmap/provider/fileprovider`, stable)],
+    }),
+  );
+  installTool(`${core}/cmd/builder@${version}`, scratch);
+  // The builder ends with `go mod tidy`, which also wants what only the components' own tests import
+  // and may fail over it; by then the sources are written, and building them needs no tidy.
+  const builder = spawnSync(join(scratch, "builder"), ["--config", list, "--skip-compilation"], {
+    encoding: "utf8",
+  });
+  if (!existsSync(join(sources, "main.go")))
+    throw new Error(`the Collector's builder failed:\n${builder.stderr}`);
+  build(sources, ".", out);
+}
+
+function install(name: BackendName): void {
+  const found = findBackend(name);
+  if (found) {
+    console.error(`${name}: ${found}`);
+    return;
+  }
+  if (spawnSync("go", ["version"]).error) {
+    console.error(`${name}: building it needs Go 1.26 or newer on PATH (https://go.dev/dl)`);
+    process.exitCode = 2;
+    return;
+  }
+  mkdirSync(cache, { recursive: true });
+  const scratch = mkdtempSync(join(cache, `build-${name}-`));
+  const out = join(cache, `${name}-${versions[name]}`);
+  const start = performance.now();
+  console.error(`${name}: building ${versions[name]} from the Go module proxy; this takes minutes`);
+  try {
+    recipes[name](scratch, out);
+  } finally {
+    remove(scratch);
+  }
+  const seconds = Math.round((performance.now() - start) / 1000);
+  console.error(`${name}: ${out}, ${Math.round(statSync(out).size / 2 ** 20)} MiB, built in ${seconds} s`);
+}
+
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !(name in recipes));
+if (unknown.length > 0) {
+  console.error(`no backend ${unknown.join(", ")}: the backends are ${Object.keys(recipes).join(", ")}`);
+  process.exitCode = 2;
+} else {
+  for (const name of names.length > 0 ? names : ["collector", "jaeger"]) install(name as BackendName);
+}
