@@ -22,6 +22,15 @@ struct {
 	__type(value, u64);
 } table SEC(".maps");
 
+/* With a seed of zero a test can choose keys that all fall into one bucket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_ZERO_SEED);
+	__uint(max_entries, 64);
+	__type(key, u32);
+	__uint(value_size, 32000);
+} crowded SEC(".maps");
+
 struct share {
 	u64 count;
 	u64 largest;
@@ -160,6 +169,24 @@ struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
 } __attribute__((preserve_access_index));
+
+/* What flood has offered and what found no room. */
+u32 offered;
+u32 refused;
+
+/* Fills the ring from whatever thread reads the iterator: many records for each task. */
+SEC("iter/task")
+int flood(struct bpf_iter__task *ctx)
+{
+	struct order o = { .first = offered, .records = 5000, .size = 24 };
+
+	if (!ctx->task)
+		return 0;
+	bpf_loop(o.records, write_record, &o, 0);
+	offered += o.records;
+	refused += o.refused;
+	return 0;
+}
 
 SEC("iter/task")
 int tasks(struct bpf_iter__task *ctx)
