@@ -1,0 +1,43 @@
+// A /proc of files, for tests: processes as the test wants them, read by the real reader.
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export interface FakeProcess {
+  readonly pid: number;
+  readonly startTicks?: number;
+  readonly comm?: string;
+  /** Undefined: the link cannot be read. */
+  readonly exe?: string | undefined;
+  readonly cgroup?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export class FakeProc {
+  readonly root = mkdtempSync(join(tmpdir(), "wirespan-proc-"));
+
+  /** Writes a process, in place of another of that pid. */
+  set({ pid, startTicks = 1000, comm = "prog", exe, cgroup = "0::/\n", env = {} }: FakeProcess): void {
+    const folder = join(this.root, `${pid}`);
+    this.remove(pid);
+    mkdirSync(folder);
+    const upTo22 = [pid, `(${comm})`, "S", ...new Array(18).fill(0), startTicks];
+    writeFileSync(join(folder, "stat"), `${upTo22.join(" ")} 47022080 3927 0\n`);
+    writeFileSync(join(folder, "cgroup"), cgroup);
+    writeFileSync(
+      join(folder, "environ"),
+      Object.entries(env)
+        .map(([key, value]) => `${key}=${value}\0`)
+        .join(""),
+    );
+    if (exe !== undefined) symlinkSync(exe, join(folder, "exe"));
+  }
+
+  remove(pid: number): void {
+    rmSync(join(this.root, `${pid}`), { recursive: true, force: true });
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.root, { recursive: true });
+  }
+}

@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { closeSync, mkdirSync, openSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { scanEnvironment } from "./environment.ts";
+import { FakeProc } from "./fake-proc.ts";
+import { Proc } from "./proc.ts";
+
+describe("reading /proc", () => {
+  let fake: FakeProc;
+  let proc: Proc;
+  beforeEach(() => {
+    fake = new FakeProc();
+    proc = new Proc(fake.root);
+  });
+  afterEach(() => fake[Symbol.dispose]());
+
+  it("gives what is there", () => {
+    fake.set({
+      pid: 42,
+      startTicks: 123456,
+      comm: "nginx",
+      exe: "/usr/sbin/nginx",
+      cgroup: "0::/system.slice/nginx.service\n",
+      env: { PATH: "/bin", OTEL_SERVICE_NAME: "shop", OTEL_RESOURCE_ATTRIBUTES: "a=1", API_KEY: "secret" },
+    });
+    assert.deepEqual(proc.process(42), {
+      pid: 42,
+      startTicks: 123456,
+      comm: "nginx",
+      exe: "/usr/sbin/nginx",
+      cgroup: "0::/system.slice/nginx.service\n",
+      environment: { serviceName: "shop", resourceAttributes: "a=1" },
+      refused: false,
+    });
+  });
+
+  it("answers with nothing for a process that is gone", () => {
+    assert.equal(proc.process(42), undefined);
+    fake.set({ pid: 42 });
+    rmSync(join(fake.root, "42", "cgroup"));
+    assert.equal(proc.process(42), undefined, "gone half-way");
+  });
+
+  it("answers with nothing for a stat line that is none", () => {
+    for (const text of ["", "42", "42 (x) S 1 2 3", ")(", "42 (x"]) {
+      fake.set({ pid: 42 });
+      writeFileSync(join(fake.root, "42", "stat"), text);
+      assert.equal(proc.process(42), undefined, text);
+    }
+  });
+
+  for (const comm of ["a b", "a) S (b", "((", "))", "", "(sd-pam)", "caf\u00e9", ") R 1 2 3"]) {
+    it(`is not led astray by the name ${JSON.stringify(comm)}`, () => {
+      fake.set({ pid: 42, comm, startTicks: 77 });
+      const facts = proc.process(42);
+      assert.equal(facts?.comm, comm);
+      assert.equal(facts?.startTicks, 77);
+    });
+  }
+
+  it("knows a kernel thread, and a process that has just ended, without executable and environment", () => {
+    fake.set({ pid: 2, comm: "kthreadd" });
+    const facts = proc.process(2);
+    assert.equal(facts?.exe, undefined);
+    assert.equal(facts?.environment, undefined);
+    assert.equal(facts?.refused, false);
+  });
+
+  it("names the executable that was replaced on disk", () => {
+    fake.set({ pid: 42, exe: "/usr/bin/node (deleted)" });
+    assert.equal(proc.process(42)?.exe, "/usr/bin/node");
+  });
+
+  it("gives the rest when something is no file at all", () => {
+    fake.set({ pid: 42, comm: "odd" });
+    rmSync(join(fake.root, "42", "environ"));
+    mkdirSync(join(fake.root, "42", "environ"));
+    symlinkSync("/nowhere/prog", join(fake.root, "42", "exe"));
+    assert.deepEqual(
+      { ...proc.process(42), cgroup: "" },
+      {
+        pid: 42,
+        startTicks: 1000,
+        comm: "odd",
+        exe: "/nowhere/prog",
+        cgroup: "",
+        environment: undefined,
+        refused: false,
+      },
+    );
+  });
+});
+
+describe("scanning an environment", () => {
+  let fake: FakeProc;
+  beforeEach(() => {
+    fake = new FakeProc();
+  });
+  afterEach(() => fake[Symbol.dispose]());
+
+  function scan(text: string): ReturnType<typeof scanEnvironment> {
+    const path = join(fake.root, "environ");
+    writeFileSync(path, text);
+    const fd = openSync(path, "r");
+    try {
+      return scanEnvironment(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  it("takes two variables and nothing that looks like them", () => {
+    assert.deepEqual(
+      scan("XOTEL_SERVICE_NAME=no\0OTEL_SERVICE_NAMES=no\0OTEL_SERVICE_NAME=yes\0otel_service_name=no\0"),
+      {
+        serviceName: "yes",
+      },
+    );
+    assert.deepEqual(scan("A=OTEL_SERVICE_NAME=no\0"), {});
+    assert.deepEqual(scan("OTEL_SERVICE_NAME\0"), {});
+    assert.deepEqual(scan("OTEL_SERVICE_NAME=\0"), { serviceName: "" });
+    assert.deepEqual(scan("OTEL_RESOURCE_ATTRIBUTES=a=b,c=d"), { resourceAttributes: "a=b,c=d" });
+  });
+
+  it("takes the first of two, as getenv does", () => {
+    assert.deepEqual(scan("OTEL_SERVICE_NAME=first\0OTEL_SERVICE_NAME=second\0"), { serviceName: "first" });
+  });
+
+  it("tells an empty environment from one without the two", () => {
+    assert.equal(scan(""), undefined);
+    assert.deepEqual(scan("A=1\0"), {});
+    assert.deepEqual(scan("\0"), {});
+  });
+
+  it("does not see what an earlier, longer environment left behind", () => {
+    scan(`A=1\0OTEL_SERVICE_NAME=earlier\0${"B=2\0".repeat(1000)}`);
+    assert.deepEqual(scan("A=1\0"), {});
+    assert.deepEqual(scan("A=1"), {});
+  });
+
+  it("passes over a variable longer than 16 KiB, and reads on behind it", () => {
+    for (const length of [16_000, 16_384, 16_385, 40_000, 131_072]) {
+      const text = `OTEL_RESOURCE_ATTRIBUTES=${"x".repeat(length)}\0OTEL_SERVICE_NAME=behind\0`;
+      const found = scan(text);
+      assert.equal(found?.serviceName, "behind", `${length}`);
+      assert.equal(found?.resourceAttributes?.length, length === 16_000 ? length : undefined, `${length}`);
+    }
+  });
+
+  it("finds them wherever in a long environment they stand", () => {
+    const variable = fc.integer({ min: 0, max: 9000 }).map((length) => `V=${"v".repeat(length)}`);
+    fc.assert(
+      fc.property(fc.array(variable, { maxLength: 12 }), fc.nat(12), fc.boolean(), (some, at, ended) => {
+        const all = some.toSpliced(at, 0, "OTEL_SERVICE_NAME=here");
+        assert.equal(scan(all.join("\0") + (ended ? "\0" : ""))?.serviceName, "here");
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
