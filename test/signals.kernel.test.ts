@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { until } from "./backend/until.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** Every loaded BPF program: its address, tag and name. A program that is loaded again has another address. */
+function loadedPrograms(): Set<string> {
+  const symbols = readFileSync("/proc/kallsyms", "utf8").split("\n");
+  return new Set(symbols.filter((line) => line.endsWith("[bpf]")));
+}
+
+/** Tags of the BPF programs that a process holds. */
+function tagsOf(pid: number): string[] {
+  return (
+    readText(`/proc/${pid}/fdinfo`, (folder) =>
+      readdirSync(folder)
+        .map((fd) =>
+          readText(`${folder}/${fd}`, (file) => /prog_tag:\t(\w+)/.exec(readFileSync(file, "utf8"))?.[1]),
+        )
+        .filter((tag) => tag !== undefined),
+    ) ?? []
+  );
+}
+
+/** Processes of a session, zombies left out. */
+function session(id: number): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      const stat = readText(`/proc/${pid}/stat`, (file) => readFileSync(file, "utf8"));
+      const [state, , , sid] = stat?.slice(stat.lastIndexOf(")") + 2).split(" ") ?? [];
+      return Number(sid) === id && state !== "Z";
+    })
+    .map(Number);
+}
+
+/** What `read` gives, or undefined where the process or the descriptor has just gone. */
+function readText<T>(path: string, read: (path: string) => T): T | undefined {
+  try {
+    return read(path);
+  } catch {
+    return undefined;
+  }
+}
+
+describe("npm start", () => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    it(`leaves no process and no BPF program after ${signal} to npm`, async () => {
+      const before = loadedPrograms();
+      // In a session of its own, so that whatever it leaves behind can be found.
+      const npm: ChildProcess = spawn("npm", ["--silent", "start"], {
+        cwd: root,
+        detached: true,
+        stdio: "ignore",
+      });
+      await once(npm, "spawn");
+      const pid = npm.pid ?? assert.fail("npm has no pid");
+      try {
+        const ours = await until("the agent's BPF programs", () => {
+          assert.equal(npm.exitCode, null, "npm start ended by itself");
+          const tags = session(pid).flatMap(tagsOf);
+          const lines = [...loadedPrograms().difference(before)];
+          const own = lines.filter((line) => tags.some((tag) => line.includes(`bpf_prog_${tag}_`)));
+          return tags.length > 0 && own.length >= new Set(tags).size && own;
+        });
+
+        const gone = once(npm, "exit");
+        process.kill(pid, signal);
+        await gone;
+
+        assert.deepEqual(session(pid), []);
+        // The kernel frees a program a moment after its last descriptor is closed.
+        await until("the kernel to free the programs", () => {
+          const now = loadedPrograms();
+          return ours.every((line) => !now.has(line));
+        });
+      } finally {
+        for (const left of session(pid)) process.kill(left, "SIGKILL");
+      }
+    });
+  }
+});
