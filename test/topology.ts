@@ -19,6 +19,8 @@ export async function pair({ queues = 1 }: { readonly queues?: number } = {}): P
   await wire(a, b, { queues });
   await address(a, "wire0", `${addresses.a}/24`, `${addresses.a6}/64`);
   await address(b, "wire0", `${addresses.b}/24`, `${addresses.b6}/64`);
+  await acquaint(a, b, addresses.b, addresses.b6);
+  await acquaint(b, a, addresses.a, addresses.a6);
   return disposedBy(made.move(), { a, b });
 }
 
@@ -75,6 +77,18 @@ async function address(netns: Netns, device: string, ...own: readonly string[]):
     await netns.ip("address", "add", one, "dev", device, ...(one.includes(":") ? ["nodad"] : []));
   }
   await netns.ip("link", "set", device, "up");
+}
+
+/**
+ * Tells `netns` its neighbour's link address. Asking for it would add packets to the counts, and the first
+ * question over IPv6 is lost: a handshake would then take a second.
+ */
+async function acquaint(netns: Netns, neighbour: Netns, ...ips: readonly string[]): Promise<void> {
+  const [link] = JSON.parse(await neighbour.ip("-j", "link", "show", "wire0")) as { address: string }[];
+  if (!link) throw new Error(`${neighbour.name} has no wire0`);
+  for (const ip of ips) {
+    await netns.ip("neighbour", "replace", ip, "lladdr", link.address, "dev", "wire0", "nud", "permanent");
+  }
 }
 
 function disposedBy<T extends object>(stack: AsyncDisposableStack, value: T): T & AsyncDisposable {
