@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { join } from "node:path";
+
+/**
+ * Runs in a process of its own, which reads `pid`'s environment and then searches all of its own memory
+ * for a text. That is given with every bit turned, so as not to find its own question.
+ */
+const search = `
+  import { openSync, readFileSync, readSync } from "node:fs";
+  import { Proc } from ${JSON.stringify(join(import.meta.dirname, "proc.ts"))};
+  const [pid, turned] = process.argv.slice(-2);
+  const code = Buffer.from(turned, "hex");
+  const head = Buffer.from([~code[0], ~code[1], ~code[2]]);
+  const facts = new Proc().process(Number(pid));
+  const memory = openSync("/proc/self/mem", "r");
+  const chunk = Buffer.alloc(1 << 20);
+  let found = 0;
+  let searched = 0;
+  for (const line of readFileSync("/proc/self/maps", "latin1").split("\\n")) {
+    const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line) ?? [];
+    if (from === undefined || line.includes("[v")) continue;
+    for (let at = BigInt("0x" + from); at < BigInt("0x" + to); at += BigInt(chunk.length - code.length)) {
+      const left = BigInt("0x" + to) - at;
+      let length = 0;
+      try {
+        length = readSync(memory, chunk, 0, left < chunk.length ? Number(left) : chunk.length, at);
+      } catch {
+        break; // Mapped away meanwhile.
+      }
+      searched += length;
+      for (let i = chunk.indexOf(head); i >= 0 && i + code.length <= length; i = chunk.indexOf(head, i + 1)) {
+        let same = 0;
+        while (same < code.length && (chunk[i + same] ^ 0xff) === code[same]) same++;
+        if (same === code.length) found++;
+      }
+    }
+  }
+  console.log(JSON.stringify({ name: facts.environment.serviceName, found, searched }));`;
+
+describe("another process's environment", () => {
+  function searchMemory(pid: number, text: string): { name: string; found: number; searched: number } {
+    const turned = Buffer.from(text).map((byte) => byte ^ 0xff);
+    const args = ["--input-type=module", "-e", search, `${pid}`, Buffer.from(turned).toString("hex")];
+    return JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" }));
+  }
+
+  it("leaves no trace in our memory, except for the two variables", async () => {
+    const [key, name] = [randomBytes(16).toString("hex"), randomBytes(16).toString("hex")];
+    const env = { OTEL_EXPORTER_OTLP_HEADERS: `api-key=${key}`, OTEL_SERVICE_NAME: name, LAST: `${key}` };
+    const child = spawn("/bin/sleep", ["600"], { env, stdio: "ignore" });
+    try {
+      await once(child, "spawn");
+      const control = searchMemory(child.pid!, name);
+      assert.equal(control.name, name);
+      assert.ok(control.found > 0, `the search finds what is there, in ${control.searched} bytes`);
+      const { found, searched } = searchMemory(child.pid!, key);
+      assert.equal(found, 0, `in ${searched} bytes`);
+    } finally {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    }
+  }).timeout(60_000);
+});
