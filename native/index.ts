@@ -117,7 +117,7 @@ export interface Offset {
 }
 
 export interface Native {
-  /** Opens and loads on a worker thread. `object` is the ELF file's bytes, `name` goes into messages. */
+  /** Opens and loads on a worker thread; every failure is a rejection. `object` is the ELF file's bytes, `name` goes into messages. */
   load(name: string, object: Uint8Array, options: LoadOptions): Promise<BpfObject>;
   /** Maps a BPF_MAP_TYPE_RINGBUF; `batchBytes` is the size of the reused buffer (default 256 KiB). */
   openRing(map: BpfMap, batchBytes?: number): Ring;

@@ -54,12 +54,15 @@ describe("BpfMap", () => {
   it("tells its name and sizes", async () => {
     using object = await load([]);
     const { name, keySize, valueSize, maxEntries } = object.map("shares");
-    assert.deepEqual({ name, keySize, valueSize, maxEntries }, {
-      name: "shares",
-      keySize: 4,
-      valueSize: 24,
-      maxEntries: 4,
-    });
+    assert.deepEqual(
+      { name, keySize, valueSize, maxEntries },
+      {
+        name: "shares",
+        keySize: 4,
+        valueSize: 24,
+        maxEntries: 4,
+      },
+    );
   });
 
   it("reads a hash of 5,000 entries, each once", async () => {

@@ -8,9 +8,6 @@
 namespace wirespan {
 namespace {
 
-// The kernel's internal ENOTSUPP, which leaks to user space and which glibc cannot name.
-constexpr int kNotSupported = 524;
-
 std::string Describe(int error) {
   char text[128] = "";
   libbpf_strerror(std::abs(error), text, sizeof(text));

@@ -6,6 +6,9 @@
 
 namespace wirespan {
 
+// The kernel's internal ENOTSUPP, which leaks to user space and which glibc does not know.
+constexpr int kNotSupported = 524;
+
 // What went wrong in the kernel or in libbpf; thrown where no JavaScript may be touched.
 struct Failure {
   // For messages and `step`: what was being done.
@@ -25,5 +28,22 @@ std::string ErrorName(int error);
 Napi::Error ToError(Napi::Env env, const Failure& failure);
 
 [[noreturn]] void Throw(Napi::Env env, const Failure& failure);
+
+// Calls `start`, which answers with a promise; where it throws, the promise is a rejected one.
+template <typename Start>
+Napi::Value Promised(Napi::Env env, Start start) {
+  const auto reject = [env](const Napi::Error& error) {
+    const auto promise = Napi::Promise::Deferred::New(env);
+    promise.Reject(error.Value());
+    return promise.Promise();
+  };
+  try {
+    return start();
+  } catch (const Napi::Error& error) {
+    return reject(error);
+  } catch (const Failure& failure) {
+    return reject(ToError(env, failure));
+  }
+}
 
 }  // namespace wirespan

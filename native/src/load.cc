@@ -68,9 +68,7 @@ void ForEach(const Napi::Value& record, Visit visit) {
   }
 }
 
-}  // namespace
-
-Napi::Value Load(const Napi::CallbackInfo& info) {
+LoadRequest Request(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto options = info[2].As<Napi::Object>();
   LoadRequest request;
@@ -92,10 +90,18 @@ Napi::Value Load(const Napi::CallbackInfo& info) {
     if (!fd.ok()) Throw(env, {"reuse map " + name, errno});
     request.reuse[name] = std::move(fd);
   });
-  // Deletes itself when it has settled the promise.
-  auto* loading = new Loading(env, std::move(request));
-  loading->Queue();
-  return loading->Promise();
+  return request;
+}
+
+}  // namespace
+
+Napi::Value Load(const Napi::CallbackInfo& info) {
+  return Promised(info.Env(), [&] {
+    // Deletes itself when it has settled the promise.
+    auto* loading = new Loading(info.Env(), Request(info));
+    loading->Queue();
+    return loading->Promise();
+  });
 }
 
 }  // namespace wirespan

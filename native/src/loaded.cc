@@ -44,10 +44,7 @@ Loaded::Loaded(const LoadRequest& request) {
   if (!object_) throw Failure{"open", errno, "", warnings.text()};
   Select(request);
   for (const auto& [name, bytes] : request.constants) SetConstant(name, bytes);
-  for (const auto& [name, fd] : request.reuse) {
-    const int error = bpf_map__reuse_fd(Map(name, "reuse map"), fd.get());
-    if (error) throw Failure{"reuse map " + name, error, "", warnings.text()};
-  }
+  for (const auto& [name, fd] : request.reuse) Reuse(name, fd);
   for (const auto& [name, entries] : request.max_entries) {
     const int error = bpf_map__set_max_entries(Map(name, "size map"), entries);
     if (error) throw Failure{"size map " + name, error, "", warnings.text()};
@@ -70,6 +67,21 @@ void Loaded::Select(const LoadRequest& request) {
     bpf_program__set_autoload(program, load);
   }
   for (const std::string& name : wanted) Program(name, "load");
+}
+
+void Loaded::Reuse(const std::string& name, const Fd& fd) {
+  const std::string step = "reuse map " + name;
+  bpf_map* map = Map(name, "reuse map");
+  bpf_map_info facts = {};
+  uint32_t size = sizeof(facts);
+  if (bpf_obj_get_info_by_fd(fd.get(), &facts, &size)) throw Failure{step, errno};
+  // libbpf would silently take over the other map's layout.
+  if (facts.type != bpf_map__type(map) || facts.key_size != bpf_map__key_size(map) ||
+      facts.value_size != bpf_map__value_size(map)) {
+    throw Failure{step, EINVAL};
+  }
+  const int error = bpf_map__reuse_fd(map, fd.get());
+  if (error) throw Failure{step, error};
 }
 
 void Loaded::SetConstant(const std::string& name, const std::vector<uint8_t>& bytes) {

@@ -55,6 +55,8 @@ class Loaded {
 
  private:
   void Select(const LoadRequest& request);
+  // Throws EINVAL where the map is of another type or has entries of another size.
+  void Reuse(const std::string& name, const Fd& fd);
   void SetConstant(const std::string& name, const std::vector<uint8_t>& bytes);
 
   std::unique_ptr<bpf_object, FreeObject> object_;

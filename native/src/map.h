@@ -22,6 +22,7 @@ class Map : public Napi::ObjectWrap<Map> {
   // The map's descriptor; EBADF once the object is closed.
   int Open(Napi::Env env, const char* step) const;
   bool is_ring() const { return type_ == BPF_MAP_TYPE_RINGBUF; }
+  uint32_t max_entries() const { return max_entries_; }
 
  private:
   Napi::Value Read(const Napi::CallbackInfo& info);

@@ -90,11 +90,9 @@ Napi::Value Object::Iterate(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::string program = info[0].As<Napi::String>();
   const std::string map = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : "";
-  try {
+  return Promised(env, [&] {
     return Iteration::Start(env, program, Open(env, "iterate").Iterator(program, map));
-  } catch (const Failure& failure) {
-    Throw(env, failure);
-  }
+  });
 }
 
 Napi::Value Object::Run(const Napi::CallbackInfo& info) {

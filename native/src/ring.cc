@@ -44,12 +44,9 @@ Ring::Ring(const Napi::CallbackInfo& info)
   const Map& map = *Map::Unwrap(info[0].As<Napi::Object>());
   const int fd = map.Open(env, "map ring");
   if (!map.is_ring()) Throw(env, {"map ring", EINVAL});
-  bpf_map_info facts = {};
-  uint32_t facts_size = sizeof(facts);
-  if (bpf_obj_get_info_by_fd(fd, &facts, &facts_size)) Throw(env, {"map ring", errno});
   fd_ = Fd::Duplicate(fd);
   if (!fd_.ok()) Throw(env, {"map ring", errno});
-  const int error = memory_.Map(fd, facts.max_entries);
+  const int error = memory_.Map(fd, map.max_entries());
   if (error) Throw(env, {"map ring", error});
 }
 

@@ -13,7 +13,6 @@ namespace {
 
 constexpr uint32_t kBatchBytes = 1 << 20;
 constexpr uint32_t kFewestRows = 16;
-constexpr int kNotSupported = 524;  // ENOTSUPP, internal to the kernel yet returned by it
 
 }  // namespace
 

@@ -31,6 +31,8 @@ struct {
 	__uint(value_size, 32000);
 } crowded SEC(".maps");
 
+struct sock;
+
 struct share {
 	u64 count;
 	u64 largest;
@@ -65,6 +67,13 @@ struct {
 	__type(key, u32);
 	__type(value, u64);
 } seen SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, u64);
+} of_socket SEC(".maps");
 
 /* What the syscall programs read and write back. */
 struct order {
@@ -135,6 +144,17 @@ int BPF_PROG(on_state)
 
 	if (count)
 		__sync_fetch_and_add(count, 1);
+	return 0;
+}
+
+/* Remembers the state that a socket is entering. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_socket, struct sock *sk, int from, int to)
+{
+	u64 *state = bpf_sk_storage_get(&of_socket, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (state)
+		*state = to;
 	return 0;
 }
 
@@ -221,6 +241,23 @@ int elements(struct bpf_iter__bpf_map_elem *ctx)
 	row[0] = *key;
 	row[1] = *value;
 	bpf_seq_write(ctx->meta->seq, row, sizeof(row));
+	return 0;
+}
+
+struct bpf_iter__bpf_sk_storage_map {
+	struct bpf_iter_meta *meta;
+	void *map;
+	struct sock *sk;
+	u64 *value;
+} __attribute__((preserve_access_index));
+
+SEC("iter/bpf_sk_storage_map")
+int sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	u64 *value = ctx->value;
+
+	if (value)
+		bpf_seq_write(ctx->meta->seq, value, sizeof(*value));
 	return 0;
 }
 

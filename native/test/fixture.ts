@@ -52,7 +52,12 @@ export function produce(object: BpfObject, order: Order): number {
 export function numbers(words: Uint32Array, length: number): number[] {
   const found: number[] = [];
   for (let at = 0; at < length / 4; ) {
-    const [size, , number, inverse] = words.subarray(at, at + 4) as unknown as [number, number, number, number];
+    const [size, , number, inverse] = words.subarray(at, at + 4) as unknown as [
+      number,
+      number,
+      number,
+      number,
+    ];
     if (~number >>> 0 !== inverse) throw new Error(`record at word ${at} is not whole`);
     found.push(number);
     at += ((size + 8 + 7) & ~7) / 4;
