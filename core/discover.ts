@@ -26,7 +26,7 @@ export function requireInstalled(name: string, folder = PLUGINS): void {
   if (installed.includes(name)) return;
   throw new WirespanError(
     "USAGE",
-    `There is no plugin called ${name}${suggestion(name, installed)}; "wirespan plugins" lists them.`,
+    `There is no plugin called ${name}${suggestion(name, installed, "wirespan plugins lists them.")}`,
   );
 }
 

@@ -16,10 +16,10 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** `; did you mean x?`, or nothing. */
-export function suggestion(word: string, candidates: Iterable<string>): string {
+/** How a sentence about a wrong name goes on: `; did you mean x?`, or with what `otherwise` says. */
+export function suggestion(word: string, candidates: Iterable<string>, otherwise: string): string {
   const found = nearest(word, candidates);
-  return found === undefined ? "" : `; did you mean ${found}?`;
+  return `; ${found === undefined ? otherwise : `did you mean ${found}?`}`;
 }
 
 // min_duration, MinDuration and min-duration are all the same slip.

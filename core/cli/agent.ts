@@ -24,7 +24,10 @@ Examples:
       const [unknown] = command.args;
       if (unknown !== undefined) {
         const known = program.commands.map((c) => c.name());
-        throw new WirespanError("USAGE", `There is no command ${unknown}${suggestion(unknown, known)}.`);
+        throw new WirespanError(
+          "USAGE",
+          `There is no command ${unknown}${suggestion(unknown, known, "--help lists them.")}`,
+        );
       }
       const { config, plugins, failed } = await setUp(flags);
       const { runAgent } = await import("../agent.ts");

@@ -1,6 +1,10 @@
 // `wirespan config check|print|schema`
 import type { Command } from "commander";
+import type { Effective } from "../../config/config.ts";
+import { jsonSchema } from "../../config/json-schema.ts";
+import { importPlugins, installedPlugins } from "../discover.ts";
 import { WirespanError } from "../errors.ts";
+import { expectedSeries } from "../series.ts";
 import { type ConfigFlags, setUp, withConfig } from "./setup.ts";
 
 export function addConfig(program: Command): void {
@@ -21,6 +25,40 @@ export function addConfig(program: Command): void {
         `The configuration is valid.\nplugins: ${enabled.join(", ") || "none"}\nexporters: ${to.join(", ") || "none"}\n`,
       );
     });
+
+  withConfig(config.command("print [file]"))
+    .description("print every setting with its value and where that came from; secrets as ***")
+    .option("--json", "print JSON")
+    .addHelpText("after", "\nExample:\n  WIRESPAN_LOG_LEVEL=debug wirespan config print wirespan.yaml")
+    .action(async (file: string | undefined, flags: ConfigFlags & { json?: boolean }) => {
+      const { config, plugins } = await setUp(named(file, flags));
+      const series = expectedSeries(config, plugins);
+      if (flags.json) {
+        process.stdout.write(`${JSON.stringify({ settings: config.effective, series }, null, 2)}\n`);
+        return;
+      }
+      for (const setting of config.effective) process.stdout.write(settingLine(setting));
+      for (const { plugin, metric, series: count, bounded } of series) {
+        process.stdout.write(
+          `# ${plugin}: ${metric}: at most ${count} series for each resource, ${bounded}\n`,
+        );
+      }
+    });
+
+  config
+    .command("schema")
+    .description("print the JSON schema of the configuration file, for editors")
+    .addHelpText("after", "\nExample:\n  wirespan config schema >wirespan.schema.json")
+    .action(async () => {
+      const { plugins, failed } = await importPlugins(installedPlugins());
+      process.stdout.write(`${JSON.stringify(jsonSchema(plugins), null, 2)}\n`);
+      if (failed[0] !== undefined) throw failed[0].error;
+    });
+}
+
+function settingLine({ path, shown, origins }: Effective): string {
+  const from = origins.map(({ where }) => where).filter((where) => where !== "");
+  return `${`${path}: ${shown ?? "(none)"}`.padEnd(60)}  # ${from.join(", ") || "default"}\n`;
 }
 
 /** The file may stand behind the command as well as behind --config, but not in both places. */

@@ -110,8 +110,9 @@ function section(lines: string[], title: string, rows: readonly (readonly string
 /** Columns as wide as their widest cell; the last is as long as it is. */
 function table(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
-  for (const row of rows)
-    row.forEach((cell, i) => (widths[i] = Math.min(48, Math.max(widths[i] ?? 0, cell.length))));
+  for (const row of rows) {
+    for (const [i, cell] of row.entries()) widths[i] = Math.min(48, Math.max(widths[i] ?? 0, cell.length));
+  }
   return rows.map(
     (row) => `  ${row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!))).join("  ")}`,
   );

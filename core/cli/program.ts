@@ -2,10 +2,13 @@
 import { Command, CommanderError } from "commander";
 import { addAgent } from "./agent.ts";
 import { addConfig } from "./config.ts";
+import { addDoctor } from "./doctor.ts";
 import { addPlugins } from "./plugins.ts";
+import { addTrace } from "./trace.ts";
 import { versions } from "./version.ts";
 
-export function createProgram(): Command {
+/** Asks for the arguments because a traced tool brings options of its own. */
+export async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command("wirespan")
     .description(
       "An OpenTelemetry agent that turns what the Linux kernel knows about the network into spans and metrics.",
@@ -29,6 +32,8 @@ Examples:
   wirespan config check wirespan.yaml say what is wrong with a file`,
     );
   addAgent(program);
+  await addTrace(program, args);
+  addDoctor(program);
   addPlugins(program);
   addConfig(program);
   return program;

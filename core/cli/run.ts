@@ -9,7 +9,8 @@ export async function run(args: readonly string[]): Promise<number> {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   process.stderr.on("error", () => {});
   try {
-    await createProgram().parseAsync([...args], { from: "user" });
+    const program = await createProgram(args);
+    await program.parseAsync([...args], { from: "user" });
     return Number(process.exitCode ?? 0);
   } catch (error) {
     return report(error);

@@ -15,10 +15,10 @@ export interface Setup extends Discovered {
   readonly config: Config;
 }
 
-/** Adds the options that say where the configuration comes from. */
+/** Adds the options that say where the configuration comes from; without short forms, which bcc's tools need. */
 export function withConfig(command: Command): Command {
   return command
-    .option("-c, --config <file>", "read the configuration from this YAML file")
+    .option("--config <file>", "read the configuration from this YAML file")
     .option("--set <path=value...>", "give one setting, before file and environment: log.level=debug");
 }
 

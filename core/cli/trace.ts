@@ -1,0 +1,125 @@
+// `wirespan trace <tool>`: bcc's options, each either a setting or a way to look at the rows.
+import { type Command, Option } from "commander";
+import { BadValue, count, duration } from "../../config/formats.ts";
+import type { Override } from "../../config/load.ts";
+import { importPlugin, importPlugins, installedPlugins, requireInstalled } from "../discover.ts";
+import { WirespanError } from "../errors.ts";
+import { createLog } from "../log.ts";
+import type { Plugin } from "../plugin.ts";
+import type { TraceFormat, TraceRequest } from "../trace/request.ts";
+import type { Flags } from "../trace/view.ts";
+import { load, overridesOf, selection, withConfig } from "./setup.ts";
+
+/** Adds `trace`; with its options where `args` name the tool. */
+export async function addTrace(program: Command, args: readonly string[]): Promise<void> {
+  const trace = program
+    .command("trace")
+    .description("show one tool live, with bcc's options and columns")
+    .usage("<tool> [options] [arguments]")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  wirespan trace tcplife                 every connection that ends
+  wirespan trace tcplife -L 22           those of local port 22
+  wirespan trace tcplife --json          as JSON lines
+  wirespan trace softirqs 1 10           ten times, one second each
+  wirespan trace tcplife --help          this tool's own options`,
+    );
+  const tool = toolOf(args);
+  if (tool !== undefined) {
+    requireInstalled(tool);
+    addTool(trace.command(tool), await importPlugin(tool));
+  } else if (args[0] === "trace") {
+    const { plugins } = await importPlugins(installedPlugins());
+    for (const { name, summary } of plugins) trace.command(name).description(summary);
+  }
+}
+
+/** The tool's own options must be known before the line can be parsed. */
+function toolOf(args: readonly string[]): string | undefined {
+  const [command, tool] = args;
+  return command === "trace" && tool !== undefined && !tool.startsWith("-") ? tool : undefined;
+}
+
+/** Options that every tool has, where it has not its own of that name. */
+const common = [
+  new Option("--json", "print JSON lines").conflicts("csv"),
+  new Option("--csv", "print comma-separated values"),
+  new Option("--wide", "print more columns"),
+  new Option("--signals", "print everything else that is emitted, too; JSON lines").implies({ json: true }),
+  new Option("--duration <time>", "end after this time, such as 10s"),
+];
+
+function addTool(command: Command, plugin: Plugin): void {
+  const { options, arguments: operands } = plugin.trace;
+  command.description(plugin.summary);
+  if (operands !== undefined) command.arguments(operands);
+  for (const { flags, doc } of options) command.addOption(new Option(flags, doc));
+  const taken = new Set(command.options.map((option) => option.long));
+  for (const option of common) if (!taken.has(option.long)) command.addOption(option);
+  withConfig(command.allowExcessArguments(false)).action(async () => {
+    const request = await requestOf(plugin, command);
+    const { runTrace } = await import("../trace/trace.ts");
+    await runTrace(request);
+  });
+}
+
+async function requestOf(plugin: Plugin, command: Command): Promise<TraceRequest> {
+  const flags = command.opts<Flags & { config?: string; set?: readonly string[] }>();
+  const { interval, count: times } = operandsOf(plugin, command.args);
+  const overrides = [
+    ...selection([plugin.name], "trace"),
+    ...overridesOf(flags.set),
+    ...settingsOf(plugin, flags),
+  ];
+  if (interval !== undefined) {
+    overrides.push({ path: "metrics.interval", value: `${interval}s`, flag: "the interval" });
+  }
+  const { config } = await load(flags.config, overrides);
+  return {
+    plugin,
+    config,
+    log: createLog(config.log),
+    flags,
+    positionals: command.args,
+    format: formatOf(flags),
+    signals: flags.signals === true,
+    ...(typeof flags.duration === "string" && {
+      durationMs: read(duration(1), flags.duration, "--duration"),
+    }),
+    ...(times !== undefined && { count: read(count(1), times, "the count") }),
+  };
+}
+
+const formatOf = (flags: Flags): TraceFormat =>
+  flags.json === true ? "json" : flags.csv === true ? "csv" : "table";
+
+/** `[interval] [count]` by name. */
+function operandsOf({ trace }: Plugin, args: readonly string[]): Readonly<Record<string, string>> {
+  const names = (trace.arguments ?? "").match(/[A-Za-z]+/g) ?? [];
+  return Object.fromEntries(args.map((value, i) => [names[i] ?? "", value]));
+}
+
+/** The options that were given and stand for settings; several for one setting make a list. */
+function settingsOf({ name, trace }: Plugin, flags: Flags): Override[] {
+  const found = new Map<string, Override>();
+  for (const { flags: spelled, setting, value } of trace.options) {
+    const given = flags[new Option(spelled).attributeName()];
+    if (setting === undefined || given === undefined || given === false) continue;
+    const path = `plugins.${name}.${setting}`;
+    const before = found.get(path);
+    const text = value ?? String(given);
+    found.set(path, { path, value: before === undefined ? text : `${before.value},${text}`, flag: spelled });
+  }
+  return [...found.values()];
+}
+
+function read(reader: ReturnType<typeof count>, text: string, what: string): number {
+  try {
+    return reader.read(text);
+  } catch (error) {
+    if (!(error instanceof BadValue)) throw error;
+    throw new WirespanError("USAGE", `${what}: ${error.message}, got "${text}".`);
+  }
+}

@@ -1,0 +1,132 @@
+// Takes what one plugin emits and prints what its bcc tool would.
+import type { Plugin } from "../plugin.ts";
+import type { Event, Metric, Scope, Sink, Span, Time } from "../signals.ts";
+import { Deltas } from "./delta.ts";
+import { eventJson, metricJson, rfc3339, rowJson, spanJson } from "./json.ts";
+import { csvHeader, csvRow, tableHeader, tableRow } from "./print.ts";
+import type { TraceFormat } from "./request.ts";
+import type { Column, Flags, Row } from "./view.ts";
+
+export interface TraceSinkOptions {
+  readonly plugin: Plugin;
+  readonly flags: Flags;
+  readonly format: TraceFormat;
+  /** Prints what is no row, too, as JSON lines. */
+  readonly signals: boolean;
+  /** Takes whole lines, those of one turn of the event loop at once. */
+  readonly write: (text: string) => void;
+}
+
+export class TraceSink implements Sink {
+  readonly #plugin: Plugin;
+  readonly #flags: Flags;
+  readonly #format: TraceFormat;
+  readonly #signals: boolean;
+  readonly #write: (text: string) => void;
+  readonly #columns: readonly Column[];
+  readonly #own: ReadonlySet<string>;
+  readonly #deltas = new Deltas();
+  #text = "";
+
+  constructor({ plugin, flags, format, signals, write }: TraceSinkOptions) {
+    this.#plugin = plugin;
+    this.#flags = flags;
+    this.#format = format;
+    this.#signals = signals;
+    this.#write = write;
+    this.#columns = plugin.trace.columns(flags);
+    this.#own = new Set(Object.values(plugin.signals).map(({ name }) => name));
+  }
+
+  /** The header, for formats that have one; to be called when the programs are attached. */
+  start(): void {
+    if (this.#format === "csv") this.#print(csvHeader(this.#columns));
+    else if (this.#format === "table" && typeof this.#plugin.trace.rows === "string") {
+      this.#print(tableHeader(this.#columns));
+    }
+  }
+
+  span(span: Span): void {
+    const { name } = this.#plugin;
+    if (span.spec.name !== this.#plugin.trace.rows) {
+      if (this.#signals) this.#print(spanJson(pluginOf(span.scope), span));
+    } else if (this.#format === "json") {
+      this.#print(spanJson(name, span));
+    } else {
+      const { spec, start, end, attributes, error } = span;
+      this.#rows([{ time: rfc3339(end), name: spec.name, attributes, duration: seconds(start, end), error }]);
+    }
+  }
+
+  event(event: Event): void {
+    const { name } = this.#plugin;
+    if (event.spec.name !== this.#plugin.trace.rows) {
+      if (this.#signals) this.#print(eventJson(pluginOf(event.scope), event));
+    } else if (this.#format === "json") {
+      this.#print(eventJson(name, event));
+    } else {
+      this.#rows([{ time: rfc3339(event.time), name: event.spec.name, attributes: event.attributes }]);
+    }
+  }
+
+  /** A table tool's rows are what was added since the last call. */
+  metrics(metrics: readonly Metric[]): void {
+    const { rows } = this.#plugin.trace;
+    if (typeof rows === "string") {
+      if (this.#signals) this.#others(metrics);
+      return;
+    }
+    const own = metrics.filter(({ spec }) => this.#own.has(spec.name));
+    this.#interval(rows(this.#deltas.next(own), this.#flags));
+    if (this.#signals) this.#others(metrics.filter(({ spec }) => !this.#own.has(spec.name)));
+  }
+
+  /** Hands over what is not written yet. */
+  flush(): void {
+    const text = this.#text;
+    this.#text = "";
+    if (text !== "") this.#write(text);
+  }
+
+  #interval(rows: readonly Row[]): void {
+    if (this.#format === "json") {
+      for (const row of rows) this.#print(rowJson(this.#plugin.name, this.#kind(row.name), row));
+    } else if (this.#format === "csv") {
+      this.#print(this.#lines(rows));
+    } else {
+      this.#print(`\n${this.#rendered(rows) ?? tableHeader(this.#columns) + this.#lines(rows)}`);
+    }
+  }
+
+  #rows(rows: readonly Row[]): void {
+    this.#print((this.#format === "table" ? this.#rendered(rows) : undefined) ?? this.#lines(rows));
+  }
+
+  #rendered(rows: readonly Row[]): string | undefined {
+    const lines = this.#plugin.trace.render?.(rows, this.#flags);
+    return lines?.map((line) => `${line}\n`).join("");
+  }
+
+  #lines(rows: readonly Row[]): string {
+    const line = this.#format === "csv" ? csvRow : tableRow;
+    return rows.map((row) => line(this.#columns, row)).join("");
+  }
+
+  #others(metrics: readonly Metric[]): void {
+    for (const metric of metrics) this.#print(metricJson(pluginOf(metric.scope), metric));
+  }
+
+  #kind(name: string): string | undefined {
+    const spec = Object.values(this.#plugin.signals).find((signal) => signal.name === name);
+    return spec?.signal === "metric" ? spec.instrument : undefined;
+  }
+
+  #print(text: string): void {
+    if (this.#text === "") queueMicrotask(() => this.flush());
+    this.#text += text;
+  }
+}
+
+const pluginOf = ({ name }: Scope): string => name.replace(/^wirespan\./, "");
+
+const seconds = (start: Time, end: Time): number => end.sec - start.sec + (end.nsec - start.nsec) / 1e9;
