@@ -50,7 +50,7 @@ function buildCollector(scratch: string, out: string): void {
       receivers: [gomod(`${core}/receiver/otlpreceiver`)],
       exporters: [gomod(`${contrib}/exporter/fileexporter`)],
       extensions: [gomod(`${contrib}/extension/healthcheckextension`)],
-      providers: [gomod(`${core}/confmap/provider/fileprovider`, stable)],
+      providers: ["env", "file"].map((kind) => gomod(`${core}/confmap/provider/${kind}provider`, stable)),
     }),
   );
   installTool(`${core}/cmd/builder@${version}`, scratch);

@@ -19,12 +19,17 @@ node=node_modules/node-linux-$arch/bin/node
 setup() {
   setsid sh tools/setup.sh "$arch" "$1" </dev/null &
   group=$!
-  trap 'kill -TERM -- -"$group" 2>/dev/null; wait "$group"; exit 143' TERM HUP
-  trap 'kill -TERM -- -"$group" 2>/dev/null; wait "$group"; exit 130' INT
+  trap 'end_setup 143' TERM HUP
+  trap 'end_setup 130' INT
   status=0
   wait "$group" || status=$?
   trap - TERM HUP INT
   [ "$status" -eq 0 ] || exit "$status"
+}
+
+end_setup() { # end_setup STATUS
+  while kill -TERM "-$group" 2>/dev/null; do sleep 0.2; done
+  exit "$1"
 }
 
 case $verb in
