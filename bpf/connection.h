@@ -53,8 +53,9 @@ static __always_inline void read_ids(struct connection *r, const struct conn *c)
 }
 
 /* `state`: see read_traffic. All of it is written: reserved memory is not zeroed. */
-static __always_inline void read_connection(struct connection *r, enum span span, const struct conn *c,
-					    const struct tcp_sock *tp, u32 state)
+static __always_inline void read_connection(struct connection *r, enum span span,
+					    const struct conn *c, const struct tcp_sock *tp,
+					    u32 state)
 {
 	r->span = span;
 	r->conn = *c;

@@ -82,15 +82,18 @@ static __always_inline bool in_ports(const volatile struct port_range *list, u32
 	return false;
 }
 
-static __always_inline bool same_bits(const u8 *is, const volatile u8 *value, const volatile u8 *mask)
+static __always_inline bool same_bits(const u8 *is, const volatile u8 *value,
+				      const volatile u8 *mask)
 {
 	const u64 *words = (const u64 *)is;
-	const volatile u64 *values = (const volatile u64 *)value, *masks = (const volatile u64 *)mask;
+	const volatile u64 *values = (const volatile u64 *)value,
+			   *masks = (const volatile u64 *)mask;
 
 	return !((words[0] ^ values[0]) & masks[0]) && !((words[1] ^ values[1]) & masks[1]);
 }
 
-static __always_inline bool in_names(const volatile struct name_pattern *list, u32 count, const char *name)
+static __always_inline bool in_names(const volatile struct name_pattern *list, u32 count,
+				     const char *name)
 {
 	for (u32 i = 0; i < FILTER_NAMES && i < count; i++)
 		if (same_bits((const u8 *)name, list[i].value, list[i].mask))
@@ -98,7 +101,8 @@ static __always_inline bool in_names(const volatile struct name_pattern *list, u
 	return false;
 }
 
-static __always_inline bool in_cidrs(const volatile struct cidr *list, u32 count, const u8 *address, u8 family)
+static __always_inline bool in_cidrs(const volatile struct cidr *list, u32 count, const u8 *address,
+				     u8 family)
 {
 	for (u32 i = 0; i < FILTER_CIDRS && i < count; i++)
 		if (list[i].family == family && same_bits(address, list[i].address, list[i].mask))
@@ -112,13 +116,14 @@ static __always_inline u32 families_of(const struct endpoints *e)
 }
 
 /* Inclusion wants all that is asked to hold, exclusion anything: one that is `decisive` ends the question. */
-#define CRITERION(asked, holds)                           \
-	do {                                              \
-		if ((asked) && !!(holds) == decisive)     \
-			return decisive;                  \
+#define CRITERION(asked, holds)                       \
+	do {                                          \
+		if ((asked) && !!(holds) == decisive) \
+			return decisive;              \
 	} while (0)
 
-static __always_inline bool matches(const volatile struct match *m, const struct conn *c, bool decisive)
+static __always_inline bool matches(const volatile struct match *m, const struct conn *c,
+				    bool decisive)
 {
 	const struct endpoints *e = &c->ends;
 
@@ -141,7 +146,8 @@ static __always_inline bool failed(const struct conn *c)
 	return c->close_reason >= CLOSE_RST_SENT;
 }
 
-static __always_inline bool lets_pass(const volatile struct filter *f, const struct conn *c, u64 duration_ns)
+static __always_inline bool lets_pass(const volatile struct filter *f, const struct conn *c,
+				      u64 duration_ns)
 {
 	if (f->min_duration_ns && duration_ns < f->min_duration_ns)
 		return false;
@@ -153,5 +159,6 @@ static __always_inline bool lets_pass(const volatile struct filter *f, const str
 /* `duration_ns`: of what the plugin measures (a life, a handshake). */
 static __noinline bool passes(const struct conn *c, u64 duration_ns)
 {
-	return lets_pass(&agent_filter, c, duration_ns) && lets_pass(&plugin_filter, c, duration_ns);
+	return lets_pass(&agent_filter, c, duration_ns) &&
+	       lets_pass(&plugin_filter, c, duration_ns);
 }

@@ -24,22 +24,23 @@ struct id_key {
 };
 
 #define SIP_ROTATE(x, bits) ((x) << (bits) | (x) >> (64 - (bits)))
-#define SIP_ROUND()                          \
-	do {                                 \
-		v0 += v1;                    \
+#define SIP_ROUND()                           \
+	do {                                  \
+		v0 += v1;                     \
 		v1 = SIP_ROTATE(v1, 13) ^ v0; \
-		v0 = SIP_ROTATE(v0, 32);     \
-		v2 += v3;                    \
+		v0 = SIP_ROTATE(v0, 32);      \
+		v2 += v3;                     \
 		v3 = SIP_ROTATE(v3, 16) ^ v2; \
-		v0 += v3;                    \
+		v0 += v3;                     \
 		v3 = SIP_ROTATE(v3, 21) ^ v0; \
-		v2 += v1;                    \
+		v2 += v1;                     \
 		v1 = SIP_ROTATE(v1, 17) ^ v2; \
-		v2 = SIP_ROTATE(v2, 32);     \
+		v2 = SIP_ROTATE(v2, 32);      \
 	} while (0)
 
 /* `words` 64-bit little-endian words of message; words must be a constant. */
-static __always_inline void siphash128(u64 out[2], const struct id_key *key, const u64 *message, int words)
+static __always_inline void siphash128(u64 out[2], const struct id_key *key, const u64 *message,
+				       int words)
 {
 	u64 v0 = key->k0 ^ 0x736f6d6570736575ull;
 	u64 v1 = key->k1 ^ 0x646f72616e646f6dull ^ 0xee;
@@ -73,8 +74,8 @@ static __always_inline void siphash128(u64 out[2], const struct id_key *key, con
 }
 
 /* The ids of an established connection, from the numbers of the first byte after each side's SYN. */
-static __always_inline void connection_id(u64 out[2], const struct id_key *key, enum id_domain domain,
-					  u32 opener, u32 acceptor)
+static __always_inline void connection_id(u64 out[2], const struct id_key *key,
+					  enum id_domain domain, u32 opener, u32 acceptor)
 {
 	u64 message[2];
 

@@ -33,11 +33,11 @@ typedef _Bool bool;
 #define NULL ((void *)0)
 
 /* Bounds an index where the compiler would otherwise prove the bound away from the verifier's eyes. */
-#define MASKED(index, mask)                                          \
-	({                                                           \
-		u64 masked_ = (index);                               \
+#define MASKED(index, mask)                                           \
+	({                                                            \
+		u64 masked_ = (index);                                \
 		asm volatile("%0 &= %1" : "+r"(masked_) : "i"(mask)); \
-		masked_;                                             \
+		masked_;                                              \
 	})
 
 /* uapi/linux/bpf.h */

@@ -17,33 +17,33 @@
 	record *const wire_ring_##name SEC(".wire") = 0
 
 /* Marks a map, defined before it, whose rows are read as a whole at each collection. */
-#define WIRE_TABLE(name, key, value)                                 \
-	key *const wire_table_key_##name SEC(".wire") = 0;           \
+#define WIRE_TABLE(name, key, value)                       \
+	key *const wire_table_key_##name SEC(".wire") = 0; \
 	value *const wire_table_value_##name SEC(".wire") = 0
 
 /* Records that the iterator program of this name writes with bpf_seq_write. */
 #define WIRE_ROWS(name, record) record *const wire_rows_##name SEC(".wire") = 0
 
 /* The object's own account: u64 fields, per CPU, exported as metrics of the agent itself. */
-#define WIRE_COUNTERS(record)                             \
-	struct {                                          \
-		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);  \
-		__uint(max_entries, 1);                   \
-		__type(key, u32);                         \
-		__type(value, record);                    \
-	} counters SEC(".maps");                          \
-	record *const wire_counters SEC(".wire") = 0;     \
-	static __always_inline record *account(void)      \
-	{                                                 \
-		u32 zero = 0;                             \
+#define WIRE_COUNTERS(record)                                 \
+	struct {                                              \
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);      \
+		__uint(max_entries, 1);                       \
+		__type(key, u32);                             \
+		__type(value, record);                        \
+	} counters SEC(".maps");                              \
+	record *const wire_counters SEC(".wire") = 0;         \
+	static __always_inline record *account(void)          \
+	{                                                     \
+		u32 zero = 0;                                 \
 		return bpf_map_lookup_elem(&counters, &zero); \
 	}
 
-#define COUNT(field)                              \
-	do {                                      \
+#define COUNT(field)                                    \
+	do {                                            \
 		typeof(account()) account_ = account(); \
-		if (account_)                     \
-			account_->field++;        \
+		if (account_)                           \
+			account_->field++;              \
 	} while (0)
 
 /*
