@@ -3,7 +3,7 @@
 // Here: many connections, held ones, listeners, and bytes that are hard to count.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { constants } from "node:os";
+import { constants, cpus } from "node:os";
 import { basename } from "node:path";
 import { Netns, needsRoot } from "./netns.ts";
 import { addresses, pair } from "./topology.ts";
@@ -176,14 +176,19 @@ describe("workloads", function () {
       assert.ok(sends.asked >= client.sent - sends.fromFile + 20 * 100_000);
     });
 
-    it("datagrams: all on one CPU", async () => {
+    it("datagrams: all from one CPU to itself", async () => {
       await using netns = await Netns.create();
+      const cpu = cpus().length - 1;
+      let received = 0;
       const moved = await netns.moved(async () => {
-        const lines = await run(netns, "datagrams", { count: 5000, size: 100, cpu: 1 });
+        const lines = await run(netns, "datagrams", { count: 5000, size: 100, cpu });
         assert.equal(one(lines, "datagrams", "client").bytes, 500_000);
-        assert.equal(one(lines, "datagrams", "server").bytes, 500_000);
+        const server = one(lines, "datagrams", "server");
+        received = server.datagrams;
+        assert.equal(server.bytes, received * 100);
       });
-      assert.deepEqual([moved["Udp.OutDatagrams"], moved["Udp.InDatagrams"]], [5000, 5000]);
+      // A busy host may drop some between the two.
+      assert.deepEqual([moved["Udp.OutDatagrams"], moved["Udp.InDatagrams"]], [5000, received]);
     });
   });
 });

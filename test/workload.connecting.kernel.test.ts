@@ -69,7 +69,7 @@ describe("workloads", function () {
         const lines = await run(net.a, "n7", { address: addresses.b });
         const [connecting, killed] = [one(lines, "connecting"), one(lines, "killed")];
         assert.equal(killed.child, connecting.pid);
-        assert.ok(killed.atNs - connecting.atNs >= 250 * ms);
+        assert.ok(killed.atNs - connecting.atNs >= 300 * ms);
         assert.ok(!existsSync(`/proc/${killed.child}`));
       });
       assert.equal(await rule.packets(), 1);

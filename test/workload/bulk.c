@@ -78,7 +78,7 @@ void burst_client(void)
 void paced_client(void)
 {
 	long rate = option_number("rate", 500);
-	struct total total = {0};
+	struct total total = {.first_ns = now_ns()};
 	struct timespec due;
 
 	clock_gettime(CLOCK_MONOTONIC, &due);

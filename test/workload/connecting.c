@@ -27,19 +27,29 @@ void attempt_client(void)
 /* A process that is killed while it waits for an answer: it can tell nothing afterwards, so it does before. */
 void killed_client(void)
 {
-	pid_t child = fork_as("pcli");
 	struct line line;
+	int begun[2];
 	int status;
+	char byte;
+	pid_t child;
 
+	if (pipe2(begun, O_CLOEXEC))
+		fail("pipe");
+	child = fork_as("pcli");
 	if (!child) {
 		struct conn conn = conn_new(0, 0);
 
 		line_begin(&line, "connecting");
 		line_address(&line, "remote", &conn.remote);
 		line_end(&line);
+		close(begun[0]);
+		close(begun[1]);
 		conn_connect(&conn);
 		fail("connect came back");
 	}
+	close(begun[1]);
+	if (read(begun[0], &byte, 1)) /* ends as the child closes its side */
+		fail("the child wrote");
 	sleep_ms(option_number("delay", 300));
 	kill(child, SIGKILL);
 	if (waitpid(child, &status, 0) != child || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
