@@ -1,8 +1,8 @@
 // Registration only: what native/index.ts names, and the classes behind it.
 #include <napi.h>
 
-#include "classes.h"
 #include "clock.h"
+#include "environment.h"
 #include "features.h"
 #include "kernel_types.h"
 #include "load.h"
@@ -19,13 +19,13 @@ namespace {
 
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   CaptureMessages();
-  auto* classes = new Classes;
-  env.SetInstanceData(classes);
-  classes->object = Napi::Persistent(Object::Define(env));
-  classes->map = Napi::Persistent(Map::Define(env));
-  classes->ring = Napi::Persistent(Ring::Define(env));
-  classes->waker = Napi::Persistent(Waker::Define(env));
-  classes->statistics = Napi::Persistent(Statistics::Define(env));
+  auto* environment = new Environment;
+  env.SetInstanceData(environment);
+  environment->object = Napi::Persistent(Object::Define(env));
+  environment->map = Napi::Persistent(Map::Define(env));
+  environment->ring = Napi::Persistent(Ring::Define(env));
+  environment->waker = Napi::Persistent(Waker::Define(env));
+  environment->statistics = Napi::Persistent(Statistics::Define(env));
 
   exports["load"] = Napi::Function::New<&Load>(env, "load");
   exports["openRing"] = Napi::Function::New<&Ring::OpenRing>(env, "openRing");

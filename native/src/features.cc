@@ -10,9 +10,9 @@
 #include <fstream>
 #include <string>
 
+#include "environment.h"
 #include "error.h"
 #include "fd.h"
-#include "log.h"
 #include "perf_event.h"
 
 namespace wirespan {
@@ -24,20 +24,23 @@ constexpr bpf_insn kReturnZero[] = {
     {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
 };
 
-// A kind of program, and a hook of this kind that every kernel has.
+// A kind of program, and a hook of it that every kernel has: a type in BTF for kinds that name
+// their hook at load, the name that perf knows for the others.
 struct Kind {
   const char* name;
   bpf_prog_type type;
   bpf_attach_type attach;
-  const char* target;
+  const char* hook;
+  uint32_t hook_type;
 };
 
 constexpr Kind kKinds[] = {
-    {"tp_btf", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, "inet_sock_set_state"},
-    {"fentry", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, "inet_csk_accept"},
-    {"iter", BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, "task"},
-    {"kprobe", BPF_PROG_TYPE_KPROBE, {}, "inet_csk_accept"},
-    {"tracepoint", BPF_PROG_TYPE_TRACEPOINT, {}, "sock/inet_sock_set_state"},
+    {"tp_btf", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, "btf_trace_inet_sock_set_state",
+     BTF_KIND_TYPEDEF},
+    {"fentry", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, "inet_csk_accept", BTF_KIND_FUNC},
+    {"iter", BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, "bpf_iter_task", BTF_KIND_FUNC},
+    {"kprobe", BPF_PROG_TYPE_KPROBE, {}, "inet_csk_accept", 0},
+    {"tracepoint", BPF_PROG_TYPE_TRACEPOINT, {}, "sock/inet_sock_set_state", 0},
 };
 
 // The perf event source that makes kprobes, -1 with errno set where the kernel has none.
@@ -59,22 +62,21 @@ Fd OpenKprobe(const char* function) {
 
 // What attaching takes beyond a loaded program; false with errno set where the kernel refuses it.
 bool Attaches(const Kind& kind, int program) {
-  if (kind.type == BPF_PROG_TYPE_KPROBE) return OpenKprobe(kind.target).ok();
-  if (kind.type == BPF_PROG_TYPE_TRACEPOINT) return OpenTracepoint(kind.target).ok();
+  if (kind.type == BPF_PROG_TYPE_KPROBE) return OpenKprobe(kind.hook).ok();
+  if (kind.type == BPF_PROG_TYPE_TRACEPOINT) return OpenTracepoint(kind.hook).ok();
   if (kind.attach == BPF_TRACE_ITER) return true;
   return Fd(bpf_raw_tracepoint_open(nullptr, program)).ok();
 }
 
 // 0, or the errno with which the kernel refuses this kind.
-int Try(const Kind& kind) {
-  const Warnings quiet;
+int Try(Napi::Env env, const Kind& kind) {
   bpf_prog_load_opts options = {};
   options.sz = sizeof(options);
   options.expected_attach_type = kind.attach;
   if (kind.type == BPF_PROG_TYPE_TRACING) {
-    const int target = libbpf_find_vmlinux_btf_id(kind.target, kind.attach);
-    if (target < 0) return -target;
-    options.attach_btf_id = target;
+    const int id = Environment::Of(env).kernel_types.Id(env, kind.hook, kind.hook_type);
+    if (id < 0) return -id;
+    options.attach_btf_id = id;
   }
   const Fd program(bpf_prog_load(kind.type, "wirespan_try", "GPL", kReturnZero,
                                  std::size(kReturnZero), &options));
@@ -112,7 +114,7 @@ Napi::Value TryKind(const Napi::CallbackInfo& info) {
   const std::string name = info[0].As<Napi::String>();
   for (const Kind& kind : kKinds) {
     if (name != kind.name) continue;
-    const int error = Try(kind);
+    const int error = Try(env, kind);
     return error ? Napi::String::New(env, ErrorName(error)) : env.Undefined();
   }
   Throw(env, {"try " + name, EINVAL});

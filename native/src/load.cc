@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "classes.h"
+#include "environment.h"
 #include "error.h"
 #include "loaded.h"
 #include "map.h"

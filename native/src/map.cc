@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "classes.h"
+#include "environment.h"
 #include "error.h"
 
 namespace wirespan {
@@ -59,7 +59,7 @@ Napi::Function Map::Define(Napi::Env env) {
 
 Napi::Object Map::New(Napi::Env env, const std::shared_ptr<Loaded>& loaded, bpf_map* map) {
   Source source = {loaded, map};
-  auto object = Classes::Of(env).map.New({Napi::External<Source>::New(env, &source)});
+  auto object = Environment::Of(env).map.New({Napi::External<Source>::New(env, &source)});
   const auto number = [&](const char* name, uint32_t value) {
     object.DefineProperty(
         Napi::PropertyDescriptor::Value(name, Napi::Number::New(env, value), napi_enumerable));

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "classes.h"
+#include "environment.h"
 #include "error.h"
 #include "iteration.h"
 #include "map.h"
@@ -42,7 +42,8 @@ Napi::Function Object::Define(Napi::Env env) {
 }
 
 Napi::Object Object::New(Napi::Env env, std::shared_ptr<Loaded> loaded) {
-  return Classes::Of(env).object.New({Napi::External<std::shared_ptr<Loaded>>::New(env, &loaded)});
+  return Environment::Of(env).object.New(
+      {Napi::External<std::shared_ptr<Loaded>>::New(env, &loaded)});
 }
 
 Object::Object(const Napi::CallbackInfo& info)

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <utility>
 
-#include "classes.h"
+#include "environment.h"
 #include "error.h"
 #include "map.h"
 
@@ -33,7 +33,7 @@ Napi::Function Ring::Define(Napi::Env env) {
 }
 
 Napi::Value Ring::OpenRing(const Napi::CallbackInfo& info) {
-  return Classes::Of(info.Env()).ring.New({info[0], info[1]});
+  return Environment::Of(info.Env()).ring.New({info[0], info[1]});
 }
 
 Ring::Ring(const Napi::CallbackInfo& info)

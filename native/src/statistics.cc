@@ -4,7 +4,7 @@
 
 #include <cerrno>
 
-#include "classes.h"
+#include "environment.h"
 #include "error.h"
 
 namespace wirespan {
@@ -14,7 +14,7 @@ Napi::Function Statistics::Define(Napi::Env env) {
 }
 
 Napi::Value Statistics::Enable(const Napi::CallbackInfo& info) {
-  return Classes::Of(info.Env()).statistics.New({});
+  return Environment::Of(info.Env()).statistics.New({});
 }
 
 Statistics::Statistics(const Napi::CallbackInfo& info)

@@ -5,7 +5,7 @@
 
 #include <cerrno>
 
-#include "classes.h"
+#include "environment.h"
 #include "error.h"
 #include "ring.h"
 
@@ -33,7 +33,7 @@ Napi::Function Waker::Define(Napi::Env env) {
 }
 
 Napi::Value Waker::Create(const Napi::CallbackInfo& info) {
-  return Classes::Of(info.Env()).waker.New({info[0]});
+  return Environment::Of(info.Env()).waker.New({info[0]});
 }
 
 Waker::Waker(const Napi::CallbackInfo& info)

@@ -2,17 +2,22 @@
 
 #include <napi.h>
 
+#include "kernel_types.h"
+
 namespace wirespan {
 
-// The constructors of one environment's classes; the addon makes their instances itself.
-struct Classes {
+// What each JavaScript environment, the main thread's or a worker's, has for itself.
+struct Environment {
+  // The addon makes its objects itself: JavaScript sees no constructors.
   Napi::FunctionReference object;
   Napi::FunctionReference map;
   Napi::FunctionReference ring;
   Napi::FunctionReference waker;
   Napi::FunctionReference statistics;
 
-  static Classes& Of(Napi::Env env) { return *env.GetInstanceData<Classes>(); }
+  KernelTypes kernel_types;
+
+  static Environment& Of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 };
 
 // The bytes behind a Uint8Array; valid until JavaScript runs again.
