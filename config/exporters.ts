@@ -63,15 +63,15 @@ function otlp(type: "otlp_grpc" | "otlp_http"): Tree {
   };
 }
 
-const trees: Readonly<Record<ExporterType, Tree>> = {
-  otlp_grpc: otlp("otlp_grpc"),
-  otlp_http: otlp("otlp_http"),
-  console: common,
-};
+const trees = new Map<string | undefined, Tree>([
+  ["otlp_grpc", otlp("otlp_grpc")],
+  ["otlp_http", otlp("otlp_http")],
+  ["console", common],
+]);
 
-/** The settings of one exporter; of every type where its own is not known. */
+/** The settings of one exporter; those of most exporters where its type is not known. */
 export function exporterTree(type: string | undefined): Tree {
-  return trees[(type ?? "") as ExporterType] ?? trees.otlp_grpc;
+  return trees.get(type) ?? trees.get("otlp_grpc")!;
 }
 
 /** An exporter's values as the schema keeps them. */

@@ -31,12 +31,22 @@ export class ConfigFile {
       lineCounter: counter,
       prettyErrors: false,
       uniqueKeys: false,
-      logLevel: "silent",
     });
     for (const problem of [...this.#document.errors, ...this.#document.warnings]) {
       const { line, col } = counter.linePos(problem.pos[0]);
       faults.add(`${name}:${line}:${col}`, "", `not valid YAML: ${problem.message}`);
     }
+    this.#yaml.visit(this.#document, {
+      Alias: (_, alias) => {
+        if (alias.resolve(this.#document) === undefined) {
+          faults.add(
+            this.#at(alias),
+            "",
+            `*${alias.source} stands for nothing: there is no &${alias.source} before it`,
+          );
+        }
+      },
+    });
     faults.throwIfAny();
   }
 

@@ -115,20 +115,24 @@ function decode(part: string): string {
 
 const isNumber = (value: unknown): boolean => typeof value === "number" && value >= 0;
 
+const booleans = new Map([
+  ["true", true],
+  ["false", false],
+]);
 const boolean = scalar(
   "true or false",
-  (t) => ({ true: true, false: false })[t.toLowerCase()],
+  (t) => booleans.get(t.toLowerCase()),
   (v) => typeof v === "boolean",
   String,
   { type: "boolean" },
 );
 
 /** A whole number of at least `least` and at most `most`. */
-export function count(least = 0, most = Number.MAX_SAFE_INTEGER): Reader<number> {
+export function count(least = 0, most = Number.MAX_SAFE_INTEGER, expected = ""): Reader<number> {
   const bound = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
   const fits = (n: number): boolean => Number.isSafeInteger(n) && n >= least && n <= most;
   return scalar(
-    `a whole number ${bound}`,
+    expected || `a whole number ${bound}`,
     (t) => (/^\d+$/.test(t) && fits(Number(t)) ? Number(t) : undefined),
     (v) => typeof v === "number" && fits(v),
     String,
@@ -145,7 +149,7 @@ const milliseconds: Readonly<Record<string, number>> = {
   m: 60_000,
   h: 3_600_000,
 };
-const durationText = /^(\d{1,12}(?:\.\d{1,9})?)(ns|us|µs|ms|s|m|h)$/;
+const durationText = /^(\d{1,15}(?:\.\d{1,9})?)(ns|us|µs|ms|s|m|h)$/;
 
 /** Milliseconds, of at least `least`. */
 export function duration(least = 0): Reader<number> {
@@ -186,7 +190,7 @@ export function size(
   return scalar(
     expected,
     (t) => {
-      const [, number, unit] = /^(\d{1,12}(?:\.\d{1,6})?)([kmg]i?b|b)?$/i.exec(t) ?? [];
+      const [, number, unit] = /^(\d{1,15}(?:\.\d{1,6})?)([kmg]i?b|b)?$/i.exec(t) ?? [];
       if (number === undefined) return undefined;
       const value = Number(number) * bytes[(unit ?? "").toLowerCase()]!;
       return Number.isSafeInteger(value) && valid(value) ? value : undefined;

@@ -39,8 +39,15 @@ const fields: Readonly<Record<string, string>> = {
   INSECURE: "tls.insecure",
 };
 
-const protocols: Readonly<Record<string, ExporterType>> = { grpc: "otlp_grpc", "http/protobuf": "otlp_http" };
-const levels: Readonly<Record<string, string>> = { none: "silent", verbose: "debug", all: "debug" };
+const protocols = new Map<string, ExporterType>([
+  ["grpc", "otlp_grpc"],
+  ["http/protobuf", "otlp_http"],
+]);
+const levels = new Map([
+  ["none", "silent"],
+  ["verbose", "debug"],
+  ["all", "debug"],
+]);
 
 export function readOtel(env: Environment, file: FileExporters, faults: Faults): OtelSettings {
   return new Otel(env, file, faults).settings();
@@ -141,9 +148,9 @@ class Otel {
   #type(name: string, variables: readonly string[], inFile: boolean): void {
     const variable = variables.find((v) => this.#get(v) !== undefined);
     const protocol = variable === undefined ? undefined : this.#get(variable)!;
-    const type = protocol === undefined ? undefined : protocols[protocol];
+    const type = protocol === undefined ? undefined : protocols.get(protocol);
     if (variable !== undefined && type === undefined) {
-      this.#faults.add(variable, "", `expected ${Object.keys(protocols).join(" or ")}, got "${protocol}"`);
+      this.#faults.add(variable, "", `expected ${[...protocols.keys()].join(" or ")}, got "${protocol}"`);
     }
     if (inFile && type === undefined) return;
     this.#exporters.set(name, type ?? "otlp_grpc");
@@ -176,7 +183,11 @@ class Otel {
     this.#first(["OTEL_RESOURCE_ATTRIBUTES"], "resource.attributes");
     this.#first(["OTEL_SERVICE_NAME"], "service.name");
     this.#first(["OTEL_METRIC_EXPORT_INTERVAL"], "metrics.interval", inMilliseconds);
-    this.#first(["OTEL_LOG_LEVEL"], "log.level", (text) => levels[text.toLowerCase()] ?? text.toLowerCase());
+    this.#first(
+      ["OTEL_LOG_LEVEL"],
+      "log.level",
+      (text) => levels.get(text.toLowerCase()) ?? text.toLowerCase(),
+    );
   }
 
   #first(variables: readonly string[], path: string, mend = (text: string): string => text): void {

@@ -81,7 +81,7 @@ const ringBytes = size("a size of 4KiB or more that is a power of two, such as 2
 
 const base: Tree = {
   version: leaf(
-    { ...count(1, 1), expected: "1 (this wirespan reads no other version of the configuration)" },
+    count(1, 1, "1 (this wirespan reads no other version of the configuration)"),
     1,
     "Version of the configuration's format.",
   ),

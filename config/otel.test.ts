@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ExporterConfig } from "../exporters/config.ts";
+import { configOf, effectOf, faultsOf } from "./fixture.ts";
+
+const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4317" };
+
+/** `name: type signals`, of each exporter. */
+function summary(given: Parameters<typeof configOf>[0]): string[] {
+  return Object.entries(configOf(given).exporters).map(
+    ([name, e]) => `${name}: ${e.type} ${e.signals.join(",")}`,
+  );
+}
+
+function otlp(env: Record<string, string>, name = "otlp"): Exclude<ExporterConfig, { type: "console" }> {
+  const exporter = configOf({ env }).exporters[name];
+  assert(exporter !== undefined && exporter.type !== "console");
+  return exporter;
+}
+
+describe("OpenTelemetry's variables", () => {
+  const destinations: readonly [what: string, given: Parameters<typeof configOf>[0], exporters: string[]][] =
+    [
+      ["nothing: the console alone", {}, ["console: console traces,metrics,logs"]],
+      ["an endpoint: OTLP alone", { env: ENDPOINT }, ["otlp: otlp_grpc traces,metrics,logs"]],
+      [
+        "an empty endpoint: as none",
+        { env: { OTEL_EXPORTER_OTLP_ENDPOINT: "" } },
+        ["console: console traces,metrics,logs"],
+      ],
+      [
+        "an endpoint of one signal: that signal alone",
+        { env: { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://t:1" } },
+        ["otlp: otlp_grpc traces"],
+      ],
+      [
+        "both destinations: both",
+        { env: { ...ENDPOINT, OTEL_TRACES_EXPORTER: "otlp, console" } },
+        ["otlp: otlp_grpc traces,metrics,logs", "console: console traces"],
+      ],
+      [
+        "otlp without an endpoint",
+        { env: { OTEL_TRACES_EXPORTER: "otlp" } },
+        ["otlp: otlp_grpc traces,metrics,logs"],
+      ],
+      ["none", { env: { ...ENDPOINT, OTEL_LOGS_EXPORTER: "none" } }, ["otlp: otlp_grpc traces,metrics"]],
+      [
+        "none, over a file's exporter",
+        { env: { OTEL_METRICS_EXPORTER: "none" }, yaml: "exporters: {jaeger: {type: otlp_grpc}}" },
+        ["jaeger: otlp_grpc traces,logs"],
+      ],
+      [
+        "none of all three",
+        { env: { OTEL_TRACES_EXPORTER: "none", OTEL_METRICS_EXPORTER: "none", OTEL_LOGS_EXPORTER: "none" } },
+        [],
+      ],
+      ["the SDK disabled", { env: { ...ENDPOINT, OTEL_SDK_DISABLED: "TRUE" } }, []],
+      [
+        "an endpoint beside a file's exporters",
+        { env: ENDPOINT, yaml: "exporters: {jaeger: {type: otlp_grpc, signals: [traces]}}" },
+        ["jaeger: otlp_grpc traces", "otlp: otlp_grpc traces,metrics,logs"],
+      ],
+      [
+        "a file's exporter: no console",
+        { yaml: "exporters: {a: {type: otlp_http}}" },
+        ["a: otlp_http traces,metrics,logs"],
+      ],
+      [
+        "a protocol of one signal: an exporter of its own",
+        { env: { ...ENDPOINT, OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: "http/protobuf" } },
+        ["otlp_metrics: otlp_http metrics", "otlp: otlp_grpc traces,logs"],
+      ],
+    ];
+  for (const [what, given, expected] of destinations) {
+    it(`say where to: ${what}`, () => assert.deepEqual(summary(given), expected));
+  }
+
+  it("give every field of the exporter", () => {
+    const folder = mkdtempSync(join(tmpdir(), "wirespan-otel-"));
+    const pem = join(folder, "a.pem");
+    writeFileSync(pem, "");
+    const exporter = otlp({
+      OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4317",
+      OTEL_EXPORTER_OTLP_HEADERS: "api-key=a%20b, x=y=z",
+      OTEL_EXPORTER_OTLP_COMPRESSION: "none",
+      OTEL_EXPORTER_OTLP_TIMEOUT: "2500",
+      OTEL_EXPORTER_OTLP_CERTIFICATE: pem,
+      OTEL_EXPORTER_OTLP_CLIENT_KEY: pem,
+      OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: pem,
+      OTEL_EXPORTER_OTLP_INSECURE: "true",
+    });
+    rmSync(folder, { recursive: true });
+    assert.deepEqual(exporter, {
+      type: "otlp_grpc",
+      endpoint: "collector:4317",
+      perSignalEndpoints: {},
+      headers: { "api-key": "a b", x: "y=z" },
+      tls: { ca: pem, cert: pem, key: pem, insecure: true },
+      compression: "none",
+      timeoutMs: 2500,
+      queueBytes: 32 * 1024 ** 2,
+      signals: ["traces", "metrics", "logs"],
+    });
+  });
+
+  it("let a signal's own form win, and keep the general one for the others", () => {
+    const env = {
+      ...ENDPOINT,
+      OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf",
+      OTEL_EXPORTER_OTLP_HEADERS: "a=1",
+      OTEL_EXPORTER_OTLP_TRACES_HEADERS: "b=2",
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://t:1/exactly",
+      OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: "http://l:1/logs",
+    };
+    const general = otlp(env);
+    const traces = otlp(env, "otlp_traces");
+    assert.deepEqual([general.headers, general.signals], [{ a: "1" }, ["metrics", "logs"]]);
+    assert.deepEqual(general.perSignalEndpoints, { logs: "http://l:1/logs" });
+    assert.deepEqual([traces.headers, traces.signals], [{ b: "2" }, ["traces"]]);
+    assert.deepEqual(traces.perSignalEndpoints, { traces: "http://t:1/exactly" });
+    assert.equal(traces.type, "otlp_http");
+  });
+
+  it("win over a file's exporter that is called otlp, field by field", () => {
+    const yaml =
+      "exporters: {otlp: {type: otlp_http, endpoint: 'http://f:1', timeout: 3s, signals: [traces]}}";
+    const exporter = configOf({ yaml, env: { OTEL_EXPORTER_OTLP_ENDPOINT: "http://e:1" } }).exporters.otlp;
+    assert(exporter?.type === "otlp_http");
+    assert.deepEqual(
+      [exporter.endpoint, exporter.timeoutMs, exporter.signals],
+      ["http://e:1", 3000, ["traces"]],
+    );
+  });
+
+  it("have the default port of their protocol", () => {
+    assert.equal(otlp({ OTEL_TRACES_EXPORTER: "otlp" }).endpoint, "http://localhost:4317");
+    const http = { OTEL_TRACES_EXPORTER: "otlp", OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf" };
+    assert.equal(otlp(http).endpoint, "http://localhost:4318");
+  });
+
+  it("name the service and the resource", () => {
+    const env = { OTEL_RESOURCE_ATTRIBUTES: "service.name=a,team=net%2Fops" };
+    const yaml = "resource: {attributes: {team: file, zone: b}}";
+    const config = configOf({ env, yaml });
+    assert.equal(config.service.name, "a");
+    assert.deepEqual(config.resource.attributes, { "service.name": "a", team: "net/ops", zone: "b" });
+    assert.equal(configOf({ env: { ...env, OTEL_SERVICE_NAME: "b" } }).service.name, "b");
+    assert.deepEqual(effectOf(config, "resource.attributes").from, [
+      "wirespan.yaml:1",
+      "OTEL_RESOURCE_ATTRIBUTES",
+    ]);
+  });
+
+  it("set interval and log level", () => {
+    const config = configOf({ env: { OTEL_METRIC_EXPORT_INTERVAL: "60000", OTEL_LOG_LEVEL: "VERBOSE" } });
+    assert.deepEqual([config.metrics.interval, config.log.level], [60_000, "debug"]);
+    const both = { OTEL_LOG_LEVEL: "error", WIRESPAN_LOG_LEVEL: "warn" };
+    assert.equal(configOf({ env: both }).log.level, "warn", "our own name wins");
+  });
+
+  it("are refused by name where they are wrong", () => {
+    const env = {
+      ...ENDPOINT,
+      OTEL_EXPORTER_OTLP_PROTOCOL: "http/xml",
+      OTEL_EXPORTER_OTLP_TIMEOUT: "10s!",
+      OTEL_EXPORTER_OTLP_COMPRESSION: "zstd",
+      OTEL_METRICS_EXPORTER: "prometheus",
+    };
+    assert.deepEqual(faultsOf({ env }).sort(), [
+      'OTEL_EXPORTER_OTLP_COMPRESSION: exporters.otlp.compression: expected one of gzip, none, got "zstd"',
+      'OTEL_EXPORTER_OTLP_PROTOCOL: expected grpc or http/protobuf, got "http/xml"',
+      'OTEL_EXPORTER_OTLP_TIMEOUT: exporters.otlp.timeout: expected a duration of at least 1ms, such as 500ms or 10s, got "10s!"',
+      'OTEL_METRICS_EXPORTER: expected otlp, console, none, got "prometheus"',
+    ]);
+  });
+});
