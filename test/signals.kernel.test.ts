@@ -4,14 +4,9 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { until } from "./backend/until.ts";
+import { loadedPrograms } from "./bpf-programs.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-
-/** Every loaded BPF program: its address, tag and name. A program that is loaded again has another address. */
-function loadedPrograms(): Set<string> {
-  const symbols = readFileSync("/proc/kallsyms", "utf8").split("\n");
-  return new Set(symbols.filter((line) => line.endsWith("[bpf]")));
-}
 
 /** Tags of the BPF programs that a process holds. */
 function tagsOf(pid: number): string[] {

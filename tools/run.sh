@@ -13,6 +13,9 @@ case $(uname -m) in
   *) arch=$(uname -m) ;;
 esac
 node=node_modules/node-linux-$arch/bin/node
+# Where ip and nft lie, which a login by su leaves out.
+PATH=$PATH:/usr/sbin:/sbin
+export PATH
 
 # Runs set-up in a process group of its own: a signal must also end the apt or the compiler
 # that a shell in the foreground would wait for.
@@ -34,14 +37,14 @@ end_setup() { # end_setup STATUS
 
 case $verb in
   unit | check | backends) setup packages ;;
-  agent | test | native | build | gen) setup everything ;;
+  agent | build | gen) setup everything ;;
+  test | native) setup tests ;;
   *)
     echo "wirespan: tools/run.sh does not know the verb $verb" >&2
     exit 2
     ;;
 esac
 PATH=$PWD/${node%/node}:$PATH
-export PATH
 
 case $verb in
   agent) exec "$node" core/main.ts "$@" ;;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs and builds what is missing, and says what and why before it does; all of it on standard
 # error. When nothing is missing it says nothing and costs a few hundredths of a second.
-# usage: setup.sh ARCH packages|everything      ARCH as npm spells it: x64, arm64
+# usage: setup.sh ARCH packages|everything|tests      ARCH as npm spells it: x64, arm64
 set -eu
 exec >&2
 arch=$1
@@ -19,6 +19,13 @@ needs='command clang       apt:clang      dnf:clang        zypper:clang        p
 command make        apt:make       dnf:make         zypper:make         pacman:make   apk:make        runs the build
 command c++         apt:g++        dnf:gcc-c++      zypper:gcc-c++      pacman:gcc    apk:g++         compiles the native addon
 header bpf/libbpf.h apt:libbpf-dev dnf:libbpf-devel zypper:libbpf-devel pacman:libbpf apk:libbpf-dev loads BPF programs'
+kernel_test_needs='command ip     apt:iproute2 dnf:iproute   zypper:iproute2 pacman:iproute2  apk:iproute2  makes the network namespaces of the kernel tests
+command nft    apt:nftables dnf:nftables  zypper:nftables pacman:nftables  apk:nftables  drops packets in the kernel tests
+command sysctl apt:procps   dnf:procps-ng zypper:procps   pacman:procps-ng apk:procps-ng changes settings of those namespaces'
+if [ "$stage" = tests ] && [ "$(id -u)" -eq 0 ]; then
+  needs="$needs
+$kernel_test_needs"
+fi
 
 # The newest wins only where there is no plain `clang`.
 find_clang() {
