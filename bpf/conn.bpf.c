@@ -10,10 +10,13 @@
 #include "task.h"
 #include "wire.h"
 
-/* The agent's process as the kernel numbers it; 0: its sockets are like all others. */
-const volatile u32 self_pid = 0;
-
-struct watched_cgroup watched_cgroups[WATCHED_CGROUPS];
+/* What the agent may write at any time. */
+struct {
+	/* The agent's process as the kernel numbers it; 0: its sockets are like all others. */
+	u32 self_pid;
+	u32 padding;
+	struct watched_cgroup cgroups[WATCHED_CGROUPS];
+} live;
 
 WIRE_RING(spans, struct connection, 256 * 1024);
 
@@ -74,7 +77,7 @@ static __always_inline void meet(const struct task *t)
 
 static __always_inline void read_current_owner(struct conn *c, enum owner_source source)
 {
-	read_current(&c->owner, watched_cgroups);
+	read_current(&c->owner, live.cgroups);
 	c->owner_source = source;
 	c->user = c->owner;
 	meet(&c->owner);
@@ -150,7 +153,7 @@ static __always_inline void on_syn_sent(struct sock *sk, u64 now)
 	read_netns(c, sk);
 	read_ends(&c->ends, tp);
 	read_current_owner(c, OWNER_CONNECT);
-	if (self_pid && c->owner.pid == self_pid) {
+	if (live.self_pid && c->owner.pid == live.self_pid) {
 		c->excluded = true;
 		COUNT(excluded_self);
 	}
@@ -242,7 +245,7 @@ static __always_inline void read_closer(struct sock *sk, struct conn *c)
 {
 	if (c->closer.pid || !in_callers_context(sk))
 		return;
-	read_current(&c->closer, watched_cgroups);
+	read_current(&c->closer, live.cgroups);
 	if (dies_of_a_signal())
 		c->close_reason = CLOSE_KILLED;
 }
@@ -351,7 +354,7 @@ static __always_inline int on_use(struct sock *sk)
 		}
 		read_current_owner(c, OWNER_IO);
 	} else if (c->user.pid != pid) {
-		read_current(&c->user, watched_cgroups);
+		read_current(&c->user, live.cgroups);
 		meet(&c->user);
 	}
 	return 0;
@@ -430,12 +433,12 @@ static __always_inline void read_holder(struct task *t, struct task_struct *task
 	t->cgroups = 0;
 	for (int i = 0; i < WATCHED_CGROUPS; i++) {
 		struct cgroup *ancestor = NULL;
-		u32 level = watched_cgroups[i].level;
+		u32 level = live.cgroups[i].level;
 
-		if (!watched_cgroups[i].used)
+		if (!live.cgroups[i].used)
 			break;
 		bpf_core_read(&ancestor, sizeof(ancestor), &group->ancestors[level]);
-		if (ancestor && BPF_CORE_READ(ancestor, kn, id) == watched_cgroups[i].id)
+		if (ancestor && BPF_CORE_READ(ancestor, kn, id) == live.cgroups[i].id)
 			t->cgroups |= 1u << i;
 	}
 }
@@ -478,13 +481,14 @@ int seed(struct bpf_iter__task_file *ctx)
 	c->owner_source = OWNER_HOLDER;
 	read_netns(c, sk);
 	c->cookie = bpf_get_socket_cookie(sk);
-	if (c->owner.pid == self_pid)
+	if (live.self_pid && c->owner.pid == live.self_pid)
 		c->excluded = true;
 	if (sk->__sk_common.skc_state == TCP_LISTEN) {
 		c->owner_source = OWNER_LISTENER;
 		return 0;
 	}
 	c->before_start = true;
+	c->opened_at = bpf_ktime_get_boot_ns();
 	read_ends(&c->ends, tp);
 	c->direction = direction_of(tp);
 	read_isns(c, tp);

@@ -78,7 +78,7 @@ struct conn {
 	u32 wanted_connection;
 	u32 wanted_connect;
 	u32 wanted_accept;
-	/* Older than the agent: the times before `closed_at` are not known. */
+	/* Older than the agent: `opened_at` is when the agent met it. */
 	bool before_start;
 	/* The other end is on this host too, so the acceptor's span can be the opener's child. */
 	bool peer_is_here;

@@ -10,7 +10,7 @@ struct task {
 	u32 pid;
 	u32 tid;
 	u32 uid;
-	/* Bit i: inside the subtree of watched_cgroups[i]. */
+	/* Bit i: inside the subtree of watched cgroup i. */
 	u32 cgroups;
 	u64 cgroup_id;
 	/* The process's start on the boot clock; tells reused pids apart. */

@@ -52,6 +52,8 @@ export type WireLayout =
 export interface ObjectLayout {
   readonly programs: Readonly<Record<string, string>>;
   readonly constants: Readonly<Record<string, Layout>>;
+  /** The one zero-initialised global, if there is one: the agent may write it at any time. */
+  readonly live?: Layout;
   readonly counters: readonly string[];
   readonly wires: Readonly<Record<string, WireLayout>>;
   /** Changes with every field name, offset and size that crosses the boundary. */
@@ -307,9 +309,10 @@ export function readObject(elf: Buffer): ObjectLayout {
       .filter(([name]) => !name.startsWith("____"))
       .sort(([a], [b]) => (a < b ? -1 : 1)),
   );
-  const hash = createHash("sha256")
-    .update(JSON.stringify([wires, counters, constants]))
-    .digest("hex")
-    .slice(0, 16);
-  return { programs: programsOf(sections), constants, counters, wires, hash };
+  const globals = layouts.variables(".bss").map(([, type]) => layouts.layout(type));
+  if (globals.length > 1) throw new Error("more than one zero-initialised global: make them one struct");
+  const live = globals.length ? { live: globals[0]! } : {};
+  const layout = JSON.stringify([wires, counters, constants, live]);
+  const hash = createHash("sha256").update(layout).digest("hex").slice(0, 16);
+  return { programs: programsOf(sections), constants, ...live, counters, wires, hash };
 }

@@ -127,6 +127,8 @@ export interface ExponentialHistogram {
   readonly sum: number;
   readonly scale: number;
   readonly zeroCount: number;
+  /** Values up to it are in the zero bucket. */
+  readonly zeroThreshold?: number;
   /** Index of the first bucket in `counts`. */
   readonly offset: number;
   readonly counts: ArrayLike<number>;
@@ -150,7 +152,7 @@ export interface Metric {
   readonly points: readonly Point[];
 }
 
-/** Takes what the plugins emit. Calls never throw and never block. */
+/** Takes what the plugins emit. Calls never throw and never block; ids are valid during the call only. */
 export interface Sink {
   span(span: Span): void;
   event(event: Event): void;

@@ -48,6 +48,8 @@ export interface Bpf {
   readonly programs: Readonly<Record<string, string>>;
   /** `const volatile` globals, set before load. */
   readonly constants: Readonly<Record<string, Layout>>;
+  /** The global that may be written at any time. */
+  readonly live?: Layout;
   /** u64 words of the per-CPU map `counters`, by name: exported as metrics of the agent itself. */
   readonly counters: readonly string[];
   readonly wires: Readonly<Record<string, Wire>>;

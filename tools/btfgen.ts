@@ -183,7 +183,7 @@ function source(object: ObjectLayout, from: string, core: string): string {
     (faces.length ? `import type { ${faces.join(", ")} } from "${core}/wire.ts";\n` : "") +
     (types ? `\nconst empty = new Uint32Array(0);\nconst none = new Uint8Array(0);\n\n${types}` : "") +
     `\nexport const bpf = {\n  hash: "${object.hash}",\n  programs: {\n${entries(object.programs)}  },\n` +
-    `  constants: {\n${entries(object.constants)}  },\n  counters: ${JSON.stringify(object.counters)},\n` +
+    `  constants: {\n${entries(object.constants)}  },\n${object.live ? `  live: ${JSON.stringify(object.live)},\n` : ""}  counters: ${JSON.stringify(object.counters)},\n` +
     `  wires: {\n${wires.join("")}  },\n} as const;\n`
   );
 }

@@ -74,6 +74,9 @@ async function requestOf(plugin: Plugin, command: Command): Promise<TraceRequest
     ...settingsOf(plugin, flags),
   ];
   if (interval !== undefined) {
+    if (!/^\d+(\.\d+)?$/.test(interval)) {
+      throw new WirespanError("USAGE", `The interval is in seconds, such as 1 or 0.5, not "${interval}".`);
+    }
     overrides.push({ path: "metrics.interval", value: `${interval}s`, flag: "the interval" });
   }
   const { config } = await load(flags.config, overrides);
@@ -105,12 +108,13 @@ function operandsOf({ trace }: Plugin, args: readonly string[]): Readonly<Record
 function settingsOf({ name, trace }: Plugin, flags: Flags): Override[] {
   const found = new Map<string, Override>();
   for (const { flags: spelled, setting, value } of trace.options) {
-    const given = flags[new Option(spelled).attributeName()];
+    const option = new Option(spelled);
+    const given = flags[option.attributeName()];
     if (setting === undefined || given === undefined || given === false) continue;
     const path = `plugins.${name}.${setting}`;
     const before = found.get(path);
     const text = value ?? String(given);
-    found.set(path, { path, value: before === undefined ? text : `${before.value},${text}`, flag: spelled });
+    found.set(path, { path, value: before === undefined ? text : `${before.value},${text}`, flag: option.long ?? spelled });
   }
   return [...found.values()];
 }

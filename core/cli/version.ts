@@ -1,26 +1,24 @@
 // `wirespan --version`
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { release } from "node:os";
 import { join } from "node:path";
+import { VERSION } from "../version.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 
 /** The package's version, with git's description of the commit in a clone. */
 export function version(): string {
-  const { version: released } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
-    version: string;
-  };
-  if (!existsSync(join(ROOT, ".git"))) return released;
+  if (!existsSync(join(ROOT, ".git"))) return VERSION;
   try {
     const git = execFileSync("git", ["-C", ROOT, "describe", "--always", "--dirty", "--tags"], {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "ignore"],
     });
-    return `${released} (${git.trim()})`;
+    return `${VERSION} (${git.trim()})`;
   } catch {
-    return released; // no git here, or not this user's clone
+    return VERSION; // no git here, or not this user's clone
   }
 }
 

@@ -88,7 +88,7 @@ export class SoftirqCursor implements Softirq, Cursor {
 }
 
 export const bpf = {
-  hash: "5a81ca31694430fc",
+  hash: "ca12e536bc4c7fda",
   programs: {
     on_entry: "tp_btf/softirq_entry",
     on_exit: "tp_btf/softirq_exit",

@@ -126,7 +126,7 @@ int BPF_PROG(on_close, struct sock *sk, int old, int new)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!c || !tp)
 		return 0;
-	duration = c->opened_at ? c->closed_at - c->opened_at : 0;
+	duration = c->closed_at - c->opened_at;
 	if (!passes(c, duration))
 		return 0;
 	c->wanted_connection |= plugin_bit;
@@ -200,7 +200,7 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 		__sync_fetch_and_add(&life->received_bytes, claim(&counted->received_bytes, traffic.received_bytes));
 	}
 	if (!counted->reported_at)
-		counted->reported_at = c->before_start ? now : c->opened_at;
+		counted->reported_at = c->opened_at;
 	age = now - counted->reported_at;
 	if (!checkpoint_ns || age < checkpoint_ns)
 		return 0;

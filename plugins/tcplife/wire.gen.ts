@@ -457,7 +457,7 @@ export class ConnectionCursor implements Connection, Cursor {
 }
 
 export const bpf = {
-  hash: "ff9e627eca7eb2bd",
+  hash: "27e909854e1a5025",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",

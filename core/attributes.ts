@@ -1,0 +1,128 @@
+// Attributes that several signals share, each declared once. Registered names are OpenTelemetry's
+// (semantic conventions 1.45); what is not registered there is wirespan.*.
+import type { AttributeSpec } from "./signals.ts";
+
+/** Where a connection runs between, and whose it is. */
+export const CONNECTION = {
+  "network.transport": {
+    type: "string",
+    requirement: "required",
+    enum: ["tcp"],
+    description: "The transport.",
+  },
+  "network.type": {
+    type: "string",
+    requirement: "recommended",
+    enum: ["ipv4", "ipv6"],
+    description: "The network layer; IPv4 over an IPv6 socket is ipv4.",
+  },
+  "network.local.address": { type: "string", requirement: "recommended", description: "This end's address." },
+  "network.local.port": { type: "int", requirement: "recommended", description: "This end's port." },
+  "network.peer.address": {
+    type: "string",
+    requirement: "recommended",
+    description: "The other end's address.",
+  },
+  "network.peer.port": { type: "int", requirement: "recommended", description: "The other end's port." },
+  "wirespan.connection.direction": {
+    type: "string",
+    requirement: "required",
+    enum: ["outbound", "inbound", "unknown"],
+    description: "Whether this end opened or accepted the connection.",
+  },
+  "wirespan.connection.id": {
+    type: "string",
+    requirement: "required",
+    description: "The kernel's socket cookie, in hexadecimal; unique on the host until it boots again.",
+  },
+  "wirespan.connection.mapped": {
+    type: "boolean",
+    requirement: "conditional",
+    description: "IPv4 over an IPv6 socket (::ffff:a.b.c.d).",
+  },
+  "wirespan.netns.inode": {
+    type: "int",
+    requirement: "recommended",
+    description: "The network namespace, as lsns prints it.",
+  },
+  "process.pid": {
+    type: "int",
+    requirement: "recommended",
+    description: "The process that opened or accepted it.",
+  },
+  "process.executable.name": {
+    type: "string",
+    requirement: "recommended",
+    description: "That process's executable.",
+  },
+  "thread.name": {
+    type: "string",
+    requirement: "recommended",
+    description: "The name of the thread that did it (comm).",
+  },
+  "wirespan.thread.tid": { type: "int", requirement: "recommended", description: "That thread's id." },
+  "wirespan.process.uid": { type: "int", requirement: "recommended", description: "The user it ran as." },
+  "wirespan.process.source": {
+    type: "string",
+    requirement: "recommended",
+    enum: ["connect", "listener", "io", "accept", "holder", "unknown"],
+    description:
+      "How the owner is known: it called connect; owns the listener; was first to send or receive; called accept; held the socket when the agent started.",
+  },
+} as const satisfies Record<string, AttributeSpec>;
+
+export const CLOSE_REASONS = [
+  "none",
+  "fin_local",
+  "fin_remote",
+  "rst_sent",
+  "rst_received",
+  "timeout",
+  "refused",
+  "unreachable",
+  "aborted",
+  "killed",
+] as const;
+
+export const ERROR_TYPES = [
+  "connection_refused",
+  "timed_out",
+  "network_unreachable",
+  "host_unreachable",
+  "connection_reset",
+  "aborted",
+  "_OTHER",
+] as const;
+
+export const CLOSE_REASON = {
+  "wirespan.tcp.close.reason": {
+    type: "string",
+    requirement: "required",
+    enum: CLOSE_REASONS,
+    description: "What ended the connection, seen from this end; none: it lives.",
+  },
+} as const satisfies Record<string, AttributeSpec>;
+
+export const ERROR_TYPE = {
+  "error.type": {
+    type: "string",
+    requirement: "conditional",
+    enum: ERROR_TYPES,
+    description: "Why it failed; absent where it did not.",
+  },
+} as const satisfies Record<string, AttributeSpec>;
+
+/** Bounded: for metrics. */
+export const WORKLOAD = {
+  "network.type": CONNECTION["network.type"],
+  "wirespan.connection.direction": {
+    ...CONNECTION["wirespan.connection.direction"],
+    requirement: "recommended",
+  },
+  "process.executable.name": CONNECTION["process.executable.name"],
+  "otel.metric.overflow": {
+    type: "boolean",
+    requirement: "conditional",
+    description: "The series that takes what has no series of its own.",
+  },
+} as const satisfies Record<string, AttributeSpec>;

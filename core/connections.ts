@@ -1,0 +1,278 @@
+// The core's own program: the state of every connection, and the spans that tell of them. Each span is
+// declared and emitted here, once, however many plugins ask for it; they add attributes.
+import type { Connection, Task } from "../bpf/conn.gen.ts";
+import { formatAddress, parseCidr } from "./address.ts";
+import { CLOSE_REASON, CONNECTION, ERROR_TYPE } from "./attributes.ts";
+import type { Clock } from "./clock.ts";
+import type { Identity } from "./identity/identity.ts";
+import type {
+  AnyAttributes,
+  AttributeSpec,
+  AttributeSpecs,
+  Resource,
+  Scope,
+  Sink,
+  SpanSpec,
+} from "./signals.ts";
+
+const WHO: Record<"last_user" | "closer", string> = {
+  last_user: "was the last to send or receive",
+  closer: "closed this end",
+};
+
+const process = (role: keyof typeof WHO) => ({
+  [`wirespan.process.${role}.pid`]: {
+    type: "int",
+    requirement: "conditional",
+    description: `The process that ${WHO[role]}, where it is not the owner.`,
+  },
+  [`wirespan.process.${role}.name`]: {
+    type: "string",
+    requirement: "conditional",
+    description: `The name of the thread that ${WHO[role]} (comm), where it is not the owner's.`,
+  },
+});
+
+/** The connection spans, as they are without any plugin. */
+export const SPANS = {
+  connection: {
+    signal: "span",
+    name: "tcp connection",
+    description: "One end of a TCP connection, from the SYN to the close.",
+    attributes: {
+      ...CONNECTION,
+      ...CLOSE_REASON,
+      ...ERROR_TYPE,
+      ...(process("last_user") as Record<string, AttributeSpec>),
+      ...(process("closer") as Record<string, AttributeSpec>),
+      "wirespan.tcp.bytes_sent": {
+        type: "int",
+        requirement: "required",
+        description: "Payload that the peer acknowledged, bytes.",
+      },
+      "wirespan.tcp.bytes_received": {
+        type: "int",
+        requirement: "required",
+        description: "Payload received in order, bytes.",
+      },
+      "wirespan.connection.start_unknown": {
+        type: "boolean",
+        requirement: "conditional",
+        description: "The connection is older than the agent: the span begins when the agent met it.",
+      },
+    },
+  },
+  connect: {
+    signal: "span",
+    name: "tcp connect",
+    description: "A handshake, from connect() to its outcome.",
+    attributes: { ...CONNECTION, ...ERROR_TYPE },
+  },
+} as const satisfies Record<string, SpanSpec>;
+
+export type SpanKey = keyof typeof SPANS;
+
+/** What a plugin adds to a span that it asks for. */
+export interface Addition {
+  readonly attributes: AttributeSpecs;
+  of(connection: Connection): AnyAttributes;
+}
+
+/** The connections, as one plugin sees them. */
+export interface Connections {
+  /**
+   * Asks for a span of the connections that this plugin's program has marked (wanted_connection,
+   * wanted_connect in bpf/conn.h).
+   */
+  ask(span: SpanKey, addition?: Addition): void;
+  /** The attributes and the resource that any signal about a connection has. Valid at once, keeps nothing. */
+  attributes(connection: Connection): AnyAttributes;
+  resource(task: Task): Resource;
+}
+
+export interface ConnectionOptions {
+  readonly scope: Scope;
+  readonly host: Resource;
+  /** Networks whose hosts run this agent too. */
+  readonly peers: readonly string[];
+  readonly kind: "internal" | "client-server";
+}
+
+function errorOf(c: Connection["conn"]): string | undefined {
+  const established = c.establishedAt > 0 || c.beforeStart;
+  switch (c.closeReason) {
+    case "refused":
+      return "connection_refused";
+    case "timeout":
+      return "timed_out";
+    case "unreachable":
+      return c.error === 101 ? "network_unreachable" : c.error === 113 ? "host_unreachable" : "_OTHER";
+    case "rst_received":
+      return "connection_reset";
+    case "aborted":
+    case "killed":
+      return established ? undefined : "aborted";
+    default:
+      return undefined;
+  }
+}
+
+/** The outcome of a handshake that may have succeeded. */
+function connectErrorOf(c: Connection["conn"]): string | undefined {
+  return c.establishedAt > 0 ? undefined : errorOf(c);
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((b) => b === 0);
+}
+
+interface Asked {
+  readonly bit: number;
+  readonly addition: Addition | undefined;
+}
+
+export class ConnectionSpans {
+  readonly #sink: Sink;
+  readonly #clock: Clock;
+  readonly #identity: Identity;
+  readonly #options: ConnectionOptions;
+  readonly #peers: readonly { bytes: Uint8Array; prefix: number; family: string }[];
+  readonly #asked: Record<SpanKey, Asked[]> = { connection: [], connect: [] };
+  #specs: Record<SpanKey, SpanSpec> = SPANS;
+  #seen = 0;
+
+  constructor(sink: Sink, clock: Clock, identity: Identity, options: ConnectionOptions) {
+    this.#sink = sink;
+    this.#clock = clock;
+    this.#identity = identity;
+    this.#options = options;
+    this.#peers = options.peers.map(parseCidr).filter((c) => typeof c !== "string");
+  }
+
+  /** Spans handed to the sink so far. */
+  get seen(): number {
+    return this.#seen;
+  }
+
+  /** The face for the plugin whose programs mark connections with `bit`. */
+  face(bit: number): Connections {
+    return {
+      ask: (span, addition) => {
+        this.#asked[span].push({ bit, addition });
+        const spec = this.#specs[span];
+        this.#specs = {
+          ...this.#specs,
+          [span]: { ...spec, attributes: { ...spec.attributes, ...addition?.attributes } },
+        };
+      },
+      attributes: (connection) => this.#attributes(connection),
+      resource: (task) => this.resource(task),
+    };
+  }
+
+  /** Takes back all that a plugin asked for. */
+  forget(bit: number): void {
+    for (const list of Object.values(this.#asked)) {
+      const kept = list.filter((a) => a.bit !== bit);
+      list.splice(0, list.length, ...kept);
+    }
+  }
+
+  resource(task: Task): Resource {
+    if (!task.pid) return this.#options.host;
+    return this.#identity.workload({
+      pid: task.pid,
+      startedNs: task.startedAt,
+      comm: task.comm,
+      exe: task.exe,
+      cgroupId: task.cgroupId,
+    });
+  }
+
+  take(record: Connection): void {
+    const { conn, span } = record;
+    const outbound = conn.direction === "outbound";
+    const error = span === "connect" ? connectErrorOf(conn) : errorOf(conn);
+    const end = span === "connect" && conn.establishedAt ? conn.establishedAt : conn.closedAt;
+    const attributes: Record<string, AnyAttributes[string]> = this.#attributes(record);
+    if (error) attributes["error.type"] = error;
+    if (span === "connection") this.#close(record, attributes);
+    for (const { bit, addition } of this.#asked[span]) {
+      if (addition && record.wanted & bit) Object.assign(attributes, addition.of(record));
+    }
+    const parent = record.parentSpanId;
+    const root = isZero(parent) || (span === "connection" && !conn.peerIsHere && !this.#isWatched(record));
+    this.#seen++;
+    this.#sink.span({
+      spec: this.#specs[span],
+      scope: this.#options.scope,
+      resource: this.resource(conn.owner),
+      traceId: record.traceId,
+      spanId: record.spanId,
+      ...(!root && { parentSpanId: parent, parentIsRemote: span === "connection" }),
+      kind:
+        this.#options.kind === "internal" || span === "connect" ? "internal" : outbound ? "client" : "server",
+      ...this.#clock.span(conn.openedAt || end, end),
+      attributes,
+      ...(error && { error }),
+    });
+  }
+
+  #attributes(record: Connection): Record<string, AnyAttributes[string]> {
+    const { conn } = record;
+    const { ends, owner } = conn;
+    const family = ends.family === 4 ? "ipv4" : "ipv6";
+    return {
+      "network.transport": "tcp",
+      ...(ends.family && {
+        "network.type": family,
+        "network.local.address": formatAddress(ends.local, family),
+        "network.local.port": ends.localPort,
+        "network.peer.address": formatAddress(ends.peer, family),
+        "network.peer.port": ends.peerPort,
+      }),
+      "wirespan.connection.direction": conn.direction,
+      "wirespan.connection.id": conn.cookie.toString(16),
+      ...(ends.mapped && { "wirespan.connection.mapped": true }),
+      "wirespan.netns.inode": conn.netns,
+      ...(owner.pid && {
+        "process.pid": owner.pid,
+        "process.executable.name": owner.exe || owner.comm,
+        "thread.name": owner.comm,
+        "wirespan.thread.tid": owner.tid,
+        "wirespan.process.uid": owner.uid,
+      }),
+      "wirespan.process.source": conn.ownerSource,
+    };
+  }
+
+  #close(record: Connection, attributes: Record<string, AnyAttributes[string]>): void {
+    const { conn, traffic } = record;
+    const { owner, user, closer } = conn;
+    attributes["wirespan.tcp.close.reason"] = conn.closeReason;
+    attributes["wirespan.tcp.bytes_sent"] = traffic.sentBytes;
+    attributes["wirespan.tcp.bytes_received"] = traffic.receivedBytes;
+    if (conn.beforeStart) attributes["wirespan.connection.start_unknown"] = true;
+    if (user.pid && user.pid !== owner.pid) {
+      attributes["wirespan.process.last_user.pid"] = user.pid;
+      attributes["wirespan.process.last_user.name"] = user.comm;
+    }
+    if (closer.pid && (closer.pid !== owner.pid || closer.comm !== owner.comm)) {
+      attributes["wirespan.process.closer.pid"] = closer.pid;
+      attributes["wirespan.process.closer.name"] = closer.comm;
+    }
+  }
+
+  #isWatched({ conn: { ends } }: Connection): boolean {
+    const family = ends.family === 4 ? "ipv4" : "ipv6";
+    const { peer } = ends;
+    return this.#peers.some(
+      (c) =>
+        c.family === family &&
+        peer.every(
+          (byte, i) =>
+            ((byte ^ c.bytes[i]!) & (0xff00 >> Math.max(0, Math.min(8, c.prefix - 8 * i))) & 0xff) === 0,
+        ),
+    );
+  }
+}

@@ -1,0 +1,96 @@
+// The core's BPF program in the kernel: loaded before every plugin, its emitter attached after them.
+import { createHash } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { bpf } from "../bpf/conn.gen.ts";
+import type { Config } from "../config/config.ts";
+import type { BpfMap, Native } from "../native/index.ts";
+import type { WatchedCgroups } from "./cgroups.ts";
+import { packConstant } from "./constants.ts";
+import { WirespanError } from "./errors.ts";
+import type { FilterNames } from "./filter.ts";
+import { type Loaded, loadObject } from "./object.ts";
+import type { ConstantValue } from "./plugin.ts";
+
+const PROBES = {
+  "connection states": { programs: ["on_state"] },
+  "first receive": {
+    programs: ["on_receive"],
+    without: "the owner of an accepted connection is its listener's, even where another process serves it",
+  },
+  "first send": {
+    programs: ["on_send"],
+    without: "a process that only ever sends is not known to own an accepted connection",
+  },
+} as const;
+
+/** The SipHash key that all hosts share: docs/ids.md. */
+function idKey(salt: string): Uint8Array {
+  return createHash("sha256").update(`wirespan ids v1\0${salt}`).digest().subarray(0, 16);
+}
+
+/** Differs with every boot of every host. */
+function bootId(): Uint8Array {
+  return createHash("sha256").update(readFileSync("/proc/sys/kernel/random/boot_id")).digest().subarray(0, 8);
+}
+
+/** What the core's object and the plugins' objects have in common. */
+export function idConstants(config: Config): Record<string, ConstantValue> {
+  return { id_key: idKey(config.ids.salt), boot: bootId() };
+}
+
+/** A namespace's inode, from the inode itself or from a process that lives in it. */
+function netnsInode(text: string): number {
+  if (!text.startsWith("pid:")) return Number(text);
+  try {
+    return statSync(`/proc/${text.slice(4)}/ns/net`).ino;
+  } catch (cause) {
+    throw new WirespanError("CONFIG_INVALID", `filter: netns ${text}: there is no such process`, { cause });
+  }
+}
+
+export class CoreProgram {
+  readonly loaded: Loaded;
+  readonly conns: BpfMap;
+  readonly #cgroups: WatchedCgroups;
+
+  private constructor(loaded: Loaded, cgroups: WatchedCgroups) {
+    this.loaded = loaded;
+    this.conns = loaded.object.map("conns");
+    this.#cgroups = cgroups;
+  }
+
+  static async load(native: Native, config: Config, cgroups: WatchedCgroups): Promise<CoreProgram> {
+    const loaded = await loadObject(native, {
+      name: "connections",
+      path: join(import.meta.dirname, "../bpf/conn.bpf.o"),
+      bpf,
+      probes: PROBES,
+      constants: idConstants(config),
+      maxEntries: { spans: config.ring.core },
+      later: ["on_emit"],
+    });
+    const program = new CoreProgram(loaded, cgroups);
+    program.#write(config.self.exclude ? loaded.object.run("whoami") : 0);
+    return program;
+  }
+
+  /** Names in filters; each cgroup that is asked for is watched from `begin` on. */
+  readonly names: FilterNames = {
+    cgroup: (path) => this.#cgroups.index(path),
+    netns: netnsInode,
+  };
+
+  /** After the plugins are attached: emit what they want, and meet the sockets that are there already. */
+  async begin(config: Config): Promise<void> {
+    this.#write(config.self.exclude ? this.loaded.object.run("whoami") : 0);
+    this.loaded.object.attach("on_emit");
+    await this.loaded.object.iterate("seed");
+  }
+
+  #write(selfPid: number): void {
+    const cgroups = this.#cgroups.all.map(({ id, level }) => ({ id, level, used: 1 }));
+    const live = packConstant("live", bpf.live, { self_pid: selfPid, cgroups });
+    this.loaded.object.map(".bss").update(new Uint8Array(4), live);
+  }
+}

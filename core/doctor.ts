@@ -1,0 +1,126 @@
+// `wirespan doctor`: what this kernel and these permissions allow, plugin by plugin, hook by hook.
+import type { Config } from "../config/config.ts";
+import { native } from "../native/index.ts";
+import { Engine, type FailedPlugin } from "./engine.ts";
+import { WirespanError } from "./errors.ts";
+import type { Hook } from "./object.ts";
+import type { Plugin } from "./plugin.ts";
+
+export interface PluginReport {
+  readonly name: string;
+  readonly state: "running" | "failed" | "disabled";
+  /** Why it failed. */
+  readonly error?: { readonly code: string; readonly message: string; readonly detail?: string };
+  readonly hooks: readonly Hook[];
+}
+
+export interface DoctorReport {
+  /** Every enabled plugin can run. */
+  readonly ok: boolean;
+  readonly kernel: string;
+  readonly libbpf: string;
+  readonly lockdown: string;
+  readonly uid: number;
+  /** Kinds of programs: `ok`, or the error's name. */
+  readonly kinds: Readonly<Record<string, string>>;
+  readonly plugins: readonly PluginReport[];
+}
+
+const KINDS = ["tp_btf", "iter", "fentry", "kprobe", "tracepoint"] as const;
+
+const silent = { error() {}, warn() {}, info() {}, debug() {} };
+
+function failure({ name, error }: FailedPlugin): PluginReport {
+  const detail = error.detail === undefined ? {} : { detail: error.detail };
+  return { name, state: "failed", error: { code: error.code, message: error.message, ...detail }, hooks: [] };
+}
+
+async function attachAll(config: Config, plugins: readonly Plugin[]): Promise<PluginReport[]> {
+  try {
+    const engine = await Engine.attach({
+      config: { ...config, strict: false },
+      plugins,
+      native,
+      log: silent,
+    });
+    engine.close();
+    const core: PluginReport = { name: "connections", state: "running", hooks: engine.core.loaded.hooks };
+    const running = engine.hosts.map(
+      (h): PluginReport => ({ name: h.plugin.name, state: "running", hooks: h.hooks }),
+    );
+    return [core, ...running, ...engine.failed.map(failure)];
+  } catch (error) {
+    if (!(error instanceof WirespanError)) throw error;
+    return [failure({ name: "connections", error })];
+  }
+}
+
+/** Attaches every enabled plugin for a moment, by the same way as the agent does. */
+export async function doctor(
+  config: Config,
+  { plugins, failed }: { readonly plugins: readonly Plugin[]; readonly failed: readonly FailedPlugin[] },
+): Promise<DoctorReport> {
+  const { kernel, libbpf, lockdown } = native.features();
+  const reports = [...(await attachAll(config, plugins)), ...failed.map(failure)];
+  const known = new Set(reports.map((r) => r.name));
+  const disabled = Object.keys(config.plugins).filter(
+    (name) => !known.has(name) && !config.plugins[name]!.enabled,
+  );
+  return {
+    ok: reports.every((r) => r.state === "running"),
+    kernel,
+    libbpf,
+    lockdown,
+    uid: process.getuid!(),
+    kinds: Object.fromEntries(KINDS.map((kind) => [kind, native.tryKind(kind) ?? "ok"])),
+    plugins: [...reports, ...disabled.map((name): PluginReport => ({ name, state: "disabled", hooks: [] }))],
+  };
+}
+
+const MEANING: Readonly<Record<string, string>> = {
+  tp_btf: "BTF tracepoints: what every plugin stands on",
+  iter: "iterators: sockets that are older than the agent, sweeps",
+  fentry: "fentry/fexit: some details; without it tracepoints are used",
+  kprobe: "kprobes: not needed",
+  tracepoint: "syscall tracepoints: only where a setting asks for them",
+};
+
+const REFUSED: Readonly<Record<string, string>> = {
+  EPERM: "refused: not permitted (without CAP_BPF and CAP_PERFMON, or by kernel lockdown)",
+  EACCES: "refused: not permitted",
+  ENOENT: "this kernel has none",
+  EINVAL: "this kernel has none",
+};
+
+function hookLines(hook: Hook): string[] {
+  const taken = hook.at ? `${hook.at} (${hook.program})` : "NOT WATCHED";
+  const lines = [`    ${hook.thing}: ${taken}`];
+  for (const { at, why } of hook.refused) lines.push(`      not ${at}: ${why}`);
+  if (!hook.at && hook.without) lines.push(`      lost: ${hook.without}`);
+  return lines;
+}
+
+export function renderReport(report: DoctorReport): string {
+  const lockdown = report.lockdown === "unknown" ? "not told (securityfs is not mounted)" : report.lockdown;
+  const lines = [
+    `Linux ${report.kernel}, libbpf ${report.libbpf}, uid ${report.uid}, lockdown ${lockdown}`,
+    "",
+    "Programs that load and attach here",
+    ...Object.entries(report.kinds).map(([kind, state]) => {
+      const verdict = state === "ok" ? "yes" : `${state}: ${REFUSED[state] ?? "refused"}`;
+      return `  ${kind.padEnd(10)} ${verdict}\n             ${MEANING[kind]}`;
+    }),
+    "",
+    "Plugins",
+  ];
+  for (const plugin of report.plugins) {
+    lines.push(`  ${plugin.name}: ${plugin.state}`);
+    if (plugin.error) lines.push(`    ${plugin.error.code}: ${plugin.error.message}`);
+    lines.push(...plugin.hooks.flatMap(hookLines));
+  }
+  lines.push(
+    "",
+    report.ok ? "Every enabled plugin can run." : "Not every enabled plugin can run: see above.",
+  );
+  return `${lines.join("\n")}\n`;
+}

@@ -1,0 +1,158 @@
+// From a loaded object's maps to the handlers of its wires.
+import type { BpfMap, BpfObject, Native, Ring } from "../native/index.ts";
+import type { Bpf, Cursor, RingWire, RowsWire, TableWire } from "./wire.ts";
+
+type AnyHandlers = Readonly<Record<string, (fed: never) => void>>;
+
+const HEADER = 8;
+
+/** One pass over a batch of ring records, each behind the kernel's 8-byte header. */
+function walk(
+  words: Uint32Array,
+  bytes: Uint8Array,
+  length: number,
+  record: Cursor,
+  handle: (r: never) => void,
+): void {
+  for (let at = 0; at < length; ) {
+    const size = words[at >> 2]! & 0x3fffffff;
+    record.at(words, bytes, at + HEADER);
+    handle(record as never);
+    at += HEADER + ((size + 7) & ~7);
+  }
+}
+
+class RingFeed {
+  readonly ring: Ring;
+  readonly #each: (words: Uint32Array, bytes: Uint8Array, length: number) => void;
+
+  constructor(ring: Ring, wire: RingWire<unknown>, handle: (record: never) => void) {
+    this.ring = ring;
+    const record = new wire.record() as Cursor;
+    this.#each = (words, bytes, length) => walk(words, bytes, length, record, handle);
+  }
+
+  drain(): number {
+    return this.ring.drain(this.#each);
+  }
+}
+
+/** A map read whole into buffers that grow to what it holds. */
+class TableFeed {
+  readonly #map: BpfMap;
+  readonly #wire: TableWire<unknown, unknown>;
+  readonly #handle: (rows: never) => void;
+  readonly #maxWords: Uint32Array;
+  #room: number;
+  #keys: Uint8Array;
+  #values: Uint8Array;
+
+  constructor(map: BpfMap, wire: TableWire<unknown, unknown>, handle: (rows: never) => void) {
+    this.#map = map;
+    this.#wire = wire;
+    this.#handle = handle;
+    this.#maxWords = Uint32Array.from(wire.maxWords);
+    this.#room = Math.min(map.maxEntries, 64);
+    this.#keys = new Uint8Array(this.#room * wire.keySize);
+    this.#values = new Uint8Array(this.#room * wire.valueSize);
+  }
+
+  read(): void {
+    this.#handle(this.#rows(this.#fill()) as never);
+  }
+
+  #fill(): number {
+    for (;;) {
+      try {
+        return this.#map.read(this.#keys, this.#values, this.#maxWords);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOSPC" || this.#room >= this.#map.maxEntries)
+          throw error;
+        this.#room = Math.min(this.#map.maxEntries, this.#room * 4);
+        this.#keys = new Uint8Array(this.#room * this.#wire.keySize);
+        this.#values = new Uint8Array(this.#room * this.#wire.valueSize);
+      }
+    }
+  }
+
+  *#rows(count: number): Generator<readonly [unknown, unknown]> {
+    const { keySize, valueSize } = this.#wire;
+    const [key, value] = [new this.#wire.key() as Cursor, new this.#wire.value() as Cursor];
+    const keyWords = new Uint32Array(this.#keys.buffer, 0, this.#keys.length >> 2);
+    const valueWords = new Uint32Array(this.#values.buffer, 0, this.#values.length >> 2);
+    const row = [key, value] as const;
+    for (let i = 0; i < count; i++) {
+      key.at(keyWords, this.#keys, i * keySize);
+      value.at(valueWords, this.#values, i * valueSize);
+      yield row;
+    }
+  }
+}
+
+function* rowsOf(bytes: Uint8Array, wire: RowsWire<unknown>): Generator<unknown> {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+  const record = new wire.record() as Cursor;
+  for (let at = 0; at + wire.size <= bytes.length; at += wire.size) {
+    record.at(words, bytes, at);
+    yield record;
+  }
+}
+
+/** All wires of one object. */
+export class Feed {
+  readonly rings: readonly Ring[];
+  readonly #object: BpfObject;
+  readonly #feeds: RingFeed[] = [];
+  readonly #tables: TableFeed[] = [];
+  readonly #sweeps: (() => Promise<void>)[] = [];
+  readonly #counters: BpfMap | undefined;
+  readonly #names: readonly string[];
+
+  constructor(native: Native, object: BpfObject, bpf: Bpf, handlers: AnyHandlers) {
+    this.#object = object;
+    this.#names = bpf.counters;
+    this.#counters = bpf.counters.length ? object.map("counters") : undefined;
+    for (const [name, wire] of Object.entries(bpf.wires)) {
+      const handle = handlers[name]!;
+      if (wire.kind === "ring")
+        this.#feeds.push(new RingFeed(native.openRing(object.map(name)), wire, handle));
+      else if (wire.kind === "table") this.#tables.push(new TableFeed(object.map(name), wire, handle));
+      else {
+        const map = bpf.programs[name] === "iter/bpf_sk_storage_map" ? "conns" : undefined;
+        this.#sweeps.push(async () => {
+          const bytes = await object.iterate(name, map);
+          handle(rowsOf(bytes, wire) as never);
+        });
+      }
+    }
+    this.rings = this.#feeds.map((f) => f.ring);
+  }
+
+  /** Hands over what waits in the rings; the number of records. */
+  drain(): number {
+    return this.#feeds.reduce((sum, feed) => sum + feed.drain(), 0);
+  }
+
+  /** Runs the iterators, whose sums the tables hold afterwards. */
+  async sweep(): Promise<void> {
+    for (const sweep of this.#sweeps) await sweep();
+  }
+
+  readTables(): void {
+    for (const table of this.#tables) table.read();
+  }
+
+  /** The object's own account, summed over CPUs. */
+  counters(): Readonly<Record<string, number>> {
+    if (!this.#counters) return {};
+    const values = new Uint8Array(this.#names.length * 8);
+    this.#counters.read(new Uint8Array(4), values);
+    const view = new DataView(values.buffer);
+    return Object.fromEntries(this.#names.map((name, i) => [name, Number(view.getBigUint64(i * 8, true))]));
+  }
+
+  close(): void {
+    for (const ring of this.rings) ring.close();
+    this.#object.close();
+  }
+}

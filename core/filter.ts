@@ -1,0 +1,113 @@
+// Filters of the configuration as the constants of bpf/filter.h.
+import { parseCidr } from "./address.ts";
+import { WirespanError } from "./errors.ts";
+import type { ConstantStruct, ConstantValue } from "./plugin.ts";
+import type { Filter, Match } from "./settings.ts";
+
+const NAMES = 16;
+const PORTS = 32;
+const CIDRS = 16;
+const FAMILIES: Readonly<Record<string, number>> = { ipv4: 1, ipv6: 2, ipv4_mapped: 4 };
+const DIRECTIONS: Readonly<Record<string, number>> = { unknown: 1, outbound: 2, inbound: 4 };
+
+function bounded<T>(what: string, list: readonly T[], most: number): readonly T[] {
+  if (list.length <= most) return list;
+  throw new WirespanError(
+    "CONFIG_INVALID",
+    `filter: ${list.length} ${what} after merging, but the kernel side holds ${most}; name ranges, or split the filter over plugins`,
+  );
+}
+
+/** `22`, `8000-8999`: neighbours and overlaps become one range. */
+function ports(list: readonly string[]): ConstantStruct[] {
+  const ranges = list
+    .map((text) => text.split("-").map(Number))
+    .map(([first, last]) => ({ first: first!, last: last ?? first! }))
+    .sort((a, b) => a.first - b.first);
+  const merged: { first: number; last: number }[] = [];
+  for (const range of ranges) {
+    const before = merged.at(-1);
+    if (before && range.first <= before.last + 1) before.last = Math.max(before.last, range.last);
+    else merged.push({ ...range });
+  }
+  return [...bounded("port ranges", merged, PORTS)];
+}
+
+function maskOf(prefix: number): Uint8Array {
+  return Uint8Array.from({ length: 16 }, (_, i) => 0xff00 >> Math.max(0, Math.min(8, prefix - 8 * i)));
+}
+
+function cidrs(list: readonly string[]): ConstantStruct[] {
+  return bounded("addresses", list, CIDRS).map((text) => {
+    const cidr = parseCidr(text);
+    if (typeof cidr === "string") throw new WirespanError("CONFIG_INVALID", `filter: ${text}: ${cidr}`);
+    const mask = maskOf(cidr.prefix);
+    const address = cidr.bytes.map((byte, i) => byte & mask[i]!);
+    return { address, mask, family: cidr.family === "ipv4" ? 4 : 6 };
+  });
+}
+
+/** `nginx` is the whole comm; `kworker*` what begins so. */
+function comms(list: readonly string[]): ConstantStruct[] {
+  return bounded("names", list, NAMES).map((text) => {
+    const prefix = text.endsWith("*");
+    const name = Buffer.from(prefix ? text.slice(0, -1) : text).subarray(0, 15);
+    const value = new Uint8Array(16);
+    value.set(name);
+    return { value, mask: new Uint8Array(16).fill(0xff, 0, prefix ? name.length : name.length + 1) };
+  });
+}
+
+function bits(list: readonly string[], values: Readonly<Record<string, number>>): number {
+  return list.reduce((sum, name) => sum | values[name]!, 0);
+}
+
+/** What only the running system knows of names in a filter. */
+export interface FilterNames {
+  /** The bit of a watched cgroup path. */
+  cgroup(path: string): number;
+  /** The inode of a network namespace given as an inode or as `pid:N`. */
+  netns(text: string): number;
+}
+
+function packMatch(match: Match, names: FilterNames): ConstantStruct {
+  const numbers = (what: string, list: readonly (string | number)[]) =>
+    bounded(what, list, NAMES).map(Number);
+  const [local, remote] = [ports(match.localPort), ports(match.remotePort)];
+  const [localCidrs, remoteCidrs] = [cidrs(match.localAddress), cidrs(match.remoteAddress)];
+  const netns = numbers(
+    "network namespaces",
+    match.netns.map((text) => names.netns(text)),
+  );
+  return {
+    pids: match.pid.length,
+    pid: numbers("pids", match.pid),
+    uids: match.uid.length,
+    uid: numbers("uids", match.uid),
+    netns: netns.length,
+    netns_inode: netns,
+    comms: match.comm.length,
+    comm: comms(match.comm),
+    local_ports: local.length,
+    local_port: local,
+    remote_ports: remote.length,
+    remote_port: remote,
+    local_cidrs: localCidrs.length,
+    local_cidr: localCidrs,
+    remote_cidrs: remoteCidrs.length,
+    remote_cidr: remoteCidrs,
+    cgroups: match.cgroup.reduce((sum, path) => sum | (1 << names.cgroup(path)), 0),
+    families: bits(match.family, FAMILIES),
+    directions: bits(match.direction, DIRECTIONS),
+  };
+}
+
+/** For `agent_filter` and `plugin_filter`. Throws CONFIG_INVALID where the kernel side has too little room. */
+export function packFilter(filter: Filter, names: FilterNames): ConstantValue {
+  return {
+    include: packMatch(filter.include, names),
+    exclude: packMatch(filter.exclude, names),
+    min_duration_ns: Math.round(filter.minDuration * 1e6),
+    failures_only: filter.failuresOnly ? 1 : 0,
+  };
+}

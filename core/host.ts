@@ -1,0 +1,95 @@
+// One plugin's life: load its object, let it start, feed it, collect from it, end it.
+import { join } from "node:path";
+import type { DependencyContainer } from "tsyringe";
+import type { Config, PluginConfig } from "../config/config.ts";
+import type { Native } from "../native/index.ts";
+import type { ConnectionSpans } from "./connections.ts";
+import { bindValue, resolve } from "./container.ts";
+import { type CoreProgram, idConstants } from "./core-program.ts";
+import { PLUGINS } from "./discover.ts";
+import { createEmission, type Emission, type EmissionOptions } from "./emission.ts";
+import { Feed } from "./feed.ts";
+import { packFilter } from "./filter.ts";
+import { type Hook, type Loaded, loadObject } from "./object.ts";
+import type { Plugin } from "./plugin.ts";
+import { services } from "./services.ts";
+import type { Metric, Signals, Time } from "./signals.ts";
+
+export interface HostOptions {
+  readonly plugin: Plugin;
+  /** The plugin's bit in the wanted_* masks. */
+  readonly bit: number;
+  readonly config: Config;
+  readonly native: Native;
+  readonly core: CoreProgram;
+}
+
+export class PluginHost {
+  readonly plugin: Plugin;
+  readonly hooks: readonly Hook[];
+  readonly #options: HostOptions;
+  readonly loaded: Loaded;
+  #feed: Feed | undefined;
+  #emission: Emission<Signals> | undefined;
+
+  private constructor(options: HostOptions, loaded: Loaded) {
+    this.#options = options;
+    this.plugin = options.plugin;
+    this.loaded = loaded;
+    this.hooks = loaded.hooks;
+  }
+
+  /** Loads and attaches; what the programs give waits in the kernel until `start`. */
+  static async attach(options: HostOptions): Promise<PluginHost> {
+    const { plugin, bit, config, native, core } = options;
+    const own = config.plugins[plugin.name] as PluginConfig;
+    const { wires } = plugin.bpf;
+    const rings = Object.keys(wires).filter((name) => wires[name]!.kind === "ring");
+    const loaded = await loadObject(native, {
+      name: plugin.name,
+      path: join(PLUGINS, plugin.name, `${plugin.name}.bpf.o`),
+      bpf: plugin.bpf,
+      probes: plugin.probes,
+      constants: {
+        ...idConstants(config),
+        plugin_bit: bit,
+        agent_filter: packFilter(config.filter, core.names),
+        plugin_filter: packFilter(own.filter, core.names),
+        ...plugin.constants?.(own.settings as never),
+      },
+      ...(plugin.bpf.constants.plugin_bit && { reuse: { conns: core.conns } }),
+      maxEntries: Object.fromEntries(rings.map((name) => [name, own.ring.bytes])),
+    });
+    return new PluginHost(options, loaded);
+  }
+
+  /** From here on the plugin's signals reach the sink. */
+  start(container: DependencyContainer, spans: ConnectionSpans, emission: EmissionOptions): void {
+    const { plugin, bit, config, native } = this.#options;
+    const child = container.createChildContainer();
+    bindValue(child, services.connections, spans.face(bit));
+    const uses = Object.entries(plugin.uses ?? {});
+    const use = Object.fromEntries(uses.map(([key, token]) => [key, resolve(child, token)]));
+    this.#emission = createEmission(plugin.signals, emission);
+    const settings = config.plugins[plugin.name]!.settings;
+    const handlers = plugin.start({ config: settings, emit: this.#emission.emit, use } as never);
+    this.#feed = new Feed(native, this.loaded.object, plugin.bpf, handlers as never);
+  }
+
+  get feed(): Feed | undefined {
+    return this.#feed;
+  }
+
+  /** Metrics as of now; sweeps first, so that living sockets count. */
+  async collect(time: Time): Promise<readonly Metric[]> {
+    await this.#feed?.sweep();
+    this.#feed?.drain();
+    this.#feed?.readTables();
+    return this.#emission?.collect(time) ?? [];
+  }
+
+  close(): void {
+    this.#feed?.close();
+    this.loaded.object.close();
+  }
+}

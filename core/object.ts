@@ -1,0 +1,194 @@
+// One BPF object with its programs: chooses for each thing watched the first program that this kernel has
+// and lets attach, found by BTF and by trying, never by version.
+import { readFileSync } from "node:fs";
+import type { BpfMap, BpfObject, Native, NativeError } from "../native/index.ts";
+import { readObject } from "./btf.ts";
+import { packConstant } from "./constants.ts";
+import { WirespanError } from "./errors.ts";
+import type { Candidate, ConstantValue, Probe } from "./plugin.ts";
+import type { Bpf } from "./wire.ts";
+
+/** How one thing is watched, or why it is not. */
+export interface Hook {
+  readonly thing: string;
+  /** The program in use and where it hooks; absent: not watched. */
+  readonly program?: string;
+  readonly at?: string;
+  /** What was better and could not be had, and why. */
+  readonly refused: readonly Refusal[];
+  /** What is lost when it is not watched; absent: the plugin needs it. */
+  readonly without?: string;
+}
+
+export interface Refusal {
+  readonly program: string;
+  readonly at: string;
+  readonly why: string;
+}
+
+export interface ObjectOptions {
+  readonly name: string;
+  /** The built object's path. */
+  readonly path: string;
+  readonly bpf: Bpf;
+  readonly probes: Readonly<Record<string, Probe>>;
+  readonly constants?: Readonly<Record<string, ConstantValue | undefined>>;
+  readonly reuse?: Readonly<Record<string, BpfMap>>;
+  readonly maxEntries?: Readonly<Record<string, number>>;
+  /** Programs that are loaded now and attached by hand later. */
+  readonly later?: readonly string[];
+}
+
+export interface Loaded {
+  readonly object: BpfObject;
+  readonly hooks: readonly Hook[];
+}
+
+function nameOf(candidate: Candidate<string>): string {
+  return typeof candidate === "string" ? candidate : candidate.program;
+}
+
+/** Why this kernel has no such hook; undefined where it has. */
+function absence(native: Native, at: string, args: number): string | undefined {
+  const [kind, target = ""] = at.split("/");
+  if (kind === "tp_btf" || kind === "raw_tp") {
+    const arity = native.tracepointArity(target);
+    if (arity < 0) return `this kernel has no tracepoint ${target}`;
+    if (arity < args) return `this kernel's ${target} has ${arity} arguments, ${args} are read`;
+  }
+  if (kind === "fentry" || kind === "fexit") {
+    const arity = native.functionArity(target);
+    if (arity < 0) return `this kernel has no function ${target}`;
+    if (args > 0 && arity !== args) return `this kernel's ${target} takes ${arity} arguments, not ${args}`;
+  }
+  return undefined;
+}
+
+/** Goes through the candidates of every probe; what the kernel refuses is struck off and never tried again. */
+class Choice {
+  readonly #native: Native;
+  readonly #options: ObjectOptions;
+  readonly #refused = new Map<string, string>();
+
+  constructor(native: Native, options: ObjectOptions) {
+    this.#native = native;
+    this.#options = options;
+    const { probes, bpf } = options;
+    for (const candidate of Object.values(probes).flatMap((p) => p.programs)) {
+      const args = typeof candidate === "string" ? 0 : candidate.args;
+      const why = absence(native, bpf.programs[nameOf(candidate)] ?? "", args);
+      if (why) this.#refused.set(nameOf(candidate), why);
+    }
+  }
+
+  /** Throws BPF_NO_HOOK where something that the plugin needs can't be watched at all. */
+  hooks(): Hook[] {
+    const { name, probes, bpf } = this.#options;
+    return Object.entries(probes).map(([thing, probe]) => {
+      const names = probe.programs.map(nameOf);
+      const program = names.find((n) => !this.#refused.has(n));
+      const before = program === undefined ? names : names.slice(0, names.indexOf(program));
+      const refused = before.map((n) => ({
+        program: n,
+        at: bpf.programs[n] ?? "",
+        why: this.#refused.get(n)!,
+      }));
+      if (program === undefined && probe.without === undefined) {
+        const tried = refused.map((r) => `${r.at}: ${r.why}`);
+        throw new WirespanError("BPF_NO_HOOK", `${name} can't watch ${thing}: ${tried.join("; ")}`);
+      }
+      const taken = program === undefined ? {} : { program, at: bpf.programs[program]! };
+      return { thing, refused, ...taken, ...(probe.without !== undefined && { without: probe.without }) };
+    });
+  }
+
+  /** Strikes off the program that an error is about; throws the error on where it is about none of them. */
+  strike(error: NativeError, programs: readonly string[]): void {
+    const program = error.program;
+    if (program === undefined || !programs.includes(program)) throw this.#explain(error);
+    this.#refused.set(program, this.#why(error));
+  }
+
+  #why(error: NativeError): string {
+    const at = this.#options.bpf.programs[error.program ?? ""] ?? "";
+    if (error.code === "EPERM" || error.code === "EACCES") {
+      const kind = at.split("/")[0];
+      if (kind === "fentry" || kind === "fexit") {
+        const lockdown = this.#native.features().lockdown;
+        if (lockdown !== "none") return `${error.code}: the kernel refuses ${kind} (lockdown: ${lockdown})`;
+      }
+      if (error.code === "EPERM") return "EPERM: CAP_BPF and CAP_PERFMON are needed";
+    }
+    return `${error.code} at ${error.step}: ${error.message}`;
+  }
+
+  #explain(error: NativeError): WirespanError {
+    const { name } = this.#options;
+    const where = error.program ? ` (program ${error.program})` : "";
+    if (error.code === "EPERM") {
+      return new WirespanError(
+        "PERMISSION",
+        `${name}: loading BPF needs root, or CAP_BPF and CAP_PERFMON${where}`,
+        { cause: error },
+      );
+    }
+    const detail = error.detail === undefined ? {} : { detail: error.detail };
+    return new WirespanError("BPF_LOAD", `${name}: ${error.step}: ${error.message}${where}`, {
+      cause: error,
+      ...detail,
+    });
+  }
+}
+
+function readFile(options: ObjectOptions): Buffer {
+  try {
+    return readFileSync(options.path);
+  } catch (cause) {
+    throw new WirespanError(
+      "BPF_OBJECT_MISSING",
+      `${options.path} is not there; build it with: npm run build`,
+      { cause },
+    );
+  }
+}
+
+/** Loads and attaches. Whatever fails leaves nothing in the kernel. */
+export async function loadObject(native: Native, options: ObjectOptions): Promise<Loaded> {
+  const { name, bpf } = options;
+  const elf = readFile(options);
+  const { hash } = readObject(elf);
+  if (hash !== bpf.hash) {
+    throw new WirespanError(
+      "WIRE_LAYOUT",
+      `${name}: ${options.path} (layout ${hash}) and its reader (layout ${bpf.hash}) differ; run: npm run build && npm run gen`,
+    );
+  }
+  const constants = Object.entries(options.constants ?? {}).flatMap(([key, value]) => {
+    const layout = bpf.constants[key];
+    return layout && value !== undefined
+      ? [[key, packConstant(`${name}.${key}`, layout, value)] as const]
+      : [];
+  });
+  const choice = new Choice(native, options);
+  const aside = Object.entries(bpf.programs)
+    .filter(([, at]) => at.startsWith("iter/") || at === "syscall")
+    .map(([program]) => program);
+  for (;;) {
+    const hooks = choice.hooks();
+    const chosen = hooks.flatMap((h) => (h.program === undefined ? [] : [h.program]));
+    let object: BpfObject | undefined;
+    try {
+      object = await native.load(name, elf, {
+        programs: [...chosen, ...aside, ...(options.later ?? [])],
+        constants: Object.fromEntries(constants),
+        ...(options.reuse && { reuse: options.reuse }),
+        ...(options.maxEntries && { maxEntries: options.maxEntries }),
+      });
+      for (const program of chosen) object.attach(program);
+      return { object, hooks };
+    } catch (error) {
+      object?.close();
+      choice.strike(error as NativeError, chosen);
+    }
+  }
+}

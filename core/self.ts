@@ -1,0 +1,199 @@
+// The agent's telemetry about itself: what was seen, exported and lost, and how full things are.
+import type { Exporter, Kind } from "../exporters/exporter.ts";
+import { createEmission } from "./emission.ts";
+import type { Engine } from "./engine.ts";
+import type { AttributeSpecs, Metric, Resource, Scope, Signals, Sink, Time } from "./signals.ts";
+
+const OWNER = {
+  "wirespan.plugin.name": {
+    type: "string",
+    requirement: "required",
+    description: "The plugin; `connections` is the core's own program.",
+  },
+} as const satisfies AttributeSpecs;
+
+const COMPONENT = {
+  "otel.component.name": {
+    type: "string",
+    requirement: "required",
+    description: "The exporter's name in the configuration.",
+  },
+  "otel.component.type": { type: "string", requirement: "required", description: "The exporter's type." },
+} as const satisfies AttributeSpecs;
+
+const EXPORTED = {
+  ...COMPONENT,
+  "error.type": {
+    type: "string",
+    requirement: "conditional",
+    enum: ["queue_full", "rejected", "shutdown_timeout", "encode"],
+    description: "Why these were lost; absent: the backend has acknowledged them.",
+  },
+} as const satisfies AttributeSpecs;
+
+const exported = (name: string, unit: string, what: string) =>
+  ({
+    signal: "metric",
+    instrument: "counter",
+    name,
+    unit,
+    description: `${what} that an exporter is done with.`,
+    attributes: EXPORTED,
+  }) as const;
+
+export const SELF = {
+  events: {
+    signal: "metric",
+    instrument: "counter",
+    name: "wirespan.agent.events",
+    unit: "{event}",
+    description:
+      "What programs counted in the kernel: records that they were to send, and what they met beside.",
+    attributes: {
+      ...OWNER,
+      "wirespan.agent.event.kind": {
+        type: "string",
+        requirement: "required",
+        description: "The counter's name in the program.",
+      },
+    },
+  },
+  spans: exported("otel.sdk.exporter.span.exported", "{span}", "Spans"),
+  points: exported("otel.sdk.exporter.metric_data_point.exported", "{data_point}", "Metric points"),
+  logs: exported("otel.sdk.exporter.log.exported", "{log_record}", "Events"),
+  queue: {
+    signal: "metric",
+    instrument: "updowncounter",
+    name: "wirespan.agent.queue.usage",
+    unit: "By",
+    description: "What waits in an exporter's queue.",
+    attributes: COMPONENT,
+  },
+  queueLimit: {
+    signal: "metric",
+    instrument: "updowncounter",
+    name: "wirespan.agent.queue.limit",
+    unit: "By",
+    description: "The bound on an exporter's queue.",
+    attributes: COMPONENT,
+  },
+  ring: {
+    signal: "metric",
+    instrument: "updowncounter",
+    name: "wirespan.agent.ring.usage",
+    unit: "By",
+    description: "What waits in the rings of a plugin's programs.",
+    attributes: OWNER,
+  },
+  ringLimit: {
+    signal: "metric",
+    instrument: "updowncounter",
+    name: "wirespan.agent.ring.limit",
+    unit: "By",
+    description: "The size of the rings of a plugin's programs.",
+    attributes: OWNER,
+  },
+  state: {
+    signal: "metric",
+    instrument: "updowncounter",
+    name: "wirespan.agent.plugin.state",
+    unit: "{plugin}",
+    description: "Plugins by state: 1 for the state that a plugin is in.",
+    attributes: {
+      ...OWNER,
+      "wirespan.agent.plugin.state": {
+        type: "string",
+        requirement: "required",
+        enum: ["running", "failed"],
+        description: "Whether its programs are attached.",
+      },
+    },
+  },
+  bpfTime: {
+    signal: "metric",
+    instrument: "counter",
+    name: "wirespan.bpf.program.time",
+    unit: "s",
+    description: "CPU time of a BPF program (self.bpfStats).",
+    attributes: {
+      ...OWNER,
+      "wirespan.bpf.program.name": { type: "string", requirement: "required", description: "The program." },
+    },
+  },
+} as const satisfies Signals;
+
+const KINDS: readonly (readonly [Kind, "spans" | "points" | "logs"])[] = [
+  ["span", "spans"],
+  ["point", "points"],
+  ["event", "logs"],
+];
+
+export interface SelfOptions {
+  readonly engine: Engine;
+  readonly exporters: readonly Exporter[];
+  readonly resource: Resource;
+  readonly scope: Scope;
+  readonly start: Time;
+  readonly sink: Sink;
+  readonly bpfStats: boolean;
+}
+
+/** What a collection adds about the agent itself. */
+export function createSelf(options: SelfOptions): (time: Time) => readonly Metric[] {
+  const { engine, exporters, resource, scope, start, sink, bpfStats } = options;
+  const { emit, collect } = createEmission(SELF, { scope, sink, host: resource, start, maxSeries: 2000 });
+
+  function observeExporter(exporter: Exporter): void {
+    const component = { "otel.component.name": exporter.name, "otel.component.type": exporter.type };
+    for (const [kind, key] of KINDS) {
+      const balance = exporter.balance(kind);
+      emit[key].observe(balance.acknowledged, component);
+      for (const [cause, count] of Object.entries(balance.lost)) {
+        if (count)
+          emit[key].observe(count, { ...component, "error.type": cause as keyof typeof balance.lost });
+      }
+    }
+    if (!exporter.queue.limit) return;
+    emit.queue.observe(exporter.queue.bytes, component);
+    emit.queueLimit.observe(exporter.queue.limit, component);
+  }
+
+  return (time) => {
+    for (const [owner, counters] of Object.entries(engine.accounts())) {
+      for (const [kind, count] of Object.entries(counters)) {
+        emit.events.observe(count, { "wirespan.plugin.name": owner, "wirespan.agent.event.kind": kind });
+      }
+    }
+    const rings = Object.entries(Object.groupBy(engine.rings(), (ring) => ring.owner));
+    for (const [owner, list] of rings) {
+      const plugin = { "wirespan.plugin.name": owner };
+      emit.ring.observe(
+        list!.reduce((sum, ring) => sum + ring.usage, 0),
+        plugin,
+      );
+      emit.ringLimit.observe(
+        list!.reduce((sum, ring) => sum + ring.limit, 0),
+        plugin,
+      );
+    }
+    for (const { plugin } of engine.hosts) {
+      emit.state.observe(1, {
+        "wirespan.plugin.name": plugin.name,
+        "wirespan.agent.plugin.state": "running",
+      });
+    }
+    for (const { name } of engine.failed) {
+      emit.state.observe(1, { "wirespan.plugin.name": name, "wirespan.agent.plugin.state": "failed" });
+    }
+    if (bpfStats) {
+      for (const { owner, name, runTimeNs } of engine.programs()) {
+        emit.bpfTime.observe(runTimeNs / 1e9, {
+          "wirespan.plugin.name": owner,
+          "wirespan.bpf.program.name": name,
+        });
+      }
+    }
+    for (const exporter of exporters) observeExporter(exporter);
+    return collect(time);
+  };
+}

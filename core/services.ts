@@ -1,0 +1,15 @@
+// What a plugin may ask the core for: `uses: { clock: services.clock }`.
+import type { Clock } from "./clock.ts";
+import type { Connections } from "./connections.ts";
+import { token } from "./container.ts";
+import type { Identity } from "./identity/identity.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Log } from "./log.ts";
+
+export const services = {
+  clock: token<Clock>("clock"),
+  identity: token<Identity>("identity"),
+  kernel: token<Kernel>("kernel"),
+  connections: token<Connections>("connections"),
+  log: token<Log>("log"),
+} as const;

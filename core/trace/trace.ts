@@ -1,0 +1,39 @@
+// `wirespan trace <tool>`: one plugin, live, in the terminal or as lines for another program.
+import { native } from "../../native/index.ts";
+import { sayReady } from "../agent.ts";
+import { Engine } from "../engine.ts";
+import type { TraceRequest } from "./request.ts";
+import { TraceSink } from "./sink.ts";
+
+/** Runs until a signal, the duration or the count is over; throws what keeps the plugin from running. */
+export async function runTrace(request: TraceRequest): Promise<void> {
+  const { plugin, config, log, flags, format, signals, durationMs, count } = request;
+  const over = Promise.withResolvers<void>();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => over.resolve());
+  const engine = await Engine.attach({ config, plugins: [plugin], native, log });
+  try {
+    const [failed] = engine.failed;
+    if (failed) throw failed.error;
+    const write = (text: string) => void process.stdout.write(text);
+    const sink = new TraceSink({ plugin, flags, format, signals, write });
+    engine.run(sink);
+    await engine.collect();
+    sink.start();
+    sayReady([plugin.name]);
+    let collections = 0;
+    const collect = async () => {
+      sink.metrics(await engine.collect());
+      if (++collections === count) over.resolve();
+    };
+    const timer = setInterval(() => void collect(), config.metrics.interval);
+    const end = durationMs === undefined ? undefined : setTimeout(() => over.resolve(), durationMs);
+    await over.promise;
+    clearInterval(timer);
+    clearTimeout(end);
+    if (collections !== count) await collect();
+    engine.drain();
+    sink.flush();
+  } finally {
+    engine.close();
+  }
+}

@@ -1,0 +1,77 @@
+// bcc's view of tcplife.
+import type { Column, Row, TraceView } from "../../core/trace/view.ts";
+
+const text = (key: string) => (row: Row) => {
+  const value = row.attributes[key];
+  return value === undefined ? "-" : String(value);
+};
+
+const kilobytes = (key: string) => (row: Row) => (Number(row.attributes[key] ?? 0) / 1024).toFixed(1);
+
+function addressWidth(wide: boolean): number {
+  return wide ? 26 : 15;
+}
+
+export const trace: TraceView = {
+  options: [
+    { flags: "-T, --time", doc: "print the wall-clock time (HH:MM:SS)" },
+    { flags: "-t, --timestamp", doc: "print seconds since the first row" },
+    { flags: "-w, --wide", doc: "wide columns, for IPv6, and close reason, round trip and retransmits" },
+    { flags: "-s, --csv", doc: "comma-separated values" },
+    { flags: "-p, --pid <pid>", doc: "this process only", setting: "filter.include.pid" },
+    { flags: "-L, --localport <ports>", doc: "these local ports only", setting: "filter.include.localPort" },
+    {
+      flags: "-D, --remoteport <ports>",
+      doc: "these remote ports only",
+      setting: "filter.include.remotePort",
+    },
+    { flags: "-4, --ipv4", doc: "IPv4 only", setting: "filter.include.family", value: "ipv4" },
+    { flags: "-6, --ipv6", doc: "IPv6 only", setting: "filter.include.family", value: "ipv6" },
+  ],
+  rows: "tcp connection",
+  columns({ time, timestamp, wide }) {
+    let first: number | undefined;
+    const columns: Column[] = [
+      { title: "PID", width: 7, cell: text("process.pid") },
+      { title: "COMM", width: 15, cell: text("thread.name") },
+      { title: "IP", width: 2, cell: (row) => (row.attributes["network.type"] === "ipv6" ? "6" : "4") },
+      { title: "LADDR", width: addressWidth(wide === true), cell: text("network.local.address") },
+      { title: "LPORT", width: 5, cell: text("network.local.port") },
+      { title: "RADDR", width: addressWidth(wide === true), cell: text("network.peer.address") },
+      { title: "RPORT", width: 5, cell: text("network.peer.port") },
+      { title: "TX_KB", width: 8, align: "right", cell: kilobytes("wirespan.tcp.bytes_sent") },
+      { title: "RX_KB", width: 8, align: "right", cell: kilobytes("wirespan.tcp.bytes_received") },
+      { title: "MS", width: 10, align: "right", cell: (row) => ((row.duration ?? 0) * 1000).toFixed(2) },
+    ];
+    if (wide) {
+      columns.push(
+        { title: "REASON", width: 12, cell: text("wirespan.tcp.close.reason") },
+        { title: "RETRANS", width: 7, align: "right", cell: text("wirespan.tcp.retransmits") },
+        {
+          title: "RTT_MS",
+          width: 8,
+          align: "right",
+          cell: (row) => (Number(row.attributes["wirespan.tcp.rtt.smoothed"] ?? 0) * 1000).toFixed(3),
+        },
+      );
+    }
+    if (timestamp) {
+      columns.unshift({
+        title: "TIME(s)",
+        width: 9,
+        cell(row) {
+          const at = Date.parse(row.time) / 1000;
+          first ??= at;
+          return (at - first).toFixed(6);
+        },
+      });
+    }
+    if (time)
+      columns.unshift({
+        title: "TIME",
+        width: 8,
+        cell: (row) => new Date(row.time).toTimeString().slice(0, 8),
+      });
+    return columns;
+  },
+};
