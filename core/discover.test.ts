@@ -33,13 +33,25 @@ describe("plugins by folder", () => {
 
   it("fail one by one", async () => {
     const { plugins, failed } = await importPlugins(installedPlugins(folder), folder);
-    assert.deepEqual(plugins.map(({ name }) => name), ["good"]);
-    assert.deepEqual(failed.map(({ name }) => name), ["broken", "misnamed", "nothing"]);
+    assert.deepEqual(
+      plugins.map(({ name }) => name),
+      ["good"],
+    );
+    assert.deepEqual(
+      failed.map(({ name }) => name),
+      ["broken", "misnamed", "nothing"],
+    );
   });
 
   it("must be called as their folder", async () => {
-    await assert.rejects(importPlugin("misnamed", folder), isError("PLUGIN_INVALID", /misnamed calls itself other;/));
-    await assert.rejects(importPlugin("nothing", folder), isError("PLUGIN_INVALID", /exports no plugin by default/));
+    await assert.rejects(
+      importPlugin("misnamed", folder),
+      isError("PLUGIN_INVALID", /misnamed calls itself other;/),
+    );
+    await assert.rejects(
+      importPlugin("nothing", folder),
+      isError("PLUGIN_INVALID", /exports no plugin by default/),
+    );
   });
 
   it("keep the cause of a failure", async () => {
@@ -50,7 +62,13 @@ describe("plugins by folder", () => {
 
   it("are named where another was meant", () => {
     requireInstalled("good", folder);
-    assert.throws(() => requireInstalled("god", folder), isError("USAGE", /called god; did you mean good\?$/));
-    assert.throws(() => requireInstalled("zzzzzzzz", folder), isError("USAGE", /; wirespan plugins lists them\.$/));
+    assert.throws(
+      () => requireInstalled("god", folder),
+      isError("USAGE", /called god; did you mean good\?$/),
+    );
+    assert.throws(
+      () => requireInstalled("zzzzzzzz", folder),
+      isError("USAGE", /; wirespan plugins lists them\.$/),
+    );
   });
 });

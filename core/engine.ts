@@ -47,6 +47,7 @@ export class Engine {
   #coreFeed: Feed | undefined;
   #waker: Waker | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #closed = false;
   #collecting: Promise<readonly Metric[]> | undefined;
 
   private constructor(
@@ -216,6 +217,8 @@ export class Engine {
 
   /** Ends the watching: what is in the rings goes to the sink, nothing stays in the kernel. Idempotent. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     clearInterval(this.#timer);
     for (const { object, hooks } of [this.core.loaded, ...this.hosts.map((h) => h.loaded)]) {
       for (const { program } of hooks) if (program) object.detach(program);

@@ -114,7 +114,11 @@ function settingsOf({ name, trace }: Plugin, flags: Flags): Override[] {
     const path = `plugins.${name}.${setting}`;
     const before = found.get(path);
     const text = value ?? String(given);
-    found.set(path, { path, value: before === undefined ? text : `${before.value},${text}`, flag: option.long ?? spelled });
+    found.set(path, {
+      path,
+      value: before === undefined ? text : `${before.value},${text}`,
+      flag: option.long ?? spelled,
+    });
   }
   return [...found.values()];
 }
