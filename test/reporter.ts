@@ -1,5 +1,5 @@
 // Mocha's spec reporter, which also leaves what happened, skips and their reasons above all, in the
-// file that WIRESPAN_TEST_REPORT names. Mocha takes a reporter only as a default export.
+// file that its option `report` names. Mocha takes a reporter only as a default export.
 import { writeFileSync } from "node:fs";
 import Mocha from "mocha";
 import { reasonOf } from "./skip.ts";
@@ -26,8 +26,8 @@ class Reporter extends Mocha.reporters.Spec {
     runner.on("pending", (test) => skips.push({ title: test.fullTitle(), reason: reasonOf(test) ?? "" }));
     runner.once("end", () => {
       const report: Report = { passed: this.stats.passes, failed: this.stats.failures, skips };
-      const file = process.env.WIRESPAN_TEST_REPORT;
-      if (file) writeFileSync(file, JSON.stringify(report));
+      const file: unknown = options.reporterOptions?.report;
+      if (typeof file === "string") writeFileSync(file, JSON.stringify(report));
     });
   }
 }

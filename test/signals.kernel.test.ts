@@ -50,13 +50,17 @@ describe("npm start", () => {
       const npm: ChildProcess = spawn("npm", ["--silent", "start"], {
         cwd: root,
         detached: true,
-        stdio: "ignore",
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      let said = "";
+      npm.stderr?.setEncoding("utf8").on("data", (text: string) => {
+        said += text;
       });
       await once(npm, "spawn");
       const pid = npm.pid ?? assert.fail("npm has no pid");
       try {
         const ours = await until("the agent's BPF programs", () => {
-          assert.equal(npm.exitCode, null, "npm start ended by itself");
+          assert.equal(npm.exitCode, null, `npm start ended by itself:\n${said}`);
           const tags = session(pid).flatMap(tagsOf);
           const lines = [...loadedPrograms().difference(before)];
           const own = lines.filter((line) => tags.some((tag) => line.includes(`bpf_prog_${tag}_`)));

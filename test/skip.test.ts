@@ -17,8 +17,13 @@ async function report(tests: string): Promise<Report> {
     await writeFile(file, `import { skip } from "${root}test/skip.ts";\n${tests}`);
     const mocha: ChildProcess = spawn(
       process.execPath,
-      [`${root}node_modules/mocha/bin/mocha.js`, "--reporter", `${root}test/reporter.ts`, file],
-      { cwd: root, env: { ...process.env, WIRESPAN_TEST_REPORT: out }, stdio: "ignore" },
+      [
+        `${root}node_modules/mocha/bin/mocha.js`,
+        `--reporter=${root}test/reporter.ts`,
+        `--reporter-option=report=${out}`,
+        file,
+      ],
+      { cwd: root, stdio: "ignore" },
     );
     await once(mocha, "exit");
     return JSON.parse(await readFile(out, "utf8")) as Report;
