@@ -19,7 +19,7 @@ export interface LoadOptions {
   readonly programs: readonly string[];
   /** Bytes for `const volatile` globals, by name; each at most as long as the variable. */
   readonly constants?: Readonly<Record<string, Uint8Array>>;
-  /** Maps that another loaded object already owns, by this object's name for them. */
+  /** Maps that another loaded object already owns, by this object's name for them. EINVAL on another layout. */
   readonly reuse?: Readonly<Record<string, BpfMap>>;
   /** `max_entries` to set before load, by map name (a ring's is its size in bytes). */
   readonly maxEntries?: Readonly<Record<string, number>>;
@@ -71,12 +71,13 @@ export interface BpfMap {
   read(keys: Uint8Array, values: Uint8Array, maxWords?: Uint32Array): number;
   /** The same without summing: value i of CPU c is at (i * cpus + c) * valueSize. */
   readPerCpu(keys: Uint8Array, values: Uint8Array): number;
+  /** A per-CPU value is that of all CPUs, one share behind the other. Throws EINVAL for other lengths. */
   update(key: Uint8Array, value: Uint8Array): void;
   /** False where there was no such key. */
   delete(key: Uint8Array): boolean;
 }
 
-/** The reading end of one BPF ring buffer, mapped by the addon itself. */
+/** The reading end of one BPF ring buffer, mapped by the addon itself. Outlives its object, until `close`. */
 export interface Ring {
   /** Bytes produced and not yet consumed. */
   readonly pending: number;
@@ -86,7 +87,8 @@ export interface Ring {
    * Moves what is committed into one reused buffer and calls `onBatch` once per full buffer:
    * records lie one behind the other, each behind the kernel's 8-byte header (u32 length, u32 page
    * offset) and padded to 8 bytes; discarded records are dropped. The arrays are valid during the
-   * call only. Answers with the number of records.
+   * call only; `length` is the batch's in bytes. At most one ring full is moved in a call. Answers with
+   * the number of records. Where `onBatch` throws, what it was given counts as consumed.
    */
   drain(onBatch: (words: Uint32Array, bytes: Uint8Array, length: number) => void): number;
   close(): void;
@@ -130,7 +132,10 @@ export interface Native {
   tracepointArity(name: string): number;
   /** Whether the running kernel's BTF has this function, and its number of parameters; -1 where absent. */
   functionArity(name: string): number;
-  /** Values by name of an enum in the running kernel's BTF; empty where absent. */
+  /**
+   * Values by name of an enum in the running kernel's BTF; empty where absent. An enum without a name is
+   * asked for by the name of one of its values: `NET_RX_SOFTIRQ`.
+   */
   kernelEnum(name: string): Readonly<Record<string, number>>;
   /** Boot clock to wall clock, from the tightest of several samples. */
   bootOffset(): Offset;

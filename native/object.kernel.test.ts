@@ -169,7 +169,7 @@ describe("BpfObject", () => {
     produce(object, { first: 0, records: 100 });
     statistics.close();
     statistics.close();
-    const [{ runCount, runTimeNs }] = object.programs() as [{ runCount: number; runTimeNs: number }];
+    const { runCount, runTimeNs } = object.programs()[0]!;
     assert.equal(runCount, 1);
     assert.ok(runTimeNs > 0);
   });

@@ -10,6 +10,24 @@ namespace {
 
 constexpr int kKeptMilliseconds = 3000;
 
+bool HasValue(const btf* types, const btf_type* type, const std::string& name) {
+  const auto* member = btf_enum(type);
+  for (int i = 0; i < btf_vlen(type); i++, member++) {
+    if (name == btf__name_by_offset(types, member->name_off)) return true;
+  }
+  return false;
+}
+
+// The enum that has a value of that name; negative where there is none.
+int EnumByValue(const btf* types, const std::string& name) {
+  const int count = btf__type_cnt(types);
+  for (int id = 1; id < count; id++) {
+    const btf_type* type = btf__type_by_id(types, id);
+    if (btf_kind(type) == BTF_KIND_ENUM && HasValue(types, type, name)) return id;
+  }
+  return -ENOENT;
+}
+
 }  // namespace
 
 const btf* KernelTypes::Get(Napi::Env env) {
@@ -55,9 +73,11 @@ Napi::Value KernelEnum(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   KernelTypes& kernel = Environment::Of(env).kernel_types;
   auto result = Napi::Object::New(env);
-  const int id = kernel.Id(env, info[0].As<Napi::String>(), BTF_KIND_ENUM);
-  if (id < 0) return result;
+  const std::string name = info[0].As<Napi::String>();
   const btf* types = kernel.Get(env);
+  int id = kernel.Id(env, name, BTF_KIND_ENUM);
+  if (id < 0) id = EnumByValue(types, name);
+  if (id < 0) return result;
   const btf_type* type = btf__type_by_id(types, id);
   const auto* member = btf_enum(type);
   for (int i = 0; i < btf_vlen(type); i++, member++) {

@@ -32,7 +32,7 @@ class KernelTypes {
 Napi::Value TracepointArity(const Napi::CallbackInfo& info);
 // functionArity(name): number
 Napi::Value FunctionArity(const Napi::CallbackInfo& info);
-// kernelEnum(name): Record<string, number>
+// kernelEnum(name of the enum or of a value): Record<string, number>
 Napi::Value KernelEnum(const Napi::CallbackInfo& info);
 
 }  // namespace wirespan
