@@ -52,18 +52,14 @@ function scalar<T>(
   };
 }
 
-/** Text of which `valid` holds, kept as it is. */
-export function text(
-  expected: string,
-  valid: (text: string) => boolean = () => true,
-  json: Readonly<Record<string, unknown>> = {},
-): Reader<string> {
+/** Text of which `valid` holds, kept as it is written, numbers too. */
+export function text(expected: string, valid: (text: string) => boolean = () => true): Reader<string> {
   return scalar(
     expected,
     (t) => (valid(t) ? t : undefined),
     (v) => typeof v === "string" && valid(v),
     (v) => v,
-    { type: "string", ...json },
+    { type: ["string", "number"] },
   );
 }
 

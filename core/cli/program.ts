@@ -1,6 +1,7 @@
 // The whole command line, command by command.
 import { Command, CommanderError } from "commander";
 import { addAgent } from "./agent.ts";
+import { addCompletion } from "./completion.ts";
 import { addConfig } from "./config.ts";
 import { addDoctor } from "./doctor.ts";
 import { addPlugins } from "./plugins.ts";
@@ -36,5 +37,6 @@ Examples:
   addDoctor(program);
   addPlugins(program);
   addConfig(program);
+  addCompletion(program, createProgram);
   return program;
 }
