@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { loadConfig } from "../config/load.ts";
+import { plugin } from "./plugin.ts";
+import { expectedSeries } from "./series.ts";
+import type { AttributeSpec, MetricSpec } from "./signals.ts";
+
+const attribute = (spec: Partial<AttributeSpec>): AttributeSpec => {
+  return { type: "string", requirement: "required", description: "", ...spec };
+};
+const metric = (name: string, attributes: MetricSpec["attributes"]): MetricSpec => {
+  return { signal: "metric", instrument: "counter", name, unit: "1", description: "", attributes };
+};
+const family = attribute({ enum: ["ipv4", "ipv6"] });
+
+const netqtop = plugin({
+  name: "netqtop",
+  summary: "",
+  config: {},
+  bpf: { hash: "", programs: {}, constants: {}, counters: [], wires: {} },
+  probes: {},
+  signals: {
+    plain: metric("plain", {}),
+    closed: metric("closed", { family, mapped: attribute({ type: "boolean", requirement: "conditional" }) }),
+    opted: metric("opted", { family, pid: attribute({ type: "int", requirement: "opt_in" }) }),
+    open: metric("open", { family, comm: attribute({}) }),
+    event: { signal: "event", name: "event", severity: "INFO", description: "", attributes: {} },
+  },
+  start: () => ({}),
+  trace: { options: [], columns: () => [], rows: "event" },
+});
+
+const expected = (enabled: boolean) => {
+  const flags = [
+    { path: "metrics.maxSeries", value: "500", flag: "--set" },
+    { path: "plugins.netqtop.enabled", value: String(enabled), flag: "--set" },
+  ];
+  return expectedSeries(loadConfig({ env: {}, flags, plugins: [netqtop] }), [netqtop]);
+};
+
+describe("expected number of series", () => {
+  it("is what the attributes can make, without those that are off by default, up to the limit", () => {
+    const found = expected(true).map(({ metric: name, series, bounded }) => [name, series, bounded]);
+    assert.deepEqual(found, [
+      ["plain", 1, "by its attributes"],
+      ["closed", 6, "by its attributes"],
+      ["opted", 2, "by its attributes"],
+      ["open", 500, "by metrics.maxSeries"],
+    ]);
+  });
+
+  it("is none for a plugin that is off", () => {
+    assert.deepEqual(expected(false), []);
+  });
+});
