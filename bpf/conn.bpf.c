@@ -83,42 +83,6 @@ static __always_inline void read_current_owner(struct conn *c, enum owner_source
 	meet(&c->owner);
 }
 
-static __always_inline void read_ends(struct endpoints *e, const struct tcp_sock *tp)
-{
-	const struct sock_common *sk = &tp->inet_conn.icsk_inet.sk.__sk_common;
-	u16 local = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport), peer = bpf_ntohs(sk->skc_dport);
-
-	/* At CLOSE either may be gone already; what was known stays. */
-	if (local)
-		e->local_port = local;
-	if (!peer)
-		return;
-	e->peer_port = peer;
-	if (sk->skc_family == AF_INET) {
-		e->family = 4;
-		*(u32 *)e->local = sk->skc_rcv_saddr;
-		*(u32 *)e->peer = sk->skc_daddr;
-	} else if (sk->skc_v6_daddr.in6_u.u6_addr32[0] == 0 && sk->skc_v6_daddr.in6_u.u6_addr32[1] == 0 &&
-		   sk->skc_v6_daddr.in6_u.u6_addr32[2] == bpf_htonl(0xffff)) {
-		e->family = 4;
-		e->mapped = true;
-		*(u32 *)e->local = sk->skc_v6_rcv_saddr.in6_u.u6_addr32[3];
-		*(u32 *)e->peer = sk->skc_v6_daddr.in6_u.u6_addr32[3];
-	} else {
-		e->family = 6;
-		BPF_CORE_READ_INTO((u32(*)[4])e->local, sk, skc_v6_rcv_saddr.in6_u.u6_addr32);
-		BPF_CORE_READ_INTO((u32(*)[4])e->peer, sk, skc_v6_daddr.in6_u.u6_addr32);
-	}
-}
-
-static __always_inline void read_netns(struct conn *c, const struct sock *sk)
-{
-	struct net *net = sk->__sk_common.skc_net.net;
-
-	c->netns = net->ns.inum;
-	c->netns_cookie = net->net_cookie;
-}
-
 /* At ESTABLISHED or any time later; bytes_acked holds the opener's own SYN. */
 static __always_inline void read_isns(struct conn *c, const struct tcp_sock *tp)
 {

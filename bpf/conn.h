@@ -108,6 +108,49 @@ static __always_inline struct conn *conn_of(struct sock *sk)
 	return c && !c->excluded ? c : NULL;
 }
 
+/* The endpoints in a socket, or in a request for one. Where one of the ports is 0, nothing is known of that end. */
+static __always_inline void read_common_ends(struct endpoints *e, const struct sock_common *sk, u16 local)
+{
+	u16 peer = bpf_ntohs(sk->skc_dport);
+
+	/* At CLOSE either may be gone already; what was known stays. */
+	if (local)
+		e->local_port = local;
+	if (!peer)
+		return;
+	e->peer_port = peer;
+	if (sk->skc_family == AF_INET) {
+		e->family = 4;
+		*(u32 *)e->local = sk->skc_rcv_saddr;
+		*(u32 *)e->peer = sk->skc_daddr;
+	} else if (sk->skc_v6_daddr.in6_u.u6_addr32[0] == 0 && sk->skc_v6_daddr.in6_u.u6_addr32[1] == 0 &&
+		   sk->skc_v6_daddr.in6_u.u6_addr32[2] == bpf_htonl(0xffff)) {
+		e->family = 4;
+		e->mapped = true;
+		*(u32 *)e->local = sk->skc_v6_rcv_saddr.in6_u.u6_addr32[3];
+		*(u32 *)e->peer = sk->skc_v6_daddr.in6_u.u6_addr32[3];
+	} else {
+		e->family = 6;
+		BPF_CORE_READ_INTO((u32(*)[4])e->local, sk, skc_v6_rcv_saddr.in6_u.u6_addr32);
+		BPF_CORE_READ_INTO((u32(*)[4])e->peer, sk, skc_v6_daddr.in6_u.u6_addr32);
+	}
+}
+
+static __always_inline void read_ends(struct endpoints *e, const struct tcp_sock *tp)
+{
+	const struct inet_sock *inet = &tp->inet_conn.icsk_inet;
+
+	read_common_ends(e, &inet->sk.__sk_common, bpf_ntohs(inet->inet_sport));
+}
+
+static __always_inline void read_netns(struct conn *c, const struct sock *sk)
+{
+	struct net *net = sk->__sk_common.skc_net.net;
+
+	c->netns = net->ns.inum;
+	c->netns_cookie = net->net_cookie;
+}
+
 /* A socket's own counters, right for what TCP counts beside the payload. */
 struct traffic {
 	/* Payload that the peer acknowledged, and payload received in order. */
