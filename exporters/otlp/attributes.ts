@@ -1,6 +1,6 @@
 // Attributes as OTLP KeyValues. Everything before a value is known per key and kept with its spec.
 import type { AnyAttributes, AttributeSpecs, AttributeValue } from "../../core/signals.ts";
-import { Template, type Writer, written } from "./writer.ts";
+import { isInt64, Template, type Writer, written } from "./writer.ts";
 
 const STRING = 0x0a;
 const BOOL = 0x10;
@@ -113,11 +113,6 @@ function writeSlow(w: Writer, tag: number, key: string, value: AttributeValue, d
   writeValue(w, value, double);
   w.close(any);
   w.close(pair);
-}
-
-/** Beyond 2^53 a double is still some exact integer, and that is what leaves. */
-function isInt64(value: number): boolean {
-  return Number.isInteger(value) && value < 2 ** 63 && value >= -(2 ** 63);
 }
 
 /** The inside of an AnyValue. */

@@ -1,7 +1,7 @@
 // A metric as an item of ScopeMetrics.
 import type { ExponentialHistogram, Metric, MetricSpec, Point } from "../../core/signals.ts";
 import { AttributeWriter } from "./attributes.ts";
-import { varintSize, type Writer, written } from "./writer.ts";
+import { isInt64, varintSize, type Writer, written } from "./writer.ts";
 
 const CUMULATIVE = 2;
 
@@ -79,7 +79,7 @@ function writeNumberPoint(w: Writer, encoding: Encoding, metric: Metric, point: 
   w.time(point.start);
   w.byte(0x19);
   w.time(metric.time);
-  if (encoding.integer && Number.isInteger(value)) {
+  if (encoding.integer && isInt64(value)) {
     w.byte(0x31);
     w.fixed64(value);
   } else {

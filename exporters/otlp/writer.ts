@@ -170,6 +170,11 @@ export class Writer {
   }
 }
 
+/** Whether a number is an integer that int64 holds; beyond 2^53 it still is some exact integer. */
+export function isInt64(value: number): boolean {
+  return Number.isInteger(value) && value < 2 ** 63 && value >= -(2 ** 63);
+}
+
 /** Bytes that a non-negative integer takes as a varint. */
 export function varintSize(value: number): number {
   let size = 1;

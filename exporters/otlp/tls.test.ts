@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { OtlpSink } from "../../test/otlp-sink.ts";
+import { skip } from "../../test/skip.ts";
+import { connectionSpan } from "../../test/telemetry.ts";
+import type { TlsConfig } from "../config.ts";
+import { createExporters } from "../create.ts";
+
+/** An authority, a server and a client certificate; `-stranger` is of another authority. */
+function makeCertificates(directory: string): void {
+  const openssl = (...args: string[]): void => {
+    execFileSync("openssl", args, { cwd: directory, stdio: "pipe" });
+  };
+  const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+  for (const ca of ["ca", "stranger-ca"]) {
+    openssl("req", "-x509", ...ec, "-keyout", `${ca}.key`, "-out", `${ca}.pem`, "-subj", `/CN=${ca}`);
+  }
+  for (const [name, ca] of [
+    ["server", "ca"],
+    ["client", "ca"],
+    ["stranger", "stranger-ca"],
+  ] as const) {
+    const subject = ["-subj", `/CN=${name}`, "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"];
+    openssl("req", ...ec, "-keyout", `${name}.key`, "-out", `${name}.csr`, ...subject);
+    const authority = ["-CA", `${ca}.pem`, "-CAkey", `${ca}.key`, "-CAcreateserial"];
+    openssl(
+      "x509",
+      "-req",
+      "-in",
+      `${name}.csr`,
+      ...authority,
+      "-days",
+      "2",
+      "-copy_extensions",
+      "copy",
+      "-out",
+      `${name}.pem`,
+    );
+  }
+}
+
+describe("OTLP over TLS", function () {
+  this.timeout(20_000);
+  let directory = "";
+  const file = (name: string): string => join(directory, name);
+
+  before(function () {
+    if (spawnSync("openssl", ["version"]).status !== 0) skip(this, "needs openssl");
+    directory = mkdtempSync(join(tmpdir(), "wirespan-tls-"));
+    makeCertificates(directory);
+  });
+
+  after(() => {
+    if (directory !== "") rmSync(directory, { recursive: true });
+  });
+
+  async function exporting(sink: OtlpSink, tls: TlsConfig, endpoint: string) {
+    const reasons: unknown[] = [];
+    const note = (fields: object): void => {
+      reasons.push((fields as { reason?: unknown }).reason);
+    };
+    const log = { error: note, warn: note, info: () => {}, debug: () => {} };
+    const common = {
+      headers: {},
+      compression: "gzip",
+      timeoutMs: 2000,
+      queueBytes: 1 << 20,
+      signals: ["traces"],
+    } as const;
+    const type = sink.protocol === "grpc" ? "otlp_grpc" : "otlp_http";
+    const fanout = await createExporters({ secure: { type, endpoint, tls, ...common } }, log);
+    fanout.span(connectionSpan(1));
+    await fanout.flush(1500);
+    const { acknowledged } = fanout.exporters[0]!.balance("span");
+    await fanout.shutdown(0);
+    return { acknowledged, reasons };
+  }
+
+  for (const protocol of ["grpc", "http"] as const) {
+    const serve = (): Promise<OtlpSink> => {
+      const [ca, cert, key] = ["ca.pem", "server.pem", "server.key"].map((name) => readFileSync(file(name)));
+      return OtlpSink.start(protocol, { ca: ca!, cert: cert!, key: key! });
+    };
+
+    it(`delivers over ${protocol} with a client certificate`, async () => {
+      await using sink = await serve();
+      const tls = { ca: file("ca.pem"), cert: file("client.pem"), key: file("client.key") };
+      const { acknowledged, reasons } = await exporting(sink, tls, sink.endpoint);
+      assert.equal(acknowledged, 1, `${reasons}`);
+      assert.equal(sink.spans.length, 1);
+    });
+
+    it(`says why over ${protocol} when the backend is of an unknown authority`, async () => {
+      await using sink = await serve();
+      const tls = { ca: file("stranger-ca.pem"), cert: file("client.pem"), key: file("client.key") };
+      const { acknowledged, reasons } = await exporting(sink, tls, sink.endpoint);
+      assert.equal(acknowledged, 0);
+      assert.match(String(reasons[0]), /certificate|signature/i);
+    });
+
+    it(`delivers nothing over ${protocol} with a stranger's certificate, or none`, async () => {
+      await using sink = await serve();
+      const stranger = { ca: file("ca.pem"), cert: file("stranger.pem"), key: file("stranger.key") };
+      for (const tls of [stranger, { ca: file("ca.pem") }]) {
+        const { acknowledged, reasons } = await exporting(sink, tls, sink.endpoint);
+        assert.equal(acknowledged, 0);
+        assert.equal(typeof reasons[0], "string");
+      }
+      assert.equal(sink.attempts, 0);
+    });
+  }
+
+  it("takes a gRPC endpoint without a scheme as TLS", async () => {
+    await using sink = await OtlpSink.start("grpc", {
+      ca: readFileSync(file("ca.pem")),
+      cert: readFileSync(file("server.pem")),
+      key: readFileSync(file("server.key")),
+    });
+    const tls = { ca: file("ca.pem"), cert: file("client.pem"), key: file("client.key") };
+    const endpoint = sink.endpoint.replace("https://127.0.0.1", "localhost");
+    const { acknowledged, reasons } = await exporting(sink, tls, endpoint);
+    assert.equal(acknowledged, 1, `${reasons}`);
+  });
+
+  it("takes a gRPC endpoint without a scheme as plaintext where `insecure` says so", async () => {
+    await using sink = await OtlpSink.start("grpc");
+    const { acknowledged, reasons } = await exporting(
+      sink,
+      { insecure: true },
+      sink.endpoint.replace("http://", ""),
+    );
+    assert.equal(acknowledged, 1, `${reasons}`);
+  });
+});

@@ -1,0 +1,483 @@
+// OTLP protobuf to plain objects, directed by a table of fields and written apart from our writer. It is
+// strict: what the table does not know, or a length that does not fit, is an error.
+
+export type AttributeKind =
+  | "string"
+  | "int"
+  | "double"
+  | "boolean"
+  | "bytes"
+  | "kvlist"
+  | "empty"
+  | `${string}[]`;
+export type Decoded =
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | readonly Decoded[]
+  | { [key: string]: Decoded };
+
+export interface Attributed {
+  readonly attributes: Readonly<Record<string, Decoded>>;
+  /** The wire's types, by attribute: 1 as an int and 1 as a double look alike in JavaScript. */
+  readonly types: Readonly<Record<string, AttributeKind>>;
+  /** Keys that came more than once. */
+  readonly repeated: readonly string[];
+}
+
+export interface DecodedResource extends Attributed {}
+
+export interface DecodedScope extends Attributed {
+  readonly name: string;
+  readonly version: string;
+}
+
+export interface DecodedLink extends Attributed {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly flags: number;
+}
+
+export interface DecodedSpan extends Attributed {
+  /** Lower-case hex, "" where absent. */
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId: string;
+  readonly name: string;
+  readonly kind: number;
+  readonly startTimeUnixNano: bigint;
+  readonly endTimeUnixNano: bigint;
+  readonly links: readonly DecodedLink[];
+  readonly status: { readonly code: number; readonly message: string } | undefined;
+  readonly flags: number;
+}
+
+export interface DecodedNumberPoint extends Attributed {
+  readonly startTimeUnixNano: bigint;
+  readonly timeUnixNano: bigint;
+  readonly asInt: bigint | undefined;
+  readonly asDouble: number | undefined;
+}
+
+export interface DecodedHistogramPoint extends Attributed {
+  readonly startTimeUnixNano: bigint;
+  readonly timeUnixNano: bigint;
+  readonly count: bigint;
+  readonly sum: number | undefined;
+  readonly scale: number;
+  readonly zeroCount: bigint;
+  readonly positive: { readonly offset: number; readonly bucketCounts: readonly bigint[] } | undefined;
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+}
+
+export interface DecodedMetric {
+  readonly name: string;
+  readonly description: string;
+  readonly unit: string;
+  readonly gauge?: { readonly dataPoints: readonly DecodedNumberPoint[] };
+  readonly sum?: {
+    readonly dataPoints: readonly DecodedNumberPoint[];
+    readonly aggregationTemporality: number;
+    readonly isMonotonic: boolean;
+  };
+  readonly exponentialHistogram?: {
+    readonly dataPoints: readonly DecodedHistogramPoint[];
+    readonly aggregationTemporality: number;
+  };
+}
+
+export interface DecodedLog extends Attributed {
+  readonly timeUnixNano: bigint;
+  readonly observedTimeUnixNano: bigint;
+  readonly severityNumber: number;
+  readonly severityText: string;
+  readonly body: Decoded | undefined;
+  readonly eventName: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly flags: number;
+}
+
+interface OfScope {
+  readonly scope: DecodedScope;
+  readonly schemaUrl: string;
+}
+
+interface OfResource {
+  readonly resource: DecodedResource;
+  readonly schemaUrl: string;
+}
+
+export interface DecodedTraces {
+  readonly resourceSpans: readonly (OfResource & {
+    readonly scopeSpans: readonly (OfScope & { readonly spans: readonly DecodedSpan[] })[];
+  })[];
+}
+
+export interface DecodedMetrics {
+  readonly resourceMetrics: readonly (OfResource & {
+    readonly scopeMetrics: readonly (OfScope & { readonly metrics: readonly DecodedMetric[] })[];
+  })[];
+}
+
+export interface DecodedLogs {
+  readonly resourceLogs: readonly (OfResource & {
+    readonly scopeLogs: readonly (OfScope & { readonly logRecords: readonly DecodedLog[] })[];
+  })[];
+}
+
+/** Decodes an ExportTraceServiceRequest; throws on anything malformed or unknown. */
+export function decodeTraces(bytes: Uint8Array): DecodedTraces {
+  return message(bytes, requestOf("Spans", "spans", SPAN)) as unknown as DecodedTraces;
+}
+
+/** Decodes an ExportMetricsServiceRequest; throws on anything malformed or unknown. */
+export function decodeMetrics(bytes: Uint8Array): DecodedMetrics {
+  return message(bytes, requestOf("Metrics", "metrics", METRIC)) as unknown as DecodedMetrics;
+}
+
+/** Decodes an ExportLogsServiceRequest; throws on anything malformed or unknown. */
+export function decodeLogs(bytes: Uint8Array): DecodedLogs {
+  return message(bytes, requestOf("Logs", "logRecords", LOG)) as unknown as DecodedLogs;
+}
+
+type Scalar =
+  | "uint"
+  | "int64"
+  | "sint"
+  | "bool"
+  | "fixed32"
+  | "fixed64"
+  | "sfixed64"
+  | "double"
+  | "string"
+  | "hex";
+
+interface Field {
+  readonly name: string;
+  readonly type: Scalar | "any" | "attributes" | "packed" | Schema;
+  readonly repeated?: boolean;
+  /** Present or undefined; else absent means the zero value. */
+  readonly optional?: boolean;
+}
+
+type Schema = Readonly<Record<number, Field>>;
+
+const one = (name: string, type: Field["type"]): Field => ({ name, type });
+const many = (name: string, type: Field["type"]): Field => ({ name, type, repeated: true });
+const maybe = (name: string, type: Field["type"]): Field => ({ name, type, optional: true });
+
+const ATTRIBUTES = one("attributes", "attributes");
+const DROPPED = one("droppedAttributesCount", "uint");
+const RESOURCE: Schema = { 1: ATTRIBUTES, 2: DROPPED };
+const SCOPE: Schema = { 1: one("name", "string"), 2: one("version", "string"), 3: ATTRIBUTES, 4: DROPPED };
+const LINK: Schema = {
+  1: one("traceId", "hex"),
+  2: one("spanId", "hex"),
+  3: one("traceState", "string"),
+  4: ATTRIBUTES,
+  5: DROPPED,
+  6: one("flags", "fixed32"),
+};
+const SPAN_EVENT: Schema = {
+  1: one("timeUnixNano", "fixed64"),
+  2: one("name", "string"),
+  3: ATTRIBUTES,
+  4: DROPPED,
+};
+const SPAN: Schema = {
+  1: one("traceId", "hex"),
+  2: one("spanId", "hex"),
+  3: one("traceState", "string"),
+  4: one("parentSpanId", "hex"),
+  5: one("name", "string"),
+  6: one("kind", "uint"),
+  7: one("startTimeUnixNano", "fixed64"),
+  8: one("endTimeUnixNano", "fixed64"),
+  9: ATTRIBUTES,
+  10: DROPPED,
+  11: many("events", SPAN_EVENT),
+  12: one("droppedEventsCount", "uint"),
+  13: many("links", LINK),
+  14: one("droppedLinksCount", "uint"),
+  15: maybe("status", { 2: one("message", "string"), 3: one("code", "uint") }),
+  16: one("flags", "fixed32"),
+};
+const NUMBER_POINT: Schema = {
+  2: one("startTimeUnixNano", "fixed64"),
+  3: one("timeUnixNano", "fixed64"),
+  4: maybe("asDouble", "double"),
+  6: maybe("asInt", "sfixed64"),
+  7: ATTRIBUTES,
+  8: one("flags", "uint"),
+};
+const BUCKETS: Schema = { 1: one("offset", "sint"), 2: one("bucketCounts", "packed") };
+const HISTOGRAM_POINT: Schema = {
+  1: ATTRIBUTES,
+  2: one("startTimeUnixNano", "fixed64"),
+  3: one("timeUnixNano", "fixed64"),
+  4: one("count", "fixed64"),
+  5: maybe("sum", "double"),
+  6: one("scale", "sint"),
+  7: one("zeroCount", "fixed64"),
+  8: maybe("positive", BUCKETS),
+  9: maybe("negative", BUCKETS),
+  10: one("flags", "uint"),
+  12: maybe("min", "double"),
+  13: maybe("max", "double"),
+  14: one("zeroThreshold", "double"),
+};
+const TEMPORALITY = one("aggregationTemporality", "uint");
+const METRIC: Schema = {
+  1: one("name", "string"),
+  2: one("description", "string"),
+  3: one("unit", "string"),
+  5: maybe("gauge", { 1: many("dataPoints", NUMBER_POINT) }),
+  7: maybe("sum", { 1: many("dataPoints", NUMBER_POINT), 2: TEMPORALITY, 3: one("isMonotonic", "bool") }),
+  10: maybe("exponentialHistogram", { 1: many("dataPoints", HISTOGRAM_POINT), 2: TEMPORALITY }),
+};
+const LOG: Schema = {
+  1: one("timeUnixNano", "fixed64"),
+  2: one("severityNumber", "uint"),
+  3: one("severityText", "string"),
+  5: maybe("body", "any"),
+  6: ATTRIBUTES,
+  7: DROPPED,
+  8: one("flags", "fixed32"),
+  9: one("traceId", "hex"),
+  10: one("spanId", "hex"),
+  11: one("observedTimeUnixNano", "fixed64"),
+  12: one("eventName", "string"),
+};
+
+function requestOf(signal: string, items: string, item: Schema): Schema {
+  const schemaUrl = one("schemaUrl", "string");
+  const scope: Schema = { 1: one("scope", SCOPE), 2: many(items, item), 3: schemaUrl };
+  const resource: Schema = { 1: one("resource", RESOURCE), 2: many(`scope${signal}`, scope), 3: schemaUrl };
+  return { 1: many(`resource${signal}`, resource) };
+}
+
+type Message = Record<string, unknown>;
+
+const ZERO: Readonly<Record<Exclude<Field["type"], Schema>, unknown>> = {
+  uint: 0,
+  int64: 0n,
+  sint: 0,
+  bool: false,
+  fixed32: 0,
+  fixed64: 0n,
+  sfixed64: 0n,
+  double: 0,
+  string: "",
+  hex: "",
+  any: undefined,
+  attributes: undefined,
+  packed: [],
+};
+
+function message(bytes: Uint8Array, schema: Schema): Message {
+  const reader = new Reader(bytes);
+  const result: Message = {};
+  const pairs: (readonly [string, AttributeKind, Decoded])[] = [];
+  for (const field of Object.values(schema)) {
+    if (field.repeated) result[field.name] = [];
+    else if (!field.optional && typeof field.type === "string") result[field.name] = ZERO[field.type];
+    else if (!field.optional) result[field.name] = undefined;
+  }
+  while (!reader.done) {
+    const [number, wire] = reader.tag();
+    const field = schema[number];
+    if (field === undefined) throw new Error(`unknown field ${number}`);
+    if (field.type === "attributes") {
+      pairs.push(keyValue(reader.delimited(wire, field.name)));
+      continue;
+    }
+    const value = decodeField(reader, field, wire);
+    if (field.repeated) (result[field.name] as unknown[]).push(value);
+    else result[field.name] = value;
+  }
+  if ("attributes" in result) Object.assign(result, attributed(pairs));
+  return result;
+}
+
+function attributed(pairs: readonly (readonly [string, AttributeKind, Decoded])[]): Attributed {
+  const attributes: Record<string, Decoded> = {};
+  const types: Record<string, AttributeKind> = {};
+  const repeated: string[] = [];
+  for (const [key, type, value] of pairs) {
+    if (Object.hasOwn(attributes, key)) repeated.push(key);
+    attributes[key] = value;
+    types[key] = type;
+  }
+  return { attributes, types, repeated };
+}
+
+const WIRE_OF: Readonly<Partial<Record<Scalar, number>>> = {
+  uint: 0,
+  int64: 0,
+  sint: 0,
+  bool: 0,
+  fixed64: 1,
+  sfixed64: 1,
+  double: 1,
+  fixed32: 5,
+};
+
+function decodeField(reader: Reader, { name, type }: Field, wire: number): unknown {
+  if (typeof type === "object") return message(reader.delimited(wire, name), type);
+  if (type === "any") return anyValue(reader.delimited(wire, name))[1];
+  if (type === "string") return text(reader.delimited(wire, name));
+  if (type === "hex") return Buffer.from(reader.delimited(wire, name)).toString("hex");
+  if (type === "packed") {
+    const inner = new Reader(reader.delimited(wire, name));
+    const values: bigint[] = [];
+    while (!inner.done) values.push(inner.varint());
+    return values;
+  }
+  if (type === "attributes" || WIRE_OF[type] !== wire) throw new Error(`${name}: wire type ${wire}`);
+  return scalar(reader, type);
+}
+
+function scalar(reader: Reader, type: Scalar): unknown {
+  switch (type) {
+    case "uint":
+      return Number(reader.varint());
+    case "int64":
+      return BigInt.asIntN(64, reader.varint());
+    case "sint": {
+      const value = reader.varint();
+      return Number((value >> 1n) ^ -(value & 1n));
+    }
+    case "bool":
+      return reader.varint() !== 0n;
+    case "fixed32":
+      return reader.view(4).getUint32(0, true);
+    case "fixed64":
+      return reader.view(8).getBigUint64(0, true);
+    case "sfixed64":
+      return reader.view(8).getBigInt64(0, true);
+    case "double":
+      return reader.view(8).getFloat64(0, true);
+    default:
+      throw new Error(`${type} is no scalar of fixed width`);
+  }
+}
+
+function keyValue(bytes: Uint8Array): readonly [string, AttributeKind, Decoded] {
+  const reader = new Reader(bytes);
+  let key = "";
+  let value: readonly [AttributeKind, Decoded] = ["empty", null];
+  while (!reader.done) {
+    const [number, wire] = reader.tag();
+    const inner = reader.delimited(wire, "KeyValue");
+    if (number === 1) key = text(inner);
+    else if (number === 2) value = anyValue(inner);
+    else throw new Error(`unknown field ${number} of KeyValue`);
+  }
+  return [key, ...value];
+}
+
+function anyValue(bytes: Uint8Array): readonly [AttributeKind, Decoded] {
+  const reader = new Reader(bytes);
+  let result: readonly [AttributeKind, Decoded] = ["empty", null];
+  while (!reader.done) {
+    const [number, wire] = reader.tag();
+    if (number === 1) result = ["string", text(reader.delimited(wire, "string"))];
+    else if (number === 2 && wire === 0) result = ["boolean", reader.varint() !== 0n];
+    else if (number === 3 && wire === 0) result = ["int", integer(BigInt.asIntN(64, reader.varint()))];
+    else if (number === 4 && wire === 1) result = ["double", reader.view(8).getFloat64(0, true)];
+    else if (number === 5) result = arrayValue(reader.delimited(wire, "array"));
+    else if (number === 6) result = kvlist(reader.delimited(wire, "kvlist"));
+    else if (number === 7) result = ["bytes", Buffer.from(reader.delimited(wire, "bytes")).toString("hex")];
+    else throw new Error(`unknown field ${number} (wire type ${wire}) of AnyValue`);
+  }
+  return result;
+}
+
+function arrayValue(bytes: Uint8Array): readonly [AttributeKind, Decoded] {
+  const reader = new Reader(bytes);
+  const values: Decoded[] = [];
+  const types = new Set<string>();
+  while (!reader.done) {
+    const [number, wire] = reader.tag();
+    if (number !== 1) throw new Error(`unknown field ${number} of ArrayValue`);
+    const [type, value] = anyValue(reader.delimited(wire, "values"));
+    types.add(type);
+    values.push(value);
+  }
+  return [`${[...types].join("|") || "string"}[]`, values];
+}
+
+function kvlist(bytes: Uint8Array): readonly [AttributeKind, Decoded] {
+  const reader = new Reader(bytes);
+  const result: Record<string, Decoded> = {};
+  while (!reader.done) {
+    const [key, , value] = keyValue(reader.delimited(reader.tag()[1], "values"));
+    result[key] = value;
+  }
+  return ["kvlist", result];
+}
+
+function integer(value: bigint): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function text(bytes: Uint8Array): string {
+  return utf8.decode(bytes);
+}
+
+class Reader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  get done(): boolean {
+    return this.#at === this.#bytes.length;
+  }
+
+  tag(): readonly [field: number, wire: number] {
+    const tag = Number(this.varint());
+    return [tag >>> 3, tag & 7];
+  }
+
+  varint(): bigint {
+    let value = 0n;
+    for (let shift = 0n; shift < 70n; shift += 7n) {
+      const byte = this.#bytes[this.#at++];
+      if (byte === undefined) throw new Error("varint beyond the end");
+      value |= BigInt(byte & 127) << shift;
+      if (byte < 128) {
+        if (byte === 0 && shift > 0n) throw new Error("varint longer than it need be");
+        return value;
+      }
+    }
+    throw new Error("varint of more than ten bytes");
+  }
+
+  delimited(wire: number, name: string): Uint8Array {
+    if (wire !== 2) throw new Error(`${name}: wire type ${wire} instead of 2`);
+    return this.#take(Number(this.varint()));
+  }
+
+  view(length: number): DataView {
+    const bytes = this.#take(length);
+    return new DataView(bytes.buffer, bytes.byteOffset, length);
+  }
+
+  #take(length: number): Uint8Array {
+    const end = this.#at + length;
+    if (end > this.#bytes.length) throw new Error("length beyond the end");
+    const taken = this.#bytes.subarray(this.#at, end);
+    this.#at = end;
+    return taken;
+  }
+}
