@@ -58,6 +58,8 @@ function buildCollector(scratch: string, out: string): void {
   // and may fail over it; by then the sources are written, and building them needs no tidy.
   const builder = spawnSync(join(scratch, "builder"), ["--config", list, "--skip-compilation"], {
     encoding: "utf8",
+    // It leaves a folder behind in the one for temporary files.
+    env: { ...process.env, TMPDIR: scratch },
   });
   if (!existsSync(join(sources, "main.go")))
     throw new Error(`the Collector's builder failed:\n${builder.stderr}`);
