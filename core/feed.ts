@@ -1,6 +1,7 @@
 // From a loaded object's maps to the handlers of its wires.
 import type { BpfMap, BpfObject, Native, Ring } from "../native/index.ts";
-import type { Bpf, Cursor, RingWire, RowsWire, TableWire } from "./wire.ts";
+import { TableFeed } from "./table-feed.ts";
+import type { Bpf, Cursor, RingWire, RowsWire } from "./wire.ts";
 
 type AnyHandlers = Readonly<Record<string, (fed: never) => void>>;
 
@@ -37,58 +38,6 @@ class RingFeed {
   }
 }
 
-/** A map read whole into buffers that grow to what it holds. */
-class TableFeed {
-  readonly #map: BpfMap;
-  readonly #wire: TableWire<unknown, unknown>;
-  readonly #handle: (rows: never) => void;
-  readonly #maxWords: Uint32Array;
-  #room: number;
-  #keys: Uint8Array;
-  #values: Uint8Array;
-
-  constructor(map: BpfMap, wire: TableWire<unknown, unknown>, handle: (rows: never) => void) {
-    this.#map = map;
-    this.#wire = wire;
-    this.#handle = handle;
-    this.#maxWords = Uint32Array.from(wire.maxWords);
-    this.#room = Math.min(map.maxEntries, 64);
-    this.#keys = new Uint8Array(this.#room * wire.keySize);
-    this.#values = new Uint8Array(this.#room * wire.valueSize);
-  }
-
-  read(): void {
-    this.#handle(this.#rows(this.#fill()) as never);
-  }
-
-  #fill(): number {
-    for (;;) {
-      try {
-        return this.#map.read(this.#keys, this.#values, this.#maxWords);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ENOSPC" || this.#room >= this.#map.maxEntries)
-          throw error;
-        this.#room = Math.min(this.#map.maxEntries, this.#room * 4);
-        this.#keys = new Uint8Array(this.#room * this.#wire.keySize);
-        this.#values = new Uint8Array(this.#room * this.#wire.valueSize);
-      }
-    }
-  }
-
-  *#rows(count: number): Generator<readonly [unknown, unknown]> {
-    const { keySize, valueSize } = this.#wire;
-    const [key, value] = [new this.#wire.key() as Cursor, new this.#wire.value() as Cursor];
-    const keyWords = new Uint32Array(this.#keys.buffer, 0, this.#keys.length >> 2);
-    const valueWords = new Uint32Array(this.#values.buffer, 0, this.#values.length >> 2);
-    const row = [key, value] as const;
-    for (let i = 0; i < count; i++) {
-      key.at(keyWords, this.#keys, i * keySize);
-      value.at(valueWords, this.#values, i * valueSize);
-      yield row;
-    }
-  }
-}
-
 function* rowsOf(bytes: Uint8Array, wire: RowsWire<unknown>): Generator<unknown> {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
   const record = new wire.record() as Cursor;
@@ -112,11 +61,12 @@ export class Feed {
     this.#object = object;
     this.#names = bpf.counters;
     this.#counters = bpf.counters.length ? object.map("counters") : undefined;
+    const { cpus } = native.features();
     for (const [name, wire] of Object.entries(bpf.wires)) {
       const handle = handlers[name]!;
       if (wire.kind === "ring")
         this.#feeds.push(new RingFeed(native.openRing(object.map(name)), wire, handle));
-      else if (wire.kind === "table") this.#tables.push(new TableFeed(object.map(name), wire, handle));
+      else if (wire.kind === "table") this.#tables.push(new TableFeed(object.map(name), wire, cpus, handle));
       else {
         const map = bpf.programs[name] === "iter/bpf_sk_storage_map" ? "conns" : undefined;
         this.#sweeps.push(async () => {

@@ -5,7 +5,7 @@ import type { Emit } from "./emit.ts";
 import type { Settings, SettingsOf } from "./settings.ts";
 import type { Signals } from "./signals.ts";
 import type { TraceView } from "./trace/view.ts";
-import type { Bpf, RingWire, RowsWire, TableWire, Wire } from "./wire.ts";
+import type { Bpf, RingWire, RowsWire, TableRows, TableWire, Wire } from "./wire.ts";
 
 export type Uses = Readonly<Record<string, Token<unknown>>>;
 
@@ -28,7 +28,7 @@ type Handler<W extends Wire> =
   W extends RingWire<infer R>
     ? (record: R) => void
     : W extends TableWire<infer K, infer V>
-      ? (rows: Iterable<readonly [key: K, value: V]>) => void
+      ? (rows: TableRows<K, V>) => void
       : W extends RowsWire<infer R>
         ? (rows: Iterable<R>) => void
         : never;

@@ -30,6 +30,12 @@ export interface TableWire<K, V> {
   readonly value: CursorClass<V>;
 }
 
+/** A table at one collection, read when it is iterated: one row a key, per-CPU values summed. */
+export interface TableRows<K, V> extends Iterable<readonly [key: K, value: V]> {
+  /** One row a key and CPU, of a table whose values are per CPU; others throw EINVAL. */
+  perCpu(): Iterable<readonly [key: K, value: V, cpu: number]>;
+}
+
 /** Records that the iterator program of the same name writes each time it is run. */
 export interface RowsWire<R> {
   readonly kind: "rows";

@@ -44,6 +44,12 @@ describe("the kernel's types", () => {
     assert.equal(new Set(Object.values(reasons)).size > 20, true);
     assert.deepEqual(native.kernelEnum("nonesuch"), {});
   });
+
+  it("find an enum without a name by one of its values", () => {
+    const vectors = native.kernelEnum("NET_RX_SOFTIRQ");
+    assert.deepEqual([vectors.HI_SOFTIRQ, vectors.NET_RX_SOFTIRQ], [0, 3]);
+    assert.deepEqual(native.kernelEnum("HI_SOFTIRQ"), vectors);
+  });
 });
 
 describe("the clock", () => {

@@ -109,6 +109,7 @@ export interface Features {
   readonly libbpf: string;
   /** `none`, `integrity` or `confidentiality`; `unknown` where securityfs does not tell. */
   readonly lockdown: string;
+  /** Possible CPUs: as many shares has a per-CPU value. */
   readonly cpus: number;
 }
 

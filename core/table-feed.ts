@@ -1,0 +1,107 @@
+// A plugin's table, read from its map and handed over row by row.
+import type { BpfMap } from "../native/index.ts";
+import type { Cursor, TableRows, TableWire } from "./wire.ts";
+
+/** A map read whole into buffers that grow to what it holds. */
+class Snapshot {
+  readonly #map: BpfMap;
+  readonly #keySize: number;
+  readonly #valueSize: number;
+  #room: number;
+  #keys!: Uint8Array;
+  #values!: Uint8Array;
+  #keyWords!: Uint32Array;
+  #valueWords!: Uint32Array;
+
+  constructor(map: BpfMap, keySize: number, valueSize: number) {
+    this.#map = map;
+    this.#keySize = keySize;
+    this.#valueSize = valueSize;
+    this.#room = Math.min(map.maxEntries, 64);
+    this.#allocate();
+  }
+
+  #allocate(): void {
+    this.#keys = new Uint8Array(this.#room * this.#keySize);
+    this.#values = new Uint8Array(this.#room * this.#valueSize);
+    this.#keyWords = new Uint32Array(this.#keys.buffer, 0, this.#keys.length >> 2);
+    this.#valueWords = new Uint32Array(this.#values.buffer, 0, this.#values.length >> 2);
+  }
+
+  /** Calls `read` with room enough; its answer, the number of entries. */
+  fill(read: (keys: Uint8Array, values: Uint8Array) => number): number {
+    for (;;) {
+      try {
+        return read(this.#keys, this.#values);
+      } catch (error) {
+        const full = (error as NodeJS.ErrnoException).code === "ENOSPC";
+        if (!full || this.#room >= this.#map.maxEntries) throw error;
+        this.#room = Math.min(this.#map.maxEntries, this.#room * 4);
+        this.#allocate();
+      }
+    }
+  }
+
+  /** Points a cursor at an entry's key. */
+  key(cursor: Cursor, entry: number): void {
+    cursor.at(this.#keyWords, this.#keys, entry * this.#keySize);
+  }
+
+  /** Points a cursor at what begins at this byte of the values. */
+  value(cursor: Cursor, offset: number): void {
+    cursor.at(this.#valueWords, this.#values, offset);
+  }
+}
+
+/** A table's rows, summed over CPUs or not. */
+export class TableFeed implements TableRows<unknown, unknown> {
+  readonly #map: BpfMap;
+  readonly #wire: TableWire<unknown, unknown>;
+  readonly #handle: (rows: never) => void;
+  readonly #maxWords: Uint32Array;
+  readonly #cpus: number;
+  readonly #key: Cursor;
+  readonly #value: Cursor;
+  readonly #sums: Snapshot;
+  #shares: Snapshot | undefined;
+
+  constructor(map: BpfMap, wire: TableWire<unknown, unknown>, cpus: number, handle: (rows: never) => void) {
+    this.#map = map;
+    this.#wire = wire;
+    this.#handle = handle;
+    this.#maxWords = Uint32Array.from(wire.maxWords);
+    this.#cpus = cpus;
+    this.#key = new wire.key() as Cursor;
+    this.#value = new wire.value() as Cursor;
+    this.#sums = new Snapshot(map, wire.keySize, wire.valueSize);
+  }
+
+  read(): void {
+    this.#handle(this as never);
+  }
+
+  *[Symbol.iterator](): Generator<readonly [unknown, unknown]> {
+    const sums = this.#sums;
+    const count = sums.fill((keys, values) => this.#map.read(keys, values, this.#maxWords));
+    const row = [this.#key, this.#value] as const;
+    for (let i = 0; i < count; i++) {
+      sums.key(this.#key, i);
+      sums.value(this.#value, i * this.#wire.valueSize);
+      yield row;
+    }
+  }
+
+  *perCpu(): Generator<readonly [unknown, unknown, number]> {
+    const { keySize, valueSize } = this.#wire;
+    this.#shares ??= new Snapshot(this.#map, keySize, valueSize * this.#cpus);
+    const shares = this.#shares;
+    const count = shares.fill((keys, values) => this.#map.readPerCpu(keys, values));
+    for (let i = 0; i < count; i++) {
+      shares.key(this.#key, i);
+      for (let cpu = 0; cpu < this.#cpus; cpu++) {
+        shares.value(this.#value, (i * this.#cpus + cpu) * valueSize);
+        yield [this.#key, this.#value, cpu];
+      }
+    }
+  }
+}
