@@ -99,6 +99,17 @@ static __always_inline bool has_loopback_peer(const struct endpoints *e)
 	return local[0] == peer[0] && local[1] == peer[1] && local[2] == peer[2] && local[3] == peer[3];
 }
 
+static __always_inline bool is_own(const struct conn *c)
+{
+	return live.self_pid && c->owner.pid == live.self_pid;
+}
+
+static __always_inline void exclude(struct conn *c)
+{
+	c->excluded = true;
+	COUNT(excluded_self);
+}
+
 static __always_inline void on_syn_sent(struct sock *sk, u64 now)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
@@ -117,10 +128,8 @@ static __always_inline void on_syn_sent(struct sock *sk, u64 now)
 	read_netns(c, sk);
 	read_ends(&c->ends, tp);
 	read_current_owner(c, OWNER_CONNECT);
-	if (live.self_pid && c->owner.pid == live.self_pid) {
-		c->excluded = true;
-		COUNT(excluded_self);
-	}
+	if (is_own(c))
+		exclude(c);
 }
 
 static __always_inline void on_listen(struct sock *sk)
@@ -135,6 +144,8 @@ static __always_inline void on_listen(struct sock *sk)
 	c->cookie = bpf_get_socket_cookie(sk);
 	read_netns(c, sk);
 	read_current_owner(c, OWNER_LISTENER);
+	/* Its children are excluded with it, and counted then. */
+	c->excluded = is_own(c);
 }
 
 /* A listener's child: it begins as a copy of the listener's storage, where there was one. */
@@ -147,10 +158,11 @@ static __always_inline void on_syn_recv(struct sock *sk, u64 now)
 		return;
 	}
 	c->opened_at = now;
-	c->before_start = false;
 	c->direction = DIRECTION_INBOUND;
 	c->owner_source = c->owner.pid ? OWNER_LISTENER : OWNER_UNKNOWN;
 	read_netns(c, sk);
+	if (c->excluded)
+		COUNT(excluded_self);
 }
 
 static __always_inline void on_established(struct sock *sk, struct conn *c, u64 now)
@@ -183,10 +195,8 @@ static __always_inline void on_established(struct sock *sk, struct conn *c, u64 
 	if (!here)
 		return;
 	c->peer_is_here = true;
-	if (*here == OPENED_BY_SELF) {
-		c->excluded = true;
-		COUNT(excluded_self);
-	}
+	if (*here == OPENED_BY_SELF && !c->excluded)
+		exclude(c);
 	bpf_map_delete_elem(&opened, &key);
 }
 
@@ -216,7 +226,7 @@ static __always_inline void read_closer(struct sock *sk, struct conn *c)
 
 static __always_inline enum close_reason reason_of(const struct conn *c, u32 left)
 {
-	bool established = c->established_at || c->before_start;
+	bool established = c->established_at;
 
 	switch (c->error) {
 	case ECONNREFUSED:
@@ -253,13 +263,15 @@ static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left, 
 
 	c->closed_at = now;
 	c->error = sk->sk_err;
-	read_closer(sk, c);
+	/* What the network ended was closed by nobody here, whoever handles the packet. */
+	if (!c->error)
+		read_closer(sk, c);
 	c->close_reason = reason_of(c, left);
 	if (!tp)
 		return;
 	read_ends(&c->ends, tp);
 	if (!c->established_at)
-		c->handshake_retransmits = c->before_start ? 0 : tp->total_retrans;
+		c->handshake_retransmits = tp->total_retrans;
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -303,21 +315,74 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 	return 0;
 }
 
+/*
+ * Which side opened, for a connection that is older than the agent: what was sent once is
+ * snd_nxt - ISN - 1 (a FIN apart), and bytes_acked holds the SYN on the opener's side only.
+ */
+static __always_inline enum direction direction_of(const struct tcp_sock *tp, u32 state)
+{
+	bool closing = state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING ||
+		       state == TCP_LAST_ACK;
+	u32 fin = closing && tp->snd_nxt == tp->write_seq;
+	u32 first = tp->snd_nxt - fin - (u32)(tp->bytes_sent - tp->bytes_retrans);
+	u32 base = tp->snd_una - (u32)tp->bytes_acked;
+
+	return first - base == 1 ? DIRECTION_OUTBOUND : first == base ? DIRECTION_INBOUND : DIRECTION_UNKNOWN;
+}
+
+/* What there is to know of a connection that is older than the agent, its owner apart. */
+static __always_inline void read_older(struct conn *c, struct sock *sk, const struct tcp_sock *tp)
+{
+	u32 state = sk->__sk_common.skc_state;
+	struct traffic before;
+
+	c->before_start = true;
+	c->opened_at = bpf_ktime_get_boot_ns();
+	c->cookie = bpf_get_socket_cookie(sk);
+	read_netns(c, sk);
+	read_ends(&c->ends, tp);
+	c->direction = direction_of(tp, state);
+	c->peer_is_here = has_loopback_peer(&c->ends);
+	if (state == TCP_SYN_SENT || state == TCP_SYN_RECV)
+		return;
+	c->established_at = c->opened_at;
+	read_isns(c, tp);
+	read_traffic(&before, tp, c, state);
+	c->sent_before = before.sent_bytes;
+	c->received_before = before.received_bytes;
+}
+
+/* Nobody held it when the agent started: it waited to be accepted, or was on its way between processes. */
+static __always_inline void on_use_of_unmet(struct sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	u32 state = sk->__sk_common.skc_state;
+	struct conn *c;
+
+	if (!tp || state == TCP_CLOSE || state == TCP_LISTEN)
+		return;
+	c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!c) {
+		COUNT(lost_connections);
+		return;
+	}
+	read_older(c, sk, tp);
+	read_current_owner(c, OWNER_IO);
+	if (is_own(c))
+		exclude(c);
+}
+
 /* The first to send or receive owns what was accepted; who does it later is the last user. */
 static __always_inline int on_use(struct sock *sk)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
-	u32 pid = bpf_get_current_pid_tgid() >> 32;
 
-	if (!c)
-		return 0;
-	if (c->owner_source == OWNER_UNKNOWN || c->owner_source == OWNER_LISTENER) {
-		if (c->user.pid == pid && c->owner.pid == pid) {
-			c->owner_source = OWNER_IO;
-			return 0;
-		}
+	if (!c) {
+		on_use_of_unmet(sk);
+	} else if (c->owner_source == OWNER_UNKNOWN || c->owner_source == OWNER_LISTENER) {
+		/* Even of the same process: since it listened it may have changed its user, name and thread. */
 		read_current_owner(c, OWNER_IO);
-	} else if (c->user.pid != pid) {
+	} else if (c->user.pid != bpf_get_current_pid_tgid() >> 32) {
 		read_current(&c->user, live.cgroups);
 		meet(&c->user);
 	}
@@ -407,18 +472,6 @@ static __always_inline void read_holder(struct task *t, struct task_struct *task
 	}
 }
 
-/*
- * Which side opened, for a connection that is older than the agent: what was sent once is
- * snd_nxt - ISN - 1, and bytes_acked holds the SYN on the opener's side only.
- */
-static __always_inline enum direction direction_of(const struct tcp_sock *tp)
-{
-	u32 first = tp->snd_nxt - (u32)(tp->bytes_sent - tp->bytes_retrans);
-	u32 base = tp->snd_una - (u32)tp->bytes_acked;
-
-	return first - base == 1 ? DIRECTION_OUTBOUND : first == base ? DIRECTION_INBOUND : DIRECTION_UNKNOWN;
-}
-
 /* Run once at start: the sockets that processes hold already, in every network namespace. */
 SEC("iter/task_file")
 int seed(struct bpf_iter__task_file *ctx)
@@ -443,20 +496,16 @@ int seed(struct bpf_iter__task_file *ctx)
 	read_holder(&c->owner, task);
 	c->user = c->owner;
 	c->owner_source = OWNER_HOLDER;
-	read_netns(c, sk);
-	c->cookie = bpf_get_socket_cookie(sk);
-	if (live.self_pid && c->owner.pid == live.self_pid)
-		c->excluded = true;
 	if (sk->__sk_common.skc_state == TCP_LISTEN) {
 		c->owner_source = OWNER_LISTENER;
+		c->cookie = bpf_get_socket_cookie(sk);
+		read_netns(c, sk);
+		c->excluded = is_own(c);
 		return 0;
 	}
-	c->before_start = true;
-	c->opened_at = bpf_ktime_get_boot_ns();
-	read_ends(&c->ends, tp);
-	c->direction = direction_of(tp);
-	read_isns(c, tp);
-	c->peer_is_here = has_loopback_peer(&c->ends);
+	read_older(c, sk, tp);
+	if (is_own(c))
+		exclude(c);
 	return 0;
 }
 

@@ -127,6 +127,8 @@ export interface Conn {
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly oldState: number;
+  readonly sentBefore: number;
+  readonly receivedBefore: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -221,6 +223,12 @@ export class ConnCursor implements Conn, Cursor {
   get oldState(): number {
     return this.#words[((this.#at + 344) >> 2)]!;
   }
+  get sentBefore(): number {
+    return this.#words[((this.#at + 352) >> 2)]! + this.#words[((this.#at + 352) >> 2) + 1]! * 4294967296;
+  }
+  get receivedBefore(): number {
+    return this.#words[((this.#at + 360) >> 2)]! + this.#words[((this.#at + 360) >> 2) + 1]! * 4294967296;
+  }
 }
 
 export interface Traffic {
@@ -236,6 +244,7 @@ export interface Traffic {
   readonly rttVarUs: number;
   readonly cwnd: number;
   readonly reordering: number;
+  readonly unread: number;
 }
 
 export class TrafficCursor implements Traffic, Cursor {
@@ -283,6 +292,9 @@ export class TrafficCursor implements Traffic, Cursor {
   get reordering(): number {
     return this.#words[((this.#at + 56) >> 2)]!;
   }
+  get unread(): number {
+    return this.#words[((this.#at + 60) >> 2)]!;
+  }
 }
 
 export interface Connection {
@@ -326,13 +338,13 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 392);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 408);
     return this.#traffic;
   }
 }
 
 export const bpf = {
-  hash: "6ca1ce5f76724958",
+  hash: "af8cf5ab610cc72e",
   programs: {
     on_emit: "tp_btf/inet_sock_set_state",
     on_receive: "tp_btf/tcp_rcv_space_adjust",
@@ -350,6 +362,6 @@ export const bpf = {
   counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections"],
   wires: {
     processes: { kind: "ring", size: 72, record: TaskCursor } as RingWire<Task>,
-    spans: { kind: "ring", size: 456, record: ConnectionCursor } as RingWire<Connection>,
+    spans: { kind: "ring", size: 472, record: ConnectionCursor } as RingWire<Connection>,
   },
 } as const;

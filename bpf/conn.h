@@ -78,7 +78,7 @@ struct conn {
 	u32 wanted_connection;
 	u32 wanted_connect;
 	u32 wanted_accept;
-	/* Older than the agent: `opened_at` is when the agent met it. */
+	/* Older than the agent: `opened_at`, and `established_at` where it was, is when the agent met it. */
 	bool before_start;
 	/* The other end is on this host too, so the acceptor's span can be the opener's child. */
 	bool peer_is_here;
@@ -87,6 +87,9 @@ struct conn {
 	bool excluded;
 	/* The state that the last transition left. */
 	u32 old_state;
+	/* Payload that it had carried when the agent met it. */
+	u64 sent_before;
+	u64 received_before;
 };
 
 struct {
@@ -168,7 +171,8 @@ struct traffic {
 	/* Segments. */
 	u32 cwnd;
 	u32 reordering;
-	u32 padding;
+	/* Payload that came and was never read, bytes. */
+	u32 unread;
 };
 
 /*
@@ -180,11 +184,13 @@ static __always_inline void read_traffic(struct traffic *t, const struct tcp_soc
 					 u32 state)
 {
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	u64 syn = c->direction == DIRECTION_OUTBOUND && (c->established_at || c->before_start);
+	u64 syn = c->direction == DIRECTION_OUTBOUND && c->established_at;
 	u64 fin = state == TCP_FIN_WAIT2 ||
 		  ((state == TCP_LAST_ACK || state == TCP_CLOSING) && c->closed_at && !c->error);
 	u64 done = sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DONE) & 1;
 	u64 acked = tp->bytes_acked, received = tp->bytes_received;
+	/* A FIN is the last that is read. */
+	u32 unread = tp->rcv_nxt - tp->copied_seq;
 
 	t->sent_bytes = acked > syn + fin ? acked - syn - fin : 0;
 	t->received_bytes = received > done ? received - done : 0;
@@ -199,4 +205,5 @@ static __always_inline void read_traffic(struct traffic *t, const struct tcp_soc
 	t->min_rtt_us = tp->rtt_min.s[0].v == ~0u ? 0 : tp->rtt_min.s[0].v;
 	t->cwnd = tp->snd_cwnd;
 	t->reordering = tp->reordering;
+	t->unread = c->established_at && unread ? unread - done : 0;
 }

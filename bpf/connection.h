@@ -61,6 +61,5 @@ static __always_inline void read_connection(struct connection *r, enum span span
 	r->conn = *c;
 	__builtin_memset(r->parent_span_id, 0, sizeof(r->parent_span_id));
 	read_ids(r, c);
-	r->traffic.padding = 0;
 	read_traffic(&r->traffic, tp, c, state);
 }

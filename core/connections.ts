@@ -99,7 +99,7 @@ export interface ConnectionOptions {
 }
 
 function errorOf(c: Connection["conn"]): string | undefined {
-  const established = c.establishedAt > 0 || c.beforeStart;
+  const established = c.establishedAt > 0;
   switch (c.closeReason) {
     case "refused":
       return "connection_refused";

@@ -29,6 +29,11 @@ const STATISTICS = {
     requirement: "recommended",
     description: "Payload sent again, bytes.",
   },
+  "wirespan.tcp.bytes_unread": {
+    type: "int",
+    requirement: "conditional",
+    description: "Payload received that the owner never read, bytes; absent where it read everything.",
+  },
   "wirespan.tcp.lost": {
     type: "int",
     requirement: "recommended",
@@ -80,6 +85,7 @@ function statistics({ traffic, conn }: Connection) {
       "wirespan.tcp.rtt.variation": traffic.rttVarUs / 1e6,
     }),
     ...(traffic.minRttUs && { "wirespan.tcp.rtt.min": traffic.minRttUs / 1e6 }),
+    ...(traffic.unread && { "wirespan.tcp.bytes_unread": traffic.unread }),
     ...(conn.fastopen && { "wirespan.tcp.fastopen": true }),
   };
 }

@@ -3,6 +3,7 @@
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "claim.h"
 #include "conn.h"
 #include "connection.h"
 #include "filter.h"
@@ -60,7 +61,7 @@ struct {
 	__type(value, struct life);
 } blank SEC(".maps");
 
-/* What of a living connection is in the sums already. */
+/* What of a living connection is in the sums already; there from its first sweep to its close. */
 struct counted {
 	u64 sent_bytes;
 	u64 received_bytes;
@@ -100,16 +101,6 @@ static __always_inline struct life *row_of(const struct conn *c)
 	return bpf_map_lookup_elem(&overflow, &zero);
 }
 
-/* Whoever moves the mark from `before` adds the difference: the sweep and the close can't both. */
-static __always_inline u64 claim(u64 *mark, u64 now)
-{
-	u64 before = *mark;
-
-	if (now <= before || __sync_val_compare_and_swap(mark, before, now) != before)
-		return 0;
-	return now - before;
-}
-
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_close, struct sock *sk, int old, int new)
 {
@@ -134,12 +125,16 @@ int BPF_PROG(on_close, struct sock *sk, int old, int new)
 	if (!life)
 		return 0;
 	read_traffic(&traffic, tp, c, old);
-	sent = traffic.sent_bytes;
-	received = traffic.received_bytes;
+	full_barrier();
 	counted = bpf_sk_storage_get(&counts, sk, NULL, 0);
 	if (counted) {
-		sent = claim(&counted->sent_bytes, sent);
-		received = claim(&counted->received_bytes, received);
+		sent = claim(&counted->sent_bytes, traffic.sent_bytes);
+		received = claim(&counted->received_bytes, traffic.received_bytes);
+		/* The socket may connect again, and then counts from zero. */
+		bpf_sk_storage_delete(&counts, sk);
+	} else {
+		sent = traffic.sent_bytes - c->sent_before;
+		received = traffic.received_bytes - c->received_before;
 	}
 	__sync_fetch_and_add(&life->connections, 1);
 	__sync_fetch_and_add(&life->sent_bytes, sent);
@@ -174,33 +169,37 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct tcp_sock *tp;
 	struct life *life;
 	u32 zero = 0, state;
-	bool first;
 
-	if (!sk || !c || c->excluded || c->closed_at || !(c->established_at || c->before_start))
+	if (!sk || !c || c->excluded || c->closed_at || !c->established_at)
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp || !passes(c, now - c->opened_at))
 		return 0;
 	counted = bpf_sk_storage_get(&counts, sk, NULL, 0);
-	first = !counted;
-	if (first)
-		counted = bpf_sk_storage_get(&counts, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!counted) {
+		struct counted met = {
+			.sent_bytes = c->sent_before,
+			.received_bytes = c->received_before,
+			.reported_at = c->opened_at,
+		};
+
+		counted = bpf_sk_storage_get(&counts, sk, &met, BPF_SK_STORAGE_GET_F_CREATE);
+		full_barrier();
+		/* A close that has not found the mark has added everything. */
+		if (counted && *(volatile u64 *)&c->closed_at) {
+			bpf_sk_storage_delete(&counts, sk);
+			return 0;
+		}
+	}
 	if (!counted)
 		return 0;
 	state = sk->__sk_common.skc_state;
 	read_traffic(&traffic, tp, c, state);
-	if (first && c->before_start) {
-		/* What went over it before the agent came is nobody's. */
-		counted->sent_bytes = traffic.sent_bytes;
-		counted->received_bytes = traffic.received_bytes;
-	}
 	life = row_of(c);
 	if (life) {
 		__sync_fetch_and_add(&life->sent_bytes, claim(&counted->sent_bytes, traffic.sent_bytes));
 		__sync_fetch_and_add(&life->received_bytes, claim(&counted->received_bytes, traffic.received_bytes));
 	}
-	if (!counted->reported_at)
-		counted->reported_at = c->opened_at;
 	age = now - counted->reported_at;
 	if (!checkpoint_ns || age < checkpoint_ns)
 		return 0;

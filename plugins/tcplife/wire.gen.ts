@@ -252,6 +252,8 @@ export interface Conn {
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly oldState: number;
+  readonly sentBefore: number;
+  readonly receivedBefore: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -346,6 +348,12 @@ export class ConnCursor implements Conn, Cursor {
   get oldState(): number {
     return this.#words[((this.#at + 344) >> 2)]!;
   }
+  get sentBefore(): number {
+    return this.#words[((this.#at + 352) >> 2)]! + this.#words[((this.#at + 352) >> 2) + 1]! * 4294967296;
+  }
+  get receivedBefore(): number {
+    return this.#words[((this.#at + 360) >> 2)]! + this.#words[((this.#at + 360) >> 2) + 1]! * 4294967296;
+  }
 }
 
 export interface Traffic {
@@ -361,6 +369,7 @@ export interface Traffic {
   readonly rttVarUs: number;
   readonly cwnd: number;
   readonly reordering: number;
+  readonly unread: number;
 }
 
 export class TrafficCursor implements Traffic, Cursor {
@@ -408,6 +417,9 @@ export class TrafficCursor implements Traffic, Cursor {
   get reordering(): number {
     return this.#words[((this.#at + 56) >> 2)]!;
   }
+  get unread(): number {
+    return this.#words[((this.#at + 60) >> 2)]!;
+  }
 }
 
 export interface Connection {
@@ -451,13 +463,13 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 392);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 408);
     return this.#traffic;
   }
 }
 
 export const bpf = {
-  hash: "27e909854e1a5025",
+  hash: "4fc37059e2f413fc",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",
@@ -476,8 +488,6 @@ export const bpf = {
   wires: {
     lives: {
       kind: "table",
-      keySize: 48,
-      valueSize: 6232,
       perCpu: false,
       maxWords: [5,393],
       key: LifeKeyCursor,
@@ -485,13 +495,11 @@ export const bpf = {
     } as TableWire<LifeKey, Life>,
     overflow: {
       kind: "table",
-      keySize: 4,
-      valueSize: 6232,
       perCpu: false,
       maxWords: [5,393],
       key: OverflowKeyCursor,
       value: LifeCursor,
     } as TableWire<OverflowKey, Life>,
-    sweep: { kind: "rows", size: 456, record: ConnectionCursor } as RowsWire<Connection>,
+    sweep: { kind: "rows", size: 472, record: ConnectionCursor } as RowsWire<Connection>,
   },
 } as const;
