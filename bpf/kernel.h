@@ -77,15 +77,32 @@ enum {
 enum { IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
 enum { AF_INET = 2, AF_INET6 = 10 };
 
-/* asm-generic/errno.h */
+/* net/tcp.h, net/inet_connection_sock.h, uapi/linux/tcp.h */
+enum { TCPHDR_SYN = 2, TCPHDR_ACK = 16 };
+enum { ICSK_TIME_LOSS_PROBE = 5 };
+enum { TCP_CA_Recovery = 3, TCP_CA_Loss = 4 };
+
+/* asm-generic/errno.h, linux/errno.h */
 enum {
+	EINTR = 4,
+	EBADF = 9,
+	EAGAIN = 11,
+	ENOMEM = 12,
+	EBUSY = 16,
+	EINVAL = 22,
 	EPIPE = 32,
+	ENOTSOCK = 88,
+	EADDRNOTAVAIL = 99,
 	ENETUNREACH = 101,
 	ECONNABORTED = 103,
 	ECONNRESET = 104,
+	EISCONN = 106,
 	ETIMEDOUT = 110,
 	ECONNREFUSED = 111,
 	EHOSTUNREACH = 113,
+	EALREADY = 114,
+	EINPROGRESS = 115,
+	ERESTARTSYS = 512,
 };
 
 /* linux/sched.h */
@@ -192,6 +209,7 @@ struct tcp_sock {
 	u32 snd_nxt;
 	u32 snd_una;
 	u32 rcv_nxt;
+	u32 copied_seq;
 	u32 srtt_us;
 	u32 mdev_us;
 	u8 syn_data_acked : 1;
@@ -260,6 +278,27 @@ struct task_struct {
 
 struct socket {
 	struct sock *sk;
+};
+
+struct request_sock {
+	struct sock_common __req_common;
+};
+
+struct tcp_request_sock {
+	u32 rcv_isn;
+	u32 snt_isn;
+};
+
+struct sk_buff {
+	struct sock *sk;
+	char cb[48];
+	u32 len;
+};
+
+struct tcp_skb_cb {
+	u32 seq;
+	u16 tcp_gso_segs;
+	u16 tcp_flags;
 };
 
 struct seq_file;
