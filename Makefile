@@ -6,7 +6,7 @@ on_path = $(foreach folder,$(subst :, ,$(PATH)),$(wildcard $(folder)/$(1)))
 # Where Debian keeps <asm/types.h>; other distributions have it in /usr/include.
 multiarch := $(wildcard /usr/include/$(shell uname -m)-linux-gnu)
 
-BPF_CFLAGS := -target bpf -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Ibpf $(multiarch:%=-I%)
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Ibpf $(multiarch:%=-I%)
 objects := $(patsubst %.bpf.c,%.bpf.o,$(wildcard bpf/*.bpf.c plugins/*/*.bpf.c))
 
 .PHONY: all bpf native clean

@@ -29,7 +29,9 @@ export function checks(): { steps: readonly Step[]; skips: readonly Skip[] } {
   }
 
   if (globSync("plugins/*/*.bpf.c").every((source) => existsSync(source.replace(/c$/, "o")))) {
-    steps.push({ name: "generated files", command: [process.execPath, "tools/btfgen.ts", "--check"] });
+    for (const tool of ["histogram-edges", "btfgen", "docgen"]) {
+      steps.push({ name: tool, command: [process.execPath, `tools/${tool}.ts`, "--check"] });
+    }
   } else {
     skips.push({ title: "check generated files", reason: "the BPF objects are not built (npm run build)" });
   }

@@ -54,6 +54,12 @@ case $verb in
   test) exec "$node" tools/test.ts check,unit,native,kernel,backend "$@" ;;
   unit | native | check) exec "$node" tools/test.ts "$verb" "$@" ;;
   build) ;;
-  gen) exec "$node" tools/btfgen.ts "$@" ;;
+  gen)
+    "$node" tools/histogram-edges.ts
+    "$node" tools/btfgen.ts
+    "$node" tools/docgen.ts
+    "$node" core/main.ts config schema >config/wirespan.schema.json.part
+    mv config/wirespan.schema.json.part config/wirespan.schema.json
+    ;;
   backends) exec "$node" tools/backends.ts "$@" ;;
 esac

@@ -1,0 +1,129 @@
+// Fills the generated parts of the READMEs from what plugins declare: everything between
+// `<!-- generated: NAME -->` and `<!-- /generated -->`. With --check: fails on a difference, writes nothing.
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { readerOf } from "../config/formats.ts";
+import { SPANS } from "../core/connections.ts";
+import { importPlugin, installedPlugins, PLUGINS } from "../core/discover.ts";
+import type { Plugin, Probe } from "../core/plugin.ts";
+import { SELF } from "../core/self.ts";
+import type { Settings } from "../core/settings.ts";
+import type { AttributeSpecs, SignalSpec, Signals } from "../core/signals.ts";
+
+const root = join(import.meta.dirname, "..");
+
+function cell(text: string): string {
+  return text.replaceAll("|", "\\|").replaceAll("\n", " ");
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(" | ")} |`;
+  return [line(head), `|${head.map(() => "---|").join("")}`, ...rows.map(line)].join("\n");
+}
+
+function heading(signal: SignalSpec): string {
+  if (signal.signal === "metric") return `\`${signal.name}\` (${signal.instrument}, \`${signal.unit}\`)`;
+  if (signal.signal === "event") return `\`${signal.name}\` (event, ${signal.severity})`;
+  return `\`${signal.name}\` (span)`;
+}
+
+function attributes(specs: AttributeSpecs): string {
+  return table(
+    ["attribute", "type", "requirement", "what it says"],
+    Object.entries(specs).map(([name, a]) => [
+      `\`${name}\``,
+      a.enum ? a.enum.map((e) => `\`${e}\``).join(", ") : a.type,
+      a.requirement.replace("_", "-"),
+      a.description,
+    ]),
+  );
+}
+
+function signals(declared: Signals): string {
+  return Object.values(declared)
+    .map((s) => `**${heading(s)}** ${s.description}\n\n${attributes(s.attributes)}`)
+    .join("\n\n");
+}
+
+function settings(prefix: string, declared: Settings): string {
+  const rows = Object.entries(declared).map(([name, s]) => [
+    `\`${prefix}.${name}\``,
+    typeof s.format === "string" ? s.format : s.format.join(", "),
+    `\`${readerOf(s.format).show(s.default) || "none"}\``,
+    s.doc,
+  ]);
+  if (rows.length === 0)
+    return `None of its own; \`${prefix}.enabled\`, \`.filter\` and \`.ring.bytes\` are every plugin's.`;
+  return `${table(["setting", "takes", "default", "what it does"], rows)}\n\n\`${prefix}.enabled\`, \`.filter\` and \`.ring.bytes\` are every plugin's.`;
+}
+
+function hooks({ bpf, probes }: Plugin): string {
+  const places = (probe: Probe) =>
+    probe.programs
+      .map((c) => (typeof c === "string" ? c : c.program))
+      .map((name) => `\`${bpf.programs[name]}\``)
+      .join(", else ");
+  const rows = Object.entries(probes).map(([thing, p]) => [
+    thing,
+    places(p),
+    p.without ?? "the plugin can't run",
+  ]);
+  return table(["watched", "by", "without it"], rows);
+}
+
+function trace({ name, trace: view }: Plugin): string {
+  const rows = view.options.map((o) => [`\`${o.flags}\``, o.doc]);
+  return (
+    `\`wirespan trace ${name} [options] ${view.arguments ?? ""}\``.replace(" `", "`") +
+    `\n\n${table(["option", "what it does"], rows)}`
+  );
+}
+
+function parts(plugin: Plugin): Record<string, () => string> {
+  return {
+    signals: () => signals(plugin.signals),
+    settings: () => settings(`plugins.${plugin.name}`, plugin.config),
+    hooks: () => hooks(plugin),
+    trace: () => trace(plugin),
+  };
+}
+
+function overview(plugins: readonly Plugin[]): Record<string, () => string> {
+  const names = (p: Plugin) => [...new Set(Object.values(p.signals).map((s) => `\`${s.name}\``))].join(", ");
+  return {
+    plugins: () =>
+      table(
+        ["plugin", "what it tells", "its own signals"],
+        plugins.map((p) => [`[${p.name}](plugins/${p.name}/README.md)`, p.summary, names(p)]),
+      ),
+    connections: () => signals(SPANS),
+    self: () => signals(SELF),
+  };
+}
+
+const check = process.argv.includes("--check");
+
+function fill(path: string, of: Record<string, () => string>): boolean {
+  if (!existsSync(path)) return true;
+  const before = readFileSync(path, "utf8");
+  const after = before.replace(
+    /(<!-- generated: (\w+) -->\n)[\s\S]*?(<!-- \/generated -->)/g,
+    (_, open: string, name: string, close: string) => {
+      const part = of[name];
+      if (!part) throw new Error(`${relative(root, path)}: nothing is generated under the name ${name}`);
+      return `${open}\n${part()}\n\n${close}`;
+    },
+  );
+  if (after === before) return true;
+  if (check) console.error(`${relative(root, path)} is not what the plugins declare; run npm run gen`);
+  else writeFileSync(path, after);
+  return !check;
+}
+
+const plugins = await Promise.all(installedPlugins().map((name) => importPlugin(name)));
+const fresh = [
+  ...plugins.map((plugin) => fill(join(PLUGINS, plugin.name, "README.md"), parts(plugin))),
+  fill(join(root, "README.md"), overview(plugins)),
+  fill(join(root, "docs/signals.md"), overview(plugins)),
+];
+process.exitCode = fresh.every(Boolean) ? 0 : 1;
