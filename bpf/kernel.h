@@ -133,6 +133,10 @@ typedef struct {
 	struct net *net;
 } possible_net_t;
 
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
 struct sock_common {
 	union {
 		struct {
@@ -152,6 +156,7 @@ struct sock_common {
 	unsigned long skc_flags;
 	int skc_bound_dev_if;
 	possible_net_t skc_net;
+	atomic64_t skc_cookie;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 };
@@ -230,6 +235,16 @@ struct path {
 
 struct file {
 	struct path f_path;
+	void *private_data;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
 };
 
 struct mm_struct {
@@ -268,6 +283,7 @@ struct task_struct {
 	int tgid;
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
+	struct files_struct *files;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
 	const struct cred *cred;
@@ -299,6 +315,24 @@ struct tcp_skb_cb {
 	u32 seq;
 	u16 tcp_gso_segs;
 	u16 tcp_flags;
+};
+
+/* include/trace/events/syscalls.h */
+struct trace_event_raw_sys_exit {
+	long id;
+	long ret;
+};
+
+/* Each architecture's own; a system call's arguments are there as they were until it returns. */
+struct pt_regs___x86 {
+	unsigned long di;
+	unsigned long si;
+	unsigned long dx;
+};
+
+struct pt_regs___arm64 {
+	u64 regs[31];
+	u64 orig_x0;
 };
 
 struct seq_file;
