@@ -5,25 +5,24 @@ import type { Cursor, TableRows, TableWire } from "./wire.ts";
 /** A map read whole into buffers that grow to what it holds. */
 class Snapshot {
   readonly #map: BpfMap;
-  readonly #keySize: number;
-  readonly #valueSize: number;
+  readonly #stride: number;
   #room: number;
   #keys!: Uint8Array;
   #values!: Uint8Array;
   #keyWords!: Uint32Array;
   #valueWords!: Uint32Array;
 
-  constructor(map: BpfMap, keySize: number, valueSize: number) {
+  /** `stride`: bytes of one entry's values. */
+  constructor(map: BpfMap, stride: number) {
     this.#map = map;
-    this.#keySize = keySize;
-    this.#valueSize = valueSize;
+    this.#stride = stride;
     this.#room = Math.min(map.maxEntries, 64);
     this.#allocate();
   }
 
   #allocate(): void {
-    this.#keys = new Uint8Array(this.#room * this.#keySize);
-    this.#values = new Uint8Array(this.#room * this.#valueSize);
+    this.#keys = new Uint8Array(this.#room * this.#map.keySize);
+    this.#values = new Uint8Array(this.#room * this.#stride);
     this.#keyWords = new Uint32Array(this.#keys.buffer, 0, this.#keys.length >> 2);
     this.#valueWords = new Uint32Array(this.#values.buffer, 0, this.#values.length >> 2);
   }
@@ -44,7 +43,7 @@ class Snapshot {
 
   /** Points a cursor at an entry's key. */
   key(cursor: Cursor, entry: number): void {
-    cursor.at(this.#keyWords, this.#keys, entry * this.#keySize);
+    cursor.at(this.#keyWords, this.#keys, entry * this.#map.keySize);
   }
 
   /** Points a cursor at what begins at this byte of the values. */
@@ -56,10 +55,11 @@ class Snapshot {
 /** A table's rows, summed over CPUs or not. */
 export class TableFeed implements TableRows<unknown, unknown> {
   readonly #map: BpfMap;
-  readonly #wire: TableWire<unknown, unknown>;
   readonly #handle: (rows: never) => void;
   readonly #maxWords: Uint32Array;
   readonly #cpus: number;
+  /** A map's value may go on behind the wire's, with what the programs keep for themselves. */
+  readonly #stride: number;
   readonly #key: Cursor;
   readonly #value: Cursor;
   readonly #sums: Snapshot;
@@ -67,13 +67,13 @@ export class TableFeed implements TableRows<unknown, unknown> {
 
   constructor(map: BpfMap, wire: TableWire<unknown, unknown>, cpus: number, handle: (rows: never) => void) {
     this.#map = map;
-    this.#wire = wire;
     this.#handle = handle;
     this.#maxWords = Uint32Array.from(wire.maxWords);
     this.#cpus = cpus;
+    this.#stride = map.valueSize;
     this.#key = new wire.key() as Cursor;
     this.#value = new wire.value() as Cursor;
-    this.#sums = new Snapshot(map, wire.keySize, wire.valueSize);
+    this.#sums = new Snapshot(map, this.#stride);
   }
 
   read(): void {
@@ -86,20 +86,19 @@ export class TableFeed implements TableRows<unknown, unknown> {
     const row = [this.#key, this.#value] as const;
     for (let i = 0; i < count; i++) {
       sums.key(this.#key, i);
-      sums.value(this.#value, i * this.#wire.valueSize);
+      sums.value(this.#value, i * this.#stride);
       yield row;
     }
   }
 
   *perCpu(): Generator<readonly [unknown, unknown, number]> {
-    const { keySize, valueSize } = this.#wire;
-    this.#shares ??= new Snapshot(this.#map, keySize, valueSize * this.#cpus);
+    this.#shares ??= new Snapshot(this.#map, this.#stride * this.#cpus);
     const shares = this.#shares;
     const count = shares.fill((keys, values) => this.#map.readPerCpu(keys, values));
     for (let i = 0; i < count; i++) {
       shares.key(this.#key, i);
       for (let cpu = 0; cpu < this.#cpus; cpu++) {
-        shares.value(this.#value, (i * this.#cpus + cpu) * valueSize);
+        shares.value(this.#value, (i * this.#cpus + cpu) * this.#stride);
         yield [this.#key, this.#value, cpu];
       }
     }

@@ -21,8 +21,6 @@ export interface RingWire<R> {
 /** Sums that programs keep; read as a whole at each collection. */
 export interface TableWire<K, V> {
   readonly kind: "table";
-  readonly keySize: number;
-  readonly valueSize: number;
   readonly perCpu: boolean;
   /** u64 words of a value of which the largest is taken, not the sum, over CPUs (fields named max_*). */
   readonly maxWords: readonly number[];

@@ -163,8 +163,7 @@ function source(object: ObjectLayout, from: string, core: string): string {
     const [key, value] = [named(wire.key, `${name}_key`), named(wire.value, `${name}_value`)];
     const [keyType, valueType] = [writer.type(key), writer.type(value)];
     return (
-      `    ${name}: {\n      kind: "table",\n      keySize: ${key.size},\n      valueSize: ${value.size},\n` +
-      `      perCpu: ${wire.perCpu},\n      maxWords: ${JSON.stringify(maxWords(value))},\n` +
+      `    ${name}: {\n      kind: "table",\n      perCpu: ${wire.perCpu},\n      maxWords: ${JSON.stringify(maxWords(value))},\n` +
       `      key: ${keyType}Cursor,\n      value: ${valueType}Cursor,\n    } as TableWire<${keyType}, ${valueType}>,\n`
     );
   });

@@ -59,7 +59,7 @@ function subtract(now: Point["value"], before: Point["value"]): Point["value"] {
   return typeof before === "number" || now.scale !== before.scale ? now : subtractHistogram(now, before);
 }
 
-/** Least and greatest of the difference alone are not known. */
+/** The greatest of the difference alone is known only where it is greater than all before, the least never. */
 function subtractHistogram(now: ExponentialHistogram, before: ExponentialHistogram): ExponentialHistogram {
   const counts = Array.from(
     now.counts,
@@ -72,5 +72,6 @@ function subtractHistogram(now: ExponentialHistogram, before: ExponentialHistogr
     zeroCount: now.zeroCount - before.zeroCount,
     offset: now.offset,
     counts,
+    ...(now.max !== undefined && now.max > (before.max ?? 0) && { max: now.max }),
   };
 }

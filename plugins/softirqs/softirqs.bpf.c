@@ -6,7 +6,7 @@
 #include "histogram.h"
 #include "wire.h"
 
-/* One more than the kernel's NR_SOFTIRQS has ever been needs; a power of two keeps the verifier content. */
+/* More than the kernel's NR_SOFTIRQS has ever been. */
 #define VECTORS 16
 
 struct softirq {
@@ -16,71 +16,118 @@ struct softirq {
 	struct histogram wait;
 };
 
+/* A CPU's share. Softirqs do not migrate, and nothing here is ever cleared but the two marks. */
+struct vector {
+	struct softirq sums;
+	u64 raised_at;
+	/* 0 between runs: an exit whose entry was not seen adds nothing. */
+	u64 entered_at;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, VECTORS);
 	__type(key, u32);
-	__type(value, struct softirq);
+	__type(value, struct vector);
 } vectors SEC(".maps");
 WIRE_TABLE(vectors, u32, struct softirq);
 
-/* A CPU runs one softirq at a time; each vector may have been raised meanwhile. */
-struct pending {
-	u64 entered_at;
-	u64 raised_at[VECTORS];
+struct poll {
+	u64 polls;
+	u64 packets;
+	/* Polls that used up their budget: more was waiting. */
+	u64 exhausted;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct pending);
-} cpu SEC(".maps");
+	__type(value, struct poll);
+} polls SEC(".maps");
+WIRE_TABLE(polls, u32, struct poll);
+
+/* One bit a CPU; the verifier removes the question where all CPUs are watched. */
+const volatile bool only_some_cpus = false;
+const volatile u8 watched_cpus[1024] = {};
+
+static __always_inline bool is_watched(void)
+{
+	u32 cpu;
+
+	if (!only_some_cpus)
+		return true;
+	cpu = bpf_get_smp_processor_id();
+	return watched_cpus[MASKED(cpu >> 3, 1023)] >> (cpu & 7) & 1;
+}
 
 SEC("tp_btf/softirq_raise")
-int BPF_PROG(on_raise, unsigned int vector)
+int BPF_PROG(on_raise, unsigned int number)
 {
-	u32 zero = 0;
-	struct pending *p = bpf_map_lookup_elem(&cpu, &zero);
+	u32 key = number;
+	struct vector *v;
 
+	if (!is_watched())
+		return 0;
+	v = bpf_map_lookup_elem(&vectors, &key);
 	/* The wait runs from the first raise; later ones are served by the same run. */
-	if (p && vector < VECTORS && !p->raised_at[MASKED(vector, VECTORS - 1)])
-		p->raised_at[MASKED(vector, VECTORS - 1)] = bpf_ktime_get_ns();
+	if (v && !v->raised_at)
+		v->raised_at = bpf_ktime_get_ns();
 	return 0;
 }
 
 SEC("tp_btf/softirq_entry")
-int BPF_PROG(on_entry, unsigned int vector)
+int BPF_PROG(on_entry, unsigned int number)
 {
-	u32 zero = 0, key = vector;
-	struct pending *p = bpf_map_lookup_elem(&cpu, &zero);
-	struct softirq *s = bpf_map_lookup_elem(&vectors, &key);
-	u64 now, raised;
+	u32 key = number;
+	struct vector *v;
+	u64 raised;
 
-	if (!p || !s || vector >= VECTORS)
+	if (!is_watched())
 		return 0;
-	now = bpf_ktime_get_ns();
-	s->runs++;
-	p->entered_at = now;
-	raised = p->raised_at[MASKED(vector, VECTORS - 1)];
-	p->raised_at[MASKED(vector, VECTORS - 1)] = 0;
+	v = bpf_map_lookup_elem(&vectors, &key);
+	if (!v)
+		return 0;
+	raised = v->raised_at;
+	v->raised_at = 0;
+	v->sums.runs++;
+	v->entered_at = bpf_ktime_get_ns();
 	if (raised)
-		histogram_add(&s->wait, now - raised);
+		histogram_add(&v->sums.wait, v->entered_at - raised);
 	return 0;
 }
 
 SEC("tp_btf/softirq_exit")
-int BPF_PROG(on_exit, unsigned int vector)
+int BPF_PROG(on_exit, unsigned int number)
 {
-	u32 zero = 0, key = vector;
-	struct pending *p = bpf_map_lookup_elem(&cpu, &zero);
-	struct softirq *s = bpf_map_lookup_elem(&vectors, &key);
+	u32 key = number;
+	struct vector *v;
 
-	/* The first exit after the start may be of a run that was not seen to begin. */
-	if (!p || !s || !p->entered_at)
+	if (!is_watched())
 		return 0;
-	histogram_add(&s->time, bpf_ktime_get_ns() - p->entered_at);
-	p->entered_at = 0;
+	v = bpf_map_lookup_elem(&vectors, &key);
+	if (!v || !v->entered_at)
+		return 0;
+	histogram_add(&v->sums.time, bpf_ktime_get_ns() - v->entered_at);
+	v->entered_at = 0;
+	return 0;
+}
+
+SEC("tp_btf/napi_poll")
+int BPF_PROG(on_poll, void *napi, int work, int budget)
+{
+	struct poll *p;
+	u32 zero = 0;
+
+	if (!is_watched())
+		return 0;
+	p = bpf_map_lookup_elem(&polls, &zero);
+	if (!p)
+		return 0;
+	p->polls++;
+	p->packets += work;
+	if (work >= budget)
+		p->exhausted++;
 	return 0;
 }
 

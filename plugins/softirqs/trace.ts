@@ -1,82 +1,119 @@
 // bcc's view of softirqs.
-import type { ExponentialHistogram, Metric } from "../../core/signals.ts";
-import type { Flags, Row, TraceView } from "../../core/trace/view.ts";
+import type { ExponentialHistogram, Metric, Point } from "../../core/signals.ts";
+import { log2Lines } from "../../core/trace/log2.ts";
+import type { Column, Flags, Row, TraceView } from "../../core/trace/view.ts";
 
-function vectorOf(row: Row): string {
-  return String(row.attributes["wirespan.softirq.vector"]);
+const TIME = "wirespan.softirq.time";
+const RUNS = "wirespan.softirq.runs";
+const DURATION = "wirespan.softirq.duration";
+const LATENCY = "wirespan.softirq.latency";
+
+const vectorOf = ({ attributes }: Pick<Row, "attributes">) => String(attributes["wirespan.softirq.vector"]);
+const cpuOf = ({ attributes }: Pick<Row, "attributes">) =>
+  attributes["cpu.logical_number"] as number | undefined;
+const clock = (row: Row) => new Date(row.time).toTimeString().slice(0, 8);
+
+/** Seconds; the upper edge of the highest bucket where the histogram does not know better. */
+function greatest({ max, counts, offset, scale }: ExponentialHistogram): number {
+  return max ?? (counts.length ? 2 ** ((offset + counts.length) / 2 ** scale) : 0);
 }
 
-function wanted({ count, dist }: Flags): string {
-  if (dist) return "wirespan.softirq.duration";
-  return count ? "wirespan.softirq.runs" : "wirespan.softirq.time";
+function row(metric: Metric, { attributes, value }: Point): Row {
+  const time = new Date(metric.time.sec * 1000 + metric.time.nsec / 1e6).toISOString();
+  const of = typeof value === "number" ? { value } : { histogram: trimmed(value) };
+  return { time, name: metric.spec.name, attributes, ...of };
 }
+
+/** What an interval added does not reach as high as what there was before. */
+function trimmed(h: ExponentialHistogram): ExponentialHistogram {
+  let end = h.counts.length;
+  while (end > 0 && h.counts[end - 1] === 0) end--;
+  return { ...h, counts: Array.prototype.slice.call(h.counts, 0, end) };
+}
+
+const isEmpty = ({ value, histogram }: Row) => value === 0 || histogram?.count === 0;
+
+/** One line a vector (and CPU), with everything that is known of it. */
+function lines(all: readonly Row[]): Row[] {
+  const groups = Map.groupBy(all, (r) => `${vectorOf(r)} ${cpuOf(r)}`);
+  return [...groups.values()].flatMap((group): Row[] => {
+    const of = (name: string) => group.find((r) => r.name === name);
+    const [time, duration, wait] = [of(TIME), of(DURATION)?.histogram, of(LATENCY)?.histogram];
+    if (!time || !duration) return [];
+    const figures = {
+      runs: of(RUNS)?.value ?? 0,
+      max: greatest(duration),
+      waitMean: wait?.count ? wait.sum / wait.count : undefined,
+      waitMax: wait?.count ? greatest(wait) : undefined,
+    };
+    return [{ ...time, histogram: duration, figures }];
+  });
+}
+
+/** Ascending, as bcc sorts. */
+const order = ({ dist, count }: Flags) =>
+  dist
+    ? (a: Row, b: Row) => (vectorOf(a) < vectorOf(b) ? -1 : 1)
+    : (a: Row, b: Row) =>
+        count ? (a.figures?.runs ?? 0) - (b.figures?.runs ?? 0) : (a.value ?? 0) - (b.value ?? 0);
 
 function rows(delta: readonly Metric[], flags: Flags): Row[] {
-  const name = wanted(flags);
-  return delta
-    .filter((m) => m.spec.name === name)
-    .flatMap((m) =>
-      m.points.map((p): Row => {
-        const time = new Date(m.time.sec * 1000 + m.time.nsec / 1e6).toISOString();
-        const value = typeof p.value === "number" ? { value: p.value } : { histogram: p.value };
-        return { time, name, attributes: p.attributes, ...value };
-      }),
-    )
-    .filter((row) => row.value !== 0 && row.histogram?.count !== 0)
-    .sort((a, b) => (vectorOf(a) < vectorOf(b) ? -1 : 1));
+  const all = delta.flatMap((metric) => metric.points.map((point) => row(metric, point)));
+  const seen = all.filter((r) => !isEmpty(r));
+  if (!flags.json) return lines(seen).sort(order(flags));
+  const wanted = flags.dist ? DURATION : flags.count ? RUNS : undefined;
+  return wanted ? seen.filter(({ name }) => name === wanted) : seen;
 }
 
-const BAR = 40;
-
-/** Powers of two of the unit, as bcc prints them; the kernel's finer buckets are summed. */
-function powers(h: ExponentialHistogram, unit: number): Map<number, number> {
-  const slots = new Map<number, number>();
-  for (let i = 0; i < h.counts.length; i++) {
-    const upper = 2 ** ((h.offset + i + 1) / 2 ** h.scale) * unit;
-    const slot = Math.max(0, Math.ceil(Math.log2(upper)));
-    slots.set(slot, (slots.get(slot) ?? 0) + h.counts[i]!);
-  }
-  return slots;
-}
-
-function histogram(row: Row, nanoseconds: boolean): string[] {
-  const h = row.histogram!;
-  const slots = powers(h, nanoseconds ? 1e9 : 1e6);
-  const last = Math.max(...slots.keys());
-  const most = Math.max(...slots.values());
-  const lines = [
-    "",
-    `softirq = ${vectorOf(row)}`,
-    `     ${nanoseconds ? "nsecs" : "usecs"}               : count     distribution`,
+function columns({ nanoseconds, count, timestamp, wide, perCpu }: Flags): Column[] {
+  const [unit, scale] = nanoseconds ? ["nsecs", 1e9] : ["usecs", 1e6];
+  const inUnit = (seconds: number | undefined) =>
+    seconds === undefined ? undefined : Math.round(seconds * scale);
+  const number = (title: string, cell: Column["cell"]): Column => ({
+    title,
+    width: 11,
+    align: "right",
+    cell,
+  });
+  const total = number(`TOTAL_${unit}`, (r) => inUnit(r.value));
+  const runs = number("TOTAL_count", (r) => r.figures?.runs);
+  return [
+    ...(timestamp ? [{ title: "TIME", width: 8, cell: clock }] : []),
+    { title: "SOFTIRQ", width: 16, cell: vectorOf },
+    ...(perCpu ? [{ title: "CPU", width: 4, align: "right", cell: cpuOf } as const] : []),
+    ...(count && !nanoseconds && !wide ? [] : [total]),
+    ...(count || wide ? [runs] : []),
+    ...(wide
+      ? [
+          number(`MAX_${unit}`, (r) => inUnit(r.figures?.max)),
+          number(`WAIT_avg_${unit}`, (r) => inUnit(r.figures?.waitMean)),
+          number(`WAIT_max_${unit}`, (r) => inUnit(r.figures?.waitMax)),
+        ]
+      : []),
   ];
-  for (let slot = 0; slot <= last; slot++) {
-    const count = slots.get(slot) ?? 0;
-    const range = `${String(slot ? 2 ** (slot - 1) + (slot > 1 ? 0 : 0) : 0).padStart(10)} -> ${String(2 ** slot).padEnd(10)}`;
-    const stars = "*".repeat(Math.round((count / most) * BAR)).padEnd(BAR);
-    lines.push(`${range} : ${String(count).padEnd(8)} |${stars}|`);
-  }
-  return lines;
+}
+
+function histograms(all: readonly Row[], { nanoseconds, timestamp }: Flags): string[] {
+  const [unit, scale] = nanoseconds ? (["nsecs", 1e9] as const) : (["usecs", 1e6] as const);
+  const printed = all.flatMap((r) => {
+    const cpu = cpuOf(r);
+    const title = `softirq = ${vectorOf(r)}${cpu === undefined ? "" : `, cpu = ${cpu}`}`;
+    return ["", title, ...log2Lines(r.histogram!, unit, scale)];
+  });
+  return timestamp && all[0] ? [clock(all[0]), ...printed] : printed;
 }
 
 export const trace: TraceView = {
   options: [
     { flags: "-T, --timestamp", doc: "print the time with each interval" },
     { flags: "-N, --nanoseconds", doc: "nanoseconds instead of microseconds" },
-    { flags: "-C, --count", doc: "how often each ran instead of how long" },
+    { flags: "-C, --count", doc: "how often each ran instead of how long; with -N or --wide both" },
     { flags: "-d, --dist", doc: "histograms" },
+    { flags: "-c, --cpu <cpus>", doc: "these CPUs only: 1, or 0,2-5", setting: "cpus" },
+    { flags: "-P, --per-cpu", doc: "one line for each CPU", setting: "perCpu", value: "true" },
   ],
   arguments: "[interval] [count]",
   rows,
-  columns: ({ nanoseconds, count, timestamp }) => [
-    ...(timestamp ? [{ title: "TIME", width: 8, cell: (row: Row) => row.time.slice(11, 19) }] : []),
-    { title: "SOFTIRQ", width: 16, cell: vectorOf },
-    {
-      title: count ? "TOTAL_count" : nanoseconds ? "TOTAL_nsecs" : "TOTAL_usecs",
-      width: 14,
-      align: "right",
-      cell: (row) => Math.round((row.value ?? 0) * (count ? 1 : nanoseconds ? 1e9 : 1e6)),
-    },
-  ],
-  render: (all, { dist, nanoseconds }) =>
-    dist ? all.flatMap((row) => histogram(row, nanoseconds === true)) : undefined,
+  columns,
+  render: (all, flags) => (flags.dist ? histograms(all, flags) : undefined),
 };

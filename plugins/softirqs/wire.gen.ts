@@ -5,6 +5,50 @@ import type { Cursor, TableWire } from "../../core/wire.ts";
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
 
+export interface PollsKey {
+  readonly value: number;
+}
+
+export class PollsKeyCursor implements PollsKey, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get value(): number {
+    return this.#words[((this.#at) >> 2)]!;
+  }
+}
+
+export interface Poll {
+  readonly polls: number;
+  readonly packets: number;
+  readonly exhausted: number;
+}
+
+export class PollCursor implements Poll, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get polls(): number {
+    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+  }
+  get packets(): number {
+    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  }
+  get exhausted(): number {
+    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+  }
+}
+
 export interface VectorsKey {
   readonly value: number;
 }
@@ -88,22 +132,30 @@ export class SoftirqCursor implements Softirq, Cursor {
 }
 
 export const bpf = {
-  hash: "ca12e536bc4c7fda",
+  hash: "5121a1c1aafdbad3",
   programs: {
     on_entry: "tp_btf/softirq_entry",
     on_exit: "tp_btf/softirq_exit",
+    on_poll: "tp_btf/napi_poll",
     on_raise: "tp_btf/softirq_raise",
   },
   constants: {
     histogram_edges: {"kind":"array","size":4096,"element":{"kind":"int","size":8,"signed":false},"length":512},
     histogram_steps: {"kind":"array","size":64,"element":{"kind":"int","size":1,"signed":false},"length":64},
+    only_some_cpus: {"kind":"bool","size":1},
+    watched_cpus: {"kind":"array","size":1024,"element":{"kind":"int","size":1,"signed":false},"length":1024},
   },
   counters: [],
   wires: {
+    polls: {
+      kind: "table",
+      perCpu: true,
+      maxWords: [],
+      key: PollsKeyCursor,
+      value: PollCursor,
+    } as TableWire<PollsKey, Poll>,
     vectors: {
       kind: "table",
-      keySize: 4,
-      valueSize: 6216,
       perCpu: true,
       maxWords: [3,391],
       key: VectorsKeyCursor,
