@@ -28,6 +28,8 @@ export interface Row {
   /** Tables only. */
   readonly value?: number;
   readonly histogram?: ExponentialHistogram;
+  /** Tables only: what else the plugin's columns show of the line. */
+  readonly figures?: Readonly<Record<string, number | undefined>>;
 }
 
 export interface Column {
