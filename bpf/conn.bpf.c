@@ -6,6 +6,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "conn.h"
+#include "connect_exit.h"
 #include "connection.h"
 #include "task.h"
 #include "wire.h"
@@ -32,6 +33,17 @@ struct counters {
 	u64 lost_connections;
 };
 WIRE_COUNTERS(struct counters);
+
+/* Attempts that fail without a change of state are watched. */
+const volatile bool watch_connect_exits = false;
+
+/* The socket's cookie of the connect() that a thread is in, once its socket left CLOSE. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u32);
+	__type(value, u64);
+} connecting SEC(".maps");
 
 struct known_process {
 	u64 started_at;
@@ -128,6 +140,8 @@ static __always_inline void on_syn_sent(struct sock *sk, u64 now)
 	read_netns(c, sk);
 	read_ends(&c->ends, tp);
 	read_current_owner(c, OWNER_CONNECT);
+	if (watch_connect_exits)
+		bpf_map_update_elem(&connecting, &c->owner.tid, &c->cookie, BPF_ANY);
 	if (is_own(c))
 		exclude(c);
 }
@@ -178,7 +192,8 @@ static __always_inline void on_established(struct sock *sk, struct conn *c, u64 
 	read_ends(&c->ends, tp);
 	read_isns(c, tp);
 	if (c->direction == DIRECTION_OUTBOUND) {
-		c->fastopen = BPF_CORE_READ_BITFIELD(tp, syn_data_acked);
+		/* syn_data_acked is set only after this; of what the SYN-ACK acknowledged, one is the SYN. */
+		c->fastopen = tp->bytes_acked > 1;
 		key = (u64)c->own_isn << 32 | c->peer_isn;
 		value = c->excluded ? OPENED_BY_SELF : OPENED_HERE;
 		bpf_map_update_elem(&opened, &key, &value, BPF_ANY);
@@ -266,6 +281,9 @@ static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left, 
 	/* What the network ended was closed by nobody here, whoever handles the packet. */
 	if (!c->error)
 		read_closer(sk, c);
+	/* connect() itself gives up before a SYN leaves: no port was free, or this pair of ends is taken. */
+	if (tp && left == TCP_SYN_SENT && !c->error && !sk->sk_shutdown && !tp->segs_out)
+		c->error = EADDRNOTAVAIL;
 	c->close_reason = reason_of(c, left);
 	if (!tp)
 		return;
@@ -427,14 +445,14 @@ int BPF_PROG(on_emit, struct sock *sk, int old, int new)
 {
 	struct conn *c;
 
-	if (new != TCP_CLOSE && old != TCP_SYN_SENT)
+	if (new != TCP_CLOSE && !ends_handshake(old, new))
 		return 0;
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	c = conn_of(sk);
 	if (!c)
 		return 0;
-	if (old == TCP_SYN_SENT && c->wanted_connect) {
+	if (c->wanted_connect) {
 		emit(sk, c, SPAN_CONNECT, c->wanted_connect);
 		c->wanted_connect = 0;
 	}
@@ -443,6 +461,52 @@ int BPF_PROG(on_emit, struct sock *sk, int old, int new)
 		emit(sk, c, SPAN_CONNECTION, c->wanted_connection);
 		c->wanted_connection = 0;
 	}
+	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_connect")
+int on_connect_exit(struct trace_event_raw_sys_exit *ctx)
+{
+	u32 zero = 0, tid = bpf_get_current_pid_tgid();
+	struct conn *c = bpf_map_lookup_elem(&attempt, &zero);
+	u64 *mark = bpf_map_lookup_elem(&connecting, &tid);
+	u64 cookie = mark ? *mark : 0;
+
+	if (!c)
+		return 0;
+	/* Nobody's, until it is known to be one. */
+	c->opened_at = 0;
+	if (mark)
+		bpf_map_delete_elem(&connecting, &tid);
+	if (!fails_at_once(ctx->ret) || !read_attempt(c, cookie))
+		return 0;
+	c->error = -ctx->ret;
+	c->close_reason = reason_of(c, TCP_CLOSE);
+	read_current_owner(c, OWNER_CONNECT);
+	if (live.self_pid && c->owner.pid == live.self_pid)
+		c->excluded = true;
+	c->closed_at = c->opened_at = bpf_ktime_get_boot_ns();
+	return 0;
+}
+
+/* Attached after every plugin's programs. */
+SEC("tp/syscalls/sys_exit_connect")
+int on_connect_emit(void *ctx)
+{
+	struct conn *c = attempt_of();
+	struct connection *r;
+
+	if (!c || !c->wanted_connect)
+		return 0;
+	COUNT(seen_spans);
+	r = bpf_ringbuf_reserve(&spans, sizeof(*r), 0);
+	if (!r) {
+		COUNT(lost_spans);
+		return 0;
+	}
+	r->wanted = c->wanted_connect;
+	read_attempt_span(r, c);
+	bpf_ringbuf_submit(r, wake_at_quarter(&spans));
 	return 0;
 }
 

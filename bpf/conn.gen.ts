@@ -344,8 +344,10 @@ export class ConnectionCursor implements Connection, Cursor {
 }
 
 export const bpf = {
-  hash: "af8cf5ab610cc72e",
+  hash: "80faa429a379f82d",
   programs: {
+    on_connect_emit: "tp/syscalls/sys_exit_connect",
+    on_connect_exit: "tp/syscalls/sys_exit_connect",
     on_emit: "tp_btf/inet_sock_set_state",
     on_receive: "tp_btf/tcp_rcv_space_adjust",
     on_send: "tp_btf/sock_send_length",
@@ -357,6 +359,7 @@ export const bpf = {
     boot: {"kind":"int","size":8,"signed":false},
     id_key: {"kind":"struct","name":"id_key","size":16,"fields":[{"name":"k0","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"k1","offset":8,"layout":{"kind":"int","size":8,"signed":false}}]},
     plugin_bit: {"kind":"int","size":4,"signed":false},
+    watch_connect_exits: {"kind":"bool","size":1},
   },
   live: {"kind":"struct","name":"","size":264,"fields":[{"name":"self_pid","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":8,"layout":{"kind":"array","size":256,"element":{"kind":"struct","name":"watched_cgroup","size":16,"fields":[{"name":"id","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"level","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"used","offset":12,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]},
   counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections"],

@@ -100,8 +100,40 @@ struct {
 	__type(value, struct conn);
 } conns SEC(".maps");
 
+/*
+ * A connect() that failed while its socket never left CLOSE (no route, not permitted), during the end of
+ * its system call: the core fills it, plugins' programs on that tracepoint say who wants its span, and the
+ * core emits it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct conn);
+} attempt SEC(".maps");
+
+static __always_inline struct conn *attempt_of(void)
+{
+	u32 zero = 0;
+	struct conn *c = bpf_map_lookup_elem(&attempt, &zero);
+
+	return c && c->opened_at && !c->excluded ? c : NULL;
+}
+
 /* This plugin's bit in the wanted_* masks. */
 const volatile u32 plugin_bit = 0;
+
+/* A handshake of ours ends here. With a simultaneous open, SYN_RECV is on its way. */
+static __always_inline bool ends_handshake(int old, int new)
+{
+	return (old == TCP_SYN_SENT && new != TCP_SYN_RECV) ||
+	       (old == TCP_SYN_RECV && (new == TCP_ESTABLISHED || new == TCP_CLOSE));
+}
+
+static __always_inline u64 handshake_duration(const struct conn *c)
+{
+	return (c->established_at ? c->established_at : c->closed_at) - c->opened_at;
+}
 
 /* The connection of a socket that plugins may see. */
 static __always_inline struct conn *conn_of(struct sock *sk)

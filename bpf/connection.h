@@ -63,3 +63,12 @@ static __always_inline void read_connection(struct connection *r, enum span span
 	read_ids(r, c);
 	read_traffic(&r->traffic, tp, c, state);
 }
+
+/* An attempt that failed at once: there is no handshake to count anything of. */
+static __always_inline void read_attempt_span(struct connection *r, const struct conn *c)
+{
+	r->span = SPAN_CONNECT;
+	r->conn = *c;
+	read_ids(r, c);
+	__builtin_memset(&r->traffic, 0, sizeof(r->traffic));
+}

@@ -89,6 +89,8 @@ export const ERROR_TYPES = [
   "timed_out",
   "network_unreachable",
   "host_unreachable",
+  "address_not_available",
+  "permission_denied",
   "connection_reset",
   "aborted",
   "_OTHER",

@@ -1,8 +1,9 @@
 // The core's own program: the state of every connection, and the spans that tell of them. Each span is
 // declared and emitted here, once, however many plugins ask for it; they add attributes.
-import type { Connection, Task } from "../bpf/conn.gen.ts";
+import { constants } from "node:os";
+import type { CloseReason, Connection, Task } from "../bpf/conn.gen.ts";
 import { formatAddress, parseCidr } from "./address.ts";
-import { CLOSE_REASON, CONNECTION, ERROR_TYPE } from "./attributes.ts";
+import { CLOSE_REASON, CONNECTION, ERROR_TYPE, type ERROR_TYPES } from "./attributes.ts";
 import type { Clock } from "./clock.ts";
 import type { Identity } from "./identity/identity.ts";
 import type {
@@ -14,6 +15,10 @@ import type {
   Sink,
   SpanSpec,
 } from "./signals.ts";
+
+const { errno } = constants;
+
+type ErrorType = (typeof ERROR_TYPES)[number];
 
 const WHO: Record<"last_user" | "closer", string> = {
   last_user: "was the last to send or receive",
@@ -66,7 +71,21 @@ export const SPANS = {
     signal: "span",
     name: "tcp connect",
     description: "A handshake, from connect() to its outcome.",
-    attributes: { ...CONNECTION, ...ERROR_TYPE },
+    attributes: {
+      ...CONNECTION,
+      ...ERROR_TYPE,
+      "wirespan.tcp.close.reason": {
+        ...CLOSE_REASON["wirespan.tcp.close.reason"],
+        requirement: "conditional",
+        description: "What ended an attempt that failed.",
+      },
+      "wirespan.errno": {
+        type: "int",
+        requirement: "conditional",
+        description:
+          "The error of an attempt that failed, as the kernel numbers it; absent where it was given up.",
+      },
+    },
   },
 } as const satisfies Record<string, SpanSpec>;
 
@@ -86,7 +105,7 @@ export interface Connections {
    */
   ask(span: SpanKey, addition?: Addition): void;
   /** The attributes and the resource that any signal about a connection has. Valid at once, keeps nothing. */
-  attributes(connection: Connection): AnyAttributes;
+  attributes(connection: Pick<Connection, "conn">): AnyAttributes;
   resource(task: Task): Resource;
 }
 
@@ -98,28 +117,44 @@ export interface ConnectionOptions {
   readonly kind: "internal" | "client-server";
 }
 
-function errorOf(c: Connection["conn"]): string | undefined {
-  const established = c.establishedAt > 0;
+const UNREACHABLE: Readonly<Record<number, ErrorType>> = {
+  [errno.EPERM]: "permission_denied",
+  [errno.EACCES]: "permission_denied",
+  [errno.EADDRNOTAVAIL]: "address_not_available",
+  [errno.ENETUNREACH]: "network_unreachable",
+  [errno.EHOSTUNREACH]: "host_unreachable",
+};
+
+function errorOf(c: Connection["conn"]): ErrorType | undefined {
+  if (!(c.establishedAt > 0)) return connectError(c.closeReason, c.error);
   switch (c.closeReason) {
-    case "refused":
-      return "connection_refused";
     case "timeout":
       return "timed_out";
     case "unreachable":
-      return c.error === 101 ? "network_unreachable" : c.error === 113 ? "host_unreachable" : "_OTHER";
+      return UNREACHABLE[c.error] ?? "_OTHER";
     case "rst_received":
       return "connection_reset";
-    case "aborted":
-    case "killed":
-      return established ? undefined : "aborted";
     default:
       return undefined;
   }
 }
 
-/** The outcome of a handshake that may have succeeded. */
-function connectErrorOf(c: Connection["conn"]): string | undefined {
-  return c.establishedAt > 0 ? undefined : errorOf(c);
+/** The outcome of an attempt to connect, from what closed it (`none`: it succeeded) and the kernel's error. */
+export function connectError(reason: CloseReason, error: number): ErrorType | undefined {
+  switch (reason) {
+    case "none":
+      return undefined;
+    case "refused":
+      return "connection_refused";
+    case "timeout":
+      return "timed_out";
+    case "unreachable":
+      return UNREACHABLE[error] ?? "_OTHER";
+    case "rst_received":
+      return "connection_reset";
+    default:
+      return "aborted";
+  }
 }
 
 function isZero(bytes: Uint8Array): boolean {
@@ -192,11 +227,16 @@ export class ConnectionSpans {
   take(record: Connection): void {
     const { conn, span } = record;
     const outbound = conn.direction === "outbound";
-    const error = span === "connect" ? connectErrorOf(conn) : errorOf(conn);
+    const failed = span === "connect" && !(conn.establishedAt > 0);
+    const error = span === "connection" || failed ? errorOf(conn) : undefined;
     const end = span === "connect" && conn.establishedAt ? conn.establishedAt : conn.closedAt;
     const attributes: Record<string, AnyAttributes[string]> = this.#attributes(record);
     if (error) attributes["error.type"] = error;
     if (span === "connection") this.#close(record, attributes);
+    if (failed) {
+      attributes["wirespan.tcp.close.reason"] = conn.closeReason;
+      if (conn.error) attributes["wirespan.errno"] = conn.error;
+    }
     for (const { bit, addition } of this.#asked[span]) {
       if (addition && record.wanted & bit) Object.assign(attributes, addition.of(record));
     }
@@ -218,7 +258,7 @@ export class ConnectionSpans {
     });
   }
 
-  #attributes(record: Connection): Record<string, AnyAttributes[string]> {
+  #attributes(record: Pick<Connection, "conn">): Record<string, AnyAttributes[string]> {
     const { conn } = record;
     const { ends, owner } = conn;
     const family = ends.family === 4 ? "ipv4" : "ipv6";

@@ -24,6 +24,16 @@ const PROBES = {
   },
 } as const;
 
+const CONNECT_EXIT = "tp/syscalls/sys_exit_connect";
+
+/** On where a plugin asks for what such attempts are. */
+const CONNECT_EXITS = {
+  "attempts that fail at once": {
+    programs: ["on_connect_exit"],
+    without: "attempts to connect that fail before the socket's state changes: no route, not permitted",
+  },
+} as const;
+
 /** The SipHash key that all hosts share: docs/ids.md. */
 function idKey(salt: string): Uint8Array {
   return createHash("sha256").update(`wirespan ids v1\0${salt}`).digest().subarray(0, 16);
@@ -51,24 +61,32 @@ function netnsInode(text: string): number {
 
 export class CoreProgram {
   readonly loaded: Loaded;
-  readonly conns: BpfMap;
+  /** The maps that plugins' objects share. */
+  readonly shared: Readonly<Record<string, BpfMap>>;
   readonly #cgroups: WatchedCgroups;
 
   private constructor(loaded: Loaded, cgroups: WatchedCgroups) {
     this.loaded = loaded;
-    this.conns = loaded.object.map("conns");
+    this.shared = { conns: loaded.object.map("conns"), attempt: loaded.object.map("attempt") };
     this.#cgroups = cgroups;
   }
 
-  static async load(native: Native, config: Config, cgroups: WatchedCgroups): Promise<CoreProgram> {
+  /** `hooks`: what the plugins' programs hook, for what the core must do before and after them. */
+  static async load(
+    native: Native,
+    config: Config,
+    cgroups: WatchedCgroups,
+    hooks: ReadonlySet<string>,
+  ): Promise<CoreProgram> {
+    const watchesExits = hooks.has(CONNECT_EXIT);
     const loaded = await loadObject(native, {
       name: "connections",
       path: join(import.meta.dirname, "../bpf/conn.bpf.o"),
       bpf,
-      probes: PROBES,
-      constants: idConstants(config),
+      probes: { ...PROBES, ...(watchesExits && CONNECT_EXITS) },
+      constants: { ...idConstants(config), watch_connect_exits: watchesExits },
       maxEntries: { spans: config.ring.core },
-      later: ["on_emit"],
+      later: ["on_emit", ...(watchesExits ? ["on_connect_emit"] : [])],
     });
     const program = new CoreProgram(loaded, cgroups);
     program.#write(config.self.exclude ? loaded.object.run("whoami") : 0);
@@ -85,6 +103,7 @@ export class CoreProgram {
   async begin(config: Config): Promise<void> {
     this.#write(config.self.exclude ? this.loaded.object.run("whoami") : 0);
     this.loaded.object.attach("on_emit");
+    if (this.loaded.hooks.some(({ at }) => at === CONNECT_EXIT)) this.loaded.object.attach("on_connect_emit");
     await this.loaded.object.iterate("seed");
   }
 

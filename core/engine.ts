@@ -17,7 +17,7 @@ import { Identity } from "./identity/identity.ts";
 import { Proc } from "./identity/proc.ts";
 import { createKernel, requireKernel } from "./kernel.ts";
 import { type Log, limited } from "./log.ts";
-import type { Plugin } from "./plugin.ts";
+import { activeProbes, type Plugin } from "./plugin.ts";
 import { services } from "./services.ts";
 import type { Metric, Resource, Sink } from "./signals.ts";
 import { VERSION } from "./version.ts";
@@ -32,6 +32,16 @@ export interface EngineOptions {
 export interface FailedPlugin {
   readonly name: string;
   readonly error: WirespanError;
+}
+
+function hooksOf(plugins: readonly Plugin[], config: Config): ReadonlySet<string> {
+  return new Set(
+    plugins.flatMap((plugin) =>
+      Object.values(activeProbes(plugin, config.plugins[plugin.name]!.settings))
+        .flatMap(({ programs }) => programs)
+        .map((p) => plugin.bpf.programs[typeof p === "string" ? p : p.program] ?? ""),
+    ),
+  );
 }
 
 export class Engine {
@@ -74,9 +84,9 @@ export class Engine {
     requireKernel(native);
     native.onMessage((level, text) => log.debug({ level }, text.trimEnd()));
     const cgroups = new WatchedCgroups();
-    const core = await CoreProgram.load(native, config, cgroups);
-    const failed: FailedPlugin[] = [];
     const enabled = options.plugins.filter((plugin) => config.plugins[plugin.name]?.enabled);
+    const core = await CoreProgram.load(native, config, cgroups, hooksOf(enabled, config));
+    const failed: FailedPlugin[] = [];
     const attached = await Promise.all(
       enabled.map((plugin, i) =>
         PluginHost.attach({ plugin, bit: 1 << i, config, native, core }).catch((error: WirespanError) => {

@@ -11,7 +11,7 @@ import { createEmission, type Emission, type EmissionOptions } from "./emission.
 import { Feed } from "./feed.ts";
 import { packFilter } from "./filter.ts";
 import { type Hook, type Loaded, loadObject } from "./object.ts";
-import type { Plugin } from "./plugin.ts";
+import { activeProbes, type Plugin } from "./plugin.ts";
 import { services } from "./services.ts";
 import type { Metric, Signals, Time } from "./signals.ts";
 
@@ -49,7 +49,7 @@ export class PluginHost {
       name: plugin.name,
       path: join(PLUGINS, plugin.name, `${plugin.name}.bpf.o`),
       bpf: plugin.bpf,
-      probes: plugin.probes,
+      probes: activeProbes(plugin, own.settings),
       constants: {
         ...idConstants(config),
         plugin_bit: bit,
@@ -57,7 +57,7 @@ export class PluginHost {
         plugin_filter: packFilter(own.filter, core.names),
         ...plugin.constants?.(own.settings as never),
       },
-      ...(plugin.bpf.constants.plugin_bit && { reuse: { conns: core.conns } }),
+      ...(plugin.bpf.constants.plugin_bit && { reuse: core.shared }),
       maxEntries: Object.fromEntries(rings.map((name) => [name, own.ring.bytes])),
     });
     return new PluginHost(options, loaded);

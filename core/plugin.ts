@@ -17,6 +17,18 @@ export interface Probe<P extends string = string> {
   readonly programs: readonly [Candidate<P>, ...Candidate<P>[]];
   /** What is lost without it. A probe that does not say so is required. */
   readonly without?: string;
+  /** The boolean setting of the plugin that turns it on; absent: it is on. */
+  readonly setting?: string;
+}
+
+/** The probes that these settings turn on. */
+export function activeProbes(
+  { probes }: Pick<Plugin, "probes">,
+  settings: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, Probe>> {
+  return Object.fromEntries(
+    Object.entries(probes).filter(([, { setting }]) => setting === undefined || settings[setting] === true),
+  );
 }
 
 export type ConstantValue = number | boolean | Uint8Array | readonly ConstantValue[] | ConstantStruct;
