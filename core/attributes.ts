@@ -114,6 +114,45 @@ export const ERROR_TYPE = {
   },
 } as const satisfies Record<string, AttributeSpec>;
 
+/** By the kernel's number, as OpenTelemetry calls them (0 is no state). */
+export const TCP_STATES = [
+  "closed",
+  "established",
+  "syn_sent",
+  "syn_received",
+  "fin_wait_1",
+  "fin_wait_2",
+  "time_wait",
+  "closed",
+  "close_wait",
+  "last_ack",
+  "listen",
+  "closing",
+  "syn_received",
+  "closed",
+] as const;
+
+export const TCP_STATE = {
+  "network.connection.state": {
+    type: "string",
+    requirement: "recommended",
+    enum: [
+      "closed",
+      "established",
+      "syn_sent",
+      "syn_received",
+      "fin_wait_1",
+      "fin_wait_2",
+      "time_wait",
+      "close_wait",
+      "last_ack",
+      "listen",
+      "closing",
+    ],
+    description: "The TCP state at the event.",
+  },
+} as const satisfies Record<string, AttributeSpec>;
+
 /** Bounded: for metrics. */
 export const WORKLOAD = {
   "network.type": CONNECTION["network.type"],

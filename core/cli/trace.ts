@@ -67,17 +67,22 @@ function addTool(command: Command, plugin: Plugin): void {
 
 async function requestOf(plugin: Plugin, command: Command): Promise<TraceRequest> {
   const flags = command.opts<Flags & { config?: string; set?: readonly string[] }>();
-  const { interval, count: times } = operandsOf(plugin, command.args);
+  const { interval = flags.interval, count: times } = operandsOf(plugin, command.args);
+  const counts = plugin.trace.counting !== undefined && flags[plugin.trace.counting.option] === true;
   const overrides = [
     ...selection([plugin.name], "trace"),
+    ...presetsOf(plugin),
     ...overridesOf(flags.set),
     ...settingsOf(plugin, flags),
   ];
-  if (interval !== undefined) {
+  if (typeof interval === "string") {
     if (!/^\d+(\.\d+)?$/.test(interval)) {
       throw new WirespanError("USAGE", `The interval is in seconds, such as 1 or 0.5, not "${interval}".`);
     }
     overrides.push({ path: "metrics.interval", value: `${interval}s`, flag: "the interval" });
+  } else if (counts) {
+    // One table, when it ends.
+    overrides.push({ path: "metrics.interval", value: "24h", flag: "trace" });
   }
   const { config } = await load(flags.config, overrides);
   return {
@@ -103,6 +108,11 @@ function operandsOf({ trace }: Plugin, args: readonly string[]): Readonly<Record
   const names = (trace.arguments ?? "").match(/[A-Za-z]+/g) ?? [];
   return Object.fromEntries(args.map((value, i) => [names[i] ?? "", value]));
 }
+
+const presetsOf = ({ name, trace }: Plugin): Override[] =>
+  Object.entries(trace.settings ?? {}).map(([setting, value]) => {
+    return { path: `plugins.${name}.${setting}`, value, flag: "trace" };
+  });
 
 /** The options that were given and stand for settings; several for one setting make a list. */
 function settingsOf({ name, trace }: Plugin, flags: Flags): Override[] {

@@ -5,7 +5,7 @@ import { Deltas } from "./delta.ts";
 import { eventJson, metricJson, rfc3339, rowJson, spanJson } from "./json.ts";
 import { csvHeader, csvRow, tableHeader, tableRow } from "./print.ts";
 import type { TraceFormat } from "./request.ts";
-import type { Column, Flags, Row } from "./view.ts";
+import { type Column, type Flags, type Row, rowsOf, type TableRows } from "./view.ts";
 
 export interface TraceSinkOptions {
   readonly plugin: Plugin;
@@ -24,6 +24,7 @@ export class TraceSink implements Sink {
   readonly #signals: boolean;
   readonly #write: (text: string) => void;
   readonly #columns: readonly Column[];
+  readonly #source: string | TableRows;
   readonly #own: ReadonlySet<string>;
   readonly #deltas = new Deltas();
   #text = "";
@@ -35,20 +36,21 @@ export class TraceSink implements Sink {
     this.#signals = signals;
     this.#write = write;
     this.#columns = plugin.trace.columns(flags);
+    this.#source = rowsOf(plugin.trace, flags);
     this.#own = new Set(Object.values(plugin.signals).map(({ name }) => name));
   }
 
   /** The header, for formats that have one; to be called when the programs are attached. */
   start(): void {
     if (this.#format === "csv") this.#print(csvHeader(this.#columns));
-    else if (this.#format === "table" && typeof this.#plugin.trace.rows === "string") {
+    else if (this.#format === "table" && typeof this.#source === "string") {
       this.#print(tableHeader(this.#columns));
     }
   }
 
   span(span: Span): void {
     const { name } = this.#plugin;
-    if (span.spec.name !== this.#plugin.trace.rows) {
+    if (span.spec.name !== this.#source) {
       if (this.#signals) this.#print(spanJson(pluginOf(span.scope), span));
     } else if (this.#format === "json") {
       this.#print(spanJson(name, span));
@@ -60,7 +62,7 @@ export class TraceSink implements Sink {
 
   event(event: Event): void {
     const { name } = this.#plugin;
-    if (event.spec.name !== this.#plugin.trace.rows) {
+    if (event.spec.name !== this.#source) {
       if (this.#signals) this.#print(eventJson(pluginOf(event.scope), event));
     } else if (this.#format === "json") {
       this.#print(eventJson(name, event));
@@ -71,7 +73,7 @@ export class TraceSink implements Sink {
 
   /** A table tool's rows are what was added since the last call. */
   metrics(metrics: readonly Metric[]): void {
-    const { rows } = this.#plugin.trace;
+    const rows = this.#source;
     if (typeof rows === "string") {
       if (this.#signals) this.#others(metrics);
       return;

@@ -39,6 +39,9 @@ export interface Column {
   cell(row: Row): string | number | undefined;
 }
 
+/** A table tool's rows: what an interval added, made ready to be shown. */
+export type TableRows = (delta: readonly Metric[], flags: Flags) => readonly Row[];
+
 export interface TraceView {
   readonly options: readonly TraceOption[];
   /** Positional arguments, as commander takes them: `[interval] [count]`. */
@@ -46,7 +49,16 @@ export interface TraceView {
   /** Columns for these options, in order; more with `wide`. */
   columns(flags: Flags): readonly Column[];
   /** The name of the span or event that is a row; a table tool makes its rows of what an interval added. */
-  readonly rows: string | ((delta: readonly Metric[], flags: Flags) => readonly Row[]);
+  readonly rows: string | TableRows;
+  /** With this option (its long name in camelCase) the tool counts: one table at the end, or each interval. */
+  readonly counting?: { readonly option: string; readonly rows: TableRows };
+  /** Settings that the tool is shown with unless an option says otherwise, by path as in `TraceOption.setting`. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Lines that are no columns (histograms), printed instead of the table where it answers. */
   render?(rows: readonly Row[], flags: Flags): readonly string[] | undefined;
+}
+
+/** The view's rows under these options. */
+export function rowsOf({ rows, counting }: TraceView, flags: Flags): string | TableRows {
+  return counting && flags[counting.option] ? counting.rows : rows;
 }

@@ -1,0 +1,228 @@
+// tcpretrans: segments sent again, and why.
+import { CONNECTION, TCP_STATE, TCP_STATES, WORKLOAD } from "../../core/attributes.ts";
+import { plugin } from "../../core/plugin.ts";
+import { services } from "../../core/services.ts";
+import type { AttributeSpecs } from "../../core/signals.ts";
+import { formatAddress } from "../../core/address.ts";
+import { type FailureType, FAILURES, failureOf } from "./failure.ts";
+import { trace } from "./trace.ts";
+import { bpf, type FlowKey, type Retransmit, type Total, type TotalKey } from "./wire.gen.ts";
+
+const TYPE = {
+  "wirespan.tcp.retransmit.type": {
+    type: "string",
+    requirement: "required",
+    enum: ["rto", "tlp", "fast", "slow_start", "syn", "synack"],
+    description:
+      "What made TCP send again: a timeout; a tail loss probe; recovery (duplicate or selective acknowledgements, RACK); acknowledgements that come in again after a timeout; a handshake's unanswered SYN or SYN-ACK.",
+  },
+} as const satisfies AttributeSpecs;
+
+const FAILURE = {
+  "error.type": {
+    type: "string",
+    requirement: "conditional",
+    enum: FAILURES,
+    description:
+      "Why the segment did not leave the host; absent where it did. Kernels before 6.18 tell of those alone that left.",
+  },
+} as const satisfies AttributeSpecs;
+
+const SERIES = { ...WORKLOAD, ...TYPE, ...TCP_STATE } as const satisfies AttributeSpecs;
+
+const EVENT = {
+  ...CONNECTION,
+  ...TYPE,
+  ...TCP_STATE,
+  ...FAILURE,
+  "wirespan.tcp.sequence": {
+    type: "int",
+    requirement: "recommended",
+    description: "The segment's sequence number, as on the wire.",
+  },
+  "wirespan.tcp.flags": {
+    type: "int",
+    requirement: "recommended",
+    description: "The segment's TCP flags, as in its header.",
+  },
+  "wirespan.tcp.segments": {
+    type: "int",
+    requirement: "required",
+    description: "Segments on the wire; 0 where the attempt ended before there was one.",
+  },
+  "wirespan.tcp.bytes": { type: "int", requirement: "required", description: "Payload in them." },
+  "wirespan.tcp.cwnd": {
+    type: "int",
+    requirement: "conditional",
+    description: "Congestion window, segments; absent for a SYN-ACK, which has no socket yet.",
+  },
+  "wirespan.tcp.rtt.smoothed": {
+    type: "double",
+    requirement: "conditional",
+    description: "Smoothed round-trip time, seconds; absent where none was measured.",
+  },
+  "wirespan.event.suppressed": {
+    type: "int",
+    requirement: "conditional",
+    description: "Retransmissions of this type that were not told since the last one, for their number.",
+  },
+} as const satisfies AttributeSpecs;
+
+export default plugin({
+  name: "tcpretrans",
+  summary: "TCP segments sent again: whose, what made TCP do it, and how much it cost.",
+
+  config: {
+    eventRate: {
+      doc: "Events a second of each type, and as many at once; 0: none. What is above is counted as suppressed.",
+      format: "count",
+      default: 10,
+    },
+    flows: {
+      doc: "Count retransmissions of each connection by its addresses, too (wirespan.tcp.flow.retransmits).",
+      format: "boolean",
+      default: false,
+    },
+  },
+
+  bpf,
+  probes: {
+    retransmissions: { programs: [{ program: "on_attempt", args: 3 }, "on_retransmit"] },
+    "retransmitted SYN-ACKs": { programs: ["on_synack"] },
+  },
+  uses: { connections: services.connections, identity: services.identity, clock: services.clock },
+
+  signals: {
+    retransmits: {
+      signal: "metric",
+      instrument: "counter",
+      name: "wirespan.tcp.retransmits",
+      unit: "{segment}",
+      description: "Segments sent again: what RetransSegs counts.",
+      attributes: { ...SERIES, ...FAILURE },
+    },
+    io: {
+      signal: "metric",
+      instrument: "counter",
+      name: "wirespan.tcp.retransmit.io",
+      unit: "By",
+      description: "Payload sent again.",
+      attributes: SERIES,
+    },
+    failures: {
+      signal: "metric",
+      instrument: "counter",
+      name: "wirespan.tcp.retransmit.failures",
+      unit: "{attempt}",
+      description: "Attempts to send again that failed on this host, with or without a segment.",
+      attributes: { ...SERIES, ...FAILURE },
+    },
+    flows: {
+      signal: "metric",
+      instrument: "counter",
+      name: "wirespan.tcp.flow.retransmits",
+      unit: "{segment}",
+      description: "Segments sent again, by connection (setting `flows`).",
+      attributes: {
+        "network.local.address": { ...CONNECTION["network.local.address"], requirement: "opt_in" },
+        "network.local.port": { ...CONNECTION["network.local.port"], requirement: "opt_in" },
+        "network.peer.address": { ...CONNECTION["network.peer.address"], requirement: "opt_in" },
+        "network.peer.port": { ...CONNECTION["network.peer.port"], requirement: "opt_in" },
+        "wirespan.netns.inode": { ...CONNECTION["wirespan.netns.inode"], requirement: "opt_in" },
+        "network.type": CONNECTION["network.type"],
+        "otel.metric.overflow": WORKLOAD["otel.metric.overflow"],
+      },
+    },
+    retransmit: {
+      signal: "event",
+      name: "wirespan.tcp.retransmit",
+      severity: "INFO",
+      description: "An attempt to send a segment again.",
+      attributes: EVENT,
+    },
+  },
+
+  constants: ({ eventRate, flows }) => ({ event_rate: eventRate, count_flows: flows ? 1 : 0 }),
+
+  start({ emit, use: { connections, identity, clock } }) {
+    function observe(key: TotalKey | undefined, total: Total): void {
+      const resource = key && identity.byCgroup(key.cgroupId, key.exe);
+      const series = key
+        ? ({
+            "process.executable.name": key.exe || undefined,
+            "network.type": networkType(key.family),
+            "wirespan.connection.direction": key.direction,
+            "wirespan.tcp.retransmit.type": key.type,
+            "network.connection.state": TCP_STATES[key.state],
+          } as const)
+        : ({ "otel.metric.overflow": true, "wirespan.tcp.retransmit.type": "rto" } as const);
+      const error: FailureType | undefined = key && failureOf(key.error);
+      const failed = { ...series, "error.type": error };
+      if (error) emit.failures.observe(total.attempts, failed, resource);
+      if (!total.segments) return;
+      emit.retransmits.observe(total.segments, failed, resource);
+      if (!error) emit.io.observe(total.bytes, series, resource);
+    }
+
+    return {
+      totals(rows) {
+        for (const [key, total] of rows) observe(key, total);
+      },
+      flows(rows) {
+        for (const [key, { segments }] of rows) emit.flows.observe(segments, flowOf(key));
+      },
+      overflow(rows) {
+        for (const [key, total] of rows) {
+          if (!total.attempts) continue;
+          if (key.value === 0) observe(undefined, total);
+          else emit.flows.observe(total.segments, { "otel.metric.overflow": true });
+        }
+      },
+      retransmits(record) {
+        const { connection, happenedAt } = record;
+        const { conn } = connection;
+        // The ids of a SYN's connection are not known before the other side has answered.
+        const hasIds = conn.ownIsn !== 0 || conn.peerIsn !== 0;
+        emit.retransmit({
+          time: clock.wall(happenedAt),
+          resource: connections.resource(conn.owner),
+          ...(hasIds && { context: { traceId: connection.traceId, spanId: connection.spanId } }),
+          attributes: { ...connections.attributes(connection), ...attributesOf(record) } as never,
+        });
+      },
+    };
+  },
+
+  trace,
+});
+
+function networkType(family: number): "ipv4" | "ipv6" | undefined {
+  return family === 4 ? "ipv4" : family === 6 ? "ipv6" : undefined;
+}
+
+function flowOf({ ends, netns }: FlowKey) {
+  const family = networkType(ends.family) ?? "ipv4";
+  return {
+    "network.type": family,
+    "network.local.address": formatAddress(ends.local, family),
+    "network.local.port": ends.localPort,
+    "network.peer.address": formatAddress(ends.peer, family),
+    "network.peer.port": ends.peerPort,
+    "wirespan.netns.inode": netns,
+  };
+}
+
+function attributesOf({ attempt, connection: { traffic }, suppressed }: Retransmit) {
+  return {
+    "wirespan.tcp.retransmit.type": attempt.type,
+    "network.connection.state": TCP_STATES[attempt.state],
+    "error.type": failureOf(attempt.error),
+    "wirespan.tcp.sequence": attempt.sequence,
+    "wirespan.tcp.flags": attempt.flags & 0xff,
+    "wirespan.tcp.segments": attempt.segments,
+    "wirespan.tcp.bytes": attempt.bytes,
+    ...(traffic.cwnd && { "wirespan.tcp.cwnd": traffic.cwnd }),
+    ...(traffic.srttUs && { "wirespan.tcp.rtt.smoothed": traffic.srttUs / 1e6 }),
+    ...(suppressed && { "wirespan.event.suppressed": suppressed }),
+  };
+}

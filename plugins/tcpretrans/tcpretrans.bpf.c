@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// Segments sent again, by what made TCP do it, with the connection's owner and not whom the timer interrupted.
+#include "kernel.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "conn.h"
+#include "connection.h"
+#include "filter.h"
+#include "rate.h"
+#include "wire.h"
+
+/* Whether each connection is counted by itself too. */
+const volatile u32 count_flows = 0;
+
+struct counters {
+	u64 seen_retransmits;
+	u64 lost_retransmits;
+	u64 suppressed_retransmits;
+	u64 overflows;
+};
+WIRE_COUNTERS(struct counters);
+
+#define RETRANSMIT_TYPES 6
+
+enum retransmit_type {
+	RETRANSMIT_RTO,
+	/* Tail loss probe that sends old data: RFC 8985, 7. */
+	RETRANSMIT_TLP,
+	/* In recovery: duplicate acknowledgements, SACK or RACK. */
+	RETRANSMIT_FAST,
+	/* After a timeout, as acknowledgements come in again. */
+	RETRANSMIT_SLOW_START,
+	RETRANSMIT_SYN,
+	RETRANSMIT_SYNACK,
+};
+
+/* An attempt; `error` is the kernel's, 0 where the segment left. */
+struct attempt {
+	enum retransmit_type type;
+	u32 state;
+	s32 error;
+	u32 segments;
+	u32 bytes;
+	u32 sequence;
+	u32 flags;
+	u32 padding;
+};
+
+struct retransmit {
+	struct connection connection;
+	struct attempt attempt;
+	u64 happened_at;
+	/* Of this type, since the last that was told. */
+	u64 suppressed;
+};
+
+WIRE_RING(retransmits, struct retransmit, 256 * 1024);
+
+struct total_key {
+	u64 cgroup_id;
+	char exe[24];
+	enum direction direction;
+	enum retransmit_type type;
+	u32 family;
+	u32 state;
+	s32 error;
+	u32 padding;
+};
+
+struct total {
+	u64 attempts;
+	u64 segments;
+	u64 bytes;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 2048);
+	__type(key, struct total_key);
+	__type(value, struct total);
+} totals SEC(".maps");
+WIRE_TABLE(totals, struct total_key, struct total);
+
+struct flow_key {
+	struct endpoints ends;
+	u32 netns;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, struct flow_key);
+	__type(value, struct total);
+} flows SEC(".maps");
+WIRE_TABLE(flows, struct flow_key, struct total);
+
+/* Take what the tables have no room for. */
+enum { OVERFLOW_TOTALS, OVERFLOW_FLOWS };
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, u32);
+	__type(value, struct total);
+} overflow SEC(".maps");
+WIRE_TABLE(overflow, u32, struct total);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RETRANSMIT_TYPES);
+	__type(key, u32);
+	__type(value, struct bucket);
+} buckets SEC(".maps");
+
+/* The connection as it is at the event; too large for the stack. One for each program: they may interrupt another. */
+enum { SCRATCH_SKB, SCRATCH_SYNACK };
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, u32);
+	__type(value, struct conn);
+} scratch SEC(".maps");
+
+static __always_inline struct conn *blank(u32 which)
+{
+	struct conn *c = bpf_map_lookup_elem(&scratch, &which);
+
+	if (c)
+		__builtin_memset(c, 0, sizeof(*c));
+	return c;
+}
+
+static __always_inline struct total *row_of(void *table, const void *key, u32 spare)
+{
+	struct total *row = bpf_map_lookup_elem(table, key), new = {};
+
+	if (row)
+		return row;
+	bpf_map_update_elem(table, key, &new, BPF_NOEXIST);
+	row = bpf_map_lookup_elem(table, key);
+	if (row)
+		return row;
+	COUNT(overflows);
+	return bpf_map_lookup_elem(&overflow, &spare);
+}
+
+static __always_inline void add(struct total *row, const struct attempt *a)
+{
+	if (!row)
+		return;
+	__sync_fetch_and_add(&row->attempts, 1);
+	__sync_fetch_and_add(&row->segments, a->segments);
+	__sync_fetch_and_add(&row->bytes, a->bytes);
+}
+
+static __always_inline void sum(const struct conn *c, const struct attempt *a)
+{
+	struct total_key key = {
+		.cgroup_id = c->owner.cgroup_id,
+		.direction = c->direction,
+		.type = a->type,
+		.family = c->ends.family,
+		.state = a->state,
+		.error = a->error,
+	};
+	struct flow_key flow = { .ends = c->ends, .netns = c->netns };
+
+	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
+	add(row_of(&totals, &key, OVERFLOW_TOTALS), a);
+	if (count_flows && !a->error)
+		add(row_of(&flows, &flow, OVERFLOW_FLOWS), a);
+}
+
+/* `tp`: NULL where there is no socket yet. */
+static __always_inline void tell(const struct conn *c, const struct attempt *a, const struct tcp_sock *tp)
+{
+	u64 now = bpf_ktime_get_boot_ns();
+	u32 type = a->type;
+	struct bucket *bucket = bpf_map_lookup_elem(&buckets, &type);
+	struct retransmit *r;
+
+	COUNT(seen_retransmits);
+	if (!bucket || !admits(bucket, now)) {
+		COUNT(suppressed_retransmits);
+		return;
+	}
+	r = bpf_ringbuf_reserve(&retransmits, sizeof(*r), 0);
+	if (!r) {
+		COUNT(lost_retransmits);
+		return;
+	}
+	r->attempt = *a;
+	r->happened_at = now;
+	r->suppressed = take_suppressed(bucket);
+	r->connection.wanted = 0;
+	if (tp) {
+		read_connection(&r->connection, SPAN_CONNECTION, c, tp, a->state);
+	} else {
+		r->connection.span = SPAN_CONNECTION;
+		r->connection.conn = *c;
+		__builtin_memset(r->connection.parent_span_id, 0, sizeof(r->connection.parent_span_id));
+		__builtin_memset(&r->connection.traffic, 0, sizeof(r->connection.traffic));
+		read_ids(&r->connection, c);
+	}
+	bpf_ringbuf_submit(r, wake_at_quarter(&retransmits));
+}
+
+/*
+ * What made TCP send again can be told where it does: the timer's handler clears the pending timer before
+ * a timeout's retransmission and leaves it set in a probe; a timeout enters Loss, where acknowledgements
+ * then clock out the rest; a probe is sent in no state of loss (net/ipv4/tcp_timer.c, tcp_output.c).
+ */
+static __always_inline enum retransmit_type type_of(const struct inet_connection_sock *icsk, u32 state)
+{
+	u32 ca = BPF_CORE_READ_BITFIELD(icsk, icsk_ca_state);
+
+	if (state == TCP_SYN_SENT || state == TCP_SYN_RECV)
+		return RETRANSMIT_SYN;
+	if (icsk->icsk_pending == ICSK_TIME_LOSS_PROBE && ca < TCP_CA_Recovery)
+		return RETRANSMIT_TLP;
+	if (ca != TCP_CA_Loss)
+		return RETRANSMIT_FAST;
+	return icsk->icsk_pending ? RETRANSMIT_SLOW_START : RETRANSMIT_RTO;
+}
+
+/* These end an attempt before there is a segment, so that RetransSegs does not count it. */
+static __always_inline bool made_no_segment(s32 error)
+{
+	return error == -EBUSY || error == -EAGAIN || error == -ENOMEM || error == -EINVAL ||
+	       error == -EHOSTUNREACH;
+}
+
+static __always_inline int on_segment(struct sock *sk, const struct sk_buff *skb, s32 error)
+{
+	struct tcp_skb_cb *cb = (void *)skb->cb;
+	struct conn *known, *c;
+	struct tcp_sock *tp;
+	struct attempt a = {};
+
+	known = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	if (known && known->excluded)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	c = blank(SCRATCH_SKB);
+	if (!tp || !c)
+		return 0;
+	if (known)
+		*c = *known;
+	else
+		read_netns(c, sk);
+	/* In SYN_SENT the port is younger than what is known. */
+	read_ends(&c->ends, tp);
+	if (!passes(c, 0))
+		return 0;
+	a.state = sk->__sk_common.skc_state;
+	a.type = type_of(&tp->inet_conn, a.state);
+	a.error = error;
+	a.sequence = BPF_CORE_READ(cb, seq);
+	a.flags = BPF_CORE_READ_BITFIELD_PROBED(cb, tcp_flags);
+	if (!made_no_segment(error)) {
+		a.segments = BPF_CORE_READ(cb, tcp_gso_segs);
+		a.bytes = skb->len;
+	}
+	sum(c, &a);
+	tell(c, &a, tp);
+	return 0;
+}
+
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(on_retransmit, struct sock *sk, struct sk_buff *skb)
+{
+	return on_segment(sk, skb, 0);
+}
+
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(on_attempt, struct sock *sk, struct sk_buff *skb, int error)
+{
+	return on_segment(sk, skb, error);
+}
+
+SEC("tp_btf/tcp_retransmit_synack")
+int BPF_PROG(on_synack, struct sock *sk, struct request_sock *request)
+{
+	const struct tcp_request_sock *numbers = (const void *)request;
+	const struct sock_common *common = &request->__req_common;
+	struct attempt a = {
+		.type = RETRANSMIT_SYNACK,
+		.state = TCP_SYN_RECV,
+		.segments = 1,
+		.flags = TCPHDR_SYN | TCPHDR_ACK,
+	};
+	struct conn *listener, *c;
+
+	listener = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	if (listener && listener->excluded)
+		return 0;
+	c = blank(SCRATCH_SYNACK);
+	if (!c)
+		return 0;
+	if (listener) {
+		c->owner = listener->owner;
+		c->owner_source = OWNER_LISTENER;
+	}
+	c->direction = DIRECTION_INBOUND;
+	read_netns(c, sk);
+	read_common_ends(&c->ends, common, common->skc_num);
+	a.sequence = BPF_CORE_READ(numbers, snt_isn);
+	c->own_isn = a.sequence + 1;
+	c->peer_isn = BPF_CORE_READ(numbers, rcv_isn) + 1;
+	if (!passes(c, 0))
+		return 0;
+	sum(c, &a);
+	tell(c, &a, NULL);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
