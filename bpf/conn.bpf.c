@@ -439,9 +439,7 @@ static __always_inline void emit(struct sock *sk, struct conn *c, enum span span
 	bpf_ringbuf_submit(r, wake_at_quarter(&spans));
 }
 
-/* Attached after every plugin's programs: by then they have said what they want. */
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_emit, struct sock *sk, int old, int new)
+static __always_inline int emit_wanted(struct sock *sk, int old, int new)
 {
 	struct conn *c;
 
@@ -452,16 +450,32 @@ int BPF_PROG(on_emit, struct sock *sk, int old, int new)
 	c = conn_of(sk);
 	if (!c)
 		return 0;
-	if (c->wanted_connect) {
+	if (c->wanted_connect && !c->told_connect) {
+		c->told_connect = true;
 		emit(sk, c, SPAN_CONNECT, c->wanted_connect);
-		c->wanted_connect = 0;
 	}
-	if (new == TCP_CLOSE && c->wanted_connection) {
+	if (new == TCP_CLOSE && c->wanted_connection && !c->told_connection) {
+		c->told_connection = true;
 		/* What was there before the agent has ids too, as long as its numbers can be told. */
 		emit(sk, c, SPAN_CONNECTION, c->wanted_connection);
-		c->wanted_connection = 0;
 	}
 	return 0;
+}
+
+/*
+ * Attached after every plugin's programs: by then they have said what they want. Two of a kind, because
+ * a plugin that starts later must come before one too: the other is attached, then the first detached.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_emit, struct sock *sk, int old, int new)
+{
+	return emit_wanted(sk, old, new);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_emit_again, struct sock *sk, int old, int new)
+{
+	return emit_wanted(sk, old, new);
 }
 
 SEC("tp/syscalls/sys_exit_connect")

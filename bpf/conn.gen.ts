@@ -122,6 +122,8 @@ export interface Conn {
   readonly wantedConnection: number;
   readonly wantedConnect: number;
   readonly wantedAccept: number;
+  readonly toldConnection: boolean;
+  readonly toldConnect: boolean;
   readonly beforeStart: boolean;
   readonly peerIsHere: boolean;
   readonly fastopen: boolean;
@@ -208,20 +210,26 @@ export class ConnCursor implements Conn, Cursor {
   get wantedAccept(): number {
     return this.#words[((this.#at + 336) >> 2)]!;
   }
-  get beforeStart(): boolean {
+  get toldConnection(): boolean {
     return this.#bytes[this.#at + 340]! !== 0;
   }
-  get peerIsHere(): boolean {
+  get toldConnect(): boolean {
     return this.#bytes[this.#at + 341]! !== 0;
   }
-  get fastopen(): boolean {
+  get beforeStart(): boolean {
     return this.#bytes[this.#at + 342]! !== 0;
   }
-  get excluded(): boolean {
+  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 343]! !== 0;
   }
+  get fastopen(): boolean {
+    return this.#bytes[this.#at + 344]! !== 0;
+  }
+  get excluded(): boolean {
+    return this.#bytes[this.#at + 345]! !== 0;
+  }
   get oldState(): number {
-    return this.#words[((this.#at + 344) >> 2)]!;
+    return this.#words[((this.#at + 348) >> 2)]!;
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 352) >> 2)]! + this.#words[((this.#at + 352) >> 2) + 1]! * 4294967296;
@@ -344,11 +352,12 @@ export class ConnectionCursor implements Connection, Cursor {
 }
 
 export const bpf = {
-  hash: "80faa429a379f82d",
+  hash: "c806a2297773e600",
   programs: {
     on_connect_emit: "tp/syscalls/sys_exit_connect",
     on_connect_exit: "tp/syscalls/sys_exit_connect",
     on_emit: "tp_btf/inet_sock_set_state",
+    on_emit_again: "tp_btf/inet_sock_set_state",
     on_receive: "tp_btf/tcp_rcv_space_adjust",
     on_send: "tp_btf/sock_send_length",
     on_state: "tp_btf/inet_sock_set_state",

@@ -78,6 +78,9 @@ struct conn {
 	u32 wanted_connection;
 	u32 wanted_connect;
 	u32 wanted_accept;
+	/* The span has left. */
+	bool told_connection;
+	bool told_connect;
 	/* Older than the agent: `opened_at`, and `established_at` where it was, is when the agent met it. */
 	bool before_start;
 	/* The other end is on this host too, so the acceptor's span can be the opener's child. */

@@ -34,6 +34,8 @@ export interface Config {
     readonly level: "debug" | "info" | "warn" | "error" | "silent";
     readonly format: "auto" | "json" | "pretty";
   };
+  readonly control: { readonly socket: string };
+  readonly health: { readonly address: string };
   readonly shutdown: { readonly timeout: number };
   /** Those that export at least one signal, by name. */
   readonly exporters: Readonly<Record<string, ExporterConfig>>;

@@ -1,6 +1,7 @@
 // Every setting there is: its path, meaning, format and default, composed of the base, the plugins'
 // own and the exporters' own.
 import convict from "convict";
+import { defaultSocket } from "../core/control.ts";
 import { WirespanError } from "../core/errors.ts";
 import type { Plugin } from "../core/plugin.ts";
 import {
@@ -127,6 +128,20 @@ const base: Tree = {
   log: {
     level: leaf(oneOf("debug", "info", "warn", "error", "silent"), "info", "The least that is logged."),
     format: leaf(oneOf("auto", "json", "pretty"), "auto", "auto: pretty on a terminal, else JSON lines."),
+  },
+  control: {
+    socket: leaf(
+      text("a path, or nothing"),
+      defaultSocket(),
+      "Unix socket for `wirespan status` and `wirespan reload`; empty: none.",
+    ),
+  },
+  health: {
+    address: leaf(
+      text("host:port, such as 127.0.0.1:8099, or nothing", (t) => t === "" || /:\d{1,5}$/.test(t)),
+      "",
+      "Address that answers HTTP 200 with the agent's status; empty: none.",
+    ),
   },
   shutdown: {
     timeout: leaf(duration(), 5000, "How long the last export may take at the end."),

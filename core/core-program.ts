@@ -34,6 +34,8 @@ const CONNECT_EXITS = {
   },
 } as const;
 
+const EMITTERS = ["on_emit", "on_emit_again"] as const;
+
 /** The SipHash key that all hosts share: docs/ids.md. */
 function idKey(salt: string): Uint8Array {
   return createHash("sha256").update(`wirespan ids v1\0${salt}`).digest().subarray(0, 16);
@@ -64,6 +66,7 @@ export class CoreProgram {
   /** The maps that plugins' objects share. */
   readonly shared: Readonly<Record<string, BpfMap>>;
   readonly #cgroups: WatchedCgroups;
+  #emitter: (typeof EMITTERS)[number] | undefined;
 
   private constructor(loaded: Loaded, cgroups: WatchedCgroups) {
     this.loaded = loaded;
@@ -86,10 +89,10 @@ export class CoreProgram {
       probes: { ...PROBES, ...(watchesExits && CONNECT_EXITS) },
       constants: { ...idConstants(config), watch_connect_exits: watchesExits },
       maxEntries: { spans: config.ring.core },
-      later: ["on_emit", ...(watchesExits ? ["on_connect_emit"] : [])],
+      later: [...EMITTERS, ...(watchesExits ? ["on_connect_emit"] : [])],
     });
     const program = new CoreProgram(loaded, cgroups);
-    program.#write(config.self.exclude ? loaded.object.run("whoami") : 0);
+    program.watchCgroups(config);
     return program;
   }
 
@@ -101,10 +104,23 @@ export class CoreProgram {
 
   /** After the plugins are attached: emit what they want, and meet the sockets that are there already. */
   async begin(config: Config): Promise<void> {
-    this.#write(config.self.exclude ? this.loaded.object.run("whoami") : 0);
-    this.loaded.object.attach("on_emit");
+    this.watchCgroups(config);
+    this.emitLast();
     if (this.loaded.hooks.some(({ at }) => at === CONNECT_EXIT)) this.loaded.object.attach("on_connect_emit");
     await this.loaded.object.iterate("seed");
+  }
+
+  /** Puts the emitter behind every program that is attached now; there is one at every moment. */
+  emitLast(): void {
+    const before = this.#emitter;
+    this.#emitter = before === EMITTERS[0] ? EMITTERS[1] : EMITTERS[0];
+    this.loaded.object.attach(this.#emitter);
+    if (before) this.loaded.object.detach(before);
+  }
+
+  /** To be called when filters have named new cgroups. */
+  watchCgroups(config: Config): void {
+    this.#write(config.self.exclude ? this.loaded.object.run("whoami") : 0);
   }
 
   #write(selfPid: number): void {

@@ -75,7 +75,7 @@ export class Engine {
     const debug = (message: string) => options.log.debug({}, message);
     this.identity = new Identity(new Proc(), attributes, { debug });
     // The host as a thing that has telemetry of its own: softirqs and interfaces belong to no workload.
-    this.#host = { attributes: { ...attributes, "service.name": options.config.service.name || "host" } };
+    this.#host = { attributes: { ...attributes, "service.name": "host" } };
   }
 
   /** Throws what concerns the whole agent; a plugin that fails is left out, unless `strict` is set. */

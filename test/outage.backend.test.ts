@@ -34,7 +34,7 @@ describe("an agent whose backend goes away", () => {
     await using collector = await startCollector();
     await using netns = await Netns.create();
     await using agent = await startExporting(collector);
-    const load = start(netns, "paced", { rate: RATE, seconds: OUTAGE_S + 8, limit: 180_000 });
+    const load = await start(netns, "paced", { rate: RATE, seconds: OUTAGE_S + 8, limit: 180_000 });
     await sleep(3000);
     await collector.service.stop();
     await sleep(OUTAGE_S * 1000);

@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { addAgent } from "./agent.ts";
 import { addCompletion } from "./completion.ts";
 import { addConfig } from "./config.ts";
+import { addControl } from "./control.ts";
 import { addDoctor } from "./doctor.ts";
 import { addPlugins } from "./plugins.ts";
 import { addTrace } from "./trace.ts";
@@ -37,6 +38,7 @@ Examples:
   addDoctor(program);
   addPlugins(program);
   addConfig(program);
+  addControl(program);
   addCompletion(program, createProgram);
   return program;
 }

@@ -74,6 +74,7 @@ async function requestOf(plugin: Plugin, command: Command): Promise<TraceRequest
     ...presetsOf(plugin),
     ...overridesOf(flags.set),
     ...settingsOf(plugin, flags),
+    ...operandSettingsOf(plugin, command.args),
   ];
   if (typeof interval === "string") {
     if (!/^\d+(\.\d+)?$/.test(interval)) {
@@ -107,6 +108,14 @@ const formatOf = (flags: Flags): TraceFormat =>
 function operandsOf({ trace }: Plugin, args: readonly string[]): Readonly<Record<string, string>> {
   const names = (trace.arguments ?? "").match(/[A-Za-z]+/g) ?? [];
   return Object.fromEntries(args.map((value, i) => [names[i] ?? "", value]));
+}
+
+function operandSettingsOf(plugin: Plugin, args: readonly string[]): Override[] {
+  return Object.entries(operandsOf(plugin, args)).flatMap(([operand, value]) => {
+    const { setting, unit } = plugin.trace.operands?.[operand] ?? {};
+    if (setting === undefined) return [];
+    return [{ path: `plugins.${plugin.name}.${setting}`, value: `${value}${unit}`, flag: operand }];
+  });
 }
 
 const presetsOf = ({ name, trace }: Plugin): Override[] =>

@@ -1,0 +1,38 @@
+// What the agent says of itself when it is asked.
+import type { Balance, Exporter, Kind } from "../exporters/exporter.ts";
+import type { Engine } from "./engine.ts";
+import { VERSION } from "./version.ts";
+
+export interface Status {
+  readonly version: string;
+  readonly pid: number;
+  readonly uptimeSeconds: number;
+  readonly plugins: readonly { readonly name: string; readonly state: "running" | "failed"; readonly error?: string }[];
+  readonly exporters: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly queue: { readonly bytes: number; readonly limit: number };
+    readonly balance: Readonly<Record<Kind, Balance>>;
+  }[];
+  /** The programs' own counts, by plugin; `connections` is the core. */
+  readonly accounts: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+
+export function statusOf(engine: Engine, exporters: readonly Exporter[]): Status {
+  return {
+    version: VERSION,
+    pid: process.pid,
+    uptimeSeconds: Math.round(process.uptime()),
+    plugins: [
+      ...engine.hosts.map((h) => ({ name: h.plugin.name, state: "running" as const })),
+      ...engine.failed.map(({ name, error }) => ({ name, state: "failed" as const, error: error.message })),
+    ],
+    exporters: exporters.map((exporter) => ({
+      name: exporter.name,
+      type: exporter.type,
+      queue: { bytes: exporter.queue.bytes, limit: exporter.queue.limit },
+      balance: { span: exporter.balance("span"), point: exporter.balance("point"), event: exporter.balance("event") },
+    })),
+    accounts: engine.accounts(),
+  };
+}
