@@ -46,6 +46,8 @@ export interface TraceView {
   readonly options: readonly TraceOption[];
   /** Positional arguments, as commander takes them: `[interval] [count]`. */
   readonly arguments?: string;
+  /** Those of them that stand for settings, by path as in `TraceOption.setting`; `unit` goes behind the number. */
+  readonly operands?: Readonly<Record<string, { readonly setting: string; readonly unit: string }>>;
   /** Columns for these options, in order; more with `wide`. */
   columns(flags: Flags): readonly Column[];
   /** The name of the span or event that is a row; a table tool makes its rows of what an interval added. */

@@ -1,0 +1,101 @@
+// tcpconnlat: how long connecting takes, and how it ends.
+import type { Connection } from "../../bpf/conn.gen.ts";
+import { ERROR_TYPE, WORKLOAD } from "../../core/attributes.ts";
+import { connectError } from "../../core/connections.ts";
+import { seconds } from "../../core/histogram.ts";
+import { plugin } from "../../core/plugin.ts";
+import { services } from "../../core/services.ts";
+import type { AttributeSpecs } from "../../core/signals.ts";
+import { trace } from "./trace.ts";
+import { bpf, type HandshakeKey, type Histogram } from "./wire.gen.ts";
+
+/** What tcpconnlat adds to the handshake's span. */
+const HANDSHAKE = {
+  "wirespan.tcp.syn.retransmits": {
+    type: "int",
+    requirement: "required",
+    description: "SYNs that were sent again: the span's duration holds the waits before them.",
+  },
+  "wirespan.tcp.rtt.smoothed": {
+    type: "double",
+    requirement: "conditional",
+    description: "The round trip that the handshake measured, without waits, seconds.",
+  },
+  "wirespan.tcp.fastopen": {
+    type: "boolean",
+    requirement: "conditional",
+    description: "Data travelled with the SYN (RFC 7413).",
+  },
+} as const satisfies AttributeSpecs;
+
+function handshake({ conn, traffic }: Connection) {
+  return {
+    "wirespan.tcp.syn.retransmits": conn.handshakeRetransmits,
+    ...(conn.establishedAt && traffic.srttUs && { "wirespan.tcp.rtt.smoothed": traffic.srttUs / 1e6 }),
+    ...(conn.fastopen && { "wirespan.tcp.fastopen": true }),
+  };
+}
+
+export default plugin({
+  name: "tcpconnlat",
+  summary: "How long connecting takes, how often the SYN had to be sent again, and how it ended.",
+
+  config: {
+    failedAtOnce: {
+      doc: "Also attempts that fail before a socket's state changes (no route, not permitted). They are seen where connect() returns: a tracepoint that slows every system call of the host a little.",
+      format: "boolean",
+      default: false,
+    },
+  },
+
+  bpf,
+  probes: {
+    "ends of handshakes": { programs: ["on_handshake"] },
+    "attempts that fail at once": {
+      programs: ["on_failed_at_once"],
+      setting: "failedAtOnce",
+      without: "attempts that fail before the socket's state changes: no route, not permitted",
+    },
+  },
+  uses: { connections: services.connections, identity: services.identity },
+
+  signals: {
+    duration: {
+      signal: "metric",
+      instrument: "histogram",
+      name: "wirespan.tcp.connect.duration",
+      unit: "s",
+      description: "How long it took from connect() to its outcome, retransmissions of the SYN included.",
+      attributes: { ...WORKLOAD, ...ERROR_TYPE },
+    },
+  },
+
+  start({ emit, use: { connections, identity } }) {
+    connections.ask("connect", { attributes: HANDSHAKE, of: handshake });
+
+    function observe(key: HandshakeKey, histogram: Histogram): void {
+      emit.duration.observe(
+        seconds(histogram),
+        {
+          "process.executable.name": key.exe || undefined,
+          "network.type": key.family === 4 ? "ipv4" : "ipv6",
+          "wirespan.connection.direction": "outbound",
+          "error.type": connectError(key.closeReason, key.error),
+        },
+        identity.byCgroup(key.cgroupId, key.exe),
+      );
+    }
+
+    return {
+      handshakes(rows) {
+        for (const [key, histogram] of rows) observe(key, histogram);
+      },
+      overflow(rows) {
+        for (const [, histogram] of rows)
+          if (histogram.count) emit.duration.observe(seconds(histogram), { "otel.metric.overflow": true });
+      },
+    };
+  },
+
+  trace,
+});

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// The time that connecting takes: asks for the handshake's span, and sums durations by outcome.
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "conn.h"
+#include "filter.h"
+#include "histogram.h"
+#include "wire.h"
+
+struct counters {
+	u64 overflows;
+};
+WIRE_COUNTERS(struct counters);
+
+struct handshake_key {
+	u64 cgroup_id;
+	char exe[24];
+	/* CLOSE_NONE: it succeeded. */
+	enum close_reason close_reason;
+	u32 error;
+	u32 family;
+	u32 padding;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 2048);
+	__type(key, struct handshake_key);
+	__type(value, struct histogram);
+} handshakes SEC(".maps");
+WIRE_TABLE(handshakes, struct handshake_key, struct histogram);
+
+/* Takes what the table has no room for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct histogram);
+} overflow SEC(".maps");
+WIRE_TABLE(overflow, u32, struct histogram);
+
+/* A new row, too large for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct histogram);
+} blank SEC(".maps");
+
+static __always_inline struct histogram *row_of(const struct conn *c)
+{
+	struct handshake_key key = {
+		.cgroup_id = c->owner.cgroup_id,
+		.close_reason = c->established_at ? CLOSE_NONE : c->close_reason,
+		.error = c->established_at ? 0 : c->error,
+		.family = c->ends.family,
+	};
+	struct histogram *row, *new;
+	u32 zero = 0;
+
+	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
+	row = bpf_map_lookup_elem(&handshakes, &key);
+	if (row)
+		return row;
+	new = bpf_map_lookup_elem(&blank, &zero);
+	if (!new)
+		return NULL;
+	bpf_map_update_elem(&handshakes, &key, new, BPF_NOEXIST);
+	row = bpf_map_lookup_elem(&handshakes, &key);
+	if (row)
+		return row;
+	COUNT(overflows);
+	return bpf_map_lookup_elem(&overflow, &zero);
+}
+
+static __always_inline void on_outcome(struct conn *c)
+{
+	u64 duration = handshake_duration(c);
+	struct histogram *row;
+
+	if (!passes(c, duration))
+		return;
+	c->wanted_connect |= plugin_bit;
+	row = row_of(c);
+	if (row)
+		histogram_add_shared(row, duration);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_handshake, struct sock *sk, int old, int new)
+{
+	struct conn *c;
+
+	if (!ends_handshake(old, new) || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	c = conn_of(sk);
+	/* Of what was under way before the agent came, nobody knows when it began. */
+	if (c && c->direction == DIRECTION_OUTBOUND && !c->before_start)
+		on_outcome(c);
+	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_connect")
+int on_failed_at_once(void *ctx)
+{
+	struct conn *c = attempt_of();
+
+	if (c)
+		on_outcome(c);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
