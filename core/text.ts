@@ -5,11 +5,12 @@ const LONGEST = 32;
 const keys = new Uint32Array(SLOTS * (LONGEST / 4));
 const sizes = new Uint8Array(SLOTS);
 const strings: string[] = new Array<string>(SLOTS).fill("");
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function decode(bytes: Uint8Array, offset: number, size: number): string {
-  const end = bytes.indexOf(0, offset);
-  return decoder.decode(bytes.subarray(offset, end < 0 || end > offset + size ? offset + size : end));
+  const field = bytes.subarray(offset, offset + size);
+  const end = field.indexOf(0);
+  return decoder.decode(end < 0 ? field : field.subarray(0, end));
 }
 
 /** The string that begins at `offset` (a multiple of 4) and ends at a NUL or after `size` bytes. */

@@ -58,6 +58,7 @@ class Writer {
   }
 
   #enum(layout: Layout & { kind: "enum" }): void {
+    if (!layout.name) throw new Error("an enum that crosses to TypeScript needs a name");
     if (this.#types.has(layout.name)) return;
     const values = words(layout.values);
     const names: string[] = [];
@@ -120,6 +121,7 @@ class Writer {
   }
 
   #struct(layout: Layout & { kind: "struct" }): void {
+    if (!layout.name) throw new Error("a struct that crosses to TypeScript needs a name");
     if (this.#types.has(layout.name)) return;
     const fields = layout.fields.filter((f) => f.name !== "padding");
     const members = fields.map((f) => `  readonly ${camel(f.name)}: ${this.type(f.layout)};\n`).join("");
@@ -151,7 +153,8 @@ function maxWords(layout: Layout, base = 0): number[] {
   );
 }
 
-function source(object: ObjectLayout, from: string, core: string): string {
+/** The TypeScript side of one object, built `from` a C file; `core` is the way to core/ from where it will lie. */
+export function source(object: ObjectLayout, from: string, core: string): string {
   const writer = new Writer();
   const wires = Object.entries(object.wires).map(([name, wire]) => {
     if (wire.kind !== "table") {
@@ -183,24 +186,31 @@ function source(object: ObjectLayout, from: string, core: string): string {
     (types ? `\nconst empty = new Uint32Array(0);\nconst none = new Uint8Array(0);\n\n${types}` : "") +
     `\nexport const bpf = {\n  hash: "${object.hash}",\n  programs: {\n${entries(object.programs)}  },\n` +
     `  constants: {\n${entries(object.constants)}  },\n${object.live ? `  live: ${JSON.stringify(object.live)},\n` : ""}  counters: ${JSON.stringify(object.counters)},\n` +
+    `  inputs: {\n${entries(object.inputs)}  },\n` +
     `  wires: {\n${wires.join("")}  },\n} as const;\n`
   );
 }
 
-const check = process.argv.includes("--check");
-let stale = 0;
-for (const path of globSync("{bpf,plugins/*}/*.bpf.o", { cwd: root }).sort()) {
-  const file = join(root, path);
-  const isPlugin = path.startsWith("plugins/");
-  const to = join(dirname(file), isPlugin ? "wire.gen.ts" : `${basename(file, ".bpf.o")}.gen.ts`);
-  const text = source(
-    readObject(readFileSync(file)),
-    basename(file, ".o").concat(".c"),
-    isPlugin ? "../../core" : "../core",
-  );
-  if (existsSync(to) && readFileSync(to, "utf8") === text) continue;
-  stale++;
-  if (check) console.error(`${relative(root, to)} differs from what ${path} says; run npm run gen`);
-  else writeFileSync(to, text);
+function generate(check: boolean): number {
+  let stale = 0;
+  for (const path of globSync("{bpf,plugins/*}/*.bpf.o", { cwd: root }).sort()) {
+    const file = join(root, path);
+    const isPlugin = path.startsWith("plugins/");
+    const to = join(dirname(file), isPlugin ? "wire.gen.ts" : `${basename(file, ".bpf.o")}.gen.ts`);
+    const text = source(
+      readObject(readFileSync(file)),
+      basename(file, ".o").concat(".c"),
+      isPlugin ? "../../core" : "../core",
+    );
+    if (existsSync(to) && readFileSync(to, "utf8") === text) continue;
+    stale++;
+    if (check) console.error(`${relative(root, to)} differs from what ${path} says; run npm run gen`);
+    else writeFileSync(to, text);
+  }
+  return stale;
 }
-process.exitCode = check && stale ? 1 : 0;
+
+if (import.meta.main) {
+  const check = process.argv.includes("--check");
+  process.exitCode = generate(check) > 0 && check ? 1 : 0;
+}
