@@ -3,12 +3,15 @@ import type { Config } from "../config/config.ts";
 import { createExporters } from "../exporters/create.ts";
 import type { Fanout } from "../exporters/fanout.ts";
 import { native } from "../native/index.ts";
+import { serveControl } from "./control.ts";
 import { Engine, type FailedPlugin } from "./engine.ts";
 import { WirespanError } from "./errors.ts";
+import { serveHealth } from "./health.ts";
 import { agentResource, hostAttributes } from "./identity/host.ts";
 import type { Log } from "./log.ts";
 import type { Plugin } from "./plugin.ts";
 import { createSelf } from "./self.ts";
+import { statusOf } from "./status.ts";
 import { VERSION } from "./version.ts";
 
 export interface AgentOptions {
@@ -16,6 +19,12 @@ export interface AgentOptions {
   /** Plugins that could not even be imported. */
   readonly failed: readonly FailedPlugin[];
   readonly log: Log;
+  /** Reads the configuration again, from where it came from. */
+  reread(): Promise<{
+    readonly config: Config;
+    readonly plugins: readonly Plugin[];
+    readonly failed: readonly FailedPlugin[];
+  }>;
 }
 
 /** Resolves with the first SIGTERM or SIGINT. */
@@ -39,7 +48,8 @@ function reportFailures(failed: readonly FailedPlugin[], strict: boolean, log: L
 }
 
 /** Attaches, exports until a signal comes, flushes, and leaves nothing in the kernel. */
-export async function runAgent(config: Config, { plugins, failed, log }: AgentOptions): Promise<void> {
+export async function runAgent(config: Config, options: AgentOptions): Promise<void> {
+  const { plugins, failed, log } = options;
   reportFailures(failed, config.strict, log);
   const ended = signalled();
   await using cleanup = new AsyncDisposableStack();
@@ -58,6 +68,10 @@ export async function runAgent(config: Config, { plugins, failed, log }: AgentOp
   engine.run(fanout);
   const collect = createCollector(config, engine, fanout);
   const timer = setInterval(() => void collect(), config.metrics.interval);
+  const reload = createReload(config, engine, options);
+  process.on("SIGHUP", () => void reload().catch(() => {}));
+  cleanup.defer(() => void process.removeAllListeners("SIGHUP"));
+  for (const served of await serve(config, engine, fanout, reload, log)) cleanup.use(served);
   sayReady(engine.hosts.map((host) => host.plugin.name));
   log.info({ pid: process.pid, plugins: engine.hosts.map((host) => host.plugin.name) }, "watching");
 
@@ -66,6 +80,71 @@ export async function runAgent(config: Config, { plugins, failed, log }: AgentOp
   clearInterval(timer);
   await collect();
   engine.close();
+}
+
+/** Sections that take effect at a start only. */
+const FIXED = [
+  "exporters",
+  "connections",
+  "spans",
+  "self",
+  "ids",
+  "metrics",
+  "ring",
+  "resource",
+  "control",
+  "health",
+] as const;
+
+/** What is wrong with a new configuration is logged and thrown, and changes nothing. */
+function createReload(
+  config: Config,
+  engine: Engine,
+  { log, reread }: AgentOptions,
+): () => Promise<readonly string[]> {
+  return async () => {
+    try {
+      const next = await reread();
+      const [failed] = next.failed;
+      if (failed) throw failed.error;
+      const changes = await engine.reload(next.config, next.plugins);
+      const waiting = FIXED.filter((key) => JSON.stringify(next.config[key]) !== JSON.stringify(config[key]));
+      const said = [...changes, ...waiting.map((key) => `${key}: changed; takes effect at the next start`)];
+      log.info({ changes: said }, "configuration read again");
+      return said;
+    } catch (error) {
+      const { message, detail } = error as WirespanError;
+      log.error({ detail }, `the configuration stays as it was: ${message}`);
+      throw error;
+    }
+  };
+}
+
+async function serve(
+  config: Config,
+  engine: Engine,
+  fanout: Fanout,
+  reload: () => Promise<readonly string[]>,
+  log: Log,
+): Promise<Disposable[]> {
+  const status = () => statusOf(engine, fanout.exporters);
+  const served: Disposable[] = [];
+  const { socket } = config.control;
+  if (socket) {
+    try {
+      const control = await serveControl(socket, { status, reload });
+      if (control) served.push(control);
+      else log.warn({ socket }, "another agent runs on this host: what both see is reported twice");
+    } catch (error) {
+      log.warn(
+        { socket, error },
+        "no control socket: `wirespan status` and `wirespan reload` will not find this agent",
+      );
+    }
+  }
+  const { address } = config.health;
+  if (address) served.push(await serveHealth(address, status, () => engine.failed.length === 0));
+  return served;
 }
 
 function createCollector(config: Config, engine: Engine, fanout: Fanout): () => Promise<void> {

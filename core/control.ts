@@ -25,14 +25,16 @@ export function defaultSocket(): string {
 export function ask(socket: string, command: Command): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const connection = createConnection(socket);
-    connection.once("error", (cause: NodeJS.ErrnoException) => {
-      const message = `No agent listens on ${socket} (${cause.code}); is one running, as this user?`;
-      reject(new WirespanError("USAGE", message, { cause }));
-    });
-    createInterface({ input: connection }).once("line", (line) => {
-      connection.end();
-      resolve(JSON.parse(line) as Answer);
-    });
+    // An interface hands its input's errors on.
+    createInterface({ input: connection })
+      .once("error", (cause: NodeJS.ErrnoException) => {
+        const message = `No agent listens on ${socket} (${cause.code}); is one running, as this user?`;
+        reject(new WirespanError("USAGE", message, { cause }));
+      })
+      .once("line", (line) => {
+        connection.end();
+        resolve(JSON.parse(line) as Answer);
+      });
     connection.write(`${command}\n`);
   });
 }
@@ -76,10 +78,11 @@ export async function serveControl(
 ): Promise<Disposable | undefined> {
   mkdirSync(dirname(socket), { recursive: true, mode: 0o700 });
   const server = createServer((connection) => {
-    connection.on("error", () => {});
-    createInterface({ input: connection }).once("line", (command) => {
-      void answer(handlers, command).then((a) => connection.end(`${JSON.stringify(a)}\n`));
-    });
+    createInterface({ input: connection })
+      .on("error", () => connection.destroy())
+      .once("line", (command) => {
+        void answer(handlers, command).then((a) => connection.end(`${JSON.stringify(a)}\n`));
+      });
   });
   try {
     await listen(server, socket);

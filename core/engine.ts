@@ -44,8 +44,15 @@ function hooksOf(plugins: readonly Plugin[], config: Config): ReadonlySet<string
   );
 }
 
+/** What there is from `run` on. */
+interface Running {
+  readonly sink: Sink;
+  readonly spans: ConnectionSpans;
+  readonly container: DependencyContainer;
+  readonly waker: Waker;
+}
+
 export class Engine {
-  readonly hosts: readonly PluginHost[];
   /** Plugins that can't run here, and why. */
   readonly failed: readonly FailedPlugin[];
   readonly clock: Clock;
@@ -53,7 +60,8 @@ export class Engine {
   readonly core: CoreProgram;
   readonly #options: EngineOptions;
   readonly #host: Resource;
-  #spans: ConnectionSpans | undefined;
+  #hosts: readonly PluginHost[];
+  #running: Running | undefined;
   #coreFeed: Feed | undefined;
   #waker: Waker | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -68,7 +76,7 @@ export class Engine {
   ) {
     this.#options = options;
     this.core = core;
-    this.hosts = hosts;
+    this.#hosts = hosts;
     this.failed = failed;
     this.clock = new Clock(options.native);
     const attributes: HostAttributes = { ...hostAttributes(), ...options.config.resource.attributes };
@@ -76,6 +84,10 @@ export class Engine {
     this.identity = new Identity(new Proc(), attributes, { debug });
     // The host as a thing that has telemetry of its own: softirqs and interfaces belong to no workload.
     this.#host = { attributes: { ...attributes, "service.name": "host" } };
+  }
+
+  get hosts(): readonly PluginHost[] {
+    return this.#hosts;
   }
 
   /** Throws what concerns the whole agent; a plugin that fails is left out, unless `strict` is set. */
@@ -89,7 +101,7 @@ export class Engine {
     const failed: FailedPlugin[] = [];
     const attached = await Promise.all(
       enabled.map((plugin, i) =>
-        PluginHost.attach({ plugin, bit: 1 << i, config, native, core }).catch((error: WirespanError) => {
+        PluginHost.attach({ plugin, bit: 2 ** i, config, native, core }).catch((error: WirespanError) => {
           failed.push({ name: plugin.name, error });
         }),
       ),
@@ -109,20 +121,15 @@ export class Engine {
   run(sink: Sink): void {
     const { config, native, log } = this.#options;
     this.clock.start();
-    const start = this.clock.now();
     const spans = new ConnectionSpans(sink, this.clock, this.identity, {
       scope: { name: "wirespan.connections", version: VERSION },
       host: this.#host,
       peers: config.connections.peers,
       kind: config.spans.kind,
     });
-    this.#spans = spans;
-    const container = this.#container();
-    for (const host of this.hosts) {
-      const scope = { name: `wirespan.${host.plugin.name}`, version: VERSION };
-      const maxSeries = config.metrics.maxSeries;
-      host.start(container, spans, { scope, sink, host: this.#host, start, maxSeries });
-    }
+    this.#waker = native.createWaker(() => this.drain());
+    this.#running = { sink, spans, container: this.#container(), waker: this.#waker };
+    for (const host of this.hosts) this.#start(host, config, this.#running);
     this.#coreFeed = new Feed(native, this.core.loaded.object, coreBpf, {
       spans: (record: never) => spans.take(record),
       processes: (task: { pid: number; startedAt: number; comm: string; exe: string; cgroupId: number }) =>
@@ -134,11 +141,71 @@ export class Engine {
           cgroupId: task.cgroupId,
         }),
     });
-    this.#waker = native.createWaker(() => this.drain());
-    for (const feed of this.#feeds()) for (const ring of feed.rings) this.#waker.add(ring);
+    for (const ring of this.#coreFeed.rings) this.#waker.add(ring);
     this.#timer = setInterval(() => this.drain(), config.ring.drainInterval);
     // The first sweep sets the mark from which living connections' bytes count.
     this.collect().catch((error: unknown) => log.warn({ error }, "the first collection failed"));
+  }
+
+  #start(host: PluginHost, config: Config, { sink, spans, container, waker }: Running): void {
+    const scope = { name: `wirespan.${host.plugin.name}`, version: VERSION };
+    const { maxSeries } = config.metrics;
+    host.start(container, spans, { scope, sink, host: this.#host, start: this.clock.now(), maxSeries });
+    for (const ring of host.feed?.rings ?? []) waker.add(ring);
+  }
+
+  /**
+   * Brings the plugins to what a new configuration says; those that it does not touch run on. Says in
+   * words what changed; what throws has changed nothing.
+   */
+  async reload(config: Config, plugins: readonly Plugin[]): Promise<readonly string[]> {
+    const running = this.#running;
+    if (!running) return [];
+    const wanted = plugins.filter((plugin) => config.plugins[plugin.name]?.enabled);
+    const kept = this.#hosts.filter((h) => wanted.includes(h.plugin) && h.runsAs(config));
+    const ending = this.#hosts.filter((h) => !kept.includes(h));
+    const fresh = await this.#attachBeside(
+      wanted.filter((plugin) => !kept.some((h) => h.plugin === plugin)),
+      config,
+    );
+    this.core.watchCgroups(config);
+    for (const host of ending) host.detach();
+    for (const host of fresh) this.#start(host, config, running);
+    this.core.emitLast();
+    this.#hosts = [...kept, ...fresh];
+    for (const host of ending) await this.#end(host, running);
+    const before = new Set(ending.map((h) => h.plugin.name));
+    const after = new Set(fresh.map((h) => h.plugin.name));
+    return [
+      ...[...before].filter((name) => !after.has(name)).map((name) => `${name}: stopped`),
+      ...[...after].map((name) => `${name}: ${before.has(name) ? "restarted" : "started"}`),
+    ];
+  }
+
+  /** Attaches more plugins; where one fails, none stays. */
+  async #attachBeside(plugins: readonly Plugin[], config: Config): Promise<PluginHost[]> {
+    const { native } = this.#options;
+    const attached: PluginHost[] = [];
+    try {
+      for (const plugin of plugins) {
+        const taken = new Set([...this.#hosts, ...attached].map((h) => h.bit));
+        const bit = Array.from({ length: 32 }, (_, i) => 2 ** i).find((b) => !taken.has(b))!;
+        attached.push(await PluginHost.attach({ plugin, bit, config, native, core: this.core }));
+      }
+    } catch (error) {
+      for (const host of attached) host.close();
+      throw error;
+    }
+    return attached;
+  }
+
+  /** What a plugin has counted until its programs were detached is not lost with it. */
+  async #end(host: PluginHost, { sink, spans, waker }: Running): Promise<void> {
+    sink.metrics(await host.collect(this.clock.now()));
+    this.drain();
+    spans.forget(host.bit);
+    for (const ring of host.feed?.rings ?? []) waker.remove(ring);
+    host.close();
   }
 
   #container(): DependencyContainer {
@@ -217,22 +284,13 @@ export class Engine {
     );
   }
 
-  get host(): Resource {
-    return this.#host;
-  }
-
-  get spansSeen(): number {
-    return this.#spans?.seen ?? 0;
-  }
-
   /** Ends the watching: what is in the rings goes to the sink, nothing stays in the kernel. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#timer);
-    for (const { object, hooks } of [this.core.loaded, ...this.hosts.map((h) => h.loaded)]) {
-      for (const { program } of hooks) if (program) object.detach(program);
-    }
+    for (const { program } of this.core.loaded.hooks) if (program) this.core.loaded.object.detach(program);
+    for (const host of this.hosts) host.detach();
     this.drain();
     this.#waker?.close();
     this.clock.close();

@@ -9,7 +9,11 @@ function split(address: string): { host: string; port: number } {
 }
 
 /** Answers every GET with 200 and the status as JSON, or 503 where `isWell` says no. */
-export function serveHealth(address: string, status: () => unknown, isWell: () => boolean): Promise<Disposable> {
+export function serveHealth(
+  address: string,
+  status: () => unknown,
+  isWell: () => boolean,
+): Promise<Disposable> {
   const server = createServer((_, response) => {
     response.writeHead(isWell() ? 200 : 503, { "content-type": "application/json" });
     response.end(`${JSON.stringify(status())}\n`);
@@ -20,7 +24,13 @@ export function serveHealth(address: string, status: () => unknown, isWell: () =
   };
   return new Promise((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
-      reject(new WirespanError("CONFIG_INVALID", `health.address: ${address} can't be listened on: ${cause.code}`, { cause }));
+      reject(
+        new WirespanError(
+          "CONFIG_INVALID",
+          `health.address: ${address} can't be listened on: ${cause.code}`,
+          { cause },
+        ),
+      );
     });
     const { host, port } = split(address);
     server.listen({ ...(host && { host }), port }, () => resolve({ [Symbol.dispose]: close }));

@@ -57,6 +57,7 @@ export class PluginHost {
         plugin_filter: packFilter(own.filter, core.names),
         ...plugin.constants?.(own.settings as never),
       },
+      ...(plugin.inputs && { inputs: plugin.inputs(own.settings as never) }),
       ...(plugin.bpf.constants.plugin_bit && { reuse: core.shared }),
       maxEntries: Object.fromEntries(rings.map((name) => [name, own.ring.bytes])),
     });
@@ -74,6 +75,23 @@ export class PluginHost {
     const settings = config.plugins[plugin.name]!.settings;
     const handlers = plugin.start({ config: settings, emit: this.#emission.emit, use } as never);
     this.#feed = new Feed(native, this.loaded.object, plugin.bpf, handlers as never);
+  }
+
+  get bit(): number {
+    return this.#options.bit;
+  }
+
+  /** Whether a configuration leaves everything as it is for this plugin. */
+  runsAs(config: Config): boolean {
+    const filters = this.plugin.bpf.constants.agent_filter !== undefined;
+    const relevant = ({ plugins, filter, ids, metrics }: Config) =>
+      JSON.stringify([plugins[this.plugin.name], filters && filter, ids, metrics.maxSeries]);
+    return relevant(config) === relevant(this.#options.config);
+  }
+
+  /** Ends the watching; what was seen until now can still be collected. */
+  detach(): void {
+    for (const { program } of this.hooks) if (program) this.loaded.object.detach(program);
   }
 
   get feed(): Feed | undefined {

@@ -7,7 +7,11 @@ export interface Status {
   readonly version: string;
   readonly pid: number;
   readonly uptimeSeconds: number;
-  readonly plugins: readonly { readonly name: string; readonly state: "running" | "failed"; readonly error?: string }[];
+  readonly plugins: readonly {
+    readonly name: string;
+    readonly state: "running" | "failed";
+    readonly error?: string;
+  }[];
   readonly exporters: readonly {
     readonly name: string;
     readonly type: string;
@@ -31,7 +35,11 @@ export function statusOf(engine: Engine, exporters: readonly Exporter[]): Status
       name: exporter.name,
       type: exporter.type,
       queue: { bytes: exporter.queue.bytes, limit: exporter.queue.limit },
-      balance: { span: exporter.balance("span"), point: exporter.balance("point"), event: exporter.balance("event") },
+      balance: {
+        span: exporter.balance("span"),
+        point: exporter.balance("point"),
+        event: exporter.balance("event"),
+      },
     })),
     accounts: engine.accounts(),
   };

@@ -31,6 +31,6 @@ Examples:
       }
       const { config, plugins, failed } = await setUp(flags);
       const { runAgent } = await import("../agent.ts");
-      await runAgent(config, { plugins, failed, log: createLog(config.log) });
+      await runAgent(config, { plugins, failed, log: createLog(config.log), reread: () => setUp(flags) });
     });
 }

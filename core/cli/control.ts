@@ -20,15 +20,22 @@ function resultOf(answer: Answer): unknown {
 }
 
 function render(status: Status): string {
-  const lines = [`wirespan ${status.version}, pid ${status.pid}, up ${status.uptimeSeconds} s`, "", "Plugins"];
-  for (const { name, state, error } of status.plugins) lines.push(`  ${name}: ${state}${error ? `: ${error}` : ""}`);
+  const lines = [
+    `wirespan ${status.version}, pid ${status.pid}, up ${status.uptimeSeconds} s`,
+    "",
+    "Plugins",
+  ];
+  for (const { name, state, error } of status.plugins)
+    lines.push(`  ${name}: ${state}${error ? `: ${error}` : ""}`);
   lines.push("", "Exporters");
   for (const { name, type, queue, balance } of status.exporters) {
     lines.push(`  ${name} (${type}): ${queue.bytes} of ${queue.limit} bytes wait`);
     for (const [kind, b] of Object.entries(balance)) {
       const lost = Object.entries(b.lost).filter(([, count]) => count > 0);
       const losses = lost.map(([cause, count]) => `, lost ${count} (${cause})`).join("");
-      lines.push(`    ${kind}s: ${b.given} given, ${b.acknowledged} acknowledged, ${b.queued} queued${losses}`);
+      lines.push(
+        `    ${kind}s: ${b.given} given, ${b.acknowledged} acknowledged, ${b.queued} queued${losses}`,
+      );
     }
   }
   return `${lines.join("\n")}\n`;
