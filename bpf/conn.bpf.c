@@ -91,7 +91,7 @@ static __always_inline void read_current_owner(struct conn *c, enum owner_source
 {
 	read_current(&c->owner, live.cgroups);
 	c->owner_source = source;
-	c->user = c->owner;
+	read_actor(&c->user, &c->owner);
 	meet(&c->owner);
 }
 
@@ -234,7 +234,9 @@ static __always_inline void read_closer(struct sock *sk, struct conn *c)
 {
 	if (c->closer.pid || !in_callers_context(sk))
 		return;
-	read_current(&c->closer, live.cgroups);
+	c->closer.pid = bpf_get_current_pid_tgid() >> 32;
+	c->closer.tid = bpf_get_current_pid_tgid();
+	bpf_get_current_comm(c->closer.comm, sizeof(c->closer.comm));
 	if (dies_of_a_signal())
 		c->close_reason = CLOSE_KILLED;
 }
@@ -401,8 +403,11 @@ static __always_inline int on_use(struct sock *sk)
 		/* Even of the same process: since it listened it may have changed its user, name and thread. */
 		read_current_owner(c, OWNER_IO);
 	} else if (c->user.pid != bpf_get_current_pid_tgid() >> 32) {
-		read_current(&c->user, live.cgroups);
-		meet(&c->user);
+		struct task user = {};
+
+		read_current(&user, live.cgroups);
+		read_actor(&c->user, &user);
+		meet(&user);
 	}
 	return 0;
 }
@@ -572,7 +577,7 @@ int seed(struct bpf_iter__task_file *ctx)
 	if (!tp || !c || c->owner.pid)
 		return 0;
 	read_holder(&c->owner, task);
-	c->user = c->owner;
+	read_actor(&c->user, &c->owner);
 	c->owner_source = OWNER_HOLDER;
 	if (sk->__sk_common.skc_state == TCP_LISTEN) {
 		c->owner_source = OWNER_LISTENER;

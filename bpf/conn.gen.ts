@@ -92,6 +92,32 @@ export class EndpointsCursor implements Endpoints, Cursor {
   }
 }
 
+export interface Actor {
+  readonly pid: number;
+  readonly tid: number;
+  readonly comm: string;
+}
+
+export class ActorCursor implements Actor, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get pid(): number {
+    return this.#words[((this.#at) >> 2)]!;
+  }
+  get tid(): number {
+    return this.#words[((this.#at + 4) >> 2)]!;
+  }
+  get comm(): string {
+    return text(this.#words, this.#bytes, this.#at + 8, 16);
+  }
+}
+
 export type Direction = "unknown" | "outbound" | "inbound";
 const directionNames = ["unknown", "outbound", "inbound"] as const;
 
@@ -109,8 +135,8 @@ export interface Conn {
   readonly closedAt: number;
   readonly ends: Endpoints;
   readonly owner: Task;
-  readonly user: Task;
-  readonly closer: Task;
+  readonly user: Actor;
+  readonly closer: Actor;
   readonly direction: Direction;
   readonly ownerSource: OwnerSource;
   readonly closeReason: CloseReason;
@@ -167,75 +193,75 @@ export class ConnCursor implements Conn, Cursor {
     this.#owner.at(this.#words, this.#bytes, this.#at + 80);
     return this.#owner;
   }
-  readonly #user = new TaskCursor();
-  get user(): Task {
+  readonly #user = new ActorCursor();
+  get user(): Actor {
     this.#user.at(this.#words, this.#bytes, this.#at + 152);
     return this.#user;
   }
-  readonly #closer = new TaskCursor();
-  get closer(): Task {
-    this.#closer.at(this.#words, this.#bytes, this.#at + 224);
+  readonly #closer = new ActorCursor();
+  get closer(): Actor {
+    this.#closer.at(this.#words, this.#bytes, this.#at + 176);
     return this.#closer;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 296) >> 2)]!]!;
+    return directionNames[this.#words[((this.#at + 200) >> 2)]!]!;
   }
   get ownerSource(): OwnerSource {
-    return ownerSourceNames[this.#words[((this.#at + 300) >> 2)]!]!;
+    return ownerSourceNames[this.#words[((this.#at + 204) >> 2)]!]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 304) >> 2)]!]!;
+    return closeReasonNames[this.#words[((this.#at + 208) >> 2)]!]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 308) >> 2)]!;
+    return this.#words[((this.#at + 212) >> 2)]!;
   }
   get netns(): number {
-    return this.#words[((this.#at + 312) >> 2)]!;
+    return this.#words[((this.#at + 216) >> 2)]!;
   }
   get ownIsn(): number {
-    return this.#words[((this.#at + 316) >> 2)]!;
+    return this.#words[((this.#at + 220) >> 2)]!;
   }
   get peerIsn(): number {
-    return this.#words[((this.#at + 320) >> 2)]!;
+    return this.#words[((this.#at + 224) >> 2)]!;
   }
   get handshakeRetransmits(): number {
-    return this.#words[((this.#at + 324) >> 2)]!;
+    return this.#words[((this.#at + 228) >> 2)]!;
   }
   get wantedConnection(): number {
-    return this.#words[((this.#at + 328) >> 2)]!;
+    return this.#words[((this.#at + 232) >> 2)]!;
   }
   get wantedConnect(): number {
-    return this.#words[((this.#at + 332) >> 2)]!;
+    return this.#words[((this.#at + 236) >> 2)]!;
   }
   get wantedAccept(): number {
-    return this.#words[((this.#at + 336) >> 2)]!;
+    return this.#words[((this.#at + 240) >> 2)]!;
   }
   get toldConnection(): boolean {
-    return this.#bytes[this.#at + 340]! !== 0;
+    return this.#bytes[this.#at + 244]! !== 0;
   }
   get toldConnect(): boolean {
-    return this.#bytes[this.#at + 341]! !== 0;
+    return this.#bytes[this.#at + 245]! !== 0;
   }
   get beforeStart(): boolean {
-    return this.#bytes[this.#at + 342]! !== 0;
+    return this.#bytes[this.#at + 246]! !== 0;
   }
   get peerIsHere(): boolean {
-    return this.#bytes[this.#at + 343]! !== 0;
+    return this.#bytes[this.#at + 247]! !== 0;
   }
   get fastopen(): boolean {
-    return this.#bytes[this.#at + 344]! !== 0;
+    return this.#bytes[this.#at + 248]! !== 0;
   }
   get excluded(): boolean {
-    return this.#bytes[this.#at + 345]! !== 0;
+    return this.#bytes[this.#at + 249]! !== 0;
   }
   get oldState(): number {
-    return this.#words[((this.#at + 348) >> 2)]!;
+    return this.#words[((this.#at + 252) >> 2)]!;
   }
   get sentBefore(): number {
-    return this.#words[((this.#at + 352) >> 2)]! + this.#words[((this.#at + 352) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 256) >> 2)]! + this.#words[((this.#at + 256) >> 2) + 1]! * 4294967296;
   }
   get receivedBefore(): number {
-    return this.#words[((this.#at + 360) >> 2)]! + this.#words[((this.#at + 360) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 264) >> 2)]! + this.#words[((this.#at + 264) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -346,13 +372,13 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 408);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 312);
     return this.#traffic;
   }
 }
 
 export const bpf = {
-  hash: "c806a2297773e600",
+  hash: "ba0ab3e46d2e66d0",
   programs: {
     on_connect_emit: "tp/syscalls/sys_exit_connect",
     on_connect_exit: "tp/syscalls/sys_exit_connect",
@@ -374,6 +400,6 @@ export const bpf = {
   counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections"],
   wires: {
     processes: { kind: "ring", size: 72, record: TaskCursor } as RingWire<Task>,
-    spans: { kind: "ring", size: 472, record: ConnectionCursor } as RingWire<Connection>,
+    spans: { kind: "ring", size: 376, record: ConnectionCursor } as RingWire<Connection>,
   },
 } as const;

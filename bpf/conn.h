@@ -60,10 +60,11 @@ struct conn {
 	u64 established_at;
 	u64 closed_at;
 	struct endpoints ends;
-	/* The opener or acceptor, the last to send or receive, and who closed. */
+	/* The opener or acceptor. */
 	struct task owner;
-	struct task user;
-	struct task closer;
+	/* The last to send or receive, and who closed. */
+	struct actor user;
+	struct actor closer;
 	enum direction direction;
 	enum owner_source owner_source;
 	enum close_reason close_reason;

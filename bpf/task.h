@@ -20,6 +20,13 @@ struct task {
 	char exe[24];
 };
 
+/* A task whose name will do. */
+struct actor {
+	u32 pid;
+	u32 tid;
+	char comm[16];
+};
+
 /* Cgroups that some filter names: level below the root, and id. Filled by the agent at any time. */
 struct watched_cgroup {
 	u64 id;
@@ -63,4 +70,11 @@ static __always_inline void read_current(struct task *t, const struct watched_cg
 	t->started_at = current->group_leader->start_boottime;
 	bpf_get_current_comm(t->comm, sizeof(t->comm));
 	read_exe(&t->exe, current->mm);
+}
+
+static __always_inline void read_actor(struct actor *a, const struct task *t)
+{
+	a->pid = t->pid;
+	a->tid = t->tid;
+	__builtin_memcpy(a->comm, t->comm, sizeof(a->comm));
 }

@@ -62,6 +62,7 @@ export class Agent implements AsyncDisposable {
   readonly #folder: string;
   readonly #limit: number;
   readonly #stdout: string[] = [];
+  readonly #rows: Row[] = [];
   readonly #stderr: string[] = [];
   readonly #heard = new EventTarget();
   readonly #ended: Promise<Ended>;
@@ -94,7 +95,8 @@ export class Agent implements AsyncDisposable {
 
   /** Standard output so far, as JSON. */
   get rows(): readonly Row[] {
-    return this.#stdout.map((line) => JSON.parse(line) as Row);
+    for (const line of this.#stdout.slice(this.#rows.length)) this.#rows.push(JSON.parse(line) as Row);
+    return this.#rows;
   }
 
   /** The line of standard error that says so. */

@@ -1,0 +1,424 @@
+// What tcplife says of real connections, beside what their programs and the kernel say of them.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { type Agent, type Row, startAgent } from "../../test/agent.ts";
+import { assertRow, Ends, pairs, told } from "../../test/ends.ts";
+import { Netns, needsRoot } from "../../test/netns.ts";
+import { skip } from "../../test/skip.ts";
+import { addresses, pair, routed, routedAddresses } from "../../test/topology.ts";
+import { build, type Connection, one, pick, run } from "../../test/workload.ts";
+
+const REASON = "wirespan.tcp.close.reason";
+const SENT = "wirespan.tcp.bytes_sent";
+const RECEIVED = "wirespan.tcp.bytes_received";
+
+/** Seconds from start to end. */
+function seconds(row: Row): number {
+  return (Date.parse(String(row.end)) - Date.parse(String(row.start))) / 1000;
+}
+
+const families = [
+  { family: "IPv4", address: addresses.b },
+  { family: "IPv6", address: addresses.b6 },
+] as const;
+
+describe("tcplife", function () {
+  this.timeout(120_000);
+  let agent: Agent;
+
+  before(async function () {
+    needsRoot(this);
+    await build();
+    agent = await startAgent(["trace", "tcplife", "--json"]);
+  });
+
+  after(async () => {
+    await agent?.[Symbol.asyncDispose]();
+  });
+
+  for (const { family, address } of families) {
+    describe(`over ${family}`, () => {
+      it("tells both ends of a connection that the client closes first", async () => {
+        await using net = await pair();
+        const ends = new Ends(agent, net.a, net.b);
+        const lines = await run(net.a, "n1", { address, server: net.b });
+        const { opener, acceptor } = await ends.both();
+        const [client, server] = [one(lines, "end", "client"), one(lines, "end", "server")];
+        const common = { status: "unset", "error.type": undefined, kind: "internal" };
+        assertRow(opener, {
+          ...told(client),
+          ...common,
+          [REASON]: "fin_local",
+          "process.executable.name": "pcli",
+          "wirespan.process.source": "connect",
+          "wirespan.process.uid": 0,
+        });
+        assertRow(acceptor, {
+          ...told(server),
+          ...common,
+          [REASON]: "fin_remote",
+          "process.executable.name": "psrv",
+          "wirespan.process.source": "io",
+        });
+        assert.deepEqual([opener[SENT], opener[RECEIVED]], [1000, 500]);
+        assert.ok(seconds(acceptor) >= 0.05, "the server closed 50 ms later");
+      });
+
+      it("knows the server that closes first by itself, 200 times of 200", async () => {
+        await using net = await pair();
+        const ends = new Ends(agent, net.a, net.b);
+        const lines = await run(net.a, "n2", { address, server: net.b, count: 200 });
+        const both = pairs(await ends.all(400));
+        const [client, server] = [one(lines, "listening", "server"), pick(lines, "end", "client")[0]];
+        assert.equal(both.length, 200);
+        for (const { opener, acceptor } of both) {
+          assertRow(acceptor, {
+            "thread.name": "psrv",
+            "process.pid": client.pid,
+            [REASON]: "fin_local",
+            [SENT]: 500,
+            [RECEIVED]: 1000,
+            "wirespan.process.closer.pid": undefined,
+          });
+          assertRow(opener, {
+            "thread.name": "pcli",
+            "process.pid": server?.pid,
+            [REASON]: "fin_remote",
+            [SENT]: 1000,
+            [RECEIVED]: 500,
+          });
+        }
+      });
+
+      it("tells who opened and who closed where a child inherits the connection", async () => {
+        await using net = await pair();
+        const ends = new Ends(agent, net.a, net.b);
+        const lines = await run(net.a, "n13", { address, server: net.b });
+        const { opener } = await ends.both();
+        const [opened, closed] = [one(lines, "opened"), one(lines, "end", "client")];
+        assert.notEqual(opened.pid, closed.pid);
+        assertRow(opener, {
+          ...told(opened),
+          [SENT]: 10,
+          [REASON]: "fin_local",
+          "wirespan.process.last_user.pid": closed.pid,
+          "wirespan.process.last_user.name": "pchild",
+          "wirespan.process.closer.pid": closed.pid,
+          "wirespan.process.closer.name": "pchild",
+        });
+      });
+
+      it("counts what comes after a half close", async () => {
+        await using net = await pair();
+        const ends = new Ends(agent, net.a, net.b);
+        const lines = await run(net.a, "n16", { address, server: net.b });
+        const { opener, acceptor } = await ends.both();
+        assertRow(opener, { ...told(one(lines, "end", "client")), [REASON]: "fin_local", [RECEIVED]: 3000 });
+        assertRow(acceptor, { ...told(one(lines, "end", "server")), [REASON]: "fin_remote", [SENT]: 3000 });
+      });
+
+      it("tells a reset from both sides", async () => {
+        await using net = await pair();
+        const ends = new Ends(agent, net.a, net.b);
+        const lines = await run(net.a, "n17", { address, server: net.b });
+        const { opener, acceptor } = await ends.both();
+        assertRow(opener, { ...told(one(lines, "end", "client")), [REASON]: "rst_sent", status: "unset" });
+        assertRow(acceptor, {
+          ...told(one(lines, "end", "server")),
+          [REASON]: "rst_received",
+          status: "error",
+          "error.type": "connection_reset",
+          "wirespan.process.closer.pid": undefined,
+        });
+      });
+
+      it("tells what was left unread by the side that then resets", async () => {
+        await using net = await pair();
+        const ends = new Ends(agent, net.a, net.b);
+        const lines = await run(net.a, "n28", { address, server: net.b });
+        const { opener, acceptor } = await ends.both();
+        assertRow(acceptor, {
+          ...told(one(lines, "end", "server")),
+          [REASON]: "rst_sent",
+          [RECEIVED]: 300,
+          "wirespan.tcp.bytes_unread": one(lines, "unread").bytes,
+        });
+        assertRow(opener, {
+          ...told(one(lines, "end", "client")),
+          [REASON]: "rst_received",
+          "error.type": "connection_reset",
+          "wirespan.tcp.bytes_unread": undefined,
+        });
+      });
+
+      it("never merges connections that use the same ports one after the other", async () => {
+        await using net = await pair();
+        const ends = new Ends(agent, net.a, net.b);
+        await run(net.a, "n19", { address, server: net.b, sourcePort: 40019 });
+        const both = pairs(await ends.all(6));
+        assert.deepEqual(
+          both.map(({ opener }) => opener[SENT]),
+          [100, 200, 300],
+        );
+        assert.deepEqual(
+          both.map(({ acceptor }) => acceptor[RECEIVED]),
+          [100, 200, 300],
+        );
+        assert.equal(new Set(both.map(({ opener }) => opener["wirespan.connection.id"])).size, 3);
+        for (const { opener } of both) assert.equal(opener["network.local.port"], 40019);
+      });
+    });
+  }
+
+  it("tells IPv4 over IPv6 sockets as IPv4, marked", async () => {
+    await using netns = await Netns.create();
+    const ends = new Ends(agent, netns);
+    const lines = await run(netns, "n12", { address: "::ffff:127.0.0.1", listen: "::" });
+    const { opener, acceptor } = await ends.both();
+    assertRow(opener, told(one(lines, "end", "client")));
+    assertRow(acceptor, told(one(lines, "end", "server")));
+    assertRow(opener, { "network.type": "ipv4", "wirespan.connection.mapped": true, [SENT]: 1000 });
+  });
+
+  it("keeps both ends in one trace where a router rewrites both addresses", async () => {
+    await using net = await routed();
+    const ends = new Ends(agent, net.client, net.server);
+    const lines = await run(net.client, "n1", {
+      address: routedAddresses.routerForClient,
+      listen: routedAddresses.server,
+      server: net.server,
+    });
+    const { opener, acceptor } = await ends.both();
+    assertRow(opener, told(one(lines, "end", "client")));
+    assertRow(acceptor, told(one(lines, "end", "server")));
+    assert.notEqual(opener["network.peer.address"], acceptor["network.local.address"]);
+    assert.notEqual(opener["network.local.address"], acceptor["network.peer.address"]);
+  });
+
+  it("names the process that a connection was passed to, the first to use it", async () => {
+    await using netns = await Netns.create();
+    const ends = new Ends(agent, netns);
+    const lines = await run(netns, "n14");
+    const { acceptor } = await ends.both();
+    const [accepted, closed] = [one(lines, "accepted"), one(lines, "end", "server")];
+    assertRow(acceptor, { [SENT]: 77, "thread.name": "pheir" });
+    // Without a hook on accept the first to send is held to be the owner.
+    assertRow(acceptor, { "process.pid": closed.pid, "wirespan.process.source": "io" });
+    assert.notEqual(accepted.pid, closed.pid);
+  });
+
+  it("tells the executable that opened and the one that it became", async () => {
+    await using netns = await Netns.create();
+    const ends = new Ends(agent, netns);
+    const lines = await run(netns, "n27");
+    const { opener } = await ends.both();
+    assertRow(opener, {
+      ...told(one(lines, "opened")),
+      [SENT]: 50,
+      "process.executable.name": "pcli",
+      "wirespan.process.closer.pid": one(lines, "opened").pid,
+      "wirespan.process.closer.name": "pexec",
+    });
+  });
+
+  it("tells one connection of a socket that is its own peer", async () => {
+    await using netns = await Netns.create();
+    const ends = new Ends(agent, netns);
+    const line = one(await run(netns, "n18", { port: 7018 }), "end");
+    const row = await ends.one();
+    assertRow(row, { ...told(line), [SENT]: 10, [RECEIVED]: 10, status: "unset" });
+    assert.equal(row["network.local.port"], row["network.peer.port"]);
+  });
+
+  it("marks the connection whose SYN carried data, and counts that data", async () => {
+    await using netns = await Netns.create();
+    await netns.sysctl({ "net.ipv4.tcp_fastopen": 3 });
+    const ends = new Ends(agent, netns);
+    await run(netns, "n20");
+    const both = pairs(await ends.all(4));
+    const fastopen = "wirespan.tcp.fastopen";
+    assert.deepEqual(
+      both.map(({ opener, acceptor }) => [opener[fastopen], acceptor[fastopen]]),
+      [
+        [undefined, undefined],
+        [true, true],
+      ],
+    );
+    for (const { opener, acceptor } of both) {
+      assertRow(opener, { [SENT]: 200, [RECEIVED]: 0, "thread.name": "pcli" });
+      assertRow(acceptor, { [SENT]: 0, [RECEIVED]: 200, "thread.name": "psrv" });
+    }
+  });
+
+  it("tells a multipath connection once, as its one subflow", async function () {
+    if (!existsSync("/proc/sys/net/mptcp/enabled")) skip(this, "this kernel has no MPTCP");
+    await using netns = await Netns.create();
+    await netns.sysctl({ "net.mptcp.enabled": 1 });
+    const ends = new Ends(agent, netns);
+    await run(netns, "n21");
+    const { opener, acceptor } = await ends.both();
+    assertRow(opener, { [SENT]: 1234, [RECEIVED]: 0, "thread.name": "pcli" });
+    assertRow(acceptor, { [SENT]: 0, [RECEIVED]: 1234, "thread.name": "psrv" });
+  });
+
+  it("tells what was never accepted", async () => {
+    await using netns = await Netns.create();
+    const ends = new Ends(agent, netns);
+    const lines = await run(netns, "n22", { port: 7022 });
+    const rows = await ends.all(6);
+    const aborted = rows.filter((row) => row[REASON] === "aborted");
+    assert.equal(aborted.length, 2);
+    for (const row of aborted) {
+      assertRow(row, { status: "error", "error.type": "aborted", "wirespan.tcp.retransmits": 1 });
+    }
+    const queued = pairs(rows.filter((row) => row[REASON] !== "aborted"));
+    assert.equal(queued.length, 2);
+    for (const { opener, acceptor } of queued) {
+      assertRow(opener, { [REASON]: "rst_received", "error.type": "connection_reset" });
+      assertRow(acceptor, {
+        [REASON]: "rst_sent",
+        "thread.name": "psrv",
+        "process.pid": one(lines, "listening").pid,
+        "wirespan.process.source": "listener",
+      });
+    }
+  });
+
+  it("names 500 processes that are gone at once", async () => {
+    await using netns = await Netns.create();
+    const ends = new Ends(agent, netns);
+    const lines = await run(netns, "n24");
+    const both = pairs(await ends.all(1000));
+    const named = new Map(pick(lines, "exiting").map((line) => [line.localPort, line]));
+    assert.equal(named.size, 500);
+    for (const { opener } of both) {
+      const line = named.get(opener["network.local.port"] as number);
+      assertRow(opener, {
+        "thread.name": line?.comm,
+        "process.pid": line?.pid,
+        "process.executable.name": "pcli",
+        [SENT]: 1,
+      });
+    }
+  });
+
+  it("tells twins in two namespaces apart", async () => {
+    await using a = await Netns.create();
+    await using b = await Netns.create();
+    const ends = [new Ends(agent, a), new Ends(agent, b)] as const;
+    const same = { port: 7026, sourcePort: 40026 };
+    await Promise.all([run(a, "n26", { ...same, up: 111 }), run(b, "n26", { ...same, up: 222 })]);
+    const both = [await ends[0].both(), await ends[1].both()] as const;
+    assert.deepEqual(
+      both.map(({ opener, acceptor }) => [opener[SENT], acceptor[RECEIVED]]),
+      [
+        [111, 111],
+        [222, 222],
+      ],
+    );
+    assert.equal(both[0].opener["network.local.port"], both[1].opener["network.local.port"]);
+    assert.notEqual(both[0].opener.trace_id, both[1].opener.trace_id);
+  });
+
+  describe("of attempts to connect", () => {
+    const failed = { status: "error", [SENT]: 0, [RECEIVED]: 0, "thread.name": "pcli" };
+
+    /** The kernel takes the address away before the program can ask for it, not before the agent has it. */
+    const from = (line: Connection): Row => ({
+      ...told(line),
+      "network.local.address": line.family === "ipv6" ? addresses.a6 : addresses.a,
+    });
+
+    for (const { family, address } of families) {
+      it(`tells a refusal over ${family}`, async () => {
+        await using net = await pair();
+        const ends = new Ends(agent, net.a, net.b);
+        const line = one(await run(net.a, "n3", { address }), "end");
+        const row = await ends.one();
+        assertRow(row, { ...from(line), ...failed, [REASON]: "refused", "error.type": "connection_refused" });
+        assertRow(row, { "network.peer.port": 9, parent_span_id: undefined });
+      });
+    }
+
+    it("tells a refusal by a firewall", async () => {
+      await using net = await pair();
+      await net.b.rule("input", "tcp dport 9", "reject with tcp reset");
+      const ends = new Ends(agent, net.a);
+      const line = one(await run(net.a, "n4", { address: addresses.b }), "end");
+      const expected = { ...failed, [REASON]: "refused", "error.type": "connection_refused" };
+      assertRow(await ends.one(), { ...from(line), ...expected });
+    });
+
+    it("tells that a host can't be reached", async () => {
+      await using net = await pair();
+      const rule = await net.b.rule("input", "tcp dport 9", "reject with icmpx admin-prohibited");
+      const ends = new Ends(agent, net.a);
+      const line = one(await run(net.a, "n5", { address: addresses.b }), "end");
+      const row = await ends.one();
+      assertRow(row, {
+        ...from(line),
+        ...failed,
+        [REASON]: "unreachable",
+        "error.type": "host_unreachable",
+        "wirespan.tcp.retransmits": (await rule.packets()) - 1,
+      });
+    });
+
+    it("tells that nobody answered, and how often it was tried", async () => {
+      await using net = await pair();
+      const rule = await net.b.rule("input", "tcp dport 9", "drop");
+      const ends = new Ends(agent, net.a);
+      const line = one(await run(net.a, "n6", { address: addresses.b, synRetries: 1 }), "end");
+      assertRow(await ends.one(), {
+        ...from(line),
+        ...failed,
+        [REASON]: "timeout",
+        "error.type": "timed_out",
+        "wirespan.tcp.retransmits": (await rule.packets()) - 1,
+      });
+    });
+
+    it("tells of a process that is killed meanwhile", async () => {
+      await using net = await pair();
+      await net.b.rule("input", "tcp dport 9", "drop");
+      const ends = new Ends(agent, net.a);
+      const line = one(await run(net.a, "n7", { address: addresses.b }), "connecting");
+      assertRow(await ends.one(), {
+        ...failed,
+        "process.pid": line.pid,
+        "network.peer.address": addresses.b,
+        [REASON]: "killed",
+        "error.type": "aborted",
+      });
+    });
+
+    it("tells of those that do not block: answered, refused, given up", async () => {
+      await using net = await pair();
+      const answered = new Ends(agent, net.a, net.b);
+      const lines = await run(net.a, "n9", { address: addresses.b, server: net.b });
+      assertRow((await answered.both()).opener, {
+        ...told(one(lines, "end", "client")),
+        status: "unset",
+        [REASON]: "fin_local",
+      });
+      const refused = new Ends(agent, net.a);
+      const no = one(await run(net.a, "n10", { address: addresses.b }), "end");
+      const refusal = { ...failed, [REASON]: "refused", "error.type": "connection_refused" };
+      assertRow(await refused.one(), { ...from(no), ...refusal });
+      await net.b.rule("input", "tcp dport 9", "drop");
+      const given = new Ends(agent, net.a);
+      const up = one(await run(net.a, "n11", { address: addresses.b }), "end");
+      const abortion = { ...failed, [REASON]: "aborted", "error.type": "aborted" };
+      assertRow(await given.one(), { ...from(up), ...abortion });
+    });
+
+    it("gives each of them a trace of its own", async () => {
+      await using net = await pair();
+      const ends = new Ends(agent, net.a);
+      await run(net.a, "n3", { address: addresses.b, count: 100 });
+      const rows = await ends.all(100);
+      assert.equal(new Set(rows.map((row) => row.trace_id)).size, 100);
+      assert.equal(new Set(rows.map((row) => row.span_id)).size, 100);
+    });
+  });
+});

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// Answers with the ids that bpf/ids.h makes of what a test gives.
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include "ids.h"
+
+struct question {
+	struct id_key key;
+	u64 boot;
+	u64 cookie;
+	u64 opened_at;
+	u32 opener;
+	u32 acceptor;
+	u32 domain;
+	/* Else of an attempt. */
+	u32 established;
+	u64 answer[2];
+};
+
+SEC("syscall")
+int ids(struct question *q)
+{
+	struct id_key key = { q->key.k0, q->key.k1 };
+	enum id_domain domain = q->domain;
+	u64 id[2];
+
+	if (q->established)
+		connection_id(id, &key, domain, q->opener, q->acceptor);
+	else
+		attempt_id(id, &key, domain, q->boot, q->cookie, q->opened_at);
+	q->answer[0] = id[0];
+	q->answer[1] = id[1];
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,88 @@
+// The ends of connections that an agent tells of, beside what their own programs told.
+import assert from "node:assert/strict";
+import { statSync } from "node:fs";
+import type { Agent, Row } from "./agent.ts";
+import type { Netns } from "./netns.ts";
+import type { Connection } from "./workload.ts";
+
+/** The number that rows name a namespace by. */
+export function inodeOf(netns: Netns): number {
+  return statSync(netns.path).ino;
+}
+
+/** Of the rows that come from now on, those of these namespaces. */
+export class Ends {
+  readonly #agent: Agent;
+  readonly #from: number;
+  readonly #inodes: ReadonlySet<number>;
+
+  constructor(agent: Agent, ...namespaces: readonly Netns[]) {
+    this.#agent = agent;
+    this.#from = agent.rows.length;
+    this.#inodes = new Set(namespaces.map(inodeOf));
+  }
+
+  get #rows(): readonly Row[] {
+    const rows = this.#agent.rows.slice(this.#from);
+    return rows.filter((row) => this.#inodes.has(row["wirespan.netns.inode"] as number));
+  }
+
+  /** Waits until there are `count`; throws where there are more. */
+  async all(count: number): Promise<readonly Row[]> {
+    await this.#agent.until((rows) => rows.length - this.#from >= count && this.#rows.length >= count);
+    const rows = this.#rows;
+    assert.equal(rows.length, count);
+    return rows;
+  }
+
+  /** The only row. */
+  async one(): Promise<Row> {
+    const [row] = await this.all(1);
+    return row ?? assert.fail();
+  }
+
+  /** Both ends of the only connection, which must be of one trace, the acceptor's the opener's child. */
+  async both(): Promise<{ readonly opener: Row; readonly acceptor: Row }> {
+    const [both] = pairs(await this.all(2));
+    return both ?? assert.fail();
+  }
+}
+
+/** Joins ends by their trace; throws on a trace that has not one opener and, as its child, one acceptor. */
+export function pairs(rows: readonly Row[]): { readonly opener: Row; readonly acceptor: Row }[] {
+  const traces = Map.groupBy(rows, (row) => row.trace_id);
+  return [...traces.values()].map((ends) => {
+    const opener = ends.find((row) => row["wirespan.connection.direction"] === "outbound");
+    const acceptor = ends.find((row) => row["wirespan.connection.direction"] === "inbound");
+    assert.ok(opener && acceptor && ends.length === 2, `a trace of ${JSON.stringify(ends)}`);
+    assert.equal(opener.parent_span_id, undefined);
+    assert.equal(acceptor.parent_span_id, opener.span_id);
+    return { opener, acceptor };
+  });
+}
+
+/** What a program told of its end, as the agent must tell it. */
+export function told(line: Connection): Row {
+  const v4 = line.family === "ipv4" || line.mapped;
+  const plain = (address: string) => address.replace(/^::ffff:/, "");
+  return {
+    "network.type": v4 ? "ipv4" : "ipv6",
+    "network.local.address": plain(line.local),
+    "network.local.port": line.localPort,
+    "network.peer.address": plain(line.remote),
+    "network.peer.port": line.remotePort,
+    "wirespan.connection.mapped": line.mapped || undefined,
+    "wirespan.connection.direction": line.role === "client" ? "outbound" : "inbound",
+    "wirespan.connection.id": line.cookie.toString(16),
+    "process.pid": line.pid,
+    "thread.name": line.comm,
+    "wirespan.tcp.bytes_sent": line.sent,
+    "wirespan.tcp.bytes_received": line.received,
+  };
+}
+
+/** Asserts what `expected` names; undefined: the row must not have it. */
+export function assertRow(row: Row, expected: Row): void {
+  const found = Object.fromEntries(Object.keys(expected).map((key) => [key, row[key]]));
+  assert.deepEqual(found, expected);
+}
