@@ -97,13 +97,25 @@ export interface Addition {
   of(connection: Connection): AnyAttributes;
 }
 
+/**
+ * The spans that a plugin asks for, of the connections that its program marks (wanted_connection,
+ * wanted_connect in bpf/conn.h); `plain`: as they are.
+ */
+export type AskedSpans = Readonly<Partial<Record<SpanKey, Addition | "plain">>>;
+
+/** The connection spans with what these plugins add. */
+export function spansWith(asked: readonly AskedSpans[]): Record<SpanKey, SpanSpec> {
+  const specs: Record<SpanKey, SpanSpec> = { ...SPANS };
+  for (const [key, addition] of asked.flatMap((spans) => Object.entries(spans))) {
+    if (addition === "plain") continue;
+    const spec = specs[key as SpanKey];
+    specs[key as SpanKey] = { ...spec, attributes: { ...spec.attributes, ...addition.attributes } };
+  }
+  return specs;
+}
+
 /** The connections, as one plugin sees them. */
 export interface Connections {
-  /**
-   * Asks for a span of the connections that this plugin's program has marked (wanted_connection,
-   * wanted_connect in bpf/conn.h).
-   */
-  ask(span: SpanKey, addition?: Addition): void;
   /** The attributes and the resource that any signal about a connection has. Valid at once, keeps nothing. */
   attributes(connection: Pick<Connection, "conn">): AnyAttributes;
   resource(task: Task): Resource;
@@ -161,18 +173,13 @@ function isZero(bytes: Uint8Array): boolean {
   return bytes.every((b) => b === 0);
 }
 
-interface Asked {
-  readonly bit: number;
-  readonly addition: Addition | undefined;
-}
-
-export class ConnectionSpans {
+export class ConnectionSpans implements Connections {
   readonly #sink: Sink;
   readonly #clock: Clock;
   readonly #identity: Identity;
   readonly #options: ConnectionOptions;
   readonly #peers: readonly { bytes: Uint8Array; prefix: number; family: string }[];
-  readonly #asked: Record<SpanKey, Asked[]> = { connection: [], connect: [] };
+  readonly #asked = new Map<number, AskedSpans>();
   #specs: Record<SpanKey, SpanSpec> = SPANS;
   #seen = 0;
 
@@ -189,28 +196,16 @@ export class ConnectionSpans {
     return this.#seen;
   }
 
-  /** The face for the plugin whose programs mark connections with `bit`. */
-  face(bit: number): Connections {
-    return {
-      ask: (span, addition) => {
-        this.#asked[span].push({ bit, addition });
-        const spec = this.#specs[span];
-        this.#specs = {
-          ...this.#specs,
-          [span]: { ...spec, attributes: { ...spec.attributes, ...addition?.attributes } },
-        };
-      },
-      attributes: (connection) => this.#attributes(connection),
-      resource: (task) => this.resource(task),
-    };
+  /** Asks for the spans of the plugin whose programs mark connections with `bit`. */
+  ask(bit: number, spans: AskedSpans): void {
+    this.#asked.set(bit, spans);
+    this.#specs = spansWith([...this.#asked.values()]);
   }
 
   /** Takes back all that a plugin asked for. */
   forget(bit: number): void {
-    for (const list of Object.values(this.#asked)) {
-      const kept = list.filter((a) => a.bit !== bit);
-      list.splice(0, list.length, ...kept);
-    }
+    this.#asked.delete(bit);
+    this.#specs = spansWith([...this.#asked.values()]);
   }
 
   resource(task: Task): Resource {
@@ -230,15 +225,16 @@ export class ConnectionSpans {
     const failed = span === "connect" && !(conn.establishedAt > 0);
     const error = span === "connection" || failed ? errorOf(conn) : undefined;
     const end = span === "connect" && conn.establishedAt ? conn.establishedAt : conn.closedAt;
-    const attributes: Record<string, AnyAttributes[string]> = this.#attributes(record);
+    const attributes: Record<string, AnyAttributes[string]> = this.attributes(record);
     if (error) attributes["error.type"] = error;
     if (span === "connection") this.#close(record, attributes);
     if (failed) {
       attributes["wirespan.tcp.close.reason"] = conn.closeReason;
       if (conn.error) attributes["wirespan.errno"] = conn.error;
     }
-    for (const { bit, addition } of this.#asked[span]) {
-      if (addition && record.wanted & bit) Object.assign(attributes, addition.of(record));
+    for (const [bit, spans] of this.#asked) {
+      const addition = spans[span];
+      if (typeof addition === "object" && record.wanted & bit) Object.assign(attributes, addition.of(record));
     }
     const parent = record.parentSpanId;
     const root = isZero(parent) || (span === "connection" && !conn.peerIsHere && !this.#isWatched(record));
@@ -258,7 +254,7 @@ export class ConnectionSpans {
     });
   }
 
-  #attributes(record: Pick<Connection, "conn">): Record<string, AnyAttributes[string]> {
+  attributes(record: Pick<Connection, "conn">): Record<string, AnyAttributes[string]> {
     const { conn } = record;
     const { ends, owner } = conn;
     const family = ends.family === 4 ? "ipv4" : "ipv6";

@@ -68,7 +68,8 @@ export class PluginHost {
   start(container: DependencyContainer, spans: ConnectionSpans, emission: EmissionOptions): void {
     const { plugin, bit, config, native } = this.#options;
     const child = container.createChildContainer();
-    bindValue(child, services.connections, spans.face(bit));
+    bindValue(child, services.connections, spans);
+    spans.ask(bit, plugin.spans ?? {});
     const uses = Object.entries(plugin.uses ?? {});
     const use = Object.fromEntries(uses.map(([key, token]) => [key, resolve(child, token)]));
     this.#emission = createEmission(plugin.signals, emission);

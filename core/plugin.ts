@@ -1,5 +1,6 @@
 // What a plugin is: one typed literal. What the compiler can join, it joins: C field to record type to
 // handler, C program to probe, constant to setting, declared attribute to emit call, token to service.
+import type { AskedSpans } from "./connections.ts";
 import type { Token } from "./container.ts";
 import type { Emit } from "./emit.ts";
 import type { Settings, SettingsOf } from "./settings.ts";
@@ -36,6 +37,9 @@ export interface ConstantStruct {
   readonly [field: string]: ConstantValue;
 }
 
+/** One row of a map that the agent fills. */
+export type InputRow = readonly [key: ConstantValue, value: ConstantValue];
+
 type Handler<W extends Wire> =
   W extends RingWire<infer R>
     ? (record: R) => void
@@ -68,10 +72,14 @@ export interface Plugin<
   /** For each thing watched, how it can be. Programs on `iter/` hooks need no probe. */
   readonly probes: Readonly<Record<string, Probe<keyof B["programs"] & string>>>;
   readonly signals: S;
+  /** Spans of connections, which the core emits, with what this plugin adds to them. */
+  readonly spans?: AskedSpans;
   /** Services wanted from the core, by token. */
   readonly uses?: U;
   /** Values for the object's `const volatile` globals beside those the host sets itself. */
   constants?(config: SettingsOf<C>): Readonly<Partial<Record<keyof B["constants"], ConstantValue>>>;
+  /** Rows for the maps that the programs read (WIRE_INPUT in bpf/wire.h). */
+  inputs?(config: SettingsOf<C>): Readonly<Record<keyof B["inputs"] & string, readonly InputRow[]>>;
   /** Runs before the programs are attached; answers with one handler per wire. */
   start(io: Io<SettingsOf<C>, S, U>): Handlers<B>;
   /** `wirespan trace <name>`: bcc's options and columns. */

@@ -49,6 +49,7 @@ export default plugin({
   },
 
   bpf,
+  spans: { connect: { attributes: HANDSHAKE, of: handshake } },
   probes: {
     "ends of handshakes": { programs: ["on_handshake"] },
     "attempts that fail at once": {
@@ -71,8 +72,6 @@ export default plugin({
   },
 
   start({ emit, use: { connections, identity } }) {
-    connections.ask("connect", { attributes: HANDSHAKE, of: handshake });
-
     function observe(key: HandshakeKey, histogram: Histogram): void {
       emit.duration.observe(
         seconds(histogram),

@@ -105,6 +105,7 @@ export default plugin({
   },
 
   bpf,
+  spans: { connection: { attributes: STATISTICS, of: statistics } },
   probes: { "ends of connections": { programs: ["on_close"] } },
   uses: { connections: services.connections, identity: services.identity, clock: services.clock },
 
@@ -175,8 +176,6 @@ export default plugin({
   constants: ({ checkpoint }) => ({ checkpoint_ns: checkpoint * 1e6 }),
 
   start({ emit, use: { connections, identity, clock } }) {
-    connections.ask("connection", { attributes: STATISTICS, of: statistics });
-
     function observe(key: LifeKey | undefined, life: Life): void {
       const resource = key && identity.byCgroup(key.cgroupId, key.exe);
       const series = key
