@@ -3,7 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { readerOf } from "../config/formats.ts";
-import { SPANS } from "../core/connections.ts";
+import { SPANS, type SpanKey, spansWith } from "../core/connections.ts";
 import { importPlugin, installedPlugins, PLUGINS } from "../core/discover.ts";
 import type { Plugin, Probe } from "../core/plugin.ts";
 import { SELF } from "../core/self.ts";
@@ -45,6 +45,16 @@ function signals(declared: Signals): string {
     .join("\n\n");
 }
 
+/** What a plugin adds to the core's connection spans. */
+function asked({ spans = {} }: Plugin): string {
+  return Object.entries(spans)
+    .map(([key, addition]) => {
+      const name = `\`${SPANS[key as SpanKey].name}\` ([span of the core](../../docs/signals.md))`;
+      return addition === "plain" ? `**${name}**` : `**${name}**, with\n\n${attributes(addition.attributes)}`;
+    })
+    .join("\n\n");
+}
+
 function settings(prefix: string, declared: Settings): string {
   const rows = Object.entries(declared).map(([name, s]) => [
     `\`${prefix}.${name}\``,
@@ -81,7 +91,7 @@ function trace({ name, trace: view }: Plugin): string {
 
 function parts(plugin: Plugin): Record<string, () => string> {
   return {
-    signals: () => signals(plugin.signals),
+    signals: () => [asked(plugin), signals(plugin.signals)].filter(Boolean).join("\n\n"),
     settings: () => settings(`plugins.${plugin.name}`, plugin.config),
     hooks: () => hooks(plugin),
     trace: () => trace(plugin),
@@ -96,7 +106,7 @@ function overview(plugins: readonly Plugin[]): Record<string, () => string> {
         ["plugin", "what it tells", "its own signals"],
         plugins.map((p) => [`[${p.name}](plugins/${p.name}/README.md)`, p.summary, names(p)]),
       ),
-    connections: () => signals(SPANS),
+    connections: () => signals(spansWith(plugins.map((p) => p.spans ?? {}))),
     self: () => signals(SELF),
   };
 }

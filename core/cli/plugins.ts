@@ -1,6 +1,7 @@
 // `wirespan plugins [NAME]`
 import type { Command } from "commander";
 import { readerOf } from "../../config/formats.ts";
+import { type SpanKey, spansWith } from "../connections.ts";
 import { importPlugin, importPlugins, installedPlugins, requireInstalled } from "../discover.ts";
 import type { Plugin, Probe } from "../plugin.ts";
 import type { AttributeSpec, SignalSpec } from "../signals.ts";
@@ -37,11 +38,19 @@ async function printOne(name: string, json: boolean): Promise<void> {
   process.stdout.write(json ? `${JSON.stringify(described(plugin), null, 2)}\n` : page(plugin));
 }
 
-function described({ name, summary, config, probes, bpf, signals, trace }: Plugin) {
+/** Its own, and the connection spans that it asks for. */
+function signalsOf(plugin: Plugin): SignalSpec[] {
+  const spans = spansWith([plugin.spans ?? {}]);
+  const asked = Object.keys(plugin.spans ?? {}).map((key) => spans[key as SpanKey]);
+  return [...asked, ...Object.values(plugin.signals)];
+}
+
+function described(plugin: Plugin) {
+  const { name, summary, config, probes, bpf, trace } = plugin;
   return {
     name,
     summary,
-    signals: Object.values(signals),
+    signals: signalsOf(plugin),
     settings: config,
     probes,
     programs: bpf.programs,
@@ -51,7 +60,7 @@ function described({ name, summary, config, probes, bpf, signals, trace }: Plugi
 
 function page(plugin: Plugin): string {
   const lines = [`${plugin.name}: ${plugin.summary}`];
-  for (const signal of Object.values(plugin.signals)) {
+  for (const signal of signalsOf(plugin)) {
     lines.push("", `${heading(signal)}`, `  ${signal.description}`);
     const rows = Object.entries(signal.attributes).map(([key, spec]) => [
       key,
