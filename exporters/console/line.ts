@@ -1,26 +1,29 @@
 // A span or an event as one line.
-import type { AnyAttributes, AttributeValue, Event, Span, Time } from "../../core/signals.ts";
+import type { AnyAttributes, AttributeValue, Event, Resource, Span, Time } from "../../core/signals.ts";
 import { clockTime, type Paint, quantity } from "./format.ts";
 
-/** Shown in a place of their own, or the same on every line. */
+/** Shown in a place of their own, the same on nearly every line, or of no use to a reader. */
 const ELSEWHERE =
-  /^(network\.(transport|type)|network\.(local|peer)\.(address|port)|(source|destination)\.(address|port)|process\.(pid|executable\.name)|error\.type|wirespan\.connection\.(direction|id))$/;
+  /^(network\.(transport|type)|(network\.(local|peer)|source|destination)\.(address|port)|process\.(pid|executable\.name)|error\.type|wirespan\.connection\.(direction|id)|wirespan\.netns\..*|wirespan\.tcp\.bytes_(sent|received))$/;
 
-/** Attributes after the first few are left to the backends. */
+/** What comes after the first few is left to the backends. */
 const MAX_ATTRIBUTES = 5;
 
+/** `12:00:00.123  tcplife  tcp connection  curl[17]  10.0.0.1:4242 -> 10.0.0.2:443  1 KiB out, 2 MiB in  12 ms`. */
 export function spanLine(span: Span, paint: Paint): string {
-  const { attributes, start, end } = span;
+  const { attributes, start, end, resource } = span;
   const failure =
     span.error === undefined ? "" : paint.error(String(attributes["error.type"] ?? (span.error || "error")));
-  const took = quantity(Math.max(0, seconds(end) - seconds(start) + (end.nsec - start.nsec) / 1e9), "s");
-  return joined(span.end, span.scope.name, span.spec.name, attributes, [took, failure], paint);
+  const took = quantity(Math.max(0, end.sec - start.sec + (end.nsec - start.nsec) / 1e9), "s");
+  const facts = [traffic(attributes), took, failure];
+  return joined(end, span.scope.name, span.spec.name, attributes, resource, facts, paint);
 }
 
 export function eventLine(event: Event, paint: Paint): string {
-  const { severity, name } = event.spec;
-  const warning = severity === "WARN" || severity === "ERROR" ? paint.error(severity) : "";
-  return joined(event.time, event.scope.name, name, event.attributes, [warning, event.body ?? ""], paint);
+  const { spec, time, scope, attributes, resource } = event;
+  const warning = spec.severity === "WARN" || spec.severity === "ERROR" ? paint.error(spec.severity) : "";
+  const facts = [warning, plain(event.body ?? "")];
+  return joined(time, scope.name, spec.name, attributes, resource, facts, paint);
 }
 
 function joined(
@@ -28,18 +31,19 @@ function joined(
   scope: string,
   name: string,
   attributes: AnyAttributes,
+  resource: Resource,
   facts: readonly string[],
   paint: Paint,
 ): string {
   const rest = Object.entries(attributes)
-    .filter(([key, value]) => value !== undefined && !ELSEWHERE.test(key))
+    .filter(([key, value]) => value !== undefined && value !== 0 && value !== false && !ELSEWHERE.test(key))
     .slice(0, MAX_ATTRIBUTES)
     .map(([key, value]) => paint.dim(`${shortKey(key)}=${shown(key, value!)}`));
   const parts = [
     paint.dim(clockTime(time)),
     paint.dim(scope.replace(/^wirespan\./, "").padEnd(11)),
     paint.name(name),
-    owner(attributes),
+    owner(attributes, resource),
     endpoints(attributes),
     ...facts,
     ...rest,
@@ -47,11 +51,17 @@ function joined(
   return `${parts.filter((part) => part !== "").join("  ")}\n`;
 }
 
-function owner(attributes: AnyAttributes): string {
-  const name = attributes["process.executable.name"];
+function owner(attributes: AnyAttributes, resource: Resource): string {
+  const name = plain(attributes["process.executable.name"] ?? resource.attributes["service.name"] ?? "?");
   const pid = attributes["process.pid"];
-  if (name === undefined && pid === undefined) return "";
-  return `${plain(name ?? "?")}${pid === undefined ? "" : `[${String(pid)}]`}`;
+  return pid === undefined ? name : `${name}[${String(pid)}]`;
+}
+
+function traffic(attributes: AnyAttributes): string {
+  const sent = attributes["wirespan.tcp.bytes_sent"];
+  const received = attributes["wirespan.tcp.bytes_received"];
+  if (typeof sent !== "number" || typeof received !== "number") return "";
+  return `${quantity(sent, "By")} out, ${quantity(received, "By")} in`;
 }
 
 /** `local -> peer` for a connection, `<-` where the peer opened it. */
@@ -85,8 +95,4 @@ function shown(key: string, value: AttributeValue): string {
 function plain(value: AttributeValue): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   return String(value).replace(/[\u0000-\u001f\u007f-\u009f]/g, "\u00b7");
-}
-
-function seconds({ sec }: Time): number {
-  return sec;
 }

@@ -1,5 +1,4 @@
 // Sends one signal's requests in order, one at a time, each until it is taken or refused.
-import { setTimeout as delay } from "node:timers/promises";
 import type { Signal } from "../config.ts";
 import type { Ledger } from "../ledger.ts";
 import { Backoff } from "./backoff.ts";
@@ -28,8 +27,10 @@ export class Sender {
   readonly #signal: Signal;
   readonly #parts: SenderParts;
   readonly #backoff = new Backoff();
-  readonly #stop = new AbortController();
   #running = false;
+  #stopped = false;
+  /** Ends what is being waited for. */
+  #interrupt: () => void = () => {};
 
   constructor(signal: Signal, parts: SenderParts) {
     this.#signal = signal;
@@ -38,29 +39,30 @@ export class Sender {
 
   /** There may be something to send. */
   wake(): void {
-    if (this.#running || this.#stop.signal.aborted) return;
+    if (this.#running || this.#stopped) return;
     this.#running = true;
     void this.#run();
   }
 
   /** Sends nothing more; what is on its way is no longer waited for. */
   stop(): void {
-    this.#stop.abort();
+    this.#stopped = true;
+    this.#interrupt();
   }
 
   async #run(): Promise<void> {
     const { queue } = this.#parts;
     for (;;) {
       const entry = queue.head(this.#signal);
-      if (entry?.state !== "ready" || this.#stop.signal.aborted) break;
+      if (entry?.state !== "ready" || this.#stopped) break;
       entry.state = "sending";
       const outcome = await this.#attempt(entry.payload!);
-      if (this.#stop.signal.aborted) break;
+      if (this.#stopped) break;
       if (outcome.status === "retry") {
         entry.state = "ready";
         this.#parts.reporter.failing(outcome.message);
         const pause = Math.max(this.#backoff.next(), Math.min(outcome.afterMs ?? 0, LONGEST_PAUSE_MS));
-        await delay(pause, undefined, { signal: this.#stop.signal }).catch(() => {});
+        await this.#wait(pause, undefined);
       } else {
         this.#backoff.reset();
         this.#settle(entry, outcome);
@@ -70,20 +72,23 @@ export class Sender {
   }
 
   /** The transport's outcome, or a retry where it does not come to one. */
-  async #attempt(payload: Buffer): Promise<Outcome> {
+  #attempt(payload: Buffer): Promise<Outcome> {
     const { transport, timeoutMs } = this.#parts;
-    const watch = new AbortController();
-    const stuck = delay(timeoutMs + GRACE_MS, undefined, { signal: watch.signal }).then(
-      (): Outcome => ({ status: "retry", message: "no outcome in time" }),
-    );
-    const stopped = new Promise<Outcome>((resolve) => {
-      const stop = () => resolve({ status: "retry", message: "stopped" });
-      this.#stop.signal.addEventListener("abort", stop, { signal: watch.signal });
+    const stuck: Outcome = { status: "retry", message: "no outcome in time" };
+    return this.#wait(timeoutMs + GRACE_MS, stuck, transport.send(this.#signal, payload));
+  }
+
+  /** What `sooner` comes to, or `otherwise` after `ms` or at once when stopped. */
+  #wait<T>(ms: number, otherwise: T, sooner?: Promise<T>): Promise<T> {
+    return new Promise((resolve) => {
+      const end = (result: T): void => {
+        clearTimeout(timer);
+        resolve(result);
+      };
+      const timer = setTimeout(end, ms, otherwise);
+      this.#interrupt = () => end(otherwise);
+      void sooner?.then(end);
     });
-    stuck.catch(() => {}); // `watch` ends it by rejection
-    const outcome = await Promise.race([transport.send(this.#signal, payload), stuck, stopped]);
-    watch.abort();
-    return outcome;
   }
 
   #settle(entry: Entry, outcome: Exclude<Outcome, { status: "retry" }>): void {

@@ -4,16 +4,19 @@ import type { Time } from "../../core/signals.ts";
 
 const TWO_32 = 0x1_0000_0000;
 
-/** Bytes laid down often: copied as 32-bit words, which is faster than a call for so few bytes. */
+/**
+ * Bytes laid down often: copied eight at a time, as doubles, which is faster than a call for so few. No
+ * eight bytes of UTF-8 and tags are a NaN, the one double that need not come out as it went in.
+ */
 export class Template {
-  readonly words: Uint32Array;
+  readonly words: Float64Array;
   readonly length: number;
 
   constructor(bytes: Uint8Array) {
-    const padded = new Uint8Array((bytes.length + 3) & ~3);
+    const padded = new Uint8Array((bytes.length + 7) & ~7);
     padded.set(bytes);
     const view = new DataView(padded.buffer);
-    this.words = Uint32Array.from({ length: padded.length / 4 }, (_, i) => view.getUint32(i * 4, true));
+    this.words = Float64Array.from({ length: padded.length / 8 }, (_, i) => view.getFloat64(i * 8, true));
     this.length = bytes.length;
   }
 }
@@ -45,12 +48,12 @@ export class Writer {
     this.bytes[this.at++] = value;
   }
 
-  /** Up to 3 bytes beyond the template are touched. */
+  /** Up to 7 bytes beyond the template are touched. */
   template(template: Template): void {
     const { words, length } = template;
     const view = this.#view;
     const at = this.at;
-    for (let i = 0; i < words.length; i++) view.setUint32(at + i * 4, words[i]!, true);
+    for (let i = 0; i < words.length; i++) view.setFloat64(at + i * 8, words[i]!, true);
     this.at = at + length;
   }
 

@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { PassThrough, Writable } from "node:stream";
+import { setImmediate as turn } from "node:timers/promises";
+import {
+  acceptedMetric,
+  connectionSpan,
+  connectionSpec,
+  dropEvent,
+  softirqMetric,
+} from "../../test/telemetry.ts";
+import type { Kind } from "../exporter.ts";
+import { ConsoleExporter } from "./exporter.ts";
+
+const config = { type: "console", signals: ["traces", "metrics", "logs"] } as const;
+
+/** A stream that keeps what it gets; it takes it in at once, or never until `release`. */
+class Terminal extends Writable {
+  text = "";
+  stuck = false;
+  isTTY = false;
+  #release: (() => void) | undefined;
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.text += chunk.toString();
+    if (this.stuck) this.#release = done;
+    else done();
+  }
+
+  release(): void {
+    this.stuck = false;
+    this.#release?.();
+  }
+}
+
+function assertBalanced(exporter: ConsoleExporter, kind: Kind = "span"): void {
+  const { given, acknowledged, queued, lost } = exporter.balance(kind);
+  assert.equal(given, acknowledged + queued + Object.values(lost).reduce((sum, count) => sum + count, 0));
+}
+
+describe("console exporter", () => {
+  it("writes a connection as one line: who, from where to where, how much, how long", async () => {
+    const terminal = new Terminal();
+    const exporter = new ConsoleExporter("console", config, terminal);
+    exporter.span(connectionSpan(2_000_000));
+    await exporter.flush(1000);
+    const [line, rest] = terminal.text.split("\n");
+    assert.equal(rest, "");
+    assert.match(
+      line!,
+      /^\d\d:\d\d:\d\d\.\d{3} {2}tcplife {6}tcp connection {2}curl\[\d+\] {2}10\.0\.0\.1:\d+ -> 10\.0\.0\.2:443 {2}5\.72 MiB out, 1\.86 GiB in {2}1\.01 s {2}/,
+    );
+    assert.match(line!, /close\.reason=fin_local|rtt\.smoothed=123 µs/);
+    assert.deepEqual(exporter.balance("span").acknowledged, 1);
+  });
+
+  it("turns the arrow round for a connection that the peer opened, and brackets IPv6", async () => {
+    const terminal = new Terminal();
+    const exporter = new ConsoleExporter("console", config, terminal);
+    const { attributes, ...span } = connectionSpan(1);
+    const inbound = {
+      ...attributes,
+      "network.local.address": "::1",
+      "network.peer.address": "2001:db8::2",
+      "wirespan.connection.direction": "inbound",
+    };
+    exporter.span({ ...span, attributes: inbound });
+    await exporter.flush(1000);
+    assert.match(terminal.text, /\[::1\]:32769 <- \[2001:db8::2\]:443/);
+  });
+
+  it("writes an event with its warning and a failed span with its error", async () => {
+    const terminal = new Terminal();
+    const exporter = new ConsoleExporter("console", config, terminal);
+    exporter.event(dropEvent(7));
+    const { attributes, ...span } = connectionSpan(1);
+    exporter.span({ ...span, error: "", attributes: { ...attributes, "error.type": "connection_refused" } });
+    await exporter.flush(1000);
+    const [event, failed] = terminal.text.split("\n");
+    assert.match(event!, /wirespan\.tcp\.packet\.drop {2}curl {2}WARN {2}drop\.reason=REASON_7/);
+    assert.match(failed!, /connection_refused/);
+  });
+
+  it("does not let a process's name drive the terminal", async () => {
+    const terminal = new Terminal();
+    const exporter = new ConsoleExporter("console", config, terminal);
+    const { attributes, ...span } = connectionSpan(1);
+    const hostile = "\u001b]0;owned\u0007\n\u009b2J";
+    exporter.span({
+      ...span,
+      attributes: { ...attributes, "process.executable.name": hostile, "thread.name": hostile },
+    });
+    await exporter.flush(1000);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+    assert.doesNotMatch(terminal.text.slice(0, -1), /[\u0000-\u001f\u007f-\u009f]/);
+  });
+
+  it("sums a collection up: rates of counters, rate and mean of histograms", async () => {
+    const terminal = new Terminal();
+    const exporter = new ConsoleExporter("console", config, terminal);
+    exporter.metrics([acceptedMetric(6, 100), softirqMetric()]);
+    await exporter.flush(1000);
+    assert.match(terminal.text, /wirespan\.tcp\.connection\.accepted {2}0 10 connection\/s \| .* and 2 more/);
+    assert.match(terminal.text, /wirespan\.softirq\.duration {2}net_rx 0\.5\/s of 50 ms/);
+    terminal.text = "";
+    const later = { ...acceptedMetric(6, 100), time: { sec: 1_790_000_020, nsec: 5 } };
+    later.points.forEach((point, i) => {
+      Object.assign(point, { value: 100 + i * 10 });
+    });
+    exporter.metrics([later]);
+    await exporter.flush(1000);
+    assert.match(
+      terminal.text,
+      /accepted {2}5 5 connection\/s \| 4 4 connection\/s/,
+      "since the collection before",
+    );
+    terminal.text = "";
+    exporter.metrics([{ ...later, time: { sec: 1_790_000_030, nsec: 5 } }]);
+    await exporter.flush(1000);
+    assert.equal(terminal.text, "", "nothing where nothing happened");
+    assert.equal(exporter.balance("point").acknowledged, 19);
+  });
+
+  it("colours on a terminal only, and not with NO_COLOR", async () => {
+    const before = process.env.NO_COLOR;
+    const write = async (isTTY: boolean): Promise<string> => {
+      const terminal = new Terminal();
+      terminal.isTTY = isTTY;
+      const exporter = new ConsoleExporter("console", config, terminal);
+      exporter.span(connectionSpan(1));
+      await exporter.flush(1000);
+      return terminal.text;
+    };
+    try {
+      delete process.env.NO_COLOR;
+      assert.ok((await write(true)).includes("\u001b["));
+      assert.ok(!(await write(false)).includes("\u001b["));
+      process.env.NO_COLOR = "1";
+      assert.ok(!(await write(true)).includes("\u001b["));
+    } finally {
+      if (before === undefined) delete process.env.NO_COLOR;
+      else process.env.NO_COLOR = before;
+    }
+  });
+
+  it("neither waits for a slow reader nor grows, and counts what it drops", async () => {
+    const terminal = new Terminal();
+    terminal.stuck = true;
+    const exporter = new ConsoleExporter("console", config, terminal);
+    for (let i = 0; i < 20_000; i++) {
+      exporter.span(connectionSpan(i));
+      if (i % 100 === 0) {
+        await turn();
+        assertBalanced(exporter);
+        assert.ok(exporter.queue.bytes <= exporter.queue.limit + 1000, `${exporter.queue.bytes}`);
+      }
+    }
+    const { queued, lost } = exporter.balance("span");
+    assert.ok(lost.queue_full > 10_000);
+    assert.equal(queued + lost.queue_full, 20_000);
+    terminal.release();
+    await exporter.flush(1000);
+    assert.equal(exporter.balance("span").acknowledged, queued);
+    assert.equal(terminal.text.split("\n").length - 1, queued);
+    exporter.span(connectionSpan(1));
+    await exporter.flush(1000);
+    assert.equal(exporter.balance("span").acknowledged, queued + 1);
+  });
+
+  it("outlives a reader that goes away, and counts what it did not take", async () => {
+    const pipe = new PassThrough();
+    const exporter = new ConsoleExporter("console", config, pipe);
+    pipe.destroy(new Error("EPIPE"));
+    exporter.span(connectionSpan(1));
+    await exporter.flush(1000);
+    assert.equal(exporter.balance("span").lost.rejected, 1);
+    assertBalanced(exporter);
+  });
+
+  it("ends by its deadline with a reader that is stuck, and loses what comes after", async () => {
+    const terminal = new Terminal();
+    terminal.stuck = true;
+    const exporter = new ConsoleExporter("console", config, terminal);
+    exporter.span(connectionSpan(1));
+    await turn();
+    exporter.span(connectionSpan(2));
+    await Promise.all([exporter.shutdown(50), exporter.shutdown(50)]);
+    exporter.span(connectionSpan(3));
+    terminal.release();
+    await turn();
+    assert.deepEqual(exporter.balance("span"), {
+      given: 3,
+      acknowledged: 0,
+      queued: 0,
+      lost: { queue_full: 0, rejected: 0, shutdown_timeout: 3, encode: 0 },
+    });
+    assert.equal(exporter.queue.bytes, 0);
+  });
+
+  it("writes only the signals that it is told to", async () => {
+    const terminal = new Terminal();
+    const exporter = new ConsoleExporter("console", { type: "console", signals: ["logs"] }, terminal);
+    exporter.span({ ...connectionSpan(1), spec: connectionSpec });
+    exporter.metrics([acceptedMetric(1)]);
+    exporter.event(dropEvent(1));
+    await exporter.flush(1000);
+    assert.equal(terminal.text.split("\n").length, 2);
+    assert.equal(exporter.balance("span").given, 0);
+  });
+});
