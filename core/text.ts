@@ -13,9 +13,9 @@ function decode(bytes: Uint8Array, offset: number, size: number): string {
   return decoder.decode(end < 0 ? field : field.subarray(0, end));
 }
 
-/** The string that begins at `offset` (a multiple of 4) and ends at a NUL or after `size` bytes. */
+/** The string that begins at `offset` and ends at a NUL or after `size` bytes. */
 export function text(words: Uint32Array, bytes: Uint8Array, offset: number, size: number): string {
-  if (size > LONGEST || size % 4) return decode(bytes, offset, size);
+  if (size > LONGEST || (size | offset) & 3) return decode(bytes, offset, size);
   const [first, length] = [offset >> 2, size >> 2];
   let hash = 0;
   for (let i = 0; i < length; i++) hash = Math.imul(hash ^ words[first + i]!, 0x9e3779b1) ^ (hash >>> 15);
