@@ -78,6 +78,7 @@ export async function runAgent(config: Config, options: AgentOptions): Promise<v
   const signal = await ended;
   log.info({ signal }, "stopping");
   clearInterval(timer);
+  engine.detach();
   await collect();
   engine.close();
 }

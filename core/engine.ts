@@ -243,6 +243,7 @@ export class Engine {
 
   async #collect(): Promise<readonly Metric[]> {
     const metrics: Metric[] = [];
+    this.drain();
     for (const host of this.hosts) {
       try {
         metrics.push(...(await host.collect(this.clock.now())));
@@ -284,14 +285,19 @@ export class Engine {
     );
   }
 
-  /** Ends the watching: what is in the rings goes to the sink, nothing stays in the kernel. Idempotent. */
+  /** Ends the watching; what was seen until now can still be collected. Idempotent. */
+  detach(): void {
+    for (const { program } of this.core.loaded.hooks) if (program) this.core.loaded.object.detach(program);
+    for (const host of this.hosts) host.detach();
+    this.drain();
+  }
+
+  /** What is in the rings goes to the sink, nothing stays in the kernel. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#timer);
-    for (const { program } of this.core.loaded.hooks) if (program) this.core.loaded.object.detach(program);
-    for (const host of this.hosts) host.detach();
-    this.drain();
+    this.detach();
     this.#waker?.close();
     this.clock.close();
     for (const host of this.hosts) host.close();
