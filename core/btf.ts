@@ -17,7 +17,9 @@ type Type =
 interface Member {
   readonly name: string;
   readonly type: number;
+  /** Bytes. */
   readonly offset: number;
+  readonly isBitField: boolean;
 }
 
 /** A type as the wire sees it. Sizes and offsets in bytes. */
@@ -49,6 +51,12 @@ export type WireLayout =
   | { readonly kind: "ring" | "rows"; readonly record: Layout }
   | { readonly kind: "table"; readonly key: Layout; readonly value: Layout; readonly perCpu: boolean };
 
+/** A map that the agent fills. */
+export interface InputLayout {
+  readonly key: Layout;
+  readonly value: Layout;
+}
+
 export interface ObjectLayout {
   readonly programs: Readonly<Record<string, string>>;
   readonly constants: Readonly<Record<string, Layout>>;
@@ -56,6 +64,7 @@ export interface ObjectLayout {
   readonly live?: Layout;
   readonly counters: readonly string[];
   readonly wires: Readonly<Record<string, WireLayout>>;
+  readonly inputs?: Readonly<Record<string, InputLayout>>;
   /** Changes with every field name, offset and size that crosses the boundary. */
   readonly hash: string;
 }
@@ -163,6 +172,7 @@ function typesOf(btf: Buffer): Type[] {
           name: text(strings, u32(w)),
           type: u32(w + 1),
           offset: (u32(w + 2) & 0xffffff) / 8,
+          isBitField: info >>> 31 === 1 && u32(w + 2) >>> 24 > 0,
         }));
         if (kind === 4) type = { kind: "struct", name, size, members };
         break;
@@ -250,11 +260,11 @@ class Layouts {
         return { kind: "array", size: layout.size * type.length, element: layout, length: type.length };
       }
       case "struct": {
-        const fields = type.members.map((m) => ({
-          name: m.name,
-          offset: m.offset,
-          layout: this.layout(m.type),
-        }));
+        const fields = type.members.map((m) => {
+          if (m.isBitField)
+            throw new Error(`BTF: the bit field ${type.name}.${m.name} can't cross to TypeScript`);
+          return { name: m.name, offset: m.offset, layout: this.layout(m.type) };
+        });
         return { kind: "struct", name: type.name, size: type.size, fields };
       }
       default:
@@ -274,25 +284,40 @@ function mapType(layouts: Layouts, id: number): number {
   return array?.kind === "array" ? array.length : 0;
 }
 
-function wiresOf(layouts: Layouts): { wires: Record<string, WireLayout>; counters: string[] } {
+interface Wires {
+  readonly wires: Record<string, WireLayout>;
+  readonly inputs: Record<string, InputLayout>;
+  readonly counters: string[];
+}
+
+function sorted<T>(record: Record<string, T>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function wiresOf(layouts: Layouts): Wires {
   const maps = new Map(layouts.variables(".maps"));
   const marks = new Map(layouts.variables(".wire"));
   const wires: Record<string, WireLayout> = {};
+  const inputs: Record<string, InputLayout> = {};
   let counters: string[] = [];
   for (const [mark, type] of marks) {
-    const [, kind, name] = /^wire_(ring|rows|table_key|counters)_?(.*)$/.exec(mark) ?? [];
+    const [, kind, name] = /^wire_(ring|rows|table_key|input_key|counters)_?(.*)$/.exec(mark) ?? [];
     if (kind === "ring" || kind === "rows") wires[name!] = { kind, record: layouts.pointed(type) };
     if (kind === "table_key") {
       const value = layouts.pointed(marks.get(`wire_table_value_${name}`)!);
       const perCpu = PER_CPU.has(mapType(layouts, maps.get(name!)!));
       wires[name!] = { kind: "table", key: layouts.pointed(type), value, perCpu };
     }
+    if (kind === "input_key") {
+      const value = layouts.pointed(marks.get(`wire_input_value_${name}`)!);
+      inputs[name!] = { key: layouts.pointed(type), value };
+    }
     if (kind === "counters") {
       const record = layouts.pointed(type);
       if (record.kind === "struct") counters = record.fields.map((f) => f.name);
     }
   }
-  return { wires: Object.fromEntries(Object.entries(wires).sort(([a], [b]) => (a < b ? -1 : 1))), counters };
+  return { wires: sorted(wires), inputs: sorted(inputs), counters };
 }
 
 /** Throws an Error that says what is wrong where the file is no BPF object with BTF. */
@@ -301,7 +326,7 @@ export function readObject(elf: Buffer): ObjectLayout {
   const btf = sections.find((s) => s.name === ".BTF");
   if (!btf) throw new Error("no .BTF section: it was built without -g");
   const layouts = new Layouts(typesOf(btf.data));
-  const { wires, counters } = wiresOf(layouts);
+  const { wires, inputs, counters } = wiresOf(layouts);
   const constants = Object.fromEntries(
     layouts
       .variables(".rodata")
@@ -312,7 +337,8 @@ export function readObject(elf: Buffer): ObjectLayout {
   const globals = layouts.variables(".bss").map(([, type]) => layouts.layout(type));
   if (globals.length > 1) throw new Error("more than one zero-initialised global: make them one struct");
   const live = globals.length ? { live: globals[0]! } : {};
-  const layout = JSON.stringify([wires, counters, constants, live]);
+  const filled = Object.keys(inputs).length ? { inputs } : {};
+  const layout = JSON.stringify([wires, counters, constants, { ...live, ...filled }]);
   const hash = createHash("sha256").update(layout).digest("hex").slice(0, 16);
-  return { programs: programsOf(sections), constants, ...live, counters, wires, hash };
+  return { programs: programsOf(sections), constants, ...live, counters, wires, ...filled, hash };
 }

@@ -186,22 +186,22 @@ export function source(object: ObjectLayout, from: string, core: string): string
     (types ? `\nconst empty = new Uint32Array(0);\nconst none = new Uint8Array(0);\n\n${types}` : "") +
     `\nexport const bpf = {\n  hash: "${object.hash}",\n  programs: {\n${entries(object.programs)}  },\n` +
     `  constants: {\n${entries(object.constants)}  },\n${object.live ? `  live: ${JSON.stringify(object.live)},\n` : ""}  counters: ${JSON.stringify(object.counters)},\n` +
-    `  inputs: {\n${entries(object.inputs)}  },\n` +
+    (object.inputs ? `  inputs: {\n${entries(object.inputs)}  },\n` : "") +
     `  wires: {\n${wires.join("")}  },\n} as const;\n`
   );
 }
 
+/** Plugins' objects and the core's; and that of the tests which holds every kind of field. */
+const OBJECTS = ["{bpf,plugins/*}/*.bpf.o", "test/bpf/wires.bpf.o"];
+
 function generate(check: boolean): number {
   let stale = 0;
-  for (const path of globSync("{bpf,plugins/*}/*.bpf.o", { cwd: root }).sort()) {
+  for (const path of globSync(OBJECTS, { cwd: root }).sort()) {
     const file = join(root, path);
-    const isPlugin = path.startsWith("plugins/");
-    const to = join(dirname(file), isPlugin ? "wire.gen.ts" : `${basename(file, ".bpf.o")}.gen.ts`);
-    const text = source(
-      readObject(readFileSync(file)),
-      basename(file, ".o").concat(".c"),
-      isPlugin ? "../../core" : "../core",
-    );
+    const name = path.startsWith("plugins/") ? "wire" : basename(file, ".bpf.o");
+    const to = join(dirname(file), `${name}.gen.ts`);
+    const core = relative(dirname(file), join(root, "core"));
+    const text = source(readObject(readFileSync(file)), basename(file, ".o").concat(".c"), core);
     if (existsSync(to) && readFileSync(to, "utf8") === text) continue;
     stale++;
     if (check) console.error(`${relative(root, to)} differs from what ${path} says; run npm run gen`);

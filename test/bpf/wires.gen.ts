@@ -226,7 +226,7 @@ export class ShapesValueCursor implements ShapesValue, Cursor {
 }
 
 export const bpf = {
-  hash: "5d4f9c5a68f2778b",
+  hash: "e317c90baa1b98fd",
   programs: {
     produce: "syscall",
     walk: "iter/bpf_map_elem",
@@ -237,8 +237,6 @@ export const bpf = {
   },
   live: {"kind":"struct","name":"live","size":4,"fields":[{"name":"level","offset":0,"layout":{"kind":"int","size":4,"signed":false}}]},
   counters: ["seen_records","lost_records"],
-  inputs: {
-  },
   wires: {
     pairs: {
       kind: "table",
