@@ -1,9 +1,9 @@
 // The core's account of connections: that it is complete, and what it knows of those older than itself.
 import assert from "node:assert/strict";
+import { inodeOf } from "./ends.ts";
 import { Netns, needsRoot } from "./netns.ts";
 import { skip } from "./skip.ts";
 import { addresses, pair } from "./topology.ts";
-import { inodeOf } from "./ends.ts";
 import { type Kept, type Watch, watch } from "./watch.ts";
 import { build, one, run, start } from "./workload.ts";
 

@@ -4,6 +4,7 @@
 export type Case =
   | `n${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15 | 16 | 17 | 18 | 19 | 20}`
   | `n${21 | 22 | 23 | 24 | 25 | 26 | 27 | 28}`
+  | "numbers"
   | "late"
   | "paced"
   | "accepters"
@@ -78,6 +79,8 @@ export interface Lines {
   readonly accept: Said<"accept"> & { readonly index: number; readonly errno: number };
   readonly unread: Said<"unread"> & { readonly bytes: number };
   readonly cookie: Said<"cookie"> & Socket;
+  /** Of the first byte after each side's SYN. */
+  readonly numbers: Said<"numbers"> & { readonly opener: number; readonly acceptor: number };
   readonly listen: Said<"listen"> &
     Socket &
     Local & {

@@ -37,6 +37,7 @@ void executed_client(void);
 void executed_heir(void);
 
 /* handshake.c: unusual handshakes */
+void numbered_client(void);
 void self_client(void);
 void fastopen_server(void);
 void fastopen_client(void);

@@ -20,6 +20,35 @@
 #define SOL_MPTCP 284
 #endif
 
+/* Through TCP_REPAIR, which needs CAP_NET_ADMIN: the number of the next byte in a direction. */
+static unsigned int next_number(int fd, int queue)
+{
+	unsigned int number;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue)) ||
+	    getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &number, &(socklen_t){sizeof(number)}))
+		fail("TCP_QUEUE_SEQ %d", queue);
+	return number;
+}
+
+/* Says the numbers of the first bytes after both SYNs, before anything is sent. */
+void numbered_client(void)
+{
+	struct conn conn = conn_dial(0);
+	struct line line;
+
+	if (setsockopt(conn.fd, IPPROTO_TCP, TCP_REPAIR, &(int){TCP_REPAIR_ON}, sizeof(int)))
+		fail("TCP_REPAIR");
+	line_begin(&line, "numbers");
+	line_number(&line, "opener", next_number(conn.fd, TCP_SEND_QUEUE));
+	line_number(&line, "acceptor", next_number(conn.fd, TCP_RECV_QUEUE));
+	line_end(&line);
+	if (setsockopt(conn.fd, IPPROTO_TCP, TCP_REPAIR, &(int){TCP_REPAIR_OFF_NO_WP}, sizeof(int)))
+		fail("TCP_REPAIR");
+	conn_send(&conn, option_number("up", 10));
+	conn_end(&conn);
+}
+
 /* One socket that is its own peer. */
 void self_client(void)
 {
