@@ -41,14 +41,24 @@ function sum(a: Point["value"], b: Point["value"]): Point["value"] {
 
 const OVERFLOW: AnyAttributes = { "otel.metric.overflow": true };
 
-/** One metric's points of one collection, by resource. */
+/** One series as a text; attributes of one metric come in one order. */
+function keyOf(attributes: AnyAttributes): string {
+  return JSON.stringify(attributes);
+}
+
+function size(value: Point["value"]): number {
+  return typeof value === "number" ? value : value.count;
+}
+
+/** One metric, by resource. A series keeps its place once it has one, or is in the overflow for good. */
 class Instrument {
   readonly spec: MetricSpec;
   readonly #limit: number;
   readonly #start: Time;
   readonly #host: Resource;
-  readonly #points = new Map<Resource, Point[]>();
-  #series = 0;
+  readonly #observed = new Map<Resource, Map<string, Point>>();
+  readonly #places = new Map<Resource, Set<string>>();
+  #taken = 0;
   #overflow: Point | undefined;
 
   constructor(spec: MetricSpec, limit: number, start: Time, host: Resource) {
@@ -59,39 +69,67 @@ class Instrument {
   }
 
   observe(value: Point["value"], attributes: AnyAttributes, resource: Resource = this.#host): void {
-    if (this.#series >= this.#limit - 1 || attributes["otel.metric.overflow"]) {
-      const before = this.#overflow;
-      this.#overflow = {
-        attributes: OVERFLOW,
-        start: this.#start,
-        value: before ? sum(before.value, value) : value,
-      };
+    if (attributes["otel.metric.overflow"]) {
+      this.#fold(value);
       return;
     }
-    this.#series++;
-    const points = this.#points.get(resource);
-    const point: Point = { attributes, start: this.#start, value };
-    if (points) points.push(point);
-    else this.#points.set(resource, [point]);
+    let points = this.#observed.get(resource);
+    if (!points) {
+      points = new Map();
+      this.#observed.set(resource, points);
+    }
+    points.set(keyOf(attributes), { attributes, start: this.#start, value });
   }
 
   take(scope: Scope, time: Time): Metric[] {
+    this.#admit();
+    const metrics = [...this.#observed].map(([resource, observed]) => {
+      const places = this.#places.get(resource);
+      const points: Point[] = [];
+      for (const [key, point] of observed) {
+        if (places?.has(key)) points.push(point);
+        else this.#fold(point.value);
+      }
+      return { spec: this.spec, scope, resource, time, points };
+    });
     if (this.#overflow) {
-      const host = this.#points.get(this.#host);
-      if (host) host.push(this.#overflow);
-      else this.#points.set(this.#host, [this.#overflow]);
+      metrics.push({ spec: this.spec, scope, resource: this.#host, time, points: [this.#overflow] });
     }
-    const metrics = [...this.#points].map(([resource, points]) => ({
-      spec: this.spec,
-      scope,
-      resource,
-      time,
-      points,
-    }));
-    this.#points.clear();
-    this.#series = 0;
+    this.#observed.clear();
     this.#overflow = undefined;
-    return metrics;
+    return metrics.filter(({ points }) => points.length > 0);
+  }
+
+  /** Gives new series the places that are left, the largest first; one is kept for the overflow. */
+  #admit(): void {
+    const free = this.#limit - 1 - this.#taken;
+    if (free <= 0) return;
+    const fresh: { resource: Resource; key: string; size: number }[] = [];
+    for (const [resource, observed] of this.#observed) {
+      const places = this.#places.get(resource);
+      for (const [key, point] of observed) {
+        if (!places?.has(key)) fresh.push({ resource, key, size: size(point.value) });
+      }
+    }
+    if (fresh.length > free) {
+      fresh.sort((a, b) => b.size - a.size);
+      fresh.length = free;
+    }
+    for (const { resource, key } of fresh) {
+      const places = this.#places.get(resource);
+      if (places) places.add(key);
+      else this.#places.set(resource, new Set([key]));
+    }
+    this.#taken += fresh.length;
+  }
+
+  #fold(value: Point["value"]): void {
+    const before = this.#overflow;
+    this.#overflow = {
+      attributes: OVERFLOW,
+      start: this.#start,
+      value: before ? sum(before.value, value) : value,
+    };
   }
 }
 

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { createEmission } from "./emission.ts";
+import type { ExponentialHistogram, Metric, MetricSpec, Resource } from "./signals.ts";
+
+const KEY = { "wirespan.test.key": { type: "int", requirement: "required", description: "A key." } } as const;
+const counter = {
+  signal: "metric",
+  instrument: "counter",
+  name: "wirespan.test.count",
+  unit: "{thing}",
+  description: "Things.",
+  attributes: {
+    ...KEY,
+    "otel.metric.overflow": { type: "boolean", requirement: "conditional", description: "Rest." },
+  },
+} as const satisfies MetricSpec;
+const histogram = { ...counter, instrument: "histogram", name: "wirespan.test.time", unit: "s" } as const;
+
+const host: Resource = { attributes: { "service.name": "host" } };
+const other: Resource = { attributes: { "service.name": "other" } };
+const start = { sec: 1, nsec: 0 };
+
+function emission(maxSeries: number) {
+  const sink = { span() {}, event() {}, metrics() {} };
+  const scope = { name: "wirespan.test", version: "1" };
+  return createEmission({ counter, histogram }, { scope, sink, host, start, maxSeries });
+}
+
+function points(metrics: readonly Metric[], name: string = counter.name) {
+  return metrics.filter((m) => m.spec.name === name).flatMap((m) => m.points);
+}
+
+function total(metrics: readonly Metric[]): number {
+  return points(metrics).reduce((sum, p) => sum + (p.value as number), 0);
+}
+
+function one(offset: number, counts: number[], max: number): ExponentialHistogram {
+  const count = counts.reduce((a, b) => a + b, 0);
+  return { count, sum: count, scale: 3, zeroCount: 0, offset, counts, max };
+}
+
+describe("what a plugin emits", () => {
+  it("bounds 100,000 keys to the limit, and the totals stay exact", () => {
+    const { emit, collect } = emission(2000);
+    let expected = 0;
+    for (let key = 0; key < 100_000; key++) {
+      emit.counter.observe(key % 977, { "wirespan.test.key": key });
+      expected += key % 977;
+    }
+    const metrics = collect(start);
+    assert.equal(points(metrics).length, 2000);
+    assert.equal(total(metrics), expected);
+    const overflow = points(metrics).filter((p) => p.attributes["otel.metric.overflow"]);
+    assert.equal(overflow.length, 1);
+  });
+
+  it("keeps the largest, and a series keeps its place however the others grow", () => {
+    const { emit, collect } = emission(4);
+    const values = [5, 50, 40, 1, 30];
+    const observe = () => {
+      for (const [key, v] of values.entries()) emit.counter.observe(v, { "wirespan.test.key": key });
+    };
+    const keys = () =>
+      points(collect(start))
+        .map((p) => p.attributes["wirespan.test.key"] ?? "rest")
+        .sort();
+    observe();
+    assert.deepEqual(keys(), [1, 2, 4, "rest"]);
+    values[0] = 500;
+    observe();
+    assert.deepEqual(keys(), [1, 2, 4, "rest"]);
+  });
+
+  it("adds what a kernel table could not hold to the same overflow series", () => {
+    const { emit, collect } = emission(3);
+    for (const key of [1, 2, 3]) emit.counter.observe(10 * key, { "wirespan.test.key": key });
+    emit.counter.observe(7, { "otel.metric.overflow": true, "wirespan.test.key": 0 });
+    const metrics = collect(start);
+    assert.equal(total(metrics), 67);
+    assert.equal(points(metrics).length, 3);
+    assert.equal(points(metrics).find((p) => p.attributes["otel.metric.overflow"])?.value, 17);
+  });
+
+  it("merges histograms of the overflow bucket by bucket", () => {
+    const { emit, collect } = emission(1);
+    emit.histogram.observe(one(-3, [1, 2], 0.9), { "wirespan.test.key": 1 });
+    emit.histogram.observe(one(-1, [4], 2), { "wirespan.test.key": 2 });
+    const [point] = points(collect(start), histogram.name);
+    const value = point!.value as ExponentialHistogram;
+    assert.deepEqual([value.offset, Array.from(value.counts), value.count, value.max], [-3, [1, 2, 4], 7, 2]);
+  });
+
+  it("groups by resource, and forgets what is not stated again", () => {
+    const { emit, collect } = emission(10);
+    emit.counter.observe(1, { "wirespan.test.key": 1 });
+    emit.counter.observe(2, { "wirespan.test.key": 1 }, other);
+    const metrics = collect(start);
+    assert.deepEqual(
+      metrics.map((m) => [m.resource, (m.points[0] as { value: number }).value]),
+      [
+        [host, 1],
+        [other, 2],
+      ],
+    );
+    assert.deepEqual(collect(start), []);
+  });
+});
