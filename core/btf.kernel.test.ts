@@ -101,7 +101,7 @@ describe("a built object", () => {
 });
 
 describe("the layout's hash", () => {
-  const base = "u64 at; u32 pid; u32 tid;";
+  const base = "u64 time; u32 pid; u32 tid;";
   const { hash } = layoutOf(base);
 
   it("stays while the layout stays, whatever the program does", () => {
@@ -137,9 +137,10 @@ describe("btfgen", () => {
     assert.equal(text, readFileSync(join(root, "test/bpf/wires.gen.ts"), "utf8"));
   });
 
-  it("refuses a struct without a name, and arrays of what has no typed array", () => {
+  it("refuses a struct without a name, a field that cursors have themselves, and arrays of what has no typed array", () => {
     const generate = (fields: string) => source(layoutOf(fields), "x.bpf.c", "../core");
     assert.throws(() => generate("struct { u32 a; } inner;"), /a struct that crosses .* needs a name/);
+    assert.throws(() => generate("u64 at;"), /struct record: no field may be called at/);
     assert.throws(() => generate("u16 ports[4];"), /arrays hold u8, u32 or u64/);
   });
 

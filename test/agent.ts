@@ -8,10 +8,12 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { end, type Netns } from "./netns.ts";
 
-const main = fileURLToPath(new URL("../core/main.ts", import.meta.url));
+const ownMain = fileURLToPath(new URL("../core/main.ts", import.meta.url));
 
 /** How to start it. */
 export interface AgentOptions {
+  /** The module that is started: core/main.ts of another clone, where it is not this one's. */
+  readonly main?: string;
   /** The network namespace that it runs in; the test's own by default. */
   readonly netns?: Netns;
   /** Added to the test's environment; undefined takes a variable away. */
@@ -36,7 +38,7 @@ export type Row = Readonly<Record<string, unknown>>;
 /** Starts `wirespan <args>` and waits until it says that its hooks are attached. */
 export async function startAgent(args: readonly string[], options: AgentOptions = {}): Promise<Agent> {
   const folder = await mkdtemp(join(tmpdir(), "wirespan-agent-"));
-  const words = [main, ...args];
+  const words = [options.main ?? ownMain, ...args];
   if (options.config !== undefined) {
     const file = join(folder, "wirespan.yaml");
     await writeFile(file, options.config);

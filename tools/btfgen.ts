@@ -124,6 +124,9 @@ class Writer {
     if (!layout.name) throw new Error("a struct that crosses to TypeScript needs a name");
     if (this.#types.has(layout.name)) return;
     const fields = layout.fields.filter((f) => f.name !== "padding");
+    // Cursors have a method of that name.
+    if (fields.some((f) => f.name === "at"))
+      throw new Error(`struct ${layout.name}: no field may be called at`);
     const members = fields.map((f) => `  readonly ${camel(f.name)}: ${this.type(f.layout)};\n`).join("");
     const name = pascal(layout.name);
     this.#types.set(
@@ -191,17 +194,19 @@ export function source(object: ObjectLayout, from: string, core: string): string
   );
 }
 
-/** Plugins' objects and the core's; and that of the tests which holds every kind of field. */
-const OBJECTS = ["{bpf,plugins/*}/*.bpf.o", "test/bpf/wires.bpf.o"];
+/** The core's, the plugins', and of the tests' those that are built. */
+const OBJECTS = "{bpf,plugins/*,test/*}/*.bpf.o";
 
 function generate(check: boolean): number {
   let stale = 0;
   for (const path of globSync(OBJECTS, { cwd: root }).sort()) {
     const file = join(root, path);
-    const name = path.startsWith("plugins/") ? "wire" : basename(file, ".bpf.o");
-    const to = join(dirname(file), `${name}.gen.ts`);
-    const core = relative(dirname(file), join(root, "core"));
-    const text = source(readObject(readFileSync(file)), basename(file, ".o").concat(".c"), core);
+    const folder = dirname(file);
+    const object = readObject(readFileSync(file));
+    if (Object.keys(object.wires).length === 0) continue;
+    const isPlugin = existsSync(join(folder, "index.ts"));
+    const to = join(folder, isPlugin ? "wire.gen.ts" : `${basename(file, ".bpf.o")}.gen.ts`);
+    const text = source(object, `${basename(file, ".o")}.c`, relative(folder, join(root, "core")));
     if (existsSync(to) && readFileSync(to, "utf8") === text) continue;
     stale++;
     if (check) console.error(`${relative(root, to)} differs from what ${path} says; run npm run gen`);
