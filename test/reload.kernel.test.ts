@@ -1,0 +1,136 @@
+// A configuration that is read again under load.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { startAgent } from "./agent.ts";
+import { Netns, needsRoot } from "./netns.ts";
+import { OtlpSink } from "./otlp-sink.ts";
+import { one, run, start } from "./workload.ts";
+
+const main = fileURLToPath(new URL("../core/main.ts", import.meta.url));
+const execute = promisify(execFile);
+
+describe("a configuration that is read again", () => {
+  let folder: string;
+
+  before(function () {
+    needsRoot(this);
+  });
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "wirespan-reload-"));
+  });
+  afterEach(async () => {
+    await rm(folder, { recursive: true });
+  });
+
+  const yaml = (sink: OtlpSink, softirqs: boolean, more = "") => `version: 1
+metrics: { interval: 300ms }
+control: { socket: ${folder}/control.sock }
+plugins:
+  softirqs: { enabled: ${softirqs} }
+  tcpconnlat: { enabled: false }
+  tcplife: { enabled: true }
+exporters:
+  sink: { type: otlp_grpc, endpoint: "${sink.endpoint}" }
+${more}`;
+
+  const reload = () => execute(process.execPath, [main, "reload", "--socket", `${folder}/control.sock`]);
+
+  it("stops and starts one plugin without costing another a single connection", async function () {
+    this.timeout(90_000);
+    await using sink = await OtlpSink.start("grpc");
+    await using netns = await Netns.create();
+    const file = join(folder, "wirespan.yaml");
+    await writeFile(file, yaml(sink, true));
+    await using agent = await startAgent(["--config", file]);
+    const load = await start(netns, "paced", { rate: 1000, seconds: 8, limit: 60_000 });
+    for (let i = 0; i < 6; i++) {
+      await writeFile(file, yaml(sink, i % 2 === 1));
+      const { stdout } = await reload();
+      assert.match(stdout, i % 2 === 1 ? /^softirqs: started$/m : /^softirqs: stopped$/m);
+      assert.doesNotMatch(stdout, /tcplife/);
+    }
+    const { connections, pid } = one(await load.done(), "summary", "client");
+    assert.equal((await agent.stop()).code, 0);
+    const spans = sink.spans.filter((s) => Number(s.attributes["process.pid"]) === pid);
+    assert.equal(spans.length, connections, "one span for each end that the client had");
+    const closed = sink.metrics.filter((m) => m.name === "wirespan.tcp.connection.closed");
+    assert.ok(closed.length > 3);
+    const starts = new Set(closed.flatMap((m) => m.sum!.dataPoints.map((p) => p.startTimeUnixNano)));
+    assert.equal(starts.size, 1, "tcplife's sums never began anew");
+    const sums = new Set(
+      sink.metrics
+        .filter((m) => m.name === "wirespan.softirq.runs")
+        .flatMap((m) => m.sum!.dataPoints.map((p) => p.startTimeUnixNano)),
+    );
+    assert.ok(sums.size >= 3, "the sums of softirqs began anew with each start");
+  });
+
+  it("gives the spans of a restarted plugin its new filter", async function () {
+    this.timeout(60_000);
+    await using sink = await OtlpSink.start("grpc");
+    await using netns = await Netns.create();
+    const file = join(folder, "wirespan.yaml");
+    await writeFile(file, yaml(sink, false));
+    await using agent = await startAgent(["--config", file]);
+    await writeFile(file, yaml(sink, false, "filter: { include: { direction: [inbound] } }\n"));
+    const { stdout } = await reload();
+    assert.match(stdout, /^tcplife: restarted$/m);
+    const lines = await run(netns, "paced", { rate: 50, seconds: 1 });
+    await agent.stop();
+    const pids = new Set(lines.map((line) => line.pid));
+    const directions = sink.spans
+      .filter((s) => pids.has(Number(s.attributes["process.pid"])))
+      .map((s) => s.attributes["wirespan.connection.direction"]);
+    assert.ok(directions.length > 0);
+    assert.deepEqual([...new Set(directions)], ["inbound"]);
+  });
+
+  it("changes nothing where it is wrong, and says why", async function () {
+    this.timeout(60_000);
+    await using sink = await OtlpSink.start("grpc");
+    const file = join(folder, "wirespan.yaml");
+    await writeFile(file, yaml(sink, true));
+    await using agent = await startAgent(["--config", file]);
+    await writeFile(file, yaml(sink, false, "fliter: {}\n"));
+    await assert.rejects(reload(), (error: Error & { code: number; stderr: string }) => {
+      assert.equal(error.code, 2);
+      assert.match(error.stderr, /fliter: unknown key; did you mean filter/);
+      return true;
+    });
+    process.kill(agent.pid, "SIGHUP");
+    await sleep(500);
+    const status = await execute(process.execPath, [
+      main,
+      "status",
+      "--json",
+      "--socket",
+      `${folder}/control.sock`,
+    ]);
+    const { plugins } = JSON.parse(status.stdout) as { plugins: { name: string; state: string }[] };
+    assert.deepEqual(
+      plugins.filter((p) => p.name === "softirqs" || p.name === "tcplife").map((p) => p.state),
+      ["running", "running"],
+    );
+    const { code, stderr } = await agent.stop();
+    assert.equal(code, 0);
+    assert.ok(stderr.some((line) => line.includes("stays as it was")));
+  });
+
+  it("warns of a second agent on the host", async function () {
+    this.timeout(60_000);
+    await using sink = await OtlpSink.start("grpc");
+    const file = join(folder, "wirespan.yaml");
+    await writeFile(file, yaml(sink, true));
+    await using first = await startAgent(["--config", file]);
+    await using second = await startAgent(["--config", file]);
+    const { stderr } = await second.stop();
+    assert.ok(stderr.some((line) => line.includes("another agent runs on this host")));
+    assert.equal((await first.stop()).code, 0);
+  });
+});
