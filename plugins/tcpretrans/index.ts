@@ -1,10 +1,11 @@
 // tcpretrans: segments sent again, and why.
+
+import { formatAddress } from "../../core/address.ts";
 import { CONNECTION, TCP_STATE, TCP_STATES, WORKLOAD } from "../../core/attributes.ts";
 import { plugin } from "../../core/plugin.ts";
 import { services } from "../../core/services.ts";
 import type { AttributeSpecs } from "../../core/signals.ts";
-import { formatAddress } from "../../core/address.ts";
-import { type FailureType, FAILURES, failureOf } from "./failure.ts";
+import { FAILURES, type FailureType, failureOf } from "./failure.ts";
 import { trace } from "./trace.ts";
 import { bpf, type FlowKey, type Retransmit, type Total, type TotalKey } from "./wire.gen.ts";
 

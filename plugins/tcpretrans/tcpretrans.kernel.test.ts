@@ -1,0 +1,263 @@
+import assert from "node:assert/strict";
+import { statSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { native } from "../../native/index.ts";
+import { type Agent, type Row, startAgent } from "../../test/agent.ts";
+import { type Netns, needsRoot } from "../../test/netns.ts";
+import { addresses, type Pair, pair } from "../../test/topology.ts";
+import { build, one, run, start } from "../../test/workload.ts";
+
+const TYPE = "wirespan.tcp.retransmit.type";
+const inode = (netns: Netns): number => statSync(netns.path).ino;
+
+/** An agent that sees these namespaces alone. */
+function watch(netns: readonly Netns[], ...args: readonly string[]): Promise<Agent> {
+  const filter = `plugins.tcpretrans.filter.include.netns=${netns.map(inode).join(",")}`;
+  return startAgent(["trace", "tcpretrans", "--json", ...args, "--set", filter]);
+}
+
+/** Stops the agent; its rows of events. */
+async function events(agent: Agent): Promise<readonly Row[]> {
+  await agent.stop();
+  return agent.rows.filter(({ signal }) => signal === "event");
+}
+
+function segments(rows: readonly Row[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const row of rows) {
+    const type = String(row[TYPE]);
+    sums[type] = (sums[type] ?? 0) + Number(row["wirespan.tcp.segments"]);
+  }
+  return sums;
+}
+
+/** What the kernel counted by class, those that it met. */
+function classes(moved: Readonly<Record<string, number>>): Record<string, number> {
+  const counted = {
+    tlp: moved["TcpExt.TCPLossProbes"],
+    rto: moved["TcpExt.TCPTimeouts"],
+    fast: moved["TcpExt.TCPFastRetrans"],
+    slow_start: moved["TcpExt.TCPSlowStartRetrans"],
+  };
+  return Object.fromEntries(Object.entries(counted).filter(([, count]) => count)) as Record<string, number>;
+}
+
+/** 1,000 bytes arrive; the 2,000 that follow are dropped for two seconds. */
+async function blackout(net: Pair) {
+  await using running = await start(net.a, "n25", {
+    server: net.b,
+    address: addresses.b,
+    up: 1000,
+    later: 2000,
+  });
+  await running.until("opened");
+  await sleep(300);
+  const rule = await net.b.rule("input", "meta l4proto tcp", "drop");
+  running.goOn();
+  await sleep(2000);
+  await rule.remove();
+  return await running.done();
+}
+
+describe("tcpretrans", function () {
+  this.timeout(60_000);
+
+  before(async function () {
+    needsRoot(this);
+    await build();
+  });
+
+  it("tells probe, timeouts and recovery apart, and its sums are the namespace's", async () => {
+    await using net = await pair();
+    await using agent = await watch([net.a]);
+    let said: Awaited<ReturnType<typeof blackout>> = [];
+    const moved = await net.a.moved(async () => {
+      said = await blackout(net);
+      await sleep(1500); // what is retransmitted after the close
+    });
+    const rows = await events(agent);
+    const end = one(said, "end", "client");
+    assert.equal(one(said, "end", "server").received, 3000);
+    const sums = segments(rows);
+    assert.deepEqual(sums, classes(moved));
+    assert.equal(sums.tlp, 1);
+    assert.ok((sums.rto ?? 0) >= 2, `${sums.rto} timeouts`);
+    assert.equal(
+      Object.values(sums).reduce((sum, n) => sum + n, 0),
+      moved["Tcp.RetransSegs"],
+    );
+    for (const row of rows) {
+      assert.equal(row["process.pid"], end.pid);
+      assert.equal(row["thread.name"], "pcli");
+      assert.equal(row["network.local.port"], end.localPort);
+      assert.equal(row["wirespan.connection.id"], end.cookie.toString(16));
+      assert.equal(row["error.type"], undefined);
+    }
+  });
+
+  it("counts what recovery sends as the kernel does", async () => {
+    await using net = await pair();
+    for (const netns of [net.a, net.b]) await netns.ip("link", "set", "wire0", "gso_max_segs", "1");
+    await using agent = await watch([net.a]);
+    const moved = await net.a.moved(async () => {
+      await net.b.rule("input", "meta length > 1000 numgen inc mod 40 == 20", "drop");
+      const said = await run(net.a, "n1", { server: net.b, address: addresses.b, up: 400_000 });
+      assert.equal(one(said, "end", "server").received, 400_000);
+    });
+    const rows = await events(agent);
+    const sums = segments(rows);
+    const bytes = rows.reduce((sum, row) => sum + Number(row["wirespan.tcp.bytes"]), 0);
+    assert.ok((sums.fast ?? 0) >= 3, `${sums.fast} in recovery`);
+    // A probe may send new data: then the kernel counts a probe and nothing is sent again.
+    const { tlp: probes = 0, ...counted } = classes(moved);
+    const { tlp = 0, ...told } = sums;
+    assert.deepEqual(told, counted);
+    assert.ok(tlp <= probes);
+    assert.equal(
+      Object.values(sums).reduce((sum, n) => sum + n, 0),
+      moved["Tcp.RetransSegs"],
+    );
+    assert.ok(bytes >= 1000 * (sums.fast ?? 0));
+  });
+
+  it("tells SYNs and SYN-ACKs sent again, each with its owner", async () => {
+    await using net = await pair();
+    await net.b.sysctl({ "net.ipv4.tcp_synack_retries": 2 });
+    await net.a.rule("input", "tcp flags & (syn|ack) == (syn|ack)", "drop");
+    await using agent = await watch([net.a, net.b]);
+    await using server = await start(net.a, "n25", {
+      server: net.b,
+      address: addresses.b,
+      synRetries: 1,
+      limit: 20_000,
+    });
+    const listening = await server.until("listening");
+    const before = [await net.a.counters(), await net.b.counters()];
+    await sleep(4500);
+    const after = [await net.a.counters(), await net.b.counters()];
+    const [syns, synacks] = after.map(
+      (c, i) => c["TcpExt.TCPSynRetrans"]! - (before[i]!["TcpExt.TCPSynRetrans"] ?? 0),
+    );
+    const rows = await events(agent);
+    const of = (netns: Netns) => rows.filter((row) => row["wirespan.netns.inode"] === inode(netns));
+    assert.ok(syns! >= 1 && synacks! >= 1, `${syns} SYNs, ${synacks} SYN-ACKs`);
+    assert.deepEqual(segments(of(net.a)), { syn: syns });
+    assert.deepEqual(segments(of(net.b)), { synack: synacks });
+    for (const row of of(net.a)) {
+      assert.equal(row["network.connection.state"], "syn_sent");
+      assert.equal(row["thread.name"], "pcli");
+      assert.notEqual(row["network.local.port"], 0);
+    }
+    for (const row of of(net.b)) {
+      assert.equal(row["network.connection.state"], "syn_received");
+      assert.equal(row["process.pid"], listening.pid);
+      assert.equal(row["network.local.port"], listening.localPort);
+      assert.equal(row["network.peer.address"], addresses.a);
+    }
+  });
+
+  it("keeps what did not leave the host apart from what was sent", async function () {
+    if (native.tracepointArity("tcp_retransmit_skb") < 3) this.skip();
+    await using net = await pair();
+    await using running = await start(net.a, "n25", {
+      server: net.b,
+      address: addresses.b,
+      up: 1000,
+      later: 2000,
+    });
+    await running.until("opened");
+    await using agent = await watch([net.a], "--signals", "--set", "metrics.interval=60s");
+    const moved = await net.a.moved(async () => {
+      // What is sent for the first time must leave: until then TCP holds it to be unsent.
+      const there = await net.b.rule("input", "meta l4proto tcp", "drop");
+      running.goOn();
+      await sleep(150);
+      const here = await net.a.rule("output", "meta l4proto tcp", "drop");
+      await sleep(1200);
+      await here.remove();
+      await there.remove();
+      await running.done();
+    });
+    await agent.stop();
+    const told = agent.rows.filter((row) => row.name === "wirespan.tcp.retransmit");
+    const failed = told.filter((row) => row["error.type"] === "filtered");
+    assert.ok(failed.length > 0);
+    assert.equal(
+      failed.reduce((sum, row) => sum + Number(row["wirespan.tcp.segments"]), 0),
+      moved["TcpExt.TCPRetransFail"],
+    );
+    const last = (name: string) => {
+      const points = agent.rows.filter((row) => row.name === name);
+      const latest = points.at(-1)?.time;
+      return points.filter((row) => row.time === latest);
+    };
+    const sum = (rows: readonly Row[]) => rows.reduce((total, row) => total + Number(row.value), 0);
+    assert.equal(sum(last("wirespan.tcp.retransmits")), moved["Tcp.RetransSegs"]);
+    assert.equal(
+      sum(last("wirespan.tcp.retransmits").filter((row) => row["error.type"])),
+      moved["TcpExt.TCPRetransFail"],
+    );
+    assert.equal(
+      sum(last("wirespan.tcp.retransmit.failures")),
+      told.filter((row) => row["error.type"]).length,
+    );
+    assert.ok(told.every((row) => row["thread.name"] === "pcli"));
+  });
+
+  it("gives an event the ids of its connection's span", async () => {
+    await using net = await pair();
+    const config = [`filter: { include: { netns: [${inode(net.a)}] } }`, "metrics: { interval: 60s }"].join(
+      "\n",
+    );
+    await using spans = await startAgent(["trace", "tcplife", "--json"], { config });
+    await using agent = await watch([net.a]);
+    const end = one(await blackout(net), "end", "client");
+    await sleep(500);
+    await spans.stop();
+    const span = spans.rows.find((row) => row["wirespan.connection.id"] === end.cookie.toString(16));
+    const rows = await events(agent);
+    assert.ok(rows.length > 0 && span);
+    for (const row of rows) {
+      assert.deepEqual([row.trace_id, row.span_id], [span.trace_id, span.span_id]);
+    }
+  });
+
+  it("counts by flow with -c", async () => {
+    await using net = await pair();
+    await using agent = await watch([net.a], "-c");
+    let end: { localPort: number; remotePort: number } | undefined;
+    const moved = await net.a.moved(async () => {
+      end = one(await blackout(net), "end", "client");
+    });
+    await agent.stop();
+    assert.equal(agent.rows.length, 1);
+    const [row] = agent.rows;
+    assert.equal(row!.value, moved["Tcp.RetransSegs"]);
+    assert.equal(row!["network.local.port"], end!.localPort);
+    assert.equal(row!["network.peer.port"], end!.remotePort);
+  });
+
+  it("tells no more than its rate, says what it left out, and counts all", async () => {
+    await using net = await pair();
+    for (const netns of [net.a, net.b]) await netns.ip("link", "set", "wire0", "gso_max_segs", "1");
+    await using agent = await watch(
+      [net.a],
+      "--signals",
+      ...["--set", "plugins.tcpretrans.eventRate=2", "--set", "metrics.interval=60s"],
+    );
+    const moved = await net.a.moved(async () => {
+      await net.b.rule("input", "meta length > 1000 numgen inc mod 20 == 10", "drop");
+      await run(net.a, "n1", { server: net.b, address: addresses.b, up: 600_000 });
+    });
+    await agent.stop();
+    const told = agent.rows.filter((row) => row.name === "wirespan.tcp.retransmit");
+    const counted = agent.rows.filter((row) => row.name === "wirespan.tcp.retransmits");
+    const latest = counted.at(-1)?.time;
+    const total = counted
+      .filter((row) => row.time === latest)
+      .reduce((sum, row) => sum + Number(row.value), 0);
+    assert.ok(moved["Tcp.RetransSegs"]! > 10);
+    assert.equal(total, moved["Tcp.RetransSegs"]);
+    assert.ok(told.length < total, `${told.length} of ${total}`);
+  });
+});
