@@ -164,6 +164,13 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 	struct {
+		struct {
+			struct {
+				struct {
+					u8 locked;
+				} raw_lock;
+			} rlock;
+		} slock;
 		int owned;
 	} sk_lock;
 	u16 sk_protocol;

@@ -21,6 +21,11 @@
 	key *const wire_table_key_##name SEC(".wire") = 0; \
 	value *const wire_table_value_##name SEC(".wire") = 0
 
+/* Marks a map, defined before it, that the agent fills before the programs are attached. */
+#define WIRE_INPUT(name, key, value)                       \
+	key *const wire_input_key_##name SEC(".wire") = 0; \
+	value *const wire_input_value_##name SEC(".wire") = 0
+
 /* Records that the iterator program of this name writes with bpf_seq_write. */
 #define WIRE_ROWS(name, record) record *const wire_rows_##name SEC(".wire") = 0
 

@@ -37,6 +37,8 @@ export interface Observed<S extends MetricSpec> {
     attributes: Attributes<S["attributes"]>,
     /** Absent: the host's. */
     resource?: Resource,
+    /** When the sum began, where that is later than the agent's own start. */
+    start?: Time,
   ): void;
 }
 

@@ -56,10 +56,12 @@ export class Feed {
   readonly #sweeps: (() => Promise<void>)[] = [];
   readonly #counters: BpfMap | undefined;
   readonly #names: readonly string[];
+  readonly #collected: (() => void) | undefined;
 
   constructor(native: Native, object: BpfObject, bpf: Bpf, handlers: AnyHandlers) {
     this.#object = object;
     this.#names = bpf.counters;
+    this.#collected = handlers.collected as (() => void) | undefined;
     this.#counters = bpf.counters.length ? object.map("counters") : undefined;
     const { cpus } = native.features();
     for (const [name, wire] of Object.entries(bpf.wires)) {
@@ -88,8 +90,10 @@ export class Feed {
     for (const sweep of this.#sweeps) await sweep();
   }
 
+  /** Hands over the tables, which ends a collection. */
   readTables(): void {
     for (const table of this.#tables) table.read();
+    this.#collected?.();
   }
 
   /** The object's own account, summed over CPUs. */

@@ -5,7 +5,7 @@ import type { BpfMap, BpfObject, Native, NativeError } from "../native/index.ts"
 import { readObject } from "./btf.ts";
 import { packConstant } from "./constants.ts";
 import { WirespanError } from "./errors.ts";
-import type { Candidate, ConstantValue, Probe } from "./plugin.ts";
+import type { Candidate, ConstantValue, InputRow, Probe } from "./plugin.ts";
 import type { Bpf } from "./wire.ts";
 
 /** How one thing is watched, or why it is not. */
@@ -33,6 +33,8 @@ export interface ObjectOptions {
   readonly bpf: Bpf;
   readonly probes: Readonly<Record<string, Probe>>;
   readonly constants?: Readonly<Record<string, ConstantValue | undefined>>;
+  /** Rows of the maps that the programs read, written before they are attached. */
+  readonly inputs?: Readonly<Record<string, readonly InputRow[]>>;
   readonly reuse?: Readonly<Record<string, BpfMap>>;
   readonly maxEntries?: Readonly<Record<string, number>>;
   /** Programs that are loaded now and attached by hand later. */
@@ -152,6 +154,19 @@ function readFile(options: ObjectOptions): Buffer {
   }
 }
 
+function fill(object: BpfObject, { name, bpf, inputs = {} }: ObjectOptions): void {
+  for (const [input, rows] of Object.entries(inputs)) {
+    const { key, value } = bpf.inputs![input]!;
+    const map = object.map(input);
+    for (const [k, v] of rows) {
+      map.update(
+        packConstant(`${name}.${input} key`, key, k),
+        packConstant(`${name}.${input} value`, value, v),
+      );
+    }
+  }
+}
+
 /** Loads and attaches. Whatever fails leaves nothing in the kernel. */
 export async function loadObject(native: Native, options: ObjectOptions): Promise<Loaded> {
   const { name, bpf } = options;
@@ -184,6 +199,7 @@ export async function loadObject(native: Native, options: ObjectOptions): Promis
         ...(options.reuse && { reuse: options.reuse }),
         ...(options.maxEntries && { maxEntries: options.maxEntries }),
       });
+      fill(object, options);
       for (const program of chosen) object.attach(program);
       return { object, hooks };
     } catch (error) {

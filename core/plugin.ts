@@ -50,7 +50,10 @@ type Handler<W extends Wire> =
         : never;
 
 /** One handler per wire. Records and rows are valid during the call only; tables are read at each collection. */
-export type Handlers<B extends Bpf> = { readonly [K in keyof B["wires"]]: Handler<B["wires"][K]> };
+export type Handlers<B extends Bpf> = { readonly [K in keyof B["wires"]]: Handler<B["wires"][K]> } & {
+  /** Called when a collection has handed over all it read: iterators' rows, then rings, then tables. */
+  readonly collected?: () => void;
+};
 
 export interface Io<C, S extends Signals, U extends Uses> {
   readonly config: C;

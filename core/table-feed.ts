@@ -46,6 +46,11 @@ class Snapshot {
     cursor.at(this.#keyWords, this.#keys, entry * this.#map.keySize);
   }
 
+  /** The entry's key, as the map takes it; valid until the next read. */
+  keyBytes(entry: number): Uint8Array {
+    return this.#keys.subarray(entry * this.#map.keySize, (entry + 1) * this.#map.keySize);
+  }
+
   /** Points a cursor at what begins at this byte of the values. */
   value(cursor: Cursor, offset: number): void {
     cursor.at(this.#valueWords, this.#values, offset);
@@ -64,6 +69,7 @@ export class TableFeed implements TableRows<unknown, unknown> {
   readonly #value: Cursor;
   readonly #sums: Snapshot;
   #shares: Snapshot | undefined;
+  #row: Uint8Array | undefined;
 
   constructor(map: BpfMap, wire: TableWire<unknown, unknown>, cpus: number, handle: (rows: never) => void) {
     this.#map = map;
@@ -87,8 +93,14 @@ export class TableFeed implements TableRows<unknown, unknown> {
     for (let i = 0; i < count; i++) {
       sums.key(this.#key, i);
       sums.value(this.#value, i * this.#stride);
+      this.#row = sums.keyBytes(i);
       yield row;
     }
+    this.#row = undefined;
+  }
+
+  remove(): void {
+    if (this.#row) this.#map.delete(this.#row);
   }
 
   *perCpu(): Generator<readonly [unknown, unknown, number]> {

@@ -1,7 +1,7 @@
 // What crosses from a BPF program to TypeScript. tools/btfgen.ts writes the values from the built
 // object's BTF; nothing of a layout is written by hand.
 
-import type { Layout } from "./btf.ts";
+import type { InputLayout, Layout } from "./btf.ts";
 
 /** Reads one C struct where it lies. Getters are valid while the memory under it is. */
 export interface Cursor {
@@ -32,6 +32,8 @@ export interface TableWire<K, V> {
 export interface TableRows<K, V> extends Iterable<readonly [key: K, value: V]> {
   /** One row a key and CPU, of a table whose values are per CPU; others throw EINVAL. */
   perCpu(): Iterable<readonly [key: K, value: V, cpu: number]>;
+  /** Takes the row that the iteration is at out of the kernel's table. */
+  remove(): void;
 }
 
 /** Records that the iterator program of the same name writes each time it is run. */
@@ -56,5 +58,7 @@ export interface Bpf {
   readonly live?: Layout;
   /** u64 words of the per-CPU map `counters`, by name: exported as metrics of the agent itself. */
   readonly counters: readonly string[];
+  /** Maps that the agent fills before the programs are attached. */
+  readonly inputs?: Readonly<Record<string, InputLayout>>;
   readonly wires: Readonly<Record<string, Wire>>;
 }

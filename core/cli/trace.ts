@@ -72,6 +72,9 @@ async function requestOf(plugin: Plugin, command: Command): Promise<TraceRequest
   const overrides = [
     ...selection([plugin.name], "trace"),
     ...presetsOf(plugin),
+    ...(plugin.trace.interval !== undefined
+      ? [{ path: "metrics.interval", value: plugin.trace.interval, flag: "trace" }]
+      : []),
     ...overridesOf(flags.set),
     ...settingsOf(plugin, flags),
     ...operandSettingsOf(plugin, command.args),

@@ -7,12 +7,17 @@ import { csvHeader, csvRow, tableHeader, tableRow } from "./print.ts";
 import type { TraceFormat } from "./request.ts";
 import { type Column, type Flags, type Row, rowsOf, type TableRows } from "./view.ts";
 
+/** What makes a terminal begin a new page at its top. */
+const CLEAR = "\x1b[H\x1b[2J";
+
 export interface TraceSinkOptions {
   readonly plugin: Plugin;
   readonly flags: Flags;
   readonly format: TraceFormat;
   /** Prints what is no row, too, as JSON lines. */
   readonly signals: boolean;
+  /** What is written is seen on a terminal, where a table can take the place of the one before. */
+  readonly terminal?: boolean;
   /** Takes whole lines, those of one turn of the event loop at once. */
   readonly write: (text: string) => void;
 }
@@ -27,14 +32,17 @@ export class TraceSink implements Sink {
   readonly #source: string | TableRows;
   readonly #own: ReadonlySet<string>;
   readonly #deltas = new Deltas();
+  readonly #clears: boolean;
+  #interim: Row[] = [];
   #text = "";
 
-  constructor({ plugin, flags, format, signals, write }: TraceSinkOptions) {
+  constructor({ plugin, flags, format, signals, terminal = false, write }: TraceSinkOptions) {
     this.#plugin = plugin;
     this.#flags = flags;
     this.#format = format;
     this.#signals = signals;
     this.#write = write;
+    this.#clears = terminal && plugin.trace.refreshes?.(flags) === true;
     this.#columns = plugin.trace.columns(flags);
     this.#source = rowsOf(plugin.trace, flags);
     this.#own = new Set(Object.values(plugin.signals).map(({ name }) => name));
@@ -43,7 +51,7 @@ export class TraceSink implements Sink {
   /** The header, for formats that have one; to be called when the programs are attached. */
   start(): void {
     if (this.#format === "csv") this.#print(csvHeader(this.#columns));
-    else if (this.#format === "table" && typeof this.#source === "string") {
+    else if (this.#format === "table" && typeof this.#source === "string" && !this.#plugin.trace.tables) {
       this.#print(tableHeader(this.#columns));
     }
   }
@@ -67,7 +75,9 @@ export class TraceSink implements Sink {
     } else if (this.#format === "json") {
       this.#print(eventJson(name, event));
     } else {
-      this.#rows([{ time: rfc3339(event.time), name: event.spec.name, attributes: event.attributes }]);
+      const row = { time: rfc3339(event.time), name: event.spec.name, attributes: event.attributes };
+      if (this.#plugin.trace.tables && this.#format === "table") this.#interim.push(row);
+      else this.#rows([row]);
     }
   }
 
@@ -75,6 +85,10 @@ export class TraceSink implements Sink {
   metrics(metrics: readonly Metric[]): void {
     const rows = this.#source;
     if (typeof rows === "string") {
+      if (this.#plugin.trace.tables && this.#format === "table") {
+        this.#interval(this.#interim);
+        this.#interim = [];
+      }
       if (this.#signals) this.#others(metrics);
       return;
     }
@@ -96,7 +110,9 @@ export class TraceSink implements Sink {
     } else if (this.#format === "csv") {
       this.#print(this.#lines(rows));
     } else {
-      this.#print(`\n${this.#rendered(rows) ?? tableHeader(this.#columns) + this.#lines(rows)}`);
+      const heading = this.#plugin.trace.heading?.(rows, this.#flags) ?? [];
+      const table = this.#rendered(rows) ?? tableHeader(this.#columns) + this.#lines(rows);
+      this.#print(`${this.#clears ? CLEAR : "\n"}${heading.map((line) => `${line}\n`).join("")}${table}`);
     }
   }
 

@@ -15,7 +15,8 @@ export async function runTrace(request: TraceRequest): Promise<void> {
     const [failed] = engine.failed;
     if (failed) throw failed.error;
     const write = (text: string) => void process.stdout.write(text);
-    const sink = new TraceSink({ plugin, flags, format, signals, write });
+    const terminal = process.stdout.isTTY === true;
+    const sink = new TraceSink({ plugin, flags, format, signals, terminal, write });
     engine.run(sink);
     await engine.collect();
     sink.start();

@@ -56,6 +56,14 @@ export interface TraceView {
   readonly counting?: { readonly option: string; readonly rows: TableRows };
   /** Settings that the tool is shown with unless an option says otherwise, by path as in `TraceOption.setting`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** The time from table to table where none is given: `1s`. */
+  readonly interval?: string;
+  /** Events that are rows make a table for each interval, instead of one that goes on. */
+  readonly tables?: boolean;
+  /** Lines above an interval's table. */
+  heading?(rows: readonly Row[], flags: Flags): readonly string[];
+  /** On a terminal each interval's table takes the place of the one before. */
+  refreshes?(flags: Flags): boolean;
   /** Lines that are no columns (histograms), printed instead of the table where it answers. */
   render?(rows: readonly Row[], flags: Flags): readonly string[] | undefined;
 }
