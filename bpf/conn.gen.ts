@@ -157,6 +157,8 @@ export interface Conn {
   readonly oldState: number;
   readonly sentBefore: number;
   readonly receivedBefore: number;
+  readonly enteredAt: number;
+  readonly enteredState: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -262,6 +264,12 @@ export class ConnCursor implements Conn, Cursor {
   }
   get receivedBefore(): number {
     return this.#words[((this.#at + 264) >> 2)]! + this.#words[((this.#at + 264) >> 2) + 1]! * 4294967296;
+  }
+  get enteredAt(): number {
+    return this.#words[((this.#at + 272) >> 2)]! + this.#words[((this.#at + 272) >> 2) + 1]! * 4294967296;
+  }
+  get enteredState(): number {
+    return this.#words[((this.#at + 280) >> 2)]!;
   }
 }
 
@@ -372,13 +380,13 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 312);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 328);
     return this.#traffic;
   }
 }
 
 export const bpf = {
-  hash: "ba0ab3e46d2e66d0",
+  hash: "a98fe93a621ae6f8",
   programs: {
     on_connect_emit: "tp/syscalls/sys_exit_connect",
     on_connect_exit: "tp/syscalls/sys_exit_connect",
@@ -400,6 +408,6 @@ export const bpf = {
   counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections"],
   wires: {
     processes: { kind: "ring", size: 72, record: TaskCursor } as RingWire<Task>,
-    spans: { kind: "ring", size: 376, record: ConnectionCursor } as RingWire<Connection>,
+    spans: { kind: "ring", size: 392, record: ConnectionCursor } as RingWire<Connection>,
   },
 } as const;

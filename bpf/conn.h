@@ -94,6 +94,10 @@ struct conn {
 	/* Payload that it had carried when the agent met it. */
 	u64 sent_before;
 	u64 received_before;
+	/* tcpstates alone writes these: the state that it saw last, and since when. */
+	u64 entered_at;
+	u32 entered_state;
+	u32 padding;
 };
 
 struct {

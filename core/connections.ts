@@ -263,7 +263,10 @@ export class ConnectionSpans implements Connections {
       ...(ends.family && {
         "network.type": family,
         "network.local.address": formatAddress(ends.local, family),
-        "network.local.port": ends.localPort,
+      }),
+      // A port may never have been chosen, and a listener has no peer.
+      ...(ends.localPort && { "network.local.port": ends.localPort }),
+      ...(ends.peerPort && {
         "network.peer.address": formatAddress(ends.peer, family),
         "network.peer.port": ends.peerPort,
       }),

@@ -223,6 +223,32 @@ export class TaskCursor implements Task, Cursor {
   }
 }
 
+export interface Actor {
+  readonly pid: number;
+  readonly tid: number;
+  readonly comm: string;
+}
+
+export class ActorCursor implements Actor, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get pid(): number {
+    return this.#words[((this.#at) >> 2)]!;
+  }
+  get tid(): number {
+    return this.#words[((this.#at + 4) >> 2)]!;
+  }
+  get comm(): string {
+    return text(this.#words, this.#bytes, this.#at + 8, 16);
+  }
+}
+
 export type OwnerSource = "unknown" | "connect" | "listener" | "io" | "accept" | "holder";
 const ownerSourceNames = ["unknown", "connect", "listener", "io", "accept", "holder"] as const;
 
@@ -234,8 +260,8 @@ export interface Conn {
   readonly closedAt: number;
   readonly ends: Endpoints;
   readonly owner: Task;
-  readonly user: Task;
-  readonly closer: Task;
+  readonly user: Actor;
+  readonly closer: Actor;
   readonly direction: Direction;
   readonly ownerSource: OwnerSource;
   readonly closeReason: CloseReason;
@@ -247,6 +273,8 @@ export interface Conn {
   readonly wantedConnection: number;
   readonly wantedConnect: number;
   readonly wantedAccept: number;
+  readonly toldConnection: boolean;
+  readonly toldConnect: boolean;
   readonly beforeStart: boolean;
   readonly peerIsHere: boolean;
   readonly fastopen: boolean;
@@ -254,6 +282,8 @@ export interface Conn {
   readonly oldState: number;
   readonly sentBefore: number;
   readonly receivedBefore: number;
+  readonly enteredAt: number;
+  readonly enteredState: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -290,69 +320,81 @@ export class ConnCursor implements Conn, Cursor {
     this.#owner.at(this.#words, this.#bytes, this.#at + 80);
     return this.#owner;
   }
-  readonly #user = new TaskCursor();
-  get user(): Task {
+  readonly #user = new ActorCursor();
+  get user(): Actor {
     this.#user.at(this.#words, this.#bytes, this.#at + 152);
     return this.#user;
   }
-  readonly #closer = new TaskCursor();
-  get closer(): Task {
-    this.#closer.at(this.#words, this.#bytes, this.#at + 224);
+  readonly #closer = new ActorCursor();
+  get closer(): Actor {
+    this.#closer.at(this.#words, this.#bytes, this.#at + 176);
     return this.#closer;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 296) >> 2)]!]!;
+    return directionNames[this.#words[((this.#at + 200) >> 2)]!]!;
   }
   get ownerSource(): OwnerSource {
-    return ownerSourceNames[this.#words[((this.#at + 300) >> 2)]!]!;
+    return ownerSourceNames[this.#words[((this.#at + 204) >> 2)]!]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 304) >> 2)]!]!;
+    return closeReasonNames[this.#words[((this.#at + 208) >> 2)]!]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 308) >> 2)]!;
+    return this.#words[((this.#at + 212) >> 2)]!;
   }
   get netns(): number {
-    return this.#words[((this.#at + 312) >> 2)]!;
+    return this.#words[((this.#at + 216) >> 2)]!;
   }
   get ownIsn(): number {
-    return this.#words[((this.#at + 316) >> 2)]!;
+    return this.#words[((this.#at + 220) >> 2)]!;
   }
   get peerIsn(): number {
-    return this.#words[((this.#at + 320) >> 2)]!;
+    return this.#words[((this.#at + 224) >> 2)]!;
   }
   get handshakeRetransmits(): number {
-    return this.#words[((this.#at + 324) >> 2)]!;
+    return this.#words[((this.#at + 228) >> 2)]!;
   }
   get wantedConnection(): number {
-    return this.#words[((this.#at + 328) >> 2)]!;
+    return this.#words[((this.#at + 232) >> 2)]!;
   }
   get wantedConnect(): number {
-    return this.#words[((this.#at + 332) >> 2)]!;
+    return this.#words[((this.#at + 236) >> 2)]!;
   }
   get wantedAccept(): number {
-    return this.#words[((this.#at + 336) >> 2)]!;
+    return this.#words[((this.#at + 240) >> 2)]!;
+  }
+  get toldConnection(): boolean {
+    return this.#bytes[this.#at + 244]! !== 0;
+  }
+  get toldConnect(): boolean {
+    return this.#bytes[this.#at + 245]! !== 0;
   }
   get beforeStart(): boolean {
-    return this.#bytes[this.#at + 340]! !== 0;
+    return this.#bytes[this.#at + 246]! !== 0;
   }
   get peerIsHere(): boolean {
-    return this.#bytes[this.#at + 341]! !== 0;
+    return this.#bytes[this.#at + 247]! !== 0;
   }
   get fastopen(): boolean {
-    return this.#bytes[this.#at + 342]! !== 0;
+    return this.#bytes[this.#at + 248]! !== 0;
   }
   get excluded(): boolean {
-    return this.#bytes[this.#at + 343]! !== 0;
+    return this.#bytes[this.#at + 249]! !== 0;
   }
   get oldState(): number {
-    return this.#words[((this.#at + 344) >> 2)]!;
+    return this.#words[((this.#at + 252) >> 2)]!;
   }
   get sentBefore(): number {
-    return this.#words[((this.#at + 352) >> 2)]! + this.#words[((this.#at + 352) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 256) >> 2)]! + this.#words[((this.#at + 256) >> 2) + 1]! * 4294967296;
   }
   get receivedBefore(): number {
-    return this.#words[((this.#at + 360) >> 2)]! + this.#words[((this.#at + 360) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 264) >> 2)]! + this.#words[((this.#at + 264) >> 2) + 1]! * 4294967296;
+  }
+  get enteredAt(): number {
+    return this.#words[((this.#at + 272) >> 2)]! + this.#words[((this.#at + 272) >> 2) + 1]! * 4294967296;
+  }
+  get enteredState(): number {
+    return this.#words[((this.#at + 280) >> 2)]!;
   }
 }
 
@@ -463,13 +505,13 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 408);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 328);
     return this.#traffic;
   }
 }
 
 export const bpf = {
-  hash: "4fc37059e2f413fc",
+  hash: "c414bf51bc786ca3",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",
@@ -500,6 +542,6 @@ export const bpf = {
       key: OverflowKeyCursor,
       value: LifeCursor,
     } as TableWire<OverflowKey, Life>,
-    sweep: { kind: "rows", size: 472, record: ConnectionCursor } as RowsWire<Connection>,
+    sweep: { kind: "rows", size: 392, record: ConnectionCursor } as RowsWire<Connection>,
   },
 } as const;

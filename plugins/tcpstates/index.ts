@@ -1,0 +1,155 @@
+// tcpstates: the states of TCP sockets.
+import { CONNECTION, TCP_STATE, TCP_STATES, WORKLOAD } from "../../core/attributes.ts";
+import { seconds } from "../../core/histogram.ts";
+import { plugin } from "../../core/plugin.ts";
+import { services } from "../../core/services.ts";
+import type { AttributeSpecs } from "../../core/signals.ts";
+import { trace } from "./trace.ts";
+import { bpf, type Change } from "./wire.gen.ts";
+
+const STATE = {
+  "network.connection.state": {
+    ...TCP_STATE["network.connection.state"],
+    requirement: "required",
+    description: "The TCP state.",
+  },
+} as const satisfies AttributeSpecs;
+
+const CHANGE = {
+  ...CONNECTION,
+  "network.connection.state": {
+    ...STATE["network.connection.state"],
+    description: "The state that begins. With time_wait the socket ends: the kernel keeps a smaller one.",
+  },
+  "wirespan.tcp.state.previous": {
+    ...STATE["network.connection.state"],
+    description: "The state that ends.",
+  },
+  "wirespan.tcp.state.duration": {
+    type: "double",
+    requirement: "conditional",
+    description: "How long it lasted, seconds; absent where it began unseen.",
+  },
+  "wirespan.process.context.pid": {
+    type: "int",
+    requirement: "conditional",
+    description: "The process that ran at that moment: it may only have been interrupted by a packet.",
+  },
+  "wirespan.process.context.name": {
+    type: "string",
+    requirement: "conditional",
+    description: "The name of the thread that ran at that moment (comm).",
+  },
+} as const satisfies AttributeSpecs;
+
+const SERIES = {
+  "wirespan.connection.direction": WORKLOAD["wirespan.connection.direction"],
+  "process.executable.name": WORKLOAD["process.executable.name"],
+  "otel.metric.overflow": WORKLOAD["otel.metric.overflow"],
+  ...STATE,
+} as const satisfies AttributeSpecs;
+
+/** What a socket of the host can be in for a while. */
+const LIVING = [1, 2, 3, 4, 5, 8, 9, 10, 11] as const;
+
+export default plugin({
+  name: "tcpstates",
+  summary: "The states of TCP sockets: how long each lasts, how many are in each, and every change.",
+
+  config: {
+    events: {
+      doc: "Tell each change of state as an event: about ten for each connection.",
+      format: "boolean",
+      default: false,
+    },
+  },
+
+  bpf,
+  probes: { "changes of state": { programs: ["on_change"] } },
+  uses: { connections: services.connections, identity: services.identity, clock: services.clock },
+
+  signals: {
+    duration: {
+      signal: "metric",
+      instrument: "histogram",
+      name: "wirespan.tcp.state.duration",
+      unit: "s",
+      description: "How long sockets were in a state before they left it.",
+      attributes: SERIES,
+    },
+    count: {
+      signal: "metric",
+      instrument: "updowncounter",
+      name: "system.network.connection.count",
+      unit: "{connection}",
+      description: "Sockets in each state, of all network namespaces.",
+      attributes: { "network.transport": CONNECTION["network.transport"], ...STATE },
+    },
+    change: {
+      signal: "event",
+      name: "wirespan.tcp.state.change",
+      severity: "DEBUG",
+      description: "A socket changed its state.",
+      attributes: CHANGE,
+    },
+  },
+
+  constants: ({ events }) => ({ events }),
+
+  start({ emit, use: { connections, identity, clock } }) {
+    function observe(change: Change): void {
+      const { connection, context, duration } = change;
+      const { conn } = connection;
+      const listens = change.oldState === 10 || change.newState === 10;
+      emit.change({
+        time: clock.wall(change.changedAt),
+        resource: connections.resource(conn.owner),
+        // A listener has no span.
+        ...(!(listens && conn.direction === "unknown") && {
+          context: { traceId: connection.traceId, spanId: connection.spanId },
+        }),
+        attributes: {
+          ...connections.attributes(connection),
+          "network.connection.state": TCP_STATES[change.newState],
+          "wirespan.tcp.state.previous": TCP_STATES[change.oldState],
+          ...(duration && { "wirespan.tcp.state.duration": duration / 1e9 }),
+          ...(context.comm && {
+            "wirespan.process.context.pid": context.pid,
+            "wirespan.process.context.name": context.comm,
+          }),
+        } as never,
+      });
+    }
+
+    return {
+      changes: observe,
+      dwells(rows) {
+        for (const [key, histogram] of rows) {
+          const series = {
+            "process.executable.name": key.exe || undefined,
+            "wirespan.connection.direction": key.direction,
+            "network.connection.state": TCP_STATES[key.state]!,
+          };
+          emit.duration.observe(seconds(histogram), series, identity.byCgroup(key.cgroupId, key.exe));
+        }
+      },
+      overflow(rows) {
+        for (const [{ value: state }, histogram] of rows) {
+          if (!histogram.count) continue;
+          const series = { "otel.metric.overflow": true, "network.connection.state": TCP_STATES[state]! };
+          emit.duration.observe(seconds(histogram), series);
+        }
+      },
+      sweep(rows) {
+        for (const { sockets } of rows)
+          for (const state of LIVING)
+            emit.count.observe(sockets[state]!, {
+              "network.transport": "tcp",
+              "network.connection.state": TCP_STATES[state],
+            });
+      },
+    };
+  },
+
+  trace,
+});

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// The states of TCP sockets: how long each lasted, every change where that is asked for, and how many are in each.
+#include "kernel.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "conn.h"
+#include "connection.h"
+#include "filter.h"
+#include "histogram.h"
+#include "listener.h"
+#include "wire.h"
+
+/* Whether each change is told. */
+const volatile bool events = false;
+
+struct counters {
+	u64 seen_changes;
+	u64 lost_changes;
+	u64 overflows;
+};
+WIRE_COUNTERS(struct counters);
+
+/* A change; states are the kernel's numbers. */
+struct change {
+	struct connection connection;
+	u64 changed_at;
+	/* In the old state, ns; 0: not known. */
+	u64 duration;
+	u32 old_state;
+	u32 new_state;
+	/* Who ran at that moment, maybe only interrupted by a packet; nameless: not known. */
+	struct actor context;
+};
+WIRE_RING(changes, struct change, 256 * 1024);
+
+struct dwell_key {
+	u64 cgroup_id;
+	char exe[24];
+	enum direction direction;
+	u32 state;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, struct dwell_key);
+	__type(value, struct histogram);
+} dwells SEC(".maps");
+WIRE_TABLE(dwells, struct dwell_key, struct histogram);
+
+/* Takes what the table has no room for, by state. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 16);
+	__type(key, u32);
+	__type(value, struct histogram);
+} overflow SEC(".maps");
+WIRE_TABLE(overflow, u32, struct histogram);
+
+/* A new row, too large for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct histogram);
+} blank SEC(".maps");
+
+/* A listener with what it is bound to, too large for the stack. The sweep may be interrupted by a change. */
+enum { SCRATCH_CHANGE, SCRATCH_SWEEP };
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, u32);
+	__type(value, struct conn);
+} scratch SEC(".maps");
+
+/* A socket that began to listen when its port was not chosen yet: told when it is. */
+struct beginning {
+	u64 at;
+	struct actor context;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct beginning);
+} beginnings SEC(".maps");
+
+struct step {
+	u32 old_state;
+	u32 new_state;
+	u64 at;
+	/* Since when it was in the old state; 0: not known. */
+	u64 since;
+	const struct actor *context;
+};
+
+static __always_inline struct histogram *row_of(const struct conn *c, u32 state)
+{
+	struct dwell_key key = {
+		.cgroup_id = c->owner.cgroup_id,
+		.direction = c->direction,
+		.state = state,
+	};
+	struct histogram *row, *new;
+	u32 zero = 0;
+
+	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
+	row = bpf_map_lookup_elem(&dwells, &key);
+	if (row)
+		return row;
+	new = bpf_map_lookup_elem(&blank, &zero);
+	if (!new)
+		return NULL;
+	bpf_map_update_elem(&dwells, &key, new, BPF_NOEXIST);
+	row = bpf_map_lookup_elem(&dwells, &key);
+	if (row)
+		return row;
+	COUNT(overflows);
+	return bpf_map_lookup_elem(&overflow, &state);
+}
+
+static __always_inline void tell(struct sock *sk, const struct conn *c, const struct step *s, u64 duration)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct change *r;
+
+	COUNT(seen_changes);
+	r = tp ? bpf_ringbuf_reserve(&changes, sizeof(*r), 0) : NULL;
+	if (!r) {
+		COUNT(lost_changes);
+		return;
+	}
+	r->connection.wanted = 0;
+	read_connection(&r->connection, SPAN_CONNECTION, c, tp, s->old_state);
+	r->changed_at = s->at;
+	r->duration = duration;
+	r->old_state = s->old_state;
+	r->new_state = s->new_state;
+	if (s->context)
+		r->context = *s->context;
+	else
+		__builtin_memset(&r->context, 0, sizeof(r->context));
+	bpf_ringbuf_submit(r, wake_at_quarter(&changes));
+}
+
+static __noinline void count_and_tell(struct sock *sk, const struct conn *c, const struct step *s)
+{
+	u64 duration = s->since ? s->at - s->since : 0;
+	struct histogram *row;
+
+	if (!passes(c, duration))
+		return;
+	row = duration ? row_of(c, s->old_state) : NULL;
+	if (row)
+		histogram_add_shared(row, duration);
+	if (events)
+		tell(sk, c, s, duration);
+}
+
+static __always_inline void read_context(struct actor *a)
+{
+	u64 id = bpf_get_current_pid_tgid();
+
+	a->pid = id >> 32;
+	a->tid = id;
+	bpf_get_current_comm(a->comm, sizeof(a->comm));
+}
+
+static __always_inline void enter(struct conn *c, u32 state, u64 at)
+{
+	c->entered_state = state;
+	c->entered_at = at;
+}
+
+/* As the kernel counts its time: a passive handshake began with the SYN, long before there was a socket. */
+static __always_inline u64 entered(const struct conn *c, u32 state)
+{
+	if (c->entered_state != state)
+		return 0;
+	return state == TCP_SYN_RECV && c->direction == DIRECTION_INBOUND ? c->opened_at : c->entered_at;
+}
+
+/* Until here the local port was not chosen, the ids were not known, or both. */
+static __always_inline void tell_handshake(struct sock *sk, struct conn *c, u32 left, const struct actor *context)
+{
+	struct step first = { .new_state = TCP_SYN_SENT, .old_state = TCP_CLOSE, .at = c->opened_at };
+	struct step second = { .old_state = TCP_SYN_SENT, .new_state = TCP_SYN_RECV };
+
+	if (c->direction == DIRECTION_OUTBOUND) {
+		struct actor opener;
+
+		read_actor(&opener, &c->owner);
+		first.context = &opener;
+		count_and_tell(sk, c, &first);
+		if (left != TCP_SYN_RECV)
+			return;
+		/* Both sides opened at once. */
+		second.at = c->entered_at;
+		second.since = c->opened_at;
+		count_and_tell(sk, c, &second);
+		return;
+	}
+	first.old_state = TCP_LISTEN;
+	first.new_state = TCP_SYN_RECV;
+	/* The packet that made the socket is the one that is handled now, but for Fast Open. */
+	first.context = c->fastopen ? NULL : context;
+	count_and_tell(sk, c, &first);
+}
+
+/* The listener as it is now: what it is bound to is not the core's to know. */
+static __always_inline struct conn *bound(const struct conn *c, const struct sock *sk, u32 which)
+{
+	struct conn *copy = bpf_map_lookup_elem(&scratch, &which);
+
+	if (!copy)
+		return NULL;
+	*copy = *c;
+	read_bound_ends(&copy->ends, sk);
+	return copy;
+}
+
+static __always_inline void tell_beginning(struct sock *sk, const struct conn *c)
+{
+	struct beginning *b = bpf_sk_storage_get(&beginnings, sk, NULL, 0);
+	struct step s = { .old_state = TCP_CLOSE, .new_state = TCP_LISTEN };
+	struct actor context;
+
+	if (!b)
+		return;
+	context = b->context;
+	s.at = b->at;
+	s.context = &context;
+	bpf_sk_storage_delete(&beginnings, sk);
+	count_and_tell(sk, c, &s);
+}
+
+static __always_inline void on_listener(struct sock *sk, struct conn *c, u32 new, u64 now)
+{
+	struct step s = { .old_state = TCP_CLOSE, .new_state = TCP_LISTEN, .at = now };
+	struct beginning b = { .at = now };
+	const struct conn *copy;
+
+	read_context(&b.context);
+	s.context = &b.context;
+	copy = bound(c, sk, SCRATCH_CHANGE);
+	if (!copy)
+		return;
+	if (new != TCP_LISTEN) {
+		tell_beginning(sk, copy);
+		s.old_state = TCP_LISTEN;
+		s.new_state = TCP_CLOSE;
+		s.since = entered(c, TCP_LISTEN);
+	} else if (events && !copy->ends.local_port) {
+		bpf_sk_storage_get(&beginnings, sk, &b, BPF_SK_STORAGE_GET_F_CREATE);
+		return;
+	}
+	count_and_tell(sk, copy, &s);
+}
+
+/* The socket goes, the connection stays with the kernel, which waits for what may still come. */
+static __always_inline bool lives_on(const struct conn *c, u32 left)
+{
+	return (left == TCP_FIN_WAIT2 || left == TCP_CLOSING) && !c->error;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_change, struct sock *sk, int old, int new)
+{
+	struct actor context;
+	struct step s = { .old_state = old, .new_state = new };
+	struct conn *c;
+
+	/* MPTCP's own sockets: their subflows are told. */
+	if (old == new || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	c = conn_of(sk);
+	if (!c)
+		return 0;
+	s.at = bpf_ktime_get_boot_ns();
+	if (new == TCP_SYN_SENT) {
+		enter(c, new, c->opened_at);
+		return 0;
+	}
+	if (new == TCP_SYN_RECV) {
+		enter(c, new, s.at);
+		return 0;
+	}
+	if (new == TCP_LISTEN) {
+		enter(c, new, s.at);
+		on_listener(sk, c, new, s.at);
+		return 0;
+	}
+	if (old == TCP_LISTEN) {
+		on_listener(sk, c, new, s.at);
+		return 0;
+	}
+	s.since = entered(c, old);
+	if (new == TCP_ESTABLISHED)
+		s.at = c->established_at;
+	if (new == TCP_CLOSE) {
+		s.at = c->closed_at;
+		if (lives_on(c, old))
+			s.new_state = TCP_TIME_WAIT;
+	}
+	read_context(&context);
+	s.context = &context;
+	if (s.since && (old == TCP_SYN_SENT || old == TCP_SYN_RECV))
+		tell_handshake(sk, c, old, &context);
+	enter(c, new, s.at);
+	count_and_tell(sk, c, &s);
+	return 0;
+}
+
+/* Sockets by state. */
+struct population {
+	u64 sockets[16];
+};
+WIRE_ROWS(sweep, struct population);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct population);
+} population SEC(".maps");
+
+/* All sockets that the core knows, in every network namespace; the one row is written at the end. */
+SEC("iter/bpf_sk_storage_map")
+int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock *sk = ctx->sk;
+	const struct conn *c = ctx->value;
+	struct population *sum;
+	u32 zero = 0, state;
+
+	sum = bpf_map_lookup_elem(&population, &zero);
+	if (!sum)
+		return 0;
+	if (!ctx->meta->seq_num)
+		__builtin_memset(sum, 0, sizeof(*sum));
+	if (!sk || !c) {
+		bpf_seq_write(ctx->meta->seq, sum, sizeof(*sum));
+		return 0;
+	}
+	if (c->excluded)
+		return 0;
+	state = sk->__sk_common.skc_state;
+	if (state == TCP_LISTEN) {
+		c = bound(c, sk, SCRATCH_SWEEP);
+		if (!c)
+			return 0;
+		if (events && c->ends.local_port)
+			tell_beginning(sk, c);
+	}
+	if (passes(c, 0))
+		sum->sockets[MASKED(state, 15)]++;
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

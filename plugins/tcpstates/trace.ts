@@ -1,0 +1,88 @@
+// bcc's view of tcpstates.
+import type { Column, Row, TraceView } from "../../core/trace/view.ts";
+
+const text = (key: string) => (row: Row) => {
+  const value = row.attributes[key];
+  return value === undefined ? "-" : String(value);
+};
+
+/** As the kernel spells them, and so bcc. */
+const STATES: Readonly<Record<string, string>> = {
+  syn_received: "SYN_RECV",
+  closed: "CLOSE",
+  fin_wait_1: "FIN_WAIT1",
+  fin_wait_2: "FIN_WAIT2",
+};
+
+const state = (key: string) => (row: Row) => {
+  const name = String(row.attributes[key] ?? "-");
+  return STATES[name] ?? name.toUpperCase();
+};
+
+function milliseconds(row: Row): string {
+  const seconds = row.attributes["wirespan.tcp.state.duration"];
+  return seconds === undefined ? "-" : (Number(seconds) * 1000).toFixed(3);
+}
+
+export const trace: TraceView = {
+  options: [
+    { flags: "-T, --time", doc: "print the wall-clock time (HH:MM:SS)" },
+    { flags: "-t, --timestamp", doc: "print seconds since the first row" },
+    { flags: "-w, --wide", doc: "wide columns, for IPv6, and the owner, direction and network namespace" },
+    { flags: "-s, --csv", doc: "comma-separated values" },
+    { flags: "-L, --localport <ports>", doc: "these local ports only", setting: "filter.include.localPort" },
+    {
+      flags: "-D, --remoteport <ports>",
+      doc: "these remote ports only",
+      setting: "filter.include.remotePort",
+    },
+    { flags: "-4, --ipv4", doc: "IPv4 only", setting: "filter.include.family", value: "ipv4" },
+    { flags: "-6, --ipv6", doc: "IPv6 only", setting: "filter.include.family", value: "ipv6" },
+  ],
+  rows: "wirespan.tcp.state.change",
+  settings: { events: "true", "ring.bytes": "4MiB" },
+  columns({ time, timestamp, wide }) {
+    let first: number | undefined;
+    const width = wide ? 26 : 15;
+    const columns: Column[] = [
+      { title: "SKADDR", width: 16, cell: text("wirespan.connection.id") },
+      { title: "C-PID", width: 7, cell: text("wirespan.process.context.pid") },
+      { title: "C-COMM", width: 10, cell: text("wirespan.process.context.name") },
+      { title: "IP", width: 2, cell: (row) => (row.attributes["network.type"] === "ipv6" ? "6" : "4") },
+      { title: "LADDR", width, cell: text("network.local.address") },
+      { title: "LPORT", width: 5, cell: text("network.local.port") },
+      { title: "RADDR", width, cell: text("network.peer.address") },
+      { title: "RPORT", width: 5, cell: text("network.peer.port") },
+      { title: "OLDSTATE", width: 11, cell: state("wirespan.tcp.state.previous") },
+      { title: "->", width: 2, cell: () => "->" },
+      { title: "NEWSTATE", width: 11, cell: state("network.connection.state") },
+      { title: "MS", width: 9, cell: milliseconds },
+    ];
+    if (wide) {
+      columns.push(
+        { title: "PID", width: 7, cell: text("process.pid") },
+        { title: "COMM", width: 15, cell: text("thread.name") },
+        { title: "DIRECTION", width: 9, cell: text("wirespan.connection.direction") },
+        { title: "NETNS", width: 10, cell: text("wirespan.netns.inode") },
+      );
+    }
+    if (timestamp) {
+      columns.unshift({
+        title: "TIME(s)",
+        width: 9,
+        cell(row) {
+          const at = Date.parse(row.time) / 1000;
+          first ??= at;
+          return (at - first).toFixed(6);
+        },
+      });
+    }
+    if (time)
+      columns.unshift({
+        title: "TIME",
+        width: 8,
+        cell: (row) => new Date(row.time).toTimeString().slice(0, 8),
+      });
+    return columns;
+  },
+};
