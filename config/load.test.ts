@@ -12,7 +12,7 @@ const setFlag = (path: string, value: string) => ({ path, value, flag: "--set" }
 describe("configuration", () => {
   it("is complete without any source", () => {
     const config = configOf({});
-    assert.deepEqual(config.ring, { core: 2 * 1024 ** 2, bytes: 256 * 1024, drainInterval: 50 });
+    assert.deepEqual(config.ring, { core: 8 * 1024 ** 2, bytes: 256 * 1024, drainInterval: 50 });
     assert.deepEqual(config.metrics, { interval: 10_000, maxSeries: 2000 });
     assert.deepEqual(config.exporters, {
       console: { type: "console", signals: ["traces", "metrics", "logs"] },

@@ -48,7 +48,7 @@ const match: Tree = {
   comm: leaf(
     list(text("a command name of at most 15 bytes", (t) => Buffer.byteLength(t) <= 15)),
     [],
-    "Command names of the owner, as in /proc/PID/comm.",
+    "Command names of the owner, as in /proc/PID/comm; name* is what begins so.",
   ),
   uid: leaf(id("a numeric user id"), [], "User ids of the owner."),
   cgroup: leaf(
@@ -65,7 +65,11 @@ const match: Tree = {
   remotePort: leaf(ports, [], "Remote ports and ranges of ports."),
   localAddress: leaf(cidrs, [], "Local addresses and CIDRs."),
   remoteAddress: leaf(cidrs, [], "Remote addresses and CIDRs."),
-  family: leaf(list(oneOf("ipv4", "ipv6")), [], "Address families; IPv4 mapped into IPv6 is ipv4."),
+  family: leaf(
+    list(oneOf("ipv4", "ipv6", "ipv4_mapped")),
+    [],
+    "Address families; ipv4 includes IPv4 over IPv6 sockets, ipv4_mapped is that alone.",
+  ),
   direction: leaf(list(oneOf("inbound", "outbound")), [], "Directions of the connection."),
 };
 
@@ -73,7 +77,7 @@ const filter: Tree = {
   include: match,
   exclude: match,
   minDuration: leaf(duration(), 0, "Only what took at least this long."),
-  failuresOnly: leaf(boolean, false, "Only what failed."),
+  failuresOnly: leaf(boolean, false, "Only what failed: did not come about, or did not end with a FIN."),
 };
 
 const ringBytes = size("a size of 4KiB or more that is a power of two, such as 256KiB", (n) => {
@@ -107,7 +111,7 @@ const base: Tree = {
     bpfStats: leaf(boolean, false, "Measure the run time of our BPF programs (about 60 ns a call)."),
   },
   ring: {
-    core: leaf(ringBytes, 2 * 1024 ** 2, "Size of the connection ring."),
+    core: leaf(ringBytes, 8 * 1024 ** 2, "Size of the connection ring."),
     bytes: leaf(ringBytes, 256 * 1024, "Size of each plugin's ring that has no size of its own."),
     drainInterval: leaf(duration(1), 50, "How often rings are read."),
   },

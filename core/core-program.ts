@@ -61,6 +61,13 @@ function netnsInode(text: string): number {
   }
 }
 
+/** Paths that the filters in force name. */
+function cgroupsIn(config: Config): readonly string[] {
+  const enabled = Object.values(config.plugins).filter((plugin) => plugin.enabled);
+  const filters = [config.filter, ...enabled.map(({ filter }) => filter)];
+  return filters.flatMap(({ include, exclude }) => [...include.cgroup, ...exclude.cgroup]);
+}
+
 export class CoreProgram {
   readonly loaded: Loaded;
   /** The maps that plugins' objects share. */
@@ -82,6 +89,8 @@ export class CoreProgram {
     hooks: ReadonlySet<string>,
   ): Promise<CoreProgram> {
     const watchesExits = hooks.has(CONNECT_EXIT);
+    // Before anything is attached: the first owners that are met must know their cgroups already.
+    for (const path of cgroupsIn(config)) cgroups.index(path);
     const loaded = await loadObject(native, {
       name: "connections",
       path: join(import.meta.dirname, "../bpf/conn.bpf.o"),
@@ -96,7 +105,7 @@ export class CoreProgram {
     return program;
   }
 
-  /** Names in filters; each cgroup that is asked for is watched from `begin` on. */
+  /** Names in filters; a cgroup that is new is watched from the next `watchCgroups` on. */
   readonly names: FilterNames = {
     cgroup: (path) => this.#cgroups.index(path),
     netns: netnsInode,
@@ -106,7 +115,6 @@ export class CoreProgram {
   async begin(config: Config): Promise<void> {
     this.watchCgroups(config);
     this.emitLast();
-    if (this.loaded.hooks.some(({ at }) => at === CONNECT_EXIT)) this.loaded.object.attach("on_connect_emit");
     await this.loaded.object.iterate("seed");
   }
 
@@ -116,6 +124,22 @@ export class CoreProgram {
     this.#emitter = before === EMITTERS[0] ? EMITTERS[1] : EMITTERS[0];
     this.loaded.object.attach(this.#emitter);
     if (before) this.loaded.object.detach(before);
+    if (!this.#watches(CONNECT_EXIT)) return;
+    this.loaded.object.detach("on_connect_emit");
+    this.loaded.object.attach("on_connect_emit");
+  }
+
+  #watches(hook: string): boolean {
+    return this.loaded.hooks.some(({ at }) => at === hook);
+  }
+
+  /** Throws where plugins need the core on a hook that it was not started with. */
+  require(hooks: ReadonlySet<string>): void {
+    if (!hooks.has(CONNECT_EXIT) || this.#watches(CONNECT_EXIT)) return;
+    throw new WirespanError(
+      "CONFIG_INVALID",
+      "Attempts that fail at once are watched from the agent's start or not at all; restart it to watch them.",
+    );
   }
 
   /** To be called when filters have named new cgroups. */

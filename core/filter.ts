@@ -8,14 +8,22 @@ const NAMES = 16;
 const PORTS = 32;
 const CIDRS = 16;
 const FAMILIES: Readonly<Record<string, number>> = { ipv4: 1, ipv6: 2, ipv4_mapped: 4 };
-const DIRECTIONS: Readonly<Record<string, number>> = { unknown: 1, outbound: 2, inbound: 4 };
+const DIRECTIONS: Readonly<Record<string, number>> = { outbound: 2, inbound: 4 };
+
+function invalid(why: string): never {
+  throw new WirespanError("CONFIG_INVALID", `filter: ${why}`);
+}
 
 function bounded<T>(what: string, list: readonly T[], most: number): readonly T[] {
   if (list.length <= most) return list;
-  throw new WirespanError(
-    "CONFIG_INVALID",
-    `filter: ${list.length} ${what} after merging, but the kernel side holds ${most}; name ranges, or split the filter over plugins`,
-  );
+  invalid(`${list.length} ${what} in one list; the kernel side holds ${most}`);
+}
+
+function numbers(what: string, list: readonly (string | number)[]): readonly number[] {
+  return bounded(what, list, NAMES).map((text) => {
+    const number = Number(text);
+    return number <= 0xffff_ffff ? number : invalid(`${text} is too large for one of ${what}`);
+  });
 }
 
 /** `22`, `8000-8999`: neighbours and overlaps become one range. */
@@ -30,7 +38,7 @@ function ports(list: readonly string[]): ConstantStruct[] {
     if (before && range.first <= before.last + 1) before.last = Math.max(before.last, range.last);
     else merged.push({ ...range });
   }
-  return [...bounded("port ranges", merged, PORTS)];
+  return [...bounded("separate ranges of ports", merged, PORTS)];
 }
 
 function maskOf(prefix: number): Uint8Array {
@@ -40,7 +48,7 @@ function maskOf(prefix: number): Uint8Array {
 function cidrs(list: readonly string[]): ConstantStruct[] {
   return bounded("addresses", list, CIDRS).map((text) => {
     const cidr = parseCidr(text);
-    if (typeof cidr === "string") throw new WirespanError("CONFIG_INVALID", `filter: ${text}: ${cidr}`);
+    if (typeof cidr === "string") invalid(cidr);
     const mask = maskOf(cidr.prefix);
     const address = cidr.bytes.map((byte, i) => byte & mask[i]!);
     return { address, mask, family: cidr.family === "ipv4" ? 4 : 6 };
@@ -71,8 +79,6 @@ export interface FilterNames {
 }
 
 function packMatch(match: Match, names: FilterNames): ConstantStruct {
-  const numbers = (what: string, list: readonly (string | number)[]) =>
-    bounded(what, list, NAMES).map(Number);
   const [local, remote] = [ports(match.localPort), ports(match.remotePort)];
   const [localCidrs, remoteCidrs] = [cidrs(match.localAddress), cidrs(match.remoteAddress)];
   const netns = numbers(

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "environment.h"
@@ -83,7 +82,7 @@ Ring::Batch Ring::Take(uint64_t end) {
   uint64_t run = position;
   const auto flush = [&] {
     const size_t length = position - run;
-    if (length) memcpy(into + batch.bytes, memory_.at(run), length);
+    if (length) memory_.Copy(into + batch.bytes, run, length);
     batch.bytes += length;
   };
   end = std::min(end, memory_.produced());

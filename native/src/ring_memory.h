@@ -6,7 +6,8 @@
 namespace wirespan {
 
 // A BPF ring buffer's pages, mapped: the consumer's position to write, the producer's position and
-// the data to read. The kernel maps the data twice in a row, so that no record is ever cut in two.
+// the data to read. The kernel offers the data twice in a row, so that no record is ever cut in
+// two; we map it once, since all that is mapped counts as our memory from the start.
 class RingMemory {
  public:
   RingMemory() = default;
@@ -28,13 +29,16 @@ class RingMemory {
   void Consume(uint64_t position) { __atomic_store_n(consumer_, position, __ATOMIC_SEQ_CST); }
   uint64_t produced() const { return __atomic_load_n(producer_, __ATOMIC_SEQ_CST); }
 
-  const uint8_t* at(uint64_t position) const { return data_ + (position & (size_ - 1)); }
+  // What begins at `position`, around the end of the ring.
+  void Copy(uint8_t* into, uint64_t position, size_t length) const;
   // The length word of the record at `position`; what it says to be committed is visible after it.
   uint32_t Header(uint64_t position) const {
     return __atomic_load_n(reinterpret_cast<const uint32_t*>(at(position)), __ATOMIC_ACQUIRE);
   }
 
  private:
+  const uint8_t* at(uint64_t position) const { return data_ + (position & (size_ - 1)); }
+
   size_t size_ = 0;
   size_t page_ = 0;
   uint64_t* consumer_ = nullptr;
