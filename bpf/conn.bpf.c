@@ -155,6 +155,8 @@ static __always_inline void on_listen(struct sock *sk)
 		return;
 	}
 	__builtin_memset(c, 0, sizeof(*c));
+	/* 0 in a listener that is older than the agent. */
+	c->opened_at = bpf_ktime_get_boot_ns();
 	c->cookie = bpf_get_socket_cookie(sk);
 	read_netns(c, sk);
 	read_current_owner(c, OWNER_LISTENER);
@@ -201,7 +203,9 @@ static __always_inline void on_established(struct sock *sk, struct conn *c, u64 
 	}
 	/* Generated here so that whoever meets the socket later finds the same cookie. */
 	c->cookie = bpf_get_socket_cookie(sk);
-	c->fastopen = BPF_CORE_READ_BITFIELD(tp, syn_fastopen_child);
+	/* Since Linux 6.6. */
+	if (bpf_core_field_exists(tp->syn_fastopen_child))
+		c->fastopen = BPF_CORE_READ_BITFIELD(tp, syn_fastopen_child);
 	/* The first round trip runs from the SYN-ACK to the ACK: it began right after the SYN came. */
 	if (tp->srtt_us)
 		c->opened_at = now - (u64)(tp->srtt_us >> 3) * 1000;

@@ -76,6 +76,7 @@ enum {
 
 enum { IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
 enum { AF_INET = 2, AF_INET6 = 10 };
+enum { ETH_P_IP = 0x0800, ETH_P_IPV6 = 0x86dd };
 
 /* net/tcp.h, net/inet_connection_sock.h, uapi/linux/tcp.h */
 enum { TCPHDR_SYN = 2, TCPHDR_ACK = 16 };
@@ -112,6 +113,9 @@ enum { PF_EXITING = 0x4, PF_KTHREAD = 0x200000 };
 
 /* net/sock.h; its numbers are the running kernel's (bpf_core_enum_value). */
 enum sock_flags { SOCK_DEAD, SOCK_DONE };
+
+/* net/dropreason-core.h; likewise. */
+enum skb_drop_reason { SKB_CONSUMED, SKB_DROP_REASON_NOT_SPECIFIED, SKB_DROP_REASON_QUEUE_PURGE };
 
 struct in6_addr {
 	union {
@@ -161,6 +165,10 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
 struct sock {
 	struct sock_common __sk_common;
 	struct {
@@ -178,6 +186,7 @@ struct sock {
 	int sk_err_soft;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
+	atomic_t sk_drops;
 	u8 sk_shutdown;
 };
 
@@ -312,10 +321,27 @@ struct tcp_request_sock {
 	u32 snt_isn;
 };
 
+struct net_device {
+	char name[16];
+	int ifindex;
+	possible_net_t nd_net;
+};
+
 struct sk_buff {
+	struct net_device *dev;
 	struct sock *sk;
 	char cb[48];
 	u32 len;
+	u16 queue_mapping;
+	int skb_iif;
+	u16 protocol;
+	u16 transport_header;
+	u16 network_header;
+	u16 mac_header;
+	u32 tail;
+	u32 end;
+	unsigned char *head;
+	unsigned char *data;
 };
 
 struct tcp_skb_cb {

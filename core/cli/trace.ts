@@ -135,7 +135,7 @@ function settingsOf({ name, trace }: Plugin, flags: Flags): Override[] {
     if (setting === undefined || given === undefined || given === false) continue;
     const path = `plugins.${name}.${setting}`;
     const before = found.get(path);
-    const text = value ?? String(given);
+    const text = value?.replace("{}", String(given)) ?? String(given);
     found.set(path, {
       path,
       value: before === undefined ? text : `${before.value},${text}`,

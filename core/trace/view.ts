@@ -13,7 +13,10 @@ export interface TraceOption {
    * `filter.include.localPort`. Without it the option only changes the view.
    */
   readonly setting?: string;
-  /** The value it stands for where the option takes none (`-4` sets filter.include.family to `ipv4`). */
+  /**
+   * The value it stands for where that is not its own (`-4` sets filter.include.family to `ipv4`); `{}` in
+   * it is what was given.
+   */
   readonly value?: string;
 }
 
