@@ -162,6 +162,7 @@ export class Engine {
     const running = this.#running;
     if (!running) return [];
     const wanted = plugins.filter((plugin) => config.plugins[plugin.name]?.enabled);
+    this.core.require(hooksOf(wanted, config));
     const kept = this.#hosts.filter((h) => wanted.includes(h.plugin) && h.runsAs(config));
     const ending = this.#hosts.filter((h) => !kept.includes(h));
     const fresh = await this.#attachBeside(

@@ -58,7 +58,7 @@ export default plugin({
       without: "attempts that fail before the socket's state changes: no route, not permitted",
     },
   },
-  uses: { connections: services.connections, identity: services.identity },
+  uses: { identity: services.identity },
 
   signals: {
     duration: {
@@ -71,7 +71,7 @@ export default plugin({
     },
   },
 
-  start({ emit, use: { connections, identity } }) {
+  start({ emit, use: { identity } }) {
     function observe(key: HandshakeKey, histogram: Histogram): void {
       emit.duration.observe(
         seconds(histogram),

@@ -40,7 +40,12 @@ export const trace: TraceView = {
       ...(wide
         ? ([
             { title: "RETRANS", width: 7, align: "right", cell: text("wirespan.tcp.syn.retransmits") },
-            { title: "RTT(ms)", width: 8, align: "right", cell: milliseconds("wirespan.tcp.rtt.smoothed", 3) },
+            {
+              title: "RTT(ms)",
+              width: 8,
+              align: "right",
+              cell: milliseconds("wirespan.tcp.rtt.smoothed", 3),
+            },
             { title: "TFO", width: 5, cell: text("wirespan.tcp.fastopen") },
           ] satisfies Column[])
         : []),

@@ -23,6 +23,7 @@ void killed_client(void);
 void nonblocking_client(void);
 void nonblocking_refused_client(void);
 void abandoned_client(void);
+void interrupted_client(void);
 void cookie_client(void);
 
 /* handing.c: connections that change hands */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -85,6 +86,27 @@ void nonblocking_refused_client(void)
 {
 	struct conn conn = begin_nonblocking(0);
 
+	conn_wait(&conn, POLLOUT, -1);
+	conn_end(&conn);
+}
+
+static void do_nothing(int number)
+{
+	(void)number;
+}
+
+/* A signal ends connect(), but not what it began. */
+void interrupted_client(void)
+{
+	struct sigaction action = {.sa_handler = do_nothing};
+	struct itimerval soon = {.it_value = {.tv_usec = option_number("delay", 100) * 1000}};
+	struct conn conn = conn_new(0, 0);
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	if (conn_connect(&conn) != EINTR)
+		fail("connect was not interrupted but returned errno %d", conn.connect_error);
+	conn.error = 0;
 	conn_wait(&conn, POLLOUT, -1);
 	conn_end(&conn);
 }

@@ -35,6 +35,7 @@ static const struct workload CASES[] = {
 	{"n9", client_closes_server, nonblocking_client},
 	{"n10", NULL, nonblocking_refused_client},
 	{"n11", NULL, abandoned_client},
+	{"interrupted", NULL, interrupted_client},
 	{"n12", client_closes_server, client_closes_client},
 	{"n13", forked_server, forked_client},
 	{"n14", passed_server, passed_client},

@@ -1,0 +1,98 @@
+// tcpconnect: every attempt to connect, and what came of it.
+import { formatAddress } from "../../core/address.ts";
+import { CONNECTION, ERROR_TYPE, WORKLOAD } from "../../core/attributes.ts";
+import { connectError } from "../../core/connections.ts";
+import { plugin } from "../../core/plugin.ts";
+import { services } from "../../core/services.ts";
+import type { AttributeSpecs } from "../../core/signals.ts";
+import { trace } from "./trace.ts";
+import { type AttemptKey, bpf } from "./wire.gen.ts";
+
+/** Part of the counts with the settings `flows` and `sourcePorts` only. */
+const FLOW = {
+  "network.local.address": { ...CONNECTION["network.local.address"], requirement: "opt_in" },
+  "network.local.port": { ...CONNECTION["network.local.port"], requirement: "opt_in" },
+  "network.peer.address": { ...CONNECTION["network.peer.address"], requirement: "opt_in" },
+  "network.peer.port": { ...CONNECTION["network.peer.port"], requirement: "opt_in" },
+} as const satisfies AttributeSpecs;
+
+export default plugin({
+  name: "tcpconnect",
+  summary: "Every attempt to connect, who made it, to where, and what came of it.",
+
+  config: {
+    failedAtOnce: {
+      doc: "Also attempts that fail before a socket's state changes (no route, not permitted). They are seen where connect() returns: a tracepoint that slows every system call of the host a little.",
+      format: "boolean",
+      default: false,
+    },
+    flows: {
+      doc: "Count attempts by source address, destination address and destination port, too.",
+      format: "boolean",
+      default: false,
+    },
+    sourcePorts: {
+      doc: "With flows: count them by source port, too.",
+      format: "boolean",
+      default: false,
+    },
+  },
+
+  bpf,
+  spans: { connect: "plain" },
+  probes: {
+    "ends of handshakes": { programs: ["on_handshake"] },
+    "attempts that fail at once": {
+      programs: ["on_failed_at_once"],
+      setting: "failedAtOnce",
+      without: "attempts that fail before the socket's state changes: no route, not permitted",
+    },
+  },
+  uses: { identity: services.identity },
+
+  signals: {
+    attempts: {
+      signal: "metric",
+      instrument: "counter",
+      name: "wirespan.tcp.connect.attempts",
+      unit: "{attempt}",
+      description: "Attempts to connect that came to an end, by outcome.",
+      attributes: { ...WORKLOAD, ...ERROR_TYPE, ...FLOW },
+    },
+  },
+
+  constants: ({ flows, sourcePorts }) => ({ count_flows: flows, count_source_ports: sourcePorts }),
+
+  start({ config: { flows, sourcePorts }, emit, use: { identity } }) {
+    function flowOf({ ends }: AttemptKey) {
+      const family = ends.family === 4 ? "ipv4" : "ipv6";
+      return {
+        "network.local.address": formatAddress(ends.local, family),
+        "network.peer.address": formatAddress(ends.peer, family),
+        "network.peer.port": ends.peerPort,
+        ...(sourcePorts && { "network.local.port": ends.localPort }),
+      };
+    }
+
+    return {
+      attempts(rows) {
+        for (const [key, { count }] of rows) {
+          const attributes = {
+            "process.executable.name": key.exe || undefined,
+            "network.type": key.ends.family === 4 ? "ipv4" : "ipv6",
+            "wirespan.connection.direction": "outbound",
+            "error.type": connectError(key.closeReason, key.error),
+            ...(flows && flowOf(key)),
+          } as const;
+          emit.attempts.observe(count, attributes, identity.byCgroup(key.cgroupId, key.exe));
+        }
+      },
+      overflow(rows) {
+        for (const [, { count }] of rows)
+          if (count) emit.attempts.observe(count, { "otel.metric.overflow": true });
+      },
+    };
+  },
+
+  trace,
+});

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// Attempts to connect, each with its outcome: asks for the span, and counts.
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "conn.h"
+#include "filter.h"
+#include "wire.h"
+
+/* What is counted apart, beside workload and outcome. */
+const volatile bool count_flows = false;
+const volatile bool count_source_ports = false;
+
+struct counters {
+	u64 overflows;
+};
+WIRE_COUNTERS(struct counters);
+
+struct attempt_key {
+	u64 cgroup_id;
+	char exe[24];
+	/* CLOSE_NONE: it succeeded. */
+	enum close_reason close_reason;
+	u32 error;
+	/* Addresses and ports are zero unless flows are counted. */
+	struct endpoints ends;
+};
+
+struct attempts {
+	u64 count;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, struct attempt_key);
+	__type(value, struct attempts);
+} attempts SEC(".maps");
+WIRE_TABLE(attempts, struct attempt_key, struct attempts);
+
+/* Takes what the table has no room for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct attempts);
+} overflow SEC(".maps");
+WIRE_TABLE(overflow, u32, struct attempts);
+
+static __always_inline struct attempts *row_of(const struct conn *c)
+{
+	struct attempt_key key = {
+		.cgroup_id = c->owner.cgroup_id,
+		.close_reason = c->established_at ? CLOSE_NONE : c->close_reason,
+		.error = c->established_at ? 0 : c->error,
+		.ends.family = c->ends.family,
+	};
+	struct attempts *row, none = {};
+	u32 zero = 0;
+
+	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
+	if (count_flows) {
+		__builtin_memcpy(key.ends.local, c->ends.local, sizeof(key.ends.local));
+		__builtin_memcpy(key.ends.peer, c->ends.peer, sizeof(key.ends.peer));
+		key.ends.peer_port = c->ends.peer_port;
+		if (count_source_ports)
+			key.ends.local_port = c->ends.local_port;
+	}
+	row = bpf_map_lookup_elem(&attempts, &key);
+	if (row)
+		return row;
+	bpf_map_update_elem(&attempts, &key, &none, BPF_NOEXIST);
+	row = bpf_map_lookup_elem(&attempts, &key);
+	if (row)
+		return row;
+	COUNT(overflows);
+	return bpf_map_lookup_elem(&overflow, &zero);
+}
+
+static __always_inline void on_outcome(struct conn *c)
+{
+	struct attempts *row;
+
+	if (!passes(c, handshake_duration(c)))
+		return;
+	c->wanted_connect |= plugin_bit;
+	row = row_of(c);
+	if (row)
+		__sync_fetch_and_add(&row->count, 1);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_handshake, struct sock *sk, int old, int new)
+{
+	struct conn *c;
+
+	if (!ends_handshake(old, new) || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	c = conn_of(sk);
+	/* What was under way before the agent came is no attempt of its time. */
+	if (c && c->direction == DIRECTION_OUTBOUND && !c->before_start)
+		on_outcome(c);
+	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_connect")
+int on_failed_at_once(void *ctx)
+{
+	struct conn *c = attempt_of();
+
+	if (c)
+		on_outcome(c);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,230 @@
+// What tcpconnect says of attempts to connect, beside what their programs say.
+import assert from "node:assert/strict";
+import { constants } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
+import { loadConfig } from "../../config/load.ts";
+import { importPlugins } from "../../core/discover.ts";
+import { type Agent, type Row, startAgent } from "../../test/agent.ts";
+import { Ends, inodeOf } from "../../test/ends.ts";
+import { Netns, needsRoot } from "../../test/netns.ts";
+import { addresses, pair } from "../../test/topology.ts";
+import { watch } from "../../test/watch.ts";
+import { build, type Connection, one, pick, run } from "../../test/workload.ts";
+
+const { ECONNREFUSED, EHOSTUNREACH, EINTR, ENETUNREACH, ETIMEDOUT } = constants.errno;
+
+/** What its program told of an attempt, in the words of a row. */
+function told(line: Connection, error?: string): Row {
+  return {
+    "process.pid": line.pid,
+    "thread.name": line.comm,
+    "network.type": line.mapped || line.family === "ipv4" ? "ipv4" : "ipv6",
+    "network.peer.address": line.remote.replace(/^::ffff:/, ""),
+    "network.peer.port": line.remotePort,
+    "error.type": error,
+    "wirespan.errno": line.errno || undefined,
+  };
+}
+
+function assertRow(row: Row | undefined, expected: Row): void {
+  assert.ok(row);
+  assert.deepEqual(Object.fromEntries(Object.keys(expected).map((key) => [key, row[key]])), expected);
+}
+
+describe("tcpconnect", function () {
+  this.timeout(120_000);
+
+  before(async function () {
+    needsRoot(this);
+    await build();
+  });
+
+  describe("of one agent", () => {
+    let agent: Agent;
+
+    before(async () => {
+      agent = await startAgent(["trace", "tcpconnect", "--failed-at-once", "--json"]);
+    });
+
+    after(async () => {
+      await agent?.[Symbol.asyncDispose]();
+    });
+
+    it("tells every attempt once, with its result and error number", async () => {
+      await using net = await pair();
+      const ends = new Ends(agent, net.a);
+      const address = addresses.b;
+      const refused = one(await run(net.a, "n3", { address }), "end");
+      const reject = await net.b.rule("input", "tcp dport 9", "reject with icmpx admin-prohibited");
+      const rejected = one(await run(net.a, "n5", { address }), "end");
+      await reject.remove();
+      const drop = await net.b.rule("input", "tcp dport 9", "drop");
+      const late = one(await run(net.a, "n6", { address, synRetries: 1 }), "end");
+      const unrouted = one(await run(net.a, "n8", { address: "10.99.0.2" }), "end");
+      await drop.remove();
+      const answered = one(await run(net.a, "n9", { address, server: net.b }), "end", "client");
+      const mapped = one(
+        await run(net.a, "n12", { address: "::ffff:127.0.0.1", listen: "::" }),
+        "end",
+        "client",
+      );
+      assert.deepEqual(
+        [refused, rejected, late, unrouted].map(({ errno }) => errno),
+        [ECONNREFUSED, EHOSTUNREACH, ETIMEDOUT, ENETUNREACH],
+      );
+      const rows = await ends.all(6);
+      assertRow(rows[0], told(refused, "connection_refused"));
+      assertRow(rows[1], told(rejected, "host_unreachable"));
+      assertRow(rows[2], told(late, "timed_out"));
+      assertRow(rows[3], told(unrouted, "network_unreachable"));
+      assertRow(rows[4], told(answered));
+      assertRow(rows[5], { ...told(mapped), "wirespan.connection.mapped": true });
+    });
+
+    it("tells the outcome of an attempt whose connect() was interrupted", async () => {
+      await using net = await pair();
+      const drop = await net.b.rule("input", "tcp dport 9", "drop");
+      const ends = new Ends(agent, net.a);
+      const running = run(net.a, "interrupted", { address: addresses.b });
+      await delay(300);
+      await drop.remove();
+      const end = one(await running, "end");
+      assert.deepEqual([end.connectErrno, end.errno], [EINTR, ECONNREFUSED]);
+      assertRow(await ends.one(), told(end, "connection_refused"));
+    });
+
+    it("tells what was killed or given up as neither success nor refusal", async () => {
+      await using net = await pair();
+      await net.b.rule("input", "tcp dport 9", "drop");
+      const ends = new Ends(agent, net.a);
+      const { pid } = one(await run(net.a, "n7", { address: addresses.b }), "connecting");
+      const end = one(await run(net.a, "n11", { address: addresses.b }), "end");
+      const [killed, abandoned] = await ends.all(2);
+      assertRow(killed, {
+        "process.pid": pid,
+        "error.type": "aborted",
+        "wirespan.tcp.close.reason": "killed",
+      });
+      assertRow(abandoned, { ...told(end, "aborted"), "wirespan.tcp.close.reason": "aborted" });
+    });
+
+    it("tells two attempts on one namespace's only port apart by namespace", async () => {
+      await using one_ = await Netns.create();
+      await using two = await Netns.create();
+      const ends = [new Ends(agent, one_), new Ends(agent, two)];
+      await Promise.all([run(one_, "n3"), run(two, "n3", { count: 2 })]);
+      assert.equal((await ends[0]!.all(1)).length, 1);
+      assert.equal((await ends[1]!.all(2)).length, 2);
+    });
+  });
+
+  it("without the setting tells nothing of what fails at once, and the rest as before", async () => {
+    await using net = await pair();
+    await using agent = await startAgent(["trace", "tcpconnect", "--json"]);
+    const ends = new Ends(agent, net.a);
+    await run(net.a, "n8", { address: "10.99.0.2" });
+    const end = one(await run(net.a, "n3", { address: addresses.b }), "end");
+    assertRow(await ends.one(), told(end, "connection_refused"));
+  });
+
+  /** 10 attempts of each of two users to each of two ports. */
+  async function forty(net: { readonly a: Netns }): Promise<void> {
+    for (const port of [7101, 7102, 7103, 7104]) {
+      const uid = port % 2 ? 1001 : 1002;
+      await run(net.a, "n3", { address: addresses.b, port, count: 10, uid });
+    }
+  }
+
+  it("counts by destination, exactly", async () => {
+    await using net = await pair();
+    const only = `plugins.tcpconnect.filter.include.netns=${inodeOf(net.a)}`;
+    await using agent = await startAgent(["trace", "tcpconnect", "-c", "--csv", "--set", only]);
+    await forty(net);
+    await run(net.a, "n23", { address: addresses.b, server: net.b, port: 7200, count: 55 });
+    const { stdout } = await agent.stop();
+    const row = (port: number, connects: number, failed: number) =>
+      [addresses.a, addresses.b, port, connects, failed].join(",");
+    const [header, first, ...others] = stdout;
+    assert.equal(header, "LADDR,RADDR,RPORT,CONNECTS,FAILED");
+    assert.equal(first, row(7200, 55, 0));
+    assert.deepEqual(
+      others.sort(),
+      [7101, 7102, 7103, 7104].map((port) => row(port, 10, 10)),
+    );
+  });
+
+  it("counts by source port where it is asked to", async () => {
+    await using net = await pair();
+    const only = `plugins.tcpconnect.filter.include.netns=${inodeOf(net.a)}`;
+    await using agent = await startAgent(["trace", "tcpconnect", "-c", "-s", "--csv", "--set", only]);
+    const ends = pick(await run(net.a, "n3", { address: addresses.b, count: 20 }), "end");
+    const { stdout } = await agent.stop();
+    assert.equal(stdout[0], "LADDR,LPORT,RADDR,RPORT,CONNECTS,FAILED");
+    const ports = stdout.slice(1).map((line) => line.split(",")[1]);
+    assert.equal(ports.length, 20);
+    assert.equal(new Set(ports).size, 20);
+    assert.equal(ends.length, 20);
+  });
+
+  it("shows one user's attempts only, and who it is", async () => {
+    await using net = await pair();
+    const only = `plugins.tcpconnect.filter.include.netns=${inodeOf(net.a)}`;
+    const options = ["-u", "1001", "-U", "-L", "-t", "--csv", "--set", only];
+    await using agent = await startAgent(["trace", "tcpconnect", ...options]);
+    await forty(net);
+    const [header, ...rows] = (await agent.stop()).stdout;
+    assert.equal(header, "TIME(s),UID,PID,COMM,IP,SADDR,LPORT,DADDR,DPORT,RESULT");
+    assert.equal(rows.length, 20);
+    for (const row of rows)
+      assert.match(
+        row,
+        /^[\d.]+,1001,\d+,pcli,4,10\.213\.0\.1,\d+,10\.213\.0\.2,710[13],connection_refused$/,
+      );
+  });
+
+  it("filters by destination ports and family", async () => {
+    await using net = await pair();
+    const only = `plugins.tcpconnect.filter.include.netns=${inodeOf(net.a)}`;
+    const options = ["-P", "7101,7103-7104", "-4", "--json", "--set", only];
+    await using agent = await startAgent(["trace", "tcpconnect", ...options]);
+    await forty(net);
+    await run(net.a, "n3", { address: addresses.b6, port: 7101, count: 3 });
+    await agent.stop();
+    const ports = Map.groupBy(agent.rows, (row) => row["network.peer.port"]);
+    assert.deepEqual(
+      [...ports].map(([port, rows]) => [port, rows.length]),
+      [
+        [7101, 10],
+        [7103, 10],
+        [7104, 10],
+      ],
+    );
+  });
+
+  it("is not turned to what fails at once by a reload: that says so and changes nothing", async () => {
+    const { plugins } = await importPlugins(["tcpconnect"]);
+    const flags = [
+      { path: "plugins.tcpconnect.failedAtOnce", value: "true", flag: "--set" },
+      { path: "plugins.tcpconnect.enabled", value: "true", flag: "--set" },
+    ];
+    await using watched = await watch(["tcpconnect"], { "plugins.tcpconnect.enabled": "true" });
+    const [host] = watched.engine.hosts;
+    const config = loadConfig({ env: {}, flags, plugins });
+    await assert.rejects(watched.engine.reload(config, plugins), { code: "CONFIG_INVALID" });
+    assert.deepEqual(watched.engine.hosts, [host]);
+  });
+
+  it("bounds its table and counts the rest in one series", async function () {
+    this.timeout(180_000);
+    await using netns = await Netns.create();
+    const only = `plugins.tcpconnect.filter.include.netns=${inodeOf(netns)}`;
+    const options = ["-c", "-s", "--signals", "--set", only, "--set", "metrics.maxSeries=100"];
+    await using agent = await startAgent(["trace", "tcpconnect", ...options]);
+    await run(netns, "n3", { count: 12_000 });
+    await agent.stop();
+    const rows = agent.rows.filter(({ name }) => name === "wirespan.tcp.connect.attempts");
+    const total = rows.reduce((sum, row) => sum + Number(row.value), 0);
+    assert.equal(total, 12_000);
+    assert.ok(rows.length <= 100, `${rows.length} rows`);
+  });
+});
