@@ -71,6 +71,62 @@ describe("what a plugin emits", () => {
     assert.deepEqual(keys(), [1, 2, 4, "rest"]);
   });
 
+  it("gives a series' place to a new one when it has ended, never to one of the overflow", () => {
+    const { emit, collect } = emission(3);
+    const keysOf = (...observed: readonly number[]) => {
+      for (const key of observed) emit.counter.observe(10 - key, { "wirespan.test.key": key });
+      return points(collect(start)).map((p) => [p.attributes["wirespan.test.key"] ?? "rest", p.value]);
+    };
+    assert.deepEqual(keysOf(1, 2, 3), [
+      [1, 9],
+      [2, 8],
+      ["rest", 7],
+    ]);
+    assert.deepEqual(keysOf(2, 3), [
+      [2, 8],
+      ["rest", 7],
+    ]);
+    assert.deepEqual(keysOf(2, 3, 4), [
+      [2, 8],
+      [4, 6],
+      ["rest", 7],
+    ]);
+  });
+
+  it("tells of a sum that began later than the agent when it began", () => {
+    const { emit, collect } = emission(3);
+    emit.counter.observe(1, { "wirespan.test.key": 1 }, other, { sec: 5, nsec: 0 });
+    assert.deepEqual(
+      points(collect(start)).map((p) => p.start),
+      [{ sec: 5, nsec: 0 }],
+    );
+  });
+
+  it("keeps bytes sent and bytes received apart in the overflow", () => {
+    const direction = {
+      type: "string",
+      requirement: "required",
+      enum: ["transmit", "receive"],
+      description: "Direction.",
+    } as const;
+    const io = { ...counter, attributes: { ...counter.attributes, "network.io.direction": direction } };
+    const sink = { span() {}, event() {}, metrics() {} };
+    const scope = { name: "wirespan.test", version: "1" };
+    const { emit, collect } = createEmission({ io }, { scope, sink, host, start, maxSeries: 4 });
+    for (const key of [1, 2, 3]) {
+      emit.io.observe(10 * key, { "wirespan.test.key": key, "network.io.direction": "transmit" });
+      emit.io.observe(key, { "wirespan.test.key": key, "network.io.direction": "receive" });
+    }
+    const overflow = points(collect(start)).filter((p) => p.attributes["otel.metric.overflow"]);
+    assert.deepEqual(
+      overflow.map((p) => [p.attributes["network.io.direction"], p.value]),
+      [
+        ["transmit", 10],
+        ["receive", 6],
+      ],
+    );
+  });
+
   it("adds what a kernel table could not hold to the same overflow series", () => {
     const { emit, collect } = emission(3);
     for (const key of [1, 2, 3]) emit.counter.observe(10 * key, { "wirespan.test.key": key });

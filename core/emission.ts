@@ -39,7 +39,13 @@ function sum(a: Point["value"], b: Point["value"]): Point["value"] {
   return merge(a, b as ExponentialHistogram);
 }
 
-const OVERFLOW: AnyAttributes = { "otel.metric.overflow": true };
+const DIRECTION = "network.io.direction";
+
+/** Bytes sent and received stay apart: their sum says nothing. */
+function overflowOf(attributes: AnyAttributes): AnyAttributes {
+  const direction = attributes[DIRECTION];
+  return { "otel.metric.overflow": true, ...(direction !== undefined && { [DIRECTION]: direction }) };
+}
 
 /** One series as a text; attributes of one metric come in one order. */
 function keyOf(attributes: AnyAttributes): string {
@@ -50,7 +56,10 @@ function size(value: Point["value"]): number {
   return typeof value === "number" ? value : value.count;
 }
 
-/** One metric, by resource. A series keeps its place once it has one, or is in the overflow for good. */
+/**
+ * One metric, by resource. A series keeps its place once it has one, until it is not observed any more, or is
+ * in the overflow for good.
+ */
 class Instrument {
   readonly spec: MetricSpec;
   readonly #limit: number;
@@ -58,19 +67,29 @@ class Instrument {
   readonly #host: Resource;
   readonly #observed = new Map<Resource, Map<string, Point>>();
   readonly #places = new Map<Resource, Set<string>>();
+  /** Places that are kept for the overflow. */
+  readonly #kept: number;
   #taken = 0;
-  #overflow: Point | undefined;
+  /** Series that the last collection found no place for. */
+  #folded = new Map<Resource, Set<string>>();
+  readonly #overflow = new Map<string, Point>();
 
   constructor(spec: MetricSpec, limit: number, start: Time, host: Resource) {
     this.spec = spec;
     this.#limit = limit;
     this.#start = start;
     this.#host = host;
+    this.#kept = DIRECTION in spec.attributes ? 2 : 1;
   }
 
-  observe(value: Point["value"], attributes: AnyAttributes, resource: Resource = this.#host): void {
+  observe(
+    value: Point["value"],
+    attributes: AnyAttributes,
+    resource: Resource = this.#host,
+    start: Time = this.#start,
+  ): void {
     if (attributes["otel.metric.overflow"]) {
-      this.#fold(value);
+      this.#fold(value, attributes);
       return;
     }
     let points = this.#observed.get(resource);
@@ -78,37 +97,59 @@ class Instrument {
       points = new Map();
       this.#observed.set(resource, points);
     }
-    points.set(keyOf(attributes), { attributes, start: this.#start, value });
+    points.set(keyOf(attributes), { attributes, start, value });
   }
 
   take(scope: Scope, time: Time): Metric[] {
+    this.#release();
     this.#admit();
+    const folded = new Map<Resource, Set<string>>();
     const metrics = [...this.#observed].map(([resource, observed]) => {
       const places = this.#places.get(resource);
+      const without = new Set<string>();
       const points: Point[] = [];
       for (const [key, point] of observed) {
-        if (places?.has(key)) points.push(point);
-        else this.#fold(point.value);
+        if (places?.has(key)) {
+          points.push(point);
+        } else {
+          this.#fold(point.value, point.attributes);
+          without.add(key);
+        }
       }
+      if (without.size) folded.set(resource, without);
       return { spec: this.spec, scope, resource, time, points };
     });
-    if (this.#overflow) {
-      metrics.push({ spec: this.spec, scope, resource: this.#host, time, points: [this.#overflow] });
-    }
+    const overflow = [...this.#overflow.values()];
+    if (overflow.length)
+      metrics.push({ spec: this.spec, scope, resource: this.#host, time, points: overflow });
     this.#observed.clear();
-    this.#overflow = undefined;
+    this.#overflow.clear();
+    this.#folded = folded;
     return metrics.filter(({ points }) => points.length > 0);
   }
 
-  /** Gives new series the places that are left, the largest first; one is kept for the overflow. */
+  #release(): void {
+    for (const [resource, places] of this.#places) {
+      const observed = this.#observed.get(resource);
+      for (const key of places) {
+        if (observed?.has(key)) continue;
+        places.delete(key);
+        this.#taken--;
+      }
+      if (places.size === 0) this.#places.delete(resource);
+    }
+  }
+
+  /** Gives new series the places that are left, the largest first. */
   #admit(): void {
-    const free = this.#limit - 1 - this.#taken;
+    const free = this.#limit - this.#kept - this.#taken;
     if (free <= 0) return;
     const fresh: { resource: Resource; key: string; size: number }[] = [];
     for (const [resource, observed] of this.#observed) {
       const places = this.#places.get(resource);
+      const folded = this.#folded.get(resource);
       for (const [key, point] of observed) {
-        if (!places?.has(key)) fresh.push({ resource, key, size: size(point.value) });
+        if (!places?.has(key) && !folded?.has(key)) fresh.push({ resource, key, size: size(point.value) });
       }
     }
     if (fresh.length > free) {
@@ -123,13 +164,15 @@ class Instrument {
     this.#taken += fresh.length;
   }
 
-  #fold(value: Point["value"]): void {
-    const before = this.#overflow;
-    this.#overflow = {
-      attributes: OVERFLOW,
+  #fold(value: Point["value"], of: AnyAttributes): void {
+    const attributes = overflowOf(of);
+    const key = keyOf(attributes);
+    const before = this.#overflow.get(key);
+    this.#overflow.set(key, {
+      attributes,
       start: this.#start,
       value: before ? sum(before.value, value) : value,
-    };
+    });
   }
 }
 
