@@ -1,4 +1,6 @@
 // `wirespan doctor`
+import { writeFileSync } from "node:fs";
+import { gzipSync } from "node:zlib";
 import type { Command } from "commander";
 import { type ConfigFlags, setUp, withConfig } from "./setup.ts";
 
@@ -7,6 +9,7 @@ export function addDoctor(program: Command): void {
     .description("say what this kernel and these permissions allow, and how to mend the rest")
     .option("-p, --plugin <name...>", "look at these plugins only")
     .option("--json", "print JSON")
+    .option("--bundle <file>", "write all that a bug report needs, without secrets, as gzipped JSON")
     .addHelpText(
       "after",
       `
@@ -14,12 +17,19 @@ Exits with 1 if an enabled plugin cannot run.
 
 Examples:
   wirespan doctor
-  wirespan doctor --json | jq '.plugins[] | select(.ok | not)'`,
+  wirespan doctor --json | jq '.plugins[] | select(.state == "failed")'
+  wirespan doctor --bundle wirespan-report.json.gz`,
     )
-    .action(async (flags: ConfigFlags & { json?: boolean }) => {
+    .action(async (flags: ConfigFlags & { json?: boolean; bundle?: string }) => {
       const { config, plugins, failed } = await setUp(flags);
       const { doctor, renderReport } = await import("../doctor.ts");
       const report = await doctor(config, { plugins, failed });
+      if (flags.bundle !== undefined) {
+        const { createBundle } = await import("../bundle.ts");
+        const text = JSON.stringify(await createBundle(config, report), null, 2);
+        writeFileSync(flags.bundle, gzipSync(text), { mode: 0o600 });
+        process.stderr.write(`${flags.bundle} is written; gunzip shows what is in it.\n`);
+      }
       process.stdout.write(flags.json ? `${JSON.stringify(report, null, 2)}\n` : renderReport(report));
       process.exitCode = report.ok ? 0 : 1;
     });
