@@ -85,12 +85,14 @@ const MEANING: Readonly<Record<string, string>> = {
   tracepoint: "syscall tracepoints: only where a setting asks for them",
 };
 
-const REFUSED: Readonly<Record<string, string>> = {
-  EPERM: "refused: not permitted (without CAP_BPF and CAP_PERFMON, or by kernel lockdown)",
-  EACCES: "refused: not permitted",
-  ENOENT: "this kernel has none",
-  EINVAL: "this kernel has none",
-};
+/** Who refuses a kind of program, and how to mend it. */
+function refusal(state: string, { kinds, lockdown }: DoctorReport): string {
+  if (state === "ENOENT" || state === "EINVAL") return `${state}: this kernel has none`;
+  if (kinds.tp_btf !== "ok") return `${state}: refused: run as root, or with CAP_BPF and CAP_PERFMON`;
+  // Lockdown refuses those that can read and change what the kernel protects; what is needed is allowed.
+  if (lockdown !== "none") return `${state}: refused by kernel lockdown (${lockdown})`;
+  return `${state}: refused: not permitted to this user`;
+}
 
 function hookLines(hook: Hook): string[] {
   const taken = hook.at ? `${hook.at} (${hook.program})` : "NOT WATCHED";
@@ -101,13 +103,13 @@ function hookLines(hook: Hook): string[] {
 }
 
 export function renderReport(report: DoctorReport): string {
-  const lockdown = report.lockdown === "unknown" ? "not told (securityfs is not mounted)" : report.lockdown;
+  const lockdown = report.lockdown === "unknown" ? "not told (securityfs is not mounted, and not ours to mount)" : report.lockdown;
   const lines = [
     `Linux ${report.kernel}, libbpf ${report.libbpf}, uid ${report.uid}, lockdown ${lockdown}`,
     "",
     "Programs that load and attach here",
     ...Object.entries(report.kinds).map(([kind, state]) => {
-      const verdict = state === "ok" ? "yes" : `${state}: ${REFUSED[state] ?? "refused"}`;
+      const verdict = state === "ok" ? "yes" : refusal(state, report);
       return `  ${kind.padEnd(10)} ${verdict}\n             ${MEANING[kind]}`;
     }),
     "",

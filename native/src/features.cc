@@ -7,12 +7,12 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <fstream>
 #include <string>
 
 #include "environment.h"
 #include "error.h"
 #include "fd.h"
+#include "kernel_fs.h"
 #include "perf_event.h"
 
 namespace wirespan {
@@ -85,8 +85,15 @@ int Try(Napi::Env env, const Kind& kind) {
 
 // `none`, `integrity` or `confidentiality`: the word in brackets.
 std::string Lockdown() {
-  std::string line;
-  std::getline(std::ifstream("/sys/kernel/security/lockdown"), line);
+  const Fd root(open("/sys/kernel/security", O_PATH | O_CLOEXEC));
+  Fd file(openat(root.get(), "lockdown", O_RDONLY | O_CLOEXEC));
+  if (!file.ok()) {
+    const Fd own = MountDetached("securityfs");
+    file = Fd(openat(own.get(), "lockdown", O_RDONLY | O_CLOEXEC));
+  }
+  char text[64] = "";
+  if (!file.ok() || read(file.get(), text, sizeof(text) - 1) <= 0) return "unknown";
+  const std::string line(text);
   const size_t open = line.find('[');
   const size_t close = line.find(']');
   if (open == std::string::npos || close == std::string::npos) return "unknown";

@@ -1,11 +1,12 @@
 #include "perf_event.h"
 
-#include <linux/mount.h>
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
 #include <cstdlib>
+
+#include "kernel_fs.h"
 
 namespace wirespan {
 namespace {
@@ -18,10 +19,7 @@ Fd OpenTracefs() {
     root.resize(root.rfind('/'));
     return Fd(open(root.c_str(), O_PATH | O_CLOEXEC));
   }
-  const Fd context(static_cast<int>(syscall(SYS_fsopen, "tracefs", FSOPEN_CLOEXEC)));
-  if (!context.ok()) return Fd();
-  if (syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0)) return Fd();
-  return Fd(static_cast<int>(syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, 0)));
+  return MountDetached("tracefs");
 }
 
 // The kernel's number of a tracepoint, -1 with errno set.
