@@ -11,6 +11,7 @@ export type Case =
   | "accepters"
   | "emfile"
   | "listen"
+  | "queued"
   | "bytes"
   | "datagrams"
   | "cookie";

@@ -211,3 +211,30 @@ void listen_server(void)
 	listen_and_say(first, "multipath", 5);
 	close(first);
 }
+
+/* Accepts only when the client says so. */
+void queued_server(void)
+{
+	int listener = listen_here(0, 16);
+	struct conn conn;
+
+	wait_for_client();
+	conn = conn_accept(listener, 0);
+	conn_receive(&conn, option_number("up", 100));
+	conn_send(&conn, option_number("down", 0));
+	conn_drain(&conn);
+	conn_end(&conn);
+}
+
+/* Says so at a line on standard input. */
+void queued_client(void)
+{
+	struct conn conn = conn_dial(0);
+
+	conn_send(&conn, option_number("up", 100));
+	conn_say(&conn, "opened");
+	wait_for_line();
+	tell_server();
+	conn_receive(&conn, option_number("down", 0));
+	conn_end(&conn);
+}

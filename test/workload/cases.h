@@ -64,6 +64,8 @@ void accepters_client(void);
 void no_files_server(void);
 void no_files_client(void);
 void listen_server(void);
+void queued_server(void);
+void queued_client(void);
 
 /* bytes.c: sends and receives that are hard to count */
 void bytes_server(void);

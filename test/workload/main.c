@@ -59,6 +59,7 @@ static const struct workload CASES[] = {
 	{"accepters", accepters_server, accepters_client},
 	{"emfile", no_files_server, no_files_client},
 	{"listen", listen_server, NULL},
+	{"queued", queued_server, queued_client},
 	{"bytes", bytes_server, bytes_client},
 	{"datagrams", datagrams_server, datagrams_client},
 	{"cookie", NULL, cookie_client},
