@@ -1,0 +1,107 @@
+// tcpsubnet: bytes, connections and retransmits by the peer's subnet.
+import { CONNECTION } from "../../core/attributes.ts";
+import { plugin } from "../../core/plugin.ts";
+import type { AttributeSpecs } from "../../core/signals.ts";
+import { OTHER, readSubnets } from "./subnets.ts";
+import { trace } from "./trace.ts";
+import { bpf, type Sum } from "./wire.gen.ts";
+
+const SUBNET = {
+  "wirespan.subnet.name": {
+    type: "string",
+    requirement: "required",
+    description:
+      "The subnet that the other end is in, by its name in the settings, else as CIDR; other: it is in none.",
+  },
+} as const satisfies AttributeSpecs;
+
+/** As `enum direction` counts. */
+const DIRECTIONS = ["unknown", "outbound", "inbound"] as const;
+
+export default plugin({
+  name: "tcpsubnet",
+  summary: "Bytes sent and received over TCP, connections and retransmits, by the peer's subnet.",
+
+  config: {
+    subnets: {
+      doc: "Subnets, IPv4 and IPv6, each with a name if it is to have one: 10.0.0.0/8=corp. The longest prefix counts; several may share a name.",
+      format: "strings",
+      default: ["127.0.0.1/32", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "0.0.0.0/0", "::/0"],
+    },
+  },
+
+  bpf,
+  probes: { "ends of connections": { programs: ["on_close"] } },
+
+  signals: {
+    io: {
+      signal: "metric",
+      instrument: "counter",
+      name: "wirespan.tcp.subnet.io",
+      unit: "By",
+      description:
+        "Payload of TCP connections with peers in a subnet, living ones included: acknowledged by the peer or received in order.",
+      attributes: {
+        ...SUBNET,
+        "network.io.direction": {
+          type: "string",
+          requirement: "required",
+          enum: ["transmit", "receive"],
+          description: "The direction, from this host's view.",
+        },
+      },
+    },
+    connections: {
+      signal: "metric",
+      instrument: "counter",
+      name: "wirespan.tcp.subnet.connections",
+      unit: "{connection}",
+      description: "Connections established with peers in a subnet, one end each.",
+      attributes: {
+        ...SUBNET,
+        "wirespan.connection.direction": CONNECTION["wirespan.connection.direction"],
+      },
+    },
+    retransmits: {
+      signal: "metric",
+      instrument: "counter",
+      name: "wirespan.tcp.subnet.retransmits",
+      unit: "{segment}",
+      description: "Segments sent again to peers in a subnet, SYNs included.",
+      attributes: SUBNET,
+    },
+  },
+
+  inputs: ({ subnets }) => ({ subnets: readSubnets(subnets).rows }),
+
+  start({ config, emit }) {
+    const { names } = readSubnets(config.subnets);
+
+    function observe(name: string, sum: Sum): void {
+      const subnet = { "wirespan.subnet.name": name };
+      emit.io.observe(sum.sentBytes, { ...subnet, "network.io.direction": "transmit" });
+      emit.io.observe(sum.receivedBytes, { ...subnet, "network.io.direction": "receive" });
+      emit.retransmits.observe(sum.retransmits, subnet);
+      for (const [i, direction] of DIRECTIONS.entries()) {
+        const count = sum.connections[i]!;
+        if (count || direction !== "unknown") {
+          emit.connections.observe(count, { ...subnet, "wirespan.connection.direction": direction });
+        }
+      }
+    }
+
+    return {
+      sweep() {},
+      sums(rows) {
+        for (const [{ value }, sum] of rows) {
+          const name = names[value];
+          if (name === undefined) break;
+          // Subnets show although nothing moves; what is in none shows only if there is something.
+          if (name !== OTHER || sum.sentBytes || sum.receivedBytes || sum.retransmits) observe(name, sum);
+        }
+      },
+    };
+  },
+
+  trace,
+});

@@ -1,0 +1,54 @@
+// The list of subnets: `10.0.0.0/8`, or `10.0.0.0/8=corp` under a name.
+import { parseCidr } from "../../core/address.ts";
+import { WirespanError } from "../../core/errors.ts";
+import type { InputRow } from "../../core/plugin.ts";
+
+/** What is in no subnet of the list counts under this name. */
+export const OTHER = "other";
+/** Names that the program has room for, that one included (NAMES in tcpsubnet.bpf.c). */
+const MOST = 1024;
+/** Bits before the address in the program's key. */
+const FAMILY_BITS = 32;
+
+export interface Subnets {
+  /** By the index of the program's sums; the first is `other`. */
+  readonly names: readonly string[];
+  /** For the program's trie: several blocks may go by one name. */
+  readonly rows: readonly InputRow[];
+}
+
+/** Throws CONFIG_INVALID with every entry that is wrong, by its place in the list. */
+export function readSubnets(list: readonly string[]): Subnets {
+  const faults: string[] = [];
+  const indexes = new Map([[OTHER, 0]]);
+  const blocks = new Map<string, { place: number; name: string }>();
+  const rows: InputRow[] = [];
+  for (const [i, entry] of list.entries()) {
+    const place = i + 1;
+    const equals = entry.indexOf("=");
+    const text = (equals < 0 ? entry : entry.slice(0, equals)).trim();
+    const name = equals < 0 ? text : entry.slice(equals + 1).trim();
+    const cidr = parseCidr(text);
+    if (typeof cidr === "string" || name === "") {
+      faults.push(
+        `entry ${place}: ${typeof cidr === "string" ? cidr : `"${entry}" has no name behind the =`}`,
+      );
+      continue;
+    }
+    const block = `${cidr.family} ${cidr.bytes.join(".")}/${cidr.prefix}`;
+    const before = blocks.get(block);
+    if (before && before.name !== name) {
+      faults.push(`entry ${place}: ${text} is entry ${before.place} already, as ${before.name}`);
+    }
+    blocks.set(block, { place, name });
+    const index = indexes.get(name) ?? indexes.size;
+    indexes.set(name, index);
+    const family = cidr.family === "ipv4" ? 4 : 6;
+    rows.push([{ bits: FAMILY_BITS + cidr.prefix, family, address: cidr.bytes }, index]);
+  }
+  if (indexes.size > MOST) faults.push(`${indexes.size - 1} names, but there is room for ${MOST - 1}`);
+  if (faults.length) {
+    throw new WirespanError("CONFIG_INVALID", `plugins.tcpsubnet.subnets: ${faults.join("; ")}`);
+  }
+  return { names: [...indexes.keys()], rows };
+}

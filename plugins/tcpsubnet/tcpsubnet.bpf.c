@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// Bytes, connections and retransmits by the subnet that the other end is in.
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "conn.h"
+#include "counted.h"
+#include "filter.h"
+#include "wire.h"
+
+/* Names of subnets, and one for all that is in none. */
+#define NAMES 1024
+
+struct subnet_key {
+	/* Bits that count: those of the family and of the prefix. */
+	u32 bits;
+	/* 4 or 6, so that ::/0 is not 0.0.0.0/0 as well. */
+	u32 family;
+	u8 address[16];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, struct subnet_key);
+	/* Which of `sums`. */
+	__type(value, u32);
+} subnets SEC(".maps");
+WIRE_INPUT(subnets, struct subnet_key, u32);
+
+struct sum {
+	u64 sent_bytes;
+	u64 received_bytes;
+	u64 retransmits;
+	/* Established, by enum direction. */
+	u64 connections[3];
+};
+
+/* By the place of the name in the settings; 0: in none. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NAMES);
+	__type(key, u32);
+	__type(value, struct sum);
+} sums SEC(".maps");
+WIRE_TABLE(sums, u32, struct sum);
+
+static __always_inline void add(const struct conn *c, const struct counted *moved)
+{
+	struct subnet_key key = { .bits = 160, .family = c->ends.family };
+	u32 none = 0, *name, direction = c->direction;
+	struct sum *sum;
+
+	__builtin_memcpy(key.address, c->ends.peer, sizeof(key.address));
+	name = bpf_map_lookup_elem(&subnets, &key);
+	sum = bpf_map_lookup_elem(&sums, name ? name : &none);
+	if (!sum)
+		return;
+	__sync_fetch_and_add(&sum->sent_bytes, moved->sent_bytes);
+	__sync_fetch_and_add(&sum->received_bytes, moved->received_bytes);
+	__sync_fetch_and_add(&sum->retransmits, moved->retransmits);
+	direction = MASKED(direction, 3);
+	if (moved->connections && direction < 3)
+		__sync_fetch_and_add(&sum->connections[direction], 1);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_close, struct sock *sk, int old, int new)
+{
+	struct counted moved;
+	struct tcp_sock *tp;
+	struct conn *c;
+
+	if (new != TCP_CLOSE || old == TCP_LISTEN || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	c = conn_of(sk);
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!c || !tp || !passes(c, c->closed_at - c->opened_at))
+		return 0;
+	count_closed(&moved, sk, c, tp, old);
+	add(c, &moved);
+	return 0;
+}
+
+/* Nothing is told of a connection alone: what is read are the sums. */
+SEC("iter/bpf_sk_storage_map")
+int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct conn *c = ctx->value;
+	struct sock *sk = ctx->sk;
+	struct counted moved;
+
+	if (!sk || !c || c->excluded || !passes(c, bpf_ktime_get_boot_ns() - c->opened_at))
+		return 0;
+	if (count_living(&moved, sk, c))
+		add(c, &moved);
+	return 0;
+}
+WIRE_ROWS(sweep, u64);
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

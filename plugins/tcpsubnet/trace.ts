@@ -1,0 +1,90 @@
+// bcc's view of tcpsubnet.
+import { WirespanError } from "../../core/errors.ts";
+import type { Metric } from "../../core/signals.ts";
+import { text } from "../../core/trace/columns.ts";
+import type { Column, Flags, Row, TraceView } from "../../core/trace/view.ts";
+import { OTHER } from "./subnets.ts";
+
+const SENT = "wirespan.tcp.bytes_sent";
+const RECEIVED = "wirespan.tcp.bytes_received";
+const CONNECTIONS = "wirespan.tcp.connections";
+const RETRANSMITS = "wirespan.tcp.retransmits";
+
+/** Bytes in one of each; bits by thousands, bytes by 1024. */
+const UNITS: Readonly<Record<string, number>> = {
+  b: 1 / 8,
+  k: 1e3 / 8,
+  m: 1e6 / 8,
+  B: 1,
+  K: 1024,
+  M: 1024 ** 2,
+};
+
+/** Throws USAGE for a unit that there is not. */
+function unitOf({ format = "B" }: Flags): number {
+  const unit = UNITS[String(format)];
+  if (unit !== undefined) return unit;
+  throw new WirespanError("USAGE", `--format: one of ${Object.keys(UNITS).join(", ")}, not "${format}".`);
+}
+
+/** Where a point of one of the plugin's metrics goes in its subnet's row. */
+function keyOf(name: string, direction: unknown): string {
+  if (name === "wirespan.tcp.subnet.io") return direction === "transmit" ? SENT : RECEIVED;
+  return name === "wirespan.tcp.subnet.connections" ? CONNECTIONS : RETRANSMITS;
+}
+
+/** One row a subnet, in the order of the settings; what is in none comes last. */
+function rows(delta: readonly Metric[]): Row[] {
+  const subnets = new Map<string, Record<string, number>>();
+  let time = "";
+  for (const metric of delta) {
+    time = new Date(metric.time.sec * 1000 + metric.time.nsec / 1e6).toISOString();
+    for (const { attributes, value } of metric.points) {
+      const name = String(attributes["wirespan.subnet.name"]);
+      const row = subnets.get(name) ?? { [SENT]: 0, [RECEIVED]: 0, [CONNECTIONS]: 0, [RETRANSMITS]: 0 };
+      row[keyOf(metric.spec.name, attributes["network.io.direction"])]! += value as number;
+      subnets.set(name, row);
+    }
+  }
+  const all = [...subnets].map(([name, sums]): Row => {
+    return { time, name: "wirespan.tcp.subnet.io", attributes: { "wirespan.subnet.name": name, ...sums } };
+  });
+  return all.sort((a, b) => Number(subnetOf(a) === OTHER) - Number(subnetOf(b) === OTHER));
+}
+
+const subnetOf = (row: Row) => row.attributes["wirespan.subnet.name"];
+
+export const trace: TraceView = {
+  options: [
+    {
+      flags: "-f, --format <unit>",
+      doc: "b, k, m: bits, thousands, millions of bits; B, K, M: bytes, KiB, MiB (B)",
+    },
+    { flags: "-i, --interval <seconds>", doc: "print every so many seconds (1)" },
+    { flags: "-J, --json", doc: "print JSON lines" },
+  ],
+  arguments: "[subnets]",
+  operands: { subnets: { setting: "subnets", unit: "" } },
+  interval: "1s",
+  rows,
+  heading: (shown) => (shown[0] ? [`[${shown[0].time.slice(0, 19).replace("T", " ")}]`] : []),
+  columns(flags) {
+    const unit = unitOf(flags);
+    const amount = (key: string) => (row: Row) => {
+      const amount = Number(row.attributes[key]) / unit;
+      return Number.isInteger(amount) ? amount : amount.toFixed(1);
+    };
+    const columns: Column[] = [
+      { title: "SUBNET", width: 22, cell: text("wirespan.subnet.name") },
+      { title: "TX", width: 14, align: "right", cell: amount(SENT) },
+      { title: "RX", width: 14, align: "right", cell: amount(RECEIVED) },
+    ];
+    if (flags.wide) {
+      columns.push(
+        { title: "CONNECTIONS", width: 11, align: "right", cell: text(CONNECTIONS) },
+        { title: "RETRANS", width: 7, align: "right", cell: text(RETRANSMITS) },
+      );
+    }
+    return columns;
+  },
+};

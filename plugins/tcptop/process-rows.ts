@@ -1,0 +1,48 @@
+// The kernel's rows of processes, from which only what was added since the last time counts.
+import type { TableRows } from "../../core/wire.ts";
+import type { Bytes, Top } from "./top.ts";
+import type { ProcessKey, Task, Usage } from "./wire.gen.ts";
+
+/** Reads the table, and takes out the rows that nobody writes any more. */
+export class ProcessRows {
+  readonly #top: Top<Task>;
+  #read = new Map<string, Bytes>();
+  #rest: Bytes = { sent: 0, received: 0 };
+  /** The latest span of time that some row was made in, as of the last collection. */
+  #newest = 0;
+
+  constructor(top: Top<Task>) {
+    this.#top = top;
+  }
+
+  read(table: TableRows<ProcessKey, Usage>): void {
+    const read = new Map<string, Bytes>();
+    const settled = this.#newest - 1;
+    for (const [{ pid, startedAt, exe, span }, { sentBytes, receivedBytes, task }] of table) {
+      const id = `${pid} ${startedAt} ${exe}`;
+      const row = `${span} ${id}`;
+      const all = { sent: sentBytes, received: receivedBytes };
+      this.#top.add(id, copyOf(task), less(all, this.#read.get(row)));
+      this.#newest = Math.max(this.#newest, span);
+      if (span < settled) table.remove();
+      else read.set(row, all);
+    }
+    this.#read = read;
+  }
+
+  /** What there was no row for, since the start. */
+  readRest(all: Bytes): void {
+    this.#top.addToRest(less(all, this.#rest));
+    this.#rest = all;
+  }
+}
+
+export function less(all: Bytes, before: Bytes | undefined): Bytes {
+  if (!before) return all;
+  return { sent: all.sent - before.sent, received: all.received - before.received };
+}
+
+/** Outlives the table that it is read from. */
+function copyOf({ pid, tid, uid, cgroups, cgroupId, startedAt, comm, exe }: Task): Task {
+  return { pid, tid, uid, cgroups, cgroupId, startedAt, comm, exe };
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// Who moves bytes over TCP: sums by process, and by connection where somebody looks at them.
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "conn.h"
+#include "counted.h"
+#include "filter.h"
+#include "task.h"
+#include "wire.h"
+
+/* Connections are told one by one. */
+const volatile bool by_connection = false;
+
+struct counters {
+	u64 overflow_processes;
+	u64 overflow_connections;
+};
+WIRE_COUNTERS(struct counters);
+
+struct process_key {
+	u32 pid;
+	/*
+	 * When the row was made, in spans of 2^33 ns (8.6 s): a row that belongs to a span long gone is not
+	 * written any more, so the agent can take it out without losing a byte.
+	 */
+	u32 span;
+	u64 started_at;
+	/* One process may be several programs, one after the other. */
+	char exe[24];
+};
+
+struct usage {
+	u64 sent_bytes;
+	u64 received_bytes;
+	struct task task;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, struct process_key);
+	__type(value, struct usage);
+} processes SEC(".maps");
+WIRE_TABLE(processes, struct process_key, struct usage);
+
+struct rest {
+	u64 sent_bytes;
+	u64 received_bytes;
+};
+
+/* Takes what `processes` (0) or `closed` (1) had no room for. */
+enum { OF_PROCESSES, OF_CONNECTIONS };
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, u32);
+	__type(value, struct rest);
+} rests SEC(".maps");
+WIRE_TABLE(rests, u32, struct rest);
+
+/* What moved over a connection since it was last told. */
+struct flow {
+	struct conn conn;
+	u64 sent_bytes;
+	u64 received_bytes;
+};
+
+/* The last that moved over connections that are gone; the agent takes each out. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, u64);
+	__type(value, struct flow);
+} closed SEC(".maps");
+WIRE_TABLE(closed, u64, struct flow);
+
+/* Too large for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	/* The sweep may be interrupted by a close. */
+	__uint(max_entries, 2);
+	__type(key, u32);
+	__type(value, struct flow);
+} scratch SEC(".maps");
+enum { FOR_CLOSE, FOR_SWEEP };
+
+static __always_inline void add_to_rest(u32 of, const struct counted *moved)
+{
+	struct rest *rest = bpf_map_lookup_elem(&rests, &of);
+
+	if (!rest)
+		return;
+	__sync_fetch_and_add(&rest->sent_bytes, moved->sent_bytes);
+	__sync_fetch_and_add(&rest->received_bytes, moved->received_bytes);
+}
+
+static __always_inline void add_to_process(const struct task *task, const struct counted *moved,
+					   u64 now)
+{
+	struct process_key key = { .pid = task->pid,
+				   .span = now >> 33,
+				   .started_at = task->started_at };
+	struct usage *usage;
+
+	__builtin_memcpy(key.exe, task->exe, sizeof(key.exe));
+	usage = bpf_map_lookup_elem(&processes, &key);
+	if (!usage) {
+		struct usage first = { .task = *task };
+
+		bpf_map_update_elem(&processes, &key, &first, BPF_NOEXIST);
+		usage = bpf_map_lookup_elem(&processes, &key);
+	}
+	if (!usage) {
+		COUNT(overflow_processes);
+		add_to_rest(OF_PROCESSES, moved);
+		return;
+	}
+	__sync_fetch_and_add(&usage->sent_bytes, moved->sent_bytes);
+	__sync_fetch_and_add(&usage->received_bytes, moved->received_bytes);
+}
+
+static __always_inline struct flow *flow_of(const struct conn *c, const struct counted *moved,
+					    u32 purpose)
+{
+	struct flow *flow = bpf_map_lookup_elem(&scratch, &purpose);
+
+	if (!flow)
+		return NULL;
+	flow->conn = *c;
+	flow->sent_bytes = moved->sent_bytes;
+	flow->received_bytes = moved->received_bytes;
+	return flow;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_close, struct sock *sk, int old, int new)
+{
+	struct counted moved;
+	struct tcp_sock *tp;
+	struct flow *flow;
+	struct conn *c;
+
+	if (new != TCP_CLOSE || old == TCP_LISTEN || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	c = conn_of(sk);
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!c || !tp || !passes(c, c->closed_at - c->opened_at))
+		return 0;
+	count_closed(&moved, sk, c, tp, old);
+	if (!(moved.sent_bytes | moved.received_bytes))
+		return 0;
+	add_to_process(&c->owner, &moved, c->closed_at);
+	if (!by_connection)
+		return 0;
+	flow = flow_of(c, &moved, FOR_CLOSE);
+	if (flow && bpf_map_update_elem(&closed, &c->cookie, flow, BPF_ANY)) {
+		COUNT(overflow_connections);
+		add_to_rest(OF_CONNECTIONS, &moved);
+	}
+	return 0;
+}
+
+WIRE_ROWS(sweep, struct flow);
+
+/* Whose an accepted connection is shows at its first send or receive: so long its bytes can wait. */
+#define PATIENCE_NS 1000000000ull
+
+SEC("iter/bpf_sk_storage_map")
+int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct conn *c = ctx->value;
+	struct sock *sk = ctx->sk;
+	struct counted moved;
+	struct flow *flow;
+	u64 now;
+
+	if (!sk || !c || c->excluded)
+		return 0;
+	now = bpf_ktime_get_boot_ns();
+	if ((c->owner_source == OWNER_LISTENER || c->owner_source == OWNER_UNKNOWN) &&
+	    now - c->established_at < PATIENCE_NS)
+		return 0;
+	if (!passes(c, now - c->opened_at) || !count_living(&moved, sk, c) ||
+	    !(moved.sent_bytes | moved.received_bytes))
+		return 0;
+	add_to_process(&c->owner, &moved, now);
+	if (!by_connection)
+		return 0;
+	flow = flow_of(c, &moved, FOR_SWEEP);
+	if (flow)
+		bpf_seq_write(ctx->meta->seq, flow, sizeof(*flow));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

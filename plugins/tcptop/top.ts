@@ -1,0 +1,123 @@
+// Which processes have a series of their own: the few that move most.
+import type { Time } from "../../core/signals.ts";
+
+/** Payload, in bytes. */
+export interface Bytes {
+  readonly sent: number;
+  readonly received: number;
+}
+
+/** What a process moved since it has had a series of its own. */
+export interface Share<W> extends Bytes {
+  readonly who: W;
+  /** The collection before its first; undefined: the agent's start. */
+  readonly start: Time | undefined;
+}
+
+interface Moved<W> {
+  readonly who: W;
+  sent: number;
+  received: number;
+}
+
+interface Held<W> extends Moved<W> {
+  readonly start: Time | undefined;
+  /** Of one collection, of late. */
+  average: number;
+  /** Collections since it moved anything. */
+  idle: number;
+}
+
+/** How fast an average forgets: after 7 collections half is of what came since. */
+const WEIGHT = 0.1;
+/** A newcomer takes the place of one that moves less than half as much, so that equals don't take turns. */
+const MARGIN = 2;
+/** Collections after which the series of a process that moves nothing ends. */
+const IDLE = 30;
+
+/**
+ * Sums stay true whoever comes and goes: each byte is added to one sum and stays there. A process that comes
+ * (again) begins at zero, with a start of its own; what it moves before and after is in the rest.
+ */
+export class Top<W> {
+  readonly #limit: number;
+  readonly #held = new Map<string, Held<W>>();
+  #now = new Map<string, Moved<W>>();
+  #rest: Bytes = { sent: 0, received: 0 };
+  #before: Time | undefined;
+
+  /** `limit`: how many processes can have a series at once. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Adds what a process moved since the last collection. */
+  add(id: string, who: W, { sent, received }: Bytes): void {
+    const moved = this.#now.get(id);
+    if (moved) {
+      moved.sent += sent;
+      moved.received += received;
+    } else this.#now.set(id, { who, sent, received });
+  }
+
+  /** Adds what is nobody's. */
+  addToRest({ sent, received }: Bytes): void {
+    this.#rest = { sent: this.#rest.sent + sent, received: this.#rest.received + received };
+  }
+
+  /** Ends a collection: decides who is told of, and only then adds up. */
+  settle(time: Time): void {
+    const newcomers = this.#age();
+    for (const [id, moved] of newcomers) {
+      if (this.#held.size < this.#limit || this.#makeRoom(total(moved))) this.#admit(id, moved);
+    }
+    for (const [id, moved] of this.#now) {
+      const held = this.#held.get(id);
+      if (held) {
+        held.sent += moved.sent;
+        held.received += moved.received;
+      } else this.addToRest(moved);
+    }
+    this.#now = new Map();
+    this.#before = time;
+  }
+
+  get shares(): readonly Share<W>[] {
+    return [...this.#held.values()];
+  }
+
+  /** What all others moved. */
+  get rest(): Bytes {
+    return this.#rest;
+  }
+
+  /** Brings the averages up to date and lets the idle go; who has no series but moved, most first. */
+  #age(): readonly [string, Moved<W>][] {
+    for (const [id, held] of this.#held) {
+      const bytes = total(this.#now.get(id));
+      held.average += WEIGHT * (bytes - held.average);
+      held.idle = bytes ? 0 : held.idle + 1;
+      if (held.idle >= IDLE) this.#held.delete(id);
+    }
+    return [...this.#now]
+      .filter(([id, moved]) => !this.#held.has(id) && total(moved) > 0)
+      .sort(([, a], [, b]) => total(b) - total(a));
+  }
+
+  #admit(id: string, moved: Moved<W>): void {
+    const nothing = { sent: 0, received: 0, idle: 0 };
+    this.#held.set(id, { who: moved.who, start: this.#before, average: total(moved), ...nothing });
+  }
+
+  /** Ends the series of the one that moves least, where that is little enough beside `bytes`. */
+  #makeRoom(bytes: number): boolean {
+    let least: [string, Held<W>] | undefined;
+    for (const entry of this.#held) if (!least || entry[1].average < least[1].average) least = entry;
+    if (!least || least[1].average * MARGIN >= bytes) return false;
+    return this.#held.delete(least[0]);
+  }
+}
+
+function total(moved: Bytes | undefined): number {
+  return moved ? moved.sent + moved.received : 0;
+}
