@@ -175,7 +175,8 @@ static __always_inline void sum(const struct conn *c, const struct attempt *a)
 }
 
 /* `tp`: NULL where there is no socket yet. */
-static __always_inline void tell(const struct conn *c, const struct attempt *a, const struct tcp_sock *tp)
+static __always_inline void tell(const struct conn *c, const struct attempt *a,
+				 const struct tcp_sock *tp)
 {
 	u64 now = bpf_ktime_get_boot_ns();
 	u32 type = a->type;
@@ -201,7 +202,8 @@ static __always_inline void tell(const struct conn *c, const struct attempt *a, 
 	} else {
 		r->connection.span = SPAN_CONNECTION;
 		r->connection.conn = *c;
-		__builtin_memset(r->connection.parent_span_id, 0, sizeof(r->connection.parent_span_id));
+		__builtin_memset(r->connection.parent_span_id, 0,
+				 sizeof(r->connection.parent_span_id));
 		__builtin_memset(&r->connection.traffic, 0, sizeof(r->connection.traffic));
 		read_ids(&r->connection, c);
 	}
@@ -213,7 +215,8 @@ static __always_inline void tell(const struct conn *c, const struct attempt *a, 
  * a timeout's retransmission and leaves it set in a probe; a timeout enters Loss, where acknowledgements
  * then clock out the rest; a probe is sent in no state of loss (net/ipv4/tcp_timer.c, tcp_output.c).
  */
-static __always_inline enum retransmit_type type_of(const struct inet_connection_sock *icsk, u32 state)
+static __always_inline enum retransmit_type type_of(const struct inet_connection_sock *icsk,
+						    u32 state)
 {
 	u32 ca = BPF_CORE_READ_BITFIELD(icsk, icsk_ca_state);
 

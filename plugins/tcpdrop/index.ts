@@ -1,0 +1,172 @@
+// tcpdrop: TCP packets that the kernel throws away, and why.
+import { formatAddress } from "../../core/address.ts";
+import { TCP_STATES } from "../../core/attributes.ts";
+import { plugin } from "../../core/plugin.ts";
+import { services } from "../../core/services.ts";
+import type { AnyAttributes } from "../../core/signals.ts";
+import { reasonNames } from "./reasons.ts";
+import { LISTEN_DROP, signals } from "./signals.ts";
+import { KernelSymbols } from "./symbols.ts";
+import { trace } from "./trace.ts";
+import { bpf, type Drop, type ListenerKey, type Packet, type TotalKey } from "./wire.gen.ts";
+
+export default plugin({
+  name: "tcpdrop",
+  summary: "TCP packets that the kernel throws away: why, where, and whose they were.",
+
+  config: {
+    eventRate: {
+      doc: "Events a second of each reason, and as many at once; 0: none. What is above is counted as suppressed.",
+      format: "count",
+      default: 10,
+    },
+    stacks: { doc: "Events carry the kernel's stack.", format: "boolean", default: false },
+  },
+
+  bpf,
+  probes: {
+    drops: {
+      programs: [
+        { program: "on_drop_with_socket", args: 4 },
+        { program: "on_drop_without", args: 3 },
+      ],
+    },
+    "closing listeners": {
+      programs: ["on_listener_close"],
+      without: "what a listener turned away between the last collection and its close",
+    },
+  },
+  uses: {
+    connections: services.connections,
+    identity: services.identity,
+    clock: services.clock,
+    kernel: services.kernel,
+    log: services.log,
+  },
+
+  signals,
+
+  constants: ({ eventRate, stacks }) => ({ event_rate: eventRate, stacks: stacks ? 1 : 0 }),
+
+  start({ config, emit, use: { connections, identity, clock, kernel, log } }) {
+    const nameOf = reasonNames(kernel);
+    const symbols = new KernelSymbols((why) =>
+      log.info({ why }, "tcpdrop: places in the kernel are told as addresses"),
+    );
+    const turnedAway = new Map<string, number>();
+
+    function seriesOf(key: TotalKey) {
+      return {
+        "wirespan.packet.drop.reason": nameOf(key.reason),
+        "network.connection.state": key.state ? TCP_STATES[key.state] : undefined,
+        "network.io.direction": key.way,
+        "network.type": key.family === 4 ? "ipv4" : "ipv6",
+        "process.executable.name": key.exe || undefined,
+      } as const;
+    }
+
+    /** The listener has no event in the kernel: what it turned away since the last time is told as one. */
+    function tellListener(key: ListenerKey, packets: number): void {
+      const id = `${key.netns} ${key.port} ${key.cgroupId} ${key.exe}`;
+      const before = turnedAway.get(id) ?? 0;
+      turnedAway.set(id, packets);
+      if (packets === before || config.eventRate === 0) return;
+      emit.drop({
+        time: clock.now(),
+        resource: identity.byCgroup(key.cgroupId, key.exe),
+        attributes: {
+          "wirespan.packet.drop.reason": LISTEN_DROP,
+          "network.connection.state": "listen",
+          "network.io.direction": "receive",
+          "destination.port": key.port,
+          "process.executable.name": key.exe || undefined,
+          "wirespan.netns.inode": key.netns,
+          "wirespan.packet.count": packets - before,
+        },
+      });
+    }
+
+    return {
+      totals(rows) {
+        for (const [key, { packets }] of rows) {
+          const resource = key.exe ? identity.byCgroup(key.cgroupId, key.exe) : undefined;
+          emit.dropped.observe(packets, seriesOf(key), resource);
+        }
+      },
+      listeners(rows) {
+        for (const [key, { packets }] of rows) {
+          const series = {
+            "process.executable.name": key.exe || undefined,
+            "server.port": key.port,
+            "wirespan.netns.inode": key.netns,
+          };
+          emit.listenDropped.observe(packets, series, identity.byCgroup(key.cgroupId, key.exe));
+          tellListener(key, packets);
+        }
+      },
+      overflow(rows) {
+        const rest = { "otel.metric.overflow": true, "wirespan.packet.drop.reason": "" } as const;
+        for (const [key, { packets }] of rows) {
+          if (!packets) continue;
+          if (key.value === 0) emit.dropped.observe(packets, rest);
+          else emit.listenDropped.observe(packets, rest);
+        }
+      },
+      sweep(rows) {
+        for (const _ of rows); // there are none: the program moves the listeners' sums
+      },
+      drops(record) {
+        const { connection } = record;
+        emit.drop({
+          time: clock.wall(record.happenedAt),
+          resource: connections.resource(connection.conn.owner),
+          ...(record.hasIds && { context: { traceId: connection.traceId, spanId: connection.spanId } }),
+          attributes: {
+            ...(record.hasConnection
+              ? connections.attributes(connection)
+              : { "wirespan.netns.inode": connection.conn.netns || undefined }),
+            ...attributesOf(record.packet),
+            "wirespan.packet.drop.reason": nameOf(record.reason),
+            "network.connection.state": record.state ? TCP_STATES[record.state] : undefined,
+            "network.io.direction": record.way,
+            "wirespan.packet.drop.location": symbols.name(record.location[0]!, record.location[1]!),
+            "network.interface.name": record.interface || undefined,
+            "wirespan.interface.index": record.ifindex || undefined,
+            "wirespan.event.suppressed": record.suppressed || undefined,
+            ...(record.frames && { "code.stacktrace": stackOf(record, symbols) }),
+          } as never,
+        });
+      },
+    };
+  },
+
+  trace,
+});
+
+const FLAGS = ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"] as const;
+
+function attributesOf(packet: Packet): AnyAttributes {
+  const family = packet.family === 4 ? "ipv4" : "ipv6";
+  const readable = packet.sourcePort !== 0 || packet.destinationPort !== 0;
+  return {
+    "network.transport": "tcp",
+    "network.type": family,
+    "source.address": formatAddress(packet.source, family),
+    "destination.address": formatAddress(packet.destination, family),
+    ...(readable && {
+      "source.port": packet.sourcePort,
+      "destination.port": packet.destinationPort,
+      "wirespan.tcp.flags": FLAGS.filter((_, bit) => packet.flags & (1 << bit)),
+    }),
+  };
+}
+
+/** From the place that dropped it; what lies within is the tracing's own. */
+function stackOf({ stack, frames, location }: Drop, symbols: KernelSymbols): string {
+  const all = Array.from({ length: frames }, (_, i) => [stack[2 * i]!, stack[2 * i + 1]!] as const);
+  const first = all.findIndex(([word, high]) => word === location[0] && high === location[1]);
+  return all
+    .slice(Math.max(first, 0))
+    .map(([word, high]) => symbols.name(word, high))
+    .join("\n");
+}

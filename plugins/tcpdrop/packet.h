@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* What a packet's own headers say, read only where they can be. */
+#include "kernel.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+struct packet {
+	/* Network order; IPv4 in the first four bytes. */
+	u8 source[16];
+	u8 destination[16];
+	/* 0: the TCP header could not be read. */
+	u16 source_port;
+	u16 destination_port;
+	/* 4 or 6. */
+	u8 family;
+	u8 flags;
+	u16 padding;
+};
+
+/* Whether the packet may be one; skb->protocol is 0 until IP has written its header. */
+static __always_inline bool is_tcp(const struct sk_buff *skb)
+{
+	u16 protocol = bpf_ntohs(skb->protocol);
+
+	return (protocol == ETH_P_IP || protocol == ETH_P_IPV6) && skb->network_header;
+}
+
+static __always_inline bool read_at(void *into, u32 size, const struct sk_buff *skb, u32 offset)
+{
+	/* What lies behind the tail is in pages of its own. */
+	return offset + size <= skb->tail && !bpf_probe_read_kernel(into, size, skb->head + offset);
+}
+
+enum { NEXT_HOP_BY_HOP = 0, NEXT_ROUTING = 43, NEXT_FRAGMENT = 44, NEXT_DESTINATION = 60 };
+
+/* Offset of the TCP header; 0 where this fragment has none, negative where it is another protocol's packet. */
+static __always_inline int after_ipv6(const struct sk_buff *skb, u32 offset, u8 next)
+{
+	u8 header[8];
+
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		if (next == IPPROTO_TCP)
+			return offset;
+		if (next != NEXT_HOP_BY_HOP && next != NEXT_ROUTING && next != NEXT_FRAGMENT &&
+		    next != NEXT_DESTINATION)
+			return -1;
+		if (!read_at(header, sizeof(header), skb, offset))
+			return -1;
+		if (next == NEXT_FRAGMENT && (header[2] | (header[3] & 0xf8)))
+			return header[0] == IPPROTO_TCP ? 0 : -1;
+		offset += next == NEXT_FRAGMENT ? 8 : (header[1] + 1) * 8;
+		next = header[0];
+	}
+	return -1;
+}
+
+static __always_inline int read_ipv4(struct packet *p, const struct sk_buff *skb)
+{
+	u32 offset = skb->network_header;
+	u8 header[20];
+
+	if (!read_at(header, sizeof(header), skb, offset) || header[0] >> 4 != 4 ||
+	    (header[0] & 15) < 5 || header[9] != IPPROTO_TCP)
+		return -1;
+	p->family = 4;
+	__builtin_memcpy(p->source, header + 12, 4);
+	__builtin_memcpy(p->destination, header + 16, 4);
+	return (header[6] & 0x1f) | header[7] ? 0 : offset + (header[0] & 15) * 4;
+}
+
+static __always_inline int read_ipv6(struct packet *p, const struct sk_buff *skb)
+{
+	u32 offset = skb->network_header;
+	u8 header[40];
+
+	if (!read_at(header, sizeof(header), skb, offset) || header[0] >> 4 != 6)
+		return -1;
+	p->family = 6;
+	__builtin_memcpy(p->source, header + 8, 16);
+	__builtin_memcpy(p->destination, header + 24, 16);
+	return after_ipv6(skb, offset + sizeof(header), header[6]);
+}
+
+/* False where it is no TCP packet. */
+static __always_inline bool read_packet(struct packet *p, const struct sk_buff *skb)
+{
+	int offset = bpf_ntohs(skb->protocol) == ETH_P_IP ? read_ipv4(p, skb) : read_ipv6(p, skb);
+	u8 header[14];
+
+	if (offset < 0)
+		return false;
+	if (offset && read_at(header, sizeof(header), skb, offset)) {
+		p->source_port = header[0] << 8 | header[1];
+		p->destination_port = header[2] << 8 | header[3];
+		p->flags = header[13];
+	}
+	return true;
+}

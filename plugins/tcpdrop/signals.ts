@@ -1,0 +1,128 @@
+// What tcpdrop tells.
+import { CONNECTION, TCP_STATE, WORKLOAD } from "../../core/attributes.ts";
+import type { AttributeSpecs, Requirement, Signals } from "../../core/signals.ts";
+
+/** What listeners turn away has no reason of the kernel's. */
+export const LISTEN_DROP = "LISTEN_DROP";
+
+const REASON = {
+  "wirespan.packet.drop.reason": {
+    type: "string",
+    requirement: "required",
+    description:
+      "Why, as the running kernel calls it (enum skb_drop_reason, without its prefix); LISTEN_DROP: a listener turned it away, which the kernel gives no reason for.",
+  },
+} as const satisfies AttributeSpecs;
+
+const DIRECTION = {
+  "network.io.direction": {
+    type: "string",
+    requirement: "recommended",
+    enum: ["transmit", "receive"],
+    description: "Whether it was on its way out of this host or in.",
+  },
+} as const satisfies AttributeSpecs;
+
+/** A drop may concern no connection at all. */
+const of = <S extends AttributeSpecs>(specs: S, requirement: Requirement) =>
+  Object.fromEntries(Object.entries(specs).map(([key, spec]) => [key, { ...spec, requirement }])) as {
+    readonly [K in keyof S]: Omit<S[K], "requirement"> & { readonly requirement: "conditional" };
+  };
+
+const END = { address: "address", port: "port; absent where the TCP header could not be read" } as const;
+
+const EVENT = {
+  ...of(CONNECTION, "conditional"),
+  ...REASON,
+  ...TCP_STATE,
+  ...DIRECTION,
+  "source.address": {
+    type: "string",
+    requirement: "recommended",
+    description: `The sender's ${END.address}.`,
+  },
+  "source.port": { type: "int", requirement: "recommended", description: `The sender's ${END.port}.` },
+  "destination.address": {
+    type: "string",
+    requirement: "recommended",
+    description: `The receiver's ${END.address}.`,
+  },
+  "destination.port": { type: "int", requirement: "recommended", description: `The receiver's ${END.port}.` },
+  "wirespan.tcp.flags": {
+    type: "string[]",
+    requirement: "recommended",
+    description: "The TCP flags of its header, in lower case.",
+  },
+  "wirespan.packet.count": {
+    type: "int",
+    requirement: "conditional",
+    description:
+      "How many packets the event tells of, where it is not one: of a listener, since the last time.",
+  },
+  "wirespan.packet.drop.location": {
+    type: "string",
+    requirement: "recommended",
+    description:
+      "Where in the kernel: a function and an offset, or an address where the kernel hides its names.",
+  },
+  "code.stacktrace": {
+    type: "string",
+    requirement: "opt_in",
+    description: "The kernel's stack, innermost first, one frame a line (setting `stacks`).",
+  },
+  "network.interface.name": {
+    type: "string",
+    requirement: "conditional",
+    description: "The interface, where the packet still has one.",
+  },
+  "wirespan.interface.index": {
+    type: "int",
+    requirement: "conditional",
+    description: "The interface that it came in by or was to leave by, as `ip link` numbers them.",
+  },
+  "wirespan.event.suppressed": {
+    type: "int",
+    requirement: "conditional",
+    description: "Drops for this reason that were not told since the last one, for their number.",
+  },
+} as const satisfies AttributeSpecs;
+
+export const signals = {
+  dropped: {
+    signal: "metric",
+    instrument: "counter",
+    name: "wirespan.tcp.packet.dropped",
+    unit: "{packet}",
+    description:
+      "TCP packets that the kernel threw away. Queues of closed sockets that are cleared are none.",
+    attributes: {
+      ...REASON,
+      ...TCP_STATE,
+      ...DIRECTION,
+      "network.type": WORKLOAD["network.type"],
+      "process.executable.name": WORKLOAD["process.executable.name"],
+      "otel.metric.overflow": WORKLOAD["otel.metric.overflow"],
+    },
+  },
+  listenDropped: {
+    signal: "metric",
+    instrument: "counter",
+    name: "wirespan.tcp.listener.dropped",
+    unit: "{packet}",
+    description:
+      "SYNs, and ACKs that end a handshake, which a listener turned away, most often for a full queue: what ListenDrops counts. The kernel gives no reason for them.",
+    attributes: {
+      "process.executable.name": WORKLOAD["process.executable.name"],
+      "server.port": { type: "int", requirement: "recommended", description: "The listener's port." },
+      "wirespan.netns.inode": CONNECTION["wirespan.netns.inode"],
+      "otel.metric.overflow": WORKLOAD["otel.metric.overflow"],
+    },
+  },
+  drop: {
+    signal: "event",
+    name: "wirespan.tcp.packet.drop",
+    severity: "WARN",
+    description: "A TCP packet that the kernel threw away.",
+    attributes: EVENT,
+  },
+} as const satisfies Signals;

@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import { readFileSync, statSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { native } from "../../native/index.ts";
+import { type Agent, type Row, startAgent } from "../../test/agent.ts";
+import { type Netns, needsRoot } from "../../test/netns.ts";
+import { addresses, pair } from "../../test/topology.ts";
+import { build, one, run } from "../../test/workload.ts";
+
+const REASON = "wirespan.packet.drop.reason";
+const inode = (netns: Netns): number => statSync(netns.path).ino;
+
+/** An agent that sees these namespaces alone. */
+function watch(netns: readonly Netns[], ...args: readonly string[]): Promise<Agent> {
+  const ids = netns.map(inode).join(",");
+  return startAgent(["trace", "tcpdrop", "--json", "--netns-id", ids, ...args]);
+}
+
+async function drops(agent: Agent): Promise<readonly Row[]> {
+  await sleep(200);
+  await agent.stop();
+  return agent.rows.filter(({ name }) => name === "wirespan.tcp.packet.drop");
+}
+
+function counts(
+  rows: readonly Row[],
+  of: (row: Row) => unknown = (row) => row[REASON],
+): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (const row of rows) {
+    const key = String(of(row));
+    found[key] = (found[key] ?? 0) + 1;
+  }
+  return found;
+}
+
+/** The sum of a metric's points at the last collection. */
+function total(agent: Agent, name: string): number {
+  const points = agent.rows.filter((row) => row.name === name);
+  const latest = points.at(-1)?.time;
+  return points.filter((row) => row.time === latest).reduce((sum, row) => sum + Number(row.value), 0);
+}
+
+describe("tcpdrop", function () {
+  this.timeout(60_000);
+
+  before(async function () {
+    needsRoot(this);
+    await build();
+  });
+
+  it("tells what rules drop on its way in and out, with the sender's process where it is here", async () => {
+    await using net = await pair();
+    await net.a.sysctl({ "net.ipv4.tcp_syn_linear_timeouts": 0 });
+    const refused = await net.b.rule("input", "tcp dport 9", "drop");
+    await using agent = await watch([net.a, net.b]);
+    const [first] = await Promise.all([
+      run(net.a, "n6", { address: addresses.b, synRetries: 1 }),
+      (async () => {
+        await sleep(400);
+        const out = await net.a.rule("output", "tcp dport 11", "drop");
+        await run(net.a, "n6", { address: addresses.b, port: 11, synRetries: 1 }).catch(() => []);
+        return out;
+      })(),
+    ]).then(async ([said, out]) => [said, await out.packets()] as const);
+    const rows = await drops(agent);
+    assert.ok(rows.every((row) => row[REASON] === "NETFILTER_DROP"));
+    const incoming = rows.filter((row) => row["network.io.direction"] === "receive");
+    const outgoing = rows.filter((row) => row["network.io.direction"] === "transmit");
+    assert.equal(incoming.length, await refused.packets());
+    assert.ok(incoming.length >= 2 && outgoing.length >= 1);
+    const end = one(first, "end");
+    for (const row of incoming) {
+      assert.equal(row["destination.port"], 9);
+      assert.equal(row["source.address"], addresses.a);
+      assert.equal(row["wirespan.netns.inode"], inode(net.b));
+      assert.equal(row["network.interface.name"], "wire0");
+      assert.deepEqual(row["wirespan.tcp.flags"], ["syn"]);
+      assert.equal(row["process.pid"], undefined);
+    }
+    for (const row of outgoing) {
+      assert.equal(row["destination.port"], 11);
+      assert.equal(row["network.connection.state"], "syn_sent");
+      assert.equal(row["thread.name"], "pcli");
+      assert.equal(row["wirespan.netns.inode"], inode(net.a));
+    }
+    assert.ok(end);
+  });
+
+  it("counts two drops, not fourteen, for twelve orderly connections and two refused", async () => {
+    await using net = await pair();
+    await using agent = await watch([net.a, net.b]);
+    await run(net.a, "n1", { server: net.b, address: addresses.b, count: 12 });
+    await run(net.a, "n3", { address: addresses.b });
+    await run(net.a, "n3", { address: addresses.b6 });
+    const rows = await drops(agent);
+    assert.deepEqual(counts(rows), { NO_SOCKET: 2 });
+    assert.deepEqual(
+      counts(rows, (row) => row["network.type"]),
+      { ipv4: 1, ipv6: 1 },
+    );
+    for (const row of rows) {
+      assert.equal(row["destination.port"], 9);
+      assert.equal(row["wirespan.netns.inode"], inode(net.b));
+      assert.equal(row["network.connection.state"], undefined);
+    }
+  });
+
+  it("never takes UDP for TCP", async () => {
+    await using net = await pair();
+    const rule = await net.b.rule("input", "meta l4proto udp", "drop");
+    await using agent = await watch([net.a, net.b]);
+    await run(net.a, "datagrams", { address: addresses.b, count: 100, server: net.b, limit: 5000 }).catch(
+      () => [],
+    );
+    assert.ok((await rule.packets()) >= 100);
+    assert.deepEqual(await drops(agent), []);
+  });
+
+  it("names the connection and its owner where data meets a closed reader", async function () {
+    if (native.tracepointArity("kfree_skb") < 4) this.skip();
+    await using net = await pair();
+    await using agent = await watch([net.a, net.b]);
+    const said = await run(net.a, "late", { server: net.b, address: addresses.b });
+    const server = one(said, "end", "server");
+    const rows = await drops(agent);
+    assert.deepEqual(counts(rows), { TCP_ABORT_ON_DATA: 1 });
+    const [row] = rows;
+    assert.equal(row!["process.pid"], server.pid);
+    assert.equal(row!["thread.name"], "psrv");
+    assert.equal(row!["wirespan.connection.id"], server.cookie.toString(16));
+    assert.match(String(row!.trace_id), /^[0-9a-f]{32}$/);
+    assert.equal(row!["network.io.direction"], "receive");
+  });
+
+  it("says where in the kernel, and by which way it came there", async () => {
+    const known = /^f{8}\S+ t /im.test(readFileSync("/proc/kallsyms", "latin1"));
+    await using net = await pair();
+    await using agent = await watch([net.b]);
+    await run(net.a, "n3", { address: addresses.b });
+    const [row] = await drops(agent);
+    const location = String(row!["wirespan.packet.drop.location"]);
+    const stack = String(row!["code.stacktrace"]).split("\n");
+    assert.equal(stack[0], location);
+    assert.ok(stack.length > 5);
+    if (known) assert.match(location, /^tcp_v4_rcv(\.\w+)*\+0x[0-9a-f]+$/);
+    else assert.match(location, /^0x[0-9a-f]{16}$/);
+  });
+
+  it("counts what listeners turn away, which raises no reason", async () => {
+    await using net = await pair();
+    await using agent = await watch([net.b], "--signals", "--set", "metrics.interval=60s");
+    const moved = await net.b.moved(async () => {
+      await run(net.a, "n22", { server: net.b, address: addresses.b });
+      await sleep(200);
+    });
+    const rows = await drops(agent);
+    assert.ok(moved["TcpExt.ListenDrops"]! >= 2);
+    assert.equal(total(agent, "wirespan.tcp.listener.dropped"), moved["TcpExt.ListenDrops"]);
+    const told = rows.filter((row) => row[REASON] === "LISTEN_DROP");
+    assert.equal(
+      told.reduce((sum, row) => sum + Number(row["wirespan.packet.count"]), 0),
+      moved["TcpExt.ListenDrops"],
+    );
+    assert.equal(told[0]!["wirespan.netns.inode"], inode(net.b));
+  });
+
+  it("tells no more than its rate, says what it left out, and counts all", async () => {
+    await using net = await pair();
+    await using agent = await watch(
+      [net.b],
+      "--signals",
+      ...["--set", "plugins.tcpdrop.eventRate=2", "--set", "metrics.interval=60s"],
+    );
+    for (let i = 0; i < 10; i++) await run(net.a, "n3", { address: addresses.b });
+    await sleep(1200);
+    await run(net.a, "n3", { address: addresses.b });
+    const rows = await drops(agent);
+    const suppressed = rows.reduce((sum, row) => sum + Number(row["wirespan.event.suppressed"] ?? 0), 0);
+    assert.equal(total(agent, "wirespan.tcp.packet.dropped"), 11);
+    assert.ok(rows.length < 11, `${rows.length} told`);
+    assert.equal(rows.length + suppressed, 11);
+  });
+
+  it("prints bcc's columns, the stack below each drop", async () => {
+    await using net = await pair();
+    await using agent = await startAgent(["trace", "tcpdrop", "--netns-id", String(inode(net.b))]);
+    const said = await run(net.a, "n3", { address: addresses.b });
+    await sleep(200);
+    const { stdout } = await agent.stop();
+    assert.match(stdout[0]!, /^TIME +PID +IP +SADDR:SPORT +> DADDR:DPORT +STATE +\(FLAGS\) +REASON$/);
+    const { localPort } = one(said, "end");
+    assert.match(
+      stdout[1]!,
+      new RegExp(`^\\S+ - +4 +${addresses.a}:${localPort} +> ${addresses.b}:9 +- +\\(SYN\\) +NO_SOCKET$`),
+    );
+    assert.match(stdout[2]!, /^\t\S/);
+  });
+});
