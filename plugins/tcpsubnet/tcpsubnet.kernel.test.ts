@@ -1,0 +1,210 @@
+// What tcpsubnet says of real connections, beside what their programs and the kernel say of them.
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import type { AnyAttributes } from "../../core/signals.ts";
+import { startAgent } from "../../test/agent.ts";
+import { inodeOf } from "../../test/ends.ts";
+import { Netns, needsRoot } from "../../test/netns.ts";
+import { addresses, pair } from "../../test/topology.ts";
+import { type Watch, watch } from "../../test/watch.ts";
+import { build, one, run, start } from "../../test/workload.ts";
+
+const nothing = { sent: 0, received: 0, outbound: 0, inbound: 0, retransmits: 0 };
+type Sums = typeof nothing;
+
+/** A watch of one list of subnets that sees the sockets of some namespaces alone. */
+function watchSubnets(subnets: readonly string[], ...namespaces: readonly Netns[]): Promise<Watch> {
+  return watch(["tcpsubnet"], {
+    "plugins.tcpsubnet.subnets": subnets.join(","),
+    "plugins.tcpsubnet.filter.include.netns": namespaces.map(inodeOf).join(","),
+  });
+}
+
+/** The sums by subnet, as of now. */
+async function sums(watched: Watch): Promise<Readonly<Record<string, Sums>>> {
+  const found: Record<string, Sums> = {};
+  for (const { spec, points } of await watched.collect()) {
+    for (const { attributes, value } of points) {
+      const name = String(attributes["wirespan.subnet.name"]);
+      found[name] ??= { ...nothing };
+      found[name][keyOf(spec.name, attributes)] = value as number;
+    }
+  }
+  return found;
+}
+
+function keyOf(metric: string, attributes: AnyAttributes): keyof Sums {
+  if (metric === "wirespan.tcp.subnet.retransmits") return "retransmits";
+  if (metric === "wirespan.tcp.subnet.connections") {
+    return attributes["wirespan.connection.direction"] === "inbound" ? "inbound" : "outbound";
+  }
+  return attributes["network.io.direction"] === "transmit" ? "sent" : "received";
+}
+
+/** The last acknowledgement may be on its way still when the programs have ended: not more, but maybe later. */
+async function assertSums(watched: Watch, expected: Readonly<Record<string, Sums>>): Promise<void> {
+  for (const end = performance.now() + 5000; performance.now() < end; await delay(20)) {
+    try {
+      assert.deepEqual(await sums(watched), expected);
+      break;
+    } catch {
+      // looked at again
+    }
+  }
+  await delay(50);
+  assert.deepEqual(await sums(watched), expected);
+}
+
+describe("tcpsubnet", function () {
+  this.timeout(120_000);
+
+  before(async function () {
+    needsRoot(this);
+    await build();
+  });
+
+  it("counts by the longest prefix: IPv4, IPv6 and IPv4 through IPv6 sockets, both ways", async () => {
+    await using net = await pair();
+    await net.b.ip("address", "add", "10.213.1.2/24", "dev", "wire0");
+    await net.a.ip("route", "add", "10.213.1.0/24", "dev", "wire0");
+    const list = ["10.213.0.0/16=site", "10.213.0.0/25=rack", "10.213.1.0/24", "fd13::/64=six", "::/0"];
+    await using watched = await watchSubnets(list, net.a);
+    const server = net.b;
+    await run(net.a, "n1", { address: addresses.b, server, up: 1000, down: 500 });
+    await run(net.a, "n1", { address: "10.213.1.2", server, up: 2000, down: 600 });
+    await run(net.a, "n1", { address: addresses.b6, server, up: 4000, down: 700 });
+    await run(net.a, "n1", { address: `::ffff:${addresses.b}`, listen: "::", server, up: 8000, down: 800 });
+    await assertSums(watched, {
+      site: nothing,
+      rack: { ...nothing, sent: 9000, received: 1300, outbound: 2 },
+      "10.213.1.0/24": { ...nothing, sent: 2000, received: 600, outbound: 1 },
+      six: { ...nothing, sent: 4000, received: 700, outbound: 1 },
+      "::/0": nothing,
+    });
+  });
+
+  it("counts each end where its peer is, and what is in no subnet as other", async () => {
+    await using net = await pair();
+    await using watched = await watchSubnets([`${addresses.a}=client`], net.a, net.b);
+    await run(net.a, "n1", { address: addresses.b, server: net.b, up: 10, down: 20, count: 3 });
+    await assertSums(watched, {
+      client: { ...nothing, sent: 60, received: 30, inbound: 3 },
+      other: { ...nothing, sent: 30, received: 60, outbound: 3 },
+    });
+  });
+
+  it("does not count what was refused: 20 sends of 1 MB that would block, a file, peeks and splices", async () => {
+    await using net = await pair();
+    await using watched = await watchSubnets(
+      [`${addresses.a}=client`, `${addresses.b}=server`],
+      net.a,
+      net.b,
+    );
+    const lines = await run(net.a, "bytes", { address: addresses.b, server: net.b, size: 1_000_000 });
+    const client = one(lines, "end", "client");
+    assert.ok(one(lines, "sends").asked > client.sent);
+    await assertSums(watched, {
+      client: { ...nothing, sent: client.received, received: client.sent, inbound: 1 },
+      server: { ...nothing, sent: client.sent, received: client.received, outbound: 1 },
+    });
+  });
+
+  it("counts a living connection as it goes, and nothing twice when it ends", async () => {
+    await using net = await pair();
+    await using watched = await watchSubnets(["0.0.0.0/0=all"], net.a);
+    const options = { address: addresses.b, server: net.b, up: 100, later: 200, down: 30 };
+    await using held = await start(net.a, "n25", options);
+    await held.until("opened");
+    await assertSums(watched, { all: { ...nothing, sent: 100, outbound: 1 } });
+    held.goOn();
+    await held.done();
+    await assertSums(watched, { all: { ...nothing, sent: 300, received: 30, outbound: 1 } });
+  });
+
+  it("takes nothing for its own that moved before it came", async () => {
+    await using net = await pair();
+    const options = { address: addresses.b, server: net.b, up: 100, later: 200, down: 30 };
+    await using held = await start(net.a, "n25", options);
+    await held.until("opened");
+    await using watched = await watchSubnets(["0.0.0.0/0=all"], net.a);
+    await assertSums(watched, { all: nothing });
+    held.goOn();
+    await held.done();
+    await assertSums(watched, { all: { ...nothing, sent: 200, received: 30 } });
+  });
+
+  it("counts as many retransmits as the namespace does", async () => {
+    await using net = await pair();
+    await using watched = await watchSubnets(["0.0.0.0/0=all"], net.a);
+    const options = { address: addresses.b, server: net.b, up: 1000, later: 2000 };
+    await using held = await start(net.a, "n25", options);
+    const opened = await held.until("opened");
+    const before = (await net.a.counters())["Tcp.RetransSegs"] ?? 0;
+    const retransmits = async () => ((await net.a.counters())["Tcp.RetransSegs"] ?? 0) - before;
+    const rule = await net.b.rule("input", `tcp sport ${opened.localPort}`, "drop");
+    held.goOn();
+    while ((await retransmits()) < 3) await delay(50);
+    await rule.remove();
+    await held.done();
+    const all = { ...nothing, sent: 3000, outbound: 1, retransmits: await retransmits() };
+    await assertSums(watched, { all });
+  });
+
+  it("counts 10,000 short connections once each while it sweeps without a pause", async () => {
+    await using netns = await Netns.create();
+    await using watched = await watchSubnets(["127.0.0.0/8=loop"], netns);
+    let done = false;
+    const sweeping = (async () => {
+      let sweeps = 0;
+      for (; !done; sweeps++) await watched.collect();
+      return sweeps;
+    })();
+    const moved = await netns
+      .moved(() => run(netns, "n23"))
+      .finally(() => {
+        done = true;
+      });
+    assert.ok((await sweeping) > 100);
+    // A machine with much to do answers late now and then, and its kernel sends again.
+    const retransmits = moved["Tcp.RetransSegs"] ?? 0;
+    const loop = { sent: 10_000, received: 10_000, outbound: 10_000, inbound: 10_000, retransmits };
+    await assertSums(watched, { loop });
+  });
+
+  describe("on the command line", () => {
+    it("takes bcc's list and options, and keeps rows of nothing", async () => {
+      await using net = await pair();
+      const netns = `plugins.tcpsubnet.filter.include.netns=${inodeOf(net.a)}`;
+      const list = "10.213.0.0/24,fd13::/64=six";
+      const args = ["trace", "tcpsubnet", "-J", "-i", "0.2", list, "--set", netns];
+      await using agent = await startAgent(args);
+      await run(net.a, "n1", { address: addresses.b, server: net.b });
+      const sent = "wirespan.tcp.bytes_sent";
+      const rows = await agent.until((all) => all.some((row) => row[sent] === 1000));
+      const names = new Set(rows.map((row) => row["wirespan.subnet.name"]));
+      assert.deepEqual([...names], ["10.213.0.0/24", "six"]);
+      assert.ok(rows.length % 2 === 0);
+    });
+
+    it("prints the unit that is asked for", async () => {
+      await using net = await pair();
+      const netns = `plugins.tcpsubnet.filter.include.netns=${inodeOf(net.a)}`;
+      const args = ["trace", "tcpsubnet", "-f", "k", "--wide", "10.213.0.0/24=wire", "--set", netns];
+      await using agent = await startAgent(args);
+      await run(net.a, "n1", { address: addresses.b, server: net.b });
+      const { stdout } = await agent.stop();
+      const shown = stdout.filter((line) => line.startsWith("wire")).map((line) => line.split(/ +/));
+      const [, ...numbers] = shown.find(([, sent]) => sent !== "0") ?? [];
+      assert.deepEqual(numbers, ["8", "4", "1", "0"]);
+      assert.match(stdout[1] ?? "", /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\]$/);
+    });
+
+    it("names a block that is none, with its place, and a unit that there is not", async () => {
+      await assert.rejects(
+        startAgent(["trace", "tcpsubnet", "10.0.0.0/8=corp,10.0.0.0/40"]),
+        /ended with 2 .*\n.*\n.*plugins\.tcpsubnet\.subnets: entry 2: "10\.0\.0\.0\/40": the prefix length/,
+      );
+      await assert.rejects(startAgent(["trace", "tcpsubnet", "-f", "g"]), /ended with 2 [\s\S]*not "g"/);
+    });
+  });
+});

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import type { TableRows } from "../../core/wire.ts";
+import { ProcessRows } from "./process-rows.ts";
+import { Top } from "./top.ts";
+import type { ProcessKey, Task, Usage } from "./wire.gen.ts";
+
+/** What the kernel's table holds: bytes sent by pid and span of time. */
+class Table implements TableRows<ProcessKey, Usage> {
+  readonly rows = new Map<string, number>();
+  #at: string | undefined;
+
+  *[Symbol.iterator](): Generator<readonly [ProcessKey, Usage]> {
+    for (const [row, sentBytes] of this.rows) {
+      const [pid = 0, span = 0] = row.split("/").map(Number);
+      const task: Task = {
+        ...{ pid, tid: pid, uid: 0, cgroups: 0, cgroupId: 1 },
+        ...{ startedAt: 5, comm: "worker", exe: "worker" },
+      };
+      this.#at = row;
+      yield [
+        { pid, span, startedAt: 5, exe: "worker" },
+        { sentBytes, receivedBytes: 0, task },
+      ];
+    }
+  }
+
+  perCpu(): never {
+    throw new Error("not of this table");
+  }
+
+  remove(): void {
+    if (this.#at !== undefined) this.rows.delete(this.#at);
+  }
+}
+
+describe("rows of processes", () => {
+  it("count for what was added since they were read, and leave when nobody writes them any more", () => {
+    const top = new Top<Task>(10);
+    const rows = new ProcessRows(top);
+    const table = new Table();
+    const sent = () => {
+      rows.read(table);
+      top.settle({ sec: 0, nsec: 0 });
+      return top.shares.map((share) => [share.who.pid, share.sent]);
+    };
+    table.rows.set("1/7", 100);
+    assert.deepEqual(sent(), [[1, 100]]);
+    table.rows.set("1/7", 130).set("2/7", 5);
+    assert.deepEqual(sent(), [
+      [1, 130],
+      [2, 5],
+    ]);
+    table.rows.set("1/8", 20);
+    sent();
+    // A program may still be at it that began in span 7.
+    table.rows.set("1/7", 131).set("2/9", 1);
+    assert.deepEqual(sent(), [
+      [1, 151],
+      [2, 6],
+    ]);
+    assert.deepEqual([...table.rows.keys()], ["1/7", "2/7", "1/8", "2/9"]);
+    assert.deepEqual(sent(), [
+      [1, 151],
+      [2, 6],
+    ]);
+    assert.deepEqual([...table.rows.keys()], ["1/8", "2/9"]);
+    assert.deepEqual(sent(), [
+      [1, 151],
+      [2, 6],
+    ]);
+  });
+
+  it("add what there was no row for to the rest, once", () => {
+    const top = new Top<Task>(10);
+    const rows = new ProcessRows(top);
+    rows.readRest({ sent: 10, received: 4 });
+    rows.readRest({ sent: 10, received: 4 });
+    rows.readRest({ sent: 15, received: 4 });
+    assert.deepEqual(top.rest, { sent: 15, received: 4 });
+  });
+});

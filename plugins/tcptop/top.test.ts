@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type Share, Top } from "./top.ts";
+
+const at = (sec: number) => ({ sec, nsec: 0 });
+const names = (top: Top<string>) => top.shares.map(({ who }) => who).sort();
+
+/** One collection in which these sent so much. */
+function collect(top: Top<string>, sec: number, sent: Readonly<Record<string, number>>): void {
+  for (const [who, bytes] of Object.entries(sent)) top.add(who, who, { sent: bytes, received: 0 });
+  top.settle(at(sec));
+}
+
+describe("the processes that move most", () => {
+  it("have a series each, the largest first, and all others one", () => {
+    const top = new Top<string>(2);
+    collect(top, 1, { small: 1, large: 30, middle: 20, idle: 0 });
+    assert.deepEqual(names(top), ["large", "middle"]);
+    assert.deepEqual(top.rest, { sent: 1, received: 0 });
+  });
+
+  it("begin at zero when they come, counted from the collection before", () => {
+    const top = new Top<string>(2);
+    collect(top, 1, { a: 5 });
+    collect(top, 2, { b: 7 });
+    assert.deepEqual(top.shares, [
+      { who: "a", start: undefined, sent: 5, received: 0, idle: 1, average: 4.5 },
+      { who: "b", start: at(1), sent: 7, received: 0, idle: 0, average: 7 },
+    ]);
+  });
+
+  it("give their place to one that moves more than twice as much, which takes nothing with it", () => {
+    const top = new Top<string>(1);
+    collect(top, 1, { a: 100 });
+    collect(top, 2, { a: 100, b: 200 });
+    assert.deepEqual([names(top), top.rest.sent], [["a"], 200]);
+    collect(top, 3, { a: 100, b: 201 });
+    assert.deepEqual(names(top), ["b"]);
+    assert.deepEqual([top.shares[0]?.sent, top.shares[0]?.start], [201, at(2)]);
+    assert.equal(top.rest.sent, 300, "b's bytes of before, and a's of the collection that it left in");
+  });
+
+  it("begin anew when they come back", () => {
+    const top = new Top<string>(1);
+    collect(top, 1, { a: 100 });
+    collect(top, 2, { b: 1000 });
+    collect(top, 3, { a: 9000 });
+    assert.deepEqual([names(top), top.shares[0]?.sent, top.shares[0]?.start], [["a"], 9000, at(2)]);
+  });
+
+  it("leave when they move nothing for 30 collections", () => {
+    const top = new Top<string>(5);
+    collect(top, 1, { a: 100 });
+    for (let i = 2; i < 31; i++) collect(top, i, { a: 0 });
+    assert.deepEqual(names(top), ["a"]);
+    collect(top, 31, {});
+    assert.deepEqual(names(top), []);
+    assert.equal(top.rest.sent, 0);
+  });
+
+  it("lose no byte and no sum goes back, whoever comes and goes", () => {
+    const moved = fc.dictionary(fc.constantFrom("a", "b", "c", "d", "e", "f"), fc.nat(1000));
+    const run = (limit: number, collections: readonly Readonly<Record<string, number>>[]) => {
+      const top = new Top<string>(limit);
+      const ended: number[] = [];
+      let before: readonly Share<string>[] = [];
+      let rest = 0;
+      let total = 0;
+      for (const [i, sent] of collections.entries()) {
+        collect(top, i + 1, sent);
+        total += Object.values(sent).reduce((sum, bytes) => sum + bytes, 0);
+        const shares = top.shares.map((share) => ({ ...share }));
+        assert.ok(shares.length <= limit);
+        for (const old of before) {
+          const now = shares.find(({ who, start }) => who === old.who && start === old.start);
+          if (now) assert.ok(now.sent >= old.sent);
+          else ended.push(old.sent);
+        }
+        assert.ok(top.rest.sent >= rest);
+        rest = top.rest.sent;
+        before = shares;
+        const living = shares.reduce((sum, share) => sum + share.sent, 0);
+        const past = ended.reduce((sum, bytes) => sum + bytes, 0);
+        assert.equal(living + past + rest, total);
+      }
+    };
+    fc.assert(fc.property(fc.integer({ min: 1, max: 4 }), fc.array(moved, { maxLength: 80 }), run));
+  });
+});
