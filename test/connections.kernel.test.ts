@@ -1,8 +1,10 @@
 // The core's account of connections: that it is complete, and what it knows of those older than itself.
 import assert from "node:assert/strict";
+import { type ChildProcess as Server, spawn } from "node:child_process";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { inodeOf } from "./ends.ts";
-import { Netns, needsRoot } from "./netns.ts";
-import { skip } from "./skip.ts";
+import { end, Netns, needsRoot, output } from "./netns.ts";
 import { addresses, pair } from "./topology.ts";
 import { type Kept, type Watch, watch } from "./watch.ts";
 import { build, one, run, start } from "./workload.ts";
@@ -56,7 +58,8 @@ describe("connections", function () {
     assert.deepEqual([up, down], [20_000, 0]);
     const ids = new Set(seen.spans.map(({ traceId, spanId }) => traceId + spanId));
     assert.equal(ids.size, seen.spans.length);
-    assert.equal(seen.counters().seen_spans, seen.spans.length + lost());
+    // Others' connections end meanwhile.
+    await seen.until("closed account", () => seen.counters().seen_spans === seen.spans.length + lost());
   });
 
   it("are lost only where the ring is full, and are counted then", async () => {
@@ -84,9 +87,9 @@ describe("connections", function () {
       const [client, server] = [one(lines, "end", "client"), one(lines, "end", "server")];
       for (const line of [client, server]) {
         const outbound = line.role === "client";
-        const end = ends.find(({ attributes }) => attributes["process.pid"] === line.pid);
-        assert.ok(end, `${line.role} has an owner`);
-        const { attributes } = end;
+        const found = ends.find(({ attributes }) => attributes["process.pid"] === line.pid);
+        assert.ok(found, `${line.role} has an owner`);
+        const { attributes } = found;
         assert.equal(attributes[DIRECTION], outbound ? "outbound" : "inbound");
         assert.equal(attributes["wirespan.connection.start_unknown"], true);
         assert.equal(attributes["wirespan.process.source"], "holder");
@@ -101,7 +104,87 @@ describe("connections", function () {
     });
   }
 
-  it("that waited to be accepted when the agent came are met at their first use", async function () {
-    skip(this, "x");
+  it("that waited to be accepted when the agent came are met at their first use", async () => {
+    await using netns = await Netns.create();
+    await using queued = await start(netns, "queued", { up: 100, down: 45 });
+    await queued.until("opened");
+    await using seen = await watch(["tcplife"]);
+    queued.goOn();
+    const lines = await queued.done();
+    await seen.until("both ends", () => of(seen, netns).length >= 2);
+    const ends = of(seen, netns);
+    assert.equal(ends.length, 2);
+    const server = one(lines, "end", "server");
+    const accepted = ends.find(({ attributes }) => attributes["process.pid"] === server.pid);
+    assert.ok(accepted);
+    const { attributes } = accepted;
+    assert.equal(attributes[DIRECTION], "inbound");
+    assert.equal(attributes["wirespan.process.source"], "io");
+    assert.equal(attributes["wirespan.connection.start_unknown"], true);
+    assert.deepEqual([attributes[SENT], attributes[RECEIVED]], [45, 100]);
+    assert.equal(ends[0]!.traceId, ends[1]!.traceId);
+  });
+
+  describe("of the agent itself", () => {
+    let server: Server;
+    let port: number;
+
+    /** A collector in another process: what the agent sends to. */
+    beforeEach(async () => {
+      const code = `require("node:net").createServer((s) => s.resume().on("end", () => s.end()))
+        .listen(0, "127.0.0.1", function () { console.log(this.address().port); });`;
+      server = spawn(process.execPath, ["-e", code], { stdio: ["pipe", "pipe", "inherit"] });
+      port = Number(String((await once(server.stdout!, "data"))[0]));
+    });
+
+    afterEach(() => end(server));
+
+    async function send(): Promise<void> {
+      const socket = connect(port, "127.0.0.1");
+      socket.end("telemetry");
+      await once(socket.resume(), "close");
+    }
+
+    const ours = (seen: Watch) =>
+      seen.spans.filter(({ attributes }) =>
+        [attributes["network.local.port"], attributes["network.peer.port"]].includes(port),
+      );
+
+    it("are left out at both ends, and counted", async () => {
+      await using seen = await watch(["tcplife"]);
+      const before = seen.counters().excluded_self ?? 0;
+      for (let i = 0; i < 10; i++) await send();
+      await seen.until("account", () => (seen.counters().excluded_self ?? 0) - before >= 20);
+      assert.equal((seen.counters().excluded_self ?? 0) - before, 20);
+      assert.deepEqual(ours(seen), []);
+    });
+
+    it("are left out where the agent is the one who accepts", async () => {
+      await using seen = await watch(["tcplife"]);
+      const listener = createServer((socket) => socket.resume().on("end", () => socket.end()));
+      await once(listener.listen(0, "127.0.0.1"), "listening");
+      const own = (listener.address() as AddressInfo).port;
+      const code = `require("node:net").connect(${own}, "127.0.0.1").end("scrape").resume();`;
+      await output(process.execPath, ["-e", code]);
+      listener.close();
+      const of = () =>
+        seen.spans.filter(({ attributes: a }) =>
+          [a["network.local.port"], a["network.peer.port"]].includes(own),
+        );
+      await seen.until("the other's end", () => of().length > 0 && seen.counters().excluded_self === 1);
+      assert.deepEqual(
+        of().map(({ attributes }) => attributes[DIRECTION]),
+        ["outbound"],
+      );
+    });
+
+    it("are told where that is asked for", async () => {
+      await using seen = await watch(["tcplife"], { "self.exclude": "false" });
+      await send();
+      await seen.until("both ends", () => ours(seen).length >= 2);
+      const pids = ours(seen).map(({ attributes }) => attributes["process.pid"]);
+      assert.deepEqual(new Set(pids), new Set([process.pid, server.pid]));
+      assert.equal(seen.counters().excluded_self, 0);
+    });
   });
 });

@@ -3,9 +3,9 @@
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include "claim.h"
 #include "conn.h"
 #include "connection.h"
+#include "counted.h"
 #include "filter.h"
 #include "histogram.h"
 #include "wire.h"
@@ -61,19 +61,13 @@ struct {
 	__type(value, struct life);
 } blank SEC(".maps");
 
-/* What of a living connection is in the sums already; there from its first sweep to its close. */
-struct counted {
-	u64 sent_bytes;
-	u64 received_bytes;
-	u64 reported_at;
-};
-
+/* When a living connection was last reported. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct counted);
-} counts SEC(".maps");
+	__type(value, u64);
+} reports SEC(".maps");
 
 static __always_inline struct life *row_of(const struct conn *c)
 {
@@ -104,12 +98,11 @@ static __always_inline struct life *row_of(const struct conn *c)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_close, struct sock *sk, int old, int new)
 {
-	u64 duration, sent, received;
-	struct counted *counted;
-	struct traffic traffic;
+	struct counted moved;
 	struct tcp_sock *tp;
 	struct life *life;
 	struct conn *c;
+	u64 duration;
 
 	if (new != TCP_CLOSE || old == TCP_LISTEN || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
@@ -124,25 +117,14 @@ int BPF_PROG(on_close, struct sock *sk, int old, int new)
 	life = row_of(c);
 	if (!life)
 		return 0;
-	read_traffic(&traffic, tp, c, old);
-	full_barrier();
-	counted = bpf_sk_storage_get(&counts, sk, NULL, 0);
-	if (counted) {
-		sent = claim(&counted->sent_bytes, traffic.sent_bytes);
-		received = claim(&counted->received_bytes, traffic.received_bytes);
-		/* The socket may connect again, and then counts from zero. */
-		bpf_sk_storage_delete(&counts, sk);
-	} else {
-		sent = traffic.sent_bytes - c->sent_before;
-		received = traffic.received_bytes - c->received_before;
-	}
+	count_closed(&moved, sk, c, tp, old);
 	__sync_fetch_and_add(&life->connections, 1);
-	__sync_fetch_and_add(&life->sent_bytes, sent);
-	__sync_fetch_and_add(&life->received_bytes, received);
+	__sync_fetch_and_add(&life->sent_bytes, moved.sent_bytes);
+	__sync_fetch_and_add(&life->received_bytes, moved.received_bytes);
 	if (!c->before_start)
 		histogram_add_shared(&life->duration, duration);
-	if (traffic.srtt_us)
-		histogram_add_shared(&life->rtt, (u64)traffic.srtt_us * 1000);
+	if (tp->srtt_us)
+		histogram_add_shared(&life->rtt, (u64)(tp->srtt_us >> 3) * 1000);
 	return 0;
 }
 
@@ -156,59 +138,55 @@ struct {
 	__type(value, struct connection);
 } scratch SEC(".maps");
 
+static __always_inline bool is_due(struct sock *sk, const struct conn *c, u64 now)
+{
+	u64 *reported_at;
+
+	if (!checkpoint_ns || now - c->opened_at < checkpoint_ns)
+		return false;
+	reported_at = bpf_sk_storage_get(&reports, sk, (void *)&c->opened_at,
+					 BPF_SK_STORAGE_GET_F_CREATE);
+	if (!reported_at || now - *reported_at < checkpoint_ns)
+		return false;
+	*reported_at = now;
+	return true;
+}
+
 /* Living connections, in every network namespace: adds what moved since the last time. */
 SEC("iter/bpf_sk_storage_map")
 int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;
 	struct conn *c = ctx->value;
-	u64 now = bpf_ktime_get_boot_ns(), age;
+	u64 now = bpf_ktime_get_boot_ns();
 	struct connection *report;
-	struct counted *counted;
-	struct traffic traffic;
+	struct counted moved, so_far;
 	struct tcp_sock *tp;
 	struct life *life;
-	u32 zero = 0, state;
+	u32 zero = 0;
 
 	if (!sk || !c || c->excluded || c->closed_at || !c->established_at)
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp || !passes(c, now - c->opened_at))
 		return 0;
-	counted = bpf_sk_storage_get(&counts, sk, NULL, 0);
-	if (!counted) {
-		struct counted met = {
-			.sent_bytes = c->sent_before,
-			.received_bytes = c->received_before,
-			.reported_at = c->opened_at,
-		};
-
-		counted = bpf_sk_storage_get(&counts, sk, &met, BPF_SK_STORAGE_GET_F_CREATE);
-		full_barrier();
-		/* A close that has not found the mark has added everything. */
-		if (counted && *(volatile u64 *)&c->closed_at) {
-			bpf_sk_storage_delete(&counts, sk);
-			return 0;
+	if (count_living(&moved, sk, c)) {
+		life = row_of(c);
+		if (life) {
+			__sync_fetch_and_add(&life->sent_bytes, moved.sent_bytes);
+			__sync_fetch_and_add(&life->received_bytes, moved.received_bytes);
 		}
 	}
-	if (!counted)
-		return 0;
-	state = sk->__sk_common.skc_state;
-	read_traffic(&traffic, tp, c, state);
-	life = row_of(c);
-	if (life) {
-		__sync_fetch_and_add(&life->sent_bytes, claim(&counted->sent_bytes, traffic.sent_bytes));
-		__sync_fetch_and_add(&life->received_bytes, claim(&counted->received_bytes, traffic.received_bytes));
-	}
-	age = now - counted->reported_at;
-	if (!checkpoint_ns || age < checkpoint_ns)
+	if (!is_due(sk, c, now))
 		return 0;
 	report = bpf_map_lookup_elem(&scratch, &zero);
 	if (!report)
 		return 0;
-	counted->reported_at = now;
 	report->wanted = plugin_bit;
-	read_connection(report, SPAN_CONNECTION, c, tp, state);
+	read_connection(report, SPAN_CONNECTION, c, tp, sk->__sk_common.skc_state);
+	read_living(&so_far, tp, c);
+	report->traffic.sent_bytes = so_far.sent_bytes;
+	report->traffic.received_bytes = so_far.received_bytes;
 	bpf_seq_write(ctx->meta->seq, report, sizeof(*report));
 	return 0;
 }

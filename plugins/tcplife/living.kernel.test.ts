@@ -1,0 +1,206 @@
+// What tcplife sums and reports of connections while they live: each byte once, whatever comes between.
+import assert from "node:assert/strict";
+import { copyFileSync, linkSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Metric, Point } from "../../core/signals.ts";
+import { inodeOf } from "../../test/ends.ts";
+import { Netns, needsRoot } from "../../test/netns.ts";
+import { type Watch, watch } from "../../test/watch.ts";
+import { build, one, pick, run, start } from "../../test/workload.ts";
+
+const IO = "wirespan.tcp.io";
+const CLOSED = "wirespan.tcp.connection.closed";
+
+/** tcplife for one namespace alone, so that its sums are the test's own. */
+function watchOnly(netns: Netns, settings: Readonly<Record<string, string>> = {}): Promise<Watch> {
+  return watch(["tcplife"], {
+    "plugins.tcplife.filter.include.netns": String(inodeOf(netns)),
+    ...settings,
+  });
+}
+
+function points(metrics: readonly Metric[], name: string): readonly Point[] {
+  return metrics.filter(({ spec }) => spec.name === name).flatMap((metric) => metric.points);
+}
+
+/** Sums over all series, the overflow's too. */
+function sum(found: readonly Point[]): number {
+  return found.reduce((all, { value }) => all + (typeof value === "number" ? value : value.count), 0);
+}
+
+interface Moved {
+  readonly sent: number;
+  readonly received: number;
+}
+
+function io(metrics: readonly Metric[]): Moved {
+  const of = (direction: string) =>
+    sum(points(metrics, IO).filter(({ attributes }) => attributes["network.io.direction"] === direction));
+  return { sent: of("transmit"), received: of("receive") };
+}
+
+/** Collects until that much has moved; throws where it is ever more. */
+async function untilMoved(seen: Watch, expected: Moved): Promise<void> {
+  for (const end = performance.now() + 20_000; performance.now() < end; await delay(20)) {
+    const found = io(await seen.collect());
+    if (found.sent === expected.sent && found.received === expected.received) return;
+    assert.ok(found.sent <= expected.sent && found.received <= expected.received, JSON.stringify(found));
+  }
+  assert.deepEqual(io(await seen.collect()), expected);
+}
+
+describe("tcplife's sums", function () {
+  this.timeout(120_000);
+  let netns: Netns;
+
+  before(async function () {
+    needsRoot(this);
+    await build();
+  });
+
+  beforeEach(async () => {
+    netns = await Netns.create();
+  });
+
+  afterEach(() => netns[Symbol.asyncDispose]());
+
+  it("hold living connections' bytes, and at the close only what is new", async () => {
+    await using seen = await watchOnly(netns);
+    await using held = await start(netns, "n25", { up: 100, later: 23, down: 45 });
+    await held.until("opened");
+    await untilMoved(seen, { sent: 100, received: 100 });
+    for (const { attributes } of points(await seen.collect(), IO)) {
+      assert.equal(attributes["wirespan.tcp.close.reason"], "none");
+    }
+    assert.equal(sum(points(await seen.collect(), CLOSED)), 0);
+    held.goOn();
+    await held.done();
+    await untilMoved(seen, { sent: 168, received: 168 });
+    const reasons = points(await seen.collect(), CLOSED).map(({ attributes, value }) => [
+      attributes["wirespan.tcp.close.reason"],
+      attributes["process.executable.name"],
+      value,
+    ]);
+    assert.deepEqual(reasons.sort(), [
+      ["fin_local", "pcli", 1],
+      ["fin_remote", "psrv", 1],
+    ]);
+  });
+
+  it("leave out what was moved before the agent came", async () => {
+    await using held = await start(netns, "n25", { up: 100, later: 23, down: 45 });
+    await held.until("opened");
+    await delay(100); // the acknowledgement may be a delayed one
+    await using seen = await watchOnly(netns);
+    await untilMoved(seen, { sent: 0, received: 0 });
+    held.goOn();
+    await held.done();
+    await untilMoved(seen, { sent: 68, received: 68 });
+  });
+
+  it("count each byte once while connections close under the sweep", async () => {
+    await using seen = await watchOnly(netns);
+    const workload = run(netns, "n1", { count: 2000, delay: 0 });
+    const burst = run(netns, "n23", { count: 5000, up: 7 });
+    let done = false;
+    const all = Promise.all([workload, burst]).finally(() => {
+      done = true;
+    });
+    let sweeps = 0;
+    let before: Moved = { sent: 0, received: 0 };
+    for (; !done; sweeps++) {
+      const now = io(await seen.collect());
+      assert.ok(now.sent >= before.sent && now.received >= before.received, "sums only grow");
+      before = now;
+    }
+    const [lines, summary] = await all;
+    assert.ok(sweeps > 20, `${sweeps} sweeps`);
+    const sent = pick(lines, "end").reduce((bytes, line) => bytes + line.sent, 0);
+    assert.equal(sent, 2000 * 1500);
+    const bytes = sent + one(summary, "summary", "client").sent;
+    await untilMoved(seen, { sent: bytes, received: bytes });
+    assert.equal(sum(points(await seen.collect(), CLOSED)), 2 * 7000);
+    assert.equal(sum(points(await seen.collect(), "wirespan.tcp.connection.duration")), 2 * 7000);
+  });
+
+  it("have a series for what finds no room in the kernel's table", async () => {
+    const many = 2100;
+    await using seen = await watchOnly(netns, {
+      "plugins.tcplife.filter.include.direction": "outbound",
+      "metrics.maxSeries": "100000",
+    });
+    await using server = await start(netns, "n23", { count: 0 });
+    await server.done();
+    const folder = mkdtempSync(join(tmpdir(), "wirespan-names-"));
+    try {
+      mkdirSync(join(folder, "bin"));
+      copyFileSync("/bin/bash", join(folder, "bin/1"));
+      for (let i = 2; i <= many; i++) linkSync(join(folder, "bin/1"), join(folder, `bin/${i}`));
+      // Nobody listens: attempts are rows too.
+      const each = '"$i" -c ": >/dev/tcp/127.0.0.1/9" 2>/dev/null';
+      await netns.run("bash", "-c", `for i in ${folder}/bin/*; do ${each}; done; true`);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+    await seen.until("all attempts", () => seen.spans.length >= many);
+    const closed = points(await seen.collect(), CLOSED);
+    assert.equal(sum(closed), many);
+    const [overflow, ...others] = closed.filter(({ attributes }) => attributes["otel.metric.overflow"]);
+    assert.deepEqual(others, []);
+    assert.ok(overflow);
+    assert.equal(overflow.value, seen.engine.accounts().tcplife?.overflows);
+  });
+});
+
+describe("tcplife's checkpoints", function () {
+  this.timeout(60_000);
+
+  before(async function () {
+    needsRoot(this);
+    await build();
+  });
+
+  async function held(settings: Readonly<Record<string, string>>, ms: number): Promise<Watch> {
+    await using netns = await Netns.create();
+    await using seen = await watchOnly(netns, settings);
+    await using running = await start(netns, "n25", { up: 100, later: 23, down: 45 });
+    await running.until("opened");
+    for (const end = performance.now() + ms; performance.now() < end; await delay(20)) await seen.collect();
+    running.goOn();
+    await running.done();
+    await seen.until("both ends", () => seen.spans.length >= 2);
+    const reported = seen.events.length;
+    await seen.collect();
+    assert.equal(seen.events.length, reported, "what is closed is reported no more");
+    return seen;
+  }
+
+  it("tell of each living end again and again, in its trace", async () => {
+    const { spans, events } = await held({ "plugins.tcplife.checkpoint": "200ms" }, 1000);
+    assert.equal(spans.length, 2);
+    for (const span of spans) {
+      const own = events.filter(({ spanId }) => spanId === span.spanId);
+      // One for each 200 ms, later by up to a sweep each.
+      assert.ok(own.length >= 2 && own.length <= 6, `${own.length} checkpoints`);
+      for (const { name, traceId, attributes } of own) {
+        assert.equal(name, "wirespan.tcp.connection.checkpoint");
+        assert.equal(traceId, span.traceId);
+        assert.equal(attributes["process.pid"], span.attributes["process.pid"]);
+        assert.equal(attributes["wirespan.connection.id"], span.attributes["wirespan.connection.id"]);
+      }
+      const outbound = span.attributes["wirespan.connection.direction"] === "outbound";
+      const { attributes } = own.at(-1)!;
+      const [sent, received] = outbound ? [100, 0] : [0, 100];
+      assert.equal(attributes["wirespan.tcp.bytes_sent"], sent);
+      assert.equal(attributes["wirespan.tcp.bytes_received"], received);
+    }
+    assert.equal(events.length, events.filter(({ spanId }) => spans.some((s) => s.spanId === spanId)).length);
+  });
+
+  it("tell nothing of what is younger, nor where they are switched off", async () => {
+    assert.deepEqual((await held({ "plugins.tcplife.checkpoint": "10s" }, 300)).events, []);
+    assert.deepEqual((await held({ "plugins.tcplife.checkpoint": "0s" }, 300)).events, []);
+  });
+});
