@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-verb=${1:?usage: tools/run.sh agent|test|unit|native|build|check|gen|backends [ARGS]}
+verb=${1:?usage: tools/run.sh agent|test|unit|native|build|check|gen|bench|backends [ARGS]}
 shift
 case $(uname -m) in
   x86_64) arch=x64 ;;
@@ -37,7 +37,7 @@ end_setup() { # end_setup STATUS
 
 case $verb in
   unit | check | backends) setup packages ;;
-  agent | build | gen) setup everything ;;
+  agent | build | gen | bench) setup everything ;;
   test | native) setup tests ;;
   *)
     echo "wirespan: tools/run.sh does not know the verb $verb" >&2
@@ -61,5 +61,6 @@ case $verb in
     "$node" core/main.ts config schema >config/wirespan.schema.json.part
     mv config/wirespan.schema.json.part config/wirespan.schema.json
     ;;
+  bench) exec "$node" bench/main.ts "$@" ;;
   backends) exec "$node" tools/backends.ts "$@" ;;
 esac

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// Programs that do nothing: what it costs to be called at all.
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(empty_state, void *sk, int old, int new)
+{
+	return 0;
+}
+
+SEC("tp_btf/softirq_entry")
+int BPF_PROG(empty_entry, unsigned int vector)
+{
+	return 0;
+}
+
+SEC("tp_btf/softirq_exit")
+int BPF_PROG(empty_exit, unsigned int vector)
+{
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

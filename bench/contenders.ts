@@ -1,0 +1,131 @@
+// What can be watched with: nothing, programs that do nothing, us, and libbpf-tools.
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { bpf as coreBpf } from "../bpf/conn.gen.ts";
+import { load, selection } from "../core/cli/setup.ts";
+import { Engine } from "../core/engine.ts";
+import type { Sink } from "../core/signals.ts";
+import { native } from "../native/index.ts";
+import { end } from "../test/netns.ts";
+
+const root = join(import.meta.dirname, "..");
+
+/** The CPU that watches; CPU 1 is for what is watched. */
+export const OUR_CPU = 0;
+export const STORM_CPU = 1;
+
+export interface Runs {
+  /** Where it hooks; empty where that is not known. */
+  readonly hook: string;
+  readonly count: number;
+  readonly ns: number;
+}
+
+/** Something that watches, until it is stopped. */
+export interface Watching {
+  /** Runs of its programs so far; times only while statistics are on. */
+  runs(): readonly Runs[];
+  stop(): Promise<void>;
+}
+
+export interface Contender {
+  readonly name: string;
+  start(): Promise<Watching>;
+}
+
+export const nothing: Contender = {
+  name: "nothing",
+  start: async () => ({ runs: () => [], stop: async () => {} }),
+};
+
+const HOOKS: Readonly<Record<string, string>> = {
+  empty_state: "tp_btf/inet_sock_set_state",
+  empty_entry: "tp_btf/softirq_entry",
+  empty_exit: "tp_btf/softirq_exit",
+};
+
+export function empty(...programs: string[]): Contender {
+  return {
+    name: "empty program",
+    async start() {
+      execFileSync("make", ["-s", "-C", root, "bench/bpf/empty.bpf.o"], {
+        stdio: ["ignore", "ignore", "inherit"],
+      });
+      const object = await native.load("empty", readFileSync(join(root, "bench/bpf/empty.bpf.o")), {
+        programs,
+      });
+      for (const program of programs) object.attach(program);
+      return {
+        runs: () =>
+          object.programs().map((p) => ({ hook: HOOKS[p.name]!, count: p.runCount, ns: p.runTimeNs })),
+        stop: async () => object.close(),
+      };
+    },
+  };
+}
+
+const log = { debug() {}, info() {}, warn: console.warn, error: console.error };
+const forget: Sink = { span() {}, event() {}, metrics() {} };
+
+/** The engine in this process, its signals forgotten. */
+export function ours(name: string, plugins: readonly string[]): Contender {
+  return {
+    name,
+    async start() {
+      const { config, plugins: found } = await load(undefined, selection(plugins, "bench"));
+      const engine = await Engine.attach({ config, plugins: found, native, log });
+      const [failed] = engine.failed;
+      if (failed) throw failed.error;
+      engine.run(forget);
+      const hookOf = ({ owner, name: program }: { owner: string; name: string }) =>
+        (found.find((p) => p.name === owner)?.bpf ?? coreBpf).programs[program as never] as string;
+      return {
+        runs: () => engine.programs().map((p) => ({ hook: hookOf(p), count: p.runCount, ns: p.runTimeNs })),
+        stop: async () => engine.close(),
+      };
+    },
+  };
+}
+
+/** Run statistics of the BPF programs that a process holds, as its descriptors tell them. */
+function programsOf(pid: number): Runs[] {
+  const folder = `/proc/${pid}/fdinfo`;
+  return readdirSync(folder).flatMap((fd) => {
+    const info = readFileSync(join(folder, fd), "utf8");
+    const [, ns] = /^run_time_ns:\s*(\d+)$/m.exec(info) ?? [];
+    const [, count] = /^run_cnt:\s*(\d+)$/m.exec(info) ?? [];
+    return ns === undefined ? [] : [{ hook: "", count: Number(count), ns: Number(ns) }];
+  });
+}
+
+/** Where a tool of libbpf-tools lies; undefined where it is not installed. */
+export function libbpfTool(name: string): string | undefined {
+  return [`/usr/sbin/${name}`, `/usr/bin/${name}`].find((path) => existsSync(path));
+}
+
+/** A tool of libbpf-tools; it finds tracefs in a mount namespace of its own. */
+export function tool(path: string, ...args: string[]): Contender {
+  const mount = "mount -t tracefs none /sys/kernel/tracing";
+  const name = `libbpf-tools ${path.split("/").at(-1)}`;
+  return {
+    name,
+    async start() {
+      const words = ["--mount", "sh", "-c", `${mount}; exec taskset -c ${OUR_CPU} "$@"`, "sh", path, ...args];
+      const child: ChildProcess = spawn("unshare", words, { stdio: ["ignore", "ignore", "pipe"] });
+      let said = "";
+      child.stderr?.on("data", (data) => {
+        said += data;
+      });
+      const pid = child.pid!;
+      for (let waited = 0; programsOf(pid).length === 0; waited += 50) {
+        if (child.exitCode !== null || waited > 10_000) throw new Error(`${name} did not start: ${said}`);
+        await sleep(50);
+      }
+      // Loaded; attached a moment later.
+      await sleep(300);
+      return { runs: () => programsOf(pid), stop: () => end(child) };
+    },
+  };
+}

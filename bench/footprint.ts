@@ -1,0 +1,135 @@
+// What the agent takes to start, and what it takes while nothing happens.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { installedPlugins } from "../core/discover.ts";
+import { type Agent, startAgent } from "../test/agent.ts";
+import type { Netns } from "../test/netns.ts";
+import { OtlpSink } from "../test/otlp-sink.ts";
+import { run } from "../test/workload.ts";
+import { median, type Row } from "./figures.ts";
+
+/** CPU milliseconds that a process has used, its threads and its kernel side included. */
+function cpuOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+  // utime and stime, in ticks of 10 ms; schedstat is exact but of the main thread alone.
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** Megabytes; `kind` as in /proc/pid/smaps_rollup. */
+function memoryOf(pid: number, kind: "Rss" | "Pss"): number {
+  const [, kilobytes] = new RegExp(`^${kind}: +(\\d+)`, "m").exec(
+    readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"),
+  )!;
+  return Number(kilobytes) / 1024;
+}
+
+/** CPU milliseconds from exec to the end of the shortest program that Node can run. */
+async function nodeAlone(): Promise<number> {
+  const child = spawn(process.execPath, ["-e", "process.stdout.write('.'); setInterval(() => {}, 1000)"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  await once(child.stdout, "data");
+  const cpu = cpuOf(child.pid!);
+  child.kill("SIGKILL");
+  return cpu;
+}
+
+interface Started {
+  readonly cpu: number;
+  /** Milliseconds from exec to the first request that the backend took. */
+  readonly firstExport: number;
+  readonly agent: Agent;
+  readonly sink: OtlpSink;
+  readonly folder: string;
+}
+
+/** What else the machine does is left out in the kernel. */
+async function start(netns: Netns): Promise<Started> {
+  const { ino } = statSync(netns.path);
+  const sink = await OtlpSink.start("grpc");
+  const folder = mkdtempSync(join(tmpdir(), "wirespan-bench-"));
+  const begun = performance.now();
+  const agent = await startAgent([], {
+    // As npm start has it.
+    env: { NODE_COMPILE_CACHE: join(import.meta.dirname, "../node_modules/.cache/wirespan") },
+    config: `version: 1
+control: { socket: "${folder}/control.sock" }
+filter: { include: { netns: ["${ino}"] } }
+exporters: { bench: { type: otlp_grpc, endpoint: "${sink.endpoint}" } }
+`,
+  });
+  const cpu = cpuOf(agent.pid);
+  await run(netns, "n1", { count: 20, delay: 0 });
+  while (sink.received.length === 0) await sleep(5);
+  return { cpu, firstExport: sink.received[0]!.at - begun, agent, sink, folder };
+}
+
+async function stop({ agent, sink, folder }: Started): Promise<void> {
+  await agent.stop();
+  await agent[Symbol.asyncDispose]();
+  await sink.stop();
+  rmSync(folder, { recursive: true });
+}
+
+export async function footprintRows(netns: Netns, rounds: number, idleSeconds: number): Promise<Row[]> {
+  const [cpu, alone, first, rss, pss, idle]: number[][] = [[], [], [], [], [], []];
+  // Fills the cache of compiled code.
+  await stop(await start(netns));
+  for (let round = 0; round < rounds; round++) {
+    alone!.push(await nodeAlone());
+    const started = await start(netns);
+    cpu!.push(started.cpu);
+    first!.push(started.firstExport / 1000);
+    if (round === rounds - 1) {
+      await run(netns, "paced", { rate: 500, seconds: 2 });
+      rss!.push(memoryOf(started.agent.pid, "Rss"));
+      pss!.push(memoryOf(started.agent.pid, "Pss"));
+      await sleep(1000);
+      const before = cpuOf(started.agent.pid);
+      await sleep(idleSeconds * 1000);
+      idle!.push((cpuOf(started.agent.pid) - before) / (idleSeconds * 10));
+    }
+    await stop(started);
+  }
+  const plugins = `${installedPlugins().length} plugins`;
+  return [
+    {
+      measure: `exec to all attached, ${plugins}, CPU`,
+      unit: "ms",
+      ours: cpu!,
+      floor: { name: "node alone", figures: alone! },
+      peers: [],
+      goal: "≤ 150",
+      met: median(cpu!) <= 150,
+    },
+    {
+      measure: "exec to the first OTLP request",
+      unit: "s",
+      ours: first!,
+      peers: [],
+      goal: "≤ 2",
+      met: median(first!) <= 2,
+    },
+    {
+      measure: `RSS after 1,000 connections, ${plugins}`,
+      unit: "MB",
+      ours: rss!,
+      peers: [],
+      goal: "≤ 90",
+      met: median(rss!) <= 90,
+      note: `PSS ${median(pss!).toFixed(0)} MB`,
+    },
+    {
+      measure: `CPU while nothing of it happens, ${idleSeconds} s`,
+      unit: "% of a core",
+      ours: idle!,
+      peers: [],
+      goal: "≤ 0.2",
+      met: median(idle!) <= 0.2,
+    },
+  ];
+}

@@ -1,0 +1,104 @@
+// Nanoseconds in the kernel, by its own run statistics.
+import { installedPlugins } from "../core/discover.ts";
+import { native } from "../native/index.ts";
+import type { Netns } from "../test/netns.ts";
+import { type Contender, empty, libbpfTool, ours, type Runs, tool } from "./contenders.ts";
+import { differences, type Figures, median, type Row, ratios } from "./figures.ts";
+import * as storm from "./storm.ts";
+
+/** The plugins that follow connections, of those that are there. */
+export const CONNECTION_PLUGINS = [
+  "tcplife",
+  "tcpconnlat",
+  "tcpaccept",
+  "tcpconnect",
+  "tcpstates",
+  "tcptracer",
+].filter((name) => installedPlugins().includes(name));
+
+/** Nanoseconds of all programs on the hooks, one run of each. */
+function perRun(before: readonly Runs[], after: readonly Runs[], hooks: readonly string[]): number {
+  let sum = 0;
+  for (const [i, { hook, count, ns }] of after.entries()) {
+    const runs = count - before[i]!.count;
+    if (runs > 0 && (hook === "" || hooks.includes(hook))) sum += (ns - before[i]!.ns) / runs;
+  }
+  if (sum === 0) throw new Error("its programs did not run");
+  return sum;
+}
+
+/** Each contender's figures, taken in turns. */
+async function takeTurns(
+  contenders: readonly Contender[],
+  hooks: readonly string[],
+  rounds: number,
+  load: () => Promise<unknown>,
+): Promise<Map<string, number[]>> {
+  const figures = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
+  const statistics = native.enableStats();
+  try {
+    for (let round = 0; round < rounds; round++) {
+      for (const contender of contenders) {
+        const watching = await contender.start();
+        await load();
+        const before = watching.runs();
+        await load();
+        figures.get(contender.name)!.push(perRun(before, watching.runs(), hooks));
+        await watching.stop();
+      }
+    }
+  } finally {
+    statistics.close();
+  }
+  return figures;
+}
+
+const below = (figures: Figures, most: number) => median(figures) <= most;
+
+export async function stateRows(netns: Netns, rounds: number): Promise<Row[]> {
+  const path = libbpfTool("tcplife");
+  const floor = empty("empty_state");
+  const [one, all] = [ours("tcplife", ["tcplife"]), ours("all", CONNECTION_PLUGINS)];
+  const peer = path === undefined ? undefined : tool(path);
+  const hooks = ["tp_btf/inet_sock_set_state"];
+  const contenders = [floor, one, all, ...(peer ? [peer] : [])];
+  const figures = await takeTurns(contenders, hooks, rounds, () => storm.connections(netns, 300));
+  const of = (contender: Contender) => figures.get(contender.name)!;
+  const row = (measure: string, contender: Contender, share: number): Row => ({
+    measure,
+    unit: "ns a call",
+    ours: of(contender),
+    floor: { name: floor.name, figures: of(floor) },
+    peers: peer ? [{ name: peer.name, figures: of(peer) }] : [],
+    goal: `≤ 1/${share} of libbpf-tools' tcplife${share === 6 ? ", ≤ 4 × empty" : ""}`,
+    ...(peer && {
+      met:
+        below(ratios(of(contender), of(peer)), 1 / share) &&
+        (share !== 6 || below(ratios(of(contender), of(floor)), 4)),
+    }),
+  });
+  return [
+    row("inet_sock_set_state, connections + tcplife", one, 6),
+    row(`inet_sock_set_state, ${CONNECTION_PLUGINS.length} connection plugins`, all, 2),
+  ];
+}
+
+export async function softirqRow(netns: Netns, rounds: number): Promise<Row> {
+  const path = libbpfTool("softirqs");
+  const floor = empty("empty_entry", "empty_exit");
+  const own = ours("softirqs", ["softirqs"]);
+  const peer = path === undefined ? undefined : tool(path, "-d");
+  const hooks = ["tp_btf/softirq_entry", "tp_btf/softirq_exit"];
+  const contenders = [floor, own, ...(peer ? [peer] : [])];
+  const figures = await takeTurns(contenders, hooks, rounds, () => storm.datagrams(netns, 50_000));
+  const net = (contender: Contender) => differences(figures.get(contender.name)!, figures.get(floor.name)!);
+  return {
+    measure: "softirqs, entry + exit, net of empty",
+    unit: "ns",
+    ours: net(own),
+    peers: peer ? [{ name: `${peer.name} -d`, figures: net(peer) }] : [],
+    goal: "≤ 110, ≤ libbpf-tools' softirqs",
+    ...(peer && { met: below(net(own), 110) && median(net(own)) <= median(net(peer)) }),
+    note: `empty ${median(figures.get(floor.name)!).toFixed(0)} ns`,
+  };
+}

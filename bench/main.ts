@@ -1,0 +1,54 @@
+// `npm run bench`: every figure beside its peer and its floor, taken in one run. --quick: under two minutes.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { native } from "../native/index.ts";
+import { Netns, output } from "../test/netns.ts";
+import { connectionRow } from "./connection.ts";
+import { OUR_CPU } from "./contenders.ts";
+import { encodeRows } from "./encode.ts";
+import { markdown, type Row } from "./figures.ts";
+import { footprintRows } from "./footprint.ts";
+import { softirqRow, stateRows } from "./kernel.ts";
+import { readerRow } from "./reader.ts";
+import * as storm from "./storm.ts";
+
+const quick = process.argv.includes("--quick");
+const rounds = quick ? 3 : 9;
+
+if (process.getuid?.() !== 0) {
+  console.error("bench: needs root: it loads BPF programs and makes network namespaces");
+  process.exit(2);
+}
+storm.build();
+// Every thread of this process, so that what watches leaves the measured CPU alone.
+await output("taskset", ["-acp", String(OUR_CPU), String(process.pid)]);
+await using netns = await Netns.create();
+// Else the ports of 127.0.0.0/8 and the memory for TIME_WAIT run out.
+await netns.sysctl({ "net.ipv4.tcp_max_tw_buckets": 500 });
+
+const rows: Row[] = [];
+const parts: readonly [string, () => Promise<readonly Row[]>][] = [
+  ["kernel: connections", () => stateRows(netns, rounds)],
+  ["kernel: softirqs", async () => [await softirqRow(netns, rounds)]],
+  ["connection", async () => [await connectionRow(netns, rounds)]],
+  ["reader", async () => [readerRow(rounds)]],
+  ["start, memory, idle", () => footprintRows(netns, quick ? 3 : 5, quick ? 10 : 60)],
+  ["encoding", () => encodeRows(quick)],
+];
+for (const [name, take] of parts) {
+  process.stderr.write(`bench: ${name}\n`);
+  rows.push(...(await take()));
+}
+
+const { kernel } = native.features();
+const [cpu] = cpus();
+const about = [
+  `Linux ${kernel}, ${cpus().length} × ${cpu?.model.trim()}, Node ${process.version}, ${rounds} rounds.`,
+];
+const text = markdown(rows, about);
+const folder = join(import.meta.dirname, "results");
+mkdirSync(folder, { recursive: true });
+writeFileSync(join(folder, "latest.md"), text);
+writeFileSync(join(folder, "latest.json"), `${JSON.stringify({ about, rows }, null, 1)}\n`);
+console.log(text);

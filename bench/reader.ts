@@ -1,0 +1,115 @@
+// One record of a connection as a JavaScript object, every field read.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { bpf } from "../bpf/conn.gen.ts";
+import { type Layout, readObject } from "../core/btf.ts";
+import type { Cursor } from "../core/wire.ts";
+import { median, type Row } from "./figures.ts";
+
+const RECORDS = 1000;
+const TIMES = 40;
+
+type Read = (words: Uint32Array, bytes: Uint8Array, at: number) => unknown;
+
+/** An object of what every getter gives, nested ones taken once, as source text that is compiled once. */
+function objectOf(cursor: object, name: string): string {
+  const getters = Object.entries(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(cursor)));
+  const fields = getters
+    .filter(([, { get }]) => get)
+    .map(([field]) => {
+      const value: unknown = (cursor as Record<string, unknown>)[field];
+      const isNested = typeof value === "object" && value !== null && !ArrayBuffer.isView(value);
+      if (!isNested) return `${field}: ${name}.${field}`;
+      const inner = `${name}_${field}`;
+      return `${field}: ((${inner}) => (${objectOf(value, inner)}))(${name}.${field})`;
+    });
+  return `{ ${fields.join(", ")} }`;
+}
+
+function generated(words: Uint32Array, bytes: Uint8Array): Read {
+  const record = new bpf.wires.spans.record() as Cursor;
+  record.at(words, bytes, 0);
+  const object = new Function("r", `return ${objectOf(record, "r")};`) as (r: Cursor) => unknown;
+  return (w, b, at) => {
+    record.at(w, b, at);
+    return object(record);
+  };
+}
+
+/** The same by walking the layout, as a reader that is not generated would. */
+function interpreted(layout: Layout, bytes: Uint8Array): Read {
+  const view = new DataView(bytes.buffer);
+  const decoder = new TextDecoder();
+  const read = (l: Layout, at: number): unknown => {
+    switch (l.kind) {
+      case "int":
+        if (l.size === 8) return view.getUint32(at, true) + view.getUint32(at + 4, true) * 4294967296;
+        return l.size === 4
+          ? view.getUint32(at, true)
+          : l.size === 2
+            ? view.getUint16(at, true)
+            : view.getUint8(at);
+      case "bool":
+        return view.getUint8(at) !== 0;
+      case "enum":
+        return l.values.find(([, value]) => value === view.getUint32(at, true))?.[0];
+      case "text": {
+        const field = bytes.subarray(at, at + l.size);
+        return decoder.decode(field.subarray(0, field.indexOf(0)));
+      }
+      case "array":
+        return bytes.subarray(at, at + l.size);
+      case "struct":
+        return Object.fromEntries(l.fields.map((f) => [f.name, read(f.layout, at + f.offset)]));
+    }
+  };
+  return (_words, _bytes, at) => read(layout, at);
+}
+
+/** A batch of connections of 40 processes. */
+function batch(layout: Layout & { kind: "struct" }, size: number): Uint8Array {
+  const bytes = new Uint8Array(RECORDS * size);
+  const fill = (l: Layout, at: number, seed: number): void => {
+    if (l.kind === "struct") for (const f of l.fields) fill(f.layout, at + f.offset, seed + f.offset);
+    else if (l.kind === "text") bytes.set(Buffer.from(`worker-${seed % 40}`), at);
+    else if (l.kind === "int") bytes[at] = seed;
+  };
+  for (let i = 0; i < RECORDS; i++) fill(layout, i * size, i);
+  return bytes;
+}
+
+/** Microseconds a record. */
+function time(read: Read, words: Uint32Array, bytes: Uint8Array, size: number): number {
+  const begun = performance.now();
+  for (let i = 0; i < TIMES; i++) {
+    for (let at = 0; at < bytes.length; at += size)
+      if (read(words, bytes, at) === undefined) throw new Error("nothing");
+  }
+  return ((performance.now() - begun) * 1000) / (TIMES * RECORDS);
+}
+
+export function readerRow(rounds: number): Row {
+  const object = readObject(readFileSync(join(import.meta.dirname, "../bpf/conn.bpf.o")));
+  const wire = object.wires.spans;
+  if (wire?.kind !== "ring" || wire.record.kind !== "struct")
+    throw new Error("conn.bpf.o has no ring of spans");
+  const { size } = bpf.wires.spans;
+  const bytes = batch(wire.record, size);
+  const words = new Uint32Array(bytes.buffer);
+  const [own, peer] = [generated(words, bytes), interpreted(wire.record, bytes)];
+  const [ours, theirs]: [number[], number[]] = [[], []];
+  for (let round = -2; round < rounds; round++) {
+    const figures = [time(own, words, bytes, size), time(peer, words, bytes, size)] as const;
+    if (round < 0) continue;
+    ours.push(figures[0]);
+    theirs.push(figures[1]);
+  }
+  return {
+    measure: `record of a connection (${size} bytes) to an object`,
+    unit: "µs",
+    ours,
+    peers: [{ name: "reader that walks the layout", figures: theirs }],
+    goal: "≤ 0.4",
+    met: median(ours) <= 0.4,
+  };
+}
