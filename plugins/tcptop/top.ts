@@ -22,18 +22,20 @@ interface Moved<W> {
 
 interface Held<W> extends Moved<W> {
   readonly start: Time | undefined;
-  /** Of one collection, of late. */
-  average: number;
-  /** Collections since it moved anything. */
+  /** Bytes a second, of late. */
+  rate: number;
+  /** Seconds since it moved anything. */
   idle: number;
 }
 
-/** How fast an average forgets: after 7 collections half is of what came since. */
-const WEIGHT = 0.1;
+/** Seconds after which half of a rate is of what came since. */
+const HALF = 60;
 /** A newcomer takes the place of one that moves less than half as much, so that equals don't take turns. */
 const MARGIN = 2;
-/** Collections after which the series of a process that moves nothing ends. */
-const IDLE = 30;
+/** Seconds after which the series of a process that moves nothing ends. */
+const IDLE = 300;
+/** Somebody may ask again at once: the rate of a moment says nothing. */
+const SHORTEST = 1;
 
 /**
  * Sums stay true whoever comes and goes: each byte is added to one sum and stays there. A process that comes
@@ -67,9 +69,10 @@ export class Top<W> {
 
   /** Ends a collection: decides who is told of, and only then adds up. */
   settle(time: Time): void {
-    const newcomers = this.#age();
-    for (const [id, moved] of newcomers) {
-      if (this.#held.size < this.#limit || this.#makeRoom(total(moved))) this.#admit(id, moved);
+    const seconds = this.#before ? since(this.#before, time) : 0;
+    for (const [id, moved] of this.#age(seconds)) {
+      const rate = total(moved) / Math.max(seconds, SHORTEST);
+      if (this.#held.size < this.#limit || this.#makeRoom(rate)) this.#admit(id, moved, rate);
     }
     for (const [id, moved] of this.#now) {
       const held = this.#held.get(id);
@@ -91,12 +94,13 @@ export class Top<W> {
     return this.#rest;
   }
 
-  /** Brings the averages up to date and lets the idle go; who has no series but moved, most first. */
-  #age(): readonly [string, Moved<W>][] {
+  /** Brings the rates up to date and lets the idle go; who has no series but moved, most first. */
+  #age(seconds: number): readonly [string, Moved<W>][] {
+    const kept = 2 ** (-seconds / HALF);
     for (const [id, held] of this.#held) {
       const bytes = total(this.#now.get(id));
-      held.average += WEIGHT * (bytes - held.average);
-      held.idle = bytes ? 0 : held.idle + 1;
+      held.rate = kept * held.rate + (1 - kept) * (bytes / Math.max(seconds, SHORTEST));
+      held.idle = bytes ? 0 : held.idle + seconds;
       if (held.idle >= IDLE) this.#held.delete(id);
     }
     return [...this.#now]
@@ -104,18 +108,22 @@ export class Top<W> {
       .sort(([, a], [, b]) => total(b) - total(a));
   }
 
-  #admit(id: string, moved: Moved<W>): void {
-    const nothing = { sent: 0, received: 0, idle: 0 };
-    this.#held.set(id, { who: moved.who, start: this.#before, average: total(moved), ...nothing });
+  #admit(id: string, { who }: Moved<W>, rate: number): void {
+    this.#held.set(id, { who, start: this.#before, rate, sent: 0, received: 0, idle: 0 });
   }
 
-  /** Ends the series of the one that moves least, where that is little enough beside `bytes`. */
-  #makeRoom(bytes: number): boolean {
+  /** Ends the series of the one that moves least, where that is little enough beside this rate. */
+  #makeRoom(rate: number): boolean {
     let least: [string, Held<W>] | undefined;
-    for (const entry of this.#held) if (!least || entry[1].average < least[1].average) least = entry;
-    if (!least || least[1].average * MARGIN >= bytes) return false;
+    for (const entry of this.#held) if (!least || entry[1].rate < least[1].rate) least = entry;
+    if (!least || least[1].rate * MARGIN >= rate) return false;
     return this.#held.delete(least[0]);
   }
+}
+
+/** Seconds, and not less than none where the clock was set back. */
+function since(before: Time, now: Time): number {
+  return Math.max(0, now.sec - before.sec + (now.nsec - before.nsec) / 1e9);
 }
 
 function total(moved: Bytes | undefined): number {
