@@ -107,11 +107,11 @@ export class Engine {
       ),
     );
     const hosts = attached.filter((host) => host !== undefined);
-    const [first] = failed;
-    if (first && (config.strict || first.error.code === "CONFIG_INVALID")) {
+    const fatal = failed.find(({ error }) => config.strict || error.code === "CONFIG_INVALID");
+    if (fatal) {
       for (const host of hosts) host.close();
       core.loaded.object.close();
-      throw first.error;
+      throw fatal.error;
     }
     await core.begin(config);
     return new Engine(options, core, hosts, failed);
