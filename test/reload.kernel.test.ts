@@ -57,7 +57,8 @@ ${more}`;
     }
     const { connections, pid } = one(await load.done(), "summary", "client");
     assert.equal((await agent.stop()).code, 0);
-    const spans = sink.spans.filter((s) => Number(s.attributes["process.pid"]) === pid);
+    const ends = sink.spans.filter((s) => s.name === "tcp connection");
+    const spans = ends.filter((s) => Number(s.attributes["process.pid"]) === pid);
     assert.equal(spans.length, connections, "one span for each end that the client had");
     const closed = sink.metrics.filter((m) => m.name === "wirespan.tcp.connection.closed");
     assert.ok(closed.length > 3);
