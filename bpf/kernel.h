@@ -76,6 +76,7 @@ enum {
 
 enum { IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
 enum { AF_INET = 2, AF_INET6 = 10 };
+enum { IFF_LOOPBACK = 8 };
 enum { ETH_P_IP = 0x0800, ETH_P_IPV6 = 0x86dd };
 
 /* net/tcp.h, net/inet_connection_sock.h, uapi/linux/tcp.h */
@@ -93,6 +94,7 @@ enum {
 	EINVAL = 22,
 	EPIPE = 32,
 	ENOTSOCK = 88,
+	EADDRINUSE = 98,
 	EADDRNOTAVAIL = 99,
 	ENETUNREACH = 101,
 	ECONNABORTED = 103,
@@ -235,6 +237,12 @@ struct tcp_sock {
 	u32 mdev_us;
 	u8 syn_data_acked : 1;
 	u8 syn_fastopen_child : 1;
+	bool is_mptcp;
+};
+
+/* net/mptcp/protocol.h */
+struct mptcp_sock {
+	struct sock *first;
 };
 
 struct qstr {
@@ -324,7 +332,12 @@ struct tcp_request_sock {
 struct net_device {
 	char name[16];
 	int ifindex;
+	u32 flags;
 	possible_net_t nd_net;
+};
+
+struct skb_shared_info {
+	u16 gso_segs;
 };
 
 struct sk_buff {
@@ -332,6 +345,7 @@ struct sk_buff {
 	struct sock *sk;
 	char cb[48];
 	u32 len;
+	u32 data_len;
 	u16 queue_mapping;
 	int skb_iif;
 	u16 protocol;
@@ -361,11 +375,13 @@ struct pt_regs___x86 {
 	unsigned long di;
 	unsigned long si;
 	unsigned long dx;
+	unsigned long orig_ax;
 };
 
 struct pt_regs___arm64 {
 	u64 regs[31];
 	u64 orig_x0;
+	s32 syscallno;
 };
 
 struct seq_file;
