@@ -6,6 +6,7 @@
  * which socket. A socket that is found through its descriptor is not trusted by the verifier, so all of it
  * is read as plain memory.
  */
+#include "call.h"
 #include "conn.h"
 
 /* linux/socket.h; sockaddr_in6 holds the fields of sockaddr_in and more. */
@@ -35,37 +36,6 @@ static __always_inline bool fails_at_once(long result)
 	default:
 		return result < 0 && result > -ERESTARTSYS;
 	}
-}
-
-static __always_inline void read_arguments(u32 *fd, const void **address, u32 *length)
-{
-	const void *regs = (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	const struct pt_regs___x86 *x86 = regs;
-	const struct pt_regs___arm64 *arm64 = regs;
-
-	if (bpf_core_field_exists(x86->di)) {
-		*fd = BPF_CORE_READ(x86, di);
-		*address = (const void *)BPF_CORE_READ(x86, si);
-		*length = BPF_CORE_READ(x86, dx);
-	} else if (bpf_core_field_exists(arm64->orig_x0)) {
-		*fd = BPF_CORE_READ(arm64, orig_x0);
-		*address = (const void *)BPF_CORE_READ(arm64, regs[1]);
-		*length = BPF_CORE_READ(arm64, regs[2]);
-	}
-}
-
-static __always_inline const struct sock *socket_of(u32 fd)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct file **files, *file = NULL;
-	struct socket *socket;
-
-	if (fd >= BPF_CORE_READ(task, files, fdt, max_fds))
-		return NULL;
-	files = BPF_CORE_READ(task, files, fdt, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
-	socket = BPF_CORE_READ(file, private_data);
-	return BPF_CORE_READ(socket, sk);
 }
 
 /* The first 8 or 16 bytes that were bound, or zeros. */
@@ -107,13 +77,12 @@ static __always_inline void read_asked(struct endpoints *e, const struct sock *s
  */
 static __always_inline bool read_attempt(struct conn *c, u64 connecting)
 {
-	const void *address = NULL;
 	const struct sock *sk;
-	u32 fd = ~0u, length = 0;
+	struct call call = {};
 	u64 cookie;
 
-	read_arguments(&fd, &address, &length);
-	sk = socket_of(fd);
+	read_call(&call);
+	sk = socket_of(call.argument[0]);
 	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return false;
 	cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
@@ -124,7 +93,7 @@ static __always_inline bool read_attempt(struct conn *c, u64 connecting)
 	c->direction = DIRECTION_OUTBOUND;
 	c->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	c->netns_cookie = BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie);
-	read_asked(&c->ends, sk, address, length);
+	read_asked(&c->ends, sk, (const void *)call.argument[1], call.argument[2]);
 	read_bound(&c->ends, sk);
 	return true;
 }

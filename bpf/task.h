@@ -44,7 +44,7 @@ static __always_inline void read_exe(char (*exe)[24], struct mm_struct *mm)
 		bpf_probe_read_kernel_str(exe, sizeof(*exe), dentry->d_name.name);
 }
 
-static __always_inline u32 watched(const struct watched_cgroup *cgroups)
+static __always_inline u32 watched(const volatile struct watched_cgroup *cgroups)
 {
 	u32 found = 0;
 
@@ -57,7 +57,7 @@ static __always_inline u32 watched(const struct watched_cgroup *cgroups)
 	return found;
 }
 
-static __always_inline void read_current(struct task *t, const struct watched_cgroup *cgroups)
+static __always_inline void read_current(struct task *t, const volatile struct watched_cgroup *cgroups)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
 	u64 id = bpf_get_current_pid_tgid();

@@ -10,7 +10,7 @@ import { packConstant } from "./constants.ts";
 import { WirespanError } from "./errors.ts";
 import type { FilterNames } from "./filter.ts";
 import { type Loaded, loadObject } from "./object.ts";
-import type { ConstantValue } from "./plugin.ts";
+import type { ConstantStruct, ConstantValue } from "./plugin.ts";
 
 const PROBES = {
   "connection states": { programs: ["on_state"] },
@@ -147,9 +147,13 @@ export class CoreProgram {
     this.#write(config.self.exclude ? this.loaded.object.run("whoami") : 0);
   }
 
+  /** As programs know them (bpf/task.h). */
+  get watchedCgroups(): readonly ConstantStruct[] {
+    return this.#cgroups.all.map(({ id, level }) => ({ id, level, used: 1 }));
+  }
+
   #write(selfPid: number): void {
-    const cgroups = this.#cgroups.all.map(({ id, level }) => ({ id, level, used: 1 }));
-    const live = packConstant("live", bpf.live, { self_pid: selfPid, cgroups });
+    const live = packConstant("live", bpf.live, { self_pid: selfPid, cgroups: this.watchedCgroups });
     this.loaded.object.map(".bss").update(new Uint8Array(4), live);
   }
 }

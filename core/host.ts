@@ -55,6 +55,7 @@ export class PluginHost {
         plugin_bit: bit,
         agent_filter: packFilter(config.filter, core.names),
         plugin_filter: packFilter(own.filter, core.names),
+        watched_cgroups: core.watchedCgroups,
         ...plugin.constants?.(own.settings as never),
       },
       ...(plugin.inputs && { inputs: plugin.inputs(own.settings as never) }),

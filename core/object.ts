@@ -167,6 +167,22 @@ function fill(object: BpfObject, { name, bpf, inputs = {} }: ObjectOptions): voi
   }
 }
 
+type Constants = NonNullable<ObjectOptions["constants"]>;
+
+function packed(name: string, bpf: Bpf, constants: Constants): Record<string, Uint8Array> {
+  return Object.fromEntries(
+    Object.entries(constants).flatMap(([key, value]) => {
+      const layout = bpf.constants[key];
+      return layout && value !== undefined ? [[key, packConstant(`${name}.${key}`, layout, value)]] : [];
+    }),
+  );
+}
+
+/** `has_<program>`: for programs that leave to another what it sees better. */
+function presence(bpf: Bpf, chosen: readonly string[]): Constants {
+  return Object.fromEntries(Object.keys(bpf.programs).map((p) => [`has_${p}`, chosen.includes(p)]));
+}
+
 /** Loads and attaches. Whatever fails leaves nothing in the kernel. */
 export async function loadObject(native: Native, options: ObjectOptions): Promise<Loaded> {
   const { name, bpf } = options;
@@ -178,12 +194,6 @@ export async function loadObject(native: Native, options: ObjectOptions): Promis
       `${name}: ${options.path} (layout ${hash}) and its reader (layout ${bpf.hash}) differ; run: npm run build && npm run gen`,
     );
   }
-  const constants = Object.entries(options.constants ?? {}).flatMap(([key, value]) => {
-    const layout = bpf.constants[key];
-    return layout && value !== undefined
-      ? [[key, packConstant(`${name}.${key}`, layout, value)] as const]
-      : [];
-  });
   const choice = new Choice(native, options);
   const aside = Object.entries(bpf.programs)
     .filter(([, at]) => at.startsWith("iter/") || at === "syscall")
@@ -191,11 +201,12 @@ export async function loadObject(native: Native, options: ObjectOptions): Promis
   for (;;) {
     const hooks = choice.hooks();
     const chosen = hooks.flatMap((h) => (h.program === undefined ? [] : [h.program]));
+    const constants = { ...options.constants, ...presence(bpf, chosen) };
     let object: BpfObject | undefined;
     try {
       object = await native.load(name, elf, {
         programs: [...chosen, ...aside, ...(options.later ?? [])],
-        constants: Object.fromEntries(constants),
+        constants: packed(name, bpf, constants),
         ...(options.reuse && { reuse: options.reuse }),
         ...(options.maxEntries && { maxEntries: options.maxEntries }),
       });

@@ -15,6 +15,10 @@ export const milliseconds =
     return value === undefined ? "-" : (Number(value) * 1000).toFixed(digits);
   };
 
+/** Seconds since the epoch; Date.parse knows milliseconds only. */
+const secondsOf = ({ time }: Row): number =>
+  Date.parse(`${time.slice(0, 19)}Z`) / 1000 + Number(`0${time.slice(19, -1)}`);
+
 /** Seconds since the first row, as bcc's `-t`. */
 export function elapsed(): Column {
   let first: number | undefined;
@@ -22,12 +26,18 @@ export function elapsed(): Column {
     title: "TIME(s)",
     width: 9,
     cell(row) {
-      const at = Date.parse(row.time) / 1000;
-      first ??= at;
-      return (at - first).toFixed(6);
+      first ??= secondsOf(row);
+      return (secondsOf(row) - first).toFixed(6);
     },
   };
 }
+
+/** The local time of day, as bcc's `-T`. */
+export const TIME: Column = {
+  title: "TIME",
+  width: 8,
+  cell: (row) => new Date(row.time).toTimeString().slice(0, 8),
+};
 
 /** Whose it is. */
 export const OWNER: readonly Column[] = [

@@ -1,10 +1,6 @@
 // bcc's view of tcpstates.
+import { elapsed, FAMILY, milliseconds, TIME, text } from "../../core/trace/columns.ts";
 import type { Column, Row, TraceView } from "../../core/trace/view.ts";
-
-const text = (key: string) => (row: Row) => {
-  const value = row.attributes[key];
-  return value === undefined ? "-" : String(value);
-};
 
 /** As the kernel spells them, and so bcc. */
 const STATES: Readonly<Record<string, string>> = {
@@ -18,11 +14,6 @@ const state = (key: string) => (row: Row) => {
   const name = String(row.attributes[key] ?? "-");
   return STATES[name] ?? name.toUpperCase();
 };
-
-function milliseconds(row: Row): string {
-  const seconds = row.attributes["wirespan.tcp.state.duration"];
-  return seconds === undefined ? "-" : (Number(seconds) * 1000).toFixed(3);
-}
 
 export const trace: TraceView = {
   options: [
@@ -42,13 +33,12 @@ export const trace: TraceView = {
   rows: "wirespan.tcp.state.change",
   settings: { events: "true", "ring.bytes": "4MiB" },
   columns({ time, timestamp, wide }) {
-    let first: number | undefined;
     const width = wide ? 26 : 15;
     const columns: Column[] = [
       { title: "SKADDR", width: 16, cell: text("wirespan.connection.id") },
       { title: "C-PID", width: 7, cell: text("wirespan.process.context.pid") },
       { title: "C-COMM", width: 10, cell: text("wirespan.process.context.name") },
-      { title: "IP", width: 2, cell: (row) => (row.attributes["network.type"] === "ipv6" ? "6" : "4") },
+      FAMILY,
       { title: "LADDR", width, cell: text("network.local.address") },
       { title: "LPORT", width: 5, cell: text("network.local.port") },
       { title: "RADDR", width, cell: text("network.peer.address") },
@@ -56,7 +46,7 @@ export const trace: TraceView = {
       { title: "OLDSTATE", width: 11, cell: state("wirespan.tcp.state.previous") },
       { title: "->", width: 2, cell: () => "->" },
       { title: "NEWSTATE", width: 11, cell: state("network.connection.state") },
-      { title: "MS", width: 9, cell: milliseconds },
+      { title: "MS", width: 9, cell: milliseconds("wirespan.tcp.state.duration", 3) },
     ];
     if (wide) {
       columns.push(
@@ -66,23 +56,8 @@ export const trace: TraceView = {
         { title: "NETNS", width: 10, cell: text("wirespan.netns.inode") },
       );
     }
-    if (timestamp) {
-      columns.unshift({
-        title: "TIME(s)",
-        width: 9,
-        cell(row) {
-          const at = Date.parse(row.time) / 1000;
-          first ??= at;
-          return (at - first).toFixed(6);
-        },
-      });
-    }
-    if (time)
-      columns.unshift({
-        title: "TIME",
-        width: 8,
-        cell: (row) => new Date(row.time).toTimeString().slice(0, 8),
-      });
+    if (timestamp) columns.unshift(elapsed());
+    if (time) columns.unshift(TIME);
     return columns;
   },
 };

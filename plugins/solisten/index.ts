@@ -1,0 +1,196 @@
+// solisten: who listens.
+import { constants } from "node:os";
+import { formatAddress } from "../../core/address.ts";
+import { plugin } from "../../core/plugin.ts";
+import { services } from "../../core/services.ts";
+import { Overflows } from "./overflows.ts";
+import { type LISTEN_ERRORS, signals } from "./signals.ts";
+import { trace } from "./trace.ts";
+import { bpf, type Endpoints, type Listen, type Listener, type Queue, type Task } from "./wire.gen.ts";
+
+const { errno } = constants;
+
+const ERRORS: Readonly<Record<number, (typeof LISTEN_ERRORS)[number]>> = {
+  [errno.EADDRINUSE]: "address_in_use",
+  [errno.EBADF]: "bad_descriptor",
+  [errno.ENOTSOCK]: "not_a_socket",
+  [errno.EINVAL]: "invalid_state",
+  [errno.EOPNOTSUPP]: "not_supported",
+  [errno.EACCES]: "permission_denied",
+  [errno.EPERM]: "permission_denied",
+};
+
+const PROTOCOLS: Readonly<Record<number, string>> = { 6: "tcp", 17: "udp", 132: "sctp", 262: "mptcp" };
+const TRANSPORTS: Readonly<Record<number, "tcp" | "udp">> = { 6: "tcp", 17: "udp", 262: "tcp" };
+
+interface Described {
+  readonly cookie: number;
+  readonly ends: Endpoints;
+  readonly netns: number;
+  readonly queue: Queue;
+}
+
+const familyOf = ({ family }: Endpoints): "ipv4" | "ipv6" => (family === 4 ? "ipv4" : "ipv6");
+
+function attributesOf({ cookie, ends, netns, queue }: Described, task: Task) {
+  const family = familyOf(ends);
+  return {
+    ...(ends.family && {
+      "network.transport": TRANSPORTS[queue.protocol],
+      "network.type": family,
+      "server.address": formatAddress(ends.local, family),
+      "wirespan.socket.protocol": PROTOCOLS[queue.protocol] ?? String(queue.protocol),
+      "wirespan.netns.inode": netns,
+    }),
+    ...(ends.localPort && { "server.port": ends.localPort }),
+    ...(ends.family === 6 && { "wirespan.socket.ipv6_only": queue.ipv6Only }),
+    ...(cookie && { "wirespan.socket.id": cookie.toString(16) }),
+    "process.pid": task.pid,
+    "process.executable.name": task.exe || task.comm,
+    "thread.name": task.comm,
+    "wirespan.thread.tid": task.tid,
+    "wirespan.process.uid": task.uid,
+  } as const;
+}
+
+/** What listeners of one series add up to: several may share a port. */
+interface Sum {
+  readonly port: number;
+  readonly family: "ipv4" | "ipv6";
+  readonly exe: string;
+  readonly cgroupId: number;
+  listeners: number;
+  usage: number;
+  limit: number;
+}
+
+function add(sums: Map<string, Sum>, { ends, owner, queue }: Listener): void {
+  const exe = owner.exe || owner.comm;
+  const key = `${ends.localPort} ${ends.family} ${owner.cgroupId} ${exe}`;
+  const series = { port: ends.localPort, family: familyOf(ends), exe, cgroupId: owner.cgroupId };
+  const sum = sums.get(key) ?? { ...series, listeners: 0, usage: 0, limit: 0 };
+  sum.listeners++;
+  sum.usage += queue.usage;
+  sum.limit += queue.limit;
+  sums.set(key, sum);
+}
+
+export default plugin({
+  name: "solisten",
+  summary: "Who listens: every listen() with its result, and what waits in the queues.",
+
+  config: {
+    everyCall: {
+      doc: "Also calls that leave the socket's state as it is: second ones, and failures, with the error. Where the kernel allows no fexit programs they are seen where listen() returns: a tracepoint that slows every system call of the host a little.",
+      format: "boolean",
+      default: false,
+    },
+    unattendedAfter: {
+      doc: "Warn of a listener that has accepted nothing when its first connection has waited this long; 0s: never.",
+      format: "duration",
+      default: 30_000,
+    },
+  },
+
+  bpf,
+  probes: {
+    "listeners' states": { programs: ["on_state"] },
+    "results of listen()": {
+      programs: ["on_inet_listen"],
+      without: "second calls, and failures other than of a port that is taken, unless everyCall is set",
+    },
+    "results of every listen()": {
+      programs: ["on_listen_exit"],
+      setting: "everyCall",
+      without: "second calls, and failures other than of a port that is taken, where fexit is refused too",
+    },
+  },
+  uses: { connections: services.connections, identity: services.identity, clock: services.clock },
+  signals,
+
+  start({ config, emit, use: { connections, identity, clock } }) {
+    const overflows = new Overflows();
+    let warned: ReadonlySet<number> = new Set<number>();
+
+    function told(listen: Listen): void {
+      const { task, queue, error } = listen;
+      const happened = { time: clock.wall(listen.happenedAt), resource: connections.resource(task) };
+      const socket = attributesOf(listen, task);
+      const limit = { "wirespan.socket.backlog_limit": queue.limit };
+      if (listen.kind === "call") {
+        emit.listen({
+          ...happened,
+          attributes: {
+            ...socket,
+            ...(!error && limit),
+            ...(listen.backlogKnown && { "wirespan.socket.backlog": listen.backlog }),
+            ...(listen.again && { "wirespan.socket.listens_already": true }),
+            ...(error && { "error.type": ERRORS[error] ?? "_OTHER" }),
+            "wirespan.socket.errno": error,
+          },
+        });
+        return;
+      }
+      emit.end({
+        ...happened,
+        attributes: {
+          ...socket,
+          ...limit,
+          ...(!listen.beforeStart && {
+            "wirespan.socket.listener.duration": (listen.happenedAt - listen.openedAt) / 1e9,
+          }),
+          "wirespan.socket.accepted": Math.max(0, listen.arrived - queue.usage),
+          "wirespan.socket.waiting": queue.usage,
+          "wirespan.socket.drops": queue.drops,
+        },
+      });
+    }
+
+    function warn(listener: Listener): void {
+      if (warned.has(listener.cookie)) return;
+      emit.unattended({
+        time: clock.now(),
+        resource: connections.resource(listener.owner),
+        attributes: {
+          ...attributesOf(listener, listener.owner),
+          "wirespan.socket.backlog_limit": listener.queue.limit,
+          "wirespan.socket.waiting": listener.queue.usage,
+          "wirespan.socket.waiting_for": listener.unattended / 1e9,
+        },
+      });
+    }
+
+    return {
+      listens: told,
+      sweep(rows) {
+        const sums = new Map<string, Sum>();
+        const namespaces = new Map<number, Set<number>>();
+        const unattended = new Set<number>();
+        for (const row of rows) {
+          add(sums, row);
+          const pids = namespaces.get(row.netns) ?? new Set<number>();
+          namespaces.set(row.netns, pids.add(row.owner.pid));
+          if (!config.unattendedAfter || row.unattended < config.unattendedAfter * 1e6) continue;
+          warn(row);
+          unattended.add(row.cookie);
+        }
+        warned = unattended;
+        for (const { port, family, exe, cgroupId, listeners, usage, limit } of sums.values()) {
+          const series = {
+            "server.port": port,
+            "network.type": family,
+            "process.executable.name": exe,
+          } as const;
+          const resource = identity.byCgroup(cgroupId, exe);
+          emit.count.observe(listeners, series, resource);
+          emit.usage.observe(usage, series, resource);
+          emit.limit.observe(limit, series, resource);
+        }
+        for (const [netns, count] of overflows.collect(namespaces))
+          emit.overflows.observe(count, { "wirespan.netns.inode": netns });
+      },
+    };
+  },
+
+  trace,
+});

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// Who listens: every listen() with its result, how long listeners live, and what waits in their queues.
+#include "kernel.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "call.h"
+#include "conn.h"
+#include "filter.h"
+#include "listener.h"
+#include "task.h"
+#include "wire.h"
+
+/* Which of the programs below that see the results of listen() are attached. */
+const volatile bool has_on_listen_exit = false;
+const volatile bool has_on_inet_listen = false;
+const volatile struct watched_cgroup watched_cgroups[WATCHED_CGROUPS] = {};
+
+struct counters {
+	u64 seen_listens;
+	u64 lost_listens;
+	u64 overflows;
+};
+WIRE_COUNTERS(struct counters);
+
+enum listen_kind { LISTEN_CALL, LISTEN_END };
+
+/* What a socket says of itself. */
+struct queue {
+	u32 protocol;
+	/* Waiting to be accepted now, and at most. */
+	u32 usage;
+	u32 limit;
+	/* Packets that it discarded, for whatever cause. */
+	u32 drops;
+	bool ipv6_only;
+};
+
+struct listen {
+	u64 happened_at;
+	/* 0: the socket has none yet. */
+	u64 cookie;
+	/* At its end: since when it listened, 0: not known; and how many connections have come since. */
+	u64 opened_at;
+	u64 arrived;
+	struct endpoints ends;
+	struct task task;
+	enum listen_kind kind;
+	u32 netns;
+	u32 error;
+	s32 backlog;
+	bool backlog_known;
+	/* It listened already. */
+	bool again;
+	/* It did so before the agent started: `arrived` are not all. */
+	bool before_start;
+	struct queue queue;
+};
+WIRE_RING(listens, struct listen, 64 * 1024);
+
+/* A socket that listens. */
+struct listening {
+	u64 opened_at;
+	u64 arrived;
+	u64 first_arrived_at;
+	/* In its queue when the agent met it. */
+	u32 waited_before;
+	u32 calls;
+	s32 backlog;
+	bool backlog_known;
+	bool told;
+	bool before_start;
+};
+
+/* By cookie: a listener's children know no more of it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, struct listening);
+} listening SEC(".maps");
+
+/* A listener as connections are described, for the filters; too large for the stack. */
+enum { SCRATCH_STATE, SCRATCH_CALL, SCRATCH_SWEEP };
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 3);
+	__type(key, u32);
+	__type(value, struct conn);
+} scratch SEC(".maps");
+
+static __always_inline bool is_multipath(const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+
+	return bpf_core_field_exists(tp->is_mptcp) && BPF_CORE_READ(tp, is_mptcp);
+}
+
+static __always_inline void read_queue(struct queue *q, const struct sock *sk)
+{
+	q->protocol = BPF_CORE_READ(sk, sk_protocol);
+	if (q->protocol == IPPROTO_TCP && is_multipath(sk))
+		q->protocol = IPPROTO_MPTCP;
+	q->usage = BPF_CORE_READ(sk, sk_ack_backlog);
+	q->limit = BPF_CORE_READ(sk, sk_max_ack_backlog);
+	q->drops = BPF_CORE_READ(sk, sk_drops.counter);
+	q->ipv6_only = BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_ipv6only);
+}
+
+/* The results of this socket's calls are seen by a program that knows more than its state. */
+static __always_inline bool is_seen_better(const struct sock *sk)
+{
+	return has_on_listen_exit || (has_on_inet_listen && !is_multipath(sk));
+}
+
+static __always_inline struct conn *copy_of(const struct conn *c, const struct sock *sk, u32 which)
+{
+	struct conn *copy = bpf_map_lookup_elem(&scratch, &which);
+
+	if (!copy)
+		return NULL;
+	*copy = *c;
+	read_bound_ends(&copy->ends, sk);
+	return copy;
+}
+
+struct outcome {
+	u64 at;
+	u32 error;
+	s32 backlog;
+	bool backlog_known;
+	bool again;
+};
+
+/* `e` is there for what ends. */
+static __always_inline void tell(enum listen_kind kind, const struct conn *c, const struct sock *sk,
+				 const struct outcome *o, const struct listening *e)
+{
+	struct listen *r;
+
+	if (!passes(c, 0))
+		return;
+	COUNT(seen_listens);
+	r = bpf_ringbuf_reserve(&listens, sizeof(*r), 0);
+	if (!r) {
+		COUNT(lost_listens);
+		return;
+	}
+	r->kind = kind;
+	r->happened_at = o->at;
+	r->cookie = c->cookie;
+	r->ends = c->ends;
+	r->task = c->owner;
+	r->netns = c->netns;
+	r->error = o->error;
+	r->backlog = o->backlog;
+	r->backlog_known = o->backlog_known;
+	r->again = o->again;
+	r->opened_at = e ? e->opened_at : 0;
+	r->arrived = e ? e->arrived + e->waited_before : 0;
+	r->before_start = e && e->before_start;
+	__builtin_memset(&r->queue, 0, sizeof(r->queue));
+	if (sk)
+		read_queue(&r->queue, sk);
+	bpf_ringbuf_submit(r, wake_at_quarter(&listens));
+}
+
+static __always_inline void tell_beginning(const struct conn *copy, const struct sock *sk, struct listening *e)
+{
+	struct outcome o = { .at = e->opened_at, .backlog = e->backlog, .backlog_known = e->backlog_known };
+
+	e->told = true;
+	tell(LISTEN_CALL, copy, sk, &o, NULL);
+}
+
+/* The port may not be chosen yet, and listen() may still fail: the next sweep, or the end, tells of it. */
+static __always_inline void on_listen(struct sock *sk, const struct conn *c, const struct call *call, u64 now)
+{
+	struct listening e = { .opened_at = now, .told = is_seen_better(sk) };
+
+	if (is_listen(call)) {
+		e.backlog = call->argument[1];
+		e.backlog_known = true;
+	}
+	if (bpf_map_update_elem(&listening, &c->cookie, &e, BPF_ANY))
+		COUNT(overflows);
+}
+
+static __always_inline void on_end(struct sock *sk, const struct conn *c, const struct call *call, u64 now)
+{
+	struct listening *e = bpf_map_lookup_elem(&listening, &c->cookie);
+	struct conn *copy = copy_of(c, sk, SCRATCH_STATE);
+	struct outcome o = { .at = now };
+
+	if (copy && is_listen(call)) {
+		/* listen() itself gives up: the port was taken meanwhile. */
+		o.error = EADDRINUSE;
+		o.backlog = call->argument[1];
+		o.backlog_known = true;
+		if (!is_seen_better(sk))
+			tell(LISTEN_CALL, copy, sk, &o, NULL);
+	} else if (copy && e) {
+		if (!e->told)
+			tell_beginning(copy, sk, e);
+		tell(LISTEN_END, copy, sk, &o, e);
+	}
+	bpf_map_delete_elem(&listening, &c->cookie);
+}
+
+/* A child is made; until it is established it goes by its listener's cookie. */
+static __always_inline void on_arrival(const struct conn *child, u64 now)
+{
+	struct listening *e = bpf_map_lookup_elem(&listening, &child->cookie);
+
+	if (!e)
+		return;
+	__sync_fetch_and_add(&e->arrived, 1);
+	if (!e->first_arrived_at)
+		e->first_arrived_at = now;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, struct sock *sk, int old, int new)
+{
+	struct call call = {};
+	struct conn *c;
+	u64 now;
+
+	/* MPTCP's own sockets: the subflow that listens for them is told. */
+	if (old == new || (old != TCP_LISTEN && new != TCP_LISTEN) || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	c = conn_of(sk);
+	if (!c)
+		return 0;
+	now = bpf_ktime_get_boot_ns();
+	if (new == TCP_SYN_RECV) {
+		on_arrival(c, now);
+		return 0;
+	}
+	read_call(&call);
+	if (new == TCP_LISTEN)
+		on_listen(sk, c, &call, now);
+	else
+		on_end(sk, c, &call, now);
+	return 0;
+}
+
+/* `sk` may be one that the verifier doesn't trust, or none. */
+static __always_inline void on_result(const struct sock *sk, s32 backlog, long result)
+{
+	struct outcome o = { .backlog = backlog, .backlog_known = true };
+	struct listening *e;
+	u32 which = SCRATCH_CALL, protocol;
+	struct conn *c = bpf_map_lookup_elem(&scratch, &which);
+
+	if (!c)
+		return;
+	__builtin_memset(c, 0, sizeof(*c));
+	o.at = bpf_ktime_get_boot_ns();
+	o.error = result < 0 ? -result : 0;
+	if (sk) {
+		u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+
+		if (family != AF_INET && family != AF_INET6)
+			return;
+		c->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+		c->netns_cookie = BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie);
+		read_bound_ends(&c->ends, sk);
+		protocol = BPF_CORE_READ(sk, sk_protocol);
+		if (protocol == IPPROTO_MPTCP)
+			/* What listens, and has the queue, is its first subflow. */
+			sk = BPF_CORE_READ((const struct mptcp_sock *)sk, first) ?: sk;
+		c->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+		e = bpf_map_lookup_elem(&listening, &c->cookie);
+		if (e && !o.error)
+			o.again = __sync_fetch_and_add(&e->calls, 1) > 0;
+		/* The agent's own, which the core leaves out. */
+		if (!e && !o.error && (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP))
+			return;
+	}
+	read_current(&c->owner, watched_cgroups);
+	if (o.error)
+		c->close_reason = CLOSE_ABORTED;
+	tell(LISTEN_CALL, c, sk, &o, NULL);
+}
+
+SEC("tp/syscalls/sys_exit_listen")
+int on_listen_exit(struct trace_event_raw_sys_exit *ctx)
+{
+	const struct sock *sk = NULL;
+	struct call call = {};
+	long result = ctx->ret;
+
+	read_call(&call);
+	if (result != -EBADF && result != -ENOTSOCK) {
+		sk = socket_of(call.argument[0]);
+		if (!sk)
+			return 0;
+	}
+	on_result(sk, call.argument[1], result);
+	return 0;
+}
+
+SEC("fexit/inet_listen")
+int BPF_PROG(on_inet_listen, struct socket *sock, int backlog, int result)
+{
+	const struct sock *sk = sock->sk;
+
+	/* Before Linux 6.12 subflows come here too. */
+	if (sk && !has_on_listen_exit && !is_multipath(sk))
+		on_result(sk, backlog, result);
+	return 0;
+}
+
+struct listener {
+	u64 cookie;
+	/* For how long the first of its connections has waited; 0: one was accepted, or none has come. */
+	u64 unattended;
+	struct endpoints ends;
+	struct task owner;
+	u32 netns;
+	u32 padding;
+	struct queue queue;
+};
+WIRE_ROWS(sweep, struct listener);
+
+/* All that listen, in every network namespace. */
+SEC("iter/bpf_sk_storage_map")
+int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock *sk = ctx->sk;
+	const struct conn *c = ctx->value;
+	u64 now = bpf_ktime_get_boot_ns(), arrived, since;
+	struct listener row = {};
+	struct listening *e;
+	struct conn *copy;
+
+	if (!sk || !c || c->excluded || sk->__sk_common.skc_state != TCP_LISTEN)
+		return 0;
+	copy = copy_of(c, sk, SCRATCH_SWEEP);
+	if (!copy)
+		return 0;
+	read_queue(&row.queue, sk);
+	row.cookie = copy->cookie;
+	e = bpf_map_lookup_elem(&listening, &row.cookie);
+	if (!e) {
+		struct listening met = {
+			.waited_before = row.queue.usage,
+			.first_arrived_at = row.queue.usage ? now : 0,
+			.calls = 1,
+			.told = true,
+			.before_start = true,
+		};
+
+		bpf_map_update_elem(&listening, &row.cookie, &met, BPF_NOEXIST);
+	} else {
+		arrived = e->arrived + e->waited_before;
+		since = e->first_arrived_at;
+		if (row.queue.usage && row.queue.usage >= arrived && since && since < now)
+			row.unattended = now - since;
+		if (!e->told && copy->ends.local_port)
+			tell_beginning(copy, sk, e);
+	}
+	if (!passes(copy, 0))
+		return 0;
+	row.ends = copy->ends;
+	row.owner = copy->owner;
+	row.netns = copy->netns;
+	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
