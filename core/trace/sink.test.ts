@@ -78,15 +78,21 @@ function metric(time: number, points: readonly Partial<Point>[], spec = seconds)
 
 /** What the sink has written when it was fed. */
 async function written(
-  given: { view?: Partial<TraceView>; format: TraceFormat; signals?: boolean; flags?: Flags },
+  given: {
+    view?: Partial<TraceView>;
+    format: TraceFormat;
+    signals?: boolean;
+    flags?: Flags;
+    terminal?: boolean;
+  },
   feed: (sink: TraceSink) => void,
 ): Promise<string> {
   let text = "";
-  const { view = {}, format, signals = false, flags = {} } = given;
+  const { view = {}, format, signals = false, flags = {}, terminal = false } = given;
   const write = (more: string) => {
     text += more;
   };
-  const sink = new TraceSink({ plugin: pluginWith(view), flags, format, signals, write });
+  const sink = new TraceSink({ plugin: pluginWith(view), flags, format, signals, terminal, write });
   sink.start();
   feed(sink);
   await turn();
@@ -194,6 +200,33 @@ describe("trace of a tool whose rows are spans", () => {
     );
   });
 
+  it("makes a table of each interval's events where the tool has it so", async () => {
+    const view: Partial<TraceView> = {
+      rows: "top",
+      tables: true,
+      heading: (rows) => [`${rows.length} rows`],
+      columns: () => [{ title: "PID", width: 3, cell: (row) => row.attributes["process.pid"] as number }],
+    };
+    const intervals = (sink: TraceSink) => {
+      sink.event(event("top"));
+      sink.event(event("other"));
+      sink.event(event("top"));
+      sink.metrics([]);
+      sink.metrics([]);
+    };
+    const table = "2 rows\nPID\n4\n4\n";
+    assert.equal(await written({ view, format: "table" }, intervals), `\n${table}\n0 rows\nPID\n`);
+    assert.equal(await written({ view, format: "csv" }, intervals), "PID\n4\n4\n");
+    assert.equal(parsed(await written({ view, format: "json" }, intervals)).length, 2);
+    const refreshing = { ...view, refreshes: ({ clear }: Flags) => clear !== false };
+    const page = "\x1b[H\x1b[2J";
+    const shown = (terminal: boolean, flags: Flags) =>
+      written({ view: refreshing, format: "table", terminal, flags }, intervals);
+    assert.equal(await shown(true, {}), `${page}${table}${page}0 rows\nPID\n`);
+    assert.equal(await shown(true, { clear: false }), `\n${table}\n0 rows\nPID\n`);
+    assert.equal(await shown(false, {}), `\n${table}\n0 rows\nPID\n`);
+  });
+
   it("writes the rows of one turn at once", async () => {
     let writes = 0;
     const write = () => void writes++;
@@ -292,6 +325,7 @@ describe("trace of a tool whose rows are an interval's metrics", () => {
       zeroCount: 1,
       offset: 9,
       counts: [1, 0, 2, 1],
+      max: 3,
     });
   });
 
