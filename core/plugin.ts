@@ -75,6 +75,8 @@ export interface Plugin<
   /** For each thing watched, how it can be. Programs on `iter/` hooks need no probe. */
   readonly probes: Readonly<Record<string, Probe<keyof B["programs"] & string>>>;
   readonly signals: S;
+  /** How many series a metric can have for all resources, where settings bound what its attributes leave open. */
+  series?(config: SettingsOf<C>): Readonly<Partial<Record<keyof S & string, number>>>;
   /** Spans of connections, which the core emits, with what this plugin adds to them. */
   readonly spans?: AskedSpans;
   /** Services wanted from the core, by token. */

@@ -15,7 +15,7 @@ const family = attribute({ enum: ["ipv4", "ipv6"] });
 const netqtop = plugin({
   name: "netqtop",
   summary: "",
-  config: {},
+  config: { names: { doc: "", format: "strings", default: ["a", "b", "c"] } },
   bpf: { hash: "", programs: {}, constants: {}, counters: [], wires: {} },
   probes: {},
   signals: {
@@ -23,8 +23,10 @@ const netqtop = plugin({
     closed: metric("closed", { family, mapped: attribute({ type: "boolean", requirement: "conditional" }) }),
     opted: metric("opted", { family, pid: attribute({ type: "int", requirement: "opt_in" }) }),
     open: metric("open", { family, comm: attribute({}) }),
+    listed: metric("listed", { family, comm: attribute({}) }),
     event: { signal: "event", name: "event", severity: "INFO", description: "", attributes: {} },
   },
+  series: ({ names }) => ({ listed: 2 * names.length }),
   start: () => ({}),
   trace: { options: [], columns: () => [], rows: "event" },
 });
@@ -45,6 +47,7 @@ describe("expected number of series", () => {
       ["closed", 6, "by its attributes"],
       ["opted", 2, "by its attributes"],
       ["open", 500, "by metrics.maxSeries"],
+      ["listed", 6, "by its plugin's settings"],
     ]);
   });
 

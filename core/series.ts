@@ -9,7 +9,7 @@ export interface ExpectedSeries {
   /** At most, for each resource. */
   readonly series: number;
   /** Some attribute has no closed set of values: `metrics.maxSeries` is what bounds the metric. */
-  readonly bounded: "by its attributes" | "by metrics.maxSeries";
+  readonly bounded: "by its attributes" | "by its plugin's settings" | "by metrics.maxSeries";
 }
 
 /** Of every metric of the enabled plugins. */
@@ -17,16 +17,24 @@ export function expectedSeries(config: Config, plugins: readonly Plugin[]): read
   const { maxSeries } = config.metrics;
   return plugins
     .filter(({ name }) => config.plugins[name]?.enabled)
-    .flatMap(({ name, signals }) =>
-      Object.values(signals)
-        .filter((spec) => spec.signal === "metric")
-        .map((spec): ExpectedSeries => {
-          const series = combinations(spec);
-          return series <= maxSeries
-            ? { plugin: name, metric: spec.name, series, bounded: "by its attributes" }
-            : { plugin: name, metric: spec.name, series: maxSeries, bounded: "by metrics.maxSeries" };
-        }),
-    );
+    .flatMap((plugin) => {
+      const limits = plugin.series?.(config.plugins[plugin.name]!.settings as never) ?? {};
+      return Object.entries(plugin.signals).flatMap(([key, spec]): readonly ExpectedSeries[] =>
+        spec.signal === "metric" ? [expected(plugin.name, spec, limits[key], maxSeries)] : [],
+      );
+    });
+}
+
+function expected(
+  plugin: string,
+  spec: MetricSpec,
+  limit: number | undefined,
+  maxSeries: number,
+): ExpectedSeries {
+  const series = limit ?? combinations(spec);
+  const metric = spec.name;
+  if (series > maxSeries) return { plugin, metric, series: maxSeries, bounded: "by metrics.maxSeries" };
+  return { plugin, metric, series, bounded: limit ? "by its plugin's settings" : "by its attributes" };
 }
 
 /** Opt-in attributes are left out, as they are by default. */

@@ -15,9 +15,6 @@ const SUBNET = {
   },
 } as const satisfies AttributeSpecs;
 
-/** As `enum direction` counts. */
-const DIRECTIONS = ["unknown", "outbound", "inbound"] as const;
-
 export default plugin({
   name: "tcpsubnet",
   summary: "Bytes sent and received over TCP, connections and retransmits, by the peer's subnet.",
@@ -59,7 +56,10 @@ export default plugin({
       description: "Connections established with peers in a subnet, one end each.",
       attributes: {
         ...SUBNET,
-        "wirespan.connection.direction": CONNECTION["wirespan.connection.direction"],
+        "wirespan.connection.direction": {
+          ...CONNECTION["wirespan.connection.direction"],
+          enum: ["outbound", "inbound"],
+        },
       },
     },
     retransmits: {
@@ -72,6 +72,11 @@ export default plugin({
     },
   },
 
+  series({ subnets }) {
+    const { names, complete } = readSubnets(subnets);
+    const rows = complete ? names.length - 1 : names.length;
+    return { io: 2 * rows, connections: 2 * rows, retransmits: rows };
+  },
   inputs: ({ subnets }) => ({ subnets: readSubnets(subnets).rows }),
 
   start({ config, emit }) {
@@ -82,12 +87,8 @@ export default plugin({
       emit.io.observe(sum.sentBytes, { ...subnet, "network.io.direction": "transmit" });
       emit.io.observe(sum.receivedBytes, { ...subnet, "network.io.direction": "receive" });
       emit.retransmits.observe(sum.retransmits, subnet);
-      for (const [i, direction] of DIRECTIONS.entries()) {
-        const count = sum.connections[i]!;
-        if (count || direction !== "unknown") {
-          emit.connections.observe(count, { ...subnet, "wirespan.connection.direction": direction });
-        }
-      }
+      emit.connections.observe(sum.outbound, { ...subnet, "wirespan.connection.direction": "outbound" });
+      emit.connections.observe(sum.inbound, { ...subnet, "wirespan.connection.direction": "inbound" });
     }
 
     return {

@@ -35,6 +35,12 @@ describe("the list of subnets", () => {
     ]);
   });
 
+  it("is complete when each family has a block of all its addresses", () => {
+    assert.equal(readSubnets(["0.0.0.0/0", "::/0=v6"]).complete, true);
+    assert.equal(readSubnets(["0.0.0.0/0", "fd00::/8"]).complete, false);
+    assert.equal(readSubnets(["10.0.0.0/8", "::/0"]).complete, false);
+  });
+
   it("lets a block of the list go by the name of what is in none", () => {
     assert.deepEqual(readSubnets(["10.0.0.0/8=other"]).names, ["other"]);
   });

@@ -1,7 +1,7 @@
 // The list of subnets: `10.0.0.0/8`, or `10.0.0.0/8=corp` under a name.
 import { parseCidr } from "../../core/address.ts";
 import { WirespanError } from "../../core/errors.ts";
-import type { InputRow } from "../../core/plugin.ts";
+import type { ConstantStruct, InputRow } from "../../core/plugin.ts";
 
 /** What is in no subnet of the list counts under this name. */
 export const OTHER = "other";
@@ -10,11 +10,20 @@ const MOST = 1024;
 /** Bits before the address in the program's key. */
 const FAMILY_BITS = 32;
 
+/** A block, as the program's key. */
+interface Block extends ConstantStruct {
+  readonly bits: number;
+  readonly family: number;
+  readonly address: Uint8Array;
+}
+
 export interface Subnets {
   /** By the index of the program's sums; the first is `other`. */
   readonly names: readonly string[];
   /** For the program's trie: several blocks may go by one name. */
   readonly rows: readonly InputRow[];
+  /** Every address is in one of them. */
+  readonly complete: boolean;
 }
 
 /** Throws CONFIG_INVALID with every entry that is wrong, by its place in the list. */
@@ -22,7 +31,7 @@ export function readSubnets(list: readonly string[]): Subnets {
   const faults: string[] = [];
   const indexes = new Map([[OTHER, 0]]);
   const blocks = new Map<string, { place: number; name: string }>();
-  const rows: InputRow[] = [];
+  const rows: [key: Block, index: number][] = [];
   for (const [i, entry] of list.entries()) {
     const place = i + 1;
     const equals = entry.indexOf("=");
@@ -50,5 +59,6 @@ export function readSubnets(list: readonly string[]): Subnets {
   if (faults.length) {
     throw new WirespanError("CONFIG_INVALID", `plugins.tcpsubnet.subnets: ${faults.join("; ")}`);
   }
-  return { names: [...indexes.keys()], rows };
+  const whole = new Set(rows.flatMap(([block]) => (block.bits === FAMILY_BITS ? [block.family] : [])));
+  return { names: [...indexes.keys()], rows, complete: whole.size === 2 };
 }

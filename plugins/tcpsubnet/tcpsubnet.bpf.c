@@ -33,8 +33,9 @@ struct sum {
 	u64 sent_bytes;
 	u64 received_bytes;
 	u64 retransmits;
-	/* Established, by enum direction. */
-	u64 connections[3];
+	/* Connections that were established. */
+	u64 outbound;
+	u64 inbound;
 };
 
 /* By the place of the name in the settings; 0: in none. */
@@ -49,7 +50,7 @@ WIRE_TABLE(sums, u32, struct sum);
 static __always_inline void add(const struct conn *c, const struct counted *moved)
 {
 	struct subnet_key key = { .bits = 160, .family = c->ends.family };
-	u32 none = 0, *name, direction = c->direction;
+	u32 none = 0, *name;
 	struct sum *sum;
 
 	__builtin_memcpy(key.address, c->ends.peer, sizeof(key.address));
@@ -60,9 +61,8 @@ static __always_inline void add(const struct conn *c, const struct counted *move
 	__sync_fetch_and_add(&sum->sent_bytes, moved->sent_bytes);
 	__sync_fetch_and_add(&sum->received_bytes, moved->received_bytes);
 	__sync_fetch_and_add(&sum->retransmits, moved->retransmits);
-	direction = MASKED(direction, 3);
-	if (moved->connections && direction < 3)
-		__sync_fetch_and_add(&sum->connections[direction], 1);
+	__sync_fetch_and_add(c->direction == DIRECTION_OUTBOUND ? &sum->outbound : &sum->inbound,
+			     moved->connections);
 }
 
 SEC("tp_btf/inet_sock_set_state")

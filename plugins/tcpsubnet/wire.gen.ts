@@ -1,5 +1,4 @@
 // Written by tools/btfgen.ts from tcpsubnet.bpf.c. Do not edit.
-import { u64s } from "../../core/u64s.ts";
 import type { Cursor, RowsWire, TableWire } from "../../core/wire.ts";
 
 const empty = new Uint32Array(0);
@@ -27,7 +26,8 @@ export interface Sum {
   readonly sentBytes: number;
   readonly receivedBytes: number;
   readonly retransmits: number;
-  readonly connections: Float64Array;
+  readonly outbound: number;
+  readonly inbound: number;
 }
 
 export class SumCursor implements Sum, Cursor {
@@ -48,8 +48,11 @@ export class SumCursor implements Sum, Cursor {
   get retransmits(): number {
     return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
   }
-  get connections(): Float64Array {
-    return u64s(this.#words, this.#at + 24 >> 2, 3);
+  get outbound(): number {
+    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
+  }
+  get inbound(): number {
+    return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -72,7 +75,7 @@ export class SweepRecordCursor implements SweepRecord, Cursor {
 }
 
 export const bpf = {
-  hash: "8d039ec3d7a50916",
+  hash: "933527bf7706f413",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",

@@ -98,6 +98,7 @@ export default plugin({
     },
   },
 
+  series: ({ processes }) => ({ io: 2 * processes + 2 }),
   constants: ({ connections }) => ({ by_connection: connections > 0 }),
 
   start({ config, emit, use: { connections, clock } }) {
