@@ -5,6 +5,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "accept_exit.h"
 #include "conn.h"
 #include "connect_exit.h"
 #include "connection.h"
@@ -31,8 +32,13 @@ struct counters {
 	u64 lost_processes;
 	u64 excluded_self;
 	u64 lost_connections;
+	u64 lost_accepts;
 };
 WIRE_COUNTERS(struct counters);
+
+/* The ends of accept() are watched where a socket's storage can't be reached. */
+const volatile bool has_on_accept4_exit = false;
+const volatile bool has_on_accept_exit = false;
 
 /* Attempts that fail without a change of state are watched. */
 const volatile bool watch_connect_exits = false;
@@ -164,6 +170,37 @@ static __always_inline void on_listen(struct sock *sk)
 	c->excluded = is_own(c);
 }
 
+/*
+ * The acceptor, where the end of accept() could only be noted beside the connection. Its say holds against
+ * that of another thread which used the connection before the call had ended.
+ */
+static __always_inline void take_acceptor(struct conn *c)
+{
+	struct conn *accepted = bpf_map_lookup_elem(&queue, &c->cookie);
+
+	if (!accepted || !accepted->accepted_at)
+		return;
+	if (!c->user.pid || c->owner_source == OWNER_LISTENER)
+		read_actor(&c->user, &accepted->owner);
+	c->owner = accepted->owner;
+	c->owner_source = OWNER_ACCEPT;
+	c->accepted_at = accepted->accepted_at;
+	c->accept_fd = accepted->accept_fd;
+	c->excluded = accepted->excluded;
+	bpf_map_delete_elem(&queue, &c->cookie);
+}
+
+static __always_inline bool queues_accepts(void)
+{
+	return has_on_accept4_exit || has_on_accept_exit;
+}
+
+/* accept() is not over, or was not seen to be. */
+static __always_inline bool awaits_acceptor(const struct conn *c)
+{
+	return queues_accepts() && c->direction == DIRECTION_INBOUND && !c->accepted_at;
+}
+
 /* A listener's child: it begins as a copy of the listener's storage, where there was one. */
 static __always_inline void on_syn_recv(struct sock *sk, u64 now)
 {
@@ -181,10 +218,23 @@ static __always_inline void on_syn_recv(struct sock *sk, u64 now)
 		COUNT(excluded_self);
 }
 
+static __always_inline void meet_opener(struct conn *c)
+{
+	u64 key = (u64)c->peer_isn << 32 | c->own_isn;
+	u32 *here = bpf_map_lookup_elem(&opened, &key);
+
+	if (!here)
+		return;
+	c->peer_is_here = true;
+	if (*here == OPENED_BY_SELF && !c->excluded)
+		exclude(c);
+	bpf_map_delete_elem(&opened, &key);
+}
+
 static __always_inline void on_established(struct sock *sk, struct conn *c, u64 now)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	u32 *here, value;
+	u32 value;
 	u64 key;
 
 	if (!tp)
@@ -209,14 +259,11 @@ static __always_inline void on_established(struct sock *sk, struct conn *c, u64 
 	/* The first round trip runs from the SYN-ACK to the ACK: it began right after the SYN came. */
 	if (tp->srtt_us)
 		c->opened_at = now - (u64)(tp->srtt_us >> 3) * 1000;
-	key = (u64)c->peer_isn << 32 | c->own_isn;
-	here = bpf_map_lookup_elem(&opened, &key);
-	if (!here)
-		return;
-	c->peer_is_here = true;
-	if (*here == OPENED_BY_SELF && !c->excluded)
-		exclude(c);
-	bpf_map_delete_elem(&opened, &key);
+	meet_opener(c);
+	/* With Fast Open it may have been accepted before. */
+	if (queues_accepts() && !c->excluded && !sk->sk_socket &&
+	    bpf_map_update_elem(&queue, &c->cookie, c, BPF_ANY))
+		COUNT(lost_accepts);
 }
 
 /* The task that runs now acts on this socket, rather than having been interrupted by a packet. */
@@ -278,11 +325,31 @@ static __always_inline enum close_reason reason_of(const struct conn *c, u32 lef
 	}
 }
 
+/* An accepted connection has a socket until its owner closes, and is an orphan from then on. */
+static __always_inline bool is_in_queue(const struct sock *sk, const struct conn *c)
+{
+	u64 dead = sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DEAD) & 1;
+
+	return c->direction == DIRECTION_INBOUND && c->established_at && !sk->sk_socket && !dead;
+}
+
+/* Nobody will ask for it again, unless accept() is returning it at this moment: then that takes the row away. */
+static __always_inline void leave_queue(const struct sock *sk, const struct conn *c)
+{
+	struct conn *row = bpf_map_lookup_elem(&queue, &c->cookie);
+
+	if (row && sk->sk_socket && c->owner_source == OWNER_LISTENER && !c->closer.pid)
+		row->closed_at = c->closed_at;
+	else if (row)
+		bpf_map_delete_elem(&queue, &c->cookie);
+}
+
 static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left, u64 now)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
 	c->closed_at = now;
+	c->queued = !c->accepted_at && is_in_queue(sk, c);
 	c->error = sk->sk_err;
 	/* What the network ended was closed by nobody here, whoever handles the packet. */
 	if (!c->error)
@@ -291,6 +358,8 @@ static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left, 
 	if (tp && left == TCP_SYN_SENT && !c->error && !sk->sk_shutdown && !tp->segs_out)
 		c->error = EADDRNOTAVAIL;
 	c->close_reason = reason_of(c, left);
+	if (awaits_acceptor(c))
+		leave_queue(sk, c);
 	if (!tp)
 		return;
 	read_ends(&c->ends, tp);
@@ -330,6 +399,8 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 	if (!c)
 		return 0;
 	c->old_state = old;
+	if (new != TCP_ESTABLISHED && awaits_acceptor(c))
+		take_acceptor(c);
 	if (new == TCP_ESTABLISHED)
 		on_established(sk, c, now);
 	else if (new != TCP_CLOSE)
@@ -401,6 +472,8 @@ static __always_inline int on_use(struct sock *sk)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 
+	if (c && awaits_acceptor(c) && c->owner_source != OWNER_IO)
+		take_acceptor(c);
 	if (!c) {
 		on_use_of_unmet(sk);
 	} else if (c->owner_source == OWNER_UNKNOWN || c->owner_source == OWNER_LISTENER) {
@@ -463,6 +536,10 @@ static __always_inline int emit_wanted(struct sock *sk, int old, int new)
 		c->told_connect = true;
 		emit(sk, c, SPAN_CONNECT, c->wanted_connect);
 	}
+	if (new == TCP_CLOSE && c->queued && c->wanted_accept) {
+		emit(sk, c, SPAN_ACCEPT, c->wanted_accept);
+		c->wanted_accept = 0;
+	}
 	if (new == TCP_CLOSE && c->wanted_connection && !c->told_connection) {
 		c->told_connection = true;
 		/* What was there before the agent has ids too, as long as its numbers can be told. */
@@ -512,14 +589,11 @@ int on_connect_exit(struct trace_event_raw_sys_exit *ctx)
 	return 0;
 }
 
-/* Attached after every plugin's programs. */
-SEC("tp/syscalls/sys_exit_connect")
-int on_connect_emit(void *ctx)
+static __always_inline int emit_uncounted(const struct conn *c, enum span span, u32 wanted)
 {
-	struct conn *c = attempt_of();
 	struct connection *r;
 
-	if (!c || !c->wanted_connect)
+	if (!wanted)
 		return 0;
 	COUNT(seen_spans);
 	r = bpf_ringbuf_reserve(&spans, sizeof(*r), 0);
@@ -527,10 +601,159 @@ int on_connect_emit(void *ctx)
 		COUNT(lost_spans);
 		return 0;
 	}
-	r->wanted = c->wanted_connect;
-	read_attempt_span(r, c);
+	r->wanted = wanted;
+	read_uncounted(r, span, c);
 	bpf_ringbuf_submit(r, wake_at_quarter(&spans));
 	return 0;
+}
+
+/* Attached after every plugin's programs. */
+SEC("tp/syscalls/sys_exit_connect")
+int on_connect_emit(void *ctx)
+{
+	struct conn *c = attempt_of();
+
+	return c ? emit_uncounted(c, SPAN_CONNECT, c->wanted_connect) : 0;
+}
+
+static __always_inline void read_acceptor(struct conn *c, s32 fd, u64 now)
+{
+	read_current_owner(c, OWNER_ACCEPT);
+	if (is_own(c) && !c->excluded)
+		exclude(c);
+	c->accept_fd = fd;
+	c->accepted_at = now;
+}
+
+/* The connection stays queued until it is used: a system call's tracepoint can't reach its storage. */
+static __always_inline void on_accept_return(struct conn *accepting, s32 fd, u64 now)
+{
+	struct conn *c = returned_conn(fd);
+
+	if (!c)
+		return;
+	read_acceptor(c, fd, now);
+	*accepting = *c;
+	accepting->closed_at = 0;
+	if (c->closed_at)
+		bpf_map_delete_elem(&queue, &accepting->cookie);
+}
+
+static __always_inline int on_accept_end(long result)
+{
+	u64 now = bpf_ktime_get_boot_ns();
+	u32 zero = 0;
+	struct conn *c = bpf_map_lookup_elem(&accepting, &zero);
+
+	if (!c)
+		return 0;
+	/* Nobody's, until it is known to be one. */
+	c->accepted_at = 0;
+	c->error = 0;
+	if (result >= 0) {
+		on_accept_return(c, result, now);
+	} else if (is_accept_failure(result) && read_failed_accept(c, -result, now)) {
+		read_current_owner(c, OWNER_ACCEPT);
+		c->excluded = is_own(c);
+	}
+	return 0;
+}
+
+static __always_inline int emit_accepting(void)
+{
+	struct conn *c = accepting_of();
+
+	return c && c->accepted_at ? emit_uncounted(c, SPAN_ACCEPT, c->wanted_accept) : 0;
+}
+
+SEC("tp/syscalls/sys_exit_accept4")
+int on_accept4_exit(struct trace_event_raw_sys_exit *ctx)
+{
+	return on_accept_end(ctx->ret);
+}
+
+SEC("tp/syscalls/sys_exit_accept")
+int on_accept_exit(struct trace_event_raw_sys_exit *ctx)
+{
+	return on_accept_end(ctx->ret);
+}
+
+/* Attached after every plugin's programs. */
+SEC("tp/syscalls/sys_exit_accept4")
+int on_accept4_emit(void *ctx)
+{
+	return emit_accepting();
+}
+
+SEC("tp/syscalls/sys_exit_accept")
+int on_accept_emit(void *ctx)
+{
+	return emit_accepting();
+}
+
+/* Where the kernel lets functions be watched, the socket itself is at hand, but not its descriptor. */
+static __always_inline int on_accepted(struct sock *child)
+{
+	struct tcp_sock *tp;
+	struct conn *c;
+
+	if (!child || child->sk_protocol != IPPROTO_TCP)
+		return 0;
+	c = bpf_sk_storage_get(&conns, child, NULL, 0);
+	tp = bpf_skc_to_tcp_sock(child);
+	if (!c || !tp || c->accepted_at || c->closed_at)
+		return 0;
+	if (!c->established_at) {
+		/* With Fast Open it is accepted while its handshake goes on. */
+		read_ends(&c->ends, tp);
+		read_isns(c, tp);
+	}
+	read_acceptor(c, -1, bpf_ktime_get_boot_ns());
+	return 0;
+}
+
+static __always_inline int emit_accepted(struct sock *child)
+{
+	struct conn *c = child ? conn_of(child) : NULL;
+
+	if (!c || !c->accepted_at || !c->wanted_accept)
+		return 0;
+	emit(child, c, SPAN_ACCEPT, c->wanted_accept);
+	c->wanted_accept = 0;
+	return 0;
+}
+
+/* Of programs on one function the last to be attached runs first: so these are, and the emitters the first. */
+SEC("fexit/inet_csk_accept")
+int BPF_PROG(on_accepted_2, struct sock *sk, void *arg, struct sock *child)
+{
+	return on_accepted(child);
+}
+
+SEC("fexit/inet_csk_accept")
+int BPF_PROG(on_accepted_4, struct sock *sk, int flags, int *error, bool kern, struct sock *child)
+{
+	return on_accepted(child);
+}
+
+SEC("fexit/inet_csk_accept")
+int BPF_PROG(on_accepted_emit_2, struct sock *sk, void *arg, struct sock *child)
+{
+	return emit_accepted(child);
+}
+
+SEC("fexit/inet_csk_accept")
+int BPF_PROG(on_accepted_emit_4, struct sock *sk, int flags, int *error, bool kern,
+	     struct sock *child)
+{
+	return emit_accepted(child);
+}
+
+/* Too many open files: that is before the function above. */
+SEC("fexit/__sys_accept4")
+int BPF_PROG(on_accept_failed, int fd, void *address, void *length, int flags, int result)
+{
+	return on_accept_end(result < 0 ? result : -EAGAIN);
 }
 
 /* The holder's facts, read from outside. */

@@ -51,8 +51,8 @@ export class TaskCursor implements Task, Cursor {
   }
 }
 
-export type Span = "connection" | "connect";
-const spanNames = ["connection", "connect"] as const;
+export type Span = "connection" | "connect" | "accept";
+const spanNames = ["connection", "connect", "accept"] as const;
 
 export interface Endpoints {
   readonly local: Uint8Array;
@@ -132,6 +132,7 @@ export interface Conn {
   readonly netnsCookie: number;
   readonly openedAt: number;
   readonly establishedAt: number;
+  readonly acceptedAt: number;
   readonly closedAt: number;
   readonly ends: Endpoints;
   readonly owner: Task;
@@ -145,11 +146,13 @@ export interface Conn {
   readonly ownIsn: number;
   readonly peerIsn: number;
   readonly handshakeRetransmits: number;
+  readonly acceptFd: number;
   readonly wantedConnection: number;
   readonly wantedConnect: number;
   readonly wantedAccept: number;
   readonly toldConnection: boolean;
   readonly toldConnect: boolean;
+  readonly queued: boolean;
   readonly beforeStart: boolean;
   readonly peerIsHere: boolean;
   readonly fastopen: boolean;
@@ -182,94 +185,103 @@ export class ConnCursor implements Conn, Cursor {
   get establishedAt(): number {
     return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
   }
-  get closedAt(): number {
+  get acceptedAt(): number {
     return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
+  }
+  get closedAt(): number {
+    return this.#words[((this.#at + 40) >> 2)]! + this.#words[((this.#at + 40) >> 2) + 1]! * 4294967296;
   }
   readonly #ends = new EndpointsCursor();
   get ends(): Endpoints {
-    this.#ends.at(this.#words, this.#bytes, this.#at + 40);
+    this.#ends.at(this.#words, this.#bytes, this.#at + 48);
     return this.#ends;
   }
   readonly #owner = new TaskCursor();
   get owner(): Task {
-    this.#owner.at(this.#words, this.#bytes, this.#at + 80);
+    this.#owner.at(this.#words, this.#bytes, this.#at + 88);
     return this.#owner;
   }
   readonly #user = new ActorCursor();
   get user(): Actor {
-    this.#user.at(this.#words, this.#bytes, this.#at + 152);
+    this.#user.at(this.#words, this.#bytes, this.#at + 160);
     return this.#user;
   }
   readonly #closer = new ActorCursor();
   get closer(): Actor {
-    this.#closer.at(this.#words, this.#bytes, this.#at + 176);
+    this.#closer.at(this.#words, this.#bytes, this.#at + 184);
     return this.#closer;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 200) >> 2)]!]!;
+    return directionNames[this.#words[((this.#at + 208) >> 2)]!]!;
   }
   get ownerSource(): OwnerSource {
-    return ownerSourceNames[this.#words[((this.#at + 204) >> 2)]!]!;
+    return ownerSourceNames[this.#words[((this.#at + 212) >> 2)]!]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 208) >> 2)]!]!;
+    return closeReasonNames[this.#words[((this.#at + 216) >> 2)]!]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 212) >> 2)]!;
-  }
-  get netns(): number {
-    return this.#words[((this.#at + 216) >> 2)]!;
-  }
-  get ownIsn(): number {
     return this.#words[((this.#at + 220) >> 2)]!;
   }
-  get peerIsn(): number {
+  get netns(): number {
     return this.#words[((this.#at + 224) >> 2)]!;
   }
-  get handshakeRetransmits(): number {
+  get ownIsn(): number {
     return this.#words[((this.#at + 228) >> 2)]!;
   }
-  get wantedConnection(): number {
+  get peerIsn(): number {
     return this.#words[((this.#at + 232) >> 2)]!;
   }
-  get wantedConnect(): number {
+  get handshakeRetransmits(): number {
     return this.#words[((this.#at + 236) >> 2)]!;
   }
+  get acceptFd(): number {
+    return this.#words[((this.#at + 240) >> 2)]! | 0;
+  }
+  get wantedConnection(): number {
+    return this.#words[((this.#at + 244) >> 2)]!;
+  }
+  get wantedConnect(): number {
+    return this.#words[((this.#at + 248) >> 2)]!;
+  }
   get wantedAccept(): number {
-    return this.#words[((this.#at + 240) >> 2)]!;
-  }
-  get toldConnection(): boolean {
-    return this.#bytes[this.#at + 244]! !== 0;
-  }
-  get toldConnect(): boolean {
-    return this.#bytes[this.#at + 245]! !== 0;
-  }
-  get beforeStart(): boolean {
-    return this.#bytes[this.#at + 246]! !== 0;
-  }
-  get peerIsHere(): boolean {
-    return this.#bytes[this.#at + 247]! !== 0;
-  }
-  get fastopen(): boolean {
-    return this.#bytes[this.#at + 248]! !== 0;
-  }
-  get excluded(): boolean {
-    return this.#bytes[this.#at + 249]! !== 0;
-  }
-  get oldState(): number {
     return this.#words[((this.#at + 252) >> 2)]!;
   }
+  get toldConnection(): boolean {
+    return this.#bytes[this.#at + 256]! !== 0;
+  }
+  get toldConnect(): boolean {
+    return this.#bytes[this.#at + 257]! !== 0;
+  }
+  get queued(): boolean {
+    return this.#bytes[this.#at + 258]! !== 0;
+  }
+  get beforeStart(): boolean {
+    return this.#bytes[this.#at + 259]! !== 0;
+  }
+  get peerIsHere(): boolean {
+    return this.#bytes[this.#at + 260]! !== 0;
+  }
+  get fastopen(): boolean {
+    return this.#bytes[this.#at + 261]! !== 0;
+  }
+  get excluded(): boolean {
+    return this.#bytes[this.#at + 262]! !== 0;
+  }
+  get oldState(): number {
+    return this.#words[((this.#at + 264) >> 2)]!;
+  }
   get sentBefore(): number {
-    return this.#words[((this.#at + 256) >> 2)]! + this.#words[((this.#at + 256) >> 2) + 1]! * 4294967296;
-  }
-  get receivedBefore(): number {
-    return this.#words[((this.#at + 264) >> 2)]! + this.#words[((this.#at + 264) >> 2) + 1]! * 4294967296;
-  }
-  get enteredAt(): number {
     return this.#words[((this.#at + 272) >> 2)]! + this.#words[((this.#at + 272) >> 2) + 1]! * 4294967296;
   }
+  get receivedBefore(): number {
+    return this.#words[((this.#at + 280) >> 2)]! + this.#words[((this.#at + 280) >> 2) + 1]! * 4294967296;
+  }
+  get enteredAt(): number {
+    return this.#words[((this.#at + 288) >> 2)]! + this.#words[((this.#at + 288) >> 2) + 1]! * 4294967296;
+  }
   get enteredState(): number {
-    return this.#words[((this.#at + 280) >> 2)]!;
+    return this.#words[((this.#at + 296) >> 2)]!;
   }
 }
 
@@ -380,14 +392,23 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 328);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 344);
     return this.#traffic;
   }
 }
 
 export const bpf = {
-  hash: "a98fe93a621ae6f8",
+  hash: "3bb817ff1bb23d91",
   programs: {
+    on_accept4_emit: "tp/syscalls/sys_exit_accept4",
+    on_accept4_exit: "tp/syscalls/sys_exit_accept4",
+    on_accept_emit: "tp/syscalls/sys_exit_accept",
+    on_accept_exit: "tp/syscalls/sys_exit_accept",
+    on_accept_failed: "fexit/__sys_accept4",
+    on_accepted_2: "fexit/inet_csk_accept",
+    on_accepted_4: "fexit/inet_csk_accept",
+    on_accepted_emit_2: "fexit/inet_csk_accept",
+    on_accepted_emit_4: "fexit/inet_csk_accept",
     on_connect_emit: "tp/syscalls/sys_exit_connect",
     on_connect_exit: "tp/syscalls/sys_exit_connect",
     on_emit: "tp_btf/inet_sock_set_state",
@@ -400,14 +421,16 @@ export const bpf = {
   },
   constants: {
     boot: {"kind":"int","size":8,"signed":false},
+    has_on_accept4_exit: {"kind":"bool","size":1},
+    has_on_accept_exit: {"kind":"bool","size":1},
     id_key: {"kind":"struct","name":"id_key","size":16,"fields":[{"name":"k0","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"k1","offset":8,"layout":{"kind":"int","size":8,"signed":false}}]},
     plugin_bit: {"kind":"int","size":4,"signed":false},
     watch_connect_exits: {"kind":"bool","size":1},
   },
   live: {"kind":"struct","name":"","size":264,"fields":[{"name":"self_pid","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":8,"layout":{"kind":"array","size":256,"element":{"kind":"struct","name":"watched_cgroup","size":16,"fields":[{"name":"id","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"level","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"used","offset":12,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]},
-  counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections"],
+  counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections","lost_accepts"],
   wires: {
     processes: { kind: "ring", size: 72, record: TaskCursor } as RingWire<Task>,
-    spans: { kind: "ring", size: 392, record: ConnectionCursor } as RingWire<Connection>,
+    spans: { kind: "ring", size: 408, record: ConnectionCursor } as RingWire<Connection>,
   },
 } as const;

@@ -58,6 +58,8 @@ struct conn {
 	/* Boot clock. The SYN: sent (outbound) or, from the handshake's round trip, received (inbound). */
 	u64 opened_at;
 	u64 established_at;
+	/* accept() returned it; 0: that was not seen. */
+	u64 accepted_at;
 	u64 closed_at;
 	struct endpoints ends;
 	/* The opener or acceptor. */
@@ -75,6 +77,8 @@ struct conn {
 	u32 peer_isn;
 	/* Of the SYN (outbound) or SYN-ACK (inbound). */
 	u32 handshake_retransmits;
+	/* Its descriptor as accept() returned it; -1: not known. */
+	s32 accept_fd;
 	/* Which plugins want its spans: one bit a plugin. */
 	u32 wanted_connection;
 	u32 wanted_connect;
@@ -82,6 +86,8 @@ struct conn {
 	/* The span has left. */
 	bool told_connection;
 	bool told_connect;
+	/* It ended in its listener's queue: accept() has not returned it. */
+	bool queued;
 	/* Older than the agent: `opened_at`, and `established_at` where it was, is when the agent met it. */
 	bool before_start;
 	/* The other end is on this host too, so the acceptor's span can be the opener's child. */
@@ -126,6 +132,27 @@ static __always_inline struct conn *attempt_of(void)
 	struct conn *c = bpf_map_lookup_elem(&attempt, &zero);
 
 	return c && c->opened_at && !c->excluded ? c : NULL;
+}
+
+/*
+ * The accept() that ends here, during the end of its system call: the connection that it returned, or, with
+ * `error` set, the listener on which it failed.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct conn);
+} accepting SEC(".maps");
+
+static __always_inline struct conn *accepting_of(void)
+{
+	u32 zero = 0;
+	struct conn *c = bpf_map_lookup_elem(&accepting, &zero);
+
+	if (!c || !(c->accepted_at || c->error) || c->excluded)
+		return NULL;
+	return c->owner.tid == (u32)bpf_get_current_pid_tgid() ? c : NULL;
 }
 
 /* This plugin's bit in the wanted_* masks. */

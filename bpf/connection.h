@@ -9,7 +9,7 @@ const volatile struct id_key id_key = {};
 /* Tells this boot of this host from any other. */
 const volatile u64 boot = 0;
 
-enum span { SPAN_CONNECTION, SPAN_CONNECT };
+enum span { SPAN_CONNECTION, SPAN_CONNECT, SPAN_ACCEPT };
 
 struct connection {
 	enum span span;
@@ -47,6 +47,11 @@ static __always_inline void read_ids(struct connection *r, const struct conn *c)
 		__builtin_memcpy(r->parent_span_id, &connection[0], 8);
 		return;
 	}
+	if (r->span == SPAN_ACCEPT) {
+		__builtin_memcpy(r->span_id, &handshake[1], 8);
+		__builtin_memcpy(r->parent_span_id, &connection[1], 8);
+		return;
+	}
 	__builtin_memcpy(r->span_id, outbound ? &connection[0] : &connection[1], 8);
 	if (!outbound)
 		__builtin_memcpy(r->parent_span_id, &connection[0], 8);
@@ -64,10 +69,10 @@ static __always_inline void read_connection(struct connection *r, enum span span
 	read_traffic(&r->traffic, tp, c, state);
 }
 
-/* An attempt that failed at once: there is no handshake to count anything of. */
-static __always_inline void read_attempt_span(struct connection *r, const struct conn *c)
+/* Where the socket is out of reach: without its counters. */
+static __always_inline void read_uncounted(struct connection *r, enum span span, const struct conn *c)
 {
-	r->span = SPAN_CONNECT;
+	r->span = span;
 	r->conn = *c;
 	read_ids(r, c);
 	__builtin_memset(&r->traffic, 0, sizeof(r->traffic));

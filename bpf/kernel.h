@@ -171,6 +171,8 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+struct socket;
+
 struct sock {
 	struct sock_common __sk_common;
 	struct {
@@ -189,6 +191,7 @@ struct sock {
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
 	atomic_t sk_drops;
+	struct socket *sk_socket;
 	u8 sk_shutdown;
 };
 

@@ -96,7 +96,7 @@ const base: Tree = {
     accept: leaf(
       oneOf("none", "syscall"),
       "none",
-      "How the accepting process is found: by first use, or by a tracepoint that slows every system call.",
+      "How the accepting process is found: by first use, or where accept() returns, which takes a tracepoint that slows every system call where the kernel lets no function be watched.",
     ),
     peers: leaf(cidrs, [], "Addresses whose hosts run wirespan as well: their ends are parents of ours."),
   },

@@ -87,6 +87,30 @@ export const SPANS = {
       },
     },
   },
+  accept: {
+    signal: "span",
+    name: "tcp accept",
+    description: "A connection on its way to its acceptor, from the SYN to the return of accept().",
+    attributes: {
+      ...CONNECTION,
+      "error.type": {
+        type: "string",
+        requirement: "conditional",
+        enum: ["never_accepted"],
+        description: "It ended before accept() had returned it.",
+      },
+      "wirespan.tcp.accept.queue_wait": {
+        type: "double",
+        requirement: "conditional",
+        description: "The part of the time that it waited in the accept queue, its handshake done, seconds.",
+      },
+      "wirespan.tcp.accept.fd": {
+        type: "int",
+        requirement: "conditional",
+        description: "Its descriptor in the process that accepted it, where the hook tells.",
+      },
+    },
+  },
 } as const satisfies Record<string, SpanSpec>;
 
 export type SpanKey = keyof typeof SPANS;
@@ -99,7 +123,7 @@ export interface Addition {
 
 /**
  * The spans that a plugin asks for, of the connections that its program marks (wanted_connection,
- * wanted_connect in bpf/conn.h); `plain`: as they are.
+ * wanted_connect, wanted_accept in bpf/conn.h); `plain`: as they are.
  */
 export type AskedSpans = Readonly<Partial<Record<SpanKey, Addition | "plain">>>;
 
@@ -169,6 +193,23 @@ export function connectError(reason: CloseReason, error: number): ErrorType | un
   }
 }
 
+function acceptError(span: SpanKey, { acceptedAt }: Connection["conn"]): "never_accepted" | undefined {
+  return span === "accept" && !acceptedAt ? "never_accepted" : undefined;
+}
+
+/** On the boot clock. */
+function endOf(span: SpanKey, { establishedAt, acceptedAt, closedAt }: Connection["conn"]): number {
+  if (span === "connect" && establishedAt) return establishedAt;
+  if (span === "accept" && acceptedAt) return acceptedAt;
+  return closedAt;
+}
+
+function accept(conn: Connection["conn"], end: number, to: Record<string, AnyAttributes[string]>): void {
+  const { establishedAt, acceptFd, acceptedAt, beforeStart } = conn;
+  if (establishedAt && !beforeStart) to["wirespan.tcp.accept.queue_wait"] = (end - establishedAt) / 1e9;
+  if (acceptedAt && acceptFd >= 0) to["wirespan.tcp.accept.fd"] = acceptFd;
+}
+
 function isZero(bytes: Uint8Array): boolean {
   return bytes.every((b) => b === 0);
 }
@@ -223,11 +264,12 @@ export class ConnectionSpans implements Connections {
     const { conn, span } = record;
     const outbound = conn.direction === "outbound";
     const failed = span === "connect" && !(conn.establishedAt > 0);
-    const error = span === "connection" || failed ? errorOf(conn) : undefined;
-    const end = span === "connect" && conn.establishedAt ? conn.establishedAt : conn.closedAt;
+    const error = failed || span === "connection" ? errorOf(conn) : acceptError(span, conn);
+    const end = endOf(span, conn);
     const attributes: Record<string, AnyAttributes[string]> = this.attributes(record);
     if (error) attributes["error.type"] = error;
     if (span === "connection") this.#close(record, attributes);
+    if (span === "accept") accept(conn, end, attributes);
     if (failed) {
       attributes["wirespan.tcp.close.reason"] = conn.closeReason;
       if (conn.error) attributes["wirespan.errno"] = conn.error;
@@ -247,7 +289,11 @@ export class ConnectionSpans implements Connections {
       spanId: record.spanId,
       ...(!root && { parentSpanId: parent, parentIsRemote: span === "connection" }),
       kind:
-        this.#options.kind === "internal" || span === "connect" ? "internal" : outbound ? "client" : "server",
+        this.#options.kind === "internal" || span !== "connection"
+          ? "internal"
+          : outbound
+            ? "client"
+            : "server",
       ...this.#clock.span(conn.openedAt || end, end),
       attributes,
       ...(error && { error }),

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { bpf } from "../bpf/conn.gen.ts";
 import type { Config } from "../config/config.ts";
 import type { BpfMap, Native } from "../native/index.ts";
+import { ACCEPT_EXIT, ATTACHED_AFTER_PLUGINS, CORE_ACCEPT_PROBES } from "./accept.ts";
 import type { WatchedCgroups } from "./cgroups.ts";
 import { packConstant } from "./constants.ts";
 import { WirespanError } from "./errors.ts";
@@ -77,7 +78,8 @@ export class CoreProgram {
 
   private constructor(loaded: Loaded, cgroups: WatchedCgroups) {
     this.loaded = loaded;
-    this.shared = { conns: loaded.object.map("conns"), attempt: loaded.object.map("attempt") };
+    const names = ["conns", "attempt", "accepting"];
+    this.shared = Object.fromEntries(names.map((name) => [name, loaded.object.map(name)]));
     this.#cgroups = cgroups;
   }
 
@@ -89,16 +91,25 @@ export class CoreProgram {
     hooks: ReadonlySet<string>,
   ): Promise<CoreProgram> {
     const watchesExits = hooks.has(CONNECT_EXIT);
+    const watchesAccepts = hooks.has(ACCEPT_EXIT) || config.connections.accept !== "none";
     // Before anything is attached: the first owners that are met must know their cgroups already.
     for (const path of cgroupsIn(config)) cgroups.index(path);
     const loaded = await loadObject(native, {
       name: "connections",
       path: join(import.meta.dirname, "../bpf/conn.bpf.o"),
       bpf,
-      probes: { ...PROBES, ...(watchesExits && CONNECT_EXITS) },
+      probes: {
+        ...PROBES,
+        ...(watchesExits && CONNECT_EXITS),
+        ...(watchesAccepts && CORE_ACCEPT_PROBES),
+      },
       constants: { ...idConstants(config), watch_connect_exits: watchesExits },
       maxEntries: { spans: config.ring.core },
-      later: [...EMITTERS, ...(watchesExits ? ["on_connect_emit"] : [])],
+      later: [
+        ...EMITTERS,
+        ...(watchesExits ? ["on_connect_emit"] : []),
+        ...(watchesAccepts ? ATTACHED_AFTER_PLUGINS : []),
+      ],
     });
     const program = new CoreProgram(loaded, cgroups);
     program.watchCgroups(config);
@@ -124,9 +135,19 @@ export class CoreProgram {
     this.#emitter = before === EMITTERS[0] ? EMITTERS[1] : EMITTERS[0];
     this.loaded.object.attach(this.#emitter);
     if (before) this.loaded.object.detach(before);
-    if (!this.#watches(CONNECT_EXIT)) return;
-    this.loaded.object.detach("on_connect_emit");
-    this.loaded.object.attach("on_connect_emit");
+    const others = ATTACHED_AFTER_PLUGINS.filter((p) =>
+      this.loaded.hooks.some(({ program }) => program === p),
+    );
+    for (const program of [...others, ...(this.#watches(CONNECT_EXIT) ? ["on_connect_emit"] : [])]) {
+      this.loaded.object.detach(program);
+      this.loaded.object.attach(program);
+    }
+  }
+
+  get #watchesAccepts(): boolean {
+    return Object.keys(CORE_ACCEPT_PROBES).some((thing) =>
+      this.loaded.hooks.some((hook) => hook.thing === thing),
+    );
   }
 
   #watches(hook: string): boolean {
@@ -135,10 +156,14 @@ export class CoreProgram {
 
   /** Throws where plugins need the core on a hook that it was not started with. */
   require(hooks: ReadonlySet<string>): void {
-    if (!hooks.has(CONNECT_EXIT) || this.#watches(CONNECT_EXIT)) return;
+    const missing = [
+      ...(hooks.has(CONNECT_EXIT) && !this.#watches(CONNECT_EXIT) ? ["Attempts that fail at once"] : []),
+      ...(hooks.has(ACCEPT_EXIT) && !this.#watchesAccepts ? ["Ends of accept()"] : []),
+    ];
+    if (missing.length === 0) return;
     throw new WirespanError(
       "CONFIG_INVALID",
-      "Attempts that fail at once are watched from the agent's start or not at all; restart it to watch them.",
+      `${missing.join(" and ")} are watched from the agent's start or not at all; restart it to watch them.`,
     );
   }
 

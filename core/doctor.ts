@@ -94,16 +94,28 @@ function refusal(state: string, { kinds, lockdown }: DoctorReport): string {
   return `${state}: refused: not permitted to this user`;
 }
 
+/** What hooks cost everybody, beside what a program costs where it runs. */
+function costLines(hooks: readonly Hook[]): string[] {
+  const costly = new Set(hooks.flatMap(({ at = "" }) => (at.startsWith("tp/syscalls/") ? [at] : [])));
+  if (costly.size === 0) return [];
+  const names = [...costly].join(" and ");
+  return [`    cost of ${names}: every system call of this host takes a little longer (some 5 to 40 ns)`];
+}
+
 function hookLines(hook: Hook): string[] {
   const taken = hook.at ? `${hook.at} (${hook.program})` : "NOT WATCHED";
   const lines = [`    ${hook.thing}: ${taken}`];
-  for (const { at, why } of hook.refused) lines.push(`      not ${at}: ${why}`);
+  const better = new Map(hook.refused.map(({ at, why }) => [at, why] as const).reverse());
+  for (const [at, why] of better) lines.push(`      not ${at}: ${why}`);
   if (!hook.at && hook.without) lines.push(`      lost: ${hook.without}`);
   return lines;
 }
 
 export function renderReport(report: DoctorReport): string {
-  const lockdown = report.lockdown === "unknown" ? "not told (securityfs is not mounted, and not ours to mount)" : report.lockdown;
+  const lockdown =
+    report.lockdown === "unknown"
+      ? "not told (securityfs is not mounted, and not ours to mount)"
+      : report.lockdown;
   const lines = [
     `Linux ${report.kernel}, libbpf ${report.libbpf}, uid ${report.uid}, lockdown ${lockdown}`,
     "",
@@ -118,7 +130,7 @@ export function renderReport(report: DoctorReport): string {
   for (const plugin of report.plugins) {
     lines.push(`  ${plugin.name}: ${plugin.state}`);
     if (plugin.error) lines.push(`    ${plugin.error.code}: ${plugin.error.message}`);
-    lines.push(...plugin.hooks.flatMap(hookLines));
+    lines.push(...plugin.hooks.flatMap(hookLines), ...costLines(plugin.hooks));
   }
   lines.push(
     "",

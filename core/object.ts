@@ -37,7 +37,7 @@ export interface ObjectOptions {
   readonly inputs?: Readonly<Record<string, readonly InputRow[]>>;
   readonly reuse?: Readonly<Record<string, BpfMap>>;
   readonly maxEntries?: Readonly<Record<string, number>>;
-  /** Programs that are loaded now and attached by hand later. */
+  /** Programs that are loaded now, those of probes only where they are chosen, and attached by hand later. */
   readonly later?: readonly string[];
 }
 
@@ -108,7 +108,19 @@ class Choice {
   strike(error: NativeError, programs: readonly string[]): void {
     const program = error.program;
     if (program === undefined || !programs.includes(program)) throw this.#explain(error);
-    this.#refused.set(program, this.#why(error));
+    // Permissions are about a kind of hook, and what works together must not be mixed of two kinds.
+    const forbidden = error.code === "EPERM" || error.code === "EACCES";
+    const why = this.#why(error);
+    for (const other of Object.values(this.#options.probes).flatMap((p) => p.programs.map(nameOf))) {
+      if (this.#refused.has(other)) continue;
+      if (other === program || (forbidden && this.#kindOf(other) === this.#kindOf(program))) {
+        this.#refused.set(other, why);
+      }
+    }
+  }
+
+  #kindOf(program: string): string {
+    return this.#options.bpf.programs[program]?.split("/")[0] ?? "";
   }
 
   #why(error: NativeError): string {
@@ -195,23 +207,26 @@ export async function loadObject(native: Native, options: ObjectOptions): Promis
     );
   }
   const choice = new Choice(native, options);
+  const later = options.later ?? [];
+  const probed = new Set(Object.values(options.probes).flatMap((p) => p.programs.map(nameOf)));
   const aside = Object.entries(bpf.programs)
     .filter(([, at]) => at.startsWith("iter/") || at === "syscall")
     .map(([program]) => program);
   for (;;) {
     const hooks = choice.hooks();
-    const chosen = hooks.flatMap((h) => (h.program === undefined ? [] : [h.program]));
+    // One program may watch several things.
+    const chosen = [...new Set(hooks.flatMap((h) => (h.program === undefined ? [] : [h.program])))];
     const constants = { ...options.constants, ...presence(bpf, chosen) };
     let object: BpfObject | undefined;
     try {
       object = await native.load(name, elf, {
-        programs: [...chosen, ...aside, ...(options.later ?? [])],
+        programs: [...chosen, ...aside, ...later.filter((program) => !probed.has(program))],
         constants: packed(name, bpf, constants),
         ...(options.reuse && { reuse: options.reuse }),
         ...(options.maxEntries && { maxEntries: options.maxEntries }),
       });
       fill(object, options);
-      for (const program of chosen) object.attach(program);
+      for (const program of chosen) if (!later.includes(program)) object.attach(program);
       return { object, hooks };
     } catch (error) {
       object?.close();

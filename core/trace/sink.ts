@@ -29,7 +29,9 @@ export class TraceSink implements Sink {
   readonly #signals: boolean;
   readonly #write: (text: string) => void;
   readonly #columns: readonly Column[];
-  readonly #source: string | TableRows;
+  /** Names of spans and events that are rows. */
+  readonly #names: readonly string[];
+  readonly #table: TableRows | undefined;
   readonly #own: ReadonlySet<string>;
   readonly #deltas = new Deltas();
   readonly #clears: boolean;
@@ -44,21 +46,23 @@ export class TraceSink implements Sink {
     this.#write = write;
     this.#clears = terminal && plugin.trace.refreshes?.(flags) === true;
     this.#columns = plugin.trace.columns(flags);
-    this.#source = rowsOf(plugin.trace, flags);
+    const rows = rowsOf(plugin.trace, flags);
+    this.#names = typeof rows === "function" ? [] : rows;
+    this.#table = typeof rows === "function" ? rows : undefined;
     this.#own = new Set(Object.values(plugin.signals).map(({ name }) => name));
   }
 
   /** The header, for formats that have one; to be called when the programs are attached. */
   start(): void {
     if (this.#format === "csv") this.#print(csvHeader(this.#columns));
-    else if (this.#format === "table" && typeof this.#source === "string" && !this.#plugin.trace.tables) {
+    else if (this.#format === "table" && !this.#table && !this.#plugin.trace.tables) {
       this.#print(tableHeader(this.#columns));
     }
   }
 
   span(span: Span): void {
     const { name } = this.#plugin;
-    if (span.spec.name !== this.#source) {
+    if (!this.#names.includes(span.spec.name)) {
       if (this.#signals) this.#print(spanJson(pluginOf(span.scope), span));
     } else if (this.#format === "json") {
       this.#print(spanJson(name, span));
@@ -70,7 +74,7 @@ export class TraceSink implements Sink {
 
   event(event: Event): void {
     const { name } = this.#plugin;
-    if (event.spec.name !== this.#source) {
+    if (!this.#names.includes(event.spec.name)) {
       if (this.#signals) this.#print(eventJson(pluginOf(event.scope), event));
     } else if (this.#format === "json") {
       this.#print(eventJson(name, event));
@@ -83,8 +87,8 @@ export class TraceSink implements Sink {
 
   /** A table tool's rows are what was added since the last call. */
   metrics(metrics: readonly Metric[]): void {
-    const rows = this.#source;
-    if (typeof rows === "string") {
+    const rows = this.#table;
+    if (!rows) {
       if (this.#plugin.trace.tables && this.#format === "table") {
         this.#interval(this.#interim);
         this.#interim = [];

@@ -17,9 +17,10 @@ export async function runTrace(request: TraceRequest): Promise<void> {
     const write = (text: string) => void process.stdout.write(text);
     const terminal = process.stdout.isTTY === true;
     const sink = new TraceSink({ plugin, flags, format, signals, terminal, write });
+    // Before the first row can come.
+    sink.start();
     engine.run(sink);
     await engine.collect();
-    sink.start();
     sayReady([plugin.name]);
     let collections = 0;
     const collect = async () => {

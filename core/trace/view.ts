@@ -53,8 +53,8 @@ export interface TraceView {
   readonly operands?: Readonly<Record<string, { readonly setting: string; readonly unit: string }>>;
   /** Columns for these options, in order; more with `wide`. */
   columns(flags: Flags): readonly Column[];
-  /** The name of the span or event that is a row; a table tool makes its rows of what an interval added. */
-  readonly rows: string | TableRows;
+  /** The names of the spans or events that are rows; a table tool makes its rows of what an interval added. */
+  readonly rows: string | readonly string[] | TableRows;
   /** With this option (its long name in camelCase) the tool counts: one table at the end, or each interval. */
   readonly counting?: { readonly option: string; readonly rows: TableRows };
   /** Settings that the tool is shown with unless an option says otherwise, by path as in `TraceOption.setting`. */
@@ -72,6 +72,7 @@ export interface TraceView {
 }
 
 /** The view's rows under these options. */
-export function rowsOf({ rows, counting }: TraceView, flags: Flags): string | TableRows {
-  return counting && flags[counting.option] ? counting.rows : rows;
+export function rowsOf({ rows, counting }: TraceView, flags: Flags): readonly string[] | TableRows {
+  if (counting && flags[counting.option]) return counting.rows;
+  return typeof rows === "string" ? [rows] : rows;
 }

@@ -5,8 +5,8 @@ import type { Cursor, RingWire, RowsWire, TableWire } from "../../core/wire.ts";
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
 
-export type Span = "connection" | "connect";
-const spanNames = ["connection", "connect"] as const;
+export type Span = "connection" | "connect" | "accept";
+const spanNames = ["connection", "connect", "accept"] as const;
 
 export interface Endpoints {
   readonly local: Uint8Array;
@@ -132,6 +132,7 @@ export interface Conn {
   readonly netnsCookie: number;
   readonly openedAt: number;
   readonly establishedAt: number;
+  readonly acceptedAt: number;
   readonly closedAt: number;
   readonly ends: Endpoints;
   readonly owner: Task;
@@ -145,11 +146,13 @@ export interface Conn {
   readonly ownIsn: number;
   readonly peerIsn: number;
   readonly handshakeRetransmits: number;
+  readonly acceptFd: number;
   readonly wantedConnection: number;
   readonly wantedConnect: number;
   readonly wantedAccept: number;
   readonly toldConnection: boolean;
   readonly toldConnect: boolean;
+  readonly queued: boolean;
   readonly beforeStart: boolean;
   readonly peerIsHere: boolean;
   readonly fastopen: boolean;
@@ -182,94 +185,103 @@ export class ConnCursor implements Conn, Cursor {
   get establishedAt(): number {
     return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
   }
-  get closedAt(): number {
+  get acceptedAt(): number {
     return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
+  }
+  get closedAt(): number {
+    return this.#words[((this.#at + 40) >> 2)]! + this.#words[((this.#at + 40) >> 2) + 1]! * 4294967296;
   }
   readonly #ends = new EndpointsCursor();
   get ends(): Endpoints {
-    this.#ends.at(this.#words, this.#bytes, this.#at + 40);
+    this.#ends.at(this.#words, this.#bytes, this.#at + 48);
     return this.#ends;
   }
   readonly #owner = new TaskCursor();
   get owner(): Task {
-    this.#owner.at(this.#words, this.#bytes, this.#at + 80);
+    this.#owner.at(this.#words, this.#bytes, this.#at + 88);
     return this.#owner;
   }
   readonly #user = new ActorCursor();
   get user(): Actor {
-    this.#user.at(this.#words, this.#bytes, this.#at + 152);
+    this.#user.at(this.#words, this.#bytes, this.#at + 160);
     return this.#user;
   }
   readonly #closer = new ActorCursor();
   get closer(): Actor {
-    this.#closer.at(this.#words, this.#bytes, this.#at + 176);
+    this.#closer.at(this.#words, this.#bytes, this.#at + 184);
     return this.#closer;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 200) >> 2)]!]!;
+    return directionNames[this.#words[((this.#at + 208) >> 2)]!]!;
   }
   get ownerSource(): OwnerSource {
-    return ownerSourceNames[this.#words[((this.#at + 204) >> 2)]!]!;
+    return ownerSourceNames[this.#words[((this.#at + 212) >> 2)]!]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 208) >> 2)]!]!;
+    return closeReasonNames[this.#words[((this.#at + 216) >> 2)]!]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 212) >> 2)]!;
-  }
-  get netns(): number {
-    return this.#words[((this.#at + 216) >> 2)]!;
-  }
-  get ownIsn(): number {
     return this.#words[((this.#at + 220) >> 2)]!;
   }
-  get peerIsn(): number {
+  get netns(): number {
     return this.#words[((this.#at + 224) >> 2)]!;
   }
-  get handshakeRetransmits(): number {
+  get ownIsn(): number {
     return this.#words[((this.#at + 228) >> 2)]!;
   }
-  get wantedConnection(): number {
+  get peerIsn(): number {
     return this.#words[((this.#at + 232) >> 2)]!;
   }
-  get wantedConnect(): number {
+  get handshakeRetransmits(): number {
     return this.#words[((this.#at + 236) >> 2)]!;
   }
+  get acceptFd(): number {
+    return this.#words[((this.#at + 240) >> 2)]! | 0;
+  }
+  get wantedConnection(): number {
+    return this.#words[((this.#at + 244) >> 2)]!;
+  }
+  get wantedConnect(): number {
+    return this.#words[((this.#at + 248) >> 2)]!;
+  }
   get wantedAccept(): number {
-    return this.#words[((this.#at + 240) >> 2)]!;
-  }
-  get toldConnection(): boolean {
-    return this.#bytes[this.#at + 244]! !== 0;
-  }
-  get toldConnect(): boolean {
-    return this.#bytes[this.#at + 245]! !== 0;
-  }
-  get beforeStart(): boolean {
-    return this.#bytes[this.#at + 246]! !== 0;
-  }
-  get peerIsHere(): boolean {
-    return this.#bytes[this.#at + 247]! !== 0;
-  }
-  get fastopen(): boolean {
-    return this.#bytes[this.#at + 248]! !== 0;
-  }
-  get excluded(): boolean {
-    return this.#bytes[this.#at + 249]! !== 0;
-  }
-  get oldState(): number {
     return this.#words[((this.#at + 252) >> 2)]!;
   }
+  get toldConnection(): boolean {
+    return this.#bytes[this.#at + 256]! !== 0;
+  }
+  get toldConnect(): boolean {
+    return this.#bytes[this.#at + 257]! !== 0;
+  }
+  get queued(): boolean {
+    return this.#bytes[this.#at + 258]! !== 0;
+  }
+  get beforeStart(): boolean {
+    return this.#bytes[this.#at + 259]! !== 0;
+  }
+  get peerIsHere(): boolean {
+    return this.#bytes[this.#at + 260]! !== 0;
+  }
+  get fastopen(): boolean {
+    return this.#bytes[this.#at + 261]! !== 0;
+  }
+  get excluded(): boolean {
+    return this.#bytes[this.#at + 262]! !== 0;
+  }
+  get oldState(): number {
+    return this.#words[((this.#at + 264) >> 2)]!;
+  }
   get sentBefore(): number {
-    return this.#words[((this.#at + 256) >> 2)]! + this.#words[((this.#at + 256) >> 2) + 1]! * 4294967296;
-  }
-  get receivedBefore(): number {
-    return this.#words[((this.#at + 264) >> 2)]! + this.#words[((this.#at + 264) >> 2) + 1]! * 4294967296;
-  }
-  get enteredAt(): number {
     return this.#words[((this.#at + 272) >> 2)]! + this.#words[((this.#at + 272) >> 2) + 1]! * 4294967296;
   }
+  get receivedBefore(): number {
+    return this.#words[((this.#at + 280) >> 2)]! + this.#words[((this.#at + 280) >> 2) + 1]! * 4294967296;
+  }
+  get enteredAt(): number {
+    return this.#words[((this.#at + 288) >> 2)]! + this.#words[((this.#at + 288) >> 2) + 1]! * 4294967296;
+  }
   get enteredState(): number {
-    return this.#words[((this.#at + 280) >> 2)]!;
+    return this.#words[((this.#at + 296) >> 2)]!;
   }
 }
 
@@ -380,7 +392,7 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 328);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 344);
     return this.#traffic;
   }
 }
@@ -459,44 +471,44 @@ export class DropCursor implements Drop, Cursor {
   }
   readonly #packet = new PacketCursor();
   get packet(): Packet {
-    this.#packet.at(this.#words, this.#bytes, this.#at + 392);
+    this.#packet.at(this.#words, this.#bytes, this.#at + 408);
     return this.#packet;
   }
   get reason(): number {
-    return this.#words[((this.#at + 432) >> 2)]!;
+    return this.#words[((this.#at + 448) >> 2)]!;
   }
   get way(): Way {
-    return wayNames[this.#words[((this.#at + 436) >> 2)]!]!;
+    return wayNames[this.#words[((this.#at + 452) >> 2)]!]!;
   }
   get state(): number {
-    return this.#words[((this.#at + 440) >> 2)]!;
+    return this.#words[((this.#at + 456) >> 2)]!;
   }
   get ifindex(): number {
-    return this.#words[((this.#at + 444) >> 2)]!;
+    return this.#words[((this.#at + 460) >> 2)]!;
   }
   get interface(): string {
-    return text(this.#words, this.#bytes, this.#at + 448, 16);
+    return text(this.#words, this.#bytes, this.#at + 464, 16);
   }
   get location(): Uint32Array {
-    return this.#words.subarray(this.#at + 464 >> 2, (this.#at + 464 >> 2) + 2);
+    return this.#words.subarray(this.#at + 480 >> 2, (this.#at + 480 >> 2) + 2);
   }
   get stack(): Uint32Array {
-    return this.#words.subarray(this.#at + 472 >> 2, (this.#at + 472 >> 2) + 64);
+    return this.#words.subarray(this.#at + 488 >> 2, (this.#at + 488 >> 2) + 64);
   }
   get frames(): number {
-    return this.#words[((this.#at + 728) >> 2)]!;
+    return this.#words[((this.#at + 744) >> 2)]!;
   }
   get hasConnection(): boolean {
-    return this.#bytes[this.#at + 732]! !== 0;
+    return this.#bytes[this.#at + 748]! !== 0;
   }
   get hasIds(): boolean {
-    return this.#bytes[this.#at + 733]! !== 0;
+    return this.#bytes[this.#at + 749]! !== 0;
   }
   get happenedAt(): number {
-    return this.#words[((this.#at + 736) >> 2)]! + this.#words[((this.#at + 736) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 752) >> 2)]! + this.#words[((this.#at + 752) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.#words[((this.#at + 744) >> 2)]! + this.#words[((this.#at + 744) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 760) >> 2)]! + this.#words[((this.#at + 760) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -623,7 +635,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "03d1079731ed652e",
+  hash: "fea011f88cafd344",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_without: "tp_btf/kfree_skb",
@@ -641,7 +653,7 @@ export const bpf = {
   },
   counters: ["seen_drops","lost_drops","suppressed_drops","overflows"],
   wires: {
-    drops: { kind: "ring", size: 752, record: DropCursor } as RingWire<Drop>,
+    drops: { kind: "ring", size: 768, record: DropCursor } as RingWire<Drop>,
     listeners: {
       kind: "table",
       perCpu: false,

@@ -136,8 +136,8 @@ export class OverflowKeyCursor implements OverflowKey, Cursor {
   }
 }
 
-export type Span = "connection" | "connect";
-const spanNames = ["connection", "connect"] as const;
+export type Span = "connection" | "connect" | "accept";
+const spanNames = ["connection", "connect", "accept"] as const;
 
 export interface Endpoints {
   readonly local: Uint8Array;
@@ -257,6 +257,7 @@ export interface Conn {
   readonly netnsCookie: number;
   readonly openedAt: number;
   readonly establishedAt: number;
+  readonly acceptedAt: number;
   readonly closedAt: number;
   readonly ends: Endpoints;
   readonly owner: Task;
@@ -270,11 +271,13 @@ export interface Conn {
   readonly ownIsn: number;
   readonly peerIsn: number;
   readonly handshakeRetransmits: number;
+  readonly acceptFd: number;
   readonly wantedConnection: number;
   readonly wantedConnect: number;
   readonly wantedAccept: number;
   readonly toldConnection: boolean;
   readonly toldConnect: boolean;
+  readonly queued: boolean;
   readonly beforeStart: boolean;
   readonly peerIsHere: boolean;
   readonly fastopen: boolean;
@@ -307,94 +310,103 @@ export class ConnCursor implements Conn, Cursor {
   get establishedAt(): number {
     return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
   }
-  get closedAt(): number {
+  get acceptedAt(): number {
     return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
+  }
+  get closedAt(): number {
+    return this.#words[((this.#at + 40) >> 2)]! + this.#words[((this.#at + 40) >> 2) + 1]! * 4294967296;
   }
   readonly #ends = new EndpointsCursor();
   get ends(): Endpoints {
-    this.#ends.at(this.#words, this.#bytes, this.#at + 40);
+    this.#ends.at(this.#words, this.#bytes, this.#at + 48);
     return this.#ends;
   }
   readonly #owner = new TaskCursor();
   get owner(): Task {
-    this.#owner.at(this.#words, this.#bytes, this.#at + 80);
+    this.#owner.at(this.#words, this.#bytes, this.#at + 88);
     return this.#owner;
   }
   readonly #user = new ActorCursor();
   get user(): Actor {
-    this.#user.at(this.#words, this.#bytes, this.#at + 152);
+    this.#user.at(this.#words, this.#bytes, this.#at + 160);
     return this.#user;
   }
   readonly #closer = new ActorCursor();
   get closer(): Actor {
-    this.#closer.at(this.#words, this.#bytes, this.#at + 176);
+    this.#closer.at(this.#words, this.#bytes, this.#at + 184);
     return this.#closer;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 200) >> 2)]!]!;
+    return directionNames[this.#words[((this.#at + 208) >> 2)]!]!;
   }
   get ownerSource(): OwnerSource {
-    return ownerSourceNames[this.#words[((this.#at + 204) >> 2)]!]!;
+    return ownerSourceNames[this.#words[((this.#at + 212) >> 2)]!]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 208) >> 2)]!]!;
+    return closeReasonNames[this.#words[((this.#at + 216) >> 2)]!]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 212) >> 2)]!;
-  }
-  get netns(): number {
-    return this.#words[((this.#at + 216) >> 2)]!;
-  }
-  get ownIsn(): number {
     return this.#words[((this.#at + 220) >> 2)]!;
   }
-  get peerIsn(): number {
+  get netns(): number {
     return this.#words[((this.#at + 224) >> 2)]!;
   }
-  get handshakeRetransmits(): number {
+  get ownIsn(): number {
     return this.#words[((this.#at + 228) >> 2)]!;
   }
-  get wantedConnection(): number {
+  get peerIsn(): number {
     return this.#words[((this.#at + 232) >> 2)]!;
   }
-  get wantedConnect(): number {
+  get handshakeRetransmits(): number {
     return this.#words[((this.#at + 236) >> 2)]!;
   }
+  get acceptFd(): number {
+    return this.#words[((this.#at + 240) >> 2)]! | 0;
+  }
+  get wantedConnection(): number {
+    return this.#words[((this.#at + 244) >> 2)]!;
+  }
+  get wantedConnect(): number {
+    return this.#words[((this.#at + 248) >> 2)]!;
+  }
   get wantedAccept(): number {
-    return this.#words[((this.#at + 240) >> 2)]!;
-  }
-  get toldConnection(): boolean {
-    return this.#bytes[this.#at + 244]! !== 0;
-  }
-  get toldConnect(): boolean {
-    return this.#bytes[this.#at + 245]! !== 0;
-  }
-  get beforeStart(): boolean {
-    return this.#bytes[this.#at + 246]! !== 0;
-  }
-  get peerIsHere(): boolean {
-    return this.#bytes[this.#at + 247]! !== 0;
-  }
-  get fastopen(): boolean {
-    return this.#bytes[this.#at + 248]! !== 0;
-  }
-  get excluded(): boolean {
-    return this.#bytes[this.#at + 249]! !== 0;
-  }
-  get oldState(): number {
     return this.#words[((this.#at + 252) >> 2)]!;
   }
+  get toldConnection(): boolean {
+    return this.#bytes[this.#at + 256]! !== 0;
+  }
+  get toldConnect(): boolean {
+    return this.#bytes[this.#at + 257]! !== 0;
+  }
+  get queued(): boolean {
+    return this.#bytes[this.#at + 258]! !== 0;
+  }
+  get beforeStart(): boolean {
+    return this.#bytes[this.#at + 259]! !== 0;
+  }
+  get peerIsHere(): boolean {
+    return this.#bytes[this.#at + 260]! !== 0;
+  }
+  get fastopen(): boolean {
+    return this.#bytes[this.#at + 261]! !== 0;
+  }
+  get excluded(): boolean {
+    return this.#bytes[this.#at + 262]! !== 0;
+  }
+  get oldState(): number {
+    return this.#words[((this.#at + 264) >> 2)]!;
+  }
   get sentBefore(): number {
-    return this.#words[((this.#at + 256) >> 2)]! + this.#words[((this.#at + 256) >> 2) + 1]! * 4294967296;
-  }
-  get receivedBefore(): number {
-    return this.#words[((this.#at + 264) >> 2)]! + this.#words[((this.#at + 264) >> 2) + 1]! * 4294967296;
-  }
-  get enteredAt(): number {
     return this.#words[((this.#at + 272) >> 2)]! + this.#words[((this.#at + 272) >> 2) + 1]! * 4294967296;
   }
+  get receivedBefore(): number {
+    return this.#words[((this.#at + 280) >> 2)]! + this.#words[((this.#at + 280) >> 2) + 1]! * 4294967296;
+  }
+  get enteredAt(): number {
+    return this.#words[((this.#at + 288) >> 2)]! + this.#words[((this.#at + 288) >> 2) + 1]! * 4294967296;
+  }
   get enteredState(): number {
-    return this.#words[((this.#at + 280) >> 2)]!;
+    return this.#words[((this.#at + 296) >> 2)]!;
   }
 }
 
@@ -505,13 +517,13 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 328);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 344);
     return this.#traffic;
   }
 }
 
 export const bpf = {
-  hash: "c414bf51bc786ca3",
+  hash: "979ca7a55484f968",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",
@@ -542,6 +554,6 @@ export const bpf = {
       key: OverflowKeyCursor,
       value: LifeCursor,
     } as TableWire<OverflowKey, Life>,
-    sweep: { kind: "rows", size: 392, record: ConnectionCursor } as RowsWire<Connection>,
+    sweep: { kind: "rows", size: 408, record: ConnectionCursor } as RowsWire<Connection>,
   },
 } as const;

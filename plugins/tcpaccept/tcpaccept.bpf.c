@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// Connections handed to accept(): asks for their span, and sums how long they took, what was never accepted
+// and which calls failed.
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "accept.h"
+#include "conn.h"
+#include "filter.h"
+#include "histogram.h"
+#include "rate.h"
+#include "wire.h"
+
+/* Connections that ended in the queue count, too. */
+const volatile bool tell_queued = true;
+
+struct counters {
+	u64 seen_failures;
+	u64 lost_failures;
+	u64 suppressed_failures;
+	u64 overflows;
+};
+WIRE_COUNTERS(struct counters);
+
+struct accept_key {
+	u64 cgroup_id;
+	char exe[24];
+	u32 family;
+	/* It ended in the queue. */
+	u32 queued;
+};
+
+struct accepts {
+	u64 connections;
+	struct histogram duration;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 2048);
+	__type(key, struct accept_key);
+	__type(value, struct accepts);
+} accepts SEC(".maps");
+WIRE_TABLE(accepts, struct accept_key, struct accepts);
+
+/* Takes what the table has no room for: accepted, and ended in the queue. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, u32);
+	__type(value, struct accepts);
+} overflow SEC(".maps");
+WIRE_TABLE(overflow, u32, struct accepts);
+
+/* A new row, too large for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct accepts);
+} blank SEC(".maps");
+
+struct failure_key {
+	u64 cgroup_id;
+	char exe[24];
+	u32 family;
+	u32 error;
+};
+
+struct failures {
+	u64 calls;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 512);
+	__type(key, struct failure_key);
+	__type(value, struct failures);
+} failures SEC(".maps");
+WIRE_TABLE(failures, struct failure_key, struct failures);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct failures);
+} failure_overflow SEC(".maps");
+WIRE_TABLE(failure_overflow, u32, struct failures);
+
+/* A call that failed: `conn` is the listener, the caller its owner. */
+struct failed_accept {
+	u64 suppressed;
+	struct conn conn;
+};
+WIRE_RING(failed_accepts, struct failed_accept, 64 * 1024);
+
+/* By error. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ERESTARTSYS);
+	__type(key, u32);
+	__type(value, struct bucket);
+} buckets SEC(".maps");
+
+static __always_inline struct accepts *row_of(const struct conn *c)
+{
+	struct accept_key key = {
+		.cgroup_id = c->owner.cgroup_id,
+		.family = c->ends.family,
+		.queued = c->queued,
+	};
+	u32 zero = 0, spare = c->queued;
+	struct accepts *row, *new;
+
+	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
+	row = bpf_map_lookup_elem(&accepts, &key);
+	if (row)
+		return row;
+	new = bpf_map_lookup_elem(&blank, &zero);
+	if (!new)
+		return NULL;
+	bpf_map_update_elem(&accepts, &key, new, BPF_NOEXIST);
+	row = bpf_map_lookup_elem(&accepts, &key);
+	if (row)
+		return row;
+	COUNT(overflows);
+	return bpf_map_lookup_elem(&overflow, &spare);
+}
+
+static __always_inline void on_outcome(struct conn *c, u64 ended_at)
+{
+	u64 duration = ended_at - c->opened_at;
+	struct accepts *row;
+
+	if (!passes(c, duration))
+		return;
+	c->wanted_accept |= plugin_bit;
+	row = row_of(c);
+	if (!row)
+		return;
+	__sync_fetch_and_add(&row->connections, 1);
+	if (!c->before_start)
+		histogram_add_shared(&row->duration, duration);
+}
+
+static __noinline int on_accepted(struct conn *c)
+{
+	if (c)
+		on_outcome(c, c->accepted_at);
+	return 0;
+}
+
+static __always_inline struct failures *failures_of(const struct conn *c)
+{
+	struct failure_key key = {
+		.cgroup_id = c->owner.cgroup_id,
+		.family = c->ends.family,
+		.error = c->error,
+	};
+	struct failures *row, new = {};
+	u32 zero = 0;
+
+	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
+	row = bpf_map_lookup_elem(&failures, &key);
+	if (row)
+		return row;
+	bpf_map_update_elem(&failures, &key, &new, BPF_NOEXIST);
+	row = bpf_map_lookup_elem(&failures, &key);
+	if (row)
+		return row;
+	COUNT(overflows);
+	return bpf_map_lookup_elem(&failure_overflow, &zero);
+}
+
+/* A server without descriptors that does not wait calls accept() as often as it can. */
+static __noinline int on_failed(struct conn *c)
+{
+	struct failed_accept *record;
+	struct failures *row;
+	struct bucket *bucket;
+	u32 error;
+
+	if (!c || !passes(c, 0))
+		return 0;
+	row = failures_of(c);
+	if (row)
+		__sync_fetch_and_add(&row->calls, 1);
+	error = c->error;
+	bucket = bpf_map_lookup_elem(&buckets, &error);
+	COUNT(seen_failures);
+	if (!bucket || !admits(bucket, c->opened_at)) {
+		COUNT(suppressed_failures);
+		return 0;
+	}
+	record = bpf_ringbuf_reserve(&failed_accepts, sizeof(*record), 0);
+	if (!record) {
+		COUNT(lost_failures);
+		return 0;
+	}
+	record->conn = *c;
+	record->suppressed = take_suppressed(bucket);
+	bpf_ringbuf_submit(record, wake_at_quarter(&failed_accepts));
+	return 0;
+}
+
+ACCEPT_PROGRAMS(on_accepted, on_failed)
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_end_in_queue, struct sock *sk, int old, int new)
+{
+	struct conn *c;
+
+	if (new != TCP_CLOSE || !tell_queued || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	c = conn_of(sk);
+	if (c && c->queued)
+		on_outcome(c, c->closed_at);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

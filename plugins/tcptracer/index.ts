@@ -1,0 +1,20 @@
+// tcptracer: connect, accept and close of TCP connections, each connection one trace.
+import { ACCEPT_PROBES, ACCEPT_SETTING } from "../../core/accept.ts";
+import { plugin } from "../../core/plugin.ts";
+import { trace } from "./trace.ts";
+import { bpf } from "./wire.gen.ts";
+
+export default plugin({
+  name: "tcptracer",
+  summary: "Connect, accept and close of each TCP connection that was established, as one trace.",
+
+  config: { acceptHook: ACCEPT_SETTING },
+
+  bpf,
+  probes: { ...ACCEPT_PROBES, "established and closed": { programs: ["on_change"] } },
+  spans: { connect: "plain", accept: "plain", connection: "plain" },
+  signals: {},
+  start: () => ({}),
+
+  trace,
+});

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// Connect, accept and close of TCP connections: asks for the three spans of each that was established.
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "accept.h"
+#include "conn.h"
+#include "filter.h"
+
+static __always_inline void on_accepted(struct conn *c)
+{
+	if (!c->before_start && passes(c, c->accepted_at - c->opened_at))
+		c->wanted_accept |= plugin_bit;
+}
+
+static __always_inline void on_failed(struct conn *c)
+{
+}
+
+ACCEPT_PROGRAMS(on_accepted, on_failed)
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_change, struct sock *sk, int old, int new)
+{
+	struct conn *c;
+
+	if ((new != TCP_ESTABLISHED &&new != TCP_CLOSE) || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	c = conn_of(sk);
+	/* Nothing is closed that was not opened, and nothing that is older was seen to open. */
+	if (!c || !c->established_at || c->before_start || c->queued)
+		return 0;
+	if (new == TCP_CLOSE) {
+		if (passes(c, c->closed_at - c->opened_at))
+			c->wanted_connection |= plugin_bit;
+	} else if (c->direction == DIRECTION_OUTBOUND && passes(c, handshake_duration(c))) {
+		c->wanted_connect |= plugin_bit;
+	}
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
