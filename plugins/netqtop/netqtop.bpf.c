@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// What every queue of every interface carries. This runs for each packet: every step counts.
+#include "kernel.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "size_histogram.h"
+#include "wire.h"
+
+/* Loopback is left out unless it is asked for. */
+const volatile u32 loopback = 0;
+/* Names of the interfaces that are asked for; none: all. */
+#define NAMES 8
+const volatile u32 names = 0;
+const volatile u8 name[NAMES][16] = {};
+
+struct counters {
+	u64 evicted_rows;
+	u64 lost_rows;
+};
+WIRE_COUNTERS(struct counters);
+
+enum way { WAY_TRANSMIT, WAY_RECEIVE };
+
+/* bcc's ranges of frame sizes, and what is larger. */
+#define CLASSES 6
+
+/* One queue on one CPU, what every packet touches first. A frame may be many packets on the wire (GSO, GRO). */
+struct queue {
+	/* Interface, queue and way in one word; 0: nobody's. */
+	u64 tag;
+	/* Its namespace, as it lies in memory. */
+	u64 net;
+	u64 frames;
+	/* Packets beyond one a frame. */
+	u64 more_packets;
+	u64 bytes;
+	/* Of an interface that is not asked for. */
+	u64 ignored;
+	u64 classes[CLASSES];
+	/* At or below the histogram's lowest edge. */
+	u64 zeros;
+	u64 sizes[SIZES_BUCKETS];
+	u64 netns_cookie;
+	char name[16];
+	u32 ifindex;
+	u32 netns;
+	u32 queue;
+	enum way way;
+};
+
+/*
+ * Each CPU has a table of its own, in which a queue lies where its hash says or just behind: one look-up a
+ * packet, no lock, and no number that somebody must hand out and take back when interfaces come and go.
+ * What makes room for a queue that is met later is handed to the agent, which adds it: nothing is lost.
+ */
+#define SLOTS 256
+#define WAYS  4
+/* A mask: at each sixteenth frame. */
+#define LOOK_EVERY 15
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SLOTS);
+	__type(key, u32);
+	__type(value, struct queue);
+} queues SEC(".maps");
+WIRE_TABLE(queues, u32, struct queue);
+
+WIRE_RING(evicted, struct queue, 256 * 1024);
+
+static __always_inline bool is_asked_for(const struct queue *q)
+{
+	const u64 *words = (const u64 *)q->name;
+
+	for (u32 i = 0; i < NAMES && i < names; i++) {
+		const volatile u64 *asked = (const volatile u64 *)name[i];
+
+		if (asked[0] == words[0] && asked[1] == words[1])
+			return true;
+	}
+	return !names;
+}
+
+static __always_inline void take_name(struct queue *q, struct net_device *dev)
+{
+	const u64 *from = (const u64 *)dev->name;
+	u64 *words = (u64 *)q->name;
+
+	words[0] = from[0];
+	words[1] = from[1];
+	q->ignored = !is_asked_for(q);
+}
+
+static __noinline void evict(struct queue *q)
+{
+	COUNT(evicted_rows);
+	if (bpf_ringbuf_output(&evicted, q, sizeof(*q), wake_at_quarter(&evicted)))
+		COUNT(lost_rows);
+	/* Volatile, or it becomes a call of memset. */
+	for (u32 i = 0; i < sizeof(*q) / sizeof(u64); i++)
+		((volatile u64 *)q)[i] = 0;
+}
+
+static __always_inline u64 tag_of(const struct net_device *dev, u32 queue, enum way way)
+{
+	return (u32)dev->ifindex | (u64)(queue & 0xffff) << 32 | (u64)way << 48;
+}
+
+/* Makes the place that of a queue which is met for the first time on this CPU. */
+static __noinline void settle(struct queue *q, struct net_device *dev, u32 queue, enum way way)
+{
+	struct net *net = dev->nd_net.net;
+
+	if (q->tag)
+		evict(q);
+	q->tag = tag_of(dev, queue, way);
+	q->net = (u64)net;
+	q->netns_cookie = net->net_cookie;
+	q->netns = net->ns.inum;
+	q->ifindex = dev->ifindex;
+	q->queue = queue;
+	q->way = way;
+	take_name(q, dev);
+}
+
+/*
+ * A look now and then is enough: for a new name, and for a namespace that lies where another was that is no
+ * more.
+ */
+static __noinline void look_again(struct queue *q, struct net_device *dev, u32 queue, enum way way)
+{
+	const u64 *name = (const u64 *)dev->name, *known = (const u64 *)q->name;
+
+	if (q->netns_cookie != dev->nd_net.net->net_cookie)
+		settle(q, dev, queue, way);
+	else if (known[0] != name[0] || known[1] != name[1])
+		take_name(q, dev);
+}
+
+/* A difference of pointers is a number to the verifier; the barrier keeps it one. */
+static __always_inline u64 distance(const void *from, const void *to)
+{
+	u64 bytes = (u64)to - (u64)from;
+
+	asm volatile("" : "+r"(bytes));
+	return bytes;
+}
+
+static __always_inline struct queue *queue_of(struct net_device *dev, u32 queue, enum way way)
+{
+	struct net *net = dev->nd_net.net;
+	u64 tag = tag_of(dev, queue, way), key = tag ^ tag >> 29 ^ distance(dev, net) >> 6;
+	u32 first = (u32)key * 0x9e3779b1u >> 24, slot, free = SLOTS;
+	struct queue *q;
+
+#pragma unroll
+	for (u32 i = 0; i < WAYS; i++) {
+		slot = (first + i) & (SLOTS - 1);
+		q = bpf_map_lookup_elem(&queues, &slot);
+		if (!q)
+			return NULL;
+		if (q->tag == tag && q->net == (u64)net)
+			return q;
+		if (!q->tag && free == SLOTS)
+			free = slot;
+	}
+	if (free == SLOTS)
+		free = (first + (bpf_get_prandom_u32() & (WAYS - 1))) & (SLOTS - 1);
+	q = bpf_map_lookup_elem(&queues, &free);
+	if (q)
+		settle(q, dev, queue, way);
+	return q;
+}
+
+/* Packets on the wire beyond the first. Only what has pages beside its head can be more than one. */
+static __always_inline u32 more_packets(const struct sk_buff *skb)
+{
+	u16 segments = 0;
+
+	bpf_probe_read_kernel(&segments, sizeof(segments),
+			      skb->head + skb->end +
+				      bpf_core_field_offset(struct skb_shared_info, gso_segs));
+	return segments ? segments - 1 : 0;
+}
+
+static __always_inline void add(struct queue *q, const struct sk_buff *skb, u32 size)
+{
+	u32 class;
+
+	if (size < 512)
+		class = size >= 64;
+	else if (size < 16384)
+		class = size < 2048 ? 2 : 3;
+	else
+		class = size < 65536 ? 4 : 5;
+	q->bytes += size;
+	q->classes[class]++;
+	if (skb->data_len)
+		q->more_packets += more_packets(skb);
+	if (size <= 1u << SIZES_LOWEST)
+		q->zeros++;
+	else
+		q->sizes[MASKED(size_bucket(size), SIZES_BUCKETS - 1)]++;
+}
+
+SEC("tp_btf/net_dev_start_xmit")
+int BPF_PROG(on_transmit, struct sk_buff *skb, struct net_device *dev)
+{
+	struct queue *q;
+	u32 queue;
+
+	if (!loopback && dev->flags & IFF_LOOPBACK)
+		return 0;
+	queue = skb->queue_mapping;
+	q = queue_of(dev, queue, WAY_TRANSMIT);
+	if (!q)
+		return 0;
+	if (!(q->frames & LOOK_EVERY))
+		look_again(q, dev, queue, WAY_TRANSMIT);
+	q->frames++;
+	if (!q->ignored)
+		add(q, skb, skb->len);
+	return 0;
+}
+
+SEC("tp_btf/netif_receive_skb")
+int BPF_PROG(on_receive, struct sk_buff *skb)
+{
+	struct net_device *dev = skb->dev;
+	u32 size = skb->len, queue;
+	struct queue *q;
+
+	if (!dev || (!loopback && dev->flags & IFF_LOOPBACK))
+		return 0;
+	/* Drivers number from 1; 0: not recorded. */
+	queue = skb->queue_mapping ? skb->queue_mapping - 1 : 0;
+	q = queue_of(dev, queue, WAY_RECEIVE);
+	if (!q)
+		return 0;
+	if (!(q->frames & LOOK_EVERY))
+		look_again(q, dev, queue, WAY_RECEIVE);
+	q->frames++;
+	if (q->ignored)
+		return 0;
+	/* The link layer's header has been pulled by now. */
+	if (skb->mac_header != (u16)~0)
+		size += (u32)distance(skb->head, skb->data) - skb->mac_header;
+	add(q, skb, size);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,179 @@
+// bcc's view of netqtop.
+import type { AnyAttributes, Metric, Point, Time } from "../../core/signals.ts";
+import type { Column, Flags, Row, TraceView } from "../../core/trace/view.ts";
+import { SIZES, TITLES } from "./sizes.ts";
+
+const IO = "wirespan.netdev.queue.io";
+const PACKETS = "wirespan.netdev.queue.packets";
+const FRAMES = "wirespan.netdev.queue.frames";
+const SIZE = "wirespan.netdev.frame.size";
+
+const keyOf = ({ attributes: a }: Point): string =>
+  `${a["wirespan.netns.inode"]} ${a["wirespan.interface.index"]} ${a["network.io.direction"]} ${a["wirespan.netdev.queue.id"]}`;
+
+const secondsBetween = (from: Time, to: Time): number => to.sec - from.sec + (to.nsec - from.nsec) / 1e9;
+
+/** One row a queue and direction: the interval's sums beside the attributes. */
+function rows(delta: readonly Metric[]): Row[] {
+  const points = (name: string) => delta.filter((m) => m.spec.name === name).flatMap((m) => m.points);
+  const packets = new Map(points(PACKETS).map((point) => [keyOf(point), point.value as number]));
+  const frames = new Map<string, number[]>();
+  for (const point of points(FRAMES)) {
+    const key = keyOf(point);
+    const counts = frames.get(key) ?? SIZES.map(() => 0);
+    counts[SIZES.indexOf(point.attributes[SIZE] as (typeof SIZES)[number])] = point.value as number;
+    frames.set(key, counts);
+  }
+  const io = delta.find((m) => m.spec.name === IO);
+  const found = (io?.points ?? []).map((point): Row => {
+    const { attributes, start } = point;
+    const bytes = point.value as number;
+    const sizes = frames.get(keyOf(point)) ?? [];
+    const count = sizes.reduce((sum, n) => sum + n, 0);
+    const seconds = secondsBetween(start, io!.time);
+    const sums: AnyAttributes = {
+      frames: count,
+      packets: packets.get(keyOf(point)) ?? 0,
+      bytes,
+      avg_size: count ? bytes / count : 0,
+      bps: bytes / seconds,
+      pps: (packets.get(keyOf(point)) ?? 0) / seconds,
+      ...Object.fromEntries(sizes.map((n, i) => [`frames_${SIZES[i]}`, n])),
+    };
+    return {
+      time: new Date(io!.time.sec * 1000 + io!.time.nsec / 1e6).toISOString(),
+      name: IO,
+      attributes: { ...attributes, ...sums },
+      value: bytes,
+    };
+  });
+  return found.filter(({ attributes }) => attributes.frames).sort(byQueue);
+}
+
+function byQueue({ attributes: a }: Row, { attributes: b }: Row): number {
+  const number = (key: string) => Number(a[key]) - Number(b[key]);
+  return (
+    number("wirespan.netns.inode") ||
+    number("wirespan.interface.index") ||
+    directions.indexOf(String(a["network.io.direction"])) -
+      directions.indexOf(String(b["network.io.direction"])) ||
+    number("wirespan.netdev.queue.id")
+  );
+}
+
+const directions = ["transmit", "receive"];
+const units = ["", "K", "M", "G", "T"];
+
+/** Three digits and a unit of 1,000, as bcc prints rates. */
+function short(value: number): string {
+  const power = value < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(value) / 3));
+  return power ? `${(value / 1000 ** power).toFixed(2)}${units[power]}` : value.toFixed(2);
+}
+
+const number = (key: string) => (row: Row) => Math.round(Number(row.attributes[key] ?? 0));
+
+function columns({ throughput, wide }: Flags): Column[] {
+  const named = (title: string, width: number, key: string): Column => {
+    return { title, width, cell: (row) => String(row.attributes[key] ?? "-") };
+  };
+  return [
+    named("NETNS", 10, "wirespan.netns.inode"),
+    named("IFACE", 15, "network.interface.name"),
+    {
+      title: "DIR",
+      width: 3,
+      cell: (row) => (row.attributes["network.io.direction"] === "transmit" ? "TX" : "RX"),
+    },
+    ...figures(throughput === true, wide === true),
+  ];
+}
+
+/** What bcc prints of a queue. */
+function figures(throughput: boolean, wide: boolean): Column[] {
+  const right = { align: "right" } as const;
+  return [
+    {
+      title: "QueueID",
+      width: 10,
+      cell: (row) => String(row.attributes["wirespan.netdev.queue.id"] ?? "Total"),
+    },
+    { title: "avg_size", width: 10, cell: number("avg_size") },
+    ...SIZES.map((size, i): Column => ({ title: TITLES[i]!, width: 10, cell: number(`frames_${size}`) })),
+    ...(wide
+      ? [
+          { title: "frames", width: 10, ...right, cell: number("frames") },
+          { title: "packets", width: 10, ...right, cell: number("packets") },
+          { title: "bytes", width: 12, ...right, cell: number("bytes") },
+        ]
+      : []),
+    ...(throughput
+      ? [
+          { title: "BPS", width: 10, cell: (row: Row) => short(Number(row.attributes.bps)) },
+          { title: "PPS", width: 10, cell: (row: Row) => short(Number(row.attributes.pps)) },
+        ]
+      : []),
+  ];
+}
+
+const SUMMED = ["frames", "packets", "bytes", "bps", "pps", ...SIZES.map((size) => `frames_${size}`)];
+
+function total(queues: readonly Row[]): Row {
+  const sums = Object.fromEntries(
+    SUMMED.map((key) => [key, queues.reduce((sum, row) => sum + Number(row.attributes[key] ?? 0), 0)]),
+  );
+  const attributes = { ...sums, avg_size: sums.frames ? sums.bytes! / sums.frames : 0 };
+  return { time: "", name: IO, attributes };
+}
+
+/** The busiest queue's share against an even one, where there are several: 1 is even. */
+function imbalance(queues: readonly Row[]): string {
+  if (queues.length < 2) return "";
+  const packets = queues.map((row) => Number(row.attributes.packets));
+  const sum = packets.reduce((all, n) => all + n, 0);
+  return `  (busiest queue: ${((Math.max(...packets) / sum) * packets.length).toFixed(2)} of an even share)`;
+}
+
+function line(own: readonly Column[], cell: (column: Column) => string): string {
+  const cells = own.map((column) =>
+    column.align === "right" ? cell(column).padStart(column.width) : cell(column).padEnd(column.width),
+  );
+  return ` ${cells.join(" ").trimEnd()}`;
+}
+
+/** As bcc does: a table for each direction, each with its total; ours for each interface. */
+function render(all: readonly Row[], { throughput, wide }: Flags): string[] {
+  const own = figures(throughput === true, wide === true);
+  const interfaces = Object.values(
+    Object.groupBy(
+      all,
+      ({ attributes: a }) => `${a["wirespan.netns.inode"]} ${a["wirespan.interface.index"]}`,
+    ),
+  );
+  const lines = [new Date().toString().slice(0, 24)];
+  for (const rows of interfaces) {
+    const { attributes } = rows![0]!;
+    lines.push(`${attributes["network.interface.name"]} (netns ${attributes["wirespan.netns.inode"]})`);
+    for (const direction of directions) {
+      const queues = rows!.filter((row) => row.attributes["network.io.direction"] === direction);
+      lines.push(`${direction === "transmit" ? "TX" : "RX"}${imbalance(queues)}`);
+      lines.push(line(own, (column) => column.title));
+      for (const row of [...queues, total(queues)])
+        lines.push(line(own, (column) => String(column.cell(row))));
+      lines.push("");
+    }
+  }
+  return [...lines, "-".repeat(96)];
+}
+
+export const trace: TraceView = {
+  options: [
+    { flags: "-n, --name <interfaces>", doc: "these interfaces only", setting: "interfaces" },
+    { flags: "-i, --interval <seconds>", doc: "the time from table to table (1)" },
+    { flags: "-t, --throughput", doc: "bytes and packets a second" },
+    { flags: "--loopback", doc: "loopback interfaces, too", setting: "loopback", value: "true" },
+  ],
+  interval: "1s",
+  rows,
+  columns,
+  render,
+};

@@ -1,0 +1,126 @@
+// Written by tools/btfgen.ts from netqtop.bpf.c. Do not edit.
+import { text } from "../../core/text.ts";
+import { u64s } from "../../core/u64s.ts";
+import type { Cursor, RingWire, TableWire } from "../../core/wire.ts";
+
+const empty = new Uint32Array(0);
+const none = new Uint8Array(0);
+
+export type Way = "transmit" | "receive";
+const wayNames = ["transmit", "receive"] as const;
+
+export interface Queue {
+  readonly tag: number;
+  readonly net: number;
+  readonly frames: number;
+  readonly morePackets: number;
+  readonly bytes: number;
+  readonly ignored: number;
+  readonly classes: Float64Array;
+  readonly zeros: number;
+  readonly sizes: Float64Array;
+  readonly netnsCookie: number;
+  readonly name: string;
+  readonly ifindex: number;
+  readonly netns: number;
+  readonly queue: number;
+  readonly way: Way;
+}
+
+export class QueueCursor implements Queue, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get tag(): number {
+    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+  }
+  get net(): number {
+    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  }
+  get frames(): number {
+    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+  }
+  get morePackets(): number {
+    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
+  }
+  get bytes(): number {
+    return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
+  }
+  get ignored(): number {
+    return this.#words[((this.#at + 40) >> 2)]! + this.#words[((this.#at + 40) >> 2) + 1]! * 4294967296;
+  }
+  get classes(): Float64Array {
+    return u64s(this.#words, this.#at + 48 >> 2, 6);
+  }
+  get zeros(): number {
+    return this.#words[((this.#at + 96) >> 2)]! + this.#words[((this.#at + 96) >> 2) + 1]! * 4294967296;
+  }
+  get sizes(): Float64Array {
+    return u64s(this.#words, this.#at + 104 >> 2, 128);
+  }
+  get netnsCookie(): number {
+    return this.#words[((this.#at + 1128) >> 2)]! + this.#words[((this.#at + 1128) >> 2) + 1]! * 4294967296;
+  }
+  get name(): string {
+    return text(this.#words, this.#bytes, this.#at + 1136, 16);
+  }
+  get ifindex(): number {
+    return this.#words[((this.#at + 1152) >> 2)]!;
+  }
+  get netns(): number {
+    return this.#words[((this.#at + 1156) >> 2)]!;
+  }
+  get queue(): number {
+    return this.#words[((this.#at + 1160) >> 2)]!;
+  }
+  get way(): Way {
+    return wayNames[this.#words[((this.#at + 1164) >> 2)]!]!;
+  }
+}
+
+export interface QueuesKey {
+  readonly value: number;
+}
+
+export class QueuesKeyCursor implements QueuesKey, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get value(): number {
+    return this.#words[((this.#at) >> 2)]!;
+  }
+}
+
+export const bpf = {
+  hash: "14b0e5308598d86a",
+  programs: {
+    on_receive: "tp_btf/netif_receive_skb",
+    on_transmit: "tp_btf/net_dev_start_xmit",
+  },
+  constants: {
+    loopback: {"kind":"int","size":4,"signed":false},
+    name: {"kind":"array","size":128,"element":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16},"length":8},
+    names: {"kind":"int","size":4,"signed":false},
+  },
+  counters: ["evicted_rows","lost_rows"],
+  wires: {
+    evicted: { kind: "ring", size: 1168, record: QueueCursor } as RingWire<Queue>,
+    queues: {
+      kind: "table",
+      perCpu: true,
+      maxWords: [],
+      key: QueuesKeyCursor,
+      value: QueueCursor,
+    } as TableWire<QueuesKey, Queue>,
+  },
+} as const;
