@@ -7,6 +7,10 @@
  */
 #include "claim.h"
 #include "conn.h"
+#include "wire.h"
+
+/* Boot clock. What moved before over connections that nobody has marked is not counted. */
+const volatile u64 loaded_at = 0;
 
 /* What of a connection is in the sums already. */
 struct counted {
@@ -15,6 +19,8 @@ struct counted {
 	u64 retransmits;
 	/* The connection itself. */
 	u64 connections;
+	/* Which of the socket's connections: it may connect again, and then counts from zero. */
+	u64 established_at;
 };
 
 struct {
@@ -23,6 +29,7 @@ struct {
 	__type(key, int);
 	__type(value, struct counted);
 } counts SEC(".maps");
+WIRE_KEPT(counts);
 
 /* To be added to sums; the same as `counted`, and 1 connection the first time. */
 static __always_inline void count_all(struct counted *moved, struct counted *marks,
@@ -34,14 +41,19 @@ static __always_inline void count_all(struct counted *moved, struct counted *mar
 	moved->connections = claim(&marks->connections, now->connections);
 }
 
-/* What had been before the agent came is nobody's; retransmits then begin when they are first looked at. */
+/* The marks of a connection that has none yet. What is older than its being watched is nobody's. */
 static __always_inline void read_marks(struct counted *marks, const struct conn *c,
 				       const struct counted *now)
 {
-	marks->sent_bytes = c->sent_before;
-	marks->received_bytes = c->received_before;
-	marks->retransmits = c->before_start ? now->retransmits : 0;
-	marks->connections = c->before_start;
+	if (c->established_at && c->established_at < loaded_at) {
+		*marks = *now;
+	} else {
+		marks->sent_bytes = c->sent_before;
+		marks->received_bytes = c->received_before;
+		marks->retransmits = c->before_start ? now->retransmits : 0;
+		marks->connections = c->before_start;
+	}
+	marks->established_at = c->established_at;
 }
 
 /* At the close, while the socket is locked. `state`: the one that was left. */
@@ -58,10 +70,9 @@ static __always_inline void count_closed(struct counted *moved, struct sock *sk,
 	now.connections = c->established_at != 0;
 	full_barrier();
 	marks = bpf_sk_storage_get(&counts, sk, NULL, 0);
-	if (marks) {
+	/* They stay: while the plugin is started anew, two programs count, and each byte is for one of them. */
+	if (marks && marks->established_at == c->established_at) {
 		count_all(moved, marks, &now);
-		/* The socket may connect again, and then counts from zero. */
-		bpf_sk_storage_delete(&counts, sk);
 	} else {
 		read_marks(&fresh, c, &now);
 		count_all(moved, &fresh, &now);
@@ -119,6 +130,10 @@ static __always_inline bool count_living(struct counted *moved, struct sock *sk,
 		return false;
 	read_living(&now, tp, c);
 	marks = bpf_sk_storage_get(&counts, sk, NULL, 0);
+	if (marks && marks->established_at != c->established_at) {
+		bpf_sk_storage_delete(&counts, sk);
+		marks = NULL;
+	}
 	if (!marks) {
 		read_marks(&fresh, c, &now);
 		marks = bpf_sk_storage_get(&counts, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);

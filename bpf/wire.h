@@ -26,6 +26,9 @@
 	key *const wire_input_key_##name SEC(".wire") = 0; \
 	value *const wire_input_value_##name SEC(".wire") = 0
 
+/* Marks a map, defined before it, that goes on when the plugin is started anew with other settings. */
+#define WIRE_KEPT(name) void *const wire_kept_##name SEC(".wire") = 0
+
 /* Records that the iterator program of this name writes with bpf_seq_write. */
 #define WIRE_ROWS(name, record) record *const wire_rows_##name SEC(".wire") = 0
 

@@ -65,6 +65,8 @@ export interface ObjectLayout {
   readonly counters: readonly string[];
   readonly wires: Readonly<Record<string, WireLayout>>;
   readonly inputs?: Readonly<Record<string, InputLayout>>;
+  /** Maps that go on when the plugin is started anew. */
+  readonly kept?: readonly string[];
   /** Changes with every field name, offset and size that crosses the boundary. */
   readonly hash: string;
 }
@@ -287,6 +289,7 @@ function mapType(layouts: Layouts, id: number): number {
 interface Wires {
   readonly wires: Record<string, WireLayout>;
   readonly inputs: Record<string, InputLayout>;
+  readonly kept: string[];
   readonly counters: string[];
 }
 
@@ -299,15 +302,17 @@ function wiresOf(layouts: Layouts): Wires {
   const marks = new Map(layouts.variables(".wire"));
   const wires: Record<string, WireLayout> = {};
   const inputs: Record<string, InputLayout> = {};
+  const kept: string[] = [];
   let counters: string[] = [];
   for (const [mark, type] of marks) {
-    const [, kind, name] = /^wire_(ring|rows|table_key|input_key|counters)_?(.*)$/.exec(mark) ?? [];
+    const [, kind, name] = /^wire_(ring|rows|table_key|input_key|kept|counters)_?(.*)$/.exec(mark) ?? [];
     if (kind === "ring" || kind === "rows") wires[name!] = { kind, record: layouts.pointed(type) };
     if (kind === "table_key") {
       const value = layouts.pointed(marks.get(`wire_table_value_${name}`)!);
       const perCpu = PER_CPU.has(mapType(layouts, maps.get(name!)!));
       wires[name!] = { kind: "table", key: layouts.pointed(type), value, perCpu };
     }
+    if (kind === "kept") kept.push(name!);
     if (kind === "input_key") {
       const value = layouts.pointed(marks.get(`wire_input_value_${name}`)!);
       inputs[name!] = { key: layouts.pointed(type), value };
@@ -317,7 +322,7 @@ function wiresOf(layouts: Layouts): Wires {
       if (record.kind === "struct") counters = record.fields.map((f) => f.name);
     }
   }
-  return { wires: sorted(wires), inputs: sorted(inputs), counters };
+  return { wires: sorted(wires), inputs: sorted(inputs), kept, counters };
 }
 
 /** Throws an Error that says what is wrong where the file is no BPF object with BTF. */
@@ -326,7 +331,7 @@ export function readObject(elf: Buffer): ObjectLayout {
   const btf = sections.find((s) => s.name === ".BTF");
   if (!btf) throw new Error("no .BTF section: it was built without -g");
   const layouts = new Layouts(typesOf(btf.data));
-  const { wires, inputs, counters } = wiresOf(layouts);
+  const { wires, inputs, kept, counters } = wiresOf(layouts);
   const constants = Object.fromEntries(
     layouts
       .variables(".rodata")
@@ -340,5 +345,6 @@ export function readObject(elf: Buffer): ObjectLayout {
   const filled = Object.keys(inputs).length ? { inputs } : {};
   const layout = JSON.stringify([wires, counters, constants, { ...live, ...filled }]);
   const hash = createHash("sha256").update(layout).digest("hex").slice(0, 16);
-  return { programs: programsOf(sections), constants, ...live, counters, wires, ...filled, hash };
+  const going = kept.length ? { kept } : {};
+  return { programs: programsOf(sections), constants, ...live, counters, wires, ...filled, ...going, hash };
 }

@@ -169,7 +169,7 @@ export class Engine {
       wanted.filter((plugin) => !kept.some((h) => h.plugin === plugin)),
       config,
     );
-    this.core.watchCgroups(config);
+    this.core.tellPrograms(config);
     for (const host of ending) host.detach();
     for (const host of fresh) this.#start(host, config, running);
     this.core.emitLast();
@@ -191,7 +191,8 @@ export class Engine {
       for (const plugin of plugins) {
         const taken = new Set([...this.#hosts, ...attached].map((h) => h.bit));
         const bit = Array.from({ length: 32 }, (_, i) => 2 ** i).find((b) => !taken.has(b))!;
-        attached.push(await PluginHost.attach({ plugin, bit, config, native, core: this.core }));
+        const before = this.#hosts.find((h) => h.plugin === plugin);
+        attached.push(await PluginHost.attach({ plugin, bit, config, native, core: this.core, before }));
       }
     } catch (error) {
       for (const host of attached) host.close();

@@ -22,6 +22,8 @@ export interface HostOptions {
   readonly config: Config;
   readonly native: Native;
   readonly core: CoreProgram;
+  /** The plugin as it ran until now, which ends when this one has started. */
+  readonly before?: PluginHost | undefined;
 }
 
 export class PluginHost {
@@ -41,9 +43,10 @@ export class PluginHost {
 
   /** Loads and attaches; what the programs give waits in the kernel until `start`. */
   static async attach(options: HostOptions): Promise<PluginHost> {
-    const { plugin, bit, config, native, core } = options;
+    const { plugin, bit, config, native, core, before } = options;
     const own = config.plugins[plugin.name] as PluginConfig;
     const { wires } = plugin.bpf;
+    const kept = before ? (plugin.bpf.kept ?? []) : [];
     const rings = Object.keys(wires).filter((name) => wires[name]!.kind === "ring");
     const loaded = await loadObject(native, {
       name: plugin.name,
@@ -53,16 +56,20 @@ export class PluginHost {
       constants: {
         ...idConstants(config),
         plugin_bit: bit,
+        loaded_at: native.bootNow(),
         agent_filter: packFilter(config.filter, core.names),
         plugin_filter: packFilter(own.filter, core.names),
         watched_cgroups: core.watchedCgroups,
         ...plugin.constants?.(own.settings as never),
       },
       ...(plugin.inputs && { inputs: plugin.inputs(own.settings as never) }),
-      ...(plugin.bpf.constants.plugin_bit && { reuse: core.shared }),
+      reuse: {
+        ...(plugin.bpf.constants.plugin_bit && core.shared),
+        ...Object.fromEntries(kept.map((name) => [name, before!.loaded.object.map(name)])),
+      },
       maxEntries: Object.fromEntries(rings.map((name) => [name, own.ring.bytes])),
     });
-    return new PluginHost(options, loaded);
+    return new PluginHost({ ...options, before: undefined }, loaded);
   }
 
   /** From here on the plugin's signals reach the sink. */

@@ -60,5 +60,7 @@ export interface Bpf {
   readonly counters: readonly string[];
   /** Maps that the agent fills before the programs are attached. */
   readonly inputs?: Readonly<Record<string, InputLayout>>;
+  /** Maps that go on when the plugin is started anew. */
+  readonly kept?: readonly string[];
   readonly wires: Readonly<Record<string, Wire>>;
 }

@@ -1,9 +1,11 @@
 // The engine in this process, for tests that look at what no output shows. This process is then the agent.
 import { setTimeout as delay } from "node:timers/promises";
+import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { importPlugins } from "../core/discover.ts";
 import { Engine } from "../core/engine.ts";
 import { createLog } from "../core/log.ts";
+import type { Plugin } from "../core/plugin.ts";
 import type { AnyAttributes, Metric, Resource } from "../core/signals.ts";
 import { native } from "../native/index.ts";
 
@@ -20,30 +22,37 @@ export interface Kept {
 
 const hex = (id: Uint8Array | undefined): string => (id ? Buffer.from(id).toString("hex") : "");
 
-/** Attaches plugins with settings by path, such as `"plugins.tcplife.checkpoint": "1s"`. */
-export async function watch(
-  plugins: readonly string[],
-  settings: Readonly<Record<string, string>> = {},
-): Promise<Watch> {
-  const found = await importPlugins(plugins);
-  for (const { error } of found.failed) throw error;
+type Values = Readonly<Record<string, string>>;
+
+function configOf(plugins: readonly Plugin[], settings: Values): Config {
   const flags = Object.entries({ strict: "true", "log.level": "error", ...settings });
-  const config = loadConfig({
+  return loadConfig({
     env: {},
     flags: flags.map(([path, value]) => ({ path, value, flag: path })),
-    plugins: found.plugins,
+    plugins,
   });
+}
+
+/** Attaches plugins with settings by path, such as `"plugins.tcplife.checkpoint": "1s"`. */
+export async function watch(names: readonly string[], settings: Values = {}): Promise<Watch> {
+  const { plugins, failed } = await importPlugins(names);
+  for (const { error } of failed) throw error;
+  const config = configOf(plugins, settings);
   const log = createLog(config.log);
-  return new Watch(await Engine.attach({ config, plugins: found.plugins, native, log }));
+  return new Watch(await Engine.attach({ config, plugins, native, log }), plugins);
 }
 
 export class Watch implements AsyncDisposable {
   readonly engine: Engine;
   readonly spans: Kept[] = [];
   readonly events: Kept[] = [];
+  /** The last metrics of plugins that a reload has ended. */
+  readonly ended: Metric[] = [];
+  readonly #plugins: readonly Plugin[];
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, plugins: readonly Plugin[]) {
     this.engine = engine;
+    this.#plugins = plugins;
     engine.run({
       span: ({ spec, traceId, spanId, parentSpanId, error, attributes, resource }) => {
         const ids = { traceId: hex(traceId), spanId: hex(spanId) };
@@ -55,7 +64,7 @@ export class Watch implements AsyncDisposable {
         const none = { parentSpanId: undefined, error: undefined };
         this.events.push({ name: spec.name, ...ids, ...none, attributes, resource });
       },
-      metrics: () => {},
+      metrics: (metrics) => void this.ended.push(...metrics),
     });
   }
 
@@ -70,6 +79,11 @@ export class Watch implements AsyncDisposable {
 
   collect(): Promise<readonly Metric[]> {
     return this.engine.collect();
+  }
+
+  /** Goes on with other settings. */
+  async reload(settings: Values): Promise<void> {
+    await this.engine.reload(configOf(this.#plugins, settings), this.#plugins);
   }
 
   /** The core program's own counters. */

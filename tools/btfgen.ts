@@ -190,6 +190,7 @@ export function source(object: ObjectLayout, from: string, core: string): string
     `\nexport const bpf = {\n  hash: "${object.hash}",\n  programs: {\n${entries(object.programs)}  },\n` +
     `  constants: {\n${entries(object.constants)}  },\n${object.live ? `  live: ${JSON.stringify(object.live)},\n` : ""}  counters: ${JSON.stringify(object.counters)},\n` +
     (object.inputs ? `  inputs: {\n${entries(object.inputs)}  },\n` : "") +
+    (object.kept ? `  kept: ${JSON.stringify(object.kept)},\n` : "") +
     `  wires: {\n${wires.join("")}  },\n} as const;\n`
   );
 }

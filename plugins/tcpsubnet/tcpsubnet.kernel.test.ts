@@ -1,7 +1,7 @@
 // What tcpsubnet says of real connections, beside what their programs and the kernel say of them.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import type { AnyAttributes } from "../../core/signals.ts";
+import type { AnyAttributes, Metric } from "../../core/signals.ts";
 import { startAgent } from "../../test/agent.ts";
 import { inodeOf } from "../../test/ends.ts";
 import { Netns, needsRoot } from "../../test/netns.ts";
@@ -12,18 +12,26 @@ import { build, one, run, start } from "../../test/workload.ts";
 const nothing = { sent: 0, received: 0, outbound: 0, inbound: 0, retransmits: 0 };
 type Sums = typeof nothing;
 
-/** A watch of one list of subnets that sees the sockets of some namespaces alone. */
-function watchSubnets(subnets: readonly string[], ...namespaces: readonly Netns[]): Promise<Watch> {
-  return watch(["tcpsubnet"], {
+function settingsOf(subnets: readonly string[], ...namespaces: readonly Netns[]): Record<string, string> {
+  return {
     "plugins.tcpsubnet.subnets": subnets.join(","),
     "plugins.tcpsubnet.filter.include.netns": namespaces.map(inodeOf).join(","),
-  });
+  };
+}
+
+/** A watch of one list of subnets that sees the sockets of some namespaces alone. */
+function watchSubnets(subnets: readonly string[], ...namespaces: readonly Netns[]): Promise<Watch> {
+  return watch(["tcpsubnet"], settingsOf(subnets, ...namespaces));
 }
 
 /** The sums by subnet, as of now. */
 async function sums(watched: Watch): Promise<Readonly<Record<string, Sums>>> {
+  return sumsOf(await watched.collect());
+}
+
+function sumsOf(metrics: readonly Metric[]): Readonly<Record<string, Sums>> {
   const found: Record<string, Sums> = {};
-  for (const { spec, points } of await watched.collect()) {
+  for (const { spec, points } of metrics) {
     for (const { attributes, value } of points) {
       const name = String(attributes["wirespan.subnet.name"]);
       found[name] ??= { ...nothing };
@@ -127,6 +135,38 @@ describe("tcpsubnet", function () {
     await using held = await start(net.a, "n25", options);
     await held.until("opened");
     await using watched = await watchSubnets(["0.0.0.0/0=all"], net.a);
+    await assertSums(watched, { all: nothing });
+    held.goOn();
+    await held.done();
+    await assertSums(watched, { all: { ...nothing, sent: 200, received: 30 } });
+  });
+
+  it("loses and repeats nothing when the list changes under a living connection", async () => {
+    await using net = await pair();
+    await using watched = await watchSubnets(["10.0.0.0/8=old"], net.a);
+    const options = { address: addresses.b, server: net.b, up: 100, later: 200, down: 30 };
+    await using held = await start(net.a, "n25", options);
+    await held.until("opened");
+    await assertSums(watched, { old: { ...nothing, sent: 100, outbound: 1 } });
+    await using unseen = await start(net.a, "n25", { ...options, up: 7 });
+    await unseen.until("opened");
+    await watched.reload(settingsOf(["10.0.0.0/8=new", "fd13::/16=six"], net.a));
+    assert.deepEqual(sumsOf(watched.ended), { old: { ...nothing, sent: 107, outbound: 2 } });
+    for (const work of [held, unseen]) {
+      work.goOn();
+      await work.done();
+    }
+    await assertSums(watched, { new: { ...nothing, sent: 400, received: 60 }, six: nothing });
+  });
+
+  it("begins at nothing for connections that a change of the filter lets in", async () => {
+    await using net = await pair();
+    await using other = await Netns.create();
+    await using watched = await watchSubnets(["10.0.0.0/8=all"], other);
+    const options = { address: addresses.b, server: net.b, up: 100, later: 200, down: 30 };
+    await using held = await start(net.a, "n25", options);
+    await held.until("opened");
+    await watched.reload(settingsOf(["10.0.0.0/8=all"], net.a));
     await assertSums(watched, { all: nothing });
     held.goOn();
     await held.done();
