@@ -14,9 +14,9 @@
 
 /* What the agent may write at any time. */
 struct {
-	/* The agent's process as the kernel numbers it; 0: its sockets are like all others. */
+	/* The agent's process as the kernel numbers it, and whether its sockets are left out. */
 	u32 self_pid;
-	u32 padding;
+	u32 excludes_self;
 	struct watched_cgroup cgroups[WATCHED_CGROUPS];
 } live;
 
@@ -119,7 +119,7 @@ static __always_inline bool has_loopback_peer(const struct endpoints *e)
 
 static __always_inline bool is_own(const struct conn *c)
 {
-	return live.self_pid && c->owner.pid == live.self_pid;
+	return live.excludes_self && c->owner.pid == live.self_pid;
 }
 
 static __always_inline void exclude(struct conn *c)
@@ -283,9 +283,12 @@ static __always_inline bool dies_of_a_signal(void)
 
 static __always_inline void read_closer(struct sock *sk, struct conn *c)
 {
-	if (c->closer.pid || !in_callers_context(sk))
+	u32 pid = bpf_get_current_pid_tgid() >> 32;
+
+	/* The agent closes others' files where it was the last to look at them (iter/task_file). */
+	if (c->closer.pid || !in_callers_context(sk) || (pid == live.self_pid && pid != c->owner.pid))
 		return;
-	c->closer.pid = bpf_get_current_pid_tgid() >> 32;
+	c->closer.pid = pid;
 	c->closer.tid = bpf_get_current_pid_tgid();
 	bpf_get_current_comm(c->closer.comm, sizeof(c->closer.comm));
 	if (dies_of_a_signal())
@@ -367,8 +370,7 @@ static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left, 
 		c->handshake_retransmits = tp->total_retrans;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_state, struct sock *sk, int old, int new)
+static __always_inline int see_state(struct sock *sk, int old, int new)
 {
 	struct conn *c;
 	u64 now;
@@ -376,38 +378,60 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	now = bpf_ktime_get_boot_ns();
-	switch (new) {
-	case TCP_SYN_SENT:
+	if (new == TCP_SYN_SENT)
 		on_syn_sent(sk, now);
-		return 0;
-	case TCP_LISTEN:
+	else if (new == TCP_LISTEN)
 		on_listen(sk);
-		return 0;
-	case TCP_SYN_RECV:
-		if (old == TCP_LISTEN)
-			on_syn_recv(sk, now);
-		return 0;
-	case TCP_ESTABLISHED:
-	case TCP_FIN_WAIT1:
-	case TCP_LAST_ACK:
-	case TCP_CLOSE:
-		break;
-	default:
-		return 0;
-	}
+	else if (new == TCP_SYN_RECV && old == TCP_LISTEN)
+		on_syn_recv(sk, now);
 	c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	if (!c)
 		return 0;
 	c->old_state = old;
-	if (new != TCP_ESTABLISHED && awaits_acceptor(c))
-		take_acceptor(c);
-	if (new == TCP_ESTABLISHED)
+	c->state = new;
+	switch (new) {
+	case TCP_ESTABLISHED:
 		on_established(sk, c, now);
-	else if (new != TCP_CLOSE)
+		break;
+	case TCP_FIN_WAIT1:
+	case TCP_LAST_ACK:
+		if (awaits_acceptor(c))
+			take_acceptor(c);
 		read_closer(sk, c);
-	else if (old != TCP_LISTEN)
-		on_close(sk, c, old, now);
+		break;
+	case TCP_CLOSE:
+		if (awaits_acceptor(c))
+			take_acceptor(c);
+		if (old != TCP_LISTEN)
+			on_close(sk, c, old, now);
+		break;
+	}
 	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, struct sock *sk, int old, int new)
+{
+	return see_state(sk, old, new);
+}
+
+/*
+ * The kernel runs no program that runs on this CPU already. A packet can interrupt one in a system call, and a
+ * softirq then handles hundreds: this second of a kind, attached next, sees what the first has not.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state_again, struct sock *sk, int old, int new)
+{
+	struct conn *c;
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	if (c && c->state == new)
+		return 0;
+	if (!c && new != TCP_SYN_SENT && new != TCP_LISTEN && new != TCP_SYN_RECV)
+		return 0;
+	return see_state(sk, old, new);
 }
 
 /*
@@ -549,8 +573,8 @@ static __always_inline int emit_wanted(struct sock *sk, int old, int new)
 }
 
 /*
- * Attached after every plugin's programs: by then they have said what they want. Two of a kind, because
- * a plugin that starts later must come before one too: the other is attached, then the first detached.
+ * Attached after every plugin's programs: by then they have said what they want. Two of a kind, as of on_state,
+ * and because there must be one at every moment while they are put behind a plugin that starts later.
  */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_emit, struct sock *sk, int old, int new)
@@ -583,8 +607,8 @@ int on_connect_exit(struct trace_event_raw_sys_exit *ctx)
 	c->error = -ctx->ret;
 	c->close_reason = reason_of(c, TCP_CLOSE);
 	read_current_owner(c, OWNER_CONNECT);
-	if (live.self_pid && c->owner.pid == live.self_pid)
-		c->excluded = true;
+	if (is_own(c))
+		exclude(c);
 	c->closed_at = c->opened_at = bpf_ktime_get_boot_ns();
 	return 0;
 }

@@ -158,6 +158,7 @@ export interface Conn {
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly oldState: number;
+  readonly state: number;
   readonly sentBefore: number;
   readonly receivedBefore: number;
   readonly enteredAt: number;
@@ -269,7 +270,10 @@ export class ConnCursor implements Conn, Cursor {
     return this.#bytes[this.#at + 262]! !== 0;
   }
   get oldState(): number {
-    return this.#words[((this.#at + 264) >> 2)]!;
+    return this.#bytes[(this.#at + 264)]! | (this.#bytes[(this.#at + 264) + 1]! << 8);
+  }
+  get state(): number {
+    return this.#bytes[(this.#at + 266)]! | (this.#bytes[(this.#at + 266) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 272) >> 2)]! + this.#words[((this.#at + 272) >> 2) + 1]! * 4294967296;
@@ -398,7 +402,7 @@ export class ConnectionCursor implements Connection, Cursor {
 }
 
 export const bpf = {
-  hash: "3bb817ff1bb23d91",
+  hash: "b4816acdde1bed9d",
   programs: {
     on_accept4_emit: "tp/syscalls/sys_exit_accept4",
     on_accept4_exit: "tp/syscalls/sys_exit_accept4",
@@ -416,6 +420,7 @@ export const bpf = {
     on_receive: "tp_btf/tcp_rcv_space_adjust",
     on_send: "tp_btf/sock_send_length",
     on_state: "tp_btf/inet_sock_set_state",
+    on_state_again: "tp_btf/inet_sock_set_state",
     seed: "iter/task_file",
     whoami: "syscall",
   },
@@ -427,7 +432,7 @@ export const bpf = {
     plugin_bit: {"kind":"int","size":4,"signed":false},
     watch_connect_exits: {"kind":"bool","size":1},
   },
-  live: {"kind":"struct","name":"","size":264,"fields":[{"name":"self_pid","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":8,"layout":{"kind":"array","size":256,"element":{"kind":"struct","name":"watched_cgroup","size":16,"fields":[{"name":"id","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"level","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"used","offset":12,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]},
+  live: {"kind":"struct","name":"","size":264,"fields":[{"name":"self_pid","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"excludes_self","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":8,"layout":{"kind":"array","size":256,"element":{"kind":"struct","name":"watched_cgroup","size":16,"fields":[{"name":"id","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"level","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"used","offset":12,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]},
   counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections","lost_accepts"],
   wires: {
     processes: { kind: "ring", size: 72, record: TaskCursor } as RingWire<Task>,

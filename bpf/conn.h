@@ -95,8 +95,9 @@ struct conn {
 	bool fastopen;
 	/* The agent's own. */
 	bool excluded;
-	/* The state that the last transition left. */
-	u32 old_state;
+	/* The last transition. */
+	u16 old_state;
+	u16 state;
 	/* Payload that it had carried when the agent met it. */
 	u64 sent_before;
 	u64 received_before;

@@ -15,6 +15,7 @@ import type { ConstantStruct, ConstantValue } from "./plugin.ts";
 
 const PROBES = {
   "connection states": { programs: ["on_state"] },
+  "connection states, in packets that interrupt the first": { programs: ["on_state_again"] },
   "first receive": {
     programs: ["on_receive"],
     without: "the owner of an accepted connection is its listener's, even where another process serves it",
@@ -74,7 +75,6 @@ export class CoreProgram {
   /** The maps that plugins' objects share. */
   readonly shared: Readonly<Record<string, BpfMap>>;
   readonly #cgroups: WatchedCgroups;
-  #emitter: (typeof EMITTERS)[number] | undefined;
 
   private constructor(loaded: Loaded, cgroups: WatchedCgroups) {
     this.loaded = loaded;
@@ -112,11 +112,11 @@ export class CoreProgram {
       ],
     });
     const program = new CoreProgram(loaded, cgroups);
-    program.watchCgroups(config);
+    program.tellPrograms(config);
     return program;
   }
 
-  /** Names in filters; a cgroup that is new is watched from the next `watchCgroups` on. */
+  /** Names in filters; a cgroup that is new is watched from the next `tellPrograms` on. */
   readonly names: FilterNames = {
     cgroup: (path) => this.#cgroups.index(path),
     netns: netnsInode,
@@ -124,17 +124,17 @@ export class CoreProgram {
 
   /** After the plugins are attached: emit what they want, and meet the sockets that are there already. */
   async begin(config: Config): Promise<void> {
-    this.watchCgroups(config);
+    this.tellPrograms(config);
     this.emitLast();
     await this.loaded.object.iterate("seed");
   }
 
-  /** Puts the emitter behind every program that is attached now; there is one at every moment. */
+  /** Puts the emitters behind every program that is attached now; there is one at every moment. */
   emitLast(): void {
-    const before = this.#emitter;
-    this.#emitter = before === EMITTERS[0] ? EMITTERS[1] : EMITTERS[0];
-    this.loaded.object.attach(this.#emitter);
-    if (before) this.loaded.object.detach(before);
+    for (const emitter of EMITTERS) {
+      this.loaded.object.detach(emitter);
+      this.loaded.object.attach(emitter);
+    }
     const others = ATTACHED_AFTER_PLUGINS.filter((p) =>
       this.loaded.hooks.some(({ program }) => program === p),
     );
@@ -167,18 +167,18 @@ export class CoreProgram {
     );
   }
 
-  /** To be called when filters have named new cgroups. */
-  watchCgroups(config: Config): void {
-    this.#write(config.self.exclude ? this.loaded.object.run("whoami") : 0);
+  /** Tells the programs who we are and which cgroups filters name; to be called when these are others. */
+  tellPrograms(config: Config): void {
+    const live = packConstant("live", bpf.live, {
+      self_pid: this.loaded.object.run("whoami"),
+      excludes_self: config.self.exclude,
+      cgroups: this.watchedCgroups,
+    });
+    this.loaded.object.map(".bss").update(new Uint8Array(4), live);
   }
 
   /** As programs know them (bpf/task.h). */
   get watchedCgroups(): readonly ConstantStruct[] {
     return this.#cgroups.all.map(({ id, level }) => ({ id, level, used: 1 }));
-  }
-
-  #write(selfPid: number): void {
-    const live = packConstant("live", bpf.live, { self_pid: selfPid, cgroups: this.watchedCgroups });
-    this.loaded.object.map(".bss").update(new Uint8Array(4), live);
   }
 }

@@ -10,11 +10,15 @@ export function inodeOf(netns: Netns): number {
   return statSync(netns.path).ino;
 }
 
-/** Of the rows that come from now on, those of these namespaces. */
+/**
+ * Of the rows that come from now on, those of these namespaces. A namespace's number may have been another's a
+ * moment ago, so what began before counts as that one's.
+ */
 export class Ends {
   readonly #agent: Agent;
   readonly #from: number;
   readonly #inodes: ReadonlySet<number>;
+  readonly #since = Date.now() - 2;
 
   constructor(agent: Agent, ...namespaces: readonly Netns[]) {
     this.#agent = agent;
@@ -24,7 +28,11 @@ export class Ends {
 
   get #rows(): readonly Row[] {
     const rows = this.#agent.rows.slice(this.#from);
-    return rows.filter((row) => this.#inodes.has(row["wirespan.netns.inode"] as number));
+    return rows.filter(
+      (row) =>
+        this.#inodes.has(row["wirespan.netns.inode"] as number) &&
+        Date.parse(String(row.start)) >= this.#since,
+    );
   }
 
   /** Waits until there are `count`; throws where there are more. */

@@ -127,10 +127,12 @@ describe("filters", function () {
     await using b = await Netns.create();
     await a.ip("address", "add", "10.9.8.7/32", "dev", "lo");
     await using cleanup = new AsyncDisposableStack();
-    const all = cleanup.use(await watch(["tcplife"], small));
+    // Every filter is asked beside this one, which keeps other tests' traffic away.
+    const base = { ...small, "filter.include.netns": `${inodeOf(a)},${inodeOf(b)}` };
+    const all = cleanup.use(await watch(["tcplife"], base));
     const filtered = await Promise.all(
       Object.entries(cases(a, b)).map(async ([name, { settings, expected }]) => {
-        const seen = cleanup.use(await watch(["tcplife"], { ...small, ...settings }));
+        const seen = cleanup.use(await watch(["tcplife"], { ...base, ...settings }));
         return { name, seen, expected };
       }),
     );
@@ -172,9 +174,10 @@ describe("filters", function () {
     /** Ends by label, once an unfiltered watch has all six. */
     async function ends(...settings: readonly Settings[]): Promise<string[][]> {
       await using cleanup = new AsyncDisposableStack();
-      const all = cleanup.use(await watch(["tcplife"], small));
+      const base = { ...small, "filter.include.netns": String(inodeOf(netns)) };
+      const all = cleanup.use(await watch(["tcplife"], base));
       const filtered: Watch[] = [];
-      for (const own of settings) filtered.push(cleanup.use(await watch(["tcplife"], { ...small, ...own })));
+      for (const own of settings) filtered.push(cleanup.use(await watch(["tcplife"], { ...base, ...own })));
       running.goOn();
       await running.done();
       await all.until("six ends", () => labels(all, netns).length >= 6);
@@ -193,9 +196,9 @@ describe("filters", function () {
 
     it("know the network namespace of one of them", async () => {
       const found = await ends(
-        { "filter.include.netns": `pid:${server}` },
+        { "plugins.tcplife.filter.include.netns": `pid:${server}` },
         { "filter.exclude.netns": `pid:${server}` },
-        { "filter.include.netns": `pid:${process.pid}` },
+        { "plugins.tcplife.filter.include.netns": `pid:${process.pid}` },
       );
       assert.deepEqual(found, [[...accepted, ...opened].sort(), [], []]);
     });

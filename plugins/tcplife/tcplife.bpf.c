@@ -95,8 +95,7 @@ static __always_inline struct life *row_of(const struct conn *c)
 	return bpf_map_lookup_elem(&overflow, &zero);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_close, struct sock *sk, int old, int new)
+static __always_inline int see_close(struct sock *sk, int old, int new)
 {
 	struct counted moved;
 	struct tcp_sock *tp;
@@ -108,7 +107,7 @@ int BPF_PROG(on_close, struct sock *sk, int old, int new)
 		return 0;
 	c = conn_of(sk);
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (!c || !tp)
+	if (!c || !tp || c->wanted_connection & plugin_bit)
 		return 0;
 	duration = c->closed_at - c->opened_at;
 	if (!passes(c, duration))
@@ -126,6 +125,19 @@ int BPF_PROG(on_close, struct sock *sk, int old, int new)
 	if (tp->srtt_us)
 		histogram_add_shared(&life->rtt, (u64)(tp->srtt_us >> 3) * 1000);
 	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_close, struct sock *sk, int old, int new)
+{
+	return see_close(sk, old, new);
+}
+
+/* Sees the closes in packets that interrupt the first: see on_state_again in bpf/conn.bpf.c. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_close_again, struct sock *sk, int old, int new)
+{
+	return see_close(sk, old, new);
 }
 
 WIRE_ROWS(sweep, struct connection);

@@ -530,6 +530,7 @@ export const bpf = {
   hash: "d5426348dbbc1ff9",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
+    on_close_again: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",
   },
   constants: {
