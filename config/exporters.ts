@@ -1,7 +1,18 @@
 // The settings of each type of exporter, and the plain data an exporter gets of them.
 import { accessSync, constants } from "node:fs";
-import { type ExporterConfig, SIGNALS, type Signal } from "../exporters/config.ts";
-import { BadValue, duration, list, map, oneOf, type Reader, readerOf, size, text } from "./formats.ts";
+import { type ExporterConfig, SIGNALS, type Signal, type Temporality } from "../exporters/config.ts";
+import {
+  ascending,
+  BadValue,
+  duration,
+  list,
+  map,
+  oneOf,
+  type Reader,
+  readerOf,
+  size,
+  text,
+} from "./formats.ts";
 import { leaf, type Tree } from "./schema.ts";
 
 export const EXPORTER_TYPES = ["otlp_grpc", "otlp_http", "console"] as const;
@@ -34,6 +45,11 @@ export const pemFile: Reader<string> = {
   },
 };
 
+const queueBytes = size(
+  "a size of at least 1MiB, such as 32MiB: what one request takes must find room in it",
+  (n) => n >= 1024 ** 2,
+);
+
 function otlp(type: "otlp_grpc" | "otlp_http"): Tree {
   const target = type === "otlp_grpc" ? grpcTarget : httpUrl;
   const port = type === "otlp_grpc" ? 4317 : 4318;
@@ -58,8 +74,35 @@ function otlp(type: "otlp_grpc" | "otlp_http"): Tree {
       insecure: leaf(readerOf("boolean"), false, "Plaintext for a gRPC endpoint without a scheme."),
     },
     compression: leaf(oneOf("gzip", "none"), "gzip", "How requests are compressed."),
+    ...(type === "otlp_http" && {
+      encoding: leaf(
+        oneOf("protobuf", "json"),
+        "protobuf",
+        "How requests are written; json is for backends that take nothing else.",
+      ),
+    }),
+    path: leaf(
+      oneOf("lean", "sdk"),
+      "lean",
+      "lean: wirespan's own writer. sdk: OpenTelemetry's SDK and its exporters, with OTEL_TRACES_SAMPLER and the SDK's limits; costs 60 MB and about five times the CPU.",
+    ),
+    temporality: leaf(
+      oneOf("cumulative", "delta", "lowmemory"),
+      "cumulative",
+      "How metrics count: since the start, or since the last collection (lowmemory: histograms only). Datadog wants delta, Prometheus cumulative.",
+    ),
+    histograms: leaf(
+      oneOf("exponential", "explicit"),
+      "exponential",
+      "How histograms leave: as the kernel made them, or with explicit buckets for backends without exponential ones.",
+    ),
+    boundaries: leaf(
+      ascending(list(duration())),
+      null,
+      "Upper bounds of the explicit buckets of durations (1ms, 10ms, 1s), each meant within 4.5 %; without it powers of two of a second, which are exact.",
+    ),
     timeout: leaf(duration(1), 10_000, "How long one request may take."),
-    queue: { bytes: leaf(size(), 32 * 1024 ** 2, "Bound on the bytes that wait for the backend.") },
+    queue: { bytes: leaf(queueBytes, 32 * 1024 ** 2, "Bound on the bytes that wait for the backend.") },
   };
 }
 
@@ -83,9 +126,18 @@ export interface ExporterValues {
   readonly headers: ReadonlyMap<string, string>;
   readonly tls: { ca: string | null; cert: string | null; key: string | null; insecure: boolean };
   readonly compression: "gzip" | "none";
+  readonly encoding?: "protobuf" | "json";
+  readonly path: "lean" | "sdk";
+  readonly temporality: Temporality;
+  readonly histograms: "exponential" | "explicit";
+  /** Milliseconds. */
+  readonly boundaries: readonly number[] | null;
   readonly timeout: number;
   readonly queue: { readonly bytes: number };
 }
+
+/** The double that the decimal number of seconds reads as: 300us is 0.0003. */
+const inSeconds = (ms: number): number => Number((ms / 1000).toPrecision(12));
 
 export function exporterConfig(values: ExporterValues): ExporterConfig {
   const { type, signals } = values;
@@ -97,6 +149,11 @@ export function exporterConfig(values: ExporterValues): ExporterConfig {
     headers: Object.fromEntries(values.headers),
     tls: given(values.tls),
     compression: values.compression,
+    ...(type === "otlp_http" && values.encoding && { encoding: values.encoding }),
+    path: values.path,
+    temporality: values.temporality,
+    histograms: values.histograms,
+    ...(values.boundaries && { boundaries: values.boundaries.map(inSeconds) }),
     timeoutMs: values.timeout,
     queueBytes: values.queue.bytes,
     signals,

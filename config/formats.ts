@@ -80,6 +80,23 @@ export function list<T>(item: Reader<T>): Reader<readonly T[]> {
   };
 }
 
+/** The same list, if it is not empty and each number is greater than the one before. */
+export function ascending(numbers: Reader<readonly number[]>): Reader<readonly number[]> {
+  const expected = `${numbers.expected}, each greater than the one before`;
+  const rises = (values: readonly number[]): boolean =>
+    values.length > 0 && values.every((value, i) => value > (values[i - 1] ?? 0));
+  return {
+    ...numbers,
+    expected,
+    is: (value) => numbers.is(value) && rises(value as readonly number[]),
+    read(raw) {
+      const values = numbers.read(raw);
+      if (!rises(values)) throw new BadValue(numbers.show(values), expected);
+      return values;
+    },
+  };
+}
+
 /** A map of texts; as one text `a=1,b=2`, percent-decoded as OTEL_RESOURCE_ATTRIBUTES is. */
 export const map: Reader<ReadonlyMap<string, string>> = {
   shape: "map",

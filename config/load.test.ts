@@ -53,6 +53,15 @@ plugins:
     assert.equal(ring.bytes, 1024 ** 2);
   });
 
+  it("reads the buckets of explicit histograms as durations, and gives them in seconds", () => {
+    const yaml =
+      "exporters: {a: {type: otlp_http, histograms: explicit, boundaries: [300us, 7ms, 0.1s, 1m]}}";
+    const { a } = configOf({ yaml }).exporters;
+    assert(a?.type === "otlp_http");
+    assert.deepEqual(a.boundaries, [0.0003, 0.007, 0.1, 60]);
+    assert.equal(a.histograms, "explicit");
+  });
+
   it("takes flags before environment, environment before file, file before default", () => {
     const path = "plugins.tcplife.filter.minDuration";
     const yaml = "plugins: {tcplife: {filter: {minDuration: 1ms}}}";
@@ -161,6 +170,17 @@ log: {level: loud}
       "exporters: {a: {type: otlp_http, endpoint: 'h:1'}}",
       /endpoint: expected a URL/,
     ],
+    [
+      "a queue smaller than a request",
+      "exporters: {a: {type: otlp_grpc, queue: {bytes: 1000kB}}}",
+      /a\.queue\.bytes: expected a size of at least 1MiB, .*, got "1000kB"/,
+    ],
+    [
+      "buckets that do not rise",
+      "exporters: {a: {type: otlp_grpc, boundaries: [1s, 1s]}}",
+      /a\.boundaries: expected a list, .*, each greater than the one before, got "1s,1s"/,
+    ],
+    ["JSON over gRPC", "exporters: {a: {type: otlp_grpc, encoding: json}}", /exporters\.a\.encoding: /],
     ["a name that is no name", "exporters: {a.b: {type: console}}", /an exporter's name is made of letters/],
     [
       "a file that is not there",

@@ -101,8 +101,21 @@ describe("OpenTelemetry's variables", () => {
       compression: "none",
       timeoutMs: 2500,
       queueBytes: 32 * 1024 ** 2,
+      path: "lean",
+      temporality: "cumulative",
+      histograms: "exponential",
       signals: ["traces", "metrics", "logs"],
     });
+  });
+
+  it("choose JSON, and how metrics count", () => {
+    const exporter = otlp({
+      ...ENDPOINT,
+      OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+      OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: "LowMemory",
+    });
+    assert(exporter.type === "otlp_http");
+    assert.deepEqual([exporter.encoding, exporter.temporality], ["json", "lowmemory"]);
   });
 
   it("let a signal's own form win, and keep the general one for the others", () => {
@@ -170,7 +183,7 @@ describe("OpenTelemetry's variables", () => {
     };
     assert.deepEqual(faultsOf({ env }).sort(), [
       'OTEL_EXPORTER_OTLP_COMPRESSION: exporters.otlp.compression: expected one of gzip, none, got "zstd"',
-      'OTEL_EXPORTER_OTLP_PROTOCOL: expected grpc or http/protobuf, got "http/xml"',
+      'OTEL_EXPORTER_OTLP_PROTOCOL: expected one of grpc, http/protobuf, http/json, got "http/xml"',
       'OTEL_EXPORTER_OTLP_TIMEOUT: exporters.otlp.timeout: expected a duration of at least 1ms, such as 500ms or 10s, got "10s!"',
       'OTEL_METRICS_EXPORTER: expected otlp, console, none, got "prometheus"',
     ]);

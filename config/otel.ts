@@ -39,9 +39,15 @@ const fields: Readonly<Record<string, string>> = {
   INSECURE: "tls.insecure",
 };
 
-const protocols = new Map<string, ExporterType>([
-  ["grpc", "otlp_grpc"],
-  ["http/protobuf", "otlp_http"],
+interface Protocol {
+  readonly type: ExporterType;
+  readonly encoding?: "protobuf" | "json";
+}
+
+const protocols = new Map<string, Protocol>([
+  ["grpc", { type: "otlp_grpc" }],
+  ["http/protobuf", { type: "otlp_http", encoding: "protobuf" }],
+  ["http/json", { type: "otlp_http", encoding: "json" }],
 ]);
 const levels = new Map([
   ["none", "silent"],
@@ -136,6 +142,11 @@ class Otel {
     for (const signal of signals) {
       this.#first([this.#of(signal, "ENDPOINT")], `exporters.${name}.perSignalEndpoints.${signal}`);
     }
+    if (signals.includes("metrics")) {
+      this.#first([`${PREFIX}METRICS_TEMPORALITY_PREFERENCE`], `exporters.${name}.temporality`, (text) =>
+        text.toLowerCase(),
+      );
+    }
     for (const [field, setting] of Object.entries(fields)) {
       this.#first(
         names(field),
@@ -148,9 +159,13 @@ class Otel {
   #type(name: string, variables: readonly string[], inFile: boolean): void {
     const variable = variables.find((v) => this.#get(v) !== undefined);
     const protocol = variable === undefined ? undefined : this.#get(variable)!;
-    const type = protocol === undefined ? undefined : protocols.get(protocol);
+    const { type, encoding } = (protocol !== undefined && protocols.get(protocol)) || {};
     if (variable !== undefined && type === undefined) {
-      this.#faults.add(variable, "", `expected ${[...protocols.keys()].join(" or ")}, got "${protocol}"`);
+      this.#faults.add(
+        variable,
+        "",
+        `expected one of ${[...protocols.keys()].join(", ")}, got "${protocol}"`,
+      );
     }
     if (inFile && type === undefined) return;
     this.#exporters.set(name, type ?? "otlp_grpc");
@@ -159,6 +174,7 @@ class Otel {
       type ?? "otlp_grpc",
       variable ?? this.#chosenBy() ?? `${PREFIX}ENDPOINT`,
     );
+    if (encoding !== undefined) this.#assign(`exporters.${name}.encoding`, encoding, variable);
   }
 
   #chosenBy(): string | undefined {

@@ -15,7 +15,24 @@ export interface TlsConfig {
   readonly insecure?: boolean;
 }
 
-interface OtlpConfig {
+/** How sums and histograms count; see MetricForm. */
+export type Temporality = "cumulative" | "delta" | "lowmemory";
+
+/** How metrics leave. Absent parts: cumulative, exponential, powers of two. */
+export interface MetricForm {
+  /**
+   * `delta`: counters and histograms since the previous collection; `lowmemory`: only histograms.
+   * Up-down counters are cumulative always.
+   */
+  readonly temporality?: Temporality;
+  readonly histograms?: "exponential" | "explicit";
+  /** Upper bounds of explicit buckets, ascending, in seconds; other units keep powers of two. */
+  readonly boundaries?: readonly number[];
+}
+
+interface OtlpConfig extends MetricForm {
+  /** `lean`: our own writer; `sdk`: OpenTelemetry's SDK and its exporters. */
+  readonly path?: "lean" | "sdk";
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: TlsConfig;
   readonly compression: "gzip" | "none";
@@ -36,6 +53,7 @@ export interface OtlpGrpcConfig extends OtlpConfig {
 
 export interface OtlpHttpConfig extends OtlpConfig {
   readonly type: "otlp_http";
+  readonly encoding?: "protobuf" | "json";
   /** Base URL; `/v1/traces`, `/v1/metrics` or `/v1/logs` is appended. */
   readonly endpoint: string;
   /** Whole URLs, used as they stand. */

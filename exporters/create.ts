@@ -3,8 +3,9 @@ import type { Log } from "../core/log.ts";
 import type { Sink } from "../core/signals.ts";
 import type { ExporterConfig, OtlpGrpcConfig, OtlpHttpConfig } from "./config.ts";
 import { ConsoleExporter } from "./console/exporter.ts";
-import type { Exporter } from "./exporter.ts";
+import type { Exporter, Kind } from "./exporter.ts";
 import { Fanout } from "./fanout.ts";
+import type { Batch, Packing } from "./otlp/batch.ts";
 import { Encoder } from "./otlp/encoder.ts";
 import { OtlpExporter } from "./otlp/exporter.ts";
 import type { Transport } from "./otlp/transport.ts";
@@ -20,26 +21,61 @@ export async function createExporters(
   const exporters: Exporter[] = [];
   const sinks: Sink[] = [];
   let encoder: Encoder | undefined;
+  const sdk: Record<string, OtlpGrpcConfig | OtlpHttpConfig> = {};
   for (const [name, config] of Object.entries(configs)) {
     if (config.type === "console") {
       const exporter = new ConsoleExporter(name, config, process.stdout);
       exporters.push(exporter);
       sinks.push(exporter);
-      continue;
+    } else if (config.path === "sdk") {
+      sdk[name] = config;
+    } else {
+      if (encoder === undefined) {
+        encoder = new Encoder();
+        sinks.push(encoder);
+      }
+      exporters.push(await createLean(name, config, encoder, log));
     }
-    if (encoder === undefined) {
-      encoder = new Encoder();
-      sinks.push(encoder);
-    }
-    const exporter = new OtlpExporter(name, config, encoder, await createTransport(name, config), log);
-    encoder.add(exporter);
-    exporters.push(exporter);
+  }
+  if (Object.keys(sdk).length > 0) {
+    // The SDK takes a third of a second and 60 MB to load: only where it is used.
+    const { createSdkExporters } = await import("./sdk/create.ts");
+    const { sink, exporters: made } = await createSdkExporters(sdk, log);
+    sinks.push(sink);
+    exporters.push(...made);
   }
   return new Fanout(exporters, sinks);
 }
 
+async function createLean(
+  name: string,
+  config: OtlpGrpcConfig | OtlpHttpConfig,
+  encoder: Encoder,
+  log: Log,
+): Promise<Exporter> {
+  const transport = await createTransport(name, config);
+  const sizeOf = (payload: Buffer): number => payload.length;
+  const exporter = new OtlpExporter<Buffer>(name, config, { source: encoder, transport, sizeOf, log });
+  const packing: Packing = {
+    encoding: config.type === "otlp_http" ? (config.encoding ?? "protobuf") : "protobuf",
+    compression: config.compression,
+  };
+  const receiver = {
+    accept(batch: Batch) {
+      const { signal, count, bytes } = batch;
+      exporter.accept({ signal, count, bytes: bytes.length, payload: () => batch.packed(packing) });
+    },
+    unencodable: (kind: Kind, count: number, error: unknown) => exporter.unencodable(kind, count, error),
+  };
+  encoder.add(receiver, config.signals, config);
+  return exporter;
+}
+
 /** grpc-js takes 35 ms and 17 MB to load: only where it is used. */
-async function createTransport(name: string, config: OtlpGrpcConfig | OtlpHttpConfig): Promise<Transport> {
+async function createTransport(
+  name: string,
+  config: OtlpGrpcConfig | OtlpHttpConfig,
+): Promise<Transport<Buffer>> {
   if (config.type === "otlp_http") {
     const { createHttpTransport } = await import("./otlp/http.ts");
     return createHttpTransport(name, config);

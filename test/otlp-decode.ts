@@ -68,7 +68,19 @@ export interface DecodedHistogramPoint extends Attributed {
   readonly sum: number | undefined;
   readonly scale: number;
   readonly zeroCount: bigint;
+  readonly zeroThreshold: number;
   readonly positive: { readonly offset: number; readonly bucketCounts: readonly bigint[] } | undefined;
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+}
+
+export interface DecodedExplicitPoint extends Attributed {
+  readonly startTimeUnixNano: bigint;
+  readonly timeUnixNano: bigint;
+  readonly count: bigint;
+  readonly sum: number | undefined;
+  readonly bucketCounts: readonly bigint[];
+  readonly explicitBounds: readonly number[];
   readonly min: number | undefined;
   readonly max: number | undefined;
 }
@@ -82,6 +94,10 @@ export interface DecodedMetric {
     readonly dataPoints: readonly DecodedNumberPoint[];
     readonly aggregationTemporality: number;
     readonly isMonotonic: boolean;
+  };
+  readonly histogram?: {
+    readonly dataPoints: readonly DecodedExplicitPoint[];
+    readonly aggregationTemporality: number;
   };
   readonly exponentialHistogram?: {
     readonly dataPoints: readonly DecodedHistogramPoint[];
@@ -158,7 +174,7 @@ type Scalar =
 
 interface Field {
   readonly name: string;
-  readonly type: Scalar | "any" | "attributes" | "packed" | Schema;
+  readonly type: Scalar | "any" | "attributes" | "packed" | "fixed64s" | "doubles" | Schema;
   readonly repeated?: boolean;
   /** Present or undefined; else absent means the zero value. */
   readonly optional?: boolean;
@@ -230,6 +246,17 @@ const HISTOGRAM_POINT: Schema = {
   13: maybe("max", "double"),
   14: one("zeroThreshold", "double"),
 };
+const EXPLICIT_POINT: Schema = {
+  2: one("startTimeUnixNano", "fixed64"),
+  3: one("timeUnixNano", "fixed64"),
+  4: one("count", "fixed64"),
+  5: maybe("sum", "double"),
+  6: one("bucketCounts", "fixed64s"),
+  7: one("explicitBounds", "doubles"),
+  9: ATTRIBUTES,
+  11: maybe("min", "double"),
+  12: maybe("max", "double"),
+};
 const TEMPORALITY = one("aggregationTemporality", "uint");
 const METRIC: Schema = {
   1: one("name", "string"),
@@ -237,6 +264,7 @@ const METRIC: Schema = {
   3: one("unit", "string"),
   5: maybe("gauge", { 1: many("dataPoints", NUMBER_POINT) }),
   7: maybe("sum", { 1: many("dataPoints", NUMBER_POINT), 2: TEMPORALITY, 3: one("isMonotonic", "bool") }),
+  9: maybe("histogram", { 1: many("dataPoints", EXPLICIT_POINT), 2: TEMPORALITY }),
   10: maybe("exponentialHistogram", { 1: many("dataPoints", HISTOGRAM_POINT), 2: TEMPORALITY }),
 };
 const LOG: Schema = {
@@ -276,6 +304,8 @@ const ZERO: Readonly<Record<Exclude<Field["type"], Schema>, unknown>> = {
   any: undefined,
   attributes: undefined,
   packed: [],
+  fixed64s: [],
+  doubles: [],
 };
 
 function message(bytes: Uint8Array, schema: Schema): Message {
@@ -335,6 +365,12 @@ function decodeField(reader: Reader, { name, type }: Field, wire: number): unkno
     const inner = new Reader(reader.delimited(wire, name));
     const values: bigint[] = [];
     while (!inner.done) values.push(inner.varint());
+    return values;
+  }
+  if (type === "fixed64s" || type === "doubles") {
+    const inner = new Reader(reader.delimited(wire, name));
+    const values: unknown[] = [];
+    while (!inner.done) values.push(scalar(inner, type === "doubles" ? "double" : "fixed64"));
     return values;
   }
   if (type === "attributes" || WIRE_OF[type] !== wire) throw new Error(`${name}: wire type ${wire}`);

@@ -298,7 +298,8 @@ for (const protocol of ["grpc", "http"] as const) {
           assert.ok(exporter.queue.bytes <= queueBytes, `${exporter.queue.bytes}`);
           assertBalanced(exporter);
           // Compression is done beside; on a busy machine it takes its time.
-          for (let before = -1; before !== exporter.queue.bytes; await delay(10)) before = exporter.queue.bytes;
+          for (let before = -1; before !== exporter.queue.bytes; await delay(10))
+            before = exporter.queue.bytes;
         }
       }
       assert.ok(exporter.balance("span").queued > 10_000, `${exporter.balance("span").queued}`);

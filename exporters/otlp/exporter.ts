@@ -1,56 +1,61 @@
-// One OTLP backend: takes encoded batches, keeps them until the backend has them, and accounts for all.
+// One OTLP backend: takes requests, keeps them until the backend has them, and accounts for all.
 import type { Log } from "../../core/log.ts";
 import type { OtlpGrpcConfig, OtlpHttpConfig, Signal } from "../config.ts";
 import type { Balance, Exporter, Kind, LossCause } from "../exporter.ts";
 import { Ledger } from "../ledger.ts";
-import { type Batch, KIND_OF, SIGNAL_OF } from "./batch.ts";
-import type { Encoder, Receiver } from "./encoder.ts";
-import { type Entry, Queue } from "./queue.ts";
+import { KIND_OF, SIGNAL_OF } from "./batch.ts";
+import { type Entry, type Parcel, Queue } from "./queue.ts";
 import { Reporter } from "./reporter.ts";
 import { Sender } from "./sender.ts";
 import type { Transport } from "./transport.ts";
 
-export class OtlpExporter implements Exporter, Receiver {
+/** What gives an exporter its parcels. */
+export interface Source {
+  /** How many of a kind wait for their parcel to be closed. */
+  open(kind: Kind): number;
+  /** Closes all open parcels. */
+  cut(): void;
+}
+
+export interface OtlpParts<P> {
+  readonly source: Source;
+  readonly transport: Transport<P>;
+  /** Bytes that a parcel's payload takes, once it is made. */
+  sizeOf(payload: P, parcel: Parcel<P>): number;
+  readonly log: Log;
+}
+
+export class OtlpExporter<P> implements Exporter {
   readonly name: string;
   readonly type: string;
-  readonly #encoder: Encoder;
-  readonly #transport: Transport;
-  readonly #compress: boolean;
-  readonly #queue: Queue;
+  readonly #parts: OtlpParts<P>;
+  readonly #queue: Queue<P>;
   readonly #ledger = new Ledger();
   readonly #reporter: Reporter;
-  readonly #senders = new Map<Signal, Sender>();
+  readonly #senders = new Map<Signal, Sender<P>>();
   /** Entries whose payload is still to be made, in order. */
-  readonly #raw: Entry[] = [];
-  #compressing = false;
+  readonly #raw: Entry<P>[] = [];
+  #packing = false;
   /** Who waits for everything before an order to be settled. */
   readonly #waiters = new Set<{ readonly order: number; readonly done: () => void }>();
   #shutdown: Promise<void> | undefined;
   #closed = false;
 
-  constructor(
-    name: string,
-    config: OtlpGrpcConfig | OtlpHttpConfig,
-    encoder: Encoder,
-    transport: Transport,
-    log: Log,
-  ) {
+  constructor(name: string, config: OtlpGrpcConfig | OtlpHttpConfig, parts: OtlpParts<P>) {
     this.name = name;
     this.type = config.type;
-    this.#encoder = encoder;
-    this.#transport = transport;
-    this.#compress = config.compression === "gzip";
+    this.#parts = parts;
     this.#queue = new Queue(config.queueBytes);
-    this.#reporter = new Reporter(log, name);
-    const parts = {
+    this.#reporter = new Reporter(parts.log, name);
+    const shared = {
       queue: this.#queue,
-      transport,
+      transport: parts.transport,
       ledger: this.#ledger,
       reporter: this.#reporter,
       timeoutMs: config.timeoutMs,
       onSettled: () => this.#settled(),
     };
-    for (const signal of config.signals) this.#senders.set(signal, new Sender(signal, parts));
+    for (const signal of config.signals) this.#senders.set(signal, new Sender(signal, shared));
   }
 
   get queue(): { readonly bytes: number; readonly limit: number } {
@@ -59,43 +64,37 @@ export class OtlpExporter implements Exporter, Receiver {
 
   balance(kind: Kind): Balance {
     const signal = SIGNAL_OF[kind];
-    const open = this.#senders.has(signal) ? this.#encoder.open(kind) : 0;
+    const open = this.#senders.has(signal) ? this.#parts.source.open(kind) : 0;
     const { given, acknowledged, lost } = this.#ledger.of(kind);
     return { given: given + open, acknowledged, lost, queued: this.#queue.count(signal) + open };
   }
 
-  accept(batch: Batch): void {
-    const sender = this.#senders.get(batch.signal);
-    if (sender === undefined) return;
-    const kind = KIND_OF[batch.signal];
-    this.#ledger.given(kind, batch.count);
+  /** Takes a request of one of its signals. */
+  accept(parcel: Parcel<P>): void {
+    const kind = KIND_OF[parcel.signal];
+    this.#ledger.given(kind, parcel.count);
     if (this.#closed) {
-      this.#lose(kind, "shutdown_timeout", batch.count, "the exporter is shut down");
+      this.#lose(kind, "shutdown_timeout", parcel.count, "the exporter is shut down");
       return;
     }
-    const { entry, dropped } = this.#queue.push(batch);
+    const { entry, dropped } = this.#queue.push(parcel);
     for (const { signal, count } of dropped) {
       this.#lose(KIND_OF[signal], "queue_full", count, `more than ${this.#queue.limit} bytes wait`);
     }
     if (dropped.length > 0) this.#settled();
     if (entry.state === "gone") return;
-    if (this.#compress) {
-      this.#raw.push(entry);
-      if (!this.#compressing) void this.#compressAll();
-    } else {
-      this.#queue.ready(entry, batch.bytes);
-      sender.wake();
-    }
+    this.#raw.push(entry);
+    if (!this.#packing) void this.#pack();
   }
 
+  /** `count` of a kind that no request could be made of. */
   unencodable(kind: Kind, count: number, error: unknown): void {
-    if (!this.#senders.has(SIGNAL_OF[kind])) return;
     this.#ledger.given(kind, count);
     this.#lose(kind, "encode", count, String(error));
   }
 
   async flush(deadlineMs: number): Promise<void> {
-    this.#encoder.cut();
+    this.#parts.source.cut();
     const order = this.#queue.order;
     if (this.#queue.settled(order)) return;
     await new Promise<void>((resolve) => {
@@ -117,14 +116,14 @@ export class OtlpExporter implements Exporter, Receiver {
 
   async #close(deadlineMs: number): Promise<void> {
     await this.flush(deadlineMs);
-    this.#encoder.cut();
+    this.#parts.source.cut();
     this.#closed = true;
     for (const sender of this.#senders.values()) sender.stop();
     for (const { signal, count } of this.#queue.clear()) {
       this.#lose(KIND_OF[signal], "shutdown_timeout", count, "not taken before the agent had to end");
     }
     this.#settled();
-    this.#transport.close();
+    this.#parts.transport.close();
   }
 
   #lose(kind: Kind, cause: LossCause, count: number, reason: string): void {
@@ -137,12 +136,15 @@ export class OtlpExporter implements Exporter, Receiver {
   }
 
   /** One at a time: what is dropped meanwhile is never compressed, so a flood cannot pile up in zlib. */
-  async #compressAll(): Promise<void> {
-    this.#compressing = true;
+  async #pack(): Promise<void> {
+    this.#packing = true;
     for (let entry = this.#raw.shift(); entry !== undefined; entry = this.#raw.shift()) {
-      if (entry.batch === undefined) continue;
+      const { parcel } = entry;
+      if (parcel === undefined) continue;
       try {
-        this.#queue.ready(entry, await entry.batch.gzipped());
+        const made = parcel.payload();
+        const payload = made instanceof Promise ? await made : made;
+        this.#queue.ready(entry, payload, this.#parts.sizeOf(payload, parcel));
         this.#senders.get(entry.signal)!.wake();
       } catch (error) {
         this.#queue.remove(entry);
@@ -150,6 +152,6 @@ export class OtlpExporter implements Exporter, Receiver {
         this.#settled();
       }
     }
-    this.#compressing = false;
+    this.#packing = false;
   }
 }

@@ -151,7 +151,8 @@ function accepted(response: Buffer | undefined): Outcome {
   }
 }
 
-function failed(error: ServiceError): Outcome {
+/** What a failed call comes to. */
+export function failed(error: ServiceError): Outcome {
   const message = `${status[error.code]}: ${error.details}`;
   const afterMs = retryDelay(error);
   const again =
@@ -171,7 +172,8 @@ function retryDelay(error: ServiceError): number | undefined {
   }
 }
 
-function parseEndpoint(
+/** Throws CONFIG_INVALID. */
+export function parseEndpoint(
   name: string,
   endpoint: string,
   insecure: boolean,
@@ -189,7 +191,8 @@ function parseEndpoint(
   return { address: `${url.hostname}:${url.port || (secure ? 443 : 80)}`, secure };
 }
 
-function toMetadata(name: string, headers: Readonly<Record<string, string>>): Metadata {
+/** Throws CONFIG_INVALID. */
+export function toMetadata(name: string, headers: Readonly<Record<string, string>>): Metadata {
   const metadata = new Metadata();
   for (const [key, value] of Object.entries(headers)) {
     try {
@@ -203,7 +206,8 @@ function toMetadata(name: string, headers: Readonly<Record<string, string>>): Me
   return metadata;
 }
 
-function toCredentials(name: string, secure: boolean, tls: TlsFiles) {
+/** Throws CONFIG_INVALID. */
+export function toCredentials(name: string, secure: boolean, tls: TlsFiles) {
   if (!secure) return credentials.createInsecure();
   try {
     return credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null);

@@ -3,7 +3,7 @@ import * as http from "node:http";
 import * as https from "node:https";
 import { WirespanError } from "../../core/errors.ts";
 import { type OtlpHttpConfig, SIGNALS, type Signal } from "../config.ts";
-import { readPartialSuccess, readStatusMessage } from "./response.ts";
+import { readJsonPartialSuccess, readPartialSuccess, readStatusMessage } from "./response.ts";
 import { readTls } from "./tls.ts";
 import type { Outcome, Transport } from "./transport.ts";
 
@@ -17,7 +17,7 @@ export async function createHttpTransport(name: string, config: OtlpHttpConfig):
   const urls = new Map(SIGNALS.map((signal) => [signal, urlOf(name, config, signal)]));
   const headers = {
     ...checkedHeaders(name, config.headers),
-    "content-type": "application/x-protobuf",
+    "content-type": config.encoding === "json" ? "application/json" : "application/x-protobuf",
     "user-agent": "wirespan",
     ...(config.compression === "gzip" && { "content-encoding": "gzip" }),
   };
@@ -72,10 +72,11 @@ function exchange(request: http.ClientRequest, payload: Buffer): Promise<Outcome
 function outcomeOf(response: http.IncomingMessage, body: Buffer): Outcome {
   const code = response.statusCode ?? 0;
   if (code >= 200 && code < 300) {
+    const json = response.headers["content-type"]?.includes("json");
     try {
-      return { status: "ok", ...readPartialSuccess(body) };
+      return { status: "ok", ...(json ? readJsonPartialSuccess(body) : readPartialSuccess(body)) };
     } catch {
-      // A proxy's answer, or JSON: success all the same.
+      // A proxy's answer: success all the same.
       return { status: "ok", rejected: 0, message: "" };
     }
   }
@@ -103,7 +104,8 @@ function retryAfter(value: string | undefined): number | undefined {
   return Number.isNaN(pause) ? undefined : Math.max(0, pause);
 }
 
-function urlOf(name: string, config: OtlpHttpConfig, signal: Signal): URL {
+/** Where requests of a signal go. Throws CONFIG_INVALID. */
+export function urlOf(name: string, config: OtlpHttpConfig, signal: Signal): URL {
   const whole = config.perSignalEndpoints?.[signal];
   const url = URL.parse(whole ?? `${config.endpoint.replace(/\/+$/, "")}/v1/${signal}`);
   if (url === null || !/^https?:$/.test(url.protocol)) {
@@ -115,7 +117,8 @@ function urlOf(name: string, config: OtlpHttpConfig, signal: Signal): URL {
   return url;
 }
 
-function checkedHeaders(
+/** The headers, if they are some. Throws CONFIG_INVALID. */
+export function checkedHeaders(
   name: string,
   headers: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {

@@ -1,26 +1,36 @@
 // A metric as an item of ScopeMetrics.
-import type { ExponentialHistogram, Metric, MetricSpec, Point } from "../../core/signals.ts";
+import type { ExponentialHistogram, MetricSpec } from "../../core/signals.ts";
+import { type ExplicitHistogram, type FormedMetric, type FormedPoint, isWhole } from "../form.ts";
 import { AttributeWriter } from "./attributes.ts";
 import { isInt64, varintSize, type Writer, written } from "./writer.ts";
 
+const DELTA = 1;
 const CUMULATIVE = 2;
+
+/** Tags of a Metric's data and of its points' attributes. */
+const TAGS = {
+  gauge: { data: 0x2a, attributes: 0x3a },
+  sum: { data: 0x3a, attributes: 0x3a },
+  explicit: { data: 0x4a, attributes: 0x4a },
+  exponential: { data: 0x52, attributes: 0x0a },
+} as const satisfies Record<FormedMetric["data"], object>;
 
 interface Encoding {
   /** name, description and unit. */
   readonly fixed: Buffer;
-  /** Tag of the data: gauge, sum or exponential histogram. */
-  readonly data: number;
-  /** What follows the points: temporality and monotonicity. */
-  readonly trailer: Buffer;
-  /** Things and bytes are counted in whole numbers; anything else is a double in every point. */
   readonly integer: boolean;
   readonly attributes: AttributeWriter;
 }
 
-const encodings = new WeakMap<MetricSpec, Encoding>();
+const encodings: Readonly<Record<FormedMetric["data"], WeakMap<MetricSpec, Encoding>>> = {
+  gauge: new WeakMap(),
+  sum: new WeakMap(),
+  explicit: new WeakMap(),
+  exponential: new WeakMap(),
+};
 
-function encodingOf(spec: MetricSpec): Encoding {
-  let encoding = encodings.get(spec);
+function encodingOf({ spec, data }: FormedMetric): Encoding {
+  let encoding = encodings[data].get(spec);
   if (encoding === undefined) {
     const fixed = written((w) => {
       w.byte(0x0a);
@@ -30,95 +40,103 @@ function encodingOf(spec: MetricSpec): Encoding {
       w.byte(0x1a);
       w.string(spec.unit);
     });
-    const histogram = spec.instrument === "histogram";
-    encoding = {
-      fixed,
-      data: { gauge: 0x2a, counter: 0x3a, updowncounter: 0x3a, histogram: 0x52 }[spec.instrument],
-      trailer: Buffer.from(
-        {
-          gauge: [],
-          counter: [0x10, CUMULATIVE, 0x18, 1],
-          updowncounter: [0x10, CUMULATIVE],
-          histogram: [0x10, CUMULATIVE],
-        }[spec.instrument],
-      ),
-      integer: spec.unit.startsWith("{") || spec.unit === "By",
-      attributes: new AttributeWriter(histogram ? 0x0a : 0x3a, spec.attributes),
-    };
-    encodings.set(spec, encoding);
+    const attributes = new AttributeWriter(TAGS[data].attributes, spec.attributes);
+    encoding = { fixed, integer: isWhole(spec), attributes };
+    encodings[data].set(spec, encoding);
   }
   return encoding;
 }
 
 /** Writes one metric with the points from `first` to before `end`. */
-export function writeMetric(w: Writer, metric: Metric, first: number, end: number): void {
-  const encoding = encodingOf(metric.spec);
+export function writeMetric(w: Writer, metric: FormedMetric, first: number, end: number): void {
+  const encoding = encodingOf(metric);
+  const { data, delta, spec } = metric;
   w.ensure(encoding.fixed.length + 64);
   w.byte(0x12);
   const mark = w.open();
   w.raw(encoding.fixed);
-  w.byte(encoding.data);
-  const data = w.open();
-  for (let i = first; i < end; i++) {
-    const point = metric.points[i]!;
-    w.ensure(64);
-    w.byte(0x0a);
-    const start = w.open();
-    if (typeof point.value === "number") writeNumberPoint(w, encoding, metric, point, point.value);
-    else writeHistogramPoint(w, encoding, metric, point, point.value);
-    w.close(start);
-  }
+  w.byte(TAGS[data].data);
+  const inner = w.open();
+  for (let i = first; i < end; i++) writePoint(w, encoding, metric, metric.points[i]!);
   w.ensure(16);
-  w.raw(encoding.trailer);
-  w.close(data);
+  if (data !== "gauge") {
+    w.byte(0x10);
+    w.byte(delta ? DELTA : CUMULATIVE);
+  }
+  if (spec.instrument === "counter") {
+    w.byte(0x18);
+    w.byte(1);
+  }
+  w.close(inner);
   w.close(mark);
 }
 
-function writeNumberPoint(w: Writer, encoding: Encoding, metric: Metric, point: Point, value: number): void {
+function writePoint(w: Writer, encoding: Encoding, metric: FormedMetric, point: FormedPoint): void {
+  const { value } = point;
+  w.ensure(96);
+  w.byte(0x0a);
+  const mark = w.open();
   w.byte(0x11);
   w.time(point.start);
   w.byte(0x19);
   w.time(metric.time);
-  if (encoding.integer && isInt64(value)) {
+  if (typeof value === "number") writeNumber(w, encoding, value);
+  else {
+    w.byte(0x21);
+    w.fixed64(value.count);
+    w.byte(0x29);
+    w.double(value.sum);
+    if ("bounds" in value) writeExplicit(w, value);
+    else writeExponential(w, value);
+  }
+  encoding.attributes.write(w, point.attributes);
+  w.close(mark);
+}
+
+function writeNumber(w: Writer, { integer }: Encoding, value: number): void {
+  if (integer && isInt64(value)) {
     w.byte(0x31);
     w.fixed64(value);
   } else {
     w.byte(0x21);
     w.double(value);
   }
-  encoding.attributes.write(w, point.attributes);
 }
 
-function writeHistogramPoint(
-  w: Writer,
-  encoding: Encoding,
-  metric: Metric,
-  point: Point,
-  histogram: ExponentialHistogram,
-): void {
-  encoding.attributes.write(w, point.attributes);
-  w.ensure(96);
-  w.byte(0x11);
-  w.time(point.start);
-  w.byte(0x19);
-  w.time(metric.time);
-  w.byte(0x21);
-  w.fixed64(histogram.count);
-  w.byte(0x29);
-  w.double(histogram.sum);
+function writeExplicit(w: Writer, { counts, bounds, min, max }: ExplicitHistogram): void {
+  w.ensure((counts.length + bounds.length) * 8 + 64);
+  w.byte(0x32);
+  w.varint(counts.length * 8);
+  for (const count of counts) w.fixed64(count);
+  w.byte(0x3a);
+  w.varint(bounds.length * 8);
+  for (const bound of bounds) w.double(bound);
+  writeExtremes(w, 0x59, min, max);
+}
+
+function writeExponential(w: Writer, histogram: ExponentialHistogram): void {
   w.byte(0x30);
   w.varint(zigzag(histogram.scale));
   w.byte(0x39);
   w.fixed64(histogram.zeroCount);
   writeBuckets(w, histogram.offset, histogram.counts);
-  w.ensure(32);
-  if (histogram.min !== undefined) {
-    w.byte(0x61);
-    w.double(histogram.min);
+  w.ensure(64);
+  writeExtremes(w, 0x61, histogram.min, histogram.max);
+  if (histogram.zeroThreshold !== undefined) {
+    w.byte(0x71);
+    w.double(histogram.zeroThreshold);
   }
-  if (histogram.max !== undefined) {
-    w.byte(0x69);
-    w.double(histogram.max);
+}
+
+/** `tag` is the minimum's; the maximum has the next field. */
+function writeExtremes(w: Writer, tag: number, min: number | undefined, max: number | undefined): void {
+  if (min !== undefined) {
+    w.byte(tag);
+    w.double(min);
+  }
+  if (max !== undefined) {
+    w.byte(tag + 8);
+    w.double(max);
   }
 }
 

@@ -1,33 +1,41 @@
 // What waits for one backend: a lane per signal, one bound in bytes over all of them. A spool on disk
 // would stand behind the same methods.
 import { SIGNALS, type Signal } from "../config.ts";
-import type { Batch } from "./batch.ts";
 
 /** What an entry costs besides its payload. */
 const ENTRY_BYTES = 512;
 
-/** One request that waits. */
-export interface Entry {
+/** One request, as it comes to an exporter. */
+export interface Parcel<P> {
   readonly signal: Signal;
   /** Spans, points or events inside. */
+  readonly count: number;
+  /** What it takes until its payload is made. */
+  readonly bytes: number;
+  /** What a transport sends. */
+  payload(): P | Promise<P>;
+}
+
+/** One request that waits. */
+export interface Entry<P> {
+  readonly signal: Signal;
   readonly count: number;
   /** Place in the order of arrival over all signals. */
   readonly order: number;
   /** `raw` until its payload is ready; `sending` is not dropped; `gone` is in the queue no more. */
   state: "raw" | "ready" | "sending" | "gone";
   /** What the payload is made from; let go once it is made. */
-  batch: Batch | undefined;
-  /** The bytes to send. */
-  payload: Buffer | undefined;
+  parcel: Parcel<P> | undefined;
+  payload: P | undefined;
   /** Charged against the bound. */
   bytes: number;
 }
 
-export class Queue {
+export class Queue<P> {
   readonly limit: number;
   #bytes = 0;
   #order = 0;
-  readonly #lanes: Readonly<Record<Signal, Entry[]>> = { traces: [], metrics: [], logs: [] };
+  readonly #lanes: Readonly<Record<Signal, Entry<P>[]>> = { traces: [], metrics: [], logs: [] };
 
   constructor(limit: number) {
     this.limit = limit;
@@ -54,24 +62,24 @@ export class Queue {
   }
 
   /**
-   * Appends a batch and makes room for it by dropping the oldest ones. `dropped` is what was given up,
+   * Appends a parcel and makes room for it by dropping the oldest ones. `dropped` is what was given up,
    * the new one included if it finds no room.
    */
-  push(batch: Batch): { entry: Entry; dropped: readonly Entry[] } {
-    const { signal, count } = batch;
-    const bytes = batch.bytes.length + ENTRY_BYTES;
-    const entry: Entry = {
+  push(parcel: Parcel<P>): { entry: Entry<P>; dropped: readonly Entry<P>[] } {
+    const { signal, count } = parcel;
+    const bytes = parcel.bytes + ENTRY_BYTES;
+    const entry: Entry<P> = {
       signal,
       count,
       order: this.#order++,
       state: "raw",
-      batch,
+      parcel,
       payload: undefined,
       bytes,
     };
     this.#lanes[signal].push(entry);
     this.#bytes += bytes;
-    const dropped: Entry[] = [];
+    const dropped: Entry<P>[] = [];
     while (this.#bytes > this.limit) {
       const oldest = this.#oldest();
       if (oldest === undefined) break;
@@ -81,24 +89,24 @@ export class Queue {
     return { entry, dropped };
   }
 
-  /** The bytes to send are known. */
-  ready(entry: Entry, payload: Buffer): void {
+  /** What to send is known, and how many bytes it takes. */
+  ready(entry: Entry<P>, payload: P, size: number): void {
     if (entry.state !== "raw") return;
-    const bytes = payload.length + ENTRY_BYTES;
+    const bytes = size + ENTRY_BYTES;
     this.#bytes += bytes - entry.bytes;
     entry.bytes = bytes;
     entry.payload = payload;
-    entry.batch = undefined;
+    entry.parcel = undefined;
     entry.state = "ready";
   }
 
   /** The oldest request of a signal. */
-  head(signal: Signal): Entry | undefined {
+  head(signal: Signal): Entry<P> | undefined {
     return this.#lanes[signal][0];
   }
 
   /** Takes a request out, if it is still in. */
-  remove(entry: Entry): void {
+  remove(entry: Entry<P>): void {
     if (entry.state === "gone") return;
     const lane = this.#lanes[entry.signal];
     lane.splice(lane.indexOf(entry), 1);
@@ -106,21 +114,21 @@ export class Queue {
   }
 
   /** Takes everything out. */
-  clear(): readonly Entry[] {
+  clear(): readonly Entry<P>[] {
     const all = SIGNALS.flatMap((signal) => this.#lanes[signal].splice(0));
     for (const entry of all) this.#release(entry);
     return all;
   }
 
-  #release(entry: Entry): void {
+  #release(entry: Entry<P>): void {
     this.#bytes -= entry.bytes;
     entry.state = "gone";
-    entry.batch = undefined;
+    entry.parcel = undefined;
     entry.payload = undefined;
   }
 
-  #oldest(): Entry | undefined {
-    let oldest: Entry | undefined;
+  #oldest(): Entry<P> | undefined {
+    let oldest: Entry<P> | undefined;
     for (const signal of SIGNALS) {
       const lane = this.#lanes[signal];
       const entry = lane[0]?.state === "sending" ? lane[1] : lane[0];

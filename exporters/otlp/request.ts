@@ -3,7 +3,8 @@ import type { Resource, Scope } from "../../core/signals.ts";
 import { plainAttributes } from "./attributes.ts";
 import { varintSize, Writer, written } from "./writer.ts";
 
-const SCHEMA_URL = "https://opentelemetry.io/schemas/1.45.0";
+/** The schema that resources and scopes name. */
+export const SCHEMA_URL = "https://opentelemetry.io/schemas/1.45.0";
 
 /** Field 3 of every ResourceX and ScopeX. */
 const schemaUrl = written((w) => {

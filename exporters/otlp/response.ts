@@ -17,6 +17,13 @@ export function readPartialSuccess(bytes: Uint8Array): PartialSuccess {
   };
 }
 
+/** The same of OTLP's JSON form. Throws SyntaxError or TypeError on nonsense. */
+export function readJsonPartialSuccess(body: Buffer): PartialSuccess {
+  const partial = JSON.parse(body.toString()).partialSuccess ?? {};
+  const rejected = partial.rejectedSpans ?? partial.rejectedDataPoints ?? partial.rejectedLogRecords ?? 0;
+  return { rejected: Number(rejected), message: String(partial.errorMessage ?? "") };
+}
+
 /** `message` of a google.rpc.Status. */
 export function readStatusMessage(bytes: Uint8Array): string {
   return Buffer.from(bytesOf(readFields(bytes).get(2))).toString();

@@ -12,9 +12,9 @@ const LONGEST_PAUSE_MS = 60_000;
 /** What a transport may overrun its time limit before it is taken for stuck. */
 const GRACE_MS = 1000;
 
-export interface SenderParts {
-  readonly queue: Queue;
-  readonly transport: Transport;
+export interface SenderParts<P> {
+  readonly queue: Queue<P>;
+  readonly transport: Transport<P>;
   readonly ledger: Ledger;
   readonly reporter: Reporter;
   /** Milliseconds that one request may take. */
@@ -23,16 +23,16 @@ export interface SenderParts {
   readonly onSettled: () => void;
 }
 
-export class Sender {
+export class Sender<P> {
   readonly #signal: Signal;
-  readonly #parts: SenderParts;
+  readonly #parts: SenderParts<P>;
   readonly #backoff = new Backoff();
   #running = false;
   #stopped = false;
   /** Ends what is being waited for. */
   #interrupt: () => void = () => {};
 
-  constructor(signal: Signal, parts: SenderParts) {
+  constructor(signal: Signal, parts: SenderParts<P>) {
     this.#signal = signal;
     this.#parts = parts;
   }
@@ -72,7 +72,7 @@ export class Sender {
   }
 
   /** The transport's outcome, or a retry where it does not come to one. */
-  #attempt(payload: Buffer): Promise<Outcome> {
+  #attempt(payload: P): Promise<Outcome> {
     const { transport, timeoutMs } = this.#parts;
     const stuck: Outcome = { status: "retry", message: "no outcome in time" };
     return this.#wait(timeoutMs + GRACE_MS, stuck, transport.send(this.#signal, payload));
@@ -91,7 +91,7 @@ export class Sender {
     });
   }
 
-  #settle(entry: Entry, outcome: Exclude<Outcome, { status: "retry" }>): void {
+  #settle(entry: Entry<P>, outcome: Exclude<Outcome, { status: "retry" }>): void {
     const { queue, ledger, reporter, onSettled } = this.#parts;
     const kind = KIND_OF[this.#signal];
     const rejected = outcome.status === "ok" ? Math.min(outcome.rejected, entry.count) : entry.count;

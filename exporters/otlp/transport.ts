@@ -10,9 +10,10 @@ export type Outcome =
   /** Never to be taken. */
   | { readonly status: "rejected"; readonly message: string };
 
-export interface Transport {
+/** `P` is a request as it waits: ready bytes, or what the SDK's exporters take. */
+export interface Transport<P = Buffer> {
   /** Sends one request and resolves with what became of it; never rejects. */
-  send(signal: Signal, payload: Buffer): Promise<Outcome>;
+  send(signal: Signal, payload: P): Promise<Outcome>;
   /** Gives up what is on its way and lets the connections go. */
   close(): void;
 }

@@ -1,0 +1,30 @@
+// The exporters that go through OpenTelemetry's SDK. Everything of the SDK is loaded from here on.
+import type { Log } from "../../core/log.ts";
+import type { OtlpGrpcConfig, OtlpHttpConfig } from "../config.ts";
+import type { Exporter } from "../exporter.ts";
+import { OtlpExporter } from "../otlp/exporter.ts";
+import { makerOf } from "./maker.ts";
+import { listenToSdk } from "./partial.ts";
+import { SdkSource } from "./source.ts";
+import { type SdkPayload, SdkTransport } from "./transport.ts";
+
+/**
+ * Exporters by name, and what feeds them all: one NodeSDK, as its providers are global. Throws as
+ * createExporters does.
+ */
+export async function createSdkExporters(
+  configs: Readonly<Record<string, OtlpGrpcConfig | OtlpHttpConfig>>,
+  log: Log,
+): Promise<{ sink: SdkSource; exporters: readonly Exporter[] }> {
+  const partial = listenToSdk(log);
+  const source = new SdkSource();
+  const exporters: Exporter[] = [];
+  for (const [name, config] of Object.entries(configs)) {
+    const transport = new SdkTransport(await makerOf(name, config), partial, () => source.leave());
+    const sizeOf = (_payload: SdkPayload, { bytes }: { bytes: number }): number => bytes;
+    const exporter = new OtlpExporter<SdkPayload>(name, config, { source, transport, sizeOf, log });
+    source.add(exporter, config.signals, config);
+    exporters.push(exporter);
+  }
+  return { sink: source, exporters };
+}

@@ -1,0 +1,293 @@
+// Makes what our plugins emit into what the SDK makes of it: spans by its tracers, events by its loggers, with
+// its samplers and limits (OTEL_TRACES_SAMPLER, OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT and so on). Metrics are summed
+// already and go to the SDK's exporters as a MetricProducer's would.
+import {
+  type Context,
+  context,
+  type Logger,
+  logs,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  TraceFlags,
+  type Tracer,
+  trace,
+} from "@opentelemetry/api";
+import { resourceFromAttributes, type Resource as SdkResource } from "@opentelemetry/resources";
+import type { LogRecordProcessor, ReadableLogRecord } from "@opentelemetry/sdk-logs";
+import { NodeSDK } from "@opentelemetry/sdk-node";
+import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
+import type { Event, Metric, Resource, Scope, Sink, Span } from "../../core/signals.ts";
+import { type MetricForm, SIGNALS, type Signal } from "../config.ts";
+import type { Kind } from "../exporter.ts";
+import { Former } from "../form.ts";
+import type { Source } from "../otlp/exporter.ts";
+import type { Parcel } from "../otlp/queue.ts";
+import { SCHEMA_URL } from "../otlp/request.ts";
+import { given, hex, hrTime } from "./convert.ts";
+import type { SdkPayload } from "./maker.ts";
+import { resourceMetrics } from "./metrics.ts";
+
+const MAX_ITEMS = 512;
+const MAX_AGE_MS = 1000;
+
+/** Heap that the SDK's objects take, measured (memory.test.ts): alone, by attribute, by character. */
+const ITEM_BYTES = 1000;
+const ATTRIBUTE_BYTES = 32;
+
+const KINDS = { internal: SpanKind.INTERNAL, client: SpanKind.CLIENT, server: SpanKind.SERVER } as const;
+const SEVERITIES = { DEBUG: 5, INFO: 9, WARN: 13, ERROR: 17 } as const;
+
+/** Who gets parcels. */
+export interface SdkReceiver {
+  accept(parcel: Parcel<SdkPayload>): void;
+  unencodable(kind: Kind, count: number, error: unknown): void;
+}
+
+/** Spans or events on their way into parcels. */
+class Lane<T extends ReadableSpan | ReadableLogRecord> {
+  readonly receivers: SdkReceiver[] = [];
+  readonly #signal: "traces" | "logs";
+  #items: T[] = [];
+  #bytes = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(signal: "traces" | "logs") {
+    this.#signal = signal;
+  }
+
+  get open(): number {
+    return this.#items.length;
+  }
+
+  add(item: T): void {
+    this.#items.push(item);
+    this.#bytes += sizeOf(item.attributes);
+    if (this.#items.length >= MAX_ITEMS) this.cut();
+    else this.#timer ??= setTimeout(() => this.cut(), MAX_AGE_MS).unref();
+  }
+
+  cut(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const items = this.#items;
+    if (items.length === 0) return;
+    const parcel = {
+      signal: this.#signal,
+      count: items.length,
+      bytes: this.#bytes,
+      payload: () => items as SdkPayload,
+    };
+    this.#items = [];
+    this.#bytes = 0;
+    for (const receiver of this.receivers) receiver.accept(parcel);
+  }
+}
+
+/** The metrics in one form. */
+interface MetricLane {
+  readonly former: Former;
+  readonly receivers: SdkReceiver[];
+}
+
+export class SdkSource implements Sink, Source {
+  static #live = false;
+  readonly #sdk: NodeSDK;
+  readonly #spans = new Lane<ReadableSpan>("traces");
+  readonly #events = new Lane<ReadableLogRecord>("logs");
+  readonly #metrics = new Map<string, MetricLane>();
+  readonly #tracers = new WeakMap<Scope, Tracer>();
+  readonly #loggers = new WeakMap<Scope, Logger>();
+  readonly #resources = new WeakMap<Resource, SdkResource>();
+  /** The span that the SDK is making something of at this moment. */
+  #current!: Span;
+  #resource!: SdkResource;
+  #users = 0;
+
+  /** Starts a NodeSDK; throws where one that was made here runs already. */
+  constructor() {
+    if (SdkSource.#live) throw new Error("the SDK's providers are global: one source at a time");
+    SdkSource.#live = true;
+    const none = async (): Promise<void> => {};
+    const spanProcessor: SpanProcessor = {
+      onStart() {},
+      onEnd: (span) => this.#spans.add(of(this.#resource, span)),
+      forceFlush: none,
+      shutdown: none,
+    };
+    const logRecordProcessor: LogRecordProcessor = {
+      onEmit: (record) => this.#events.add(of(this.#resource, record)),
+      forceFlush: none,
+      shutdown: none,
+    };
+    this.#sdk = new NodeSDK({
+      autoDetectResources: false,
+      textMapPropagator: null,
+      metricReaders: [],
+      spanProcessors: [spanProcessor],
+      logRecordProcessors: [logRecordProcessor],
+      idGenerator: {
+        generateTraceId: () => hex(this.#current.traceId),
+        generateSpanId: () => hex(this.#current.spanId),
+      },
+    });
+    this.#sdk.start();
+  }
+
+  /** Who gets the parcels of `signals`, the metrics in the form `form`. */
+  add(receiver: SdkReceiver, signals: readonly Signal[] = SIGNALS, form: MetricForm = {}): void {
+    this.#users++;
+    if (signals.includes("traces")) this.#spans.receivers.push(receiver);
+    if (signals.includes("logs")) this.#events.receivers.push(receiver);
+    if (!signals.includes("metrics")) return;
+    const key = JSON.stringify([form.temporality, form.histograms, form.boundaries]);
+    const lane = this.#metrics.get(key) ?? { former: new Former(form), receivers: [] };
+    this.#metrics.set(key, lane);
+    lane.receivers.push(receiver);
+  }
+
+  /** One of those who were added is closed; with the last of them the SDK ends. */
+  leave(): void {
+    if (--this.#users > 0) return;
+    void this.#sdk.shutdown();
+    trace.disable();
+    logs.disable();
+    context.disable();
+    SdkSource.#live = false;
+  }
+
+  span(span: Span): void {
+    if (this.#spans.receivers.length === 0) return;
+    try {
+      this.#span(span);
+    } catch (error) {
+      for (const receiver of this.#spans.receivers) receiver.unencodable("span", 1, error);
+    }
+  }
+
+  #span(span: Span): void {
+    const { spec, parentSpanId, parentIsRemote, error } = span;
+    this.#current = span;
+    this.#resource = this.#resourceOf(span.resource);
+    const made = this.#tracerOf(span.scope).startSpan(
+      spec.name,
+      {
+        kind: KINDS[span.kind],
+        startTime: hrTime(span.start),
+        attributes: given(span.attributes),
+        links: (span.links ?? []).map(({ traceId, spanId }) => ({
+          context: {
+            traceId: hex(traceId),
+            spanId: hex(spanId),
+            traceFlags: TraceFlags.SAMPLED,
+            isRemote: true,
+          },
+        })),
+      },
+      parentSpanId === undefined
+        ? ROOT_CONTEXT
+        : contextOf({ traceId: span.traceId, spanId: parentSpanId }, parentIsRemote === true),
+    );
+    if (error !== undefined) made.setStatus({ code: SpanStatusCode.ERROR, message: error });
+    made.end(hrTime(span.end));
+  }
+
+  event(event: Event): void {
+    if (this.#events.receivers.length === 0) return;
+    const { spec, time, body } = event;
+    this.#resource = this.#resourceOf(event.resource);
+    try {
+      this.#loggerOf(event.scope).emit({
+        eventName: spec.name,
+        timestamp: hrTime(time),
+        observedTimestamp: hrTime(time),
+        severityNumber: SEVERITIES[spec.severity],
+        attributes: given(event.attributes),
+        context: event.context === undefined ? ROOT_CONTEXT : contextOf(event.context, false),
+        ...(body !== undefined && { body }),
+      });
+    } catch (error) {
+      for (const receiver of this.#events.receivers) receiver.unencodable("event", 1, error);
+    }
+  }
+
+  /** One request for each resource, as PushMetricExporter takes it. */
+  metrics(metrics: readonly Metric[]): void {
+    for (const { former, receivers } of this.#metrics.values()) {
+      const byResource = Map.groupBy(former.form(metrics), ({ resource }) => resource);
+      for (const [resource, formed] of byResource) {
+        const points = formed.flatMap((metric) => metric.points);
+        const items = resourceMetrics(this.#resourceOf(resource), formed);
+        const bytes = points.reduce((sum, { attributes, value }) => {
+          const counts = typeof value === "number" ? 0 : value.counts.length;
+          return sum + sizeOf(attributes) + counts * 8;
+        }, 0);
+        const parcel = { signal: "metrics", count: points.length, bytes, payload: () => items } as const;
+        if (points.length > 0) for (const receiver of receivers) receiver.accept(parcel);
+      }
+    }
+  }
+
+  /** How many wait in parcels that are not closed yet; metrics never do. */
+  open(kind: Kind): number {
+    if (kind === "point") return 0;
+    return (kind === "span" ? this.#spans : this.#events).open;
+  }
+
+  /** Closes all open parcels. */
+  cut(): void {
+    this.#spans.cut();
+    this.#events.cut();
+  }
+
+  #tracerOf(scope: Scope): Tracer {
+    let tracer = this.#tracers.get(scope);
+    if (tracer === undefined) {
+      tracer = trace.getTracerProvider().getTracer(scope.name, scope.version, { schemaUrl: SCHEMA_URL });
+      this.#tracers.set(scope, tracer);
+    }
+    return tracer;
+  }
+
+  #loggerOf(scope: Scope): Logger {
+    let logger = this.#loggers.get(scope);
+    if (logger === undefined) {
+      logger = logs.getLogger(scope.name, scope.version, { schemaUrl: SCHEMA_URL });
+      this.#loggers.set(scope, logger);
+    }
+    return logger;
+  }
+
+  #resourceOf(resource: Resource): SdkResource {
+    let made = this.#resources.get(resource);
+    if (made === undefined) {
+      made = resourceFromAttributes(given(resource.attributes), { schemaUrl: SCHEMA_URL });
+      this.#resources.set(resource, made);
+    }
+    return made;
+  }
+}
+
+/** The same, but of this resource: a NodeSDK has one, and ours are the workloads'. */
+function of<T extends ReadableSpan | ReadableLogRecord>(resource: SdkResource, item: T): T {
+  return Object.create(item, { resource: { value: resource } }) as T;
+}
+
+function contextOf(ids: { traceId: Uint8Array; spanId: Uint8Array }, isRemote: boolean): Context {
+  const { SAMPLED: traceFlags } = TraceFlags;
+  return trace.setSpanContext(ROOT_CONTEXT, {
+    traceId: hex(ids.traceId),
+    spanId: hex(ids.spanId),
+    traceFlags,
+    isRemote,
+  });
+}
+
+function sizeOf(attributes: Readonly<Record<string, unknown>>): number {
+  let bytes = ITEM_BYTES;
+  for (const key in attributes) {
+    const value = attributes[key];
+    bytes += ATTRIBUTE_BYTES + (typeof value === "string" ? value.length : 0);
+  }
+  return bytes;
+}
