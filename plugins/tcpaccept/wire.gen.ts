@@ -244,6 +244,7 @@ export interface Conn {
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly oldState: number;
+  readonly state: number;
   readonly sentBefore: number;
   readonly receivedBefore: number;
   readonly enteredAt: number;
@@ -355,7 +356,10 @@ export class ConnCursor implements Conn, Cursor {
     return this.#bytes[this.#at + 262]! !== 0;
   }
   get oldState(): number {
-    return this.#words[((this.#at + 264) >> 2)]!;
+    return this.#bytes[(this.#at + 264)]! | (this.#bytes[(this.#at + 264) + 1]! << 8);
+  }
+  get state(): number {
+    return this.#bytes[(this.#at + 266)]! | (this.#bytes[(this.#at + 266) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 272) >> 2)]! + this.#words[((this.#at + 272) >> 2) + 1]! * 4294967296;
@@ -480,7 +484,7 @@ export class OverflowKeyCursor implements OverflowKey, Cursor {
 }
 
 export const bpf = {
-  hash: "7fbc6444274764fb",
+  hash: "738ac544465f6dfa",
   programs: {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
     accept_exit: "tp/syscalls/sys_exit_accept",

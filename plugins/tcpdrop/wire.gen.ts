@@ -158,6 +158,7 @@ export interface Conn {
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly oldState: number;
+  readonly state: number;
   readonly sentBefore: number;
   readonly receivedBefore: number;
   readonly enteredAt: number;
@@ -269,7 +270,10 @@ export class ConnCursor implements Conn, Cursor {
     return this.#bytes[this.#at + 262]! !== 0;
   }
   get oldState(): number {
-    return this.#words[((this.#at + 264) >> 2)]!;
+    return this.#bytes[(this.#at + 264)]! | (this.#bytes[(this.#at + 264) + 1]! << 8);
+  }
+  get state(): number {
+    return this.#bytes[(this.#at + 266)]! | (this.#bytes[(this.#at + 266) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 272) >> 2)]! + this.#words[((this.#at + 272) >> 2) + 1]! * 4294967296;
@@ -635,7 +639,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "fea011f88cafd344",
+  hash: "c142af65842ac60d",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_without: "tp_btf/kfree_skb",

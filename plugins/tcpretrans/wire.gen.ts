@@ -226,6 +226,7 @@ export interface Conn {
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly oldState: number;
+  readonly state: number;
   readonly sentBefore: number;
   readonly receivedBefore: number;
   readonly enteredAt: number;
@@ -337,7 +338,10 @@ export class ConnCursor implements Conn, Cursor {
     return this.#bytes[this.#at + 262]! !== 0;
   }
   get oldState(): number {
-    return this.#words[((this.#at + 264) >> 2)]!;
+    return this.#bytes[(this.#at + 264)]! | (this.#bytes[(this.#at + 264) + 1]! << 8);
+  }
+  get state(): number {
+    return this.#bytes[(this.#at + 266)]! | (this.#bytes[(this.#at + 266) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 272) >> 2)]! + this.#words[((this.#at + 272) >> 2) + 1]! * 4294967296;
@@ -587,7 +591,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "f81510920ae16f10",
+  hash: "1f73f519574ac7c6",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_retransmit: "tp_btf/tcp_retransmit_skb",
