@@ -1,5 +1,5 @@
 // netqtop: what every queue of every interface carries.
-import { CONNECTION } from "../../core/attributes.ts";
+import { CONNECTION, WORKLOAD } from "../../core/attributes.ts";
 import { WirespanError } from "../../core/errors.ts";
 import { bytes } from "../../core/histogram.ts";
 import { plugin } from "../../core/plugin.ts";
@@ -32,6 +32,7 @@ const QUEUE = {
     requirement: "required",
     description: "The queue, from 0; 0 where a driver does not say by which it received.",
   },
+  "otel.metric.overflow": WORKLOAD["otel.metric.overflow"],
 } as const satisfies AttributeSpecs;
 
 const SIZE = {
@@ -42,6 +43,15 @@ const SIZE = {
     description: "The frame's range of sizes, bytes, the upper end excluded.",
   },
 } as const satisfies AttributeSpecs;
+
+/** The series that takes what is no queue's; of its attributes the overflow mark alone leaves. */
+const OVERFLOW = {
+  "otel.metric.overflow": true,
+  "network.interface.name": "",
+  "wirespan.interface.index": 0,
+  "network.io.direction": "transmit",
+  "wirespan.netdev.queue.id": 0,
+} as const;
 
 const MOST_NAMES = 8;
 
@@ -128,6 +138,12 @@ export default plugin({
           emit.size.observe(bytes(queue), series);
           for (const [i, frames] of queue.classes.entries())
             if (frames) emit.frames.observe(frames, { ...series, "wirespan.netdev.frame.size": SIZES[i]! });
+        }
+        const { frames, packets: rest, bytes: io } = queues.rest;
+        if (frames) {
+          emit.packets.observe(rest, OVERFLOW);
+          emit.io.observe(io, OVERFLOW);
+          emit.frames.observe(frames, { ...OVERFLOW, "wirespan.netdev.frame.size": "0-64" });
         }
       },
     };

@@ -16,7 +16,7 @@ const volatile u8 name[NAMES][16] = {};
 
 struct counters {
 	u64 evicted_rows;
-	u64 lost_rows;
+	u64 refused_rows;
 };
 WIRE_COUNTERS(struct counters);
 
@@ -60,7 +60,8 @@ struct queue {
 #define LOOK_EVERY 15
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SLOTS);
+	/* The last is for frames of queues for which no room can be made; it is nobody's. */
+	__uint(max_entries, SLOTS + 1);
 	__type(key, u32);
 	__type(value, struct queue);
 } queues SEC(".maps");
@@ -91,14 +92,18 @@ static __always_inline void take_name(struct queue *q, struct net_device *dev)
 	q->ignored = !is_asked_for(q);
 }
 
-static __noinline void evict(struct queue *q)
+/* False where the agent is too late to take it over: then it stays. */
+static __noinline bool evict(struct queue *q)
 {
 	COUNT(evicted_rows);
-	if (bpf_ringbuf_output(&evicted, q, sizeof(*q), wake_at_quarter(&evicted)))
-		COUNT(lost_rows);
+	if (bpf_ringbuf_output(&evicted, q, sizeof(*q), wake_at_quarter(&evicted))) {
+		COUNT(refused_rows);
+		return false;
+	}
 	/* Volatile, or it becomes a call of memset. */
 	for (u32 i = 0; i < sizeof(*q) / sizeof(u64); i++)
 		((volatile u64 *)q)[i] = 0;
+	return true;
 }
 
 static __always_inline u64 tag_of(const struct net_device *dev, u32 queue, enum way way)
@@ -107,12 +112,12 @@ static __always_inline u64 tag_of(const struct net_device *dev, u32 queue, enum 
 }
 
 /* Makes the place that of a queue which is met for the first time on this CPU. */
-static __noinline void settle(struct queue *q, struct net_device *dev, u32 queue, enum way way)
+static __noinline bool settle(struct queue *q, struct net_device *dev, u32 queue, enum way way)
 {
 	struct net *net = dev->nd_net.net;
 
-	if (q->tag)
-		evict(q);
+	if (q->tag && !evict(q))
+		return false;
 	q->tag = tag_of(dev, queue, way);
 	q->net = (u64)net;
 	q->netns_cookie = net->net_cookie;
@@ -121,20 +126,20 @@ static __noinline void settle(struct queue *q, struct net_device *dev, u32 queue
 	q->queue = queue;
 	q->way = way;
 	take_name(q, dev);
+	return true;
 }
 
 /*
- * A look now and then is enough: for a new name, and for a namespace that lies where another was that is no
- * more.
+ * A look now and then is enough: for a new name, under which the queue is counted from then on, and for a
+ * namespace that lies where another was that is no more.
  */
 static __noinline void look_again(struct queue *q, struct net_device *dev, u32 queue, enum way way)
 {
 	const u64 *name = (const u64 *)dev->name, *known = (const u64 *)q->name;
 
-	if (q->netns_cookie != dev->nd_net.net->net_cookie)
+	if (q->netns_cookie != dev->nd_net.net->net_cookie || known[0] != name[0] ||
+	    known[1] != name[1])
 		settle(q, dev, queue, way);
-	else if (known[0] != name[0] || known[1] != name[1])
-		take_name(q, dev);
 }
 
 /* A difference of pointers is a number to the verifier; the barrier keeps it one. */
@@ -167,9 +172,10 @@ static __always_inline struct queue *queue_of(struct net_device *dev, u32 queue,
 	if (free == SLOTS)
 		free = (first + (bpf_get_prandom_u32() & (WAYS - 1))) & (SLOTS - 1);
 	q = bpf_map_lookup_elem(&queues, &free);
-	if (q)
-		settle(q, dev, queue, way);
-	return q;
+	if (q && settle(q, dev, queue, way))
+		return q;
+	slot = SLOTS;
+	return bpf_map_lookup_elem(&queues, &slot);
 }
 
 /* Packets on the wire beyond the first. Only what has pages beside its head can be more than one. */
@@ -215,7 +221,7 @@ int BPF_PROG(on_transmit, struct sk_buff *skb, struct net_device *dev)
 	q = queue_of(dev, queue, WAY_TRANSMIT);
 	if (!q)
 		return 0;
-	if (!(q->frames & LOOK_EVERY))
+	if (!(q->frames & LOOK_EVERY) && q->tag)
 		look_again(q, dev, queue, WAY_TRANSMIT);
 	q->frames++;
 	if (!q->ignored)
@@ -237,7 +243,7 @@ int BPF_PROG(on_receive, struct sk_buff *skb)
 	q = queue_of(dev, queue, WAY_RECEIVE);
 	if (!q)
 		return 0;
-	if (!(q->frames & LOOK_EVERY))
+	if (!(q->frames & LOOK_EVERY) && q->tag)
 		look_again(q, dev, queue, WAY_RECEIVE);
 	q->frames++;
 	if (q->ignored)

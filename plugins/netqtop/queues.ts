@@ -15,15 +15,14 @@ export interface QueueSums extends SizeHistogram {
 }
 
 interface Sums extends QueueSums {
-  interface: string;
   count: number;
   sum: number;
   zeros: number;
   packets: number;
 }
 
-const idOf = ({ netnsCookie, ifindex, queue, way }: Queue): string =>
-  `${netnsCookie} ${ifindex} ${queue} ${way}`;
+const idOf = ({ netnsCookie, ifindex, name, queue, way }: Queue): string =>
+  `${netnsCookie} ${ifindex} ${name} ${queue} ${way}`;
 
 function blank({ name, ifindex, netns, queue, way, classes, sizes }: Queue): Sums {
   return {
@@ -38,7 +37,6 @@ function add(sums: Sums, queue: Queue): void {
   const { classes, sizes } = queue;
   for (let i = 0; i < classes.length; i++) sums.classes[i]! += classes[i]!;
   for (let i = 0; i < sizes.length; i++) sums.buckets[i]! += sizes[i]!;
-  sums.interface = queue.name;
   sums.count += queue.frames;
   sums.packets += queue.frames + queue.morePackets;
   sums.sum += queue.bytes;
@@ -55,34 +53,59 @@ function into(all: Map<string, Sums>, queue: Queue): void {
   add(sums, queue);
 }
 
-export class Queues {
-  readonly #most: number;
-  /** What has left the kernel's tables, the oldest first. */
-  readonly #left = new Map<string, Sums>();
+/**
+ * Whether the row is one queue's from its first word to its last: a CPU may have given the place to another
+ * while it was copied.
+ */
+function isWhole({ tag, ifindex, queue, way }: Queue): boolean {
+  return tag === ifindex + queue * 2 ** 32 + (way === "receive" ? 2 ** 48 : 0);
+}
 
-  /** `most`: queues that are remembered without a place in the kernel's tables. */
+export class Queues {
+  /** Frames, packets and bytes of queues that found no room in the tables. */
+  readonly rest = { frames: 0, packets: 0, bytes: 0 };
+  readonly #most: number;
+  /** What has left the kernel's tables. */
+  readonly #left = new Map<string, Sums>();
+  /** What was answered last, the queue that was met first at the beginning. */
+  #last = new Map<string, Sums>();
+
+  /** `most`: queues that are remembered; of more, the oldest are forgotten. */
   constructor(most = 4096) {
     this.#most = most;
   }
 
   /** Takes over what a CPU's table gave up. */
   take(queue: Queue): void {
-    if (queue.ignored) return;
-    into(this.#left, queue);
-    if (this.#left.size <= this.#most) return;
-    const [oldest] = this.#left.keys();
-    this.#left.delete(oldest!);
+    if (!queue.ignored) into(this.#left, queue);
   }
 
-  /** Every queue that carried something, with `rows` as the tables hold them now. */
+  /**
+   * Every queue that carried something, with `rows` as the tables hold them now. What is on its way from a
+   * table to `take` is in neither: then a queue stays what it was, so that no sum ever falls.
+   */
   sums(rows: Iterable<readonly [key: unknown, queue: Queue, cpu: number]>): Iterable<QueueSums> {
-    const all = new Map(
-      [...this.#left].map(([id, sums]) => [
-        id,
-        { ...sums, classes: sums.classes.slice(), buckets: sums.buckets.slice() },
-      ]),
-    );
-    for (const [, queue] of rows) if (queue.frames && !queue.ignored) into(all, queue);
+    const now = new Map([...this.#left].map(([id, sums]) => [id, copyOf(sums)]));
+    for (const [, queue] of rows) if (queue.frames && !queue.ignored && isWhole(queue)) into(now, queue);
+    const all = new Map(this.#last);
+    for (const [id, sums] of now) if (sums.count >= (all.get(id)?.count ?? 0)) all.set(id, sums);
+    for (const id of [...all.keys()].slice(0, Math.max(0, all.size - this.#most))) {
+      all.delete(id);
+      this.#left.delete(id);
+    }
+    this.#last = all;
     return all.values();
   }
 }
+
+function addRest(rest: Queues["rest"], { frames, morePackets, bytes }: Queue): void {
+  rest.frames += frames;
+  rest.packets += frames + morePackets;
+  rest.bytes += bytes;
+}
+
+const copyOf = (sums: Sums): Sums => ({
+  ...sums,
+  classes: sums.classes.slice(),
+  buckets: sums.buckets.slice(),
+});

@@ -1,15 +1,16 @@
 // bcc's view of netqtop.
-import type { AnyAttributes, Metric, Point, Time } from "../../core/signals.ts";
+import type { AnyAttributes, ExponentialHistogram, Metric, Point, Time } from "../../core/signals.ts";
 import type { Column, Flags, Row, TraceView } from "../../core/trace/view.ts";
 import { SIZES, TITLES } from "./sizes.ts";
 
 const IO = "wirespan.netdev.queue.io";
 const PACKETS = "wirespan.netdev.queue.packets";
 const FRAMES = "wirespan.netdev.queue.frames";
+const HISTOGRAM = "wirespan.netdev.queue.packet.size";
 const SIZE = "wirespan.netdev.frame.size";
 
 const keyOf = ({ attributes: a }: Point): string =>
-  `${a["wirespan.netns.inode"]} ${a["wirespan.interface.index"]} ${a["network.io.direction"]} ${a["wirespan.netdev.queue.id"]}`;
+  `${a["wirespan.netns.inode"]} ${a["wirespan.interface.index"]} ${a["network.interface.name"]} ${a["network.io.direction"]} ${a["wirespan.netdev.queue.id"]}`;
 
 const secondsBetween = (from: Time, to: Time): number => to.sec - from.sec + (to.nsec - from.nsec) / 1e9;
 
@@ -17,6 +18,9 @@ const secondsBetween = (from: Time, to: Time): number => to.sec - from.sec + (to
 function rows(delta: readonly Metric[]): Row[] {
   const points = (name: string) => delta.filter((m) => m.spec.name === name).flatMap((m) => m.points);
   const packets = new Map(points(PACKETS).map((point) => [keyOf(point), point.value as number]));
+  const histograms = new Map(
+    points(HISTOGRAM).map((point) => [keyOf(point), point.value as ExponentialHistogram]),
+  );
   const frames = new Map<string, number[]>();
   for (const point of points(FRAMES)) {
     const key = keyOf(point);
@@ -45,6 +49,7 @@ function rows(delta: readonly Metric[]): Row[] {
       name: IO,
       attributes: { ...attributes, ...sums },
       value: bytes,
+      histogram: histograms.get(keyOf(point))!,
     };
   });
   return found.filter(({ attributes }) => attributes.frames).sort(byQueue);

@@ -102,7 +102,7 @@ export class QueuesKeyCursor implements QueuesKey, Cursor {
 }
 
 export const bpf = {
-  hash: "14b0e5308598d86a",
+  hash: "3f38a72b1e9a7036",
   programs: {
     on_receive: "tp_btf/netif_receive_skb",
     on_transmit: "tp_btf/net_dev_start_xmit",
@@ -112,7 +112,7 @@ export const bpf = {
     name: {"kind":"array","size":128,"element":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16},"length":8},
     names: {"kind":"int","size":4,"signed":false},
   },
-  counters: ["evicted_rows","lost_rows"],
+  counters: ["evicted_rows","refused_rows"],
   wires: {
     evicted: { kind: "ring", size: 1168, record: QueueCursor } as RingWire<Queue>,
     queues: {

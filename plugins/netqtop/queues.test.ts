@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { Queues } from "./queues.ts";
+import type { Queue } from "./wire.gen.ts";
+
+function queue(ifindex: number, frames: number, rest: Partial<Queue> = {}): Queue {
+  return {
+    tag: ifindex,
+    net: 1,
+    frames,
+    morePackets: 0,
+    bytes: frames * 100,
+    ignored: 0,
+    classes: Float64Array.of(0, frames, 0, 0, 0, 0),
+    zeros: 0,
+    sizes: new Float64Array(128),
+    netnsCookie: 1,
+    name: `eth${ifindex}`,
+    ifindex,
+    netns: 4026531840,
+    queue: 0,
+    way: "transmit",
+    ...rest,
+  };
+}
+
+const rows = (...queues: Queue[]) => queues.map((q, cpu) => [{ value: 0 }, q, cpu] as const);
+
+describe("queues", () => {
+  it("are summed over CPUs, and with what the tables gave up", () => {
+    const queues = new Queues();
+    queues.take(queue(2, 5));
+    const [sums, ...more] = queues.sums(rows(queue(2, 10, { morePackets: 90 }), queue(2, 1), queue(3, 0)));
+    assert.deepEqual(more, []);
+    assert.equal(sums!.count, 16);
+    assert.equal(sums!.packets, 106);
+    assert.equal(sums!.sum, 1600);
+    assert.equal(sums!.classes[1], 16);
+  });
+
+  it("stay what they were when they are asked for again", () => {
+    const queues = new Queues();
+    queues.take(queue(2, 5));
+    const first = [...queues.sums(rows(queue(2, 10)))][0]!;
+    const second = [...queues.sums(rows(queue(2, 10)))][0]!;
+    assert.equal(first.count, 15);
+    assert.equal(second.count, 15);
+    assert.equal(second.classes[1], 15);
+  });
+
+  it("of interfaces that are not asked for are left out", () => {
+    const queues = new Queues();
+    queues.take(queue(2, 5, { ignored: 1 }));
+    assert.deepEqual([...queues.sums(rows(queue(3, 5, { ignored: 1 })))], []);
+  });
+
+  it("do not fall while a row is on its way from a table to the agent", () => {
+    const queues = new Queues();
+    const count = (...found: Queue[]) => [...queues.sums(rows(...found))].map((sums) => sums.count);
+    assert.deepEqual(count(queue(2, 10)), [10]);
+    assert.deepEqual(count(), [10]);
+    assert.deepEqual(count(queue(2, 1)), [10]);
+    queues.take(queue(2, 10));
+    assert.deepEqual(count(queue(2, 1)), [11]);
+  });
+
+  it("are not taken for another's whose place they were given while it was read", () => {
+    const queues = new Queues();
+    assert.deepEqual([...queues.sums(rows(queue(2, 1000, { tag: 3 })))], []);
+  });
+
+  it("are remembered up to a bound, the youngest", () => {
+    const queues = new Queues(2);
+    for (const ifindex of [1, 2, 3]) queues.take(queue(ifindex, 1));
+    assert.deepEqual(
+      [...queues.sums([])].map((sums) => sums.ifindex),
+      [2, 3],
+    );
+  });
+});
