@@ -3,6 +3,9 @@ import assert from "node:assert/strict";
 import { type ChildProcess as Server, spawn } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
+import { startAgent } from "./agent.ts";
+import { until } from "./backend/until.ts";
+import { heldLinks, heldPrograms, loadedPrograms } from "./bpf-programs.ts";
 import { inodeOf } from "./ends.ts";
 import { end, Netns, needsRoot, output } from "./netns.ts";
 import { addresses, pair } from "./topology.ts";
@@ -123,6 +126,28 @@ describe("connections", function () {
     assert.equal(attributes["wirespan.connection.start_unknown"], true);
     assert.deepEqual([attributes[SENT], attributes[RECEIVED]], [45, 100]);
     assert.equal(ends[0]!.traceId, ends[1]!.traceId);
+  });
+
+  it("leave nothing in the kernel when the agent has ended", async () => {
+    const before = loadedPrograms();
+    const agent = await startAgent(["trace", "tcplife", "--json"]);
+    const tags = heldPrograms(agent.pid);
+    assert.ok(heldLinks(agent.pid).length >= 4, "it holds links");
+    const ofTags = [...loadedPrograms().difference(before)].filter((line) =>
+      tags.some((tag) => line.includes(`bpf_prog_${tag}_`)),
+    );
+    assert.ok(ofTags.length >= new Set(tags).size);
+    assert.equal((await agent.stop()).code, 0);
+    await agent[Symbol.asyncDispose]();
+    await until("the kernel to free the programs", () => {
+      const now = loadedPrograms();
+      return ofTags.every((line) => !now.has(line));
+    });
+
+    const seen = await watch(["tcplife"]);
+    assert.ok(heldPrograms(process.pid).length > 0 && heldLinks(process.pid).length > 0);
+    await seen[Symbol.asyncDispose]();
+    assert.deepEqual([...heldPrograms(process.pid), ...heldLinks(process.pid)], []);
   });
 
   describe("of the agent itself", () => {

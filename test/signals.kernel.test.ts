@@ -4,22 +4,9 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { until } from "./backend/until.ts";
-import { loadedPrograms } from "./bpf-programs.ts";
+import { heldPrograms, loadedPrograms } from "./bpf-programs.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-
-/** Tags of the BPF programs that a process holds. */
-function tagsOf(pid: number): string[] {
-  return (
-    readText(`/proc/${pid}/fdinfo`, (folder) =>
-      readdirSync(folder)
-        .map((fd) =>
-          readText(`${folder}/${fd}`, (file) => /prog_tag:\t(\w+)/.exec(readFileSync(file, "utf8"))?.[1]),
-        )
-        .filter((tag) => tag !== undefined),
-    ) ?? []
-  );
-}
 
 /** Processes of a session, zombies left out. */
 function session(id: number): number[] {
@@ -61,7 +48,7 @@ describe("npm start", () => {
       try {
         const ours = await until("the agent's BPF programs", () => {
           assert.equal(npm.exitCode, null, `npm start ended by itself:\n${said}`);
-          const tags = session(pid).flatMap(tagsOf);
+          const tags = session(pid).flatMap(heldPrograms);
           const lines = [...loadedPrograms().difference(before)];
           const own = lines.filter((line) => tags.some((tag) => line.includes(`bpf_prog_${tag}_`)));
           return tags.length > 0 && own.length >= new Set(tags).size && own;
