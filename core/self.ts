@@ -109,6 +109,18 @@ export const SELF = {
       },
     },
   },
+  bpfMisses: {
+    signal: "metric",
+    instrument: "counter",
+    name: "wirespan.bpf.program.misses",
+    unit: "{event}",
+    description:
+      "Events that a program was not run for, because an interrupt brought them while it ran on the same CPU.",
+    attributes: {
+      ...OWNER,
+      "wirespan.bpf.program.name": { type: "string", requirement: "required", description: "The program." },
+    },
+  },
   bpfTime: {
     signal: "metric",
     instrument: "counter",
@@ -185,13 +197,10 @@ export function createSelf(options: SelfOptions): (time: Time) => readonly Metri
     for (const { name } of engine.failed) {
       emit.state.observe(1, { "wirespan.plugin.name": name, "wirespan.agent.plugin.state": "failed" });
     }
-    if (bpfStats) {
-      for (const { owner, name, runTimeNs } of engine.programs()) {
-        emit.bpfTime.observe(runTimeNs / 1e9, {
-          "wirespan.plugin.name": owner,
-          "wirespan.bpf.program.name": name,
-        });
-      }
+    for (const { owner, name, misses, runTimeNs } of engine.programs()) {
+      const program = { "wirespan.plugin.name": owner, "wirespan.bpf.program.name": name };
+      if (misses) emit.bpfMisses.observe(misses, program);
+      if (bpfStats) emit.bpfTime.observe(runTimeNs / 1e9, program);
     }
     for (const exporter of exporters) observeExporter(exporter);
     return collect(time);

@@ -53,6 +53,8 @@ export interface ProgramInfo {
   readonly instructions: number;
   readonly runCount: number;
   readonly runTimeNs: number;
+  /** Events that it was not run for: it was running on that CPU already when an interrupt brought them. */
+  readonly misses: number;
 }
 
 /** A BPF map of a loaded object. Valid until its object is closed, EBADF afterwards. */

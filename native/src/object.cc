@@ -27,6 +27,7 @@ Napi::Object Describe(Napi::Env env, const bpf_program* program, bool attached) 
   result["instructions"] = Napi::Number::New(env, facts.xlated_prog_len / sizeof(bpf_insn));
   result["runCount"] = Napi::Number::New(env, facts.run_cnt);
   result["runTimeNs"] = Napi::Number::New(env, facts.run_time_ns);
+  result["misses"] = Napi::Number::New(env, facts.recursion_misses);
   return result;
 }
 
