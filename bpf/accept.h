@@ -8,49 +8,52 @@
 #include "conn.h"
 #include <bpf/bpf_tracing.h>
 
+/* The TCP socket that accept() gives to its caller: of a multipath one, its first subflow. */
+static __always_inline struct sock *grafted(struct sock *sk)
+{
+	struct mptcp_sock *multipath;
+
+	if (sk->sk_protocol == IPPROTO_TCP)
+		return sk;
+	if (sk->sk_protocol != IPPROTO_MPTCP)
+		return NULL;
+	multipath = bpf_skc_to_mptcp_sock(sk);
+	return multipath ? multipath->first : NULL;
+}
+
 /*
  * Defines the programs, on whichever of these hooks there is. `accepted` and `failed` take a struct conn *.
  * core/accept.ts has their probes.
  */
-#define ACCEPT_PROGRAMS(accepted, failed)                                           \
-	static __always_inline int on_accept_end(void)                              \
-	{                                                                           \
-		struct conn *c = accepting_of();                                    \
-                                                                                    \
-		if (c && c->error)                                                  \
-			failed(c);                                                  \
-		else if (c)                                                         \
-			accepted(c);                                                \
-		return 0;                                                           \
-	}                                                                           \
-	static __always_inline int on_accepted_child(struct sock *child)            \
-	{                                                                           \
-		struct conn *c = child ? conn_of(child) : NULL;                     \
-                                                                                    \
-		if (c && c->accepted_at)                                            \
-			accepted(c);                                                \
-		return 0;                                                           \
-	}                                                                           \
-	SEC("tp/syscalls/sys_exit_accept4") int accept4_exit(void *ctx)             \
-	{                                                                           \
-		return on_accept_end();                                             \
-	}                                                                           \
-	SEC("tp/syscalls/sys_exit_accept") int accept_exit(void *ctx)               \
-	{                                                                           \
-		return on_accept_end();                                             \
-	}                                                                           \
-	SEC("fexit/__sys_accept4") int accept_failed(void *ctx)                     \
-	{                                                                           \
-		return on_accept_end();                                             \
-	}                                                                           \
-	SEC("fexit/inet_csk_accept")                                                \
-	int BPF_PROG(accepted_2, struct sock *sk, void *arg, struct sock *child)    \
-	{                                                                           \
-		return on_accepted_child(child);                                    \
-	}                                                                           \
-	SEC("fexit/inet_csk_accept")                                                \
-	int BPF_PROG(accepted_4, struct sock *sk, int flags, int *error, bool kern, \
-		     struct sock *child)                                            \
-	{                                                                           \
-		return on_accepted_child(child);                                    \
+#define ACCEPT_PROGRAMS(accepted, failed)                                             \
+	static __always_inline int on_accept_exit(void)                               \
+	{                                                                             \
+		struct conn *c = accepting_of();                                      \
+                                                                                      \
+		if (c && c->error)                                                    \
+			failed(c);                                                    \
+		else if (c)                                                           \
+			accepted(c);                                                  \
+		return 0;                                                             \
+	}                                                                             \
+	SEC("tp/syscalls/sys_exit_accept4") int accept4_exit(void *ctx)               \
+	{                                                                             \
+		return on_accept_exit();                                              \
+	}                                                                             \
+	SEC("tp/syscalls/sys_exit_accept") int accept_exit(void *ctx)                 \
+	{                                                                             \
+		return on_accept_exit();                                              \
+	}                                                                             \
+	SEC("fexit/__sys_accept4") int accept_failed(void *ctx)                       \
+	{                                                                             \
+		return on_accept_exit();                                              \
+	}                                                                             \
+	SEC("fentry/security_sock_graft") int BPF_PROG(accept_graft, struct sock *sk) \
+	{                                                                             \
+		struct sock *child = grafted(sk);                                     \
+		struct conn *c = child ? conn_of(child) : NULL;                       \
+                                                                                      \
+		if (c && c->accepted_at)                                              \
+			accepted(c);                                                  \
+		return 0;                                                             \
 	}

@@ -5,6 +5,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "accept.h"
 #include "accept_exit.h"
 #include "conn.h"
 #include "connect_exit.h"
@@ -721,11 +722,11 @@ static __always_inline int on_accepted(struct sock *child)
 	struct tcp_sock *tp;
 	struct conn *c;
 
-	if (!child || child->sk_protocol != IPPROTO_TCP)
+	if (!child)
 		return 0;
 	c = bpf_sk_storage_get(&conns, child, NULL, 0);
 	tp = bpf_skc_to_tcp_sock(child);
-	if (!c || !tp || c->accepted_at || c->closed_at)
+	if (!c || !tp || c->direction != DIRECTION_INBOUND || c->accepted_at || c->closed_at)
 		return 0;
 	if (!c->established_at) {
 		/* With Fast Open it is accepted while its handshake goes on. */
@@ -747,33 +748,24 @@ static __always_inline int emit_accepted(struct sock *child)
 	return 0;
 }
 
-/* Of programs on one function the last to be attached runs first: so these are, and the emitters the first. */
-SEC("fexit/inet_csk_accept")
-int BPF_PROG(on_accepted_2, struct sock *sk, void *arg, struct sock *child)
+/*
+ * Where accept() gives the connection its socket: the function is called by calls, too, that were blocked before
+ * it was watched, which a fexit of the whole call would miss. Of programs on one function the last to be
+ * attached runs first: so the emitter is attached before the plugins' programs, and the other after them.
+ */
+SEC("fentry/security_sock_graft")
+int BPF_PROG(on_graft, struct sock *sk)
 {
-	return on_accepted(child);
+	return on_accepted(grafted(sk));
 }
 
-SEC("fexit/inet_csk_accept")
-int BPF_PROG(on_accepted_4, struct sock *sk, int flags, int *error, bool kern, struct sock *child)
+SEC("fentry/security_sock_graft")
+int BPF_PROG(on_graft_emit, struct sock *sk)
 {
-	return on_accepted(child);
+	return emit_accepted(grafted(sk));
 }
 
-SEC("fexit/inet_csk_accept")
-int BPF_PROG(on_accepted_emit_2, struct sock *sk, void *arg, struct sock *child)
-{
-	return emit_accepted(child);
-}
-
-SEC("fexit/inet_csk_accept")
-int BPF_PROG(on_accepted_emit_4, struct sock *sk, int flags, int *error, bool kern,
-	     struct sock *child)
-{
-	return emit_accepted(child);
-}
-
-/* Too many open files: that is before the function above. */
+/* Too many open files: there is no connection then. */
 SEC("fexit/__sys_accept4")
 int BPF_PROG(on_accept_failed, int fd, void *address, void *length, int flags, int result)
 {

@@ -6,25 +6,19 @@ import type { Setting } from "./settings.ts";
 /** Plugins that hook it make the core hook it, too. */
 export const ACCEPT_EXIT = "tp/syscalls/sys_exit_accept4";
 
-type Programs = "accepted_2" | "accepted_4" | "accept4_exit" | "accept_exit" | "accept_failed";
-
-/** The function has other arguments from Linux 6.10 on. */
-const CHILD = [
-  { program: "accepted_2", args: 2 },
-  { program: "accepted_4", args: 4 },
-] as const;
+type Programs = "accept_graft" | "accept4_exit" | "accept_exit" | "accept_failed";
 
 const WITHOUT = "when a connection was accepted; its owner is the first process to use it";
 
 /** A plugin's probes; the setting `acceptHook` turns them on. */
 export const ACCEPT_PROBES = {
   "accept4() of a connection": {
-    programs: [...CHILD, "accept4_exit"],
+    programs: ["accept_graft", "accept4_exit"],
     without: WITHOUT,
     setting: "acceptHook",
   },
   "accept() of a connection": {
-    programs: [...CHILD, "accept_exit"],
+    programs: ["accept_graft", "accept_exit"],
     without: WITHOUT,
     setting: "acceptHook",
   },
@@ -47,49 +41,20 @@ export const ACCEPT_SETTING = {
 
 /** The core's own: its programs run before the plugins', and its emitters after them. */
 export const CORE_ACCEPT_PROBES = {
-  "accept4() of a connection": {
-    programs: [
-      { program: "on_accepted_2", args: 2 },
-      { program: "on_accepted_4", args: 4 },
-      "on_accept4_exit",
-    ],
-    without: WITHOUT,
-  },
-  "accept() of a connection": {
-    programs: [
-      { program: "on_accepted_2", args: 2 },
-      { program: "on_accepted_4", args: 4 },
-      "on_accept_exit",
-    ],
-    without: WITHOUT,
-  },
+  "accept4() of a connection": { programs: ["on_graft", "on_accept4_exit"], without: WITHOUT },
+  "accept() of a connection": { programs: ["on_graft", "on_accept_exit"], without: WITHOUT },
   "failed accepts": {
     programs: [{ program: "on_accept_failed", args: 4 }, "on_accept4_exit"],
     without: "calls of accept() that fail",
   },
-  "spans of accept4()": {
-    programs: [
-      { program: "on_accepted_emit_2", args: 2 },
-      { program: "on_accepted_emit_4", args: 4 },
-      "on_accept4_emit",
-    ],
-    without: "spans of accepted connections",
-  },
-  "spans of accept()": {
-    programs: [
-      { program: "on_accepted_emit_2", args: 2 },
-      { program: "on_accepted_emit_4", args: 4 },
-      "on_accept_emit",
-    ],
-    without: "spans of accepted connections",
-  },
+  "spans of accept4()": { programs: ["on_graft_emit", "on_accept4_emit"], without: WITHOUT },
+  "spans of accept()": { programs: ["on_graft_emit", "on_accept_emit"], without: WITHOUT },
 } as const satisfies Record<string, Probe>;
 
 /** Of programs on one tracepoint the first to be attached runs first; on one function, the last. */
 export const ATTACHED_AFTER_PLUGINS: readonly string[] = [
   "on_accept4_emit",
   "on_accept_emit",
-  "on_accepted_2",
-  "on_accepted_4",
+  "on_graft",
   "on_accept_failed",
 ];

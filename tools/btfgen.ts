@@ -204,8 +204,8 @@ function generate(check: boolean): number {
     const file = join(root, path);
     const folder = dirname(file);
     const object = readObject(readFileSync(file));
-    if (Object.keys(object.wires).length === 0) continue;
     const isPlugin = existsSync(join(folder, "index.ts"));
+    if (Object.keys(object.wires).length === 0 && !isPlugin) continue;
     const to = join(folder, isPlugin ? "wire.gen.ts" : `${basename(file, ".bpf.o")}.gen.ts`);
     const text = source(object, `${basename(file, ".o")}.c`, relative(folder, join(root, "core")));
     if (existsSync(to) && readFileSync(to, "utf8") === text) continue;

@@ -6,8 +6,7 @@ export const bpf = {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
     accept_exit: "tp/syscalls/sys_exit_accept",
     accept_failed: "fexit/__sys_accept4",
-    accepted_2: "fexit/inet_csk_accept",
-    accepted_4: "fexit/inet_csk_accept",
+    accept_graft: "fentry/security_sock_graft",
     on_change: "tp_btf/inet_sock_set_state",
   },
   constants: {
