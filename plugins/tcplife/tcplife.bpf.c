@@ -152,12 +152,12 @@ struct {
 
 static __always_inline bool is_due(struct sock *sk, const struct conn *c, u64 now)
 {
-	u64 *reported_at;
+	/* A copy: Linux 6.1 takes nothing of the iterator's value here. */
+	u64 opened_at = c->opened_at, *reported_at;
 
-	if (!checkpoint_ns || now - c->opened_at < checkpoint_ns)
+	if (!checkpoint_ns || now - opened_at < checkpoint_ns)
 		return false;
-	reported_at = bpf_sk_storage_get(&reports, sk, (void *)&c->opened_at,
-					 BPF_SK_STORAGE_GET_F_CREATE);
+	reported_at = bpf_sk_storage_get(&reports, sk, &opened_at, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!reported_at || now - *reported_at < checkpoint_ns)
 		return false;
 	*reported_at = now;
