@@ -68,6 +68,13 @@ describe("queues", () => {
     assert.deepEqual([...queues.sums(rows(queue(2, 1000, { tag: 3 })))], []);
   });
 
+  it("that found no room are summed apart", () => {
+    const queues = new Queues();
+    const none = queue(0, 7, { tag: 0, morePackets: 3 });
+    assert.equal([...queues.sums(rows(queue(2, 1), none, none))].length, 1);
+    assert.deepEqual(queues.rest, { frames: 14, packets: 20, bytes: 1400 });
+  });
+
   it("are remembered up to a bound, the youngest", () => {
     const queues = new Queues(2);
     for (const ifindex of [1, 2, 3]) queues.take(queue(ifindex, 1));

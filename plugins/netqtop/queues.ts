@@ -86,7 +86,13 @@ export class Queues {
    */
   sums(rows: Iterable<readonly [key: unknown, queue: Queue, cpu: number]>): Iterable<QueueSums> {
     const now = new Map([...this.#left].map(([id, sums]) => [id, copyOf(sums)]));
-    for (const [, queue] of rows) if (queue.frames && !queue.ignored && isWhole(queue)) into(now, queue);
+    const rest = { frames: 0, packets: 0, bytes: 0 };
+    for (const [, queue] of rows) {
+      if (!queue.frames || queue.ignored) continue;
+      if (queue.tag === 0) addRest(rest, queue);
+      else if (isWhole(queue)) into(now, queue);
+    }
+    Object.assign(this.rest, rest);
     const all = new Map(this.#last);
     for (const [id, sums] of now) if (sums.count >= (all.get(id)?.count ?? 0)) all.set(id, sums);
     for (const id of [...all.keys()].slice(0, Math.max(0, all.size - this.#most))) {

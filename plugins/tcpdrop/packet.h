@@ -18,6 +18,8 @@ struct packet {
 	u8 family;
 	u8 flags;
 	u16 padding;
+	/* Bytes. */
+	u32 payload;
 };
 
 /* Whether the packet may be one; skb->protocol is 0 until IP has written its header. */
@@ -69,6 +71,7 @@ static __always_inline int read_ipv4(struct packet *p, const struct sk_buff *skb
 	p->family = 4;
 	__builtin_memcpy(p->source, header + 12, 4);
 	__builtin_memcpy(p->destination, header + 16, 4);
+	p->payload = (header[2] << 8 | header[3]) + offset;
 	return (header[6] & 0x1f) | header[7] ? 0 : offset + (header[0] & 15) * 4;
 }
 
@@ -82,6 +85,7 @@ static __always_inline int read_ipv6(struct packet *p, const struct sk_buff *skb
 	p->family = 6;
 	__builtin_memcpy(p->source, header + 8, 16);
 	__builtin_memcpy(p->destination, header + 24, 16);
+	p->payload = (header[4] << 8 | header[5]) + offset + sizeof(header);
 	return after_ipv6(skb, offset + sizeof(header), header[6]);
 }
 
@@ -97,6 +101,10 @@ static __always_inline bool read_packet(struct packet *p, const struct sk_buff *
 		p->source_port = header[0] << 8 | header[1];
 		p->destination_port = header[2] << 8 | header[3];
 		p->flags = header[13];
+		/* So far the packet's end: what lies behind the TCP header is payload. */
+		p->payload -= offset + (header[12] >> 4) * 4;
+	} else {
+		p->payload = 0;
 	}
 	return true;
 }

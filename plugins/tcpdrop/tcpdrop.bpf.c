@@ -134,9 +134,9 @@ static __always_inline struct total *row_of(void *table, const void *key, u32 sp
 /*
  * Orderly ends free packets that were taken in: a socket that dies clears its queues (of its peer's FIN at
  * least), which kernels from 6.12 on say and before is to be told from the dead socket; and TIME_WAIT
- * answers the peer's FIN and frees it for no reason given.
+ * answers the peer's FIN and frees it for no reason given. Data that comes then is lost.
  */
-static __always_inline bool is_no_drop(u32 reason, const struct sock *sk)
+static __always_inline bool is_no_drop(u32 reason, const struct sock *sk, const struct packet *p)
 {
 	u32 state = sk ? sk->__sk_common.skc_state : 0;
 
@@ -149,7 +149,7 @@ static __always_inline bool is_no_drop(u32 reason, const struct sock *sk)
 	if (reason != bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NOT_SPECIFIED))
 		return false;
 	if (state == TCP_TIME_WAIT)
-		return true;
+		return !p->payload && !(p->flags & TCPHDR_SYN);
 	return !bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_QUEUE_PURGE) &&
 	       state == TCP_CLOSE &&
 	       sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DEAD) & 1;
@@ -247,7 +247,7 @@ static __always_inline int on_drop(void *ctx, struct sk_buff *skb, void *locatio
 	sk = rx_sk;
 	if (!sk)
 		sk = skb->sk;
-	if (is_no_drop(reason, sk) || !read_packet(&p, skb))
+	if (!read_packet(&p, skb) || is_no_drop(reason, sk, &p))
 		return 0;
 	c = bpf_map_lookup_elem(&scratch, &zero);
 	if (!c)

@@ -120,6 +120,8 @@ describe("tcpdrop", function () {
   it("names the connection and its owner where data meets a closed reader", async function () {
     if (native.tracepointArity("kfree_skb") < 4) this.skip();
     await using net = await pair();
+    // As long as that the closed socket itself waits, and no TIME_WAIT in its place, which nobody owns.
+    await net.b.sysctl({ "net.ipv4.tcp_fin_timeout": 120 });
     await using agent = await watch([net.a, net.b]);
     const said = await run(net.a, "late", { server: net.b, address: addresses.b });
     const server = one(said, "end", "server");
@@ -131,6 +133,20 @@ describe("tcpdrop", function () {
     assert.equal(row!["wirespan.connection.id"], server.cookie.toString(16));
     assert.match(String(row!.trace_id), /^[0-9a-f]{32}$/);
     assert.equal(row!["network.io.direction"], "receive");
+  });
+
+  it("tells data that comes when nobody can read it, though the kernel gives no reason", async () => {
+    await using net = await pair();
+    await net.b.sysctl({ "net.ipv4.tcp_fin_timeout": 5 });
+    await using agent = await watch([net.a, net.b]);
+    const moved = await net.b.moved(() => run(net.a, "late", { server: net.b, address: addresses.b }));
+    const rows = await drops(agent);
+    const [row] = rows;
+    assert.equal(rows.length, 1);
+    // With its own acknowledgement the closed socket is still there; after it TIME_WAIT is in its place.
+    const aborted = moved["TcpExt.TCPAbortOnData"] === 1;
+    assert.equal(row![REASON], aborted ? "TCP_ABORT_ON_DATA" : "NOT_SPECIFIED");
+    assert.equal(row!["source.address"], addresses.a);
   });
 
   it("says where in the kernel, and by which way it came there", async () => {

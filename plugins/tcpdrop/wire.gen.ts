@@ -408,6 +408,7 @@ export interface Packet {
   readonly destinationPort: number;
   readonly family: number;
   readonly flags: number;
+  readonly payload: number;
 }
 
 export class PacketCursor implements Packet, Cursor {
@@ -436,6 +437,9 @@ export class PacketCursor implements Packet, Cursor {
   }
   get flags(): number {
     return this.#bytes[(this.#at + 37)]!;
+  }
+  get payload(): number {
+    return this.#words[((this.#at + 40) >> 2)]!;
   }
 }
 
@@ -479,40 +483,40 @@ export class DropCursor implements Drop, Cursor {
     return this.#packet;
   }
   get reason(): number {
-    return this.#words[((this.#at + 448) >> 2)]!;
+    return this.#words[((this.#at + 452) >> 2)]!;
   }
   get way(): Way {
-    return wayNames[this.#words[((this.#at + 452) >> 2)]!]!;
+    return wayNames[this.#words[((this.#at + 456) >> 2)]!]!;
   }
   get state(): number {
-    return this.#words[((this.#at + 456) >> 2)]!;
-  }
-  get ifindex(): number {
     return this.#words[((this.#at + 460) >> 2)]!;
   }
+  get ifindex(): number {
+    return this.#words[((this.#at + 464) >> 2)]!;
+  }
   get interface(): string {
-    return text(this.#words, this.#bytes, this.#at + 464, 16);
+    return text(this.#words, this.#bytes, this.#at + 468, 16);
   }
   get location(): Uint32Array {
-    return this.#words.subarray(this.#at + 480 >> 2, (this.#at + 480 >> 2) + 2);
+    return this.#words.subarray(this.#at + 484 >> 2, (this.#at + 484 >> 2) + 2);
   }
   get stack(): Uint32Array {
-    return this.#words.subarray(this.#at + 488 >> 2, (this.#at + 488 >> 2) + 64);
+    return this.#words.subarray(this.#at + 492 >> 2, (this.#at + 492 >> 2) + 64);
   }
   get frames(): number {
-    return this.#words[((this.#at + 744) >> 2)]!;
+    return this.#words[((this.#at + 748) >> 2)]!;
   }
   get hasConnection(): boolean {
-    return this.#bytes[this.#at + 748]! !== 0;
+    return this.#bytes[this.#at + 752]! !== 0;
   }
   get hasIds(): boolean {
-    return this.#bytes[this.#at + 749]! !== 0;
+    return this.#bytes[this.#at + 753]! !== 0;
   }
   get happenedAt(): number {
-    return this.#words[((this.#at + 752) >> 2)]! + this.#words[((this.#at + 752) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 760) >> 2)]! + this.#words[((this.#at + 760) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.#words[((this.#at + 760) >> 2)]! + this.#words[((this.#at + 760) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 768) >> 2)]! + this.#words[((this.#at + 768) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -639,7 +643,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "c142af65842ac60d",
+  hash: "a57f5bc2a63a79e5",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_without: "tp_btf/kfree_skb",
@@ -657,7 +661,7 @@ export const bpf = {
   },
   counters: ["seen_drops","lost_drops","suppressed_drops","overflows"],
   wires: {
-    drops: { kind: "ring", size: 768, record: DropCursor } as RingWire<Drop>,
+    drops: { kind: "ring", size: 776, record: DropCursor } as RingWire<Drop>,
     listeners: {
       kind: "table",
       perCpu: false,
