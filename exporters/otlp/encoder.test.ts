@@ -179,7 +179,7 @@ describe("OTLP encoder", () => {
         assert.equal(actual!.kind, { internal: 1, server: 2, client: 3 }[s.kind]);
         assert.equal(actual!.startTimeUnixNano, nanos(s.start));
         assert.equal(actual!.endTimeUnixNano, nanos(s.end));
-        assert.equal(actual!.flags, s.remote ? 0x301 : 0x101);
+        assert.equal(actual!.flags, s.remote && s.parent ? 0x301 : 0x101);
         assert.deepEqual(actual!.status, s.error === undefined ? undefined : { code: 2, message: s.error });
         assert.deepEqual(
           actual!.links.map(({ traceId, spanId }) => [traceId, spanId]),
@@ -237,6 +237,7 @@ describe("OTLP encoder", () => {
         sum: finite,
         scale: fc.integer({ min: -10, max: 20 }),
         zeroCount: count,
+        zeroThreshold: fc.double({ min: 0, max: 1, noNaN: true }),
         offset: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
         counts: fc.array(count, { maxLength: 300 }),
         min: finite,
@@ -293,8 +294,8 @@ describe("OTLP encoder", () => {
               [nanos(start), nanos(time), BigInt(histogram.count), BigInt(histogram.zeroCount)],
             );
             assert.deepEqual(
-              [point.sum, point.scale, point.min, point.max],
-              [histogram.sum, histogram.scale, histogram.min, histogram.max],
+              [point.sum, point.scale, point.min, point.max, point.zeroThreshold],
+              [histogram.sum, histogram.scale, histogram.min, histogram.max, histogram.zeroThreshold ?? 0],
             );
             assert.deepEqual(point.positive, {
               offset: histogram.offset,

@@ -50,7 +50,8 @@ export function writeSpan(w: Writer, span: Span): void {
   w.ensure(8);
   w.byte(0x85);
   w.byte(0x01);
-  w.fixed32(SAMPLED | HAS_IS_REMOTE | (span.parentIsRemote === true ? IS_REMOTE : 0));
+  const isRemote = span.parentIsRemote === true && span.parentSpanId !== undefined;
+  w.fixed32(SAMPLED | HAS_IS_REMOTE | (isRemote ? IS_REMOTE : 0));
   w.close(mark);
 }
 
