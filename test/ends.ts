@@ -31,7 +31,7 @@ export class Ends {
     return rows.filter(
       (row) =>
         this.#inodes.has(row["wirespan.netns.inode"] as number) &&
-        Date.parse(String(row.start)) >= this.#since,
+        Date.parse(String(row.start ?? row.time)) >= this.#since,
     );
   }
 

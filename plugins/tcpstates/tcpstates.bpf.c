@@ -238,27 +238,23 @@ static __always_inline void tell_beginning(struct sock *sk, const struct conn *c
 	count_and_tell(sk, c, &s);
 }
 
-static __always_inline void on_listener(struct sock *sk, struct conn *c, u32 new, u64 now)
+static __always_inline void on_listener(struct sock *sk, const struct conn *c, struct step *s)
 {
-	struct step s = { .old_state = TCP_CLOSE, .new_state = TCP_LISTEN, .at = now };
-	struct beginning b = { .at = now };
+	struct beginning b = { .at = s->at };
 	const struct conn *copy;
 
 	read_context(&b.context);
-	s.context = &b.context;
+	s->context = &b.context;
 	copy = bound(c, sk, SCRATCH_CHANGE);
 	if (!copy)
 		return;
-	if (new != TCP_LISTEN) {
+	if (s->new_state != TCP_LISTEN) {
 		tell_beginning(sk, copy);
-		s.old_state = TCP_LISTEN;
-		s.new_state = TCP_CLOSE;
-		s.since = entered(c, TCP_LISTEN);
 	} else if (events && !copy->ends.local_port) {
 		bpf_sk_storage_get(&beginnings, sk, &b, BPF_SK_STORAGE_GET_F_CREATE);
 		return;
 	}
-	count_and_tell(sk, copy, &s);
+	count_and_tell(sk, copy, s);
 }
 
 /* The socket goes, the connection stays with the kernel, which waits for what may still come. */
@@ -267,8 +263,7 @@ static __always_inline bool lives_on(const struct conn *c, u32 left)
 	return (left == TCP_FIN_WAIT2 || left == TCP_CLOSING) && !c->error;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_change, struct sock *sk, int old, int new)
+static __always_inline int see_change(struct sock *sk, u32 old, u32 new)
 {
 	struct actor context;
 	struct step s = { .old_state = old, .new_state = new };
@@ -278,7 +273,8 @@ int BPF_PROG(on_change, struct sock *sk, int old, int new)
 	if (old == new || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	c = conn_of(sk);
-	if (!c)
+	/* Seen by the other of the two programs. */
+	if (!c || c->entered_state == new)
 		return 0;
 	s.at = bpf_ktime_get_boot_ns();
 	if (new == TCP_SYN_SENT) {
@@ -289,16 +285,12 @@ int BPF_PROG(on_change, struct sock *sk, int old, int new)
 		enter(c, new, s.at);
 		return 0;
 	}
-	if (new == TCP_LISTEN) {
-		enter(c, new, s.at);
-		on_listener(sk, c, new, s.at);
-		return 0;
-	}
-	if (old == TCP_LISTEN) {
-		on_listener(sk, c, new, s.at);
-		return 0;
-	}
 	s.since = entered(c, old);
+	if (new == TCP_LISTEN || old == TCP_LISTEN) {
+		enter(c, new, s.at);
+		on_listener(sk, c, &s);
+		return 0;
+	}
 	if (new == TCP_ESTABLISHED)
 		s.at = c->established_at;
 	if (new == TCP_CLOSE) {
@@ -313,6 +305,19 @@ int BPF_PROG(on_change, struct sock *sk, int old, int new)
 	enter(c, new, s.at);
 	count_and_tell(sk, c, &s);
 	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_change, struct sock *sk, int old, int new)
+{
+	return see_change(sk, old, new);
+}
+
+/* For packets that interrupt the first on its CPU: see on_state_again in conn.bpf.c. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_change_again, struct sock *sk, int old, int new)
+{
+	return see_change(sk, old, new);
 }
 
 /* Sockets by state. */

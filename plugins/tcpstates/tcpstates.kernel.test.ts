@@ -296,13 +296,30 @@ describe("tcpstates' metrics", function () {
     assert.deepEqual(watched.events, []);
   });
 
+  it("misses no state of 10,000 connections in a burst", async () => {
+    const before = await durations();
+    await run(netns, "n23", { count: 10_000 });
+    const after = await durations();
+    const moved = (key: string) => (after.get(key) ?? 0) - (before.get(key) ?? 0);
+    for (const key of ["outbound syn_sent", "outbound established", "outbound fin_wait_1"])
+      assert.equal(moved(key), 10_000, key);
+    for (const key of [
+      "inbound syn_received",
+      "inbound established",
+      "inbound close_wait",
+      "inbound last_ack",
+    ])
+      assert.equal(moved(key), 10_000, key);
+    const counters = watched.engine.accounts().tcpstates;
+    assert.deepEqual([counters?.lost_changes, counters?.overflows], [0, 0]);
+  });
+
   async function durations(): Promise<Map<string, number>> {
-    const found = await points("wirespan.tcp.state.duration");
-    return new Map(
-      found.map(({ attributes, value }) => [
-        `${attributes[DIRECTION]} ${attributes[STATE]}`,
-        (value as { count: number }).count,
-      ]),
-    );
+    const sums = new Map<string, number>();
+    for (const { attributes, value } of await points("wirespan.tcp.state.duration")) {
+      const key = `${attributes[DIRECTION]} ${attributes[STATE]}`;
+      sums.set(key, (sums.get(key) ?? 0) + (value as { count: number }).count);
+    }
+    return sums;
   }
 });

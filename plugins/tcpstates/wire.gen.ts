@@ -159,6 +159,7 @@ export interface Conn {
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly oldState: number;
+  readonly state: number;
   readonly sentBefore: number;
   readonly receivedBefore: number;
   readonly enteredAt: number;
@@ -270,7 +271,10 @@ export class ConnCursor implements Conn, Cursor {
     return this.#bytes[this.#at + 262]! !== 0;
   }
   get oldState(): number {
-    return this.#words[((this.#at + 264) >> 2)]!;
+    return this.#bytes[(this.#at + 264)]! | (this.#bytes[(this.#at + 264) + 1]! << 8);
+  }
+  get state(): number {
+    return this.#bytes[(this.#at + 266)]! | (this.#bytes[(this.#at + 266) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 272) >> 2)]! + this.#words[((this.#at + 272) >> 2) + 1]! * 4294967296;
@@ -541,9 +545,10 @@ export class PopulationCursor implements Population, Cursor {
 }
 
 export const bpf = {
-  hash: "5f8f1663dfc3d91a",
+  hash: "bb70cf6d28f5735b",
   programs: {
     on_change: "tp_btf/inet_sock_set_state",
+    on_change_again: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",
   },
   constants: {
