@@ -110,11 +110,17 @@ struct {
 } buckets SEC(".maps");
 
 /* Too large for the stack. */
+struct scratch {
+	struct conn conn;
+	struct packet packet;
+	struct headers headers;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct conn);
+	__type(value, struct scratch);
 } scratch SEC(".maps");
 
 static __always_inline struct total *row_of(void *table, const void *key, u32 spare)
@@ -236,7 +242,8 @@ static __always_inline int on_drop(void *ctx, struct sk_buff *skb, void *locatio
 	struct conn *known = NULL, *c;
 	struct total_key key = {};
 	struct net_device *dev;
-	struct packet p = {};
+	struct scratch *s;
+	struct packet *p;
 	struct total *row;
 	struct sock *sk;
 	u32 zero = 0;
@@ -247,10 +254,13 @@ static __always_inline int on_drop(void *ctx, struct sk_buff *skb, void *locatio
 	sk = rx_sk;
 	if (!sk)
 		sk = skb->sk;
-	if (!read_packet(&p, skb) || is_no_drop(reason, sk, &p))
+	s = bpf_map_lookup_elem(&scratch, &zero);
+	if (!s || !read_headers(&s->headers, skb))
 		return 0;
-	c = bpf_map_lookup_elem(&scratch, &zero);
-	if (!c)
+	c = &s->conn;
+	p = &s->packet;
+	__builtin_memset(p, 0, sizeof(*p));
+	if (!read_packet(p, &s->headers) || is_no_drop(reason, sk, p))
 		return 0;
 	__builtin_memset(c, 0, sizeof(*c));
 	way = !skb->skb_iif && skb->sk ? WAY_TRANSMIT : WAY_RECEIVE;
@@ -270,18 +280,18 @@ static __always_inline int on_drop(void *ctx, struct sk_buff *skb, void *locatio
 		c->netns_cookie = net->net_cookie;
 	}
 	if (!c->ends.peer_port)
-		take_ends(&c->ends, &p, way);
+		take_ends(&c->ends, p, way);
 	if (!passes(c, 0))
 		return 0;
 	key.cgroup_id = c->owner.cgroup_id;
 	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
 	key.reason = reason;
 	key.way = way;
-	key.family = p.family;
+	key.family = p->family;
 	row = row_of(&totals, &key, OVERFLOW_TOTALS);
 	if (row)
 		__sync_fetch_and_add(&row->packets, 1);
-	tell(ctx, c, known, &p, skb, sk, dev, location, reason, key.state, way);
+	tell(ctx, c, known, p, skb, sk, dev, location, reason, key.state, way);
 	return 0;
 }
 
