@@ -8,51 +8,43 @@
 #include "conn.h"
 #include <bpf/bpf_tracing.h>
 
-/* The TCP socket that accept() gives to its caller: of a multipath one, its first subflow. */
-static __always_inline struct sock *grafted(struct sock *sk)
-{
-	struct mptcp_sock *multipath;
-
-	if (sk->sk_protocol == IPPROTO_TCP)
-		return sk;
-	if (sk->sk_protocol != IPPROTO_MPTCP)
-		return NULL;
-	multipath = bpf_skc_to_mptcp_sock(sk);
-	return multipath ? multipath->first : NULL;
-}
+/* Set by the loader: calls that fail are watched apart. */
+const volatile bool has_accept_failed = false;
 
 /*
  * Defines the programs, on whichever of these hooks there is. `accepted` and `failed` take a struct conn *.
  * core/accept.ts has their probes.
  */
 #define ACCEPT_PROGRAMS(accepted, failed)                                             \
-	static __always_inline int on_accept_exit(void)                               \
+	static __always_inline int on_accept_exit(bool may_fail)                      \
 	{                                                                             \
 		struct conn *c = accepting_of();                                      \
                                                                                       \
-		if (c && c->error)                                                    \
-			failed(c);                                                    \
-		else if (c)                                                           \
+		if (c && !c->error)                                                   \
 			accepted(c);                                                  \
+		else if (c && may_fail)                                               \
+			failed(c);                                                    \
 		return 0;                                                             \
 	}                                                                             \
 	SEC("tp/syscalls/sys_exit_accept4") int accept4_exit(void *ctx)               \
 	{                                                                             \
-		return on_accept_exit();                                              \
+		return on_accept_exit(!has_accept_failed);                            \
 	}                                                                             \
 	SEC("tp/syscalls/sys_exit_accept") int accept_exit(void *ctx)                 \
 	{                                                                             \
-		return on_accept_exit();                                              \
+		return on_accept_exit(!has_accept_failed);                            \
 	}                                                                             \
 	SEC("fexit/__sys_accept4") int accept_failed(void *ctx)                       \
 	{                                                                             \
-		return on_accept_exit();                                              \
+		return on_accept_exit(true);                                          \
 	}                                                                             \
 	SEC("fentry/security_sock_graft") int BPF_PROG(accept_graft, struct sock *sk) \
 	{                                                                             \
-		struct sock *child = grafted(sk);                                     \
-		struct conn *c = child ? conn_of(child) : NULL;                       \
+		struct conn *c;                                                       \
                                                                                       \
+		if (sk->sk_protocol != IPPROTO_TCP)                                   \
+			return on_accept_exit(false);                                 \
+		c = conn_of(sk);                                                      \
 		if (c && c->accepted_at)                                              \
 			accepted(c);                                                  \
 		return 0;                                                             \

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The end of accept(), where only a system call's tracepoint can see it: the socket that came out of the
- * queue, or the listener on which the call failed. Both are found by their descriptor and so read as plain
- * memory; what is known of the connection waits under the socket's cookie.
+ * The end of accept(), where the verifier does not trust the socket that came out of the queue: it is found by
+ * its descriptor, or as the subflow of a multipath socket, and read as plain memory. What is known of the
+ * connection waits under the socket's cookie.
  */
 #include "conn.h"
 #include "connect_exit.h"
@@ -34,9 +34,8 @@ static __always_inline bool is_accept_failure(long result)
 }
 
 /* NULL where it is no TCP socket; of a multipath one, its first subflow. */
-static __always_inline const struct sock *tcp_socket_of(u32 fd)
+static __always_inline const struct sock *subflow_of(const struct sock *sk)
 {
-	const struct sock *sk = socket_of(fd);
 	u32 protocol = sk ? BPF_CORE_READ(sk, sk_protocol) : 0;
 	const struct mptcp_sock *multipath = (const void *)sk;
 
@@ -47,10 +46,10 @@ static __always_inline const struct sock *tcp_socket_of(u32 fd)
 	return NULL;
 }
 
-/* The connection that accept() returned as `fd`, unless it was met already. */
-static __always_inline struct conn *returned_conn(u32 fd)
+/* The queued connection of a socket that accept() returned, unless it was met already. */
+static __always_inline struct conn *queued_conn(const struct sock *returned)
 {
-	const struct sock *sk = tcp_socket_of(fd);
+	const struct sock *sk = subflow_of(returned);
 	u64 cookie = sk ? BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) : 0;
 	struct conn *c = cookie ? bpf_map_lookup_elem(&queue, &cookie) : NULL;
 
@@ -64,7 +63,7 @@ static __always_inline bool read_failed_accept(struct conn *c, u32 error, u64 no
 	struct call call;
 
 	read_call(&call);
-	sk = call.number < 0 ? NULL : tcp_socket_of(call.argument[0]);
+	sk = call.number < 0 ? NULL : subflow_of(socket_of(call.argument[0]));
 	if (!sk)
 		return false;
 	__builtin_memset(c, 0, sizeof(*c));

@@ -37,7 +37,8 @@ struct counters {
 };
 WIRE_COUNTERS(struct counters);
 
-/* The ends of accept() are watched where a socket's storage can't be reached. */
+/* How the ends of accept() are watched. */
+const volatile bool has_on_graft = false;
 const volatile bool has_on_accept4_exit = false;
 const volatile bool has_on_accept_exit = false;
 
@@ -191,15 +192,23 @@ static __always_inline void take_acceptor(struct conn *c)
 	bpf_map_delete_elem(&queue, &c->cookie);
 }
 
-static __always_inline bool queues_accepts(void)
+/* accept() is seen where the storage of some sockets, or of none, can be reached. */
+static __always_inline bool queues_some(void)
 {
-	return has_on_accept4_exit || has_on_accept_exit;
+	return has_on_accept4_exit || has_on_accept_exit || has_on_graft;
+}
+
+static __always_inline bool queues(const struct tcp_sock *tp)
+{
+	if (has_on_accept4_exit || has_on_accept_exit)
+		return true;
+	return has_on_graft && bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp;
 }
 
 /* accept() is not over, or was not seen to be. */
 static __always_inline bool awaits_acceptor(const struct conn *c)
 {
-	return queues_accepts() && c->direction == DIRECTION_INBOUND && !c->accepted_at;
+	return queues_some() && c->direction == DIRECTION_INBOUND && !c->accepted_at;
 }
 
 /* A listener's child: it begins as a copy of the listener's storage, where there was one. */
@@ -262,7 +271,7 @@ static __always_inline void on_established(struct sock *sk, struct conn *c, u64 
 		c->opened_at = now - (u64)(tp->srtt_us >> 3) * 1000;
 	meet_opener(c);
 	/* With Fast Open it may have been accepted before. */
-	if (queues_accepts() && !c->excluded && !sk->sk_socket &&
+	if (queues(tp) && !c->excluded && !sk->sk_socket &&
 	    bpf_map_update_elem(&queue, &c->cookie, c, BPF_ANY))
 		COUNT(lost_accepts);
 }
@@ -530,7 +539,8 @@ int BPF_PROG(on_send, struct sock *sk)
 	return on_use(sk);
 }
 
-static __always_inline void emit(struct sock *sk, struct conn *c, enum span span, u32 wanted)
+/* Called from several places: inlined into each, the ids alone would make the programs three times as long. */
+static __noinline int emit(struct sock *sk, struct conn *c, enum span span, u32 wanted)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct connection *r;
@@ -539,11 +549,12 @@ static __always_inline void emit(struct sock *sk, struct conn *c, enum span span
 	r = tp ? bpf_ringbuf_reserve(&spans, sizeof(*r), 0) : NULL;
 	if (!r) {
 		COUNT(lost_spans);
-		return;
+		return 0;
 	}
 	r->wanted = wanted;
 	read_connection(r, span, c, tp, c->old_state);
 	bpf_ringbuf_submit(r, wake_at_quarter(&spans));
+	return 0;
 }
 
 static __always_inline int emit_wanted(struct sock *sk, int old, int new)
@@ -651,9 +662,10 @@ static __always_inline void read_acceptor(struct conn *c, s32 fd, u64 now)
 }
 
 /* The connection stays queued until it is used: a system call's tracepoint can't reach its storage. */
-static __always_inline void on_accept_return(struct conn *accepting, s32 fd, u64 now)
+static __always_inline void on_accept_return(struct conn *accepting, const struct sock *sk, s32 fd,
+					     u64 now)
 {
-	struct conn *c = returned_conn(fd);
+	struct conn *c = queued_conn(sk);
 
 	if (!c)
 		return;
@@ -676,7 +688,7 @@ static __always_inline int on_accept_end(long result)
 	c->accepted_at = 0;
 	c->error = 0;
 	if (result >= 0) {
-		on_accept_return(c, result, now);
+		on_accept_return(c, socket_of(result), result, now);
 	} else if (is_accept_failure(result) && read_failed_accept(c, -result, now)) {
 		read_current_owner(c, OWNER_ACCEPT);
 		c->excluded = is_own(c);
@@ -722,8 +734,6 @@ static __always_inline int on_accepted(struct sock *child)
 	struct tcp_sock *tp;
 	struct conn *c;
 
-	if (!child)
-		return 0;
 	c = bpf_sk_storage_get(&conns, child, NULL, 0);
 	tp = bpf_skc_to_tcp_sock(child);
 	if (!c || !tp || c->direction != DIRECTION_INBOUND || c->accepted_at || c->closed_at)
@@ -739,7 +749,7 @@ static __always_inline int on_accepted(struct sock *child)
 
 static __always_inline int emit_accepted(struct sock *child)
 {
-	struct conn *c = child ? conn_of(child) : NULL;
+	struct conn *c = conn_of(child);
 
 	if (!c || !c->accepted_at || !c->wanted_accept)
 		return 0;
@@ -756,13 +766,24 @@ static __always_inline int emit_accepted(struct sock *child)
 SEC("fentry/security_sock_graft")
 int BPF_PROG(on_graft, struct sock *sk)
 {
-	return on_accepted(grafted(sk));
+	u32 zero = 0;
+	struct conn *accepting_here = bpf_map_lookup_elem(&accepting, &zero);
+
+	if (sk->sk_protocol == IPPROTO_TCP)
+		return on_accepted(sk);
+	if (!accepting_here)
+		return 0;
+	accepting_here->accepted_at = 0;
+	accepting_here->error = 0;
+	if (sk->sk_protocol == IPPROTO_MPTCP)
+		on_accept_return(accepting_here, sk, -1, bpf_ktime_get_boot_ns());
+	return 0;
 }
 
 SEC("fentry/security_sock_graft")
 int BPF_PROG(on_graft_emit, struct sock *sk)
 {
-	return emit_accepted(grafted(sk));
+	return sk->sk_protocol == IPPROTO_TCP ? emit_accepted(sk) : emit_accepting();
 }
 
 /* Too many open files: there is no connection then. */

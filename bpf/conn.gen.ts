@@ -402,7 +402,7 @@ export class ConnectionCursor implements Connection, Cursor {
 }
 
 export const bpf = {
-  hash: "b4816acdde1bed9d",
+  hash: "7900611959ae2e7b",
   programs: {
     on_accept4_emit: "tp/syscalls/sys_exit_accept4",
     on_accept4_exit: "tp/syscalls/sys_exit_accept4",
@@ -424,8 +424,10 @@ export const bpf = {
   },
   constants: {
     boot: {"kind":"int","size":8,"signed":false},
+    has_accept_failed: {"kind":"bool","size":1},
     has_on_accept4_exit: {"kind":"bool","size":1},
     has_on_accept_exit: {"kind":"bool","size":1},
+    has_on_graft: {"kind":"bool","size":1},
     id_key: {"kind":"struct","name":"id_key","size":16,"fields":[{"name":"k0","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"k1","offset":8,"layout":{"kind":"int","size":8,"signed":false}}]},
     plugin_bit: {"kind":"int","size":4,"signed":false},
     watch_connect_exits: {"kind":"bool","size":1},

@@ -109,7 +109,7 @@ class Choice {
     const program = error.program;
     if (program === undefined || !programs.includes(program)) throw this.#explain(error);
     // Permissions are about a kind of hook, and what works together must not be mixed of two kinds.
-    const forbidden = error.code === "EPERM" || error.code === "EACCES";
+    const forbidden = error.code === "EPERM";
     const why = this.#why(error);
     for (const other of Object.values(this.#options.probes).flatMap((p) => p.programs.map(nameOf))) {
       if (this.#refused.has(other)) continue;

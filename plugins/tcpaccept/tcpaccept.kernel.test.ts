@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { existsSync, readlinkSync } from "node:fs";
+import { native } from "../../native/index.ts";
 import { type Agent, type Row, startAgent } from "../../test/agent.ts";
 import { assertRow, Ends, inodeOf, told } from "../../test/ends.ts";
 import { Netns, needsRoot } from "../../test/netns.ts";
@@ -111,26 +112,23 @@ describe("tcpaccept", function () {
     assertRow(await ends.one(), { ...accepted(line), [TID]: line.tid });
   });
 
-  it("tells the descriptor", async () => {
+  it("tells the descriptor", async function () {
+    if (native.tryKind("fentry") === undefined) skip(this, "where functions can be watched, it is not told");
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     await using running = await start(netns, "n25");
     const opened = await running.until("opened");
     const row = await ends.one();
-    // fexit, where it is allowed, does not tell it.
-    if (row[FD] !== undefined) {
-      const link = readlinkSync(`/proc/${row["process.pid"]}/fd/${row[FD]}`);
-      const table = (await netns.run("cat", "/proc/net/tcp"))
-        .split("\n")
-        .map((line) => line.trim().split(/\s+/));
-      const hex = (port: unknown) => Number(port).toString(16).toUpperCase().padStart(4, "0");
-      const own = table.find(
-        ([, local, peer]) =>
-          local?.endsWith(`:${hex(row["network.local.port"])}`) &&
-          peer?.endsWith(`:${hex(opened.localPort)}`),
-      );
-      assert.equal(link, `socket:[${own?.[9]}]`);
-    }
+    const link = readlinkSync(`/proc/${row["process.pid"]}/fd/${row[FD]}`);
+    const table = (await netns.run("cat", "/proc/net/tcp"))
+      .split("\n")
+      .map((line) => line.trim().split(/\s+/));
+    const hex = (port: unknown) => Number(port).toString(16).toUpperCase().padStart(4, "0");
+    const own = table.find(
+      ([, local, peer]) =>
+        local?.endsWith(`:${hex(row["network.local.port"])}`) && peer?.endsWith(`:${hex(opened.localPort)}`),
+    );
+    assert.equal(link, `socket:[${own?.[9]}]`);
     running.goOn();
     await running.done();
   });
