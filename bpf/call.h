@@ -39,7 +39,8 @@ static __always_inline bool is_listen(const struct call *call)
 {
 	const struct pt_regs___x86 *x86 = NULL;
 
-	return call->number == (bpf_core_field_exists(x86->di) ? CALL_LISTEN_X86 : CALL_LISTEN_ARM64);
+	return call->number ==
+	       (bpf_core_field_exists(x86->di) ? CALL_LISTEN_X86 : CALL_LISTEN_ARM64);
 }
 
 /*

@@ -77,7 +77,8 @@ struct {
 static __always_inline void meet(const struct task *t)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
-	struct known_process now = { .started_at = t->started_at, .exec_id = current->self_exec_id };
+	struct known_process now = { .started_at = t->started_at,
+				     .exec_id = current->self_exec_id };
 	struct known_process *before = bpf_map_lookup_elem(&known, &t->pid);
 	struct task *record;
 
@@ -116,7 +117,8 @@ static __always_inline bool has_loopback_peer(const struct endpoints *e)
 
 	if (e->family == 4)
 		return e->peer[0] == 127 || local[0] == peer[0];
-	return local[0] == peer[0] && local[1] == peer[1] && local[2] == peer[2] && local[3] == peer[3];
+	return local[0] == peer[0] && local[1] == peer[1] && local[2] == peer[2] &&
+	       local[3] == peer[3];
 }
 
 static __always_inline bool is_own(const struct conn *c)
@@ -296,7 +298,8 @@ static __always_inline void read_closer(struct sock *sk, struct conn *c)
 	u32 pid = bpf_get_current_pid_tgid() >> 32;
 
 	/* The agent closes others' files where it was the last to look at them (iter/task_file). */
-	if (c->closer.pid || !in_callers_context(sk) || (pid == live.self_pid && pid != c->owner.pid))
+	if (c->closer.pid || !in_callers_context(sk) ||
+	    (pid == live.self_pid && pid != c->owner.pid))
 		return;
 	c->closer.pid = pid;
 	c->closer.tid = bpf_get_current_pid_tgid();
@@ -439,7 +442,7 @@ int BPF_PROG(on_state_again, struct sock *sk, int old, int new)
 	c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	if (c && c->state == new)
 		return 0;
-	if (!c && new != TCP_SYN_SENT && new != TCP_LISTEN && new != TCP_SYN_RECV)
+	if (!c && new != TCP_SYN_SENT &&new != TCP_LISTEN &&new != TCP_SYN_RECV)
 		return 0;
 	return see_state(sk, old, new);
 }
@@ -456,7 +459,9 @@ static __always_inline enum direction direction_of(const struct tcp_sock *tp, u3
 	u32 first = tp->snd_nxt - fin - (u32)(tp->bytes_sent - tp->bytes_retrans);
 	u32 base = tp->snd_una - (u32)tp->bytes_acked;
 
-	return first - base == 1 ? DIRECTION_OUTBOUND : first == base ? DIRECTION_INBOUND : DIRECTION_UNKNOWN;
+	return first - base == 1 ? DIRECTION_OUTBOUND
+	       : first == base   ? DIRECTION_INBOUND
+				 : DIRECTION_UNKNOWN;
 }
 
 /* What there is to know of a connection that is older than the agent, its owner apart. */

@@ -180,7 +180,8 @@ static __always_inline struct conn *conn_of(struct sock *sk)
 }
 
 /* The endpoints in a socket, or in a request for one. Where one of the ports is 0, nothing is known of that end. */
-static __always_inline void read_common_ends(struct endpoints *e, const struct sock_common *sk, u16 local)
+static __always_inline void read_common_ends(struct endpoints *e, const struct sock_common *sk,
+					     u16 local)
 {
 	u16 peer = bpf_ntohs(sk->skc_dport);
 
@@ -194,7 +195,8 @@ static __always_inline void read_common_ends(struct endpoints *e, const struct s
 		e->family = 4;
 		*(u32 *)e->local = sk->skc_rcv_saddr;
 		*(u32 *)e->peer = sk->skc_daddr;
-	} else if (sk->skc_v6_daddr.in6_u.u6_addr32[0] == 0 && sk->skc_v6_daddr.in6_u.u6_addr32[1] == 0 &&
+	} else if (sk->skc_v6_daddr.in6_u.u6_addr32[0] == 0 &&
+		   sk->skc_v6_daddr.in6_u.u6_addr32[1] == 0 &&
 		   sk->skc_v6_daddr.in6_u.u6_addr32[2] == bpf_htonl(0xffff)) {
 		e->family = 4;
 		e->mapped = true;
@@ -248,8 +250,8 @@ struct traffic {
  * (net/ipv4/tcp_input.c: tcp_snd_una_update, tcp_rcv_nxt_update). `state` is the state that the counters
  * belong to: at CLOSE, the one that was left.
  */
-static __always_inline void read_traffic(struct traffic *t, const struct tcp_sock *tp, const struct conn *c,
-					 u32 state)
+static __always_inline void read_traffic(struct traffic *t, const struct tcp_sock *tp,
+					 const struct conn *c, u32 state)
 {
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	u64 syn = c->direction == DIRECTION_OUTBOUND && c->established_at;

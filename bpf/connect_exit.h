@@ -47,11 +47,12 @@ static __always_inline void read_bound(struct endpoints *e, const struct sock *s
 	if (e->family == 4)
 		*(u32 *)e->local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
 	else
-		BPF_CORE_READ_INTO((u32(*)[4])e->local, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
+		BPF_CORE_READ_INTO((u32(*)[4])e->local, sk,
+				   __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
 }
 
-static __always_inline void read_asked(struct endpoints *e, const struct sock *sk, const void *address,
-				       u32 length)
+static __always_inline void read_asked(struct endpoints *e, const struct sock *sk,
+				       const void *address, u32 length)
 {
 	struct asked_address asked = {};
 	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);

@@ -70,7 +70,8 @@ static __always_inline void read_connection(struct connection *r, enum span span
 }
 
 /* Where the socket is out of reach: without its counters. */
-static __always_inline void read_uncounted(struct connection *r, enum span span, const struct conn *c)
+static __always_inline void read_uncounted(struct connection *r, enum span span,
+					   const struct conn *c)
 {
 	r->span = span;
 	r->conn = *c;

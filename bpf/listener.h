@@ -19,6 +19,7 @@ static __always_inline void read_bound_ends(struct endpoints *e, const struct so
 		*(u32 *)e->local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
 	} else {
 		e->family = 6;
-		BPF_CORE_READ_INTO((u32(*)[4])e->local, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
+		BPF_CORE_READ_INTO((u32(*)[4])e->local, sk,
+				   __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
 	}
 }

@@ -57,7 +57,8 @@ static __always_inline u32 watched(const volatile struct watched_cgroup *cgroups
 	return found;
 }
 
-static __always_inline void read_current(struct task *t, const volatile struct watched_cgroup *cgroups)
+static __always_inline void read_current(struct task *t,
+					 const volatile struct watched_cgroup *cgroups)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
 	u64 id = bpf_get_current_pid_tgid();

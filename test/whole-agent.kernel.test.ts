@@ -62,7 +62,9 @@ describe("the agent with every plugin", () => {
     assert.equal(summary.connections, 10_000);
     const { code, stderr } = await agent.stop();
     assert.equal(code, 0, stderr.join("\n"));
-    const ends = sink.spans.filter((s) => s.name === "tcp connection" && s.attributes["process.pid"] !== undefined);
+    const ends = sink.spans.filter(
+      (s) => s.name === "tcp connection" && s.attributes["process.pid"] !== undefined,
+    );
     const ofBurst = ends.filter((s) => Number(s.attributes["process.pid"]) === summary.pid);
     const seen = lastCount(sink, "seen_spans");
     const lost = lastCount(sink, "lost_spans");
@@ -79,7 +81,8 @@ function lastCount(sink: OtlpSink, kind: string): number {
     .flatMap((m) => m.sum?.dataPoints ?? [])
     .filter(
       (p) =>
-        p.attributes["wirespan.plugin.name"] === "connections" && p.attributes["wirespan.agent.event.kind"] === kind,
+        p.attributes["wirespan.plugin.name"] === "connections" &&
+        p.attributes["wirespan.agent.event.kind"] === kind,
     );
   const last = points.at(-1);
   assert.ok(last, `the agent counts ${kind}`);

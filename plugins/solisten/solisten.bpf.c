@@ -167,16 +167,20 @@ static __always_inline void tell(enum listen_kind kind, const struct conn *c, co
 	bpf_ringbuf_submit(r, wake_at_quarter(&listens));
 }
 
-static __always_inline void tell_beginning(const struct conn *copy, const struct sock *sk, struct listening *e)
+static __always_inline void tell_beginning(const struct conn *copy, const struct sock *sk,
+					   struct listening *e)
 {
-	struct outcome o = { .at = e->opened_at, .backlog = e->backlog, .backlog_known = e->backlog_known };
+	struct outcome o = { .at = e->opened_at,
+			     .backlog = e->backlog,
+			     .backlog_known = e->backlog_known };
 
 	e->told = true;
 	tell(LISTEN_CALL, copy, sk, &o, NULL);
 }
 
 /* The port may not be chosen yet, and listen() may still fail: the next sweep, or the end, tells of it. */
-static __always_inline void on_listen(struct sock *sk, const struct conn *c, const struct call *call, u64 now)
+static __always_inline void on_listen(struct sock *sk, const struct conn *c,
+				      const struct call *call, u64 now)
 {
 	struct listening e = { .opened_at = now, .told = is_seen_better(sk) };
 
@@ -188,7 +192,8 @@ static __always_inline void on_listen(struct sock *sk, const struct conn *c, con
 		COUNT(overflows);
 }
 
-static __always_inline void on_end(struct sock *sk, const struct conn *c, const struct call *call, u64 now)
+static __always_inline void on_end(struct sock *sk, const struct conn *c, const struct call *call,
+				   u64 now)
 {
 	struct listening *e = bpf_map_lookup_elem(&listening, &c->cookie);
 	struct conn *copy = copy_of(c, sk, SCRATCH_STATE);
@@ -229,7 +234,8 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 	u64 now;
 
 	/* MPTCP's own sockets: the subflow that listens for them is told. */
-	if (old == new || (old != TCP_LISTEN && new != TCP_LISTEN) || sk->sk_protocol != IPPROTO_TCP)
+	if (old == new || (old != TCP_LISTEN && new != TCP_LISTEN) ||
+	    sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	c = conn_of(sk);
 	if (!c)

@@ -123,7 +123,8 @@ static __always_inline struct histogram *row_of(const struct conn *c, u32 state)
 	return bpf_map_lookup_elem(&overflow, &state);
 }
 
-static __always_inline void tell(struct sock *sk, const struct conn *c, const struct step *s, u64 duration)
+static __always_inline void tell(struct sock *sk, const struct conn *c, const struct step *s,
+				 u64 duration)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct change *r;
@@ -181,13 +182,17 @@ static __always_inline u64 entered(const struct conn *c, u32 state)
 {
 	if (c->entered_state != state)
 		return 0;
-	return state == TCP_SYN_RECV && c->direction == DIRECTION_INBOUND ? c->opened_at : c->entered_at;
+	return state == TCP_SYN_RECV && c->direction == DIRECTION_INBOUND ? c->opened_at
+									  : c->entered_at;
 }
 
 /* Until here the local port was not chosen, the ids were not known, or both. */
-static __always_inline void tell_handshake(struct sock *sk, struct conn *c, u32 left, const struct actor *context)
+static __always_inline void tell_handshake(struct sock *sk, struct conn *c, u32 left,
+					   const struct actor *context)
 {
-	struct step first = { .new_state = TCP_SYN_SENT, .old_state = TCP_CLOSE, .at = c->opened_at };
+	struct step first = { .new_state = TCP_SYN_SENT,
+			      .old_state = TCP_CLOSE,
+			      .at = c->opened_at };
 	struct step second = { .old_state = TCP_SYN_SENT, .new_state = TCP_SYN_RECV };
 
 	if (c->direction == DIRECTION_OUTBOUND) {
