@@ -1,7 +1,16 @@
 // `npm run backends [NAME...]`: makes sure that the real backends of the tests are on this machine, and
 // builds what is not from the Go module proxy. Without names: the Collector and Jaeger.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { type BackendName, cache, findBackend, versions } from "../test/backend/find.ts";
@@ -25,12 +34,29 @@ const recipes: Readonly<Record<BackendName, (scratch: string, out: string) => vo
     const tags = "remove_all_sd";
     buildPublished({ module, version, package: `${module}/cmd/prometheus`, tags }, scratch, out);
   },
+  rotel: (scratch, out) => {
+    // A Rust program that is published as a Python wheel: nothing is built.
+    const pip = ["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-q", "-d", scratch];
+    python([...pip, `rotel==${versions.rotel}`]);
+    const wheel = readdirSync(scratch).find((file) => file.endsWith(".whl"));
+    python(["-m", "zipfile", "-e", join(scratch, wheel ?? ""), scratch]);
+    const program = readdirSync(scratch, { recursive: true, encoding: "utf8" }).find((file) =>
+      /(^|\/)rotel-agent$/.test(file),
+    );
+    copyFileSync(join(scratch, program ?? ""), out);
+    chmodSync(out, 0o755);
+  },
   victoria: (scratch, out) => {
     const module = "github.com/VictoriaMetrics/VictoriaMetrics";
     const version = `v0.0.0-20250718125606-${versions.victoria}`;
     buildPublished({ module, version, package: `${module}/app/victoria-metrics` }, scratch, out);
   },
 };
+
+function python(args: readonly string[]): void {
+  const { status, error } = spawnSync("python3", args, { stdio: "inherit" });
+  if (error || status !== 0) throw error ?? new Error(`python3 ${args.join(" ")} failed`);
+}
 
 /** The Collector's own builder writes a main package from a list of components. */
 function buildCollector(scratch: string, out: string): void {
@@ -72,7 +98,7 @@ function install(name: BackendName): void {
     console.error(`${name}: ${found}`);
     return;
   }
-  if (spawnSync("go", ["version"]).error) {
+  if (name !== "rotel" && spawnSync("go", ["version"]).error) {
     console.error(`${name}: building it needs Go 1.26 or newer on PATH (https://go.dev/dl)`);
     process.exitCode = 2;
     return;
@@ -81,14 +107,14 @@ function install(name: BackendName): void {
   const scratch = mkdtempSync(join(cache, `build-${name}-`));
   const out = join(cache, `${name}-${versions[name]}`);
   const start = performance.now();
-  console.error(`${name}: building ${versions[name]} from the Go module proxy; this takes minutes`);
+  console.error(`${name}: getting ${versions[name]}; what is built from the Go module proxy takes minutes`);
   try {
     recipes[name](scratch, out);
   } finally {
     remove(scratch);
   }
   const seconds = Math.round((performance.now() - start) / 1000);
-  console.error(`${name}: ${out}, ${Math.round(statSync(out).size / 2 ** 20)} MiB, built in ${seconds} s`);
+  console.error(`${name}: ${out}, ${Math.round(statSync(out).size / 2 ** 20)} MiB, in ${seconds} s`);
 }
 
 const names = process.argv.slice(2);

@@ -14,15 +14,23 @@ describe("OTLP into a Collector", () => {
     needBackends(this, "collector");
   });
 
-  for (const type of ["otlp_grpc", "otlp_http"] as const) {
+  for (const { type, ...way } of [
+    { type: "otlp_grpc" },
+    { type: "otlp_http" },
+    { type: "otlp_http", encoding: "json" },
+    { type: "otlp_grpc", path: "sdk" },
+    { type: "otlp_http", path: "sdk" },
+    { type: "otlp_http", path: "sdk", encoding: "json" },
+  ] as const) {
     for (const compression of ["gzip", "none"] as const) {
-      it(`arrives as it was given over ${type} with compression ${compression}`, async function () {
+      const name = [type, ...Object.values(way)].join(", ");
+      it(`arrives as it was given over ${name} with compression ${compression}`, async function () {
         this.timeout(30_000);
         await using collector = await startCollector();
         const endpoint = type === "otlp_grpc" ? collector.grpc : collector.http;
         const signals = ["traces", "metrics", "logs"] as const;
         const common = { headers: {}, tls: {}, compression, timeoutMs: 5000, queueBytes: 1 << 24, signals };
-        const fanout = await createExporters({ collector: { type, endpoint, ...common } }, silent);
+        const fanout = await createExporters({ collector: { type, ...way, endpoint, ...common } }, silent);
         const expected = {
           ...connectionSpan(12_345),
           error: "connection_reset",

@@ -5,11 +5,12 @@ import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { skip } from "../skip.ts";
 
-/** The pinned version of each backend's Go module, without its `v`; part of the program's file name. */
+/** The pinned version of each backend's Go module, without its `v`, or Python package; part of the program's file name. */
 export const versions = {
   collector: "0.155.0",
   jaeger: "1.76.0",
   prometheus: "0.316.0",
+  rotel: "0.0.1a15",
   victoria: "9d9bea03485e",
 } as const;
 
@@ -20,6 +21,7 @@ const onPath: Readonly<Record<BackendName, readonly string[]>> = {
   collector: ["otelcol-contrib"],
   jaeger: ["jaeger"],
   prometheus: ["prometheus"],
+  rotel: ["rotel"],
   victoria: ["victoria-metrics"],
 };
 

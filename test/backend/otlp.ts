@@ -61,6 +61,14 @@ export interface ExponentialPoint {
   readonly positive?: { readonly offset?: number; readonly bucketCounts?: readonly string[] };
 }
 
+export interface ExplicitPoint {
+  readonly attributes?: readonly KeyValue[];
+  readonly count?: string;
+  readonly sum?: number;
+  readonly bucketCounts?: readonly string[];
+  readonly explicitBounds?: readonly number[];
+}
+
 export interface Metric {
   readonly name: string;
   readonly unit?: string;
@@ -71,6 +79,10 @@ export interface Metric {
     readonly isMonotonic?: boolean;
   };
   readonly gauge?: { readonly dataPoints: readonly NumberPoint[] };
+  readonly histogram?: {
+    readonly dataPoints: readonly ExplicitPoint[];
+    readonly aggregationTemporality?: number;
+  };
   readonly exponentialHistogram?: {
     readonly dataPoints: readonly ExponentialPoint[];
     readonly aggregationTemporality?: number;

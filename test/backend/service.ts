@@ -11,8 +11,9 @@ import { until } from "./until.ts";
 /** How to run one backend. */
 export interface Command {
   readonly args: readonly string[];
-  /** A URL that answers 2xx once the server takes requests. */
+  /** A URL that answers once the server takes requests: with 2xx, or with the status that is given. */
   readonly ready: string;
+  readonly status?: number;
 }
 
 /** One running backend and its scratch folder. */
@@ -66,7 +67,7 @@ export class Service implements AsyncDisposable {
     this.#process = child;
     await until(`${this.#name} to be ready`, async () => {
       if (child.exitCode !== null) throw new Error(`${this.#name} ended at once:\n${this.#log()}`);
-      return answers(this.#command.ready);
+      return answers(this.#command);
     });
   }
 
@@ -104,11 +105,11 @@ export class Service implements AsyncDisposable {
   }
 }
 
-async function answers(url: string): Promise<boolean> {
+async function answers({ ready, status }: Command): Promise<boolean> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    const response = await fetch(ready, { signal: AbortSignal.timeout(2_000) });
     await response.body?.cancel();
-    return response.ok;
+    return status === undefined ? response.ok : response.status === status;
   } catch {
     return false;
   }
