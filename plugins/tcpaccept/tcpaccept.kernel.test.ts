@@ -303,7 +303,9 @@ describe("tcpaccept", function () {
     assertRow(here()[0]!.attributes, {
       "process.pid": accepting.pid,
       "wirespan.process.source": "accept",
-      "wirespan.process.last_user.pid": closed.pid,
+      // Linux 6.1 does not tell who sends.
+      "wirespan.process.last_user.pid":
+        native.tracepointArity("sock_send_length") < 0 ? undefined : closed.pid,
       "wirespan.process.closer.pid": closed.pid,
     });
   });
