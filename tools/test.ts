@@ -24,12 +24,12 @@ const suites: Readonly<Record<string, Suite>> = {
   unit: {
     files: [`${anywhere}/*.test.ts`],
     except: ["**/*.{kernel,backend}.test.ts"],
-    timeout: 10_000,
+    timeout: 60_000,
     root: false,
   },
-  native: { files: ["native/**/*.test.ts"], except: [], timeout: 60_000, root: true },
-  kernel: { files: [`${anywhere}/*.kernel.test.ts`], except: [], timeout: 60_000, root: true },
-  backend: { files: [`${anywhere}/*.backend.test.ts`], except: [], timeout: 60_000, root: false },
+  native: { files: ["native/**/*.test.ts"], except: [], timeout: 120_000, root: true },
+  kernel: { files: [`${anywhere}/*.kernel.test.ts`], except: [], timeout: 120_000, root: true },
+  backend: { files: [`${anywhere}/*.backend.test.ts`], except: [], timeout: 120_000, root: false },
 };
 
 const strict = process.env.WIRESPAN_EXPECT_NO_SKIPS === "1";
