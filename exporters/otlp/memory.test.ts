@@ -33,11 +33,12 @@ async function used(): Promise<number> {
 describe("memory during an outage", function () {
   this.timeout(60_000);
 
-  const make = async (queueBytes: number) =>
+  const make = async (queueBytes: number, path: "lean" | "sdk" = "lean") =>
     createExporters(
       {
         dead: {
           type: "otlp_grpc",
+          path,
           endpoint: `http://127.0.0.1:${await deadPort()}`,
           headers: {},
           tls: {},
@@ -69,6 +70,18 @@ describe("memory during an outage", function () {
     assert.ok(lost.queue_full > 0, "the queue has been full");
     assert.ok(full - before < 6 * MIB, `${(full - before) / MIB} MiB`);
     assert.ok(later - full < 2 * MIB, `${(later - full) / MIB} MiB more`);
+  });
+
+  it("is about what the queue says for what waits as the SDK's objects", async () => {
+    const fanout = await make(24 * MIB, "sdk");
+    for (let i = 0; i < 1000; i++) fanout.span(connectionSpan(i));
+    const [before, queued] = [await used(), fanout.exporters[0]!.queue.bytes];
+    for (let i = 0; i < 5120; i++) fanout.span(connectionSpan(i * 7919));
+    for (let i = 0; i < 5120; i++) fanout.event(dropEvent(i));
+    const [grown, charged] = [(await used()) - before, fanout.exporters[0]!.queue.bytes - queued];
+    await fanout.shutdown(0);
+    assert.ok(grown < 1.3 * charged + MIB, `${grown / MIB} MiB for ${charged / MIB}`);
+    assert.ok(grown > 0.6 * charged - MIB, `${grown / MIB} MiB for ${charged / MIB}`);
   });
 
   it("is what the queue says, also for very small requests", async () => {

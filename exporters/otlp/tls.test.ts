@@ -57,7 +57,7 @@ describe("OTLP over TLS", function () {
     if (directory !== "") rmSync(directory, { recursive: true });
   });
 
-  async function exporting(sink: OtlpSink, tls: TlsConfig, endpoint: string) {
+  async function exporting(sink: OtlpSink, tls: TlsConfig, endpoint: string, path: "lean" | "sdk" = "lean") {
     const reasons: unknown[] = [];
     const note = (fields: object): void => {
       reasons.push((fields as { reason?: unknown }).reason);
@@ -71,7 +71,7 @@ describe("OTLP over TLS", function () {
       signals: ["traces"],
     } as const;
     const type = sink.protocol === "grpc" ? "otlp_grpc" : "otlp_http";
-    const fanout = await createExporters({ secure: { type, endpoint, tls, ...common } }, log);
+    const fanout = await createExporters({ secure: { type, path, endpoint, tls, ...common } }, log);
     fanout.span(connectionSpan(1));
     await fanout.flush(1500);
     const { acknowledged } = fanout.exporters[0]!.balance("span");
@@ -85,32 +85,35 @@ describe("OTLP over TLS", function () {
       return OtlpSink.start(protocol, { ca: ca!, cert: cert!, key: key! });
     };
 
-    it(`delivers over ${protocol} with a client certificate`, async () => {
-      await using sink = await serve();
-      const tls = { ca: file("ca.pem"), cert: file("client.pem"), key: file("client.key") };
-      const { acknowledged, reasons } = await exporting(sink, tls, sink.endpoint);
-      assert.equal(acknowledged, 1, `${reasons}`);
-      assert.equal(sink.spans.length, 1);
-    });
+    for (const path of ["lean", "sdk"] as const) {
+      const by = path === "sdk" ? ", by the SDK," : "";
+      it(`delivers over ${protocol}${by} with a client certificate`, async () => {
+        await using sink = await serve();
+        const tls = { ca: file("ca.pem"), cert: file("client.pem"), key: file("client.key") };
+        const { acknowledged, reasons } = await exporting(sink, tls, sink.endpoint, path);
+        assert.equal(acknowledged, 1, `${reasons}`);
+        assert.equal(sink.spans.length, 1);
+      });
 
-    it(`says why over ${protocol} when the backend is of an unknown authority`, async () => {
-      await using sink = await serve();
-      const tls = { ca: file("stranger-ca.pem"), cert: file("client.pem"), key: file("client.key") };
-      const { acknowledged, reasons } = await exporting(sink, tls, sink.endpoint);
-      assert.equal(acknowledged, 0);
-      assert.match(String(reasons[0]), /certificate|signature/i);
-    });
-
-    it(`delivers nothing over ${protocol} with a stranger's certificate, or none`, async () => {
-      await using sink = await serve();
-      const stranger = { ca: file("ca.pem"), cert: file("stranger.pem"), key: file("stranger.key") };
-      for (const tls of [stranger, { ca: file("ca.pem") }]) {
-        const { acknowledged, reasons } = await exporting(sink, tls, sink.endpoint);
+      it(`says why over ${protocol}${by} when the backend is of an unknown authority`, async () => {
+        await using sink = await serve();
+        const tls = { ca: file("stranger-ca.pem"), cert: file("client.pem"), key: file("client.key") };
+        const { acknowledged, reasons } = await exporting(sink, tls, sink.endpoint, path);
         assert.equal(acknowledged, 0);
-        assert.equal(typeof reasons[0], "string");
-      }
-      assert.equal(sink.attempts, 0);
-    });
+        assert.match(String(reasons[0]), /certificate|signature/i);
+      });
+
+      it(`delivers nothing over ${protocol}${by} with a stranger's certificate, or none`, async () => {
+        await using sink = await serve();
+        const stranger = { ca: file("ca.pem"), cert: file("stranger.pem"), key: file("stranger.key") };
+        for (const tls of [stranger, { ca: file("ca.pem") }]) {
+          const { acknowledged, reasons } = await exporting(sink, tls, sink.endpoint, path);
+          assert.equal(acknowledged, 0);
+          assert.equal(typeof reasons[0], "string");
+        }
+        assert.equal(sink.attempts, 0);
+      });
+    }
   }
 
   it("takes a gRPC endpoint without a scheme as TLS", async () => {
