@@ -33,9 +33,23 @@ export async function runTrace(request: TraceRequest): Promise<void> {
     clearInterval(timer);
     clearTimeout(end);
     if (collections !== count) await collect();
-    engine.drain();
+    engine.detach();
     sink.flush();
+    sayLost(engine);
   } finally {
     engine.close();
+  }
+}
+
+/** What is missing among the rows, and why: nothing is lost in silence. */
+function sayLost(engine: Engine): void {
+  for (const [owner, counters] of Object.entries(engine.accounts())) {
+    for (const [name, count] of Object.entries(counters)) {
+      if (name.startsWith("lost_") && count > 0) {
+        process.stderr.write(
+          `wirespan: ${count} ${name.slice(5).replaceAll("_", " ")} of ${owner} found no room in the ring (ring.core, ring.bytes) and are missing\n`,
+        );
+      }
+    }
   }
 }
