@@ -207,17 +207,29 @@ static __noinline int on_failed(struct conn *c)
 
 ACCEPT_PROGRAMS(on_accepted, on_failed)
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_end_in_queue, struct sock *sk, int old, int new)
+static __always_inline int see_end(struct sock *sk, int new)
 {
 	struct conn *c;
 
 	if (new != TCP_CLOSE || !tell_queued || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	c = conn_of(sk);
-	if (c && c->queued)
+	if (c && c->queued && !(c->wanted_accept & plugin_bit))
 		on_outcome(c, c->closed_at);
 	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_end_in_queue, struct sock *sk, int old, int new)
+{
+	return see_end(sk, new);
+}
+
+/* Sees the ends in packets that interrupt the first: see on_state_again in bpf/conn.bpf.c. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_end_in_queue_again, struct sock *sk, int old, int new)
+{
+	return see_end(sk, new);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -11,7 +11,11 @@ export default plugin({
   config: { acceptHook: ACCEPT_SETTING },
 
   bpf,
-  probes: { ...ACCEPT_PROBES, "established and closed": { programs: ["on_change"] } },
+  probes: {
+    ...ACCEPT_PROBES,
+    "established and closed": { programs: ["on_change"] },
+    "established and closed, in packets that interrupt the first": { programs: ["on_change_again"] },
+  },
   spans: { connect: "plain", accept: "plain", connection: "plain" },
   signals: {},
   start: () => ({}),

@@ -19,8 +19,7 @@ static __always_inline void on_failed(struct conn *c)
 
 ACCEPT_PROGRAMS(on_accepted, on_failed)
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_change, struct sock *sk, int old, int new)
+static __always_inline int see_change(struct sock *sk, int old, int new)
 {
 	struct conn *c;
 
@@ -37,6 +36,19 @@ int BPF_PROG(on_change, struct sock *sk, int old, int new)
 		c->wanted_connect |= plugin_bit;
 	}
 	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_change, struct sock *sk, int old, int new)
+{
+	return see_change(sk, old, new);
+}
+
+/* Sees the changes in packets that interrupt the first: see on_state_again in bpf/conn.bpf.c. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_change_again, struct sock *sk, int old, int new)
+{
+	return see_change(sk, old, new);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
