@@ -218,10 +218,10 @@ static __always_inline void read_ends(struct endpoints *e, const struct tcp_sock
 
 static __always_inline void read_netns(struct conn *c, const struct sock *sk)
 {
-	struct net *net = sk->__sk_common.skc_net.net;
+	struct net *net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
 
-	c->netns = net->ns.inum;
-	c->netns_cookie = net->net_cookie;
+	c->netns = BPF_CORE_READ(net, ns.inum);
+	c->netns_cookie = BPF_CORE_READ(net, net_cookie);
 }
 
 /* A socket's own counters, right for what TCP counts beside the payload. */

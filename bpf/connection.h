@@ -23,12 +23,16 @@ struct connection {
 	struct traffic traffic;
 };
 
-static __always_inline void read_ids(struct connection *r, const struct conn *c)
+/* A function of its own and global: the verifier goes through it once, whoever calls it, not knowing the arguments. */
+__noinline int read_ids(struct connection *r, const struct conn *c)
 {
-	bool outbound = c->direction == DIRECTION_OUTBOUND;
 	u64 trace[2], connection[2], handshake[2];
 	struct id_key key = { id_key.k0, id_key.k1 };
+	bool outbound;
 
+	if (!r || !c)
+		return 0;
+	outbound = c->direction == DIRECTION_OUTBOUND;
 	if (c->own_isn | c->peer_isn) {
 		u32 opener = outbound ? c->own_isn : c->peer_isn;
 		u32 acceptor = outbound ? c->peer_isn : c->own_isn;
@@ -45,16 +49,17 @@ static __always_inline void read_ids(struct connection *r, const struct conn *c)
 	if (r->span == SPAN_CONNECT) {
 		__builtin_memcpy(r->span_id, &handshake[0], 8);
 		__builtin_memcpy(r->parent_span_id, &connection[0], 8);
-		return;
+		return 0;
 	}
 	if (r->span == SPAN_ACCEPT) {
 		__builtin_memcpy(r->span_id, &handshake[1], 8);
 		__builtin_memcpy(r->parent_span_id, &connection[1], 8);
-		return;
+		return 0;
 	}
 	__builtin_memcpy(r->span_id, outbound ? &connection[0] : &connection[1], 8);
 	if (!outbound)
 		__builtin_memcpy(r->parent_span_id, &connection[0], 8);
+	return 0;
 }
 
 /* `state`: see read_traffic. All of it is written: reserved memory is not zeroed. */

@@ -20,9 +20,10 @@ struct histogram {
 /*
  * The bucket of a value above the lowest edge: an estimate from the logarithm of the value in units of
  * 2^-30 s, at most one bucket off, set right by the exact edges. What is above the highest edge (194
- * days) goes into the last bucket.
+ * days) goes into the last bucket. Global: its many ways are gone through by the verifier once, not once for
+ * each of a caller's.
  */
-static __always_inline u32 histogram_index(u64 ns)
+__noinline u32 histogram_index(u64 ns)
 {
 	/* 1125900 / 2^20 = 2^30 / 10^9; the larger half is shifted first where the product would not fit. */
 	u64 value = ns >> 43 ? (ns >> 20) * 1125900 : ns * 1125900 >> 20;

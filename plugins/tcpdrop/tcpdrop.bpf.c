@@ -177,9 +177,9 @@ static __always_inline void take_ends(struct endpoints *e, const struct packet *
 static __always_inline struct net_device *device_of(const struct sk_buff *skb,
 						    const struct sock *sk)
 {
-	struct net_device *dev = skb->dev;
+	struct net_device *dev = BPF_CORE_READ(skb, dev);
 
-	if (!dev || (sk && dev->nd_net.net != sk->__sk_common.skc_net.net))
+	if (!dev || (sk && BPF_CORE_READ(dev, nd_net.net) != BPF_CORE_READ(sk, __sk_common.skc_net.net)))
 		return NULL;
 	return dev;
 }
@@ -194,6 +194,7 @@ static __always_inline void tell(void *ctx, const struct conn *c, const struct c
 	struct bucket *bucket = bpf_map_lookup_elem(&buckets, &slot);
 	struct drop *r;
 	long size = 0;
+	u32 ifindex;
 
 	COUNT(seen_drops);
 	if (!bucket || !admits(bucket, now)) {
@@ -213,9 +214,10 @@ static __always_inline void tell(void *ctx, const struct conn *c, const struct c
 	r->interface[0] = 0;
 	if (dev) {
 		BPF_CORE_READ_INTO(&r->interface, dev, name);
+		ifindex = BPF_CORE_READ(dev, ifindex);
 		if (!r->ifindex)
-			r->ifindex = dev->ifindex;
-		else if (r->ifindex != (u32)dev->ifindex)
+			r->ifindex = ifindex;
+		else if (r->ifindex != ifindex)
 			r->interface[0] = 0;
 	}
 	r->location[0] = (u64)location;
@@ -263,7 +265,7 @@ static __always_inline int on_drop(void *ctx, struct sk_buff *skb, void *locatio
 	if (!read_packet(p, &s->headers) || is_no_drop(reason, sk, p))
 		return 0;
 	__builtin_memset(c, 0, sizeof(*c));
-	way = !skb->skb_iif && skb->sk ? WAY_TRANSMIT : WAY_RECEIVE;
+	way = !skb->skb_iif && BPF_CORE_READ(skb, sk) ? WAY_TRANSMIT : WAY_RECEIVE;
 	dev = device_of(skb, sk);
 	if (sk) {
 		known = bpf_sk_storage_get(&conns, sk, NULL, 0);
@@ -274,10 +276,8 @@ static __always_inline int on_drop(void *ctx, struct sk_buff *skb, void *locatio
 			*c = *known;
 		read_netns(c, sk);
 	} else if (dev) {
-		struct net *net = dev->nd_net.net;
-
-		c->netns = net->ns.inum;
-		c->netns_cookie = net->net_cookie;
+		c->netns = BPF_CORE_READ(dev, nd_net.net, ns.inum);
+		c->netns_cookie = BPF_CORE_READ(dev, nd_net.net, net_cookie);
 	}
 	if (!c->ends.peer_port)
 		take_ends(&c->ends, p, way);
