@@ -211,7 +211,8 @@ function accept(conn: Connection["conn"], end: number, to: Record<string, AnyAtt
 }
 
 function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((b) => b === 0);
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0) return false;
+  return true;
 }
 
 export class ConnectionSpans implements Connections {
@@ -276,9 +277,12 @@ export class ConnectionSpans implements Connections {
     }
     for (const [bit, spans] of this.#asked) {
       const addition = spans[span];
-      if (typeof addition === "object" && record.wanted & bit) Object.assign(attributes, addition.of(record));
+      if (typeof addition !== "object" || !(record.wanted & bit)) continue;
+      const added = addition.of(record);
+      for (const key in added) attributes[key] = added[key];
     }
     const parent = record.parentSpanId;
+    const { start, end: ended } = this.#clock.span(conn.openedAt || end, end);
     const root = isZero(parent) || (span === "connection" && !conn.peerIsHere && !this.#isWatched(record));
     this.#seen++;
     this.#sink.span({
@@ -287,16 +291,18 @@ export class ConnectionSpans implements Connections {
       resource: this.resource(conn.owner),
       traceId: record.traceId,
       spanId: record.spanId,
-      ...(!root && { parentSpanId: parent, parentIsRemote: span === "connection" }),
+      parentSpanId: root ? undefined : parent,
+      parentIsRemote: span === "connection",
       kind:
         this.#options.kind === "internal" || span !== "connection"
           ? "internal"
           : outbound
             ? "client"
             : "server",
-      ...this.#clock.span(conn.openedAt || end, end),
+      start,
+      end: ended,
       attributes,
-      ...(error && { error }),
+      error,
     });
   }
 
@@ -304,29 +310,26 @@ export class ConnectionSpans implements Connections {
     const { conn } = record;
     const { ends, owner } = conn;
     const family = ends.family === 4 ? "ipv4" : "ipv6";
+    const { localPort, peerPort } = ends;
+    const { pid, comm } = owner;
+    // One shape for all, without copies: what there is not is undefined, and left out by whoever writes it.
     return {
       "network.transport": "tcp",
-      ...(ends.family && {
-        "network.type": family,
-        "network.local.address": formatAddress(ends.local, family),
-      }),
+      "network.type": ends.family ? family : undefined,
+      "network.local.address": ends.family ? formatAddress(ends.local, family) : undefined,
       // A port may never have been chosen, and a listener has no peer.
-      ...(ends.localPort && { "network.local.port": ends.localPort }),
-      ...(ends.peerPort && {
-        "network.peer.address": formatAddress(ends.peer, family),
-        "network.peer.port": ends.peerPort,
-      }),
+      "network.local.port": localPort || undefined,
+      "network.peer.address": peerPort ? formatAddress(ends.peer, family) : undefined,
+      "network.peer.port": peerPort || undefined,
       "wirespan.connection.direction": conn.direction,
       "wirespan.connection.id": conn.cookie.toString(16),
-      ...(ends.mapped && { "wirespan.connection.mapped": true }),
+      "wirespan.connection.mapped": ends.mapped || undefined,
       "wirespan.netns.inode": conn.netns,
-      ...(owner.pid && {
-        "process.pid": owner.pid,
-        "process.executable.name": owner.exe || owner.comm,
-        "thread.name": owner.comm,
-        "wirespan.thread.tid": owner.tid,
-        "wirespan.process.uid": owner.uid,
-      }),
+      "process.pid": pid || undefined,
+      "process.executable.name": pid ? owner.exe || comm : undefined,
+      "thread.name": pid ? comm : undefined,
+      "wirespan.thread.tid": pid ? owner.tid : undefined,
+      "wirespan.process.uid": pid ? owner.uid : undefined,
       "wirespan.process.source": conn.ownerSource,
     };
   }
