@@ -1,4 +1,5 @@
 // Registration only: what native/index.ts names, and the classes behind it.
+#include <malloc.h>
 #include <napi.h>
 
 #include "clock.h"
@@ -19,6 +20,9 @@ namespace {
 
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   CaptureMessages();
+  // libbpf reads the kernel's types, 12 MB, for every object anew. Without a fixed threshold the C
+  // library comes to hold that much for each worker thread, for good.
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
   auto* environment = new Environment;
   env.SetInstanceData(environment);
   environment->object = Napi::Persistent(Object::Define(env));

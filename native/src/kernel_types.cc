@@ -1,7 +1,5 @@
 #include "kernel_types.h"
 
-#include <malloc.h>
-
 #include <cerrno>
 
 #include "environment.h"
@@ -38,9 +36,6 @@ const btf* KernelTypes::Get(Napi::Env env) {
   if (!types_) Throw(env, {"read kernel types", errno});
   const auto let_go = [](const Napi::CallbackInfo& info) {
     Environment::Of(info.Env()).kernel_types.types_.reset();
-    // libbpf has read the same types for every object, on every worker thread: some 40 MB that the
-    // C library has free and would keep.
-    malloc_trim(0);
   };
   const auto set_timeout = env.Global().Get("setTimeout").As<Napi::Function>();
   const auto timer = set_timeout.Call(

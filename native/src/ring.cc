@@ -73,10 +73,12 @@ uint8_t* Ring::Buffer(size_t bytes) {
 }
 
 Ring::Batch Ring::Take(uint64_t end) {
-  uint8_t* into = Buffer(0);
-  size_t room = bytes_.Value().ByteLength();
   Batch batch;
   uint64_t position = memory_.consumed();
+  // Most looks find nothing, and a ring that never holds anything needs no buffer.
+  if (position == memory_.produced()) return batch;
+  uint8_t* into = Buffer(0);
+  size_t room = bytes_.Value().ByteLength();
   // Records from `run` to `position` are yet to be copied: one copy for each stretch without
   // discards.
   uint64_t run = position;
