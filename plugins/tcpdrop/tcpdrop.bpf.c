@@ -137,12 +137,31 @@ static __always_inline struct total *row_of(void *table, const void *key, u32 sp
 	return bpf_map_lookup_elem(&overflow, &spare);
 }
 
+/* Whether the program is told whose packet it is, which kernels before 6.11 don't. */
+enum teller { TELLS_SOCKET, TELLS_NO_SOCKET };
+
+/* Whether TCP has it: IP has taken its own header off. */
+static __always_inline bool is_in_tcp(const struct sk_buff *skb)
+{
+	return BPF_CORE_READ(skb, data) - BPF_CORE_READ(skb, head) == skb->transport_header;
+}
+
+/* Where its socket is not told, TCP without a socket gives no reason only in TIME_WAIT. */
+static __always_inline bool is_in_time_wait(const struct sk_buff *skb, const struct sock *sk,
+					    enum teller teller)
+{
+	if (sk)
+		return sk->__sk_common.skc_state == TCP_TIME_WAIT;
+	return teller == TELLS_NO_SOCKET && is_in_tcp(skb);
+}
+
 /*
  * Orderly ends free packets that were taken in: a socket that dies clears its queues (of its peer's FIN at
  * least), which kernels from 6.12 on say and before is to be told from the dead socket; and TIME_WAIT
  * answers the peer's FIN and frees it for no reason given. Data that comes then is lost.
  */
-static __always_inline bool is_no_drop(u32 reason, const struct sock *sk, const struct packet *p)
+static __always_inline bool is_no_drop(u32 reason, const struct sk_buff *skb, const struct sock *sk,
+				       const struct packet *p, enum teller teller)
 {
 	u32 state = sk ? sk->__sk_common.skc_state : 0;
 
@@ -154,7 +173,7 @@ static __always_inline bool is_no_drop(u32 reason, const struct sock *sk, const 
 		return true;
 	if (reason != bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NOT_SPECIFIED))
 		return false;
-	if (state == TCP_TIME_WAIT)
+	if (is_in_time_wait(skb, sk, teller))
 		return !p->payload && !(p->flags & TCPHDR_SYN);
 	return !bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_QUEUE_PURGE) &&
 	       state == TCP_CLOSE &&
@@ -239,7 +258,7 @@ static __always_inline void tell(void *ctx, const struct conn *c, const struct c
 }
 
 static __always_inline int on_drop(void *ctx, struct sk_buff *skb, void *location, u32 reason,
-				   struct sock *rx_sk)
+				   struct sock *rx_sk, enum teller teller)
 {
 	struct conn *known = NULL, *c;
 	struct total_key key = {};
@@ -262,7 +281,7 @@ static __always_inline int on_drop(void *ctx, struct sk_buff *skb, void *locatio
 	c = &s->conn;
 	p = &s->packet;
 	__builtin_memset(p, 0, sizeof(*p));
-	if (!read_packet(p, &s->headers) || is_no_drop(reason, sk, p))
+	if (!read_packet(p, &s->headers) || is_no_drop(reason, skb, sk, p, teller))
 		return 0;
 	__builtin_memset(c, 0, sizeof(*c));
 	way = !skb->skb_iif && BPF_CORE_READ(skb, sk) ? WAY_TRANSMIT : WAY_RECEIVE;
@@ -299,13 +318,13 @@ SEC("tp_btf/kfree_skb")
 int BPF_PROG(on_drop_with_socket, struct sk_buff *skb, void *location, u32 reason,
 	     struct sock *rx_sk)
 {
-	return on_drop(ctx, skb, location, reason, rx_sk);
+	return on_drop(ctx, skb, location, reason, rx_sk, TELLS_SOCKET);
 }
 
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(on_drop_without, struct sk_buff *skb, void *location, u32 reason)
 {
-	return on_drop(ctx, skb, location, reason, NULL);
+	return on_drop(ctx, skb, location, reason, NULL, TELLS_NO_SOCKET);
 }
 
 /* What of a listener's drops is in the sums already. */
