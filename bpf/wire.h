@@ -47,11 +47,12 @@
 		return bpf_map_lookup_elem(&counters, &zero); \
 	}
 
-#define COUNT(field)                                    \
-	do {                                            \
-		typeof(account()) account_ = account(); \
-		if (account_)                           \
-			account_->field++;              \
+/* Atomic although per CPU: an interrupt may bring the program, or its twin, a second time. */
+#define COUNT(field)                                               \
+	do {                                                       \
+		typeof(account()) account_ = account();            \
+		if (account_)                                      \
+			__sync_fetch_and_add(&account_->field, 1); \
 	} while (0)
 
 /*

@@ -17,6 +17,7 @@ import { Identity } from "./identity/identity.ts";
 import { Proc } from "./identity/proc.ts";
 import { createKernel, requireKernel } from "./kernel.ts";
 import { type Log, limited } from "./log.ts";
+import { detachAll } from "./object.ts";
 import { activeProbes, type Plugin } from "./plugin.ts";
 import { services } from "./services.ts";
 import type { Metric, Resource, Sink } from "./signals.ts";
@@ -289,7 +290,7 @@ export class Engine {
 
   /** Ends the watching; what was seen until now can still be collected. Idempotent. */
   detach(): void {
-    for (const { program } of this.core.loaded.hooks) if (program) this.core.loaded.object.detach(program);
+    detachAll(this.core.loaded.object);
     for (const host of this.hosts) host.detach();
     this.drain();
   }

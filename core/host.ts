@@ -10,7 +10,7 @@ import { PLUGINS } from "./discover.ts";
 import { createEmission, type Emission, type EmissionOptions } from "./emission.ts";
 import { Feed } from "./feed.ts";
 import { packFilter } from "./filter.ts";
-import { type Hook, type Loaded, loadObject } from "./object.ts";
+import { detachAll, type Hook, type Loaded, loadObject } from "./object.ts";
 import { activeProbes, type Plugin } from "./plugin.ts";
 import { services } from "./services.ts";
 import type { Metric, Signals, Time } from "./signals.ts";
@@ -100,7 +100,7 @@ export class PluginHost {
 
   /** Ends the watching; what was seen until now can still be collected. */
   detach(): void {
-    for (const { program } of this.hooks) if (program) this.loaded.object.detach(program);
+    detachAll(this.loaded.object);
   }
 
   get feed(): Feed | undefined {

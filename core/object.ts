@@ -195,6 +195,11 @@ function presence(bpf: Bpf, chosen: readonly string[]): Constants {
   return Object.fromEntries(Object.keys(bpf.programs).map((p) => [`has_${p}`, chosen.includes(p)]));
 }
 
+/** Ends all watching; the maps stay. Detaching what is not attached does nothing. */
+export function detachAll(object: BpfObject): void {
+  for (const { name } of object.programs()) object.detach(name);
+}
+
 /** Loads and attaches. Whatever fails leaves nothing in the kernel. */
 export async function loadObject(native: Native, options: ObjectOptions): Promise<Loaded> {
   const { name, bpf } = options;

@@ -18,7 +18,7 @@ const before = loadedPrograms();
 
 /** The programs of `useAll` that the kernel has, and did not have at first. */
 function alive(): string[] {
-  return [...loadedPrograms().difference(before)].filter((line) => /_(produce|on_state)\t/.test(line));
+  return [...loadedPrograms().difference(before)].filter((line) => /_(produce|fixture_state)\t/.test(line));
 }
 
 /** The kernel frees programs after a grace period. */
@@ -29,8 +29,8 @@ async function assertGone(): Promise<void> {
 
 /** Loads, attaches and uses one of everything; the caller closes it or lets it go. */
 async function useAll() {
-  const object = await native.load("fixture", fixtureBytes(), { programs: ["produce", "on_state"] });
-  object.attach("on_state");
+  const object = await native.load("fixture", fixtureBytes(), { programs: ["produce", "fixture_state"] });
+  object.attach("fixture_state");
   const ring = native.openRing(object.map("ring"), 4096);
   const waker = native.createWaker(() => {});
   waker.add(ring);
@@ -63,7 +63,7 @@ describe("the addon", () => {
   });
 
   it("leaves none after failed loads", async () => {
-    const fail = () => assert.rejects(load(["on_state", "broken"]), { program: "broken" });
+    const fail = () => assert.rejects(load(["fixture_state", "broken"]), { program: "broken" });
     await fail();
     const files = openFiles();
     for (let i = 0; i < 50; i++) await fail();

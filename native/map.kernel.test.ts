@@ -170,10 +170,10 @@ describe("BpfMap", () => {
   });
 
   it("reads one by one where the kind of map has no batch lookup", async () => {
-    using object = await load(["on_state_stack"]);
-    object.attach("on_state_stack");
+    using object = await load(["fixture_state_stack"]);
+    object.attach("fixture_state_stack");
     await connectOnce();
-    object.detach("on_state_stack");
+    object.detach("fixture_state_stack");
     const stacks = object.map("stacks");
     const keys = new Uint8Array(stacks.maxEntries * 4);
     const values = new Uint8Array(stacks.maxEntries * stacks.valueSize);
@@ -185,11 +185,11 @@ describe("BpfMap", () => {
   });
 
   it("sees what an attached program counts, and nothing after it is detached", async () => {
-    using object = await load(["on_state"]);
+    using object = await load(["fixture_state"]);
     const seen = object.map("seen");
-    object.attach("on_state");
+    object.attach("fixture_state");
     await connectOnce();
-    object.detach("on_state");
+    object.detach("fixture_state");
     const counted = read(seen).get(0)!;
     // Two ends, and at least establishment and close for each.
     assert.ok(counted >= 4, `${counted} state changes`);

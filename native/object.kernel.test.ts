@@ -39,15 +39,15 @@ describe("BpfObject", () => {
   });
 
   it("loads only the programs it is asked for", async () => {
-    using object = await load(["produce", "on_state"]);
+    using object = await load(["produce", "fixture_state"]);
     assert.deepEqual(
       object.programs().map(({ name, attached }) => [name, attached]),
       [
         ["produce", false],
-        ["on_state", false],
+        ["fixture_state", false],
       ],
     );
-    object.attach("on_state");
+    object.attach("fixture_state");
     const [, onState] = object.programs();
     assert.ok(onState!.attached && onState!.id > 0 && onState!.instructions > 5);
     assert.throws(() => object.attach("tasks"), { code: "ENOENT", step: "attach", program: "tasks" });
@@ -55,12 +55,12 @@ describe("BpfObject", () => {
   });
 
   it("attaches each program once, detaches it any number of times, and attaches it anew", async () => {
-    using object = await load(["on_state", "produce"]);
-    object.attach("on_state");
-    assert.throws(() => object.attach("on_state"), { code: "EEXIST", program: "on_state" });
-    object.detach("on_state");
-    object.detach("on_state");
-    object.attach("on_state");
+    using object = await load(["fixture_state", "produce"]);
+    object.attach("fixture_state");
+    assert.throws(() => object.attach("fixture_state"), { code: "EEXIST", program: "fixture_state" });
+    object.detach("fixture_state");
+    object.detach("fixture_state");
+    object.attach("fixture_state");
     assert.throws(() => object.attach("produce"), { step: "attach", program: "produce" });
   });
 
@@ -128,7 +128,7 @@ describe("BpfObject", () => {
   });
 
   it("carries the verifier's log and the program's name when the verifier refuses", async () => {
-    const error = await failure(load(["on_state", "broken"]));
+    const error = await failure(load(["fixture_state", "broken"]));
     assert.deepEqual([error.code, error.step, error.program], ["EACCES", "load", "broken"]);
     assert.match(error.detail ?? "", /invalid mem access 'map_value_or_null'/);
     assert.match(error.detail ?? "", /processed \d+ insns/);
@@ -137,7 +137,9 @@ describe("BpfObject", () => {
 
   it("keeps the failures of loads that overlap apart", async () => {
     const results = await Promise.allSettled(
-      ["broken", "on_state", "nonesuch", "broken", "produce", "broken"].map((program) => load([program])),
+      ["broken", "fixture_state", "nonesuch", "broken", "produce", "broken"].map((program) =>
+        load([program]),
+      ),
     );
     const programs = results.map((result) => {
       if (result.status === "rejected") return (result.reason as NativeError).program;
@@ -148,13 +150,13 @@ describe("BpfObject", () => {
   });
 
   it("throws EBADF from everything after close, which may be called again", async () => {
-    const object = await load(["on_state", "produce", "tasks"]);
-    object.attach("on_state");
+    const object = await load(["fixture_state", "produce", "tasks"]);
+    object.attach("fixture_state");
     object.close();
     object.close();
     const calls: readonly (() => unknown)[] = [
-      () => object.attach("on_state"),
-      () => object.detach("on_state"),
+      () => object.attach("fixture_state"),
+      () => object.detach("fixture_state"),
       () => object.map("table"),
       () => object.programs(),
       () => object.run("produce", new Uint8Array(24)),

@@ -57,11 +57,13 @@ export interface Finding {
   readonly detail: string;
 }
 
-const registered: ReadonlySet<string> = new Set(
-  Object.entries(semconv).flatMap(([name, value]) =>
+const registered: ReadonlySet<string> = new Set([
+  ...Object.entries(semconv).flatMap(([name, value]) =>
     name.startsWith("ATTR_") && typeof value === "string" ? [value] : [],
   ),
-);
+  // Named by the metrics SDK specification, not by the conventions.
+  "otel.metric.overflow",
+]);
 
 /** All that is wrong in `exports`; the same fault of the same signal is one finding. */
 export function check(exports: readonly Export[], declared: readonly Declared[]): readonly Finding[] {

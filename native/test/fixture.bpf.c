@@ -137,7 +137,7 @@ int constants(struct order *o)
 }
 
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_state)
+int BPF_PROG(fixture_state)
 {
 	u32 key = 0;
 	u64 *count = bpf_map_lookup_elem(&seen, &key);
@@ -159,7 +159,7 @@ int BPF_PROG(on_socket, struct sock *sk, int from, int to)
 }
 
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_state_stack)
+int BPF_PROG(fixture_state_stack)
 {
 	bpf_get_stackid(ctx, &stacks, 0);
 	return 0;

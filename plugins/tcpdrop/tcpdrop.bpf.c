@@ -198,7 +198,8 @@ static __always_inline struct net_device *device_of(const struct sk_buff *skb,
 {
 	struct net_device *dev = BPF_CORE_READ(skb, dev);
 
-	if (!dev || (sk && BPF_CORE_READ(dev, nd_net.net) != BPF_CORE_READ(sk, __sk_common.skc_net.net)))
+	if (!dev ||
+	    (sk && BPF_CORE_READ(dev, nd_net.net) != BPF_CORE_READ(sk, __sk_common.skc_net.net)))
 		return NULL;
 	return dev;
 }
