@@ -69,7 +69,7 @@ describe("memory during an outage", function () {
     await fanout.shutdown(0);
     assert.ok(lost.queue_full > 0, "the queue has been full");
     assert.ok(full - before < 6 * MIB, `${(full - before) / MIB} MiB`);
-    assert.ok(later - full < 2 * MIB, `${(later - full) / MIB} MiB more`);
+    assert.ok(later - full < 4 * MIB, `${(later - full) / MIB} MiB more`);
   });
 
   it("is about what the queue says for what waits as the SDK's objects", async () => {
