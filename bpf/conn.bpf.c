@@ -290,7 +290,8 @@ static __always_inline bool dies_of_a_signal(void)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
 
-	return current->flags & PF_EXITING && BPF_CORE_READ(current, signal, group_exit_code) & 0x7f;
+	return current->flags & PF_EXITING &&
+	       BPF_CORE_READ(current, signal, group_exit_code) & 0x7f;
 }
 
 static __always_inline void read_closer(struct sock *sk, struct conn *c)
@@ -346,7 +347,8 @@ static __always_inline bool is_in_queue(const struct sock *sk, const struct conn
 {
 	u64 dead = sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DEAD) & 1;
 
-	return c->direction == DIRECTION_INBOUND && c->established_at && !BPF_CORE_READ(sk, sk_socket) && !dead;
+	return c->direction == DIRECTION_INBOUND && c->established_at &&
+	       !BPF_CORE_READ(sk, sk_socket) && !dead;
 }
 
 /* Nobody will ask for it again, unless accept() is returning it at this moment: then that takes the row away. */
@@ -354,7 +356,8 @@ static __always_inline void leave_queue(const struct sock *sk, const struct conn
 {
 	struct conn *row = bpf_map_lookup_elem(&queue, &c->cookie);
 
-	if (row && BPF_CORE_READ(sk, sk_socket) && c->owner_source == OWNER_LISTENER && !c->closer.pid)
+	if (row && BPF_CORE_READ(sk, sk_socket) && c->owner_source == OWNER_LISTENER &&
+	    !c->closer.pid)
 		row->closed_at = c->closed_at;
 	else if (row)
 		bpf_map_delete_elem(&queue, &c->cookie);
