@@ -52,7 +52,8 @@ export NODE_COMPILE_CACHE
 case $verb in
   agent) exec "$node" core/main.ts "$@" ;;
   test) exec "$node" tools/test.ts check,unit,native,kernel,backend "$@" ;;
-  unit | native | check) exec "$node" tools/test.ts "$verb" "$@" ;;
+  native) exec "$node" tools/test.ts native,sanitized "$@" ;;
+  unit | check) exec "$node" tools/test.ts "$verb" "$@" ;;
   build) ;;
   gen)
     "$node" tools/histogram-edges.ts

@@ -1,6 +1,6 @@
 // Runs the named suites one after the other and ends with a summary: what ran, what failed, and every
 // skip with its reason. usage: test.ts SUITE[,SUITE...] [MOCHA ARGUMENTS]
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,6 +15,8 @@ interface Suite {
   /** Milliseconds a test may take. */
   readonly timeout: number;
   readonly root: boolean;
+  /** With the addon's sanitizer build; without leak detection, which would report all that V8 keeps. */
+  readonly sanitized?: boolean;
 }
 
 /** Skips that are right on the machine that runs .ci/run; a title covers all that begin with it. */
@@ -26,6 +28,13 @@ const suites: Readonly<Record<string, Suite>> = {
     except: ["**/*.{kernel,backend}.test.ts"],
     timeout: 60_000,
     root: false,
+  },
+  sanitized: {
+    files: ["native/**/*.test.ts"],
+    except: ["native/leak.kernel.test.ts"],
+    timeout: 120_000,
+    root: true,
+    sanitized: true,
   },
   native: { files: ["native/**/*.test.ts"], except: [], timeout: 120_000, root: true },
   kernel: { files: [`${anywhere}/*.kernel.test.ts`], except: [], timeout: 120_000, root: true },
@@ -70,8 +79,13 @@ async function mocha(name: string): Promise<Report> {
   }
   const files = globSync(suite.files, { exclude: suite.except }).sort();
   const out = join(scratch, `${name}.json`);
+  if (suite.sanitized && (await run(["make", "-s", "-C", "native", "sanitize"])) !== 0) {
+    return { passed: 0, failed: 1, skips: [] };
+  }
   const status = await run([
+    ...(suite.sanitized ? sanitizers() : []),
     process.execPath,
+    ...(suite.sanitized ? ["--import=./test/sanitized.ts"] : []),
     "node_modules/mocha/bin/mocha.js",
     "--reporter=test/reporter.ts",
     `--reporter-option=report=${out}`,
@@ -87,6 +101,19 @@ async function mocha(name: string): Promise<Report> {
     console.log(`  the ${name} tests ended with status ${status} and left no report`);
     return { passed: 0, failed: 1, skips: [] };
   }
+}
+
+/** A prefix that puts the sanitizers' libraries before all others. */
+function sanitizers(): string[] {
+  const libraries = ["libasan.so", "libubsan.so"].map((name) =>
+    execFileSync("g++", [`-print-file-name=${name}`], { encoding: "utf8" }).trim(),
+  );
+  return [
+    "env",
+    `LD_PRELOAD=${libraries.join(":")}`,
+    "ASAN_OPTIONS=detect_leaks=0",
+    "UBSAN_OPTIONS=halt_on_error=1",
+  ];
 }
 
 /** Runs one program in the foreground, passes signals on to it, and answers with its exit status. */
