@@ -402,7 +402,7 @@ export class ConnectionCursor implements Connection, Cursor {
 }
 
 export const bpf = {
-  hash: "7900611959ae2e7b",
+  hash: "d33d85bb4efce029",
   programs: {
     on_accept4_emit: "tp/syscalls/sys_exit_accept4",
     on_accept4_exit: "tp/syscalls/sys_exit_accept4",
@@ -424,7 +424,6 @@ export const bpf = {
   },
   constants: {
     boot: {"kind":"int","size":8,"signed":false},
-    has_accept_failed: {"kind":"bool","size":1},
     has_on_accept4_exit: {"kind":"bool","size":1},
     has_on_accept_exit: {"kind":"bool","size":1},
     has_on_graft: {"kind":"bool","size":1},

@@ -20,7 +20,7 @@ export function checks(): { steps: readonly Step[]; skips: readonly Skip[] } {
 
   if (isCommand("clang-format")) {
     // The table of bucket edges is generated.
-    const sources = globSync(["bpf/*.{c,h}", "plugins/*/*.{c,h}", "native/src/*.{cc,h}"], {
+    const sources = globSync(["bpf/**/*.{c,h}", "plugins/*/*.{c,h}", "native/src/*.{cc,h}"], {
       exclude: ["bpf/histogram_edges.h"],
     });
     steps.push({ name: "clang-format", command: ["clang-format", "--dry-run", "-Werror", ...sources] });

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* What the core's programs share: what the agent may write, rings, counts, and who is met for the first time. */
+#include "accept_exit.h"
+#include "conn.h"
+#include "connection.h"
+#include "task.h"
+#include "wire.h"
+
+/* What the agent may write at any time. */
+struct {
+	/* The agent's process as the kernel numbers it, and whether its sockets are left out. */
+	u32 self_pid;
+	u32 excludes_self;
+	struct watched_cgroup cgroups[WATCHED_CGROUPS];
+} live;
+
+WIRE_RING(spans, struct connection, 256 * 1024);
+
+/* A process that is seen for the first time, or as another program than before. */
+WIRE_RING(processes, struct task, 64 * 1024);
+
+struct counters {
+	u64 seen_spans;
+	u64 lost_spans;
+	u64 seen_processes;
+	u64 lost_processes;
+	u64 excluded_self;
+	u64 lost_connections;
+	u64 lost_accepts;
+};
+WIRE_COUNTERS(struct counters);
+
+/* How the ends of accept() are watched. */
+const volatile bool has_on_graft = false;
+const volatile bool has_on_accept4_exit = false;
+const volatile bool has_on_accept_exit = false;
+
+/* Attempts that fail without a change of state are watched. */
+const volatile bool watch_connect_exits = false;
+
+/* The socket's cookie of the connect() that a thread is in, once its socket left CLOSE. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u32);
+	__type(value, u64);
+} connecting SEC(".maps");
+
+struct known_process {
+	u64 started_at;
+	u64 exec_id;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, struct known_process);
+} known SEC(".maps");
+
+/* Handshakes that an opener on this host has finished and whose acceptor has not been met yet. */
+enum { OPENED_HERE = 1, OPENED_BY_SELF = 2 };
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, u32);
+} opened SEC(".maps");
+
+static __always_inline void meet(const struct task *t)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct known_process now = { .started_at = t->started_at,
+				     .exec_id = current->self_exec_id };
+	struct known_process *before = bpf_map_lookup_elem(&known, &t->pid);
+	struct task *record;
+
+	if (before && before->started_at == now.started_at && before->exec_id == now.exec_id)
+		return;
+	bpf_map_update_elem(&known, &t->pid, &now, BPF_ANY);
+	COUNT(seen_processes);
+	record = bpf_ringbuf_reserve(&processes, sizeof(*record), 0);
+	if (!record) {
+		COUNT(lost_processes);
+		return;
+	}
+	*record = *t;
+	/* Once a process, so the wake-up is worth its price: /proc can be read while it lives. */
+	bpf_ringbuf_submit(record, 0);
+}
+
+static __always_inline void read_current_owner(struct conn *c, enum owner_source source)
+{
+	read_current(&c->owner, live.cgroups);
+	c->owner_source = source;
+	read_actor(&c->user, &c->owner);
+	meet(&c->owner);
+}
+
+/* At ESTABLISHED or any time later; bytes_acked holds the opener's own SYN. */
+static __always_inline void read_isns(struct conn *c, const struct tcp_sock *tp)
+{
+	c->own_isn = tp->snd_una - (u32)tp->bytes_acked + (c->direction == DIRECTION_OUTBOUND);
+	c->peer_isn = tp->rcv_nxt - (u32)tp->bytes_received;
+}
+
+static __always_inline bool has_loopback_peer(const struct endpoints *e)
+{
+	const u32 *local = (const u32 *)e->local, *peer = (const u32 *)e->peer;
+
+	if (e->family == 4)
+		return e->peer[0] == 127 || local[0] == peer[0];
+	return local[0] == peer[0] && local[1] == peer[1] && local[2] == peer[2] &&
+	       local[3] == peer[3];
+}
+
+static __always_inline bool is_own(const struct conn *c)
+{
+	return live.excludes_self && c->owner.pid == live.self_pid;
+}
+
+static __always_inline void exclude(struct conn *c)
+{
+	c->excluded = true;
+	COUNT(excluded_self);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* Records of what plugins want, from programs that are attached after theirs. */
+#include "account.h"
+#include "connect_exit.h"
+#include "states.h"
+
+/* Called from several places: inlined into each, the ids alone would make the programs three times as long. */
+static __noinline int emit(struct sock *sk, struct conn *c, enum span span, u32 wanted)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct connection *r;
+
+	COUNT(seen_spans);
+	r = tp ? bpf_ringbuf_reserve(&spans, sizeof(*r), 0) : NULL;
+	if (!r) {
+		COUNT(lost_spans);
+		return 0;
+	}
+	r->wanted = wanted;
+	read_connection(r, span, c, tp, c->old_state);
+	bpf_ringbuf_submit(r, wake_at_quarter(&spans));
+	return 0;
+}
+
+static __always_inline int emit_wanted(struct sock *sk, int old, int new)
+{
+	struct conn *c;
+
+	if (new != TCP_CLOSE && !ends_handshake(old, new))
+		return 0;
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	c = conn_of(sk);
+	if (!c)
+		return 0;
+	if (c->wanted_connect && !c->told_connect) {
+		c->told_connect = true;
+		emit(sk, c, SPAN_CONNECT, c->wanted_connect);
+	}
+	if (new == TCP_CLOSE && c->queued && c->wanted_accept) {
+		emit(sk, c, SPAN_ACCEPT, c->wanted_accept);
+		c->wanted_accept = 0;
+	}
+	if (new == TCP_CLOSE && c->wanted_connection && !c->told_connection) {
+		c->told_connection = true;
+		/* What was there before the agent has ids too, as long as its numbers can be told. */
+		emit(sk, c, SPAN_CONNECTION, c->wanted_connection);
+	}
+	return 0;
+}
+
+/*
+ * Attached after every plugin's programs: by then they have said what they want. Two of a kind, as of on_state,
+ * and because there must be one at every moment while they are put behind a plugin that starts later.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_emit, struct sock *sk, int old, int new)
+{
+	return emit_wanted(sk, old, new);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_emit_again, struct sock *sk, int old, int new)
+{
+	return emit_wanted(sk, old, new);
+}
+
+SEC("tp/syscalls/sys_exit_connect")
+int on_connect_exit(struct trace_event_raw_sys_exit *ctx)
+{
+	u32 zero = 0, tid = bpf_get_current_pid_tgid();
+	struct conn *c = bpf_map_lookup_elem(&attempt, &zero);
+	u64 *mark = bpf_map_lookup_elem(&connecting, &tid);
+	u64 cookie = mark ? *mark : 0;
+
+	if (!c)
+		return 0;
+	/* Nobody's, until it is known to be one. */
+	c->opened_at = 0;
+	if (mark)
+		bpf_map_delete_elem(&connecting, &tid);
+	if (!fails_at_once(ctx->ret) || !read_attempt(c, cookie))
+		return 0;
+	c->error = -ctx->ret;
+	c->close_reason = reason_of(c, TCP_CLOSE);
+	read_current_owner(c, OWNER_CONNECT);
+	if (is_own(c))
+		exclude(c);
+	c->closed_at = c->opened_at = bpf_ktime_get_boot_ns();
+	return 0;
+}
+
+static __always_inline int emit_uncounted(const struct conn *c, enum span span, u32 wanted)
+{
+	struct connection *r;
+
+	if (!wanted)
+		return 0;
+	COUNT(seen_spans);
+	r = bpf_ringbuf_reserve(&spans, sizeof(*r), 0);
+	if (!r) {
+		COUNT(lost_spans);
+		return 0;
+	}
+	r->wanted = wanted;
+	read_uncounted(r, span, c);
+	bpf_ringbuf_submit(r, wake_at_quarter(&spans));
+	return 0;
+}
+
+/* Attached after every plugin's programs. */
+SEC("tp/syscalls/sys_exit_connect")
+int on_connect_emit(void *ctx)
+{
+	struct conn *c = attempt_of();
+
+	return c ? emit_uncounted(c, SPAN_CONNECT, c->wanted_connect) : 0;
+}
