@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-verb=${1:?usage: tools/run.sh agent|test|unit|native|build|check|gen|bench|backends [ARGS]}
+verb=${1:?usage: tools/run.sh agent|test|unit|native|kernels|build|check|gen|bench|backends [ARGS]}
 shift
 case $(uname -m) in
   x86_64) arch=x64 ;;
@@ -39,6 +39,7 @@ case $verb in
   unit | check | backends) setup packages ;;
   agent | build | gen | bench) setup everything ;;
   test | native) setup tests ;;
+  kernels) setup guests ;;
   *)
     echo "wirespan: tools/run.sh does not know the verb $verb" >&2
     exit 2
@@ -53,7 +54,7 @@ case $verb in
   agent) exec "$node" core/main.ts "$@" ;;
   test) exec "$node" tools/test.ts check,unit,native,kernel,backend "$@" ;;
   native) exec "$node" tools/test.ts native,sanitized "$@" ;;
-  unit | check) exec "$node" tools/test.ts "$verb" "$@" ;;
+  unit | kernels | check) exec "$node" tools/test.ts "$verb" "$@" ;;
   build) ;;
   gen)
     "$node" tools/histogram-edges.ts

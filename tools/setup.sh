@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs and builds what is missing, and says what and why before it does; all of it on standard
 # error. When nothing is missing it says nothing and costs a few hundredths of a second.
-# usage: setup.sh ARCH packages|everything|tests      ARCH as npm spells it: x64, arm64
+# usage: setup.sh ARCH packages|everything|tests|guests      ARCH as npm spells it: x64, arm64
 set -eu
 exec >&2
 arch=$1
@@ -22,10 +22,17 @@ header bpf/libbpf.h apt:libbpf-dev dnf:libbpf-devel zypper:libbpf-devel pacman:l
 kernel_test_needs='command ip     apt:iproute2 dnf:iproute   zypper:iproute2 pacman:iproute2  apk:iproute2  makes the network namespaces of the kernel tests
 command nft    apt:nftables dnf:nftables  zypper:nftables pacman:nftables  apk:nftables  drops packets in the kernel tests
 command sysctl apt:procps   dnf:procps-ng zypper:procps   pacman:procps-ng apk:procps-ng changes settings of those namespaces'
-if [ "$stage" = tests ] && [ "$(id -u)" -eq 0 ]; then
-  needs="$needs
-$kernel_test_needs"
-fi
+guest_needs='command qemu-system-x86_64 apt:qemu-system-x86 dnf:qemu-system-x86-core zypper:qemu-x86 pacman:qemu-system-x86 apk:qemu-system-x86_64 emulates a machine for each kernel
+command busybox  apt:busybox-static dnf:busybox zypper:busybox-static pacman:busybox apk:busybox-static starts the guests
+command modprobe apt:kmod dnf:kmod zypper:kmod pacman:kmod apk:kmod finds the modules of the guests
+command apt-get  apt:apt  dnf:apt  zypper:apt  pacman:apt  apk:apt  gets the kernels from Debian'
+case $stage:$(id -u) in
+  tests:0) needs="$needs
+$kernel_test_needs" ;;
+  guests:0) needs="$needs
+$kernel_test_needs
+$guest_needs" ;;
+esac
 
 # The newest wins only where there is no plain `clang`.
 find_clang() {

@@ -25,7 +25,7 @@ const anywhere = "{core,config,exporters,plugins,tools,test,bench}/**";
 const suites: Readonly<Record<string, Suite>> = {
   unit: {
     files: [`${anywhere}/*.test.ts`],
-    except: ["**/*.{kernel,backend}.test.ts"],
+    except: ["**/*.{kernel,backend,vm}.test.ts"],
     timeout: 60_000,
     root: false,
   },
@@ -38,6 +38,7 @@ const suites: Readonly<Record<string, Suite>> = {
   },
   native: { files: ["native/**/*.test.ts"], except: [], timeout: 120_000, root: true },
   kernel: { files: [`${anywhere}/*.kernel.test.ts`], except: [], timeout: 120_000, root: true },
+  kernels: { files: ["test/kernels/*.vm.test.ts"], except: [], timeout: 60_000, root: true },
   backend: { files: [`${anywhere}/*.backend.test.ts`], except: [], timeout: 120_000, root: false },
 };
 

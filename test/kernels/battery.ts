@@ -1,0 +1,154 @@
+// Runs inside a guest: what the agent's doctor says there, and what the agent tells of a workload whose
+// numbers are known. Judges nothing; all of it goes to standard output.
+import { type SpawnSyncReturns, spawnSync } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { DoctorReport } from "../../core/doctor.ts";
+import { startAgent } from "../agent.ts";
+import { inodeOf } from "../ends.ts";
+import { Netns } from "../netns.ts";
+import { OtlpSink } from "../otlp-sink.ts";
+import { type Line, run } from "../workload.ts";
+import type { Finding, Moved, Series, Told, ToldSpan } from "./finding.ts";
+import { golden, lost } from "./golden.ts";
+import { arePeersInstalled, startPeers } from "./peers.ts";
+
+const main = fileURLToPath(new URL("../../core/main.ts", import.meta.url));
+/** Milliseconds; emulated on a busy machine, everything takes its time. */
+const limit = 300_000;
+
+function configOf(netns: Netns, sink: OtlpSink): string {
+  return `version: 1
+filter: { include: { netns: ["${inodeOf(netns)}"] } }
+metrics: { interval: 2s }
+control: { socket: "" }
+plugins:
+  tcpstates: { events: true }
+  tcpdrop: { eventRate: 1000 }
+  tcpretrans: { eventRate: 1000 }
+  solisten: { everyCall: true }
+  netqtop: { loopback: true }
+exporters:
+  sink: { type: otlp_${sink.protocol}, endpoint: "${sink.endpoint}" }
+`;
+}
+
+function doctor(): DoctorReport {
+  const words = [main, "doctor", "--json"];
+  const { stdout, stderr }: SpawnSyncReturns<string> = spawnSync(process.execPath, words, {
+    encoding: "utf8",
+  });
+  if (stdout === "") throw new Error(`doctor says nothing but ${stderr}`);
+  return JSON.parse(stdout) as DoctorReport;
+}
+
+/** What everybody said, and how many packets a rule threw away. */
+async function work(netns: Netns): Promise<readonly [readonly Line[], number]> {
+  const { v4, v6, refused } = golden;
+  const said = [await run(netns, "n1", v4), await run(netns, "n1", v6), await run(netns, "n3", refused)];
+  const rule = await netns.rule("input", `tcp dport ${lost.port}`, "drop");
+  said.push(await run(netns, "n4", lost));
+  return [said.flat(), await rule.packets()];
+}
+
+/** What the interface has carried, by the names that /proc/net/dev gives in its heading. */
+async function loopback(netns: Netns): Promise<Moved> {
+  const [, bytes = 0, packets = 0] = (await netns.run("cat", "/proc/net/dev"))
+    .split("\n")
+    .find((line) => line.trim().startsWith("lo:"))!
+    .replace(/.*lo:/, "lo ")
+    .split(/\s+/)
+    .map(Number);
+  return { bytes, packets };
+}
+
+const difference = (after: Moved, before: Moved): Moved =>
+  Object.fromEntries(Object.entries(after).map(([name, value]) => [name, value - (before[name] ?? 0)]));
+
+function tracesOf(sink: OtlpSink): ToldSpan[] {
+  return sink.received.flatMap((each) =>
+    each.signal !== "traces"
+      ? []
+      : each.decoded.resourceSpans
+          .flatMap(({ scopeSpans }) => scopeSpans)
+          .flatMap(({ scope, spans }) =>
+            spans.map(({ name, attributes, traceId }) => ({ scope: scope.name, name, attributes, traceId })),
+          ),
+  );
+}
+
+function eventsOf(sink: OtlpSink): Told[] {
+  return sink.received.flatMap((each) =>
+    each.signal !== "logs"
+      ? []
+      : each.decoded.resourceLogs
+          .flatMap(({ scopeLogs }) => scopeLogs)
+          .flatMap(({ scope, logRecords }) =>
+            logRecords.map(({ eventName, attributes }) => ({
+              scope: scope.name,
+              name: eventName,
+              attributes,
+            })),
+          ),
+  );
+}
+
+/** Sums go on from export to export, so the last of a series says it all. */
+function seriesOf(sink: OtlpSink): Series[] {
+  const series = new Map<string, Series>();
+  for (const each of sink.received) {
+    if (each.signal !== "metrics") continue;
+    for (const { resource, scopeMetrics } of each.decoded.resourceMetrics) {
+      for (const { scope, metrics } of scopeMetrics) {
+        for (const { name, gauge, sum, exponentialHistogram } of metrics) {
+          const numbers = gauge?.dataPoints ?? sum?.dataPoints ?? [];
+          const points = [
+            ...numbers.map((p) => ({ attributes: p.attributes, value: Number(p.asInt ?? p.asDouble) })),
+            ...(exponentialHistogram?.dataPoints ?? []).map((p) => ({
+              attributes: p.attributes,
+              value: Number(p.count),
+            })),
+          ];
+          for (const { attributes, value } of points) {
+            const key = JSON.stringify([resource.attributes, scope.name, name, attributes], plain);
+            series.set(key, { scope: scope.name, name, attributes, value });
+          }
+        }
+      }
+    }
+  }
+  return [...series.values()];
+}
+
+/** JSON has no bigint; none here is beyond 2^53. */
+const plain = (_: string, value: unknown) => (typeof value === "bigint" ? Number(value) : value);
+
+async function find(): Promise<Finding> {
+  const found = doctor();
+  await using netns = await Netns.create();
+  await using sink = await OtlpSink.start("http");
+  const endPeers = arePeersInstalled() ? await startPeers() : async () => [];
+  await using agent = await startAgent([], { config: configOf(netns, sink), limit });
+  const [counters, carried] = [await netns.counters(), await loopback(netns)];
+  const [lines, thrownAway] = await work(netns);
+  const moved = {
+    counters: difference(await netns.counters(), counters),
+    loopback: difference(await loopback(netns), carried),
+  };
+  await sleep(1000); // what a packet of the last close still does
+  const { code, stderr } = await agent.stop();
+  return {
+    doctor: found,
+    netns: inodeOf(netns),
+    lines,
+    thrownAway,
+    spans: tracesOf(sink),
+    events: eventsOf(sink),
+    series: seriesOf(sink),
+    ...moved,
+    peers: await endPeers(),
+    agent: { code, stderr },
+  };
+}
+
+process.stdout.write(JSON.stringify(await find(), plain));

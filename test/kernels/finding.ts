@@ -1,0 +1,45 @@
+// What the battery found in a guest, as it says it on standard output, in JSON.
+import type { DoctorReport } from "../../core/doctor.ts";
+import type { Line } from "../lines.ts";
+import type { Drawn } from "./peers.ts";
+
+/** Of a span, an event or a series. */
+export interface Told {
+  /** The instrumentation scope. */
+  readonly scope: string;
+  readonly name: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+export interface ToldSpan extends Told {
+  readonly traceId: string;
+}
+
+/** A series as it last was: its value, or how many its histogram has counted. */
+export interface Series extends Told {
+  readonly value: number;
+}
+
+/** What counters of the kernel moved by, by name. */
+export type Moved = Readonly<Record<string, number>>;
+
+export interface Finding {
+  readonly doctor: DoctorReport;
+  /** The workloads' network namespace, as attributes name it. */
+  readonly netns: number;
+  /** The workloads' own account. */
+  readonly lines: readonly Line[];
+  readonly spans: readonly ToldSpan[];
+  readonly events: readonly Told[];
+  readonly series: readonly Series[];
+  /** /proc/net/netstat and snmp of the workloads' namespace. */
+  readonly counters: Moved;
+  /** Its loopback's statistics. */
+  readonly loopback: Moved;
+  /** Packets that a rule threw away. */
+  readonly thrownAway: number;
+  /** What other tools printed meanwhile. */
+  readonly peers: readonly Drawn[];
+  /** The agent's exit code and what it said. */
+  readonly agent: { readonly code: number | null; readonly stderr: readonly string[] };
+}

@@ -1,0 +1,12 @@
+// The workload whose numbers are known: 12 connections, two of them over IPv6, and 2 refused, on loopback.
+import type { Options } from "../workload.ts";
+
+/** Arguments of `n1`, `n1` and `n3`. The first server closes at once, the second late: to the kernel, that is not the same. */
+export const golden = {
+  v4: { address: "127.0.0.1", port: 9100, count: 10, up: 550, down: 5500, delay: 0 },
+  v6: { address: "::1", port: 9101, count: 2, up: 150, down: 1500 },
+  refused: { port: 9102, count: 2 },
+} as const satisfies Record<string, Options>;
+
+/** And one that is not of them, of `n4`: its SYN is dropped, sent again, and dropped again. */
+export const lost = { port: 9103, synRetries: 1 } as const satisfies Options;

@@ -1,0 +1,53 @@
+// Debian's libbpf-tools beside the agent: on stock kernels they work, and count what they say they do.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync, readlinkSync } from "node:fs";
+import { text } from "node:stream/consumers";
+import { until } from "../backend/until.ts";
+
+const folder = "/usr/sbin";
+
+/** Those whose lines can be told to be of a connection, by a port. */
+export const peers = ["tcplife", "tcpconnect", "tcpconnlat", "tcptracer", "solisten"] as const;
+
+/** What a tool printed until it was ended. */
+export interface Drawn {
+  readonly tool: (typeof peers)[number];
+  readonly lines: readonly string[];
+}
+
+/** Without root or on a machine that lacks them there is none. */
+export const arePeersInstalled = (): boolean => peers.every((tool) => existsSync(`${folder}/${tool}`));
+
+/** Attached when this comes back; what comes back ends them. Some look for tracefs, which only they get to see. */
+export async function startPeers(): Promise<() => Promise<readonly Drawn[]>> {
+  const mounted = 'mount -t tracefs tracefs /sys/kernel/tracing && exec "$0"';
+  const running = peers.map((tool) => {
+    const child = spawn("unshare", ["-m", "sh", "-c", mounted, `${folder}/${tool}`], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    return { tool, child, exited: once(child, "exit"), said: text(child.stdout) };
+  });
+  for (const { tool, child } of running) await until(`${tool} to attach`, () => isAttached(child), 120_000);
+  return async () => {
+    for (const { child } of running) child.kill("SIGINT");
+    return Promise.all(
+      running.map(async ({ tool, exited, said }) => {
+        await exited;
+        return { tool, lines: (await said).split("\n") };
+      }),
+    );
+  };
+}
+
+/** Their first hook, after which the others follow at once. */
+function isAttached({ pid, exitCode, signalCode }: ChildProcess): boolean {
+  if (exitCode !== null || signalCode !== null) throw new Error(`it ended with ${signalCode ?? exitCode}`);
+  return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+    try {
+      return /bpf_link|perf_event/.test(readlinkSync(`/proc/${pid}/fd/${fd}`));
+    } catch {
+      return false; // closed meanwhile
+    }
+  });
+}
