@@ -167,3 +167,15 @@ export const WORKLOAD = {
     description: "The series that takes what has no series of its own.",
   },
 } as const satisfies Record<string, AttributeSpec>;
+
+const direction = WORKLOAD["wirespan.connection.direction"];
+
+export const OPENER = {
+  ...WORKLOAD,
+  "wirespan.connection.direction": { ...direction, enum: ["outbound"] },
+} as const satisfies Record<string, AttributeSpec>;
+
+export const ACCEPTOR = {
+  ...WORKLOAD,
+  "wirespan.connection.direction": { ...direction, enum: ["inbound"] },
+} as const satisfies Record<string, AttributeSpec>;

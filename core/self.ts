@@ -1,8 +1,13 @@
 // The agent's telemetry about itself: what was seen, exported and lost, and how full things are.
+import { bpf as core } from "../bpf/conn.gen.ts";
+import type { Config } from "../config/config.ts";
 import type { Exporter, Kind } from "../exporters/exporter.ts";
 import { createEmission } from "./emission.ts";
 import type { Engine } from "./engine.ts";
+import type { Plugin } from "./plugin.ts";
+import type { ExpectedSeries } from "./series.ts";
 import type { AttributeSpecs, Metric, Resource, Scope, Signals, Sink, Time } from "./signals.ts";
+import type { Bpf } from "./wire.ts";
 
 const OWNER = {
   "wirespan.plugin.name": {
@@ -133,6 +138,37 @@ export const SELF = {
     },
   },
 } as const satisfies Signals;
+
+/** How many series the agent has of its own, as long as nothing is lost. */
+export function selfSeries(config: Config, plugins: readonly Plugin[]): readonly ExpectedSeries[] {
+  const running = plugins.filter(({ name }) => config.plugins[name]?.enabled);
+  const programs: readonly Bpf[] = [core, ...running.map(({ bpf }) => bpf)];
+  const rings = programs.filter(({ wires }) => Object.values(wires).some(({ kind }) => kind === "ring"));
+  const exporters = Object.values(config.exporters);
+  const queues = exporters.filter(({ type }) => type !== "console");
+  const counts: Partial<Record<keyof typeof SELF, number>> = {
+    events: programs.reduce((sum, { counters }) => sum + counters.length, 0),
+    spans: exporters.length,
+    points: exporters.length,
+    logs: exporters.length,
+    queue: queues.length,
+    queueLimit: queues.length,
+    ring: rings.length,
+    ringLimit: rings.length,
+    state: running.length,
+    ...(config.self.bpfStats && {
+      bpfTime: programs.reduce((sum, bpf) => sum + Object.keys(bpf.programs).length, 0),
+    }),
+  };
+  return Object.entries(counts).map(([key, series]) => ({
+    plugin: "agent",
+    metric: SELF[key as keyof typeof SELF].name,
+    series,
+    bounded: "by its plugin's settings",
+    expected: series,
+    each: {},
+  }));
+}
 
 const KINDS: readonly (readonly [Kind, "spans" | "points" | "logs"])[] = [
   ["span", "spans"],

@@ -24,9 +24,14 @@ const netqtop = plugin({
     opted: metric("opted", { family, pid: attribute({ type: "int", requirement: "opt_in" }) }),
     open: metric("open", { family, comm: attribute({}) }),
     listed: metric("listed", { family, comm: attribute({}) }),
+    rated: metric("rated", {
+      state: attribute({ enum: ["a", "b", "c", "d"], usual: 3 }),
+      way: attribute({ requirement: "conditional", enum: ["in", "out"], usual: "each" }),
+    }),
+    off: metric("off", { comm: attribute({}) }),
     event: { signal: "event", name: "event", severity: "INFO", description: "", attributes: {} },
   },
-  series: ({ names }) => ({ listed: 2 * names.length }),
+  series: ({ names }) => ({ listed: 2 * names.length, off: 0 }),
   start: () => ({}),
   trace: { options: [], columns: () => [], rows: "event" },
 });
@@ -48,6 +53,21 @@ describe("expected number of series", () => {
       ["opted", 2, "by its attributes"],
       ["open", 500, "by metrics.maxSeries"],
       ["listed", 6, "by its plugin's settings"],
+      ["rated", 12, "by its attributes"],
+      ["off", 0, "by its plugin's settings"],
+    ]);
+  });
+
+  it("is, as a rule, a closed set's product for each combination of what is open", () => {
+    const found = expected(true).map(({ metric: name, expected: count, each }) => [name, count, each]);
+    assert.deepEqual(found, [
+      ["plain", 1, {}],
+      ["closed", 2, {}],
+      ["opted", 2, {}],
+      ["open", 2, { comm: "any" }],
+      ["listed", 2, { comm: "any" }],
+      ["rated", 3, { way: ["in", "out"] }],
+      ["off", 0, {}],
     ]);
   });
 

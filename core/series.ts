@@ -1,7 +1,11 @@
-// How many series a metric can have, from what its attributes are declared to be.
+// How many series metrics will have: at most, from what their attributes are declared to be, and as a rule, for
+// each of what there is on a host.
 import type { Config } from "../config/config.ts";
 import type { Plugin } from "./plugin.ts";
 import type { AttributeSpec, MetricSpec } from "./signals.ts";
+
+/** Attributes, and of each the values that count. */
+export type Each = Readonly<Record<string, readonly string[] | "any">>;
 
 export interface ExpectedSeries {
   readonly plugin: string;
@@ -10,6 +14,9 @@ export interface ExpectedSeries {
   readonly series: number;
   /** Some attribute has no closed set of values: `metrics.maxSeries` is what bounds the metric. */
   readonly bounded: "by its attributes" | "by its plugin's settings" | "by metrics.maxSeries";
+  /** As a rule: this many for each combination that the host shows of the values of `each`; of none, for the host. */
+  readonly expected: number;
+  readonly each: Each;
 }
 
 /** Of every metric of the enabled plugins. */
@@ -32,9 +39,11 @@ function expected(
   maxSeries: number,
 ): ExpectedSeries {
   const series = limit ?? combinations(spec);
+  const bounded = limit === undefined ? "by its attributes" : "by its plugin's settings";
+  const rule = limit === 0 ? { expected: 0, each: {} } : usual(spec);
   const metric = spec.name;
-  if (series > maxSeries) return { plugin, metric, series: maxSeries, bounded: "by metrics.maxSeries" };
-  return { plugin, metric, series, bounded: limit ? "by its plugin's settings" : "by its attributes" };
+  if (series <= maxSeries) return { plugin, metric, series, bounded, ...rule };
+  return { plugin, metric, series: maxSeries, bounded: "by metrics.maxSeries", ...rule };
 }
 
 /** Opt-in attributes are left out, as they are by default. */
@@ -47,4 +56,17 @@ function combinations({ attributes }: MetricSpec): number {
 function values({ type, enum: closed, requirement }: AttributeSpec): number {
   const count = closed?.length ?? (type === "boolean" ? 2 : Number.POSITIVE_INFINITY);
   return requirement === "required" ? count : count + 1;
+}
+
+/** A closed set that is required shows whole, a conditional attribute is absent, any other shows what there is. */
+function usual({ attributes }: MetricSpec): Pick<ExpectedSeries, "expected" | "each"> {
+  const each: Record<string, readonly string[] | "any"> = {};
+  let count = 1;
+  for (const [key, { usual: declared, requirement, enum: closed }] of Object.entries(attributes)) {
+    if (typeof declared === "number") count *= declared;
+    else if (declared === "each") each[key] = closed ?? "any";
+    else if (requirement === "required" && closed) count *= closed.length;
+    else if (requirement === "required" || requirement === "recommended") each[key] = closed ?? "any";
+  }
+  return { expected: count, each };
 }

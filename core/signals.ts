@@ -11,6 +11,8 @@ export interface AttributeSpec {
   readonly requirement: Requirement;
   /** The closed set of a string attribute's values. */
   readonly enum?: readonly string[];
+  /** In a metric: how many of its values a series' other attributes usually meet, where core/series.ts cannot tell. */
+  readonly usual?: number | "each";
   readonly description: string;
 }
 

@@ -54,6 +54,69 @@ async function command(
   return [`${folder}go/goapp`, role];
 }
 
+type Env = NodeJS.ProcessEnv | undefined;
+
+/** A server in `netns` that tells of each connection that has closed; ended by stop(). */
+export interface AppServer {
+  readonly pid: number;
+  readonly port: number;
+  /** The next connection that closes. */
+  closed(): Promise<AppEnd>;
+  stop(): Promise<void>;
+}
+
+export async function serve(
+  netns: Netns,
+  language: Language,
+  { address = "127.0.0.1", env }: { readonly address?: string; readonly env?: Env } = {},
+): Promise<AppServer> {
+  const [program, ...words] = await command(language, "server");
+  const server = netns.spawn(program, [...words, address], {
+    env: { ...process.env, ...env },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const { stdin, stdout, pid = 0 } = server;
+  if (!stdin || !stdout) throw new Error("a server needs pipes");
+  const said = createInterface({ input: stdout })[Symbol.asyncIterator]();
+  const next = async (): Promise<string> => {
+    const line = await said.next();
+    if (line.done) throw new Error(`the ${language} server has ended`);
+    return line.value;
+  };
+  const { port } = JSON.parse(await next()) as { port: number };
+  return {
+    pid,
+    port,
+    closed: async () => JSON.parse(await next()) as AppEnd,
+    async stop() {
+      stdin.end();
+      await once(server, "close");
+      if (server.exitCode !== 0) throw new Error(`the ${language} server ended with ${server.exitCode}`);
+    },
+  };
+}
+
+/** One request of 1,000 bytes, over a connection of its own; the client has ended when this returns. */
+export async function ask(
+  netns: Netns,
+  language: Language,
+  {
+    address = "127.0.0.1",
+    port,
+    env,
+  }: { readonly address?: string; readonly port: number; readonly env?: Env },
+): Promise<AppEnd> {
+  const [program, ...words] = await command(language, "client");
+  const client = netns.spawn(program, [...words, address, String(port)], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  if (!client.stdout) throw new Error("a client needs a pipe");
+  const [said] = await Promise.all([text(client.stdout), once(client, "close")]);
+  if (client.exitCode !== 0) throw new Error(`the ${language} client ended with ${client.exitCode}`);
+  return JSON.parse(said) as AppEnd;
+}
+
 /**
  * One request of 1,000 bytes answered with 500, headers aside, over a connection of its own; both programs
  * have ended when this returns. `env` is what they get besides the test's own environment.
@@ -66,29 +129,12 @@ export async function exchange(
     readonly env?: { readonly client?: NodeJS.ProcessEnv; readonly server?: NodeJS.ProcessEnv };
   } = {},
 ): Promise<Exchange> {
-  const { address = "127.0.0.1", env = {} } = options;
-  const [serverProgram, ...serverWords] = await command(languages.server, "server");
-  const [clientProgram, ...clientWords] = await command(languages.client, "client");
-  const server = netns.spawn(serverProgram, [...serverWords, address], {
-    env: { ...process.env, ...env.server },
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  if (!server.stdin || !server.stdout) throw new Error("a server needs pipes");
-  const said = createInterface({ input: server.stdout })[Symbol.asyncIterator]();
-  const listening = await said.next();
-  if (listening.done) throw new Error(`the ${languages.server} server ended before it listened`);
-  const { port } = JSON.parse(listening.value) as { port: number };
-  const client = netns.spawn(clientProgram, [...clientWords, address, String(port)], {
-    env: { ...process.env, ...env.client },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  if (!client.stdout) throw new Error("a client needs a pipe");
-  const [clientSaid] = await Promise.all([text(client.stdout), once(client, "close")]);
-  if (client.exitCode !== 0) throw new Error(`the ${languages.client} client ended with ${client.exitCode}`);
+  const { address, env = {} } = options;
+  const at = address === undefined ? {} : { address };
+  const server = await serve(netns, languages.server, { ...at, env: env.server });
+  const client = await ask(netns, languages.client, { ...at, port: server.port, env: env.client });
   // Only a connection that has closed is spoken of, so this also waits for that.
-  const serverSaid = await said.next();
-  server.stdin.end();
-  await once(server, "close");
-  if (serverSaid.done || server.exitCode !== 0) throw new Error(`the ${languages.server} server failed`);
-  return { client: JSON.parse(clientSaid) as AppEnd, server: JSON.parse(serverSaid.value) as AppEnd };
+  const ends = { client, server: await server.closed() };
+  await server.stop();
+  return ends;
 }

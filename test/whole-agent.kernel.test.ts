@@ -1,25 +1,13 @@
 // The agent with every plugin, held against what plugins declare and against its own account.
 import assert from "node:assert/strict";
-import { spansWith } from "../core/connections.ts";
-import { importPlugin, installedPlugins } from "../core/discover.ts";
 import { SELF } from "../core/self.ts";
-import type { Signals } from "../core/signals.ts";
 import { type Agent, startAgent } from "./agent.ts";
 import { until } from "./backend/until.ts";
-import { check, type Declared } from "./conformance.ts";
+import { check } from "./conformance.ts";
+import { declared } from "./declared.ts";
 import { Netns, needsRoot } from "./netns.ts";
 import { OtlpSink } from "./otlp-sink.ts";
 import { one, run } from "./workload.ts";
-
-async function declared(): Promise<Declared[]> {
-  const plugins = await Promise.all(installedPlugins().map((name) => importPlugin(name)));
-  const connections: Signals = spansWith(plugins.map((plugin) => plugin.spans ?? {}));
-  return [
-    { scope: "wirespan.connections", signals: connections },
-    { scope: "wirespan.agent", signals: SELF },
-    ...plugins.map(({ name, signals }) => ({ scope: `wirespan.${name}`, signals })),
-  ];
-}
 
 function startExporting(sink: OtlpSink): Promise<Agent> {
   return startAgent([], {

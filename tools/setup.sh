@@ -7,6 +7,7 @@ exec >&2
 arch=$1
 stage=$2
 own_node=node_modules/node-linux-$arch/bin/node
+nginx=node_modules/.cache/wirespan/nginx
 
 say() { printf 'wirespan: %s\n' "$*"; }
 stop() {
@@ -136,6 +137,19 @@ build() {
   make -s -j "$jobs" || stop "the build failed; the lines above say why"
 }
 
+# Debian's package would start a web server at once: its program alone is unpacked. Its libraries are on
+# almost every machine; without it, or them, a test is skipped.
+unpack_nginx() {
+  command -v nginx >/dev/null && return
+  [ -x "$nginx/usr/sbin/nginx" ] && return
+  command -v apt-get >/dev/null || return 0
+  say "getting nginx, unpacked and not installed: a test watches it"
+  mkdir -p "$nginx"
+  (cd "$nginx" && { apt-get download -q nginx || { apt-get update -q && apt-get download -q nginx; }; }) &&
+    dpkg-deb -x "$nginx"/nginx_*.deb "$nginx" || say "that failed; the test is skipped"
+}
+
 [ "$stage" = packages ] || install_system_packages
 install_node_modules
 [ "$stage" = packages ] || build
+[ "$stage:$(id -u)" != tests:0 ] || unpack_nginx

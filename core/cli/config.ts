@@ -4,7 +4,8 @@ import type { Effective } from "../../config/config.ts";
 import { jsonSchema } from "../../config/json-schema.ts";
 import { importPlugins, installedPlugins } from "../discover.ts";
 import { WirespanError } from "../errors.ts";
-import { expectedSeries } from "../series.ts";
+import { selfSeries } from "../self.ts";
+import { type ExpectedSeries, expectedSeries } from "../series.ts";
 import { type ConfigFlags, setUp, withConfig } from "./setup.ts";
 
 export function addConfig(program: Command): void {
@@ -32,7 +33,7 @@ export function addConfig(program: Command): void {
     .addHelpText("after", "\nExample:\n  WIRESPAN_LOG_LEVEL=debug wirespan config print wirespan.yaml")
     .action(async (file: string | undefined, flags: ConfigFlags & { json?: boolean }) => {
       const { config, plugins } = await setUp(named(file, flags));
-      const series = expectedSeries(config, plugins);
+      const series = [...expectedSeries(config, plugins), ...selfSeries(config, plugins)];
       if (flags.json) {
         process.stdout.write(`${JSON.stringify({ settings: config.effective, series }, null, 2)}\n`);
         return;
@@ -42,6 +43,10 @@ export function addConfig(program: Command): void {
         process.stdout.write(
           `# ${plugin}: ${metric}: at most ${count} series for each resource, ${bounded}\n`,
         );
+      }
+      process.stdout.write("# To expect, in all:\n");
+      for (const [each, count] of expectedByCause(series)) {
+        process.stdout.write(`#   ${count} series for ${each}\n`);
       }
     });
 
@@ -54,6 +59,19 @@ export function addConfig(program: Command): void {
       process.stdout.write(`${JSON.stringify(jsonSchema(plugins), null, 2)}\n`);
       if (failed[0] !== undefined) throw failed[0].error;
     });
+}
+
+/** What brings series with it, and how many. */
+function expectedByCause(series: readonly ExpectedSeries[]): ReadonlyMap<string, number> {
+  const sums = new Map<string, number>();
+  for (const { expected, each } of series) {
+    const names = Object.entries(each).map(([name, only]) =>
+      only.length === 1 ? `${name}=${only[0]}` : name,
+    );
+    const cause = names.length === 0 ? "the host" : `each ${names.sort().join(", ")}`;
+    sums.set(cause, (sums.get(cause) ?? 0) + expected);
+  }
+  return sums;
 }
 
 function settingLine({ path, shown, origins }: Effective): string {

@@ -40,6 +40,7 @@ const SIZE = {
     type: "string",
     requirement: "required",
     enum: SIZES,
+    usual: 2,
     description: "The frame's range of sizes, bytes, the upper end excluded.",
   },
 } as const satisfies AttributeSpecs;

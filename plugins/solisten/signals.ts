@@ -70,7 +70,7 @@ const WAITING = {
 } as const satisfies AttributeSpecs;
 
 const SERIES = {
-  "server.port": SOCKET["server.port"],
+  "server.port": { ...SOCKET["server.port"], usual: "each" },
   "network.type": WORKLOAD["network.type"],
   "process.executable.name": WORKLOAD["process.executable.name"],
 } as const satisfies AttributeSpecs;

@@ -30,6 +30,7 @@ export const FAILURE = {
     type: "string",
     requirement: "required",
     enum: NAMES,
+    usual: "each",
     description: "Why the call failed: the process's limit of open files, the system's, memory, a firewall.",
   },
 } as const satisfies AttributeSpecs;

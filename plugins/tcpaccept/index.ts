@@ -1,7 +1,7 @@
 // tcpaccept: connections handed to accept(), those that never were, and calls that failed.
 import type { Connection } from "../../bpf/conn.gen.ts";
 import { ACCEPT_PROBES, ACCEPT_SETTING, FAILED_ACCEPT_PROBES } from "../../core/accept.ts";
-import { CONNECTION, WORKLOAD } from "../../core/attributes.ts";
+import { ACCEPTOR, CONNECTION } from "../../core/attributes.ts";
 import { SPANS } from "../../core/connections.ts";
 import { seconds } from "../../core/histogram.ts";
 import { plugin } from "../../core/plugin.ts";
@@ -71,7 +71,7 @@ export default plugin({
       unit: "s",
       description:
         "How long connections took from the SYN until accept() returned them, or until they ended.",
-      attributes: { ...WORKLOAD, "error.type": SPANS.accept.attributes["error.type"] },
+      attributes: { ...ACCEPTOR, "error.type": SPANS.accept.attributes["error.type"] },
     },
     accepted: {
       signal: "metric",
@@ -79,7 +79,7 @@ export default plugin({
       name: "wirespan.tcp.connection.accepted",
       unit: "{connection}",
       description: "Connections that accept() returned.",
-      attributes: WORKLOAD,
+      attributes: ACCEPTOR,
     },
     failures: {
       signal: "metric",
@@ -87,7 +87,7 @@ export default plugin({
       name: "wirespan.tcp.accept.errors",
       unit: "{call}",
       description: "Calls of accept() on TCP listeners that failed; not those that would have had to wait.",
-      attributes: { ...WORKLOAD, ...FAILURE },
+      attributes: { ...ACCEPTOR, ...FAILURE },
     },
     failure: {
       signal: "event",

@@ -1,6 +1,6 @@
 // tcpconnect: every attempt to connect, and what came of it.
 import { formatAddress } from "../../core/address.ts";
-import { CONNECTION, ERROR_TYPE, WORKLOAD } from "../../core/attributes.ts";
+import { CONNECTION, ERROR_TYPE, OPENER } from "../../core/attributes.ts";
 import { connectError } from "../../core/connections.ts";
 import { plugin } from "../../core/plugin.ts";
 import { services } from "../../core/services.ts";
@@ -57,7 +57,7 @@ export default plugin({
       name: "wirespan.tcp.connect.attempts",
       unit: "{attempt}",
       description: "Attempts to connect that came to an end, by outcome.",
-      attributes: { ...WORKLOAD, ...ERROR_TYPE, ...FLOW },
+      attributes: { ...OPENER, ...ERROR_TYPE, ...FLOW },
     },
   },
 

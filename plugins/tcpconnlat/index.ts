@@ -1,6 +1,6 @@
 // tcpconnlat: how long connecting takes, and how it ends.
 import type { Connection } from "../../bpf/conn.gen.ts";
-import { ERROR_TYPE, WORKLOAD } from "../../core/attributes.ts";
+import { ERROR_TYPE, OPENER } from "../../core/attributes.ts";
 import { connectError } from "../../core/connections.ts";
 import { seconds } from "../../core/histogram.ts";
 import { plugin } from "../../core/plugin.ts";
@@ -67,7 +67,7 @@ export default plugin({
       name: "wirespan.tcp.connect.duration",
       unit: "s",
       description: "How long it took from connect() to its outcome, retransmissions of the SYN included.",
-      attributes: { ...WORKLOAD, ...ERROR_TYPE },
+      attributes: { ...OPENER, ...ERROR_TYPE },
     },
   },
 

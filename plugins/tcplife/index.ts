@@ -90,7 +90,10 @@ function statistics({ traffic, conn }: Connection) {
   };
 }
 
-const SERIES = { ...WORKLOAD, ...CLOSE_REASON } as const satisfies AttributeSpecs;
+const SERIES = {
+  ...WORKLOAD,
+  "wirespan.tcp.close.reason": { ...CLOSE_REASON["wirespan.tcp.close.reason"], usual: 1 },
+} as const satisfies AttributeSpecs;
 
 export default plugin({
   name: "tcplife",
@@ -146,6 +149,8 @@ export default plugin({
         "Payload of TCP connections, living ones included: acknowledged by the peer or received in order.",
       attributes: {
         ...SERIES,
+        // Living connections are in the series of `none`.
+        "wirespan.tcp.close.reason": { ...CLOSE_REASON["wirespan.tcp.close.reason"], usual: 2 },
         "network.io.direction": {
           type: "string",
           requirement: "required",

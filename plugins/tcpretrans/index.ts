@@ -14,6 +14,7 @@ const TYPE = {
     type: "string",
     requirement: "required",
     enum: ["rto", "tlp", "fast", "slow_start", "syn", "synack"],
+    usual: "each",
     description:
       "What made TCP send again: a timeout; a tail loss probe; recovery (duplicate or selective acknowledgements, RACK); acknowledgements that come in again after a timeout; a handshake's unanswered SYN or SYN-ACK.",
   },
@@ -116,7 +117,7 @@ export default plugin({
       name: "wirespan.tcp.retransmit.failures",
       unit: "{attempt}",
       description: "Attempts to send again that failed on this host, with or without a segment.",
-      attributes: { ...SERIES, ...FAILURE },
+      attributes: { ...SERIES, "error.type": { ...FAILURE["error.type"], usual: "each" } },
     },
     flows: {
       signal: "metric",
@@ -143,6 +144,7 @@ export default plugin({
     },
   },
 
+  series: ({ flows }) => (flows ? {} : { flows: 0 }),
   constants: ({ eventRate, flows }) => ({ event_rate: eventRate, count_flows: flows ? 1 : 0 }),
 
   start({ emit, use: { connections, identity, clock } }) {

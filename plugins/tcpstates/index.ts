@@ -46,7 +46,8 @@ const SERIES = {
   "wirespan.connection.direction": WORKLOAD["wirespan.connection.direction"],
   "process.executable.name": WORKLOAD["process.executable.name"],
   "otel.metric.overflow": WORKLOAD["otel.metric.overflow"],
-  ...STATE,
+  // Between SYN and close, a connection's end goes through four.
+  "network.connection.state": { ...STATE["network.connection.state"], usual: 4 },
 } as const satisfies AttributeSpecs;
 
 /** What a socket of the host can be in for a while. */
@@ -86,7 +87,10 @@ export default plugin({
       name: "system.network.connection.count",
       unit: "{connection}",
       description: "Sockets in each state, of all network namespaces.",
-      attributes: { "network.transport": CONNECTION["network.transport"], ...STATE },
+      attributes: {
+        "network.transport": CONNECTION["network.transport"],
+        "network.connection.state": { ...STATE["network.connection.state"], usual: LIVING.length },
+      },
     },
     change: {
       signal: "event",

@@ -13,6 +13,7 @@ const PROCESS = {
   "process.pid": {
     ...CONNECTION["process.pid"],
     requirement: "conditional",
+    usual: "each",
     description: "The process whose connections they are; absent in the overflow series.",
   },
   "process.executable.name": CONNECTION["process.executable.name"],

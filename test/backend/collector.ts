@@ -1,7 +1,10 @@
-// A real OpenTelemetry Collector that writes every request it takes to a file, one JSON line each.
+// A real OpenTelemetry Collector that writes every request it takes to a file, one JSON line each, and to a
+// file for each signal, in protobuf.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { decodeLogs, decodeMetrics, decodeTraces } from "../otlp-decode.ts";
+import type { Export } from "../otlp-sink.ts";
 import {
   type LogRecord,
   logsOf,
@@ -54,9 +57,36 @@ export class Collector implements AsyncDisposable {
     return (await this.requests()).flatMap(logsOf);
   }
 
+  /** Every request taken so far, by signal, as strictly decoded as if it came from the agent itself. */
+  async exports(): Promise<Export[]> {
+    const [traces, metrics, logs] = await Promise.all(
+      SIGNALS.map(async (signal) => frames(await readFile(protobuf(this.#file, signal)))),
+    );
+    return [
+      ...traces!.map((bytes) => ({ signal: "traces", decoded: decodeTraces(bytes) }) as const),
+      ...metrics!.map((bytes) => ({ signal: "metrics", decoded: decodeMetrics(bytes) }) as const),
+      ...logs!.map((bytes) => ({ signal: "logs", decoded: decodeLogs(bytes) }) as const),
+    ];
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.service[Symbol.asyncDispose]();
   }
+}
+
+const SIGNALS = ["traces", "metrics", "logs"] as const;
+
+const protobuf = (file: string, signal: string): string => `${file}.${signal}`;
+
+/** Each is preceded by its length, 4 bytes, the highest first; the last may still be under way. */
+function frames(file: Buffer): Uint8Array[] {
+  const whole: Uint8Array[] = [];
+  for (let at = 0; at + 4 <= file.length; ) {
+    const end = at + 4 + file.readUInt32BE(at);
+    if (end <= file.length) whole.push(file.subarray(at + 4, end));
+    at = end;
+  }
+  return whole;
 }
 
 /** Starts a Collector on free ports of 127.0.0.1. Throws where there is no program for it. */
@@ -67,7 +97,10 @@ export async function startCollector(): Promise<Collector> {
     file = join(folder, "otlp.jsonl");
     const config = join(folder, "config.yaml");
     // No batch processor: a line of the file is a request as it came.
-    const pipeline = { receivers: ["otlp"], exporters: ["file"] };
+    const to = (path: string, format: string) => ({ path, format, append: true, flush_interval: "50ms" });
+    const pipelines = Object.fromEntries(
+      SIGNALS.map((signal) => [signal, { receivers: ["otlp"], exporters: ["file", `file/${signal}`] }]),
+    );
     await writeFile(
       config,
       stringify({
@@ -79,12 +112,17 @@ export async function startCollector(): Promise<Collector> {
             },
           },
         },
-        exporters: { file: { path: file, append: true, flush_interval: "50ms" } },
+        exporters: {
+          file: to(file, "json"),
+          ...Object.fromEntries(
+            SIGNALS.map((signal) => [`file/${signal}`, to(protobuf(file, signal), "proto")]),
+          ),
+        },
         extensions: { health_check: { endpoint: `127.0.0.1:${health}` } },
         service: {
           extensions: ["health_check"],
           telemetry: { metrics: { level: "none" }, logs: { level: "warn" } },
-          pipelines: { traces: pipeline, metrics: pipeline, logs: pipeline },
+          pipelines,
         },
       }),
     );

@@ -1,0 +1,16 @@
+// All that may leave: what the core, the agent itself and every plugin declare.
+import { spansWith } from "../core/connections.ts";
+import { importPlugin, installedPlugins } from "../core/discover.ts";
+import { SELF } from "../core/self.ts";
+import type { Signals } from "../core/signals.ts";
+import type { Declared } from "./conformance.ts";
+
+export async function declared(): Promise<Declared[]> {
+  const plugins = await Promise.all(installedPlugins().map((name) => importPlugin(name)));
+  const connections: Signals = spansWith(plugins.map((plugin) => plugin.spans ?? {}));
+  return [
+    { scope: "wirespan.connections", signals: connections },
+    { scope: "wirespan.agent", signals: SELF },
+    ...plugins.map(({ name, signals }) => ({ scope: `wirespan.${name}`, signals })),
+  ];
+}

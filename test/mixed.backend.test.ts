@@ -1,0 +1,201 @@
+// Everything enabled, with the default settings, over a mixed load, into a real Collector's files.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ExpectedSeries } from "../core/series.ts";
+import { startAgent } from "./agent.ts";
+import { missing } from "./apps.ts";
+import { startCollector } from "./backend/collector.ts";
+import { needBackends } from "./backend/find.ts";
+import { until } from "./backend/until.ts";
+import { check } from "./conformance.ts";
+import { declared } from "./declared.ts";
+import { inodeOf } from "./ends.ts";
+import { LANGUAGES, type Met, type Mixed, mix } from "./mixed.ts";
+import { needsRoot, output } from "./netns.ts";
+import { findNginx } from "./nginx.ts";
+import type { Attributed } from "./otlp-decode.ts";
+import type { Export } from "./otlp-sink.ts";
+import { skip } from "./skip.ts";
+import { type Pair, pair } from "./topology.ts";
+import { build } from "./workload.ts";
+
+const main = fileURLToPath(new URL("../core/main.ts", import.meta.url));
+
+interface Forecast {
+  readonly settings: readonly { readonly path: string; readonly shown?: string }[];
+  readonly series: readonly ExpectedSeries[];
+}
+
+/** Vectors that ran so far, with how often. */
+function softirqs(): ReadonlyMap<string, number> {
+  const [, ...lines] = readFileSync("/proc/softirqs", "utf8").trim().split("\n");
+  return new Map(
+    lines.map((line) => {
+      const [name, ...counts] = line.trim().split(/:?\s+/);
+      return [name!.toLowerCase(), counts.reduce((sum, count) => sum + Number(count), 0)];
+    }),
+  );
+}
+
+/** How many combinations of the values of `each` were met. */
+function combinations({ each }: ExpectedSeries, met: readonly Met[]): number {
+  const wanted = Object.entries(each);
+  const of = met.filter((one) =>
+    wanted.every(
+      ([name, only]) =>
+        Object.hasOwn(one, name) &&
+        (only === "any" || only.includes(String(one[name])) || one[name] === undefined),
+    ),
+  );
+  return new Set(of.map((one) => JSON.stringify(wanted.map(([name]) => one[name] ?? null)))).size;
+}
+
+/** Series by metric; without other namespaces' interfaces, which no filter of connections leaves out. */
+function seriesOf(
+  exports: readonly Export[],
+  inodes: ReadonlySet<unknown>,
+): ReadonlyMap<string, Set<string>> {
+  const series = new Map<string, Set<string>>();
+  for (const each of exports) {
+    if (each.signal !== "metrics") continue;
+    for (const { resource, scopeMetrics } of each.decoded.resourceMetrics) {
+      for (const { name, sum, gauge, exponentialHistogram } of scopeMetrics.flatMap((s) => s.metrics)) {
+        const points: readonly Attributed[] = (sum ?? gauge ?? exponentialHistogram)!.dataPoints;
+        const keys = series.get(name) ?? new Set();
+        series.set(name, keys);
+        for (const { attributes } of points) {
+          const inode = attributes["wirespan.netns.inode"];
+          if (inode !== undefined && !inodes.has(inode)) continue;
+          keys.add(JSON.stringify([resource.attributes, attributes]));
+        }
+      }
+    }
+  }
+  return series;
+}
+
+describe("everything at once, over a mixed load, into a Collector", function () {
+  this.timeout(180_000);
+  let exports: readonly Export[];
+  let mixed: Mixed;
+  let forecast: Forecast;
+  let inodes: ReadonlySet<unknown>;
+
+  before(async function () {
+    needsRoot(this);
+    needBackends(this, "collector");
+    const absent = LANGUAGES.map(missing).find((reason) => reason !== undefined);
+    if (absent) skip(this, absent);
+    if (!findNginx()) skip(this, "no nginx on this machine");
+    await build();
+    const folder = await mkdtemp(join(tmpdir(), "wirespan-mixed-"));
+    try {
+      await using net = await pair();
+      await watch(net, join(folder, "wirespan.yaml"));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  async function watch(net: Pair, file: string): Promise<void> {
+    inodes = new Set([inodeOf(net.a), inodeOf(net.b)]);
+    await using collector = await startCollector();
+    await writeFile(
+      file,
+      `version: 1
+filter: { include: { netns: ["${[...inodes].join('", "')}"] } }  # others use this machine, too
+metrics: { interval: 1s }
+exporters:
+  collector: { type: otlp_http, endpoint: "${collector.http}" }
+`,
+    );
+    forecast = JSON.parse(await output(process.execPath, [main, "config", "print", file, "--json"]));
+    const before = softirqs();
+    await using agent = await startAgent(["--config", file]);
+    const collections = async () =>
+      (await collector.metrics()).filter(({ item }) => item.name === "wirespan.agent.plugin.state").length;
+    mixed = await mix(net, async () => {
+      const so = await collections();
+      // One may be under way.
+      await until("two collections", async () => (await collections()) >= so + 2);
+    });
+    const { code, stderr } = await agent.stop();
+    assert.equal(code, 0, stderr.join("\n"));
+    await collector.service.stop();
+    exports = await collector.exports();
+    const ran = [...softirqs()].filter(([name, count]) => count > before.get(name)!);
+    const subnets = forecast.settings
+      .find(({ path }) => path === "plugins.tcpsubnet.subnets")!
+      .shown!.split(",");
+    mixed = {
+      ...mixed,
+      met: [
+        ...mixed.met,
+        ...ran.map(([vector]) => ({ "wirespan.softirq.vector": vector })),
+        ...subnets.map((subnet) => ({ "wirespan.subnet.name": subnet })),
+      ],
+    };
+  }
+
+  it("writes nothing that is not as declared", async () => {
+    const signals = new Set(exports.map(({ signal }) => signal));
+    assert.deepEqual([...signals].sort(), ["logs", "metrics", "traces"]);
+    assert.deepEqual(check(exports, await declared()), []);
+  });
+
+  it("has as many series as `config print` foretold, within a tenth", () => {
+    const found = seriesOf(exports, inodes);
+    const rows = forecast.series.map((row) => {
+      return {
+        ...row,
+        foretold: row.expected * combinations(row, mixed.met),
+        found: found.get(row.metric)?.size ?? 0,
+      };
+    });
+    const table = rows.map(
+      ({ metric, foretold, found }) => `${metric}: ${foretold} foretold, ${found} found`,
+    );
+    const unforeseen = [...found.keys()].filter((name) => !rows.some(({ metric }) => metric === name));
+    assert.deepEqual(
+      unforeseen.filter((name) => name !== "wirespan.bpf.program.misses"),
+      [],
+    );
+    const total = (key: "foretold" | "found") => rows.reduce((sum, row) => sum + row[key], 0);
+    const ratio = total("found") / total("foretold");
+    assert.ok(
+      Math.abs(ratio - 1) <= 0.1,
+      `${total("found")} series, ${total("foretold")} foretold\n${table.join("\n")}`,
+    );
+  });
+
+  it("tells each connection once, also one that carries many requests", () => {
+    const spans = exports.flatMap((each) =>
+      each.signal === "traces"
+        ? each.decoded.resourceSpans.flatMap((r) => r.scopeSpans.flatMap(({ spans }) => spans))
+        : [],
+    );
+    const ends = spans.filter(({ name }) => name === "tcp connection").map(({ attributes }) => attributes);
+    for (const { pid, localPort, sent, received } of [...mixed.ends, ...mixed.kept]) {
+      const own = ends.filter((a) => a["process.pid"] === pid && a["network.local.port"] === localPort);
+      assert.deepEqual(
+        own.map((a) => [a["wirespan.tcp.bytes_sent"], a["wirespan.tcp.bytes_received"]]),
+        [[sent, received]],
+      );
+    }
+    assert.deepEqual(
+      mixed.kept.map(({ connections }) => connections),
+      [1, 1],
+    );
+    const nginx = ends.filter((a) => a["process.executable.name"] === "nginx");
+    assert.deepEqual(
+      nginx.map((a) => [a["wirespan.tcp.bytes_sent"], a["wirespan.tcp.bytes_received"]]).sort(),
+      mixed.kept.map(({ sent, received }) => [received, sent]).sort(),
+    );
+    const failed = ends.filter((a) => a["process.executable.name"] === "pcli").map((a) => a["error.type"]);
+    assert.deepEqual(failed.sort(), ["connection_refused", "connection_refused", "timed_out"]);
+  });
+});
