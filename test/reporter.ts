@@ -12,20 +12,30 @@ export interface Skip {
   readonly reason: string;
 }
 
-/** What one mocha run came to. */
+/** One test, hook or check that failed. */
+export interface Failure {
+  readonly title: string;
+  readonly message: string;
+}
+
+/** What one suite came to. */
 export interface Report {
   readonly passed: number;
-  readonly failed: number;
+  readonly failures: readonly Failure[];
   readonly skips: readonly Skip[];
 }
 
 class Reporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options);
+    const failures: Failure[] = [];
     const skips: Skip[] = [];
+    runner.on("fail", (test, error: Error) =>
+      failures.push({ title: test.fullTitle(), message: error.message }),
+    );
     runner.on("pending", (test) => skips.push({ title: test.fullTitle(), reason: reasonOf(test) ?? "" }));
     runner.once("end", () => {
-      const report: Report = { passed: this.stats.passes, failed: this.stats.failures, skips };
+      const report: Report = { passed: this.stats.passes, failures, skips };
       const file: unknown = options.reporterOptions?.report;
       if (typeof file === "string") writeFileSync(file, JSON.stringify(report));
     });

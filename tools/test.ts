@@ -6,7 +6,7 @@ import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import expectedSkips from "../test/expected-skips.json" with { type: "json" };
-import type { Report, Skip } from "../test/reporter.ts";
+import type { Failure, Report, Skip } from "../test/reporter.ts";
 import { checks } from "./check.ts";
 
 interface Suite {
@@ -64,24 +64,25 @@ process.exitCode = summarise() ? 0 : 1;
 
 async function check(): Promise<Report> {
   const { steps, skips } = checks();
-  let failed = 0;
+  const failures: Failure[] = [];
   for (const { name, command } of steps) {
     console.log(`\n  check: ${name}`);
-    if ((await run(command)) !== 0) failed++;
+    const status = await run(command);
+    if (status !== 0) failures.push({ title: name, message: `status ${status}` });
   }
-  return { passed: steps.length - failed, failed, skips };
+  return { passed: steps.length - failures.length, failures, skips };
 }
 
 async function mocha(name: string): Promise<Report> {
   const suite = suites[name];
   if (!suite) throw new Error(`no suite ${name}: check, ${Object.keys(suites).join(", ")}`);
   if (suite.root && process.getuid?.() !== 0) {
-    return { passed: 0, failed: 0, skips: [{ title: `all ${name} tests`, reason: "need root" }] };
+    return { passed: 0, failures: [], skips: [{ title: `all ${name} tests`, reason: "need root" }] };
   }
   const files = globSync(suite.files, { exclude: suite.except }).sort();
   const out = join(scratch, `${name}.json`);
   if (suite.sanitized && (await run(["make", "-s", "-C", "native", "sanitize"])) !== 0) {
-    return { passed: 0, failed: 1, skips: [] };
+    return { passed: 0, failures: beyondTests("the addon's sanitizer build failed"), skips: [] };
   }
   const status = await run([
     ...(suite.sanitized ? sanitizers() : []),
@@ -96,12 +97,16 @@ async function mocha(name: string): Promise<Report> {
   ]);
   try {
     const report = JSON.parse(readFileSync(out, "utf8")) as Report;
+    if (status === 0 || report.failures.length > 0) return report;
     // Mocha may fail beyond its tests: an unhandled rejection after the last one, say.
-    return { ...report, failed: report.failed || (status === 0 ? 0 : 1) };
+    return { ...report, failures: beyondTests(`status ${status} though no test failed`) };
   } catch {
-    console.log(`  the ${name} tests ended with status ${status} and left no report`);
-    return { passed: 0, failed: 1, skips: [] };
+    return { passed: 0, failures: beyondTests(`status ${status} and no report`), skips: [] };
   }
+}
+
+function beyondTests(message: string): Failure[] {
+  return [{ title: "the suite itself", message }];
 }
 
 /** A prefix that puts the sanitizers' libraries before all others. */
@@ -138,10 +143,16 @@ async function run([program, ...args]: readonly string[]): Promise<number> {
 function summarise(): boolean {
   let good = !interrupted;
   console.log("\n  suite     passed  failed  skipped  seconds");
-  for (const { name, passed, failed, skips, seconds } of results) {
-    const cells = [passed, failed, skips.length].map((n) => String(n).padStart(8)).join("");
+  for (const { name, passed, failures, skips, seconds } of results) {
+    const cells = [passed, failures.length, skips.length].map((n) => String(n).padStart(8)).join("");
     console.log(`  ${name.padEnd(8)}${cells}${seconds.toFixed(1).padStart(9)}`);
-    if (failed > 0) good = false;
+  }
+  // Said again at the end, which is all that a cut log may show.
+  for (const { name, failures } of results) {
+    for (const { title, message } of failures) {
+      console.log(`  failed (${name}): ${title}\n    ${message.replaceAll("\n", "\n    ")}`);
+      good = false;
+    }
   }
   for (const { name, skips } of results) {
     for (const skip of skips) {
