@@ -37,7 +37,11 @@ export class Ends {
 
   /** Waits until there are `count`; throws where there are more. */
   async all(count: number): Promise<readonly Row[]> {
-    await this.#agent.until((rows) => rows.length - this.#from >= count && this.#rows.length >= count);
+    try {
+      await this.#agent.until((rows) => rows.length - this.#from >= count && this.#rows.length >= count);
+    } catch (cause) {
+      throw new Error(`of ${count} rows only these came: ${this.#rows.map(summary).join("; ")}`, { cause });
+    }
     const rows = this.#rows;
     assert.equal(rows.length, count);
     return rows;
@@ -54,6 +58,11 @@ export class Ends {
     const [both] = pairs(await this.all(2));
     return both ?? assert.fail();
   }
+}
+
+function summary(row: Row): string {
+  const [local, peer] = [row["network.local.port"], row["network.peer.port"]];
+  return `${row.name} ${row["wirespan.connection.direction"]} ${local} to ${peer} at ${row.start ?? row.time}`;
 }
 
 /** Joins ends by their trace; throws on a trace that has not one opener and, as its child, one acceptor. */
