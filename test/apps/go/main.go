@@ -25,27 +25,28 @@ func say(line map[string]any) {
 	json.NewEncoder(os.Stdout).Encode(line)
 }
 
-// counted counts a connection's bytes and says them when it closes.
+// counted counts a connection's bytes and says them when it closes. A call and its count are one: else the
+// answer to a request could come, and close, before the request is counted.
 type counted struct {
 	net.Conn
-	mutex          sync.Mutex
-	sent, received int
-	once           sync.Once
-	closed         func()
+	reading, writing sync.Mutex
+	sent, received   int
+	once             sync.Once
+	closed           func()
 }
 
 func (c *counted) Read(into []byte) (int, error) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
 	n, err := c.Conn.Read(into)
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
 	c.received += n
 	return n, err
 }
 
 func (c *counted) Write(from []byte) (int, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	n, err := c.Conn.Write(from)
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
 	c.sent += n
 	return n, err
 }
@@ -53,8 +54,10 @@ func (c *counted) Write(from []byte) (int, error) {
 func (c *counted) Close() error {
 	err := c.Conn.Close()
 	c.once.Do(func() {
-		c.mutex.Lock()
-		defer c.mutex.Unlock()
+		c.reading.Lock()
+		defer c.reading.Unlock()
+		c.writing.Lock()
+		defer c.writing.Unlock()
 		local, remote := c.LocalAddr().(*net.TCPAddr), c.RemoteAddr().(*net.TCPAddr)
 		say(map[string]any{
 			"event": "end", "local": local.IP.String(), "localPort": local.Port,
