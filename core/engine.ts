@@ -95,7 +95,10 @@ export class Engine {
   static async attach(options: EngineOptions): Promise<Engine> {
     const { config, native, log } = options;
     requireKernel(native);
-    native.onMessage((level, text) => log.debug({ level }, text.trimEnd()));
+    // libbpf tells of every relocation: to pass that on costs more than a start may.
+    if (config.log.level === "debug") {
+      native.onMessage((level, text) => log.debug({ level }, text.trimEnd()));
+    }
     const cgroups = new WatchedCgroups();
     const enabled = options.plugins.filter((plugin) => config.plugins[plugin.name]?.enabled);
     const core = await CoreProgram.load(native, config, cgroups, hooksOf(enabled, config));

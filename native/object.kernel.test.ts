@@ -117,6 +117,11 @@ describe("BpfObject", () => {
     assert.match(error.message, /^fixture: load nonesuch: ENOENT, /);
   });
 
+  it("names the program that this kernel has no hook for", async () => {
+    const error = await failure(load(["produce", "hookless"]));
+    assert.deepEqual([error.code, error.step, error.program], ["ENOENT", "load", "hookless"]);
+  });
+
   it("refuses bytes that are no BPF object, with libbpf's words", async () => {
     const cut = await failure(native.load("cut", fixtureBytes().subarray(0, 1000), { programs: [] }));
     assert.deepEqual([cut.code, cut.step, cut.program], ["ENOEXEC", "open", undefined]);

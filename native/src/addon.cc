@@ -5,7 +5,7 @@
 #include "clock.h"
 #include "environment.h"
 #include "features.h"
-#include "kernel_types.h"
+#include "kernel_questions.h"
 #include "load.h"
 #include "log.h"
 #include "map.h"
@@ -13,6 +13,7 @@
 #include "ring.h"
 #include "sockets.h"
 #include "statistics.h"
+#include "tracing.h"
 #include "waker.h"
 
 namespace wirespan {
@@ -20,8 +21,9 @@ namespace {
 
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   CaptureMessages();
-  // libbpf reads the kernel's types, 12 MB, for every object anew. Without a fixed threshold the C
-  // library comes to hold that much for each worker thread, for good.
+  RegisterTracingSections();
+  // The kernel's types take 12 MB for a moment. Without a fixed threshold the C library comes to
+  // hold that much for good.
   mallopt(M_MMAP_THRESHOLD, 1 << 20);
   auto* environment = new Environment;
   env.SetInstanceData(environment);

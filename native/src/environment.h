@@ -2,7 +2,7 @@
 
 #include <napi.h>
 
-#include "kernel_types.h"
+#include "kernel_questions.h"
 
 namespace wirespan {
 
@@ -15,7 +15,7 @@ struct Environment {
   Napi::FunctionReference waker;
   Napi::FunctionReference statistics;
 
-  KernelTypes kernel_types;
+  KeptKernelTypes kernel_types;
 
   static Environment& Of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 };

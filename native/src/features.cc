@@ -74,7 +74,7 @@ int Try(Napi::Env env, const Kind& kind) {
   options.sz = sizeof(options);
   options.expected_attach_type = kind.attach;
   if (kind.type == BPF_PROG_TYPE_TRACING) {
-    const int id = Environment::Of(env).kernel_types.Id(env, kind.hook, kind.hook_type);
+    const int id = Environment::Of(env).kernel_types.Get(env)->Id(kind.hook, kind.hook_type);
     if (id < 0) return -id;
     options.attach_btf_id = id;
   }

@@ -1,89 +1,62 @@
 #include "kernel_types.h"
 
+#include <bit>
 #include <cerrno>
 
-#include "environment.h"
 #include "error.h"
 
 namespace wirespan {
 namespace {
 
-constexpr int kKeptMilliseconds = 3000;
+// What an attach target's name begins with in BTF, by section.
+struct Target {
+  std::string_view section;
+  std::string_view prefix;
+  uint32_t kind;
+};
 
-bool HasValue(const btf* types, const btf_type* type, const std::string& name) {
-  const auto* member = btf_enum(type);
-  for (int i = 0; i < btf_vlen(type); i++, member++) {
-    if (name == btf__name_by_offset(types, member->name_off)) return true;
-  }
-  return false;
-}
-
-// The enum that has a value of that name; negative where there is none.
-int EnumByValue(const btf* types, const std::string& name) {
-  const int count = btf__type_cnt(types);
-  for (int id = 1; id < count; id++) {
-    const btf_type* type = btf__type_by_id(types, id);
-    if (btf_kind(type) == BTF_KIND_ENUM && HasValue(types, type, name)) return id;
-  }
-  return -ENOENT;
-}
+constexpr Target kTargets[] = {
+    {"tp_btf/", "btf_trace_", BTF_KIND_TYPEDEF},
+    {"fentry/", "", BTF_KIND_FUNC},
+    {"fexit/", "", BTF_KIND_FUNC},
+    {"iter/", "bpf_iter_", BTF_KIND_FUNC},
+};
 
 }  // namespace
 
-const btf* KernelTypes::Get(Napi::Env env) {
-  if (types_) return types_.get();
-  types_.reset(btf__load_vmlinux_btf());
-  if (!types_) Throw(env, {"read kernel types", errno});
-  const auto let_go = [](const Napi::CallbackInfo& info) {
-    Environment::Of(info.Env()).kernel_types.types_.reset();
-  };
-  const auto set_timeout = env.Global().Get("setTimeout").As<Napi::Function>();
-  const auto timer = set_timeout.Call(
-      {Napi::Function::New(env, let_go), Napi::Number::New(env, kKeptMilliseconds)});
-  timer.As<Napi::Object>().Get("unref").As<Napi::Function>().Call(timer, {});
-  return types_.get();
-}
-
-int KernelTypes::Id(Napi::Env env, const std::string& name, uint32_t kind) {
-  return btf__find_by_name_kind(Get(env), name.c_str(), kind);
-}
-
-Napi::Value TracepointArity(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  KernelTypes& kernel = Environment::Of(env).kernel_types;
-  const std::string name = info[0].As<Napi::String>();
-  // typedef void (*btf_trace_<name>)(void *context, arguments...)
-  const int id = kernel.Id(env, "btf_trace_" + name, BTF_KIND_TYPEDEF);
-  if (id < 0) return Napi::Number::New(env, -1);
-  const btf* types = kernel.Get(env);
-  const btf_type* pointer = btf__type_by_id(types, btf__type_by_id(types, id)->type);
-  return Napi::Number::New(env, btf_vlen(btf__type_by_id(types, pointer->type)) - 1);
-}
-
-Napi::Value FunctionArity(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  KernelTypes& kernel = Environment::Of(env).kernel_types;
-  const int id = kernel.Id(env, info[0].As<Napi::String>(), BTF_KIND_FUNC);
-  if (id < 0) return Napi::Number::New(env, -1);
-  const btf* types = kernel.Get(env);
-  return Napi::Number::New(env, btf_vlen(btf__type_by_id(types, btf__type_by_id(types, id)->type)));
-}
-
-Napi::Value KernelEnum(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  KernelTypes& kernel = Environment::Of(env).kernel_types;
-  auto result = Napi::Object::New(env);
-  const std::string name = info[0].As<Napi::String>();
-  const btf* types = kernel.Get(env);
-  int id = kernel.Id(env, name, BTF_KIND_ENUM);
-  if (id < 0) id = EnumByValue(types, name);
-  if (id < 0) return result;
-  const btf_type* type = btf__type_by_id(types, id);
-  const auto* member = btf_enum(type);
-  for (int i = 0; i < btf_vlen(type); i++, member++) {
-    result[btf__name_by_offset(types, member->name_off)] = Napi::Number::New(env, member->val);
+KernelTypes::KernelTypes() : types_(btf__load_vmlinux_btf()) {
+  if (!types_) throw Failure{"read kernel types", errno};
+  const uint32_t count = btf__type_cnt(types_.get());
+  index_.resize(std::bit_ceil(count * 2));
+  for (uint32_t id = 1; id < count; id++) {
+    const std::string_view name = Name(id);
+    if (name.empty()) continue;
+    size_t slot = Hash(name);
+    while (index_[slot & (index_.size() - 1)]) slot++;
+    index_[slot & (index_.size() - 1)] = id;
   }
-  return result;
+}
+
+std::string_view KernelTypes::Name(uint32_t id) const {
+  return btf__name_by_offset(types_.get(), btf__type_by_id(types_.get(), id)->name_off);
+}
+
+int KernelTypes::Id(std::string_view name, uint32_t kind) const {
+  int found = -ENOENT;
+  ForEach(name, [&](uint32_t id) {
+    if (found < 0 && btf_kind(btf__type_by_id(types_.get(), id)) == kind) found = id;
+  });
+  return found;
+}
+
+int KernelTypes::AttachId(std::string_view section) const {
+  for (const Target& target : kTargets) {
+    if (!section.starts_with(target.section)) continue;
+    std::string name(target.prefix);
+    name += section.substr(target.section.size());
+    return Id(name, target.kind);
+  }
+  return -ENOENT;
 }
 
 }  // namespace wirespan

@@ -1,38 +1,53 @@
 #pragma once
 
 #include <bpf/btf.h>
-#include <napi.h>
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace wirespan {
 
-// The running kernel's BTF. Parsing it takes some 10 ms and the result some 8 MB, so that it is
-// read at the first question, serves all that follow in the next seconds (a start asks many), and
-// is let go.
-class KernelTypes {
- public:
-  // Throws a NativeError where the kernel has none.
-  const btf* Get(Napi::Env env);
-
-  // A type by name and BTF_KIND_*; negative where there is none.
-  int Id(Napi::Env env, const std::string& name, uint32_t kind);
-
- private:
-  struct Free {
-    void operator()(btf* types) const { btf__free(types); }
-  };
-
-  std::unique_ptr<btf, Free> types_;
+struct FreeBtf {
+  void operator()(btf* types) const { btf__free(types); }
 };
 
-// tracepointArity(name): number
-Napi::Value TracepointArity(const Napi::CallbackInfo& info);
-// functionArity(name): number
-Napi::Value FunctionArity(const Napi::CallbackInfo& info);
-// kernelEnum(name of the enum or of a value): Record<string, number>
-Napi::Value KernelEnum(const Napi::CallbackInfo& info);
+using Btf = std::unique_ptr<btf, FreeBtf>;
+
+// The running kernel's BTF with an index by name. Never changes, so that any thread may read it.
+class KernelTypes {
+ public:
+  // Throws a Failure where the kernel has none.
+  KernelTypes();
+
+  const btf* all() const { return types_.get(); }
+
+  // A type by name and BTF_KIND_*; -ENOENT where there is none.
+  int Id(std::string_view name, uint32_t kind) const;
+
+  // The type that a program of such a section is attached by: `tp_btf/name`, `fentry/name`,
+  // `fexit/name`, `iter/name`. -ENOENT where this kernel has none.
+  int AttachId(std::string_view section) const;
+
+  // Calls `visit(id)` for each type of that name, of whatever kind.
+  template <typename Visit>
+  void ForEach(std::string_view name, Visit visit) const {
+    for (size_t slot = Hash(name);; slot++) {
+      const uint32_t id = index_[slot & (index_.size() - 1)];
+      if (!id) return;
+      if (Name(id) == name) visit(id);
+    }
+  }
+
+ private:
+  static size_t Hash(std::string_view name) { return std::hash<std::string_view>()(name); }
+  std::string_view Name(uint32_t id) const;
+
+  Btf types_;
+  // Open addressing; 0 is an empty slot. A power of two, at most half full.
+  std::vector<uint32_t> index_;
+};
 
 }  // namespace wirespan

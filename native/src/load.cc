@@ -74,6 +74,7 @@ LoadRequest Request(const Napi::CallbackInfo& info) {
   LoadRequest request;
   request.name = info[0].As<Napi::String>();
   request.object = Copy(info[1]);
+  request.kernel = Environment::Of(env).kernel_types.Get(env);
   const auto programs = options.Get("programs").As<Napi::Array>();
   for (uint32_t i = 0; i < programs.Length(); i++) {
     request.programs.push_back(programs.Get(i).As<Napi::String>());

@@ -8,9 +8,11 @@
 #include <optional>
 #include <string_view>
 
+#include "core_types.h"
 #include "error.h"
 #include "log.h"
 #include "perf_event.h"
+#include "tracing.h"
 
 namespace wirespan {
 namespace {
@@ -40,6 +42,10 @@ Loaded::Loaded(const LoadRequest& request) {
   bpf_object_open_opts options = {};
   options.sz = sizeof(options);
   options.object_name = request.name.c_str();
+  // libbpf reads it at the load only, and which types it needs is known after the open.
+  const CoreTypes types;
+  const std::string path = types.path();
+  options.btf_custom_path = path.c_str();
   object_.reset(bpf_object__open_mem(request.object.data(), request.object.size(), &options));
   if (!object_) throw Failure{"open", errno, "", warnings.text()};
   Select(request);
@@ -49,6 +55,8 @@ Loaded::Loaded(const LoadRequest& request) {
     const int error = bpf_map__set_max_entries(Map(name, "size map"), entries);
     if (error) throw Failure{"size map " + name, error, "", warnings.text()};
   }
+  types.Fill(*request.kernel, bpf_object__btf(object_.get()));
+  const TracingTargets targets(*request.kernel, object_.get());
   const int error = bpf_object__load(object_.get());
   if (error) throw LoadFailure(error, warnings.text());
 }
@@ -114,7 +122,7 @@ void Loaded::Attach(const std::string& name) {
   const Warnings warnings;
   bpf_link* link = bpf_program__type(program) == BPF_PROG_TYPE_TRACEPOINT
                        ? AttachTracepoint(program)
-                       : bpf_program__attach(program);
+                       : bpf_program__attach_trace(program);
   if (!link) throw Failure{"attach", errno, name, warnings.text()};
   links_[name].reset(link);
 }

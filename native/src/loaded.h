@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fd.h"
+#include "kernel_types.h"
 
 namespace wirespan {
 
@@ -20,6 +21,7 @@ struct LoadRequest {
   std::map<std::string, std::vector<uint8_t>> constants;
   std::map<std::string, Fd> reuse;
   std::map<std::string, uint32_t> max_entries;
+  std::shared_ptr<const KernelTypes> kernel;
 };
 
 struct FreeObject {

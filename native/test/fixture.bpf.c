@@ -271,4 +271,11 @@ int BPF_PROG(broken)
 	return *count;
 }
 
+/* No kernel has it. */
+SEC("tp_btf/no_such_tracepoint")
+int BPF_PROG(hookless)
+{
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "GPL";
