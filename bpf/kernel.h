@@ -74,7 +74,7 @@ enum {
 	TCP_NEW_SYN_RECV,
 };
 
-enum { IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
+enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_MPTCP = 262 };
 enum { AF_INET = 2, AF_INET6 = 10 };
 enum { IFF_LOOPBACK = 8 };
 enum { ETH_P_IP = 0x0800, ETH_P_IPV6 = 0x86dd };

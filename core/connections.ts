@@ -118,8 +118,11 @@ export type SpanKey = keyof typeof SPANS;
 /** What a plugin adds to a span that it asks for. */
 export interface Addition {
   readonly attributes: AttributeSpecs;
-  of(connection: Connection): AnyAttributes;
+  /** Absent: the plugin says it when it has started (`adds`). */
+  readonly of?: Adder;
 }
+
+export type Adder = (connection: Connection) => AnyAttributes;
 
 /**
  * The spans that a plugin asks for, of the connections that its program marks (wanted_connection,
@@ -221,7 +224,7 @@ export class ConnectionSpans implements Connections {
   readonly #identity: Identity;
   readonly #options: ConnectionOptions;
   readonly #peers: readonly { bytes: Uint8Array; prefix: number; family: string }[];
-  readonly #asked = new Map<number, AskedSpans>();
+  readonly #asked = new Map<number, { readonly spans: AskedSpans; readonly adds: Adder | undefined }>();
   #specs: Record<SpanKey, SpanSpec> = SPANS;
   #seen = 0;
 
@@ -239,15 +242,19 @@ export class ConnectionSpans implements Connections {
   }
 
   /** Asks for the spans of the plugin whose programs mark connections with `bit`. */
-  ask(bit: number, spans: AskedSpans): void {
-    this.#asked.set(bit, spans);
-    this.#specs = spansWith([...this.#asked.values()]);
+  ask(bit: number, spans: AskedSpans, adds?: Adder): void {
+    this.#asked.set(bit, { spans, adds });
+    this.#declare();
   }
 
   /** Takes back all that a plugin asked for. */
   forget(bit: number): void {
     this.#asked.delete(bit);
-    this.#specs = spansWith([...this.#asked.values()]);
+    this.#declare();
+  }
+
+  #declare(): void {
+    this.#specs = spansWith([...this.#asked.values()].map(({ spans }) => spans));
   }
 
   resource(task: Task): Resource {
@@ -275,10 +282,10 @@ export class ConnectionSpans implements Connections {
       attributes["wirespan.tcp.close.reason"] = conn.closeReason;
       if (conn.error) attributes["wirespan.errno"] = conn.error;
     }
-    for (const [bit, spans] of this.#asked) {
+    for (const [bit, { spans, adds }] of this.#asked) {
       const addition = spans[span];
       if (typeof addition !== "object" || !(record.wanted & bit)) continue;
-      const added = addition.of(record);
+      const added = (addition.of ?? adds)?.(record);
       for (const key in added) attributes[key] = added[key];
     }
     const parent = record.parentSpanId;

@@ -134,7 +134,7 @@ export class Engine {
     this.#waker = native.createWaker(() => this.drain());
     this.#running = { sink, spans, container: this.#container(), waker: this.#waker };
     for (const host of this.hosts) this.#start(host, config, this.#running);
-    this.#coreFeed = new Feed(native, this.core.loaded.object, coreBpf, {
+    const handlers = {
       spans: (record: never) => spans.take(record),
       processes: (task: { pid: number; startedAt: number; comm: string; exe: string; cgroupId: number }) =>
         this.identity.born({
@@ -144,7 +144,10 @@ export class Engine {
           exe: task.exe,
           cgroupId: task.cgroupId,
         }),
-    });
+    };
+    // What plugins add to a span they may know from records of their own, which are older than the span's.
+    const before = () => this.#drain(this.hosts.filter((host) => host.adds).map(({ feed }) => feed));
+    this.#coreFeed = new Feed(native, this.core.loaded.object, coreBpf, handlers, before);
     for (const ring of this.#coreFeed.rings) this.#waker.add(ring);
     this.#timer = setInterval(() => this.drain(), config.ring.drainInterval);
     // The first sweep sets the mark from which living connections' bytes count.
@@ -223,16 +226,15 @@ export class Engine {
     return container;
   }
 
-  *#feeds(): Generator<Feed> {
-    if (this.#coreFeed) yield this.#coreFeed;
-    for (const { feed } of this.hosts) if (feed) yield feed;
-  }
-
   /** Hands what waits in the rings to the sink. */
   drain(): void {
-    for (const feed of this.#feeds()) {
+    this.#drain([this.#coreFeed, ...this.hosts.map(({ feed }) => feed)]);
+  }
+
+  #drain(feeds: readonly (Feed | undefined)[]): void {
+    for (const feed of feeds) {
       try {
-        feed.drain();
+        feed?.drain();
       } catch (error) {
         limited(this.#options.log, "drain", 10_000).error({ error }, "records could not be handled");
       }

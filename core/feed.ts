@@ -27,10 +27,18 @@ class RingFeed {
   readonly ring: Ring;
   readonly #each: (words: Uint32Array, bytes: Uint8Array, length: number) => void;
 
-  constructor(ring: Ring, wire: RingWire<unknown>, handle: (record: never) => void) {
+  constructor(
+    ring: Ring,
+    wire: RingWire<unknown>,
+    handle: (record: never) => void,
+    before: () => void = () => {},
+  ) {
     this.ring = ring;
     const record = new wire.record() as Cursor;
-    this.#each = (words, bytes, length) => walk(words, bytes, length, record, handle);
+    this.#each = (words, bytes, length) => {
+      before();
+      walk(words, bytes, length, record, handle);
+    };
   }
 
   drain(): number {
@@ -58,7 +66,8 @@ export class Feed {
   readonly #names: readonly string[];
   readonly #collected: (() => void) | undefined;
 
-  constructor(native: Native, object: BpfObject, bpf: Bpf, handlers: AnyHandlers) {
+  /** `before`: called when records have been read, and before they are handed over. */
+  constructor(native: Native, object: BpfObject, bpf: Bpf, handlers: AnyHandlers, before?: () => void) {
     this.#object = object;
     this.#names = bpf.counters;
     this.#collected = handlers.collected as (() => void) | undefined;
@@ -67,7 +76,7 @@ export class Feed {
     for (const [name, wire] of Object.entries(bpf.wires)) {
       const handle = handlers[name]!;
       if (wire.kind === "ring")
-        this.#feeds.push(new RingFeed(native.openRing(object.map(name)), wire, handle));
+        this.#feeds.push(new RingFeed(native.openRing(object.map(name)), wire, handle, before));
       else if (wire.kind === "table") this.#tables.push(new TableFeed(object.map(name), wire, cpus, handle));
       else {
         const map = bpf.programs[name] === "iter/bpf_sk_storage_map" ? "conns" : undefined;

@@ -32,6 +32,7 @@ export class PluginHost {
   readonly #options: HostOptions;
   readonly loaded: Loaded;
   #feed: Feed | undefined;
+  #adds = false;
   #emission: Emission<Signals> | undefined;
 
   private constructor(options: HostOptions, loaded: Loaded) {
@@ -67,7 +68,10 @@ export class PluginHost {
         ...(plugin.bpf.constants.plugin_bit && core.shared),
         ...Object.fromEntries(kept.map((name) => [name, before!.loaded.object.map(name)])),
       },
-      maxEntries: Object.fromEntries(rings.map((name) => [name, own.ring.bytes])),
+      maxEntries: {
+        ...Object.fromEntries(rings.map((name) => [name, own.ring.bytes])),
+        ...plugin.sizes?.(own.settings as never),
+      },
     });
     return new PluginHost({ ...options, before: undefined }, loaded);
   }
@@ -77,12 +81,13 @@ export class PluginHost {
     const { plugin, bit, config, native } = this.#options;
     const child = container.createChildContainer();
     bindValue(child, services.connections, spans);
-    spans.ask(bit, plugin.spans ?? {});
     const uses = Object.entries(plugin.uses ?? {});
     const use = Object.fromEntries(uses.map(([key, token]) => [key, resolve(child, token)]));
     this.#emission = createEmission(plugin.signals, emission);
     const settings = config.plugins[plugin.name]!.settings;
     const handlers = plugin.start({ config: settings, emit: this.#emission.emit, use } as never);
+    spans.ask(bit, plugin.spans ?? {}, handlers.adds);
+    this.#adds = handlers.adds !== undefined;
     this.#feed = new Feed(native, this.loaded.object, plugin.bpf, handlers as never);
   }
 
@@ -105,6 +110,11 @@ export class PluginHost {
 
   get feed(): Feed | undefined {
     return this.#feed;
+  }
+
+  /** Whether what it adds to spans may come from its own records. */
+  get adds(): boolean {
+    return this.#adds;
   }
 
   /** Metrics as of now; sweeps first, so that living sockets count. */

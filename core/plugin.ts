@@ -1,6 +1,6 @@
 // What a plugin is: one typed literal. What the compiler can join, it joins: C field to record type to
 // handler, C program to probe, constant to setting, declared attribute to emit call, token to service.
-import type { AskedSpans } from "./connections.ts";
+import type { Adder, AskedSpans } from "./connections.ts";
 import type { Token } from "./container.ts";
 import type { Emit } from "./emit.ts";
 import type { Settings, SettingsOf } from "./settings.ts";
@@ -53,6 +53,8 @@ type Handler<W extends Wire> =
 export type Handlers<B extends Bpf> = { readonly [K in keyof B["wires"]]: Handler<B["wires"][K]> } & {
   /** Called when a collection has handed over all it read: iterators' rows, then rings, then tables. */
   readonly collected?: () => void;
+  /** What is added to the spans that the plugin asks for, where their declaration can't say. */
+  readonly adds?: Adder;
 };
 
 export interface Io<C, S extends Signals, U extends Uses> {
@@ -83,6 +85,8 @@ export interface Plugin<
   readonly uses?: U;
   /** Values for the object's `const volatile` globals beside those the host sets itself. */
   constants?(config: SettingsOf<C>): Readonly<Partial<Record<keyof B["constants"], ConstantValue>>>;
+  /** Entries of maps and bytes of rings that depend on settings. */
+  sizes?(config: SettingsOf<C>): Readonly<Record<string, number>>;
   /** Rows for the maps that the programs read (WIRE_INPUT in bpf/wire.h). */
   inputs?(config: SettingsOf<C>): Readonly<Record<keyof B["inputs"] & string, readonly InputRow[]>>;
   /** Runs before the programs are attached; answers with one handler per wire. */

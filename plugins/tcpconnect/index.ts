@@ -1,10 +1,13 @@
 // tcpconnect: every attempt to connect, and what came of it.
+import type { Connection } from "../../bpf/conn.gen.ts";
 import { formatAddress } from "../../core/address.ts";
 import { CONNECTION, ERROR_TYPE, OPENER } from "../../core/attributes.ts";
 import { connectError } from "../../core/connections.ts";
 import { plugin } from "../../core/plugin.ts";
 import { services } from "../../core/services.ts";
 import type { AttributeSpecs } from "../../core/signals.ts";
+import { readAnswer } from "./message.ts";
+import { DnsNames } from "./names.ts";
 import { trace } from "./trace.ts";
 import { type AttemptKey, bpf } from "./wire.gen.ts";
 
@@ -14,6 +17,23 @@ const FLOW = {
   "network.local.port": { ...CONNECTION["network.local.port"], requirement: "opt_in" },
   "network.peer.address": { ...CONNECTION["network.peer.address"], requirement: "opt_in" },
   "network.peer.port": { ...CONNECTION["network.peer.port"], requirement: "opt_in" },
+} as const satisfies AttributeSpecs;
+
+const NO_NAMES = "the names that processes had asked DNS for (dns)";
+
+/** What the setting `dns` adds to the span. */
+const DNS = {
+  "dns.question.name": {
+    type: "string",
+    requirement: "opt_in",
+    description:
+      "The name that the process had asked DNS for when it was given the address it connects to; absent where it had not, or that was too long ago (setting `dns`).",
+  },
+  "wirespan.dns.answer.age": {
+    type: "double",
+    requirement: "opt_in",
+    description: "Time from that answer to connect(), seconds (setting `dns`).",
+  },
 } as const satisfies AttributeSpecs;
 
 export default plugin({
@@ -36,16 +56,27 @@ export default plugin({
       format: "boolean",
       default: false,
     },
+    dns: {
+      doc: "Add the name that the process had asked DNS for. Answers over UDP are read as they come in: a few steps for every packet received, and for every datagram.",
+      format: "boolean",
+      default: false,
+    },
   },
 
   bpf,
-  spans: { connect: "plain" },
+  spans: { connect: { attributes: DNS } },
   probes: {
     "ends of handshakes": { programs: ["on_handshake"] },
     "attempts that fail at once": {
       programs: ["on_failed_at_once"],
       setting: "failedAtOnce",
       without: "attempts that fail before the socket's state changes: no route, not permitted",
+    },
+    "DNS answers": { programs: ["on_packet"], setting: "dns", without: NO_NAMES },
+    "who takes DNS answers": {
+      programs: [{ program: "on_datagram", args: 2 }],
+      setting: "dns",
+      without: NO_NAMES,
     },
   },
   uses: { identity: services.identity },
@@ -62,8 +93,12 @@ export default plugin({
   },
 
   constants: ({ flows, sourcePorts }) => ({ count_flows: flows, count_source_ports: sourcePorts }),
+  // Without answers to hold they take a page.
+  sizes: ({ dns }) => (dns ? { waiting: 4096 } : { dns: 4096 }),
 
-  start({ config: { flows, sourcePorts }, emit, use: { identity } }) {
+  start({ config: { flows, sourcePorts, dns }, emit, use: { identity } }) {
+    const names = new DnsNames();
+
     function flowOf({ ends }: AttemptKey) {
       const family = ends.family === 4 ? "ipv4" : "ipv6";
       return {
@@ -74,7 +109,27 @@ export default plugin({
       };
     }
 
+    function named({ conn }: Connection) {
+      const { ends, netnsCookie, owner, openedAt } = conn;
+      const address = formatAddress(ends.peer, ends.family === 4 ? "ipv4" : "ipv6");
+      const found = names.find(
+        { netnsCookie, pid: owner.pid, startedAt: owner.startedAt },
+        address,
+        openedAt,
+      );
+      return { "dns.question.name": found?.name, "wirespan.dns.answer.age": found?.age };
+    }
+
     return {
+      ...(dns && { adds: named }),
+      dns({ serial, happenedAt, pid, startedAt, netnsCookie, size, message }) {
+        if (pid) {
+          names.taken(serial, { netnsCookie, pid, startedAt });
+          return;
+        }
+        const answer = readAnswer(message.subarray(0, size));
+        if (answer) names.answered(serial, happenedAt, answer);
+      },
       attempts(rows) {
         for (const [key, { count }] of rows) {
           const attributes = {

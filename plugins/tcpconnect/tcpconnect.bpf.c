@@ -13,8 +13,12 @@ const volatile bool count_source_ports = false;
 
 struct counters {
 	u64 overflows;
+	u64 seen_answers;
+	u64 lost_answers;
 };
 WIRE_COUNTERS(struct counters);
+
+#include "dns.h"
 
 struct attempt_key {
 	u64 cgroup_id;

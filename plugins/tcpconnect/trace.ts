@@ -44,7 +44,24 @@ const counts = ({ sourcePort, wide }: Flags): Column[] => [
   { title: "FAILED", width: 10, align: "right", cell: (row) => row.figures?.failed },
 ];
 
-const attempts = ({ timestamp, printUid, lport, sourcePort, wide }: Flags): Column[] => [
+const QUERY: Column = {
+  title: "QUERY",
+  width: 30,
+  cell: (row) => row.attributes["dns.question.name"] as string | undefined,
+};
+
+/** Since the answer; bcc prints it behind the name where it is much. */
+const AGE: Column = {
+  title: "AGE(ms)",
+  width: 9,
+  align: "right",
+  cell(row) {
+    const age = row.attributes["wirespan.dns.answer.age"];
+    return age === undefined ? undefined : (Number(age) * 1000).toFixed(1);
+  },
+};
+
+const attempts = ({ timestamp, printUid, lport, sourcePort, dns, wide }: Flags): Column[] => [
   ...(timestamp ? [elapsed()] : []),
   ...(printUid ? [{ title: "UID", width: 6, cell: text("wirespan.process.uid") }] : []),
   ...OWNER,
@@ -54,6 +71,7 @@ const attempts = ({ timestamp, printUid, lport, sourcePort, wide }: Flags): Colu
   { title: "DADDR", width: address(wide), cell: text("network.peer.address") },
   { title: "DPORT", width: 5, cell: text("network.peer.port") },
   RESULT,
+  ...(dns ? [QUERY, AGE] : []),
   ...(wide
     ? [
         { title: "ERRNO", width: 5, cell: text("wirespan.errno") },
@@ -76,6 +94,12 @@ export const trace: TraceView = {
     { flags: "-6, --ipv6", doc: "IPv6 only", setting: "filter.include.family", value: "ipv6" },
     { flags: "-L, --lport", doc: "print the local port" },
     { flags: "-U, --print-uid", doc: "print the user" },
+    {
+      flags: "-d, --dns",
+      doc: "print the name that the process had asked DNS for (over UDP)",
+      setting: "dns",
+      value: "true",
+    },
     { flags: "-u, --uid <uid>", doc: "this user only", setting: "filter.include.uid" },
     {
       flags: "-c, --count",

@@ -1,0 +1,65 @@
+// Which name a process had asked for when it connected to an address: from the answers that came to it.
+import { Recent } from "../../core/recent.ts";
+import type { Answer } from "./message.ts";
+
+/** A process in a network namespace. */
+export interface Asker {
+  readonly netnsCookie: number;
+  readonly pid: number;
+  readonly startedAt: number;
+}
+
+/** An answer as a process took it; nanoseconds on the boot clock. */
+interface Named {
+  readonly name: string;
+  readonly answeredAt: number;
+  readonly endsAt: number;
+}
+
+/** An application needs a moment to use an answer that nobody may keep (TTL 0), or to try its second address. */
+const LEAST_SECONDS = 5;
+/** Answers kept of one address: a handshake may outlast the next answer. */
+const KEPT = 4;
+
+export class DnsNames {
+  /** Read, but not yet taken by a process. */
+  readonly #untaken: Recent<number, { readonly answer: Answer; readonly answeredAt: number }>;
+  readonly #named: Recent<string, readonly Named[]>;
+
+  constructor(limit = 16_384) {
+    this.#untaken = new Recent(Math.ceil(limit / 16));
+    this.#named = new Recent(limit);
+  }
+
+  answered(serial: number, answeredAt: number, answer: Answer): void {
+    this.#untaken.set(serial, { answer, answeredAt });
+  }
+
+  /** A process has received an answer. */
+  taken(serial: number, by: Asker): void {
+    const found = this.#untaken.get(serial);
+    if (!found) return;
+    const { answer, answeredAt } = found;
+    for (const { text, ttl } of answer.addresses) {
+      const key = keyOf(by, text);
+      const endsAt = answeredAt + Math.max(ttl, LEAST_SECONDS) * 1e9;
+      const others = (this.#named.get(key) ?? []).filter(({ answeredAt: at }) => at !== answeredAt);
+      this.#named.set(key, [{ name: answer.name, answeredAt, endsAt }, ...others].slice(0, KEPT));
+    }
+  }
+
+  /** The last name that had led the process to the address at that time, and seconds since the answer. */
+  find(
+    process: Asker,
+    address: string,
+    at: number,
+  ): { readonly name: string; readonly age: number } | undefined {
+    const named = this.#named.get(keyOf(process, address));
+    const found = named?.find(({ answeredAt, endsAt }) => answeredAt <= at && at <= endsAt);
+    return found && { name: found.name, age: (at - found.answeredAt) / 1e9 };
+  }
+}
+
+function keyOf({ netnsCookie, pid, startedAt }: Asker, address: string): string {
+  return `${netnsCookie} ${pid} ${startedAt} ${address}`;
+}
