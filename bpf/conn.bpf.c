@@ -71,6 +71,18 @@ int seed(struct bpf_iter__task_file *ctx)
 	read_older(c, sk, tp);
 	if (is_own(c))
 		exclude(c);
+	keep_tuple(c);
+	return 0;
+}
+
+/* Run when a plugin begins to ask for the tuples of connections that are known already. */
+SEC("iter/bpf_sk_storage_map")
+int keep_living(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct conn *c = ctx->value;
+
+	if (ctx->sk && c)
+		keep_tuple(c);
 	return 0;
 }
 

@@ -157,6 +157,7 @@ export interface Conn {
   readonly peerIsHere: boolean;
   readonly fastopen: boolean;
   readonly excluded: boolean;
+  readonly hasTuple: boolean;
   readonly oldState: number;
   readonly state: number;
   readonly sentBefore: number;
@@ -268,6 +269,9 @@ export class ConnCursor implements Conn, Cursor {
   }
   get excluded(): boolean {
     return this.#bytes[this.#at + 262]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 263]! !== 0;
   }
   get oldState(): number {
     return this.#bytes[(this.#at + 264)]! | (this.#bytes[(this.#at + 264) + 1]! << 8);
@@ -402,8 +406,9 @@ export class ConnectionCursor implements Connection, Cursor {
 }
 
 export const bpf = {
-  hash: "d33d85bb4efce029",
+  hash: "e971d6fef4913dad",
   programs: {
+    keep_living: "iter/bpf_sk_storage_map",
     on_accept4_emit: "tp/syscalls/sys_exit_accept4",
     on_accept4_exit: "tp/syscalls/sys_exit_accept4",
     on_accept_emit: "tp/syscalls/sys_exit_accept",
@@ -431,8 +436,8 @@ export const bpf = {
     plugin_bit: {"kind":"int","size":4,"signed":false},
     watch_connect_exits: {"kind":"bool","size":1},
   },
-  live: {"kind":"struct","name":"","size":264,"fields":[{"name":"self_pid","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"excludes_self","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":8,"layout":{"kind":"array","size":256,"element":{"kind":"struct","name":"watched_cgroup","size":16,"fields":[{"name":"id","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"level","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"used","offset":12,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]},
-  counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections","lost_accepts"],
+  live: {"kind":"struct","name":"","size":272,"fields":[{"name":"self_pid","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"excludes_self","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"keeps_tuples","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":16,"layout":{"kind":"array","size":256,"element":{"kind":"struct","name":"watched_cgroup","size":16,"fields":[{"name":"id","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"level","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"used","offset":12,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]},
+  counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections","lost_accepts","lost_tuples"],
   wires: {
     processes: { kind: "ring", size: 72, record: TaskCursor } as RingWire<Task>,
     spans: { kind: "ring", size: 408, record: ConnectionCursor } as RingWire<Connection>,

@@ -95,6 +95,8 @@ struct conn {
 	bool fastopen;
 	/* The agent's own. */
 	bool excluded;
+	/* In `tuples` (bpf/tuples.h). */
+	bool has_tuple;
 	/* The last transition. */
 	u16 old_state;
 	u16 state;

@@ -11,7 +11,7 @@ import { packConstant } from "./constants.ts";
 import { WirespanError } from "./errors.ts";
 import type { FilterNames } from "./filter.ts";
 import { type Loaded, loadObject } from "./object.ts";
-import type { ConstantStruct, ConstantValue } from "./plugin.ts";
+import type { ConstantStruct, ConstantValue, Plugin } from "./plugin.ts";
 
 const PROBES = {
   "connection states": { programs: ["on_state"] },
@@ -70,25 +70,40 @@ function cgroupsIn(config: Config): readonly string[] {
   return filters.flatMap(({ include, exclude }) => [...include.cgroup, ...exclude.cgroup]);
 }
 
+/** What plugins need of the core. */
+export interface Needs {
+  /** What their programs hook, for what the core must do before and after them. */
+  readonly hooks: ReadonlySet<string>;
+  readonly tuples: boolean;
+}
+
 export class CoreProgram {
   readonly loaded: Loaded;
   /** The maps that plugins' objects share. */
-  readonly shared: Readonly<Record<string, BpfMap>>;
+  readonly #shared: Readonly<Record<string, BpfMap>>;
+  readonly #tuples: BpfMap;
   readonly #cgroups: WatchedCgroups;
+  #keepsTuples: boolean;
 
-  private constructor(loaded: Loaded, cgroups: WatchedCgroups) {
+  private constructor(loaded: Loaded, cgroups: WatchedCgroups, keepsTuples: boolean) {
     this.loaded = loaded;
     const names = ["conns", "attempt", "accepting"];
-    this.shared = Object.fromEntries(names.map((name) => [name, loaded.object.map(name)]));
+    this.#shared = Object.fromEntries(names.map((name) => [name, loaded.object.map(name)]));
+    this.#tuples = loaded.object.map("tuples");
     this.#cgroups = cgroups;
+    this.#keepsTuples = keepsTuples;
   }
 
-  /** `hooks`: what the plugins' programs hook, for what the core must do before and after them. */
+  /** The maps that a plugin's object shares. */
+  shared({ bpf, tuples }: Pick<Plugin, "bpf" | "tuples">): Readonly<Record<string, BpfMap>> {
+    return { ...(bpf.constants.plugin_bit && this.#shared), ...(tuples && { tuples: this.#tuples }) };
+  }
+
   static async load(
     native: Native,
     config: Config,
     cgroups: WatchedCgroups,
-    hooks: ReadonlySet<string>,
+    { hooks, tuples }: Needs,
   ): Promise<CoreProgram> {
     const watchesExits = hooks.has(CONNECT_EXIT);
     const watchesAccepts = hooks.has(ACCEPT_EXIT) || config.connections.accept !== "none";
@@ -111,7 +126,7 @@ export class CoreProgram {
         ...(watchesAccepts ? ATTACHED_AFTER_PLUGINS : []),
       ],
     });
-    const program = new CoreProgram(loaded, cgroups);
+    const program = new CoreProgram(loaded, cgroups, tuples);
     program.tellPrograms(config);
     return program;
   }
@@ -154,8 +169,16 @@ export class CoreProgram {
     return this.loaded.hooks.some(({ at }) => at === hook);
   }
 
+  /** Keeps the connections by their addresses, or leaves that, from now on. */
+  async keepTuples(config: Config, keeps: boolean): Promise<void> {
+    if (keeps === this.#keepsTuples) return;
+    this.#keepsTuples = keeps;
+    this.tellPrograms(config);
+    if (keeps) await this.loaded.object.iterate("keep_living", "conns");
+  }
+
   /** Throws where plugins need the core on a hook that it was not started with. */
-  require(hooks: ReadonlySet<string>): void {
+  require({ hooks }: Needs): void {
     const missing = [
       ...(hooks.has(CONNECT_EXIT) && !this.#watches(CONNECT_EXIT) ? ["Attempts that fail at once"] : []),
       ...(hooks.has(ACCEPT_EXIT) && !this.#watchesAccepts ? ["Ends of accept()"] : []),
@@ -172,6 +195,7 @@ export class CoreProgram {
     const live = packConstant("live", bpf.live, {
       self_pid: this.loaded.object.run("whoami"),
       excludes_self: config.self.exclude,
+      keeps_tuples: this.#keepsTuples,
       cgroups: this.watchedCgroups,
     });
     this.loaded.object.map(".bss").update(new Uint8Array(4), live);

@@ -8,7 +8,7 @@ import { WatchedCgroups } from "./cgroups.ts";
 import { Clock } from "./clock.ts";
 import { ConnectionSpans } from "./connections.ts";
 import { bindValue, createContainer } from "./container.ts";
-import { CoreProgram } from "./core-program.ts";
+import { CoreProgram, type Needs } from "./core-program.ts";
 import type { WirespanError } from "./errors.ts";
 import { Feed } from "./feed.ts";
 import { PluginHost } from "./host.ts";
@@ -35,14 +35,15 @@ export interface FailedPlugin {
   readonly error: WirespanError;
 }
 
-function hooksOf(plugins: readonly Plugin[], config: Config): ReadonlySet<string> {
-  return new Set(
+function needsOf(plugins: readonly Plugin[], config: Config): Needs {
+  const hooks = new Set(
     plugins.flatMap((plugin) =>
       Object.values(activeProbes(plugin, config.plugins[plugin.name]!.settings))
         .flatMap(({ programs }) => programs)
         .map((p) => plugin.bpf.programs[typeof p === "string" ? p : p.program] ?? ""),
     ),
   );
+  return { hooks, tuples: plugins.some(({ tuples }) => tuples) };
 }
 
 /** What there is from `run` on. */
@@ -101,7 +102,7 @@ export class Engine {
     }
     const cgroups = new WatchedCgroups();
     const enabled = options.plugins.filter((plugin) => config.plugins[plugin.name]?.enabled);
-    const core = await CoreProgram.load(native, config, cgroups, hooksOf(enabled, config));
+    const core = await CoreProgram.load(native, config, cgroups, needsOf(enabled, config));
     const failed: FailedPlugin[] = [];
     const attached = await Promise.all(
       enabled.map((plugin, i) =>
@@ -169,7 +170,8 @@ export class Engine {
     const running = this.#running;
     if (!running) return [];
     const wanted = plugins.filter((plugin) => config.plugins[plugin.name]?.enabled);
-    this.core.require(hooksOf(wanted, config));
+    const needs = needsOf(wanted, config);
+    this.core.require(needs);
     const kept = this.#hosts.filter((h) => wanted.includes(h.plugin) && h.runsAs(config));
     const ending = this.#hosts.filter((h) => !kept.includes(h));
     const fresh = await this.#attachBeside(
@@ -177,6 +179,7 @@ export class Engine {
       config,
     );
     this.core.tellPrograms(config);
+    await this.core.keepTuples(config, needs.tuples);
     for (const host of ending) host.detach();
     for (const host of fresh) this.#start(host, config, running);
     this.core.emitLast();

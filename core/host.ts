@@ -65,7 +65,7 @@ export class PluginHost {
       },
       ...(plugin.inputs && { inputs: plugin.inputs(own.settings as never) }),
       reuse: {
-        ...(plugin.bpf.constants.plugin_bit && core.shared),
+        ...core.shared(plugin),
         ...Object.fromEntries(kept.map((name) => [name, before!.loaded.object.map(name)])),
       },
       maxEntries: {

@@ -18,6 +18,8 @@ export function needsRoot(context: Mocha.Context): void {
 export interface Rule {
   packets(): Promise<number>;
   remove(): Promise<void>;
+  /** Lets pass what matches from now on; what it has counted until then. */
+  end(): Promise<number>;
 }
 
 /** One network namespace with its loopback up; disposal ends what was spawned in it and removes it. */
@@ -73,16 +75,21 @@ export class Netns implements AsyncDisposable {
     await this.run("nft", `add chain ${chain.join(" ")} { type filter hook ${hook} priority 0; }`);
     const added = await this.run("nft", "-jea", `add rule ${chain.join(" ")} ${match} counter ${verdict}`);
     const handle = ruleOf(added).handle;
-    return {
-      packets: async () => {
-        const { nftables } = JSON.parse(await this.run("nft", "-ja", "list", "chain", ...chain)) as Listing;
-        const found = nftables.find(({ rule }) => rule?.handle === handle)?.rule;
-        return found?.expr.find(({ counter }) => counter)?.counter?.packets ?? 0;
-      },
-      remove: async () => {
-        await this.run("nft", "delete", "rule", ...chain, "handle", String(handle));
-      },
+    const packets = async () => {
+      const { nftables } = JSON.parse(await this.run("nft", "-ja", "list", "chain", ...chain)) as Listing;
+      const found = nftables.find(({ rule }) => rule?.handle === handle)?.rule;
+      return found?.expr.find(({ counter }) => counter)?.counter?.packets ?? 0;
     };
+    const remove = async () => {
+      await this.run("nft", "delete", "rule", ...chain, "handle", String(handle));
+    };
+    const end = async () => {
+      await this.run("nft", `insert rule ${chain.join(" ")} ${match} accept`);
+      const counted = await packets();
+      await remove();
+      return counted;
+    };
+    return { packets, remove, end };
   }
 
   /** The counters of /proc/net/netstat and snmp, by names such as `TcpExt.ListenOverflows`. */

@@ -13,6 +13,7 @@ static __always_inline void read_acceptor(struct conn *c, s32 fd, u64 now)
 		exclude(c);
 	c->accept_fd = fd;
 	c->accepted_at = now;
+	keep_tuple(c);
 }
 
 /* The connection stays queued until it is used: a system call's tracepoint can't reach its storage. */

@@ -6,6 +6,7 @@
 #include "conn.h"
 #include "connection.h"
 #include "task.h"
+#include "tuples.h"
 #include "wire.h"
 
 /* What the agent may write at any time. */
@@ -13,6 +14,9 @@ struct {
 	/* The agent's process as the kernel numbers it, and whether its sockets are left out. */
 	u32 self_pid;
 	u32 excludes_self;
+	/* Whether some plugin looks connections up by address. */
+	u32 keeps_tuples;
+	u32 padding;
 	struct watched_cgroup cgroups[WATCHED_CGROUPS];
 } live;
 
@@ -29,6 +33,7 @@ struct counters {
 	u64 excluded_self;
 	u64 lost_connections;
 	u64 lost_accepts;
+	u64 lost_tuples;
 };
 WIRE_COUNTERS(struct counters);
 
@@ -119,6 +124,35 @@ static __always_inline bool has_loopback_peer(const struct endpoints *e)
 static __always_inline bool is_own(const struct conn *c)
 {
 	return live.excludes_self && c->owner.pid == live.self_pid;
+}
+
+/* Functions of their own: the copies would be many. */
+static __noinline int add_tuple(struct conn *c)
+{
+	struct tuple tuple;
+
+	read_tuple(&tuple, c);
+	c->has_tuple = true;
+	if (bpf_map_update_elem(&tuples, &tuple, c, BPF_ANY))
+		COUNT(lost_tuples);
+	return 0;
+}
+
+static __noinline int remove_tuple(struct conn *c)
+{
+	struct tuple tuple;
+
+	read_tuple(&tuple, c);
+	c->has_tuple = false;
+	bpf_map_delete_elem(&tuples, &tuple);
+	return 0;
+}
+
+/* To be called when it is established, and each time its owner becomes another. */
+static __always_inline void keep_tuple(struct conn *c)
+{
+	if (live.keeps_tuples && c->established_at && !c->closed_at)
+		add_tuple(c);
 }
 
 static __always_inline void exclude(struct conn *c)

@@ -63,6 +63,7 @@ static __always_inline void take_acceptor(struct conn *c)
 	c->accepted_at = accepted->accepted_at;
 	c->accept_fd = accepted->accept_fd;
 	c->excluded = accepted->excluded;
+	keep_tuple(c);
 	bpf_map_delete_elem(&queue, &c->cookie);
 }
 
@@ -133,6 +134,7 @@ static __always_inline void on_established(struct sock *sk, struct conn *c, u64 
 		key = (u64)c->own_isn << 32 | c->peer_isn;
 		value = c->excluded ? OPENED_BY_SELF : OPENED_HERE;
 		bpf_map_update_elem(&opened, &key, &value, BPF_ANY);
+		keep_tuple(c);
 		return;
 	}
 	/* Generated here so that whoever meets the socket later finds the same cookie. */
@@ -144,6 +146,7 @@ static __always_inline void on_established(struct sock *sk, struct conn *c, u64 
 	if (tp->srtt_us)
 		c->opened_at = now - (u64)(tp->srtt_us >> 3) * 1000;
 	meet_opener(c);
+	keep_tuple(c);
 	/* With Fast Open it may have been accepted before. */
 	if (queues(tp) && !c->excluded && !BPF_CORE_READ(sk, sk_socket) &&
 	    bpf_map_update_elem(&queue, &c->cookie, c, BPF_ANY))
@@ -239,6 +242,8 @@ static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left, 
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
+	if (c->has_tuple)
+		remove_tuple(c);
 	c->closed_at = now;
 	c->queued = !c->accepted_at && is_in_queue(sk, c);
 	c->error = sk->sk_err;

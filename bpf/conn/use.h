@@ -62,6 +62,7 @@ static __always_inline void on_use_of_unmet(struct sock *sk)
 	read_current_owner(c, OWNER_IO);
 	if (is_own(c))
 		exclude(c);
+	keep_tuple(c);
 }
 
 /* The first to send or receive owns what was accepted; who does it later is the last user. */
@@ -76,6 +77,7 @@ static __always_inline int on_use(struct sock *sk)
 	} else if (c->owner_source == OWNER_UNKNOWN || c->owner_source == OWNER_LISTENER) {
 		/* Even of the same process: since it listened it may have changed its user, name and thread. */
 		read_current_owner(c, OWNER_IO);
+		keep_tuple(c);
 	} else if (c->user.pid != bpf_get_current_pid_tgid() >> 32) {
 		struct task user = {};
 

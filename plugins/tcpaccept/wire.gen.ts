@@ -243,6 +243,7 @@ export interface Conn {
   readonly peerIsHere: boolean;
   readonly fastopen: boolean;
   readonly excluded: boolean;
+  readonly hasTuple: boolean;
   readonly oldState: number;
   readonly state: number;
   readonly sentBefore: number;
@@ -354,6 +355,9 @@ export class ConnCursor implements Conn, Cursor {
   }
   get excluded(): boolean {
     return this.#bytes[this.#at + 262]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 263]! !== 0;
   }
   get oldState(): number {
     return this.#bytes[(this.#at + 264)]! | (this.#bytes[(this.#at + 264) + 1]! << 8);
@@ -484,7 +488,7 @@ export class OverflowKeyCursor implements OverflowKey, Cursor {
 }
 
 export const bpf = {
-  hash: "bceda4ceff435ec6",
+  hash: "4859d9ca9059528c",
   programs: {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
     accept_exit: "tp/syscalls/sys_exit_accept",

@@ -24,6 +24,7 @@ export default plugin({
   },
 
   bpf,
+  tuples: true,
   probes: {
     drops: {
       programs: [

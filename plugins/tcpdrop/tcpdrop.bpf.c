@@ -7,9 +7,10 @@
 #include <bpf/bpf_tracing.h>
 #include "conn.h"
 #include "connection.h"
+#include "drop.h"
 #include "filter.h"
-#include "packet.h"
 #include "rate.h"
+#include "tuples.h"
 #include "wire.h"
 
 /* Whether events carry the kernel's stack. */
@@ -22,9 +23,6 @@ struct counters {
 	u64 overflows;
 };
 WIRE_COUNTERS(struct counters);
-
-/* From this host's view; what is forwarded was received. */
-enum way { WAY_RECEIVE, WAY_TRANSMIT };
 
 #define FRAMES 32
 
@@ -109,20 +107,6 @@ struct {
 	__type(value, struct bucket);
 } buckets SEC(".maps");
 
-/* Too large for the stack. */
-struct scratch {
-	struct conn conn;
-	struct packet packet;
-	struct headers headers;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct scratch);
-} scratch SEC(".maps");
-
 static __always_inline struct total *row_of(void *table, const void *key, u32 spare)
 {
 	struct total *row = bpf_map_lookup_elem(table, key), new = {};
@@ -137,78 +121,31 @@ static __always_inline struct total *row_of(void *table, const void *key, u32 sp
 	return bpf_map_lookup_elem(&overflow, &spare);
 }
 
-/* Whether the program is told whose packet it is, which kernels before 6.11 don't. */
-enum teller { TELLS_SOCKET, TELLS_NO_SOCKET };
-
-/* Whether TCP has it: IP has taken its own header off. */
-static __always_inline bool is_in_tcp(const struct sk_buff *skb)
+static __always_inline bool is_in_tuples(struct dropped *d, enum way way)
 {
-	return BPF_CORE_READ(skb, data) - BPF_CORE_READ(skb, head) == skb->transport_header;
-}
+	struct tuple tuple = { .netns_cookie = d->conn.netns_cookie };
+	struct conn *c;
 
-/* Where its socket is not told, TCP without a socket gives no reason only in TIME_WAIT. */
-static __always_inline bool is_in_time_wait(const struct sk_buff *skb, const struct sock *sk,
-					    enum teller teller)
-{
-	if (sk)
-		return sk->__sk_common.skc_state == TCP_TIME_WAIT;
-	return teller == TELLS_NO_SOCKET && is_in_tcp(skb);
-}
-
-/*
- * Orderly ends free packets that were taken in: a socket that dies clears its queues (of its peer's FIN at
- * least), which kernels from 6.12 on say and before is to be told from the dead socket; and TIME_WAIT
- * answers the peer's FIN and frees it for no reason given. Data that comes then is lost.
- */
-static __always_inline bool is_no_drop(u32 reason, const struct sk_buff *skb, const struct sock *sk,
-				       const struct packet *p, enum teller teller)
-{
-	u32 state = sk ? sk->__sk_common.skc_state : 0;
-
-	if (bpf_core_enum_value_exists(enum skb_drop_reason, SKB_CONSUMED) &&
-	    reason == bpf_core_enum_value(enum skb_drop_reason, SKB_CONSUMED))
-		return true;
-	if (bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_QUEUE_PURGE) &&
-	    reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_QUEUE_PURGE))
-		return true;
-	if (reason != bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NOT_SPECIFIED))
+	take_ends(&tuple.ends, &d->packet, way);
+	c = bpf_map_lookup_elem(&tuples, &tuple);
+	if (!c)
 		return false;
-	if (is_in_time_wait(skb, sk, teller))
-		return !p->payload && !(p->flags & TCPHDR_SYN);
-	return !bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_QUEUE_PURGE) &&
-	       state == TCP_CLOSE &&
-	       sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DEAD) & 1;
+	d->conn = *c;
+	d->way = way;
+	d->is_known = true;
+	return true;
 }
 
-/* Where the packet's socket is none that has endpoints of its own (a listener, or none at all). */
-static __always_inline void take_ends(struct endpoints *e, const struct packet *p, enum way way)
+/* A packet that came to no socket before it was dropped, or has left its own. */
+static __always_inline bool find_by_tuple(struct dropped *d)
 {
-	bool received = way == WAY_RECEIVE;
-
-	__builtin_memcpy(e->local, received ? p->destination : p->source, 16);
-	__builtin_memcpy(e->peer, received ? p->source : p->destination, 16);
-	e->local_port = received ? p->destination_port : p->source_port;
-	e->peer_port = received ? p->source_port : p->destination_port;
-	e->family = p->family;
+	return is_in_tuples(d, WAY_RECEIVE) || is_in_tuples(d, WAY_TRANSMIT);
 }
 
-/* In TCP's queues other things lie where the device was, so a device counts only if its namespace fits. */
-static __always_inline struct net_device *device_of(const struct sk_buff *skb,
-						    const struct sock *sk)
+static __always_inline void tell(void *ctx, const struct dropped *d, const struct sk_buff *skb,
+				 const struct sock *sk, void *location, u32 reason)
 {
-	struct net_device *dev = BPF_CORE_READ(skb, dev);
-
-	if (!dev ||
-	    (sk && BPF_CORE_READ(dev, nd_net.net) != BPF_CORE_READ(sk, __sk_common.skc_net.net)))
-		return NULL;
-	return dev;
-}
-
-static __always_inline void tell(void *ctx, const struct conn *c, const struct conn *known,
-				 const struct packet *p, const struct sk_buff *skb, struct sock *sk,
-				 struct net_device *dev, void *location, u32 reason, u32 state,
-				 enum way way)
-{
+	struct net_device *dev = device_of(skb, sk);
 	u64 now = bpf_ktime_get_boot_ns();
 	u32 slot = (reason ^ reason >> 16 << 5) & (BUCKETS - 1);
 	struct bucket *bucket = bpf_map_lookup_elem(&buckets, &slot);
@@ -226,10 +163,10 @@ static __always_inline void tell(void *ctx, const struct conn *c, const struct c
 		COUNT(lost_drops);
 		return;
 	}
-	r->packet = *p;
+	r->packet = d->packet;
 	r->reason = reason;
-	r->way = way;
-	r->state = state;
+	r->way = d->way;
+	r->state = d->state;
 	r->ifindex = skb->skb_iif;
 	r->interface[0] = 0;
 	if (dev) {
@@ -247,71 +184,40 @@ static __always_inline void tell(void *ctx, const struct conn *c, const struct c
 	r->frames = size > 0 ? size / 8 : 0;
 	r->happened_at = now;
 	r->suppressed = take_suppressed(bucket);
-	r->has_connection = known != NULL;
-	r->has_ids = known && (known->own_isn | known->peer_isn);
+	r->has_connection = d->is_known;
+	r->has_ids = d->is_known && (d->conn.own_isn | d->conn.peer_isn);
 	r->connection.wanted = 0;
 	r->connection.span = SPAN_CONNECTION;
-	r->connection.conn = *c;
+	r->connection.conn = d->conn;
 	__builtin_memset(r->connection.parent_span_id, 0, sizeof(r->connection.parent_span_id));
 	__builtin_memset(&r->connection.traffic, 0, sizeof(r->connection.traffic));
-	read_ids(&r->connection, c);
+	read_ids(&r->connection, &d->conn);
 	bpf_ringbuf_submit(r, wake_at_quarter(&drops));
 }
 
 static __always_inline int on_drop(void *ctx, struct sk_buff *skb, void *location, u32 reason,
 				   struct sock *rx_sk, enum teller teller)
 {
-	struct conn *known = NULL, *c;
+	struct dropped *d = read_drop(skb, reason, rx_sk, teller);
 	struct total_key key = {};
-	struct net_device *dev;
-	struct scratch *s;
-	struct packet *p;
 	struct total *row;
-	struct sock *sk;
-	u32 zero = 0;
-	enum way way;
 
-	if (!is_tcp(skb))
+	if (!d)
 		return 0;
-	sk = rx_sk;
-	if (!sk)
-		sk = skb->sk;
-	s = bpf_map_lookup_elem(&scratch, &zero);
-	if (!s || !read_headers(&s->headers, skb))
+	if (!d->is_known && find_by_tuple(d) && d->conn.excluded)
 		return 0;
-	c = &s->conn;
-	p = &s->packet;
-	__builtin_memset(p, 0, sizeof(*p));
-	if (!read_packet(p, &s->headers) || is_no_drop(reason, skb, sk, p, teller))
+	if (!passes(&d->conn, 0))
 		return 0;
-	__builtin_memset(c, 0, sizeof(*c));
-	way = !skb->skb_iif && BPF_CORE_READ(skb, sk) ? WAY_TRANSMIT : WAY_RECEIVE;
-	dev = device_of(skb, sk);
-	if (sk) {
-		known = bpf_sk_storage_get(&conns, sk, NULL, 0);
-		if (known && known->excluded)
-			return 0;
-		key.state = sk->__sk_common.skc_state;
-		if (known)
-			*c = *known;
-		read_netns(c, sk);
-	} else if (dev) {
-		c->netns = BPF_CORE_READ(dev, nd_net.net, ns.inum);
-		c->netns_cookie = BPF_CORE_READ(dev, nd_net.net, net_cookie);
-	}
-	if (!c->ends.peer_port)
-		take_ends(&c->ends, p, way);
-	if (!passes(c, 0))
-		return 0;
-	key.cgroup_id = c->owner.cgroup_id;
-	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
+	key.cgroup_id = d->conn.owner.cgroup_id;
+	__builtin_memcpy(key.exe, d->conn.owner.exe, sizeof(key.exe));
 	key.reason = reason;
-	key.way = way;
-	key.family = p->family;
+	key.state = d->state;
+	key.way = d->way;
+	key.family = d->packet.family;
 	row = row_of(&totals, &key, OVERFLOW_TOTALS);
 	if (row)
 		__sync_fetch_and_add(&row->packets, 1);
-	tell(ctx, c, known, p, skb, sk, dev, location, reason, key.state, way);
+	tell(ctx, d, skb, rx_sk ? rx_sk : skb->sk, location, reason);
 	return 0;
 }
 

@@ -157,6 +157,7 @@ export interface Conn {
   readonly peerIsHere: boolean;
   readonly fastopen: boolean;
   readonly excluded: boolean;
+  readonly hasTuple: boolean;
   readonly oldState: number;
   readonly state: number;
   readonly sentBefore: number;
@@ -268,6 +269,9 @@ export class ConnCursor implements Conn, Cursor {
   }
   get excluded(): boolean {
     return this.#bytes[this.#at + 262]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 263]! !== 0;
   }
   get oldState(): number {
     return this.#bytes[(this.#at + 264)]! | (this.#bytes[(this.#at + 264) + 1]! << 8);
@@ -643,7 +647,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "a57f5bc2a63a79e5",
+  hash: "da8c52b29c60d992",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_without: "tp_btf/kfree_skb",

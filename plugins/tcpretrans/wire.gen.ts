@@ -225,6 +225,7 @@ export interface Conn {
   readonly peerIsHere: boolean;
   readonly fastopen: boolean;
   readonly excluded: boolean;
+  readonly hasTuple: boolean;
   readonly oldState: number;
   readonly state: number;
   readonly sentBefore: number;
@@ -336,6 +337,9 @@ export class ConnCursor implements Conn, Cursor {
   }
   get excluded(): boolean {
     return this.#bytes[this.#at + 262]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 263]! !== 0;
   }
   get oldState(): number {
     return this.#bytes[(this.#at + 264)]! | (this.#bytes[(this.#at + 264) + 1]! << 8);
@@ -591,7 +595,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "1f73f519574ac7c6",
+  hash: "d173f2c495dd6a4e",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_retransmit: "tp_btf/tcp_retransmit_skb",

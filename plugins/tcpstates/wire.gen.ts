@@ -158,6 +158,7 @@ export interface Conn {
   readonly peerIsHere: boolean;
   readonly fastopen: boolean;
   readonly excluded: boolean;
+  readonly hasTuple: boolean;
   readonly oldState: number;
   readonly state: number;
   readonly sentBefore: number;
@@ -269,6 +270,9 @@ export class ConnCursor implements Conn, Cursor {
   }
   get excluded(): boolean {
     return this.#bytes[this.#at + 262]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 263]! !== 0;
   }
   get oldState(): number {
     return this.#bytes[(this.#at + 264)]! | (this.#bytes[(this.#at + 264) + 1]! << 8);
@@ -545,7 +549,7 @@ export class PopulationCursor implements Population, Cursor {
 }
 
 export const bpf = {
-  hash: "bb70cf6d28f5735b",
+  hash: "c1c7fa7a0467915b",
   programs: {
     on_change: "tp_btf/inet_sock_set_state",
     on_change_again: "tp_btf/inet_sock_set_state",

@@ -1,10 +1,19 @@
-// tcpsubnet: bytes, connections and retransmits by the peer's subnet.
+// tcpsubnet: bytes, connections, retransmits and drops by the peer's subnet.
 import { CONNECTION } from "../../core/attributes.ts";
 import { plugin } from "../../core/plugin.ts";
 import type { AttributeSpecs } from "../../core/signals.ts";
 import { OTHER, readSubnets } from "./subnets.ts";
 import { trace } from "./trace.ts";
 import { bpf, type Sum } from "./wire.gen.ts";
+
+const DIRECTION = {
+  "network.io.direction": {
+    type: "string",
+    requirement: "required",
+    enum: ["transmit", "receive"],
+    description: "The direction, from this host's view.",
+  },
+} as const satisfies AttributeSpecs;
 
 const SUBNET = {
   "wirespan.subnet.name": {
@@ -17,7 +26,7 @@ const SUBNET = {
 
 export default plugin({
   name: "tcpsubnet",
-  summary: "Bytes sent and received over TCP, connections and retransmits, by the peer's subnet.",
+  summary: "Bytes sent and received over TCP, connections, retransmits and drops, by the peer's subnet.",
 
   config: {
     subnets: {
@@ -28,7 +37,16 @@ export default plugin({
   },
 
   bpf,
-  probes: { "ends of connections": { programs: ["on_close"] } },
+  probes: {
+    "ends of connections": { programs: ["on_close"] },
+    drops: {
+      programs: [
+        { program: "on_drop_with_socket", args: 4 },
+        { program: "on_drop_without", args: 3 },
+      ],
+      without: "drops by subnet",
+    },
+  },
 
   signals: {
     io: {
@@ -38,15 +56,7 @@ export default plugin({
       unit: "By",
       description:
         "Payload of TCP connections with peers in a subnet, living ones included: acknowledged by the peer or received in order.",
-      attributes: {
-        ...SUBNET,
-        "network.io.direction": {
-          type: "string",
-          requirement: "required",
-          enum: ["transmit", "receive"],
-          description: "The direction, from this host's view.",
-        },
-      },
+      attributes: { ...SUBNET, ...DIRECTION },
     },
     connections: {
       signal: "metric",
@@ -70,12 +80,21 @@ export default plugin({
       description: "Segments sent again to peers in a subnet, SYNs included.",
       attributes: SUBNET,
     },
+    dropped: {
+      signal: "metric",
+      instrument: "counter",
+      name: "wirespan.tcp.subnet.packet.dropped",
+      unit: "{packet}",
+      description:
+        "Packets to or from a subnet that this host threw away. Queues of closed sockets that are cleared are none.",
+      attributes: { ...SUBNET, ...DIRECTION },
+    },
   },
 
   series({ subnets }) {
     const { names, complete } = readSubnets(subnets);
     const rows = complete ? names.length - 1 : names.length;
-    return { io: 2 * rows, connections: 2 * rows, retransmits: rows };
+    return { io: 2 * rows, connections: 2 * rows, retransmits: rows, dropped: 2 * rows };
   },
   inputs: ({ subnets }) => ({ subnets: readSubnets(subnets).rows }),
 
@@ -87,6 +106,8 @@ export default plugin({
       emit.io.observe(sum.sentBytes, { ...subnet, "network.io.direction": "transmit" });
       emit.io.observe(sum.receivedBytes, { ...subnet, "network.io.direction": "receive" });
       emit.retransmits.observe(sum.retransmits, subnet);
+      emit.dropped.observe(sum.droppedSent, { ...subnet, "network.io.direction": "transmit" });
+      emit.dropped.observe(sum.droppedReceived, { ...subnet, "network.io.direction": "receive" });
       emit.connections.observe(sum.outbound, { ...subnet, "wirespan.connection.direction": "outbound" });
       emit.connections.observe(sum.inbound, { ...subnet, "wirespan.connection.direction": "inbound" });
     }
@@ -98,7 +119,7 @@ export default plugin({
           const name = names[value];
           if (name === undefined) break;
           // Subnets show although nothing moves; what is in none shows only if there is something.
-          if (name !== OTHER || sum.sentBytes || sum.receivedBytes || sum.retransmits) observe(name, sum);
+          if (name !== OTHER || isMoved(sum)) observe(name, sum);
         }
       },
     };
@@ -106,3 +127,9 @@ export default plugin({
 
   trace,
 });
+
+function isMoved(sum: Sum): boolean {
+  return [sum.sentBytes, sum.receivedBytes, sum.retransmits, sum.droppedSent, sum.droppedReceived].some(
+    (count) => count > 0,
+  );
+}

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Bytes, connections and retransmits by the subnet that the other end is in.
+// Bytes, connections, retransmits and drops by the subnet that the other end is in.
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "conn.h"
 #include "counted.h"
+#include "drop.h"
 #include "filter.h"
 #include "wire.h"
 
@@ -36,6 +37,9 @@ struct sum {
 	/* Connections that were established. */
 	u64 outbound;
 	u64 inbound;
+	/* Packets that were thrown away on this host. */
+	u64 dropped_sent;
+	u64 dropped_received;
 };
 
 /* By the place of the name in the settings; 0: in none. */
@@ -47,15 +51,20 @@ struct {
 } sums SEC(".maps");
 WIRE_TABLE(sums, u32, struct sum);
 
-static __always_inline void add(const struct conn *c, const struct counted *moved)
+static __always_inline struct sum *sum_of(const struct conn *c)
 {
 	struct subnet_key key = { .bits = 160, .family = c->ends.family };
 	u32 none = 0, *name;
-	struct sum *sum;
 
 	__builtin_memcpy(key.address, c->ends.peer, sizeof(key.address));
 	name = bpf_map_lookup_elem(&subnets, &key);
-	sum = bpf_map_lookup_elem(&sums, name ? name : &none);
+	return bpf_map_lookup_elem(&sums, name ? name : &none);
+}
+
+static __always_inline void add(const struct conn *c, const struct counted *moved)
+{
+	struct sum *sum = sum_of(c);
+
 	if (!sum)
 		return;
 	__sync_fetch_and_add(&sum->sent_bytes, moved->sent_bytes);
@@ -81,6 +90,34 @@ int BPF_PROG(on_close, struct sock *sk, int old, int new)
 	count_closed(&moved, sk, c, tp, old);
 	add(c, &moved);
 	return 0;
+}
+
+static __always_inline int on_drop(const struct sk_buff *skb, u32 reason, struct sock *rx_sk,
+				   enum teller teller)
+{
+	struct dropped *d = read_drop(skb, reason, rx_sk, teller);
+	struct sum *sum;
+
+	if (!d || !passes(&d->conn, 0))
+		return 0;
+	sum = sum_of(&d->conn);
+	if (sum)
+		__sync_fetch_and_add(
+			d->way == WAY_TRANSMIT ? &sum->dropped_sent : &sum->dropped_received, 1);
+	return 0;
+}
+
+SEC("tp_btf/kfree_skb")
+int BPF_PROG(on_drop_with_socket, struct sk_buff *skb, void *location, u32 reason,
+	     struct sock *rx_sk)
+{
+	return on_drop(skb, reason, rx_sk, TELLS_SOCKET);
+}
+
+SEC("tp_btf/kfree_skb")
+int BPF_PROG(on_drop_without, struct sk_buff *skb, void *location, u32 reason)
+{
+	return on_drop(skb, reason, NULL, TELLS_NO_SOCKET);
 }
 
 /* Nothing is told of a connection alone: what is read are the sums. */

@@ -10,6 +10,8 @@ import { type Watch, watch } from "../../test/watch.ts";
 import { build, one, run, start } from "../../test/workload.ts";
 
 const nothing = { sent: 0, received: 0, outbound: 0, inbound: 0, retransmits: 0 };
+/** A machine with much to do sends again what was only late, and drops it then: drops are looked at apart. */
+const noDrops = { lostOut: 0, lostIn: 0 };
 type Sums = typeof nothing;
 
 function settingsOf(subnets: readonly string[], ...namespaces: readonly Netns[]): Record<string, string> {
@@ -29,24 +31,38 @@ async function sums(watched: Watch): Promise<Readonly<Record<string, Sums>>> {
   return sumsOf(await watched.collect());
 }
 
+async function drops(watched: Watch): Promise<Readonly<Record<string, typeof noDrops>>> {
+  return byName(noDrops, (await watched.collect()).filter(isDrops));
+}
+
 function sumsOf(metrics: readonly Metric[]): Readonly<Record<string, Sums>> {
-  const found: Record<string, Sums> = {};
+  return byName(
+    nothing,
+    metrics.filter((metric) => !isDrops(metric)),
+  );
+}
+
+const isDrops = ({ spec }: Metric): boolean => spec.name === "wirespan.tcp.subnet.packet.dropped";
+
+function byName<T extends Record<string, number>>(none: T, metrics: readonly Metric[]): Record<string, T> {
+  const found: Record<string, T> = {};
   for (const { spec, points } of metrics) {
     for (const { attributes, value } of points) {
       const name = String(attributes["wirespan.subnet.name"]);
-      found[name] ??= { ...nothing };
-      found[name][keyOf(spec.name, attributes)] = value as number;
+      found[name] = { ...(found[name] ?? none), [keyOf(spec.name, attributes)]: value };
     }
   }
   return found;
 }
 
-function keyOf(metric: string, attributes: AnyAttributes): keyof Sums {
+function keyOf(metric: string, attributes: AnyAttributes): keyof Sums | keyof typeof noDrops {
   if (metric === "wirespan.tcp.subnet.retransmits") return "retransmits";
   if (metric === "wirespan.tcp.subnet.connections") {
     return attributes["wirespan.connection.direction"] === "inbound" ? "inbound" : "outbound";
   }
-  return attributes["network.io.direction"] === "transmit" ? "sent" : "received";
+  const transmit = attributes["network.io.direction"] === "transmit";
+  if (metric === "wirespan.tcp.subnet.packet.dropped") return transmit ? "lostOut" : "lostIn";
+  return transmit ? "sent" : "received";
 }
 
 /** The last acknowledgement may be on its way still when the programs have ended: not more, but maybe later. */
@@ -190,6 +206,37 @@ describe("tcpsubnet", function () {
     await assertSums(watched, { all });
   });
 
+  it("counts as many drops as the rules do that drop, where the peer is, and the refused", async () => {
+    await using net = await pair();
+    await using watched = await watchSubnets(
+      [`${addresses.a}=client`, `${addresses.b}=server`],
+      net.a,
+      net.b,
+    );
+    const options = { address: addresses.b, server: net.b, up: 1000, later: 2000 };
+    let [lostIn, lostOut] = [0, 0];
+    await using held = await start(net.a, "n25", options);
+    const { localPort } = await held.until("opened");
+    const moved = await net.b.moved(async () => {
+      const input = await net.b.rule("input", `tcp sport ${localPort}`, "drop");
+      held.goOn();
+      while ((await input.packets()) < 2) await delay(20);
+      const output = await net.a.rule("output", `tcp sport ${localPort}`, "drop");
+      lostIn = await input.end();
+      while ((await output.packets()) < 2) await delay(20);
+      lostOut = await output.end();
+      await held.done();
+      // The refused SYN has no socket at net.b, and its answer is taken at net.a.
+      await run(net.a, "n3", { address: addresses.b });
+    });
+    // What came twice, because its acknowledgement was late.
+    lostIn += 1 + (moved["TcpExt.TCPDSACKOldSent"] ?? 0);
+    assert.deepEqual(await drops(watched), {
+      client: { lostIn, lostOut: 0 },
+      server: { lostIn: 0, lostOut },
+    });
+  });
+
   it("counts 10,000 short connections once each while it sweeps without a pause", async () => {
     await using netns = await Netns.create();
     await using watched = await watchSubnets(["127.0.0.0/8=loop"], netns);
@@ -207,7 +254,14 @@ describe("tcpsubnet", function () {
     assert.ok((await sweeping) > 100);
     // A machine with much to do answers late now and then, and its kernel sends again.
     const retransmits = moved["Tcp.RetransSegs"] ?? 0;
-    const loop = { sent: 10_000, received: 10_000, outbound: 10_000, inbound: 10_000, retransmits };
+    const loop = {
+      ...nothing,
+      sent: 10_000,
+      received: 10_000,
+      outbound: 10_000,
+      inbound: 10_000,
+      retransmits,
+    };
     await assertSums(watched, { loop });
   });
 
@@ -235,7 +289,7 @@ describe("tcpsubnet", function () {
       const { stdout } = await agent.stop();
       const shown = stdout.filter((line) => line.startsWith("wire")).map((line) => line.split(/ +/));
       const [, ...numbers] = shown.find(([, sent]) => sent !== "0") ?? [];
-      assert.deepEqual(numbers, ["8", "4", "1", "0"]);
+      assert.deepEqual(numbers, ["8", "4", "1", "0", "0"]);
       assert.match(stdout[1] ?? "", /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\]$/);
     });
 

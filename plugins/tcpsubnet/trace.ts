@@ -9,6 +9,7 @@ const SENT = "wirespan.tcp.bytes_sent";
 const RECEIVED = "wirespan.tcp.bytes_received";
 const CONNECTIONS = "wirespan.tcp.connections";
 const RETRANSMITS = "wirespan.tcp.retransmits";
+const DROPPED = "wirespan.tcp.packets_dropped";
 
 /** Bytes in one of each; bits by thousands, bytes by 1024. */
 const UNITS: Readonly<Record<string, number>> = {
@@ -30,6 +31,7 @@ function unitOf({ format = "B" }: Flags): number {
 /** Where a point of one of the plugin's metrics goes in its subnet's row. */
 function keyOf(name: string, direction: unknown): string {
   if (name === "wirespan.tcp.subnet.io") return direction === "transmit" ? SENT : RECEIVED;
+  if (name === "wirespan.tcp.subnet.packet.dropped") return DROPPED;
   return name === "wirespan.tcp.subnet.connections" ? CONNECTIONS : RETRANSMITS;
 }
 
@@ -41,7 +43,13 @@ function rows(delta: readonly Metric[]): Row[] {
     time = new Date(metric.time.sec * 1000 + metric.time.nsec / 1e6).toISOString();
     for (const { attributes, value } of metric.points) {
       const name = String(attributes["wirespan.subnet.name"]);
-      const row = subnets.get(name) ?? { [SENT]: 0, [RECEIVED]: 0, [CONNECTIONS]: 0, [RETRANSMITS]: 0 };
+      const row = subnets.get(name) ?? {
+        [SENT]: 0,
+        [RECEIVED]: 0,
+        [CONNECTIONS]: 0,
+        [RETRANSMITS]: 0,
+        [DROPPED]: 0,
+      };
       row[keyOf(metric.spec.name, attributes["network.io.direction"])]! += value as number;
       subnets.set(name, row);
     }
@@ -83,6 +91,7 @@ export const trace: TraceView = {
       columns.push(
         { title: "CONNECTIONS", width: 11, align: "right", cell: text(CONNECTIONS) },
         { title: "RETRANS", width: 7, align: "right", cell: text(RETRANSMITS) },
+        { title: "DROPPED", width: 7, align: "right", cell: text(DROPPED) },
       );
     }
     return columns;

@@ -28,6 +28,8 @@ export interface Sum {
   readonly retransmits: number;
   readonly outbound: number;
   readonly inbound: number;
+  readonly droppedSent: number;
+  readonly droppedReceived: number;
 }
 
 export class SumCursor implements Sum, Cursor {
@@ -54,6 +56,12 @@ export class SumCursor implements Sum, Cursor {
   get inbound(): number {
     return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
   }
+  get droppedSent(): number {
+    return this.#words[((this.#at + 40) >> 2)]! + this.#words[((this.#at + 40) >> 2) + 1]! * 4294967296;
+  }
+  get droppedReceived(): number {
+    return this.#words[((this.#at + 48) >> 2)]! + this.#words[((this.#at + 48) >> 2) + 1]! * 4294967296;
+  }
 }
 
 export interface SweepRecord {
@@ -75,9 +83,11 @@ export class SweepRecordCursor implements SweepRecord, Cursor {
 }
 
 export const bpf = {
-  hash: "14bbd362631662bb",
+  hash: "a362fa5f8536ec87",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
+    on_drop_with_socket: "tp_btf/kfree_skb",
+    on_drop_without: "tp_btf/kfree_skb",
     sweep: "iter/bpf_sk_storage_map",
   },
   constants: {

@@ -172,6 +172,7 @@ export interface Conn {
   readonly peerIsHere: boolean;
   readonly fastopen: boolean;
   readonly excluded: boolean;
+  readonly hasTuple: boolean;
   readonly oldState: number;
   readonly state: number;
   readonly sentBefore: number;
@@ -283,6 +284,9 @@ export class ConnCursor implements Conn, Cursor {
   }
   get excluded(): boolean {
     return this.#bytes[this.#at + 262]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 263]! !== 0;
   }
   get oldState(): number {
     return this.#bytes[(this.#at + 264)]! | (this.#bytes[(this.#at + 264) + 1]! << 8);
@@ -431,7 +435,7 @@ export class RestCursor implements Rest, Cursor {
 }
 
 export const bpf = {
-  hash: "82d950980b6eeb12",
+  hash: "c9f020018c325829",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",
