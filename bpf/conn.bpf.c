@@ -21,6 +21,7 @@ static __always_inline void read_holder(struct task *t, struct task_struct *task
 	t->tid = task->pid;
 	t->uid = task->cred->uid.val;
 	t->cgroup_id = group->kn->id;
+	t->mntns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
 	t->started_at = leader->start_boottime;
 	bpf_probe_read_kernel_str(t->comm, sizeof(t->comm), task->comm);
 	read_exe(&t->exe, task);
@@ -83,6 +84,34 @@ int keep_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 
 	if (ctx->sk && c)
 		keep_tuple(c);
+	return 0;
+}
+
+/* Cgroups below those that a filter has come to name, and their bits; filled for a run of `place`. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, u32);
+} placed SEC(".maps");
+
+/* Owners that were met before their cgroups were watched. */
+SEC("iter/bpf_sk_storage_map")
+int place(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct conn *c = ctx->value;
+	u64 cgroup;
+	u32 *bits;
+
+	if (!ctx->sk || !c)
+		return 0;
+	cgroup = c->owner.cgroup_id;
+	bits = bpf_map_lookup_elem(&placed, &cgroup);
+	if (!bits)
+		return 0;
+	c->owner.cgroups |= *bits;
+	keep_tuple(c);
 	return 0;
 }
 

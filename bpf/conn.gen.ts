@@ -11,6 +11,7 @@ export interface Task {
   readonly uid: number;
   readonly cgroups: number;
   readonly cgroupId: number;
+  readonly mntns: number;
   readonly startedAt: number;
   readonly comm: string;
   readonly exe: string;
@@ -40,14 +41,17 @@ export class TaskCursor implements Task, Cursor {
   get cgroupId(): number {
     return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
   }
+  get mntns(): number {
+    return this.#words[((this.#at + 24) >> 2)]!;
+  }
   get startedAt(): number {
-    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
   }
   get comm(): string {
-    return text(this.#words, this.#bytes, this.#at + 32, 16);
+    return text(this.#words, this.#bytes, this.#at + 40, 16);
   }
   get exe(): string {
-    return text(this.#words, this.#bytes, this.#at + 48, 24);
+    return text(this.#words, this.#bytes, this.#at + 56, 24);
   }
 }
 
@@ -205,91 +209,91 @@ export class ConnCursor implements Conn, Cursor {
   }
   readonly #user = new ActorCursor();
   get user(): Actor {
-    this.#user.at(this.#words, this.#bytes, this.#at + 160);
+    this.#user.at(this.#words, this.#bytes, this.#at + 168);
     return this.#user;
   }
   readonly #closer = new ActorCursor();
   get closer(): Actor {
-    this.#closer.at(this.#words, this.#bytes, this.#at + 184);
+    this.#closer.at(this.#words, this.#bytes, this.#at + 192);
     return this.#closer;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 208) >> 2)]!]!;
+    return directionNames[this.#words[((this.#at + 216) >> 2)]!]!;
   }
   get ownerSource(): OwnerSource {
-    return ownerSourceNames[this.#words[((this.#at + 212) >> 2)]!]!;
+    return ownerSourceNames[this.#words[((this.#at + 220) >> 2)]!]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 216) >> 2)]!]!;
+    return closeReasonNames[this.#words[((this.#at + 224) >> 2)]!]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 220) >> 2)]!;
-  }
-  get netns(): number {
-    return this.#words[((this.#at + 224) >> 2)]!;
-  }
-  get ownIsn(): number {
     return this.#words[((this.#at + 228) >> 2)]!;
   }
-  get peerIsn(): number {
+  get netns(): number {
     return this.#words[((this.#at + 232) >> 2)]!;
   }
-  get handshakeRetransmits(): number {
+  get ownIsn(): number {
     return this.#words[((this.#at + 236) >> 2)]!;
   }
-  get acceptFd(): number {
-    return this.#words[((this.#at + 240) >> 2)]! | 0;
+  get peerIsn(): number {
+    return this.#words[((this.#at + 240) >> 2)]!;
   }
-  get wantedConnection(): number {
+  get handshakeRetransmits(): number {
     return this.#words[((this.#at + 244) >> 2)]!;
   }
-  get wantedConnect(): number {
-    return this.#words[((this.#at + 248) >> 2)]!;
+  get acceptFd(): number {
+    return this.#words[((this.#at + 248) >> 2)]! | 0;
   }
-  get wantedAccept(): number {
+  get wantedConnection(): number {
     return this.#words[((this.#at + 252) >> 2)]!;
   }
+  get wantedConnect(): number {
+    return this.#words[((this.#at + 256) >> 2)]!;
+  }
+  get wantedAccept(): number {
+    return this.#words[((this.#at + 260) >> 2)]!;
+  }
   get toldConnection(): boolean {
-    return this.#bytes[this.#at + 256]! !== 0;
+    return this.#bytes[this.#at + 264]! !== 0;
   }
   get toldConnect(): boolean {
-    return this.#bytes[this.#at + 257]! !== 0;
+    return this.#bytes[this.#at + 265]! !== 0;
   }
   get queued(): boolean {
-    return this.#bytes[this.#at + 258]! !== 0;
+    return this.#bytes[this.#at + 266]! !== 0;
   }
   get beforeStart(): boolean {
-    return this.#bytes[this.#at + 259]! !== 0;
+    return this.#bytes[this.#at + 267]! !== 0;
   }
   get peerIsHere(): boolean {
-    return this.#bytes[this.#at + 260]! !== 0;
+    return this.#bytes[this.#at + 268]! !== 0;
   }
   get fastopen(): boolean {
-    return this.#bytes[this.#at + 261]! !== 0;
+    return this.#bytes[this.#at + 269]! !== 0;
   }
   get excluded(): boolean {
-    return this.#bytes[this.#at + 262]! !== 0;
+    return this.#bytes[this.#at + 270]! !== 0;
   }
   get hasTuple(): boolean {
-    return this.#bytes[this.#at + 263]! !== 0;
+    return this.#bytes[this.#at + 271]! !== 0;
   }
   get oldState(): number {
-    return this.#bytes[(this.#at + 264)]! | (this.#bytes[(this.#at + 264) + 1]! << 8);
+    return this.#bytes[(this.#at + 272)]! | (this.#bytes[(this.#at + 272) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 266)]! | (this.#bytes[(this.#at + 266) + 1]! << 8);
+    return this.#bytes[(this.#at + 274)]! | (this.#bytes[(this.#at + 274) + 1]! << 8);
   }
   get sentBefore(): number {
-    return this.#words[((this.#at + 272) >> 2)]! + this.#words[((this.#at + 272) >> 2) + 1]! * 4294967296;
-  }
-  get receivedBefore(): number {
     return this.#words[((this.#at + 280) >> 2)]! + this.#words[((this.#at + 280) >> 2) + 1]! * 4294967296;
   }
-  get enteredAt(): number {
+  get receivedBefore(): number {
     return this.#words[((this.#at + 288) >> 2)]! + this.#words[((this.#at + 288) >> 2) + 1]! * 4294967296;
   }
+  get enteredAt(): number {
+    return this.#words[((this.#at + 296) >> 2)]! + this.#words[((this.#at + 296) >> 2) + 1]! * 4294967296;
+  }
   get enteredState(): number {
-    return this.#words[((this.#at + 296) >> 2)]!;
+    return this.#words[((this.#at + 304) >> 2)]!;
   }
 }
 
@@ -400,13 +404,13 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 344);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 352);
     return this.#traffic;
   }
 }
 
 export const bpf = {
-  hash: "e971d6fef4913dad",
+  hash: "bd719af257e3c853",
   programs: {
     keep_living: "iter/bpf_sk_storage_map",
     on_accept4_emit: "tp/syscalls/sys_exit_accept4",
@@ -424,6 +428,7 @@ export const bpf = {
     on_send: "tp_btf/sock_send_length",
     on_state: "tp_btf/inet_sock_set_state",
     on_state_again: "tp_btf/inet_sock_set_state",
+    place: "iter/bpf_sk_storage_map",
     seed: "iter/task_file",
     whoami: "syscall",
   },
@@ -439,7 +444,7 @@ export const bpf = {
   live: {"kind":"struct","name":"","size":272,"fields":[{"name":"self_pid","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"excludes_self","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"keeps_tuples","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":16,"layout":{"kind":"array","size":256,"element":{"kind":"struct","name":"watched_cgroup","size":16,"fields":[{"name":"id","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"level","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"used","offset":12,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]},
   counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections","lost_accepts","lost_tuples"],
   wires: {
-    processes: { kind: "ring", size: 72, record: TaskCursor } as RingWire<Task>,
-    spans: { kind: "ring", size: 408, record: ConnectionCursor } as RingWire<Connection>,
+    processes: { kind: "ring", size: 80, record: TaskCursor } as RingWire<Task>,
+    spans: { kind: "ring", size: 416, record: ConnectionCursor } as RingWire<Connection>,
   },
 } as const;

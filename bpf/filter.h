@@ -60,11 +60,30 @@ struct filter {
 	struct match exclude;
 	u64 min_duration_ns;
 	u32 failures_only;
+	/* Whether the owner's cgroup and mount namespace must be keys of the maps below. */
+	u32 by_cgroup_map;
+	u32 by_mntns_map;
 	u32 padding;
 };
 
 const volatile struct filter agent_filter = {};
 const volatile struct filter plugin_filter = {};
+
+/*
+ * Maps that somebody else has pinned and fills, keyed by ids; their values say nothing. What the configuration
+ * does not name is not created: the verifier removes all that would look into it.
+ */
+#define PINNED_MAP(name)                         \
+	struct {                                 \
+		__uint(type, BPF_MAP_TYPE_HASH); \
+		__uint(max_entries, 1);          \
+		__type(key, u64);                \
+		__type(value, u32);              \
+	} name SEC(".maps")
+PINNED_MAP(agent_cgroup_map);
+PINNED_MAP(agent_mntns_map);
+PINNED_MAP(plugin_cgroup_map);
+PINNED_MAP(plugin_mntns_map);
 
 static __always_inline bool in_numbers(const volatile u32 *list, u32 count, u32 number)
 {
@@ -146,9 +165,18 @@ static __always_inline bool failed(const struct conn *c)
 	return c->close_reason >= CLOSE_RST_SENT;
 }
 
-static __always_inline bool lets_pass(const volatile struct filter *f, const struct conn *c,
-				      u64 duration_ns)
+static __always_inline bool is_key(void *map, u64 id)
 {
+	return bpf_map_lookup_elem(map, &id) != NULL;
+}
+
+static __always_inline bool lets_pass(const volatile struct filter *f, const struct conn *c,
+				      u64 duration_ns, void *cgroup_map, void *mntns_map)
+{
+	if (f->by_cgroup_map && !is_key(cgroup_map, c->owner.cgroup_id))
+		return false;
+	if (f->by_mntns_map && !is_key(mntns_map, c->owner.mntns))
+		return false;
 	if (f->min_duration_ns && duration_ns < f->min_duration_ns)
 		return false;
 	if (f->failures_only && !failed(c))
@@ -159,6 +187,6 @@ static __always_inline bool lets_pass(const volatile struct filter *f, const str
 /* `duration_ns`: of what the plugin measures (a life, a handshake). */
 static __noinline bool passes(const struct conn *c, u64 duration_ns)
 {
-	return lets_pass(&agent_filter, c, duration_ns) &&
-	       lets_pass(&plugin_filter, c, duration_ns);
+	return lets_pass(&agent_filter, c, duration_ns, &agent_cgroup_map, &agent_mntns_map) &&
+	       lets_pass(&plugin_filter, c, duration_ns, &plugin_cgroup_map, &plugin_mntns_map);
 }

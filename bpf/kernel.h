@@ -303,6 +303,15 @@ struct cred {
 	kuid_t uid;
 };
 
+/* fs/mount.h */
+struct mnt_namespace {
+	struct ns_common ns;
+};
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+};
+
 struct task_struct {
 	u32 flags;
 	int exit_code;
@@ -313,6 +322,7 @@ struct task_struct {
 	struct files_struct *files;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
+	struct nsproxy *nsproxy;
 	const struct cred *cred;
 	u64 start_boottime;
 	u64 self_exec_id;

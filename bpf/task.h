@@ -13,6 +13,9 @@ struct task {
 	/* Bit i: inside the subtree of watched cgroup i. */
 	u32 cgroups;
 	u64 cgroup_id;
+	/* Its mount namespace, as /proc/PID/ns/mnt numbers it. */
+	u32 mntns;
+	u32 padding;
 	/* The process's start on the boot clock; tells reused pids apart. */
 	u64 started_at;
 	char comm[16];
@@ -71,6 +74,8 @@ static __always_inline void read_current(struct task *t,
 	t->uid = bpf_get_current_uid_gid();
 	t->cgroups = watched(cgroups);
 	t->cgroup_id = bpf_get_current_cgroup_id();
+	t->mntns = BPF_CORE_READ(current, nsproxy, mnt_ns, ns.inum);
+	t->padding = 0;
 	t->started_at = BPF_CORE_READ(current, group_leader, start_boottime);
 	bpf_get_current_comm(t->comm, sizeof(t->comm));
 	read_exe(&t->exe, current);

@@ -78,6 +78,16 @@ const filter: Tree = {
   exclude: match,
   minDuration: leaf(duration(), 0, "Only what took at least this long."),
   failuresOnly: leaf(boolean, false, "Only what failed: did not come about, or did not end with a FIN."),
+  cgroupMap: leaf(
+    text("a path"),
+    "",
+    "Only owners whose cgroup's id is a key of the BPF hash pinned here (64-bit keys; others may change it at any time).",
+  ),
+  mntnsMap: leaf(
+    text("a path"),
+    "",
+    "Only owners whose mount namespace's inode is a key of the BPF hash pinned here (64-bit keys).",
+  ),
 };
 
 const ringBytes = size("a size of 4KiB or more that is a power of two, such as 256KiB", (n) => {

@@ -1,5 +1,5 @@
 // Cgroups that filters name: each path once, as an id and a level, in a list that the kernel side watches.
-import { readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { WirespanError } from "./errors.ts";
 
@@ -47,6 +47,22 @@ export class WatchedCgroups {
       );
     }
     return this.#paths.push(clean) - 1;
+  }
+
+  /** The ids of the one that stands there, and of all that is below it now. */
+  below(index: number): readonly number[] {
+    const found: number[] = [];
+    const folders = [join(this.#mount, this.#paths[index]!)];
+    for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+      try {
+        found.push(statSync(folder).ino);
+        for (const entry of readdirSync(folder, { withFileTypes: true }))
+          if (entry.isDirectory()) folders.push(join(folder, entry.name));
+      } catch {
+        // removed a moment ago
+      }
+    }
+    return found;
   }
 
   get all(): readonly WatchedCgroup[] {

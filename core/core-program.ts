@@ -70,6 +70,13 @@ function cgroupsIn(config: Config): readonly string[] {
   return filters.flatMap(({ include, exclude }) => [...include.cgroup, ...exclude.cgroup]);
 }
 
+/** A number as the kernel's u64. */
+function words(value: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(value), true);
+  return bytes;
+}
+
 /** What plugins need of the core. */
 export interface Needs {
   /** What their programs hook, for what the core must do before and after them. */
@@ -175,6 +182,28 @@ export class CoreProgram {
     this.#keepsTuples = keeps;
     this.tellPrograms(config);
     if (keeps) await this.loaded.object.iterate("keep_living", "conns");
+  }
+
+  /**
+   * Watches what cgroups the filters name, from now on and for the owners that are known already. To be called before
+   * there are programs that ask for them.
+   */
+  async watchCgroups(config: Config): Promise<void> {
+    const before = this.#cgroups.all.length;
+    for (const path of cgroupsIn(config)) this.#cgroups.index(path);
+    if (this.#cgroups.all.length === before) return;
+    this.tellPrograms(config);
+    const bits = new Map<number, number>();
+    for (let i = before; i < this.#cgroups.all.length; i++)
+      for (const id of this.#cgroups.below(i)) bits.set(id, (bits.get(id) ?? 0) | (1 << i));
+    const rows = [...bits];
+    const map = this.loaded.object.map("placed");
+    while (rows.length) {
+      const some = rows.splice(0, map.maxEntries);
+      for (const [id, value] of some) map.update(words(id), words(value).slice(0, 4));
+      await this.loaded.object.iterate("place", "conns");
+      for (const [id] of some) map.delete(words(id));
+    }
   }
 
   /** Throws where plugins need the core on a hook that it was not started with. */

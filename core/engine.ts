@@ -172,6 +172,7 @@ export class Engine {
     const wanted = plugins.filter((plugin) => config.plugins[plugin.name]?.enabled);
     const needs = needsOf(wanted, config);
     this.core.require(needs);
+    await this.core.watchCgroups(config);
     const kept = this.#hosts.filter((h) => wanted.includes(h.plugin) && h.runsAs(config));
     const ending = this.#hosts.filter((h) => !kept.includes(h));
     const fresh = await this.#attachBeside(

@@ -32,6 +32,8 @@ function pack(include: Partial<Match>, rest: Partial<Filter> = {}): Packed {
     exclude: nothing,
     minDuration: 0,
     failuresOnly: false,
+    cgroupMap: "",
+    mntnsMap: "",
   };
   return packFilter({ ...filter, ...rest }, names) as Packed;
 }
@@ -53,7 +55,7 @@ describe("a packed filter", () => {
     assert.deepEqual(included({}), {});
     const { exclude, include, ...rest } = pack({});
     assert.deepEqual(exclude, include);
-    assert.deepEqual(rest, { min_duration_ns: 0, failures_only: 0 });
+    assert.deepEqual(rest, { min_duration_ns: 0, failures_only: 0, by_cgroup_map: 0, by_mntns_map: 0 });
   });
 
   it("holds numbers with their count", () => {

@@ -115,5 +115,17 @@ export function packFilter(filter: Filter, names: FilterNames): ConstantValue {
     exclude: packMatch(filter.exclude, names),
     min_duration_ns: Math.round(filter.minDuration * 1e6),
     failures_only: filter.failuresOnly ? 1 : 0,
+    by_cgroup_map: filter.cgroupMap ? 1 : 0,
+    by_mntns_map: filter.mntnsMap ? 1 : 0,
+  };
+}
+
+/** Where the maps of bpf/filter.h are pinned; empty: they are not asked. */
+export function pinnedMaps(agent: Filter, plugin: Filter): Readonly<Record<string, string>> {
+  return {
+    agent_cgroup_map: agent.cgroupMap,
+    agent_mntns_map: agent.mntnsMap,
+    plugin_cgroup_map: plugin.cgroupMap,
+    plugin_mntns_map: plugin.mntnsMap,
   };
 }

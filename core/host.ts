@@ -9,7 +9,7 @@ import { type CoreProgram, idConstants } from "./core-program.ts";
 import { PLUGINS } from "./discover.ts";
 import { createEmission, type Emission, type EmissionOptions } from "./emission.ts";
 import { Feed } from "./feed.ts";
-import { packFilter } from "./filter.ts";
+import { packFilter, pinnedMaps } from "./filter.ts";
 import { detachAll, type Hook, type Loaded, loadObject } from "./object.ts";
 import { activeProbes, type Plugin } from "./plugin.ts";
 import { services } from "./services.ts";
@@ -64,6 +64,7 @@ export class PluginHost {
         ...plugin.constants?.(own.settings as never),
       },
       ...(plugin.inputs && { inputs: plugin.inputs(own.settings as never) }),
+      ...(plugin.bpf.constants.agent_filter && { pinned: pinnedMaps(config.filter, own.filter) }),
       reuse: {
         ...core.shared(plugin),
         ...Object.fromEntries(kept.map((name) => [name, before!.loaded.object.map(name)])),

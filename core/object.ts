@@ -37,6 +37,8 @@ export interface ObjectOptions {
   readonly inputs?: Readonly<Record<string, readonly InputRow[]>>;
   readonly reuse?: Readonly<Record<string, BpfMap>>;
   readonly maxEntries?: Readonly<Record<string, number>>;
+  /** Maps that are taken from where they are pinned; those with an empty path are not created. */
+  readonly pinned?: Readonly<Record<string, string>>;
   /** Programs that are loaded now, those of probes only where they are chosen, and attached by hand later. */
   readonly later?: readonly string[];
 }
@@ -137,7 +139,14 @@ class Choice {
   }
 
   #explain(error: NativeError): WirespanError {
-    const { name } = this.#options;
+    const { name, pinned = {} } = this.#options;
+    const map = /^take pinned map (.*)$/.exec(error.step)?.[1];
+    if (map !== undefined) {
+      const why = error.detail || (error.code === "ENOENT" ? "nothing is pinned there" : error.code);
+      return new WirespanError("CONFIG_INVALID", `${name}: filter: the map at ${pinned[map]}: ${why}`, {
+        cause: error,
+      });
+    }
     const where = error.program ? ` (program ${error.program})` : "";
     if (error.code === "EPERM") {
       return new WirespanError(
@@ -229,6 +238,7 @@ export async function loadObject(native: Native, options: ObjectOptions): Promis
         constants: packed(name, bpf, constants),
         ...(options.reuse && { reuse: options.reuse }),
         ...(options.maxEntries && { maxEntries: options.maxEntries }),
+        ...(options.pinned && { pinned: options.pinned }),
       });
       fill(object, options);
       for (const program of chosen) if (!later.includes(program)) object.attach(program);

@@ -61,4 +61,7 @@ export interface Filter {
   /** Milliseconds, may be fractional. */
   readonly minDuration: number;
   readonly failuresOnly: boolean;
+  /** Where a map is pinned whose keys are ids of cgroups, or of mount namespaces; empty: not asked. */
+  readonly cgroupMap: string;
+  readonly mntnsMap: string;
 }

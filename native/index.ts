@@ -23,6 +23,11 @@ export interface LoadOptions {
   readonly reuse?: Readonly<Record<string, BpfMap>>;
   /** `max_entries` to set before load, by map name (a ring's is its size in bytes). */
   readonly maxEntries?: Readonly<Record<string, number>>;
+  /**
+   * Paths of pinned hashes that take the place of the object's maps, by map name; EINVAL on another size of keys
+   * (that of values does not matter). With an empty path the map is not created, and no code may reach it.
+   */
+  readonly pinned?: Readonly<Record<string, string>>;
 }
 
 /** One BPF object: opened, loaded, its programs attached one by one. */

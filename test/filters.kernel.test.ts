@@ -1,12 +1,10 @@
 // Filters in the kernel, on real connections: each criterion on both sides, agent-wide and of one plugin.
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { cgroup2Mount } from "../core/identity/cgroup-paths.ts";
+import { Cgroup } from "./cgroup.ts";
 import { inodeOf } from "./ends.ts";
 import { Netns, needsRoot } from "./netns.ts";
-import { skip } from "./skip.ts";
 import { type Watch, watch } from "./watch.ts";
 import { build, type Running, run, start } from "./workload.ts";
 
@@ -204,26 +202,22 @@ describe("filters", function () {
     });
 
     it("know a cgroup with all that is below it", async function () {
-      const mount = cgroup2Mount() ?? skip(this, "no cgroup v2 is mounted");
-      const top = `wirespan-filter-${process.pid}`;
-      const folders = [top, `${top}/outer`, `${top}/outer/inner`, `${top}/other`];
-      for (const folder of folders) mkdirSync(join(mount, folder));
-      try {
-        writeFileSync(join(mount, `${top}/outer/inner/cgroup.procs`), String(client));
-        writeFileSync(join(mount, `${top}/other/cgroup.procs`), String(server));
-        const found = await ends(
-          { "filter.include.cgroup": `/${top}/outer` },
-          { "filter.exclude.cgroup": `/${top}/outer` },
-          { "plugins.tcplife.filter.include.cgroup": `/${top}/other` },
-          { "plugins.tcplife.filter.include.cgroup": `/${top}/outer/inner,/${top}/other` },
-          { "filter.include.cgroup": `/${top}` },
-        );
-        const all = [...accepted, ...opened].sort();
-        assert.deepEqual(found, [opened, accepted, accepted, all, all]);
-      } finally {
-        await running[Symbol.asyncDispose]();
-        for (const folder of folders.toReversed()) await removed(join(mount, folder));
-      }
+      await using top = Cgroup.create(this);
+      await using outer = top.child("outer");
+      await using inner = outer.child("inner");
+      await using other = top.child("other");
+      await using _ = { [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
+      inner.add(client);
+      other.add(server);
+      const found = await ends(
+        { "filter.include.cgroup": outer.path },
+        { "filter.exclude.cgroup": outer.path },
+        { "plugins.tcplife.filter.include.cgroup": other.path },
+        { "plugins.tcplife.filter.include.cgroup": `${inner.path},${other.path}` },
+        { "filter.include.cgroup": top.path },
+      );
+      const all = [...accepted, ...opened].sort();
+      assert.deepEqual(found, [opened, accepted, accepted, all, all]);
     });
   });
 
@@ -245,17 +239,4 @@ function numbers(count: number): string {
 function statOf(pid: number): { readonly ppid: number } {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   return { ppid: Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) };
-}
-
-/** A cgroup can be removed a moment after its last process has ended. */
-async function removed(folder: string): Promise<void> {
-  for (let tries = 0; ; tries++) {
-    try {
-      rmdirSync(folder);
-      return;
-    } catch (error) {
-      if (tries === 200) throw error;
-      await delay(10);
-    }
-  }
 }

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import type { Cgroup } from "./cgroup.ts";
 import { type Case, type Line, type Lines, one, pick } from "./lines.ts";
 import { end, type Netns, output } from "./netns.ts";
 
@@ -37,6 +38,8 @@ export interface Options {
   readonly serverComm?: string;
   /** The server's namespace, where it is not the client's. */
   readonly server?: Netns;
+  /** That all its processes are in from the start. */
+  readonly cgroup?: Cgroup;
   /** After how many milliseconds the run is ended and fails; 60,000 by default. */
   readonly limit?: number;
 }
@@ -58,10 +61,12 @@ export async function run(netns: Netns, name: Case, options: Options = {}): Prom
 /** Starts a case that is to be watched or told to go on. */
 export async function start(netns: Netns, name: Case, options: Options = {}): Promise<Running> {
   await build();
-  const { server, limit = 60_000, ...words } = options;
+  const { server, cgroup, limit = 60_000, ...words } = options;
   const args = Object.entries(words).map(([key, value]) => `${key}=${value}`);
   if (server) args.push(`serverNetns=${server.path}`);
-  return new Running(netns.spawn(`${sources}build/load`, [name, ...args], { stdio: "pipe" }), name, limit);
+  const enter = cgroup ? ["sh", "-c", 'echo 0 >"$0" && exec "$@"', cgroup.processes] : [];
+  const [program = "", ...rest] = [...enter, `${sources}build/load`, name, ...args];
+  return new Running(netns.spawn(program, rest, { stdio: "pipe" }), name, limit);
 }
 
 /** The cookie of a namespace, as its sockets know it. */

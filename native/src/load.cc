@@ -85,6 +85,9 @@ LoadRequest Request(const Napi::CallbackInfo& info) {
   ForEach(options.Get("maxEntries"), [&](const std::string& name, const Napi::Value& value) {
     request.max_entries[name] = value.As<Napi::Number>().Uint32Value();
   });
+  ForEach(options.Get("pinned"), [&](const std::string& name, const Napi::Value& value) {
+    request.pinned[name] = value.As<Napi::String>();
+  });
   ForEach(options.Get("reuse"), [&](const std::string& name, const Napi::Value& value) {
     // A descriptor of our own: the owner may be closed before the worker thread comes to it.
     Fd fd = Fd::Duplicate(Map::Unwrap(value.As<Napi::Object>())->Open(env, "reuse map"));

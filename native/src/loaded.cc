@@ -51,6 +51,13 @@ Loaded::Loaded(const LoadRequest& request) {
   Select(request);
   for (const auto& [name, bytes] : request.constants) SetConstant(name, bytes);
   for (const auto& [name, fd] : request.reuse) Reuse(name, fd);
+  for (const auto& [name, path] : request.pinned) {
+    if (path.empty()) {
+      bpf_map__set_autocreate(Map(name, "leave out map"), false);
+    } else {
+      TakePinned(name, path);
+    }
+  }
   for (const auto& [name, entries] : request.max_entries) {
     const int error = bpf_map__set_max_entries(Map(name, "size map"), entries);
     if (error) throw Failure{"size map " + name, error, "", warnings.text()};
@@ -87,6 +94,28 @@ void Loaded::Reuse(const std::string& name, const Fd& fd) {
   if (facts.type != bpf_map__type(map) || facts.key_size != bpf_map__key_size(map) ||
       facts.value_size != bpf_map__value_size(map)) {
     throw Failure{step, EINVAL};
+  }
+  const int error = bpf_map__reuse_fd(map, fd.get());
+  if (error) throw Failure{step, error};
+}
+
+void Loaded::TakePinned(const std::string& name, const std::string& path) {
+  const std::string step = "take pinned map " + name;
+  bpf_map* map = Map(name, step.c_str());
+  const Fd fd(bpf_obj_get(path.c_str()));
+  if (!fd.ok()) throw Failure{step, errno};
+  // Of a program or link the kernel says so before it looks at anything else.
+  if (bpf_map_get_next_key(fd.get(), nullptr, nullptr) && errno == EINVAL)
+    throw Failure{step, EINVAL, "", "it is no map"};
+  bpf_map_info facts = {};
+  uint32_t size = sizeof(facts);
+  if (bpf_obj_get_info_by_fd(fd.get(), &facts, &size)) throw Failure{step, errno};
+  if (facts.type != BPF_MAP_TYPE_HASH && facts.type != BPF_MAP_TYPE_LRU_HASH)
+    throw Failure{step, EINVAL, "", "it is no hash"};
+  if (facts.key_size != bpf_map__key_size(map)) {
+    throw Failure{step, EINVAL, "",
+                  "its keys have " + std::to_string(facts.key_size) + " bytes, not " +
+                      std::to_string(bpf_map__key_size(map))};
   }
   const int error = bpf_map__reuse_fd(map, fd.get());
   if (error) throw Failure{step, error};

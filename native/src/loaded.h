@@ -21,6 +21,8 @@ struct LoadRequest {
   std::map<std::string, std::vector<uint8_t>> constants;
   std::map<std::string, Fd> reuse;
   std::map<std::string, uint32_t> max_entries;
+  // Paths; an empty one: the map is not created.
+  std::map<std::string, std::string> pinned;
   std::shared_ptr<const KernelTypes> kernel;
 };
 
@@ -59,6 +61,8 @@ class Loaded {
   void Select(const LoadRequest& request);
   // Throws EINVAL where the map is of another type or has entries of another size.
   void Reuse(const std::string& name, const Fd& fd);
+  // Takes over a hash that somebody has pinned, whatever its values. Throws EINVAL for other maps.
+  void TakePinned(const std::string& name, const std::string& path);
   void SetConstant(const std::string& name, const std::vector<uint8_t>& bytes);
 
   std::unique_ptr<bpf_object, FreeObject> object_;

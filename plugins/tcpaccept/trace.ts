@@ -22,6 +22,16 @@ export const trace: TraceView = {
       setting: "queued",
       value: "true",
     },
+    {
+      flags: "--cgroupmap <path>",
+      doc: "cgroups that are keys of this pinned BPF map only",
+      setting: "filter.cgroupMap",
+    },
+    {
+      flags: "--mntnsmap <path>",
+      doc: "mount namespaces that are keys of this pinned BPF map only",
+      setting: "filter.mntnsMap",
+    },
   ],
   rows: "tcp accept",
   settings: { queued: "false" },

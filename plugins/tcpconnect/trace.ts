@@ -126,6 +126,16 @@ export const trace: TraceView = {
       doc: "this control group and all below it",
       setting: "filter.include.cgroup",
     },
+    {
+      flags: "--cgroupmap <path>",
+      doc: "cgroups that are keys of this pinned BPF map only",
+      setting: "filter.cgroupMap",
+    },
+    {
+      flags: "--mntnsmap <path>",
+      doc: "mount namespaces that are keys of this pinned BPF map only",
+      setting: "filter.mntnsMap",
+    },
   ],
   rows: "tcp connect",
   counting: { option: "count", rows: flows },

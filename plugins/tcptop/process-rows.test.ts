@@ -13,7 +13,7 @@ class Table implements TableRows<ProcessKey, Usage> {
     for (const [row, sentBytes] of this.rows) {
       const [pid = 0, span = 0] = row.split("/").map(Number);
       const task: Task = {
-        ...{ pid, tid: pid, uid: 0, cgroups: 0, cgroupId: 1 },
+        ...{ pid, tid: pid, uid: 0, cgroups: 0, cgroupId: 1, mntns: 2 },
         ...{ startedAt: 5, comm: "worker", exe: "worker" },
       };
       this.#at = row;

@@ -38,6 +38,16 @@ export const trace: TraceView = {
     },
     { flags: "-4, --ipv4", doc: "IPv4 only", setting: "filter.include.family", value: "ipv4" },
     { flags: "-6, --ipv6", doc: "IPv6 only", setting: "filter.include.family", value: "ipv6" },
+    {
+      flags: "--cgroupmap <path>",
+      doc: "cgroups that are keys of this pinned BPF map only",
+      setting: "filter.cgroupMap",
+    },
+    {
+      flags: "--mntnsmap <path>",
+      doc: "mount namespaces that are keys of this pinned BPF map only",
+      setting: "filter.mntnsMap",
+    },
   ],
   arguments: "[interval] [count]",
   interval: "1s",
