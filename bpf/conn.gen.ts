@@ -162,6 +162,7 @@ export interface Conn {
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly hasTuple: boolean;
+  readonly interrupts: boolean;
   readonly oldState: number;
   readonly state: number;
   readonly sentBefore: number;
@@ -277,11 +278,14 @@ export class ConnCursor implements Conn, Cursor {
   get hasTuple(): boolean {
     return this.#bytes[this.#at + 271]! !== 0;
   }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 272]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 272)]! | (this.#bytes[(this.#at + 272) + 1]! << 8);
+    return this.#bytes[(this.#at + 274)]! | (this.#bytes[(this.#at + 274) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 274)]! | (this.#bytes[(this.#at + 274) + 1]! << 8);
+    return this.#bytes[(this.#at + 276)]! | (this.#bytes[(this.#at + 276) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 280) >> 2)]! + this.#words[((this.#at + 280) >> 2) + 1]! * 4294967296;
@@ -410,7 +414,7 @@ export class ConnectionCursor implements Connection, Cursor {
 }
 
 export const bpf = {
-  hash: "bd719af257e3c853",
+  hash: "3f75b5d7fe6d56ea",
   programs: {
     keep_living: "iter/bpf_sk_storage_map",
     on_accept4_emit: "tp/syscalls/sys_exit_accept4",
@@ -421,7 +425,6 @@ export const bpf = {
     on_connect_emit: "tp/syscalls/sys_exit_connect",
     on_connect_exit: "tp/syscalls/sys_exit_connect",
     on_emit: "tp_btf/inet_sock_set_state",
-    on_emit_again: "tp_btf/inet_sock_set_state",
     on_graft: "fentry/security_sock_graft",
     on_graft_emit: "fentry/security_sock_graft",
     on_receive: "tp_btf/tcp_rcv_space_adjust",

@@ -97,6 +97,8 @@ struct conn {
 	bool excluded;
 	/* In `tuples` (bpf/tuples.h). */
 	bool has_tuple;
+	/* The last transition came while another socket's was handled on the same CPU. */
+	bool interrupts;
 	/* The last transition. */
 	u16 old_state;
 	u16 state;

@@ -2,13 +2,14 @@
 #pragma once
 
 /* A TCP packet that the kernel throws away: whether it is lost, which way it went, and whose it was. */
+#include "again.h"
 #include "conn.h"
 #include "packet.h"
 
 /* From this host's view; what is forwarded was received. */
 enum way { WAY_RECEIVE, WAY_TRANSMIT };
 
-/* Too large for the stack. */
+/* Too large for the stack; one for each of two programs. */
 struct dropped {
 	/* As far as it is known: its endpoints at least, as a rule. */
 	struct conn conn;
@@ -23,7 +24,7 @@ struct dropped {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2);
 	__type(key, u32);
 	__type(value, struct dropped);
 } dropped SEC(".maps");
@@ -97,17 +98,16 @@ static __always_inline struct net_device *device_of(const struct sk_buff *skb,
 
 /* NULL where it is no TCP packet, or not lost, or the agent's own. */
 static __always_inline struct dropped *read_drop(const struct sk_buff *skb, u32 reason,
-						 struct sock *rx_sk, enum teller teller)
+						 struct sock *rx_sk, enum teller teller,
+						 bool interrupts)
 {
 	struct sock *sk = rx_sk ? rx_sk : skb->sk;
 	struct net_device *dev;
 	struct dropped *d;
 	struct conn *known;
-	u32 zero = 0;
+	u32 which = interrupts;
 
-	if (!is_tcp(skb))
-		return NULL;
-	d = bpf_map_lookup_elem(&dropped, &zero);
+	d = bpf_map_lookup_elem(&dropped, &which);
 	if (!d || !read_headers(&d->headers, skb))
 		return NULL;
 	__builtin_memset(&d->packet, 0, sizeof(d->packet));
@@ -139,3 +139,12 @@ static __always_inline struct dropped *read_drop(const struct sk_buff *skb, u32 
 		take_ends(&d->conn.ends, &d->packet, d->way);
 	return d;
 }
+
+/* A plugin's programs; `see` takes what read_drop does and more. core/drops.ts has their probes. */
+#define DROP_PROGRAMS(see)                                                                \
+	TWO_PROGRAMS("tp_btf/kfree_skb", on_drop_with_socket, is_tcp(skb) ? skb : NULL,   \
+		     see(ctx, skb, location, reason, rx_sk, TELLS_SOCKET, interrupts),    \
+		     struct sk_buff *skb, void *location, u32 reason, struct sock *rx_sk) \
+	TWO_PROGRAMS("tp_btf/kfree_skb", on_drop_without, is_tcp(skb) ? skb : NULL,       \
+		     see(ctx, skb, location, reason, NULL, TELLS_NO_SOCKET, interrupts),  \
+		     struct sk_buff *skb, void *location, u32 reason)

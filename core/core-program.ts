@@ -7,6 +7,7 @@ import type { Config } from "../config/config.ts";
 import type { BpfMap, Native } from "../native/index.ts";
 import { ACCEPT_EXIT, ATTACHED_AFTER_PLUGINS, CORE_ACCEPT_PROBES } from "./accept.ts";
 import type { WatchedCgroups } from "./cgroups.ts";
+import { Chain } from "./chain.ts";
 import { packConstant } from "./constants.ts";
 import { WirespanError } from "./errors.ts";
 import type { FilterNames } from "./filter.ts";
@@ -35,8 +36,6 @@ const CONNECT_EXITS = {
     without: "attempts to connect that fail before the socket's state changes: no route, not permitted",
   },
 } as const;
-
-const EMITTERS = ["on_emit", "on_emit_again"] as const;
 
 /** The SipHash key that all hosts share: docs/ids.md. */
 function idKey(salt: string): Uint8Array {
@@ -89,11 +88,14 @@ export class CoreProgram {
   /** The maps that plugins' objects share. */
   readonly #shared: Readonly<Record<string, BpfMap>>;
   readonly #tuples: BpfMap;
+  /** Plugins' programs on changes of state. */
+  readonly chain: Chain;
   readonly #cgroups: WatchedCgroups;
   #keepsTuples: boolean;
 
   private constructor(loaded: Loaded, cgroups: WatchedCgroups, keepsTuples: boolean) {
     this.loaded = loaded;
+    this.chain = new Chain(loaded.object, "on_state", "on_emit");
     const names = ["conns", "attempt", "accepting"];
     this.#shared = Object.fromEntries(names.map((name) => [name, loaded.object.map(name)]));
     this.#tuples = loaded.object.map("tuples");
@@ -128,7 +130,7 @@ export class CoreProgram {
       constants: { ...idConstants(config), watch_connect_exits: watchesExits },
       maxEntries: { spans: config.ring.core },
       later: [
-        ...EMITTERS,
+        "on_emit",
         ...(watchesExits ? ["on_connect_emit"] : []),
         ...(watchesAccepts ? ATTACHED_AFTER_PLUGINS : []),
       ],
@@ -144,19 +146,15 @@ export class CoreProgram {
     netns: netnsInode,
   };
 
-  /** After the plugins are attached: emit what they want, and meet the sockets that are there already. */
+  /** After the plugins are attached: meet the sockets that are there already. */
   async begin(config: Config): Promise<void> {
     this.tellPrograms(config);
     this.emitLast();
     await this.loaded.object.iterate("seed");
   }
 
-  /** Puts the emitters behind every program that is attached now; there is one at every moment. */
+  /** Puts the emitters on system calls behind every program that is attached now. */
   emitLast(): void {
-    for (const emitter of EMITTERS) {
-      this.loaded.object.detach(emitter);
-      this.loaded.object.attach(emitter);
-    }
     const others = ATTACHED_AFTER_PLUGINS.filter((p) =>
       this.loaded.hooks.some(({ program }) => program === p),
     );

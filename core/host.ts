@@ -65,6 +65,7 @@ export class PluginHost {
       },
       ...(plugin.inputs && { inputs: plugin.inputs(own.settings as never) }),
       ...(plugin.bpf.constants.agent_filter && { pinned: pinnedMaps(config.filter, own.filter) }),
+      chain: core.chain,
       reuse: {
         ...core.shared(plugin),
         ...Object.fromEntries(kept.map((name) => [name, before!.loaded.object.map(name)])),
@@ -106,6 +107,7 @@ export class PluginHost {
 
   /** Ends the watching; what was seen until now can still be collected. */
   detach(): void {
+    this.#options.core.chain.leave(this.loaded.object);
     detachAll(this.loaded.object);
   }
 
@@ -127,6 +129,7 @@ export class PluginHost {
   }
 
   close(): void {
+    this.#options.core.chain.leave(this.loaded.object);
     this.#feed?.close();
     this.loaded.object.close();
   }

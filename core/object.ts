@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import type { BpfMap, BpfObject, Native, NativeError } from "../native/index.ts";
 import { readObject } from "./btf.ts";
+import { type Chain, STATE_HOOK } from "./chain.ts";
 import { packConstant } from "./constants.ts";
 import { WirespanError } from "./errors.ts";
 import type { Candidate, ConstantValue, InputRow, Probe } from "./plugin.ts";
@@ -41,6 +42,8 @@ export interface ObjectOptions {
   readonly pinned?: Readonly<Record<string, string>>;
   /** Programs that are loaded now, those of probes only where they are chosen, and attached by hand later. */
   readonly later?: readonly string[];
+  /** Joined by the programs on its hook, instead of being attached. */
+  readonly chain?: Chain;
 }
 
 export interface Loaded {
@@ -241,9 +244,13 @@ export async function loadObject(native: Native, options: ObjectOptions): Promis
         ...(options.pinned && { pinned: options.pinned }),
       });
       fill(object, options);
-      for (const program of chosen) if (!later.includes(program)) object.attach(program);
+      for (const program of chosen) {
+        if (options.chain && bpf.programs[program] === STATE_HOOK) options.chain.join(object, program);
+        else if (!later.includes(program)) object.attach(program);
+      }
       return { object, hooks };
     } catch (error) {
+      if (object) options.chain?.leave(object);
       object?.close();
       choice.strike(error as NativeError, chosen);
     }

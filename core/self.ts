@@ -131,7 +131,8 @@ export const SELF = {
     instrument: "counter",
     name: "wirespan.bpf.program.time",
     unit: "s",
-    description: "CPU time of a BPF program (self.bpfStats).",
+    description:
+      "CPU time of a BPF program (self.bpfStats). What plugins do at a change of state is in the core's: on_state calls theirs.",
     attributes: {
       ...OWNER,
       "wirespan.bpf.program.name": { type: "string", requirement: "required", description: "The program." },

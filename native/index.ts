@@ -36,6 +36,8 @@ export interface BpfObject {
   attach(program: string): void;
   /** Detaches one program; detaching what is not attached does nothing. */
   detach(program: string): void;
+  /** Puts one loaded program into a map of programs, for others to call (BPF_MAP_TYPE_PROG_ARRAY). */
+  place(program: string, map: BpfMap, index: number): void;
   /** Throws ENOENT for a name that the object lacks. */
   map(name: string): BpfMap;
   /** Kernel ids and sizes of the loaded programs. `runCount`/`runTimeNs` are 0 unless statistics are on. */

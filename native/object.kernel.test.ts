@@ -64,6 +64,16 @@ describe("BpfObject", () => {
     assert.throws(() => object.attach("produce"), { step: "attach", program: "produce" });
   });
 
+  it("puts programs where others call them", async () => {
+    using object = await load(["call_next", "called"]);
+    const next = object.map("next");
+    assert.equal(object.run("call_next"), 1);
+    object.place("called", next, 0);
+    assert.equal(object.run("call_next"), 2);
+    assert.throws(() => object.place("called", next, 1), { code: "E2BIG", step: "place", program: "called" });
+    assert.throws(() => object.place("produce", next, 0), { code: "ENOENT", step: "place" });
+  });
+
   it("attaches to a system call's tracepoint without a mounted tracefs", async () => {
     using object = await load(["on_accept"]);
     object.attach("on_accept");
@@ -156,12 +166,14 @@ describe("BpfObject", () => {
 
   it("throws EBADF from everything after close, which may be called again", async () => {
     const object = await load(["fixture_state", "produce", "tasks"]);
+    using other = await load(["call_next"]);
     object.attach("fixture_state");
     object.close();
     object.close();
     const calls: readonly (() => unknown)[] = [
       () => object.attach("fixture_state"),
       () => object.detach("fixture_state"),
+      () => object.place("fixture_state", other.map("next"), 0),
       () => object.map("table"),
       () => object.programs(),
       () => object.run("produce", new Uint8Array(24)),

@@ -24,17 +24,23 @@ static __noinline int emit(struct sock *sk, struct conn *c, enum span span, u32 
 	return 0;
 }
 
-static __always_inline int emit_wanted(struct sock *sk, int old, int new)
+/* Always empty. A program without a call may get a stack of its own for each CPU, which must not interrupt itself. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} end SEC(".maps");
+
+static __always_inline void emit_wanted(struct sock *sk, int old, int new)
 {
 	struct conn *c;
 
 	if (new != TCP_CLOSE && !ends_handshake(old, new))
-		return 0;
-	if (sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+		return;
 	c = conn_of(sk);
 	if (!c)
-		return 0;
+		return;
 	if (c->wanted_connect && !c->told_connect) {
 		c->told_connect = true;
 		emit(sk, c, SPAN_CONNECT, c->wanted_connect);
@@ -48,23 +54,15 @@ static __always_inline int emit_wanted(struct sock *sk, int old, int new)
 		/* What was there before the agent has ids too, as long as its numbers can be told. */
 		emit(sk, c, SPAN_CONNECTION, c->wanted_connection);
 	}
-	return 0;
 }
 
-/*
- * Attached after every plugin's programs: by then they have said what they want. Two of a kind, as of on_state,
- * and because there must be one at every moment while they are put behind a plugin that starts later.
- */
+/* The last of the chain: by now the plugins have said what they want. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_emit, struct sock *sk, int old, int new)
 {
-	return emit_wanted(sk, old, new);
-}
-
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_emit_again, struct sock *sk, int old, int new)
-{
-	return emit_wanted(sk, old, new);
+	emit_wanted(sk, old, new);
+	bpf_tail_call_static(ctx, &end, 0);
+	return 0;
 }
 
 SEC("tp/syscalls/sys_exit_connect")

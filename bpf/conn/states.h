@@ -2,9 +2,10 @@
 #pragma once
 
 /* A connection through its states: opened, established, closed, by whom and why. */
+#include "../chain.h"
 #include "account.h"
 
-static __always_inline void on_syn_sent(struct sock *sk, u64 now)
+static __always_inline struct conn *on_syn_sent(struct sock *sk, u64 now)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct conn *c;
@@ -12,7 +13,7 @@ static __always_inline void on_syn_sent(struct sock *sk, u64 now)
 	c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!c || !tp) {
 		COUNT(lost_connections);
-		return;
+		return NULL;
 	}
 	/* A socket may connect again after a failure. */
 	__builtin_memset(c, 0, sizeof(*c));
@@ -26,24 +27,26 @@ static __always_inline void on_syn_sent(struct sock *sk, u64 now)
 		bpf_map_update_elem(&connecting, &c->owner.tid, &c->cookie, BPF_ANY);
 	if (is_own(c))
 		exclude(c);
+	return c;
 }
 
-static __always_inline void on_listen(struct sock *sk)
+static __always_inline struct conn *on_listen(struct sock *sk, u64 now)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (!c) {
 		COUNT(lost_connections);
-		return;
+		return NULL;
 	}
 	__builtin_memset(c, 0, sizeof(*c));
 	/* 0 in a listener that is older than the agent. */
-	c->opened_at = bpf_ktime_get_boot_ns();
+	c->opened_at = now;
 	c->cookie = bpf_get_socket_cookie(sk);
 	read_netns(c, sk);
 	read_current_owner(c, OWNER_LISTENER);
 	/* Its children are excluded with it, and counted then. */
 	c->excluded = is_own(c);
+	return c;
 }
 
 /*
@@ -87,13 +90,13 @@ static __always_inline bool awaits_acceptor(const struct conn *c)
 }
 
 /* A listener's child: it begins as a copy of the listener's storage, where there was one. */
-static __always_inline void on_syn_recv(struct sock *sk, u64 now)
+static __always_inline struct conn *on_syn_recv(struct sock *sk, u64 now)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (!c) {
 		COUNT(lost_connections);
-		return;
+		return NULL;
 	}
 	c->opened_at = now;
 	c->direction = DIRECTION_INBOUND;
@@ -101,6 +104,7 @@ static __always_inline void on_syn_recv(struct sock *sk, u64 now)
 	read_netns(c, sk);
 	if (c->excluded)
 		COUNT(excluded_self);
+	return c;
 }
 
 static __always_inline void meet_opener(struct conn *c)
@@ -263,25 +267,25 @@ static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left, 
 		c->handshake_retransmits = tp->total_retrans;
 }
 
-static __always_inline int see_state(struct sock *sk, int old, int new)
+/* False where plugins don't see the socket. */
+static __always_inline bool see_state(struct sock *sk, int old, int new, bool interrupts)
 {
+	u64 now = bpf_ktime_get_boot_ns();
 	struct conn *c;
-	u64 now;
 
-	if (sk->sk_protocol != IPPROTO_TCP)
-		return 0;
-	now = bpf_ktime_get_boot_ns();
 	if (new == TCP_SYN_SENT)
-		on_syn_sent(sk, now);
+		c = on_syn_sent(sk, now);
 	else if (new == TCP_LISTEN)
-		on_listen(sk);
+		c = on_listen(sk, now);
 	else if (new == TCP_SYN_RECV && old == TCP_LISTEN)
-		on_syn_recv(sk, now);
-	c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+		c = on_syn_recv(sk, now);
+	else
+		c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	if (!c)
-		return 0;
+		return false;
 	c->old_state = old;
 	c->state = new;
+	c->interrupts = interrupts;
 	switch (new) {
 	case TCP_ESTABLISHED:
 		on_established(sk, c, now);
@@ -299,19 +303,18 @@ static __always_inline int see_state(struct sock *sk, int old, int new)
 			on_close(sk, c, old, now);
 		break;
 	}
-	return 0;
+	return !c->excluded;
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, struct sock *sk, int old, int new)
 {
-	return see_state(sk, old, new);
+	if (sk->sk_protocol == IPPROTO_TCP && see_state(sk, old, new, false))
+		CALL_NEXT(ctx);
+	return 0;
 }
 
-/*
- * The kernel runs no program that runs on this CPU already. A packet can interrupt one in a system call, and a
- * softirq then handles hundreds: this second of a kind, attached next, sees what the first has not.
- */
+/* Attached next: see chain.h. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state_again, struct sock *sk, int old, int new)
 {
@@ -322,7 +325,7 @@ int BPF_PROG(on_state_again, struct sock *sk, int old, int new)
 	c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	if (c && c->state == new)
 		return 0;
-	if (!c && new != TCP_SYN_SENT &&new != TCP_LISTEN &&new != TCP_SYN_RECV)
-		return 0;
-	return see_state(sk, old, new);
+	if (see_state(sk, old, new, true))
+		CALL_NEXT(ctx);
+	return 0;
 }

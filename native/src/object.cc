@@ -37,9 +37,9 @@ Napi::Function Object::Define(Napi::Env env) {
   return DefineClass(
       env, "BpfObject",
       {InstanceMethod<&Object::Attach>("attach"), InstanceMethod<&Object::Detach>("detach"),
-       InstanceMethod<&Object::Map>("map"), InstanceMethod<&Object::Programs>("programs"),
-       InstanceMethod<&Object::Iterate>("iterate"), InstanceMethod<&Object::Run>("run"),
-       InstanceMethod<&Object::Close>("close")});
+       InstanceMethod<&Object::Place>("place"), InstanceMethod<&Object::Map>("map"),
+       InstanceMethod<&Object::Programs>("programs"), InstanceMethod<&Object::Iterate>("iterate"),
+       InstanceMethod<&Object::Run>("run"), InstanceMethod<&Object::Close>("close")});
 }
 
 Napi::Object Object::New(Napi::Env env, std::shared_ptr<Loaded> loaded) {
@@ -66,6 +66,20 @@ void Object::Attach(const Napi::CallbackInfo& info) {
 
 void Object::Detach(const Napi::CallbackInfo& info) {
   Open(info.Env(), "detach").Detach(info[0].As<Napi::String>());
+}
+
+void Object::Place(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string name = info[0].As<Napi::String>();
+  const int map = wirespan::Map::Unwrap(info[1].As<Napi::Object>())->Open(env, "place");
+  const uint32_t key = info[2].As<Napi::Number>();
+  try {
+    const int program = bpf_program__fd(Open(env, "place").Program(name, "place"));
+    const int error = bpf_map_update_elem(map, &key, &program, BPF_ANY);
+    if (error) throw Failure{"place", error, name};
+  } catch (const Failure& failure) {
+    Throw(env, failure);
+  }
 }
 
 Napi::Value Object::Map(const Napi::CallbackInfo& info) {

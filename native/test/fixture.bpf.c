@@ -278,4 +278,25 @@ int BPF_PROG(hookless)
 	return 0;
 }
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} next SEC(".maps");
+
+/* Answers with what the next one does, and with 1 where there is none. */
+SEC("raw_tp")
+int call_next(void *ctx)
+{
+	bpf_tail_call_static(ctx, &next, 0);
+	return 1;
+}
+
+SEC("raw_tp")
+int called(void *ctx)
+{
+	return 2;
+}
+
 char LICENSE[] SEC("license") = "GPL";

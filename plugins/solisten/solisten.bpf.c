@@ -6,6 +6,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "call.h"
+#include "chain.h"
 #include "conn.h"
 #include "filter.h"
 #include "listener.h"
@@ -226,32 +227,30 @@ static __always_inline void on_arrival(const struct conn *child, u64 now)
 		e->first_arrived_at = now;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_state, struct sock *sk, int old, int new)
+static __always_inline void see_state(struct sock *sk, int old, int new)
 {
 	struct call call = {};
 	struct conn *c;
 	u64 now;
 
-	/* MPTCP's own sockets: the subflow that listens for them is told. */
-	if (old == new || (old != TCP_LISTEN && new != TCP_LISTEN) ||
-	    sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+	if (old == new || (old != TCP_LISTEN && new != TCP_LISTEN))
+		return;
 	c = conn_of(sk);
 	if (!c)
-		return 0;
+		return;
 	now = bpf_ktime_get_boot_ns();
 	if (new == TCP_SYN_RECV) {
 		on_arrival(c, now);
-		return 0;
+		return;
 	}
 	read_call(&call);
 	if (new == TCP_LISTEN)
 		on_listen(sk, c, &call, now);
 	else
 		on_end(sk, c, &call, now);
-	return 0;
 }
+
+STATE_PROGRAM(on_state, see_state)
 
 /* `sk` may be one that the verifier doesn't trust, or none. */
 static __always_inline void on_result(const struct sock *sk, s32 backlog, long result)

@@ -58,7 +58,6 @@ export default plugin({
     ...ACCEPT_PROBES,
     ...FAILED_ACCEPT_PROBES,
     "ends in the queue": { programs: ["on_end_in_queue"] },
-    "ends in the queue, in packets that interrupt the first": { programs: ["on_end_in_queue_again"] },
   },
   uses: { connections: services.connections, identity: services.identity, clock: services.clock },
   spans: { accept: { attributes: HANDSHAKE, of: handshake } },

@@ -5,6 +5,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "accept.h"
+#include "chain.h"
 #include "conn.h"
 #include "filter.h"
 #include "histogram.h"
@@ -207,29 +208,17 @@ static __noinline int on_failed(struct conn *c)
 
 ACCEPT_PROGRAMS(on_accepted, on_failed)
 
-static __always_inline int see_end(struct sock *sk, int new)
+static __always_inline void see_end(struct sock *sk, int old, int new)
 {
 	struct conn *c;
 
-	if (new != TCP_CLOSE || !tell_queued || sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+	if (new != TCP_CLOSE || !tell_queued)
+		return;
 	c = conn_of(sk);
-	if (c && c->queued && !(c->wanted_accept & plugin_bit))
+	if (c && c->queued)
 		on_outcome(c, c->closed_at);
-	return 0;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_end_in_queue, struct sock *sk, int old, int new)
-{
-	return see_end(sk, new);
-}
-
-/* Sees the ends in packets that interrupt the first: see on_state_again in bpf/conn.bpf.c. */
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_end_in_queue_again, struct sock *sk, int old, int new)
-{
-	return see_end(sk, new);
-}
+STATE_PROGRAM(on_end_in_queue, see_end)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -2,7 +2,7 @@
 // The time that connecting takes: asks for the handshake's span, and sums durations by outcome.
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
+#include "chain.h"
 #include "conn.h"
 #include "filter.h"
 #include "histogram.h"
@@ -88,19 +88,19 @@ static __always_inline void on_outcome(struct conn *c)
 		histogram_add_shared(row, duration);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_handshake, struct sock *sk, int old, int new)
+static __always_inline void see_handshake(struct sock *sk, int old, int new)
 {
 	struct conn *c;
 
-	if (!ends_handshake(old, new) || sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+	if (!ends_handshake(old, new))
+		return;
 	c = conn_of(sk);
 	/* Of what was under way before the agent came, nobody knows when it began. */
 	if (c && c->direction == DIRECTION_OUTBOUND && !c->before_start)
 		on_outcome(c);
-	return 0;
 }
+
+STATE_PROGRAM(on_handshake, see_handshake)
 
 SEC("tp/syscalls/sys_exit_connect")
 int on_failed_at_once(void *ctx)

@@ -1,6 +1,7 @@
 // tcpdrop: TCP packets that the kernel throws away, and why.
 import { formatAddress } from "../../core/address.ts";
 import { TCP_STATES } from "../../core/attributes.ts";
+import { DROPS, DROPS_AGAIN } from "../../core/drops.ts";
 import { plugin } from "../../core/plugin.ts";
 import { services } from "../../core/services.ts";
 import type { AnyAttributes } from "../../core/signals.ts";
@@ -26,12 +27,8 @@ export default plugin({
   bpf,
   tuples: true,
   probes: {
-    drops: {
-      programs: [
-        { program: "on_drop_with_socket", args: 4 },
-        { program: "on_drop_without", args: 3 },
-      ],
-    },
+    drops: { programs: DROPS },
+    "drops, in packets that interrupt the first": { programs: DROPS_AGAIN },
     "closing listeners": {
       programs: ["on_listener_close"],
       without: "what a listener turned away between the last collection and its close",

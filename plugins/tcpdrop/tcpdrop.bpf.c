@@ -5,6 +5,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "chain.h"
 #include "conn.h"
 #include "connection.h"
 #include "drop.h"
@@ -195,19 +196,19 @@ static __always_inline void tell(void *ctx, const struct dropped *d, const struc
 	bpf_ringbuf_submit(r, wake_at_quarter(&drops));
 }
 
-static __always_inline int on_drop(void *ctx, struct sk_buff *skb, void *location, u32 reason,
-				   struct sock *rx_sk, enum teller teller)
+static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *location, u32 reason,
+				    struct sock *rx_sk, enum teller teller, bool interrupts)
 {
-	struct dropped *d = read_drop(skb, reason, rx_sk, teller);
+	struct dropped *d = read_drop(skb, reason, rx_sk, teller, interrupts);
 	struct total_key key = {};
 	struct total *row;
 
 	if (!d)
-		return 0;
+		return;
 	if (!d->is_known && find_by_tuple(d) && d->conn.excluded)
-		return 0;
+		return;
 	if (!passes(&d->conn, 0))
-		return 0;
+		return;
 	key.cgroup_id = d->conn.owner.cgroup_id;
 	__builtin_memcpy(key.exe, d->conn.owner.exe, sizeof(key.exe));
 	key.reason = reason;
@@ -218,21 +219,9 @@ static __always_inline int on_drop(void *ctx, struct sk_buff *skb, void *locatio
 	if (row)
 		__sync_fetch_and_add(&row->packets, 1);
 	tell(ctx, d, skb, rx_sk ? rx_sk : skb->sk, location, reason);
-	return 0;
 }
 
-SEC("tp_btf/kfree_skb")
-int BPF_PROG(on_drop_with_socket, struct sk_buff *skb, void *location, u32 reason,
-	     struct sock *rx_sk)
-{
-	return on_drop(ctx, skb, location, reason, rx_sk, TELLS_SOCKET);
-}
-
-SEC("tp_btf/kfree_skb")
-int BPF_PROG(on_drop_without, struct sk_buff *skb, void *location, u32 reason)
-{
-	return on_drop(ctx, skb, location, reason, NULL, TELLS_NO_SOCKET);
-}
+DROP_PROGRAMS(on_drop)
 
 /* What of a listener's drops is in the sums already. */
 struct counted {
@@ -279,18 +268,18 @@ static __always_inline void count_listener(struct sock *sk, const struct conn *c
 		__sync_fetch_and_add(&row->packets, drops - before);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_listener_close, struct sock *sk, int old, int new)
+static __always_inline void see_listener_close(struct sock *sk, int old, int new)
 {
 	struct conn *c;
 
-	if (old != TCP_LISTEN || new != TCP_CLOSE || sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+	if (old != TCP_LISTEN || new != TCP_CLOSE)
+		return;
 	c = conn_of(sk);
 	if (c)
 		count_listener(sk, c);
-	return 0;
 }
+
+STATE_PROGRAM(on_listener_close, see_listener_close)
 
 /* Writes no rows: it moves the listeners' sums. */
 WIRE_ROWS(sweep, u32);

@@ -162,6 +162,7 @@ export interface Conn {
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly hasTuple: boolean;
+  readonly interrupts: boolean;
   readonly oldState: number;
   readonly state: number;
   readonly sentBefore: number;
@@ -277,11 +278,14 @@ export class ConnCursor implements Conn, Cursor {
   get hasTuple(): boolean {
     return this.#bytes[this.#at + 271]! !== 0;
   }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 272]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 272)]! | (this.#bytes[(this.#at + 272) + 1]! << 8);
+    return this.#bytes[(this.#at + 274)]! | (this.#bytes[(this.#at + 274) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 274)]! | (this.#bytes[(this.#at + 274) + 1]! << 8);
+    return this.#bytes[(this.#at + 276)]! | (this.#bytes[(this.#at + 276) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 280) >> 2)]! + this.#words[((this.#at + 280) >> 2) + 1]! * 4294967296;
@@ -651,10 +655,12 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "89f32ec9acce228e",
+  hash: "39940c9c3662a81e",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
+    on_drop_with_socket_again: "tp_btf/kfree_skb",
     on_drop_without: "tp_btf/kfree_skb",
+    on_drop_without_again: "tp_btf/kfree_skb",
     on_listener_close: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",
   },

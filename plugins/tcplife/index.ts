@@ -111,7 +111,6 @@ export default plugin({
   spans: { connection: { attributes: STATISTICS, of: statistics } },
   probes: {
     "ends of connections": { programs: ["on_close"] },
-    "ends of connections, in packets that interrupt the first": { programs: ["on_close_again"] },
   },
   uses: { connections: services.connections, identity: services.identity, clock: services.clock },
 

@@ -2,7 +2,7 @@
 // The life of TCP connections: asks for the connection's span, and sums durations, round trips and bytes.
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
+#include "chain.h"
 #include "conn.h"
 #include "connection.h"
 #include "counted.h"
@@ -95,7 +95,7 @@ static __always_inline struct life *row_of(const struct conn *c)
 	return bpf_map_lookup_elem(&overflow, &zero);
 }
 
-static __always_inline int see_close(struct sock *sk, int old, int new)
+static __always_inline void see_close(struct sock *sk, int old, int new)
 {
 	struct counted moved;
 	struct tcp_sock *tp;
@@ -103,19 +103,19 @@ static __always_inline int see_close(struct sock *sk, int old, int new)
 	struct conn *c;
 	u64 duration;
 
-	if (new != TCP_CLOSE || old == TCP_LISTEN || sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+	if (new != TCP_CLOSE || old == TCP_LISTEN)
+		return;
 	c = conn_of(sk);
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (!c || !tp || c->wanted_connection & plugin_bit)
-		return 0;
+	if (!c || !tp)
+		return;
 	duration = c->closed_at - c->opened_at;
 	if (!passes(c, duration))
-		return 0;
+		return;
 	c->wanted_connection |= plugin_bit;
 	life = row_of(c);
 	if (!life)
-		return 0;
+		return;
 	count_closed(&moved, sk, c, tp, old);
 	__sync_fetch_and_add(&life->connections, 1);
 	__sync_fetch_and_add(&life->sent_bytes, moved.sent_bytes);
@@ -124,21 +124,9 @@ static __always_inline int see_close(struct sock *sk, int old, int new)
 		histogram_add_shared(&life->duration, duration);
 	if (tp->srtt_us)
 		histogram_add_shared(&life->rtt, (u64)(tp->srtt_us >> 3) * 1000);
-	return 0;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_close, struct sock *sk, int old, int new)
-{
-	return see_close(sk, old, new);
-}
-
-/* Sees the closes in packets that interrupt the first: see on_state_again in bpf/conn.bpf.c. */
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_close_again, struct sock *sk, int old, int new)
-{
-	return see_close(sk, old, new);
-}
+STATE_PROGRAM(on_close, see_close)
 
 WIRE_ROWS(sweep, struct connection);
 

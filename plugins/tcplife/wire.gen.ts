@@ -287,6 +287,7 @@ export interface Conn {
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly hasTuple: boolean;
+  readonly interrupts: boolean;
   readonly oldState: number;
   readonly state: number;
   readonly sentBefore: number;
@@ -402,11 +403,14 @@ export class ConnCursor implements Conn, Cursor {
   get hasTuple(): boolean {
     return this.#bytes[this.#at + 271]! !== 0;
   }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 272]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 272)]! | (this.#bytes[(this.#at + 272) + 1]! << 8);
+    return this.#bytes[(this.#at + 274)]! | (this.#bytes[(this.#at + 274) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 274)]! | (this.#bytes[(this.#at + 274) + 1]! << 8);
+    return this.#bytes[(this.#at + 276)]! | (this.#bytes[(this.#at + 276) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 280) >> 2)]! + this.#words[((this.#at + 280) >> 2) + 1]! * 4294967296;
@@ -535,10 +539,9 @@ export class ConnectionCursor implements Connection, Cursor {
 }
 
 export const bpf = {
-  hash: "6a6f908a7c881e86",
+  hash: "99a55231e6dc6957",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
-    on_close_again: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",
   },
   constants: {

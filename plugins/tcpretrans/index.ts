@@ -90,6 +90,9 @@ export default plugin({
   bpf,
   probes: {
     retransmissions: { programs: [{ program: "on_attempt", args: 3 }, "on_retransmit"] },
+    "retransmissions, in packets that interrupt the first": {
+      programs: [{ program: "on_attempt_again", args: 3 }, "on_retransmit_again"],
+    },
     "retransmitted SYN-ACKs": { programs: ["on_synack"] },
   },
   uses: { connections: services.connections, identity: services.identity, clock: services.clock },

@@ -5,6 +5,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "again.h"
 #include "conn.h"
 #include "connection.h"
 #include "filter.h"
@@ -116,10 +117,10 @@ struct {
 } buckets SEC(".maps");
 
 /* The connection as it is at the event; too large for the stack. One for each program: they may interrupt another. */
-enum { SCRATCH_SKB, SCRATCH_SYNACK };
+enum { SCRATCH_SKB, SCRATCH_SKB_AGAIN, SCRATCH_SYNACK };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
+	__uint(max_entries, 3);
 	__type(key, u32);
 	__type(value, struct conn);
 } scratch SEC(".maps");
@@ -236,7 +237,8 @@ static __always_inline bool made_no_segment(s32 error)
 	       error == -EHOSTUNREACH;
 }
 
-static __always_inline int on_segment(struct sock *sk, const struct sk_buff *skb, s32 error)
+static __always_inline void on_segment(struct sock *sk, const struct sk_buff *skb, s32 error,
+				       bool interrupts)
 {
 	struct tcp_skb_cb *cb = (void *)skb->cb;
 	struct conn *known, *c;
@@ -245,11 +247,11 @@ static __always_inline int on_segment(struct sock *sk, const struct sk_buff *skb
 
 	known = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	if (known && known->excluded)
-		return 0;
+		return;
 	tp = bpf_skc_to_tcp_sock(sk);
-	c = blank(SCRATCH_SKB);
+	c = blank(interrupts ? SCRATCH_SKB_AGAIN : SCRATCH_SKB);
 	if (!tp || !c)
-		return 0;
+		return;
 	if (known)
 		*c = *known;
 	else
@@ -257,7 +259,7 @@ static __always_inline int on_segment(struct sock *sk, const struct sk_buff *skb
 	/* In SYN_SENT the port is younger than what is known. */
 	read_ends(&c->ends, tp);
 	if (!passes(c, 0))
-		return 0;
+		return;
 	a.state = sk->__sk_common.skc_state;
 	a.type = type_of(&tp->inet_conn, a.state);
 	a.error = error;
@@ -269,21 +271,15 @@ static __always_inline int on_segment(struct sock *sk, const struct sk_buff *skb
 	}
 	sum(c, &a);
 	tell(c, &a, tp);
-	return 0;
 }
 
-SEC("tp_btf/tcp_retransmit_skb")
-int BPF_PROG(on_retransmit, struct sock *sk, struct sk_buff *skb)
-{
-	return on_segment(sk, skb, 0);
-}
+TWO_PROGRAMS("tp_btf/tcp_retransmit_skb", on_retransmit, skb, on_segment(sk, skb, 0, interrupts),
+	     struct sock *sk, struct sk_buff *skb)
 
-SEC("tp_btf/tcp_retransmit_skb")
-int BPF_PROG(on_attempt, struct sock *sk, struct sk_buff *skb, int error)
-{
-	return on_segment(sk, skb, error);
-}
+TWO_PROGRAMS("tp_btf/tcp_retransmit_skb", on_attempt, skb, on_segment(sk, skb, error, interrupts),
+	     struct sock *sk, struct sk_buff *skb, int error)
 
+/* Only in softirqs, which don't interrupt each other: it needs no second program. */
 SEC("tp_btf/tcp_retransmit_synack")
 int BPF_PROG(on_synack, struct sock *sk, struct request_sock *request)
 {

@@ -230,6 +230,7 @@ export interface Conn {
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly hasTuple: boolean;
+  readonly interrupts: boolean;
   readonly oldState: number;
   readonly state: number;
   readonly sentBefore: number;
@@ -345,11 +346,14 @@ export class ConnCursor implements Conn, Cursor {
   get hasTuple(): boolean {
     return this.#bytes[this.#at + 271]! !== 0;
   }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 272]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 272)]! | (this.#bytes[(this.#at + 272) + 1]! << 8);
+    return this.#bytes[(this.#at + 274)]! | (this.#bytes[(this.#at + 274) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 274)]! | (this.#bytes[(this.#at + 274) + 1]! << 8);
+    return this.#bytes[(this.#at + 276)]! | (this.#bytes[(this.#at + 276) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 280) >> 2)]! + this.#words[((this.#at + 280) >> 2) + 1]! * 4294967296;
@@ -599,10 +603,12 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "c38eb946602a9db1",
+  hash: "0298b83561e4649e",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
+    on_attempt_again: "tp_btf/tcp_retransmit_skb",
     on_retransmit: "tp_btf/tcp_retransmit_skb",
+    on_retransmit_again: "tp_btf/tcp_retransmit_skb",
     on_synack: "tp_btf/tcp_retransmit_synack",
   },
   constants: {

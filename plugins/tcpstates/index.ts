@@ -68,7 +68,6 @@ export default plugin({
   bpf,
   probes: {
     "changes of state": { programs: ["on_change"] },
-    "changes of state, in packets that interrupt the first": { programs: ["on_change_again"] },
   },
   uses: { connections: services.connections, identity: services.identity, clock: services.clock },
 

@@ -4,7 +4,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
+#include "chain.h"
 #include "conn.h"
 #include "connection.h"
 #include "filter.h"
@@ -268,33 +268,32 @@ static __always_inline bool lives_on(const struct conn *c, u32 left)
 	return (left == TCP_FIN_WAIT2 || left == TCP_CLOSING) && !c->error;
 }
 
-static __always_inline int see_change(struct sock *sk, u32 old, u32 new)
+static __always_inline void see_change(struct sock *sk, int old, int new)
 {
 	struct actor context;
 	struct step s = { .old_state = old, .new_state = new };
 	struct conn *c;
 
-	/* MPTCP's own sockets: their subflows are told. */
-	if (old == new || sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+	if (old == new)
+		return;
 	c = conn_of(sk);
-	/* Seen by the other of the two programs. */
-	if (!c || c->entered_state == new)
-		return 0;
+	/* While the plugin is started anew, two programs see each change. */
+	if (!c || c->entered_state == (u32) new)
+		return;
 	s.at = bpf_ktime_get_boot_ns();
 	if (new == TCP_SYN_SENT) {
 		enter(c, new, c->opened_at);
-		return 0;
+		return;
 	}
 	if (new == TCP_SYN_RECV) {
 		enter(c, new, s.at);
-		return 0;
+		return;
 	}
 	s.since = entered(c, old);
 	if (new == TCP_LISTEN || old == TCP_LISTEN) {
 		enter(c, new, s.at);
 		on_listener(sk, c, &s);
-		return 0;
+		return;
 	}
 	if (new == TCP_ESTABLISHED)
 		s.at = c->established_at;
@@ -309,21 +308,9 @@ static __always_inline int see_change(struct sock *sk, u32 old, u32 new)
 		tell_handshake(sk, c, old, &context);
 	enter(c, new, s.at);
 	count_and_tell(sk, c, &s);
-	return 0;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_change, struct sock *sk, int old, int new)
-{
-	return see_change(sk, old, new);
-}
-
-/* For packets that interrupt the first on its CPU: see on_state_again in conn.bpf.c. */
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_change_again, struct sock *sk, int old, int new)
-{
-	return see_change(sk, old, new);
-}
+STATE_PROGRAM(on_change, see_change)
 
 /* Sockets by state. */
 struct population {

@@ -163,6 +163,7 @@ export interface Conn {
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly hasTuple: boolean;
+  readonly interrupts: boolean;
   readonly oldState: number;
   readonly state: number;
   readonly sentBefore: number;
@@ -278,11 +279,14 @@ export class ConnCursor implements Conn, Cursor {
   get hasTuple(): boolean {
     return this.#bytes[this.#at + 271]! !== 0;
   }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 272]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 272)]! | (this.#bytes[(this.#at + 272) + 1]! << 8);
+    return this.#bytes[(this.#at + 274)]! | (this.#bytes[(this.#at + 274) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 274)]! | (this.#bytes[(this.#at + 274) + 1]! << 8);
+    return this.#bytes[(this.#at + 276)]! | (this.#bytes[(this.#at + 276) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 280) >> 2)]! + this.#words[((this.#at + 280) >> 2) + 1]! * 4294967296;
@@ -553,10 +557,9 @@ export class PopulationCursor implements Population, Cursor {
 }
 
 export const bpf = {
-  hash: "8616d246fc3ac547",
+  hash: "41346db73987652f",
   programs: {
     on_change: "tp_btf/inet_sock_set_state",
-    on_change_again: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",
   },
   constants: {

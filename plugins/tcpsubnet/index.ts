@@ -1,5 +1,6 @@
 // tcpsubnet: bytes, connections, retransmits and drops by the peer's subnet.
 import { CONNECTION } from "../../core/attributes.ts";
+import { DROPS, DROPS_AGAIN } from "../../core/drops.ts";
 import { plugin } from "../../core/plugin.ts";
 import type { AttributeSpecs } from "../../core/signals.ts";
 import { OTHER, readSubnets } from "./subnets.ts";
@@ -39,13 +40,8 @@ export default plugin({
   bpf,
   probes: {
     "ends of connections": { programs: ["on_close"] },
-    drops: {
-      programs: [
-        { program: "on_drop_with_socket", args: 4 },
-        { program: "on_drop_without", args: 3 },
-      ],
-      without: "drops by subnet",
-    },
+    drops: { programs: DROPS, without: "drops by subnet" },
+    "drops, in packets that interrupt the first": { programs: DROPS_AGAIN, without: "a few drops by subnet" },
   },
 
   signals: {

@@ -2,7 +2,7 @@
 // Bytes, connections, retransmits and drops by the subnet that the other end is in.
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
+#include "chain.h"
 #include "conn.h"
 #include "counted.h"
 #include "drop.h"
@@ -74,51 +74,40 @@ static __always_inline void add(const struct conn *c, const struct counted *move
 			     moved->connections);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_close, struct sock *sk, int old, int new)
+static __always_inline void see_close(struct sock *sk, int old, int new)
 {
 	struct counted moved;
 	struct tcp_sock *tp;
 	struct conn *c;
 
-	if (new != TCP_CLOSE || old == TCP_LISTEN || sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+	if (new != TCP_CLOSE || old == TCP_LISTEN)
+		return;
 	c = conn_of(sk);
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!c || !tp || !passes(c, c->closed_at - c->opened_at))
-		return 0;
+		return;
 	count_closed(&moved, sk, c, tp, old);
 	add(c, &moved);
-	return 0;
 }
 
-static __always_inline int on_drop(const struct sk_buff *skb, u32 reason, struct sock *rx_sk,
-				   enum teller teller)
+STATE_PROGRAM(on_close, see_close)
+
+static __always_inline void on_drop(void *ctx, const struct sk_buff *skb, void *location,
+				    u32 reason, struct sock *rx_sk, enum teller teller,
+				    bool interrupts)
 {
-	struct dropped *d = read_drop(skb, reason, rx_sk, teller);
+	struct dropped *d = read_drop(skb, reason, rx_sk, teller, interrupts);
 	struct sum *sum;
 
 	if (!d || !passes(&d->conn, 0))
-		return 0;
+		return;
 	sum = sum_of(&d->conn);
 	if (sum)
 		__sync_fetch_and_add(
 			d->way == WAY_TRANSMIT ? &sum->dropped_sent : &sum->dropped_received, 1);
-	return 0;
 }
 
-SEC("tp_btf/kfree_skb")
-int BPF_PROG(on_drop_with_socket, struct sk_buff *skb, void *location, u32 reason,
-	     struct sock *rx_sk)
-{
-	return on_drop(skb, reason, rx_sk, TELLS_SOCKET);
-}
-
-SEC("tp_btf/kfree_skb")
-int BPF_PROG(on_drop_without, struct sk_buff *skb, void *location, u32 reason)
-{
-	return on_drop(skb, reason, NULL, TELLS_NO_SOCKET);
-}
+DROP_PROGRAMS(on_drop)
 
 /* Nothing is told of a connection alone: what is read are the sums. */
 SEC("iter/bpf_sk_storage_map")

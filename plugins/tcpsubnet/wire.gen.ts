@@ -87,7 +87,9 @@ export const bpf = {
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_drop_with_socket: "tp_btf/kfree_skb",
+    on_drop_with_socket_again: "tp_btf/kfree_skb",
     on_drop_without: "tp_btf/kfree_skb",
+    on_drop_without_again: "tp_btf/kfree_skb",
     sweep: "iter/bpf_sk_storage_map",
   },
   constants: {

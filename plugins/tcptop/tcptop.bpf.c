@@ -2,7 +2,7 @@
 // Who moves bytes over TCP: sums by process, and by connection where somebody looks at them.
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
+#include "chain.h"
 #include "conn.h"
 #include "counted.h"
 #include "filter.h"
@@ -80,12 +80,12 @@ WIRE_TABLE(closed, u64, struct flow);
 /* Too large for the stack. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	/* The sweep may be interrupted by a close. */
-	__uint(max_entries, 2);
+	/* The sweep may be interrupted by a close, and that by another. */
+	__uint(max_entries, 3);
 	__type(key, u32);
 	__type(value, struct flow);
 } scratch SEC(".maps");
-enum { FOR_CLOSE, FOR_SWEEP };
+enum { FOR_CLOSE, FOR_INTERRUPT, FOR_SWEEP };
 
 static __always_inline void add_to_rest(u32 of, const struct counted *moved)
 {
@@ -135,33 +135,33 @@ static __always_inline struct flow *flow_of(const struct conn *c, const struct c
 	return flow;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_close, struct sock *sk, int old, int new)
+static __always_inline void see_close(struct sock *sk, int old, int new)
 {
 	struct counted moved;
 	struct tcp_sock *tp;
 	struct flow *flow;
 	struct conn *c;
 
-	if (new != TCP_CLOSE || old == TCP_LISTEN || sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+	if (new != TCP_CLOSE || old == TCP_LISTEN)
+		return;
 	c = conn_of(sk);
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!c || !tp || !passes(c, c->closed_at - c->opened_at))
-		return 0;
+		return;
 	count_closed(&moved, sk, c, tp, old);
 	if (!(moved.sent_bytes | moved.received_bytes))
-		return 0;
+		return;
 	add_to_process(&c->owner, &moved, c->closed_at);
 	if (!by_connection)
-		return 0;
-	flow = flow_of(c, &moved, FOR_CLOSE);
+		return;
+	flow = flow_of(c, &moved, c->interrupts ? FOR_INTERRUPT : FOR_CLOSE);
 	if (flow && bpf_map_update_elem(&closed, &c->cookie, flow, BPF_ANY)) {
 		COUNT(overflow_connections);
 		add_to_rest(OF_CONNECTIONS, &moved);
 	}
-	return 0;
 }
+
+STATE_PROGRAM(on_close, see_close)
 
 WIRE_ROWS(sweep, struct flow);
 

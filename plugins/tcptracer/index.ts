@@ -14,7 +14,6 @@ export default plugin({
   probes: {
     ...ACCEPT_PROBES,
     "established and closed": { programs: ["on_change"] },
-    "established and closed, in packets that interrupt the first": { programs: ["on_change_again"] },
   },
   spans: { connect: "plain", accept: "plain", connection: "plain" },
   signals: {},

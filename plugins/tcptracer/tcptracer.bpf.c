@@ -4,6 +4,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "accept.h"
+#include "chain.h"
 #include "conn.h"
 #include "filter.h"
 
@@ -19,36 +20,24 @@ static __always_inline void on_failed(struct conn *c)
 
 ACCEPT_PROGRAMS(on_accepted, on_failed)
 
-static __always_inline int see_change(struct sock *sk, int old, int new)
+static __always_inline void see_change(struct sock *sk, int old, int new)
 {
 	struct conn *c;
 
-	if ((new != TCP_ESTABLISHED &&new != TCP_CLOSE) || sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+	if (new != TCP_ESTABLISHED &&new != TCP_CLOSE)
+		return;
 	c = conn_of(sk);
 	/* Nothing is closed that was not opened, and nothing that is older was seen to open. */
 	if (!c || !c->established_at || c->before_start || c->queued)
-		return 0;
+		return;
 	if (new == TCP_CLOSE) {
 		if (passes(c, c->closed_at - c->opened_at))
 			c->wanted_connection |= plugin_bit;
 	} else if (c->direction == DIRECTION_OUTBOUND && passes(c, handshake_duration(c))) {
 		c->wanted_connect |= plugin_bit;
 	}
-	return 0;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_change, struct sock *sk, int old, int new)
-{
-	return see_change(sk, old, new);
-}
-
-/* Sees the changes in packets that interrupt the first: see on_state_again in bpf/conn.bpf.c. */
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_change_again, struct sock *sk, int old, int new)
-{
-	return see_change(sk, old, new);
-}
+STATE_PROGRAM(on_change, see_change)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

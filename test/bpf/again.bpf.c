@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// Plays the two programs of bpf/again.h, for its test.
+#include "kernel.h"
+#include "again.h"
+
+struct context {
+	u64 event;
+};
+
+SEC("syscall")
+int first(struct context *ctx)
+{
+	mark(ctx->event);
+	return 0;
+}
+
+/* Whether the first has seen it. */
+SEC("syscall")
+int second(struct context *ctx)
+{
+	return is_marked(ctx->event);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
