@@ -8,14 +8,6 @@
  * where tools/btfgen.ts finds them and writes the TypeScript side.
  */
 
-/* A ring of records; the size is the smallest, the agent may set a larger one before load. */
-#define WIRE_RING(name, record, bytes)              \
-	struct {                                    \
-		__uint(type, BPF_MAP_TYPE_RINGBUF); \
-		__uint(max_entries, bytes);         \
-	} name SEC(".maps");                        \
-	record *const wire_ring_##name SEC(".wire") = 0
-
 /* Marks a map, defined before it, whose rows are read as a whole at each collection. */
 #define WIRE_TABLE(name, key, value)                       \
 	key *const wire_table_key_##name SEC(".wire") = 0; \
@@ -54,17 +46,3 @@
 		if (account_)                                      \
 			__sync_fetch_and_add(&account_->field, 1); \
 	} while (0)
-
-/*
- * A waking submit costs microseconds in the application's path, so records wait for the agent's timer;
- * only a ring that is filling up asks to be read at once. Reservations of all CPUs count as available
- * data, so the edge has a width that concurrent producers can't jump over.
- */
-static __always_inline u64 wake_at_quarter(void *ring)
-{
-	u64 size = bpf_ringbuf_query(ring, 1 /* BPF_RB_RING_SIZE */);
-	u64 full = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
-	u64 edge = size / 4;
-
-	return full >= edge && full - edge < 4096 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
-}

@@ -6,6 +6,7 @@ import { native } from "../native/index.ts";
 import { serveControl } from "./control.ts";
 import { Engine, type FailedPlugin } from "./engine.ts";
 import { WirespanError } from "./errors.ts";
+import { collectGarbageOfStart } from "./garbage.ts";
 import { serveHealth } from "./health.ts";
 import { agentResource, hostAttributes } from "./identity/host.ts";
 import type { Log } from "./log.ts";
@@ -74,6 +75,7 @@ export async function runAgent(config: Config, options: AgentOptions): Promise<v
   for (const served of await serve(config, engine, fanout, reload, log)) cleanup.use(served);
   sayReady(engine.hosts.map((host) => host.plugin.name));
   log.info({ pid: process.pid, plugins: engine.hosts.map((host) => host.plugin.name) }, "watching");
+  collectGarbageOfStart();
 
   const signal = await ended;
   log.info({ signal }, "stopping");

@@ -87,6 +87,8 @@ export class CoreProgram {
   readonly loaded: Loaded;
   /** The maps that plugins' objects share. */
   readonly #shared: Readonly<Record<string, BpfMap>>;
+  /** Of bpf/ring.h. */
+  readonly asleep: BpfMap;
   readonly #tuples: BpfMap;
   /** Plugins' programs on changes of state. */
   readonly chain: Chain;
@@ -99,13 +101,19 @@ export class CoreProgram {
     const names = ["conns", "attempt", "accepting"];
     this.#shared = Object.fromEntries(names.map((name) => [name, loaded.object.map(name)]));
     this.#tuples = loaded.object.map("tuples");
+    this.asleep = loaded.object.map("asleep");
     this.#cgroups = cgroups;
     this.#keepsTuples = keepsTuples;
   }
 
   /** The maps that a plugin's object shares. */
   shared({ bpf, tuples }: Pick<Plugin, "bpf" | "tuples">): Readonly<Record<string, BpfMap>> {
-    return { ...(bpf.constants.plugin_bit && this.#shared), ...(tuples && { tuples: this.#tuples }) };
+    const hasRing = Object.values(bpf.wires).some(({ kind }) => kind === "ring");
+    return {
+      ...(bpf.constants.plugin_bit && this.#shared),
+      ...(tuples && { tuples: this.#tuples }),
+      ...(hasRing && { asleep: this.asleep }),
+    };
   }
 
   static async load(

@@ -3,7 +3,7 @@
 import type { DependencyContainer } from "tsyringe";
 import { bpf as coreBpf } from "../bpf/conn.gen.ts";
 import type { Config } from "../config/config.ts";
-import type { Native, ProgramInfo, Waker } from "../native/index.ts";
+import type { Native, ProgramInfo } from "../native/index.ts";
 import { WatchedCgroups } from "./cgroups.ts";
 import { Clock } from "./clock.ts";
 import { ConnectionSpans } from "./connections.ts";
@@ -19,6 +19,7 @@ import { createKernel, requireKernel } from "./kernel.ts";
 import { type Log, limited } from "./log.ts";
 import { detachAll } from "./object.ts";
 import { activeProbes, type Plugin } from "./plugin.ts";
+import { Reading } from "./reading.ts";
 import { services } from "./services.ts";
 import type { Metric, Resource, Sink } from "./signals.ts";
 import { VERSION } from "./version.ts";
@@ -51,7 +52,7 @@ interface Running {
   readonly sink: Sink;
   readonly spans: ConnectionSpans;
   readonly container: DependencyContainer;
-  readonly waker: Waker;
+  readonly reading: Reading;
 }
 
 export class Engine {
@@ -65,8 +66,6 @@ export class Engine {
   #hosts: readonly PluginHost[];
   #running: Running | undefined;
   #coreFeed: Feed | undefined;
-  #waker: Waker | undefined;
-  #timer: NodeJS.Timeout | undefined;
   #closed = false;
   #collecting: Promise<readonly Metric[]> | undefined;
 
@@ -132,8 +131,13 @@ export class Engine {
       peers: config.connections.peers,
       kind: config.spans.kind,
     });
-    this.#waker = native.createWaker(() => this.drain());
-    this.#running = { sink, spans, container: this.#container(), waker: this.#waker };
+    const reading = new Reading({
+      native,
+      drain: () => this.drain(),
+      asleep: this.core.asleep,
+      interval: config.ring.drainInterval,
+    });
+    this.#running = { sink, spans, container: this.#container(), reading };
     for (const host of this.hosts) this.#start(host, config, this.#running);
     const handlers = {
       spans: (record: never) => spans.take(record),
@@ -149,17 +153,16 @@ export class Engine {
     // What plugins add to a span they may know from records of their own, which are older than the span's.
     const before = () => this.#drain(this.hosts.filter((host) => host.adds).map(({ feed }) => feed));
     this.#coreFeed = new Feed(native, this.core.loaded.object, coreBpf, handlers, before);
-    for (const ring of this.#coreFeed.rings) this.#waker.add(ring);
-    this.#timer = setInterval(() => this.drain(), config.ring.drainInterval);
+    reading.add(this.#coreFeed.rings);
     // The first sweep sets the mark from which living connections' bytes count.
     this.collect().catch((error: unknown) => log.warn({ error }, "the first collection failed"));
   }
 
-  #start(host: PluginHost, config: Config, { sink, spans, container, waker }: Running): void {
+  #start(host: PluginHost, config: Config, { sink, spans, container, reading }: Running): void {
     const scope = { name: `wirespan.${host.plugin.name}`, version: VERSION };
     const { maxSeries } = config.metrics;
     host.start(container, spans, { scope, sink, host: this.#host, start: this.clock.now(), maxSeries });
-    for (const ring of host.feed?.rings ?? []) waker.add(ring);
+    reading.add(host.feed?.rings ?? []);
   }
 
   /**
@@ -213,11 +216,11 @@ export class Engine {
   }
 
   /** What a plugin has counted until its programs were detached is not lost with it. */
-  async #end(host: PluginHost, { sink, spans, waker }: Running): Promise<void> {
+  async #end(host: PluginHost, { sink, spans, reading }: Running): Promise<void> {
     sink.metrics(await host.collect(this.clock.now()));
     this.drain();
     spans.forget(host.bit);
-    for (const ring of host.feed?.rings ?? []) waker.remove(ring);
+    reading.remove(host.feed?.rings ?? []);
     host.close();
   }
 
@@ -230,19 +233,21 @@ export class Engine {
     return container;
   }
 
-  /** Hands what waits in the rings to the sink. */
-  drain(): void {
-    this.#drain([this.#coreFeed, ...this.hosts.map(({ feed }) => feed)]);
+  /** Hands what waits in the rings to the sink; the number of records. */
+  drain(): number {
+    return this.#drain([this.#coreFeed, ...this.hosts.map(({ feed }) => feed)]);
   }
 
-  #drain(feeds: readonly (Feed | undefined)[]): void {
+  #drain(feeds: readonly (Feed | undefined)[]): number {
+    let count = 0;
     for (const feed of feeds) {
       try {
-        feed?.drain();
+        count += feed?.drain() ?? 0;
       } catch (error) {
         limited(this.#options.log, "drain", 10_000).error({ error }, "records could not be handled");
       }
     }
+    return count;
   }
 
   /** All plugins' metrics as of now. One collection at a time: a second caller gets the one under way. */
@@ -308,9 +313,8 @@ export class Engine {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    clearInterval(this.#timer);
     this.detach();
-    this.#waker?.close();
+    this.#running?.reading.close();
     this.clock.close();
     for (const host of this.hosts) host.close();
     this.#coreFeed?.close();

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess as Server, spawn } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { startAgent } from "./agent.ts";
 import { until } from "./backend/until.ts";
 import { heldLinks, heldPrograms, loadedPrograms } from "./bpf-programs.ts";
@@ -74,6 +75,17 @@ describe("connections", function () {
       return seen_spans >= 1000 && seen_spans === seen.spans.length + lost_spans;
     });
     assert.ok((seen.counters().lost_spans ?? 0) > 0);
+  });
+
+  it("wake an agent that no timer wakes any more", async () => {
+    await using seen = await watch(["tcplife"], { "ring.drainInterval": "1ms" });
+    await using netns = await Netns.create();
+    for (const count of [2, 4]) {
+      await delay(200); // it has looked for long enough by then
+      await run(netns, "n23", { count: 1 });
+      // Not by looking into the rings meanwhile, as `seen.until` does.
+      await until("both ends", () => of(seen, netns).length === count);
+    }
   });
 
   for (const address of [addresses.b, addresses.b6]) {

@@ -5,6 +5,7 @@
 #include "accept_exit.h"
 #include "conn.h"
 #include "connection.h"
+#include "ring.h"
 #include "task.h"
 #include "tuples.h"
 #include "wire.h"

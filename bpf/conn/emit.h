@@ -20,7 +20,7 @@ static __noinline int emit(struct sock *sk, struct conn *c, enum span span, u32 
 	}
 	r->wanted = wanted;
 	read_connection(r, span, c, tp, c->old_state);
-	bpf_ringbuf_submit(r, wake_at_quarter(&spans));
+	bpf_ringbuf_submit(r, wakeup(&spans));
 	return 0;
 }
 
@@ -104,7 +104,7 @@ static __always_inline int emit_uncounted(const struct conn *c, enum span span, 
 	}
 	r->wanted = wanted;
 	read_uncounted(r, span, c);
-	bpf_ringbuf_submit(r, wake_at_quarter(&spans));
+	bpf_ringbuf_submit(r, wakeup(&spans));
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "ring.h"
 #include "size_histogram.h"
 #include "wire.h"
 
@@ -96,7 +97,7 @@ static __always_inline void take_name(struct queue *q, struct net_device *dev)
 static __noinline bool evict(struct queue *q)
 {
 	COUNT(evicted_rows);
-	if (bpf_ringbuf_output(&evicted, q, sizeof(*q), wake_at_quarter(&evicted))) {
+	if (bpf_ringbuf_output(&evicted, q, sizeof(*q), wakeup(&evicted))) {
 		COUNT(refused_rows);
 		return false;
 	}

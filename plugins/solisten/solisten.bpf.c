@@ -10,6 +10,7 @@
 #include "conn.h"
 #include "filter.h"
 #include "listener.h"
+#include "ring.h"
 #include "task.h"
 #include "wire.h"
 
@@ -165,7 +166,7 @@ static __always_inline void tell(enum listen_kind kind, const struct conn *c, co
 	__builtin_memset(&r->queue, 0, sizeof(r->queue));
 	if (sk)
 		read_queue(&r->queue, sk);
-	bpf_ringbuf_submit(r, wake_at_quarter(&listens));
+	bpf_ringbuf_submit(r, wakeup(&listens));
 }
 
 static __always_inline void tell_beginning(const struct conn *copy, const struct sock *sk,

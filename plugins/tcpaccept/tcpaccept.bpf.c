@@ -10,6 +10,7 @@
 #include "filter.h"
 #include "histogram.h"
 #include "rate.h"
+#include "ring.h"
 #include "wire.h"
 
 /* Connections that ended in the queue count, too. */
@@ -202,7 +203,7 @@ static __noinline int on_failed(struct conn *c)
 	}
 	record->conn = *c;
 	record->suppressed = take_suppressed(bucket);
-	bpf_ringbuf_submit(record, wake_at_quarter(&failed_accepts));
+	bpf_ringbuf_submit(record, wakeup(&failed_accepts));
 	return 0;
 }
 

@@ -142,7 +142,7 @@ static __always_inline bool tell_answer(const struct waiting *w, const struct bp
 	r->size = size;
 	r->started_at = 0;
 	r->netns_cookie = 0;
-	bpf_ringbuf_submit(r, wake_at_quarter(&dns));
+	bpf_ringbuf_submit(r, wakeup(&dns));
 	return true;
 }
 
@@ -203,7 +203,7 @@ static __always_inline void tell_taker(const struct waiting *w, u64 netns_cookie
 	r->size = 0;
 	r->started_at = BPF_CORE_READ(current, group_leader, start_boottime);
 	r->netns_cookie = netns_cookie;
-	bpf_ringbuf_submit(r, wake_at_quarter(&dns));
+	bpf_ringbuf_submit(r, wakeup(&dns));
 }
 
 SEC("tp_btf/sock_recv_length")

@@ -5,6 +5,7 @@
 #include "chain.h"
 #include "conn.h"
 #include "filter.h"
+#include "ring.h"
 #include "wire.h"
 
 /* What is counted apart, beside workload and outcome. */

@@ -11,6 +11,7 @@
 #include "drop.h"
 #include "filter.h"
 #include "rate.h"
+#include "ring.h"
 #include "tuples.h"
 #include "wire.h"
 
@@ -193,7 +194,7 @@ static __always_inline void tell(void *ctx, const struct dropped *d, const struc
 	__builtin_memset(r->connection.parent_span_id, 0, sizeof(r->connection.parent_span_id));
 	__builtin_memset(&r->connection.traffic, 0, sizeof(r->connection.traffic));
 	read_ids(&r->connection, &d->conn);
-	bpf_ringbuf_submit(r, wake_at_quarter(&drops));
+	bpf_ringbuf_submit(r, wakeup(&drops));
 }
 
 static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *location, u32 reason,

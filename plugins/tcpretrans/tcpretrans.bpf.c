@@ -10,6 +10,7 @@
 #include "connection.h"
 #include "filter.h"
 #include "rate.h"
+#include "ring.h"
 #include "wire.h"
 
 /* Whether each connection is counted by itself too. */
@@ -208,7 +209,7 @@ static __always_inline void tell(const struct conn *c, const struct attempt *a,
 		__builtin_memset(&r->connection.traffic, 0, sizeof(r->connection.traffic));
 		read_ids(&r->connection, c);
 	}
-	bpf_ringbuf_submit(r, wake_at_quarter(&retransmits));
+	bpf_ringbuf_submit(r, wakeup(&retransmits));
 }
 
 /*

@@ -10,6 +10,7 @@
 #include "filter.h"
 #include "histogram.h"
 #include "listener.h"
+#include "ring.h"
 #include "wire.h"
 
 /* Whether each change is told. */
@@ -145,7 +146,7 @@ static __always_inline void tell(struct sock *sk, const struct conn *c, const st
 		r->context = *s->context;
 	else
 		__builtin_memset(&r->context, 0, sizeof(r->context));
-	bpf_ringbuf_submit(r, wake_at_quarter(&changes));
+	bpf_ringbuf_submit(r, wakeup(&changes));
 }
 
 static __noinline void count_and_tell(struct sock *sk, const struct conn *c, const struct step *s)

@@ -2,6 +2,7 @@
 // Every kind of wire and of field. Built for its BTF, never loaded.
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
+#include "ring.h"
 #include "wire.h"
 
 enum shape { SHAPE_ROUND, SHAPE_SQUARE = 3, SHAPE_VERY_LONG };
@@ -94,7 +95,7 @@ int produce(void *ctx)
 		COUNT(lost_records);
 		return 1;
 	}
-	bpf_ringbuf_submit(r, wake_at_quarter(&records));
+	bpf_ringbuf_submit(r, wakeup(&records));
 	return 0;
 }
 

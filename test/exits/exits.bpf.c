@@ -3,6 +3,7 @@
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "ring.h"
 #include "wire.h"
 
 struct account {
@@ -59,7 +60,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	e->status = task->exit_code >> 8 & 0xff;
 	e->signal = task->exit_code & 0x7f;
 	bpf_probe_read_kernel_str(e->comm, sizeof(e->comm), task->comm);
-	bpf_ringbuf_submit(e, wake_at_quarter(&exits));
+	bpf_ringbuf_submit(e, wakeup(&exits));
 	return 0;
 }
 
