@@ -76,13 +76,19 @@ int seed(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
+/* On Linux 6.1 the value that the iterator gives can't be put into a map. */
+static __always_inline struct conn *known_at(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	return ctx->sk ? bpf_sk_storage_get(&conns, ctx->sk, NULL, 0) : NULL;
+}
+
 /* Run when a plugin begins to ask for the tuples of connections that are known already. */
 SEC("iter/bpf_sk_storage_map")
 int keep_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
-	struct conn *c = ctx->value;
+	struct conn *c = known_at(ctx);
 
-	if (ctx->sk && c)
+	if (c)
 		keep_tuple(c);
 	return 0;
 }
@@ -100,11 +106,11 @@ struct {
 SEC("iter/bpf_sk_storage_map")
 int place(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
-	struct conn *c = ctx->value;
+	struct conn *c = known_at(ctx);
 	u64 cgroup;
 	u32 *bits;
 
-	if (!ctx->sk || !c)
+	if (!c)
 		return 0;
 	cgroup = c->owner.cgroup_id;
 	bits = bpf_map_lookup_elem(&placed, &cgroup);
