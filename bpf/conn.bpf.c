@@ -79,7 +79,9 @@ int seed(struct bpf_iter__task_file *ctx)
 /* On Linux 6.1 the value that the iterator gives can't be put into a map. */
 static __always_inline struct conn *known_at(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
-	return ctx->sk ? bpf_sk_storage_get(&conns, ctx->sk, NULL, 0) : NULL;
+	struct sock *sk = ctx->sk;
+
+	return sk ? bpf_sk_storage_get(&conns, sk, NULL, 0) : NULL;
 }
 
 /* Run when a plugin begins to ask for the tuples of connections that are known already. */
