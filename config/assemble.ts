@@ -1,6 +1,8 @@
 // From the schema's values to the Config that the agent gets.
+
+import { wholeFilter } from "../core/filter.ts";
 import type { Plugin } from "../core/plugin.ts";
-import type { Filter } from "../core/settings.ts";
+import type { PartialFilter } from "../core/settings.ts";
 import type { ExporterConfig } from "../exporters/config.ts";
 import type { Config, Effective, PluginConfig, SettingValue } from "./config.ts";
 import { type ExporterValues, exporterConfig } from "./exporters.ts";
@@ -8,7 +10,7 @@ import type { OtelSettings } from "./otel.ts";
 
 type PluginValues = Readonly<Record<string, SettingValue>> & {
   readonly enabled: boolean;
-  readonly filter: Filter;
+  readonly filter?: PartialFilter;
   readonly ring: { readonly bytes: number | null };
 };
 
@@ -44,7 +46,7 @@ function pluginConfig({ name, config }: Plugin, { plugins, ring }: Values): Plug
   const own = plugins[name]!;
   return {
     enabled: own.enabled,
-    filter: own.filter,
+    filter: wholeFilter(own.filter),
     ring: { bytes: own.ring.bytes ?? ring.bytes },
     settings: Object.fromEntries(Object.keys(config).map((key) => [key, own[key]!])),
   };

@@ -164,7 +164,15 @@ const base: Tree = {
 
 const reserved = ["enabled", "filter", "ring", "default"];
 
-function pluginTree({ name, config }: Plugin): Tree {
+/** What of a filter means something for a plugin. */
+function filterOf({ filters }: Plugin): Tree {
+  if (!filters) return { filter };
+  const own = Object.fromEntries(filters.map((key) => [key, match[key]!]));
+  return filters.length ? { filter: { include: own, exclude: own } } : {};
+}
+
+function pluginTree(plugin: Plugin): Tree {
+  const { name, config } = plugin;
   const settings: Record<string, Leaf> = {};
   for (const [key, setting] of Object.entries(config)) {
     const reader = readerOf(setting.format);
@@ -182,7 +190,7 @@ function pluginTree({ name, config }: Plugin): Tree {
   return {
     enabled: enabled(name),
     ...settings,
-    filter,
+    ...filterOf(plugin),
     ring: { bytes: leaf(ringBytes, null, "Size of this plugin's ring; without it ring.bytes holds.") },
   };
 }

@@ -11,6 +11,7 @@ import { bindValue, createContainer } from "./container.ts";
 import { CoreProgram, type Needs } from "./core-program.ts";
 import type { WirespanError } from "./errors.ts";
 import { Feed } from "./feed.ts";
+import { unheard } from "./filter.ts";
 import { PluginHost } from "./host.ts";
 import { type HostAttributes, hostAttributes } from "./identity/host.ts";
 import { Identity } from "./identity/identity.ts";
@@ -45,6 +46,15 @@ function needsOf(plugins: readonly Plugin[], config: Config): Needs {
     ),
   );
   return { hooks, tuples: plugins.some(({ tuples }) => tuples) };
+}
+
+/** An agent-wide filter is asked of some and passes others by: that is to be known. */
+function sayUnheard(plugins: readonly Plugin[], { filter }: Config, log: Log): void {
+  for (const { name, filters } of plugins) {
+    const paths = filters ? unheard(filter, filters) : [];
+    if (paths.length > 0)
+      log.warn({ paths }, `${name} is not about connections: it goes on as without ${paths.join(", ")}`);
+  }
 }
 
 /** What there is from `run` on. */
@@ -101,6 +111,7 @@ export class Engine {
     }
     const cgroups = new WatchedCgroups();
     const enabled = options.plugins.filter((plugin) => config.plugins[plugin.name]?.enabled);
+    sayUnheard(enabled, config, log);
     const core = await CoreProgram.load(native, config, cgroups, needsOf(enabled, config));
     const failed: FailedPlugin[] = [];
     const attached = await Promise.all(
@@ -176,6 +187,7 @@ export class Engine {
     const needs = needsOf(wanted, config);
     this.core.require(needs);
     await this.core.watchCgroups(config);
+    sayUnheard(wanted, config, this.#options.log);
     const kept = this.#hosts.filter((h) => wanted.includes(h.plugin) && h.runsAs(config));
     const ending = this.#hosts.filter((h) => !kept.includes(h));
     const fresh = await this.#attachBeside(

@@ -1,23 +1,13 @@
 import assert from "node:assert/strict";
+import { loadConfig } from "../config/load.ts";
 import { bpf } from "../plugins/tcplife/wire.gen.ts";
 import { packConstant } from "./constants.ts";
-import { packFilter } from "./filter.ts";
-import type { ConstantStruct } from "./plugin.ts";
+import { importPlugins } from "./discover.ts";
+import { packFilter, unheard, wholeFilter } from "./filter.ts";
+import type { ConstantStruct, Plugin } from "./plugin.ts";
 import type { Filter, Match } from "./settings.ts";
 
-const nothing: Match = {
-  pid: [],
-  comm: [],
-  uid: [],
-  cgroup: [],
-  netns: [],
-  localPort: [],
-  remotePort: [],
-  localAddress: [],
-  remoteAddress: [],
-  family: [],
-  direction: [],
-};
+const { include: nothing } = wholeFilter();
 
 const names = {
   cgroup: (path: string) => ["/a", "/b", "/c"].indexOf(path),
@@ -27,15 +17,8 @@ const names = {
 type Packed = Readonly<Record<string, unknown>>;
 
 function pack(include: Partial<Match>, rest: Partial<Filter> = {}): Packed {
-  const filter = {
-    include: { ...nothing, ...include },
-    exclude: nothing,
-    minDuration: 0,
-    failuresOnly: false,
-    cgroupMap: "",
-    mntnsMap: "",
-  };
-  return packFilter({ ...filter, ...rest }, names) as Packed;
+  const filter = wholeFilter({ include, ...rest });
+  return packFilter(filter, names) as Packed;
 }
 
 /** The fields of the inclusion that are not empty. */
@@ -49,6 +32,37 @@ const bytes = (...list: number[]): Uint8Array => {
   all.set(list);
   return all;
 };
+
+describe("a filter of a plugin that is not about connections", () => {
+  const load = (path: string, value: string, plugins: readonly Plugin[]) =>
+    loadConfig({ env: {}, flags: [{ path, value, flag: "--set" }], plugins });
+
+  it("is refused in what means nothing there", async () => {
+    const { plugins } = await importPlugins(["netqtop", "softirqs"]);
+    for (const [path, value] of [
+      ["plugins.netqtop.filter.include.pid", "1"],
+      ["plugins.netqtop.filter.failuresOnly", "true"],
+      ["plugins.softirqs.filter.exclude.netns", "1"],
+    ] as const)
+      assert.throws(() => load(path, value, plugins), { code: "CONFIG_INVALID" });
+    const { netqtop } = load("plugins.netqtop.filter.include.netns", "7", plugins).plugins;
+    assert.deepEqual(netqtop?.filter, wholeFilter({ include: { netns: ["7"] } }));
+  });
+
+  it("leaves the agent's unheard in what means nothing there, by name", () => {
+    const filter = wholeFilter({
+      include: { netns: ["1"], pid: ["1"] },
+      exclude: { comm: ["a"] },
+      cgroupMap: "/sys/fs/bpf/a",
+    });
+    assert.deepEqual(unheard(filter, ["netns"]), [
+      "filter.include.pid",
+      "filter.exclude.comm",
+      "filter.cgroupMap",
+    ]);
+    assert.deepEqual(unheard(wholeFilter({ include: { netns: ["1"] } }), ["netns"]), []);
+  });
+});
 
 describe("a packed filter", () => {
   it("is all zeros where nothing is asked", () => {

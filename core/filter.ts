@@ -2,13 +2,49 @@
 import { parseCidr } from "./address.ts";
 import { WirespanError } from "./errors.ts";
 import type { ConstantStruct, ConstantValue } from "./plugin.ts";
-import type { Filter, Match } from "./settings.ts";
+import type { Filter, Match, PartialFilter } from "./settings.ts";
 
 const NAMES = 16;
 const PORTS = 32;
 const CIDRS = 16;
 const FAMILIES: Readonly<Record<string, number>> = { ipv4: 1, ipv6: 2, ipv4_mapped: 4 };
 const DIRECTIONS: Readonly<Record<string, number>> = { outbound: 2, inbound: 4 };
+
+const ANY: Match = {
+  pid: [],
+  comm: [],
+  uid: [],
+  cgroup: [],
+  netns: [],
+  localPort: [],
+  remotePort: [],
+  localAddress: [],
+  remoteAddress: [],
+  family: [],
+  direction: [],
+};
+
+/** What is not said asks for nothing. */
+export function wholeFilter(filter: PartialFilter = {}): Filter {
+  return {
+    ...{ minDuration: 0, failuresOnly: false, cgroupMap: "", mntnsMap: "" },
+    ...filter,
+    include: { ...ANY, ...filter.include },
+    exclude: { ...ANY, ...filter.exclude },
+  };
+}
+
+/** What of a filter these criteria leave unheard, as the configuration calls it. */
+export function unheard(filter: Filter, heard: readonly (keyof Match)[]): readonly string[] {
+  const { include, exclude, ...others } = filter;
+  const asked = Object.entries(others).filter(([, value]) => value);
+  const criteria = Object.entries({ include, exclude }).flatMap(([side, match]) =>
+    (Object.keys(match) as (keyof Match)[])
+      .filter((key) => match[key].length > 0 && !heard.includes(key))
+      .map((key) => `${side}.${key}`),
+  );
+  return [...criteria, ...asked.map(([key]) => key)].map((path) => `filter.${path}`);
+}
 
 function invalid(why: string): never {
   throw new WirespanError("CONFIG_INVALID", `filter: ${why}`);
@@ -117,6 +153,22 @@ export function packFilter(filter: Filter, names: FilterNames): ConstantValue {
     failures_only: filter.failuresOnly ? 1 : 0,
     by_cgroup_map: filter.cgroupMap ? 1 : 0,
     by_mntns_map: filter.mntnsMap ? 1 : 0,
+  };
+}
+
+/** For `agent_netns` and `plugin_netns` (bpf/netns_filter.h). */
+export function packNetns({ include, exclude }: Filter, names: FilterNames): ConstantValue {
+  const inodes = ({ netns }: Match) =>
+    numbers(
+      "network namespaces",
+      netns.map((text) => names.netns(text)),
+    );
+  const [included, excluded] = [inodes(include), inodes(exclude)];
+  return {
+    includes: included.length,
+    include: included,
+    excludes: excluded.length,
+    exclude: excluded,
   };
 }
 

@@ -9,7 +9,7 @@ import { type CoreProgram, idConstants } from "./core-program.ts";
 import { PLUGINS } from "./discover.ts";
 import { createEmission, type Emission, type EmissionOptions } from "./emission.ts";
 import { Feed } from "./feed.ts";
-import { packFilter, pinnedMaps } from "./filter.ts";
+import { packFilter, packNetns, pinnedMaps } from "./filter.ts";
 import { detachAll, type Hook, type Loaded, loadObject } from "./object.ts";
 import { activeProbes, type Plugin } from "./plugin.ts";
 import { services } from "./services.ts";
@@ -60,6 +60,8 @@ export class PluginHost {
         loaded_at: native.bootNow(),
         agent_filter: packFilter(config.filter, core.names),
         plugin_filter: packFilter(own.filter, core.names),
+        agent_netns: packNetns(config.filter, core.names),
+        plugin_netns: packNetns(own.filter, core.names),
         watched_cgroups: core.watchedCgroups,
         ...plugin.constants?.(own.settings as never),
       },
@@ -99,7 +101,8 @@ export class PluginHost {
 
   /** Whether a configuration leaves everything as it is for this plugin. */
   runsAs(config: Config): boolean {
-    const filters = this.plugin.bpf.constants.agent_filter !== undefined;
+    const { agent_filter, agent_netns } = this.plugin.bpf.constants;
+    const filters = agent_filter !== undefined || agent_netns !== undefined;
     const relevant = ({ plugins, filter, ids, metrics }: Config) =>
       JSON.stringify([plugins[this.plugin.name], filters && filter, ids, metrics.maxSeries]);
     return relevant(config) === relevant(this.#options.config);

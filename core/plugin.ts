@@ -3,7 +3,7 @@
 import type { Adder, AskedSpans } from "./connections.ts";
 import type { Token } from "./container.ts";
 import type { Emit } from "./emit.ts";
-import type { Settings, SettingsOf } from "./settings.ts";
+import type { Match, Settings, SettingsOf } from "./settings.ts";
 import type { Signals } from "./signals.ts";
 import type { TraceView } from "./trace/view.ts";
 import type { Bpf, RingWire, RowsWire, TableRows, TableWire, Wire } from "./wire.ts";
@@ -74,6 +74,11 @@ export interface Plugin<
   readonly summary: string;
   readonly config: C;
   readonly bpf: B;
+  /**
+   * Of a filter's criteria those that mean something for what the plugin watches; absent: all. It has settings for no
+   * others, and the agent's filter holds for it as far as they go.
+   */
+  readonly filters?: readonly (keyof Match)[];
   /** For each thing watched, how it can be. Programs on `iter/` hooks need no probe. */
   readonly probes: Readonly<Record<string, Probe<keyof B["programs"] & string>>>;
   readonly signals: S;

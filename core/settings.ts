@@ -54,6 +54,12 @@ export interface Match {
   readonly direction: readonly string[];
 }
 
+/** What a plugin has settings for. */
+export interface PartialFilter extends Partial<Omit<Filter, "include" | "exclude">> {
+  readonly include?: Partial<Match>;
+  readonly exclude?: Partial<Match>;
+}
+
 /** Evaluated in the kernel on the final tuple and the true owner. */
 export interface Filter {
   readonly include: Match;

@@ -7,7 +7,6 @@ import { SPANS, type SpanKey, spansWith } from "../core/connections.ts";
 import { importPlugin, installedPlugins, PLUGINS } from "../core/discover.ts";
 import type { Plugin, Probe } from "../core/plugin.ts";
 import { SELF } from "../core/self.ts";
-import type { Settings } from "../core/settings.ts";
 import type { AttributeSpecs, SignalSpec, Signals } from "../core/signals.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -55,16 +54,25 @@ function asked({ spans = {} }: Plugin): string {
     .join("\n\n");
 }
 
-function settings(prefix: string, declared: Settings): string {
-  const rows = Object.entries(declared).map(([name, s]) => [
-    `\`${prefix}.${name}\``,
+/** The settings that a plugin has beside its own. */
+function common({ name, filters }: Plugin): string {
+  const prefix = `plugins.${name}`;
+  if (!filters) return `\`${prefix}.enabled\`, \`.filter\` and \`.ring.bytes\` are every plugin's.`;
+  const filter = filters.length
+    ? `; of \`.filter\` it takes ${filters.map((key) => `\`${key}\``).join(", ")}`
+    : "; it takes no `.filter`";
+  return `\`${prefix}.enabled\` and \`.ring.bytes\` are every plugin's${filter}.`;
+}
+
+function settings(plugin: Plugin): string {
+  const rows = Object.entries(plugin.config).map(([name, s]) => [
+    `\`plugins.${plugin.name}.${name}\``,
     typeof s.format === "string" ? s.format : s.format.join(", "),
     `\`${readerOf(s.format).show(s.default) || "none"}\``,
     s.doc,
   ]);
-  if (rows.length === 0)
-    return `None of its own; \`${prefix}.enabled\`, \`.filter\` and \`.ring.bytes\` are every plugin's.`;
-  return `${table(["setting", "takes", "default", "what it does"], rows)}\n\n\`${prefix}.enabled\`, \`.filter\` and \`.ring.bytes\` are every plugin's.`;
+  if (rows.length === 0) return `None of its own; ${common(plugin)}`;
+  return `${table(["setting", "takes", "default", "what it does"], rows)}\n\n${common(plugin)}`;
 }
 
 function hooks({ bpf, probes }: Plugin): string {
@@ -92,7 +100,7 @@ function trace({ name, trace: view }: Plugin): string {
 function parts(plugin: Plugin): Record<string, () => string> {
   return {
     signals: () => [asked(plugin), signals(plugin.signals)].filter(Boolean).join("\n\n"),
-    settings: () => settings(`plugins.${plugin.name}`, plugin.config),
+    settings: () => settings(plugin),
     hooks: () => hooks(plugin),
     trace: () => trace(plugin),
   };

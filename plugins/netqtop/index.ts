@@ -70,6 +70,7 @@ export default plugin({
   },
 
   bpf,
+  filters: ["netns"],
   probes: {
     "frames sent": { programs: ["on_transmit"] },
     "frames received": { programs: ["on_receive"] },

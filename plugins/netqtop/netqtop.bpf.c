@@ -4,6 +4,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "netns_filter.h"
 #include "ring.h"
 #include "size_histogram.h"
 #include "wire.h"
@@ -36,7 +37,7 @@ struct queue {
 	/* Packets beyond one a frame. */
 	u64 more_packets;
 	u64 bytes;
-	/* Of an interface that is not asked for. */
+	/* Of an interface, or of a namespace, that is not asked for. */
 	u64 ignored;
 	u64 classes[CLASSES];
 	/* At or below the histogram's lowest edge. */
@@ -90,7 +91,7 @@ static __always_inline void take_name(struct queue *q, struct net_device *dev)
 
 	words[0] = from[0];
 	words[1] = from[1];
-	q->ignored = !is_asked_for(q);
+	q->ignored = !is_asked_for(q) || !passes_netns(q->netns);
 }
 
 /* False where the agent is too late to take it over: then it stays. */

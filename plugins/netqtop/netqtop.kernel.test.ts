@@ -128,6 +128,29 @@ describe("netqtop", function () {
     assert.equal(sum(told(agent.rows, other.a, "transmit"), "frames"), 300);
   });
 
+  it("leaves out namespaces as the agent's filter and its own say, and says what it can't heed", async () => {
+    await using one = await quiet();
+    await using other = await quiet();
+    const settings = {
+      "filter.include.netns": [one.a, one.b, other.a].map(inode).join(","),
+      "plugins.netqtop.filter.exclude.netns": String(inode(one.b)),
+      "filter.exclude.pid": "1",
+      "filter.minDuration": "1ms",
+    };
+    const set = Object.entries(settings).flatMap(([path, value]) => ["--set", `${path}=${value}`]);
+    await using agent = await watch("-n", "wire0", ...set);
+    await run(one.a, "datagrams", { server: one.b, address: addresses.b, count: 500 });
+    await run(other.a, "datagrams", { server: other.b, address: addresses.b, count: 300 });
+    const { stderr } = await agent.stop();
+    assert.equal(sum(told(agent.rows, one.a, "transmit"), "frames"), 500);
+    assert.equal(sum(told(agent.rows, other.a, "transmit"), "frames"), 300);
+    assert.deepEqual(told(agent.rows, one.b, "receive"), []);
+    assert.deepEqual(told(agent.rows, other.b, "receive"), []);
+    assert.ok(
+      stderr.some((line) => /netqtop is not about .* filter\.exclude\.pid, filter\.minDuration/.test(line)),
+    );
+  });
+
   it("follows an interface to its new name, and counts nothing twice", async () => {
     await using net = await quiet();
     const { transmit: before } = await account(net.a);

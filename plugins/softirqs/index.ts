@@ -43,6 +43,7 @@ export default plugin({
   },
 
   bpf,
+  filters: [],
   probes: {
     runs: { programs: ["on_entry"] },
     "ends of runs": { programs: ["on_exit"] },

@@ -187,7 +187,7 @@ export default plugin({
       retransmits(record) {
         const { connection, happenedAt } = record;
         const { conn } = connection;
-        // The ids of a SYN's connection are not known before the other side has answered.
+        // A SYN's span has other ids if the other side answers than if it does not.
         const hasIds = conn.ownIsn !== 0 || conn.peerIsn !== 0;
         emit.retransmit({
           time: clock.wall(happenedAt),
