@@ -13,11 +13,15 @@ export async function encodeRows(quick: boolean): Promise<Row[]> {
     return found;
   };
   const made = of("making the span objects");
-  const row = (measure: string, ours: Figures, peer: string, most: number): Row => ({
+  const net = (name: string) => ({ name, figures: differences(of(name), made) });
+  // Net of its own making of attributes; absent where there is no Go.
+  const goes = [...figures].filter(([name]) => name.startsWith("Go SDK"));
+  const go = goes.map(([, taken]) => ({ name: "Go SDK", figures: taken }));
+  const row = (measure: string, ours: Figures, peers: Row["peers"], most: number): Row => ({
     measure,
     unit: "µs CPU",
     ours,
-    peers: [{ name: peer, figures: differences(of(peer), made) }],
+    peers,
     goal: `≤ ${most}`,
     met: median(ours) <= most,
     note: "net of making the objects",
@@ -27,9 +31,9 @@ export async function encodeRows(quick: boolean): Promise<Row[]> {
     row(
       "span of 20 attributes to OTLP bytes",
       of("ours: to bytes, spans made beforehand"),
-      "SDK: serializer",
+      [net("SDK: serializer")],
       1,
     ),
-    row("the same to the wire, closed loop", toWire, "SDK: tracer", 2),
+    row("the same to the wire, closed loop", toWire, [net("SDK: tracer"), ...go], 2),
   ];
 }
