@@ -26,12 +26,14 @@ struct connection {
 /* A function of its own and global: the verifier goes through it once, whoever calls it, not knowing the arguments. */
 __noinline int read_ids(struct connection *r, const struct conn *c)
 {
-	u64 trace[2], connection[2], handshake[2];
+	u64 trace[2], connection[2], handshake[2] = {};
 	struct id_key key = { id_key.k0, id_key.k1 };
-	bool outbound;
+	bool outbound, is_handshake;
 
 	if (!r || !c)
 		return 0;
+	/* A hash takes longer than anything else here. */
+	is_handshake = r->span != SPAN_CONNECTION;
 	outbound = c->direction == DIRECTION_OUTBOUND;
 	if (c->own_isn | c->peer_isn) {
 		u32 opener = outbound ? c->own_isn : c->peer_isn;
@@ -39,11 +41,13 @@ __noinline int read_ids(struct connection *r, const struct conn *c)
 
 		connection_id(trace, &key, ID_TRACE, opener, acceptor);
 		connection_id(connection, &key, ID_CONNECTION, opener, acceptor);
-		connection_id(handshake, &key, ID_HANDSHAKE, opener, acceptor);
+		if (is_handshake)
+			connection_id(handshake, &key, ID_HANDSHAKE, opener, acceptor);
 	} else {
 		attempt_id(trace, &key, ID_TRACE, boot, c->cookie, c->opened_at);
 		attempt_id(connection, &key, ID_CONNECTION, boot, c->cookie, c->opened_at);
-		attempt_id(handshake, &key, ID_HANDSHAKE, boot, c->cookie, c->opened_at);
+		if (is_handshake)
+			attempt_id(handshake, &key, ID_HANDSHAKE, boot, c->cookie, c->opened_at);
 	}
 	__builtin_memcpy(r->trace_id, trace, 16);
 	if (r->span == SPAN_CONNECT) {

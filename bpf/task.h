@@ -63,10 +63,9 @@ static __always_inline u32 watched(const volatile struct watched_cgroup *cgroups
 	return found;
 }
 
-static __always_inline void read_current(struct task *t,
-					 const volatile struct watched_cgroup *cgroups)
+/* All that is near: not the process's start, its executable and its mount namespace. */
+static __always_inline void read_task(struct task *t, const volatile struct watched_cgroup *cgroups)
 {
-	struct task_struct *current = bpf_get_current_task_btf();
 	u64 id = bpf_get_current_pid_tgid();
 
 	t->pid = id >> 32;
@@ -74,10 +73,18 @@ static __always_inline void read_current(struct task *t,
 	t->uid = bpf_get_current_uid_gid();
 	t->cgroups = watched(cgroups);
 	t->cgroup_id = bpf_get_current_cgroup_id();
-	t->mntns = BPF_CORE_READ(current, nsproxy, mnt_ns, ns.inum);
 	t->padding = 0;
-	t->started_at = BPF_CORE_READ(current, group_leader, start_boottime);
 	bpf_get_current_comm(t->comm, sizeof(t->comm));
+}
+
+static __always_inline void read_current(struct task *t,
+					 const volatile struct watched_cgroup *cgroups)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+
+	read_task(t, cgroups);
+	t->mntns = BPF_CORE_READ(current, nsproxy, mnt_ns, ns.inum);
+	t->started_at = BPF_CORE_READ(current, group_leader, start_boottime);
 	read_exe(&t->exe, current);
 }
 

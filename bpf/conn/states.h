@@ -5,7 +5,7 @@
 #include "../chain.h"
 #include "account.h"
 
-static __always_inline struct conn *on_syn_sent(struct sock *sk, u64 now)
+static __always_inline struct conn *on_syn_sent(struct sock *sk)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct conn *c;
@@ -18,7 +18,7 @@ static __always_inline struct conn *on_syn_sent(struct sock *sk, u64 now)
 	/* A socket may connect again after a failure. */
 	__builtin_memset(c, 0, sizeof(*c));
 	c->cookie = bpf_get_socket_cookie(sk);
-	c->opened_at = now;
+	c->opened_at = bpf_ktime_get_boot_ns();
 	c->direction = DIRECTION_OUTBOUND;
 	read_netns(c, sk);
 	read_ends(&c->ends, tp);
@@ -30,7 +30,7 @@ static __always_inline struct conn *on_syn_sent(struct sock *sk, u64 now)
 	return c;
 }
 
-static __always_inline struct conn *on_listen(struct sock *sk, u64 now)
+static __always_inline struct conn *on_listen(struct sock *sk)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 
@@ -40,7 +40,7 @@ static __always_inline struct conn *on_listen(struct sock *sk, u64 now)
 	}
 	__builtin_memset(c, 0, sizeof(*c));
 	/* 0 in a listener that is older than the agent. */
-	c->opened_at = now;
+	c->opened_at = bpf_ktime_get_boot_ns();
 	c->cookie = bpf_get_socket_cookie(sk);
 	read_netns(c, sk);
 	read_current_owner(c, OWNER_LISTENER);
@@ -90,7 +90,7 @@ static __always_inline bool awaits_acceptor(const struct conn *c)
 }
 
 /* A listener's child: it begins as a copy of the listener's storage, where there was one. */
-static __always_inline struct conn *on_syn_recv(struct sock *sk, u64 now)
+static __always_inline struct conn *on_syn_recv(struct sock *sk)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 
@@ -98,10 +98,11 @@ static __always_inline struct conn *on_syn_recv(struct sock *sk, u64 now)
 		COUNT(lost_connections);
 		return NULL;
 	}
-	c->opened_at = now;
+	c->opened_at = bpf_ktime_get_boot_ns();
 	c->direction = DIRECTION_INBOUND;
 	c->owner_source = c->owner.pid ? OWNER_LISTENER : OWNER_UNKNOWN;
-	read_netns(c, sk);
+	if (!c->netns_cookie)
+		read_netns(c, sk);
 	if (c->excluded)
 		COUNT(excluded_self);
 	return c;
@@ -109,22 +110,24 @@ static __always_inline struct conn *on_syn_recv(struct sock *sk, u64 now)
 
 static __always_inline void meet_opener(struct conn *c)
 {
-	u64 key = (u64)c->peer_isn << 32 | c->own_isn;
-	u32 *here = bpf_map_lookup_elem(&opened, &key);
+	u64 rest, mark, *place = opened_at(c->peer_isn, c->own_isn, &rest);
 
-	if (!here)
+	if (!place)
 		return;
+	mark = *place ^ rest;
+	if (!mark || mark > OPENED_MARKS)
+		return;
+	*place = 0;
 	c->peer_is_here = true;
-	if (*here == OPENED_BY_SELF && !c->excluded)
+	if (mark == OPENED_BY_SELF && !c->excluded)
 		exclude(c);
-	bpf_map_delete_elem(&opened, &key);
 }
 
-static __always_inline void on_established(struct sock *sk, struct conn *c, u64 now)
+static __always_inline void on_established(struct sock *sk, struct conn *c)
 {
+	u64 now = bpf_ktime_get_boot_ns();
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	u32 value;
-	u64 key;
+	u64 rest, *place;
 
 	if (!tp)
 		return;
@@ -135,9 +138,9 @@ static __always_inline void on_established(struct sock *sk, struct conn *c, u64 
 	if (c->direction == DIRECTION_OUTBOUND) {
 		/* syn_data_acked is set only after this; of what the SYN-ACK acknowledged, one is the SYN. */
 		c->fastopen = tp->bytes_acked > 1;
-		key = (u64)c->own_isn << 32 | c->peer_isn;
-		value = c->excluded ? OPENED_BY_SELF : OPENED_HERE;
-		bpf_map_update_elem(&opened, &key, &value, BPF_ANY);
+		place = opened_at(c->own_isn, c->peer_isn, &rest);
+		if (place)
+			*place = rest | (c->excluded ? OPENED_BY_SELF : OPENED_HERE);
 		keep_tuple(c);
 		return;
 	}
@@ -242,13 +245,13 @@ static __always_inline void leave_queue(const struct sock *sk, const struct conn
 		bpf_map_delete_elem(&queue, &c->cookie);
 }
 
-static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left, u64 now)
+static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
 	if (c->has_tuple)
 		remove_tuple(c);
-	c->closed_at = now;
+	c->closed_at = bpf_ktime_get_boot_ns();
 	c->queued = !c->accepted_at && is_in_queue(sk, c);
 	c->error = sk->sk_err;
 	/* What the network ended was closed by nobody here, whoever handles the packet. */
@@ -270,15 +273,14 @@ static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left, 
 /* False where plugins don't see the socket. */
 static __always_inline bool see_state(struct sock *sk, int old, int new, bool interrupts)
 {
-	u64 now = bpf_ktime_get_boot_ns();
 	struct conn *c;
 
 	if (new == TCP_SYN_SENT)
-		c = on_syn_sent(sk, now);
+		c = on_syn_sent(sk);
 	else if (new == TCP_LISTEN)
-		c = on_listen(sk, now);
+		c = on_listen(sk);
 	else if (new == TCP_SYN_RECV && old == TCP_LISTEN)
-		c = on_syn_recv(sk, now);
+		c = on_syn_recv(sk);
 	else
 		c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	if (!c)
@@ -288,7 +290,7 @@ static __always_inline bool see_state(struct sock *sk, int old, int new, bool in
 	c->interrupts = interrupts;
 	switch (new) {
 	case TCP_ESTABLISHED:
-		on_established(sk, c, now);
+		on_established(sk, c);
 		break;
 	case TCP_FIN_WAIT1:
 	case TCP_LAST_ACK:
@@ -300,7 +302,7 @@ static __always_inline bool see_state(struct sock *sk, int old, int new, bool in
 		if (awaits_acceptor(c))
 			take_acceptor(c);
 		if (old != TCP_LISTEN)
-			on_close(sk, c, old, now);
+			on_close(sk, c, old);
 		break;
 	}
 	return !c->excluded;

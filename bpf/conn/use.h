@@ -81,9 +81,8 @@ static __always_inline int on_use(struct sock *sk)
 	} else if (c->user.pid != bpf_get_current_pid_tgid() >> 32) {
 		struct task user = {};
 
-		read_current(&user, live.cgroups);
+		read_and_meet(&user);
 		read_actor(&c->user, &user);
-		meet(&user);
 	}
 	return 0;
 }

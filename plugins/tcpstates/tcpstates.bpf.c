@@ -199,9 +199,11 @@ static __always_inline void tell_handshake(struct sock *sk, struct conn *c, u32 
 	if (c->direction == DIRECTION_OUTBOUND) {
 		struct actor opener;
 
-		read_actor(&opener, &c->owner);
-		first.context = &opener;
-		count_and_tell(sk, c, &first);
+		if (events) {
+			read_actor(&opener, &c->owner);
+			first.context = &opener;
+			count_and_tell(sk, c, &first);
+		}
 		if (left != TCP_SYN_RECV)
 			return;
 		/* Both sides opened at once. */
@@ -210,6 +212,8 @@ static __always_inline void tell_handshake(struct sock *sk, struct conn *c, u32 
 		count_and_tell(sk, c, &second);
 		return;
 	}
+	if (!events)
+		return;
 	first.old_state = TCP_LISTEN;
 	first.new_state = TCP_SYN_RECV;
 	/* The packet that made the socket is the one that is handled now, but for Fast Open. */
@@ -281,30 +285,33 @@ static __always_inline void see_change(struct sock *sk, int old, int new)
 	/* While the plugin is started anew, two programs see each change. */
 	if (!c || c->entered_state == (u32) new)
 		return;
-	s.at = bpf_ktime_get_boot_ns();
 	if (new == TCP_SYN_SENT) {
 		enter(c, new, c->opened_at);
 		return;
 	}
 	if (new == TCP_SYN_RECV) {
-		enter(c, new, s.at);
+		enter(c, new, bpf_ktime_get_boot_ns());
 		return;
 	}
 	s.since = entered(c, old);
 	if (new == TCP_LISTEN || old == TCP_LISTEN) {
+		s.at = bpf_ktime_get_boot_ns();
 		enter(c, new, s.at);
 		on_listener(sk, c, &s);
 		return;
 	}
 	if (new == TCP_ESTABLISHED)
 		s.at = c->established_at;
-	if (new == TCP_CLOSE) {
+	else if (new == TCP_CLOSE)
 		s.at = c->closed_at;
-		if (lives_on(c, old))
-			s.new_state = TCP_TIME_WAIT;
+	else
+		s.at = bpf_ktime_get_boot_ns();
+	if (new == TCP_CLOSE && lives_on(c, old))
+		s.new_state = TCP_TIME_WAIT;
+	if (events) {
+		read_context(&context);
+		s.context = &context;
 	}
-	read_context(&context);
-	s.context = &context;
 	if (s.since && (old == TCP_SYN_SENT || old == TCP_SYN_RECV))
 		tell_handshake(sk, c, old, &context);
 	enter(c, new, s.at);
