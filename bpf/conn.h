@@ -245,7 +245,7 @@ struct traffic {
 	/* Segments. */
 	u32 cwnd;
 	u32 reordering;
-	/* Payload that came and was never read, bytes. */
+	/* Payload that came and that nobody can read any more, bytes. */
 	u32 unread;
 };
 
@@ -263,8 +263,8 @@ static __always_inline void read_traffic(struct traffic *t, const struct tcp_soc
 		  ((state == TCP_LAST_ACK || state == TCP_CLOSING) && c->closed_at && !c->error);
 	u64 done = sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DONE) & 1;
 	u64 acked = tp->bytes_acked, received = tp->bytes_received;
-	/* A FIN is the last that is read. */
-	u32 unread = tp->rcv_nxt - tp->copied_seq;
+	/* A FIN is the last that is read. What is still in the queue can be, though the connection has ended. */
+	u32 unread = sk->sk_receive_queue.qlen ? 0 : tp->rcv_nxt - tp->copied_seq;
 
 	t->sent_bytes = acked > syn + fin ? acked - syn - fin : 0;
 	t->received_bytes = received > done ? received - done : 0;

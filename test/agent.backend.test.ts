@@ -1,6 +1,5 @@
 // The whole way: real programs, the real agent, a real Collector and a real Jaeger, asked for what they got.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { startAgent } from "./agent.ts";
 import { type AppEnd, exchange, type Language, missing } from "./apps.ts";
 import { startCollector } from "./backend/collector.ts";
@@ -10,19 +9,9 @@ import { attributesOf, type Span, type Under } from "./backend/otlp.ts";
 import { until } from "./backend/until.ts";
 import { Netns, needsRoot } from "./netns.ts";
 import { skip } from "./skip.ts";
+import { softirqRuns } from "./softirqs.ts";
 
 const LANGUAGES: readonly Language[] = ["node", "python", "go"];
-
-/** Runs of each vector so far, over all CPUs. */
-function softirqs(): Map<string, number> {
-  const lines = readFileSync("/proc/softirqs", "utf8").trim().split("\n").slice(1);
-  return new Map(
-    lines.map((line) => {
-      const [name, ...counts] = line.trim().split(/:?\s+/);
-      return [name!.toLowerCase(), counts.reduce((sum, count) => sum + Number(count), 0)];
-    }),
-  );
-}
 
 /** The span of the end that an application told of. */
 function find(spans: readonly Under<Span>[], end: AppEnd): Under<Span> | undefined {
@@ -55,7 +44,7 @@ describe("an agent that exports to a Collector and to Jaeger", () => {
     await using collector = await startCollector();
     await using jaeger = await startJaeger();
     await using netns = await Netns.create();
-    const before = softirqs();
+    const before = softirqRuns();
     await using agent = await startAgent([], {
       config: `version: 1
 metrics: { interval: 1s }
@@ -100,7 +89,7 @@ exporters:
     const runs = await until("softirqs in the Collector's file", async () =>
       (await collector.metrics()).findLast((m) => m.item.name === "wirespan.softirq.runs"),
     );
-    const after = softirqs();
+    const after = softirqRuns();
     const points = runs.item.sum!.dataPoints;
     assert.ok(points.length > 2, "several vectors ran");
     for (const point of points) {

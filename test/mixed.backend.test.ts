@@ -1,6 +1,5 @@
 // Everything enabled, with the default settings, over a mixed load, into a real Collector's files.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,9 +16,10 @@ import { inodeOf } from "./ends.ts";
 import { LANGUAGES, type Met, type Mixed, mix } from "./mixed.ts";
 import { needsRoot, output } from "./netns.ts";
 import { findNginx } from "./nginx.ts";
-import type { Attributed } from "./otlp-decode.ts";
 import type { Export } from "./otlp-sink.ts";
 import { skip } from "./skip.ts";
+import { softirqRuns } from "./softirqs.ts";
+import { seriesOf } from "./told.ts";
 import { type Pair, pair } from "./topology.ts";
 import { build } from "./workload.ts";
 
@@ -28,17 +28,6 @@ const main = fileURLToPath(new URL("../core/main.ts", import.meta.url));
 interface Forecast {
   readonly settings: readonly { readonly path: string; readonly shown?: string }[];
   readonly series: readonly ExpectedSeries[];
-}
-
-/** Vectors that ran so far, with how often. */
-function softirqs(): ReadonlyMap<string, number> {
-  const [, ...lines] = readFileSync("/proc/softirqs", "utf8").trim().split("\n");
-  return new Map(
-    lines.map((line) => {
-      const [name, ...counts] = line.trim().split(/:?\s+/);
-      return [name!.toLowerCase(), counts.reduce((sum, count) => sum + Number(count), 0)];
-    }),
-  );
 }
 
 /** How many combinations of the values of `each` were met. */
@@ -52,30 +41,6 @@ function combinations({ each }: ExpectedSeries, met: readonly Met[]): number {
     ),
   );
   return new Set(of.map((one) => JSON.stringify(wanted.map(([name]) => one[name] ?? null)))).size;
-}
-
-/** Series by metric; without other namespaces' interfaces, which no filter of connections leaves out. */
-function seriesOf(
-  exports: readonly Export[],
-  inodes: ReadonlySet<unknown>,
-): ReadonlyMap<string, Set<string>> {
-  const series = new Map<string, Set<string>>();
-  for (const each of exports) {
-    if (each.signal !== "metrics") continue;
-    for (const { resource, scopeMetrics } of each.decoded.resourceMetrics) {
-      for (const { name, sum, gauge, exponentialHistogram } of scopeMetrics.flatMap((s) => s.metrics)) {
-        const points: readonly Attributed[] = (sum ?? gauge ?? exponentialHistogram)!.dataPoints;
-        const keys = series.get(name) ?? new Set();
-        series.set(name, keys);
-        for (const { attributes } of points) {
-          const inode = attributes["wirespan.netns.inode"];
-          if (inode !== undefined && !inodes.has(inode)) continue;
-          keys.add(JSON.stringify([resource.attributes, attributes]));
-        }
-      }
-    }
-  }
-  return series;
 }
 
 describe("everything at once, over a mixed load, into a Collector", function () {
@@ -114,7 +79,7 @@ exporters:
 `,
     );
     forecast = JSON.parse(await output(process.execPath, [main, "config", "print", file, "--json"]));
-    const before = softirqs();
+    const before = softirqRuns();
     await using agent = await startAgent(["--config", file]);
     const collections = async () =>
       (await collector.metrics()).filter(({ item }) => item.name === "wirespan.agent.plugin.state").length;
@@ -127,7 +92,7 @@ exporters:
     assert.equal(code, 0, stderr.join("\n"));
     await collector.service.stop();
     exports = await collector.exports();
-    const ran = [...softirqs()].filter(([name, count]) => count > before.get(name)!);
+    const ran = [...softirqRuns()].filter(([name, count]) => count > before.get(name)!);
     const subnets = forecast.settings
       .find(({ path }) => path === "plugins.tcpsubnet.subnets")!
       .shown!.split(",");
@@ -148,12 +113,17 @@ exporters:
   });
 
   it("has as many series as `config print` foretold, within a tenth", () => {
-    const found = seriesOf(exports, inodes);
+    // Other namespaces' interfaces, which no filter of connections leaves out, are not ours.
+    const own = seriesOf(exports).filter(({ attributes }) => {
+      const inode = attributes["wirespan.netns.inode"];
+      return inode === undefined || inodes.has(inode);
+    });
+    const found = Map.groupBy(own, ({ name }) => name);
     const rows = forecast.series.map((row) => {
       return {
         ...row,
         foretold: row.expected * combinations(row, mixed.met),
-        found: found.get(row.metric)?.size ?? 0,
+        found: found.get(row.metric)?.length ?? 0,
       };
     });
     const table = rows.map(

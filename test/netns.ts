@@ -97,6 +97,17 @@ export class Netns implements AsyncDisposable {
     return parseCounters(await this.run("cat", "/proc/net/netstat", "/proc/net/snmp"));
   }
 
+  /** What its loopback has carried, one way: all of it comes back. */
+  async loopback(): Promise<{ readonly bytes: number; readonly packets: number }> {
+    const lines = (await this.run("cat", "/proc/net/dev")).split("\n");
+    const [, bytes = 0, packets = 0] = lines
+      .find((line) => line.trim().startsWith("lo:"))!
+      .replace(/.*lo:/, "lo ")
+      .split(/\s+/)
+      .map(Number);
+    return { bytes, packets };
+  }
+
   /** How far every counter that moved has moved while `work` ran. */
   async moved(work: () => Promise<unknown>): Promise<Readonly<Record<string, number>>> {
     const before = await this.counters();

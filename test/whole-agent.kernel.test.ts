@@ -5,13 +5,17 @@ import { type Agent, startAgent } from "./agent.ts";
 import { until } from "./backend/until.ts";
 import { check } from "./conformance.ts";
 import { declared } from "./declared.ts";
+import { inodeOf } from "./ends.ts";
 import { Netns, needsRoot } from "./netns.ts";
 import { OtlpSink } from "./otlp-sink.ts";
+import { eventsOf, type Series, seriesOf } from "./told.ts";
 import { one, run } from "./workload.ts";
 
-function startExporting(sink: OtlpSink): Promise<Agent> {
+/** An agent that looks at these namespaces alone, or at all. */
+function startExporting(sink: OtlpSink, ...only: readonly Netns[]): Promise<Agent> {
   return startAgent([], {
     config: `version: 1
+filter: { include: { netns: [${only.map((netns) => `"${inodeOf(netns)}"`).join()}] } }
 metrics: { interval: 500ms }
 control: { socket: "" }
 exporters:
@@ -41,38 +45,81 @@ describe("the agent with every plugin", () => {
     });
   }
 
-  it("accounts for every span of a burst of 10,000 connections", async function () {
-    this.timeout(120_000);
-    await using sink = await OtlpSink.start("grpc");
-    await using netns = await Netns.create();
-    await using agent = await startExporting(sink);
-    const summary = one(await run(netns, "n23", { limit: 100_000 }), "summary", "client");
-    assert.equal(summary.connections, 10_000);
-    const { code, stderr } = await agent.stop();
-    assert.equal(code, 0, stderr.join("\n"));
-    const ends = sink.spans.filter(
-      (s) => s.name === "tcp connection" && s.attributes["process.pid"] !== undefined,
-    );
-    const ofBurst = ends.filter((s) => Number(s.attributes["process.pid"]) === summary.pid);
-    const seen = lastCount(sink, "seen_spans");
-    const lost = lastCount(sink, "lost_spans");
-    assert.equal(seen, sink.spans.length + lost, "seen = arrived + lost in the ring");
-    assert.equal(ofBurst.length + lost >= 10_000, true);
-    assert.equal(new Set(sink.spans.map((s) => `${s.traceId} ${s.spanId}`)).size, sink.spans.length);
+  describe("over a burst of 10,000 connections", () => {
+    const count = 10_000;
+    let series: readonly Series[];
+    let sink: OtlpSink;
+    /** The namespace's own counters. */
+    let moved: Readonly<Record<string, number>>;
+
+    before(async function () {
+      this.timeout(120_000);
+      await using netns = await Netns.create();
+      sink = await OtlpSink.start("grpc");
+      await using agent = await startExporting(sink, netns);
+      moved = await netns.moved(async () => {
+        const lines = await run(netns, "n23", { count, limit: 100_000 });
+        assert.equal(one(lines, "summary", "client").connections, count);
+      });
+      const { code, stderr } = await agent.stop();
+      assert.equal(code, 0, stderr.join("\n"));
+      series = seriesOf(sink.received);
+    });
+
+    after(() => sink?.[Symbol.asyncDispose]());
+
+    /** The sum of a metric's series with these attributes. */
+    const sum = (name: string, of: Readonly<Record<string, unknown>> = {}) =>
+      series
+        .filter((s) => s.name === name)
+        .filter((s) => Object.entries(of).every(([key, value]) => s.attributes[key] === value))
+        .reduce((all, { value }) => all + value, 0);
+    const counted = (plugin: string, kind: string) =>
+      sum(SELF.events.name, { "wirespan.plugin.name": plugin, "wirespan.agent.event.kind": kind });
+
+    it("accounts for every span", () => {
+      const lost = counted("connections", "lost_spans");
+      assert.equal(counted("connections", "seen_spans"), sink.spans.length + lost, "seen = arrived + lost");
+      assert.equal(sink.spans.length + lost, 4 * count, "both ends, the connect, the accept");
+      assert.equal(new Set(sink.spans.map((s) => `${s.traceId} ${s.spanId}`)).size, sink.spans.length);
+    });
+
+    it("accounts for every event of every plugin", () => {
+      const kinds = series
+        .filter(({ name }) => name === SELF.events.name)
+        .map(({ attributes }) => attributes);
+      for (const { "wirespan.plugin.name": plugin, "wirespan.agent.event.kind": kind } of kinds) {
+        const of = /^seen_(.*)/.exec(String(kind))?.[1];
+        if (of === undefined || plugin === "connections") continue;
+        const arrived = eventsOf(sink.received).filter(({ scope }) => scope === `wirespan.${plugin}`).length;
+        const gone = counted(String(plugin), `lost_${of}`) + counted(String(plugin), `suppressed_${of}`);
+        assert.equal(counted(String(plugin), String(kind)), arrived + gone, `${plugin}: ${kind}`);
+      }
+    });
+
+    it("closes the balance of every plugin that counts connections", () => {
+      const way = "network.io.direction";
+      const to = { "wirespan.subnet.name": "127.0.0.1/32" };
+      for (const [name, of, expected] of [
+        ["wirespan.tcp.connect.attempts", {}, count],
+        ["wirespan.tcp.connect.duration", {}, count],
+        ["wirespan.tcp.connection.accepted", {}, count],
+        ["wirespan.tcp.accept.duration", {}, count],
+        ["wirespan.tcp.connection.closed", {}, 2 * count],
+        ["wirespan.tcp.connection.duration", {}, 2 * count],
+        ["wirespan.tcp.io", { [way]: "transmit" }, count],
+        ["wirespan.tcp.io", { [way]: "receive" }, count],
+        ["wirespan.tcp.process.io", { [way]: "transmit" }, count],
+        ["wirespan.tcp.process.io", { [way]: "receive" }, count],
+        ["wirespan.tcp.subnet.io", { ...to, [way]: "transmit" }, count],
+        ["wirespan.tcp.subnet.io", { ...to, [way]: "receive" }, count],
+        ["wirespan.tcp.subnet.connections", to, 2 * count],
+        ["wirespan.tcp.state.duration", { "network.connection.state": "established" }, 2 * count],
+        ["wirespan.tcp.state.duration", { "network.connection.state": "syn_sent" }, count],
+        ["wirespan.tcp.retransmits", {}, moved["Tcp.RetransSegs"] ?? 0],
+      ] as const) {
+        assert.equal(sum(name, of), expected, `${name} ${JSON.stringify(of)}`);
+      }
+    });
   });
 });
-
-/** The core's own counter, as it last left. */
-function lastCount(sink: OtlpSink, kind: string): number {
-  const points = sink.metrics
-    .filter((m) => m.name === SELF.events.name)
-    .flatMap((m) => m.sum?.dataPoints ?? [])
-    .filter(
-      (p) =>
-        p.attributes["wirespan.plugin.name"] === "connections" &&
-        p.attributes["wirespan.agent.event.kind"] === kind,
-    );
-  const last = points.at(-1);
-  assert.ok(last, `the agent counts ${kind}`);
-  return Number(last.asInt ?? last.asDouble);
-}

@@ -32,7 +32,8 @@ const STATISTICS = {
   "wirespan.tcp.bytes_unread": {
     type: "int",
     requirement: "conditional",
-    description: "Payload received that the owner never read, bytes; absent where it read everything.",
+    description:
+      "Payload received that the owner can read no more, as it closed without; bytes. Absent where there is none.",
   },
   "wirespan.tcp.lost": {
     type: "int",

@@ -8,8 +8,9 @@ import { startAgent } from "../agent.ts";
 import { inodeOf } from "../ends.ts";
 import { Netns } from "../netns.ts";
 import { OtlpSink } from "../otlp-sink.ts";
+import { eventsOf, plain, seriesOf, spansOf } from "../told.ts";
 import { type Line, run } from "../workload.ts";
-import type { Finding, Moved, Series, Told, ToldSpan } from "./finding.ts";
+import type { Finding, Moved } from "./finding.ts";
 import { golden, lost } from "./golden.ts";
 import { arePeersInstalled, startPeers } from "./peers.ts";
 
@@ -51,77 +52,8 @@ async function work(netns: Netns): Promise<readonly [readonly Line[], number]> {
   return [said.flat(), await rule.packets()];
 }
 
-/** What the interface has carried, by the names that /proc/net/dev gives in its heading. */
-async function loopback(netns: Netns): Promise<Moved> {
-  const [, bytes = 0, packets = 0] = (await netns.run("cat", "/proc/net/dev"))
-    .split("\n")
-    .find((line) => line.trim().startsWith("lo:"))!
-    .replace(/.*lo:/, "lo ")
-    .split(/\s+/)
-    .map(Number);
-  return { bytes, packets };
-}
-
 const difference = (after: Moved, before: Moved): Moved =>
   Object.fromEntries(Object.entries(after).map(([name, value]) => [name, value - (before[name] ?? 0)]));
-
-function tracesOf(sink: OtlpSink): ToldSpan[] {
-  return sink.received.flatMap((each) =>
-    each.signal !== "traces"
-      ? []
-      : each.decoded.resourceSpans
-          .flatMap(({ scopeSpans }) => scopeSpans)
-          .flatMap(({ scope, spans }) =>
-            spans.map(({ name, attributes, traceId }) => ({ scope: scope.name, name, attributes, traceId })),
-          ),
-  );
-}
-
-function eventsOf(sink: OtlpSink): Told[] {
-  return sink.received.flatMap((each) =>
-    each.signal !== "logs"
-      ? []
-      : each.decoded.resourceLogs
-          .flatMap(({ scopeLogs }) => scopeLogs)
-          .flatMap(({ scope, logRecords }) =>
-            logRecords.map(({ eventName, attributes }) => ({
-              scope: scope.name,
-              name: eventName,
-              attributes,
-            })),
-          ),
-  );
-}
-
-/** Sums go on from export to export, so the last of a series says it all. */
-function seriesOf(sink: OtlpSink): Series[] {
-  const series = new Map<string, Series>();
-  for (const each of sink.received) {
-    if (each.signal !== "metrics") continue;
-    for (const { resource, scopeMetrics } of each.decoded.resourceMetrics) {
-      for (const { scope, metrics } of scopeMetrics) {
-        for (const { name, gauge, sum, exponentialHistogram } of metrics) {
-          const numbers = gauge?.dataPoints ?? sum?.dataPoints ?? [];
-          const points = [
-            ...numbers.map((p) => ({ attributes: p.attributes, value: Number(p.asInt ?? p.asDouble) })),
-            ...(exponentialHistogram?.dataPoints ?? []).map((p) => ({
-              attributes: p.attributes,
-              value: Number(p.count),
-            })),
-          ];
-          for (const { attributes, value } of points) {
-            const key = JSON.stringify([resource.attributes, scope.name, name, attributes], plain);
-            series.set(key, { scope: scope.name, name, attributes, value });
-          }
-        }
-      }
-    }
-  }
-  return [...series.values()];
-}
-
-/** JSON has no bigint; none here is beyond 2^53. */
-const plain = (_: string, value: unknown) => (typeof value === "bigint" ? Number(value) : value);
 
 async function find(): Promise<Finding> {
   const found = doctor();
@@ -129,11 +61,11 @@ async function find(): Promise<Finding> {
   await using sink = await OtlpSink.start("http");
   const endPeers = arePeersInstalled() ? await startPeers() : async () => [];
   await using agent = await startAgent([], { config: configOf(netns, sink), limit });
-  const [counters, carried] = [await netns.counters(), await loopback(netns)];
+  const [counters, carried] = [await netns.counters(), await netns.loopback()];
   const [lines, thrownAway] = await work(netns);
   const moved = {
     counters: difference(await netns.counters(), counters),
-    loopback: difference(await loopback(netns), carried),
+    loopback: difference(await netns.loopback(), carried),
   };
   await sleep(1000); // what a packet of the last close still does
   const { code, stderr } = await agent.stop();
@@ -142,9 +74,9 @@ async function find(): Promise<Finding> {
     netns: inodeOf(netns),
     lines,
     thrownAway,
-    spans: tracesOf(sink),
-    events: eventsOf(sink),
-    series: seriesOf(sink),
+    spans: spansOf(sink.received),
+    events: eventsOf(sink.received),
+    series: seriesOf(sink.received),
     ...moved,
     peers: await endPeers(),
     agent: { code, stderr },

@@ -1,24 +1,8 @@
 // What the battery found in a guest, as it says it on standard output, in JSON.
 import type { DoctorReport } from "../../core/doctor.ts";
 import type { Line } from "../lines.ts";
+import type { Series, Told, ToldSpan } from "../told.ts";
 import type { Drawn } from "./peers.ts";
-
-/** Of a span, an event or a series. */
-export interface Told {
-  /** The instrumentation scope. */
-  readonly scope: string;
-  readonly name: string;
-  readonly attributes: Readonly<Record<string, unknown>>;
-}
-
-export interface ToldSpan extends Told {
-  readonly traceId: string;
-}
-
-/** A series as it last was: its value, or how many its histogram has counted. */
-export interface Series extends Told {
-  readonly value: number;
-}
 
 /** What counters of the kernel moved by, by name. */
 export type Moved = Readonly<Record<string, number>>;

@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { installedPlugins } from "../../core/discover.ts";
 import { output } from "../netns.ts";
 import { skip } from "../skip.ts";
+import type { Told } from "../told.ts";
 import { build, pick } from "../workload.ts";
 import { type Kernel, kernelOf } from "./archive.ts";
-import type { Finding, Told } from "./finding.ts";
+import type { Finding } from "./finding.ts";
 import { golden, lost } from "./golden.ts";
 import { runUnder } from "./vm.ts";
 

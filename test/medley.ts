@@ -1,0 +1,40 @@
+// One of everything that TCP connections do, always the same, in one namespace.
+import { until } from "./backend/until.ts";
+import type { Netns } from "./netns.ts";
+import { type Line, run } from "./workload.ts";
+
+const LOST = 9103;
+const ABANDONED = 9104;
+const LATE = 9105;
+
+/** Everything that the programs said; no case in which it is chance who closes. What takes seconds runs beside the rest. */
+export async function medley(netns: Netns): Promise<readonly Line[]> {
+  for (const port of [LOST, ABANDONED]) await netns.rule("input", `tcp dport ${port}`, "drop");
+  // The first SYN alone.
+  await netns.rule("input", `tcp dport ${LATE} limit rate 1/day burst 1 packets`, "drop");
+  const slow = [
+    run(netns, "n4", { port: LOST, synRetries: 1 }),
+    run(netns, "n1", { port: LATE }),
+    run(netns, "n11", { port: ABANDONED }),
+  ];
+  const said: Line[] = [];
+  for (const address of ["127.0.0.1", "::1"]) {
+    said.push(...(await run(netns, "n1", { address, count: 3, up: 550, down: 5500 })));
+    said.push(...(await run(netns, "n3", { address, port: 9102, count: 2 })));
+    for (const name of ["n16", "n17", "n28"] as const) said.push(...(await run(netns, name, { address })));
+  }
+  for (const name of ["n2", "n9", "n10", "n13", "late", "emfile", "listen"] as const) {
+    said.push(...(await run(netns, name)));
+  }
+  said.push(...(await Promise.all(slow)).flat());
+  await settled(netns);
+  return said;
+}
+
+/** Waits until no socket is left that still has a state to go through. */
+async function settled(netns: Netns): Promise<void> {
+  await until("all sockets to be closed", async () => {
+    const open = await netns.run("ss", "-Htan", "state", "all", "exclude", "time-wait");
+    return open.trim() === "";
+  });
+}
