@@ -78,6 +78,7 @@ export class Engine {
   #coreFeed: Feed | undefined;
   #closed = false;
   #collecting: Promise<readonly Metric[]> | undefined;
+  #next: Promise<readonly Metric[]> | undefined;
 
   private constructor(
     options: EngineOptions,
@@ -262,9 +263,23 @@ export class Engine {
     return count;
   }
 
-  /** All plugins' metrics as of now. One collection at a time: a second caller gets the one under way. */
+  /**
+   * All plugins' metrics as of now. One collection at a time: who asks while one is under way gets the next, for
+   * that one may have read already what has changed since.
+   */
   collect(): Promise<readonly Metric[]> {
-    this.#collecting ??= this.#collect().finally(() => {
+    if (!this.#collecting) return this.#begin();
+    this.#next ??= this.#collecting
+      .catch(() => {}) // its own callers meet that
+      .then(() => {
+        this.#next = undefined;
+        return this.#begin();
+      });
+    return this.#next;
+  }
+
+  #begin(): Promise<readonly Metric[]> {
+    this.#collecting = this.#collect().finally(() => {
       this.#collecting = undefined;
     });
     return this.#collecting;

@@ -54,7 +54,6 @@ async function observe(plugins: readonly Plugin[]): Promise<Observed> {
     ...Object.fromEntries(own),
     "filter.include.netns": String(inode),
   });
-  await seen.collect(); // the first is under way
   const outer = [softirqRuns()];
   const first = runsIn(await seen.collect());
   const inner = [softirqRuns()];

@@ -17,6 +17,7 @@ function startExporting(sink: OtlpSink, ...only: readonly Netns[]): Promise<Agen
     config: `version: 1
 filter: { include: { netns: [${only.map((netns) => `"${inodeOf(netns)}"`).join()}] } }
 metrics: { interval: 500ms }
+shutdown: { timeout: 60s }
 control: { socket: "" }
 exporters:
   sink: { type: otlp_${sink.protocol}, endpoint: "${sink.endpoint}" }
@@ -77,10 +78,22 @@ describe("the agent with every plugin", () => {
     const counted = (plugin: string, kind: string) =>
       sum(SELF.events.name, { "wirespan.plugin.name": plugin, "wirespan.agent.event.kind": kind });
 
+    /**
+     * Changes of state that nobody saw: the kernel enters no program that runs on that CPU already, and a busy
+     * machine may interrupt the second of its kind as well.
+     */
+    const unseen = () =>
+      sum(SELF.bpfMisses.name, {
+        "wirespan.plugin.name": "connections",
+        "wirespan.bpf.program.name": "on_state_again",
+      });
+
     it("accounts for every span", () => {
       const lost = counted("connections", "lost_spans");
       assert.equal(counted("connections", "seen_spans"), sink.spans.length + lost, "seen = arrived + lost");
-      assert.equal(sink.spans.length + lost, 4 * count, "both ends, the connect, the accept");
+      const told = sink.spans.length + lost;
+      assert.ok(told <= 4 * count, `${told}: both ends, the connect, the accept`);
+      assert.ok(told >= 4 * count - unseen(), `${told} of ${4 * count}`);
       assert.equal(new Set(sink.spans.map((s) => `${s.traceId} ${s.spanId}`)).size, sink.spans.length);
     });
 
@@ -118,7 +131,13 @@ describe("the agent with every plugin", () => {
         ["wirespan.tcp.state.duration", { "network.connection.state": "syn_sent" }, count],
         ["wirespan.tcp.retransmits", {}, moved["Tcp.RetransSegs"] ?? 0],
       ] as const) {
-        assert.equal(sum(name, of), expected, `${name} ${JSON.stringify(of)}`);
+        const told = sum(name, of);
+        const off = Math.abs(told - expected);
+        const most = unseen();
+        assert.ok(
+          off <= most,
+          `${name} ${JSON.stringify(of)}: ${told}, not ${expected}; ${most} events unseen`,
+        );
       }
     });
   });
