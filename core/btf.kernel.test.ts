@@ -14,6 +14,7 @@ const root = join(import.meta.dirname, "..");
 const ringOf = (fields: string, more = "") => `
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
+#include "ring.h"
 #include "wire.h"
 ${more}
 struct record { ${fields} };

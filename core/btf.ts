@@ -93,6 +93,7 @@ function sectionsOf(elf: Buffer): Section[] {
   }
   const table = Number(elf.readBigUInt64LE(40));
   const [size, count, names] = [elf.readUInt16LE(58), elf.readUInt16LE(60), elf.readUInt16LE(62)];
+  if (table + count * size > elf.length) throw new Error("the ELF file is cut short");
   const headers = Array.from({ length: count }, (_, i) => {
     const at = table + i * size;
     const from = Number(elf.readBigUInt64LE(at + 24));
