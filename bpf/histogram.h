@@ -7,6 +7,7 @@
  */
 #include "kernel.h"
 #include "histogram_edges.h"
+#include "log2.h"
 
 struct histogram {
 	u64 count;
@@ -18,33 +19,17 @@ struct histogram {
 };
 
 /*
- * The bucket of a value above the lowest edge: an estimate from the logarithm of the value in units of
- * 2^-30 s, at most one bucket off, set right by the exact edges. What is above the highest edge (194
- * days) goes into the last bucket. Global: its many ways are gone through by the verifier once, not once for
- * each of a caller's.
+ * The bucket of a value above the lowest edge: the highest bit and the four behind it leave two to choose from,
+ * between which the exact edge decides. What is above the highest edge (194 days) goes into the last bucket.
  */
-__noinline u32 histogram_index(u64 ns)
+static __always_inline u32 histogram_index(u64 ns)
 {
-	/* 1125900 / 2^20 = 2^30 / 10^9; the larger half is shifted first where the product would not fit. */
-	u64 value = ns >> 43 ? (ns >> 20) * 1125900 : ns * 1125900 >> 20;
-	u64 rest = value;
-	u32 octave = 0, mantissa, index;
+	u32 octave = log2_of(ns), index;
 
-#pragma unroll
-	for (u32 step = 32; step; step >>= 1) {
-		if (rest >> step) {
-			rest >>= step;
-			octave += step;
-		}
-	}
-	mantissa = octave >= 6 ? value >> (octave - 6) & 63 : value << (6 - octave) & 63;
-	index = (octave - 30) * 8 + histogram_steps[mantissa] - HISTOGRAM_LOWEST;
-	if (index >= HISTOGRAM_BUCKETS)
-		index = (s32)index < 0 ? 0 : HISTOGRAM_BUCKETS - 1;
-	if (ns > histogram_edges[MASKED(index + 1, 511)])
-		return index < HISTOGRAM_BUCKETS - 1 ? index + 1 : index;
-	if (ns <= histogram_edges[MASKED(index, 511)])
-		return index ? index - 1 : 0;
+	/* The lowest edge has more bits than four. */
+	index = histogram_first[MASKED(octave << 4 | (ns >> (octave - 4) & 15), 1023)];
+	if (index < HISTOGRAM_BUCKETS - 1 && ns > histogram_edges[MASKED(index + 1, 511)])
+		index++;
 	return index;
 }
 

@@ -6,7 +6,7 @@
  * times: whole numbers over a few powers of two, so that a bucket is found in a few steps and needs no
  * table.
  */
-#include "kernel.h"
+#include "log2.h"
 
 /* 2^4 and 2^20: what is at or below the one counts as zero, what is above the other as the last bucket. */
 #define SIZES_LOWEST  4
@@ -25,17 +25,11 @@
 /* Buckets are (lower, upper], as OTLP's are; `size` is above 2^SIZES_LOWEST. */
 static __always_inline u32 size_bucket(u32 size)
 {
-	u32 octave = SIZES_LOWEST, index, rest = (size - 1) >> SIZES_LOWEST;
+	u32 octave, index;
 
 	if (size > 1u << SIZES_HIGHEST)
 		return SIZES_BUCKETS - 1;
-#pragma unroll
-	for (u32 step = 8; step; step >>= 1) {
-		if (rest >> step) {
-			rest >>= step;
-			octave += step;
-		}
-	}
+	octave = log2_of(size - 1);
 	size <<= 20 - octave;
 	if (size > EDGE_4)
 		index = size > EDGE_6 ? (size > EDGE_7 ? 7 : 6) : (size > EDGE_5 ? 5 : 4);

@@ -23,26 +23,31 @@ export function edge(k: number): bigint {
   return root(root(root(k < 0 ? power >> BigInt(-k) : power << BigInt(k))));
 }
 
+/** The initializers of an array, so many a line. */
+function rows(items: readonly string[], width: number): string {
+  const lines: string[] = [];
+  for (let i = 0; i < items.length; i += width) lines.push(`\t${items.slice(i, i + width).join(", ")},`);
+  return lines.join("\n");
+}
+
 export function header(): string {
   // Filled up to a power of two, by which the programs bound their index.
   const edges = Array.from({ length: 512 }, (_, i) => edge(Math.min(LOWEST + i, HIGHEST)));
-  const lines: string[] = [];
-  for (let i = 0; i < edges.length; i += 6) {
-    lines.push(
-      `\t${edges
-        .slice(i, i + 6)
-        .map((e) => `${e}ull,`)
-        .join(" ")}`,
-    );
-  }
-  // Which of an octave's eight buckets the top six bits behind the leading one of a value fall into.
-  const steps = Array.from({ length: 64 }, (_, m) => Math.floor(Math.log2(1 + (m + 0.5) / 64) * 8));
+  // The bucket of the lowest value with this highest bit and these four behind it.
+  const first = Array.from({ length: 64 * 16 }, (_, i) => {
+    const lowest = ((16n + BigInt(i % 16)) << BigInt(i >> 4)) >> 4n;
+    const above = edges.findIndex((e) => e >= lowest);
+    return above < 0 ? HIGHEST - LOWEST - 1 : Math.min(Math.max(above - 1, 0), HIGHEST - LOWEST - 1);
+  });
   return (
     "/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */\n#pragma once\n\n" +
     "/* Written by tools/histogram-edges.ts. Do not edit. */\n\n" +
     `#define HISTOGRAM_LOWEST (${LOWEST})\n#define HISTOGRAM_BUCKETS ${HIGHEST - LOWEST}\n\n` +
-    `static const u64 histogram_edges[${edges.length}] = {\n${lines.join("\n")}\n};\n\n` +
-    `static const u8 histogram_steps[64] = {\n\t${steps.slice(0, 32).join(", ")},\n\t${steps.slice(32).join(", ")},\n};\n`
+    `static const u64 histogram_edges[${edges.length}] = {\n${rows(
+      edges.map((e) => `${e}ull`),
+      6,
+    )}\n};\n\n` +
+    `static const u16 histogram_first[${first.length}] = {\n${rows(first.map(String), 16)}\n};\n`
   );
 }
 

@@ -102,13 +102,14 @@ export class QueuesKeyCursor implements QueuesKey, Cursor {
 }
 
 export const bpf = {
-  hash: "b76f22b2d6b10b04",
+  hash: "fa788db913bee8d9",
   programs: {
     on_receive: "tp_btf/netif_receive_skb",
     on_transmit: "tp_btf/net_dev_start_xmit",
   },
   constants: {
     agent_netns: {"kind":"struct","name":"netns_filter","size":136,"fields":[{"name":"includes","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"excludes","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"include","offset":8,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"exclude","offset":72,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}}]},
+    log2_of_byte: {"kind":"array","size":256,"element":{"kind":"int","size":1,"signed":false},"length":256},
     loopback: {"kind":"int","size":4,"signed":false},
     name: {"kind":"array","size":128,"element":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16},"length":8},
     names: {"kind":"int","size":4,"signed":false},

@@ -132,7 +132,7 @@ export class SoftirqCursor implements Softirq, Cursor {
 }
 
 export const bpf = {
-  hash: "5121a1c1aafdbad3",
+  hash: "c73447e8f0468cec",
   programs: {
     on_entry: "tp_btf/softirq_entry",
     on_exit: "tp_btf/softirq_exit",
@@ -141,7 +141,8 @@ export const bpf = {
   },
   constants: {
     histogram_edges: {"kind":"array","size":4096,"element":{"kind":"int","size":8,"signed":false},"length":512},
-    histogram_steps: {"kind":"array","size":64,"element":{"kind":"int","size":1,"signed":false},"length":64},
+    histogram_first: {"kind":"array","size":2048,"element":{"kind":"int","size":2,"signed":false},"length":1024},
+    log2_of_byte: {"kind":"array","size":256,"element":{"kind":"int","size":1,"signed":false},"length":256},
     only_some_cpus: {"kind":"bool","size":1},
     watched_cpus: {"kind":"array","size":1024,"element":{"kind":"int","size":1,"signed":false},"length":1024},
   },
