@@ -72,13 +72,13 @@ struct {
 } known SEC(".maps");
 
 /* A program that was not met before. */
-static __always_inline void meet(struct task *t, struct known_process *now)
+static __always_inline void meet(struct task *t, u32 pid, struct known_process *now)
 {
 	struct task *record;
 
 	read_exe(&t->exe, bpf_get_current_task_btf());
 	__builtin_memcpy(now->exe, t->exe, sizeof(now->exe));
-	bpf_map_update_elem(&known, &t->pid, now, BPF_ANY);
+	bpf_map_update_elem(&known, &pid, now, BPF_ANY);
 	COUNT(seen_processes);
 	record = bpf_ringbuf_reserve(&processes, sizeof(*record), 0);
 	if (!record) {
@@ -96,6 +96,8 @@ __noinline int read_and_meet(struct task *t)
 	struct task_struct *current = bpf_get_current_task_btf();
 	struct known_process now = { .exec_id = current->self_exec_id }, *before;
 	struct nsproxy *nsproxy = NULL;
+	/* Linux 6.1 takes no key out of an argument. */
+	u32 pid = bpf_get_current_pid_tgid() >> 32;
 
 	if (!t)
 		return 0;
@@ -103,7 +105,7 @@ __noinline int read_and_meet(struct task *t)
 	t->started_at = now.started_at = current->group_leader->start_boottime;
 	bpf_core_read(&nsproxy, sizeof(nsproxy), &current->nsproxy);
 	now.nsproxy = (u64)nsproxy;
-	before = bpf_map_lookup_elem(&known, &t->pid);
+	before = bpf_map_lookup_elem(&known, &pid);
 	if (before && (before->started_at != now.started_at || before->exec_id != now.exec_id))
 		before = NULL;
 	if (before && before->nsproxy == now.nsproxy)
@@ -114,7 +116,7 @@ __noinline int read_and_meet(struct task *t)
 	if (before)
 		__builtin_memcpy(t->exe, before->exe, sizeof(t->exe));
 	else
-		meet(t, &now);
+		meet(t, pid, &now);
 	return 0;
 }
 
