@@ -1,13 +1,12 @@
 // What watching adds to one loopback connection, seen from the application.
 import type { Netns } from "../test/netns.ts";
-import { type Contender, empty, libbpfTool, nothing, ours, tool } from "./contenders.ts";
+import { type Contender, empty, libbpfTool, nothing, ours } from "./contenders.ts";
 import { differences, median, type Row } from "./figures.ts";
 import { CONNECTION_PLUGINS } from "./kernel.ts";
 import * as storm from "./storm.ts";
 
 export async function connectionRow(netns: Netns, rounds: number): Promise<Row> {
-  const path = libbpfTool("tcplife");
-  const peer = path === undefined ? undefined : tool(path);
+  const peer = libbpfTool("tcplife");
   const own = ours("ours", CONNECTION_PLUGINS);
   const floor = empty("empty_state");
   const contenders = [nothing, floor, own, ...(peer ? [peer] : [])];

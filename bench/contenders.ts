@@ -44,6 +44,8 @@ const HOOKS: Readonly<Record<string, string>> = {
   empty_state: "tp_btf/inet_sock_set_state",
   empty_entry: "tp_btf/softirq_entry",
   empty_exit: "tp_btf/softirq_exit",
+  empty_transmit: "tp_btf/net_dev_start_xmit",
+  empty_receive: "tp_btf/netif_receive_skb",
 };
 
 export function empty(...programs: string[]): Contender {
@@ -66,8 +68,8 @@ export function empty(...programs: string[]): Contender {
   };
 }
 
-const log = { debug() {}, info() {}, warn: console.warn, error: console.error };
-const forget: Sink = { span() {}, event() {}, metrics() {} };
+export const log = { debug() {}, info() {}, warn: console.warn, error: console.error };
+export const forget: Sink = { span() {}, event() {}, metrics() {} };
 
 /** The engine in this process, its signals forgotten. */
 export function ours(name: string, plugins: readonly string[]): Contender {
@@ -100,19 +102,31 @@ function programsOf(pid: number): Runs[] {
   });
 }
 
-/** Where a tool of libbpf-tools lies; undefined where it is not installed. */
-export function libbpfTool(name: string): string | undefined {
+/** Undefined where it is not installed. */
+function installed(name: string): string | undefined {
   return [`/usr/sbin/${name}`, `/usr/bin/${name}`].find((path) => existsSync(path));
 }
 
-/** A tool of libbpf-tools; it finds tracefs in a mount namespace of its own. */
-export function tool(path: string, ...args: string[]): Contender {
+/** A tool of libbpf-tools; undefined where it is not installed. */
+export function libbpfTool(name: string, ...args: string[]): Contender | undefined {
+  const path = installed(name);
+  return path === undefined ? undefined : other(["libbpf-tools", name, ...args].join(" "), [path, ...args]);
+}
+
+/** A script of bench/bpf; undefined where bpftrace is not installed. */
+export function bpftrace(script: string): Contender | undefined {
+  const path = installed("bpftrace");
+  const file = join(import.meta.dirname, "bpf", script);
+  return path === undefined ? undefined : other(`bpftrace ${script}`, [path, file]);
+}
+
+/** Another's program; it finds tracefs in a mount namespace of its own. */
+function other(name: string, command: readonly string[]): Contender {
   const mount = "mount -t tracefs none /sys/kernel/tracing";
-  const name = `libbpf-tools ${path.split("/").at(-1)}`;
   return {
     name,
     async start() {
-      const words = ["--mount", "sh", "-c", `${mount}; exec taskset -c ${OUR_CPU} "$@"`, "sh", path, ...args];
+      const words = ["--mount", "sh", "-c", `${mount}; exec taskset -c ${OUR_CPU} "$@"`, "sh", ...command];
       const child: ChildProcess = spawn("unshare", words, { stdio: ["ignore", "ignore", "pipe"] });
       let said = "";
       child.stderr?.on("data", (data) => {

@@ -2,7 +2,8 @@
 import { installedPlugins } from "../core/discover.ts";
 import { native } from "../native/index.ts";
 import type { Netns } from "../test/netns.ts";
-import { type Contender, empty, libbpfTool, ours, type Runs, tool } from "./contenders.ts";
+import { addresses, pair } from "../test/topology.ts";
+import { bpftrace, type Contender, empty, libbpfTool, ours, type Runs } from "./contenders.ts";
 import { differences, type Figures, median, type Row, ratios } from "./figures.ts";
 import * as storm from "./storm.ts";
 
@@ -56,12 +57,12 @@ async function takeTurns(
 const below = (figures: Figures, most: number) => median(figures) <= most;
 
 export async function stateRows(netns: Netns, rounds: number): Promise<Row[]> {
-  const path = libbpfTool("tcplife");
   const floor = empty("empty_state");
   const [one, all] = [ours("tcplife", ["tcplife"]), ours("all", CONNECTION_PLUGINS)];
-  const peer = path === undefined ? undefined : tool(path);
+  const tcplife = libbpfTool("tcplife");
+  const peers = [tcplife, bpftrace("tcplife.bt")].filter((peer) => peer !== undefined);
   const hooks = ["tp_btf/inet_sock_set_state"];
-  const contenders = [floor, one, all, ...(peer ? [peer] : [])];
+  const contenders = [floor, one, all, ...peers];
   const figures = await takeTurns(contenders, hooks, rounds, () => storm.connections(netns, 300));
   const of = (contender: Contender) => figures.get(contender.name)!;
   const row = (measure: string, contender: Contender, share: number): Row => ({
@@ -69,11 +70,11 @@ export async function stateRows(netns: Netns, rounds: number): Promise<Row[]> {
     unit: "ns a call",
     ours: of(contender),
     floor: { name: floor.name, figures: of(floor) },
-    peers: peer ? [{ name: peer.name, figures: of(peer) }] : [],
+    peers: peers.map((peer) => ({ name: peer.name, figures: of(peer) })),
     goal: `≤ 1/${share} of libbpf-tools' tcplife${share === 6 ? ", ≤ 4 × empty" : ""}`,
-    ...(peer && {
+    ...(tcplife && {
       met:
-        below(ratios(of(contender), of(peer)), 1 / share) &&
+        below(ratios(of(contender), of(tcplife)), 1 / share) &&
         (share !== 6 || below(ratios(of(contender), of(floor)), 4)),
     }),
   });
@@ -84,10 +85,9 @@ export async function stateRows(netns: Netns, rounds: number): Promise<Row[]> {
 }
 
 export async function softirqRow(netns: Netns, rounds: number): Promise<Row> {
-  const path = libbpfTool("softirqs");
   const floor = empty("empty_entry", "empty_exit");
   const own = ours("softirqs", ["softirqs"]);
-  const peer = path === undefined ? undefined : tool(path, "-d");
+  const peer = libbpfTool("softirqs", "-d");
   const hooks = ["tp_btf/softirq_entry", "tp_btf/softirq_exit"];
   const contenders = [floor, own, ...(peer ? [peer] : [])];
   const figures = await takeTurns(contenders, hooks, rounds, () => storm.datagrams(netns, 50_000));
@@ -96,9 +96,32 @@ export async function softirqRow(netns: Netns, rounds: number): Promise<Row> {
     measure: "softirqs, entry + exit, net of empty",
     unit: "ns",
     ours: net(own),
-    peers: peer ? [{ name: `${peer.name} -d`, figures: net(peer) }] : [],
+    peers: peer ? [{ name: peer.name, figures: net(peer) }] : [],
     goal: "≤ 110, ≤ libbpf-tools' softirqs",
     ...(peer && { met: below(net(own), 110) && median(net(own)) <= median(net(peer)) }),
     note: `empty ${median(figures.get(floor.name)!).toFixed(0)} ns`,
+  };
+}
+
+export async function packetRow(rounds: number): Promise<Row> {
+  await using net = await pair();
+  const floor = empty("empty_transmit", "empty_receive");
+  const own = ours("netqtop", ["netqtop"]);
+  const peer = bpftrace("netqtop.bt");
+  const hooks = ["tp_btf/net_dev_start_xmit", "tp_btf/netif_receive_skb"];
+  const contenders = [floor, own, ...(peer ? [peer] : [])];
+  const load = () => storm.datagrams(net.a, 50_000, { address: addresses.b, server: net.b });
+  const figures = await takeTurns(contenders, hooks, rounds, load);
+  // A packet of this wire is transmitted once and received once.
+  const each = (contender: Contender) => figures.get(contender.name)!.map((ns) => ns / hooks.length);
+  const beyond = (contender: Contender) => differences(each(contender), each(floor));
+  return {
+    measure: "netqtop, net of empty",
+    unit: "ns a packet",
+    ours: beyond(own),
+    peers: peer ? [{ name: peer.name, figures: beyond(peer) }] : [],
+    goal: "≤ 15",
+    met: below(beyond(own), 15),
+    note: `empty ${median(each(floor)).toFixed(0)} ns`,
   };
 }

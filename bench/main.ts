@@ -9,9 +9,10 @@ import { OUR_CPU } from "./contenders.ts";
 import { encodeRows } from "./encode.ts";
 import { markdown, type Row } from "./figures.ts";
 import { footprintRows } from "./footprint.ts";
-import { softirqRow, stateRows } from "./kernel.ts";
+import { packetRow, softirqRow, stateRows } from "./kernel.ts";
 import { readerRow } from "./reader.ts";
 import * as storm from "./storm.ts";
+import { sweepRows } from "./sweep.ts";
 
 const quick = process.argv.includes("--quick");
 const rounds = quick ? 3 : 9;
@@ -32,6 +33,8 @@ const failed: string[] = [];
 const parts: readonly [string, () => Promise<readonly Row[]>][] = [
   ["kernel: connections", () => stateRows(netns, rounds)],
   ["kernel: softirqs", async () => [await softirqRow(netns, rounds)]],
+  ["kernel: packets", async () => [await packetRow(rounds)]],
+  ["sweeps", () => sweepRows(netns, rounds)],
   ["connection", async () => [await connectionRow(netns, rounds)]],
   ["reader", async () => [readerRow(rounds)]],
   ["start, memory, idle", () => footprintRows(netns, quick ? 3 : 5, quick ? 10 : 60)],

@@ -9,17 +9,24 @@ import { lowest } from "./figures.ts";
 
 const folder = join(import.meta.dirname, "build");
 
+/** Where a program of this folder is once it is built. */
+export function program(name: string): string {
+  return join(folder, name);
+}
+
 export function build(): void {
   mkdirSync(folder, { recursive: true });
-  const source = join(import.meta.dirname, "storm.c");
-  execFileSync("cc", ["-O2", "-Wall", "-D_GNU_SOURCE", "-o", join(folder, "storm"), source], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+  for (const name of ["storm", "hold"]) {
+    const source = join(import.meta.dirname, `${name}.c`);
+    execFileSync("cc", ["-O2", "-Wall", "-D_GNU_SOURCE", "-o", program(name), source], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+  }
 }
 
 /** Loopback connections for that long; microseconds that one took while nothing came between. */
 export async function connections(netns: Netns, milliseconds: number): Promise<number> {
-  const said = await netns.run(join(folder, "storm"), String(STORM_CPU), String(milliseconds));
+  const said = await netns.run(program("storm"), String(STORM_CPU), String(milliseconds));
   const batches = said
     .trim()
     .split("\n")
@@ -30,7 +37,11 @@ export async function connections(netns: Netns, milliseconds: number): Promise<n
   return (cpu > 0.9 * wall ? cpu : wall) / 1000;
 }
 
-/** Datagrams on one CPU. */
-export async function datagrams(netns: Netns, count: number): Promise<void> {
-  await run(netns, "datagrams", { count, cpu: STORM_CPU });
+/** Datagrams on one CPU, over loopback or to an address of another namespace. */
+export async function datagrams(
+  netns: Netns,
+  count: number,
+  to: { readonly address?: string; readonly server?: Netns } = {},
+): Promise<void> {
+  await run(netns, "datagrams", { count, cpu: STORM_CPU, ...to });
 }

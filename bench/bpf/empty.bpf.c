@@ -22,4 +22,16 @@ int BPF_PROG(empty_exit, unsigned int vector)
 	return 0;
 }
 
+SEC("tp_btf/net_dev_start_xmit")
+int BPF_PROG(empty_transmit, void *skb, void *dev)
+{
+	return 0;
+}
+
+SEC("tp_btf/netif_receive_skb")
+int BPF_PROG(empty_receive, void *skb)
+{
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
