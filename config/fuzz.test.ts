@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { stringify } from "yaml";
 import { WirespanError } from "../core/errors.ts";
+import { effort, FUZZ_MS } from "../test/fuzz.ts";
 import { variableOf } from "./environment.ts";
 import { exporterTree } from "./exporters.ts";
 import { configOf, type Given, sample } from "./fixture.ts";
@@ -11,8 +12,6 @@ import { composeTree, leaves } from "./schema.ts";
 const tree = composeTree({ plugins: [sample], others: [], exporters: { a: exporterTree("otlp_grpc") } });
 const paths = [...leaves(tree)].map(([path]) => path);
 const keys = [...new Set(paths.flatMap((path) => path.split(".")))];
-
-const SECONDS = Number(process.env.FUZZ_SECONDS ?? 2);
 
 /** Loads; a WirespanError of the configuration is an answer, anything else is a crash. */
 function survives(given: Given): void {
@@ -25,11 +24,10 @@ function survives(given: Given): void {
 }
 
 const check = (property: fc.IProperty<[Given]>): void =>
-  fc.assert(property, {
-    interruptAfterTimeLimit: SECONDS * 250,
-    numRuns: 1_000_000,
-    markInterruptAsFailure: false,
-  });
+  fc.assert(
+    property,
+    effort(4, { interruptAfterTimeLimit: 500, numRuns: 1_000_000, markInterruptAsFailure: false }),
+  );
 
 const scalar = fc.oneof(
   fc.constantFrom(
@@ -64,7 +62,7 @@ const { node } = fc.letrec<{ node: unknown }>((tie) => ({
 }));
 
 describe("configuration, fed with anything", function () {
-  this.timeout(SECONDS * 1000 + 10_000);
+  this.timeout((FUZZ_MS ?? 0) + 10_000);
 
   it("answers any text with a configuration or a WirespanError", () => {
     const pieces = fc.constantFrom(

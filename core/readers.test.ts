@@ -3,6 +3,7 @@ import { globSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { RecordCursor, bpf as wires } from "../test/bpf/wires.gen.ts";
+import { effort, FUZZ_MS } from "../test/fuzz.ts";
 import type { Bpf, Cursor, Wire } from "./wire.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -96,7 +97,10 @@ function read(record: RecordCursor): Record<string, unknown> {
   };
 }
 
-describe("a generated reader", () => {
+describe("a generated reader", function () {
+  this.timeout((FUZZ_MS ?? 0) + 60_000);
+  const files = globSync(["plugins/*/wire.gen.ts", "bpf/*.gen.ts"], { cwd: root }).sort();
+
   it("reads every kind of field as it lies, whatever the bytes", () => {
     const record = new RecordCursor();
     fc.assert(
@@ -106,7 +110,7 @@ describe("a generated reader", () => {
         record.at(wordsOf(bytes), bytes, at);
         assert.deepEqual(read(record), expected(view, at));
       }),
-      { numRuns: 500 },
+      effort(files.length + 1, { numRuns: 500 }),
     );
   });
 
@@ -131,7 +135,6 @@ describe("a generated reader", () => {
     assert.deepEqual([inner.low, otherInner.low], [-5, 7]);
   });
 
-  const files = globSync(["plugins/*/wire.gen.ts", "bpf/*.gen.ts"], { cwd: root }).sort();
   for (const file of files) {
     it(`of ${file} throws at no bytes, and gives numbers, strings and names`, async () => {
       const { bpf } = (await import(join(root, file))) as { bpf: Bpf };
@@ -145,7 +148,7 @@ describe("a generated reader", () => {
             for (const [field, value] of fieldsOf(cursor)) assertSound(`${name} ${field}`, value);
           }
         }),
-        { numRuns: 20 },
+        effort(files.length + 1, { numRuns: 20 }),
       );
     });
   }

@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-verb=${1:?usage: tools/run.sh agent|test|unit|native|kernels|build|check|gen|bench|backends [ARGS]}
+verb=${1:?usage: tools/run.sh agent|test|unit|native|kernels|fuzz|build|check|gen|bench|backends [ARGS]}
 shift
 case $(uname -m) in
   x86_64) arch=x64 ;;
@@ -36,7 +36,7 @@ end_setup() { # end_setup STATUS
 }
 
 case $verb in
-  unit | check | backends) setup packages ;;
+  unit | check | fuzz | backends) setup packages ;;
   agent | build | gen | bench) setup everything ;;
   test | native) setup tests ;;
   kernels) setup guests ;;
@@ -55,6 +55,7 @@ case $verb in
   agent) exec "$node" --single-threaded-gc --max-semi-space-size=4 core/main.ts "$@" ;;
   test) exec "$node" tools/test.ts check,unit,native,kernel,backend "$@" ;;
   native) exec "$node" tools/test.ts native,sanitized "$@" ;;
+  fuzz) FUZZ_SECONDS=${FUZZ_SECONDS:-60} exec "$node" tools/test.ts fuzz "$@" ;;
   unit | kernels | check) exec "$node" tools/test.ts "$verb" "$@" ;;
   build) ;;
   gen)

@@ -29,6 +29,12 @@ const suites: Readonly<Record<string, Suite>> = {
     timeout: 60_000,
     root: false,
   },
+  fuzz: {
+    files: ["config/fuzz.test.ts", "core/readers.test.ts"],
+    except: [],
+    timeout: 60_000,
+    root: false,
+  },
   sanitized: {
     files: ["native/**/*.test.ts"],
     except: ["native/leak.kernel.test.ts"],
