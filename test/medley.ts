@@ -6,8 +6,12 @@ import { type Line, run } from "./workload.ts";
 const LOST = 9103;
 const ABANDONED = 9104;
 const LATE = 9105;
+const REFUSED = 9106;
 
-/** Everything that the programs said; no case in which it is chance who closes, or what meets late data. What takes seconds runs beside the rest. */
+/**
+ * Everything that the programs said; no case in which it is chance who closes, or what meets late data. What
+ * takes seconds runs beside the rest.
+ */
 export async function medley(netns: Netns): Promise<readonly Line[]> {
   // How many SYNs fit into the time that a linear schedule gives them is chance. Older kernels have none.
   await netns.run("sysctl", "-eqw", "net.ipv4.tcp_syn_linear_timeouts=0");
@@ -22,7 +26,7 @@ export async function medley(netns: Netns): Promise<readonly Line[]> {
   const said: Line[] = [];
   for (const address of ["127.0.0.1", "::1"]) {
     said.push(...(await run(netns, "n1", { address, count: 3, up: 550, down: 5500 })));
-    said.push(...(await run(netns, "n3", { address, port: 9102, count: 2 })));
+    said.push(...(await run(netns, "n3", { address, port: REFUSED, count: 2 })));
     for (const name of ["n16", "n17", "n28"] as const) said.push(...(await run(netns, name, { address })));
   }
   for (const name of ["n2", "n9", "n10", "n13", "emfile", "listen"] as const) {

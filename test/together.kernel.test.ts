@@ -57,8 +57,10 @@ async function observe(plugins: readonly Plugin[]): Promise<Observed> {
   const outer = [softirqRuns()];
   const first = runsIn(await seen.collect());
   const inner = [softirqRuns()];
+  const before = await netns.loopback();
   await medley(netns);
-  const carried = await netns.loopback();
+  const after = await netns.loopback();
+  const carried = { packets: after.packets - before.packets, bytes: after.bytes - before.bytes };
   inner.push(softirqRuns());
   seen.engine.drain();
   const metrics = await seen.collect();

@@ -11,7 +11,7 @@ import { OtlpSink } from "../otlp-sink.ts";
 import { eventsOf, plain, seriesOf, spansOf } from "../told.ts";
 import { type Line, run } from "../workload.ts";
 import type { Finding, Moved } from "./finding.ts";
-import { golden, lost } from "./golden.ts";
+import { lost, runGolden } from "./golden.ts";
 import { arePeersInstalled, startPeers } from "./peers.ts";
 
 const main = fileURLToPath(new URL("../../core/main.ts", import.meta.url));
@@ -45,11 +45,10 @@ function doctor(): DoctorReport {
 
 /** What everybody said, and how many packets a rule threw away. */
 async function work(netns: Netns): Promise<readonly [readonly Line[], number]> {
-  const { v4, v6, refused } = golden;
-  const said = [await run(netns, "n1", v4), await run(netns, "n1", v6), await run(netns, "n3", refused)];
+  const said = [...(await runGolden(netns))];
   const rule = await netns.rule("input", `tcp dport ${lost.port}`, "drop");
-  said.push(await run(netns, "n4", lost));
-  return [said.flat(), await rule.packets()];
+  said.push(...(await run(netns, "n4", lost)));
+  return [said, await rule.packets()];
 }
 
 const difference = (after: Moved, before: Moved): Moved =>

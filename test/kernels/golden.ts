@@ -1,5 +1,6 @@
 // The workload whose numbers are known: 12 connections, two of them over IPv6, and 2 refused, on loopback.
-import type { Options } from "../workload.ts";
+import type { Netns } from "../netns.ts";
+import { type Line, type Options, run } from "../workload.ts";
 
 /** Arguments of `n1`, `n1` and `n3`. The first server closes at once, the second late: to the kernel, that is not the same. */
 export const golden = {
@@ -10,3 +11,13 @@ export const golden = {
 
 /** And one that is not of them, of `n4`: its SYN is dropped, sent again, and dropped again. */
 export const lost = { port: 9103, synRetries: 1 } as const satisfies Options;
+
+/** Runs it; what the programs said. */
+export async function runGolden(netns: Netns): Promise<readonly Line[]> {
+  const { v4, v6, refused } = golden;
+  return [
+    ...(await run(netns, "n1", v4)),
+    ...(await run(netns, "n1", v6)),
+    ...(await run(netns, "n3", refused)),
+  ];
+}

@@ -9,6 +9,7 @@ import { build, pick } from "../workload.ts";
 import { type Kernel, kernelOf } from "./archive.ts";
 import type { Finding } from "./finding.ts";
 import { golden, lost } from "./golden.ts";
+import type { Peer } from "./peers.ts";
 import { runUnder } from "./vm.ts";
 
 /** What a series lacks, as `doctor` says it; the README's table of kernels says the same. */
@@ -220,7 +221,7 @@ for (const [series, missing] of Object.entries(lacking)) {
       if (found.peers.length === 0) skip(this, "libbpf-tools are not installed");
       const ports = Object.values(golden).map(({ port }) => port);
       const ofGolden = new RegExp(`\\b(${ports.join("|")})\\b`);
-      const expected = {
+      const expected: Partial<Record<Peer, number>> = {
         tcplife: 2 * connections + golden.refused.count,
         tcpconnect: attempts,
         tcpconnlat: attempts,
@@ -228,7 +229,7 @@ for (const [series, missing] of Object.entries(lacking)) {
         solisten: 2,
       };
       for (const { tool, lines } of found.peers) {
-        const missed = expected[tool] - lines.filter((line) => ofGolden.test(line)).length;
+        const missed = expected[tool]! - lines.filter((line) => ofGolden.test(line)).length;
         assert.ok(missed >= 0 && missed <= missable, `${tool} misses ${missed} of ${expected[tool]}`);
       }
     });

@@ -9,20 +9,25 @@ const folder = "/usr/sbin";
 
 /** Those whose lines can be told to be of a connection, by a port. */
 export const peers = ["tcplife", "tcpconnect", "tcpconnlat", "tcptracer", "solisten"] as const;
+/** Those that need no kprobes. */
+export const peersByTracepoint = ["tcplife", "tcpstates"] as const;
+
+export type Peer = (typeof peers)[number] | (typeof peersByTracepoint)[number];
 
 /** What a tool printed until it was ended. */
 export interface Drawn {
-  readonly tool: (typeof peers)[number];
+  readonly tool: Peer;
   readonly lines: readonly string[];
 }
 
 /** Without root or on a machine that lacks them there is none. */
-export const arePeersInstalled = (): boolean => peers.every((tool) => existsSync(`${folder}/${tool}`));
+export const arePeersInstalled = (tools: readonly Peer[] = peers): boolean =>
+  tools.every((tool) => existsSync(`${folder}/${tool}`));
 
 /** Attached when this comes back; what comes back ends them. Some look for tracefs, which only they get to see. */
-export async function startPeers(): Promise<() => Promise<readonly Drawn[]>> {
+export async function startPeers(tools: readonly Peer[] = peers): Promise<() => Promise<readonly Drawn[]>> {
   const mounted = 'mount -t tracefs tracefs /sys/kernel/tracing && exec "$0"';
-  const running = peers.map((tool) => {
+  const running = tools.map((tool) => {
     const child = spawn("unshare", ["-m", "sh", "-c", mounted, `${folder}/${tool}`], {
       stdio: ["ignore", "pipe", "ignore"],
     });
