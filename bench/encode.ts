@@ -1,22 +1,87 @@
-// Spans to OTLP, as bench/otlp-encode.ts measures them in a process of its own.
+// Spans to OTLP, each way in a process of its own, which take turns.
+import { execFileSync, fork, spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { output } from "../test/netns.ts";
-import { differences, type Figures, median, type Row } from "./figures.ts";
+import { createInterface } from "node:readline";
+import { AGENT_FLAGS } from "../test/agent.ts";
+import { end } from "../test/netns.ts";
+import { type Figures, median, type Row } from "./figures.ts";
+import { SPANS } from "./spans.ts";
 
-export async function encodeRows(quick: boolean): Promise<Row[]> {
-  const path = join(import.meta.dirname, "otlp-encode.ts");
-  const said = await output(process.execPath, [path, "--json", ...(quick ? ["--quick"] : [])]);
-  const figures = new Map(Object.entries(JSON.parse(said) as Record<string, Figures>));
-  const of = (start: string) => {
-    const [, found] = [...figures].find(([name]) => name.startsWith(start)) ?? [];
-    if (!found) throw new Error(`bench/otlp-encode.ts has no "${start}"`);
-    return found;
+interface Way {
+  readonly name: string;
+  readonly command: readonly [program: string, ...args: string[]];
+}
+
+interface Running {
+  readonly name: string;
+  /** Microseconds of CPU a span, net of making it. */
+  take(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+function start({ name, command: [program, ...args] }: Way): Running {
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
+  const said = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    name,
+    async take() {
+      child.stdin.write("\n");
+      const line = await said.next();
+      if (line.done) throw new Error(`${name} ended`);
+      const [all, making] = line.value.split(" ").map(Number) as [number, number];
+      return all - making;
+    },
+    stop: () => end(child),
   };
-  const made = of("making the span objects");
-  const net = (name: string) => ({ name, figures: differences(of(name), made) });
-  // Net of its own making of attributes; absent where there is no Go.
-  const goes = [...figures].filter(([name]) => name.startsWith("Go SDK"));
-  const go = goes.map(([, taken]) => ({ name: "Go SDK", figures: taken }));
+}
+
+const GO = "Go SDK";
+
+/** Undefined where there is no Go. */
+function goWay(endpoint: string): Way | undefined {
+  if (spawnSync("go", ["version"]).error) return undefined;
+  const program = join(import.meta.dirname, "build/otel-sdk");
+  execFileSync("go", ["build", "-o", program, "."], {
+    cwd: join(import.meta.dirname, "go"),
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  return { name: GO, command: [program, endpoint, String(SPANS)] };
+}
+
+export async function encodeRows(rounds: number): Promise<Row[]> {
+  const sink = fork(new URL("./otlp-discard.ts", import.meta.url));
+  const port = await new Promise((resolve) => sink.once("message", resolve));
+  const endpoint = `http://127.0.0.1:${port}`;
+  const script = join(import.meta.dirname, "spans.ts");
+  const node = (name: string, way: string, ...flags: string[]): Way => ({
+    name,
+    command: [process.execPath, ...flags, script, way, endpoint],
+  });
+  const ways = [
+    node("encode", "encode", ...AGENT_FLAGS),
+    node("send", "send", ...AGENT_FLAGS),
+    node("SDK: serializer", "sdkSerialize"),
+    node("SDK: tracer, batches, gRPC", "sdkSend"),
+    goWay(endpoint),
+  ];
+  const running = ways.filter((way) => way !== undefined).map(start);
+  const figures = new Map<string, number[]>(running.map(({ name }) => [name, []]));
+  try {
+    for (let round = -2; round < rounds; round++) {
+      for (const way of running) {
+        const figure = await way.take();
+        if (round >= 0) figures.get(way.name)!.push(figure);
+      }
+    }
+  } finally {
+    for (const way of running) await way.stop();
+    sink.kill();
+  }
+  const peersOf = (...names: string[]) =>
+    names.flatMap((name) => {
+      const taken = figures.get(name);
+      return taken ? [{ name, figures: taken }] : [];
+    });
   const row = (measure: string, ours: Figures, peers: Row["peers"], most: number): Row => ({
     measure,
     unit: "µs CPU",
@@ -26,14 +91,13 @@ export async function encodeRows(quick: boolean): Promise<Row[]> {
     met: median(ours) <= most,
     note: "net of making the objects",
   });
-  const toWire = differences(of("ours: over gRPC, compression none"), made);
   return [
+    row("span of 20 attributes to OTLP bytes", figures.get("encode")!, peersOf("SDK: serializer"), 1),
     row(
-      "span of 20 attributes to OTLP bytes",
-      of("ours: to bytes, spans made beforehand"),
-      [net("SDK: serializer")],
-      1,
+      "the same to the wire, closed loop",
+      figures.get("send")!,
+      peersOf("SDK: tracer, batches, gRPC", GO),
+      2,
     ),
-    row("the same to the wire, closed loop", toWire, [net("SDK: tracer"), ...go], 2),
   ];
 }

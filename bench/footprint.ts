@@ -85,6 +85,8 @@ export async function footprintRows(netns: Netns, rounds: number, idleSeconds: n
     cpu!.push(started.cpu);
     first!.push(started.firstExport / 1000);
     if (round === rounds - 1) {
+      // Its start is over, and what that left behind is collected.
+      await sleep(5000);
       await run(netns, "paced", { rate: 500, seconds: 2 });
       rss!.push(memoryOf(started.agent.pid, "Rss"));
       pss!.push(memoryOf(started.agent.pid, "Pss"));

@@ -38,7 +38,7 @@ const parts: readonly [string, () => Promise<readonly Row[]>][] = [
   ["connection", async () => [await connectionRow(netns, rounds)]],
   ["reader", async () => [readerRow(rounds)]],
   ["start, memory, idle", () => footprintRows(netns, quick ? 3 : 5, quick ? 10 : 60)],
-  ["encoding", () => encodeRows(quick)],
+  ["encoding", () => encodeRows(rounds)],
 ];
 for (const [name, take] of parts) {
   process.stderr.write(`bench: ${name}\n`);

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { end, type Netns } from "./netns.ts";
 
 /** What tools/run.sh starts Node with for an agent. */
-const flags = ["--single-threaded-gc", "--max-semi-space-size=4"];
+export const AGENT_FLAGS = ["--single-threaded-gc", "--max-semi-space-size=4"];
 const ownMain = fileURLToPath(new URL("../core/main.ts", import.meta.url));
 
 /** How to start it. */
@@ -40,7 +40,7 @@ export type Row = Readonly<Record<string, unknown>>;
 /** Starts `wirespan <args>` and waits until it says that its hooks are attached. */
 export async function startAgent(args: readonly string[], options: AgentOptions = {}): Promise<Agent> {
   const folder = await mkdtemp(join(tmpdir(), "wirespan-agent-"));
-  const words = [...flags, options.main ?? ownMain, ...args];
+  const words = [...AGENT_FLAGS, options.main ?? ownMain, ...args];
   if (options.config !== undefined) {
     const file = join(folder, "wirespan.yaml");
     await writeFile(file, options.config);
