@@ -23,46 +23,40 @@ struct connection {
 	struct traffic traffic;
 };
 
+static __always_inline void read_id(u64 id[2], enum id_domain domain, const struct conn *c)
+{
+	struct id_key key = { id_key.k0, id_key.k1 };
+	bool outbound = c->direction == DIRECTION_OUTBOUND;
+
+	if (c->own_isn | c->peer_isn)
+		connection_id(id, &key, domain, outbound ? c->own_isn : c->peer_isn,
+			      outbound ? c->peer_isn : c->own_isn);
+	else
+		attempt_id(id, &key, domain, boot, c->cookie, c->opened_at);
+}
+
 /* A function of its own and global: the verifier goes through it once, whoever calls it, not knowing the arguments. */
 __noinline int read_ids(struct connection *r, const struct conn *c)
 {
-	u64 trace[2], connection[2], handshake[2] = {};
-	struct id_key key = { id_key.k0, id_key.k1 };
-	bool outbound, is_handshake;
+	u64 id[2];
 
 	if (!r || !c)
 		return 0;
-	/* A hash takes longer than anything else here. */
-	is_handshake = r->span != SPAN_CONNECTION;
-	outbound = c->direction == DIRECTION_OUTBOUND;
-	if (c->own_isn | c->peer_isn) {
-		u32 opener = outbound ? c->own_isn : c->peer_isn;
-		u32 acceptor = outbound ? c->peer_isn : c->own_isn;
+	read_id(id, ID_TRACE, c);
+	__builtin_memcpy(r->trace_id, id, 16);
+	read_id(id, ID_CONNECTION, c);
+	if (r->span == SPAN_CONNECTION) {
+		bool outbound = c->direction == DIRECTION_OUTBOUND;
 
-		connection_id(trace, &key, ID_TRACE, opener, acceptor);
-		connection_id(connection, &key, ID_CONNECTION, opener, acceptor);
-		if (is_handshake)
-			connection_id(handshake, &key, ID_HANDSHAKE, opener, acceptor);
-	} else {
-		attempt_id(trace, &key, ID_TRACE, boot, c->cookie, c->opened_at);
-		attempt_id(connection, &key, ID_CONNECTION, boot, c->cookie, c->opened_at);
-		if (is_handshake)
-			attempt_id(handshake, &key, ID_HANDSHAKE, boot, c->cookie, c->opened_at);
-	}
-	__builtin_memcpy(r->trace_id, trace, 16);
-	if (r->span == SPAN_CONNECT) {
-		__builtin_memcpy(r->span_id, &handshake[0], 8);
-		__builtin_memcpy(r->parent_span_id, &connection[0], 8);
+		__builtin_memcpy(r->span_id, outbound ? &id[0] : &id[1], 8);
+		if (!outbound)
+			__builtin_memcpy(r->parent_span_id, &id[0], 8);
 		return 0;
 	}
-	if (r->span == SPAN_ACCEPT) {
-		__builtin_memcpy(r->span_id, &handshake[1], 8);
-		__builtin_memcpy(r->parent_span_id, &connection[1], 8);
-		return 0;
-	}
-	__builtin_memcpy(r->span_id, outbound ? &connection[0] : &connection[1], 8);
-	if (!outbound)
-		__builtin_memcpy(r->parent_span_id, &connection[0], 8);
+	__builtin_memcpy(r->parent_span_id, r->span == SPAN_CONNECT ? &id[0] : &id[1], 8);
+	/* A hash takes longer than anything else here, so only who needs the third makes it. */
+	read_id(id, ID_HANDSHAKE, c);
+	__builtin_memcpy(r->span_id, r->span == SPAN_CONNECT ? &id[0] : &id[1], 8);
 	return 0;
 }
 
