@@ -109,16 +109,17 @@ SEC("iter/bpf_sk_storage_map")
 int place(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct conn *c = known_at(ctx);
+	u32 *bits, cgroups;
 	u64 cgroup;
-	u32 *bits;
 
 	if (!c)
 		return 0;
 	cgroup = c->owner.cgroup_id;
 	bits = bpf_map_lookup_elem(&placed, &cgroup);
-	if (!bits)
+	cgroups = (c->owner.cgroups & ~live.freed) | (bits ? *bits : 0);
+	if (cgroups == c->owner.cgroups)
 		return 0;
-	c->owner.cgroups |= *bits;
+	c->owner.cgroups = cgroups;
 	keep_tuple(c);
 	return 0;
 }

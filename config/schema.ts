@@ -54,7 +54,7 @@ const match: Tree = {
   cgroup: leaf(
     list(text("a path below the cgroup mount (/system.slice)", (t) => t.startsWith("/"))),
     [],
-    "Cgroups, by path below the cgroup mount; the whole subtree matches.",
+    "Cgroups, by path below the cgroup mount; the whole subtree matches. One that is removed and made anew is found by `wirespan reload`. At most 16 in all filters together.",
   ),
   netns: leaf(
     list(text("an inode number or pid:NUMBER", (t) => /^(pid:)?\d{1,10}$/.test(t))),
@@ -89,6 +89,11 @@ const filter: Tree = {
     "Only owners whose mount namespace's inode is a key of the BPF hash pinned here (64-bit keys).",
   ),
 };
+
+function isHostAndPort(t: string): boolean {
+  const port = /:(\d{1,5})$/.exec(t)?.[1];
+  return port !== undefined && Number(port) <= 65535;
+}
 
 const ringBytes = size("a size of 4KiB or more that is a power of two, such as 256KiB", (n) => {
   return n >= 4096 && n <= 1024 ** 3 && Number.isInteger(Math.log2(n));
@@ -152,7 +157,7 @@ const base: Tree = {
   },
   health: {
     address: leaf(
-      text("host:port, such as 127.0.0.1:8099, or nothing", (t) => t === "" || /:\d{1,5}$/.test(t)),
+      text("host:port, such as 127.0.0.1:8099, or nothing", (t) => t === "" || isHostAndPort(t)),
       "",
       "Address that answers HTTP 200 with the agent's status; empty: none.",
     ),

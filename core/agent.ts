@@ -85,33 +85,23 @@ export async function runAgent(config: Config, options: AgentOptions): Promise<v
   engine.close();
 }
 
-/** Sections that take effect at a start only. */
-const FIXED = [
-  "exporters",
-  "connections",
-  "spans",
-  "self",
-  "ids",
-  "metrics",
-  "ring",
-  "resource",
-  "control",
-  "health",
-] as const;
+/** The sections that a reload brings into force; every other one waits for the next start. */
+const RELOADED: readonly string[] = ["plugins", "filter", "effective"] satisfies (keyof Config)[];
 
-/** What is wrong with a new configuration is logged and thrown, and changes nothing. */
+/** One at a time. What is wrong with a new configuration is logged and thrown, and changes nothing. */
 function createReload(
   config: Config,
   engine: Engine,
   { log, reread }: AgentOptions,
 ): () => Promise<readonly string[]> {
-  return async () => {
+  const run = async () => {
     try {
       const next = await reread();
       const [failed] = next.failed;
       if (failed) throw failed.error;
       const changes = await engine.reload(next.config, next.plugins);
-      const waiting = FIXED.filter((key) => JSON.stringify(next.config[key]) !== JSON.stringify(config[key]));
+      const fixed = (Object.keys(config) as (keyof Config)[]).filter((key) => !RELOADED.includes(key));
+      const waiting = fixed.filter((key) => JSON.stringify(next.config[key]) !== JSON.stringify(config[key]));
       const said = [...changes, ...waiting.map((key) => `${key}: changed; takes effect at the next start`)];
       log.info({ changes: said }, "configuration read again");
       return said;
@@ -120,6 +110,11 @@ function createReload(
       log.error({ detail }, `the configuration stays as it was: ${message}`);
       throw error;
     }
+  };
+  let last: Promise<readonly string[]> = Promise.resolve([]);
+  return () => {
+    last = last.catch(() => {}).then(run);
+    return last;
   };
 }
 
@@ -153,6 +148,7 @@ async function serve(
 function createCollector(config: Config, engine: Engine, fanout: Fanout): () => Promise<void> {
   const resource = agentResource(hostAttributes(), {
     version: VERSION,
+    name: config.service.name,
     attributes: config.resource.attributes,
   });
   const self = createSelf({

@@ -47,8 +47,7 @@ function bootId(): Uint8Array {
   return createHash("sha256").update(readFileSync("/proc/sys/kernel/random/boot_id")).digest().subarray(0, 8);
 }
 
-/** What the core's object and the plugins' objects have in common. */
-export function idConstants(config: Config): Record<string, ConstantValue> {
+function idConstants(config: Config): Record<string, ConstantValue> {
   return { id_key: idKey(config.ids.salt), boot: bootId() };
 }
 
@@ -85,6 +84,8 @@ export interface Needs {
 
 export class CoreProgram {
   readonly loaded: Loaded;
+  /** What ids are made of: a reload changes it nowhere, for spans and events must agree. */
+  readonly ids: Readonly<Record<string, ConstantValue>>;
   /** The maps that plugins' objects share. */
   readonly #shared: Readonly<Record<string, BpfMap>>;
   /** Of bpf/ring.h. */
@@ -95,8 +96,14 @@ export class CoreProgram {
   readonly #cgroups: WatchedCgroups;
   #keepsTuples: boolean;
 
-  private constructor(loaded: Loaded, cgroups: WatchedCgroups, keepsTuples: boolean) {
+  private constructor(
+    loaded: Loaded,
+    ids: Readonly<Record<string, ConstantValue>>,
+    cgroups: WatchedCgroups,
+    keepsTuples: boolean,
+  ) {
     this.loaded = loaded;
+    this.ids = ids;
     this.chain = new Chain(loaded.object, "on_state", "on_emit");
     const names = ["conns", "attempt", "accepting"];
     this.#shared = Object.fromEntries(names.map((name) => [name, loaded.object.map(name)]));
@@ -125,7 +132,8 @@ export class CoreProgram {
     const watchesExits = hooks.has(CONNECT_EXIT);
     const watchesAccepts = hooks.has(ACCEPT_EXIT) || config.connections.accept !== "none";
     // Before anything is attached: the first owners that are met must know their cgroups already.
-    for (const path of cgroupsIn(config)) cgroups.index(path);
+    cgroups.watch(cgroupsIn(config));
+    const ids = idConstants(config);
     const loaded = await loadObject(native, {
       name: "connections",
       path: join(import.meta.dirname, "../bpf/conn.bpf.o"),
@@ -135,7 +143,7 @@ export class CoreProgram {
         ...(watchesExits && CONNECT_EXITS),
         ...(watchesAccepts && CORE_ACCEPT_PROBES),
       },
-      constants: { ...idConstants(config), watch_connect_exits: watchesExits },
+      constants: { ...ids, watch_connect_exits: watchesExits },
       maxEntries: { spans: config.ring.core },
       later: [
         "on_emit",
@@ -143,12 +151,12 @@ export class CoreProgram {
         ...(watchesAccepts ? ATTACHED_AFTER_PLUGINS : []),
       ],
     });
-    const program = new CoreProgram(loaded, cgroups, tuples);
+    const program = new CoreProgram(loaded, ids, cgroups, tuples);
     program.tellPrograms(config);
     return program;
   }
 
-  /** Names in filters; a cgroup that is new is watched from the next `tellPrograms` on. */
+  /** Names in filters, of cgroups that are watched. */
   readonly names: FilterNames = {
     cgroup: (path) => this.#cgroups.index(path),
     netns: netnsInode,
@@ -192,15 +200,18 @@ export class CoreProgram {
 
   /**
    * Watches what cgroups the filters name, from now on and for the owners that are known already. To be called before
-   * there are programs that ask for them.
+   * there are programs that ask for them, while those of the configuration `before` run.
    */
-  async watchCgroups(config: Config): Promise<void> {
-    const before = this.#cgroups.all.length;
-    for (const path of cgroupsIn(config)) this.#cgroups.index(path);
-    if (this.#cgroups.all.length === before) return;
+  async watchCgroups(config: Config, before: Config): Promise<void> {
+    const used = this.#cgroups.all.length;
+    const changed = this.#cgroups.watch(cgroupsIn(config), cgroupsIn(before));
+    if (changed.length === 0) return;
+    const again = changed.filter((i) => i < used);
+    this.tellPrograms(config, again);
+    if (again.length) await this.loaded.object.iterate("place", "conns");
     this.tellPrograms(config);
     const bits = new Map<number, number>();
-    for (let i = before; i < this.#cgroups.all.length; i++)
+    for (const i of changed)
       for (const id of this.#cgroups.below(i)) bits.set(id, (bits.get(id) ?? 0) | (1 << i));
     const rows = [...bits];
     const map = this.loaded.object.map("placed");
@@ -225,12 +236,16 @@ export class CoreProgram {
     );
   }
 
-  /** Tells the programs who we are and which cgroups filters name; to be called when these are others. */
-  tellPrograms(config: Config): void {
+  /**
+   * Tells the programs who we are and which cgroups filters name; to be called when these are others. `again`: places
+   * that were another's, whose bits the next run of `place` takes from all owners.
+   */
+  tellPrograms(config: Config, again: readonly number[] = []): void {
     const live = packConstant("live", bpf.live, {
       self_pid: this.loaded.object.run("whoami"),
       excludes_self: config.self.exclude,
       keeps_tuples: this.#keepsTuples,
+      freed: again.reduce((sum, i) => sum | (1 << i), 0),
       cgroups: this.watchedCgroups,
     });
     this.loaded.object.map(".bss").update(new Uint8Array(4), live);

@@ -73,6 +73,8 @@ export class Engine {
   readonly core: CoreProgram;
   readonly #options: EngineOptions;
   readonly #host: Resource;
+  /** In force: what the last reload brought. */
+  #config: Config;
   #hosts: readonly PluginHost[];
   #running: Running | undefined;
   #coreFeed: Feed | undefined;
@@ -87,6 +89,7 @@ export class Engine {
     failed: readonly FailedPlugin[],
   ) {
     this.#options = options;
+    this.#config = options.config;
     this.core = core;
     this.#hosts = hosts;
     this.failed = failed;
@@ -187,7 +190,7 @@ export class Engine {
     const wanted = plugins.filter((plugin) => config.plugins[plugin.name]?.enabled);
     const needs = needsOf(wanted, config);
     this.core.require(needs);
-    await this.core.watchCgroups(config);
+    await this.core.watchCgroups(config, this.#config);
     sayUnheard(wanted, config, this.#options.log);
     const kept = this.#hosts.filter((h) => wanted.includes(h.plugin) && h.runsAs(config));
     const ending = this.#hosts.filter((h) => !kept.includes(h));
@@ -202,6 +205,7 @@ export class Engine {
     this.core.emitLast();
     this.#hosts = [...kept, ...fresh];
     for (const host of ending) await this.#end(host, running);
+    this.#config = config;
     const before = new Set(ending.map((h) => h.plugin.name));
     const after = new Set(fresh.map((h) => h.plugin.name));
     return [

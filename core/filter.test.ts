@@ -18,7 +18,7 @@ type Packed = Readonly<Record<string, unknown>>;
 
 function pack(include: Partial<Match>, rest: Partial<Filter> = {}): Packed {
   const filter = wholeFilter({ include, ...rest });
-  return packFilter(filter, names) as Packed;
+  return packFilter("filter", filter, names) as Packed;
 }
 
 /** The fields of the inclusion that are not empty. */
@@ -142,7 +142,7 @@ describe("a packed filter", () => {
     const list = (length: number) => Array.from({ length }, (_, i) => String(2 * i + 1));
     assert.doesNotThrow(() => pack({ pid: list(16), localPort: list(32) }));
     const tooMuch: readonly [Partial<Match>, RegExp][] = [
-      [{ pid: list(17) }, /^filter: 17 pids in one list; the kernel side holds 16$/],
+      [{ pid: list(17) }, /^filter\.include\.pid: 17 pids in one list; the kernel side holds 16$/],
       [{ uid: list(17) }, /17 uids/],
       [{ netns: list(17) }, /17 network namespaces/],
       [{ comm: list(17) }, /17 names/],

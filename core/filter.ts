@@ -46,24 +46,25 @@ export function unheard(filter: Filter, heard: readonly (keyof Match)[]): readon
   return [...criteria, ...asked.map(([key]) => key)].map((path) => `filter.${path}`);
 }
 
-function invalid(why: string): never {
-  throw new WirespanError("CONFIG_INVALID", `filter: ${why}`);
+/** `path`: as the configuration calls it. */
+function invalid(path: string, why: string): never {
+  throw new WirespanError("CONFIG_INVALID", `${path}: ${why}`);
 }
 
-function bounded<T>(what: string, list: readonly T[], most: number): readonly T[] {
+function bounded<T>(path: string, what: string, list: readonly T[], most: number): readonly T[] {
   if (list.length <= most) return list;
-  invalid(`${list.length} ${what} in one list; the kernel side holds ${most}`);
+  invalid(path, `${list.length} ${what} in one list; the kernel side holds ${most}`);
 }
 
-function numbers(what: string, list: readonly (string | number)[]): readonly number[] {
-  return bounded(what, list, NAMES).map((text) => {
+function numbers(path: string, what: string, list: readonly (string | number)[]): readonly number[] {
+  return bounded(path, what, list, NAMES).map((text) => {
     const number = Number(text);
-    return number <= 0xffff_ffff ? number : invalid(`${text} is too large for one of ${what}`);
+    return number <= 0xffff_ffff ? number : invalid(path, `${text} is too large for one of ${what}`);
   });
 }
 
 /** `22`, `8000-8999`: neighbours and overlaps become one range. */
-function ports(list: readonly string[]): ConstantStruct[] {
+function ports(path: string, list: readonly string[]): ConstantStruct[] {
   const ranges = list
     .map((text) => text.split("-").map(Number))
     .map(([first, last]) => ({ first: first!, last: last ?? first! }))
@@ -74,17 +75,17 @@ function ports(list: readonly string[]): ConstantStruct[] {
     if (before && range.first <= before.last + 1) before.last = Math.max(before.last, range.last);
     else merged.push({ ...range });
   }
-  return [...bounded("separate ranges of ports", merged, PORTS)];
+  return [...bounded(path, "separate ranges of ports", merged, PORTS)];
 }
 
 function maskOf(prefix: number): Uint8Array {
   return Uint8Array.from({ length: 16 }, (_, i) => 0xff00 >> Math.max(0, Math.min(8, prefix - 8 * i)));
 }
 
-function cidrs(list: readonly string[]): ConstantStruct[] {
-  return bounded("addresses", list, CIDRS).map((text) => {
+function cidrs(path: string, list: readonly string[]): ConstantStruct[] {
+  return bounded(path, "addresses", list, CIDRS).map((text) => {
     const cidr = parseCidr(text);
-    if (typeof cidr === "string") invalid(cidr);
+    if (typeof cidr === "string") invalid(path, cidr);
     const mask = maskOf(cidr.prefix);
     const address = cidr.bytes.map((byte, i) => byte & mask[i]!);
     return { address, mask, family: cidr.family === "ipv4" ? 4 : 6 };
@@ -92,8 +93,8 @@ function cidrs(list: readonly string[]): ConstantStruct[] {
 }
 
 /** `nginx` is the whole comm; `kworker*` what begins so. */
-function comms(list: readonly string[]): ConstantStruct[] {
-  return bounded("names", list, NAMES).map((text) => {
+function comms(path: string, list: readonly string[]): ConstantStruct[] {
+  return bounded(path, "names", list, NAMES).map((text) => {
     const prefix = text.endsWith("*");
     const name = Buffer.from(prefix ? text.slice(0, -1) : text).subarray(0, 15);
     const value = new Uint8Array(16);
@@ -114,22 +115,29 @@ export interface FilterNames {
   netns(text: string): number;
 }
 
-function packMatch(match: Match, names: FilterNames): ConstantStruct {
-  const [local, remote] = [ports(match.localPort), ports(match.remotePort)];
-  const [localCidrs, remoteCidrs] = [cidrs(match.localAddress), cidrs(match.remoteAddress)];
-  const netns = numbers(
+function netnsInodes(path: string, { netns }: Match, names: FilterNames): readonly number[] {
+  return numbers(
+    `${path}.netns`,
     "network namespaces",
-    match.netns.map((text) => names.netns(text)),
+    netns.map((text) => names.netns(text)),
   );
+}
+
+function packMatch(path: string, match: Match, names: FilterNames): ConstantStruct {
+  const local = ports(`${path}.localPort`, match.localPort);
+  const remote = ports(`${path}.remotePort`, match.remotePort);
+  const localCidrs = cidrs(`${path}.localAddress`, match.localAddress);
+  const remoteCidrs = cidrs(`${path}.remoteAddress`, match.remoteAddress);
+  const netns = netnsInodes(path, match, names);
   return {
     pids: match.pid.length,
-    pid: numbers("pids", match.pid),
+    pid: numbers(`${path}.pid`, "pids", match.pid),
     uids: match.uid.length,
-    uid: numbers("uids", match.uid),
+    uid: numbers(`${path}.uid`, "uids", match.uid),
     netns: netns.length,
     netns_inode: netns,
     comms: match.comm.length,
-    comm: comms(match.comm),
+    comm: comms(`${path}.comm`, match.comm),
     local_ports: local.length,
     local_port: local,
     remote_ports: remote.length,
@@ -144,11 +152,14 @@ function packMatch(match: Match, names: FilterNames): ConstantStruct {
   };
 }
 
-/** For `agent_filter` and `plugin_filter`. Throws CONFIG_INVALID where the kernel side has too little room. */
-export function packFilter(filter: Filter, names: FilterNames): ConstantValue {
+/**
+ * For `agent_filter` and `plugin_filter`. Throws CONFIG_INVALID, with the path that `at` begins, where the kernel
+ * side has too little room.
+ */
+export function packFilter(at: string, filter: Filter, names: FilterNames): ConstantValue {
   return {
-    include: packMatch(filter.include, names),
-    exclude: packMatch(filter.exclude, names),
+    include: packMatch(`${at}.include`, filter.include, names),
+    exclude: packMatch(`${at}.exclude`, filter.exclude, names),
     min_duration_ns: Math.round(filter.minDuration * 1e6),
     failures_only: filter.failuresOnly ? 1 : 0,
     by_cgroup_map: filter.cgroupMap ? 1 : 0,
@@ -157,13 +168,9 @@ export function packFilter(filter: Filter, names: FilterNames): ConstantValue {
 }
 
 /** For `agent_netns` and `plugin_netns` (bpf/netns_filter.h). */
-export function packNetns({ include, exclude }: Filter, names: FilterNames): ConstantValue {
-  const inodes = ({ netns }: Match) =>
-    numbers(
-      "network namespaces",
-      netns.map((text) => names.netns(text)),
-    );
-  const [included, excluded] = [inodes(include), inodes(exclude)];
+export function packNetns(at: string, { include, exclude }: Filter, names: FilterNames): ConstantValue {
+  const included = netnsInodes(`${at}.include`, include, names);
+  const excluded = netnsInodes(`${at}.exclude`, exclude, names);
   return {
     includes: included.length,
     include: included,

@@ -5,7 +5,7 @@ import type { Config, PluginConfig } from "../config/config.ts";
 import type { Native } from "../native/index.ts";
 import type { ConnectionSpans } from "./connections.ts";
 import { bindValue, resolve } from "./container.ts";
-import { type CoreProgram, idConstants } from "./core-program.ts";
+import type { CoreProgram } from "./core-program.ts";
 import { PLUGINS } from "./discover.ts";
 import { createEmission, type Emission, type EmissionOptions } from "./emission.ts";
 import { Feed } from "./feed.ts";
@@ -31,6 +31,8 @@ export class PluginHost {
   readonly hooks: readonly Hook[];
   readonly #options: HostOptions;
   readonly loaded: Loaded;
+  /** As it was loaded with; of some plugins only. */
+  readonly #cgroups: string;
   #feed: Feed | undefined;
   #adds = false;
   #emission: Emission<Signals> | undefined;
@@ -40,12 +42,14 @@ export class PluginHost {
     this.plugin = options.plugin;
     this.loaded = loaded;
     this.hooks = loaded.hooks;
+    this.#cgroups = JSON.stringify(options.core.watchedCgroups);
   }
 
   /** Loads and attaches; what the programs give waits in the kernel until `start`. */
   static async attach(options: HostOptions): Promise<PluginHost> {
     const { plugin, bit, config, native, core, before } = options;
     const own = config.plugins[plugin.name] as PluginConfig;
+    const at = `plugins.${plugin.name}.filter`;
     const { wires } = plugin.bpf;
     const kept = before ? (plugin.bpf.kept ?? []) : [];
     const rings = Object.keys(wires).filter((name) => wires[name]!.kind === "ring");
@@ -55,13 +59,13 @@ export class PluginHost {
       bpf: plugin.bpf,
       probes: activeProbes(plugin, own.settings),
       constants: {
-        ...idConstants(config),
+        ...core.ids,
         plugin_bit: bit,
         loaded_at: native.bootNow(),
-        agent_filter: packFilter(config.filter, core.names),
-        plugin_filter: packFilter(own.filter, core.names),
-        agent_netns: packNetns(config.filter, core.names),
-        plugin_netns: packNetns(own.filter, core.names),
+        agent_filter: packFilter("filter", config.filter, core.names),
+        plugin_filter: packFilter(at, own.filter, core.names),
+        agent_netns: packNetns("filter", config.filter, core.names),
+        plugin_netns: packNetns(at, own.filter, core.names),
         watched_cgroups: core.watchedCgroups,
         ...plugin.constants?.(own.settings as never),
       },
@@ -101,10 +105,11 @@ export class PluginHost {
 
   /** Whether a configuration leaves everything as it is for this plugin. */
   runsAs(config: Config): boolean {
-    const { agent_filter, agent_netns } = this.plugin.bpf.constants;
+    const { agent_filter, agent_netns, watched_cgroups } = this.plugin.bpf.constants;
+    if (watched_cgroups && this.#cgroups !== JSON.stringify(this.#options.core.watchedCgroups)) return false;
     const filters = agent_filter !== undefined || agent_netns !== undefined;
-    const relevant = ({ plugins, filter, ids, metrics }: Config) =>
-      JSON.stringify([plugins[this.plugin.name], filters && filter, ids, metrics.maxSeries]);
+    const relevant = ({ plugins, filter, metrics }: Config) =>
+      JSON.stringify([plugins[this.plugin.name], filters && filter, metrics.maxSeries]);
     return relevant(config) === relevant(this.#options.config);
   }
 

@@ -130,13 +130,14 @@ class Choice {
 
   #why(error: NativeError): string {
     const at = this.#options.bpf.programs[error.program ?? ""] ?? "";
-    if (error.code === "EPERM" || error.code === "EACCES") {
+    // EACCES is the verifier's word for a fault in the program.
+    if (error.code === "EPERM") {
       const kind = at.split("/")[0];
       if (kind === "fentry" || kind === "fexit") {
         const lockdown = this.#native.features().lockdown;
-        if (lockdown !== "none") return `${error.code}: the kernel refuses ${kind} (lockdown: ${lockdown})`;
+        if (lockdown !== "none") return `EPERM: the kernel refuses ${kind} (lockdown: ${lockdown})`;
       }
-      if (error.code === "EPERM") return "EPERM: CAP_BPF and CAP_PERFMON are needed";
+      return "EPERM: CAP_BPF and CAP_PERFMON are needed";
     }
     return `${error.code} at ${error.step}: ${error.message}`;
   }

@@ -21,6 +21,7 @@ export class Reading {
   readonly #options: ReadingOptions;
   readonly #waker: Waker;
   #timer: NodeJS.Timeout | undefined;
+  readonly #rings = new Set<Ring>();
   #quiet = 0;
 
   constructor(options: ReadingOptions) {
@@ -30,11 +31,17 @@ export class Reading {
   }
 
   add(rings: readonly Ring[]): void {
-    for (const ring of rings) this.#waker.add(ring);
+    for (const ring of rings) {
+      this.#waker.add(ring);
+      this.#rings.add(ring);
+    }
   }
 
   remove(rings: readonly Ring[]): void {
-    for (const ring of rings) this.#waker.remove(ring);
+    for (const ring of rings) {
+      this.#waker.remove(ring);
+      this.#rings.delete(ring);
+    }
   }
 
   close(): void {
@@ -61,7 +68,8 @@ export class Reading {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#options.asleep.update(KEY, YES);
-    // What came before that was set has waked nobody.
-    if (this.#options.drain() > 0) this.#startTimer();
+    // What came before that was set has waked nobody, and some of it may not be submitted yet.
+    const found = this.#options.drain() > 0;
+    if (found || [...this.#rings].some(({ pending }) => pending > 0)) this.#startTimer();
   }
 }

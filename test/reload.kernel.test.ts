@@ -72,22 +72,46 @@ ${more}`;
     assert.ok(sums.size >= 3, "the sums of softirqs began anew with each start");
   });
 
-  it("gives the spans of a restarted plugin its new filter", async function () {
+  it("gives the spans of a restarted plugin its new filter, and says what must wait", async function () {
     this.timeout(60_000);
     await using sink = await OtlpSink.start("grpc");
     await using netns = await Netns.create();
     const file = join(folder, "wirespan.yaml");
-    await writeFile(file, yaml(sink, false));
+    await writeFile(file, yaml(sink, false, "service: { name: probe }\n"));
     await using agent = await startAgent(["--config", file]);
-    await writeFile(file, yaml(sink, false, "filter: { include: { direction: [inbound] } }\n"));
-    const { stdout } = await reload();
-    assert.match(stdout, /^tcplife: restarted$/m);
+    await writeFile(
+      file,
+      yaml(
+        sink,
+        false,
+        "filter: { include: { direction: [inbound] } }\nids: { salt: new }\nlog: { level: warn }\n",
+      ),
+    );
+    const said = (await Promise.all([reload(), reload()])).map(({ stdout }) => stdout);
+    assert.equal(
+      said.filter((text) => /^tcplife: restarted$/m.test(text)).length,
+      1,
+      "two at once: one after the other",
+    );
+    for (const text of said) {
+      assert.match(text, /^ids: changed; takes effect at the next start$/m);
+      assert.match(text, /^log: changed; takes effect at the next start$/m);
+    }
     const lines = await run(netns, "paced", { rate: 50, seconds: 1 });
     await agent.stop();
     const pids = new Set(lines.map((line) => line.pid));
     const directions = sink.spans
       .filter((s) => pids.has(Number(s.attributes["process.pid"])))
       .map((s) => s.attributes["wirespan.connection.direction"]);
+    const own = sink.received.flatMap((each) =>
+      each.signal !== "metrics"
+        ? []
+        : each.decoded.resourceMetrics.filter((r) =>
+            r.scopeMetrics.some(({ scope }) => scope.name === "wirespan.agent"),
+          ),
+    );
+    assert.ok(own.length > 0);
+    assert.ok(own.every(({ resource }) => resource.attributes["service.name"] === "probe"));
     assert.ok(directions.length > 0);
     assert.deepEqual([...new Set(directions)], ["inbound"]);
   });

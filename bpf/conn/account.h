@@ -3,6 +3,7 @@
 
 /* What the core's programs share: what the agent may write, rings, counts, and who is met for the first time. */
 #include "accept_exit.h"
+#include "claim.h"
 #include "conn.h"
 #include "connection.h"
 #include "ring.h"
@@ -17,7 +18,8 @@ struct {
 	u32 excludes_self;
 	/* Whether some plugin looks connections up by address. */
 	u32 keeps_tuples;
-	u32 padding;
+	/* Bits of cgroups that `place` takes from all owners: they come to stand for others. */
+	u32 freed;
 	struct watched_cgroup cgroups[WATCHED_CGROUPS];
 } live;
 
@@ -182,6 +184,10 @@ static __noinline int add_tuple(struct conn *c)
 	c->has_tuple = true;
 	if (bpf_map_update_elem(&tuples, &tuple, c, BPF_ANY))
 		COUNT(lost_tuples);
+	full_barrier();
+	/* It closed meanwhile on another CPU, maybe without having seen that there is a row to remove. */
+	if (*(const volatile u64 *)&c->closed_at)
+		bpf_map_delete_elem(&tuples, &tuple);
 	return 0;
 }
 

@@ -249,9 +249,11 @@ static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
+	c->closed_at = bpf_ktime_get_boot_ns();
+	if (live.keeps_tuples)
+		full_barrier();
 	if (c->has_tuple)
 		remove_tuple(c);
-	c->closed_at = bpf_ktime_get_boot_ns();
 	c->queued = !c->accepted_at && is_in_queue(sk, c);
 	c->error = sk->sk_err;
 	/* What the network ended was closed by nobody here, whoever handles the packet. */

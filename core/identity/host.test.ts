@@ -35,7 +35,7 @@ describe("host", () => {
       ...resources.hostDetector.detect().attributes,
       ...resources.osDetector.detect().attributes,
     };
-    const ours = agentResource(hostAttributes(), { version: "0" }).attributes;
+    const ours = agentResource(hostAttributes(), { version: "0", name: "agent", attributes: {} }).attributes;
     for (const [key, value] of Object.entries(detected)) {
       // A machine without an id has none here and an undefined or empty one there.
       assert.equal(ours[key], (await value) || undefined, key);
@@ -51,15 +51,12 @@ describe("host", () => {
 
   it("runs an agent whose Resource is its own and lets the configuration add to it", () => {
     const host = { "host.name": "h" };
-    const one = agentResource(host, {
-      version: "1.2.3",
-      attributes: { "deployment.environment.name": "prod" },
-    });
-    const two = agentResource(host, { version: "1.2.3", attributes: { "service.name": "probe" } });
-    assert.equal(one.attributes["service.name"], "wirespan");
+    const attributes = { "deployment.environment.name": "prod", "service.name": "the host's" };
+    const one = agentResource(host, { version: "1.2.3", name: "probe", attributes });
+    const two = agentResource(host, { version: "1.2.3", name: "probe", attributes });
+    assert.equal(one.attributes["service.name"], "probe");
     assert.equal(one.attributes["service.version"], "1.2.3");
     assert.equal(one.attributes["deployment.environment.name"], "prod");
-    assert.equal(two.attributes["service.name"], "probe");
     assert.notEqual(one.attributes["service.instance.id"], two.attributes["service.instance.id"]);
     assert.ok(!Object.keys(one.attributes).some((key) => key.startsWith("telemetry.")));
   });

@@ -19,12 +19,13 @@ export function hostAttributes(root = "/"): HostAttributes {
 
 export interface AgentFacts {
   readonly version: string;
+  readonly name: string;
   /** Attributes of the agent alone and of the whole host, by configuration; they win over what is found. */
-  readonly attributes?: Readonly<Record<string, AttributeValue>>;
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
 }
 
 /** The agent's own Resource, for its self-telemetry; service.instance.id is new with each call. */
-export function agentResource(host: HostAttributes, { version, attributes }: AgentFacts): Resource {
+export function agentResource(host: HostAttributes, { version, name, attributes }: AgentFacts): Resource {
   return {
     attributes: {
       ...host,
@@ -32,10 +33,10 @@ export function agentResource(host: HostAttributes, { version, attributes }: Age
       "os.type": "linux",
       // What the SDKs' detectors give: the kernel's release.
       "os.version": release(),
-      "service.name": "wirespan",
       "service.version": version,
       "service.instance.id": randomUUID(),
       ...attributes,
+      "service.name": name,
     },
   };
 }
