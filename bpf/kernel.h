@@ -78,6 +78,8 @@ enum {
 enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_MPTCP = 262 };
 enum { AF_INET = 2, AF_INET6 = 10 };
 enum { IFF_LOOPBACK = 8 };
+/* linux/netdevice.h */
+enum { NETDEV_TX_OK = 0, NET_XMIT_DROP = 1, NET_XMIT_CN = 2, NETDEV_TX_BUSY = 16 };
 enum { ETH_P_IP = 0x0800, ETH_P_IPV6 = 0x86dd };
 
 /* net/tcp.h, net/inet_connection_sock.h, uapi/linux/tcp.h */
@@ -355,11 +357,22 @@ struct net_device {
 	possible_net_t nd_net;
 };
 
+struct napi_struct {
+	struct net_device *dev;
+};
+
+struct netdev_queue {
+	struct net_device *dev;
+};
+
+struct Qdisc;
+
 struct skb_shared_info {
 	u16 gso_segs;
 };
 
 struct sk_buff {
+	struct sk_buff *next;
 	struct net_device *dev;
 	struct sock *sk;
 	char cb[48];

@@ -1,39 +1,15 @@
 // netqtop: what every queue of every interface carries.
-import { CONNECTION, WORKLOAD } from "../../core/attributes.ts";
 import { WirespanError } from "../../core/errors.ts";
 import { bytes } from "../../core/histogram.ts";
 import { plugin } from "../../core/plugin.ts";
+import { services } from "../../core/services.ts";
 import type { AttributeSpecs } from "../../core/signals.ts";
+import { QUEUE } from "./attributes.ts";
+import { DETAILS, detailHandlers } from "./details.ts";
 import { Queues } from "./queues.ts";
 import { SIZES } from "./sizes.ts";
 import { trace } from "./trace.ts";
 import { bpf } from "./wire.gen.ts";
-
-const QUEUE = {
-  "network.interface.name": {
-    type: "string",
-    requirement: "required",
-    description: "The interface, as it is called now.",
-  },
-  "wirespan.interface.index": {
-    type: "int",
-    requirement: "required",
-    description: "Its number within its network namespace, which stays when it is renamed.",
-  },
-  "wirespan.netns.inode": CONNECTION["wirespan.netns.inode"],
-  "network.io.direction": {
-    type: "string",
-    requirement: "required",
-    enum: ["transmit", "receive"],
-    description: "The direction, from this host's view.",
-  },
-  "wirespan.netdev.queue.id": {
-    type: "int",
-    requirement: "required",
-    description: "The queue, from 0; 0 where a driver does not say by which it received.",
-  },
-  "otel.metric.overflow": WORKLOAD["otel.metric.overflow"],
-} as const satisfies AttributeSpecs;
 
 const SIZE = {
   "wirespan.netdev.frame.size": {
@@ -67,6 +43,21 @@ export default plugin({
       default: [],
     },
     loopback: { doc: "Loopback interfaces, too.", format: "boolean", default: false },
+    transmitFailures: {
+      doc: "Count frames that a driver does not take: a program more for each frame sent, which ends at once where all is well.",
+      format: "boolean",
+      default: false,
+    },
+    polls: {
+      doc: "Count the polls of each interface's driver and what they took: a program for each poll, not for each packet.",
+      format: "boolean",
+      default: false,
+    },
+    queueWait: {
+      doc: "Measure how long each frame waits in the queueing discipline: two programs more for each that waits.",
+      format: "boolean",
+      default: false,
+    },
   },
 
   bpf,
@@ -74,7 +65,24 @@ export default plugin({
   probes: {
     "frames sent": { programs: ["on_transmit"] },
     "frames received": { programs: ["on_receive"] },
+    "what drivers answer": {
+      programs: ["on_handed_over"],
+      setting: "transmitFailures",
+      without: "frames that a driver does not take",
+    },
+    polls: { programs: ["on_poll"], setting: "polls", without: "polls of drivers" },
+    "frames that begin to wait": {
+      programs: ["on_enqueue"],
+      setting: "queueWait",
+      without: "how long frames wait",
+    },
+    "frames that have waited": {
+      programs: ["on_dequeue"],
+      setting: "queueWait",
+      without: "how long frames wait",
+    },
   },
+  uses: { clock: services.clock },
 
   signals: {
     packets: {
@@ -110,7 +118,14 @@ export default plugin({
       description: "Sizes of the frames.",
       attributes: QUEUE,
     },
+    ...DETAILS,
   },
+
+  series: ({ transmitFailures, polls, queueWait }) => ({
+    ...(transmitFailures ? {} : { failures: 0 }),
+    ...(polls ? {} : { polls: 0, polled: 0, exhausted: 0 }),
+    ...(queueWait ? {} : { wait: 0 }),
+  }),
 
   constants({ interfaces, loopback }) {
     if (interfaces.length > MOST_NAMES) {
@@ -122,9 +137,15 @@ export default plugin({
     return { loopback: loopback ? 1 : 0, names: interfaces.length, name: interfaces.map(nameBytes) };
   },
 
-  start({ emit }) {
+  sizes: ({ transmitFailures, polls, queueWait }) => ({
+    ...(transmitFailures || polls ? {} : { links: 1 }),
+    ...(queueWait ? {} : { waits: 1, waiting: 1 }),
+  }),
+
+  start({ emit, use: { clock } }) {
     const queues = new Queues();
     return {
+      ...detailHandlers(emit, clock),
       evicted: (queue) => queues.take(queue),
       queues(rows) {
         for (const queue of queues.sums(rows.perCpu())) {

@@ -4,23 +4,21 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include "netns_filter.h"
 #include "ring.h"
 #include "size_histogram.h"
+#include "wanted.h"
 #include "wire.h"
-
-/* Loopback is left out unless it is asked for. */
-const volatile u32 loopback = 0;
-/* Names of the interfaces that are asked for; none: all. */
-#define NAMES 8
-const volatile u32 names = 0;
-const volatile u8 name[NAMES][16] = {};
 
 struct counters {
 	u64 evicted_rows;
 	u64 refused_rows;
+	/* Nobody's for want of room in the tables that are asked for. */
+	u64 refused_details;
 };
 WIRE_COUNTERS(struct counters);
+
+#include "links.h"
+#include "waits.h"
 
 enum way { WAY_TRANSMIT, WAY_RECEIVE };
 
@@ -71,19 +69,6 @@ WIRE_TABLE(queues, u32, struct queue);
 
 WIRE_RING(evicted, struct queue, 256 * 1024);
 
-static __always_inline bool is_asked_for(const struct queue *q)
-{
-	const u64 *words = (const u64 *)q->name;
-
-	for (u32 i = 0; i < NAMES && i < names; i++) {
-		const volatile u64 *asked = (const volatile u64 *)name[i];
-
-		if (asked[0] == words[0] && asked[1] == words[1])
-			return true;
-	}
-	return !names;
-}
-
 static __always_inline void take_name(struct queue *q, struct net_device *dev)
 {
 	const u64 *from = (const u64 *)dev->name;
@@ -91,7 +76,7 @@ static __always_inline void take_name(struct queue *q, struct net_device *dev)
 
 	words[0] = from[0];
 	words[1] = from[1];
-	q->ignored = !is_asked_for(q) || !passes_netns(q->netns);
+	q->ignored = !is_asked_for(words) || !passes_netns(q->netns);
 }
 
 /* False where the agent is too late to take it over: then it stays. */

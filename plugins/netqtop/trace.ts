@@ -2,11 +2,20 @@
 import type { AnyAttributes, ExponentialHistogram, Metric, Point, Time } from "../../core/signals.ts";
 import type { Column, Flags, Row, TraceView } from "../../core/trace/view.ts";
 import { SIZES, TITLES } from "./sizes.ts";
+import {
+  detailColumns,
+  detailOptions,
+  interfaceLine,
+  interfaceRows,
+  isoOf,
+  waited,
+} from "./trace-details.ts";
 
 const IO = "wirespan.netdev.queue.io";
 const PACKETS = "wirespan.netdev.queue.packets";
 const FRAMES = "wirespan.netdev.queue.frames";
 const HISTOGRAM = "wirespan.netdev.queue.packet.size";
+const WAIT = "wirespan.netdev.queue.wait";
 const SIZE = "wirespan.netdev.frame.size";
 
 const keyOf = ({ attributes: a }: Point): string =>
@@ -28,6 +37,7 @@ function rows(delta: readonly Metric[]): Row[] {
     counts[SIZES.indexOf(point.attributes[SIZE] as (typeof SIZES)[number])] = point.value as number;
     frames.set(key, counts);
   }
+  const waits = new Map(points(WAIT).map((point) => [keyOf(point), point.value as ExponentialHistogram]));
   const io = delta.find((m) => m.spec.name === IO);
   const found = (io?.points ?? []).map((point): Row => {
     const { attributes, start } = point;
@@ -42,17 +52,18 @@ function rows(delta: readonly Metric[]): Row[] {
       avg_size: count ? bytes / count : 0,
       bps: bytes / seconds,
       pps: (packets.get(keyOf(point)) ?? 0) / seconds,
+      ...waited(waits.get(keyOf(point))),
       ...Object.fromEntries(sizes.map((n, i) => [`frames_${SIZES[i]}`, n])),
     };
     return {
-      time: new Date(io!.time.sec * 1000 + io!.time.nsec / 1e6).toISOString(),
+      time: isoOf(io!.time),
       name: IO,
       attributes: { ...attributes, ...sums },
       value: bytes,
       histogram: histograms.get(keyOf(point))!,
     };
   });
-  return found.filter(({ attributes }) => attributes.frames).sort(byQueue);
+  return [...found.filter(({ attributes }) => attributes.frames).sort(byQueue), ...interfaceRows(delta)];
 }
 
 function byQueue({ attributes: a }: Row, { attributes: b }: Row): number {
@@ -77,7 +88,7 @@ function short(value: number): string {
 
 const number = (key: string) => (row: Row) => Math.round(Number(row.attributes[key] ?? 0));
 
-function columns({ throughput, wide }: Flags): Column[] {
+function columns(flags: Flags): Column[] {
   const named = (title: string, width: number, key: string): Column => {
     return { title, width, cell: (row) => String(row.attributes[key] ?? "-") };
   };
@@ -87,14 +98,16 @@ function columns({ throughput, wide }: Flags): Column[] {
     {
       title: "DIR",
       width: 3,
-      cell: (row) => (row.attributes["network.io.direction"] === "transmit" ? "TX" : "RX"),
+      cell: ({ attributes: { "network.io.direction": way } }) =>
+        way ? (way === "transmit" ? "TX" : "RX") : "-",
     },
-    ...figures(throughput === true, wide === true),
+    ...figures(flags),
+    ...detailColumns(flags),
   ];
 }
 
 /** What bcc prints of a queue. */
-function figures(throughput: boolean, wide: boolean): Column[] {
+function figures({ throughput, wide, wait }: Flags): Column[] {
   const right = { align: "right" } as const;
   return [
     {
@@ -117,16 +130,38 @@ function figures(throughput: boolean, wide: boolean): Column[] {
           { title: "PPS", width: 10, cell: (row: Row) => short(Number(row.attributes.pps)) },
         ]
       : []),
+    ...(wait
+      ? [
+          { title: "waited", width: 10, cell: number("waits") },
+          { title: "wait_us", width: 10, cell: number("wait_us") },
+        ]
+      : []),
   ];
 }
 
-const SUMMED = ["frames", "packets", "bytes", "bps", "pps", ...SIZES.map((size) => `frames_${size}`)];
+const SUMMED = [
+  "frames",
+  "packets",
+  "bytes",
+  "bps",
+  "pps",
+  "waits",
+  ...SIZES.map((size) => `frames_${size}`),
+];
 
 function total(queues: readonly Row[]): Row {
   const sums = Object.fromEntries(
     SUMMED.map((key) => [key, queues.reduce((sum, row) => sum + Number(row.attributes[key] ?? 0), 0)]),
   );
-  const attributes = { ...sums, avg_size: sums.frames ? sums.bytes! / sums.frames : 0 };
+  const waitUs = queues.reduce(
+    (sum, { attributes: a }) => sum + Number(a.waits ?? 0) * Number(a.wait_us ?? 0),
+    0,
+  );
+  const averages = {
+    avg_size: sums.frames ? sums.bytes! / sums.frames : 0,
+    wait_us: sums.waits ? waitUs / sums.waits : 0,
+  };
+  const attributes = { ...sums, ...averages };
   return { time: "", name: IO, attributes };
 }
 
@@ -146,8 +181,8 @@ function line(own: readonly Column[], cell: (column: Column) => string): string 
 }
 
 /** As bcc does: a table for each direction, each with its total; ours for each interface. */
-function render(all: readonly Row[], { throughput, wide }: Flags): string[] {
-  const own = figures(throughput === true, wide === true);
+function render(all: readonly Row[], flags: Flags): string[] {
+  const own = figures(flags);
   const interfaces = Object.values(
     Object.groupBy(
       all,
@@ -166,6 +201,7 @@ function render(all: readonly Row[], { throughput, wide }: Flags): string[] {
         lines.push(line(own, (column) => String(column.cell(row))));
       lines.push("");
     }
+    for (const row of rows!) if (!row.attributes["network.io.direction"]) lines.push(interfaceLine(row), "");
   }
   return [...lines, "-".repeat(96)];
 }
@@ -176,6 +212,7 @@ export const trace: TraceView = {
     { flags: "-i, --interval <seconds>", doc: "the time from table to table (1)" },
     { flags: "-t, --throughput", doc: "bytes and packets a second" },
     { flags: "--loopback", doc: "loopback interfaces, too", setting: "loopback", value: "true" },
+    ...detailOptions,
   ],
   interval: "1s",
   rows,

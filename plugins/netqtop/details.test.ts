@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import type { TableRows } from "../../core/wire.ts";
+import { MovingRows } from "./details.ts";
+import type { Place } from "./wire.gen.ts";
+
+const place = (ifindex: number): Place => ({
+  ...{ netnsCookie: 7, name: "eth0", ifindex, netns: 4026531840, queue: 0, padding: 0 },
+});
+
+/** A table of one number an interface. */
+class Table implements TableRows<Place, number> {
+  readonly rows: Map<number, number>;
+  #at = 0;
+
+  constructor(rows: Readonly<Record<number, number>>) {
+    this.rows = new Map(Object.entries(rows).map(([ifindex, value]) => [Number(ifindex), value]));
+  }
+
+  *[Symbol.iterator](): Generator<readonly [Place, number]> {
+    for (const [ifindex, value] of [...this.rows]) {
+      this.#at = ifindex;
+      yield [place(ifindex), value];
+    }
+  }
+
+  remove(): void {
+    this.rows.delete(this.#at);
+  }
+
+  perCpu(): never {
+    throw new Error("not per CPU");
+  }
+}
+
+describe("rows of interfaces", () => {
+  const minute = 60_000;
+  const read = (moving: MovingRows, table: Table, now: number) =>
+    [...moving.of(table, (value) => value, now)].map(([{ ifindex }]) => ifindex);
+
+  it("leave the kernel's table when nothing has moved for five minutes", () => {
+    const moving = new MovingRows();
+    const table = new Table({ 1: 10, 2: 20 });
+    assert.deepEqual(read(moving, table, 0), [1, 2]);
+    table.rows.set(2, 21);
+    assert.deepEqual(read(moving, table, 4 * minute), [1, 2]);
+    assert.deepEqual(read(moving, table, 5 * minute), [2]);
+    assert.deepEqual([...table.rows.keys()], [2]);
+    assert.deepEqual(read(moving, table, 9 * minute), []);
+  });
+
+  it("begin anew when they come back", () => {
+    const moving = new MovingRows();
+    read(moving, new Table({ 1: 10 }), 0);
+    read(moving, new Table({ 1: 10 }), 5 * minute);
+    assert.deepEqual(read(moving, new Table({ 1: 10 }), 6 * minute), [1]);
+  });
+});

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* What a driver does not take, and how busy its polls are: of interfaces, since nobody says which queue. */
+#include "wanted.h"
+#include "wire.h"
+
+struct link {
+	/* Boot clock. */
+	u64 since;
+	/* The driver has no room; the frame goes back into the queue's discipline. */
+	u64 busy;
+	u64 dropped;
+	/* Taken, but what it was handed on to is congested. */
+	u64 congested;
+	u64 errors;
+	u64 polls;
+	u64 packets;
+	/* Polls that used up their budget: more was waiting. */
+	u64 exhausted;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct place);
+	__type(value, struct link);
+} links SEC(".maps");
+WIRE_TABLE(links, struct place, struct link);
+
+static __always_inline struct link *link_of(struct net_device *dev)
+{
+	struct link fresh = {}, *l;
+	struct place p;
+
+	if (!place_of(&p, dev, 0))
+		return NULL;
+	l = bpf_map_lookup_elem(&links, &p);
+	if (l)
+		return l;
+	fresh.since = bpf_ktime_get_boot_ns();
+	bpf_map_update_elem(&links, &p, &fresh, BPF_NOEXIST);
+	l = bpf_map_lookup_elem(&links, &p);
+	if (!l)
+		COUNT(refused_details);
+	return l;
+}
+
+/* The frame itself may be gone by now. */
+SEC("tp_btf/net_dev_xmit")
+int BPF_PROG(on_handed_over, struct sk_buff *skb, int result, struct net_device *dev)
+{
+	struct link *l;
+
+	if (result == NETDEV_TX_OK)
+		return 0;
+	l = link_of(dev);
+	if (!l)
+		return 0;
+	if (result == NETDEV_TX_BUSY)
+		__sync_fetch_and_add(&l->busy, 1);
+	else if (result == NET_XMIT_DROP)
+		__sync_fetch_and_add(&l->dropped, 1);
+	else if (result == NET_XMIT_CN)
+		__sync_fetch_and_add(&l->congested, 1);
+	else
+		__sync_fetch_and_add(&l->errors, 1);
+	return 0;
+}
+
+SEC("tp_btf/napi_poll")
+int BPF_PROG(on_poll, struct napi_struct *napi, int work, int budget)
+{
+	struct net_device *dev = napi->dev;
+	struct link *l;
+
+	/* A CPU's own queue, into which drivers without polls put packets, is no interface's. */
+	if (!dev)
+		return 0;
+	l = link_of(dev);
+	if (!l)
+		return 0;
+	__sync_fetch_and_add(&l->polls, 1);
+	__sync_fetch_and_add(&l->packets, work);
+	if (work >= budget)
+		__sync_fetch_and_add(&l->exhausted, 1);
+	return 0;
+}

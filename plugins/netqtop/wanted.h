@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* Which interfaces are asked for, and what each is called. */
+#include "kernel.h"
+#include "netns_filter.h"
+
+/* Loopback is left out unless it is asked for. */
+const volatile u32 loopback = 0;
+/* Names of the interfaces that are asked for; none: all. */
+#define NAMES 8
+const volatile u32 names = 0;
+const volatile u8 name[NAMES][16] = {};
+
+/* `words`: a name as struct net_device holds it. */
+static __always_inline bool is_asked_for(const u64 *words)
+{
+	for (u32 i = 0; i < NAMES && i < names; i++) {
+		const volatile u64 *asked = (const volatile u64 *)name[i];
+
+		if (asked[0] == words[0] && asked[1] == words[1])
+			return true;
+	}
+	return !names;
+}
+
+/* An interface under one name, and what of it: a queue, or all. */
+struct place {
+	u64 netns_cookie;
+	char name[16];
+	u32 ifindex;
+	u32 netns;
+	u32 queue;
+	u32 padding;
+};
+
+/* False where it is not asked for, or is in no namespace: drivers have such for themselves. */
+static __always_inline bool place_of(struct place *p, struct net_device *dev, u32 queue)
+{
+	const u64 *from = (const u64 *)dev->name;
+	u64 *words = (u64 *)p->name;
+	struct net *net = dev->nd_net.net;
+
+	if (!net || (!loopback && dev->flags & IFF_LOOPBACK))
+		return false;
+	words[0] = from[0];
+	words[1] = from[1];
+	p->netns_cookie = net->net_cookie;
+	p->ifindex = dev->ifindex;
+	p->netns = net->ns.inum;
+	p->queue = queue;
+	p->padding = 0;
+	return is_asked_for(words) && passes_netns(p->netns);
+}
