@@ -8,6 +8,8 @@ export type Case =
   | "interrupted"
   | "late"
   | "paced"
+  | "crowd"
+  | "unanswered"
   | "accepters"
   | "emfile"
   | "listen"

@@ -3,8 +3,11 @@
 #include "cases.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,7 +49,7 @@ static void add(struct total *total, struct conn *conn)
 void burst_server(void)
 {
 	int listener = listen_here(0, option_number("backlog", 4096));
-	struct total total = {0};
+	struct total total = { 0 };
 	struct conn conn;
 
 	while (conn_accept_while_client(listener, &conn, total.connections)) {
@@ -67,7 +70,7 @@ static void one_byte(struct total *total, int index)
 
 void burst_client(void)
 {
-	struct total total = {0};
+	struct total total = { 0 };
 
 	for (int i = 0; i < option_number("count", 10000); i++)
 		one_byte(&total, i);
@@ -78,7 +81,7 @@ void burst_client(void)
 void paced_client(void)
 {
 	long rate = option_number("rate", 500);
-	struct total total = {.first_ns = now_ns()};
+	struct total total = { .first_ns = now_ns() };
 	struct timespec due;
 
 	clock_gettime(CLOCK_MONOTONIC, &due);
@@ -93,6 +96,69 @@ void paced_client(void)
 	say_total(&total);
 }
 
+/* Room for as many sockets as are held at once. */
+static struct conn *crowd(long count)
+{
+	struct rlimit files = { .rlim_cur = count + 64, .rlim_max = count + 64 };
+	struct conn *conns = calloc(count, sizeof(*conns));
+
+	if (!conns || setrlimit(RLIMIT_NOFILE, &files))
+		fail("room for %ld sockets", count);
+	return conns;
+}
+
+/* Holds count= connections at once before it waits for the end of each. */
+void crowd_server(void)
+{
+	long count = option_number("count", 12000);
+	int listener = listen_here(0, option_number("backlog", 4096));
+	struct conn *conns = crowd(count);
+	struct total total = { 0 };
+
+	for (int i = 0; i < count; i++)
+		conns[i] = conn_accept(listener, i);
+	for (int i = 0; i < count; i++) {
+		conn_drain(&conns[i]);
+		add(&total, &conns[i]);
+	}
+	say_total(&total);
+}
+
+/* The same with one byte on each, all of which are open when the first is closed. */
+void crowd_client(void)
+{
+	long count = option_number("count", 12000);
+	struct conn *conns = crowd(count);
+	struct total total = { 0 };
+
+	for (int i = 0; i < count; i++)
+		conns[i] = conn_dial(i);
+	for (int i = 0; i < count; i++) {
+		conn_send(&conns[i], option_number("up", 1));
+		add(&total, &conns[i]);
+	}
+	say_total(&total);
+}
+
+/* count= attempts at once that nobody answers, closed when all have begun. */
+void unanswered_client(void)
+{
+	long count = option_number("count", 12000);
+	struct conn *conns = crowd(count);
+	struct total total = { 0 };
+
+	for (int i = 0; i < count; i++) {
+		conns[i] = conn_new(0, i);
+		fcntl(conns[i].fd, F_SETFL, O_NONBLOCK);
+		if (conn_connect(&conns[i]) != EINPROGRESS)
+			fail("attempt %d was answered", i);
+		conns[i].error = EINPROGRESS;
+	}
+	for (int i = 0; i < count; i++)
+		add(&total, &conns[i]);
+	say_total(&total);
+}
+
 void short_server(void)
 {
 	burst_server();
@@ -101,7 +167,7 @@ void short_server(void)
 /* count= processes "short-<i>", each with one connection that its exit closes. */
 void short_client(void)
 {
-	struct total total = {.first_ns = now_ns()};
+	struct total total = { .first_ns = now_ns() };
 
 	for (int i = 0; i < option_number("count", 500); i++) {
 		char comm[32];

@@ -57,6 +57,9 @@ void burst_client(void);
 void short_server(void);
 void short_client(void);
 void paced_client(void);
+void crowd_server(void);
+void crowd_client(void);
+void unanswered_client(void);
 
 /* accepting.c: listen() and accept() */
 void accepters_server(void);

@@ -56,6 +56,8 @@ static const struct workload CASES[] = {
 	{"numbers", forked_server, numbered_client},
 	{"late", late_data_server, late_data_client},
 	{"paced", burst_server, paced_client},
+	{"crowd", crowd_server, crowd_client},
+	{"unanswered", NULL, unanswered_client},
 	{"accepters", accepters_server, accepters_client},
 	{"emfile", no_files_server, no_files_client},
 	{"listen", listen_server, NULL},
