@@ -204,6 +204,8 @@ export class Engine {
     for (const host of fresh) this.#start(host, config, running);
     this.core.emitLast();
     this.#hosts = [...kept, ...fresh];
+    // One that is under way still reads from those that end.
+    await this.#collecting?.catch(() => {});
     for (const host of ending) await this.#end(host, running);
     this.#config = config;
     const before = new Set(ending.map((h) => h.plugin.name));
