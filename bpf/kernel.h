@@ -180,8 +180,15 @@ struct sk_buff_head {
 	u32 qlen;
 };
 
+struct net_device;
+
+struct dst_entry {
+	struct net_device *dev;
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	struct dst_entry *sk_dst_cache;
 	struct sk_buff_head sk_receive_queue;
 	struct {
 		struct {

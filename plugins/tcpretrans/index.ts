@@ -53,6 +53,17 @@ const EVENT = {
     description: "Segments on the wire; 0 where the attempt ended before there was one.",
   },
   "wirespan.tcp.bytes": { type: "int", requirement: "required", description: "Payload in them." },
+  "network.interface.name": {
+    type: "string",
+    requirement: "conditional",
+    description:
+      "The interface that the connection's route leads to; absent for a SYN-ACK and where there is no route.",
+  },
+  "wirespan.interface.index": {
+    type: "int",
+    requirement: "conditional",
+    description: "Its number, as `ip link` has it.",
+  },
   "wirespan.tcp.cwnd": {
     type: "int",
     requirement: "conditional",
@@ -227,6 +238,8 @@ function attributesOf({ attempt, connection: { traffic }, suppressed }: Retransm
     "wirespan.tcp.flags": attempt.flags & 0xff,
     "wirespan.tcp.segments": attempt.segments,
     "wirespan.tcp.bytes": attempt.bytes,
+    "network.interface.name": attempt.interface || undefined,
+    "wirespan.interface.index": attempt.ifindex || undefined,
     ...(traffic.cwnd && { "wirespan.tcp.cwnd": traffic.cwnd }),
     ...(traffic.srttUs && { "wirespan.tcp.rtt.smoothed": traffic.srttUs / 1e6 }),
     ...(suppressed && { "wirespan.event.suppressed": suppressed }),

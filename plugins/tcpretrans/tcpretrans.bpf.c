@@ -47,7 +47,9 @@ struct attempt {
 	u32 bytes;
 	u32 sequence;
 	u32 flags;
-	u32 padding;
+	/* That its route leads to; 0 and empty: there is none. */
+	u32 ifindex;
+	char interface[16];
 };
 
 struct retransmit {
@@ -238,6 +240,17 @@ static __always_inline bool made_no_segment(s32 error)
 	       error == -EHOSTUNREACH;
 }
 
+/* TCP has looked the route up again before it sends. */
+static __always_inline void read_interface(struct attempt *a, const struct sock *sk)
+{
+	struct net_device *dev = BPF_CORE_READ(sk, sk_dst_cache, dev);
+
+	if (!dev)
+		return;
+	a->ifindex = BPF_CORE_READ(dev, ifindex);
+	BPF_CORE_READ_INTO(&a->interface, dev, name);
+}
+
 static __always_inline void on_segment(struct sock *sk, const struct sk_buff *skb, s32 error,
 				       bool interrupts)
 {
@@ -270,6 +283,7 @@ static __always_inline void on_segment(struct sock *sk, const struct sk_buff *sk
 		a.segments = BPF_CORE_READ(cb, tcp_gso_segs);
 		a.bytes = skb->len;
 	}
+	read_interface(&a, sk);
 	sum(c, &a);
 	tell(c, &a, tp);
 }

@@ -92,7 +92,38 @@ describe("tcpretrans", function () {
       assert.equal(row["network.local.port"], end.localPort);
       assert.equal(row["wirespan.connection.id"], end.cookie.toString(16));
       assert.equal(row["error.type"], undefined);
+      assert.deepEqual(
+        [row["network.interface.name"], row["wirespan.interface.index"]],
+        ["wire0", JSON.parse(await net.a.ip("-j", "link", "show", "wire0"))[0].ifindex],
+      );
     }
+  });
+
+  it("takes no probe that sends new data for a retransmission", async () => {
+    await using net = await pair();
+    await using agent = await watch([net.a]);
+    const moved = await net.a.moved(async () => {
+      await using running = await start(net.a, "n25", {
+        ...{ server: net.b, address: addresses.b, up: 1000 },
+        // More than the first congestion window: a probe has new data to send.
+        later: 100_000,
+      });
+      await running.until("opened");
+      const rule = await net.b.rule("input", "meta l4proto tcp", "drop");
+      running.goOn();
+      const sent = async () => (await net.a.counters())["TcpExt.TCPTimeouts"] ?? 0;
+      for (const before = await sent(); (await sent()) <= before; ) await sleep(20);
+      await rule.remove();
+      const said = await running.done();
+      assert.equal(one(said, "end", "server").received, 101_000);
+    });
+    const sums = segments(await events(agent));
+    // The first one did; later ones, where there are any, may have had none.
+    assert.ok((sums.tlp ?? 0) < moved["TcpExt.TCPLossProbes"]!, `${sums.tlp} probes told`);
+    assert.equal(
+      Object.values(sums).reduce((sum, n) => sum + n, 0),
+      moved["Tcp.RetransSegs"],
+    );
   });
 
   it("counts what recovery sends as the kernel does", async () => {

@@ -62,6 +62,7 @@ function stream({ sequence, wide }: Flags): Column[] {
           { title: "SEGS", width: 4, align: "right" as const, cell: text("wirespan.tcp.segments") },
           { title: "BYTES", width: 6, align: "right" as const, cell: text("wirespan.tcp.bytes") },
           { title: "CWND", width: 5, align: "right" as const, cell: text("wirespan.tcp.cwnd") },
+          { title: "IFACE", width: 10, cell: text("network.interface.name") },
           { title: "NETNS", width: 10, cell: text("wirespan.netns.inode") },
           { title: "ERROR", width: 12, cell: text("error.type") },
         ]

@@ -492,6 +492,8 @@ export interface Attempt {
   readonly bytes: number;
   readonly sequence: number;
   readonly flags: number;
+  readonly ifindex: number;
+  readonly interface: string;
 }
 
 export class AttemptCursor implements Attempt, Cursor {
@@ -524,6 +526,12 @@ export class AttemptCursor implements Attempt, Cursor {
   get flags(): number {
     return this.#words[((this.#at + 24) >> 2)]!;
   }
+  get ifindex(): number {
+    return this.#words[((this.#at + 28) >> 2)]!;
+  }
+  get interface(): string {
+    return text(this.#words, this.#bytes, this.#at + 32, 16);
+  }
 }
 
 export interface Retransmit {
@@ -553,10 +561,10 @@ export class RetransmitCursor implements Retransmit, Cursor {
     return this.#attempt;
   }
   get happenedAt(): number {
-    return this.#words[((this.#at + 448) >> 2)]! + this.#words[((this.#at + 448) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 464) >> 2)]! + this.#words[((this.#at + 464) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.#words[((this.#at + 456) >> 2)]! + this.#words[((this.#at + 456) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 472) >> 2)]! + this.#words[((this.#at + 472) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -603,7 +611,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "0298b83561e4649e",
+  hash: "0b02dad89ab5a6d5",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_attempt_again: "tp_btf/tcp_retransmit_skb",
@@ -636,7 +644,7 @@ export const bpf = {
       key: OverflowKeyCursor,
       value: TotalCursor,
     } as TableWire<OverflowKey, Total>,
-    retransmits: { kind: "ring", size: 464, record: RetransmitCursor } as RingWire<Retransmit>,
+    retransmits: { kind: "ring", size: 480, record: RetransmitCursor } as RingWire<Retransmit>,
     totals: {
       kind: "table",
       perCpu: false,
