@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { installedPlugins } from "../core/discover.ts";
 import { type Agent, type Row, startAgent } from "./agent.ts";
-import { until } from "./backend/until.ts";
 import { bcc } from "./bcc.ts";
 import { inodeOf } from "./ends.ts";
 import { golden, runGolden } from "./kernels/golden.ts";
@@ -64,10 +63,7 @@ describe("the thirteen tools over the golden workload", function () {
     );
     const endPeers = arePeersInstalled(peersByTracepoint) ? await startPeers(peersByTracepoint) : undefined;
     await runGolden(netns);
-    await until("all sockets to be closed", async () => {
-      const open = await netns.run("ss", "-Htan", "state", "all", "exclude", "time-wait");
-      return open.trim() === "";
-    });
+    await netns.settled();
     carried = await netns.loopback();
     peers = (await endPeers?.()) ?? [];
     for (const [tool, agent] of started) {

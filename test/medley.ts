@@ -1,5 +1,4 @@
 // One of everything that TCP connections do, always the same, in one namespace.
-import { until } from "./backend/until.ts";
 import type { Netns } from "./netns.ts";
 import { type Line, run } from "./workload.ts";
 
@@ -33,14 +32,6 @@ export async function medley(netns: Netns): Promise<readonly Line[]> {
     said.push(...(await run(netns, name)));
   }
   said.push(...(await Promise.all(slow)).flat());
-  await settled(netns);
+  await netns.settled();
   return said;
-}
-
-/** Waits until no socket is left that still has a state to go through. */
-async function settled(netns: Netns): Promise<void> {
-  await until("all sockets to be closed", async () => {
-    const open = await netns.run("ss", "-Htan", "state", "all", "exclude", "time-wait");
-    return open.trim() === "";
-  });
 }

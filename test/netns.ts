@@ -3,6 +3,7 @@ import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from "node:
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { text } from "node:stream/consumers";
+import { until } from "./backend/until.ts";
 import { skip } from "./skip.ts";
 
 const folder = "/run/netns";
@@ -95,6 +96,14 @@ export class Netns implements AsyncDisposable {
   /** The counters of /proc/net/netstat and snmp, by names such as `TcpExt.ListenOverflows`. */
   async counters(): Promise<Readonly<Record<string, number>>> {
     return parseCounters(await this.run("cat", "/proc/net/netstat", "/proc/net/snmp"));
+  }
+
+  /** Waits until no socket is left that still has a state to go through: programs end before their connections do. */
+  async settled(): Promise<void> {
+    await until("all sockets to be closed", async () => {
+      const open = await this.run("ss", "-Htan", "state", "all", "exclude", "time-wait");
+      return open.trim() === "";
+    });
   }
 
   /** What its loopback has carried, one way: all of it comes back. */

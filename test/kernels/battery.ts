@@ -1,7 +1,6 @@
 // Runs inside a guest: what the agent's doctor says there, and what the agent tells of a workload whose
 // numbers are known. Judges nothing; all of it goes to standard output.
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { DoctorReport } from "../../core/doctor.ts";
 import { startAgent } from "../agent.ts";
@@ -62,11 +61,11 @@ async function find(): Promise<Finding> {
   await using agent = await startAgent([], { config: configOf(netns, sink), limit });
   const [counters, carried] = [await netns.counters(), await netns.loopback()];
   const [lines, thrownAway] = await work(netns);
+  await netns.settled();
   const moved = {
     counters: difference(await netns.counters(), counters),
     loopback: difference(await netns.loopback(), carried),
   };
-  await sleep(1000); // what a packet of the last close still does
   const { code, stderr } = await agent.stop();
   return {
     doctor: found,
