@@ -219,6 +219,46 @@ describe("netqtop", function () {
     }
   });
 
+  it("loses nothing where two CPUs send over one queue at once", async () => {
+    await using net = await quiet();
+    await using agent = await watch("-n", "wire0");
+    const count = 20_000;
+    const sent = await moved(net.a, () =>
+      Promise.all(
+        [0, 1].map((cpu) => run(net.a, "datagrams", { server: net.b, address: addresses.b, count, cpu })),
+      ),
+    );
+    await agent.stop();
+    assert.equal(sent.transmit.frames, 2 * count);
+    assert.equal(sum(told(agent.rows, net.a, "transmit"), "frames"), 2 * count);
+    assert.equal(sum(told(agent.rows, net.b, "receive"), "frames"), 2 * count);
+  });
+
+  it("counts interfaces that come when it is there already", async () => {
+    await using agent = await watch("-n", "wire0");
+    await using net = await quiet(2);
+    await run(net.a, "datagrams", { server: net.b, address: addresses.b, count: 70 });
+    await agent.stop();
+    const frames = [(await account(net.a)).transmit.frames, (await account(net.b)).receive.frames];
+    assert.ok(frames.every((count) => count >= 70));
+    assert.equal(sum(told(agent.rows, net.a, "transmit"), "frames"), frames[0]);
+    assert.equal(sum(told(agent.rows, net.b, "receive"), "frames"), frames[1]);
+  });
+
+  it("has a class for frames of 64 KiB and more", async () => {
+    await using net = await quiet();
+    await using agent = await watch("--loopback", "-n", "lo");
+    // 42 bytes of headers make them 65,549.
+    await run(net.a, "datagrams", { address: "127.0.0.1", count: 50, size: 65_507 });
+    await agent.stop();
+    for (const way of ["transmit", "receive"] as const) {
+      const rows = told(agent.rows, net.a, way);
+      assert.equal(sum(rows, "frames_65536-"), 50);
+      assert.equal(sum(rows, "frames"), 50);
+      assert.equal(sum(rows, "bytes"), 50 * 65_549);
+    }
+  });
+
   it("puts every size into the bucket that it belongs to", async () => {
     await using net = await quiet();
     // Frames next to edges of buckets: powers of two, and 2^(6 + 1/8) = 69.8.

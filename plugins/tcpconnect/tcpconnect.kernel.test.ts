@@ -1,5 +1,6 @@
 // What tcpconnect says of attempts to connect, beside what their programs say.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { loadConfig } from "../../config/load.ts";
@@ -9,7 +10,7 @@ import { Ends, inodeOf } from "../../test/ends.ts";
 import { Netns, needsRoot } from "../../test/netns.ts";
 import { addresses, pair } from "../../test/topology.ts";
 import { watch } from "../../test/watch.ts";
-import { build, type Connection, one, pick, run } from "../../test/workload.ts";
+import { build, type Connection, one, pick, run, start } from "../../test/workload.ts";
 
 const { ECONNREFUSED, EHOSTUNREACH, EINTR, ENETUNREACH, ETIMEDOUT } = constants.errno;
 
@@ -91,6 +92,26 @@ describe("tcpconnect", function () {
       const end = one(await running, "end");
       assert.deepEqual([end.connectErrno, end.errno], [EINTR, ECONNREFUSED]);
       assertRow(await ends.one(), told(end, "connection_refused"));
+    });
+
+    it("tells once an attempt whose process was stopped and went on meanwhile", async () => {
+      await using net = await pair();
+      await net.b.rule("input", "tcp dport 9", "drop");
+      const ends = new Ends(agent, net.a);
+      await using running = await start(net.a, "n7", { address: addresses.b, delay: 2000 });
+      const { pid } = await running.until("connecting");
+      const state = () => /\) (\S)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))![1];
+      const until = async (wanted: string) => {
+        while (state() !== wanted) await delay(5);
+      };
+      await until("S");
+      process.kill(pid, "SIGSTOP");
+      await until("T");
+      process.kill(pid, "SIGCONT");
+      await until("S");
+      await running.done();
+      const row = await ends.one();
+      assert.deepEqual([row["process.pid"], row["error.type"]], [pid, "aborted"]);
     });
 
     it("tells what was killed or given up as neither success nor refusal", async () => {

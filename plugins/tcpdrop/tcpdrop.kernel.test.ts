@@ -87,6 +87,24 @@ describe("tcpdrop", function () {
     assert.ok(end);
   });
 
+  it("tells the addresses of IPv6 packets as they travel, in and out", async () => {
+    await using net = await pair();
+    const refused = await net.b.rule("input", "tcp dport 9", "drop");
+    const kept = await net.a.rule("output", "tcp dport 11", "drop");
+    await using agent = await watch([net.a, net.b]);
+    const give = { address: addresses.b6, synRetries: 1 };
+    await Promise.all([run(net.a, "n6", give), run(net.a, "n6", { ...give, port: 11 })]);
+    const rows = await drops(agent);
+    assert.deepEqual(
+      counts(rows, (row) => `${row["network.io.direction"]} ${row["destination.port"]}`),
+      { "receive 9": await refused.packets(), "transmit 11": await kept.packets() },
+    );
+    for (const row of rows) {
+      assert.equal(row["source.address"], addresses.a6);
+      assert.equal(row["destination.address"], addresses.b6);
+    }
+  });
+
   it("counts two drops, not fourteen, for twelve orderly connections and two refused", async () => {
     await using net = await pair();
     await using agent = await watch([net.a, net.b]);

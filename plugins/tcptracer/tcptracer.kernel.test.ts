@@ -5,7 +5,7 @@ import { assertRow, Ends, inodeOf, told } from "../../test/ends.ts";
 import { Netns, needsRoot } from "../../test/netns.ts";
 import { addresses, pair } from "../../test/topology.ts";
 import { watch } from "../../test/watch.ts";
-import { build, type Connection, one, pick, run } from "../../test/workload.ts";
+import { build, type Connection, one, pick, run, start } from "../../test/workload.ts";
 
 /** What a program told of its end, as all of its rows must have it. */
 function end(line: Connection): Row {
@@ -96,6 +96,35 @@ describe("tcptracer", function () {
     await run(net.a, "n7", { address: addresses.b });
     await run(net.a, "n1", { address: addresses.b, server: net.b });
     traced(await ends.all(4));
+  });
+
+  it("tells one close of each end that a reset ends", async () => {
+    await using net = await pair();
+    const ends = new Ends(agent, net.a, net.b);
+    await run(net.a, "n17", { address: addresses.b, server: net.b });
+    traced(await ends.all(4));
+  });
+
+  it("tells one connect and one close of a socket that is its own peer", async () => {
+    await using netns = await Netns.create();
+    const ends = new Ends(agent, netns);
+    const line = one(await run(netns, "n18", { port: 7018 }), "end");
+    const rows = await ends.all(2);
+    assert.deepEqual([count(rows, "tcp connect"), count(rows, "tcp connection")], [1, 1]);
+    for (const row of rows) assertRow(row, end(line));
+  });
+
+  it("tells no close of what was opened before it came", async () => {
+    await using netns = await Netns.create();
+    await using held = await start(netns, "n25");
+    await held.until("opened");
+    await using late = await startAgent(["trace", "tcptracer", "--json"]);
+    const ends = new Ends(late, netns);
+    held.goOn();
+    await held.done();
+    const line = one(await run(netns, "n1"), "end", "client");
+    const { opener } = traced(await ends.all(4));
+    assertRow(opener, end(line));
   });
 
   it("tells no accept and no close of what was never accepted", async () => {
