@@ -78,6 +78,7 @@ static __always_inline void read_uncounted(struct connection *r, enum span span,
 {
 	r->span = span;
 	r->conn = *c;
+	__builtin_memset(r->parent_span_id, 0, sizeof(r->parent_span_id));
 	read_ids(r, c);
 	__builtin_memset(&r->traffic, 0, sizeof(r->traffic));
 }

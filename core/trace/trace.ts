@@ -1,7 +1,9 @@
 // `wirespan trace <tool>`: one plugin, live, in the terminal or as lines for another program.
+import { bpf as coreBpf } from "../../bpf/conn.gen.ts";
 import { native } from "../../native/index.ts";
 import { sayReady } from "../agent.ts";
 import { Engine } from "../engine.ts";
+import type { Plugin } from "../plugin.ts";
 import type { TraceRequest } from "./request.ts";
 import { TraceSink } from "./sink.ts";
 
@@ -35,21 +37,24 @@ export async function runTrace(request: TraceRequest): Promise<void> {
     if (collections !== count) await collect();
     engine.detach();
     sink.flush();
-    sayLost(engine);
+    sayLost(engine, plugin);
   } finally {
     engine.close();
   }
 }
 
 /** What is missing among the rows, and why: nothing is lost in silence. */
-function sayLost(engine: Engine): void {
+function sayLost(engine: Engine, { name: plugin, bpf }: Plugin): void {
   for (const [owner, counters] of Object.entries(engine.accounts())) {
     for (const [name, count] of Object.entries(counters)) {
-      if (name.startsWith("lost_") && count > 0) {
-        process.stderr.write(
-          `wirespan: ${count} ${name.slice(5).replaceAll("_", " ")} of ${owner} found no room in the ring (ring.core, ring.bytes) and are missing\n`,
-        );
-      }
+      if (!name.startsWith("lost_") || count === 0) continue;
+      const what = name.slice(5);
+      const wires = owner === plugin ? bpf.wires : coreBpf.wires;
+      const setting = owner === plugin ? `plugins.${plugin}.ring.bytes` : "ring.core";
+      const remedy = what in wires ? `; a larger ring may hold them: --set ${setting}=128MiB` : "";
+      process.stderr.write(
+        `wirespan: ${count} ${what.replaceAll("_", " ")} of ${owner} found no room and are missing${remedy}\n`,
+      );
     }
   }
 }

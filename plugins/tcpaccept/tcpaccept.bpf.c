@@ -11,6 +11,7 @@
 #include "histogram.h"
 #include "rate.h"
 #include "ring.h"
+#include "sums.h"
 #include "wire.h"
 
 /* Connections that ended in the queue count, too. */
@@ -37,31 +38,12 @@ struct accepts {
 	struct histogram duration;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 2048);
-	__type(key, struct accept_key);
-	__type(value, struct accepts);
-} accepts SEC(".maps");
-WIRE_TABLE(accepts, struct accept_key, struct accepts);
+SUMS(accepts, struct accept_key, struct accepts, 2048);
 
 /* Takes what the table has no room for: accepted, and ended in the queue. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 2);
-	__type(key, u32);
-	__type(value, struct accepts);
-} overflow SEC(".maps");
-WIRE_TABLE(overflow, u32, struct accepts);
+SPARE_SUMS(overflow, struct accepts, 2);
 
-/* A new row, too large for the stack. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct accepts);
-} blank SEC(".maps");
+BLANK_SUM(struct accepts);
 
 struct failure_key {
 	u64 cgroup_id;
@@ -74,22 +56,9 @@ struct failures {
 	u64 calls;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 512);
-	__type(key, struct failure_key);
-	__type(value, struct failures);
-} failures SEC(".maps");
-WIRE_TABLE(failures, struct failure_key, struct failures);
+SUMS(failures, struct failure_key, struct failures, 512);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct failures);
-} failure_overflow SEC(".maps");
-WIRE_TABLE(failure_overflow, u32, struct failures);
+SPARE_SUMS(failure_overflow, struct failures, 1);
 
 /* A call that failed: `conn` is the listener, the caller its owner. */
 struct failed_accept {
@@ -113,18 +82,11 @@ static __always_inline struct accepts *row_of(const struct conn *c)
 		.family = c->ends.family,
 		.queued = c->queued,
 	};
-	u32 zero = 0, spare = c->queued;
-	struct accepts *row, *new;
+	u32 spare = c->queued;
+	struct accepts *row;
 
 	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
-	row = bpf_map_lookup_elem(&accepts, &key);
-	if (row)
-		return row;
-	new = bpf_map_lookup_elem(&blank, &zero);
-	if (!new)
-		return NULL;
-	bpf_map_update_elem(&accepts, &key, new, BPF_NOEXIST);
-	row = bpf_map_lookup_elem(&accepts, &key);
+	row = large_row_at(&accepts, &key, &blank);
 	if (row)
 		return row;
 	COUNT(overflows);
@@ -165,11 +127,7 @@ static __always_inline struct failures *failures_of(const struct conn *c)
 	u32 zero = 0;
 
 	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
-	row = bpf_map_lookup_elem(&failures, &key);
-	if (row)
-		return row;
-	bpf_map_update_elem(&failures, &key, &new, BPF_NOEXIST);
-	row = bpf_map_lookup_elem(&failures, &key);
+	row = row_at(&failures, &key, &new);
 	if (row)
 		return row;
 	COUNT(overflows);

@@ -6,6 +6,7 @@
 #include "conn.h"
 #include "filter.h"
 #include "ring.h"
+#include "sums.h"
 #include "wire.h"
 
 /* What is counted apart, beside workload and outcome. */
@@ -35,23 +36,10 @@ struct attempts {
 	u64 count;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 8192);
-	__type(key, struct attempt_key);
-	__type(value, struct attempts);
-} attempts SEC(".maps");
-WIRE_TABLE(attempts, struct attempt_key, struct attempts);
+SUMS(attempts, struct attempt_key, struct attempts, 8192);
 
 /* Takes what the table has no room for. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct attempts);
-} overflow SEC(".maps");
-WIRE_TABLE(overflow, u32, struct attempts);
+SPARE_SUMS(overflow, struct attempts, 1);
 
 static __always_inline struct attempts *row_of(const struct conn *c)
 {
@@ -72,11 +60,7 @@ static __always_inline struct attempts *row_of(const struct conn *c)
 		if (count_source_ports)
 			key.ends.local_port = c->ends.local_port;
 	}
-	row = bpf_map_lookup_elem(&attempts, &key);
-	if (row)
-		return row;
-	bpf_map_update_elem(&attempts, &key, &none, BPF_NOEXIST);
-	row = bpf_map_lookup_elem(&attempts, &key);
+	row = row_at(&attempts, &key, &none);
 	if (row)
 		return row;
 	COUNT(overflows);

@@ -6,6 +6,7 @@
 #include "conn.h"
 #include "filter.h"
 #include "histogram.h"
+#include "sums.h"
 #include "wire.h"
 
 struct counters {
@@ -23,31 +24,12 @@ struct handshake_key {
 	u32 padding;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 2048);
-	__type(key, struct handshake_key);
-	__type(value, struct histogram);
-} handshakes SEC(".maps");
-WIRE_TABLE(handshakes, struct handshake_key, struct histogram);
+SUMS(handshakes, struct handshake_key, struct histogram, 2048);
 
 /* Takes what the table has no room for. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct histogram);
-} overflow SEC(".maps");
-WIRE_TABLE(overflow, u32, struct histogram);
+SPARE_SUMS(overflow, struct histogram, 1);
 
-/* A new row, too large for the stack. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct histogram);
-} blank SEC(".maps");
+BLANK_SUM(struct histogram);
 
 static __always_inline struct histogram *row_of(const struct conn *c)
 {
@@ -57,18 +39,11 @@ static __always_inline struct histogram *row_of(const struct conn *c)
 		.error = c->established_at ? 0 : c->error,
 		.family = c->ends.family,
 	};
-	struct histogram *row, *new;
+	struct histogram *row;
 	u32 zero = 0;
 
 	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
-	row = bpf_map_lookup_elem(&handshakes, &key);
-	if (row)
-		return row;
-	new = bpf_map_lookup_elem(&blank, &zero);
-	if (!new)
-		return NULL;
-	bpf_map_update_elem(&handshakes, &key, new, BPF_NOEXIST);
-	row = bpf_map_lookup_elem(&handshakes, &key);
+	row = large_row_at(&handshakes, &key, &blank);
 	if (row)
 		return row;
 	COUNT(overflows);

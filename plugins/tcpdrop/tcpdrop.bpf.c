@@ -12,6 +12,7 @@
 #include "filter.h"
 #include "rate.h"
 #include "ring.h"
+#include "sums.h"
 #include "tuples.h"
 #include "wire.h"
 
@@ -64,14 +65,7 @@ struct total {
 	u64 packets;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 2048);
-	__type(key, struct total_key);
-	__type(value, struct total);
-} totals SEC(".maps");
-WIRE_TABLE(totals, struct total_key, struct total);
+SUMS(totals, struct total_key, struct total, 2048);
 
 /* What listeners have turned away, a SYN or the ACK that ends a handshake: ListenDrops. */
 struct listener_key {
@@ -81,24 +75,11 @@ struct listener_key {
 	u32 port;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1024);
-	__type(key, struct listener_key);
-	__type(value, struct total);
-} listeners SEC(".maps");
-WIRE_TABLE(listeners, struct listener_key, struct total);
+SUMS(listeners, struct listener_key, struct total, 1024);
 
 /* Take what the tables have no room for. */
 enum { OVERFLOW_TOTALS, OVERFLOW_LISTENERS };
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 2);
-	__type(key, u32);
-	__type(value, struct total);
-} overflow SEC(".maps");
-WIRE_TABLE(overflow, u32, struct total);
+SPARE_SUMS(overflow, struct total, 2);
 
 /* One for each reason, of subsystems' reasons some may share one. */
 #define BUCKETS 256
@@ -111,12 +92,9 @@ struct {
 
 static __always_inline struct total *row_of(void *table, const void *key, u32 spare)
 {
-	struct total *row = bpf_map_lookup_elem(table, key), new = {};
+	struct total *row, new = {};
 
-	if (row)
-		return row;
-	bpf_map_update_elem(table, key, &new, BPF_NOEXIST);
-	row = bpf_map_lookup_elem(table, key);
+	row = row_at(table, key, &new);
 	if (row)
 		return row;
 	COUNT(overflows);
@@ -189,11 +167,7 @@ static __always_inline void tell(void *ctx, const struct dropped *d, const struc
 	r->has_connection = d->is_known;
 	r->has_ids = d->is_known && (d->conn.own_isn | d->conn.peer_isn);
 	r->connection.wanted = 0;
-	r->connection.span = SPAN_CONNECTION;
-	r->connection.conn = d->conn;
-	__builtin_memset(r->connection.parent_span_id, 0, sizeof(r->connection.parent_span_id));
-	__builtin_memset(&r->connection.traffic, 0, sizeof(r->connection.traffic));
-	read_ids(&r->connection, &d->conn);
+	read_uncounted(&r->connection, SPAN_CONNECTION, &d->conn);
 	bpf_ringbuf_submit(r, wakeup(&drops));
 }
 

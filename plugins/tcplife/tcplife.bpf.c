@@ -8,6 +8,7 @@
 #include "counted.h"
 #include "filter.h"
 #include "histogram.h"
+#include "sums.h"
 #include "wire.h"
 
 /* Age after which, and interval at which, a living connection is reported; 0: never. */
@@ -35,31 +36,12 @@ struct life {
 	struct histogram rtt;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 2048);
-	__type(key, struct life_key);
-	__type(value, struct life);
-} lives SEC(".maps");
-WIRE_TABLE(lives, struct life_key, struct life);
+SUMS(lives, struct life_key, struct life, 2048);
 
 /* Takes what the table has no room for. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct life);
-} overflow SEC(".maps");
-WIRE_TABLE(overflow, u32, struct life);
+SPARE_SUMS(overflow, struct life, 1);
 
-/* A new row, too large for the stack. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct life);
-} blank SEC(".maps");
+BLANK_SUM(struct life);
 
 /* When a living connection was last reported. */
 struct {
@@ -77,18 +59,11 @@ static __always_inline struct life *row_of(const struct conn *c)
 		.close_reason = c->close_reason,
 		.family = c->ends.family,
 	};
-	struct life *row, *new;
+	struct life *row;
 	u32 zero = 0;
 
 	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
-	row = bpf_map_lookup_elem(&lives, &key);
-	if (row)
-		return row;
-	new = bpf_map_lookup_elem(&blank, &zero);
-	if (!new)
-		return NULL;
-	bpf_map_update_elem(&lives, &key, new, BPF_NOEXIST);
-	row = bpf_map_lookup_elem(&lives, &key);
+	row = large_row_at(&lives, &key, &blank);
 	if (row)
 		return row;
 	COUNT(overflows);

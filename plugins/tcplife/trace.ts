@@ -1,10 +1,6 @@
 // bcc's view of tcplife.
+import { elapsed, FAMILY, OWNER, TIME, text } from "../../core/trace/columns.ts";
 import type { Column, Row, TraceView } from "../../core/trace/view.ts";
-
-const text = (key: string) => (row: Row) => {
-  const value = row.attributes[key];
-  return value === undefined ? "-" : String(value);
-};
 
 const kilobytes = (key: string) => (row: Row) => (Number(row.attributes[key] ?? 0) / 1024).toFixed(1);
 
@@ -30,11 +26,9 @@ export const trace: TraceView = {
   ],
   rows: "tcp connection",
   columns({ time, timestamp, wide }) {
-    let first: number | undefined;
     const columns: Column[] = [
-      { title: "PID", width: 7, cell: text("process.pid") },
-      { title: "COMM", width: 15, cell: text("thread.name") },
-      { title: "IP", width: 2, cell: (row) => (row.attributes["network.type"] === "ipv6" ? "6" : "4") },
+      ...OWNER,
+      FAMILY,
       { title: "LADDR", width: addressWidth(wide === true), cell: text("network.local.address") },
       { title: "LPORT", width: 5, cell: text("network.local.port") },
       { title: "RADDR", width: addressWidth(wide === true), cell: text("network.peer.address") },
@@ -55,23 +49,8 @@ export const trace: TraceView = {
         },
       );
     }
-    if (timestamp) {
-      columns.unshift({
-        title: "TIME(s)",
-        width: 9,
-        cell(row) {
-          const at = Date.parse(row.time) / 1000;
-          first ??= at;
-          return (at - first).toFixed(6);
-        },
-      });
-    }
-    if (time)
-      columns.unshift({
-        title: "TIME",
-        width: 8,
-        cell: (row) => new Date(row.time).toTimeString().slice(0, 8),
-      });
+    if (timestamp) columns.unshift(elapsed());
+    if (time) columns.unshift(TIME);
     return columns;
   },
 };

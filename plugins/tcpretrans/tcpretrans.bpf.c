@@ -11,6 +11,7 @@
 #include "filter.h"
 #include "rate.h"
 #include "ring.h"
+#include "sums.h"
 #include "wire.h"
 
 /* Whether each connection is counted by itself too. */
@@ -79,38 +80,18 @@ struct total {
 	u64 bytes;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 2048);
-	__type(key, struct total_key);
-	__type(value, struct total);
-} totals SEC(".maps");
-WIRE_TABLE(totals, struct total_key, struct total);
+SUMS(totals, struct total_key, struct total, 2048);
 
 struct flow_key {
 	struct endpoints ends;
 	u32 netns;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 4096);
-	__type(key, struct flow_key);
-	__type(value, struct total);
-} flows SEC(".maps");
-WIRE_TABLE(flows, struct flow_key, struct total);
+SUMS(flows, struct flow_key, struct total, 4096);
 
 /* Take what the tables have no room for. */
 enum { OVERFLOW_TOTALS, OVERFLOW_FLOWS };
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 2);
-	__type(key, u32);
-	__type(value, struct total);
-} overflow SEC(".maps");
-WIRE_TABLE(overflow, u32, struct total);
+SPARE_SUMS(overflow, struct total, 2);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -139,12 +120,9 @@ static __always_inline struct conn *blank(u32 which)
 
 static __always_inline struct total *row_of(void *table, const void *key, u32 spare)
 {
-	struct total *row = bpf_map_lookup_elem(table, key), new = {};
+	struct total *row, new = {};
 
-	if (row)
-		return row;
-	bpf_map_update_elem(table, key, &new, BPF_NOEXIST);
-	row = bpf_map_lookup_elem(table, key);
+	row = row_at(table, key, &new);
 	if (row)
 		return row;
 	COUNT(overflows);
@@ -201,16 +179,10 @@ static __always_inline void tell(const struct conn *c, const struct attempt *a,
 	r->happened_at = now;
 	r->suppressed = take_suppressed(bucket);
 	r->connection.wanted = 0;
-	if (tp) {
+	if (tp)
 		read_connection(&r->connection, SPAN_CONNECTION, c, tp, a->state);
-	} else {
-		r->connection.span = SPAN_CONNECTION;
-		r->connection.conn = *c;
-		__builtin_memset(r->connection.parent_span_id, 0,
-				 sizeof(r->connection.parent_span_id));
-		__builtin_memset(&r->connection.traffic, 0, sizeof(r->connection.traffic));
-		read_ids(&r->connection, c);
-	}
+	else
+		read_uncounted(&r->connection, SPAN_CONNECTION, c);
 	bpf_ringbuf_submit(r, wakeup(&retransmits));
 }
 

@@ -11,6 +11,7 @@
 #include "histogram.h"
 #include "listener.h"
 #include "ring.h"
+#include "sums.h"
 #include "wire.h"
 
 /* Whether each change is told. */
@@ -43,31 +44,12 @@ struct dwell_key {
 	u32 state;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 4096);
-	__type(key, struct dwell_key);
-	__type(value, struct histogram);
-} dwells SEC(".maps");
-WIRE_TABLE(dwells, struct dwell_key, struct histogram);
+SUMS(dwells, struct dwell_key, struct histogram, 4096);
 
 /* Takes what the table has no room for, by state. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 16);
-	__type(key, u32);
-	__type(value, struct histogram);
-} overflow SEC(".maps");
-WIRE_TABLE(overflow, u32, struct histogram);
+SPARE_SUMS(overflow, struct histogram, 16);
 
-/* A new row, too large for the stack. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct histogram);
-} blank SEC(".maps");
+BLANK_SUM(struct histogram);
 
 /* A listener with what it is bound to, too large for the stack. The sweep may be interrupted by a change. */
 enum { SCRATCH_CHANGE, SCRATCH_SWEEP };
@@ -106,18 +88,10 @@ static __always_inline struct histogram *row_of(const struct conn *c, u32 state)
 		.direction = c->direction,
 		.state = state,
 	};
-	struct histogram *row, *new;
-	u32 zero = 0;
+	struct histogram *row;
 
 	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
-	row = bpf_map_lookup_elem(&dwells, &key);
-	if (row)
-		return row;
-	new = bpf_map_lookup_elem(&blank, &zero);
-	if (!new)
-		return NULL;
-	bpf_map_update_elem(&dwells, &key, new, BPF_NOEXIST);
-	row = bpf_map_lookup_elem(&dwells, &key);
+	row = large_row_at(&dwells, &key, &blank);
 	if (row)
 		return row;
 	COUNT(overflows);

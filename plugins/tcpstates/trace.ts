@@ -31,7 +31,7 @@ export const trace: TraceView = {
     { flags: "-6, --ipv6", doc: "IPv6 only", setting: "filter.include.family", value: "ipv6" },
   ],
   rows: "wirespan.tcp.state.change",
-  settings: { events: "true", "ring.bytes": "32MiB" },
+  settings: { events: "true", "ring.bytes": "64MiB" },
   columns({ time, timestamp, wide }) {
     const width = wide ? 26 : 15;
     const columns: Column[] = [
