@@ -2,7 +2,6 @@
 // Connections that are closed by another task than the one that opened or accepted them.
 #include "cases.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -165,7 +164,7 @@ void executed_client(void)
 	int fd;
 
 	conn_say(&conn, "opened");
-	fd = fcntl(conn.fd, F_DUPFD, 100); /* unlike the first it stays open over exec */
+	fd = dup2(conn.fd, 100); /* unlike the first it stays open over exec */
 	snprintf(option, sizeof(option), "fd=%d", fd);
 	become("pexec", (char *[]){"pexec", (char *)case_name(), option, NULL});
 }
