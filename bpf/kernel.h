@@ -99,7 +99,6 @@ enum {
 	ENOTSOCK = 88,
 	EADDRINUSE = 98,
 	EADDRNOTAVAIL = 99,
-	ENETUNREACH = 101,
 	ECONNABORTED = 103,
 	ECONNRESET = 104,
 	EISCONN = 106,
@@ -163,7 +162,6 @@ struct sock_common {
 	volatile u8 skc_state;
 	u8 skc_ipv6only : 1;
 	unsigned long skc_flags;
-	int skc_bound_dev_if;
 	possible_net_t skc_net;
 	atomic64_t skc_cookie;
 	struct in6_addr skc_v6_daddr;
@@ -202,7 +200,6 @@ struct sock {
 	} sk_lock;
 	u16 sk_protocol;
 	int sk_err;
-	int sk_err_soft;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
 	atomic_t sk_drops;
@@ -217,7 +214,6 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
-	u8 icsk_retransmits;
 	u8 icsk_pending;
 	u8 icsk_ca_state : 5;
 };
@@ -239,8 +235,6 @@ struct tcp_sock {
 	struct minmax rtt_min;
 	u32 segs_out;
 	u32 segs_in;
-	u32 data_segs_out;
-	u32 data_segs_in;
 	u64 bytes_sent;
 	u64 bytes_acked;
 	u64 bytes_received;

@@ -48,6 +48,17 @@ function reportFailures(failed: readonly FailedPlugin[], strict: boolean, log: L
   }
 }
 
+function enableStats(): ReturnType<typeof native.enableStats> {
+  try {
+    return native.enableStats();
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EPERM") throw cause;
+    throw new WirespanError("PERMISSION", "self.bpfStats: measuring run times takes root, or CAP_SYS_ADMIN", {
+      cause,
+    });
+  }
+}
+
 /** Attaches, exports until a signal comes, flushes, and leaves nothing in the kernel. */
 export async function runAgent(config: Config, options: AgentOptions): Promise<void> {
   const { plugins, failed, log } = options;
@@ -61,7 +72,7 @@ export async function runAgent(config: Config, options: AgentOptions): Promise<v
     throw new WirespanError("NOTHING_RUNS", "No plugin can run; `wirespan doctor` says why.");
   }
   if (config.self.bpfStats) {
-    const stats = native.enableStats();
+    const stats = enableStats();
     cleanup.defer(() => stats.close());
   }
   const fanout = await createExporters(config.exporters, log);

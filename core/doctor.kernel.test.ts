@@ -57,6 +57,10 @@ describe("wirespan doctor", () => {
     const enough = doctor(["--json"], asUser("bpf", "perfmon"));
     const core = (JSON.parse(enough.stdout) as DoctorReport).plugins.find((p) => p.name === "connections");
     assert.equal(core?.state, "running", enough.stdout);
+    const text = doctor([], asUser("bpf", "perfmon")).stdout;
+    assert.match(text, /processes: no, it takes CAP_SYS_PTRACE$/m);
+    assert.match(text, /not tp\/syscalls\/sys_exit_accept4: EPERM: tracefs, where it is found, takes root$/m);
+    assert.doesNotMatch(text, /CAP_BPF and CAP_PERFMON/, "they are there");
     const none = doctor([], asUser());
     assert.equal(none.status, 1);
     assert.match(none.stdout, /PERMISSION: connections: loading BPF needs root, or CAP_BPF and CAP_PERFMON/);

@@ -1,4 +1,5 @@
 // `wirespan doctor`: what this kernel and these permissions allow, plugin by plugin, hook by hook.
+import { readFileSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { native } from "../native/index.ts";
 import { Engine, type FailedPlugin } from "./engine.ts";
@@ -23,6 +24,12 @@ export interface DoctorReport {
   readonly uid: number;
   /** Kinds of programs: `ok`, or the error's name. */
   readonly kinds: Readonly<Record<string, string>>;
+  /** What takes more than loading does, and whether it is granted. */
+  readonly privileges: readonly {
+    readonly what: string;
+    readonly takes: string;
+    readonly granted: boolean;
+  }[];
   readonly plugins: readonly PluginReport[];
 }
 
@@ -73,8 +80,25 @@ export async function doctor(
     lockdown,
     uid: process.getuid!(),
     kinds: Object.fromEntries(KINDS.map((kind) => [kind, native.tryKind(kind) ?? "ok"])),
+    privileges: privileges(),
     plugins: [...reports, ...disabled.map((name): PluginReport => ({ name, state: "disabled", hooks: [] }))],
   };
+}
+
+/** linux/capability.h */
+const CAPABILITIES = { CAP_SYS_PTRACE: 19n, CAP_SYS_ADMIN: 21n } as const;
+
+const PRIVILEGED = [
+  ["executables of other users' processes", "CAP_SYS_PTRACE"],
+  ["BPF run-time statistics (self.bpfStats)", "CAP_SYS_ADMIN"],
+] as const;
+
+function privileges(): DoctorReport["privileges"] {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+  const mask = BigInt(`0x${effective ?? "0"}`);
+  return PRIVILEGED.map(([what, takes]) => {
+    return { what, takes, granted: ((mask >> CAPABILITIES[takes]) & 1n) === 1n };
+  });
 }
 
 const MEANING: Readonly<Record<string, string>> = {
@@ -86,9 +110,11 @@ const MEANING: Readonly<Record<string, string>> = {
 };
 
 /** Who refuses a kind of program, and how to mend it. */
-function refusal(state: string, { kinds, lockdown }: DoctorReport): string {
+function refusal(kind: string, state: string, { kinds, lockdown }: DoctorReport): string {
   if (state === "ENOENT" || state === "EINVAL") return `${state}: this kernel has none`;
   if (kinds.tp_btf !== "ok") return `${state}: refused: run as root, or with CAP_BPF and CAP_PERFMON`;
+  if (kind === "tracepoint") return `${state}: refused: tracefs, where it is found, takes root`;
+  if (lockdown === "unknown") return `${state}: refused: by kernel lockdown, or to this user`;
   // Lockdown refuses those that can read and change what the kernel protects; what is needed is allowed.
   if (lockdown !== "none") return `${state}: refused by kernel lockdown (${lockdown})`;
   return `${state}: refused: not permitted to this user`;
@@ -105,8 +131,8 @@ function costLines(hooks: readonly Hook[]): string[] {
 function hookLines(hook: Hook): string[] {
   const taken = hook.at ? `${hook.at} (${hook.program})` : "NOT WATCHED";
   const lines = [`    ${hook.thing}: ${taken}`];
-  const better = new Map(hook.refused.map(({ at, why }) => [at, why] as const).reverse());
-  for (const [at, why] of better) lines.push(`      not ${at}: ${why}`);
+  const better = new Set(hook.refused.map(({ at, why }) => `      not ${at}: ${why}`));
+  lines.push(...better);
   if (!hook.at && hook.without) lines.push(`      lost: ${hook.without}`);
   return lines;
 }
@@ -121,9 +147,14 @@ export function renderReport(report: DoctorReport): string {
     "",
     "Programs that load and attach here",
     ...Object.entries(report.kinds).map(([kind, state]) => {
-      const verdict = state === "ok" ? "yes" : refusal(state, report);
+      const verdict = state === "ok" ? "yes" : refusal(kind, state, report);
       return `  ${kind.padEnd(10)} ${verdict}\n             ${MEANING[kind]}`;
     }),
+    "",
+    "What takes more than that",
+    ...report.privileges.map(
+      ({ what, takes, granted }) => `  ${what}: ${granted ? "yes" : `no, it takes ${takes}`}`,
+    ),
     "",
     "Plugins",
   ];

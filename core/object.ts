@@ -129,10 +129,10 @@ class Choice {
   }
 
   #why(error: NativeError): string {
-    const at = this.#options.bpf.programs[error.program ?? ""] ?? "";
     // EACCES is the verifier's word for a fault in the program.
     if (error.code === "EPERM") {
-      const kind = at.split("/")[0];
+      const kind = this.#kindOf(error.program ?? "");
+      if (kind === "tp" && error.step === "attach") return "EPERM: tracefs, where it is found, takes root";
       if (kind === "fentry" || kind === "fexit") {
         const lockdown = this.#native.features().lockdown;
         if (lockdown !== "none") return `EPERM: the kernel refuses ${kind} (lockdown: ${lockdown})`;

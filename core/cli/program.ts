@@ -31,7 +31,15 @@ Examples:
   wirespan --config wirespan.yaml     run it as a file says
   wirespan trace tcplife -L 22        one tool, live
   wirespan doctor                     what this kernel and these permissions allow
-  wirespan config check wirespan.yaml say what is wrong with a file`,
+  wirespan config check wirespan.yaml say what is wrong with a file
+
+Exit codes:
+  0  ended as asked
+  1  an unexpected error; doctor: an enabled plugin cannot run
+  2  the command line or the configuration is wrong
+  3  this kernel is too old or has no BTF
+  4  permissions are missing
+  5  a program or a plugin cannot run`,
     );
   addAgent(program);
   await addTrace(program, args);
