@@ -11,10 +11,13 @@ import type { DoctorReport } from "./doctor.ts";
 
 const main = fileURLToPath(new URL("main.ts", import.meta.url));
 
-function doctor(args: readonly string[], launcher: readonly string[] = []) {
-  const [program, ...words] = [...launcher, process.execPath, main, "doctor", ...args];
+function wirespan(args: readonly string[], launcher: readonly string[] = []) {
+  const [program, ...words] = [...launcher, process.execPath, main, ...args];
   return spawnSync(program!, words, { encoding: "utf8" });
 }
+
+const doctor = (args: readonly string[], launcher?: readonly string[]) =>
+  wirespan(["doctor", ...args], launcher);
 
 /** An ordinary user with these capabilities. */
 function asUser(...capabilities: string[]): string[] {
@@ -64,6 +67,13 @@ describe("wirespan doctor", () => {
     const none = doctor([], asUser());
     assert.equal(none.status, 1);
     assert.match(none.stdout, /PERMISSION: connections: loading BPF needs root, or CAP_BPF and CAP_PERFMON/);
+  });
+
+  it("is not needed to learn that a setting takes more than is granted", () => {
+    const args = ["--plugin", "tcplife", "--set", "self.bpfStats=true"];
+    const { status, stderr } = wirespan(args, asUser("bpf", "perfmon"));
+    assert.equal(status, 4, stderr);
+    assert.match(stderr, /^wirespan: self\.bpfStats: .*CAP_SYS_ADMIN$/m);
   });
 
   it("writes a bundle that holds the report and no secret", () => {

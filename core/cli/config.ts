@@ -9,7 +9,10 @@ import { type ExpectedSeries, expectedSeries } from "../series.ts";
 import { type ConfigFlags, setUp, withConfig } from "./setup.ts";
 
 export function addConfig(program: Command): void {
-  const config = program.command("config").description("check and print the configuration");
+  const config = program
+    .command("config")
+    .helpCommand(false)
+    .description("check and print the configuration");
 
   withConfig(config.command("check [file]"))
     .description("say all that is wrong with a configuration; exit 2 if anything is")
