@@ -80,6 +80,22 @@ export function list<T>(item: Reader<T>): Reader<readonly T[]> {
   };
 }
 
+/** The same list, if it is no longer than that. */
+export function atMost(most: number, items: Reader<readonly unknown[]>): Reader<readonly unknown[]> {
+  const expected = `${items.expected}, at most ${most} of them`;
+  const fits = (values: readonly unknown[]): boolean => values.length <= most;
+  return {
+    ...items,
+    expected,
+    is: (value) => items.is(value) && fits(value as readonly unknown[]),
+    read(raw) {
+      const values = items.read(raw);
+      if (!fits(values)) throw new BadValue(items.show(values), expected);
+      return values;
+    },
+  };
+}
+
 /** The same list, if it is not empty and each number is greater than the one before. */
 export function ascending(numbers: Reader<readonly number[]>): Reader<readonly number[]> {
   const expected = `${numbers.expected}, each greater than the one before`;

@@ -193,6 +193,12 @@ log: {level: loud}
       /signals: expected one of/,
     ],
     ["a comm longer than the kernel's", `filter: {include: {comm: [${"c".repeat(16)}]}}`, /at most 15 bytes/],
+    [
+      "more of a kind than the kernel side holds",
+      `filter: {exclude: {localAddress: [${"::1, ".repeat(17)}]}}`,
+      /:1: filter\.exclude\.localAddress: expected a list, .*, at most 16 of them, got/,
+    ],
+    ["a port that is none", "health: {address: 127.0.0.1:65536}", /health\.address: expected host:port/],
     ["a boolean in other words", "strict: yes", /strict: expected true or false, got "yes"$/],
     [
       "a drain interval of nothing",

@@ -5,6 +5,7 @@ import { defaultSocket } from "../core/control.ts";
 import { WirespanError } from "../core/errors.ts";
 import type { Plugin } from "../core/plugin.ts";
 import {
+  atMost,
   cidrs,
   count,
   duration,
@@ -41,12 +42,14 @@ export function leaf(reader: Reader, value: unknown, doc: string, sensitive = fa
 }
 
 const boolean = readerOf("boolean");
-const id = (name: string): Reader => list(text(name, (t) => /^\d{1,10}$/.test(t)));
+/** More the kernel side holds in no list but those of ports, whose neighbours become one range (bpf/filter.h). */
+const few = (items: Reader<readonly unknown[]>): Reader<readonly unknown[]> => atMost(16, items);
+const id = (name: string): Reader => few(list(text(name, (t) => /^\d{1,10}$/.test(t))));
 
 const match: Tree = {
   pid: leaf(id("a process id"), [], "Process ids of the owner."),
   comm: leaf(
-    list(text("a command name of at most 15 bytes", (t) => Buffer.byteLength(t) <= 15)),
+    few(list(text("a command name of at most 15 bytes", (t) => Buffer.byteLength(t) <= 15))),
     [],
     "Command names of the owner, as in /proc/PID/comm; name* is what begins so.",
   ),
@@ -57,14 +60,14 @@ const match: Tree = {
     "Cgroups, by path below the cgroup mount; the whole subtree matches. One that is removed and made anew is found by `wirespan reload`. At most 16 in all filters together.",
   ),
   netns: leaf(
-    list(text("an inode number or pid:NUMBER", (t) => /^(pid:)?\d{1,10}$/.test(t))),
+    few(list(text("an inode number or pid:NUMBER", (t) => /^(pid:)?\d{1,10}$/.test(t)))),
     [],
     "Network namespaces: inode numbers, or pid:1234 for that process's.",
   ),
   localPort: leaf(ports, [], "Local ports and ranges of ports."),
   remotePort: leaf(ports, [], "Remote ports and ranges of ports."),
-  localAddress: leaf(cidrs, [], "Local addresses and CIDRs."),
-  remoteAddress: leaf(cidrs, [], "Remote addresses and CIDRs."),
+  localAddress: leaf(few(cidrs), [], "Local addresses and CIDRs."),
+  remoteAddress: leaf(few(cidrs), [], "Remote addresses and CIDRs."),
   family: leaf(
     list(oneOf("ipv4", "ipv6", "ipv4_mapped")),
     [],
