@@ -78,6 +78,49 @@ describe("netqtop, asked for more", function () {
     assert.equal(failures[0]!.attributes["network.interface.name"], "wire0");
   });
 
+  it("counts the frames that a driver has no room for, beside those that it takes", async () => {
+    await using net = await quiet();
+    await offload(net.a, SET_TSO, 0);
+    await offload(net.b, SET_GRO, 1);
+    await net.a.run("tc", "qdisc", "replace", "dev", "wire0", "root", "pfifo", "limit", "2000");
+    // What waits for the neighbour's address leaves at once when that is known: more than a veth's ring holds.
+    await net.b.sysctl({ "net.ipv4.conf.all.arp_ignore": 8 });
+    const neighbours = "net.ipv4.neigh.wire0";
+    await net.a.sysctl({
+      [`${neighbours}.retrans_time_ms`]: 600_000,
+      [`${neighbours}.unres_qlen_bytes`]: 10_000_000,
+    });
+    await net.a.ip("neighbour", "del", addresses.b, "dev", "wire0");
+    await net.b.ip("neighbour", "del", addresses.a, "dev", "wire0");
+    for (let i = 0; i < 4; i++) {
+      await run(net.a, "datagrams", { server: net.b, address: addresses.b, count: 250 });
+    }
+    await using watched = await watch(["netqtop"], { "plugins.netqtop.transmitFailures": "true" });
+    const before = await account(net.a);
+    // The other side's own question says its address; the answer to it is one frame more.
+    await run(net.b, "datagrams", { server: net.a, address: addresses.a, count: 1 });
+    const taken = async () => {
+      const { packets, dropped } = (await account(net.a)).tx;
+      return { packets: packets - before.tx.packets, dropped: dropped - before.tx.dropped };
+    };
+    while (Object.values(await taken()).reduce((all, n) => all + n, 0) < 1001);
+    const { packets, dropped } = await taken();
+    const failures = new Map(
+      (await collected(watched, net.a, FAILURES)).map(({ attributes, value }) => [
+        attributes["wirespan.netdev.transmit.result"],
+        value as number,
+      ]),
+    );
+    const busy = failures.get("busy") ?? 0;
+    // Before Linux 6.16 a veth drops what it has no room for.
+    assert.ok(busy + dropped > 0);
+    assert.equal(failures.get("dropped") ?? 0, dropped);
+    const frames = (await collected(watched, net.a, "wirespan.netdev.queue.frames"))
+      .filter(({ attributes }) => attributes["network.io.direction"] === "transmit")
+      .reduce((all, { value }) => all + (value as number), 0);
+    assert.equal(frames, packets + dropped + busy);
+  });
+
   it("counts an interface's polls, and by them every packet that it received", async () => {
     await using net = await quiet();
     // Only so does a veth let its peer poll.

@@ -129,6 +129,19 @@ describe("tcpconnect", function () {
       assertRow(abandoned, { ...told(end, "aborted"), "wirespan.tcp.close.reason": "aborted" });
     });
 
+    it("tells a process in a pid namespace by the pid that this host has it under", async () => {
+      await using netns = await Netns.create();
+      const ends = new Ends(agent, netns);
+      const program = "import socket; socket.socket().connect_ex(('127.0.0.1', 9)); input()";
+      const child = netns.spawn("unshare", ["--pid", "--fork", "--kill-child", "python3", "-c", program], {
+        stdio: ["pipe", "ignore", "ignore"],
+      });
+      const row = await ends.one();
+      const pid = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8"));
+      assertRow(row, { "process.pid": pid, "thread.name": "python3", "error.type": "connection_refused" });
+      assert.match(readFileSync(`/proc/${pid}/status`, "utf8"), new RegExp(`^NSpid:\\t${pid}\\t1$`, "m"));
+    });
+
     it("tells two attempts on one namespace's only port apart by namespace", async () => {
       await using one_ = await Netns.create();
       await using two = await Netns.create();
