@@ -96,6 +96,18 @@ static __always_inline struct net_device *device_of(const struct sk_buff *skb,
 	return dev;
 }
 
+/*
+ * Over a veth a packet keeps its sender's socket until IP takes it in. Where it is dropped before, it has been
+ * received already, and the other end is concerned.
+ */
+static __always_inline bool is_senders(const struct sock *sk, const struct sk_buff *skb,
+				       const struct packet *p)
+{
+	u16 port = sk->__sk_common.skc_num;
+
+	return skb->skb_iif && port == p->source_port && port != p->destination_port;
+}
+
 /* NULL where it is no TCP packet, or not lost, or the agent's own. */
 static __always_inline struct dropped *read_drop(const struct sk_buff *skb, u32 reason,
 						 struct sock *rx_sk, enum teller teller,
@@ -111,8 +123,11 @@ static __always_inline struct dropped *read_drop(const struct sk_buff *skb, u32 
 	if (!d || !read_headers(&d->headers, skb))
 		return NULL;
 	__builtin_memset(&d->packet, 0, sizeof(d->packet));
-	if (!read_packet(&d->packet, &d->headers) ||
-	    is_no_drop(reason, skb, sk, &d->packet, teller))
+	if (!read_packet(&d->packet, &d->headers))
+		return NULL;
+	if (sk && !rx_sk && is_senders(sk, skb, &d->packet))
+		sk = NULL;
+	if (is_no_drop(reason, skb, sk, &d->packet, teller))
 		return NULL;
 	__builtin_memset(&d->conn, 0, sizeof(d->conn));
 	d->way = !skb->skb_iif && BPF_CORE_READ(skb, sk) ? WAY_TRANSMIT : WAY_RECEIVE;

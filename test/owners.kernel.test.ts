@@ -70,6 +70,26 @@ describe("filters on owners", function () {
     });
   }
 
+  it("know who accepts as well as who connects", async function () {
+    await using netns = await Netns.create();
+    await using pins = await Pins.mount();
+    await using top = Cgroup.create(this);
+    await using mine = top.child("mine");
+    const path = await pins.put("cgroups", 8, 8, mine.id);
+    const only = { "filter.include.netns": String(inodeOf(netns)), "filter.cgroupMap": path };
+    await using watched = await watch(["tcptracer"], only);
+    await run(netns, "n1", { port: 7401, cgroup: top });
+    await run(netns, "n1", { port: 7402, cgroup: mine });
+    await watched.until("four spans", () => watched.spans.length >= 4);
+    const told = watched.spans.map(({ name, attributes: a }) => {
+      const inbound = a["wirespan.connection.direction"] === "inbound";
+      return `${name} ${a[inbound ? "network.local.port" : "network.peer.port"]}`;
+    });
+    assert.deepEqual(told.toSorted(), [
+      ...["tcp accept 7402", "tcp connect 7402", "tcp connection 7402", "tcp connection 7402"],
+    ]);
+  });
+
   it("know the mount namespaces in such a map", async () => {
     await using netns = await Netns.create();
     await using pins = await Pins.mount();

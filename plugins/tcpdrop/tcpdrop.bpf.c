@@ -193,7 +193,7 @@ static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *locati
 	row = row_of(&totals, &key, OVERFLOW_TOTALS);
 	if (row)
 		__sync_fetch_and_add(&row->packets, 1);
-	tell(ctx, d, skb, rx_sk ? rx_sk : skb->sk, location, reason);
+	tell(ctx, d, skb, d->state ? (rx_sk ? rx_sk : skb->sk) : NULL, location, reason);
 }
 
 DROP_PROGRAMS(on_drop)

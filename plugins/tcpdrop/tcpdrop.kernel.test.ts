@@ -105,6 +105,41 @@ describe("tcpdrop", function () {
     }
   });
 
+  it("reads packets that are dropped before IP has found their TCP header", async () => {
+    await using net = await pair();
+    await net.b.run("nft", "add table netdev early");
+    await net.b.run(
+      ...["nft", 'add chain netdev early in { type filter hook ingress device "wire0" priority 0; }'],
+    );
+    await net.b.run("nft", "add rule netdev early in tcp dport 9 counter drop");
+    await using agent = await watch([net.b]);
+    const ends = [
+      [addresses.a, addresses.b],
+      [addresses.a6, addresses.b6],
+    ] as const;
+    const sourcePort = 40911;
+    await Promise.all(ends.map(([, address]) => run(net.a, "n6", { address, sourcePort, synRetries: 1 })));
+    const counter = /packets (\d+)/.exec(await net.b.run("nft", "list", "table", "netdev", "early"))!;
+    const rows = await drops(agent);
+    assert.equal(rows.length, Number(counter[1]));
+    for (const [from, to] of ends) {
+      const own = rows.filter((row) => row["source.address"] === from);
+      assert.ok(own.length >= 2);
+      for (const row of own) {
+        assert.deepEqual(
+          [row["source.port"], row["destination.address"], row["destination.port"]],
+          [sourcePort, to, 9],
+        );
+        assert.equal(row["network.io.direction"], "receive");
+        assert.equal(row["wirespan.netns.inode"], inode(net.b));
+        // The packet still has its sender's socket.
+        assert.equal(row["process.pid"], undefined);
+        assert.deepEqual(row["wirespan.tcp.flags"], ["syn"]);
+        assert.equal(row["network.interface.name"], "wire0");
+      }
+    }
+  });
+
   it("counts two drops, not fourteen, for twelve orderly connections and two refused", async () => {
     await using net = await pair();
     await using agent = await watch([net.a, net.b]);

@@ -186,6 +186,21 @@ describe("tcpstates", function () {
       assert.deepEqual(sequence(socket), ["closed", "syn_sent", "established", "closed"]);
   });
 
+  it("tells twins on the same ports in two namespaces apart", async () => {
+    await using a = await Netns.create();
+    await using b = await Netns.create();
+    const same = { port: 7026, sourcePort: 40426 };
+    const both = [a, b].map((netns) => ({ netns, ends: new Ends(agent, netns) }));
+    await Promise.all(both.map(({ netns }) => run(netns, "n26", same)));
+    const ids = new Set<unknown>();
+    for (const { ends } of both) {
+      const { opener, acceptor } = await changes(ends, 12);
+      assert.deepEqual([sequence(opener), sequence(acceptor)], [ACTIVE, PASSIVE]);
+      for (const row of [...opener, ...acceptor]) ids.add(row[ID]);
+    }
+    assert.equal(ids.size, 4);
+  });
+
   it("tells no change that is none, and nothing twice, of a multipath connection", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);

@@ -202,6 +202,27 @@ describe("tcptop", function () {
     assert.deepEqual([...ids], [opened.cookie.toString(16)]);
   });
 
+  it("tells twins on the same ports in two namespaces apart", async () => {
+    await using a = await Netns.create();
+    await using b = await Netns.create();
+    await using watched = await watchTop({ connections: 10 }, a, b);
+    const same = { port: 7026, sourcePort: 40526 };
+    const lines = await Promise.all([
+      run(a, "n26", { ...same, up: 111 }),
+      run(b, "n26", { ...same, up: 222 }),
+    ]);
+    const ends = Object.fromEntries(
+      lines.flatMap((all) => pick(all, "end")).map((end) => [end.pid, counted(end)]),
+    );
+    assert.equal(Object.keys(ends).length, 4);
+    await assertSeries(watched, ends);
+    assert.deepEqual(told(watched, PID), ends);
+    assert.deepEqual(told(watched, "wirespan.netns.inode"), {
+      [inodeOf(a)]: { sent: 111, received: 111 },
+      [inodeOf(b)]: { sent: 222, received: 222 },
+    });
+  });
+
   it("sorts by what is asked for, and tells no more than is asked for", async () => {
     await using net = await pair();
     const told = async (sort: string) => {
