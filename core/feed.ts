@@ -7,24 +7,12 @@ type AnyHandlers = Readonly<Record<string, (fed: never) => void>>;
 
 const HEADER = 8;
 
-/** One pass over a batch of ring records, each behind the kernel's 8-byte header. */
-function walk(
-  words: Uint32Array,
-  bytes: Uint8Array,
-  length: number,
-  record: Cursor,
-  handle: (r: never) => void,
-): void {
-  for (let at = 0; at < length; ) {
-    const size = words[at >> 2]! & 0x3fffffff;
-    record.at(words, bytes, at + HEADER);
-    handle(record as never);
-    at += HEADER + ((size + 7) & ~7);
-  }
-}
-
 class RingFeed {
   readonly ring: Ring;
+  /** Records whose handler threw. */
+  unhandled = 0;
+  readonly #record: Cursor;
+  readonly #handle: (record: never) => void;
   readonly #each: (words: Uint32Array, bytes: Uint8Array, length: number) => void;
 
   constructor(
@@ -34,11 +22,31 @@ class RingFeed {
     before: () => void = () => {},
   ) {
     this.ring = ring;
-    const record = new wire.record() as Cursor;
+    this.#record = new wire.record() as Cursor;
+    this.#handle = handle;
     this.#each = (words, bytes, length) => {
       before();
-      walk(words, bytes, length, record, handle);
+      this.#walk(words, bytes, length);
     };
+  }
+
+  /** One pass over a batch, each record behind the kernel's 8-byte header. Throws what the first handler threw. */
+  #walk(words: Uint32Array, bytes: Uint8Array, length: number): void {
+    const record = this.#record;
+    const errors: unknown[] = [];
+    for (let at = 0; at < length; ) {
+      const size = words[at >> 2]! & 0x3fffffff;
+      record.at(words, bytes, at + HEADER);
+      try {
+        this.#handle(record as never);
+      } catch (error) {
+        errors.push(error);
+      }
+      at += HEADER + ((size + 7) & ~7);
+    }
+    if (errors.length === 0) return;
+    this.unhandled += errors.length;
+    throw errors[0];
   }
 
   drain(): number {
@@ -105,8 +113,13 @@ export class Feed {
     this.#collected?.();
   }
 
-  /** The object's own account, summed over CPUs. */
+  /** The object's own account, summed over CPUs, and `unhandled_records` where there are some. */
   counters(): Readonly<Record<string, number>> {
+    const unhandled = this.#feeds.reduce((sum, feed) => sum + feed.unhandled, 0);
+    return { ...this.#counted(), ...(unhandled > 0 && { unhandled_records: unhandled }) };
+  }
+
+  #counted(): Readonly<Record<string, number>> {
     if (!this.#counters) return {};
     const values = new Uint8Array(this.#names.length * 8);
     this.#counters.read(new Uint8Array(4), values);

@@ -17,7 +17,7 @@ const DIRECTION = "wirespan.connection.direction";
 const SENT = "wirespan.tcp.bytes_sent";
 const RECEIVED = "wirespan.tcp.bytes_received";
 
-function of(watch: Watch, ...namespaces: readonly Netns[]): Kept[] {
+function of(watch: Pick<Watch, "spans">, ...namespaces: readonly Netns[]): Kept[] {
   const inodes = namespaces.map(inodeOf);
   return watch.spans.filter(({ attributes }) =>
     inodes.includes(attributes["wirespan.netns.inode"] as number),
@@ -75,6 +75,20 @@ describe("connections", function () {
       return seen_spans >= 1000 && seen_spans === seen.spans.length + lost_spans;
     });
     assert.ok((seen.counters().lost_spans ?? 0) > 0);
+  });
+
+  it("whose records can't be handled are counted, and cost no other its own", async () => {
+    await using seen = await watch(["tcplife"], { "log.level": "silent" });
+    await using netns = await Netns.create();
+    const keep = seen.spans.push;
+    const failing = { left: 3 };
+    seen.spans.push = (...kept) => {
+      if (of({ spans: kept }, netns).length > 0 && failing.left-- > 0) throw new Error("refused");
+      return keep.apply(seen.spans, kept);
+    };
+    await run(netns, "n23", { count: 50 });
+    await seen.until("all but three", () => of(seen, netns).length === 97);
+    assert.equal(seen.counters().unhandled_records, 3);
   });
 
   it("wake an agent that no timer wakes any more", async () => {
