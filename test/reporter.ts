@@ -22,6 +22,8 @@ export interface Failure {
 export interface Report {
   readonly passed: number;
   readonly failures: readonly Failure[];
+  /** What failed once and was tried again. */
+  readonly retried: readonly Failure[];
   readonly skips: readonly Skip[];
 }
 
@@ -29,13 +31,14 @@ class Reporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options);
     const failures: Failure[] = [];
+    const retried: Failure[] = [];
     const skips: Skip[] = [];
-    runner.on("fail", (test, error: Error) =>
-      failures.push({ title: test.fullTitle(), message: error.message }),
-    );
+    const failure = (test: Mocha.Runnable, { message }: Error) => ({ title: test.fullTitle(), message });
+    runner.on("fail", (test, error: Error) => failures.push(failure(test, error)));
+    runner.on("retry", (test, error: Error) => retried.push(failure(test, error)));
     runner.on("pending", (test) => skips.push({ title: test.fullTitle(), reason: reasonOf(test) ?? "" }));
     runner.once("end", () => {
-      const report: Report = { passed: this.stats.passes, failures, skips };
+      const report: Report = { passed: this.stats.passes, failures, retried, skips };
       const file: unknown = options.reporterOptions?.report;
       if (typeof file === "string") writeFileSync(file, JSON.stringify(report));
     });
