@@ -9,21 +9,23 @@ import { needsRoot } from "../test/netns.ts";
 import { installedPlugins } from "./discover.ts";
 import type { DoctorReport } from "./doctor.ts";
 
-const main = fileURLToPath(new URL("main.ts", import.meta.url));
+const clone = fileURLToPath(new URL("..", import.meta.url));
+const node = process.execPath.replace(clone, "./");
 
 function wirespan(args: readonly string[], launcher: readonly string[] = []) {
-  const [program, ...words] = [...launcher, process.execPath, main, ...args];
-  return spawnSync(program!, words, { encoding: "utf8" });
+  const [program, ...words] = [...launcher, node, "core/main.ts", ...args];
+  return spawnSync(program!, words, { cwd: clone, encoding: "utf8" });
 }
 
 const doctor = (args: readonly string[], launcher?: readonly string[]) =>
   wirespan(["doctor", ...args], launcher);
 
-/** An ordinary user with these capabilities. */
+/** An ordinary user with these capabilities, to whom this clone is open even where it lies in root's home. */
 function asUser(...capabilities: string[]): string[] {
   const added = capabilities.map((c) => `+${c}`).join(",");
   const grant = added ? [`--inh-caps=${added}`, `--ambient-caps=${added}`] : [];
-  return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", ...grant, "--"];
+  const user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", ...grant, "--"];
+  return ["unshare", "--mount", "sh", "-c", 'mount --bind . /mnt && cd /mnt && exec "$@"', "sh", ...user];
 }
 
 describe("wirespan doctor", () => {

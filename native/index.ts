@@ -105,6 +105,7 @@ export interface Ring {
 
 /** Tells when rings ask to be read before their time (a forced wake-up). */
 export interface Waker {
+  /** Keeps no hold on the ring: one that nothing else refers to is collected, and watched no longer. */
   add(ring: Ring): void;
   remove(ring: Ring): void;
   close(): void;

@@ -84,7 +84,7 @@ install_system_packages() {
     pacman) install="pacman -S --needed --noconfirm $packages" ;;
     apk) install="apk add $packages" ;;
     *) stop "this distribution's package manager is not one of apt, dnf, zypper, pacman, apk:" \
-      "install clang 14 or newer, make, a C++17 compiler and the headers of libbpf 1.0 or newer, then run this again." ;;
+      "install clang 14 or newer, make, a C++20 compiler and the headers of libbpf 1.0 or newer, then run this again." ;;
   esac
   if [ "$(id -u)" -ne 0 ]; then
     say "installing needs root. This line does it:"
