@@ -16,6 +16,8 @@ const counter = {
 } as const satisfies MetricSpec;
 const histogram = { ...counter, instrument: "histogram", name: "wirespan.test.time", unit: "s" } as const;
 
+const gauge = { ...counter, instrument: "gauge", name: "wirespan.test.level" } as const;
+
 const host: Resource = { attributes: { "service.name": "host" } };
 const other: Resource = { attributes: { "service.name": "other" } };
 const start = { sec: 1, nsec: 0 };
@@ -23,7 +25,7 @@ const start = { sec: 1, nsec: 0 };
 function emission(maxSeries: number) {
   const sink = { span() {}, event() {}, metrics() {} };
   const scope = { name: "wirespan.test", version: "1" };
-  return createEmission({ counter, histogram }, { scope, sink, host, start, maxSeries });
+  return createEmission({ counter, gauge, histogram }, { scope, sink, host, start, maxSeries });
 }
 
 function points(metrics: readonly Metric[], name: string = counter.name) {
@@ -144,6 +146,27 @@ describe("what a plugin emits", () => {
     const [point] = points(collect(start), histogram.name);
     const value = point!.value as ExponentialHistogram;
     assert.deepEqual([value.offset, Array.from(value.counts), value.count, value.max], [-3, [1, 2, 4], 7, 2]);
+  });
+
+  it("adds up what is stated twice of one series, and takes the last of a gauge", () => {
+    const { emit, collect } = emission(10);
+    for (const value of [5, 7]) {
+      emit.counter.observe(value, { "wirespan.test.key": 1 });
+      emit.gauge.observe(value, { "wirespan.test.key": 1 });
+    }
+    emit.histogram.observe(one(-3, [1], 0.9), { "wirespan.test.key": 1 });
+    emit.histogram.observe(one(-3, [2], 2), { "wirespan.test.key": 1 });
+    const metrics = collect(start);
+    assert.deepEqual(
+      points(metrics, counter.name).map(({ value }) => value),
+      [12],
+    );
+    assert.deepEqual(
+      points(metrics, gauge.name).map(({ value }) => value),
+      [7],
+    );
+    const [histogramPoint] = points(metrics, histogram.name);
+    assert.equal((histogramPoint!.value as ExponentialHistogram).count, 3);
   });
 
   it("groups by resource, and forgets what is not stated again", () => {

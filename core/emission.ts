@@ -97,7 +97,11 @@ class Instrument {
       points = new Map();
       this.#observed.set(resource, points);
     }
-    points.set(keyOf(attributes), { attributes, start, value });
+    const key = keyOf(attributes);
+    const before = this.spec.instrument === "gauge" ? undefined : points.get(key);
+    // Two rows of a table may be one series: a process before and after its executable was known.
+    if (before) points.set(key, { ...before, value: sum(before.value, value) });
+    else points.set(key, { attributes, start, value });
   }
 
   take(scope: Scope, time: Time): Metric[] {

@@ -312,8 +312,10 @@ describe("tcpstates' metrics", function () {
   });
 
   it("misses no state of 10,000 connections in a burst", async () => {
+    await netns.settled();
     const before = await durations();
     await run(netns, "n23", { count: 10_000 });
+    await netns.settled();
     const after = await durations();
     const moved = (key: string) => (after.get(key) ?? 0) - (before.get(key) ?? 0);
     for (const key of ["outbound syn_sent", "outbound established", "outbound fin_wait_1"])
