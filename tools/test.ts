@@ -175,7 +175,7 @@ function summarise(): boolean {
   }
   for (const { name, retried } of results) {
     for (const { title, message } of retried)
-      console.log(`  tried again (${name}): ${title}: ${first(message)}`);
+      console.log(`  tried again (${name}): ${title}: ${brief(message)}`);
   }
   // Said again at the end, which is all that a cut log may show.
   for (const { name, failures } of results) {
@@ -201,6 +201,6 @@ function faultOf(skip: Skip): string {
   return " (not in test/expected-skips.json: a failure here)";
 }
 
-function first(text: string): string {
-  return text.split("\n", 1)[0]!;
+function brief(text: string): string {
+  return text.replaceAll(/\s+/g, " ").slice(0, 300);
 }
