@@ -53,6 +53,6 @@ describe("set-up on a machine without compilers", () => {
     assert.equal(stdout, "");
     assert.match(stderr, /^ {2}clang +compiles the BPF programs$/m);
     assert.match(stderr, /^ {2}c\+\+ +compiles the native addon$/m);
-    assert.match(stderr, /clang 14 or newer, make, a C\+\+17 compiler and the headers of libbpf 1\.0/);
+    assert.match(stderr, /clang 14 or newer, make, a C\+\+20 compiler and the headers of libbpf 1\.0/);
   });
 });
