@@ -11,6 +11,7 @@ import { startAgent } from "./agent.ts";
 import { inodeOf } from "./ends.ts";
 import { Netns, needsRoot } from "./netns.ts";
 import { OtlpSink } from "./otlp-sink.ts";
+import { watch } from "./watch.ts";
 import { one, run, start } from "./workload.ts";
 
 const main = fileURLToPath(new URL("../core/main.ts", import.meta.url));
@@ -92,6 +93,21 @@ ${more}`;
         .flatMap((m) => m.sum!.dataPoints.map((p) => p.startTimeUnixNano)),
     );
     assert.ok(sums.size >= 3, "the sums of softirqs began anew with each start");
+  });
+
+  it("leaves a collection that is under way what it reads from", async function () {
+    this.timeout(60_000);
+    const off = { "plugins.softirqs.enabled": "false" };
+    await using seen = await watch(["tcptop", "tcplife", "softirqs"]);
+    for (let i = 0; i < 10; i++) {
+      await seen.collect(); // so that the next one begins at once
+      const [metrics] = await Promise.all([seen.collect(), seen.reload(off)]);
+      assert.ok(
+        metrics.some(({ spec }) => spec.name === "wirespan.softirq.runs"),
+        `round ${i}`,
+      );
+      await seen.reload({});
+    }
   });
 
   it("gives the spans of a restarted plugin its new filter, and says what must wait", async function () {
