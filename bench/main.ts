@@ -4,6 +4,7 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { native } from "../native/index.ts";
 import { Netns, output } from "../test/netns.ts";
+import { agentCpuRow } from "./agent-cpu.ts";
 import { connectionRow } from "./connection.ts";
 import { OUR_CPU } from "./contenders.ts";
 import { encodeRows } from "./encode.ts";
@@ -38,6 +39,7 @@ const parts: readonly [string, () => Promise<readonly Row[]>][] = [
   ["connection", async () => [await connectionRow(netns, rounds)]],
   ["reader", async () => [readerRow(rounds)]],
   ["start, memory, idle", () => footprintRows(netns, quick ? 3 : 5, quick ? 10 : 60)],
+  ["the agent's CPU", async () => [await agentCpuRow(netns, quick ? 3 : 5)]],
   ["encoding", () => encodeRows(rounds)],
 ];
 for (const [name, take] of parts) {

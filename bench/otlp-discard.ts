@@ -1,26 +1,29 @@
-// An OTLP gRPC backend that takes traces and forgets them; tells its parent the port.
+// An OTLP gRPC backend that takes everything and forgets it; tells its parent the port.
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 
 const raw = (bytes: Buffer): Buffer => bytes;
 const server = new Server({ "grpc.max_receive_message_length": -1 });
-server.addService(
-  {
-    Export: {
-      path: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-      requestStream: false,
-      responseStream: false,
-      requestSerialize: raw,
-      requestDeserialize: raw,
-      responseSerialize: raw,
-      responseDeserialize: raw,
+for (const signal of ["trace", "metrics", "logs"]) {
+  const service = `${signal[0]!.toUpperCase()}${signal.slice(1)}Service`;
+  server.addService(
+    {
+      Export: {
+        path: `/opentelemetry.proto.collector.${signal}.v1.${service}/Export`,
+        requestStream: false,
+        responseStream: false,
+        requestSerialize: raw,
+        requestDeserialize: raw,
+        responseSerialize: raw,
+        responseDeserialize: raw,
+      },
     },
-  },
-  {
-    Export(_call: unknown, respond: (error: null, response: Buffer) => void) {
-      respond(null, Buffer.alloc(0));
+    {
+      Export(_call: unknown, respond: (error: null, response: Buffer) => void) {
+        respond(null, Buffer.alloc(0));
+      },
     },
-  },
-);
+  );
+}
 server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
   if (error) throw error;
   process.send?.(port);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// UDP: count= datagrams of size= bytes, both sides pinned to cpu= where that is given.
+// UDP: count= datagrams of size= bytes.
 #include "cases.h"
 
 #include <errno.h>
@@ -22,12 +22,6 @@ static void say_datagrams(uint64_t datagrams, uint64_t bytes, uint64_t failed)
 	line_end(&line);
 }
 
-static void pin(void)
-{
-	if (option_given("cpu"))
-		pin_to_cpu(option_number("cpu", 0));
-}
-
 /* Receives until the client is gone and nothing waits. What its buffer could not hold is not counted. */
 void datagrams_server(void)
 {
@@ -40,7 +34,6 @@ void datagrams_server(void)
 	static char sink[65536];
 	uint64_t datagrams = 0, bytes = 0;
 
-	pin();
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){64 << 20}, sizeof(int)) || bind(fd, &here.any, here.size))
 		fail("bind");
 	announce(fd, 0);
@@ -67,7 +60,6 @@ void datagrams_client(void)
 
 	if (size > sizeof(zeros))
 		fail("size=%zu is above %zu", size, sizeof(zeros));
-	pin();
 	/* Not connected, so that an answer of "port unreachable" fails no later send. */
 	for (int i = 0; i < option_number("count", 1000); i++) {
 		if (sendto(fd, zeros, size, 0, &there.any, there.size) < 0)

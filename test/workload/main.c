@@ -186,6 +186,8 @@ int main(int argc, char **argv)
 	say_as(argv[1], program);
 	workload = find(argv[1]);
 	options_read(argc - 2, argv + 2);
+	if (option_given("cpu"))
+		pin_to_cpu(option_number("cpu", 0));
 	if (!strcmp(program, "psrv")) {
 		set_comm(option("serverComm", "psrv"));
 		play(workload->server, "server");

@@ -1,0 +1,73 @@
+// What the agent's own process takes for each connection that it reports, once it is warm.
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { installedPlugins } from "../core/discover.ts";
+import { startAgent } from "../test/agent.ts";
+import type { Netns } from "../test/netns.ts";
+import { run } from "../test/workload.ts";
+import { STORM_CPU } from "./contenders.ts";
+import { median, type Row } from "./figures.ts";
+
+/** Connections a second, and for how many seconds. */
+const RATE = 1000;
+const SECONDS = 4;
+/** Until what the last connections gave has left the agent, milliseconds. */
+const SETTLE = 1500;
+
+/** Microseconds of CPU that all threads of a process have used: exact, while `stat` counts in ticks of 10 ms. */
+function cpuOf(pid: number): number {
+  const times = readdirSync(`/proc/${pid}/task`).map((tid) =>
+    Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, "utf8").split(" ")[0]),
+  );
+  return times.reduce((sum, ns) => sum + ns, 0) / 1000;
+}
+
+/** Microseconds of CPU for one connection, both ends, net of what the agent takes while nothing happens. */
+async function window(netns: Netns, pid: number): Promise<number> {
+  const first = cpuOf(pid);
+  await sleep(SECONDS * 1000);
+  const start = performance.now();
+  const before = cpuOf(pid);
+  await run(netns, "paced", { rate: RATE, seconds: SECONDS, cpu: STORM_CPU });
+  await sleep(SETTLE);
+  const used = cpuOf(pid) - before;
+  const idle = ((before - first) * (performance.now() - start)) / (SECONDS * 1000);
+  return (used - idle) / (RATE * SECONDS);
+}
+
+export async function agentCpuRow(netns: Netns, rounds: number): Promise<Row> {
+  const { ino } = statSync(netns.path);
+  const backend = fork(join(import.meta.dirname, "otlp-discard.ts"));
+  const folder = mkdtempSync(join(tmpdir(), "wirespan-bench-"));
+  try {
+    const [port] = (await once(backend, "message")) as [number];
+    await using agent = await startAgent([], {
+      env: { NODE_COMPILE_CACHE: join(import.meta.dirname, "../node_modules/.cache/wirespan") },
+      config: `version: 1
+control: { socket: "${folder}/control.sock" }
+filter: { include: { netns: ["${ino}"] } }
+exporters: { bench: { type: otlp_grpc, endpoint: "http://127.0.0.1:${port}", compression: none } }
+`,
+    });
+    const warmUp = await window(netns, agent.pid);
+    const figures: number[] = [];
+    for (let round = 0; round < rounds; round++) figures.push(await window(netns, agent.pid));
+    await agent.stop();
+    return {
+      measure: `the agent's user CPU per connection, both ends, ${installedPlugins().length} plugins, ${RATE}/s`,
+      unit: "µs",
+      ours: figures,
+      peers: [],
+      goal: "≤ 15",
+      met: median(figures) <= 15,
+      note: `first window ${warmUp.toFixed(0)} µs; its system calls included`,
+    };
+  } finally {
+    backend.kill();
+    rmSync(folder, { recursive: true });
+  }
+}
