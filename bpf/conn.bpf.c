@@ -24,7 +24,7 @@ static __always_inline void read_holder(struct task *t, struct task_struct *task
 	t->mntns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
 	t->started_at = leader->start_boottime;
 	bpf_probe_read_kernel_str(t->comm, sizeof(t->comm), task->comm);
-	read_exe(&t->exe, task);
+	t->exe = read_exe(task, NULL);
 	t->cgroups = 0;
 	for (int i = 0; i < WATCHED_CGROUPS; i++) {
 		struct cgroup *ancestor = NULL;

@@ -14,7 +14,7 @@ export interface Task {
   readonly mntns: number;
   readonly startedAt: number;
   readonly comm: string;
-  readonly exe: string;
+  readonly exe: number;
 }
 
 export class TaskCursor implements Task, Cursor {
@@ -50,8 +50,8 @@ export class TaskCursor implements Task, Cursor {
   get comm(): string {
     return text(this.#words, this.#bytes, this.#at + 40, 16);
   }
-  get exe(): string {
-    return text(this.#words, this.#bytes, this.#at + 56, 24);
+  get exe(): number {
+    return this.#words[((this.#at + 56) >> 2)]! + this.#words[((this.#at + 56) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -210,94 +210,94 @@ export class ConnCursor implements Conn, Cursor {
   }
   readonly #user = new ActorCursor();
   get user(): Actor {
-    this.#user.at(this.#words, this.#bytes, this.#at + 168);
+    this.#user.at(this.#words, this.#bytes, this.#at + 152);
     return this.#user;
   }
   readonly #closer = new ActorCursor();
   get closer(): Actor {
-    this.#closer.at(this.#words, this.#bytes, this.#at + 192);
+    this.#closer.at(this.#words, this.#bytes, this.#at + 176);
     return this.#closer;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 216) >> 2)]!]!;
+    return directionNames[this.#words[((this.#at + 200) >> 2)]!]!;
   }
   get ownerSource(): OwnerSource {
-    return ownerSourceNames[this.#words[((this.#at + 220) >> 2)]!]!;
+    return ownerSourceNames[this.#words[((this.#at + 204) >> 2)]!]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 224) >> 2)]!]!;
+    return closeReasonNames[this.#words[((this.#at + 208) >> 2)]!]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 228) >> 2)]!;
+    return this.#words[((this.#at + 212) >> 2)]!;
   }
   get netns(): number {
-    return this.#words[((this.#at + 232) >> 2)]!;
+    return this.#words[((this.#at + 216) >> 2)]!;
   }
   get ownIsn(): number {
-    return this.#words[((this.#at + 236) >> 2)]!;
+    return this.#words[((this.#at + 220) >> 2)]!;
   }
   get peerIsn(): number {
-    return this.#words[((this.#at + 240) >> 2)]!;
+    return this.#words[((this.#at + 224) >> 2)]!;
   }
   get handshakeRetransmits(): number {
-    return this.#words[((this.#at + 244) >> 2)]!;
+    return this.#words[((this.#at + 228) >> 2)]!;
   }
   get acceptFd(): number {
-    return this.#words[((this.#at + 248) >> 2)]! | 0;
+    return this.#words[((this.#at + 232) >> 2)]! | 0;
   }
   get wantedConnection(): number {
-    return this.#words[((this.#at + 252) >> 2)]!;
+    return this.#words[((this.#at + 236) >> 2)]!;
   }
   get wantedConnect(): number {
-    return this.#words[((this.#at + 256) >> 2)]!;
+    return this.#words[((this.#at + 240) >> 2)]!;
   }
   get wantedAccept(): number {
-    return this.#words[((this.#at + 260) >> 2)]!;
+    return this.#words[((this.#at + 244) >> 2)]!;
   }
   get toldConnection(): boolean {
-    return this.#bytes[this.#at + 264]! !== 0;
+    return this.#bytes[this.#at + 248]! !== 0;
   }
   get toldConnect(): boolean {
-    return this.#bytes[this.#at + 265]! !== 0;
+    return this.#bytes[this.#at + 249]! !== 0;
   }
   get queued(): boolean {
-    return this.#bytes[this.#at + 266]! !== 0;
+    return this.#bytes[this.#at + 250]! !== 0;
   }
   get beforeStart(): boolean {
-    return this.#bytes[this.#at + 267]! !== 0;
+    return this.#bytes[this.#at + 251]! !== 0;
   }
   get peerIsHere(): boolean {
-    return this.#bytes[this.#at + 268]! !== 0;
+    return this.#bytes[this.#at + 252]! !== 0;
   }
   get fastopen(): boolean {
-    return this.#bytes[this.#at + 269]! !== 0;
+    return this.#bytes[this.#at + 253]! !== 0;
   }
   get excluded(): boolean {
-    return this.#bytes[this.#at + 270]! !== 0;
+    return this.#bytes[this.#at + 254]! !== 0;
   }
   get hasTuple(): boolean {
-    return this.#bytes[this.#at + 271]! !== 0;
+    return this.#bytes[this.#at + 255]! !== 0;
   }
   get interrupts(): boolean {
-    return this.#bytes[this.#at + 272]! !== 0;
+    return this.#bytes[this.#at + 256]! !== 0;
   }
   get oldState(): number {
-    return this.#bytes[(this.#at + 274)]! | (this.#bytes[(this.#at + 274) + 1]! << 8);
+    return this.#bytes[(this.#at + 258)]! | (this.#bytes[(this.#at + 258) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 276)]! | (this.#bytes[(this.#at + 276) + 1]! << 8);
+    return this.#bytes[(this.#at + 260)]! | (this.#bytes[(this.#at + 260) + 1]! << 8);
   }
   get sentBefore(): number {
-    return this.#words[((this.#at + 280) >> 2)]! + this.#words[((this.#at + 280) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 264) >> 2)]! + this.#words[((this.#at + 264) >> 2) + 1]! * 4294967296;
   }
   get receivedBefore(): number {
-    return this.#words[((this.#at + 288) >> 2)]! + this.#words[((this.#at + 288) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 272) >> 2)]! + this.#words[((this.#at + 272) >> 2) + 1]! * 4294967296;
   }
   get enteredAt(): number {
-    return this.#words[((this.#at + 296) >> 2)]! + this.#words[((this.#at + 296) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 280) >> 2)]! + this.#words[((this.#at + 280) >> 2) + 1]! * 4294967296;
   }
   get enteredState(): number {
-    return this.#words[((this.#at + 304) >> 2)]!;
+    return this.#words[((this.#at + 288) >> 2)]!;
   }
 }
 
@@ -408,13 +408,13 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 352);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 336);
     return this.#traffic;
   }
 }
 
 export const bpf = {
-  hash: "efda1ec7404ca766",
+  hash: "fada32cd5005ac0f",
   programs: {
     keep_living: "iter/bpf_sk_storage_map",
     on_accept4_emit: "tp/syscalls/sys_exit_accept4",
@@ -441,13 +441,14 @@ export const bpf = {
     has_on_accept_exit: {"kind":"bool","size":1},
     has_on_graft: {"kind":"bool","size":1},
     id_key: {"kind":"struct","name":"id_key","size":16,"fields":[{"name":"k0","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"k1","offset":8,"layout":{"kind":"int","size":8,"signed":false}}]},
+    name_key: {"kind":"struct","name":"siphash_key","size":16,"fields":[{"name":"k0","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"k1","offset":8,"layout":{"kind":"int","size":8,"signed":false}}]},
     plugin_bit: {"kind":"int","size":4,"signed":false},
     watch_connect_exits: {"kind":"bool","size":1},
   },
   live: {"kind":"struct","name":"","size":272,"fields":[{"name":"self_pid","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"excludes_self","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"keeps_tuples","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"freed","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":16,"layout":{"kind":"array","size":256,"element":{"kind":"struct","name":"watched_cgroup","size":16,"fields":[{"name":"id","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"level","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"used","offset":12,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]},
-  counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections","lost_accepts","lost_tuples"],
+  counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections","lost_accepts","lost_tuples","lost_names"],
   wires: {
-    processes: { kind: "ring", size: 80, record: TaskCursor } as RingWire<Task>,
-    spans: { kind: "ring", size: 416, record: ConnectionCursor } as RingWire<Connection>,
+    processes: { kind: "ring", size: 64, record: TaskCursor } as RingWire<Task>,
+    spans: { kind: "ring", size: 400, record: ConnectionCursor } as RingWire<Connection>,
   },
 } as const;

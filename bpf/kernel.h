@@ -258,6 +258,7 @@ struct mptcp_sock {
 };
 
 struct qstr {
+	u32 len;
 	const unsigned char *name;
 };
 

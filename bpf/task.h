@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
+#include "executable.h"
 #include "kernel.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
@@ -19,8 +20,8 @@ struct task {
 	/* The process's start on the boot clock; tells reused pids apart. */
 	u64 started_at;
 	char comm[16];
-	/* The executable's base name, cut; /proc may be gone when it is asked. */
-	char exe[24];
+	/* The executable's name: see executable.h. */
+	u64 exe;
 };
 
 /* A task whose name will do. */
@@ -37,18 +38,6 @@ struct watched_cgroup {
 	u32 used;
 };
 #define WATCHED_CGROUPS 16
-
-/*
- * Pointers are read by helper here and in conn.h: for each step from one that it trusts, the verifier of
- * Linux 6.4 to 6.19 searches the kernel's types by name, up to four times from end to end, which is 2 ms.
- */
-static __always_inline void read_exe(char (*exe)[24], struct task_struct *task)
-{
-	const unsigned char *name = BPF_CORE_READ(task, mm, exe_file, f_path.dentry, d_name.name);
-
-	if (name)
-		bpf_probe_read_kernel_str(exe, sizeof(*exe), name);
-}
 
 static __always_inline u32 watched(const volatile struct watched_cgroup *cgroups)
 {
@@ -85,7 +74,7 @@ static __always_inline void read_current(struct task *t,
 	read_task(t, cgroups);
 	t->mntns = BPF_CORE_READ(current, nsproxy, mnt_ns, ns.inum);
 	t->started_at = BPF_CORE_READ(current, group_leader, start_boottime);
-	read_exe(&t->exe, current);
+	t->exe = read_exe(current, NULL);
 }
 
 static __always_inline void read_actor(struct actor *a, const struct task *t)

@@ -5,7 +5,8 @@ import type { CloseReason, Connection, Task } from "../bpf/conn.gen.ts";
 import { formatAddress, parseCidr } from "./address.ts";
 import { CLOSE_REASON, CONNECTION, ERROR_TYPE, type ERROR_TYPES } from "./attributes.ts";
 import type { Clock } from "./clock.ts";
-import type { Identity } from "./identity/identity.ts";
+import type { Executables } from "./executables.ts";
+import type { Identity, ObservedProcess } from "./identity/identity.ts";
 import type {
   AnyAttributes,
   AttributeSpec,
@@ -222,16 +223,24 @@ export class ConnectionSpans implements Connections {
   readonly #sink: Sink;
   readonly #clock: Clock;
   readonly #identity: Identity;
+  readonly #executables: Executables;
   readonly #options: ConnectionOptions;
   readonly #peers: readonly { bytes: Uint8Array; prefix: number; family: string }[];
   readonly #asked = new Map<number, { readonly spans: AskedSpans; readonly adds: Adder | undefined }>();
   #specs: Record<SpanKey, SpanSpec> = SPANS;
   #seen = 0;
 
-  constructor(sink: Sink, clock: Clock, identity: Identity, options: ConnectionOptions) {
+  constructor(
+    sink: Sink,
+    clock: Clock,
+    identity: Identity,
+    executables: Executables,
+    options: ConnectionOptions,
+  ) {
     this.#sink = sink;
     this.#clock = clock;
     this.#identity = identity;
+    this.#executables = executables;
     this.#options = options;
     this.#peers = options.peers.map(parseCidr).filter((c) => typeof c !== "string");
   }
@@ -259,13 +268,16 @@ export class ConnectionSpans implements Connections {
 
   resource(task: Task): Resource {
     if (!task.pid) return this.#options.host;
-    return this.#identity.workload({
-      pid: task.pid,
-      startedNs: task.startedAt,
-      comm: task.comm,
-      exe: task.exe,
-      cgroupId: task.cgroupId,
-    });
+    return this.#identity.workload(this.#observed(task));
+  }
+
+  /** To be called for each new image of a process, while /proc still knows it. */
+  meet(task: Task): void {
+    this.#identity.born(this.#observed(task));
+  }
+
+  #observed({ pid, startedAt, comm, exe, cgroupId }: Task): ObservedProcess {
+    return { pid, startedNs: startedAt, comm, exe: this.#executables.name(exe), cgroupId };
   }
 
   take(record: Connection): void {
@@ -333,7 +345,7 @@ export class ConnectionSpans implements Connections {
       "wirespan.connection.mapped": ends.mapped || undefined,
       "wirespan.netns.inode": conn.netns,
       "process.pid": pid || undefined,
-      "process.executable.name": pid ? owner.exe || comm : undefined,
+      "process.executable.name": pid ? this.#executables.name(owner.exe) || comm : undefined,
       "thread.name": pid ? comm : undefined,
       "wirespan.thread.tid": pid ? owner.tid : undefined,
       "wirespan.process.uid": pid ? owner.uid : undefined,

@@ -1,5 +1,5 @@
 // The core's BPF program in the kernel: loaded before every plugin, its emitter attached after them.
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { bpf } from "../bpf/conn.gen.ts";
@@ -10,6 +10,7 @@ import type { WatchedCgroups } from "./cgroups.ts";
 import { Chain } from "./chain.ts";
 import { packConstant } from "./constants.ts";
 import { WirespanError } from "./errors.ts";
+import { Executables } from "./executables.ts";
 import type { FilterNames } from "./filter.ts";
 import { type Loaded, loadObject } from "./object.ts";
 import type { ConstantStruct, ConstantValue, Plugin } from "./plugin.ts";
@@ -48,7 +49,7 @@ function bootId(): Uint8Array {
 }
 
 function idConstants(config: Config): Record<string, ConstantValue> {
-  return { id_key: idKey(config.ids.salt), boot: bootId() };
+  return { id_key: idKey(config.ids.salt), boot: bootId(), name_key: randomBytes(16) };
 }
 
 /** A namespace's inode, from the inode itself or from a process that lives in it. */
@@ -84,10 +85,11 @@ export interface Needs {
 
 export class CoreProgram {
   readonly loaded: Loaded;
-  /** What ids are made of: a reload changes it nowhere, for spans and events must agree. */
+  /** What ids and names' numbers are made of: a reload changes it nowhere, for spans, events and sums must agree. */
   readonly ids: Readonly<Record<string, ConstantValue>>;
   /** The maps that plugins' objects share. */
   readonly #shared: Readonly<Record<string, BpfMap>>;
+  readonly executables: Executables;
   /** Of bpf/ring.h. */
   readonly asleep: BpfMap;
   readonly #tuples: BpfMap;
@@ -105,9 +107,10 @@ export class CoreProgram {
     this.loaded = loaded;
     this.ids = ids;
     this.chain = new Chain(loaded.object, "on_state", "on_emit");
-    const names = ["conns", "attempt", "accepting"];
+    const names = ["conns", "attempt", "accepting", "executables", "unnamed"];
     this.#shared = Object.fromEntries(names.map((name) => [name, loaded.object.map(name)]));
     this.#tuples = loaded.object.map("tuples");
+    this.executables = new Executables(loaded.object.map("executables"));
     this.asleep = loaded.object.map("asleep");
     this.#cgroups = cgroups;
     this.#keepsTuples = keepsTuples;

@@ -1,7 +1,7 @@
 // The kernel side of the agent: attaches the core's program and the plugins', then feeds what they see to
 // a sink. Attaching comes first and alone, so that nothing is missed while the rest is still loading.
 import type { DependencyContainer } from "tsyringe";
-import { bpf as coreBpf } from "../bpf/conn.gen.ts";
+import { bpf as coreBpf, type Task } from "../bpf/conn.gen.ts";
 import type { Config } from "../config/config.ts";
 import type { Native, ProgramInfo } from "../native/index.ts";
 import { WatchedCgroups } from "./cgroups.ts";
@@ -140,7 +140,7 @@ export class Engine {
   run(sink: Sink): void {
     const { config, native, log } = this.#options;
     this.clock.start();
-    const spans = new ConnectionSpans(sink, this.clock, this.identity, {
+    const spans = new ConnectionSpans(sink, this.clock, this.identity, this.core.executables, {
       scope: { name: "wirespan.connections", version: VERSION },
       host: this.#host,
       peers: config.connections.peers,
@@ -156,14 +156,7 @@ export class Engine {
     for (const host of this.hosts) this.#start(host, config, this.#running);
     const handlers = {
       spans: (record: never) => spans.take(record),
-      processes: (task: { pid: number; startedAt: number; comm: string; exe: string; cgroupId: number }) =>
-        this.identity.born({
-          pid: task.pid,
-          startedNs: task.startedAt,
-          comm: task.comm,
-          exe: task.exe,
-          cgroupId: task.cgroupId,
-        }),
+      processes: (task: Task) => spans.meet(task),
     };
     // What plugins add to a span they may know from records of their own, which are older than the span's.
     const before = () => this.#drain(this.hosts.filter((host) => host.adds).map(({ feed }) => feed));
@@ -247,6 +240,7 @@ export class Engine {
     const container = createContainer();
     bindValue(container, services.clock, this.clock);
     bindValue(container, services.identity, this.identity);
+    bindValue(container, services.executables, this.core.executables);
     bindValue(container, services.kernel, createKernel(this.#options.native));
     bindValue(container, services.log, this.#options.log);
     return container;

@@ -13,6 +13,19 @@ function decode(bytes: Uint8Array, offset: number, size: number): string {
   return decoder.decode(end < 0 ? field : field.subarray(0, end));
 }
 
+const strict = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
+
+/** A file's name, which may hold any bytes: where they are no UTF-8, each that is not ASCII is written as \xff. */
+export function fileName(bytes: Uint8Array): string {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return Array.from(bytes, (byte) =>
+      byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16)}`,
+    ).join("");
+  }
+}
+
 /** The string that begins at `offset` and ends at a NUL or after `size` bytes. */
 export function text(words: Uint32Array, bytes: Uint8Array, offset: number, size: number): string {
   if (size > LONGEST || (size | offset) & 3) return decode(bytes, offset, size);

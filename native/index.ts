@@ -80,6 +80,8 @@ export interface BpfMap {
   read(keys: Uint8Array, values: Uint8Array, maxWords?: Uint32Array): number;
   /** The same without summing: value i of CPU c is at (i * cpus + c) * valueSize. */
   readPerCpu(keys: Uint8Array, values: Uint8Array): number;
+  /** Reads one entry, not of a per-CPU map, into `value`; false where there is no such key. Throws EINVAL for other lengths. */
+  lookUp(key: Uint8Array, value: Uint8Array): boolean;
   /** A per-CPU value is that of all CPUs, one share behind the other. Throws EINVAL for other lengths. */
   update(key: Uint8Array, value: Uint8Array): void;
   /** False where there was no such key. */

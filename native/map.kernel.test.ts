@@ -112,6 +112,19 @@ describe("BpfMap", () => {
     assert.equal(read(object.map("table")).size, 0);
   });
 
+  it("looks one entry up, says where there is none, and refuses other lengths", async () => {
+    using object = await load([]);
+    const table = object.map("table");
+    table.update(u32(3), u64(2 ** 40));
+    const value = u64(7);
+    assert.equal(table.lookUp(u32(4), value), false);
+    assert.deepEqual(value, u64(7));
+    assert.equal(table.lookUp(u32(3), value), true);
+    assert.deepEqual(value, u64(2 ** 40));
+    assert.throws(() => table.lookUp(u32(3), new Uint8Array(7)), { code: "EINVAL", step: "look up" });
+    assert.throws(() => object.map("shares").lookUp(u32(0), new Uint8Array(24)), { code: "EINVAL" });
+  });
+
   it("deletes what is there and says where there was nothing", async () => {
     using object = await load([]);
     const table = object.map("table");

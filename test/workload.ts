@@ -1,6 +1,7 @@
 // Runs the C workloads of test/workload/ and reads what they tell of themselves.
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { copyFile, rm } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
@@ -35,6 +36,9 @@ export interface Options {
   /** The client's user and group. */
   readonly uid?: number;
   readonly clientComm?: string;
+  /** They run from a copy of the program under this name (`copied`). */
+  readonly clientFile?: string;
+  readonly serverFile?: string;
   readonly serverComm?: string;
   /** The server's namespace, where it is not the client's. */
   readonly server?: Netns;
@@ -50,6 +54,14 @@ let built: Promise<string> | undefined;
 export async function build(): Promise<void> {
   built ??= output("flock", [sources, "make", "-s", "-C", sources]);
   await built;
+}
+
+/** A copy of the workloads' program under another name, for `clientFile` or `serverFile`; disposal removes it. */
+export async function copied(name: string): Promise<AsyncDisposable> {
+  await build();
+  const path = `${sources}build/${name}`;
+  await copyFile(`${sources}build/load`, path);
+  return { [Symbol.asyncDispose]: () => rm(path) };
 }
 
 /** Runs a case to its end, the client in `netns`; everything that was said. */

@@ -37,6 +37,8 @@ struct counters {
 	u64 lost_connections;
 	u64 lost_accepts;
 	u64 lost_tuples;
+	/* Programs whose names the table of executables had no room for. */
+	u64 lost_names;
 };
 WIRE_COUNTERS(struct counters);
 
@@ -63,7 +65,7 @@ struct known_process {
 	u64 nsproxy;
 	u32 mntns;
 	u32 padding;
-	char exe[24];
+	u64 exe;
 };
 
 struct {
@@ -77,9 +79,11 @@ struct {
 static __always_inline void meet(struct task *t, u32 pid, struct known_process *now)
 {
 	struct task *record;
+	bool is_full = false;
 
-	read_exe(&t->exe, bpf_get_current_task_btf());
-	__builtin_memcpy(now->exe, t->exe, sizeof(now->exe));
+	t->exe = now->exe = read_exe(bpf_get_current_task_btf(), &is_full);
+	if (is_full)
+		COUNT(lost_names);
 	bpf_map_update_elem(&known, &pid, now, BPF_ANY);
 	COUNT(seen_processes);
 	record = bpf_ringbuf_reserve(&processes, sizeof(*record), 0);
@@ -116,7 +120,7 @@ __noinline int read_and_meet(struct task *t)
 		now.mntns = BPF_CORE_READ(nsproxy, mnt_ns, ns.inum);
 	t->mntns = now.mntns;
 	if (before)
-		__builtin_memcpy(t->exe, before->exe, sizeof(t->exe));
+		t->exe = before->exe;
 	else
 		meet(t, pid, &now);
 	return 0;

@@ -77,7 +77,7 @@ describe("identity", () => {
       [
         "the executable in /proc next",
         { exe: "/opt/a/very-long-executable-name" },
-        { exe: "very-long-execu", comm: "c" },
+        { exe: "very-long-executable-name", comm: "c" },
         "very-long-executable-name",
       ],
       ["the kernel's executable next", { exe: undefined }, { exe: "kernel-exe", comm: "c" }, "kernel-exe"],

@@ -65,8 +65,6 @@ interface Look {
 
 /** Images kept of one pid. */
 const maxImages = 4;
-/** The kernel's records cut names; from this length on a prefix may be the whole. */
-const maybeCut = 15;
 
 export class Identity {
   readonly #proc: ProcReader;
@@ -209,8 +207,7 @@ function startedThen(facts: ProcessFacts, startedNs: number): boolean {
 /** Whether /proc still shows the image that the kernel saw: an exec may lie between. */
 function isImage({ exe: path }: ProcessFacts, exe: string): boolean {
   if (exe === "" || path === undefined) return true;
-  const name = basename(path);
-  return name === exe || (exe.length >= maybeCut && name.startsWith(exe));
+  return basename(path) === exe;
 }
 
 /** A comm without its part behind a slash: that of kworker/3:1 is new each time. */

@@ -1,5 +1,6 @@
 // What /proc says of one process, behind one interface: the reader may one day be a privileged helper.
 import { closeSync, openSync, readFileSync, readlinkSync } from "node:fs";
+import { fileName } from "../text.ts";
 import { type Environment, scanEnvironment } from "./environment.ts";
 
 export interface ProcessFacts {
@@ -34,7 +35,7 @@ export class Proc implements ProcReader {
     const stat = attempt(() => parseStat(readFileSync(`${folder}/stat`, "latin1")));
     const cgroup = attempt(() => readFileSync(`${folder}/cgroup`, "utf8"));
     if (!isRead(stat) || stat === undefined || !isRead(cgroup)) return undefined;
-    const exe = attempt(() => readlinkSync(`${folder}/exe`));
+    const exe = attempt(() => fileName(readlinkSync(`${folder}/exe`, { encoding: "buffer" })));
     const environment = attempt(() => readEnvironment(`${folder}/environ`));
     return {
       pid,

@@ -54,7 +54,8 @@ Napi::Function Map::Define(Napi::Env env) {
   return DefineClass(
       env, "BpfMap",
       {InstanceMethod<&Map::Read>("read"), InstanceMethod<&Map::ReadPerCpu>("readPerCpu"),
-       InstanceMethod<&Map::Update>("update"), InstanceMethod<&Map::Delete>("delete")});
+       InstanceMethod<&Map::LookUp>("lookUp"), InstanceMethod<&Map::Update>("update"),
+       InstanceMethod<&Map::Delete>("delete")});
 }
 
 Napi::Object Map::New(Napi::Env env, const std::shared_ptr<Loaded>& loaded, bpf_map* map) {
@@ -135,6 +136,19 @@ Napi::Value Map::ReadPerCpu(const Napi::CallbackInfo& info) {
       memcpy(into + cpu * value_size_, from + cpu * share(), value_size_);
     }
   });
+}
+
+Napi::Value Map::LookUp(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const int fd = Open(env, "look up");
+  const auto key = info[0].As<Napi::Uint8Array>();
+  auto value = info[1].As<Napi::Uint8Array>();
+  if (per_cpu() || key.ByteLength() != key_size_ || value.ByteLength() != value_size_) {
+    Throw(env, {"look up", EINVAL});
+  }
+  const int error = -bpf_map_lookup_elem(fd, key.Data(), value.Data());
+  if (error && error != ENOENT) Throw(env, {"look up", error});
+  return Napi::Boolean::New(env, error == 0);
 }
 
 void Map::Update(const Napi::CallbackInfo& info) {

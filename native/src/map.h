@@ -27,6 +27,7 @@ class Map : public Napi::ObjectWrap<Map> {
  private:
   Napi::Value Read(const Napi::CallbackInfo& info);
   Napi::Value ReadPerCpu(const Napi::CallbackInfo& info);
+  Napi::Value LookUp(const Napi::CallbackInfo& info);
   void Update(const Napi::CallbackInfo& info);
   Napi::Value Delete(const Napi::CallbackInfo& info);
 

@@ -32,7 +32,7 @@ interface Described {
 
 const familyOf = ({ family }: Endpoints): "ipv4" | "ipv6" => (family === 4 ? "ipv4" : "ipv6");
 
-function attributesOf({ cookie, ends, netns, queue }: Described, task: Task) {
+function attributesOf({ cookie, ends, netns, queue }: Described, task: Task, exe: string) {
   const family = familyOf(ends);
   return {
     ...(ends.family && {
@@ -46,7 +46,7 @@ function attributesOf({ cookie, ends, netns, queue }: Described, task: Task) {
     ...(ends.family === 6 && { "wirespan.socket.ipv6_only": queue.ipv6Only }),
     ...(cookie && { "wirespan.socket.id": cookie.toString(16) }),
     "process.pid": task.pid,
-    "process.executable.name": task.exe || task.comm,
+    "process.executable.name": exe || task.comm,
     "thread.name": task.comm,
     "wirespan.thread.tid": task.tid,
     "wirespan.process.uid": task.uid,
@@ -64,8 +64,7 @@ interface Sum {
   limit: number;
 }
 
-function add(sums: Map<string, Sum>, { ends, owner, queue }: Listener): void {
-  const exe = owner.exe || owner.comm;
+function add(sums: Map<string, Sum>, { ends, owner, queue }: Listener, exe: string): void {
   const key = `${ends.localPort} ${ends.family} ${owner.cgroupId} ${exe}`;
   const series = { port: ends.localPort, family: familyOf(ends), exe, cgroupId: owner.cgroupId };
   const sum = sums.get(key) ?? { ...series, listeners: 0, usage: 0, limit: 0 };
@@ -105,17 +104,22 @@ export default plugin({
       without: "second calls, and failures other than of a port that is taken, where fexit is refused too",
     },
   },
-  uses: { connections: services.connections, identity: services.identity, clock: services.clock },
+  uses: {
+    connections: services.connections,
+    identity: services.identity,
+    executables: services.executables,
+    clock: services.clock,
+  },
   signals,
 
-  start({ config, emit, use: { connections, identity, clock } }) {
+  start({ config, emit, use: { connections, identity, executables, clock } }) {
     const overflows = new Overflows();
     let warned: ReadonlySet<number> = new Set<number>();
 
     function told(listen: Listen): void {
       const { task, queue, error } = listen;
       const happened = { time: clock.wall(listen.happenedAt), resource: connections.resource(task) };
-      const socket = attributesOf(listen, task);
+      const socket = attributesOf(listen, task, executables.name(task.exe));
       const limit = { "wirespan.socket.backlog_limit": queue.limit };
       if (listen.kind === "call") {
         emit.listen({
@@ -152,7 +156,7 @@ export default plugin({
         time: clock.now(),
         resource: connections.resource(listener.owner),
         attributes: {
-          ...attributesOf(listener, listener.owner),
+          ...attributesOf(listener, listener.owner, executables.name(listener.owner.exe)),
           "wirespan.socket.backlog_limit": listener.queue.limit,
           "wirespan.socket.waiting": listener.queue.usage,
           "wirespan.socket.waiting_for": listener.unattended / 1e9,
@@ -167,7 +171,7 @@ export default plugin({
         const namespaces = new Map<number, Set<number>>();
         const unattended = new Set<number>();
         for (const row of rows) {
-          add(sums, row);
+          add(sums, row, executables.name(row.owner.exe) || row.owner.comm);
           const pids = namespaces.get(row.netns) ?? new Set<number>();
           namespaces.set(row.netns, pids.add(row.owner.pid));
           if (!config.unattendedAfter || row.unattended < config.unattendedAfter * 1e6) continue;

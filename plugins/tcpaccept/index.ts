@@ -59,7 +59,12 @@ export default plugin({
     ...FAILED_ACCEPT_PROBES,
     "ends in the queue": { programs: ["on_end_in_queue"] },
   },
-  uses: { connections: services.connections, identity: services.identity, clock: services.clock },
+  uses: {
+    connections: services.connections,
+    identity: services.identity,
+    executables: services.executables,
+    clock: services.clock,
+  },
   spans: { accept: { attributes: HANDSHAKE, of: handshake } },
 
   signals: {
@@ -112,17 +117,17 @@ export default plugin({
 
   constants: ({ queued, eventRate }) => ({ tell_queued: queued, event_rate: eventRate }),
 
-  start({ emit, use: { connections, identity, clock } }) {
+  start({ emit, use: { connections, identity, executables, clock } }) {
     const seriesOf = ({ exe, family }: Pick<AcceptKey | FailureKey, "exe" | "family">) =>
       ({
-        "process.executable.name": exe || undefined,
+        "process.executable.name": executables.name(exe) || undefined,
         "network.type": family === 4 ? "ipv4" : "ipv6",
         "wirespan.connection.direction": "inbound",
       }) as const;
 
     function observe(key: AcceptKey | undefined, { connections: count, duration }: Accepts, queued: boolean) {
       const series = key ? seriesOf(key) : { "otel.metric.overflow": true };
-      const resource = key && identity.byCgroup(key.cgroupId, key.exe);
+      const resource = key && identity.byCgroup(key.cgroupId, executables.name(key.exe));
       if (!queued) emit.accepted.observe(count, series, resource);
       const error = queued ? "never_accepted" : undefined;
       if (duration.count)
@@ -140,7 +145,7 @@ export default plugin({
       failures(rows) {
         for (const [key, { calls }] of rows) {
           const series = { ...seriesOf(key), "error.type": acceptErrorOf(key.error) };
-          emit.failures.observe(calls, series, identity.byCgroup(key.cgroupId, key.exe));
+          emit.failures.observe(calls, series, identity.byCgroup(key.cgroupId, executables.name(key.exe)));
         }
       },
       failure_overflow(rows) {

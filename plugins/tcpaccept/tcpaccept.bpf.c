@@ -27,7 +27,7 @@ WIRE_COUNTERS(struct counters);
 
 struct accept_key {
 	u64 cgroup_id;
-	char exe[24];
+	u64 exe;
 	u32 family;
 	/* It ended in the queue. */
 	u32 queued;
@@ -47,7 +47,7 @@ BLANK_SUM(struct accepts);
 
 struct failure_key {
 	u64 cgroup_id;
-	char exe[24];
+	u64 exe;
 	u32 family;
 	u32 error;
 };
@@ -85,7 +85,7 @@ static __always_inline struct accepts *row_of(const struct conn *c)
 	u32 spare = c->queued;
 	struct accepts *row;
 
-	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
+	key.exe = c->owner.exe;
 	row = large_row_at(&accepts, &key, &blank);
 	if (row)
 		return row;
@@ -126,7 +126,7 @@ static __always_inline struct failures *failures_of(const struct conn *c)
 	struct failures *row, new = {};
 	u32 zero = 0;
 
-	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
+	key.exe = c->owner.exe;
 	row = row_at(&failures, &key, &new);
 	if (row)
 		return row;

@@ -79,7 +79,7 @@ export default plugin({
       without: NO_NAMES,
     },
   },
-  uses: { identity: services.identity },
+  uses: { identity: services.identity, executables: services.executables },
 
   signals: {
     attempts: {
@@ -96,7 +96,7 @@ export default plugin({
   // Without answers to hold they take a page.
   sizes: ({ dns }) => (dns ? { waiting: 4096 } : { dns: 4096 }),
 
-  start({ config: { flows, sourcePorts, dns }, emit, use: { identity } }) {
+  start({ config: { flows, sourcePorts, dns }, emit, use: { identity, executables } }) {
     const names = new DnsNames();
 
     function flowOf({ ends }: AttemptKey) {
@@ -133,13 +133,17 @@ export default plugin({
       attempts(rows) {
         for (const [key, { count }] of rows) {
           const attributes = {
-            "process.executable.name": key.exe || undefined,
+            "process.executable.name": executables.name(key.exe) || undefined,
             "network.type": key.ends.family === 4 ? "ipv4" : "ipv6",
             "wirespan.connection.direction": "outbound",
             "error.type": connectError(key.closeReason, key.error),
             ...(flows && flowOf(key)),
           } as const;
-          emit.attempts.observe(count, attributes, identity.byCgroup(key.cgroupId, key.exe));
+          emit.attempts.observe(
+            count,
+            attributes,
+            identity.byCgroup(key.cgroupId, executables.name(key.exe)),
+          );
         }
       },
       overflow(rows) {

@@ -24,7 +24,7 @@ WIRE_COUNTERS(struct counters);
 
 struct attempt_key {
 	u64 cgroup_id;
-	char exe[24];
+	u64 exe;
 	/* CLOSE_NONE: it succeeded. */
 	enum close_reason close_reason;
 	u32 error;
@@ -52,7 +52,7 @@ static __always_inline struct attempts *row_of(const struct conn *c)
 	struct attempts *row, none = {};
 	u32 zero = 0;
 
-	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
+	key.exe = c->owner.exe;
 	if (count_flows) {
 		__builtin_memcpy(key.ends.local, c->ends.local, sizeof(key.ends.local));
 		__builtin_memcpy(key.ends.peer, c->ends.peer, sizeof(key.ends.peer));

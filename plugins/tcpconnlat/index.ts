@@ -58,7 +58,7 @@ export default plugin({
       without: "attempts that fail before the socket's state changes: no route, not permitted",
     },
   },
-  uses: { identity: services.identity },
+  uses: { identity: services.identity, executables: services.executables },
 
   signals: {
     duration: {
@@ -71,17 +71,17 @@ export default plugin({
     },
   },
 
-  start({ emit, use: { identity } }) {
+  start({ emit, use: { identity, executables } }) {
     function observe(key: HandshakeKey, histogram: Histogram): void {
       emit.duration.observe(
         seconds(histogram),
         {
-          "process.executable.name": key.exe || undefined,
+          "process.executable.name": executables.name(key.exe) || undefined,
           "network.type": key.family === 4 ? "ipv4" : "ipv6",
           "wirespan.connection.direction": "outbound",
           "error.type": connectError(key.closeReason, key.error),
         },
-        identity.byCgroup(key.cgroupId, key.exe),
+        identity.byCgroup(key.cgroupId, executables.name(key.exe)),
       );
     }
 

@@ -16,7 +16,7 @@ WIRE_COUNTERS(struct counters);
 
 struct handshake_key {
 	u64 cgroup_id;
-	char exe[24];
+	u64 exe;
 	/* CLOSE_NONE: it succeeded. */
 	enum close_reason close_reason;
 	u32 error;
@@ -42,7 +42,7 @@ static __always_inline struct histogram *row_of(const struct conn *c)
 	struct histogram *row;
 	u32 zero = 0;
 
-	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
+	key.exe = c->owner.exe;
 	row = large_row_at(&handshakes, &key, &blank);
 	if (row)
 		return row;

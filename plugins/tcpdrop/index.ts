@@ -37,6 +37,7 @@ export default plugin({
   uses: {
     connections: services.connections,
     identity: services.identity,
+    executables: services.executables,
     clock: services.clock,
     kernel: services.kernel,
     log: services.log,
@@ -46,7 +47,7 @@ export default plugin({
 
   constants: ({ eventRate, stacks }) => ({ event_rate: eventRate, stacks: stacks ? 1 : 0 }),
 
-  start({ config, emit, use: { connections, identity, clock, kernel, log } }) {
+  start({ config, emit, use: { connections, identity, executables, clock, kernel, log } }) {
     const nameOf = reasonNames(kernel);
     const symbols = new KernelSymbols((why) =>
       log.info({ why }, "tcpdrop: places in the kernel are told as addresses"),
@@ -59,7 +60,7 @@ export default plugin({
         "network.connection.state": key.state ? TCP_STATES[key.state] : undefined,
         "network.io.direction": key.way,
         "network.type": key.family === 4 ? "ipv4" : "ipv6",
-        "process.executable.name": key.exe || undefined,
+        "process.executable.name": executables.name(key.exe) || undefined,
       } as const;
     }
 
@@ -71,13 +72,13 @@ export default plugin({
       if (packets === before || config.eventRate === 0) return;
       emit.drop({
         time: clock.now(),
-        resource: identity.byCgroup(key.cgroupId, key.exe),
+        resource: identity.byCgroup(key.cgroupId, executables.name(key.exe)),
         attributes: {
           "wirespan.packet.drop.reason": LISTEN_DROP,
           "network.connection.state": "listen",
           "network.io.direction": "receive",
           "destination.port": key.port,
-          "process.executable.name": key.exe || undefined,
+          "process.executable.name": executables.name(key.exe) || undefined,
           "wirespan.netns.inode": key.netns,
           "wirespan.packet.count": packets - before,
         },
@@ -87,18 +88,22 @@ export default plugin({
     return {
       totals(rows) {
         for (const [key, { packets }] of rows) {
-          const resource = key.exe ? identity.byCgroup(key.cgroupId, key.exe) : undefined;
+          const resource = key.exe ? identity.byCgroup(key.cgroupId, executables.name(key.exe)) : undefined;
           emit.dropped.observe(packets, seriesOf(key), resource);
         }
       },
       listeners(rows) {
         for (const [key, { packets }] of rows) {
           const series = {
-            "process.executable.name": key.exe || undefined,
+            "process.executable.name": executables.name(key.exe) || undefined,
             "server.port": key.port,
             "wirespan.netns.inode": key.netns,
           };
-          emit.listenDropped.observe(packets, series, identity.byCgroup(key.cgroupId, key.exe));
+          emit.listenDropped.observe(
+            packets,
+            series,
+            identity.byCgroup(key.cgroupId, executables.name(key.exe)),
+          );
           tellListener(key, packets);
         }
       },

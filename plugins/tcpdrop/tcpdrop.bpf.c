@@ -54,7 +54,7 @@ WIRE_RING(drops, struct drop, 256 * 1024);
 
 struct total_key {
 	u64 cgroup_id;
-	char exe[24];
+	u64 exe;
 	u32 reason;
 	u32 state;
 	enum way way;
@@ -70,7 +70,7 @@ SUMS(totals, struct total_key, struct total, 2048);
 /* What listeners have turned away, a SYN or the ACK that ends a handshake: ListenDrops. */
 struct listener_key {
 	u64 cgroup_id;
-	char exe[24];
+	u64 exe;
 	u32 netns;
 	u32 port;
 };
@@ -185,7 +185,7 @@ static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *locati
 	if (!passes(&d->conn, 0))
 		return;
 	key.cgroup_id = d->conn.owner.cgroup_id;
-	__builtin_memcpy(key.exe, d->conn.owner.exe, sizeof(key.exe));
+	key.exe = d->conn.owner.exe;
 	key.reason = reason;
 	key.state = d->state;
 	key.way = d->way;
@@ -235,7 +235,7 @@ static __always_inline void count_listener(struct sock *sk, const struct conn *c
 	if (!passes(c, 0))
 		return;
 	key.cgroup_id = c->owner.cgroup_id;
-	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
+	key.exe = c->owner.exe;
 	key.netns = c->netns;
 	key.port = sk->__sk_common.skc_num;
 	row = row_of(&listeners, &key, OVERFLOW_LISTENERS);

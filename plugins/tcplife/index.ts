@@ -113,7 +113,12 @@ export default plugin({
   probes: {
     "ends of connections": { programs: ["on_close"] },
   },
-  uses: { connections: services.connections, identity: services.identity, clock: services.clock },
+  uses: {
+    connections: services.connections,
+    identity: services.identity,
+    executables: services.executables,
+    clock: services.clock,
+  },
 
   signals: {
     duration: {
@@ -183,12 +188,12 @@ export default plugin({
 
   constants: ({ checkpoint }) => ({ checkpoint_ns: checkpoint * 1e6 }),
 
-  start({ emit, use: { connections, identity, clock } }) {
+  start({ emit, use: { connections, identity, executables, clock } }) {
     function observe(key: LifeKey | undefined, life: Life): void {
-      const resource = key && identity.byCgroup(key.cgroupId, key.exe);
+      const resource = key && identity.byCgroup(key.cgroupId, executables.name(key.exe));
       const series = key
         ? ({
-            "process.executable.name": key.exe || undefined,
+            "process.executable.name": executables.name(key.exe) || undefined,
             "network.type": key.family === 4 ? "ipv4" : key.family === 6 ? "ipv6" : undefined,
             "wirespan.connection.direction": key.direction,
             "wirespan.tcp.close.reason": key.closeReason,

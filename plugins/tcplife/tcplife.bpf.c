@@ -21,7 +21,7 @@ WIRE_COUNTERS(struct counters);
 
 struct life_key {
 	u64 cgroup_id;
-	char exe[24];
+	u64 exe;
 	enum direction direction;
 	enum close_reason close_reason;
 	u32 family;
@@ -62,7 +62,7 @@ static __always_inline struct life *row_of(const struct conn *c)
 	struct life *row;
 	u32 zero = 0;
 
-	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
+	key.exe = c->owner.exe;
 	row = large_row_at(&lives, &key, &blank);
 	if (row)
 		return row;

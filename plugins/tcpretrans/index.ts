@@ -106,7 +106,12 @@ export default plugin({
     },
     "retransmitted SYN-ACKs": { programs: ["on_synack"] },
   },
-  uses: { connections: services.connections, identity: services.identity, clock: services.clock },
+  uses: {
+    connections: services.connections,
+    identity: services.identity,
+    executables: services.executables,
+    clock: services.clock,
+  },
 
   signals: {
     retransmits: {
@@ -161,12 +166,12 @@ export default plugin({
   series: ({ flows }) => (flows ? {} : { flows: 0 }),
   constants: ({ eventRate, flows }) => ({ event_rate: eventRate, count_flows: flows ? 1 : 0 }),
 
-  start({ emit, use: { connections, identity, clock } }) {
+  start({ emit, use: { connections, identity, executables, clock } }) {
     function observe(key: TotalKey | undefined, total: Total): void {
-      const resource = key && identity.byCgroup(key.cgroupId, key.exe);
+      const resource = key && identity.byCgroup(key.cgroupId, executables.name(key.exe));
       const series = key
         ? ({
-            "process.executable.name": key.exe || undefined,
+            "process.executable.name": executables.name(key.exe) || undefined,
             "network.type": networkType(key.family),
             "wirespan.connection.direction": key.direction,
             "wirespan.tcp.retransmit.type": key.type,

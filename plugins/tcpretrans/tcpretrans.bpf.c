@@ -65,7 +65,7 @@ WIRE_RING(retransmits, struct retransmit, 256 * 1024);
 
 struct total_key {
 	u64 cgroup_id;
-	char exe[24];
+	u64 exe;
 	enum direction direction;
 	enum retransmit_type type;
 	u32 family;
@@ -150,7 +150,7 @@ static __always_inline void sum(const struct conn *c, const struct attempt *a)
 	};
 	struct flow_key flow = { .ends = c->ends, .netns = c->netns };
 
-	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
+	key.exe = c->owner.exe;
 	add(row_of(&totals, &key, OVERFLOW_TOTALS), a);
 	if (count_flows && !a->error)
 		add(row_of(&flows, &flow, OVERFLOW_FLOWS), a);

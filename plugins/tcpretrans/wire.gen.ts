@@ -123,7 +123,7 @@ export interface Task {
   readonly mntns: number;
   readonly startedAt: number;
   readonly comm: string;
-  readonly exe: string;
+  readonly exe: number;
 }
 
 export class TaskCursor implements Task, Cursor {
@@ -159,8 +159,8 @@ export class TaskCursor implements Task, Cursor {
   get comm(): string {
     return text(this.#words, this.#bytes, this.#at + 40, 16);
   }
-  get exe(): string {
-    return text(this.#words, this.#bytes, this.#at + 56, 24);
+  get exe(): number {
+    return this.#words[((this.#at + 56) >> 2)]! + this.#words[((this.#at + 56) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -278,94 +278,94 @@ export class ConnCursor implements Conn, Cursor {
   }
   readonly #user = new ActorCursor();
   get user(): Actor {
-    this.#user.at(this.#words, this.#bytes, this.#at + 168);
+    this.#user.at(this.#words, this.#bytes, this.#at + 152);
     return this.#user;
   }
   readonly #closer = new ActorCursor();
   get closer(): Actor {
-    this.#closer.at(this.#words, this.#bytes, this.#at + 192);
+    this.#closer.at(this.#words, this.#bytes, this.#at + 176);
     return this.#closer;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 216) >> 2)]!]!;
+    return directionNames[this.#words[((this.#at + 200) >> 2)]!]!;
   }
   get ownerSource(): OwnerSource {
-    return ownerSourceNames[this.#words[((this.#at + 220) >> 2)]!]!;
+    return ownerSourceNames[this.#words[((this.#at + 204) >> 2)]!]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 224) >> 2)]!]!;
+    return closeReasonNames[this.#words[((this.#at + 208) >> 2)]!]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 228) >> 2)]!;
+    return this.#words[((this.#at + 212) >> 2)]!;
   }
   get netns(): number {
-    return this.#words[((this.#at + 232) >> 2)]!;
+    return this.#words[((this.#at + 216) >> 2)]!;
   }
   get ownIsn(): number {
-    return this.#words[((this.#at + 236) >> 2)]!;
+    return this.#words[((this.#at + 220) >> 2)]!;
   }
   get peerIsn(): number {
-    return this.#words[((this.#at + 240) >> 2)]!;
+    return this.#words[((this.#at + 224) >> 2)]!;
   }
   get handshakeRetransmits(): number {
-    return this.#words[((this.#at + 244) >> 2)]!;
+    return this.#words[((this.#at + 228) >> 2)]!;
   }
   get acceptFd(): number {
-    return this.#words[((this.#at + 248) >> 2)]! | 0;
+    return this.#words[((this.#at + 232) >> 2)]! | 0;
   }
   get wantedConnection(): number {
-    return this.#words[((this.#at + 252) >> 2)]!;
+    return this.#words[((this.#at + 236) >> 2)]!;
   }
   get wantedConnect(): number {
-    return this.#words[((this.#at + 256) >> 2)]!;
+    return this.#words[((this.#at + 240) >> 2)]!;
   }
   get wantedAccept(): number {
-    return this.#words[((this.#at + 260) >> 2)]!;
+    return this.#words[((this.#at + 244) >> 2)]!;
   }
   get toldConnection(): boolean {
-    return this.#bytes[this.#at + 264]! !== 0;
+    return this.#bytes[this.#at + 248]! !== 0;
   }
   get toldConnect(): boolean {
-    return this.#bytes[this.#at + 265]! !== 0;
+    return this.#bytes[this.#at + 249]! !== 0;
   }
   get queued(): boolean {
-    return this.#bytes[this.#at + 266]! !== 0;
+    return this.#bytes[this.#at + 250]! !== 0;
   }
   get beforeStart(): boolean {
-    return this.#bytes[this.#at + 267]! !== 0;
+    return this.#bytes[this.#at + 251]! !== 0;
   }
   get peerIsHere(): boolean {
-    return this.#bytes[this.#at + 268]! !== 0;
+    return this.#bytes[this.#at + 252]! !== 0;
   }
   get fastopen(): boolean {
-    return this.#bytes[this.#at + 269]! !== 0;
+    return this.#bytes[this.#at + 253]! !== 0;
   }
   get excluded(): boolean {
-    return this.#bytes[this.#at + 270]! !== 0;
+    return this.#bytes[this.#at + 254]! !== 0;
   }
   get hasTuple(): boolean {
-    return this.#bytes[this.#at + 271]! !== 0;
+    return this.#bytes[this.#at + 255]! !== 0;
   }
   get interrupts(): boolean {
-    return this.#bytes[this.#at + 272]! !== 0;
+    return this.#bytes[this.#at + 256]! !== 0;
   }
   get oldState(): number {
-    return this.#bytes[(this.#at + 274)]! | (this.#bytes[(this.#at + 274) + 1]! << 8);
+    return this.#bytes[(this.#at + 258)]! | (this.#bytes[(this.#at + 258) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 276)]! | (this.#bytes[(this.#at + 276) + 1]! << 8);
+    return this.#bytes[(this.#at + 260)]! | (this.#bytes[(this.#at + 260) + 1]! << 8);
   }
   get sentBefore(): number {
-    return this.#words[((this.#at + 280) >> 2)]! + this.#words[((this.#at + 280) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 264) >> 2)]! + this.#words[((this.#at + 264) >> 2) + 1]! * 4294967296;
   }
   get receivedBefore(): number {
-    return this.#words[((this.#at + 288) >> 2)]! + this.#words[((this.#at + 288) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 272) >> 2)]! + this.#words[((this.#at + 272) >> 2) + 1]! * 4294967296;
   }
   get enteredAt(): number {
-    return this.#words[((this.#at + 296) >> 2)]! + this.#words[((this.#at + 296) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 280) >> 2)]! + this.#words[((this.#at + 280) >> 2) + 1]! * 4294967296;
   }
   get enteredState(): number {
-    return this.#words[((this.#at + 304) >> 2)]!;
+    return this.#words[((this.#at + 288) >> 2)]!;
   }
 }
 
@@ -476,7 +476,7 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 352);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 336);
     return this.#traffic;
   }
 }
@@ -557,20 +557,20 @@ export class RetransmitCursor implements Retransmit, Cursor {
   }
   readonly #attempt = new AttemptCursor();
   get attempt(): Attempt {
-    this.#attempt.at(this.#words, this.#bytes, this.#at + 416);
+    this.#attempt.at(this.#words, this.#bytes, this.#at + 400);
     return this.#attempt;
   }
   get happenedAt(): number {
-    return this.#words[((this.#at + 464) >> 2)]! + this.#words[((this.#at + 464) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 448) >> 2)]! + this.#words[((this.#at + 448) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.#words[((this.#at + 472) >> 2)]! + this.#words[((this.#at + 472) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 456) >> 2)]! + this.#words[((this.#at + 456) >> 2) + 1]! * 4294967296;
   }
 }
 
 export interface TotalKey {
   readonly cgroupId: number;
-  readonly exe: string;
+  readonly exe: number;
   readonly direction: Direction;
   readonly type: RetransmitType;
   readonly family: number;
@@ -590,28 +590,28 @@ export class TotalKeyCursor implements TotalKey, Cursor {
   get cgroupId(): number {
     return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
   }
-  get exe(): string {
-    return text(this.#words, this.#bytes, this.#at + 8, 24);
+  get exe(): number {
+    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 32) >> 2)]!]!;
+    return directionNames[this.#words[((this.#at + 16) >> 2)]!]!;
   }
   get type(): RetransmitType {
-    return retransmitTypeNames[this.#words[((this.#at + 36) >> 2)]!]!;
+    return retransmitTypeNames[this.#words[((this.#at + 20) >> 2)]!]!;
   }
   get family(): number {
-    return this.#words[((this.#at + 40) >> 2)]!;
+    return this.#words[((this.#at + 24) >> 2)]!;
   }
   get state(): number {
-    return this.#words[((this.#at + 44) >> 2)]!;
+    return this.#words[((this.#at + 28) >> 2)]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 48) >> 2)]! | 0;
+    return this.#words[((this.#at + 32) >> 2)]! | 0;
   }
 }
 
 export const bpf = {
-  hash: "0b02dad89ab5a6d5",
+  hash: "f7d81d7d3be41389",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_attempt_again: "tp_btf/tcp_retransmit_skb",
@@ -625,6 +625,7 @@ export const bpf = {
     count_flows: {"kind":"int","size":4,"signed":false},
     event_rate: {"kind":"int","size":8,"signed":false},
     id_key: {"kind":"struct","name":"id_key","size":16,"fields":[{"name":"k0","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"k1","offset":8,"layout":{"kind":"int","size":8,"signed":false}}]},
+    name_key: {"kind":"struct","name":"siphash_key","size":16,"fields":[{"name":"k0","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"k1","offset":8,"layout":{"kind":"int","size":8,"signed":false}}]},
     plugin_bit: {"kind":"int","size":4,"signed":false},
     plugin_filter: {"kind":"struct","name":"filter","size":4344,"fields":[{"name":"include","offset":0,"layout":{"kind":"struct","name":"match","size":2160,"fields":[{"name":"pids","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"comms","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"uids","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"netns","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_ports","offset":16,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_ports","offset":20,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_cidrs","offset":24,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_cidrs","offset":28,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":32,"layout":{"kind":"int","size":4,"signed":false}},{"name":"families","offset":36,"layout":{"kind":"int","size":4,"signed":false}},{"name":"directions","offset":40,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":44,"layout":{"kind":"int","size":4,"signed":false}},{"name":"pid","offset":48,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"uid","offset":112,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"netns_inode","offset":176,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"comm","offset":240,"layout":{"kind":"array","size":512,"element":{"kind":"struct","name":"name_pattern","size":32,"fields":[{"name":"value","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}}]},"length":16}},{"name":"local_port","offset":752,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"remote_port","offset":880,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"local_cidr","offset":1008,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"remote_cidr","offset":1584,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]}},{"name":"exclude","offset":2160,"layout":{"kind":"struct","name":"match","size":2160,"fields":[{"name":"pids","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"comms","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"uids","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"netns","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_ports","offset":16,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_ports","offset":20,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_cidrs","offset":24,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_cidrs","offset":28,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":32,"layout":{"kind":"int","size":4,"signed":false}},{"name":"families","offset":36,"layout":{"kind":"int","size":4,"signed":false}},{"name":"directions","offset":40,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":44,"layout":{"kind":"int","size":4,"signed":false}},{"name":"pid","offset":48,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"uid","offset":112,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"netns_inode","offset":176,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"comm","offset":240,"layout":{"kind":"array","size":512,"element":{"kind":"struct","name":"name_pattern","size":32,"fields":[{"name":"value","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}}]},"length":16}},{"name":"local_port","offset":752,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"remote_port","offset":880,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"local_cidr","offset":1008,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"remote_cidr","offset":1584,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]}},{"name":"min_duration_ns","offset":4320,"layout":{"kind":"int","size":8,"signed":false}},{"name":"failures_only","offset":4328,"layout":{"kind":"int","size":4,"signed":false}},{"name":"by_cgroup_map","offset":4332,"layout":{"kind":"int","size":4,"signed":false}},{"name":"by_mntns_map","offset":4336,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":4340,"layout":{"kind":"int","size":4,"signed":false}}]},
   },
@@ -644,7 +645,7 @@ export const bpf = {
       key: OverflowKeyCursor,
       value: TotalCursor,
     } as TableWire<OverflowKey, Total>,
-    retransmits: { kind: "ring", size: 480, record: RetransmitCursor } as RingWire<Retransmit>,
+    retransmits: { kind: "ring", size: 464, record: RetransmitCursor } as RingWire<Retransmit>,
     totals: {
       kind: "table",
       perCpu: false,

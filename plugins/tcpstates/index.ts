@@ -69,7 +69,12 @@ export default plugin({
   probes: {
     "changes of state": { programs: ["on_change"] },
   },
-  uses: { connections: services.connections, identity: services.identity, clock: services.clock },
+  uses: {
+    connections: services.connections,
+    identity: services.identity,
+    executables: services.executables,
+    clock: services.clock,
+  },
 
   signals: {
     duration: {
@@ -102,7 +107,7 @@ export default plugin({
 
   constants: ({ events }) => ({ events }),
 
-  start({ emit, use: { connections, identity, clock } }) {
+  start({ emit, use: { connections, identity, executables, clock } }) {
     function observe(change: Change): void {
       const { connection, context, duration } = change;
       const { conn } = connection;
@@ -132,11 +137,15 @@ export default plugin({
       dwells(rows) {
         for (const [key, histogram] of rows) {
           const series = {
-            "process.executable.name": key.exe || undefined,
+            "process.executable.name": executables.name(key.exe) || undefined,
             "wirespan.connection.direction": key.direction,
             "network.connection.state": TCP_STATES[key.state]!,
           };
-          emit.duration.observe(seconds(histogram), series, identity.byCgroup(key.cgroupId, key.exe));
+          emit.duration.observe(
+            seconds(histogram),
+            series,
+            identity.byCgroup(key.cgroupId, executables.name(key.exe)),
+          );
         }
       },
       overflow(rows) {

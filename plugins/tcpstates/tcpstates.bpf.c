@@ -39,7 +39,7 @@ WIRE_RING(changes, struct change, 256 * 1024);
 
 struct dwell_key {
 	u64 cgroup_id;
-	char exe[24];
+	u64 exe;
 	enum direction direction;
 	u32 state;
 };
@@ -90,7 +90,7 @@ static __always_inline struct histogram *row_of(const struct conn *c, u32 state)
 	};
 	struct histogram *row;
 
-	__builtin_memcpy(key.exe, c->owner.exe, sizeof(key.exe));
+	key.exe = c->owner.exe;
 	row = large_row_at(&dwells, &key, &blank);
 	if (row)
 		return row;

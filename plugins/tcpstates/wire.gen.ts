@@ -56,7 +56,7 @@ export interface Task {
   readonly mntns: number;
   readonly startedAt: number;
   readonly comm: string;
-  readonly exe: string;
+  readonly exe: number;
 }
 
 export class TaskCursor implements Task, Cursor {
@@ -92,8 +92,8 @@ export class TaskCursor implements Task, Cursor {
   get comm(): string {
     return text(this.#words, this.#bytes, this.#at + 40, 16);
   }
-  get exe(): string {
-    return text(this.#words, this.#bytes, this.#at + 56, 24);
+  get exe(): number {
+    return this.#words[((this.#at + 56) >> 2)]! + this.#words[((this.#at + 56) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -211,94 +211,94 @@ export class ConnCursor implements Conn, Cursor {
   }
   readonly #user = new ActorCursor();
   get user(): Actor {
-    this.#user.at(this.#words, this.#bytes, this.#at + 168);
+    this.#user.at(this.#words, this.#bytes, this.#at + 152);
     return this.#user;
   }
   readonly #closer = new ActorCursor();
   get closer(): Actor {
-    this.#closer.at(this.#words, this.#bytes, this.#at + 192);
+    this.#closer.at(this.#words, this.#bytes, this.#at + 176);
     return this.#closer;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 216) >> 2)]!]!;
+    return directionNames[this.#words[((this.#at + 200) >> 2)]!]!;
   }
   get ownerSource(): OwnerSource {
-    return ownerSourceNames[this.#words[((this.#at + 220) >> 2)]!]!;
+    return ownerSourceNames[this.#words[((this.#at + 204) >> 2)]!]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 224) >> 2)]!]!;
+    return closeReasonNames[this.#words[((this.#at + 208) >> 2)]!]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 228) >> 2)]!;
+    return this.#words[((this.#at + 212) >> 2)]!;
   }
   get netns(): number {
-    return this.#words[((this.#at + 232) >> 2)]!;
+    return this.#words[((this.#at + 216) >> 2)]!;
   }
   get ownIsn(): number {
-    return this.#words[((this.#at + 236) >> 2)]!;
+    return this.#words[((this.#at + 220) >> 2)]!;
   }
   get peerIsn(): number {
-    return this.#words[((this.#at + 240) >> 2)]!;
+    return this.#words[((this.#at + 224) >> 2)]!;
   }
   get handshakeRetransmits(): number {
-    return this.#words[((this.#at + 244) >> 2)]!;
+    return this.#words[((this.#at + 228) >> 2)]!;
   }
   get acceptFd(): number {
-    return this.#words[((this.#at + 248) >> 2)]! | 0;
+    return this.#words[((this.#at + 232) >> 2)]! | 0;
   }
   get wantedConnection(): number {
-    return this.#words[((this.#at + 252) >> 2)]!;
+    return this.#words[((this.#at + 236) >> 2)]!;
   }
   get wantedConnect(): number {
-    return this.#words[((this.#at + 256) >> 2)]!;
+    return this.#words[((this.#at + 240) >> 2)]!;
   }
   get wantedAccept(): number {
-    return this.#words[((this.#at + 260) >> 2)]!;
+    return this.#words[((this.#at + 244) >> 2)]!;
   }
   get toldConnection(): boolean {
-    return this.#bytes[this.#at + 264]! !== 0;
+    return this.#bytes[this.#at + 248]! !== 0;
   }
   get toldConnect(): boolean {
-    return this.#bytes[this.#at + 265]! !== 0;
+    return this.#bytes[this.#at + 249]! !== 0;
   }
   get queued(): boolean {
-    return this.#bytes[this.#at + 266]! !== 0;
+    return this.#bytes[this.#at + 250]! !== 0;
   }
   get beforeStart(): boolean {
-    return this.#bytes[this.#at + 267]! !== 0;
+    return this.#bytes[this.#at + 251]! !== 0;
   }
   get peerIsHere(): boolean {
-    return this.#bytes[this.#at + 268]! !== 0;
+    return this.#bytes[this.#at + 252]! !== 0;
   }
   get fastopen(): boolean {
-    return this.#bytes[this.#at + 269]! !== 0;
+    return this.#bytes[this.#at + 253]! !== 0;
   }
   get excluded(): boolean {
-    return this.#bytes[this.#at + 270]! !== 0;
+    return this.#bytes[this.#at + 254]! !== 0;
   }
   get hasTuple(): boolean {
-    return this.#bytes[this.#at + 271]! !== 0;
+    return this.#bytes[this.#at + 255]! !== 0;
   }
   get interrupts(): boolean {
-    return this.#bytes[this.#at + 272]! !== 0;
+    return this.#bytes[this.#at + 256]! !== 0;
   }
   get oldState(): number {
-    return this.#bytes[(this.#at + 274)]! | (this.#bytes[(this.#at + 274) + 1]! << 8);
+    return this.#bytes[(this.#at + 258)]! | (this.#bytes[(this.#at + 258) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 276)]! | (this.#bytes[(this.#at + 276) + 1]! << 8);
+    return this.#bytes[(this.#at + 260)]! | (this.#bytes[(this.#at + 260) + 1]! << 8);
   }
   get sentBefore(): number {
-    return this.#words[((this.#at + 280) >> 2)]! + this.#words[((this.#at + 280) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 264) >> 2)]! + this.#words[((this.#at + 264) >> 2) + 1]! * 4294967296;
   }
   get receivedBefore(): number {
-    return this.#words[((this.#at + 288) >> 2)]! + this.#words[((this.#at + 288) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 272) >> 2)]! + this.#words[((this.#at + 272) >> 2) + 1]! * 4294967296;
   }
   get enteredAt(): number {
-    return this.#words[((this.#at + 296) >> 2)]! + this.#words[((this.#at + 296) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 280) >> 2)]! + this.#words[((this.#at + 280) >> 2) + 1]! * 4294967296;
   }
   get enteredState(): number {
-    return this.#words[((this.#at + 304) >> 2)]!;
+    return this.#words[((this.#at + 288) >> 2)]!;
   }
 }
 
@@ -409,7 +409,7 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 352);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 336);
     return this.#traffic;
   }
 }
@@ -438,27 +438,27 @@ export class ChangeCursor implements Change, Cursor {
     return this.#connection;
   }
   get changedAt(): number {
-    return this.#words[((this.#at + 416) >> 2)]! + this.#words[((this.#at + 416) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 400) >> 2)]! + this.#words[((this.#at + 400) >> 2) + 1]! * 4294967296;
   }
   get duration(): number {
-    return this.#words[((this.#at + 424) >> 2)]! + this.#words[((this.#at + 424) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 408) >> 2)]! + this.#words[((this.#at + 408) >> 2) + 1]! * 4294967296;
   }
   get oldState(): number {
-    return this.#words[((this.#at + 432) >> 2)]!;
+    return this.#words[((this.#at + 416) >> 2)]!;
   }
   get newState(): number {
-    return this.#words[((this.#at + 436) >> 2)]!;
+    return this.#words[((this.#at + 420) >> 2)]!;
   }
   readonly #context = new ActorCursor();
   get context(): Actor {
-    this.#context.at(this.#words, this.#bytes, this.#at + 440);
+    this.#context.at(this.#words, this.#bytes, this.#at + 424);
     return this.#context;
   }
 }
 
 export interface DwellKey {
   readonly cgroupId: number;
-  readonly exe: string;
+  readonly exe: number;
   readonly direction: Direction;
   readonly state: number;
 }
@@ -475,14 +475,14 @@ export class DwellKeyCursor implements DwellKey, Cursor {
   get cgroupId(): number {
     return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
   }
-  get exe(): string {
-    return text(this.#words, this.#bytes, this.#at + 8, 24);
+  get exe(): number {
+    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 32) >> 2)]!]!;
+    return directionNames[this.#words[((this.#at + 16) >> 2)]!]!;
   }
   get state(): number {
-    return this.#words[((this.#at + 36) >> 2)]!;
+    return this.#words[((this.#at + 20) >> 2)]!;
   }
 }
 
@@ -557,7 +557,7 @@ export class PopulationCursor implements Population, Cursor {
 }
 
 export const bpf = {
-  hash: "0faf75bd313238ba",
+  hash: "9db9015dd199c4a5",
   programs: {
     on_change: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",
@@ -570,12 +570,13 @@ export const bpf = {
     histogram_first: {"kind":"array","size":2048,"element":{"kind":"int","size":2,"signed":false},"length":1024},
     id_key: {"kind":"struct","name":"id_key","size":16,"fields":[{"name":"k0","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"k1","offset":8,"layout":{"kind":"int","size":8,"signed":false}}]},
     log2_of_byte: {"kind":"array","size":256,"element":{"kind":"int","size":1,"signed":false},"length":256},
+    name_key: {"kind":"struct","name":"siphash_key","size":16,"fields":[{"name":"k0","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"k1","offset":8,"layout":{"kind":"int","size":8,"signed":false}}]},
     plugin_bit: {"kind":"int","size":4,"signed":false},
     plugin_filter: {"kind":"struct","name":"filter","size":4344,"fields":[{"name":"include","offset":0,"layout":{"kind":"struct","name":"match","size":2160,"fields":[{"name":"pids","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"comms","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"uids","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"netns","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_ports","offset":16,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_ports","offset":20,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_cidrs","offset":24,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_cidrs","offset":28,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":32,"layout":{"kind":"int","size":4,"signed":false}},{"name":"families","offset":36,"layout":{"kind":"int","size":4,"signed":false}},{"name":"directions","offset":40,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":44,"layout":{"kind":"int","size":4,"signed":false}},{"name":"pid","offset":48,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"uid","offset":112,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"netns_inode","offset":176,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"comm","offset":240,"layout":{"kind":"array","size":512,"element":{"kind":"struct","name":"name_pattern","size":32,"fields":[{"name":"value","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}}]},"length":16}},{"name":"local_port","offset":752,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"remote_port","offset":880,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"local_cidr","offset":1008,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"remote_cidr","offset":1584,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]}},{"name":"exclude","offset":2160,"layout":{"kind":"struct","name":"match","size":2160,"fields":[{"name":"pids","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"comms","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"uids","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"netns","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_ports","offset":16,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_ports","offset":20,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_cidrs","offset":24,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_cidrs","offset":28,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":32,"layout":{"kind":"int","size":4,"signed":false}},{"name":"families","offset":36,"layout":{"kind":"int","size":4,"signed":false}},{"name":"directions","offset":40,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":44,"layout":{"kind":"int","size":4,"signed":false}},{"name":"pid","offset":48,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"uid","offset":112,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"netns_inode","offset":176,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"comm","offset":240,"layout":{"kind":"array","size":512,"element":{"kind":"struct","name":"name_pattern","size":32,"fields":[{"name":"value","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}}]},"length":16}},{"name":"local_port","offset":752,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"remote_port","offset":880,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"local_cidr","offset":1008,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"remote_cidr","offset":1584,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]}},{"name":"min_duration_ns","offset":4320,"layout":{"kind":"int","size":8,"signed":false}},{"name":"failures_only","offset":4328,"layout":{"kind":"int","size":4,"signed":false}},{"name":"by_cgroup_map","offset":4332,"layout":{"kind":"int","size":4,"signed":false}},{"name":"by_mntns_map","offset":4336,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":4340,"layout":{"kind":"int","size":4,"signed":false}}]},
   },
   counters: ["seen_changes","lost_changes","overflows"],
   wires: {
-    changes: { kind: "ring", size: 464, record: ChangeCursor } as RingWire<Change>,
+    changes: { kind: "ring", size: 448, record: ChangeCursor } as RingWire<Change>,
     dwells: {
       kind: "table",
       perCpu: false,

@@ -14,11 +14,11 @@ class Table implements TableRows<ProcessKey, Usage> {
       const [pid = 0, span = 0] = row.split("/").map(Number);
       const task: Task = {
         ...{ pid, tid: pid, uid: 0, cgroups: 0, cgroupId: 1, mntns: 2 },
-        ...{ startedAt: 5, comm: "worker", exe: "worker" },
+        ...{ startedAt: 5, comm: "worker", exe: 3 },
       };
       this.#at = row;
       yield [
-        { pid, span, startedAt: 5, exe: "worker" },
+        { pid, span, startedAt: 5, exe: 3 },
         { sentBytes, receivedBytes: 0, task },
       ];
     }

@@ -27,7 +27,7 @@ struct process_key {
 	u32 span;
 	u64 started_at;
 	/* One process may be several programs, one after the other. */
-	char exe[24];
+	u64 exe;
 };
 
 struct usage {
@@ -105,7 +105,7 @@ static __always_inline void add_to_process(const struct task *task, const struct
 				   .started_at = task->started_at };
 	struct usage *usage;
 
-	__builtin_memcpy(key.exe, task->exe, sizeof(key.exe));
+	key.exe = task->exe;
 	usage = bpf_map_lookup_elem(&processes, &key);
 	if (!usage) {
 		struct usage first = { .task = *task };

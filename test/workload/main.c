@@ -99,7 +99,7 @@ static pid_t start(const char *program, const char *namespace, int ready, int co
 	fcntl(control, F_SETFD, 0);
 	if (!strcmp(program, "psrv") && !freopen("/dev/null", "r", stdin))
 		fail("/dev/null");
-	become(program, arguments);
+	become(option(strcmp(program, "pcli") ? "serverFile" : "clientFile", program), arguments);
 }
 
 static char *server_port(int ready)

@@ -7,8 +7,8 @@
 #include "say.h"
 
 static const char *const KEYS[] = {
-	"address", "backlog", "clientComm", "clientNetns", "control", "count", "cpu", "delay", "down",
-	"fd", "later", "listen", "port", "rate", "ready", "seconds", "serverComm", "serverNetns",
+	"address", "backlog", "clientComm", "clientFile", "clientNetns", "control", "count", "cpu", "delay", "down",
+	"fd", "later", "listen", "port", "rate", "ready", "seconds", "serverComm", "serverFile", "serverNetns",
 	"size", "sourcePort", "synRetries", "uid", "up",
 };
 
