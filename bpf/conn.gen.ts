@@ -125,8 +125,8 @@ export class ActorCursor implements Actor, Cursor {
 export type Direction = "unknown" | "outbound" | "inbound";
 const directionNames = ["unknown", "outbound", "inbound"] as const;
 
-export type OwnerSource = "unknown" | "connect" | "listener" | "io" | "accept" | "holder";
-const ownerSourceNames = ["unknown", "connect", "listener", "io", "accept", "holder"] as const;
+export type OwnerSource = "unknown" | "connect" | "listener" | "io" | "accept" | "holder" | "close";
+const ownerSourceNames = ["unknown", "connect", "listener", "io", "accept", "holder", "close"] as const;
 
 export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rst_received" | "timeout" | "refused" | "unreachable" | "aborted" | "killed";
 const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed"] as const;
@@ -142,6 +142,7 @@ export interface Conn {
   readonly owner: Task;
   readonly user: Actor;
   readonly closer: Actor;
+  readonly acceptor: Actor;
   readonly direction: Direction;
   readonly ownerSource: OwnerSource;
   readonly closeReason: CloseReason;
@@ -218,86 +219,91 @@ export class ConnCursor implements Conn, Cursor {
     this.#closer.at(this.#words, this.#bytes, this.#at + 176);
     return this.#closer;
   }
+  readonly #acceptor = new ActorCursor();
+  get acceptor(): Actor {
+    this.#acceptor.at(this.#words, this.#bytes, this.#at + 200);
+    return this.#acceptor;
+  }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 200) >> 2)]!]!;
+    return directionNames[this.#words[((this.#at + 224) >> 2)]!]!;
   }
   get ownerSource(): OwnerSource {
-    return ownerSourceNames[this.#words[((this.#at + 204) >> 2)]!]!;
+    return ownerSourceNames[this.#words[((this.#at + 228) >> 2)]!]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 208) >> 2)]!]!;
+    return closeReasonNames[this.#words[((this.#at + 232) >> 2)]!]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 212) >> 2)]!;
-  }
-  get netns(): number {
-    return this.#words[((this.#at + 216) >> 2)]!;
-  }
-  get ownIsn(): number {
-    return this.#words[((this.#at + 220) >> 2)]!;
-  }
-  get peerIsn(): number {
-    return this.#words[((this.#at + 224) >> 2)]!;
-  }
-  get handshakeRetransmits(): number {
-    return this.#words[((this.#at + 228) >> 2)]!;
-  }
-  get acceptFd(): number {
-    return this.#words[((this.#at + 232) >> 2)]! | 0;
-  }
-  get wantedConnection(): number {
     return this.#words[((this.#at + 236) >> 2)]!;
   }
-  get wantedConnect(): number {
+  get netns(): number {
     return this.#words[((this.#at + 240) >> 2)]!;
   }
-  get wantedAccept(): number {
+  get ownIsn(): number {
     return this.#words[((this.#at + 244) >> 2)]!;
   }
+  get peerIsn(): number {
+    return this.#words[((this.#at + 248) >> 2)]!;
+  }
+  get handshakeRetransmits(): number {
+    return this.#words[((this.#at + 252) >> 2)]!;
+  }
+  get acceptFd(): number {
+    return this.#words[((this.#at + 256) >> 2)]! | 0;
+  }
+  get wantedConnection(): number {
+    return this.#words[((this.#at + 260) >> 2)]!;
+  }
+  get wantedConnect(): number {
+    return this.#words[((this.#at + 264) >> 2)]!;
+  }
+  get wantedAccept(): number {
+    return this.#words[((this.#at + 268) >> 2)]!;
+  }
   get toldConnection(): boolean {
-    return this.#bytes[this.#at + 248]! !== 0;
+    return this.#bytes[this.#at + 272]! !== 0;
   }
   get toldConnect(): boolean {
-    return this.#bytes[this.#at + 249]! !== 0;
+    return this.#bytes[this.#at + 273]! !== 0;
   }
   get queued(): boolean {
-    return this.#bytes[this.#at + 250]! !== 0;
+    return this.#bytes[this.#at + 274]! !== 0;
   }
   get beforeStart(): boolean {
-    return this.#bytes[this.#at + 251]! !== 0;
+    return this.#bytes[this.#at + 275]! !== 0;
   }
   get peerIsHere(): boolean {
-    return this.#bytes[this.#at + 252]! !== 0;
+    return this.#bytes[this.#at + 276]! !== 0;
   }
   get fastopen(): boolean {
-    return this.#bytes[this.#at + 253]! !== 0;
+    return this.#bytes[this.#at + 277]! !== 0;
   }
   get excluded(): boolean {
-    return this.#bytes[this.#at + 254]! !== 0;
+    return this.#bytes[this.#at + 278]! !== 0;
   }
   get hasTuple(): boolean {
-    return this.#bytes[this.#at + 255]! !== 0;
+    return this.#bytes[this.#at + 279]! !== 0;
   }
   get interrupts(): boolean {
-    return this.#bytes[this.#at + 256]! !== 0;
+    return this.#bytes[this.#at + 280]! !== 0;
   }
   get oldState(): number {
-    return this.#bytes[(this.#at + 258)]! | (this.#bytes[(this.#at + 258) + 1]! << 8);
+    return this.#bytes[(this.#at + 282)]! | (this.#bytes[(this.#at + 282) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 260)]! | (this.#bytes[(this.#at + 260) + 1]! << 8);
+    return this.#bytes[(this.#at + 284)]! | (this.#bytes[(this.#at + 284) + 1]! << 8);
   }
   get sentBefore(): number {
-    return this.#words[((this.#at + 264) >> 2)]! + this.#words[((this.#at + 264) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 288) >> 2)]! + this.#words[((this.#at + 288) >> 2) + 1]! * 4294967296;
   }
   get receivedBefore(): number {
-    return this.#words[((this.#at + 272) >> 2)]! + this.#words[((this.#at + 272) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 296) >> 2)]! + this.#words[((this.#at + 296) >> 2) + 1]! * 4294967296;
   }
   get enteredAt(): number {
-    return this.#words[((this.#at + 280) >> 2)]! + this.#words[((this.#at + 280) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
   }
   get enteredState(): number {
-    return this.#words[((this.#at + 288) >> 2)]!;
+    return this.#words[((this.#at + 312) >> 2)]!;
   }
 }
 
@@ -408,13 +414,13 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 336);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 360);
     return this.#traffic;
   }
 }
 
 export const bpf = {
-  hash: "fada32cd5005ac0f",
+  hash: "5ef6dde86c48ee23",
   programs: {
     keep_living: "iter/bpf_sk_storage_map",
     on_accept4_emit: "tp/syscalls/sys_exit_accept4",
@@ -449,6 +455,6 @@ export const bpf = {
   counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections","lost_accepts","lost_tuples","lost_names"],
   wires: {
     processes: { kind: "ring", size: 64, record: TaskCursor } as RingWire<Task>,
-    spans: { kind: "ring", size: 400, record: ConnectionCursor } as RingWire<Connection>,
+    spans: { kind: "ring", size: 424, record: ConnectionCursor } as RingWire<Connection>,
   },
 } as const;

@@ -17,12 +17,16 @@ enum direction { DIRECTION_UNKNOWN, DIRECTION_OUTBOUND, DIRECTION_INBOUND };
 enum owner_source {
 	OWNER_UNKNOWN,
 	OWNER_CONNECT,
-	/* Of the listener; holds until the first send or receive. */
+	/* Of the listener; holds until somebody is known to have used, accepted or closed it. */
 	OWNER_LISTENER,
+	/* Was the first to send or receive. */
 	OWNER_IO,
+	/* Holds until the first send or receive. */
 	OWNER_ACCEPT,
-	/* Held the socket when the agent started. */
+	/* Held the socket when the agent started; of an accepted one it holds until the first send or receive. */
 	OWNER_HOLDER,
+	/* Shut it down or closed it; nobody was seen to use or to accept it. */
+	OWNER_CLOSE,
 };
 
 enum close_reason {
@@ -62,11 +66,12 @@ struct conn {
 	u64 accepted_at;
 	u64 closed_at;
 	struct endpoints ends;
-	/* The opener or acceptor. */
+	/* The opener; of an accepted connection as `owner_source` says. */
 	struct task owner;
-	/* The last to send or receive, and who closed. */
+	/* The last to send or receive, who closed, and who accepted. */
 	struct actor user;
 	struct actor closer;
+	struct actor acceptor;
 	enum direction direction;
 	enum owner_source owner_source;
 	enum close_reason close_reason;
@@ -226,6 +231,12 @@ static __always_inline void read_netns(struct conn *c, const struct sock *sk)
 
 	c->netns = BPF_CORE_READ(net, ns.inum);
 	c->netns_cookie = BPF_CORE_READ(net, net_cookie);
+}
+
+/* An accepted connection that nobody is known to have used: whoever is the first to do so owns it. */
+static __always_inline bool awaits_user(const struct conn *c)
+{
+	return c->direction != DIRECTION_OUTBOUND && c->owner_source != OWNER_IO;
 }
 
 /* A socket's own counters, right for what TCP counts beside the payload. */

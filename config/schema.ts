@@ -114,7 +114,7 @@ const base: Tree = {
     accept: leaf(
       oneOf("none", "syscall"),
       "none",
-      "How the accepting process is found: by first use, or where accept() returns, which takes a tracepoint that slows every system call where the kernel lets no function be watched.",
+      "Whether the end of accept() is watched though no plugin asks for it. It tells who accepted, and so who owns a connection that nobody uses; if the kernel lets no function be watched, it takes a tracepoint that slows every system call.",
     ),
     peers: leaf(cidrs, [], "Addresses whose hosts run wirespan as well: their ends are parents of ours."),
   },

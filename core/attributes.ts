@@ -48,7 +48,8 @@ export const CONNECTION = {
   "process.pid": {
     type: "int",
     requirement: "recommended",
-    description: "The process that opened or accepted it.",
+    description:
+      "The process whose connection it is: that opened it; of accepted ones the first to send or receive, else the one that accepted it, closed it or owns the listener.",
   },
   "process.executable.name": {
     type: "string",
@@ -58,16 +59,16 @@ export const CONNECTION = {
   "thread.name": {
     type: "string",
     requirement: "recommended",
-    description: "The name of the thread that did it (comm).",
+    description: "The name of the thread that did so (comm).",
   },
   "wirespan.thread.tid": { type: "int", requirement: "recommended", description: "That thread's id." },
   "wirespan.process.uid": { type: "int", requirement: "recommended", description: "The user it ran as." },
   "wirespan.process.source": {
     type: "string",
     requirement: "recommended",
-    enum: ["connect", "listener", "io", "accept", "holder", "unknown"],
+    enum: ["connect", "listener", "io", "accept", "holder", "close", "unknown"],
     description:
-      "How the owner is known: it called connect; owns the listener; was first to send or receive; called accept; held the socket when the agent started.",
+      "How the owner is known: it called connect; owns the listener; was first to send or receive; called accept; held the socket when the agent started; closed it.",
   },
 } as const satisfies Record<string, AttributeSpec>;
 

@@ -21,21 +21,22 @@ const { errno } = constants;
 
 type ErrorType = (typeof ERROR_TYPES)[number];
 
-const WHO: Record<"last_user" | "closer", string> = {
+const WHO: Record<"last_user" | "closer" | "acceptor", string> = {
   last_user: "was the last to send or receive",
   closer: "closed this end",
+  acceptor: "accepted it",
 };
 
 const process = (role: keyof typeof WHO) => ({
   [`wirespan.process.${role}.pid`]: {
     type: "int",
     requirement: "conditional",
-    description: `The process that ${WHO[role]}, where it is not the owner.`,
+    description: `The process that ${WHO[role]}, if it is not the owner.`,
   },
   [`wirespan.process.${role}.name`]: {
     type: "string",
     requirement: "conditional",
-    description: `The name of the thread that ${WHO[role]} (comm), where it is not the owner's.`,
+    description: `The name of the thread that ${WHO[role]} (comm), if it is not the owner's.`,
   },
 });
 
@@ -51,6 +52,7 @@ export const SPANS = {
       ...ERROR_TYPE,
       ...(process("last_user") as Record<string, AttributeSpec>),
       ...(process("closer") as Record<string, AttributeSpec>),
+      ...(process("acceptor") as Record<string, AttributeSpec>),
       "wirespan.tcp.bytes_sent": {
         type: "int",
         requirement: "required",
@@ -355,7 +357,7 @@ export class ConnectionSpans implements Connections {
 
   #close(record: Connection, attributes: Record<string, AnyAttributes[string]>): void {
     const { conn, traffic } = record;
-    const { owner, user, closer } = conn;
+    const { owner, user, closer, acceptor } = conn;
     attributes["wirespan.tcp.close.reason"] = conn.closeReason;
     attributes["wirespan.tcp.bytes_sent"] = traffic.sentBytes;
     attributes["wirespan.tcp.bytes_received"] = traffic.receivedBytes;
@@ -364,9 +366,12 @@ export class ConnectionSpans implements Connections {
       attributes["wirespan.process.last_user.pid"] = user.pid;
       attributes["wirespan.process.last_user.name"] = user.comm;
     }
-    if (closer.pid && (closer.pid !== owner.pid || closer.comm !== owner.comm)) {
-      attributes["wirespan.process.closer.pid"] = closer.pid;
+    if (closer.pid && closer.pid !== owner.pid) attributes["wirespan.process.closer.pid"] = closer.pid;
+    if (closer.pid && (closer.pid !== owner.pid || closer.comm !== owner.comm))
       attributes["wirespan.process.closer.name"] = closer.comm;
+    if (acceptor.pid && acceptor.pid !== owner.pid) {
+      attributes["wirespan.process.acceptor.pid"] = acceptor.pid;
+      attributes["wirespan.process.acceptor.name"] = acceptor.comm;
     }
   }
 

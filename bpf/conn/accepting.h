@@ -8,12 +8,10 @@
 
 static __always_inline void read_acceptor(struct conn *c, s32 fd, u64 now)
 {
-	read_current_owner(c, OWNER_ACCEPT);
-	if (is_own(c) && !c->excluded)
-		exclude(c);
+	take_over(c, OWNER_ACCEPT);
+	read_actor(&c->acceptor, &c->owner);
 	c->accept_fd = fd;
 	c->accepted_at = now;
-	keep_tuple(c);
 }
 
 /* The connection stays queued until it is used: a system call's tracepoint can't reach its storage. */

@@ -217,3 +217,13 @@ static __always_inline void exclude(struct conn *c)
 	c->excluded = true;
 	COUNT(excluded_self);
 }
+
+/* An accepted connection's owner is from now on who runs. */
+static __always_inline void take_over(struct conn *c, enum owner_source source)
+{
+	/* Even if it is the same process: since it listened it may have changed its user, name and thread. */
+	read_current_owner(c, source);
+	if (is_own(c) && !c->excluded)
+		exclude(c);
+	keep_tuple(c);
+}

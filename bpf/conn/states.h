@@ -49,24 +49,29 @@ static __always_inline struct conn *on_listen(struct sock *sk)
 	return c;
 }
 
-/*
- * The acceptor, where the end of accept() could only be noted beside the connection. Its say holds against
- * that of another thread which used the connection before the call had ended.
- */
+/* Only its listener is known of it. */
+static __always_inline bool is_unclaimed(const struct conn *c)
+{
+	return c->owner_source == OWNER_LISTENER || c->owner_source == OWNER_UNKNOWN;
+}
+
+/* The acceptor, if the end of accept() could only be noted beside the connection. */
 static __always_inline void take_acceptor(struct conn *c)
 {
 	struct conn *accepted = bpf_map_lookup_elem(&queue, &c->cookie);
 
 	if (!accepted || !accepted->accepted_at)
 		return;
-	if (!c->user.pid || c->owner_source == OWNER_LISTENER)
-		read_actor(&c->user, &accepted->owner);
-	c->owner = accepted->owner;
-	c->owner_source = OWNER_ACCEPT;
+	c->acceptor = accepted->acceptor;
 	c->accepted_at = accepted->accepted_at;
 	c->accept_fd = accepted->accept_fd;
-	c->excluded = accepted->excluded;
-	keep_tuple(c);
+	if (is_unclaimed(c)) {
+		c->owner = accepted->owner;
+		c->owner_source = OWNER_ACCEPT;
+		c->user = accepted->acceptor;
+		c->excluded = accepted->excluded;
+		keep_tuple(c);
+	}
 	bpf_map_delete_elem(&queue, &c->cookie);
 }
 
@@ -189,6 +194,9 @@ static __always_inline void read_closer(struct sock *sk, struct conn *c)
 	bpf_get_current_comm(c->closer.comm, sizeof(c->closer.comm));
 	if (dies_of_a_signal())
 		c->close_reason = CLOSE_KILLED;
+	/* Who closes what was accepted had it, though nobody was seen to accept or to use it. */
+	if (c->direction == DIRECTION_INBOUND && is_unclaimed(c) && !c->queued)
+		take_over(c, OWNER_CLOSE);
 }
 
 static __always_inline enum close_reason reason_of(const struct conn *c, u32 left)

@@ -70,14 +70,12 @@ static __always_inline int on_use(struct sock *sk)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 
-	if (c && awaits_acceptor(c) && c->owner_source != OWNER_IO)
-		take_acceptor(c);
 	if (!c) {
 		on_use_of_unmet(sk);
-	} else if (c->owner_source == OWNER_UNKNOWN || c->owner_source == OWNER_LISTENER) {
-		/* Even of the same process: since it listened it may have changed its user, name and thread. */
-		read_current_owner(c, OWNER_IO);
-		keep_tuple(c);
+	} else if (awaits_user(c)) {
+		if (awaits_acceptor(c))
+			take_acceptor(c);
+		take_over(c, OWNER_IO);
 	} else if (c->user.pid != bpf_get_current_pid_tgid() >> 32) {
 		struct task user = {};
 

@@ -125,8 +125,8 @@ export class ActorCursor implements Actor, Cursor {
 export type Direction = "unknown" | "outbound" | "inbound";
 const directionNames = ["unknown", "outbound", "inbound"] as const;
 
-export type OwnerSource = "unknown" | "connect" | "listener" | "io" | "accept" | "holder";
-const ownerSourceNames = ["unknown", "connect", "listener", "io", "accept", "holder"] as const;
+export type OwnerSource = "unknown" | "connect" | "listener" | "io" | "accept" | "holder" | "close";
+const ownerSourceNames = ["unknown", "connect", "listener", "io", "accept", "holder", "close"] as const;
 
 export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rst_received" | "timeout" | "refused" | "unreachable" | "aborted" | "killed";
 const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed"] as const;
@@ -142,6 +142,7 @@ export interface Conn {
   readonly owner: Task;
   readonly user: Actor;
   readonly closer: Actor;
+  readonly acceptor: Actor;
   readonly direction: Direction;
   readonly ownerSource: OwnerSource;
   readonly closeReason: CloseReason;
@@ -218,86 +219,91 @@ export class ConnCursor implements Conn, Cursor {
     this.#closer.at(this.#words, this.#bytes, this.#at + 176);
     return this.#closer;
   }
+  readonly #acceptor = new ActorCursor();
+  get acceptor(): Actor {
+    this.#acceptor.at(this.#words, this.#bytes, this.#at + 200);
+    return this.#acceptor;
+  }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 200) >> 2)]!]!;
+    return directionNames[this.#words[((this.#at + 224) >> 2)]!]!;
   }
   get ownerSource(): OwnerSource {
-    return ownerSourceNames[this.#words[((this.#at + 204) >> 2)]!]!;
+    return ownerSourceNames[this.#words[((this.#at + 228) >> 2)]!]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 208) >> 2)]!]!;
+    return closeReasonNames[this.#words[((this.#at + 232) >> 2)]!]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 212) >> 2)]!;
-  }
-  get netns(): number {
-    return this.#words[((this.#at + 216) >> 2)]!;
-  }
-  get ownIsn(): number {
-    return this.#words[((this.#at + 220) >> 2)]!;
-  }
-  get peerIsn(): number {
-    return this.#words[((this.#at + 224) >> 2)]!;
-  }
-  get handshakeRetransmits(): number {
-    return this.#words[((this.#at + 228) >> 2)]!;
-  }
-  get acceptFd(): number {
-    return this.#words[((this.#at + 232) >> 2)]! | 0;
-  }
-  get wantedConnection(): number {
     return this.#words[((this.#at + 236) >> 2)]!;
   }
-  get wantedConnect(): number {
+  get netns(): number {
     return this.#words[((this.#at + 240) >> 2)]!;
   }
-  get wantedAccept(): number {
+  get ownIsn(): number {
     return this.#words[((this.#at + 244) >> 2)]!;
   }
+  get peerIsn(): number {
+    return this.#words[((this.#at + 248) >> 2)]!;
+  }
+  get handshakeRetransmits(): number {
+    return this.#words[((this.#at + 252) >> 2)]!;
+  }
+  get acceptFd(): number {
+    return this.#words[((this.#at + 256) >> 2)]! | 0;
+  }
+  get wantedConnection(): number {
+    return this.#words[((this.#at + 260) >> 2)]!;
+  }
+  get wantedConnect(): number {
+    return this.#words[((this.#at + 264) >> 2)]!;
+  }
+  get wantedAccept(): number {
+    return this.#words[((this.#at + 268) >> 2)]!;
+  }
   get toldConnection(): boolean {
-    return this.#bytes[this.#at + 248]! !== 0;
+    return this.#bytes[this.#at + 272]! !== 0;
   }
   get toldConnect(): boolean {
-    return this.#bytes[this.#at + 249]! !== 0;
+    return this.#bytes[this.#at + 273]! !== 0;
   }
   get queued(): boolean {
-    return this.#bytes[this.#at + 250]! !== 0;
+    return this.#bytes[this.#at + 274]! !== 0;
   }
   get beforeStart(): boolean {
-    return this.#bytes[this.#at + 251]! !== 0;
+    return this.#bytes[this.#at + 275]! !== 0;
   }
   get peerIsHere(): boolean {
-    return this.#bytes[this.#at + 252]! !== 0;
+    return this.#bytes[this.#at + 276]! !== 0;
   }
   get fastopen(): boolean {
-    return this.#bytes[this.#at + 253]! !== 0;
+    return this.#bytes[this.#at + 277]! !== 0;
   }
   get excluded(): boolean {
-    return this.#bytes[this.#at + 254]! !== 0;
+    return this.#bytes[this.#at + 278]! !== 0;
   }
   get hasTuple(): boolean {
-    return this.#bytes[this.#at + 255]! !== 0;
+    return this.#bytes[this.#at + 279]! !== 0;
   }
   get interrupts(): boolean {
-    return this.#bytes[this.#at + 256]! !== 0;
+    return this.#bytes[this.#at + 280]! !== 0;
   }
   get oldState(): number {
-    return this.#bytes[(this.#at + 258)]! | (this.#bytes[(this.#at + 258) + 1]! << 8);
+    return this.#bytes[(this.#at + 282)]! | (this.#bytes[(this.#at + 282) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 260)]! | (this.#bytes[(this.#at + 260) + 1]! << 8);
+    return this.#bytes[(this.#at + 284)]! | (this.#bytes[(this.#at + 284) + 1]! << 8);
   }
   get sentBefore(): number {
-    return this.#words[((this.#at + 264) >> 2)]! + this.#words[((this.#at + 264) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 288) >> 2)]! + this.#words[((this.#at + 288) >> 2) + 1]! * 4294967296;
   }
   get receivedBefore(): number {
-    return this.#words[((this.#at + 272) >> 2)]! + this.#words[((this.#at + 272) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 296) >> 2)]! + this.#words[((this.#at + 296) >> 2) + 1]! * 4294967296;
   }
   get enteredAt(): number {
-    return this.#words[((this.#at + 280) >> 2)]! + this.#words[((this.#at + 280) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
   }
   get enteredState(): number {
-    return this.#words[((this.#at + 288) >> 2)]!;
+    return this.#words[((this.#at + 312) >> 2)]!;
   }
 }
 
@@ -408,7 +414,7 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 336);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 360);
     return this.#traffic;
   }
 }
@@ -491,44 +497,44 @@ export class DropCursor implements Drop, Cursor {
   }
   readonly #packet = new PacketCursor();
   get packet(): Packet {
-    this.#packet.at(this.#words, this.#bytes, this.#at + 400);
+    this.#packet.at(this.#words, this.#bytes, this.#at + 424);
     return this.#packet;
   }
   get reason(): number {
-    return this.#words[((this.#at + 444) >> 2)]!;
+    return this.#words[((this.#at + 468) >> 2)]!;
   }
   get way(): Way {
-    return wayNames[this.#words[((this.#at + 448) >> 2)]!]!;
+    return wayNames[this.#words[((this.#at + 472) >> 2)]!]!;
   }
   get state(): number {
-    return this.#words[((this.#at + 452) >> 2)]!;
+    return this.#words[((this.#at + 476) >> 2)]!;
   }
   get ifindex(): number {
-    return this.#words[((this.#at + 456) >> 2)]!;
+    return this.#words[((this.#at + 480) >> 2)]!;
   }
   get interface(): string {
-    return text(this.#words, this.#bytes, this.#at + 460, 16);
+    return text(this.#words, this.#bytes, this.#at + 484, 16);
   }
   get location(): Uint32Array {
-    return this.#words.subarray(this.#at + 476 >> 2, (this.#at + 476 >> 2) + 2);
+    return this.#words.subarray(this.#at + 500 >> 2, (this.#at + 500 >> 2) + 2);
   }
   get stack(): Uint32Array {
-    return this.#words.subarray(this.#at + 484 >> 2, (this.#at + 484 >> 2) + 64);
+    return this.#words.subarray(this.#at + 508 >> 2, (this.#at + 508 >> 2) + 64);
   }
   get frames(): number {
-    return this.#words[((this.#at + 740) >> 2)]!;
+    return this.#words[((this.#at + 764) >> 2)]!;
   }
   get hasConnection(): boolean {
-    return this.#bytes[this.#at + 744]! !== 0;
+    return this.#bytes[this.#at + 768]! !== 0;
   }
   get hasIds(): boolean {
-    return this.#bytes[this.#at + 745]! !== 0;
+    return this.#bytes[this.#at + 769]! !== 0;
   }
   get happenedAt(): number {
-    return this.#words[((this.#at + 752) >> 2)]! + this.#words[((this.#at + 752) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 776) >> 2)]! + this.#words[((this.#at + 776) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.#words[((this.#at + 760) >> 2)]! + this.#words[((this.#at + 760) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 784) >> 2)]! + this.#words[((this.#at + 784) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -655,7 +661,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "a043a5d0f3e90b2b",
+  hash: "fd728a41e4d924d9",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_with_socket_again: "tp_btf/kfree_skb",
@@ -676,7 +682,7 @@ export const bpf = {
   },
   counters: ["seen_drops","lost_drops","suppressed_drops","overflows"],
   wires: {
-    drops: { kind: "ring", size: 768, record: DropCursor } as RingWire<Drop>,
+    drops: { kind: "ring", size: 792, record: DropCursor } as RingWire<Drop>,
     listeners: {
       kind: "table",
       perCpu: false,

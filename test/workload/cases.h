@@ -37,6 +37,16 @@ void executed_server(void);
 void executed_client(void);
 void executed_heir(void);
 
+/* serving.c: servers whose connections are not served by the process that listens */
+void served_client(void);
+void forking_server(void);
+void prefork_server(void);
+void prefork_multipath_server(void);
+void multipath_served_client(void);
+void killed_worker_server(void);
+void activated_server(void);
+void activated_heir(void);
+
 /* handshake.c: unusual handshakes */
 void numbered_client(void);
 void self_client(void);

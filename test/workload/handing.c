@@ -99,9 +99,11 @@ void passed_server(void)
 	child = fork_as("pheir");
 	if (!child) {
 		/* The pipes to the driver stay open here, which holds up nobody: we end before our parent. */
+		int fd = passed(pair[1]);
+
 		if (read(pair[1], &conn, sizeof(conn)) != sizeof(conn))
 			fail("read");
-		conn.fd = passed(pair[1]);
+		conn.fd = fd;
 		conn_send(&conn, option_number("down", 77));
 		conn_end(&conn);
 		_exit(0);
@@ -109,10 +111,10 @@ void passed_server(void)
 	listener = listen_here(0, 16);
 	conn = conn_accept(listener, 0);
 	conn_say(&conn, "accepted");
-	if (write(pair[0], &conn, sizeof(conn)) != sizeof(conn))
-		fail("write");
 	pass(pair[0], conn.fd);
 	close(conn.fd);
+	if (write(pair[0], &conn, sizeof(conn)) != sizeof(conn))
+		fail("write");
 	reap(child);
 }
 

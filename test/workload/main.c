@@ -60,6 +60,11 @@ static const struct workload CASES[] = {
 	{"unanswered", NULL, unanswered_client},
 	{"accepters", accepters_server, accepters_client},
 	{"emfile", no_files_server, no_files_client},
+	{"forking", forking_server, served_client},
+	{"prefork", prefork_server, served_client},
+	{"preforkMultipath", prefork_multipath_server, multipath_served_client},
+	{"killedWorker", killed_worker_server, served_client},
+	{"activated", activated_server, served_client},
 	{"listen", listen_server, NULL},
 	{"queued", queued_server, queued_client},
 	{"bytes", bytes_server, bytes_client},
@@ -196,7 +201,7 @@ int main(int argc, char **argv)
 		set_user();
 		play(workload->client, "client");
 	} else if (!strcmp(program, "pexec")) {
-		play(executed_heir, "heir");
+		play(workload->client == executed_client ? executed_heir : activated_heir, "heir");
 	} else {
 		return drive(workload, argv + 2, argc - 2);
 	}
