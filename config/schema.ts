@@ -1,7 +1,7 @@
 // Every setting there is: its path, meaning, format and default, composed of the base, the plugins'
 // own and the exporters' own.
 import convict from "convict";
-import { defaultSocket } from "../core/control.ts";
+import { defaultSocket, LONGEST } from "../core/control/path.ts";
 import { WirespanError } from "../core/errors.ts";
 import type { Plugin } from "../core/plugin.ts";
 import {
@@ -153,7 +153,9 @@ const base: Tree = {
   },
   control: {
     socket: leaf(
-      text("a path, or nothing"),
+      text(`a path of at most ${LONGEST} bytes, or nothing`, (t) => {
+        return Buffer.byteLength(t) <= LONGEST && !t.includes("\0");
+      }),
       defaultSocket(),
       "Unix socket for `wirespan status` and `wirespan reload`; empty: none.",
     ),

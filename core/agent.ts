@@ -3,13 +3,15 @@ import type { Config } from "../config/config.ts";
 import { createExporters } from "../exporters/create.ts";
 import type { Fanout } from "../exporters/fanout.ts";
 import { native } from "../native/index.ts";
-import { serveControl } from "./control.ts";
+import { serveControl } from "./control/server.ts";
 import { Engine, type FailedPlugin } from "./engine.ts";
 import { WirespanError } from "./errors.ts";
 import { collectGarbageOfStart } from "./garbage.ts";
 import { serveHealth } from "./health.ts";
 import { agentResource, hostAttributes } from "./identity/host.ts";
+import { accountFor, atHangup, begin, type Ending, end, endWithin } from "./life.ts";
 import type { Log } from "./log.ts";
+import { standardError, standardOutput } from "./output.ts";
 import type { Plugin } from "./plugin.ts";
 import { createSelf } from "./self.ts";
 import { statusOf } from "./status.ts";
@@ -28,16 +30,9 @@ export interface AgentOptions {
   }>;
 }
 
-/** Resolves with the first SIGTERM or SIGINT. */
-function signalled(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
-  });
-}
-
 /** One line that scripts wait for. */
 export function sayReady(plugins: readonly string[]): void {
-  process.stderr.write(`${JSON.stringify({ ready: true, pid: process.pid, plugins })}\n`);
+  standardError().write(`${JSON.stringify({ ready: true, pid: process.pid, plugins })}\n`);
 }
 
 function reportFailures(failed: readonly FailedPlugin[], strict: boolean, log: Log): void {
@@ -59,13 +54,17 @@ function enableStats(): ReturnType<typeof native.enableStats> {
   }
 }
 
-/** Attaches, exports until a signal comes, flushes, and leaves nothing in the kernel. */
+/** Attaches, exports until a signal comes, flushes, and leaves nothing in the kernel. Throws what ended it early. */
 export async function runAgent(config: Config, options: AgentOptions): Promise<void> {
   const { plugins, failed, log } = options;
+  const ended = begin();
+  // Node would write its warnings itself, and wait for whoever reads them.
+  process.removeAllListeners("warning").on("warning", ({ message }) => log.debug({}, message));
   reportFailures(failed, config.strict, log);
-  const ended = signalled();
   await using cleanup = new AsyncDisposableStack();
-  const engine = await Engine.attach({ config, plugins, native, log });
+  const engine = await Promise.race([Engine.attach({ config, plugins, native, log }), ended]);
+  // What is half attached goes with the process.
+  if (!(engine instanceof Engine)) return stopped(engine);
   cleanup.defer(() => engine.close());
   reportFailures(engine.failed, config.strict, log);
   if (engine.hosts.length === 0) {
@@ -77,23 +76,51 @@ export async function runAgent(config: Config, options: AgentOptions): Promise<v
   }
   const fanout = await createExporters(config.exporters, log);
   cleanup.defer(() => fanout.shutdown(config.shutdown.timeout));
+  endWithoutReader(config);
+  accountFor(() => `; ${waiting(fanout)} spans, points and events were not exported`);
   engine.run(fanout);
   const collect = createCollector(config, engine, fanout);
   const timer = setInterval(() => void collect(), config.metrics.interval);
   const reload = createReload(config, engine, options);
-  process.on("SIGHUP", () => void reload().catch(() => {}));
-  cleanup.defer(() => void process.removeAllListeners("SIGHUP"));
   for (const served of await serve(config, engine, fanout, reload, log)) cleanup.use(served);
+  atHangup(() => void reload().catch(() => {}));
   sayReady(engine.hosts.map((host) => host.plugin.name));
   log.info({ pid: process.pid, plugins: engine.hosts.map((host) => host.plugin.name) }, "watching");
   collectGarbageOfStart();
 
-  const signal = await ended;
-  log.info({ signal }, "stopping");
+  const ending = await ended;
+  log.info({ signal: ending.signal }, "stopping");
+  endWithin(config.shutdown.timeout + GRACE);
   clearInterval(timer);
-  engine.detach();
-  await collect();
-  engine.close();
+  for (const step of [() => engine.detach(), collect, () => engine.close()]) {
+    try {
+      await step();
+    } catch (error) {
+      log.error({ error }, "what was seen last may be missing");
+    }
+  }
+  stopped(ending);
+}
+
+/** Milliseconds that detaching and the last collection may take. */
+const GRACE = 5000;
+
+/** Throws what ended a command early. */
+export function stopped({ error }: Ending): void {
+  if (error !== undefined) throw error;
+}
+
+/** Who only prints has nothing left to do when nobody reads. */
+function endWithoutReader({ exporters }: Config): void {
+  if (Object.values(exporters).every(({ type }) => type === "console"))
+    void standardOutput().closed.then(end);
+}
+
+function waiting({ exporters }: Fanout): number {
+  const kinds = ["span", "point", "event"] as const;
+  return exporters
+    .flatMap((exporter) => kinds.map((kind) => exporter.balance(kind).queued))
+    .reduce((sum, queued) => sum + queued, 0);
 }
 
 /** The sections that a reload brings into force; every other one waits for the next start. */
@@ -145,10 +172,8 @@ async function serve(
       if (control) served.push(control);
       else log.warn({ socket }, "another agent runs on this host: what both see is reported twice");
     } catch (error) {
-      log.warn(
-        { socket, error },
-        "no control socket: `wirespan status` and `wirespan reload` will not find this agent",
-      );
+      const lost = "no control socket, so `wirespan status` and `wirespan reload` will not find this agent";
+      log.warn({ socket }, `${lost}: ${(error as Error).message}`);
     }
   }
   const { address } = config.health;

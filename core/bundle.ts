@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import type { Config } from "../config/config.ts";
-import { ask } from "./control.ts";
+import { ask, resultOf } from "./control/client.ts";
 import type { DoctorReport } from "./doctor.ts";
 import { VERSION } from "./version.ts";
 
@@ -37,7 +37,7 @@ function mounts(): readonly string[] {
 /** The running agent's own account, where one answers. */
 async function status(socket: string): Promise<unknown> {
   try {
-    return (await ask(socket, "status")).result;
+    return resultOf(await ask(socket, "status"));
   } catch {
     return undefined;
   }

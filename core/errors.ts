@@ -1,11 +1,17 @@
 // The one catalogue of what can go wrong: a stable code, and a sentence that says what, where and how
 // to mend it.
 
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
 const catalogue = {
+  UNEXPECTED: 1,
+  OUTPUT: 1,
   CONFIG_INVALID: 2,
   CONFIG_UNREADABLE: 2,
   USAGE: 2,
   SETUP: 2,
+  CONTROL: 2,
   KERNEL_TOO_OLD: 3,
   KERNEL_NO_BTF: 3,
   PERMISSION: 4,
@@ -19,6 +25,9 @@ const catalogue = {
 } as const;
 
 export type ErrorCode = keyof typeof catalogue;
+
+/** Whether a text that came from elsewhere is one of our codes. */
+export const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(catalogue, text);
 
 export class WirespanError extends Error {
   readonly code: ErrorCode;
@@ -35,4 +44,24 @@ export class WirespanError extends Error {
   get exitCode(): number {
     return catalogue[this.code];
   }
+}
+
+const ROOT = `${import.meta.dirname}/..`;
+
+/** The line of ours that threw, such as `core/engine.ts:88`; undefined if the stack names none. */
+export function whereOf(error: unknown): string | undefined {
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  for (const [, url, line] of stack.matchAll(/(file:\/\/[^\s()]+?):(\d+):\d+/g)) {
+    const path = relative(ROOT, fileURLToPath(url!));
+    if (!path.startsWith("..") && !path.includes("node_modules")) return `${path}:${line}`;
+  }
+  return undefined;
+}
+
+/** An error's message without line ends and other control characters, cut to what fits into a line. */
+export function oneLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  const line = text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").trim();
+  return line.length > 500 ? `${line.slice(0, 500)}…` : line;
 }

@@ -1,6 +1,10 @@
 // The opt-in health address: what an orchestrator asks, and nobody else needs.
 import { createServer } from "node:http";
+import { boundConnections } from "./bounded.ts";
 import { WirespanError } from "./errors.ts";
+
+/** Connections at a time, milliseconds of each, bytes of a request's headers: whoever can reach the address may ask. */
+const LIMIT = { connections: 32, ms: 5000, headers: 4096 };
 
 /** `host:port`, `[::1]:port` or `:port`, as validated by the configuration. */
 function split(address: string): { host: string; port: number } {
@@ -14,10 +18,11 @@ export function serveHealth(
   status: () => unknown,
   isWell: () => boolean,
 ): Promise<Disposable> {
-  const server = createServer((_, response) => {
-    response.writeHead(isWell() ? 200 : 503, { "content-type": "application/json" });
+  const server = createServer({ maxHeaderSize: LIMIT.headers }, (_, response) => {
+    response.writeHead(isWell() ? 200 : 503, { "content-type": "application/json", connection: "close" });
     response.end(`${JSON.stringify(status())}\n`);
   });
+  boundConnections(server, LIMIT.connections, LIMIT.ms);
   const close = () => {
     server.close();
     server.closeAllConnections();
@@ -33,6 +38,10 @@ export function serveHealth(
       );
     });
     const { host, port } = split(address);
-    server.listen({ ...(host && { host }), port }, () => resolve({ [Symbol.dispose]: close }));
+    server.listen({ ...(host && { host }), port }, () => {
+      // Without descriptors no connection can be taken; that ends nothing.
+      server.on("error", () => {});
+      resolve({ [Symbol.dispose]: close });
+    });
   });
 }

@@ -1,6 +1,7 @@
 // What the agent logs through; pino's call shape.
 import { createRequire } from "node:module";
 import type { Logger } from "pino";
+import { type Output, standardError } from "./output.ts";
 
 type Write = (fields: object, message: string) => void;
 
@@ -17,7 +18,7 @@ export interface LogOptions {
   readonly format: "auto" | "json" | "pretty";
 }
 
-/** Writes to standard error; pino is loaded with the first line, not before. */
+/** Writes to standard error and never waits for its reader; pino is loaded with the first line, not before. */
 export function createLog({ level, format }: LogOptions): Log {
   let logger: Logger | undefined;
   const open = (): Logger => {
@@ -38,20 +39,85 @@ type Severity = Exclude<(typeof severity)[number], "silent">;
 function createPino(level: LogOptions["level"], pretty: boolean): Logger {
   const require = createRequire(import.meta.url);
   const pino = require("pino") as typeof import("pino");
-  // Synchronous, so that the last words before an exit are not lost.
-  const stderr = { dest: 2, sync: true };
-  const stream = pretty
-    ? (require("pino-pretty") as typeof import("pino-pretty"))({
-        ...stderr,
-        destination: 2,
-        colorize: process.stderr.isTTY && !process.env.NO_COLOR,
-        ignore: "pid,hostname",
-        translateTime: "HH:MM:ss.l",
-      })
-    : pino.destination(stderr);
-  stream.on("error", () => {}); // nobody reads standard error any more
-  const named = { level: (label: string) => ({ level: label }) };
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: named }, stream);
+  const lines = new Lines(standardError(), pretty ? createPretty(require) : escaped);
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { error: (error: unknown) => described(error, level === "debug") },
+  };
+  return pino(options, lines);
+}
+
+/** An error in one line; with its stack for who debugs. */
+function described(error: unknown, stack: boolean): unknown {
+  if (!(error instanceof Error)) return error;
+  return stack && error.stack !== undefined ? error.stack : error.message;
+}
+
+function createPretty(require: NodeJS.Require): (line: string) => string {
+  const { prettyFactory } = require("pino-pretty") as typeof import("pino-pretty");
+  const pretty = prettyFactory({
+    colorize: process.stderr.isTTY && !process.env.NO_COLOR,
+    ignore: "pid,hostname",
+    translateTime: "HH:MM:ss.l",
+  });
+  return (line) => String(pretty(JSON.parse(line, plain)));
+}
+
+/** Control characters, and those that change the direction of what follows them: a terminal would obey. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+const code = (character: string): string => character.charCodeAt(0).toString(16).padStart(4, "0");
+
+/** Of these keys the lines are ours. */
+const OF_LINES = new Set(["detail", "error", "stack"]);
+
+/** What others have named (processes, backends) can't make lines or colours of its own. */
+const plain = (key: string, value: unknown): unknown =>
+  typeof value === "string"
+    ? value.replace(CONTROL, (c) => (c === "\n" && OF_LINES.has(key) ? c : `\\u${code(c)}`))
+    : value;
+
+/** JSON lets some of them stand as they are. */
+const escaped = (line: string): string =>
+  `${line.trimEnd().replace(CONTROL, (character) => `\\u${code(character)}`)}\n`;
+
+/** Bytes of lines that may wait for who reads standard error. */
+const LIMIT = 256 * 1024;
+
+/** Lines that nobody takes are dropped and counted, and the count is said when there is room again. */
+class Lines {
+  readonly #to: Output;
+  readonly #form: (line: string) => string;
+  #dropped = 0;
+
+  constructor(to: Output, form: (line: string) => string) {
+    this.#to = to;
+    this.#form = form;
+  }
+
+  write(line: string): void {
+    if (this.#to.pending > LIMIT) this.#dropped++;
+    else this.#put(line, 1);
+  }
+
+  /** `count`: so many lines are lost where this one is. */
+  #put(line: string, count: number): void {
+    this.#to.write(this.#form(line), (error) => {
+      if (error) this.#dropped += count;
+      else if (this.#dropped > 0 && this.#to.pending < LIMIT / 2) this.#sayDropped();
+    });
+  }
+
+  #sayDropped(): void {
+    const dropped = this.#dropped;
+    this.#dropped = 0;
+    const msg = `${dropped} lines of this log were dropped: standard error did not take them in time`;
+    this.#put(JSON.stringify({ level: "warn", time: new Date().toISOString(), dropped, msg }), dropped);
+  }
 }
 
 /** How many lines each key has held back since its last one; a key is here while its time runs. */

@@ -1,6 +1,7 @@
 // What the agent says of itself when it is asked.
 import type { Balance, Exporter, Kind } from "../exporters/exporter.ts";
 import type { Engine } from "./engine.ts";
+import { fits, type Shape } from "./shape.ts";
 import { VERSION } from "./version.ts";
 
 export interface Status {
@@ -44,3 +45,24 @@ export function statusOf(engine: Engine, exporters: readonly Exporter[]): Status
     accounts: engine.accounts(),
   };
 }
+
+const BALANCE: Shape = { given: "number", acknowledged: "number", queued: "number", lost: { "*": "number" } };
+
+const STATUS: Shape = {
+  version: "string",
+  pid: "number",
+  uptimeSeconds: "number",
+  plugins: [{ name: "string", state: "string" }],
+  exporters: [
+    {
+      name: "string",
+      type: "string",
+      queue: { bytes: "number", limit: "number" },
+      balance: { span: BALANCE, point: BALANCE, event: BALANCE },
+    },
+  ],
+  accounts: { "*": { "*": "number" } },
+};
+
+/** Whether an answer is a status, as far as its readers rely on it. */
+export const isStatus = (value: unknown): value is Status => fits(value, STATUS);

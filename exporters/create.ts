@@ -1,5 +1,6 @@
 // From configuration to running exporters.
 import type { Log } from "../core/log.ts";
+import { standardOutput } from "../core/output.ts";
 import type { Sink } from "../core/signals.ts";
 import type { ExporterConfig, OtlpGrpcConfig, OtlpHttpConfig } from "./config.ts";
 import { ConsoleExporter } from "./console/exporter.ts";
@@ -24,7 +25,7 @@ export async function createExporters(
   const sdk: Record<string, OtlpGrpcConfig | OtlpHttpConfig> = {};
   for (const [name, config] of Object.entries(configs)) {
     if (config.type === "console") {
-      const exporter = new ConsoleExporter(name, config, process.stdout);
+      const exporter = new ConsoleExporter(name, config, standardOutput());
       exporters.push(exporter);
       sinks.push(exporter);
     } else if (config.path === "sdk") {

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { end, type Netns } from "./netns.ts";
 
 /** What tools/run.sh starts Node with for an agent. */
-export const AGENT_FLAGS = ["--single-threaded-gc", "--max-semi-space-size=4"];
+export const AGENT_FLAGS = ["--disable-sigusr1", "--single-threaded-gc", "--max-semi-space-size=4"];
 const ownMain = fileURLToPath(new URL("../core/main.ts", import.meta.url));
 
 /** How to start it. */

@@ -3,10 +3,15 @@
 # Plain sh, because the machine's node may be too old to run our TypeScript. Ends in exec, so
 # that the pid npm signals is the agent's.
 set -eu
+# A service is told by SIGHUP to read its configuration, which it is about to do. Nobody is left at a terminal.
+if [ "${1:-}" = agent ] && ! [ -t 2 ]; then hangup='again=yes'; else hangup='end_setup 143'; fi
+again=
+trap "$hangup" HUP
 cd "$(dirname "$0")/.."
 
 verb=${1:?usage: tools/run.sh agent|test|unit|native|kernels|fuzz|build|check|gen|bench|backends [ARGS]}
 shift
+group=
 case $(uname -m) in
   x86_64) arch=x64 ;;
   aarch64) arch=arm64 ;;
@@ -22,16 +27,20 @@ export PATH
 setup() {
   setsid sh tools/setup.sh "$arch" "$1" </dev/null &
   group=$!
-  trap 'end_setup 143' TERM HUP
+  trap 'end_setup 143' TERM
   trap 'end_setup 130' INT
-  status=0
-  wait "$group" || status=$?
-  trap - TERM HUP INT
+  again=yes
+  while [ -n "$again" ]; do
+    again=
+    status=0
+    wait "$group" || status=$?
+  done
+  trap - TERM INT
   [ "$status" -eq 0 ] || exit "$status"
 }
 
 end_setup() { # end_setup STATUS
-  while kill -TERM "-$group" 2>/dev/null; do sleep 0.2; done
+  while [ -n "$group" ] && kill -TERM "-$group" 2>/dev/null; do sleep 0.2; done
   exit "$1"
 }
 
@@ -52,7 +61,7 @@ export NODE_COMPILE_CACHE
 
 case $verb in
   # A heap of some 20 MB is collected faster by one thread, and young objects need no 48 MB.
-  agent) exec "$node" --single-threaded-gc --max-semi-space-size=4 core/main.ts "$@" ;;
+  agent) exec "$node" --disable-sigusr1 --single-threaded-gc --max-semi-space-size=4 core/main.ts "$@" ;;
   test) exec "$node" tools/test.ts check,unit,native,kernel,backend "$@" ;;
   native) exec "$node" tools/test.ts native,sanitized "$@" ;;
   fuzz) FUZZ_SECONDS=${FUZZ_SECONDS:-60} exec "$node" tools/test.ts fuzz "$@" ;;

@@ -1,8 +1,11 @@
 // `wirespan status` and `wirespan reload`
 import type { Command } from "commander";
-import { type Answer, ask, defaultSocket } from "../control.ts";
-import { type ErrorCode, WirespanError } from "../errors.ts";
-import type { Status } from "../status.ts";
+import { quantity } from "../../exporters/console/format.ts";
+import { ask, printable, resultOf } from "../control/client.ts";
+import { defaultSocket } from "../control/path.ts";
+import { WirespanError } from "../errors.ts";
+import { fits } from "../shape.ts";
+import { isStatus, type Status } from "../status.ts";
 
 interface ControlFlags {
   readonly socket: string;
@@ -13,10 +16,14 @@ function withSocket(command: Command): Command {
   return command.option("--socket <path>", "the agent's control socket (control.socket)", defaultSocket());
 }
 
-function resultOf(answer: Answer): unknown {
-  if (!answer.error) return answer.result;
-  const { code, message, detail } = answer.error;
-  throw new WirespanError(code as ErrorCode, message, detail === undefined ? {} : { detail });
+/** The figures of lost things that a program counted, such as `lost_spans`. */
+function lossLines(accounts: Status["accounts"]): string[] {
+  const lines = Object.entries(accounts).flatMap(([owner, counters]) =>
+    Object.entries(counters)
+      .filter(([name, count]) => name.startsWith("lost_") && count > 0)
+      .map(([name, count]) => `  ${owner}: ${name}: ${count}`),
+  );
+  return lines.length ? ["", "Lost in the kernel", ...lines] : [];
 }
 
 function render(status: Status): string {
@@ -29,30 +36,43 @@ function render(status: Status): string {
     lines.push(`  ${name}: ${state}${error ? `: ${error}` : ""}`);
   lines.push("", "Exporters");
   for (const { name, type, queue, balance } of status.exporters) {
-    lines.push(`  ${name} (${type}): ${queue.bytes} of ${queue.limit} bytes wait`);
+    const room = `${quantity(queue.bytes, "By")} of ${quantity(queue.limit, "By")}`;
+    lines.push(`  ${name} (${type}): requests that wait take ${room}`);
     for (const [kind, b] of Object.entries(balance)) {
       const lost = Object.entries(b.lost).filter(([, count]) => count > 0);
       const losses = lost.map(([cause, count]) => `, lost ${count} (${cause})`).join("");
       lines.push(
-        `    ${kind}s: ${b.given} given, ${b.acknowledged} acknowledged, ${b.queued} queued${losses}`,
+        `    ${kind}s: ${b.given} given, ${b.acknowledged} acknowledged, ${b.queued} gathered or waiting${losses}`,
       );
     }
   }
-  return `${lines.join("\n")}\n`;
+  lines.push(...lossLines(status.accounts));
+  return `${lines.map(printable).join("\n")}\n`;
 }
+
+/** Throws CONTROL for an answer that is none. */
+function checked<T>(socket: string, value: unknown, is: (value: unknown) => value is T): T {
+  if (is(value)) return value;
+  throw new WirespanError(
+    "CONTROL",
+    `What listens on ${socket} does not answer as this version of wirespan does; is the agent of another version?`,
+  );
+}
+
+const isChanges = (value: unknown): value is readonly string[] => fits(value, ["string"]);
 
 export function addControl(program: Command): void {
   withSocket(program.command("status"))
     .description("what the running agent sees, exports and loses")
     .option("--json", "print JSON")
     .action(async ({ socket, json }: ControlFlags) => {
-      const status = resultOf(await ask(socket, "status")) as Status;
+      const status = checked(socket, resultOf(await ask(socket, "status")), isStatus);
       process.stdout.write(json ? `${JSON.stringify(status, null, 2)}\n` : render(status));
     });
   withSocket(program.command("reload"))
     .description("let the running agent read its configuration again (as SIGHUP does)")
     .action(async ({ socket }: ControlFlags) => {
-      const changes = resultOf(await ask(socket, "reload")) as readonly string[];
-      process.stdout.write(changes.length ? `${changes.join("\n")}\n` : "Nothing changed.\n");
+      const changes = checked(socket, resultOf(await ask(socket, "reload")), isChanges);
+      process.stdout.write(changes.length ? `${changes.map(printable).join("\n")}\n` : "Nothing changed.\n");
     });
 }

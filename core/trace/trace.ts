@@ -1,23 +1,29 @@
 // `wirespan trace <tool>`: one plugin, live, in the terminal or as lines for another program.
 import { bpf as coreBpf } from "../../bpf/conn.gen.ts";
 import { native } from "../../native/index.ts";
-import { sayReady } from "../agent.ts";
+import { sayReady, stopped } from "../agent.ts";
 import { Engine } from "../engine.ts";
+import { begin, end, endWithin } from "../life.ts";
+import { standardError, standardOutput } from "../output.ts";
 import type { Plugin } from "../plugin.ts";
+import { Printed } from "./printed.ts";
 import type { TraceRequest } from "./request.ts";
 import { TraceSink } from "./sink.ts";
 
 /** Runs until a signal, the duration or the count is over; throws what keeps the plugin from running. */
 export async function runTrace(request: TraceRequest): Promise<void> {
   const { plugin, config, log, flags, format, signals, durationMs, count } = request;
-  const over = Promise.withResolvers<void>();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => over.resolve());
-  const engine = await Engine.attach({ config, plugins: [plugin], native, log });
+  const ended = begin();
+  const engine = await Promise.race([Engine.attach({ config, plugins: [plugin], native, log }), ended]);
+  // What is half attached goes with the process.
+  if (!(engine instanceof Engine)) return stopped(engine);
+  const printed = new Printed(standardOutput());
+  void standardOutput().closed.then(end);
   try {
     const [failed] = engine.failed;
     if (failed) throw failed.error;
-    const write = (text: string) => void process.stdout.write(text);
-    const terminal = process.stdout.isTTY === true;
+    const terminal = standardOutput().isTTY;
+    const write = (text: string) => printed.write(text);
     const sink = new TraceSink({ plugin, flags, format, signals, terminal, write });
     // Before the first row can come.
     sink.start();
@@ -27,21 +33,27 @@ export async function runTrace(request: TraceRequest): Promise<void> {
     let collections = 0;
     const collect = async () => {
       sink.metrics(await engine.collect());
-      if (++collections === count) over.resolve();
+      if (++collections === count) end();
     };
     const timer = setInterval(() => void collect(), config.metrics.interval);
-    const end = durationMs === undefined ? undefined : setTimeout(() => over.resolve(), durationMs);
-    await over.promise;
+    const stop = durationMs === undefined ? undefined : setTimeout(end, durationMs);
+    const ending = await ended;
+    endWithin(GRACE);
     clearInterval(timer);
-    clearTimeout(end);
+    clearTimeout(stop);
     if (collections !== count) await collect();
     engine.detach();
     sink.flush();
     sayLost(engine, plugin);
+    await printed.finish();
+    stopped(ending);
   } finally {
     engine.close();
   }
 }
+
+/** Milliseconds that the last collection, and the reader of what was printed, may take. */
+const GRACE = 5000;
 
 /** What is missing among the rows, and why: nothing is lost in silence. */
 function sayLost(engine: Engine, { name: plugin, bpf }: Plugin): void {
@@ -52,7 +64,7 @@ function sayLost(engine: Engine, { name: plugin, bpf }: Plugin): void {
       const wires = owner === plugin ? bpf.wires : coreBpf.wires;
       const setting = owner === plugin ? `plugins.${plugin}.ring.bytes` : "ring.core";
       const remedy = what in wires ? `; a larger ring may hold them: --set ${setting}=128MiB` : "";
-      process.stderr.write(
+      standardError().write(
         `wirespan: ${count} ${what.replaceAll("_", " ")} of ${owner} found no room and are missing${remedy}\n`,
       );
     }

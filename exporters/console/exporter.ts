@@ -1,5 +1,4 @@
 // Spans and events as lines, metrics as a summary, on a stream that may be slow or gone.
-import type { Writable } from "node:stream";
 import type { Event, Metric, Sink, Span } from "../../core/signals.ts";
 import type { ConsoleConfig, Signal } from "../config.ts";
 import type { Balance, Exporter, Kind } from "../exporter.ts";
@@ -13,11 +12,18 @@ const LIMIT = 256 * 1024;
 
 type Counts = Record<Kind, number>;
 
+/** What lines are written to: a stream, or what never waits for its reader (core/output.ts). */
+export interface Lines {
+  readonly isTTY?: boolean;
+  write(text: string, done: (error?: Error | null) => void): unknown;
+  on?(event: "error", listener: () => void): unknown;
+}
+
 export class ConsoleExporter implements Exporter, Sink {
   readonly name: string;
   readonly type: string;
   readonly #signals: ReadonlySet<Signal>;
-  readonly #stream: Writable;
+  readonly #stream: Lines;
   readonly #paint: Paint;
   readonly #summary = new Summary();
   readonly #ledger = new Ledger();
@@ -35,14 +41,14 @@ export class ConsoleExporter implements Exporter, Sink {
   #closed = false;
 
   /** Colours are used on a terminal, unless NO_COLOR is set. The stream is not ended. */
-  constructor(name: string, config: ConsoleConfig, stream: Writable & { readonly isTTY?: boolean }) {
+  constructor(name: string, config: ConsoleConfig, stream: Lines) {
     this.name = name;
     this.type = config.type;
     this.#signals = new Set(config.signals);
     this.#stream = stream;
     this.#paint = paint(stream.isTTY === true && !process.env.NO_COLOR);
     // A closed pipe shows as a failed write; without a listener it would end the agent.
-    stream.on("error", () => {});
+    stream.on?.("error", () => {});
   }
 
   get queue(): { readonly bytes: number; readonly limit: number } {

@@ -1,0 +1,149 @@
+// Standard output and standard error for a program that must never wait for who reads them.
+import { constants, fstatSync, openSync, type Stats, writeSync } from "node:fs";
+import { Socket } from "node:net";
+import { isatty } from "node:tty";
+
+/** Milliseconds after which a reader that has no room is tried again: the first time, and at most. */
+const RETRY = { first: 2, most: 50 };
+
+/** Called when a text was taken whole, or not and why. */
+type Done = (error?: Error) => void;
+
+interface Piece {
+  readonly bytes: Buffer;
+  readonly done: Done;
+}
+
+export class Output {
+  readonly isTTY: boolean;
+  /** Resolves when it turns out that nobody can read any more. */
+  readonly closed: Promise<void>;
+  readonly #close: () => void;
+  readonly #fd: number;
+  readonly #queue: Piece[] = [];
+  /** How much of the first piece is written. */
+  #written = 0;
+  #pending = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #working = false;
+  #idle: (() => void)[] = [];
+
+  /** Writes to a descriptor that stays open. */
+  constructor(fd: number) {
+    this.isTTY = isatty(fd);
+    this.#fd = nonBlocking(fd);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.#close = resolve;
+  }
+
+  /** Bytes that wait for the reader. Who writes has to bound them. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Never blocks: what the reader has no room for waits here. */
+  write(text: string | Buffer, done: Done = () => {}): void {
+    const bytes = typeof text === "string" ? Buffer.from(text) : text;
+    this.#queue.push({ bytes, done });
+    this.#pending += bytes.length;
+    if (this.#timer === undefined && !this.#working) this.#work(RETRY.first);
+  }
+
+  /** Resolves when nothing waits any more or `ms` milliseconds have passed. */
+  async drained(ms: number): Promise<void> {
+    if (this.#queue.length === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#idle.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  #work(wait: number): void {
+    this.#timer = undefined;
+    this.#working = true;
+    const next = this.#writeAll(wait);
+    this.#working = false;
+    if (next === undefined) for (const resolve of this.#idle.splice(0)) resolve();
+    else this.#timer = setTimeout(() => this.#work(Math.min(next * 2, RETRY.most)), next);
+  }
+
+  /** In how many milliseconds to go on; undefined: nothing waits. */
+  #writeAll(wait: number): number | undefined {
+    let next = wait;
+    for (let piece = this.#queue[0]; piece !== undefined; piece = this.#queue[0]) {
+      try {
+        const count = writeSync(this.#fd, piece.bytes, this.#written);
+        this.#written += count;
+        this.#pending -= count;
+        if (this.#written >= piece.bytes.length) this.#end(piece);
+        next = RETRY.first;
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === "EINTR") continue;
+        if (code === "EAGAIN") return next;
+        if (code === "EPIPE") this.#close();
+        this.#pending -= piece.bytes.length - this.#written;
+        this.#end(piece, error as Error);
+      }
+    }
+    return undefined;
+  }
+
+  #end(piece: Piece, error?: Error): void {
+    this.#queue.shift();
+    this.#written = 0;
+    piece.done(error);
+  }
+}
+
+/**
+ * The same file as `fd`, in writes to which the kernel answers EAGAIN instead of waiting. Pipes and terminals are opened
+ * once more, because the flag belongs to the open file, which other processes share.
+ */
+function nonBlocking(fd: number): number {
+  let stat: Stats;
+  try {
+    stat = fstatSync(fd);
+    if (stat.isFIFO() || isatty(fd)) {
+      const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
+      return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
+    }
+  } catch {
+    // Without /proc, or a pipe of another user's.
+    if (isatty(fd)) return fd;
+  }
+  try {
+    // Sockets can't be opened again. libuv sets the flag when it takes one over; Node's own stream clears it, once.
+    void [process.stdout, process.stderr];
+    if (!fstatSync(fd).isFile()) new Socket({ fd, readable: false, writable: true }).unref();
+  } catch {
+    // Neither a pipe nor a socket: /dev/null takes all.
+  }
+  return fd;
+}
+
+const outputs = new Map<number, Output>();
+
+function output(fd: number): Output {
+  let found = outputs.get(fd);
+  if (found === undefined) {
+    found = new Output(fd);
+    outputs.set(fd, found);
+  }
+  return found;
+}
+
+/** Standard output; opened by the first call. */
+export const standardOutput = (): Output => output(1);
+
+/** Standard error; opened by the first call. */
+export const standardError = (): Output => output(2);
+
+/** Waits until what was written to either is taken, at most `ms` milliseconds. */
+export async function drainOutputs(ms: number): Promise<void> {
+  await Promise.all([...outputs.values()].map((one) => one.drained(ms)));
+}
