@@ -38,6 +38,30 @@ static __always_inline void read_holder(struct task *t, struct task_struct *task
 	}
 }
 
+/* A holder that was not met before is written for the agent, as those whom programs meet are put into `processes`. */
+static __always_inline void meet_holder(struct task *t, struct task_struct *task,
+					struct seq_file *seq)
+{
+	struct known_process now = { .exec_id = task->self_exec_id }, *before;
+	struct nsproxy *nsproxy = NULL;
+	u32 pid = t->pid;
+
+	before = bpf_map_lookup_elem(&known, &pid);
+	if (before && before->started_at == t->started_at && before->exec_id == now.exec_id) {
+		t->workload = before->workload;
+		return;
+	}
+	bpf_core_read(&nsproxy, sizeof(nsproxy), &task->nsproxy);
+	now.started_at = t->started_at;
+	now.nsproxy = (u64)nsproxy;
+	now.mntns = t->mntns;
+	t->workload = now.workload = next_image();
+	now.exe = t->exe;
+	bpf_map_update_elem(&known, &pid, &now, BPF_ANY);
+	COUNT(seen_processes);
+	bpf_seq_write(seq, t, sizeof(*t));
+}
+
 /* Run once at start: the sockets that processes hold already, in every network namespace. */
 SEC("iter/task_file")
 int seed(struct bpf_iter__task_file *ctx)
@@ -60,6 +84,7 @@ int seed(struct bpf_iter__task_file *ctx)
 	if (!tp || !c || c->owner.pid)
 		return 0;
 	read_holder(&c->owner, task);
+	meet_holder(&c->owner, task, ctx->meta->seq);
 	read_actor(&c->user, &c->owner);
 	c->owner_source = OWNER_HOLDER;
 	if (sk->__sk_common.skc_state == TCP_LISTEN) {

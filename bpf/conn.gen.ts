@@ -12,6 +12,7 @@ export interface Task {
   readonly cgroups: number;
   readonly cgroupId: number;
   readonly mntns: number;
+  readonly workload: number;
   readonly startedAt: number;
   readonly comm: string;
   readonly exe: number;
@@ -43,6 +44,9 @@ export class TaskCursor implements Task, Cursor {
   }
   get mntns(): number {
     return this.#words[((this.#at + 24) >> 2)]!;
+  }
+  get workload(): number {
+    return this.#words[((this.#at + 28) >> 2)]!;
   }
   get startedAt(): number {
     return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
@@ -420,7 +424,7 @@ export class ConnectionCursor implements Connection, Cursor {
 }
 
 export const bpf = {
-  hash: "5ef6dde86c48ee23",
+  hash: "2a148c33b6e91f45",
   programs: {
     keep_living: "iter/bpf_sk_storage_map",
     on_accept4_emit: "tp/syscalls/sys_exit_accept4",

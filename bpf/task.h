@@ -16,7 +16,8 @@ struct task {
 	u64 cgroup_id;
 	/* Its mount namespace, as /proc/PID/ns/mnt numbers it. */
 	u32 mntns;
-	u32 padding;
+	/* Whose its sums are: see workload_of. 0: not known. */
+	u32 workload;
 	/* The process's start on the boot clock; tells reused pids apart. */
 	u64 started_at;
 	char comm[16];
@@ -30,6 +31,31 @@ struct actor {
 	u32 tid;
 	char comm[16];
 };
+
+/*
+ * A process's image (one program that it runs) has a number with this bit set, and its sums are its own, until the
+ * agent has found out which workload it belongs to: from then on they are the workload's.
+ */
+#define IMAGE 0x80000000u
+
+/* By the number of an image that of its workload. The agent alone writes it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, u32);
+} workloads SEC(".maps");
+
+/* The key of a task's sums. */
+static __always_inline u32 workload_of(const struct task *t)
+{
+	u32 number = t->workload, *workload;
+
+	if (!(number & IMAGE))
+		return number;
+	workload = bpf_map_lookup_elem(&workloads, &number);
+	return workload ? *workload : number;
+}
 
 /* Cgroups that some filter names: level below the root, and id. Filled by the agent at any time. */
 struct watched_cgroup {
@@ -62,7 +88,7 @@ static __always_inline void read_task(struct task *t, const volatile struct watc
 	t->uid = bpf_get_current_uid_gid();
 	t->cgroups = watched(cgroups);
 	t->cgroup_id = bpf_get_current_cgroup_id();
-	t->padding = 0;
+	t->workload = 0;
 	bpf_get_current_comm(t->comm, sizeof(t->comm));
 }
 

@@ -5,8 +5,7 @@ import type { CloseReason, Connection, Task } from "../bpf/conn.gen.ts";
 import { formatAddress, parseCidr } from "./address.ts";
 import { CLOSE_REASON, CONNECTION, ERROR_TYPE, type ERROR_TYPES } from "./attributes.ts";
 import type { Clock } from "./clock.ts";
-import type { Executables } from "./executables.ts";
-import type { Identity, ObservedProcess } from "./identity/identity.ts";
+import type { Identity } from "./identity/identity.ts";
 import type {
   AnyAttributes,
   AttributeSpec,
@@ -149,6 +148,8 @@ export interface Connections {
   /** The attributes and the resource that any signal about a connection has. Valid at once, keeps nothing. */
   attributes(connection: Pick<Connection, "conn">): AnyAttributes;
   resource(task: Task): Resource;
+  /** The name of its program. */
+  executable(task: Task): string | undefined;
 }
 
 export interface ConnectionOptions {
@@ -225,24 +226,16 @@ export class ConnectionSpans implements Connections {
   readonly #sink: Sink;
   readonly #clock: Clock;
   readonly #identity: Identity;
-  readonly #executables: Executables;
   readonly #options: ConnectionOptions;
   readonly #peers: readonly { bytes: Uint8Array; prefix: number; family: string }[];
   readonly #asked = new Map<number, { readonly spans: AskedSpans; readonly adds: Adder | undefined }>();
   #specs: Record<SpanKey, SpanSpec> = SPANS;
   #seen = 0;
 
-  constructor(
-    sink: Sink,
-    clock: Clock,
-    identity: Identity,
-    executables: Executables,
-    options: ConnectionOptions,
-  ) {
+  constructor(sink: Sink, clock: Clock, identity: Identity, options: ConnectionOptions) {
     this.#sink = sink;
     this.#clock = clock;
     this.#identity = identity;
-    this.#executables = executables;
     this.#options = options;
     this.#peers = options.peers.map(parseCidr).filter((c) => typeof c !== "string");
   }
@@ -269,17 +262,11 @@ export class ConnectionSpans implements Connections {
   }
 
   resource(task: Task): Resource {
-    if (!task.pid) return this.#options.host;
-    return this.#identity.workload(this.#observed(task));
+    return (task.pid ? this.#identity.of(task).resource : undefined) ?? this.#options.host;
   }
 
-  /** To be called for each new image of a process, while /proc still knows it. */
-  meet(task: Task): void {
-    this.#identity.born(this.#observed(task));
-  }
-
-  #observed({ pid, startedAt, comm, exe, cgroupId }: Task): ObservedProcess {
-    return { pid, startedNs: startedAt, comm, exe: this.#executables.name(exe), cgroupId };
+  executable(task: Task): string | undefined {
+    return task.pid ? this.#identity.of(task).executable : undefined;
   }
 
   take(record: Connection): void {
@@ -347,7 +334,7 @@ export class ConnectionSpans implements Connections {
       "wirespan.connection.mapped": ends.mapped || undefined,
       "wirespan.netns.inode": conn.netns,
       "process.pid": pid || undefined,
-      "process.executable.name": pid ? this.#executables.name(owner.exe) || comm : undefined,
+      "process.executable.name": this.executable(owner),
       "thread.name": pid ? comm : undefined,
       "wirespan.thread.tid": pid ? owner.tid : undefined,
       "wirespan.process.uid": pid ? owner.uid : undefined,

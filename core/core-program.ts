@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { bpf } from "../bpf/conn.gen.ts";
+import { bpf, type Task, TaskCursor } from "../bpf/conn.gen.ts";
 import type { Config } from "../config/config.ts";
 import type { BpfMap, Native } from "../native/index.ts";
 import { ACCEPT_EXIT, ATTACHED_AFTER_PLUGINS, CORE_ACCEPT_PROBES } from "./accept.ts";
@@ -76,6 +76,16 @@ function words(value: number): Uint8Array {
   return bytes;
 }
 
+/** `struct task`s that lie one behind the other. */
+function* tasksIn(bytes: Uint8Array): Generator<Task> {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+  const task = new TaskCursor();
+  for (let at = 0; at < bytes.length; at += bpf.wires.processes.size) {
+    task.at(words, bytes, at);
+    yield task;
+  }
+}
+
 /** What plugins need of the core. */
 export interface Needs {
   /** What their programs hook, for what the core must do before and after them. */
@@ -93,6 +103,8 @@ export class CoreProgram {
   /** Of bpf/ring.h. */
   readonly asleep: BpfMap;
   readonly #tuples: BpfMap;
+  readonly #workloads: BpfMap;
+  #holders: Uint8Array = new Uint8Array();
   /** Plugins' programs on changes of state. */
   readonly chain: Chain;
   readonly #cgroups: WatchedCgroups;
@@ -107,9 +119,10 @@ export class CoreProgram {
     this.loaded = loaded;
     this.ids = ids;
     this.chain = new Chain(loaded.object, "on_state", "on_emit");
-    const names = ["conns", "attempt", "accepting", "executables", "unnamed"];
+    const names = ["conns", "attempt", "accepting", "workloads", "executables", "unnamed"];
     this.#shared = Object.fromEntries(names.map((name) => [name, loaded.object.map(name)]));
     this.#tuples = loaded.object.map("tuples");
+    this.#workloads = loaded.object.map("workloads");
     this.executables = new Executables(loaded.object.map("executables"));
     this.asleep = loaded.object.map("asleep");
     this.#cgroups = cgroups;
@@ -169,7 +182,29 @@ export class CoreProgram {
   async begin(config: Config): Promise<void> {
     this.tellPrograms(config);
     this.emitLast();
-    await this.loaded.object.iterate("seed");
+    this.#holders = await this.loaded.object.iterate("seed");
+  }
+
+  /** The processes that held sockets when the agent started; valid until the next one is asked for. */
+  *holders(): Generator<Task> {
+    yield* tasksIn(this.#holders);
+    this.#holders = new Uint8Array();
+  }
+
+  /** Processes of whose births `processes` had no room, the latest ones. */
+  *unheard(): Generator<Task> {
+    const map = this.loaded.object.map("unheard");
+    const values = new Uint8Array(map.maxEntries * map.valueSize);
+    const count = map.read(new Uint8Array(map.maxEntries * map.keySize), values);
+    yield* tasksIn(values.subarray(0, count * map.valueSize));
+  }
+
+  /** Whose the sums of a process's image are from now on. */
+  tellWorkload(image: number, workload: number): void {
+    this.#workloads.update(
+      new Uint8Array(Uint32Array.of(image).buffer),
+      new Uint8Array(Uint32Array.of(workload).buffer),
+    );
   }
 
   /** Puts the emitters on system calls behind every program that is attached now. */

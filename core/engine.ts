@@ -1,7 +1,7 @@
 // The kernel side of the agent: attaches the core's program and the plugins', then feeds what they see to
 // a sink. Attaching comes first and alone, so that nothing is missed while the rest is still loading.
 import type { DependencyContainer } from "tsyringe";
-import { bpf as coreBpf, type Task } from "../bpf/conn.gen.ts";
+import { bpf as coreBpf } from "../bpf/conn.gen.ts";
 import type { Config } from "../config/config.ts";
 import type { Native, ProgramInfo } from "../native/index.ts";
 import { WatchedCgroups } from "./cgroups.ts";
@@ -14,7 +14,7 @@ import { Feed } from "./feed.ts";
 import { unheard } from "./filter.ts";
 import { PluginHost } from "./host.ts";
 import { type HostAttributes, hostAttributes } from "./identity/host.ts";
-import { Identity } from "./identity/identity.ts";
+import { Identity, type ObservedProcess } from "./identity/identity.ts";
 import { Proc } from "./identity/proc.ts";
 import { createKernel, requireKernel } from "./kernel.ts";
 import { type Log, limited } from "./log.ts";
@@ -96,7 +96,7 @@ export class Engine {
     this.clock = new Clock(options.native);
     const attributes: HostAttributes = { ...hostAttributes(), ...options.config.resource.attributes };
     const debug = (message: string) => options.log.debug({}, message);
-    this.identity = new Identity(new Proc(), attributes, { debug });
+    this.identity = new Identity(new Proc(), attributes, { debug, executables: core.executables });
     // The host as a thing that has telemetry of its own: softirqs and interfaces belong to no workload.
     this.#host = { attributes: { ...attributes, "service.name": "host" } };
   }
@@ -140,7 +140,7 @@ export class Engine {
   run(sink: Sink): void {
     const { config, native, log } = this.#options;
     this.clock.start();
-    const spans = new ConnectionSpans(sink, this.clock, this.identity, this.core.executables, {
+    const spans = new ConnectionSpans(sink, this.clock, this.identity, {
       scope: { name: "wirespan.connections", version: VERSION },
       host: this.#host,
       peers: config.connections.peers,
@@ -156,11 +156,17 @@ export class Engine {
     for (const host of this.hosts) this.#start(host, config, this.#running);
     const handlers = {
       spans: (record: never) => spans.take(record),
-      processes: (task: Task) => spans.meet(task),
+      processes: (task: ObservedProcess) => this.identity.born(task),
     };
     // What plugins add to a span they may know from records of their own, which are older than the span's.
     const before = () => this.#drain(this.hosts.filter((host) => host.adds).map(({ feed }) => feed));
-    this.#coreFeed = new Feed(native, this.core.loaded.object, coreBpf, handlers, before);
+    this.#coreFeed = new Feed(native, this.core.loaded.object, coreBpf, handlers, { before });
+    this.identity.connect({
+      tell: (image, workload) => this.core.tellWorkload(image, workload),
+      drain: () => void this.#drain([this.#coreFeed]),
+      unheard: () => this.core.unheard(),
+    });
+    for (const task of this.core.holders()) this.identity.born(task);
     reading.add(this.#coreFeed.rings);
     // The first sweep sets the mark from which living connections' bytes count.
     this.collect().catch((error: unknown) => log.warn({ error }, "the first collection failed"));
@@ -240,7 +246,6 @@ export class Engine {
     const container = createContainer();
     bindValue(container, services.clock, this.clock);
     bindValue(container, services.identity, this.identity);
-    bindValue(container, services.executables, this.core.executables);
     bindValue(container, services.kernel, createKernel(this.#options.native));
     bindValue(container, services.log, this.#options.log);
     return container;
@@ -296,6 +301,7 @@ export class Engine {
         log.error({ error }, `${host.plugin.name} could not be collected from`);
       }
     }
+    this.identity.collected();
     return metrics;
   }
 

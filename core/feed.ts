@@ -2,6 +2,7 @@
 import type { BpfMap, BpfObject, Native, Ring } from "../native/index.ts";
 import { TableFeed } from "./table-feed.ts";
 import type { Bpf, Cursor, RingWire, RowsWire } from "./wire.ts";
+import type { Images } from "./workload-rows.ts";
 
 type AnyHandlers = Readonly<Record<string, (fed: never) => void>>;
 
@@ -63,6 +64,13 @@ function* rowsOf(bytes: Uint8Array, wire: RowsWire<unknown>): Generator<unknown>
   }
 }
 
+export interface FeedOptions {
+  /** Called when records have been read, and before they are handed over. */
+  readonly before?: () => void;
+  /** Whose sums tables by workload may hold. */
+  readonly images?: Images;
+}
+
 /** All wires of one object. */
 export class Feed {
   readonly rings: readonly Ring[];
@@ -74,8 +82,13 @@ export class Feed {
   readonly #names: readonly string[];
   readonly #collected: (() => void) | undefined;
 
-  /** `before`: called when records have been read, and before they are handed over. */
-  constructor(native: Native, object: BpfObject, bpf: Bpf, handlers: AnyHandlers, before?: () => void) {
+  constructor(
+    native: Native,
+    object: BpfObject,
+    bpf: Bpf,
+    handlers: AnyHandlers,
+    { before, images }: FeedOptions = {},
+  ) {
     this.#object = object;
     this.#names = bpf.counters;
     this.#collected = handlers.collected as (() => void) | undefined;
@@ -85,7 +98,8 @@ export class Feed {
       const handle = handlers[name]!;
       if (wire.kind === "ring")
         this.#feeds.push(new RingFeed(native.openRing(object.map(name)), wire, handle, before));
-      else if (wire.kind === "table") this.#tables.push(new TableFeed(object.map(name), wire, cpus, handle));
+      else if (wire.kind === "table")
+        this.#tables.push(new TableFeed(object.map(name), wire, cpus, handle, images));
       else {
         const map = bpf.programs[name] === "iter/bpf_sk_storage_map" ? "conns" : undefined;
         this.#sweeps.push(async () => {

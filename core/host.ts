@@ -96,7 +96,9 @@ export class PluginHost {
     const handlers = plugin.start({ config: settings, emit: this.#emission.emit, use } as never);
     spans.ask(bit, plugin.spans ?? {}, handlers.adds);
     this.#adds = handlers.adds !== undefined;
-    this.#feed = new Feed(native, this.loaded.object, plugin.bpf, handlers as never);
+    this.#feed = new Feed(native, this.loaded.object, plugin.bpf, handlers as never, {
+      images: resolve(container, services.identity),
+    });
   }
 
   get bit(): number {

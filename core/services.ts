@@ -2,7 +2,6 @@
 import type { Clock } from "./clock.ts";
 import type { Connections } from "./connections.ts";
 import { token } from "./container.ts";
-import type { Executables } from "./executables.ts";
 import type { Identity } from "./identity/identity.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Log } from "./log.ts";
@@ -10,7 +9,6 @@ import type { Log } from "./log.ts";
 export const services = {
   clock: token<Clock>("clock"),
   identity: token<Identity>("identity"),
-  executables: token<Executables>("executables"),
   kernel: token<Kernel>("kernel"),
   connections: token<Connections>("connections"),
   log: token<Log>("log"),

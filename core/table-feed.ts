@@ -1,6 +1,7 @@
 // A plugin's table, read from its map and handed over row by row.
 import type { BpfMap } from "../native/index.ts";
 import type { Cursor, TableRows, TableWire } from "./wire.ts";
+import { type Images, isOfImage, type Rows, WorkloadRows } from "./workload-rows.ts";
 
 /** A map read whole into buffers that grow to what it holds. */
 class Snapshot {
@@ -46,6 +47,12 @@ class Snapshot {
     cursor.at(this.#keyWords, this.#keys, entry * this.#map.keySize);
   }
 
+  /** The first `count` entries. */
+  rows(count: number): Rows {
+    const { keySize } = this.#map;
+    return { keys: this.#keys, values: this.#values, count, keySize, valueSize: this.#map.valueSize };
+  }
+
   /** The entry's key, as the map takes it; valid until the next read. */
   keyBytes(entry: number): Uint8Array {
     return this.#keys.subarray(entry * this.#map.keySize, (entry + 1) * this.#map.keySize);
@@ -70,8 +77,16 @@ export class TableFeed implements TableRows<unknown, unknown> {
   readonly #sums: Snapshot;
   #shares: Snapshot | undefined;
   #row: Uint8Array | undefined;
+  readonly #workloads: WorkloadRows | undefined;
 
-  constructor(map: BpfMap, wire: TableWire<unknown, unknown>, cpus: number, handle: (rows: never) => void) {
+  /** `images`: of those whose sums a table by workload may hold. */
+  constructor(
+    map: BpfMap,
+    wire: TableWire<unknown, unknown>,
+    cpus: number,
+    handle: (rows: never) => void,
+    images?: Images,
+  ) {
     this.#map = map;
     this.#handle = handle;
     this.#maxWords = Uint32Array.from(wire.maxWords);
@@ -80,6 +95,7 @@ export class TableFeed implements TableRows<unknown, unknown> {
     this.#key = new wire.key() as Cursor;
     this.#value = new wire.value() as Cursor;
     this.#sums = new Snapshot(map, this.#stride);
+    if (wire.byWorkload && images) this.#workloads = new WorkloadRows(images, wire.maxWords, map.maxEntries);
   }
 
   read(): void {
@@ -90,13 +106,22 @@ export class TableFeed implements TableRows<unknown, unknown> {
     const sums = this.#sums;
     const count = sums.fill((keys, values) => this.#map.read(keys, values, this.#maxWords));
     const row = [this.#key, this.#value] as const;
+    const rows = sums.rows(count);
+    const more = this.#workloads?.fold(rows, (key) => void this.#map.delete(key)) ?? [];
     for (let i = 0; i < count; i++) {
+      if (this.#workloads && isOfImage(rows, i)) continue;
       sums.key(this.#key, i);
       sums.value(this.#value, i * this.#stride);
       this.#row = sums.keyBytes(i);
       yield row;
     }
     this.#row = undefined;
+    for (const { key, value } of more) {
+      const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+      this.#key.at(new Uint32Array(key.buffer, key.byteOffset, key.length >> 2), key, 0);
+      this.#value.at(value, bytes, 0);
+      yield row;
+    }
   }
 
   remove(): void {

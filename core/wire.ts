@@ -22,6 +22,8 @@ export interface RingWire<R> {
 export interface TableWire<K, V> {
   readonly kind: "table";
   readonly perCpu: boolean;
+  /** The key begins with the number of a workload, or of an image (bpf/task.h). */
+  readonly byWorkload?: true;
   /** u64 words of a value of which the largest is taken, not the sum, over CPUs (fields named max_*). */
   readonly maxWords: readonly number[];
   readonly key: CursorClass<K>;

@@ -44,6 +44,8 @@ export interface Options {
   readonly server?: Netns;
   /** That all its processes are in from the start. */
   readonly cgroup?: Cgroup;
+  /** Beside this process's own environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** After how many milliseconds the run is ended and fails; 60,000 by default. */
   readonly limit?: number;
 }
@@ -73,12 +75,16 @@ export async function run(netns: Netns, name: Case, options: Options = {}): Prom
 /** Starts a case that is to be watched or told to go on. */
 export async function start(netns: Netns, name: Case, options: Options = {}): Promise<Running> {
   await build();
-  const { server, cgroup, limit = 60_000, ...words } = options;
+  const { server, cgroup, env, limit = 60_000, ...words } = options;
   const args = Object.entries(words).map(([key, value]) => `${key}=${value}`);
   if (server) args.push(`serverNetns=${server.path}`);
   const enter = cgroup ? ["sh", "-c", 'echo 0 >"$0" && exec "$@"', cgroup.processes] : [];
   const [program = "", ...rest] = [...enter, `${sources}build/load`, name, ...args];
-  return new Running(netns.spawn(program, rest, { stdio: "pipe" }), name, limit);
+  return new Running(
+    netns.spawn(program, rest, { stdio: "pipe", env: { ...process.env, ...env } }),
+    name,
+    limit,
+  );
 }
 
 /** The cookie of a namespace, as its sockets know it. */

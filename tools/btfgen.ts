@@ -156,6 +156,11 @@ function maxWords(layout: Layout, base = 0): number[] {
   );
 }
 
+/** Whether the rows are workloads' sums: their key begins with what workload_of (bpf/task.h) says. */
+function isByWorkload({ fields }: Layout & { kind: "struct" }): boolean {
+  return fields[0]?.name === "workload" && fields[0].layout.size === 4;
+}
+
 /** The TypeScript side of one object, built `from` a C file; `core` is the way to core/ from where it will lie. */
 export function source(object: ObjectLayout, from: string, core: string): string {
   const writer = new Writer();
@@ -169,7 +174,7 @@ export function source(object: ObjectLayout, from: string, core: string): string
     const [key, value] = [named(wire.key, `${name}_key`), named(wire.value, `${name}_value`)];
     const [keyType, valueType] = [writer.type(key), writer.type(value)];
     return (
-      `    ${name}: {\n      kind: "table",\n      perCpu: ${wire.perCpu},\n      maxWords: ${JSON.stringify(maxWords(value))},\n` +
+      `    ${name}: {\n      kind: "table",\n      perCpu: ${wire.perCpu},\n${isByWorkload(key) ? "      byWorkload: true,\n" : ""}      maxWords: ${JSON.stringify(maxWords(value))},\n` +
       `      key: ${keyType}Cursor,\n      value: ${valueType}Cursor,\n    } as TableWire<${keyType}, ${valueType}>,\n`
     );
   });

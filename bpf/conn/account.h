@@ -64,7 +64,7 @@ struct known_process {
 	/* The namespaces' address, and what it stands for. */
 	u64 nsproxy;
 	u32 mntns;
-	u32 padding;
+	u32 workload;
 	u64 exe;
 };
 
@@ -75,20 +75,47 @@ struct {
 	__type(value, struct known_process);
 } known SEC(".maps");
 
+/* Births that the ring had no room for, by image: the agent looks here for one that it meets and has not heard of. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, struct task);
+} unheard SEC(".maps");
+
+/* Images that were met so far. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} images SEC(".maps");
+
+static __always_inline u32 next_image(void)
+{
+	u32 zero = 0;
+	u64 *count = bpf_map_lookup_elem(&images, &zero);
+
+	return count ? IMAGE | (u32)(__sync_fetch_and_add(count, 1) + 1) : 0;
+}
+
 /* A program that was not met before. */
 static __always_inline void meet(struct task *t, u32 pid, struct known_process *now)
 {
+	u32 image = next_image();
 	struct task *record;
 	bool is_full = false;
 
 	t->exe = now->exe = read_exe(bpf_get_current_task_btf(), &is_full);
 	if (is_full)
 		COUNT(lost_names);
+	t->workload = now->workload = image;
 	bpf_map_update_elem(&known, &pid, now, BPF_ANY);
 	COUNT(seen_processes);
 	record = bpf_ringbuf_reserve(&processes, sizeof(*record), 0);
 	if (!record) {
 		COUNT(lost_processes);
+		bpf_map_update_elem(&unheard, &image, t, BPF_ANY);
 		return;
 	}
 	*record = *t;
@@ -119,10 +146,13 @@ __noinline int read_and_meet(struct task *t)
 	else
 		now.mntns = BPF_CORE_READ(nsproxy, mnt_ns, ns.inum);
 	t->mntns = now.mntns;
-	if (before)
-		t->exe = before->exe;
-	else
+	if (!before) {
 		meet(t, pid, &now);
+		return 0;
+	}
+	t->exe = before->exe;
+	t->workload = before->workload;
+	t->workload = before->workload = workload_of(t);
 	return 0;
 }
 

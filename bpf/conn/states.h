@@ -298,6 +298,7 @@ static __always_inline bool see_state(struct sock *sk, int old, int new, bool in
 	c->old_state = old;
 	c->state = new;
 	c->interrupts = interrupts;
+	c->owner.workload = workload_of(&c->owner);
 	switch (new) {
 	case TCP_ESTABLISHED:
 		on_established(sk, c);

@@ -70,6 +70,8 @@ static __always_inline int on_use(struct sock *sk)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 
+	if (c)
+		c->owner.workload = workload_of(&c->owner);
 	if (!c) {
 		on_use_of_unmet(sk);
 	} else if (awaits_user(c)) {

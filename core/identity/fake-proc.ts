@@ -13,6 +13,20 @@ export interface FakeProcess {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Executables with numbers, as the kernel's table has them. */
+export class FakeExecutables {
+  readonly #names = [""];
+
+  number(name: string): number {
+    const known = this.#names.indexOf(name);
+    return known >= 0 ? known : this.#names.push(name) - 1;
+  }
+
+  name(number: number): string {
+    return this.#names[number] ?? "";
+  }
+}
+
 export class FakeProc {
   readonly root = mkdtempSync(join(tmpdir(), "wirespan-proc-"));
 

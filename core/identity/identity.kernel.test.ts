@@ -13,6 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { CgroupPaths, cgroup2Mount } from "./cgroup-paths.ts";
+import { FakeExecutables } from "./fake-proc.ts";
 import { hostAttributes } from "./host.ts";
 import { Identity, type ObservedProcess } from "./identity.ts";
 import { Proc } from "./proc.ts";
@@ -20,6 +21,8 @@ import { Proc } from "./proc.ts";
 const id = "3f2a9c0d7be14e5f8a6b1c2d3e4f5061728394a5b6c7d8e9f0a1b2c3d4e5f607";
 const uid = "2c48913c-b29f-11e7-9350-020968147796";
 const proc = new Proc();
+const executables = new FakeExecutables();
+const nameOf = ({ exe }: ObservedProcess): string => executables.name(exe);
 
 /** A process that does nothing. */
 async function idle(env: NodeJS.ProcessEnv = {}): Promise<ChildProcess & { readonly pid: number }> {
@@ -38,8 +41,15 @@ async function end(child: ChildProcess): Promise<void> {
 function observed(pid: number, cgroupId = 1): ObservedProcess {
   const facts = proc.process(pid);
   assert.ok(facts !== undefined);
-  const exe = basename(facts.exe ?? "");
-  return { pid, startedNs: facts.startTicks * 10_000_000 + 1_234_567, comm: facts.comm, exe, cgroupId };
+  const exe = executables.number(basename(facts.exe ?? ""));
+  return {
+    pid,
+    startedAt: facts.startTicks * 10_000_000 + 1_234_567,
+    comm: facts.comm,
+    exe,
+    cgroupId,
+    workload: 0,
+  };
 }
 
 describe("identity of real processes", () => {
@@ -75,7 +85,7 @@ describe("identity of real processes", () => {
       OTEL_RESOURCE_ATTRIBUTES: "service.version=2,team=caf%C3%A9",
     };
     const pid = await start(env);
-    const { attributes } = new Identity(proc, host).workload(observed(pid));
+    const { attributes } = new Identity(proc, host, { executables }).of(observed(pid)).resource!;
     assert.equal(attributes["service.name"], "shop");
     assert.equal(attributes["service.version"], "2");
     assert.equal(attributes.team, "café");
@@ -83,33 +93,33 @@ describe("identity of real processes", () => {
   });
 
   it("gives processes of one service one Resource, and others another", async () => {
-    const identity = new Identity(proc, host);
+    const identity = new Identity(proc, host, { executables });
     const [a, b, c] = [
       await start({ OTEL_SERVICE_NAME: "x" }),
       await start({ OTEL_SERVICE_NAME: "x" }),
       await start(),
     ];
-    assert.equal(identity.workload(observed(a)), identity.workload(observed(b)));
-    assert.notEqual(identity.workload(observed(a)), identity.workload(observed(c)));
+    assert.equal(identity.of(observed(a)), identity.of(observed(b)));
+    assert.notEqual(identity.of(observed(a)), identity.of(observed(c)));
   });
 
   it("keeps the identity of a process that has ended, and does not lend it to the next of that pid", async () => {
     const child = await idle({ OTEL_SERVICE_NAME: "brief" });
     const process = observed(child.pid);
-    const identity = new Identity(proc, host);
+    const identity = new Identity(proc, host, { executables });
     identity.born(process);
     await end(child);
     assert.equal(proc.process(child.pid), undefined);
-    assert.equal(identity.workload(process).attributes["service.name"], "brief");
-    const later = { ...process, startedNs: process.startedNs + 1e9 };
-    assert.equal(identity.workload(later).attributes["service.name"], process.exe);
+    assert.equal(identity.of(process).resource!.attributes["service.name"], "brief");
+    const later = { ...process, startedAt: process.startedAt + 1e9 };
+    assert.equal(identity.of(later).resource!.attributes["service.name"], nameOf(process));
   });
 
   it("ignores a real process that started at another time than the kernel says", async () => {
     const process = observed(await start({ OTEL_SERVICE_NAME: "someone-else" }));
-    const identity = new Identity(proc, host);
-    const before = identity.workload({ ...process, startedNs: process.startedNs - 50_000_000 });
-    assert.equal(before.attributes["service.name"], process.exe);
+    const identity = new Identity(proc, host, { executables });
+    const before = identity.of({ ...process, startedAt: process.startedAt - 50_000_000 }).resource!;
+    assert.equal(before.attributes["service.name"], nameOf(process));
     assert.deepEqual(identity.counts, { size: 1, misses: 1, refused: 0, gone: 1 });
   });
 
@@ -121,16 +131,16 @@ describe("identity of real processes", () => {
     });
     children.push(child);
     await once(child, "spawn");
-    const identity = new Identity(proc, host);
+    const identity = new Identity(proc, host, { executables });
     const first = observed(child.pid!);
     identity.born(first);
     child.stdin.end("\n");
     while (observed(child.pid!).exe === first.exe) await new Promise((resolve) => setTimeout(resolve, 5));
     const second = observed(child.pid!);
-    assert.equal(second.startedNs, first.startedNs);
+    assert.equal(second.startedAt, first.startedAt);
     identity.born(second);
-    assert.equal(identity.workload(second).attributes["service.name"], "second");
-    assert.equal(identity.workload(first).attributes["service.name"], "first");
+    assert.equal(identity.of(second).resource!.attributes["service.name"], "second");
+    assert.equal(identity.of(first).resource!.attributes["service.name"], "first");
   });
 
   it("says which environment another user is refused", async () => {
@@ -141,8 +151,8 @@ describe("identity of real processes", () => {
       process.setgroups([]);
       process.setgid(65534);
       process.setuid(65534);
-      const identity = new Identity(new Proc(), {});
-      const { attributes } = identity.workload(${JSON.stringify(observed(pid))});
+      const identity = new Identity(new Proc(), {}, { executables: { name: () => ${JSON.stringify(nameOf(observed(pid)))} } });
+      const { attributes } = identity.of(${JSON.stringify(observed(pid))}).resource;
       console.log(JSON.stringify({ facts: new Proc().process(${pid}), attributes, counts: identity.counts }));`;
     const answer = JSON.parse(
       execFileSync(process.execPath, ["--input-type=module", "-e", code], { encoding: "utf8" }),
@@ -150,7 +160,7 @@ describe("identity of real processes", () => {
     assert.equal(answer.facts.refused, true);
     assert.equal(answer.facts.comm, observed(pid).comm);
     assert.equal(answer.facts.environment, undefined);
-    assert.equal(answer.attributes["service.name"], observed(pid).exe);
+    assert.equal(answer.attributes["service.name"], nameOf(observed(pid)));
     assert.deepEqual(answer.counts, { size: 1, misses: 1, refused: 1, gone: 0 });
   });
 
@@ -209,33 +219,34 @@ describe("identity of real processes", () => {
         await inside(path, async (pid, cgroupId) => {
           const process = observed(pid, cgroupId);
           const cgroups = new CgroupPaths(mount);
-          const alive = new Identity(proc, host, { cgroups }).workload(process);
+          const alive = new Identity(proc, host, { executables, cgroups }).of(process).resource!;
           assert.deepEqual(alive.attributes, { ...host, ...expected, "service.name": "inside" });
           await Promise.all(children.splice(0).map(end));
-          const gone = new Identity(proc, host, { cgroups: new CgroupPaths(mount) }).workload(process);
-          assert.deepEqual(gone.attributes, { ...host, ...expected, "service.name": process.exe });
+          const gone = new Identity(proc, host, { executables, cgroups: new CgroupPaths(mount) }).of(process)
+            .resource!;
+          assert.deepEqual(gone.attributes, { ...host, ...expected, "service.name": nameOf(process) });
         });
       });
     }
 
     it("names a removed cgroup's processes by what was learnt while it was there", async () => {
-      const identity = new Identity(proc, host, { cgroups: new CgroupPaths(mount) });
+      const identity = new Identity(proc, host, { executables, cgroups: new CgroupPaths(mount) });
       let process: ObservedProcess | undefined;
       await inside(`docker/${id}`, (pid, cgroupId) => {
         process = observed(pid, cgroupId);
         identity.born(process);
       });
       assert.ok(process !== undefined && !existsSync(join(mount, top, "docker")));
-      const unseen = { ...process, exe: "curl", startedNs: process.startedNs + 1e9 };
-      assert.equal(identity.workload(unseen).attributes["container.id"], id);
-      assert.equal(identity.byCgroup(process.cgroupId, process.exe), identity.workload(process));
+      const unseen = { ...process, exe: executables.number("curl"), startedAt: process.startedAt + 1e9 };
+      assert.equal(identity.of(unseen).resource!.attributes["container.id"], id);
     });
 
     it("takes systemd's service from a service's cgroup", async () => {
       await inside("system.slice/shop\\x2dfront@1.service", (pid, cgroupId) => {
         const process = observed(pid, cgroupId);
-        const named = new Identity(proc, host, { cgroups: new CgroupPaths(mount) });
-        assert.equal(named.byCgroup(cgroupId, process.exe).attributes["service.name"], "shop-front@1");
+        const named = new Identity(proc, host, { executables, cgroups: new CgroupPaths(mount) });
+        const gone = { ...process, startedAt: process.startedAt + 1e9, cgroupId };
+        assert.equal(named.of(gone).resource!.attributes["service.name"], "shop-front@1");
       });
     });
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { CgroupPaths } from "./cgroup-paths.ts";
-import { FakeProc, type FakeProcess } from "./fake-proc.ts";
+import { FakeExecutables, FakeProc, type FakeProcess } from "./fake-proc.ts";
 import { Identity, type ObservedProcess } from "./identity.ts";
 import { Proc, type ProcReader } from "./proc.ts";
 
@@ -12,8 +12,13 @@ const host = { "host.id": "machine", "host.name": "h" };
 const docker = `0::/docker/${id}\n`;
 const pod = `0::/kubepods/burstable/pod${uid}/${id}\n`;
 
-function seen(pid: number, more: Partial<ObservedProcess> = {}): ObservedProcess {
-  return { pid, startedNs: 10_000_000_000, comm: "prog", exe: "prog", cgroupId: 7, ...more };
+const executables = new FakeExecutables();
+
+type Seen = Partial<Omit<ObservedProcess, "exe">> & { readonly exe?: string };
+
+function seen(pid: number, { exe = "prog", ...more }: Seen = {}): ObservedProcess {
+  const process = { pid, startedAt: 10_000_000_000, comm: "prog", cgroupId: 7, workload: 0 };
+  return { ...process, exe: executables.number(exe), ...more };
 }
 
 describe("identity", () => {
@@ -34,7 +39,7 @@ describe("identity", () => {
   function made(options: { limit?: number; proc?: ProcReader } = {}): Identity {
     const { limit = 4096, proc = new Proc(fake.root) } = options;
     const cgroups = new CgroupPaths(mount, { pause: 0 });
-    return new Identity(proc, host, { limit, cgroups, debug: (message) => heard.push(message) });
+    return new Identity(proc, host, { limit, cgroups, executables, debug: (message) => heard.push(message) });
   }
 
   function run(pid: number, more: Partial<FakeProcess> = {}): void {
@@ -46,12 +51,12 @@ describe("identity", () => {
     return statSync(join(mount, path)).ino;
   }
 
-  const name = (process: ObservedProcess) => identity.workload(process).attributes["service.name"];
+  const name = (process: ObservedProcess) => identity.of(process).resource!.attributes["service.name"];
 
   describe("service.name", () => {
     const unit = "0::/system.slice/web.service\n";
     const both = { OTEL_SERVICE_NAME: "env", OTEL_RESOURCE_ATTRIBUTES: "service.name=attribute" };
-    const ladder: readonly [string, Partial<FakeProcess>, Partial<ObservedProcess>, string][] = [
+    const ladder: readonly [string, Partial<FakeProcess>, Seen, string][] = [
       ["OTEL_SERVICE_NAME before all", { env: both, cgroup: unit }, {}, "env"],
       [
         "OTEL_RESOURCE_ATTRIBUTES next",
@@ -105,7 +110,7 @@ describe("identity", () => {
           "service.namespace=shop,service.version=2,k8s.container.name=main,process.pid=1,telemetry.sdk.name=x",
       };
       run(5, { cgroup: pod, env });
-      assert.deepEqual(identity.workload(seen(5)).attributes, {
+      assert.deepEqual(identity.of(seen(5)).resource!.attributes, {
         "container.id": id,
         "host.id": "machine",
         "host.name": "h",
@@ -119,7 +124,7 @@ describe("identity", () => {
 
     it("believes a process more than what was found", () => {
       run(5, { cgroup: pod, env: { OTEL_RESOURCE_ATTRIBUTES: "host.id=cloud,host.name=node1" } });
-      const { attributes } = identity.workload(seen(5));
+      const { attributes } = identity.of(seen(5)).resource!;
       assert.equal(attributes["host.id"], "cloud");
       assert.equal(attributes["host.name"], "node1");
     });
@@ -128,21 +133,21 @@ describe("identity", () => {
       run(5, { cgroup: docker, env: { OTEL_RESOURCE_ATTRIBUTES: "a=1,service.name=s" } });
       run(6, { cgroup: docker, env: { OTEL_SERVICE_NAME: "s", OTEL_RESOURCE_ATTRIBUTES: "a=1" } });
       run(7, { cgroup: docker, env: { OTEL_SERVICE_NAME: "s" } });
-      assert.equal(identity.workload(seen(5)), identity.workload(seen(6)));
-      assert.notEqual(identity.workload(seen(5)), identity.workload(seen(7)));
+      assert.equal(identity.of(seen(5)), identity.of(seen(6)));
+      assert.notEqual(identity.of(seen(5)), identity.of(seen(7)));
     });
 
     it("of a process in the host's network is still its pod's", () => {
       // The cgroup tells, not the address: hostNetwork and the host's own processes are told apart.
       run(5, { cgroup: pod });
       run(6, { cgroup: "0::/system.slice/sshd.service\n" });
-      assert.equal(identity.workload(seen(5)).attributes["k8s.pod.uid"], uid);
-      assert.deepEqual(identity.workload(seen(6)).attributes, { ...host, "service.name": "sshd" });
+      assert.equal(identity.of(seen(5)).resource!.attributes["k8s.pod.uid"], uid);
+      assert.deepEqual(identity.of(seen(6)).resource!.attributes, { ...host, "service.name": "sshd" });
     });
 
     it("goes without malformed attributes, and the log hears why but not what", () => {
       run(5, { env: { OTEL_SERVICE_NAME: "s", OTEL_RESOURCE_ATTRIBUTES: "a=1,secret" } });
-      assert.deepEqual(identity.workload(seen(5)).attributes, { ...host, "service.name": "s" });
+      assert.deepEqual(identity.of(seen(5)).resource!.attributes, { ...host, "service.name": "s" });
       assert.deepEqual(heard, ['pid 5: OTEL_RESOURCE_ATTRIBUTES ignored: member 2 has no "="']);
     });
   });
@@ -159,27 +164,27 @@ describe("identity", () => {
 
     it("ignores /proc where the pid belongs to another process by now", () => {
       run(5, { startTicks: 2000, env: { OTEL_SERVICE_NAME: "other" }, cgroup: docker });
-      assert.deepEqual(identity.workload(seen(5, { startedNs: 10_000_000_000 })).attributes, {
+      assert.deepEqual(identity.of(seen(5, { startedAt: 10_000_000_000 })).resource!.attributes, {
         ...host,
         "service.name": "prog",
       });
-      assert.equal(name(seen(5, { startedNs: 20_005_000_000 })), "other");
-      assert.equal(name(seen(5, { startedNs: 10_000_000_000 })), "prog", "each remembered beside the other");
+      assert.equal(name(seen(5, { startedAt: 20_005_000_000 })), "other");
+      assert.equal(name(seen(5, { startedAt: 10_000_000_000 })), "prog", "each remembered beside the other");
       assert.equal(identity.counts.gone, 1);
     });
 
     it("knows the start to the tick that the kernel rounds down to", () => {
       run(5, { startTicks: 1000, env: { OTEL_SERVICE_NAME: "s" } });
-      for (const [startedNs, expected] of [
+      for (const [startedAt, expected] of [
         [10_000_000_000, "s"],
         [10_009_999_999, "s"],
         [10_030_000_000, "prog"],
         [9_970_000_000, "prog"],
       ] as const) {
         assert.equal(
-          made().workload(seen(5, { startedNs })).attributes["service.name"],
+          made().of(seen(5, { startedAt })).resource!.attributes["service.name"],
           expected,
-          `${startedNs}`,
+          `${startedAt}`,
         );
       }
     });
@@ -198,14 +203,14 @@ describe("identity", () => {
 
     it("gives no image the environment of the next one", () => {
       run(5, { exe: "/usr/bin/server", env: { OTEL_SERVICE_NAME: "server" }, cgroup: docker });
-      const { attributes } = identity.workload(seen(5, { exe: "launcher" }));
+      const { attributes } = identity.of(seen(5, { exe: "launcher" })).resource!;
       assert.equal(attributes["service.name"], "launcher");
       assert.equal(attributes["container.id"], id);
     });
 
     it("names a process that was gone at once by the kernel's facts and its cgroup", () => {
       const cgroupId = cgroup(`/kubepods/burstable/pod${uid}/${id}`);
-      assert.deepEqual(identity.workload(seen(5, { exe: "curl", cgroupId })).attributes, {
+      assert.deepEqual(identity.of(seen(5, { exe: "curl", cgroupId })).resource!.attributes, {
         ...host,
         "container.id": id,
         "k8s.pod.uid": uid,
@@ -221,16 +226,16 @@ describe("identity", () => {
       run(5, { cgroup: docker });
       identity.born(seen(5, { cgroupId }));
       rmSync(join(mount, "docker"), { recursive: true });
-      assert.equal(identity.workload(seen(6, { cgroupId })).attributes["container.id"], id);
+      assert.equal(identity.of(seen(6, { cgroupId })).resource!.attributes["container.id"], id);
     });
 
     it("remembers a bounded number of processes and images", () => {
       identity = made({ limit: 100 });
-      for (let pid = 1; pid <= 1000; pid++) identity.workload(seen(pid));
+      for (let pid = 1; pid <= 1000; pid++) identity.of(seen(pid));
       assert.ok(identity.counts.size <= 100 && identity.counts.size >= 50, `${identity.counts.size}`);
       assert.equal(identity.counts.misses, 1000);
       run(5, { exe: "/bin/e99", env: { OTEL_SERVICE_NAME: "s" } });
-      for (let i = 0; i < 100; i++) identity.workload(seen(5, { exe: `e${i}` }));
+      for (let i = 0; i < 100; i++) identity.of(seen(5, { exe: `e${i}` }));
       const before = identity.counts.misses;
       assert.equal(name(seen(5, { exe: "e99" })), "s");
       assert.equal(name(seen(5, { exe: "e97" })), "e97");
@@ -249,68 +254,90 @@ describe("identity", () => {
       identity = made({ proc: { process } });
       run(5);
       identity.born(seen(5));
-      for (let i = 0; i < 100; i++) identity.workload(seen(5));
-      identity.workload(seen(6));
-      identity.workload(seen(6));
+      for (let i = 0; i < 100; i++) identity.of(seen(5));
+      identity.of(seen(6));
+      identity.of(seen(6));
       assert.deepEqual(asked, [5, 6]);
       assert.deepEqual(identity.counts, { size: 2, misses: 2, refused: 0, gone: 1 });
     });
   });
 
-  describe("of a sum by cgroup and executable", () => {
-    it("is that of its processes where they agree", () => {
-      run(5, { cgroup: docker, env: { OTEL_SERVICE_NAME: "s" } });
-      run(6, { cgroup: docker, env: { OTEL_SERVICE_NAME: "s" } });
-      identity.born(seen(5));
-      identity.born(seen(6));
-      assert.equal(identity.byCgroup(7, "prog"), identity.workload(seen(5)));
+  describe("of sums", () => {
+    const image = (n: number) => 0x8000_0000 + n;
+    const session = "0::/user.slice/user-0.slice/session-1.scope\n";
+    let told: Map<number, number>;
+    let lost: ObservedProcess[];
+
+    beforeEach(() => {
+      told = new Map();
+      lost = [];
+      identity.connect({
+        tell: (from, workload) => void told.set(from, workload),
+        drain: () => {},
+        unheard: () => lost,
+      });
     });
 
-    it("has no service's name where they do not, not even later", () => {
-      const cgroupId = cgroup("/user.slice/user-0.slice/session-1.scope");
-      const line = "0::/user.slice/user-0.slice/session-1.scope\n";
-      run(5, { cgroup: line, env: { OTEL_SERVICE_NAME: "one" } });
-      run(6, { cgroup: line, env: { OTEL_SERVICE_NAME: "two" } });
-      run(8, { cgroup: line, env: { OTEL_SERVICE_NAME: "one" } });
-      for (const pid of [5, 6, 8]) {
-        identity.born(seen(pid, { cgroupId }));
-        const expected = pid === 5 ? "one" : "prog";
-        assert.equal(identity.byCgroup(cgroupId, "prog").attributes["service.name"], expected);
+    it("is that of the process whose image they are of, and of its spans", () => {
+      run(5, { cgroup: session, env: { OTEL_SERVICE_NAME: "one" } });
+      run(6, { cgroup: session, env: { OTEL_SERVICE_NAME: "two" } });
+      run(7, { cgroup: session, env: { OTEL_SERVICE_NAME: "one" } });
+      for (const pid of [5, 6, 7]) identity.born(seen(pid, { workload: image(pid) }));
+      for (const pid of [5, 6, 7]) {
+        const workload = identity.workload(identity.workloadOf(image(pid)));
+        assert.equal(workload.resource!.attributes["service.name"], pid === 6 ? "two" : "one");
+        assert.equal(workload, identity.of(seen(pid, { workload: image(pid) })));
+        assert.equal(workload, identity.of(seen(pid, { workload: told.get(image(pid))! })));
+        assert.deepEqual(workload.series, { "process.executable.name": "prog" });
       }
-      assert.equal(identity.byCgroup(cgroupId, "prog"), identity.byCgroup(cgroupId, "prog"));
+      assert.equal(told.get(image(5)), told.get(image(7)));
     });
 
-    it("is by cgroup and executable where nobody was seen", () => {
-      const cgroupId = cgroup(`/docker/${id}`);
-      assert.deepEqual(identity.byCgroup(cgroupId, "curl").attributes, {
-        ...host,
-        "container.id": id,
-        "service.name": "curl",
-      });
-      assert.deepEqual(identity.byCgroup(1e15, "").attributes, {
-        ...host,
-        "service.name": "unknown_service",
-      });
+    it("never changes, whatever is found out later", () => {
+      const process = seen(5, { workload: image(1) });
+      const before = identity.of(process);
+      run(5, { env: { OTEL_SERVICE_NAME: "late" } });
+      identity.born(process);
+      assert.equal(identity.of(process), before);
+      assert.equal(identity.workloadOf(image(1)), before.number);
     });
 
-    it("is not mistaken for that of another cgroup or executable", () => {
+    it("is found for births that had no room", () => {
+      run(5, { env: { OTEL_SERVICE_NAME: "s" } });
+      lost = [seen(5, { workload: image(1) })];
+      assert.equal(
+        identity.workload(identity.workloadOf(image(1))).resource!.attributes["service.name"],
+        "s",
+      );
+    });
+
+    it("is the rest's where nothing is known, and beyond the limit", () => {
+      assert.deepEqual(identity.workload(identity.workloadOf(image(1))).series, {
+        "otel.metric.overflow": true,
+      });
+      for (let pid = 10; pid < 5000; pid++)
+        identity.born(seen(pid, { exe: `e${pid}`, workload: image(pid) }));
+      assert.equal(identity.workload(identity.workloadOf(image(4999))).resource, undefined);
+      const span = identity.of(seen(4999, { exe: "e4999", workload: image(4999) }));
+      assert.equal(span.resource!.attributes["service.name"], "e4999", "spans are still its own");
+    });
+
+    it("is settled when the programs have known it for a collection", () => {
+      identity.born(seen(5, { workload: image(1) }));
+      assert.equal(identity.isSettled(image(1)), false);
+      identity.collected();
+      assert.equal(identity.isSettled(image(1)), true);
+    });
+
+    it("is a container's when one of its processes went unread, but not a session's", () => {
       run(5, { cgroup: docker, env: { OTEL_SERVICE_NAME: "s" } });
-      identity.born(seen(5));
-      assert.equal(identity.byCgroup(8, "prog").attributes["service.name"], "prog");
-      assert.equal(identity.byCgroup(7, "pro").attributes["service.name"], "pro");
-    });
-
-    it("stays a container's when one of its processes went unread, but not a session's", () => {
+      run(6, { cgroup: session, env: { OTEL_SERVICE_NAME: "s" } });
       const inDocker = cgroup(`/docker/${id}`);
-      const session = cgroup("/user.slice/user-0.slice/session-1.scope");
-      run(5, { cgroup: docker, env: { OTEL_SERVICE_NAME: "s" } });
-      run(6, { cgroup: "0::/user.slice/user-0.slice/session-1.scope\n", env: { OTEL_SERVICE_NAME: "s" } });
+      const inSession = cgroup("/user.slice/user-0.slice/session-1.scope");
       identity.born(seen(5, { cgroupId: inDocker }));
-      identity.born(seen(6, { cgroupId: session }));
-      identity.born(seen(50, { cgroupId: inDocker }));
-      identity.born(seen(60, { cgroupId: session }));
-      assert.equal(identity.byCgroup(inDocker, "prog").attributes["service.name"], "s");
-      assert.equal(identity.byCgroup(session, "prog").attributes["service.name"], "prog");
+      identity.born(seen(6, { cgroupId: inSession }));
+      assert.equal(name(seen(50, { cgroupId: inDocker })), "s");
+      assert.equal(name(seen(60, { cgroupId: inSession })), "prog");
     });
   });
 });

@@ -1,32 +1,50 @@
-// Process -> Resource: which workload a process belongs to, kept from its birth on.
+// Process -> workload: what a process belongs to, found out once for each image and kept.
 import { basename } from "node:path";
 import { Recent } from "../recent.ts";
 import type { Resource } from "../signals.ts";
+import { type Images, isImage, REST } from "../workload-rows.ts";
 import { type CgroupFacts, cgroupFacts, pathFacts, unifiedPath } from "./cgroup.ts";
 import { CgroupPaths, cgroup2Mount } from "./cgroup-paths.ts";
 import type { HostAttributes } from "./host.ts";
 import type { ProcessFacts, ProcReader } from "./proc.ts";
 import { parseResourceAttributes } from "./resource-attributes.ts";
 import { Resources } from "./resources.ts";
+import { type Workload, Workloads } from "./workloads.ts";
 
-/** A process as the kernel saw it when something happened. */
+/** A process as the kernel saw it when something happened: `struct task` of bpf/task.h. */
 export interface ObservedProcess {
   /** Of the thread group, in the initial pid namespace. */
   readonly pid: number;
   /** Start of the thread group's leader, nanoseconds since boot. */
-  readonly startedNs: number;
+  readonly startedAt: number;
   readonly comm: string;
-  /** The executable's name without folders; may be empty. */
-  readonly exe: string;
+  /** The number of its executable's name. */
+  readonly exe: number;
   /** cgroup v2 id. */
   readonly cgroupId: number;
+  /** The number of its workload or of its image; 0: it has none. */
+  readonly workload: number;
+}
+
+/** The programs in the kernel, as far as they have to do with workloads. */
+export interface Programs {
+  /** Tells them which workload an image belongs to. */
+  tell(image: number, workload: number): void;
+  /** Hands over births that wait to be read. */
+  drain(): void;
+  /** The processes whose births had no room. */
+  unheard(): Iterable<ObservedProcess>;
 }
 
 export interface IdentityOptions {
   /** Processes that are remembered (default 4096). */
   readonly limit?: number;
+  /** Workloads that have sums of their own (default 4096). */
+  readonly workloads?: number;
   /** Where paths of cgroups come from (default: this host's cgroup v2). */
   readonly cgroups?: CgroupPaths;
+  /** Names of executables without folders, by number; empty: it has none. */
+  readonly executables: { name(exe: number): string };
   /** Hears why a process's OTEL_RESOURCE_ATTRIBUTES were dropped. */
   readonly debug?: (message: string) => void;
 }
@@ -44,129 +62,173 @@ export interface IdentityCounts {
 
 /** One image of one process: exec and a reused pid each make another. */
 interface Known {
-  readonly startedNs: number;
-  readonly exe: string;
-  readonly resource: Resource;
+  readonly startedAt: number;
+  readonly exe: number;
+  readonly workload: Workload;
   readonly older: Known | undefined;
 }
 
-/** What the processes of one (cgroup, executable) are; null: not all the same. */
-interface Pair {
-  readonly agreed: Resource | null;
+interface Told {
+  readonly workload: Workload;
+  /** How many collections there had been. */
+  readonly collections: number;
 }
 
 interface Look {
-  readonly resource: Resource;
+  readonly workload: Workload;
   /** The process's own environment was seen. */
   readonly read: boolean;
-  /** It counts in what the processes of its cgroup and executable agree on. */
-  readonly votes: boolean;
 }
 
 /** Images kept of one pid. */
 const maxImages = 4;
+/** Images kept by number: as many as the programs keep (`workloads` in bpf/task.h). */
+const maxNumbers = 16_384;
 
-export class Identity {
+export class Identity implements Images {
   readonly #proc: ProcReader;
   readonly #host: HostAttributes;
   readonly #cgroups: CgroupPaths;
+  readonly #executables: IdentityOptions["executables"];
   readonly #debug: (message: string) => void;
   readonly #known: Recent<number, Known>;
-  readonly #pairs: Recent<string, Pair>;
+  readonly #images = new Recent<number, Told>(maxNumbers);
+  /** What the processes of one cgroup and executable are whose environment was read; null: not all the same. */
+  readonly #siblings: Recent<string, { readonly agreed: Workload | null }>;
   readonly #resources = new Resources();
+  readonly #workloads: Workloads;
+  #programs: Programs | undefined;
+  #collections = 0;
   #misses = 0;
   #refused = 0;
   #gone = 0;
 
   /** `host` goes into every Resource: hostAttributes() and what is configured for all, but no service.*. */
-  constructor(proc: ProcReader, host: HostAttributes, options: IdentityOptions = {}) {
-    const { limit = 4096, cgroups = new CgroupPaths(cgroup2Mount()), debug = () => {} } = options;
+  constructor(proc: ProcReader, host: HostAttributes, options: IdentityOptions) {
+    const { limit = 4096, workloads = 4096, cgroups = new CgroupPaths(cgroup2Mount()) } = options;
     this.#proc = proc;
     this.#host = host;
     this.#cgroups = cgroups;
-    this.#debug = debug;
+    this.#executables = options.executables;
+    this.#debug = options.debug ?? (() => {});
     this.#known = new Recent(limit);
-    this.#pairs = new Recent(limit);
+    this.#siblings = new Recent(limit);
+    this.#workloads = new Workloads(workloads);
   }
 
-  /** The workload of a process; the same workload is the same object. Never throws. */
-  workload(process: ObservedProcess): Resource {
-    return (this.#find(process) ?? this.#keep(process, this.#look(process))).resource;
+  /** To be called once, before the first process is met. */
+  connect(programs: Programs): void {
+    this.#programs = programs;
+  }
+
+  /** The workload of a process; once it was answered, it is that of this image for good. Never throws. */
+  of(process: ObservedProcess): Workload {
+    const { workload } = process;
+    if (workload > REST && !isImage(workload)) return this.#workloads.at(workload);
+    const known = isImage(workload) ? this.#images.get(workload) : this.#find(process);
+    return known?.workload ?? this.#keep(process, this.#look(process));
   }
 
   /**
-   * To be called once for each image of a process (birth or exec), as soon as the kernel tells of it:
+   * To be called once for each image of a process (birth or exec), as soon as the kernel reports it:
    * /proc is read while it still knows the process, whatever was known before.
    */
   born(process: ObservedProcess): void {
+    if (isImage(process.workload) && this.#images.get(process.workload)) return;
     const look = this.#look(process);
-    if (look.read || this.#find(process) === undefined) this.#keep(process, look);
+    const before = look.read ? undefined : this.#find(process);
+    this.#keep(process, before ?? look);
   }
 
-  /**
-   * The workload of a sum that the kernel made by cgroup and executable: that of the processes seen
-   * with both where they agree, else one that says no more than cgroup and executable do.
-   */
-  byCgroup(cgroupId: number, exe: string): Resource {
-    const agreed = this.#pairs.get(pairKey(cgroupId, exe))?.agreed;
-    return agreed ?? this.#compose(this.#pathFacts(cgroupId) ?? {}, exe);
+  /** The workload whose sum has this number in its key. */
+  workload(number: number): Workload {
+    return this.#workloads.at(number);
+  }
+
+  workloadOf(image: number): number {
+    const known = this.#images.get(image) ?? this.#hear(image);
+    return known?.workload.number ?? REST;
+  }
+
+  isSettled(image: number): boolean {
+    const known = this.#images.get(image);
+    return known !== undefined && known.collections < this.#collections;
+  }
+
+  /** To be called when a collection has read every table. */
+  collected(): void {
+    this.#collections++;
   }
 
   get counts(): IdentityCounts {
     return { size: this.#known.size, misses: this.#misses, refused: this.#refused, gone: this.#gone };
   }
 
-  #find({ pid, startedNs, exe }: ObservedProcess): Known | undefined {
+  /** An image that sums are of and whose birth was not reported yet. */
+  #hear(image: number): Told | undefined {
+    if (!this.#programs) return undefined;
+    this.#programs.drain();
+    const known = this.#images.get(image);
+    if (known) return known;
+    for (const process of this.#programs.unheard()) if (process.workload === image) this.born(process);
+    return this.#images.get(image);
+  }
+
+  #find({ pid, startedAt, exe }: ObservedProcess): Known | undefined {
     let known = this.#known.get(pid);
-    while (known !== undefined && (known.startedNs !== startedNs || known.exe !== exe)) known = known.older;
+    while (known !== undefined && (known.startedAt !== startedAt || known.exe !== exe)) known = known.older;
     return known;
   }
 
-  #keep(process: ObservedProcess, { resource, votes }: Look): Known {
-    const { pid, startedNs, exe, cgroupId } = process;
-    if (votes) {
-      const key = pairKey(cgroupId, exe);
-      const pair = this.#pairs.get(key);
-      this.#pairs.set(key, { agreed: pair === undefined || pair.agreed === resource ? resource : null });
+  #keep(process: ObservedProcess, { workload }: { readonly workload: Workload }): Workload {
+    const { pid, startedAt, exe } = process;
+    this.#known.set(pid, { startedAt, exe, workload, older: others(this.#known.get(pid), process) });
+    if (isImage(process.workload)) {
+      this.#images.set(process.workload, { workload, collections: this.#collections });
+      this.#programs?.tell(process.workload, workload.number);
     }
-    const known: Known = { startedNs, exe, resource, older: others(this.#known.get(pid), process) };
-    this.#known.set(pid, known);
-    return known;
+    return workload;
   }
 
   #look(process: ObservedProcess): Look {
-    const { pid, startedNs, comm, exe, cgroupId } = process;
+    const { pid, startedAt, comm, cgroupId } = process;
+    const exe = this.#executables.name(process.exe);
     this.#misses += 1;
     const facts = this.#proc.process(pid);
-    if (facts === undefined || !startedThen(facts, startedNs)) {
+    if (facts === undefined || !startedThen(facts, startedAt)) {
       this.#gone += 1;
-      return this.#unread(this.#pathFacts(cgroupId), exe || commName(comm));
+      return this.#unread(process, this.#pathFacts(cgroupId), exe || commName(comm));
     }
     if (facts.refused) this.#refused += 1;
     const path = unifiedPath(facts.cgroup);
     if (path !== undefined) this.#cgroups.learn(cgroupId, path);
     const cgroup = cgroupFacts(facts.cgroup);
-    if (!isImage(facts, exe)) return this.#unread(cgroup, exe);
+    if (!isImageOf(facts, exe)) return this.#unread(process, cgroup, exe);
     const name = (facts.exe !== undefined && basename(facts.exe)) || exe || commName(facts.comm);
-    if (facts.environment === undefined) return this.#unread(cgroup, name);
-    return { resource: this.#compose(cgroup, name, facts), read: true, votes: true };
+    if (facts.environment === undefined) return this.#unread(process, cgroup, name);
+    const workload = this.#compose(cgroup, name, facts);
+    const key = siblingsKey(process);
+    const before = this.#siblings.get(key);
+    this.#siblings.set(key, { agreed: before === undefined || before.agreed === workload ? workload : null });
+    return { workload, read: true };
   }
 
   /**
-   * All of a container or service have one environment as a rule, so that an unread one takes nothing
-   * from what the others said. A session's processes have not: there it may have been anything.
+   * All of a container or service have one environment as a rule, so that one of them whose environment could not
+   * be read is what the others of its executable are. A session's processes have not: there it may have been anything.
    */
-  #unread(cgroup: CgroupFacts | undefined, exe: string): Look {
-    const session = cgroup !== undefined && cgroup.containerId === undefined && cgroup.service === undefined;
-    return { resource: this.#compose(cgroup ?? {}, exe), read: false, votes: session };
+  #unread(process: ObservedProcess, cgroup: CgroupFacts | undefined, exe: string): Look {
+    const session = cgroup?.containerId === undefined && cgroup?.service === undefined;
+    const agreed = session ? undefined : this.#siblings.get(siblingsKey(process))?.agreed;
+    return { workload: agreed ?? this.#compose(cgroup ?? {}, exe), read: false };
   }
 
   /** What a process says of itself wins over what was found; process.* would part one workload into many. */
-  #compose(cgroup: CgroupFacts, exe: string, facts?: ProcessFacts): Resource {
+  #compose(cgroup: CgroupFacts, exe: string, facts?: ProcessFacts): Workload {
     const { attributes, fault } = parseResourceAttributes(facts?.environment?.resourceAttributes ?? "");
     if (fault !== undefined) this.#debug(`pid ${facts?.pid}: OTEL_RESOURCE_ATTRIBUTES ignored: ${fault}`);
     const own = Object.entries(attributes).filter(([key]) => !/^(process|telemetry)\./.test(key));
-    return this.#resources.of({
+    const resource: Resource = this.#resources.of({
       ...this.#host,
       ...(cgroup.containerId !== undefined && { "container.id": cgroup.containerId }),
       ...(cgroup.podUid !== undefined && { "k8s.pod.uid": cgroup.podUid }),
@@ -178,6 +240,7 @@ export class Identity {
         given(exe) ??
         "unknown_service",
     });
+    return this.#workloads.of(resource, given(exe));
   }
 
   #pathFacts(cgroupId: number): CgroupFacts | undefined {
@@ -186,26 +249,26 @@ export class Identity {
   }
 }
 
-function pairKey(cgroupId: number, exe: string): string {
+function siblingsKey({ cgroupId, exe }: ObservedProcess): string {
   return `${cgroupId} ${exe}`;
 }
 
 /** The other images of a pid, as many as are kept beside a new one. */
-function others(known: Known | undefined, { startedNs, exe }: ObservedProcess): Known | undefined {
+function others(known: Known | undefined, { startedAt, exe }: ObservedProcess): Known | undefined {
   const kept: Known[] = [];
   for (let one = known; one !== undefined && kept.length < maxImages - 1; one = one.older) {
-    if (one.startedNs !== startedNs || one.exe !== exe) kept.push(one);
+    if (one.startedAt !== startedAt || one.exe !== exe) kept.push(one);
   }
   return kept.reduceRight<Known | undefined>((older, one) => ({ ...one, older }), undefined);
 }
 
 /** One tick of play, because a double no longer holds every nanosecond after 104 days of uptime. */
-function startedThen(facts: ProcessFacts, startedNs: number): boolean {
-  return Math.abs(facts.startTicks - Math.floor(startedNs / 1e7)) <= 1;
+function startedThen(facts: ProcessFacts, startedAt: number): boolean {
+  return Math.abs(facts.startTicks - Math.floor(startedAt / 1e7)) <= 1;
 }
 
 /** Whether /proc still shows the image that the kernel saw: an exec may lie between. */
-function isImage({ exe: path }: ProcessFacts, exe: string): boolean {
+function isImageOf({ exe: path }: ProcessFacts, exe: string): boolean {
   if (exe === "" || path === undefined) return true;
   return basename(path) === exe;
 }

@@ -1,6 +1,7 @@
 // solisten: who listens.
 import { constants } from "node:os";
 import { formatAddress } from "../../core/address.ts";
+import type { Workload } from "../../core/identity/workloads.ts";
 import { plugin } from "../../core/plugin.ts";
 import { services } from "../../core/services.ts";
 import { Overflows } from "./overflows.ts";
@@ -32,7 +33,7 @@ interface Described {
 
 const familyOf = ({ family }: Endpoints): "ipv4" | "ipv6" => (family === 4 ? "ipv4" : "ipv6");
 
-function attributesOf({ cookie, ends, netns, queue }: Described, task: Task, exe: string) {
+function attributesOf({ cookie, ends, netns, queue }: Described, task: Task, executable: string | undefined) {
   const family = familyOf(ends);
   return {
     ...(ends.family && {
@@ -46,7 +47,7 @@ function attributesOf({ cookie, ends, netns, queue }: Described, task: Task, exe
     ...(ends.family === 6 && { "wirespan.socket.ipv6_only": queue.ipv6Only }),
     ...(cookie && { "wirespan.socket.id": cookie.toString(16) }),
     "process.pid": task.pid,
-    "process.executable.name": exe || task.comm,
+    "process.executable.name": executable,
     "thread.name": task.comm,
     "wirespan.thread.tid": task.tid,
     "wirespan.process.uid": task.uid,
@@ -57,16 +58,15 @@ function attributesOf({ cookie, ends, netns, queue }: Described, task: Task, exe
 interface Sum {
   readonly port: number;
   readonly family: "ipv4" | "ipv6";
-  readonly exe: string;
-  readonly cgroupId: number;
+  readonly workload: Workload;
   listeners: number;
   usage: number;
   limit: number;
 }
 
-function add(sums: Map<string, Sum>, { ends, owner, queue }: Listener, exe: string): void {
-  const key = `${ends.localPort} ${ends.family} ${owner.cgroupId} ${exe}`;
-  const series = { port: ends.localPort, family: familyOf(ends), exe, cgroupId: owner.cgroupId };
+function add(sums: Map<string, Sum>, { ends, queue }: Listener, workload: Workload): void {
+  const key = `${ends.localPort} ${ends.family} ${workload.number}`;
+  const series = { port: ends.localPort, family: familyOf(ends), workload };
   const sum = sums.get(key) ?? { ...series, listeners: 0, usage: 0, limit: 0 };
   sum.listeners++;
   sum.usage += queue.usage;
@@ -107,19 +107,18 @@ export default plugin({
   uses: {
     connections: services.connections,
     identity: services.identity,
-    executables: services.executables,
     clock: services.clock,
   },
   signals,
 
-  start({ config, emit, use: { connections, identity, executables, clock } }) {
+  start({ config, emit, use: { connections, identity, clock } }) {
     const overflows = new Overflows();
     let warned: ReadonlySet<number> = new Set<number>();
 
     function told(listen: Listen): void {
       const { task, queue, error } = listen;
       const happened = { time: clock.wall(listen.happenedAt), resource: connections.resource(task) };
-      const socket = attributesOf(listen, task, executables.name(task.exe));
+      const socket = attributesOf(listen, task, connections.executable(task));
       const limit = { "wirespan.socket.backlog_limit": queue.limit };
       if (listen.kind === "call") {
         emit.listen({
@@ -156,7 +155,7 @@ export default plugin({
         time: clock.now(),
         resource: connections.resource(listener.owner),
         attributes: {
-          ...attributesOf(listener, listener.owner, executables.name(listener.owner.exe)),
+          ...attributesOf(listener, listener.owner, connections.executable(listener.owner)),
           "wirespan.socket.backlog_limit": listener.queue.limit,
           "wirespan.socket.waiting": listener.queue.usage,
           "wirespan.socket.waiting_for": listener.unattended / 1e9,
@@ -171,7 +170,7 @@ export default plugin({
         const namespaces = new Map<number, Set<number>>();
         const unattended = new Set<number>();
         for (const row of rows) {
-          add(sums, row, executables.name(row.owner.exe) || row.owner.comm);
+          add(sums, row, identity.workload(identity.of(row.owner).number));
           const pids = namespaces.get(row.netns) ?? new Set<number>();
           namespaces.set(row.netns, pids.add(row.owner.pid));
           if (!config.unattendedAfter || row.unattended < config.unattendedAfter * 1e6) continue;
@@ -179,13 +178,13 @@ export default plugin({
           unattended.add(row.cookie);
         }
         warned = unattended;
-        for (const { port, family, exe, cgroupId, listeners, usage, limit } of sums.values()) {
+        for (const { port, family, workload, listeners, usage, limit } of sums.values()) {
           const series = {
             "server.port": port,
             "network.type": family,
-            "process.executable.name": exe,
+            ...workload.series,
           } as const;
-          const resource = identity.byCgroup(cgroupId, exe);
+          const { resource } = workload;
           emit.count.observe(listeners, series, resource);
           emit.usage.observe(usage, series, resource);
           emit.limit.observe(limit, series, resource);

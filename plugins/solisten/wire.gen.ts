@@ -50,6 +50,7 @@ export interface Task {
   readonly cgroups: number;
   readonly cgroupId: number;
   readonly mntns: number;
+  readonly workload: number;
   readonly startedAt: number;
   readonly comm: string;
   readonly exe: number;
@@ -81,6 +82,9 @@ export class TaskCursor implements Task, Cursor {
   }
   get mntns(): number {
     return this.#words[((this.#at + 24) >> 2)]!;
+  }
+  get workload(): number {
+    return this.#words[((this.#at + 28) >> 2)]!;
   }
   get startedAt(): number {
     return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
@@ -251,7 +255,7 @@ export class ListenerCursor implements Listener, Cursor {
 }
 
 export const bpf = {
-  hash: "39a5b4100ea9bbde",
+  hash: "ac47de61b0163e9f",
   programs: {
     on_inet_listen: "fexit/inet_listen",
     on_listen_exit: "tp/syscalls/sys_exit_listen",

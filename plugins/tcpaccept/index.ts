@@ -62,7 +62,6 @@ export default plugin({
   uses: {
     connections: services.connections,
     identity: services.identity,
-    executables: services.executables,
     clock: services.clock,
   },
   spans: { accept: { attributes: HANDSHAKE, of: handshake } },
@@ -117,17 +116,17 @@ export default plugin({
 
   constants: ({ queued, eventRate }) => ({ tell_queued: queued, event_rate: eventRate }),
 
-  start({ emit, use: { connections, identity, executables, clock } }) {
-    const seriesOf = ({ exe, family }: Pick<AcceptKey | FailureKey, "exe" | "family">) =>
+  start({ emit, use: { connections, identity, clock } }) {
+    const seriesOf = ({ workload, family }: Pick<AcceptKey | FailureKey, "workload" | "family">) =>
       ({
-        "process.executable.name": executables.name(exe) || undefined,
+        ...identity.workload(workload).series,
         "network.type": family === 4 ? "ipv4" : "ipv6",
         "wirespan.connection.direction": "inbound",
       }) as const;
 
     function observe(key: AcceptKey | undefined, { connections: count, duration }: Accepts, queued: boolean) {
       const series = key ? seriesOf(key) : { "otel.metric.overflow": true };
-      const resource = key && identity.byCgroup(key.cgroupId, executables.name(key.exe));
+      const resource = key && identity.workload(key.workload).resource;
       if (!queued) emit.accepted.observe(count, series, resource);
       const error = queued ? "never_accepted" : undefined;
       if (duration.count)
@@ -145,7 +144,7 @@ export default plugin({
       failures(rows) {
         for (const [key, { calls }] of rows) {
           const series = { ...seriesOf(key), "error.type": acceptErrorOf(key.error) };
-          emit.failures.observe(calls, series, identity.byCgroup(key.cgroupId, executables.name(key.exe)));
+          emit.failures.observe(calls, series, identity.workload(key.workload).resource);
         }
       },
       failure_overflow(rows) {

@@ -26,8 +26,7 @@ struct counters {
 WIRE_COUNTERS(struct counters);
 
 struct accept_key {
-	u64 cgroup_id;
-	u64 exe;
+	u32 workload;
 	u32 family;
 	/* It ended in the queue. */
 	u32 queued;
@@ -46,8 +45,7 @@ SPARE_SUMS(overflow, struct accepts, 2);
 BLANK_SUM(struct accepts);
 
 struct failure_key {
-	u64 cgroup_id;
-	u64 exe;
+	u32 workload;
 	u32 family;
 	u32 error;
 };
@@ -78,14 +76,13 @@ struct {
 static __always_inline struct accepts *row_of(const struct conn *c)
 {
 	struct accept_key key = {
-		.cgroup_id = c->owner.cgroup_id,
+		.workload = workload_of(&c->owner),
 		.family = c->ends.family,
 		.queued = c->queued,
 	};
 	u32 spare = c->queued;
 	struct accepts *row;
 
-	key.exe = c->owner.exe;
 	row = large_row_at(&accepts, &key, &blank);
 	if (row)
 		return row;
@@ -119,14 +116,13 @@ static __noinline int on_accepted(struct conn *c)
 static __always_inline struct failures *failures_of(const struct conn *c)
 {
 	struct failure_key key = {
-		.cgroup_id = c->owner.cgroup_id,
+		.workload = workload_of(&c->owner),
 		.family = c->ends.family,
 		.error = c->error,
 	};
 	struct failures *row, new = {};
 	u32 zero = 0;
 
-	key.exe = c->owner.exe;
 	row = row_at(&failures, &key, &new);
 	if (row)
 		return row;

@@ -7,8 +7,7 @@ const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
 
 export interface AcceptKey {
-  readonly cgroupId: number;
-  readonly exe: number;
+  readonly workload: number;
   readonly family: number;
   readonly queued: number;
 }
@@ -22,17 +21,14 @@ export class AcceptKeyCursor implements AcceptKey, Cursor {
     this.#bytes = bytes;
     this.#at = offset;
   }
-  get cgroupId(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
-  }
-  get exe(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  get workload(): number {
+    return this.#words[((this.#at) >> 2)]!;
   }
   get family(): number {
-    return this.#words[((this.#at + 16) >> 2)]!;
+    return this.#words[((this.#at + 4) >> 2)]!;
   }
   get queued(): number {
-    return this.#words[((this.#at + 20) >> 2)]!;
+    return this.#words[((this.#at + 8) >> 2)]!;
   }
 }
 
@@ -139,6 +135,7 @@ export interface Task {
   readonly cgroups: number;
   readonly cgroupId: number;
   readonly mntns: number;
+  readonly workload: number;
   readonly startedAt: number;
   readonly comm: string;
   readonly exe: number;
@@ -170,6 +167,9 @@ export class TaskCursor implements Task, Cursor {
   }
   get mntns(): number {
     return this.#words[((this.#at + 24) >> 2)]!;
+  }
+  get workload(): number {
+    return this.#words[((this.#at + 28) >> 2)]!;
   }
   get startedAt(): number {
     return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
@@ -454,8 +454,7 @@ export class FailuresCursor implements Failures, Cursor {
 }
 
 export interface FailureKey {
-  readonly cgroupId: number;
-  readonly exe: number;
+  readonly workload: number;
   readonly family: number;
   readonly error: number;
 }
@@ -469,17 +468,14 @@ export class FailureKeyCursor implements FailureKey, Cursor {
     this.#bytes = bytes;
     this.#at = offset;
   }
-  get cgroupId(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
-  }
-  get exe(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  get workload(): number {
+    return this.#words[((this.#at) >> 2)]!;
   }
   get family(): number {
-    return this.#words[((this.#at + 16) >> 2)]!;
+    return this.#words[((this.#at + 4) >> 2)]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 20) >> 2)]!;
+    return this.#words[((this.#at + 8) >> 2)]!;
   }
 }
 
@@ -502,7 +498,7 @@ export class OverflowKeyCursor implements OverflowKey, Cursor {
 }
 
 export const bpf = {
-  hash: "7872accc983f5b2b",
+  hash: "e0c646e542d46dc0",
   programs: {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
     accept_exit: "tp/syscalls/sys_exit_accept",
@@ -527,6 +523,7 @@ export const bpf = {
     accepts: {
       kind: "table",
       perCpu: false,
+      byWorkload: true,
       maxWords: [3],
       key: AcceptKeyCursor,
       value: AcceptsCursor,
@@ -542,6 +539,7 @@ export const bpf = {
     failures: {
       kind: "table",
       perCpu: false,
+      byWorkload: true,
       maxWords: [],
       key: FailureKeyCursor,
       value: FailuresCursor,

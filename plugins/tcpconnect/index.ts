@@ -79,7 +79,7 @@ export default plugin({
       without: NO_NAMES,
     },
   },
-  uses: { identity: services.identity, executables: services.executables },
+  uses: { identity: services.identity },
 
   signals: {
     attempts: {
@@ -96,7 +96,7 @@ export default plugin({
   // Without answers to hold they take a page.
   sizes: ({ dns }) => (dns ? { waiting: 4096 } : { dns: 4096 }),
 
-  start({ config: { flows, sourcePorts, dns }, emit, use: { identity, executables } }) {
+  start({ config: { flows, sourcePorts, dns }, emit, use: { identity } }) {
     const names = new DnsNames();
 
     function flowOf({ ends }: AttemptKey) {
@@ -132,18 +132,15 @@ export default plugin({
       },
       attempts(rows) {
         for (const [key, { count }] of rows) {
+          const { resource, series } = identity.workload(key.workload);
           const attributes = {
-            "process.executable.name": executables.name(key.exe) || undefined,
+            ...series,
             "network.type": key.ends.family === 4 ? "ipv4" : "ipv6",
             "wirespan.connection.direction": "outbound",
             "error.type": connectError(key.closeReason, key.error),
             ...(flows && flowOf(key)),
           } as const;
-          emit.attempts.observe(
-            count,
-            attributes,
-            identity.byCgroup(key.cgroupId, executables.name(key.exe)),
-          );
+          emit.attempts.observe(count, attributes, resource);
         }
       },
       overflow(rows) {

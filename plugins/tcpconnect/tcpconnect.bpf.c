@@ -23,8 +23,7 @@ WIRE_COUNTERS(struct counters);
 #include "dns.h"
 
 struct attempt_key {
-	u64 cgroup_id;
-	u64 exe;
+	u32 workload;
 	/* CLOSE_NONE: it succeeded. */
 	enum close_reason close_reason;
 	u32 error;
@@ -44,7 +43,7 @@ SPARE_SUMS(overflow, struct attempts, 1);
 static __always_inline struct attempts *row_of(const struct conn *c)
 {
 	struct attempt_key key = {
-		.cgroup_id = c->owner.cgroup_id,
+		.workload = workload_of(&c->owner),
 		.close_reason = c->established_at ? CLOSE_NONE : c->close_reason,
 		.error = c->established_at ? 0 : c->error,
 		.ends.family = c->ends.family,
@@ -52,7 +51,6 @@ static __always_inline struct attempts *row_of(const struct conn *c)
 	struct attempts *row, none = {};
 	u32 zero = 0;
 
-	key.exe = c->owner.exe;
 	if (count_flows) {
 		__builtin_memcpy(key.ends.local, c->ends.local, sizeof(key.ends.local));
 		__builtin_memcpy(key.ends.peer, c->ends.peer, sizeof(key.ends.peer));

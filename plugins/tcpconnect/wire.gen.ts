@@ -46,8 +46,7 @@ export class EndpointsCursor implements Endpoints, Cursor {
 }
 
 export interface AttemptKey {
-  readonly cgroupId: number;
-  readonly exe: number;
+  readonly workload: number;
   readonly closeReason: CloseReason;
   readonly error: number;
   readonly ends: Endpoints;
@@ -62,21 +61,18 @@ export class AttemptKeyCursor implements AttemptKey, Cursor {
     this.#bytes = bytes;
     this.#at = offset;
   }
-  get cgroupId(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
-  }
-  get exe(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  get workload(): number {
+    return this.#words[((this.#at) >> 2)]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 16) >> 2)]!]!;
+    return closeReasonNames[this.#words[((this.#at + 4) >> 2)]!]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 20) >> 2)]!;
+    return this.#words[((this.#at + 8) >> 2)]!;
   }
   readonly #ends = new EndpointsCursor();
   get ends(): Endpoints {
-    this.#ends.at(this.#words, this.#bytes, this.#at + 24);
+    this.#ends.at(this.#words, this.#bytes, this.#at + 12);
     return this.#ends;
   }
 }
@@ -160,7 +156,7 @@ export class OverflowKeyCursor implements OverflowKey, Cursor {
 }
 
 export const bpf = {
-  hash: "a1dd27cf119187e1",
+  hash: "4a7ab015a6d79923",
   programs: {
     on_datagram: "tp_btf/sock_recv_length",
     on_failed_at_once: "tp/syscalls/sys_exit_connect",
@@ -180,6 +176,7 @@ export const bpf = {
     attempts: {
       kind: "table",
       perCpu: false,
+      byWorkload: true,
       maxWords: [],
       key: AttemptKeyCursor,
       value: AttemptsCursor,

@@ -58,7 +58,7 @@ export default plugin({
       without: "attempts that fail before the socket's state changes: no route, not permitted",
     },
   },
-  uses: { identity: services.identity, executables: services.executables },
+  uses: { identity: services.identity },
 
   signals: {
     duration: {
@@ -71,17 +71,18 @@ export default plugin({
     },
   },
 
-  start({ emit, use: { identity, executables } }) {
+  start({ emit, use: { identity } }) {
     function observe(key: HandshakeKey, histogram: Histogram): void {
+      const { resource, series } = identity.workload(key.workload);
       emit.duration.observe(
         seconds(histogram),
         {
-          "process.executable.name": executables.name(key.exe) || undefined,
+          ...series,
           "network.type": key.family === 4 ? "ipv4" : "ipv6",
           "wirespan.connection.direction": "outbound",
           "error.type": connectError(key.closeReason, key.error),
         },
-        identity.byCgroup(key.cgroupId, executables.name(key.exe)),
+        resource,
       );
     }
 

@@ -15,13 +15,11 @@ struct counters {
 WIRE_COUNTERS(struct counters);
 
 struct handshake_key {
-	u64 cgroup_id;
-	u64 exe;
+	u32 workload;
 	/* CLOSE_NONE: it succeeded. */
 	enum close_reason close_reason;
 	u32 error;
 	u32 family;
-	u32 padding;
 };
 
 SUMS(handshakes, struct handshake_key, struct histogram, 2048);
@@ -34,7 +32,7 @@ BLANK_SUM(struct histogram);
 static __always_inline struct histogram *row_of(const struct conn *c)
 {
 	struct handshake_key key = {
-		.cgroup_id = c->owner.cgroup_id,
+		.workload = workload_of(&c->owner),
 		.close_reason = c->established_at ? CLOSE_NONE : c->close_reason,
 		.error = c->established_at ? 0 : c->error,
 		.family = c->ends.family,
@@ -42,7 +40,6 @@ static __always_inline struct histogram *row_of(const struct conn *c)
 	struct histogram *row;
 	u32 zero = 0;
 
-	key.exe = c->owner.exe;
 	row = large_row_at(&handshakes, &key, &blank);
 	if (row)
 		return row;

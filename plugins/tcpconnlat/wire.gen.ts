@@ -9,8 +9,7 @@ export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rs
 const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed"] as const;
 
 export interface HandshakeKey {
-  readonly cgroupId: number;
-  readonly exe: number;
+  readonly workload: number;
   readonly closeReason: CloseReason;
   readonly error: number;
   readonly family: number;
@@ -25,20 +24,17 @@ export class HandshakeKeyCursor implements HandshakeKey, Cursor {
     this.#bytes = bytes;
     this.#at = offset;
   }
-  get cgroupId(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
-  }
-  get exe(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  get workload(): number {
+    return this.#words[((this.#at) >> 2)]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 16) >> 2)]!]!;
+    return closeReasonNames[this.#words[((this.#at + 4) >> 2)]!]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 20) >> 2)]!;
+    return this.#words[((this.#at + 8) >> 2)]!;
   }
   get family(): number {
-    return this.#words[((this.#at + 24) >> 2)]!;
+    return this.#words[((this.#at + 12) >> 2)]!;
   }
 }
 
@@ -95,7 +91,7 @@ export class OverflowKeyCursor implements OverflowKey, Cursor {
 }
 
 export const bpf = {
-  hash: "0ab0fb37f23ff27e",
+  hash: "24748e6cab56fafe",
   programs: {
     on_failed_at_once: "tp/syscalls/sys_exit_connect",
     on_handshake: "tp_btf/inet_sock_set_state",
@@ -114,6 +110,7 @@ export const bpf = {
     handshakes: {
       kind: "table",
       perCpu: false,
+      byWorkload: true,
       maxWords: [2],
       key: HandshakeKeyCursor,
       value: HistogramCursor,

@@ -37,7 +37,6 @@ export default plugin({
   uses: {
     connections: services.connections,
     identity: services.identity,
-    executables: services.executables,
     clock: services.clock,
     kernel: services.kernel,
     log: services.log,
@@ -47,7 +46,7 @@ export default plugin({
 
   constants: ({ eventRate, stacks }) => ({ event_rate: eventRate, stacks: stacks ? 1 : 0 }),
 
-  start({ config, emit, use: { connections, identity, executables, clock, kernel, log } }) {
+  start({ config, emit, use: { connections, identity, clock, kernel, log } }) {
     const nameOf = reasonNames(kernel);
     const symbols = new KernelSymbols((why) =>
       log.info({ why }, "tcpdrop: places in the kernel are told as addresses"),
@@ -60,25 +59,26 @@ export default plugin({
         "network.connection.state": key.state ? TCP_STATES[key.state] : undefined,
         "network.io.direction": key.way,
         "network.type": key.family === 4 ? "ipv4" : "ipv6",
-        "process.executable.name": executables.name(key.exe) || undefined,
+        ...identity.workload(key.workload).series,
       } as const;
     }
 
     /** The listener has no event in the kernel: what it turned away since the last time is told as one. */
     function tellListener(key: ListenerKey, packets: number): void {
-      const id = `${key.netns} ${key.port} ${key.cgroupId} ${key.exe}`;
+      const id = `${key.netns} ${key.port} ${key.workload}`;
+      const { resource, executable } = identity.workload(key.workload);
       const before = turnedAway.get(id) ?? 0;
       turnedAway.set(id, packets);
       if (packets === before || config.eventRate === 0) return;
       emit.drop({
         time: clock.now(),
-        resource: identity.byCgroup(key.cgroupId, executables.name(key.exe)),
+        ...(resource && { resource }),
         attributes: {
           "wirespan.packet.drop.reason": LISTEN_DROP,
           "network.connection.state": "listen",
           "network.io.direction": "receive",
           "destination.port": key.port,
-          "process.executable.name": executables.name(key.exe) || undefined,
+          "process.executable.name": executable,
           "wirespan.netns.inode": key.netns,
           "wirespan.packet.count": packets - before,
         },
@@ -88,22 +88,18 @@ export default plugin({
     return {
       totals(rows) {
         for (const [key, { packets }] of rows) {
-          const resource = key.exe ? identity.byCgroup(key.cgroupId, executables.name(key.exe)) : undefined;
-          emit.dropped.observe(packets, seriesOf(key), resource);
+          emit.dropped.observe(packets, seriesOf(key), identity.workload(key.workload).resource);
         }
       },
       listeners(rows) {
         for (const [key, { packets }] of rows) {
+          const workload = identity.workload(key.workload);
           const series = {
-            "process.executable.name": executables.name(key.exe) || undefined,
+            ...workload.series,
             "server.port": key.port,
             "wirespan.netns.inode": key.netns,
           };
-          emit.listenDropped.observe(
-            packets,
-            series,
-            identity.byCgroup(key.cgroupId, executables.name(key.exe)),
-          );
+          emit.listenDropped.observe(packets, series, workload.resource);
           tellListener(key, packets);
         }
       },

@@ -53,8 +53,7 @@ struct drop {
 WIRE_RING(drops, struct drop, 256 * 1024);
 
 struct total_key {
-	u64 cgroup_id;
-	u64 exe;
+	u32 workload;
 	u32 reason;
 	u32 state;
 	enum way way;
@@ -69,8 +68,7 @@ SUMS(totals, struct total_key, struct total, 2048);
 
 /* What listeners have turned away, a SYN or the ACK that ends a handshake: ListenDrops. */
 struct listener_key {
-	u64 cgroup_id;
-	u64 exe;
+	u32 workload;
 	u32 netns;
 	u32 port;
 };
@@ -184,8 +182,7 @@ static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *locati
 		return;
 	if (!passes(&d->conn, 0))
 		return;
-	key.cgroup_id = d->conn.owner.cgroup_id;
-	key.exe = d->conn.owner.exe;
+	key.workload = workload_of(&d->conn.owner);
 	key.reason = reason;
 	key.state = d->state;
 	key.way = d->way;
@@ -234,8 +231,7 @@ static __always_inline void count_listener(struct sock *sk, const struct conn *c
 		return;
 	if (!passes(c, 0))
 		return;
-	key.cgroup_id = c->owner.cgroup_id;
-	key.exe = c->owner.exe;
+	key.workload = workload_of(&c->owner);
 	key.netns = c->netns;
 	key.port = sk->__sk_common.skc_num;
 	row = row_of(&listeners, &key, OVERFLOW_LISTENERS);

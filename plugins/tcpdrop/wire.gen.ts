@@ -53,6 +53,7 @@ export interface Task {
   readonly cgroups: number;
   readonly cgroupId: number;
   readonly mntns: number;
+  readonly workload: number;
   readonly startedAt: number;
   readonly comm: string;
   readonly exe: number;
@@ -84,6 +85,9 @@ export class TaskCursor implements Task, Cursor {
   }
   get mntns(): number {
     return this.#words[((this.#at + 24) >> 2)]!;
+  }
+  get workload(): number {
+    return this.#words[((this.#at + 28) >> 2)]!;
   }
   get startedAt(): number {
     return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
@@ -539,8 +543,7 @@ export class DropCursor implements Drop, Cursor {
 }
 
 export interface ListenerKey {
-  readonly cgroupId: number;
-  readonly exe: number;
+  readonly workload: number;
   readonly netns: number;
   readonly port: number;
 }
@@ -554,17 +557,14 @@ export class ListenerKeyCursor implements ListenerKey, Cursor {
     this.#bytes = bytes;
     this.#at = offset;
   }
-  get cgroupId(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
-  }
-  get exe(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  get workload(): number {
+    return this.#words[((this.#at) >> 2)]!;
   }
   get netns(): number {
-    return this.#words[((this.#at + 16) >> 2)]!;
+    return this.#words[((this.#at + 4) >> 2)]!;
   }
   get port(): number {
-    return this.#words[((this.#at + 20) >> 2)]!;
+    return this.#words[((this.#at + 8) >> 2)]!;
   }
 }
 
@@ -623,8 +623,7 @@ export class SweepRecordCursor implements SweepRecord, Cursor {
 }
 
 export interface TotalKey {
-  readonly cgroupId: number;
-  readonly exe: number;
+  readonly workload: number;
   readonly reason: number;
   readonly state: number;
   readonly way: Way;
@@ -640,28 +639,25 @@ export class TotalKeyCursor implements TotalKey, Cursor {
     this.#bytes = bytes;
     this.#at = offset;
   }
-  get cgroupId(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
-  }
-  get exe(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  get workload(): number {
+    return this.#words[((this.#at) >> 2)]!;
   }
   get reason(): number {
-    return this.#words[((this.#at + 16) >> 2)]!;
+    return this.#words[((this.#at + 4) >> 2)]!;
   }
   get state(): number {
-    return this.#words[((this.#at + 20) >> 2)]!;
+    return this.#words[((this.#at + 8) >> 2)]!;
   }
   get way(): Way {
-    return wayNames[this.#words[((this.#at + 24) >> 2)]!]!;
+    return wayNames[this.#words[((this.#at + 12) >> 2)]!]!;
   }
   get family(): number {
-    return this.#words[((this.#at + 28) >> 2)]!;
+    return this.#words[((this.#at + 16) >> 2)]!;
   }
 }
 
 export const bpf = {
-  hash: "fd728a41e4d924d9",
+  hash: "a08be91e17baa4b3",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_with_socket_again: "tp_btf/kfree_skb",
@@ -686,6 +682,7 @@ export const bpf = {
     listeners: {
       kind: "table",
       perCpu: false,
+      byWorkload: true,
       maxWords: [],
       key: ListenerKeyCursor,
       value: TotalCursor,
@@ -701,6 +698,7 @@ export const bpf = {
     totals: {
       kind: "table",
       perCpu: false,
+      byWorkload: true,
       maxWords: [],
       key: TotalKeyCursor,
       value: TotalCursor,

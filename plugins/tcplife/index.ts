@@ -116,7 +116,6 @@ export default plugin({
   uses: {
     connections: services.connections,
     identity: services.identity,
-    executables: services.executables,
     clock: services.clock,
   },
 
@@ -188,12 +187,13 @@ export default plugin({
 
   constants: ({ checkpoint }) => ({ checkpoint_ns: checkpoint * 1e6 }),
 
-  start({ emit, use: { connections, identity, executables, clock } }) {
+  start({ emit, use: { connections, identity, clock } }) {
     function observe(key: LifeKey | undefined, life: Life): void {
-      const resource = key && identity.byCgroup(key.cgroupId, executables.name(key.exe));
+      const workload = key && identity.workload(key.workload);
+      const resource = workload?.resource;
       const series = key
         ? ({
-            "process.executable.name": executables.name(key.exe) || undefined,
+            ...workload?.series,
             "network.type": key.family === 4 ? "ipv4" : key.family === 6 ? "ipv6" : undefined,
             "wirespan.connection.direction": key.direction,
             "wirespan.tcp.close.reason": key.closeReason,

@@ -20,12 +20,10 @@ struct counters {
 WIRE_COUNTERS(struct counters);
 
 struct life_key {
-	u64 cgroup_id;
-	u64 exe;
+	u32 workload;
 	enum direction direction;
 	enum close_reason close_reason;
 	u32 family;
-	u32 padding;
 };
 
 struct life {
@@ -54,7 +52,7 @@ struct {
 static __always_inline struct life *row_of(const struct conn *c)
 {
 	struct life_key key = {
-		.cgroup_id = c->owner.cgroup_id,
+		.workload = workload_of(&c->owner),
 		.direction = c->direction,
 		.close_reason = c->close_reason,
 		.family = c->ends.family,
@@ -62,7 +60,6 @@ static __always_inline struct life *row_of(const struct conn *c)
 	struct life *row;
 	u32 zero = 0;
 
-	key.exe = c->owner.exe;
 	row = large_row_at(&lives, &key, &blank);
 	if (row)
 		return row;

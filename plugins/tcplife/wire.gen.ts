@@ -13,8 +13,7 @@ export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rs
 const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed"] as const;
 
 export interface LifeKey {
-  readonly cgroupId: number;
-  readonly exe: number;
+  readonly workload: number;
   readonly direction: Direction;
   readonly closeReason: CloseReason;
   readonly family: number;
@@ -29,20 +28,17 @@ export class LifeKeyCursor implements LifeKey, Cursor {
     this.#bytes = bytes;
     this.#at = offset;
   }
-  get cgroupId(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
-  }
-  get exe(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  get workload(): number {
+    return this.#words[((this.#at) >> 2)]!;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 16) >> 2)]!]!;
+    return directionNames[this.#words[((this.#at + 4) >> 2)]!]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 20) >> 2)]!]!;
+    return closeReasonNames[this.#words[((this.#at + 8) >> 2)]!]!;
   }
   get family(): number {
-    return this.#words[((this.#at + 24) >> 2)]!;
+    return this.#words[((this.#at + 12) >> 2)]!;
   }
 }
 
@@ -184,6 +180,7 @@ export interface Task {
   readonly cgroups: number;
   readonly cgroupId: number;
   readonly mntns: number;
+  readonly workload: number;
   readonly startedAt: number;
   readonly comm: string;
   readonly exe: number;
@@ -215,6 +212,9 @@ export class TaskCursor implements Task, Cursor {
   }
   get mntns(): number {
     return this.#words[((this.#at + 24) >> 2)]!;
+  }
+  get workload(): number {
+    return this.#words[((this.#at + 28) >> 2)]!;
   }
   get startedAt(): number {
     return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
@@ -545,7 +545,7 @@ export class ConnectionCursor implements Connection, Cursor {
 }
 
 export const bpf = {
-  hash: "6a00e7e06559d74f",
+  hash: "a4a84327f9588f18",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",
@@ -569,6 +569,7 @@ export const bpf = {
     lives: {
       kind: "table",
       perCpu: false,
+      byWorkload: true,
       maxWords: [5,393],
       key: LifeKeyCursor,
       value: LifeCursor,

@@ -109,7 +109,6 @@ export default plugin({
   uses: {
     connections: services.connections,
     identity: services.identity,
-    executables: services.executables,
     clock: services.clock,
   },
 
@@ -166,12 +165,13 @@ export default plugin({
   series: ({ flows }) => (flows ? {} : { flows: 0 }),
   constants: ({ eventRate, flows }) => ({ event_rate: eventRate, count_flows: flows ? 1 : 0 }),
 
-  start({ emit, use: { connections, identity, executables, clock } }) {
+  start({ emit, use: { connections, identity, clock } }) {
     function observe(key: TotalKey | undefined, total: Total): void {
-      const resource = key && identity.byCgroup(key.cgroupId, executables.name(key.exe));
+      const workload = key && identity.workload(key.workload);
+      const resource = workload?.resource;
       const series = key
         ? ({
-            "process.executable.name": executables.name(key.exe) || undefined,
+            ...workload?.series,
             "network.type": networkType(key.family),
             "wirespan.connection.direction": key.direction,
             "wirespan.tcp.retransmit.type": key.type,

@@ -64,14 +64,12 @@ struct retransmit {
 WIRE_RING(retransmits, struct retransmit, 256 * 1024);
 
 struct total_key {
-	u64 cgroup_id;
-	u64 exe;
+	u32 workload;
 	enum direction direction;
 	enum retransmit_type type;
 	u32 family;
 	u32 state;
 	s32 error;
-	u32 padding;
 };
 
 struct total {
@@ -141,7 +139,7 @@ static __always_inline void add(struct total *row, const struct attempt *a)
 static __always_inline void sum(const struct conn *c, const struct attempt *a)
 {
 	struct total_key key = {
-		.cgroup_id = c->owner.cgroup_id,
+		.workload = workload_of(&c->owner),
 		.direction = c->direction,
 		.type = a->type,
 		.family = c->ends.family,
@@ -150,7 +148,6 @@ static __always_inline void sum(const struct conn *c, const struct attempt *a)
 	};
 	struct flow_key flow = { .ends = c->ends, .netns = c->netns };
 
-	key.exe = c->owner.exe;
 	add(row_of(&totals, &key, OVERFLOW_TOTALS), a);
 	if (count_flows && !a->error)
 		add(row_of(&flows, &flow, OVERFLOW_FLOWS), a);

@@ -121,6 +121,7 @@ export interface Task {
   readonly cgroups: number;
   readonly cgroupId: number;
   readonly mntns: number;
+  readonly workload: number;
   readonly startedAt: number;
   readonly comm: string;
   readonly exe: number;
@@ -152,6 +153,9 @@ export class TaskCursor implements Task, Cursor {
   }
   get mntns(): number {
     return this.#words[((this.#at + 24) >> 2)]!;
+  }
+  get workload(): number {
+    return this.#words[((this.#at + 28) >> 2)]!;
   }
   get startedAt(): number {
     return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
@@ -575,8 +579,7 @@ export class RetransmitCursor implements Retransmit, Cursor {
 }
 
 export interface TotalKey {
-  readonly cgroupId: number;
-  readonly exe: number;
+  readonly workload: number;
   readonly direction: Direction;
   readonly type: RetransmitType;
   readonly family: number;
@@ -593,31 +596,28 @@ export class TotalKeyCursor implements TotalKey, Cursor {
     this.#bytes = bytes;
     this.#at = offset;
   }
-  get cgroupId(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
-  }
-  get exe(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  get workload(): number {
+    return this.#words[((this.#at) >> 2)]!;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 16) >> 2)]!]!;
+    return directionNames[this.#words[((this.#at + 4) >> 2)]!]!;
   }
   get type(): RetransmitType {
-    return retransmitTypeNames[this.#words[((this.#at + 20) >> 2)]!]!;
+    return retransmitTypeNames[this.#words[((this.#at + 8) >> 2)]!]!;
   }
   get family(): number {
-    return this.#words[((this.#at + 24) >> 2)]!;
+    return this.#words[((this.#at + 12) >> 2)]!;
   }
   get state(): number {
-    return this.#words[((this.#at + 28) >> 2)]!;
+    return this.#words[((this.#at + 16) >> 2)]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 32) >> 2)]! | 0;
+    return this.#words[((this.#at + 20) >> 2)]! | 0;
   }
 }
 
 export const bpf = {
-  hash: "ac133309521e5acf",
+  hash: "d99a9c2b8a080be3",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_attempt_again: "tp_btf/tcp_retransmit_skb",
@@ -655,6 +655,7 @@ export const bpf = {
     totals: {
       kind: "table",
       perCpu: false,
+      byWorkload: true,
       maxWords: [],
       key: TotalKeyCursor,
       value: TotalCursor,

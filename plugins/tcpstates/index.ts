@@ -72,7 +72,6 @@ export default plugin({
   uses: {
     connections: services.connections,
     identity: services.identity,
-    executables: services.executables,
     clock: services.clock,
   },
 
@@ -107,7 +106,7 @@ export default plugin({
 
   constants: ({ events }) => ({ events }),
 
-  start({ emit, use: { connections, identity, executables, clock } }) {
+  start({ emit, use: { connections, identity, clock } }) {
     function observe(change: Change): void {
       const { connection, context, duration } = change;
       const { conn } = connection;
@@ -136,16 +135,13 @@ export default plugin({
       changes: observe,
       dwells(rows) {
         for (const [key, histogram] of rows) {
+          const workload = identity.workload(key.workload);
           const series = {
-            "process.executable.name": executables.name(key.exe) || undefined,
+            ...workload.series,
             "wirespan.connection.direction": key.direction,
             "network.connection.state": TCP_STATES[key.state]!,
           };
-          emit.duration.observe(
-            seconds(histogram),
-            series,
-            identity.byCgroup(key.cgroupId, executables.name(key.exe)),
-          );
+          emit.duration.observe(seconds(histogram), series, workload.resource);
         }
       },
       overflow(rows) {

@@ -38,8 +38,7 @@ struct change {
 WIRE_RING(changes, struct change, 256 * 1024);
 
 struct dwell_key {
-	u64 cgroup_id;
-	u64 exe;
+	u32 workload;
 	enum direction direction;
 	u32 state;
 };
@@ -84,13 +83,12 @@ struct step {
 static __always_inline struct histogram *row_of(const struct conn *c, u32 state)
 {
 	struct dwell_key key = {
-		.cgroup_id = c->owner.cgroup_id,
+		.workload = workload_of(&c->owner),
 		.direction = c->direction,
 		.state = state,
 	};
 	struct histogram *row;
 
-	key.exe = c->owner.exe;
 	row = large_row_at(&dwells, &key, &blank);
 	if (row)
 		return row;

@@ -54,6 +54,7 @@ export interface Task {
   readonly cgroups: number;
   readonly cgroupId: number;
   readonly mntns: number;
+  readonly workload: number;
   readonly startedAt: number;
   readonly comm: string;
   readonly exe: number;
@@ -85,6 +86,9 @@ export class TaskCursor implements Task, Cursor {
   }
   get mntns(): number {
     return this.#words[((this.#at + 24) >> 2)]!;
+  }
+  get workload(): number {
+    return this.#words[((this.#at + 28) >> 2)]!;
   }
   get startedAt(): number {
     return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
@@ -463,8 +467,7 @@ export class ChangeCursor implements Change, Cursor {
 }
 
 export interface DwellKey {
-  readonly cgroupId: number;
-  readonly exe: number;
+  readonly workload: number;
   readonly direction: Direction;
   readonly state: number;
 }
@@ -478,17 +481,14 @@ export class DwellKeyCursor implements DwellKey, Cursor {
     this.#bytes = bytes;
     this.#at = offset;
   }
-  get cgroupId(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
-  }
-  get exe(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  get workload(): number {
+    return this.#words[((this.#at) >> 2)]!;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 16) >> 2)]!]!;
+    return directionNames[this.#words[((this.#at + 4) >> 2)]!]!;
   }
   get state(): number {
-    return this.#words[((this.#at + 20) >> 2)]!;
+    return this.#words[((this.#at + 8) >> 2)]!;
   }
 }
 
@@ -563,7 +563,7 @@ export class PopulationCursor implements Population, Cursor {
 }
 
 export const bpf = {
-  hash: "35886ad1fc8a905e",
+  hash: "bfd775f1eadcdaf9",
   programs: {
     on_change: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",
@@ -586,6 +586,7 @@ export const bpf = {
     dwells: {
       kind: "table",
       perCpu: false,
+      byWorkload: true,
       maxWords: [2],
       key: DwellKeyCursor,
       value: HistogramCursor,

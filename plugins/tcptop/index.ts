@@ -78,7 +78,7 @@ export default plugin({
 
   bpf,
   probes: { "ends of connections": { programs: ["on_close"] } },
-  uses: { connections: services.connections, executables: services.executables, clock: services.clock },
+  uses: { connections: services.connections, clock: services.clock },
 
   signals: {
     io: {
@@ -102,17 +102,14 @@ export default plugin({
   series: ({ processes }) => ({ io: 2 * processes + 2 }),
   constants: ({ connections }) => ({ by_connection: connections > 0 }),
 
-  start({ config, emit, use: { connections, executables, clock } }) {
+  start({ config, emit, use: { connections, clock } }) {
     const top = new Top<Task>(config.processes);
     const rows = new ProcessRows(top);
     const flows = new Flows(config.connections, config.sort);
 
     function observeProcesses(): void {
       for (const { who, sent, received, start } of top.shares) {
-        const process = {
-          "process.pid": who.pid,
-          "process.executable.name": executables.name(who.exe) || who.comm,
-        };
+        const process = { "process.pid": who.pid, "process.executable.name": connections.executable(who) };
         const resource = connections.resource(who);
         emit.io.observe(sent, { ...process, "network.io.direction": "transmit" }, resource, start);
         emit.io.observe(received, { ...process, "network.io.direction": "receive" }, resource, start);

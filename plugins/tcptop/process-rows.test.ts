@@ -14,7 +14,7 @@ class Table implements TableRows<ProcessKey, Usage> {
       const [pid = 0, span = 0] = row.split("/").map(Number);
       const task: Task = {
         ...{ pid, tid: pid, uid: 0, cgroups: 0, cgroupId: 1, mntns: 2 },
-        ...{ startedAt: 5, comm: "worker", exe: 3 },
+        ...{ workload: 0, startedAt: 5, comm: "worker", exe: 3 },
       };
       this.#at = row;
       yield [

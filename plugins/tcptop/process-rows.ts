@@ -43,6 +43,6 @@ export function less(all: Bytes, before: Bytes | undefined): Bytes {
 }
 
 /** Outlives the table that it is read from. */
-function copyOf({ pid, tid, uid, cgroups, cgroupId, mntns, startedAt, comm, exe }: Task): Task {
-  return { pid, tid, uid, cgroups, cgroupId, mntns, startedAt, comm, exe };
+function copyOf({ pid, tid, uid, cgroups, cgroupId, mntns, workload, startedAt, comm, exe }: Task): Task {
+  return { pid, tid, uid, cgroups, cgroupId, mntns, workload, startedAt, comm, exe };
 }

@@ -68,6 +68,7 @@ export interface Task {
   readonly cgroups: number;
   readonly cgroupId: number;
   readonly mntns: number;
+  readonly workload: number;
   readonly startedAt: number;
   readonly comm: string;
   readonly exe: number;
@@ -99,6 +100,9 @@ export class TaskCursor implements Task, Cursor {
   }
   get mntns(): number {
     return this.#words[((this.#at + 24) >> 2)]!;
+  }
+  get workload(): number {
+    return this.#words[((this.#at + 28) >> 2)]!;
   }
   get startedAt(): number {
     return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
@@ -449,7 +453,7 @@ export class RestCursor implements Rest, Cursor {
 }
 
 export const bpf = {
-  hash: "6917fb1926142a6a",
+  hash: "83772ebb81c7d147",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",
