@@ -174,6 +174,7 @@ export interface Conn {
   readonly receivedBefore: number;
   readonly enteredAt: number;
   readonly enteredState: number;
+  readonly life: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -309,6 +310,9 @@ export class ConnCursor implements Conn, Cursor {
   get enteredState(): number {
     return this.#words[((this.#at + 312) >> 2)]!;
   }
+  get life(): number {
+    return this.#words[((this.#at + 316) >> 2)]!;
+  }
 }
 
 export interface Traffic {
@@ -424,7 +428,7 @@ export class ConnectionCursor implements Connection, Cursor {
 }
 
 export const bpf = {
-  hash: "2a148c33b6e91f45",
+  hash: "d63e0571668a53bb",
   programs: {
     keep_living: "iter/bpf_sk_storage_map",
     on_accept4_emit: "tp/syscalls/sys_exit_accept4",

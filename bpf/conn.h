@@ -113,7 +113,8 @@ struct conn {
 	/* tcpstates alone writes these: the state that it saw last, and since when. */
 	u64 entered_at;
 	u32 entered_state;
-	u32 padding;
+	/* Which of its socket's connections it is, from 0: connect(AF_UNSPEC), or a failure, leaves the socket for another. */
+	u32 life;
 };
 
 struct {

@@ -56,6 +56,14 @@ static __always_inline void read_marks(struct counted *marks, const struct conn 
 	marks->established_at = c->established_at;
 }
 
+/* Whose an accepted connection is shows at its first send or receive: so long its bytes can wait. */
+#define PATIENCE_NS 1000000000ull
+
+static __always_inline bool waits_for_owner(const struct conn *c, u64 now)
+{
+	return awaits_user(c) && !c->before_start && now - c->established_at < PATIENCE_NS;
+}
+
 /* At the close, while the socket is locked. `state`: the one that was left. */
 static __always_inline void count_closed(struct counted *moved, struct sock *sk,
 					 const struct conn *c, const struct tcp_sock *tp, u32 state)

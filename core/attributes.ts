@@ -33,7 +33,8 @@ export const CONNECTION = {
   "wirespan.connection.id": {
     type: "string",
     requirement: "required",
-    description: "The kernel's socket cookie, in hexadecimal; unique on the host until it boots again.",
+    description:
+      "The kernel's socket cookie, in hexadecimal, and from a socket's second connection on which of them it is, as in 3f1a.2; unique on the host until it boots again.",
   },
   "wirespan.connection.mapped": {
     type: "boolean",

@@ -217,6 +217,12 @@ function accept(conn: Connection["conn"], end: number, to: Record<string, AnyAtt
   if (acceptedAt && acceptFd >= 0) to["wirespan.tcp.accept.fd"] = acceptFd;
 }
 
+/** Unique on the host until it boots again: a socket's connections, if it is several, one after the other, are told apart. */
+export function connectionId({ cookie, life }: Pick<Connection["conn"], "cookie" | "life">): string {
+  const socket = cookie.toString(16);
+  return life ? `${socket}.${life + 1}` : socket;
+}
+
 function isZero(bytes: Uint8Array): boolean {
   for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0) return false;
   return true;
@@ -330,7 +336,7 @@ export class ConnectionSpans implements Connections {
       "network.peer.address": peerPort ? formatAddress(ends.peer, family) : undefined,
       "network.peer.port": peerPort || undefined,
       "wirespan.connection.direction": conn.direction,
-      "wirespan.connection.id": conn.cookie.toString(16),
+      "wirespan.connection.id": connectionId(conn),
       "wirespan.connection.mapped": ends.mapped || undefined,
       "wirespan.netns.inode": conn.netns,
       "process.pid": pid || undefined,

@@ -5,6 +5,15 @@
 #include "../chain.h"
 #include "account.h"
 
+/* Nothing of what the socket was before: it may connect again, or listen. */
+static __always_inline void begin_anew(struct conn *c)
+{
+	u32 life = c->life + (c->direction != DIRECTION_UNKNOWN);
+
+	__builtin_memset(c, 0, sizeof(*c));
+	c->life = life;
+}
+
 static __always_inline struct conn *on_syn_sent(struct sock *sk)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
@@ -15,8 +24,7 @@ static __always_inline struct conn *on_syn_sent(struct sock *sk)
 		COUNT(lost_connections);
 		return NULL;
 	}
-	/* A socket may connect again after a failure. */
-	__builtin_memset(c, 0, sizeof(*c));
+	begin_anew(c);
 	c->cookie = bpf_get_socket_cookie(sk);
 	c->opened_at = bpf_ktime_get_boot_ns();
 	c->direction = DIRECTION_OUTBOUND;
@@ -38,7 +46,7 @@ static __always_inline struct conn *on_listen(struct sock *sk)
 		COUNT(lost_connections);
 		return NULL;
 	}
-	__builtin_memset(c, 0, sizeof(*c));
+	begin_anew(c);
 	/* 0 in a listener that is older than the agent. */
 	c->opened_at = bpf_ktime_get_boot_ns();
 	c->cookie = bpf_get_socket_cookie(sk);
@@ -105,6 +113,7 @@ static __always_inline struct conn *on_syn_recv(struct sock *sk)
 	}
 	c->opened_at = bpf_ktime_get_boot_ns();
 	c->direction = DIRECTION_INBOUND;
+	c->life = 0;
 	c->owner_source = c->owner.pid ? OWNER_LISTENER : OWNER_UNKNOWN;
 	if (!c->netns_cookie)
 		read_netns(c, sk);

@@ -256,6 +256,7 @@ export interface Conn {
   readonly receivedBefore: number;
   readonly enteredAt: number;
   readonly enteredState: number;
+  readonly life: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -391,6 +392,9 @@ export class ConnCursor implements Conn, Cursor {
   get enteredState(): number {
     return this.#words[((this.#at + 312) >> 2)]!;
   }
+  get life(): number {
+    return this.#words[((this.#at + 316) >> 2)]!;
+  }
 }
 
 export interface FailedAccept {
@@ -498,7 +502,7 @@ export class OverflowKeyCursor implements OverflowKey, Cursor {
 }
 
 export const bpf = {
-  hash: "e0c646e542d46dc0",
+  hash: "8a7e45b3b96eac7e",
   programs: {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
     accept_exit: "tp/syscalls/sys_exit_accept",

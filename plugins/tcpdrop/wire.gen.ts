@@ -174,6 +174,7 @@ export interface Conn {
   readonly receivedBefore: number;
   readonly enteredAt: number;
   readonly enteredState: number;
+  readonly life: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -308,6 +309,9 @@ export class ConnCursor implements Conn, Cursor {
   }
   get enteredState(): number {
     return this.#words[((this.#at + 312) >> 2)]!;
+  }
+  get life(): number {
+    return this.#words[((this.#at + 316) >> 2)]!;
   }
 }
 
@@ -657,7 +661,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "a08be91e17baa4b3",
+  hash: "fd1f2abeef10e7ca",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_with_socket_again: "tp_btf/kfree_skb",

@@ -142,7 +142,7 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp || !passes(c, now - c->opened_at))
 		return 0;
-	if (count_living(&moved, sk, c)) {
+	if (!waits_for_owner(c, now) && count_living(&moved, sk, c)) {
 		life = row_of(c);
 		if (life) {
 			__sync_fetch_and_add(&life->sent_bytes, moved.sent_bytes);

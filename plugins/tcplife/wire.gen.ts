@@ -295,6 +295,7 @@ export interface Conn {
   readonly receivedBefore: number;
   readonly enteredAt: number;
   readonly enteredState: number;
+  readonly life: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -430,6 +431,9 @@ export class ConnCursor implements Conn, Cursor {
   get enteredState(): number {
     return this.#words[((this.#at + 312) >> 2)]!;
   }
+  get life(): number {
+    return this.#words[((this.#at + 316) >> 2)]!;
+  }
 }
 
 export interface Traffic {
@@ -545,7 +549,7 @@ export class ConnectionCursor implements Connection, Cursor {
 }
 
 export const bpf = {
-  hash: "a4a84327f9588f18",
+  hash: "61c4830bf5c62435",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",

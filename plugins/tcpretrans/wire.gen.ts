@@ -242,6 +242,7 @@ export interface Conn {
   readonly receivedBefore: number;
   readonly enteredAt: number;
   readonly enteredState: number;
+  readonly life: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -376,6 +377,9 @@ export class ConnCursor implements Conn, Cursor {
   }
   get enteredState(): number {
     return this.#words[((this.#at + 312) >> 2)]!;
+  }
+  get life(): number {
+    return this.#words[((this.#at + 316) >> 2)]!;
   }
 }
 
@@ -617,7 +621,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "d99a9c2b8a080be3",
+  hash: "ef7c19d201122d0e",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_attempt_again: "tp_btf/tcp_retransmit_skb",

@@ -175,6 +175,7 @@ export interface Conn {
   readonly receivedBefore: number;
   readonly enteredAt: number;
   readonly enteredState: number;
+  readonly life: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -309,6 +310,9 @@ export class ConnCursor implements Conn, Cursor {
   }
   get enteredState(): number {
     return this.#words[((this.#at + 312) >> 2)]!;
+  }
+  get life(): number {
+    return this.#words[((this.#at + 316) >> 2)]!;
   }
 }
 
@@ -563,7 +567,7 @@ export class PopulationCursor implements Population, Cursor {
 }
 
 export const bpf = {
-  hash: "bfd775f1eadcdaf9",
+  hash: "c18810654e456801",
   programs: {
     on_change: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",

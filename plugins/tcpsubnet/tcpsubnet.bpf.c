@@ -115,9 +115,10 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct conn *c = ctx->value;
 	struct sock *sk = ctx->sk;
+	u64 now = bpf_ktime_get_boot_ns();
 	struct counted moved;
 
-	if (!sk || !c || c->excluded || !passes(c, bpf_ktime_get_boot_ns() - c->opened_at))
+	if (!sk || !c || c->excluded || waits_for_owner(c, now) || !passes(c, now - c->opened_at))
 		return 0;
 	if (count_living(&moved, sk, c))
 		add(c, &moved);

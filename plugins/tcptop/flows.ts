@@ -1,5 +1,5 @@
 // What moved over connections since the last collection, most first.
-import type { Connections } from "../../core/connections.ts";
+import { type Connections, connectionId } from "../../core/connections.ts";
 import type { AnyAttributes, Resource } from "../../core/signals.ts";
 import { less } from "./process-rows.ts";
 import type { Bytes } from "./top.ts";
@@ -30,7 +30,7 @@ const SIZE: Readonly<Record<Order, (bytes: Bytes) => number>> = {
 export class Flows {
   readonly #limit: number;
   readonly #size: (bytes: Bytes) => number;
-  #moved = new Map<number, Moved>();
+  #moved = new Map<string, Moved>();
   /** Of connections that the kernel had no room for: since the start, and not told yet. */
   #rest: Bytes = { sent: 0, received: 0 };
   #untold: Bytes = { sent: 0, received: 0 };
@@ -44,14 +44,15 @@ export class Flows {
   /** The same connection may come twice: swept, and closed right after. */
   add(flow: Flow, connections: Connections): void {
     const { conn, sentBytes: sent, receivedBytes: received } = flow;
-    const moved = this.#moved.get(conn.cookie);
+    const id = connectionId(conn);
+    const moved = this.#moved.get(id);
     if (moved) {
       moved.sent += sent;
       moved.received += received;
       return;
     }
     const attributes = connections.attributes(flow);
-    this.#moved.set(conn.cookie, { attributes, resource: connections.resource(conn.owner), sent, received });
+    this.#moved.set(id, { attributes, resource: connections.resource(conn.owner), sent, received });
   }
 
   readRest(all: Bytes): void {

@@ -67,15 +67,22 @@ struct flow {
 	u64 received_bytes;
 };
 
+/* A socket may have been several connections, one after the other. */
+struct flow_key {
+	u64 cookie;
+	u32 life;
+	u32 padding;
+};
+
 /* The last that moved over connections that are gone; the agent takes each out. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
-	__type(key, u64);
+	__type(key, struct flow_key);
 	__type(value, struct flow);
 } closed SEC(".maps");
-WIRE_TABLE(closed, u64, struct flow);
+WIRE_TABLE(closed, struct flow_key, struct flow);
 
 /* Too large for the stack. */
 struct {
@@ -137,6 +144,7 @@ static __always_inline struct flow *flow_of(const struct conn *c, const struct c
 
 static __always_inline void see_close(struct sock *sk, int old, int new)
 {
+	struct flow_key key = {};
 	struct counted moved;
 	struct tcp_sock *tp;
 	struct flow *flow;
@@ -155,7 +163,9 @@ static __always_inline void see_close(struct sock *sk, int old, int new)
 	if (!by_connection)
 		return;
 	flow = flow_of(c, &moved, c->interrupts ? FOR_INTERRUPT : FOR_CLOSE);
-	if (flow && bpf_map_update_elem(&closed, &c->cookie, flow, BPF_ANY)) {
+	key.cookie = c->cookie;
+	key.life = c->life;
+	if (flow && bpf_map_update_elem(&closed, &key, flow, BPF_ANY)) {
 		COUNT(overflow_connections);
 		add_to_rest(OF_CONNECTIONS, &moved);
 	}
@@ -164,9 +174,6 @@ static __always_inline void see_close(struct sock *sk, int old, int new)
 STATE_PROGRAM(on_close, see_close)
 
 WIRE_ROWS(sweep, struct flow);
-
-/* Whose an accepted connection is shows at its first send or receive: so long its bytes can wait. */
-#define PATIENCE_NS 1000000000ull
 
 SEC("iter/bpf_sk_storage_map")
 int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
@@ -180,8 +187,7 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!sk || !c || c->excluded)
 		return 0;
 	now = bpf_ktime_get_boot_ns();
-	if ((c->owner_source == OWNER_LISTENER || c->owner_source == OWNER_UNKNOWN) &&
-	    now - c->established_at < PATIENCE_NS)
+	if (waits_for_owner(c, now))
 		return 0;
 	if (!passes(c, now - c->opened_at) || !count_living(&moved, sk, c) ||
 	    !(moved.sent_bytes | moved.received_bytes))

@@ -66,7 +66,7 @@ function counted({ sent, received }: Bytes): Bytes {
 }
 
 /** All that the events told so far, by one of their attributes. */
-function told(watched: Watch, by: string): Readonly<Record<string, Bytes>> {
+function told(watched: Pick<Watch, "events">, by: string): Readonly<Record<string, Bytes>> {
   const found: Record<string, { sent: number; received: number }> = {};
   for (const { attributes } of watched.events) {
     const name = String(attributes[by]);
@@ -184,6 +184,34 @@ describe("tcptop", function () {
       else received += value;
     }
     assert.deepEqual([sent, received], [500, 500]);
+  });
+
+  it("reports each of a socket's connections, one after the other, with its own bytes and id", async () => {
+    await using netns = await Netns.create();
+    await using watched = await watchTop({ connections: 10 }, netns);
+    await using running = await start(netns, "again", { up: 1000, delay: 100 });
+    const done = running.done();
+    // Some collections come in the middle of a connection, some between two of them, some after several.
+    for (const pause of [150, 30]) {
+      await delay(pause);
+      await watched.collect();
+    }
+    const lines = await done;
+    const [client] = pick(lines, "opened", "client");
+    const pid = client!.pid;
+    const ends = pick(lines, "end", "server");
+    await assertSeries(watched, {
+      [pid]: { sent: 10_000, received: 4 },
+      [ends[0]!.pid]: { sent: 4, received: 10_000 },
+    });
+    const cookie = client!.cookie.toString(16);
+    const own = watched.events.filter(({ attributes }) => attributes[PID] === pid);
+    assert.deepEqual(told({ events: own }, "wirespan.connection.id"), {
+      [`${cookie}.2`]: { sent: 1000, received: 1 },
+      [`${cookie}.3`]: { sent: 2000, received: 1 },
+      [`${cookie}.4`]: { sent: 3000, received: 1 },
+      [`${cookie}.5`]: { sent: 4000, received: 1 },
+    });
   });
 
   it("tells a living connection what moved since the last time, and once more at its end", async () => {

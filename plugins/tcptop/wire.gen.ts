@@ -5,11 +5,12 @@ import type { Cursor, RowsWire, TableWire } from "../../core/wire.ts";
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
 
-export interface ClosedKey {
-  readonly value: number;
+export interface FlowKey {
+  readonly cookie: number;
+  readonly life: number;
 }
 
-export class ClosedKeyCursor implements ClosedKey, Cursor {
+export class FlowKeyCursor implements FlowKey, Cursor {
   #words: Uint32Array = empty;
   #bytes: Uint8Array = none;
   #at = 0;
@@ -18,8 +19,11 @@ export class ClosedKeyCursor implements ClosedKey, Cursor {
     this.#bytes = bytes;
     this.#at = offset;
   }
-  get value(): number {
+  get cookie(): number {
     return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+  }
+  get life(): number {
+    return this.#words[((this.#at + 8) >> 2)]!;
   }
 }
 
@@ -189,6 +193,7 @@ export interface Conn {
   readonly receivedBefore: number;
   readonly enteredAt: number;
   readonly enteredState: number;
+  readonly life: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -324,6 +329,9 @@ export class ConnCursor implements Conn, Cursor {
   get enteredState(): number {
     return this.#words[((this.#at + 312) >> 2)]!;
   }
+  get life(): number {
+    return this.#words[((this.#at + 316) >> 2)]!;
+  }
 }
 
 export interface Flow {
@@ -453,7 +461,7 @@ export class RestCursor implements Rest, Cursor {
 }
 
 export const bpf = {
-  hash: "83772ebb81c7d147",
+  hash: "c283277b302db2f5",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",
@@ -473,9 +481,9 @@ export const bpf = {
       kind: "table",
       perCpu: false,
       maxWords: [],
-      key: ClosedKeyCursor,
+      key: FlowKeyCursor,
       value: FlowCursor,
-    } as TableWire<ClosedKey, Flow>,
+    } as TableWire<FlowKey, Flow>,
     processes: {
       kind: "table",
       perCpu: false,

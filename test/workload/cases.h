@@ -12,6 +12,8 @@ void half_close_client(void);
 void reset_server(void);
 void reset_client(void);
 void reuse_client(void);
+void again_server(void);
+void again_client(void);
 void unread_server(void);
 void unread_client(void);
 void late_data_server(void);

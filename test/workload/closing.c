@@ -2,6 +2,7 @@
 // Who closes first, and how. up=, down= are bytes, delay= ms before the second close.
 #include "cases.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -145,6 +146,54 @@ void reuse_client(void)
 		fail("sourcePort= is missing");
 	for (int i = 0; i < option_number("count", 3); i++)
 		reset_one(i, option_number("up", 100) * (i + 1));
+}
+
+/* The reply (one byte) says that the server has read everything. */
+void again_server(void)
+{
+	int listener = listen_here(0, 16);
+
+	for (int i = 0; i < option_number("count", 4); i++) {
+		struct conn conn = conn_accept(listener, i);
+
+		conn_receive(&conn, option_number("up", 100) * (i + 1));
+		conn_send(&conn, 1);
+		conn_drain(&conn);
+		conn_end(&conn);
+	}
+}
+
+static void disconnect(const struct conn *conn)
+{
+	if (connect(conn->fd, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr)))
+		fail("disconnect");
+}
+
+/* One socket: refused, then connected so many times, with 100, 200, 300, ... bytes; `delay` before each ends. */
+void again_client(void)
+{
+	struct conn conn = conn_new(0, 0);
+	struct address server = conn.remote;
+
+	conn.remote = address_of(option("address", "127.0.0.1"), 9);
+	if (conn_connect(&conn) != ECONNREFUSED)
+		fail("port 9 does not refuse");
+	conn_say(&conn, "opened");
+	conn.remote = server;
+	for (int i = 0; i < option_number("count", 4); i++) {
+		if (i)
+			disconnect(&conn);
+		conn.index = i;
+		conn.error = conn.sent = conn.received = 0;
+		if (conn_connect(&conn))
+			fail("connect %d", i);
+		conn_send(&conn, option_number("up", 100) * (i + 1));
+		conn_receive(&conn, 1);
+		conn_say(&conn, "opened");
+		sleep_ms(option_number("delay", 0));
+	}
+	disconnect(&conn);
+	conn_end(&conn);
 }
 
 /* Closes with everything that came still unread. */

@@ -53,6 +53,7 @@ static const struct workload CASES[] = {
 	{"n26", held_server, held_client},
 	{"n27", executed_server, executed_client},
 	{"n28", unread_server, unread_client},
+	{"again", again_server, again_client},
 	{"numbers", forked_server, numbered_client},
 	{"late", late_data_server, late_data_client},
 	{"paced", burst_server, paced_client},
