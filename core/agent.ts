@@ -192,12 +192,12 @@ function createCollector(config: Config, engine: Engine, fanout: Fanout): () => 
     exporters: fanout.exporters,
     resource,
     scope: { name: "wirespan.agent", version: VERSION },
-    start: engine.clock.now(),
+    startNs: engine.clock.bootNow(),
     sink: fanout,
     bpfStats: config.self.bpfStats,
   });
   return async () => {
     const metrics = await engine.collect();
-    fanout.metrics([...metrics, ...self(engine.clock.now())]);
+    fanout.metrics([...metrics, ...self(engine.clock.bootNow())]);
   };
 }

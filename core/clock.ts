@@ -1,7 +1,7 @@
 // Boot clock to wall clock. The kernel stamps with the boot clock, which nobody can step; OTLP wants
 // the wall clock, which NTP and people do step. So the offset between the two is measured again and again.
 import type { Native, Offset } from "../native/index.ts";
-import type { Time } from "./signals.ts";
+import type { Instant, Time } from "./signals.ts";
 
 const second = 1_000_000_000;
 
@@ -39,8 +39,18 @@ export class Clock {
     return { start: at(offset, startNs), end: at(offset, endNs) };
   }
 
+  /** Nanoseconds since boot, now. */
+  bootNow(): number {
+    return this.#native.bootNow();
+  }
+
   now(): Time {
-    return this.wall(this.#native.bootNow());
+    return this.wall(this.bootNow());
+  }
+
+  /** For what is kept and compared later: the wall clock may be stepped meanwhile. */
+  instant(bootNs: number): Instant {
+    return { ...this.wall(bootNs), bootNs };
   }
 }
 
@@ -51,4 +61,26 @@ function at(offset: Offset, bootNs: number): Time {
   const nsec = offset.nsec + rest;
   const carry = Math.floor(nsec / second);
   return { sec: offset.sec + seconds + carry, nsec: nsec - carry * second };
+}
+
+const slewed = 1;
+
+/**
+ * When an interval began that ends at `end`, its beginning having been measured as `begin`. That holds as long as the
+ * wall clock has run on or was slewed, so that intervals join; if it was stepped, the interval keeps its length.
+ */
+export function beginningOf(begin: Instant, end: Instant): Instant {
+  const moved = end.bootNs - begin.bootNs;
+  const stepped = secondsBetween(begin, end) - moved / second;
+  if (Math.abs(stepped) <= slewed && !isLater(begin, end)) return begin;
+  return { ...at(end, -moved), bootNs: begin.bootNs };
+}
+
+/** Whether `a` is a later time on the wall clock than `b`. */
+export function isLater(a: Time, b: Time): boolean {
+  return a.sec > b.sec || (a.sec === b.sec && a.nsec > b.nsec);
+}
+
+function secondsBetween(begin: Time, end: Time): number {
+  return end.sec - begin.sec + (end.nsec - begin.nsec) / second;
 }

@@ -1,9 +1,11 @@
 // Turns declared signals into the calls that a plugin emits them with, and collects its metrics.
+import { type Clock, isLater } from "./clock.ts";
 import type { Emit, EmittedEvent, EmittedSpan } from "./emit.ts";
 import type {
   AnyAttributes,
   EventSpec,
   ExponentialHistogram,
+  Instant,
   Metric,
   MetricSpec,
   Point,
@@ -12,7 +14,6 @@ import type {
   Signals,
   Sink,
   SpanSpec,
-  Time,
 } from "./signals.ts";
 
 /** Adds what has no series of its own; both cumulative and of one scale. */
@@ -56,6 +57,42 @@ function size(value: Point["value"]): number {
   return typeof value === "number" ? value : value.count;
 }
 
+/** What was observed of a series; when its sum began, in nanoseconds since boot. */
+interface Observed {
+  readonly attributes: AnyAttributes;
+  readonly startNs: number;
+  readonly value: Point["value"];
+}
+
+/**
+ * When sums began, by the wall clock. What has been said holds, for a sum with another start would be another sum; but
+ * where the clock was set back, no sum may begin after its own time.
+ */
+class Beginnings {
+  readonly #clock: Pick<Clock, "instant">;
+  #before = new Map<number, Instant>();
+  #now = new Map<number, Instant>();
+
+  constructor(clock: Pick<Clock, "instant">) {
+    this.#clock = clock;
+  }
+
+  /** Of a sum at a collection. */
+  of(startNs: number, time: Instant): Instant {
+    const known = this.#now.get(startNs) ?? this.#before.get(startNs);
+    let start = known && !isLater(known, time) ? known : this.#clock.instant(startNs);
+    if (isLater(start, time)) start = { ...time, bootNs: startNs };
+    this.#now.set(startNs, start);
+    return start;
+  }
+
+  /** Ends a collection: those that it did not ask for are forgotten. */
+  settle(): void {
+    this.#before = this.#now;
+    this.#now = new Map();
+  }
+}
+
 /**
  * One metric, by resource. A series keeps its place once it has one, until it is not observed any more, or is
  * in the overflow for good.
@@ -63,21 +100,21 @@ function size(value: Point["value"]): number {
 class Instrument {
   readonly spec: MetricSpec;
   readonly #limit: number;
-  readonly #start: Time;
+  readonly #startNs: number;
   readonly #host: Resource;
-  readonly #observed = new Map<Resource, Map<string, Point>>();
+  readonly #observed = new Map<Resource, Map<string, Observed>>();
   readonly #places = new Map<Resource, Set<string>>();
   /** Places that are kept for the overflow. */
   readonly #kept: number;
   #taken = 0;
   /** Series that the last collection found no place for. */
   #folded = new Map<Resource, Set<string>>();
-  readonly #overflow = new Map<string, Point>();
+  readonly #overflow = new Map<string, Observed>();
 
-  constructor(spec: MetricSpec, limit: number, start: Time, host: Resource) {
+  constructor(spec: MetricSpec, limit: number, startNs: number, host: Resource) {
     this.spec = spec;
     this.#limit = limit;
-    this.#start = start;
+    this.#startNs = startNs;
     this.#host = host;
     this.#kept = DIRECTION in spec.attributes ? 2 : 1;
   }
@@ -86,7 +123,7 @@ class Instrument {
     value: Point["value"],
     attributes: AnyAttributes,
     resource: Resource = this.#host,
-    start: Time = this.#start,
+    startNs: number = this.#startNs,
   ): void {
     if (attributes["otel.metric.overflow"]) {
       this.#fold(value, attributes);
@@ -101,10 +138,13 @@ class Instrument {
     const before = this.spec.instrument === "gauge" ? undefined : points.get(key);
     // Two rows of a table may be one series: a process before and after its executable was known.
     if (before) points.set(key, { ...before, value: sum(before.value, value) });
-    else points.set(key, { attributes, start, value });
+    else points.set(key, { attributes, startNs, value });
   }
 
-  take(scope: Scope, time: Time): Metric[] {
+  take(scope: Scope, time: Instant, beginnings: Beginnings): Metric[] {
+    const pointOf = ({ attributes, startNs, value }: Observed): Point => {
+      return { attributes, start: beginnings.of(startNs, time), value };
+    };
     this.#release();
     this.#admit();
     const folded = new Map<Resource, Set<string>>();
@@ -114,7 +154,7 @@ class Instrument {
       const points: Point[] = [];
       for (const [key, point] of observed) {
         if (places?.has(key)) {
-          points.push(point);
+          points.push(pointOf(point));
         } else {
           this.#fold(point.value, point.attributes);
           without.add(key);
@@ -123,7 +163,7 @@ class Instrument {
       if (without.size) folded.set(resource, without);
       return { spec: this.spec, scope, resource, time, points };
     });
-    const overflow = [...this.#overflow.values()];
+    const overflow = [...this.#overflow.values()].map(pointOf);
     if (overflow.length)
       metrics.push({ spec: this.spec, scope, resource: this.#host, time, points: overflow });
     this.#observed.clear();
@@ -174,7 +214,7 @@ class Instrument {
     const before = this.#overflow.get(key);
     this.#overflow.set(key, {
       attributes,
-      start: this.#start,
+      startNs: this.#startNs,
       value: before ? sum(before.value, value) : value,
     });
   }
@@ -185,20 +225,22 @@ export interface EmissionOptions {
   readonly sink: Sink;
   /** The host's resource, for what no workload is named for. */
   readonly host: Resource;
-  /** When the cumulative sums began. */
-  readonly start: Time;
+  readonly clock: Pick<Clock, "instant">;
+  /** When the cumulative sums began, nanoseconds since boot. */
+  readonly startNs: number;
   /** Series of one metric, the overflow series included. */
   readonly maxSeries: number;
 }
 
 export interface Emission<S extends Signals> {
   readonly emit: Emit<S>;
-  /** What was observed since the last call. */
-  collect(time: Time): Metric[];
+  /** What was observed since the last call, as of now: nanoseconds since boot. */
+  collect(nowNs: number): Metric[];
 }
 
 export function createEmission<S extends Signals>(signals: S, options: EmissionOptions): Emission<S> {
-  const { scope, sink, host, start, maxSeries } = options;
+  const { scope, sink, host, clock, startNs, maxSeries } = options;
+  const beginnings = new Beginnings(clock);
   const instruments: Instrument[] = [];
   const emit: Record<string, unknown> = {};
   for (const [key, spec] of Object.entries(signals)) {
@@ -207,13 +249,18 @@ export function createEmission<S extends Signals>(signals: S, options: EmissionO
     } else if (spec.signal === "event") {
       emit[key] = (event: EmittedEvent<EventSpec>) => sink.event({ spec, scope, resource: host, ...event });
     } else {
-      const instrument = new Instrument(spec, maxSeries, start, host);
+      const instrument = new Instrument(spec, maxSeries, startNs, host);
       instruments.push(instrument);
       emit[key] = instrument;
     }
   }
   return {
     emit: emit as Emit<S>,
-    collect: (time) => instruments.flatMap((i) => i.take(scope, time)),
+    collect(nowNs) {
+      const time = clock.instant(nowNs);
+      const metrics = instruments.flatMap((i) => i.take(scope, time, beginnings));
+      beginnings.settle();
+      return metrics;
+    },
   };
 }

@@ -37,8 +37,8 @@ export interface Observed<S extends MetricSpec> {
     attributes: Attributes<S["attributes"]>,
     /** Absent: the host's. */
     resource?: Resource,
-    /** When the sum began, where that is later than the agent's own start. */
-    start?: Time,
+    /** When the sum began, if that is later than the agent's own start: nanoseconds since boot. */
+    startNs?: number,
   ): void;
 }
 

@@ -175,7 +175,14 @@ export class Engine {
   #start(host: PluginHost, config: Config, { sink, spans, container, reading }: Running): void {
     const scope = { name: `wirespan.${host.plugin.name}`, version: VERSION };
     const { maxSeries } = config.metrics;
-    host.start(container, spans, { scope, sink, host: this.#host, start: this.clock.now(), maxSeries });
+    host.start(container, spans, {
+      scope,
+      sink,
+      host: this.#host,
+      clock: this.clock,
+      startNs: this.clock.bootNow(),
+      maxSeries,
+    });
     reading.add(host.feed?.rings ?? []);
   }
 
@@ -235,7 +242,7 @@ export class Engine {
 
   /** What a plugin has counted until its programs were detached is not lost with it. */
   async #end(host: PluginHost, { sink, spans, reading }: Running): Promise<void> {
-    sink.metrics(await host.collect(this.clock.now()));
+    sink.metrics(await host.collect(this.clock.bootNow()));
     this.drain();
     spans.forget(host.bit);
     reading.remove(host.feed?.rings ?? []);
@@ -295,7 +302,7 @@ export class Engine {
     this.drain();
     for (const host of this.hosts) {
       try {
-        metrics.push(...(await host.collect(this.clock.now())));
+        metrics.push(...(await host.collect(this.clock.bootNow())));
       } catch (error) {
         const log = limited(this.#options.log, `collect ${host.plugin.name}`, 60_000);
         log.error({ error }, `${host.plugin.name} could not be collected from`);

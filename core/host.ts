@@ -13,7 +13,7 @@ import { packFilter, packNetns, pinnedMaps } from "./filter.ts";
 import { detachAll, type Hook, type Loaded, loadObject } from "./object.ts";
 import { activeProbes, type Plugin } from "./plugin.ts";
 import { services } from "./services.ts";
-import type { Metric, Signals, Time } from "./signals.ts";
+import type { Metric, Signals } from "./signals.ts";
 
 export interface HostOptions {
   readonly plugin: Plugin;
@@ -130,12 +130,12 @@ export class PluginHost {
     return this.#adds;
   }
 
-  /** Metrics as of now; sweeps first, so that living sockets count. */
-  async collect(time: Time): Promise<readonly Metric[]> {
+  /** Metrics as of now (nanoseconds since boot); sweeps first, so that living sockets count. */
+  async collect(nowNs: number): Promise<readonly Metric[]> {
     await this.#feed?.sweep();
     this.#feed?.drain();
     this.#feed?.readTables();
-    return this.#emission?.collect(time) ?? [];
+    return this.#emission?.collect(nowNs) ?? [];
   }
 
   close(): void {

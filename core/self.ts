@@ -6,7 +6,7 @@ import { createEmission } from "./emission.ts";
 import type { Engine } from "./engine.ts";
 import type { Plugin } from "./plugin.ts";
 import type { ExpectedSeries } from "./series.ts";
-import type { AttributeSpecs, Metric, Resource, Scope, Signals, Sink, Time } from "./signals.ts";
+import type { AttributeSpecs, Metric, Resource, Scope, Signals, Sink } from "./signals.ts";
 import type { Bpf } from "./wire.ts";
 
 const OWNER = {
@@ -182,15 +182,19 @@ export interface SelfOptions {
   readonly exporters: readonly Exporter[];
   readonly resource: Resource;
   readonly scope: Scope;
-  readonly start: Time;
+  /** Nanoseconds since boot. */
+  readonly startNs: number;
   readonly sink: Sink;
   readonly bpfStats: boolean;
 }
 
 /** What a collection adds about the agent itself. */
-export function createSelf(options: SelfOptions): (time: Time) => readonly Metric[] {
-  const { engine, exporters, resource, scope, start, sink, bpfStats } = options;
-  const { emit, collect } = createEmission(SELF, { scope, sink, host: resource, start, maxSeries: 2000 });
+export function createSelf(options: SelfOptions): (nowNs: number) => readonly Metric[] {
+  const { engine, exporters, resource, scope, startNs, sink, bpfStats } = options;
+  const { emit, collect } = createEmission(SELF, {
+    ...{ scope, sink, host: resource, clock: engine.clock, startNs },
+    maxSeries: 2000,
+  });
 
   function observeExporter(exporter: Exporter): void {
     const component = { "otel.component.name": exporter.name, "otel.component.type": exporter.type };

@@ -76,6 +76,12 @@ export interface Time {
   readonly nsec: number;
 }
 
+/** A wall-clock instant, and the same on the boot clock: only there intervals can be measured, for nobody steps it. */
+export interface Instant extends Time {
+  /** Nanoseconds since boot. */
+  readonly bootNs: number;
+}
+
 /** The instrumentation scope: `wirespan.<plugin>`. */
 export interface Scope {
   readonly name: string;
@@ -140,7 +146,7 @@ export interface ExponentialHistogram {
 
 export interface Point {
   readonly attributes: AnyAttributes;
-  readonly start: Time;
+  readonly start: Instant;
   /** A sum or gauge's value (cumulative for sums) or a histogram. */
   readonly value: number | ExponentialHistogram;
 }
@@ -150,7 +156,7 @@ export interface Metric {
   readonly spec: MetricSpec;
   readonly scope: Scope;
   readonly resource: Resource;
-  readonly time: Time;
+  readonly time: Instant;
   readonly points: readonly Point[];
 }
 

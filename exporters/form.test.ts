@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { ExponentialHistogram, Metric, MetricSpec, Point, Resource } from "../core/signals.ts";
-import { acceptedSpec, resource, scope, softirqSpec } from "../test/telemetry.ts";
+import { acceptedSpec, instant, resource, scope, softirqSpec } from "../test/telemetry.ts";
 import { type ExplicitHistogram, Former } from "./form.ts";
 
 const gaugeSpec: MetricSpec = { ...acceptedSpec, instrument: "gauge", name: "g" };
 const levelSpec: MetricSpec = { ...acceptedSpec, instrument: "updowncounter", name: "l" };
 
-const at = (sec: number) => ({ sec, nsec: 0 });
+const at = instant;
 
 /** One collection at `time` of one series that began at `start`. */
 function metric(
@@ -72,6 +72,32 @@ describe("form of metrics", () => {
     const on = metric(acceptedSpec, 130, 61, { start: 115 });
     assert.deepEqual(formed(former, on), { data: "sum", delta: true, start: 120, value: 1 });
   });
+
+  for (const step of [-3600, 3600]) {
+    it(`as delta goes on over a step of the wall clock by ${step} s, each interval as long as it was`, () => {
+      const former = new Former({ temporality: "delta" });
+      const given = [5, 7, 9, 14].map((value, i): Metric => {
+        const stepped = i >= 2 ? step : 0;
+        const bootNs = (110 + i * 10) * 1e9;
+        const time = { sec: bootNs / 1e9 + stepped, nsec: i * 1000, bootNs };
+        // What would begin later than its own time is moved, and remains the same sum.
+        const start = { sec: Math.min(100, 100 + stepped), nsec: 0, bootNs: 100e9 };
+        return { spec: acceptedSpec, scope, resource, time, points: [{ attributes: {}, start, value }] };
+      });
+      const intervals = given.map((one) => {
+        const [{ time, points }] = former.form([one]) as [ReturnType<Former["form"]>[number]];
+        const { start, value } = points[0]!;
+        return [time.sec - start.sec, start.nsec, value];
+      });
+      assert.deepEqual(intervals, [
+        [10, 0, 5],
+        [10, 0, 2],
+        // Derived from the time that it ends at.
+        [10, 2000, 2],
+        [10, 2000, 5],
+      ]);
+    });
+  }
 
   it("as delta knows a series by its attributes and by what its resource says", () => {
     const former = new Former({ temporality: "delta" });

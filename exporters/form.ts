@@ -1,8 +1,10 @@
 // The form in which a backend wants metrics: since the start or since the last time, exponential or explicit
 // buckets. What the plugins emit is cumulative and exponential.
+import { beginningOf } from "../core/clock.ts";
 import type {
   AnyAttributes,
   ExponentialHistogram,
+  Instant,
   Metric,
   MetricSpec,
   Point,
@@ -55,8 +57,9 @@ const FORGOTTEN_AFTER = 30;
 
 /** What a series said last. */
 interface Seen {
-  readonly start: Time;
-  readonly time: Time;
+  /** Nanoseconds since boot. */
+  readonly startNs: number;
+  readonly time: Instant;
   readonly value: Point["value"];
   readonly collection: number;
 }
@@ -112,11 +115,11 @@ export class Former {
       const { attributes, start, value } = point;
       const key = JSON.stringify(attributes);
       const before = series.get(key);
-      series.set(key, { start, time, value: kept(value), collection: this.#collection });
+      series.set(key, { startNs: start.bootNs, time, value: kept(value), collection: this.#collection });
       // New, or begun anew: all of it came since its own start.
-      if (before === undefined || !isSame(before.start, start))
+      if (before === undefined || before.startNs !== start.bootNs)
         return { attributes, start, value: without(value) };
-      return { attributes, start: before.time, value: difference(value, before.value) };
+      return { attributes, start: beginningOf(before.time, time), value: difference(value, before.value) };
     });
   }
 
@@ -144,10 +147,6 @@ export class Former {
       if (series.size === 0) this.#seen.delete(name);
     }
   }
-}
-
-function isSame(a: Time, b: Time): boolean {
-  return a.sec === b.sec && a.nsec === b.nsec;
 }
 
 /** The buckets may lie in a buffer that the next collection writes to. */

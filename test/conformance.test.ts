@@ -11,6 +11,7 @@ import {
   connectionSpec,
   dropEvent,
   dropSpec,
+  instant,
   softirqMetric,
   softirqSpec,
 } from "./telemetry.ts";
@@ -93,7 +94,7 @@ describe("conformance", () => {
     [
       "an undeclared attribute of a point",
       "undeclared attribute",
-      metric({ points: [{ attributes: { "process.pid": 1 }, start: { sec: 1, nsec: 0 }, value: 1 }] }),
+      metric({ points: [{ attributes: { "process.pid": 1 }, start: instant(1), value: 1 }] }),
     ],
     ["a number where a string is declared", "attribute type", with_("network.local.address", 10)],
     ["a string where an int is declared", "attribute type", with_("network.local.port", "80")],
@@ -102,7 +103,7 @@ describe("conformance", () => {
     ["a span that ends before it starts", "time", span({ end: { sec: 1, nsec: 0 } })],
     ["a span without a start", "time", span({ start: { sec: 0, nsec: 0 } })],
     ["an event without a time", "time", event({ time: { sec: 0, nsec: 0 } })],
-    ["a point that starts after it was read", "time", metric({ time: { sec: 1, nsec: 0 } })],
+    ["a point that starts after it was read", "time", metric({ time: instant(1) })],
     ["a trace id of zeros", "id", span({ traceId: zero })],
     ["a span id of zeros", "id", span({ spanId: zero.subarray(8) })],
     ["a short trace id", "id", span({ traceId: Uint8Array.of(1) })],
@@ -124,15 +125,11 @@ describe("conformance", () => {
     ],
     ["a histogram of another scale", "scale", histogram({ scale: 0 })],
     ["a histogram whose buckets do not add up", "count", histogram({ count: 6 })],
-    [
-      "a counter below zero",
-      "value",
-      metric({ points: [{ attributes: {}, start: { sec: 1, nsec: 0 }, value: -1 }] }),
-    ],
+    ["a counter below zero", "value", metric({ points: [{ attributes: {}, start: instant(1), value: -1 }] })],
     [
       "a value that is no number",
       "value",
-      metric({ points: [{ attributes: {}, start: { sec: 1, nsec: 0 }, value: Number.NaN }] }),
+      metric({ points: [{ attributes: {}, start: instant(1), value: Number.NaN }] }),
     ],
     [
       "one series twice",

@@ -2,6 +2,7 @@
 import type {
   Event,
   EventSpec,
+  Instant,
   Metric,
   MetricSpec,
   Resource,
@@ -9,6 +10,9 @@ import type {
   Span,
   SpanSpec,
 } from "../core/signals.ts";
+
+/** An instant whose boot clock reads what the wall clock does. */
+export const instant = (sec: number, nsec = 0): Instant => ({ sec, nsec, bootNs: sec * 1e9 + nsec });
 
 const recommended = "recommended" as const;
 const text = { type: "string", requirement: recommended, description: "" } as const;
@@ -135,10 +139,10 @@ export function acceptedMetric(series: number, value = 1): Metric {
     spec: acceptedSpec,
     scope,
     resource,
-    time: { sec: 1_790_000_010, nsec: 5 },
+    time: instant(1_790_000_010, 5),
     points: Array.from({ length: series }, (_, port) => ({
       attributes: { "server.port": port },
-      start: { sec: 1_790_000_000, nsec: 1 },
+      start: instant(1_790_000_000, 1),
       value,
     })),
   };
@@ -149,11 +153,11 @@ export function softirqMetric(): Metric {
     spec: softirqSpec,
     scope,
     resource,
-    time: { sec: 1_790_000_010, nsec: 5 },
+    time: instant(1_790_000_010, 5),
     points: [
       {
         attributes: { "wirespan.softirq.vector": "net_rx" },
-        start: { sec: 1_790_000_000, nsec: 1 },
+        start: instant(1_790_000_000, 1),
         value: {
           count: 5,
           sum: 0.25,

@@ -6,8 +6,8 @@ import { importPlugins } from "../core/discover.ts";
 import { Engine } from "../core/engine.ts";
 import { createLog } from "../core/log.ts";
 import type { Plugin } from "../core/plugin.ts";
-import type { AnyAttributes, Metric, Resource } from "../core/signals.ts";
-import { native } from "../native/index.ts";
+import type { AnyAttributes, Metric, Resource, Time } from "../core/signals.ts";
+import { type Native, native as real } from "../native/index.ts";
 
 /** A span or event, with its ids in hexadecimal, that outlives the call which told of it. */
 export interface Kept {
@@ -16,6 +16,9 @@ export interface Kept {
   readonly spanId: string;
   readonly parentSpanId: string | undefined;
   readonly error: string | undefined;
+  /** An event's are the same. */
+  readonly start: Time;
+  readonly end: Time;
   readonly attributes: AnyAttributes;
   readonly resource: Resource;
 }
@@ -34,7 +37,11 @@ function configOf(plugins: readonly Plugin[], settings: Values): Config {
 }
 
 /** Attaches plugins with settings by path, such as `"plugins.tcplife.checkpoint": "1s"`. */
-export async function watch(names: readonly string[], settings: Values = {}): Promise<Watch> {
+export async function watch(
+  names: readonly string[],
+  settings: Values = {},
+  native: Native = real,
+): Promise<Watch> {
   const { plugins, failed } = await importPlugins(names);
   for (const { error } of failed) throw error;
   const config = configOf(plugins, settings);
@@ -54,14 +61,23 @@ export class Watch implements AsyncDisposable {
     this.engine = engine;
     this.#plugins = plugins;
     engine.run({
-      span: ({ spec, traceId, spanId, parentSpanId, error, attributes, resource }) => {
+      span: ({ spec, traceId, spanId, parentSpanId, error, start, end, attributes, resource }) => {
         const ids = { traceId: hex(traceId), spanId: hex(spanId) };
         const parent = parentSpanId && hex(parentSpanId);
-        this.spans.push({ name: spec.name, ...ids, parentSpanId: parent, error, attributes, resource });
+        this.spans.push({
+          name: spec.name,
+          ...ids,
+          parentSpanId: parent,
+          error,
+          start,
+          end,
+          attributes,
+          resource,
+        });
       },
-      event: ({ spec, context, attributes, resource }) => {
+      event: ({ spec, context, time, attributes, resource }) => {
         const ids = { traceId: hex(context?.traceId), spanId: hex(context?.spanId) };
-        const none = { parentSpanId: undefined, error: undefined };
+        const none = { parentSpanId: undefined, error: undefined, start: time, end: time };
         this.events.push({ name: spec.name, ...ids, ...none, attributes, resource });
       },
       metrics: (metrics) => void this.ended.push(...metrics),

@@ -1,9 +1,11 @@
 // What an interval added: cumulative metrics less what they were at the collection before.
-import type { AnyAttributes, ExponentialHistogram, Metric, Point, Resource, Time } from "../signals.ts";
+import { beginningOf } from "../clock.ts";
+import type { AnyAttributes, ExponentialHistogram, Instant, Metric, Point, Resource } from "../signals.ts";
 
 interface Before {
-  readonly start: Time;
-  readonly time: Time;
+  /** Nanoseconds since boot. */
+  readonly startNs: number;
+  readonly time: Instant;
   readonly value: Point["value"];
 }
 
@@ -22,12 +24,12 @@ export class Deltas {
       const points = metric.points.map((point): Point => {
         const key = `${name} ${this.#id(metric.resource)} ${keyOf(point.attributes)}`;
         const before = this.#before.get(key);
-        now.set(key, { start: point.start, time: metric.time, value: point.value });
+        now.set(key, { startNs: point.start.bootNs, time: metric.time, value: point.value });
         // A series that began anew has lost what it was.
-        if (level || before === undefined || !sameTime(before.start, point.start)) return point;
+        if (level || before === undefined || before.startNs !== point.start.bootNs) return point;
         return {
           attributes: point.attributes,
-          start: before.time,
+          start: beginningOf(before.time, metric.time),
           value: subtract(point.value, before.value),
         };
       });
@@ -46,8 +48,6 @@ export class Deltas {
     return id;
   }
 }
-
-const sameTime = (a: Time, b: Time): boolean => a.sec === b.sec && a.nsec === b.nsec;
 
 function keyOf(attributes: AnyAttributes): string {
   const given = Object.entries(attributes).filter(([, value]) => value !== undefined);

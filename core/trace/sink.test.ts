@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
+import { instant } from "../../test/telemetry.ts";
 import { type Plugin, plugin } from "../plugin.ts";
-import type { Event, Metric, MetricSpec, Point, Span, Time } from "../signals.ts";
+import type { Event, Metric, MetricSpec, Point, Span } from "../signals.ts";
 import type { TraceFormat } from "./request.ts";
 import { TraceSink } from "./sink.ts";
 import type { Flags, TraceView } from "./view.ts";
 
 const resource = { attributes: { "service.name": "shop" } };
 const scope = { name: "wirespan.tcplife", version: "0" };
-const at = (sec: number, nsec = 0): Time => ({ sec, nsec });
+const at = instant;
 const bytes = (length: number, last: number) =>
   Uint8Array.from({ length }, (_, i) => (i === length - 1 ? last : 0xab));
 

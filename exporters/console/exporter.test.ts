@@ -6,6 +6,7 @@ import {
   connectionSpan,
   connectionSpec,
   dropEvent,
+  instant,
   softirqMetric,
 } from "../../test/telemetry.ts";
 import type { Kind } from "../exporter.ts";
@@ -102,7 +103,7 @@ describe("console exporter", () => {
     assert.match(terminal.text, /wirespan\.tcp\.connection\.accepted {2}0 10 connection\/s \| .* and 2 more/);
     assert.match(terminal.text, /wirespan\.softirq\.duration {2}net_rx 0\.5\/s of 50 ms/);
     terminal.text = "";
-    const later = { ...acceptedMetric(6, 100), time: { sec: 1_790_000_020, nsec: 5 } };
+    const later = { ...acceptedMetric(6, 100), time: instant(1_790_000_020, 5) };
     later.points.forEach((point, i) => {
       Object.assign(point, { value: 100 + i * 10 });
     });
@@ -114,7 +115,7 @@ describe("console exporter", () => {
       "since the collection before",
     );
     terminal.text = "";
-    exporter.metrics([{ ...later, time: { sec: 1_790_000_030, nsec: 5 } }]);
+    exporter.metrics([{ ...later, time: instant(1_790_000_030, 5) }]);
     await exporter.flush(1000);
     assert.equal(terminal.text, "", "nothing where nothing happened");
     assert.equal(exporter.balance("point").acknowledged, 19);

@@ -7,7 +7,7 @@ const MAX_SERIES = 4;
 
 /** A series as it was when last seen. */
 interface Seen {
-  /** Unix seconds. */
+  /** Seconds since boot. */
   readonly at: number;
   readonly count: number;
   readonly sum: number;
@@ -48,7 +48,7 @@ export class Summary {
     const { value } = point;
     const label = labelOf(point.attributes) || service;
     const key = `${spec.name}\u0000${service}\u0000${JSON.stringify(point.attributes)}`;
-    const at = time.sec + time.nsec / 1e9;
+    const at = time.bootNs / 1e9;
     const histogram = typeof value !== "number";
     const seen = { at, count: histogram ? value.count : value, sum: histogram ? value.sum : value };
     now.set(key, seen);
@@ -56,7 +56,7 @@ export class Summary {
       return { text: `${label} ${quantity(seen.sum, spec.unit)}`, weight: Math.abs(seen.sum) };
     }
     const before = this.#before.get(key) ?? {
-      at: point.start.sec + point.start.nsec / 1e9,
+      at: point.start.bootNs / 1e9,
       count: 0,
       sum: 0,
     };

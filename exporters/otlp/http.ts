@@ -82,7 +82,7 @@ function outcomeOf(response: http.IncomingMessage, body: Buffer): Outcome {
   }
   const message = `HTTP ${code}: ${errorText(response, body)}`;
   if (!RETRYABLE.has(code)) return { status: "rejected", message };
-  return { status: "retry", message, afterMs: retryAfter(response.headers["retry-after"]) };
+  return { status: "retry", message, afterMs: retryAfter(response.headers) };
 }
 
 function errorText(response: http.IncomingMessage, body: Buffer): string {
@@ -96,11 +96,12 @@ function errorText(response: http.IncomingMessage, body: Buffer): string {
   return body.toString().slice(0, 300);
 }
 
-/** Milliseconds of a Retry-After header: seconds or a date. */
-function retryAfter(value: string | undefined): number | undefined {
+/** Milliseconds of a Retry-After header: seconds or a date, which the backend's own clock is compared with. */
+function retryAfter({ "retry-after": value, date }: http.IncomingHttpHeaders): number | undefined {
   if (value === undefined) return undefined;
   const seconds = Number(value);
-  const pause = Number.isNaN(seconds) ? Date.parse(value) - Date.now() : seconds * 1000;
+  const now = Date.parse(date ?? "") || Date.now();
+  const pause = Number.isNaN(seconds) ? Date.parse(value) - now : seconds * 1000;
   return Number.isNaN(pause) ? undefined : Math.max(0, pause);
 }
 

@@ -18,6 +18,7 @@ import type {
 } from "../../core/signals.ts";
 import type { Attributed, AttributeKind, DecodedMetric } from "../../test/otlp-decode.ts";
 import { OtlpSink, type Received } from "../../test/otlp-sink.ts";
+import { instant } from "../../test/telemetry.ts";
 import type { MetricForm, OtlpGrpcConfig, OtlpHttpConfig } from "../config.ts";
 import { createExporters } from "../create.ts";
 import type { Fanout } from "../fanout.ts";
@@ -145,8 +146,8 @@ function anyEvent(): Event {
 
 /** Cumulative values that grow, as the kernel's do. */
 function anyMetrics(collection: number): Metric[] {
-  const time = { sec: 1_790_000_000 + collection * 10, nsec: 1 };
-  const start = { sec: 1_790_000_000, nsec: 0 };
+  const time = instant(1_790_000_000 + collection * 10, 1);
+  const start = instant(1_790_000_000);
   return metricSpecs.flatMap((spec) =>
     resources.map((resource, r) => ({
       spec,

@@ -1,6 +1,5 @@
 // What is told of interfaces where it is asked for: frames that a driver does not take, its polls, and how long
 // frames wait to be handed to it.
-import type { Clock } from "../../core/clock.ts";
 import type { Emit } from "../../core/emit.ts";
 import { seconds } from "../../core/histogram.ts";
 import type { AttributeSpecs, Signals } from "../../core/signals.ts";
@@ -101,7 +100,7 @@ const seriesOf = ({ name, ifindex, netns }: Place) =>
   }) as const;
 
 /** The handlers of both tables. */
-export function detailHandlers(emit: Emit<typeof DETAILS>, clock: Clock) {
+export function detailHandlers(emit: Emit<typeof DETAILS>) {
   const [links, waits] = [new MovingRows(), new MovingRows()];
   return {
     links(rows: TableRows<Place, Link>): void {
@@ -109,7 +108,7 @@ export function detailHandlers(emit: Emit<typeof DETAILS>, clock: Clock) {
         busy + dropped + congested + errors + polls;
       for (const [place, link] of links.of(rows, amount)) {
         const series = seriesOf(place);
-        const since = clock.wall(link.since);
+        const { since } = link;
         const failures = [link.busy, link.dropped, link.congested, link.errors];
         for (const [i, frames] of failures.entries()) {
           const result = { "wirespan.netdev.transmit.result": RESULTS[i]! };
@@ -127,7 +126,7 @@ export function detailHandlers(emit: Emit<typeof DETAILS>, clock: Clock) {
           "network.io.direction": "transmit",
           "wirespan.netdev.queue.id": place.queue,
         } as const;
-        emit.wait.observe(seconds(time), { ...seriesOf(place), ...queue }, undefined, clock.wall(since));
+        emit.wait.observe(seconds(time), { ...seriesOf(place), ...queue }, undefined, since);
       }
     },
   };

@@ -2,7 +2,6 @@
 import { WirespanError } from "../../core/errors.ts";
 import { bytes } from "../../core/histogram.ts";
 import { plugin } from "../../core/plugin.ts";
-import { services } from "../../core/services.ts";
 import type { AttributeSpecs } from "../../core/signals.ts";
 import { QUEUE } from "./attributes.ts";
 import { DETAILS, detailHandlers } from "./details.ts";
@@ -82,7 +81,6 @@ export default plugin({
       without: "how long frames wait",
     },
   },
-  uses: { clock: services.clock },
 
   signals: {
     packets: {
@@ -142,10 +140,10 @@ export default plugin({
     ...(queueWait ? {} : { waits: 1, waiting: 1 }),
   }),
 
-  start({ emit, use: { clock } }) {
+  start({ emit }) {
     const queues = new Queues();
     return {
-      ...detailHandlers(emit, clock),
+      ...detailHandlers(emit),
       evicted: (queue) => queues.take(queue),
       queues(rows) {
         for (const queue of queues.sums(rows.perCpu())) {

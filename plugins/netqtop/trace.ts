@@ -1,5 +1,5 @@
 // bcc's view of netqtop.
-import type { AnyAttributes, ExponentialHistogram, Metric, Point, Time } from "../../core/signals.ts";
+import type { AnyAttributes, ExponentialHistogram, Instant, Metric, Point } from "../../core/signals.ts";
 import type { Column, Flags, Row, TraceView } from "../../core/trace/view.ts";
 import { SIZES, TITLES } from "./sizes.ts";
 import {
@@ -21,7 +21,7 @@ const SIZE = "wirespan.netdev.frame.size";
 const keyOf = ({ attributes: a }: Point): string =>
   `${a["wirespan.netns.inode"]} ${a["wirespan.interface.index"]} ${a["network.interface.name"]} ${a["network.io.direction"]} ${a["wirespan.netdev.queue.id"]}`;
 
-const secondsBetween = (from: Time, to: Time): number => to.sec - from.sec + (to.nsec - from.nsec) / 1e9;
+const secondsBetween = (from: Instant, to: Instant): number => (to.bootNs - from.bootNs) / 1e9;
 
 /** One row a queue and direction: the interval's sums beside the attributes. */
 function rows(delta: readonly Metric[]): Row[] {

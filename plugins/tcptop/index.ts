@@ -108,11 +108,11 @@ export default plugin({
     const flows = new Flows(config.connections, config.sort);
 
     function observeProcesses(): void {
-      for (const { who, sent, received, start } of top.shares) {
+      for (const { who, sent, received, startNs } of top.shares) {
         const process = { "process.pid": who.pid, "process.executable.name": connections.executable(who) };
         const resource = connections.resource(who);
-        emit.io.observe(sent, { ...process, "network.io.direction": "transmit" }, resource, start);
-        emit.io.observe(received, { ...process, "network.io.direction": "receive" }, resource, start);
+        emit.io.observe(sent, { ...process, "network.io.direction": "transmit" }, resource, startNs);
+        emit.io.observe(received, { ...process, "network.io.direction": "receive" }, resource, startNs);
       }
       const { sent, received } = top.rest;
       const others = { "otel.metric.overflow": true } as const;
@@ -139,8 +139,9 @@ export default plugin({
         }
       },
       collected() {
-        const time = clock.now();
-        top.settle(time);
+        const nowNs = clock.bootNow();
+        const time = clock.wall(nowNs);
+        top.settle(nowNs);
         observeProcesses();
         for (const { attributes, resource } of flows.take()) {
           emit.flow({ time, attributes, ...(resource && { resource }) });

@@ -40,7 +40,7 @@ describe("rows of processes", () => {
     const table = new Table();
     const sent = () => {
       rows.read(table);
-      top.settle({ sec: 0, nsec: 0 });
+      top.settle(0);
       return top.shares.map((share) => [share.who.pid, share.sent]);
     };
     table.rows.set("1/7", 100);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Share, Top } from "./top.ts";
 
-const at = (sec: number) => ({ sec, nsec: 0 });
+const at = (sec: number) => sec * 1e9;
 const names = (top: Top<string>) => top.shares.map(({ who }) => who).sort();
 
 /** One collection in which these sent so much. */
@@ -24,7 +24,7 @@ describe("the processes that move most", () => {
     collect(top, 1, { a: 5 });
     collect(top, 2, { b: 7 });
     assert.deepEqual(
-      top.shares.map(({ who, start, sent }) => [who, start, sent]),
+      top.shares.map(({ who, startNs, sent }) => [who, startNs, sent]),
       [
         ["a", undefined, 5],
         ["b", at(1), 7],
@@ -39,7 +39,7 @@ describe("the processes that move most", () => {
     assert.deepEqual([names(top), top.rest.sent], [["a"], 199]);
     collect(top, 3, { a: 100, b: 201 });
     assert.deepEqual(names(top), ["b"]);
-    assert.deepEqual([top.shares[0]?.sent, top.shares[0]?.start], [201, at(2)]);
+    assert.deepEqual([top.shares[0]?.sent, top.shares[0]?.startNs], [201, at(2)]);
     assert.equal(top.rest.sent, 299, "b's bytes of before, and a's of the collection that it left in");
   });
 
@@ -48,7 +48,7 @@ describe("the processes that move most", () => {
     collect(top, 1, { a: 100 });
     collect(top, 2, { b: 1000 });
     collect(top, 3, { a: 9000 });
-    assert.deepEqual([names(top), top.shares[0]?.sent, top.shares[0]?.start], [["a"], 9000, at(2)]);
+    assert.deepEqual([names(top), top.shares[0]?.sent, top.shares[0]?.startNs], [["a"], 9000, at(2)]);
   });
 
   it("leave when they move nothing for five minutes, however often they are looked at", () => {
@@ -67,7 +67,7 @@ describe("the processes that move most", () => {
     collect(top, 1, { steady: 1000 });
     for (let i = 2; i < 100; i++) collect(top, i, { steady: 1000 });
     top.add("b", "b", { sent: 1900, received: 0 });
-    top.settle({ sec: 99, nsec: 1_000_000 });
+    top.settle(at(99.001));
     assert.deepEqual(names(top), ["steady"]);
     collect(top, 400, { b: 1000 });
     assert.deepEqual(names(top), ["b"], "steady has slept for five minutes");
@@ -87,7 +87,7 @@ describe("the processes that move most", () => {
         const shares = top.shares.map((share) => ({ ...share }));
         assert.ok(shares.length <= limit);
         for (const old of before) {
-          const now = shares.find(({ who, start }) => who === old.who && start === old.start);
+          const now = shares.find(({ who, startNs }) => who === old.who && startNs === old.startNs);
           if (now) assert.ok(now.sent >= old.sent);
           else ended.push(old.sent);
         }

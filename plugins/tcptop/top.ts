@@ -1,6 +1,4 @@
 // Which processes have a series of their own: the few that move most.
-import type { Time } from "../../core/signals.ts";
-
 /** Payload, in bytes. */
 export interface Bytes {
   readonly sent: number;
@@ -10,8 +8,8 @@ export interface Bytes {
 /** What a process moved since it has had a series of its own. */
 export interface Share<W> extends Bytes {
   readonly who: W;
-  /** The collection before its first; undefined: the agent's start. */
-  readonly start: Time | undefined;
+  /** The collection before its first, nanoseconds since boot; undefined: the agent's start. */
+  readonly startNs: number | undefined;
 }
 
 interface Moved<W> {
@@ -21,7 +19,7 @@ interface Moved<W> {
 }
 
 interface Held<W> extends Moved<W> {
-  readonly start: Time | undefined;
+  readonly startNs: number | undefined;
   /** Bytes a second, of late. */
   rate: number;
   /** Seconds since it moved anything. */
@@ -46,7 +44,7 @@ export class Top<W> {
   readonly #held = new Map<string, Held<W>>();
   #now = new Map<string, Moved<W>>();
   #rest: Bytes = { sent: 0, received: 0 };
-  #before: Time | undefined;
+  #before: number | undefined;
 
   /** `limit`: how many processes can have a series at once. */
   constructor(limit: number) {
@@ -67,9 +65,9 @@ export class Top<W> {
     this.#rest = { sent: this.#rest.sent + sent, received: this.#rest.received + received };
   }
 
-  /** Ends a collection: decides who is told of, and only then adds up. */
-  settle(time: Time): void {
-    const seconds = this.#before ? since(this.#before, time) : 0;
+  /** Ends a collection at `nowNs` since boot: decides who is told of, and only then adds up. */
+  settle(nowNs: number): void {
+    const seconds = this.#before === undefined ? 0 : (nowNs - this.#before) / 1e9;
     for (const [id, moved] of this.#age(seconds)) {
       const rate = total(moved) / Math.max(seconds, SHORTEST);
       if (this.#held.size < this.#limit || this.#makeRoom(rate)) this.#admit(id, moved, rate);
@@ -82,7 +80,7 @@ export class Top<W> {
       } else this.addToRest(moved);
     }
     this.#now = new Map();
-    this.#before = time;
+    this.#before = nowNs;
   }
 
   get shares(): readonly Share<W>[] {
@@ -109,7 +107,7 @@ export class Top<W> {
   }
 
   #admit(id: string, { who }: Moved<W>, rate: number): void {
-    this.#held.set(id, { who, start: this.#before, rate, sent: 0, received: 0, idle: 0 });
+    this.#held.set(id, { who, startNs: this.#before, rate, sent: 0, received: 0, idle: 0 });
   }
 
   /** Ends the series of the one that moves least, where that is little enough beside this rate. */
@@ -119,11 +117,6 @@ export class Top<W> {
     if (!least || least[1].rate * MARGIN >= rate) return false;
     return this.#held.delete(least[0]);
   }
-}
-
-/** Seconds, and not less than none where the clock was set back. */
-function since(before: Time, now: Time): number {
-  return Math.max(0, now.sec - before.sec + (now.nsec - before.nsec) / 1e9);
 }
 
 function total(moved: Bytes | undefined): number {
