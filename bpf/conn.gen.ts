@@ -159,11 +159,13 @@ export interface Conn {
   readonly wantedConnection: number;
   readonly wantedConnect: number;
   readonly wantedAccept: number;
+  readonly promised: number;
   readonly toldConnection: boolean;
   readonly toldConnect: boolean;
   readonly queued: boolean;
   readonly beforeStart: boolean;
   readonly peerIsHere: boolean;
+  readonly openerIsPromised: boolean;
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly hasTuple: boolean;
@@ -265,53 +267,59 @@ export class ConnCursor implements Conn, Cursor {
   get wantedAccept(): number {
     return this.#words[((this.#at + 268) >> 2)]!;
   }
+  get promised(): number {
+    return this.#words[((this.#at + 272) >> 2)]!;
+  }
   get toldConnection(): boolean {
-    return this.#bytes[this.#at + 272]! !== 0;
-  }
-  get toldConnect(): boolean {
-    return this.#bytes[this.#at + 273]! !== 0;
-  }
-  get queued(): boolean {
-    return this.#bytes[this.#at + 274]! !== 0;
-  }
-  get beforeStart(): boolean {
-    return this.#bytes[this.#at + 275]! !== 0;
-  }
-  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 276]! !== 0;
   }
-  get fastopen(): boolean {
+  get toldConnect(): boolean {
     return this.#bytes[this.#at + 277]! !== 0;
   }
-  get excluded(): boolean {
+  get queued(): boolean {
     return this.#bytes[this.#at + 278]! !== 0;
   }
-  get hasTuple(): boolean {
+  get beforeStart(): boolean {
     return this.#bytes[this.#at + 279]! !== 0;
   }
-  get interrupts(): boolean {
+  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 280]! !== 0;
   }
+  get openerIsPromised(): boolean {
+    return this.#bytes[this.#at + 281]! !== 0;
+  }
+  get fastopen(): boolean {
+    return this.#bytes[this.#at + 282]! !== 0;
+  }
+  get excluded(): boolean {
+    return this.#bytes[this.#at + 283]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 284]! !== 0;
+  }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 285]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 282)]! | (this.#bytes[(this.#at + 282) + 1]! << 8);
+    return this.#bytes[(this.#at + 286)]! | (this.#bytes[(this.#at + 286) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 284)]! | (this.#bytes[(this.#at + 284) + 1]! << 8);
+    return this.#bytes[(this.#at + 288)]! | (this.#bytes[(this.#at + 288) + 1]! << 8);
   }
   get sentBefore(): number {
-    return this.#words[((this.#at + 288) >> 2)]! + this.#words[((this.#at + 288) >> 2) + 1]! * 4294967296;
-  }
-  get receivedBefore(): number {
     return this.#words[((this.#at + 296) >> 2)]! + this.#words[((this.#at + 296) >> 2) + 1]! * 4294967296;
   }
-  get enteredAt(): number {
+  get receivedBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
   }
+  get enteredAt(): number {
+    return this.#words[((this.#at + 312) >> 2)]! + this.#words[((this.#at + 312) >> 2) + 1]! * 4294967296;
+  }
   get enteredState(): number {
-    return this.#words[((this.#at + 312) >> 2)]!;
+    return this.#words[((this.#at + 320) >> 2)]!;
   }
   get life(): number {
-    return this.#words[((this.#at + 316) >> 2)]!;
+    return this.#words[((this.#at + 324) >> 2)]!;
   }
 }
 
@@ -422,13 +430,13 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 360);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 368);
     return this.#traffic;
   }
 }
 
 export const bpf = {
-  hash: "d63e0571668a53bb",
+  hash: "86ee15ff7e2993cc",
   programs: {
     keep_living: "iter/bpf_sk_storage_map",
     on_accept4_emit: "tp/syscalls/sys_exit_accept4",
@@ -463,6 +471,6 @@ export const bpf = {
   counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections","lost_accepts","lost_tuples","lost_names"],
   wires: {
     processes: { kind: "ring", size: 64, record: TaskCursor } as RingWire<Task>,
-    spans: { kind: "ring", size: 424, record: ConnectionCursor } as RingWire<Connection>,
+    spans: { kind: "ring", size: 432, record: ConnectionCursor } as RingWire<Connection>,
   },
 } as const;

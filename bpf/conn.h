@@ -88,6 +88,8 @@ struct conn {
 	u32 wanted_connection;
 	u32 wanted_connect;
 	u32 wanted_accept;
+	/* Those that are certain to want the connection's span at its end: then its children may name it. */
+	u32 promised;
 	/* The span has left. */
 	bool told_connection;
 	bool told_connect;
@@ -95,8 +97,10 @@ struct conn {
 	bool queued;
 	/* Older than the agent: `opened_at`, and `established_at` where it was, is when the agent met it. */
 	bool before_start;
-	/* The other end is on this host too, so the acceptor's span can be the opener's child. */
+	/* The opener is on this host too. */
 	bool peer_is_here;
+	/* And its span is certain to be sent, so the acceptor's can be its child. */
+	bool opener_is_promised;
 	bool fastopen;
 	/* The agent's own. */
 	bool excluded;

@@ -53,7 +53,8 @@ __noinline int read_ids(struct connection *r, const struct conn *c)
 			__builtin_memcpy(r->parent_span_id, &id[0], 8);
 		return 0;
 	}
-	__builtin_memcpy(r->parent_span_id, r->span == SPAN_CONNECT ? &id[0] : &id[1], 8);
+	if (c->promised)
+		__builtin_memcpy(r->parent_span_id, r->span == SPAN_CONNECT ? &id[0] : &id[1], 8);
 	/* A hash takes longer than anything else here, so only who needs the third makes it. */
 	read_id(id, ID_HANDSHAKE, c);
 	__builtin_memcpy(r->span_id, r->span == SPAN_CONNECT ? &id[0] : &id[1], 8);

@@ -190,3 +190,26 @@ static __noinline bool passes(const struct conn *c, u64 duration_ns)
 	return lets_pass(&agent_filter, c, duration_ns, &agent_cgroup_map, &agent_mntns_map) &&
 	       lets_pass(&plugin_filter, c, duration_ns, &plugin_cgroup_map, &plugin_mntns_map);
 }
+
+static __always_inline bool asks_owner(const volatile struct match *m)
+{
+	return m->pids || m->comms || m->uids || m->cgroups;
+}
+
+/*
+ * Whether what the filter asks is settled once a connection is established: not how it ends, not what others may
+ * write into their maps meanwhile, and not an acceptor, who may still be another.
+ */
+static __always_inline bool is_settled(const volatile struct filter *f, const struct conn *c)
+{
+	if (f->failures_only || f->by_cgroup_map || f->by_mntns_map)
+		return false;
+	return c->direction == DIRECTION_OUTBOUND ||
+	       !(asks_owner(&f->include) || asks_owner(&f->exclude));
+}
+
+/* Whether a connection that is `age_ns` old is certain to pass at its end. */
+static __always_inline bool will_pass(const struct conn *c, u64 age_ns)
+{
+	return is_settled(&agent_filter, c) && is_settled(&plugin_filter, c) && passes(c, age_ns);
+}

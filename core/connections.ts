@@ -14,6 +14,7 @@ import type {
   Scope,
   Sink,
   SpanSpec,
+  Time,
 } from "./signals.ts";
 
 const { errno } = constants;
@@ -39,6 +40,20 @@ const process = (role: keyof typeof WHO) => ({
   },
 });
 
+/** The acceptor's end, whichever end the span is of: what a list of traces is told apart by. */
+const SERVER = {
+  "server.address": {
+    type: "string",
+    requirement: "conditional",
+    description: "The address that was connected to; absent if it is not known which end opened.",
+  },
+  "server.port": {
+    type: "int",
+    requirement: "conditional",
+    description: "The port that was connected to; absent if it is not known which end opened.",
+  },
+} as const satisfies AttributeSpecs;
+
 /** The connection spans, as they are without any plugin. */
 export const SPANS = {
   connection: {
@@ -47,6 +62,7 @@ export const SPANS = {
     description: "One end of a TCP connection, from the SYN to the close.",
     attributes: {
       ...CONNECTION,
+      ...SERVER,
       ...CLOSE_REASON,
       ...ERROR_TYPE,
       ...(process("last_user") as Record<string, AttributeSpec>),
@@ -75,6 +91,7 @@ export const SPANS = {
     description: "A handshake, from connect() to its outcome.",
     attributes: {
       ...CONNECTION,
+      ...SERVER,
       ...ERROR_TYPE,
       "wirespan.tcp.close.reason": {
         ...CLOSE_REASON["wirespan.tcp.close.reason"],
@@ -95,6 +112,7 @@ export const SPANS = {
     description: "A connection on its way to its acceptor, from the SYN to the return of accept().",
     attributes: {
       ...CONNECTION,
+      ...SERVER,
       "error.type": {
         type: "string",
         requirement: "conditional",
@@ -204,6 +222,25 @@ function acceptError(span: SpanKey, { acceptedAt }: Connection["conn"]): "never_
   return span === "accept" && !acceptedAt ? "never_accepted" : undefined;
 }
 
+/** What failed before it was a connection, or before it was accepted, is told by the span of just that. */
+function isToldByChild({ establishedAt, queued, wantedConnect, wantedAccept }: Connection["conn"]): boolean {
+  return queued ? wantedAccept !== 0 : !(establishedAt > 0) && wantedConnect !== 0;
+}
+
+function server(direction: Connection["conn"]["direction"], to: Record<string, AnyAttributes[string]>): void {
+  if (direction === "unknown") return;
+  const opened = direction === "outbound";
+  to["server.address"] = to[opened ? "network.peer.address" : "network.local.address"];
+  to["server.port"] = to[opened ? "network.peer.port" : "network.local.port"];
+}
+
+/** An attempt that failed at once has no duration that was measured, and backends take such a span for a faulty one. */
+function endAfter(start: Time, end: Time): Time {
+  if (end.sec > start.sec || (end.sec === start.sec && end.nsec > start.nsec)) return end;
+  const last = start.nsec === 999_999_999;
+  return last ? { sec: start.sec + 1, nsec: 0 } : { sec: start.sec, nsec: start.nsec + 1 };
+}
+
 /** On the boot clock. */
 function endOf(span: SpanKey, { establishedAt, acceptedAt, closedAt }: Connection["conn"]): number {
   if (span === "connect" && establishedAt) return establishedAt;
@@ -236,6 +273,8 @@ export class ConnectionSpans implements Connections {
   readonly #peers: readonly { bytes: Uint8Array; prefix: number; family: string }[];
   readonly #asked = new Map<number, { readonly spans: AskedSpans; readonly adds: Adder | undefined }>();
   #specs: Record<SpanKey, SpanSpec> = SPANS;
+  /** Some plugin asks for connections' own spans. */
+  #asksConnections = false;
   #seen = 0;
 
   constructor(sink: Sink, clock: Clock, identity: Identity, options: ConnectionOptions) {
@@ -264,7 +303,9 @@ export class ConnectionSpans implements Connections {
   }
 
   #declare(): void {
-    this.#specs = spansWith([...this.#asked.values()].map(({ spans }) => spans));
+    const asked = [...this.#asked.values()].map(({ spans }) => spans);
+    this.#specs = spansWith(asked);
+    this.#asksConnections = asked.some(({ connection }) => connection !== undefined);
   }
 
   resource(task: Task): Resource {
@@ -277,11 +318,11 @@ export class ConnectionSpans implements Connections {
 
   take(record: Connection): void {
     const { conn, span } = record;
-    const outbound = conn.direction === "outbound";
     const failed = span === "connect" && !(conn.establishedAt > 0);
     const error = failed || span === "connection" ? errorOf(conn) : acceptError(span, conn);
     const end = endOf(span, conn);
     const attributes: Record<string, AnyAttributes[string]> = this.attributes(record);
+    server(conn.direction, attributes);
     if (error) attributes["error.type"] = error;
     if (span === "connection") this.#close(record, attributes);
     if (span === "accept") accept(conn, end, attributes);
@@ -297,7 +338,8 @@ export class ConnectionSpans implements Connections {
     }
     const parent = record.parentSpanId;
     const { start, end: ended } = this.#clock.span(conn.openedAt || end, end);
-    const root = isZero(parent) || (span === "connection" && !conn.peerIsHere && !this.#isWatched(record));
+    const root = isZero(parent) || (span === "connection" && !this.#hasOpener(record));
+    const told = span === "connection" && isToldByChild(conn);
     this.#seen++;
     this.#sink.span({
       spec: this.#specs[span],
@@ -307,17 +349,23 @@ export class ConnectionSpans implements Connections {
       spanId: record.spanId,
       parentSpanId: root ? undefined : parent,
       parentIsRemote: span === "connection",
-      kind:
-        this.#options.kind === "internal" || span !== "connection"
-          ? "internal"
-          : outbound
-            ? "client"
-            : "server",
+      kind: this.#kind(span, conn, error !== undefined),
       start,
-      end: ended,
+      end: endAfter(start, ended),
       attributes,
-      error,
+      error: told ? undefined : error,
     });
+  }
+
+  /**
+   * Of each end one span is the client or the server: the one with the status, which is the connection's but for
+   * attempts that failed, and the handshake's where nobody asks for connections.
+   */
+  #kind(span: SpanKey, conn: Connection["conn"], failed: boolean): "internal" | "client" | "server" {
+    if (this.#options.kind === "internal") return "internal";
+    const is = span === "connection" ? !isToldByChild(conn) : failed || !this.#asksConnections;
+    if (!is) return "internal";
+    return conn.direction === "outbound" ? "client" : "server";
   }
 
   attributes(record: Pick<Connection, "conn">): Record<string, AnyAttributes[string]> {
@@ -366,6 +414,12 @@ export class ConnectionSpans implements Connections {
       attributes["wirespan.process.acceptor.pid"] = acceptor.pid;
       attributes["wirespan.process.acceptor.name"] = acceptor.comm;
     }
+  }
+
+  /** Whether the opener's span is certain to be sent; of other hosts the configuration says so. */
+  #hasOpener(record: Connection): boolean {
+    const { peerIsHere, openerIsPromised } = record.conn;
+    return peerIsHere ? openerIsPromised : this.#isWatched(record);
   }
 
   #isWatched({ conn: { ends } }: Connection): boolean {

@@ -13,7 +13,7 @@ import type { WirespanError } from "./errors.ts";
 import { Feed } from "./feed.ts";
 import { unheard } from "./filter.ts";
 import { PluginHost } from "./host.ts";
-import { type HostAttributes, hostAttributes } from "./identity/host.ts";
+import { type HostAttributes, hostAddress, hostAttributes } from "./identity/host.ts";
 import { Identity, type ObservedProcess } from "./identity/identity.ts";
 import { Proc } from "./identity/proc.ts";
 import { createKernel, requireKernel } from "./kernel.ts";
@@ -94,7 +94,11 @@ export class Engine {
     this.#hosts = hosts;
     this.failed = failed;
     this.clock = new Clock(options.native);
-    const attributes: HostAttributes = { ...hostAttributes(), ...options.config.resource.attributes };
+    const attributes: HostAttributes = {
+      ...hostAttributes(),
+      ip: hostAddress(),
+      ...options.config.resource.attributes,
+    };
     const debug = (message: string) => options.log.debug({}, message);
     this.identity = new Identity(new Proc(), attributes, { debug, executables: core.executables });
     // The host as a thing that has telemetry of its own: softirqs and interfaces belong to no workload.

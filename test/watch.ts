@@ -6,7 +6,7 @@ import { importPlugins } from "../core/discover.ts";
 import { Engine } from "../core/engine.ts";
 import { createLog } from "../core/log.ts";
 import type { Plugin } from "../core/plugin.ts";
-import type { AnyAttributes, Metric, Resource, Time } from "../core/signals.ts";
+import type { AnyAttributes, Metric, Resource, Span, Time } from "../core/signals.ts";
 import { type Native, native as real } from "../native/index.ts";
 
 /** A span or event, with its ids in hexadecimal, that outlives the call which told of it. */
@@ -19,6 +19,8 @@ export interface Kept {
   /** An event's are the same. */
   readonly start: Time;
   readonly end: Time;
+  /** Of spans only. */
+  readonly kind: Span["kind"] | undefined;
   readonly attributes: AnyAttributes;
   readonly resource: Resource;
 }
@@ -61,23 +63,18 @@ export class Watch implements AsyncDisposable {
     this.engine = engine;
     this.#plugins = plugins;
     engine.run({
-      span: ({ spec, traceId, spanId, parentSpanId, error, start, end, attributes, resource }) => {
+      span: ({ spec, traceId, spanId, parentSpanId, error, kind, start, end, attributes, resource }) => {
         const ids = { traceId: hex(traceId), spanId: hex(spanId) };
         const parent = parentSpanId && hex(parentSpanId);
         this.spans.push({
-          name: spec.name,
-          ...ids,
-          parentSpanId: parent,
-          error,
-          start,
-          end,
-          attributes,
-          resource,
+          ...{ name: spec.name, ...ids, parentSpanId: parent },
+          ...{ error, kind, start, end, attributes, resource },
         });
       },
       event: ({ spec, context, time, attributes, resource }) => {
         const ids = { traceId: hex(context?.traceId), spanId: hex(context?.spanId) };
-        const none = { parentSpanId: undefined, error: undefined, start: time, end: time };
+        const times = { start: time, end: time };
+        const none = { parentSpanId: undefined, error: undefined, kind: undefined, ...times };
         this.events.push({ name: spec.name, ...ids, ...none, attributes, resource });
       },
       metrics: (metrics) => void this.ended.push(...metrics),

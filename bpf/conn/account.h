@@ -168,7 +168,13 @@ static __always_inline void read_current_owner(struct conn *c, enum owner_source
  * its numbers say, over what lay there. The two meet within microseconds, so hardly ever one is lost.
  */
 #define OPENED_BITS 16
-enum { OPENED_HERE = 1, OPENED_BY_SELF = 2, OPENED_MARKS = 3 };
+enum {
+	OPENED_HERE = 1,
+	OPENED_BY_SELF,
+	/* Here, and the opener's span is promised. */
+	OPENED_AND_PROMISED,
+	OPENED_MARKS = OPENED_AND_PROMISED,
+};
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1 << OPENED_BITS);
@@ -185,6 +191,14 @@ static __always_inline u64 *opened_at(u32 opener, u32 acceptor, u64 *rest)
 
 	*rest = mixed << OPENED_BITS;
 	return bpf_map_lookup_elem(&opened, &place);
+}
+
+static __always_inline void mark_opened(const struct conn *c, u64 mark)
+{
+	u64 rest, *place = opened_at(c->own_isn, c->peer_isn, &rest);
+
+	if (place)
+		*place = rest | mark;
 }
 
 /* At ESTABLISHED or any time later; bytes_acked holds the opener's own SYN. */

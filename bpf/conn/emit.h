@@ -6,8 +6,11 @@
 #include "connect_exit.h"
 #include "states.h"
 
-/* Called from several places: inlined into each, the ids alone would make the programs three times as long. */
-static __noinline int emit(struct sock *sk, struct conn *c, enum span span, u32 wanted)
+/*
+ * Whether the span has left. Called from several places: inlined into each, the ids alone would make the programs
+ * three times as long.
+ */
+static __noinline bool emit(struct sock *sk, struct conn *c, enum span span, u32 wanted)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct connection *r;
@@ -16,12 +19,12 @@ static __noinline int emit(struct sock *sk, struct conn *c, enum span span, u32 
 	r = tp ? bpf_ringbuf_reserve(&spans, sizeof(*r), 0) : NULL;
 	if (!r) {
 		COUNT(lost_spans);
-		return 0;
+		return false;
 	}
 	r->wanted = wanted;
 	read_connection(r, span, c, tp, c->old_state);
 	bpf_ringbuf_submit(r, wakeup(&spans));
-	return 0;
+	return true;
 }
 
 /* Always empty. A program without a call may get a stack of its own for each CPU, which must not interrupt itself. */
@@ -32,6 +35,32 @@ struct {
 	__type(value, u32);
 } end SEC(".maps");
 
+/* What the plugins have promised, to where the accept() and the acceptor's end will look for it. */
+static __always_inline void pass_promise_on(const struct conn *c)
+{
+	struct conn *queued;
+
+	if (c->direction == DIRECTION_OUTBOUND) {
+		mark_opened(c, c->promised ? OPENED_AND_PROMISED : OPENED_HERE);
+		return;
+	}
+	queued = queues_some() ? bpf_map_lookup_elem(&queue, &c->cookie) : NULL;
+	if (queued)
+		queued->promised = c->promised;
+}
+
+/* Its span first: from then on it is known whether its children have a parent. */
+static __always_inline void emit_connection(struct sock *sk, struct conn *c)
+{
+	c->promised = 0;
+	if (!c->wanted_connection || c->told_connection)
+		return;
+	c->told_connection = true;
+	/* What was there before the agent has ids too, as long as its numbers can be told. */
+	if (emit(sk, c, SPAN_CONNECTION, c->wanted_connection))
+		c->promised = c->wanted_connection;
+}
+
 static __always_inline void emit_wanted(struct sock *sk, int old, int new)
 {
 	struct conn *c;
@@ -41,6 +70,10 @@ static __always_inline void emit_wanted(struct sock *sk, int old, int new)
 	c = conn_of(sk);
 	if (!c)
 		return;
+	if (new == TCP_CLOSE)
+		emit_connection(sk, c);
+	else if (new == TCP_ESTABLISHED)
+		pass_promise_on(c);
 	if (c->wanted_connect && !c->told_connect) {
 		c->told_connect = true;
 		emit(sk, c, SPAN_CONNECT, c->wanted_connect);
@@ -48,11 +81,6 @@ static __always_inline void emit_wanted(struct sock *sk, int old, int new)
 	if (new == TCP_CLOSE && c->queued && c->wanted_accept) {
 		emit(sk, c, SPAN_ACCEPT, c->wanted_accept);
 		c->wanted_accept = 0;
-	}
-	if (new == TCP_CLOSE && c->wanted_connection && !c->told_connection) {
-		c->told_connection = true;
-		/* What was there before the agent has ids too, as long as its numbers can be told. */
-		emit(sk, c, SPAN_CONNECTION, c->wanted_connection);
 	}
 }
 

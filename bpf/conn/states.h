@@ -133,6 +133,7 @@ static __always_inline void meet_opener(struct conn *c)
 		return;
 	*place = 0;
 	c->peer_is_here = true;
+	c->opener_is_promised = mark == OPENED_AND_PROMISED;
 	if (mark == OPENED_BY_SELF && !c->excluded)
 		exclude(c);
 }
@@ -141,7 +142,6 @@ static __always_inline void on_established(struct sock *sk, struct conn *c)
 {
 	u64 now = bpf_ktime_get_boot_ns();
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	u64 rest, *place;
 
 	if (!tp)
 		return;
@@ -152,9 +152,9 @@ static __always_inline void on_established(struct sock *sk, struct conn *c)
 	if (c->direction == DIRECTION_OUTBOUND) {
 		/* syn_data_acked is set only after this; of what the SYN-ACK acknowledged, one is the SYN. */
 		c->fastopen = tp->bytes_acked > 1;
-		place = opened_at(c->own_isn, c->peer_isn, &rest);
-		if (place)
-			*place = rest | (c->excluded ? OPENED_BY_SELF : OPENED_HERE);
+		/* Of the others the emitter says more. */
+		if (c->excluded)
+			mark_opened(c, OPENED_BY_SELF);
 		keep_tuple(c);
 		return;
 	}

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import * as resources from "@opentelemetry/resources";
-import { agentResource, hostAttributes } from "./host.ts";
+import { agentResource, hostAddress, hostAttributes } from "./host.ts";
 
 describe("host", () => {
   let root = "";
@@ -28,6 +28,22 @@ describe("host", () => {
     assert.deepEqual(hostAttributes(root), { "host.name": hostname() });
     file("etc/machine-id", "\n");
     assert.deepEqual(hostAttributes(root), { "host.name": hostname() });
+  });
+
+  it("has the first address that others can reach it by, IPv4 before IPv6", () => {
+    const all = (...addresses: readonly string[]) => ({
+      eth0: addresses.map((address) => {
+        const v4 = !address.includes(":");
+        const rest = { netmask: "", mac: "", cidr: null, internal: /^(127|::1)/.test(address) };
+        return v4
+          ? { ...rest, address, family: "IPv4" as const }
+          : { ...rest, address, family: "IPv6" as const, scopeid: 0 };
+      }),
+    });
+    assert.equal(hostAddress(all("127.0.0.1", "fe80::1", "fd13::1", "10.0.0.7", "10.0.0.8")), "10.0.0.7");
+    assert.equal(hostAddress(all("::1", "fe80::1", "fd13::1")), "fd13::1");
+    assert.equal(hostAddress(all("127.0.0.1", "::1")), "127.0.0.1");
+    assert.equal(hostAddress({}), "127.0.0.1");
   });
 
   it("is named as OpenTelemetry's own detectors name it", async () => {

@@ -1,7 +1,7 @@
 // The host, named as OpenTelemetry's SDKs name it: backends compare host.id of our spans and the apps'.
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { arch, hostname, release } from "node:os";
+import { arch, hostname, networkInterfaces, release } from "node:os";
 import { join } from "node:path";
 import type { AttributeValue, Resource } from "../signals.ts";
 
@@ -15,6 +15,17 @@ export type HostAttributes = Readonly<Record<string, AttributeValue>>;
 export function hostAttributes(root = "/"): HostAttributes {
   const id = machineId(root);
   return { ...(id !== undefined && { "host.id": id }), "host.name": hostname() };
+}
+
+/**
+ * The host's address as Jaeger's own clients gave it, in the resource attribute `ip`: the first that is not loopback's,
+ * IPv4 before IPv6. Jaeger compares it, and takes a child that ends after its parent for a sign of skewed clocks
+ * unless both have the same.
+ */
+export function hostAddress(interfaces = networkInterfaces()): string {
+  const all = Object.values(interfaces).flatMap((addresses) => addresses ?? []);
+  const outer = all.filter(({ internal, address }) => !internal && !address.startsWith("fe80:"));
+  return (outer.find(({ family }) => family === "IPv4") ?? outer[0])?.address ?? "127.0.0.1";
 }
 
 export interface AgentFacts {

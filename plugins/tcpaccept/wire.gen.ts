@@ -241,11 +241,13 @@ export interface Conn {
   readonly wantedConnection: number;
   readonly wantedConnect: number;
   readonly wantedAccept: number;
+  readonly promised: number;
   readonly toldConnection: boolean;
   readonly toldConnect: boolean;
   readonly queued: boolean;
   readonly beforeStart: boolean;
   readonly peerIsHere: boolean;
+  readonly openerIsPromised: boolean;
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly hasTuple: boolean;
@@ -347,53 +349,59 @@ export class ConnCursor implements Conn, Cursor {
   get wantedAccept(): number {
     return this.#words[((this.#at + 268) >> 2)]!;
   }
+  get promised(): number {
+    return this.#words[((this.#at + 272) >> 2)]!;
+  }
   get toldConnection(): boolean {
-    return this.#bytes[this.#at + 272]! !== 0;
-  }
-  get toldConnect(): boolean {
-    return this.#bytes[this.#at + 273]! !== 0;
-  }
-  get queued(): boolean {
-    return this.#bytes[this.#at + 274]! !== 0;
-  }
-  get beforeStart(): boolean {
-    return this.#bytes[this.#at + 275]! !== 0;
-  }
-  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 276]! !== 0;
   }
-  get fastopen(): boolean {
+  get toldConnect(): boolean {
     return this.#bytes[this.#at + 277]! !== 0;
   }
-  get excluded(): boolean {
+  get queued(): boolean {
     return this.#bytes[this.#at + 278]! !== 0;
   }
-  get hasTuple(): boolean {
+  get beforeStart(): boolean {
     return this.#bytes[this.#at + 279]! !== 0;
   }
-  get interrupts(): boolean {
+  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 280]! !== 0;
   }
+  get openerIsPromised(): boolean {
+    return this.#bytes[this.#at + 281]! !== 0;
+  }
+  get fastopen(): boolean {
+    return this.#bytes[this.#at + 282]! !== 0;
+  }
+  get excluded(): boolean {
+    return this.#bytes[this.#at + 283]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 284]! !== 0;
+  }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 285]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 282)]! | (this.#bytes[(this.#at + 282) + 1]! << 8);
+    return this.#bytes[(this.#at + 286)]! | (this.#bytes[(this.#at + 286) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 284)]! | (this.#bytes[(this.#at + 284) + 1]! << 8);
+    return this.#bytes[(this.#at + 288)]! | (this.#bytes[(this.#at + 288) + 1]! << 8);
   }
   get sentBefore(): number {
-    return this.#words[((this.#at + 288) >> 2)]! + this.#words[((this.#at + 288) >> 2) + 1]! * 4294967296;
-  }
-  get receivedBefore(): number {
     return this.#words[((this.#at + 296) >> 2)]! + this.#words[((this.#at + 296) >> 2) + 1]! * 4294967296;
   }
-  get enteredAt(): number {
+  get receivedBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
   }
+  get enteredAt(): number {
+    return this.#words[((this.#at + 312) >> 2)]! + this.#words[((this.#at + 312) >> 2) + 1]! * 4294967296;
+  }
   get enteredState(): number {
-    return this.#words[((this.#at + 312) >> 2)]!;
+    return this.#words[((this.#at + 320) >> 2)]!;
   }
   get life(): number {
-    return this.#words[((this.#at + 316) >> 2)]!;
+    return this.#words[((this.#at + 324) >> 2)]!;
   }
 }
 
@@ -502,7 +510,7 @@ export class OverflowKeyCursor implements OverflowKey, Cursor {
 }
 
 export const bpf = {
-  hash: "8a7e45b3b96eac7e",
+  hash: "29862d95a469f28e",
   programs: {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
     accept_exit: "tp/syscalls/sys_exit_accept",
@@ -532,7 +540,7 @@ export const bpf = {
       key: AcceptKeyCursor,
       value: AcceptsCursor,
     } as TableWire<AcceptKey, Accepts>,
-    failed_accepts: { kind: "ring", size: 328, record: FailedAcceptCursor } as RingWire<FailedAccept>,
+    failed_accepts: { kind: "ring", size: 336, record: FailedAcceptCursor } as RingWire<FailedAccept>,
     failure_overflow: {
       kind: "table",
       perCpu: false,

@@ -159,11 +159,13 @@ export interface Conn {
   readonly wantedConnection: number;
   readonly wantedConnect: number;
   readonly wantedAccept: number;
+  readonly promised: number;
   readonly toldConnection: boolean;
   readonly toldConnect: boolean;
   readonly queued: boolean;
   readonly beforeStart: boolean;
   readonly peerIsHere: boolean;
+  readonly openerIsPromised: boolean;
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly hasTuple: boolean;
@@ -265,53 +267,59 @@ export class ConnCursor implements Conn, Cursor {
   get wantedAccept(): number {
     return this.#words[((this.#at + 268) >> 2)]!;
   }
+  get promised(): number {
+    return this.#words[((this.#at + 272) >> 2)]!;
+  }
   get toldConnection(): boolean {
-    return this.#bytes[this.#at + 272]! !== 0;
-  }
-  get toldConnect(): boolean {
-    return this.#bytes[this.#at + 273]! !== 0;
-  }
-  get queued(): boolean {
-    return this.#bytes[this.#at + 274]! !== 0;
-  }
-  get beforeStart(): boolean {
-    return this.#bytes[this.#at + 275]! !== 0;
-  }
-  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 276]! !== 0;
   }
-  get fastopen(): boolean {
+  get toldConnect(): boolean {
     return this.#bytes[this.#at + 277]! !== 0;
   }
-  get excluded(): boolean {
+  get queued(): boolean {
     return this.#bytes[this.#at + 278]! !== 0;
   }
-  get hasTuple(): boolean {
+  get beforeStart(): boolean {
     return this.#bytes[this.#at + 279]! !== 0;
   }
-  get interrupts(): boolean {
+  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 280]! !== 0;
   }
+  get openerIsPromised(): boolean {
+    return this.#bytes[this.#at + 281]! !== 0;
+  }
+  get fastopen(): boolean {
+    return this.#bytes[this.#at + 282]! !== 0;
+  }
+  get excluded(): boolean {
+    return this.#bytes[this.#at + 283]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 284]! !== 0;
+  }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 285]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 282)]! | (this.#bytes[(this.#at + 282) + 1]! << 8);
+    return this.#bytes[(this.#at + 286)]! | (this.#bytes[(this.#at + 286) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 284)]! | (this.#bytes[(this.#at + 284) + 1]! << 8);
+    return this.#bytes[(this.#at + 288)]! | (this.#bytes[(this.#at + 288) + 1]! << 8);
   }
   get sentBefore(): number {
-    return this.#words[((this.#at + 288) >> 2)]! + this.#words[((this.#at + 288) >> 2) + 1]! * 4294967296;
-  }
-  get receivedBefore(): number {
     return this.#words[((this.#at + 296) >> 2)]! + this.#words[((this.#at + 296) >> 2) + 1]! * 4294967296;
   }
-  get enteredAt(): number {
+  get receivedBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
   }
+  get enteredAt(): number {
+    return this.#words[((this.#at + 312) >> 2)]! + this.#words[((this.#at + 312) >> 2) + 1]! * 4294967296;
+  }
   get enteredState(): number {
-    return this.#words[((this.#at + 312) >> 2)]!;
+    return this.#words[((this.#at + 320) >> 2)]!;
   }
   get life(): number {
-    return this.#words[((this.#at + 316) >> 2)]!;
+    return this.#words[((this.#at + 324) >> 2)]!;
   }
 }
 
@@ -422,7 +430,7 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 360);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 368);
     return this.#traffic;
   }
 }
@@ -505,44 +513,44 @@ export class DropCursor implements Drop, Cursor {
   }
   readonly #packet = new PacketCursor();
   get packet(): Packet {
-    this.#packet.at(this.#words, this.#bytes, this.#at + 424);
+    this.#packet.at(this.#words, this.#bytes, this.#at + 432);
     return this.#packet;
   }
   get reason(): number {
-    return this.#words[((this.#at + 468) >> 2)]!;
-  }
-  get way(): Way {
-    return wayNames[this.#words[((this.#at + 472) >> 2)]!]!;
-  }
-  get state(): number {
     return this.#words[((this.#at + 476) >> 2)]!;
   }
+  get way(): Way {
+    return wayNames[this.#words[((this.#at + 480) >> 2)]!]!;
+  }
+  get state(): number {
+    return this.#words[((this.#at + 484) >> 2)]!;
+  }
   get ifindex(): number {
-    return this.#words[((this.#at + 480) >> 2)]!;
+    return this.#words[((this.#at + 488) >> 2)]!;
   }
   get interface(): string {
-    return text(this.#words, this.#bytes, this.#at + 484, 16);
+    return text(this.#words, this.#bytes, this.#at + 492, 16);
   }
   get location(): Uint32Array {
-    return this.#words.subarray(this.#at + 500 >> 2, (this.#at + 500 >> 2) + 2);
+    return this.#words.subarray(this.#at + 508 >> 2, (this.#at + 508 >> 2) + 2);
   }
   get stack(): Uint32Array {
-    return this.#words.subarray(this.#at + 508 >> 2, (this.#at + 508 >> 2) + 64);
+    return this.#words.subarray(this.#at + 516 >> 2, (this.#at + 516 >> 2) + 64);
   }
   get frames(): number {
-    return this.#words[((this.#at + 764) >> 2)]!;
+    return this.#words[((this.#at + 772) >> 2)]!;
   }
   get hasConnection(): boolean {
-    return this.#bytes[this.#at + 768]! !== 0;
+    return this.#bytes[this.#at + 776]! !== 0;
   }
   get hasIds(): boolean {
-    return this.#bytes[this.#at + 769]! !== 0;
+    return this.#bytes[this.#at + 777]! !== 0;
   }
   get happenedAt(): number {
-    return this.#words[((this.#at + 776) >> 2)]! + this.#words[((this.#at + 776) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 784) >> 2)]! + this.#words[((this.#at + 784) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.#words[((this.#at + 784) >> 2)]! + this.#words[((this.#at + 784) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 792) >> 2)]! + this.#words[((this.#at + 792) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -661,7 +669,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "fd1f2abeef10e7ca",
+  hash: "b5636aa90ed44380",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_with_socket_again: "tp_btf/kfree_skb",
@@ -682,7 +690,7 @@ export const bpf = {
   },
   counters: ["seen_drops","lost_drops","suppressed_drops","overflows"],
   wires: {
-    drops: { kind: "ring", size: 792, record: DropCursor } as RingWire<Drop>,
+    drops: { kind: "ring", size: 800, record: DropCursor } as RingWire<Drop>,
     listeners: {
       kind: "table",
       perCpu: false,

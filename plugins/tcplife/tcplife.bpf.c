@@ -67,7 +67,15 @@ static __always_inline struct life *row_of(const struct conn *c)
 	return bpf_map_lookup_elem(&overflow, &zero);
 }
 
-static __always_inline void see_close(struct sock *sk, int old, int new)
+static __always_inline void see_open(struct sock *sk)
+{
+	struct conn *c = conn_of(sk);
+
+	if (c && will_pass(c, c->established_at - c->opened_at))
+		c->promised |= plugin_bit;
+}
+
+static __always_inline void see_change(struct sock *sk, int old, int new)
 {
 	struct counted moved;
 	struct tcp_sock *tp;
@@ -75,6 +83,8 @@ static __always_inline void see_close(struct sock *sk, int old, int new)
 	struct conn *c;
 	u64 duration;
 
+	if (new == TCP_ESTABLISHED)
+		see_open(sk);
 	if (new != TCP_CLOSE || old == TCP_LISTEN)
 		return;
 	c = conn_of(sk);
@@ -98,7 +108,7 @@ static __always_inline void see_close(struct sock *sk, int old, int new)
 		histogram_add_shared(&life->rtt, (u64)(tp->srtt_us >> 3) * 1000);
 }
 
-STATE_PROGRAM(on_close, see_close)
+STATE_PROGRAM(on_close, see_change)
 
 WIRE_ROWS(sweep, struct connection);
 

@@ -280,11 +280,13 @@ export interface Conn {
   readonly wantedConnection: number;
   readonly wantedConnect: number;
   readonly wantedAccept: number;
+  readonly promised: number;
   readonly toldConnection: boolean;
   readonly toldConnect: boolean;
   readonly queued: boolean;
   readonly beforeStart: boolean;
   readonly peerIsHere: boolean;
+  readonly openerIsPromised: boolean;
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly hasTuple: boolean;
@@ -386,53 +388,59 @@ export class ConnCursor implements Conn, Cursor {
   get wantedAccept(): number {
     return this.#words[((this.#at + 268) >> 2)]!;
   }
+  get promised(): number {
+    return this.#words[((this.#at + 272) >> 2)]!;
+  }
   get toldConnection(): boolean {
-    return this.#bytes[this.#at + 272]! !== 0;
-  }
-  get toldConnect(): boolean {
-    return this.#bytes[this.#at + 273]! !== 0;
-  }
-  get queued(): boolean {
-    return this.#bytes[this.#at + 274]! !== 0;
-  }
-  get beforeStart(): boolean {
-    return this.#bytes[this.#at + 275]! !== 0;
-  }
-  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 276]! !== 0;
   }
-  get fastopen(): boolean {
+  get toldConnect(): boolean {
     return this.#bytes[this.#at + 277]! !== 0;
   }
-  get excluded(): boolean {
+  get queued(): boolean {
     return this.#bytes[this.#at + 278]! !== 0;
   }
-  get hasTuple(): boolean {
+  get beforeStart(): boolean {
     return this.#bytes[this.#at + 279]! !== 0;
   }
-  get interrupts(): boolean {
+  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 280]! !== 0;
   }
+  get openerIsPromised(): boolean {
+    return this.#bytes[this.#at + 281]! !== 0;
+  }
+  get fastopen(): boolean {
+    return this.#bytes[this.#at + 282]! !== 0;
+  }
+  get excluded(): boolean {
+    return this.#bytes[this.#at + 283]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 284]! !== 0;
+  }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 285]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 282)]! | (this.#bytes[(this.#at + 282) + 1]! << 8);
+    return this.#bytes[(this.#at + 286)]! | (this.#bytes[(this.#at + 286) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 284)]! | (this.#bytes[(this.#at + 284) + 1]! << 8);
+    return this.#bytes[(this.#at + 288)]! | (this.#bytes[(this.#at + 288) + 1]! << 8);
   }
   get sentBefore(): number {
-    return this.#words[((this.#at + 288) >> 2)]! + this.#words[((this.#at + 288) >> 2) + 1]! * 4294967296;
-  }
-  get receivedBefore(): number {
     return this.#words[((this.#at + 296) >> 2)]! + this.#words[((this.#at + 296) >> 2) + 1]! * 4294967296;
   }
-  get enteredAt(): number {
+  get receivedBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
   }
+  get enteredAt(): number {
+    return this.#words[((this.#at + 312) >> 2)]! + this.#words[((this.#at + 312) >> 2) + 1]! * 4294967296;
+  }
   get enteredState(): number {
-    return this.#words[((this.#at + 312) >> 2)]!;
+    return this.#words[((this.#at + 320) >> 2)]!;
   }
   get life(): number {
-    return this.#words[((this.#at + 316) >> 2)]!;
+    return this.#words[((this.#at + 324) >> 2)]!;
   }
 }
 
@@ -543,13 +551,13 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 360);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 368);
     return this.#traffic;
   }
 }
 
 export const bpf = {
-  hash: "61c4830bf5c62435",
+  hash: "b870c0d072dae67d",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",
@@ -585,6 +593,6 @@ export const bpf = {
       key: OverflowKeyCursor,
       value: LifeCursor,
     } as TableWire<OverflowKey, Life>,
-    sweep: { kind: "rows", size: 424, record: ConnectionCursor } as RowsWire<Connection>,
+    sweep: { kind: "rows", size: 432, record: ConnectionCursor } as RowsWire<Connection>,
   },
 } as const;

@@ -227,11 +227,13 @@ export interface Conn {
   readonly wantedConnection: number;
   readonly wantedConnect: number;
   readonly wantedAccept: number;
+  readonly promised: number;
   readonly toldConnection: boolean;
   readonly toldConnect: boolean;
   readonly queued: boolean;
   readonly beforeStart: boolean;
   readonly peerIsHere: boolean;
+  readonly openerIsPromised: boolean;
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly hasTuple: boolean;
@@ -333,53 +335,59 @@ export class ConnCursor implements Conn, Cursor {
   get wantedAccept(): number {
     return this.#words[((this.#at + 268) >> 2)]!;
   }
+  get promised(): number {
+    return this.#words[((this.#at + 272) >> 2)]!;
+  }
   get toldConnection(): boolean {
-    return this.#bytes[this.#at + 272]! !== 0;
-  }
-  get toldConnect(): boolean {
-    return this.#bytes[this.#at + 273]! !== 0;
-  }
-  get queued(): boolean {
-    return this.#bytes[this.#at + 274]! !== 0;
-  }
-  get beforeStart(): boolean {
-    return this.#bytes[this.#at + 275]! !== 0;
-  }
-  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 276]! !== 0;
   }
-  get fastopen(): boolean {
+  get toldConnect(): boolean {
     return this.#bytes[this.#at + 277]! !== 0;
   }
-  get excluded(): boolean {
+  get queued(): boolean {
     return this.#bytes[this.#at + 278]! !== 0;
   }
-  get hasTuple(): boolean {
+  get beforeStart(): boolean {
     return this.#bytes[this.#at + 279]! !== 0;
   }
-  get interrupts(): boolean {
+  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 280]! !== 0;
   }
+  get openerIsPromised(): boolean {
+    return this.#bytes[this.#at + 281]! !== 0;
+  }
+  get fastopen(): boolean {
+    return this.#bytes[this.#at + 282]! !== 0;
+  }
+  get excluded(): boolean {
+    return this.#bytes[this.#at + 283]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 284]! !== 0;
+  }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 285]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 282)]! | (this.#bytes[(this.#at + 282) + 1]! << 8);
+    return this.#bytes[(this.#at + 286)]! | (this.#bytes[(this.#at + 286) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 284)]! | (this.#bytes[(this.#at + 284) + 1]! << 8);
+    return this.#bytes[(this.#at + 288)]! | (this.#bytes[(this.#at + 288) + 1]! << 8);
   }
   get sentBefore(): number {
-    return this.#words[((this.#at + 288) >> 2)]! + this.#words[((this.#at + 288) >> 2) + 1]! * 4294967296;
-  }
-  get receivedBefore(): number {
     return this.#words[((this.#at + 296) >> 2)]! + this.#words[((this.#at + 296) >> 2) + 1]! * 4294967296;
   }
-  get enteredAt(): number {
+  get receivedBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
   }
+  get enteredAt(): number {
+    return this.#words[((this.#at + 312) >> 2)]! + this.#words[((this.#at + 312) >> 2) + 1]! * 4294967296;
+  }
   get enteredState(): number {
-    return this.#words[((this.#at + 312) >> 2)]!;
+    return this.#words[((this.#at + 320) >> 2)]!;
   }
   get life(): number {
-    return this.#words[((this.#at + 316) >> 2)]!;
+    return this.#words[((this.#at + 324) >> 2)]!;
   }
 }
 
@@ -490,7 +498,7 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 360);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 368);
     return this.#traffic;
   }
 }
@@ -571,14 +579,14 @@ export class RetransmitCursor implements Retransmit, Cursor {
   }
   readonly #attempt = new AttemptCursor();
   get attempt(): Attempt {
-    this.#attempt.at(this.#words, this.#bytes, this.#at + 424);
+    this.#attempt.at(this.#words, this.#bytes, this.#at + 432);
     return this.#attempt;
   }
   get happenedAt(): number {
-    return this.#words[((this.#at + 472) >> 2)]! + this.#words[((this.#at + 472) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 480) >> 2)]! + this.#words[((this.#at + 480) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.#words[((this.#at + 480) >> 2)]! + this.#words[((this.#at + 480) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 488) >> 2)]! + this.#words[((this.#at + 488) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -621,7 +629,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "ef7c19d201122d0e",
+  hash: "0feb6d1d8699d89e",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_attempt_again: "tp_btf/tcp_retransmit_skb",
@@ -655,7 +663,7 @@ export const bpf = {
       key: OverflowKeyCursor,
       value: TotalCursor,
     } as TableWire<OverflowKey, Total>,
-    retransmits: { kind: "ring", size: 488, record: RetransmitCursor } as RingWire<Retransmit>,
+    retransmits: { kind: "ring", size: 496, record: RetransmitCursor } as RingWire<Retransmit>,
     totals: {
       kind: "table",
       perCpu: false,

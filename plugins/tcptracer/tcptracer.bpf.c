@@ -10,8 +10,13 @@
 
 static __always_inline void on_accepted(struct conn *c)
 {
-	if (!c->before_start && passes(c, c->accepted_at - c->opened_at))
-		c->wanted_accept |= plugin_bit;
+	u64 age = c->accepted_at - c->opened_at;
+
+	if (c->before_start || !passes(c, age))
+		return;
+	c->wanted_accept |= plugin_bit;
+	if (c->established_at && will_pass(c, age))
+		c->promised |= plugin_bit;
 }
 
 static __always_inline void on_failed(struct conn *c)
@@ -35,6 +40,8 @@ static __always_inline void see_change(struct sock *sk, int old, int new)
 			c->wanted_connection |= plugin_bit;
 	} else if (c->direction == DIRECTION_OUTBOUND && passes(c, handshake_duration(c))) {
 		c->wanted_connect |= plugin_bit;
+		if (will_pass(c, handshake_duration(c)))
+			c->promised |= plugin_bit;
 	}
 }
 

@@ -6,6 +6,21 @@ import { type ResourceSpans, type Span, spansOf, type Under } from "./otlp.ts";
 import { freePorts } from "./ports.ts";
 import { Service } from "./service.ts";
 
+/** A trace as Jaeger's user interface gets it. */
+export interface ShownTrace {
+  readonly traceID: string;
+  readonly spans: readonly {
+    readonly spanID: string;
+    readonly operationName: string;
+    readonly references: readonly { readonly spanID: string }[];
+    readonly tags: readonly { readonly key: string; readonly value: unknown }[];
+    readonly warnings: readonly string[] | null;
+  }[];
+}
+
+/** The attribute by which a span of `trace` bears warnings. */
+export const WARNINGS = "@jaeger@warnings";
+
 /** A running Jaeger. Dispose of it with `await using`. */
 export class Jaeger implements AsyncDisposable {
   /** `http://127.0.0.1:PORT`, for OTLP over gRPC. */
@@ -40,6 +55,12 @@ export class Jaeger implements AsyncDisposable {
     const answer = await this.#get(`/api/traces?service=${encodeURIComponent(service)}&limit=${limit}`);
     const { data } = (answer ?? {}) as { data?: readonly { traceID: string }[] | null };
     return (data ?? []).map(({ traceID }) => traceID);
+  }
+
+  /** The newest traces of one service as the user interface gets them, at most `limit`. */
+  async shown(service: string, limit: number): Promise<readonly ShownTrace[]> {
+    const answer = await this.#get(`/api/traces?service=${encodeURIComponent(service)}&limit=${limit}`);
+    return ((answer ?? {}) as { data?: readonly ShownTrace[] | null }).data ?? [];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
