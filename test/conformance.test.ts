@@ -138,11 +138,29 @@ describe("conformance", () => {
     ],
     ["another severity", "severity", event({ spec: { ...dropSpec, severity: "INFO" } })],
     ["an error without error.type", "status", span({ error: "reset" })],
+    ["an error.type without an error", "status", with_("error.type", "reset")],
+    ["a parent that was not sent", "parent", span({ parentSpanId: connectionSpan(2).spanId })],
   ];
 
   for (const [what, rule, emit] of faults) {
     it(`finds ${what}`, () => assert.deepEqual(rules(emit), [rule]));
   }
+
+  it("finds one failure that is two errors, and none in one that its child tells", () => {
+    const failed = { ...connectionSpan(1), attributes: { ...attributes, "error.type": "reset" } };
+    const child = {
+      ...failed,
+      spanId: connectionSpan(2).spanId,
+      parentSpanId: failed.spanId,
+      error: "reset",
+    };
+    const both = (error: string | undefined) => (sink: Sink) => {
+      sink.span({ ...failed, error });
+      sink.span(child);
+    };
+    assert.deepEqual(rules(both(undefined)), []);
+    assert.deepEqual(rules(both("reset")), ["status"]);
+  });
 
   it("finds a required attribute that is missing", () => {
     const { "network.transport": _, ...rest } = attributes;

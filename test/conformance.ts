@@ -46,6 +46,7 @@ export type Rule =
   | "severity"
   | "time"
   | "id"
+  | "parent"
   | "span kind"
   | "status"
   | "resource";
@@ -90,12 +91,16 @@ export function check(exports: readonly Export[], declared: readonly Declared[])
       }
     }
   }
+  checker.traces();
   return checker.findings;
 }
+
+const isError = (span: DecodedSpan): boolean => span.status?.code === 2;
 
 class Checker {
   readonly #scopes: ReadonlyMap<string, readonly SignalSpec[]>;
   readonly #findings = new Map<string, Finding>();
+  readonly #spans: (readonly [where: string, span: DecodedSpan])[] = [];
 
   constructor(declared: readonly Declared[]) {
     const scopes = new Map<string, SignalSpec[]>();
@@ -139,9 +144,23 @@ class Checker {
     if (span.startTimeUnixNano === 0n) this.#find("time", where, "has no start");
     if (span.endTimeUnixNano < span.startTimeUnixNano) this.#find("time", where, "ends before it starts");
     if (span.kind < 1 || span.kind > 3) this.#find("span kind", where, String(span.kind));
-    const failed = span.status?.code === 2;
-    if (failed !== "error.type" in span.attributes) {
-      this.#find("status", where, failed ? "is Error without error.type" : "has error.type and is not Error");
+    if (isError(span) && !("error.type" in span.attributes))
+      this.#find("status", where, "is Error without error.type");
+    this.#spans.push([where, span]);
+  }
+
+  /** What only all spans together show. Of one failure one span is Error, which may be a child's. */
+  traces(): void {
+    const known = new Set(this.#spans.map(([, { traceId, spanId }]) => traceId + spanId));
+    const failed = new Set(
+      this.#spans.flatMap(([, span]) => (isError(span) ? [span.traceId + span.parentSpanId] : [])),
+    );
+    for (const [where, span] of this.#spans) {
+      const { traceId, spanId, parentSpanId } = span;
+      if (/[^0]/.test(parentSpanId) && !known.has(traceId + parentSpanId))
+        this.#find("parent", where, "names a parent that was not sent");
+      if ("error.type" in span.attributes && isError(span) === failed.has(traceId + spanId))
+        this.#find("status", where, "has error.type, and not one of it and its children is Error");
     }
   }
 

@@ -44,6 +44,7 @@ export const connectionSpec = {
     "wirespan.tcp.rtt.min": double,
     "wirespan.tcp.cwnd": int,
     "wirespan.tcp.close.reason": text,
+    "error.type": text,
   },
 } as const satisfies SpanSpec;
 
