@@ -116,13 +116,21 @@ const base: Tree = {
       "none",
       "Whether the end of accept() is watched though no plugin asks for it. It tells who accepted, and so who owns a connection that nobody uses; if the kernel lets no function be watched, it takes a tracepoint that slows every system call.",
     ),
-    peers: leaf(cidrs, [], "Addresses whose hosts run wirespan as well, with filters that let their ends pass: these are parents of ours."),
+    peers: leaf(
+      cidrs,
+      [],
+      "Addresses whose hosts run wirespan as well, with filters that let their ends pass: these are parents of ours.",
+    ),
   },
   ids: {
     salt: leaf(text("a text"), "", "Mixed into trace and span ids; the same on all hosts.", true),
   },
   spans: {
-    kind: leaf(oneOf("internal", "client-server"), "internal", "Kind of the connection spans; client-server: each end has one span of kind client or server."),
+    kind: leaf(
+      oneOf("internal", "client-server"),
+      "internal",
+      "Kind of the connection spans; client-server: each end has one span of kind client or server.",
+    ),
   },
   self: {
     exclude: leaf(boolean, true, "Leave out the agent's own sockets."),
