@@ -23,11 +23,13 @@ interface Values extends Omit<Config, "plugins" | "exporters" | "resource" | "ef
 export interface Assembled {
   readonly values: unknown;
   readonly effective: readonly Effective[];
+  /** The files that values of maps were read from, by path and key. */
+  readonly files: ReadonlyMap<string, ReadonlyMap<string, string>>;
   readonly plugins: readonly Plugin[];
   readonly otel: OtelSettings;
 }
 
-export function assemble({ values: unknown, effective, plugins, otel }: Assembled): Config {
+export function assemble({ values: unknown, effective, files, plugins, otel }: Assembled): Config {
   const values = unknown as Values;
   const attributes = Object.fromEntries(values.resource.attributes);
   const named = effective.some(({ path, origins }) => path === "service.name" && origins.length > 0);
@@ -35,7 +37,7 @@ export function assemble({ values: unknown, effective, plugins, otel }: Assemble
   return freeze({
     ...values,
     plugins: Object.fromEntries(plugins.map((p) => [p.name, pluginConfig(p, values)])),
-    exporters: otel.disabled ? {} : exporters(values, otel),
+    exporters: otel.disabled ? {} : exporters(values, files, otel),
     resource: { attributes },
     service: { name },
     effective,
@@ -52,10 +54,14 @@ function pluginConfig({ name, config }: Plugin, { plugins, ring }: Values): Plug
   };
 }
 
-function exporters(values: Values, { off }: OtelSettings): Record<string, ExporterConfig> {
+function exporters(
+  values: Values,
+  files: Assembled["files"],
+  { off }: OtelSettings,
+): Record<string, ExporterConfig> {
   const found = Object.entries(values.exporters).map(([name, exporter]) => {
     const signals = exporter.signals.filter((signal) => !off.has(signal));
-    return [name, exporterConfig({ ...exporter, signals })] as const;
+    return [name, exporterConfig({ ...exporter, signals }, files.get(`exporters.${name}.headers`))] as const;
   });
   return Object.fromEntries(found.filter(([, { signals }]) => signals.length > 0));
 }

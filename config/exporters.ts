@@ -139,14 +139,19 @@ export interface ExporterValues {
 /** The double that the decimal number of seconds reads as: 300us is 0.0003. */
 const inSeconds = (ms: number): number => Number((ms / 1000).toPrecision(12));
 
-export function exporterConfig(values: ExporterValues): ExporterConfig {
+/** `headerFiles`: the files that headers were read from, by header. */
+export function exporterConfig(
+  values: ExporterValues,
+  headerFiles: ReadonlyMap<string, string> = new Map(),
+): ExporterConfig {
   const { type, signals } = values;
   if (type === "console") return { type, signals };
   return {
     type,
     endpoint: values.endpoint,
     perSignalEndpoints: given(values.perSignalEndpoints),
-    headers: Object.fromEntries(values.headers),
+    headers: Object.fromEntries([...values.headers].filter(([header]) => !headerFiles.has(header))),
+    ...(headerFiles.size > 0 && { headerFiles: Object.fromEntries(headerFiles) }),
     tls: given(values.tls),
     compression: values.compression,
     ...(type === "otlp_http" && values.encoding && { encoding: values.encoding }),

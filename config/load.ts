@@ -98,6 +98,8 @@ class Loading {
   readonly #origins = new Map<string, readonly Origin[]>();
   readonly #secrets = new Set<string>();
   readonly #tried = new Set<string>();
+  /** The files that values of maps were read from, by path and key. */
+  readonly #files = new Map<string, ReadonlyMap<string, string>>();
 
   constructor(tree: Tree, env: Environment, faults: Faults) {
     this.#tree = tree;
@@ -113,7 +115,7 @@ class Loading {
     let secret = leaf.sensitive === true;
     try {
       const isFile = leaf.reader === pemFile || origin.where.startsWith("OTEL_");
-      const found = isFile ? { raw, secret: false } : substitute(raw, this.#env);
+      const found = isFile ? { raw, secret: false, files: new Map() } : substitute(raw, this.#env);
       secret ||= found.secret;
       const value = leaf.reader.read(found.raw);
       const before = this.#values.get(path as never) as unknown;
@@ -122,6 +124,10 @@ class Loading {
       const origins = merged === value ? [] : (this.#origins.get(path) ?? []);
       this.#origins.set(path, [...origins, origin]);
       if (secret) this.#secrets.add(path);
+      if (value instanceof Map) {
+        const before = [...(this.#files.get(path) ?? [])].filter(([key]) => !value.has(key));
+        this.#files.set(path, new Map([...before, ...found.files]));
+      }
     } catch (error) {
       const got = error instanceof BadValue && !secret ? `, got "${withoutCredentials(error.part)}"` : "";
       this.#faults.add(origin.where, path, `${(error as Error).message}${got}`);
@@ -167,7 +173,7 @@ class Loading {
         value === null ? undefined : this.#secrets.has(path) ? "***" : withoutCredentials(reader.show(value));
       return { path, shown, origins: this.#origins.get(path) ?? [] };
     });
-    return { values: this.#values.getProperties(), effective };
+    return { values: this.#values.getProperties(), effective, files: this.#files };
   }
 }
 

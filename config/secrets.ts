@@ -8,7 +8,12 @@ export interface Substituted {
   readonly raw: Raw;
   /** A reference was followed: the value is not to be shown. */
   readonly secret: boolean;
+  /** Of a map: the files that values were read from, by key. */
+  readonly files: ReadonlyMap<string, string>;
 }
+
+const FILE = "file:";
+const NO_FILES: ReadonlyMap<string, string> = new Map();
 
 /** Follows all references in a value. Throws an Error that names what is missing. */
 export function substitute(raw: Raw, env: Environment): Substituted {
@@ -18,16 +23,18 @@ export function substitute(raw: Raw, env: Environment): Substituted {
     secret ||= found !== text;
     return found;
   };
-  if (typeof raw === "string") return { raw: one(raw), secret };
+  if (typeof raw === "string") return { raw: one(raw), secret, files: NO_FILES };
   if (raw instanceof Map) {
     const entries = [...(raw as ReadonlyMap<string, string>)].map(([key, text]) => [key, one(text)] as const);
-    return { raw: new Map(entries), secret };
+    const written = [...(raw as ReadonlyMap<string, string>)].filter(([, text]) => text.startsWith(FILE));
+    const files = written.map(([key, text]) => [key, text.slice(FILE.length)] as const);
+    return { raw: new Map(entries), secret, files: new Map(files) };
   }
-  return { raw: (raw as readonly string[]).map(one), secret };
+  return { raw: (raw as readonly string[]).map(one), secret, files: NO_FILES };
 }
 
 function follow(text: string, env: Environment): string {
-  if (text.startsWith("file:")) return contents(text.slice("file:".length));
+  if (text.startsWith(FILE)) return contents(text.slice(FILE.length));
   return text.replace(/\$\{([^}]*)\}/g, (_, reference: string) => {
     const name = /^env:([A-Za-z_][A-Za-z0-9_]*)$/.exec(reference)?.[1];
     if (name === undefined) throw new Error(`\${${reference}} is no reference; write \${env:NAME}`);

@@ -2,10 +2,11 @@
 import type { Config } from "../config/config.ts";
 import { createExporters } from "../exporters/create.ts";
 import type { Fanout } from "../exporters/fanout.ts";
+import { reportLosses } from "../exporters/losses.ts";
 import { native } from "../native/index.ts";
 import { serveControl } from "./control/server.ts";
 import { Engine, type FailedPlugin } from "./engine.ts";
-import { WirespanError } from "./errors.ts";
+import { EXIT_LOST, WirespanError } from "./errors.ts";
 import { collectGarbageOfStart } from "./garbage.ts";
 import { serveHealth } from "./health.ts";
 import { agentResource, hostAttributes } from "./identity/host.ts";
@@ -75,13 +76,16 @@ export async function runAgent(config: Config, options: AgentOptions): Promise<v
     cleanup.defer(() => stats.close());
   }
   const fanout = await createExporters(config.exporters, log);
-  cleanup.defer(() => fanout.shutdown(config.shutdown.timeout));
+  cleanup.defer(async () => {
+    await fanout.shutdown(config.shutdown.timeout);
+    if (reportLosses(fanout.exporters, log)) process.exitCode = EXIT_LOST;
+  });
   endWithoutReader(config);
   accountFor(() => `; ${waiting(fanout)} spans, points and events were not exported`);
   engine.run(fanout);
   const collect = createCollector(config, engine, fanout);
   const timer = setInterval(() => void collect(), config.metrics.interval);
-  const reload = createReload(config, engine, options);
+  const reload = createReload(config, engine, fanout, options);
   for (const served of await serve(config, engine, fanout, reload, log)) cleanup.use(served);
   atHangup(() => void reload().catch(() => {}));
   sayReady(engine.hosts.map((host) => host.plugin.name));
@@ -130,6 +134,7 @@ const RELOADED: readonly string[] = ["plugins", "filter", "effective"] satisfies
 function createReload(
   config: Config,
   engine: Engine,
+  fanout: Fanout,
   { log, reread }: AgentOptions,
 ): () => Promise<readonly string[]> {
   const run = async () => {
@@ -137,10 +142,15 @@ function createReload(
       const next = await reread();
       const [failed] = next.failed;
       if (failed) throw failed.error;
+      const renewed = await fanout.refresh();
       const changes = await engine.reload(next.config, next.plugins);
       const fixed = (Object.keys(config) as (keyof Config)[]).filter((key) => !RELOADED.includes(key));
       const waiting = fixed.filter((key) => JSON.stringify(next.config[key]) !== JSON.stringify(config[key]));
-      const said = [...changes, ...waiting.map((key) => `${key}: changed; takes effect at the next start`)];
+      const said = [
+        ...changes,
+        ...renewed,
+        ...waiting.map((key) => `${key}: changed; takes effect at the next start`),
+      ];
       log.info({ changes: said }, "configuration read again");
       return said;
     } catch (error) {

@@ -24,6 +24,9 @@ const catalogue = {
   NOTHING_RUNS: 5,
 } as const;
 
+/** How the agent ends if telemetry was lost on the way to a backend. */
+export const EXIT_LOST = 7;
+
 export type ErrorCode = keyof typeof catalogue;
 
 /** Whether a text that came from elsewhere is one of our codes. */

@@ -1,7 +1,7 @@
 // The agent's telemetry about itself: what was seen, exported and lost, and how full things are.
 import { bpf as core } from "../bpf/conn.gen.ts";
 import type { Config } from "../config/config.ts";
-import type { Exporter, Kind } from "../exporters/exporter.ts";
+import { type Exporter, type Kind, LOSS_CAUSES } from "../exporters/exporter.ts";
 import { createEmission } from "./emission.ts";
 import type { Engine } from "./engine.ts";
 import type { Plugin } from "./plugin.ts";
@@ -23,16 +23,22 @@ const COMPONENT = {
     requirement: "required",
     description: "The exporter's name in the configuration.",
   },
-  "otel.component.type": { type: "string", requirement: "required", description: "The exporter's type." },
 } as const satisfies AttributeSpecs;
 
 const EXPORTED = {
   ...COMPONENT,
+  "otel.component.type": {
+    type: "string",
+    requirement: "required",
+    description:
+      "`otlp_grpc_span_exporter` and so on: protocol, encoding and signal, as the registry has them.",
+  },
   "error.type": {
     type: "string",
     requirement: "conditional",
-    enum: ["queue_full", "rejected", "shutdown_timeout", "encode"],
-    description: "Why these were lost; absent: the backend has acknowledged them.",
+    enum: LOSS_CAUSES,
+    description:
+      "Why these were lost; `unconfirmed`: the backend's answer did not say whether it took them; absent: it has acknowledged them.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -197,13 +203,14 @@ export function createSelf(options: SelfOptions): (nowNs: number) => readonly Me
   });
 
   function observeExporter(exporter: Exporter): void {
-    const component = { "otel.component.name": exporter.name, "otel.component.type": exporter.type };
+    const component = { "otel.component.name": exporter.name };
     for (const [kind, key] of KINDS) {
       const balance = exporter.balance(kind);
-      emit[key].observe(balance.acknowledged, component);
-      for (const [cause, count] of Object.entries(balance.lost)) {
-        if (count)
-          emit[key].observe(count, { ...component, "error.type": cause as keyof typeof balance.lost });
+      const ofKind = { ...component, "otel.component.type": exporter.componentType(kind) };
+      emit[key].observe(balance.acknowledged, ofKind);
+      for (const cause of LOSS_CAUSES) {
+        const count = balance.lost[cause];
+        if (count) emit[key].observe(count, { ...ofKind, "error.type": cause });
       }
     }
     if (!exporter.queue.limit) return;

@@ -34,6 +34,8 @@ interface OtlpConfig extends MetricForm {
   /** `lean`: our own writer; `sdk`: OpenTelemetry's SDK and its exporters. */
   readonly path?: "lean" | "sdk";
   readonly headers: Readonly<Record<string, string>>;
+  /** Paths of the files that hold the values of more headers. */
+  readonly headerFiles?: Readonly<Record<string, string>>;
   readonly tls: TlsConfig;
   readonly compression: "gzip" | "none";
   /** Milliseconds that one request may take. */

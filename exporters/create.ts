@@ -6,9 +6,10 @@ import type { ExporterConfig, OtlpGrpcConfig, OtlpHttpConfig } from "./config.ts
 import { ConsoleExporter } from "./console/exporter.ts";
 import type { Exporter, Kind } from "./exporter.ts";
 import { Fanout } from "./fanout.ts";
-import type { Batch, Packing } from "./otlp/batch.ts";
-import { Encoder } from "./otlp/encoder.ts";
+import type { Batch } from "./otlp/batch.ts";
+import { Encoder, type Receiver } from "./otlp/encoder.ts";
 import { OtlpExporter } from "./otlp/exporter.ts";
+import { halves } from "./otlp/split.ts";
 import type { Transport } from "./otlp/transport.ts";
 
 /**
@@ -54,33 +55,40 @@ async function createLean(
   encoder: Encoder,
   log: Log,
 ): Promise<Exporter> {
-  const transport = await createTransport(name, config);
+  const transport = await createTransport(name, config, log);
   const sizeOf = (payload: Buffer): number => payload.length;
-  const exporter = new OtlpExporter<Buffer>(name, config, { source: encoder, transport, sizeOf, log });
-  const packing: Packing = {
-    encoding: config.type === "otlp_http" ? (config.encoding ?? "protobuf") : "protobuf",
-    compression: config.compression,
-  };
-  const receiver = {
+  const exporter = new OtlpExporter<Buffer>(name, config, {
+    source: encoder,
+    transport,
+    sizeOf,
+    split: halves,
+    log,
+  });
+  const encoding = config.type === "otlp_http" ? (config.encoding ?? "protobuf") : "protobuf";
+  const receiver: Receiver = {
     accept(batch: Batch) {
       const { signal, count, bytes } = batch;
-      exporter.accept({ signal, count, bytes: bytes.length, payload: () => batch.packed(packing) });
+      const payload = () => batch.packed({ encoding, compression: transport.compression });
+      exporter.accept({ signal, count, bytes: bytes.length, payload });
     },
     unencodable: (kind: Kind, count: number, error: unknown) => exporter.unencodable(kind, count, error),
+    isBehind: (signal) => exporter.isBehind(signal),
+    mostBytes: (signal) => exporter.mostBytes(signal),
   };
   encoder.add(receiver, config.signals, config);
   return exporter;
 }
 
-/** grpc-js takes 35 ms and 17 MB to load: only where it is used. */
+/** Each protocol's modules are loaded only if it is used. */
 async function createTransport(
   name: string,
   config: OtlpGrpcConfig | OtlpHttpConfig,
+  log: Log,
 ): Promise<Transport<Buffer>> {
   if (config.type === "otlp_http") {
     const { createHttpTransport } = await import("./otlp/http.ts");
-    return createHttpTransport(name, config);
+    return createHttpTransport(name, config, log);
   }
   const { createGrpcTransport } = await import("./otlp/grpc.ts");
-  return createGrpcTransport(name, config);
+  return createGrpcTransport(name, config, log);
 }

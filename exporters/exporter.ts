@@ -3,8 +3,14 @@
 /** What is counted: spans, metric points, events (log records). */
 export type Kind = "span" | "point" | "event";
 
+/** What the registry's names of exporters call them. */
+export const COMPONENTS: Readonly<Record<Kind, string>> = { span: "span", point: "metric", event: "log" };
+
 /** Why something given to an exporter did not arrive. */
-export type LossCause = "queue_full" | "rejected" | "shutdown_timeout" | "encode";
+export const LOSS_CAUSES = ["queue_full", "rejected", "unconfirmed", "shutdown_timeout", "encode"] as const;
+
+/** `unconfirmed`: the backend's answer says neither that they were taken nor that they were not. */
+export type LossCause = (typeof LOSS_CAUSES)[number];
 
 /** At rest, for every kind: given = acknowledged + lost (by cause) + queued. */
 export interface Balance {
@@ -18,13 +24,17 @@ export interface Balance {
 export interface Exporter {
   /** The key under `exporters:`. */
   readonly name: string;
-  /** `otlp_grpc`, `otlp_http`, `console`; otel.component.type in self-telemetry. */
+  /** `otlp_grpc`, `otlp_http`, `console`. */
   readonly type: string;
+  /** otel.component.type in self-telemetry, as the registry has it: `otlp_grpc_span_exporter`. */
+  componentType(kind: Kind): string;
   balance(kind: Kind): Balance;
   /** Bytes that wait, and the bound on them; 0 and 0 where nothing waits. */
   readonly queue: { readonly bytes: number; readonly limit: number };
   /** Sends what waits; resolves when all is settled or the deadline (milliseconds) has passed. */
   flush(deadlineMs: number): Promise<void>;
+  /** Takes renewed certificates and tokens over; what was read anew, for people. */
+  refresh(): Promise<readonly string[]>;
   /** Flushes, then counts what remains as lost (`shutdown_timeout`). Idempotent. */
   shutdown(deadlineMs: number): Promise<void>;
 }

@@ -29,6 +29,11 @@ export class Fanout implements Sink {
     await Promise.all(this.exporters.map((exporter) => exporter.flush(deadlineMs)));
   }
 
+  /** Takes renewed certificates and tokens over; what was read anew, for people. */
+  async refresh(): Promise<readonly string[]> {
+    return (await Promise.all(this.exporters.map((exporter) => exporter.refresh()))).flat();
+  }
+
   /** Flushes, then counts what remains as lost. Idempotent. */
   async shutdown(deadlineMs: number): Promise<void> {
     await Promise.all(this.exporters.map((exporter) => exporter.shutdown(deadlineMs)));

@@ -1,5 +1,5 @@
 // What became of everything that was given to one exporter.
-import type { Kind, LossCause } from "./exporter.ts";
+import { type Kind, LOSS_CAUSES, type LossCause } from "./exporter.ts";
 
 interface Account {
   given: number;
@@ -34,5 +34,6 @@ export class Ledger {
 }
 
 function account(): Account {
-  return { given: 0, acknowledged: 0, lost: { queue_full: 0, rejected: 0, shutdown_timeout: 0, encode: 0 } };
+  const lost = Object.fromEntries(LOSS_CAUSES.map((cause) => [cause, 0])) as Record<LossCause, number>;
+  return { given: 0, acknowledged: 0, lost };
 }

@@ -39,7 +39,8 @@ Exit codes:
   2  the command line or the configuration is wrong
   3  this kernel is too old or has no BTF
   4  permissions are missing
-  5  a program or a plugin cannot run`,
+  5  a program or a plugin cannot run
+  7  the agent ended as asked, and telemetry had been lost on the way to a backend (the log says what and why)`,
     );
   addAgent(program);
   await addTrace(program, args);

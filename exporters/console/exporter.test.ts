@@ -192,7 +192,7 @@ describe("console exporter", () => {
       given: 3,
       acknowledged: 0,
       queued: 0,
-      lost: { queue_full: 0, rejected: 0, shutdown_timeout: 3, encode: 0 },
+      lost: { queue_full: 0, rejected: 0, unconfirmed: 0, shutdown_timeout: 3, encode: 0 },
     });
     assert.equal(exporter.queue.bytes, 0);
   });

@@ -1,7 +1,7 @@
 // Spans and events as lines, metrics as a summary, on a stream that may be slow or gone.
 import type { Event, Metric, Sink, Span } from "../../core/signals.ts";
 import type { ConsoleConfig, Signal } from "../config.ts";
-import type { Balance, Exporter, Kind } from "../exporter.ts";
+import { type Balance, COMPONENTS, type Exporter, type Kind } from "../exporter.ts";
 import { Ledger } from "../ledger.ts";
 import { type Paint, paint } from "./format.ts";
 import { eventLine, spanLine } from "./line.ts";
@@ -67,6 +67,14 @@ export class ConsoleExporter implements Exporter, Sink {
     if (!this.#signals.has("metrics")) return;
     const points = metrics.reduce((sum, metric) => sum + metric.points.length, 0);
     this.#add("point", points, () => this.#summary.write(metrics, this.#paint));
+  }
+
+  componentType(kind: Kind): string {
+    return `console_${COMPONENTS[kind]}_exporter`;
+  }
+
+  async refresh(): Promise<readonly string[]> {
+    return [];
   }
 
   balance(kind: Kind): Balance {

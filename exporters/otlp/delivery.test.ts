@@ -143,11 +143,13 @@ for (const protocol of ["grpc", "http"] as const) {
         given: next,
         acknowledged: next,
         queued: 0,
-        lost: { queue_full: 0, rejected: 0, shutdown_timeout: 0, encode: 0 },
+        lost: { queue_full: 0, rejected: 0, unconfirmed: 0, shutdown_timeout: 0, encode: 0 },
       });
       const told = lines.map(({ level, message }) => `${level}: ${message}`);
-      const outage = ["warn: backend does not take data, will retry", "info: backend takes data again"];
-      assert.deepEqual(told, [...outage, ...outage]);
+      const first = ["warn: backend does not take data, will retry", "info: backend takes data again"];
+      assert.deepEqual(told, first, "one line a minute of each kind");
+      await fanout.shutdown(1000);
+      assert.equal(lines.at(-1)!.message, "backend did not always take data; now it does");
     });
 
     it("loses nothing when the backend dies in the middle of requests", async () => {
@@ -468,7 +470,7 @@ describe("createExporters", () => {
     });
   });
 
-  it("does not load grpc-js for a configuration without gRPC", async () => {
+  it("loads grpc-js for path: sdk alone", async () => {
     const { spawnSync } = await import("node:child_process");
     const script = `
       const { createExporters } = await import(${JSON.stringify(import.meta.resolve("../create.ts"))});
@@ -479,8 +481,9 @@ describe("createExporters", () => {
       const { createRequire } = await import("node:module");
       const { cache } = createRequire(${JSON.stringify(import.meta.url)});
       const loaded = () => Object.keys(cache).some((path) => path.includes("grpc-js"));
-      const without = loaded();
       await createExporters({ otlp: { ...otlp, type: "otlp_grpc" } }, log);
+      const without = loaded();
+      await createExporters({ otlp: { ...otlp, type: "otlp_grpc", path: "sdk" } }, log);
       console.log(without, loaded());
       process.exit();`;
     const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {

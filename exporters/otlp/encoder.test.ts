@@ -376,14 +376,62 @@ describe("OTLP encoder", () => {
     assert.equal(decodedSpans(batches).length, 1500);
   });
 
-  it("closes a batch at 512 KiB", () => {
+  it("closes a batch before it has the 4 MiB that a Collector takes", () => {
     const big = "x".repeat(100_000);
     const batches = collect((encoder) => {
-      for (let i = 0; i < 20; i++) encoder.event({ ...dropEvent(i), body: big });
+      for (let i = 0; i < 100; i++) encoder.event({ ...dropEvent(i), body: big });
     });
+    for (const { bytes } of batches) assert.ok(bytes.length < 4 * 1024 * 1024 - 500_000, `${bytes.length}`);
     assert.equal(batches.length, 4);
-    for (const { bytes } of batches) assert.ok(bytes.length < 700_000, `${bytes.length}`);
-    assert.equal(decodedLogs(batches).length, 20);
+    assert.equal(decodedLogs(batches).length, 100);
+  });
+
+  it("counts resources and scopes among a batch's bytes", () => {
+    const batches = collect((encoder) => {
+      for (let i = 0; i < 400; i++) {
+        const large = { attributes: { "service.name": `${i}`, "a.b": "x".repeat(24_000) } };
+        encoder.span(connectionSpan(i, large));
+      }
+    });
+    assert.ok(batches.length >= 3);
+    for (const { bytes } of batches) assert.ok(bytes.length < 4 * 1024 * 1024 - 500_000, `${bytes.length}`);
+    assert.equal(decodedSpans(batches).length, 400);
+  });
+
+  it("lets a batch grow to 2048 spans while a receiver is behind, and no further than its room", () => {
+    const closed: Batch[] = [];
+    let behind = true;
+    let room = Number.MAX_SAFE_INTEGER;
+    const encoder = new Encoder();
+    encoder.add({
+      accept: (batch) => closed.push(batch),
+      unencodable: (_kind, _count, error) => assert.fail(String(error)),
+      isBehind: () => behind,
+      mostBytes: () => room,
+    });
+    const counts = (): number[] => closed.splice(0).map(({ count }) => count);
+    for (let i = 0; i < 5000; i++) encoder.span(connectionSpan(i));
+    assert.deepEqual(counts(), [2048, 2048]);
+    encoder.release("traces");
+    assert.deepEqual(counts(), [904], "it is as large as one is without backlog");
+    for (let i = 0; i < 100; i++) encoder.span(connectionSpan(i));
+    encoder.release("traces");
+    assert.deepEqual(counts(), []);
+    encoder.cut();
+    assert.deepEqual(counts(), [100]);
+    room = 100_000;
+    for (let i = 0; i < 4096; i++) encoder.span(connectionSpan(i));
+    const sizes = closed.map(({ bytes }) => bytes.length);
+    assert.ok(
+      sizes.slice(1).every((size) => size >= 100_000 && size < 102_000),
+      `${sizes}`,
+    );
+    behind = false;
+    closed.length = 0;
+    room = Number.MAX_SAFE_INTEGER;
+    encoder.cut();
+    for (let i = 0; i < 1024; i++) encoder.span(connectionSpan(i));
+    assert.deepEqual(counts().slice(-2), [512, 512]);
   });
 
   it("closes a batch a second after its first span", async () => {

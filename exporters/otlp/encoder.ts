@@ -11,15 +11,26 @@ import { Request } from "./request.ts";
 import { writeSpan } from "./span.ts";
 import type { Writer } from "./writer.ts";
 
-const MAX_ITEMS = 512;
-const MAX_BYTES = 512 * 1024;
+/** Items of a request while every backend keeps up, and while one does not. */
+const ITEMS = 512;
+const MOST_ITEMS = 2048;
+/** Bytes of a request; a Collector takes 4 MiB, and one more item with its resource must fit. */
+export const MOST_BYTES = 3 * 1024 * 1024;
 const MAX_AGE_MS = 1000;
+/** Age at which a batch of enough items grows no further: within it, items go by resource, not by time. */
+const GROWS_MS = 750;
+/** How often a batch that grows under backlog looks whether there still is one, in items. */
+const STEP = 64;
 
 /** Where batches go. */
 export interface Receiver {
   accept(batch: Batch): void;
   /** `count` of `kind` could not be encoded. */
   unencodable(kind: Kind, count: number, error: unknown): void;
+  /** Whether earlier batches of a signal still wait. */
+  isBehind?(signal: Signal): boolean;
+  /** Bytes that a batch may have. */
+  mostBytes?(signal: Signal): number;
 }
 
 /** Batches of one signal, one of them in the making. */
@@ -29,7 +40,12 @@ class Lane {
   readonly #kind: Kind;
   readonly #request = new Request();
   #count = 0;
+  /** Items at which to see whether the batch is large enough. */
+  #look = ITEMS;
+  #mostBytes = MOST_BYTES;
   #timer: NodeJS.Timeout | undefined;
+  /** Milliseconds (monotonic) at which the first item came. */
+  #began = 0;
 
   constructor(kind: Kind) {
     this.#kind = kind;
@@ -55,8 +71,23 @@ class Lane {
       return;
     }
     this.#count += count;
-    if (this.#count >= MAX_ITEMS || this.#request.bytes >= MAX_BYTES) this.cut();
-    else this.#timer ??= setTimeout(() => this.cut(), MAX_AGE_MS).unref();
+    if (this.#request.bytes >= this.#mostBytes || (this.#count >= this.#look && this.#isEnough())) this.cut();
+    else if (this.#timer === undefined) {
+      this.#timer = setTimeout(() => this.cut(), MAX_AGE_MS).unref();
+      this.#began = performance.now();
+    }
+  }
+
+  /** Larger requests are how a backend that is slow to answer keeps up. */
+  #isEnough(): boolean {
+    this.#look = this.#count + STEP;
+    if (this.#count >= MOST_ITEMS || performance.now() - this.#began > GROWS_MS) return true;
+    return !this.receivers.some((receiver) => receiver.isBehind?.(this.signal));
+  }
+
+  /** Closes the open batch, if nothing but a backlog has kept it open. */
+  release(): void {
+    if (this.#count >= ITEMS) this.cut();
   }
 
   /** Closes the open batch. */
@@ -66,7 +97,12 @@ class Lane {
     if (this.#count === 0) return;
     const batch = new Batch(this.signal, this.#count, this.#request.take());
     this.#count = 0;
+    this.#look = ITEMS;
     for (const receiver of this.receivers) receiver.accept(batch);
+    this.#mostBytes = Math.min(
+      MOST_BYTES,
+      ...this.receivers.map((receiver) => receiver.mostBytes?.(this.signal) ?? MOST_BYTES),
+    );
   }
 }
 
@@ -85,8 +121,8 @@ class MetricLane extends Lane {
   }
 
   #metric(metric: FormedMetric): void {
-    for (let first = 0; first < metric.points.length; first += MAX_ITEMS) {
-      const end = Math.min(first + MAX_ITEMS, metric.points.length);
+    for (let first = 0; first < metric.points.length; first += ITEMS) {
+      const end = Math.min(first + ITEMS, metric.points.length);
       const write = (writer: Writer) => writeMetric(writer, metric, first, end);
       this.add(end - first, metric.resource, metric.scope, write, undefined);
     }
@@ -126,6 +162,12 @@ export class Encoder implements Sink {
   open(kind: Kind): number {
     if (kind === "point") return 0;
     return (kind === "span" ? this.#spans : this.#events).open;
+  }
+
+  /** Closes the open batch of a signal, if nothing but a backlog has kept it open. */
+  release(signal: Signal): void {
+    if (signal === "traces") this.#spans.release();
+    if (signal === "logs") this.#events.release();
   }
 
   /** Closes all open batches. */

@@ -1,10 +1,10 @@
 // One OTLP backend: takes requests, keeps them until the backend has them, and accounts for all.
 import type { Log } from "../../core/log.ts";
 import type { OtlpGrpcConfig, OtlpHttpConfig, Signal } from "../config.ts";
-import type { Balance, Exporter, Kind, LossCause } from "../exporter.ts";
+import { type Balance, COMPONENTS, type Exporter, type Kind, type LossCause } from "../exporter.ts";
 import { Ledger } from "../ledger.ts";
 import { KIND_OF, SIGNAL_OF } from "./batch.ts";
-import { type Entry, type Parcel, Queue } from "./queue.ts";
+import { type Entry, type Parcel, type Part, Queue } from "./queue.ts";
 import { Reporter } from "./reporter.ts";
 import { Sender } from "./sender.ts";
 import type { Transport } from "./transport.ts";
@@ -13,15 +13,24 @@ import type { Transport } from "./transport.ts";
 export interface Source {
   /** How many of a kind wait for their parcel to be closed. */
   open(kind: Kind): number;
+  /** Closes the open parcel of a signal, if nothing but a backlog has kept it open. */
+  release(signal: Signal): void;
   /** Closes all open parcels. */
   cut(): void;
 }
+
+/** Requests that a queue must have room for at least. */
+const LEAST_REQUESTS = 4;
+/** However little a backend takes at once. */
+const LEAST_BYTES = 4096;
 
 export interface OtlpParts<P> {
   readonly source: Source;
   readonly transport: Transport<P>;
   /** Bytes that a parcel's payload takes, once it is made. */
   sizeOf(payload: P, parcel: Parcel<P>): number;
+  /** Halves a payload of `count` items; undefined if it has one only. */
+  split(signal: Signal, payload: P, count: number): Promise<readonly Part<P>[] | undefined>;
   readonly log: Log;
 }
 
@@ -35,6 +44,9 @@ export class OtlpExporter<P> implements Exporter {
   readonly #senders = new Map<Signal, Sender<P>>();
   /** Entries whose payload is still to be made, in order. */
   readonly #raw: Entry<P>[] = [];
+  readonly #encoding: string;
+  /** Bytes that a request may have, by signal, since the backend refused a larger one. */
+  readonly #mostBytes = new Map<Signal, number>();
   #packing = false;
   /** Who waits for everything before an order to be settled. */
   readonly #waiters = new Set<{ readonly order: number; readonly done: () => void }>();
@@ -53,13 +65,40 @@ export class OtlpExporter<P> implements Exporter {
       ledger: this.#ledger,
       reporter: this.#reporter,
       timeoutMs: config.timeoutMs,
-      onSettled: () => this.#settled(),
+      split: parts.split,
+      onSettled: (signal: Signal) => {
+        if (this.#queue.head(signal) === undefined) parts.source.release(signal);
+        this.#settled();
+      },
+      onTooLarge: (signal: Signal, bytes: number) => this.#mostBytes.set(signal, bytes),
     };
+    this.#encoding = config.type === "otlp_http" && config.encoding === "json" ? "_json" : "";
     for (const signal of config.signals) this.#senders.set(signal, new Sender(signal, shared));
   }
 
   get queue(): { readonly bytes: number; readonly limit: number } {
     return { bytes: this.#queue.bytes, limit: this.#queue.limit };
+  }
+
+  componentType(kind: Kind): string {
+    return `${this.type}${this.#encoding}_${COMPONENTS[kind]}_exporter`;
+  }
+
+  refresh(): Promise<readonly string[]> {
+    return this.#parts.transport
+      .refresh()
+      .then((parts) => parts.map((part) => `exporters.${this.name}.${part}: changed files were read`));
+  }
+
+  /** Whether requests of a signal wait or are on their way. */
+  isBehind(signal: Signal): boolean {
+    return this.#queue.head(signal) !== undefined;
+  }
+
+  /** Bytes that a request may have to find room here, and with the backend. */
+  mostBytes(signal: Signal): number {
+    const room = this.#queue.limit / LEAST_REQUESTS;
+    return Math.max(LEAST_BYTES, Math.min(room, this.#mostBytes.get(signal) ?? room));
   }
 
   balance(kind: Kind): Balance {
@@ -79,7 +118,12 @@ export class OtlpExporter<P> implements Exporter {
     }
     const { entry, dropped } = this.#queue.push(parcel);
     for (const { signal, count } of dropped) {
-      this.#lose(KIND_OF[signal], "queue_full", count, `more than ${this.#queue.limit} bytes wait`);
+      this.#lose(
+        KIND_OF[signal],
+        "queue_full",
+        count,
+        `more than ${this.#queue.limit} bytes wait (exporters.${this.name}.queue.bytes)`,
+      );
     }
     if (dropped.length > 0) this.#settled();
     if (entry.state === "gone") return;
@@ -119,16 +163,24 @@ export class OtlpExporter<P> implements Exporter {
     this.#parts.source.cut();
     this.#closed = true;
     for (const sender of this.#senders.values()) sender.stop();
-    for (const { signal, count } of this.#queue.clear()) {
-      this.#lose(KIND_OF[signal], "shutdown_timeout", count, "not taken before the agent had to end");
+    const left = Map.groupBy(this.#queue.clear(), ({ signal }) => signal);
+    for (const [signal, entries] of left) {
+      const count = entries.reduce((sum, entry) => sum + entry.count, 0);
+      this.#lose(
+        KIND_OF[signal],
+        "shutdown_timeout",
+        count,
+        "not taken before the agent had to end (shutdown.timeout)",
+      );
     }
+    this.#reporter.close();
     this.#settled();
     this.#parts.transport.close();
   }
 
   #lose(kind: Kind, cause: LossCause, count: number, reason: string): void {
     this.#ledger.lost(kind, cause, count);
-    this.#reporter.lost(kind, cause, count, reason);
+    this.#reporter.lost(kind, cause, count, this.#parts.transport.endpointOf(SIGNAL_OF[kind]), reason);
   }
 
   #settled(): void {

@@ -1,20 +1,20 @@
-// OTLP over gRPC: ready bytes on a kept @grpc/grpc-js channel, without generated code.
-import {
-  type ChannelOptions,
-  Client,
-  type ClientUnaryCall,
-  compressionAlgorithms,
-  credentials,
-  InterceptingCall,
-  type Interceptor,
-  Metadata,
-  type ServiceError,
-  status,
-} from "@grpc/grpc-js";
+// OTLP over gRPC: ready bytes as unary calls over node:http2, without generated code.
+import type { ClientHttp2Session, OutgoingHttpHeaders } from "node:http2";
 import { WirespanError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
 import { type OtlpGrpcConfig, SIGNALS, type Signal } from "../config.ts";
-import { readPartialSuccess, readRetryDelay } from "./response.ts";
-import { readTls, type TlsFiles } from "./tls.ts";
+import { Credentials } from "./credentials.ts";
+import { connectionTrouble, notGrpc, silent, statusHint, type Where, wantsTls } from "./diagnosis.ts";
+import { grpcTarget } from "./endpoint.ts";
+import { Call, messageOf, type Reply } from "./grpc-call.ts";
+import { isAboutCompression, outcomeOfStatus, statusName, statusOfHttp } from "./grpc-status.ts";
+import { excerpt, plain } from "./plain.ts";
+import { Plainness } from "./plainness.ts";
+import { proxyFor } from "./proxy.ts";
+import { readAnswer } from "./response.ts";
+import { NoGreeting, Session } from "./session.ts";
+import { greetHttp1, type Speaker } from "./sniff.ts";
+import type { Way } from "./socket.ts";
 import type { Outcome, Transport } from "./transport.ts";
 
 const METHODS: Readonly<Record<Signal, string>> = {
@@ -23,197 +23,265 @@ const METHODS: Readonly<Record<Signal, string>> = {
   logs: "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
 };
 
-const RETRYABLE: ReadonlySet<status> = new Set([
-  status.CANCELLED,
-  status.DEADLINE_EXCEEDED,
-  status.ABORTED,
-  status.OUT_OF_RANGE,
-  status.UNAVAILABLE,
-  status.DATA_LOSS,
-]);
-
-const OPTIONS: ChannelOptions = {
-  "grpc.primary_user_agent": "wirespan",
-  "grpc.initial_reconnect_backoff_ms": 100,
-  "grpc.max_reconnect_backoff_ms": 700,
-  "grpc.dns_min_time_between_resolutions_ms": 1000,
-  "grpc.keepalive_time_ms": 30_000,
-  "grpc.keepalive_timeout_ms": 5000,
-  "grpc.max_send_message_length": -1,
-  "grpc.enable_retries": 0,
-  // A fresh client must be a fresh connection (see renew).
-  "grpc.use_local_subchannel_pool": 1,
-};
-
-/** `WriteFlags.NoCompress`, which grpc-js does not export. */
-const NO_COMPRESS = 2;
-
-/**
- * grpc-js can only send what it compressed itself. Told not to compress, it frames the message with
- * "uncompressed" and copies the message behind: that copy is where the frame is put right.
- */
-function framedAsGzip(bytes: Buffer): Buffer {
-  const message = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  message.copy = (target, at = 0) => {
-    target[at - 5] = 1;
-    return bytes.copy(target, at);
-  };
-  return message;
-}
-
-const uncompressed: Interceptor = (options, nextCall) => {
-  const call = new InterceptingCall(nextCall(options));
-  const send = call.sendMessageWithContext.bind(call);
-  call.sendMessageWithContext = (context, message) => send({ ...context, flags: NO_COMPRESS }, message);
-  return call;
-};
-
-/** Throws WirespanError for an endpoint, header or file that cannot be used. */
-export async function createGrpcTransport(name: string, config: OtlpGrpcConfig): Promise<Transport> {
-  const tls = await readTls(name, config.tls);
+/** Throws WirespanError for an endpoint, header, proxy or file that cannot be used. */
+export async function createGrpcTransport(
+  name: string,
+  config: OtlpGrpcConfig,
+  log: Log,
+): Promise<Transport> {
+  const credentials = await Credentials.read(name, config, checkedMetadata, log);
+  const plainness = new Plainness(name, config.compression, log);
   const lines = new Map<string, Line>();
   const bySignal = new Map<Signal, Line>();
   for (const signal of SIGNALS) {
     const endpoint = config.perSignalEndpoints?.[signal] ?? config.endpoint;
-    const line = lines.get(endpoint) ?? new Line(name, endpoint, config, tls);
+    const line = lines.get(endpoint) ?? new Line(name, endpoint, config, credentials);
     lines.set(endpoint, line);
     bySignal.set(signal, line);
   }
+  const refresh = async (atOnce: boolean): Promise<readonly string[]> => {
+    const renewed = await credentials.refresh(atOnce);
+    if (renewed.includes("tls")) for (const line of lines.values()) line.renew();
+    return renewed;
+  };
   return {
-    send: (signal, payload) => bySignal.get(signal)!.send(METHODS[signal], payload),
+    endpointOf: (signal) => bySignal.get(signal)!.shown,
+    get compression() {
+      return plainness.compression;
+    },
+    async send(signal, payload, count) {
+      await refresh(false);
+      const line = bySignal.get(signal)!;
+      const outcome = await plainness.send(payload, (bytes, gzipped) =>
+        line.send(signal, bytes, gzipped, count),
+      );
+      return outcome.status === "rejected" &&
+        outcome.suspect === "credentials" &&
+        (await refresh(true)).length > 0
+        ? { status: "retry", message: outcome.message }
+        : outcome;
+    },
+    refresh: () => refresh(true),
     close() {
       for (const line of lines.values()) line.close();
     },
   };
 }
 
-/** One endpoint, and the connection kept to it. */
-class Line {
-  readonly #connect: () => Client;
-  readonly #metadata: Metadata;
-  readonly #timeoutMs: number;
-  readonly #gzip: boolean;
-  readonly #calls = new Set<ClientUnaryCall>();
-  #client: Client;
+/** A call's time is over. */
+class Late extends Error {}
 
-  constructor(name: string, endpoint: string, config: OtlpGrpcConfig, tls: TlsFiles) {
-    const { address, secure } = parseEndpoint(name, endpoint, config.tls.insecure === true);
+/** What speaks at an endpoint in place of gRPC is asked so often at most. */
+const ASK_AGAIN_MS = 30_000;
+
+/** One endpoint, and the session kept to it. */
+class Line {
+  readonly #way: Way;
+  readonly #where: Where;
+  readonly #session: Session;
+  readonly #timeoutMs: number;
+  readonly #credentials: Credentials;
+  #asked: { readonly speaker: Promise<Speaker>; readonly at: number } | undefined;
+
+  constructor(name: string, endpoint: string, config: OtlpGrpcConfig, credentials: Credentials) {
+    const target = grpcTarget(name, endpoint, config.tls.insecure === true);
+    const context = () => credentials.tls.context();
+    this.#way = { target, proxy: proxyFor(target, process.env), context, protocols: ["h2"] };
+    this.#where = { exporter: name, target, protocol: "grpc" };
+    this.#session = new Session(this.#way);
     this.#timeoutMs = config.timeoutMs;
-    this.#gzip = config.compression === "gzip";
-    this.#metadata = toMetadata(name, config.headers);
-    const options = {
-      ...OPTIONS,
-      ...(this.#gzip && {
-        "grpc.default_compression_algorithm": compressionAlgorithms.gzip,
-        interceptors: [uncompressed],
-      }),
-    };
-    this.#connect = () => new Client(address, toCredentials(name, secure, tls), options);
-    this.#client = this.#connect();
+    this.#credentials = credentials;
   }
 
-  send(method: string, payload: Buffer): Promise<Outcome> {
-    return new Promise((resolve) => {
-      const call: ClientUnaryCall = this.#client.makeUnaryRequest(
-        method,
-        (message: Buffer) => message,
-        (response: Buffer) => response,
-        this.#gzip ? framedAsGzip(payload) : payload,
-        this.#metadata,
-        { deadline: Date.now() + this.#timeoutMs },
-        (error, response) => {
-          this.#calls.delete(call);
-          if (error?.code === status.DEADLINE_EXCEEDED) this.#renew();
-          resolve(error === null ? accepted(response) : failed(error));
-        },
-      );
-      this.#calls.add(call);
-    });
+  get shown(): string {
+    return this.#where.target.shown;
+  }
+
+  async send(signal: Signal, payload: Buffer, gzipped: boolean, count: number): Promise<Outcome> {
+    const end = performance.now() + this.#timeoutMs;
+    let session: ClientHttp2Session;
+    try {
+      session = await this.#session.get(this.#timeoutMs);
+    } catch (error) {
+      return this.#unconnected(error as Error);
+    }
+    this.#asked = undefined;
+    const left = Math.max(1, end - performance.now());
+    const received = bytesRead(session);
+    let call: Call;
+    try {
+      call = new Call(session, this.#headers(signal, gzipped, left), payload, gzipped);
+    } catch (error) {
+      this.#session.drop(session);
+      return { status: "retry", message: plain((error as Error).message) };
+    }
+    // A peer that is alive answers a ping, if nothing else; one that is not would hold the connection for minutes.
+    const ping = setTimeout(() => !session.destroyed && session.ping(() => {}), left / 2);
+    const timer = setTimeout(() => call.cancel(new Late()), left);
+    const reply = await call.reply;
+    clearTimeout(ping);
+    clearTimeout(timer);
+    if (reply.broken instanceof Late && bytesRead(session) === received) this.#session.drop(session);
+    return this.#outcomeOf(reply, signal, count);
+  }
+
+  /** New connections are made with what is new of the credentials. */
+  renew(): void {
+    this.#session.renew();
   }
 
   close(): void {
-    for (const call of this.#calls) call.cancel();
-    this.#client.close();
+    this.#session.close();
   }
 
-  /** A peer that vanished without a word leaves a connection that looks alive for minutes. */
-  #renew(): void {
-    this.#client.close();
-    this.#client = this.#connect();
+  #headers(signal: Signal, gzipped: boolean, left: number): OutgoingHttpHeaders {
+    const { url, authorization } = this.#way.target;
+    return {
+      ":method": "POST",
+      ":scheme": this.#way.target.secure ? "https" : "http",
+      ":authority": url.host,
+      ":path": METHODS[signal],
+      te: "trailers",
+      "content-type": "application/grpc",
+      "grpc-timeout": `${Math.ceil(left)}m`,
+      "grpc-accept-encoding": "identity,gzip",
+      "user-agent": "wirespan",
+      ...(gzipped && { "grpc-encoding": "gzip" }),
+      ...(authorization !== undefined && { authorization }),
+      ...this.#credentials.headers,
+    };
   }
-}
 
-function accepted(response: Buffer | undefined): Outcome {
-  try {
-    return { status: "ok", ...readPartialSuccess(response ?? Buffer.alloc(0)) };
-  } catch (error) {
-    return { status: "ok", rejected: 0, message: String(error) };
+  async #unconnected(error: Error): Promise<Outcome> {
+    const where = this.#where;
+    const trouble = connectionTrouble(error instanceof NoGreeting ? (error.cause ?? error) : error, where);
+    const isGreeting = error instanceof NoGreeting || isAboutHttp2(error);
+    if (!isGreeting) return { status: "retry", message: trouble };
+    if (error instanceof NoGreeting && error.silent && this.#way.target.secure) {
+      return { status: "retry", message: silent(where) };
+    }
+    const speaker = await this.#speaker();
+    if (speaker === "http1") return { status: "retry", message: notGrpc(where), notGrpc: true };
+    if (speaker === "tls") return { status: "retry", message: wantsTls(where) };
+    return {
+      status: "retry",
+      message: error instanceof NoGreeting && error.silent ? silent(where) : trouble,
+    };
   }
-}
 
-/** What a failed call comes to. */
-export function failed(error: ServiceError): Outcome {
-  const message = `${status[error.code]}: ${error.details}`;
-  const afterMs = retryDelay(error);
-  const again =
-    RETRYABLE.has(error.code) ||
-    (error.code === status.RESOURCE_EXHAUSTED && afterMs !== undefined) ||
-    // The stream broke before the backend said anything.
-    (error.code === status.INTERNAL && error.details.startsWith("Received RST_STREAM"));
-  return again ? { status: "retry", message, afterMs } : { status: "rejected", message };
-}
-
-function retryDelay(error: ServiceError): number | undefined {
-  const [details] = error.metadata?.get("grpc-status-details-bin") ?? [];
-  try {
-    return details instanceof Buffer ? readRetryDelay(details) : undefined;
-  } catch {
-    return undefined;
+  #speaker(): Promise<Speaker> {
+    if (this.#asked === undefined || performance.now() - this.#asked.at > ASK_AGAIN_MS) {
+      this.#asked = { speaker: greetHttp1(this.#way, "/v1/traces"), at: performance.now() };
+    }
+    return this.#asked.speaker;
   }
-}
 
-/** Throws CONFIG_INVALID. */
-export function parseEndpoint(
-  name: string,
-  endpoint: string,
-  insecure: boolean,
-): { address: string; secure: boolean } {
-  if (endpoint.startsWith("unix:")) return { address: endpoint, secure: false };
-  const bare = !/^[a-z]+:\/\//i.test(endpoint);
-  const url = URL.parse(bare ? `${insecure ? "http" : "https"}://${endpoint}` : endpoint);
-  if (url === null || url.hostname === "" || !/^https?:$/.test(url.protocol)) {
-    throw new WirespanError(
-      "CONFIG_INVALID",
-      `exporters.${name}.endpoint: "${endpoint}" is not a gRPC endpoint such as http://127.0.0.1:4317`,
-    );
-  }
-  const secure = url.protocol === "https:";
-  return { address: `${url.hostname}:${url.port || (secure ? 443 : 80)}`, secure };
-}
-
-/** Throws CONFIG_INVALID. */
-export function toMetadata(name: string, headers: Readonly<Record<string, string>>): Metadata {
-  const metadata = new Metadata();
-  for (const [key, value] of Object.entries(headers)) {
-    try {
-      metadata.set(key, key.endsWith("-bin") ? Buffer.from(value, "base64") : value);
-    } catch (cause) {
-      throw new WirespanError("CONFIG_INVALID", `exporters.${name}.headers: "${key}" is no gRPC metadata`, {
-        cause,
-      });
+  #outcomeOf(reply: Reply, signal: Signal, count: number): Outcome {
+    const { status } = reply;
+    if (status === undefined) return this.#withoutStatus(reply);
+    if (!/^\d{1,9}$/.test(status)) {
+      return { status: "unconfirmed", message: `"${plain(status, 40)}" is not a gRPC status` };
+    }
+    if (Number(status) === 0) return confirmed(reply, count);
+    const outcome = outcomeOfStatus(Number(status), reply.message, reply.details);
+    if (outcome.status !== "rejected") return outcome;
+    switch (statusName(Number(status))) {
+      case "UNAUTHENTICATED":
+      case "PERMISSION_DENIED":
+        return {
+          ...outcome,
+          message: outcome.message + statusHint(401, this.#where),
+          suspect: "credentials",
+        };
+      case "UNIMPLEMENTED":
+        if (isAboutCompression(reply.message)) return { ...outcome, suspect: "compression" };
+        return {
+          ...outcome,
+          message: `${outcome.message}; an OTLP/gRPC receiver of ${signal} was expected: correct exporters.${this.#where.exporter}.endpoint, or leave ${signal} out of its signals`,
+          suspect: "perhaps compression",
+        };
+      case "INTERNAL":
+      case "INVALID_ARGUMENT":
+      case "UNKNOWN":
+        return {
+          ...outcome,
+          suspect: isAboutCompression(reply.message) ? "compression" : "perhaps compression",
+        };
+      default:
+        return outcome;
     }
   }
-  return metadata;
+
+  #withoutStatus({ headers, broken, body }: Reply): Outcome {
+    const code = Number(headers?.[":status"] ?? 0);
+    if (code !== 0 && code !== 200)
+      return this.#httpOutcome(code, body, String(headers?.["content-type"] ?? ""));
+    if (broken instanceof Late) {
+      return { status: "retry", message: `DEADLINE_EXCEEDED: no answer within ${this.#timeoutMs} ms` };
+    }
+    if (broken !== undefined)
+      return { status: "retry", message: `UNAVAILABLE: ${connectionTrouble(broken, this.#where)}` };
+    if (headers === undefined)
+      return { status: "retry", message: "UNAVAILABLE: the backend reset the stream (NO_ERROR)" };
+    const instead = body.length > 0 ? excerpt(body) : "nothing";
+    return { status: "unconfirmed", message: `an answer of OTLP/gRPC was expected, and ${instead} came` };
+  }
+
+  #httpOutcome(code: number, body: Buffer, type: string): Outcome {
+    const said = body.length > 0 ? `: ${excerpt(body)}` : "";
+    const text = `HTTP ${code}${said}`;
+    if (code === 413) return { status: "too_large", message: text };
+    const outcome = outcomeOfStatus(statusOfHttp(code), text, undefined);
+    const message = `${text}${statusHint(code, this.#where)}`;
+    if (outcome.status === "retry") return { ...outcome, message };
+    const isOther = !type.startsWith("application/grpc") && [400, 404, 405, 415].includes(code);
+    if (isOther) return { status: "retry", message: notGrpc(this.#where, text), notGrpc: true };
+    return { status: "rejected", message, ...([401, 403].includes(code) && { suspect: "credentials" }) };
+  }
 }
 
-/** Throws CONFIG_INVALID. */
-export function toCredentials(name: string, secure: boolean, tls: TlsFiles) {
-  if (!secure) return credentials.createInsecure();
-  try {
-    return credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null);
-  } catch (cause) {
-    throw new WirespanError("CONFIG_INVALID", `exporters.${name}.tls: the certificates are unusable`, {
-      cause,
-    });
-  }
+function confirmed(reply: Reply, count: number): Outcome {
+  const message = messageOf(reply);
+  const answer = message && readAnswer(message.bytes, count, message.whole);
+  if (answer !== undefined)
+    return { status: "ok", rejected: answer.rejected, message: plain(answer.message) };
+  return {
+    status: "unconfirmed",
+    message: `an answer of OTLP/gRPC was expected, and ${excerpt(reply.body)} came`,
+  };
+}
+
+function isAboutHttp2({ message, code }: NodeJS.ErrnoException): boolean {
+  return /NO_APPLICATION_PROTOCOL/i.test(`${code} ${message.replaceAll(" ", "_")}`);
+}
+
+function bytesRead(session: ClientHttp2Session): number {
+  return session.destroyed ? 0 : (session.socket?.bytesRead ?? 0);
+}
+
+/** Names that gRPC or HTTP/2 keeps for itself. */
+const RESERVED =
+  /^(:.*|grpc-.*|te|content-type|connection|host|transfer-encoding|keep-alive|proxy-connection|upgrade|content-length)$/;
+
+/** The headers as gRPC metadata, names in lower case. Throws CONFIG_INVALID. */
+export function checkedMetadata(
+  exporter: string,
+  headers: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const entries = Object.entries(headers).map(([written, value]) => {
+    const name = written.toLowerCase();
+    const why = !/^[0-9a-z_.-]+$/.test(name)
+      ? "its name is not of letters, digits and _ . -"
+      : RESERVED.test(name)
+        ? "gRPC sets it itself"
+        : !(name.endsWith("-bin") ? /^[A-Za-z0-9+/]*=*$/ : /^[\x20-\x7e]*$/).test(value)
+          ? `its value is not ${name.endsWith("-bin") ? "base64" : "of printable ASCII"}`
+          : undefined;
+    if (why === undefined) return [name, value] as const;
+    throw new WirespanError(
+      "CONFIG_INVALID",
+      `exporters.${exporter}.headers: "${plain(written, 60)}" is no gRPC metadata: ${why}`,
+    );
+  });
+  return Object.fromEntries(entries);
 }

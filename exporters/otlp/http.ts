@@ -1,129 +1,163 @@
-// OTLP over HTTP with protobuf bodies, on kept connections.
+// OTLP over HTTP/1.1 with protobuf or JSON bodies, on kept connections.
 import * as http from "node:http";
-import * as https from "node:https";
 import { WirespanError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
 import { type OtlpHttpConfig, SIGNALS, type Signal } from "../config.ts";
-import { readJsonPartialSuccess, readPartialSuccess, readStatusMessage } from "./response.ts";
-import { readTls } from "./tls.ts";
+import { Credentials } from "./credentials.ts";
+import { httpTarget, type Target } from "./endpoint.ts";
+import { exchange, Late, type Response } from "./exchange.ts";
+import { HttpOutcomes } from "./http-outcome.ts";
+import { Plainness } from "./plainness.ts";
+import { proxyFor } from "./proxy.ts";
+import { open, type Way } from "./socket.ts";
 import type { Outcome, Transport } from "./transport.ts";
 
-const RETRYABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
-/** More of a response is not read. */
-const RESPONSE_BYTES = 64 * 1024;
-
-/** Throws WirespanError for an endpoint, header or file that cannot be used. */
-export async function createHttpTransport(name: string, config: OtlpHttpConfig): Promise<Transport> {
-  const { ca, cert, key } = await readTls(name, config.tls);
-  const urls = new Map(SIGNALS.map((signal) => [signal, urlOf(name, config, signal)]));
-  const headers = {
-    ...checkedHeaders(name, config.headers),
-    "content-type": config.encoding === "json" ? "application/json" : "application/x-protobuf",
-    "user-agent": "wirespan",
-    ...(config.compression === "gzip" && { "content-encoding": "gzip" }),
-  };
-  const agents = {
-    "http:": new http.Agent({ keepAlive: true }),
-    "https:": new https.Agent({
-      keepAlive: true,
-      ...(ca && { ca }),
-      ...(cert && { cert }),
-      ...(key && { key }),
-    }),
+/** Throws WirespanError for an endpoint, header, proxy or file that cannot be used. */
+export async function createHttpTransport(
+  name: string,
+  config: OtlpHttpConfig,
+  log: Log,
+): Promise<Transport> {
+  const credentials = await Credentials.read(name, config, checkedHeaders, log);
+  const plainness = new Plainness(name, config.compression, log);
+  const lines = new Map(SIGNALS.map((signal) => [signal, new Line(name, signal, config, credentials)]));
+  const refresh = async (atOnce: boolean): Promise<readonly string[]> => {
+    const renewed = await credentials.refresh(atOnce);
+    if (renewed.includes("tls")) for (const line of lines.values()) line.renew();
+    return renewed;
   };
   return {
-    send(signal, payload) {
-      const url = urls.get(signal)!;
-      const secure = url.protocol === "https:";
-      const request = (secure ? https : http).request(url, {
-        method: "POST",
-        agent: agents[secure ? "https:" : "http:"],
-        headers: { ...headers, "content-length": payload.length },
-        signal: AbortSignal.timeout(config.timeoutMs),
-      });
-      return exchange(request, payload);
+    endpointOf: (signal) => lines.get(signal)!.shown,
+    get compression() {
+      return plainness.compression;
     },
+    async send(signal, payload, count) {
+      await refresh(false);
+      const line = lines.get(signal)!;
+      const outcome = await plainness.send(payload, (bytes, gzipped) => line.send(bytes, gzipped, count));
+      return outcome.status === "rejected" &&
+        outcome.suspect === "credentials" &&
+        (await refresh(true)).length > 0
+        ? { status: "retry", message: outcome.message }
+        : outcome;
+    },
+    refresh: () => refresh(true),
     close() {
-      for (const agent of Object.values(agents)) agent.destroy();
+      for (const line of lines.values()) line.close();
     },
   };
 }
 
-function exchange(request: http.ClientRequest, payload: Buffer): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const broken = (error: Error): void => {
-      const message = error.name === "AbortError" ? "no response in time" : error.message;
-      resolve({ status: "retry", message: message || String(error) });
-    };
-    request.on("error", broken);
-    request.on("response", (response) => {
-      const chunks: Buffer[] = [];
-      let size = 0;
-      response.on("data", (chunk: Buffer) => {
-        if (size < RESPONSE_BYTES) chunks.push(chunk);
-        size += chunk.length;
+/** Where one signal's requests go, and the connections kept to it. */
+class Line {
+  readonly #way: Way;
+  readonly #outcomes: HttpOutcomes;
+  readonly #timeoutMs: number;
+  readonly #credentials: Credentials;
+  readonly #type: string;
+  #agent: http.Agent;
+
+  constructor(name: string, signal: Signal, config: OtlpHttpConfig, credentials: Credentials) {
+    const target = httpTarget(name, config, signal);
+    const context = () => credentials.tls.context();
+    const proxy = proxyFor(target, process.env);
+    this.#way = { target, proxy, context, protocols: ["http/1.1"] };
+    this.#outcomes = new HttpOutcomes({ exporter: name, target, protocol: "http" }, this.#way);
+    this.#timeoutMs = config.timeoutMs;
+    this.#credentials = credentials;
+    this.#type = config.encoding === "json" ? "application/json" : "application/x-protobuf";
+    this.#agent = this.#makeAgent();
+  }
+
+  get shown(): string {
+    return this.#way.target.shown;
+  }
+
+  async send(payload: Buffer, gzipped: boolean, count: number): Promise<Outcome> {
+    const agent = this.#agent;
+    let response: Response;
+    try {
+      const request = http.request({
+        ...this.#address(),
+        method: "POST",
+        agent,
+        headers: this.#headers(payload, gzipped),
       });
-      response.on("error", broken);
-      response.on("end", () => resolve(outcomeOf(response, Buffer.concat(chunks))));
-    });
-    request.end(payload);
-  });
-}
-
-function outcomeOf(response: http.IncomingMessage, body: Buffer): Outcome {
-  const code = response.statusCode ?? 0;
-  if (code >= 200 && code < 300) {
-    const json = response.headers["content-type"]?.includes("json");
-    try {
-      return { status: "ok", ...(json ? readJsonPartialSuccess(body) : readPartialSuccess(body)) };
-    } catch {
-      // A proxy's answer: success all the same.
-      return { status: "ok", rejected: 0, message: "" };
+      response = await exchange(request, payload, this.#timeoutMs);
+    } catch (error) {
+      if (error instanceof Late)
+        return { status: "retry", message: `no response in time (${this.#timeoutMs} ms)` };
+      return this.#outcomes.ofError(error as Error);
     }
+    return this.#outcomes.ofResponse(response, count);
   }
-  const message = `HTTP ${code}: ${errorText(response, body)}`;
-  if (!RETRYABLE.has(code)) return { status: "rejected", message };
-  return { status: "retry", message, afterMs: retryAfter(response.headers) };
-}
 
-function errorText(response: http.IncomingMessage, body: Buffer): string {
-  if (response.headers["content-type"]?.includes("protobuf")) {
-    try {
-      return readStatusMessage(body);
-    } catch {
-      return "";
-    }
+  /** New connections are made with what is new of the credentials. */
+  renew(): void {
+    const old = this.#agent;
+    this.#agent = this.#makeAgent();
+    // Those in use end with their request.
+    for (const sockets of Object.values(old.freeSockets))
+      for (const socket of sockets ?? []) socket.destroy();
+    old.maxFreeSockets = 0;
   }
-  return body.toString().slice(0, 300);
-}
 
-/** Milliseconds of a Retry-After header: seconds or a date, which the backend's own clock is compared with. */
-function retryAfter({ "retry-after": value, date }: http.IncomingHttpHeaders): number | undefined {
-  if (value === undefined) return undefined;
-  const seconds = Number(value);
-  const now = Date.parse(date ?? "") || Date.now();
-  const pause = Number.isNaN(seconds) ? Date.parse(value) - now : seconds * 1000;
-  return Number.isNaN(pause) ? undefined : Math.max(0, pause);
-}
-
-/** Where requests of a signal go. Throws CONFIG_INVALID. */
-export function urlOf(name: string, config: OtlpHttpConfig, signal: Signal): URL {
-  const whole = config.perSignalEndpoints?.[signal];
-  const url = URL.parse(whole ?? `${config.endpoint.replace(/\/+$/, "")}/v1/${signal}`);
-  if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw new WirespanError(
-      "CONFIG_INVALID",
-      `exporters.${name}.endpoint: "${whole ?? config.endpoint}" is not a URL such as http://127.0.0.1:4318`,
-    );
+  close(): void {
+    this.#agent.destroy();
   }
-  return url;
+
+  /** Only TLS is tunnelled: a proxy itself asks for what goes plain. */
+  get #isForwarded(): boolean {
+    return this.#way.proxy !== undefined && !this.#way.target.secure;
+  }
+
+  #makeAgent(): http.Agent {
+    const agent = new http.Agent({ keepAlive: true, keepAliveMsecs: 30_000 });
+    if (this.#isForwarded) return agent;
+    const connect = (_: object, done: (error: Error | null, socket?: object) => void): undefined => {
+      const signal = AbortSignal.timeout(this.#timeoutMs);
+      open(this.#way, signal).then(
+        (socket) => done(null, socket),
+        (error: Error) => done(error),
+      );
+    };
+    return Object.assign(agent, { createConnection: connect });
+  }
+
+  #address(): http.RequestOptions {
+    const { target, proxy } = this.#way;
+    const { url, host, port } = target;
+    if (!this.#isForwarded || proxy === undefined) return { host, port, path: url.pathname + url.search };
+    return { host: proxy.host, port: proxy.port, path: url.href };
+  }
+
+  #headers(payload: Buffer, gzipped: boolean): http.OutgoingHttpHeaders {
+    const { target, proxy } = this.#way;
+    const proxied = this.#isForwarded && proxy?.authorization;
+    return {
+      host: hostOf(target),
+      "content-type": this.#type,
+      "user-agent": "wirespan",
+      ...(gzipped && { "content-encoding": "gzip" }),
+      ...(target.authorization !== undefined && { authorization: target.authorization }),
+      ...(proxied && { "proxy-authorization": proxied }),
+      ...this.#credentials.headers,
+      "content-length": payload.length,
+    };
+  }
 }
 
-/** The headers, if they are some. Throws CONFIG_INVALID. */
+const hostOf = ({ url }: Target): string => url.host;
+
+/** Names that the connection needs, or that say what the body is. */
+const RESERVED = /^(host|content-length|content-type|content-encoding|transfer-encoding|connection)$/;
+
+/** The headers, if HTTP can carry them, names in lower case. Throws CONFIG_INVALID. */
 export function checkedHeaders(
   name: string,
   headers: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
-  for (const [key, value] of Object.entries(headers)) {
+  const entries = Object.entries(headers).map(([key, value]) => {
     try {
       http.validateHeaderName(key);
       http.validateHeaderValue(key, value);
@@ -132,6 +166,14 @@ export function checkedHeaders(
         cause,
       });
     }
-  }
-  return headers;
+    const lower = key.toLowerCase();
+    if (RESERVED.test(lower)) {
+      throw new WirespanError(
+        "CONFIG_INVALID",
+        `exporters.${name}.headers: "${key}" is set by wirespan itself`,
+      );
+    }
+    return [lower, value] as const;
+  });
+  return Object.fromEntries(entries);
 }

@@ -16,6 +16,15 @@ export interface Parcel<P> {
   payload(): P | Promise<P>;
 }
 
+/** A piece of a request, ready to be sent. */
+export interface Part<P> {
+  readonly payload: P;
+  readonly count: number;
+  /** Bytes that the payload takes, and before it was compressed. */
+  readonly size: number;
+  readonly plainSize: number;
+}
+
 /** One request that waits. */
 export interface Entry<P> {
   readonly signal: Signal;
@@ -103,6 +112,18 @@ export class Queue<P> {
   /** The oldest request of a signal. */
   head(signal: Signal): Entry<P> | undefined {
     return this.#lanes[signal][0];
+  }
+
+  /** Puts parts in the place of a request: ready, and of its order. */
+  replace(entry: Entry<P>, parts: readonly Part<P>[]): void {
+    const lane = this.#lanes[entry.signal];
+    const { signal, order } = entry;
+    const made = parts.map(({ payload, count, size }): Entry<P> => {
+      return { signal, count, order, state: "ready", parcel: undefined, payload, bytes: size + ENTRY_BYTES };
+    });
+    lane.splice(lane.indexOf(entry), 1, ...made);
+    this.#release(entry);
+    for (const { bytes } of made) this.#bytes += bytes;
   }
 
   /** Takes a request out, if it is still in. */

@@ -49,6 +49,9 @@ function scopeBytes(scope: Scope): Buffer {
   return bytes;
 }
 
+/** A tag and the longest length. */
+const LENGTHS = 6;
+
 /** The items of one scope of one resource: stretches of the writer, as pairs of start and end. */
 interface Group {
   readonly scope: Buffer;
@@ -68,13 +71,15 @@ interface ResourceGroup {
 export class Request {
   readonly #writer = new Writer();
   readonly #groups = new Map<Resource, ResourceGroup>();
+  /** What resources and scopes take, lengths and tags included. */
+  #framing = 0;
   #resource: Resource | undefined;
   #scope: Scope | undefined;
   #group: Group | undefined;
 
-  /** Bytes of the items so far. */
+  /** Bytes that the request takes, at most a few less. */
   get bytes(): number {
-    return this.#writer.at;
+    return this.#writer.at + this.#framing;
   }
 
   /** Adds one item by what `write` lays down; if that throws, the request is as before. */
@@ -101,11 +106,13 @@ export class Request {
     if (ofResource === undefined) {
       ofResource = { resource: resourceBytes(resource), scopes: new Map() };
       this.#groups.set(resource, ofResource);
+      this.#framing += ofResource.resource.length + schemaUrl.length + LENGTHS;
     }
     let group = ofResource.scopes.get(scope);
     if (group === undefined) {
       group = { scope: scopeBytes(scope), stretches: [], bytes: 0 };
       ofResource.scopes.set(scope, group);
+      this.#framing += group.scope.length + schemaUrl.length + LENGTHS;
     }
     this.#resource = resource;
     this.#scope = scope;
@@ -127,6 +134,7 @@ export class Request {
       out.raw(schemaUrl);
     }
     this.#writer.at = 0;
+    this.#framing = 0;
     this.#groups.clear();
     this.#resource = undefined;
     this.#scope = undefined;

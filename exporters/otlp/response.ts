@@ -1,4 +1,4 @@
-// The few protobuf messages that backends answer with.
+// The few messages that backends answer with, in whatever encoding they come.
 
 /** Partial success of an Export*ServiceResponse: how many items were refused, and why. */
 export interface PartialSuccess {
@@ -6,41 +6,112 @@ export interface PartialSuccess {
   readonly message: string;
 }
 
-/** Reads an Export*ServiceResponse; the three signals' have one shape. Throws RangeError on nonsense. */
-export function readPartialSuccess(bytes: Uint8Array): PartialSuccess {
-  const inner = bytesOf(readFields(bytes).get(1));
-  const fields = readFields(inner);
-  const rejected = fields.get(1);
-  return {
-    rejected: typeof rejected === "number" ? rejected : 0,
-    message: Buffer.from(bytesOf(fields.get(2))).toString(),
+/** More of a response is not kept. */
+export const RESPONSE_BYTES = 256 * 1024;
+
+const JSON_COUNTS = ["rejectedSpans", "rejectedDataPoints", "rejectedLogRecords"] as const;
+const SNAKE_COUNTS = ["rejected_spans", "rejected_data_points", "rejected_log_records"] as const;
+
+/**
+ * What an export response says about a request of `sent` items, whether it is protobuf or JSON; the three
+ * signals' have one shape. `whole` is false for the beginning of a longer one. undefined: it is neither, or says
+ * a number that cannot be.
+ */
+export function readAnswer(body: Uint8Array, sent: number, whole = true): PartialSuccess | undefined {
+  try {
+    const said = looksLikeJson(body) ? readJson(body, whole) : readProtobuf(body, whole);
+    const { rejected } = said;
+    return Number.isSafeInteger(rejected) && rejected >= 0 && rejected <= sent ? said : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** `{` is the tag of no field that protobuf still knows. */
+function looksLikeJson(body: Uint8Array): boolean {
+  return body.find((byte) => byte > 0x20) === 0x7b;
+}
+
+function readJson(body: Uint8Array, whole: boolean): PartialSuccess {
+  const text = Buffer.from(body).toString();
+  if (!whole) return readJsonBeginning(text);
+  const answer = JSON.parse(text) as Record<string, unknown>;
+  const partial = own(answer, "partialSuccess") ?? own(answer, "partial_success");
+  if (partial === undefined || partial === null) {
+    if (Object.keys(answer).some((key) => /^errors?$/i.test(key))) throw new RangeError("an error");
+    return { rejected: 0, message: "" };
+  }
+  if (typeof partial !== "object") throw new RangeError("partialSuccess is no object");
+  const fields = partial as Record<string, unknown>;
+  const counts = [...JSON_COUNTS, ...SNAKE_COUNTS].map((key) => countOf(own(fields, key) ?? 0));
+  const message = own(fields, "errorMessage") ?? own(fields, "error_message") ?? "";
+  // One of them is there at most, and nonsense in any is nonsense.
+  return { rejected: counts.find((count) => count !== 0) ?? 0, message: String(message) };
+}
+
+/** protobuf's JSON form writes an int64 as text; some write a number. */
+function countOf(value: unknown): number {
+  if (typeof value === "number") return value;
+  return typeof value === "string" && /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+}
+
+function readJsonBeginning(text: string): PartialSuccess {
+  const count = /^\s*\{\s*"partial_?[sS]uccess"\s*:\s*\{\s*"rejected_?\w+"\s*:\s*"?(\d{1,15})"?\s*[,}]/.exec(
+    text,
+  )?.[1];
+  if (count === undefined) throw new RangeError("no count among the first bytes");
+  return { rejected: Number(count), message: /"error_?[mM]essage"\s*:\s*"([^"\\]*)/.exec(text)?.[1] ?? "" };
+}
+
+function own(of: Record<string, unknown>, key: string): unknown {
+  return Object.hasOwn(of, key) ? of[key] : undefined;
+}
+
+function readProtobuf(body: Uint8Array, whole: boolean): PartialSuccess {
+  // Every partial success has a tag that no text contains.
+  if (whole && body.length > 2 && body.every(isPrintable)) throw new RangeError("text");
+  let [rejected, message, complete] = [0, "", true];
+  const inner = (field: number, value: Value, cut: boolean): void => {
+    if (field === 1) {
+      if (typeof value !== "number") throw new RangeError("a count that is no number");
+      rejected = value;
+    }
+    if (field === 2) message = textOf(value);
+    if (cut && field !== 2) complete = false;
+    // What is cut off behind a long message may be the count.
+    if (cut && field === 2 && rejected === 0) complete = false;
   };
+  const cut = eachField(body, !whole, (field, value, isCut) => {
+    if (field !== 1) return;
+    if (typeof value === "number") throw new RangeError("a partial success that is a number");
+    eachField(value, isCut, inner);
+  });
+  if (cut && !complete) throw new RangeError("no count among the first bytes");
+  return { rejected, message };
 }
 
-/** The same of OTLP's JSON form. Throws SyntaxError or TypeError on nonsense. */
-export function readJsonPartialSuccess(body: Buffer): PartialSuccess {
-  const partial = JSON.parse(body.toString()).partialSuccess ?? {};
-  const rejected = partial.rejectedSpans ?? partial.rejectedDataPoints ?? partial.rejectedLogRecords ?? 0;
-  return { rejected: Number(rejected), message: String(partial.errorMessage ?? "") };
-}
+const isPrintable = (byte: number): boolean =>
+  (byte >= 0x20 && byte < 0x7f) || (byte >= 0x09 && byte <= 0x0d);
 
-/** `message` of a google.rpc.Status. */
+/** `message` of a google.rpc.Status. Throws RangeError on nonsense. */
 export function readStatusMessage(bytes: Uint8Array): string {
-  return Buffer.from(bytesOf(readFields(bytes).get(2))).toString();
+  return textOf(readFields(bytes).get(2) ?? EMPTY);
 }
 
-/** Milliseconds of the RetryInfo among a google.rpc.Status' details; undefined where there is none. */
+/** Milliseconds of the RetryInfo among a google.rpc.Status' details; undefined if there is none. */
 export function readRetryDelay(status: Uint8Array): number | undefined {
   let delay: number | undefined;
-  eachField(status, (field, detail) => {
+  eachField(status, false, (field, detail) => {
     if (field !== 3 || typeof detail === "number") return;
     const any = readFields(detail);
-    const type = Buffer.from(bytesOf(any.get(1))).toString();
-    if (!type.endsWith("/google.rpc.RetryInfo")) return;
+    if (!textOf(any.get(1) ?? EMPTY).endsWith("/google.rpc.RetryInfo")) return;
     const duration = readFields(bytesOf(readFields(bytesOf(any.get(2))).get(1)));
     const seconds = duration.get(1) ?? 0;
     const nanos = duration.get(2) ?? 0;
-    if (typeof seconds === "number" && typeof nanos === "number") delay = seconds * 1000 + nanos / 1e6;
+    if (typeof seconds !== "number" || typeof nanos !== "number") return;
+    const pause = seconds * 1000 + nanos / 1e6;
+    // A negative number is a huge one here.
+    if (seconds < 2 ** 53 && nanos < 1e9) delay = pause;
   });
   return delay;
 }
@@ -53,14 +124,26 @@ function bytesOf(value: Value | undefined): Uint8Array {
   return value instanceof Uint8Array ? value : EMPTY;
 }
 
+function textOf(value: Value): string {
+  return Buffer.from(bytesOf(value)).toString();
+}
+
 /** The last value of each field. */
 function readFields(bytes: Uint8Array): ReadonlyMap<number, Value> {
   const fields = new Map<number, Value>();
-  eachField(bytes, (field, value) => fields.set(field, value));
+  eachField(bytes, false, (field, value) => fields.set(field, value));
   return fields;
 }
 
-function eachField(bytes: Uint8Array, visit: (field: number, value: Value) => void): void {
+/**
+ * Calls `visit` for every field; whether the last one is cut off, which only a `beginning` may be. Throws
+ * RangeError on nonsense.
+ */
+function eachField(
+  bytes: Uint8Array,
+  beginning: boolean,
+  visit: (field: number, value: Value, cut: boolean) => void,
+): boolean {
   let at = 0;
   const varint = (): number => {
     let value = 0;
@@ -75,13 +158,17 @@ function eachField(bytes: Uint8Array, visit: (field: number, value: Value) => vo
     const tag = varint();
     const field = Math.floor(tag / 8);
     const wire = tag % 8;
+    if (field === 0) throw new RangeError("malformed protobuf message");
     if (wire === 0) {
-      visit(field, varint());
+      visit(field, varint(), false);
       continue;
     }
     const length = wire === 2 ? varint() : wire === 1 ? 8 : wire === 5 ? 4 : Number.NaN;
-    if (!(at + length <= bytes.length)) throw new RangeError("malformed protobuf message");
-    if (wire === 2) visit(field, bytes.subarray(at, at + length));
+    const fits = at + length <= bytes.length;
+    if (Number.isNaN(length) || (!fits && !beginning)) throw new RangeError("malformed protobuf message");
+    if (wire === 2) visit(field, bytes.subarray(at, at + length), !fits);
+    if (!fits) return true;
     at += length;
   }
+  return false;
 }

@@ -3,7 +3,7 @@ import type { Signal } from "../config.ts";
 import type { Ledger } from "../ledger.ts";
 import { Backoff } from "./backoff.ts";
 import { KIND_OF } from "./batch.ts";
-import type { Entry, Queue } from "./queue.ts";
+import type { Entry, Part, Queue } from "./queue.ts";
 import type { Reporter } from "./reporter.ts";
 import type { Outcome, Transport } from "./transport.ts";
 
@@ -19,8 +19,12 @@ export interface SenderParts<P> {
   readonly reporter: Reporter;
   /** Milliseconds that one request may take. */
   readonly timeoutMs: number;
+  /** Halves a payload of `count` items; undefined if it has one only. */
+  readonly split: (signal: Signal, payload: P, count: number) => Promise<readonly Part<P>[] | undefined>;
   /** Called whenever a request has left the queue. */
-  readonly onSettled: () => void;
+  readonly onSettled: (signal: Signal) => void;
+  /** Called if the backend takes requests of about this many bytes (uncompressed) at most. */
+  readonly onTooLarge: (signal: Signal, bytes: number) => void;
 }
 
 export class Sender<P> {
@@ -56,26 +60,30 @@ export class Sender<P> {
       const entry = queue.head(this.#signal);
       if (entry?.state !== "ready" || this.#stopped) break;
       entry.state = "sending";
-      const outcome = await this.#attempt(entry.payload!);
+      const outcome = await this.#attempt(entry.payload!, entry.count);
       if (this.#stopped) break;
       if (outcome.status === "retry") {
         entry.state = "ready";
-        this.#parts.reporter.failing(outcome.message);
+        this.#parts.reporter.failing(this.#endpoint, outcome.message);
         const pause = Math.max(this.#backoff.next(), Math.min(outcome.afterMs ?? 0, LONGEST_PAUSE_MS));
         await this.#wait(pause, undefined);
       } else {
         this.#backoff.reset();
-        this.#settle(entry, outcome);
+        if (outcome.status !== "too_large" || !(await this.#halve(entry))) this.#settle(entry, outcome);
       }
     }
     this.#running = false;
   }
 
-  /** The transport's outcome, or a retry where it does not come to one. */
-  #attempt(payload: P): Promise<Outcome> {
+  get #endpoint(): string {
+    return this.#parts.transport.endpointOf(this.#signal);
+  }
+
+  /** The transport's outcome, or a retry if it does not come to one. */
+  #attempt(payload: P, count: number): Promise<Outcome> {
     const { transport, timeoutMs } = this.#parts;
     const stuck: Outcome = { status: "retry", message: "no outcome in time" };
-    return this.#wait(timeoutMs + GRACE_MS, stuck, transport.send(this.#signal, payload));
+    return this.#wait(timeoutMs + GRACE_MS, stuck, transport.send(this.#signal, payload, count));
   }
 
   /** What `sooner` comes to, or `otherwise` after `ms` or at once when stopped. */
@@ -91,15 +99,26 @@ export class Sender<P> {
     });
   }
 
+  /** Puts the parts of a request that is too large in its place; false if it has one item only. */
+  async #halve(entry: Entry<P>): Promise<boolean> {
+    const { queue, split, onTooLarge } = this.#parts;
+    const parts = await split(this.#signal, entry.payload!, entry.count);
+    if (parts === undefined || entry.state === "gone") return parts !== undefined;
+    onTooLarge(this.#signal, Math.max(...parts.map(({ plainSize }) => plainSize)));
+    queue.replace(entry, parts);
+    return true;
+  }
+
   #settle(entry: Entry<P>, outcome: Exclude<Outcome, { status: "retry" }>): void {
     const { queue, ledger, reporter, onSettled } = this.#parts;
     const kind = KIND_OF[this.#signal];
-    const rejected = outcome.status === "ok" ? Math.min(outcome.rejected, entry.count) : entry.count;
+    const cause = outcome.status === "unconfirmed" ? "unconfirmed" : "rejected";
+    const lost = outcome.status === "ok" ? Math.min(outcome.rejected, entry.count) : entry.count;
     queue.remove(entry);
-    ledger.acknowledged(kind, entry.count - rejected);
-    ledger.lost(kind, "rejected", rejected);
+    ledger.acknowledged(kind, entry.count - lost);
+    ledger.lost(kind, cause, lost);
     reporter.working();
-    if (rejected > 0) reporter.lost(kind, "rejected", rejected, outcome.message);
-    onSettled();
+    if (lost > 0) reporter.lost(kind, cause, lost, this.#endpoint, outcome.message);
+    onSettled(this.#signal);
   }
 }

@@ -3,6 +3,7 @@ import type { Log } from "../../core/log.ts";
 import type { OtlpGrpcConfig, OtlpHttpConfig } from "../config.ts";
 import type { Exporter } from "../exporter.ts";
 import { OtlpExporter } from "../otlp/exporter.ts";
+import { halvesOf } from "./halves.ts";
 import { makerOf } from "./maker.ts";
 import { listenToSdk } from "./partial.ts";
 import { SdkSource } from "./source.ts";
@@ -20,9 +21,15 @@ export async function createSdkExporters(
   const source = new SdkSource();
   const exporters: Exporter[] = [];
   for (const [name, config] of Object.entries(configs)) {
-    const transport = new SdkTransport(await makerOf(name, config), partial, () => source.leave());
+    const transport = new SdkTransport(await makerOf(name, config, log), partial, () => source.leave());
     const sizeOf = (_payload: SdkPayload, { bytes }: { bytes: number }): number => bytes;
-    const exporter = new OtlpExporter<SdkPayload>(name, config, { source, transport, sizeOf, log });
+    const exporter = new OtlpExporter<SdkPayload>(name, config, {
+      source,
+      transport,
+      sizeOf,
+      split: halvesOf,
+      log,
+    });
     source.add(exporter, config.signals, config);
     exporters.push(exporter);
   }

@@ -1,7 +1,7 @@
 // What the SDK only says to its diagnostic logger.
 import { DiagLogLevel, diag } from "@opentelemetry/api";
 import type { Log } from "../../core/log.ts";
-import { type PartialSuccess, readJsonPartialSuccess } from "../otlp/response.ts";
+import { type PartialSuccess, readAnswer } from "../otlp/response.ts";
 
 /** What a backend refused of the request whose success the SDK is about to report; once. */
 export interface PartialSuccesses {
@@ -18,7 +18,8 @@ export function listenToSdk(log: Log): PartialSuccesses {
   let last = NONE;
   const say = (message: string, ...rest: unknown[]): void => {
     if (message === "Received Partial Success response:" && typeof rest[0] === "string") {
-      last = readJsonPartialSuccess(Buffer.from(`{"partialSuccess":${rest[0]}}`));
+      const body = Buffer.from(`{"partialSuccess":${rest[0]}}`);
+      last = readAnswer(body, Number.MAX_SAFE_INTEGER) ?? { rejected: Number.NaN, message: rest[0] };
     } else {
       log.debug({ sdk: rest.map(String).join(" ").slice(0, 500) }, message);
     }

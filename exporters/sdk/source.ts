@@ -236,6 +236,9 @@ export class SdkSource implements Sink, Source {
     return (kind === "span" ? this.#spans : this.#events).open;
   }
 
+  /** Nothing: its parcels do not grow under backlog. */
+  release(): void {}
+
   /** Closes all open parcels. */
   cut(): void {
     this.#spans.cut();

@@ -1,6 +1,8 @@
 // Sends through the SDK's exporters, which give up a batch as soon as its backend is away: ours keeps it, and
 // makes a new exporter, whose connection does not wait out the pause after the failures of the old one.
 import type { Signal } from "../config.ts";
+import { plain } from "../otlp/plain.ts";
+import type { PartialSuccess } from "../otlp/response.ts";
 import type { Outcome, Transport } from "../otlp/transport.ts";
 import type { Maker, SdkExporter, SdkPayload } from "./maker.ts";
 import type { PartialSuccesses } from "./partial.ts";
@@ -22,7 +24,21 @@ export class SdkTransport implements Transport<SdkPayload> {
     this.#onClose = onClose;
   }
 
-  send(signal: Signal, payload: SdkPayload): Promise<Outcome> {
+  /** The SDK compresses by itself. */
+  readonly compression = "none";
+
+  endpointOf(signal: Signal): string {
+    return this.#maker.endpointOf(signal);
+  }
+
+  async refresh(atOnce = true): Promise<readonly string[]> {
+    const renewed = await this.#maker.refresh(atOnce);
+    if (renewed.length > 0) for (const [signal, exporter] of this.#exporters) this.#drop(signal, exporter);
+    return renewed;
+  }
+
+  async send(signal: Signal, payload: SdkPayload, count: number): Promise<Outcome> {
+    await this.refresh(false);
     const exporter = this.#exporters.get(signal) ?? this.#maker.make(signal);
     this.#exporters.set(signal, exporter);
     return new Promise((resolve) => {
@@ -33,7 +49,7 @@ export class SdkTransport implements Transport<SdkPayload> {
       };
       try {
         exporter.export(payload, ({ code, error }) => {
-          if (code === SUCCESS) resolve({ status: "ok", ...this.#partial.take() });
+          if (code === SUCCESS) resolve(taken(this.#partial.take(), count));
           else failed(error ?? new Error("the SDK's exporter failed without a reason"));
         });
       } catch (error) {
@@ -52,4 +68,14 @@ export class SdkTransport implements Transport<SdkPayload> {
     if (this.#exporters.get(signal) === exporter) this.#exporters.delete(signal);
     void exporter.shutdown().catch(() => {});
   }
+}
+
+function taken({ rejected, message }: PartialSuccess, count: number): Outcome {
+  if (Number.isSafeInteger(rejected) && rejected >= 0 && rejected <= count) {
+    return { status: "ok", rejected, message: plain(message) };
+  }
+  return {
+    status: "unconfirmed",
+    message: `the answer says that ${rejected} of ${count} items were refused`,
+  };
 }

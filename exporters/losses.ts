@@ -1,0 +1,24 @@
+// What exporters lost in all, for the end of the agent.
+import type { Log } from "../core/log.ts";
+import { type Exporter, type Kind, LOSS_CAUSES } from "./exporter.ts";
+
+const KINDS: readonly Kind[] = ["span", "point", "event"];
+
+/** Logs what each backend did not get, by kind and cause; whether there is anything. A console is no backend. */
+export function reportLosses(exporters: readonly Exporter[], log: Log): boolean {
+  let any = false;
+  for (const exporter of exporters.filter(({ type }) => type !== "console")) {
+    const lost = KINDS.flatMap((kind) => {
+      const { lost } = exporter.balance(kind);
+      return LOSS_CAUSES.filter((cause) => lost[cause] > 0).map((cause) => ({
+        kind,
+        cause,
+        count: lost[cause],
+      }));
+    });
+    if (lost.length === 0) continue;
+    any = true;
+    log.error({ exporter: exporter.name, lost }, "telemetry was lost since the start");
+  }
+  return any;
+}

@@ -1,0 +1,103 @@
+// The HTTP/2 session that is kept to one gRPC endpoint.
+import { type ClientHttp2Session, connect } from "node:http2";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { open, type Way } from "./socket.ts";
+
+/** Milliseconds that a server may take to greet. */
+const GREETING_MS = 5000;
+
+/** It took the connection and did not greet as HTTP/2 servers do. */
+export class NoGreeting extends Error {
+  /** It said nothing at all. */
+  readonly silent: boolean;
+
+  constructor(silent: boolean, cause?: Error) {
+    super("no HTTP/2 greeting", { cause });
+    this.silent = silent;
+  }
+}
+
+export class Session {
+  readonly #way: Way;
+  #opening: Promise<ClientHttp2Session> | undefined;
+  #session: ClientHttp2Session | undefined;
+  #closed = false;
+
+  constructor(way: Way) {
+    this.#way = way;
+  }
+
+  /** The session, opened if there is none that takes requests. Rejects with why there is none in `ms`. */
+  get(ms: number): Promise<ClientHttp2Session> {
+    const session = this.#session;
+    if (session !== undefined && !session.closed && !session.destroyed) return Promise.resolve(session);
+    this.#opening ??= this.#open(ms).finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  /** Ends a connection with all that is on it. */
+  drop(session = this.#session): void {
+    session?.destroy();
+    if (session === this.#session) this.#session = undefined;
+  }
+
+  /** New requests go over a new connection; what is on its way is waited for. */
+  renew(): void {
+    this.#session?.close();
+    this.#session = undefined;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.drop();
+  }
+
+  async #open(ms: number): Promise<ClientHttp2Session> {
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), ms);
+    try {
+      const socket = await open(this.#way, abort.signal);
+      const session = await greeted(socket, this.#way, Math.min(ms, GREETING_MS));
+      if (this.#closed) session.destroy();
+      this.#session = session;
+      return session;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** Resolves when the server has sent its settings: not before is it known for one of HTTP/2. */
+function greeted(socket: Socket, { target }: Way, ms: number): Promise<ClientHttp2Session> {
+  const { alpnProtocol } = socket as TLSSocket;
+  if (target.secure && alpnProtocol && alpnProtocol !== "h2") {
+    socket.destroy();
+    return Promise.reject(new NoGreeting(false));
+  }
+  const session = connect(target.url.origin, {
+    createConnection: () => socket,
+    settings: { enablePush: false },
+    maxSessionMemory: 64,
+  });
+  return new Promise((resolve, reject) => {
+    const failed = (error?: Error): void => {
+      clearTimeout(timer);
+      const silent = socket.bytesRead === 0;
+      session.destroy();
+      reject(new NoGreeting(silent, error));
+    };
+    const closed = (): void => failed();
+    const timer = setTimeout(closed, ms);
+    session.on("error", failed).on("close", closed);
+    session.once("remoteSettings", () => {
+      clearTimeout(timer);
+      session.off("close", closed).off("error", failed);
+      // A session's error comes with its streams', too.
+      session.on("error", () => {});
+      resolve(session);
+    });
+  });
+}

@@ -1,0 +1,64 @@
+// What speaks at an address that did not speak what was expected: asked once, after a failure, for the log's sake.
+import type { Socket } from "node:net";
+import { open, type Way } from "./socket.ts";
+
+export type Speaker = "http1" | "http2" | "tls" | "other" | "silent";
+
+/** HTTP/2's preface and empty SETTINGS. */
+const PREFACE = Buffer.concat([
+  Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+  Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+]);
+const PATIENCE_MS = 1500;
+
+/** Asks as HTTP/1.1 for `path`, with an empty export request. */
+export function greetHttp1(way: Way, path: string): Promise<Speaker> {
+  const { url } = way.target;
+  const hello = `POST ${path} HTTP/1.1\r\nhost: ${url.host}\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`;
+  return ask({ ...way, protocols: ["http/1.1"] }, Buffer.from(hello));
+}
+
+/** Asks as HTTP/2, as gRPC does. */
+export function greetHttp2(way: Way): Promise<Speaker> {
+  return ask({ ...way, protocols: ["h2"] }, PREFACE);
+}
+
+async function ask(way: Way, hello: Buffer): Promise<Speaker> {
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  try {
+    return speakerOf(await firstBytes(await open(way, signal), hello));
+  } catch {
+    return "silent";
+  }
+}
+
+function firstBytes(socket: Socket, hello: Buffer): Promise<Buffer> {
+  return new Promise((resolve) => {
+    let bytes = Buffer.alloc(0);
+    const done = (): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(bytes);
+    };
+    const timer = setTimeout(done, PATIENCE_MS);
+    socket.on("error", done).on("close", done);
+    socket.on("data", (chunk: Buffer) => {
+      bytes = Buffer.concat([bytes, chunk]);
+      if (bytes.length > 1024) done();
+    });
+    socket.write(hello);
+  });
+}
+
+/** What the first bytes of an answer show. */
+export function speakerOf(bytes: Buffer): Speaker {
+  if (bytes.length === 0) return "silent";
+  const text = bytes.toString("latin1");
+  // Go and nginx answer in plain words that they want TLS.
+  if (/\bHTTPS (server|port)\b/i.test(text)) return "tls";
+  if (text.startsWith("HTTP/1.")) return "http1";
+  if (bytes[0] === 0x15 && bytes[1] === 3) return "tls";
+  // A SETTINGS frame of stream 0, or GOAWAY.
+  if (bytes.length >= 9 && bytes[0] === 0 && (bytes[3] === 4 || bytes[3] === 7)) return "http2";
+  return "other";
+}

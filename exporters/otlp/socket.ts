@@ -1,0 +1,114 @@
+// A connection to a target: straight or through a proxy, with or without TLS.
+import { request } from "node:http";
+import { connect, type Socket } from "node:net";
+import { connect as connectTls, type SecureContext, type TLSSocket } from "node:tls";
+import { serverName, type Target } from "./endpoint.ts";
+import type { HttpProxy } from "./proxy.ts";
+import { trustedAuthorities } from "./tls.ts";
+
+/** What a proxy answers to CONNECT, if it is no success. */
+export class ProxyError extends Error {
+  readonly status: number;
+
+  constructor(proxy: HttpProxy, status: number, reason: string) {
+    super(`the proxy ${proxy.shown} answers CONNECT with ${status} ${reason}`);
+    this.status = status;
+  }
+}
+
+export interface Way {
+  readonly target: Target;
+  readonly proxy: HttpProxy | undefined;
+  readonly context: () => SecureContext;
+  /** Protocols to offer in the TLS greeting. */
+  readonly protocols: readonly string[];
+}
+
+/** Resolves with a connected (and, with TLS, verified) socket; rejects with what went wrong, or when `signal` says so. */
+export async function open(way: Way, signal: AbortSignal): Promise<Socket> {
+  const { target, proxy } = way;
+  if (proxy !== undefined) {
+    const tunnel = await throughProxy(target, proxy, signal);
+    return target.secure ? secured(way, { socket: tunnel }, signal) : tunnel;
+  }
+  if (target.secure) return secured(way, { host: target.host, port: target.port }, signal);
+  const address =
+    target.path === undefined ? { host: target.host, port: target.port } : { path: target.path };
+  return established(connect({ ...address, noDelay: true, keepAlive: true }), "connect", signal);
+}
+
+function secured(way: Way, to: { socket: Socket } | { host: string; port: number }, signal: AbortSignal) {
+  const { target, context, protocols } = way;
+  const servername = serverName(target.host);
+  const socket = connectTls({
+    ...to,
+    secureContext: context(),
+    ALPNProtocols: [...protocols],
+    // Verified against the address if there is no name.
+    ...(servername === undefined ? { host: target.host } : { servername }),
+  });
+  socket.setKeepAlive(true);
+  socket.setNoDelay(true);
+  return established<TLSSocket>(socket, "secureConnect", signal);
+}
+
+function established<S extends Socket>(
+  socket: S,
+  event: "connect" | "secureConnect",
+  signal: AbortSignal,
+): Promise<S> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error): void => {
+      signal.removeEventListener("abort", aborted);
+      socket.destroy();
+      reject(error);
+    };
+    const aborted = (): void => failed(new Error("no connection in time"));
+    const closed = (): void => failed(new Error("the connection was closed during the greeting"));
+    const done = (): void => {
+      signal.removeEventListener("abort", aborted);
+      socket.off("error", failed).off("close", closed);
+      resolve(socket);
+    };
+    if (signal.aborted) return aborted();
+    signal.addEventListener("abort", aborted, { once: true });
+    // The listener stays: an error that comes after the failure has nobody else.
+    socket.on("error", failed).on("close", closed).once(event, done);
+    socket.on("error", () => {});
+  });
+}
+
+function throughProxy(target: Target, proxy: HttpProxy, signal: AbortSignal): Promise<Socket> {
+  const { host, port, url, authorization } = proxy;
+  const authority = `${target.url.hostname}:${target.port}`;
+  return new Promise((resolve, reject) => {
+    const connecting = request({
+      method: "CONNECT",
+      path: authority,
+      host,
+      port,
+      agent: false,
+      headers: { host: authority, ...(authorization && { "proxy-authorization": authorization }) },
+      ...(url.protocol === "https:" && {
+        createConnection: () =>
+          connectTls({ host, port, ca: trustedAuthorities(), ...(serverName(host) && { servername: host }) }),
+      }),
+    });
+    const aborted = (): void => void connecting.destroy(new Error("no answer in time"));
+    signal.addEventListener("abort", aborted, { once: true });
+    connecting.once("close", () => signal.removeEventListener("abort", aborted));
+    connecting.once("connect", ({ statusCode = 0, statusMessage = "" }, socket: Socket) => {
+      signal.removeEventListener("abort", aborted);
+      if (statusCode >= 200 && statusCode < 300) return resolve(socket);
+      socket.destroy();
+      reject(new ProxyError(proxy, statusCode, statusMessage));
+    });
+    connecting.once("error", (cause: NodeJS.ErrnoException) => {
+      const error = new Error(
+        `the proxy ${proxy.shown} (${proxy.variable}) does not answer: ${cause.message}`,
+      );
+      reject(Object.assign(error, { code: "PROXY", cause }));
+    });
+    connecting.end();
+  });
+}
