@@ -2,9 +2,9 @@
 
 import { wholeFilter } from "../core/filter.ts";
 import type { Plugin } from "../core/plugin.ts";
-import type { PartialFilter } from "../core/settings.ts";
+import type { PartialFilter, SettingValue } from "../core/settings.ts";
 import type { ExporterConfig } from "../exporters/config.ts";
-import type { Config, Effective, PluginConfig, SettingValue } from "./config.ts";
+import type { Config, Effective, PluginConfig } from "./config.ts";
 import { type ExporterValues, exporterConfig } from "./exporters.ts";
 import type { OtelSettings } from "./otel.ts";
 

@@ -1,9 +1,7 @@
 // The configuration as the agent gets it: checked, complete, frozen.
-import type { Filter } from "../core/settings.ts";
+import type { Filter, SettingValue } from "../core/settings.ts";
 import type { ExporterConfig } from "../exporters/config.ts";
 import type { Origin } from "./source.ts";
-
-export type SettingValue = boolean | number | string | readonly string[];
 
 export interface PluginConfig {
   readonly enabled: boolean;

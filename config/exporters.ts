@@ -1,9 +1,16 @@
 // The settings of each type of exporter, and the plain data an exporter gets of them.
 import { accessSync, constants } from "node:fs";
-import { type ExporterConfig, SIGNALS, type Signal, type Temporality } from "../exporters/config.ts";
+import {
+  type ConsoleFormat,
+  type ExporterConfig,
+  SIGNALS,
+  type Signal,
+  type Temporality,
+} from "../exporters/config.ts";
 import {
   ascending,
   BadValue,
+  count,
   duration,
   list,
   map,
@@ -109,7 +116,22 @@ function otlp(type: "otlp_grpc" | "otlp_http"): Tree {
 const trees = new Map<string | undefined, Tree>([
   ["otlp_grpc", otlp("otlp_grpc")],
   ["otlp_http", otlp("otlp_http")],
-  ["console", common],
+  [
+    "console",
+    {
+      ...common,
+      format: leaf(
+        oneOf("text", "json", "live", "auto"),
+        "text",
+        "text or json: a line for each connection, failure and event. live: a view that fills the terminal. auto: live on a terminal; elsewhere no lines, only the agent's own state in its log.",
+      ),
+      rate: leaf(
+        count(0),
+        20,
+        "Lines a second at most, failures and drops first; how many more there were is printed. 0: no limit.",
+      ),
+    },
+  ],
 ]);
 
 /** The settings of one exporter; those of most exporters where its type is not known. */
@@ -134,6 +156,8 @@ export interface ExporterValues {
   readonly boundaries: readonly number[] | null;
   readonly timeout: number;
   readonly queue: { readonly bytes: number };
+  readonly format: ConsoleFormat;
+  readonly rate: number;
 }
 
 /** The double that the decimal number of seconds reads as: 300us is 0.0003. */
@@ -145,7 +169,7 @@ export function exporterConfig(
   headerFiles: ReadonlyMap<string, string> = new Map(),
 ): ExporterConfig {
   const { type, signals } = values;
-  if (type === "console") return { type, signals };
+  if (type === "console") return { type, signals, format: values.format, rate: values.rate };
   return {
     type,
     endpoint: values.endpoint,

@@ -15,7 +15,7 @@ describe("configuration", () => {
     assert.deepEqual(config.ring, { core: 8 * 1024 ** 2, bytes: 256 * 1024, drainInterval: 50 });
     assert.deepEqual(config.metrics, { interval: 10_000, maxSeries: 2000 });
     assert.deepEqual(config.exporters, {
-      console: { type: "console", signals: ["traces", "metrics", "logs"] },
+      console: { type: "console", signals: ["traces", "metrics", "logs"], format: "auto", rate: 20 },
     });
     assert.equal(config.plugins.tcplife?.enabled, true);
     assert.equal(config.plugins.tcplife?.ring.bytes, 256 * 1024);

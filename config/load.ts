@@ -41,6 +41,10 @@ export function loadConfig({ file: name, env, flags, plugins, others = [] }: Sou
   const types = new Map(names.map((exporter) => [exporter, typeOf(exporter, { file, env, flags })]));
   const otel = readOtel(env, { names, otlpType: types.get("otlp") }, faults);
   for (const [exporter, type] of otel.exporters) types.set(exporter, type);
+  for (const { path, value } of flags) {
+    const [, exporter] = /^exporters\.([^.]+)\.type$/.exec(path) ?? [];
+    if (exporter !== undefined) types.set(exporter, value);
+  }
 
   const exporters: Record<string, Tree> = {};
   for (const [exporter, type] of types) {

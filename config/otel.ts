@@ -193,6 +193,8 @@ class Otel {
     this.#exporters.set("console", "console");
     this.#assign("exporters.console.type", "console", name);
     this.#assign("exporters.console.signals", signals.join(","), name);
+    // Nobody asked for lines.
+    if (nowhere && listed === undefined) this.#assign("exporters.console.format", "auto", undefined);
   }
 
   #plain(): void {

@@ -11,6 +11,7 @@ import { collectGarbageOfStart } from "./garbage.ts";
 import { serveHealth } from "./health.ts";
 import { agentResource, hostAttributes } from "./identity/host.ts";
 import { accountFor, atHangup, begin, type Ending, end, endWithin } from "./life.ts";
+import { createLive } from "./live.ts";
 import type { Log } from "./log.ts";
 import { standardError, standardOutput } from "./output.ts";
 import type { Plugin } from "./plugin.ts";
@@ -31,9 +32,10 @@ export interface AgentOptions {
   }>;
 }
 
-/** One line that scripts wait for. */
+/** One line that scripts wait for; on a terminal nobody does. */
 export function sayReady(plugins: readonly string[]): void {
-  standardError().write(`${JSON.stringify({ ready: true, pid: process.pid, plugins })}\n`);
+  const out = standardError();
+  if (!out.isTTY) out.write(`${JSON.stringify({ ready: true, pid: process.pid, plugins })}\n`);
 }
 
 function reportFailures(failed: readonly FailedPlugin[], strict: boolean, log: Log): void {
@@ -75,7 +77,9 @@ export async function runAgent(config: Config, options: AgentOptions): Promise<v
     const stats = enableStats();
     cleanup.defer(() => stats.close());
   }
-  const fanout = await createExporters(config.exporters, log);
+  const fanout = await createExporters(config.exporters, log, (name, own) =>
+    createLive(name, own, plugins, log),
+  );
   cleanup.defer(async () => {
     await fanout.shutdown(config.shutdown.timeout);
     if (reportLosses(fanout.exporters, log)) process.exitCode = EXIT_LOST;

@@ -19,8 +19,10 @@ export interface Setting {
    * a list of strings: one of them.
    */
   readonly format: Format;
-  readonly default: boolean | number | string | readonly string[];
+  readonly default: SettingValue;
 }
+
+export type SettingValue = boolean | number | string | readonly string[];
 
 export type Settings = Readonly<Record<string, Setting>>;
 

@@ -62,9 +62,15 @@ export interface OtlpHttpConfig extends OtlpConfig {
   readonly perSignalEndpoints?: Partial<Readonly<Record<Signal, string>>>;
 }
 
+/** `auto`: a live view on a terminal, else nothing but the agent's own state in its log. */
+export type ConsoleFormat = "text" | "json" | "live" | "auto";
+
 export interface ConsoleConfig {
   readonly type: "console";
   readonly signals: readonly Signal[];
+  readonly format: ConsoleFormat;
+  /** Lines a second at most; 0: no limit. */
+  readonly rate: number;
 }
 
 export type ExporterConfig = OtlpGrpcConfig | OtlpHttpConfig | ConsoleConfig;

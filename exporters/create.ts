@@ -1,9 +1,9 @@
 // From configuration to running exporters.
+import { WirespanError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { standardOutput } from "../core/output.ts";
 import type { Sink } from "../core/signals.ts";
-import type { ExporterConfig, OtlpGrpcConfig, OtlpHttpConfig } from "./config.ts";
-import { ConsoleExporter } from "./console/exporter.ts";
+import type { ConsoleConfig, ExporterConfig, OtlpGrpcConfig, OtlpHttpConfig } from "./config.ts";
 import type { Exporter, Kind } from "./exporter.ts";
 import { Fanout } from "./fanout.ts";
 import type { Batch } from "./otlp/batch.ts";
@@ -12,6 +12,9 @@ import { OtlpExporter } from "./otlp/exporter.ts";
 import { halves } from "./otlp/split.ts";
 import type { Transport } from "./otlp/transport.ts";
 
+/** Makes the live view, which shows plugins: what those are is not known here. */
+export type MakeLive = (name: string, config: ConsoleConfig) => Promise<Exporter & Sink>;
+
 /**
  * Makes every exporter of `configs`, whose keys become their names. Throws WirespanError CONFIG_INVALID or
  * CONFIG_UNREADABLE for an endpoint, header or file that cannot be used; a backend that is down is no error.
@@ -19,6 +22,7 @@ import type { Transport } from "./otlp/transport.ts";
 export async function createExporters(
   configs: Readonly<Record<string, ExporterConfig>>,
   log: Log,
+  makeLive?: MakeLive,
 ): Promise<Fanout> {
   const exporters: Exporter[] = [];
   const sinks: Sink[] = [];
@@ -26,7 +30,7 @@ export async function createExporters(
   const sdk: Record<string, OtlpGrpcConfig | OtlpHttpConfig> = {};
   for (const [name, config] of Object.entries(configs)) {
     if (config.type === "console") {
-      const exporter = new ConsoleExporter(name, config, standardOutput());
+      const exporter = await createConsole(name, config, log, makeLive);
       exporters.push(exporter);
       sinks.push(exporter);
     } else if (config.path === "sdk") {
@@ -47,6 +51,29 @@ export async function createExporters(
     exporters.push(...made);
   }
   return new Fanout(exporters, sinks);
+}
+
+async function createConsole(
+  name: string,
+  config: ConsoleConfig,
+  log: Log,
+  makeLive: MakeLive | undefined,
+): Promise<Exporter & Sink> {
+  const { format } = config;
+  if (format === "live" && !standardOutput().isTTY) {
+    throw new WirespanError(
+      "CONFIG_INVALID",
+      `exporters.${name}.format: live needs a terminal as standard output; text and json do not`,
+    );
+  }
+  if (makeLive && standardOutput().isTTY && (format === "live" || format === "auto"))
+    return await makeLive(name, config);
+  if (format === "auto") {
+    const { StateExporter } = await import("./console/state.ts");
+    return new StateExporter(name, log);
+  }
+  const { ConsoleExporter } = await import("./console/exporter.ts");
+  return new ConsoleExporter(name, config, standardOutput());
 }
 
 async function createLean(

@@ -1,6 +1,7 @@
 // `wirespan [agent]`
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { WirespanError } from "../errors.ts";
+import { configForLive, holdLog, isLive } from "../live.ts";
 import { createLog } from "../log.ts";
 import { suggestion } from "../nearest.ts";
 import { type ConfigFlags, setUp, withConfig } from "./setup.ts";
@@ -9,12 +10,19 @@ export function addAgent(program: Command): void {
   withConfig(program.command("agent", { isDefault: true }))
     .description("run the agent (what wirespan does without a command)")
     .option("-p, --plugin <name...>", "run these plugins only")
+    .addOption(
+      new Option("--format <format>", "print lines on standard output instead of the live view").choices([
+        "text",
+        "json",
+      ]),
+    )
     .allowExcessArguments()
     .addHelpText(
       "after",
       `
 Examples:
-  wirespan                                    every plugin, live on the console
+  wirespan                                    every plugin; on a terminal a live view
+  wirespan --format text                      connections, failures and drops as lines
   wirespan --config wirespan.yaml             as the file says
   wirespan --plugin tcplife softirqs          these two only
   wirespan --set log.level=debug              one setting, before file and environment
@@ -29,8 +37,13 @@ Examples:
           `There is no command ${unknown}${suggestion(unknown, known, "--help lists them.")}`,
         );
       }
-      const { config, plugins, failed } = await setUp(flags);
       const { runAgent } = await import("../agent.ts");
-      await runAgent(config, { plugins, failed, log: createLog(config.log), reread: () => setUp(flags) });
+      const read = async () => {
+        const found = await setUp(flags);
+        return { ...found, config: configForLive(found.config, found.plugins) };
+      };
+      const { config, plugins, failed } = await read();
+      const log = isLive(config) && process.stderr.isTTY ? holdLog() : createLog(config.log);
+      await runAgent(config, { plugins, failed, log, reread: read });
     });
 }

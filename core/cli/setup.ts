@@ -1,5 +1,5 @@
 // What most commands begin with: find the plugins, read the configuration.
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Config } from "../../config/config.ts";
 import { loadConfig, type Override, wantedPlugins } from "../../config/load.ts";
 import { type Discovered, importPlugins, installedPlugins, requireInstalled } from "../discover.ts";
@@ -9,6 +9,8 @@ export interface ConfigFlags {
   readonly config?: string;
   readonly plugin?: readonly string[];
   readonly set?: readonly string[];
+  /** Of the agent: lines on standard output. */
+  readonly format?: string;
 }
 
 export interface Setup extends Discovered {
@@ -19,7 +21,12 @@ export interface Setup extends Discovered {
 export function withConfig(command: Command): Command {
   return command
     .option("--config <file>", "read the configuration from this YAML file")
-    .option("--set <path=value...>", "give one setting, before file and environment: log.level=debug");
+    .addOption(
+      new Option(
+        "--set <path=value>",
+        "give one setting, before file and environment: log.level=debug; may be repeated",
+      ).argParser((value: string, before: readonly string[] = []) => [...before, value]),
+    );
 }
 
 /** The values of --set as overrides. Throws USAGE for one without `=`. */
@@ -33,10 +40,23 @@ export function overridesOf(set: readonly string[] = []): Override[] {
 }
 
 /** Imports the plugins that are to run and loads the configuration. */
-export async function setUp({ config: file, plugin: only, set }: ConfigFlags): Promise<Setup> {
+export async function setUp({ config: file, plugin: only, set, format }: ConfigFlags): Promise<Setup> {
   for (const name of only ?? []) requireInstalled(name);
-  const flags = [...overridesOf(set), ...(only === undefined ? [] : selection(only, "--plugin"))];
+  const flags = [
+    ...(format === undefined ? [] : linesOf(format)),
+    ...overridesOf(set),
+    ...(only === undefined ? [] : selection(only, "--plugin")),
+  ];
   return load(file, flags);
+}
+
+/** The overrides that make the console print lines. */
+function linesOf(format: string): Override[] {
+  const flag = "--format";
+  return [
+    { path: "exporters.console.type", value: "console", flag },
+    { path: "exporters.console.format", value: format, flag },
+  ];
 }
 
 /** The overrides that leave only these plugins enabled. */

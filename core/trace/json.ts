@@ -10,7 +10,14 @@ export function rfc3339({ sec, nsec }: Time): string {
 const hex = (id: Uint8Array): string => Buffer.from(id.buffer, id.byteOffset, id.length).toString("hex");
 
 const line = (keys: Readonly<Record<string, unknown>>, attributes: AnyAttributes): string =>
-  `${JSON.stringify({ ...keys, ...attributes })}\n`;
+  jsonLine({ ...keys, ...attributes });
+
+/** JSON without what a terminal would obey: JSON.stringify leaves DEL and C1 controls as they are. */
+export function jsonLine(value: unknown): string {
+  const text = JSON.stringify(value);
+  const safe = text.replace(/[\x7f-\x9f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return `${safe}\n`;
+}
 
 export function spanJson(plugin: string, span: Span): string {
   const { spec, kind, start, end, traceId, spanId, parentSpanId, error, attributes } = span;
@@ -51,6 +58,27 @@ export function metricJson(plugin: string, { spec, time, points }: Metric): stri
     return line({ ...keys, unit: spec.unit, start: rfc3339(start), ...of }, attributes);
   });
   return lines.join("");
+}
+
+/** All of a collection as one line, without series that are zero. */
+export function collectionJson(metrics: readonly Metric[]): string {
+  const [first] = metrics;
+  if (!first) return "";
+  const all = metrics
+    .map(({ spec, resource, points }) => ({
+      name: spec.name,
+      kind: spec.instrument,
+      unit: spec.unit,
+      "service.name": resource.attributes["service.name"],
+      points: points
+        .filter(({ value }) => (typeof value === "number" ? value !== 0 : value.count > 0))
+        .map(({ value, attributes }) => ({
+          ...(typeof value === "number" ? { value } : { histogram: plain(value) }),
+          ...attributes,
+        })),
+    }))
+    .filter(({ points }) => points.length > 0);
+  return all.length === 0 ? "" : jsonLine({ time: rfc3339(first.time), signal: "metrics", metrics: all });
 }
 
 /** A row that a table tool made of an interval's metrics. */

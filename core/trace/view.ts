@@ -1,4 +1,5 @@
 // How `wirespan trace <tool>` shows a plugin: bcc's short options, bcc's columns.
+import type { SettingValue } from "../settings.ts";
 import type { AnyAttributes, ExponentialHistogram, Metric } from "../signals.ts";
 
 /** Values of the options given on the command line, by long name in camelCase. */
@@ -59,6 +60,8 @@ export interface TraceView {
   readonly counting?: { readonly option: string; readonly rows: TableRows };
   /** Settings that the tool is shown with unless an option says otherwise, by path as in `TraceOption.setting`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Settings of the plugin that the agent's live view needs, unless they are given. */
+  readonly live?: Readonly<Record<string, SettingValue>>;
   /** The time from table to table where none is given: `1s`. */
   readonly interval?: string;
   /** Events that are rows make a table for each interval, instead of one that goes on. */

@@ -6,6 +6,7 @@ export interface Paint {
   readonly dim: (text: string) => string;
   readonly name: (text: string) => string;
   readonly error: (text: string) => string;
+  readonly title: (text: string) => string;
 }
 
 const plain = (text: string): string => text;
@@ -15,8 +16,8 @@ const colour =
     `\u001b[${code}m${text}\u001b[0m`;
 
 export function paint(colours: boolean): Paint {
-  if (!colours) return { dim: plain, name: plain, error: plain };
-  return { dim: colour(2), name: colour(36), error: colour(31) };
+  if (!colours) return { dim: plain, name: plain, error: plain, title: plain };
+  return { dim: colour(2), name: colour(36), error: colour(31), title: colour(7) };
 }
 
 /** The local wall-clock time, to the millisecond. */

@@ -52,6 +52,7 @@ export const trace: TraceView = {
   arguments: "[interval] [count]",
   interval: "1s",
   settings: { connections: "20" },
+  live: { connections: 200 },
   rows: "wirespan.tcp.top",
   tables: true,
   refreshes: ({ clear }) => clear !== false,

@@ -1,0 +1,174 @@
+// What collections say beside connections: listeners' queues, softirqs, interfaces, and the agent's own accounts.
+import type { AnyAttributes, Metric, Point } from "../../../core/signals.ts";
+import { plain, serviceOf } from "../facts.ts";
+
+export interface Listener {
+  readonly name: string;
+  readonly usage: number;
+  readonly limit: number;
+}
+
+/** A share of one CPU, or bytes or events a second, since the collection before. */
+export interface Pace {
+  readonly name: string;
+  readonly perSecond: number;
+}
+
+export interface ExporterState {
+  readonly name: string;
+  readonly acknowledged: number;
+  readonly lost: number;
+  readonly queued: number;
+  readonly limit: number;
+}
+
+export interface Loss {
+  readonly cause: string;
+  readonly count: number;
+}
+
+interface Before {
+  /** Nanoseconds since boot. */
+  readonly bootNs: number;
+  readonly value: number;
+}
+
+/** Counters whose growth is shown, and the attributes that name a row. */
+const PACED: Readonly<Record<string, readonly string[]>> = {
+  "wirespan.softirq.time": ["wirespan.softirq.vector"],
+  "wirespan.netdev.queue.io": ["network.interface.name", "network.io.direction"],
+  "wirespan.netdev.transmit.failures": ["network.interface.name"],
+  "wirespan.tcp.retransmits": [],
+  "wirespan.tcp.packet.dropped": [],
+  "wirespan.tcp.accept_queue.overflows": [],
+};
+
+export class Gauges {
+  listeners: readonly Listener[] = [];
+  losses: readonly Loss[] = [];
+  exporters: readonly ExporterState[] = [];
+  /** Plugins that do not run as they should, with their state. */
+  impaired: readonly string[] = [];
+  running = 0;
+  #paces = new Map<string, readonly Pace[]>();
+  #totals = new Map<string, number>();
+  #before = new Map<string, Before>();
+
+  /** How fast a metric's rows grew over the last collection, the fastest first. */
+  paces(metric: string): readonly Pace[] {
+    return this.#paces.get(metric) ?? [];
+  }
+
+  /** The sum of a counter over all its series. */
+  total(metric: string): number {
+    return this.#totals.get(metric) ?? 0;
+  }
+
+  /** Takes everything that one collection gave; `own` is the exporter that shows it. */
+  take(metrics: readonly Metric[], own: string): void {
+    const byName = Map.groupBy(metrics, ({ spec }) => spec.name);
+    this.#takeListeners(byName);
+    this.#takeAgent(byName, own);
+    const before = this.#before;
+    this.#before = new Map();
+    for (const [name, labels] of Object.entries(PACED)) {
+      const found = byName.get(name);
+      if (found) this.#pace(name, labels, found, before);
+    }
+  }
+
+  #pace(
+    name: string,
+    labels: readonly string[],
+    metrics: readonly Metric[],
+    before: Map<string, Before>,
+  ): void {
+    const rows = new Map<string, number>();
+    let total = 0;
+    for (const { time, points } of metrics) {
+      const sums = new Map<string, number>();
+      for (const { attributes, value } of points) {
+        const label = labels.map((key) => plain(attributes[key] ?? "")).join(" ");
+        sums.set(label, (sums.get(label) ?? 0) + (value as number));
+      }
+      for (const [label, value] of sums) {
+        total += value;
+        const key = `${name}\0${label}`;
+        const known = this.#before.get(key);
+        // Several resources have the same label.
+        const sum = value + (known?.value ?? 0);
+        this.#before.set(key, { bootNs: time.bootNs, value: sum });
+        const last = before.get(key);
+        const elapsed = last ? (time.bootNs - last.bootNs) / 1e9 : 0;
+        if (last && elapsed > 0) rows.set(label, Math.max(0, sum - last.value) / elapsed);
+      }
+    }
+    this.#totals.set(name, total);
+    const paces = [...rows].map(([label, perSecond]) => ({ name: label, perSecond }));
+    this.#paces.set(
+      name,
+      paces.filter(({ perSecond }) => perSecond > 0).sort((a, b) => b.perSecond - a.perSecond),
+    );
+  }
+
+  #takeListeners(byName: ReadonlyMap<string, readonly Metric[]>): void {
+    const limits = new Map(listenersOf(byName.get("wirespan.tcp.accept_queue.limit")));
+    this.listeners = listenersOf(byName.get("wirespan.tcp.accept_queue.usage"))
+      .map(([name, usage]) => ({ name, usage, limit: limits.get(name) ?? 0 }))
+      .sort((a, b) => b.usage / (b.limit || 1) - a.usage / (a.limit || 1) || (a.name < b.name ? -1 : 1));
+  }
+
+  #takeAgent(byName: ReadonlyMap<string, readonly Metric[]>, own: string): void {
+    const states = pointsOf(byName.get("wirespan.agent.plugin.state")).filter(({ value }) => value === 1);
+    const stateOf = ({ attributes }: Point) => String(attributes["wirespan.agent.plugin.state"]);
+    this.running = states.filter((point) => stateOf(point) !== "failed").length;
+    this.impaired = states
+      .filter((point) => stateOf(point) !== "running")
+      .map((point) => `${String(point.attributes["wirespan.plugin.name"])} ${stateOf(point)}`);
+    const exporters = new Map<string, Record<"acknowledged" | "lost" | "queued" | "limit", number>>();
+    const of = (a: AnyAttributes) => {
+      const name = String(a["otel.component.name"]);
+      const known = exporters.get(name) ?? { acknowledged: 0, lost: 0, queued: 0, limit: 0 };
+      exporters.set(name, known);
+      return known;
+    };
+    for (const kind of ["span", "metric_data_point", "log"]) {
+      for (const { attributes, value } of pointsOf(byName.get(`otel.sdk.exporter.${kind}.exported`))) {
+        of(attributes)[attributes["error.type"] === undefined ? "acknowledged" : "lost"] += value as number;
+      }
+    }
+    for (const { attributes, value } of pointsOf(byName.get("wirespan.agent.queue.usage")))
+      of(attributes).queued = value as number;
+    for (const { attributes, value } of pointsOf(byName.get("wirespan.agent.queue.limit")))
+      of(attributes).limit = value as number;
+    this.exporters = [...exporters]
+      .filter(([name]) => name !== own)
+      .map(([name, state]) => ({ name, ...state }));
+    this.losses = lossesOf(pointsOf(byName.get("wirespan.agent.events")));
+  }
+}
+
+/** Sums of the kernel side's accounts that stand for something that is missing. */
+function lossesOf(points: readonly Point[]): readonly Loss[] {
+  const sums = new Map<string, number>();
+  for (const { attributes, value } of points) {
+    const kind = String(attributes["wirespan.agent.event.kind"]);
+    if (!/^(lost_|unseen)/.test(kind) || value === 0) continue;
+    const cause = kind.replace(/^lost_/, "").replaceAll("_", " ");
+    sums.set(cause, (sums.get(cause) ?? 0) + (value as number));
+  }
+  return [...sums].map(([cause, count]) => ({ cause, count })).sort((a, b) => b.count - a.count);
+}
+
+function pointsOf(metrics: readonly Metric[] = []): readonly Point[] {
+  return metrics.flatMap(({ points }) => points);
+}
+
+function listenersOf(metrics: readonly Metric[] = []): [name: string, value: number][] {
+  return metrics.flatMap(({ resource, points }) =>
+    points.map(({ attributes: a, value }): [string, number] => {
+      const six = a["network.type"] === "ipv6" ? " (IPv6)" : "";
+      return [`${serviceOf(a, resource)}:${String(a["server.port"] ?? "?")}${six}`, value as number];
+    }),
+  );
+}
