@@ -26,7 +26,7 @@ describe("console", () => {
     assert.equal(code, 0);
     const { connections } = one(lines, "summary", "client");
     const matching = (pattern: RegExp) => stdout.filter((line) => pattern.test(line)).length;
-    const more = stdout.flatMap((line) => /^and ([\d,]+) more connections$/.exec(line)?.[1] ?? []);
+    const more = stdout.flatMap((line) => /^and ([\d,]+) more connections/.exec(line)?.[1] ?? []);
     const counted = more.reduce((sum, text) => sum + Number(text.replaceAll(",", "")), 0);
     assert.equal(matching(/connection_refused$/), 5);
     assert.equal(matching(/dropped: NO_SOCKET/), 5);
