@@ -75,7 +75,7 @@ describe("live view's model", () => {
     assert.deepEqual(
       model.problems.all.map(({ what, count }) => [what, count]),
       [
-        ["ended: connection_reset", 1],
+        ["connection_reset", 1],
         ["connection_refused", 1],
       ],
     );

@@ -21,10 +21,9 @@ export class Problems {
     return [...this.#problems.values()].reverse();
   }
 
-  span({ attributes, resource, end, spec }: Span): void {
+  span({ attributes, resource, end }: Span): void {
     const error = plain(attributes["error.type"] ?? "failed");
-    const what = spec.name === "tcp connect" || error === "never_accepted" ? error : `ended: ${error}`;
-    this.#add(end, what, serviceOf(attributes, resource), endsOf(attributes));
+    this.#add(end, error, serviceOf(attributes, resource), endsOf(attributes));
   }
 
   event({ attributes, resource, time, spec }: Event): void {
