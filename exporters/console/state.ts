@@ -1,20 +1,15 @@
 // Nobody reads lines of traffic in a log that nobody asked for: the agent's own state, once a collection.
 import type { Log } from "../../core/log.ts";
 import type { Event, Metric, Sink, Span } from "../../core/signals.ts";
-import type { Balance, Exporter, Kind } from "../exporter.ts";
-import { Ledger } from "../ledger.ts";
+import { Immediate } from "./immediate.ts";
 import { Model } from "./live/model.ts";
 
-export class StateExporter implements Exporter, Sink {
-  readonly name: string;
-  readonly type = "console";
-  readonly queue = { bytes: 0, limit: 0 };
+export class StateExporter extends Immediate implements Sink {
   readonly #log: Log;
-  readonly #ledger = new Ledger();
   readonly #model: Model;
 
   constructor(name: string, log: Log) {
-    this.name = name;
+    super(name);
     this.#log = log;
     this.#model = new Model(name);
     log.info(
@@ -24,17 +19,17 @@ export class StateExporter implements Exporter, Sink {
   }
 
   span(span: Span): void {
-    this.#count("span", 1);
+    this.count("span", 1);
     this.#model.span(span);
   }
 
   event(event: Event): void {
-    this.#count("event", 1);
+    this.count("event", 1);
     this.#model.event(event);
   }
 
   metrics(metrics: readonly Metric[]): void {
-    this.#count(
+    this.count(
       "point",
       metrics.reduce((sum, metric) => sum + metric.points.length, 0),
     );
@@ -53,18 +48,5 @@ export class StateExporter implements Exporter, Sink {
       lost: Object.fromEntries(gauges.losses.map(({ cause, count }) => [cause, count])),
     };
     this.#log.info(state, "state");
-  }
-
-  balance(kind: Kind): Balance {
-    return { ...this.#ledger.of(kind), queued: 0 };
-  }
-
-  async flush(): Promise<void> {}
-
-  async shutdown(): Promise<void> {}
-
-  #count(kind: Kind, count: number): void {
-    this.#ledger.given(kind, count);
-    this.#ledger.acknowledged(kind, count);
   }
 }

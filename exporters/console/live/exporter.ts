@@ -3,9 +3,9 @@ import type { ReadStream, WriteStream } from "node:tty";
 import type { Output } from "../../../core/output.ts";
 import type { Event, Metric, Sink, Span } from "../../../core/signals.ts";
 import type { Signal } from "../../config.ts";
-import type { Balance, Exporter, Kind } from "../../exporter.ts";
-import { Ledger } from "../../ledger.ts";
+import type { Kind } from "../../exporter.ts";
 import { clockTime, type Paint, paint } from "../format.ts";
+import { Immediate } from "../immediate.ts";
 import { cut, exact, fit } from "./cells.ts";
 import { type Controls, HELP, press, START } from "./controls.ts";
 import { overview } from "./frame.ts";
@@ -40,14 +40,10 @@ export interface LiveOptions {
   readonly quit: () => void;
 }
 
-export class LiveExporter implements Exporter, Sink {
-  readonly name: string;
-  readonly type = "console";
-  readonly queue = { bytes: 0, limit: 0 };
+export class LiveExporter extends Immediate implements Sink {
   readonly #signals: ReadonlySet<Signal>;
   readonly #options: LiveOptions;
   readonly #model: Model;
-  readonly #ledger = new Ledger();
   readonly #paint: Paint;
   readonly #screen: Screen;
   readonly #timer: NodeJS.Timeout;
@@ -59,7 +55,7 @@ export class LiveExporter implements Exporter, Sink {
   #closed = false;
 
   constructor(name: string, signals: readonly Signal[], options: LiveOptions) {
-    this.name = name;
+    super(name);
     this.#signals = new Set(signals);
     this.#options = options;
     this.#model = new Model(name);
@@ -88,13 +84,7 @@ export class LiveExporter implements Exporter, Sink {
     this.#take("point", points, (to) => to.metrics(metrics));
   }
 
-  balance(kind: Kind): Balance {
-    return { ...this.#ledger.of(kind), queued: 0 };
-  }
-
-  async flush(): Promise<void> {}
-
-  async shutdown(): Promise<void> {
+  override async shutdown(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#timer);
@@ -105,8 +95,7 @@ export class LiveExporter implements Exporter, Sink {
   }
 
   #take(kind: Kind, count: number, give: (to: Pick<Sink, "span" | "event" | "metrics">) => void): void {
-    this.#ledger.given(kind, count);
-    this.#ledger.acknowledged(kind, count);
+    this.count(kind, count);
     give(this.#model);
     if (this.#page) give(this.#page.page);
   }
