@@ -27,6 +27,7 @@ export interface Config {
   readonly ring: { readonly core: number; readonly bytes: number; readonly drainInterval: number };
   readonly metrics: { readonly interval: number; readonly maxSeries: number };
   readonly resource: { readonly attributes: Readonly<Record<string, string>> };
+  readonly identity: { readonly names: readonly string[] };
   readonly service: { readonly name: string };
   readonly log: {
     readonly level: "debug" | "info" | "warn" | "error" | "silent";

@@ -1,5 +1,6 @@
 // How one value is read from the text that a file, a variable or a flag gives, and how it is shown.
 import { isIP, isIPv4 } from "node:net";
+import { example, parseRule } from "../core/identity/rules.ts";
 import type { Format } from "../core/settings.ts";
 
 /** A value as written: text, or a list or map of texts. */
@@ -141,6 +142,16 @@ function decode(part: string): string {
     throw new BadValue(part, "percent-encoding");
   }
 }
+
+/** A mapping of processes to a name, kept as it is written. */
+export const names: Reader<string> = {
+  ...text(`criteria, ->, a name (${example})`, (t) => typeof parseRule(t) !== "string"),
+  read(raw) {
+    const rule = typeof raw === "string" ? parseRule(raw) : "one text for each mapping";
+    if (typeof rule === "string") throw new BadValue(String(raw), rule);
+    return String(raw).trim();
+  },
+};
 
 const isNumber = (value: unknown): boolean => typeof value === "number" && value >= 0;
 

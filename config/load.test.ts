@@ -194,6 +194,11 @@ log: {level: loud}
     ],
     ["a comm longer than the kernel's", `filter: {include: {comm: [${"c".repeat(16)}]}}`, /at most 15 bytes/],
     [
+      "a mapping of names without a criterion",
+      "identity: {names: ['-> shop']}",
+      /:1: identity\.names: expected at least one criterion \(executable, .*\) before "->", got "-> shop"/,
+    ],
+    [
       "more of a kind than the kernel side holds",
       `filter: {exclude: {localAddress: [${"::1, ".repeat(17)}]}}`,
       /:1: filter\.exclude\.localAddress: expected a list, .*, at most 16 of them, got/,

@@ -11,6 +11,7 @@ import {
   duration,
   list,
   map,
+  names,
   oneOf,
   ports,
   type Reader,
@@ -147,6 +148,13 @@ const base: Tree = {
   },
   resource: {
     attributes: leaf(map, new Map(), "Attributes of the host's resource."),
+  },
+  identity: {
+    names: leaf(
+      list(names),
+      [],
+      "Names of your own for processes, the first that holds before whatever they say of themselves: criteria (executable=, comm=, argument=, cgroup=, port=; * for any text), ->, service.name or service.namespace/service.name.",
+    ),
   },
   service: {
     name: leaf(

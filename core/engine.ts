@@ -13,9 +13,10 @@ import type { WirespanError } from "./errors.ts";
 import { Feed } from "./feed.ts";
 import { unheard } from "./filter.ts";
 import { PluginHost } from "./host.ts";
-import { type HostAttributes, hostAddress, hostAttributes } from "./identity/host.ts";
+import { hostAddress, hostAttributes, hostResource, ofHost } from "./identity/host.ts";
 import { Identity, type ObservedProcess } from "./identity/identity.ts";
 import { Proc } from "./identity/proc.ts";
+import { argumentPatterns, parseRule } from "./identity/rules.ts";
 import { createKernel, requireKernel } from "./kernel.ts";
 import { type Log, limited } from "./log.ts";
 import { detachAll } from "./object.ts";
@@ -94,15 +95,16 @@ export class Engine {
     this.#hosts = hosts;
     this.failed = failed;
     this.clock = new Clock(options.native);
-    const attributes: HostAttributes = {
-      ...hostAttributes(),
-      ip: hostAddress(),
-      ...options.config.resource.attributes,
-    };
+    const { config } = options;
+    const attributes = ofHost({ ...hostAttributes(), ip: hostAddress(), ...config.resource.attributes });
     const debug = (message: string) => options.log.debug({}, message);
-    this.identity = new Identity(new Proc(), attributes, { debug, executables: core.executables });
-    // The host as a thing that has telemetry of its own: softirqs and interfaces belong to no workload.
-    this.#host = { attributes: { ...attributes, "service.name": "host" } };
+    const rules = config.identity.names.map(parseRule).filter((rule) => typeof rule !== "string");
+    this.identity = new Identity(new Proc("/proc", argumentPatterns(rules)), attributes, {
+      debug,
+      executables: core.executables,
+      rules,
+    });
+    this.#host = hostResource(attributes, config.service.name);
   }
 
   get hosts(): readonly PluginHost[] {

@@ -33,7 +33,12 @@ export class CgroupPaths {
   /** Keeps a path that a process was seen in, if it is indeed that of the id: processes move. */
   learn(id: number, path: string): void {
     if (this.#mount === undefined || this.#paths.get(id) !== undefined) return;
-    if (inode(join(this.#mount, path)) === id) this.#paths.set(id, path);
+    // From inside a cgroup namespace, what is outside of it lies above.
+    const below = `/${path
+      .split("/")
+      .filter((name) => name !== "" && name !== "..")
+      .join("/")}`;
+    if (inode(join(this.#mount, below)) === id) this.#paths.set(id, below);
   }
 
   /** The path below the mount point, `/` for the root; undefined for an unknown or removed cgroup. */
@@ -64,13 +69,19 @@ export class CgroupPaths {
   }
 }
 
-/** Where this process sees cgroup v2, the whole hierarchy before a part of it; undefined where nowhere. */
+/**
+ * Where this process sees cgroup v2, the whole hierarchy before a part of it; undefined where nowhere. From inside a
+ * cgroup namespace the host's root is a way up (`/../..`), and `/` is the agent's own subtree.
+ */
 export function cgroup2Mount(mountinfo = "/proc/self/mountinfo"): string | undefined {
   const mounts = readFileSync(mountinfo, "utf8")
     .split("\n")
     .map((line) => line.split(" "))
     .filter((fields) => fields[fields.indexOf("-") + 1] === "cgroup2");
-  const mount = mounts.find((fields) => fields[3] === "/") ?? mounts[0];
+  const mount =
+    mounts.find((fields) => /^(\/\.\.)+$/.test(fields[3] ?? "")) ??
+    mounts.find((fields) => fields[3] === "/") ??
+    mounts[0];
   return mount?.[4]?.replace(/\\(\d{3})/g, (_, octal: string) =>
     String.fromCharCode(Number.parseInt(octal, 8)),
   );

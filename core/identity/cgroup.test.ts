@@ -177,10 +177,16 @@ const paths: Readonly<Record<string, readonly [path: string, facts: CgroupFacts]
   ],
 };
 
+/** What was found in the paths. */
+function found({ path: _, paths: __, place: ___, ...facts }: CgroupFacts): CgroupFacts {
+  return facts;
+}
+
 describe("a cgroup's path", () => {
   for (const [runtime, table] of Object.entries(paths)) {
     describe(runtime, () => {
-      for (const [path, facts] of table) it(`reads ${path}`, () => assert.deepEqual(pathFacts(path), facts));
+      for (const [path, facts] of table)
+        it(`reads ${path}`, () => assert.deepEqual(found(pathFacts(path)), facts));
     });
   }
 
@@ -207,15 +213,15 @@ describe("a cgroup's path", () => {
 
 describe("/proc/PID/cgroup", () => {
   it("is one line with cgroup v2", () => {
-    assert.deepEqual(cgroupFacts(`0::/system.slice/docker-${id}.scope\n`), { containerId: id });
-    assert.deepEqual(cgroupFacts("0::/system.slice/nginx.service\n"), { service: "nginx" });
-    assert.deepEqual(cgroupFacts("0::/\n"), {});
+    assert.deepEqual(found(cgroupFacts(`0::/system.slice/docker-${id}.scope\n`)), { containerId: id });
+    assert.deepEqual(found(cgroupFacts("0::/system.slice/nginx.service\n")), { service: "nginx" });
+    assert.deepEqual(found(cgroupFacts("0::/\n")), {});
   });
 
   it("names the container in the lines of cgroup v1", () => {
     const path = `/kubepods/burstable/pod${uid}/${id}`;
     const text = ["12:pids", "11:memory", "4:cpu,cpuacct", "3:net_cls,net_prio", "1:name=systemd"];
-    assert.deepEqual(cgroupFacts(`${text.map((line) => `${line}:${path}`).join("\n")}\n`), {
+    assert.deepEqual(found(cgroupFacts(`${text.map((line) => `${line}:${path}`).join("\n")}\n`)), {
       containerId: id,
       podUid: uid,
     });
@@ -223,17 +229,17 @@ describe("/proc/PID/cgroup", () => {
 
   it("finds the container although some hierarchies know nothing of it", () => {
     const text = `13:rdma:/\n12:memory:/docker/${id}\n1:name=systemd:/docker/${id}\n0::/system.slice/containerd.service\n`;
-    assert.deepEqual(cgroupFacts(text), { containerId: id });
+    assert.deepEqual(found(cgroupFacts(text)), { containerId: id });
   });
 
   it("takes the service from systemd's own hierarchy where cgroup v2 is empty", () => {
     const text = "5:memory:/system.slice/other.service\n1:name=systemd:/system.slice/nginx.service\n0::/\n";
-    assert.deepEqual(cgroupFacts(text), { service: "nginx" });
+    assert.deepEqual(found(cgroupFacts(text)), { service: "nginx" });
   });
 
   it("keeps colons that belong to the path", () => {
     const path = `/system.slice/containerd.service/kubepods-pod${uid_}.slice:cri-containerd:${id}`;
-    assert.deepEqual(cgroupFacts(`11:cpuset:${path}\n`), { containerId: id, podUid: uid });
+    assert.deepEqual(found(cgroupFacts(`11:cpuset:${path}\n`)), { containerId: id, podUid: uid });
     assert.equal(unifiedPath(`0::${path}\n`), path);
   });
 
@@ -244,6 +250,29 @@ describe("/proc/PID/cgroup", () => {
   });
 
   it("of garbage says nothing", () => {
-    assert.deepEqual(cgroupFacts("garbage\n::\n0:/x\n"), {});
+    assert.deepEqual(found(cgroupFacts("garbage\n::\n0:/x\n")), {});
   });
+});
+
+describe("what stays the same of a cgroup's path", () => {
+  for (const [path, expected] of [
+    ["/system.slice/web.service", "/system.slice/web.service"],
+    ["/system.slice/system-pg.slice/pg@15-main.service", "/system.slice/system-pg.slice/pg@15-main.service"],
+    [
+      "/system.slice/system-ssh.slice/ssh@7-10.0.0.1:22-10.0.0.2:4711.service",
+      "/system.slice/system-ssh.slice/ssh@.service",
+    ],
+    ["/user.slice/user-0.slice/session-12.scope", "/user.slice/user-0.slice"],
+    ["/user.slice/user-0.slice/session-c1.scope", "/user.slice/user-0.slice"],
+    ["/system.slice/run-u17.service", "/system.slice"],
+    [
+      "/user.slice/user-1.slice/user@1.service/app.slice/app-x-1234.scope",
+      "/user.slice/user-1.slice/user@1.service/app.slice",
+    ],
+    [`/system.slice/docker-${id}.scope`, `/system.slice/docker-${id}.scope`],
+    ["/../../system.slice/web.service", "/system.slice/web.service"],
+    ["/", "/"],
+  ] as const) {
+    it(`is ${expected} of ${path}`, () => assert.equal(pathFacts(path).place, expected));
+  }
 });

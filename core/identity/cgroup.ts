@@ -1,7 +1,13 @@
 // What a cgroup's path says: container, pod, systemd service. Nobody has to be asked for it.
-import { serviceOf } from "./systemd-unit.ts";
+import { lastingPath, serviceOf } from "./systemd-unit.ts";
 
 export interface CgroupFacts {
+  /** The path that the rest was read from, without what leads out of a cgroup namespace. */
+  readonly path?: string;
+  /** Of it what stays the same when the same is started again. */
+  readonly place?: string;
+  /** All paths of the process, one for each hierarchy. */
+  readonly paths?: readonly string[];
   /** The innermost container's id, as its runtime writes it (64 hex digits; Fargate: 32 and a number). */
   readonly containerId?: string;
   /** The innermost pod's uid with dashes; a static pod's is the kubelet's 32 hex digits. */
@@ -20,7 +26,7 @@ export function pathFacts(path: string): CgroupFacts {
   const segments = path
     .replace(/ \(deleted\)$/, "")
     .split("/")
-    .filter(Boolean);
+    .filter((segment) => segment !== "" && segment !== "..");
   const podAt = segments.findLastIndex((segment) => pod.test(segment));
   const idAt = segments.findLastIndex(
     (segment) => container.test(segment) || (segments[0] === "ecs" && fargate.test(segment)),
@@ -34,6 +40,8 @@ export function pathFacts(path: string): CgroupFacts {
   const outside = owner === "libpod-payload-" ? 0 : Math.max(idAt, podAt) + 1;
   const service = serviceOf(segments.slice(outside));
   return {
+    path: `/${segments.join("/")}`,
+    place: lastingPath(segments),
     ...(inContainer && id !== undefined && { containerId: id }),
     ...(podUid !== undefined && { podUid }),
     ...(service !== undefined && { service }),
@@ -45,14 +53,15 @@ export function pathFacts(path: string): CgroupFacts {
  * names a container or pod counts, cgroup v2 before systemd's own hierarchy before the others.
  */
 export function cgroupFacts(text: string): CgroupFacts {
-  const paths = lines(text)
+  const all = lines(text)
     .sort((a, b) => a.rank - b.rank)
     .map(({ path }) => pathFacts(path));
-  return (
-    paths.find(({ containerId, podUid }) => containerId !== undefined || podUid !== undefined) ??
-    paths.find(({ service }) => service !== undefined) ??
-    {}
-  );
+  const facts =
+    all.find(({ containerId, podUid }) => containerId !== undefined || podUid !== undefined) ??
+    all.find(({ service }) => service !== undefined) ??
+    all[0] ??
+    {};
+  return { ...facts, paths: all.flatMap(({ path }) => path ?? []) };
 }
 
 /** The path in the cgroup v2 hierarchy, undefined where a process has none. */

@@ -1,5 +1,6 @@
 // Two variables of another process's environment; the rest is somebody's secrets.
 import { readSync } from "node:fs";
+import { longestAttributes } from "./resource-attributes.ts";
 
 /** What a process says of itself. */
 export interface Environment {
@@ -9,10 +10,13 @@ export interface Environment {
   readonly resourceAttributes?: string;
 }
 
-const names = { serviceName: "OTEL_SERVICE_NAME=", resourceAttributes: "OTEL_RESOURCE_ATTRIBUTES=" } as const;
-const wanted = Object.entries(names).map(([key, name]) => ({ key, name: Buffer.from(name) }));
+/** What is read of each, bytes: a longer name is cut, longer attributes are seen to be too long. */
+const wanted = [
+  { key: "serviceName", name: Buffer.from("OTEL_SERVICE_NAME="), most: 256 },
+  { key: "resourceAttributes", name: Buffer.from("OTEL_RESOURCE_ATTRIBUTES="), most: longestAttributes + 4 },
+];
 
-// One buffer for all reads, and the bound on one variable: longer ones are passed over.
+// One buffer for all reads; of a longer variable what stands behind is passed over.
 const buffer = Buffer.alloc(16 * 1024);
 
 /**
@@ -42,6 +46,7 @@ export function scanEnvironment(fd: number): Environment | undefined {
         return total === 0 ? undefined : found;
       }
       if (from === 0 && end === buffer.length) {
+        if (!passing) take(found, from, end);
         passing = true;
         from = end;
       }
@@ -55,9 +60,17 @@ export function scanEnvironment(fd: number): Environment | undefined {
 
 /** The first of two equal names counts, as in getenv(3). */
 function take(found: Record<string, string>, from: number, to: number): void {
-  for (const { key, name } of wanted) {
+  for (const { key, name, most } of wanted) {
     if (to - from < name.length || found[key] !== undefined) continue;
     if (buffer.compare(name, 0, name.length, from, from + name.length) !== 0) continue;
-    found[key] = buffer.toString("utf8", from + name.length, to);
+    found[key] = buffer.toString("utf8", from + name.length, boundary(from + name.length, to, most));
   }
+}
+
+/** Where to end, at most so many bytes behind `from`, and not within a character. */
+function boundary(from: number, to: number, most: number): number {
+  if (to - from <= most) return to;
+  let end = from + most;
+  while (end > from && (buffer[end]! & 0xc0) === 0x80) end--;
+  return end;
 }

@@ -11,6 +11,9 @@ export interface FakeProcess {
   readonly exe?: string | undefined;
   readonly cgroup?: string;
   readonly env?: Readonly<Record<string, string>>;
+  readonly argv?: readonly string[];
+  /** As /proc/PID/stat has it. */
+  readonly state?: string;
 }
 
 /** Executables with numbers, as the kernel's table has them. */
@@ -31,11 +34,20 @@ export class FakeProc {
   readonly root = mkdtempSync(join(tmpdir(), "wirespan-proc-"));
 
   /** Writes a process, in place of another of that pid. */
-  set({ pid, startTicks = 1000, comm = "prog", exe, cgroup = "0::/\n", env = {} }: FakeProcess): void {
-    const folder = join(this.root, `${pid}`);
-    this.remove(pid);
-    mkdirSync(folder);
-    const upTo22 = [pid, `(${comm})`, "S", ...new Array(18).fill(0), startTicks];
+  set(process: FakeProcess): void {
+    this.remove(process.pid);
+    this.#write(join(this.root, `${process.pid}`), process);
+  }
+
+  /** Writes a thread of a process. */
+  thread(pid: number, tid: number, thread: FakeProcess): void {
+    this.#write(join(this.root, `${pid}`, "task", `${tid}`), thread);
+  }
+
+  #write(folder: string, process: FakeProcess): void {
+    const { pid, startTicks = 1000, comm = "prog", exe, cgroup = "0::/\n", env = {} } = process;
+    mkdirSync(folder, { recursive: true });
+    const upTo22 = [pid, `(${comm})`, process.state ?? "S", ...new Array(18).fill(0), startTicks];
     writeFileSync(join(folder, "stat"), `${upTo22.join(" ")} 47022080 3927 0\n`);
     writeFileSync(join(folder, "cgroup"), cgroup);
     writeFileSync(
@@ -44,6 +56,7 @@ export class FakeProc {
         .map(([key, value]) => `${key}=${value}\0`)
         .join(""),
     );
+    writeFileSync(join(folder, "cmdline"), (process.argv ?? []).map((word) => `${word}\0`).join(""));
     if (exe !== undefined) symlinkSync(exe, join(folder, "exe"));
   }
 

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { arch, hostname, networkInterfaces, release } from "node:os";
 import { join } from "node:path";
 import type { AttributeValue, Resource } from "../signals.ts";
+import { instanceId } from "./instance.ts";
 
 /** Attributes that the host gives to the Resource of every workload on it. */
 export type HostAttributes = Readonly<Record<string, AttributeValue>>;
@@ -26,6 +27,25 @@ export function hostAddress(interfaces = networkInterfaces()): string {
   const all = Object.values(interfaces).flatMap((addresses) => addresses ?? []);
   const outer = all.filter(({ internal, address }) => !internal && !address.startsWith("fe80:"));
   return (outer.find(({ family }) => family === "IPv4") ?? outer[0])?.address ?? "127.0.0.1";
+}
+
+/** What of these attributes holds for every workload of the host: `service.` is the agent's alone. */
+export function ofHost(attributes: HostAttributes): HostAttributes {
+  return Object.fromEntries(Object.entries(attributes).filter(([key]) => !key.startsWith("service.")));
+}
+
+/** What tells a host from others: its id, else its name. */
+export function hostIdOf(host: HostAttributes): string {
+  return String(host["host.id"] ?? host["host.name"] ?? "");
+}
+
+/**
+ * The host as a thing that has telemetry of its own: softirqs and interfaces belong to no workload. It is an instance
+ * of the agent's service, as a host is of its exporter, and the same one whenever the agent starts.
+ */
+export function hostResource(host: HostAttributes, service: string): Resource {
+  const id = instanceId(hostIdOf(host), "host");
+  return { attributes: { ...host, "service.name": service, "service.instance.id": id } };
 }
 
 export interface AgentFacts {

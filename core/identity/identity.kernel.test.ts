@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import type { Resource } from "../signals.ts";
 import { CgroupPaths, cgroup2Mount } from "./cgroup-paths.ts";
 import { FakeExecutables } from "./fake-proc.ts";
 import { hostAttributes } from "./host.ts";
@@ -44,12 +45,18 @@ function observed(pid: number, cgroupId = 1): ObservedProcess {
   const exe = executables.number(basename(facts.exe ?? ""));
   return {
     pid,
+    tid: pid,
     startedAt: facts.startTicks * 10_000_000 + 1_234_567,
     comm: facts.comm,
     exe,
     cgroupId,
     workload: 0,
   };
+}
+
+function withoutInstance({ attributes }: Resource) {
+  const { "service.instance.id": _, ...others } = attributes;
+  return others;
 }
 
 describe("identity of real processes", () => {
@@ -220,11 +227,11 @@ describe("identity of real processes", () => {
           const process = observed(pid, cgroupId);
           const cgroups = new CgroupPaths(mount);
           const alive = new Identity(proc, host, { executables, cgroups }).of(process).resource!;
-          assert.deepEqual(alive.attributes, { ...host, ...expected, "service.name": "inside" });
+          assert.deepEqual(withoutInstance(alive), { ...host, ...expected, "service.name": "inside" });
           await Promise.all(children.splice(0).map(end));
           const gone = new Identity(proc, host, { executables, cgroups: new CgroupPaths(mount) }).of(process)
             .resource!;
-          assert.deepEqual(gone.attributes, { ...host, ...expected, "service.name": nameOf(process) });
+          assert.deepEqual(withoutInstance(gone), { ...host, ...expected, "service.name": nameOf(process) });
         });
       });
     }

@@ -3,8 +3,10 @@ import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { CgroupPaths } from "./cgroup-paths.ts";
 import { FakeExecutables, FakeProc, type FakeProcess } from "./fake-proc.ts";
+import type { HostAttributes } from "./host.ts";
 import { Identity, type ObservedProcess } from "./identity.ts";
 import { Proc, type ProcReader } from "./proc.ts";
+import { argumentPatterns, parseRule, type Rule } from "./rules.ts";
 
 const id = "3f2a9c0d7be14e5f8a6b1c2d3e4f5061728394a5b6c7d8e9f0a1b2c3d4e5f607";
 const uid = "2c48913c-b29f-11e7-9350-020968147796";
@@ -17,7 +19,7 @@ const executables = new FakeExecutables();
 type Seen = Partial<Omit<ObservedProcess, "exe">> & { readonly exe?: string };
 
 function seen(pid: number, { exe = "prog", ...more }: Seen = {}): ObservedProcess {
-  const process = { pid, startedAt: 10_000_000_000, comm: "prog", cgroupId: 7, workload: 0 };
+  const process = { pid, tid: pid, startedAt: 10_000_000_000, comm: "prog", cgroupId: 7, workload: 0 };
   return { ...process, exe: executables.number(exe), ...more };
 }
 
@@ -36,10 +38,23 @@ describe("identity", () => {
   });
   afterEach(() => fake[Symbol.dispose]());
 
-  function made(options: { limit?: number; proc?: ProcReader } = {}): Identity {
-    const { limit = 4096, proc = new Proc(fake.root) } = options;
+  interface Made {
+    readonly limit?: number;
+    readonly proc?: ProcReader;
+    readonly rules?: readonly Rule[];
+    readonly host?: HostAttributes;
+  }
+
+  function made(options: Made = {}): Identity {
+    const { limit = 4096, rules = [], proc = new Proc(fake.root, argumentPatterns(rules)) } = options;
     const cgroups = new CgroupPaths(mount, { pause: 0 });
-    return new Identity(proc, host, { limit, cgroups, executables, debug: (message) => heard.push(message) });
+    return new Identity(proc, options.host ?? host, {
+      limit,
+      rules,
+      cgroups,
+      executables,
+      debug: (message) => heard.push(message),
+    });
   }
 
   function run(pid: number, more: Partial<FakeProcess> = {}): void {
@@ -52,6 +67,13 @@ describe("identity", () => {
   }
 
   const name = (process: ObservedProcess) => identity.of(process).resource!.attributes["service.name"];
+  const instance = (process: ObservedProcess) =>
+    identity.of(process).resource!.attributes["service.instance.id"] as string;
+  /** Without the instance, which has its own tests. */
+  function attributesOf(process: ObservedProcess) {
+    const { "service.instance.id": _, ...others } = identity.of(process).resource!.attributes;
+    return others;
+  }
 
   describe("service.name", () => {
     const unit = "0::/system.slice/web.service\n";
@@ -110,7 +132,7 @@ describe("identity", () => {
           "service.namespace=shop,service.version=2,k8s.container.name=main,process.pid=1,telemetry.sdk.name=x",
       };
       run(5, { cgroup: pod, env });
-      assert.deepEqual(identity.of(seen(5)).resource!.attributes, {
+      assert.deepEqual(attributesOf(seen(5)), {
         "container.id": id,
         "host.id": "machine",
         "host.name": "h",
@@ -122,11 +144,42 @@ describe("identity", () => {
       });
     });
 
-    it("believes a process more than what was found", () => {
-      run(5, { cgroup: pod, env: { OTEL_RESOURCE_ATTRIBUTES: "host.id=cloud,host.name=node1" } });
-      const { attributes } = identity.of(seen(5)).resource!;
-      assert.equal(attributes["host.id"], "cloud");
-      assert.equal(attributes["host.name"], "node1");
+    it("has no facts from a process that it could have found, or that others are known by", () => {
+      const lies = [
+        ...["host.id=1", "host.name=spoofed", "container.id=evil", "k8s.pod.uid=evil", "k8s.node.name=evil"],
+        ...["cloud.account.id=1", "os.type=dos", "process.pid=1", "telemetry.sdk.name=x", "wirespan.x=1"],
+      ];
+      const env = { OTEL_RESOURCE_ATTRIBUTES: `${lies.join()},team=blue,k8s.pod.name=p` };
+      run(5, { cgroup: pod, env });
+      run(6, { env });
+      const { "container.id": _, ...inPod } = attributesOf(seen(5));
+      assert.deepEqual(inPod, {
+        ...host,
+        "k8s.pod.uid": uid,
+        "k8s.pod.name": "p",
+        "service.name": "p",
+        team: "blue",
+      });
+      assert.deepEqual(attributesOf(seen(6)), { ...host, "service.name": "prog", team: "blue" });
+    });
+
+    it("is named as Kubernetes' conventions name a pod's service", () => {
+      const said = "k8s.container.name=main,k8s.pod.name=cart-7f-x,k8s.deployment.name=cart";
+      run(5, { cgroup: pod, env: { OTEL_RESOURCE_ATTRIBUTES: said } });
+      assert.equal(name(seen(5)), "cart");
+    });
+
+    it("has names of at most 256 bytes, without control characters", () => {
+      run(5, {
+        env: { OTEL_SERVICE_NAME: "é".repeat(10_000), OTEL_RESOURCE_ATTRIBUTES: `a=${"b".repeat(2000)}` },
+      });
+      assert.equal(name(seen(5)), "é".repeat(128));
+      assert.equal(attributesOf(seen(5)).a, "b".repeat(256));
+      run(6, { env: { OTEL_SERVICE_NAME: "a\u001b[31mb" } });
+      assert.equal(name(seen(6)), "prog");
+      assert.deepEqual(heard, [
+        "pid 6: OTEL_SERVICE_NAME ignored: it has a control character or is not UTF-8",
+      ]);
     });
 
     it("is one object for all processes of a workload, in whatever order they say it", () => {
@@ -142,13 +195,100 @@ describe("identity", () => {
       run(5, { cgroup: pod });
       run(6, { cgroup: "0::/system.slice/sshd.service\n" });
       assert.equal(identity.of(seen(5)).resource!.attributes["k8s.pod.uid"], uid);
-      assert.deepEqual(identity.of(seen(6)).resource!.attributes, { ...host, "service.name": "sshd" });
+      assert.deepEqual(attributesOf(seen(6)), { ...host, "service.name": "sshd" });
     });
 
     it("goes without malformed attributes, and the log hears why but not what", () => {
       run(5, { env: { OTEL_SERVICE_NAME: "s", OTEL_RESOURCE_ATTRIBUTES: "a=1,secret" } });
-      assert.deepEqual(identity.of(seen(5)).resource!.attributes, { ...host, "service.name": "s" });
+      assert.deepEqual(attributesOf(seen(5)), { ...host, "service.name": "s" });
       assert.deepEqual(heard, ['pid 5: OTEL_RESOURCE_ATTRIBUTES ignored: member 2 has no "="']);
+    });
+  });
+
+  describe("service.instance.id", () => {
+    const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+    const version = (v: number) => ({
+      OTEL_SERVICE_NAME: "s",
+      OTEL_RESOURCE_ATTRIBUTES: `service.version=${v}`,
+    });
+    const unit = (name: string) => `0::/system.slice/${name}.service\n`;
+
+    it("is what the process says, else its container's id", () => {
+      run(5, { cgroup: docker, env: { OTEL_RESOURCE_ATTRIBUTES: "service.instance.id=mine" } });
+      run(6, { cgroup: docker, env: version(1) });
+      assert.deepEqual([instance(seen(5)), instance(seen(6))], ["mine", id]);
+    });
+
+    it("else is made of host, cgroup and program, and is the same in the next agent", () => {
+      run(5, { cgroup: unit("web") });
+      run(6, { cgroup: unit("other"), env: { OTEL_SERVICE_NAME: "web" } });
+      run(7, { cgroup: unit("web"), exe: "/usr/bin/more" });
+      run(8, { cgroup: unit("web") });
+      const ids = [5, 6, 7].map((pid) => instance(seen(pid, pid === 7 ? { exe: "more" } : {})));
+      for (const one of ids) assert.match(one, uuid);
+      assert.equal(new Set(ids).size, 3);
+      assert.equal(instance(seen(8)), ids[0], "two processes of one program in one unit are one instance");
+      identity = made();
+      assert.deepEqual(
+        [7, 6, 5].map((pid) => instance(seen(pid, pid === 7 ? { exe: "more" } : {}))),
+        ids.toReversed(),
+      );
+      identity = made({ host: { ...host, "host.id": "elsewhere" } });
+      assert.notEqual(instance(seen(5)), ids[0]);
+    });
+
+    it("is never that of two that differ, whatever they say of themselves", () => {
+      const same = (v: number) => ({
+        OTEL_RESOURCE_ATTRIBUTES: `service.name=s,service.instance.id=same,service.version=${v}`,
+      });
+      run(5, { cgroup: docker, env: same(1) });
+      run(6, { cgroup: docker, env: same(2) });
+      run(7, { cgroup: pod, env: same(1) });
+      run(8, { cgroup: unit("s"), env: version(1) });
+      run(9, { cgroup: unit("s"), env: version(2) });
+      run(10, { cgroup: docker, env: version(1) });
+      run(11, { cgroup: docker, env: version(2) });
+      const all = [5, 6, 7, 8, 9, 10, 11].map((pid) => instance(seen(pid)));
+      assert.equal(new Set(all).size, all.length, all.join(" "));
+      assert.equal(all[0], "same");
+      assert.equal(identity.of(seen(5)), identity.of(seen(5)));
+    });
+  });
+
+  describe("names of an administrator", () => {
+    const named = (pid: number, rule: string) => {
+      identity = made({ rules: [parseRule(rule) as Rule] });
+      const { attributes } = identity.of(seen(pid, { exe: "java", comm: "java" })).resource!;
+      return [attributes["service.namespace"], attributes["service.name"]].filter(Boolean).join("/");
+    };
+
+    it("go before all else where everything holds", () => {
+      const argv = ["/usr/bin/java", "-Dapp=billing", "-jar", "/srv/app.jar"];
+      run(5, {
+        exe: "/usr/bin/java",
+        comm: "java",
+        argv,
+        cgroup: "0::/system.slice/x.slice/web.service\n",
+        env: { OTEL_SERVICE_NAME: "env" },
+      });
+      for (const [rule, expected] of [
+        ["executable=java -> shop/billing", "shop/billing"],
+        ["executable=jav -> b", "env"],
+        ["executable=j*a -> b", "b"],
+        ["comm=java -> b", "b"],
+        ["comm=node -> b", "env"],
+        ["argument=-Dapp=billing -> b", "b"],
+        ["argument=*billing -> b", "b"],
+        ["argument=billing -> b", "env"],
+        ["argument=/usr/bin/java -> b", "env"],
+        ["cgroup=/system.slice/*.service -> b", "b"],
+        ["cgroup=/system.slice -> b", "b"],
+        ["cgroup=/system -> b", "env"],
+        ["port=80 -> b", "env"],
+        ["executable=java argument=*other -> b", "env"],
+      ] as const) {
+        assert.equal(named(5, rule), expected, rule);
+      }
     });
   });
 
@@ -164,7 +304,7 @@ describe("identity", () => {
 
     it("ignores /proc where the pid belongs to another process by now", () => {
       run(5, { startTicks: 2000, env: { OTEL_SERVICE_NAME: "other" }, cgroup: docker });
-      assert.deepEqual(identity.of(seen(5, { startedAt: 10_000_000_000 })).resource!.attributes, {
+      assert.deepEqual(attributesOf(seen(5, { startedAt: 10_000_000_000 })), {
         ...host,
         "service.name": "prog",
       });
@@ -210,7 +350,7 @@ describe("identity", () => {
 
     it("names a process that was gone at once by the kernel's facts and its cgroup", () => {
       const cgroupId = cgroup(`/kubepods/burstable/pod${uid}/${id}`);
-      assert.deepEqual(identity.of(seen(5, { exe: "curl", cgroupId })).resource!.attributes, {
+      assert.deepEqual(attributesOf(seen(5, { exe: "curl", cgroupId })), {
         ...host,
         "container.id": id,
         "k8s.pod.uid": uid,
@@ -251,7 +391,7 @@ describe("identity", () => {
         asked.push(pid);
         return real.process(pid);
       };
-      identity = made({ proc: { process } });
+      identity = made({ proc: { process, ports: () => new Set() } });
       run(5);
       identity.born(seen(5));
       for (let i = 0; i < 100; i++) identity.of(seen(5));

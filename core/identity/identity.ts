@@ -1,20 +1,22 @@
 // Process -> workload: what a process belongs to, found out once for each image and kept.
 import { basename } from "node:path";
 import { Recent } from "../recent.ts";
-import type { Resource } from "../signals.ts";
 import { type Images, isImage, REST } from "../workload-rows.ts";
 import { type CgroupFacts, cgroupFacts, pathFacts, unifiedPath } from "./cgroup.ts";
 import { CgroupPaths, cgroup2Mount } from "./cgroup-paths.ts";
+import { Composer, commName } from "./compose.ts";
 import type { HostAttributes } from "./host.ts";
+import { given } from "./own.ts";
 import type { ProcessFacts, ProcReader } from "./proc.ts";
-import { parseResourceAttributes } from "./resource-attributes.ts";
-import { Resources } from "./resources.ts";
+import type { Rule } from "./rules.ts";
 import { type Workload, Workloads } from "./workloads.ts";
 
 /** A process as the kernel saw it when something happened: `struct task` of bpf/task.h. */
 export interface ObservedProcess {
   /** Of the thread group, in the initial pid namespace. */
   readonly pid: number;
+  /** The thread that was seen. */
+  readonly tid: number;
   /** Start of the thread group's leader, nanoseconds since boot. */
   readonly startedAt: number;
   readonly comm: string;
@@ -39,13 +41,15 @@ export interface Programs {
 export interface IdentityOptions {
   /** Processes that are remembered (default 4096). */
   readonly limit?: number;
-  /** Workloads that have sums of their own (default 4096). */
+  /** Workloads that have sums of their own (default 2048). */
   readonly workloads?: number;
   /** Where paths of cgroups come from (default: this host's cgroup v2). */
   readonly cgroups?: CgroupPaths;
   /** Names of executables without folders, by number; empty: it has none. */
   readonly executables: { name(exe: number): string };
-  /** Hears why a process's OTEL_RESOURCE_ATTRIBUTES were dropped. */
+  /** What an administrator calls processes. */
+  readonly rules?: readonly Rule[];
+  /** Hears why what a process says of itself was left out. */
   readonly debug?: (message: string) => void;
 }
 
@@ -87,15 +91,13 @@ const maxNumbers = 16_384;
 
 export class Identity implements Images {
   readonly #proc: ProcReader;
-  readonly #host: HostAttributes;
+  readonly #composer: Composer;
   readonly #cgroups: CgroupPaths;
   readonly #executables: IdentityOptions["executables"];
-  readonly #debug: (message: string) => void;
   readonly #known: Recent<number, Known>;
   readonly #images = new Recent<number, Told>(maxNumbers);
   /** What the processes of one cgroup and executable are whose environment was read; null: not all the same. */
   readonly #siblings: Recent<string, { readonly agreed: Workload | null }>;
-  readonly #resources = new Resources();
   readonly #workloads: Workloads;
   #programs: Programs | undefined;
   #collections = 0;
@@ -105,12 +107,11 @@ export class Identity implements Images {
 
   /** `host` goes into every Resource: hostAttributes() and what is configured for all, but no service.*. */
   constructor(proc: ProcReader, host: HostAttributes, options: IdentityOptions) {
-    const { limit = 4096, workloads = 4096, cgroups = new CgroupPaths(cgroup2Mount()) } = options;
+    const { limit = 4096, workloads = 2048, cgroups = new CgroupPaths(cgroup2Mount()) } = options;
     this.#proc = proc;
-    this.#host = host;
+    this.#composer = new Composer(host, options.rules ?? [], options.debug ?? (() => {}));
     this.#cgroups = cgroups;
     this.#executables = options.executables;
-    this.#debug = options.debug ?? (() => {});
     this.#known = new Recent(limit);
     this.#siblings = new Recent(limit);
     this.#workloads = new Workloads(workloads);
@@ -191,23 +192,23 @@ export class Identity implements Images {
   }
 
   #look(process: ObservedProcess): Look {
-    const { pid, startedAt, comm, cgroupId } = process;
+    const { pid, tid, startedAt, cgroupId } = process;
     const exe = this.#executables.name(process.exe);
     this.#misses += 1;
-    const facts = this.#proc.process(pid);
+    const facts = this.#proc.process(pid, tid);
     if (facts === undefined || !startedThen(facts, startedAt)) {
       this.#gone += 1;
-      return this.#unread(process, this.#pathFacts(cgroupId), exe || commName(comm));
+      return this.#unread(process, exe, withoutRuntime(this.#pathFacts(cgroupId), exe));
     }
     if (facts.refused) this.#refused += 1;
     const path = unifiedPath(facts.cgroup);
     if (path !== undefined) this.#cgroups.learn(cgroupId, path);
     const cgroup = cgroupFacts(facts.cgroup);
-    if (!isImageOf(facts, exe)) return this.#unread(process, cgroup, exe);
-    const name = (facts.exe !== undefined && basename(facts.exe)) || exe || commName(facts.comm);
-    if (facts.environment === undefined) return this.#unread(process, cgroup, name);
-    const workload = this.#compose(cgroup, name, facts);
-    const key = siblingsKey(process);
+    if (!isImageOf(facts, exe)) return this.#unread(process, exe, cgroup);
+    const name = exe || (facts.exe !== undefined && basename(facts.exe)) || "";
+    if (facts.environment === undefined) return this.#unread(process, name, cgroup, facts);
+    const workload = this.#compose(process, name, cgroup, facts);
+    const key = siblingsKey(cgroup, process);
     const before = this.#siblings.get(key);
     this.#siblings.set(key, { agreed: before === undefined || before.agreed === workload ? workload : null });
     return { workload, read: true };
@@ -217,30 +218,21 @@ export class Identity implements Images {
    * All of a container or service have one environment as a rule, so that one of them whose environment could not
    * be read is what the others of its executable are. A session's processes have not: there it may have been anything.
    */
-  #unread(process: ObservedProcess, cgroup: CgroupFacts | undefined, exe: string): Look {
-    const session = cgroup?.containerId === undefined && cgroup?.service === undefined;
-    const agreed = session ? undefined : this.#siblings.get(siblingsKey(process))?.agreed;
-    return { workload: agreed ?? this.#compose(cgroup ?? {}, exe), read: false };
+  #unread(process: ObservedProcess, exe: string, cgroup: CgroupFacts = {}, facts?: ProcessFacts): Look {
+    const session = cgroup.containerId === undefined && cgroup.service === undefined;
+    const agreed = session ? undefined : this.#siblings.get(siblingsKey(cgroup, process))?.agreed;
+    return { workload: agreed ?? this.#compose(process, exe, cgroup, facts), read: false };
   }
 
-  /** What a process says of itself wins over what was found; process.* would part one workload into many. */
-  #compose(cgroup: CgroupFacts, exe: string, facts?: ProcessFacts): Workload {
-    const { attributes, fault } = parseResourceAttributes(facts?.environment?.resourceAttributes ?? "");
-    if (fault !== undefined) this.#debug(`pid ${facts?.pid}: OTEL_RESOURCE_ATTRIBUTES ignored: ${fault}`);
-    const own = Object.entries(attributes).filter(([key]) => !/^(process|telemetry)\./.test(key));
-    const resource: Resource = this.#resources.of({
-      ...this.#host,
-      ...(cgroup.containerId !== undefined && { "container.id": cgroup.containerId }),
-      ...(cgroup.podUid !== undefined && { "k8s.pod.uid": cgroup.podUid }),
-      ...Object.fromEntries(own),
-      "service.name":
-        given(facts?.environment?.serviceName) ??
-        given(attributes["service.name"]) ??
-        cgroup.service ??
-        given(exe) ??
-        "unknown_service",
-    });
-    return this.#workloads.of(resource, given(exe));
+  #compose(
+    { pid, comm, cgroupId }: ObservedProcess,
+    executable: string,
+    cgroup: CgroupFacts,
+    facts?: ProcessFacts,
+  ): Workload {
+    const ports = () => this.#proc.ports(pid);
+    const known = { executable, comm, cgroupId, cgroup, ports, ...(facts && { facts }) };
+    return this.#workloads.of(this.#composer.resource(known), given(executable) ?? commName(comm));
   }
 
   #pathFacts(cgroupId: number): CgroupFacts | undefined {
@@ -249,8 +241,22 @@ export class Identity implements Images {
   }
 }
 
-function siblingsKey({ cgroupId, exe }: ObservedProcess): string {
-  return `${cgroupId} ${exe}`;
+/** Services of container runtimes, and the programs that are their own. */
+const runtime = /^(containerd|docker|crio|cri-o|kubelet|k3s|k3s-agent|rke2-server|rke2-agent|podman)$/;
+const runtimes = /^(containerd|docker|crio|conmon|kubelet|k3s|rke2|runc|crun|podman)/;
+
+/**
+ * With both hierarchies of cgroups on a host, v2 has all containers in their runtime's service. Nobody can say any more
+ * in which of them a process was that is gone, but it was not the runtime.
+ */
+function withoutRuntime(cgroup: CgroupFacts | undefined, exe: string): CgroupFacts | undefined {
+  if (cgroup?.service === undefined || !runtime.test(cgroup.service) || runtimes.test(exe)) return cgroup;
+  const { service: _, ...others } = cgroup;
+  return others;
+}
+
+function siblingsKey({ containerId, service }: CgroupFacts, { cgroupId, exe }: ObservedProcess): string {
+  return `${containerId ?? service ?? cgroupId} ${exe}`;
 }
 
 /** The other images of a pid, as many as are kept beside a new one. */
@@ -271,14 +277,4 @@ function startedThen(facts: ProcessFacts, startedAt: number): boolean {
 function isImageOf({ exe: path }: ProcessFacts, exe: string): boolean {
   if (exe === "" || path === undefined) return true;
   return basename(path) === exe;
-}
-
-/** A comm without its part behind a slash: that of kworker/3:1 is new each time. */
-function commName(comm: string): string {
-  return comm.split("/", 1)[0] || comm;
-}
-
-/** OpenTelemetry reads an empty variable as one that is not set. */
-function given(value: string | undefined): string | undefined {
-  return value?.trim() ? value : undefined;
 }

@@ -23,6 +23,7 @@ describe("reading /proc", () => {
       exe: "/usr/sbin/nginx",
       cgroup: "0::/system.slice/nginx.service\n",
       env: { PATH: "/bin", OTEL_SERVICE_NAME: "shop", OTEL_RESOURCE_ATTRIBUTES: "a=1", API_KEY: "secret" },
+      argv: ["nginx: worker process"],
     });
     assert.deepEqual(proc.process(42), {
       pid: 42,
@@ -32,7 +33,25 @@ describe("reading /proc", () => {
       cgroup: "0::/system.slice/nginx.service\n",
       environment: { serviceName: "shop", resourceAttributes: "a=1" },
       refused: false,
+      command: { called: "nginx", script: undefined, matched: new Set() },
+      program: "nginx",
     });
+  });
+
+  it("reads a living thread where the first one has ended", () => {
+    fake.set({ pid: 42, state: "Z", startTicks: 77, cgroup: "0::/\n" });
+    rmSync(join(fake.root, "42", "exe"), { force: true });
+    fake.thread(42, 43, {
+      pid: 43,
+      exe: "/usr/bin/basket",
+      env: { OTEL_SERVICE_NAME: "shop" },
+      cgroup: "0::/x\n",
+    });
+    for (const tid of [43, 44, undefined]) {
+      const facts = proc.process(42, tid);
+      assert.equal(facts?.environment?.serviceName, "shop", `${tid}`);
+      assert.deepEqual([facts?.exe, facts?.cgroup, facts?.startTicks], ["/usr/bin/basket", "0::/x\n", 77]);
+    }
   });
 
   it("answers with nothing for a process that is gone", () => {
@@ -87,6 +106,8 @@ describe("reading /proc", () => {
         cgroup: "",
         environment: undefined,
         refused: false,
+        command: { called: undefined, script: undefined, matched: new Set() },
+        program: "prog",
       },
     );
   });
@@ -139,12 +160,23 @@ describe("scanning an environment", () => {
     assert.deepEqual(scan("A=1"), {});
   });
 
-  it("passes over a variable longer than 16 KiB, and reads on behind it", () => {
-    for (const length of [16_000, 16_384, 16_385, 40_000, 131_072]) {
+  it("takes no more than the beginning of a long variable, and reads on behind it", () => {
+    for (const length of [2048, 2049, 16_000, 16_384, 16_385, 40_000, 131_072]) {
       const text = `OTEL_RESOURCE_ATTRIBUTES=${"x".repeat(length)}\0OTEL_SERVICE_NAME=behind\0`;
       const found = scan(text);
       assert.equal(found?.serviceName, "behind", `${length}`);
-      assert.equal(found?.resourceAttributes?.length, length === 16_000 ? length : undefined, `${length}`);
+      assert.equal(found?.resourceAttributes?.length, Math.min(length, 2052), `${length}`);
+    }
+  });
+
+  it("cuts a name between characters", () => {
+    for (const [name, expected] of [
+      ["x".repeat(300), "x".repeat(256)],
+      ["é".repeat(300), "é".repeat(128)],
+      [`x${"é".repeat(300)}`, `x${"é".repeat(127)}`],
+      [`x${"😀".repeat(20_000)}`, `x${"😀".repeat(63)}`],
+    ] as const) {
+      assert.equal(scan(`OTEL_SERVICE_NAME=${name}\0A=1\0`)?.serviceName, expected);
     }
   });
 

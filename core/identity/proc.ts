@@ -1,7 +1,12 @@
 // What /proc says of one process, behind one interface: the reader may one day be a privileged helper.
-import { closeSync, openSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { basename } from "node:path";
 import { fileName } from "../text.ts";
+import { type CommandLine, readCommandLine } from "./command-line.ts";
 import { type Environment, scanEnvironment } from "./environment.ts";
+import { portsOf } from "./listening.ts";
+import type { Pattern } from "./pattern.ts";
+import { programName } from "./program.ts";
 
 export interface ProcessFacts {
   readonly pid: number;
@@ -16,52 +21,104 @@ export interface ProcessFacts {
   readonly environment: Environment | undefined;
   /** Our privileges did not reach to the environment. */
   readonly refused: boolean;
+  /** Undefined where it is refused or no longer there. */
+  readonly command: CommandLine | undefined;
+  /** What a person knows its program by; undefined for kernel threads and where reading is refused. */
+  readonly program: string | undefined;
 }
 
 export interface ProcReader {
-  /** Undefined where there is no such process, or none that we may see. Never throws. */
-  process(pid: number): ProcessFacts | undefined;
+  /**
+   * Undefined where there is no such process, or none that we may see. `tid`: a thread of it that was seen to run, for
+   * its first one may have ended. Never throws.
+   */
+  process(pid: number, tid?: number): ProcessFacts | undefined;
+  /** The ports that it listens on. */
+  ports(pid: number): ReadonlySet<number>;
 }
+
+/** Threads that are tried where the first one has ended. */
+const mostThreads = 16;
 
 export class Proc implements ProcReader {
   readonly #root: string;
+  readonly #patterns: readonly Pattern[];
 
-  constructor(root = "/proc") {
+  /** `patterns`: what arguments are compared with. */
+  constructor(root = "/proc", patterns: readonly Pattern[] = []) {
     this.#root = root;
+    this.#patterns = patterns;
   }
 
-  process(pid: number): ProcessFacts | undefined {
-    const folder = `${this.#root}/${pid}`;
-    const stat = attempt(() => parseStat(readFileSync(`${folder}/stat`, "latin1")));
+  ports(pid: number): ReadonlySet<number> {
+    return portsOf(`${this.#root}/${pid}`);
+  }
+
+  process(pid: number, tid = pid): ProcessFacts | undefined {
+    const process = `${this.#root}/${pid}`;
+    const stat = attempt(() => parseStat(readFileSync(`${process}/stat`, "latin1")));
+    if (!isRead(stat) || stat === undefined) return undefined;
+    const folder = stat.isGone ? this.#living(process, tid) : process;
     const cgroup = attempt(() => readFileSync(`${folder}/cgroup`, "utf8"));
-    if (!isRead(stat) || stat === undefined || !isRead(cgroup)) return undefined;
+    if (!isRead(cgroup)) return undefined;
     const exe = attempt(() => fileName(readlinkSync(`${folder}/exe`, { encoding: "buffer" })));
-    const environment = attempt(() => readEnvironment(`${folder}/environ`));
+    const environment = attempt(() => reading(`${folder}/environ`, scanEnvironment));
+    const path = isRead(exe) ? exe.replace(/ \(deleted\)$/, "") : undefined;
+    const command = attempt(() =>
+      reading(`${folder}/cmdline`, (fd) => readCommandLine(fd, basename(path ?? ""), this.#patterns)),
+    );
     return {
       pid,
       startTicks: stat.startTicks,
       comm: stat.comm,
-      exe: isRead(exe) ? exe.replace(/ \(deleted\)$/, "") : undefined,
+      exe: path,
       cgroup,
       environment: isRead(environment) ? environment : undefined,
       refused: !isRead(environment) && (environment.code === "EACCES" || environment.code === "EPERM"),
+      command: isRead(command) ? command : undefined,
+      program: path && isRead(command) ? programName(path, command, folder) : undefined,
     };
+  }
+
+  /** The folder of a thread that lives: /proc/PID shows the first one's, and nothing once that has ended. */
+  #living(process: string, tid: number): string {
+    const names = attempt(() => readdirSync(`${process}/task`));
+    const tids = isRead(names) ? [`${tid}`, ...names.slice(0, mostThreads)] : [`${tid}`];
+    const living = tids
+      .map((name) => `${process}/task/${name}`)
+      .find((folder) => {
+        const exe = attempt(() => readlinkSync(`${folder}/exe`));
+        return isRead(exe) || exe.code === "EACCES";
+      });
+    return living ?? process;
   }
 }
 
-/** Field 2 may hold blanks and parentheses; field 22 is the start. Undefined for what is no stat line. */
-function parseStat(text: string): { comm: string; startTicks: number } | undefined {
-  const open = text.indexOf("(");
-  const close = text.lastIndexOf(")");
-  const startTicks = Number(text.slice(close + 2).split(" ")[22 - 3]);
-  if (open < 0 || close < open || Number.isNaN(startTicks)) return undefined;
-  return { comm: Buffer.from(text.slice(open + 1, close), "latin1").toString("utf8"), startTicks };
+interface Stat {
+  readonly comm: string;
+  readonly startTicks: number;
+  /** The first thread has ended, with the others or alone. */
+  readonly isGone: boolean;
 }
 
-function readEnvironment(path: string): Environment | undefined {
+/** Field 2 may hold blanks and parentheses; 3 is the state, 22 the start. Undefined for what is no stat line. */
+function parseStat(text: string): Stat | undefined {
+  const open = text.indexOf("(");
+  const close = text.lastIndexOf(")");
+  const fields = text.slice(close + 2).split(" ");
+  const startTicks = Number(fields[22 - 3]);
+  if (open < 0 || close < open || Number.isNaN(startTicks)) return undefined;
+  return {
+    comm: Buffer.from(text.slice(open + 1, close), "latin1").toString("utf8"),
+    startTicks,
+    isGone: fields[0] === "Z",
+  };
+}
+
+function reading<T>(path: string, read: (fd: number) => T): T {
   const fd = openSync(path, "r");
   try {
-    return scanEnvironment(fd);
+    return read(fd);
   } finally {
     closeSync(fd);
   }

@@ -1,7 +1,10 @@
 // OTEL_RESOURCE_ATTRIBUTES, as OpenTelemetry's resource SDK specification reads it.
 
-/** W3C Baggage's bound on such a list. */
-const maxBytes = 8192;
+import { hasControl } from "./plain.ts";
+
+/** Bytes: what a process says goes into every request that tells of it. */
+export const longestAttributes = 2048;
+const mostAttributes = 32;
 
 export interface ParsedAttributes {
   readonly attributes: Readonly<Record<string, string>>;
@@ -14,7 +17,8 @@ export interface ParsedAttributes {
  * the specification wants it; a key given twice has its last value.
  */
 export function parseResourceAttributes(text: string): ParsedAttributes {
-  if (Buffer.byteLength(text) > maxBytes) return dropped(`it is longer than ${maxBytes} bytes`);
+  if (Buffer.byteLength(text) > longestAttributes)
+    return dropped(`it is longer than ${longestAttributes} bytes`);
   const pairs: [string, string][] = [];
   for (const member of text.split(",")) {
     if (member.trim() === "") continue;
@@ -27,6 +31,8 @@ export function parseResourceAttributes(text: string): ParsedAttributes {
     } catch {
       return dropped(`member ${pairs.length + 1} has a "%" that begins no UTF-8 character`);
     }
+    if (pairs.at(-1)!.some(hasControl)) return dropped(`member ${pairs.length} has a control character`);
+    if (pairs.length > mostAttributes) return dropped(`it has more than ${mostAttributes} members`);
   }
   return { attributes: Object.fromEntries(pairs) };
 }

@@ -13,9 +13,26 @@ export function serviceOf(segments: readonly string[]): string | undefined {
   const template = at < 0 ? escaped : escaped.slice(0, at);
   const instance = at < 0 ? "" : escaped.slice(at + 1);
   if (template === "user" && at >= 0) return undefined;
-  if (/^run-(r[0-9a-f]{32}|u\d+|p\d+-i\d+)$/.test(template)) return undefined;
+  if (transient.test(template)) return undefined;
   const name = plain(instance === "" || isPerConnection(instance) ? template : escaped);
   return name === "" ? undefined : name;
+}
+
+const transient = /^run-(r[0-9a-f]{32}|u\d+|p\d+-i\d+)$/;
+
+/**
+ * A cgroup's path without what is new each time: sessions, transient units and scopes, instances for one connection.
+ * What runs in them one after the other is one and the same.
+ */
+export function lastingPath(segments: readonly string[]): string {
+  const lasting = segments.flatMap((segment) => {
+    const [, name = "", kind] = /^(.*)\.(scope|service)$/.exec(segment) ?? [];
+    if (kind === undefined) return [segment];
+    if (transient.test(name) || (kind === "scope" && /^(session-|run-|.*-\d+$)/.test(name))) return [];
+    const at = name.indexOf("@");
+    return at >= 0 && isPerConnection(name.slice(at + 1)) ? [`${name.slice(0, at + 1)}.service`] : [segment];
+  });
+  return `/${lasting.join("/")}`;
 }
 
 /** An instance of an `Accept=yes` socket: a running number and both addresses (or pid and uid). */

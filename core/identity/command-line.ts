@@ -1,0 +1,63 @@
+// What of a process's command line may be known: how it was called, and the script or main class that it runs.
+// Arguments may hold secrets, so they are looked at as bytes and never become text, but for these names.
+import { readSync } from "node:fs";
+import type { Pattern } from "./pattern.ts";
+import { plainName } from "./plain.ts";
+import { scriptOf } from "./script.ts";
+
+export interface CommandLine {
+  /** The base name of argv[0], or of a title that the program has put there the first word. */
+  readonly called: string | undefined;
+  /** The base name of the script or jar, the module or main class; of busybox the applet. */
+  readonly script: string | undefined;
+  /** Which of the patterns some argument matches, by index. */
+  readonly matched: ReadonlySet<number>;
+}
+
+/** One buffer for all, and the bound: what stands behind it is not read. */
+const buffer = Buffer.alloc(4096);
+
+const slash = 0x2f;
+
+/**
+ * Reads an open /proc/PID/cmdline, of which the first 4 KiB are looked at and overwritten before this returns.
+ * `executable`: the program's base name. Throws what `read` throws.
+ */
+export function readCommandLine(
+  fd: number,
+  executable: string,
+  patterns: readonly Pattern[] = [],
+): CommandLine {
+  let length = 0;
+  try {
+    for (let got = -1; got !== 0 && length < buffer.length; length += got) {
+      got = readSync(fd, buffer, length, buffer.length - length, null);
+    }
+    const words = split(buffer.subarray(0, length));
+    const matched = patterns.flatMap((pattern, i) =>
+      words.slice(1).some((word) => pattern.matches(word)) ? [i] : [],
+    );
+    return { called: calledAs(words[0]), script: scriptOf(executable, words), matched: new Set(matched) };
+  } finally {
+    buffer.fill(0, 0, length);
+  }
+}
+
+/** Zeros end arguments; the last may be cut. */
+function split(bytes: Buffer): Buffer[] {
+  const words: Buffer[] = [];
+  for (let from = 0; from < bytes.length; ) {
+    const to = bytes.indexOf(0, from);
+    words.push(bytes.subarray(from, to < 0 ? bytes.length : to));
+    from = to < 0 ? bytes.length : to + 1;
+  }
+  return words;
+}
+
+/** A title is many words ("nginx: worker process"), a path is one; a login shell's name begins with "-". */
+function calledAs(word: Buffer | undefined): string | undefined {
+  if (word === undefined) return undefined;
+  const ends = [0x20, 0x3a].map((end) => word.indexOf(end)).filter((at) => at >= 0);
+  const first = word.subarray(word[0] === 0x2d ? 1 : 0, Math.min(word.length, ...ends));
+  return plainName(first.subarray(first.lastIndexOf(slash) + 1));
+}

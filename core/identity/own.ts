@@ -1,0 +1,62 @@
+// What a process says of itself in its environment, as far as it may be passed on.
+import type { Environment } from "./environment.ts";
+import { cut, hasControl } from "./plain.ts";
+import { parseResourceAttributes } from "./resource-attributes.ts";
+
+export interface Own {
+  readonly name: string | undefined;
+  /** service.* and whatever else is the process's to say. */
+  readonly attributes: Readonly<Record<string, string>>;
+  /** Why something was left out; names no key and no value. */
+  readonly faults: readonly string[];
+}
+
+/** Bytes of a name. */
+const longestName = 256;
+
+/** Facts that are found, not told; `k8s.` of a process that is in a pod is below. */
+const facts = /^((host|container|cloud|os|process|telemetry|wirespan)\.|ip$)/;
+const ofNode = /^k8s\.(pod\.uid$|node\.|cluster\.)/;
+
+/** What Kubernetes' conventions name a service by, where it has no name: the first that is there. */
+const workloads = [
+  "deployment",
+  "statefulset",
+  "daemonset",
+  "cronjob",
+  "job",
+  "replicaset",
+  "pod",
+  "container",
+];
+
+/**
+ * What a process may say: everything but facts about host, container, cloud, system, process and telemetry. A process
+ * in a pod names its pod's workload and namespace (the downward API's way), never the pod's uid, its node or cluster.
+ */
+export function ownOf(environment: Environment | undefined, isInPod: boolean): Own {
+  const faults: string[] = [];
+  const { attributes, fault } = parseResourceAttributes(environment?.resourceAttributes ?? "");
+  if (fault !== undefined) faults.push(`OTEL_RESOURCE_ATTRIBUTES ignored: ${fault}`);
+  const said = given(environment?.serviceName);
+  const isClean = said === undefined || !hasControl(said);
+  if (!isClean) faults.push("OTEL_SERVICE_NAME ignored: it has a control character or is not UTF-8");
+  const { "service.name": inAttributes, ...rest } = attributes;
+  const kept = Object.entries(rest).filter(
+    ([key]) => !facts.test(key) && (!key.startsWith("k8s.") || (isInPod && !ofNode.test(key))),
+  );
+  const own = Object.fromEntries(
+    kept.map(([key, value]) => [cut(key, longestName), cut(value, longestName)]),
+  );
+  const name = (isClean ? said : undefined) ?? given(inAttributes) ?? workloadOf(own);
+  return { name: name && cut(name, longestName), attributes: own, faults };
+}
+
+function workloadOf(own: Readonly<Record<string, string>>): string | undefined {
+  return workloads.map((kind) => given(own[`k8s.${kind}.name`])).find((name) => name !== undefined);
+}
+
+/** OpenTelemetry reads an empty variable as one that is not set. */
+export function given(value: string | undefined): string | undefined {
+  return value?.trim() ? value : undefined;
+}

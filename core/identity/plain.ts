@@ -1,0 +1,27 @@
+// Texts that other people's processes choose, made safe to pass on: valid UTF-8, bounded, without control characters.
+
+const strict = new TextDecoder("utf-8", { fatal: true });
+
+/** A short name without blanks and control characters; undefined for anything else. */
+export function plainName(bytes: Uint8Array): string | undefined {
+  if (bytes.length === 0 || bytes.length > 128) return undefined;
+  for (const byte of bytes) if (byte <= 0x20 || byte === 0x7f) return undefined;
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a text holds a control character (C0, DEL, C1) or what is no UTF-8. */
+export function hasControl(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return /[\u0000-\u001f\u007f-\u009f\ufffd]/.test(text) || !text.isWellFormed();
+}
+
+/** At most so many bytes of UTF-8, cut between characters. */
+export function cut(text: string, most: number): string {
+  if (text.length <= most && Buffer.byteLength(text) <= most) return text;
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(most));
+  return text.slice(0, read);
+}

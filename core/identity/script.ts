@@ -1,0 +1,96 @@
+// The script, module, jar or main class that an interpreter was called with, in the words of its command line.
+import { type Interpreter, interpreterOf } from "./interpreters.ts";
+import { plainName } from "./plain.ts";
+
+const dash = 0x2d;
+const plus = 0x2b;
+
+/** Programs that are many, by the word behind their name. */
+const multiCall = new Set(["busybox", "toybox", "coreutils"]);
+
+/** The base name; undefined if there is none, or the program is not known to run others. */
+export function scriptOf(executable: string, words: readonly Buffer[]): string | undefined {
+  if (multiCall.has(executable)) return appletOf(executable, words);
+  const interpreter = interpreterOf(executable);
+  if (!interpreter) return undefined;
+  const elixir = interpreter.scattered ? find({ wholeWords: true }, behind(words, "-extra")) : undefined;
+  const found = elixir ?? find(interpreter, words.slice(1));
+  return found === undefined || /^\.*$/.test(found) ? undefined : found;
+}
+
+/** The applet, or what a shell among them runs. */
+function appletOf(executable: string, words: readonly Buffer[]): string | undefined {
+  const [first, second] = words;
+  const called = first && baseName(first);
+  const rest = called === executable ? words.slice(1) : words;
+  const applet = called === executable ? second && baseName(second) : called;
+  if (applet === undefined || !/^[a-z0-9[][a-z0-9_.+-]*$/i.test(applet)) return undefined;
+  const shell = interpreterOf(applet);
+  return (shell && find(shell, rest.slice(1))) ?? applet;
+}
+
+/** Elixir's own programs stand behind the virtual machine's: `-extra /usr/bin/mix phx.server`. */
+function behind(words: readonly Buffer[], option: string): readonly Buffer[] {
+  const at = words.findIndex((word) => is(word, [option]));
+  return at < 0 ? [] : words.slice(at + 1);
+}
+
+function find(interpreter: Interpreter, words: readonly Buffer[]): string | undefined {
+  const { valued = [], script = [], code = [], commands = [], prefix, endings } = interpreter;
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    const next = words[i + 1];
+    if (prefix !== undefined) {
+      if (word.subarray(0, prefix.length).equals(Buffer.from(prefix)))
+        return baseName(word.subarray(prefix.length));
+      continue;
+    }
+    if (!isOption(word) || is(word, ["--"])) {
+      if (interpreter.scattered || is(word, commands)) continue;
+      const at = is(word, ["--"]) ? next : word;
+      return at && named(at, endings);
+    }
+    if (is(word, code)) return undefined;
+    if (is(word, script)) return next && named(next, endings);
+    if (is(word, valued)) i++;
+    else if (!interpreter.wholeWords && word[1] !== dash) {
+      const letters = cluster(interpreter, word);
+      if (letters === "code") return undefined;
+      if (letters === "next") i++;
+      if (letters === "script") return next && named(next, endings);
+      if (letters instanceof Buffer) return named(letters, endings);
+    }
+  }
+  return undefined;
+}
+
+/** What a cluster of letters such as `-uW` means for what follows; a buffer: the script's name itself. */
+function cluster(interpreter: Interpreter, word: Buffer): "code" | "next" | "script" | "nothing" | Buffer {
+  const { valuedLetters = "", attachedLetters = "", scriptLetters = "", codeLetters = "" } = interpreter;
+  for (let at = 1; at < word.length; at++) {
+    const letter = String.fromCharCode(word[at]!);
+    const isLast = at === word.length - 1;
+    if (codeLetters.includes(letter)) return "code";
+    if (scriptLetters.includes(letter)) return isLast ? "script" : word.subarray(at + 1);
+    if (valuedLetters.includes(letter)) return isLast ? "next" : "nothing";
+    if (attachedLetters.includes(letter)) return "nothing";
+  }
+  return "nothing";
+}
+
+function named(word: Buffer, endings: readonly string[] | undefined): string | undefined {
+  const ends = endings?.some((ending) => word.subarray(-ending.length).equals(Buffer.from(ending))) ?? true;
+  return ends ? baseName(word) : undefined;
+}
+
+function isOption(word: Buffer): boolean {
+  return word.length > 1 && (word[0] === dash || word[0] === plus);
+}
+
+function is(word: Buffer, options: readonly string[]): boolean {
+  return options.some((option) => option.length === word.length && word.equals(Buffer.from(option)));
+}
+
+function baseName(word: Buffer): string | undefined {
+  return plainName(word.subarray(word.lastIndexOf(0x2f) + 1));
+}
