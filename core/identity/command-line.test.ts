@@ -137,7 +137,7 @@ describe("a command line", () => {
           assert.ok(text === undefined || (/^[^\s/]+$/.test(text) && text.length <= 128), `${text}`);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: 300 },
     );
   });
 });
