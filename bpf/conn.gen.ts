@@ -176,6 +176,8 @@ export interface Conn {
   readonly receivedBefore: number;
   readonly enteredAt: number;
   readonly enteredState: number;
+  readonly doubtfulRttUs: number;
+  readonly lostBefore: number;
   readonly life: number;
 }
 
@@ -318,8 +320,14 @@ export class ConnCursor implements Conn, Cursor {
   get enteredState(): number {
     return this.#words[((this.#at + 320) >> 2)]!;
   }
-  get life(): number {
+  get doubtfulRttUs(): number {
     return this.#words[((this.#at + 324) >> 2)]!;
+  }
+  get lostBefore(): number {
+    return this.#words[((this.#at + 328) >> 2)]!;
+  }
+  get life(): number {
+    return this.#words[((this.#at + 332) >> 2)]!;
   }
 }
 
@@ -430,13 +438,13 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 368);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 376);
     return this.#traffic;
   }
 }
 
 export const bpf = {
-  hash: "86ee15ff7e2993cc",
+  hash: "3ba27897c8a7d581",
   programs: {
     keep_living: "iter/bpf_sk_storage_map",
     on_accept4_emit: "tp/syscalls/sys_exit_accept4",
@@ -453,6 +461,7 @@ export const bpf = {
     on_send: "tp_btf/sock_send_length",
     on_state: "tp_btf/inet_sock_set_state",
     on_state_again: "tp_btf/inet_sock_set_state",
+    on_syn_again: "tp_btf/tcp_retransmit_skb",
     place: "iter/bpf_sk_storage_map",
     seed: "iter/task_file",
     whoami: "syscall",
@@ -471,6 +480,6 @@ export const bpf = {
   counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections","lost_accepts","lost_tuples","lost_names"],
   wires: {
     processes: { kind: "ring", size: 64, record: TaskCursor } as RingWire<Task>,
-    spans: { kind: "ring", size: 432, record: ConnectionCursor } as RingWire<Connection>,
+    spans: { kind: "ring", size: 440, record: ConnectionCursor } as RingWire<Connection>,
   },
 } as const;

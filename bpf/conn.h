@@ -117,6 +117,10 @@ struct conn {
 	/* tcpstates alone writes these: the state that it saw last, and since when. */
 	u64 entered_at;
 	u32 entered_state;
+	/* The round trip that a handshake whose SYN or SYN-ACK was retransmitted seems to have taken, microseconds. */
+	u32 doubtful_rtt_us;
+	/* What the socket's earlier connections lost: the kernel goes on counting. */
+	u32 lost_before;
 	/* Which of its socket's connections it is, from 0: connect(AF_UNSPEC), or a failure, leaves the socket for another. */
 	u32 life;
 };
@@ -254,7 +258,7 @@ struct traffic {
 	u32 received_segments;
 	u32 retransmits;
 	u32 lost;
-	/* Microseconds; 0: never measured. */
+	/* 0 in all of these: never measured. Microseconds. */
 	u32 srtt_us;
 	u32 min_rtt_us;
 	u32 rtt_var_us;
@@ -288,12 +292,51 @@ static __always_inline void read_traffic(struct traffic *t, const struct tcp_soc
 	t->sent_segments = tp->segs_out;
 	t->received_segments = tp->segs_in;
 	t->retransmits = tp->total_retrans;
-	t->lost = tp->lost;
-	t->srtt_us = tp->srtt_us >> 3;
-	t->rtt_var_us = tp->mdev_us >> 2;
-	/* tcp_init_sock starts the minimum at ~0. */
-	t->min_rtt_us = tp->rtt_min.s[0].v == ~0u ? 0 : tp->rtt_min.s[0].v;
-	t->cwnd = tp->snd_cwnd;
-	t->reordering = tp->reordering;
+	t->lost = tp->lost - c->lost_before;
 	t->unread = c->established_at && unread ? unread - done : 0;
+}
+
+/*
+ * What answers a SYN that was retransmitted may answer the first or the last, and is taken for the first sample
+ * of the smoothed round trip: after so many segments it has no more weight.
+ */
+#define SEGMENTS_TO_FORGET 1000
+
+static __always_inline u32 smoothed_rtt_us(const struct tcp_sock *tp, const struct conn *c)
+{
+	bool doubtful = c->doubtful_rtt_us && tp->delivered < SEGMENTS_TO_FORGET;
+
+	return doubtful ? 0 : tp->srtt_us >> 3;
+}
+
+/* What it was before the network had a say: the kernel's initial window, or the route's. */
+static __always_inline bool is_initial_cwnd(const struct tcp_sock *tp, u32 cwnd)
+{
+	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	unsigned long metrics;
+	u32 initial = 0;
+
+	if (tp->snd_ssthresh < TCP_INFINITE_SSTHRESH)
+		return false;
+	if (cwnd == TCP_INIT_CWND)
+		return true;
+	metrics = BPF_CORE_READ(sk, sk_dst_cache, _metrics) & ~(unsigned long)DST_METRICS_FLAGS;
+	bpf_probe_read_kernel(&initial, sizeof(initial), (u32 *)metrics + RTAX_INITCWND - 1);
+	return cwnd == initial;
+}
+
+/* What a socket begins with is no measurement. */
+static __always_inline void read_measured(struct traffic *t, const struct tcp_sock *tp,
+					  const struct conn *c)
+{
+	u32 min_rtt_us = tp->rtt_min.s[0].v, cwnd = tp->snd_cwnd;
+
+	t->srtt_us = smoothed_rtt_us(tp, c);
+	t->rtt_var_us = t->srtt_us ? tp->mdev_us >> 2 : 0;
+	/* tcp_init_sock starts the minimum at ~0; what a socket's earlier connections measured stays in it. */
+	if (min_rtt_us == ~0u || min_rtt_us == c->doubtful_rtt_us || c->life)
+		min_rtt_us = 0;
+	t->min_rtt_us = min_rtt_us;
+	t->cwnd = c->established_at && !is_initial_cwnd(tp, cwnd) ? cwnd : 0;
+	t->reordering = tp->reord_seen ? tp->reordering : 0;
 }

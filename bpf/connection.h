@@ -71,6 +71,7 @@ static __always_inline void read_connection(struct connection *r, enum span span
 	__builtin_memset(r->parent_span_id, 0, sizeof(r->parent_span_id));
 	read_ids(r, c);
 	read_traffic(&r->traffic, tp, c, state);
+	read_measured(&r->traffic, tp, c);
 }
 
 /* Where the socket is out of reach: without its counters. */

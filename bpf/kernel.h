@@ -86,6 +86,10 @@ enum { ETH_P_IP = 0x0800, ETH_P_IPV6 = 0x86dd };
 enum { TCPHDR_SYN = 2, TCPHDR_ACK = 16 };
 enum { ICSK_TIME_LOSS_PROBE = 5 };
 enum { TCP_CA_Recovery = 3, TCP_CA_Loss = 4 };
+enum { TCP_INIT_CWND = 10, TCP_INFINITE_SSTHRESH = 0x7fffffff };
+
+/* uapi/linux/rtnetlink.h; net/dst.h: the lowest bits of a pointer to metrics say something else. */
+enum { RTAX_INITCWND = 11, DST_METRICS_FLAGS = 3 };
 
 /* asm-generic/errno.h, linux/errno.h */
 enum {
@@ -182,6 +186,7 @@ struct net_device;
 
 struct dst_entry {
 	struct net_device *dev;
+	unsigned long _metrics;
 };
 
 struct sock {
@@ -230,7 +235,10 @@ struct minmax {
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	u32 snd_cwnd;
+	u32 snd_ssthresh;
 	u32 reordering;
+	u32 reord_seen;
+	u32 delivered;
 	u32 lost;
 	struct minmax rtt_min;
 	u32 segs_out;
@@ -240,6 +248,8 @@ struct tcp_sock {
 	u64 bytes_received;
 	u64 bytes_retrans;
 	u32 total_retrans;
+	u32 retrans_stamp;
+	u32 total_rto_time;
 	u32 write_seq;
 	u32 snd_nxt;
 	u32 snd_una;
@@ -247,6 +257,8 @@ struct tcp_sock {
 	u32 copied_seq;
 	u32 srtt_us;
 	u32 mdev_us;
+	u8 tcp_usec_ts : 1;
+	u8 fastopen_connect : 1;
 	u8 syn_data_acked : 1;
 	u8 syn_fastopen_child : 1;
 	bool is_mptcp;

@@ -88,7 +88,7 @@ export const SPANS = {
   connect: {
     signal: "span",
     name: "tcp connect",
-    description: "A handshake, from connect() to its outcome.",
+    description: "A handshake, from the first SYN to its outcome.",
     attributes: {
       ...CONNECTION,
       ...SERVER,

@@ -18,6 +18,11 @@ import type { ConstantStruct, ConstantValue, Plugin } from "./plugin.ts";
 const PROBES = {
   "connection states": { programs: ["on_state"] },
   "connection states, in packets that interrupt the first": { programs: ["on_state_again"] },
+  "SYNs that are retransmitted": {
+    programs: ["on_syn_again"],
+    without:
+      "when a SYN left that waited for the first data (TCP_FASTOPEN_CONNECT) and had to be retransmitted",
+  },
   "first receive": {
     programs: ["on_receive"],
     without: "the owner of an accepted connection is its listener's, even where another process serves it",

@@ -5,6 +5,7 @@ export type Case =
   | `n${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15 | 16 | 17 | 18 | 19 | 20}`
   | `n${21 | 22 | 23 | 24 | 25 | 26 | 27 | 28}`
   | "again"
+  | "deferred"
   | "numbers"
   | "interrupted"
   | "late"

@@ -4,14 +4,16 @@
 /* A connection through its states: opened, established, closed, by whom and why. */
 #include "../chain.h"
 #include "account.h"
+#include "syn.h"
 
 /* Nothing of what the socket was before: it may connect again, or listen. */
-static __always_inline void begin_anew(struct conn *c)
+static __always_inline void begin_anew(struct conn *c, const struct tcp_sock *tp)
 {
 	u32 life = c->life + (c->direction != DIRECTION_UNKNOWN);
 
 	__builtin_memset(c, 0, sizeof(*c));
 	c->life = life;
+	c->lost_before = tp->lost;
 }
 
 static __always_inline struct conn *on_syn_sent(struct sock *sk)
@@ -24,7 +26,7 @@ static __always_inline struct conn *on_syn_sent(struct sock *sk)
 		COUNT(lost_connections);
 		return NULL;
 	}
-	begin_anew(c);
+	begin_anew(c, tp);
 	c->cookie = bpf_get_socket_cookie(sk);
 	c->opened_at = bpf_ktime_get_boot_ns();
 	c->direction = DIRECTION_OUTBOUND;
@@ -41,12 +43,13 @@ static __always_inline struct conn *on_syn_sent(struct sock *sk)
 static __always_inline struct conn *on_listen(struct sock *sk)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
-	if (!c) {
+	if (!c || !tp) {
 		COUNT(lost_connections);
 		return NULL;
 	}
-	begin_anew(c);
+	begin_anew(c, tp);
 	/* 0 in a listener that is older than the agent. */
 	c->opened_at = bpf_ktime_get_boot_ns();
 	c->cookie = bpf_get_socket_cookie(sk);
@@ -114,6 +117,7 @@ static __always_inline struct conn *on_syn_recv(struct sock *sk)
 	c->opened_at = bpf_ktime_get_boot_ns();
 	c->direction = DIRECTION_INBOUND;
 	c->life = 0;
+	c->lost_before = 0;
 	c->owner_source = c->owner.pid ? OWNER_LISTENER : OWNER_UNKNOWN;
 	if (!c->netns_cookie)
 		read_netns(c, sk);
@@ -147,6 +151,9 @@ static __always_inline void on_established(struct sock *sk, struct conn *c)
 		return;
 	c->established_at = now;
 	c->handshake_retransmits = tp->total_retrans;
+	if (tp->total_retrans)
+		c->doubtful_rtt_us = tp->srtt_us >> 3;
+	begin_at_syn(c, tp, now);
 	read_ends(&c->ends, tp);
 	read_isns(c, tp);
 	if (c->direction == DIRECTION_OUTBOUND) {
@@ -164,8 +171,11 @@ static __always_inline void on_established(struct sock *sk, struct conn *c)
 	if (bpf_core_field_exists(tp->syn_fastopen_child))
 		c->fastopen = BPF_CORE_READ_BITFIELD(tp, syn_fastopen_child);
 	/* The first round trip runs from the SYN-ACK to the ACK: it began right after the SYN came. */
-	if (tp->srtt_us)
+	if (!tp->total_retrans && tp->srtt_us)
 		c->opened_at = now - (u64)(tp->srtt_us >> 3) * 1000;
+	/* Since Linux 6.7: milliseconds since the first of several SYN-ACKs. */
+	else if (tp->total_retrans && bpf_core_field_exists(tp->total_rto_time))
+		c->opened_at = now - (u64)tp->total_rto_time * 1000000;
 	meet_opener(c);
 	keep_tuple(c);
 	/* With Fast Open it may have been accepted before. */
@@ -285,8 +295,10 @@ static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left)
 	if (!tp)
 		return;
 	read_ends(&c->ends, tp);
-	if (!c->established_at)
+	if (!c->established_at) {
 		c->handshake_retransmits = tp->total_retrans;
+		begin_at_syn(c, tp, c->closed_at);
+	}
 }
 
 /* False where plugins don't see the socket. */

@@ -258,6 +258,8 @@ export interface Conn {
   readonly receivedBefore: number;
   readonly enteredAt: number;
   readonly enteredState: number;
+  readonly doubtfulRttUs: number;
+  readonly lostBefore: number;
   readonly life: number;
 }
 
@@ -400,8 +402,14 @@ export class ConnCursor implements Conn, Cursor {
   get enteredState(): number {
     return this.#words[((this.#at + 320) >> 2)]!;
   }
-  get life(): number {
+  get doubtfulRttUs(): number {
     return this.#words[((this.#at + 324) >> 2)]!;
+  }
+  get lostBefore(): number {
+    return this.#words[((this.#at + 328) >> 2)]!;
+  }
+  get life(): number {
+    return this.#words[((this.#at + 332) >> 2)]!;
   }
 }
 
@@ -510,7 +518,7 @@ export class OverflowKeyCursor implements OverflowKey, Cursor {
 }
 
 export const bpf = {
-  hash: "29862d95a469f28e",
+  hash: "f61c4eb8d7b18fd7",
   programs: {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
     accept_exit: "tp/syscalls/sys_exit_accept",
@@ -540,7 +548,7 @@ export const bpf = {
       key: AcceptKeyCursor,
       value: AcceptsCursor,
     } as TableWire<AcceptKey, Accepts>,
-    failed_accepts: { kind: "ring", size: 336, record: FailedAcceptCursor } as RingWire<FailedAccept>,
+    failed_accepts: { kind: "ring", size: 344, record: FailedAcceptCursor } as RingWire<FailedAccept>,
     failure_overflow: {
       kind: "table",
       perCpu: false,

@@ -19,7 +19,8 @@ const HANDSHAKE = {
   "wirespan.tcp.rtt.smoothed": {
     type: "double",
     requirement: "conditional",
-    description: "The round trip that the handshake measured, without waits, seconds.",
+    description:
+      "The round trip that the handshake measured, without waits, seconds; absent if a SYN was retransmitted: the answer may be to either.",
   },
   "wirespan.tcp.fastopen": {
     type: "boolean",
@@ -31,7 +32,9 @@ const HANDSHAKE = {
 function handshake({ conn, traffic }: Connection) {
   return {
     "wirespan.tcp.syn.retransmits": conn.handshakeRetransmits,
-    ...(conn.establishedAt && traffic.srttUs && { "wirespan.tcp.rtt.smoothed": traffic.srttUs / 1e6 }),
+    ...(conn.establishedAt &&
+      !conn.handshakeRetransmits &&
+      traffic.srttUs && { "wirespan.tcp.rtt.smoothed": traffic.srttUs / 1e6 }),
     ...(conn.fastopen && { "wirespan.tcp.fastopen": true }),
   };
 }
@@ -66,7 +69,7 @@ export default plugin({
       instrument: "histogram",
       name: "wirespan.tcp.connect.duration",
       unit: "s",
-      description: "How long it took from connect() to its outcome, retransmissions of the SYN included.",
+      description: "How long it took from the first SYN to the outcome, retransmissions included.",
       attributes: { ...OPENER, ...ERROR_TYPE },
     },
   },

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Agent, type Row, startAgent } from "../../test/agent.ts";
+import { until } from "../../test/backend/until.ts";
 import { Ends, inodeOf } from "../../test/ends.ts";
 import { Netns, needsRoot } from "../../test/netns.ts";
 import { addresses, pair } from "../../test/topology.ts";
-import { build, type Connection, one, pick, run, start } from "../../test/workload.ts";
+import { build, type Connection, type Options, one, pick, run, start } from "../../test/workload.ts";
 
 const { EACCES, EADDRNOTAVAIL, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT } = constants.errno;
 
@@ -201,7 +202,67 @@ describe("tcpconnlat", function () {
     });
   });
 
-  it("with a minimum shows only what took longer, and tells the wait from the round trip", async () => {
+  describe("of a SYN that waits for the first data", () => {
+    let agent: Agent;
+
+    before(async () => {
+      agent = await startAgent(["trace", "tcpconnlat", "--json"]);
+    });
+
+    after(async () => {
+      await agent?.[Symbol.asyncDispose]();
+    });
+
+    /** The second connection's attempt; `meanwhile` runs between its connect() and its first data. */
+    async function deferred(
+      options: Options,
+      meanwhile: (netns: Netns, port: number) => Promise<unknown> = async () => {},
+    ): Promise<Row> {
+      await using netns = await Netns.create();
+      await netns.sysctl({ "net.ipv4.tcp_fastopen": 3 });
+      const ends = new Ends(agent, netns);
+      await using running = await start(netns, "deferred", { delay: 700, ...options });
+      const second = () => pick(running.lines, "opened")[1];
+      await until("the second connect()", () => second() !== undefined);
+      await meanwhile(netns, second()!.remotePort);
+      const end = pick(await running.done(), "end", "client")[1]!;
+      assert.ok(end.openNs - end.startNs < 0.5e9, "connect() returned at once");
+      assert.ok(end.endNs - end.openNs >= 0.7e9);
+      return (await ends.all(2))[1]!;
+    }
+
+    it("measures from the SYN, not from connect()", async () => {
+      const row = await deferred({});
+      assert.deepEqual([row["wirespan.tcp.fastopen"], row[RETRANSMITS]], [true, 0]);
+      assert.ok(seconds(row) < 0.5, `${seconds(row)} s`);
+    });
+
+    it("measures from the first SYN, if that is retransmitted", async () => {
+      const row = await deferred({}, async (netns, port) => {
+        const drop = await netns.rule("input", `tcp dport ${port}`, "drop");
+        setTimeout(() => void drop.remove(), 1200);
+      });
+      assert.equal(row[RETRANSMITS], 1);
+      assert.equal(row[RTT], undefined);
+      assert.ok(seconds(row) >= 0.9 && seconds(row) < 1.5, `${seconds(row)} s`);
+    });
+
+    it("measures a refusal from the SYN", async () => {
+      const row = await deferred({ count: 2 }, (netns, port) =>
+        netns.rule("input", `tcp dport ${port}`, "reject with tcp reset"),
+      );
+      assert.equal(row["error.type"], "connection_refused");
+      assert.ok(seconds(row) < 0.5, `${seconds(row)} s`);
+    });
+
+    it("knows that none left, if there was no data", async () => {
+      const row = await deferred({ up: 0 });
+      assert.equal(row["error.type"], "aborted");
+      assert.ok(seconds(row) < 0.5, `${seconds(row)} s`);
+    });
+  });
+
+  it("with a minimum shows only what took longer, without a round trip that may be a wait", async () => {
     await using net = await pair();
     await using agent = await startAgent(["trace", "tcpconnlat", "500.5", "--json"]);
     const ends = new Ends(agent, net.a);
@@ -218,7 +279,7 @@ describe("tcpconnlat", function () {
     assertAttempt(row, end, undefined);
     assert.equal(row[RETRANSMITS], 1);
     assert.ok(seconds(row) >= 1, `${seconds(row)} s`);
-    assert.ok(Number(row[RTT]) < 0.5, `${row[RTT]} s`);
+    assert.equal(row[RTT], undefined, "the answer may be to either SYN");
   });
 
   it("counts every attempt in one series an outcome, and has bcc's options", async () => {

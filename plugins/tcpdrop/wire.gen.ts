@@ -176,6 +176,8 @@ export interface Conn {
   readonly receivedBefore: number;
   readonly enteredAt: number;
   readonly enteredState: number;
+  readonly doubtfulRttUs: number;
+  readonly lostBefore: number;
   readonly life: number;
 }
 
@@ -318,8 +320,14 @@ export class ConnCursor implements Conn, Cursor {
   get enteredState(): number {
     return this.#words[((this.#at + 320) >> 2)]!;
   }
-  get life(): number {
+  get doubtfulRttUs(): number {
     return this.#words[((this.#at + 324) >> 2)]!;
+  }
+  get lostBefore(): number {
+    return this.#words[((this.#at + 328) >> 2)]!;
+  }
+  get life(): number {
+    return this.#words[((this.#at + 332) >> 2)]!;
   }
 }
 
@@ -430,7 +438,7 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 368);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 376);
     return this.#traffic;
   }
 }
@@ -513,44 +521,44 @@ export class DropCursor implements Drop, Cursor {
   }
   readonly #packet = new PacketCursor();
   get packet(): Packet {
-    this.#packet.at(this.#words, this.#bytes, this.#at + 432);
+    this.#packet.at(this.#words, this.#bytes, this.#at + 440);
     return this.#packet;
   }
   get reason(): number {
-    return this.#words[((this.#at + 476) >> 2)]!;
-  }
-  get way(): Way {
-    return wayNames[this.#words[((this.#at + 480) >> 2)]!]!;
-  }
-  get state(): number {
     return this.#words[((this.#at + 484) >> 2)]!;
   }
+  get way(): Way {
+    return wayNames[this.#words[((this.#at + 488) >> 2)]!]!;
+  }
+  get state(): number {
+    return this.#words[((this.#at + 492) >> 2)]!;
+  }
   get ifindex(): number {
-    return this.#words[((this.#at + 488) >> 2)]!;
+    return this.#words[((this.#at + 496) >> 2)]!;
   }
   get interface(): string {
-    return text(this.#words, this.#bytes, this.#at + 492, 16);
+    return text(this.#words, this.#bytes, this.#at + 500, 16);
   }
   get location(): Uint32Array {
-    return this.#words.subarray(this.#at + 508 >> 2, (this.#at + 508 >> 2) + 2);
+    return this.#words.subarray(this.#at + 516 >> 2, (this.#at + 516 >> 2) + 2);
   }
   get stack(): Uint32Array {
-    return this.#words.subarray(this.#at + 516 >> 2, (this.#at + 516 >> 2) + 64);
+    return this.#words.subarray(this.#at + 524 >> 2, (this.#at + 524 >> 2) + 64);
   }
   get frames(): number {
-    return this.#words[((this.#at + 772) >> 2)]!;
+    return this.#words[((this.#at + 780) >> 2)]!;
   }
   get hasConnection(): boolean {
-    return this.#bytes[this.#at + 776]! !== 0;
+    return this.#bytes[this.#at + 784]! !== 0;
   }
   get hasIds(): boolean {
-    return this.#bytes[this.#at + 777]! !== 0;
+    return this.#bytes[this.#at + 785]! !== 0;
   }
   get happenedAt(): number {
-    return this.#words[((this.#at + 784) >> 2)]! + this.#words[((this.#at + 784) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 792) >> 2)]! + this.#words[((this.#at + 792) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.#words[((this.#at + 792) >> 2)]! + this.#words[((this.#at + 792) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 800) >> 2)]! + this.#words[((this.#at + 800) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -669,7 +677,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "b5636aa90ed44380",
+  hash: "ff8f139f97c936c4",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_with_socket_again: "tp_btf/kfree_skb",
@@ -690,7 +698,7 @@ export const bpf = {
   },
   counters: ["seen_drops","lost_drops","suppressed_drops","overflows"],
   wires: {
-    drops: { kind: "ring", size: 800, record: DropCursor } as RingWire<Drop>,
+    drops: { kind: "ring", size: 808, record: DropCursor } as RingWire<Drop>,
     listeners: {
       kind: "table",
       perCpu: false,

@@ -42,13 +42,14 @@ const STATISTICS = {
   },
   "wirespan.tcp.reordering": {
     type: "int",
-    requirement: "recommended",
-    description: "Reordering that was met, segments.",
+    requirement: "conditional",
+    description: "Reordering that was met, segments; absent if none was.",
   },
   "wirespan.tcp.rtt.smoothed": {
     type: "double",
     requirement: "conditional",
-    description: "Smoothed round-trip time, seconds; absent where none was measured.",
+    description:
+      "Smoothed round-trip time, seconds; absent if none was measured, or none but that of a handshake with retransmissions.",
   },
   "wirespan.tcp.rtt.variation": {
     type: "double",
@@ -62,8 +63,9 @@ const STATISTICS = {
   },
   "wirespan.tcp.cwnd": {
     type: "int",
-    requirement: "recommended",
-    description: "Congestion window, segments.",
+    requirement: "conditional",
+    description:
+      "Congestion window, segments; absent as long as it is the one that the connection began with.",
   },
   "wirespan.tcp.fastopen": {
     type: "boolean",
@@ -79,8 +81,8 @@ function statistics({ traffic, conn }: Connection) {
     "wirespan.tcp.retransmits": traffic.retransmits,
     "wirespan.tcp.bytes_retransmitted": traffic.retransmittedBytes,
     "wirespan.tcp.lost": traffic.lost,
-    "wirespan.tcp.reordering": traffic.reordering,
-    "wirespan.tcp.cwnd": traffic.cwnd,
+    ...(traffic.reordering && { "wirespan.tcp.reordering": traffic.reordering }),
+    ...(traffic.cwnd && { "wirespan.tcp.cwnd": traffic.cwnd }),
     ...(traffic.srttUs && {
       "wirespan.tcp.rtt.smoothed": traffic.srttUs / 1e6,
       "wirespan.tcp.rtt.variation": traffic.rttVarUs / 1e6,

@@ -82,6 +82,7 @@ static __always_inline void see_change(struct sock *sk, int old, int new)
 	struct life *life;
 	struct conn *c;
 	u64 duration;
+	u32 rtt_us;
 
 	if (new == TCP_ESTABLISHED)
 		see_open(sk);
@@ -104,8 +105,9 @@ static __always_inline void see_change(struct sock *sk, int old, int new)
 	__sync_fetch_and_add(&life->received_bytes, moved.received_bytes);
 	if (!c->before_start)
 		histogram_add_shared(&life->duration, duration);
-	if (tp->srtt_us)
-		histogram_add_shared(&life->rtt, (u64)(tp->srtt_us >> 3) * 1000);
+	rtt_us = smoothed_rtt_us(tp, c);
+	if (rtt_us)
+		histogram_add_shared(&life->rtt, (u64)rtt_us * 1000);
 }
 
 STATE_PROGRAM(on_close, see_change)

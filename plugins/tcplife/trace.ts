@@ -1,5 +1,5 @@
 // bcc's view of tcplife.
-import { elapsed, FAMILY, OWNER, TIME, text } from "../../core/trace/columns.ts";
+import { elapsed, FAMILY, milliseconds, OWNER, TIME, text } from "../../core/trace/columns.ts";
 import type { Column, Row, TraceView } from "../../core/trace/view.ts";
 
 const kilobytes = (key: string) => (row: Row) => (Number(row.attributes[key] ?? 0) / 1024).toFixed(1);
@@ -45,7 +45,7 @@ export const trace: TraceView = {
           title: "RTT_MS",
           width: 8,
           align: "right",
-          cell: (row) => (Number(row.attributes["wirespan.tcp.rtt.smoothed"] ?? 0) * 1000).toFixed(3),
+          cell: milliseconds("wirespan.tcp.rtt.smoothed", 3),
         },
       );
     }

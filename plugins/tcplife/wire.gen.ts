@@ -297,6 +297,8 @@ export interface Conn {
   readonly receivedBefore: number;
   readonly enteredAt: number;
   readonly enteredState: number;
+  readonly doubtfulRttUs: number;
+  readonly lostBefore: number;
   readonly life: number;
 }
 
@@ -439,8 +441,14 @@ export class ConnCursor implements Conn, Cursor {
   get enteredState(): number {
     return this.#words[((this.#at + 320) >> 2)]!;
   }
-  get life(): number {
+  get doubtfulRttUs(): number {
     return this.#words[((this.#at + 324) >> 2)]!;
+  }
+  get lostBefore(): number {
+    return this.#words[((this.#at + 328) >> 2)]!;
+  }
+  get life(): number {
+    return this.#words[((this.#at + 332) >> 2)]!;
   }
 }
 
@@ -551,13 +559,13 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 368);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 376);
     return this.#traffic;
   }
 }
 
 export const bpf = {
-  hash: "b870c0d072dae67d",
+  hash: "1b70b3d6a23a1768",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",
@@ -593,6 +601,6 @@ export const bpf = {
       key: OverflowKeyCursor,
       value: LifeCursor,
     } as TableWire<OverflowKey, Life>,
-    sweep: { kind: "rows", size: 432, record: ConnectionCursor } as RowsWire<Connection>,
+    sweep: { kind: "rows", size: 440, record: ConnectionCursor } as RowsWire<Connection>,
   },
 } as const;

@@ -67,12 +67,14 @@ const EVENT = {
   "wirespan.tcp.cwnd": {
     type: "int",
     requirement: "conditional",
-    description: "Congestion window, segments; absent for a SYN-ACK, which has no socket yet.",
+    description:
+      "Congestion window, segments; absent in a handshake, and as long as it is the one that the connection began with.",
   },
   "wirespan.tcp.rtt.smoothed": {
     type: "double",
     requirement: "conditional",
-    description: "Smoothed round-trip time, seconds; absent where none was measured.",
+    description:
+      "Smoothed round-trip time, seconds; absent if none was measured, or none but that of a handshake with retransmissions.",
   },
   "wirespan.event.suppressed": {
     type: "int",

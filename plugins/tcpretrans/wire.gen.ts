@@ -244,6 +244,8 @@ export interface Conn {
   readonly receivedBefore: number;
   readonly enteredAt: number;
   readonly enteredState: number;
+  readonly doubtfulRttUs: number;
+  readonly lostBefore: number;
   readonly life: number;
 }
 
@@ -386,8 +388,14 @@ export class ConnCursor implements Conn, Cursor {
   get enteredState(): number {
     return this.#words[((this.#at + 320) >> 2)]!;
   }
-  get life(): number {
+  get doubtfulRttUs(): number {
     return this.#words[((this.#at + 324) >> 2)]!;
+  }
+  get lostBefore(): number {
+    return this.#words[((this.#at + 328) >> 2)]!;
+  }
+  get life(): number {
+    return this.#words[((this.#at + 332) >> 2)]!;
   }
 }
 
@@ -498,7 +506,7 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 368);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 376);
     return this.#traffic;
   }
 }
@@ -579,14 +587,14 @@ export class RetransmitCursor implements Retransmit, Cursor {
   }
   readonly #attempt = new AttemptCursor();
   get attempt(): Attempt {
-    this.#attempt.at(this.#words, this.#bytes, this.#at + 432);
+    this.#attempt.at(this.#words, this.#bytes, this.#at + 440);
     return this.#attempt;
   }
   get happenedAt(): number {
-    return this.#words[((this.#at + 480) >> 2)]! + this.#words[((this.#at + 480) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 488) >> 2)]! + this.#words[((this.#at + 488) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.#words[((this.#at + 488) >> 2)]! + this.#words[((this.#at + 488) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 496) >> 2)]! + this.#words[((this.#at + 496) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -629,7 +637,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "0feb6d1d8699d89e",
+  hash: "d8d1f014791457fe",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_attempt_again: "tp_btf/tcp_retransmit_skb",
@@ -663,7 +671,7 @@ export const bpf = {
       key: OverflowKeyCursor,
       value: TotalCursor,
     } as TableWire<OverflowKey, Total>,
-    retransmits: { kind: "ring", size: 496, record: RetransmitCursor } as RingWire<Retransmit>,
+    retransmits: { kind: "ring", size: 504, record: RetransmitCursor } as RingWire<Retransmit>,
     totals: {
       kind: "table",
       perCpu: false,

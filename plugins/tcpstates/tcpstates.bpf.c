@@ -163,9 +163,10 @@ static __always_inline u64 entered(const struct conn *c, u32 state)
 static __always_inline void tell_handshake(struct sock *sk, struct conn *c, u32 left,
 					   const struct actor *context)
 {
+	/* The SYN may have left later. */
 	struct step first = { .new_state = TCP_SYN_SENT,
 			      .old_state = TCP_CLOSE,
-			      .at = c->opened_at };
+			      .at = left == TCP_SYN_SENT ? c->entered_at : c->opened_at };
 	struct step second = { .old_state = TCP_SYN_SENT, .new_state = TCP_SYN_RECV };
 
 	if (c->direction == DIRECTION_OUTBOUND) {

@@ -177,6 +177,8 @@ export interface Conn {
   readonly receivedBefore: number;
   readonly enteredAt: number;
   readonly enteredState: number;
+  readonly doubtfulRttUs: number;
+  readonly lostBefore: number;
   readonly life: number;
 }
 
@@ -319,8 +321,14 @@ export class ConnCursor implements Conn, Cursor {
   get enteredState(): number {
     return this.#words[((this.#at + 320) >> 2)]!;
   }
-  get life(): number {
+  get doubtfulRttUs(): number {
     return this.#words[((this.#at + 324) >> 2)]!;
+  }
+  get lostBefore(): number {
+    return this.#words[((this.#at + 328) >> 2)]!;
+  }
+  get life(): number {
+    return this.#words[((this.#at + 332) >> 2)]!;
   }
 }
 
@@ -431,7 +439,7 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 368);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 376);
     return this.#traffic;
   }
 }
@@ -460,20 +468,20 @@ export class ChangeCursor implements Change, Cursor {
     return this.#connection;
   }
   get changedAt(): number {
-    return this.#words[((this.#at + 432) >> 2)]! + this.#words[((this.#at + 432) >> 2) + 1]! * 4294967296;
-  }
-  get duration(): number {
     return this.#words[((this.#at + 440) >> 2)]! + this.#words[((this.#at + 440) >> 2) + 1]! * 4294967296;
   }
+  get duration(): number {
+    return this.#words[((this.#at + 448) >> 2)]! + this.#words[((this.#at + 448) >> 2) + 1]! * 4294967296;
+  }
   get oldState(): number {
-    return this.#words[((this.#at + 448) >> 2)]!;
+    return this.#words[((this.#at + 456) >> 2)]!;
   }
   get newState(): number {
-    return this.#words[((this.#at + 452) >> 2)]!;
+    return this.#words[((this.#at + 460) >> 2)]!;
   }
   readonly #context = new ActorCursor();
   get context(): Actor {
-    this.#context.at(this.#words, this.#bytes, this.#at + 456);
+    this.#context.at(this.#words, this.#bytes, this.#at + 464);
     return this.#context;
   }
 }
@@ -575,7 +583,7 @@ export class PopulationCursor implements Population, Cursor {
 }
 
 export const bpf = {
-  hash: "a139ad3ad5d6dc88",
+  hash: "1c9f07d9ce4b7f9c",
   programs: {
     on_change: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",
@@ -594,7 +602,7 @@ export const bpf = {
   },
   counters: ["seen_changes","lost_changes","overflows"],
   wires: {
-    changes: { kind: "ring", size: 480, record: ChangeCursor } as RingWire<Change>,
+    changes: { kind: "ring", size: 488, record: ChangeCursor } as RingWire<Change>,
     dwells: {
       kind: "table",
       perCpu: false,

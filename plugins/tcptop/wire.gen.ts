@@ -195,6 +195,8 @@ export interface Conn {
   readonly receivedBefore: number;
   readonly enteredAt: number;
   readonly enteredState: number;
+  readonly doubtfulRttUs: number;
+  readonly lostBefore: number;
   readonly life: number;
 }
 
@@ -337,8 +339,14 @@ export class ConnCursor implements Conn, Cursor {
   get enteredState(): number {
     return this.#words[((this.#at + 320) >> 2)]!;
   }
-  get life(): number {
+  get doubtfulRttUs(): number {
     return this.#words[((this.#at + 324) >> 2)]!;
+  }
+  get lostBefore(): number {
+    return this.#words[((this.#at + 328) >> 2)]!;
+  }
+  get life(): number {
+    return this.#words[((this.#at + 332) >> 2)]!;
   }
 }
 
@@ -363,10 +371,10 @@ export class FlowCursor implements Flow, Cursor {
     return this.#conn;
   }
   get sentBytes(): number {
-    return this.#words[((this.#at + 328) >> 2)]! + this.#words[((this.#at + 328) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 336) >> 2)]! + this.#words[((this.#at + 336) >> 2) + 1]! * 4294967296;
   }
   get receivedBytes(): number {
-    return this.#words[((this.#at + 336) >> 2)]! + this.#words[((this.#at + 336) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 344) >> 2)]! + this.#words[((this.#at + 344) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -469,7 +477,7 @@ export class RestCursor implements Rest, Cursor {
 }
 
 export const bpf = {
-  hash: "8012d622eef22c84",
+  hash: "532b0c62aa2540b0",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",
@@ -506,6 +514,6 @@ export const bpf = {
       key: RestsKeyCursor,
       value: RestCursor,
     } as TableWire<RestsKey, Rest>,
-    sweep: { kind: "rows", size: 344, record: FlowCursor } as RowsWire<Flow>,
+    sweep: { kind: "rows", size: 352, record: FlowCursor } as RowsWire<Flow>,
   },
 } as const;

@@ -54,6 +54,8 @@ void numbered_client(void);
 void self_client(void);
 void fastopen_server(void);
 void fastopen_client(void);
+void deferred_server(void);
+void deferred_client(void);
 void multipath_server(void);
 void multipath_client(void);
 void unaccepted_server(void);

@@ -101,6 +101,48 @@ void fastopen_client(void)
 	}
 }
 
+void deferred_server(void)
+{
+	int listener = bind_here(0);
+	struct conn conn;
+
+	if (setsockopt(listener, IPPROTO_TCP, TCP_FASTOPEN, &(int){16}, sizeof(int)) || listen(listener, 16))
+		fail("TCP_FASTOPEN");
+	announce(listener, 16);
+	for (int i = 0; conn_accept_while_client(listener, &conn, i); i++) {
+		conn_drain(&conn);
+		conn_end(&conn);
+	}
+}
+
+/*
+ * TCP_FASTOPEN_CONNECT: the first asks for a cookie; with it, the second's SYN waits for the first data, `delay` after
+ * connect(). With up=0 it is closed without any, so that no SYN ever leaves.
+ */
+void deferred_client(void)
+{
+	for (int i = 0; i < option_number("count", 2); i++) {
+		struct conn conn = conn_new(0, i);
+		bool last = i == option_number("count", 2) - 1;
+		int error;
+
+		if (setsockopt(conn.fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &(int){1}, sizeof(int)))
+			fail("TCP_FASTOPEN_CONNECT");
+		error = conn_connect(&conn);
+		if (error)
+			fail("connect %d", i);
+		conn_say(&conn, "opened");
+		if (last)
+			sleep_ms(option_number("delay", 500));
+		if (!last || option_number("up", 40)) {
+			conn_send(&conn, option_number("up", 40));
+			shutdown(conn.fd, SHUT_WR);
+			conn_drain(&conn);
+		}
+		conn_end(&conn);
+	}
+}
+
 static void say_multipath(const struct conn *conn)
 {
 	struct mptcp_info info = {0};

@@ -45,6 +45,7 @@ static const struct workload CASES[] = {
 	{"n18", NULL, self_client},
 	{"n19", reset_server, reuse_client},
 	{"n20", fastopen_server, fastopen_client},
+	{"deferred", deferred_server, deferred_client},
 	{"n21", multipath_server, multipath_client},
 	{"n22", unaccepted_server, unaccepted_client},
 	{"n23", burst_server, burst_client},
