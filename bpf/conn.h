@@ -54,6 +54,8 @@ struct endpoints {
 	u8 family;
 	bool mapped;
 	u16 padding;
+	/* What the socket is bound to, which is never 0 with link-local addresses; 0: any. */
+	u32 ifindex;
 };
 
 struct conn {
@@ -123,6 +125,8 @@ struct conn {
 	u32 lost_before;
 	/* Which of its socket's connections it is, from 0: connect(AF_UNSPEC), or a failure, leaves the socket for another. */
 	u32 life;
+	/* The name of the interface that it is bound to, if that is the one that packets leave by. */
+	char interface[16];
 };
 
 struct {
@@ -203,6 +207,7 @@ static __always_inline void read_common_ends(struct endpoints *e, const struct s
 {
 	u16 peer = bpf_ntohs(sk->skc_dport);
 
+	e->ifindex = sk->skc_bound_dev_if;
 	/* At CLOSE either may be gone already; what was known stays. */
 	if (local)
 		e->local_port = local;
@@ -232,6 +237,17 @@ static __always_inline void read_ends(struct endpoints *e, const struct tcp_sock
 	const struct inet_sock *inet = &tp->inet_conn.icsk_inet;
 
 	read_common_ends(e, &inet->sk.__sk_common, bpf_ntohs(inet->inet_sport));
+}
+
+static __always_inline void read_bound_interface(struct conn *c, const struct sock *sk)
+{
+	struct net_device *dev;
+
+	if (!c->ends.ifindex)
+		return;
+	dev = BPF_CORE_READ(sk, sk_dst_cache, dev);
+	if (dev && BPF_CORE_READ(dev, ifindex) == (int)c->ends.ifindex)
+		BPF_CORE_READ_INTO(&c->interface, dev, name);
 }
 
 static __always_inline void read_netns(struct conn *c, const struct sock *sk)

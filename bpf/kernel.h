@@ -76,14 +76,17 @@ enum {
 };
 
 enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_MPTCP = 262 };
-enum { AF_INET = 2, AF_INET6 = 10 };
+enum { AF_UNSPEC = 0, AF_INET = 2, AF_INET6 = 10 };
+enum { SOCK_STREAM = 1 };
+/* uapi/linux/if_packet.h */
+enum { PACKET_HOST = 0, PACKET_OUTGOING = 4 };
 enum { IFF_LOOPBACK = 8 };
 /* linux/netdevice.h */
 enum { NETDEV_TX_OK = 0, NET_XMIT_DROP = 1, NET_XMIT_CN = 2, NETDEV_TX_BUSY = 16 };
 enum { ETH_P_IP = 0x0800, ETH_P_IPV6 = 0x86dd };
 
 /* net/tcp.h, net/inet_connection_sock.h, uapi/linux/tcp.h */
-enum { TCPHDR_SYN = 2, TCPHDR_ACK = 16 };
+enum { TCPHDR_FIN = 1, TCPHDR_SYN = 2, TCPHDR_RST = 4, TCPHDR_ACK = 16 };
 enum { ICSK_TIME_LOSS_PROBE = 5 };
 enum { TCP_CA_Recovery = 3, TCP_CA_Loss = 4 };
 enum { TCP_INIT_CWND = 10, TCP_INFINITE_SSTHRESH = 0x7fffffff };
@@ -123,7 +126,37 @@ enum { PF_EXITING = 0x4, PF_KTHREAD = 0x200000 };
 enum sock_flags { SOCK_DEAD, SOCK_DONE };
 
 /* net/dropreason-core.h; likewise. */
-enum skb_drop_reason { SKB_CONSUMED, SKB_DROP_REASON_NOT_SPECIFIED, SKB_DROP_REASON_QUEUE_PURGE };
+enum skb_drop_reason {
+	SKB_CONSUMED,
+	SKB_DROP_REASON_NOT_SPECIFIED,
+	SKB_DROP_REASON_NO_SOCKET,
+	SKB_DROP_REASON_SOCKET_FILTER,
+	SKB_DROP_REASON_SOCKET_RCVBUFF,
+	SKB_DROP_REASON_OTHERHOST,
+	SKB_DROP_REASON_TCP_CSUM,
+	SKB_DROP_REASON_TCP_FLAGS,
+	SKB_DROP_REASON_TCP_OLD_DATA,
+	SKB_DROP_REASON_TCP_OFOMERGE,
+	SKB_DROP_REASON_TCP_RFC7323_PAWS,
+	SKB_DROP_REASON_TCP_RFC7323_PAWS_ACK,
+	SKB_DROP_REASON_TCP_RFC7323_TW_PAWS,
+	SKB_DROP_REASON_TCP_LISTEN_OVERFLOW,
+	SKB_DROP_REASON_TCP_OLD_SEQUENCE,
+	SKB_DROP_REASON_TCP_RESET,
+	SKB_DROP_REASON_TCP_INVALID_SYN,
+	SKB_DROP_REASON_TCP_CLOSE,
+	SKB_DROP_REASON_TCP_FASTOPEN,
+	SKB_DROP_REASON_TCP_OFO_DROP,
+	SKB_DROP_REASON_QDISC_DROP,
+	SKB_DROP_REASON_CPU_BACKLOG,
+	SKB_DROP_REASON_XDP,
+	SKB_DROP_REASON_FULL_RING,
+	SKB_DROP_REASON_DUP_FRAG,
+	SKB_DROP_REASON_FRAG_REASM_TIMEOUT,
+	SKB_DROP_REASON_FRAG_TOO_FAR,
+	SKB_DROP_REASON_QUEUE_PURGE,
+	SKB_DROP_REASON_PACKET_SOCK_ERROR,
+};
 
 struct in6_addr {
 	union {
@@ -136,9 +169,12 @@ struct ns_common {
 	u32 inum;
 };
 
+struct net_device;
+
 struct net {
 	struct ns_common ns;
 	u64 net_cookie;
+	struct net_device *loopback_dev;
 };
 
 typedef struct {
@@ -165,6 +201,8 @@ struct sock_common {
 	u16 skc_family;
 	volatile u8 skc_state;
 	u8 skc_ipv6only : 1;
+	int skc_bound_dev_if;
+	u32 skc_tw_rcv_nxt;
 	unsigned long skc_flags;
 	possible_net_t skc_net;
 	atomic64_t skc_cookie;
@@ -181,8 +219,6 @@ struct socket;
 struct sk_buff_head {
 	u32 qlen;
 };
-
-struct net_device;
 
 struct dst_entry {
 	struct net_device *dev;
@@ -203,6 +239,7 @@ struct sock {
 		} slock;
 		int owned;
 	} sk_lock;
+	u16 sk_type;
 	u16 sk_protocol;
 	int sk_err;
 	u32 sk_ack_backlog;
@@ -364,11 +401,30 @@ struct tcp_request_sock {
 	u32 snt_isn;
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
+struct rtnl_link_ops {
+	const char *kind;
+};
+
 struct net_device {
 	char name[16];
 	int ifindex;
 	u32 flags;
 	possible_net_t nd_net;
+	const struct rtnl_link_ops *rtnl_link_ops;
+	struct {
+		struct list_head upper;
+	} adj_list;
+};
+
+/* net/core/dev.c */
+struct netdev_adjacent {
+	struct net_device *dev;
+	bool master;
+	struct list_head list;
 };
 
 struct napi_struct {
@@ -389,7 +445,9 @@ struct sk_buff {
 	struct sk_buff *next;
 	struct net_device *dev;
 	struct sock *sk;
+	unsigned long _skb_refdst;
 	char cb[48];
+	u8 pkt_type : 3;
 	u32 len;
 	u32 data_len;
 	u16 queue_mapping;

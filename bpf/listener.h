@@ -14,6 +14,7 @@ static __always_inline void read_bound_ends(struct endpoints *e, const struct so
 
 	__builtin_memset(e, 0, sizeof(*e));
 	e->local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
+	e->ifindex = BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
 	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
 		e->family = 4;
 		*(u32 *)e->local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);

@@ -17,9 +17,12 @@ struct packet {
 	/* 4 or 6. */
 	u8 family;
 	u8 flags;
-	u16 padding;
+	/* A later fragment: what it carries of TCP has no header. */
+	bool continues;
+	u8 padding;
 	/* Bytes. */
 	u32 payload;
+	u32 sequence;
 };
 
 /* What lies from the network header on, copied; a power of two, so that an index is bounded by a mask. */
@@ -116,12 +119,15 @@ __noinline int read_packet(struct packet *p, const struct headers *h)
 		offset = h->bytes[0] >> 4 == 6 ? read_ipv6(p, h) : -1;
 	if (offset < 0)
 		return 0;
+	p->continues = !offset;
 	if (!offset || offset + 14 > (int)h->size) {
 		p->payload = 0;
 		return 1;
 	}
 	p->source_port = BYTE(h, offset) << 8 | BYTE(h, offset + 1);
 	p->destination_port = BYTE(h, offset + 2) << 8 | BYTE(h, offset + 3);
+	for (int i = 4; i < 8; i++)
+		p->sequence = p->sequence << 8 | BYTE(h, offset + i);
 	p->flags = BYTE(h, offset + 13);
 	/* So far the packet's end: what lies behind the TCP header is payload. */
 	p->payload -= offset + (BYTE(h, offset + 12) >> 4) * 4;

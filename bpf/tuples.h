@@ -9,13 +9,17 @@
 
 struct tuple {
 	u64 netns_cookie;
+	/* With the interface that the socket is bound to: link-local addresses hold for one alone. */
 	struct endpoints ends;
+	u32 padding;
 };
 
+/* Empty, a row costs 16 bytes at most. */
+#define TUPLES 131072
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 32768);
+	__uint(max_entries, TUPLES);
 	__type(key, struct tuple);
 	__type(value, struct conn);
 } tuples SEC(".maps");
@@ -26,4 +30,5 @@ static __always_inline void read_tuple(struct tuple *t, const struct conn *c)
 	t->ends = c->ends;
 	/* On the wire it is IPv4. */
 	t->ends.mapped = false;
+	t->padding = 0;
 }

@@ -41,6 +41,18 @@ export const CONNECTION = {
     requirement: "conditional",
     description: "IPv4 over an IPv6 socket (::ffff:a.b.c.d).",
   },
+  "network.interface.name": {
+    type: "string",
+    requirement: "conditional",
+    description:
+      "The interface that the socket is bound to, which link-local addresses always are; absent if packets leave by another.",
+  },
+  "wirespan.interface.index": {
+    type: "int",
+    requirement: "conditional",
+    description:
+      "The interface that the socket is bound to, as `ip link` numbers it in the network namespace; absent if it is bound to none.",
+  },
   "wirespan.netns.inode": {
     type: "int",
     requirement: "recommended",

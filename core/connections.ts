@@ -386,6 +386,8 @@ export class ConnectionSpans implements Connections {
       "wirespan.connection.direction": conn.direction,
       "wirespan.connection.id": connectionId(conn),
       "wirespan.connection.mapped": ends.mapped || undefined,
+      "network.interface.name": (ends.ifindex && conn.interface) || undefined,
+      "wirespan.interface.index": ends.ifindex || undefined,
       "wirespan.netns.inode": conn.netns,
       "process.pid": pid || undefined,
       "process.executable.name": this.executable(owner),

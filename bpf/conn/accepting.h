@@ -94,6 +94,7 @@ static __always_inline int on_accepted(struct sock *child)
 	if (!c->established_at) {
 		/* With Fast Open it is accepted while its handshake goes on. */
 		read_ends(&c->ends, tp);
+		read_bound_interface(c, child);
 		read_isns(c, tp);
 	}
 	read_acceptor(c, -1, bpf_ktime_get_boot_ns());

@@ -32,6 +32,7 @@ static __always_inline struct conn *on_syn_sent(struct sock *sk)
 	c->direction = DIRECTION_OUTBOUND;
 	read_netns(c, sk);
 	read_ends(&c->ends, tp);
+	read_bound_interface(c, sk);
 	read_current_owner(c, OWNER_CONNECT);
 	if (watch_connect_exits)
 		bpf_map_update_elem(&connecting, &c->owner.tid, &c->cookie, BPF_ANY);
@@ -155,6 +156,7 @@ static __always_inline void on_established(struct sock *sk, struct conn *c)
 		c->doubtful_rtt_us = tp->srtt_us >> 3;
 	begin_at_syn(c, tp, now);
 	read_ends(&c->ends, tp);
+	read_bound_interface(c, sk);
 	read_isns(c, tp);
 	if (c->direction == DIRECTION_OUTBOUND) {
 		/* syn_data_acked is set only after this; of what the SYN-ACK acknowledged, one is the SYN. */

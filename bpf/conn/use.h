@@ -33,6 +33,7 @@ static __always_inline void read_older(struct conn *c, struct sock *sk, const st
 	c->cookie = bpf_get_socket_cookie(sk);
 	read_netns(c, sk);
 	read_ends(&c->ends, tp);
+	read_bound_interface(c, sk);
 	c->direction = direction_of(tp, state);
 	c->peer_is_here = has_loopback_peer(&c->ends);
 	if (state == TCP_SYN_SENT || state == TCP_SYN_RECV)

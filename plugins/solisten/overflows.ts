@@ -1,5 +1,5 @@
 // How often a namespace's accept queues were full. No socket keeps that number: a listener's own drops hold
-// other losses too, and count some overflows twice. The namespace's ListenOverflows is exact.
+// more (plugins/tcpdrop/README.md). The namespace's ListenOverflows is exact.
 import { readFileSync, statSync } from "node:fs";
 
 /** ListenOverflows out of /proc/PID/net/netstat; undefined where it is not there. */

@@ -131,7 +131,8 @@ export const signals = {
       "wirespan.socket.drops": {
         type: "int",
         requirement: "required",
-        description: "Packets that the listener discarded, for whatever cause.",
+        description:
+          "The socket's own counter of packets that it discarded, also of RSTs and repeated SYNs of which nothing is lost.",
       },
     },
   },
@@ -180,7 +181,8 @@ export const signals = {
     instrument: "counter",
     name: "wirespan.tcp.accept_queue.overflows",
     unit: "{overflow}",
-    description: "How often a connection was turned away because its queue was full.",
+    description:
+      "How often a connection was turned away because its queue was full: the namespace's ListenOverflows, which are a part of its ListenDrops.",
     attributes: {
       "wirespan.netns.inode": { ...CONNECTION["wirespan.netns.inode"], requirement: "required" },
     },

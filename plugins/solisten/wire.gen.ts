@@ -12,6 +12,7 @@ export interface Endpoints {
   readonly peerPort: number;
   readonly family: number;
   readonly mapped: boolean;
+  readonly ifindex: number;
 }
 
 export class EndpointsCursor implements Endpoints, Cursor {
@@ -40,6 +41,9 @@ export class EndpointsCursor implements Endpoints, Cursor {
   }
   get mapped(): boolean {
     return this.#bytes[this.#at + 37]! !== 0;
+  }
+  get ifindex(): number {
+    return this.#words[((this.#at + 40) >> 2)]!;
   }
 }
 
@@ -179,33 +183,33 @@ export class ListenCursor implements Listen, Cursor {
   }
   readonly #task = new TaskCursor();
   get task(): Task {
-    this.#task.at(this.#words, this.#bytes, this.#at + 72);
+    this.#task.at(this.#words, this.#bytes, this.#at + 80);
     return this.#task;
   }
   get kind(): ListenKind {
-    return listenKindNames[this.#words[((this.#at + 136) >> 2)]!]!;
+    return listenKindNames[this.#words[((this.#at + 144) >> 2)]!]!;
   }
   get netns(): number {
-    return this.#words[((this.#at + 140) >> 2)]!;
+    return this.#words[((this.#at + 148) >> 2)]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 144) >> 2)]!;
+    return this.#words[((this.#at + 152) >> 2)]!;
   }
   get backlog(): number {
-    return this.#words[((this.#at + 148) >> 2)]! | 0;
+    return this.#words[((this.#at + 156) >> 2)]! | 0;
   }
   get backlogKnown(): boolean {
-    return this.#bytes[this.#at + 152]! !== 0;
+    return this.#bytes[this.#at + 160]! !== 0;
   }
   get again(): boolean {
-    return this.#bytes[this.#at + 153]! !== 0;
+    return this.#bytes[this.#at + 161]! !== 0;
   }
   get beforeStart(): boolean {
-    return this.#bytes[this.#at + 154]! !== 0;
+    return this.#bytes[this.#at + 162]! !== 0;
   }
   readonly #queue = new QueueCursor();
   get queue(): Queue {
-    this.#queue.at(this.#words, this.#bytes, this.#at + 156);
+    this.#queue.at(this.#words, this.#bytes, this.#at + 164);
     return this.#queue;
   }
 }
@@ -241,21 +245,21 @@ export class ListenerCursor implements Listener, Cursor {
   }
   readonly #owner = new TaskCursor();
   get owner(): Task {
-    this.#owner.at(this.#words, this.#bytes, this.#at + 56);
+    this.#owner.at(this.#words, this.#bytes, this.#at + 64);
     return this.#owner;
   }
   get netns(): number {
-    return this.#words[((this.#at + 120) >> 2)]!;
+    return this.#words[((this.#at + 128) >> 2)]!;
   }
   readonly #queue = new QueueCursor();
   get queue(): Queue {
-    this.#queue.at(this.#words, this.#bytes, this.#at + 128);
+    this.#queue.at(this.#words, this.#bytes, this.#at + 136);
     return this.#queue;
   }
 }
 
 export const bpf = {
-  hash: "ac47de61b0163e9f",
+  hash: "a5a26736146516e4",
   programs: {
     on_inet_listen: "fexit/inet_listen",
     on_listen_exit: "tp/syscalls/sys_exit_listen",
@@ -273,7 +277,7 @@ export const bpf = {
   },
   counters: ["seen_listens","lost_listens","overflows"],
   wires: {
-    listens: { kind: "ring", size: 176, record: ListenCursor } as RingWire<Listen>,
-    sweep: { kind: "rows", size: 152, record: ListenerCursor } as RowsWire<Listener>,
+    listens: { kind: "ring", size: 184, record: ListenCursor } as RingWire<Listen>,
+    sweep: { kind: "rows", size: 160, record: ListenerCursor } as RowsWire<Listener>,
   },
 } as const;

@@ -97,6 +97,7 @@ export interface Endpoints {
   readonly peerPort: number;
   readonly family: number;
   readonly mapped: boolean;
+  readonly ifindex: number;
 }
 
 export class EndpointsCursor implements Endpoints, Cursor {
@@ -125,6 +126,9 @@ export class EndpointsCursor implements Endpoints, Cursor {
   }
   get mapped(): boolean {
     return this.#bytes[this.#at + 37]! !== 0;
+  }
+  get ifindex(): number {
+    return this.#words[((this.#at + 40) >> 2)]!;
   }
 }
 
@@ -261,6 +265,7 @@ export interface Conn {
   readonly doubtfulRttUs: number;
   readonly lostBefore: number;
   readonly life: number;
+  readonly interface: string;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -297,119 +302,122 @@ export class ConnCursor implements Conn, Cursor {
   }
   readonly #owner = new TaskCursor();
   get owner(): Task {
-    this.#owner.at(this.#words, this.#bytes, this.#at + 88);
+    this.#owner.at(this.#words, this.#bytes, this.#at + 96);
     return this.#owner;
   }
   readonly #user = new ActorCursor();
   get user(): Actor {
-    this.#user.at(this.#words, this.#bytes, this.#at + 152);
+    this.#user.at(this.#words, this.#bytes, this.#at + 160);
     return this.#user;
   }
   readonly #closer = new ActorCursor();
   get closer(): Actor {
-    this.#closer.at(this.#words, this.#bytes, this.#at + 176);
+    this.#closer.at(this.#words, this.#bytes, this.#at + 184);
     return this.#closer;
   }
   readonly #acceptor = new ActorCursor();
   get acceptor(): Actor {
-    this.#acceptor.at(this.#words, this.#bytes, this.#at + 200);
+    this.#acceptor.at(this.#words, this.#bytes, this.#at + 208);
     return this.#acceptor;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 224) >> 2)]!]!;
+    return directionNames[this.#words[((this.#at + 232) >> 2)]!]!;
   }
   get ownerSource(): OwnerSource {
-    return ownerSourceNames[this.#words[((this.#at + 228) >> 2)]!]!;
+    return ownerSourceNames[this.#words[((this.#at + 236) >> 2)]!]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 232) >> 2)]!]!;
+    return closeReasonNames[this.#words[((this.#at + 240) >> 2)]!]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 236) >> 2)]!;
-  }
-  get netns(): number {
-    return this.#words[((this.#at + 240) >> 2)]!;
-  }
-  get ownIsn(): number {
     return this.#words[((this.#at + 244) >> 2)]!;
   }
-  get peerIsn(): number {
+  get netns(): number {
     return this.#words[((this.#at + 248) >> 2)]!;
   }
-  get handshakeRetransmits(): number {
+  get ownIsn(): number {
     return this.#words[((this.#at + 252) >> 2)]!;
   }
-  get acceptFd(): number {
-    return this.#words[((this.#at + 256) >> 2)]! | 0;
+  get peerIsn(): number {
+    return this.#words[((this.#at + 256) >> 2)]!;
   }
-  get wantedConnection(): number {
+  get handshakeRetransmits(): number {
     return this.#words[((this.#at + 260) >> 2)]!;
   }
-  get wantedConnect(): number {
-    return this.#words[((this.#at + 264) >> 2)]!;
+  get acceptFd(): number {
+    return this.#words[((this.#at + 264) >> 2)]! | 0;
   }
-  get wantedAccept(): number {
+  get wantedConnection(): number {
     return this.#words[((this.#at + 268) >> 2)]!;
   }
-  get promised(): number {
+  get wantedConnect(): number {
     return this.#words[((this.#at + 272) >> 2)]!;
   }
+  get wantedAccept(): number {
+    return this.#words[((this.#at + 276) >> 2)]!;
+  }
+  get promised(): number {
+    return this.#words[((this.#at + 280) >> 2)]!;
+  }
   get toldConnection(): boolean {
-    return this.#bytes[this.#at + 276]! !== 0;
-  }
-  get toldConnect(): boolean {
-    return this.#bytes[this.#at + 277]! !== 0;
-  }
-  get queued(): boolean {
-    return this.#bytes[this.#at + 278]! !== 0;
-  }
-  get beforeStart(): boolean {
-    return this.#bytes[this.#at + 279]! !== 0;
-  }
-  get peerIsHere(): boolean {
-    return this.#bytes[this.#at + 280]! !== 0;
-  }
-  get openerIsPromised(): boolean {
-    return this.#bytes[this.#at + 281]! !== 0;
-  }
-  get fastopen(): boolean {
-    return this.#bytes[this.#at + 282]! !== 0;
-  }
-  get excluded(): boolean {
-    return this.#bytes[this.#at + 283]! !== 0;
-  }
-  get hasTuple(): boolean {
     return this.#bytes[this.#at + 284]! !== 0;
   }
-  get interrupts(): boolean {
+  get toldConnect(): boolean {
     return this.#bytes[this.#at + 285]! !== 0;
   }
+  get queued(): boolean {
+    return this.#bytes[this.#at + 286]! !== 0;
+  }
+  get beforeStart(): boolean {
+    return this.#bytes[this.#at + 287]! !== 0;
+  }
+  get peerIsHere(): boolean {
+    return this.#bytes[this.#at + 288]! !== 0;
+  }
+  get openerIsPromised(): boolean {
+    return this.#bytes[this.#at + 289]! !== 0;
+  }
+  get fastopen(): boolean {
+    return this.#bytes[this.#at + 290]! !== 0;
+  }
+  get excluded(): boolean {
+    return this.#bytes[this.#at + 291]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 292]! !== 0;
+  }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 293]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 286)]! | (this.#bytes[(this.#at + 286) + 1]! << 8);
+    return this.#bytes[(this.#at + 294)]! | (this.#bytes[(this.#at + 294) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 288)]! | (this.#bytes[(this.#at + 288) + 1]! << 8);
+    return this.#bytes[(this.#at + 296)]! | (this.#bytes[(this.#at + 296) + 1]! << 8);
   }
   get sentBefore(): number {
-    return this.#words[((this.#at + 296) >> 2)]! + this.#words[((this.#at + 296) >> 2) + 1]! * 4294967296;
-  }
-  get receivedBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
   }
-  get enteredAt(): number {
+  get receivedBefore(): number {
     return this.#words[((this.#at + 312) >> 2)]! + this.#words[((this.#at + 312) >> 2) + 1]! * 4294967296;
   }
+  get enteredAt(): number {
+    return this.#words[((this.#at + 320) >> 2)]! + this.#words[((this.#at + 320) >> 2) + 1]! * 4294967296;
+  }
   get enteredState(): number {
-    return this.#words[((this.#at + 320) >> 2)]!;
-  }
-  get doubtfulRttUs(): number {
-    return this.#words[((this.#at + 324) >> 2)]!;
-  }
-  get lostBefore(): number {
     return this.#words[((this.#at + 328) >> 2)]!;
   }
-  get life(): number {
+  get doubtfulRttUs(): number {
     return this.#words[((this.#at + 332) >> 2)]!;
+  }
+  get lostBefore(): number {
+    return this.#words[((this.#at + 336) >> 2)]!;
+  }
+  get life(): number {
+    return this.#words[((this.#at + 340) >> 2)]!;
+  }
+  get interface(): string {
+    return text(this.#words, this.#bytes, this.#at + 344, 16);
   }
 }
 
@@ -518,7 +526,7 @@ export class OverflowKeyCursor implements OverflowKey, Cursor {
 }
 
 export const bpf = {
-  hash: "f61c4eb8d7b18fd7",
+  hash: "2bcc5d1c277c4aa6",
   programs: {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
     accept_exit: "tp/syscalls/sys_exit_accept",
@@ -548,7 +556,7 @@ export const bpf = {
       key: AcceptKeyCursor,
       value: AcceptsCursor,
     } as TableWire<AcceptKey, Accepts>,
-    failed_accepts: { kind: "ring", size: 344, record: FailedAcceptCursor } as RingWire<FailedAccept>,
+    failed_accepts: { kind: "ring", size: 368, record: FailedAcceptCursor } as RingWire<FailedAccept>,
     failure_overflow: {
       kind: "table",
       perCpu: false,

@@ -14,6 +14,7 @@ export interface Endpoints {
   readonly peerPort: number;
   readonly family: number;
   readonly mapped: boolean;
+  readonly ifindex: number;
 }
 
 export class EndpointsCursor implements Endpoints, Cursor {
@@ -42,6 +43,9 @@ export class EndpointsCursor implements Endpoints, Cursor {
   }
   get mapped(): boolean {
     return this.#bytes[this.#at + 37]! !== 0;
+  }
+  get ifindex(): number {
+    return this.#words[((this.#at + 40) >> 2)]!;
   }
 }
 
@@ -156,7 +160,7 @@ export class OverflowKeyCursor implements OverflowKey, Cursor {
 }
 
 export const bpf = {
-  hash: "4a7ab015a6d79923",
+  hash: "20e2e1e1ec8b525e",
   programs: {
     on_datagram: "tp_btf/sock_recv_length",
     on_failed_at_once: "tp/syscalls/sys_exit_connect",

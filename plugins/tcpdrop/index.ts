@@ -129,6 +129,7 @@ export default plugin({
             "network.connection.state": record.state ? TCP_STATES[record.state] : undefined,
             "network.io.direction": record.way,
             "wirespan.packet.drop.location": symbols.name(record.location[0]!, record.location[1]!),
+            "wirespan.packet.segments": record.segments > 1 ? record.segments : undefined,
             "network.interface.name": record.interface || undefined,
             "wirespan.interface.index": record.ifindex || undefined,
             "wirespan.event.suppressed": record.suppressed || undefined,

@@ -10,7 +10,7 @@ const REASON = {
     type: "string",
     requirement: "required",
     description:
-      "Why, as the running kernel calls it (enum skb_drop_reason, without its prefix); LISTEN_DROP: a listener turned it away, which the kernel gives no reason for.",
+      "Why, as the running kernel calls it (enum skb_drop_reason, without its prefix); of an event, LISTEN_DROP: a listener turned it away, for which the kernel gives no reason.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -70,10 +70,16 @@ const EVENT = {
     requirement: "opt_in",
     description: "The kernel's stack, innermost first, one frame a line (setting `stacks`).",
   },
+  "wirespan.packet.segments": {
+    type: "int",
+    requirement: "conditional",
+    description:
+      "The TCP segments in the packet, if more than one: the kernel merges what it receives (GRO) and splits late what it sends (GSO).",
+  },
   "network.interface.name": {
     type: "string",
     requirement: "conditional",
-    description: "The interface, where the packet still has one.",
+    description: "The interface, if the packet still has one.",
   },
   "wirespan.interface.index": {
     type: "int",
@@ -94,7 +100,7 @@ export const signals = {
     name: "wirespan.tcp.packet.dropped",
     unit: "{packet}",
     description:
-      "TCP packets that the kernel threw away. Queues of closed sockets that are cleared are none.",
+      "TCP packets that were lost on this host: not what was read, answered or copied, nor what listeners turned away.",
     attributes: {
       ...REASON,
       ...TCP_STATE,
@@ -110,7 +116,7 @@ export const signals = {
     name: "wirespan.tcp.listener.dropped",
     unit: "{packet}",
     description:
-      "SYNs, and ACKs that end a handshake, which a listener turned away, most often for a full queue: what ListenDrops counts. The kernel gives no reason for them.",
+      "SYNs, and ACKs that end a handshake, that a listener turned away, most often for a full queue: the network namespace's ListenDrops, by listener. ListenOverflows (wirespan.tcp.accept_queue.overflows) are a part of it.",
     attributes: {
       "process.executable.name": WORKLOAD["process.executable.name"],
       "server.port": { type: "int", requirement: "recommended", description: "The listener's port." },
@@ -122,7 +128,7 @@ export const signals = {
     signal: "event",
     name: "wirespan.tcp.packet.drop",
     severity: "WARN",
-    description: "A TCP packet that the kernel threw away.",
+    description: "A TCP packet that was lost on this host.",
     attributes: EVENT,
   },
 } as const satisfies Signals;

@@ -15,6 +15,7 @@ export interface Endpoints {
   readonly peerPort: number;
   readonly family: number;
   readonly mapped: boolean;
+  readonly ifindex: number;
 }
 
 export class EndpointsCursor implements Endpoints, Cursor {
@@ -43,6 +44,9 @@ export class EndpointsCursor implements Endpoints, Cursor {
   }
   get mapped(): boolean {
     return this.#bytes[this.#at + 37]! !== 0;
+  }
+  get ifindex(): number {
+    return this.#words[((this.#at + 40) >> 2)]!;
   }
 }
 
@@ -179,6 +183,7 @@ export interface Conn {
   readonly doubtfulRttUs: number;
   readonly lostBefore: number;
   readonly life: number;
+  readonly interface: string;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -215,119 +220,122 @@ export class ConnCursor implements Conn, Cursor {
   }
   readonly #owner = new TaskCursor();
   get owner(): Task {
-    this.#owner.at(this.#words, this.#bytes, this.#at + 88);
+    this.#owner.at(this.#words, this.#bytes, this.#at + 96);
     return this.#owner;
   }
   readonly #user = new ActorCursor();
   get user(): Actor {
-    this.#user.at(this.#words, this.#bytes, this.#at + 152);
+    this.#user.at(this.#words, this.#bytes, this.#at + 160);
     return this.#user;
   }
   readonly #closer = new ActorCursor();
   get closer(): Actor {
-    this.#closer.at(this.#words, this.#bytes, this.#at + 176);
+    this.#closer.at(this.#words, this.#bytes, this.#at + 184);
     return this.#closer;
   }
   readonly #acceptor = new ActorCursor();
   get acceptor(): Actor {
-    this.#acceptor.at(this.#words, this.#bytes, this.#at + 200);
+    this.#acceptor.at(this.#words, this.#bytes, this.#at + 208);
     return this.#acceptor;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 224) >> 2)]!]!;
+    return directionNames[this.#words[((this.#at + 232) >> 2)]!]!;
   }
   get ownerSource(): OwnerSource {
-    return ownerSourceNames[this.#words[((this.#at + 228) >> 2)]!]!;
+    return ownerSourceNames[this.#words[((this.#at + 236) >> 2)]!]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 232) >> 2)]!]!;
+    return closeReasonNames[this.#words[((this.#at + 240) >> 2)]!]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 236) >> 2)]!;
-  }
-  get netns(): number {
-    return this.#words[((this.#at + 240) >> 2)]!;
-  }
-  get ownIsn(): number {
     return this.#words[((this.#at + 244) >> 2)]!;
   }
-  get peerIsn(): number {
+  get netns(): number {
     return this.#words[((this.#at + 248) >> 2)]!;
   }
-  get handshakeRetransmits(): number {
+  get ownIsn(): number {
     return this.#words[((this.#at + 252) >> 2)]!;
   }
-  get acceptFd(): number {
-    return this.#words[((this.#at + 256) >> 2)]! | 0;
+  get peerIsn(): number {
+    return this.#words[((this.#at + 256) >> 2)]!;
   }
-  get wantedConnection(): number {
+  get handshakeRetransmits(): number {
     return this.#words[((this.#at + 260) >> 2)]!;
   }
-  get wantedConnect(): number {
-    return this.#words[((this.#at + 264) >> 2)]!;
+  get acceptFd(): number {
+    return this.#words[((this.#at + 264) >> 2)]! | 0;
   }
-  get wantedAccept(): number {
+  get wantedConnection(): number {
     return this.#words[((this.#at + 268) >> 2)]!;
   }
-  get promised(): number {
+  get wantedConnect(): number {
     return this.#words[((this.#at + 272) >> 2)]!;
   }
+  get wantedAccept(): number {
+    return this.#words[((this.#at + 276) >> 2)]!;
+  }
+  get promised(): number {
+    return this.#words[((this.#at + 280) >> 2)]!;
+  }
   get toldConnection(): boolean {
-    return this.#bytes[this.#at + 276]! !== 0;
-  }
-  get toldConnect(): boolean {
-    return this.#bytes[this.#at + 277]! !== 0;
-  }
-  get queued(): boolean {
-    return this.#bytes[this.#at + 278]! !== 0;
-  }
-  get beforeStart(): boolean {
-    return this.#bytes[this.#at + 279]! !== 0;
-  }
-  get peerIsHere(): boolean {
-    return this.#bytes[this.#at + 280]! !== 0;
-  }
-  get openerIsPromised(): boolean {
-    return this.#bytes[this.#at + 281]! !== 0;
-  }
-  get fastopen(): boolean {
-    return this.#bytes[this.#at + 282]! !== 0;
-  }
-  get excluded(): boolean {
-    return this.#bytes[this.#at + 283]! !== 0;
-  }
-  get hasTuple(): boolean {
     return this.#bytes[this.#at + 284]! !== 0;
   }
-  get interrupts(): boolean {
+  get toldConnect(): boolean {
     return this.#bytes[this.#at + 285]! !== 0;
   }
+  get queued(): boolean {
+    return this.#bytes[this.#at + 286]! !== 0;
+  }
+  get beforeStart(): boolean {
+    return this.#bytes[this.#at + 287]! !== 0;
+  }
+  get peerIsHere(): boolean {
+    return this.#bytes[this.#at + 288]! !== 0;
+  }
+  get openerIsPromised(): boolean {
+    return this.#bytes[this.#at + 289]! !== 0;
+  }
+  get fastopen(): boolean {
+    return this.#bytes[this.#at + 290]! !== 0;
+  }
+  get excluded(): boolean {
+    return this.#bytes[this.#at + 291]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 292]! !== 0;
+  }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 293]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 286)]! | (this.#bytes[(this.#at + 286) + 1]! << 8);
+    return this.#bytes[(this.#at + 294)]! | (this.#bytes[(this.#at + 294) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 288)]! | (this.#bytes[(this.#at + 288) + 1]! << 8);
+    return this.#bytes[(this.#at + 296)]! | (this.#bytes[(this.#at + 296) + 1]! << 8);
   }
   get sentBefore(): number {
-    return this.#words[((this.#at + 296) >> 2)]! + this.#words[((this.#at + 296) >> 2) + 1]! * 4294967296;
-  }
-  get receivedBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
   }
-  get enteredAt(): number {
+  get receivedBefore(): number {
     return this.#words[((this.#at + 312) >> 2)]! + this.#words[((this.#at + 312) >> 2) + 1]! * 4294967296;
   }
+  get enteredAt(): number {
+    return this.#words[((this.#at + 320) >> 2)]! + this.#words[((this.#at + 320) >> 2) + 1]! * 4294967296;
+  }
   get enteredState(): number {
-    return this.#words[((this.#at + 320) >> 2)]!;
-  }
-  get doubtfulRttUs(): number {
-    return this.#words[((this.#at + 324) >> 2)]!;
-  }
-  get lostBefore(): number {
     return this.#words[((this.#at + 328) >> 2)]!;
   }
-  get life(): number {
+  get doubtfulRttUs(): number {
     return this.#words[((this.#at + 332) >> 2)]!;
+  }
+  get lostBefore(): number {
+    return this.#words[((this.#at + 336) >> 2)]!;
+  }
+  get life(): number {
+    return this.#words[((this.#at + 340) >> 2)]!;
+  }
+  get interface(): string {
+    return text(this.#words, this.#bytes, this.#at + 344, 16);
   }
 }
 
@@ -438,7 +446,7 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 376);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 400);
     return this.#traffic;
   }
 }
@@ -450,7 +458,9 @@ export interface Packet {
   readonly destinationPort: number;
   readonly family: number;
   readonly flags: number;
+  readonly continues: boolean;
   readonly payload: number;
+  readonly sequence: number;
 }
 
 export class PacketCursor implements Packet, Cursor {
@@ -480,8 +490,14 @@ export class PacketCursor implements Packet, Cursor {
   get flags(): number {
     return this.#bytes[(this.#at + 37)]!;
   }
+  get continues(): boolean {
+    return this.#bytes[this.#at + 38]! !== 0;
+  }
   get payload(): number {
     return this.#words[((this.#at + 40) >> 2)]!;
+  }
+  get sequence(): number {
+    return this.#words[((this.#at + 44) >> 2)]!;
   }
 }
 
@@ -491,6 +507,7 @@ const wayNames = ["receive", "transmit"] as const;
 export interface Drop {
   readonly connection: Connection;
   readonly packet: Packet;
+  readonly segments: number;
   readonly reason: number;
   readonly way: Way;
   readonly state: number;
@@ -521,44 +538,47 @@ export class DropCursor implements Drop, Cursor {
   }
   readonly #packet = new PacketCursor();
   get packet(): Packet {
-    this.#packet.at(this.#words, this.#bytes, this.#at + 440);
+    this.#packet.at(this.#words, this.#bytes, this.#at + 464);
     return this.#packet;
   }
+  get segments(): number {
+    return this.#words[((this.#at + 512) >> 2)]!;
+  }
   get reason(): number {
-    return this.#words[((this.#at + 484) >> 2)]!;
+    return this.#words[((this.#at + 516) >> 2)]!;
   }
   get way(): Way {
-    return wayNames[this.#words[((this.#at + 488) >> 2)]!]!;
+    return wayNames[this.#words[((this.#at + 520) >> 2)]!]!;
   }
   get state(): number {
-    return this.#words[((this.#at + 492) >> 2)]!;
+    return this.#words[((this.#at + 524) >> 2)]!;
   }
   get ifindex(): number {
-    return this.#words[((this.#at + 496) >> 2)]!;
+    return this.#words[((this.#at + 528) >> 2)]!;
   }
   get interface(): string {
-    return text(this.#words, this.#bytes, this.#at + 500, 16);
+    return text(this.#words, this.#bytes, this.#at + 532, 16);
   }
   get location(): Uint32Array {
-    return this.#words.subarray(this.#at + 516 >> 2, (this.#at + 516 >> 2) + 2);
+    return this.#words.subarray(this.#at + 548 >> 2, (this.#at + 548 >> 2) + 2);
   }
   get stack(): Uint32Array {
-    return this.#words.subarray(this.#at + 524 >> 2, (this.#at + 524 >> 2) + 64);
+    return this.#words.subarray(this.#at + 556 >> 2, (this.#at + 556 >> 2) + 64);
   }
   get frames(): number {
-    return this.#words[((this.#at + 780) >> 2)]!;
+    return this.#words[((this.#at + 812) >> 2)]!;
   }
   get hasConnection(): boolean {
-    return this.#bytes[this.#at + 784]! !== 0;
+    return this.#bytes[this.#at + 816]! !== 0;
   }
   get hasIds(): boolean {
-    return this.#bytes[this.#at + 785]! !== 0;
+    return this.#bytes[this.#at + 817]! !== 0;
   }
   get happenedAt(): number {
-    return this.#words[((this.#at + 792) >> 2)]! + this.#words[((this.#at + 792) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 824) >> 2)]! + this.#words[((this.#at + 824) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.#words[((this.#at + 800) >> 2)]! + this.#words[((this.#at + 800) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 832) >> 2)]! + this.#words[((this.#at + 832) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -677,7 +697,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "ff8f139f97c936c4",
+  hash: "4aa1622b59a48d4a",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_with_socket_again: "tp_btf/kfree_skb",
@@ -698,7 +718,7 @@ export const bpf = {
   },
   counters: ["seen_drops","lost_drops","suppressed_drops","overflows"],
   wires: {
-    drops: { kind: "ring", size: 808, record: DropCursor } as RingWire<Drop>,
+    drops: { kind: "ring", size: 840, record: DropCursor } as RingWire<Drop>,
     listeners: {
       kind: "table",
       perCpu: false,

@@ -92,11 +92,11 @@ static __always_inline void see_close(struct sock *sk, int old, int new)
 
 STATE_PROGRAM(on_close, see_close)
 
-static __always_inline void on_drop(void *ctx, const struct sk_buff *skb, void *location,
-				    u32 reason, struct sock *rx_sk, enum teller teller,
-				    bool interrupts)
+static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *location, u32 reason,
+				    struct sock *rx_sk, enum teller teller, bool interrupts)
 {
-	struct dropped *d = read_drop(skb, reason, rx_sk, teller, interrupts);
+	struct place at;
+	struct dropped *d = read_drop(&at, skb, reason, rx_sk, teller, interrupts);
 	struct sum *sum;
 
 	if (!d || !passes(&d->conn, 0))

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* Whose a packet is that had no socket (yet, or any more) when it was thrown away. */
+#include "drop.h"
+#include "tuples.h"
+
+/* The device that another one is under: a bridge, a bond, a VRF. */
+static __always_inline struct net_device *master_of(const struct net_device *dev)
+{
+	/* The master is the first of those above. */
+	struct list_head *first = BPF_CORE_READ(dev, adj_list.upper.next);
+	struct netdev_adjacent *above;
+
+	if (!first || first == &((struct net_device *)dev)->adj_list.upper)
+		return NULL;
+	above = (void *)first - bpf_core_field_offset(struct netdev_adjacent, list);
+	return BPF_CORE_READ(above, master) ? BPF_CORE_READ(above, dev) : NULL;
+}
+
+/* What a connection of this packet's may be bound to, the narrowest first. */
+#define SCOPES 3
+struct scopes {
+	u32 ifindex[SCOPES];
+};
+
+static __always_inline void read_scopes(struct scopes *s, const struct sk_buff *skb,
+					const struct place *at)
+{
+	struct net_device *dev = at->dev, *master = dev ? master_of(dev) : NULL;
+
+	s->ifindex[0] = dev ? BPF_CORE_READ(dev, ifindex) : skb->skb_iif;
+	s->ifindex[1] = master ? BPF_CORE_READ(master, ifindex) : 0;
+	s->ifindex[2] = 0;
+}
+
+static __always_inline bool is_in_tuples(struct dropped *d, const struct scopes *scopes,
+					 enum way way)
+{
+	struct tuple tuple = { .netns_cookie = d->conn.netns_cookie };
+	u32 netns = d->conn.netns;
+	struct conn *c = NULL;
+
+	take_ends(&tuple.ends, &d->packet, way);
+#pragma unroll
+	for (int i = 0; i < SCOPES && !c; i++) {
+		tuple.ends.ifindex = scopes->ifindex[i];
+		c = bpf_map_lookup_elem(&tuples, &tuple);
+	}
+	if (!c)
+		return false;
+	d->conn = *c;
+	d->conn.netns = netns;
+	d->way = way;
+	d->is_known = true;
+	return true;
+}
+
+/* A packet that came to no socket before it was dropped, or has left its own. */
+static __always_inline bool find_by_tuple(struct dropped *d, const struct sk_buff *skb,
+					  const struct place *at)
+{
+	enum way other = at->way == WAY_RECEIVE ? WAY_TRANSMIT : WAY_RECEIVE;
+	struct scopes scopes;
+
+	read_scopes(&scopes, skb, at);
+	return is_in_tuples(d, &scopes, at->way) || is_in_tuples(d, &scopes, other);
+}

@@ -1,0 +1,245 @@
+"""Segments that no ordinary program sends, and programs that ordinary tools do not stand for: python3 segments.py WHAT [key=value ...]"""
+import ctypes, os, socket, struct, sys, time
+
+TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ, TCP_MD5SIG, SO_ATTACH_FILTER = 19, 20, 21, 14, 26
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data[:len(data) // 2 * 2])) + (data[-1] << 8 if len(data) % 2 else 0)
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def ipv4(source, destination, payload, ident=0, fragment=0):
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), ident, fragment, 64, 6, 0,
+                       socket.inet_aton(source), socket.inet_aton(destination))
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
+
+
+def tcp(source, destination, sport, dport, seq, ack, flags, data=b""):
+    head = struct.pack("!HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, 0x50, flags, 1000, 0, 0)
+    pseudo = socket.inet_aton(source) + socket.inet_aton(destination) + struct.pack("!HH", 6, len(head) + len(data))
+    return head[:16] + struct.pack("!H", checksum(pseudo + head + data)) + head[18:] + data
+
+
+def raw():
+    return socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+
+
+def send(source, destination, *segment):
+    raw().sendto(ipv4(source, destination, tcp(source, destination, *segment)), (destination, 0))
+
+
+def numbers(sock):
+    """What it sends next, and what it awaits."""
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+    found = []
+    for queue in (2, 1):
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, queue)
+        found.append(struct.unpack("I", sock.getsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ, 4))[0])
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, -1)
+    return found
+
+
+def listen(address="127.0.0.1", port=0, backlog=8, set=()):
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    for level, name, value in set:
+        listener.setsockopt(level, name, value)
+    listener.bind((address, int(port)))
+    listener.listen(int(backlog))
+    return listener
+
+
+def say(**what):
+    print(*(f"{key}={value}" for key, value in what.items()), flush=True)
+
+
+def inject(kind):
+    """One connection over loopback that has carried 100 bytes, and one segment more that its client did not send."""
+    listener = listen()
+    client = socket.create_connection(listener.getsockname())
+    server, _ = listener.accept()
+    client.sendall(b"x" * 100)
+    server.recv(100, socket.MSG_WAITALL)
+    time.sleep(0.1)
+    here, there = client.getsockname()[1], listener.getsockname()[1]
+    seq, ack = numbers(client)
+    say(port=here)
+    segment = {
+        "old": (seq - 50, ack, ACK, b"y" * 50),
+        "overlapping": (seq - 50, ack, ACK, b"x" * 50),
+        "keepalive": (seq - 1, ack, ACK),
+        "handshake": (seq - 101, ack, SYN | ACK),
+        "early": (seq + 10, ack, ACK, b"y" * 10),
+        "beyond": (seq + (1 << 30), ack, ACK, b"y" * 10),
+        "reset": (seq, ack, RST),
+        "false-reset": (seq + 5, ack, RST),
+        "false-syn": (seq + 5, ack, SYN),
+        "false-ack": (seq, ack + 100000, ACK, b"y" * 10),
+    }[kind]
+    send("127.0.0.1", "127.0.0.1", here, there, *segment)
+    time.sleep(0.2)
+    if kind == "reset":  # it knows of nothing: its FIN would be lost
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    elif kind != "early":
+        client.sendall(b"z")
+        assert server.recv(10) == b"z"
+    client.close()
+    server.close()
+
+
+def one(source, destination, sport, dport, flags, count="1", seq="1000"):
+    for _ in range(int(count)):
+        send(source, destination, int(sport), int(dport), int(seq), 0, int(flags))
+        time.sleep(0.02)
+
+
+def flood(source, destination, dport, count):
+    """SYNs from as many ports of one who does not answer."""
+    for i in range(int(count)):
+        send(source, destination, 50000 + i, int(dport), 1000 + i, 0, SYN)
+
+
+def unreachable(source, destination, dport):
+    """A SYN, and an ICMP error about the SYN-ACK that answers it."""
+    sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+    os.system("nft add table ip mute; nft 'add chain ip mute out { type filter hook output priority 0; }'; "
+              "nft add rule ip mute out tcp flags rst drop")
+    send(source, destination, 45000, int(dport), 1000, 0, SYN)
+    while True:
+        answer = sniffer.recv(2048)
+        if answer[9] == 6 and answer[33] == SYN | ACK:
+            break
+    body = struct.pack("!BBHI", 3, 1, 0, 0) + answer[:28]
+    body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+    icmp = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    icmp.sendto(body, (destination, 0))
+    time.sleep(0.1)
+
+
+def fragments(source, destination, count):
+    """The first part and the last of as many datagrams, through a raw socket."""
+    whole = tcp(source, destination, 41234, 9009, 1, 1, ACK | PSH, b"A" * 12)
+    for ident in range(1, int(count) + 1):
+        raw().sendto(ipv4(source, destination, whole, ident, 0x2000), (destination, 0))
+        raw().sendto(ipv4(source, destination, struct.pack("!HH", 4660, 22136) + b"\x50\x02" * 14, ident, 4), (destination, 0))
+
+
+def firsts(source, destination, count):
+    """The first and the second part of datagrams whose last never comes."""
+    whole = tcp(source, destination, 41235, 9009, 1, 1, ACK | PSH, b"A" * 12)
+    for ident in range(100, int(count) + 100):
+        raw().sendto(ipv4(source, destination, whole, ident, 0x2000), (destination, 0))
+        raw().sendto(ipv4(source, destination, b"B" * 32, ident, 0x2004), (destination, 0))
+
+
+def health(address, port, count):
+    """What balancers do: SYN, and RST once the SYN-ACK has come, the ACK being held back."""
+    for _ in range(int(count)):
+        check = socket.socket()
+        check.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+        check.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        check.connect((address, int(port)))
+        check.close()
+
+
+def sniff(device, pause="0"):
+    """Every kind of socket that gets copies, none read, with room for little; closed at the end of standard input."""
+    taken = []
+    for kind in (socket.SOCK_RAW, socket.SOCK_DGRAM):
+        taken.append(socket.socket(socket.AF_PACKET, kind, socket.htons(3)))
+    for _ in range(2):
+        member = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        member.bind((device, 3))
+        member.setsockopt(263, 18, 7)  # SOL_PACKET, PACKET_FANOUT: group 7, by hash
+        taken.append(member)
+    for version, request in ((1, struct.pack("IIII", 8192, 1, 4096, 2)), (2, struct.pack("IIIIIII", 8192, 2, 4096, 4, 10, 0, 0))):
+        ring = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        ring.setsockopt(263, 10, version)  # PACKET_VERSION
+        ring.setsockopt(263, 5, request)  # PACKET_RX_RING
+        ring.bind((device, 3))
+        taken.append(ring)
+    taken.append(socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP))
+    taken.append(socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_TCP))
+    for one in taken:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    say(ready=len(taken))
+    sys.stdin.read()
+
+
+def tap(device):
+    """A tun device: once told, its owner writes five SYNs into it, and ends with four unread that were sent over it."""
+    import fcntl
+    tun = os.open("/dev/net/tun", os.O_RDWR)
+    fcntl.ioctl(tun, 0x400454CA, struct.pack("16sH", device.encode(), 0x1001))
+    os.system(f"sysctl -qw net.ipv6.conf.{device}.disable_ipv6=1; ip addr add 10.216.0.1/24 dev {device}; ip link set {device} up")
+    say(ready=1)
+    sys.stdin.read()
+    for i in range(5):
+        os.write(tun, ipv4("10.216.0.2", "10.216.0.1", tcp("10.216.0.2", "10.216.0.1", 43000 + i, 9, 1, 0, SYN)))
+    for i in range(4):
+        send("10.216.0.1", "10.216.0.2", 44000 + i, 9, 1, 0, SYN)
+    time.sleep(0.2)
+
+
+def served(**options):
+    """A listener on 10.213.0.2 that lives until standard input ends; `options` say what is odd about it."""
+    sets = []
+    if "defer" in options:
+        sets.append((socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, int(options["defer"])))
+    listener = listen(options.get("address", "10.213.0.2"), options.get("port", 7000), options.get("backlog", 8), sets)
+    if "filter" in options:  # drops all: BPF_RET 0
+        program = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))
+        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
+    if "md5" in options:  # its peers must sign
+        peer = struct.pack("!HH4s120x", socket.AF_INET, 0, socket.inet_aton(options["md5"]))
+        peer = struct.pack("H", socket.AF_INET) + peer[2:]
+        listener.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, peer + struct.pack("BBHI", 0, 0, 6, 0) + b"secret".ljust(80, b"\0"))
+    say(ready=1)
+    held = []
+    if "accept" in options:
+        for _ in range(int(options["accept"])):
+            held.append(listener.accept())
+        say(accepted=len(held))
+    sys.stdin.readline()
+
+
+def quiet(address, port="7000", silence="0.3", count="1"):
+    """Connects, says nothing for a while, then sends."""
+    for _ in range(int(count)):
+        with socket.create_connection((address, int(port)), 5) as client:
+            time.sleep(float(silence))
+            client.sendall(b"x")
+
+
+def probing():
+    """Keep-alive probes for 2.5 s, and a window that is closed for as long."""
+    listener = listen()
+    ends = []
+    for _ in range(2):
+        client = socket.create_connection(listener.getsockname())
+        ends.append((client, listener.accept()[0]))
+    kept, full = ends
+    for name, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1)):
+        kept[0].setsockopt(socket.IPPROTO_TCP, name, value)
+    kept[0].setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    full[1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    full[0].setblocking(False)
+    try:
+        while True:
+            full[0].send(b"x" * 65536)
+    except BlockingIOError:
+        pass
+    time.sleep(2.5)
+    say(done=1)
+    for client, server in ends:
+        client.close()
+        server.close()
+
+
+if __name__ == "__main__":
+    words = dict(word.split("=", 1) for word in sys.argv[2:])
+    globals()[sys.argv[1]](**words)
