@@ -208,11 +208,12 @@ def served(**options):
 
 
 def quiet(address, port="7000", silence="0.3", count="1"):
-    """Connects, says nothing for a while, then sends."""
-    for _ in range(int(count)):
-        with socket.create_connection((address, int(port)), 5) as client:
-            time.sleep(float(silence))
-            client.sendall(b"x")
+    """Connects as often, says nothing for a while, then sends over each."""
+    clients = [socket.create_connection((address, int(port)), 5) for _ in range(int(count))]
+    time.sleep(float(silence))
+    for client in clients:
+        client.sendall(b"x")
+        client.close()
 
 
 def probing():
