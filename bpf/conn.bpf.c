@@ -25,6 +25,7 @@ static __always_inline void read_holder(struct task *t, struct task_struct *task
 	t->started_at = leader->start_boottime;
 	bpf_probe_read_kernel_str(t->comm, sizeof(t->comm), task->comm);
 	t->exe = read_exe(task, NULL);
+	keep_number(task, &live.space);
 	t->cgroups = 0;
 	for (int i = 0; i < WATCHED_CGROUPS; i++) {
 		struct cgroup *ancestor = NULL;
@@ -149,11 +150,26 @@ int place(struct bpf_iter__bpf_sk_storage_map *ctx)
 	return 0;
 }
 
-/* The agent's own process number as the kernel has it, whatever namespace the agent lives in. */
+struct whoami {
+	/* The agent's own process number as the kernel has it, whatever namespace the agent lives in. */
+	u32 pid;
+	/* The level of its own pid namespace, and the inode of the one at the level that is asked for. */
+	u32 level;
+	u32 asked;
+	u32 inode;
+};
+
 SEC("syscall")
-int whoami(void *ctx)
+int whoami(struct whoami *w)
 {
-	return bpf_get_current_pid_tgid() >> 32;
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct pid *pid = BPF_CORE_READ(current, group_leader, thread_pid);
+	struct upid upid = upid_at(pid, w->asked);
+
+	w->pid = bpf_get_current_pid_tgid() >> 32;
+	w->level = BPF_CORE_READ(pid, level);
+	w->inode = BPF_CORE_READ(upid.ns, ns.inum);
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

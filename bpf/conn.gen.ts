@@ -452,7 +452,7 @@ export class ConnectionCursor implements Connection, Cursor {
 }
 
 export const bpf = {
-  hash: "bccaea8740fa67d8",
+  hash: "772c6b9dc90ad150",
   programs: {
     keep_living: "iter/bpf_sk_storage_map",
     on_accept4_emit: "tp/syscalls/sys_exit_accept4",
@@ -484,7 +484,7 @@ export const bpf = {
     plugin_bit: {"kind":"int","size":4,"signed":false},
     watch_connect_exits: {"kind":"bool","size":1},
   },
-  live: {"kind":"struct","name":"","size":272,"fields":[{"name":"self_pid","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"excludes_self","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"keeps_tuples","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"freed","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":16,"layout":{"kind":"array","size":256,"element":{"kind":"struct","name":"watched_cgroup","size":16,"fields":[{"name":"id","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"level","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"used","offset":12,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]},
+  live: {"kind":"struct","name":"","size":280,"fields":[{"name":"self_pid","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"excludes_self","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"keeps_tuples","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"freed","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"space","offset":16,"layout":{"kind":"struct","name":"pid_space","size":8,"fields":[{"name":"level","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"inode","offset":4,"layout":{"kind":"int","size":4,"signed":false}}]}},{"name":"cgroups","offset":24,"layout":{"kind":"array","size":256,"element":{"kind":"struct","name":"watched_cgroup","size":16,"fields":[{"name":"id","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"level","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"used","offset":12,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]},
   counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections","lost_accepts","lost_tuples","lost_names"],
   wires: {
     processes: { kind: "ring", size: 64, record: TaskCursor } as RingWire<Task>,

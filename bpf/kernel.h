@@ -362,6 +362,21 @@ struct cred {
 	kuid_t uid;
 };
 
+struct pid_namespace {
+	struct ns_common ns;
+};
+
+/* linux/pid.h: a process's number in one of the namespaces that it is in, the initial one first. */
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	u32 level;
+	struct upid numbers[1];
+};
+
 /* fs/mount.h */
 struct mnt_namespace {
 	struct ns_common ns;
@@ -377,6 +392,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	struct task_struct *group_leader;
+	struct pid *thread_pid;
 	struct mm_struct *mm;
 	struct files_struct *files;
 	struct signal_struct *signal;

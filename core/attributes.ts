@@ -1,6 +1,29 @@
 // Attributes that several signals share, each declared once. Registered names are OpenTelemetry's
 // (semantic conventions 1.45); what is not registered there is wirespan.*.
-import type { AttributeSpec } from "./signals.ts";
+import type { AttributeSpec, AttributeSpecs } from "./signals.ts";
+
+/** A network namespace. */
+export const NETNS = {
+  "wirespan.netns.cookie": {
+    type: "int",
+    requirement: "recommended",
+    description:
+      "The network namespace: the kernel's own number of it (SO_NETNS_COOKIE), which no other one gets until the host boots again.",
+  },
+  "wirespan.netns.inode": {
+    type: "int",
+    requirement: "recommended",
+    // To each cookie one.
+    usual: 1,
+    description:
+      "The same as lsns prints it; the kernel gives the number to another namespace when this one is gone.",
+  },
+  "wirespan.netns.name": {
+    type: "string",
+    requirement: "conditional",
+    description: "Its name in /run/netns (`ip netns`) or /run/docker/netns; absent if it has none.",
+  },
+} as const satisfies AttributeSpecs;
 
 /** Where a connection runs between, and whose it is. */
 export const CONNECTION = {
@@ -53,11 +76,7 @@ export const CONNECTION = {
     description:
       "The interface that the socket is bound to, as `ip link` numbers it in the network namespace; absent if it is bound to none.",
   },
-  "wirespan.netns.inode": {
-    type: "int",
-    requirement: "recommended",
-    description: "The network namespace, as lsns prints it.",
-  },
+  ...NETNS,
   "process.pid": {
     type: "int",
     requirement: "recommended",

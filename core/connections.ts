@@ -6,6 +6,7 @@ import { formatAddress, parseCidr } from "./address.ts";
 import { CLOSE_REASON, CONNECTION, ERROR_TYPE, type ERROR_TYPES } from "./attributes.ts";
 import type { Clock } from "./clock.ts";
 import type { Identity } from "./identity/identity.ts";
+import type { NetnsNames } from "./netns-names.ts";
 import type {
   AnyAttributes,
   AttributeSpec,
@@ -269,6 +270,7 @@ export class ConnectionSpans implements Connections {
   readonly #sink: Sink;
   readonly #clock: Clock;
   readonly #identity: Identity;
+  readonly #namespaces: NetnsNames;
   readonly #options: ConnectionOptions;
   readonly #peers: readonly { bytes: Uint8Array; prefix: number; family: string }[];
   readonly #asked = new Map<number, { readonly spans: AskedSpans; readonly adds: Adder | undefined }>();
@@ -277,10 +279,17 @@ export class ConnectionSpans implements Connections {
   #asksConnections = false;
   #seen = 0;
 
-  constructor(sink: Sink, clock: Clock, identity: Identity, options: ConnectionOptions) {
+  constructor(
+    sink: Sink,
+    clock: Clock,
+    identity: Identity,
+    namespaces: NetnsNames,
+    options: ConnectionOptions,
+  ) {
     this.#sink = sink;
     this.#clock = clock;
     this.#identity = identity;
+    this.#namespaces = namespaces;
     this.#options = options;
     this.#peers = options.peers.map(parseCidr).filter((c) => typeof c !== "string");
   }
@@ -388,7 +397,9 @@ export class ConnectionSpans implements Connections {
       "wirespan.connection.mapped": ends.mapped || undefined,
       "network.interface.name": (ends.ifindex && conn.interface) || undefined,
       "wirespan.interface.index": ends.ifindex || undefined,
+      "wirespan.netns.cookie": conn.netnsCookie,
       "wirespan.netns.inode": conn.netns,
+      "wirespan.netns.name": this.#namespaces.of(conn.netnsCookie, conn.netns),
       "process.pid": pid || undefined,
       "process.executable.name": this.executable(owner),
       "thread.name": pid ? comm : undefined,

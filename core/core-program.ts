@@ -13,6 +13,7 @@ import { WirespanError } from "./errors.ts";
 import { Executables } from "./executables.ts";
 import type { FilterNames } from "./filter.ts";
 import { type Loaded, loadObject } from "./object.ts";
+import { numbersToKeep, PidNumbers } from "./pid-numbers.ts";
 import type { ConstantStruct, ConstantValue, Plugin } from "./plugin.ts";
 
 const PROBES = {
@@ -105,6 +106,7 @@ export class CoreProgram {
   /** The maps that plugins' objects share. */
   readonly #shared: Readonly<Record<string, BpfMap>>;
   readonly executables: Executables;
+  readonly pids: PidNumbers;
   /** Of bpf/ring.h. */
   readonly asleep: BpfMap;
   readonly #tuples: BpfMap;
@@ -129,6 +131,9 @@ export class CoreProgram {
     this.#tuples = loaded.object.map("tuples");
     this.#workloads = loaded.object.map("workloads");
     this.executables = new Executables(loaded.object.map("executables"));
+    this.pids = new PidNumbers(loaded.object.map("pid_numbers"), (context) =>
+      loaded.object.run("whoami", context),
+    );
     this.asleep = loaded.object.map("asleep");
     this.#cgroups = cgroups;
     this.#keepsTuples = keepsTuples;
@@ -165,7 +170,7 @@ export class CoreProgram {
         ...(watchesAccepts && CORE_ACCEPT_PROBES),
       },
       constants: { ...ids, watch_connect_exits: watchesExits },
-      maxEntries: { spans: config.ring.core },
+      maxEntries: { spans: config.ring.core, pid_numbers: numbersToKeep() },
       later: [
         "on_emit",
         ...(watchesExits ? ["on_connect_emit"] : []),
@@ -181,7 +186,16 @@ export class CoreProgram {
   readonly names: FilterNames = {
     cgroup: (path) => this.#cgroups.index(path),
     netns: netnsInode,
+    pid: (path, text) => this.#pid(path, text),
   };
+
+  #pid(path: string, text: string): number {
+    if (this.pids.areKernels) return Number(text);
+    throw new WirespanError(
+      "CONFIG_INVALID",
+      `${path}: the agent runs in a pid namespace of its own, where processes have other numbers than the kernel's; run it in the host's (hostPID: true, --pid=host), or filter by cgroup, comm or uid`,
+    );
+  }
 
   /** After the plugins are attached: meet the sockets that are there already. */
   async begin(config: Config): Promise<void> {
@@ -285,9 +299,10 @@ export class CoreProgram {
    */
   tellPrograms(config: Config, again: readonly number[] = []): void {
     const live = packConstant("live", bpf.live, {
-      self_pid: this.loaded.object.run("whoami"),
+      self_pid: this.pids.self,
       excludes_self: config.self.exclude,
       keeps_tuples: this.#keepsTuples,
+      space: this.pids.space,
       freed: again.reduce((sum, i) => sum | (1 << i), 0),
       cgroups: this.watchedCgroups,
     });

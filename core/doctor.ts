@@ -30,6 +30,8 @@ export interface DoctorReport {
     readonly takes: string;
     readonly granted: boolean;
   }[];
+  /** What does not hold where the agent runs, in words for people. */
+  readonly limits: readonly string[];
   readonly plugins: readonly PluginReport[];
 }
 
@@ -42,7 +44,10 @@ function failure({ name, error }: FailedPlugin): PluginReport {
   return { name, state: "failed", error: { code: error.code, message: error.message, ...detail }, hooks: [] };
 }
 
-async function attachAll(config: Config, plugins: readonly Plugin[]): Promise<PluginReport[]> {
+async function attachAll(
+  config: Config,
+  plugins: readonly Plugin[],
+): Promise<Pick<DoctorReport, "plugins" | "limits">> {
   try {
     const engine = await Engine.attach({
       config: { ...config, strict: false },
@@ -55,10 +60,10 @@ async function attachAll(config: Config, plugins: readonly Plugin[]): Promise<Pl
     const running = engine.hosts.map(
       (h): PluginReport => ({ name: h.plugin.name, state: "running", hooks: h.hooks }),
     );
-    return [core, ...running, ...engine.failed.map(failure)];
+    return { plugins: [core, ...running, ...engine.failed.map(failure)], limits: engine.limits };
   } catch (error) {
     if (!(error instanceof WirespanError)) throw error;
-    return [failure({ name: "connections", error })];
+    return { plugins: [failure({ name: "connections", error })], limits: [] };
   }
 }
 
@@ -68,7 +73,8 @@ export async function doctor(
   { plugins, failed }: { readonly plugins: readonly Plugin[]; readonly failed: readonly FailedPlugin[] },
 ): Promise<DoctorReport> {
   const { kernel, libbpf, lockdown } = native.features();
-  const reports = [...(await attachAll(config, plugins)), ...failed.map(failure)];
+  const attached = await attachAll(config, plugins);
+  const reports = [...attached.plugins, ...failed.map(failure)];
   const known = new Set(reports.map((r) => r.name));
   const disabled = Object.keys(config.plugins).filter(
     (name) => !known.has(name) && !config.plugins[name]!.enabled,
@@ -81,6 +87,7 @@ export async function doctor(
     uid: process.getuid!(),
     kinds: Object.fromEntries(KINDS.map((kind) => [kind, native.tryKind(kind) ?? "ok"])),
     privileges: privileges(),
+    limits: attached.limits,
     plugins: [...reports, ...disabled.map((name): PluginReport => ({ name, state: "disabled", hooks: [] }))],
   };
 }
@@ -155,6 +162,7 @@ export function renderReport(report: DoctorReport): string {
     ...report.privileges.map(
       ({ what, takes, granted }) => `  ${what}: ${granted ? "yes" : `no, it takes ${takes}`}`,
     ),
+    ...(report.limits.length ? ["", "Limits", ...report.limits.map((limit) => `  ${limit}`)] : []),
     "",
     "Plugins",
   ];

@@ -19,6 +19,7 @@ import { Proc } from "./identity/proc.ts";
 import { argumentPatterns, parseRule } from "./identity/rules.ts";
 import { createKernel, requireKernel } from "./kernel.ts";
 import { type Log, limited } from "./log.ts";
+import { NetnsNames } from "./netns-names.ts";
 import { detachAll } from "./object.ts";
 import { activeProbes, type Plugin } from "./plugin.ts";
 import { Reading } from "./reading.ts";
@@ -71,6 +72,7 @@ export class Engine {
   readonly failed: readonly FailedPlugin[];
   readonly clock: Clock;
   readonly identity: Identity;
+  readonly namespaces: NetnsNames;
   readonly core: CoreProgram;
   readonly #options: EngineOptions;
   readonly #host: Resource;
@@ -95,16 +97,27 @@ export class Engine {
     this.#hosts = hosts;
     this.failed = failed;
     this.clock = new Clock(options.native);
+    this.namespaces = new NetnsNames((fd) => options.native.netnsCookie(fd));
     const { config } = options;
     const attributes = ofHost({ ...hostAttributes(), ip: hostAddress(), ...config.resource.attributes });
     const debug = (message: string) => options.log.debug({}, message);
     const rules = config.identity.names.map(parseRule).filter((rule) => typeof rule !== "string");
-    this.identity = new Identity(new Proc("/proc", argumentPatterns(rules)), attributes, {
+    const proc = new Proc("/proc", {
+      patterns: argumentPatterns(rules),
+      shiftNs: options.native.bootShift(),
+      numberOf: (pid) => core.pids.inProc(pid),
+    });
+    this.identity = new Identity(proc, attributes, {
       debug,
       executables: core.executables,
       rules,
     });
     this.#host = hostResource(attributes, config.service.name);
+  }
+
+  /** What does not hold where this agent runs, in words for people. */
+  get limits(): readonly string[] {
+    return this.core.pids.limits;
   }
 
   get hosts(): readonly PluginHost[] {
@@ -139,6 +152,7 @@ export class Engine {
       throw fatal.error;
     }
     await core.begin(config);
+    for (const limit of core.pids.limits) log.warn({}, limit);
     return new Engine(options, core, hosts, failed);
   }
 
@@ -146,7 +160,7 @@ export class Engine {
   run(sink: Sink): void {
     const { config, native, log } = this.#options;
     this.clock.start();
-    const spans = new ConnectionSpans(sink, this.clock, this.identity, {
+    const spans = new ConnectionSpans(sink, this.clock, this.identity, this.namespaces, {
       scope: { name: "wirespan.connections", version: VERSION },
       host: this.#host,
       peers: config.connections.peers,
@@ -259,6 +273,8 @@ export class Engine {
     const container = createContainer();
     bindValue(container, services.clock, this.clock);
     bindValue(container, services.identity, this.identity);
+    bindValue(container, services.namespaces, this.namespaces);
+    bindValue(container, services.pids, this.core.pids);
     bindValue(container, services.kernel, createKernel(this.#options.native));
     bindValue(container, services.log, this.#options.log);
     return container;

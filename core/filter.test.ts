@@ -11,6 +11,7 @@ const { include: nothing } = wholeFilter();
 
 const names = {
   cgroup: (path: string) => ["/a", "/b", "/c"].indexOf(path),
+  pid: (_: string, text: string) => Number(text),
   netns: (text: string) => (text === "pid:7" ? 4026531840 : Number(text)),
 };
 

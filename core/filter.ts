@@ -113,6 +113,8 @@ export interface FilterNames {
   cgroup(path: string): number;
   /** The inode of a network namespace given as an inode or as `pid:N`. */
   netns(text: string): number;
+  /** The kernel's number of a process; throws CONFIG_INVALID, naming `path`, if the user's numbers are others. */
+  pid(path: string, text: string): number;
 }
 
 function netnsInodes(path: string, { netns }: Match, names: FilterNames): readonly number[] {
@@ -131,7 +133,11 @@ function packMatch(path: string, match: Match, names: FilterNames): ConstantStru
   const netns = netnsInodes(path, match, names);
   return {
     pids: match.pid.length,
-    pid: numbers(`${path}.pid`, "pids", match.pid),
+    pid: numbers(
+      `${path}.pid`,
+      "pids",
+      match.pid.map((text) => names.pid(`${path}.pid`, text)),
+    ),
     uids: match.uid.length,
     uid: numbers(`${path}.uid`, "uids", match.uid),
     netns: netns.length,

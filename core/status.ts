@@ -13,6 +13,8 @@ export interface Status {
     readonly state: "running" | "failed";
     readonly error?: string;
   }[];
+  /** What does not hold where the agent runs, in words for people. */
+  readonly limits: readonly string[];
   readonly exporters: readonly {
     readonly name: string;
     readonly type: string;
@@ -32,6 +34,7 @@ export function statusOf(engine: Engine, exporters: readonly Exporter[]): Status
       ...engine.hosts.map((h) => ({ name: h.plugin.name, state: "running" as const })),
       ...engine.failed.map(({ name, error }) => ({ name, state: "failed" as const, error: error.message })),
     ],
+    limits: engine.limits,
     exporters: exporters.map((exporter) => ({
       name: exporter.name,
       type: exporter.type,
@@ -53,6 +56,7 @@ const STATUS: Shape = {
   pid: "number",
   uptimeSeconds: "number",
   plugins: [{ name: "string", state: "string" }],
+  limits: ["string"],
   exporters: [
     {
       name: "string",

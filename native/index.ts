@@ -152,8 +152,10 @@ export interface Native {
   kernelEnum(name: string): Readonly<Record<string, number>>;
   /** Boot clock to wall clock, from the tightest of several samples. */
   bootOffset(): Offset;
-  /** Nanoseconds on the boot clock. */
+  /** Nanoseconds on the kernel's boot clock, whatever time namespace this process is in. */
   bootNow(): number;
+  /** How far the boot clock of this process's time namespace is ahead of the kernel's, nanoseconds; 0 without a namespace. */
+  bootShift(): number;
   /** SO_NETNS_COOKIE of the namespace behind an open nsfs fd, or of the caller's own for -1. */
   netnsCookie(fd: number): number;
   /** SO_COOKIE of a socket of this process. */

@@ -18,6 +18,8 @@ export interface AgentOptions {
   readonly main?: string;
   /** The network namespace that it runs in; the test's own by default. */
   readonly netns?: Netns;
+  /** Words in front of the agent's own, such as `unshare --time --fork --kill-child`. */
+  readonly through?: readonly string[];
   /** Added to the test's environment; undefined takes a variable away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** YAML, written to a file that `--config` names. */
@@ -47,9 +49,10 @@ export async function startAgent(args: readonly string[], options: AgentOptions 
     words.push("--config", file);
   }
   const env = { ...process.env, ...options.env };
+  const [program = "", ...rest] = [...(options.through ?? []), process.execPath, ...words];
   const child = options.netns
-    ? options.netns.spawn(process.execPath, words, { env, stdio: ["ignore", "pipe", "pipe"] })
-    : spawn(process.execPath, words, { env, stdio: ["ignore", "pipe", "pipe"] });
+    ? options.netns.spawn(program, rest, { env, stdio: ["ignore", "pipe", "pipe"] })
+    : spawn(program, rest, { env, stdio: ["ignore", "pipe", "pipe"] });
   const agent = new Agent(child, folder, options.limit ?? 30_000);
   try {
     await agent.ready();

@@ -6,11 +6,10 @@ import { basename } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { type AppEnd, type AppServer, ask, type Language, serve } from "./apps.ts";
-import { inodeOf } from "./ends.ts";
 import type { Netns } from "./netns.ts";
 import { Nginx } from "./nginx.ts";
 import { addresses, type Pair } from "./topology.ts";
-import { run } from "./workload.ts";
+import { netnsCookie, run } from "./workload.ts";
 
 export const LANGUAGES: readonly Language[] = ["node", "python", "go"];
 const WEB = 8080;
@@ -99,13 +98,14 @@ export async function mix({ a, b }: Pair, settled: () => Promise<unknown>): Prom
 }
 
 async function interfaces(netns: Netns): Promise<Met[]> {
+  const cookie = await netnsCookie(netns);
   const links = JSON.parse(await netns.ip("-j", "link")) as { ifname: string; ifindex: number }[];
   return links
     .filter(({ ifname }) => ifname !== "lo")
     .map(({ ifname, ifindex }) => ({
       "network.interface.name": ifname,
       "wirespan.interface.index": ifindex,
-      "wirespan.netns.inode": inodeOf(netns),
+      "wirespan.netns.cookie": cookie,
       "wirespan.netdev.queue.id": 0,
     }));
 }

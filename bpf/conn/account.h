@@ -6,6 +6,7 @@
 #include "claim.h"
 #include "conn.h"
 #include "connection.h"
+#include "pid_number.h"
 #include "ring.h"
 #include "task.h"
 #include "tuples.h"
@@ -20,6 +21,8 @@ struct {
 	u32 keeps_tuples;
 	/* Bits of cgroups that `place` takes from all owners: they come to stand for others. */
 	u32 freed;
+	/* The pid namespace whose numbers the agent's /proc has. */
+	struct pid_space space;
 	struct watched_cgroup cgroups[WATCHED_CGROUPS];
 } live;
 
@@ -111,6 +114,7 @@ static __always_inline void meet(struct task *t, u32 pid, struct known_process *
 		COUNT(lost_names);
 	t->workload = now->workload = image;
 	bpf_map_update_elem(&known, &pid, now, BPF_ANY);
+	keep_number(bpf_get_current_task_btf(), &live.space);
 	COUNT(seen_processes);
 	record = bpf_ringbuf_reserve(&processes, sizeof(*record), 0);
 	if (!record) {

@@ -34,6 +34,7 @@ function render(status: Status): string {
   ];
   for (const { name, state, error } of status.plugins)
     lines.push(`  ${name}: ${state}${error ? `: ${error}` : ""}`);
+  if (status.limits.length) lines.push("", "Limits", ...status.limits.map((limit) => `  ${limit}`));
   lines.push("", "Exporters");
   for (const { name, type, queue, balance } of status.exporters) {
     const room = `${quantity(queue.bytes, "By")} of ${quantity(queue.limit, "By")}`;

@@ -46,7 +46,11 @@ describe("identity", () => {
   }
 
   function made(options: Made = {}): Identity {
-    const { limit = 4096, rules = [], proc = new Proc(fake.root, argumentPatterns(rules)) } = options;
+    const {
+      limit = 4096,
+      rules = [],
+      proc = new Proc(fake.root, { patterns: argumentPatterns(rules) }),
+    } = options;
     const cgroups = new CgroupPaths(mount, { pause: 0 });
     return new Identity(proc, options.host ?? host, {
       limit,

@@ -10,7 +10,7 @@ import { programName } from "./program.ts";
 
 export interface ProcessFacts {
   readonly pid: number;
-  /** Start in clock ticks (10 ms) since boot, rounded down. */
+  /** Start in clock ticks (10 ms) since boot on the kernel's clock, rounded down. */
   readonly startTicks: number;
   readonly comm: string;
   /** The executable's path; undefined for kernel threads and where reading it is refused. */
@@ -40,25 +40,44 @@ export interface ProcReader {
 /** Threads that are tried where the first one has ended. */
 const mostThreads = 16;
 
+export interface ProcOptions {
+  /** What arguments are compared with. */
+  readonly patterns?: readonly Pattern[];
+  /** How far the boot clock of the agent's time namespace is ahead of the kernel's, nanoseconds. */
+  readonly shiftNs?: number;
+  /** The number that this /proc has for a process; undefined: it has none. */
+  numberOf?(pid: number): number | undefined;
+}
+
 export class Proc implements ProcReader {
   readonly #root: string;
   readonly #patterns: readonly Pattern[];
+  readonly #shiftTicks: number;
+  readonly #numberOf: (pid: number) => number | undefined;
 
-  /** `patterns`: what arguments are compared with. */
-  constructor(root = "/proc", patterns: readonly Pattern[] = []) {
+  constructor(
+    root = "/proc",
+    { patterns = [], shiftNs = 0, numberOf = (pid: number) => pid }: ProcOptions = {},
+  ) {
     this.#root = root;
     this.#patterns = patterns;
+    this.#shiftTicks = Math.round(shiftNs / 1e7);
+    this.#numberOf = numberOf;
   }
 
   ports(pid: number): ReadonlySet<number> {
-    return portsOf(`${this.#root}/${pid}`);
+    const number = this.#numberOf(pid);
+    return number === undefined ? new Set() : portsOf(`${this.#root}/${number}`);
   }
 
   process(pid: number, tid = pid): ProcessFacts | undefined {
-    const process = `${this.#root}/${pid}`;
+    const number = this.#numberOf(pid);
+    if (number === undefined) return undefined;
+    const process = `${this.#root}/${number}`;
     const stat = attempt(() => parseStat(readFileSync(`${process}/stat`, "latin1")));
     if (!isRead(stat) || stat === undefined) return undefined;
-    const folder = stat.isGone ? this.#living(process, tid) : process;
+    // Of threads no other number is known than the kernel's.
+    const folder = stat.isGone ? this.#living(process, number === pid ? tid : number) : process;
     const cgroup = attempt(() => readFileSync(`${folder}/cgroup`, "utf8"));
     if (!isRead(cgroup)) return undefined;
     const exe = attempt(() => fileName(readlinkSync(`${folder}/exe`, { encoding: "buffer" })));
@@ -69,7 +88,7 @@ export class Proc implements ProcReader {
     );
     return {
       pid,
-      startTicks: stat.startTicks,
+      startTicks: stat.startTicks - this.#shiftTicks,
       comm: stat.comm,
       exe: path,
       cgroup,

@@ -18,7 +18,7 @@ const search = `
   const [pid, turned] = process.argv.slice(-2);
   const code = Buffer.from(turned, "hex");
   const head = Buffer.from([~code[0], ~code[1], ~code[2]]);
-  const facts = new Proc("/proc", [new Pattern("--password=*")]).process(Number(pid));
+  const facts = new Proc("/proc", { patterns: [new Pattern("--password=*")] }).process(Number(pid));
   const memory = openSync("/proc/self/mem", "r");
   const chunk = Buffer.alloc(1 << 20);
   let found = 0;

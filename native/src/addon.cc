@@ -43,6 +43,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exports["kernelEnum"] = Napi::Function::New<&KernelEnum>(env, "kernelEnum");
   exports["bootOffset"] = Napi::Function::New<&BootOffset>(env, "bootOffset");
   exports["bootNow"] = Napi::Function::New<&BootNow>(env, "bootNow");
+  exports["bootShift"] = Napi::Function::New<&BootShift>(env, "bootShift");
   exports["netnsCookie"] = Napi::Function::New<&NetnsCookie>(env, "netnsCookie");
   exports["socketCookie"] = Napi::Function::New<&SocketCookie>(env, "socketCookie");
   exports["enableStats"] = Napi::Function::New<&Statistics::Enable>(env, "enableStats");

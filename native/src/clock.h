@@ -8,5 +8,7 @@ namespace wirespan {
 Napi::Value BootOffset(const Napi::CallbackInfo& info);
 // bootNow(): nanoseconds
 Napi::Value BootNow(const Napi::CallbackInfo& info);
+// bootShift(): nanoseconds
+Napi::Value BootShift(const Napi::CallbackInfo& info);
 
 }  // namespace wirespan

@@ -1,5 +1,5 @@
 // What a series of netqtop is about.
-import { CONNECTION, WORKLOAD } from "../../core/attributes.ts";
+import { NETNS, WORKLOAD } from "../../core/attributes.ts";
 import type { AttributeSpecs } from "../../core/signals.ts";
 
 export const INTERFACE = {
@@ -13,7 +13,7 @@ export const INTERFACE = {
     requirement: "required",
     description: "Its number within its network namespace, which stays when it is renamed.",
   },
-  "wirespan.netns.inode": CONNECTION["wirespan.netns.inode"],
+  ...NETNS,
   "otel.metric.overflow": WORKLOAD["otel.metric.overflow"],
 } as const satisfies AttributeSpecs;
 

@@ -2,6 +2,7 @@
 // frames wait to be handed to it.
 import type { Emit } from "../../core/emit.ts";
 import { seconds } from "../../core/histogram.ts";
+import type { NetnsNames } from "../../core/netns-names.ts";
 import type { AttributeSpecs, Signals } from "../../core/signals.ts";
 import type { TableRows } from "../../core/wire.ts";
 import { INTERFACE, QUEUE } from "./attributes.ts";
@@ -92,15 +93,13 @@ export class MovingRows {
   }
 }
 
-const seriesOf = ({ name, ifindex, netns }: Place) =>
-  ({
+/** The handlers of both tables. */
+export function detailHandlers(emit: Emit<typeof DETAILS>, namespaces: NetnsNames) {
+  const seriesOf = ({ name, ifindex, netnsCookie, netns }: Place) => ({
     "network.interface.name": name,
     "wirespan.interface.index": ifindex,
-    "wirespan.netns.inode": netns,
-  }) as const;
-
-/** The handlers of both tables. */
-export function detailHandlers(emit: Emit<typeof DETAILS>) {
+    ...namespaces.attributes(netnsCookie, netns),
+  });
   const [links, waits] = [new MovingRows(), new MovingRows()];
   return {
     links(rows: TableRows<Place, Link>): void {

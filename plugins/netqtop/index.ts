@@ -2,6 +2,7 @@
 import { WirespanError } from "../../core/errors.ts";
 import { bytes } from "../../core/histogram.ts";
 import { plugin } from "../../core/plugin.ts";
+import { services } from "../../core/services.ts";
 import type { AttributeSpecs } from "../../core/signals.ts";
 import { QUEUE } from "./attributes.ts";
 import { DETAILS, detailHandlers } from "./details.ts";
@@ -82,6 +83,8 @@ export default plugin({
     },
   },
 
+  uses: { namespaces: services.namespaces },
+
   signals: {
     packets: {
       signal: "metric",
@@ -140,17 +143,17 @@ export default plugin({
     ...(queueWait ? {} : { waits: 1, waiting: 1 }),
   }),
 
-  start({ emit }) {
+  start({ emit, use: { namespaces } }) {
     const queues = new Queues();
     return {
-      ...detailHandlers(emit),
+      ...detailHandlers(emit, namespaces),
       evicted: (queue) => queues.take(queue),
       queues(rows) {
         for (const queue of queues.sums(rows.perCpu())) {
           const series = {
             "network.interface.name": queue.interface,
             "wirespan.interface.index": queue.ifindex,
-            "wirespan.netns.inode": queue.netns,
+            ...namespaces.attributes(queue.netnsCookie, queue.netns),
             "network.io.direction": queue.way,
             "wirespan.netdev.queue.id": queue.queue,
           } as const;

@@ -29,8 +29,7 @@ enum way { WAY_TRANSMIT, WAY_RECEIVE };
 struct queue {
 	/* Interface, queue and way in one word; 0: nobody's. */
 	u64 tag;
-	/* Its namespace, as it lies in memory. */
-	u64 net;
+	u64 netns_cookie;
 	u64 frames;
 	/* Packets beyond one a frame. */
 	u64 more_packets;
@@ -41,7 +40,6 @@ struct queue {
 	/* At or below the histogram's lowest edge. */
 	u64 zeros;
 	u64 sizes[SIZES_BUCKETS];
-	u64 netns_cookie;
 	char name[16];
 	u32 ifindex;
 	u32 netns;
@@ -106,7 +104,6 @@ static __noinline bool settle(struct queue *q, struct net_device *dev, u32 queue
 	if (q->tag && !evict(q))
 		return false;
 	q->tag = tag_of(dev, queue, way);
-	q->net = (u64)net;
 	q->netns_cookie = net->net_cookie;
 	q->netns = net->ns.inum;
 	q->ifindex = dev->ifindex;
@@ -116,16 +113,12 @@ static __noinline bool settle(struct queue *q, struct net_device *dev, u32 queue
 	return true;
 }
 
-/*
- * A look now and then is enough: for a new name, under which the queue is counted from then on, and for a
- * namespace that lies where another was that is no more.
- */
+/* A look now and then is enough for a new name, under which the queue is counted from then on. */
 static __noinline void look_again(struct queue *q, struct net_device *dev, u32 queue, enum way way)
 {
 	const u64 *name = (const u64 *)dev->name, *known = (const u64 *)q->name;
 
-	if (q->netns_cookie != dev->nd_net.net->net_cookie || known[0] != name[0] ||
-	    known[1] != name[1])
+	if (known[0] != name[0] || known[1] != name[1])
 		settle(q, dev, queue, way);
 }
 
@@ -140,8 +133,9 @@ static __always_inline u64 distance(const void *from, const void *to)
 
 static __always_inline struct queue *queue_of(struct net_device *dev, u32 queue, enum way way)
 {
-	struct net *net = dev->nd_net.net;
-	u64 tag = tag_of(dev, queue, way), key = tag ^ tag >> 29 ^ distance(dev, net) >> 6;
+	/* Not the namespace's address: the next one lies where one lay that is gone. */
+	u64 cookie = dev->nd_net.net->net_cookie;
+	u64 tag = tag_of(dev, queue, way), key = tag ^ tag >> 29 ^ cookie << 8;
 	u32 first = (u32)key * 0x9e3779b1u >> 24, slot, free = SLOTS;
 	struct queue *q;
 
@@ -151,7 +145,7 @@ static __always_inline struct queue *queue_of(struct net_device *dev, u32 queue,
 		q = bpf_map_lookup_elem(&queues, &slot);
 		if (!q)
 			return NULL;
-		if (q->tag == tag && q->net == (u64)net)
+		if (q->tag == tag && q->netns_cookie == cookie)
 			return q;
 		if (!q->tag && free == SLOTS)
 			free = slot;

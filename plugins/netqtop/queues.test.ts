@@ -5,7 +5,6 @@ import type { Queue } from "./wire.gen.ts";
 function queue(ifindex: number, frames: number, rest: Partial<Queue> = {}): Queue {
   return {
     tag: ifindex,
-    net: 1,
     frames,
     morePackets: 0,
     bytes: frames * 100,
@@ -73,6 +72,20 @@ describe("queues", () => {
     const none = queue(0, 7, { tag: 0, morePackets: 3 });
     assert.equal([...queues.sums(rows(queue(2, 1), none, none))].length, 1);
     assert.deepEqual(queues.rest, { frames: 14, packets: 20, bytes: 1400 });
+  });
+
+  it("are no longer told of when nothing has moved for five minutes, and are whole when they come back", () => {
+    const queues = new Queues();
+    const minute = 60_000;
+    const counts = (minutes: number, ...found: Queue[]) =>
+      [...queues.sums(rows(...found), minutes * minute)].map(({ ifindex, count }) => [ifindex, count]);
+    assert.deepEqual(counts(0, queue(2, 5), queue(3, 7)).length, 2);
+    assert.deepEqual(counts(4, queue(2, 5), queue(3, 8)).length, 2);
+    assert.deepEqual(counts(5, queue(2, 5), queue(3, 8)), [[3, 8]]);
+    assert.deepEqual(counts(6, queue(2, 6), queue(3, 8)), [
+      [2, 6],
+      [3, 8],
+    ]);
   });
 
   it("are remembered up to a bound, the youngest", () => {

@@ -6,6 +6,7 @@ import type { Queue } from "./wire.gen.ts";
 export interface QueueSums extends SizeHistogram {
   readonly interface: string;
   readonly ifindex: number;
+  readonly netnsCookie: number;
   readonly netns: number;
   readonly queue: number;
   readonly way: Queue["way"];
@@ -24,9 +25,9 @@ interface Sums extends QueueSums {
 const idOf = ({ netnsCookie, ifindex, name, queue, way }: Queue): string =>
   `${netnsCookie} ${ifindex} ${name} ${queue} ${way}`;
 
-function blank({ name, ifindex, netns, queue, way, classes, sizes }: Queue): Sums {
+function blank({ name, ifindex, netnsCookie, netns, queue, way, classes, sizes }: Queue): Sums {
   return {
-    ...{ interface: name, ifindex, netns, queue, way },
+    ...{ interface: name, ifindex, netnsCookie, netns, queue, way },
     ...{ count: 0, sum: 0, zeros: 0, packets: 0 },
     classes: new Float64Array(classes.length),
     buckets: new Float64Array(sizes.length),
@@ -61,14 +62,19 @@ function isWhole({ tag, ifindex, queue, way }: Queue): boolean {
   return tag === ifindex + queue * 2 ** 32 + (way === "receive" ? 2 ** 48 : 0);
 }
 
+/** What has not moved for so long is not told of: most such interfaces are no more. */
+const IDLE_MS = 5 * 60_000;
+
 export class Queues {
   /** Frames, packets and bytes of queues that found no room in the tables. */
   readonly rest = { frames: 0, packets: 0, bytes: 0 };
   readonly #most: number;
   /** What has left the kernel's tables. */
   readonly #left = new Map<string, Sums>();
-  /** What was answered last, the queue that was met first at the beginning. */
+  /** What is known, the queue that was met first at the beginning. */
   #last = new Map<string, Sums>();
+  /** Frames of a queue, and since when there are as many; milliseconds. */
+  readonly #moved = new Map<string, { readonly count: number; readonly at: number }>();
 
   /** `most`: queues that are remembered; of more, the oldest are forgotten. */
   constructor(most = 4096) {
@@ -81,10 +87,13 @@ export class Queues {
   }
 
   /**
-   * Every queue that carried something, with `rows` as the tables hold them now. What is on its way from a
+   * Every queue that carries something now and then, with `rows` as the tables hold them now. What is on its way from a
    * table to `take` is in neither: then a queue stays what it was, so that no sum ever falls.
    */
-  sums(rows: Iterable<readonly [key: unknown, queue: Queue, cpu: number]>): Iterable<QueueSums> {
+  sums(
+    rows: Iterable<readonly [key: unknown, queue: Queue, cpu: number]>,
+    nowMs = performance.now(),
+  ): Iterable<QueueSums> {
     const now = new Map([...this.#left].map(([id, sums]) => [id, copyOf(sums)]));
     const rest = { frames: 0, packets: 0, bytes: 0 };
     for (const [, queue] of rows) {
@@ -98,9 +107,17 @@ export class Queues {
     for (const id of [...all.keys()].slice(0, Math.max(0, all.size - this.#most))) {
       all.delete(id);
       this.#left.delete(id);
+      this.#moved.delete(id);
     }
     this.#last = all;
-    return all.values();
+    return [...all].filter(([id, { count }]) => this.#isMoving(id, count, nowMs)).map(([, sums]) => sums);
+  }
+
+  #isMoving(id: string, count: number, nowMs: number): boolean {
+    const moved = this.#moved.get(id);
+    if (moved?.count === count) return nowMs - moved.at < IDLE_MS;
+    this.#moved.set(id, { count, at: nowMs });
+    return true;
   }
 }
 

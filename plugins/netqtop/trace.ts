@@ -19,7 +19,7 @@ const WAIT = "wirespan.netdev.queue.wait";
 const SIZE = "wirespan.netdev.frame.size";
 
 const keyOf = ({ attributes: a }: Point): string =>
-  `${a["wirespan.netns.inode"]} ${a["wirespan.interface.index"]} ${a["network.interface.name"]} ${a["network.io.direction"]} ${a["wirespan.netdev.queue.id"]}`;
+  `${a["wirespan.netns.cookie"]} ${a["wirespan.interface.index"]} ${a["network.interface.name"]} ${a["network.io.direction"]} ${a["wirespan.netdev.queue.id"]}`;
 
 const secondsBetween = (from: Instant, to: Instant): number => (to.bootNs - from.bootNs) / 1e9;
 
@@ -69,7 +69,7 @@ function rows(delta: readonly Metric[]): Row[] {
 function byQueue({ attributes: a }: Row, { attributes: b }: Row): number {
   const number = (key: string) => Number(a[key]) - Number(b[key]);
   return (
-    number("wirespan.netns.inode") ||
+    number("wirespan.netns.cookie") ||
     number("wirespan.interface.index") ||
     directions.indexOf(String(a["network.io.direction"])) -
       directions.indexOf(String(b["network.io.direction"])) ||
@@ -186,7 +186,7 @@ function render(all: readonly Row[], flags: Flags): string[] {
   const interfaces = Object.values(
     Object.groupBy(
       all,
-      ({ attributes: a }) => `${a["wirespan.netns.inode"]} ${a["wirespan.interface.index"]}`,
+      ({ attributes: a }) => `${a["wirespan.netns.cookie"]} ${a["wirespan.interface.index"]}`,
     ),
   );
   const lines = [new Date().toString().slice(0, 24)];

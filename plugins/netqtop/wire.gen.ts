@@ -11,7 +11,7 @@ const wayNames = ["transmit", "receive"] as const;
 
 export interface Queue {
   readonly tag: number;
-  readonly net: number;
+  readonly netnsCookie: number;
   readonly frames: number;
   readonly morePackets: number;
   readonly bytes: number;
@@ -19,7 +19,6 @@ export interface Queue {
   readonly classes: Float64Array;
   readonly zeros: number;
   readonly sizes: Float64Array;
-  readonly netnsCookie: number;
   readonly name: string;
   readonly ifindex: number;
   readonly netns: number;
@@ -39,7 +38,7 @@ export class QueueCursor implements Queue, Cursor {
   get tag(): number {
     return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
   }
-  get net(): number {
+  get netnsCookie(): number {
     return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
   }
   get frames(): number {
@@ -63,23 +62,20 @@ export class QueueCursor implements Queue, Cursor {
   get sizes(): Float64Array {
     return u64s(this.#words, this.#at + 104 >> 2, 128);
   }
-  get netnsCookie(): number {
-    return this.#words[((this.#at + 1128) >> 2)]! + this.#words[((this.#at + 1128) >> 2) + 1]! * 4294967296;
-  }
   get name(): string {
-    return text(this.#words, this.#bytes, this.#at + 1136, 16);
+    return text(this.#words, this.#bytes, this.#at + 1128, 16);
   }
   get ifindex(): number {
-    return this.#words[((this.#at + 1152) >> 2)]!;
+    return this.#words[((this.#at + 1144) >> 2)]!;
   }
   get netns(): number {
-    return this.#words[((this.#at + 1156) >> 2)]!;
+    return this.#words[((this.#at + 1148) >> 2)]!;
   }
   get queue(): number {
-    return this.#words[((this.#at + 1160) >> 2)]!;
+    return this.#words[((this.#at + 1152) >> 2)]!;
   }
   get way(): Way {
-    return wayNames[this.#words[((this.#at + 1164) >> 2)]!]!;
+    return wayNames[this.#words[((this.#at + 1156) >> 2)]!]!;
   }
 }
 
@@ -240,7 +236,7 @@ export class WaitCursor implements Wait, Cursor {
 }
 
 export const bpf = {
-  hash: "68ad2367e215c049",
+  hash: "bf9e0b46284f8683",
   programs: {
     on_dequeue: "tp_btf/qdisc_dequeue",
     on_enqueue: "tp_btf/qdisc_enqueue",
@@ -261,7 +257,7 @@ export const bpf = {
   },
   counters: ["evicted_rows","refused_rows","refused_details"],
   wires: {
-    evicted: { kind: "ring", size: 1168, record: QueueCursor } as RingWire<Queue>,
+    evicted: { kind: "ring", size: 1160, record: QueueCursor } as RingWire<Queue>,
     links: {
       kind: "table",
       perCpu: false,

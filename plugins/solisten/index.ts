@@ -4,7 +4,7 @@ import { formatAddress } from "../../core/address.ts";
 import type { Workload } from "../../core/identity/workloads.ts";
 import { plugin } from "../../core/plugin.ts";
 import { services } from "../../core/services.ts";
-import { Overflows } from "./overflows.ts";
+import { type Listening, Overflows } from "./overflows.ts";
 import { type LISTEN_ERRORS, signals } from "./signals.ts";
 import { trace } from "./trace.ts";
 import { bpf, type Endpoints, type Listen, type Listener, type Queue, type Task } from "./wire.gen.ts";
@@ -27,13 +27,15 @@ const TRANSPORTS: Readonly<Record<number, "tcp" | "udp">> = { 6: "tcp", 17: "udp
 interface Described {
   readonly cookie: number;
   readonly ends: Endpoints;
+  readonly netnsCookie: number;
   readonly netns: number;
   readonly queue: Queue;
 }
 
 const familyOf = ({ family }: Endpoints): "ipv4" | "ipv6" => (family === 4 ? "ipv4" : "ipv6");
 
-function attributesOf({ cookie, ends, netns, queue }: Described, task: Task, executable: string | undefined) {
+/** Without the namespace. */
+function attributesOf({ cookie, ends, queue }: Described, task: Task, executable: string | undefined) {
   const family = familyOf(ends);
   return {
     ...(ends.family && {
@@ -41,7 +43,6 @@ function attributesOf({ cookie, ends, netns, queue }: Described, task: Task, exe
       "network.type": family,
       "server.address": formatAddress(ends.local, family),
       "wirespan.socket.protocol": PROTOCOLS[queue.protocol] ?? String(queue.protocol),
-      "wirespan.netns.inode": netns,
     }),
     ...(ends.localPort && { "server.port": ends.localPort }),
     ...(ends.family === 6 && { "wirespan.socket.ipv6_only": queue.ipv6Only }),
@@ -107,18 +108,28 @@ export default plugin({
   uses: {
     connections: services.connections,
     identity: services.identity,
+    namespaces: services.namespaces,
     clock: services.clock,
+    numbers: services.pids,
   },
   signals,
 
-  start({ config, emit, use: { connections, identity, clock } }) {
-    const overflows = new Overflows();
+  start({ config, emit, use: { connections, identity, clock, namespaces, numbers } }) {
+    const overflows = new Overflows((pid) => numbers.inProc(pid));
     let warned: ReadonlySet<number> = new Set<number>();
+
+    function describe(socket: Described, task: Task) {
+      const { ends, netnsCookie, netns } = socket;
+      return {
+        ...attributesOf(socket, task, connections.executable(task)),
+        ...(ends.family && namespaces.attributes(netnsCookie, netns)),
+      };
+    }
 
     function told(listen: Listen): void {
       const { task, queue, error } = listen;
       const happened = { time: clock.wall(listen.happenedAt), resource: connections.resource(task) };
-      const socket = attributesOf(listen, task, connections.executable(task));
+      const socket = describe(listen, task);
       const limit = { "wirespan.socket.backlog_limit": queue.limit };
       if (listen.kind === "call") {
         emit.listen({
@@ -155,7 +166,7 @@ export default plugin({
         time: clock.now(),
         resource: connections.resource(listener.owner),
         attributes: {
-          ...attributesOf(listener, listener.owner, connections.executable(listener.owner)),
+          ...describe(listener, listener.owner),
           "wirespan.socket.backlog_limit": listener.queue.limit,
           "wirespan.socket.waiting": listener.queue.usage,
           "wirespan.socket.waiting_for": listener.unattended / 1e9,
@@ -167,12 +178,14 @@ export default plugin({
       listens: told,
       sweep(rows) {
         const sums = new Map<string, Sum>();
-        const namespaces = new Map<number, Set<number>>();
+        const listening = new Map<number, Listening>();
         const unattended = new Set<number>();
         for (const row of rows) {
           add(sums, row, identity.workload(identity.of(row.owner).number));
-          const pids = namespaces.get(row.netns) ?? new Set<number>();
-          namespaces.set(row.netns, pids.add(row.owner.pid));
+          const { netnsCookie: cookie, netns: inode } = row;
+          const namespace = listening.get(cookie) ?? { cookie, inode, pids: new Set() };
+          listening.set(cookie, namespace);
+          namespace.pids.add(row.owner.pid);
           if (!config.unattendedAfter || row.unattended < config.unattendedAfter * 1e6) continue;
           warn(row);
           unattended.add(row.cookie);
@@ -189,8 +202,11 @@ export default plugin({
           emit.usage.observe(usage, series, resource);
           emit.limit.observe(limit, series, resource);
         }
-        for (const [netns, count] of overflows.collect(namespaces))
-          emit.overflows.observe(count, { "wirespan.netns.inode": netns });
+        for (const [{ cookie, inode }, count] of overflows.collect(listening.values()))
+          emit.overflows.observe(count, {
+            ...namespaces.attributes(cookie, inode),
+            "wirespan.netns.cookie": cookie,
+          });
       },
     };
   },

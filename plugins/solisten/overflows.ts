@@ -1,6 +1,7 @@
 // How often a namespace's accept queues were full. No socket keeps that number: a listener's own drops hold
 // more (plugins/tcpdrop/README.md). The namespace's ListenOverflows is exact.
 import { readFileSync, statSync } from "node:fs";
+import { Recent } from "../../core/recent.ts";
 
 /** ListenOverflows out of /proc/PID/net/netstat; undefined where it is not there. */
 export function parseOverflows(netstat: string): number | undefined {
@@ -9,35 +10,54 @@ export function parseOverflows(netstat: string): number | undefined {
   return at < 0 ? undefined : Number(values?.split(" ")[at]);
 }
 
-/** What is read through a process that lives in the namespace; undefined where none can be read through. */
-function read(netns: number, pids: Iterable<number>): number | undefined {
-  for (const pid of pids) {
-    try {
-      if (statSync(`/proc/${pid}/ns/net`).ino !== netns) continue;
-      return parseOverflows(readFileSync(`/proc/${pid}/net/netstat`, "latin1"));
-    } catch {
-      // It has ended, or is not ours to look at; another may do.
-    }
-  }
-  return undefined;
+/** A network namespace with listeners. */
+export interface Listening {
+  readonly cookie: number;
+  readonly inode: number;
+  /** The processes that they belong to. */
+  readonly pids: Set<number>;
 }
+
+/** How many namespaces' first counts are remembered. */
+const REMEMBERED = 4096;
 
 /** Overflows since the agent started, by namespace. */
 export class Overflows {
-  readonly #before = new Map<number, number>();
-  readonly #now = new Map<number, number>();
+  readonly #numberOf: (pid: number) => number | undefined;
+  /** By cookie. */
+  readonly #before = new Recent<number, number>(REMEMBERED);
   #first = true;
 
-  /** `listeners`: for each namespace that has any, the processes they belong to. */
-  collect(listeners: ReadonlyMap<number, ReadonlySet<number>>): Iterable<readonly [number, number]> {
-    for (const [netns, pids] of listeners) {
-      const count = read(netns, pids);
+  /** `numberOf`: the number that /proc has for a process; undefined: it has none. */
+  constructor(numberOf: (pid: number) => number | undefined) {
+    this.#numberOf = numberOf;
+  }
+
+  /** Of those namespaces that can be read. */
+  *collect(namespaces: Iterable<Listening>): Generator<readonly [Listening, number]> {
+    for (const namespace of namespaces) {
+      const count = this.#read(namespace);
       if (count === undefined) continue;
       // A namespace that had no listener when the agent started has had no overflow until then.
-      if (!this.#before.has(netns)) this.#before.set(netns, this.#first ? count : 0);
-      this.#now.set(netns, count - this.#before.get(netns)!);
+      const before = this.#before.get(namespace.cookie) ?? (this.#first ? count : 0);
+      this.#before.set(namespace.cookie, before);
+      yield [namespace, count - before];
     }
     this.#first = false;
-    return this.#now;
+  }
+
+  /** What is read through a process that lives in the namespace; undefined if none can be read through. */
+  #read({ inode, pids }: Listening): number | undefined {
+    for (const pid of pids) {
+      const number = this.#numberOf(pid);
+      if (number === undefined) continue;
+      try {
+        if (statSync(`/proc/${number}/ns/net`).ino !== inode) continue;
+        return parseOverflows(readFileSync(`/proc/${number}/net/netstat`, "latin1"));
+      } catch {
+        // It has ended, or is not ours to look at; another may do.
+      }
+    }
+    return undefined;
   }
 }

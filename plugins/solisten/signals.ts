@@ -1,5 +1,5 @@
 // What solisten emits.
-import { CONNECTION, WORKLOAD } from "../../core/attributes.ts";
+import { CONNECTION, NETNS, WORKLOAD } from "../../core/attributes.ts";
 import type { AttributeSpecs, Signals } from "../../core/signals.ts";
 
 export const LISTEN_ERRORS = [
@@ -45,7 +45,7 @@ const SOCKET = {
     requirement: "conditional",
     description: "Of an IPv6 socket: it takes no IPv4.",
   },
-  "wirespan.netns.inode": CONNECTION["wirespan.netns.inode"],
+  ...NETNS,
   "process.pid": { ...CONNECTION["process.pid"], description: "The process that listens." },
   "process.executable.name": CONNECTION["process.executable.name"],
   "thread.name": { ...CONNECTION["thread.name"], description: "The thread that called listen() (comm)." },
@@ -184,7 +184,8 @@ export const signals = {
     description:
       "How often a connection was turned away because its queue was full: the namespace's ListenOverflows, which are a part of its ListenDrops.",
     attributes: {
-      "wirespan.netns.inode": { ...CONNECTION["wirespan.netns.inode"], requirement: "required" },
+      ...NETNS,
+      "wirespan.netns.cookie": { ...NETNS["wirespan.netns.cookie"], requirement: "required" },
     },
   },
 } as const satisfies Signals;

@@ -48,6 +48,7 @@ struct listen {
 	u64 arrived;
 	struct endpoints ends;
 	struct task task;
+	u64 netns_cookie;
 	enum listen_kind kind;
 	u32 netns;
 	u32 error;
@@ -155,6 +156,7 @@ static __always_inline void tell(enum listen_kind kind, const struct conn *c, co
 	r->cookie = c->cookie;
 	r->ends = c->ends;
 	r->task = c->owner;
+	r->netns_cookie = c->netns_cookie;
 	r->netns = c->netns;
 	r->error = o->error;
 	r->backlog = o->backlog;
@@ -326,6 +328,7 @@ struct listener {
 	u64 unattended;
 	struct endpoints ends;
 	struct task owner;
+	u64 netns_cookie;
 	u32 netns;
 	u32 padding;
 	struct queue queue;
@@ -373,6 +376,7 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 		return 0;
 	row.ends = copy->ends;
 	row.owner = copy->owner;
+	row.netns_cookie = copy->netns_cookie;
 	row.netns = copy->netns;
 	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
 	return 0;

@@ -145,6 +145,7 @@ export interface Listen {
   readonly arrived: number;
   readonly ends: Endpoints;
   readonly task: Task;
+  readonly netnsCookie: number;
   readonly kind: ListenKind;
   readonly netns: number;
   readonly error: number;
@@ -186,30 +187,33 @@ export class ListenCursor implements Listen, Cursor {
     this.#task.at(this.#words, this.#bytes, this.#at + 80);
     return this.#task;
   }
+  get netnsCookie(): number {
+    return this.#words[((this.#at + 144) >> 2)]! + this.#words[((this.#at + 144) >> 2) + 1]! * 4294967296;
+  }
   get kind(): ListenKind {
-    return listenKindNames[this.#words[((this.#at + 144) >> 2)]!]!;
+    return listenKindNames[this.#words[((this.#at + 152) >> 2)]!]!;
   }
   get netns(): number {
-    return this.#words[((this.#at + 148) >> 2)]!;
+    return this.#words[((this.#at + 156) >> 2)]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 152) >> 2)]!;
+    return this.#words[((this.#at + 160) >> 2)]!;
   }
   get backlog(): number {
-    return this.#words[((this.#at + 156) >> 2)]! | 0;
+    return this.#words[((this.#at + 164) >> 2)]! | 0;
   }
   get backlogKnown(): boolean {
-    return this.#bytes[this.#at + 160]! !== 0;
+    return this.#bytes[this.#at + 168]! !== 0;
   }
   get again(): boolean {
-    return this.#bytes[this.#at + 161]! !== 0;
+    return this.#bytes[this.#at + 169]! !== 0;
   }
   get beforeStart(): boolean {
-    return this.#bytes[this.#at + 162]! !== 0;
+    return this.#bytes[this.#at + 170]! !== 0;
   }
   readonly #queue = new QueueCursor();
   get queue(): Queue {
-    this.#queue.at(this.#words, this.#bytes, this.#at + 164);
+    this.#queue.at(this.#words, this.#bytes, this.#at + 172);
     return this.#queue;
   }
 }
@@ -219,6 +223,7 @@ export interface Listener {
   readonly unattended: number;
   readonly ends: Endpoints;
   readonly owner: Task;
+  readonly netnsCookie: number;
   readonly netns: number;
   readonly queue: Queue;
 }
@@ -248,18 +253,21 @@ export class ListenerCursor implements Listener, Cursor {
     this.#owner.at(this.#words, this.#bytes, this.#at + 64);
     return this.#owner;
   }
+  get netnsCookie(): number {
+    return this.#words[((this.#at + 128) >> 2)]! + this.#words[((this.#at + 128) >> 2) + 1]! * 4294967296;
+  }
   get netns(): number {
-    return this.#words[((this.#at + 128) >> 2)]!;
+    return this.#words[((this.#at + 136) >> 2)]!;
   }
   readonly #queue = new QueueCursor();
   get queue(): Queue {
-    this.#queue.at(this.#words, this.#bytes, this.#at + 136);
+    this.#queue.at(this.#words, this.#bytes, this.#at + 144);
     return this.#queue;
   }
 }
 
 export const bpf = {
-  hash: "a5a26736146516e4",
+  hash: "b1dbd5b3922bdda3",
   programs: {
     on_inet_listen: "fexit/inet_listen",
     on_listen_exit: "tp/syscalls/sys_exit_listen",
@@ -277,7 +285,7 @@ export const bpf = {
   },
   counters: ["seen_listens","lost_listens","overflows"],
   wires: {
-    listens: { kind: "ring", size: 184, record: ListenCursor } as RingWire<Listen>,
-    sweep: { kind: "rows", size: 160, record: ListenerCursor } as RowsWire<Listener>,
+    listens: { kind: "ring", size: 192, record: ListenCursor } as RingWire<Listen>,
+    sweep: { kind: "rows", size: 168, record: ListenerCursor } as RowsWire<Listener>,
   },
 } as const;

@@ -37,6 +37,7 @@ export default plugin({
   uses: {
     connections: services.connections,
     identity: services.identity,
+    namespaces: services.namespaces,
     clock: services.clock,
     kernel: services.kernel,
     log: services.log,
@@ -46,7 +47,7 @@ export default plugin({
 
   constants: ({ eventRate, stacks }) => ({ event_rate: eventRate, stacks: stacks ? 1 : 0 }),
 
-  start({ config, emit, use: { connections, identity, clock, kernel, log } }) {
+  start({ config, emit, use: { connections, identity, clock, kernel, log, namespaces } }) {
     const nameOf = reasonNames(kernel);
     const symbols = new KernelSymbols((why) =>
       log.info({ why }, "tcpdrop: places in the kernel are told as addresses"),
@@ -65,7 +66,7 @@ export default plugin({
 
     /** The listener has no event in the kernel: what it turned away since the last time is told as one. */
     function tellListener(key: ListenerKey, packets: number): void {
-      const id = `${key.netns} ${key.port} ${key.workload}`;
+      const id = `${key.netnsCookie} ${key.port} ${key.workload}`;
       const { resource, executable } = identity.workload(key.workload);
       const before = turnedAway.get(id) ?? 0;
       turnedAway.set(id, packets);
@@ -79,7 +80,7 @@ export default plugin({
           "network.io.direction": "receive",
           "destination.port": key.port,
           "process.executable.name": executable,
-          "wirespan.netns.inode": key.netns,
+          ...namespaces.attributes(key.netnsCookie, key.netns),
           "wirespan.packet.count": packets - before,
         },
       });
@@ -97,7 +98,7 @@ export default plugin({
           const series = {
             ...workload.series,
             "server.port": key.port,
-            "wirespan.netns.inode": key.netns,
+            ...namespaces.attributes(key.netnsCookie, key.netns),
           };
           emit.listenDropped.observe(packets, series, workload.resource);
           tellListener(key, packets);
@@ -123,7 +124,7 @@ export default plugin({
           attributes: {
             ...(record.hasConnection
               ? connections.attributes(connection)
-              : { "wirespan.netns.inode": connection.conn.netns || undefined }),
+              : namespaces.attributes(connection.conn.netnsCookie, connection.conn.netns)),
             ...attributesOf(record.packet),
             "wirespan.packet.drop.reason": nameOf(record.reason),
             "network.connection.state": record.state ? TCP_STATES[record.state] : undefined,

@@ -16,6 +16,8 @@ struct listener_key {
 	u32 workload;
 	u32 netns;
 	u32 port;
+	u32 padding;
+	u64 netns_cookie;
 };
 
 SUMS(listeners, struct listener_key, struct total, 1024);
@@ -166,6 +168,7 @@ static __always_inline void count_listener(struct sock *sk, const struct conn *c
 	if (!passes(c, 0))
 		return;
 	key.workload = workload_of(&c->owner);
+	key.netns_cookie = c->netns_cookie;
 	key.netns = c->netns;
 	row = row_of(&listeners, &key, OVERFLOW_LISTENERS);
 	if (row)

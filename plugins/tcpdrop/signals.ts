@@ -1,5 +1,5 @@
 // What tcpdrop tells.
-import { CONNECTION, TCP_STATE, WORKLOAD } from "../../core/attributes.ts";
+import { CONNECTION, NETNS, TCP_STATE, WORKLOAD } from "../../core/attributes.ts";
 import type { AttributeSpecs, Requirement, Signals } from "../../core/signals.ts";
 
 /** What listeners turn away has no reason of the kernel's. */
@@ -120,7 +120,7 @@ export const signals = {
     attributes: {
       "process.executable.name": WORKLOAD["process.executable.name"],
       "server.port": { type: "int", requirement: "recommended", description: "The listener's port." },
-      "wirespan.netns.inode": CONNECTION["wirespan.netns.inode"],
+      ...NETNS,
       "otel.metric.overflow": WORKLOAD["otel.metric.overflow"],
     },
   },

@@ -586,6 +586,7 @@ export interface ListenerKey {
   readonly workload: number;
   readonly netns: number;
   readonly port: number;
+  readonly netnsCookie: number;
 }
 
 export class ListenerKeyCursor implements ListenerKey, Cursor {
@@ -605,6 +606,9 @@ export class ListenerKeyCursor implements ListenerKey, Cursor {
   }
   get port(): number {
     return this.#words[((this.#at + 8) >> 2)]!;
+  }
+  get netnsCookie(): number {
+    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -697,7 +701,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "4aa1622b59a48d4a",
+  hash: "6e57a1a74835701a",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_with_socket_again: "tp_btf/kfree_skb",

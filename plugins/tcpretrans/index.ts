@@ -1,7 +1,7 @@
 // tcpretrans: segments sent again, and why.
 
 import { formatAddress } from "../../core/address.ts";
-import { CONNECTION, TCP_STATE, TCP_STATES, WORKLOAD } from "../../core/attributes.ts";
+import { CONNECTION, NETNS, TCP_STATE, TCP_STATES, WORKLOAD } from "../../core/attributes.ts";
 import { plugin } from "../../core/plugin.ts";
 import { services } from "../../core/services.ts";
 import type { AttributeSpecs } from "../../core/signals.ts";
@@ -111,6 +111,7 @@ export default plugin({
   uses: {
     connections: services.connections,
     identity: services.identity,
+    namespaces: services.namespaces,
     clock: services.clock,
   },
 
@@ -146,12 +147,13 @@ export default plugin({
       unit: "{segment}",
       description: "Segments sent again, by connection (setting `flows`).",
       attributes: {
-        "network.local.address": { ...CONNECTION["network.local.address"], requirement: "opt_in" },
-        "network.local.port": { ...CONNECTION["network.local.port"], requirement: "opt_in" },
-        "network.peer.address": { ...CONNECTION["network.peer.address"], requirement: "opt_in" },
-        "network.peer.port": { ...CONNECTION["network.peer.port"], requirement: "opt_in" },
-        "wirespan.netns.inode": { ...CONNECTION["wirespan.netns.inode"], requirement: "opt_in" },
+        "process.executable.name": WORKLOAD["process.executable.name"],
         "network.type": CONNECTION["network.type"],
+        "network.local.address": CONNECTION["network.local.address"],
+        "network.local.port": CONNECTION["network.local.port"],
+        "network.peer.address": CONNECTION["network.peer.address"],
+        "network.peer.port": CONNECTION["network.peer.port"],
+        ...NETNS,
         "otel.metric.overflow": WORKLOAD["otel.metric.overflow"],
       },
     },
@@ -167,7 +169,7 @@ export default plugin({
   series: ({ flows }) => (flows ? {} : { flows: 0 }),
   constants: ({ eventRate, flows }) => ({ event_rate: eventRate, count_flows: flows ? 1 : 0 }),
 
-  start({ emit, use: { connections, identity, clock } }) {
+  start({ emit, use: { connections, identity, clock, namespaces } }) {
     function observe(key: TotalKey | undefined, total: Total): void {
       const workload = key && identity.workload(key.workload);
       const resource = workload?.resource;
@@ -193,7 +195,11 @@ export default plugin({
         for (const [key, total] of rows) observe(key, total);
       },
       flows(rows) {
-        for (const [key, { segments }] of rows) emit.flows.observe(segments, flowOf(key));
+        for (const [key, { segments }] of rows) {
+          const { resource, series } = identity.workload(key.workload);
+          const namespace = namespaces.attributes(key.netnsCookie, key.netns);
+          emit.flows.observe(segments, { ...series, ...flowOf(key), ...namespace }, resource);
+        }
       },
       overflow(rows) {
         for (const [key, total] of rows) {
@@ -224,7 +230,7 @@ function networkType(family: number): "ipv4" | "ipv6" | undefined {
   return family === 4 ? "ipv4" : family === 6 ? "ipv6" : undefined;
 }
 
-function flowOf({ ends, netns }: FlowKey) {
+function flowOf({ ends }: FlowKey) {
   const family = networkType(ends.family) ?? "ipv4";
   return {
     "network.type": family,
@@ -232,7 +238,6 @@ function flowOf({ ends, netns }: FlowKey) {
     "network.local.port": ends.localPort,
     "network.peer.address": formatAddress(ends.peer, family),
     "network.peer.port": ends.peerPort,
-    "wirespan.netns.inode": netns,
   };
 }
 

@@ -81,8 +81,10 @@ struct total {
 SUMS(totals, struct total_key, struct total, 2048);
 
 struct flow_key {
-	struct endpoints ends;
+	u32 workload;
 	u32 netns;
+	u64 netns_cookie;
+	struct endpoints ends;
 };
 
 SUMS(flows, struct flow_key, struct total, 4096);
@@ -146,7 +148,12 @@ static __always_inline void sum(const struct conn *c, const struct attempt *a)
 		.state = a->state,
 		.error = a->error,
 	};
-	struct flow_key flow = { .ends = c->ends, .netns = c->netns };
+	struct flow_key flow = {
+		.workload = key.workload,
+		.netns = c->netns,
+		.netns_cookie = c->netns_cookie,
+		.ends = c->ends,
+	};
 
 	add(row_of(&totals, &key, OVERFLOW_TOTALS), a);
 	if (count_flows && !a->error)

@@ -48,8 +48,10 @@ export class EndpointsCursor implements Endpoints, Cursor {
 }
 
 export interface FlowKey {
-  readonly ends: Endpoints;
+  readonly workload: number;
   readonly netns: number;
+  readonly netnsCookie: number;
+  readonly ends: Endpoints;
 }
 
 export class FlowKeyCursor implements FlowKey, Cursor {
@@ -61,13 +63,19 @@ export class FlowKeyCursor implements FlowKey, Cursor {
     this.#bytes = bytes;
     this.#at = offset;
   }
-  readonly #ends = new EndpointsCursor();
-  get ends(): Endpoints {
-    this.#ends.at(this.#words, this.#bytes, this.#at);
-    return this.#ends;
+  get workload(): number {
+    return this.#words[((this.#at) >> 2)]!;
   }
   get netns(): number {
-    return this.#words[((this.#at + 44) >> 2)]!;
+    return this.#words[((this.#at + 4) >> 2)]!;
+  }
+  get netnsCookie(): number {
+    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  }
+  readonly #ends = new EndpointsCursor();
+  get ends(): Endpoints {
+    this.#ends.at(this.#words, this.#bytes, this.#at + 16);
+    return this.#ends;
   }
 }
 
@@ -645,7 +653,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "7e8a1f1c7701a8fd",
+  hash: "2c6e009a7a2e968a",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_attempt_again: "tp_btf/tcp_retransmit_skb",
@@ -668,6 +676,7 @@ export const bpf = {
     flows: {
       kind: "table",
       perCpu: false,
+      byWorkload: true,
       maxWords: [],
       key: FlowKeyCursor,
       value: TotalCursor,
