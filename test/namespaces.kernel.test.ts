@@ -62,7 +62,7 @@ function pidNamespaceOf(agent: Agent): string {
   return path;
 }
 
-// Its client lives on while it waits for the answer, so that /proc can be read.
+// With n16 the client lives on while it waits for the answer, so that /proc can be read.
 const load = new URL("workload/build/load", import.meta.url).pathname;
 
 describe("an agent in namespaces of its own", function () {
@@ -79,8 +79,24 @@ describe("an agent in namespaces of its own", function () {
     await using agent = await start(netns, sink, { through: OWN_PIDS });
     const inside = ["--net", netns.path, "--pid", pidNamespaceOf(agent)];
     const env = ["env", "OTEL_SERVICE_NAME=inside"];
-    await output("nsenter", [`--net=${inside[1]}`, `--pid=${inside[3]}`, "--", ...env, load, "n16"]);
-    await output("nsenter", [`--net=${netns.path}`, "--", "env", "OTEL_SERVICE_NAME=outside", load, "n16"]);
+    await output("nsenter", [
+      `--net=${inside[1]}`,
+      `--pid=${inside[3]}`,
+      "--",
+      ...env,
+      load,
+      "n16",
+      "delay=2000",
+    ]);
+    await output("nsenter", [
+      `--net=${netns.path}`,
+      "--",
+      "env",
+      "OTEL_SERVICE_NAME=outside",
+      load,
+      "n16",
+      "delay=2000",
+    ]);
     const found = await lives(sink, 2);
     assert.deepEqual(
       found.map(({ service }) => service),
@@ -106,7 +122,15 @@ describe("an agent in namespaces of its own", function () {
     await using netns = await Netns.create();
     await using sink = await OtlpSink.start("http");
     await using _agent = await start(netns, sink, { through: HOST_PROC });
-    await output("nsenter", [`--net=${netns.path}`, "--", "env", "OTEL_SERVICE_NAME=outside", load, "n16"]);
+    await output("nsenter", [
+      `--net=${netns.path}`,
+      "--",
+      "env",
+      "OTEL_SERVICE_NAME=outside",
+      load,
+      "n16",
+      "delay=2000",
+    ]);
     const [life] = await lives(sink, 1);
     assert.equal(life?.service, "outside");
     await using filtered = await startAgent(["trace", "tcplife", "--set", "filter.include.pid=1"], {
@@ -125,7 +149,16 @@ describe("an agent in namespaces of its own", function () {
       await using agent = await start(netns, sink, { through });
       const begun = Date.now();
       const pids = what === "time" ? [] : [`--pid=${pidNamespaceOf(agent)}`];
-      const words = [`--net=${netns.path}`, ...pids, "--", "env", "OTEL_SERVICE_NAME=timed", load, "n16"];
+      const words = [
+        `--net=${netns.path}`,
+        ...pids,
+        "--",
+        "env",
+        "OTEL_SERVICE_NAME=timed",
+        load,
+        "n16",
+        "delay=2000",
+      ];
       await output("nsenter", words);
       const [life] = await lives(sink, 1);
       assert.equal(life?.service, "timed");
