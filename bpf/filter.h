@@ -44,7 +44,7 @@ struct match {
 	u32 cgroups;
 	u32 families;
 	u32 directions;
-	u32 padding;
+	u32 either_cidrs;
 	u32 pid[FILTER_NAMES];
 	u32 uid[FILTER_NAMES];
 	u32 netns_inode[FILTER_NAMES];
@@ -53,6 +53,7 @@ struct match {
 	struct port_range remote_port[FILTER_PORTS];
 	struct cidr local_cidr[FILTER_CIDRS];
 	struct cidr remote_cidr[FILTER_CIDRS];
+	struct cidr either_cidr[FILTER_CIDRS];
 };
 
 struct filter {
@@ -157,6 +158,9 @@ static __always_inline bool matches(const volatile struct match *m, const struct
 	CRITERION(m->comms, in_names(m->comm, m->comms, c->owner.comm));
 	CRITERION(m->local_cidrs, in_cidrs(m->local_cidr, m->local_cidrs, e->local, e->family));
 	CRITERION(m->remote_cidrs, in_cidrs(m->remote_cidr, m->remote_cidrs, e->peer, e->family));
+	CRITERION(m->either_cidrs,
+		  in_cidrs(m->either_cidr, m->either_cidrs, e->local, e->family) ||
+			  in_cidrs(m->either_cidr, m->either_cidrs, e->peer, e->family));
 	return !decisive;
 }
 

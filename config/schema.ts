@@ -69,6 +69,7 @@ const match: Tree = {
   remotePort: leaf(ports, [], "Remote ports and ranges of ports."),
   localAddress: leaf(few(cidrs), [], "Local addresses and CIDRs."),
   remoteAddress: leaf(few(cidrs), [], "Remote addresses and CIDRs."),
+  address: leaf(few(cidrs), [], "Addresses and CIDRs of either end."),
   family: leaf(
     list(oneOf("ipv4", "ipv6", "ipv4_mapped")),
     [],

@@ -172,6 +172,7 @@ describe("bpf/filter.h", () => {
       remotePort: list(32),
       localAddress: addresses,
       remoteAddress: addresses,
+      address: addresses,
       family: ["ipv4", "ipv6", "ipv4_mapped"],
       direction: ["inbound", "outbound"],
     };

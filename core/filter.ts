@@ -20,6 +20,7 @@ const ANY: Match = {
   remotePort: [],
   localAddress: [],
   remoteAddress: [],
+  address: [],
   family: [],
   direction: [],
 };
@@ -130,6 +131,7 @@ function packMatch(path: string, match: Match, names: FilterNames): ConstantStru
   const remote = ports(`${path}.remotePort`, match.remotePort);
   const localCidrs = cidrs(`${path}.localAddress`, match.localAddress);
   const remoteCidrs = cidrs(`${path}.remoteAddress`, match.remoteAddress);
+  const eitherCidrs = cidrs(`${path}.address`, match.address);
   const netns = netnsInodes(path, match, names);
   return {
     pids: match.pid.length,
@@ -152,6 +154,8 @@ function packMatch(path: string, match: Match, names: FilterNames): ConstantStru
     local_cidr: localCidrs,
     remote_cidrs: remoteCidrs.length,
     remote_cidr: remoteCidrs,
+    either_cidrs: eitherCidrs.length,
+    either_cidr: eitherCidrs,
     cgroups: match.cgroup.reduce((sum, path) => sum | (1 << names.cgroup(path)), 0),
     families: bits(match.family, FAMILIES),
     directions: bits(match.direction, DIRECTIONS),

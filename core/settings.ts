@@ -52,6 +52,8 @@ export interface Match {
   readonly remotePort: readonly string[];
   readonly localAddress: readonly string[];
   readonly remoteAddress: readonly string[];
+  /** Of either end. */
+  readonly address: readonly string[];
   readonly family: readonly string[];
   readonly direction: readonly string[];
 }

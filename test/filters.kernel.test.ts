@@ -44,6 +44,8 @@ function criteria(a: Netns): readonly (readonly [criterion: string, value: strin
     ["remoteAddress", "127.0.0.0/8", [...both("7101", "7103", "7105", "7107", "b7101"), "9>"]],
     ["remoteAddress", "::1", both("7102")],
     ["remoteAddress", "::ffff:127.0.0.0/104", [...both("7101", "7103", "7105", "7107", "b7101"), "9>"]],
+    ["address", "10.9.8.0/24", both("7106")],
+    ["address", "::1,10.9.8.7", [...both("7102"), ...both("7106")]],
     ["family", "ipv4", but(...both("7102"))],
     ["family", "ipv6", both("7102")],
     ["family", "ipv4_mapped", both("7103")],

@@ -6,8 +6,10 @@ import { importPlugin, importPlugins, installedPlugins, requireInstalled } from 
 import { WirespanError } from "../errors.ts";
 import { createLog } from "../log.ts";
 import type { Plugin } from "../plugin.ts";
+import { resolveOperand } from "../trace/operands.ts";
+import { INTERFACE, longName, type SharedOptions, sharedOptions } from "../trace/options.ts";
 import type { TraceFormat, TraceRequest } from "../trace/request.ts";
-import type { Flags } from "../trace/view.ts";
+import type { Flags, TraceOption } from "../trace/view.ts";
 import { load, overridesOf, selection, withConfig } from "./setup.ts";
 
 /** Adds `trace`; with its options where `args` name the tool. */
@@ -53,9 +55,11 @@ const common = [
 
 function addTool(command: Command, plugin: Plugin): void {
   const { options, arguments: operands } = plugin.trace;
+  const shared = sharedOptions(plugin);
   command.description(plugin.summary);
   if (operands !== undefined) command.arguments(operands);
-  for (const { flags, doc } of options) command.addOption(new Option(flags, doc));
+  for (const { flags, doc } of [...options, ...shared.options]) command.addOption(new Option(flags, doc));
+  for (const { flags } of shared.refused) command.addOption(meaningless(flags));
   const taken = new Set(command.options.map((option) => option.long));
   for (const option of common) if (!taken.has(option.long)) command.addOption(option);
   withConfig(command.allowExcessArguments(false)).action(async () => {
@@ -65,9 +69,24 @@ function addTool(command: Command, plugin: Plugin): void {
   });
 }
 
+/** Throws USAGE for an option that other tools have and that means nothing for this one. */
+function refuseMeaningless({ name }: Plugin, { refused }: SharedOptions, flags: Flags): void {
+  for (const { flags: spelled, why } of refused) {
+    const option = meaningless(spelled);
+    if (flags[option.attributeName()] !== undefined)
+      throw new WirespanError("USAGE", `${name} has no ${option.long}: ${why}.`);
+  }
+}
+
+/** To say why a tool does not have an option is better than not to know it. */
+const meaningless = (flags: string): Option => new Option(flags.replace(/<.*>/, "[value]")).hideHelp();
+
 async function requestOf(plugin: Plugin, command: Command): Promise<TraceRequest> {
   const flags = command.opts<Flags & { config?: string; set?: readonly string[] }>();
   const { interval = flags.interval, count: times } = operandsOf(plugin, command.args);
+  const shared = sharedOptions(plugin);
+  refuseMeaningless(plugin, shared, flags);
+  const options = [...plugin.trace.options, ...shared.options];
   const counts = plugin.trace.counting !== undefined && flags[plugin.trace.counting.option] === true;
   const overrides = [
     ...selection([plugin.name], "trace"),
@@ -76,7 +95,7 @@ async function requestOf(plugin: Plugin, command: Command): Promise<TraceRequest
       ? [{ path: "metrics.interval", value: plugin.trace.interval, flag: "trace" }]
       : []),
     ...overridesOf(flags.set),
-    ...settingsOf(plugin, flags),
+    ...settingsOf(plugin.name, options, flags),
     ...operandSettingsOf(plugin, command.args),
   ];
   if (typeof interval === "string") {
@@ -94,6 +113,7 @@ async function requestOf(plugin: Plugin, command: Command): Promise<TraceRequest
     config,
     log: createLog(config.log),
     flags,
+    ...interfacesOf(options, flags),
     positionals: command.args,
     format: formatOf(flags),
     signals: flags.signals === true,
@@ -127,22 +147,33 @@ const presetsOf = ({ name, trace }: Plugin): Override[] =>
   });
 
 /** The options that were given and stand for settings; several for one setting make a list. */
-function settingsOf({ name, trace }: Plugin, flags: Flags): Override[] {
+function settingsOf(name: string, options: readonly TraceOption[], flags: Flags): Override[] {
   const found = new Map<string, Override>();
-  for (const { flags: spelled, setting, value } of trace.options) {
+  for (const { flags: spelled, setting, value } of options) {
     const option = new Option(spelled);
     const given = flags[option.attributeName()];
     if (setting === undefined || given === undefined || given === false) continue;
     const path = `plugins.${name}.${setting}`;
     const before = found.get(path);
-    const text = value?.replace("{}", String(given)) ?? String(given);
+    const flag = option.long ?? spelled;
+    const text = resolveOperand(setting, flag, value?.replace("{}", String(given)) ?? String(given));
     found.set(path, {
       path,
       value: before === undefined ? text : `${before.value},${text}`,
-      flag: option.long ?? spelled,
+      flag,
     });
   }
   return [...found.values()];
+}
+
+/** The interfaces whose rows are wanted, for a tool that has no setting for them. */
+function interfacesOf(
+  options: readonly TraceOption[],
+  { interface: given }: Flags,
+): { readonly interfaces?: readonly string[] } {
+  const option = options.find((one) => longName(one) === longName(INTERFACE));
+  if (typeof given !== "string" || option === undefined || option.setting !== undefined) return {};
+  return { interfaces: resolveOperand("interfaces", "--interface", given).split(",") };
 }
 
 function read(reader: ReturnType<typeof count>, text: string, what: string): number {

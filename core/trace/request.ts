@@ -13,6 +13,8 @@ export interface TraceRequest {
   readonly log: Log;
   /** Options that were given, by long name in camelCase, those of settings too. */
   readonly flags: Flags;
+  /** Only rows of these interfaces; absent: all. */
+  readonly interfaces?: readonly string[];
   readonly positionals: readonly string[];
   readonly format: TraceFormat;
   /** Everything else that is emitted is printed, too, as JSON lines. */

@@ -84,16 +84,25 @@ async function written(
     format: TraceFormat;
     signals?: boolean;
     flags?: Flags;
-    terminal?: boolean;
+    terminal?: { columns: number; colours: boolean };
+    interfaces?: readonly string[];
   },
   feed: (sink: TraceSink) => void,
 ): Promise<string> {
   let text = "";
-  const { view = {}, format, signals = false, flags = {}, terminal = false } = given;
+  const { view = {}, format, signals = false, flags = {}, terminal, interfaces } = given;
   const write = (more: string) => {
     text += more;
   };
-  const sink = new TraceSink({ plugin: pluginWith(view), flags, format, signals, terminal, write });
+  const sink = new TraceSink({
+    plugin: pluginWith(view),
+    flags,
+    format,
+    signals,
+    ...(terminal && { terminal }),
+    ...(interfaces && { interfaces }),
+    write,
+  });
   sink.start();
   feed(sink);
   await turn();
@@ -133,10 +142,10 @@ describe("trace of a tool whose rows are spans", () => {
     assert.deepEqual([header?.slice(-5), first?.at(-1), second?.slice(-9)], ["ERROR", "-", "timed out"]);
   });
 
-  it("prints CSV that keeps every text whole", async () => {
+  it("prints CSV without control characters", async () => {
     assert.equal(
       await written({ format: "csv" }, feed),
-      'PID,COMM,MS\n7,curl,5.0\n123456,"a""b,\x1b[2J",5.0\n',
+      'PID,COMM,MS\n7,curl,5.0\n123456,"a""b,\\x1b[2J",5.0\n',
     );
   });
 
@@ -222,7 +231,15 @@ describe("trace of a tool whose rows are spans", () => {
     const refreshing = { ...view, refreshes: ({ clear }: Flags) => clear !== false };
     const page = "\x1b[H\x1b[2J";
     const shown = (terminal: boolean, flags: Flags) =>
-      written({ view: refreshing, format: "table", terminal, flags }, intervals);
+      written(
+        {
+          view: refreshing,
+          format: "table",
+          ...(terminal && { terminal: { columns: 80, colours: false } }),
+          flags,
+        },
+        intervals,
+      );
     assert.equal(await shown(true, {}), `${page}${table}${page}0 rows\nPID\n`);
     assert.equal(await shown(true, { clear: false }), `\n${table}\n0 rows\nPID\n`);
     assert.equal(await shown(false, {}), `\n${table}\n0 rows\nPID\n`);

@@ -3,7 +3,7 @@ import type { Plugin } from "../plugin.ts";
 import type { Event, Metric, Scope, Sink, Span, Time } from "../signals.ts";
 import { Deltas } from "./delta.ts";
 import { eventJson, metricJson, rfc3339, rowJson, spanJson } from "./json.ts";
-import { csvHeader, csvRow, tableHeader, tableRow } from "./print.ts";
+import { csvHeader, csvRow, FittedTable, tableHeader, tableRow } from "./print.ts";
 import type { TraceFormat } from "./request.ts";
 import { type Column, type Flags, type Row, rowsOf, type TableRows } from "./view.ts";
 
@@ -16,8 +16,10 @@ export interface TraceSinkOptions {
   readonly format: TraceFormat;
   /** Prints what is no row, too, as JSON lines. */
   readonly signals: boolean;
-  /** What is written is seen on a terminal, where a table can take the place of the one before. */
-  readonly terminal?: boolean;
+  /** Rows of other interfaces than these are not printed; absent: all are. */
+  readonly interfaces?: readonly string[];
+  /** What is written is seen on a terminal of this many columns, where a table can take the place of the one before. */
+  readonly terminal?: { readonly columns: number; readonly colours: boolean };
   /** Takes whole lines, those of one turn of the event loop at once. */
   readonly write: (text: string) => void;
 }
@@ -33,19 +35,26 @@ export class TraceSink implements Sink {
   readonly #names: readonly string[];
   readonly #table: TableRows | undefined;
   readonly #own: ReadonlySet<string>;
+  readonly #interfaces: readonly string[] | undefined;
   readonly #deltas = new Deltas();
   readonly #clears: boolean;
+  readonly #terminal: TraceSinkOptions["terminal"];
+  /** The table that goes on; undefined if there is no terminal to fit. */
+  readonly #fitted: FittedTable | undefined;
   #interim: Row[] = [];
   #text = "";
 
-  constructor({ plugin, flags, format, signals, terminal = false, write }: TraceSinkOptions) {
+  constructor({ plugin, flags, format, signals, interfaces, terminal, write }: TraceSinkOptions) {
+    this.#interfaces = interfaces;
     this.#plugin = plugin;
     this.#flags = flags;
     this.#format = format;
     this.#signals = signals;
     this.#write = write;
-    this.#clears = terminal && plugin.trace.refreshes?.(flags) === true;
+    this.#clears = terminal !== undefined && plugin.trace.refreshes?.(flags) === true;
     this.#columns = plugin.trace.columns(flags);
+    this.#terminal = terminal;
+    this.#fitted = this.#fit();
     const rows = rowsOf(plugin.trace, flags);
     this.#names = typeof rows === "function" ? [] : rows;
     this.#table = typeof rows === "function" ? rows : undefined;
@@ -56,13 +65,19 @@ export class TraceSink implements Sink {
   start(): void {
     if (this.#format === "csv") this.#print(csvHeader(this.#columns));
     else if (this.#format === "table" && !this.#table && !this.#plugin.trace.tables) {
-      this.#print(tableHeader(this.#columns));
+      this.#print(this.#fitted?.header() ?? tableHeader(this.#columns));
     }
+  }
+
+  #fit(columns = this.#terminal?.columns ?? 0): FittedTable | undefined {
+    if (!this.#terminal || this.#format !== "table") return undefined;
+    const failed = (line: string) => (this.#terminal?.colours ? `\x1b[31m${line}\x1b[0m` : line);
+    return new FittedTable(this.#columns, columns, failed);
   }
 
   span(span: Span): void {
     const { name } = this.#plugin;
-    if (!this.#names.includes(span.spec.name)) {
+    if (!this.#isRow(span)) {
       if (this.#signals) this.#print(spanJson(pluginOf(span.scope), span));
     } else if (this.#format === "json") {
       this.#print(spanJson(name, span));
@@ -74,7 +89,7 @@ export class TraceSink implements Sink {
 
   event(event: Event): void {
     const { name } = this.#plugin;
-    if (!this.#names.includes(event.spec.name)) {
+    if (!this.#isRow(event)) {
       if (this.#signals) this.#print(eventJson(pluginOf(event.scope), event));
     } else if (this.#format === "json") {
       this.#print(eventJson(name, event));
@@ -83,6 +98,15 @@ export class TraceSink implements Sink {
       if (this.#plugin.trace.tables && this.#format === "table") this.#interim.push(row);
       else this.#rows([row]);
     }
+  }
+
+  #isRow({
+    spec,
+    attributes,
+  }: Pick<Span, "attributes"> & { readonly spec: { readonly name: string } }): boolean {
+    if (!this.#names.includes(spec.name)) return false;
+    const name = attributes["network.interface.name"];
+    return this.#interfaces === undefined || this.#interfaces.includes(String(name));
   }
 
   /** A table tool's rows are what was added since the last call. */
@@ -115,13 +139,22 @@ export class TraceSink implements Sink {
       this.#print(this.#lines(rows));
     } else {
       const heading = this.#plugin.trace.heading?.(rows, this.#flags) ?? [];
-      const table = this.#rendered(rows) ?? tableHeader(this.#columns) + this.#lines(rows);
+      const table = this.#rendered(rows) ?? this.#wholeTable(rows);
       this.#print(`${this.#clears ? CLEAR : "\n"}${heading.map((line) => `${line}\n`).join("")}${table}`);
     }
   }
 
+  /** A table of its own: no wider than its rows need. */
+  #wholeTable(rows: readonly Row[]): string {
+    const fitted = this.#fit(0);
+    if (!fitted) return tableHeader(this.#columns) + this.#lines(rows);
+    const lines = fitted.rows(rows);
+    return lines.startsWith(fitted.header()) ? lines : fitted.header() + lines;
+  }
+
   #rows(rows: readonly Row[]): void {
-    this.#print((this.#format === "table" ? this.#rendered(rows) : undefined) ?? this.#lines(rows));
+    const rendered = this.#format === "table" ? this.#rendered(rows) : undefined;
+    this.#print(rendered ?? this.#fitted?.rows(rows) ?? this.#lines(rows));
   }
 
   #rendered(rows: readonly Row[]): string | undefined {

@@ -12,7 +12,7 @@ import { TraceSink } from "./sink.ts";
 
 /** Runs until a signal, the duration or the count is over; throws what keeps the plugin from running. */
 export async function runTrace(request: TraceRequest): Promise<void> {
-  const { plugin, config, log, flags, format, signals, durationMs, count } = request;
+  const { plugin, config, log, flags, format, signals, interfaces, durationMs, count } = request;
   const ended = begin();
   const engine = await Promise.race([Engine.attach({ config, plugins: [plugin], native, log }), ended]);
   // What is half attached goes with the process.
@@ -22,9 +22,20 @@ export async function runTrace(request: TraceRequest): Promise<void> {
   try {
     const [failed] = engine.failed;
     if (failed) throw failed.error;
-    const terminal = standardOutput().isTTY;
+    const terminal = standardOutput().isTTY && {
+      columns: process.stdout.columns || 80,
+      colours: !process.env.NO_COLOR,
+    };
     const write = (text: string) => printed.write(text);
-    const sink = new TraceSink({ plugin, flags, format, signals, terminal, write });
+    const sink = new TraceSink({
+      plugin,
+      flags,
+      format,
+      signals,
+      ...(interfaces && { interfaces }),
+      ...(terminal && { terminal }),
+      write,
+    });
     // Before the first row can come.
     sink.start();
     engine.run(sink);

@@ -47,6 +47,11 @@ export interface Column {
 export type TableRows = (delta: readonly Metric[], flags: Flags) => readonly Row[];
 
 export interface TraceView {
+  /**
+   * Options that every tool has (core/trace/options.ts) and that mean nothing for this one, with the reason, a clause;
+   * `*` is the reason of all that the plugin's filters do not have.
+   */
+  readonly meansNothing?: Readonly<Record<string, string>>;
   readonly options: readonly TraceOption[];
   /** Positional arguments, as commander takes them: `[interval] [count]`. */
   readonly arguments?: string;

@@ -207,6 +207,7 @@ function render(all: readonly Row[], flags: Flags): string[] {
 }
 
 export const trace: TraceView = {
+  meansNothing: { "*": "frames are counted by interface and queue, not by process or connection" },
   options: [
     { flags: "-n, --name <interfaces>", doc: "these interfaces only", setting: "interfaces" },
     { flags: "-i, --interval <seconds>", doc: "the time from table to table (1)" },

@@ -104,6 +104,9 @@ function histograms(all: readonly Row[], { nanoseconds, timestamp }: Flags): str
 }
 
 export const trace: TraceView = {
+  meansNothing: {
+    "*": "softirqs run on a CPU for whoever is there, not for a process, connection or interface",
+  },
   options: [
     { flags: "-T, --timestamp", doc: "print the time with each interval" },
     { flags: "-N, --nanoseconds", doc: "nanoseconds instead of microseconds" },

@@ -12,6 +12,12 @@ function protocol(row: Row): string {
 const result = (row: Row): number => 0 - Number(row.attributes["wirespan.socket.errno"]);
 
 export const trace: TraceView = {
+  meansNothing: {
+    "remote-port": "a listener has no peer",
+    direction: "a listener has no peer",
+    "min-duration": "listen() takes no time",
+    failed: "calls that fail are shown with their result in the RET column",
+  },
   options: [
     { flags: "-t, --timestamp", doc: "print seconds since the first row" },
     { flags: "-w, --wide", doc: "the backlog in effect, the error, and the thread" },

@@ -9,6 +9,9 @@ const clock: Column = {
 };
 
 export const trace: TraceView = {
+  meansNothing: {
+    failed: "a connection that was accepted has not failed; -Q adds those that never were",
+  },
   options: [
     { flags: "-T, --time", doc: "print the wall-clock time (HH:MM:SS)" },
     { flags: "-t, --timestamp", doc: "print seconds since the first row" },

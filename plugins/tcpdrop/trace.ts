@@ -58,6 +58,7 @@ function columns({ wide }: Flags): Column[] {
 }
 
 export const trace: TraceView = {
+  meansNothing: { "min-duration": "a drop takes no time", failed: "every row is a packet that was dropped" },
   options: [
     { flags: "-4, --ipv4", doc: "IPv4 only", setting: "filter.include.family", value: "ipv4" },
     { flags: "-6, --ipv6", doc: "IPv6 only", setting: "filter.include.family", value: "ipv6" },

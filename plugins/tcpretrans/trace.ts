@@ -71,6 +71,10 @@ function stream({ sequence, wide }: Flags): Column[] {
 }
 
 export const trace: TraceView = {
+  meansNothing: {
+    "min-duration": "a retransmission takes no time",
+    failed: "whether the connection fails is not known yet",
+  },
   options: [
     { flags: "-s, --sequence", doc: "print the TCP sequence number" },
     {

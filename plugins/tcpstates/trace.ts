@@ -16,6 +16,7 @@ const state = (key: string) => (row: Row) => {
 };
 
 export const trace: TraceView = {
+  meansNothing: { failed: "a change of state does not fail" },
   options: [
     { flags: "-T, --time", doc: "print the wall-clock time (HH:MM:SS)" },
     { flags: "-t, --timestamp", doc: "print seconds since the first row" },
@@ -37,7 +38,7 @@ export const trace: TraceView = {
     const columns: Column[] = [
       { title: "SKADDR", width: 16, cell: text("wirespan.connection.id") },
       { title: "C-PID", width: 7, cell: text("wirespan.process.context.pid") },
-      { title: "C-COMM", width: 10, cell: text("wirespan.process.context.name") },
+      { title: "C-COMM", width: 15, cell: text("wirespan.process.context.name") },
       FAMILY,
       { title: "LADDR", width, cell: text("network.local.address") },
       { title: "LPORT", width: 5, cell: text("network.local.port") },

@@ -63,6 +63,7 @@ function rows(delta: readonly Metric[]): Row[] {
 const subnetOf = (row: Row) => row.attributes["wirespan.subnet.name"];
 
 export const trace: TraceView = {
+  meansNothing: { failed: "bytes are counted while connections live, before they can be known to fail" },
   options: [
     {
       flags: "-f, --format <unit>",

@@ -21,6 +21,7 @@ function comm({ attributes }: Row): string {
 const kilobytes = (key: string) => (row: Row) => (Number(row.attributes[key] ?? 0) / 1024).toFixed(1);
 
 export const trace: TraceView = {
+  meansNothing: { failed: "bytes are counted while connections live, before they can be known to fail" },
   options: [
     { flags: "-C, --no-clear", doc: "don't clear the screen" },
     { flags: "-S, --no-summary", doc: "no line with the time and the load" },

@@ -1,0 +1,109 @@
+// The long options that every tool has, as far as they mean something for what it watches.
+import type { Plugin } from "../plugin.ts";
+import type { Match } from "../settings.ts";
+import type { TraceOption } from "./view.ts";
+
+interface Shared {
+  readonly flags: string;
+  readonly doc: string;
+  readonly value?: string;
+}
+
+interface Criterion extends Shared {
+  readonly criterion: keyof Match;
+}
+
+const CRITERIA: readonly Criterion[] = [
+  { flags: "--pid <pids>", doc: "these processes only", criterion: "pid" },
+  { flags: "--comm <names>", doc: "these commands only; name* is what begins so", criterion: "comm" },
+  { flags: "--user <users>", doc: "these users only, by name or number", criterion: "uid" },
+  { flags: "--local-port <ports>", doc: "these local ports and ranges only", criterion: "localPort" },
+  { flags: "--remote-port <ports>", doc: "these remote ports and ranges only", criterion: "remotePort" },
+  {
+    flags: "--address <addresses>",
+    doc: "these addresses and CIDRs only, at either end",
+    criterion: "address",
+  },
+  { flags: "--family <family>", doc: "ipv4, ipv6 or ipv4_mapped only", criterion: "family" },
+  { flags: "--direction <direction>", doc: "inbound or outbound connections only", criterion: "direction" },
+  {
+    flags: "--netns <netns>",
+    doc: "this network namespace only: its name, inode, or a pid in it",
+    criterion: "netns",
+  },
+  { flags: "--cgroup <path>", doc: "this cgroup and what is below it only", criterion: "cgroup" },
+  {
+    flags: "--container <id>",
+    doc: "this container only: its id, or the first 12 characters or more",
+    criterion: "cgroup",
+    value: "container:{}",
+  },
+];
+
+const OTHERS: readonly (Shared & { readonly setting: string })[] = [
+  {
+    flags: "--min-duration <time>",
+    doc: "only what took at least this long: 10ms",
+    setting: "filter.minDuration",
+  },
+  { flags: "--failed", doc: "only what failed", setting: "filter.failuresOnly", value: "true" },
+];
+
+/** Rows of packets may be those of one interface. */
+export const INTERFACE: TraceOption = { flags: "--interface <name>", doc: "this interface only" };
+
+/** `--local-port <ports>` is `local-port`. */
+export const longName = ({ flags }: { readonly flags: string }): string =>
+  /--([a-z0-9-]+)/i.exec(flags)?.[1] ?? "";
+
+/** What of the shared options a tool has, and why it has not the others. */
+export interface SharedOptions {
+  readonly options: readonly TraceOption[];
+  /** The options that mean nothing for it, with the reason, a clause. */
+  readonly refused: readonly { readonly flags: string; readonly why: string }[];
+}
+
+/** Those of which the tool has none of its own by that name. */
+export function sharedOptions(plugin: Plugin): SharedOptions {
+  const { trace, filters } = plugin;
+  const own = new Set(trace.options.map(longName));
+  const means = trace.meansNothing;
+  const all: readonly (TraceOption & { readonly applies: boolean })[] = [
+    ...CRITERIA.map(({ criterion, ...option }) => ({
+      ...option,
+      setting: `filter.include.${criterion}`,
+      applies: filters === undefined || filters.includes(criterion),
+    })),
+    ...OTHERS.map((option) => ({ ...option, applies: filters === undefined })),
+    { ...INTERFACE, ...interfaceSetting(plugin), applies: hasInterfaces(plugin) },
+  ];
+  const wanted = all.filter((option) => !own.has(longName(option)));
+  const whyNot = (option: TraceOption & { readonly applies: boolean }) =>
+    means?.[longName(option)] ??
+    (option.applies ? undefined : (means?.["*"] ?? WHY[longName(option)] ?? NOTHING));
+  return {
+    options: wanted
+      .filter((option) => whyNot(option) === undefined)
+      .map(({ applies: _, ...option }) => option),
+    refused: wanted.flatMap((option) => {
+      const why = whyNot(option);
+      return why === undefined ? [] : [{ flags: option.flags, why }];
+    }),
+  };
+}
+
+const NOTHING = "it means nothing for what this tool watches";
+const WHY: Readonly<Record<string, string>> = {
+  interface: "a connection is not bound to an interface",
+};
+
+function interfaceSetting({ config }: Plugin): { readonly setting?: string } {
+  return "interfaces" in config ? { setting: "interfaces" } : {};
+}
+
+function hasInterfaces({ config, signals, trace }: Plugin): boolean {
+  if ("interfaces" in config) return true;
+  const names = typeof trace.rows === "function" ? [] : [trace.rows].flat();
+  const rows = Object.values(signals).filter(({ name }) => names.includes(name));
+  return rows.some(({ attributes }) => "network.interface.name" in attributes);
+}
