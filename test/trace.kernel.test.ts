@@ -49,11 +49,11 @@ describe("trace", () => {
     assert.equal(await rowsOf("tcpdrop", ...drops, "lo"), 2);
   });
 
-  it("takes a container by the beginning of its id", async () => {
+  it("takes a container by the beginning of its id", async function () {
     const id = "0123456789abcdef".repeat(4);
-    await using cgroup = await Cgroup.create(`docker-${id}.scope`);
-    const agent = await startAgent(["trace", "tcplife", "--json", "--container", id.slice(0, 12)]);
-    await using _ = agent;
+    await using parent = Cgroup.create(this);
+    await using cgroup = parent.child(`docker-${id}.scope`);
+    await using agent = await startAgent(["trace", "tcplife", "--json", "--container", id.slice(0, 12)]);
     await run(netns, "n1", { count: 2, port: 7201, cgroup });
     await run(netns, "n1", { count: 1, port: 7202 });
     const { stdout } = await agent.stop();
@@ -63,7 +63,7 @@ describe("trace", () => {
   it("on a terminal fits its columns to what is in them, and prints no JSON", async function () {
     await needsTmux(this);
     const words = [process.execPath, ...AGENT_FLAGS, main, "trace", "tcplife", "--netns", netns.name];
-    await using terminal = await Terminal.open(words.join(" "), 100, 30);
+    await using terminal = await Terminal.open(words.join(" "), 160, 30);
     await terminal.until(/PID +COMM/);
     await netns.ip("address", "replace", "fd00:aaaa:bbbb:cccc:dddd:eeee:ffff:1/128", "dev", "lo");
     await new Promise((resolve) => setTimeout(resolve, 3000));
