@@ -116,13 +116,41 @@ function section(lines: string[], title: string, rows: readonly (readonly string
   if (rows.length > 0) lines.push("", title, ...table(rows));
 }
 
-/** Columns as wide as their widest cell; the last is as long as it is. */
+/** Columns on a terminal; elsewhere lines are as long as they are. */
+const terminalWidth = (): number =>
+  (process.stdout.isTTY && process.stdout.columns) || Number.POSITIVE_INFINITY;
+/** Columns that the last cell has at least, when it is continued on lines of its own. */
+const LEAST = 30;
+
+/** Columns as wide as their widest cell; the last is continued below itself if the terminal is too narrow. */
 function table(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
   for (const row of rows) {
-    for (const [i, cell] of row.entries()) widths[i] = Math.min(48, Math.max(widths[i] ?? 0, cell.length));
+    for (const [i, cell] of row.slice(0, -1).entries())
+      widths[i] = Math.min(48, Math.max(widths[i] ?? 0, cell.length));
   }
-  return rows.map(
-    (row) => `  ${row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!))).join("  ")}`,
-  );
+  const before = widths.reduce((sum, width) => sum + width + 2, 2);
+  const room = terminalWidth() - before;
+  return rows.flatMap((row) => {
+    const cells = row.slice(0, -1).map((cell, i) => cell.padEnd(widths[i]!));
+    const last = row.at(-1) ?? "";
+    if (room >= LEAST) {
+      const [first = "", ...more] = wrapped(last, room);
+      return [`  ${[...cells, first].join("  ")}`, ...more.map((line) => " ".repeat(before) + line)];
+    }
+    return [`  ${cells.join("  ")}`, ...wrapped(last, terminalWidth() - 6).map((line) => `      ${line}`)];
+  });
+}
+
+/** The words of a text in lines of at most `width` characters. */
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
 }
