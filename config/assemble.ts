@@ -37,7 +37,7 @@ export function assemble({ values: unknown, effective, files, plugins, otel }: A
   return freeze({
     ...values,
     plugins: Object.fromEntries(plugins.map((p) => [p.name, pluginConfig(p, values)])),
-    exporters: otel.disabled ? {} : exporters(values, files, otel),
+    exporters: otel.disabled ? {} : exporters(values, { files, effective }, otel),
     resource: { attributes },
     service: { name },
     effective,
@@ -56,12 +56,20 @@ function pluginConfig({ name, config }: Plugin, { plugins, ring }: Values): Plug
 
 function exporters(
   values: Values,
-  files: Assembled["files"],
-  { off }: OtelSettings,
+  { files, effective }: Pick<Assembled, "files" | "effective">,
+  { off, guessed }: OtelSettings,
 ): Record<string, ExporterConfig> {
+  // A type that is given in another place than OpenTelemetry's variables is named.
+  const isNamed = (name: string): boolean =>
+    effective
+      .find(({ path }) => path === `exporters.${name}.type`)
+      ?.origins.at(-1)
+      ?.where.startsWith("OTEL_") === false;
   const found = Object.entries(values.exporters).map(([name, exporter]) => {
     const signals = exporter.signals.filter((signal) => !off.has(signal));
-    return [name, exporterConfig({ ...exporter, signals }, files.get(`exporters.${name}.headers`))] as const;
+    const config = exporterConfig({ ...exporter, signals }, files.get(`exporters.${name}.headers`));
+    const detect = config.type === "otlp_grpc" && guessed.has(name) && !isNamed(name);
+    return [name, detect ? { ...config, detect } : config] as const;
   });
   return Object.fromEntries(found.filter(([, { signals }]) => signals.length > 0));
 }

@@ -73,6 +73,50 @@ describe("OpenTelemetry's variables", () => {
         ["otlp_metrics: otlp_http metrics", "otlp: otlp_grpc traces,logs"],
       ],
     ];
+  const protocols: readonly [what: string, env: Record<string, string>, exporters: string[]][] = [
+    ["4318: HTTP", { ENDPOINT: "http://c:4318" }, ["otlp: otlp_http traces,metrics,logs"]],
+    ["4318 of TLS, with a path", { ENDPOINT: "https://c:4318/x" }, ["otlp: otlp_http traces,metrics,logs"]],
+    ["4317: gRPC", { ENDPOINT: "c:4317" }, ["otlp: otlp_grpc traces,metrics,logs"]],
+    ["a query, which gRPC has not", { ENDPOINT: "http://c/?k=1" }, ["otlp: otlp_http traces,metrics,logs"]],
+    [
+      "4318 of one signal",
+      { ENDPOINT: "http://c:4317", TRACES_ENDPOINT: "http://c:4318/v1/traces" },
+      ["otlp_traces: otlp_http traces", "otlp: otlp_grpc metrics,logs"],
+    ],
+    [
+      "a named protocol, over the port",
+      { ENDPOINT: "http://c:4318", PROTOCOL: "grpc" },
+      ["otlp: otlp_grpc traces,metrics,logs"],
+    ],
+    [
+      "another port: to be found out",
+      { ENDPOINT: "https://c" },
+      ["otlp: otlp_grpc traces,metrics,logs, detect"],
+    ],
+    [
+      "another port, with a protocol",
+      { ENDPOINT: "https://c", PROTOCOL: "grpc" },
+      ["otlp: otlp_grpc traces,metrics,logs"],
+    ],
+  ];
+  for (const [what, variables, expected] of protocols) {
+    it(`take the protocol from the port if none is named: ${what}`, () => {
+      const env = Object.fromEntries(
+        Object.entries(variables).map(([name, value]) => [`OTEL_EXPORTER_OTLP_${name}`, value]),
+      );
+      const { exporters } = configOf({ env });
+      const found = Object.entries(exporters).map(([name, e]) => {
+        return `${name}: ${e.type} ${e.signals.join(",")}${"detect" in e ? ", detect" : ""}`;
+      });
+      assert.deepEqual(found, expected);
+    });
+  }
+
+  it("leave a type that wirespan's own variable names alone", () => {
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "https://c", WIRESPAN_EXPORTERS_OTLP_TYPE: "otlp_grpc" };
+    assert.ok(!("detect" in configOf({ env }).exporters.otlp!));
+  });
+
   for (const [what, given, expected] of destinations) {
     it(`say where to: ${what}`, () => assert.deepEqual(summary(given), expected));
   }

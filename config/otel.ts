@@ -12,6 +12,8 @@ export interface OtelSettings {
   readonly assignments: readonly Assignment[];
   /** Exporters that the variables define, by name. */
   readonly exporters: ReadonlyMap<string, ExporterType>;
+  /** Those of them whose protocol nothing names, not even the port. */
+  readonly guessed: ReadonlySet<string>;
   /** Signals that OTEL_*_EXPORTER=none switches off everywhere. */
   readonly off: ReadonlySet<Signal>;
   /** OTEL_SDK_DISABLED. */
@@ -65,6 +67,7 @@ class Otel {
   readonly #faults: Faults;
   readonly #assignments: Assignment[] = [];
   readonly #exporters = new Map<string, ExporterType>();
+  readonly #guessed = new Set<string>();
   readonly #chosen = new Map<Signal, ReadonlySet<string>>();
 
   constructor(env: Environment, file: FileExporters, faults: Faults) {
@@ -81,6 +84,7 @@ class Otel {
     return {
       assignments: this.#assignments,
       exporters: this.#exporters,
+      guessed: this.#guessed,
       off: new Set(SIGNALS.filter((signal) => this.#chosen.get(signal)?.has("none"))),
       disabled: this.#get("OTEL_SDK_DISABLED")?.toLowerCase() === "true",
     };
@@ -122,9 +126,11 @@ class Otel {
     const signals = SIGNALS.filter(
       (s) => this.#chosen.get(s)?.has("otlp") ?? (general || ownEndpoint(s) || !SIGNALS.some(ownEndpoint)),
     );
-    const apart = signals.filter((s) =>
-      ["PROTOCOL", ...Object.keys(fields)].some((field) => this.#get(this.#of(s, field)) !== undefined),
-    );
+    const own = (s: Signal) =>
+      ["PROTOCOL", ...Object.keys(fields)].some((field) => this.#get(this.#of(s, field)) !== undefined);
+    const [first] = signals.filter((s) => !own(s));
+    const usual = this.#byPort(this.#get(`${PREFIX}ENDPOINT`) === undefined ? first : undefined);
+    const apart = signals.filter((s) => own(s) || (!inFile && this.#byPort(s) !== usual));
     for (const signal of apart) this.#exporter(`otlp_${signal}`, [signal], signal);
     const together = signals.filter((s) => !apart.includes(s));
     if (together.length > 0 || inFile) this.#exporter("otlp", together);
@@ -133,7 +139,10 @@ class Otel {
   #exporter(name: string, signals: readonly Signal[], own?: Signal): void {
     const names = (field: string) => [...(own ? [this.#of(own, field)] : []), `${PREFIX}${field}`];
     const inFile = this.#file.names.includes(name);
-    this.#type(name, names("PROTOCOL"), inFile);
+    const guess = this.#byPort(
+      own ?? (this.#get(`${PREFIX}ENDPOINT`) === undefined ? signals[0] : undefined),
+    );
+    this.#type(name, names("PROTOCOL"), inFile, guess);
     // A file's own list of signals stands where no variable speaks of it.
     if (!inFile || signals.length < SIGNALS.length) {
       this.#assign(`exporters.${name}.signals`, signals.join(","), this.#chosenBy() ?? `${PREFIX}ENDPOINT`);
@@ -156,7 +165,14 @@ class Otel {
     }
   }
 
-  #type(name: string, variables: readonly string[], inFile: boolean): void {
+  /** The protocol that a signal's endpoint (or the general one) is for, as long as none is named. */
+  #byPort(signal: Signal | undefined): Guess {
+    if (this.#get(`${PREFIX}PROTOCOL`) !== undefined) return "named";
+    const own = signal && this.#get(this.#of(signal, "ENDPOINT"));
+    return guessOf(own ?? this.#get(`${PREFIX}ENDPOINT`));
+  }
+
+  #type(name: string, variables: readonly string[], inFile: boolean, guess: Guess): void {
     const variable = variables.find((v) => this.#get(v) !== undefined);
     const protocol = variable === undefined ? undefined : this.#get(variable)!;
     const { type, encoding } = (protocol !== undefined && protocols.get(protocol)) || {};
@@ -168,12 +184,10 @@ class Otel {
       );
     }
     if (inFile && type === undefined) return;
-    this.#exporters.set(name, type ?? "otlp_grpc");
-    this.#assign(
-      `exporters.${name}.type`,
-      type ?? "otlp_grpc",
-      variable ?? this.#chosenBy() ?? `${PREFIX}ENDPOINT`,
-    );
+    const taken = type ?? (guess === "http" ? "otlp_http" : "otlp_grpc");
+    if (variable === undefined && guess === "unknown") this.#guessed.add(name);
+    this.#exporters.set(name, taken);
+    this.#assign(`exporters.${name}.type`, taken, variable ?? this.#chosenBy() ?? `${PREFIX}ENDPOINT`);
     if (encoding !== undefined) this.#assign(`exporters.${name}.encoding`, encoding, variable);
   }
 
@@ -217,6 +231,15 @@ class Otel {
     const origin = name === undefined ? ({ source: "default", where: "" } as const) : environment(name);
     this.#assignments.push({ path, raw, origin });
   }
+}
+
+type Guess = "grpc" | "http" | "unknown" | "named";
+
+/** By OTLP's usual ports; gRPC has no query. */
+function guessOf(endpoint = "http://localhost:4317"): Guess {
+  const url = URL.parse(endpoint.includes("://") ? endpoint : `http://${endpoint}`);
+  if (url?.port === "4318" || (url !== null && url.search !== "")) return "http";
+  return url?.port === "4317" || endpoint.startsWith("unix:") ? "grpc" : "unknown";
 }
 
 const environment = (where: string) => ({ source: "environment", where }) as const;

@@ -48,6 +48,8 @@ interface OtlpConfig extends MetricForm {
 
 export interface OtlpGrpcConfig extends OtlpConfig {
   readonly type: "otlp_grpc";
+  /** Nothing names the protocol: it is OTLP/HTTP if an HTTP server answers. */
+  readonly detect?: boolean;
   /** `http://host:port` (plaintext), `https://host:port`, `host:port` or `unix:PATH`. */
   readonly endpoint: string;
   readonly perSignalEndpoints?: Partial<Readonly<Record<Signal, string>>>;

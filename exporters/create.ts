@@ -106,8 +106,8 @@ async function createLean(
   return exporter;
 }
 
-/** Each protocol's modules are loaded only if it is used. */
-async function createTransport(
+/** What carries requests to a backend; each protocol's modules are loaded only if it is used. Throws as createExporters does. */
+export async function createTransport(
   name: string,
   config: OtlpGrpcConfig | OtlpHttpConfig,
   log: Log,
@@ -115,6 +115,10 @@ async function createTransport(
   if (config.type === "otlp_http") {
     const { createHttpTransport } = await import("./otlp/http.ts");
     return createHttpTransport(name, config, log);
+  }
+  if (config.detect) {
+    const { createDetectingTransport } = await import("./otlp/detect.ts");
+    return createDetectingTransport(name, config, log);
   }
   const { createGrpcTransport } = await import("./otlp/grpc.ts");
   return createGrpcTransport(name, config, log);

@@ -5,6 +5,7 @@ import { addCompletion } from "./completion.ts";
 import { addConfig } from "./config.ts";
 import { addControl } from "./control.ts";
 import { addDoctor } from "./doctor.ts";
+import { addExporters } from "./exporters.ts";
 import { addPlugins } from "./plugins.ts";
 import { addTrace } from "./trace.ts";
 import { versions } from "./version.ts";
@@ -32,6 +33,7 @@ Examples:
   wirespan trace tcplife -L 22        one tool, live
   wirespan doctor                     what this kernel and these permissions allow
   wirespan config check wirespan.yaml say what is wrong with a file
+  wirespan exporters test             send something to each backend, and say what came back
 
 Exit codes:
   0  ended as asked
@@ -40,13 +42,14 @@ Exit codes:
   3  this kernel is too old or has no BTF
   4  permissions are missing
   5  a program or a plugin cannot run
-  7  the agent ended as asked, and telemetry had been lost on the way to a backend (the log says what and why)`,
+  7  telemetry was lost on the way to a backend (the log says what and why); exporters test: a backend did not take all`,
     );
   addAgent(program);
   await addTrace(program, args);
   addDoctor(program);
   addPlugins(program);
   addConfig(program);
+  addExporters(program);
   addControl(program);
   addCompletion(program, createProgram);
   return program;

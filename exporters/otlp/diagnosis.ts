@@ -149,6 +149,11 @@ export function silent(where: Where): string {
   return `${hostPort(where)} took the connection and said nothing; an ${NAMES[where.protocol]} receiver was expected: see whether it is stuck, or correct ${setting(where, "endpoint")}`;
 }
 
+/** What to do about an answer that is not of OTLP. */
+export function whoAnswers(where: Where): string {
+  return `; correct ${setting(where, "endpoint")}, or see who answers there`;
+}
+
 /** What an HTTP status means for whoever wrote the configuration; empty if it says enough itself. */
 export function statusHint(code: number, where: Where): string {
   const { target } = where;

@@ -36,7 +36,6 @@ export interface OtlpParts<P> {
 
 export class OtlpExporter<P> implements Exporter {
   readonly name: string;
-  readonly type: string;
   readonly #parts: OtlpParts<P>;
   readonly #queue: Queue<P>;
   readonly #ledger = new Ledger();
@@ -55,7 +54,6 @@ export class OtlpExporter<P> implements Exporter {
 
   constructor(name: string, config: OtlpGrpcConfig | OtlpHttpConfig, parts: OtlpParts<P>) {
     this.name = name;
-    this.type = config.type;
     this.#parts = parts;
     this.#queue = new Queue(config.queueBytes);
     this.#reporter = new Reporter(parts.log, name);
@@ -74,6 +72,10 @@ export class OtlpExporter<P> implements Exporter {
     };
     this.#encoding = config.type === "otlp_http" && config.encoding === "json" ? "_json" : "";
     for (const signal of config.signals) this.#senders.set(signal, new Sender(signal, shared));
+  }
+
+  get type(): string {
+    return this.#parts.transport.type;
   }
 
   get queue(): { readonly bytes: number; readonly limit: number } {

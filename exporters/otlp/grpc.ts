@@ -4,7 +4,15 @@ import { WirespanError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { type OtlpGrpcConfig, SIGNALS, type Signal } from "../config.ts";
 import { Credentials } from "./credentials.ts";
-import { connectionTrouble, notGrpc, silent, statusHint, type Where, wantsTls } from "./diagnosis.ts";
+import {
+  connectionTrouble,
+  notGrpc,
+  silent,
+  statusHint,
+  type Where,
+  wantsTls,
+  whoAnswers,
+} from "./diagnosis.ts";
 import { grpcTarget } from "./endpoint.ts";
 import { Call, messageOf, type Reply } from "./grpc-call.ts";
 import { isAboutCompression, outcomeOfStatus, statusName, statusOfHttp } from "./grpc-status.ts";
@@ -45,6 +53,7 @@ export async function createGrpcTransport(
     return renewed;
   };
   return {
+    type: "otlp_grpc",
     endpointOf: (signal) => bySignal.get(signal)!.shown,
     get compression() {
       return plainness.compression;
@@ -180,9 +189,12 @@ class Line {
     const { status } = reply;
     if (status === undefined) return this.#withoutStatus(reply);
     if (!/^\d{1,9}$/.test(status)) {
-      return { status: "unconfirmed", message: `"${plain(status, 40)}" is not a gRPC status` };
+      return {
+        status: "unconfirmed",
+        message: `"${plain(status, 40)}" is not a gRPC status${whoAnswers(this.#where)}`,
+      };
     }
-    if (Number(status) === 0) return confirmed(reply, count);
+    if (Number(status) === 0) return confirmed(reply, count, this.#where);
     const outcome = outcomeOfStatus(Number(status), reply.message, reply.details);
     if (outcome.status !== "rejected") return outcome;
     switch (statusName(Number(status))) {
@@ -224,7 +236,10 @@ class Line {
     if (headers === undefined)
       return { status: "retry", message: "UNAVAILABLE: the backend reset the stream (NO_ERROR)" };
     const instead = body.length > 0 ? excerpt(body) : "nothing";
-    return { status: "unconfirmed", message: `an answer of OTLP/gRPC was expected, and ${instead} came` };
+    return {
+      status: "unconfirmed",
+      message: `an answer of OTLP/gRPC was expected, and ${instead} came${whoAnswers(this.#where)}`,
+    };
   }
 
   #httpOutcome(code: number, body: Buffer, type: string): Outcome {
@@ -240,14 +255,14 @@ class Line {
   }
 }
 
-function confirmed(reply: Reply, count: number): Outcome {
+function confirmed(reply: Reply, count: number, where: Where): Outcome {
   const message = messageOf(reply);
   const answer = message && readAnswer(message.bytes, count, message.whole);
   if (answer !== undefined)
     return { status: "ok", rejected: answer.rejected, message: plain(answer.message) };
   return {
     status: "unconfirmed",
-    message: `an answer of OTLP/gRPC was expected, and ${excerpt(reply.body)} came`,
+    message: `an answer of OTLP/gRPC was expected, and ${excerpt(reply.body)} came${whoAnswers(where)}`,
   };
 }
 

@@ -1,6 +1,6 @@
 // What an HTTP response, or the lack of one, comes to.
 import type { IncomingHttpHeaders } from "node:http";
-import { connectionTrouble, notHttp, statusHint, type Where, wantsTls } from "./diagnosis.ts";
+import { connectionTrouble, notHttp, statusHint, type Where, wantsTls, whoAnswers } from "./diagnosis.ts";
 import type { Response } from "./exchange.ts";
 import { isAboutSize } from "./grpc-status.ts";
 import { excerpt, plain } from "./plain.ts";
@@ -57,7 +57,7 @@ export class HttpOutcomes {
         return { status: "ok", rejected: answer.rejected, message: plain(answer.message) };
       return {
         status: "unconfirmed",
-        message: `an answer of OTLP/HTTP was expected, and ${excerpt(body)} came (HTTP ${code})`,
+        message: `an answer of OTLP/HTTP was expected, and ${excerpt(body)} came (HTTP ${code})${whoAnswers(this.#where)}`,
       };
     }
     const said = errorText(response);

@@ -27,6 +27,7 @@ export async function createHttpTransport(
     return renewed;
   };
   return {
+    type: "otlp_http",
     endpointOf: (signal) => lines.get(signal)!.shown,
     get compression() {
       return plainness.compression;

@@ -1,5 +1,6 @@
 // What speaks at an address that did not speak what was expected: asked once, after a failure, for the log's sake.
-import type { Socket } from "node:net";
+import { isIP, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { open, type Way } from "./socket.ts";
 
 export type Speaker = "http1" | "http2" | "tls" | "other" | "silent";
@@ -23,10 +24,33 @@ export function greetHttp2(way: Way): Promise<Speaker> {
   return ask({ ...way, protocols: ["h2"] }, PREFACE);
 }
 
+/** Whether TLS is spoken where plain text got no answer: nothing is sent but the greeting, and nothing is verified. */
+async function greetTls({ target, proxy }: Way): Promise<Speaker> {
+  if (target.secure || proxy !== undefined || target.path !== undefined) return "silent";
+  const { host, port } = target;
+  const socket = connectTls({
+    host,
+    port,
+    rejectUnauthorized: false,
+    ...(isIP(host) === 0 && { servername: host }),
+  });
+  return new Promise((resolve) => {
+    const done = (speaker: Speaker): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(speaker);
+    };
+    const timer = setTimeout(done, PATIENCE_MS, "silent");
+    socket.on("error", ({ message }) => done(/\balert\b/i.test(message) ? "tls" : "silent"));
+    socket.on("secureConnect", () => done("tls"));
+  });
+}
+
 async function ask(way: Way, hello: Buffer): Promise<Speaker> {
   const signal = AbortSignal.timeout(PATIENCE_MS);
   try {
-    return speakerOf(await firstBytes(await open(way, signal), hello));
+    const speaker = speakerOf(await firstBytes(await open(way, signal), hello));
+    return speaker === "silent" ? await greetTls(way) : speaker;
   } catch {
     return "silent";
   }

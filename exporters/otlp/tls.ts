@@ -127,6 +127,14 @@ export class TlsSource {
   }
 
   #make({ ca, cert, key }: TlsFiles): SecureContext {
+    for (const [part, text] of [
+      ["ca", ca],
+      ["cert", cert],
+    ] as const) {
+      if (text === undefined || /-----BEGIN (\w+ )?CERTIFICATE-----/.test(text.toString("latin1"))) continue;
+      const message = `exporters.${this.#exporter}.tls.${part}: ${this.#config[part]} has no certificate in PEM`;
+      throw new WirespanError("CONFIG_INVALID", message);
+    }
     try {
       return createSecureContext({
         ca: ca ?? trustedAuthorities(),

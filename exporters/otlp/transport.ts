@@ -25,6 +25,7 @@ export type Suspect = "compression" | "perhaps compression" | "credentials";
 
 /** `P` is a request as it waits: ready bytes, or what the SDK's exporters take. */
 export interface Transport<P = Buffer> {
+  readonly type: "otlp_grpc" | "otlp_http";
   /** Sends one request of `count` items and resolves with what became of it; never rejects. */
   send(signal: Signal, payload: P, count: number): Promise<Outcome>;
   /** Where a signal's requests go, for people: without user, password and query. */

@@ -21,7 +21,9 @@ export async function createSdkExporters(
   const source = new SdkSource();
   const exporters: Exporter[] = [];
   for (const [name, config] of Object.entries(configs)) {
-    const transport = new SdkTransport(await makerOf(name, config, log), partial, () => source.leave());
+    const transport = new SdkTransport(config.type, await makerOf(name, config, log), partial, () =>
+      source.leave(),
+    );
     const sizeOf = (_payload: SdkPayload, { bytes }: { bytes: number }): number => bytes;
     const exporter = new OtlpExporter<SdkPayload>(name, config, {
       source,

@@ -13,12 +13,14 @@ export type { SdkPayload } from "./maker.ts";
 const SUCCESS = 0;
 
 export class SdkTransport implements Transport<SdkPayload> {
+  readonly type: Transport["type"];
   readonly #maker: Maker;
   readonly #partial: PartialSuccesses;
   readonly #onClose: () => void;
   readonly #exporters = new Map<Signal, SdkExporter>();
 
-  constructor(maker: Maker, partial: PartialSuccesses, onClose: () => void) {
+  constructor(type: Transport["type"], maker: Maker, partial: PartialSuccesses, onClose: () => void) {
+    this.type = type;
     this.#maker = maker;
     this.#partial = partial;
     this.#onClose = onClose;
