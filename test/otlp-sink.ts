@@ -60,9 +60,11 @@ export class OtlpSink {
   answer: Answer | ((signal: SinkSignal) => Answer) = { kind: "ok" };
   /** Milliseconds between a request and its answer. */
   delayMs = 0;
+  /** Bytes of a message, decompressed, above which it is refused as too large. */
+  limit = Number.POSITIVE_INFINITY;
   /** Requests that arrived, taken or not. */
   attempts = 0;
-  readonly #tls: SinkTls | undefined;
+  #tls: SinkTls | undefined;
   #listener: Listener | undefined;
   #port = 0;
 
@@ -82,8 +84,9 @@ export class OtlpSink {
     return `${this.#tls ? "https" : "http"}://127.0.0.1:${this.#port}`;
   }
 
-  /** Listens again, on the same port as before. */
-  async start(): Promise<void> {
+  /** Listens again, on the same port as before, with other certificates if they are given. */
+  async start(tls = this.#tls): Promise<void> {
+    this.#tls = tls;
     const listen = this.protocol === "grpc" ? listenGrpc : listenHttp;
     this.#listener = await listen(this.#port, this.#tls, (signal, bytes, headers) =>
       this.#take(signal, bytes, headers),
@@ -127,13 +130,26 @@ export class OtlpSink {
 
   async #take(signal: SinkSignal, bytes: Buffer, headers: Received["headers"]): Promise<Answer> {
     this.attempts++;
-    const answer = typeof this.answer === "function" ? this.answer(signal) : this.answer;
+    const answer =
+      bytes.length > this.limit
+        ? tooLarge(this.protocol, bytes.length, this.limit)
+        : typeof this.answer === "function"
+          ? this.answer(signal)
+          : this.answer;
     if (answer.kind !== "fail") {
       this.received.push({ ...decode(signal, bytes), at: performance.now(), headers, size: bytes.length });
     }
     if (this.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, this.delayMs));
     return answer;
   }
+}
+
+/** As a Collector says it. */
+function tooLarge(protocol: "grpc" | "http", size: number, limit: number): Answer {
+  const message = `grpc: received message larger than max (${size} vs. ${limit})`;
+  return protocol === "grpc"
+    ? { kind: "fail", code: grpc.status.RESOURCE_EXHAUSTED, message }
+    : { kind: "fail", code: 413, message: "" };
 }
 
 function decode(signal: SinkSignal, bytes: Buffer): Export {

@@ -337,6 +337,50 @@ for (const protocol of ["grpc", "http"] as const) {
       });
     });
 
+    it("fills its requests while the backend is slow to answer: 100 ms leave room for 20,000 spans a second", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      sink.delayMs = 100;
+      await using made = await rig(sink);
+      const { fanout, exporter } = made;
+      const total = 10 * 2048;
+      for (let i = 0; i < total; i++) {
+        fanout.span(connectionSpan(i));
+        if (i % 1024 === 1023) await delay(1);
+      }
+      await fanout.flush(15_000);
+      assert.equal(exporter.balance("span").acknowledged, total);
+      assert.deepEqual(arrived(sink), upTo(total));
+      assert.ok(sink.attempts <= 12, `${sink.attempts} requests for ${total} spans`);
+    });
+
+    it("sends the parts of a request that is too large, of every signal, down to single items", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      sink.limit = 6000;
+      await using made = await rig(sink);
+      const { fanout, exporter, lines } = made;
+      for (let i = 0; i < 300; i++) fanout.span(connectionSpan(i));
+      for (let i = 0; i < 300; i++) fanout.event(dropEvent(i));
+      fanout.event({ ...dropEvent(300), body: "x".repeat(7000) });
+      fanout.metrics([acceptedMetric(500), softirqMetric()]);
+      await fanout.flush(15_000);
+      assert.deepEqual(arrived(sink), upTo(300));
+      assert.equal(exporter.balance("span").acknowledged, 300);
+      assert.equal(sink.logs.length, 300);
+      assert.deepEqual(lostOf(exporter, "event"), { rejected: 1 }, "what is too large alone");
+      assert.equal(exporter.balance("point").acknowledged, 501);
+      const ports = sink.metrics.flatMap(
+        ({ sum }) => sum?.dataPoints.map((p) => p.attributes["server.port"]) ?? [],
+      );
+      assert.deepEqual(ports, upTo(500));
+      assert.equal(lines.length, 1);
+      assertBalanced(exporter);
+      const before = sink.attempts;
+      for (let i = 0; i < 300; i++) fanout.span(connectionSpan(i));
+      await fanout.flush(15_000);
+      assert.equal(exporter.balance("span").acknowledged, 600);
+      assert.ok(sink.attempts - before < 150, "it has learnt what the backend takes");
+    });
+
     it("asks again when the backend stays silent", async () => {
       await using sink = await OtlpSink.start(protocol);
       let silent = 2;

@@ -43,18 +43,19 @@ class Detecting implements Transport {
   }
 
   async send(signal: Signal, payload: Buffer, count: number): Promise<Outcome> {
-    const outcome = await this.#current.send(signal, payload, count);
-    if (this.type === "otlp_http") return outcome;
+    const used = this.#current;
+    const outcome = await used.send(signal, payload, count);
+    if (used.type === "otlp_http") return outcome;
     if (outcome.status !== "retry") this.#isGrpc = true;
-    if (this.#isGrpc || outcome.status !== "retry" || !outcome.notGrpc) return outcome;
-    this.#changing ??= this.#change();
+    if (this.#isGrpc || outcome.status !== "retry") return outcome;
+    if (outcome.notGrpc) this.#changing ??= this.#change();
     try {
       await this.#changing;
     } catch (error) {
       return { status: "retry", message: (error as Error).message };
     }
     // The very same bytes: OTLP's requests are one in both.
-    return this.#current.send(signal, payload, count);
+    return this.#changing === undefined ? outcome : this.#current.send(signal, payload, count);
   }
 
   refresh(): Promise<readonly string[]> {

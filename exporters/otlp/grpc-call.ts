@@ -11,7 +11,7 @@ import { decodeMessage } from "./grpc-status.ts";
 import { RESPONSE_BYTES } from "./response.ts";
 
 /** More than this is no answer but an attack. */
-const ENDLESS_BYTES = 64 * RESPONSE_BYTES;
+const ENDLESS_BYTES = 16 * RESPONSE_BYTES;
 const FRAME = 5;
 
 /** How a call ended. */

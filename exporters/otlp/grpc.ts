@@ -20,7 +20,7 @@ import { excerpt, plain } from "./plain.ts";
 import { Plainness } from "./plainness.ts";
 import { proxyFor } from "./proxy.ts";
 import { readAnswer } from "./response.ts";
-import { NoGreeting, Session } from "./session.ts";
+import { NoGreeting, received, Session } from "./session.ts";
 import { greetHttp1, type Speaker } from "./sniff.ts";
 import type { Way } from "./socket.ts";
 import type { Outcome, Transport } from "./transport.ts";
@@ -116,7 +116,7 @@ class Line {
     }
     this.#asked = undefined;
     const left = Math.max(1, end - performance.now());
-    const received = bytesRead(session);
+    const before = received(session);
     let call: Call;
     try {
       call = new Call(session, this.#headers(signal, gzipped, left), payload, gzipped);
@@ -130,7 +130,7 @@ class Line {
     const reply = await call.reply;
     clearTimeout(ping);
     clearTimeout(timer);
-    if (reply.broken instanceof Late && bytesRead(session) === received) this.#session.drop(session);
+    if (reply.broken instanceof Late && received(session) === before) this.#session.drop(session);
     return this.#outcomeOf(reply, signal, count);
   }
 
@@ -268,10 +268,6 @@ function confirmed(reply: Reply, count: number, where: Where): Outcome {
 
 function isAboutHttp2({ message, code }: NodeJS.ErrnoException): boolean {
   return /NO_APPLICATION_PROTOCOL/i.test(`${code} ${message.replaceAll(" ", "_")}`);
-}
-
-function bytesRead(session: ClientHttp2Session): number {
-  return session.destroyed ? 0 : (session.socket?.bytesRead ?? 0);
 }
 
 /** Names that gRPC or HTTP/2 keeps for itself. */

@@ -290,7 +290,7 @@ describe("OTLP/gRPC to a backend that misbehaves", function () {
       await using fake = await grpcFake((stream, ...rest) =>
         bad-- > 0 ? act(stream, ...rest) : answer(stream, OK),
       );
-      await using made = await Exporting.to(fake.endpoint, { signals: ["traces"], timeoutMs: 1000 });
+      await using made = await Exporting.to(fake.endpoint, { signals: ["traces"], timeoutMs: 10_000 });
       await made.spans(5);
       await made.spans(5);
       assert.deepEqual(made.came(), came, JSON.stringify(made.lines));

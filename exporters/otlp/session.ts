@@ -1,8 +1,14 @@
 // The HTTP/2 session that is kept to one gRPC endpoint.
 import { type ClientHttp2Session, connect } from "node:http2";
-import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { open, type Way } from "./socket.ts";
+import { open, type Way, type Wire } from "./socket.ts";
+
+const wires = new WeakMap<ClientHttp2Session, Wire>();
+
+/** Bytes that came over a session's connection; 0 if it is gone. */
+export function received(session: ClientHttp2Session): number {
+  return session.destroyed ? 0 : (wires.get(session)?.bytesRead ?? 0);
+}
 
 /** Milliseconds that a server may take to greet. */
 const GREETING_MS = 5000;
@@ -71,8 +77,8 @@ export class Session {
 }
 
 /** Resolves when the server has sent its settings: not before is it known for one of HTTP/2. */
-function greeted(socket: Socket, { target }: Way, ms: number): Promise<ClientHttp2Session> {
-  const { alpnProtocol } = socket as TLSSocket;
+function greeted(socket: Wire, { target }: Way, ms: number): Promise<ClientHttp2Session> {
+  const { alpnProtocol } = socket as Partial<TLSSocket>;
   if (target.secure && alpnProtocol && alpnProtocol !== "h2") {
     socket.destroy();
     return Promise.reject(new NoGreeting(false));
@@ -82,6 +88,7 @@ function greeted(socket: Socket, { target }: Way, ms: number): Promise<ClientHtt
     settings: { enablePush: false },
     maxSessionMemory: 64,
   });
+  wires.set(session, socket);
   return new Promise((resolve, reject) => {
     const failed = (error?: Error): void => {
       clearTimeout(timer);

@@ -1,7 +1,7 @@
 // What speaks at an address that did not speak what was expected: asked once, after a failure, for the log's sake.
-import { isIP, type Socket } from "node:net";
+import { isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { open, type Way } from "./socket.ts";
+import { open, type Way, type Wire } from "./socket.ts";
 
 export type Speaker = "http1" | "http2" | "tls" | "other" | "silent";
 
@@ -56,7 +56,7 @@ async function ask(way: Way, hello: Buffer): Promise<Speaker> {
   }
 }
 
-function firstBytes(socket: Socket, hello: Buffer): Promise<Buffer> {
+function firstBytes(socket: Wire, hello: Buffer): Promise<Buffer> {
   return new Promise((resolve) => {
     let bytes = Buffer.alloc(0);
     const done = (): void => {

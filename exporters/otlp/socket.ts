@@ -1,6 +1,7 @@
 // A connection to a target: straight or through a proxy, with or without TLS.
 import { request } from "node:http";
 import { connect, type Socket } from "node:net";
+import { Duplex } from "node:stream";
 import { connect as connectTls, type SecureContext, type TLSSocket } from "node:tls";
 import { serverName, type Target } from "./endpoint.ts";
 import type { HttpProxy } from "./proxy.ts";
@@ -16,6 +17,9 @@ export class ProxyError extends Error {
   }
 }
 
+/** A connection; how many bytes have come over it shows whether its other end is alive. */
+export type Wire = Duplex & { readonly bytesRead: number };
+
 export interface Way {
   readonly target: Target;
   readonly proxy: HttpProxy | undefined;
@@ -24,12 +28,50 @@ export interface Way {
   readonly protocols: readonly string[];
 }
 
+/** What was read behind a proxy's answer is the target's first word, so it comes first here. */
+class Tunnel extends Duplex {
+  readonly #socket: Socket;
+
+  constructor(socket: Socket, head: Buffer) {
+    super();
+    this.#socket = socket;
+    this.push(head);
+    socket.on("data", (chunk: Buffer) => {
+      if (!this.push(chunk)) socket.pause();
+    });
+    socket.on("end", () => this.push(null)).on("error", (error) => this.destroy(error));
+    socket.on("close", () => this.destroy());
+  }
+
+  get bytesRead(): number {
+    return this.#socket.bytesRead;
+  }
+
+  override _read(): void {
+    this.#socket.resume();
+  }
+
+  override _write(chunk: Buffer, _: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#socket.write(chunk, done);
+  }
+
+  override _final(done: () => void): void {
+    this.#socket.end(done);
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#socket.destroy();
+    done(error);
+  }
+}
+
 /** Resolves with a connected (and, with TLS, verified) socket; rejects with what went wrong, or when `signal` says so. */
-export async function open(way: Way, signal: AbortSignal): Promise<Socket> {
+export async function open(way: Way, signal: AbortSignal): Promise<Wire> {
   const { target, proxy } = way;
   if (proxy !== undefined) {
-    const tunnel = await throughProxy(target, proxy, signal);
-    return target.secure ? secured(way, { socket: tunnel }, signal) : tunnel;
+    const { socket, head } = await throughProxy(target, proxy, signal);
+    if (target.secure) return secured(way, { socket }, signal);
+    return head.length > 0 ? new Tunnel(socket, head) : socket;
   }
   if (target.secure) return secured(way, { host: target.host, port: target.port }, signal);
   const address =
@@ -78,7 +120,11 @@ function established<S extends Socket>(
   });
 }
 
-function throughProxy(target: Target, proxy: HttpProxy, signal: AbortSignal): Promise<Socket> {
+function throughProxy(
+  target: Target,
+  proxy: HttpProxy,
+  signal: AbortSignal,
+): Promise<{ socket: Socket; head: Buffer }> {
   const { host, port, url, authorization } = proxy;
   const authority = `${target.url.hostname}:${target.port}`;
   return new Promise((resolve, reject) => {
@@ -97,9 +143,9 @@ function throughProxy(target: Target, proxy: HttpProxy, signal: AbortSignal): Pr
     const aborted = (): void => void connecting.destroy(new Error("no answer in time"));
     signal.addEventListener("abort", aborted, { once: true });
     connecting.once("close", () => signal.removeEventListener("abort", aborted));
-    connecting.once("connect", ({ statusCode = 0, statusMessage = "" }, socket: Socket) => {
+    connecting.once("connect", ({ statusCode = 0, statusMessage = "" }, socket: Socket, head: Buffer) => {
       signal.removeEventListener("abort", aborted);
-      if (statusCode >= 200 && statusCode < 300) return resolve(socket);
+      if (statusCode >= 200 && statusCode < 300) return resolve({ socket, head });
       socket.destroy();
       reject(new ProxyError(proxy, statusCode, statusMessage));
     });

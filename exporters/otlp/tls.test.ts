@@ -1,46 +1,13 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Certificates, hasOpenssl } from "../../test/certificates.ts";
 import { OtlpSink } from "../../test/otlp-sink.ts";
 import { skip } from "../../test/skip.ts";
 import { connectionSpan } from "../../test/telemetry.ts";
 import type { TlsConfig } from "../config.ts";
 import { createExporters } from "../create.ts";
-
-/** An authority, a server and a client certificate; `-stranger` is of another authority. */
-function makeCertificates(directory: string): void {
-  const openssl = (...args: string[]): void => {
-    execFileSync("openssl", args, { cwd: directory, stdio: "pipe" });
-  };
-  const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-  for (const ca of ["ca", "stranger-ca"]) {
-    openssl("req", "-x509", ...ec, "-keyout", `${ca}.key`, "-out", `${ca}.pem`, "-subj", `/CN=${ca}`);
-  }
-  for (const [name, ca] of [
-    ["server", "ca"],
-    ["client", "ca"],
-    ["stranger", "stranger-ca"],
-  ] as const) {
-    const subject = ["-subj", `/CN=${name}`, "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"];
-    openssl("req", ...ec, "-keyout", `${name}.key`, "-out", `${name}.csr`, ...subject);
-    const authority = ["-CA", `${ca}.pem`, "-CAkey", `${ca}.key`, "-CAcreateserial"];
-    openssl(
-      "x509",
-      "-req",
-      "-in",
-      `${name}.csr`,
-      ...authority,
-      "-days",
-      "2",
-      "-copy_extensions",
-      "copy",
-      "-out",
-      `${name}.pem`,
-    );
-  }
-}
 
 describe("OTLP over TLS", function () {
   this.timeout(20_000);
@@ -48,9 +15,12 @@ describe("OTLP over TLS", function () {
   const file = (name: string): string => join(directory, name);
 
   before(function () {
-    if (spawnSync("openssl", ["version"]).status !== 0) skip(this, "needs openssl");
+    if (!hasOpenssl()) skip(this, "needs openssl");
     directory = mkdtempSync(join(tmpdir(), "wirespan-tls-"));
-    makeCertificates(directory);
+    const made = new Certificates(directory);
+    for (const ca of ["ca", "stranger-ca"]) made.authority(ca);
+    for (const name of ["server", "client"]) made.leaf(name, "ca");
+    made.leaf("stranger", "stranger-ca");
   });
 
   after(() => {
