@@ -173,6 +173,7 @@ export interface Conn {
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly hasTuple: boolean;
+  readonly missedTuple: boolean;
   readonly interrupts: boolean;
   readonly oldState: number;
   readonly state: number;
@@ -304,14 +305,17 @@ export class ConnCursor implements Conn, Cursor {
   get hasTuple(): boolean {
     return this.#bytes[this.#at + 292]! !== 0;
   }
-  get interrupts(): boolean {
+  get missedTuple(): boolean {
     return this.#bytes[this.#at + 293]! !== 0;
   }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 294]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 294)]! | (this.#bytes[(this.#at + 294) + 1]! << 8);
+    return this.#bytes[(this.#at + 296)]! | (this.#bytes[(this.#at + 296) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 296)]! | (this.#bytes[(this.#at + 296) + 1]! << 8);
+    return this.#bytes[(this.#at + 298)]! | (this.#bytes[(this.#at + 298) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
@@ -452,7 +456,7 @@ export class ConnectionCursor implements Connection, Cursor {
 }
 
 export const bpf = {
-  hash: "772c6b9dc90ad150",
+  hash: "514a2874f2ae68d9",
   programs: {
     keep_living: "iter/bpf_sk_storage_map",
     on_accept4_emit: "tp/syscalls/sys_exit_accept4",

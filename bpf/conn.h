@@ -108,6 +108,8 @@ struct conn {
 	bool excluded;
 	/* In `tuples` (bpf/tuples.h). */
 	bool has_tuple;
+	/* It found no room there, which is counted once. */
+	bool missed_tuple;
 	/* The last transition came while another socket's was handled on the same CPU. */
 	bool interrupts;
 	/* The last transition. */

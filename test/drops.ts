@@ -26,6 +26,8 @@ export async function segments(
 /** One that goes on until it is told to end. */
 export interface Held extends AsyncDisposable {
   readonly pid: number;
+  /** Gives it a line. */
+  goOn(): void;
   end(): Promise<void>;
 }
 
@@ -41,7 +43,8 @@ export async function hold(netns: Netns, what: string, options: Words = {}): Pro
     child.stdin?.end();
     await exited;
   };
-  return { pid: child.pid!, end, [Symbol.asyncDispose]: end };
+  const goOn = () => void child.stdin?.write("\n");
+  return { pid: child.pid!, goOn, end, [Symbol.asyncDispose]: end };
 }
 
 /** An agent with tcpdrop that reports each drop. */

@@ -118,8 +118,11 @@ static __always_inline void meet(struct task *t, u32 pid, struct known_process *
 	COUNT(seen_processes);
 	record = bpf_ringbuf_reserve(&processes, sizeof(*record), 0);
 	if (!record) {
+		/* Linux 6.1 takes no value out of an argument. */
+		struct task copy = *t;
+
 		COUNT(lost_processes);
-		bpf_map_update_elem(&unheard, &image, t, BPF_ANY);
+		bpf_map_update_elem(&unheard, &image, &copy, BPF_ANY);
 		return;
 	}
 	*record = *t;
@@ -234,8 +237,10 @@ static __noinline int add_tuple(struct conn *c)
 
 	read_tuple(&tuple, c);
 	c->has_tuple = true;
-	if (bpf_map_update_elem(&tuples, &tuple, c, BPF_ANY))
+	if (bpf_map_update_elem(&tuples, &tuple, c, BPF_ANY) && !c->missed_tuple) {
+		c->missed_tuple = true;
 		COUNT(lost_tuples);
+	}
 	full_barrier();
 	/* It closed meanwhile on another CPU, maybe without having seen that there is a row to remove. */
 	if (*(const volatile u64 *)&c->closed_at)

@@ -255,6 +255,7 @@ export interface Conn {
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly hasTuple: boolean;
+  readonly missedTuple: boolean;
   readonly interrupts: boolean;
   readonly oldState: number;
   readonly state: number;
@@ -386,14 +387,17 @@ export class ConnCursor implements Conn, Cursor {
   get hasTuple(): boolean {
     return this.#bytes[this.#at + 292]! !== 0;
   }
-  get interrupts(): boolean {
+  get missedTuple(): boolean {
     return this.#bytes[this.#at + 293]! !== 0;
   }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 294]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 294)]! | (this.#bytes[(this.#at + 294) + 1]! << 8);
+    return this.#bytes[(this.#at + 296)]! | (this.#bytes[(this.#at + 296) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 296)]! | (this.#bytes[(this.#at + 296) + 1]! << 8);
+    return this.#bytes[(this.#at + 298)]! | (this.#bytes[(this.#at + 298) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
@@ -526,7 +530,7 @@ export class OverflowKeyCursor implements OverflowKey, Cursor {
 }
 
 export const bpf = {
-  hash: "8eb1d7eb422eb459",
+  hash: "1303d8a35b344d51",
   programs: {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
     accept_exit: "tp/syscalls/sys_exit_accept",

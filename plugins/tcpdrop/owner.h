@@ -29,7 +29,8 @@ static __always_inline void read_scopes(struct scopes *s, const struct sk_buff *
 {
 	struct net_device *dev = at->dev, *master = dev ? master_of(dev) : NULL;
 
-	s->ifindex[0] = dev ? BPF_CORE_READ(dev, ifindex) : skb->skb_iif;
+	/* A route that leads here leads to loopback. */
+	s->ifindex[0] = skb->skb_iif ? skb->skb_iif : dev ? BPF_CORE_READ(dev, ifindex) : 0;
 	s->ifindex[1] = master ? BPF_CORE_READ(master, ifindex) : 0;
 	s->ifindex[2] = 0;
 }

@@ -294,6 +294,7 @@ export interface Conn {
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly hasTuple: boolean;
+  readonly missedTuple: boolean;
   readonly interrupts: boolean;
   readonly oldState: number;
   readonly state: number;
@@ -425,14 +426,17 @@ export class ConnCursor implements Conn, Cursor {
   get hasTuple(): boolean {
     return this.#bytes[this.#at + 292]! !== 0;
   }
-  get interrupts(): boolean {
+  get missedTuple(): boolean {
     return this.#bytes[this.#at + 293]! !== 0;
   }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 294]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 294)]! | (this.#bytes[(this.#at + 294) + 1]! << 8);
+    return this.#bytes[(this.#at + 296)]! | (this.#bytes[(this.#at + 296) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 296)]! | (this.#bytes[(this.#at + 296) + 1]! << 8);
+    return this.#bytes[(this.#at + 298)]! | (this.#bytes[(this.#at + 298) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
@@ -573,7 +577,7 @@ export class ConnectionCursor implements Connection, Cursor {
 }
 
 export const bpf = {
-  hash: "96b831742f9c0e23",
+  hash: "99d67835a79d3c49",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",

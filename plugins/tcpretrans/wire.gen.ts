@@ -249,6 +249,7 @@ export interface Conn {
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly hasTuple: boolean;
+  readonly missedTuple: boolean;
   readonly interrupts: boolean;
   readonly oldState: number;
   readonly state: number;
@@ -380,14 +381,17 @@ export class ConnCursor implements Conn, Cursor {
   get hasTuple(): boolean {
     return this.#bytes[this.#at + 292]! !== 0;
   }
-  get interrupts(): boolean {
+  get missedTuple(): boolean {
     return this.#bytes[this.#at + 293]! !== 0;
   }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 294]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 294)]! | (this.#bytes[(this.#at + 294) + 1]! << 8);
+    return this.#bytes[(this.#at + 296)]! | (this.#bytes[(this.#at + 296) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 296)]! | (this.#bytes[(this.#at + 296) + 1]! << 8);
+    return this.#bytes[(this.#at + 298)]! | (this.#bytes[(this.#at + 298) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
@@ -653,7 +657,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "0e5c1efc5de4d1af",
+  hash: "8b9774955cea72f4",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_attempt_again: "tp_btf/tcp_retransmit_skb",

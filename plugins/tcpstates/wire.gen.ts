@@ -174,6 +174,7 @@ export interface Conn {
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly hasTuple: boolean;
+  readonly missedTuple: boolean;
   readonly interrupts: boolean;
   readonly oldState: number;
   readonly state: number;
@@ -305,14 +306,17 @@ export class ConnCursor implements Conn, Cursor {
   get hasTuple(): boolean {
     return this.#bytes[this.#at + 292]! !== 0;
   }
-  get interrupts(): boolean {
+  get missedTuple(): boolean {
     return this.#bytes[this.#at + 293]! !== 0;
   }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 294]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 294)]! | (this.#bytes[(this.#at + 294) + 1]! << 8);
+    return this.#bytes[(this.#at + 296)]! | (this.#bytes[(this.#at + 296) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 296)]! | (this.#bytes[(this.#at + 296) + 1]! << 8);
+    return this.#bytes[(this.#at + 298)]! | (this.#bytes[(this.#at + 298) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
@@ -591,7 +595,7 @@ export class PopulationCursor implements Population, Cursor {
 }
 
 export const bpf = {
-  hash: "92d9d3fdf87e6d49",
+  hash: "f6c50d02d7fb6812",
   programs: {
     on_change: "tp_btf/inet_sock_set_state",
     sweep: "iter/bpf_sk_storage_map",

@@ -207,6 +207,38 @@ def served(**options):
     sys.stdin.readline()
 
 
+def bound(device, address, port):
+    """A socket that is bound to a device, an address and a port."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    one = socket.socket(family)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode() + b"\0")
+    scope = (0, socket.if_nametoindex(device)) if ":" in address else ()
+    one.bind((address, int(port)) + scope)
+    return one, scope
+
+
+def accepted(device, address, port):
+    """Accepts one connection that comes by this device, and keeps it until standard input ends."""
+    listener, _ = bound(device, address, port)
+    listener.listen()
+    say(listening=1)
+    one, _ = listener.accept()
+    sys.stdin.readline()
+    one.close()
+
+
+def opened(device, address, port, peer, to):
+    """Opens one by this device, sends ten bytes for each line of standard input, and closes it at its end."""
+    one, scope = bound(device, address, port)
+    one.connect((peer, int(to)) + scope)
+    one.sendall(b"x" * 100)
+    say(opened=1)
+    for _ in sys.stdin:
+        one.sendall(b"y" * 10)
+    one.close()
+
+
 def quiet(address, port="7000", silence="0.3", count="1"):
     """Connects as often, says nothing for a while, then sends over each."""
     clients = [socket.create_connection((address, int(port)), 5) for _ in range(int(count))]
