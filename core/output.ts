@@ -85,7 +85,8 @@ export class Output {
         const { code } = error as NodeJS.ErrnoException;
         if (code === "EINTR") continue;
         if (code === "EAGAIN") return next;
-        if (code === "EPIPE") this.#close();
+        // EIO: a terminal that has hung up.
+        if (code === "EPIPE" || code === "EIO") this.#close();
         this.#pending -= piece.bytes.length - this.#written;
         this.#end(piece, error as Error);
       }

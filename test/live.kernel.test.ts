@@ -1,11 +1,13 @@
 // The live view on a real terminal: it fits, it obeys its keys, and its numbers are the workload's.
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import stringWidth from "string-width";
 import { AGENT_FLAGS } from "./agent.ts";
+import { until } from "./backend/until.ts";
 import { inodeOf } from "./ends.ts";
 import { Netns, needsRoot } from "./netns.ts";
 import { needsTmux, Terminal } from "./terminal.ts";
@@ -121,4 +123,22 @@ describe("live view", () => {
     const small = await terminal.until(/PEERS/);
     for (const line of small) assert.ok(stringWidth(line) <= 60, line);
   });
+
+  it("ends when its terminal hangs up", async () => {
+    const terminal = await open(80, 24);
+    await terminal.until(/13 plugins run/);
+    await terminal[Symbol.asyncDispose]();
+    await until("the end of the agent", () => agents().length === 0);
+  });
+
+  /** Processes that were started with this test's file. */
+  function agents(): readonly string[] {
+    return readdirSync("/proc").filter((pid) => {
+      try {
+        return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(folder);
+      } catch {
+        return false; // ended a moment ago
+      }
+    });
+  }
 });

@@ -57,6 +57,8 @@ export class Screen implements Disposable {
     stdin.setRawMode(true);
     stdin.setEncoding("utf8");
     stdin.on("data", this.#pressed);
+    // A terminal that hangs up: who writes to it ends the agent.
+    stdin.on("error", () => {});
     stdin.resume();
   }
 
