@@ -11,6 +11,7 @@
  * entered for into the same chain. So a plugin's program may interrupt itself, once: `interrupts` of its struct
  * conn tells, and what it keeps for each CPU must be apart.
  */
+#include "conn.h"
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -25,12 +26,25 @@ struct {
 /* Does not return where there is a next one. */
 #define CALL_NEXT(ctx) bpf_tail_call_static(ctx, &next, 0)
 
-/* A plugin's link of the chain; `see` takes the socket, the state that it leaves and the one that it enters. */
-#define STATE_PROGRAM(name, see)                               \
-	SEC("tp_btf/inet_sock_set_state")                      \
-	int BPF_PROG(name, struct sock *sk, int old, int new_) \
-	{                                                      \
-		see(sk, old, new_);                            \
-		CALL_NEXT(ctx);                                \
-		return 0;                                      \
+/*
+ * A plugin's link of the chain; `see` takes the socket, the state that it leaves and the one that it enters. The
+ * second program sees the ends that no program was shown and that a sweep has found: hardly ever there are some.
+ */
+#define STATE_PROGRAM(name, see)                                     \
+	SEC("tp_btf/inet_sock_set_state")                            \
+	int BPF_PROG(name, struct sock *sk, int old, int new_)       \
+	{                                                            \
+		see(sk, old, new_);                                  \
+		CALL_NEXT(ctx);                                      \
+		return 0;                                            \
+	}                                                            \
+	SEC("iter/bpf_sk_storage_map")                               \
+	int name##_found(struct bpf_iter__bpf_sk_storage_map *ctx)   \
+	{                                                            \
+		struct sock *sk = ctx->sk;                           \
+		struct conn *c = known_at(sk);                       \
+                                                                     \
+		if (sk && c && c->found_end)                         \
+			see(sk, c->old_state, (int)TCP_CLOSE);       \
+		return 0;                                            \
 	}

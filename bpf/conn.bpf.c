@@ -6,10 +6,13 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "conn/account.h"
+#include "conn/older.h"
 #include "conn/states.h"
+#include "conn/changes.h"
 #include "conn/use.h"
 #include "conn/emit.h"
 #include "conn/accepting.h"
+#include "conn/survey.h"
 
 /* The holder's facts, read from outside. */
 static __always_inline void read_holder(struct task *t, struct task_struct *task)
@@ -90,6 +93,7 @@ int seed(struct bpf_iter__task_file *ctx)
 	c->owner_source = OWNER_HOLDER;
 	if (sk->__sk_common.skc_state == TCP_LISTEN) {
 		c->owner_source = OWNER_LISTENER;
+		c->state = TCP_LISTEN;
 		c->cookie = bpf_get_socket_cookie(sk);
 		read_netns(c, sk);
 		c->excluded = is_own(c);
@@ -102,19 +106,11 @@ int seed(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* On Linux 6.1 the value that the iterator gives can't be put into a map. */
-static __always_inline struct conn *known_at(struct bpf_iter__bpf_sk_storage_map *ctx)
-{
-	struct sock *sk = ctx->sk;
-
-	return sk ? bpf_sk_storage_get(&conns, sk, NULL, 0) : NULL;
-}
-
 /* Run when a plugin begins to ask for the tuples of connections that are known already. */
 SEC("iter/bpf_sk_storage_map")
 int keep_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
-	struct conn *c = known_at(ctx);
+	struct conn *c = known_at(ctx->sk);
 
 	if (c)
 		keep_tuple(c);
@@ -134,7 +130,7 @@ struct {
 SEC("iter/bpf_sk_storage_map")
 int place(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
-	struct conn *c = known_at(ctx);
+	struct conn *c = known_at(ctx->sk);
 	u32 *bits, cgroups;
 	u64 cgroup;
 

@@ -1,6 +1,6 @@
 // Written by tools/btfgen.ts from conn.bpf.c. Do not edit.
 import { text } from "../core/text.ts";
-import type { Cursor, RingWire } from "../core/wire.ts";
+import type { Cursor, RingWire, RowsWire } from "../core/wire.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
@@ -136,8 +136,8 @@ const directionNames = ["unknown", "outbound", "inbound"] as const;
 export type OwnerSource = "unknown" | "connect" | "listener" | "io" | "accept" | "holder" | "close";
 const ownerSourceNames = ["unknown", "connect", "listener", "io", "accept", "holder", "close"] as const;
 
-export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rst_received" | "timeout" | "refused" | "unreachable" | "aborted" | "killed";
-const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed"] as const;
+export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rst_received" | "timeout" | "refused" | "unreachable" | "aborted" | "killed" | "unknown";
+const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed", "unknown"] as const;
 
 export interface Conn {
   readonly cookie: number;
@@ -168,6 +168,10 @@ export interface Conn {
   readonly toldConnect: boolean;
   readonly queued: boolean;
   readonly beforeStart: boolean;
+  readonly begunUnseen: boolean;
+  readonly endedUnseen: boolean;
+  readonly foundEnd: boolean;
+  readonly counted: boolean;
   readonly peerIsHere: boolean;
   readonly openerIsPromised: boolean;
   readonly fastopen: boolean;
@@ -185,6 +189,7 @@ export interface Conn {
   readonly lostBefore: number;
   readonly life: number;
   readonly interface: string;
+  readonly round: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -290,32 +295,44 @@ export class ConnCursor implements Conn, Cursor {
   get beforeStart(): boolean {
     return this.#bytes[this.#at + 287]! !== 0;
   }
-  get peerIsHere(): boolean {
+  get begunUnseen(): boolean {
     return this.#bytes[this.#at + 288]! !== 0;
   }
-  get openerIsPromised(): boolean {
+  get endedUnseen(): boolean {
     return this.#bytes[this.#at + 289]! !== 0;
   }
-  get fastopen(): boolean {
+  get foundEnd(): boolean {
     return this.#bytes[this.#at + 290]! !== 0;
   }
-  get excluded(): boolean {
+  get counted(): boolean {
     return this.#bytes[this.#at + 291]! !== 0;
   }
-  get hasTuple(): boolean {
+  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 292]! !== 0;
   }
-  get missedTuple(): boolean {
+  get openerIsPromised(): boolean {
     return this.#bytes[this.#at + 293]! !== 0;
   }
-  get interrupts(): boolean {
+  get fastopen(): boolean {
     return this.#bytes[this.#at + 294]! !== 0;
   }
+  get excluded(): boolean {
+    return this.#bytes[this.#at + 295]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 296]! !== 0;
+  }
+  get missedTuple(): boolean {
+    return this.#bytes[this.#at + 297]! !== 0;
+  }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 298]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 296)]! | (this.#bytes[(this.#at + 296) + 1]! << 8);
+    return this.#bytes[(this.#at + 300)]! | (this.#bytes[(this.#at + 300) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 298)]! | (this.#bytes[(this.#at + 298) + 1]! << 8);
+    return this.#bytes[(this.#at + 302)]! | (this.#bytes[(this.#at + 302) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
@@ -340,6 +357,9 @@ export class ConnCursor implements Conn, Cursor {
   }
   get interface(): string {
     return text(this.#words, this.#bytes, this.#at + 344, 16);
+  }
+  get round(): number {
+    return this.#words[((this.#at + 360) >> 2)]!;
   }
 }
 
@@ -450,14 +470,37 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 400);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 408);
     return this.#traffic;
   }
 }
 
+export interface Survey {
+  readonly living: number;
+  readonly foundEnds: number;
+}
+
+export class SurveyCursor implements Survey, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get living(): number {
+    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+  }
+  get foundEnds(): number {
+    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  }
+}
+
 export const bpf = {
-  hash: "514a2874f2ae68d9",
+  hash: "ad368f7ffe20d693",
   programs: {
+    drop_rows: "iter/bpf_sk_storage_map",
     keep_living: "iter/bpf_sk_storage_map",
     on_accept4_emit: "tp/syscalls/sys_exit_accept4",
     on_accept4_exit: "tp/syscalls/sys_exit_accept4",
@@ -476,6 +519,8 @@ export const bpf = {
     on_syn_again: "tp_btf/tcp_retransmit_skb",
     place: "iter/bpf_sk_storage_map",
     seed: "iter/task_file",
+    survey: "iter/bpf_sk_storage_map",
+    tell_found: "iter/bpf_sk_storage_map",
     whoami: "syscall",
   },
   constants: {
@@ -488,10 +533,11 @@ export const bpf = {
     plugin_bit: {"kind":"int","size":4,"signed":false},
     watch_connect_exits: {"kind":"bool","size":1},
   },
-  live: {"kind":"struct","name":"","size":280,"fields":[{"name":"self_pid","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"excludes_self","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"keeps_tuples","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"freed","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"space","offset":16,"layout":{"kind":"struct","name":"pid_space","size":8,"fields":[{"name":"level","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"inode","offset":4,"layout":{"kind":"int","size":4,"signed":false}}]}},{"name":"cgroups","offset":24,"layout":{"kind":"array","size":256,"element":{"kind":"struct","name":"watched_cgroup","size":16,"fields":[{"name":"id","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"level","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"used","offset":12,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]},
-  counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections","lost_accepts","lost_tuples","lost_names"],
+  live: {"kind":"struct","name":"","size":304,"fields":[{"name":"self_pid","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"excludes_self","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"keeps_tuples","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"freed","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"space","offset":16,"layout":{"kind":"struct","name":"pid_space","size":8,"fields":[{"name":"level","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"inode","offset":4,"layout":{"kind":"int","size":4,"signed":false}}]}},{"name":"seeded","offset":24,"layout":{"kind":"int","size":4,"signed":false}},{"name":"round","offset":28,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":32,"layout":{"kind":"int","size":4,"signed":false}},{"name":"round_began_at","offset":40,"layout":{"kind":"int","size":8,"signed":false}},{"name":"cgroups","offset":48,"layout":{"kind":"array","size":256,"element":{"kind":"struct","name":"watched_cgroup","size":16,"fields":[{"name":"id","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"level","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"used","offset":12,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]},
+  counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections","lost_accepts","lost_tuples","lost_names","opened_connections","ended_connections","unseen_changes"],
   wires: {
     processes: { kind: "ring", size: 64, record: TaskCursor } as RingWire<Task>,
-    spans: { kind: "ring", size: 464, record: ConnectionCursor } as RingWire<Connection>,
+    spans: { kind: "ring", size: 472, record: ConnectionCursor } as RingWire<Connection>,
+    survey: { kind: "rows", size: 16, record: SurveyCursor } as RowsWire<Survey>,
   },
 } as const;

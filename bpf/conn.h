@@ -42,6 +42,8 @@ enum close_reason {
 	CLOSE_ABORTED,
 	/* Its process was ended by a signal. */
 	CLOSE_KILLED,
+	/* No program was shown the close, and nothing in the socket says why. */
+	CLOSE_UNKNOWN,
 };
 
 struct endpoints {
@@ -99,6 +101,14 @@ struct conn {
 	bool queued;
 	/* Older than the agent: `opened_at`, and `established_at` where it was, is when the agent met it. */
 	bool before_start;
+	/* No program was shown its beginning: its times are those at which the agent met it. */
+	bool begun_unseen;
+	/* No program was shown its end: a sweep found it (bpf/conn/survey.h). */
+	bool ended_unseen;
+	/* That end is to be reported still. */
+	bool found_end;
+	/* In the balance of connections (bpf/conn/account.h). */
+	bool counted;
 	/* The opener is on this host too. */
 	bool peer_is_here;
 	/* And its span is certain to be sent, so the acceptor's can be its child. */
@@ -129,7 +139,15 @@ struct conn {
 	u32 life;
 	/* The name of the interface that it is bound to, if that is the one that packets leave by. */
 	char interface[16];
+	/* The last round in which a sweep found its socket, of those that look for rows without one. */
+	u32 round;
 };
+
+/* When it began is known, and lies within the agent's time. */
+static __always_inline bool is_start_known(const struct conn *c)
+{
+	return !c->before_start && !c->begun_unseen;
+}
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -203,6 +221,12 @@ static __always_inline struct conn *conn_of(struct sock *sk)
 	return c && !c->excluded ? c : NULL;
 }
 
+/* In an iterator, whose socket may be NULL. On Linux 6.1 the value that it gives can't be put into a map. */
+static __always_inline struct conn *known_at(struct sock *sk)
+{
+	return sk ? bpf_sk_storage_get(&conns, sk, NULL, 0) : NULL;
+}
+
 /* The endpoints in a socket, or in a request for one. Where one of the ports is 0, nothing is known of that end. */
 static __always_inline void read_common_ends(struct endpoints *e, const struct sock_common *sk,
 					     u16 local)
@@ -260,10 +284,11 @@ static __always_inline void read_netns(struct conn *c, const struct sock *sk)
 	c->netns_cookie = BPF_CORE_READ(net, net_cookie);
 }
 
-/* An accepted connection that nobody is known to have used: whoever is the first to do so owns it. */
+/* An accepted connection that nobody is known to have used, or any of nobody: who is the first to use it owns it. */
 static __always_inline bool awaits_user(const struct conn *c)
 {
-	return c->direction != DIRECTION_OUTBOUND && c->owner_source != OWNER_IO;
+	return c->owner_source == OWNER_UNKNOWN ||
+	       (c->direction != DIRECTION_OUTBOUND && c->owner_source != OWNER_IO);
 }
 
 /* A socket's own counters, right for what TCP counts beside the payload. */
@@ -305,6 +330,9 @@ static __always_inline void read_traffic(struct traffic *t, const struct tcp_soc
 	u32 unread = sk->sk_receive_queue.qlen ? 0 : tp->rcv_nxt - tp->copied_seq;
 
 	t->sent_bytes = acked > syn + fin ? acked - syn - fin : 0;
+	/* Whether a FIN was among what the peer acknowledged, the state does not say if changes of it were not shown. */
+	if (c->ended_unseen && t->sent_bytes > tp->bytes_sent - tp->bytes_retrans)
+		t->sent_bytes = tp->bytes_sent - tp->bytes_retrans;
 	t->received_bytes = received > done ? received - done : 0;
 	t->retransmitted_bytes = tp->bytes_retrans;
 	t->sent_segments = tp->segs_out;
@@ -357,4 +385,14 @@ static __always_inline void read_measured(struct traffic *t, const struct tcp_so
 	t->min_rtt_us = min_rtt_us;
 	t->cwnd = c->established_at && !is_initial_cwnd(tp, cwnd) ? cwnd : 0;
 	t->reordering = tp->reord_seen ? tp->reordering : 0;
+}
+
+/* A packet or a system call is at work on the socket. */
+static __always_inline bool is_locked(const struct sock *sk)
+{
+	if (sk->sk_lock.owned)
+		return true;
+	/* A kernel with other locks (PREEMPT_RT) can't tell. */
+	return bpf_core_field_exists(sk->sk_lock.slock.rlock.raw_lock.locked) &&
+	       sk->sk_lock.slock.rlock.raw_lock.locked;
 }

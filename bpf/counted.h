@@ -87,16 +87,6 @@ static __always_inline void count_closed(struct counted *moved, struct sock *sk,
 	}
 }
 
-/* A packet or a system call is at work on the socket. */
-static __always_inline bool is_locked(const struct sock *sk)
-{
-	if (sk->sk_lock.owned)
-		return true;
-	/* A kernel with other locks (PREEMPT_RT) can't tell. */
-	return bpf_core_field_exists(sk->sk_lock.slock.rlock.raw_lock.locked) &&
-	       sk->sk_lock.slock.rlock.raw_lock.locked;
-}
-
 /*
  * The counters of a socket that may be at work. They take a FIN for a byte a moment before the state says so:
  * while that may be, the last byte waits for the next time. So what is asked after must be read after.

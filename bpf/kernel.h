@@ -405,6 +405,7 @@ struct task_struct {
 };
 
 struct socket {
+	struct file *file;
 	struct sock *sk;
 };
 

@@ -100,7 +100,7 @@ export async function runAgent(config: Config, options: AgentOptions): Promise<v
   log.info({ signal: ending.signal }, "stopping");
   endWithin(config.shutdown.timeout + GRACE);
   clearInterval(timer);
-  for (const step of [() => engine.detach(), collect, () => engine.close()]) {
+  for (const step of [() => engine.settle(), () => engine.detach(), collect, () => engine.close()]) {
     try {
       await step();
     } catch (error) {

@@ -115,6 +115,7 @@ export const CLOSE_REASONS = [
   "unreachable",
   "aborted",
   "killed",
+  "unknown",
 ] as const;
 
 export const ERROR_TYPES = [
@@ -134,7 +135,8 @@ export const CLOSE_REASON = {
     type: "string",
     requirement: "required",
     enum: CLOSE_REASONS,
-    description: "What ended the connection, seen from this end; none: it lives.",
+    description:
+      "What ended the connection, seen from this end; none: it lives; unknown: the kernel showed no program its end.",
   },
 } as const satisfies Record<string, AttributeSpec>;
 

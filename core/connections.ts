@@ -82,7 +82,14 @@ export const SPANS = {
       "wirespan.connection.start_unknown": {
         type: "boolean",
         requirement: "conditional",
-        description: "The connection is older than the agent: the span begins when the agent met it.",
+        description:
+          "The connection is older than the agent, or the kernel did not show its beginning to any program: the span begins when the agent met it.",
+      },
+      "wirespan.connection.end_unknown": {
+        type: "boolean",
+        requirement: "conditional",
+        description:
+          "The kernel did not show the close to any program: the span ends when a sweep found the socket closed.",
       },
     },
   },
@@ -250,8 +257,9 @@ function endOf(span: SpanKey, { establishedAt, acceptedAt, closedAt }: Connectio
 }
 
 function accept(conn: Connection["conn"], end: number, to: Record<string, AnyAttributes[string]>): void {
-  const { establishedAt, acceptFd, acceptedAt, beforeStart } = conn;
-  if (establishedAt && !beforeStart) to["wirespan.tcp.accept.queue_wait"] = (end - establishedAt) / 1e9;
+  const { establishedAt, acceptFd, acceptedAt, beforeStart, begunUnseen } = conn;
+  if (establishedAt && !beforeStart && !begunUnseen)
+    to["wirespan.tcp.accept.queue_wait"] = (end - establishedAt) / 1e9;
   if (acceptedAt && acceptFd >= 0) to["wirespan.tcp.accept.fd"] = acceptFd;
 }
 
@@ -415,7 +423,8 @@ export class ConnectionSpans implements Connections {
     attributes["wirespan.tcp.close.reason"] = conn.closeReason;
     attributes["wirespan.tcp.bytes_sent"] = traffic.sentBytes;
     attributes["wirespan.tcp.bytes_received"] = traffic.receivedBytes;
-    if (conn.beforeStart) attributes["wirespan.connection.start_unknown"] = true;
+    if (conn.beforeStart || conn.begunUnseen) attributes["wirespan.connection.start_unknown"] = true;
+    if (conn.endedUnseen) attributes["wirespan.connection.end_unknown"] = true;
     if (user.pid && user.pid !== owner.pid) {
       attributes["wirespan.process.last_user.pid"] = user.pid;
       attributes["wirespan.process.last_user.name"] = user.comm;

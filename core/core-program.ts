@@ -116,13 +116,19 @@ export class CoreProgram {
   readonly chain: Chain;
   readonly #cgroups: WatchedCgroups;
   #keepsTuples: boolean;
+  #seeded = false;
+  /** Of searches for rows without a socket, and when the last one began, on the boot clock. */
+  #round = { number: 0, beganAt: 0 };
+  readonly #native: Native;
 
   private constructor(
+    native: Native,
     loaded: Loaded,
     ids: Readonly<Record<string, ConstantValue>>,
     cgroups: WatchedCgroups,
     keepsTuples: boolean,
   ) {
+    this.#native = native;
     this.loaded = loaded;
     this.ids = ids;
     this.chain = new Chain(loaded.object, "on_state", "on_emit");
@@ -177,7 +183,7 @@ export class CoreProgram {
         ...(watchesAccepts ? ATTACHED_AFTER_PLUGINS : []),
       ],
     });
-    const program = new CoreProgram(loaded, ids, cgroups, tuples);
+    const program = new CoreProgram(native, loaded, ids, cgroups, tuples);
     program.tellPrograms(config);
     return program;
   }
@@ -202,6 +208,20 @@ export class CoreProgram {
     this.tellPrograms(config);
     this.emitLast();
     this.#holders = await this.loaded.object.iterate("seed");
+    this.#seeded = true;
+    this.tellPrograms(config);
+  }
+
+  /** Emits the ends that a sweep has found, once the plugins have seen them. */
+  async tellFoundEnds(): Promise<void> {
+    await this.loaded.object.iterate("tell_found", "conns");
+  }
+
+  /** Removes what tables hold of connections whose end no program was shown. */
+  async dropRowsWithoutSocket(config: Config): Promise<void> {
+    this.#round = { number: this.#round.number + 1, beganAt: this.#native.bootNow() };
+    this.tellPrograms(config);
+    await this.loaded.object.iterate("drop_rows", "conns");
   }
 
   /** The processes that held sockets when the agent started; valid until the next one is asked for. */
@@ -304,6 +324,9 @@ export class CoreProgram {
       keeps_tuples: this.#keepsTuples,
       space: this.pids.space,
       freed: again.reduce((sum, i) => sum | (1 << i), 0),
+      seeded: this.#seeded,
+      round: this.#round.number,
+      round_began_at: this.#round.beganAt,
       cgroups: this.watchedCgroups,
     });
     this.loaded.object.map(".bss").update(new Uint8Array(4), live);

@@ -2,10 +2,13 @@
 import { readFileSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { native } from "../native/index.ts";
+import { sayUnseen } from "./balance.ts";
+import { ask, resultOf } from "./control/client.ts";
 import { Engine, type FailedPlugin } from "./engine.ts";
 import { WirespanError } from "./errors.ts";
 import type { Hook } from "./object.ts";
 import type { Plugin } from "./plugin.ts";
+import { isStatus } from "./status.ts";
 
 export interface PluginReport {
   readonly name: string;
@@ -33,6 +36,8 @@ export interface DoctorReport {
   /** What does not hold where the agent runs, in words for people. */
   readonly limits: readonly string[];
   readonly plugins: readonly PluginReport[];
+  /** Events that this kernel did not show to the agent that runs now; absent if none does that may be asked. */
+  readonly unseen?: number;
 }
 
 const KINDS = ["tp_btf", "iter", "fentry", "kprobe", "tracepoint"] as const;
@@ -67,6 +72,17 @@ async function attachAll(
   }
 }
 
+/** Of the agent behind this socket. */
+async function askUnseen(socket: string): Promise<number | undefined> {
+  if (!socket) return undefined;
+  try {
+    const result = resultOf(await ask(socket, "status"));
+    return isStatus(result) ? result.unseen : undefined;
+  } catch {
+    return undefined; // none runs, or it is another user's
+  }
+}
+
 /** Attaches every enabled plugin for a moment, by the same way as the agent does. */
 export async function doctor(
   config: Config,
@@ -75,11 +91,13 @@ export async function doctor(
   const { kernel, libbpf, lockdown } = native.features();
   const attached = await attachAll(config, plugins);
   const reports = [...attached.plugins, ...failed.map(failure)];
+  const unseen = await askUnseen(config.control.socket);
   const known = new Set(reports.map((r) => r.name));
   const disabled = Object.keys(config.plugins).filter(
     (name) => !known.has(name) && !config.plugins[name]!.enabled,
   );
   return {
+    ...(unseen !== undefined && { unseen }),
     ok: reports.every((r) => r.state === "running"),
     kernel,
     libbpf,
@@ -171,6 +189,7 @@ export function renderReport(report: DoctorReport): string {
     if (plugin.error) lines.push(`    ${plugin.error.code}: ${plugin.error.message}`);
     lines.push(...plugin.hooks.flatMap(hookLines), ...costLines(plugin.hooks));
   }
+  if (report.unseen) lines.push("", `The agent that runs has found that ${sayUnseen(report.unseen)}.`);
   lines.push(
     "",
     report.ok ? "Every enabled plugin can run." : "Not every enabled plugin can run: see above.",

@@ -1,9 +1,10 @@
 // The kernel side of the agent: attaches the core's program and the plugins', then feeds what they see to
 // a sink. Attaching comes first and alone, so that nothing is missed while the rest is still loading.
 import type { DependencyContainer } from "tsyringe";
-import { bpf as coreBpf } from "../bpf/conn.gen.ts";
+import { bpf as coreBpf, type Survey } from "../bpf/conn.gen.ts";
 import type { Config } from "../config/config.ts";
 import type { Native, ProgramInfo } from "../native/index.ts";
+import { Balance, type ConnectionBalance, sayUnseen } from "./balance.ts";
 import { WatchedCgroups } from "./cgroups.ts";
 import { Clock } from "./clock.ts";
 import { ConnectionSpans } from "./connections.ts";
@@ -81,6 +82,12 @@ export class Engine {
   #hosts: readonly PluginHost[];
   #running: Running | undefined;
   #coreFeed: Feed | undefined;
+  readonly #balance = new Balance();
+  /** Of the last sweep. */
+  #surveyed = { living: 0, foundEnds: 0 };
+  /** Events that no program was shown, as the log has said. */
+  #said = 0;
+  #detached = false;
   #closed = false;
   #collecting: Promise<readonly Metric[]> | undefined;
   #next: Promise<readonly Metric[]> | undefined;
@@ -176,6 +183,9 @@ export class Engine {
     for (const host of this.hosts) this.#start(host, config, this.#running);
     const handlers = {
       spans: (record: never) => spans.take(record),
+      survey: (rows: Iterable<Survey>) => {
+        for (const { living, foundEnds } of rows) this.#surveyed = { living, foundEnds };
+      },
       processes: (task: ObservedProcess) => this.identity.born(task),
     };
     // What plugins add to a span they may know from records of their own, which are older than the span's.
@@ -322,6 +332,11 @@ export class Engine {
   async #collect(): Promise<readonly Metric[]> {
     const metrics: Metric[] = [];
     this.drain();
+    try {
+      await this.#survey();
+    } catch (error) {
+      limited(this.#options.log, "survey", 60_000).error({ error }, "connections could not be counted");
+    }
     for (const host of this.hosts) {
       try {
         metrics.push(...(await host.collect(this.clock.bootNow())));
@@ -332,6 +347,51 @@ export class Engine {
     }
     this.identity.collected();
     return metrics;
+  }
+
+  /** Counts the living connections, for the balance; reports the ends that no program was shown and that it finds. */
+  async #survey(): Promise<void> {
+    const feed = this.#coreFeed;
+    if (!feed || this.#detached) return;
+    const before = feed.counters();
+    const unseen = this.#balance.unseen;
+    await feed.sweep();
+    if (this.#surveyed.foundEnds > 0) {
+      for (const host of this.hosts) await host.seeFoundEnds();
+      await this.core.tellFoundEnds();
+      this.drain();
+    }
+    // What ends unwatched is not unseen.
+    if (this.#detached) return;
+    this.#balance.take(before, this.#surveyed.living, feed.counters());
+    if (this.#balance.unseen === unseen) return;
+    if (this.#said === 0) this.#sayUnseen();
+    await this.core.dropRowsWithoutSocket(this.#config);
+  }
+
+  #sayUnseen(): void {
+    const { unseen } = this.#balance;
+    if (unseen === this.#said) return;
+    this.#said = unseen;
+    this.#options.log.warn({ unseen, lost: this.connections.lost.unseen }, sayUnseen(unseen));
+  }
+
+  /** To be called before `detach`, so that the balance is that of the moment when the watching ended. */
+  async settle(): Promise<void> {
+    await this.#collecting?.catch(() => {});
+    // What one sweep finds, a second one confirms.
+    for (let sweep = 0; sweep < 2; sweep++) await this.#survey();
+    this.#sayUnseen();
+  }
+
+  /** As of the last collection. */
+  get connections(): ConnectionBalance {
+    return this.#balance.connections;
+  }
+
+  /** Events that this kernel showed to no program, as far as something proves them. */
+  get unseen(): number {
+    return this.#balance.unseen;
   }
 
   /** The programs' own accounts, by owner: `connections` is the core. */
@@ -366,6 +426,7 @@ export class Engine {
 
   /** Ends the watching; what was seen until now can still be collected. Idempotent. */
   detach(): void {
+    this.#detached = true;
     detachAll(this.core.loaded.object);
     for (const host of this.hosts) host.detach();
     this.drain();

@@ -130,6 +130,12 @@ export class PluginHost {
     return this.#adds;
   }
 
+  /** Lets the plugin's programs see the ends that a sweep has found: bpf/chain.h. */
+  async seeFoundEnds(): Promise<void> {
+    const programs = Object.keys(this.plugin.bpf.programs).filter((program) => program.endsWith("_found"));
+    for (const program of programs) await this.loaded.object.iterate(program, "conns");
+  }
+
   /** Metrics as of now (nanoseconds since boot); sweeps first, so that living sockets count. */
   async collect(nowNs: number): Promise<readonly Metric[]> {
     await this.#feed?.sweep();

@@ -2,6 +2,7 @@
 import { bpf as core } from "../bpf/conn.gen.ts";
 import type { Config } from "../config/config.ts";
 import { type Exporter, type Kind, LOSS_CAUSES } from "../exporters/exporter.ts";
+import { LOSSES } from "./balance.ts";
 import { createEmission } from "./emission.ts";
 import type { Engine } from "./engine.ts";
 import type { Plugin } from "./plugin.ts";
@@ -68,6 +69,30 @@ export const SELF = {
         description: "The counter's name in the program.",
       },
     },
+  },
+  lost: {
+    signal: "metric",
+    instrument: "counter",
+    name: "wirespan.agent.connection.lost",
+    unit: "{connection}",
+    description: "Connections, one end each, whose end is not reported.",
+    attributes: {
+      "error.type": {
+        type: "string",
+        requirement: "required",
+        enum: LOSSES,
+        description:
+          "unseen: the kernel showed their end to no program; no_memory: it had no memory to keep them in.",
+      },
+    },
+  },
+  unseen: {
+    signal: "metric",
+    instrument: "counter",
+    name: "wirespan.agent.event.unseen",
+    unit: "{event}",
+    description: "Events that the kernel showed to no program, as far as later ones prove them.",
+    attributes: {},
   },
   spans: exported("otel.sdk.exporter.span.exported", "{span}", "Spans"),
   points: exported("otel.sdk.exporter.metric_data_point.exported", "{data_point}", "Metric points"),
@@ -154,6 +179,8 @@ export function selfSeries(config: Config, plugins: readonly Plugin[]): readonly
   const exporters = Object.values(config.exporters);
   const queues = exporters.filter(({ type }) => type !== "console");
   const counts: Partial<Record<keyof typeof SELF, number>> = {
+    lost: LOSSES.length,
+    unseen: 1,
     events: programs.reduce((sum, { counters }) => sum + counters.length, 0),
     spans: exporters.length,
     points: exporters.length,
@@ -224,6 +251,8 @@ export function createSelf(options: SelfOptions): (nowNs: number) => readonly Me
         emit.events.observe(count, { "wirespan.plugin.name": owner, "wirespan.agent.event.kind": kind });
       }
     }
+    for (const cause of LOSSES) emit.lost.observe(engine.connections.lost[cause], { "error.type": cause });
+    emit.unseen.observe(engine.unseen, {});
     const rings = Object.entries(Object.groupBy(engine.rings(), (ring) => ring.owner));
     for (const [owner, list] of rings) {
       const plugin = { "wirespan.plugin.name": owner };

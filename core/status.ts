@@ -1,5 +1,6 @@
 // What the agent says of itself when it is asked.
 import type { Balance, Exporter, Kind } from "../exporters/exporter.ts";
+import type { ConnectionBalance } from "./balance.ts";
 import type { Engine } from "./engine.ts";
 import { fits, type Shape } from "./shape.ts";
 import { VERSION } from "./version.ts";
@@ -21,6 +22,10 @@ export interface Status {
     readonly queue: { readonly bytes: number; readonly limit: number };
     readonly balance: Readonly<Record<Kind, Balance>>;
   }[];
+  /** One end each. */
+  readonly connections: ConnectionBalance;
+  /** Events that this kernel showed to no program, as far as something proves them. */
+  readonly unseen: number;
   /** The programs' own counts, by plugin; `connections` is the core. */
   readonly accounts: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
@@ -45,6 +50,8 @@ export function statusOf(engine: Engine, exporters: readonly Exporter[]): Status
         event: exporter.balance("event"),
       },
     })),
+    connections: engine.connections,
+    unseen: engine.unseen,
     accounts: engine.accounts(),
   };
 }
@@ -65,6 +72,8 @@ const STATUS: Shape = {
       balance: { span: BALANCE, point: BALANCE, event: BALANCE },
     },
   ],
+  connections: { opened: "number", ended: "number", living: "number", lost: { "*": "number" } },
+  unseen: "number",
   accounts: { "*": { "*": "number" } },
 };
 

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { end, type Netns } from "./netns.ts";
+import { countUnseen } from "./unseen.ts";
 
 /** What tools/run.sh starts Node with for an agent. */
 export const AGENT_FLAGS = ["--disable-sigusr1", "--single-threaded-gc", "--max-semi-space-size=4"];
@@ -63,7 +64,7 @@ export async function startAgent(args: readonly string[], options: AgentOptions 
   }
 }
 
-/** A running agent; disposal kills one that was not stopped. */
+/** A running agent; disposal stops one that runs still, and kills it where it does not end. */
 export class Agent implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #folder: string;
@@ -73,11 +74,13 @@ export class Agent implements AsyncDisposable {
   readonly #stderr: string[] = [];
   readonly #heard = new EventTarget();
   readonly #ended: Promise<Ended>;
+  readonly #counted: () => Promise<void>;
 
   constructor(child: ChildProcess, folder: string, limit: number) {
     this.#child = child;
     this.#folder = folder;
     this.#limit = limit;
+    this.#counted = countUnseen(() => this.unseen);
     this.#keep(child.stdout, this.#stdout);
     this.#keep(child.stderr, this.#stderr);
     this.#ended = once(child, "close").then(([code, signal]) => {
@@ -98,6 +101,12 @@ export class Agent implements AsyncDisposable {
   /** Standard error so far, line by line. */
   get stderr(): readonly string[] {
     return this.#stderr;
+  }
+
+  /** Events that the kernel did not show to it, as far as it has said so; it does when it ends. */
+  get unseen(): number {
+    const said = this.#stderr.map((line) => /this kernel did not show (\d+) event/.exec(line)?.[1] ?? 0);
+    return Math.max(0, ...said.map(Number));
   }
 
   /** Standard output so far, as JSON. */
@@ -128,6 +137,9 @@ export class Agent implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // It says only then what it was not shown.
+    if (this.#child.kill("SIGTERM")) await this.ended().catch(() => {});
+    await this.#counted();
     await end(this.#child);
     await rm(this.#folder, { recursive: true, force: true });
   }

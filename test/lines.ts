@@ -23,7 +23,8 @@ export type Case =
   | "queued"
   | "bytes"
   | "datagrams"
-  | "cookie";
+  | "cookie"
+  | "puppet";
 
 interface Said<E extends string> {
   readonly event: E;
@@ -90,6 +91,7 @@ export interface Lines {
   readonly accept: Said<"accept"> & { readonly index: number; readonly errno: number };
   readonly unread: Said<"unread"> & { readonly bytes: number };
   readonly cookie: Said<"cookie"> & Socket;
+  readonly did: Said<"did"> & { readonly verb: string };
   /** Of the first byte after each side's SYN. */
   readonly numbers: Said<"numbers"> & { readonly opener: number; readonly acceptor: number };
   readonly listen: Said<"listen"> &

@@ -2,6 +2,7 @@
 // file that its option `report` names. Mocha takes a reporter only as a default export.
 import { writeFileSync } from "node:fs";
 import Mocha from "mocha";
+import { type Rerun, reruns } from "./again.ts";
 import { reasonOf } from "./skip.ts";
 
 /** One test that did not run. */
@@ -22,8 +23,8 @@ export interface Failure {
 export interface Report {
   readonly passed: number;
   readonly failures: readonly Failure[];
-  /** What failed once and was tried again. */
-  readonly retried: readonly Failure[];
+  /** What failed and was run again, as the kernel had not shown all of it to the agent. */
+  readonly reruns: readonly Rerun[];
   readonly skips: readonly Skip[];
 }
 
@@ -31,14 +32,12 @@ class Reporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options);
     const failures: Failure[] = [];
-    const retried: Failure[] = [];
     const skips: Skip[] = [];
     const failure = (test: Mocha.Runnable, { message }: Error) => ({ title: test.fullTitle(), message });
     runner.on("fail", (test, error: Error) => failures.push(failure(test, error)));
-    runner.on("retry", (test, error: Error) => retried.push(failure(test, error)));
     runner.on("pending", (test) => skips.push({ title: test.fullTitle(), reason: reasonOf(test) ?? "" }));
     runner.once("end", () => {
-      const report: Report = { passed: this.stats.passes, failures, retried, skips };
+      const report: Report = { passed: this.stats.passes, failures, reruns, skips };
       const file: unknown = options.reporterOptions?.report;
       if (typeof file === "string") writeFileSync(file, JSON.stringify(report));
     });

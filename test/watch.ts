@@ -8,6 +8,7 @@ import { createLog } from "../core/log.ts";
 import type { Plugin } from "../core/plugin.ts";
 import type { AnyAttributes, Metric, Resource, Span, Time } from "../core/signals.ts";
 import { type Native, native as real } from "../native/index.ts";
+import { countUnseen } from "./unseen.ts";
 
 /** A span or event, with its ids in hexadecimal, that outlives the call which told of it. */
 export interface Kept {
@@ -58,10 +59,15 @@ export class Watch implements AsyncDisposable {
   /** The last metrics of plugins that a reload has ended. */
   readonly ended: Metric[] = [];
   readonly #plugins: readonly Plugin[];
+  readonly #ends: () => Promise<void>;
 
   constructor(engine: Engine, plugins: readonly Plugin[]) {
     this.engine = engine;
     this.#plugins = plugins;
+    this.#ends = countUnseen(async (settled) => {
+      if (settled) await engine.settle();
+      return engine.unseen;
+    });
     engine.run({
       span: ({ spec, traceId, spanId, parentSpanId, error, kind, start, end, attributes, resource }) => {
         const ids = { traceId: hex(traceId), spanId: hex(spanId) };
@@ -106,6 +112,7 @@ export class Watch implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.engine.collect(); // one that is under way reads maps that closing takes away
+    await this.#ends();
     this.engine.close();
   }
 }

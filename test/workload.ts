@@ -115,17 +115,31 @@ export class Running implements AsyncDisposable {
     for (;;) {
       const [line] = pick(this.#lines, event, role);
       if (line) return line;
-      const next = once(this.#heard, "line");
-      const over = await Promise.race([next.then(() => false), this.#ended.then(() => true)]);
+      const over = await this.#next();
       if (over && pick(this.#lines, event, role).length === 0) {
         throw new Error(`the workload ended without a line "${event}"`);
       }
     }
   }
 
+  /** Waits for another line, or for the end: true. */
+  async #next(): Promise<boolean> {
+    const next = once(this.#heard, "line");
+    return await Promise.race([next.then(() => false), this.#ended.then(() => true)]);
+  }
+
   /** Gives the client the line that it waits for (n25, n26, accepters). */
   goOn(): void {
     this.#child.stdin?.write("\n");
+  }
+
+  /** Lets a puppet do what these lines say, one after the other. */
+  async act(...steps: readonly string[]): Promise<void> {
+    for (const step of steps) {
+      const done = pick(this.#lines, "did").length;
+      this.#child.stdin?.write(`${step}\n`);
+      while (pick(this.#lines, "did").length === done) await this.#next();
+    }
   }
 
   /** Everything that was said; throws with standard error where a process failed or time ran out. */

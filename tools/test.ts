@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sayUnseen } from "../core/balance.ts";
 import expectedSkips from "../test/expected-skips.json" with { type: "json" };
 import type { Failure, Report, Skip } from "../test/reporter.ts";
 import { checks } from "./check.ts";
@@ -17,11 +18,6 @@ interface Suite {
   readonly root: boolean;
   /** With the addon's sanitizer build; without leak detection, which would report all that V8 keeps. */
   readonly sanitized?: boolean;
-  /**
-   * How often a test that fails is tried again, which the summary tells. Some virtual machines' kernels leave out
-   * all tracepoints of a CPU for a millisecond, once in many runs: what is missing then nobody can see.
-   */
-  readonly retries?: number;
 }
 
 /** Skips that are right on the machine that runs .ci/run; a title covers all that begin with it. */
@@ -53,7 +49,6 @@ const suites: Readonly<Record<string, Suite>> = {
     except: [],
     timeout: 120_000,
     root: true,
-    retries: 1,
   },
   kernels: { files: ["test/kernels/*.vm.test.ts"], except: [], timeout: 60_000, root: true },
   backend: {
@@ -61,11 +56,10 @@ const suites: Readonly<Record<string, Suite>> = {
     except: [],
     timeout: 120_000,
     root: false,
-    retries: 1,
   },
 };
 
-const none: Report = { passed: 0, failures: [], retried: [], skips: [] };
+const none: Report = { passed: 0, failures: [], reruns: [], skips: [] };
 
 const strict = process.env.WIRESPAN_EXPECT_NO_SKIPS === "1";
 // The agents that tests start refuse variables of this prefix that stand for no setting.
@@ -95,7 +89,7 @@ async function check(): Promise<Report> {
     const status = await run(command);
     if (status !== 0) failures.push({ title: name, message: `status ${status}` });
   }
-  return { passed: steps.length - failures.length, failures, retried: [], skips };
+  return { passed: steps.length - failures.length, failures, reruns: [], skips };
 }
 
 async function mocha(name: string): Promise<Report> {
@@ -117,7 +111,6 @@ async function mocha(name: string): Promise<Report> {
     "--reporter=test/reporter.ts",
     `--reporter-option=report=${out}`,
     `--timeout=${suite.timeout}`,
-    `--retries=${suite.retries ?? 0}`,
     ...mochaArguments,
     ...files,
   ]);
@@ -173,9 +166,9 @@ function summarise(): boolean {
     const cells = [passed, failures.length, skips.length].map((n) => String(n).padStart(8)).join("");
     console.log(`  ${name.padEnd(8)}${cells}${seconds.toFixed(1).padStart(9)}`);
   }
-  for (const { name, retried } of results) {
-    for (const { title, message } of retried)
-      console.log(`  tried again (${name}): ${title}: ${brief(message)}`);
+  for (const { name, reruns } of results) {
+    for (const { title, message, unseen } of reruns)
+      console.log(`  run again (${name}): ${title}: ${sayUnseen(unseen)}: ${brief(message)}`);
   }
   // Said again at the end, which is all that a cut log may show.
   for (const { name, failures } of results) {

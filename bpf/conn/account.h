@@ -23,6 +23,12 @@ struct {
 	u32 freed;
 	/* The pid namespace whose numbers the agent's /proc has. */
 	struct pid_space space;
+	/* The sockets that were there at the start are known: what is met from now on was not shown. */
+	u32 seeded;
+	/* The search for rows without a socket that is under way (bpf/conn/survey.h), and when it began. */
+	u32 round;
+	u32 padding;
+	u64 round_began_at;
 	struct watched_cgroup cgroups[WATCHED_CGROUPS];
 } live;
 
@@ -42,8 +48,50 @@ struct counters {
 	u64 lost_tuples;
 	/* Programs whose names the table of executables had no room for. */
 	u64 lost_names;
+	/*
+	 * The balance of connections, one end each: those that were opened are alive, have ended, or were never shown
+	 * to end. Older ones count as opened when they are met.
+	 */
+	u64 opened_connections;
+	u64 ended_connections;
+	/* Changes of state that no program was shown, as the next change of the same socket proves. */
+	u64 unseen_changes;
 };
 WIRE_COUNTERS(struct counters);
+
+/* Sockets that have no storage because the kernel had no memory for it, by cookie; so each is counted once. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u64);
+	__type(value, u8);
+} refused SEC(".maps");
+
+static __noinline int count_lost(struct sock *sk)
+{
+	u64 cookie = bpf_get_socket_cookie(sk);
+	u8 one = 1;
+
+	if (!bpf_map_update_elem(&refused, &cookie, &one, BPF_NOEXIST))
+		COUNT(lost_connections);
+	return 0;
+}
+
+static __noinline int is_counted_as_lost(struct sock *sk)
+{
+	u64 cookie = bpf_get_socket_cookie(sk);
+
+	return bpf_map_lookup_elem(&refused, &cookie) != NULL;
+}
+
+/* Before it is counted it is marked: a sweep may meet it in between, and must rather find one too many. */
+static __always_inline void count_opened(struct conn *c)
+{
+	if (c->counted)
+		return;
+	c->counted = true;
+	COUNT(opened_connections);
+}
 
 /* How the ends of accept() are watched. */
 const volatile bool has_on_graft = false;

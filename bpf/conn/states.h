@@ -2,7 +2,6 @@
 #pragma once
 
 /* A connection through its states: opened, established, closed, by whom and why. */
-#include "../chain.h"
 #include "account.h"
 #include "syn.h"
 
@@ -16,6 +15,19 @@ static __always_inline void begin_anew(struct conn *c, const struct tcp_sock *tp
 	c->lost_before = tp->lost;
 }
 
+/* The socket is used anew, and no program was shown how its last connection, or its listening, ended. */
+static __always_inline void leave_unclosed(struct conn *c)
+{
+	if (c->state == TCP_LISTEN)
+		COUNT(unseen_changes);
+	if (!c->counted || c->closed_at)
+		return;
+	/* The sweep finds that it is missing, and counts it. */
+	if (c->has_tuple)
+		remove_tuple(c);
+	bpf_map_delete_elem(&queue, &c->cookie);
+}
+
 static __always_inline struct conn *on_syn_sent(struct sock *sk)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
@@ -23,10 +35,12 @@ static __always_inline struct conn *on_syn_sent(struct sock *sk)
 
 	c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!c || !tp) {
-		COUNT(lost_connections);
+		count_lost(sk);
 		return NULL;
 	}
+	leave_unclosed(c);
 	begin_anew(c, tp);
+	count_opened(c);
 	c->cookie = bpf_get_socket_cookie(sk);
 	c->opened_at = bpf_ktime_get_boot_ns();
 	c->direction = DIRECTION_OUTBOUND;
@@ -47,9 +61,10 @@ static __always_inline struct conn *on_listen(struct sock *sk)
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
 	if (!c || !tp) {
-		COUNT(lost_connections);
+		count_lost(sk);
 		return NULL;
 	}
+	leave_unclosed(c);
 	begin_anew(c, tp);
 	/* 0 in a listener that is older than the agent. */
 	c->opened_at = bpf_ktime_get_boot_ns();
@@ -107,14 +122,8 @@ static __always_inline bool awaits_acceptor(const struct conn *c)
 }
 
 /* A listener's child: it begins as a copy of the listener's storage, where there was one. */
-static __always_inline struct conn *on_syn_recv(struct sock *sk)
+static __always_inline void begin_inbound(struct sock *sk, struct conn *c)
 {
-	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-
-	if (!c) {
-		COUNT(lost_connections);
-		return NULL;
-	}
 	c->opened_at = bpf_ktime_get_boot_ns();
 	c->direction = DIRECTION_INBOUND;
 	c->life = 0;
@@ -124,6 +133,22 @@ static __always_inline struct conn *on_syn_recv(struct sock *sk)
 		read_netns(c, sk);
 	if (c->excluded)
 		COUNT(excluded_self);
+}
+
+static __always_inline struct conn *on_syn_recv(struct sock *sk)
+{
+	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!c) {
+		count_lost(sk);
+		return NULL;
+	}
+	/* A copy of what its listener was before: no program was shown that it began to listen. */
+	if (c->state && c->state != TCP_LISTEN) {
+		COUNT(unseen_changes);
+		__builtin_memset(c, 0, sizeof(*c));
+	}
+	begin_inbound(sk, c);
 	return c;
 }
 
@@ -150,6 +175,8 @@ static __always_inline void on_established(struct sock *sk, struct conn *c)
 
 	if (!tp)
 		return;
+	/* Not before: of two copies of one request that become sockets at the same time, the kernel drops one silently. */
+	count_opened(c);
 	c->established_at = now;
 	c->handshake_retransmits = tp->total_retrans;
 	if (tp->total_retrans)
@@ -278,6 +305,9 @@ static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
+	/* Before it counts as closed, so that a sweep rather finds one too many. */
+	if (c->counted && !c->closed_at)
+		COUNT(ended_connections);
 	c->closed_at = bpf_ktime_get_boot_ns();
 	if (live.keeps_tuples)
 		full_barrier();
@@ -301,67 +331,4 @@ static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left)
 		c->handshake_retransmits = tp->total_retrans;
 		begin_at_syn(c, tp, c->closed_at);
 	}
-}
-
-/* False where plugins don't see the socket. */
-static __always_inline bool see_state(struct sock *sk, int old, int new, bool interrupts)
-{
-	struct conn *c;
-
-	if (new == TCP_SYN_SENT)
-		c = on_syn_sent(sk);
-	else if (new == TCP_LISTEN)
-		c = on_listen(sk);
-	else if (new == TCP_SYN_RECV && old == TCP_LISTEN)
-		c = on_syn_recv(sk);
-	else
-		c = bpf_sk_storage_get(&conns, sk, NULL, 0);
-	if (!c)
-		return false;
-	c->old_state = old;
-	c->state = new;
-	c->interrupts = interrupts;
-	c->owner.workload = workload_of(&c->owner);
-	switch (new) {
-	case TCP_ESTABLISHED:
-		on_established(sk, c);
-		break;
-	case TCP_FIN_WAIT1:
-	case TCP_LAST_ACK:
-		if (awaits_acceptor(c))
-			take_acceptor(c);
-		read_closer(sk, c);
-		break;
-	case TCP_CLOSE:
-		if (awaits_acceptor(c))
-			take_acceptor(c);
-		if (old != TCP_LISTEN)
-			on_close(sk, c, old);
-		break;
-	}
-	return !c->excluded;
-}
-
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_state, struct sock *sk, int old, int new)
-{
-	if (sk->sk_protocol == IPPROTO_TCP && see_state(sk, old, new, false))
-		CALL_NEXT(ctx);
-	return 0;
-}
-
-/* Attached next: see chain.h. */
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_state_again, struct sock *sk, int old, int new)
-{
-	struct conn *c;
-
-	if (sk->sk_protocol != IPPROTO_TCP)
-		return 0;
-	c = bpf_sk_storage_get(&conns, sk, NULL, 0);
-	if (c && c->state == new)
-		return 0;
-	if (see_state(sk, old, new, true))
-		CALL_NEXT(ctx);
-	return 0;
 }

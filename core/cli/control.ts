@@ -1,6 +1,7 @@
 // `wirespan status` and `wirespan reload`
 import type { Command } from "commander";
 import { quantity } from "../../exporters/console/format.ts";
+import { type ConnectionBalance, sayUnseen } from "../balance.ts";
 import { ask, printable, resultOf } from "../control/client.ts";
 import { defaultSocket } from "../control/path.ts";
 import { WirespanError } from "../errors.ts";
@@ -26,6 +27,12 @@ function lossLines(accounts: Status["accounts"]): string[] {
   return lines.length ? ["", "Lost in the kernel", ...lines] : [];
 }
 
+function balanceLine({ opened, ended, living, lost }: ConnectionBalance): string {
+  const losses = Object.entries(lost).filter(([, count]) => count > 0);
+  const text = losses.map(([cause, count]) => `, lost ${count} (${cause.replaceAll("_", " ")})`);
+  return `${opened} opened, ${ended} ended, ${living} living${text.join("")}`;
+}
+
 function render(status: Status): string {
   const lines = [
     `wirespan ${status.version}, pid ${status.pid}, up ${status.uptimeSeconds} s`,
@@ -35,6 +42,8 @@ function render(status: Status): string {
   for (const { name, state, error } of status.plugins)
     lines.push(`  ${name}: ${state}${error ? `: ${error}` : ""}`);
   if (status.limits.length) lines.push("", "Limits", ...status.limits.map((limit) => `  ${limit}`));
+  lines.push("", "Connections, one end each", `  ${balanceLine(status.connections)}`);
+  if (status.unseen) lines.push(`  ${sayUnseen(status.unseen)}`);
   lines.push("", "Exporters");
   for (const { name, type, queue, balance } of status.exporters) {
     const room = `${quantity(queue.bytes, "By")} of ${quantity(queue.limit, "By")}`;

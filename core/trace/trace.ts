@@ -53,6 +53,7 @@ export async function runTrace(request: TraceRequest): Promise<void> {
     clearInterval(timer);
     clearTimeout(stop);
     if (collections !== count) await collect();
+    await engine.settle();
     engine.detach();
     sink.flush();
     sayLost(engine, plugin);

@@ -272,6 +272,7 @@ export const bpf = {
     on_inet_listen: "fexit/inet_listen",
     on_listen_exit: "tp/syscalls/sys_exit_listen",
     on_state: "tp_btf/inet_sock_set_state",
+    on_state_found: "iter/bpf_sk_storage_map",
     sweep: "iter/bpf_sk_storage_map",
   },
   constants: {

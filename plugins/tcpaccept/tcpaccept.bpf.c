@@ -102,7 +102,7 @@ static __always_inline void on_outcome(struct conn *c, u64 ended_at)
 	if (!row)
 		return;
 	__sync_fetch_and_add(&row->connections, 1);
-	if (!c->before_start)
+	if (is_start_known(c))
 		histogram_add_shared(&row->duration, duration);
 }
 

@@ -218,8 +218,8 @@ const directionNames = ["unknown", "outbound", "inbound"] as const;
 export type OwnerSource = "unknown" | "connect" | "listener" | "io" | "accept" | "holder" | "close";
 const ownerSourceNames = ["unknown", "connect", "listener", "io", "accept", "holder", "close"] as const;
 
-export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rst_received" | "timeout" | "refused" | "unreachable" | "aborted" | "killed";
-const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed"] as const;
+export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rst_received" | "timeout" | "refused" | "unreachable" | "aborted" | "killed" | "unknown";
+const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed", "unknown"] as const;
 
 export interface Conn {
   readonly cookie: number;
@@ -250,6 +250,10 @@ export interface Conn {
   readonly toldConnect: boolean;
   readonly queued: boolean;
   readonly beforeStart: boolean;
+  readonly begunUnseen: boolean;
+  readonly endedUnseen: boolean;
+  readonly foundEnd: boolean;
+  readonly counted: boolean;
   readonly peerIsHere: boolean;
   readonly openerIsPromised: boolean;
   readonly fastopen: boolean;
@@ -267,6 +271,7 @@ export interface Conn {
   readonly lostBefore: number;
   readonly life: number;
   readonly interface: string;
+  readonly round: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -372,32 +377,44 @@ export class ConnCursor implements Conn, Cursor {
   get beforeStart(): boolean {
     return this.#bytes[this.#at + 287]! !== 0;
   }
-  get peerIsHere(): boolean {
+  get begunUnseen(): boolean {
     return this.#bytes[this.#at + 288]! !== 0;
   }
-  get openerIsPromised(): boolean {
+  get endedUnseen(): boolean {
     return this.#bytes[this.#at + 289]! !== 0;
   }
-  get fastopen(): boolean {
+  get foundEnd(): boolean {
     return this.#bytes[this.#at + 290]! !== 0;
   }
-  get excluded(): boolean {
+  get counted(): boolean {
     return this.#bytes[this.#at + 291]! !== 0;
   }
-  get hasTuple(): boolean {
+  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 292]! !== 0;
   }
-  get missedTuple(): boolean {
+  get openerIsPromised(): boolean {
     return this.#bytes[this.#at + 293]! !== 0;
   }
-  get interrupts(): boolean {
+  get fastopen(): boolean {
     return this.#bytes[this.#at + 294]! !== 0;
   }
+  get excluded(): boolean {
+    return this.#bytes[this.#at + 295]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 296]! !== 0;
+  }
+  get missedTuple(): boolean {
+    return this.#bytes[this.#at + 297]! !== 0;
+  }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 298]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 296)]! | (this.#bytes[(this.#at + 296) + 1]! << 8);
+    return this.#bytes[(this.#at + 300)]! | (this.#bytes[(this.#at + 300) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 298)]! | (this.#bytes[(this.#at + 298) + 1]! << 8);
+    return this.#bytes[(this.#at + 302)]! | (this.#bytes[(this.#at + 302) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
@@ -422,6 +439,9 @@ export class ConnCursor implements Conn, Cursor {
   }
   get interface(): string {
     return text(this.#words, this.#bytes, this.#at + 344, 16);
+  }
+  get round(): number {
+    return this.#words[((this.#at + 360) >> 2)]!;
   }
 }
 
@@ -530,13 +550,14 @@ export class OverflowKeyCursor implements OverflowKey, Cursor {
 }
 
 export const bpf = {
-  hash: "1303d8a35b344d51",
+  hash: "46762535d2f1c1a0",
   programs: {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
     accept_exit: "tp/syscalls/sys_exit_accept",
     accept_failed: "fexit/__sys_accept4",
     accept_graft: "fentry/security_sock_graft",
     on_end_in_queue: "tp_btf/inet_sock_set_state",
+    on_end_in_queue_found: "iter/bpf_sk_storage_map",
   },
   constants: {
     agent_filter: {"kind":"struct","name":"filter","size":5496,"fields":[{"name":"include","offset":0,"layout":{"kind":"struct","name":"match","size":2736,"fields":[{"name":"pids","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"comms","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"uids","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"netns","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_ports","offset":16,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_ports","offset":20,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_cidrs","offset":24,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_cidrs","offset":28,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":32,"layout":{"kind":"int","size":4,"signed":false}},{"name":"families","offset":36,"layout":{"kind":"int","size":4,"signed":false}},{"name":"directions","offset":40,"layout":{"kind":"int","size":4,"signed":false}},{"name":"either_cidrs","offset":44,"layout":{"kind":"int","size":4,"signed":false}},{"name":"pid","offset":48,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"uid","offset":112,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"netns_inode","offset":176,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"comm","offset":240,"layout":{"kind":"array","size":512,"element":{"kind":"struct","name":"name_pattern","size":32,"fields":[{"name":"value","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}}]},"length":16}},{"name":"local_port","offset":752,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"remote_port","offset":880,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"local_cidr","offset":1008,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"remote_cidr","offset":1584,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"either_cidr","offset":2160,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]}},{"name":"exclude","offset":2736,"layout":{"kind":"struct","name":"match","size":2736,"fields":[{"name":"pids","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"comms","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"uids","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"netns","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_ports","offset":16,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_ports","offset":20,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_cidrs","offset":24,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_cidrs","offset":28,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":32,"layout":{"kind":"int","size":4,"signed":false}},{"name":"families","offset":36,"layout":{"kind":"int","size":4,"signed":false}},{"name":"directions","offset":40,"layout":{"kind":"int","size":4,"signed":false}},{"name":"either_cidrs","offset":44,"layout":{"kind":"int","size":4,"signed":false}},{"name":"pid","offset":48,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"uid","offset":112,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"netns_inode","offset":176,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"comm","offset":240,"layout":{"kind":"array","size":512,"element":{"kind":"struct","name":"name_pattern","size":32,"fields":[{"name":"value","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}}]},"length":16}},{"name":"local_port","offset":752,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"remote_port","offset":880,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"local_cidr","offset":1008,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"remote_cidr","offset":1584,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"either_cidr","offset":2160,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]}},{"name":"min_duration_ns","offset":5472,"layout":{"kind":"int","size":8,"signed":false}},{"name":"failures_only","offset":5480,"layout":{"kind":"int","size":4,"signed":false}},{"name":"by_cgroup_map","offset":5484,"layout":{"kind":"int","size":4,"signed":false}},{"name":"by_mntns_map","offset":5488,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":5492,"layout":{"kind":"int","size":4,"signed":false}}]},
@@ -560,7 +581,7 @@ export const bpf = {
       key: AcceptKeyCursor,
       value: AcceptsCursor,
     } as TableWire<AcceptKey, Accepts>,
-    failed_accepts: { kind: "ring", size: 368, record: FailedAcceptCursor } as RingWire<FailedAccept>,
+    failed_accepts: { kind: "ring", size: 376, record: FailedAcceptCursor } as RingWire<FailedAccept>,
     failure_overflow: {
       kind: "table",
       perCpu: false,

@@ -4,8 +4,8 @@ import type { Cursor, RingWire, TableWire } from "../../core/wire.ts";
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
 
-export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rst_received" | "timeout" | "refused" | "unreachable" | "aborted" | "killed";
-const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed"] as const;
+export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rst_received" | "timeout" | "refused" | "unreachable" | "aborted" | "killed" | "unknown";
+const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed", "unknown"] as const;
 
 export interface Endpoints {
   readonly local: Uint8Array;
@@ -160,11 +160,12 @@ export class OverflowKeyCursor implements OverflowKey, Cursor {
 }
 
 export const bpf = {
-  hash: "67ecb4068a1b3ebf",
+  hash: "b580404fc28a0d39",
   programs: {
     on_datagram: "tp_btf/sock_recv_length",
     on_failed_at_once: "tp/syscalls/sys_exit_connect",
     on_handshake: "tp_btf/inet_sock_set_state",
+    on_handshake_found: "iter/bpf_sk_storage_map",
     on_packet: "tp_btf/netif_receive_skb",
   },
   constants: {

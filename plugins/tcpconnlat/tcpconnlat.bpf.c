@@ -68,7 +68,7 @@ static __always_inline void see_handshake(struct sock *sk, int old, int new)
 		return;
 	c = conn_of(sk);
 	/* Of what was under way before the agent came, nobody knows when it began. */
-	if (c && c->direction == DIRECTION_OUTBOUND && !c->before_start)
+	if (c && c->direction == DIRECTION_OUTBOUND && is_start_known(c))
 		on_outcome(c);
 }
 

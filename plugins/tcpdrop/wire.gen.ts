@@ -136,8 +136,8 @@ const directionNames = ["unknown", "outbound", "inbound"] as const;
 export type OwnerSource = "unknown" | "connect" | "listener" | "io" | "accept" | "holder" | "close";
 const ownerSourceNames = ["unknown", "connect", "listener", "io", "accept", "holder", "close"] as const;
 
-export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rst_received" | "timeout" | "refused" | "unreachable" | "aborted" | "killed";
-const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed"] as const;
+export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rst_received" | "timeout" | "refused" | "unreachable" | "aborted" | "killed" | "unknown";
+const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed", "unknown"] as const;
 
 export interface Conn {
   readonly cookie: number;
@@ -168,6 +168,10 @@ export interface Conn {
   readonly toldConnect: boolean;
   readonly queued: boolean;
   readonly beforeStart: boolean;
+  readonly begunUnseen: boolean;
+  readonly endedUnseen: boolean;
+  readonly foundEnd: boolean;
+  readonly counted: boolean;
   readonly peerIsHere: boolean;
   readonly openerIsPromised: boolean;
   readonly fastopen: boolean;
@@ -185,6 +189,7 @@ export interface Conn {
   readonly lostBefore: number;
   readonly life: number;
   readonly interface: string;
+  readonly round: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -290,32 +295,44 @@ export class ConnCursor implements Conn, Cursor {
   get beforeStart(): boolean {
     return this.#bytes[this.#at + 287]! !== 0;
   }
-  get peerIsHere(): boolean {
+  get begunUnseen(): boolean {
     return this.#bytes[this.#at + 288]! !== 0;
   }
-  get openerIsPromised(): boolean {
+  get endedUnseen(): boolean {
     return this.#bytes[this.#at + 289]! !== 0;
   }
-  get fastopen(): boolean {
+  get foundEnd(): boolean {
     return this.#bytes[this.#at + 290]! !== 0;
   }
-  get excluded(): boolean {
+  get counted(): boolean {
     return this.#bytes[this.#at + 291]! !== 0;
   }
-  get hasTuple(): boolean {
+  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 292]! !== 0;
   }
-  get missedTuple(): boolean {
+  get openerIsPromised(): boolean {
     return this.#bytes[this.#at + 293]! !== 0;
   }
-  get interrupts(): boolean {
+  get fastopen(): boolean {
     return this.#bytes[this.#at + 294]! !== 0;
   }
+  get excluded(): boolean {
+    return this.#bytes[this.#at + 295]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 296]! !== 0;
+  }
+  get missedTuple(): boolean {
+    return this.#bytes[this.#at + 297]! !== 0;
+  }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 298]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 296)]! | (this.#bytes[(this.#at + 296) + 1]! << 8);
+    return this.#bytes[(this.#at + 300)]! | (this.#bytes[(this.#at + 300) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 298)]! | (this.#bytes[(this.#at + 298) + 1]! << 8);
+    return this.#bytes[(this.#at + 302)]! | (this.#bytes[(this.#at + 302) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
@@ -340,6 +357,9 @@ export class ConnCursor implements Conn, Cursor {
   }
   get interface(): string {
     return text(this.#words, this.#bytes, this.#at + 344, 16);
+  }
+  get round(): number {
+    return this.#words[((this.#at + 360) >> 2)]!;
   }
 }
 
@@ -450,7 +470,7 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 400);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 408);
     return this.#traffic;
   }
 }
@@ -542,47 +562,47 @@ export class DropCursor implements Drop, Cursor {
   }
   readonly #packet = new PacketCursor();
   get packet(): Packet {
-    this.#packet.at(this.#words, this.#bytes, this.#at + 464);
+    this.#packet.at(this.#words, this.#bytes, this.#at + 472);
     return this.#packet;
   }
   get segments(): number {
-    return this.#words[((this.#at + 512) >> 2)]!;
+    return this.#words[((this.#at + 520) >> 2)]!;
   }
   get reason(): number {
-    return this.#words[((this.#at + 516) >> 2)]!;
-  }
-  get way(): Way {
-    return wayNames[this.#words[((this.#at + 520) >> 2)]!]!;
-  }
-  get state(): number {
     return this.#words[((this.#at + 524) >> 2)]!;
   }
+  get way(): Way {
+    return wayNames[this.#words[((this.#at + 528) >> 2)]!]!;
+  }
+  get state(): number {
+    return this.#words[((this.#at + 532) >> 2)]!;
+  }
   get ifindex(): number {
-    return this.#words[((this.#at + 528) >> 2)]!;
+    return this.#words[((this.#at + 536) >> 2)]!;
   }
   get interface(): string {
-    return text(this.#words, this.#bytes, this.#at + 532, 16);
+    return text(this.#words, this.#bytes, this.#at + 540, 16);
   }
   get location(): Uint32Array {
-    return this.#words.subarray(this.#at + 548 >> 2, (this.#at + 548 >> 2) + 2);
+    return this.#words.subarray(this.#at + 556 >> 2, (this.#at + 556 >> 2) + 2);
   }
   get stack(): Uint32Array {
-    return this.#words.subarray(this.#at + 556 >> 2, (this.#at + 556 >> 2) + 64);
+    return this.#words.subarray(this.#at + 564 >> 2, (this.#at + 564 >> 2) + 64);
   }
   get frames(): number {
-    return this.#words[((this.#at + 812) >> 2)]!;
+    return this.#words[((this.#at + 820) >> 2)]!;
   }
   get hasConnection(): boolean {
-    return this.#bytes[this.#at + 816]! !== 0;
+    return this.#bytes[this.#at + 824]! !== 0;
   }
   get hasIds(): boolean {
-    return this.#bytes[this.#at + 817]! !== 0;
+    return this.#bytes[this.#at + 825]! !== 0;
   }
   get happenedAt(): number {
-    return this.#words[((this.#at + 824) >> 2)]! + this.#words[((this.#at + 824) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 832) >> 2)]! + this.#words[((this.#at + 832) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.#words[((this.#at + 832) >> 2)]! + this.#words[((this.#at + 832) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 840) >> 2)]! + this.#words[((this.#at + 840) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -705,13 +725,14 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "bbc05fcb71d54eca",
+  hash: "d5c4bde358382cd9",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_with_socket_again: "tp_btf/kfree_skb",
     on_drop_without: "tp_btf/kfree_skb",
     on_drop_without_again: "tp_btf/kfree_skb",
     on_listener_close: "tp_btf/inet_sock_set_state",
+    on_listener_close_found: "iter/bpf_sk_storage_map",
     sweep: "iter/bpf_sk_storage_map",
   },
   constants: {
@@ -726,7 +747,7 @@ export const bpf = {
   },
   counters: ["seen_drops","lost_drops","suppressed_drops","overflows"],
   wires: {
-    drops: { kind: "ring", size: 840, record: DropCursor } as RingWire<Drop>,
+    drops: { kind: "ring", size: 848, record: DropCursor } as RingWire<Drop>,
     listeners: {
       kind: "table",
       perCpu: false,

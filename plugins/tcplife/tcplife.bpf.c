@@ -103,7 +103,7 @@ static __always_inline void see_change(struct sock *sk, int old, int new)
 	__sync_fetch_and_add(&life->connections, 1);
 	__sync_fetch_and_add(&life->sent_bytes, moved.sent_bytes);
 	__sync_fetch_and_add(&life->received_bytes, moved.received_bytes);
-	if (!c->before_start)
+	if (is_start_known(c))
 		histogram_add_shared(&life->duration, duration);
 	rtt_us = smoothed_rtt_us(tp, c);
 	if (rtt_us)

@@ -212,8 +212,8 @@ const directionNames = ["unknown", "outbound", "inbound"] as const;
 export type OwnerSource = "unknown" | "connect" | "listener" | "io" | "accept" | "holder" | "close";
 const ownerSourceNames = ["unknown", "connect", "listener", "io", "accept", "holder", "close"] as const;
 
-export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rst_received" | "timeout" | "refused" | "unreachable" | "aborted" | "killed";
-const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed"] as const;
+export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rst_received" | "timeout" | "refused" | "unreachable" | "aborted" | "killed" | "unknown";
+const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed", "unknown"] as const;
 
 export interface Conn {
   readonly cookie: number;
@@ -244,6 +244,10 @@ export interface Conn {
   readonly toldConnect: boolean;
   readonly queued: boolean;
   readonly beforeStart: boolean;
+  readonly begunUnseen: boolean;
+  readonly endedUnseen: boolean;
+  readonly foundEnd: boolean;
+  readonly counted: boolean;
   readonly peerIsHere: boolean;
   readonly openerIsPromised: boolean;
   readonly fastopen: boolean;
@@ -261,6 +265,7 @@ export interface Conn {
   readonly lostBefore: number;
   readonly life: number;
   readonly interface: string;
+  readonly round: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -366,32 +371,44 @@ export class ConnCursor implements Conn, Cursor {
   get beforeStart(): boolean {
     return this.#bytes[this.#at + 287]! !== 0;
   }
-  get peerIsHere(): boolean {
+  get begunUnseen(): boolean {
     return this.#bytes[this.#at + 288]! !== 0;
   }
-  get openerIsPromised(): boolean {
+  get endedUnseen(): boolean {
     return this.#bytes[this.#at + 289]! !== 0;
   }
-  get fastopen(): boolean {
+  get foundEnd(): boolean {
     return this.#bytes[this.#at + 290]! !== 0;
   }
-  get excluded(): boolean {
+  get counted(): boolean {
     return this.#bytes[this.#at + 291]! !== 0;
   }
-  get hasTuple(): boolean {
+  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 292]! !== 0;
   }
-  get missedTuple(): boolean {
+  get openerIsPromised(): boolean {
     return this.#bytes[this.#at + 293]! !== 0;
   }
-  get interrupts(): boolean {
+  get fastopen(): boolean {
     return this.#bytes[this.#at + 294]! !== 0;
   }
+  get excluded(): boolean {
+    return this.#bytes[this.#at + 295]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 296]! !== 0;
+  }
+  get missedTuple(): boolean {
+    return this.#bytes[this.#at + 297]! !== 0;
+  }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 298]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 296)]! | (this.#bytes[(this.#at + 296) + 1]! << 8);
+    return this.#bytes[(this.#at + 300)]! | (this.#bytes[(this.#at + 300) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 298)]! | (this.#bytes[(this.#at + 298) + 1]! << 8);
+    return this.#bytes[(this.#at + 302)]! | (this.#bytes[(this.#at + 302) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
@@ -416,6 +433,9 @@ export class ConnCursor implements Conn, Cursor {
   }
   get interface(): string {
     return text(this.#words, this.#bytes, this.#at + 344, 16);
+  }
+  get round(): number {
+    return this.#words[((this.#at + 360) >> 2)]!;
   }
 }
 
@@ -526,7 +546,7 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 400);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 408);
     return this.#traffic;
   }
 }
@@ -607,14 +627,14 @@ export class RetransmitCursor implements Retransmit, Cursor {
   }
   readonly #attempt = new AttemptCursor();
   get attempt(): Attempt {
-    this.#attempt.at(this.#words, this.#bytes, this.#at + 464);
+    this.#attempt.at(this.#words, this.#bytes, this.#at + 472);
     return this.#attempt;
   }
   get happenedAt(): number {
-    return this.#words[((this.#at + 512) >> 2)]! + this.#words[((this.#at + 512) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 520) >> 2)]! + this.#words[((this.#at + 520) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.#words[((this.#at + 520) >> 2)]! + this.#words[((this.#at + 520) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 528) >> 2)]! + this.#words[((this.#at + 528) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -657,7 +677,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const bpf = {
-  hash: "8b9774955cea72f4",
+  hash: "b887430de805a446",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_attempt_again: "tp_btf/tcp_retransmit_skb",
@@ -692,7 +712,7 @@ export const bpf = {
       key: OverflowKeyCursor,
       value: TotalCursor,
     } as TableWire<OverflowKey, Total>,
-    retransmits: { kind: "ring", size: 528, record: RetransmitCursor } as RingWire<Retransmit>,
+    retransmits: { kind: "ring", size: 536, record: RetransmitCursor } as RingWire<Retransmit>,
     totals: {
       kind: "table",
       perCpu: false,

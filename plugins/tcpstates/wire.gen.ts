@@ -137,8 +137,8 @@ const directionNames = ["unknown", "outbound", "inbound"] as const;
 export type OwnerSource = "unknown" | "connect" | "listener" | "io" | "accept" | "holder" | "close";
 const ownerSourceNames = ["unknown", "connect", "listener", "io", "accept", "holder", "close"] as const;
 
-export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rst_received" | "timeout" | "refused" | "unreachable" | "aborted" | "killed";
-const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed"] as const;
+export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rst_received" | "timeout" | "refused" | "unreachable" | "aborted" | "killed" | "unknown";
+const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed", "unknown"] as const;
 
 export interface Conn {
   readonly cookie: number;
@@ -169,6 +169,10 @@ export interface Conn {
   readonly toldConnect: boolean;
   readonly queued: boolean;
   readonly beforeStart: boolean;
+  readonly begunUnseen: boolean;
+  readonly endedUnseen: boolean;
+  readonly foundEnd: boolean;
+  readonly counted: boolean;
   readonly peerIsHere: boolean;
   readonly openerIsPromised: boolean;
   readonly fastopen: boolean;
@@ -186,6 +190,7 @@ export interface Conn {
   readonly lostBefore: number;
   readonly life: number;
   readonly interface: string;
+  readonly round: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -291,32 +296,44 @@ export class ConnCursor implements Conn, Cursor {
   get beforeStart(): boolean {
     return this.#bytes[this.#at + 287]! !== 0;
   }
-  get peerIsHere(): boolean {
+  get begunUnseen(): boolean {
     return this.#bytes[this.#at + 288]! !== 0;
   }
-  get openerIsPromised(): boolean {
+  get endedUnseen(): boolean {
     return this.#bytes[this.#at + 289]! !== 0;
   }
-  get fastopen(): boolean {
+  get foundEnd(): boolean {
     return this.#bytes[this.#at + 290]! !== 0;
   }
-  get excluded(): boolean {
+  get counted(): boolean {
     return this.#bytes[this.#at + 291]! !== 0;
   }
-  get hasTuple(): boolean {
+  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 292]! !== 0;
   }
-  get missedTuple(): boolean {
+  get openerIsPromised(): boolean {
     return this.#bytes[this.#at + 293]! !== 0;
   }
-  get interrupts(): boolean {
+  get fastopen(): boolean {
     return this.#bytes[this.#at + 294]! !== 0;
   }
+  get excluded(): boolean {
+    return this.#bytes[this.#at + 295]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 296]! !== 0;
+  }
+  get missedTuple(): boolean {
+    return this.#bytes[this.#at + 297]! !== 0;
+  }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 298]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 296)]! | (this.#bytes[(this.#at + 296) + 1]! << 8);
+    return this.#bytes[(this.#at + 300)]! | (this.#bytes[(this.#at + 300) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 298)]! | (this.#bytes[(this.#at + 298) + 1]! << 8);
+    return this.#bytes[(this.#at + 302)]! | (this.#bytes[(this.#at + 302) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
@@ -341,6 +358,9 @@ export class ConnCursor implements Conn, Cursor {
   }
   get interface(): string {
     return text(this.#words, this.#bytes, this.#at + 344, 16);
+  }
+  get round(): number {
+    return this.#words[((this.#at + 360) >> 2)]!;
   }
 }
 
@@ -451,7 +471,7 @@ export class ConnectionCursor implements Connection, Cursor {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 400);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 408);
     return this.#traffic;
   }
 }
@@ -480,20 +500,20 @@ export class ChangeCursor implements Change, Cursor {
     return this.#connection;
   }
   get changedAt(): number {
-    return this.#words[((this.#at + 464) >> 2)]! + this.#words[((this.#at + 464) >> 2) + 1]! * 4294967296;
-  }
-  get duration(): number {
     return this.#words[((this.#at + 472) >> 2)]! + this.#words[((this.#at + 472) >> 2) + 1]! * 4294967296;
   }
+  get duration(): number {
+    return this.#words[((this.#at + 480) >> 2)]! + this.#words[((this.#at + 480) >> 2) + 1]! * 4294967296;
+  }
   get oldState(): number {
-    return this.#words[((this.#at + 480) >> 2)]!;
+    return this.#words[((this.#at + 488) >> 2)]!;
   }
   get newState(): number {
-    return this.#words[((this.#at + 484) >> 2)]!;
+    return this.#words[((this.#at + 492) >> 2)]!;
   }
   readonly #context = new ActorCursor();
   get context(): Actor {
-    this.#context.at(this.#words, this.#bytes, this.#at + 488);
+    this.#context.at(this.#words, this.#bytes, this.#at + 496);
     return this.#context;
   }
 }
@@ -595,9 +615,10 @@ export class PopulationCursor implements Population, Cursor {
 }
 
 export const bpf = {
-  hash: "f6c50d02d7fb6812",
+  hash: "9d0153e9189109ca",
   programs: {
     on_change: "tp_btf/inet_sock_set_state",
+    on_change_found: "iter/bpf_sk_storage_map",
     sweep: "iter/bpf_sk_storage_map",
   },
   constants: {
@@ -614,7 +635,7 @@ export const bpf = {
   },
   counters: ["seen_changes","lost_changes","overflows"],
   wires: {
-    changes: { kind: "ring", size: 512, record: ChangeCursor } as RingWire<Change>,
+    changes: { kind: "ring", size: 520, record: ChangeCursor } as RingWire<Change>,
     dwells: {
       kind: "table",
       perCpu: false,

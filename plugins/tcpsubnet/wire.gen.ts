@@ -86,6 +86,7 @@ export const bpf = {
   hash: "05b3a5fdec142163",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
+    on_close_found: "iter/bpf_sk_storage_map",
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_with_socket_again: "tp_btf/kfree_skb",
     on_drop_without: "tp_btf/kfree_skb",

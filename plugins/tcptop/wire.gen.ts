@@ -155,8 +155,8 @@ const directionNames = ["unknown", "outbound", "inbound"] as const;
 export type OwnerSource = "unknown" | "connect" | "listener" | "io" | "accept" | "holder" | "close";
 const ownerSourceNames = ["unknown", "connect", "listener", "io", "accept", "holder", "close"] as const;
 
-export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rst_received" | "timeout" | "refused" | "unreachable" | "aborted" | "killed";
-const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed"] as const;
+export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rst_received" | "timeout" | "refused" | "unreachable" | "aborted" | "killed" | "unknown";
+const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed", "unknown"] as const;
 
 export interface Conn {
   readonly cookie: number;
@@ -187,6 +187,10 @@ export interface Conn {
   readonly toldConnect: boolean;
   readonly queued: boolean;
   readonly beforeStart: boolean;
+  readonly begunUnseen: boolean;
+  readonly endedUnseen: boolean;
+  readonly foundEnd: boolean;
+  readonly counted: boolean;
   readonly peerIsHere: boolean;
   readonly openerIsPromised: boolean;
   readonly fastopen: boolean;
@@ -204,6 +208,7 @@ export interface Conn {
   readonly lostBefore: number;
   readonly life: number;
   readonly interface: string;
+  readonly round: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -309,32 +314,44 @@ export class ConnCursor implements Conn, Cursor {
   get beforeStart(): boolean {
     return this.#bytes[this.#at + 287]! !== 0;
   }
-  get peerIsHere(): boolean {
+  get begunUnseen(): boolean {
     return this.#bytes[this.#at + 288]! !== 0;
   }
-  get openerIsPromised(): boolean {
+  get endedUnseen(): boolean {
     return this.#bytes[this.#at + 289]! !== 0;
   }
-  get fastopen(): boolean {
+  get foundEnd(): boolean {
     return this.#bytes[this.#at + 290]! !== 0;
   }
-  get excluded(): boolean {
+  get counted(): boolean {
     return this.#bytes[this.#at + 291]! !== 0;
   }
-  get hasTuple(): boolean {
+  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 292]! !== 0;
   }
-  get missedTuple(): boolean {
+  get openerIsPromised(): boolean {
     return this.#bytes[this.#at + 293]! !== 0;
   }
-  get interrupts(): boolean {
+  get fastopen(): boolean {
     return this.#bytes[this.#at + 294]! !== 0;
   }
+  get excluded(): boolean {
+    return this.#bytes[this.#at + 295]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 296]! !== 0;
+  }
+  get missedTuple(): boolean {
+    return this.#bytes[this.#at + 297]! !== 0;
+  }
+  get interrupts(): boolean {
+    return this.#bytes[this.#at + 298]! !== 0;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 296)]! | (this.#bytes[(this.#at + 296) + 1]! << 8);
+    return this.#bytes[(this.#at + 300)]! | (this.#bytes[(this.#at + 300) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 298)]! | (this.#bytes[(this.#at + 298) + 1]! << 8);
+    return this.#bytes[(this.#at + 302)]! | (this.#bytes[(this.#at + 302) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
@@ -360,6 +377,9 @@ export class ConnCursor implements Conn, Cursor {
   get interface(): string {
     return text(this.#words, this.#bytes, this.#at + 344, 16);
   }
+  get round(): number {
+    return this.#words[((this.#at + 360) >> 2)]!;
+  }
 }
 
 export interface Flow {
@@ -383,10 +403,10 @@ export class FlowCursor implements Flow, Cursor {
     return this.#conn;
   }
   get sentBytes(): number {
-    return this.#words[((this.#at + 360) >> 2)]! + this.#words[((this.#at + 360) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 368) >> 2)]! + this.#words[((this.#at + 368) >> 2) + 1]! * 4294967296;
   }
   get receivedBytes(): number {
-    return this.#words[((this.#at + 368) >> 2)]! + this.#words[((this.#at + 368) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 376) >> 2)]! + this.#words[((this.#at + 376) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -489,9 +509,10 @@ export class RestCursor implements Rest, Cursor {
 }
 
 export const bpf = {
-  hash: "9822a3b22af66570",
+  hash: "5249970a9f36a7b5",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
+    on_close_found: "iter/bpf_sk_storage_map",
     sweep: "iter/bpf_sk_storage_map",
   },
   constants: {
@@ -526,6 +547,6 @@ export const bpf = {
       key: RestsKeyCursor,
       value: RestCursor,
     } as TableWire<RestsKey, Rest>,
-    sweep: { kind: "rows", size: 376, record: FlowCursor } as RowsWire<Flow>,
+    sweep: { kind: "rows", size: 384, record: FlowCursor } as RowsWire<Flow>,
   },
 } as const;

@@ -12,7 +12,7 @@ static __always_inline void on_accepted(struct conn *c)
 {
 	u64 age = c->accepted_at - c->opened_at;
 
-	if (c->before_start || !passes(c, age))
+	if (!is_start_known(c) || !passes(c, age))
 		return;
 	c->wanted_accept |= plugin_bit;
 	if (c->established_at && will_pass(c, age))
@@ -33,7 +33,7 @@ static __always_inline void see_change(struct sock *sk, int old, int new)
 		return;
 	c = conn_of(sk);
 	/* Nothing is closed that was not opened, and nothing that is older was seen to open. */
-	if (!c || !c->established_at || c->before_start || c->queued)
+	if (!c || !c->established_at || !is_start_known(c) || c->queued)
 		return;
 	if (new == TCP_CLOSE) {
 		if (passes(c, c->closed_at - c->opened_at))

@@ -88,6 +88,9 @@ void queued_client(void);
 void bytes_server(void);
 void bytes_client(void);
 
+/* puppet.c: one step for each line of standard input */
+void puppet_client(void);
+
 /* datagrams.c */
 void datagrams_server(void);
 void datagrams_client(void);

@@ -72,6 +72,7 @@ static const struct workload CASES[] = {
 	{"bytes", bytes_server, bytes_client},
 	{"datagrams", datagrams_server, datagrams_client},
 	{"cookie", NULL, cookie_client},
+	{"puppet", NULL, puppet_client},
 };
 
 static void play(void (*part)(void), const char *role)

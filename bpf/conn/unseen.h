@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/*
+ * Changes of state that the kernel showed to no program. They show by the next one, whose old state is not the one
+ * that the last change left, or in a sweep. What belongs to them is read then, as far as it is still there.
+ */
+#include "older.h"
+#include "states.h"
+
+static __always_inline bool is_synchronized(u32 state)
+{
+	return state != TCP_SYN_SENT && state != TCP_SYN_RECV && state != TCP_CLOSE &&
+	       state != TCP_LISTEN;
+}
+
+/* It was established some time before now. */
+static __always_inline void establish(struct sock *sk, struct conn *c)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	u64 opened_at = c->opened_at;
+
+	on_established(sk, c);
+	/* Right at that moment only. */
+	c->opened_at = opened_at;
+	c->handshake_retransmits = 0;
+	c->fastopen = tp && BPF_CORE_READ_BITFIELD(tp, syn_data_acked);
+	c->begun_unseen |= c->direction == DIRECTION_INBOUND;
+	c->peer_is_here |= has_loopback_peer(&c->ends);
+}
+
+/* Some process holds it, so that it would have been found when the agent started. */
+static __always_inline bool has_file(const struct sock *sk)
+{
+	struct socket *socket = BPF_CORE_READ(sk, sk_socket);
+
+	return socket && BPF_CORE_READ(socket, file);
+}
+
+/* Nothing is known of it, or what is known is of a connection that has ended. `acts`: who runs, on the socket. */
+static __always_inline void begin(struct sock *sk, struct conn *c, struct tcp_sock *tp, u32 state,
+				  bool acts)
+{
+	bool again = c->state;
+
+	begin_anew(c, tp);
+	read_older(c, sk, tp);
+	/* What nobody opened here waited in a queue, maybe since before the agent started. */
+	if (live.seeded && (again || state == TCP_SYN_SENT || state == TCP_SYN_RECV ||
+			    (c->direction == DIRECTION_OUTBOUND && has_file(sk)))) {
+		COUNT(unseen_changes);
+		c->before_start = false;
+		c->begun_unseen = true;
+		c->sent_before = 0;
+		c->received_before = 0;
+	}
+	if (acts)
+		read_current_owner(c, OWNER_IO);
+	if (is_own(c))
+		exclude(c);
+	keep_tuple(c);
+}
+
+/* A socket without a connection is in `state`, or leaves it. */
+static __noinline int meet_socket(struct sock *sk, u32 state, bool acts)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	u64 dead = sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DEAD) & 1;
+	struct conn *c;
+
+	/* An orphan that is older than the agent is nobody's; listeners of the kernel itself are in no process. */
+	if (!tp || dead || state == TCP_CLOSE || state == TCP_LISTEN || is_counted_as_lost(sk))
+		return 0;
+	c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (c)
+		begin(sk, c, tp, state, acts);
+	else
+		count_lost(sk);
+	return 0;
+}
+
+/* Brings what is known of a connection to the state that its socket leaves, or is found in. */
+static __noinline int mend(struct sock *sk, struct conn *c, u32 state)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	if (!tp)
+		return 0;
+	if (c->closed_at || !c->state) {
+		if (state != TCP_CLOSE && state != TCP_LISTEN)
+			begin(sk, c, tp, state, in_callers_context(sk));
+		return 0;
+	}
+	COUNT(unseen_changes);
+	/* A copy of its listener's. */
+	if (c->state == TCP_LISTEN && state != TCP_CLOSE) {
+		begin_inbound(sk, c);
+		c->state = TCP_SYN_RECV;
+	}
+	if (!c->established_at && is_synchronized(state))
+		establish(sk, c);
+	return 0;
+}
