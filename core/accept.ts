@@ -9,17 +9,20 @@ export const ACCEPT_EXIT = "tp/syscalls/sys_exit_accept4";
 type Programs = "accept_graft" | "accept4_exit" | "accept_exit" | "accept_failed";
 
 const WITHOUT = "when a connection was accepted; its owner is the first process to use it";
+const WITHOUT_ACCEPTS = "connections that accept() returns, to whom, and after how long";
 
 /** A plugin's probes; the setting `acceptHook` turns them on. */
 export const ACCEPT_PROBES = {
   "accept4() of a connection": {
     programs: ["accept_graft", "accept4_exit"],
-    without: WITHOUT,
+    without: WITHOUT_ACCEPTS,
+    degrades: true,
     setting: "acceptHook",
   },
   "accept() of a connection": {
     programs: ["accept_graft", "accept_exit"],
-    without: WITHOUT,
+    without: WITHOUT_ACCEPTS,
+    degrades: true,
     setting: "acceptHook",
   },
 } as const satisfies Record<string, Probe<Programs>>;

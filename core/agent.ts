@@ -9,7 +9,9 @@ import { Engine, type FailedPlugin } from "./engine.ts";
 import { EXIT_LOST, WirespanError } from "./errors.ts";
 import { collectGarbageOfStart } from "./garbage.ts";
 import { serveHealth } from "./health.ts";
+import type { PluginHost } from "./host.ts";
 import { agentResource, hostAttributes } from "./identity/host.ts";
+import { degradation, details } from "./lacking.ts";
 import { accountFor, atHangup, begin, type Ending, end, endWithin } from "./life.ts";
 import { createLive } from "./live.ts";
 import type { Log } from "./log.ts";
@@ -42,8 +44,18 @@ function reportFailures(failed: readonly FailedPlugin[], strict: boolean, log: L
   const [first] = failed;
   if (first && strict) throw first.error;
   for (const { name, error } of failed) {
-    log.error({ plugin: name, code: error.code }, `${name} is left out: ${error.message}`);
+    const why = error.message.replace(`${name}: `, "");
+    log.error({ plugin: name, code: error.code }, `${name} is left out: ${why}`);
   }
+}
+
+/** What a plugin can't see here is known before its first signal. */
+function reportLacks({ plugin, hooks }: PluginHost, log: Log): void {
+  const watching = { name: plugin.name, hooks };
+  const lack = degradation(watching);
+  const detail = details(watching);
+  if (lack !== undefined) log.warn({ plugin: plugin.name }, lack);
+  if (detail !== undefined) log.info({ plugin: plugin.name }, detail);
 }
 
 function enableStats(): ReturnType<typeof native.enableStats> {
@@ -69,6 +81,7 @@ export async function runAgent(config: Config, options: AgentOptions): Promise<v
   // What is half attached goes with the process.
   if (!(engine instanceof Engine)) return stopped(engine);
   cleanup.defer(() => engine.close());
+  const failedBefore = engine.failed.length;
   reportFailures(engine.failed, config.strict, log);
   if (engine.hosts.length === 0) {
     throw new WirespanError("NOTHING_RUNS", "No plugin can run; `wirespan doctor` says why.");
@@ -87,6 +100,8 @@ export async function runAgent(config: Config, options: AgentOptions): Promise<v
   endWithoutReader(config);
   accountFor(() => `; ${waiting(fanout)} spans, points and events were not exported`);
   engine.run(fanout);
+  reportFailures(engine.failed.slice(failedBefore), config.strict, log);
+  for (const host of engine.hosts) reportLacks(host, log);
   const collect = createCollector(config, engine, fanout);
   const timer = setInterval(() => void collect(), config.metrics.interval);
   const reload = createReload(config, engine, fanout, options);

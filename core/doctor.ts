@@ -1,25 +1,25 @@
 // `wirespan doctor`: what this kernel and these permissions allow, plugin by plugin, hook by hook.
-import { readFileSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { native } from "../native/index.ts";
 import { sayUnseen } from "./balance.ts";
 import { ask, resultOf } from "./control/client.ts";
 import { Engine, type FailedPlugin } from "./engine.ts";
-import { WirespanError } from "./errors.ts";
-import type { Hook } from "./object.ts";
+import { isDegraded, stateOf } from "./lacking.ts";
+import { type Hook, TRACEFS } from "./object.ts";
 import type { Plugin } from "./plugin.ts";
+import { type Capability, explained, standing, whoRefusesBpf } from "./refusal.ts";
 import { isStatus } from "./status.ts";
 
 export interface PluginReport {
   readonly name: string;
-  readonly state: "running" | "failed" | "disabled";
+  readonly state: "running" | "degraded" | "failed" | "disabled";
   /** Why it failed. */
   readonly error?: { readonly code: string; readonly message: string; readonly detail?: string };
   readonly hooks: readonly Hook[];
 }
 
 export interface DoctorReport {
-  /** Every enabled plugin can run. */
+  /** Every enabled plugin can run, if some only in part (`degraded`). */
   readonly ok: boolean;
   readonly kernel: string;
   readonly libbpf: string;
@@ -60,15 +60,28 @@ async function attachAll(
       native,
       log: silent,
     });
+    // Rings are mapped only now, and may find no descriptors.
+    engine.run({ span() {}, event() {}, metrics() {} });
+    await engine.collect();
     engine.close();
     const core: PluginReport = { name: "connections", state: "running", hooks: engine.core.loaded.hooks };
     const running = engine.hosts.map(
-      (h): PluginReport => ({ name: h.plugin.name, state: "running", hooks: h.hooks }),
+      ({ plugin, hooks }): PluginReport => ({ name: plugin.name, state: stateOf(hooks), hooks }),
     );
     return { plugins: [core, ...running, ...engine.failed.map(failure)], limits: engine.limits };
-  } catch (error) {
-    if (!(error instanceof WirespanError)) throw error;
+  } catch (cause) {
+    const error = explained("connections", cause, native.features().lockdown);
     return { plugins: [failure({ name: "connections", error })], limits: [] };
+  }
+}
+
+/** Whether a kind of programs loads and attaches: `ok`, or the error's name. */
+function tryKind(kind: (typeof KINDS)[number]): string {
+  try {
+    return native.tryKind(kind) ?? "ok";
+  } catch (error) {
+    // Without BTF there is no kind to be tried.
+    return (error as NodeJS.ErrnoException).code ?? "EINVAL";
   }
 }
 
@@ -98,32 +111,26 @@ export async function doctor(
   );
   return {
     ...(unseen !== undefined && { unseen }),
-    ok: reports.every((r) => r.state === "running"),
+    ok: reports.every((r) => r.state !== "failed"),
     kernel,
     libbpf,
     lockdown,
     uid: process.getuid!(),
-    kinds: Object.fromEntries(KINDS.map((kind) => [kind, native.tryKind(kind) ?? "ok"])),
+    kinds: Object.fromEntries(KINDS.map((kind) => [kind, tryKind(kind)])),
     privileges: privileges(),
     limits: attached.limits,
     plugins: [...reports, ...disabled.map((name): PluginReport => ({ name, state: "disabled", hooks: [] }))],
   };
 }
 
-/** linux/capability.h */
-const CAPABILITIES = { CAP_SYS_PTRACE: 19n, CAP_SYS_ADMIN: 21n } as const;
-
 const PRIVILEGED = [
   ["executables of other users' processes", "CAP_SYS_PTRACE"],
   ["BPF run-time statistics (self.bpfStats)", "CAP_SYS_ADMIN"],
-] as const;
+] as const satisfies readonly (readonly [string, Capability])[];
 
 function privileges(): DoctorReport["privileges"] {
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
-  const mask = BigInt(`0x${effective ?? "0"}`);
-  return PRIVILEGED.map(([what, takes]) => {
-    return { what, takes, granted: ((mask >> CAPABILITIES[takes]) & 1n) === 1n };
-  });
+  const capabilities = standing()?.capabilities;
+  return PRIVILEGED.map(([what, takes]) => ({ what, takes, granted: capabilities?.has(takes) === true }));
 }
 
 const MEANING: Readonly<Record<string, string>> = {
@@ -131,14 +138,19 @@ const MEANING: Readonly<Record<string, string>> = {
   iter: "iterators: sockets that are older than the agent, sweeps",
   fentry: "fentry/fexit: some details; without it tracepoints are used",
   kprobe: "kprobes: not needed",
-  tracepoint: "syscall tracepoints: only where a setting asks for them",
+  tracepoint:
+    "system calls' tracepoints: accept() where functions can't be watched, and what settings ask for",
 };
 
 /** Who refuses a kind of program, and how to mend it. */
 function refusal(kind: string, state: string, { kinds, lockdown }: DoctorReport): string {
+  if (state === "ESRCH") return "ESRCH: not tried: the kernel's BTF can't be read (/sys/kernel/btf/vmlinux)";
   if (state === "ENOENT" || state === "EINVAL") return `${state}: this kernel has none`;
-  if (kinds.tp_btf !== "ok") return `${state}: refused: run as root, or with CAP_BPF and CAP_PERFMON`;
-  if (kind === "tracepoint") return `${state}: refused: tracefs, where it is found, takes root`;
+  if (state === "ENOTSUPP") return "ENOTSUPP: this kernel has none for this processor";
+  if (state === "EMFILE") return "EMFILE: too few file descriptors to try (ulimit -n)";
+  if (kind !== "tp_btf" && kinds.tp_btf === state) return `${state}: refused as the first`;
+  if (kinds.tp_btf !== "ok") return `${state}: ${whoRefusesBpf(lockdown)}`;
+  if (kind === "tracepoint") return `${state}: ${TRACEFS}`;
   if (lockdown === "unknown") return `${state}: refused: by kernel lockdown, or to this user`;
   // Lockdown refuses those that can read and change what the kernel protects; what is needed is allowed.
   if (lockdown !== "none") return `${state}: refused by kernel lockdown (${lockdown})`;
@@ -154,7 +166,8 @@ function costLines(hooks: readonly Hook[]): string[] {
 }
 
 function hookLines(hook: Hook): string[] {
-  const taken = hook.at ? `${hook.at} (${hook.program})` : "NOT WATCHED";
+  const lack = hook.degrades ? "NOT WATCHED, and asked for: the plugin is degraded" : "not watched, a detail";
+  const taken = hook.at ? `${hook.at} (${hook.program})` : lack;
   const lines = [`    ${hook.thing}: ${taken}`];
   const better = new Set(hook.refused.map(({ at, why }) => `      not ${at}: ${why}`));
   lines.push(...better);
@@ -190,9 +203,19 @@ export function renderReport(report: DoctorReport): string {
     lines.push(...plugin.hooks.flatMap(hookLines), ...costLines(plugin.hooks));
   }
   if (report.unseen) lines.push("", `The agent that runs has found that ${sayUnseen(report.unseen)}.`);
-  lines.push(
-    "",
-    report.ok ? "Every enabled plugin can run." : "Not every enabled plugin can run: see above.",
-  );
+  lines.push("", verdict(report));
   return `${lines.join("\n")}\n`;
+}
+
+function verdict({ ok, plugins }: DoctorReport): string {
+  if (!ok) return "Not every enabled plugin can run: see above.";
+  const degraded = plugins.filter(({ hooks }) => isDegraded(hooks)).map(({ name }) => name);
+  if (degraded.length === 0) return "Every enabled plugin can run.";
+  return `Every enabled plugin can run, but without what it is for: ${degraded.join(", ")}; see above what is refused.`;
+}
+
+/** The exit code of `wirespan doctor`. */
+export function doctorCode({ ok, plugins }: DoctorReport): 0 | 1 | 6 {
+  if (!ok) return 1;
+  return plugins.some(({ hooks }) => isDegraded(hooks)) ? 6 : 0;
 }

@@ -13,7 +13,7 @@ import { CoreProgram, type Needs } from "./core-program.ts";
 import type { WirespanError } from "./errors.ts";
 import { Feed } from "./feed.ts";
 import { unheard } from "./filter.ts";
-import { PluginHost } from "./host.ts";
+import { type HostOptions, PluginHost } from "./host.ts";
 import { hostAddress, hostAttributes, hostResource, ofHost } from "./identity/host.ts";
 import { Identity, type ObservedProcess } from "./identity/identity.ts";
 import { Proc } from "./identity/proc.ts";
@@ -24,6 +24,8 @@ import { NetnsNames } from "./netns-names.ts";
 import { detachAll } from "./object.ts";
 import { activeProbes, type Plugin } from "./plugin.ts";
 import { Reading } from "./reading.ts";
+import { explained } from "./refusal.ts";
+import { Reserve } from "./reserve.ts";
 import { services } from "./services.ts";
 import type { Metric, Resource, Sink } from "./signals.ts";
 import { VERSION } from "./version.ts";
@@ -68,9 +70,37 @@ interface Running {
   readonly reading: Reading;
 }
 
+type Attaching = Omit<HostOptions, "plugin" | "bit">;
+
+/** Attaches plugins, `hosts` taking those that succeed; the others, and why. */
+async function attachPlugins(
+  plugins: readonly Plugin[],
+  options: Attaching,
+  hosts: PluginHost[],
+): Promise<FailedPlugin[]> {
+  const { lockdown } = options.native.features();
+  const attach = async (plugin: Plugin): Promise<FailedPlugin | undefined> => {
+    try {
+      hosts.push(await PluginHost.attach({ ...options, plugin, bit: 2 ** plugins.indexOf(plugin) }));
+      return undefined;
+    } catch (error) {
+      return { name: plugin.name, error: explained(plugin.name, error, lockdown) };
+    }
+  };
+  const failed = (await Promise.all(plugins.map(attach))).filter((one) => one !== undefined);
+  // What all take while they load at once leaves too little for some that fit one after the other.
+  for (const [i, { name, error }] of failed.entries()) {
+    if (error.code !== "LIMIT") continue;
+    const again = await attach(plugins.find((plugin) => plugin.name === name)!);
+    if (again === undefined) delete failed[i];
+    else failed[i] = again;
+  }
+  const order = plugins.map(({ name }) => name);
+  hosts.sort((a, b) => order.indexOf(a.plugin.name) - order.indexOf(b.plugin.name));
+  return failed.filter((one) => one !== undefined);
+}
+
 export class Engine {
-  /** Plugins that can't run here, and why. */
-  readonly failed: readonly FailedPlugin[];
   readonly clock: Clock;
   readonly identity: Identity;
   readonly namespaces: NetnsNames;
@@ -80,6 +110,8 @@ export class Engine {
   /** In force: what the last reload brought. */
   #config: Config;
   #hosts: readonly PluginHost[];
+  readonly #failed: FailedPlugin[];
+  readonly #reserve: Reserve;
   #running: Running | undefined;
   #coreFeed: Feed | undefined;
   readonly #balance = new Balance();
@@ -96,13 +128,15 @@ export class Engine {
     options: EngineOptions,
     core: CoreProgram,
     hosts: readonly PluginHost[],
-    failed: readonly FailedPlugin[],
+    failed: FailedPlugin[],
+    reserve: Reserve,
   ) {
     this.#options = options;
     this.#config = options.config;
     this.core = core;
     this.#hosts = hosts;
-    this.failed = failed;
+    this.#failed = failed;
+    this.#reserve = reserve;
     this.clock = new Clock(options.native);
     this.namespaces = new NetnsNames((fd) => options.native.netnsCookie(fd));
     const { config } = options;
@@ -127,6 +161,11 @@ export class Engine {
     return this.core.pids.limits;
   }
 
+  /** Plugins that can't run here, and why. */
+  get failed(): readonly FailedPlugin[] {
+    return this.#failed;
+  }
+
   get hosts(): readonly PluginHost[] {
     return this.#hosts;
   }
@@ -142,28 +181,27 @@ export class Engine {
     const cgroups = new WatchedCgroups();
     const enabled = options.plugins.filter((plugin) => config.plugins[plugin.name]?.enabled);
     sayUnheard(enabled, config, log);
-    const core = await CoreProgram.load(native, config, cgroups, needsOf(enabled, config));
-    const failed: FailedPlugin[] = [];
-    const attached = await Promise.all(
-      enabled.map((plugin, i) =>
-        PluginHost.attach({ plugin, bit: 2 ** i, config, native, core }).catch((error: WirespanError) => {
-          failed.push({ name: plugin.name, error });
-        }),
-      ),
-    );
-    const hosts = attached.filter((host) => host !== undefined);
-    const fatal = failed.find(({ error }) => config.strict || error.code === "CONFIG_INVALID");
-    if (fatal) {
+    const { lockdown } = native.features();
+    const reserve = new Reserve();
+    let core: CoreProgram | undefined;
+    const hosts: PluginHost[] = [];
+    try {
+      core = await CoreProgram.load(native, config, cgroups, needsOf(enabled, config));
+      const failed = await attachPlugins(enabled, { config, native, core }, hosts);
+      const fatal = failed.find(({ error }) => config.strict || error.code === "CONFIG_INVALID");
+      if (fatal) throw fatal.error;
+      await core.begin(config);
+      for (const limit of core.pids.limits) log.warn({}, limit);
+      return new Engine(options, core, hosts, failed, reserve);
+    } catch (error) {
       for (const host of hosts) host.close();
-      core.loaded.object.close();
-      throw fatal.error;
+      core?.loaded.object.close();
+      reserve.release();
+      throw explained("connections", error, lockdown);
     }
-    await core.begin(config);
-    for (const limit of core.pids.limits) log.warn({}, limit);
-    return new Engine(options, core, hosts, failed);
   }
 
-  /** Starts the plugins and feeds the sink from then on. */
+  /** Starts the plugins and feeds the sink from then on. One that can't start is among `failed` afterwards. */
   run(sink: Sink): void {
     const { config, native, log } = this.#options;
     this.clock.start();
@@ -180,7 +218,7 @@ export class Engine {
       interval: config.ring.drainInterval,
     });
     this.#running = { sink, spans, container: this.#container(), reading };
-    for (const host of this.hosts) this.#start(host, config, this.#running);
+    this.#startAll(config, this.#running);
     const handlers = {
       spans: (record: never) => spans.take(record),
       survey: (rows: Iterable<Survey>) => {
@@ -198,8 +236,28 @@ export class Engine {
     });
     for (const task of this.core.holders()) this.identity.born(task);
     reading.add(this.#coreFeed.rings);
+    this.#reserve.release();
     // The first sweep sets the mark from which living connections' bytes count.
     this.collect().catch((error: unknown) => log.warn({ error }, "the first collection failed"));
+  }
+
+  #startAll(config: Config, running: Running): void {
+    const started: PluginHost[] = [];
+    for (const host of this.hosts) {
+      try {
+        this.#start(host, config, running);
+        started.push(host);
+      } catch (cause) {
+        const { name } = host.plugin;
+        const error = explained(name, cause, this.#options.native.features().lockdown);
+        if (config.strict) throw error;
+        host.detach();
+        running.spans.forget(host.bit);
+        host.close();
+        this.#failed.push({ name, error });
+      }
+    }
+    this.#hosts = started;
   }
 
   #start(host: PluginHost, config: Config, { sink, spans, container, reading }: Running): void {

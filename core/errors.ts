@@ -15,6 +15,8 @@ const catalogue = {
   KERNEL_TOO_OLD: 3,
   KERNEL_NO_BTF: 3,
   PERMISSION: 4,
+  NO_PROC: 5,
+  LIMIT: 5,
   BPF_OBJECT_MISSING: 5,
   BPF_LOAD: 5,
   BPF_NO_HOOK: 5,

@@ -14,7 +14,7 @@ export function createKernel(native: Native): Kernel {
   };
 }
 
-/** Throws KERNEL_TOO_OLD or KERNEL_NO_BTF. */
+/** Throws KERNEL_TOO_OLD, KERNEL_NO_BTF or NO_PROC. */
 export function requireKernel(native: Native): void {
   const { kernel } = native.features();
   const [major = 0, minor = 0] = kernel.split(".").map(Number);
@@ -25,6 +25,12 @@ export function requireKernel(native: Native): void {
     throw new WirespanError(
       "KERNEL_NO_BTF",
       `Linux ${kernel} carries no BTF (/sys/kernel/btf/vmlinux is not there): wirespan needs a kernel built with CONFIG_DEBUG_INFO_BTF=y, as all large distributions do.`,
+    );
+  }
+  if (!existsSync("/proc/self/status")) {
+    throw new WirespanError(
+      "NO_PROC",
+      "/proc is not mounted: wirespan reads there who the processes are; mount it (mount -t proc proc /proc).",
     );
   }
 }

@@ -7,6 +7,7 @@ import { type Chain, STATE_HOOK } from "./chain.ts";
 import { packConstant } from "./constants.ts";
 import { WirespanError } from "./errors.ts";
 import type { Candidate, ConstantValue, InputRow, Probe } from "./plugin.ts";
+import { explained, whoRefusesBpf } from "./refusal.ts";
 import type { Bpf } from "./wire.ts";
 
 /** How one thing is watched, or why it is not. */
@@ -19,6 +20,8 @@ export interface Hook {
   readonly refused: readonly Refusal[];
   /** What is lost when it is not watched; absent: the plugin needs it. */
   readonly without?: string;
+  /** Its lack leaves the plugin's own question unanswered. */
+  readonly degrades?: true;
 }
 
 export interface Refusal {
@@ -50,6 +53,12 @@ export interface Loaded {
   readonly object: BpfObject;
   readonly hooks: readonly Hook[];
 }
+
+/** Where the kernel has the numbers of system calls' tracepoints, and what reading them takes. */
+export const TRACEFS =
+  "tracefs, where it is found, is open to root only: run as root, or mount tracefs and add CAP_DAC_READ_SEARCH";
+
+const OF_PROCESS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM", "ENOSYS"]);
 
 function nameOf(candidate: Candidate<string>): string {
   return typeof candidate === "string" ? candidate : candidate.program;
@@ -105,16 +114,24 @@ class Choice {
         throw new WirespanError("BPF_NO_HOOK", `${name} can't watch ${thing}: ${tried.join("; ")}`);
       }
       const taken = program === undefined ? {} : { program, at: bpf.programs[program]! };
-      return { thing, refused, ...taken, ...(probe.without !== undefined && { without: probe.without }) };
+      return {
+        thing,
+        refused,
+        ...taken,
+        ...(probe.without !== undefined && { without: probe.without }),
+        ...(probe.degrades && { degrades: probe.degrades }),
+      };
     });
   }
 
   /** Strikes off the program that an error is about; throws the error on where it is about none of them. */
   strike(error: NativeError, programs: readonly string[]): void {
     const program = error.program;
-    if (program === undefined || !programs.includes(program)) throw this.#explain(error);
+    const known = program !== undefined && programs.includes(program);
+    // What this process or the host lacks is lacking for every other program, too.
+    if (!known || OF_PROCESS.has(error.code)) throw this.#explain(error);
     // Permissions are about a kind of hook, and what works together must not be mixed of two kinds.
-    const forbidden = error.code === "EPERM";
+    const forbidden = error.code === "EPERM" || (error.code === "EACCES" && error.step === "attach");
     const why = this.#why(error);
     for (const other of Object.values(this.#options.probes).flatMap((p) => p.programs.map(nameOf))) {
       if (this.#refused.has(other)) continue;
@@ -129,15 +146,16 @@ class Choice {
   }
 
   #why(error: NativeError): string {
-    // EACCES is the verifier's word for a fault in the program.
+    const kind = this.#kindOf(error.program ?? "");
+    const denied = error.code === "EPERM" || error.code === "EACCES";
+    if (denied && kind === "tp" && error.step === "attach") return `${error.code}: ${TRACEFS}`;
+    // EACCES is otherwise the verifier's word for a fault in the program.
     if (error.code === "EPERM") {
-      const kind = this.#kindOf(error.program ?? "");
-      if (kind === "tp" && error.step === "attach") return "EPERM: tracefs, where it is found, takes root";
-      if (kind === "fentry" || kind === "fexit") {
-        const lockdown = this.#native.features().lockdown;
-        if (lockdown !== "none") return `EPERM: the kernel refuses ${kind} (lockdown: ${lockdown})`;
+      const { lockdown } = this.#native.features();
+      if ((kind === "fentry" || kind === "fexit") && lockdown !== "none") {
+        return `EPERM: the kernel refuses ${kind} (lockdown: ${lockdown})`;
       }
-      return "EPERM: CAP_BPF and CAP_PERFMON are needed";
+      return `EPERM: ${whoRefusesBpf(lockdown)}`;
     }
     return `${error.code} at ${error.step}: ${error.message}`;
   }
@@ -151,19 +169,7 @@ class Choice {
         cause: error,
       });
     }
-    const where = error.program ? ` (program ${error.program})` : "";
-    if (error.code === "EPERM") {
-      return new WirespanError(
-        "PERMISSION",
-        `${name}: loading BPF needs root, or CAP_BPF and CAP_PERFMON${where}`,
-        { cause: error },
-      );
-    }
-    const detail = error.detail === undefined ? {} : { detail: error.detail };
-    return new WirespanError("BPF_LOAD", `${name}: ${error.step}: ${error.message}${where}`, {
-      cause: error,
-      ...detail,
-    });
+    return explained(name, error, this.#native.features().lockdown);
   }
 }
 

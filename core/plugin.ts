@@ -18,6 +18,8 @@ export interface Probe<P extends string = string> {
   readonly programs: readonly [Candidate<P>, ...Candidate<P>[]];
   /** What is lost without it. A probe that does not say so is required. */
   readonly without?: string;
+  /** Without it the plugin's own question stays unanswered: it is reported as degraded. Else its lack costs a detail. */
+  readonly degrades?: true;
   /** The boolean setting of the plugin that turns it on; absent: it is on. */
   readonly setting?: string;
 }

@@ -5,6 +5,7 @@ import { type Exporter, type Kind, LOSS_CAUSES } from "../exporters/exporter.ts"
 import { LOSSES } from "./balance.ts";
 import { createEmission } from "./emission.ts";
 import type { Engine } from "./engine.ts";
+import { stateOf } from "./lacking.ts";
 import type { Plugin } from "./plugin.ts";
 import type { ExpectedSeries } from "./series.ts";
 import type { AttributeSpecs, Metric, Resource, Scope, Signals, Sink } from "./signals.ts";
@@ -140,8 +141,8 @@ export const SELF = {
       "wirespan.agent.plugin.state": {
         type: "string",
         requirement: "required",
-        enum: ["running", "failed"],
-        description: "Whether its programs are attached.",
+        enum: ["running", "degraded", "failed"],
+        description: "Whether its programs are attached; degraded: without one that its own question needs.",
       },
     },
   },
@@ -265,10 +266,10 @@ export function createSelf(options: SelfOptions): (nowNs: number) => readonly Me
         plugin,
       );
     }
-    for (const { plugin } of engine.hosts) {
+    for (const { plugin, hooks } of engine.hosts) {
       emit.state.observe(1, {
         "wirespan.plugin.name": plugin.name,
-        "wirespan.agent.plugin.state": "running",
+        "wirespan.agent.plugin.state": stateOf(hooks),
       });
     }
     for (const { name } of engine.failed) {

@@ -2,6 +2,7 @@
 import type { Balance, Exporter, Kind } from "../exporters/exporter.ts";
 import type { ConnectionBalance } from "./balance.ts";
 import type { Engine } from "./engine.ts";
+import { degradation, stateOf } from "./lacking.ts";
 import { fits, type Shape } from "./shape.ts";
 import { VERSION } from "./version.ts";
 
@@ -11,7 +12,8 @@ export interface Status {
   readonly uptimeSeconds: number;
   readonly plugins: readonly {
     readonly name: string;
-    readonly state: "running" | "failed";
+    readonly state: "running" | "degraded" | "failed";
+    /** Why it failed, or what it can't see. */
     readonly error?: string;
   }[];
   /** What does not hold where the agent runs, in words for people. */
@@ -36,7 +38,10 @@ export function statusOf(engine: Engine, exporters: readonly Exporter[]): Status
     pid: process.pid,
     uptimeSeconds: Math.round(process.uptime()),
     plugins: [
-      ...engine.hosts.map((h) => ({ name: h.plugin.name, state: "running" as const })),
+      ...engine.hosts.map(({ plugin, hooks }) => {
+        const error = degradation({ name: plugin.name, hooks });
+        return { name: plugin.name, state: stateOf(hooks), ...(error !== undefined && { error }) };
+      }),
       ...engine.failed.map(({ name, error }) => ({ name, state: "failed" as const, error: error.message })),
     ],
     limits: engine.limits,

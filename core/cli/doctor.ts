@@ -2,7 +2,19 @@
 import { writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import type { Command } from "commander";
+import { WirespanError } from "../errors.ts";
 import { type ConfigFlags, setUp, withConfig } from "./setup.ts";
+
+function write(path: string, bytes: Buffer): void {
+  try {
+    writeFileSync(path, bytes, { mode: 0o600 });
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new WirespanError("OUTPUT", `The bundle can't be written: ${message}; name another file.`, {
+      cause,
+    });
+  }
+}
 
 export function addDoctor(program: Command): void {
   withConfig(program.command("doctor"))
@@ -13,7 +25,7 @@ export function addDoctor(program: Command): void {
     .addHelpText(
       "after",
       `
-Exits with 1 if an enabled plugin cannot run.
+Exits with 1 if an enabled plugin cannot run, with 6 if one runs without what it is for.
 
 Examples:
   wirespan doctor
@@ -22,15 +34,15 @@ Examples:
     )
     .action(async (flags: ConfigFlags & { json?: boolean; bundle?: string }) => {
       const { config, plugins, failed } = await setUp(flags);
-      const { doctor, renderReport } = await import("../doctor.ts");
+      const { doctor, doctorCode, renderReport } = await import("../doctor.ts");
       const report = await doctor(config, { plugins, failed });
       if (flags.bundle !== undefined) {
         const { createBundle } = await import("../bundle.ts");
         const text = JSON.stringify(await createBundle(config, report), null, 2);
-        writeFileSync(flags.bundle, gzipSync(text), { mode: 0o600 });
+        write(flags.bundle, gzipSync(text));
         process.stderr.write(`${flags.bundle} is written; gunzip shows what is in it.\n`);
       }
       process.stdout.write(flags.json ? `${JSON.stringify(report, null, 2)}\n` : renderReport(report));
-      process.exitCode = report.ok ? 0 : 1;
+      process.exitCode = doctorCode(report);
     });
 }

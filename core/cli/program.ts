@@ -42,6 +42,7 @@ Exit codes:
   3  this kernel is too old or has no BTF
   4  permissions are missing
   5  a program or a plugin cannot run
+  6  doctor: an enabled plugin runs, but without what it is for (degraded)
   7  telemetry was lost on the way to a backend (the log says what and why); exporters test: a backend did not take all`,
     );
   addAgent(program);

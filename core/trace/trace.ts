@@ -3,6 +3,7 @@ import { bpf as coreBpf } from "../../bpf/conn.gen.ts";
 import { native } from "../../native/index.ts";
 import { sayReady, stopped } from "../agent.ts";
 import { Engine } from "../engine.ts";
+import { degradation } from "../lacking.ts";
 import { begin, end, endWithin } from "../life.ts";
 import { standardError, standardOutput } from "../output.ts";
 import type { Plugin } from "../plugin.ts";
@@ -20,8 +21,14 @@ export async function runTrace(request: TraceRequest): Promise<void> {
   const printed = new Printed(standardOutput());
   void standardOutput().closed.then(end);
   try {
-    const [failed] = engine.failed;
-    if (failed) throw failed.error;
+    throwFailed(engine);
+    for (const {
+      plugin: { name },
+      hooks,
+    } of engine.hosts) {
+      const lack = degradation({ name, hooks });
+      if (lack !== undefined) standardError().write(`wirespan: ${lack}\n`);
+    }
     const terminal = standardOutput().isTTY && {
       columns: process.stdout.columns || 80,
       colours: !process.env.NO_COLOR,
@@ -39,6 +46,7 @@ export async function runTrace(request: TraceRequest): Promise<void> {
     // Before the first row can come.
     sink.start();
     engine.run(sink);
+    throwFailed(engine);
     await engine.collect();
     sayReady([plugin.name]);
     let collections = 0;
@@ -62,6 +70,10 @@ export async function runTrace(request: TraceRequest): Promise<void> {
   } finally {
     engine.close();
   }
+}
+
+function throwFailed({ failed: [first] }: Engine): void {
+  if (first) throw first.error;
 }
 
 /** Milliseconds that the last collection, and the reader of what was printed, may take. */

@@ -13,11 +13,10 @@ namespace {
 
 // The root of tracefs: where it is mounted, else a mount of our own that appears in no namespace.
 Fd OpenTracefs() {
-  for (const char* path : {"/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"}) {
-    if (access(path, F_OK) != 0) continue;
-    std::string root(path);
-    root.resize(root.rfind('/'));
-    return Fd(open(root.c_str(), O_PATH | O_CLOEXEC));
+  for (const char* path : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
+    Fd root(open(path, O_PATH | O_CLOEXEC));
+    // Not access(), which asks without the capabilities of an ordinary user.
+    if (root.ok() && Fd(openat(root.get(), "events", O_PATH | O_CLOEXEC)).ok()) return root;
   }
   return MountDetached("tracefs");
 }
