@@ -36,7 +36,9 @@ export function readEnvironment(
     if (path !== undefined)
       return { path, raw: env[name]!, origin: { source: "environment", where: name } } as const;
     if (!hidden.some((prefix) => name.startsWith(prefix))) {
-      faults.add(name, "", `unknown variable${suggestion(name, paths.keys(), "no setting is called so")}`);
+      faults.add(name, "", () => {
+        return `unknown variable${suggestion(name, paths.keys(), "no setting is called so")}`;
+      });
     }
     return [];
   });

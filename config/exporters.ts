@@ -1,5 +1,5 @@
 // The settings of each type of exporter, and the plain data an exporter gets of them.
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import {
   type ConsoleFormat,
   type ExporterConfig,
@@ -45,16 +45,17 @@ export const pemFile: Reader<string> = {
     const path = String(raw).replace(/^file:/, "");
     try {
       accessSync(path, constants.R_OK);
+      if (statSync(path).isFile()) return path;
     } catch {
-      throw new BadValue(path, pemFile.expected);
+      // Not there, or not for this user.
     }
-    return path;
+    throw new BadValue(path, pemFile.expected);
   },
 };
 
 const queueBytes = size(
   "a size of at least 1MiB, such as 32MiB: what one request takes must find room in it",
-  (n) => n >= 1024 ** 2,
+  (n) => n >= 1024 ** 2 && n <= 64 * 1024 ** 3,
 );
 
 function otlp(type: "otlp_grpc" | "otlp_http"): Tree {

@@ -1,14 +1,20 @@
 // The YAML file: read once, with the line of every key.
-import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Alias, Node, Pair, Scalar, YAMLMap } from "yaml";
 import { WirespanError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import type { Raw } from "./formats.ts";
+import { readText } from "./read.ts";
 import { isLeaf, type Leaf, leaves, type Tree } from "./schema.ts";
 import type { Assignment, Faults, Origin } from "./source.ts";
 
 type Yaml = typeof import("yaml");
+
+/** Instead of what the parser says when its stack is full. */
+const TOO_DEEP = "it is nested too deeply";
+
+/** Aliases that a file may have. */
+const ALIASES = 100;
 
 /** A configuration file's keys and values; the schema is not known yet. */
 export class ConfigFile {
@@ -27,27 +33,37 @@ export class ConfigFile {
     this.#line = (offset) => counter.linePos(offset).line;
     // Without prettyErrors, because those quote the source, which may hold secrets; duplicates are
     // found below, where their names are known.
-    this.#document = this.#yaml.parseDocument(text, {
-      lineCounter: counter,
-      prettyErrors: false,
-      uniqueKeys: false,
-    });
+    this.#document = this.#parse(text, counter, faults);
     for (const problem of [...this.#document.errors, ...this.#document.warnings]) {
       const { line, col } = counter.linePos(problem.pos[0]);
-      faults.add(`${name}:${line}:${col}`, "", `not valid YAML: ${problem.message}`);
+      const why = problem.message.includes("call stack") ? TOO_DEEP : problem.message;
+      faults.add(`${name}:${line}:${col}`, "", `not valid YAML: ${why}`);
     }
+    let aliases = 0;
     this.#yaml.visit(this.#document, {
       Alias: (_, alias) => {
-        if (alias.resolve(this.#document) === undefined) {
-          faults.add(
-            this.#at(alias),
-            "",
-            `*${alias.source} stands for nothing: there is no &${alias.source} before it`,
-          );
+        // To find what each stands for is a walk through the file.
+        if (++aliases > ALIASES) {
+          faults.add(this.#at(alias), "", `more than ${ALIASES} aliases; write some of them out`);
+          return this.#yaml.visit.BREAK;
         }
+        if (alias.resolve(this.#document) !== undefined) return undefined;
+        const message = `*${alias.source} stands for nothing: there is no &${alias.source} before it`;
+        faults.add(this.#at(alias), "", message);
+        return undefined;
       },
     });
     faults.throwIfAny();
+  }
+
+  #parse(text: string, lineCounter: InstanceType<Yaml["LineCounter"]>, faults: Faults) {
+    try {
+      return this.#yaml.parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: false });
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      faults.add(this.#name, "", `not valid YAML: ${TOO_DEEP}`);
+      return this.#yaml.parseDocument("");
+    }
   }
 
   /** The keys of the map at `path`; none where there is no map. */
@@ -86,7 +102,7 @@ export class ConfigFile {
       const child = Object.hasOwn(tree, key) ? tree[key] : undefined;
       const value = this.#resolve(pair.value);
       if (child === undefined) {
-        walk.faults.add(this.#at(pair.key), at, unknownKey(path, key, tree));
+        walk.faults.add(this.#at(pair.key), at, () => unknownKey(path, key, tree));
       } else if (walk.opaque.has(at) || value === undefined) {
       } else if (isLeaf(child)) {
         this.#leaf(value, child, at, this.#at(pair.key), walk);
@@ -178,11 +194,19 @@ interface Walk {
 /** Why `key` is not one of `tree`'s, naming the nearest here or below. */
 export function unknownKey(path: string, key: string, tree: Tree): string {
   const known = Object.keys(tree);
-  if (path === "exporters") return "an exporter's name is made of letters, digits, - and _";
+  if (path === "exporters")
+    return exporterName(key) ?? "there is no such exporter; exporters are named in the file";
   const kind = path === "plugins" ? "plugin" : "key";
   const below = new Map([...leaves(tree)].map(([at]) => [at.slice(at.lastIndexOf(".") + 1), at]));
   const near = nearest(key, known) ?? below.get(nearest(key, below.keys()) ?? "");
   return `unknown ${kind}; ${near === undefined ? `known: ${known.join(", ") || "none"}` : `did you mean ${near}?`}`;
+}
+
+/** Why an exporter can't be called so; undefined if it can. */
+export function exporterName(name: string): string | undefined {
+  if (Object.hasOwn(Object.prototype, name)) return "an exporter can't be called so; choose another name";
+  if (/^[A-Za-z][A-Za-z0-9_-]{0,99}$/.test(name)) return undefined;
+  return "an exporter's name is made of letters, digits, - and _";
 }
 
 /** As written: 0755 and 1e3 are for our own formats to read, not for YAML's. */
@@ -190,16 +214,14 @@ function textOf(node: Scalar): string {
   return typeof node.value === "string" ? node.value : (node.source ?? String(node.value));
 }
 
+/** Bytes; a file that holds all settings there are is a hundredth of that. */
+const LARGEST = 1024 ** 2;
+
 function read(name: string): string {
   try {
-    return readFileSync(name, "utf8");
+    return readText(name, LARGEST);
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    const why = { ENOENT: "there is no such file", EACCES: "permission denied", EISDIR: "it is a folder" }[
-      code
-    ];
-    throw new WirespanError("CONFIG_UNREADABLE", `Cannot read the configuration ${name}: ${why ?? code}.`, {
-      cause,
-    });
+    const why = (cause as Error).message;
+    throw new WirespanError("CONFIG_UNREADABLE", `Cannot read the configuration ${name}: ${why}.`, { cause });
   }
 }

@@ -16,6 +16,9 @@ describe("formats", () => {
     assert.deepEqual(["3us", "3µs", "250ns", "0.5ms"].map(read), [0.003, 0.003, 0.00025, 0.5]);
     refuses(duration(), "", "10", "-1s", "1d", "1 s", "s", "1e3ms", "Infinitys", "1.s");
     refuses(duration(1), "0", "0.5ms");
+    assert.equal(duration().read("596h"), 596 * 3_600_000);
+    // A timer would take these for 1 ms.
+    refuses(duration(), "597h", "720h", "2147483648ms", "35792m", "999999999999999h");
   });
 
   it("read sizes as bytes", () => {
@@ -31,6 +34,10 @@ describe("formats", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 40 }), (n) => {
         assert.equal(size().read(size().show(n)), n);
+      }),
+    );
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 596 * 3_600_000 }), (n) => {
         assert.equal(duration().read(duration().show(n)), n);
       }),
     );

@@ -24,6 +24,7 @@ export class BadValue extends Error {
   readonly part: string;
   readonly expected: string;
 
+  /** `part` is what a message shows of it, cut if it is long. */
   constructor(part: string, expected: string) {
     super(`expected ${expected}`);
     this.part = part;
@@ -53,19 +54,25 @@ function scalar<T>(
   };
 }
 
+/** Bytes of one text. */
+const LONGEST_TEXT = 8192;
+
 /** Text of which `valid` holds, kept as it is written, numbers too. */
 export function text(expected: string, valid: (text: string) => boolean = () => true): Reader<string> {
   return scalar(
     expected,
-    (t) => (valid(t) ? t : undefined),
+    (t) => {
+      if (t.length > LONGEST_TEXT) throw new BadValue(t, `${expected}, at most ${LONGEST_TEXT} bytes`);
+      return valid(t) ? t : undefined;
+    },
     (v) => typeof v === "string" && valid(v),
     (v) => v,
     { type: ["string", "number"] },
   );
 }
 
-/** A list; as one text, its items stand between commas. */
-export function list<T>(item: Reader<T>): Reader<readonly T[]> {
+/** A list of at most `most` items; as one text, they stand between commas. */
+export function list<T>(item: Reader<T>, most = 1000): Reader<readonly T[]> {
   const expected = `a list, each ${item.expected}`;
   return {
     shape: "list",
@@ -76,6 +83,8 @@ export function list<T>(item: Reader<T>): Reader<readonly T[]> {
     read(raw) {
       if (typeof raw !== "string" && !Array.isArray(raw)) throw new BadValue("a map", expected);
       const items = typeof raw === "string" ? raw.split(",").filter((t) => t.trim() !== "") : raw;
+      if (items.length > most)
+        throw new BadValue(`${items.length} items`, `${expected}, at most ${most} of them`);
       return (items as readonly string[]).map((t) => item.read(t));
     },
   };
@@ -122,18 +131,33 @@ export const map: Reader<ReadonlyMap<string, string>> = {
   is: (value) => value instanceof Map,
   show: (value) => [...value].map(([k, v]) => `${k}=${encodeURIComponent(v)}`).join(","),
   read(raw) {
-    if (raw instanceof Map) return raw;
-    if (typeof raw !== "string") throw new BadValue("a list", map.expected);
-    const entries = raw.split(",").filter((pair) => pair.trim() !== "");
-    return new Map(
-      entries.map((pair) => {
-        const at = pair.indexOf("=");
-        if (at < 1) throw new BadValue(pair, map.expected);
-        return [decode(pair.slice(0, at).trim()), decode(pair.slice(at + 1).trim())];
-      }),
-    );
+    if (Array.isArray(raw)) throw new BadValue("a list", map.expected);
+    const found = raw instanceof Map ? (raw as ReadonlyMap<string, string>) : pairs(raw as string);
+    if (found.size > MOST_PAIRS) {
+      throw new BadValue(`${found.size} keys`, `${map.expected}, at most ${MOST_PAIRS} keys`);
+    }
+    for (const [key, value] of found) {
+      if (key.length + value.length > LONGEST_TEXT) {
+        throw new BadValue(`${key}=${value}`, `${map.expected}, each of at most ${LONGEST_TEXT} bytes`);
+      }
+    }
+    return found;
   },
 };
+
+/** Keys of one map. */
+const MOST_PAIRS = 128;
+
+function pairs(text: string): ReadonlyMap<string, string> {
+  const entries = text.split(",").filter((pair) => pair.trim() !== "");
+  return new Map(
+    entries.map((pair) => {
+      const at = pair.indexOf("=");
+      if (at < 1) throw new BadValue(pair, map.expected);
+      return [decode(pair.slice(0, at).trim()), decode(pair.slice(at + 1).trim())];
+    }),
+  );
+}
 
 function decode(part: string): string {
   try {
@@ -191,7 +215,10 @@ const milliseconds: Readonly<Record<string, number>> = {
 };
 const durationText = /^(\d{1,15}(?:\.\d{1,9})?)(ns|us|µs|ms|s|m|h)$/;
 
-/** Milliseconds, of at least `least`. */
+/** Milliseconds: 596 h. A timer of more than 2^31-1 ms would fire at once. */
+export const LONGEST_DURATION = 596 * 3_600_000;
+
+/** Milliseconds, of at least `least` and at most 596 h. */
 export function duration(least = 0): Reader<number> {
   return scalar(
     least > 0
@@ -203,6 +230,7 @@ export function duration(least = 0): Reader<number> {
       // Divided, not multiplied, where the unit is smaller: 3 / 1000 is exact where 3 * 1e-3 is not.
       const factor = milliseconds[unit]!;
       const value = factor < 1 ? Number(number) / Math.round(1 / factor) : Number(number) * factor;
+      if (value > LONGEST_DURATION) throw new BadValue(t, "a duration of at most 596h");
       return value >= least ? value : undefined;
     },
     isNumber,
@@ -222,6 +250,9 @@ const bytes: Readonly<Record<string, number>> = {
   gib: 1024 ** 3,
 };
 
+/** Bytes: 1 TiB. */
+const LARGEST = 1024 ** 4;
+
 /** Bytes, of which `valid` holds. */
 export function size(
   expected = "a size such as 32MiB",
@@ -233,7 +264,7 @@ export function size(
       const [, number, unit] = /^(\d{1,15}(?:\.\d{1,6})?)([kmg]i?b|b)?$/i.exec(t) ?? [];
       if (number === undefined) return undefined;
       const value = Number(number) * bytes[(unit ?? "").toLowerCase()]!;
-      return Number.isSafeInteger(value) && valid(value) ? value : undefined;
+      return Number.isSafeInteger(value) && value <= LARGEST && valid(value) ? value : undefined;
     },
     (v) => isNumber(v) && valid(v as number),
     (v) => {
@@ -275,9 +306,12 @@ function isCidr(t: string): boolean {
   );
 }
 
-export const ports = list(text("a port or a range of ports (22, 8000-8999)", isPortRange));
+export const ports = list(text("a port or a range of ports (22, 8000-8999)", isPortRange), 65_536);
 export const cidrs = list(text("an address or a CIDR (10.0.0.0/8, fd00::/8)", isCidr));
 const strings = list(text("a text"));
+
+/** Of nothing that a plugin counts there is more, and the kernel's side has 32 bits for it. */
+const MOST_COUNTED = 1_000_000;
 
 /** The reader of a setting that a plugin declares. */
 export function readerOf(format: Format): Reader {
@@ -286,7 +320,7 @@ export function readerOf(format: Format): Reader {
     case "boolean":
       return boolean;
     case "count":
-      return count();
+      return count(0, MOST_COUNTED);
     case "duration":
       return duration();
     case "size":

@@ -5,12 +5,15 @@ import { assemble } from "./assemble.ts";
 import type { Config } from "./config.ts";
 import { readEnvironment, variableOf } from "./environment.ts";
 import { EXPORTER_TYPES, exporterTree, pemFile } from "./exporters.ts";
-import { ConfigFile, unknownKey } from "./file.ts";
+import { ConfigFile, exporterName, unknownKey } from "./file.ts";
 import { BadValue } from "./formats.ts";
 import { readOtel } from "./otel.ts";
 import { composeTree, createValues, isLeaf, type Leaf, leaves, type Tree } from "./schema.ts";
 import { type Environment, substitute } from "./secrets.ts";
-import { type Assignment, Faults, type Origin } from "./source.ts";
+import { type Assignment, Faults, type Origin, short } from "./source.ts";
+
+/** Each has connections, a queue and a copy of everything. */
+const EXPORTERS = 32;
 
 /** A setting given on the command line. */
 export interface Override {
@@ -28,16 +31,24 @@ export interface Sources {
   readonly plugins: readonly Plugin[];
   /** Names of installed plugins that are not among `plugins`: their settings are not looked into. */
   readonly others?: readonly string[];
+  /** What follows if anything is wrong; `nothing was started` if absent. */
+  readonly outcome?: string | undefined;
 }
 
 /**
  * The configuration. Throws CONFIG_UNREADABLE for the file and CONFIG_INVALID with all that is wrong,
  * one fault per line of detail.
  */
-export function loadConfig({ file: name, env, flags, plugins, others = [] }: Sources): Config {
-  const faults = new Faults();
+export function loadConfig(sources: Sources): Config {
+  const { file: name, env, flags, plugins, others = [], outcome } = sources;
+  const faults = new Faults(outcome);
   const file = name === undefined ? undefined : new ConfigFile(name, faults);
   const names = file?.keys("exporters") ?? [];
+  if (names.length > EXPORTERS) {
+    const found = `${names.length} exporters are too many; at most ${EXPORTERS}`;
+    faults.add(file?.where("exporters") ?? "", "exporters", found);
+    faults.throwIfAny();
+  }
   const types = new Map(names.map((exporter) => [exporter, typeOf(exporter, { file, env, flags })]));
   const otel = readOtel(env, { names, otlpType: types.get("otlp") }, faults);
   for (const [exporter, type] of otel.exporters) types.set(exporter, type);
@@ -48,7 +59,7 @@ export function loadConfig({ file: name, env, flags, plugins, others = [] }: Sou
 
   const exporters: Record<string, Tree> = {};
   for (const [exporter, type] of types) {
-    if (/^[A-Za-z][A-Za-z0-9_-]*$/.test(exporter)) exporters[exporter] = exporterTree(type);
+    if (exporterName(exporter) === undefined) exporters[exporter] = exporterTree(type);
   }
   const tree = composeTree({ plugins, others, exporters });
   const opaque = new Set(others.map((other) => `plugins.${other}`));
@@ -133,7 +144,8 @@ class Loading {
         this.#files.set(path, new Map([...before, ...found.files]));
       }
     } catch (error) {
-      const got = error instanceof BadValue && !secret ? `, got "${withoutCredentials(error.part)}"` : "";
+      const got =
+        error instanceof BadValue && !secret ? `, got "${short(withoutCredentials(error.part))}"` : "";
       this.#faults.add(origin.where, path, `${(error as Error).message}${got}`);
     }
   }
@@ -148,7 +160,7 @@ class Loading {
         this.#faults.add(
           origin.where,
           path,
-          isLeaf(node) ? `${above} has no keys` : unknownKey(above, key, node),
+          isLeaf(node) ? `${above} has no keys` : () => unknownKey(above, key, node as Tree),
         );
         return undefined;
       }
@@ -187,9 +199,9 @@ class Loading {
  */
 export function wantedPlugins(
   installed: readonly string[],
-  { file: name, env, flags }: Pick<Sources, "file" | "env" | "flags">,
+  { file: name, env, flags, outcome }: Pick<Sources, "file" | "env" | "flags" | "outcome">,
 ): readonly string[] {
-  const file = name === undefined ? undefined : new ConfigFile(name, new Faults());
+  const file = name === undefined ? undefined : new ConfigFile(name, new Faults(outcome));
   return installed.filter((plugin) => {
     const path = `plugins.${plugin}.enabled`;
     const flag = flags.findLast((override) => override.path === path)?.value;

@@ -6,6 +6,7 @@ import { WirespanError } from "../core/errors.ts";
 import type { Plugin } from "../core/plugin.ts";
 import {
   atMost,
+  BadValue,
   cidrs,
   count,
   duration,
@@ -45,23 +46,35 @@ export function leaf(reader: Reader, value: unknown, doc: string, sensitive = fa
 const boolean = readerOf("boolean");
 /** More the kernel side holds in no list but those of ports, whose neighbours become one range (bpf/filter.h). */
 const few = (items: Reader<readonly unknown[]>): Reader<readonly unknown[]> => atMost(16, items);
-const id = (name: string): Reader => few(list(text(name, (t) => /^\d{1,10}$/.test(t))));
+/** The kernel's PID_MAX_LIMIT, and 32 bits; of user ids the greatest stands for none. */
+const MOST = { pid: 4_194_304, uid: 4_294_967_294, inode: 4_294_967_295 };
+
+/** Whether it is a number. Throws BadValue for one that the kernel has not. */
+function isId(t: string, what: string, most: number): boolean {
+  if (/^\d+$/.test(t) && Number(t) > most) throw new BadValue(t, `${what} of at most ${most}`);
+  return /^\d{1,10}$/.test(t);
+}
+
+const id = (name: string, most: number): Reader => few(list(text(name, (t) => isId(t, name, most))));
+
+const isNetns = (t: string): boolean =>
+  t.startsWith("pid:") ? isId(t.slice(4), "pid:NUMBER", MOST.pid) : isId(t, "an inode number", MOST.inode);
 
 const match: Tree = {
-  pid: leaf(id("a process id"), [], "Process ids of the owner."),
+  pid: leaf(id("a process id", MOST.pid), [], "Process ids of the owner."),
   comm: leaf(
     few(list(text("a command name of at most 15 bytes", (t) => Buffer.byteLength(t) <= 15))),
     [],
     "Command names of the owner, as in /proc/PID/comm; name* is what begins so.",
   ),
-  uid: leaf(id("a numeric user id"), [], "User ids of the owner."),
+  uid: leaf(id("a numeric user id", MOST.uid), [], "User ids of the owner."),
   cgroup: leaf(
     list(text("a path below the cgroup mount (/system.slice)", (t) => t.startsWith("/"))),
     [],
     "Cgroups, by path below the cgroup mount; the whole subtree matches. One that is removed and made anew is found by `wirespan reload`. At most 16 in all filters together.",
   ),
   netns: leaf(
-    few(list(text("an inode number or pid:NUMBER", (t) => /^(pid:)?\d{1,10}$/.test(t)))),
+    few(list(text("an inode number or pid:NUMBER", isNetns))),
     [],
     "Network namespaces: inode numbers, or pid:1234 for that process's.",
   ),
@@ -145,7 +158,11 @@ const base: Tree = {
   },
   metrics: {
     interval: leaf(duration(100), 10_000, "How often metrics are collected."),
-    maxSeries: leaf(count(1), 2000, "Series that one metric may have; the rest are summed into one."),
+    maxSeries: leaf(
+      count(1, 1_000_000),
+      2000,
+      "Series that one metric may have; the rest are summed into one.",
+    ),
   },
   resource: {
     attributes: leaf(map, new Map(), "Attributes of the host's resource."),
@@ -198,12 +215,16 @@ function filterOf({ filters }: Plugin): Tree {
   return filters.length ? { filter: { include: own, exclude: own } } : {};
 }
 
+/** convict and others look names up in plain objects. */
+const isInherited = (name: string): boolean => Object.hasOwn(Object.prototype, name);
+
 function pluginTree(plugin: Plugin): Tree {
   const { name, config } = plugin;
+  if (isInherited(name)) throw new WirespanError("PLUGIN_INVALID", `a plugin cannot be called ${name}`);
   const settings: Record<string, Leaf> = {};
   for (const [key, setting] of Object.entries(config)) {
     const reader = readerOf(setting.format);
-    if (!/^[a-z][A-Za-z0-9]*$/.test(key) || reserved.includes(key)) {
+    if (!/^[a-z][A-Za-z0-9]*$/.test(key) || reserved.includes(key) || isInherited(key)) {
       throw new WirespanError("PLUGIN_INVALID", `plugin ${name}: a setting cannot be called ${key}`);
     }
     if (!reader.is(setting.default)) {

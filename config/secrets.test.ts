@@ -36,7 +36,7 @@ describe("secrets in the configuration", () => {
     const yaml = `ids: {salt: "\${env:NOPE}"}\nservice: {name: "file:/no/file"}\nlog: {level: "\${HOME}"}`;
     assert.deepEqual(faultsOf({ yaml }), [
       "wirespan.yaml:1: ids.salt: the environment has no variable NOPE",
-      "wirespan.yaml:2: service.name: cannot read the file /no/file: ENOENT",
+      "wirespan.yaml:2: service.name: cannot read the file /no/file: there is no such file",
       "wirespan.yaml:3: log.level: ${HOME} is no reference; write ${env:NAME}",
     ]);
   });

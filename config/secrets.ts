@@ -1,6 +1,6 @@
 // Values that stand elsewhere: `${env:NAME}` within a text, `file:/path` as the whole of it.
-import { readFileSync } from "node:fs";
 import type { Raw } from "./formats.ts";
+import { readText } from "./read.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -44,13 +44,14 @@ function follow(text: string, env: Environment): string {
   });
 }
 
+/** Bytes; a token or a key is far smaller. */
+const LARGEST = 64 * 1024;
+
 /** A file's text without the line end that editors leave. Throws an Error that says why not. */
 export function contents(path: string): string {
   try {
-    return readFileSync(path, "utf8").replace(/\r?\n$/, "");
-  } catch (error) {
-    throw new Error(
-      `cannot read the file ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
-    );
+    return readText(path, LARGEST).replace(/\r?\n$/, "");
+  } catch (cause) {
+    throw new Error(`cannot read the file ${path}: ${(cause as Error).message}`, { cause });
   }
 }

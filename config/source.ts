@@ -15,14 +15,32 @@ export interface Assignment {
   readonly origin: Origin;
 }
 
-/** All that is wrong, so that one run names it all. */
+/** What follows if a configuration that is read again is wrong. */
+export const KEPT = "the agent goes on with the one that it has";
+
+/** Faults that are named one by one. */
+const NAMED = 20;
+
+/** All that is wrong, so that one run names it all; of very many faults the first, and the number of the others. */
 export class Faults {
   /** Faults by the line of the file that they stand in; those of no file come last. */
   readonly #order = new Map<string, number>();
+  #more = 0;
+  readonly #outcome: string;
 
-  /** `where: key: message`; either of the first two may be empty. */
-  add(where: string, path: string, message: string): void {
-    const line = [where, path, message].filter((part) => part !== "").join(": ");
+  /** `outcome`: what follows if there is any. */
+  constructor(outcome = "nothing was started") {
+    this.#outcome = outcome;
+  }
+
+  /** `where: key: message`; either of the first two may be empty. A message that takes work is made if it is shown. */
+  add(where: string, path: string, message: string | (() => string)): void {
+    if (this.#order.size >= NAMED) {
+      this.#more++;
+      return;
+    }
+    const text = typeof message === "string" ? message : message();
+    const line = [where, short(path), text].filter((part) => part !== "").join(": ");
     if (this.#order.has(line)) return;
     this.#order.set(line, Number(/:(\d+)(:\d+)?$/.exec(where)?.[1] ?? Number.MAX_SAFE_INTEGER));
   }
@@ -30,12 +48,20 @@ export class Faults {
   /** Throws CONFIG_INVALID with one fault per line of detail, if there is any. */
   throwIfAny(): void {
     const lines = [...this.#order].sort(([, a], [, b]) => a - b).map(([line]) => line);
-    const { length } = lines;
+    const length = lines.length + this.#more;
     if (length === 0) return;
+    if (this.#more > 0) lines.push(`and ${this.#more} more`);
     throw new WirespanError(
       "CONFIG_INVALID",
-      `The configuration has ${length === 1 ? "an error" : `${length} errors`}; nothing was started.`,
+      `The configuration has ${length === 1 ? "an error" : `${length} errors`}; ${this.#outcome}.`,
       { detail: lines.join("\n") },
     );
   }
+}
+
+/** What a user wrote, cut to what fits into a message, without characters that a terminal would obey. */
+export function short(text: string): string {
+  const cut = text.length > 200 ? `${text.slice(0, 200)}…` : text;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return cut.replace(/[\u0000-\u001f\u007f-\u009f]/g, "\u00b7");
 }

@@ -1,5 +1,6 @@
 // The agent: start order, stop order, and the rhythm of collections.
 import type { Config } from "../config/config.ts";
+import { KEPT } from "../config/source.ts";
 import { createExporters } from "../exporters/create.ts";
 import type { Fanout } from "../exporters/fanout.ts";
 import { reportLosses } from "../exporters/losses.ts";
@@ -149,6 +150,13 @@ function waiting({ exporters }: Fanout): number {
 /** The sections that a reload brings into force; every other one waits for the next start. */
 const RELOADED: readonly string[] = ["plugins", "filter", "effective"] satisfies (keyof Config)[];
 
+/** Why a reload has changed nothing: one sentence for the log and for who asked. */
+function keptBecause(cause: unknown): WirespanError {
+  const { code = "UNEXPECTED", message, detail } = cause as Partial<WirespanError> & Error;
+  const said = message.includes(KEPT) ? message : `${message.replace(/\.$/, "")}; ${KEPT}.`;
+  return new WirespanError(code, said, { cause, ...(detail !== undefined && { detail }) });
+}
+
 /** One at a time. What is wrong with a new configuration is logged and thrown, and changes nothing. */
 function createReload(
   config: Config,
@@ -173,9 +181,9 @@ function createReload(
       log.info({ changes: said }, "configuration read again");
       return said;
     } catch (error) {
-      const { message, detail } = error as WirespanError;
-      log.error({ detail }, `the configuration stays as it was: ${message}`);
-      throw error;
+      const wrong = keptBecause(error);
+      log.error({ ...(wrong.detail !== undefined && { detail: wrong.detail }) }, wrong.message);
+      throw wrong;
     }
   };
   let last: Promise<readonly string[]> = Promise.resolve([]);

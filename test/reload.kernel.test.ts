@@ -182,7 +182,7 @@ ${more}`;
     );
     const { code, stderr } = await agent.stop();
     assert.equal(code, 0);
-    assert.ok(stderr.some((line) => line.includes("stays as it was")));
+    assert.ok(stderr.some((line) => line.includes("goes on with the one that it has")));
   });
 
   it("warns of a second agent on the host", async function () {

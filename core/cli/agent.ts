@@ -1,5 +1,6 @@
 // `wirespan [agent]`
 import { type Command, Option } from "commander";
+import { KEPT } from "../../config/source.ts";
 import { WirespanError } from "../errors.ts";
 import { configForLive, holdLog, isLive } from "../live.ts";
 import { createLog } from "../log.ts";
@@ -38,12 +39,12 @@ Examples:
         );
       }
       const { runAgent } = await import("../agent.ts");
-      const read = async () => {
-        const found = await setUp(flags);
+      const read = async (outcome?: string) => {
+        const found = await setUp(flags, outcome);
         return { ...found, config: configForLive(found.config, found.plugins) };
       };
       const { config, plugins, failed } = await read();
       const log = isLive(config) && process.stderr.isTTY ? holdLog() : createLog(config.log);
-      await runAgent(config, { plugins, failed, log, reread: read });
+      await runAgent(config, { plugins, failed, log, reread: () => read(KEPT) });
     });
 }

@@ -40,14 +40,17 @@ export function overridesOf(set: readonly string[] = []): Override[] {
 }
 
 /** Imports the plugins that are to run and loads the configuration. */
-export async function setUp({ config: file, plugin: only, set, format }: ConfigFlags): Promise<Setup> {
+export async function setUp(
+  { config: file, plugin: only, set, format }: ConfigFlags,
+  outcome?: string,
+): Promise<Setup> {
   for (const name of only ?? []) requireInstalled(name);
   const flags = [
     ...(format === undefined ? [] : linesOf(format)),
     ...overridesOf(set),
     ...(only === undefined ? [] : selection(only, "--plugin")),
   ];
-  return load(file, flags);
+  return load(file, flags, outcome);
 }
 
 /** The overrides that make the console print lines. */
@@ -66,10 +69,17 @@ export function selection(only: readonly string[], flag: string): Override[] {
   });
 }
 
-/** Imports what file, environment and `flags` leave enabled, and loads the configuration for it. */
-export async function load(file: string | undefined, flags: readonly Override[]): Promise<Setup> {
+/**
+ * Imports what file, environment and `flags` leave enabled, and loads the configuration for it. `outcome`: what follows
+ * if anything is wrong with it.
+ */
+export async function load(
+  file: string | undefined,
+  flags: readonly Override[],
+  outcome?: string,
+): Promise<Setup> {
   const installed = installedPlugins();
-  const sources = { file, env: process.env, flags };
+  const sources = { file, env: process.env, flags, outcome };
   const discovered = await importPlugins(wantedPlugins(installed, sources));
   const { plugins } = discovered;
   const others = installed.filter((name) => !plugins.some((plugin) => plugin.name === name));
