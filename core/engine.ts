@@ -190,9 +190,10 @@ export class Engine {
       const failed = await attachPlugins(enabled, { config, native, core }, hosts);
       const fatal = failed.find(({ error }) => config.strict || error.code === "CONFIG_INVALID");
       if (fatal) throw fatal.error;
-      await core.begin(config);
+      const attached = core;
+      await reserve.lend(() => attached.begin(config));
       for (const limit of core.pids.limits) log.warn({}, limit);
-      return new Engine(options, core, hosts, failed, reserve);
+      return new Engine(options, attached, hosts, failed, reserve);
     } catch (error) {
       for (const host of hosts) host.close();
       core?.loaded.object.close();

@@ -129,7 +129,7 @@ class Choice {
     const program = error.program;
     const known = program !== undefined && programs.includes(program);
     // What this process or the host lacks is lacking for every other program, too.
-    if (!known || OF_PROCESS.has(error.code)) throw this.#explain(error);
+    if (!known || OF_PROCESS.has(error.code) || this.#isBasic(error)) throw this.#explain(error);
     // Permissions are about a kind of hook, and what works together must not be mixed of two kinds.
     const forbidden = error.code === "EPERM" || (error.code === "EACCES" && error.step === "attach");
     const why = this.#why(error);
@@ -139,6 +139,11 @@ class Choice {
         this.#refused.set(other, why);
       }
     }
+  }
+
+  /** What nobody refuses but to who may load nothing: everything stands on such programs. */
+  #isBasic({ code, program = "" }: NativeError): boolean {
+    return code === "EPERM" && ["tp_btf", "iter", "syscall"].includes(this.#kindOf(program));
   }
 
   #kindOf(program: string): string {

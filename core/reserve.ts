@@ -6,17 +6,28 @@ const COUNT = 24;
 export class Reserve {
   readonly #held: number[] = [];
 
-  /** Takes them, as far as the limit goes. */
   constructor() {
-    try {
-      while (this.#held.length < COUNT) this.#held.push(openSync("/dev/null", "r"));
-    } catch {
-      // As many as there are; who needs the next one says so.
-    }
+    this.#take();
+  }
+
+  /** Lends them to what the agent itself does before it runs. */
+  async lend(work: () => Promise<void>): Promise<void> {
+    this.release();
+    await work();
+    this.#take();
   }
 
   /** Idempotent. */
   release(): void {
     for (const fd of this.#held.splice(0)) closeSync(fd);
+  }
+
+  /** As many as there are; who needs the next one says so. */
+  #take(): void {
+    try {
+      while (this.#held.length < COUNT) this.#held.push(openSync("/dev/null", "r"));
+    } catch {
+      // The limit is reached.
+    }
   }
 }
