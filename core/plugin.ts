@@ -86,6 +86,8 @@ export interface Plugin<
   readonly signals: S;
   /** How many series a metric can have for all resources, where settings bound what its attributes leave open. */
   series?(config: SettingsOf<C>): Readonly<Partial<Record<keyof S & string, number>>>;
+  /** Attributes of its metrics, declared as opt-in, that these settings turn on. */
+  opted?(config: SettingsOf<C>): readonly string[];
   /** Its programs look connections up by their addresses (bpf/tuples.h), so the core has to keep them so. */
   readonly tuples?: boolean;
   /** Spans of connections, which the core emits, with what this plugin adds to them. */

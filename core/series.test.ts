@@ -15,7 +15,10 @@ const family = attribute({ enum: ["ipv4", "ipv6"] });
 const netqtop = plugin({
   name: "netqtop",
   summary: "",
-  config: { names: { doc: "", format: "strings", default: ["a", "b", "c"] } },
+  config: {
+    names: { doc: "", format: "strings", default: ["a", "b", "c"] },
+    pids: { doc: "", format: "boolean", default: false },
+  },
   bpf: { hash: "", programs: {}, constants: {}, counters: [], wires: {} },
   probes: {},
   signals: {
@@ -32,12 +35,14 @@ const netqtop = plugin({
     event: { signal: "event", name: "event", severity: "INFO", description: "", attributes: {} },
   },
   series: ({ names }) => ({ listed: 2 * names.length, off: 0 }),
+  opted: ({ pids }) => (pids ? ["pid"] : []),
   start: () => ({}),
   trace: { options: [], columns: () => [], rows: "event" },
 });
 
-const expected = (enabled: boolean) => {
+const expected = (enabled: boolean, pids = false) => {
   const flags = [
+    { path: "plugins.netqtop.pids", value: String(pids), flag: "--set" },
     { path: "metrics.maxSeries", value: "500", flag: "--set" },
     { path: "plugins.netqtop.enabled", value: String(enabled), flag: "--set" },
   ];
@@ -69,6 +74,11 @@ describe("expected number of series", () => {
       ["rated", 3, { way: ["in", "out"] }],
       ["off", 0, {}],
     ]);
+  });
+
+  it("counts what a setting turns on", () => {
+    const opted = expected(true, true).find(({ metric: name }) => name === "opted");
+    assert.deepEqual([opted?.series, opted?.expected, opted?.each], [500, 2, { pid: "any" }]);
   });
 
   it("is none for a plugin that is off", () => {

@@ -25,9 +25,13 @@ export function expectedSeries(config: Config, plugins: readonly Plugin[]): read
   return plugins
     .filter(({ name }) => config.plugins[name]?.enabled)
     .flatMap((plugin) => {
-      const limits = plugin.series?.(config.plugins[plugin.name]!.settings as never) ?? {};
+      const settings = config.plugins[plugin.name]!.settings as never;
+      const limits = plugin.series?.(settings) ?? {};
+      const opted = plugin.opted?.(settings) ?? [];
       return Object.entries(plugin.signals).flatMap(([key, spec]): readonly ExpectedSeries[] =>
-        spec.signal === "metric" ? [expected(plugin.name, spec, limits[key], maxSeries)] : [],
+        spec.signal === "metric"
+          ? [expected(plugin.name, withOpted(spec, opted), limits[key], maxSeries)]
+          : [],
       );
     });
 }
@@ -44,6 +48,14 @@ function expected(
   const metric = spec.name;
   if (series <= maxSeries) return { plugin, metric, series, bounded, ...rule };
   return { plugin, metric, series: maxSeries, bounded: "by metrics.maxSeries", ...rule };
+}
+
+/** With the attributes that settings have turned on as such that are always there. */
+function withOpted(spec: MetricSpec, opted: readonly string[]): MetricSpec {
+  const attributes = Object.entries(spec.attributes).map(([key, attribute]): [string, AttributeSpec] =>
+    opted.includes(key) ? [key, { ...attribute, requirement: "recommended" }] : [key, attribute],
+  );
+  return { ...spec, attributes: Object.fromEntries(attributes) };
 }
 
 /** Opt-in attributes are left out, as they are by default. */

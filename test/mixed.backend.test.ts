@@ -13,7 +13,8 @@ import { until } from "./backend/until.ts";
 import { check } from "./conformance.ts";
 import { declared } from "./declared.ts";
 import { inodeOf } from "./ends.ts";
-import { LANGUAGES, type Met, type Mixed, mix } from "./mixed.ts";
+import { combinations } from "./forecast.ts";
+import { LANGUAGES, type Mixed, mix } from "./mixed.ts";
 import { needsRoot, output } from "./netns.ts";
 import { findNginx } from "./nginx.ts";
 import type { Export } from "./otlp-sink.ts";
@@ -28,19 +29,6 @@ const main = fileURLToPath(new URL("../core/main.ts", import.meta.url));
 interface Forecast {
   readonly settings: readonly { readonly path: string; readonly shown?: string }[];
   readonly series: readonly ExpectedSeries[];
-}
-
-/** How many combinations of the values of `each` were met. */
-function combinations({ each }: ExpectedSeries, met: readonly Met[]): number {
-  const wanted = Object.entries(each);
-  const of = met.filter((one) =>
-    wanted.every(
-      ([name, only]) =>
-        Object.hasOwn(one, name) &&
-        (only === "any" || only.includes(String(one[name])) || one[name] === undefined),
-    ),
-  );
-  return new Set(of.map((one) => JSON.stringify(wanted.map(([name]) => one[name] ?? null)))).size;
 }
 
 describe("everything at once, over a mixed load, into a Collector", function () {

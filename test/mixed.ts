@@ -6,6 +6,7 @@ import { basename } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { type AppEnd, type AppServer, ask, type Language, serve } from "./apps.ts";
+import type { Met } from "./forecast.ts";
 import type { Netns } from "./netns.ts";
 import { Nginx } from "./nginx.ts";
 import { addresses, type Pair } from "./topology.ts";
@@ -17,9 +18,6 @@ const CLOSED = 9101;
 const DROPPED = 9103;
 const REQUESTS = 20;
 const keepalive = fileURLToPath(new URL("apps/keepalive.js", import.meta.url));
-
-/** Something to tell of, by the attributes that it is told with; undefined: absent there. */
-export type Met = Readonly<Record<string, string | number | undefined>>;
 
 /** A connection that carried many requests, as its client counted it. */
 export interface Kept {

@@ -111,6 +111,7 @@ export default plugin({
     },
   },
 
+  opted: ({ perCpu }) => (perCpu ? Object.keys(CPU) : []),
   constants: ({ cpus }) => ({ only_some_cpus: cpus.length > 0, watched_cpus: cpuBits(cpus) }),
 
   start({ config, emit, use }) {

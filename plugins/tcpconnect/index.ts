@@ -92,6 +92,10 @@ export default plugin({
     },
   },
 
+  opted({ flows, sourcePorts }) {
+    const { "network.local.port": _, ...others } = FLOW;
+    return flows ? Object.keys(sourcePorts ? FLOW : others) : [];
+  },
   constants: ({ flows, sourcePorts }) => ({ count_flows: flows, count_source_ports: sourcePorts }),
   // Without answers to hold they take a page.
   sizes: ({ dns }) => (dns ? { waiting: 4096 } : { dns: 4096 }),
