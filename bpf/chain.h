@@ -28,7 +28,7 @@ struct {
 
 /*
  * A plugin's link of the chain; `see` takes the socket, the state that it leaves and the one that it enters. The
- * second program sees the ends that no program was shown and that a sweep has found: hardly ever there are some.
+ * second program sees the ends that no program was shown and that a sweep has found; it is loaded only then.
  */
 #define STATE_PROGRAM(name, see)                                     \
 	SEC("tp_btf/inet_sock_set_state")                            \

@@ -477,7 +477,7 @@ export class ConnectionCursor implements Connection, Cursor {
 
 export interface Survey {
   readonly living: number;
-  readonly foundEnds: number;
+  readonly goneOn: number;
 }
 
 export class SurveyCursor implements Survey, Cursor {
@@ -492,16 +492,17 @@ export class SurveyCursor implements Survey, Cursor {
   get living(): number {
     return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
   }
-  get foundEnds(): number {
+  get goneOn(): number {
     return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
   }
 }
 
 export const bpf = {
-  hash: "ad368f7ffe20d693",
+  hash: "8bdb3ca342f0a82d",
   programs: {
     drop_rows: "iter/bpf_sk_storage_map",
     keep_living: "iter/bpf_sk_storage_map",
+    mend_found: "iter/bpf_sk_storage_map",
     on_accept4_emit: "tp/syscalls/sys_exit_accept4",
     on_accept4_exit: "tp/syscalls/sys_exit_accept4",
     on_accept_emit: "tp/syscalls/sys_exit_accept",

@@ -59,6 +59,8 @@ export interface InputLayout {
 
 export interface ObjectLayout {
   readonly programs: Readonly<Record<string, string>>;
+  /** Those that are declared, by name. */
+  readonly maps: readonly string[];
   readonly constants: Readonly<Record<string, Layout>>;
   /** The one zero-initialised global, if there is one: the agent may write it at any time. */
   readonly live?: Layout;
@@ -347,5 +349,16 @@ export function readObject(elf: Buffer): ObjectLayout {
   const layout = JSON.stringify([wires, counters, constants, { ...live, ...filled }]);
   const hash = createHash("sha256").update(layout).digest("hex").slice(0, 16);
   const going = kept.length ? { kept } : {};
-  return { programs: programsOf(sections), constants, ...live, counters, wires, ...filled, ...going, hash };
+  const maps = layouts.variables(".maps").map(([map]) => map);
+  return {
+    programs: programsOf(sections),
+    maps,
+    constants,
+    ...live,
+    counters,
+    wires,
+    ...filled,
+    ...going,
+    hash,
+  };
 }

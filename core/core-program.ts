@@ -176,6 +176,7 @@ export class CoreProgram {
         ...(watchesAccepts && CORE_ACCEPT_PROBES),
       },
       constants: { ...ids, watch_connect_exits: watchesExits },
+      rare: ["mend_found", "tell_found", "drop_rows"],
       maxEntries: { spans: config.ring.core, pid_numbers: numbersToKeep() },
       later: [
         "on_emit",
@@ -212,16 +213,21 @@ export class CoreProgram {
     this.tellPrograms(config);
   }
 
+  /** Mends what is known of sockets that a sweep has found in another state, or closed. */
+  async mendFound(): Promise<void> {
+    await this.loaded.runRare(["mend_found"]);
+  }
+
   /** Emits the ends that a sweep has found, once the plugins have seen them. */
   async tellFoundEnds(): Promise<void> {
-    await this.loaded.object.iterate("tell_found", "conns");
+    await this.loaded.runRare(["tell_found"]);
   }
 
   /** Removes what tables hold of connections whose end no program was shown. */
   async dropRowsWithoutSocket(config: Config): Promise<void> {
     this.#round = { number: this.#round.number + 1, beganAt: this.#native.bootNow() };
     this.tellPrograms(config);
-    await this.loaded.object.iterate("drop_rows", "conns");
+    await this.loaded.runRare(["drop_rows"]);
   }
 
   /** The processes that held sockets when the agent started; valid until the next one is asked for. */

@@ -116,7 +116,7 @@ export class Engine {
   #coreFeed: Feed | undefined;
   readonly #balance = new Balance();
   /** Of the last sweep. */
-  #surveyed = { living: 0, foundEnds: 0 };
+  #surveyed = { living: 0, goneOn: 0 };
   /** Events that no program was shown, as the log has said. */
   #said = 0;
   #detached = false;
@@ -223,7 +223,7 @@ export class Engine {
     const handlers = {
       spans: (record: never) => spans.take(record),
       survey: (rows: Iterable<Survey>) => {
-        for (const { living, foundEnds } of rows) this.#surveyed = { living, foundEnds };
+        for (const { living, goneOn } of rows) this.#surveyed = { living, goneOn };
       },
       processes: (task: ObservedProcess) => this.identity.born(task),
     };
@@ -412,13 +412,17 @@ export class Engine {
   async #survey(): Promise<void> {
     const feed = this.#coreFeed;
     if (!feed || this.#detached) return;
-    const before = feed.counters();
-    const unseen = this.#balance.unseen;
+    const { unseen } = this.#balance;
+    let before = feed.counters();
     await feed.sweep();
-    if (this.#surveyed.foundEnds > 0) {
+    if (this.#surveyed.goneOn > 0) {
+      await this.core.mendFound();
       for (const host of this.hosts) await host.seeFoundEnds();
       await this.core.tellFoundEnds();
       this.drain();
+      // Those that have ended were alive before.
+      before = feed.counters();
+      await feed.sweep();
     }
     // What ends unwatched is not unseen.
     if (this.#detached) return;

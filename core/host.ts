@@ -27,6 +27,11 @@ export interface HostOptions {
   readonly before?: PluginHost | undefined;
 }
 
+/** Of STATE_PROGRAM (bpf/chain.h). */
+function rareIn({ bpf }: Plugin): readonly string[] {
+  return Object.keys(bpf.programs).filter((program) => program.endsWith("_found"));
+}
+
 export class PluginHost {
   readonly plugin: Plugin;
   readonly hooks: readonly Hook[];
@@ -75,6 +80,7 @@ export class PluginHost {
       ...(plugin.inputs && { inputs: plugin.inputs(own.settings as never) }),
       ...(plugin.bpf.constants.agent_filter && { pinned: pinnedMaps(config.filter, own.filter) }),
       chain: core.chain,
+      rare: rareIn(plugin),
       reuse: {
         ...core.shared(plugin),
         ...Object.fromEntries(kept.map((name) => [name, before!.loaded.object.map(name)])),
@@ -137,8 +143,8 @@ export class PluginHost {
 
   /** Lets the plugin's programs see the ends that a sweep has found: bpf/chain.h. */
   async seeFoundEnds(): Promise<void> {
-    const programs = Object.keys(this.plugin.bpf.programs).filter((program) => program.endsWith("_found"));
-    for (const program of programs) await this.loaded.object.iterate(program, "conns");
+    const programs = rareIn(this.plugin);
+    if (programs.length > 0) await this.loaded.runRare(programs);
   }
 
   /** Metrics as of now (nanoseconds since boot); sweeps first, so that living sockets count. */

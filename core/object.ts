@@ -45,6 +45,8 @@ export interface ObjectOptions {
   readonly pinned?: Readonly<Record<string, string>>;
   /** Programs that are loaded now, those of probes only where they are chosen, and attached by hand later. */
   readonly later?: readonly string[];
+  /** Iterators over connections that are hardly ever needed: loaded when they are, by `Loaded.runRare`. */
+  readonly rare?: readonly string[];
   /** Joined by the programs on its hook, instead of being attached. */
   readonly chain?: Chain;
 }
@@ -52,6 +54,8 @@ export interface ObjectOptions {
 export interface Loaded {
   readonly object: BpfObject;
   readonly hooks: readonly Hook[];
+  /** Loads programs that were left out as rare, runs each over all connections, and unloads them. */
+  runRare(programs: readonly string[]): Promise<void>;
 }
 
 /** Where the kernel has the numbers of system calls' tracepoints, and what reading them takes. */
@@ -224,6 +228,34 @@ export function detachAll(object: BpfObject): void {
   for (const { name } of object.programs()) object.detach(name);
 }
 
+interface Rare {
+  readonly programs: readonly string[];
+  readonly constants: Constants;
+}
+
+/** Another object over the maps of one that is loaded. */
+async function runRare(
+  native: Native,
+  options: ObjectOptions,
+  beside: BpfObject,
+  { programs, constants }: Rare,
+): Promise<void> {
+  const { name, bpf, pinned = {} } = options;
+  const elf = readFile(options);
+  const maps = [...readObject(elf).maps, ...(bpf.live ? [".bss"] : [])].filter((map) => !(map in pinned));
+  const object = await native.load(name, elf, {
+    programs,
+    constants: packed(name, bpf, constants),
+    reuse: Object.fromEntries(maps.map((map) => [map, beside.map(map)])),
+    pinned,
+  });
+  try {
+    for (const program of programs) await object.iterate(program, "conns");
+  } finally {
+    object.close();
+  }
+}
+
 /** Loads and attaches. Whatever fails leaves nothing in the kernel. */
 export async function loadObject(native: Native, options: ObjectOptions): Promise<Loaded> {
   const { name, bpf } = options;
@@ -240,7 +272,8 @@ export async function loadObject(native: Native, options: ObjectOptions): Promis
   const probed = new Set(Object.values(options.probes).flatMap((p) => p.programs.map(nameOf)));
   const aside = Object.entries(bpf.programs)
     .filter(([, at]) => at.startsWith("iter/") || at === "syscall")
-    .map(([program]) => program);
+    .map(([program]) => program)
+    .filter((program) => !options.rare?.includes(program));
   for (;;) {
     const hooks = choice.hooks();
     // One program may watch several things.
@@ -260,7 +293,12 @@ export async function loadObject(native: Native, options: ObjectOptions): Promis
         if (options.chain && bpf.programs[program] === STATE_HOOK) options.chain.join(object, program);
         else if (!later.includes(program)) object.attach(program);
       }
-      return { object, hooks };
+      const loaded = object;
+      return {
+        object,
+        hooks,
+        runRare: (programs) => runRare(native, options, loaded, { programs, constants }),
+      };
     } catch (error) {
       if (object) options.chain?.leave(object);
       object?.close();

@@ -3,7 +3,8 @@
 
 /*
  * The count of living connections, for the balance; on its way it looks for sockets that are in another state than
- * the last one shown. And what is done once something was not shown: ends are reported, rows without a socket removed.
+ * the last one shown. And what is done once something was not shown, by programs that are loaded only then: states
+ * are mended, ends reported, rows without a socket removed.
  */
 #include "emit.h"
 #include "unseen.h"
@@ -12,8 +13,8 @@
 struct survey {
 	/* Connections, one end each. */
 	u64 living;
-	/* Ends that were found, to be reported. */
-	u64 found_ends;
+	/* Sockets in another state than the last one shown. */
+	u64 gone_on;
 };
 WIRE_ROWS(survey, struct survey);
 
@@ -44,7 +45,7 @@ static __always_inline bool has_gone_on(const struct sock *sk, const struct conn
 	return known == *(const volatile u16 *)&c->state && (tells_lock || *state == TCP_CLOSE);
 }
 
-static __noinline int find_end(struct sock *sk, struct conn *c)
+static __always_inline void find_end(struct sock *sk, struct conn *c)
 {
 	u32 left = c->state;
 
@@ -52,7 +53,7 @@ static __noinline int find_end(struct sock *sk, struct conn *c)
 	c->old_state = left;
 	c->state = TCP_CLOSE;
 	if (left == TCP_LISTEN || c->closed_at)
-		return 0;
+		return;
 	c->ended_unseen = true;
 	c->found_end = true;
 	c->owner.workload = workload_of(&c->owner);
@@ -61,7 +62,6 @@ static __noinline int find_end(struct sock *sk, struct conn *c)
 	on_close(sk, c, left);
 	if (c->close_reason == CLOSE_RST_SENT)
 		c->close_reason = CLOSE_UNKNOWN;
-	return 1;
 }
 
 /* Run at each collection; its one row is written at the end. */
@@ -71,7 +71,6 @@ int survey(struct bpf_iter__bpf_sk_storage_map *ctx)
 	const struct conn *met = ctx->value;
 	struct sock *sk = ctx->sk;
 	struct survey *sum;
-	struct conn *c;
 	u32 zero = 0, state;
 
 	sum = bpf_map_lookup_elem(&surveyed, &zero);
@@ -83,20 +82,29 @@ int survey(struct bpf_iter__bpf_sk_storage_map *ctx)
 		bpf_seq_write(ctx->meta->seq, sum, sizeof(*sum));
 		return 0;
 	}
-	if (has_gone_on(sk, met, &state)) {
-		c = known_at(sk);
-		if (!c)
-			return 0;
-		if (state == TCP_CLOSE) {
-			sum->found_ends += find_end(sk, c);
-			return 0;
-		}
-		mend(sk, c, state);
-		c->old_state = c->state;
-		c->state = state;
-	}
 	if (met->counted && !met->closed_at)
 		sum->living++;
+	if (has_gone_on(sk, met, &state))
+		sum->gone_on++;
+	return 0;
+}
+
+SEC("iter/bpf_sk_storage_map")
+int mend_found(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock *sk = ctx->sk;
+	struct conn *c = known_at(sk);
+	u32 state;
+
+	if (!sk || !c || !has_gone_on(sk, c, &state))
+		return 0;
+	if (state == TCP_CLOSE) {
+		find_end(sk, c);
+		return 0;
+	}
+	mend(sk, c, state);
+	c->old_state = c->state;
+	c->state = state;
 	return 0;
 }
 
