@@ -17,10 +17,11 @@ function startExporting(sink: OtlpSink, ...only: readonly Netns[]): Promise<Agen
     config: `version: 1
 filter: { include: { netns: [${only.map((netns) => `"${inodeOf(netns)}"`).join()}] } }
 metrics: { interval: 500ms }
+ring: { core: 64MiB }
 shutdown: { timeout: 60s }
 control: { socket: "" }
 exporters:
-  sink: { type: otlp_${sink.protocol}, endpoint: "${sink.endpoint}" }
+  sink: { type: otlp_${sink.protocol}, endpoint: "${sink.endpoint}", queue: { bytes: 256MiB } }
 `,
   });
 }
