@@ -219,7 +219,6 @@ export class Engine {
       interval: config.ring.drainInterval,
     });
     this.#running = { sink, spans, container: this.#container(), reading };
-    this.#startAll(config, this.#running);
     const handlers = {
       spans: (record: never) => spans.take(record),
       survey: (rows: Iterable<Survey>) => {
@@ -229,14 +228,18 @@ export class Engine {
     };
     // What plugins add to a span they may know from records of their own, which are older than the span's.
     const before = () => this.#drain(this.hosts.filter((host) => host.adds).map(({ feed }) => feed));
-    this.#coreFeed = new Feed(native, this.core.loaded.object, coreBpf, handlers, { before });
+    const coreFeed = this.#reserve.lendNow(
+      () => new Feed(native, this.core.loaded.object, coreBpf, handlers, { before }),
+    );
+    this.#coreFeed = coreFeed;
+    this.#startAll(config, this.#running);
     this.identity.connect({
       tell: (image, workload) => this.core.tellWorkload(image, workload),
       drain: () => void this.#drain([this.#coreFeed]),
       unheard: () => this.core.unheard(),
     });
     for (const task of this.core.holders()) this.identity.born(task);
-    reading.add(this.#coreFeed.rings);
+    reading.add(coreFeed.rings);
     this.#reserve.release();
     // The first sweep sets the mark from which living connections' bytes count.
     this.collect().catch((error: unknown) => log.warn({ error }, "the first collection failed"));

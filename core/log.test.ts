@@ -52,6 +52,19 @@ describe("log", () => {
     assert.match(text, /^\[\d\d:\d\d:\d\d\.\d{3}\] WARN: hello\n {4}a: 1\n$/);
   });
 
+  it("lets nobody's name make a line or a colour of its own", () => {
+    const use =
+      'log.warn({ name: "a\\u001b[31m\\u009b2J\\nb\\u202ec" }, "x\\n{\\"level\\":\\"error\\"}\\u007f\\u001b]0;t\\u0007");';
+    for (const format of ["json", "pretty"] as const) {
+      const text = logged({ level: "info", format }, use);
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+      assert.doesNotMatch(text, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/, format);
+      assert.equal(text.split("\n").length - 1, 1, text);
+    }
+    const [line] = logged({ level: "info", format: "json" }, use).split("\n");
+    assert.equal((JSON.parse(line!) as { name: string }).name, "a\u001b[31m\u009b2J\nb\u202ec");
+  });
+
   it("loads pino with the first line only", () => {
     const use = `const { createRequire } = await import("node:module");
 const loaded = () => Object.keys(createRequire("/x").cache).some((path) => path.includes("/pino/"));

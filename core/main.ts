@@ -12,7 +12,8 @@ const { run } = await import("./cli/run.ts");
 const { drainOutputs } = await import("./output.ts");
 const code = await run(args);
 // A slow reader may not have taken all yet; exit() would throw the rest away.
-for (const stream of [process.stdout, process.stderr])
-  await new Promise<void>((resolve) => stream.write("", () => resolve()));
+for (const stream of [process.stdout, process.stderr]) {
+  if (stream.writableLength > 0) await new Promise<void>((resolve) => stream.write("", () => resolve()));
+}
 await drainOutputs(1000);
 process.exit(code);

@@ -182,15 +182,14 @@ class Choice {
   }
 }
 
-function readFile(options: ObjectOptions): Buffer {
+function readFile({ name, path }: ObjectOptions): Buffer {
   try {
-    return readFileSync(options.path);
+    return readFileSync(path);
   } catch (cause) {
-    throw new WirespanError(
-      "BPF_OBJECT_MISSING",
-      `${options.path} is not there; build it with: npm run build`,
-      { cause },
-    );
+    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw explained(name, cause, "unknown");
+    throw new WirespanError("BPF_OBJECT_MISSING", `${path} is not there; build it with: npm run build`, {
+      cause,
+    });
   }
 }
 

@@ -6,6 +6,8 @@ import { isatty } from "node:tty";
 /** Milliseconds after which a reader that has no room is tried again: the first time, and at most. */
 const RETRY = { first: 2, most: 50 };
 
+const NEWLINE = 0x0a;
+
 /** Called when a text was taken whole, or not and why. */
 type Done = (error?: Error) => void;
 
@@ -40,6 +42,16 @@ export class Output {
   /** Bytes that wait for the reader. Who writes has to bound them. */
   get pending(): number {
     return this.#pending;
+  }
+
+  /** Ends of lines among what waits. */
+  get pendingLines(): number {
+    let count = 0;
+    for (const [i, { bytes }] of this.#queue.entries()) {
+      let at = bytes.indexOf(NEWLINE, i === 0 ? this.#written : 0);
+      for (; at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) count++;
+    }
+    return count;
   }
 
   /** Never blocks: what the reader has no room for waits here. */

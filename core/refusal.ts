@@ -68,10 +68,13 @@ export function whoRefusesBpf(lockdown: string, us: Standing | undefined = stand
   return "loading BPF is refused, although the capabilities are there: a security module (/sys/kernel/security/lsm names them) may forbid it; the audit log tells which";
 }
 
+/** Read now: when no descriptor is left it is too late. */
+const LIMITS = read("/proc/self/limits") ?? "";
+
 /** `ulimit -n` of this process. */
 function descriptors(): string {
-  const found = /^Max open files\s+(\d+)\s+(\d+)/m.exec(read("/proc/self/limits") ?? "");
-  return found?.[1] === undefined ? "" : `: ${found[1]} are allowed`;
+  const found = /^Max open files\s+(\d+)/m.exec(LIMITS)?.[1];
+  return found === undefined ? "" : `: ${found} are allowed`;
 }
 
 /** A refusal that is not about a program or a hook but about this process or the host; undefined for another error. */
@@ -118,8 +121,7 @@ export function explained(what: string, error: unknown, lockdown: string): Wires
   const where = error.program ? ` (program ${error.program})` : "";
   const detail = error.detail === undefined ? {} : { detail: error.detail };
   const known = ofProcess(error, lockdown);
-  if (known !== undefined)
-    return new WirespanError(known[0], `${what}: ${known[1]}${where}`, { cause: error });
+  if (known !== undefined) return new WirespanError(known[0], `${what}: ${known[1]}`, { cause: error });
   return new WirespanError("BPF_LOAD", `${what}: ${error.step}: ${error.message}${where}`, {
     cause: error,
     ...detail,

@@ -17,6 +17,14 @@ export class Reserve {
     this.#take();
   }
 
+  /** The same, of what is done at once. */
+  lendNow<T>(work: () => T): T {
+    this.release();
+    const done = work();
+    this.#take();
+    return done;
+  }
+
   /** Idempotent. */
   release(): void {
     for (const fd of this.#held.splice(0)) closeSync(fd);

@@ -13,7 +13,6 @@ const lines = (text: string): number => text.split("\n").length - 1;
 export class Printed {
   readonly #to: Output;
   #missing = 0;
-  #waiting = 0;
   #error: NodeJS.ErrnoException | undefined;
 
   constructor(to: Output) {
@@ -27,9 +26,7 @@ export class Printed {
       this.#missing += count;
       return;
     }
-    this.#waiting += count;
     this.#to.write(text, (error) => {
-      this.#waiting -= count;
       if (!error) return;
       this.#missing += count;
       this.#error ??= error;
@@ -40,7 +37,7 @@ export class Printed {
   async finish(): Promise<void> {
     await this.#to.drained(LAST);
     if (this.#error?.code === "EPIPE") return;
-    const missing = this.#missing + this.#waiting;
+    const missing = this.#missing + this.#to.pendingLines;
     if (missing === 0) return;
     const why = this.#error?.message ?? "who reads standard output did not take them in time";
     standardError().write(`wirespan: ${missing} lines are missing: ${why}\n`);
