@@ -34,6 +34,8 @@ describe("tcpdrop: what is a drop", function () {
       ["handshake", "the SYN-ACK that is sent again as its ACK was lost", []],
       ["early", "out of order, and still waiting when the socket closes", []],
       ["reset", "an RST that ends it", []],
+      ["old-stamp", "data that the receiver has, with a time stamp of the past", []],
+      ["false-stamp", "new data with a time stamp of the past", [/^TCP_RFC7323_PAWS$/]],
       ["beyond", "data beyond the window", [/^TCP_INVALID_(END_)?SEQUENCE$/]],
       ["false-reset", "an RST with another number", [/^TCP_RESET$/]],
       ["false-syn", "a SYN in the window", [/^TCP_INVALID_SYN$/]],
@@ -58,6 +60,23 @@ describe("tcpdrop: what is a drop", function () {
         lost.reduce((sum, name) => sum + (moved[`TcpExt.${name}`] ?? 0), 0),
       );
     });
+  });
+
+  it("of TIME_WAIT: the last data and FIN again, none; what was never sent before, one", async () => {
+    // Its answers would be answered with an RST, which ends it.
+    const mute = await net.a.rule("output", "tcp flags & rst == rst", "drop");
+    let to = "";
+    const rows = await drops.during([net.a], async () => {
+      to = (await segments(net.a, "lingering")).to!;
+    });
+    await mute.remove();
+    const met = rows.filter(
+      (row) => row["destination.port"] === Number(to) && row[REASON] !== "NETFILTER_DROP",
+    );
+    assert.deepEqual(
+      met.map((row) => [row["network.connection.state"], row["wirespan.tcp.flags"]]),
+      [["time_wait", ["psh", "ack"]]],
+    );
   });
 
   describe("of a listener", () => {
@@ -119,6 +138,23 @@ describe("tcpdrop: what is a drop", function () {
     });
   });
 
+  it("what a socket leaves unread when it closes: none", async () => {
+    const rows = await drops.during([net.a, net.b, 0], () =>
+      run(net.a, "n28", { server: net.b, address: addresses.b, up: 300 }),
+    );
+    assert.deepEqual(rows, []);
+  });
+
+  it("an ICMP error that quotes TCP: none, though a rule drops it", async () => {
+    await using _server = await hold(net.b, "served", { port: 7130 });
+    const rule = await net.b.rule("input", "ip protocol icmp", "drop");
+    const given = { source: addresses.a, destination: addresses.b, dport: 7130 };
+    const rows = await drops.during([net.b], () => segments(net.a, "unreachable", given));
+    assert.equal(await rule.packets(), 1);
+    await rule.remove();
+    assert.deepEqual(rows, []);
+  });
+
   describe("of no socket", () => {
     it("an RST for nothing: none; a SYN: one", async () => {
       const given = { source: addresses.a, destination: addresses.b, sport: 42000, dport: 9 };
@@ -177,6 +213,21 @@ describe("tcpdrop: what is a drop", function () {
   });
 
   describe("of what is put together", () => {
+    it("what GRO merged: the whole once, with its segments, and none if it is read", async () => {
+      await using own = await pair();
+      await segments(own.a, "offload", { device: "wire0", tso: 0, gso: 0, sg: 0 });
+      await segments(own.b, "offload", { device: "wire0", gro: 1 });
+      const given = { server: own.b, address: addresses.b, up: 300000 };
+      const none = await drops.during([own.a, own.b, 0], () => run(own.a, "n1", given));
+      assert.deepEqual(none, []);
+      const rule = await own.b.rule("input", "meta length > 1600 limit rate 1/hour burst 2 packets", "drop");
+      const rows = await drops.during([own.a, own.b, 0], () => run(own.a, "n1", given));
+      const ruled = rows.filter((row) => row[REASON] === "NETFILTER_DROP");
+      assert.equal(ruled.length, await rule.packets());
+      assert.ok(ruled.length >= 1, "GRO was to merge");
+      for (const row of ruled) assert.ok(Number(row["wirespan.packet.segments"]) >= 2);
+    });
+
     it("the parts of reassembled packets that were read: none; of one that a rule drops: one", async () => {
       await using way = await routed();
       await way.client.sysctl({ "net.ipv4.ip_no_pmtu_disc": 1 });

@@ -1,7 +1,7 @@
 """Segments that no ordinary program sends, and programs that ordinary tools do not stand for: python3 segments.py WHAT [key=value ...]"""
 import ctypes, os, socket, struct, sys, time
 
-TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ, TCP_MD5SIG, SO_ATTACH_FILTER = 19, 20, 21, 14, 26
+TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ, TCP_TIMESTAMP, TCP_MD5SIG, SO_ATTACH_FILTER = 19, 20, 21, 24, 14, 26
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 
 
@@ -18,8 +18,10 @@ def ipv4(source, destination, payload, ident=0, fragment=0):
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
 
 
-def tcp(source, destination, sport, dport, seq, ack, flags, data=b""):
-    head = struct.pack("!HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, 0x50, flags, 1000, 0, 0)
+def tcp(source, destination, sport, dport, seq, ack, flags, data=b"", stamp=None):
+    options = b"" if stamp is None else struct.pack("!BBBBII", 1, 1, 8, 10, stamp & 0xFFFFFFFF, 0)
+    words = 5 + len(options) // 4
+    head = struct.pack("!HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, words << 4, flags, 1000, 0, 0) + options
     pseudo = socket.inet_aton(source) + socket.inet_aton(destination) + struct.pack("!HH", 6, len(head) + len(data))
     return head[:16] + struct.pack("!H", checksum(pseudo + head + data)) + head[18:] + data
 
@@ -67,6 +69,7 @@ def inject(kind):
     time.sleep(0.1)
     here, there = client.getsockname()[1], listener.getsockname()[1]
     seq, ack = numbers(client)
+    past = struct.unpack("I", client.getsockopt(socket.IPPROTO_TCP, TCP_TIMESTAMP, 4))[0] - 100000
     say(port=here)
     segment = {
         "old": (seq - 50, ack, ACK, b"y" * 50),
@@ -78,6 +81,8 @@ def inject(kind):
         "reset": (seq, ack, RST),
         "false-reset": (seq + 5, ack, RST),
         "false-syn": (seq + 5, ack, SYN),
+        "old-stamp": (seq - 50, ack, ACK, b"x" * 50, past),
+        "false-stamp": (seq, ack, ACK, b"y" * 10, past),
         "false-ack": (seq, ack + 100000, ACK, b"y" * 10),
     }[kind]
     send("127.0.0.1", "127.0.0.1", here, there, *segment)
@@ -246,6 +251,37 @@ def quiet(address, port="7000", silence="0.3", count="1"):
     for client in clients:
         client.sendall(b"x")
         client.close()
+
+
+def offload(device, **features):
+    """Turns tso, gso, sg and gro of a device on (1) or off (0)."""
+    import array, fcntl
+    commands = {"sg": 0x19, "tso": 0x1F, "gso": 0x24, "gro": 0x2C}
+    for name, value in features.items():
+        wish = array.array("I", [commands[name], int(value)])
+        fcntl.ioctl(socket.socket(), 0x8946, struct.pack("16sP", device.encode(), wish.buffer_info()[0]))  # SIOCETHTOOL
+
+
+def lingering():
+    """A peer that sends its last data with its FIN, and again, as the ACK is lost: that meets TIME_WAIT."""
+    listener = listen()
+    client = socket.create_connection(listener.getsockname())
+    server, _ = listener.accept()
+    client.shutdown(socket.SHUT_WR)
+    server.recv(1)
+    seq, ack = numbers(server)
+    here, there = listener.getsockname()[1], client.getsockname()[1]
+    server.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    server.send(b"d" * 20)
+    server.close()
+    client.recv(100)
+    client.close()
+    time.sleep(0.1)
+    say(to=there)
+    send("127.0.0.1", "127.0.0.1", here, there, seq, ack, FIN | ACK | PSH, b"d" * 20)
+    time.sleep(0.1)
+    send("127.0.0.1", "127.0.0.1", here, there, seq + 21, ack, ACK | PSH, b"n" * 20)
+    time.sleep(0.1)
 
 
 def probing():
