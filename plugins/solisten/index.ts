@@ -45,6 +45,7 @@ function attributesOf({ cookie, ends, queue }: Described, task: Task, executable
       "wirespan.socket.protocol": PROTOCOLS[queue.protocol] ?? String(queue.protocol),
     }),
     ...(ends.localPort && { "server.port": ends.localPort }),
+    ...(ends.ifindex && { "wirespan.interface.index": ends.ifindex }),
     ...(ends.family === 6 && { "wirespan.socket.ipv6_only": queue.ipv6Only }),
     ...(cookie && { "wirespan.socket.id": cookie.toString(16) }),
     "process.pid": task.pid,

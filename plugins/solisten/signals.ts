@@ -45,6 +45,12 @@ const SOCKET = {
     requirement: "conditional",
     description: "Of an IPv6 socket: it takes no IPv4.",
   },
+  "wirespan.interface.index": {
+    type: "int",
+    requirement: "conditional",
+    description:
+      "The interface that it is bound to, as `ip link` numbers it in the network namespace; absent if it is bound to none.",
+  },
   ...NETNS,
   "process.pid": { ...CONNECTION["process.pid"], description: "The process that listens." },
   "process.executable.name": CONNECTION["process.executable.name"],

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Agent, type Row, startAgent } from "../../test/agent.ts";
+import { hold } from "../../test/drops.ts";
 import { assertRow, Ends, inodeOf } from "../../test/ends.ts";
 import { Netns, needsRoot } from "../../test/netns.ts";
 import { type Watch, watch } from "../../test/watch.ts";
@@ -230,6 +231,18 @@ describe("solisten in the agent", function () {
       "wirespan.socket.accepted": 0,
       "wirespan.socket.waiting": 2,
     });
+  });
+
+  it("says which interface a socket is bound to", async () => {
+    const from = watched.events.length;
+    const server = await hold(netns, "accepted", { device: "lo", address: "127.0.0.1", port: 7501 });
+    await server.end();
+    await watched.until("end", () => told("wirespan.socket.listener.end", from).length === 1);
+    const calls = told("wirespan.socket.listen", from).map(({ attributes }) => attributes);
+    assert.deepEqual(
+      calls.map((call) => [call["server.port"], call["wirespan.interface.index"]]),
+      [[7501, 1]],
+    );
   });
 
   it("counts a listener that is older than the agent, and one of MPTCP once", async () => {

@@ -118,9 +118,14 @@ describe("tcpdrop of connections that are bound to an interface", function () {
       assert.match(String((error as NodeJS.ErrnoException).code), /^(E2BIG|ENOSPC)$/);
     }
     assert.ok(filled > 100_000);
-    const before = drops.watched.counters().lost_tuples ?? 0;
-    await run(netns, "n1", { count: 10 });
-    const lost = (drops.watched.counters().lost_tuples ?? 0) - before;
-    assert.ok(lost >= 20 && lost < 40, `${lost} for the 20 ends of ten connections`);
+    // Others on this host connect, too: the quietest of five tells.
+    const lost: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      const before = drops.watched.counters().lost_tuples ?? 0;
+      await run(netns, "n1", { count: 10 });
+      lost.push((drops.watched.counters().lost_tuples ?? 0) - before);
+    }
+    const least = Math.min(...lost);
+    assert.ok(least >= 20 && least < 40, `${lost} for the 20 ends of ten connections`);
   });
 });

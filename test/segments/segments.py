@@ -1,5 +1,5 @@
 """Segments that no ordinary program sends, and programs that ordinary tools do not stand for: python3 segments.py WHAT [key=value ...]"""
-import ctypes, os, socket, struct, sys, time
+import ctypes, os, select, socket, struct, sys, time
 
 TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ, TCP_TIMESTAMP, TCP_MD5SIG, SO_ATTACH_FILTER = 19, 20, 21, 24, 14, 26
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
@@ -224,13 +224,14 @@ def bound(device, address, port):
 
 
 def accepted(device, address, port):
-    """Accepts one connection that comes by this device, and keeps it until standard input ends."""
+    """Accepts what comes by this device, and keeps it until standard input ends."""
     listener, _ = bound(device, address, port)
     listener.listen()
     say(listening=1)
-    one, _ = listener.accept()
-    sys.stdin.readline()
-    one.close()
+    kept = []
+    while not select.select([sys.stdin], [], [], 0)[0]:
+        if select.select([listener], [], [], 0.02)[0]:
+            kept.append(listener.accept()[0])
 
 
 def opened(device, address, port, peer, to):
