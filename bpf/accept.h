@@ -5,6 +5,7 @@
  * What a plugin does of each connection that accept() returned, and of each call that failed: its programs
  * run after the core has said who accepted, and before the core emits the spans that are wanted.
  */
+#include "accept_chain.h"
 #include "conn.h"
 #include <bpf/bpf_tracing.h>
 
@@ -33,6 +34,12 @@ const volatile bool has_accept_failed = false;
 	SEC("tp/syscalls/sys_exit_accept") int accept_exit(void *ctx)                 \
 	{                                                                             \
 		return on_accept_exit(!has_accept_failed);                            \
+	}                                                                             \
+	SEC("tp_btf/io_uring_complete") int accept_uring(void *ctx)                   \
+	{                                                                             \
+		on_accept_exit(true);                                                 \
+		CALL_NEXT_ACCEPT(ctx);                                                \
+		return 0;                                                             \
 	}                                                                             \
 	SEC("fexit/__sys_accept4") int accept_failed(void *ctx)                       \
 	{                                                                             \

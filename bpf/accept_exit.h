@@ -27,6 +27,7 @@ static __always_inline bool is_accept_failure(long result)
 	case EAGAIN:
 	case EINVAL:
 	case ENOTSOCK:
+	case ECANCELED:
 		return false;
 	default:
 		return result < 0 && result > -ERESTARTSYS;
@@ -56,14 +57,21 @@ static __always_inline struct conn *queued_conn(const struct sock *returned)
 	return c && !c->accepted_at ? c : NULL;
 }
 
-/* What there is to know of the listener on which the call failed, its caller apart. */
-static __always_inline bool read_failed_accept(struct conn *c, u32 error, u64 now)
+/* The listener of the system call that ends. */
+static __always_inline const struct sock *called_listener(void)
 {
-	const struct sock *sk;
 	struct call call;
 
 	read_call(&call);
-	sk = call.number < 0 ? NULL : subflow_of(socket_of(call.argument[0]));
+	return call.number < 0 ? NULL : socket_of(call.argument[0]);
+}
+
+/* What there is to know of the listener on which accept() failed, its caller apart. */
+static __always_inline bool read_failed_accept(struct conn *c, const struct sock *listener, u32 error,
+					       u64 now)
+{
+	const struct sock *sk = subflow_of(listener);
+
 	if (!sk)
 		return false;
 	__builtin_memset(c, 0, sizeof(*c));

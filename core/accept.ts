@@ -6,7 +6,10 @@ import type { Setting } from "./settings.ts";
 /** Plugins that hook it make the core hook it, too. */
 export const ACCEPT_EXIT = "tp/syscalls/sys_exit_accept4";
 
-type Programs = "accept_graft" | "accept4_exit" | "accept_exit" | "accept_failed";
+/** Where io_uring says what became of each request. */
+export const URING_HOOK = "tp_btf/io_uring_complete";
+
+type Programs = "accept_graft" | "accept4_exit" | "accept_exit" | "accept_uring" | "accept_failed";
 
 const WITHOUT = "when a connection was accepted; its owner is the first process to use it";
 const WITHOUT_ACCEPTS = "connections that accept() returns, to whom, and after how long";
@@ -25,6 +28,11 @@ export const ACCEPT_PROBES = {
     degrades: true,
     setting: "acceptHook",
   },
+  "accepts by io_uring": {
+    programs: ["accept_graft", "accept_uring"],
+    without: WITHOUT,
+    setting: "acceptHook",
+  },
 } as const satisfies Record<string, Probe<Programs>>;
 
 /** Of a plugin that tells of calls that fail. */
@@ -37,7 +45,7 @@ export const FAILED_ACCEPT_PROBES = {
 } as const satisfies Record<string, Probe<Programs>>;
 
 export const ACCEPT_SETTING = {
-  doc: "Watch the end of accept(): who accepted, and when. Where the kernel lets no function be watched, that takes a tracepoint that slows every system call of the host a little.",
+  doc: "Watch the end of accept(): who accepted, and when. Where the kernel lets no function be watched, that takes tracepoints that slow every system call of the host, and every completion of io_uring, a little.",
   format: "boolean",
   default: true,
 } as const satisfies Setting;
@@ -46,12 +54,17 @@ export const ACCEPT_SETTING = {
 export const CORE_ACCEPT_PROBES = {
   "accept4() of a connection": { programs: ["on_graft", "on_accept4_exit"], without: WITHOUT },
   "accept() of a connection": { programs: ["on_graft", "on_accept_exit"], without: WITHOUT },
+  "accepts by io_uring": {
+    programs: ["on_graft", { program: "on_uring_result", args: 5 }, { program: "on_uring_entry", args: 3 }],
+    without: WITHOUT,
+  },
   "failed accepts": {
     programs: [{ program: "on_accept_failed", args: 4 }, "on_accept4_exit"],
     without: "calls of accept() that fail",
   },
   "spans of accept4()": { programs: ["on_graft_emit", "on_accept4_emit"], without: WITHOUT },
   "spans of accept()": { programs: ["on_graft_emit", "on_accept_emit"], without: WITHOUT },
+  "spans of accepts by io_uring": { programs: ["on_graft_emit", "on_uring_emit"], without: WITHOUT },
 } as const satisfies Record<string, Probe>;
 
 /** Of programs on one tracepoint the first to be attached runs first; on one function, the last. */

@@ -1,7 +1,5 @@
-// The programs that run at a connection's change of state, each of which calls the next: bpf/chain.h says why.
+// Programs on one hook, each of which calls the next: bpf/chain.h and bpf/accept_chain.h say why.
 import type { BpfObject } from "../native/index.ts";
-
-export const STATE_HOOK = "tp_btf/inet_sock_set_state";
 
 interface Link {
   readonly object: BpfObject;
@@ -9,11 +7,16 @@ interface Link {
 }
 
 export class Chain {
+  /** Programs on it join the chain instead of being attached. */
+  readonly hook: string;
   /** In the order in which they run. */
   readonly #links: Link[];
+  readonly #next: string;
 
-  /** `first` is attached and calls what its object's map `next` holds; `last` calls nothing. */
-  constructor(core: BpfObject, first: string, last: string) {
+  /** `first` is attached and calls what its object's map `next` holds, as all do but the `last`. */
+  constructor(hook: string, core: BpfObject, first: string, last: string, next: string) {
+    this.hook = hook;
+    this.#next = next;
     this.#links = [
       { object: core, program: first },
       { object: core, program: last },
@@ -24,7 +27,7 @@ export class Chain {
   /** Before the last one, and from then on part of every change. */
   join(object: BpfObject, program: string): void {
     const last = this.#links.at(-1)!;
-    last.object.place(last.program, object.map("next"), 0);
+    last.object.place(last.program, object.map(this.#next), 0);
     this.#links.splice(-1, 0, { object, program });
     this.#pointAt(this.#links.length - 2);
   }
@@ -39,6 +42,6 @@ export class Chain {
 
   #pointAt(index: number): void {
     const { object, program } = this.#links[index]!;
-    object.place(program, this.#links[index - 1]!.object.map("next"), 0);
+    object.place(program, this.#links[index - 1]!.object.map(this.#next), 0);
   }
 }

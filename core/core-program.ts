@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { bpf, type Task, TaskCursor } from "../bpf/conn.gen.ts";
 import type { Config } from "../config/config.ts";
 import type { BpfMap, Native } from "../native/index.ts";
-import { ACCEPT_EXIT, ATTACHED_AFTER_PLUGINS, CORE_ACCEPT_PROBES } from "./accept.ts";
+import { ACCEPT_EXIT, ATTACHED_AFTER_PLUGINS, CORE_ACCEPT_PROBES, URING_HOOK } from "./accept.ts";
 import type { WatchedCgroups } from "./cgroups.ts";
 import { Chain } from "./chain.ts";
 import { packConstant } from "./constants.ts";
@@ -34,6 +34,7 @@ const PROBES = {
   },
 } as const;
 
+const STATE_HOOK = "tp_btf/inet_sock_set_state";
 const CONNECT_EXIT = "tp/syscalls/sys_exit_connect";
 
 /** On where a plugin asks for what such attempts are. */
@@ -112,8 +113,8 @@ export class CoreProgram {
   readonly #tuples: BpfMap;
   readonly #workloads: BpfMap;
   #holders: Uint8Array = new Uint8Array();
-  /** Plugins' programs on changes of state. */
-  readonly chain: Chain;
+  /** Plugins' programs on changes of state, and on what io_uring has accepted. */
+  readonly chains: readonly Chain[];
   readonly #cgroups: WatchedCgroups;
   #keepsTuples: boolean;
   #seeded = false;
@@ -131,7 +132,11 @@ export class CoreProgram {
     this.#native = native;
     this.loaded = loaded;
     this.ids = ids;
-    this.chain = new Chain(loaded.object, "on_state", "on_emit");
+    const uring = loaded.hooks.find(({ at }) => at === URING_HOOK)?.program;
+    this.chains = [
+      new Chain(STATE_HOOK, loaded.object, "on_state", "on_emit", "next"),
+      ...(uring ? [new Chain(URING_HOOK, loaded.object, uring, "on_uring_emit", "next_accept")] : []),
+    ];
     const names = ["conns", "attempt", "accepting", "workloads", "executables", "unnamed"];
     this.#shared = Object.fromEntries(names.map((name) => [name, loaded.object.map(name)]));
     this.#tuples = loaded.object.map("tuples");
@@ -181,7 +186,7 @@ export class CoreProgram {
       later: [
         "on_emit",
         ...(watchesExits ? ["on_connect_emit"] : []),
-        ...(watchesAccepts ? ATTACHED_AFTER_PLUGINS : []),
+        ...(watchesAccepts ? [...ATTACHED_AFTER_PLUGINS, "on_uring_emit"] : []),
       ],
     });
     const program = new CoreProgram(native, loaded, ids, cgroups, tuples);

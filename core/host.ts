@@ -79,7 +79,7 @@ export class PluginHost {
       },
       ...(plugin.inputs && { inputs: plugin.inputs(own.settings as never) }),
       ...(plugin.bpf.constants.agent_filter && { pinned: pinnedMaps(config.filter, own.filter) }),
-      chain: core.chain,
+      chains: core.chains,
       rare: rareIn(plugin),
       reuse: {
         ...core.shared(plugin),
@@ -128,7 +128,7 @@ export class PluginHost {
 
   /** Ends the watching; what was seen until now can still be collected. */
   detach(): void {
-    this.#options.core.chain.leave(this.loaded.object);
+    for (const chain of this.#options.core.chains) chain.leave(this.loaded.object);
     detachAll(this.loaded.object);
   }
 
@@ -156,7 +156,7 @@ export class PluginHost {
   }
 
   close(): void {
-    this.#options.core.chain.leave(this.loaded.object);
+    for (const chain of this.#options.core.chains) chain.leave(this.loaded.object);
     this.#feed?.close();
     this.loaded.object.close();
   }

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import type { BpfMap, BpfObject, Native, NativeError } from "../native/index.ts";
 import { readObject } from "./btf.ts";
-import { type Chain, STATE_HOOK } from "./chain.ts";
+import type { Chain } from "./chain.ts";
 import { packConstant } from "./constants.ts";
 import { WirespanError } from "./errors.ts";
 import type { Candidate, ConstantValue, InputRow, Probe } from "./plugin.ts";
@@ -47,8 +47,8 @@ export interface ObjectOptions {
   readonly later?: readonly string[];
   /** Iterators over connections that are hardly ever needed: loaded when they are, by `Loaded.runRare`. */
   readonly rare?: readonly string[];
-  /** Joined by the programs on its hook, instead of being attached. */
-  readonly chain?: Chain;
+  /** Joined by the programs on their hooks, instead of being attached. */
+  readonly chains?: readonly Chain[];
 }
 
 export interface Loaded {
@@ -289,7 +289,8 @@ export async function loadObject(native: Native, options: ObjectOptions): Promis
       });
       fill(object, options);
       for (const program of chosen) {
-        if (options.chain && bpf.programs[program] === STATE_HOOK) options.chain.join(object, program);
+        const chain = options.chains?.find(({ hook }) => hook === bpf.programs[program]);
+        if (chain) chain.join(object, program);
         else if (!later.includes(program)) object.attach(program);
       }
       const loaded = object;
@@ -299,7 +300,7 @@ export async function loadObject(native: Native, options: ObjectOptions): Promis
         runRare: (programs) => runRare(native, options, loaded, { programs, constants }),
       };
     } catch (error) {
-      if (object) options.chain?.leave(object);
+      if (object) for (const chain of options.chains ?? []) chain.leave(object);
       object?.close();
       choice.strike(error as NativeError, chosen);
     }

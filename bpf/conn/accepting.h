@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* The ends of accept(): by a function where the kernel lets one be watched, else by the system calls. */
+/* The ends of accept(): by a function if the kernel lets one be watched, else by the system calls and io_uring. */
+#include "../accept_chain.h"
+#include "../uring.h"
 #include "emit.h"
 #include "states.h"
 #include "use.h"
@@ -29,6 +31,15 @@ static __always_inline void on_accept_return(struct conn *accepting, const struc
 		bpf_map_delete_elem(&queue, &accepting->cookie);
 }
 
+static __always_inline void on_accept_failure(struct conn *accepting, const struct sock *listener,
+					      u32 error, u64 now)
+{
+	if (!read_failed_accept(accepting, listener, error, now))
+		return;
+	read_current_owner(accepting, OWNER_ACCEPT);
+	accepting->excluded = is_own(accepting);
+}
+
 static __always_inline int on_accept_end(long result)
 {
 	u64 now = bpf_ktime_get_boot_ns();
@@ -42,9 +53,8 @@ static __always_inline int on_accept_end(long result)
 	c->error = 0;
 	if (result >= 0) {
 		on_accept_return(c, socket_of(result), result, now);
-	} else if (is_accept_failure(result) && read_failed_accept(c, -result, now)) {
-		read_current_owner(c, OWNER_ACCEPT);
-		c->excluded = is_own(c);
+	} else if (is_accept_failure(result)) {
+		on_accept_failure(c, called_listener(), -result, now);
 	}
 	return 0;
 }
@@ -77,6 +87,61 @@ int on_accept4_emit(void *ctx)
 
 SEC("tp/syscalls/sys_exit_accept")
 int on_accept_emit(void *ctx)
+{
+	return emit_accepting();
+}
+
+/* True: it was an accept(), of which `accepting` tells. */
+static __always_inline bool on_completion(const struct completion *e)
+{
+	const struct io_kiocb *request = e->request;
+	const struct sock *sk;
+	u32 zero = 0;
+	struct conn *c;
+	u64 now;
+	s32 fd;
+
+	if (!may_be_accept(e))
+		return false;
+	now = bpf_ktime_get_boot_ns();
+	c = bpf_map_lookup_elem(&accepting, &zero);
+	if (!c)
+		return false;
+	c->accepted_at = 0;
+	c->error = 0;
+	if (e->result >= 0) {
+		sk = accepted_socket(e, &fd);
+		on_accept_return(c, sk, fd, now);
+	} else if (is_accept_failure(e->result)) {
+		on_accept_failure(c, socket_of_file(BPF_CORE_READ(request, file)), -e->result, now);
+	}
+	return c->accepted_at || c->error;
+}
+
+/* The first of a chain of its own: programs of plugins and the emitter run for accepts alone. */
+SEC("tp_btf/io_uring_complete")
+int BPF_PROG(on_uring_result, void *ring, void *request, u64 user_data, s32 result, u32 flags)
+{
+	struct completion e = { ring, request, result, flags };
+
+	if (on_completion(&e))
+		CALL_NEXT_ACCEPT(ctx);
+	return 0;
+}
+
+/* Since Linux 6.16 or so the result is in the ring's entry. */
+SEC("tp_btf/io_uring_complete")
+int BPF_PROG(on_uring_entry, void *ring, void *request, const struct io_uring_cqe *entry)
+{
+	struct completion e = { ring, request, entry->res, entry->flags };
+
+	if (on_completion(&e))
+		CALL_NEXT_ACCEPT(ctx);
+	return 0;
+}
+
+SEC("tp_btf/io_uring_complete")
+int on_uring_emit(void *ctx)
 {
 	return emit_accepting();
 }

@@ -556,6 +556,7 @@ export const bpf = {
     accept_exit: "tp/syscalls/sys_exit_accept",
     accept_failed: "fexit/__sys_accept4",
     accept_graft: "fentry/security_sock_graft",
+    accept_uring: "tp_btf/io_uring_complete",
     on_end_in_queue: "tp_btf/inet_sock_set_state",
     on_end_in_queue_found: "iter/bpf_sk_storage_map",
   },

@@ -7,6 +7,7 @@ export const bpf = {
     accept_exit: "tp/syscalls/sys_exit_accept",
     accept_failed: "fexit/__sys_accept4",
     accept_graft: "fentry/security_sock_graft",
+    accept_uring: "tp_btf/io_uring_complete",
     on_change: "tp_btf/inet_sock_set_state",
     on_change_found: "iter/bpf_sk_storage_map",
   },

@@ -49,6 +49,13 @@ void killed_worker_server(void);
 void activated_server(void);
 void activated_heir(void);
 
+/* uring.c: accepts by io_uring */
+void uring_server(void);
+void uring_multishot_server(void);
+void uring_direct_server(void);
+void uring_multishot_direct_server(void);
+void uring_no_files_server(void);
+
 /* handshake.c: unusual handshakes */
 void numbered_client(void);
 void self_client(void);
