@@ -1,7 +1,7 @@
 // The kernel side of the agent: attaches the core's program and the plugins', then feeds what they see to
 // a sink. Attaching comes first and alone, so that nothing is missed while the rest is still loading.
 import type { DependencyContainer } from "tsyringe";
-import { bpf as coreBpf, type Survey } from "../bpf/conn.gen.ts";
+import { bpf as coreBpf, type Survey, type Task } from "../bpf/conn.gen.ts";
 import type { Config } from "../config/config.ts";
 import type { Native, ProgramInfo } from "../native/index.ts";
 import { Balance, type ConnectionBalance, sayUnseen } from "./balance.ts";
@@ -15,9 +15,10 @@ import { Feed } from "./feed.ts";
 import { unheard } from "./filter.ts";
 import { type HostOptions, PluginHost } from "./host.ts";
 import { hostAddress, hostAttributes, hostResource, ofHost } from "./identity/host.ts";
-import { Identity, type ObservedProcess } from "./identity/identity.ts";
+import { Identity } from "./identity/identity.ts";
 import { Proc } from "./identity/proc.ts";
 import { argumentPatterns, parseRule } from "./identity/rules.ts";
+import { type Met, wantedBy } from "./identity/wanted.ts";
 import { createKernel, requireKernel } from "./kernel.ts";
 import { type Log, limited } from "./log.ts";
 import { NetnsNames } from "./netns-names.ts";
@@ -109,6 +110,8 @@ export class Engine {
   readonly #host: Resource;
   /** In force: what the last reload brought. */
   #config: Config;
+  /** Whether the filter may let a process pass. */
+  #wanted: (task: Met) => boolean;
   #hosts: readonly PluginHost[];
   readonly #failed: FailedPlugin[];
   readonly #reserve: Reserve;
@@ -133,6 +136,7 @@ export class Engine {
   ) {
     this.#options = options;
     this.#config = options.config;
+    this.#wanted = wantedBy(options.config.filter, core.names);
     this.core = core;
     this.#hosts = hosts;
     this.#failed = failed;
@@ -224,7 +228,10 @@ export class Engine {
       survey: (rows: Iterable<Survey>) => {
         for (const { living, goneOn } of rows) this.#surveyed = { living, goneOn };
       },
-      processes: (task: ObservedProcess) => this.identity.born(task),
+      processes: (task: Task) => {
+        if (this.#wanted(task)) this.identity.born(task);
+        else this.identity.postpone(task);
+      },
     };
     // What plugins add to a span they may know from records of their own, which are older than the span's.
     const before = () => this.#drain(this.hosts.filter((host) => host.adds).map(({ feed }) => feed));
@@ -297,6 +304,7 @@ export class Engine {
       config,
     );
     this.core.tellPrograms(config);
+    this.#wanted = wantedBy(config.filter, this.core.names);
     await this.core.keepTuples(config, needs.tuples);
     for (const host of ending) host.detach();
     for (const host of fresh) this.#start(host, config, running);

@@ -9,8 +9,7 @@ import type { CoreProgram } from "./core-program.ts";
 import { PLUGINS } from "./discover.ts";
 import { createEmission, type Emission, type EmissionOptions } from "./emission.ts";
 import { Feed } from "./feed.ts";
-import { netnsFilter, packFilter, packNetns, pinnedMaps } from "./filter.ts";
-import { Interfaces } from "./interfaces.ts";
+import { packFilter, packNetns, pinnedMaps } from "./filter.ts";
 import { detachAll, type Hook, type Loaded, loadObject } from "./object.ts";
 import { activeProbes, type Plugin } from "./plugin.ts";
 import { services } from "./services.ts";
@@ -36,7 +35,6 @@ export class PluginHost {
   readonly plugin: Plugin;
   readonly hooks: readonly Hook[];
   readonly #options: HostOptions;
-  readonly #passesNetns: (netns: number) => boolean;
   readonly loaded: Loaded;
   /** As it was loaded with; of some plugins only. */
   readonly #cgroups: string;
@@ -44,9 +42,8 @@ export class PluginHost {
   #adds = false;
   #emission: Emission<Signals> | undefined;
 
-  private constructor(options: HostOptions, loaded: Loaded, passesNetns: (netns: number) => boolean) {
+  private constructor(options: HostOptions, loaded: Loaded) {
     this.#options = options;
-    this.#passesNetns = passesNetns;
     this.plugin = options.plugin;
     this.loaded = loaded;
     this.hooks = loaded.hooks;
@@ -90,8 +87,7 @@ export class PluginHost {
         ...plugin.sizes?.(own.settings as never),
       },
     });
-    const filters = [["filter", config.filter] as const, [at, own.filter] as const];
-    return new PluginHost({ ...options, before: undefined }, loaded, netnsFilter(filters, core.names));
+    return new PluginHost({ ...options, before: undefined }, loaded);
   }
 
   /** From here on the plugin's signals reach the sink. */
@@ -99,7 +95,6 @@ export class PluginHost {
     const { plugin, bit, config, native } = this.#options;
     const child = container.createChildContainer();
     bindValue(child, services.connections, spans);
-    bindValue(child, services.interfaces, new Interfaces(native, this.#passesNetns));
     const uses = Object.entries(plugin.uses ?? {});
     const use = Object.fromEntries(uses.map(([key, token]) => [key, resolve(child, token)]));
     this.#emission = createEmission(plugin.signals, emission);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { native } from "../native/index.ts";
 import { type Agent, type Row, startAgent } from "./agent.ts";
 import { assertRow, Ends, inodeOf } from "./ends.ts";
+import { assertKind, type KINDS as DOCUMENTED } from "./kinds.ts";
 import type { Case, Connection, Line } from "./lines.ts";
 import { Netns, needsRoot } from "./netns.ts";
 import { skip } from "./skip.ts";
@@ -15,6 +16,8 @@ const seesSends = native.tracepointArity("sock_send_length") >= 0;
 /** What the acceptor's end must have, by what the workload said of itself. */
 interface Kind {
   readonly title: string;
+  /** Its row in docs/identity.md. */
+  readonly kind?: keyof typeof DOCUMENTED;
   readonly workload: Case;
   readonly options: Options;
   /** What the owners said of their connections. */
@@ -32,6 +35,7 @@ const server = (lines: readonly Line[]) => pick(lines, "end").filter(({ role }) 
 const KINDS: readonly Kind[] = [
   {
     title: "of a server that forks for each: the child's, the parent accepted",
+    kind: "forking",
     workload: "forking",
     options: { up: 100, down: 45, count: 3 },
     owned: server,
@@ -49,6 +53,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     title: "of a worker that accepts and serves: the worker's",
+    kind: "prefork",
     workload: "prefork",
     options: { up: 100, down: 45, count: 3 },
     owned: server,
@@ -56,6 +61,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     title: "of a worker that accepts and closes: the worker's, 20 of 20",
+    kind: "preforkClose",
     workload: "prefork",
     options: { count: 20 },
     owned: server,
@@ -70,6 +76,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     title: "of a service whose listener its supervisor opened: the service's",
+    kind: "activated",
     workload: "activated",
     options: { up: 100, down: 45, count: 3 },
     owned: server,
@@ -84,6 +91,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     title: "that was passed to another process: whose sends it",
+    kind: "passed",
     workload: "n14",
     options: {},
     owned: server,
@@ -169,6 +177,8 @@ describe("accepted connections", function () {
             );
         await seen.until(`${count} ends`, () => here().length >= count);
         const rows = here().map(({ attributes }) => attributes as Row);
+        const inbound = here().filter(({ attributes }) => isInbound(attributes));
+        if (kind.kind) for (const { resource } of inbound) assertKind(kind.kind, resource);
         assertOwner(kind, lines, rows.filter(isInbound), seesAccepts);
       }
     });

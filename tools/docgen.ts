@@ -8,6 +8,7 @@ import { importPlugin, installedPlugins, PLUGINS } from "../core/discover.ts";
 import type { Plugin, Probe } from "../core/plugin.ts";
 import { SELF } from "../core/self.ts";
 import type { AttributeSpecs, SignalSpec, Signals } from "../core/signals.ts";
+import { KINDS } from "../test/kinds.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -119,6 +120,21 @@ function overview(plugins: readonly Plugin[]): Record<string, () => string> {
   };
 }
 
+function kinds(): string {
+  const instances = {
+    "container.id": "container.id",
+    UUID: "UUID of host, cgroup and program",
+    "as it says": "what it says",
+  } as const;
+  const rows = Object.values(KINDS).map(({ what, name, owner, instance }) => [
+    what,
+    `\`${name}\``,
+    owner,
+    instances[instance],
+  ]);
+  return table(["process", "`service.name`", "owner of its connection", "`service.instance.id`"], rows);
+}
+
 const check = process.argv.includes("--check");
 
 function fill(path: string, of: Record<string, () => string>): boolean {
@@ -143,5 +159,6 @@ const fresh = [
   ...plugins.map((plugin) => fill(join(PLUGINS, plugin.name, "README.md"), parts(plugin))),
   fill(join(root, "README.md"), overview(plugins)),
   fill(join(root, "docs/signals.md"), overview(plugins)),
+  fill(join(root, "docs/identity.md"), { kinds }),
 ];
 process.exitCode = fresh.every(Boolean) ? 0 : 1;

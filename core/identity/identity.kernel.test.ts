@@ -45,6 +45,7 @@ function observed(pid: number, cgroupId = 1): ObservedProcess {
   const exe = executables.number(basename(facts.exe ?? ""));
   return {
     pid,
+    uid: 0,
     tid: pid,
     startedAt: facts.startTicks * 10_000_000 + 1_234_567,
     comm: facts.comm,

@@ -19,7 +19,15 @@ const executables = new FakeExecutables();
 type Seen = Partial<Omit<ObservedProcess, "exe">> & { readonly exe?: string };
 
 function seen(pid: number, { exe = "prog", ...more }: Seen = {}): ObservedProcess {
-  const process = { pid, tid: pid, startedAt: 10_000_000_000, comm: "prog", cgroupId: 7, workload: 0 };
+  const process = {
+    pid,
+    uid: 0,
+    tid: pid,
+    startedAt: 10_000_000_000,
+    comm: "prog",
+    cgroupId: 7,
+    workload: 0,
+  };
   return { ...process, exe: executables.number(exe), ...more };
 }
 
@@ -464,6 +472,22 @@ describe("identity", () => {
       assert.equal(identity.workload(identity.workloadOf(image(4999))).resource, undefined);
       const span = identity.of(seen(4999, { exe: "e4999", workload: image(4999) }));
       assert.equal(span.resource!.attributes["service.name"], "e4999", "spans are still its own");
+    });
+
+    it("is the rest's for a user, or a container, that has had its share", () => {
+      const none = { "otel.metric.overflow": true };
+      const born = (pid: number, uid: number) =>
+        identity.born(seen(pid, { uid, exe: `e${pid}`, workload: image(pid) }));
+      const series = (pid: number) => identity.workload(identity.workloadOf(image(pid))).series;
+      for (let pid = 1; pid <= 200; pid++) born(pid, 1000);
+      assert.deepEqual([series(128), series(129)], [{ "process.executable.name": "e128" }, none]);
+      born(201, 1001);
+      assert.deepEqual(series(201), { "process.executable.name": "e201" }, "others have theirs");
+      for (let pid = 301; pid <= 500; pid++) {
+        run(pid, { cgroup: docker, exe: `/bin/e${pid}` });
+        born(pid, 0);
+      }
+      assert.deepEqual([series(428), series(429)], [{ "process.executable.name": "e428" }, none]);
     });
 
     it("is settled when the programs have known it for a collection", () => {

@@ -15,6 +15,7 @@ import { type Workload, Workloads } from "./workloads.ts";
 export interface ObservedProcess {
   /** Of the thread group, in the initial pid namespace. */
   readonly pid: number;
+  readonly uid: number;
   /** The thread that was seen. */
   readonly tid: number;
   /** Start of the thread group's leader, nanoseconds since boot. */
@@ -88,6 +89,7 @@ interface Look {
 const maxImages = 4;
 /** Images kept by number: as many as the programs keep (`workloads` in bpf/task.h). */
 const maxNumbers = 16_384;
+const mostPostponed = 4096;
 
 export class Identity implements Images {
   readonly #proc: ProcReader;
@@ -99,6 +101,7 @@ export class Identity implements Images {
   /** What the processes of one cgroup and executable are whose environment was read; null: not all the same. */
   readonly #siblings: Recent<string, { readonly agreed: Workload | null }>;
   readonly #workloads: Workloads;
+  readonly #postponed = new Recent<number, ObservedProcess>(mostPostponed);
   #programs: Programs | undefined;
   #collections = 0;
   #misses = 0;
@@ -141,6 +144,11 @@ export class Identity implements Images {
     this.#keep(process, before ?? look);
   }
 
+  /** A process of which nothing is expected to be reported: it is looked at if something is. */
+  postpone({ pid, uid, tid, startedAt, comm, exe, cgroupId, workload }: ObservedProcess): void {
+    this.#postponed.set(workload, { pid, uid, tid, startedAt, comm, exe, cgroupId, workload });
+  }
+
   /** The workload whose sum has this number in its key. */
   workload(number: number): Workload {
     return this.#workloads.at(number);
@@ -171,7 +179,9 @@ export class Identity implements Images {
     this.#programs.drain();
     const known = this.#images.get(image);
     if (known) return known;
-    for (const process of this.#programs.unheard()) if (process.workload === image) this.born(process);
+    const postponed = this.#postponed.get(image);
+    if (postponed) this.born(postponed);
+    else for (const process of this.#programs.unheard()) if (process.workload === image) this.born(process);
     return this.#images.get(image);
   }
 
@@ -225,14 +235,15 @@ export class Identity implements Images {
   }
 
   #compose(
-    { pid, comm, cgroupId }: ObservedProcess,
+    { pid, uid, comm, cgroupId }: ObservedProcess,
     executable: string,
     cgroup: CgroupFacts,
     facts?: ProcessFacts,
   ): Workload {
     const ports = () => this.#proc.ports(pid);
     const known = { executable, comm, cgroupId, cgroup, ports, ...(facts && { facts }) };
-    return this.#workloads.of(this.#composer.resource(known), given(executable) ?? commName(comm));
+    const holder = cgroup.containerId ?? (uid === 0 ? undefined : `${uid}`);
+    return this.#workloads.of(this.#composer.resource(known), given(executable) ?? commName(comm), holder);
   }
 
   #pathFacts(cgroupId: number): CgroupFacts | undefined {

@@ -21,8 +21,12 @@ export const NOBODY: Workload = { number: 0, resource: undefined, executable: un
 
 const OTHERS: Workload = { ...NOBODY, number: REST, series: { "otel.metric.overflow": true } };
 
+/** Workloads of one container, and of one user outside of containers, but for root: nobody uses up all there are. */
+export const SHARE = 128;
+
 export class Workloads {
   readonly #limit: number;
+  readonly #shares = new Map<string, number>();
   readonly #all: Workload[] = [NOBODY, OTHERS];
   readonly #byResource = new Map<Resource, Map<string | undefined, Workload>>();
 
@@ -35,12 +39,14 @@ export class Workloads {
     return this.#all.length - 2;
   }
 
-  /** The one with this Resource and executable. */
-  of(resource: Resource, executable: string | undefined): Workload {
+  /** The one with this Resource and executable. `holder`: whose share it is of; undefined: nobody's. */
+  of(resource: Resource, executable: string | undefined, holder?: string): Workload {
     const known = this.#byResource.get(resource)?.get(executable);
     if (known !== undefined) return known;
     const series = { "process.executable.name": executable };
-    if (this.size >= this.#limit) return { number: REST, resource, executable, series };
+    const share = holder === undefined ? 0 : (this.#shares.get(holder) ?? 0);
+    if (this.size >= this.#limit || share >= SHARE) return { number: REST, resource, executable, series };
+    if (holder !== undefined) this.#shares.set(holder, share + 1);
     const workload: Workload = { number: this.#all.length, resource, executable, series };
     this.#all.push(workload);
     const all = this.#byResource.get(resource) ?? new Map<string | undefined, Workload>();

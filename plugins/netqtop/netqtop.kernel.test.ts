@@ -235,8 +235,7 @@ describe("netqtop", function () {
   });
 
   it("counts interfaces that come when it is there already", async () => {
-    // By its name it would be refused: it is not there yet.
-    await using agent = await watch();
+    await using agent = await watch("-n", "wire0");
     await using net = await quiet(2);
     await run(net.a, "datagrams", { server: net.b, address: addresses.b, count: 70 });
     await agent.stop();

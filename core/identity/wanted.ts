@@ -1,0 +1,48 @@
+// Which processes are worth a look: not those that the agent's filter leaves out, whatever they do.
+import { statSync } from "node:fs";
+import type { FilterNames } from "../filter.ts";
+import type { Filter, Match } from "../settings.ts";
+
+/** What is known of a process when it is first met: `struct task` of bpf/task.h. */
+export interface Met {
+  readonly pid: number;
+  readonly uid: number;
+  readonly comm: string;
+  /** Bits of watched cgroups. */
+  readonly cgroups: number;
+}
+
+/** The inode of a process's network namespace; undefined where it may not be looked at. */
+function netnsOf(pid: number): number | undefined {
+  try {
+    return statSync(`/proc/${pid}/ns/net`).ino;
+  } catch {
+    return undefined;
+  }
+}
+
+type Holds = (task: Met) => boolean;
+
+/** What of these criteria is asked of a process, each with whether it holds. */
+function criteria(match: Match, names: FilterNames, netns: typeof netnsOf): readonly Holds[] {
+  const pids = new Set(match.pid.map((text) => names.pid("filter.pid", text)));
+  const uids = new Set(match.uid.map(Number));
+  const inodes = new Set(match.netns.map((text) => names.netns(text)));
+  const cgroups = match.cgroup.reduce((bits, path) => bits | (1 << names.cgroup(path)), 0);
+  const isNamed = (comm: string) =>
+    match.comm.some((name) => (name.endsWith("*") ? comm.startsWith(name.slice(0, -1)) : comm === name));
+  return [
+    ...(pids.size ? [(task: Met) => pids.has(task.pid)] : []),
+    ...(uids.size ? [(task: Met) => uids.has(task.uid)] : []),
+    ...(inodes.size ? [(task: Met) => inodes.has(netns(task.pid) ?? -1)] : []),
+    ...(cgroups ? [(task: Met) => (task.cgroups & cgroups) !== 0] : []),
+    ...(match.comm.length ? [(task: Met) => isNamed(task.comm)] : []),
+  ];
+}
+
+/** Whether a process may come to be reported; one that is left out here may still, and is then looked at. */
+export function wantedBy({ include, exclude }: Filter, names: FilterNames, netns = netnsOf): Holds {
+  const must = criteria(include, names, netns);
+  const mustNot = criteria(exclude, names, netns);
+  return (task) => must.every((holds) => holds(task)) && !mustNot.some((holds) => holds(task));
+}
