@@ -48,6 +48,7 @@ describe("identity", () => {
 
   interface Made {
     readonly limit?: number;
+    readonly workloads?: number;
     readonly proc?: ProcReader;
     readonly rules?: readonly Rule[];
     readonly host?: HostAttributes;
@@ -56,12 +57,14 @@ describe("identity", () => {
   function made(options: Made = {}): Identity {
     const {
       limit = 4096,
+      workloads = 50,
       rules = [],
       proc = new Proc(fake.root, { patterns: argumentPatterns(rules) }),
     } = options;
     const cgroups = new CgroupPaths(mount, { pause: 0 });
     return new Identity(proc, options.host ?? host, {
       limit,
+      workloads,
       rules,
       cgroups,
       executables,
@@ -467,14 +470,15 @@ describe("identity", () => {
       assert.deepEqual(identity.workload(identity.workloadOf(image(1))).series, {
         "otel.metric.overflow": true,
       });
-      for (let pid = 10; pid < 5000; pid++)
-        identity.born(seen(pid, { exe: `e${pid}`, workload: image(pid) }));
-      assert.equal(identity.workload(identity.workloadOf(image(4999))).resource, undefined);
-      const span = identity.of(seen(4999, { exe: "e4999", workload: image(4999) }));
-      assert.equal(span.resource!.attributes["service.name"], "e4999", "spans are still its own");
+      for (let pid = 10; pid < 100; pid++) identity.born(seen(pid, { exe: `e${pid}`, workload: image(pid) }));
+      assert.equal(identity.workload(identity.workloadOf(image(99))).resource, undefined);
+      const span = identity.of(seen(99, { exe: "e99", workload: image(99) }));
+      assert.equal(span.resource!.attributes["service.name"], "e99", "spans are still its own");
     });
 
     it("is the rest's for a user, or a container, that has had its share", () => {
+      identity = made({ workloads: 2048 });
+      identity.connect({ tell: () => {}, drain: () => {}, unheard: () => lost });
       const none = { "otel.metric.overflow": true };
       const born = (pid: number, uid: number) =>
         identity.born(seen(pid, { uid, exe: `e${pid}`, workload: image(pid) }));
