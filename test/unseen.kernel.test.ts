@@ -1,9 +1,10 @@
 // What the kernel shows to no program: it is noticed, mended as far as it can be, and counted to the last one.
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import { inodeOf } from "./ends.ts";
 import { Netns, needsRoot } from "./netns.ts";
 import { type Kept, type Watch, watch } from "./watch.ts";
-import { build, type Running, start } from "./workload.ts";
+import { build, type Running, run, start } from "./workload.ts";
 
 const STATES = ["on_state", "on_state_again"];
 
@@ -30,7 +31,10 @@ describe("what the kernel does not show", function () {
   beforeEach(async () => {
     await build();
     netns = await Netns.create();
-    seen = await watch(["tcplife", "tcptop", "tcpdrop"], { "filter.include.netns": String(inodeOf(netns)) });
+    seen = await watch(["tcplife", "tcptop", "tcpdrop"], {
+      "filter.include.netns": String(inodeOf(netns)),
+      "ring.core": "64MiB",
+    });
     puppet = await start(netns, "puppet");
   });
 
@@ -170,5 +174,22 @@ describe("what the kernel does not show", function () {
     ]);
     // Both ends of the first.
     assert.deepEqual(await balance(), { lost: 2, unseen: 2 });
+  });
+
+  it("of a burst, at any moment: what is reported and what is lost are what was made", async () => {
+    const count = 10_000;
+    const work = run(netns, "n23", { count });
+    for (let gap = 0; gap < 3; gap++) {
+      await delay(150);
+      await blindly(seen, () => delay(3));
+    }
+    await work;
+    await netns.settled();
+    const { lost } = await balance();
+    const reported = () => seen.spans.length;
+    await seen.until("all ends", () => reported() + lost! >= 2 * count);
+    assert.ok(lost! > 0);
+    assert.equal(reported() + lost!, 2 * count);
+    assert.equal(seen.counters().lost_spans, 0);
   });
 });

@@ -10,6 +10,14 @@ static __always_inline int on_use(struct sock *sk)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 
+	/* A copy of its listener's: no program was shown that it began. */
+	if (c && c->state == TCP_LISTEN) {
+		u32 state = sk->__sk_common.skc_state;
+
+		mend(sk, c, state);
+		c->old_state = c->state;
+		c->state = state;
+	}
 	if (c)
 		c->owner.workload = workload_of(&c->owner);
 	if (!c) {
