@@ -81,7 +81,7 @@ export const trace: TraceView = {
     { flags: "-S, --stackless", doc: "without the kernel's stack", setting: "stacks", value: "false" },
   ],
   rows: "wirespan.tcp.packet.drop",
-  settings: { eventRate: "1000000000", stacks: "true" },
+  settings: { eventRate: "1000000", stacks: "true" },
   columns,
   // As bcc does: below each drop its stack.
   render: (rows, flags) => {

@@ -89,7 +89,7 @@ export const trace: TraceView = {
   ],
   rows: "wirespan.tcp.retransmit",
   counting: { option: "count", rows: flows },
-  settings: { eventRate: "1000000000" },
+  settings: { eventRate: "1000000" },
   columns: (flags) =>
     flags.count
       ? [
