@@ -11,6 +11,7 @@ import { encodeRows } from "./encode.ts";
 import { markdown, type Row } from "./figures.ts";
 import { footprintRows } from "./footprint.ts";
 import { packetRow, softirqRow, stateRows } from "./kernel.ts";
+import { peakRows } from "./peak.ts";
 import { readerRow } from "./reader.ts";
 import * as storm from "./storm.ts";
 import { sweepRows } from "./sweep.ts";
@@ -39,6 +40,7 @@ const parts: readonly [string, () => Promise<readonly Row[]>][] = [
   ["connection", async () => [await connectionRow(netns, rounds)]],
   ["reader", async () => [readerRow(rounds)]],
   ["start, memory, idle", () => footprintRows(netns, quick ? 3 : 5, quick ? 10 : 60)],
+  ["memory under load", () => peakRows(netns, quick ? 10 : 60)],
   ["the agent's CPU", async () => [await agentCpuRow(netns, quick ? 3 : 5)]],
   ["encoding", () => encodeRows(rounds)],
 ];

@@ -1,6 +1,8 @@
-// An OTLP gRPC backend that takes everything and forgets it; tells its parent the port.
+// otlp-discard.ts [MILLISECONDS]: an OTLP gRPC backend that takes everything and forgets it, and answers after that
+// time; it sends its parent the port.
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 
+const latency = Number(process.argv[2] ?? 0);
 const raw = (bytes: Buffer): Buffer => bytes;
 const server = new Server({ "grpc.max_receive_message_length": -1 });
 for (const signal of ["trace", "metrics", "logs"]) {
@@ -19,7 +21,8 @@ for (const signal of ["trace", "metrics", "logs"]) {
     },
     {
       Export(_call: unknown, respond: (error: null, response: Buffer) => void) {
-        respond(null, Buffer.alloc(0));
+        if (latency > 0) setTimeout(respond, latency, null, Buffer.alloc(0));
+        else respond(null, Buffer.alloc(0));
       },
     },
   );

@@ -66,7 +66,7 @@ function otlp(type: "otlp_grpc" | "otlp_http"): Tree {
     `http://localhost:${port}`,
     type === "otlp_grpc"
       ? "Where to: http:// is plaintext, https:// is TLS; without either, tls.insecure decides."
-      : "Base URL; /v1/traces, /v1/metrics and /v1/logs are appended.",
+      : "Base URL; /v1/traces, /v1/metrics and /v1/logs are appended to its path. user:password@ is basic authentication.",
   );
   const ofSignal = (signal: Signal) =>
     leaf(target, null, `Endpoint of the ${signal} alone, used as it stands.`);
@@ -74,9 +74,14 @@ function otlp(type: "otlp_grpc" | "otlp_http"): Tree {
     ...common,
     endpoint,
     perSignalEndpoints: { traces: ofSignal("traces"), metrics: ofSignal("metrics"), logs: ofSignal("logs") },
-    headers: leaf(map, new Map(), "Sent with every request.", true),
+    headers: leaf(
+      map,
+      new Map(),
+      "Sent with every request; file:PATH as a value is that file's text, read again when it changes.",
+      true,
+    ),
     tls: {
-      ca: leaf(pemFile, null, "PEM file of the authorities to trust; without it the system's."),
+      ca: leaf(pemFile, null, "PEM file of the authorities to trust; without it Node's and the host's own."),
       cert: leaf(pemFile, null, "PEM file of the client's certificate chain."),
       key: leaf(pemFile, null, "PEM file of the client's key."),
       insecure: leaf(readerOf("boolean"), false, "Plaintext for a gRPC endpoint without a scheme."),
