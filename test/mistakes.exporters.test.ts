@@ -415,7 +415,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
   "a token's file that is not there": async () => ({
     settings: `type: otlp_http, headers: { authorization: "file:${folder}/token" }`,
     code: 2,
-    says: `wirespan.yaml:1: exporters.b.headers: cannot read the file ${folder}/token: ENOENT`,
+    says: `wirespan.yaml:1: exporters.b.headers: cannot read the file ${folder}/token: there is no such file`,
   }),
   "a token of two lines": async () => {
     writeFileSync(join(folder, "lines"), "Bearer s3cret\nmore\n");

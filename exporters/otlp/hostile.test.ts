@@ -332,7 +332,7 @@ describe("OTLP/gRPC to a backend that misbehaves", function () {
         answer(stream, OK);
       });
       await using made = await Exporting.to(fake.endpoint, { signals: ["traces", "logs"] });
-      await made.spans(500);
+      await made.spans(500, 25_000);
       assert.deepEqual(made.came(), { acknowledged: 500 }, message);
       assert.ok(Math.max(...taken) >= 3, "not one by one");
     }
