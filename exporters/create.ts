@@ -95,7 +95,11 @@ async function createLean(
   const receiver: Receiver = {
     accept(batch: Batch) {
       const { signal, count, bytes } = batch;
-      const payload = () => batch.packed({ encoding, compression: transport.compression });
+      const payload = async () => {
+        const packed = await batch.packed({ encoding, compression: transport.compression });
+        if (packed !== bytes) batch.done();
+        return packed;
+      };
       exporter.accept({ signal, count, bytes: bytes.length, payload });
     },
     unencodable: (kind: Kind, count: number, error: unknown) => exporter.unencodable(kind, count, error),

@@ -23,11 +23,21 @@ export class Batch {
   /** The export request, protobuf, uncompressed. */
   readonly bytes: Buffer;
   readonly #packed = new Map<string, Promise<Buffer>>();
+  #holders: number;
+  readonly #unused: () => void;
 
-  constructor(signal: Signal, count: number, bytes: Buffer) {
+  /** `unused` is called when all `holders` have called `done`. */
+  constructor(signal: Signal, count: number, bytes: Buffer, holders = 0, unused: () => void = () => {}) {
     this.signal = signal;
     this.count = count;
     this.bytes = bytes;
+    this.#holders = holders;
+    this.#unused = unused;
+  }
+
+  /** One of the holders is done with `bytes`: to be called once at most, and never if it sends them as they are. */
+  done(): void {
+    if (--this.#holders === 0) this.#unused();
   }
 
   /** The bytes as they go out, made once for all who want the same. */

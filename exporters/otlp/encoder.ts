@@ -5,6 +5,7 @@ import { type MetricForm, SIGNALS, type Signal } from "../config.ts";
 import type { Kind } from "../exporter.ts";
 import { type FormedMetric, Former } from "../form.ts";
 import { Batch, SIGNAL_OF } from "./batch.ts";
+import { Chunks } from "./chunks.ts";
 import { writeEvent } from "./event.ts";
 import { writeMetric } from "./metric.ts";
 import { Request } from "./request.ts";
@@ -21,6 +22,8 @@ const MAX_AGE_MS = 1000;
 const GROWS_MS = 750;
 /** How often a batch that grows under backlog looks whether there still is one, in items. */
 const STEP = 64;
+
+const chunks = new Chunks();
 
 /** Where batches go. */
 export interface Receiver {
@@ -95,7 +98,8 @@ class Lane {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#count === 0) return;
-    const batch = new Batch(this.signal, this.#count, this.#request.take());
+    const { chunk, bytes } = this.#request.take(chunks);
+    const batch = new Batch(this.signal, this.#count, bytes, this.receivers.length, () => chunks.give(chunk));
     this.#count = 0;
     this.#look = ITEMS;
     for (const receiver of this.receivers) receiver.accept(batch);

@@ -1,6 +1,7 @@
 // One export request in the making: items are written as they come, grouped by resource and scope at the end.
 import type { Resource, Scope } from "../../core/signals.ts";
 import { plainAttributes } from "./attributes.ts";
+import type { Chunks } from "./chunks.ts";
 import { varintSize, Writer, written } from "./writer.ts";
 
 /** The schema that resources and scopes name. */
@@ -120,11 +121,12 @@ export class Request {
     return group;
   }
 
-  /** The request's bytes, in a buffer of their own; the request is empty afterwards. */
-  take(): Buffer {
+  /** The request's bytes, in a buffer of `chunks` that holds nothing else; the request is empty afterwards. */
+  take(chunks: Chunks): { readonly chunk: Buffer<ArrayBuffer>; readonly bytes: Buffer } {
     const sizes = [...this.#groups.values()].map(resourceSize);
     const total = sizes.reduce((sum, size) => sum + 1 + varintSize(size) + size, 0);
-    const out = new Writer(total);
+    const chunk = chunks.take(total);
+    const out = new Writer(chunk);
     let i = 0;
     for (const { resource, scopes } of this.#groups.values()) {
       out.byte(0x0a);
@@ -139,7 +141,7 @@ export class Request {
     this.#resource = undefined;
     this.#scope = undefined;
     this.#group = undefined;
-    return out.bytes;
+    return { chunk, bytes: chunk.subarray(0, total) };
   }
 
   #writeGroup(out: Writer, group: Group): void {

@@ -84,7 +84,7 @@ export function protobufPart(signal: Signal, bytes: Buffer, from: number, to: nu
 }
 
 function delimited(number: number, bytes: Buffer): Buffer {
-  const writer = new Writer(bytes.length + 16);
+  const writer = new Writer(Buffer.allocUnsafeSlow(bytes.length + 16));
   writer.varint(number * 8 + 2);
   writer.varint(bytes.length);
   writer.raw(bytes);

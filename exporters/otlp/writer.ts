@@ -27,8 +27,9 @@ export class Writer {
   at = 0;
   #view: DataView;
 
-  constructor(size = 64 * 1024) {
-    this.bytes = Buffer.allocUnsafeSlow(size);
+  /** `bytes`: a buffer that is the whole of its ArrayBuffer. */
+  constructor(bytes = Buffer.allocUnsafeSlow(64 * 1024)) {
+    this.bytes = bytes;
     this.#view = new DataView(this.bytes.buffer);
   }
 
@@ -187,7 +188,7 @@ export function varintSize(value: number): number {
 
 /** What `write` lays down, as bytes of its own. */
 export function written(write: (writer: Writer) => void): Buffer {
-  const writer = new Writer(1024);
+  const writer = new Writer(Buffer.allocUnsafeSlow(1024));
   write(writer);
   return Buffer.from(writer.bytes.subarray(0, writer.at));
 }
