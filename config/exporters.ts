@@ -69,7 +69,7 @@ function otlp(type: "otlp_grpc" | "otlp_http"): Tree {
       : "Base URL; /v1/traces, /v1/metrics and /v1/logs are appended to its path. user:password@ is basic authentication.",
   );
   const ofSignal = (signal: Signal) =>
-    leaf(target, null, `Endpoint of the ${signal} alone, used as it stands.`);
+    leaf(target, null, `Endpoint of the ${signal} only, used without change.`);
   return {
     ...common,
     endpoint,
@@ -81,7 +81,11 @@ function otlp(type: "otlp_grpc" | "otlp_http"): Tree {
       true,
     ),
     tls: {
-      ca: leaf(pemFile, null, "PEM file of the authorities to trust; without it Node's and the host's own."),
+      ca: leaf(
+        pemFile,
+        null,
+        "PEM file of the authorities to trust; default: those of the system and of Node.",
+      ),
       cert: leaf(pemFile, null, "PEM file of the client's certificate chain."),
       key: leaf(pemFile, null, "PEM file of the client's key."),
       insecure: leaf(readerOf("boolean"), false, "Plaintext for a gRPC endpoint without a scheme."),
@@ -107,12 +111,12 @@ function otlp(type: "otlp_grpc" | "otlp_http"): Tree {
     histograms: leaf(
       oneOf("exponential", "explicit"),
       "exponential",
-      "How histograms leave: as the kernel made them, or with explicit buckets for backends without exponential ones.",
+      "How histograms are sent: as the kernel made them, or with explicit buckets for backends without exponential ones.",
     ),
     boundaries: leaf(
       ascending(list(duration())),
       null,
-      "Upper bounds of the explicit buckets of durations (1ms, 10ms, 1s), each meant within 4.5 %; without it powers of two of a second, which are exact.",
+      "Upper bounds of the explicit buckets of durations (1ms, 10ms, 1s), each within 4.5 %; default: powers of two of a second, which are exact.",
     ),
     timeout: leaf(duration(1), 10_000, "How long one request may take."),
     queue: { bytes: leaf(queueBytes, 32 * 1024 ** 2, "Bound on the bytes that wait for the backend.") },
@@ -129,12 +133,12 @@ const trees = new Map<string | undefined, Tree>([
       format: leaf(
         oneOf("text", "json", "live", "auto"),
         "text",
-        "text or json: a line for each connection, failure and event. live: a view that fills the terminal. auto: live on a terminal; elsewhere no lines, only the agent's own state in its log.",
+        "text or json: a line for each connection, failure and event. live: a view that fills the terminal. auto: live on a terminal, otherwise only the agent's own state in its log.",
       ),
       rate: leaf(
         count(0),
         20,
-        "Lines a second at most, failures and drops first; how many more there were is printed. 0: no limit.",
+        "Most lines a second, failures and drops first; the number of those left out is printed. 0: no limit.",
       ),
     },
   ],

@@ -65,13 +65,13 @@ const match: Tree = {
   comm: leaf(
     few(list(text("a command name of at most 15 bytes", (t) => Buffer.byteLength(t) <= 15))),
     [],
-    "Command names of the owner, as in /proc/PID/comm; name* is what begins so.",
+    "Command names of the owner, as in /proc/PID/comm; name* matches names that begin with it.",
   ),
   uid: leaf(id("a numeric user id", MOST.uid), [], "User ids of the owner."),
   cgroup: leaf(
     list(text("a path below the cgroup mount (/system.slice)", (t) => t.startsWith("/"))),
     [],
-    "Cgroups, by path below the cgroup mount; the whole subtree matches. One that is removed and made anew is found by `wirespan reload`. At most 16 in all filters together.",
+    "Cgroups, by path below the cgroup mount; the whole subtree matches. One that is removed and created again is found by `wirespan reload`. At most 16 in all filters together.",
   ),
   netns: leaf(
     few(list(text("an inode number or pid:NUMBER", isNetns))),
@@ -95,7 +95,11 @@ const filter: Tree = {
   include: match,
   exclude: match,
   minDuration: leaf(duration(), 0, "Only what took at least this long."),
-  failuresOnly: leaf(boolean, false, "Only what failed: did not come about, or did not end with a FIN."),
+  failuresOnly: leaf(
+    boolean,
+    false,
+    "Only failures: attempts that did not succeed, and connections that did not end with a FIN.",
+  ),
   cgroupMap: leaf(
     text("a path"),
     "",
@@ -123,18 +127,18 @@ const base: Tree = {
     1,
     "Version of the configuration's format.",
   ),
-  strict: leaf(boolean, false, "A plugin that cannot run ends the agent, instead of being left out."),
+  strict: leaf(boolean, false, "End the agent if a plugin cannot run, instead of leaving the plugin out."),
   filter,
   connections: {
     accept: leaf(
       oneOf("none", "syscall"),
       "none",
-      "Whether the end of accept() is watched though no plugin asks for it. It tells who accepted, and so who owns a connection that nobody uses; if the kernel lets no function be watched, it takes a tracepoint that slows every system call.",
+      "Watch the return of accept() even if no plugin requires it. It shows which process accepted, which then owns a connection that no process uses; if the kernel allows no fentry programs, this uses a tracepoint that slows every system call a little.",
     ),
     peers: leaf(
       cidrs,
       [],
-      "Addresses whose hosts run wirespan as well, with filters that let their ends pass: these are parents of ours.",
+      "Addresses of other hosts that run wirespan with the same ids.salt and with filters that let their ends pass: accepted connections name the peer's span as their parent.",
     ),
   },
   ids: {
@@ -161,7 +165,7 @@ const base: Tree = {
     maxSeries: leaf(
       count(1, 1_000_000),
       2000,
-      "Series that one metric may have; the rest are summed into one.",
+      "Most series that one metric may have; the rest are summed into one.",
     ),
   },
   resource: {
@@ -171,7 +175,7 @@ const base: Tree = {
     names: leaf(
       list(names),
       [],
-      "Names of your own for processes, the first that holds before whatever they say of themselves: criteria (executable=, comm=, argument=, cgroup=, port=; * for any text), ->, service.name or service.namespace/service.name.",
+      "Service names of your own; the first rule that matches takes precedence over the process's own name. A rule is criteria (executable=, comm=, argument=, cgroup=, port=; * stands for any text), ->, and service.name or service.namespace/service.name.",
     ),
   },
   service: {
@@ -182,7 +186,11 @@ const base: Tree = {
     ),
   },
   log: {
-    level: leaf(oneOf("debug", "info", "warn", "error", "silent"), "info", "The least that is logged."),
+    level: leaf(
+      oneOf("debug", "info", "warn", "error", "silent"),
+      "info",
+      "The lowest level that is logged.",
+    ),
     format: leaf(oneOf("auto", "json", "pretty"), "auto", "auto: pretty on a terminal, else JSON lines."),
   },
   control: {

@@ -45,7 +45,7 @@ export const FAILED_ACCEPT_PROBES = {
 } as const satisfies Record<string, Probe<Programs>>;
 
 export const ACCEPT_SETTING = {
-  doc: "Watch the end of accept(): who accepted, and when. Where the kernel lets no function be watched, that takes tracepoints that slow every system call of the host, and every completion of io_uring, a little.",
+  doc: "Watch the return of accept(), which shows who accepted, and when. If the kernel allows no fentry programs, this uses tracepoints that slow every system call of the host, and every completion of io_uring, a little.",
   format: "boolean",
   default: true,
 } as const satisfies Setting;

@@ -8,7 +8,7 @@ export const NETNS = {
     type: "int",
     requirement: "recommended",
     description:
-      "The network namespace: the kernel's own number of it (SO_NETNS_COOKIE), which no other one gets until the host boots again.",
+      "The network namespace, by the kernel's cookie (SO_NETNS_COOKIE), which is not reused until the host reboots.",
   },
   "wirespan.netns.inode": {
     type: "int",
@@ -16,12 +16,13 @@ export const NETNS = {
     // To each cookie one.
     usual: 1,
     description:
-      "The same as lsns prints it; the kernel gives the number to another namespace when this one is gone.",
+      "The network namespace's inode number, as lsns prints it; the kernel reuses it when the namespace is gone.",
   },
   "wirespan.netns.name": {
     type: "string",
     requirement: "conditional",
-    description: "Its name in /run/netns (`ip netns`) or /run/docker/netns; absent if it has none.",
+    description:
+      "The network namespace's name in /run/netns (`ip netns`) or /run/docker/netns, if it has one.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -57,7 +58,7 @@ export const CONNECTION = {
     type: "string",
     requirement: "required",
     description:
-      "The kernel's socket cookie, in hexadecimal, and from a socket's second connection on which of them it is, as in 3f1a.2; unique on the host until it boots again.",
+      "The kernel's socket cookie in hexadecimal; a socket's second and later connections append their number, as in 3f1a.2. Unique on the host until it reboots.",
   },
   "wirespan.connection.mapped": {
     type: "boolean",
@@ -68,20 +69,20 @@ export const CONNECTION = {
     type: "string",
     requirement: "conditional",
     description:
-      "The interface that the socket is bound to, which link-local addresses always are; absent if packets leave by another.",
+      "The interface that the socket is bound to, as sockets with link-local addresses always are; absent if packets leave by another.",
   },
   "wirespan.interface.index": {
     type: "int",
     requirement: "conditional",
     description:
-      "The interface that the socket is bound to, as `ip link` numbers it in the network namespace; absent if it is bound to none.",
+      "The index of the interface that the socket is bound to, as `ip link` in the network namespace shows it; absent if the socket is not bound.",
   },
   ...NETNS,
   "process.pid": {
     type: "int",
     requirement: "recommended",
     description:
-      "The process whose connection it is: that opened it; of accepted ones the first to send or receive, else the one that accepted it, closed it or owns the listener.",
+      "The process that owns the connection: the opener; for an accepted connection the first process to send or receive, else the one that accepted it, closed it or owns the listener.",
   },
   "process.executable.name": {
     type: "string",
@@ -91,7 +92,7 @@ export const CONNECTION = {
   "thread.name": {
     type: "string",
     requirement: "recommended",
-    description: "The name of the thread that did so (comm).",
+    description: "The name of that process's thread (comm).",
   },
   "wirespan.thread.tid": { type: "int", requirement: "recommended", description: "That thread's id." },
   "wirespan.process.uid": { type: "int", requirement: "recommended", description: "The user it ran as." },
@@ -100,7 +101,7 @@ export const CONNECTION = {
     requirement: "recommended",
     enum: ["connect", "listener", "io", "accept", "holder", "close", "unknown"],
     description:
-      "How the owner is known: it called connect; owns the listener; was first to send or receive; called accept; held the socket when the agent started; closed it.",
+      "How the owner is known: it called connect (connect), owns the listener (listener), was the first to send or receive (io), called accept (accept), held the socket when the agent started (holder), or closed it (close).",
   },
 } as const satisfies Record<string, AttributeSpec>;
 
@@ -136,7 +137,7 @@ export const CLOSE_REASON = {
     requirement: "required",
     enum: CLOSE_REASONS,
     description:
-      "What ended the connection, seen from this end; none: it lives; unknown: the kernel showed no program its end.",
+      "What ended the connection, seen from this end; none: it is still open; unknown: the kernel did not show its end to any program.",
   },
 } as const satisfies Record<string, AttributeSpec>;
 
@@ -145,7 +146,7 @@ export const ERROR_TYPE = {
     type: "string",
     requirement: "conditional",
     enum: ERROR_TYPES,
-    description: "Why it failed; absent where it did not.",
+    description: "Why it failed; absent if it did not.",
   },
 } as const satisfies Record<string, AttributeSpec>;
 
@@ -199,7 +200,7 @@ export const WORKLOAD = {
   "otel.metric.overflow": {
     type: "boolean",
     requirement: "conditional",
-    description: "The series that takes what has no series of its own.",
+    description: "True for the series that sums up everything without a series of its own.",
   },
 } as const satisfies Record<string, AttributeSpec>;
 

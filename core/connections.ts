@@ -83,7 +83,7 @@ export const SPANS = {
         type: "boolean",
         requirement: "conditional",
         description:
-          "The connection is older than the agent, or the kernel did not show its beginning to any program: the span begins when the agent met it.",
+          "The connection is older than the agent, or the kernel did not show its beginning to any program: the span begins when the agent first saw it.",
       },
       "wirespan.connection.end_unknown": {
         type: "boolean",
@@ -110,7 +110,7 @@ export const SPANS = {
         type: "int",
         requirement: "conditional",
         description:
-          "The error of an attempt that failed, as the kernel numbers it; absent where it was given up.",
+          "The error of an attempt that failed, as the kernel numbers it; absent if the attempt was given up.",
       },
     },
   },
@@ -130,12 +130,12 @@ export const SPANS = {
       "wirespan.tcp.accept.queue_wait": {
         type: "double",
         requirement: "conditional",
-        description: "The part of the time that it waited in the accept queue, its handshake done, seconds.",
+        description: "Time that it waited in the accept queue after its handshake, seconds.",
       },
       "wirespan.tcp.accept.fd": {
         type: "int",
         requirement: "conditional",
-        description: "Its descriptor in the process that accepted it, where the hook tells.",
+        description: "Its file descriptor in the process that accepted it, if the hook provides it.",
       },
     },
   },

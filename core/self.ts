@@ -33,7 +33,7 @@ const EXPORTED = {
     type: "string",
     requirement: "required",
     description:
-      "`otlp_grpc_span_exporter` and so on: protocol, encoding and signal, as the registry has them.",
+      "`otlp_grpc_span_exporter` and so on: protocol, encoding and signal, as in OpenTelemetry's registry.",
   },
   "error.type": {
     type: "string",
@@ -61,7 +61,7 @@ export const SELF = {
     name: "wirespan.agent.events",
     unit: "{event}",
     description:
-      "What programs counted in the kernel: records that they were to send, and what they met beside.",
+      "What BPF programs counted in the kernel: records to send, and other events of theirs such as losses.",
     attributes: {
       ...OWNER,
       "wirespan.agent.event.kind": {
@@ -83,7 +83,7 @@ export const SELF = {
         requirement: "required",
         enum: LOSSES,
         description:
-          "unseen: the kernel showed their end to no program; no_memory: it had no memory to keep them in.",
+          "unseen: the kernel did not show the end to any program; no_memory: the kernel had no memory to track the connection.",
       },
     },
   },
@@ -92,7 +92,7 @@ export const SELF = {
     instrument: "counter",
     name: "wirespan.agent.event.unseen",
     unit: "{event}",
-    description: "Events that the kernel showed to no program, as far as later ones prove them.",
+    description: "Events that the kernel did not show to any program, as far as later events prove them.",
     attributes: {},
   },
   spans: exported("otel.sdk.exporter.span.exported", "{span}", "Spans"),
@@ -103,7 +103,7 @@ export const SELF = {
     instrument: "updowncounter",
     name: "wirespan.agent.queue.usage",
     unit: "By",
-    description: "What waits in an exporter's queue.",
+    description: "Bytes that wait in an exporter's queue.",
     attributes: COMPONENT,
   },
   queueLimit: {
@@ -119,7 +119,7 @@ export const SELF = {
     instrument: "updowncounter",
     name: "wirespan.agent.ring.usage",
     unit: "By",
-    description: "What waits in the rings of a plugin's programs.",
+    description: "Bytes that wait in the rings of a plugin's programs.",
     attributes: OWNER,
   },
   ringLimit: {
@@ -142,7 +142,8 @@ export const SELF = {
         type: "string",
         requirement: "required",
         enum: ["running", "degraded", "failed"],
-        description: "Whether its programs are attached; degraded: without one that its own question needs.",
+        description:
+          "Whether its programs are attached; degraded: one that its main purpose requires is missing.",
       },
     },
   },
@@ -152,7 +153,7 @@ export const SELF = {
     name: "wirespan.bpf.program.misses",
     unit: "{event}",
     description:
-      "Events that a program was not run for, because an interrupt brought them while it ran on the same CPU.",
+      "Events for which a program was not run, because they came in an interrupt while it ran on the same CPU.",
     attributes: {
       ...OWNER,
       "wirespan.bpf.program.name": { type: "string", requirement: "required", description: "The program." },
@@ -164,7 +165,7 @@ export const SELF = {
     name: "wirespan.bpf.program.time",
     unit: "s",
     description:
-      "CPU time of a BPF program (self.bpfStats). What plugins do at a change of state is in the core's: on_state calls theirs.",
+      "CPU time of a BPF program (self.bpfStats). The work of plugins at a change of state is part of the core's on_state, which calls their programs.",
     attributes: {
       ...OWNER,
       "wirespan.bpf.program.name": { type: "string", requirement: "required", description: "The program." },

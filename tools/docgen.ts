@@ -112,7 +112,7 @@ function overview(plugins: readonly Plugin[]): Record<string, () => string> {
   return {
     plugins: () =>
       table(
-        ["plugin", "what it tells", "its own signals"],
+        ["plugin", "what it reports", "its own signals"],
         plugins.map((p) => [`[${p.name}](plugins/${p.name}/README.md)`, p.summary, names(p)]),
       ),
     connections: () => signals(spansWith(plugins.map((p) => p.spans ?? {}))),

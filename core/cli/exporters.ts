@@ -24,7 +24,7 @@ export function addExporters(program: Command): void {
     .addHelpText(
       "after",
       `
-Exits with 7 if a backend did not take all of it. No privileges are needed.
+Exits with 7 if a backend did not accept everything. No privileges are needed.
 
 Examples:
   wirespan exporters test --config wirespan.yaml

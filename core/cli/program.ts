@@ -22,14 +22,14 @@ export async function createProgram(args: readonly string[]): Promise<Command> {
       throw new CommanderError(0, "wirespan.version", "");
     })
     .exitOverride()
-    .showHelpAfterError("--help tells what is known.")
+    .showHelpAfterError("--help shows the commands and options.")
     .helpCommand(false)
     .addHelpText(
       "after",
       `
 Examples:
   wirespan                            run the agent with every plugin
-  wirespan --config wirespan.yaml     run it as a file says
+  wirespan --config wirespan.yaml     run it with a configuration file
   wirespan trace tcplife -L 22        one tool, live
   wirespan doctor                     what this kernel and these permissions allow
   wirespan config check wirespan.yaml say what is wrong with a file
@@ -42,8 +42,8 @@ Exit codes:
   3  this kernel is too old or has no BTF
   4  permissions are missing
   5  a program or a plugin cannot run
-  6  doctor: an enabled plugin runs, but without what it is for (degraded)
-  7  telemetry was lost on the way to a backend (the log says what and why); exporters test: a backend did not take all`,
+  6  doctor: an enabled plugin runs, but its main purpose is not met (degraded)
+  7  telemetry was lost on the way to a backend (the log says what and why); exporters test: a backend did not accept everything`,
     );
   addAgent(program);
   await addTrace(program, args);

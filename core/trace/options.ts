@@ -15,7 +15,11 @@ interface Criterion extends Shared {
 
 const CRITERIA: readonly Criterion[] = [
   { flags: "--pid <pids>", doc: "these processes only", criterion: "pid" },
-  { flags: "--comm <names>", doc: "these commands only; name* is what begins so", criterion: "comm" },
+  {
+    flags: "--comm <names>",
+    doc: "these commands only; name* matches names that begin with it",
+    criterion: "comm",
+  },
   { flags: "--user <users>", doc: "these users only, by name or number", criterion: "uid" },
   { flags: "--local-port <ports>", doc: "these local ports and ranges only", criterion: "localPort" },
   { flags: "--remote-port <ports>", doc: "these remote ports and ranges only", criterion: "remotePort" },
@@ -31,7 +35,7 @@ const CRITERIA: readonly Criterion[] = [
     doc: "this network namespace only: its name, inode, or a pid in it",
     criterion: "netns",
   },
-  { flags: "--cgroup <path>", doc: "this cgroup and what is below it only", criterion: "cgroup" },
+  { flags: "--cgroup <path>", doc: "this cgroup and its subtree only", criterion: "cgroup" },
   {
     flags: "--container <id>",
     doc: "this container only: its id, or the first 12 characters or more",

@@ -17,7 +17,7 @@ const RESULT = {
     enum: RESULTS,
     usual: 1,
     description:
-      "What the driver answered: busy (the frame waits on), dropped, congested (taken, but not everything is well), or an error.",
+      "What the driver answered: busy (the frame keeps waiting), dropped, congested (taken, with a congestion notification), or an error.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -35,7 +35,7 @@ export const DETAILS = {
     instrument: "histogram",
     name: "wirespan.netdev.queue.wait",
     unit: "s",
-    description: "Time of frames in a transmit queue's discipline; with `queueWait` only.",
+    description: "Time that frames waited in a transmit queue's queueing discipline; with `queueWait` only.",
     attributes: QUEUE,
   },
   polls: {
@@ -59,7 +59,8 @@ export const DETAILS = {
     instrument: "counter",
     name: "wirespan.netdev.napi.exhausted",
     unit: "{poll}",
-    description: "Polls that used up their budget, so that more was waiting; with `polls` only.",
+    description:
+      "Polls that used up their budget, which means that more packets were waiting; with `polls` only.",
     attributes: INTERFACE,
   },
 } as const satisfies Signals;

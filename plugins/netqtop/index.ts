@@ -17,7 +17,7 @@ const SIZE = {
     requirement: "required",
     enum: SIZES,
     usual: 2,
-    description: "The frame's range of sizes, bytes, the upper end excluded.",
+    description: "The frame's size range in bytes, upper bound excluded.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -38,23 +38,23 @@ export default plugin({
 
   config: {
     interfaces: {
-      doc: "Names of the interfaces, at most 8, in every network namespace; none: all.",
+      doc: "Names of the interfaces, at most 8, in every network namespace; empty: all.",
       format: "strings",
       default: [],
     },
-    loopback: { doc: "Loopback interfaces, too.", format: "boolean", default: false },
+    loopback: { doc: "Include loopback interfaces.", format: "boolean", default: false },
     transmitFailures: {
-      doc: "Count frames that a driver does not take: a program more for each frame sent, which ends at once where all is well.",
+      doc: "Count frames that a driver does not take. One more program runs for each frame sent; it returns at once if the driver took the frame.",
       format: "boolean",
       default: false,
     },
     polls: {
-      doc: "Count the polls of each interface's driver and what they took: a program for each poll, not for each packet.",
+      doc: "Count the polls of each interface's driver and what they took: one program runs for each poll, not for each packet.",
       format: "boolean",
       default: false,
     },
     queueWait: {
-      doc: "Measure how long each frame waits in the queueing discipline: two programs more for each that waits.",
+      doc: "Measure how long each frame waits in the queueing discipline: two more programs run for each frame that waits.",
       format: "boolean",
       default: false,
     },
@@ -108,7 +108,7 @@ export default plugin({
       instrument: "counter",
       name: "wirespan.netdev.queue.io",
       unit: "By",
-      description: "Bytes of these frames, the link layer's header included both ways.",
+      description: "Bytes of these frames, including the link-layer header in both directions.",
       attributes: QUEUE,
     },
     size: {

@@ -82,7 +82,7 @@ export default plugin({
 
   config: {
     everyCall: {
-      doc: "Also calls that leave the socket's state as it is: second ones, and failures, with the error. Where the kernel allows no fexit programs they are seen where listen() returns: a tracepoint that slows every system call of the host a little.",
+      doc: "Report also calls that do not change the socket's state: second calls, and failures with their error. If the kernel allows no fexit programs, this uses the tracepoint at the return of listen(), which slows every system call of the host a little.",
       format: "boolean",
       default: false,
     },

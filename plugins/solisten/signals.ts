@@ -17,18 +17,18 @@ const SOCKET = {
     type: "string",
     requirement: "conditional",
     enum: ["tcp", "udp"],
-    description: "The transport; absent where the call named no such socket.",
+    description: "The transport; absent if the call named no such socket.",
   },
   "network.type": CONNECTION["network.type"],
   "server.address": {
     type: "string",
     requirement: "conditional",
-    description: "The address exactly as it is bound; absent where the call named no socket.",
+    description: "The address exactly as it is bound; absent if the call named no socket.",
   },
   "server.port": {
     type: "int",
     requirement: "conditional",
-    description: "The port, chosen by listen() where none was bound.",
+    description: "The port, chosen by listen() if none was bound.",
   },
   "wirespan.socket.id": {
     type: "string",
@@ -43,13 +43,13 @@ const SOCKET = {
   "wirespan.socket.ipv6_only": {
     type: "boolean",
     requirement: "conditional",
-    description: "Of an IPv6 socket: it takes no IPv4.",
+    description: "Whether an IPv6 socket refuses IPv4 (IPV6_V6ONLY).",
   },
   "wirespan.interface.index": {
     type: "int",
     requirement: "conditional",
     description:
-      "The interface that it is bound to, as `ip link` numbers it in the network namespace; absent if it is bound to none.",
+      "The index of the interface that it is bound to, as `ip link` in the network namespace shows it; absent if it is not bound.",
   },
   ...NETNS,
   "process.pid": { ...CONNECTION["process.pid"], description: "The process that listens." },
@@ -106,7 +106,7 @@ export const signals = {
         type: "string",
         requirement: "conditional",
         enum: LISTEN_ERRORS,
-        description: "Why it failed; absent where it did not.",
+        description: "Why it failed; absent if it did not.",
       },
       "wirespan.socket.errno": {
         type: "int",
@@ -119,7 +119,7 @@ export const signals = {
     signal: "event",
     name: "wirespan.socket.listener.end",
     severity: "INFO",
-    description: "A socket listens no more.",
+    description: "A socket stopped listening.",
     attributes: {
       ...SOCKET,
       ...LIMIT,
@@ -127,18 +127,18 @@ export const signals = {
       "wirespan.socket.listener.duration": {
         type: "double",
         requirement: "conditional",
-        description: "How long it listened, seconds; absent where it did before the agent started.",
+        description: "How long it listened, seconds; absent if it listened before the agent started.",
       },
       "wirespan.socket.accepted": {
         type: "int",
         requirement: "required",
-        description: "Connections that were accepted of those that the agent saw come.",
+        description: "Connections that were accepted, of those that arrived after the agent started.",
       },
       "wirespan.socket.drops": {
         type: "int",
         requirement: "required",
         description:
-          "The socket's own counter of packets that it discarded, also of RSTs and repeated SYNs of which nothing is lost.",
+          "The socket's own counter of packets that it discarded, including RSTs and repeated SYNs that cause no loss.",
       },
     },
   },
@@ -146,7 +146,8 @@ export const signals = {
     signal: "event",
     name: "wirespan.socket.listener.unattended",
     severity: "WARN",
-    description: "Connections wait, and none was ever accepted; once for each listener.",
+    description:
+      "Connections wait, and this listener has never accepted one; reported once for each listener.",
     attributes: {
       ...SOCKET,
       ...LIMIT,

@@ -16,7 +16,7 @@ const HANDSHAKE = {
   "wirespan.tcp.synack.retransmits": {
     type: "int",
     requirement: "required",
-    description: "SYN-ACKs that were sent again: the span's duration holds the waits before them.",
+    description: "SYN-ACKs that were retransmitted; the span's duration includes the waits before them.",
   },
   "wirespan.tcp.fastopen": {
     type: "boolean",
@@ -37,17 +37,17 @@ const { "network.peer.address": _address, "network.peer.port": _port, ...LISTENE
 export default plugin({
   name: "tcpaccept",
   summary:
-    "Connections handed to accept(): to whom, after how long in the queue; what never was, what failed.",
+    "Accepted connections: by which process, after how long in the queue; those never accepted, and calls that failed.",
 
   config: {
     acceptHook: ACCEPT_SETTING,
     queued: {
-      doc: "Also connections that ended in the queue: accept() has never returned them.",
+      doc: "Report also connections that ended in the queue before accept() returned them.",
       format: "boolean",
       default: true,
     },
     eventRate: {
-      doc: "Events a second for each error of accept(), and as many at once; 0: none. What is above is counted as suppressed.",
+      doc: "Events a second for each error of accept(), and as many in one burst; 0: none. Those beyond are counted as suppressed.",
       format: "count",
       default: 10,
     },
@@ -108,7 +108,8 @@ export default plugin({
         "wirespan.event.suppressed": {
           type: "int",
           requirement: "conditional",
-          description: "Calls with this error that were not told since the last one, for their number.",
+          description:
+            "Calls with this error since the last event that exceeded `eventRate` and have no event of their own.",
         },
       },
     },

@@ -27,7 +27,7 @@ const DNS = {
     type: "string",
     requirement: "opt_in",
     description:
-      "The name that the process had asked DNS for when it was given the address it connects to; absent where it had not, or that was too long ago (setting `dns`).",
+      "The name that the process had asked DNS for when it was given the address it connects to; absent if it had not asked, or if the answer has expired (setting `dns`).",
   },
   "wirespan.dns.answer.age": {
     type: "double",
@@ -38,26 +38,26 @@ const DNS = {
 
 export default plugin({
   name: "tcpconnect",
-  summary: "Every attempt to connect, who made it, to where, and what came of it.",
+  summary: "Every attempt to connect: which process made it, to where, and its outcome.",
 
   config: {
     failedAtOnce: {
-      doc: "Also attempts that fail before a socket's state changes (no route, not permitted). They are seen where connect() returns: a tracepoint that slows every system call of the host a little.",
+      doc: "Report also attempts that fail before the socket's state changes (no route, not permitted). This uses the tracepoint at the return of connect(), which slows every system call of the host a little.",
       format: "boolean",
       default: false,
     },
     flows: {
-      doc: "Count attempts by source address, destination address and destination port, too.",
+      doc: "Count attempts also by source address, destination address and destination port.",
       format: "boolean",
       default: false,
     },
     sourcePorts: {
-      doc: "With flows: count them by source port, too.",
+      doc: "With flows: count them also by source port.",
       format: "boolean",
       default: false,
     },
     dns: {
-      doc: "Add the name that the process had asked DNS for. Answers over UDP are read as they come in: a few steps for every packet received, and for every datagram.",
+      doc: "Add the name that the process had asked DNS for. Answers over UDP are read as they arrive, which adds a little work for every packet and every datagram received.",
       format: "boolean",
       default: false,
     },

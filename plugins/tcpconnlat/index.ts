@@ -14,13 +14,13 @@ const HANDSHAKE = {
   "wirespan.tcp.syn.retransmits": {
     type: "int",
     requirement: "required",
-    description: "SYNs that were sent again: the span's duration holds the waits before them.",
+    description: "SYNs that were retransmitted; the span's duration includes the waits before them.",
   },
   "wirespan.tcp.rtt.smoothed": {
     type: "double",
     requirement: "conditional",
     description:
-      "The round trip that the handshake measured, without waits, seconds; absent if a SYN was retransmitted: the answer may be to either.",
+      "The handshake's round-trip time, without waits, seconds; absent if a SYN was retransmitted, since the answer may be to either SYN.",
   },
   "wirespan.tcp.fastopen": {
     type: "boolean",
@@ -41,11 +41,11 @@ function handshake({ conn, traffic }: Connection) {
 
 export default plugin({
   name: "tcpconnlat",
-  summary: "How long connecting takes, how often the SYN had to be sent again, and how it ended.",
+  summary: "How long connecting takes, how often the SYN was retransmitted, and the outcome.",
 
   config: {
     failedAtOnce: {
-      doc: "Also attempts that fail before a socket's state changes (no route, not permitted). They are seen where connect() returns: a tracepoint that slows every system call of the host a little.",
+      doc: "Report also attempts that fail before the socket's state changes (no route, not permitted). This uses the tracepoint at the return of connect(), which slows every system call of the host a little.",
       format: "boolean",
       default: false,
     },

@@ -17,7 +17,7 @@ export default plugin({
 
   config: {
     eventRate: {
-      doc: "Events a second of each reason, and as many at once; 0: none. What is above is counted as suppressed.",
+      doc: "Events a second for each reason, and as many in one burst; 0: none. Those beyond are counted as suppressed.",
       format: "count",
       default: 10,
     },
@@ -50,7 +50,7 @@ export default plugin({
   start({ config, emit, use: { connections, identity, clock, kernel, log, namespaces } }) {
     const nameOf = reasonNames(kernel);
     const symbols = new KernelSymbols((why) =>
-      log.info({ why }, "tcpdrop: places in the kernel are told as addresses"),
+      log.info({ why }, "tcpdrop: places in the kernel are reported as addresses"),
     );
     const turnedAway = new Map<string, number>();
 

@@ -10,7 +10,7 @@ const REASON = {
     type: "string",
     requirement: "required",
     description:
-      "Why, as the running kernel calls it (enum skb_drop_reason, without its prefix); of an event, LISTEN_DROP: a listener turned it away, for which the kernel gives no reason.",
+      "Why, as the running kernel calls it (enum skb_drop_reason, without its prefix); in events also LISTEN_DROP: a listener turned the packet away, for which the kernel gives no reason.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -19,7 +19,7 @@ const DIRECTION = {
     type: "string",
     requirement: "recommended",
     enum: ["transmit", "receive"],
-    description: "Whether it was on its way out of this host or in.",
+    description: "Whether the packet was leaving this host or arriving.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -29,7 +29,7 @@ const of = <S extends AttributeSpecs>(specs: S, requirement: Requirement) =>
     readonly [K in keyof S]: Omit<S[K], "requirement"> & { readonly requirement: "conditional" };
   };
 
-const END = { address: "address", port: "port; absent where the TCP header could not be read" } as const;
+const END = { address: "address", port: "port; absent if the TCP header could not be read" } as const;
 
 const EVENT = {
   ...of(CONNECTION, "conditional"),
@@ -57,13 +57,13 @@ const EVENT = {
     type: "int",
     requirement: "conditional",
     description:
-      "How many packets the event tells of, where it is not one: of a listener, since the last time.",
+      "How many packets the event stands for, if more than one: those of a listener since the last event.",
   },
   "wirespan.packet.drop.location": {
     type: "string",
     requirement: "recommended",
     description:
-      "Where in the kernel: a function and an offset, or an address where the kernel hides its names.",
+      "Where in the kernel: a function and an offset, or an address if the kernel hides its names.",
   },
   "code.stacktrace": {
     type: "string",
@@ -84,12 +84,13 @@ const EVENT = {
   "wirespan.interface.index": {
     type: "int",
     requirement: "conditional",
-    description: "The interface that it came in by or was to leave by, as `ip link` numbers them.",
+    description: "The interface that it came in by or was to leave by, by its index as `ip link` shows it.",
   },
   "wirespan.event.suppressed": {
     type: "int",
     requirement: "conditional",
-    description: "Drops for this reason that were not told since the last one, for their number.",
+    description:
+      "Drops for this reason since the last event that exceeded `eventRate` and have no event of their own.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -116,7 +117,7 @@ export const signals = {
     name: "wirespan.tcp.listener.dropped",
     unit: "{packet}",
     description:
-      "SYNs, and ACKs that end a handshake, that a listener turned away, most often for a full queue: the network namespace's ListenDrops, by listener. ListenOverflows (wirespan.tcp.accept_queue.overflows) are a part of it.",
+      "SYNs, and ACKs that end a handshake, that a listener turned away, most often for a full queue: the network namespace's ListenDrops, by listener. Includes ListenOverflows (wirespan.tcp.accept_queue.overflows).",
     attributes: {
       "process.executable.name": WORKLOAD["process.executable.name"],
       "server.port": { type: "int", requirement: "recommended", description: "The listener's port." },

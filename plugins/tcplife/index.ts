@@ -22,34 +22,34 @@ const STATISTICS = {
   "wirespan.tcp.retransmits": {
     type: "int",
     requirement: "recommended",
-    description: "Segments sent again, SYNs included.",
+    description: "Segments retransmitted, SYNs included.",
   },
   "wirespan.tcp.bytes_retransmitted": {
     type: "int",
     requirement: "recommended",
-    description: "Payload sent again, bytes.",
+    description: "Payload retransmitted, bytes.",
   },
   "wirespan.tcp.bytes_unread": {
     type: "int",
     requirement: "conditional",
     description:
-      "Payload received that the owner can read no more, as it closed without; bytes. Absent where there is none.",
+      "Payload received that the owner closed the connection without reading, bytes; absent if there is none.",
   },
   "wirespan.tcp.lost": {
     type: "int",
     requirement: "recommended",
-    description: "Segments that were held to be lost.",
+    description: "Segments that TCP marked as lost.",
   },
   "wirespan.tcp.reordering": {
     type: "int",
     requirement: "conditional",
-    description: "Reordering that was met, segments; absent if none was.",
+    description: "Reordering that was observed, segments; absent if there was none.",
   },
   "wirespan.tcp.rtt.smoothed": {
     type: "double",
     requirement: "conditional",
     description:
-      "Smoothed round-trip time, seconds; absent if none was measured, or none but that of a handshake with retransmissions.",
+      "Smoothed round-trip time, seconds; absent if only a handshake with retransmissions was measured, or nothing.",
   },
   "wirespan.tcp.rtt.variation": {
     type: "double",
@@ -59,13 +59,12 @@ const STATISTICS = {
   "wirespan.tcp.rtt.min": {
     type: "double",
     requirement: "conditional",
-    description: "Smallest round-trip time of late, seconds.",
+    description: "Smallest recent round-trip time, seconds.",
   },
   "wirespan.tcp.cwnd": {
     type: "int",
     requirement: "conditional",
-    description:
-      "Congestion window, segments; absent as long as it is the one that the connection began with.",
+    description: "Congestion window, segments; absent while it is still the initial one.",
   },
   "wirespan.tcp.fastopen": {
     type: "boolean",
@@ -169,7 +168,7 @@ export default plugin({
       signal: "event",
       name: "wirespan.tcp.connection.checkpoint",
       severity: "INFO",
-      description: "A connection that lives on, with its bytes so far.",
+      description: "A connection that is still open, with its bytes so far.",
       attributes: {
         ...CONNECTION,
         ...STATISTICS,

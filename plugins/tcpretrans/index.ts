@@ -16,7 +16,7 @@ const TYPE = {
     enum: ["rto", "tlp", "fast", "slow_start", "syn", "synack"],
     usual: "each",
     description:
-      "What made TCP send again: a timeout; a tail loss probe; recovery (duplicate or selective acknowledgements, RACK); acknowledgements that come in again after a timeout; a handshake's unanswered SYN or SYN-ACK.",
+      "What made TCP retransmit: a timeout; a tail loss probe; recovery (duplicate or selective acknowledgements, RACK); acknowledgements that come in again after a timeout; a handshake's unanswered SYN or SYN-ACK.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -26,7 +26,7 @@ const FAILURE = {
     requirement: "conditional",
     enum: FAILURES,
     description:
-      "Why the segment did not leave the host; absent where it did. Kernels before 6.18 tell of those alone that left.",
+      "Why the segment did not leave the host; absent if it did. Kernels before 6.18 report only segments that left.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -50,51 +50,51 @@ const EVENT = {
   "wirespan.tcp.segments": {
     type: "int",
     requirement: "required",
-    description: "Segments on the wire; 0 where the attempt ended before there was one.",
+    description: "Segments on the wire; 0 if the attempt failed before there was one.",
   },
   "wirespan.tcp.bytes": { type: "int", requirement: "required", description: "Payload in them." },
   "network.interface.name": {
     type: "string",
     requirement: "conditional",
     description:
-      "The interface that the connection's route leads to; absent for a SYN-ACK and where there is no route.",
+      "The interface that the connection's route leads to; absent for a SYN-ACK, and if there is no route.",
   },
   "wirespan.interface.index": {
     type: "int",
     requirement: "conditional",
-    description: "Its number, as `ip link` has it.",
+    description: "The interface's index, as `ip link` shows it.",
   },
   "wirespan.tcp.cwnd": {
     type: "int",
     requirement: "conditional",
-    description:
-      "Congestion window, segments; absent in a handshake, and as long as it is the one that the connection began with.",
+    description: "Congestion window, segments; absent in a handshake, and while it is still the initial one.",
   },
   "wirespan.tcp.rtt.smoothed": {
     type: "double",
     requirement: "conditional",
     description:
-      "Smoothed round-trip time, seconds; absent if none was measured, or none but that of a handshake with retransmissions.",
+      "Smoothed round-trip time, seconds; absent if only a handshake with retransmissions was measured, or nothing.",
   },
   "wirespan.event.suppressed": {
     type: "int",
     requirement: "conditional",
-    description: "Retransmissions of this type that were not told since the last one, for their number.",
+    description:
+      "Retransmissions of this type since the last event that exceeded `eventRate` and have no event of their own.",
   },
 } as const satisfies AttributeSpecs;
 
 export default plugin({
   name: "tcpretrans",
-  summary: "TCP segments sent again: whose, what made TCP do it, and how much it cost.",
+  summary: "TCP segments retransmitted: whose, what made TCP do it, and how much it cost.",
 
   config: {
     eventRate: {
-      doc: "Events a second of each type, and as many at once; 0: none. What is above is counted as suppressed.",
+      doc: "Events a second for each type, and as many in one burst; 0: none. Those beyond are counted as suppressed.",
       format: "count",
       default: 10,
     },
     flows: {
-      doc: "Count retransmissions of each connection by its addresses, too (wirespan.tcp.flow.retransmits).",
+      doc: "Count retransmissions also by connection (wirespan.tcp.flow.retransmits).",
       format: "boolean",
       default: false,
     },
@@ -121,7 +121,7 @@ export default plugin({
       instrument: "counter",
       name: "wirespan.tcp.retransmits",
       unit: "{segment}",
-      description: "Segments sent again: what RetransSegs counts.",
+      description: "Segments retransmitted: what RetransSegs counts.",
       attributes: { ...SERIES, ...FAILURE },
     },
     io: {
@@ -129,7 +129,7 @@ export default plugin({
       instrument: "counter",
       name: "wirespan.tcp.retransmit.io",
       unit: "By",
-      description: "Payload sent again.",
+      description: "Payload retransmitted.",
       attributes: SERIES,
     },
     failures: {
@@ -137,7 +137,7 @@ export default plugin({
       instrument: "counter",
       name: "wirespan.tcp.retransmit.failures",
       unit: "{attempt}",
-      description: "Attempts to send again that failed on this host, with or without a segment.",
+      description: "Retransmissions that failed on this host, with or without a segment.",
       attributes: { ...SERIES, "error.type": { ...FAILURE["error.type"], usual: "each" } },
     },
     flows: {
@@ -145,7 +145,7 @@ export default plugin({
       instrument: "counter",
       name: "wirespan.tcp.flow.retransmits",
       unit: "{segment}",
-      description: "Segments sent again, by connection (setting `flows`).",
+      description: "Segments retransmitted, by connection (setting `flows`).",
       attributes: {
         "process.executable.name": WORKLOAD["process.executable.name"],
         "network.type": CONNECTION["network.type"],
@@ -161,7 +161,7 @@ export default plugin({
       signal: "event",
       name: "wirespan.tcp.retransmit",
       severity: "INFO",
-      description: "An attempt to send a segment again.",
+      description: "An attempt to retransmit a segment.",
       attributes: EVENT,
     },
   },

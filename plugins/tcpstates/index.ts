@@ -19,7 +19,8 @@ const CHANGE = {
   ...CONNECTION,
   "network.connection.state": {
     ...STATE["network.connection.state"],
-    description: "The state that begins. With time_wait the socket ends: the kernel keeps a smaller one.",
+    description:
+      "The state that begins. The socket ends with time_wait, for which the kernel keeps a smaller one.",
   },
   "wirespan.tcp.state.previous": {
     ...STATE["network.connection.state"],
@@ -28,7 +29,7 @@ const CHANGE = {
   "wirespan.tcp.state.duration": {
     type: "double",
     requirement: "conditional",
-    description: "How long it lasted, seconds; absent where it began unseen.",
+    description: "How long it lasted, seconds; absent if its beginning was not seen.",
   },
   "wirespan.process.context.pid": {
     type: "int",
@@ -59,7 +60,7 @@ export default plugin({
 
   config: {
     events: {
-      doc: "Tell each change of state as an event: about ten for each connection.",
+      doc: "Report each change of state as an event: about ten for each connection.",
       format: "boolean",
       default: false,
     },
@@ -89,7 +90,7 @@ export default plugin({
       instrument: "updowncounter",
       name: "system.network.connection.count",
       unit: "{connection}",
-      description: "Sockets in each state, of all network namespaces.",
+      description: "Sockets in each state, in all network namespaces.",
       attributes: {
         "network.transport": CONNECTION["network.transport"],
         "network.connection.state": { ...STATE["network.connection.state"], usual: LIVING.length },

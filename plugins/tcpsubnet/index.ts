@@ -21,7 +21,7 @@ const SUBNET = {
     type: "string",
     requirement: "required",
     description:
-      "The subnet that the other end is in, by its name in the settings, else as CIDR; other: it is in none.",
+      "The subnet of the other end: its name in the settings, else its CIDR; `other` if no subnet contains it.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -31,7 +31,7 @@ export default plugin({
 
   config: {
     subnets: {
-      doc: "Subnets, IPv4 and IPv6, each with a name if it is to have one: 10.0.0.0/8=corp. The longest prefix counts; several may share a name.",
+      doc: "Subnets, IPv4 and IPv6, each with an optional name: 10.0.0.0/8=corp. The longest prefix counts; several may share a name.",
       format: "strings",
       default: ["127.0.0.1/32", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "0.0.0.0/0", "::/0"],
     },
@@ -73,7 +73,7 @@ export default plugin({
       instrument: "counter",
       name: "wirespan.tcp.subnet.retransmits",
       unit: "{segment}",
-      description: "Segments sent again to peers in a subnet, SYNs included.",
+      description: "Segments retransmitted to peers in a subnet, SYNs included.",
       attributes: SUBNET,
     },
     dropped: {
@@ -82,7 +82,7 @@ export default plugin({
       name: "wirespan.tcp.subnet.packet.dropped",
       unit: "{packet}",
       description:
-        "Packets to or from a subnet that this host threw away. Queues of closed sockets that are cleared are none.",
+        "Packets to or from a subnet that were lost on this host; what counts as a drop is the same as in tcpdrop.",
       attributes: { ...SUBNET, ...DIRECTION },
     },
   },

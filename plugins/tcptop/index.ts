@@ -26,7 +26,7 @@ const PROCESS = {
   "otel.metric.overflow": {
     type: "boolean",
     requirement: "conditional",
-    description: "The series of all processes that have none of their own.",
+    description: "True for the series of all processes without a series of their own.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -50,7 +50,7 @@ const FLOW = {
   "wirespan.tcp.top.others": {
     type: "int",
     requirement: "conditional",
-    description: "How many connections the event sums up: all that are not told one by one.",
+    description: "How many connections the event sums up: all that have no event of their own.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -60,12 +60,12 @@ export default plugin({
 
   config: {
     processes: {
-      doc: "Processes that have a series of their own, those that move most; all others are summed in one.",
+      doc: "How many processes, those that move most, have a series of their own; all others are summed in one.",
       format: "count",
       default: 50,
     },
     connections: {
-      doc: "Connections that are told as events at each collection, those that moved most, and one event for all others; 0: none.",
+      doc: "Connections that get an event at each collection: those that moved most, plus one event for all others; 0: none.",
       format: "count",
       default: 0,
     },
