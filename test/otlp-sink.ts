@@ -62,6 +62,8 @@ export class OtlpSink {
   delayMs = 0;
   /** Bytes of a message, decompressed, above which it is refused as too large. */
   limit = Number.POSITIVE_INFINITY;
+  /** How often that was the answer. */
+  refusals = 0;
   /** Requests that arrived, taken or not. */
   attempts = 0;
   #tls: SinkTls | undefined;
@@ -130,6 +132,7 @@ export class OtlpSink {
 
   async #take(signal: SinkSignal, bytes: Buffer, headers: Received["headers"]): Promise<Answer> {
     this.attempts++;
+    if (bytes.length > this.limit) this.refusals++;
     const answer =
       bytes.length > this.limit
         ? tooLarge(this.protocol, bytes.length, this.limit)

@@ -374,6 +374,7 @@ for (const protocol of ["grpc", "http"] as const) {
       assert.deepEqual(ports, upTo(500));
       assert.equal(lines.length, 1);
       assertBalanced(exporter);
+      assert.ok(sink.refusals < 45, `a size that was refused is not tried again: ${sink.refusals}`);
       const before = sink.attempts;
       for (let i = 0; i < 300; i++) fanout.span(connectionSpan(i));
       await fanout.flush(15_000);

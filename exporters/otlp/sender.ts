@@ -31,6 +31,8 @@ export class Sender<P> {
   readonly #signal: Signal;
   readonly #parts: SenderParts<P>;
   readonly #backoff = new Backoff();
+  /** The smallest request, in bytes as sent, that the backend has refused for its size. */
+  #tooLarge = Number.POSITIVE_INFINITY;
   #running = false;
   #stopped = false;
   /** Ends what is being waited for. */
@@ -60,6 +62,7 @@ export class Sender<P> {
       const entry = queue.head(this.#signal);
       if (entry?.state !== "ready" || this.#stopped) break;
       entry.state = "sending";
+      if (entry.bytes >= this.#tooLarge && (await this.#halve(entry))) continue;
       const outcome = await this.#attempt(entry.payload!, entry.count);
       if (this.#stopped) break;
       if (outcome.status === "retry") {
@@ -69,6 +72,7 @@ export class Sender<P> {
         await this.#wait(pause, undefined);
       } else {
         this.#backoff.reset();
+        if (outcome.status === "too_large") this.#tooLarge = Math.min(this.#tooLarge, entry.bytes);
         if (outcome.status !== "too_large" || !(await this.#halve(entry))) this.#settle(entry, outcome);
       }
     }
