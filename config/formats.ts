@@ -216,7 +216,7 @@ const milliseconds: Readonly<Record<string, number>> = {
 const durationText = /^(\d{1,15}(?:\.\d{1,9})?)(ns|us|µs|ms|s|m|h)$/;
 
 /** Milliseconds: 596 h. A timer of more than 2^31-1 ms would fire at once. */
-export const LONGEST_DURATION = 596 * 3_600_000;
+const LONGEST_DURATION = 596 * 3_600_000;
 
 /** Milliseconds, of at least `least` and at most 596 h. */
 export function duration(least = 0): Reader<number> {

@@ -1,5 +1,6 @@
 // What every source of values gives, and where faults found in them are gathered.
 import { WirespanError } from "../core/errors.ts";
+import { CONTROL } from "../core/text.ts";
 import type { Raw } from "./formats.ts";
 
 export interface Origin {
@@ -62,6 +63,5 @@ export class Faults {
 /** What a user wrote, cut to what fits into a message, without characters that a terminal would obey. */
 export function short(text: string): string {
   const cut = text.length > 200 ? `${text.slice(0, 200)}…` : text;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return cut.replace(/[\u0000-\u001f\u007f-\u009f]/g, "\u00b7");
+  return cut.replace(CONTROL, "\u00b7");
 }

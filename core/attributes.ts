@@ -105,7 +105,7 @@ export const CONNECTION = {
   },
 } as const satisfies Record<string, AttributeSpec>;
 
-export const CLOSE_REASONS = [
+const CLOSE_REASONS = [
   "none",
   "fin_local",
   "fin_remote",

@@ -7,19 +7,23 @@ import type { Server, Socket } from "node:net";
  */
 export function boundConnections(server: Server, most: number, ms: number): (connection: Socket) => void {
   const open = new Map<Socket, NodeJS.Timeout>();
+  const forget = (connection: Socket) => {
+    clearTimeout(open.get(connection));
+    open.delete(connection);
+  };
   server.on("connection", (connection: Socket) => {
     // A client may leave at any moment and in any way.
     connection.on("error", () => connection.destroy());
-    connection.once("close", () => {
-      clearTimeout(open.get(connection));
-      open.delete(connection);
-    });
+    connection.once("close", () => forget(connection));
     open.set(
       connection,
       setTimeout(() => connection.destroy(), ms),
     );
     const [oldest] = open.keys();
-    if (open.size > most) oldest?.destroy();
+    if (open.size <= most || oldest === undefined) return;
+    // At once: "close" comes only after all connections of this turn of the event loop.
+    forget(oldest);
+    oldest.destroy();
   });
   return (connection) => clearTimeout(open.get(connection));
 }

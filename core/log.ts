@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import type { Logger } from "pino";
 import { type Output, standardError } from "./output.ts";
+import { CONTROL } from "./text.ts";
 
 type Write = (fields: object, message: string) => void;
 
@@ -65,10 +66,6 @@ function createPretty(require: NodeJS.Require): (line: string) => string {
   });
   return (line) => String(pretty(JSON.parse(line, plain)));
 }
-
-/** Control characters, and those that change the direction of what follows them: a terminal would obey. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 const code = (character: string): string => character.charCodeAt(0).toString(16).padStart(4, "0");
 

@@ -1,5 +1,9 @@
 // C strings of a record as JavaScript strings: a comm recurs, so most are found, not made.
 
+/** Control characters, and those that change the direction of what follows them: a terminal would obey. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+export const CONTROL = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
 const SLOTS = 1024;
 const LONGEST = 32;
 const keys = new Uint32Array(SLOTS * (LONGEST / 4));

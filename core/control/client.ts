@@ -1,6 +1,7 @@
 // Asks the agent behind a control socket; believes nothing that comes back unseen.
 import { createConnection } from "node:net";
 import { isErrorCode, WirespanError } from "../errors.ts";
+import { CONTROL } from "../text.ts";
 import { requireTrusted } from "./path.ts";
 
 export type Command = "status" | "reload";
@@ -99,6 +100,5 @@ export function resultOf(answer: Answer): unknown {
 
 /** Text from a socket, without what a terminal would obey. */
 export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, "\u00b7");
+  return text.replace(CONTROL, (c) => (c === "\n" ? c : "\u00b7"));
 }

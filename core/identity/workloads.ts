@@ -17,7 +17,7 @@ export interface Workload {
 }
 
 /** Of what no process did, or none that is known. */
-export const NOBODY: Workload = { number: 0, resource: undefined, executable: undefined, series: {} };
+const NOBODY: Workload = { number: 0, resource: undefined, executable: undefined, series: {} };
 
 const OTHERS: Workload = { ...NOBODY, number: REST, series: { "otel.metric.overflow": true } };
 

@@ -1,5 +1,6 @@
 // Rows as a table or as CSV, by the plugin's own columns.
 import stringWidth from "string-width";
+import { CONTROL } from "../text.ts";
 import type { Column, Row } from "./view.ts";
 
 /** For a reader that is no terminal: every column has its declared width. */
@@ -76,8 +77,7 @@ const cellOf = (column: Column, row: Row): string => visible(String(column.cell(
 
 /** A process names itself: its comm may hold what moves a terminal's cursor, or turns the direction of text round. */
 export function visible(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (c) => {
+  return text.replace(CONTROL, (c) => {
     const code = c.charCodeAt(0).toString(16);
     return code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`;
   });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { PassThrough, Writable } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
+import type { AnyAttributes, MetricSpec } from "../../core/signals.ts";
 import {
   acceptedMetric,
   connectionSpan,
@@ -129,6 +130,53 @@ describe("console exporter", () => {
     await exporter.flush(1000);
     assert.equal(terminal.text, "", "nothing where nothing happened");
     assert.equal(exporter.balance("point").acknowledged, 19);
+  });
+
+  it("has of the agent's own metrics what is lost and what does not run as it should, once", async () => {
+    const terminal = new Terminal();
+    const exporter = new ConsoleExporter("console", config, terminal);
+    const own = (name: string, instrument: MetricSpec["instrument"], points: [AnyAttributes, number][]) => {
+      const spec = {
+        signal: "metric",
+        name,
+        instrument,
+        unit: "1",
+        description: "",
+        attributes: {},
+      } as const;
+      const { start } = acceptedMetric(1).points[0]!;
+      return {
+        ...acceptedMetric(0),
+        spec,
+        points: points.map(([attributes, value]) => ({ attributes, value, start })),
+      };
+    };
+    const state = (plugin: string, state: string): [AnyAttributes, number] => [
+      { "wirespan.plugin.name": plugin, "wirespan.agent.plugin.state": state },
+      1,
+    ];
+    exporter.metrics([
+      own("wirespan.agent.events", "counter", [
+        [{ "wirespan.agent.event.kind": "unseen_changes" }, 30],
+        [{ "wirespan.agent.event.kind": "lost_connections" }, 20],
+        [{ "wirespan.agent.event.kind": "lost_drops" }, 70],
+        [{ "wirespan.agent.event.kind": "seen_drops" }, 90],
+      ]),
+      own("wirespan.agent.connection.lost", "counter", [
+        [{ "error.type": "unseen" }, 10],
+        [{ "error.type": "no_memory" }, 20],
+      ]),
+      own("wirespan.agent.event.unseen", "counter", [[{}, 40]]),
+      own("wirespan.agent.plugin.state", "updowncounter", [
+        state("tcplife", "running"),
+        state("tcpdrop", "degraded"),
+      ]),
+    ]);
+    await exporter.flush(1000);
+    assert.match(terminal.text, /agent events {2}lost_drops 7\/s\n/);
+    assert.match(terminal.text, /agent connection lost {2}no_memory 2\/s \| unseen 1\/s\n/);
+    assert.match(terminal.text, /agent event unseen {2}\S+ 4\/s\n/);
+    assert.match(terminal.text, /agent plugin state {2}tcpdrop degraded 1\n/);
   });
 
   it("colours on a terminal only, and not with NO_COLOR", async () => {

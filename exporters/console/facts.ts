@@ -1,12 +1,12 @@
 // What the console says of a signal: whose it is, between which ends, for how long.
 import { stripVTControlCharacters } from "node:util";
 import type { AnyAttributes, AttributeValue, Resource, Span } from "../../core/signals.ts";
+import { CONTROL } from "../../core/text.ts";
 
 /** Text that a process or a peer chose, without what a terminal would obey or reorder. */
 export function plain(value: AttributeValue): string {
   const text = stripVTControlCharacters(String(value));
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\u00b7");
+  return text.replace(CONTROL, "\u00b7");
 }
 
 /** The service, or the executable if it is no service's. */
@@ -36,4 +36,15 @@ export function eventName(name: string, attributes: AnyAttributes): string {
 /** How long a span lasted, seconds. */
 export function seconds({ start, end }: Pick<Span, "start" | "end">): number {
   return Math.max(0, end.sec - start.sec + (end.nsec - start.nsec) / 1e9);
+}
+
+/** What the balance of connections says already (core/balance.ts), in words of its own. */
+const BALANCED = new Set(["lost_connections", "unseen_changes"]);
+
+/** Whether a point of the agent's own metrics counts what is missing. */
+export function isLoss(metric: string, attributes: AnyAttributes): boolean {
+  if (metric === "wirespan.agent.event.unseen") return true;
+  if (attributes["error.type"] !== undefined) return true;
+  const kind = String(attributes["wirespan.agent.event.kind"]);
+  return /^(lost|unseen)_/.test(kind) && !BALANCED.has(kind);
 }

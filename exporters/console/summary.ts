@@ -1,6 +1,6 @@
 // One collection of metrics as a few lines: rates of what happened, and levels that changed.
 import type { AnyAttributes, Metric, MetricSpec, Point } from "../../core/signals.ts";
-import { plain } from "./facts.ts";
+import { isLoss, plain } from "./facts.ts";
 import { clockTime, type Paint, quantity } from "./format.ts";
 
 /** Series shown of one metric, and metrics shown of a collection; the others are summed up in their number. */
@@ -8,7 +8,6 @@ const MAX_SERIES = 3;
 const MAX_METRICS = 16;
 /** Of the agent itself only what is lost or does not run is news. */
 const OWN = /^(otel\.sdk\.|wirespan\.(agent|bpf)\.)/;
-const NEWS = /^lost_|^unseen/;
 
 /** A series as it was when last seen. */
 interface Seen {
@@ -85,7 +84,7 @@ function isNews({ name }: MetricSpec, { attributes, value }: Point): boolean {
   if (!OWN.test(name)) return true;
   if (name === "wirespan.agent.plugin.state")
     return value === 1 && attributes["wirespan.agent.plugin.state"] !== "running";
-  return attributes["error.type"] !== undefined || NEWS.test(String(attributes["wirespan.agent.event.kind"]));
+  return isLoss(name, attributes);
 }
 
 function line(spec: MetricSpec, rows: Row[], paint: Paint): string {

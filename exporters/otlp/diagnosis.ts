@@ -120,7 +120,7 @@ function short({ code = "", message }: NodeError): string {
 }
 
 /** TLS was begun with something that does not know it. */
-export function notTls(where: Where): string {
+function notTls(where: Where): string {
   const { target } = where;
   const mend = `write http://${hostPort(where)} in ${setting(where, "endpoint")} (or set ${setting(where, "tls.insecure")}: true, if it has no scheme)`;
   return where.protocol === "http"

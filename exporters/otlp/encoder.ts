@@ -16,7 +16,7 @@ import type { Writer } from "./writer.ts";
 const ITEMS = 512;
 const MOST_ITEMS = 2048;
 /** Bytes of a request; a Collector takes 4 MiB, and one more item with its resource must fit. */
-export const MOST_BYTES = 3 * 1024 * 1024;
+const MOST_BYTES = 3 * 1024 * 1024;
 const MAX_AGE_MS = 1000;
 /** Age at which a batch of enough items grows no further: within it, items go by resource, not by time. */
 const GROWS_MS = 750;

@@ -55,7 +55,7 @@ export async function halves(
 }
 
 /** The items from `from` up to `to`, with the resources and scopes that they belong to. */
-export function protobufPart(signal: Signal, bytes: Buffer, from: number, to: number): Buffer {
+function protobufPart(signal: Signal, bytes: Buffer, from: number, to: number): Buffer {
   let seen = 0;
   const reduce = (message: Buffer, path: Path): { bytes: Buffer; items: number } => {
     const [numbers = [], ...below] = path;

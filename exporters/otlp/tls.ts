@@ -26,7 +26,7 @@ const STORES = [
 ];
 
 /** Throws CONFIG_INVALID for a certificate without key or the reverse, CONFIG_UNREADABLE for a file. */
-export async function readTls(exporter: string, tls: TlsConfig): Promise<TlsFiles> {
+async function readTls(exporter: string, tls: TlsConfig): Promise<TlsFiles> {
   if ((tls.cert === undefined) !== (tls.key === undefined)) {
     throw new WirespanError(
       "CONFIG_INVALID",

@@ -1,6 +1,6 @@
 // What collections say beside connections: listeners' queues, softirqs, interfaces, and the agent's own accounts.
 import type { AnyAttributes, Metric, Point } from "../../../core/signals.ts";
-import { plain, serviceOf } from "../facts.ts";
+import { isLoss, plain, serviceOf } from "../facts.ts";
 
 export interface Listener {
   readonly name: string;
@@ -144,20 +144,33 @@ export class Gauges {
     this.exporters = [...exporters]
       .filter(([name]) => name !== own)
       .map(([name, state]) => ({ name, ...state }));
-    this.losses = lossesOf(pointsOf(byName.get("wirespan.agent.events")));
+    this.losses = lossesOf(byName);
   }
 }
 
+const LOSSES = ["wirespan.agent.connection.lost", "wirespan.agent.event.unseen", "wirespan.agent.events"];
+
 /** Sums of the kernel side's accounts that stand for something that is missing. */
-function lossesOf(points: readonly Point[]): readonly Loss[] {
+function lossesOf(byName: ReadonlyMap<string, readonly Metric[]>): readonly Loss[] {
   const sums = new Map<string, number>();
-  for (const { attributes, value } of points) {
-    const kind = String(attributes["wirespan.agent.event.kind"]);
-    if (!/^(lost_|unseen)/.test(kind) || value === 0) continue;
-    const cause = kind.replace(/^lost_/, "").replaceAll("_", " ");
-    sums.set(cause, (sums.get(cause) ?? 0) + (value as number));
+  for (const metric of LOSSES) {
+    for (const { attributes, value } of pointsOf(byName.get(metric))) {
+      if (!isLoss(metric, attributes) || value === 0) continue;
+      const cause = causeOf(metric, attributes);
+      sums.set(cause, (sums.get(cause) ?? 0) + (value as number));
+    }
   }
   return [...sums].map(([cause, count]) => ({ cause, count })).sort((a, b) => b.count - a.count);
+}
+
+/** What a number is of: `connections (no memory)`, `unseen events`, `drops`. */
+function causeOf(metric: string, attributes: AnyAttributes): string {
+  if (metric === "wirespan.agent.event.unseen") return "unseen events";
+  const error = attributes["error.type"];
+  if (error !== undefined) return `connections (${String(error).replaceAll("_", " ")})`;
+  return String(attributes["wirespan.agent.event.kind"])
+    .replace(/^lost_/, "")
+    .replaceAll("_", " ");
 }
 
 function pointsOf(metrics: readonly Metric[] = []): readonly Point[] {

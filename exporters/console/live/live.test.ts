@@ -130,10 +130,21 @@ describe("live view's model", () => {
         [listener(81), 10],
       ]),
       metric("wirespan.softirq.time", "counter", [[{ "wirespan.softirq.vector": "net_rx" }, seconds]], sec),
-      metric("wirespan.agent.events", "counter", [[{ "wirespan.agent.event.kind": "lost_records" }, 3]]),
+      metric("wirespan.agent.events", "counter", [
+        [{ "wirespan.agent.event.kind": "lost_records" }, 3],
+        [{ "wirespan.agent.event.kind": "lost_connections" }, 4],
+        [{ "wirespan.agent.event.kind": "unseen_changes" }, 7],
+        [{ "wirespan.agent.event.kind": "seen_drops" }, 50],
+      ]),
+      metric("wirespan.agent.connection.lost", "counter", [
+        [{ "error.type": "unseen" }, 2],
+        [{ "error.type": "no_memory" }, 4],
+      ]),
+      metric("wirespan.agent.event.unseen", "counter", [[{}, 9]]),
       metric("wirespan.agent.plugin.state", "updowncounter", [
         [{ "wirespan.plugin.name": "a", "wirespan.agent.plugin.state": "running" }, 1],
         [{ "wirespan.plugin.name": "b", "wirespan.agent.plugin.state": "failed" }, 1],
+        [{ "wirespan.plugin.name": "c", "wirespan.agent.plugin.state": "degraded" }, 1],
       ]),
     ];
     model.metrics(collection(0, 5));
@@ -141,12 +152,13 @@ describe("live view's model", () => {
     const text = lines(model).join("\n");
     assert.match(text, /:81 {2}9 of 10 waiting\n.*:80 {2}1 of 100 waiting/);
     assert.match(text, /softirqs: net_rx 10\.0 % of a CPU/);
-    assert.match(text, /Lost: 3 records\. {2}Impaired: b failed\./);
+    const losses = "9 unseen events, 4 connections (no memory), 3 records, 2 connections (unseen)";
+    assert.ok(text.includes(`Lost: ${losses}.  Impaired: b failed, c degraded.`), text);
   });
 
   it("draws at any size, whatever names there are", () => {
     const model = new Model("console");
-    const hostile = "\u001b[2J\u009b日本語\u202e\n".repeat(4);
+    const hostile = "\u001b[2J\u009b日本語\u202e\u061c\u2028\n".repeat(4);
     const named = { ...resource, attributes: { ...resource.attributes, "service.name": hostile } };
     model.span({ ...span("tcp connect", 1, { "error.type": hostile }), resource: named });
     model.span({ ...span("tcp connection", 2, bytes(1, 1)), resource: named });
@@ -160,7 +172,7 @@ describe("live view's model", () => {
       for (const line of drawn) {
         assert.ok(stringWidth(line) <= width, line);
         // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
-        assert.doesNotMatch(line, /[\u0000-\u001f\u007f-\u009f\u202e]/);
+        assert.doesNotMatch(line, /[\u0000-\u001f\u007f-\u009f\u061c\u2028\u202e]/);
       }
     }
   });

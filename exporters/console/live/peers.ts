@@ -13,7 +13,7 @@ const MOST_KNOWN = 50_000;
 /** Ticks after which a percentile forgets. */
 const AGE_EVERY = 15;
 
-export const RATES = ["connections", "failures", "sent", "received", "retransmits"] as const;
+const RATES = ["connections", "failures", "sent", "received", "retransmits"] as const;
 
 type Rates = Readonly<Record<(typeof RATES)[number], Rate>>;
 
