@@ -310,6 +310,8 @@ export class Engine {
     for (const host of fresh) this.#start(host, config, running);
     this.core.emitLast();
     this.#hosts = [...kept, ...fresh];
+    // Whatever is wanted runs now.
+    this.#failed.length = 0;
     // One that is under way still reads from those that end.
     await this.#collecting?.catch(() => {});
     for (const host of ending) await this.#end(host, running);

@@ -7,11 +7,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { type Native, native } from "../native/index.ts";
 import { startAgent } from "./agent.ts";
 import { inodeOf } from "./ends.ts";
 import { Netns, needsRoot } from "./netns.ts";
 import { OtlpSink } from "./otlp-sink.ts";
-import { watch } from "./watch.ts";
+import { type Watch, watch } from "./watch.ts";
 import { one, run, start } from "./workload.ts";
 
 const main = fileURLToPath(new URL("../core/main.ts", import.meta.url));
@@ -108,6 +109,36 @@ ${more}`;
       );
       await seen.reload({});
     }
+  });
+
+  it("no longer counts a plugin as failed that is not wanted any more, or that runs now", async () => {
+    const limit = Object.assign(new Error("too many"), { code: "EMFILE", step: "load" });
+    let refuses = true;
+    const unwilling: Native = {
+      ...native,
+      load: async (name, object, options) => {
+        if (name === "softirqs" && refuses) throw limit;
+        return native.load(name, object, options);
+      },
+    };
+    const tolerant = { strict: "false" };
+    const failed = ({ engine }: Watch) => engine.failed.map(({ name }) => name);
+    {
+      await using seen = await watch(["tcplife", "softirqs"], tolerant, unwilling);
+      assert.deepEqual(failed(seen), ["softirqs"]);
+      await seen.reload({ ...tolerant, "plugins.softirqs.enabled": "false" });
+      assert.deepEqual(failed(seen), []);
+    }
+    await using seen = await watch(["tcplife", "softirqs"], tolerant, unwilling);
+    await assert.rejects(seen.reload(tolerant));
+    assert.deepEqual(failed(seen), ["softirqs"], "a reload that fails changes nothing");
+    refuses = false;
+    await seen.reload(tolerant);
+    assert.deepEqual(failed(seen), []);
+    assert.deepEqual(
+      seen.engine.hosts.map(({ plugin }) => plugin.name),
+      ["tcplife", "softirqs"],
+    );
   });
 
   it("gives the spans of a restarted plugin its new filter, and says what must wait", async function () {
