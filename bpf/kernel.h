@@ -431,6 +431,11 @@ struct net_device {
 	char name[16];
 	int ifindex;
 	u32 flags;
+	/* Part of a bit field since Linux 6.12. */
+	unsigned long priv_flags;
+	void *rx_handler;
+	/* Of kernels that know VLANs. */
+	void *vlan_info;
 	possible_net_t nd_net;
 	const struct rtnl_link_ops *rtnl_link_ops;
 	struct {
@@ -443,6 +448,12 @@ struct netdev_adjacent {
 	struct net_device *dev;
 	bool master;
 	struct list_head list;
+};
+
+enum netdev_priv_flags {
+	IFF_BRIDGE_PORT,
+	IFF_OVS_DATAPATH,
+	IFF_L3MDEV_SLAVE,
 };
 
 struct napi_struct {
@@ -469,6 +480,8 @@ struct sk_buff {
 	u32 len;
 	u32 data_len;
 	u16 queue_mapping;
+	/* Of kernels with traffic control. */
+	u8 tc_skip_classify : 1;
 	int skb_iif;
 	u16 protocol;
 	u16 transport_header;

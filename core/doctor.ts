@@ -125,6 +125,7 @@ export async function doctor(
 
 const PRIVILEGED = [
   ["executables of other users' processes", "CAP_SYS_PTRACE"],
+  ["what VLAN, macvlan, bond ... interfaces receive (netqtop)", "CAP_SYS_ADMIN"],
   ["BPF run-time statistics (self.bpfStats)", "CAP_SYS_ADMIN"],
 ] as const satisfies readonly (readonly [string, Capability])[];
 

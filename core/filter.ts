@@ -189,6 +189,22 @@ export function packNetns(at: string, { include, exclude }: Filter, names: Filte
   };
 }
 
+/** Whether a network namespace passes all of these filters, as bpf/netns_filter.h decides it. */
+export function netnsFilter(
+  filters: readonly (readonly [path: string, filter: Filter])[],
+  names: FilterNames,
+): (netns: number) => boolean {
+  const sides = filters.map(([path, { include, exclude }]) => ({
+    included: netnsInodes(`${path}.include`, include, names),
+    excluded: netnsInodes(`${path}.exclude`, exclude, names),
+  }));
+  return (netns) =>
+    sides.every(
+      ({ included, excluded }) =>
+        (included.length === 0 || included.includes(netns)) && !excluded.includes(netns),
+    );
+}
+
 /** Where the maps of bpf/filter.h are pinned; empty: they are not asked. */
 export function pinnedMaps(agent: Filter, plugin: Filter): Readonly<Record<string, string>> {
   return {

@@ -9,7 +9,8 @@ import type { CoreProgram } from "./core-program.ts";
 import { PLUGINS } from "./discover.ts";
 import { createEmission, type Emission, type EmissionOptions } from "./emission.ts";
 import { Feed } from "./feed.ts";
-import { packFilter, packNetns, pinnedMaps } from "./filter.ts";
+import { netnsFilter, packFilter, packNetns, pinnedMaps } from "./filter.ts";
+import { Interfaces } from "./interfaces.ts";
 import { detachAll, type Hook, type Loaded, loadObject } from "./object.ts";
 import { activeProbes, type Plugin } from "./plugin.ts";
 import { services } from "./services.ts";
@@ -35,6 +36,7 @@ export class PluginHost {
   readonly plugin: Plugin;
   readonly hooks: readonly Hook[];
   readonly #options: HostOptions;
+  readonly #passesNetns: (netns: number) => boolean;
   readonly loaded: Loaded;
   /** As it was loaded with; of some plugins only. */
   readonly #cgroups: string;
@@ -42,8 +44,9 @@ export class PluginHost {
   #adds = false;
   #emission: Emission<Signals> | undefined;
 
-  private constructor(options: HostOptions, loaded: Loaded) {
+  private constructor(options: HostOptions, loaded: Loaded, passesNetns: (netns: number) => boolean) {
     this.#options = options;
+    this.#passesNetns = passesNetns;
     this.plugin = options.plugin;
     this.loaded = loaded;
     this.hooks = loaded.hooks;
@@ -87,7 +90,8 @@ export class PluginHost {
         ...plugin.sizes?.(own.settings as never),
       },
     });
-    return new PluginHost({ ...options, before: undefined }, loaded);
+    const filters = [["filter", config.filter] as const, [at, own.filter] as const];
+    return new PluginHost({ ...options, before: undefined }, loaded, netnsFilter(filters, core.names));
   }
 
   /** From here on the plugin's signals reach the sink. */
@@ -95,6 +99,7 @@ export class PluginHost {
     const { plugin, bit, config, native } = this.#options;
     const child = container.createChildContainer();
     bindValue(child, services.connections, spans);
+    bindValue(child, services.interfaces, new Interfaces(native, this.#passesNetns));
     const uses = Object.entries(plugin.uses ?? {});
     const use = Object.fromEntries(uses.map(([key, token]) => [key, resolve(child, token)]));
     this.#emission = createEmission(plugin.signals, emission);

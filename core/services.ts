@@ -3,6 +3,7 @@ import type { Clock } from "./clock.ts";
 import type { Connections } from "./connections.ts";
 import { token } from "./container.ts";
 import type { Identity } from "./identity/identity.ts";
+import type { Interfaces } from "./interfaces.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Log } from "./log.ts";
 import type { NetnsNames } from "./netns-names.ts";
@@ -15,5 +16,6 @@ export const services = {
   namespaces: token<NetnsNames>("namespaces"),
   pids: token<Pick<PidNumbers, "inProc">>("pids"),
   connections: token<Connections>("connections"),
+  interfaces: token<Interfaces>("interfaces"),
   log: token<Log>("log"),
 } as const;

@@ -68,6 +68,49 @@ describe("the clock", () => {
   });
 });
 
+describe("netnsLinks", () => {
+  it("lists a namespace's interfaces with their kinds and what they received", () => {
+    const name = `wirespan-links-${process.pid}`;
+    const ip = (...words: readonly string[]) =>
+      execFileSync("ip", ["-n", name, ...words], { encoding: "utf8" });
+    execFileSync("ip", ["netns", "add", name]);
+    const fd = openSync(`/run/netns/${name}`, "r");
+    try {
+      for (let i = 0; i < 60; i++) ip("link", "add", `wire${i}`, "type", "veth", "peer", "name", `other${i}`);
+      ip("link", "set", "lo", "up");
+      const send = `require("node:dgram").createSocket("udp4").send("hello", 9, "127.0.0.1", () => process.exit())`;
+      execFileSync("ip", ["netns", "exec", name, process.execPath, "-e", send]);
+      // More than one answer's worth.
+      const { cookie, links } = native.netnsLinks(fd);
+      assert.equal(cookie, native.netnsCookie(fd));
+      const told = JSON.parse(ip("-s", "-j", "-d", "link", "show")) as {
+        ifindex: number;
+        ifname: string;
+        linkinfo?: { info_kind?: string };
+        stats64: { rx: { packets: number; bytes: number } };
+      }[];
+      assert.equal(links.length, 121);
+      assert.deepEqual(
+        links.filter(({ name }) => name === "lo" || name.endsWith("59")),
+        told
+          .filter(({ ifname }) => ifname === "lo" || ifname.endsWith("59"))
+          .map(({ ifindex: index, ifname: name, linkinfo, stats64: { rx } }) => {
+            return { index, name, kind: linkinfo?.info_kind ?? "", packets: rx.packets, bytes: rx.bytes };
+          }),
+      );
+    } finally {
+      closeSync(fd);
+      execFileSync("ip", ["netns", "delete", name]);
+    }
+  });
+
+  it("fails with the kernel's code for what is no namespace", () => {
+    const file = openSync("/dev/null", "r");
+    assert.throws(() => native.netnsLinks(file), { code: "EINVAL", step: "enter netns" });
+    closeSync(file);
+  });
+});
+
 describe("cookies", () => {
   it("tell network namespaces apart, and name one alike from inside and by descriptor", () => {
     const own = openSync("/proc/self/ns/net", "r");

@@ -131,6 +131,17 @@ export interface Offset {
   readonly nsec: number;
 }
 
+/** A network interface. */
+export interface Link {
+  readonly index: number;
+  readonly name: string;
+  /** As rtnetlink calls its kind, `macvlan`; empty for hardware. */
+  readonly kind: string;
+  /** Received so far, by its own account; exact below 2^53. */
+  readonly packets: number;
+  readonly bytes: number;
+}
+
 export interface Native {
   /** Opens and loads on a worker thread; every failure is a rejection. `object` is the ELF file's bytes, `name` goes into messages. */
   load(name: string, object: Uint8Array, options: LoadOptions): Promise<BpfObject>;
@@ -158,6 +169,8 @@ export interface Native {
   bootShift(): number;
   /** SO_NETNS_COOKIE of the namespace behind an open nsfs fd, or of the caller's own for -1. */
   netnsCookie(fd: number): number;
+  /** The interfaces of the namespace behind an open nsfs fd, and its cookie. EPERM without CAP_SYS_ADMIN. */
+  netnsLinks(fd: number): { readonly cookie: number; readonly links: readonly Link[] };
   /** SO_COOKIE of a socket of this process. */
   socketCookie(fd: number): number;
   /** Switches BPF run-time statistics on until `close`. */

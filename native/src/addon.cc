@@ -6,6 +6,7 @@
 #include "environment.h"
 #include "features.h"
 #include "kernel_questions.h"
+#include "links.h"
 #include "load.h"
 #include "log.h"
 #include "map.h"
@@ -45,6 +46,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exports["bootNow"] = Napi::Function::New<&BootNow>(env, "bootNow");
   exports["bootShift"] = Napi::Function::New<&BootShift>(env, "bootShift");
   exports["netnsCookie"] = Napi::Function::New<&NetnsCookie>(env, "netnsCookie");
+  exports["netnsLinks"] = Napi::Function::New<&NetnsLinks>(env, "netnsLinks");
   exports["socketCookie"] = Napi::Function::New<&SocketCookie>(env, "socketCookie");
   exports["enableStats"] = Napi::Function::New<&Statistics::Enable>(env, "enableStats");
   exports["onMessage"] = Napi::Function::New<&OnMessage>(env, "onMessage");

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <system_error>
 #include <thread>
 
 #include "error.h"
@@ -21,34 +22,42 @@ uint64_t Cookie(int socket, int option, const char* step) {
   return cookie;
 }
 
+}  // namespace
+
 uint64_t OwnNetnsCookie() {
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket.ok()) throw Failure{"netns cookie", errno};
   return Cookie(socket.get(), SO_NETNS_COOKIE, "netns cookie");
 }
 
-// Enters the namespace on a thread of its own: no other thread ever leaves its namespace.
-uint64_t NetnsCookieOf(int fd) {
-  uint64_t cookie = 0;
-  Failure failure = {"netns cookie", 0};
-  std::thread([&] {
-    try {
-      if (setns(fd, CLONE_NEWNET)) throw Failure{"enter netns", errno};
-      cookie = OwnNetnsCookie();
-    } catch (const Failure& caught) {
-      failure = caught;
-    }
-  }).join();
+void InNetns(int fd, const std::function<void()>& work) {
+  Failure failure = {"enter netns", 0};
+  try {
+    std::thread([&] {
+      try {
+        if (setns(fd, CLONE_NEWNET)) throw Failure{"enter netns", errno};
+        work();
+      } catch (const Failure& caught) {
+        failure = caught;
+      }
+    }).join();
+  } catch (const std::system_error& caught) {
+    // No more threads are allowed.
+    throw Failure{"enter netns", caught.code().value()};
+  }
   if (failure.error) throw failure;
-  return cookie;
 }
-
-}  // namespace
 
 Napi::Value NetnsCookie(const Napi::CallbackInfo& info) {
   const int fd = info[0].As<Napi::Number>();
   try {
-    return Napi::Number::New(info.Env(), fd < 0 ? OwnNetnsCookie() : NetnsCookieOf(fd));
+    uint64_t cookie = 0;
+    if (fd < 0) {
+      cookie = OwnNetnsCookie();
+    } else {
+      InNetns(fd, [&] { cookie = OwnNetnsCookie(); });
+    }
+    return Napi::Number::New(info.Env(), cookie);
   } catch (const Failure& failure) {
     Throw(info.Env(), failure);
   }

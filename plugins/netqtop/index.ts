@@ -1,23 +1,26 @@
 // netqtop: what every queue of every interface carries.
 import { WirespanError } from "../../core/errors.ts";
 import { bytes } from "../../core/histogram.ts";
+import { limited } from "../../core/log.ts";
 import { plugin } from "../../core/plugin.ts";
 import { services } from "../../core/services.ts";
 import type { AttributeSpecs } from "../../core/signals.ts";
 import { QUEUE } from "./attributes.ts";
 import { DETAILS, detailHandlers } from "./details.ts";
-import { Queues } from "./queues.ts";
+import { accountOf, Queues } from "./queues.ts";
 import { SIZES } from "./sizes.ts";
+import { Stacked } from "./stacked.ts";
 import { trace } from "./trace.ts";
 import { bpf } from "./wire.gen.ts";
 
 const SIZE = {
   "wirespan.netdev.frame.size": {
     type: "string",
-    requirement: "required",
+    requirement: "conditional",
     enum: SIZES,
     usual: 2,
-    description: "The frame's size range in bytes, upper bound excluded.",
+    description:
+      "The frame's size range in bytes, upper bound excluded; absent from what an interface on top of another receives.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -31,6 +34,9 @@ const OVERFLOW = {
 } as const;
 
 const MOST_NAMES = 8;
+
+const UNKNOWN =
+  "netqtop: what interfaces that lie upon others (VLAN, macvlan, bond ...) receive is not known in some network namespaces: to enter them takes CAP_SYS_ADMIN and CAP_SYS_PTRACE";
 
 export default plugin({
   name: "netqtop",
@@ -82,8 +88,7 @@ export default plugin({
       without: "how long frames wait",
     },
   },
-
-  uses: { namespaces: services.namespaces },
+  uses: { interfaces: services.interfaces, log: services.log, namespaces: services.namespaces },
 
   signals: {
     packets: {
@@ -108,7 +113,8 @@ export default plugin({
       instrument: "counter",
       name: "wirespan.netdev.queue.io",
       unit: "By",
-      description: "Bytes of these frames, including the link-layer header in both directions.",
+      description:
+        "Bytes of these frames as the interface's own statistics count them: including the link-layer header, except for what bridges receive, and for vxlan and geneve.",
       attributes: QUEUE,
     },
     size: {
@@ -143,8 +149,14 @@ export default plugin({
     ...(queueWait ? {} : { waits: 1, waiting: 1 }),
   }),
 
-  start({ emit, use: { namespaces } }) {
+  start({ config, emit, use: { interfaces, log, namespaces } }) {
     const queues = new Queues();
+    const names = config.interfaces.map((name) => name.slice(0, 15));
+    const stacked = new Stacked(
+      () => interfaces.read(),
+      (name) => names.length === 0 || names.includes(name),
+      (error) => limited(log, "stacked", 600_000).warn({ error }, UNKNOWN),
+    );
     return {
       ...detailHandlers(emit, namespaces),
       evicted: (queue) => queues.take(queue),
@@ -158,10 +170,22 @@ export default plugin({
             "wirespan.netdev.queue.id": queue.queue,
           } as const;
           emit.packets.observe(queue.packets, series);
-          emit.io.observe(queue.sum, series);
+          emit.io.observe(accountOf(queue), series);
           emit.size.observe(bytes(queue), series);
           for (const [i, frames] of queue.classes.entries())
             if (frames) emit.frames.observe(frames, { ...series, "wirespan.netdev.frame.size": SIZES[i]! });
+        }
+        for (const received of stacked.received(queues.handsOn)) {
+          if (!received.frames) continue;
+          const series = {
+            "network.interface.name": received.interface,
+            "wirespan.interface.index": received.ifindex,
+            ...namespaces.attributes(received.netnsCookie, received.netns),
+            "network.io.direction": "receive",
+            "wirespan.netdev.queue.id": 0,
+          } as const;
+          emit.frames.observe(received.frames, series);
+          emit.io.observe(received.bytes, series);
         }
         const { frames, packets: rest, bytes: io } = queues.rest;
         if (frames) {

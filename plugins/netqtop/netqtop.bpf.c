@@ -45,6 +45,11 @@ struct queue {
 	u32 netns;
 	u32 queue;
 	enum way way;
+	/* As rtnetlink calls it; empty: hardware. */
+	char kind[8];
+	/* What it receives may become another interface's, which the tracepoint does not see. */
+	u32 hands_on;
+	u32 padding;
 };
 
 /*
@@ -91,6 +96,19 @@ static __noinline bool evict(struct queue *q)
 	return true;
 }
 
+/* Looked at when a queue is met, and now and then: others come to lie upon it. Bridges receive anew what they are handed. */
+static __always_inline bool hands_on(struct net_device *dev)
+{
+	u64 flags = BPF_CORE_READ_BITFIELD_PROBED(dev, priv_flags);
+	u64 seen = bpf_core_enum_value(enum netdev_priv_flags, IFF_BRIDGE_PORT) |
+		   bpf_core_enum_value(enum netdev_priv_flags, IFF_OVS_DATAPATH);
+
+	if (bpf_core_field_exists(dev->vlan_info) && dev->vlan_info)
+		return true;
+	return flags & bpf_core_enum_value(enum netdev_priv_flags, IFF_L3MDEV_SLAVE) ||
+	       (dev->rx_handler && !(flags & seen));
+}
+
 static __always_inline u64 tag_of(const struct net_device *dev, u32 queue, enum way way)
 {
 	return (u32)dev->ifindex | (u64)(queue & 0xffff) << 32 | (u64)way << 48;
@@ -109,6 +127,8 @@ static __noinline bool settle(struct queue *q, struct net_device *dev, u32 queue
 	q->ifindex = dev->ifindex;
 	q->queue = queue;
 	q->way = way;
+	q->hands_on = hands_on(dev);
+	bpf_probe_read_kernel_str(q->kind, sizeof(q->kind), BPF_CORE_READ(dev, rtnl_link_ops, kind));
 	take_name(q, dev);
 	return true;
 }
@@ -120,6 +140,8 @@ static __noinline void look_again(struct queue *q, struct net_device *dev, u32 q
 
 	if (known[0] != name[0] || known[1] != name[1])
 		settle(q, dev, queue, way);
+	else if (way == WAY_RECEIVE)
+		q->hands_on = hands_on(dev);
 }
 
 /* A difference of pointers is a number to the verifier; the barrier keeps it one. */
@@ -218,6 +240,10 @@ int BPF_PROG(on_receive, struct sk_buff *skb)
 	struct queue *q;
 
 	if (!dev || (!loopback && dev->flags & IFF_LOOPBACK))
+		return 0;
+	/* An ifb gives back what was redirected to it: it was received before. */
+	if (bpf_core_field_exists(skb->tc_skip_classify) &&
+	    BPF_CORE_READ_BITFIELD(skb, tc_skip_classify))
 		return 0;
 	/* Drivers number from 1; 0: not recorded. */
 	queue = skb->queue_mapping ? skb->queue_mapping - 1 : 0;

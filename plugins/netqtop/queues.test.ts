@@ -18,6 +18,8 @@ function queue(ifindex: number, frames: number, rest: Partial<Queue> = {}): Queu
     netns: 4026531840,
     queue: 0,
     way: "transmit",
+    kind: "",
+    handsOn: 0,
     ...rest,
   };
 }

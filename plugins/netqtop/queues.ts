@@ -1,5 +1,6 @@
 // The queues' sums: over CPUs, and with what the kernel's tables had no more room for.
 import type { SizeHistogram } from "../../core/histogram.ts";
+import { isStacked } from "./stacked.ts";
 import type { Queue } from "./wire.gen.ts";
 
 /** One queue of one interface, one way. Sums are cumulative. */
@@ -10,6 +11,8 @@ export interface QueueSums extends SizeHistogram {
   readonly netns: number;
   readonly queue: number;
   readonly way: Queue["way"];
+  /** As rtnetlink calls it; empty: hardware. */
+  readonly kind: string;
   readonly packets: number;
   /** Frames by range of size: bcc's five, and what is larger. */
   readonly classes: Float64Array;
@@ -25,13 +28,26 @@ interface Sums extends QueueSums {
 const idOf = ({ netnsCookie, ifindex, name, queue, way }: Queue): string =>
   `${netnsCookie} ${ifindex} ${name} ${queue} ${way}`;
 
-function blank({ name, ifindex, netnsCookie, netns, queue, way, classes, sizes }: Queue): Sums {
+function blank({ name, ifindex, netnsCookie, netns, queue, way, kind, classes, sizes }: Queue): Sums {
   return {
-    ...{ interface: name, ifindex, netnsCookie, netns, queue, way },
+    ...{ interface: name, ifindex, netnsCookie, netns, queue, way, kind },
     ...{ count: 0, sum: 0, zeros: 0, packets: 0 },
     classes: new Float64Array(classes.length),
     buckets: new Float64Array(sizes.length),
   };
+}
+
+const ETHERNET_HEADER = 14;
+
+/** Bytes as the interface's own account has them: some kinds leave the link layer's header out. */
+export function accountOf({
+  kind,
+  way,
+  sum,
+  count,
+}: QueueSums & { readonly count: number; readonly sum: number }): number {
+  const without = kind === "vxlan" || kind === "geneve" || (kind === "bridge" && way === "receive");
+  return without ? sum - count * ETHERNET_HEADER : sum;
 }
 
 function add(sums: Sums, queue: Queue): void {
@@ -65,9 +81,16 @@ function isWhole({ tag, ifindex, queue, way }: Queue): boolean {
 /** What has not moved for so long is not told of: most such interfaces are no more. */
 const IDLE_MS = 5 * 60_000;
 
+/** Whether all that it carries passes the tracepoints; else stacked.ts knows what it received. */
+function isWholly({ way, kind }: Queue): boolean {
+  return way === "transmit" || !isStacked(kind);
+}
+
 export class Queues {
   /** Frames, packets and bytes of queues that found no room in the tables. */
   readonly rest = { frames: 0, packets: 0, bytes: 0 };
+  /** Interfaces were met whose frames may become others'. */
+  handsOn = false;
   readonly #most: number;
   /** What has left the kernel's tables. */
   readonly #left = new Map<string, Sums>();
@@ -83,7 +106,8 @@ export class Queues {
 
   /** Takes over what a CPU's table gave up. */
   take(queue: Queue): void {
-    if (!queue.ignored) into(this.#left, queue);
+    this.handsOn ||= queue.handsOn !== 0;
+    if (!queue.ignored && isWholly(queue)) into(this.#left, queue);
   }
 
   /**
@@ -97,9 +121,10 @@ export class Queues {
     const now = new Map([...this.#left].map(([id, sums]) => [id, copyOf(sums)]));
     const rest = { frames: 0, packets: 0, bytes: 0 };
     for (const [, queue] of rows) {
+      this.handsOn ||= queue.handsOn !== 0;
       if (!queue.frames || queue.ignored) continue;
       if (queue.tag === 0) addRest(rest, queue);
-      else if (isWhole(queue)) into(now, queue);
+      else if (isWhole(queue) && isWholly(queue)) into(now, queue);
     }
     Object.assign(this.rest, rest);
     const all = new Map(this.#last);

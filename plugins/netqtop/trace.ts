@@ -31,8 +31,14 @@ function rows(delta: readonly Metric[]): Row[] {
     points(HISTOGRAM).map((point) => [keyOf(point), point.value as ExponentialHistogram]),
   );
   const frames = new Map<string, number[]>();
+  /** Frames whose sizes nobody knows. */
+  const unsized = new Map<string, number>();
   for (const point of points(FRAMES)) {
     const key = keyOf(point);
+    if (point.attributes[SIZE] === undefined) {
+      unsized.set(key, point.value as number);
+      continue;
+    }
     const counts = frames.get(key) ?? SIZES.map(() => 0);
     counts[SIZES.indexOf(point.attributes[SIZE] as (typeof SIZES)[number])] = point.value as number;
     frames.set(key, counts);
@@ -43,15 +49,16 @@ function rows(delta: readonly Metric[]): Row[] {
     const { attributes, start } = point;
     const bytes = point.value as number;
     const sizes = frames.get(keyOf(point)) ?? [];
-    const count = sizes.reduce((sum, n) => sum + n, 0);
+    const count = unsized.get(keyOf(point)) ?? sizes.reduce((sum, n) => sum + n, 0);
     const seconds = secondsBetween(start, io!.time);
     const sums: AnyAttributes = {
       frames: count,
-      packets: packets.get(keyOf(point)) ?? 0,
+      // Of an interface that lies upon another nobody counted them.
+      packets: packets.get(keyOf(point)),
       bytes,
       avg_size: count ? bytes / count : 0,
       bps: bytes / seconds,
-      pps: (packets.get(keyOf(point)) ?? 0) / seconds,
+      pps: (packets.get(keyOf(point)) ?? count) / seconds,
       ...waited(waits.get(keyOf(point))),
       ...Object.fromEntries(sizes.map((n, i) => [`frames_${SIZES[i]}`, n])),
     };
@@ -60,7 +67,7 @@ function rows(delta: readonly Metric[]): Row[] {
       name: IO,
       attributes: { ...attributes, ...sums },
       value: bytes,
-      histogram: histograms.get(keyOf(point))!,
+      ...(histograms.has(keyOf(point)) && { histogram: histograms.get(keyOf(point))! }),
     };
   });
   return [...found.filter(({ attributes }) => attributes.frames).sort(byQueue), ...interfaceRows(delta)];
@@ -168,7 +175,7 @@ function total(queues: readonly Row[]): Row {
 /** The busiest queue's share against an even one, where there are several: 1 is even. */
 function imbalance(queues: readonly Row[]): string {
   if (queues.length < 2) return "";
-  const packets = queues.map((row) => Number(row.attributes.packets));
+  const packets = queues.map((row) => Number(row.attributes.packets ?? row.attributes.frames));
   const sum = packets.reduce((all, n) => all + n, 0);
   return `  (busiest queue: ${((Math.max(...packets) / sum) * packets.length).toFixed(2)} of an even share)`;
 }

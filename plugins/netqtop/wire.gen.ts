@@ -24,6 +24,8 @@ export interface Queue {
   readonly netns: number;
   readonly queue: number;
   readonly way: Way;
+  readonly kind: string;
+  readonly handsOn: number;
 }
 
 export class QueueCursor implements Queue, Cursor {
@@ -76,6 +78,12 @@ export class QueueCursor implements Queue, Cursor {
   }
   get way(): Way {
     return wayNames[this.#words[((this.#at + 1156) >> 2)]!]!;
+  }
+  get kind(): string {
+    return text(this.#words, this.#bytes, this.#at + 1160, 8);
+  }
+  get handsOn(): number {
+    return this.#words[((this.#at + 1168) >> 2)]!;
   }
 }
 
@@ -236,7 +244,7 @@ export class WaitCursor implements Wait, Cursor {
 }
 
 export const bpf = {
-  hash: "bf9e0b46284f8683",
+  hash: "3fd5121c7cc635f9",
   programs: {
     on_dequeue: "tp_btf/qdisc_dequeue",
     on_enqueue: "tp_btf/qdisc_enqueue",
@@ -257,7 +265,7 @@ export const bpf = {
   },
   counters: ["evicted_rows","refused_rows","refused_details"],
   wires: {
-    evicted: { kind: "ring", size: 1160, record: QueueCursor } as RingWire<Queue>,
+    evicted: { kind: "ring", size: 1176, record: QueueCursor } as RingWire<Queue>,
     links: {
       kind: "table",
       perCpu: false,
