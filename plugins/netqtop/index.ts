@@ -36,7 +36,7 @@ const OVERFLOW = {
 const MOST_NAMES = 8;
 
 const UNKNOWN =
-  "netqtop: what interfaces that lie upon others (VLAN, macvlan, bond ...) receive is not known in some network namespaces: to enter them takes CAP_SYS_ADMIN and CAP_SYS_PTRACE";
+  "netqtop: what interfaces on top of others (VLAN, macvlan, bond ...) receive is not known in some network namespaces: entering them requires CAP_SYS_ADMIN and CAP_SYS_PTRACE";
 
 export default plugin({
   name: "netqtop",
