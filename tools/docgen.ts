@@ -107,13 +107,14 @@ function parts(plugin: Plugin): Record<string, () => string> {
   };
 }
 
-function overview(plugins: readonly Plugin[]): Record<string, () => string> {
+/** `base`: from the document's folder to the root. */
+function overview(plugins: readonly Plugin[], base: string): Record<string, () => string> {
   const names = (p: Plugin) => [...new Set(Object.values(p.signals).map((s) => `\`${s.name}\``))].join(", ");
   return {
     plugins: () =>
       table(
         ["plugin", "what it reports", "its own signals"],
-        plugins.map((p) => [`[${p.name}](plugins/${p.name}/README.md)`, p.summary, names(p)]),
+        plugins.map((p) => [`[${p.name}](${base}plugins/${p.name}/README.md)`, p.summary, names(p)]),
       ),
     connections: () => signals(spansWith(plugins.map((p) => p.spans ?? {}))),
     self: () => signals(SELF),
@@ -157,8 +158,8 @@ function fill(path: string, of: Record<string, () => string>): boolean {
 const plugins = await Promise.all(installedPlugins().map((name) => importPlugin(name)));
 const fresh = [
   ...plugins.map((plugin) => fill(join(PLUGINS, plugin.name, "README.md"), parts(plugin))),
-  fill(join(root, "README.md"), overview(plugins)),
-  fill(join(root, "docs/signals.md"), overview(plugins)),
+  fill(join(root, "README.md"), overview(plugins, "")),
+  fill(join(root, "docs/signals.md"), overview(plugins, "../")),
   fill(join(root, "docs/identity.md"), { kinds }),
 ];
 process.exitCode = fresh.every(Boolean) ? 0 : 1;
