@@ -297,6 +297,7 @@ export class Engine {
     this.core.require(needs);
     await this.core.watchCgroups(config, this.#config);
     sayUnheard(wanted, config, this.#options.log);
+    const isWanted = wantedBy(config.filter, this.core.names);
     const kept = this.#hosts.filter((h) => wanted.includes(h.plugin) && h.runsAs(config));
     const ending = this.#hosts.filter((h) => !kept.includes(h));
     const fresh = await this.#attachBeside(
@@ -304,10 +305,10 @@ export class Engine {
       config,
     );
     this.core.tellPrograms(config);
-    this.#wanted = wantedBy(config.filter, this.core.names);
     await this.core.keepTuples(config, needs.tuples);
+    this.#startBeside(fresh, config, running);
+    this.#wanted = isWanted;
     for (const host of ending) host.detach();
-    for (const host of fresh) this.#start(host, config, running);
     this.core.emitLast();
     this.#hosts = [...kept, ...fresh];
     // Whatever is wanted runs now.
@@ -340,6 +341,21 @@ export class Engine {
       throw error;
     }
     return attached;
+  }
+
+  /** Starts what is attached; if one can't start, none stays. */
+  #startBeside(hosts: readonly PluginHost[], config: Config, running: Running): void {
+    try {
+      for (const host of hosts) this.#start(host, config, running);
+    } catch (error) {
+      for (const host of hosts) {
+        host.detach();
+        running.spans.forget(host.bit);
+        running.reading.remove(host.feed?.rings ?? []);
+        host.close();
+      }
+      throw error;
+    }
   }
 
   /** What a plugin has counted until its programs were detached is not lost with it. */
@@ -403,13 +419,15 @@ export class Engine {
 
   async #collect(): Promise<readonly Metric[]> {
     const metrics: Metric[] = [];
+    // A reload may end some of them meanwhile, and waits for this.
+    const { hosts } = this;
     this.drain();
     try {
       await this.#survey();
     } catch (error) {
       limited(this.#options.log, "survey", 60_000).error({ error }, "connections could not be counted");
     }
-    for (const host of this.hosts) {
+    for (const host of hosts) {
       try {
         metrics.push(...(await host.collect(this.clock.bootNow())));
       } catch (error) {

@@ -141,6 +141,34 @@ ${more}`;
     );
   });
 
+  it("lets a plugin run on whose successor can't be started", async () => {
+    let refuses = false;
+    const unwilling: Native = {
+      ...native,
+      openRing: (map, bytes) => {
+        if (refuses) throw Object.assign(new Error("too many"), { code: "EMFILE", step: "map ring" });
+        return native.openRing(map, bytes);
+      },
+    };
+    await using netns = await Netns.create();
+    const listening = () => seen.events.filter(({ name }) => name === "wirespan.socket.listen").length;
+    await using seen = await watch(["tcplife", "solisten"], {}, unwilling);
+    const attached = seen.engine.programs().length;
+    const [, before] = seen.engine.hosts;
+    refuses = true;
+    await assert.rejects(seen.reload({ "plugins.solisten.unattendedAfter": "5s" }));
+    assert.equal(seen.engine.hosts[1], before);
+    assert.equal(seen.engine.programs().length, attached, "the other's programs are gone");
+    await run(netns, "listen");
+    await seen.until("listen()", () => listening() > 0);
+    refuses = false;
+    await seen.reload({ "plugins.solisten.unattendedAfter": "5s" });
+    assert.notEqual(seen.engine.hosts[1], before);
+    const count = listening();
+    await run(netns, "listen");
+    await seen.until("listen()", () => listening() > count);
+  });
+
   it("gives the spans of a restarted plugin its new filter, and says what must wait", async function () {
     this.timeout(60_000);
     await using sink = await OtlpSink.start("grpc");
