@@ -123,6 +123,7 @@ def unreachable(source, destination, dport):
     icmp = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
     icmp.sendto(body, (destination, 0))
     time.sleep(0.1)
+    os.system("nft delete table ip mute")
 
 
 def fragments(source, destination, count):
