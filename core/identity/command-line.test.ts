@@ -114,6 +114,12 @@ describe("a command line", () => {
     assert.deepEqual([...matched], [0, 1]);
   });
 
+  it("takes no name with white space or control characters of any alphabet", () => {
+    for (const odd of [" ", "\u00a0", "\u2028", "\u3000", "\u0085", "\u202e", "\u200b", "\t"])
+      assert.equal(read("python3", ["python3", `a${odd}b.py`]).script, undefined, JSON.stringify(odd));
+    assert.equal(read("python3", ["python3", "caf\u00e9.py"]).script, "caf\u00e9.py");
+  });
+
   it("never takes more than a name, whatever stands there", () => {
     const word = fc.oneof(
       fc.constantFrom("-c", "-m", "-e", "--", "-jar", "-extra", "-", "", "-W", "--file=", "x.dll"),

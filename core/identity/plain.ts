@@ -2,12 +2,15 @@
 
 const strict = new TextDecoder("utf-8", { fatal: true });
 
+/** White space, control characters and those that format text, of all of Unicode. */
+const NO_NAME = /[\s\p{Cc}\p{Cf}]/u;
+
 /** A short name without blanks and control characters; undefined for anything else. */
 export function plainName(bytes: Uint8Array): string | undefined {
   if (bytes.length === 0 || bytes.length > 128) return undefined;
-  for (const byte of bytes) if (byte <= 0x20 || byte === 0x7f) return undefined;
   try {
-    return strict.decode(bytes);
+    const name = strict.decode(bytes);
+    return NO_NAME.test(name) ? undefined : name;
   } catch {
     return undefined;
   }
