@@ -18,7 +18,7 @@ import { hostAddress, hostAttributes, hostResource, ofHost } from "./identity/ho
 import { Identity } from "./identity/identity.ts";
 import { Proc } from "./identity/proc.ts";
 import { argumentPatterns, parseRule } from "./identity/rules.ts";
-import { type Met, wantedBy } from "./identity/wanted.ts";
+import { type Met, netnsBy, wantedBy } from "./identity/wanted.ts";
 import { createKernel, requireKernel } from "./kernel.ts";
 import { type Log, limited } from "./log.ts";
 import { NetnsNames } from "./netns-names.ts";
@@ -136,8 +136,8 @@ export class Engine {
   ) {
     this.#options = options;
     this.#config = options.config;
-    this.#wanted = wantedBy(options.config.filter, core.names);
     this.core = core;
+    this.#wanted = this.#wantedBy(options.config);
     this.#hosts = hosts;
     this.#failed = failed;
     this.#reserve = reserve;
@@ -158,6 +158,15 @@ export class Engine {
       rules,
     });
     this.#host = hostResource(attributes, config.service.name);
+  }
+
+  #wantedBy({ filter }: Config): (task: Met) => boolean {
+    const { names, pids } = this.core;
+    return wantedBy(
+      filter,
+      names,
+      netnsBy((pid) => pids.inProc(pid)),
+    );
   }
 
   /** What does not hold where this agent runs, in words for people. */
@@ -297,7 +306,7 @@ export class Engine {
     this.core.require(needs);
     await this.core.watchCgroups(config, this.#config);
     sayUnheard(wanted, config, this.#options.log);
-    const isWanted = wantedBy(config.filter, this.core.names);
+    const isWanted = this.#wantedBy(config);
     const kept = this.#hosts.filter((h) => wanted.includes(h.plugin) && h.runsAs(config));
     const ending = this.#hosts.filter((h) => !kept.includes(h));
     const fresh = await this.#attachBeside(

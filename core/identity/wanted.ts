@@ -12,19 +12,25 @@ export interface Met {
   readonly cgroups: number;
 }
 
-/** The inode of a process's network namespace; undefined where it may not be looked at. */
-function netnsOf(pid: number): number | undefined {
-  try {
-    return statSync(`/proc/${pid}/ns/net`).ino;
-  } catch {
-    return undefined;
-  }
+/** Gives the inode of a process's network namespace; undefined if it may not be looked at. */
+export type NetnsOf = (pid: number) => number | undefined;
+
+/** `numberOf`: the number that /proc has for a process; undefined: it has none. */
+export function netnsBy(numberOf: (pid: number) => number | undefined): NetnsOf {
+  return (pid) => {
+    try {
+      const number = numberOf(pid);
+      return number === undefined ? undefined : statSync(`/proc/${number}/ns/net`).ino;
+    } catch {
+      return undefined;
+    }
+  };
 }
 
 type Holds = (task: Met) => boolean;
 
 /** What of these criteria is asked of a process, each with whether it holds. */
-function criteria(match: Match, names: FilterNames, netns: typeof netnsOf): readonly Holds[] {
+function criteria(match: Match, names: FilterNames, netns: NetnsOf): readonly Holds[] {
   const pids = new Set(match.pid.map((text) => names.pid("filter.pid", text)));
   const uids = new Set(match.uid.map(Number));
   const inodes = new Set(match.netns.map((text) => names.netns(text)));
@@ -41,7 +47,7 @@ function criteria(match: Match, names: FilterNames, netns: typeof netnsOf): read
 }
 
 /** Whether a process may come to be reported; one that is left out here may still, and is then looked at. */
-export function wantedBy({ include, exclude }: Filter, names: FilterNames, netns = netnsOf): Holds {
+export function wantedBy({ include, exclude }: Filter, names: FilterNames, netns: NetnsOf): Holds {
   const must = criteria(include, names, netns);
   const mustNot = criteria(exclude, names, netns);
   return (task) => must.every((holds) => holds(task)) && !mustNot.some((holds) => holds(task));
