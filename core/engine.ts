@@ -133,6 +133,7 @@ export class Engine {
     hosts: readonly PluginHost[],
     failed: FailedPlugin[],
     reserve: Reserve,
+    ip: string,
   ) {
     this.#options = options;
     this.#config = options.config;
@@ -144,7 +145,7 @@ export class Engine {
     this.clock = new Clock(options.native);
     this.namespaces = new NetnsNames((fd) => options.native.netnsCookie(fd));
     const { config } = options;
-    const attributes = ofHost({ ...hostAttributes(), ip: hostAddress(), ...config.resource.attributes });
+    const attributes = ofHost({ ...hostAttributes(), ip, ...config.resource.attributes });
     const debug = (message: string) => options.log.debug({}, message);
     const rules = config.identity.names.map(parseRule).filter((rule) => typeof rule !== "string");
     const proc = new Proc("/proc", {
@@ -185,6 +186,8 @@ export class Engine {
 
   /** Throws what concerns the whole agent; a plugin that fails is left out, unless `strict` is set. */
   static async attach(options: EngineOptions): Promise<Engine> {
+    // Asking takes descriptors, of which the programs may leave none.
+    const ip = hostAddress();
     const { config, native, log } = options;
     requireKernel(native);
     // libbpf tells of every relocation: to pass that on costs more than a start may.
@@ -206,7 +209,7 @@ export class Engine {
       const attached = core;
       await reserve.lend(() => attached.begin(config));
       for (const limit of core.pids.limits) log.warn({}, limit);
-      return new Engine(options, attached, hosts, failed, reserve);
+      return new Engine(options, attached, hosts, failed, reserve, ip);
     } catch (error) {
       for (const host of hosts) host.close();
       core?.loaded.object.close();

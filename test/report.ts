@@ -14,6 +14,9 @@ export interface Report {
 const NETNS = "wirespan.netns.inode";
 const varying: ReadonlySet<string> = new Set([
   NETNS,
+  "wirespan.netns.cookie",
+  "wirespan.netns.name",
+  "wirespan.process.acceptor.pid",
   "process.pid",
   "wirespan.thread.tid",
   "wirespan.process.last_user.pid",
