@@ -66,7 +66,7 @@ function pidNamespaceOf(agent: Agent): string {
 const load = new URL("workload/build/load", import.meta.url).pathname;
 
 describe("an agent in namespaces of its own", function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
 
   before(async function () {
     needsRoot(this);
