@@ -60,7 +60,7 @@ function render(status: Status): string {
   return `${lines.map(printable).join("\n")}\n`;
 }
 
-/** Throws CONTROL for an answer that is none. */
+/** Throws CONTROL for an invalid answer. */
 function checked<T>(socket: string, value: unknown, is: (value: unknown) => value is T): T {
   if (is(value)) return value;
   throw new WirespanError(
