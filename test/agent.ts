@@ -1,6 +1,7 @@
 // Starts the real agent, as a user would, and keeps what it printed.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync, readlinkSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -54,7 +55,7 @@ export async function startAgent(args: readonly string[], options: AgentOptions 
   const child = options.netns
     ? options.netns.spawn(program, rest, { env, stdio: ["ignore", "pipe", "pipe"] })
     : spawn(program, rest, { env, stdio: ["ignore", "pipe", "pipe"] });
-  const agent = new Agent(child, folder, options.limit ?? 30_000);
+  const agent = new Agent(child, folder, options);
   try {
     await agent.ready();
     return agent;
@@ -69,6 +70,7 @@ export class Agent implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #folder: string;
   readonly #limit: number;
+  readonly #isWrapped: boolean;
   readonly #stdout: string[] = [];
   readonly #rows: Row[] = [];
   readonly #stderr: string[] = [];
@@ -76,10 +78,11 @@ export class Agent implements AsyncDisposable {
   readonly #ended: Promise<Ended>;
   readonly #counted: () => Promise<void>;
 
-  constructor(child: ChildProcess, folder: string, limit: number) {
+  constructor(child: ChildProcess, folder: string, { limit = 30_000, through = [] }: AgentOptions) {
     this.#child = child;
     this.#folder = folder;
     this.#limit = limit;
+    this.#isWrapped = through.length > 0;
     this.#counted = countUnseen(() => this.unseen);
     this.#keep(child.stdout, this.#stdout);
     this.#keep(child.stderr, this.#stderr);
@@ -127,7 +130,7 @@ export class Agent implements AsyncDisposable {
 
   /** Asks it to end and waits for that; throws where it takes longer than the limit. */
   async stop(signal: "SIGINT" | "SIGTERM" = "SIGTERM"): Promise<Ended> {
-    this.#child.kill(signal);
+    this.#signal(signal);
     return await this.#within("did not end", this.#ended);
   }
 
@@ -138,10 +141,16 @@ export class Agent implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     // It says only then what it was not shown.
-    if (this.#child.kill("SIGTERM")) await this.ended().catch(() => {});
+    if (this.#signal("SIGTERM")) await this.ended().catch(() => {});
     await this.#counted();
     await end(this.#child);
     await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** To the agent itself: unshare, which waits for it, ignores signals. Whether it was there. */
+  #signal(signal: NodeJS.Signals): boolean {
+    const inner = this.#isWrapped ? childOf(this.pid) : undefined;
+    return inner === undefined ? this.#child.kill(signal) : process.kill(inner, signal);
   }
 
   #keep(stream: NodeJS.ReadableStream | null, lines: string[]): void {
@@ -186,6 +195,17 @@ export class Agent implements AsyncDisposable {
 
   #said(): string {
     return `\nstandard error:\n${this.#stderr.join("\n")}\nstandard output:\n${this.#stdout.slice(-20).join("\n")}`;
+  }
+}
+
+/** The process that the words in front of an agent started; undefined if they became it, or it has ended. */
+function childOf(pid: number): number | undefined {
+  try {
+    if (readlinkSync(`/proc/${pid}/exe`) === process.execPath) return undefined;
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1");
+    return Number.parseInt(children, 10) || undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -66,7 +66,7 @@ function pidNamespaceOf(agent: Agent): string {
 const load = new URL("workload/build/load", import.meta.url).pathname;
 
 describe("an agent in namespaces of its own", function () {
-  this.timeout(180_000);
+  this.timeout(60_000);
 
   before(async function () {
     needsRoot(this);
@@ -86,7 +86,7 @@ describe("an agent in namespaces of its own", function () {
       ...env,
       load,
       "n16",
-      "delay=2000",
+      "delay=1000",
     ]);
     await output("nsenter", [
       `--net=${netns.path}`,
@@ -95,7 +95,7 @@ describe("an agent in namespaces of its own", function () {
       "OTEL_SERVICE_NAME=outside",
       load,
       "n16",
-      "delay=2000",
+      "delay=1000",
     ]);
     const found = await lives(sink, 2);
     assert.deepEqual(
@@ -129,7 +129,7 @@ describe("an agent in namespaces of its own", function () {
       "OTEL_SERVICE_NAME=outside",
       load,
       "n16",
-      "delay=2000",
+      "delay=1000",
     ]);
     const [life] = await lives(sink, 1);
     assert.equal(life?.service, "outside");
@@ -157,7 +157,7 @@ describe("an agent in namespaces of its own", function () {
         "OTEL_SERVICE_NAME=timed",
         load,
         "n16",
-        "delay=2000",
+        "delay=1000",
       ];
       await output("nsenter", words);
       const [life] = await lives(sink, 1);

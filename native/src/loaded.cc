@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <optional>
 #include <string_view>
 
 #include "core_types.h"
 #include "error.h"
+#include "headroom.h"
 #include "log.h"
 #include "perf_event.h"
 #include "tracing.h"
@@ -28,8 +30,16 @@ std::optional<std::string> Between(const std::string& text, std::string_view bef
   return text.substr(from, end - from);
 }
 
+// The kernel's refusal of a map that libbpf then created without its types, if something was lacking; 0 otherwise.
+int LackingForMap(const std::string& warnings) {
+  const auto refused = Between(warnings, "(", "). Retrying without BTF");
+  const int error = refused ? -std::atoi(refused->c_str()) : 0;
+  return error == EMFILE || error == ENFILE || error == ENOMEM ? error : 0;
+}
+
 // libbpf tells which program failed, and the verifier's log, only in its warnings.
 Failure LoadFailure(int error, const std::string& warnings) {
+  if (const int lacking = LackingForMap(warnings)) error = lacking;
   const auto program = Between(warnings, "prog '", "': failed to load");
   const auto log = Between(warnings, "-- BEGIN PROG LOAD LOG --\n", "-- END PROG LOAD LOG --");
   return {"load", error, program.value_or(""), log.value_or(warnings)};
@@ -64,6 +74,7 @@ Loaded::Loaded(const LoadRequest& request) {
   }
   types.Fill(*request.kernel, bpf_object__btf(object_.get()));
   const TracingTargets targets(*request.kernel, object_.get());
+  const Headroom headroom(Descriptors());
   const int error = bpf_object__load(object_.get());
   if (error) throw LoadFailure(error, warnings.text());
 }
@@ -82,6 +93,16 @@ void Loaded::Select(const LoadRequest& request) {
     bpf_program__set_autoload(program, load);
   }
   for (const std::string& name : wanted) Program(name, "load");
+}
+
+int Loaded::Descriptors() const {
+  // One is of the object's types.
+  int count = 1 + static_cast<int>(Programs().size());
+  const bpf_map* map;
+  bpf_object__for_each_map(map, object_.get()) {
+    if (bpf_map__autocreate(map) && bpf_map__fd(map) < 0) count++;
+  }
+  return count;
 }
 
 void Loaded::Reuse(const std::string& name, const Fd& fd) {

@@ -59,6 +59,8 @@ class Loaded {
 
  private:
   void Select(const LoadRequest& request);
+  // How many its load will take.
+  int Descriptors() const;
   // Throws EINVAL where the map is of another type or has entries of another size.
   void Reuse(const std::string& name, const Fd& fd);
   // Takes over a hash that somebody has pinned, whatever its values. Throws EINVAL for other maps.
