@@ -6,8 +6,8 @@ on_path = $(foreach folder,$(subst :, ,$(PATH)),$(wildcard $(folder)/$(1)))
 # Where Debian keeps <asm/types.h>; other distributions have it in /usr/include.
 multiarch := $(wildcard /usr/include/$(shell uname -m)-linux-gnu)
 
-BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Ibpf $(multiarch:%=-I%)
-objects := $(patsubst %.bpf.c,%.bpf.o,$(wildcard bpf/*.bpf.c plugins/*/*.bpf.c))
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Ibpf/include $(multiarch:%=-I%)
+objects := $(patsubst %.bpf.c,%.bpf.o,$(wildcard bpf/*/*.bpf.c plugins/*/*.bpf.c))
 
 .PHONY: all bpf native clean
 all: bpf native
@@ -27,4 +27,4 @@ clean:
 	rm -f $(objects) $(objects:=.d)
 	$(MAKE) -C native clean
 
--include $(wildcard bpf/*.bpf.o.d plugins/*/*.bpf.o.d)
+-include $(wildcard bpf/*/*.bpf.o.d plugins/*/*.bpf.o.d)

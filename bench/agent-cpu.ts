@@ -5,10 +5,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { installedPlugins } from "../core/discover.ts";
-import { startAgent } from "../test/agent.ts";
-import type { Netns } from "../test/netns.ts";
-import { run } from "../test/workload.ts";
+import { installedPlugins } from "../core/engine/discover.ts";
+import { startAgent } from "../test/support/agent.ts";
+import type { Netns } from "../test/support/netns.ts";
+import { run } from "../test/support/workload.ts";
 import { STORM_CPU } from "./contenders.ts";
 import { median, type Row } from "./figures.ts";
 

@@ -1,5 +1,5 @@
 // What watching adds to one loopback connection, seen from the application.
-import type { Netns } from "../test/netns.ts";
+import type { Netns } from "../test/support/netns.ts";
 import { type Contender, empty, libbpfTool, nothing, ours } from "./contenders.ts";
 import { differences, median, type Row } from "./figures.ts";
 import { CONNECTION_PLUGINS } from "./kernel.ts";

@@ -3,12 +3,12 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { bpf as coreBpf } from "../bpf/conn.gen.ts";
-import { load, selection } from "../core/cli/setup.ts";
-import { Engine } from "../core/engine.ts";
-import type { Sink } from "../core/signals.ts";
+import { bpf as coreBpf } from "../bpf/tracker/tracker.skel.ts";
+import { load, selection } from "../cli/setup.ts";
+import { Engine } from "../core/engine/engine.ts";
+import type { Sink } from "../core/plugin/signals.ts";
 import { native } from "../native/index.ts";
-import { end } from "../test/netns.ts";
+import { end } from "../test/support/netns.ts";
 
 const root = join(import.meta.dirname, "..");
 

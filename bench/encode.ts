@@ -2,8 +2,8 @@
 import { execFileSync, fork, spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { AGENT_FLAGS } from "../test/agent.ts";
-import { end } from "../test/netns.ts";
+import { AGENT_FLAGS } from "../test/support/agent.ts";
+import { end } from "../test/support/netns.ts";
 import { type Figures, median, type Row } from "./figures.ts";
 import { SPANS } from "./spans.ts";
 

@@ -5,11 +5,11 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { installedPlugins } from "../core/discover.ts";
-import { type Agent, startAgent } from "../test/agent.ts";
-import type { Netns } from "../test/netns.ts";
-import { OtlpSink } from "../test/otlp-sink.ts";
-import { run } from "../test/workload.ts";
+import { installedPlugins } from "../core/engine/discover.ts";
+import { type Agent, startAgent } from "../test/support/agent.ts";
+import type { Netns } from "../test/support/netns.ts";
+import { OtlpSink } from "../test/support/otlp-sink.ts";
+import { run } from "../test/support/workload.ts";
 import { median, type Row } from "./figures.ts";
 
 /** CPU milliseconds that a process has used, its threads and its kernel side included. */

@@ -1,8 +1,8 @@
 // Nanoseconds in the kernel, by its own run statistics.
-import { installedPlugins } from "../core/discover.ts";
+import { installedPlugins } from "../core/engine/discover.ts";
 import { native } from "../native/index.ts";
-import type { Netns } from "../test/netns.ts";
-import { addresses, pair } from "../test/topology.ts";
+import type { Netns } from "../test/support/netns.ts";
+import { addresses, pair } from "../test/support/topology.ts";
 import { bpftrace, type Contender, empty, libbpfTool, ours, type Runs } from "./contenders.ts";
 import { differences, type Figures, median, type Row, ratios } from "./figures.ts";
 import * as storm from "./storm.ts";

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { native } from "../native/index.ts";
-import { Netns, output } from "../test/netns.ts";
+import { Netns, output } from "../test/support/netns.ts";
 import { agentCpuRow } from "./agent-cpu.ts";
 import { connectionRow } from "./connection.ts";
 import { OUR_CPU } from "./contenders.ts";

@@ -4,11 +4,11 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ask } from "../core/control/client.ts";
-import type { Status } from "../core/status.ts";
-import { startAgent } from "../test/agent.ts";
-import type { Netns } from "../test/netns.ts";
-import { run } from "../test/workload.ts";
+import { ask } from "../agent/control/client.ts";
+import type { Status } from "../agent/status.ts";
+import { startAgent } from "../test/support/agent.ts";
+import type { Netns } from "../test/support/netns.ts";
+import { run } from "../test/support/workload.ts";
 import { STORM_CPU } from "./contenders.ts";
 import type { Row } from "./figures.ts";
 

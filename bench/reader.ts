@@ -1,9 +1,9 @@
 // One record of a connection as a JavaScript object, every field read.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { bpf } from "../bpf/conn.gen.ts";
-import { type Layout, readObject } from "../core/btf.ts";
-import type { Cursor } from "../core/wire.ts";
+import { bpf } from "../bpf/tracker/tracker.skel.ts";
+import { readObject } from "../core/bridge/btf.ts";
+import type { Cursor, Layout } from "../core/plugin/skeleton.ts";
 import { median, type Row } from "./figures.ts";
 
 const RECORDS = 1000;
@@ -90,10 +90,10 @@ function time(read: Read, words: Uint32Array, bytes: Uint8Array, size: number): 
 }
 
 export function readerRow(rounds: number): Row {
-  const object = readObject(readFileSync(join(import.meta.dirname, "../bpf/conn.bpf.o")));
+  const object = readObject(readFileSync(join(import.meta.dirname, "../bpf/tracker/tracker.bpf.o")));
   const wire = object.wires.spans;
   if (wire?.kind !== "ring" || wire.record.kind !== "struct")
-    throw new Error("conn.bpf.o has no ring of spans");
+    throw new Error("tracker.bpf.o has no ring of spans");
   const { size } = bpf.wires.spans;
   const bytes = batch(wire.record, size);
   const words = new Uint32Array(bytes.buffer);

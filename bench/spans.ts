@@ -2,10 +2,10 @@
 // and prints the microseconds of CPU that one took, and what making one takes. bench/go does the same in Go.
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
-import type { Span } from "../core/signals.ts";
+import type { Span } from "../core/plugin/signals.ts";
 import { createExporters } from "../exporters/create.ts";
 import { Encoder } from "../exporters/otlp/encoder.ts";
-import { connectionSpan, resource } from "../test/telemetry.ts";
+import { connectionSpan, resource } from "../test/support/telemetry.ts";
 
 /** A line's worth. */
 export const SPANS = 40_960;

@@ -2,8 +2,8 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Netns } from "../test/netns.ts";
-import { run } from "../test/workload.ts";
+import type { Netns } from "../test/support/netns.ts";
+import { run } from "../test/support/workload.ts";
 import { STORM_CPU } from "./contenders.ts";
 import { lowest } from "./figures.ts";
 

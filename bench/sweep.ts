@@ -1,10 +1,10 @@
 // What a sweep over living connections costs, beside ss, which reads them over netlink.
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { load, selection } from "../core/cli/setup.ts";
-import { Engine } from "../core/engine.ts";
+import { load, selection } from "../cli/setup.ts";
+import { Engine } from "../core/engine/engine.ts";
 import { native } from "../native/index.ts";
-import { end, type Netns } from "../test/netns.ts";
+import { end, type Netns } from "../test/support/netns.ts";
 import { forget, log } from "./contenders.ts";
 import { type Figures, median, type Row } from "./figures.ts";
 import * as storm from "./storm.ts";

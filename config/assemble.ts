@@ -1,8 +1,8 @@
 // From the schema's values to the Config that the agent gets.
 
-import { wholeFilter } from "../core/filter.ts";
-import type { Plugin } from "../core/plugin.ts";
-import type { PartialFilter, SettingValue } from "../core/settings.ts";
+import { wholeFilter } from "../core/engine/filter.ts";
+import type { Plugin } from "../core/plugin/plugin.ts";
+import type { PartialFilter, SettingValue } from "../core/plugin/settings.ts";
 import type { ExporterConfig } from "../exporters/config.ts";
 import type { Config, Effective, PluginConfig } from "./config.ts";
 import { type ExporterValues, exporterConfig } from "./exporters.ts";

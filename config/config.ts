@@ -1,5 +1,5 @@
 // The configuration as the agent gets it: checked, complete, frozen.
-import type { Filter, SettingValue } from "../core/settings.ts";
+import type { Filter, SettingValue } from "../core/plugin/settings.ts";
 import type { ExporterConfig } from "../exporters/config.ts";
 import type { Origin } from "./source.ts";
 

@@ -1,5 +1,5 @@
 // Our own variables: WIRESPAN_ and the setting's path, PLUGINS_TCPLIFE_FILTER_MIN_DURATION.
-import { suggestion } from "../core/nearest.ts";
+import { suggestion } from "../core/base/suggest.ts";
 import { leaves, type Tree } from "./schema.ts";
 import type { Environment } from "./secrets.ts";
 import type { Assignment, Faults } from "./source.ts";

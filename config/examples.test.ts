@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { importPlugins, installedPlugins } from "../core/discover.ts";
-import type { Plugin } from "../core/plugin.ts";
+import { importPlugins, installedPlugins } from "../core/engine/discover.ts";
+import type { Plugin } from "../core/plugin/plugin.ts";
 import type { ExporterConfig } from "../exporters/config.ts";
 import type { Config } from "./config.ts";
 import { loadConfig } from "./load.ts";

@@ -1,8 +1,8 @@
 // The YAML file: read once, with the line of every key.
 import { createRequire } from "node:module";
 import type { Alias, Node, Pair, Scalar, YAMLMap } from "yaml";
-import { WirespanError } from "../core/errors.ts";
-import { nearest } from "../core/nearest.ts";
+import { nearest } from "../core/base/suggest.ts";
+import { WirespanError } from "../core/plugin/errors.ts";
 import type { Raw } from "./formats.ts";
 import { readText } from "./read.ts";
 import { isLeaf, type Leaf, leaves, type Tree } from "./schema.ts";

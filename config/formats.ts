@@ -1,7 +1,7 @@
 // How one value is read from the text that a file, a variable or a flag gives, and how it is shown.
 import { isIP, isIPv4 } from "node:net";
 import { example, parseRule } from "../core/identity/rules.ts";
-import type { Format } from "../core/settings.ts";
+import type { Format } from "../core/plugin/settings.ts";
 
 /** A value as written: text, or a list or map of texts. */
 export type Raw = string | readonly string[] | ReadonlyMap<string, string>;

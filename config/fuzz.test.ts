@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { stringify } from "yaml";
-import { WirespanError } from "../core/errors.ts";
-import { effort, FUZZ_MS } from "../test/fuzz.ts";
+import { WirespanError } from "../core/plugin/errors.ts";
+import { configOf, type Given, sample } from "../test/support/config.ts";
+import { effort, FUZZ_MS } from "../test/support/fuzz.ts";
 import { variableOf } from "./environment.ts";
 import { exporterTree } from "./exporters.ts";
-import { configOf, type Given, sample } from "./fixture.ts";
 import { composeTree, leaves } from "./schema.ts";
 
 const tree = composeTree({ plugins: [sample], others: [], exporters: { a: exporterTree("otlp_grpc") } });

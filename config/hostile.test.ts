@@ -4,8 +4,8 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { WirespanError } from "../core/errors.ts";
-import { configOf, faultsOf } from "./fixture.ts";
+import { WirespanError } from "../core/plugin/errors.ts";
+import { configOf, faultsOf } from "../test/support/config.ts";
 import { loadConfig } from "./load.ts";
 
 const many = (count: number, line: (i: number) => string): string =>

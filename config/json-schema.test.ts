@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { importPlugins, installedPlugins } from "../core/discover.ts";
+import { importPlugins, installedPlugins } from "../core/engine/discover.ts";
 import { jsonSchema } from "./json-schema.ts";
 
 type Json = { readonly [key: string]: unknown };
@@ -95,7 +95,7 @@ describe("JSON schema of the configuration", () => {
 
   it("is committed as the installed plugins make it", () => {
     const committed = readFileSync(join(import.meta.dirname, "wirespan.schema.json"), "utf8");
-    const again = "run: node core/main.ts config schema >config/wirespan.schema.json";
+    const again = "run: node cli/main.ts config schema >config/wirespan.schema.json";
     assert.deepEqual(JSON.parse(committed), schema, again);
   });
 

@@ -1,5 +1,5 @@
 // The configuration file as a JSON schema, for editors.
-import type { Plugin } from "../core/plugin.ts";
+import type { Plugin } from "../core/plugin/plugin.ts";
 import { EXPORTER_TYPES, exporterTree } from "./exporters.ts";
 import { composeTree, isLeaf, type Leaf, type Tree } from "./schema.ts";
 

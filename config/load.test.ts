@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { WirespanError } from "../core/errors.ts";
-import { plugin } from "../core/plugin.ts";
-import { configOf, effectOf, faultsOf, sample } from "./fixture.ts";
+import { WirespanError } from "../core/plugin/errors.ts";
+import { plugin } from "../core/plugin/plugin.ts";
+import { configOf, effectOf, faultsOf, sample } from "../test/support/config.ts";
 import { loadConfig, wantedPlugins } from "./load.ts";
 
 const setFlag = (path: string, value: string) => ({ path, value, flag: "--set" });

@@ -1,6 +1,6 @@
 // From file, environment and flags to one checked configuration. Flags win over the environment, that
 // over the file, that over the defaults.
-import type { Plugin } from "../core/plugin.ts";
+import type { Plugin } from "../core/plugin/plugin.ts";
 import { assemble } from "./assemble.ts";
 import type { Config } from "./config.ts";
 import { readEnvironment, variableOf } from "./environment.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ExporterConfig } from "../exporters/config.ts";
-import { configOf, effectOf, faultsOf } from "./fixture.ts";
+import { configOf, effectOf, faultsOf } from "../test/support/config.ts";
 
 const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4317" };
 

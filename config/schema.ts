@@ -1,9 +1,9 @@
 // Every setting there is: its path, meaning, format and default, composed of the base, the plugins'
 // own and the exporters' own.
 import convict from "convict";
-import { defaultSocket, LONGEST } from "../core/control/path.ts";
-import { WirespanError } from "../core/errors.ts";
-import type { Plugin } from "../core/plugin.ts";
+import { WirespanError } from "../core/plugin/errors.ts";
+import type { Plugin } from "../core/plugin/plugin.ts";
+import { defaultSocket, LONGEST } from "./control-socket.ts";
 import {
   atMost,
   BadValue,
@@ -44,7 +44,7 @@ export function leaf(reader: Reader, value: unknown, doc: string, sensitive = fa
 }
 
 const boolean = readerOf("boolean");
-/** More the kernel side holds in no list but those of ports, whose neighbours become one range (bpf/filter.h). */
+/** More the kernel side holds in no list but those of ports, whose neighbours become one range (bpf/include/wirespan/filter.h). */
 const few = (items: Reader<readonly unknown[]>): Reader<readonly unknown[]> => atMost(16, items);
 /** The kernel's PID_MAX_LIMIT, and 32 bits; of user ids the greatest stands for none. */
 const MOST = { pid: 4_194_304, uid: 4_294_967_294, inode: 4_294_967_295 };

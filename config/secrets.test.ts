@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
-import { configOf, effectOf, faultsOf } from "./fixture.ts";
+import { configOf, effectOf, faultsOf } from "../test/support/config.ts";
 
 const SECRET = "hunter2-4711";
 

@@ -1,6 +1,7 @@
 // What every source of values gives, and where faults found in them are gathered.
-import { WirespanError } from "../core/errors.ts";
-import { CONTROL } from "../core/text.ts";
+
+import { CONTROL } from "../core/base/text.ts";
+import { WirespanError } from "../core/plugin/errors.ts";
 import type { Raw } from "./formats.ts";
 
 export interface Origin {

@@ -1,8 +1,9 @@
 // From configuration to running exporters.
-import { WirespanError } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
-import { standardOutput } from "../core/output.ts";
-import type { Sink } from "../core/signals.ts";
+
+import { standardOutput } from "../core/base/output.ts";
+import { WirespanError } from "../core/plugin/errors.ts";
+import type { Log } from "../core/plugin/log.ts";
+import type { Sink } from "../core/plugin/signals.ts";
 import type { ConsoleConfig, ExporterConfig, OtlpGrpcConfig, OtlpHttpConfig } from "./config.ts";
 import type { Exporter, Kind } from "./exporter.ts";
 import { Fanout } from "./fanout.ts";

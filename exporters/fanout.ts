@@ -1,5 +1,5 @@
 // The sink that all plugins feed: every signal goes to every exporter.
-import type { Event, Metric, Sink, Span } from "../core/signals.ts";
+import type { Event, Metric, Sink, Span } from "../core/plugin/signals.ts";
 import type { Exporter } from "./exporter.ts";
 
 export class Fanout implements Sink {

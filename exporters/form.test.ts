@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { ExponentialHistogram, Metric, MetricSpec, Point, Resource } from "../core/signals.ts";
-import { acceptedSpec, instant, resource, scope, softirqSpec } from "../test/telemetry.ts";
+import type { ExponentialHistogram, Metric, MetricSpec, Point, Resource } from "../core/plugin/signals.ts";
+import { acceptedSpec, instant, resource, scope, softirqSpec } from "../test/support/telemetry.ts";
 import { type ExplicitHistogram, Former } from "./form.ts";
 
 const gaugeSpec: MetricSpec = { ...acceptedSpec, instrument: "gauge", name: "g" };

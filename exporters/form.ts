@@ -1,6 +1,6 @@
 // The form in which a backend wants metrics: since the start or since the last time, exponential or explicit
 // buckets. What the plugins emit is cumulative and exponential.
-import { beginningOf } from "../core/clock.ts";
+import { beginningOf } from "../core/bridge/clock.ts";
 import type {
   AnyAttributes,
   ExponentialHistogram,
@@ -11,7 +11,7 @@ import type {
   Resource,
   Scope,
   Time,
-} from "../core/signals.ts";
+} from "../core/plugin/signals.ts";
 import type { MetricForm } from "./config.ts";
 
 /** Bucket `i` counts what is above `bounds[i - 1]` and at most `bounds[i]`; one more than there are bounds. */

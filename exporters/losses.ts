@@ -1,5 +1,5 @@
 // What exporters lost in all, for the end of the agent.
-import type { Log } from "../core/log.ts";
+import type { Log } from "../core/plugin/log.ts";
 import { type Exporter, type Kind, LOSS_CAUSES } from "./exporter.ts";
 
 const KINDS: readonly Kind[] = ["span", "point", "event"];

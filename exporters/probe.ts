@@ -1,6 +1,6 @@
 // One span, one metric point and one event to a backend, and what it answers.
-import type { Log } from "../core/log.ts";
-import type { EventSpec, Instant, MetricSpec, Resource, Scope, SpanSpec } from "../core/signals.ts";
+import type { Log } from "../core/plugin/log.ts";
+import type { EventSpec, Instant, MetricSpec, Resource, Scope, SpanSpec } from "../core/plugin/signals.ts";
 import { type OtlpGrpcConfig, type OtlpHttpConfig, SIGNALS, type Signal } from "./config.ts";
 import { createTransport } from "./create.ts";
 import type { Batch } from "./otlp/batch.ts";

@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { loadedPrograms } from "../test/bpf-programs.ts";
+import { loadedPrograms } from "../test/support/bpf-programs.ts";
 import { native } from "./index.ts";
 import { fixtureBytes, load, produce } from "./test/fixture.ts";
 

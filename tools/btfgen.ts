@@ -2,7 +2,8 @@
 // difference, writes nothing.
 import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
-import { type Field, type Layout, type ObjectLayout, readObject } from "../core/btf.ts";
+import { type ObjectLayout, readObject } from "../core/bridge/btf.ts";
+import type { Field, Layout } from "../core/plugin/skeleton.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -26,7 +27,6 @@ function words(values: readonly (readonly [string, number])[]): [string, number]
 /** Structs and enums of one object, each written once. */
 class Writer {
   readonly #types = new Map<string, string>();
-  usesText = false;
 
   get types(): string {
     return [...this.#types.values()].join("\n");
@@ -77,7 +77,6 @@ class Writer {
       case "bool":
         return `this.#bytes[${at}]! !== 0`;
       case "text":
-        this.usesText = true;
         return `text(this.#words, this.#bytes, ${at}, ${layout.size})`;
       case "enum":
         return `${camel(layout.name)}Names[${word(0)}]!`;
@@ -156,7 +155,7 @@ function maxWords(layout: Layout, base = 0): number[] {
   );
 }
 
-/** Whether the rows are workloads' sums: their key begins with what workload_of (bpf/task.h) says. */
+/** Whether the rows are workloads' sums: their key begins with what workload_of (bpf/include/wirespan/owner.h) says. */
 function isByWorkload({ fields }: Layout & { kind: "struct" }): boolean {
   return fields[0]?.name === "workload" && fields[0].layout.size === 4;
 }
@@ -182,15 +181,15 @@ export function source(object: ObjectLayout, from: string, core: string): string
   const faces = ["Cursor", "RingWire", "RowsWire", "TableWire"].filter(
     (f) => types.includes(f) || wires.join("").includes(f),
   );
+  const runtime = ["text", "u64s"].filter((name) => types.includes(`${name}(`));
   const entries = (o: object) =>
     Object.entries(o)
       .map(([k, v]) => `    ${k}: ${JSON.stringify(v)},\n`)
       .join("");
   return (
     `// Written by tools/btfgen.ts from ${from}. Do not edit.\n` +
-    (writer.usesText ? `import { text } from "${core}/text.ts";\n` : "") +
-    (types.includes("u64s(") ? `import { u64s } from "${core}/u64s.ts";\n` : "") +
-    (faces.length ? `import type { ${faces.join(", ")} } from "${core}/wire.ts";\n` : "") +
+    (runtime.length ? `import { ${runtime.join(", ")} } from "${core}/bridge/runtime.ts";\n` : "") +
+    (faces.length ? `import type { ${faces.join(", ")} } from "${core}/plugin/skeleton.ts";\n` : "") +
     (types ? `\nconst empty = new Uint32Array(0);\nconst none = new Uint8Array(0);\n\n${types}` : "") +
     `\nexport const bpf = {\n  hash: "${object.hash}",\n  programs: {\n${entries(object.programs)}  },\n` +
     `  constants: {\n${entries(object.constants)}  },\n${object.live ? `  live: ${JSON.stringify(object.live)},\n` : ""}  counters: ${JSON.stringify(object.counters)},\n` +
@@ -201,7 +200,7 @@ export function source(object: ObjectLayout, from: string, core: string): string
 }
 
 /** The core's, the plugins', and of the tests' those that are built. */
-const OBJECTS = "{bpf,plugins/*,test/*}/*.bpf.o";
+const OBJECTS = "{bpf/*,plugins/*,test/*}/*.bpf.o";
 
 function generate(check: boolean): number {
   let stale = 0;
@@ -211,7 +210,7 @@ function generate(check: boolean): number {
     const object = readObject(readFileSync(file));
     const isPlugin = existsSync(join(folder, "index.ts"));
     if (Object.keys(object.wires).length === 0 && !isPlugin) continue;
-    const to = join(folder, isPlugin ? "wire.gen.ts" : `${basename(file, ".bpf.o")}.gen.ts`);
+    const to = file.replace(/bpf\.o$/, "skel.ts");
     const text = source(object, `${basename(file, ".o")}.c`, relative(folder, join(root, "core")));
     if (existsSync(to) && readFileSync(to, "utf8") === text) continue;
     stale++;

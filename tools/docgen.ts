@@ -2,13 +2,13 @@
 // `<!-- generated: NAME -->` and `<!-- /generated -->`. With --check: fails on a difference, writes nothing.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
+import { SELF } from "../agent/internal-telemetry.ts";
 import { readerOf } from "../config/formats.ts";
-import { SPANS, type SpanKey, spansWith } from "../core/connections.ts";
-import { importPlugin, installedPlugins, PLUGINS } from "../core/discover.ts";
-import type { Plugin, Probe } from "../core/plugin.ts";
-import { SELF } from "../core/self.ts";
-import type { AttributeSpecs, SignalSpec, Signals } from "../core/signals.ts";
-import { KINDS } from "../test/kinds.ts";
+import { SPANS, type SpanKey, spansWith } from "../core/engine/connection-spans.ts";
+import { importPlugin, installedPlugins, PLUGINS } from "../core/engine/discover.ts";
+import type { Plugin, Probe } from "../core/plugin/plugin.ts";
+import type { AttributeSpecs, SignalSpec, Signals } from "../core/plugin/signals.ts";
+import { KINDS } from "../test/support/kinds.ts";
 
 const root = join(import.meta.dirname, "..");
 

@@ -1,4 +1,4 @@
-// Writes bpf/histogram_edges.h: the exact upper edges, in nanoseconds, of the exponential-histogram buckets
+// Writes bpf/include/wirespan/histogram_edges.h: the exact upper edges, in nanoseconds, of the exponential-histogram buckets
 // of scale 3 (OpenTelemetry data model: bucket i is (base^i, base^(i+1)] seconds, base = 2^(1/8)).
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -52,10 +52,12 @@ export function header(): string {
 }
 
 if (import.meta.main) {
-  const path = join(import.meta.dirname, "../bpf/histogram_edges.h");
+  const path = join(import.meta.dirname, "../bpf/include/wirespan/histogram_edges.h");
   if (!process.argv.includes("--check")) writeFileSync(path, header());
   else if (readFileSync(path, "utf8") !== header()) {
-    console.error("bpf/histogram_edges.h is not what tools/histogram-edges.ts writes; run npm run gen");
+    console.error(
+      "bpf/include/wirespan/histogram_edges.h is not what tools/histogram-edges.ts writes; run npm run gen",
+    );
     process.exitCode = 1;
   }
 }

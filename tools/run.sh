@@ -61,7 +61,7 @@ export NODE_COMPILE_CACHE
 
 case $verb in
   # A heap of some 20 MB is collected faster by one thread, and young objects need no 48 MB.
-  agent) exec "$node" --disable-sigusr1 --single-threaded-gc --max-semi-space-size=4 core/main.ts "$@" ;;
+  agent) exec "$node" --disable-sigusr1 --single-threaded-gc --max-semi-space-size=4 cli/main.ts "$@" ;;
   test) exec "$node" tools/test.ts check,unit,native,kernel,backend "$@" ;;
   native) exec "$node" tools/test.ts native,sanitized "$@" ;;
   fuzz) FUZZ_SECONDS=${FUZZ_SECONDS:-60} exec "$node" tools/test.ts fuzz "$@" ;;
@@ -71,7 +71,7 @@ case $verb in
     "$node" tools/histogram-edges.ts
     "$node" tools/btfgen.ts
     "$node" tools/docgen.ts
-    "$node" core/main.ts config schema >config/wirespan.schema.json.part
+    "$node" cli/main.ts config schema >config/wirespan.schema.json.part
     mv config/wirespan.schema.json.part config/wirespan.schema.json
     ;;
   bench) exec "$node" bench/main.ts "$@" ;;

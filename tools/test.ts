@@ -5,9 +5,9 @@ import { once } from "node:events";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { sayUnseen } from "../core/balance.ts";
-import expectedSkips from "../test/expected-skips.json" with { type: "json" };
-import type { Failure, Report, Skip } from "../test/reporter.ts";
+import { sayUnseen } from "../core/engine/balance.ts";
+import expectedSkips from "../test/support/expected-skips.json" with { type: "json" };
+import type { Failure, Report, Skip } from "../test/support/reporter.ts";
 import { checks } from "./check.ts";
 
 interface Suite {
@@ -22,7 +22,7 @@ interface Suite {
 
 /** Skips that are right on the machine that runs .ci/run; a title covers all that begin with it. */
 const expected: readonly Skip[] = expectedSkips;
-const anywhere = "{core,config,exporters,plugins,tools,test,bench}/**";
+const anywhere = "{core,agent,cli,config,exporters,plugins,tools,test,bench}/**";
 const suites: Readonly<Record<string, Suite>> = {
   unit: {
     files: [`${anywhere}/*.test.ts`],
@@ -31,7 +31,7 @@ const suites: Readonly<Record<string, Suite>> = {
     root: false,
   },
   fuzz: {
-    files: ["config/fuzz.test.ts", "core/readers.test.ts"],
+    files: ["config/fuzz.test.ts", "core/bridge/skeletons.test.ts"],
     except: [],
     timeout: 60_000,
     root: false,
@@ -106,9 +106,9 @@ async function mocha(name: string): Promise<Report> {
   const status = await run([
     ...(suite.sanitized ? sanitizers() : []),
     process.execPath,
-    ...(suite.sanitized ? ["--import=./test/sanitized.ts"] : []),
+    ...(suite.sanitized ? ["--import=./test/support/sanitized.ts"] : []),
     "node_modules/mocha/bin/mocha.js",
-    "--reporter=test/reporter.ts",
+    "--reporter=test/support/reporter.ts",
     `--reporter-option=report=${out}`,
     `--timeout=${suite.timeout}`,
     ...mochaArguments,
@@ -191,7 +191,7 @@ function summarise(): boolean {
 function faultOf(skip: Skip): string {
   if (!skip.reason) return " (a skip must be named: a failure)";
   if (!strict || expected.some(({ title }) => skip.title.startsWith(title))) return "";
-  return " (not in test/expected-skips.json: a failure here)";
+  return " (not in test/support/expected-skips.json: a failure here)";
 }
 
 function brief(text: string): string {

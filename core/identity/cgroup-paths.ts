@@ -1,7 +1,7 @@
 // Paths of cgroups by the kernel's id, for processes that are gone before /proc could tell.
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { Recent } from "../recent.ts";
+import { Recent } from "../plugin/lru.ts";
 
 export interface CgroupPathsOptions {
   /** Directories that one walk visits at most (default 8192). */

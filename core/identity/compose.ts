@@ -1,5 +1,5 @@
 // From what is known of a process to its Resource.
-import type { AttributeValue, Resource } from "../signals.ts";
+import type { AttributeValue, Resource } from "../plugin/signals.ts";
 import type { CgroupFacts } from "./cgroup.ts";
 import { type HostAttributes, hostIdOf } from "./host.ts";
 import { Instances } from "./instance.ts";

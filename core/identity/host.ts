@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { arch, hostname, networkInterfaces, release } from "node:os";
 import { join } from "node:path";
-import type { AttributeValue, Resource } from "../signals.ts";
+import type { AttributeValue, Resource } from "../plugin/signals.ts";
 import { instanceId } from "./instance.ts";
 
 /** Attributes that the host gives to the Resource of every workload on it. */

@@ -12,9 +12,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import type { Resource } from "../signals.ts";
+import { FakeExecutables } from "../../test/support/fake-proc.ts";
+import type { Resource } from "../plugin/signals.ts";
 import { CgroupPaths, cgroup2Mount } from "./cgroup-paths.ts";
-import { FakeExecutables } from "./fake-proc.ts";
 import { hostAttributes } from "./host.ts";
 import { Identity, type ObservedProcess } from "./identity.ts";
 import { Proc } from "./proc.ts";

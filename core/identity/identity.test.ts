@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { FakeExecutables, FakeProc, type FakeProcess } from "../../test/support/fake-proc.ts";
 import { CgroupPaths } from "./cgroup-paths.ts";
-import { FakeExecutables, FakeProc, type FakeProcess } from "./fake-proc.ts";
 import type { HostAttributes } from "./host.ts";
 import { Identity, type ObservedProcess } from "./identity.ts";
 import { Proc, type ProcReader } from "./proc.ts";

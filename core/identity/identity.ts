@@ -1,7 +1,7 @@
 // Process -> workload: what a process belongs to, found out once for each image and kept.
 import { basename } from "node:path";
-import { Recent } from "../recent.ts";
-import { type Images, isImage, REST } from "../workload-rows.ts";
+import { type Images, isImage, REST } from "../bridge/workload-rows.ts";
+import { Recent } from "../plugin/lru.ts";
 import { type CgroupFacts, cgroupFacts, pathFacts, unifiedPath } from "./cgroup.ts";
 import { CgroupPaths, cgroup2Mount } from "./cgroup-paths.ts";
 import { Composer, commName } from "./compose.ts";
@@ -11,7 +11,7 @@ import type { ProcessFacts, ProcReader } from "./proc.ts";
 import type { Rule } from "./rules.ts";
 import { type Workload, Workloads } from "./workloads.ts";
 
-/** A process as the kernel saw it when something happened: `struct task` of bpf/task.h. */
+/** A process as the kernel saw it when something happened: `struct task` of bpf/include/wirespan/owner.h. */
 export interface ObservedProcess {
   /** Of the thread group, in the initial pid namespace. */
   readonly pid: number;
@@ -87,7 +87,7 @@ interface Look {
 
 /** Images kept of one pid. */
 const maxImages = 4;
-/** Images kept by number: as many as the programs keep (`workloads` in bpf/task.h). */
+/** Images kept by number: as many as the programs keep (`workloads` in bpf/include/wirespan/owner.h). */
 const maxNumbers = 16_384;
 const mostPostponed = 4096;
 

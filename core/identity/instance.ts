@@ -1,7 +1,7 @@
 // service.instance.id as the semantic conventions make one from what identifies an instance anyway.
 import { createHash } from "node:crypto";
-import { Recent } from "../recent.ts";
-import type { AttributeValue } from "../signals.ts";
+import { Recent } from "../plugin/lru.ts";
+import type { AttributeValue } from "../plugin/signals.ts";
 
 /** The conventions' namespace for service.instance.id. */
 const namespace = Buffer.from("4d63009a8d0f11eeaad74c796ed8e320", "hex");

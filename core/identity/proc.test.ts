@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { closeSync, mkdirSync, openSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
+import { FakeProc } from "../../test/support/fake-proc.ts";
 import { scanEnvironment } from "./environment.ts";
-import { FakeProc } from "./fake-proc.ts";
 import { Proc } from "./proc.ts";
 
 describe("reading /proc", () => {

@@ -1,7 +1,7 @@
 // What /proc says of one process, behind one interface: the reader may one day be a privileged helper.
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
-import { fileName } from "../text.ts";
+import { fileName } from "../base/text.ts";
 import { type CommandLine, readCommandLine } from "./command-line.ts";
 import { type Environment, scanEnvironment } from "./environment.ts";
 import { portsOf } from "./listening.ts";

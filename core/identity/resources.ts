@@ -1,5 +1,5 @@
 // One object for one workload: sinks group by identity, so equal attributes are the same Resource.
-import type { AttributeValue, Resource } from "../signals.ts";
+import type { AttributeValue, Resource } from "../plugin/signals.ts";
 
 export class Resources {
   // Held weakly: whoever still has series or spans of a workload keeps its Resource the only one.

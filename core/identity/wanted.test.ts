@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { wholeFilter } from "../filter.ts";
-import type { PartialFilter } from "../settings.ts";
+import { wholeFilter } from "../engine/filter.ts";
+import type { PartialFilter } from "../plugin/settings.ts";
 import { wantedBy } from "./wanted.ts";
 
 const names = {

@@ -1,9 +1,9 @@
 // Which processes are worth a look: not those that the agent's filter leaves out, whatever they do.
 import { statSync } from "node:fs";
-import type { FilterNames } from "../filter.ts";
-import type { Filter, Match } from "../settings.ts";
+import type { FilterNames } from "../engine/filter.ts";
+import type { Filter, Match } from "../plugin/settings.ts";
 
-/** What is known of a process when it is first met: `struct task` of bpf/task.h. */
+/** What is known of a process when it is first met: `struct task` of bpf/include/wirespan/owner.h. */
 export interface Met {
   readonly pid: number;
   readonly uid: number;

@@ -1,10 +1,11 @@
 // Workloads by number: the kernel's sums are keyed by it, so that what a sum is reported under never changes.
-import type { Resource } from "../signals.ts";
-import { REST } from "../workload-rows.ts";
+
+import { REST } from "../bridge/workload-rows.ts";
+import type { Resource } from "../plugin/signals.ts";
 
 /** What telemetry of a process is about: its Resource, and the program that it runs. */
 export interface Workload {
-  /** As the kernel's sums know it (workload_of in bpf/task.h); REST: it has none of its own. */
+  /** As the kernel's sums know it (workload_of in bpf/include/wirespan/owner.h); REST: it has none of its own. */
   readonly number: number;
   /** Undefined: the host's. */
   readonly resource: Resource | undefined;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { PassThrough, Writable } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
-import type { AnyAttributes, MetricSpec } from "../../core/signals.ts";
+import type { AnyAttributes, MetricSpec } from "../../core/plugin/signals.ts";
 import {
   acceptedMetric,
   connectionSpan,
@@ -9,7 +9,7 @@ import {
   dropEvent,
   instant,
   softirqMetric,
-} from "../../test/telemetry.ts";
+} from "../../test/support/telemetry.ts";
 import type { Kind } from "../exporter.ts";
 import { ConsoleExporter } from "./exporter.ts";
 

@@ -1,5 +1,5 @@
 // Connections, failures and events as lines, metrics as a summary, on a stream that may be slow or gone.
-import type { Event, Metric, Sink, Span } from "../../core/signals.ts";
+import type { Event, Metric, Sink, Span } from "../../core/plugin/signals.ts";
 import type { ConsoleConfig, Signal } from "../config.ts";
 import { type Balance, COMPONENTS, type Exporter, type Kind } from "../exporter.ts";
 import { Ledger } from "../ledger.ts";
@@ -14,7 +14,7 @@ const SECOND = 1000;
 
 type Counts = Record<Kind, number>;
 
-/** What lines are written to: a stream, or what never waits for its reader (core/output.ts). */
+/** What lines are written to: a stream, or what never waits for its reader (core/base/output.ts). */
 export interface Lines {
   readonly isTTY?: boolean;
   write(text: string, done: (error?: Error | null) => void): unknown;

@@ -1,7 +1,7 @@
 // What the console says of a signal: whose it is, between which ends, for how long.
 import { stripVTControlCharacters } from "node:util";
-import type { AnyAttributes, AttributeValue, Resource, Span } from "../../core/signals.ts";
-import { CONTROL } from "../../core/text.ts";
+import { CONTROL } from "../../core/base/text.ts";
+import type { AnyAttributes, AttributeValue, Resource, Span } from "../../core/plugin/signals.ts";
 
 /** Text that a process or a peer chose, without what a terminal would obey or reorder. */
 export function plain(value: AttributeValue): string {
@@ -38,7 +38,7 @@ export function seconds({ start, end }: Pick<Span, "start" | "end">): number {
   return Math.max(0, end.sec - start.sec + (end.nsec - start.nsec) / 1e9);
 }
 
-/** What the balance of connections says already (core/balance.ts), in words of its own. */
+/** What the balance of connections says already (core/engine/balance.ts), in words of its own. */
 const BALANCED = new Set(["lost_connections", "unseen_changes"]);
 
 /** Whether a point of the agent's own metrics counts what is missing. */

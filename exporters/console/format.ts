@@ -1,5 +1,5 @@
 // Numbers and colours for people.
-import type { Time } from "../../core/signals.ts";
+import type { Time } from "../../core/plugin/signals.ts";
 
 /** Wraps text in colour, or leaves it as it is. */
 export interface Paint {

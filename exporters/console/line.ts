@@ -1,5 +1,5 @@
 // A connection or an event as one line for people.
-import type { AnyAttributes, Event, Resource, Span, Time } from "../../core/signals.ts";
+import type { AnyAttributes, Event, Resource, Span, Time } from "../../core/plugin/signals.ts";
 import { endpoint, eventName, plain, seconds, serviceOf } from "./facts.ts";
 import { clockTime, type Paint, quantity } from "./format.ts";
 

@@ -1,9 +1,9 @@
 // What of the signals is a line on the console: one a connection, one a failure, one an event.
 
-import { Recent } from "../../core/recent.ts";
-import type { Event, Metric, Scope, Span } from "../../core/signals.ts";
-import { collectionJson, eventJson, jsonLine, spanJson } from "../../core/trace/json.ts";
+import { Recent } from "../../core/plugin/lru.ts";
+import type { Event, Metric, Scope, Span } from "../../core/plugin/signals.ts";
 import type { Paint } from "./format.ts";
+import { collectionJson, eventJson, jsonLine, spanJson } from "./json-lines.ts";
 import { eventLine, spanLine } from "./line.ts";
 import { Summary } from "./summary.ts";
 

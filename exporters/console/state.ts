@@ -1,6 +1,6 @@
 // Nobody reads lines of traffic in a log that nobody asked for: the agent's own state, once a collection.
-import type { Log } from "../../core/log.ts";
-import type { Event, Metric, Sink, Span } from "../../core/signals.ts";
+import type { Log } from "../../core/plugin/log.ts";
+import type { Event, Metric, Sink, Span } from "../../core/plugin/signals.ts";
 import { Immediate } from "./immediate.ts";
 import { Model } from "./live/model.ts";
 

@@ -1,5 +1,5 @@
 // One collection of metrics as a few lines: rates of what happened, and levels that changed.
-import type { AnyAttributes, Metric, MetricSpec, Point } from "../../core/signals.ts";
+import type { AnyAttributes, Metric, MetricSpec, Point } from "../../core/plugin/signals.ts";
 import { isLoss, plain } from "./facts.ts";
 import { clockTime, type Paint, quantity } from "./format.ts";
 

@@ -1,5 +1,5 @@
 // Attributes as OTLP KeyValues. Everything before a value is known per key and kept with its spec.
-import type { AnyAttributes, AttributeSpecs, AttributeValue } from "../../core/signals.ts";
+import type { AnyAttributes, AttributeSpecs, AttributeValue } from "../../core/plugin/signals.ts";
 import { isInt64, Template, type Writer, written } from "./writer.ts";
 
 const STRING = 0x0a;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { connectionSpan } from "../../test/telemetry.ts";
+import { connectionSpan } from "../../test/support/telemetry.ts";
 import type { Batch } from "./batch.ts";
 import { Chunks } from "./chunks.ts";
 import { Encoder } from "./encoder.ts";

@@ -1,5 +1,5 @@
 // What an exporter shows a backend: certificate and headers, kept as new as their files.
-import type { Log } from "../../core/log.ts";
+import type { Log } from "../../core/plugin/log.ts";
 import type { TlsConfig } from "../config.ts";
 import { type CheckHeaders, type HeaderConfig, Headers } from "./headers.ts";
 import { TlsSource } from "./tls.ts";

@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
-import { type Answer, OtlpSink } from "../../test/otlp-sink.ts";
-import { acceptedMetric, connectionSpan, dropEvent, numberOf, softirqMetric } from "../../test/telemetry.ts";
+import { type Answer, OtlpSink } from "../../test/support/otlp-sink.ts";
+import {
+  acceptedMetric,
+  connectionSpan,
+  dropEvent,
+  numberOf,
+  softirqMetric,
+} from "../../test/support/telemetry.ts";
 import type { OtlpGrpcConfig, OtlpHttpConfig } from "../config.ts";
 import { createExporters } from "../create.ts";
 import type { Exporter, Kind } from "../exporter.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
-import { Exporting } from "../../test/exporting.ts";
-import { OtlpSink } from "../../test/otlp-sink.ts";
-import { acceptedMetric, dropEvent } from "../../test/telemetry.ts";
+import { Exporting } from "../../test/support/exporting.ts";
+import { OtlpSink } from "../../test/support/otlp-sink.ts";
+import { acceptedMetric, dropEvent } from "../../test/support/telemetry.ts";
 
 describe("OTLP to an endpoint whose protocol nothing names", function () {
   this.timeout(20_000);

@@ -1,5 +1,5 @@
 // For an endpoint whose protocol nothing names: gRPC, until an HTTP server answers.
-import type { Log } from "../../core/log.ts";
+import type { Log } from "../../core/plugin/log.ts";
 import type { OtlpGrpcConfig, Signal } from "../config.ts";
 import { createGrpcTransport } from "./grpc.ts";
 import { createHttpTransport } from "./http.ts";

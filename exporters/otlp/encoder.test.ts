@@ -9,7 +9,7 @@ import type {
   MetricSpec,
   Span,
   SpanSpec,
-} from "../../core/signals.ts";
+} from "../../core/plugin/signals.ts";
 import {
   type DecodedLog,
   type DecodedMetric,
@@ -17,8 +17,8 @@ import {
   decodeLogs,
   decodeMetrics,
   decodeTraces,
-} from "../../test/otlp-decode.ts";
-import { acceptedMetric, connectionSpan, dropEvent } from "../../test/telemetry.ts";
+} from "../../test/support/otlp-decode.ts";
+import { acceptedMetric, connectionSpan, dropEvent } from "../../test/support/telemetry.ts";
 import type { Batch } from "./batch.ts";
 import { Encoder } from "./encoder.ts";
 

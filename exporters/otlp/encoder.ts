@@ -1,6 +1,6 @@
 // Encodes every signal once, as it comes, and hands closed batches to all OTLP exporters; metrics once for
 // each form that some exporter wants.
-import type { Event, Metric, Resource, Scope, Sink, Span } from "../../core/signals.ts";
+import type { Event, Metric, Resource, Scope, Sink, Span } from "../../core/plugin/signals.ts";
 import { type MetricForm, SIGNALS, type Signal } from "../config.ts";
 import type { Kind } from "../exporter.ts";
 import { type FormedMetric, Former } from "../form.ts";

@@ -1,6 +1,6 @@
 // Where requests go: what a setting says, taken apart.
 import { isIP } from "node:net";
-import { WirespanError } from "../../core/errors.ts";
+import { WirespanError } from "../../core/plugin/errors.ts";
 import type { OtlpHttpConfig, Signal } from "../config.ts";
 
 export interface Target {

@@ -1,5 +1,5 @@
 // An event as a LogRecord, an item of ScopeLogs.
-import type { Event, EventSpec } from "../../core/signals.ts";
+import type { Event, EventSpec } from "../../core/plugin/signals.ts";
 import { AttributeWriter, writeValue } from "./attributes.ts";
 import { type Writer, written } from "./writer.ts";
 

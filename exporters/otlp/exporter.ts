@@ -1,5 +1,5 @@
 // One OTLP backend: takes requests, keeps them until the backend has them, and accounts for all.
-import type { Log } from "../../core/log.ts";
+import type { Log } from "../../core/plugin/log.ts";
 import type { OtlpGrpcConfig, OtlpHttpConfig, Signal } from "../config.ts";
 import { type Balance, COMPONENTS, type Exporter, type Kind, type LossCause } from "../exporter.ts";
 import { Ledger } from "../ledger.ts";

@@ -1,7 +1,7 @@
 // OTLP over gRPC: ready bytes as unary calls over node:http2, without generated code.
 import type { ClientHttp2Session, OutgoingHttpHeaders } from "node:http2";
-import { WirespanError } from "../../core/errors.ts";
-import type { Log } from "../../core/log.ts";
+import { WirespanError } from "../../core/plugin/errors.ts";
+import type { Log } from "../../core/plugin/log.ts";
 import { type OtlpGrpcConfig, SIGNALS, type Signal } from "../config.ts";
 import { Credentials } from "./credentials.ts";
 import {

@@ -1,6 +1,6 @@
 // The headers that go with every request; those that stand in files are read again if the files have changed.
 import { readFile } from "node:fs/promises";
-import { WirespanError } from "../../core/errors.ts";
+import { WirespanError } from "../../core/plugin/errors.ts";
 import { Watched } from "./watched.ts";
 
 type Texts = Readonly<Record<string, string>>;

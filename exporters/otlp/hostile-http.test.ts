@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import * as http from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
-import { Exporting } from "../../test/exporting.ts";
+import { Exporting } from "../../test/support/exporting.ts";
 
 class Fake implements AsyncDisposable {
   readonly #server: Server;

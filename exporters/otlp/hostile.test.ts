@@ -5,8 +5,8 @@ import type * as http from "node:http";
 import * as http2 from "node:http2";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { Exporting, until } from "../../test/exporting.ts";
-import { decodeTraces } from "../../test/otlp-decode.ts";
+import { Exporting, until } from "../../test/support/exporting.ts";
+import { decodeTraces } from "../../test/support/otlp-decode.ts";
 
 /** A listener on a port of its own, closed with all its connections. */
 class Fake implements AsyncDisposable {

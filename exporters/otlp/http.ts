@@ -1,7 +1,7 @@
 // OTLP over HTTP/1.1 with protobuf or JSON bodies, on kept connections.
 import * as http from "node:http";
-import { WirespanError } from "../../core/errors.ts";
-import type { Log } from "../../core/log.ts";
+import { WirespanError } from "../../core/plugin/errors.ts";
+import type { Log } from "../../core/plugin/log.ts";
 import { type OtlpHttpConfig, SIGNALS, type Signal } from "../config.ts";
 import { Credentials } from "./credentials.ts";
 import { httpTarget, type Target } from "./endpoint.ts";

@@ -4,8 +4,14 @@ import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { gunzipSync } from "node:zlib";
 import { resourceFromAttributes } from "@opentelemetry/resources";
-import type { Span } from "../../core/signals.ts";
-import { acceptedMetric, connectionSpan, dropEvent, resource, softirqMetric } from "../../test/telemetry.ts";
+import type { Span } from "../../core/plugin/signals.ts";
+import {
+  acceptedMetric,
+  connectionSpan,
+  dropEvent,
+  resource,
+  softirqMetric,
+} from "../../test/support/telemetry.ts";
 import type { MetricForm } from "../config.ts";
 import { createExporters } from "../create.ts";
 import { Former } from "../form.ts";

@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { connectionSpan, dropEvent } from "../../test/telemetry.ts";
+import { connectionSpan, dropEvent } from "../../test/support/telemetry.ts";
 import { createExporters } from "../create.ts";
 
 const silent = { error() {}, warn() {}, info() {}, debug() {} };

@@ -1,5 +1,5 @@
 // A metric as an item of ScopeMetrics.
-import type { ExponentialHistogram, MetricSpec } from "../../core/signals.ts";
+import type { ExponentialHistogram, MetricSpec } from "../../core/plugin/signals.ts";
 import { type ExplicitHistogram, type FormedMetric, type FormedPoint, isWhole } from "../form.ts";
 import { AttributeWriter } from "./attributes.ts";
 import { isInt64, varintSize, type Writer, written } from "./writer.ts";

@@ -1,7 +1,7 @@
 // Whether a backend takes compressed requests; one that does not gets them plain from then on.
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
-import type { Log } from "../../core/log.ts";
+import type { Log } from "../../core/plugin/log.ts";
 import type { Outcome } from "./transport.ts";
 
 const decompress = promisify(gunzip);

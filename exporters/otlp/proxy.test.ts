@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import * as http from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
-import { Exporting } from "../../test/exporting.ts";
-import { OtlpSink } from "../../test/otlp-sink.ts";
+import { Exporting } from "../../test/support/exporting.ts";
+import { OtlpSink } from "../../test/support/otlp-sink.ts";
 import { grpcTarget } from "./endpoint.ts";
 import { proxyFor } from "./proxy.ts";
 

@@ -1,6 +1,6 @@
 // The proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name, as curl and other agents understand them.
 import { BlockList, isIP } from "node:net";
-import { WirespanError } from "../../core/errors.ts";
+import { WirespanError } from "../../core/plugin/errors.ts";
 import { authorizationOf, type Target } from "./endpoint.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;

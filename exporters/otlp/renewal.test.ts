@@ -12,10 +12,10 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Certificates, hasOpenssl } from "../../test/certificates.ts";
-import { Exporting, until } from "../../test/exporting.ts";
-import { OtlpSink, type SinkTls } from "../../test/otlp-sink.ts";
-import { skip } from "../../test/skip.ts";
+import { Certificates, hasOpenssl } from "../../test/support/certificates.ts";
+import { Exporting, until } from "../../test/support/exporting.ts";
+import { OtlpSink, type SinkTls } from "../../test/support/otlp-sink.ts";
+import { skip } from "../../test/support/skip.ts";
 
 describe("what an exporter shows its backend", function () {
   this.timeout(30_000);

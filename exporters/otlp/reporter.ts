@@ -1,5 +1,5 @@
 // Tells an operator about one exporter's troubles: at most one line a minute of each kind, with counts.
-import type { Log } from "../../core/log.ts";
+import type { Log } from "../../core/plugin/log.ts";
 import type { Kind, LossCause } from "../exporter.ts";
 
 const QUIET_MS = 60_000;

@@ -1,5 +1,5 @@
 // One export request in the making: items are written as they come, grouped by resource and scope at the end.
-import type { Resource, Scope } from "../../core/signals.ts";
+import type { Resource, Scope } from "../../core/plugin/signals.ts";
 import { plainAttributes } from "./attributes.ts";
 import type { Chunks } from "./chunks.ts";
 import { varintSize, Writer, written } from "./writer.ts";

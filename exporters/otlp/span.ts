@@ -1,5 +1,5 @@
 // A span as an item of ScopeSpans.
-import type { Span, SpanContext, SpanSpec } from "../../core/signals.ts";
+import type { Span, SpanContext, SpanSpec } from "../../core/plugin/signals.ts";
 import { AttributeWriter } from "./attributes.ts";
 import { Template, type Writer, written } from "./writer.ts";
 

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Certificates, hasOpenssl } from "../../test/certificates.ts";
-import { OtlpSink } from "../../test/otlp-sink.ts";
-import { skip } from "../../test/skip.ts";
-import { connectionSpan } from "../../test/telemetry.ts";
+import { Certificates, hasOpenssl } from "../../test/support/certificates.ts";
+import { OtlpSink } from "../../test/support/otlp-sink.ts";
+import { skip } from "../../test/support/skip.ts";
+import { connectionSpan } from "../../test/support/telemetry.ts";
 import type { TlsConfig } from "../config.ts";
 import { createExporters } from "../create.ts";
 

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
-import { WirespanError } from "../../core/errors.ts";
+import { WirespanError } from "../../core/plugin/errors.ts";
 import type { TlsConfig } from "../config.ts";
 import { Watched } from "./watched.ts";
 

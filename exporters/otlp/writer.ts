@@ -1,6 +1,6 @@
 // A growing buffer with the protobuf primitives that OTLP needs. Sizes are not computed beforehand: a
 // nested message gets two bytes for its length, and is moved in the rare case that it needs another number.
-import type { Time } from "../../core/signals.ts";
+import type { Time } from "../../core/plugin/signals.ts";
 
 const TWO_32 = 0x1_0000_0000;
 

@@ -1,6 +1,6 @@
 // Small things as the SDK wants them.
 import type { HrTime } from "@opentelemetry/api";
-import type { AnyAttributes, Time } from "../../core/signals.ts";
+import type { AnyAttributes, Time } from "../../core/plugin/signals.ts";
 
 export const hrTime = ({ sec, nsec }: Time): HrTime => [sec, nsec];
 

@@ -1,5 +1,5 @@
 // The exporters that go through OpenTelemetry's SDK. Everything of the SDK is loaded from here on.
-import type { Log } from "../../core/log.ts";
+import type { Log } from "../../core/plugin/log.ts";
 import type { OtlpGrpcConfig, OtlpHttpConfig } from "../config.ts";
 import type { Exporter } from "../exporter.ts";
 import { OtlpExporter } from "../otlp/exporter.ts";

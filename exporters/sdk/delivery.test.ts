@@ -3,8 +3,14 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
-import { OtlpSink } from "../../test/otlp-sink.ts";
-import { acceptedMetric, connectionSpan, dropEvent, numberOf, softirqMetric } from "../../test/telemetry.ts";
+import { OtlpSink } from "../../test/support/otlp-sink.ts";
+import {
+  acceptedMetric,
+  connectionSpan,
+  dropEvent,
+  numberOf,
+  softirqMetric,
+} from "../../test/support/telemetry.ts";
 import type { OtlpGrpcConfig, OtlpHttpConfig } from "../config.ts";
 import { createExporters } from "../create.ts";
 import type { Exporter } from "../exporter.ts";

@@ -15,10 +15,10 @@ import type {
   Scope,
   Span,
   SpanSpec,
-} from "../../core/signals.ts";
-import type { Attributed, AttributeKind, DecodedMetric } from "../../test/otlp-decode.ts";
-import { OtlpSink, type Received } from "../../test/otlp-sink.ts";
-import { instant } from "../../test/telemetry.ts";
+} from "../../core/plugin/signals.ts";
+import type { Attributed, AttributeKind, DecodedMetric } from "../../test/support/otlp-decode.ts";
+import { OtlpSink, type Received } from "../../test/support/otlp-sink.ts";
+import { instant } from "../../test/support/telemetry.ts";
 import type { MetricForm, OtlpGrpcConfig, OtlpHttpConfig } from "../config.ts";
 import { createExporters } from "../create.ts";
 import type { Fanout } from "../fanout.ts";

@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import type { ReadableLogRecord } from "@opentelemetry/sdk-logs";
 import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
-import type { Log } from "../../core/log.ts";
+import type { Log } from "../../core/plugin/log.ts";
 import { type OtlpGrpcConfig, type OtlpHttpConfig, SIGNALS, type Signal } from "../config.ts";
 import { Credentials } from "../otlp/credentials.ts";
 import { connectionTrouble, type Where } from "../otlp/diagnosis.ts";

@@ -7,7 +7,7 @@ import {
   type MetricData,
   type ResourceMetrics,
 } from "@opentelemetry/sdk-metrics";
-import type { Scope } from "../../core/signals.ts";
+import type { Scope } from "../../core/plugin/signals.ts";
 import { type FormedMetric, type FormedPoint, isWhole } from "../form.ts";
 import { SCHEMA_URL } from "../otlp/request.ts";
 import { given, hrTime } from "./convert.ts";

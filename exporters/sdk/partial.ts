@@ -1,6 +1,6 @@
 // What the SDK only says to its diagnostic logger.
 import { DiagLogLevel, diag } from "@opentelemetry/api";
-import type { Log } from "../../core/log.ts";
+import type { Log } from "../../core/plugin/log.ts";
 import { type PartialSuccess, readAnswer } from "../otlp/response.ts";
 
 /** What a backend refused of the request whose success the SDK is about to report; once. */

@@ -18,7 +18,7 @@ import { resourceFromAttributes, type Resource as SdkResource } from "@opentelem
 import type { LogRecordProcessor, ReadableLogRecord } from "@opentelemetry/sdk-logs";
 import { NodeSDK } from "@opentelemetry/sdk-node";
 import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
-import type { Event, Metric, Resource, Scope, Sink, Span } from "../../core/signals.ts";
+import type { Event, Metric, Resource, Scope, Sink, Span } from "../../core/plugin/signals.ts";
 import { type MetricForm, SIGNALS, type Signal } from "../config.ts";
 import type { Kind } from "../exporter.ts";
 import { Former } from "../form.ts";

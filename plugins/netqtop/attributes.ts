@@ -1,6 +1,6 @@
 // What a series of netqtop is about.
-import { NETNS, WORKLOAD } from "../../core/attributes.ts";
-import type { AttributeSpecs } from "../../core/signals.ts";
+import { NETNS, WORKLOAD } from "../../core/plugin/semconv.ts";
+import type { AttributeSpecs } from "../../core/plugin/signals.ts";
 
 export const INTERFACE = {
   "network.interface.name": {

@@ -1,12 +1,12 @@
 // What netqtop says of drivers and of waiting frames, beside the interfaces' and disciplines' own accounts.
 import assert from "node:assert/strict";
-import type { ExponentialHistogram, Point } from "../../core/signals.ts";
-import { startAgent } from "../../test/agent.ts";
-import { inodeOf } from "../../test/ends.ts";
-import { type Netns, needsRoot } from "../../test/netns.ts";
-import { addresses, type Pair, pair } from "../../test/topology.ts";
-import { type Watch, watch } from "../../test/watch.ts";
-import { build, pick, run } from "../../test/workload.ts";
+import type { ExponentialHistogram, Point } from "../../core/plugin/signals.ts";
+import { startAgent } from "../../test/support/agent.ts";
+import { inodeOf } from "../../test/support/connection-ends.ts";
+import { type Watch, watch } from "../../test/support/engine.ts";
+import { type Netns, needsRoot } from "../../test/support/netns.ts";
+import { addresses, type Pair, pair } from "../../test/support/topology.ts";
+import { build, pick, run } from "../../test/support/workload.ts";
 
 const FAILURES = "wirespan.netdev.transmit.failures";
 const WAIT = "wirespan.netdev.queue.wait";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { TableRows } from "../../core/wire.ts";
+import type { TableRows } from "../../core/plugin/skeleton.ts";
 import { MovingRows } from "./details.ts";
-import type { Place } from "./wire.gen.ts";
+import type { Place } from "./netqtop.skel.ts";
 
 const place = (ifindex: number): Place => ({
   ...{ netnsCookie: 7, name: "eth0", ifindex, netns: 4026531840, queue: 0, padding: 0 },

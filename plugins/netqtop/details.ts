@@ -1,12 +1,13 @@
 // What is told of interfaces where it is asked for: frames that a driver does not take, its polls, and how long
 // frames wait to be handed to it.
-import type { Emit } from "../../core/emit.ts";
-import { seconds } from "../../core/histogram.ts";
-import type { NetnsNames } from "../../core/netns-names.ts";
-import type { AttributeSpecs, Signals } from "../../core/signals.ts";
-import type { TableRows } from "../../core/wire.ts";
+
+import type { NetnsNames } from "../../core/identity/netns-names.ts";
+import type { Emit } from "../../core/plugin/emit.ts";
+import { seconds } from "../../core/plugin/histogram.ts";
+import type { AttributeSpecs, Signals } from "../../core/plugin/signals.ts";
+import type { TableRows } from "../../core/plugin/skeleton.ts";
 import { INTERFACE, QUEUE } from "./attributes.ts";
-import type { Link, Place, Wait } from "./wire.gen.ts";
+import type { Link, Place, Wait } from "./netqtop.skel.ts";
 
 export const RESULTS = ["busy", "dropped", "congested", "error"] as const;
 

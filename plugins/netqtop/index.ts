@@ -1,17 +1,17 @@
 // netqtop: what every queue of every interface carries.
-import { WirespanError } from "../../core/errors.ts";
-import { bytes } from "../../core/histogram.ts";
-import { limited } from "../../core/log.ts";
-import { plugin } from "../../core/plugin.ts";
-import { services } from "../../core/services.ts";
-import type { AttributeSpecs } from "../../core/signals.ts";
+import { WirespanError } from "../../core/plugin/errors.ts";
+import { bytes } from "../../core/plugin/histogram.ts";
+import { limited } from "../../core/plugin/log.ts";
+import { plugin } from "../../core/plugin/plugin.ts";
+import { services } from "../../core/plugin/services.ts";
+import type { AttributeSpecs } from "../../core/plugin/signals.ts";
 import { QUEUE } from "./attributes.ts";
 import { DETAILS, detailHandlers } from "./details.ts";
+import { bpf } from "./netqtop.skel.ts";
 import { accountOf, Queues } from "./queues.ts";
 import { SIZES } from "./sizes.ts";
 import { Stacked } from "./stacked.ts";
 import { trace } from "./trace.ts";
-import { bpf } from "./wire.gen.ts";
 
 const SIZE = {
   "wirespan.netdev.frame.size": {

@@ -3,7 +3,7 @@
 
 /* What a driver does not take, and how busy its polls are: of interfaces, since nobody says which queue. */
 #include "wanted.h"
-#include "wire.h"
+#include <wirespan/skeleton.h>
 
 struct link {
 	/* Boot clock. */

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // What every queue of every interface carries. This runs for each packet: every step counts.
-#include "kernel.h"
+#include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include "ring.h"
-#include "size_histogram.h"
+#include <wirespan/ring.h>
+#include <wirespan/size_histogram.h>
 #include "wanted.h"
-#include "wire.h"
+#include <wirespan/skeleton.h>
 
 struct counters {
 	u64 evicted_rows;

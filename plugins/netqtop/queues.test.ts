@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
+import type { Queue } from "./netqtop.skel.ts";
 import { Queues } from "./queues.ts";
-import type { Queue } from "./wire.gen.ts";
 
 function queue(ifindex: number, frames: number, rest: Partial<Queue> = {}): Queue {
   return {

@@ -1,7 +1,7 @@
 // The queues' sums: over CPUs, and with what the kernel's tables had no more room for.
-import type { SizeHistogram } from "../../core/histogram.ts";
+import type { SizeHistogram } from "../../core/plugin/histogram.ts";
+import type { Queue } from "./netqtop.skel.ts";
 import { isStacked } from "./stacked.ts";
-import type { Queue } from "./wire.gen.ts";
 
 /** One queue of one interface, one way. Sums are cumulative. */
 export interface QueueSums extends SizeHistogram {

@@ -1,12 +1,12 @@
 // Interfaces that lie upon others, against their own accounts.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Agent, type Row, startAgent } from "../../test/agent.ts";
-import { inodeOf } from "../../test/ends.ts";
-import { Netns, needsRoot } from "../../test/netns.ts";
-import { skip } from "../../test/skip.ts";
-import { addresses, type Pair, pair } from "../../test/topology.ts";
-import { build, run } from "../../test/workload.ts";
+import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
+import { inodeOf } from "../../test/support/connection-ends.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { skip } from "../../test/support/skip.ts";
+import { addresses, type Pair, pair } from "../../test/support/topology.ts";
+import { build, run } from "../../test/support/workload.ts";
 
 const A = "10.99.0.1";
 const B = "10.99.0.2";

@@ -5,8 +5,8 @@ import type {
   ExponentialHistogram,
   Metric,
   Time,
-} from "../../core/signals.ts";
-import type { Column, Flags, Row, TraceOption } from "../../core/trace/view.ts";
+} from "../../core/plugin/signals.ts";
+import type { Column, Flags, Row, TraceOption } from "../../core/plugin/trace/view.ts";
 import { DETAILS, RESULTS } from "./details.ts";
 
 const RESULT = "wirespan.netdev.transmit.result";

@@ -1,6 +1,12 @@
 // bcc's view of netqtop.
-import type { AnyAttributes, ExponentialHistogram, Instant, Metric, Point } from "../../core/signals.ts";
-import type { Column, Flags, Row, TraceView } from "../../core/trace/view.ts";
+import type {
+  AnyAttributes,
+  ExponentialHistogram,
+  Instant,
+  Metric,
+  Point,
+} from "../../core/plugin/signals.ts";
+import type { Column, Flags, Row, TraceView } from "../../core/plugin/trace/view.ts";
 import { SIZES, TITLES } from "./sizes.ts";
 import {
   detailColumns,

@@ -2,9 +2,9 @@
 #pragma once
 
 /* How long frames wait in the queueing disciplines of a transmit queue: from the enqueue to the dequeue. */
-#include "histogram.h"
+#include <wirespan/histogram.h>
 #include "wanted.h"
-#include "wire.h"
+#include <wirespan/skeleton.h>
 
 struct wait {
 	/* Boot clock. */

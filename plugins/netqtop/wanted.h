@@ -2,8 +2,8 @@
 #pragma once
 
 /* Which interfaces are asked for, and what each is called. */
-#include "kernel.h"
-#include "netns_filter.h"
+#include <wirespan/kernel.h>
+#include <wirespan/netns_filter.h>
 
 /* Loopback is left out unless it is asked for. */
 const volatile u32 loopback = 0;

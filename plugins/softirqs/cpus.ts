@@ -1,5 +1,5 @@
 // The CPUs to watch, as the program takes them.
-import { WirespanError } from "../../core/errors.ts";
+import { WirespanError } from "../../core/plugin/errors.ts";
 
 const BITS = 8192;
 

@@ -1,11 +1,11 @@
 // softirqs: time in each softirq vector, and the wait between raise and run.
-import { seconds } from "../../core/histogram.ts";
-import { plugin } from "../../core/plugin.ts";
-import { services } from "../../core/services.ts";
-import type { AttributeSpecs } from "../../core/signals.ts";
+import { seconds } from "../../core/plugin/histogram.ts";
+import { plugin } from "../../core/plugin/plugin.ts";
+import { services } from "../../core/plugin/services.ts";
+import type { AttributeSpecs } from "../../core/plugin/signals.ts";
 import { cpuBits } from "./cpus.ts";
+import { bpf } from "./softirqs.skel.ts";
 import { trace } from "./trace.ts";
-import { bpf } from "./wire.gen.ts";
 
 const CPU = {
   "cpu.logical_number": {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // Time in each softirq, and the wait between its raise and its run. Nothing leaves but sums.
-#include "kernel.h"
+#include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include "histogram.h"
-#include "wire.h"
+#include <wirespan/histogram.h>
+#include <wirespan/skeleton.h>
 
 /* More than the kernel's NR_SOFTIRQS has ever been. */
 #define VECTORS 16

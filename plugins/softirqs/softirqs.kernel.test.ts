@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { native } from "../../native/index.ts";
-import { type Agent, type Row, startAgent } from "../../test/agent.ts";
-import { Netns, needsRoot } from "../../test/netns.ts";
-import { leastTraced } from "../../test/softirqs.ts";
-import { one, run } from "../../test/workload.ts";
+import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { leastTraced } from "../../test/support/softirqs.ts";
+import { one, run } from "../../test/support/workload.ts";
 
 const DATAGRAMS = 100_000;
 

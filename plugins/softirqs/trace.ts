@@ -1,7 +1,7 @@
 // bcc's view of softirqs.
-import type { ExponentialHistogram, Metric, Point } from "../../core/signals.ts";
-import { log2Lines } from "../../core/trace/log2.ts";
-import type { Column, Flags, Row, TraceView } from "../../core/trace/view.ts";
+import type { ExponentialHistogram, Metric, Point } from "../../core/plugin/signals.ts";
+import { log2Lines } from "../../core/plugin/trace/log2.ts";
+import type { Column, Flags, Row, TraceView } from "../../core/plugin/trace/view.ts";
 
 const TIME = "wirespan.softirq.time";
 const RUNS = "wirespan.softirq.runs";

@@ -1,13 +1,13 @@
 // solisten: who listens.
 import { constants } from "node:os";
-import { formatAddress } from "../../core/address.ts";
 import type { Workload } from "../../core/identity/workloads.ts";
-import { plugin } from "../../core/plugin.ts";
-import { services } from "../../core/services.ts";
+import { formatAddress } from "../../core/plugin/address.ts";
+import { plugin } from "../../core/plugin/plugin.ts";
+import { services } from "../../core/plugin/services.ts";
 import { type Listening, Overflows } from "./overflows.ts";
 import { type LISTEN_ERRORS, signals } from "./signals.ts";
+import { bpf, type Endpoints, type Listen, type Listener, type Queue, type Task } from "./solisten.skel.ts";
 import { trace } from "./trace.ts";
-import { bpf, type Endpoints, type Listen, type Listener, type Queue, type Task } from "./wire.gen.ts";
 
 const { errno } = constants;
 

@@ -1,7 +1,7 @@
 // How often a namespace's accept queues were full. No socket keeps that number: a listener's own drops hold
 // more (plugins/tcpdrop/README.md). The namespace's ListenOverflows is exact.
 import { readFileSync, statSync } from "node:fs";
-import { Recent } from "../../core/recent.ts";
+import { Recent } from "../../core/plugin/lru.ts";
 
 /** ListenOverflows out of /proc/PID/net/netstat; undefined where it is not there. */
 export function parseOverflows(netstat: string): number | undefined {

@@ -1,6 +1,6 @@
 // What solisten emits.
-import { CONNECTION, NETNS, WORKLOAD } from "../../core/attributes.ts";
-import type { AttributeSpecs, Signals } from "../../core/signals.ts";
+import { CONNECTION, NETNS, WORKLOAD } from "../../core/plugin/semconv.ts";
+import type { AttributeSpecs, Signals } from "../../core/plugin/signals.ts";
 
 export const LISTEN_ERRORS = [
   "address_in_use",

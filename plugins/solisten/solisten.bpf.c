@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // Who listens: every listen() with its result, how long listeners live, and what waits in their queues.
-#include "kernel.h"
+#include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include "call.h"
-#include "chain.h"
-#include "conn.h"
-#include "filter.h"
-#include "listener.h"
-#include "ring.h"
-#include "task.h"
-#include "wire.h"
+#include <wirespan/syscall.h>
+#include <wirespan/chain.h>
+#include <wirespan/conn.h>
+#include <wirespan/filter.h>
+#include <wirespan/listener.h>
+#include <wirespan/ring.h>
+#include <wirespan/owner.h>
+#include <wirespan/skeleton.h>
 
 /* Which of the programs below that see the results of listen() are attached. */
 const volatile bool has_on_listen_exit = false;

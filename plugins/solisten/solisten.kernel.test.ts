@@ -1,12 +1,12 @@
 // What solisten says of real listeners, beside what their programs and the kernel say of them.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Agent, type Row, startAgent } from "../../test/agent.ts";
-import { hold } from "../../test/drops.ts";
-import { assertRow, Ends, inodeOf } from "../../test/ends.ts";
-import { Netns, needsRoot } from "../../test/netns.ts";
-import { type Watch, watch } from "../../test/watch.ts";
-import { build, one, pick, run, start } from "../../test/workload.ts";
+import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
+import { assertRow, Ends, inodeOf } from "../../test/support/connection-ends.ts";
+import { hold } from "../../test/support/drops.ts";
+import { type Watch, watch } from "../../test/support/engine.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { build, one, pick, run, start } from "../../test/support/workload.ts";
 
 const ERRNO = "wirespan.socket.errno";
 const LIMIT = "wirespan.socket.backlog_limit";

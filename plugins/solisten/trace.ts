@@ -1,6 +1,6 @@
 // bcc's view of solisten.
-import { elapsed, text } from "../../core/trace/columns.ts";
-import type { Column, Row, TraceView } from "../../core/trace/view.ts";
+import { elapsed, text } from "../../core/plugin/trace/columns.ts";
+import type { Column, Row, TraceView } from "../../core/plugin/trace/view.ts";
 
 function protocol(row: Row): string {
   const name = row.attributes["wirespan.socket.protocol"];

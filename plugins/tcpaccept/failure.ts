@@ -1,6 +1,6 @@
 // Why accept() fails.
 import { constants } from "node:os";
-import type { AttributeSpecs } from "../../core/signals.ts";
+import type { AttributeSpecs } from "../../core/plugin/signals.ts";
 
 const { errno } = constants;
 

@@ -1,15 +1,15 @@
 // tcpaccept: connections handed to accept(), those that never were, and calls that failed.
-import type { Connection } from "../../bpf/conn.gen.ts";
-import { ACCEPT_PROBES, ACCEPT_SETTING, FAILED_ACCEPT_PROBES } from "../../core/accept.ts";
-import { ACCEPTOR, CONNECTION } from "../../core/attributes.ts";
-import { SPANS } from "../../core/connections.ts";
-import { seconds } from "../../core/histogram.ts";
-import { plugin } from "../../core/plugin.ts";
-import { services } from "../../core/services.ts";
-import type { AttributeSpecs } from "../../core/signals.ts";
+import type { Connection } from "../../bpf/tracker/tracker.skel.ts";
+import { SPANS } from "../../core/engine/connection-spans.ts";
+import { seconds } from "../../core/plugin/histogram.ts";
+import { ACCEPT_PROBES, ACCEPT_SETTING, FAILED_ACCEPT_PROBES } from "../../core/plugin/hooks/accept.ts";
+import { plugin } from "../../core/plugin/plugin.ts";
+import { ACCEPTOR, CONNECTION } from "../../core/plugin/semconv.ts";
+import { services } from "../../core/plugin/services.ts";
+import type { AttributeSpecs } from "../../core/plugin/signals.ts";
 import { acceptErrorOf, FAILURE } from "./failure.ts";
+import { type AcceptKey, type Accepts, bpf, type FailureKey } from "./tcpaccept.skel.ts";
 import { trace } from "./trace.ts";
-import { type AcceptKey, type Accepts, bpf, type FailureKey } from "./wire.gen.ts";
 
 /** What tcpaccept adds to the span. */
 const HANDSHAKE = {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // Connections handed to accept(): asks for their span, and sums how long they took, what was never accepted
 // and which calls failed.
-#include "kernel.h"
+#include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include "accept.h"
-#include "chain.h"
-#include "conn.h"
-#include "filter.h"
-#include "histogram.h"
-#include "rate.h"
-#include "ring.h"
-#include "sums.h"
-#include "wire.h"
+#include <wirespan/hooks/accept.h>
+#include <wirespan/chain.h>
+#include <wirespan/conn.h>
+#include <wirespan/filter.h>
+#include <wirespan/histogram.h>
+#include <wirespan/ratelimit.h>
+#include <wirespan/ring.h>
+#include <wirespan/aggregate.h>
+#include <wirespan/skeleton.h>
 
 /* Connections that ended in the queue count, too. */
 const volatile bool tell_queued = true;

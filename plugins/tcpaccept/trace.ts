@@ -1,6 +1,6 @@
 // bcc's view of tcpaccept.
-import { elapsed, FAMILY, milliseconds, OWNER, text } from "../../core/trace/columns.ts";
-import type { Column, Row, TraceView } from "../../core/trace/view.ts";
+import { elapsed, FAMILY, milliseconds, OWNER, text } from "../../core/plugin/trace/columns.ts";
+import type { Column, Row, TraceView } from "../../core/plugin/trace/view.ts";
 
 const clock: Column = {
   title: "TIME",

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { native } from "../../native/index.ts";
-import { assertRow, inodeOf } from "../../test/ends.ts";
-import { Netns, needsRoot } from "../../test/netns.ts";
-import { skip } from "../../test/skip.ts";
-import { type Watch, watch } from "../../test/watch.ts";
-import { build, pick, run } from "../../test/workload.ts";
+import { assertRow, inodeOf } from "../../test/support/connection-ends.ts";
+import { type Watch, watch } from "../../test/support/engine.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { skip } from "../../test/support/skip.ts";
+import { build, pick, run } from "../../test/support/workload.ts";
 
 const DISABLED = "/proc/sys/kernel/io_uring_disabled";
 

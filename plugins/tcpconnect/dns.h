@@ -6,8 +6,8 @@
  * yet; the end of a receive tells of the socket and its process, when the packet is gone. They are joined by
  * namespace and port.
  */
-#include "conn.h"
-#include "wire.h"
+#include <wirespan/conn.h>
+#include <wirespan/skeleton.h>
 #include <bpf/bpf_tracing.h>
 
 struct bpf_dynptr {

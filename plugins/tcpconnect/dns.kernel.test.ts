@@ -1,12 +1,12 @@
 // Names of destinations, as applications learn them from a resolver.
 import assert from "node:assert/strict";
 import { native } from "../../native/index.ts";
-import { type Agent, type Row, startAgent } from "../../test/agent.ts";
-import { Ends, inodeOf } from "../../test/ends.ts";
-import { Netns, needsRoot } from "../../test/netns.ts";
-import { Application, startResolver } from "../../test/resolver.ts";
-import { skip } from "../../test/skip.ts";
-import { addresses, pair } from "../../test/topology.ts";
+import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
+import { Ends, inodeOf } from "../../test/support/connection-ends.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { Application, startResolver } from "../../test/support/resolver.ts";
+import { skip } from "../../test/support/skip.ts";
+import { addresses, pair } from "../../test/support/topology.ts";
 
 const NAME = "dns.question.name";
 const AGE = "wirespan.dns.answer.age";

@@ -1,15 +1,15 @@
 // tcpconnect: every attempt to connect, and what came of it.
-import type { Connection } from "../../bpf/conn.gen.ts";
-import { formatAddress } from "../../core/address.ts";
-import { CONNECTION, ERROR_TYPE, OPENER } from "../../core/attributes.ts";
-import { connectError } from "../../core/connections.ts";
-import { plugin } from "../../core/plugin.ts";
-import { services } from "../../core/services.ts";
-import type { AttributeSpecs } from "../../core/signals.ts";
+import type { Connection } from "../../bpf/tracker/tracker.skel.ts";
+import { connectError } from "../../core/engine/connection-spans.ts";
+import { formatAddress } from "../../core/plugin/address.ts";
+import { plugin } from "../../core/plugin/plugin.ts";
+import { CONNECTION, ERROR_TYPE, OPENER } from "../../core/plugin/semconv.ts";
+import { services } from "../../core/plugin/services.ts";
+import type { AttributeSpecs } from "../../core/plugin/signals.ts";
 import { readAnswer } from "./message.ts";
 import { DnsNames } from "./names.ts";
+import { type AttemptKey, bpf } from "./tcpconnect.skel.ts";
 import { trace } from "./trace.ts";
-import { type AttemptKey, bpf } from "./wire.gen.ts";
 
 /** Part of the counts with the settings `flows` and `sourcePorts` only. */
 const FLOW = {

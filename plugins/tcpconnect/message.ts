@@ -1,6 +1,6 @@
 // A DNS message (RFC 1035), as far as it says which addresses a name has. It comes from the network: every
 // length and pointer in it may be a lie.
-import { formatAddress } from "../../core/address.ts";
+import { formatAddress } from "../../core/plugin/address.ts";
 
 export interface Answer {
   /** What was asked for, in lower case; unusual bytes as `\DDD`. */

@@ -1,5 +1,5 @@
 // Which name a process had asked for when it connected to an address: from the answers that came to it.
-import { Recent } from "../../core/recent.ts";
+import { Recent } from "../../core/plugin/lru.ts";
 import type { Answer } from "./message.ts";
 
 /** A process in a network namespace. */

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // Attempts to connect, each with its outcome: asks for the span, and counts.
-#include "kernel.h"
+#include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
-#include "chain.h"
-#include "conn.h"
-#include "filter.h"
-#include "ring.h"
-#include "sums.h"
-#include "wire.h"
+#include <wirespan/chain.h>
+#include <wirespan/conn.h>
+#include <wirespan/filter.h>
+#include <wirespan/ring.h>
+#include <wirespan/aggregate.h>
+#include <wirespan/skeleton.h>
 
 /* What is counted apart, beside workload and outcome. */
 const volatile bool count_flows = false;

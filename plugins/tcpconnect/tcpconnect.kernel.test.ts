@@ -4,13 +4,13 @@ import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { loadConfig } from "../../config/load.ts";
-import { importPlugins } from "../../core/discover.ts";
-import { type Agent, type Row, startAgent } from "../../test/agent.ts";
-import { Ends, inodeOf } from "../../test/ends.ts";
-import { Netns, needsRoot } from "../../test/netns.ts";
-import { addresses, pair } from "../../test/topology.ts";
-import { watch } from "../../test/watch.ts";
-import { build, type Connection, one, pick, run, start } from "../../test/workload.ts";
+import { importPlugins } from "../../core/engine/discover.ts";
+import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
+import { Ends, inodeOf } from "../../test/support/connection-ends.ts";
+import { watch } from "../../test/support/engine.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { addresses, pair } from "../../test/support/topology.ts";
+import { build, type Connection, one, pick, run, start } from "../../test/support/workload.ts";
 
 const { ECONNREFUSED, EHOSTUNREACH, EINTR, ENETUNREACH, ETIMEDOUT } = constants.errno;
 

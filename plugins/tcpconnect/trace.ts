@@ -1,7 +1,7 @@
 // bcc's view of tcpconnect, and the result of each attempt.
-import type { Metric } from "../../core/signals.ts";
-import { elapsed, FAMILY, OWNER, RESULT, text } from "../../core/trace/columns.ts";
-import type { Column, Flags, Row, TraceView } from "../../core/trace/view.ts";
+import type { Metric } from "../../core/plugin/signals.ts";
+import { elapsed, FAMILY, OWNER, RESULT, text } from "../../core/plugin/trace/columns.ts";
+import type { Column, Flags, Row, TraceView } from "../../core/plugin/trace/view.ts";
 
 const FLOW = [
   "network.local.address",

@@ -1,13 +1,13 @@
 // tcpconnlat: how long connecting takes, and how it ends.
-import type { Connection } from "../../bpf/conn.gen.ts";
-import { ERROR_TYPE, OPENER } from "../../core/attributes.ts";
-import { connectError } from "../../core/connections.ts";
-import { seconds } from "../../core/histogram.ts";
-import { plugin } from "../../core/plugin.ts";
-import { services } from "../../core/services.ts";
-import type { AttributeSpecs } from "../../core/signals.ts";
+import type { Connection } from "../../bpf/tracker/tracker.skel.ts";
+import { connectError } from "../../core/engine/connection-spans.ts";
+import { seconds } from "../../core/plugin/histogram.ts";
+import { plugin } from "../../core/plugin/plugin.ts";
+import { ERROR_TYPE, OPENER } from "../../core/plugin/semconv.ts";
+import { services } from "../../core/plugin/services.ts";
+import type { AttributeSpecs } from "../../core/plugin/signals.ts";
+import { bpf, type HandshakeKey, type Histogram } from "./tcpconnlat.skel.ts";
 import { trace } from "./trace.ts";
-import { bpf, type HandshakeKey, type Histogram } from "./wire.gen.ts";
 
 /** What tcpconnlat adds to the handshake's span. */
 const HANDSHAKE = {

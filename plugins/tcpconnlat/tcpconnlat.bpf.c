@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // The time that connecting takes: asks for the handshake's span, and sums durations by outcome.
-#include "kernel.h"
+#include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
-#include "chain.h"
-#include "conn.h"
-#include "filter.h"
-#include "histogram.h"
-#include "sums.h"
-#include "wire.h"
+#include <wirespan/chain.h>
+#include <wirespan/conn.h>
+#include <wirespan/filter.h>
+#include <wirespan/histogram.h>
+#include <wirespan/aggregate.h>
+#include <wirespan/skeleton.h>
 
 struct counters {
 	u64 overflows;

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Agent, type Row, startAgent } from "../../test/agent.ts";
-import { until } from "../../test/backend/until.ts";
-import { Ends, inodeOf } from "../../test/ends.ts";
-import { Netns, needsRoot } from "../../test/netns.ts";
-import { addresses, pair } from "../../test/topology.ts";
-import { build, type Connection, type Options, one, pick, run, start } from "../../test/workload.ts";
+import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
+import { Ends, inodeOf } from "../../test/support/connection-ends.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { addresses, pair } from "../../test/support/topology.ts";
+import { until } from "../../test/support/until.ts";
+import { build, type Connection, type Options, one, pick, run, start } from "../../test/support/workload.ts";
 
 const { EACCES, EADDRNOTAVAIL, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT } = constants.errno;
 

@@ -1,6 +1,6 @@
 // bcc's view of tcpconnlat, and the outcome, without which a refusal reads like a fast connection.
-import { elapsed, FAMILY, milliseconds, OWNER, RESULT, text } from "../../core/trace/columns.ts";
-import type { Column, TraceView } from "../../core/trace/view.ts";
+import { elapsed, FAMILY, milliseconds, OWNER, RESULT, text } from "../../core/plugin/trace/columns.ts";
+import type { Column, TraceView } from "../../core/plugin/trace/view.ts";
 
 export const trace: TraceView = {
   arguments: "[minimum]",

@@ -1,15 +1,15 @@
 // tcpdrop: TCP packets that the kernel throws away, and why.
-import { formatAddress } from "../../core/address.ts";
-import { TCP_STATES } from "../../core/attributes.ts";
-import { DROPS, DROPS_AGAIN } from "../../core/drops.ts";
-import { plugin } from "../../core/plugin.ts";
-import { services } from "../../core/services.ts";
-import type { AnyAttributes } from "../../core/signals.ts";
+import { formatAddress } from "../../core/plugin/address.ts";
+import { DROPS, DROPS_AGAIN } from "../../core/plugin/hooks/drop.ts";
+import { plugin } from "../../core/plugin/plugin.ts";
+import { TCP_STATES } from "../../core/plugin/semconv.ts";
+import { services } from "../../core/plugin/services.ts";
+import type { AnyAttributes } from "../../core/plugin/signals.ts";
 import { reasonNames } from "./reasons.ts";
 import { LISTEN_DROP, signals } from "./signals.ts";
 import { KernelSymbols } from "./symbols.ts";
+import { bpf, type Drop, type ListenerKey, type Packet, type TotalKey } from "./tcpdrop.skel.ts";
 import { trace } from "./trace.ts";
-import { bpf, type Drop, type ListenerKey, type Packet, type TotalKey } from "./wire.gen.ts";
 
 export default plugin({
   name: "tcpdrop",

@@ -1,9 +1,9 @@
 // What the kernel frees with a reason and is no loss, beside what is one.
 import assert from "node:assert/strict";
-import { Drops, hold, segments } from "../../test/drops.ts";
-import { Netns, needsRoot } from "../../test/netns.ts";
-import { addresses, type Pair, pair, routed, routedAddresses } from "../../test/topology.ts";
-import { build, run } from "../../test/workload.ts";
+import { Drops, hold, segments } from "../../test/support/drops.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { addresses, type Pair, pair, routed, routedAddresses } from "../../test/support/topology.ts";
+import { build, run } from "../../test/support/workload.ts";
 
 const REASON = "wirespan.packet.drop.reason";
 const SYN = 2;

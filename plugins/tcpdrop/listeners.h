@@ -6,10 +6,10 @@
  * sk_drops holds it together with whatever else was discarded for the listener. But of each of those the kernel tells,
  * by freeing it with a reason, after it has counted it; what is left of sk_drops are the ListenDrops.
  */
-#include "conn.h"
-#include "drop_kind.h"
-#include "filter.h"
-#include "sums.h"
+#include <wirespan/conn.h>
+#include <wirespan/hooks/drop_kind.h>
+#include <wirespan/filter.h>
+#include <wirespan/aggregate.h>
 #include "totals.h"
 
 struct listener_key {

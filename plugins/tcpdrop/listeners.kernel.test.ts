@@ -1,11 +1,11 @@
 // What listeners turn away, beside the namespace's ListenDrops; and that no packet is counted twice.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import type { AnyAttributes } from "../../core/signals.ts";
-import { Drops, hold, segments } from "../../test/drops.ts";
-import { needsRoot } from "../../test/netns.ts";
-import { addresses, type Pair, pair } from "../../test/topology.ts";
-import { build, run } from "../../test/workload.ts";
+import type { AnyAttributes } from "../../core/plugin/signals.ts";
+import { Drops, hold, segments } from "../../test/support/drops.ts";
+import { needsRoot } from "../../test/support/netns.ts";
+import { addresses, type Pair, pair } from "../../test/support/topology.ts";
+import { build, run } from "../../test/support/workload.ts";
 
 const REASON = "wirespan.packet.drop.reason";
 const address = addresses.b;

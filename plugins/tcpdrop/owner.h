@@ -2,8 +2,8 @@
 #pragma once
 
 /* Whose a packet is that had no socket (yet, or any more) when it was thrown away. */
-#include "drop.h"
-#include "tuples.h"
+#include <wirespan/hooks/drop.h>
+#include <wirespan/tuples.h>
 
 /* The device that another one is under: a bridge, a bond, a VRF. */
 static __always_inline struct net_device *master_of(const struct net_device *dev)

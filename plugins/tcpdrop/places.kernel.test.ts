@@ -1,10 +1,10 @@
 // Which namespace, interface and process a drop is told of.
 import assert from "node:assert/strict";
-import { Drops, hold, segments } from "../../test/drops.ts";
-import { inodeOf } from "../../test/ends.ts";
-import { Netns, needsRoot } from "../../test/netns.ts";
-import { addresses, pair, routed, routedAddresses } from "../../test/topology.ts";
-import { build, one, run, start } from "../../test/workload.ts";
+import { inodeOf } from "../../test/support/connection-ends.ts";
+import { Drops, hold, segments } from "../../test/support/drops.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { addresses, pair, routed, routedAddresses } from "../../test/support/topology.ts";
+import { build, one, run, start } from "../../test/support/workload.ts";
 
 const NETNS = "wirespan.netns.inode";
 const WAY = "network.io.direction";

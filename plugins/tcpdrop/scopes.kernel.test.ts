@@ -1,10 +1,10 @@
 // Connections whose addresses and ports are the same, each bound to another interface.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { Drops, type Held, hold } from "../../test/drops.ts";
-import { inodeOf } from "../../test/ends.ts";
-import { Netns, needsRoot } from "../../test/netns.ts";
-import { run } from "../../test/workload.ts";
+import { inodeOf } from "../../test/support/connection-ends.ts";
+import { Drops, type Held, hold } from "../../test/support/drops.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { run } from "../../test/support/workload.ts";
 
 const DEVICE = "network.interface.name";
 const INDEX = "wirespan.interface.index";

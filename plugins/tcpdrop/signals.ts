@@ -1,6 +1,6 @@
 // What tcpdrop tells.
-import { CONNECTION, NETNS, TCP_STATE, WORKLOAD } from "../../core/attributes.ts";
-import type { AttributeSpecs, Requirement, Signals } from "../../core/signals.ts";
+import { CONNECTION, NETNS, TCP_STATE, WORKLOAD } from "../../core/plugin/semconv.ts";
+import type { AttributeSpecs, Requirement, Signals } from "../../core/plugin/signals.ts";
 
 /** What listeners turn away has no reason of the kernel's. */
 export const LISTEN_DROP = "LISTEN_DROP";

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // TCP packets that the kernel throws away, and why; and what listeners turn away, for which there is no event.
-#include "kernel.h"
+#include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include "chain.h"
-#include "conn.h"
-#include "connection.h"
-#include "drop.h"
-#include "filter.h"
-#include "rate.h"
-#include "ring.h"
-#include "sums.h"
-#include "wire.h"
+#include <wirespan/chain.h>
+#include <wirespan/conn.h>
+#include <wirespan/conn_record.h>
+#include <wirespan/hooks/drop.h>
+#include <wirespan/filter.h>
+#include <wirespan/ratelimit.h>
+#include <wirespan/ring.h>
+#include <wirespan/aggregate.h>
+#include <wirespan/skeleton.h>
 #include "listeners.h"
 #include "owner.h"
 #include "totals.h"

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { native } from "../../native/index.ts";
-import { type Agent, type Row, startAgent } from "../../test/agent.ts";
-import { type Netns, needsRoot } from "../../test/netns.ts";
-import { addresses, pair } from "../../test/topology.ts";
-import { build, one, run } from "../../test/workload.ts";
+import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
+import { type Netns, needsRoot } from "../../test/support/netns.ts";
+import { addresses, pair } from "../../test/support/topology.ts";
+import { build, one, run } from "../../test/support/workload.ts";
 
 const REASON = "wirespan.packet.drop.reason";
 const inode = (netns: Netns): number => statSync(netns.path).ino;

@@ -2,9 +2,9 @@
 #pragma once
 
 /* Sums of packets, and what the tables have no room for. */
-#include "ring.h"
-#include "sums.h"
-#include "wire.h"
+#include <wirespan/ring.h>
+#include <wirespan/aggregate.h>
+#include <wirespan/skeleton.h>
 
 struct counters {
 	u64 seen_drops;

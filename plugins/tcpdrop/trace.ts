@@ -1,6 +1,6 @@
 // bcc's view of tcpdrop.
-import { tableRow } from "../../core/trace/print.ts";
-import type { Column, Flags, Row, TraceView } from "../../core/trace/view.ts";
+import { tableRow } from "../../core/plugin/trace/table.ts";
+import type { Column, Flags, Row, TraceView } from "../../core/plugin/trace/view.ts";
 
 const text = (key: string) => (row: Row) => {
   const value = row.attributes[key];

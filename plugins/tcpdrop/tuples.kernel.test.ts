@@ -1,11 +1,11 @@
 // Packets that are dropped before they come to a socket, and the connections that they were for.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { inodeOf } from "../../test/ends.ts";
-import { type Netns, needsRoot, type Rule } from "../../test/netns.ts";
-import { addresses, pair } from "../../test/topology.ts";
-import { type Kept, type Watch, watch } from "../../test/watch.ts";
-import { build, one, run, start } from "../../test/workload.ts";
+import { inodeOf } from "../../test/support/connection-ends.ts";
+import { type Kept, type Watch, watch } from "../../test/support/engine.ts";
+import { type Netns, needsRoot, type Rule } from "../../test/support/netns.ts";
+import { addresses, pair } from "../../test/support/topology.ts";
+import { build, one, run, start } from "../../test/support/workload.ts";
 
 const options = { up: 100, later: 200, down: 30 };
 

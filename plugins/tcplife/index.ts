@@ -1,11 +1,12 @@
 // tcplife: the life of TCP connections.
-import { CLOSE_REASON, CONNECTION, WORKLOAD } from "../../core/attributes.ts";
-import { seconds } from "../../core/histogram.ts";
-import { plugin } from "../../core/plugin.ts";
-import { services } from "../../core/services.ts";
-import type { AttributeSpecs } from "../../core/signals.ts";
+
+import { seconds } from "../../core/plugin/histogram.ts";
+import { plugin } from "../../core/plugin/plugin.ts";
+import { CLOSE_REASON, CONNECTION, WORKLOAD } from "../../core/plugin/semconv.ts";
+import { services } from "../../core/plugin/services.ts";
+import type { AttributeSpecs } from "../../core/plugin/signals.ts";
+import { bpf, type Connection, type Life, type LifeKey } from "./tcplife.skel.ts";
 import { trace } from "./trace.ts";
-import { bpf, type Connection, type Life, type LifeKey } from "./wire.gen.ts";
 
 /** What tcplife adds to the connection's span: the socket's own statistics at its end. */
 const STATISTICS = {

@@ -4,11 +4,11 @@ import { copyFileSync, linkSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Metric, Point } from "../../core/signals.ts";
-import { inodeOf } from "../../test/ends.ts";
-import { Netns, needsRoot } from "../../test/netns.ts";
-import { type Watch, watch } from "../../test/watch.ts";
-import { build, one, pick, run, start } from "../../test/workload.ts";
+import type { Metric, Point } from "../../core/plugin/signals.ts";
+import { inodeOf } from "../../test/support/connection-ends.ts";
+import { type Watch, watch } from "../../test/support/engine.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { build, one, pick, run, start } from "../../test/support/workload.ts";
 
 const IO = "wirespan.tcp.io";
 const CLOSED = "wirespan.tcp.connection.closed";

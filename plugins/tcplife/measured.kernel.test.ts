@@ -1,11 +1,11 @@
 // What tcplife says of a connection's measures: only what was measured, not what the kernel begins with.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Agent, type Row, startAgent } from "../../test/agent.ts";
-import { assertRow, Ends } from "../../test/ends.ts";
-import { needsRoot } from "../../test/netns.ts";
-import { addresses, pair } from "../../test/topology.ts";
-import { build, run } from "../../test/workload.ts";
+import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
+import { assertRow, Ends } from "../../test/support/connection-ends.ts";
+import { needsRoot } from "../../test/support/netns.ts";
+import { addresses, pair } from "../../test/support/topology.ts";
+import { build, run } from "../../test/support/workload.ts";
 
 const CWND = "wirespan.tcp.cwnd";
 const REORDERING = "wirespan.tcp.reordering";

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // The life of TCP connections: asks for the connection's span, and sums durations, round trips and bytes.
-#include "kernel.h"
+#include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
-#include "chain.h"
-#include "conn.h"
-#include "connection.h"
-#include "counted.h"
-#include "filter.h"
-#include "histogram.h"
-#include "sums.h"
-#include "wire.h"
+#include <wirespan/chain.h>
+#include <wirespan/conn.h>
+#include <wirespan/conn_record.h>
+#include <wirespan/io_delta.h>
+#include <wirespan/filter.h>
+#include <wirespan/histogram.h>
+#include <wirespan/aggregate.h>
+#include <wirespan/skeleton.h>
 
 /* Age after which, and interval at which, a living connection is reported; 0: never. */
 const volatile u64 checkpoint_ns = 0;

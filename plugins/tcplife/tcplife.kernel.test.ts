@@ -1,12 +1,12 @@
 // What tcplife says of real connections, beside what their programs and the kernel say of them.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { type Agent, type Row, startAgent } from "../../test/agent.ts";
-import { assertRow, Ends, pairs, told } from "../../test/ends.ts";
-import { Netns, needsRoot } from "../../test/netns.ts";
-import { skip } from "../../test/skip.ts";
-import { addresses, pair, routed, routedAddresses } from "../../test/topology.ts";
-import { build, type Connection, one, pick, run } from "../../test/workload.ts";
+import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
+import { assertRow, Ends, pairs, told } from "../../test/support/connection-ends.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { skip } from "../../test/support/skip.ts";
+import { addresses, pair, routed, routedAddresses } from "../../test/support/topology.ts";
+import { build, type Connection, one, pick, run } from "../../test/support/workload.ts";
 
 const REASON = "wirespan.tcp.close.reason";
 const SENT = "wirespan.tcp.bytes_sent";

@@ -1,6 +1,6 @@
 // bcc's view of tcplife.
-import { elapsed, FAMILY, milliseconds, OWNER, TIME, text } from "../../core/trace/columns.ts";
-import type { Column, Row, TraceView } from "../../core/trace/view.ts";
+import { elapsed, FAMILY, milliseconds, OWNER, TIME, text } from "../../core/plugin/trace/columns.ts";
+import type { Column, Row, TraceView } from "../../core/plugin/trace/view.ts";
 
 const kilobytes = (key: string) => (row: Row) => (Number(row.attributes[key] ?? 0) / 1024).toFixed(1);
 

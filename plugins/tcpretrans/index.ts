@@ -1,13 +1,13 @@
 // tcpretrans: segments sent again, and why.
 
-import { formatAddress } from "../../core/address.ts";
-import { CONNECTION, NETNS, TCP_STATE, TCP_STATES, WORKLOAD } from "../../core/attributes.ts";
-import { plugin } from "../../core/plugin.ts";
-import { services } from "../../core/services.ts";
-import type { AttributeSpecs } from "../../core/signals.ts";
+import { formatAddress } from "../../core/plugin/address.ts";
+import { plugin } from "../../core/plugin/plugin.ts";
+import { CONNECTION, NETNS, TCP_STATE, TCP_STATES, WORKLOAD } from "../../core/plugin/semconv.ts";
+import { services } from "../../core/plugin/services.ts";
+import type { AttributeSpecs } from "../../core/plugin/signals.ts";
 import { FAILURES, type FailureType, failureOf } from "./failure.ts";
+import { bpf, type FlowKey, type Retransmit, type Total, type TotalKey } from "./tcpretrans.skel.ts";
 import { trace } from "./trace.ts";
-import { bpf, type FlowKey, type Retransmit, type Total, type TotalKey } from "./wire.gen.ts";
 
 const TYPE = {
   "wirespan.tcp.retransmit.type": {

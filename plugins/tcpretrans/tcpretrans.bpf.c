@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // Segments sent again, by what made TCP do it, with the connection's owner and not whom the timer interrupted.
-#include "kernel.h"
+#include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include "again.h"
-#include "conn.h"
-#include "connection.h"
-#include "filter.h"
-#include "rate.h"
-#include "ring.h"
-#include "sums.h"
-#include "wire.h"
+#include <wirespan/reentrancy.h>
+#include <wirespan/conn.h>
+#include <wirespan/conn_record.h>
+#include <wirespan/filter.h>
+#include <wirespan/ratelimit.h>
+#include <wirespan/ring.h>
+#include <wirespan/aggregate.h>
+#include <wirespan/skeleton.h>
 
 /* Whether each connection is counted by itself too. */
 const volatile u32 count_flows = 0;

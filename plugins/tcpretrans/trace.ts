@@ -1,6 +1,6 @@
 // bcc's view of tcpretrans.
-import type { Metric } from "../../core/signals.ts";
-import type { Column, Flags, Row, TraceView } from "../../core/trace/view.ts";
+import type { Metric } from "../../core/plugin/signals.ts";
+import type { Column, Flags, Row, TraceView } from "../../core/plugin/trace/view.ts";
 
 const text = (key: string) => (row: Row) => {
   const value = row.attributes[key];

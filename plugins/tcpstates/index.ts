@@ -1,11 +1,12 @@
 // tcpstates: the states of TCP sockets.
-import { CONNECTION, TCP_STATE, TCP_STATES, WORKLOAD } from "../../core/attributes.ts";
-import { seconds } from "../../core/histogram.ts";
-import { plugin } from "../../core/plugin.ts";
-import { services } from "../../core/services.ts";
-import type { AttributeSpecs } from "../../core/signals.ts";
+
+import { seconds } from "../../core/plugin/histogram.ts";
+import { plugin } from "../../core/plugin/plugin.ts";
+import { CONNECTION, TCP_STATE, TCP_STATES, WORKLOAD } from "../../core/plugin/semconv.ts";
+import { services } from "../../core/plugin/services.ts";
+import type { AttributeSpecs } from "../../core/plugin/signals.ts";
+import { bpf, type Change } from "./tcpstates.skel.ts";
 import { trace } from "./trace.ts";
-import { bpf, type Change } from "./wire.gen.ts";
 
 const STATE = {
   "network.connection.state": {

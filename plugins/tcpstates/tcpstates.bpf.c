@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // The states of TCP sockets: how long each lasted, every change where that is asked for, and how many are in each.
-#include "kernel.h"
+#include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
-#include "chain.h"
-#include "conn.h"
-#include "connection.h"
-#include "filter.h"
-#include "histogram.h"
-#include "listener.h"
-#include "ring.h"
-#include "sums.h"
-#include "wire.h"
+#include <wirespan/chain.h>
+#include <wirespan/conn.h>
+#include <wirespan/conn_record.h>
+#include <wirespan/filter.h>
+#include <wirespan/histogram.h>
+#include <wirespan/listener.h>
+#include <wirespan/ring.h>
+#include <wirespan/aggregate.h>
+#include <wirespan/skeleton.h>
 
 /* Whether each change is told. */
 const volatile bool events = false;

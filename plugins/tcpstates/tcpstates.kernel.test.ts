@@ -1,11 +1,11 @@
 // What tcpstates says of real sockets, beside what their programs and the kernel say of them.
 import assert from "node:assert/strict";
-import { type Agent, type Row, startAgent } from "../../test/agent.ts";
-import { Ends, inodeOf } from "../../test/ends.ts";
-import { Netns, needsRoot } from "../../test/netns.ts";
-import { addresses, pair } from "../../test/topology.ts";
-import { type Watch, watch } from "../../test/watch.ts";
-import { build, one, pick, run, start } from "../../test/workload.ts";
+import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
+import { Ends, inodeOf } from "../../test/support/connection-ends.ts";
+import { type Watch, watch } from "../../test/support/engine.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { addresses, pair } from "../../test/support/topology.ts";
+import { build, one, pick, run, start } from "../../test/support/workload.ts";
 
 const STATE = "network.connection.state";
 const BEFORE = "wirespan.tcp.state.previous";

@@ -1,6 +1,6 @@
 // bcc's view of tcpstates.
-import { elapsed, FAMILY, milliseconds, TIME, text } from "../../core/trace/columns.ts";
-import type { Column, Row, TraceView } from "../../core/trace/view.ts";
+import { elapsed, FAMILY, milliseconds, TIME, text } from "../../core/plugin/trace/columns.ts";
+import type { Column, Row, TraceView } from "../../core/plugin/trace/view.ts";
 
 /** As the kernel spells them, and so bcc. */
 const STATES: Readonly<Record<string, string>> = {

@@ -1,11 +1,12 @@
 // tcpsubnet: bytes, connections, retransmits and drops by the peer's subnet.
-import { CONNECTION } from "../../core/attributes.ts";
-import { DROPS, DROPS_AGAIN } from "../../core/drops.ts";
-import { plugin } from "../../core/plugin.ts";
-import type { AttributeSpecs } from "../../core/signals.ts";
+
+import { DROPS, DROPS_AGAIN } from "../../core/plugin/hooks/drop.ts";
+import { plugin } from "../../core/plugin/plugin.ts";
+import { CONNECTION } from "../../core/plugin/semconv.ts";
+import type { AttributeSpecs } from "../../core/plugin/signals.ts";
 import { OTHER, readSubnets } from "./subnets.ts";
+import { bpf, type Sum } from "./tcpsubnet.skel.ts";
 import { trace } from "./trace.ts";
-import { bpf, type Sum } from "./wire.gen.ts";
 
 const DIRECTION = {
   "network.io.direction": {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { WirespanError } from "../../core/errors.ts";
+import { WirespanError } from "../../core/plugin/errors.ts";
 import { readSubnets } from "./subnets.ts";
 
 const address = (...bytes: readonly number[]) => Uint8Array.from({ length: 16 }, (_, i) => bytes[i] ?? 0);

@@ -1,7 +1,7 @@
 // The list of subnets: `10.0.0.0/8`, or `10.0.0.0/8=corp` under a name.
-import { parseCidr } from "../../core/address.ts";
-import { WirespanError } from "../../core/errors.ts";
-import type { ConstantStruct, InputRow } from "../../core/plugin.ts";
+import { parseCidr } from "../../core/plugin/address.ts";
+import { WirespanError } from "../../core/plugin/errors.ts";
+import type { ConstantStruct, InputRow } from "../../core/plugin/plugin.ts";
 
 /** What is in no subnet of the list counts under this name. */
 export const OTHER = "other";

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // Bytes, connections, retransmits and drops by the subnet that the other end is in.
-#include "kernel.h"
+#include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
-#include "chain.h"
-#include "conn.h"
-#include "counted.h"
-#include "drop.h"
-#include "filter.h"
-#include "wire.h"
+#include <wirespan/chain.h>
+#include <wirespan/conn.h>
+#include <wirespan/io_delta.h>
+#include <wirespan/hooks/drop.h>
+#include <wirespan/filter.h>
+#include <wirespan/skeleton.h>
 
 /* Names of subnets, and one for all that is in none. */
 #define NAMES 1024

@@ -1,13 +1,13 @@
 // What tcpsubnet says of real connections, beside what their programs and the kernel say of them.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import type { AnyAttributes, Metric } from "../../core/signals.ts";
-import { startAgent } from "../../test/agent.ts";
-import { inodeOf } from "../../test/ends.ts";
-import { Netns, needsRoot } from "../../test/netns.ts";
-import { addresses, pair } from "../../test/topology.ts";
-import { type Watch, watch } from "../../test/watch.ts";
-import { build, one, run, start } from "../../test/workload.ts";
+import type { AnyAttributes, Metric } from "../../core/plugin/signals.ts";
+import { startAgent } from "../../test/support/agent.ts";
+import { inodeOf } from "../../test/support/connection-ends.ts";
+import { type Watch, watch } from "../../test/support/engine.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { addresses, pair } from "../../test/support/topology.ts";
+import { build, one, run, start } from "../../test/support/workload.ts";
 
 const nothing = { sent: 0, received: 0, outbound: 0, inbound: 0, retransmits: 0 };
 /** A machine with much to do sends again what was only late, and drops it then: drops are looked at apart. */

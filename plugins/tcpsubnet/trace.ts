@@ -1,8 +1,8 @@
 // bcc's view of tcpsubnet.
-import { WirespanError } from "../../core/errors.ts";
-import type { Metric } from "../../core/signals.ts";
-import { text } from "../../core/trace/columns.ts";
-import type { Column, Flags, Row, TraceView } from "../../core/trace/view.ts";
+import { WirespanError } from "../../core/plugin/errors.ts";
+import type { Metric } from "../../core/plugin/signals.ts";
+import { text } from "../../core/plugin/trace/columns.ts";
+import type { Column, Flags, Row, TraceView } from "../../core/plugin/trace/view.ts";
 import { OTHER } from "./subnets.ts";
 
 const SENT = "wirespan.tcp.bytes_sent";

@@ -1,9 +1,9 @@
 // What moved over connections since the last collection, most first.
-import { type Connections, connectionId } from "../../core/connections.ts";
-import type { AnyAttributes, Resource } from "../../core/signals.ts";
+import { type Connections, connectionId } from "../../core/engine/connection-spans.ts";
+import type { AnyAttributes, Resource } from "../../core/plugin/signals.ts";
 import { less } from "./process-rows.ts";
+import type { Flow } from "./tcptop.skel.ts";
 import type { Bytes } from "./top.ts";
-import type { Flow } from "./wire.gen.ts";
 
 export const ORDERS = ["all", "sent", "received"] as const;
 export type Order = (typeof ORDERS)[number];

@@ -1,13 +1,14 @@
 // tcptop: who moves bytes over TCP.
-import { CONNECTION } from "../../core/attributes.ts";
-import { plugin } from "../../core/plugin.ts";
-import { services } from "../../core/services.ts";
-import type { AttributeSpecs } from "../../core/signals.ts";
+
+import { plugin } from "../../core/plugin/plugin.ts";
+import { CONNECTION } from "../../core/plugin/semconv.ts";
+import { services } from "../../core/plugin/services.ts";
+import type { AttributeSpecs } from "../../core/plugin/signals.ts";
 import { Flows, ORDERS } from "./flows.ts";
 import { ProcessRows } from "./process-rows.ts";
+import { bpf, type Task } from "./tcptop.skel.ts";
 import { Top } from "./top.ts";
 import { trace } from "./trace.ts";
-import { bpf, type Task } from "./wire.gen.ts";
 
 const PROCESS = {
   "process.pid": {

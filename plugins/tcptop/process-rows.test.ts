@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { TableRows } from "../../core/wire.ts";
+import type { TableRows } from "../../core/plugin/skeleton.ts";
 import { ProcessRows } from "./process-rows.ts";
+import type { ProcessKey, Task, Usage } from "./tcptop.skel.ts";
 import { Top } from "./top.ts";
-import type { ProcessKey, Task, Usage } from "./wire.gen.ts";
 
 /** What the kernel's table holds: bytes sent by pid and span of time. */
 class Table implements TableRows<ProcessKey, Usage> {

@@ -1,7 +1,7 @@
 // The kernel's rows of processes, from which only what was added since the last time counts.
-import type { TableRows } from "../../core/wire.ts";
+import type { TableRows } from "../../core/plugin/skeleton.ts";
+import type { ProcessKey, Task, Usage } from "./tcptop.skel.ts";
 import type { Bytes, Top } from "./top.ts";
-import type { ProcessKey, Task, Usage } from "./wire.gen.ts";
 
 /** Reads the table, and takes out the rows that nobody writes any more. */
 export class ProcessRows {

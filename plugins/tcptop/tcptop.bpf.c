@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // Who moves bytes over TCP: sums by process, and by connection where somebody looks at them.
-#include "kernel.h"
+#include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
-#include "chain.h"
-#include "conn.h"
-#include "counted.h"
-#include "filter.h"
-#include "task.h"
-#include "wire.h"
+#include <wirespan/chain.h>
+#include <wirespan/conn.h>
+#include <wirespan/io_delta.h>
+#include <wirespan/filter.h>
+#include <wirespan/owner.h>
+#include <wirespan/skeleton.h>
 
 /* Connections are told one by one. */
 const volatile bool by_connection = false;

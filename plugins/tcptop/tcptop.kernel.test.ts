@@ -1,13 +1,13 @@
 // What tcptop says of real connections, beside what their programs count.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Point } from "../../core/signals.ts";
-import { startAgent } from "../../test/agent.ts";
-import { inodeOf } from "../../test/ends.ts";
-import { Netns, needsRoot } from "../../test/netns.ts";
-import { addresses, pair } from "../../test/topology.ts";
-import { type Watch, watch } from "../../test/watch.ts";
-import { build, type Connection, one, pick, run, start } from "../../test/workload.ts";
+import type { Point } from "../../core/plugin/signals.ts";
+import { startAgent } from "../../test/support/agent.ts";
+import { inodeOf } from "../../test/support/connection-ends.ts";
+import { type Watch, watch } from "../../test/support/engine.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { addresses, pair } from "../../test/support/topology.ts";
+import { build, type Connection, one, pick, run, start } from "../../test/support/workload.ts";
 
 const PID = "process.pid";
 const SENT = "wirespan.tcp.bytes_sent";

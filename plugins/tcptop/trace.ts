@@ -1,8 +1,8 @@
 // bcc's view of tcptop.
 import { readFileSync } from "node:fs";
 import { isIPv6 } from "node:net";
-import { text } from "../../core/trace/columns.ts";
-import type { Column, Row, TraceView } from "../../core/trace/view.ts";
+import { text } from "../../core/plugin/trace/columns.ts";
+import type { Column, Row, TraceView } from "../../core/plugin/trace/view.ts";
 
 function end(side: "local" | "peer"): (row: Row) => string {
   return ({ attributes }) => {

@@ -1,8 +1,8 @@
 // tcptracer: connect, accept and close of TCP connections, each connection one trace.
-import { ACCEPT_PROBES, ACCEPT_SETTING } from "../../core/accept.ts";
-import { plugin } from "../../core/plugin.ts";
+import { ACCEPT_PROBES, ACCEPT_SETTING } from "../../core/plugin/hooks/accept.ts";
+import { plugin } from "../../core/plugin/plugin.ts";
+import { bpf } from "./tcptracer.skel.ts";
 import { trace } from "./trace.ts";
-import { bpf } from "./wire.gen.ts";
 
 export default plugin({
   name: "tcptracer",

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // Connect, accept and close of TCP connections: asks for the three spans of each that was established.
-#include "kernel.h"
+#include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include "accept.h"
-#include "chain.h"
-#include "conn.h"
-#include "filter.h"
+#include <wirespan/hooks/accept.h>
+#include <wirespan/chain.h>
+#include <wirespan/conn.h>
+#include <wirespan/filter.h>
 
 static __always_inline void on_accepted(struct conn *c)
 {

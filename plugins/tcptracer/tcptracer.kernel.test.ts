@@ -1,13 +1,13 @@
 // What tcptracer says of real connections, beside what their programs say of them.
 import assert from "node:assert/strict";
 import { native } from "../../native/index.ts";
-import { type Agent, type Row, startAgent } from "../../test/agent.ts";
-import { assertRow, Ends, inodeOf, told } from "../../test/ends.ts";
-import { Netns, needsRoot } from "../../test/netns.ts";
-import { skip } from "../../test/skip.ts";
-import { addresses, pair } from "../../test/topology.ts";
-import { watch } from "../../test/watch.ts";
-import { build, type Connection, one, pick, run, start } from "../../test/workload.ts";
+import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
+import { assertRow, Ends, inodeOf, told } from "../../test/support/connection-ends.ts";
+import { watch } from "../../test/support/engine.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { skip } from "../../test/support/skip.ts";
+import { addresses, pair } from "../../test/support/topology.ts";
+import { build, type Connection, one, pick, run, start } from "../../test/support/workload.ts";
 
 /** What a program told of its end, as all of its rows must have it. */
 function end(line: Connection): Row {

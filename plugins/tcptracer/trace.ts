@@ -1,6 +1,6 @@
 // bcc's view of tcptracer: one line each for connect, accept and close.
-import { elapsed, FAMILY, OWNER, text } from "../../core/trace/columns.ts";
-import type { Column, Row, TraceView } from "../../core/trace/view.ts";
+import { elapsed, FAMILY, OWNER, text } from "../../core/plugin/trace/columns.ts";
+import type { Column, Row, TraceView } from "../../core/plugin/trace/view.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
   "tcp connect": "connect",

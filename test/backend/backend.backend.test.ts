@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { until } from "../support/until.ts";
 import { startCollector } from "./collector.ts";
 import { needBackends } from "./find.ts";
 import { startJaeger } from "./jaeger.ts";
 import { attributesOf } from "./otlp.ts";
-import { until } from "./until.ts";
 
 function oneSpan(): { id: string; service: string; body: string } {
   const id = randomBytes(16).toString("hex");

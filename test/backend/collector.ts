@@ -3,8 +3,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { decodeLogs, decodeMetrics, decodeTraces } from "../otlp-decode.ts";
-import type { Export } from "../otlp-sink.ts";
+import { decodeLogs, decodeMetrics, decodeTraces } from "../support/otlp-decode.ts";
+import type { Export } from "../support/otlp-sink.ts";
 import {
   type LogRecord,
   logsOf,

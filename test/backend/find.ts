@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
-import { skip } from "../skip.ts";
+import { skip } from "../support/skip.ts";
 
 /** The pinned version of each backend's Go module, without its `v`, or Python package; part of the program's file name. */
 export const versions = {

@@ -5,8 +5,8 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { until } from "../support/until.ts";
 import { type BackendName, findBackend } from "./find.ts";
-import { until } from "./until.ts";
 
 /** How to run one backend. */
 export interface Command {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Plays the two programs of bpf/again.h, for its test.
-#include "kernel.h"
-#include "again.h"
+// Plays the two programs of bpf/include/wirespan/reentrancy.h, for its test.
+#include <wirespan/kernel.h>
+#include <wirespan/reentrancy.h>
 
 struct context {
 	u64 event;

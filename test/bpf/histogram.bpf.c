@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Hands values to bpf/histogram.h, for its tests.
-#include "kernel.h"
+// Hands values to bpf/include/wirespan/histogram.h, for its tests.
+#include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
-#include "histogram.h"
+#include <wirespan/histogram.h>
 
 struct context {
 	u64 ns;

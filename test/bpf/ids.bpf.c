@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Answers with the ids that bpf/ids.h makes of what a test gives.
-#include "kernel.h"
+// Answers with the ids that bpf/include/wirespan/ids.h makes of what a test gives.
+#include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
-#include "ids.h"
+#include <wirespan/ids.h>
 
 struct question {
 	struct id_key key;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // Every kind of wire and of field. Built for its BTF, never loaded.
-#include "kernel.h"
+#include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
-#include "ring.h"
-#include "wire.h"
+#include <wirespan/ring.h>
+#include <wirespan/skeleton.h>
 
 enum shape { SHAPE_ROUND, SHAPE_SQUARE = 3, SHAPE_VERY_LONG };
 

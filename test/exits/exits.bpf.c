@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // Threads that end, one by one and counted.
-#include "kernel.h"
+#include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include "ring.h"
-#include "wire.h"
+#include <wirespan/ring.h>
+#include <wirespan/skeleton.h>
 
 struct account {
 	u64 seen_exits;

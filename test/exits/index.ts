@@ -1,8 +1,8 @@
 // A plugin that is not the project's: what it takes to add one is this folder, and nothing else.
-import { plugin } from "../../core/plugin.ts";
-import { services } from "../../core/services.ts";
-import type { TraceView } from "../../core/trace/view.ts";
-import { bpf } from "./wire.gen.ts";
+import { plugin } from "../../core/plugin/plugin.ts";
+import { services } from "../../core/plugin/services.ts";
+import type { TraceView } from "../../core/plugin/trace/view.ts";
+import { bpf } from "./exits.skel.ts";
 
 const trace: TraceView = {
   options: [{ flags: "-t, --threads", doc: "threads, too", setting: "threads", value: "true" }],

@@ -4,7 +4,7 @@ import { existsSync, globSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { output } from "../netns.ts";
+import { output } from "../support/netns.ts";
 
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "wirespan", "kernels");
 const mirror = "http://deb.debian.org/debian";

@@ -2,18 +2,18 @@
 // numbers are known. Judges nothing; all of it goes to standard output.
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { DoctorReport } from "../../core/doctor.ts";
-import { startAgent } from "../agent.ts";
-import { inodeOf } from "../ends.ts";
-import { Netns } from "../netns.ts";
-import { OtlpSink } from "../otlp-sink.ts";
-import { eventsOf, plain, seriesOf, spansOf } from "../told.ts";
-import { type Line, run } from "../workload.ts";
+import type { DoctorReport } from "../../agent/doctor.ts";
+import { startAgent } from "../support/agent.ts";
+import { inodeOf } from "../support/connection-ends.ts";
+import { Netns } from "../support/netns.ts";
+import { OtlpSink } from "../support/otlp-sink.ts";
+import { eventsOf, plain, seriesOf, spansOf } from "../support/received.ts";
+import { type Line, run } from "../support/workload.ts";
 import type { Finding, Moved } from "./finding.ts";
 import { lost, runGolden } from "./golden.ts";
 import { arePeersInstalled, startPeers } from "./peers.ts";
 
-const main = fileURLToPath(new URL("../../core/main.ts", import.meta.url));
+const main = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 /** Milliseconds; emulated on a busy machine, everything takes its time. */
 const limit = 300_000;
 

@@ -1,7 +1,7 @@
 // What the battery found in a guest, as it says it on standard output, in JSON.
-import type { DoctorReport } from "../../core/doctor.ts";
-import type { Line } from "../lines.ts";
-import type { Series, Told, ToldSpan } from "../told.ts";
+import type { DoctorReport } from "../../agent/doctor.ts";
+import type { Series, Told, ToldSpan } from "../support/received.ts";
+import type { Line } from "../support/workload-lines.ts";
 import type { Drawn } from "./peers.ts";
 
 /** What counters of the kernel moved by, by name. */

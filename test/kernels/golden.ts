@@ -1,6 +1,6 @@
 // The workload whose numbers are known: 12 connections, two of them over IPv6, and 2 refused, on loopback.
-import type { Netns } from "../netns.ts";
-import { type Line, type Options, run } from "../workload.ts";
+import type { Netns } from "../support/netns.ts";
+import { type Line, type Options, run } from "../support/workload.ts";
 
 /** Arguments of `n1`, `n1` and `n3`. The first server closes at once, the second late: to the kernel, that is not the same. */
 export const golden = {

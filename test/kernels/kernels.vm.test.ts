@@ -1,11 +1,11 @@
 // The agent under stock kernels, each in a guest, one after the other: every plugin runs, and a workload whose
 // numbers are known is told exactly. Oracles are the programs, the kernel's own counters and libbpf-tools.
 import assert from "node:assert/strict";
-import { installedPlugins } from "../../core/discover.ts";
-import { output } from "../netns.ts";
-import { skip } from "../skip.ts";
-import type { Told } from "../told.ts";
-import { build, pick } from "../workload.ts";
+import { installedPlugins } from "../../core/engine/discover.ts";
+import { output } from "../support/netns.ts";
+import type { Told } from "../support/received.ts";
+import { skip } from "../support/skip.ts";
+import { build, pick } from "../support/workload.ts";
 import { type Kernel, kernelOf } from "./archive.ts";
 import type { Finding } from "./finding.ts";
 import { golden, lost } from "./golden.ts";
@@ -60,7 +60,7 @@ before("npm run test:kernels", async function () {
   this.timeout(60_000);
   await build();
   // What runs here leaves its compiled code where the guests, for whom compiling is slow, find it.
-  await output(node, ["core/main.ts", "doctor"]).catch(() => {});
+  await output(node, ["cli/main.ts", "doctor"]).catch(() => {});
 });
 
 for (const [series, missing] of Object.entries(lacking)) {
@@ -241,7 +241,7 @@ describe(`under Linux ${tooOld}`, () => {
     this.timeout(limit + 300_000);
     const kernel = await needKernel(this, tooOld);
     const asked = ["", "trace tcplife", "doctor"];
-    const runs = asked.map((verb) => `'${node}' core/main.ts ${verb} 2>&1; echo "exits with $?"`);
+    const runs = asked.map((verb) => `'${node}' cli/main.ts ${verb} 2>&1; echo "exits with $?"`);
     const { stdout } = await runUnder(kernel, runs.join("\n"), limit);
     const refusals = stdout.match(/Linux 5\.10\S* is too old: wirespan needs 6\.1 or later\./g);
     assert.equal(refusals?.length, asked.length, stdout);

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import { text } from "node:stream/consumers";
-import { until } from "../backend/until.ts";
+import { until } from "../support/until.ts";
 
 const folder = "/usr/sbin";
 

@@ -6,7 +6,7 @@ import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "no
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { end, output } from "../netns.ts";
+import { end, output } from "../support/netns.ts";
 import type { Kernel } from "./archive.ts";
 
 const init = fileURLToPath(new URL("init.sh", import.meta.url));

@@ -1,7 +1,7 @@
 // The live view: one page that fits the terminal, drawn anew each second.
 import type { ReadStream, WriteStream } from "node:tty";
-import type { Output } from "../../../core/output.ts";
-import type { Event, Metric, Sink, Span } from "../../../core/signals.ts";
+import type { Output } from "../../../core/base/output.ts";
+import type { Event, Metric, Sink, Span } from "../../../core/plugin/signals.ts";
 import type { Signal } from "../../config.ts";
 import type { Kind } from "../../exporter.ts";
 import { clockTime, type Paint, paint } from "../format.ts";

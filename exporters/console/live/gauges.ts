@@ -1,5 +1,5 @@
 // What collections say beside connections: listeners' queues, softirqs, interfaces, and the agent's own accounts.
-import type { AnyAttributes, Metric, Point } from "../../../core/signals.ts";
+import type { AnyAttributes, Metric, Point } from "../../../core/plugin/signals.ts";
 import { isLoss, plain, serviceOf } from "../facts.ts";
 
 export interface Listener {

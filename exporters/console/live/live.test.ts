@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import stringWidth from "string-width";
-import type { AnyAttributes, Event, Metric, MetricSpec, Span } from "../../../core/signals.ts";
-import { connectionSpan, dropEvent, resource } from "../../../test/telemetry.ts";
+import type { AnyAttributes, Event, Metric, MetricSpec, Span } from "../../../core/plugin/signals.ts";
+import { connectionSpan, dropEvent, resource } from "../../../test/support/telemetry.ts";
 import { paint } from "../format.ts";
 import { cut, fit, shortBytes, shortCount, shortTime } from "./cells.ts";
 import { type Controls, press, START } from "./controls.ts";

@@ -1,5 +1,5 @@
 // What the live view knows: fed by signals as any exporter is, read when a frame is drawn.
-import type { Event, Metric, Span } from "../../../core/signals.ts";
+import type { Event, Metric, Span } from "../../../core/plugin/signals.ts";
 import { Gauges } from "./gauges.ts";
 import { Peers } from "./peers.ts";
 import { Problems } from "./problems.ts";

@@ -1,5 +1,5 @@
 // What went wrong, the most recent first; the same thing again is counted, not listed again.
-import type { AnyAttributes, Event, Span, Time } from "../../../core/signals.ts";
+import type { AnyAttributes, Event, Span, Time } from "../../../core/plugin/signals.ts";
 import { endpoint, eventName, plain, serviceOf } from "../facts.ts";
 
 /** Different problems that are kept. */

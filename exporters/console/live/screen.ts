@@ -1,6 +1,6 @@
 // A terminal that shows one page at a time. Only lines that have changed are written.
 import type { ReadStream, WriteStream } from "node:tty";
-import type { Output } from "../../../core/output.ts";
+import type { Output } from "../../../core/base/output.ts";
 
 /** Another page than the shell's, without a cursor; and back. */
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J";

@@ -1,0 +1,84 @@
+// How many series metrics will have: at most, from what their attributes are declared to be, and as a rule, for
+// each of what there is on a host.
+import type { Config } from "../config/config.ts";
+import type { Plugin } from "../core/plugin/plugin.ts";
+import type { AttributeSpec, MetricSpec } from "../core/plugin/signals.ts";
+
+/** Attributes, and of each the values that count. */
+export type Each = Readonly<Record<string, readonly string[] | "any">>;
+
+export interface ExpectedSeries {
+  readonly plugin: string;
+  readonly metric: string;
+  /** At most, for each resource. */
+  readonly series: number;
+  /** Some attribute has no closed set of values: `metrics.maxSeries` is what bounds the metric. */
+  readonly bounded: "by its attributes" | "by its plugin's settings" | "by metrics.maxSeries";
+  /** As a rule: this many for each combination that the host shows of the values of `each`; of none, for the host. */
+  readonly expected: number;
+  readonly each: Each;
+}
+
+/** Of every metric of the enabled plugins. */
+export function expectedSeries(config: Config, plugins: readonly Plugin[]): readonly ExpectedSeries[] {
+  const { maxSeries } = config.metrics;
+  return plugins
+    .filter(({ name }) => config.plugins[name]?.enabled)
+    .flatMap((plugin) => {
+      const settings = config.plugins[plugin.name]!.settings as never;
+      const limits = plugin.series?.(settings) ?? {};
+      const opted = plugin.opted?.(settings) ?? [];
+      return Object.entries(plugin.signals).flatMap(([key, spec]): readonly ExpectedSeries[] =>
+        spec.signal === "metric"
+          ? [expected(plugin.name, withOpted(spec, opted), limits[key], maxSeries)]
+          : [],
+      );
+    });
+}
+
+function expected(
+  plugin: string,
+  spec: MetricSpec,
+  limit: number | undefined,
+  maxSeries: number,
+): ExpectedSeries {
+  const series = limit ?? combinations(spec);
+  const bounded = limit === undefined ? "by its attributes" : "by its plugin's settings";
+  const rule = limit === 0 ? { expected: 0, each: {} } : usual(spec);
+  const metric = spec.name;
+  if (series <= maxSeries) return { plugin, metric, series, bounded, ...rule };
+  return { plugin, metric, series: maxSeries, bounded: "by metrics.maxSeries", ...rule };
+}
+
+/** With the attributes that settings have turned on as such that are always there. */
+function withOpted(spec: MetricSpec, opted: readonly string[]): MetricSpec {
+  const attributes = Object.entries(spec.attributes).map(([key, attribute]): [string, AttributeSpec] =>
+    opted.includes(key) ? [key, { ...attribute, requirement: "recommended" }] : [key, attribute],
+  );
+  return { ...spec, attributes: Object.fromEntries(attributes) };
+}
+
+/** Opt-in attributes are left out, as they are by default. */
+function combinations({ attributes }: MetricSpec): number {
+  return Object.values(attributes)
+    .filter(({ requirement }) => requirement !== "opt_in")
+    .reduce((product, attribute) => product * values(attribute), 1);
+}
+
+function values({ type, enum: closed, requirement }: AttributeSpec): number {
+  const count = closed?.length ?? (type === "boolean" ? 2 : Number.POSITIVE_INFINITY);
+  return requirement === "required" ? count : count + 1;
+}
+
+/** A closed set that is required shows whole, a conditional attribute is absent, any other shows what there is. */
+function usual({ attributes }: MetricSpec): Pick<ExpectedSeries, "expected" | "each"> {
+  const each: Record<string, readonly string[] | "any"> = {};
+  let count = 1;
+  for (const [key, { usual: declared, requirement, enum: closed }] of Object.entries(attributes)) {
+    if (typeof declared === "number") count *= declared;
+    else if (declared === "each") each[key] = closed ?? "any";
+    else if (requirement === "required" && closed) count *= closed.length;
+    else if (requirement === "required" || requirement === "recommended") each[key] = closed ?? "any";
+  }
+  return { expected: count, each };
+}

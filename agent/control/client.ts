@@ -1,0 +1,104 @@
+// Asks the agent behind a control socket; believes nothing that comes back unseen.
+import { createConnection } from "node:net";
+import { requireTrusted } from "../../config/control-socket.ts";
+import { CONTROL } from "../../core/base/text.ts";
+import { isErrorCode, WirespanError } from "../../core/plugin/errors.ts";
+
+export type Command = "status" | "reload";
+
+/** What was asked for, or why it failed. */
+export type Answer =
+  | { readonly result: unknown; readonly error?: never }
+  | { readonly error: { readonly code: string; readonly message: string; readonly detail?: string } };
+
+/** Milliseconds until the first byte, and until the last of an answer that takes work. */
+const LIMIT = { first: 2000, whole: 60_000 };
+
+/** Bytes. */
+const LONGEST_ANSWER = 4 * 1024 ** 2;
+
+/**
+ * Asks the agent behind a socket. Throws CONTROL if none listens, if it is not to be trusted, or if what listens does not
+ * answer as an agent does, within 2 s.
+ */
+export function ask(socket: string, command: Command): Promise<Answer> {
+  if (requireTrusted(socket) === undefined) throw nobody(socket, "there is no such socket");
+  return new Promise((resolve, reject) => {
+    const connection = createConnection(socket);
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const fail = (error: WirespanError) => {
+      connection.destroy();
+      reject(error);
+    };
+    const late = () => fail(failed(socket, "does not answer; is the agent stopped (`kill -CONT` wakes it)?"));
+    let timer = setTimeout(late, LIMIT.first);
+    connection.on("error", (cause: NodeJS.ErrnoException) => fail(nobody(socket, String(cause.code), cause)));
+    connection.on("close", () => {
+      clearTimeout(timer);
+      reject(failed(socket, "ended the connection without an answer"));
+    });
+    connection.on("data", (chunk: Buffer) => {
+      if (length === 0) {
+        clearTimeout(timer);
+        timer = setTimeout(late, LIMIT.whole);
+      }
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > LONGEST_ANSWER) {
+        fail(failed(socket, "answers with more than an agent has to say"));
+      } else if (chunk.includes("\n")) {
+        const answer = read(Buffer.concat(chunks));
+        if (answer === undefined)
+          fail(failed(socket, "does not answer as an agent does; what listens there?"));
+        else resolve(answer);
+        connection.destroy();
+      }
+    });
+    connection.write(`${command}\n`);
+  });
+}
+
+function nobody(socket: string, why: string, cause?: Error): WirespanError {
+  const message = `No agent listens on ${socket} (${why}); is one running, as this user? --socket names another path.`;
+  return new WirespanError("CONTROL", message, { cause });
+}
+
+function failed(socket: string, how: string): WirespanError {
+  return new WirespanError("CONTROL", `What listens on ${socket} ${how}`);
+}
+
+function read(bytes: Buffer): Answer | undefined {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(bytes.subarray(0, bytes.indexOf("\n")).toString());
+  } catch {
+    return undefined;
+  }
+  if (typeof answer !== "object" || answer === null) return undefined;
+  if ("result" in answer) return { result: answer.result };
+  return "error" in answer && isError(answer.error) ? { error: answer.error } : undefined;
+}
+
+function isError(value: unknown): value is NonNullable<Answer["error"]> {
+  if (typeof value !== "object" || value === null) return false;
+  const { code, message, detail } = value as Record<string, unknown>;
+  return (
+    typeof code === "string" &&
+    typeof message === "string" &&
+    (detail === undefined || typeof detail === "string")
+  );
+}
+
+/** The result; throws the error that the agent answered with. */
+export function resultOf(answer: Answer): unknown {
+  if (!answer.error) return answer.result;
+  const { code, message, detail } = answer.error;
+  const options = detail === undefined ? {} : { detail: printable(detail) };
+  throw new WirespanError(isErrorCode(code) ? code : "UNEXPECTED", printable(message), options);
+}
+
+/** Text from a socket, without what a terminal would obey. */
+export function printable(text: string): string {
+  return text.replace(CONTROL, (c) => (c === "\n" ? c : "\u00b7"));
+}

@@ -1,0 +1,222 @@
+// `wirespan doctor`: what this kernel and these permissions allow, plugin by plugin, hook by hook.
+import type { Config } from "../config/config.ts";
+import { type Hook, TRACEFS } from "../core/bridge/loader.ts";
+import { type Capability, explained, standing, whoRefusesBpf } from "../core/bridge/refusal.ts";
+import { sayUnseen } from "../core/engine/balance.ts";
+import { Engine, type FailedPlugin } from "../core/engine/engine.ts";
+import { isDegraded, stateOf } from "../core/engine/missing-hooks.ts";
+import type { Plugin } from "../core/plugin/plugin.ts";
+import { native } from "../native/index.ts";
+import { ask, resultOf } from "./control/client.ts";
+import { isStatus } from "./status.ts";
+
+export interface PluginReport {
+  readonly name: string;
+  readonly state: "running" | "degraded" | "failed" | "disabled";
+  /** Why it failed. */
+  readonly error?: { readonly code: string; readonly message: string; readonly detail?: string };
+  readonly hooks: readonly Hook[];
+}
+
+export interface DoctorReport {
+  /** Every enabled plugin can run, if some only in part (`degraded`). */
+  readonly ok: boolean;
+  readonly kernel: string;
+  readonly libbpf: string;
+  readonly lockdown: string;
+  readonly uid: number;
+  /** Kinds of programs: `ok`, or the error's name. */
+  readonly kinds: Readonly<Record<string, string>>;
+  /** What takes more than loading does, and whether it is granted. */
+  readonly privileges: readonly {
+    readonly what: string;
+    readonly takes: string;
+    readonly granted: boolean;
+  }[];
+  /** What does not hold where the agent runs, in words for people. */
+  readonly limits: readonly string[];
+  readonly plugins: readonly PluginReport[];
+  /** Events that this kernel did not show to the agent that runs now; absent if none does that may be asked. */
+  readonly unseen?: number;
+}
+
+const KINDS = ["tp_btf", "iter", "fentry", "kprobe", "tracepoint"] as const;
+
+const silent = { error() {}, warn() {}, info() {}, debug() {} };
+
+function failure({ name, error }: FailedPlugin): PluginReport {
+  const detail = error.detail === undefined ? {} : { detail: error.detail };
+  return { name, state: "failed", error: { code: error.code, message: error.message, ...detail }, hooks: [] };
+}
+
+async function attachAll(
+  config: Config,
+  plugins: readonly Plugin[],
+): Promise<Pick<DoctorReport, "plugins" | "limits">> {
+  try {
+    const engine = await Engine.attach({
+      config: { ...config, strict: false },
+      plugins,
+      native,
+      log: silent,
+    });
+    // Rings are mapped only now, and may find no descriptors.
+    engine.run({ span() {}, event() {}, metrics() {} });
+    await engine.collect();
+    engine.close();
+    const core: PluginReport = { name: "connections", state: "running", hooks: engine.core.loaded.hooks };
+    const running = engine.hosts.map(
+      ({ plugin, hooks }): PluginReport => ({ name: plugin.name, state: stateOf(hooks), hooks }),
+    );
+    return { plugins: [core, ...running, ...engine.failed.map(failure)], limits: engine.limits };
+  } catch (cause) {
+    const error = explained("connections", cause, native.features().lockdown);
+    return { plugins: [failure({ name: "connections", error })], limits: [] };
+  }
+}
+
+/** Whether a kind of programs loads and attaches: `ok`, or the error's name. */
+function tryKind(kind: (typeof KINDS)[number]): string {
+  try {
+    return native.tryKind(kind) ?? "ok";
+  } catch (error) {
+    // Without BTF there is no kind to be tried.
+    return (error as NodeJS.ErrnoException).code ?? "EINVAL";
+  }
+}
+
+/** Of the agent behind this socket. */
+async function askUnseen(socket: string): Promise<number | undefined> {
+  if (!socket) return undefined;
+  try {
+    const result = resultOf(await ask(socket, "status"));
+    return isStatus(result) ? result.unseen : undefined;
+  } catch {
+    return undefined; // none runs, or it is another user's
+  }
+}
+
+/** Attaches every enabled plugin for a moment, by the same way as the agent does. */
+export async function doctor(
+  config: Config,
+  { plugins, failed }: { readonly plugins: readonly Plugin[]; readonly failed: readonly FailedPlugin[] },
+): Promise<DoctorReport> {
+  const { kernel, libbpf, lockdown } = native.features();
+  const attached = await attachAll(config, plugins);
+  const reports = [...attached.plugins, ...failed.map(failure)];
+  const unseen = await askUnseen(config.control.socket);
+  const known = new Set(reports.map((r) => r.name));
+  const disabled = Object.keys(config.plugins).filter(
+    (name) => !known.has(name) && !config.plugins[name]!.enabled,
+  );
+  return {
+    ...(unseen !== undefined && { unseen }),
+    ok: reports.every((r) => r.state !== "failed"),
+    kernel,
+    libbpf,
+    lockdown,
+    uid: process.getuid!(),
+    kinds: Object.fromEntries(KINDS.map((kind) => [kind, tryKind(kind)])),
+    privileges: privileges(),
+    limits: attached.limits,
+    plugins: [...reports, ...disabled.map((name): PluginReport => ({ name, state: "disabled", hooks: [] }))],
+  };
+}
+
+const PRIVILEGED = [
+  ["executables of other users' processes", "CAP_SYS_PTRACE"],
+  ["what VLAN, macvlan, bond ... interfaces receive (netqtop)", "CAP_SYS_ADMIN"],
+  ["BPF run-time statistics (self.bpfStats)", "CAP_SYS_ADMIN"],
+] as const satisfies readonly (readonly [string, Capability])[];
+
+function privileges(): DoctorReport["privileges"] {
+  const capabilities = standing()?.capabilities;
+  return PRIVILEGED.map(([what, takes]) => ({ what, takes, granted: capabilities?.has(takes) === true }));
+}
+
+const MEANING: Readonly<Record<string, string>> = {
+  tp_btf: "BTF tracepoints: what every plugin stands on",
+  iter: "iterators: sockets that are older than the agent, sweeps",
+  fentry: "fentry/fexit: some details; without it tracepoints are used",
+  kprobe: "kprobes: not needed",
+  tracepoint:
+    "system calls' tracepoints: accept() where functions can't be watched, and what settings ask for",
+};
+
+/** Who refuses a kind of program, and how to mend it. */
+function refusal(kind: string, state: string, { kinds, lockdown }: DoctorReport): string {
+  if (state === "ESRCH") return "ESRCH: not tried: the kernel's BTF can't be read (/sys/kernel/btf/vmlinux)";
+  if (state === "ENOENT" || state === "EINVAL") return `${state}: this kernel has none`;
+  if (state === "ENOTSUPP") return "ENOTSUPP: this kernel has none for this processor";
+  if (state === "EMFILE") return "EMFILE: too few file descriptors to try (ulimit -n)";
+  if (kind !== "tp_btf" && kinds.tp_btf === state) return `${state}: refused as the first`;
+  if (kinds.tp_btf !== "ok") return `${state}: ${whoRefusesBpf(lockdown)}`;
+  if (kind === "tracepoint") return `${state}: ${TRACEFS}`;
+  if (lockdown === "unknown") return `${state}: refused: by kernel lockdown, or to this user`;
+  // Lockdown refuses those that can read and change what the kernel protects; what is needed is allowed.
+  if (lockdown !== "none") return `${state}: refused by kernel lockdown (${lockdown})`;
+  return `${state}: refused: not permitted to this user`;
+}
+
+/** What hooks cost everybody, beside what a program costs where it runs. */
+function costLines(hooks: readonly Hook[]): string[] {
+  const costly = new Set(hooks.flatMap(({ at = "" }) => (at.startsWith("tp/syscalls/") ? [at] : [])));
+  if (costly.size === 0) return [];
+  const names = [...costly].join(" and ");
+  return [`    cost of ${names}: every system call of this host takes a little longer (some 5 to 40 ns)`];
+}
+
+function hookLines(hook: Hook): string[] {
+  const lack = hook.degrades ? "NOT WATCHED, and asked for: the plugin is degraded" : "not watched, a detail";
+  const taken = hook.at ? `${hook.at} (${hook.program})` : lack;
+  const lines = [`    ${hook.thing}: ${taken}`];
+  const better = new Set(hook.refused.map(({ at, why }) => `      not ${at}: ${why}`));
+  lines.push(...better);
+  if (!hook.at && hook.without) lines.push(`      lost: ${hook.without}`);
+  return lines;
+}
+
+export function renderReport(report: DoctorReport): string {
+  const lockdown =
+    report.lockdown === "unknown"
+      ? "not told (securityfs is not mounted, and not ours to mount)"
+      : report.lockdown;
+  const lines = [
+    `Linux ${report.kernel}, libbpf ${report.libbpf}, uid ${report.uid}, lockdown ${lockdown}`,
+    "",
+    "Programs that load and attach here",
+    ...Object.entries(report.kinds).map(([kind, state]) => {
+      const verdict = state === "ok" ? "yes" : refusal(kind, state, report);
+      return `  ${kind.padEnd(10)} ${verdict}\n             ${MEANING[kind]}`;
+    }),
+    "",
+    "What takes more than that",
+    ...report.privileges.map(
+      ({ what, takes, granted }) => `  ${what}: ${granted ? "yes" : `no, it takes ${takes}`}`,
+    ),
+    ...(report.limits.length ? ["", "Limits", ...report.limits.map((limit) => `  ${limit}`)] : []),
+    "",
+    "Plugins",
+  ];
+  for (const plugin of report.plugins) {
+    lines.push(`  ${plugin.name}: ${plugin.state}`);
+    if (plugin.error) lines.push(`    ${plugin.error.code}: ${plugin.error.message}`);
+    lines.push(...plugin.hooks.flatMap(hookLines), ...costLines(plugin.hooks));
+  }
+  if (report.unseen) lines.push("", `The agent that runs has found that ${sayUnseen(report.unseen)}.`);
+  lines.push("", verdict(report));
+  return `${lines.join("\n")}\n`;
+}
+
+function verdict({ ok, plugins }: DoctorReport): string {
+  if (!ok) return "Not every enabled plugin can run: see above.";
+  const degraded = plugins.filter(({ hooks }) => isDegraded(hooks)).map(({ name }) => name);
+  if (degraded.length === 0) return "Every enabled plugin can run.";
+  return `Every enabled plugin can run, but without what it is for: ${degraded.join(", ")}; see above what is refused.`;
+}
+
+/** The exit code of `wirespan doctor`. */
+export function doctorCode({ ok, plugins }: DoctorReport): 0 | 1 | 6 {
+  if (!ok) return 1;
+  return plugins.some(({ hooks }) => isDegraded(hooks)) ? 6 : 0;
+}

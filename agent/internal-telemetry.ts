@@ -1,0 +1,287 @@
+// The agent's telemetry about itself: what was seen, exported and lost, and how full things are.
+import { bpf as core } from "../bpf/tracker/tracker.skel.ts";
+import type { Config } from "../config/config.ts";
+import { LOSSES } from "../core/engine/balance.ts";
+import type { Engine } from "../core/engine/engine.ts";
+import { createEmission } from "../core/engine/instruments.ts";
+import { stateOf } from "../core/engine/missing-hooks.ts";
+import type { Plugin } from "../core/plugin/plugin.ts";
+import type { AttributeSpecs, Metric, Resource, Scope, Signals, Sink } from "../core/plugin/signals.ts";
+import type { Bpf } from "../core/plugin/skeleton.ts";
+import { type Exporter, type Kind, LOSS_CAUSES } from "../exporters/exporter.ts";
+import type { ExpectedSeries } from "./cardinality.ts";
+
+const OWNER = {
+  "wirespan.plugin.name": {
+    type: "string",
+    requirement: "required",
+    description: "The plugin; `connections` is the core's own program.",
+  },
+} as const satisfies AttributeSpecs;
+
+const COMPONENT = {
+  "otel.component.name": {
+    type: "string",
+    requirement: "required",
+    description: "The exporter's name in the configuration.",
+  },
+} as const satisfies AttributeSpecs;
+
+const EXPORTED = {
+  ...COMPONENT,
+  "otel.component.type": {
+    type: "string",
+    requirement: "required",
+    description:
+      "`otlp_grpc_span_exporter` and so on: protocol, encoding and signal, as in OpenTelemetry's registry.",
+  },
+  "error.type": {
+    type: "string",
+    requirement: "conditional",
+    enum: LOSS_CAUSES,
+    description:
+      "Why these were lost; `unconfirmed`: the backend's answer did not say whether it took them; absent: it has acknowledged them.",
+  },
+} as const satisfies AttributeSpecs;
+
+const exported = (name: string, unit: string, what: string) =>
+  ({
+    signal: "metric",
+    instrument: "counter",
+    name,
+    unit,
+    description: `${what} that an exporter is done with.`,
+    attributes: EXPORTED,
+  }) as const;
+
+export const SELF = {
+  events: {
+    signal: "metric",
+    instrument: "counter",
+    name: "wirespan.agent.events",
+    unit: "{event}",
+    description:
+      "What BPF programs counted in the kernel: records to send, and other events of theirs such as losses.",
+    attributes: {
+      ...OWNER,
+      "wirespan.agent.event.kind": {
+        type: "string",
+        requirement: "required",
+        description: "The counter's name in the program.",
+      },
+    },
+  },
+  lost: {
+    signal: "metric",
+    instrument: "counter",
+    name: "wirespan.agent.connection.lost",
+    unit: "{connection}",
+    description: "Connections, one end each, whose end is not reported.",
+    attributes: {
+      "error.type": {
+        type: "string",
+        requirement: "required",
+        enum: LOSSES,
+        description:
+          "unseen: the kernel did not show the end to any program; no_memory: the kernel had no memory to track the connection.",
+      },
+    },
+  },
+  unseen: {
+    signal: "metric",
+    instrument: "counter",
+    name: "wirespan.agent.event.unseen",
+    unit: "{event}",
+    description: "Events that the kernel did not show to any program, as far as later events prove them.",
+    attributes: {},
+  },
+  spans: exported("otel.sdk.exporter.span.exported", "{span}", "Spans"),
+  points: exported("otel.sdk.exporter.metric_data_point.exported", "{data_point}", "Metric points"),
+  logs: exported("otel.sdk.exporter.log.exported", "{log_record}", "Events"),
+  queue: {
+    signal: "metric",
+    instrument: "updowncounter",
+    name: "wirespan.agent.queue.usage",
+    unit: "By",
+    description: "Bytes that wait in an exporter's queue.",
+    attributes: COMPONENT,
+  },
+  queueLimit: {
+    signal: "metric",
+    instrument: "updowncounter",
+    name: "wirespan.agent.queue.limit",
+    unit: "By",
+    description: "The bound on an exporter's queue.",
+    attributes: COMPONENT,
+  },
+  ring: {
+    signal: "metric",
+    instrument: "updowncounter",
+    name: "wirespan.agent.ring.usage",
+    unit: "By",
+    description: "Bytes that wait in the rings of a plugin's programs.",
+    attributes: OWNER,
+  },
+  ringLimit: {
+    signal: "metric",
+    instrument: "updowncounter",
+    name: "wirespan.agent.ring.limit",
+    unit: "By",
+    description: "The size of the rings of a plugin's programs.",
+    attributes: OWNER,
+  },
+  state: {
+    signal: "metric",
+    instrument: "updowncounter",
+    name: "wirespan.agent.plugin.state",
+    unit: "{plugin}",
+    description: "Plugins by state: 1 for the state that a plugin is in.",
+    attributes: {
+      ...OWNER,
+      "wirespan.agent.plugin.state": {
+        type: "string",
+        requirement: "required",
+        enum: ["running", "degraded", "failed"],
+        description:
+          "Whether its programs are attached; degraded: one that its main purpose requires is missing.",
+      },
+    },
+  },
+  bpfMisses: {
+    signal: "metric",
+    instrument: "counter",
+    name: "wirespan.bpf.program.misses",
+    unit: "{event}",
+    description:
+      "Events for which a program was not run, because they came in an interrupt while it ran on the same CPU.",
+    attributes: {
+      ...OWNER,
+      "wirespan.bpf.program.name": { type: "string", requirement: "required", description: "The program." },
+    },
+  },
+  bpfTime: {
+    signal: "metric",
+    instrument: "counter",
+    name: "wirespan.bpf.program.time",
+    unit: "s",
+    description:
+      "CPU time of a BPF program (self.bpfStats). The work of plugins at a change of state is part of the core's on_state, which calls their programs.",
+    attributes: {
+      ...OWNER,
+      "wirespan.bpf.program.name": { type: "string", requirement: "required", description: "The program." },
+    },
+  },
+} as const satisfies Signals;
+
+/** How many series the agent has of its own, as long as nothing is lost. */
+export function selfSeries(config: Config, plugins: readonly Plugin[]): readonly ExpectedSeries[] {
+  const running = plugins.filter(({ name }) => config.plugins[name]?.enabled);
+  const programs: readonly Bpf[] = [core, ...running.map(({ bpf }) => bpf)];
+  const rings = programs.filter(({ wires }) => Object.values(wires).some(({ kind }) => kind === "ring"));
+  const exporters = Object.values(config.exporters);
+  const queues = exporters.filter(({ type }) => type !== "console");
+  const counts: Partial<Record<keyof typeof SELF, number>> = {
+    lost: LOSSES.length,
+    unseen: 1,
+    events: programs.reduce((sum, { counters }) => sum + counters.length, 0),
+    spans: exporters.length,
+    points: exporters.length,
+    logs: exporters.length,
+    queue: queues.length,
+    queueLimit: queues.length,
+    ring: rings.length,
+    ringLimit: rings.length,
+    state: running.length,
+    ...(config.self.bpfStats && {
+      bpfTime: programs.reduce((sum, bpf) => sum + Object.keys(bpf.programs).length, 0),
+    }),
+  };
+  return Object.entries(counts).map(([key, series]) => ({
+    plugin: "agent",
+    metric: SELF[key as keyof typeof SELF].name,
+    series,
+    bounded: "by its plugin's settings",
+    expected: series,
+    each: {},
+  }));
+}
+
+const KINDS: readonly (readonly [Kind, "spans" | "points" | "logs"])[] = [
+  ["span", "spans"],
+  ["point", "points"],
+  ["event", "logs"],
+];
+
+export interface SelfOptions {
+  readonly engine: Engine;
+  readonly exporters: readonly Exporter[];
+  readonly resource: Resource;
+  readonly scope: Scope;
+  /** Nanoseconds since boot. */
+  readonly startNs: number;
+  readonly sink: Sink;
+  readonly bpfStats: boolean;
+}
+
+/** What a collection adds about the agent itself. */
+export function createSelf(options: SelfOptions): (nowNs: number) => readonly Metric[] {
+  const { engine, exporters, resource, scope, startNs, sink, bpfStats } = options;
+  const { emit, collect } = createEmission(SELF, {
+    ...{ scope, sink, host: resource, clock: engine.clock, startNs },
+    maxSeries: 2000,
+  });
+
+  function observeExporter(exporter: Exporter): void {
+    const component = { "otel.component.name": exporter.name };
+    for (const [kind, key] of KINDS) {
+      const balance = exporter.balance(kind);
+      const ofKind = { ...component, "otel.component.type": exporter.componentType(kind) };
+      emit[key].observe(balance.acknowledged, ofKind);
+      for (const cause of LOSS_CAUSES) {
+        const count = balance.lost[cause];
+        if (count) emit[key].observe(count, { ...ofKind, "error.type": cause });
+      }
+    }
+    if (!exporter.queue.limit) return;
+    emit.queue.observe(exporter.queue.bytes, component);
+    emit.queueLimit.observe(exporter.queue.limit, component);
+  }
+
+  return (time) => {
+    for (const [owner, counters] of Object.entries(engine.accounts())) {
+      for (const [kind, count] of Object.entries(counters)) {
+        emit.events.observe(count, { "wirespan.plugin.name": owner, "wirespan.agent.event.kind": kind });
+      }
+    }
+    for (const cause of LOSSES) emit.lost.observe(engine.connections.lost[cause], { "error.type": cause });
+    emit.unseen.observe(engine.unseen, {});
+    const rings = Object.entries(Object.groupBy(engine.rings(), (ring) => ring.owner));
+    for (const [owner, list] of rings) {
+      const plugin = { "wirespan.plugin.name": owner };
+      emit.ring.observe(
+        list!.reduce((sum, ring) => sum + ring.usage, 0),
+        plugin,
+      );
+      emit.ringLimit.observe(
+        list!.reduce((sum, ring) => sum + ring.limit, 0),
+        plugin,
+      );
+    }
+    for (const { plugin, hooks } of engine.hosts) {
+      emit.state.observe(1, {
+        "wirespan.plugin.name": plugin.name,
+        "wirespan.agent.plugin.state": stateOf(hooks),
+      });
+    }
+    for (const { name } of engine.failed) {
+      emit.state.observe(1, { "wirespan.plugin.name": name, "wirespan.agent.plugin.state": "failed" });
+    }
+    for (const { owner, name, misses, runTimeNs } of engine.programs()) {
+      const program = { "wirespan.plugin.name": owner, "wirespan.bpf.program.name": name };
+      if (misses) emit.bpfMisses.observe(misses, program);
+      if (bpfStats) emit.bpfTime.observe(runTimeNs / 1e9, program);
+    }
+    for (const exporter of exporters) observeExporter(exporter);
+    return collect(time);
+  };
+}

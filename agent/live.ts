@@ -1,0 +1,98 @@
+// The agent on a terminal: which settings, log and tools the live view takes.
+
+import { TracePage } from "../cli/trace/page.ts";
+import type { Config } from "../config/config.ts";
+import { standardError, standardOutput } from "../core/base/output.ts";
+import type { Log } from "../core/plugin/log.ts";
+import type { Plugin } from "../core/plugin/plugin.ts";
+import type { Sink } from "../core/plugin/signals.ts";
+import type { ConsoleConfig } from "../exporters/config.ts";
+import type { Exporter } from "../exporters/exporter.ts";
+import { end } from "./life.ts";
+
+/** Milliseconds from collection to collection at most: a page that stands still for longer seems to be stuck. */
+const INTERVAL = 2000;
+
+/** Whether this configuration shows the live view here. */
+export function isLive({ exporters }: Config): boolean {
+  if (!standardOutput().isTTY) return false;
+  return Object.values(exporters).some(
+    (exporter) => exporter.type === "console" && (exporter.format === "live" || exporter.format === "auto"),
+  );
+}
+
+/** The configuration with what the live view needs of settings that nobody has given. */
+export function configForLive(config: Config, plugins: readonly Plugin[]): Config {
+  if (!isLive(config)) return config;
+  const given = new Set(config.effective.filter(({ origins }) => origins.length > 0).map(({ path }) => path));
+  const interval = given.has("metrics.interval")
+    ? config.metrics.interval
+    : Math.min(INTERVAL, config.metrics.interval);
+  const changed = plugins.flatMap(({ name, trace }) => {
+    const own = config.plugins[name];
+    if (!own || !trace.live) return [];
+    const settings = Object.entries(trace.live).filter(([key]) => !given.has(`plugins.${name}.${key}`));
+    return [[name, { ...own, settings: { ...own.settings, ...Object.fromEntries(settings) } }]];
+  });
+  return {
+    ...config,
+    metrics: { ...config.metrics, interval },
+    plugins: { ...config.plugins, ...Object.fromEntries(changed) },
+  };
+}
+
+/** A log whose lines would tear the page: they are kept, shown on it, and printed when it is gone. */
+export interface HeldLog extends Log {
+  /** The latest warning or error; undefined if it is old. */
+  readonly latest: string | undefined;
+}
+
+/** Lines that are kept. */
+const MOST_LINES = 100;
+/** Milliseconds for which a line is shown. */
+const SHOWN = 30_000;
+
+/** Prints warnings and errors on standard error when the process ends. */
+export function holdLog(): HeldLog {
+  const lines: string[] = [];
+  let latest: { readonly text: string; readonly at: number } | undefined;
+  const write = (level: string) => (_fields: object, message: string) => {
+    lines.push(`${level}: ${message}`);
+    if (lines.length > MOST_LINES) lines.shift();
+    latest = { text: `${level}: ${message}`, at: performance.now() };
+  };
+  process.once("exit", () => {
+    for (const line of lines) standardError().write(`wirespan: ${line}\n`);
+  });
+  return {
+    error: write("error"),
+    warn: write("warn"),
+    info: () => {},
+    debug: () => {},
+    get latest() {
+      return latest && performance.now() - latest.at < SHOWN ? latest.text : undefined;
+    },
+  };
+}
+
+/** Makes the live view on standard output, with a page for each plugin. */
+export async function createLive(
+  name: string,
+  { signals }: ConsoleConfig,
+  plugins: readonly Plugin[],
+  log: Partial<HeldLog>,
+): Promise<Exporter & Sink> {
+  const { stdin, stdout } = process;
+  const { LiveExporter } = await import("../exporters/console/live/exporter.ts");
+  const tools = plugins.map((plugin) => {
+    return { name: plugin.name, summary: plugin.summary, open: () => new TracePage(plugin) };
+  });
+  return new LiveExporter(name, signals, {
+    tools,
+    stdin,
+    stdout,
+    output: standardOutput(),
+    lastLine: () => log.latest,
+    quit: end,
+  });
+}

@@ -1,0 +1,87 @@
+// What the agent says of itself when it is asked.
+
+import { fits, type Shape } from "../core/base/shape.ts";
+import { VERSION } from "../core/base/version.ts";
+import type { ConnectionBalance } from "../core/engine/balance.ts";
+import type { Engine } from "../core/engine/engine.ts";
+import { degradation, stateOf } from "../core/engine/missing-hooks.ts";
+import type { Balance, Exporter, Kind } from "../exporters/exporter.ts";
+
+export interface Status {
+  readonly version: string;
+  readonly pid: number;
+  readonly uptimeSeconds: number;
+  readonly plugins: readonly {
+    readonly name: string;
+    readonly state: "running" | "degraded" | "failed";
+    /** Why it failed, or what it can't see. */
+    readonly error?: string;
+  }[];
+  /** What does not hold where the agent runs, in words for people. */
+  readonly limits: readonly string[];
+  readonly exporters: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly queue: { readonly bytes: number; readonly limit: number };
+    readonly balance: Readonly<Record<Kind, Balance>>;
+  }[];
+  /** One end each. */
+  readonly connections: ConnectionBalance;
+  /** Events that this kernel showed to no program, as far as something proves them. */
+  readonly unseen: number;
+  /** The programs' own counts, by plugin; `connections` is the core. */
+  readonly accounts: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+
+export function statusOf(engine: Engine, exporters: readonly Exporter[]): Status {
+  return {
+    version: VERSION,
+    pid: process.pid,
+    uptimeSeconds: Math.round(process.uptime()),
+    plugins: [
+      ...engine.hosts.map(({ plugin, hooks }) => {
+        const error = degradation({ name: plugin.name, hooks });
+        return { name: plugin.name, state: stateOf(hooks), ...(error !== undefined && { error }) };
+      }),
+      ...engine.failed.map(({ name, error }) => ({ name, state: "failed" as const, error: error.message })),
+    ],
+    limits: engine.limits,
+    exporters: exporters.map((exporter) => ({
+      name: exporter.name,
+      type: exporter.type,
+      queue: { bytes: exporter.queue.bytes, limit: exporter.queue.limit },
+      balance: {
+        span: exporter.balance("span"),
+        point: exporter.balance("point"),
+        event: exporter.balance("event"),
+      },
+    })),
+    connections: engine.connections,
+    unseen: engine.unseen,
+    accounts: engine.accounts(),
+  };
+}
+
+const BALANCE: Shape = { given: "number", acknowledged: "number", queued: "number", lost: { "*": "number" } };
+
+const STATUS: Shape = {
+  version: "string",
+  pid: "number",
+  uptimeSeconds: "number",
+  plugins: [{ name: "string", state: "string" }],
+  limits: ["string"],
+  exporters: [
+    {
+      name: "string",
+      type: "string",
+      queue: { bytes: "number", limit: "number" },
+      balance: { span: BALANCE, point: BALANCE, event: BALANCE },
+    },
+  ],
+  connections: { opened: "number", ended: "number", living: "number", lost: { "*": "number" } },
+  unseen: "number",
+  accounts: { "*": { "*": "number" } },
+};
+
+/** Whether an answer is a status, as far as its readers rely on it. */
+export const isStatus = (value: unknown): value is Status => fits(value, STATUS);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* What is told of a connection: its state, its counters, and the ids of the span that it becomes. */
+#include <wirespan/conn.h>
+#include <wirespan/ids.h>
+
+const volatile struct id_key id_key = {};
+/* Tells this boot of this host from any other. */
+const volatile u64 boot = 0;
+
+enum span { SPAN_CONNECTION, SPAN_CONNECT, SPAN_ACCEPT };
+
+struct connection {
+	enum span span;
+	/* The plugins that asked. */
+	u32 wanted;
+	u8 trace_id[16];
+	u8 span_id[8];
+	/* Zeros: a root. */
+	u8 parent_span_id[8];
+	struct conn conn;
+	struct traffic traffic;
+};
+
+static __always_inline void read_id(u64 id[2], enum id_domain domain, const struct conn *c)
+{
+	struct id_key key = { id_key.k0, id_key.k1 };
+	bool outbound = c->direction == DIRECTION_OUTBOUND;
+
+	if (c->own_isn | c->peer_isn)
+		connection_id(id, &key, domain, outbound ? c->own_isn : c->peer_isn,
+			      outbound ? c->peer_isn : c->own_isn);
+	else
+		attempt_id(id, &key, domain, boot, c->cookie, c->opened_at);
+}
+
+/* A function of its own and global: the verifier goes through it once, whoever calls it, not knowing the arguments. */
+__noinline int read_ids(struct connection *r, const struct conn *c)
+{
+	u64 id[2];
+
+	if (!r || !c)
+		return 0;
+	read_id(id, ID_TRACE, c);
+	__builtin_memcpy(r->trace_id, id, 16);
+	read_id(id, ID_CONNECTION, c);
+	if (r->span == SPAN_CONNECTION) {
+		bool outbound = c->direction == DIRECTION_OUTBOUND;
+
+		__builtin_memcpy(r->span_id, outbound ? &id[0] : &id[1], 8);
+		if (!outbound)
+			__builtin_memcpy(r->parent_span_id, &id[0], 8);
+		return 0;
+	}
+	if (c->promised)
+		__builtin_memcpy(r->parent_span_id, r->span == SPAN_CONNECT ? &id[0] : &id[1], 8);
+	/* A hash takes longer than anything else here, so only who needs the third makes it. */
+	read_id(id, ID_HANDSHAKE, c);
+	__builtin_memcpy(r->span_id, r->span == SPAN_CONNECT ? &id[0] : &id[1], 8);
+	return 0;
+}
+
+/* `state`: see read_traffic. All of it is written: reserved memory is not zeroed. */
+static __always_inline void read_connection(struct connection *r, enum span span,
+					    const struct conn *c, const struct tcp_sock *tp,
+					    u32 state)
+{
+	r->span = span;
+	r->conn = *c;
+	__builtin_memset(r->parent_span_id, 0, sizeof(r->parent_span_id));
+	read_ids(r, c);
+	read_traffic(&r->traffic, tp, c, state);
+	read_measured(&r->traffic, tp, c);
+}
+
+/* Where the socket is out of reach: without its counters. */
+static __always_inline void read_uncounted(struct connection *r, enum span span,
+					   const struct conn *c)
+{
+	r->span = span;
+	r->conn = *c;
+	__builtin_memset(r->parent_span_id, 0, sizeof(r->parent_span_id));
+	read_ids(r, c);
+	__builtin_memset(&r->traffic, 0, sizeof(r->traffic));
+}

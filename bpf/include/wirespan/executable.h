@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/*
+ * Executables by a number: a keyed hash of the whole base name, which may have 255 bytes. The number is what
+ * tasks and keys of sums carry; the names lie in a table of the core's, where the agent finds them even if
+ * the process has ended.
+ */
+#include <wirespan/kernel.h>
+#include <wirespan/siphash.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+/* Secret, so that nobody can choose names of one number; the agent makes it at its start. */
+const volatile struct siphash_key name_key = {};
+
+struct executable {
+	/* Ends with a NUL. */
+	char name[256];
+};
+
+/* A name that finds no room is counted, and its number stays its own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, struct executable);
+} executables SEC(".maps");
+
+/* A new row: too large for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct executable);
+} unnamed SEC(".maps");
+
+/* A double holds it exactly. */
+#define EXECUTABLE_BITS 53
+
+/* False: there was no room. */
+static __always_inline bool keep_name(u64 number, const unsigned char *name)
+{
+	struct executable *row = bpf_map_lookup_elem(&executables, &number), *blank;
+	u32 zero = 0;
+
+	if (!row) {
+		blank = bpf_map_lookup_elem(&unnamed, &zero);
+		if (!blank)
+			return false;
+		bpf_map_update_elem(&executables, &number, blank, BPF_NOEXIST);
+		row = bpf_map_lookup_elem(&executables, &number);
+	}
+	if (!row)
+		return false;
+	if (!row->name[0])
+		bpf_probe_read_kernel_str(row->name, sizeof(row->name), name);
+	return true;
+}
+
+#define NAME_PART 32
+
+/*
+ * 0: a kernel thread has none. Pointers are read by helper here and in conn.h: for each step from one that it
+ * trusts, the verifier of Linux 6.4 to 6.19 searches the kernel's types by name, up to four times from end to
+ * end, which is 2 ms.
+ */
+static __always_inline u64 read_exe(struct task_struct *task, bool *is_full)
+{
+	struct dentry *dentry = BPF_CORE_READ(task, mm, exe_file, f_path.dentry);
+	u64 words[NAME_PART / 8], number;
+	const unsigned char *name;
+	struct siphash hash;
+	u32 length;
+
+	if (!dentry)
+		return 0;
+	name = BPF_CORE_READ(dentry, d_name.name);
+	length = BPF_CORE_READ(dentry, d_name.len) & 0xff;
+	siphash_begin(&hash, name_key.k0, name_key.k1);
+	for (u32 at = 0; at < 256 && at < length; at += NAME_PART) {
+		u32 size = length - at;
+
+		if (size > NAME_PART)
+			size = NAME_PART;
+		__builtin_memset(words, 0, sizeof(words));
+		if (bpf_probe_read_kernel(words, size, name + at))
+			return 0;
+		for (int i = 0; i < NAME_PART / 8; i++)
+			siphash_add(&hash, words[i]);
+	}
+	number = siphash_end(&hash, length) >> (64 - EXECUTABLE_BITS);
+	number |= !number;
+	if (!keep_name(number, name) && is_full)
+		*is_full = true;
+	return number;
+}

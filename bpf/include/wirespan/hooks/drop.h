@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* A TCP packet that the kernel throws away: whether it is lost, which way it went, and whose it was. */
+#include <wirespan/reentrancy.h>
+#include <wirespan/hooks/drop_kind.h>
+
+/*
+ * The head of a packet whose reassembly was given up. Its other parts are freed right after it, and what they knew of
+ * their device is lost.
+ */
+struct given_up {
+	u64 at;
+	struct net *net;
+	struct net_device *dev;
+	u8 source[16];
+	u8 destination[16];
+};
+
+/* Too large for the stack; one for each of two programs. */
+struct dropped {
+	/* As far as it is known: its endpoints at least, as a rule. */
+	struct conn conn;
+	struct packet packet;
+	struct headers headers;
+	struct given_up given_up;
+	enum way way;
+	/* Of the socket that is concerned; 0: of none. */
+	u32 state;
+	/* `conn` is that of a connection, or of its listener. */
+	bool is_known;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, u32);
+	__type(value, struct dropped);
+} dropped SEC(".maps");
+
+/* Where the packet's socket is none that has endpoints of its own (a listener, or none at all). */
+static __always_inline void take_ends(struct endpoints *e, const struct packet *p, enum way way)
+{
+	bool received = way == WAY_RECEIVE;
+
+	__builtin_memcpy(e->local, received ? p->destination : p->source, 16);
+	__builtin_memcpy(e->peer, received ? p->source : p->destination, 16);
+	e->local_port = received ? p->destination_port : p->source_port;
+	e->peer_port = received ? p->source_port : p->destination_port;
+	e->family = p->family;
+}
+
+#define GIVEN_UP_NS 1000000
+
+static __always_inline void follow_head(struct given_up *head, struct place *at,
+					const struct packet *p)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	if (at->net) {
+		head->at = now;
+		head->net = at->net;
+		head->dev = at->dev;
+		__builtin_memcpy(head->source, p->source, sizeof(head->source));
+		__builtin_memcpy(head->destination, p->destination, sizeof(head->destination));
+		return;
+	}
+	if (now - head->at > GIVEN_UP_NS)
+		return;
+	for (int i = 0; i < 16; i++)
+		if (head->source[i] != p->source[i] || head->destination[i] != p->destination[i])
+			return;
+	at->net = head->net;
+	at->dev = head->dev;
+}
+
+/* NULL if it is no TCP packet, or not lost, or the agent's own. */
+static __always_inline struct dropped *read_drop(struct place *at, struct sk_buff *skb, u32 reason,
+						 struct sock *rx_sk, enum teller teller,
+						 bool interrupts)
+{
+	u32 which = interrupts;
+	struct dropped *d = bpf_map_lookup_elem(&dropped, &which);
+	struct conn *known;
+	struct net *net;
+
+	if (!d || !read_headers(&d->headers, skb))
+		return NULL;
+	__builtin_memset(&d->packet, 0, sizeof(d->packet));
+	if (!read_packet(&d->packet, &d->headers))
+		return NULL;
+	read_place(at, skb, rx_sk, reason);
+	if (IS_REASON(reason, SKB_DROP_REASON_FRAG_REASM_TIMEOUT))
+		follow_head(&d->given_up, at, &d->packet);
+	if (is_no_drop(reason, skb, rx_sk, at->sk, &d->packet, at->way, teller))
+		return NULL;
+	__builtin_memset(&d->conn, 0, sizeof(d->conn));
+	d->way = at->way;
+	d->state = 0;
+	d->is_known = false;
+	if (at->sk) {
+		d->state = at->sk->__sk_common.skc_state;
+		known = bpf_sk_storage_get(&conns, at->sk, NULL, 0);
+		if (known && known->excluded)
+			return NULL;
+		if (known) {
+			d->conn = *known;
+			d->is_known = true;
+		}
+	}
+	net = at->net;
+	d->conn.netns = net ? BPF_CORE_READ(net, ns.inum) : 0;
+	d->conn.netns_cookie = net ? BPF_CORE_READ(net, net_cookie) : 0;
+	if (!d->conn.ends.peer_port)
+		take_ends(&d->conn.ends, &d->packet, d->way);
+	return d;
+}
+
+/* A plugin's programs; `see` takes what read_drop does and more. core/plugin/hooks/drop.ts has their probes. */
+#define DROP_PROGRAMS(see)                                                                \
+	TWO_PROGRAMS("tp_btf/kfree_skb", on_drop_with_socket, is_tcp(skb) ? skb : NULL,   \
+		     see(ctx, skb, location, reason, rx_sk, TELLS_SOCKET, interrupts),    \
+		     struct sk_buff *skb, void *location, u32 reason, struct sock *rx_sk) \
+	TWO_PROGRAMS("tp_btf/kfree_skb", on_drop_without, is_tcp(skb) ? skb : NULL,       \
+		     see(ctx, skb, location, reason, NULL, TELLS_NO_SOCKET, interrupts),  \
+		     struct sk_buff *skb, void *location, u32 reason)

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* Which packets that the kernel frees with a reason are no losses; plugins/tcpdrop/README.md says why, each. */
+#include <wirespan/hooks/drop_place.h>
+
+/* Whether the program is told whose packet it is, which kernels before 6.11 don't. */
+enum teller { TELLS_SOCKET, TELLS_NO_SOCKET };
+
+/* Whether TCP has it: IP has taken its own header off. */
+static __always_inline bool is_in_tcp(const struct sk_buff *skb)
+{
+	return BPF_CORE_READ(skb, data) - BPF_CORE_READ(skb, head) == skb->transport_header;
+}
+
+static __always_inline bool is_unspecified(u32 reason)
+{
+	return reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NOT_SPECIFIED);
+}
+
+/* A copy for a sniffer or a raw socket, or of a frame for another host. */
+static __always_inline bool is_copy(u32 reason, const struct sk_buff *skb, const struct sock *rx_sk,
+				    enum teller teller)
+{
+	if (rx_sk && !is_of_tcp(rx_sk))
+		return true;
+	if (BPF_CORE_READ_BITFIELD_PROBED(skb, pkt_type) == PACKET_OUTGOING)
+		return true;
+	if (IS_REASON(reason, SKB_DROP_REASON_OTHERHOST) ||
+	    IS_REASON(reason, SKB_DROP_REASON_SOCKET_RCVBUFF) ||
+	    IS_REASON(reason, SKB_DROP_REASON_PACKET_SOCK_ERROR))
+		return true;
+	return teller == TELLS_NO_SOCKET && IS_REASON(reason, SKB_DROP_REASON_SOCKET_FILTER) &&
+	       !is_in_tcp(skb);
+}
+
+/*
+ * A part of a packet that reassembly or GRO put together, freed with the whole. Its headers are taken off; where TCP
+ * drops what has none any more, it names its socket, or before Linux 6.11 a reason.
+ */
+static __always_inline bool is_part(u32 reason, const struct sk_buff *skb, const struct sock *rx_sk,
+				    const struct packet *p, enum teller teller)
+{
+	u64 at = BPF_CORE_READ(skb, data) - BPF_CORE_READ(skb, head);
+
+	if (p->continues)
+		return at > skb->network_header && !IS_REASON(reason, SKB_DROP_REASON_DUP_FRAG) &&
+		       !IS_REASON(reason, SKB_DROP_REASON_FRAG_REASM_TIMEOUT) &&
+		       !IS_REASON(reason, SKB_DROP_REASON_FRAG_TOO_FAR);
+	return !rx_sk && is_pulled(skb) && (teller == TELLS_SOCKET || is_unspecified(reason));
+}
+
+/* A queue that is cleared as its socket dies: what was received into it, and copies that were never read. */
+static __always_inline bool is_cleared(u32 reason, const struct sk_buff *skb)
+{
+	const struct sock *sk = BPF_CORE_READ(skb, sk);
+	bool purged = IS_REASON(reason, SKB_DROP_REASON_QUEUE_PURGE);
+	u64 dead;
+
+	if (!sk ||
+	    !(purged || (!HAS_REASON(SKB_DROP_REASON_QUEUE_PURGE) && is_unspecified(reason))))
+		return false;
+	if (purged && skb->skb_iif)
+		return true;
+	dead = BPF_CORE_READ(sk, __sk_common.skc_flags) >>
+		       bpf_core_enum_value(enum sock_flags, SOCK_DEAD) &
+	       1;
+	return dead && BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE;
+}
+
+static __always_inline u32 end_of(const struct packet *p)
+{
+	return p->sequence + p->payload + !!(p->flags & TCPHDR_SYN) + !!(p->flags & TCPHDR_FIN);
+}
+
+/* Nothing in it is new to the receiver. */
+static __always_inline bool is_old(const struct sock *sk, const struct packet *p)
+{
+	u32 next;
+
+	if (sk->__sk_common.skc_state == TCP_TIME_WAIT)
+		next = sk->__sk_common.skc_tw_rcv_nxt;
+	else if (is_full(sk))
+		next = BPF_CORE_READ((const struct tcp_sock *)sk, rcv_nxt);
+	else
+		return false;
+	return (s32)(end_of(p) - next) <= 0;
+}
+
+/* What the receiver has already: it answers where that is due. */
+static __always_inline bool is_duplicate(u32 reason, const struct sock *sk, const struct packet *p)
+{
+	if (IS_REASON(reason, SKB_DROP_REASON_TCP_OLD_DATA) ||
+	    IS_REASON(reason, SKB_DROP_REASON_TCP_OLD_SEQUENCE) ||
+	    IS_REASON(reason, SKB_DROP_REASON_TCP_OFOMERGE) ||
+	    IS_REASON(reason, SKB_DROP_REASON_TCP_OFO_DROP) ||
+	    IS_REASON(reason, SKB_DROP_REASON_TCP_RFC7323_PAWS_ACK))
+		return true;
+	return sk &&
+	       (IS_REASON(reason, SKB_DROP_REASON_TCP_RFC7323_PAWS) ||
+		IS_REASON(reason, SKB_DROP_REASON_TCP_RFC7323_TW_PAWS) ||
+		IS_REASON(reason, SKB_DROP_REASON_TCP_INVALID_SYN)) &&
+	       is_old(sk, p);
+}
+
+/* Where its socket is not told, TCP without a socket gives no reason only in TIME_WAIT and for a request. */
+static __always_inline bool is_in_time_wait(const struct sk_buff *skb, const struct sock *sk,
+					    enum teller teller)
+{
+	if (sk)
+		return sk->__sk_common.skc_state == TCP_TIME_WAIT;
+	return teller == TELLS_NO_SOCKET && is_in_tcp(skb) &&
+	       BPF_CORE_READ_BITFIELD_PROBED(skb, pkt_type) == PACKET_HOST;
+}
+
+/* TIME_WAIT answers what is not new and frees it for no reason given. A SYN that it does not take is lost. */
+static __always_inline bool is_answered_in_time_wait(u32 reason, const struct sk_buff *skb,
+						     const struct sock *sk, const struct packet *p,
+						     enum teller teller)
+{
+	if (!is_unspecified(reason) || !is_in_time_wait(skb, sk, teller))
+		return false;
+	if (!p->payload && !(p->flags & TCPHDR_SYN))
+		return true;
+	return sk && is_old(sk, p);
+}
+
+/*
+ * What comes for a listener or a request of its. Without a reason it is a SYN sent again (answered), an ACK that
+ * TCP_DEFER_ACCEPT waits beyond, or one that the accept queue has no room for. Of the last, newer kernels give a
+ * reason, and ListenDrops has it, with the ACK of a cookie that finds no room.
+ */
+static __always_inline bool is_listeners_affair(u32 reason, const struct sock *sk,
+						const struct packet *p)
+{
+	if (IS_REASON(reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW))
+		return true;
+	if (!sk || sk->__sk_common.skc_state != TCP_LISTEN)
+		return false;
+	return IS_REASON(reason, SKB_DROP_REASON_NO_SOCKET) ||
+	       (is_unspecified(reason) && p->flags & (TCPHDR_SYN | TCPHDR_RST | TCPHDR_ACK));
+}
+
+/* An RST where there is nothing (more) that it could end, or that has just ended it. */
+static __always_inline bool is_reset_done(u32 reason, const struct sock *sk, const struct packet *p)
+{
+	u8 state = sk ? sk->__sk_common.skc_state : TCP_CLOSE;
+
+	if (!(p->flags & TCPHDR_RST))
+		return false;
+	if (state != TCP_CLOSE && state != TCP_LISTEN && state != TCP_TIME_WAIT)
+		return false;
+	return IS_REASON(reason, SKB_DROP_REASON_NO_SOCKET) ||
+	       IS_REASON(reason, SKB_DROP_REASON_TCP_RESET) ||
+	       IS_REASON(reason, SKB_DROP_REASON_TCP_FLAGS) ||
+	       IS_REASON(reason, SKB_DROP_REASON_TCP_CLOSE) ||
+	       IS_REASON(reason, SKB_DROP_REASON_TCP_FASTOPEN);
+}
+
+/* A SYN sent again, to a socket that Fast Open has made already: its SYN-ACK is sent again. */
+static __always_inline bool is_answered_by_fastopen(u32 reason, const struct sock *sk,
+						    const struct packet *p)
+{
+	return sk && IS_REASON(reason, SKB_DROP_REASON_TCP_FASTOPEN) && p->flags & TCPHDR_SYN &&
+	       is_old(sk, p);
+}
+
+/* `sk`: whose it is, as place.sk has it. */
+static __always_inline bool is_no_drop(u32 reason, const struct sk_buff *skb,
+				       const struct sock *rx_sk, const struct sock *sk,
+				       const struct packet *p, enum way way, enum teller teller)
+{
+	if (IS_REASON(reason, SKB_CONSUMED) || is_copy(reason, skb, rx_sk, teller) ||
+	    is_part(reason, skb, rx_sk, p, teller) || is_cleared(reason, skb))
+		return true;
+	if (way == WAY_TRANSMIT)
+		return false;
+	return is_duplicate(reason, sk, p) ||
+	       is_answered_in_time_wait(reason, skb, sk, p, teller) ||
+	       is_listeners_affair(reason, sk, p) || is_reset_done(reason, sk, p) ||
+	       is_answered_by_fastopen(reason, sk, p);
+}

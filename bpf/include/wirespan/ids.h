@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/*
+ * Trace and span ids of a connection: SipHash-2-4 with a 128-bit result (Aumasson, Bernstein 2012) over
+ * both initial sequence numbers, so that both ends come to the same ids without talking.
+ * docs/ids.md states the message byte by byte and gives test vectors.
+ */
+#include <wirespan/kernel.h>
+#include <wirespan/siphash.h>
+
+#define IDS_VERSION 1
+
+enum id_domain {
+	ID_TRACE,
+	/* First half: the opener's `tcp connection` span; second half: the acceptor's. */
+	ID_CONNECTION,
+	/* First half: `tcp connect`; second half: `tcp accept`. */
+	ID_HANDSHAKE,
+};
+
+struct id_key {
+	u64 k0;
+	u64 k1;
+};
+
+/* The ids of an established connection, from the numbers of the first byte after each side's SYN. */
+static __always_inline void connection_id(u64 out[2], const struct id_key *key,
+					  enum id_domain domain, u32 opener, u32 acceptor)
+{
+	u64 message[2];
+
+	message[0] = IDS_VERSION | (u64)domain << 8;
+	message[1] = opener | (u64)acceptor << 32;
+	siphash128(out, key->k0, key->k1, message, 2);
+	/* The W3C forbids ids of zeros. */
+	out[0] |= !out[0];
+	out[1] |= !out[1];
+}
+
+/* A connection that never established shares no number with a peer: its ids are this host's own. */
+static __always_inline void attempt_id(u64 out[2], const struct id_key *key, enum id_domain domain,
+				       u64 boot, u64 cookie, u64 opened_at)
+{
+	u64 message[4];
+
+	message[0] = IDS_VERSION | (u64)(domain | 0x80) << 8;
+	message[1] = boot;
+	message[2] = cookie;
+	message[3] = opened_at;
+	siphash128(out, key->k0, key->k1, message, 4);
+	out[0] |= !out[0];
+	out[1] |= !out[1];
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+#include <wirespan/executable.h>
+#include <wirespan/kernel.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+/* Who did something: a task, and the process it is of. */
+struct task {
+	u32 pid;
+	u32 tid;
+	u32 uid;
+	/* Bit i: inside the subtree of watched cgroup i. */
+	u32 cgroups;
+	u64 cgroup_id;
+	/* Its mount namespace, as /proc/PID/ns/mnt numbers it. */
+	u32 mntns;
+	/* Whose its sums are: see workload_of. 0: not known. */
+	u32 workload;
+	/* The process's start on the boot clock; tells reused pids apart. */
+	u64 started_at;
+	char comm[16];
+	/* The executable's name: see executable.h. */
+	u64 exe;
+};
+
+/* A task whose name will do. */
+struct actor {
+	u32 pid;
+	u32 tid;
+	char comm[16];
+};
+
+/*
+ * A process's image (one program that it runs) has a number with this bit set, and its sums are its own, until the
+ * agent has found out which workload it belongs to: from then on they are the workload's.
+ */
+#define IMAGE 0x80000000u
+
+/* By the number of an image that of its workload. The agent alone writes it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, u32);
+} workloads SEC(".maps");
+
+/* The key of a task's sums. */
+static __always_inline u32 workload_of(const struct task *t)
+{
+	u32 number = t->workload, *workload;
+
+	if (!(number & IMAGE))
+		return number;
+	workload = bpf_map_lookup_elem(&workloads, &number);
+	return workload ? *workload : number;
+}
+
+/* Cgroups that some filter names: level below the root, and id. Filled by the agent at any time. */
+struct watched_cgroup {
+	u64 id;
+	u32 level;
+	u32 used;
+};
+#define WATCHED_CGROUPS 16
+
+static __always_inline u32 watched(const volatile struct watched_cgroup *cgroups)
+{
+	u32 found = 0;
+
+	for (int i = 0; i < WATCHED_CGROUPS; i++) {
+		if (!cgroups[i].used)
+			break;
+		if (bpf_get_current_ancestor_cgroup_id(cgroups[i].level) == cgroups[i].id)
+			found |= 1u << i;
+	}
+	return found;
+}
+
+/* All that is near: not the process's start, its executable and its mount namespace. */
+static __always_inline void read_task(struct task *t, const volatile struct watched_cgroup *cgroups)
+{
+	u64 id = bpf_get_current_pid_tgid();
+
+	t->pid = id >> 32;
+	t->tid = id;
+	t->uid = bpf_get_current_uid_gid();
+	t->cgroups = watched(cgroups);
+	t->cgroup_id = bpf_get_current_cgroup_id();
+	t->workload = 0;
+	bpf_get_current_comm(t->comm, sizeof(t->comm));
+}
+
+static __always_inline void read_current(struct task *t,
+					 const volatile struct watched_cgroup *cgroups)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+
+	read_task(t, cgroups);
+	t->mntns = BPF_CORE_READ(current, nsproxy, mnt_ns, ns.inum);
+	t->started_at = BPF_CORE_READ(current, group_leader, start_boottime);
+	t->exe = read_exe(current, NULL);
+}
+
+static __always_inline void read_actor(struct actor *a, const struct task *t)
+{
+	a->pid = t->pid;
+	a->tid = t->tid;
+	__builtin_memcpy(a->comm, t->comm, sizeof(a->comm));
+}

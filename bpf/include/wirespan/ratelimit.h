@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* How many events may be told: a token bucket where they are made, and a count of those that were not. */
+#include <wirespan/kernel.h>
+
+/* Events a second, and as many at once; 0: none. Of each bucket. */
+const volatile u64 event_rate = 0;
+
+#define NS_PER_SECOND 1000000000ull
+
+struct bucket {
+	/* When the bucket will be full again. */
+	u64 full_at;
+	/* Not told since the last that was. */
+	u64 suppressed;
+};
+
+/* Takes a token; where there is none, the event counts as suppressed. For buckets that CPUs share. */
+static __always_inline bool admits(struct bucket *b, u64 now)
+{
+	u64 before, from;
+
+	if (!event_rate)
+		return false;
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		before = b->full_at;
+		from = before > now ? before : now;
+		if (from - now >= NS_PER_SECOND)
+			break;
+		if (__sync_val_compare_and_swap(&b->full_at, before,
+						from + NS_PER_SECOND / event_rate) == before)
+			return true;
+	}
+	__sync_fetch_and_add(&b->suppressed, 1);
+	return false;
+}
+
+/* What was suppressed since the last event of the bucket, which begins anew. */
+static __always_inline u64 take_suppressed(struct bucket *b)
+{
+	return __sync_lock_test_and_set(&b->suppressed, 0);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+#include <wirespan/kernel.h>
+#include <bpf/bpf_helpers.h>
+
+/* A ring of records; the size is the smallest, the agent may set a larger one before load. */
+#define WIRE_RING(name, record, bytes)              \
+	struct {                                    \
+		__uint(type, BPF_MAP_TYPE_RINGBUF); \
+		__uint(max_entries, bytes);         \
+	} name SEC(".maps");                        \
+	record *const wire_ring_##name SEC(".wire") = 0
+
+/* One for all objects: 1 while the agent waits for the next record, instead of looking for some by its timer. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} asleep SEC(".maps");
+
+/*
+ * How to submit a record. A waking submit costs microseconds in the application's path, so records wait for
+ * the agent's timer; only the first after a while in which nothing came wakes it, and a ring that is
+ * filling up. Reservations of all CPUs count as available data, so that edge has a width that concurrent
+ * producers can't jump over.
+ */
+static __always_inline u64 wakeup(void *ring)
+{
+	u32 zero = 0, *waits = bpf_map_lookup_elem(&asleep, &zero);
+	u64 size, full, edge;
+
+	if (waits && *waits) {
+		*waits = 0;
+		return BPF_RB_FORCE_WAKEUP;
+	}
+	size = bpf_ringbuf_query(ring, 1 /* BPF_RB_RING_SIZE */);
+	full = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+	edge = size / 4;
+	return full >= edge && full - edge < 4096 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}

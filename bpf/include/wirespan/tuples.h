@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/*
+ * Established connections by their addresses and ports, for packets that have no socket (yet, or any more). The
+ * core keeps it while some plugin asks for it (`tuples` in its literal): copies, taken anew with each owner.
+ */
+#include <wirespan/conn.h>
+
+struct tuple {
+	u64 netns_cookie;
+	/* With the interface that the socket is bound to: link-local addresses hold for one alone. */
+	struct endpoints ends;
+	u32 padding;
+};
+
+/* Empty, a row costs 16 bytes at most. */
+#define TUPLES 131072
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, TUPLES);
+	__type(key, struct tuple);
+	__type(value, struct conn);
+} tuples SEC(".maps");
+
+static __always_inline void read_tuple(struct tuple *t, const struct conn *c)
+{
+	t->netns_cookie = c->netns_cookie;
+	t->ends = c->ends;
+	/* On the wire it is IPv4. */
+	t->ends.mapped = false;
+	t->padding = 0;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* The ends of accept(): by a function if the kernel lets one be watched, else by the system calls and io_uring. */
+#include <wirespan/hooks/accept_chain.h>
+#include "uring.h"
+#include "emit.h"
+#include "states.h"
+#include "first_use.h"
+
+static __always_inline void read_acceptor(struct conn *c, s32 fd, u64 now)
+{
+	take_over(c, OWNER_ACCEPT);
+	read_actor(&c->acceptor, &c->owner);
+	c->accept_fd = fd;
+	c->accepted_at = now;
+}
+
+/* The connection stays queued until it is used: a system call's tracepoint can't reach its storage. */
+static __always_inline void on_accept_return(struct conn *accepting, const struct sock *sk, s32 fd,
+					     u64 now)
+{
+	struct conn *c = queued_conn(sk);
+
+	if (!c)
+		return;
+	read_acceptor(c, fd, now);
+	*accepting = *c;
+	accepting->closed_at = 0;
+	if (c->closed_at)
+		bpf_map_delete_elem(&queue, &accepting->cookie);
+}
+
+static __always_inline void on_accept_failure(struct conn *accepting, const struct sock *listener,
+					      u32 error, u64 now)
+{
+	if (!read_failed_accept(accepting, listener, error, now))
+		return;
+	read_current_owner(accepting, OWNER_ACCEPT);
+	accepting->excluded = is_own(accepting);
+}
+
+static __always_inline int on_accept_end(long result)
+{
+	u64 now = bpf_ktime_get_boot_ns();
+	u32 zero = 0;
+	struct conn *c = bpf_map_lookup_elem(&accepting, &zero);
+
+	if (!c)
+		return 0;
+	/* Nobody's, until it is known to be one. */
+	c->accepted_at = 0;
+	c->error = 0;
+	if (result >= 0) {
+		on_accept_return(c, socket_of(result), result, now);
+	} else if (is_accept_failure(result)) {
+		on_accept_failure(c, called_listener(), -result, now);
+	}
+	return 0;
+}
+
+static __always_inline int emit_accepting(void)
+{
+	struct conn *c = accepting_of();
+
+	return c && c->accepted_at ? emit_uncounted(c, SPAN_ACCEPT, c->wanted_accept) : 0;
+}
+
+SEC("tp/syscalls/sys_exit_accept4")
+int on_accept4_exit(struct trace_event_raw_sys_exit *ctx)
+{
+	return on_accept_end(ctx->ret);
+}
+
+SEC("tp/syscalls/sys_exit_accept")
+int on_accept_exit(struct trace_event_raw_sys_exit *ctx)
+{
+	return on_accept_end(ctx->ret);
+}
+
+/* Attached after every plugin's programs. */
+SEC("tp/syscalls/sys_exit_accept4")
+int on_accept4_emit(void *ctx)
+{
+	return emit_accepting();
+}
+
+SEC("tp/syscalls/sys_exit_accept")
+int on_accept_emit(void *ctx)
+{
+	return emit_accepting();
+}
+
+/* True: it was an accept(), of which `accepting` tells. */
+static __always_inline bool on_completion(const struct completion *e)
+{
+	const struct io_kiocb *request = e->request;
+	const struct sock *sk;
+	u32 zero = 0;
+	struct conn *c;
+	u64 now;
+	s32 fd;
+
+	if (!may_be_accept(e))
+		return false;
+	now = bpf_ktime_get_boot_ns();
+	c = bpf_map_lookup_elem(&accepting, &zero);
+	if (!c)
+		return false;
+	c->accepted_at = 0;
+	c->error = 0;
+	if (e->result >= 0) {
+		sk = accepted_socket(e, &fd);
+		on_accept_return(c, sk, fd, now);
+	} else if (is_accept_failure(e->result)) {
+		on_accept_failure(c, socket_of_file(BPF_CORE_READ(request, file)), -e->result, now);
+	}
+	return c->accepted_at || c->error;
+}
+
+/* The first of a chain of its own: programs of plugins and the emitter run for accepts alone. */
+SEC("tp_btf/io_uring_complete")
+int BPF_PROG(on_uring_result, void *ring, void *request, u64 user_data, s32 result, u32 flags)
+{
+	struct completion e = { ring, request, result, flags };
+
+	if (on_completion(&e))
+		CALL_NEXT_ACCEPT(ctx);
+	return 0;
+}
+
+/* Since Linux 6.16 or so the result is in the ring's entry. */
+SEC("tp_btf/io_uring_complete")
+int BPF_PROG(on_uring_entry, void *ring, void *request, const struct io_uring_cqe *entry)
+{
+	struct completion e = { ring, request, entry->res, entry->flags };
+
+	if (on_completion(&e))
+		CALL_NEXT_ACCEPT(ctx);
+	return 0;
+}
+
+SEC("tp_btf/io_uring_complete")
+int on_uring_emit(void *ctx)
+{
+	return emit_accepting();
+}
+
+/* Where the kernel lets functions be watched, the socket itself is at hand, but not its descriptor. */
+static __always_inline int on_accepted(struct sock *child)
+{
+	struct tcp_sock *tp;
+	struct conn *c;
+
+	c = bpf_sk_storage_get(&conns, child, NULL, 0);
+	tp = bpf_skc_to_tcp_sock(child);
+	if (!c || !tp || c->direction != DIRECTION_INBOUND || c->accepted_at || c->closed_at)
+		return 0;
+	if (!c->established_at) {
+		/* With Fast Open it is accepted while its handshake goes on. */
+		read_ends(&c->ends, tp);
+		read_bound_interface(c, child);
+		read_isns(c, tp);
+	}
+	read_acceptor(c, -1, bpf_ktime_get_boot_ns());
+	return 0;
+}
+
+static __always_inline int emit_accepted(struct sock *child)
+{
+	struct conn *c = conn_of(child);
+
+	if (!c || !c->accepted_at || !c->wanted_accept)
+		return 0;
+	emit(child, c, SPAN_ACCEPT, c->wanted_accept);
+	c->wanted_accept = 0;
+	return 0;
+}
+
+/*
+ * Where accept() gives the connection its socket: the function is called by calls, too, that were blocked before
+ * it was watched, which a fexit of the whole call would miss. Of programs on one function the last to be
+ * attached runs first: so the emitter is attached before the plugins' programs, and the other after them.
+ */
+SEC("fentry/security_sock_graft")
+int BPF_PROG(on_graft, struct sock *sk)
+{
+	u32 zero = 0;
+	struct conn *accepting_here = bpf_map_lookup_elem(&accepting, &zero);
+
+	if (sk->sk_protocol == IPPROTO_TCP)
+		return on_accepted(sk);
+	if (!accepting_here)
+		return 0;
+	accepting_here->accepted_at = 0;
+	accepting_here->error = 0;
+	if (sk->sk_protocol == IPPROTO_MPTCP)
+		on_accept_return(accepting_here, sk, -1, bpf_ktime_get_boot_ns());
+	return 0;
+}
+
+SEC("fentry/security_sock_graft")
+int BPF_PROG(on_graft_emit, struct sock *sk)
+{
+	return sk->sk_protocol == IPPROTO_TCP ? emit_accepted(sk) : emit_accepting();
+}
+
+/* Too many open files: there is no connection then. */
+SEC("fexit/__sys_accept4")
+int BPF_PROG(on_accept_failed, int fd, void *address, void *length, int flags, int result)
+{
+	return on_accept_end(result < 0 ? result : -EAGAIN);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/*
+ * The end of accept(), where the verifier does not trust the socket that came out of the queue: it is found by
+ * its descriptor, or as the subflow of a multipath socket, and read as plain memory. What is known of the
+ * connection waits under the socket's cookie.
+ */
+#include <wirespan/conn.h>
+#include "connect_syscall.h"
+
+/* Connections that accept() has not returned yet, and those that have not been used since. By cookie. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, u64);
+	__type(value, struct conn);
+} queue SEC(".maps");
+
+/* What goes on, what was no listener, and a listener that was shut down in order to end the call. */
+static __always_inline bool is_accept_failure(long result)
+{
+	switch (-result) {
+	case EINTR:
+	case EBADF:
+	case EAGAIN:
+	case EINVAL:
+	case ENOTSOCK:
+	case ECANCELED:
+		return false;
+	default:
+		return result < 0 && result > -ERESTARTSYS;
+	}
+}
+
+/* NULL where it is no TCP socket; of a multipath one, its first subflow. */
+static __always_inline const struct sock *subflow_of(const struct sock *sk)
+{
+	u32 protocol = sk ? BPF_CORE_READ(sk, sk_protocol) : 0;
+	const struct mptcp_sock *multipath = (const void *)sk;
+
+	if (protocol == IPPROTO_TCP)
+		return sk;
+	if (protocol == IPPROTO_MPTCP && bpf_core_field_exists(multipath->first))
+		return BPF_CORE_READ(multipath, first);
+	return NULL;
+}
+
+/* The queued connection of a socket that accept() returned, unless it was met already. */
+static __always_inline struct conn *queued_conn(const struct sock *returned)
+{
+	const struct sock *sk = subflow_of(returned);
+	u64 cookie = sk ? BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) : 0;
+	struct conn *c = cookie ? bpf_map_lookup_elem(&queue, &cookie) : NULL;
+
+	return c && !c->accepted_at ? c : NULL;
+}
+
+/* The listener of the system call that ends. */
+static __always_inline const struct sock *called_listener(void)
+{
+	struct call call;
+
+	read_call(&call);
+	return call.number < 0 ? NULL : socket_of(call.argument[0]);
+}
+
+/* What there is to know of the listener on which accept() failed, its caller apart. */
+static __always_inline bool read_failed_accept(struct conn *c, const struct sock *listener, u32 error,
+					       u64 now)
+{
+	const struct sock *sk = subflow_of(listener);
+
+	if (!sk)
+		return false;
+	__builtin_memset(c, 0, sizeof(*c));
+	c->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	c->direction = DIRECTION_INBOUND;
+	c->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	c->netns_cookie = BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie);
+	c->ends.family = BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET ? 4 : 6;
+	read_bound(&c->ends, sk);
+	c->opened_at = now;
+	c->accept_fd = -1;
+	c->error = error;
+	return true;
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* What the core's programs share: what the agent may write, rings, counts, and who is met for the first time. */
+#include "accept_syscall.h"
+#include <wirespan/byte_mark.h>
+#include <wirespan/conn.h>
+#include <wirespan/conn_record.h>
+#include "pid_number.h"
+#include <wirespan/ring.h>
+#include <wirespan/owner.h>
+#include <wirespan/tuples.h>
+#include <wirespan/skeleton.h>
+
+/* What the agent may write at any time. */
+struct {
+	/* The agent's process as the kernel numbers it, and whether its sockets are left out. */
+	u32 self_pid;
+	u32 excludes_self;
+	/* Whether some plugin looks connections up by address. */
+	u32 keeps_tuples;
+	/* Bits of cgroups that `place` takes from all owners: they come to stand for others. */
+	u32 freed;
+	/* The pid namespace whose numbers the agent's /proc has. */
+	struct pid_space space;
+	/* The sockets that were there at the start are known: what is met from now on was not shown. */
+	u32 seeded;
+	/* The search for rows without a socket that is under way (bpf/tracker/survey.h), and when it began. */
+	u32 round;
+	u32 padding;
+	u64 round_began_at;
+	struct watched_cgroup cgroups[WATCHED_CGROUPS];
+} live;
+
+WIRE_RING(spans, struct connection, 256 * 1024);
+
+/* A process that is seen for the first time, or as another program than before. */
+WIRE_RING(processes, struct task, 64 * 1024);
+
+struct counters {
+	u64 seen_spans;
+	u64 lost_spans;
+	u64 seen_processes;
+	u64 lost_processes;
+	u64 excluded_self;
+	u64 lost_connections;
+	u64 lost_accepts;
+	u64 lost_tuples;
+	/* Programs whose names the table of executables had no room for. */
+	u64 lost_names;
+	/*
+	 * The balance of connections, one end each: those that were opened are alive, have ended, or were never shown
+	 * to end. Older ones count as opened when they are met.
+	 */
+	u64 opened_connections;
+	u64 ended_connections;
+	/* Changes of state that no program was shown, as the next change of the same socket proves. */
+	u64 unseen_changes;
+};
+WIRE_COUNTERS(struct counters);
+
+/* Sockets that have no storage because the kernel had no memory for it, by cookie; so each is counted once. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u64);
+	__type(value, u8);
+} refused SEC(".maps");
+
+static __noinline int count_lost(struct sock *sk)
+{
+	u64 cookie = bpf_get_socket_cookie(sk);
+	u8 one = 1;
+
+	if (!bpf_map_update_elem(&refused, &cookie, &one, BPF_NOEXIST))
+		COUNT(lost_connections);
+	return 0;
+}
+
+static __noinline int is_counted_as_lost(struct sock *sk)
+{
+	u64 cookie = bpf_get_socket_cookie(sk);
+
+	return bpf_map_lookup_elem(&refused, &cookie) != NULL;
+}
+
+/* Before it is counted it is marked: a sweep may meet it in between, and must rather find one too many. */
+static __always_inline void count_opened(struct conn *c)
+{
+	if (c->counted)
+		return;
+	c->counted = true;
+	COUNT(opened_connections);
+}
+
+/* How the ends of accept() are watched. */
+const volatile bool has_on_graft = false;
+const volatile bool has_on_accept4_exit = false;
+const volatile bool has_on_accept_exit = false;
+
+/* Attempts that fail without a change of state are watched. */
+const volatile bool watch_connect_exits = false;
+
+/* The socket's cookie of the connect() that a thread is in, once its socket left CLOSE. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u32);
+	__type(value, u64);
+} connecting SEC(".maps");
+
+struct known_process {
+	u64 started_at;
+	u64 exec_id;
+	/* The namespaces' address, and what it stands for. */
+	u64 nsproxy;
+	u32 mntns;
+	u32 workload;
+	u64 exe;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, struct known_process);
+} known SEC(".maps");
+
+/* Births that the ring had no room for, by image: the agent looks here for one that it meets and has not heard of. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, struct task);
+} unheard SEC(".maps");
+
+/* Images that were met so far. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} images SEC(".maps");
+
+static __always_inline u32 next_image(void)
+{
+	u32 zero = 0;
+	u64 *count = bpf_map_lookup_elem(&images, &zero);
+
+	return count ? IMAGE | (u32)(__sync_fetch_and_add(count, 1) + 1) : 0;
+}
+
+/* A program that was not met before. */
+static __always_inline void meet(struct task *t, u32 pid, struct known_process *now)
+{
+	u32 image = next_image();
+	struct task *record;
+	bool is_full = false;
+
+	t->exe = now->exe = read_exe(bpf_get_current_task_btf(), &is_full);
+	if (is_full)
+		COUNT(lost_names);
+	t->workload = now->workload = image;
+	bpf_map_update_elem(&known, &pid, now, BPF_ANY);
+	keep_number(bpf_get_current_task_btf(), &live.space);
+	COUNT(seen_processes);
+	record = bpf_ringbuf_reserve(&processes, sizeof(*record), 0);
+	if (!record) {
+		/* Linux 6.1 takes no value out of an argument. */
+		struct task copy = *t;
+
+		COUNT(lost_processes);
+		bpf_map_update_elem(&unheard, &image, &copy, BPF_ANY);
+		return;
+	}
+	*record = *t;
+	/* Once a process, so the wake-up is worth its price: /proc can be read while it lives. */
+	bpf_ringbuf_submit(record, 0);
+}
+
+/* The running task. What lies behind many pointers is known from before. Global: the verifier goes through it once. */
+__noinline int read_and_meet(struct task *t)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct known_process now = { .exec_id = current->self_exec_id }, *before;
+	struct nsproxy *nsproxy = NULL;
+	/* Linux 6.1 takes no key out of an argument. */
+	u32 pid = bpf_get_current_pid_tgid() >> 32;
+
+	if (!t)
+		return 0;
+	read_task(t, live.cgroups);
+	t->started_at = now.started_at = current->group_leader->start_boottime;
+	bpf_core_read(&nsproxy, sizeof(nsproxy), &current->nsproxy);
+	now.nsproxy = (u64)nsproxy;
+	before = bpf_map_lookup_elem(&known, &pid);
+	if (before && (before->started_at != now.started_at || before->exec_id != now.exec_id))
+		before = NULL;
+	if (before && before->nsproxy == now.nsproxy)
+		now.mntns = before->mntns;
+	else
+		now.mntns = BPF_CORE_READ(nsproxy, mnt_ns, ns.inum);
+	t->mntns = now.mntns;
+	if (!before) {
+		meet(t, pid, &now);
+		return 0;
+	}
+	t->exe = before->exe;
+	t->workload = before->workload;
+	t->workload = before->workload = workload_of(t);
+	return 0;
+}
+
+static __always_inline void read_current_owner(struct conn *c, enum owner_source source)
+{
+	read_and_meet(&c->owner);
+	c->owner_source = source;
+	read_actor(&c->user, &c->owner);
+}
+
+/*
+ * Handshakes that an opener on this host has finished and whose acceptor has not been met yet: each lies where
+ * its numbers say, over what lay there. The two meet within microseconds, so hardly ever one is lost.
+ */
+#define OPENED_BITS 16
+enum {
+	OPENED_HERE = 1,
+	OPENED_BY_SELF,
+	/* Here, and the opener's span is promised. */
+	OPENED_AND_PROMISED,
+	OPENED_MARKS = OPENED_AND_PROMISED,
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << OPENED_BITS);
+	__type(key, u32);
+	__type(value, u64);
+} opened SEC(".maps");
+
+/* Its place, and what remains of the numbers, exactly, with room for a mark. */
+static __always_inline u64 *opened_at(u32 opener, u32 acceptor, u64 *rest)
+{
+	/* Odd, so that no two numbers come to the same. */
+	u64 mixed = ((u64)opener << 32 | acceptor) * 0x9e3779b97f4a7c15ull;
+	u32 place = mixed >> (64 - OPENED_BITS);
+
+	*rest = mixed << OPENED_BITS;
+	return bpf_map_lookup_elem(&opened, &place);
+}
+
+static __always_inline void mark_opened(const struct conn *c, u64 mark)
+{
+	u64 rest, *place = opened_at(c->own_isn, c->peer_isn, &rest);
+
+	if (place)
+		*place = rest | mark;
+}
+
+/* At ESTABLISHED or any time later; bytes_acked holds the opener's own SYN. */
+static __always_inline void read_isns(struct conn *c, const struct tcp_sock *tp)
+{
+	c->own_isn = tp->snd_una - (u32)tp->bytes_acked + (c->direction == DIRECTION_OUTBOUND);
+	c->peer_isn = tp->rcv_nxt - (u32)tp->bytes_received;
+}
+
+static __always_inline bool has_loopback_peer(const struct endpoints *e)
+{
+	const u32 *local = (const u32 *)e->local, *peer = (const u32 *)e->peer;
+
+	if (e->family == 4)
+		return e->peer[0] == 127 || local[0] == peer[0];
+	return local[0] == peer[0] && local[1] == peer[1] && local[2] == peer[2] &&
+	       local[3] == peer[3];
+}
+
+static __always_inline bool is_own(const struct conn *c)
+{
+	return live.excludes_self && c->owner.pid == live.self_pid;
+}
+
+/* Functions of their own: the copies would be many. */
+static __noinline int add_tuple(struct conn *c)
+{
+	struct tuple tuple;
+
+	read_tuple(&tuple, c);
+	c->has_tuple = true;
+	if (bpf_map_update_elem(&tuples, &tuple, c, BPF_ANY) && !c->missed_tuple) {
+		c->missed_tuple = true;
+		COUNT(lost_tuples);
+	}
+	full_barrier();
+	/* It closed meanwhile on another CPU, maybe without having seen that there is a row to remove. */
+	if (*(const volatile u64 *)&c->closed_at)
+		bpf_map_delete_elem(&tuples, &tuple);
+	return 0;
+}
+
+static __noinline int remove_tuple(struct conn *c)
+{
+	struct tuple tuple;
+
+	read_tuple(&tuple, c);
+	c->has_tuple = false;
+	bpf_map_delete_elem(&tuples, &tuple);
+	return 0;
+}
+
+/* To be called when it is established, and each time its owner becomes another. */
+static __always_inline void keep_tuple(struct conn *c)
+{
+	if (live.keeps_tuples && c->established_at && !c->closed_at)
+		add_tuple(c);
+}
+
+static __always_inline void exclude(struct conn *c)
+{
+	c->excluded = true;
+	COUNT(excluded_self);
+}
+
+/* An accepted connection's owner is from now on who runs. */
+static __always_inline void take_over(struct conn *c, enum owner_source source)
+{
+	/* Even if it is the same process: since it listened it may have changed its user, name and thread. */
+	read_current_owner(c, source);
+	if (is_own(c) && !c->excluded)
+		exclude(c);
+	keep_tuple(c);
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* A connection through its states: opened, established, closed, by whom and why. */
+#include "shared.h"
+#include "syn.h"
+
+/* Nothing of what the socket was before: it may connect again, or listen. */
+static __always_inline void begin_anew(struct conn *c, const struct tcp_sock *tp)
+{
+	u32 life = c->life + (c->direction != DIRECTION_UNKNOWN);
+
+	__builtin_memset(c, 0, sizeof(*c));
+	c->life = life;
+	c->lost_before = tp->lost;
+}
+
+/* The socket is used anew, and no program was shown how its last connection, or its listening, ended. */
+static __always_inline void leave_unclosed(struct conn *c)
+{
+	if (c->state == TCP_LISTEN)
+		COUNT(unseen_changes);
+	if (!c->counted || c->closed_at)
+		return;
+	/* The sweep finds that it is missing, and counts it. */
+	if (c->has_tuple)
+		remove_tuple(c);
+	bpf_map_delete_elem(&queue, &c->cookie);
+}
+
+static __always_inline struct conn *on_syn_sent(struct sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct conn *c;
+
+	c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!c || !tp) {
+		count_lost(sk);
+		return NULL;
+	}
+	leave_unclosed(c);
+	begin_anew(c, tp);
+	count_opened(c);
+	c->cookie = bpf_get_socket_cookie(sk);
+	c->opened_at = bpf_ktime_get_boot_ns();
+	c->direction = DIRECTION_OUTBOUND;
+	read_netns(c, sk);
+	read_ends(&c->ends, tp);
+	read_bound_interface(c, sk);
+	read_current_owner(c, OWNER_CONNECT);
+	if (watch_connect_exits)
+		bpf_map_update_elem(&connecting, &c->owner.tid, &c->cookie, BPF_ANY);
+	if (is_own(c))
+		exclude(c);
+	return c;
+}
+
+static __always_inline struct conn *on_listen(struct sock *sk)
+{
+	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	if (!c || !tp) {
+		count_lost(sk);
+		return NULL;
+	}
+	leave_unclosed(c);
+	begin_anew(c, tp);
+	/* 0 in a listener that is older than the agent. */
+	c->opened_at = bpf_ktime_get_boot_ns();
+	c->cookie = bpf_get_socket_cookie(sk);
+	read_netns(c, sk);
+	read_current_owner(c, OWNER_LISTENER);
+	/* Its children are excluded with it, and counted then. */
+	c->excluded = is_own(c);
+	return c;
+}
+
+/* Only its listener is known of it. */
+static __always_inline bool is_unclaimed(const struct conn *c)
+{
+	return c->owner_source == OWNER_LISTENER || c->owner_source == OWNER_UNKNOWN;
+}
+
+/* The acceptor, if the end of accept() could only be noted beside the connection. */
+static __always_inline void take_acceptor(struct conn *c)
+{
+	struct conn *accepted = bpf_map_lookup_elem(&queue, &c->cookie);
+
+	if (!accepted || !accepted->accepted_at)
+		return;
+	c->acceptor = accepted->acceptor;
+	c->accepted_at = accepted->accepted_at;
+	c->accept_fd = accepted->accept_fd;
+	if (is_unclaimed(c)) {
+		c->owner = accepted->owner;
+		c->owner_source = OWNER_ACCEPT;
+		c->user = accepted->acceptor;
+		c->excluded = accepted->excluded;
+		keep_tuple(c);
+	}
+	bpf_map_delete_elem(&queue, &c->cookie);
+}
+
+/* accept() is seen where the storage of some sockets, or of none, can be reached. */
+static __always_inline bool queues_some(void)
+{
+	return has_on_accept4_exit || has_on_accept_exit || has_on_graft;
+}
+
+static __always_inline bool queues(const struct tcp_sock *tp)
+{
+	if (has_on_accept4_exit || has_on_accept_exit)
+		return true;
+	return has_on_graft && bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp;
+}
+
+/* accept() is not over, or was not seen to be. */
+static __always_inline bool awaits_acceptor(const struct conn *c)
+{
+	return queues_some() && c->direction == DIRECTION_INBOUND && !c->accepted_at;
+}
+
+/* A listener's child: it begins as a copy of the listener's storage, where there was one. */
+static __always_inline void begin_inbound(struct sock *sk, struct conn *c)
+{
+	c->opened_at = bpf_ktime_get_boot_ns();
+	c->direction = DIRECTION_INBOUND;
+	c->life = 0;
+	c->lost_before = 0;
+	c->owner_source = c->owner.pid ? OWNER_LISTENER : OWNER_UNKNOWN;
+	if (!c->netns_cookie)
+		read_netns(c, sk);
+	if (c->excluded)
+		COUNT(excluded_self);
+}
+
+static __always_inline struct conn *on_syn_recv(struct sock *sk)
+{
+	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!c) {
+		count_lost(sk);
+		return NULL;
+	}
+	/* A copy of what its listener was before: no program was shown that it began to listen. */
+	if (c->state && c->state != TCP_LISTEN) {
+		COUNT(unseen_changes);
+		__builtin_memset(c, 0, sizeof(*c));
+	}
+	begin_inbound(sk, c);
+	return c;
+}
+
+static __always_inline void meet_opener(struct conn *c)
+{
+	u64 rest, mark, *place = opened_at(c->peer_isn, c->own_isn, &rest);
+
+	if (!place)
+		return;
+	mark = *place ^ rest;
+	if (!mark || mark > OPENED_MARKS)
+		return;
+	*place = 0;
+	c->peer_is_here = true;
+	c->opener_is_promised = mark == OPENED_AND_PROMISED;
+	if (mark == OPENED_BY_SELF && !c->excluded)
+		exclude(c);
+}
+
+static __always_inline void on_established(struct sock *sk, struct conn *c)
+{
+	u64 now = bpf_ktime_get_boot_ns();
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	if (!tp)
+		return;
+	/* Not before: of two copies of one request that become sockets at the same time, the kernel drops one silently. */
+	count_opened(c);
+	c->established_at = now;
+	c->handshake_retransmits = tp->total_retrans;
+	if (tp->total_retrans)
+		c->doubtful_rtt_us = tp->srtt_us >> 3;
+	begin_at_syn(c, tp, now);
+	read_ends(&c->ends, tp);
+	read_bound_interface(c, sk);
+	read_isns(c, tp);
+	if (c->direction == DIRECTION_OUTBOUND) {
+		/* syn_data_acked is set only after this; of what the SYN-ACK acknowledged, one is the SYN. */
+		c->fastopen = tp->bytes_acked > 1;
+		/* Of the others the emitter says more. */
+		if (c->excluded)
+			mark_opened(c, OPENED_BY_SELF);
+		keep_tuple(c);
+		return;
+	}
+	/* Generated here so that whoever meets the socket later finds the same cookie. */
+	c->cookie = bpf_get_socket_cookie(sk);
+	/* Since Linux 6.6. */
+	if (bpf_core_field_exists(tp->syn_fastopen_child))
+		c->fastopen = BPF_CORE_READ_BITFIELD(tp, syn_fastopen_child);
+	/* The first round trip runs from the SYN-ACK to the ACK: it began right after the SYN came. */
+	if (!tp->total_retrans && tp->srtt_us)
+		c->opened_at = now - (u64)(tp->srtt_us >> 3) * 1000;
+	/* Since Linux 6.7: milliseconds since the first of several SYN-ACKs. */
+	else if (tp->total_retrans && bpf_core_field_exists(tp->total_rto_time))
+		c->opened_at = now - (u64)tp->total_rto_time * 1000000;
+	meet_opener(c);
+	keep_tuple(c);
+	/* With Fast Open it may have been accepted before. */
+	if (queues(tp) && !c->excluded && !BPF_CORE_READ(sk, sk_socket) &&
+	    bpf_map_update_elem(&queue, &c->cookie, c, BPF_ANY))
+		COUNT(lost_accepts);
+}
+
+/* The task that runs now acts on this socket, rather than having been interrupted by a packet. */
+static __always_inline bool in_callers_context(const struct sock *sk)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+
+	return sk->sk_lock.owned && current->tgid && !(current->flags & PF_KTHREAD);
+}
+
+static __always_inline bool dies_of_a_signal(void)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+
+	return current->flags & PF_EXITING &&
+	       BPF_CORE_READ(current, signal, group_exit_code) & 0x7f;
+}
+
+static __always_inline void read_closer(struct sock *sk, struct conn *c)
+{
+	u32 pid = bpf_get_current_pid_tgid() >> 32;
+
+	/* The agent closes others' files where it was the last to look at them (iter/task_file). */
+	if (c->closer.pid || !in_callers_context(sk) ||
+	    (pid == live.self_pid && pid != c->owner.pid))
+		return;
+	c->closer.pid = pid;
+	c->closer.tid = bpf_get_current_pid_tgid();
+	bpf_get_current_comm(c->closer.comm, sizeof(c->closer.comm));
+	if (dies_of_a_signal())
+		c->close_reason = CLOSE_KILLED;
+	/* Who closes what was accepted had it, though nobody was seen to accept or to use it. */
+	if (c->direction == DIRECTION_INBOUND && is_unclaimed(c) && !c->queued)
+		take_over(c, OWNER_CLOSE);
+}
+
+static __always_inline enum close_reason reason_of(const struct conn *c, u32 left)
+{
+	bool established = c->established_at;
+
+	switch (c->error) {
+	case ECONNREFUSED:
+		return established ? CLOSE_RST_RECEIVED : CLOSE_REFUSED;
+	case ECONNRESET:
+	case EPIPE:
+		return CLOSE_RST_RECEIVED;
+	case ETIMEDOUT:
+		return CLOSE_TIMEOUT;
+	case ECONNABORTED:
+		return CLOSE_ABORTED;
+	case 0:
+		break;
+	default:
+		return CLOSE_UNREACHABLE;
+	}
+	if (c->close_reason == CLOSE_KILLED)
+		return CLOSE_KILLED;
+	switch (left) {
+	case TCP_FIN_WAIT2:
+	case TCP_CLOSING:
+		return CLOSE_FIN_LOCAL;
+	case TCP_LAST_ACK:
+		return CLOSE_FIN_REMOTE;
+	default:
+		/* No FIN was exchanged to the end and nobody complained: this side cut it off. */
+		return established ? CLOSE_RST_SENT : CLOSE_ABORTED;
+	}
+}
+
+/* An accepted connection has a socket until its owner closes, and is an orphan from then on. */
+static __always_inline bool is_in_queue(const struct sock *sk, const struct conn *c)
+{
+	u64 dead = sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DEAD) & 1;
+
+	return c->direction == DIRECTION_INBOUND && c->established_at &&
+	       !BPF_CORE_READ(sk, sk_socket) && !dead;
+}
+
+/* Nobody will ask for it again, unless accept() is returning it at this moment: then that takes the row away. */
+static __always_inline void leave_queue(const struct sock *sk, const struct conn *c)
+{
+	struct conn *row = bpf_map_lookup_elem(&queue, &c->cookie);
+
+	if (row && BPF_CORE_READ(sk, sk_socket) && c->owner_source == OWNER_LISTENER &&
+	    !c->closer.pid)
+		row->closed_at = c->closed_at;
+	else if (row)
+		bpf_map_delete_elem(&queue, &c->cookie);
+}
+
+static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	/* Before it counts as closed, so that a sweep rather finds one too many. */
+	if (c->counted && !c->closed_at)
+		COUNT(ended_connections);
+	c->closed_at = bpf_ktime_get_boot_ns();
+	if (live.keeps_tuples)
+		full_barrier();
+	if (c->has_tuple)
+		remove_tuple(c);
+	c->queued = !c->accepted_at && is_in_queue(sk, c);
+	c->error = sk->sk_err;
+	/* What the network ended was closed by nobody here, whoever handles the packet. */
+	if (!c->error)
+		read_closer(sk, c);
+	/* connect() itself gives up before a SYN leaves: no port was free, or this pair of ends is taken. */
+	if (tp && left == TCP_SYN_SENT && !c->error && !sk->sk_shutdown && !tp->segs_out)
+		c->error = EADDRNOTAVAIL;
+	c->close_reason = reason_of(c, left);
+	if (awaits_acceptor(c))
+		leave_queue(sk, c);
+	if (!tp)
+		return;
+	read_ends(&c->ends, tp);
+	if (!c->established_at) {
+		c->handshake_retransmits = tp->total_retrans;
+		begin_at_syn(c, tp, c->closed_at);
+	}
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/*
+ * The count of living connections, for the balance; on its way it looks for sockets that are in another state than
+ * the last one shown. And what is done once something was not shown, by programs that are loaded only then: states
+ * are mended, ends reported, rows without a socket removed.
+ */
+#include "emit.h"
+#include "unseen.h"
+#include <wirespan/skeleton.h>
+
+struct survey {
+	/* Connections, one end each. */
+	u64 living;
+	/* Sockets in another state than the last one shown. */
+	u64 gone_on;
+};
+WIRE_ROWS(survey, struct survey);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct survey);
+} surveyed SEC(".maps");
+
+/*
+ * Whether the socket is in another state than the last change left. A change that is under way holds the lock, and
+ * writes what it has seen before the socket's own state is another.
+ */
+static __always_inline bool has_gone_on(const struct sock *sk, const struct conn *c, u32 *state)
+{
+	bool tells_lock = bpf_core_field_exists(sk->sk_lock.slock.rlock.raw_lock.locked), locked;
+	u32 known = *(const volatile u16 *)&c->state;
+
+	full_barrier();
+	locked = is_locked(sk);
+	full_barrier();
+	*state = sk->__sk_common.skc_state;
+	if (*state == known || locked || !known)
+		return false;
+	full_barrier();
+	/* An end is certain without the lock: what could follow, a call begins. */
+	return known == *(const volatile u16 *)&c->state && (tells_lock || *state == TCP_CLOSE);
+}
+
+static __always_inline void find_end(struct sock *sk, struct conn *c)
+{
+	u32 left = c->state;
+
+	COUNT(unseen_changes);
+	c->old_state = left;
+	c->state = TCP_CLOSE;
+	if (left == TCP_LISTEN || c->closed_at)
+		return;
+	c->ended_unseen = true;
+	c->found_end = true;
+	c->owner.workload = workload_of(&c->owner);
+	if (awaits_acceptor(c))
+		take_acceptor(c);
+	on_close(sk, c, left);
+	if (c->close_reason == CLOSE_RST_SENT)
+		c->close_reason = CLOSE_UNKNOWN;
+}
+
+/* Run at each collection; its one row is written at the end. */
+SEC("iter/bpf_sk_storage_map")
+int survey(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	const struct conn *met = ctx->value;
+	struct sock *sk = ctx->sk;
+	struct survey *sum;
+	u32 zero = 0, state;
+
+	sum = bpf_map_lookup_elem(&surveyed, &zero);
+	if (!sum)
+		return 0;
+	if (!ctx->meta->seq_num)
+		__builtin_memset(sum, 0, sizeof(*sum));
+	if (!sk || !met) {
+		bpf_seq_write(ctx->meta->seq, sum, sizeof(*sum));
+		return 0;
+	}
+	if (met->counted && !met->closed_at)
+		sum->living++;
+	if (has_gone_on(sk, met, &state))
+		sum->gone_on++;
+	return 0;
+}
+
+SEC("iter/bpf_sk_storage_map")
+int mend_found(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock *sk = ctx->sk;
+	struct conn *c = known_at(sk);
+	u32 state;
+
+	if (!sk || !c || !has_gone_on(sk, c, &state))
+		return 0;
+	if (state == TCP_CLOSE) {
+		find_end(sk, c);
+		return 0;
+	}
+	mend(sk, c, state);
+	c->old_state = c->state;
+	c->state = state;
+	return 0;
+}
+
+/* After the plugins' programs have seen the ends that `survey` found. */
+SEC("iter/bpf_sk_storage_map")
+int tell_found(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock *sk = ctx->sk;
+	struct conn *c = known_at(sk);
+
+	if (sk && c && c->found_end) {
+		emit_wanted(sk, c->old_state, TCP_CLOSE);
+		c->found_end = false;
+	}
+	return 0;
+}
+
+/* Of those that were there when the round began. */
+static __always_inline bool has_no_socket(const struct conn *row)
+{
+	return row->round != live.round && row->established_at < live.round_began_at;
+}
+
+static long drop_tuple(struct bpf_map *map, struct tuple *key, struct conn *row, void *none)
+{
+	struct tuple tuple = *key;
+
+	if (has_no_socket(row))
+		bpf_map_delete_elem(&tuples, &tuple);
+	return 0;
+}
+
+static long drop_queued(struct bpf_map *map, u64 *key, struct conn *row, void *none)
+{
+	u64 cookie = *key;
+
+	if (has_no_socket(row))
+		bpf_map_delete_elem(&queue, &cookie);
+	return 0;
+}
+
+/* Marks what `tuples` and `queue` hold of living connections; at the end it removes what has no mark. */
+SEC("iter/bpf_sk_storage_map")
+int drop_rows(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock *sk = ctx->sk;
+	struct conn *c = known_at(sk), *row;
+	struct tuple tuple;
+
+	if (!sk) {
+		bpf_for_each_map_elem(&tuples, drop_tuple, NULL, 0);
+		bpf_for_each_map_elem(&queue, drop_queued, NULL, 0);
+		return 0;
+	}
+	if (!c || c->closed_at)
+		return 0;
+	/* Rows are copies: those that are made from now on have the mark, too. */
+	c->round = live.round;
+	if (c->has_tuple) {
+		read_tuple(&tuple, c);
+		row = bpf_map_lookup_elem(&tuples, &tuple);
+		if (row)
+			row->round = live.round;
+	}
+	row = bpf_map_lookup_elem(&queue, &c->cookie);
+	if (row)
+		row->round = live.round;
+	return 0;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* When an opener's SYN left, if that is not when its socket left CLOSE. */
+#include "shared.h"
+
+/* Nanoseconds since the first SYN left, by the socket's own stamp, which must not be 0. */
+static __always_inline u64 syn_age(const struct tcp_sock *tp)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 stamp = tp->retrans_stamp;
+
+	/* Since Linux 6.7. */
+	if (bpf_core_field_exists(tp->tcp_usec_ts) && BPF_CORE_READ_BITFIELD(tp, tcp_usec_ts))
+		return (u64)((u32)(now / 1000) - stamp) * 1000;
+	return (u64)((u32)(now / 1000000) - stamp) * 1000000;
+}
+
+/*
+ * With TCP_FASTOPEN_CONNECT the SYN waits for the first data, although connect() has returned and the socket left
+ * CLOSE. If it never left, the attempt took no time.
+ */
+static __always_inline void begin_at_syn(struct conn *c, const struct tcp_sock *tp, u64 now)
+{
+	u64 age;
+
+	if (c->direction != DIRECTION_OUTBOUND || !BPF_CORE_READ_BITFIELD(tp, fastopen_connect))
+		return;
+	if (!tp->segs_out)
+		age = 0;
+	else if (!tp->total_retrans && tp->srtt_us)
+		age = (u64)(tp->srtt_us >> 3) * 1000;
+	else if (tp->retrans_stamp)
+		age = syn_age(tp);
+	else
+		return;
+	if (now - age > c->opened_at)
+		c->opened_at = now - age;
+}
+
+/* When the answer has come, a socket that sent its SYN several times has forgotten when the first left. */
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(on_syn_again, struct sock *sk)
+{
+	struct tcp_sock *tp;
+	struct conn *c;
+
+	if (sk->__sk_common.skc_state != TCP_SYN_SENT)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	if (tp && c)
+		begin_at_syn(c, tp, bpf_ktime_get_boot_ns());
+	return 0;
+}

@@ -1,0 +1,50 @@
+// `wirespan [agent]`
+import { type Command, Option } from "commander";
+import { configForLive, holdLog, isLive } from "../../agent/live.ts";
+import { KEPT } from "../../config/source.ts";
+import { suggestion } from "../../core/base/suggest.ts";
+import { WirespanError } from "../../core/plugin/errors.ts";
+import { createLog } from "../../core/plugin/log.ts";
+import { type ConfigFlags, setUp, withConfig } from "../setup.ts";
+
+export function addAgent(program: Command): void {
+  withConfig(program.command("agent", { isDefault: true }))
+    .description("run the agent (what wirespan does without a command)")
+    .option("-p, --plugin <name...>", "run these plugins only")
+    .addOption(
+      new Option("--format <format>", "print lines on standard output instead of the live view").choices([
+        "text",
+        "json",
+      ]),
+    )
+    .allowExcessArguments()
+    .addHelpText(
+      "after",
+      `
+Examples:
+  wirespan                                    every plugin; on a terminal a live view
+  wirespan --format text                      connections, failures and drops as lines
+  wirespan --config wirespan.yaml             as the file says
+  wirespan --plugin tcplife softirqs          these two only
+  wirespan --set log.level=debug              one setting, before file and environment
+  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 wirespan`,
+    )
+    .action(async (flags: ConfigFlags, command: Command) => {
+      const [unknown] = command.args;
+      if (unknown !== undefined) {
+        const known = program.commands.map((c) => c.name());
+        throw new WirespanError(
+          "USAGE",
+          `There is no command ${unknown}${suggestion(unknown, known, "--help lists them.")}`,
+        );
+      }
+      const { runAgent } = await import("../../agent/agent.ts");
+      const read = async (outcome?: string) => {
+        const found = await setUp(flags, outcome);
+        return { ...found, config: configForLive(found.config, found.plugins) };
+      };
+      const { config, plugins, failed } = await read();
+      const log = isLive(config) && process.stderr.isTTY ? holdLog() : createLog(config.log);
+      await runAgent(config, { plugins, failed, log, reread: () => read(KEPT) });
+    });
+}

@@ -1,0 +1,90 @@
+// `wirespan config check|print|schema`
+import type { Command } from "commander";
+import { type ExpectedSeries, expectedSeries } from "../../agent/cardinality.ts";
+import { selfSeries } from "../../agent/internal-telemetry.ts";
+import type { Effective } from "../../config/config.ts";
+import { jsonSchema } from "../../config/json-schema.ts";
+import { importPlugins, installedPlugins } from "../../core/engine/discover.ts";
+import { WirespanError } from "../../core/plugin/errors.ts";
+import { type ConfigFlags, setUp, withConfig } from "../setup.ts";
+
+export function addConfig(program: Command): void {
+  const config = program
+    .command("config")
+    .helpCommand(false)
+    .description("check and print the configuration");
+
+  withConfig(config.command("check [file]"))
+    .description("say all that is wrong with a configuration; exit 2 if anything is")
+    .addHelpText("after", "\nExample:\n  wirespan config check wirespan.yaml")
+    .action(async (file: string | undefined, flags: ConfigFlags) => {
+      const { config, plugins, failed } = await setUp(named(file, flags));
+      const [broken] = failed;
+      if (broken !== undefined) throw broken.error;
+      const enabled = plugins.filter(({ name }) => config.plugins[name]?.enabled).map(({ name }) => name);
+      const to = Object.entries(config.exporters).map(([name, { type }]) =>
+        name === type ? name : `${name} (${type})`,
+      );
+      process.stdout.write(
+        `The configuration is valid.\nplugins: ${enabled.join(", ") || "none"}\nexporters: ${to.join(", ") || "none"}\n`,
+      );
+    });
+
+  withConfig(config.command("print [file]"))
+    .description("print every setting with its value and where that came from; secrets as ***")
+    .option("--json", "print JSON")
+    .addHelpText("after", "\nExample:\n  WIRESPAN_LOG_LEVEL=debug wirespan config print wirespan.yaml")
+    .action(async (file: string | undefined, flags: ConfigFlags & { json?: boolean }) => {
+      const { config, plugins } = await setUp(named(file, flags));
+      const series = [...expectedSeries(config, plugins), ...selfSeries(config, plugins)];
+      if (flags.json) {
+        process.stdout.write(`${JSON.stringify({ settings: config.effective, series }, null, 2)}\n`);
+        return;
+      }
+      for (const setting of config.effective) process.stdout.write(settingLine(setting));
+      for (const { plugin, metric, series: count, bounded } of series) {
+        process.stdout.write(
+          `# ${plugin}: ${metric}: at most ${count} series for each resource, ${bounded}\n`,
+        );
+      }
+      process.stdout.write("# To expect, in all:\n");
+      for (const [each, count] of expectedByCause(series)) {
+        process.stdout.write(`#   ${count} series for ${each}\n`);
+      }
+    });
+
+  config
+    .command("schema")
+    .description("print the JSON schema of the configuration file, for editors")
+    .addHelpText("after", "\nExample:\n  wirespan config schema >wirespan.schema.json")
+    .action(async () => {
+      const { plugins, failed } = await importPlugins(installedPlugins());
+      process.stdout.write(`${JSON.stringify(jsonSchema(plugins), null, 2)}\n`);
+      if (failed[0] !== undefined) throw failed[0].error;
+    });
+}
+
+/** What brings series with it, and how many. */
+function expectedByCause(series: readonly ExpectedSeries[]): ReadonlyMap<string, number> {
+  const sums = new Map<string, number>();
+  for (const { expected, each } of series) {
+    const names = Object.entries(each).map(([name, only]) =>
+      only.length === 1 ? `${name}=${only[0]}` : name,
+    );
+    const cause = names.length === 0 ? "the host" : `each ${names.sort().join(", ")}`;
+    sums.set(cause, (sums.get(cause) ?? 0) + expected);
+  }
+  return sums;
+}
+
+function settingLine({ path, shown, origins }: Effective): string {
+  const from = origins.map(({ where }) => where).filter((where) => where !== "");
+  return `${`${path}: ${shown ?? "(none)"}`.padEnd(60)}  # ${from.join(", ") || "default"}\n`;
+}
+
+/** The file may stand behind the command as well as behind --config, but not in both places. */
+function named(file: string | undefined, flags: ConfigFlags): ConfigFlags {
+  if (file === undefined) return flags;
+  if (flags.config !== undefined) throw new WirespanError("USAGE", "Name the configuration file once.");
+  return { ...flags, config: file };
+}

@@ -1,0 +1,48 @@
+// `wirespan doctor`
+import { writeFileSync } from "node:fs";
+import { gzipSync } from "node:zlib";
+import type { Command } from "commander";
+import { WirespanError } from "../../core/plugin/errors.ts";
+import { type ConfigFlags, setUp, withConfig } from "../setup.ts";
+
+function write(path: string, bytes: Buffer): void {
+  try {
+    writeFileSync(path, bytes, { mode: 0o600 });
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new WirespanError("OUTPUT", `The bundle can't be written: ${message}; name another file.`, {
+      cause,
+    });
+  }
+}
+
+export function addDoctor(program: Command): void {
+  withConfig(program.command("doctor"))
+    .description("say what this kernel and these permissions allow, and how to mend the rest")
+    .option("-p, --plugin <name...>", "look at these plugins only")
+    .option("--json", "print JSON")
+    .option("--bundle <file>", "write all that a bug report needs, without secrets, as gzipped JSON")
+    .addHelpText(
+      "after",
+      `
+Exits with 1 if an enabled plugin cannot run, with 6 if one runs without what it is for.
+
+Examples:
+  wirespan doctor
+  wirespan doctor --json | jq '.plugins[] | select(.state == "failed")'
+  wirespan doctor --bundle wirespan-report.json.gz`,
+    )
+    .action(async (flags: ConfigFlags & { json?: boolean; bundle?: string }) => {
+      const { config, plugins, failed } = await setUp(flags);
+      const { doctor, doctorCode, renderReport } = await import("../../agent/doctor.ts");
+      const report = await doctor(config, { plugins, failed });
+      if (flags.bundle !== undefined) {
+        const { createBundle } = await import("../../agent/support-bundle.ts");
+        const text = JSON.stringify(await createBundle(config, report), null, 2);
+        write(flags.bundle, gzipSync(text));
+        process.stderr.write(`${flags.bundle} is written; gunzip shows what is in it.\n`);
+      }
+      process.stdout.write(flags.json ? `${JSON.stringify(report, null, 2)}\n` : renderReport(report));
+      process.exitCode = doctorCode(report);
+    });
+}

@@ -1,0 +1,47 @@
+// What a trace has printed and what it could not, because nobody took it.
+
+import { type Output, standardError } from "../../core/base/output.ts";
+import { WirespanError } from "../../core/plugin/errors.ts";
+
+/** Bytes that may wait for the reader. */
+const LIMIT = 8 * 1024 ** 2;
+
+/** Milliseconds that the reader is given for what waits at the end. */
+const LAST = 1000;
+
+const lines = (text: string): number => text.split("\n").length - 1;
+
+export class Printed {
+  readonly #to: Output;
+  #missing = 0;
+  #error: NodeJS.ErrnoException | undefined;
+
+  constructor(to: Output) {
+    this.#to = to;
+  }
+
+  /** Whole lines. */
+  write(text: string): void {
+    const count = lines(text);
+    if (this.#to.pending > LIMIT) {
+      this.#missing += count;
+      return;
+    }
+    this.#to.write(text, (error) => {
+      if (!error) return;
+      this.#missing += count;
+      this.#error ??= error;
+    });
+  }
+
+  /** Says what is missing. Throws if standard output can't be written to, but for a reader that has left. */
+  async finish(): Promise<void> {
+    await this.#to.drained(LAST);
+    if (this.#error?.code === "EPIPE") return;
+    const missing = this.#missing + this.#to.pendingLines;
+    if (missing === 0) return;
+    const why = this.#error?.message ?? "who reads standard output did not take them in time";
+    standardError().write(`wirespan: ${missing} lines are missing: ${why}\n`);
+    if (this.#error) throw new WirespanError("OUTPUT", "Standard output could not be written to: see above.");
+  }
+}

@@ -1,0 +1,97 @@
+// `wirespan trace <tool>`: one plugin, live, in the terminal or as lines for another program.
+
+import { sayReady, stopped } from "../../agent/agent.ts";
+import { begin, end, endWithin } from "../../agent/life.ts";
+import { bpf as coreBpf } from "../../bpf/tracker/tracker.skel.ts";
+import { standardError, standardOutput } from "../../core/base/output.ts";
+import { Engine } from "../../core/engine/engine.ts";
+import { degradation } from "../../core/engine/missing-hooks.ts";
+import type { Plugin } from "../../core/plugin/plugin.ts";
+import { native } from "../../native/index.ts";
+import { Printed } from "./printed.ts";
+import type { TraceRequest } from "./request.ts";
+import { TraceSink } from "./sink.ts";
+
+/** Runs until a signal, the duration or the count is over; throws what keeps the plugin from running. */
+export async function runTrace(request: TraceRequest): Promise<void> {
+  const { plugin, config, log, flags, format, signals, interfaces, durationMs, count } = request;
+  const ended = begin();
+  const engine = await Promise.race([Engine.attach({ config, plugins: [plugin], native, log }), ended]);
+  // What is half attached goes with the process.
+  if (!(engine instanceof Engine)) return stopped(engine);
+  const printed = new Printed(standardOutput());
+  void standardOutput().closed.then(end);
+  try {
+    throwFailed(engine);
+    for (const {
+      plugin: { name },
+      hooks,
+    } of engine.hosts) {
+      const lack = degradation({ name, hooks });
+      if (lack !== undefined) standardError().write(`wirespan: ${lack}\n`);
+    }
+    const terminal = standardOutput().isTTY && {
+      columns: process.stdout.columns || 80,
+      colours: !process.env.NO_COLOR,
+    };
+    const write = (text: string) => printed.write(text);
+    const sink = new TraceSink({
+      plugin,
+      flags,
+      format,
+      signals,
+      ...(interfaces && { interfaces }),
+      ...(terminal && { terminal }),
+      write,
+    });
+    // Before the first row can come.
+    sink.start();
+    engine.run(sink);
+    throwFailed(engine);
+    await engine.collect();
+    sayReady([plugin.name]);
+    let collections = 0;
+    const collect = async () => {
+      sink.metrics(await engine.collect());
+      if (++collections === count) end();
+    };
+    const timer = setInterval(() => void collect(), config.metrics.interval);
+    const stop = durationMs === undefined ? undefined : setTimeout(end, durationMs);
+    const ending = await ended;
+    endWithin(GRACE);
+    clearInterval(timer);
+    clearTimeout(stop);
+    if (collections !== count) await collect();
+    await engine.settle();
+    engine.detach();
+    sink.flush();
+    sayLost(engine, plugin);
+    await printed.finish();
+    stopped(ending);
+  } finally {
+    engine.close();
+  }
+}
+
+function throwFailed({ failed: [first] }: Engine): void {
+  if (first) throw first.error;
+}
+
+/** Milliseconds that the last collection, and the reader of what was printed, may take. */
+const GRACE = 5000;
+
+/** What is missing among the rows, and why: nothing is lost in silence. */
+function sayLost(engine: Engine, { name: plugin, bpf }: Plugin): void {
+  for (const [owner, counters] of Object.entries(engine.accounts())) {
+    for (const [name, count] of Object.entries(counters)) {
+      if (!name.startsWith("lost_") || count === 0) continue;
+      const what = name.slice(5);
+      const wires = owner === plugin ? bpf.wires : coreBpf.wires;
+      const setting = owner === plugin ? `plugins.${plugin}.ring.bytes` : "ring.core";
+      const remedy = what in wires ? `; a larger ring may hold them: --set ${setting}=128MiB` : "";
+      standardError().write(
+        `wirespan: ${count} ${what.replaceAll("_", " ")} of ${owner} found no room and are missing${remedy}\n`,
+      );
+    }
+  }
+}

@@ -1,0 +1,97 @@
+// Where the control socket lies, and whether what lies there can be trusted: as ssh looks at its files.
+import { lstatSync, type Stats, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { WirespanError } from "../core/plugin/errors.ts";
+
+/** Longer the kernel takes no path of a socket, and Node would cut it. */
+export const LONGEST = 107;
+
+const NAME = "control.sock";
+
+function found(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** Where the agent of this user listens unless it is told otherwise. */
+export function defaultSocket(): string {
+  const uid = process.getuid!();
+  // systemd's RuntimeDirectory=, of which there may be several.
+  const runtime = process.env.RUNTIME_DIRECTORY?.split(":")[0];
+  if (runtime) return join(runtime, NAME);
+  const shared = "/run/wirespan";
+  if (uid === 0 || isOwn(shared, uid)) return join(shared, NAME);
+  const session = process.env.XDG_RUNTIME_DIR;
+  return session ? join(session, "wirespan", NAME) : join(tmpdir(), `wirespan-${uid}`, NAME);
+}
+
+/** A folder of this user's: made for a service that runs as one. */
+function isOwn(path: string, uid: number): boolean {
+  try {
+    const stat = lstatSync(path);
+    return stat.isDirectory() && stat.uid === uid;
+  } catch {
+    return false;
+  }
+}
+
+function refuse(socket: string, why: string): never {
+  throw new WirespanError(
+    "CONTROL",
+    `control.socket: ${socket}: ${why}; name another path, or mend that one (\`ls -ld\` shows it).`,
+  );
+}
+
+/** Who may write where others may too can only add names, if the folder is sticky: /tmp. */
+const isOpen = ({ mode }: Stats): boolean => (mode & 0o022) !== 0 && (mode & 0o1000) === 0;
+
+/**
+ * Throws CONTROL, with what is wrong and how to mend it, for a folder in which somebody else could put another socket
+ * in the place of ours: every folder on the way must be this user's or root's and writable by no other.
+ */
+export function requireSafeFolder(socket: string): void {
+  const uid = process.getuid!();
+  const ours = ({ uid: owner }: Stats): boolean => owner === uid || owner === 0;
+  for (let path = dirname(socket); ; path = dirname(path)) {
+    const link = lstatSync(path);
+    if (path === dirname(socket) && link.isSymbolicLink()) refuse(socket, `${path} is a link`);
+    const stat = statSync(path);
+    if (!stat.isDirectory()) refuse(socket, `${path} is no folder`);
+    for (const each of [link, stat]) {
+      if (!ours(each)) {
+        refuse(socket, `${path} belongs to user ${each.uid}, not to user ${uid}, whose agent this is`);
+      }
+    }
+    if (isOpen(stat))
+      refuse(socket, `others may write to ${path} (mode ${octal(stat)}; chmod go-w closes it)`);
+    if (path === dirname(path)) return;
+  }
+}
+
+const octal = ({ mode }: Stats): string => (mode & 0o7777).toString(8).padStart(4, "0");
+
+/** What lies at the path, if it is a socket; undefined if nothing does. Throws CONTROL for anything else. */
+export function requireSocket(socket: string): Stats | undefined {
+  const stat = found(socket);
+  if (stat === undefined || stat.isSocket()) return stat;
+  const kind = stat.isDirectory() ? "a folder" : stat.isSymbolicLink() ? "a link" : "a file";
+  return refuse(socket, `it is ${kind}, not a socket, and is left as it is`);
+}
+
+/** The same, if it is also this user's or root's. Root may ask any user's agent. */
+export function requireTrusted(socket: string): Stats | undefined {
+  const stat = requireSocket(socket);
+  const uid = process.getuid!();
+  if (stat !== undefined && uid !== 0 && stat.uid !== uid && stat.uid !== 0) {
+    refuse(
+      socket,
+      `it belongs to user ${stat.uid}, not to user ${uid}: another may answer in the agent's place`,
+    );
+  }
+  return stat;
+}

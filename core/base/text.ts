@@ -1,0 +1,18 @@
+// Text that other people's programs chose: bytes that need not be UTF-8, characters that a terminal would obey.
+
+/** Control characters, and those that change the direction of what follows them: a terminal would obey. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+export const CONTROL = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+const strict = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
+
+/** A file's name, which may hold any bytes: where they are no UTF-8, each that is not ASCII is written as \xff. */
+export function fileName(bytes: Uint8Array): string {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return Array.from(bytes, (byte) =>
+      byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16)}`,
+    ).join("");
+  }
+}

@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { native } from "../../native/index.ts";
+import { bpf as wires } from "../../test/bpf/wires.skel.ts";
+import { built, compiled } from "../../test/support/bpf.ts";
+import { source } from "../../tools/btfgen.ts";
+import type { Layout } from "../plugin/skeleton.ts";
+import { readObject } from "./btf.ts";
+import { loadObject } from "./loader.ts";
+
+const root = join(import.meta.dirname, "../..");
+
+/** A program with one ring of `struct record`, of these fields. */
+const ringOf = (fields: string, more = "") => `
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include "ring.h"
+#include "wire.h"
+${more}
+struct record { ${fields} };
+WIRE_RING(records, struct record, 4096);
+SEC("syscall") int nothing(void *ctx) { return 0; }
+char LICENSE[] SEC("license") = "GPL";
+`;
+
+const layoutOf = (fields: string, more = "") => readObject(compiled(ringOf(fields, more)));
+
+function recordOf(fields: string, more = ""): Layout {
+  const wire = layoutOf(fields, more).wires.records;
+  assert(wire?.kind === "ring");
+  return wire.record;
+}
+
+describe("a built object", () => {
+  it("tells its programs, constants, counters and wires", () => {
+    const object = readObject(built("wires"));
+    assert.deepEqual(object.programs, { produce: "syscall", walk: "iter/bpf_map_elem" });
+    assert.deepEqual(Object.keys(object.constants), ["ends", "limit"]);
+    assert.deepEqual(object.counters, ["seen_records", "lost_records"]);
+    assert.equal(object.live?.kind, "struct");
+    const kinds = Object.entries(object.wires).map(([name, wire]) => [
+      name,
+      wire.kind,
+      wire.kind === "table" && wire.perCpu,
+    ]);
+    assert.deepEqual(kinds, [
+      ["pairs", "table", true],
+      ["records", "ring", false],
+      ["shapes", "table", false],
+      ["walk", "rows", false],
+    ]);
+  });
+
+  it("tells every field's place and kind", () => {
+    const record = recordOf("u64 at; s32 code; u8 raw[4]; char comm[16]; bool done;");
+    assert(record.kind === "struct");
+    assert.equal(record.size, 40);
+    assert.deepEqual(record.fields, [
+      { name: "at", offset: 0, layout: { kind: "int", size: 8, signed: false } },
+      { name: "code", offset: 8, layout: { kind: "int", size: 4, signed: true } },
+      {
+        name: "raw",
+        offset: 12,
+        layout: { kind: "array", size: 4, element: { kind: "int", size: 1, signed: false }, length: 4 },
+      },
+      { name: "comm", offset: 16, layout: { kind: "text", size: 16 } },
+      { name: "done", offset: 32, layout: { kind: "bool", size: 1 } },
+    ]);
+  });
+
+  it("refuses what cannot cross: a pointer, a union, a bit field", () => {
+    for (const [fields, why] of [
+      ["void *p;", /a pointer can't cross/],
+      ["union { u32 a; u16 b; } u;", /can't cross/],
+      ["u32 a : 3; u32 b : 29;", /the bit field record\.a can't cross/],
+    ] as const) {
+      assert.throws(() => layoutOf(fields), why);
+    }
+  });
+
+  it("may have one zero-initialised global, not two", () => {
+    const globals = "u32 first; u32 second;";
+    assert.throws(() => layoutOf("u64 at;", globals), /more than one zero-initialised global/);
+  });
+
+  it("cut short anywhere is refused with a sentence", () => {
+    const whole = built("wires");
+    for (let length = 0; length < whole.length; length += 61) {
+      assert.throws(
+        () => readObject(whole.subarray(0, length)),
+        (error) => error instanceof Error && error.message.length > 0,
+        `${length} of ${whole.length} bytes`,
+      );
+    }
+  });
+
+  it("without BTF is refused, and told how it came about", () => {
+    const elf = Buffer.from(built("wires"));
+    elf.write(".BXF\0", elf.indexOf(".BTF\0"), "latin1");
+    assert.throws(() => readObject(elf), /no \.BTF section: it was built without -g/);
+  });
+});
+
+describe("the layout's hash", () => {
+  const base = "u64 time; u32 pid; u32 tid;";
+  const { hash } = layoutOf(base);
+
+  it("stays while the layout stays, whatever the program does", () => {
+    assert.equal(layoutOf(base, "u64 helper(void); /* another text */ typedef u32 unused;").hash, hash);
+  });
+
+  for (const [change, fields] of [
+    ["a name", "u64 at; u32 process; u32 tid;"],
+    ["an order", "u64 at; u32 tid; u32 pid;"],
+    ["a size", "u64 at; u32 pid; u64 tid;"],
+    ["a sign", "u64 at; u32 pid; s32 tid;"],
+    ["an offset", "u64 at; u32 gap; u32 pid; u32 tid;"],
+  ] as const) {
+    it(`changes with ${change}`, () => assert.notEqual(layoutOf(fields).hash, hash));
+  }
+
+  it("changes with an enum's values, a constant, a counter", () => {
+    const withEnum = (values: string) => layoutOf("enum why why; u32 pid;", `enum why { ${values} };`).hash;
+    assert.notEqual(withEnum("WHY_A, WHY_B"), withEnum("WHY_B, WHY_A"));
+    assert.notEqual(layoutOf(base, "const volatile u32 limit = 0;").hash, hash);
+    const counters = (name: string) => {
+      const account = `struct account { u64 ${name}; }; WIRE_COUNTERS(struct account);`;
+      return layoutOf(base, `${account} SEC("syscall") int count(void *c) { COUNT(${name}); return 0; }`)
+        .hash;
+    };
+    assert.notEqual(counters("seen"), counters("lost"));
+  });
+});
+
+describe("btfgen", () => {
+  it("writes for every kind of wire and field what is committed", () => {
+    const text = source(readObject(built("wires")), "wires.bpf.c", "../../core");
+    assert.equal(text, readFileSync(join(root, "test/bpf/wires.skel.ts"), "utf8"));
+  });
+
+  it("refuses a struct without a name, a field that cursors have themselves, and arrays of what has no typed array", () => {
+    const generate = (fields: string) => source(layoutOf(fields), "x.bpf.c", "../core");
+    assert.throws(() => generate("struct { u32 a; } inner;"), /a struct that crosses .* needs a name/);
+    assert.throws(() => generate("u64 at;"), /struct record: no field may be called at/);
+    assert.throws(() => generate("u16 ports[4];"), /arrays hold u8, u32 or u64/);
+  });
+
+  it("has read every object as it is built now", () => {
+    for (const path of globSync("{bpf,plugins/*}/*.bpf.o", { cwd: root })) {
+      assert(readObject(readFileSync(join(root, path))).hash, path);
+      assert(existsSync(join(root, path.replace(/\.o$/, ".c"))), path);
+    }
+  });
+});
+
+describe("a reader of another layout than the object's", () => {
+  it("is refused before anything is loaded, with both hashes and how to mend it", async () => {
+    const path = join(root, "test/bpf/wires.bpf.o");
+    built("wires");
+    const loading = loadObject(native, {
+      name: "wires",
+      path,
+      bpf: { ...wires, hash: "0".repeat(16) },
+      probes: {},
+    });
+    await assert.rejects(loading, {
+      code: "WIRE_LAYOUT",
+      message: new RegExp(
+        `layout ${wires.hash}\\).*layout 0{16}\\) differ; run: npm run build && npm run gen`,
+      ),
+    });
+  });
+});

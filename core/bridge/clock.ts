@@ -1,0 +1,86 @@
+// Boot clock to wall clock. The kernel stamps with the boot clock, which nobody can step; OTLP wants
+// the wall clock, which NTP and people do step. So the offset between the two is measured again and again.
+import type { Native, Offset } from "../../native/index.ts";
+import type { Instant, Time } from "../plugin/signals.ts";
+
+const second = 1_000_000_000;
+
+export class Clock {
+  readonly #native: Pick<Native, "bootOffset" | "bootNow">;
+  #offset: Offset;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(native: Pick<Native, "bootOffset" | "bootNow">) {
+    this.#native = native;
+    this.#offset = native.bootOffset();
+  }
+
+  /** Measures the offset every second until `close`; does not keep the process alive. */
+  start(): void {
+    this.#timer ??= setInterval(() => {
+      this.#offset = this.#native.bootOffset();
+    }, 1000).unref();
+  }
+
+  /** Idempotent; conversions go on with the last offset. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Nanoseconds since boot as a wall-clock instant; a double holds them exactly below 2^53 (104 days). */
+  wall(bootNs: number): Time {
+    return at(this.#offset, bootNs);
+  }
+
+  /** Both ends of a span through one offset, so that a step of the clock never shows in its duration. */
+  span(startNs: number, endNs: number): { start: Time; end: Time } {
+    const offset = this.#offset;
+    return { start: at(offset, startNs), end: at(offset, endNs) };
+  }
+
+  /** Nanoseconds since boot, now. */
+  bootNow(): number {
+    return this.#native.bootNow();
+  }
+
+  now(): Time {
+    return this.wall(this.bootNow());
+  }
+
+  /** For what is kept and compared later: the wall clock may be stepped meanwhile. */
+  instant(bootNs: number): Instant {
+    return { ...this.wall(bootNs), bootNs };
+  }
+}
+
+function at(offset: Offset, bootNs: number): Time {
+  const seconds = Math.floor(bootNs / second);
+  // The division may round up; the rest is then negative and the carry takes it back.
+  const rest = bootNs - seconds * second;
+  const nsec = offset.nsec + rest;
+  const carry = Math.floor(nsec / second);
+  return { sec: offset.sec + seconds + carry, nsec: nsec - carry * second };
+}
+
+const slewed = 1;
+
+/**
+ * When an interval began that ends at `end`, its beginning having been measured as `begin`. That holds as long as the
+ * wall clock has run on or was slewed, so that intervals join; if it was stepped, the interval keeps its length.
+ */
+export function beginningOf(begin: Instant, end: Instant): Instant {
+  const moved = end.bootNs - begin.bootNs;
+  const stepped = secondsBetween(begin, end) - moved / second;
+  if (Math.abs(stepped) <= slewed && !isLater(begin, end)) return begin;
+  return { ...at(end, -moved), bootNs: begin.bootNs };
+}
+
+/** Whether `a` is a later time on the wall clock than `b`. */
+export function isLater(a: Time, b: Time): boolean {
+  return a.sec > b.sec || (a.sec === b.sec && a.nsec > b.nsec);
+}
+
+function secondsBetween(begin: Time, end: Time): number {
+  return end.sec - begin.sec + (end.nsec - begin.nsec) / second;
+}

@@ -1,0 +1,36 @@
+// The running kernel, as plugins may ask about it; and whether it will do at all.
+import { existsSync } from "node:fs";
+import type { Native } from "../../native/index.ts";
+import { WirespanError } from "../plugin/errors.ts";
+
+export interface Kernel {
+  /** Names by value of an enum, from the running kernel's BTF; `name` is the enum's, or one of its values'. */
+  enumNames(name: string): ReadonlyMap<number, string>;
+}
+
+export function createKernel(native: Native): Kernel {
+  return {
+    enumNames: (name) => new Map(Object.entries(native.kernelEnum(name)).map(([key, value]) => [value, key])),
+  };
+}
+
+/** Throws KERNEL_TOO_OLD, KERNEL_NO_BTF or NO_PROC. */
+export function requireKernel(native: Native): void {
+  const { kernel } = native.features();
+  const [major = 0, minor = 0] = kernel.split(".").map(Number);
+  if (major < 6 || (major === 6 && minor < 1)) {
+    throw new WirespanError("KERNEL_TOO_OLD", `Linux ${kernel} is too old: wirespan needs 6.1 or later.`);
+  }
+  if (!existsSync("/sys/kernel/btf/vmlinux")) {
+    throw new WirespanError(
+      "KERNEL_NO_BTF",
+      `Linux ${kernel} carries no BTF (/sys/kernel/btf/vmlinux is not there): wirespan needs a kernel built with CONFIG_DEBUG_INFO_BTF=y, as all large distributions do.`,
+    );
+  }
+  if (!existsSync("/proc/self/status")) {
+    throw new WirespanError(
+      "NO_PROC",
+      "/proc is not mounted: wirespan reads there who the processes are; mount it (mount -t proc proc /proc).",
+    );
+  }
+}

@@ -1,0 +1,308 @@
+// One BPF object with its programs: chooses for each thing watched the first program that this kernel has
+// and lets attach, found by BTF and by trying, never by version.
+import { readFileSync } from "node:fs";
+import type { BpfMap, BpfObject, Native, NativeError } from "../../native/index.ts";
+import { WirespanError } from "../plugin/errors.ts";
+import type { Candidate, ConstantValue, InputRow, Probe } from "../plugin/plugin.ts";
+import type { Bpf } from "../plugin/skeleton.ts";
+import { readObject } from "./btf.ts";
+import { packConstant } from "./pack.ts";
+import { explained, whoRefusesBpf } from "./refusal.ts";
+import type { Chain } from "./tail-chain.ts";
+
+/** How one thing is watched, or why it is not. */
+export interface Hook {
+  readonly thing: string;
+  /** The program in use and where it hooks; absent: not watched. */
+  readonly program?: string;
+  readonly at?: string;
+  /** What was better and could not be had, and why. */
+  readonly refused: readonly Refusal[];
+  /** What is lost when it is not watched; absent: the plugin needs it. */
+  readonly without?: string;
+  /** Its lack leaves the plugin's own question unanswered. */
+  readonly degrades?: true;
+}
+
+export interface Refusal {
+  readonly program: string;
+  readonly at: string;
+  readonly why: string;
+}
+
+export interface ObjectOptions {
+  readonly name: string;
+  /** The built object's path. */
+  readonly path: string;
+  readonly bpf: Bpf;
+  readonly probes: Readonly<Record<string, Probe>>;
+  readonly constants?: Readonly<Record<string, ConstantValue | undefined>>;
+  /** Rows of the maps that the programs read, written before they are attached. */
+  readonly inputs?: Readonly<Record<string, readonly InputRow[]>>;
+  readonly reuse?: Readonly<Record<string, BpfMap>>;
+  readonly maxEntries?: Readonly<Record<string, number>>;
+  /** Maps that are taken from where they are pinned; those with an empty path are not created. */
+  readonly pinned?: Readonly<Record<string, string>>;
+  /** Programs that are loaded now, those of probes only where they are chosen, and attached by hand later. */
+  readonly later?: readonly string[];
+  /** Iterators over connections that are hardly ever needed: loaded when they are, by `Loaded.runRare`. */
+  readonly rare?: readonly string[];
+  /** Joined by the programs on their hooks, instead of being attached. */
+  readonly chains?: readonly Chain[];
+}
+
+export interface Loaded {
+  readonly object: BpfObject;
+  readonly hooks: readonly Hook[];
+  /** Loads programs that were left out as rare, runs each over all connections, and unloads them. */
+  runRare(programs: readonly string[]): Promise<void>;
+}
+
+/** Where the kernel has the numbers of system calls' tracepoints, and what reading them takes. */
+export const TRACEFS =
+  "tracefs, where it is found, is open to root only: run as root, or mount tracefs and add CAP_DAC_READ_SEARCH";
+
+const OF_PROCESS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM", "ENOSYS"]);
+
+function nameOf(candidate: Candidate<string>): string {
+  return typeof candidate === "string" ? candidate : candidate.program;
+}
+
+/** Why this kernel has no such hook; undefined where it has. */
+function absence(native: Native, at: string, args: number): string | undefined {
+  const [kind, target = ""] = at.split("/");
+  if (kind === "tp_btf" || kind === "raw_tp") {
+    const arity = native.tracepointArity(target);
+    if (arity < 0) return `this kernel has no tracepoint ${target}`;
+    if (arity < args) return `this kernel's ${target} has ${arity} arguments, ${args} are read`;
+  }
+  if (kind === "fentry" || kind === "fexit") {
+    const arity = native.functionArity(target);
+    if (arity < 0) return `this kernel has no function ${target}`;
+    if (args > 0 && arity !== args) return `this kernel's ${target} takes ${arity} arguments, not ${args}`;
+  }
+  return undefined;
+}
+
+/** Goes through the candidates of every probe; what the kernel refuses is struck off and never tried again. */
+class Choice {
+  readonly #native: Native;
+  readonly #options: ObjectOptions;
+  readonly #refused = new Map<string, string>();
+
+  constructor(native: Native, options: ObjectOptions) {
+    this.#native = native;
+    this.#options = options;
+    const { probes, bpf } = options;
+    for (const candidate of Object.values(probes).flatMap((p) => p.programs)) {
+      const args = typeof candidate === "string" ? 0 : candidate.args;
+      const why = absence(native, bpf.programs[nameOf(candidate)] ?? "", args);
+      if (why) this.#refused.set(nameOf(candidate), why);
+    }
+  }
+
+  /** Throws BPF_NO_HOOK where something that the plugin needs can't be watched at all. */
+  hooks(): Hook[] {
+    const { name, probes, bpf } = this.#options;
+    return Object.entries(probes).map(([thing, probe]) => {
+      const names = probe.programs.map(nameOf);
+      const program = names.find((n) => !this.#refused.has(n));
+      const before = program === undefined ? names : names.slice(0, names.indexOf(program));
+      const refused = before.map((n) => ({
+        program: n,
+        at: bpf.programs[n] ?? "",
+        why: this.#refused.get(n)!,
+      }));
+      if (program === undefined && probe.without === undefined) {
+        const tried = refused.map((r) => `${r.at}: ${r.why}`);
+        throw new WirespanError("BPF_NO_HOOK", `${name} can't watch ${thing}: ${tried.join("; ")}`);
+      }
+      const taken = program === undefined ? {} : { program, at: bpf.programs[program]! };
+      return {
+        thing,
+        refused,
+        ...taken,
+        ...(probe.without !== undefined && { without: probe.without }),
+        ...(probe.degrades && { degrades: probe.degrades }),
+      };
+    });
+  }
+
+  /** Strikes off the program that an error is about; throws the error on where it is about none of them. */
+  strike(error: NativeError, programs: readonly string[]): void {
+    const program = error.program;
+    const known = program !== undefined && programs.includes(program);
+    // What this process or the host lacks is lacking for every other program, too.
+    if (!known || OF_PROCESS.has(error.code) || this.#isBasic(error)) throw this.#explain(error);
+    // Permissions are about a kind of hook, and what works together must not be mixed of two kinds.
+    const forbidden = error.code === "EPERM" || (error.code === "EACCES" && error.step === "attach");
+    const why = this.#why(error);
+    for (const other of Object.values(this.#options.probes).flatMap((p) => p.programs.map(nameOf))) {
+      if (this.#refused.has(other)) continue;
+      if (other === program || (forbidden && this.#kindOf(other) === this.#kindOf(program))) {
+        this.#refused.set(other, why);
+      }
+    }
+  }
+
+  /** What nobody refuses but to who may load nothing: everything stands on such programs. */
+  #isBasic({ code, program = "" }: NativeError): boolean {
+    return code === "EPERM" && ["tp_btf", "iter", "syscall"].includes(this.#kindOf(program));
+  }
+
+  #kindOf(program: string): string {
+    return this.#options.bpf.programs[program]?.split("/")[0] ?? "";
+  }
+
+  #why(error: NativeError): string {
+    const kind = this.#kindOf(error.program ?? "");
+    const denied = error.code === "EPERM" || error.code === "EACCES";
+    if (denied && kind === "tp" && error.step === "attach") return `${error.code}: ${TRACEFS}`;
+    // EACCES is otherwise the verifier's word for a fault in the program.
+    if (error.code === "EPERM") {
+      const { lockdown } = this.#native.features();
+      if ((kind === "fentry" || kind === "fexit") && lockdown !== "none") {
+        return `EPERM: the kernel refuses ${kind} (lockdown: ${lockdown})`;
+      }
+      return `EPERM: ${whoRefusesBpf(lockdown)}`;
+    }
+    return `${error.code} at ${error.step}: ${error.message}`;
+  }
+
+  #explain(error: NativeError): WirespanError {
+    const { name, pinned = {} } = this.#options;
+    const map = /^take pinned map (.*)$/.exec(error.step)?.[1];
+    if (map !== undefined) {
+      const why = error.detail || (error.code === "ENOENT" ? "nothing is pinned there" : error.code);
+      return new WirespanError("CONFIG_INVALID", `${name}: filter: the map at ${pinned[map]}: ${why}`, {
+        cause: error,
+      });
+    }
+    return explained(name, error, this.#native.features().lockdown);
+  }
+}
+
+function readFile({ name, path }: ObjectOptions): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw explained(name, cause, "unknown");
+    throw new WirespanError("BPF_OBJECT_MISSING", `${path} is not there; build it with: npm run build`, {
+      cause,
+    });
+  }
+}
+
+function fill(object: BpfObject, { name, bpf, inputs = {} }: ObjectOptions): void {
+  for (const [input, rows] of Object.entries(inputs)) {
+    const { key, value } = bpf.inputs![input]!;
+    const map = object.map(input);
+    for (const [k, v] of rows) {
+      map.update(
+        packConstant(`${name}.${input} key`, key, k),
+        packConstant(`${name}.${input} value`, value, v),
+      );
+    }
+  }
+}
+
+type Constants = NonNullable<ObjectOptions["constants"]>;
+
+function packed(name: string, bpf: Bpf, constants: Constants): Record<string, Uint8Array> {
+  return Object.fromEntries(
+    Object.entries(constants).flatMap(([key, value]) => {
+      const layout = bpf.constants[key];
+      return layout && value !== undefined ? [[key, packConstant(`${name}.${key}`, layout, value)]] : [];
+    }),
+  );
+}
+
+/** `has_<program>`: for programs that leave to another what it sees better. */
+function presence(bpf: Bpf, chosen: readonly string[]): Constants {
+  return Object.fromEntries(Object.keys(bpf.programs).map((p) => [`has_${p}`, chosen.includes(p)]));
+}
+
+/** Ends all watching; the maps stay. Detaching what is not attached does nothing. */
+export function detachAll(object: BpfObject): void {
+  for (const { name } of object.programs()) object.detach(name);
+}
+
+interface Rare {
+  readonly programs: readonly string[];
+  readonly constants: Constants;
+}
+
+/** Another object over the maps of one that is loaded. */
+async function runRare(
+  native: Native,
+  options: ObjectOptions,
+  beside: BpfObject,
+  { programs, constants }: Rare,
+): Promise<void> {
+  const { name, bpf, pinned = {} } = options;
+  const elf = readFile(options);
+  const maps = [...readObject(elf).maps, ...(bpf.live ? [".bss"] : [])].filter((map) => !(map in pinned));
+  const object = await native.load(name, elf, {
+    programs,
+    constants: packed(name, bpf, constants),
+    reuse: Object.fromEntries(maps.map((map) => [map, beside.map(map)])),
+    pinned,
+  });
+  try {
+    for (const program of programs) await object.iterate(program, "conns");
+  } finally {
+    object.close();
+  }
+}
+
+/** Loads and attaches. Whatever fails leaves nothing in the kernel. */
+export async function loadObject(native: Native, options: ObjectOptions): Promise<Loaded> {
+  const { name, bpf } = options;
+  const elf = readFile(options);
+  const { hash } = readObject(elf);
+  if (hash !== bpf.hash) {
+    throw new WirespanError(
+      "WIRE_LAYOUT",
+      `${name}: ${options.path} (layout ${hash}) and its reader (layout ${bpf.hash}) differ; run: npm run build && npm run gen`,
+    );
+  }
+  const choice = new Choice(native, options);
+  const later = options.later ?? [];
+  const probed = new Set(Object.values(options.probes).flatMap((p) => p.programs.map(nameOf)));
+  const aside = Object.entries(bpf.programs)
+    .filter(([, at]) => at.startsWith("iter/") || at === "syscall")
+    .map(([program]) => program)
+    .filter((program) => !options.rare?.includes(program));
+  for (;;) {
+    const hooks = choice.hooks();
+    // One program may watch several things.
+    const chosen = [...new Set(hooks.flatMap((h) => (h.program === undefined ? [] : [h.program])))];
+    const constants = { ...options.constants, ...presence(bpf, chosen) };
+    let object: BpfObject | undefined;
+    try {
+      object = await native.load(name, elf, {
+        programs: [...chosen, ...aside, ...later.filter((program) => !probed.has(program))],
+        constants: packed(name, bpf, constants),
+        ...(options.reuse && { reuse: options.reuse }),
+        ...(options.maxEntries && { maxEntries: options.maxEntries }),
+        ...(options.pinned && { pinned: options.pinned }),
+      });
+      fill(object, options);
+      for (const program of chosen) {
+        const chain = options.chains?.find(({ hook }) => hook === bpf.programs[program]);
+        if (chain) chain.join(object, program);
+        else if (!later.includes(program)) object.attach(program);
+      }
+      const loaded = object;
+      return {
+        object,
+        hooks,
+        runRare: (programs) => runRare(native, options, loaded, { programs, constants }),
+      };
+    } catch (error) {
+      if (object) for (const chain of options.chains ?? []) chain.leave(object);
+      object?.close();
+      choice.strike(error as NativeError, chosen);
+    }
+  }
+}

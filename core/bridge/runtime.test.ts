@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { text } from "./runtime.ts";
+
+const SIZES = [4, 8, 12, 16, 24, 32, 36, 5, 7, 15, 64];
+
+/** The same string, found without any cache. */
+function slow(bytes: Uint8Array, offset: number, size: number): string {
+  const field = Buffer.from(bytes.slice(offset, offset + size));
+  const end = field.indexOf(0);
+  return field.toString("utf8", 0, end < 0 ? size : end);
+}
+
+function assertRead(bytes: Uint8Array, offset: number, size: number): void {
+  const words = new Uint32Array(bytes.buffer, 0, bytes.length >> 2);
+  assert.equal(text(words, bytes, offset, size), slow(bytes, offset, size), `${size} bytes at ${offset}`);
+}
+
+/** A buffer that holds the given bytes, and is a whole number of words. */
+function memory(length: number, ...content: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array((length + 3) & ~3);
+  bytes.set(content);
+  return bytes;
+}
+
+const latin1 = (string: string) => [...Buffer.from(string, "latin1")];
+
+describe("a string of a record", () => {
+  it("ends at a NUL, or with its field", () => {
+    const bytes = memory(24, ...latin1("ab\0cdefghijklmnopqrstuvw"));
+    const words = new Uint32Array(bytes.buffer);
+    assert.equal(text(words, bytes, 0, 16), "ab");
+    assert.equal(text(words, bytes, 4, 8), "defghijk");
+    assert.equal(text(words, bytes, 3, 8), "cdefghij");
+    assert.equal(text(words, bytes, 0, 2), "ab");
+  });
+
+  it("is what its bytes say as UTF-8, whatever they are and whatever was read before", () => {
+    const each = fc.record({
+      size: fc.constantFrom(...SIZES),
+      offset: fc.nat(3).map((n) => n * 4),
+      bytes: fc.oneof(
+        fc.uint8Array({ maxLength: 64 }),
+        fc.string({ unit: "grapheme", maxLength: 20 }).map((s) => Uint8Array.from(Buffer.from(s))),
+      ),
+    });
+    fc.assert(
+      fc.property(fc.array(each, { minLength: 1, maxLength: 40 }), (reads) => {
+        for (const { size, offset, bytes } of reads) {
+          assertRead(memory(96, ...new Uint8Array(offset), ...bytes), offset, size);
+        }
+      }),
+    );
+  });
+
+  it("is never another one's, however many are read in turn", () => {
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < 20_000; i++) assertRead(memory(16, ...latin1(`worker/${i}`)), 0, 16);
+    }
+  });
+
+  it("is told apart by what differs in any one byte before its end", () => {
+    const base = latin1("abcdefghijklmnop");
+    for (let at = 0; at < 16; at++) {
+      for (const byte of [0, 1, 0x61, 0x80, 0xff]) assertRead(memory(16, ...base.with(at, byte)), 0, 16);
+      assertRead(memory(16, ...base), 0, 16);
+    }
+  });
+
+  it("of the same bytes and another size is another string", () => {
+    const bytes = memory(32, ...latin1("abcdefghijklmnopqrstuvwxyzabcdef"));
+    for (const size of [4, 8, 16, 32, 16, 8, 4]) assertRead(bytes, 0, size);
+  });
+});

@@ -1,0 +1,143 @@
+// Sums of processes' images (bpf/include/wirespan/owner.h), added to the sums of the workloads that they turned out to belong to.
+
+/** What is known of images, by number. */
+export interface Images {
+  /** The number of an image's workload. */
+  workloadOf(image: number): number;
+  /** The programs have known it for longer than a collection: nothing is added to the image's own rows any more. */
+  isSettled(image: number): boolean;
+}
+
+/** An image's number has the highest bit set. */
+export function isImage(number: number): boolean {
+  return number >= 0x8000_0000;
+}
+
+/** The workload that takes what has none of its own. */
+export const REST = 1;
+
+/** A table's rows as they were read: row i's key is at `i * keySize`, its value at `i * valueSize`, bytes. */
+export interface Rows {
+  readonly keys: Uint8Array;
+  readonly values: Uint8Array;
+  readonly count: number;
+  readonly keySize: number;
+  readonly valueSize: number;
+}
+
+interface Row {
+  readonly key: Uint8Array;
+  readonly value: Uint32Array;
+}
+
+/** One table's. */
+export class WorkloadRows {
+  readonly #images: Images;
+  readonly #maxWords: ReadonlySet<number>;
+  readonly #limit: number;
+  /** What rows held that are no longer in the table, by the workload's key. */
+  readonly #settled = new Map<string, Row>();
+
+  /** `maxWords`: see TableWire. `limit`: keys that are remembered of settled images; what is above is the rest's. */
+  constructor(images: Images, maxWords: Iterable<number>, limit: number) {
+    this.#images = images;
+    this.#maxWords = new Set(maxWords);
+    this.#limit = limit;
+  }
+
+  /**
+   * Adds images' rows, and what earlier ones left, to the workloads' rows in `values`. Answers with the rows that
+   * workloads have only so; `remove` takes a row out of the kernel's table.
+   */
+  fold(rows: Rows, remove: (key: Uint8Array) => void): readonly Row[] {
+    const images = this.#imagesIn(rows);
+    if (images.length === 0 && this.#settled.size === 0) return [];
+    const own = ownRows(rows);
+    const more = new Map<string, Row>();
+    const add = (id: string, { key, value }: Row) => {
+      const to = own.get(id) ?? more.get(id)?.value;
+      if (to) this.#add(to, value);
+      else more.set(id, { key, value: value.slice() });
+    };
+    for (const i of images) {
+      const original = rows.keys.slice(i * rows.keySize, (i + 1) * rows.keySize);
+      const image = numberOf(original);
+      const row = { key: withNumber(original, this.#images.workloadOf(image)), value: wordsAt(rows, i) };
+      if (this.#images.isSettled(image)) {
+        this.#settle(row);
+        remove(original);
+      } else add(idOf(row.key), row);
+    }
+    for (const [id, row] of this.#settled) add(id, row);
+    return [...more.values()];
+  }
+
+  #imagesIn(rows: Rows): readonly number[] {
+    const found: number[] = [];
+    for (let i = 0; i < rows.count; i++) if (isOfImage(rows, i)) found.push(i);
+    return found;
+  }
+
+  #settle({ key, value }: Row): void {
+    const known = this.#settled.get(idOf(key));
+    if (known) this.#add(known.value, value);
+    else if (this.#settled.size < this.#limit) this.#settled.set(idOf(key), { key, value: value.slice() });
+    else this.#settleRest({ key: withNumber(key, REST), value });
+  }
+
+  #settleRest({ key, value }: Row): void {
+    const known = this.#settled.get(idOf(key));
+    if (known) this.#add(known.value, value);
+    else this.#settled.set(idOf(key), { key, value: value.slice() });
+  }
+
+  /** Word by word as u64, the largest of two where that is what counts. */
+  #add(to: Uint32Array, value: Uint32Array): void {
+    for (let i = 0; i < value.length; i += 2) {
+      const [low, high] = [value[i]!, value[i + 1]!];
+      if (low === 0 && high === 0) continue;
+      if (this.#maxWords.has(i >> 1)) {
+        if (high < to[i + 1]! || (high === to[i + 1]! && low < to[i]!)) continue;
+        to[i] = low;
+        to[i + 1] = high;
+        continue;
+      }
+      const sum = to[i]! + low;
+      to[i] = sum;
+      to[i + 1] = to[i + 1]! + high + (sum > 0xffff_ffff ? 1 : 0);
+    }
+  }
+}
+
+/** Whether a row's key begins with an image's number. */
+export function isOfImage({ keys, keySize }: Rows, i: number): boolean {
+  return (keys[i * keySize + 3]! & 0x80) !== 0;
+}
+
+/** Workloads' values where they lie, by key. */
+function ownRows(rows: Rows): Map<string, Uint32Array> {
+  const own = new Map<string, Uint32Array>();
+  for (let i = 0; i < rows.count; i++) {
+    if (isOfImage(rows, i)) continue;
+    own.set(idOf(rows.keys.subarray(i * rows.keySize, (i + 1) * rows.keySize)), wordsAt(rows, i));
+  }
+  return own;
+}
+
+function wordsAt({ values, valueSize }: Rows, i: number): Uint32Array {
+  return new Uint32Array(values.buffer, values.byteOffset + i * valueSize, valueSize >> 2);
+}
+
+function idOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.length).toString("latin1");
+}
+
+function numberOf(key: Uint8Array): number {
+  return new DataView(key.buffer, key.byteOffset).getUint32(0, true);
+}
+
+function withNumber(key: Uint8Array, number: number): Uint8Array {
+  const changed = key.slice();
+  new DataView(changed.buffer).setUint32(0, number, true);
+  return changed;
+}

@@ -1,0 +1,195 @@
+// What the kernel shows to no program: it is noticed, mended as far as it can be, and counted to the last one.
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { inodeOf } from "../../test/support/connection-ends.ts";
+import { type Kept, type Watch, watch } from "../../test/support/engine.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { build, type Running, run, start } from "../../test/support/workload.ts";
+
+const STATES = ["on_state", "on_state_again"];
+
+/** Nothing that happens meanwhile is shown to the programs on changes of state. */
+async function blindly(seen: Watch, work: () => Promise<unknown>): Promise<void> {
+  const { object } = seen.engine.core.loaded;
+  for (const program of STATES) object.detach(program);
+  await work();
+  for (const program of STATES) object.attach(program);
+}
+
+const outbound = ({ attributes }: Kept) => attributes["wirespan.connection.direction"] === "outbound";
+
+describe("what the kernel does not show", function () {
+  this.timeout(60_000);
+  let netns: Netns;
+  let seen: Watch;
+  let puppet: Running;
+
+  before(function () {
+    needsRoot(this);
+  });
+
+  beforeEach(async () => {
+    await build();
+    netns = await Netns.create();
+    seen = await watch(["tcplife", "tcptop", "tcpdrop"], {
+      "filter.include.netns": String(inodeOf(netns)),
+      "ring.core": "64MiB",
+    });
+    puppet = await start(netns, "puppet");
+  });
+
+  afterEach(async () => {
+    await puppet[Symbol.asyncDispose]();
+    await seen[Symbol.asyncDispose]();
+    await netns[Symbol.asyncDispose]();
+  });
+
+  /** The connection spans, opener's first, once there are so many. */
+  async function ends(count: number): Promise<readonly Kept[]> {
+    await seen.until(`${count} ends`, () => seen.spans.length >= count);
+    return seen.spans.toSorted((a, b) => Number(outbound(b)) - Number(outbound(a)));
+  }
+
+  const bytes = ({ attributes }: Kept) => [
+    attributes["wirespan.tcp.bytes_sent"],
+    attributes["wirespan.tcp.bytes_received"],
+  ];
+
+  /** What two sweeps made certain, in a moment in which nothing else of this host opened or ended meanwhile. */
+  async function balance(): Promise<Readonly<Record<string, number>>> {
+    for (let sweeps = 2; sweeps < 50; sweeps++) {
+      await seen.collect();
+      const { opened, ended, living, lost } = seen.engine.connections;
+      if (sweeps > 2 && opened === ended + living + lost.unseen)
+        return { lost: lost.unseen, unseen: seen.engine.unseen };
+    }
+    throw new Error(`the balance does not close: ${JSON.stringify(seen.engine.connections)}`);
+  }
+
+  /** Rows of a table of the core's, other agents' being none of ours. */
+  function rows(name: string): number {
+    const map = seen.engine.core.loaded.object.map(name);
+    const room = 4096;
+    return map.read(new Uint8Array(room * map.keySize), new Uint8Array(room * map.valueSize));
+  }
+
+  it("loses nothing as long as all is shown", async () => {
+    await puppet.act("listen l", "connect c l", "accept a l", "send c a 100", "close c", "close a");
+    await ends(2);
+    assert.deepEqual(await balance(), { lost: 0, unseen: 0 });
+  });
+
+  it("a handshake: both ends are connections, whose numbers are read at the next change", async () => {
+    await puppet.act("listen l");
+    await blindly(seen, () => puppet.act("connect c l", "accept a l", "send c a 100"));
+    await puppet.act("send a c 20", "close c", "close a");
+    const [opener, acceptor] = await ends(2);
+    assert.deepEqual(
+      [bytes(opener!), bytes(acceptor!)],
+      [
+        [100, 20],
+        [20, 100],
+      ],
+    );
+    assert.equal(opener!.traceId, acceptor!.traceId);
+    for (const { attributes } of [opener!, acceptor!]) {
+      assert.equal(attributes["wirespan.connection.start_unknown"], true);
+      assert.equal(attributes["process.executable.name"], "pcli");
+    }
+    assert.deepEqual(await balance(), { lost: 0, unseen: 2 });
+  });
+
+  it("only that it was established: the attempt has become a connection", async () => {
+    await puppet.act("listen l");
+    // The listener's end of it is new; what the opener did before is known.
+    await blindly(seen, () => puppet.act("connect c l", "accept a l"));
+    await seen.collect();
+    assert.deepEqual(await balance(), { lost: 0, unseen: 1 });
+    await puppet.act("send c a 10", "close a", "close c");
+    const [opener, acceptor] = await ends(2);
+    assert.equal(opener!.traceId, acceptor!.traceId);
+    assert.deepEqual(
+      [bytes(opener!), bytes(acceptor!)],
+      [
+        [10, 0],
+        [0, 10],
+      ],
+    );
+  });
+
+  it("that one side has finished: the end tells all", async () => {
+    await puppet.act("listen l", "connect c l", "accept a l", "send c a 100");
+    await blindly(seen, () => puppet.act("fin c"));
+    await puppet.act("close a", "close c");
+    const [opener, acceptor] = await ends(2);
+    assert.deepEqual(
+      [bytes(opener!), bytes(acceptor!)],
+      [
+        [100, 0],
+        [0, 100],
+      ],
+    );
+    assert.equal(opener!.attributes["wirespan.tcp.close.reason"], "fin_local");
+    assert.equal(acceptor!.attributes["wirespan.tcp.close.reason"], "fin_remote");
+    assert.deepEqual(await balance(), { lost: 0, unseen: 2 });
+  });
+
+  it("the ends: they are lost, and nothing of them stays", async () => {
+    await puppet.act("listen l");
+    const queued = rows("queue");
+    await puppet.act("connect c l", "accept a l", "send c a 100", "connect d l");
+    assert.deepEqual(await balance(), { lost: 0, unseen: 0 });
+    const tuples = rows("tuples");
+    await blindly(seen, () => puppet.act("close c", "close a", "reset d"));
+    // What nobody has accepted has still a socket, which is closed.
+    assert.deepEqual(await balance(), { lost: 3, unseen: 4 });
+    assert.equal((await ends(1))[0]!.attributes["wirespan.connection.end_unknown"], true);
+    assert.equal(rows("tuples"), tuples - 4);
+    assert.equal(rows("queue"), queued);
+  });
+
+  it("an end whose socket is still held: a sweep finds and reports it", async () => {
+    await puppet.act("listen l", "connect c l", "accept a l", "send c a 100", "send a c 7");
+    await blindly(seen, () => puppet.act("reset a"));
+    await seen.collect();
+    const [opener] = await ends(1);
+    assert.ok(outbound(opener!));
+    assert.deepEqual(bytes(opener!), [100, 7]);
+    assert.equal(opener!.attributes["wirespan.connection.end_unknown"], true);
+    assert.equal(opener!.attributes["wirespan.tcp.close.reason"], "rst_received");
+    assert.deepEqual(await balance(), { lost: 1, unseen: 2 });
+    await puppet.act("close c");
+    assert.deepEqual(await balance(), { lost: 1, unseen: 2 });
+    assert.equal(seen.spans.length, 1);
+  });
+
+  it("an end whose socket connects again: the one is lost, the other reported", async () => {
+    await puppet.act("listen l", "connect c l", "accept a l");
+    await blindly(seen, () => puppet.act("unconnect c"));
+    await puppet.act("connect c l", "accept b l", "send c b 5", "close c", "close b", "close a");
+    const spans = await ends(2);
+    assert.deepEqual(spans.map(bytes), [
+      [5, 0],
+      [0, 5],
+    ]);
+    // Both ends of the first.
+    assert.deepEqual(await balance(), { lost: 2, unseen: 2 });
+  });
+
+  it("of a burst, at any moment: what is reported and what is lost are what was made", async () => {
+    const count = 10_000;
+    const work = run(netns, "n23", { count });
+    for (let gap = 0; gap < 3; gap++) {
+      await delay(150);
+      await blindly(seen, () => delay(3));
+    }
+    await work;
+    await netns.settled();
+    const { lost } = await balance();
+    const reported = () => seen.spans.length;
+    await seen.until("all ends", () => reported() + lost! >= 2 * count);
+    assert.ok(lost! > 0);
+    assert.equal(reported() + lost!, 2 * count);
+    assert.equal(seen.counters().lost_spans, 0);
+  });
+});

@@ -1,0 +1,75 @@
+// Finds the plugins: each folder of plugins/ that has an index is one.
+import { existsSync, readdirSync } from "node:fs";
+import { extname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { suggestion } from "../base/suggest.ts";
+import { WirespanError } from "../plugin/errors.ts";
+import type { Plugin } from "../plugin/plugin.ts";
+
+/** plugins/ of this clone or package. */
+export const PLUGINS = join(import.meta.dirname, "..", "..", "plugins");
+
+// .ts from source, .js in the compiled package.
+const INDEX = `index${extname(import.meta.filename)}`;
+
+/** Names of the installed plugins, in order. */
+export function installedPlugins(folder = PLUGINS): readonly string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(folder, entry.name, INDEX)))
+    .map((entry) => entry.name)
+    .sort();
+}
+
+/** Throws USAGE, with the nearest name, for a plugin that is not installed. */
+export function requireInstalled(name: string, folder = PLUGINS): void {
+  const installed = installedPlugins(folder);
+  if (installed.includes(name)) return;
+  throw new WirespanError(
+    "USAGE",
+    `There is no plugin called ${name}${suggestion(name, installed, "wirespan plugins lists them.")}`,
+  );
+}
+
+/** Imports one plugin. Throws PLUGIN_INVALID where its folder has none, or one of another name. */
+export async function importPlugin(name: string, folder = PLUGINS): Promise<Plugin> {
+  const path = join(folder, name, INDEX);
+  let found: { default?: Partial<Plugin> };
+  try {
+    found = (await import(pathToFileURL(path).href)) as typeof found;
+  } catch (cause) {
+    const detail = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    throw new WirespanError("PLUGIN_INVALID", `The plugin ${name} cannot be imported from ${path}.`, {
+      cause,
+      detail,
+    });
+  }
+  if (found.default?.name !== name) {
+    const got =
+      found.default?.name === undefined
+        ? "exports no plugin by default"
+        : `calls itself ${found.default.name}`;
+    throw new WirespanError(
+      "PLUGIN_INVALID",
+      `The plugin in ${join(folder, name)} ${got}; it must be called as its folder.`,
+    );
+  }
+  return found.default as Plugin;
+}
+
+export interface Discovered {
+  readonly plugins: readonly Plugin[];
+  /** What could not be imported, and why. */
+  readonly failed: readonly { readonly name: string; readonly error: WirespanError }[];
+}
+
+/** Imports plugins; one that fails does not keep the others. */
+export async function importPlugins(names: readonly string[], folder = PLUGINS): Promise<Discovered> {
+  const plugins: Plugin[] = [];
+  const failed: { name: string; error: WirespanError }[] = [];
+  const settled = await Promise.allSettled(names.map((name) => importPlugin(name, folder)));
+  settled.forEach((result, i) => {
+    if (result.status === "fulfilled") plugins.push(result.value);
+    else failed.push({ name: names[i]!, error: result.reason as WirespanError });
+  });
+  return { plugins, failed };
+}

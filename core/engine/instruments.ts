@@ -1,0 +1,266 @@
+// Turns declared signals into the calls that a plugin emits them with, and collects its metrics.
+import { type Clock, isLater } from "../bridge/clock.ts";
+import type { Emit, EmittedEvent, EmittedSpan } from "../plugin/emit.ts";
+import type {
+  AnyAttributes,
+  EventSpec,
+  ExponentialHistogram,
+  Instant,
+  Metric,
+  MetricSpec,
+  Point,
+  Resource,
+  Scope,
+  Signals,
+  Sink,
+  SpanSpec,
+} from "../plugin/signals.ts";
+
+/** Adds what has no series of its own; both cumulative and of one scale. */
+function merge(a: ExponentialHistogram, b: ExponentialHistogram): ExponentialHistogram {
+  const offset = Math.min(a.offset, b.offset);
+  const end = Math.max(a.offset + a.counts.length, b.offset + b.counts.length);
+  const counts = new Float64Array(end - offset);
+  for (const h of [a, b])
+    for (let i = 0; i < h.counts.length; i++) counts[h.offset - offset + i]! += h.counts[i]!;
+  const max = Math.max(a.max ?? 0, b.max ?? 0);
+  return {
+    ...a,
+    count: a.count + b.count,
+    sum: a.sum + b.sum,
+    zeroCount: a.zeroCount + b.zeroCount,
+    offset,
+    counts,
+    max,
+  };
+}
+
+function sum(a: Point["value"], b: Point["value"]): Point["value"] {
+  if (typeof a === "number") return a + (b as number);
+  return merge(a, b as ExponentialHistogram);
+}
+
+const DIRECTION = "network.io.direction";
+
+/** Bytes sent and received stay apart: their sum says nothing. */
+function overflowOf(attributes: AnyAttributes): AnyAttributes {
+  const direction = attributes[DIRECTION];
+  return { "otel.metric.overflow": true, ...(direction !== undefined && { [DIRECTION]: direction }) };
+}
+
+/** One series as a text; attributes of one metric come in one order. */
+function keyOf(attributes: AnyAttributes): string {
+  return JSON.stringify(attributes);
+}
+
+function size(value: Point["value"]): number {
+  return typeof value === "number" ? value : value.count;
+}
+
+/** What was observed of a series; when its sum began, in nanoseconds since boot. */
+interface Observed {
+  readonly attributes: AnyAttributes;
+  readonly startNs: number;
+  readonly value: Point["value"];
+}
+
+/**
+ * When sums began, by the wall clock. What has been said holds, for a sum with another start would be another sum; but
+ * where the clock was set back, no sum may begin after its own time.
+ */
+class Beginnings {
+  readonly #clock: Pick<Clock, "instant">;
+  #before = new Map<number, Instant>();
+  #now = new Map<number, Instant>();
+
+  constructor(clock: Pick<Clock, "instant">) {
+    this.#clock = clock;
+  }
+
+  /** Of a sum at a collection. */
+  of(startNs: number, time: Instant): Instant {
+    const known = this.#now.get(startNs) ?? this.#before.get(startNs);
+    let start = known && !isLater(known, time) ? known : this.#clock.instant(startNs);
+    if (isLater(start, time)) start = { ...time, bootNs: startNs };
+    this.#now.set(startNs, start);
+    return start;
+  }
+
+  /** Ends a collection: those that it did not ask for are forgotten. */
+  settle(): void {
+    this.#before = this.#now;
+    this.#now = new Map();
+  }
+}
+
+/**
+ * One metric, by resource. A series keeps its place once it has one, until it is not observed any more, or is
+ * in the overflow for good.
+ */
+class Instrument {
+  readonly spec: MetricSpec;
+  readonly #limit: number;
+  readonly #startNs: number;
+  readonly #host: Resource;
+  readonly #observed = new Map<Resource, Map<string, Observed>>();
+  readonly #places = new Map<Resource, Set<string>>();
+  /** Places that are kept for the overflow. */
+  readonly #kept: number;
+  #taken = 0;
+  /** Series that the last collection found no place for. */
+  #folded = new Map<Resource, Set<string>>();
+  readonly #overflow = new Map<string, Observed>();
+
+  constructor(spec: MetricSpec, limit: number, startNs: number, host: Resource) {
+    this.spec = spec;
+    this.#limit = limit;
+    this.#startNs = startNs;
+    this.#host = host;
+    this.#kept = DIRECTION in spec.attributes ? 2 : 1;
+  }
+
+  observe(
+    value: Point["value"],
+    attributes: AnyAttributes,
+    resource: Resource = this.#host,
+    startNs: number = this.#startNs,
+  ): void {
+    if (attributes["otel.metric.overflow"]) {
+      this.#fold(value, attributes);
+      return;
+    }
+    let points = this.#observed.get(resource);
+    if (!points) {
+      points = new Map();
+      this.#observed.set(resource, points);
+    }
+    const key = keyOf(attributes);
+    const before = this.spec.instrument === "gauge" ? undefined : points.get(key);
+    // Two rows of a table may be one series: a process before and after its executable was known.
+    if (before) points.set(key, { ...before, value: sum(before.value, value) });
+    else points.set(key, { attributes, startNs, value });
+  }
+
+  take(scope: Scope, time: Instant, beginnings: Beginnings): Metric[] {
+    const pointOf = ({ attributes, startNs, value }: Observed): Point => {
+      return { attributes, start: beginnings.of(startNs, time), value };
+    };
+    this.#release();
+    this.#admit();
+    const folded = new Map<Resource, Set<string>>();
+    const metrics = [...this.#observed].map(([resource, observed]) => {
+      const places = this.#places.get(resource);
+      const without = new Set<string>();
+      const points: Point[] = [];
+      for (const [key, point] of observed) {
+        if (places?.has(key)) {
+          points.push(pointOf(point));
+        } else {
+          this.#fold(point.value, point.attributes);
+          without.add(key);
+        }
+      }
+      if (without.size) folded.set(resource, without);
+      return { spec: this.spec, scope, resource, time, points };
+    });
+    const overflow = [...this.#overflow.values()].map(pointOf);
+    if (overflow.length)
+      metrics.push({ spec: this.spec, scope, resource: this.#host, time, points: overflow });
+    this.#observed.clear();
+    this.#overflow.clear();
+    this.#folded = folded;
+    return metrics.filter(({ points }) => points.length > 0);
+  }
+
+  #release(): void {
+    for (const [resource, places] of this.#places) {
+      const observed = this.#observed.get(resource);
+      for (const key of places) {
+        if (observed?.has(key)) continue;
+        places.delete(key);
+        this.#taken--;
+      }
+      if (places.size === 0) this.#places.delete(resource);
+    }
+  }
+
+  /** Gives new series the places that are left, the largest first. */
+  #admit(): void {
+    const free = this.#limit - this.#kept - this.#taken;
+    if (free <= 0) return;
+    const fresh: { resource: Resource; key: string; size: number }[] = [];
+    for (const [resource, observed] of this.#observed) {
+      const places = this.#places.get(resource);
+      const folded = this.#folded.get(resource);
+      for (const [key, point] of observed) {
+        if (!places?.has(key) && !folded?.has(key)) fresh.push({ resource, key, size: size(point.value) });
+      }
+    }
+    if (fresh.length > free) {
+      fresh.sort((a, b) => b.size - a.size);
+      fresh.length = free;
+    }
+    for (const { resource, key } of fresh) {
+      const places = this.#places.get(resource);
+      if (places) places.add(key);
+      else this.#places.set(resource, new Set([key]));
+    }
+    this.#taken += fresh.length;
+  }
+
+  #fold(value: Point["value"], of: AnyAttributes): void {
+    const attributes = overflowOf(of);
+    const key = keyOf(attributes);
+    const before = this.#overflow.get(key);
+    this.#overflow.set(key, {
+      attributes,
+      startNs: this.#startNs,
+      value: before ? sum(before.value, value) : value,
+    });
+  }
+}
+
+export interface EmissionOptions {
+  readonly scope: Scope;
+  readonly sink: Sink;
+  /** The host's resource, for what no workload is named for. */
+  readonly host: Resource;
+  readonly clock: Pick<Clock, "instant">;
+  /** When the cumulative sums began, nanoseconds since boot. */
+  readonly startNs: number;
+  /** Series of one metric, the overflow series included. */
+  readonly maxSeries: number;
+}
+
+export interface Emission<S extends Signals> {
+  readonly emit: Emit<S>;
+  /** What was observed since the last call, as of now: nanoseconds since boot. */
+  collect(nowNs: number): Metric[];
+}
+
+export function createEmission<S extends Signals>(signals: S, options: EmissionOptions): Emission<S> {
+  const { scope, sink, host, clock, startNs, maxSeries } = options;
+  const beginnings = new Beginnings(clock);
+  const instruments: Instrument[] = [];
+  const emit: Record<string, unknown> = {};
+  for (const [key, spec] of Object.entries(signals)) {
+    if (spec.signal === "span") {
+      emit[key] = (span: EmittedSpan<SpanSpec>) => sink.span({ spec, scope, ...span });
+    } else if (spec.signal === "event") {
+      emit[key] = (event: EmittedEvent<EventSpec>) => sink.event({ spec, scope, resource: host, ...event });
+    } else {
+      const instrument = new Instrument(spec, maxSeries, startNs, host);
+      instruments.push(instrument);
+      emit[key] = instrument;
+    }
+  }
+  return {
+    emit: emit as Emit<S>,
+    collect(nowNs) {
+      const time = clock.instant(nowNs);
+      const metrics = instruments.flatMap((i) => i.take(scope, time, beginnings));
+      beginnings.settle();
+      return metrics;
+    },
+  };
+}

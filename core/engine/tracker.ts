@@ -1,0 +1,355 @@
+// The core's BPF program in the kernel: loaded before every plugin, its emitter attached after them.
+import { createHash, randomBytes } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { bpf, type Task, TaskCursor } from "../../bpf/tracker/tracker.skel.ts";
+import type { Config } from "../../config/config.ts";
+import type { BpfMap, Native } from "../../native/index.ts";
+import { type Loaded, loadObject } from "../bridge/loader.ts";
+import { packConstant } from "../bridge/pack.ts";
+import { Chain } from "../bridge/tail-chain.ts";
+import { Executables } from "../identity/executables.ts";
+import { numbersToKeep, PidNumbers } from "../identity/pid-numbers.ts";
+import { WirespanError } from "../plugin/errors.ts";
+import {
+  ACCEPT_EXIT,
+  ATTACHED_AFTER_PLUGINS,
+  CORE_ACCEPT_PROBES,
+  URING_HOOK,
+} from "../plugin/hooks/accept.ts";
+import type { ConstantStruct, ConstantValue, Plugin } from "../plugin/plugin.ts";
+import type { WatchedCgroups } from "./cgroups.ts";
+import type { FilterNames } from "./filter.ts";
+
+const PROBES = {
+  "connection states": { programs: ["on_state"] },
+  "connection states, in packets that interrupt the first": { programs: ["on_state_again"] },
+  "SYNs that are retransmitted": {
+    programs: ["on_syn_again"],
+    without:
+      "when a SYN left that waited for the first data (TCP_FASTOPEN_CONNECT) and had to be retransmitted",
+  },
+  "first receive": {
+    programs: ["on_receive"],
+    without: "the owner of an accepted connection is its listener's, even where another process serves it",
+  },
+  "first send": {
+    programs: ["on_send"],
+    without: "a process that only ever sends is not known to own an accepted connection",
+  },
+} as const;
+
+const STATE_HOOK = "tp_btf/inet_sock_set_state";
+const CONNECT_EXIT = "tp/syscalls/sys_exit_connect";
+
+/** On where a plugin asks for what such attempts are. */
+const CONNECT_EXITS = {
+  "attempts that fail at once": {
+    programs: ["on_connect_exit"],
+    without: "attempts to connect that fail before the socket's state changes: no route, not permitted",
+  },
+} as const;
+
+/** The SipHash key that all hosts share: docs/ids.md. */
+function idKey(salt: string): Uint8Array {
+  return createHash("sha256").update(`wirespan ids v1\0${salt}`).digest().subarray(0, 16);
+}
+
+/** Differs with every boot of every host. */
+function bootId(): Uint8Array {
+  return createHash("sha256").update(readFileSync("/proc/sys/kernel/random/boot_id")).digest().subarray(0, 8);
+}
+
+function idConstants(config: Config): Record<string, ConstantValue> {
+  return { id_key: idKey(config.ids.salt), boot: bootId(), name_key: randomBytes(16) };
+}
+
+/** A namespace's inode, from the inode itself or from a process that lives in it. */
+function netnsInode(text: string): number {
+  if (!text.startsWith("pid:")) return Number(text);
+  try {
+    return statSync(`/proc/${text.slice(4)}/ns/net`).ino;
+  } catch (cause) {
+    throw new WirespanError("CONFIG_INVALID", `filter: netns ${text}: there is no such process`, { cause });
+  }
+}
+
+/** Paths that the filters in force name. */
+function cgroupsIn(config: Config): readonly string[] {
+  const enabled = Object.values(config.plugins).filter((plugin) => plugin.enabled);
+  const filters = [config.filter, ...enabled.map(({ filter }) => filter)];
+  return filters.flatMap(({ include, exclude }) => [...include.cgroup, ...exclude.cgroup]);
+}
+
+/** A number as the kernel's u64. */
+function words(value: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(value), true);
+  return bytes;
+}
+
+/** `struct task`s that lie one behind the other. */
+function* tasksIn(bytes: Uint8Array): Generator<Task> {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+  const task = new TaskCursor();
+  for (let at = 0; at < bytes.length; at += bpf.wires.processes.size) {
+    task.at(words, bytes, at);
+    yield task;
+  }
+}
+
+/** What plugins need of the core. */
+export interface Needs {
+  /** What their programs hook, for what the core must do before and after them. */
+  readonly hooks: ReadonlySet<string>;
+  readonly tuples: boolean;
+}
+
+export class CoreProgram {
+  readonly loaded: Loaded;
+  /** What ids and names' numbers are made of: a reload changes it nowhere, for spans, events and sums must agree. */
+  readonly ids: Readonly<Record<string, ConstantValue>>;
+  /** The maps that plugins' objects share. */
+  readonly #shared: Readonly<Record<string, BpfMap>>;
+  readonly executables: Executables;
+  readonly pids: PidNumbers;
+  /** Of bpf/include/wirespan/ring.h. */
+  readonly asleep: BpfMap;
+  readonly #tuples: BpfMap;
+  readonly #workloads: BpfMap;
+  #holders: Uint8Array = new Uint8Array();
+  /** Plugins' programs on changes of state, and on what io_uring has accepted. */
+  readonly chains: readonly Chain[];
+  readonly #cgroups: WatchedCgroups;
+  #keepsTuples: boolean;
+  #seeded = false;
+  /** Of searches for rows without a socket, and when the last one began, on the boot clock. */
+  #round = { number: 0, beganAt: 0 };
+  readonly #native: Native;
+
+  private constructor(
+    native: Native,
+    loaded: Loaded,
+    ids: Readonly<Record<string, ConstantValue>>,
+    cgroups: WatchedCgroups,
+    keepsTuples: boolean,
+  ) {
+    this.#native = native;
+    this.loaded = loaded;
+    this.ids = ids;
+    const uring = loaded.hooks.find(({ at }) => at === URING_HOOK)?.program;
+    this.chains = [
+      new Chain(STATE_HOOK, loaded.object, "on_state", "on_emit", "next"),
+      ...(uring ? [new Chain(URING_HOOK, loaded.object, uring, "on_uring_emit", "next_accept")] : []),
+    ];
+    const names = ["conns", "attempt", "accepting", "workloads", "executables", "unnamed"];
+    this.#shared = Object.fromEntries(names.map((name) => [name, loaded.object.map(name)]));
+    this.#tuples = loaded.object.map("tuples");
+    this.#workloads = loaded.object.map("workloads");
+    this.executables = new Executables(loaded.object.map("executables"));
+    this.pids = new PidNumbers(loaded.object.map("pid_numbers"), (context) =>
+      loaded.object.run("whoami", context),
+    );
+    this.asleep = loaded.object.map("asleep");
+    this.#cgroups = cgroups;
+    this.#keepsTuples = keepsTuples;
+  }
+
+  /** The maps that a plugin's object shares. */
+  shared({ bpf, tuples }: Pick<Plugin, "bpf" | "tuples">): Readonly<Record<string, BpfMap>> {
+    const hasRing = Object.values(bpf.wires).some(({ kind }) => kind === "ring");
+    return {
+      ...(bpf.constants.plugin_bit && this.#shared),
+      ...(tuples && { tuples: this.#tuples }),
+      ...(hasRing && { asleep: this.asleep }),
+    };
+  }
+
+  static async load(
+    native: Native,
+    config: Config,
+    cgroups: WatchedCgroups,
+    { hooks, tuples }: Needs,
+  ): Promise<CoreProgram> {
+    const watchesExits = hooks.has(CONNECT_EXIT);
+    const watchesAccepts = hooks.has(ACCEPT_EXIT) || config.connections.accept !== "none";
+    // Before anything is attached: the first owners that are met must know their cgroups already.
+    cgroups.watch(cgroupsIn(config));
+    const ids = idConstants(config);
+    const loaded = await loadObject(native, {
+      name: "connections",
+      path: join(import.meta.dirname, "../../bpf/tracker/tracker.bpf.o"),
+      bpf,
+      probes: {
+        ...PROBES,
+        ...(watchesExits && CONNECT_EXITS),
+        ...(watchesAccepts && CORE_ACCEPT_PROBES),
+      },
+      constants: { ...ids, watch_connect_exits: watchesExits },
+      rare: ["mend_found", "tell_found", "drop_rows"],
+      maxEntries: { spans: config.ring.core, pid_numbers: numbersToKeep() },
+      later: [
+        "on_emit",
+        ...(watchesExits ? ["on_connect_emit"] : []),
+        ...(watchesAccepts ? [...ATTACHED_AFTER_PLUGINS, "on_uring_emit"] : []),
+      ],
+    });
+    const program = new CoreProgram(native, loaded, ids, cgroups, tuples);
+    program.tellPrograms(config);
+    return program;
+  }
+
+  /** Names in filters, of cgroups that are watched. */
+  readonly names: FilterNames = {
+    cgroup: (path) => this.#cgroups.index(path),
+    netns: netnsInode,
+    pid: (path, text) => this.#pid(path, text),
+  };
+
+  #pid(path: string, text: string): number {
+    if (this.pids.areKernels) return Number(text);
+    throw new WirespanError(
+      "CONFIG_INVALID",
+      `${path}: the agent runs in a pid namespace of its own, where processes have other numbers than the kernel's; run it in the host's (hostPID: true, --pid=host), or filter by cgroup, comm or uid`,
+    );
+  }
+
+  /** After the plugins are attached: meet the sockets that are there already. */
+  async begin(config: Config): Promise<void> {
+    this.tellPrograms(config);
+    this.emitLast();
+    this.#holders = await this.loaded.object.iterate("seed");
+    this.#seeded = true;
+    this.tellPrograms(config);
+  }
+
+  /** Mends what is known of sockets that a sweep has found in another state, or closed. */
+  async mendFound(): Promise<void> {
+    await this.loaded.runRare(["mend_found"]);
+  }
+
+  /** Emits the ends that a sweep has found, once the plugins have seen them. */
+  async tellFoundEnds(): Promise<void> {
+    await this.loaded.runRare(["tell_found"]);
+  }
+
+  /** Removes what tables hold of connections whose end no program was shown. */
+  async dropRowsWithoutSocket(config: Config): Promise<void> {
+    this.#round = { number: this.#round.number + 1, beganAt: this.#native.bootNow() };
+    this.tellPrograms(config);
+    await this.loaded.runRare(["drop_rows"]);
+  }
+
+  /** The processes that held sockets when the agent started; valid until the next one is asked for. */
+  *holders(): Generator<Task> {
+    yield* tasksIn(this.#holders);
+    this.#holders = new Uint8Array();
+  }
+
+  /** Processes of whose births `processes` had no room, the latest ones. */
+  *unheard(): Generator<Task> {
+    const map = this.loaded.object.map("unheard");
+    const values = new Uint8Array(map.maxEntries * map.valueSize);
+    const count = map.read(new Uint8Array(map.maxEntries * map.keySize), values);
+    yield* tasksIn(values.subarray(0, count * map.valueSize));
+  }
+
+  /** Whose the sums of a process's image are from now on. */
+  tellWorkload(image: number, workload: number): void {
+    this.#workloads.update(
+      new Uint8Array(Uint32Array.of(image).buffer),
+      new Uint8Array(Uint32Array.of(workload).buffer),
+    );
+  }
+
+  /** Puts the emitters on system calls behind every program that is attached now. */
+  emitLast(): void {
+    const others = ATTACHED_AFTER_PLUGINS.filter((p) =>
+      this.loaded.hooks.some(({ program }) => program === p),
+    );
+    for (const program of [...others, ...(this.#watches(CONNECT_EXIT) ? ["on_connect_emit"] : [])]) {
+      this.loaded.object.detach(program);
+      this.loaded.object.attach(program);
+    }
+  }
+
+  get #watchesAccepts(): boolean {
+    return Object.keys(CORE_ACCEPT_PROBES).some((thing) =>
+      this.loaded.hooks.some((hook) => hook.thing === thing),
+    );
+  }
+
+  #watches(hook: string): boolean {
+    return this.loaded.hooks.some(({ at }) => at === hook);
+  }
+
+  /** Keeps the connections by their addresses, or leaves that, from now on. */
+  async keepTuples(config: Config, keeps: boolean): Promise<void> {
+    if (keeps === this.#keepsTuples) return;
+    this.#keepsTuples = keeps;
+    this.tellPrograms(config);
+    if (keeps) await this.loaded.object.iterate("keep_living", "conns");
+  }
+
+  /**
+   * Watches what cgroups the filters name, from now on and for the owners that are known already. To be called before
+   * there are programs that ask for them, while those of the configuration `before` run.
+   */
+  async watchCgroups(config: Config, before: Config): Promise<void> {
+    const used = this.#cgroups.all.length;
+    const changed = this.#cgroups.watch(cgroupsIn(config), cgroupsIn(before));
+    if (changed.length === 0) return;
+    const again = changed.filter((i) => i < used);
+    this.tellPrograms(config, again);
+    if (again.length) await this.loaded.object.iterate("place", "conns");
+    this.tellPrograms(config);
+    const bits = new Map<number, number>();
+    for (const i of changed)
+      for (const id of this.#cgroups.below(i)) bits.set(id, (bits.get(id) ?? 0) | (1 << i));
+    const rows = [...bits];
+    const map = this.loaded.object.map("placed");
+    while (rows.length) {
+      const some = rows.splice(0, map.maxEntries);
+      for (const [id, value] of some) map.update(words(id), words(value).slice(0, 4));
+      await this.loaded.object.iterate("place", "conns");
+      for (const [id] of some) map.delete(words(id));
+    }
+  }
+
+  /** Throws where plugins need the core on a hook that it was not started with. */
+  require({ hooks }: Needs): void {
+    const missing = [
+      ...(hooks.has(CONNECT_EXIT) && !this.#watches(CONNECT_EXIT) ? ["Attempts that fail at once"] : []),
+      ...(hooks.has(ACCEPT_EXIT) && !this.#watchesAccepts ? ["Ends of accept()"] : []),
+    ];
+    if (missing.length === 0) return;
+    throw new WirespanError(
+      "CONFIG_INVALID",
+      `${missing.join(" and ")} are watched from the agent's start or not at all; restart it to watch them.`,
+    );
+  }
+
+  /**
+   * Tells the programs who we are and which cgroups filters name; to be called when these are others. `again`: places
+   * that were another's, whose bits the next run of `place` takes from all owners.
+   */
+  tellPrograms(config: Config, again: readonly number[] = []): void {
+    const live = packConstant("live", bpf.live, {
+      self_pid: this.pids.self,
+      excludes_self: config.self.exclude,
+      keeps_tuples: this.#keepsTuples,
+      space: this.pids.space,
+      freed: again.reduce((sum, i) => sum | (1 << i), 0),
+      seeded: this.#seeded,
+      round: this.#round.number,
+      round_began_at: this.#round.beganAt,
+      cgroups: this.watchedCgroups,
+    });
+    this.loaded.object.map(".bss").update(new Uint8Array(4), live);
+  }
+
+  /** As programs know them (bpf/include/wirespan/owner.h). */
+  get watchedCgroups(): readonly ConstantStruct[] {
+    return this.#cgroups.all.map(({ id, level }) => ({ id, level, used: 1 }));
+  }
+}

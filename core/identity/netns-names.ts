@@ -1,0 +1,80 @@
+// Names of network namespaces, as `ip netns` and container runtimes bind them to files.
+import { closeSync, openSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { Recent } from "../plugin/lru.ts";
+
+/** Where files are bound to namespaces: ip netns, CNI and containerd; Docker. */
+const FOLDERS = ["/run/netns", "/run/docker/netns"];
+
+/** How many namespaces are remembered. */
+const REMEMBERED = 4096;
+
+export class NetnsNames {
+  readonly #cookieOf: (fd: number) => number;
+  readonly #folders: readonly string[];
+  /** By cookie; empty: it had no name. */
+  readonly #names = new Recent<number, string>(REMEMBERED);
+
+  /** `cookieOf`: the cookie of the namespace behind a descriptor; throws if we may not enter it. */
+  constructor(cookieOf: (fd: number) => number, folders = FOLDERS) {
+    this.#cookieOf = cookieOf;
+    this.#folders = folders;
+  }
+
+  /**
+   * The name that it had when it was asked for first: a series must not become another because its namespace has got
+   * a name. Undefined: it had none, or none that is seen from here.
+   */
+  of(cookie: number, inode: number): string | undefined {
+    let name = this.#names.get(cookie);
+    if (name === undefined) {
+      name = this.#find(cookie, inode) ?? "";
+      this.#names.set(cookie, name);
+    }
+    return name || undefined;
+  }
+
+  /** What tells it from all others, and what people call it. */
+  attributes(cookie: number, inode: number) {
+    return {
+      "wirespan.netns.cookie": cookie || undefined,
+      "wirespan.netns.inode": inode || undefined,
+      "wirespan.netns.name": cookie ? this.of(cookie, inode) : undefined,
+    };
+  }
+
+  #find(cookie: number, inode: number): string | undefined {
+    for (const folder of this.#folders) {
+      for (const name of filesIn(folder)) {
+        if (this.#is(join(folder, name), cookie, inode)) return name;
+      }
+    }
+    return undefined;
+  }
+
+  /** The inode may have been another namespace's a moment ago: the cookie decides, if we may ask for it. */
+  #is(path: string, cookie: number, inode: number): boolean {
+    let fd: number;
+    try {
+      if (statSync(path).ino !== inode) return false;
+      fd = openSync(path, "r");
+    } catch {
+      return false; // it has just gone
+    }
+    try {
+      return this.#cookieOf(fd) === cookie;
+    } catch {
+      return true;
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+function filesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,72 @@
+// The one catalogue of what can go wrong: a stable code, and a sentence that says what, where and how
+// to mend it.
+
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const catalogue = {
+  UNEXPECTED: 1,
+  OUTPUT: 1,
+  CONFIG_INVALID: 2,
+  CONFIG_UNREADABLE: 2,
+  USAGE: 2,
+  SETUP: 2,
+  CONTROL: 2,
+  KERNEL_TOO_OLD: 3,
+  KERNEL_NO_BTF: 3,
+  PERMISSION: 4,
+  NO_PROC: 5,
+  LIMIT: 5,
+  BPF_OBJECT_MISSING: 5,
+  BPF_LOAD: 5,
+  BPF_NO_HOOK: 5,
+  WIRE_LAYOUT: 5,
+  PLUGIN_INVALID: 5,
+  PLUGIN_FAILED: 5,
+  NOTHING_RUNS: 5,
+} as const;
+
+/** How the agent ends if telemetry was lost on the way to a backend. */
+export const EXIT_LOST = 7;
+
+export type ErrorCode = keyof typeof catalogue;
+
+/** Whether a text that came from elsewhere is one of our codes. */
+export const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(catalogue, text);
+
+export class WirespanError extends Error {
+  readonly code: ErrorCode;
+  /** What does not belong in one line: a verifier log, a list of faults. */
+  readonly detail?: string;
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; detail?: string } = {}) {
+    super(message, { cause: options.cause });
+    this.name = "WirespanError";
+    this.code = code;
+    if (options.detail !== undefined) this.detail = options.detail;
+  }
+
+  get exitCode(): number {
+    return catalogue[this.code];
+  }
+}
+
+const ROOT = `${import.meta.dirname}/../..`;
+
+/** The line of ours that threw, such as `core/engine/engine.ts:88`; undefined if the stack names none. */
+export function whereOf(error: unknown): string | undefined {
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  for (const [, url, line] of stack.matchAll(/(file:\/\/[^\s()]+?):(\d+):\d+/g)) {
+    const path = relative(ROOT, fileURLToPath(url!));
+    if (!path.startsWith("..") && !path.includes("node_modules")) return `${path}:${line}`;
+  }
+  return undefined;
+}
+
+/** An error's message without line ends and other control characters, cut to what fits into a line. */
+export function oneLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  const line = text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").trim();
+  return line.length > 500 ? `${line.slice(0, 500)}…` : line;
+}

@@ -1,0 +1,14 @@
+// How dropped packets are watched, for plugins whose programs DROP_PROGRAMS (bpf/include/wirespan/hooks/drop.h) defines.
+import type { Candidate } from "../plugin.ts";
+
+/** Which socket a drop is about is told by newer kernels alone. */
+export const DROPS = [
+  { program: "on_drop_with_socket", args: 4 },
+  { program: "on_drop_without", args: 3 },
+] as const satisfies readonly Candidate<string>[];
+
+/** Attached next: bpf/include/wirespan/reentrancy.h. */
+export const DROPS_AGAIN = [
+  { program: "on_drop_with_socket_again", args: 4 },
+  { program: "on_drop_without_again", args: 3 },
+] as const satisfies readonly Candidate<string>[];

@@ -1,0 +1,148 @@
+// What the agent logs through; pino's call shape.
+import { createRequire } from "node:module";
+import type { Logger } from "pino";
+import { type Output, standardError } from "../base/output.ts";
+import { CONTROL } from "../base/text.ts";
+
+type Write = (fields: object, message: string) => void;
+
+export interface Log {
+  readonly error: Write;
+  readonly warn: Write;
+  readonly info: Write;
+  readonly debug: Write;
+}
+
+export interface LogOptions {
+  readonly level: "debug" | "info" | "warn" | "error" | "silent";
+  /** `auto`: pretty where standard error is a terminal. */
+  readonly format: "auto" | "json" | "pretty";
+}
+
+/** Writes to standard error and never waits for its reader; pino is loaded with the first line, not before. */
+export function createLog({ level, format }: LogOptions): Log {
+  let logger: Logger | undefined;
+  const open = (): Logger => {
+    logger ??= createPino(level, format === "pretty" || (format === "auto" && process.stderr.isTTY));
+    return logger;
+  };
+  const least = severity.indexOf(level);
+  const write = (at: Severity): Write => {
+    if (severity.indexOf(at) < least) return () => {};
+    return (fields, message) => open()[at](fields, message);
+  };
+  return { error: write("error"), warn: write("warn"), info: write("info"), debug: write("debug") };
+}
+
+const severity = ["debug", "info", "warn", "error", "silent"] as const;
+type Severity = Exclude<(typeof severity)[number], "silent">;
+
+function createPino(level: LogOptions["level"], pretty: boolean): Logger {
+  const require = createRequire(import.meta.url);
+  const pino = require("pino") as typeof import("pino");
+  const lines = new Lines(standardError(), pretty ? createPretty(require) : escaped);
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { error: (error: unknown) => described(error, level === "debug") },
+  };
+  return pino(options, lines);
+}
+
+/** An error in one line; with its stack for who debugs. */
+function described(error: unknown, stack: boolean): unknown {
+  if (!(error instanceof Error)) return error;
+  return stack && error.stack !== undefined ? error.stack : error.message;
+}
+
+function createPretty(require: NodeJS.Require): (line: string) => string {
+  const { prettyFactory } = require("pino-pretty") as typeof import("pino-pretty");
+  const pretty = prettyFactory({
+    colorize: process.stderr.isTTY && !process.env.NO_COLOR,
+    ignore: "pid,hostname",
+    translateTime: "HH:MM:ss.l",
+  });
+  return (line) => String(pretty(JSON.parse(line, plain)));
+}
+
+const code = (character: string): string => character.charCodeAt(0).toString(16).padStart(4, "0");
+
+/** Of these keys the lines are ours. */
+const OF_LINES = new Set(["detail", "error", "stack"]);
+
+/** What others have named (processes, backends) can't make lines or colours of its own. */
+const plain = (key: string, value: unknown): unknown =>
+  typeof value === "string"
+    ? value.replace(CONTROL, (c) => (c === "\n" && OF_LINES.has(key) ? c : `\\u${code(c)}`))
+    : value;
+
+/** JSON lets some of them stand as they are. */
+const escaped = (line: string): string =>
+  `${line.trimEnd().replace(CONTROL, (character) => `\\u${code(character)}`)}\n`;
+
+/** Bytes of lines that may wait for who reads standard error. */
+const LIMIT = 256 * 1024;
+
+/** Lines that nobody takes are dropped and counted, and the count is said when there is room again. */
+class Lines {
+  readonly #to: Output;
+  readonly #form: (line: string) => string;
+  #dropped = 0;
+
+  constructor(to: Output, form: (line: string) => string) {
+    this.#to = to;
+    this.#form = form;
+  }
+
+  write(line: string): void {
+    if (this.#to.pending > LIMIT) this.#dropped++;
+    else this.#put(line, 1);
+  }
+
+  /** `count`: so many lines are lost where this one is. */
+  #put(line: string, count: number): void {
+    this.#to.write(this.#form(line), (error) => {
+      if (error) this.#dropped += count;
+      else if (this.#dropped > 0 && this.#to.pending < LIMIT / 2) this.#sayDropped();
+    });
+  }
+
+  #sayDropped(): void {
+    const dropped = this.#dropped;
+    this.#dropped = 0;
+    const msg = `${dropped} lines of this log were dropped: standard error did not take them in time`;
+    this.#put(JSON.stringify({ level: "warn", time: new Date().toISOString(), dropped, msg }), dropped);
+  }
+}
+
+/** How many lines each key has held back since its last one; a key is here while its time runs. */
+const windows = new WeakMap<Log, Map<string, number>>();
+
+/**
+ * `log`, through which at most one line per `key` passes in `perMs` milliseconds; the others are counted,
+ * and the count is logged when the time is up.
+ */
+export function limited(log: Log, key: string, perMs: number): Log {
+  const open = windows.get(log) ?? new Map<string, number>();
+  windows.set(log, open);
+  const write =
+    (at: Severity): Write =>
+    (fields, message) => {
+      const before = open.get(key);
+      if (before !== undefined) {
+        open.set(key, before + 1);
+        return;
+      }
+      log[at](fields, message);
+      const close = () => {
+        const suppressed = open.get(key) ?? 0;
+        open.delete(key);
+        if (suppressed > 0) log[at]({ ...fields, suppressed }, `${message} (and ${suppressed} more)`);
+      };
+      open.set(key, 0);
+      setTimeout(close, perMs).unref();
+    };
+  return { error: write("error"), warn: write("warn"), info: write("info"), debug: write("debug") };
+}

@@ -1,0 +1,118 @@
+// What a plugin is: one typed literal. What the compiler can join, it joins: C field to record type to
+// handler, C program to probe, constant to setting, declared attribute to emit call, token to service.
+
+import type { Token } from "../base/container.ts";
+import type { Adder, AskedSpans } from "../engine/connection-spans.ts";
+import type { Emit } from "./emit.ts";
+import type { Match, Settings, SettingsOf } from "./settings.ts";
+import type { Signals } from "./signals.ts";
+import type { Bpf, RingWire, RowsWire, TableRows, TableWire, Wire } from "./skeleton.ts";
+import type { TraceView } from "./trace/view.ts";
+
+export type Uses = Readonly<Record<string, Token<unknown>>>;
+
+/** A program, or one that reads an argument which only newer kernels' tracepoints have. */
+export type Candidate<P extends string> = P | { readonly program: P; readonly args: number };
+
+export interface Probe<P extends string = string> {
+  /** Programs that can watch it, best first; the first that this kernel has and lets attach is used. */
+  readonly programs: readonly [Candidate<P>, ...Candidate<P>[]];
+  /** What is lost without it. A probe that does not say so is required. */
+  readonly without?: string;
+  /** Without it the plugin's own question stays unanswered: it is reported as degraded. Else its lack costs a detail. */
+  readonly degrades?: true;
+  /** The boolean setting of the plugin that turns it on; absent: it is on. */
+  readonly setting?: string;
+}
+
+/** The probes that these settings turn on. */
+export function activeProbes(
+  { probes }: Pick<Plugin, "probes">,
+  settings: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, Probe>> {
+  return Object.fromEntries(
+    Object.entries(probes).filter(([, { setting }]) => setting === undefined || settings[setting] === true),
+  );
+}
+
+export type ConstantValue = number | boolean | Uint8Array | readonly ConstantValue[] | ConstantStruct;
+export interface ConstantStruct {
+  readonly [field: string]: ConstantValue;
+}
+
+/** One row of a map that the agent fills. */
+export type InputRow = readonly [key: ConstantValue, value: ConstantValue];
+
+type Handler<W extends Wire> =
+  W extends RingWire<infer R>
+    ? (record: R) => void
+    : W extends TableWire<infer K, infer V>
+      ? (rows: TableRows<K, V>) => void
+      : W extends RowsWire<infer R>
+        ? (rows: Iterable<R>) => void
+        : never;
+
+/** One handler per wire. Records and rows are valid during the call only; tables are read at each collection. */
+export type Handlers<B extends Bpf> = { readonly [K in keyof B["wires"]]: Handler<B["wires"][K]> } & {
+  /** Called when a collection has handed over all it read: iterators' rows, then rings, then tables. */
+  readonly collected?: () => void;
+  /** What is added to the spans that the plugin asks for, where their declaration can't say. */
+  readonly adds?: Adder;
+};
+
+export interface Io<C, S extends Signals, U extends Uses> {
+  readonly config: C;
+  readonly emit: Emit<S>;
+  readonly use: { readonly [K in keyof U]: U[K] extends Token<infer T> ? T : never };
+}
+
+export interface Plugin<
+  C extends Settings = Settings,
+  B extends Bpf = Bpf,
+  S extends Signals = Signals,
+  U extends Uses = Uses,
+> {
+  /** Folder, config key, object file and instrumentation scope. */
+  readonly name: string;
+  readonly summary: string;
+  readonly config: C;
+  readonly bpf: B;
+  /**
+   * Of a filter's criteria those that mean something for what the plugin watches; absent: all. It has settings for no
+   * others, and the agent's filter holds for it as far as they go.
+   */
+  readonly filters?: readonly (keyof Match)[];
+  /** For each thing watched, how it can be. Programs on `iter/` hooks need no probe. */
+  readonly probes: Readonly<Record<string, Probe<keyof B["programs"] & string>>>;
+  readonly signals: S;
+  /** How many series a metric can have for all resources, where settings bound what its attributes leave open. */
+  series?(config: SettingsOf<C>): Readonly<Partial<Record<keyof S & string, number>>>;
+  /** Attributes of its metrics, declared as opt-in, that these settings turn on. */
+  opted?(config: SettingsOf<C>): readonly string[];
+  /** Its programs look connections up by their addresses (bpf/include/wirespan/tuples.h), so the core has to keep them so. */
+  readonly tuples?: boolean;
+  /** Spans of connections, which the core emits, with what this plugin adds to them. */
+  readonly spans?: AskedSpans;
+  /** Services wanted from the core, by token. */
+  readonly uses?: U;
+  /** Values for the object's `const volatile` globals beside those the host sets itself. */
+  constants?(config: SettingsOf<C>): Readonly<Partial<Record<keyof B["constants"], ConstantValue>>>;
+  /** Entries of maps and bytes of rings that depend on settings. */
+  sizes?(config: SettingsOf<C>): Readonly<Record<string, number>>;
+  /** Rows for the maps that the programs read (WIRE_INPUT in bpf/include/wirespan/skeleton.h). */
+  inputs?(config: SettingsOf<C>): Readonly<Record<keyof B["inputs"] & string, readonly InputRow[]>>;
+  /** Runs before the programs are attached; answers with one handler per wire. */
+  start(io: Io<SettingsOf<C>, S, U>): Handlers<B>;
+  /** `wirespan trace <name>`: bcc's options and columns. */
+  readonly trace: TraceView;
+}
+
+/** Infers a plugin's types from its literal; does nothing at run time. */
+export function plugin<
+  const C extends Settings,
+  const B extends Bpf,
+  const S extends Signals,
+  U extends Uses = Record<never, never>,
+>(p: Plugin<C, B, S, U>): Plugin<C, B, S, U> {
+  return p;
+}

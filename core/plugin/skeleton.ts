@@ -1,0 +1,97 @@
+// What crosses from a BPF program to TypeScript. tools/btfgen.ts writes the values from the built
+// object's BTF; nothing of a layout is written by hand.
+
+/** A type as the wire sees it. Sizes and offsets in bytes. */
+export type Layout =
+  | { readonly kind: "int"; readonly size: number; readonly signed: boolean }
+  | { readonly kind: "bool"; readonly size: number }
+  | {
+      readonly kind: "enum";
+      readonly name: string;
+      readonly size: number;
+      readonly values: readonly (readonly [string, number])[];
+    }
+  | { readonly kind: "text"; readonly size: number }
+  | { readonly kind: "array"; readonly size: number; readonly element: Layout; readonly length: number }
+  | {
+      readonly kind: "struct";
+      readonly name: string;
+      readonly size: number;
+      readonly fields: readonly Field[];
+    };
+
+export interface Field {
+  readonly name: string;
+  readonly offset: number;
+  readonly layout: Layout;
+}
+
+/** A map that the agent fills. */
+export interface InputLayout {
+  readonly key: Layout;
+  readonly value: Layout;
+}
+
+/** Reads one C struct where it lies. Getters are valid while the memory under it is. */
+export interface Cursor {
+  /** Points the cursor at a struct that begins at `offset` (bytes, a multiple of 4). */
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void;
+}
+
+type CursorClass<R> = new () => R & Cursor;
+
+/** Records that programs submit one by one. */
+export interface RingWire<R> {
+  readonly kind: "ring";
+  readonly size: number;
+  readonly record: CursorClass<R>;
+}
+
+/** Sums that programs keep; read as a whole at each collection. */
+export interface TableWire<K, V> {
+  readonly kind: "table";
+  readonly perCpu: boolean;
+  /** The key begins with the number of a workload, or of an image (bpf/include/wirespan/owner.h). */
+  readonly byWorkload?: true;
+  /** u64 words of a value of which the largest is taken, not the sum, over CPUs (fields named max_*). */
+  readonly maxWords: readonly number[];
+  readonly key: CursorClass<K>;
+  readonly value: CursorClass<V>;
+}
+
+/** A table at one collection, read when it is iterated: one row a key, per-CPU values summed. */
+export interface TableRows<K, V> extends Iterable<readonly [key: K, value: V]> {
+  /** One row a key and CPU, of a table whose values are per CPU; others throw EINVAL. */
+  perCpu(): Iterable<readonly [key: K, value: V, cpu: number]>;
+  /** Takes the row that the iteration is at out of the kernel's table. */
+  remove(): void;
+}
+
+/** Records that the iterator program of the same name writes each time it is run. */
+export interface RowsWire<R> {
+  readonly kind: "rows";
+  readonly size: number;
+  readonly record: CursorClass<R>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: any record type; each wire's own is inferred where it is used
+export type Wire = RingWire<any> | TableWire<any, any> | RowsWire<any>;
+
+/** What btfgen reads off a built object. */
+export interface Bpf {
+  /** Over every wire's field names, offsets and sizes: compared with the object's own at load. */
+  readonly hash: string;
+  /** Each program's hook, as its SEC() says: `tp_btf/inet_sock_set_state`. */
+  readonly programs: Readonly<Record<string, string>>;
+  /** `const volatile` globals, set before load. */
+  readonly constants: Readonly<Record<string, Layout>>;
+  /** The global that may be written at any time. */
+  readonly live?: Layout;
+  /** u64 words of the per-CPU map `counters`, by name: exported as metrics of the agent itself. */
+  readonly counters: readonly string[];
+  /** Maps that the agent fills before the programs are attached. */
+  readonly inputs?: Readonly<Record<string, InputLayout>>;
+  /** Maps that go on when the plugin is started anew. */
+  readonly kept?: readonly string[];
+  readonly wires: Readonly<Record<string, Wire>>;
+}

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { resolveOperand } from "../../../cli/trace/operands.ts";
+import { importPlugins, installedPlugins } from "../../engine/discover.ts";
+import { WirespanError } from "../errors.ts";
+import { longName, sharedOptions } from "./options.ts";
+
+const ALL = [
+  "pid",
+  "comm",
+  "user",
+  "local-port",
+  "remote-port",
+  "address",
+  "family",
+  "direction",
+  "netns",
+  "cgroup",
+  "container",
+  "interface",
+  "min-duration",
+  "failed",
+];
+
+describe("options that every tool has", () => {
+  it("are its own, shared, or refused with a reason: never unknown", async () => {
+    const { plugins } = await importPlugins(installedPlugins());
+    for (const plugin of plugins) {
+      const { options, refused } = sharedOptions(plugin);
+      const known = [...plugin.trace.options, ...options, ...refused].map(longName);
+      for (const name of ALL) assert.ok(known.includes(name), `${plugin.name} --${name}`);
+      assert.equal(new Set(known).size, known.length, `${plugin.name}: an option twice`);
+      for (const { why } of refused) assert.match(why, /^[a-z-].*[^.]$/i);
+    }
+  });
+
+  it("filter by what a connection has, and leave alone what a tool has no word for", async () => {
+    const { plugins } = await importPlugins(["tcplife", "netqtop", "softirqs", "tcpdrop"]);
+    const names = Object.fromEntries(
+      plugins.map((plugin) => [plugin.name, sharedOptions(plugin).options.map(longName)]),
+    );
+    assert.deepEqual(names.softirqs, []);
+    assert.deepEqual(names.netqtop, ["netns", "interface"]);
+    // -p is bcc's, and sets the same.
+    assert.deepEqual(
+      names.tcplife,
+      ALL.filter((name) => name !== "pid" && name !== "interface"),
+    );
+    assert.ok(names.tcpdrop!.includes("interface"));
+  });
+});
+
+describe("operands", () => {
+  const refused = (setting: string, text: string): string => {
+    try {
+      return `no error: ${resolveOperand(setting, "--x", text)}`;
+    } catch (error) {
+      assert.ok(error instanceof WirespanError && error.code === "USAGE", String(error));
+      return error.message;
+    }
+  };
+
+  it("are taken as they are if they are there", () => {
+    assert.equal(resolveOperand("filter.include.pid", "--pid", `${process.pid}`), `${process.pid}`);
+    assert.equal(resolveOperand("filter.include.uid", "--user", "root,65534"), "0,65534");
+    assert.equal(resolveOperand("filter.include.netns", "--netns", `${process.pid}`), `pid:${process.pid}`);
+    assert.equal(resolveOperand("filter.include.netns", "--netns", "4026531840"), "4026531840");
+    assert.equal(resolveOperand("filter.include.cgroup", "--cgroup", "/a"), "/a");
+    assert.equal(resolveOperand("interfaces", "--interface", "lo"), "lo");
+    assert.equal(resolveOperand("filter.include.localPort", "--local-port", "1-2"), "1-2");
+  });
+
+  for (const [setting, text, message] of [
+    ["filter.include.pid", "4194399", "--x: there is no process 4194399 on this host."],
+    [
+      "filter.include.uid",
+      "no such user",
+      "--x: there is no user no such user on this host; a number is taken as it is.",
+    ],
+    ["filter.include.netns", "nosuch\u0000", /^--x: there is no network namespace nosuch/],
+    [
+      "filter.include.netns",
+      "4194300",
+      "--x: there is no process 4194300 on this host, and no network namespace has so small an inode.",
+    ],
+    [
+      "filter.include.cgroup",
+      "container:0123456789ab",
+      /^--x: no container whose id begins with 0123456789ab has a cgroup below /,
+    ],
+    [
+      "filter.include.cgroup",
+      "container:web",
+      '--x: a container is named by its id or its first 12 characters or more, not "web".',
+    ],
+    ["interfaces", "lo0", "--x: no network namespace of this host has an interface lo0; did you mean lo?"],
+  ] as const) {
+    it(`say that there is no ${text}`, () => {
+      if (typeof message === "string") assert.equal(refused(setting, text), message);
+      else assert.match(refused(setting, text), message);
+    });
+  }
+});

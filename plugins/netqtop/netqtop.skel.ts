@@ -1,0 +1,290 @@
+// Written by tools/btfgen.ts from netqtop.bpf.c. Do not edit.
+import { text, u64s } from "../../core/bridge/runtime.ts";
+import type { Cursor, RingWire, TableWire } from "../../core/plugin/skeleton.ts";
+
+const empty = new Uint32Array(0);
+const none = new Uint8Array(0);
+
+export type Way = "transmit" | "receive";
+const wayNames = ["transmit", "receive"] as const;
+
+export interface Queue {
+  readonly tag: number;
+  readonly netnsCookie: number;
+  readonly frames: number;
+  readonly morePackets: number;
+  readonly bytes: number;
+  readonly ignored: number;
+  readonly classes: Float64Array;
+  readonly zeros: number;
+  readonly sizes: Float64Array;
+  readonly name: string;
+  readonly ifindex: number;
+  readonly netns: number;
+  readonly queue: number;
+  readonly way: Way;
+  readonly kind: string;
+  readonly handsOn: number;
+}
+
+export class QueueCursor implements Queue, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get tag(): number {
+    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+  }
+  get netnsCookie(): number {
+    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  }
+  get frames(): number {
+    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+  }
+  get morePackets(): number {
+    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
+  }
+  get bytes(): number {
+    return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
+  }
+  get ignored(): number {
+    return this.#words[((this.#at + 40) >> 2)]! + this.#words[((this.#at + 40) >> 2) + 1]! * 4294967296;
+  }
+  get classes(): Float64Array {
+    return u64s(this.#words, this.#at + 48 >> 2, 6);
+  }
+  get zeros(): number {
+    return this.#words[((this.#at + 96) >> 2)]! + this.#words[((this.#at + 96) >> 2) + 1]! * 4294967296;
+  }
+  get sizes(): Float64Array {
+    return u64s(this.#words, this.#at + 104 >> 2, 128);
+  }
+  get name(): string {
+    return text(this.#words, this.#bytes, this.#at + 1128, 16);
+  }
+  get ifindex(): number {
+    return this.#words[((this.#at + 1144) >> 2)]!;
+  }
+  get netns(): number {
+    return this.#words[((this.#at + 1148) >> 2)]!;
+  }
+  get queue(): number {
+    return this.#words[((this.#at + 1152) >> 2)]!;
+  }
+  get way(): Way {
+    return wayNames[this.#words[((this.#at + 1156) >> 2)]!]!;
+  }
+  get kind(): string {
+    return text(this.#words, this.#bytes, this.#at + 1160, 8);
+  }
+  get handsOn(): number {
+    return this.#words[((this.#at + 1168) >> 2)]!;
+  }
+}
+
+export interface Place {
+  readonly netnsCookie: number;
+  readonly name: string;
+  readonly ifindex: number;
+  readonly netns: number;
+  readonly queue: number;
+}
+
+export class PlaceCursor implements Place, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get netnsCookie(): number {
+    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+  }
+  get name(): string {
+    return text(this.#words, this.#bytes, this.#at + 8, 16);
+  }
+  get ifindex(): number {
+    return this.#words[((this.#at + 24) >> 2)]!;
+  }
+  get netns(): number {
+    return this.#words[((this.#at + 28) >> 2)]!;
+  }
+  get queue(): number {
+    return this.#words[((this.#at + 32) >> 2)]!;
+  }
+}
+
+export interface Link {
+  readonly since: number;
+  readonly busy: number;
+  readonly dropped: number;
+  readonly congested: number;
+  readonly errors: number;
+  readonly polls: number;
+  readonly packets: number;
+  readonly exhausted: number;
+}
+
+export class LinkCursor implements Link, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get since(): number {
+    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+  }
+  get busy(): number {
+    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  }
+  get dropped(): number {
+    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+  }
+  get congested(): number {
+    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
+  }
+  get errors(): number {
+    return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
+  }
+  get polls(): number {
+    return this.#words[((this.#at + 40) >> 2)]! + this.#words[((this.#at + 40) >> 2) + 1]! * 4294967296;
+  }
+  get packets(): number {
+    return this.#words[((this.#at + 48) >> 2)]! + this.#words[((this.#at + 48) >> 2) + 1]! * 4294967296;
+  }
+  get exhausted(): number {
+    return this.#words[((this.#at + 56) >> 2)]! + this.#words[((this.#at + 56) >> 2) + 1]! * 4294967296;
+  }
+}
+
+export interface QueuesKey {
+  readonly value: number;
+}
+
+export class QueuesKeyCursor implements QueuesKey, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get value(): number {
+    return this.#words[((this.#at) >> 2)]!;
+  }
+}
+
+export interface Histogram {
+  readonly count: number;
+  readonly sumNs: number;
+  readonly maxNs: number;
+  readonly zeros: number;
+  readonly buckets: Float64Array;
+}
+
+export class HistogramCursor implements Histogram, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get count(): number {
+    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+  }
+  get sumNs(): number {
+    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  }
+  get maxNs(): number {
+    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+  }
+  get zeros(): number {
+    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
+  }
+  get buckets(): Float64Array {
+    return u64s(this.#words, this.#at + 32 >> 2, 384);
+  }
+}
+
+export interface Wait {
+  readonly since: number;
+  readonly time: Histogram;
+}
+
+export class WaitCursor implements Wait, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get since(): number {
+    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+  }
+  readonly #time = new HistogramCursor();
+  get time(): Histogram {
+    this.#time.at(this.#words, this.#bytes, this.#at + 8);
+    return this.#time;
+  }
+}
+
+export const bpf = {
+  hash: "3fd5121c7cc635f9",
+  programs: {
+    on_dequeue: "tp_btf/qdisc_dequeue",
+    on_enqueue: "tp_btf/qdisc_enqueue",
+    on_handed_over: "tp_btf/net_dev_xmit",
+    on_poll: "tp_btf/napi_poll",
+    on_receive: "tp_btf/netif_receive_skb",
+    on_transmit: "tp_btf/net_dev_start_xmit",
+  },
+  constants: {
+    agent_netns: {"kind":"struct","name":"netns_filter","size":136,"fields":[{"name":"includes","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"excludes","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"include","offset":8,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"exclude","offset":72,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}}]},
+    histogram_edges: {"kind":"array","size":4096,"element":{"kind":"int","size":8,"signed":false},"length":512},
+    histogram_first: {"kind":"array","size":2048,"element":{"kind":"int","size":2,"signed":false},"length":1024},
+    log2_of_byte: {"kind":"array","size":256,"element":{"kind":"int","size":1,"signed":false},"length":256},
+    loopback: {"kind":"int","size":4,"signed":false},
+    name: {"kind":"array","size":128,"element":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16},"length":8},
+    names: {"kind":"int","size":4,"signed":false},
+    plugin_netns: {"kind":"struct","name":"netns_filter","size":136,"fields":[{"name":"includes","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"excludes","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"include","offset":8,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"exclude","offset":72,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}}]},
+  },
+  counters: ["evicted_rows","refused_rows","refused_details"],
+  wires: {
+    evicted: { kind: "ring", size: 1176, record: QueueCursor } as RingWire<Queue>,
+    links: {
+      kind: "table",
+      perCpu: false,
+      maxWords: [],
+      key: PlaceCursor,
+      value: LinkCursor,
+    } as TableWire<Place, Link>,
+    queues: {
+      kind: "table",
+      perCpu: true,
+      maxWords: [],
+      key: QueuesKeyCursor,
+      value: QueueCursor,
+    } as TableWire<QueuesKey, Queue>,
+    waits: {
+      kind: "table",
+      perCpu: false,
+      maxWords: [3],
+      key: PlaceCursor,
+      value: WaitCursor,
+    } as TableWire<Place, Wait>,
+  },
+} as const;

@@ -1,0 +1,257 @@
+// Written by tools/btfgen.ts from wires.bpf.c. Do not edit.
+import { text, u64s } from "../../core/bridge/runtime.ts";
+import type { Cursor, RingWire, RowsWire, TableWire } from "../../core/plugin/skeleton.ts";
+
+const empty = new Uint32Array(0);
+const none = new Uint8Array(0);
+
+export interface Pair {
+  readonly left: number;
+  readonly right: number;
+}
+
+export class PairCursor implements Pair, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get left(): number {
+    return this.#words[((this.#at) >> 2)]!;
+  }
+  get right(): number {
+    return this.#words[((this.#at + 4) >> 2)]!;
+  }
+}
+
+export interface Largest {
+  readonly maxBytes: number;
+}
+
+export class LargestCursor implements Largest, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get maxBytes(): number {
+    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+  }
+}
+
+export interface Sums {
+  readonly count: number;
+  readonly maxNs: number;
+  readonly largest: Largest;
+}
+
+export class SumsCursor implements Sums, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get count(): number {
+    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+  }
+  get maxNs(): number {
+    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  }
+  readonly #largest = new LargestCursor();
+  get largest(): Largest {
+    this.#largest.at(this.#words, this.#bytes, this.#at + 16);
+    return this.#largest;
+  }
+}
+
+export type Shape = "round" | "square" | "very_long";
+const shapeNames = ["round", undefined, undefined, "square", "very_long"] as const;
+
+export interface Inner {
+  readonly low: number;
+  readonly high: number;
+}
+
+export class InnerCursor implements Inner, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get low(): number {
+    return this.#words[((this.#at) >> 2)]! | 0;
+  }
+  get high(): number {
+    return this.#bytes[(this.#at + 6)]! | (this.#bytes[(this.#at + 6) + 1]! << 8);
+  }
+}
+
+export interface Record {
+  readonly wide: number;
+  readonly signedWide: number;
+  readonly word: number;
+  readonly signedWord: number;
+  readonly half: number;
+  readonly signedHalf: number;
+  readonly byte: number;
+  readonly signedByte: number;
+  readonly flag: boolean;
+  readonly shape: Shape;
+  readonly comm: string;
+  readonly name: string;
+  readonly path: string;
+  readonly raw: Uint8Array;
+  readonly words: Uint32Array;
+  readonly wides: Float64Array;
+  readonly inner: Inner;
+  readonly otherInner: Inner;
+}
+
+export class RecordCursor implements Record, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get wide(): number {
+    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+  }
+  get signedWide(): number {
+    return this.#words[((this.#at + 8) >> 2)]! + (this.#words[((this.#at + 8) >> 2) + 1]! | 0) * 4294967296;
+  }
+  get word(): number {
+    return this.#words[((this.#at + 16) >> 2)]!;
+  }
+  get signedWord(): number {
+    return this.#words[((this.#at + 20) >> 2)]! | 0;
+  }
+  get half(): number {
+    return this.#bytes[(this.#at + 24)]! | (this.#bytes[(this.#at + 24) + 1]! << 8);
+  }
+  get signedHalf(): number {
+    return ((this.#bytes[(this.#at + 26)]! | (this.#bytes[(this.#at + 26) + 1]! << 8)) << 16) >> 16;
+  }
+  get byte(): number {
+    return this.#bytes[(this.#at + 28)]!;
+  }
+  get signedByte(): number {
+    return ((this.#bytes[(this.#at + 29)]!) << 24) >> 24;
+  }
+  get flag(): boolean {
+    return this.#bytes[this.#at + 30]! !== 0;
+  }
+  get shape(): Shape {
+    return shapeNames[this.#words[((this.#at + 32) >> 2)]!]!;
+  }
+  get comm(): string {
+    return text(this.#words, this.#bytes, this.#at + 36, 16);
+  }
+  get name(): string {
+    return text(this.#words, this.#bytes, this.#at + 52, 8);
+  }
+  get path(): string {
+    return text(this.#words, this.#bytes, this.#at + 60, 40);
+  }
+  get raw(): Uint8Array {
+    return this.#bytes.subarray(this.#at + 100, this.#at + 100 + 4);
+  }
+  get words(): Uint32Array {
+    return this.#words.subarray(this.#at + 104 >> 2, (this.#at + 104 >> 2) + 3);
+  }
+  get wides(): Float64Array {
+    return u64s(this.#words, this.#at + 120 >> 2, 2);
+  }
+  readonly #inner = new InnerCursor();
+  get inner(): Inner {
+    this.#inner.at(this.#words, this.#bytes, this.#at + 136);
+    return this.#inner;
+  }
+  readonly #otherInner = new InnerCursor();
+  get otherInner(): Inner {
+    this.#otherInner.at(this.#words, this.#bytes, this.#at + 144);
+    return this.#otherInner;
+  }
+}
+
+export interface ShapesKey {
+  readonly value: Shape;
+}
+
+export class ShapesKeyCursor implements ShapesKey, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get value(): Shape {
+    return shapeNames[this.#words[((this.#at) >> 2)]!]!;
+  }
+}
+
+export interface ShapesValue {
+  readonly value: number;
+}
+
+export class ShapesValueCursor implements ShapesValue, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get value(): number {
+    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+  }
+}
+
+export const bpf = {
+  hash: "e317c90baa1b98fd",
+  programs: {
+    produce: "syscall",
+    walk: "iter/bpf_map_elem",
+  },
+  constants: {
+    ends: {"kind":"struct","name":"pair","size":8,"fields":[{"name":"left","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"right","offset":4,"layout":{"kind":"int","size":4,"signed":false}}]},
+    limit: {"kind":"int","size":4,"signed":false},
+  },
+  live: {"kind":"struct","name":"live","size":4,"fields":[{"name":"level","offset":0,"layout":{"kind":"int","size":4,"signed":false}}]},
+  counters: ["seen_records","lost_records"],
+  wires: {
+    pairs: {
+      kind: "table",
+      perCpu: true,
+      maxWords: [1,2],
+      key: PairCursor,
+      value: SumsCursor,
+    } as TableWire<Pair, Sums>,
+    records: { kind: "ring", size: 152, record: RecordCursor } as RingWire<Record>,
+    shapes: {
+      kind: "table",
+      perCpu: false,
+      maxWords: [],
+      key: ShapesKeyCursor,
+      value: ShapesValueCursor,
+    } as TableWire<ShapesKey, ShapesValue>,
+    walk: { kind: "rows", size: 8, record: InnerCursor } as RowsWire<Inner>,
+  },
+} as const;

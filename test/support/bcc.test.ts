@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { importPlugins, installedPlugins } from "../../core/engine/discover.ts";
+import type { Plugin } from "../../core/plugin/plugin.ts";
+import { bcc } from "./bcc.ts";
+
+const { plugins } = await importPlugins(installedPlugins());
+
+/** As one word each: bcc's headings of ranges hold a space or not. */
+const titles = ({ trace }: Plugin, flags: Readonly<Record<string, boolean>>) =>
+  trace.columns(flags).map(({ title }) => title.replace(", ", ","));
+
+describe("beside bcc's tools", () => {
+  it("there is a plugin for each, and none besides", () => {
+    assert.deepEqual(Object.keys(bcc).sort(), [...installedPlugins()].sort());
+  });
+
+  for (const plugin of plugins) {
+    const { options, absent = {}, columns, added = {}, renamed = {} } = bcc[plugin.name]!;
+
+    it(`${plugin.name} takes every option, or says why not`, () => {
+      const ours = new Set(plugin.trace.options.flatMap(({ flags }) => flags.match(/--?[\w-]+/g) ?? []));
+      const missing = options
+        .filter((option) => !Object.hasOwn(absent, option))
+        .map((option) => (option.startsWith("--") ? option : `-${option}`))
+        .filter((option) => !ours.has(option));
+      assert.deepEqual(missing, []);
+      for (const option of Object.keys(absent)) assert.ok(!ours.has(`-${option}`), `-${option} is there`);
+    });
+
+    for (const [option, theirs] of Object.entries(columns)) {
+      it(`${plugin.name} ${option && `--${option} `}has every column, in that order`, () => {
+        const found = titles(plugin, option ? { [option]: true } : {});
+        const expected = theirs.split(" ").map((title) => renamed[title] ?? title);
+        assert.deepEqual(
+          found.filter((title) => expected.includes(title) || !Object.hasOwn(added, title)),
+          expected,
+        );
+      });
+    }
+  }
+});

@@ -1,0 +1,28 @@
+// BPF objects of tests, built as the project's own are.
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "../..");
+
+function make(target: string): Buffer {
+  execFileSync("make", ["-s", "-C", root, target], { stdio: ["ignore", "ignore", "pipe"] });
+  return readFileSync(join(target.startsWith("/") ? "" : root, target));
+}
+
+/** test/bpf/<name>.bpf.c, built where it is out of date; the object's bytes. */
+export function built(name: string): Buffer {
+  return make(`test/bpf/${name}.bpf.o`);
+}
+
+/** Builds C source text; throws what the compiler says. */
+export function compiled(source: string): Buffer {
+  const folder = mkdtempSync(join(tmpdir(), "wirespan-bpf-"));
+  try {
+    writeFileSync(join(folder, "source.bpf.c"), source);
+    return make(join(folder, "source.bpf.o"));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,60 @@
+// Control groups (v2) that tests make. Needs root.
+import { mkdirSync, rmdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { cgroup2Mount } from "../../core/identity/cgroup-paths.ts";
+import { skip } from "./skip.ts";
+
+let made = 0;
+
+/** One group; disposal removes it, which waits for its last process to be gone. */
+export class Cgroup implements AsyncDisposable {
+  readonly #mount: string;
+  /** Below the mount, as filters name it. */
+  readonly path: string;
+
+  private constructor(mount: string, path: string) {
+    this.#mount = mount;
+    this.path = path;
+    mkdirSync(this.#folder);
+  }
+
+  /** At the top; skips the test where no cgroup v2 is mounted. */
+  static create(context: Mocha.Context): Cgroup {
+    const mount = cgroup2Mount() ?? skip(context, "no cgroup v2 is mounted");
+    return new Cgroup(mount, `/wirespan-${process.pid}-${++made}`);
+  }
+
+  child(name: string): Cgroup {
+    return new Cgroup(this.#mount, `${this.path}/${name}`);
+  }
+
+  get #folder(): string {
+    return join(this.#mount, this.path);
+  }
+
+  get id(): bigint {
+    return statSync(this.#folder, { bigint: true }).ino;
+  }
+
+  /** The file that takes and lists its processes. */
+  get processes(): string {
+    return join(this.#folder, "cgroup.procs");
+  }
+
+  add(pid: number): void {
+    writeFileSync(this.processes, String(pid));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      try {
+        rmdirSync(this.#folder);
+        return;
+      } catch (error) {
+        if (tries === 200) throw error;
+        await delay(10);
+      }
+    }
+  }
+}

@@ -1,0 +1,70 @@
+// For the tests: a plugin with a setting of each format, and configurations from text.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Config } from "../../config/config.ts";
+import { loadConfig, type Override } from "../../config/load.ts";
+import type { Environment } from "../../config/secrets.ts";
+import { WirespanError } from "../../core/plugin/errors.ts";
+import { type Plugin, plugin } from "../../core/plugin/plugin.ts";
+
+/** Called tcplife, so that messages read as real ones do. */
+export const sample: Plugin = plugin({
+  name: "tcplife",
+  summary: "TCP connections, when they end.",
+  config: {
+    longLived: { doc: "Age of a checkpoint.", format: "duration", default: 300_000 },
+    perCpu: { doc: "By CPU.", format: "boolean", default: false },
+    top: { doc: "How many.", format: "count", default: 50 },
+    buffer: { doc: "How much.", format: "size", default: 4096 },
+    label: { doc: "A name.", format: "string", default: "" },
+    devices: { doc: "Which ones.", format: "strings", default: [] },
+    watched: { doc: "Which ports.", format: "ports", default: ["80"] },
+    subnets: { doc: "Which subnets.", format: "cidrs", default: [] },
+    unit: { doc: "Of what.", format: ["bytes", "packets"], default: "bytes" },
+  },
+  bpf: { hash: "", programs: {}, constants: {}, counters: [], wires: {} },
+  probes: {},
+  signals: {},
+  start: () => ({}),
+  trace: { options: [], columns: () => [], rows: "tcp connection" },
+});
+
+export interface Given {
+  readonly yaml?: string;
+  readonly env?: Environment;
+  readonly flags?: readonly Override[];
+  readonly others?: readonly string[];
+}
+
+/** Loads `yaml` from a file called wirespan.yaml, in whose place messages say `wirespan.yaml`. */
+export function configOf({ yaml, env = {}, flags = [], others = [] }: Given): Config {
+  const sources = { env, flags, others, plugins: [sample] };
+  if (yaml === undefined) return loadConfig(sources);
+  const folder = mkdtempSync(join(tmpdir(), "wirespan-config-"));
+  try {
+    const file = join(folder, "wirespan.yaml");
+    writeFileSync(file, yaml);
+    return loadConfig({ ...sources, file });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** The lines that say what is wrong; throws where nothing is, or something else than CONFIG_INVALID. */
+export function faultsOf(given: Given): string[] {
+  try {
+    configOf(given);
+  } catch (error) {
+    if (!(error instanceof WirespanError) || error.code !== "CONFIG_INVALID") throw error;
+    return (error.detail ?? "").replaceAll(/\S*\/(?=wirespan\.yaml:)/g, "").split("\n");
+  }
+  throw new Error("the configuration was taken as valid");
+}
+
+/** Where the value of a setting came from, and as what it is shown. */
+export function effectOf(config: Config, path: string): { shown: string | undefined; from: string[] } {
+  const found = config.effective.find((setting) => setting.path === path);
+  if (found === undefined) throw new Error(`there is no setting ${path}`);
+  return { shown: found.shown, from: found.origins.map(({ where }) => where.replace(/.*\//, "")) };
+}

@@ -1,0 +1,17 @@
+// All that may leave: what the core, the agent itself and every plugin declare.
+
+import { SELF } from "../../agent/internal-telemetry.ts";
+import { spansWith } from "../../core/engine/connection-spans.ts";
+import { importPlugin, installedPlugins } from "../../core/engine/discover.ts";
+import type { Signals } from "../../core/plugin/signals.ts";
+import type { Declared } from "./conformance.ts";
+
+export async function declared(): Promise<Declared[]> {
+  const plugins = await Promise.all(installedPlugins().map((name) => importPlugin(name)));
+  const connections: Signals = spansWith(plugins.map((plugin) => plugin.spans ?? {}));
+  return [
+    { scope: "wirespan.connections", signals: connections },
+    { scope: "wirespan.agent", signals: SELF },
+    ...plugins.map(({ name, signals }) => ({ scope: `wirespan.${name}`, signals })),
+  ];
+}

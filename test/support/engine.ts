@@ -1,0 +1,118 @@
+// The engine in this process, for tests that look at what no output shows. This process is then the agent.
+import { setTimeout as delay } from "node:timers/promises";
+import type { Config } from "../../config/config.ts";
+import { loadConfig } from "../../config/load.ts";
+import { importPlugins } from "../../core/engine/discover.ts";
+import { Engine } from "../../core/engine/engine.ts";
+import { createLog } from "../../core/plugin/log.ts";
+import type { Plugin } from "../../core/plugin/plugin.ts";
+import type { AnyAttributes, Metric, Resource, Span, Time } from "../../core/plugin/signals.ts";
+import { type Native, native as real } from "../../native/index.ts";
+import { countUnseen } from "./unseen.ts";
+
+/** A span or event, with its ids in hexadecimal, that outlives the call which told of it. */
+export interface Kept {
+  readonly name: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId: string | undefined;
+  readonly error: string | undefined;
+  /** An event's are the same. */
+  readonly start: Time;
+  readonly end: Time;
+  /** Of spans only. */
+  readonly kind: Span["kind"] | undefined;
+  readonly attributes: AnyAttributes;
+  readonly resource: Resource;
+}
+
+const hex = (id: Uint8Array | undefined): string => (id ? Buffer.from(id).toString("hex") : "");
+
+type Values = Readonly<Record<string, string>>;
+
+function configOf(plugins: readonly Plugin[], settings: Values): Config {
+  const flags = Object.entries({ strict: "true", "log.level": "error", ...settings });
+  return loadConfig({
+    env: {},
+    flags: flags.map(([path, value]) => ({ path, value, flag: path })),
+    plugins,
+  });
+}
+
+/** Attaches plugins with settings by path, such as `"plugins.tcplife.checkpoint": "1s"`. */
+export async function watch(
+  names: readonly string[],
+  settings: Values = {},
+  native: Native = real,
+): Promise<Watch> {
+  const { plugins, failed } = await importPlugins(names);
+  for (const { error } of failed) throw error;
+  const config = configOf(plugins, settings);
+  const log = createLog(config.log);
+  return new Watch(await Engine.attach({ config, plugins, native, log }), plugins);
+}
+
+export class Watch implements AsyncDisposable {
+  readonly engine: Engine;
+  readonly spans: Kept[] = [];
+  readonly events: Kept[] = [];
+  /** The last metrics of plugins that a reload has ended. */
+  readonly ended: Metric[] = [];
+  readonly #plugins: readonly Plugin[];
+  readonly #ends: () => Promise<void>;
+
+  constructor(engine: Engine, plugins: readonly Plugin[]) {
+    this.engine = engine;
+    this.#plugins = plugins;
+    this.#ends = countUnseen(async (settled) => {
+      if (settled) await engine.settle();
+      return engine.unseen;
+    });
+    engine.run({
+      span: ({ spec, traceId, spanId, parentSpanId, error, kind, start, end, attributes, resource }) => {
+        const ids = { traceId: hex(traceId), spanId: hex(spanId) };
+        const parent = parentSpanId && hex(parentSpanId);
+        this.spans.push({
+          ...{ name: spec.name, ...ids, parentSpanId: parent },
+          ...{ error, kind, start, end, attributes, resource },
+        });
+      },
+      event: ({ spec, context, time, attributes, resource }) => {
+        const ids = { traceId: hex(context?.traceId), spanId: hex(context?.spanId) };
+        const times = { start: time, end: time };
+        const none = { parentSpanId: undefined, error: undefined, kind: undefined, ...times };
+        this.events.push({ name: spec.name, ...ids, ...none, attributes, resource });
+      },
+      metrics: (metrics) => void this.ended.push(...metrics),
+    });
+  }
+
+  /** Waits until `enough` holds, looking into the rings meanwhile; throws where it takes longer than 20 s. */
+  async until(what: string, enough: () => boolean): Promise<void> {
+    for (const end = performance.now() + 20_000; performance.now() < end; await delay(10)) {
+      this.engine.drain();
+      if (enough()) return;
+    }
+    throw new Error(`no ${what} in 20 s; ${this.spans.length} spans, ${this.events.length} events`);
+  }
+
+  collect(): Promise<readonly Metric[]> {
+    return this.engine.collect();
+  }
+
+  /** Goes on with other settings. */
+  async reload(settings: Values): Promise<void> {
+    await this.engine.reload(configOf(this.#plugins, settings), this.#plugins);
+  }
+
+  /** The core program's own counters. */
+  counters(): Readonly<Record<string, number>> {
+    return this.engine.accounts().connections ?? {};
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.engine.collect(); // one that is under way reads maps that closing takes away
+    await this.#ends();
+    this.engine.close();
+  }
+}

@@ -1,0 +1,96 @@
+// One exporter to a backend of a test's own, with what it logs.
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Log } from "../../core/plugin/log.ts";
+import type { OtlpGrpcConfig, OtlpHttpConfig } from "../../exporters/config.ts";
+import { createExporters } from "../../exporters/create.ts";
+import type { Exporter, Kind } from "../../exporters/exporter.ts";
+import type { Fanout } from "../../exporters/fanout.ts";
+import { connectionSpan } from "./telemetry.ts";
+
+export interface Line {
+  readonly level: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly message: string;
+}
+
+/** A log that keeps its lines. */
+export function recorder(): { readonly lines: Line[]; readonly log: Log } {
+  const lines: Line[] = [];
+  const write = (level: string) => (fields: object, message: string) => {
+    lines.push({ level, fields: { ...fields }, message });
+  };
+  return {
+    lines,
+    log: { error: write("error"), warn: write("warn"), info: write("info"), debug: write("debug") },
+  };
+}
+
+export class Exporting implements AsyncDisposable {
+  readonly fanout: Fanout;
+  readonly lines: readonly Line[];
+
+  private constructor(fanout: Fanout, lines: readonly Line[]) {
+    this.fanout = fanout;
+    this.lines = lines;
+  }
+
+  /** An exporter called `backend`; of all signals, with gzip and a timeout of 2 s, unless `config` says otherwise. */
+  static async to(
+    endpoint: string,
+    config: Partial<OtlpGrpcConfig> | Partial<OtlpHttpConfig>,
+  ): Promise<Exporting> {
+    const { lines, log } = recorder();
+    const whole = {
+      type: "otlp_grpc",
+      headers: {},
+      tls: {},
+      compression: "gzip",
+      timeoutMs: 2000,
+      queueBytes: 32 * 1024 * 1024,
+      signals: ["traces", "metrics", "logs"],
+      ...config,
+      endpoint,
+    } as OtlpGrpcConfig | OtlpHttpConfig;
+    return new Exporting(await createExporters({ backend: whole }, log), lines);
+  }
+
+  get exporter(): Exporter {
+    return this.fanout.exporters[0]!;
+  }
+
+  /** Gives `count` spans, numbered from `first`, and waits up to `ms` until all are settled. */
+  async spans(count: number, ms = 5000, first = 0): Promise<void> {
+    for (let i = first; i < first + count; i++) this.fanout.span(connectionSpan(i));
+    await this.fanout.flush(ms);
+  }
+
+  /** What became of a kind: acknowledged, queued and each cause of loss, without zeros. */
+  came(kind: Kind = "span"): Readonly<Record<string, number>> {
+    const { given, acknowledged, queued, lost } = this.exporter.balance(kind);
+    const parts = { acknowledged, queued, ...lost };
+    assert.equal(
+      Object.values(parts).reduce((sum, count) => sum + count, 0),
+      given,
+    );
+    return Object.fromEntries(Object.entries(parts).filter(([, count]) => count > 0));
+  }
+
+  /** The reasons in the log, in order. */
+  get reasons(): readonly string[] {
+    return this.lines.flatMap(({ fields }) => (fields.reason === undefined ? [] : [String(fields.reason)]));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.fanout.shutdown(200);
+  }
+}
+
+/** Waits until `claim` holds; fails after `ms`. */
+export async function until(claim: () => boolean, ms: number): Promise<void> {
+  const end = performance.now() + ms;
+  while (!claim()) {
+    assert.ok(performance.now() < end, `not within ${ms} ms: ${claim.toString()}`);
+    await delay(5);
+  }
+}

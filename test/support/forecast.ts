@@ -1,0 +1,18 @@
+// What `config print` foretells of series, for what was really met.
+import type { ExpectedSeries } from "../../agent/cardinality.ts";
+
+/** Something to tell of, by the attributes that it is told with; undefined: absent there. */
+export type Met = Readonly<Record<string, string | number | undefined>>;
+
+/** How many combinations of the values of `each` were met. */
+export function combinations({ each }: Pick<ExpectedSeries, "each">, met: readonly Met[]): number {
+  const wanted = Object.entries(each);
+  const of = met.filter((one) =>
+    wanted.every(
+      ([name, only]) =>
+        Object.hasOwn(one, name) &&
+        (only === "any" || only.includes(String(one[name])) || one[name] === undefined),
+    ),
+  );
+  return new Set(of.map((one) => JSON.stringify(wanted.map(([name]) => one[name] ?? null)))).size;
+}

@@ -1,0 +1,69 @@
+// Runs the real command line to its end, as whom and under what limits a test wants.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { AGENT_FLAGS } from "./agent.ts";
+
+const clone = fileURLToPath(new URL("../..", import.meta.url));
+const node = process.execPath.replace(clone, "./");
+
+export interface Launched {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface LaunchOptions {
+  /** What starts it: `sh -c 'ulimit -n 64; exec "$@"' sh`. */
+  readonly launcher?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Called when it says that it is ready; it is told to end afterwards. */
+  readonly ready?: (pid: number) => Promise<void> | void;
+  /** Milliseconds until it is killed; 30,000 by default. */
+  readonly limit?: number;
+}
+
+/** `wirespan ARGS`; one that runs until it is told to is told so when it is ready. */
+export async function launch(args: readonly string[], options: LaunchOptions = {}): Promise<Launched> {
+  const { launcher = [], env = {}, ready = () => {}, limit = 30_000 } = options;
+  const [program, ...words] = [...launcher, node, ...AGENT_FLAGS, "cli/main.ts", ...args];
+  const child = spawn(program!, words, {
+    cwd: clone,
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [out, err] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    out += text;
+  });
+  let isReady = false;
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    err += text;
+    const pid = Number(/^\{"ready":true,"pid":(\d+)/m.exec(err)?.[1] ?? 0);
+    if (isReady || pid === 0) return;
+    isReady = true;
+    void Promise.resolve(ready(pid)).finally(() => process.kill(pid, "SIGTERM"));
+  });
+  const timer = setTimeout(() => child.kill("SIGKILL"), limit);
+  const [code] = (await once(child, "close")) as [number | null];
+  clearTimeout(timer);
+  return { code, out, err };
+}
+
+/** An ordinary user with these capabilities, to whom this clone is open even if it lies in root's home. */
+export function asUser(...capabilities: string[]): string[] {
+  const added = capabilities.map((c) => `+${c}`).join(",");
+  const grant = added ? [`--inh-caps=${added}`, `--ambient-caps=${added}`] : [];
+  const user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", ...grant, "--"];
+  return ["unshare", "--mount", "sh", "-c", 'mount --bind . /mnt && cd /mnt && exec "$@"', "sh", ...user];
+}
+
+/** A shell's command first, in a mount namespace of its own. */
+export const after = (command: string): string[] => [
+  "unshare",
+  "--mount",
+  "sh",
+  "-c",
+  `${command}; exec "$@"`,
+  "sh",
+];

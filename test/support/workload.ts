@@ -1,0 +1,180 @@
+// Runs the C workloads of test/workload/ and reads what they tell of themselves.
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { copyFile, rm } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import type { Cgroup } from "./cgroup.ts";
+import { end, type Netns, output } from "./netns.ts";
+import { type Case, type Line, type Lines, one, pick } from "./workload-lines.ts";
+
+export { type Case, type Connection, type Line, type Lines, one, pick } from "./workload-lines.ts";
+
+const sources = fileURLToPath(new URL("../workload/", import.meta.url));
+
+/** test/workload/README.md says which case takes which. */
+export interface Options {
+  /** Where the client connects to, and where the server listens unless `listen` says so. */
+  readonly address?: string;
+  readonly listen?: string;
+  /** 0 or absent: the server's choice, which the client is told. */
+  readonly port?: number;
+  readonly sourcePort?: number;
+  readonly count?: number;
+  readonly up?: number;
+  readonly down?: number;
+  readonly later?: number;
+  /** Milliseconds. */
+  readonly delay?: number;
+  readonly synRetries?: number;
+  readonly backlog?: number;
+  readonly rate?: number;
+  readonly seconds?: number;
+  readonly size?: number;
+  readonly cpu?: number;
+  /** The client's user and group. */
+  readonly uid?: number;
+  readonly clientComm?: string;
+  /** They run from a copy of the program under this name (`copied`). */
+  readonly clientFile?: string;
+  readonly serverFile?: string;
+  readonly serverComm?: string;
+  /** The server's namespace, where it is not the client's. */
+  readonly server?: Netns;
+  /** That all its processes are in from the start. */
+  readonly cgroup?: Cgroup;
+  /** Beside this process's own environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** After how many milliseconds the run is ended and fails; 60,000 by default. */
+  readonly limit?: number;
+}
+
+let built: Promise<string> | undefined;
+
+/** Compiles the workloads where they are not up to date. Safe while other test processes do the same. */
+export async function build(): Promise<void> {
+  built ??= output("flock", [sources, "make", "-s", "-C", sources]);
+  await built;
+}
+
+/** A copy of the workloads' program under another name, for `clientFile` or `serverFile`; disposal removes it. */
+export async function copied(name: string): Promise<AsyncDisposable> {
+  await build();
+  const path = `${sources}build/${name}`;
+  await copyFile(`${sources}build/load`, path);
+  return { [Symbol.asyncDispose]: () => rm(path) };
+}
+
+/** Runs a case to its end, the client in `netns`; everything that was said. */
+export async function run(netns: Netns, name: Case, options: Options = {}): Promise<readonly Line[]> {
+  await using running = await start(netns, name, options);
+  return await running.done();
+}
+
+/** Starts a case that is to be watched or told to go on. */
+export async function start(netns: Netns, name: Case, options: Options = {}): Promise<Running> {
+  await build();
+  const { server, cgroup, env, limit = 60_000, ...words } = options;
+  const args = Object.entries(words).map(([key, value]) => `${key}=${value}`);
+  if (server) args.push(`serverNetns=${server.path}`);
+  const enter = cgroup ? ["sh", "-c", 'echo 0 >"$0" && exec "$@"', cgroup.processes] : [];
+  const [program = "", ...rest] = [...enter, `${sources}build/load`, name, ...args];
+  return new Running(
+    netns.spawn(program, rest, { stdio: "pipe", env: { ...process.env, ...env } }),
+    name,
+    limit,
+  );
+}
+
+/** The cookie of a namespace, as its sockets know it. */
+export async function netnsCookie(netns: Netns): Promise<number> {
+  return one(await run(netns, "cookie"), "cookie").netns;
+}
+
+/** A workload that runs; disposal ends it and, through it, its processes. */
+export class Running implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #lines: Line[] = [];
+  readonly #heard = new EventTarget();
+  readonly #ended: Promise<void>;
+
+  constructor(child: ChildProcess, name: Case, limit: number) {
+    this.#child = child;
+    this.#ended = this.#listen(name, limit);
+    this.#ended.catch(() => {}); // done() and until() are where it is met
+  }
+
+  /** What was said so far. */
+  get lines(): readonly Line[] {
+    return this.#lines;
+  }
+
+  /** Waits for the first line of that event (and role), or takes one that is there. */
+  async until<E extends keyof Lines>(event: E, role?: Line["role"]): Promise<Lines[E]> {
+    for (;;) {
+      const [line] = pick(this.#lines, event, role);
+      if (line) return line;
+      const over = await this.#next();
+      if (over && pick(this.#lines, event, role).length === 0) {
+        throw new Error(`the workload ended without a line "${event}"`);
+      }
+    }
+  }
+
+  /** Waits for another line, or for the end: true. */
+  async #next(): Promise<boolean> {
+    const next = once(this.#heard, "line");
+    return await Promise.race([next.then(() => false), this.#ended.then(() => true)]);
+  }
+
+  /** Gives the client the line that it waits for (n25, n26, accepters). */
+  goOn(): void {
+    this.#child.stdin?.write("\n");
+  }
+
+  /** Lets a puppet do what these lines say, one after the other. */
+  async act(...steps: readonly string[]): Promise<void> {
+    for (const step of steps) {
+      const done = pick(this.#lines, "did").length;
+      this.#child.stdin?.write(`${step}\n`);
+      while (pick(this.#lines, "did").length === done) await this.#next();
+    }
+  }
+
+  /** Everything that was said; throws with standard error where a process failed or time ran out. */
+  async done(): Promise<readonly Line[]> {
+    this.#child.stdin?.end();
+    await this.#ended;
+    return this.#lines;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await end(this.#child);
+  }
+
+  async #listen(name: Case, limit: number): Promise<void> {
+    const { stdout, stderr } = this.#child;
+    if (!stdout || !stderr) throw new Error("a workload needs pipes");
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.#child.kill("SIGKILL");
+    }, limit);
+    const said = text(stderr);
+    const closed = once(this.#child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
+    createInterface({ input: stdout }).on("line", (line) => {
+      this.#lines.push(JSON.parse(line) as Line);
+      this.#heard.dispatchEvent(new Event("line"));
+    });
+    try {
+      const [code, signal] = await closed;
+      if (code === 0) return;
+      const why = late ? `not done after ${limit} ms` : `ended with ${signal ?? code}`;
+      const heard = this.#lines.map((line) => JSON.stringify(line)).join("\n");
+      throw new Error(`workload ${name}: ${why}\n${await said}${heard}`);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

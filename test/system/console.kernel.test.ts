@@ -1,0 +1,54 @@
+// The console under load: few lines, failures among them, and every connection is either a line or in a number.
+import assert from "node:assert/strict";
+import { startAgent } from "../support/agent.ts";
+import { inodeOf } from "../support/connection-ends.ts";
+import { Netns, needsRoot } from "../support/netns.ts";
+import { one, run } from "../support/workload.ts";
+
+describe("console", () => {
+  let netns: Netns;
+  before(async function () {
+    needsRoot(this);
+    netns = await Netns.create();
+  });
+  after(() => netns?.[Symbol.asyncDispose]());
+
+  const config = () => `control: { socket: "" }\nfilter: { include: { netns: ["${inodeOf(netns)}"] } }\n`;
+
+  it("prints at most its rate of lines a second, failures first, and counts the rest", async () => {
+    const seconds = 6;
+    await using agent = await startAgent(["--format", "text"], { config: config() });
+    const [lines] = await Promise.all([
+      run(netns, "paced", { rate: 1000, seconds }),
+      run(netns, "n4", { count: 5, port: 9 }),
+    ]);
+    const { stdout, code } = await agent.stop();
+    assert.equal(code, 0);
+    const { connections } = one(lines, "summary", "client");
+    const matching = (pattern: RegExp) => stdout.filter((line) => pattern.test(line)).length;
+    const more = stdout.flatMap((line) => /^and ([\d,]+) more connections/.exec(line)?.[1] ?? []);
+    const counted = more.reduce((sum, text) => sum + Number(text.replaceAll(",", "")), 0);
+    assert.equal(matching(/connection_refused$/), 5);
+    assert.equal(matching(/dropped: NO_SOCKET/), 5);
+    assert.equal(matching(/B out, .* in {2}[\d.]+ .?s$/) + counted, 2 * connections);
+    assert.ok(more.length >= seconds - 1, `${more.length}`);
+    // 20 lines and their number a second, and the metrics of two collections.
+    assert.ok(stdout.length <= (seconds + 4) * 21 + 2 * 20, `${stdout.length} lines`);
+  });
+
+  it("without an exporter and a terminal prints nothing but where to name one, and its state", async () => {
+    await using agent = await startAgent(["--set", "metrics.interval=1s"], { config: config() });
+    await run(netns, "n1", { count: 10 });
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    const { stdout, stderr, code } = await agent.stop();
+    assert.equal(code, 0);
+    assert.deepEqual(stdout, []);
+    const rows = stderr.map((line) => JSON.parse(line) as Record<string, unknown>);
+    assert.equal(rows.filter(({ msg }) => /OTEL_EXPORTER_OTLP_ENDPOINT/.test(String(msg))).length, 1);
+    const state = rows.findLast(({ msg }) => msg === "state");
+    assert.equal(state!.connections, 20);
+    assert.equal(state!.failed, 0);
+    assert.equal(state!.bytesSent, 15_000);
+    assert.deepEqual(state!.lost, {});
+  });
+});

@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { startAgent } from "../support/agent.ts";
+import { needsRoot } from "../support/netns.ts";
+
+const root = join(import.meta.dirname, "../..");
+const LINKED = ["node_modules", "native/build"];
+
+/** The clone as it is now, built, without its history; large things that are not changed are linked. */
+function scratchClone(): string {
+  const clone = mkdtempSync(join(tmpdir(), "wirespan-clone-"));
+  const left = new Set([".git", ...LINKED].map((name) => join(root, name)));
+  const filter = (from: string) => !left.has(from) && basename(from) !== "build";
+  cpSync(root, clone, { recursive: true, preserveTimestamps: true, filter });
+  for (const name of LINKED) symlinkSync(join(root, name), join(clone, name));
+  return clone;
+}
+
+/** Every file but the new plugin's, by what it holds. */
+function contents(clone: string): Record<string, string> {
+  const files = globSync("**", { cwd: clone, withFileTypes: true, exclude: LINKED });
+  const paths = files.filter((f) => f.isFile()).map((f) => join(f.parentPath, f.name));
+  return Object.fromEntries(
+    paths
+      .filter((path) => !path.startsWith(join(clone, "plugins/exits")))
+      .map((path) => [path, createHash("sha256").update(readFileSync(path)).digest("hex")]),
+  );
+}
+
+describe("a plugin that is copied into plugins/", () => {
+  let clone: string;
+  let others: Record<string, string>;
+  const file = (name: string) => join(clone, "plugins/exits", name);
+  const make = () =>
+    execFileSync("make", ["-s", "-C", clone, "bpf"], { stdio: ["ignore", "ignore", "pipe"] });
+  const node = (...args: string[]) => spawnSync(process.execPath, args, { cwd: clone, encoding: "utf8" });
+
+  before(function () {
+    needsRoot(this);
+    clone = scratchClone();
+    make();
+    node("tools/btfgen.ts");
+    others = contents(clone);
+    cpSync(join(root, "test/exits"), join(clone, "plugins/exits"), { recursive: true });
+    make();
+  });
+
+  after(() => {
+    if (clone) rmSync(clone, { recursive: true });
+  });
+
+  it("has a reader that is what btfgen writes for it", () => {
+    const { status, stderr } = node("tools/btfgen.ts", "--check");
+    assert.equal(status, 0, stderr);
+  });
+
+  it("is listed, described and configured as every other", () => {
+    const main = join(clone, "cli/main.ts");
+    assert.match(node(main, "plugins").stdout, /^exits /m);
+    assert.match(node(main, "plugins", "exits").stdout, /^event sample\.exit /m);
+    assert.match(node(main, "trace", "exits", "--help").stdout, /-t, --threads +threads, too/);
+    assert.match(node(main, "config", "print").stdout, /threads: false/);
+  });
+
+  it("traces", async () => {
+    await using agent = await startAgent(
+      ["trace", "exits", "--json", "--signals", "--set", "metrics.interval=1s"],
+      {
+        main: join(clone, "cli/main.ts"),
+      },
+    );
+    spawnSync("sh", ["-c", "exit 42"]);
+    const { pid, signal } = spawnSync("sh", ["-c", "kill -9 $$"]);
+    assert.equal(signal, "SIGKILL");
+    const { stdout } = await agent.stop();
+    const rows = stdout.map((line) => JSON.parse(line) as Record<string, unknown>);
+    const exits = rows.filter(({ name }) => name === "sample.exit");
+    assert.equal(exits.filter((row) => row["sample.status"] === 42 && row["thread.name"] === "sh").length, 1);
+    assert.equal(exits.find((row) => row["process.pid"] === pid)?.["sample.signal"], 9);
+    const killed = rows.findLast((row) => row.name === "sample.exits" && row["sample.how"] === "killed");
+    assert((killed?.value as number) >= 1);
+  });
+
+  it("is all that was added: nothing else was changed by it", () => {
+    assert.deepEqual(contents(clone), others);
+  });
+
+  it("whose C was changed and whose reader was not is refused by --check, and at start", () => {
+    const source = readFileSync(file("exits.bpf.c"), "utf8");
+    writeFileSync(file("exits.bpf.c"), source.replaceAll("status", "code"));
+    make();
+    const check = node("tools/btfgen.ts", "--check");
+    assert.equal(check.status, 1);
+    assert.match(
+      check.stderr,
+      /^plugins\/exits\/wire\.gen\.ts differs from what plugins\/exits\/exits\.bpf\.o says/m,
+    );
+    const { status, stderr } = node(join(clone, "cli/main.ts"), "trace", "exits");
+    assert.equal(status, 5);
+    assert.match(stderr, /exits: .*exits\.bpf\.o \(layout \w+\) and its reader \(layout \w+\) differ/);
+  });
+});

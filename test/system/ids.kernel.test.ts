@@ -1,0 +1,106 @@
+// The ids that programs make in the kernel, beside docs/ids.md and a second implementation.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { type BpfObject, native } from "../../native/index.ts";
+import { watch } from "../support/engine.ts";
+import {
+  type Attempt,
+  attemptAnswer,
+  attemptVectors,
+  connectionAnswer,
+  connectionVectors,
+  type Domain,
+  idsOf,
+  keyOf,
+} from "../support/ids.ts";
+import { Netns, needsRoot } from "../support/netns.ts";
+import { build, one, run } from "../support/workload.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const domains: readonly Domain[] = [0, 1, 2];
+
+/** struct question of test/bpf/ids.bpf.c. */
+function ask(
+  object: BpfObject,
+  key: Uint8Array,
+  domain: Domain,
+  about: Attempt | { readonly opener: number; readonly acceptor: number },
+): string {
+  const question = Buffer.alloc(72);
+  question.set(key);
+  if ("cookie" in about) {
+    question.writeBigUInt64LE(about.boot, 16);
+    question.writeBigUInt64LE(about.cookie, 24);
+    question.writeBigUInt64LE(about.openedAt, 32);
+  } else {
+    question.writeUInt32LE(about.opener, 40);
+    question.writeUInt32LE(about.acceptor, 44);
+    question.writeUInt32LE(1, 52);
+  }
+  question.writeUInt32LE(domain, 48);
+  object.run("ids", question);
+  return question.toString("hex", 56);
+}
+
+describe("ids made in the kernel", function () {
+  this.timeout(60_000);
+  let object: BpfObject;
+
+  before(async function () {
+    needsRoot(this);
+    execFileSync("make", ["-s", "-C", root, "test/bpf/ids.bpf.o"], { stdio: "inherit" });
+    object = await native.load("ids", readFileSync(`${root}test/bpf/ids.bpf.o`), { programs: ["ids"] });
+    await build();
+  });
+
+  after(() => object?.close());
+
+  it("are those of the vectors", () => {
+    for (const { salt, numbers, ids } of connectionVectors()) {
+      const made = idsOf((domain) => Buffer.from(ask(object, keyOf(salt), domain, numbers), "hex"));
+      assert.deepEqual(made, ids);
+    }
+    for (const { salt, attempt, ids } of attemptVectors()) {
+      const made = idsOf((domain) => Buffer.from(ask(object, keyOf(salt), domain, attempt), "hex"));
+      assert.deepEqual({ trace: made.trace, opener: made.opener, connect: made.connect }, ids);
+    }
+  });
+
+  it("are those of the second implementation for 300 random messages", () => {
+    for (let i = 0; i < 100; i++) {
+      const key = randomBytes(16);
+      const bytes = randomBytes(32);
+      const numbers = { opener: bytes.readUInt32LE(0), acceptor: bytes.readUInt32LE(4) };
+      const attempt = {
+        boot: bytes.readBigUInt64LE(8),
+        cookie: bytes.readBigUInt64LE(16),
+        openedAt: bytes.readBigUInt64LE(24),
+      };
+      for (const domain of domains) {
+        const connection = connectionAnswer(key, domain, numbers).toString("hex");
+        assert.equal(ask(object, key, domain, numbers), connection);
+        assert.equal(ask(object, key, domain, attempt), attemptAnswer(key, domain, attempt).toString("hex"));
+      }
+    }
+  });
+
+  for (const salt of ["", "pepper"]) {
+    it(`are those of a real connection's own numbers, ${salt ? "with" : "without"} a salt`, async () => {
+      await using seen = await watch(["tcplife"], { "ids.salt": salt });
+      for (const address of ["127.0.0.1", "::1"]) {
+        await using netns = await Netns.create();
+        const numbers = one(await run(netns, "numbers", { address }), "numbers");
+        const expected = idsOf((domain) => connectionAnswer(keyOf(salt), domain, numbers));
+        const own = () => seen.spans.filter(({ traceId }) => traceId === expected.trace);
+        await seen.until("both ends", () => own().length >= 2);
+        assert.deepEqual(
+          new Set(own().map(({ spanId, parentSpanId }) => `${parentSpanId} ${spanId}`)),
+          new Set([`undefined ${expected.opener}`, `${expected.opener} ${expected.acceptor}`]),
+        );
+      }
+    });
+  }
+});

@@ -1,0 +1,171 @@
+// Who reads what the agent prints may stop, leave, or have no room: nothing else waits for it.
+import assert from "node:assert/strict";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, constants, openSync, readFileSync, readSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { AGENT_FLAGS } from "../support/agent.ts";
+import { inodeOf } from "../support/connection-ends.ts";
+import { Netns, needsRoot } from "../support/netns.ts";
+import { OtlpSink } from "../support/otlp-sink.ts";
+import { until } from "../support/until.ts";
+import { one, run } from "../support/workload.ts";
+
+const main = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
+
+/** The agent, with one of its outputs into a pipe of which only the test reads, when it wants to. */
+class Stuck implements Disposable {
+  readonly child: ChildProcess;
+  readonly #fd: number;
+  readonly ended: Promise<number | null>;
+  said = "";
+
+  constructor(pipe: string, output: 1 | 2, args: readonly string[]) {
+    execFileSync("mkfifo", [pipe]);
+    this.#fd = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+    const to = openSync(pipe, constants.O_WRONLY);
+    const stdio = output === 1 ? ["ignore", to, "pipe"] : ["ignore", "ignore", to];
+    this.child = spawn(process.execPath, [...AGENT_FLAGS, main, ...args], {
+      stdio: stdio as ("ignore" | "pipe")[],
+    });
+    closeSync(to);
+    this.child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.said += text;
+    });
+    this.ended = once(this.child, "close").then(([code]) => code as number | null);
+  }
+
+  /** What stands in the pipe now. */
+  read(): string {
+    const bytes = Buffer.alloc(1024 ** 2);
+    let length = 0;
+    try {
+      for (let count = -1; count !== 0; length += count)
+        count = readSync(this.#fd, bytes, length, bytes.length - length, null);
+    } catch (error) {
+      assert.equal((error as NodeJS.ErrnoException).code, "EAGAIN");
+    }
+    return bytes.toString("utf8", 0, length);
+  }
+
+  [Symbol.dispose](): void {
+    this.child.kill("SIGKILL");
+    closeSync(this.#fd);
+  }
+}
+
+const rss = (pid: number) =>
+  Number(/VmRSS:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
+
+describe("a reader that stands still", function () {
+  this.timeout(180_000);
+  let folder: string;
+
+  before(function () {
+    needsRoot(this);
+  });
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "wirespan-stuck-"));
+  });
+  afterEach(async () => {
+    await rm(folder, { recursive: true });
+  });
+
+  it("neither keeps a trace from its end nor makes it grow, and what it has missed is counted", async () => {
+    await using netns = await Netns.create();
+    using stuck = new Stuck(join(folder, "pipe"), 1, [
+      "trace",
+      "tcplife",
+      "--json",
+      "--set",
+      `filter.include.netns=${inodeOf(netns)}`,
+    ]);
+    await until("it to be ready", () => stuck.said.includes('"ready":true'));
+    const before = rss(stuck.child.pid!);
+    const lines = await run(netns, "paced", { rate: 500, seconds: 6, limit: 60_000 });
+    const { connections } = one(lines, "summary", "client");
+    assert.ok(rss(stuck.child.pid!) - before < 100);
+    stuck.child.kill("SIGTERM");
+    assert.equal(await stuck.ended, 0, stuck.said);
+    const shown = stuck.read().split("\n").length - 1;
+    const missing = Number(
+      /^wirespan: (\d+) lines are missing: who reads standard output/m.exec(stuck.said)?.[1],
+    );
+    assert.ok(shown > 0 && missing > 0, stuck.said);
+    // Both ends of each; a line that the pipe took in part is among the missing.
+    assert.equal(shown + missing, 2 * connections);
+  });
+
+  it("of the log keeps no exporter from its work, and learns how many lines it has missed", async () => {
+    await using good = await OtlpSink.start("http");
+    await using bad = await OtlpSink.start("http");
+    await using netns = await Netns.create();
+    let refused = 0;
+    bad.answer = () => ({ kind: "fail", code: 400, message: `no. ${++refused}: ${"x".repeat(900)}` });
+    const file = join(folder, "wirespan.yaml");
+    await writeFile(
+      file,
+      `version: 1
+filter: { include: { netns: ["${inodeOf(netns)}"] } }
+control: { socket: "" }
+metrics: { interval: 200ms }
+log: { level: debug }
+exporters:
+  good: { type: otlp_http, endpoint: "${good.endpoint}", signals: [traces] }
+  bad: { type: otlp_http, endpoint: "${bad.endpoint}" }\n`,
+    );
+    using stuck = new Stuck(join(folder, "pipe"), 2, [
+      "--plugin",
+      "tcplife",
+      "tcptop",
+      "softirqs",
+      "--config",
+      file,
+    ]);
+    // libbpf says more at debug level than a pipe holds.
+    await until("the first metrics", () => refused > 0);
+    const lines = await run(netns, "paced", { rate: 100, seconds: 3, limit: 60_000 });
+    const { connections } = one(lines, "summary", "client");
+    await until("all spans at the exporter that is well", () => good.spans.length >= 2 * connections);
+    let text = stuck.read();
+    assert.ok(text.length >= 60_000, `the pipe held ${text.length} bytes: it was not full`);
+    await until("it to say how many lines are lost", () => {
+      text += stuck.read();
+      return /"dropped":\d+/.test(text);
+    });
+    for (const line of text.trim().split("\n")) JSON.parse(line);
+    // Nobody reads any more.
+    stuck.child.kill("SIGTERM");
+    assert.equal(await stuck.ended, 7, "ended in order, with the losses of the other exporter");
+  });
+});
+
+describe("a full disk below standard error", () => {
+  it("ends no agent", async function () {
+    this.timeout(60_000);
+    needsRoot(this);
+    await using sink = await OtlpSink.start("http");
+    const full = openSync("/dev/full", "w");
+    const words = ["--plugin", "softirqs", "--set", "control.socket=", "--set", "metrics.interval=200ms"];
+    const child = spawn(process.execPath, [...AGENT_FLAGS, main, ...words], {
+      stdio: ["ignore", "ignore", full],
+      env: {
+        ...process.env,
+        OTEL_EXPORTER_OTLP_ENDPOINT: sink.endpoint,
+        OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf",
+      },
+    });
+    closeSync(full);
+    try {
+      await until("metrics", () => sink.received.length > 2);
+      child.kill("SIGTERM");
+      const [code] = await once(child, "close");
+      assert.equal(code, 0);
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
+});

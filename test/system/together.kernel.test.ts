@@ -1,0 +1,150 @@
+// All plugins at once: each reports what it reports alone.
+import assert from "node:assert/strict";
+import { importPlugins, installedPlugins } from "../../core/engine/discover.ts";
+import type { Plugin } from "../../core/plugin/plugin.ts";
+import type { Metric } from "../../core/plugin/signals.ts";
+import { inodeOf } from "../support/connection-ends.ts";
+import { watch } from "../support/engine.ts";
+import { medley } from "../support/medley.ts";
+import { Netns, needsRoot } from "../support/netns.ts";
+import { type Report, reportOf } from "../support/report.ts";
+import { leastTraced, softirqRuns } from "../support/softirqs.ts";
+import { build } from "../support/workload.ts";
+
+/** All that can be told without a limit. Who accepts is known alike, whether or not tcpaccept is there. */
+const settings: Readonly<Record<string, string>> = {
+  "connections.accept": "syscall",
+  "plugins.tcpstates.events": "true",
+  "plugins.tcpdrop.eventRate": "1000",
+  "plugins.tcpretrans.eventRate": "1000",
+  "plugins.solisten.everyCall": "true",
+  "plugins.netqtop.loopback": "true",
+};
+/** Bytes. */
+const linkHeader = 14;
+
+/** The same work, watched once. */
+interface Observed {
+  readonly reports: ReadonlyMap<string, Report>;
+  /** What the loopback carried. */
+  readonly carried: { readonly bytes: number; readonly packets: number };
+  /** Of each softirq vector: what was told, between what the kernel counted within and around that. */
+  readonly runs: readonly (readonly [vector: string, least: number, told: number, most: number])[];
+}
+
+const moved = (from: ReadonlyMap<string, number>, to: ReadonlyMap<string, number>, key: string) =>
+  (to.get(key) ?? 0) - (from.get(key) ?? 0);
+
+function runsIn(metrics: readonly Metric[]): ReadonlyMap<string, number> {
+  const points = metrics.filter(({ spec }) => spec.name === "wirespan.softirq.runs").flatMap((m) => m.points);
+  return new Map(
+    points.map((p) => [String(p.attributes["wirespan.softirq.vector"]), p.value as number] as const),
+  );
+}
+
+async function observe(plugins: readonly Plugin[]): Promise<Observed> {
+  await using netns = await Netns.create();
+  const inode = inodeOf(netns);
+  const names = plugins.map(({ name }) => name);
+  const own = Object.entries(settings).filter(([path]) => {
+    const [group, plugin] = path.split(".");
+    return group !== "plugins" || names.includes(plugin!);
+  });
+  await using seen = await watch(names, {
+    ...Object.fromEntries(own),
+    "filter.include.netns": String(inode),
+  });
+  const outer = [softirqRuns()];
+  const first = runsIn(await seen.collect());
+  const inner = [softirqRuns()];
+  const before = await netns.loopback();
+  await medley(netns);
+  const after = await netns.loopback();
+  const carried = { packets: after.packets - before.packets, bytes: after.bytes - before.bytes };
+  inner.push(softirqRuns());
+  seen.engine.drain();
+  const metrics = await seen.collect();
+  outer.push(softirqRuns());
+  const { spans, events } = seen;
+  const last = runsIn(metrics);
+  return {
+    reports: new Map(plugins.map((p) => [p.name, reportOf(p, { spans, events, metrics }, inode)])),
+    carried,
+    runs: [...outer[0]!.keys()].map((vector) => {
+      const [least, most] = [inner, outer].map(([from, to]) => moved(from!, to!, vector));
+      return [vector, least!, moved(first, last, vector), most!];
+    }),
+  };
+}
+
+describe("all plugins at once", function () {
+  this.timeout(120_000);
+  let plugins: readonly Plugin[];
+  let together: Observed;
+  const reported = new Map<string, Report>();
+
+  /** What one plugin tells alone. */
+  async function alone(name: string): Promise<Observed> {
+    const observed = await observe(plugins.filter((plugin) => plugin.name === name));
+    reported.set(name, observed.reports.get(name)!);
+    return observed;
+  }
+
+  before(async function () {
+    needsRoot(this);
+    await build();
+    ({ plugins } = await importPlugins(installedPlugins()));
+    together = await observe(plugins);
+  });
+
+  const byKernel = ["netqtop", "softirqs"];
+  for (const name of installedPlugins().filter((name) => !byKernel.includes(name))) {
+    it(`leave ${name} what it tells alone`, async () => {
+      const { spans, ...rest } = (await alone(name)).reports.get(name)!;
+      const { spans: allSpans, ...allRest } = together.reports.get(name)!;
+      assert.deepEqual(allRest, rest);
+      // Others may ask for more of the same spans.
+      for (const [span, told] of Object.entries(spans)) {
+        const left = [...allSpans[span]!];
+        const missing = told.filter(
+          (one) => !left.includes(one) || left.splice(left.indexOf(one), 1).length === 0,
+        );
+        assert.deepEqual(missing, []);
+      }
+    });
+  }
+
+  it("tell no span that none tells alone", () => {
+    for (const { spans } of together.reports.values()) {
+      for (const [span, told] of Object.entries(spans)) {
+        const most = Math.max(...[...reported.values()].map((report) => report.spans[span]?.length ?? 0));
+        assert.equal(told.length, most, span);
+      }
+    }
+  });
+
+  // How many packets carry the same work is chance, so what counts is the kernel's own account.
+  it("leave netqtop the packets and bytes of the interface", async () => {
+    for (const { reports, carried } of [await alone("netqtop"), together]) {
+      const sum = (metric: string, way: string) =>
+        Object.entries(reports.get("netqtop")!.metrics)
+          .filter(([key]) => key.startsWith(`${metric} `) && key.includes(`"${way}"`))
+          .reduce((all, [, value]) => all + value, 0);
+      for (const way of ["transmit", "receive"]) {
+        assert.equal(sum("wirespan.netdev.queue.packets", way), carried.packets);
+        assert.equal(sum("wirespan.netdev.queue.frames", way), carried.packets);
+        assert.equal(sum("wirespan.netdev.queue.io", way), carried.bytes + linkHeader * carried.packets);
+      }
+    }
+  });
+
+  it("leave softirqs the runs that the kernel counts", async () => {
+    for (const { runs } of [await alone("softirqs"), together]) {
+      for (const [vector, least, told, most] of runs) {
+        const enough = leastTraced(least) <= told && told <= most;
+        assert.ok(enough, `${vector}: ${least} <= ${told} <= ${most}`);
+      }
+      assert.ok(runs.find(([vector]) => vector === "net_rx")![2] > 0);
+    }
+  });
+});

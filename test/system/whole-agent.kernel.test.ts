@@ -1,0 +1,157 @@
+// The agent with every plugin, held against what plugins declare and against its own account.
+import assert from "node:assert/strict";
+import { SELF } from "../../agent/internal-telemetry.ts";
+import { type Agent, startAgent } from "../support/agent.ts";
+import { check } from "../support/conformance.ts";
+import { inodeOf } from "../support/connection-ends.ts";
+import { declared } from "../support/declared.ts";
+import { Netns, needsRoot } from "../support/netns.ts";
+import { OtlpSink } from "../support/otlp-sink.ts";
+import { eventsOf, type Series, seriesOf } from "../support/received.ts";
+import { until } from "../support/until.ts";
+import { one, run } from "../support/workload.ts";
+
+/** An agent that looks at these namespaces alone, or at all. */
+function startExporting(sink: OtlpSink, ...only: readonly Netns[]): Promise<Agent> {
+  return startAgent([], {
+    config: `version: 1
+filter: { include: { netns: [${only.map((netns) => `"${inodeOf(netns)}"`).join()}] } }
+metrics: { interval: 500ms }
+ring: { core: 64MiB }
+shutdown: { timeout: 60s }
+control: { socket: "" }
+exporters:
+  sink: { type: otlp_${sink.protocol}, endpoint: "${sink.endpoint}", queue: { bytes: 256MiB } }
+`,
+  });
+}
+
+describe("the agent with every plugin", () => {
+  before(function () {
+    needsRoot(this);
+  });
+
+  for (const protocol of ["grpc", "http"] as const) {
+    it(`lets nothing leave over ${protocol} that is not as declared`, async function () {
+      this.timeout(60_000);
+      await using sink = await OtlpSink.start(protocol);
+      await using netns = await Netns.create();
+      await using agent = await startExporting(sink);
+      for (const name of ["n1", "n3", "n13", "n17", "n28"] as const) await run(netns, name, {});
+      await run(netns, "n1", { address: "::1" });
+      await until("metrics of the agent itself", () => sink.metrics.some((m) => m.name === SELF.spans.name));
+      const { code, stderr } = await agent.stop();
+      assert.equal(code, 0, stderr.join("\n"));
+      assert.ok(sink.spans.length >= 10, `${sink.spans.length} spans`);
+      assert.deepEqual(check(sink.received, await declared()), []);
+    });
+  }
+
+  describe("over a burst of 10,000 connections", () => {
+    const count = 10_000;
+    let series: readonly Series[];
+    let sink: OtlpSink;
+    /** The namespace's own counters. */
+    let moved: Readonly<Record<string, number>>;
+
+    before(async function () {
+      this.timeout(120_000);
+      await using netns = await Netns.create();
+      sink = await OtlpSink.start("grpc");
+      await using agent = await startExporting(sink, netns);
+      moved = await netns.moved(async () => {
+        const lines = await run(netns, "n23", { count, limit: 100_000 });
+        assert.equal(one(lines, "summary", "client").connections, count);
+        await netns.settled();
+      });
+      const { code, stderr } = await agent.stop();
+      assert.equal(code, 0, stderr.join("\n"));
+      series = seriesOf(sink.received);
+    });
+
+    after(() => sink?.[Symbol.asyncDispose]());
+
+    /** The sum of a metric's series with these attributes. */
+    const sum = (name: string, of: Readonly<Record<string, unknown>> = {}) =>
+      series
+        .filter((s) => s.name === name)
+        .filter((s) => Object.entries(of).every(([key, value]) => s.attributes[key] === value))
+        .reduce((all, { value }) => all + value, 0);
+    const counted = (plugin: string, kind: string) =>
+      sum(SELF.events.name, { "wirespan.plugin.name": plugin, "wirespan.agent.event.kind": kind });
+
+    /** Connections, one end each, whose end was shown to no program, or that the kernel had no memory for. */
+    const lost = () => sum(SELF.lost.name);
+    /** Events that no program was shown: without any, all of a connection is reported. */
+    const unseen = () => sum(SELF.unseen.name) + counted("connections", "lost_connections");
+
+    const counts = () =>
+      JSON.stringify(
+        series.filter(
+          ({ name, value }) => value && [SELF.events.name, SELF.bpfMisses.name].includes(name as never),
+        ),
+      );
+
+    it("accounts for every span", () => {
+      const noRoom = counted("connections", "lost_spans");
+      assert.equal(counted("connections", "seen_spans"), sink.spans.length + noRoom, "seen = arrived + lost");
+      assert.equal(noRoom, 0);
+      const ends = sink.spans.filter(({ name }) => name === "tcp connection");
+      assert.equal(ends.length + lost(), 2 * count, counts());
+      const handshakes = sink.spans.length - ends.length;
+      assert.ok(handshakes <= 2 * count, `${handshakes}: the connect, the accept`);
+      assert.ok(handshakes >= 2 * count - unseen(), `${handshakes} of ${2 * count}; ${counts()}`);
+      assert.equal(new Set(sink.spans.map((s) => `${s.traceId} ${s.spanId}`)).size, sink.spans.length);
+    });
+
+    it("accounts for every event of every plugin", () => {
+      const kinds = series
+        .filter(({ name }) => name === SELF.events.name)
+        .map(({ attributes }) => attributes);
+      for (const { "wirespan.plugin.name": plugin, "wirespan.agent.event.kind": kind } of kinds) {
+        const of = /^seen_(.*)/.exec(String(kind))?.[1];
+        if (of === undefined || plugin === "connections") continue;
+        // What a busy listener turns away is told without a record: the kernel keeps no more than its number.
+        const arrived = eventsOf(sink.received).filter(({ scope, attributes }) => {
+          return (
+            scope === `wirespan.${plugin}` && attributes["wirespan.packet.drop.reason"] !== "LISTEN_DROP"
+          );
+        }).length;
+        const gone = counted(String(plugin), `lost_${of}`) + counted(String(plugin), `suppressed_${of}`);
+        assert.equal(counted(String(plugin), String(kind)), arrived + gone, `${plugin}: ${kind}`);
+      }
+    });
+
+    it("closes the balance of every plugin that counts connections", () => {
+      const way = "network.io.direction";
+      const to = { "wirespan.subnet.name": "127.0.0.1/32" };
+      for (const [name, of, expected] of [
+        ["wirespan.tcp.connect.attempts", {}, count],
+        ["wirespan.tcp.connect.duration", {}, count],
+        ["wirespan.tcp.connection.accepted", {}, count],
+        ["wirespan.tcp.accept.duration", {}, count],
+        ["wirespan.tcp.connection.closed", {}, 2 * count - lost()],
+        ["wirespan.tcp.connection.duration", {}, 2 * count],
+        ["wirespan.tcp.io", { [way]: "transmit" }, count],
+        ["wirespan.tcp.io", { [way]: "receive" }, count],
+        ["wirespan.tcp.process.io", { [way]: "transmit" }, count],
+        ["wirespan.tcp.process.io", { [way]: "receive" }, count],
+        ["wirespan.tcp.subnet.io", { ...to, [way]: "transmit" }, count],
+        ["wirespan.tcp.subnet.io", { ...to, [way]: "receive" }, count],
+        ["wirespan.tcp.subnet.connections", to, 2 * count],
+        ["wirespan.tcp.state.duration", { "network.connection.state": "established" }, 2 * count],
+        ["wirespan.tcp.state.duration", { "network.connection.state": "syn_sent" }, count],
+        ["wirespan.tcp.retransmits", {}, moved["Tcp.RetransSegs"] ?? 0],
+      ] as const) {
+        const told = sum(name, of);
+        const off = Math.abs(told - expected);
+        // Of one end, or attempt, no more than all is missing.
+        const most = name === "wirespan.tcp.connection.closed" ? 0 : unseen();
+        assert.ok(
+          off <= most,
+          `${name} ${JSON.stringify(of)}: ${told}, not ${expected}; ${most} unseen; ${counts()}`,
+        );
+      }
+    });
+  });
+});
