@@ -13,10 +13,10 @@ const root = join(import.meta.dirname, "../..");
 
 /** A program with one ring of `struct record`, of these fields. */
 const ringOf = (fields: string, more = "") => `
-#include "kernel.h"
+#include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
-#include "ring.h"
-#include "wire.h"
+#include <wirespan/ring.h>
+#include <wirespan/skeleton.h>
 ${more}
 struct record { ${fields} };
 WIRE_RING(records, struct record, 4096);

@@ -97,7 +97,7 @@ describe("a plugin that is copied into plugins/", () => {
     assert.equal(check.status, 1);
     assert.match(
       check.stderr,
-      /^plugins\/exits\/wire\.gen\.ts differs from what plugins\/exits\/exits\.bpf\.o says/m,
+      /^plugins\/exits\/exits\.skel\.ts differs from what plugins\/exits\/exits\.bpf\.o says/m,
     );
     const { status, stderr } = node(join(clone, "cli/main.ts"), "trace", "exits");
     assert.equal(status, 5);
