@@ -1,0 +1,90 @@
+// Attempts to connect, also those that fail: they have no slot, so the header's record names their context.
+import http from "node:http";
+import net from "node:net";
+import { active } from "./active.js";
+import { guarded, wrap } from "./guard.js";
+import { setConnecting } from "./table.js";
+import { fromHeader } from "./traceparent.js";
+
+const FOR = Symbol("wirespan.connect");
+const REQUEST = Symbol("wirespan.request");
+
+/**
+ * @typedef {{ text: string | undefined }} Waiting whose request waits for a connection
+ * @typedef {net.Socket & { [FOR]?: { waiting: Waiting | undefined } }} Connecting
+ * @typedef {http.ClientRequest & { [REQUEST]?: Waiting }} Request
+ */
+
+/** Whom the socket that is made at this very moment is for; undefined if only the active span tells. @type {Waiting | undefined} */
+let maker;
+
+/** Called from here on for each socket that starts to connect. @type {((socket: net.Socket) => void)[]} */
+const observers = [];
+
+/** @param {(socket: net.Socket) => void} observer */
+export function onConnecting(observer) {
+  observers.push(observer);
+}
+
+/**
+ * Sockets that are made before the running code ends, or before `forget`, are for this context.
+ * @param {Waiting} waiting
+ */
+export function connectFor(waiting) {
+  maker = waiting;
+}
+
+export function forget() {
+  maker = undefined;
+}
+
+export function watchConnects() {
+  wrap(net.Socket.prototype, "connect", (original) => {
+    return function connect(...args) {
+      guarded(starts, /** @type {Connecting} */ (this));
+      return original.apply(this, args);
+    };
+  });
+  const agent = http.Agent.prototype;
+  wrap(agent, "addRequest", (original) => {
+    return function addRequest(...args) {
+      guarded(remember, /** @type {Request} */ (args[0]));
+      return original.apply(this, args);
+    };
+  });
+  // An agent with a limit makes a socket for one request while another's ends, in that one's context.
+  wrap(agent, "createSocket", (original) => {
+    return function createSocket(...args) {
+      const before = maker;
+      maker = /** @type {Request | undefined} */ (args[0])?.[REQUEST];
+      try {
+        return original.apply(this, args);
+      } finally {
+        maker = before;
+      }
+    };
+  });
+}
+
+/** @param {Request} request */
+function remember(request) {
+  request[REQUEST] = { text: fromHeader(request.getHeader("traceparent")) ?? active() };
+}
+
+/** @param {Connecting} socket */
+function starts(socket) {
+  const listening = socket[FOR] !== undefined;
+  socket[FOR] = { waiting: maker };
+  // A host with several addresses is tried at one after the other: an event each.
+  if (!listening) socket.on("connectionAttempt", () => guarded(attempt, socket));
+  for (const observer of observers) guarded(observer, socket);
+}
+
+/** @param {Connecting} socket */
+function attempt(socket) {
+  const waiting = socket[FOR]?.waiting;
+  const text = waiting ? waiting.text : active();
+  setConnecting(text);
+  // connect() is called before the running code ends.
+  if (text !== undefined) process.nextTick(setConnecting, undefined);
+}

@@ -1,0 +1,46 @@
+// No mistake of this package, and nothing odd in what an application hands to Node, may become the application's
+// problem: every hook runs guarded.
+
+/** What went wrong in hooks: how often, and the last error. */
+export const failures = { count: 0, last: /** @type {unknown} */ (undefined) };
+
+/**
+ * Runs `hook`; what it throws is counted and goes no further.
+ * @template {unknown[]} A
+ * @template R
+ * @param {(...args: A) => R} hook
+ * @param {A} args
+ * @returns {R | undefined}
+ */
+export function guarded(hook, ...args) {
+  try {
+    return hook(...args);
+  } catch (error) {
+    failures.count++;
+    failures.last = error;
+    return undefined;
+  }
+}
+
+/**
+ * Puts `around(original)` in the place of a method, with the name and length that it had.
+ * @param {object | undefined} owner
+ * @param {string} name
+ * @param {(original: Method) => Method} around
+ */
+export function wrap(owner, name, around) {
+  const methods = /** @type {Record<string, Method & { [WRAPPED]?: true }>} */ (owner ?? {});
+  const original = methods[name];
+  if (typeof original !== "function" || original[WRAPPED]) return;
+  const wrapped = around(original);
+  Object.defineProperties(wrapped, {
+    name: { value: original.name, configurable: true },
+    length: { value: original.length, configurable: true },
+    [WRAPPED]: { value: true },
+  });
+  methods[name] = wrapped;
+}
+
+const WRAPPED = Symbol("wirespan.wrapped");
+
+/** @typedef {(this: unknown, ...args: unknown[]) => unknown} Method */

@@ -1,0 +1,96 @@
+// Sockets and their slots. What is known of a connection is kept with its handle: a socket that connects again has
+// another one.
+import { guarded } from "./guard.js";
+import { slotOf, takeOver, write } from "./table.js";
+
+const KEY = Symbol("wirespan.label");
+const WAITING = Symbol("wirespan.waiting");
+
+/**
+ * @typedef {import("node:net").Socket} Socket
+ * @typedef {{ slot: number, text: string | undefined }} Label
+ * @typedef {{ [KEY]?: Label }} Handle
+ * @typedef {Socket & { _handle?: Handle | null, [WAITING]?: string[] }} Labelled
+ */
+
+/** Whose each slot is. Labels are small: nothing of a closed connection stays alive by them. */
+const owners = /** @type {(Label | undefined)[]} */ (new Array(4096).fill(undefined));
+
+/** Contexts written, and slots taken over. */
+export const counts = { contexts: 0, slots: 0 };
+
+/**
+ * Says whose bytes are written to `socket` next; undefined: nobody's. While it connects this waits until it has.
+ * @param {Socket | null | undefined} socket
+ * @param {string | undefined} text
+ */
+export function label(socket, text) {
+  guarded(set, /** @type {Labelled | null | undefined} */ (socket), text, true);
+}
+
+/**
+ * The same, if that is not what was said last.
+ * @param {Socket | null | undefined} socket
+ * @param {string | undefined} text
+ */
+export function relabel(socket, text) {
+  guarded(set, /** @type {Labelled | null | undefined} */ (socket), text, false);
+}
+
+/**
+ * @param {Labelled | null | undefined} socket
+ * @param {string | undefined} text
+ * @param {boolean} again
+ */
+function set(socket, text, again) {
+  if (!socket) return;
+  if (socket.connecting) {
+    if (text !== undefined) wait(socket, text);
+    return;
+  }
+  const handle = socket._handle;
+  if (!handle) return;
+  let known = handle[KEY];
+  // Where nothing was said, nothing ends.
+  if (text === undefined && known?.text === undefined) return;
+  if (known && owners[known.slot] === known) {
+    if (!again && known.text === text) return;
+  } else {
+    if (text === undefined) return;
+    known = claim(socket, handle);
+    if (!known) return;
+  }
+  known.text = text;
+  write(known.slot, text);
+  counts.contexts++;
+}
+
+/** @param {Labelled} socket @param {Handle} handle */
+function claim(socket, handle) {
+  const { localPort, remotePort, localAddress, remoteAddress } = socket;
+  // A Unix socket, a stream that is none of the kernel's, or a connection that is gone.
+  if (!localPort || !remotePort || !localAddress || !remoteAddress) return undefined;
+  const slot = slotOf(localPort, remotePort);
+  takeOver(slot, { localPort, remotePort, localAddress, remoteAddress });
+  counts.slots++;
+  const known = { slot, text: undefined };
+  owners[slot] = known;
+  handle[KEY] = known;
+  return /** @type {Label} */ (known);
+}
+
+/** @param {Labelled} socket @param {string} text */
+function wait(socket, text) {
+  const waiting = socket[WAITING];
+  if (waiting) {
+    if (!waiting.includes(text)) waiting.push(text);
+    return;
+  }
+  socket[WAITING] = [text];
+  // Before TLS begins and before what was written meanwhile goes out.
+  socket.prependOnceListener("connect", () => {
+    const texts = socket[WAITING] ?? [];
+    delete socket[WAITING];
+    for (const each of texts) label(socket, each);
+  });
+}

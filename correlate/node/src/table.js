@@ -1,0 +1,120 @@
+// The context table of this thread, as docs/context-table.md of wirespan describes it. Nothing here needs a fence: the
+// kernel reads the table in the thread that writes it, during the system call that sends.
+import { Buffer } from "node:buffer";
+import { writeAddress } from "./address.js";
+
+const SLOTS = 4096;
+const HEADER = 64;
+const SLOT = 256;
+const KEY = 4;
+const RING = 40;
+const RECORD = 28;
+const RECORDS = 7;
+const OWN_THREAD = 1;
+
+/** @typedef {Buffer & { latin1Write(text: string, at: number, length: number): number }} Latin1 */
+
+const memory = new ArrayBuffer(HEADER + SLOTS * SLOT);
+const bytes = new Uint8Array(memory);
+const words = new Uint32Array(memory);
+const halves = new Uint16Array(memory);
+const scratch = /** @type {Latin1} */ (Buffer.alloc(64));
+
+/** The value of a hexadecimal digit, 16 for any other byte. */
+const DIGIT = new Uint8Array(256).fill(16);
+for (let i = 0; i < 16; i++) DIGIT["0123456789abcdef".charCodeAt(i)] = i;
+
+scratch.write("WSNCTXT1", "latin1");
+bytes.set(scratch.subarray(0, 8));
+words.set([HEADER, SLOTS, SLOT, OWN_THREAD], 2);
+
+/** The header, in the table's own memory: what is announced. */
+export const header = Buffer.from(memory, 0, HEADER);
+
+/** The whole table. */
+export const table = bytes;
+
+const CONNECTING = 36;
+
+/**
+ * Names the context of the connect() that comes next; undefined: of none.
+ * @param {string | undefined} text
+ */
+export function setConnecting(text) {
+  bytes[CONNECTING + 24] = 0;
+  if (text !== undefined) writeRecord(CONNECTING, text);
+}
+
+/**
+ * The slot of a connection.
+ * @param {number} localPort
+ * @param {number} remotePort
+ */
+export function slotOf(localPort, remotePort) {
+  return (localPort * 31 + remotePort) & (SLOTS - 1);
+}
+
+/**
+ * Gives a slot to a connection. No record of its former owner is left, and the count of writes goes on.
+ * @param {number} slot
+ * @param {{ localPort: number, remotePort: number, localAddress: string, remoteAddress: string }} key
+ */
+export function takeOver(slot, key) {
+  const at = HEADER + slot * SLOT;
+  const seq = (words[at >> 2] ?? 0) | 1;
+  words[at >> 2] = seq;
+  halves[(at + KEY) >> 1] = key.localPort;
+  halves[(at + KEY + 2) >> 1] = key.remotePort;
+  writeAddress(bytes, at + 8, key.localAddress);
+  writeAddress(bytes, at + 24, key.remoteAddress);
+  bytes.fill(0, at + RING, at + SLOT);
+  words[at >> 2] = seq + 1;
+}
+
+/**
+ * Writes the context of the bytes that this slot's owner sends next; undefined: they are nobody's.
+ * @param {number} slot
+ * @param {string | undefined} text
+ */
+export function write(slot, text) {
+  const at = HEADER + slot * SLOT;
+  const word = at >> 2;
+  // An odd number stays from a write that was cut off.
+  const seq = (words[word] ?? 0) | 1;
+  words[word] = seq;
+  const record = at + RING + ((seq >>> 1) % RECORDS) * RECORD;
+  if (text === undefined) bytes[record + 24] = 0;
+  else writeRecord(record, text);
+  words[word] = seq + 1;
+}
+
+/**
+ * `valid` becomes 0 if the text has a digit that is none, or an id of zeros.
+ * @param {number} at
+ * @param {string} text
+ */
+function writeRecord(at, text) {
+  // One copy of the text and a loop over bytes: reading a string by characters costs twice as much.
+  scratch.latin1Write(text, 0, 55);
+  let wrong = 0;
+  let trace = 0;
+  let span = 0;
+  for (let k = 0, i = 3; k < 16; k++, i += 2) {
+    const high = /** @type {number} */ (DIGIT[/** @type {number} */ (scratch[i])]);
+    const low = /** @type {number} */ (DIGIT[/** @type {number} */ (scratch[i + 1])]);
+    wrong |= high | low;
+    trace |= high | low;
+    bytes[at + k] = (high << 4) | low;
+  }
+  for (let k = 16, i = 36; k < 24; k++, i += 2) {
+    const high = /** @type {number} */ (DIGIT[/** @type {number} */ (scratch[i])]);
+    const low = /** @type {number} */ (DIGIT[/** @type {number} */ (scratch[i + 1])]);
+    wrong |= high | low;
+    span |= high | low;
+    bytes[at + k] = (high << 4) | low;
+  }
+  const high = /** @type {number} */ (DIGIT[/** @type {number} */ (scratch[53])]);
+  const low = /** @type {number} */ (DIGIT[/** @type {number} */ (scratch[54])]);
+  bytes[at + 25] = (high << 4) | low;
+  bytes[at + 24] = (wrong | high | low) < 16 && trace !== 0 && span !== 0 ? 1 : 0;
+}

@@ -1,0 +1,92 @@
+// Contexts that are bound to the next write of a socket, and the option of labelling every write with the span
+// that is active then. Node calls `_writeGeneric` when all earlier bytes of the socket are with the kernel.
+import net from "node:net";
+import { active } from "./active.js";
+import { guarded, wrap } from "./guard.js";
+import { label, relabel } from "./label.js";
+
+const NEXT = Symbol("wirespan.next");
+const OURS = Symbol("wirespan.ours");
+
+/**
+ * @typedef {import("node:net").Socket} Socket
+ * @typedef {Socket & { [NEXT]?: (string | undefined)[] | undefined, [OURS]?: () => (string | undefined)[] | undefined }} Bound
+ */
+
+let installed = false;
+let generic = false;
+
+/**
+ * Binds a context, or nobody's, to what `socket` writes next.
+ * @param {Socket | null | undefined} socket
+ * @param {string | undefined} text
+ */
+export function bindNext(socket, text) {
+  if (!socket) return;
+  install();
+  const bound = /** @type {Bound} */ (socket);
+  bound[NEXT] ??= [];
+  bound[NEXT].push(text);
+  bound[OURS] ??= nothing;
+}
+
+/**
+ * From now on `contexts` is asked at each write of `socket` whose bytes these are; undefined: as before.
+ * @param {Socket} socket
+ * @param {() => (string | undefined)[] | undefined} contexts
+ */
+export function bindWrites(socket, contexts) {
+  install();
+  /** @type {Bound} */ (socket)[OURS] = contexts;
+}
+
+/**
+ * Leaves a socket to those who know more of it than which span is active.
+ * @param {Socket | null | undefined} socket
+ */
+export function own(socket) {
+  if (generic && socket) /** @type {Bound} */ (socket)[OURS] ??= nothing;
+}
+
+/** Labels all writes that nothing better is known of with the active span. */
+export function labelAllWrites() {
+  generic = true;
+  install();
+}
+
+function nothing() {
+  return undefined;
+}
+
+function install() {
+  if (installed) return;
+  installed = true;
+  wrap(net.Socket.prototype, "_writeGeneric", (original) => {
+    return function _writeGeneric(...args) {
+      guarded(beforeWrite, /** @type {Bound} */ (this));
+      return original.apply(this, args);
+    };
+  });
+}
+
+/** @param {Bound} socket */
+function beforeWrite(socket) {
+  // Node comes here again when the socket is connected.
+  if (socket.connecting) return;
+  const ours = socket[OURS];
+  if (ours) {
+    const texts = socket[NEXT] ?? ours();
+    socket[NEXT] = undefined;
+    if (texts) write(socket, texts);
+  } else if (generic) {
+    relabel(socket, active());
+  }
+}
+
+/** @param {Socket} socket @param {(string | undefined)[]} texts */
+function write(socket, texts) {
+  const known = new Set(texts);
+  known.delete(undefined);
+  if (known.size === 0) label(socket, undefined);
+  else for (const text of known) label(socket, text);
+}

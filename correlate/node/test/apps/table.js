@@ -1,0 +1,56 @@
+// What an application of these tests sees of its own table: a reader of it, and the count of what was found.
+import { table } from "../../src/table.js";
+import { Reader } from "../reader.js";
+
+export const reader = new Reader(table);
+
+/** Contexts found so far, as `key context`, and how many were overwritten unread. */
+export class Finds {
+  /** @type {string[]} */
+  found = [];
+  overrun = 0;
+  ended = 0;
+
+  /** Reads what is new in all slots. */
+  collect() {
+    for (const { key, contexts, overrun, ended } of reader.collect()) {
+      for (const context of contexts) this.found.push(`${key} ${context}`);
+      this.overrun += overrun;
+      if (ended) this.ended++;
+    }
+  }
+
+  /**
+   * Compares what was found with what should have been, as lists in any order.
+   * @param {readonly string[]} expected
+   */
+  against(expected) {
+    const left = new Map();
+    for (const one of expected) left.set(one, (left.get(one) ?? 0) + 1);
+    let right = 0;
+    let wrong = 0;
+    for (const one of this.found) {
+      const count = left.get(one) ?? 0;
+      if (count > 0) right++;
+      else wrong++;
+      left.set(one, count - 1);
+    }
+    const { overrun, ended } = this;
+    return { expected: expected.length, right, wrong, overrun, ended };
+  }
+}
+
+/**
+ * Whether two of these connections share a slot of a table: chance, which these tests leave out.
+ * @param {Iterable<string>} keys `local port > remote port`
+ */
+export function collide(keys) {
+  const slots = new Set();
+  let connections = 0;
+  for (const key of new Set(keys)) {
+    const [local = 0, remote = 0] = key.split(">").map(Number);
+    slots.add((local * 31 + remote) % 4096);
+    connections++;
+  }
+  return slots.size !== connections;
+}

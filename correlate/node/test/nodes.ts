@@ -1,0 +1,29 @@
+// The versions of Node.js that the package supports, as far as they are on this machine.
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+/** One supported version. */
+export interface Version {
+  readonly major: number;
+  /** Undefined if it is not on this machine. */
+  readonly program: string | undefined;
+  readonly missing: string;
+}
+
+/** Node 20, 22 and 24: the project's own, those of this package's development dependencies, or from PATH. */
+export const versions: readonly Version[] = [20, 22, 24].map((major) => ({
+  major,
+  program: candidates(major).find((program) => existsSync(program) && majorOf(program) === major),
+  missing: `no Node.js ${major}, neither on PATH nor by npm ci in correlate/node`,
+}));
+
+function candidates(major: number): string[] {
+  const installed = join(import.meta.dirname, `../node_modules/node${major}/bin/node`);
+  const onPath = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, "node"));
+  return [process.execPath, installed, ...onPath];
+}
+
+function majorOf(program: string): number {
+  return Number.parseInt(execFileSync(program, ["-p", "process.versions.node"], { encoding: "utf8" }), 10);
+}
