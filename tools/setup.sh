@@ -150,7 +150,31 @@ unpack_nginx() {
     dpkg-deb -x "$nginx"/nginx_*.deb "$nginx" || say "that failed; the test is skipped"
 }
 
+# What correlate/node is tested with: the drivers that it labels, and the older versions of Node.js.
+install_drivers() {
+  [ -e correlate/node/node_modules/.package-lock.json ] &&
+    ! [ correlate/node/package-lock.json -nt correlate/node/node_modules/.package-lock.json ] && return
+  say "installing the npm packages that tests of correlate/node use (16 MB on disk)"
+  npm ci --prefix correlate/node --include=dev --omit=peer --ignore-scripts --no-audit --no-fund --loglevel=error ||
+    say "that failed; those tests are skipped"
+}
+
+install_older_nodes() {
+  for version in 20.20.2 22.23.5; do
+    major=${version%%.*}
+    case $(node --version 2>/dev/null) in v"$major".*) continue ;; esac
+    folder=node_modules/.cache/wirespan/node-$major
+    [ -x "$folder/node_modules/node-linux-$arch/bin/node" ] && continue
+    say "getting Node.js $version (185 MB on disk): tests of correlate/node run under it"
+    mkdir -p "$folder"
+    npm install --prefix "$folder" --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error \
+      "node-linux-$arch@$version" || say "that failed; those tests are skipped"
+  done
+}
+
 [ "$stage" = packages ] || install_system_packages
 install_node_modules
 [ "$stage" = packages ] || build
 [ "$stage:$(id -u)" != tests:0 ] || unpack_nginx
+[ "$stage" != tests ] || install_drivers
+[ "$stage" != tests ] || install_older_nodes

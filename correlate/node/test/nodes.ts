@@ -11,15 +11,16 @@ export interface Version {
   readonly missing: string;
 }
 
-/** Node 20, 22 and 24: the project's own, those of this package's development dependencies, or from PATH. */
+/** Node 20, 22 and 24: the project's own, what tools/setup.sh got, or from PATH. */
 export const versions: readonly Version[] = [20, 22, 24].map((major) => ({
   major,
   program: candidates(major).find((program) => existsSync(program) && majorOf(program) === major),
-  missing: `no Node.js ${major}, neither on PATH nor by npm ci in correlate/node`,
+  missing: `no Node.js ${major}, neither on PATH nor from the set-up of npm test`,
 }));
 
 function candidates(major: number): string[] {
-  const installed = join(import.meta.dirname, `../node_modules/node${major}/bin/node`);
+  const folder = join(import.meta.dirname, `../../../node_modules/.cache/wirespan/node-${major}/node_modules`);
+  const installed = join(folder, `node-linux-${process.arch}/bin/node`);
   const onPath = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, "node"));
   return [process.execPath, installed, ...onPath];
 }
