@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { Certificates, hasOpenssl } from "../../../test/certificates.ts";
+import { Certificates, hasOpenssl } from "../../../test/support/certificates.ts";
 
 /** The module that `--import` names. */
 export const register = join(import.meta.dirname, "../register.js");

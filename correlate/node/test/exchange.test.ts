@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { skip } from "../../../test/skip.ts";
+import { skip } from "../../../test/support/skip.ts";
 import { run, serverCertificate } from "./app.ts";
 import { versions } from "./nodes.ts";
 

@@ -19,7 +19,10 @@ export const versions: readonly Version[] = [20, 22, 24].map((major) => ({
 }));
 
 function candidates(major: number): string[] {
-  const folder = join(import.meta.dirname, `../../../node_modules/.cache/wirespan/node-${major}/node_modules`);
+  const folder = join(
+    import.meta.dirname,
+    `../../../node_modules/.cache/wirespan/node-${major}/node_modules`,
+  );
   const installed = join(folder, `node-linux-${process.arch}/bin/node`);
   const onPath = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, "node"));
   return [process.execPath, installed, ...onPath];
