@@ -8,6 +8,7 @@ arch=$1
 stage=$2
 own_node=node_modules/node-linux-$arch/bin/node
 nginx=node_modules/.cache/wirespan/nginx
+python=node_modules/.cache/wirespan/python
 
 say() { printf 'wirespan: %s\n' "$*"; }
 stop() {
@@ -172,9 +173,20 @@ install_older_nodes() {
   done
 }
 
+# A test of the Python package runs with the API that applications use.
+unpack_python_api() {
+  [ -e "$python/opentelemetry" ] && return
+  command -v python3 >/dev/null || return 0
+  python3 -c 'import opentelemetry.trace' 2>/dev/null && return
+  say "getting OpenTelemetry's API for Python, unpacked and not installed: a test uses it"
+  PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 python3 -m pip install -q --no-deps --no-compile \
+    --target "$python" opentelemetry-api==1.45.2 typing-extensions==4.16.0 || say "that failed; the test is skipped"
+}
+
 [ "$stage" = packages ] || install_system_packages
 install_node_modules
 [ "$stage" = packages ] || build
 [ "$stage:$(id -u)" != tests:0 ] || unpack_nginx
 [ "$stage" != tests ] || install_drivers
 [ "$stage" != tests ] || install_older_nodes
+[ "$stage" != tests ] || unpack_python_api

@@ -1,0 +1,37 @@
+"""The hooks and, beneath them, the kernel's part; contexts that the tests choose."""
+
+import contextlib
+import contextvars
+import secrets
+import socket
+
+import wirespan_correlate
+
+from .kernel import Kernel
+
+_context = contextvars.ContextVar("context", default=None)
+
+KERNEL = Kernel()
+KERNEL.watch()
+wirespan_correlate.install(_context.get)
+
+
+def new_context(flags=1):
+    return secrets.randbits(128) | 1, secrets.randbits(64) | 1, flags
+
+
+@contextlib.contextmanager
+def active(context):
+    token = _context.set(context)
+    try:
+        yield context
+    finally:
+        _context.reset(token)
+
+
+def pair(address="127.0.0.1", family=socket.AF_INET):
+    """Two ends of a connection."""
+    with socket.create_server((address, 0), family=family) as listener:
+        client = socket.create_connection(listener.getsockname()[:2])
+        server, _ = listener.accept()
+    return client, server
