@@ -4,6 +4,7 @@ import contextlib
 import contextvars
 import secrets
 import socket
+import unittest
 
 import wirespan_correlate
 
@@ -35,3 +36,12 @@ def pair(address="127.0.0.1", family=socket.AF_INET):
         client = socket.create_connection(listener.getsockname()[:2])
         server, _ = listener.accept()
     return client, server
+
+
+class Case(unittest.TestCase):
+    def same(self, found, meant):
+        """As assertEqual, which takes minutes to describe how long lists differ."""
+        if found != meant:
+            parts = zip(found, meant) if isinstance(meant, list) else ((found.get(k), meant[k]) for k in meant)
+            first = next((part for part in parts if part[0] != part[1]), None)
+            self.fail(f"{len(found)} for {len(meant)}; the first that differs: {str(first)[:500]}")

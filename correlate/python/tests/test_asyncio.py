@@ -7,7 +7,7 @@ import tempfile
 import unittest
 
 from .kernel import cookie_of
-from .support import KERNEL, active, new_context
+from .support import KERNEL, Case, active, new_context
 from .test_http import certificate
 
 CLIENTS, EACH = 8, 50
@@ -17,7 +17,7 @@ def cookie(writer):
     return cookie_of(writer.get_extra_info("socket"))
 
 
-class Requests(unittest.IsolatedAsyncioTestCase):
+class Requests(Case, unittest.IsolatedAsyncioTestCase):
     async def exchange(self, serving=None, trust=None):
         KERNEL.reset()
         meant = {}
@@ -47,7 +47,7 @@ class Requests(unittest.IsolatedAsyncioTestCase):
             port = server.sockets[0].getsockname()[1]
             await asyncio.gather(*(ask(port) for _ in range(CLIENTS)))
         self.assertEqual([len(mine) for mine in meant.values()], [EACH] * 2 * CLIENTS)
-        self.assertEqual(KERNEL.labels(), meant)
+        self.same(KERNEL.labels(), meant)
 
     async def test_plain(self):
         await self.exchange()
@@ -69,10 +69,10 @@ class Requests(unittest.IsolatedAsyncioTestCase):
                 with active(new_context()) as context, self.assertRaises(ConnectionRefusedError):
                     meant.append(context)
                     await asyncio.open_connection(*bound.getsockname())
-        self.assertEqual(KERNEL.connects, meant)
+        self.same(KERNEL.connects, meant)
 
 
-class Buffered(unittest.IsolatedAsyncioTestCase):
+class Buffered(Case, unittest.IsolatedAsyncioTestCase):
     async def asyncSetUp(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(self.listener.close)
@@ -102,11 +102,11 @@ class Buffered(unittest.IsolatedAsyncioTestCase):
         contexts = [self.write(new_context(), bytes(1 << 24))]
         self.assertGreater(self.writer.transport.get_write_buffer_size(), 0)
         contexts += [self.write(new_context(), b"x" * 1000) for _ in range(4)]
-        self.assertEqual(KERNEL.labels(), {cookie(self.writer): contexts[:1]})
+        self.same(KERNEL.labels(), {cookie(self.writer): contexts[:1]})
         await self.drained()
-        self.assertEqual(KERNEL.labels(), {cookie(self.writer): contexts})
+        self.same(KERNEL.labels(), {cookie(self.writer): contexts})
         contexts.append(self.write(new_context(), b"y"))
-        self.assertEqual(KERNEL.labels(), {cookie(self.writer): contexts})
+        self.same(KERNEL.labels(), {cookie(self.writer): contexts})
         self.assertEqual(KERNEL.overrun, 0)
 
     async def test_a_write_outside_any_context_that_had_to_wait(self):
@@ -127,7 +127,7 @@ class Buffered(unittest.IsolatedAsyncioTestCase):
         contexts = [self.write(new_context(), bytes(1 << 24))]
         contexts += [self.write(new_context(), b"x" * 1000) for _ in range(20)]
         await self.drained()
-        self.assertEqual(KERNEL.labels(), {cookie(self.writer): contexts[:1] + contexts[-7:]})
+        self.same(KERNEL.labels(), {cookie(self.writer): contexts[:1] + contexts[-7:]})
         self.assertEqual(KERNEL.overrun, 13)
 
 

@@ -10,7 +10,7 @@ import threading
 import unittest
 
 from .kernel import cookie_of
-from .support import KERNEL, active, new_context
+from .support import KERNEL, Case, active, new_context
 
 CLIENTS, EACH = 4, 100
 
@@ -55,7 +55,7 @@ def client(make, meant):
     connection.close()
 
 
-class Http(unittest.TestCase):
+class Http(Case):
     def exchange(self, server, make):
         KERNEL.reset()
         Handler.meant, asked = {}, {}
@@ -72,7 +72,7 @@ class Http(unittest.TestCase):
             serving.join()
             server.server_close()
         self.assertEqual([len(contexts) for contexts in asked.values()], [EACH] * CLIENTS)
-        self.assertEqual(KERNEL.labels(), {**asked, **Handler.meant})
+        self.same(KERNEL.labels(), {**asked, **Handler.meant})
         self.assertEqual(sum(map(len, Handler.meant.values())), CLIENTS * EACH)
         self.assertEqual((KERNEL.overrun, KERNEL.torn), (0, 0))
 

@@ -9,7 +9,7 @@ import unittest
 from wirespan_correlate import announce, sockets, table
 
 from .kernel import cookie_of
-from .support import KERNEL, active, new_context, pair
+from .support import KERNEL, Case, active, new_context, pair
 
 
 def send(sock, context, data=b"x"):
@@ -18,7 +18,7 @@ def send(sock, context, data=b"x"):
     return context
 
 
-class Sends(unittest.TestCase):
+class Sends(Case):
     def setUp(self):
         KERNEL.reset()
 
@@ -49,13 +49,13 @@ class Sends(unittest.TestCase):
             client.sendfile(file)
             meant.append(context)
         meant.append(send(client, new_context(flags=0)))
-        self.assertEqual(KERNEL.labels(), {cookie_of(client): meant})
+        self.same(KERNEL.labels(), {cookie_of(client): meant})
         self.assertEqual(self.newest()[-1], meant[-1])
 
     def test_bytes_outside_any_context_are_nobodys(self):
         client, server = self.pair()
         meant = [send(client, context) for context in (None, new_context(), None, None, new_context())]
-        self.assertEqual(self.newest(), meant)
+        self.same(self.newest(), meant)
         send(server, None)
         self.assertEqual(KERNEL.sends[-1][1:], ([], None))
 
@@ -64,7 +64,7 @@ class Sends(unittest.TestCase):
         context = new_context()
         for _ in range(20):
             send(client, context)
-        self.assertEqual(KERNEL.labels(), {cookie_of(client): [context]})
+        self.same(KERNEL.labels(), {cookie_of(client): [context]})
 
     def test_ipv6(self):
         try:
@@ -72,7 +72,7 @@ class Sends(unittest.TestCase):
         except OSError:
             self.skipTest("no IPv6 here")
         context = send(client, new_context())
-        self.assertEqual(KERNEL.labels(), {cookie_of(client): [context]})
+        self.same(KERNEL.labels(), {cookie_of(client): [context]})
 
     def one_port_to_two_peers(self, distance):
         """Their ports lie `distance` apart."""
@@ -94,7 +94,7 @@ class Sends(unittest.TestCase):
             for end in ends:
                 meant[cookie_of(end)].append(send(end, new_context()))
         self.assertEqual(len({sockets.connection_of(end, False).slot for end in ends}), 1)
-        self.assertEqual(KERNEL.labels(), meant)
+        self.same(KERNEL.labels(), meant)
         self.assertEqual(KERNEL.overrun, 0)
 
     def test_two_peers_on_one_local_port(self):
@@ -118,7 +118,7 @@ class Sends(unittest.TestCase):
             thread.start()
         for thread in threads:
             thread.join()
-        self.assertEqual(self.newest(), meant)
+        self.same(self.newest(), meant)
         self.assertEqual((len(meant), KERNEL.overrun), (300, 0))
 
     def test_threads_that_share_a_socket_in_the_same_contexts(self):
@@ -129,7 +129,7 @@ class Sends(unittest.TestCase):
         def run(me):
             for k in range(100):
                 turn[me].acquire()
-                meant.append(send(client, some[(k * (3 + me) // 5) % 4]))
+                meant.append(send(client, some[(k * (3 + me) // 5 + me) % 4]))
                 turn[1 - me].release()
 
         threads = [threading.Thread(target=run, args=(me,)) for me in range(2)]
@@ -137,7 +137,7 @@ class Sends(unittest.TestCase):
             thread.start()
         for thread in threads:
             thread.join()
-        self.assertEqual(self.newest(), meant)
+        self.same(self.newest(), meant)
 
     def test_threads_that_end_leave_their_tables_to_others(self):
         client, _ = self.pair()
@@ -153,7 +153,7 @@ class Sends(unittest.TestCase):
             thread.start()
             thread.join()
             meant.append(send(client, None))
-        self.assertEqual(self.newest(), meant)
+        self.same(self.newest(), meant)
         self.assertLess(len(table._spare), 10)
 
     def test_a_second_connection_with_the_ports_of_the_first(self):
@@ -182,9 +182,11 @@ class Sends(unittest.TestCase):
         fd = first.detach()
         again = socket.socket(fileno=fd)
         self.addCleanup(again.close)
-        send(again, None)
+        thread = threading.Thread(target=send, args=(again, None))
+        thread.start()
+        thread.join()
         context = send(again, new_context())
-        self.assertEqual(self.newest()[1:], [None, context])
+        self.same(self.newest()[1:], [None, context])
         fd = again.fileno()
         again.close()
         other, _ = self.pair()
@@ -201,7 +203,7 @@ class Sends(unittest.TestCase):
         KERNEL._marks[cookie_of(client)] = 2 * start
         self.addCleanup(self.assertEqual, KERNEL.overrun, 0)
         meant = [send(client, new_context()) for _ in range(60)]
-        self.assertEqual(self.newest()[1:], meant)
+        self.same(self.newest()[1:], meant)
 
     def test_datagrams_and_local_sockets_are_left_alone(self):
         a, b = socket.socketpair()
@@ -214,7 +216,7 @@ class Sends(unittest.TestCase):
                 udp.send(b"x")
                 with self.assertRaises(OSError):
                     lonely.send(b"x")
-        self.assertEqual(KERNEL.labels(), {})
+        self.same(KERNEL.labels(), {})
 
     def test_connects(self):
         with socket.socket() as bound:
@@ -228,7 +230,7 @@ class Sends(unittest.TestCase):
                     else:
                         client.connect_ex(bound.getsockname())
                 meant.append(context)
-        self.assertEqual(KERNEL.connects[-39:], meant[1:])
+        self.same(KERNEL.connects[-39:], meant[1:])
 
     def test_a_fork(self):
         client, server = self.pair()
@@ -244,11 +246,11 @@ class Sends(unittest.TestCase):
             os._exit(0 if right and KERNEL.announced == announced + 1 else 1)
         self.assertEqual(os.waitpid(child, 0)[1], 0)
         context = send(client, new_context())
-        self.assertEqual(KERNEL.labels(), {cookie_of(client): [context]})
+        self.same(KERNEL.labels(), {cookie_of(client): [context]})
         self.assertEqual(KERNEL.announced, announced)
 
 
-class Announcements(unittest.TestCase):
+class Announcements(Case):
     def setUp(self):
         KERNEL.reset()
         self.client, self.server = pair()
@@ -260,10 +262,10 @@ class Announcements(unittest.TestCase):
         KERNEL.forget()
         KERNEL.reset()
         send(self.client, new_context())
-        self.assertEqual(KERNEL.labels(), {})
+        self.same(KERNEL.labels(), {})
         table.own_table().announced -= announce.INTERVAL
         context = send(self.client, new_context())
-        self.assertEqual(KERNEL.labels(), {cookie_of(self.client): [context]})
+        self.same(KERNEL.labels(), {cookie_of(self.client): [context]})
 
     def test_a_thousand_announcements(self):
         before = KERNEL.announced
@@ -297,7 +299,7 @@ class Announcements(unittest.TestCase):
         other.close()
 
 
-class Guards(unittest.TestCase):
+class Guards(Case):
     def test_a_current_that_is_of_no_use(self):
         client, server = pair()
         before = sockets._current
