@@ -19,7 +19,7 @@ const netqtop = plugin({
     names: { doc: "", format: "strings", default: ["a", "b", "c"] },
     pids: { doc: "", format: "boolean", default: false },
   },
-  bpf: { hash: "", programs: {}, constants: {}, counters: [], wires: {} },
+  skeleton: { hash: "", programs: {}, constants: {}, counters: [], records: {} },
   probes: {},
   signals: {
     plain: metric("plain", {}),

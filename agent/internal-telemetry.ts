@@ -1,5 +1,5 @@
 // The agent's telemetry about itself: what was seen, exported and lost, and how full things are.
-import { bpf as core } from "../bpf/tracker/tracker.skel.ts";
+import { skeleton as tracker } from "../bpf/tracker/tracker.skel.ts";
 import type { Config } from "../config/config.ts";
 import { LOSSES } from "../core/engine/balance.ts";
 import type { Engine } from "../core/engine/engine.ts";
@@ -7,7 +7,7 @@ import { createEmission } from "../core/engine/instruments.ts";
 import { stateOf } from "../core/engine/missing-hooks.ts";
 import type { Plugin } from "../core/plugin/plugin.ts";
 import type { AttributeSpecs, Metric, Resource, Scope, Signals, Sink } from "../core/plugin/signals.ts";
-import type { Bpf } from "../core/plugin/skeleton.ts";
+import type { Skeleton } from "../core/plugin/skeleton.ts";
 import { type Exporter, type Kind, LOSS_CAUSES } from "../exporters/exporter.ts";
 import type { ExpectedSeries } from "./cardinality.ts";
 
@@ -176,8 +176,8 @@ export const SELF = {
 /** How many series the agent has of its own, as long as nothing is lost. */
 export function selfSeries(config: Config, plugins: readonly Plugin[]): readonly ExpectedSeries[] {
   const running = plugins.filter(({ name }) => config.plugins[name]?.enabled);
-  const programs: readonly Bpf[] = [core, ...running.map(({ bpf }) => bpf)];
-  const rings = programs.filter(({ wires }) => Object.values(wires).some(({ kind }) => kind === "ring"));
+  const programs: readonly Skeleton[] = [tracker, ...running.map(({ skeleton }) => skeleton)];
+  const rings = programs.filter(({ records }) => Object.values(records).some(({ kind }) => kind === "ring"));
   const exporters = Object.values(config.exporters);
   const queues = exporters.filter(({ type }) => type !== "console");
   const counts: Partial<Record<keyof typeof SELF, number>> = {
@@ -193,7 +193,7 @@ export function selfSeries(config: Config, plugins: readonly Plugin[]): readonly
     ringLimit: rings.length,
     state: running.length,
     ...(config.self.bpfStats && {
-      bpfTime: programs.reduce((sum, bpf) => sum + Object.keys(bpf.programs).length, 0),
+      bpfTime: programs.reduce((sum, skeleton) => sum + Object.keys(skeleton.programs).length, 0),
     }),
   };
   return Object.entries(counts).map(([key, series]) => ({

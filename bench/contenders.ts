@@ -3,7 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { bpf as coreBpf } from "../bpf/tracker/tracker.skel.ts";
+import { skeleton as trackerSkeleton } from "../bpf/tracker/tracker.skel.ts";
 import { load, selection } from "../cli/setup.ts";
 import { Engine } from "../core/engine/engine.ts";
 import type { Sink } from "../core/plugin/signals.ts";
@@ -82,7 +82,9 @@ export function ours(name: string, plugins: readonly string[]): Contender {
       if (failed) throw failed.error;
       engine.run(forget);
       const hookOf = ({ owner, name: program }: { owner: string; name: string }) =>
-        (found.find((p) => p.name === owner)?.bpf ?? coreBpf).programs[program as never] as string;
+        (found.find((p) => p.name === owner)?.skeleton ?? trackerSkeleton).programs[
+          program as never
+        ] as string;
       return {
         runs: () => engine.programs().map((p) => ({ hook: hookOf(p), count: p.runCount, ns: p.runTimeNs })),
         stop: async () => engine.close(),

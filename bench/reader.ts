@@ -1,7 +1,7 @@
 // One record of a connection as a JavaScript object, every field read.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { bpf } from "../bpf/tracker/tracker.skel.ts";
+import { skeleton } from "../bpf/tracker/tracker.skel.ts";
 import { readObject } from "../core/bridge/btf.ts";
 import type { Cursor, Layout } from "../core/plugin/skeleton.ts";
 import { median, type Row } from "./figures.ts";
@@ -27,7 +27,7 @@ function objectOf(cursor: object, name: string): string {
 }
 
 function generated(words: Uint32Array, bytes: Uint8Array): Read {
-  const record = new bpf.wires.spans.record() as Cursor;
+  const record = new skeleton.records.spans.record() as Cursor;
   record.at(words, bytes, 0);
   const object = new Function("r", `return ${objectOf(record, "r")};`) as (r: Cursor) => unknown;
   return (w, b, at) => {
@@ -91,13 +91,13 @@ function time(read: Read, words: Uint32Array, bytes: Uint8Array, size: number): 
 
 export function readerRow(rounds: number): Row {
   const object = readObject(readFileSync(join(import.meta.dirname, "../bpf/tracker/tracker.bpf.o")));
-  const wire = object.wires.spans;
-  if (wire?.kind !== "ring" || wire.record.kind !== "struct")
+  const spans = object.records.spans;
+  if (spans?.kind !== "ring" || spans.record.kind !== "struct")
     throw new Error("tracker.bpf.o has no ring of spans");
-  const { size } = bpf.wires.spans;
-  const bytes = batch(wire.record, size);
+  const { size } = skeleton.records.spans;
+  const bytes = batch(spans.record, size);
   const words = new Uint32Array(bytes.buffer);
-  const [own, peer] = [generated(words, bytes), interpreted(wire.record, bytes)];
+  const [own, peer] = [generated(words, bytes), interpreted(spans.record, bytes)];
   const [ours, theirs]: [number[], number[]] = [[], []];
   for (let round = -2; round < rounds; round++) {
     const figures = [time(own, words, bytes, size), time(peer, words, bytes, size)] as const;

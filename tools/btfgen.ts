@@ -1,4 +1,4 @@
-// Writes the TypeScript side of every BPF object's wires from its BTF. With --check: fails on a
+// Writes the skeleton of every BPF object from its BTF. With --check: fails on a
 // difference, writes nothing.
 import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
@@ -163,23 +163,23 @@ function isByWorkload({ fields }: Layout & { kind: "struct" }): boolean {
 /** The TypeScript side of one object, built `from` a C file; `core` is the way to core/ from where it will lie. */
 export function source(object: ObjectLayout, from: string, core: string): string {
   const writer = new Writer();
-  const wires = Object.entries(object.wires).map(([name, wire]) => {
-    if (wire.kind !== "table") {
-      const record = named(wire.record, `${name}_record`);
+  const records = Object.entries(object.records).map(([name, layout]) => {
+    if (layout.kind !== "table") {
+      const record = named(layout.record, `${name}_record`);
       const type = writer.type(record);
-      const face = wire.kind === "ring" ? "RingWire" : "RowsWire";
-      return `    ${name}: { kind: "${wire.kind}", size: ${record.size}, record: ${type}Cursor } as ${face}<${type}>,\n`;
+      const records = layout.kind === "ring" ? "RingRecords" : "RowRecords";
+      return `    ${name}: { kind: "${layout.kind}", size: ${record.size}, record: ${type}Cursor } as ${records}<${type}>,\n`;
     }
-    const [key, value] = [named(wire.key, `${name}_key`), named(wire.value, `${name}_value`)];
+    const [key, value] = [named(layout.key, `${name}_key`), named(layout.value, `${name}_value`)];
     const [keyType, valueType] = [writer.type(key), writer.type(value)];
     return (
-      `    ${name}: {\n      kind: "table",\n      perCpu: ${wire.perCpu},\n${isByWorkload(key) ? "      byWorkload: true,\n" : ""}      maxWords: ${JSON.stringify(maxWords(value))},\n` +
-      `      key: ${keyType}Cursor,\n      value: ${valueType}Cursor,\n    } as TableWire<${keyType}, ${valueType}>,\n`
+      `    ${name}: {\n      kind: "table",\n      perCpu: ${layout.perCpu},\n${isByWorkload(key) ? "      byWorkload: true,\n" : ""}      maxWords: ${JSON.stringify(maxWords(value))},\n` +
+      `      key: ${keyType}Cursor,\n      value: ${valueType}Cursor,\n    } as TableRecords<${keyType}, ${valueType}>,\n`
     );
   });
   const { types } = writer;
-  const faces = ["Cursor", "RingWire", "RowsWire", "TableWire"].filter(
-    (f) => types.includes(f) || wires.join("").includes(f),
+  const faces = ["Cursor", "RingRecords", "RowRecords", "TableRecords"].filter(
+    (f) => types.includes(f) || records.join("").includes(f),
   );
   const runtime = ["text", "u64s"].filter((name) => types.includes(`${name}(`));
   const entries = (o: object) =>
@@ -191,11 +191,11 @@ export function source(object: ObjectLayout, from: string, core: string): string
     (runtime.length ? `import { ${runtime.join(", ")} } from "${core}/bridge/runtime.ts";\n` : "") +
     (faces.length ? `import type { ${faces.join(", ")} } from "${core}/plugin/skeleton.ts";\n` : "") +
     (types ? `\nconst empty = new Uint32Array(0);\nconst none = new Uint8Array(0);\n\n${types}` : "") +
-    `\nexport const bpf = {\n  hash: "${object.hash}",\n  programs: {\n${entries(object.programs)}  },\n` +
+    `\nexport const skeleton = {\n  hash: "${object.hash}",\n  programs: {\n${entries(object.programs)}  },\n` +
     `  constants: {\n${entries(object.constants)}  },\n${object.live ? `  live: ${JSON.stringify(object.live)},\n` : ""}  counters: ${JSON.stringify(object.counters)},\n` +
     (object.inputs ? `  inputs: {\n${entries(object.inputs)}  },\n` : "") +
     (object.kept ? `  kept: ${JSON.stringify(object.kept)},\n` : "") +
-    `  wires: {\n${wires.join("")}  },\n} as const;\n`
+    `  records: {\n${records.join("")}  },\n} as const;\n`
   );
 }
 
@@ -209,7 +209,7 @@ function generate(check: boolean): number {
     const folder = dirname(file);
     const object = readObject(readFileSync(file));
     const isPlugin = existsSync(join(folder, "index.ts"));
-    if (Object.keys(object.wires).length === 0 && !isPlugin) continue;
+    if (Object.keys(object.records).length === 0 && !isPlugin) continue;
     const to = file.replace(/bpf\.o$/, "skel.ts");
     const text = source(object, `${basename(file, ".o")}.c`, relative(folder, join(root, "core")));
     if (existsSync(to) && readFileSync(to, "utf8") === text) continue;

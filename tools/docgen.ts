@@ -76,11 +76,11 @@ function settings(plugin: Plugin): string {
   return `${table(["setting", "takes", "default", "what it does"], rows)}\n\n${common(plugin)}`;
 }
 
-function hooks({ bpf, probes }: Plugin): string {
+function hooks({ skeleton, probes }: Plugin): string {
   const places = (probe: Probe) =>
     probe.programs
       .map((c) => (typeof c === "string" ? c : c.program))
-      .map((name) => `\`${bpf.programs[name]}\``)
+      .map((name) => `\`${skeleton.programs[name]}\``)
       .join(", else ");
   const rows = Object.entries(probes).map(([thing, p]) => [
     thing,

@@ -32,10 +32,10 @@ struct {
 	struct watched_cgroup cgroups[WATCHED_CGROUPS];
 } live;
 
-WIRE_RING(spans, struct connection, 256 * 1024);
+EXPORT_RING(spans, struct connection, 256 * 1024);
 
 /* A process that is seen for the first time, or as another program than before. */
-WIRE_RING(processes, struct task, 64 * 1024);
+EXPORT_RING(processes, struct task, 64 * 1024);
 
 struct counters {
 	u64 seen_spans;
@@ -57,7 +57,7 @@ struct counters {
 	/* Changes of state that no program was shown, as the next change of the same socket proves. */
 	u64 unseen_changes;
 };
-WIRE_COUNTERS(struct counters);
+EXPORT_COUNTERS(struct counters);
 
 /* Sockets that have no storage because the kernel had no memory for it, by cookie; so each is counted once. */
 struct {

@@ -16,7 +16,7 @@ struct survey {
 	/* Sockets in another state than the last one shown. */
 	u64 gone_on;
 };
-WIRE_ROWS(survey, struct survey);
+EXPORT_ROWS(survey, struct survey);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

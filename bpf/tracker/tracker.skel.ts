@@ -1,6 +1,6 @@
 // Written by tools/btfgen.ts from tracker.bpf.c. Do not edit.
 import { text } from "../../core/bridge/runtime.ts";
-import type { Cursor, RingWire, RowsWire } from "../../core/plugin/skeleton.ts";
+import type { Cursor, RingRecords, RowRecords } from "../../core/plugin/skeleton.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
@@ -497,7 +497,7 @@ export class SurveyCursor implements Survey, Cursor {
   }
 }
 
-export const bpf = {
+export const skeleton = {
   hash: "8bdb3ca342f0a82d",
   programs: {
     drop_rows: "iter/bpf_sk_storage_map",
@@ -539,9 +539,9 @@ export const bpf = {
   },
   live: {"kind":"struct","name":"","size":304,"fields":[{"name":"self_pid","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"excludes_self","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"keeps_tuples","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"freed","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"space","offset":16,"layout":{"kind":"struct","name":"pid_space","size":8,"fields":[{"name":"level","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"inode","offset":4,"layout":{"kind":"int","size":4,"signed":false}}]}},{"name":"seeded","offset":24,"layout":{"kind":"int","size":4,"signed":false}},{"name":"round","offset":28,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":32,"layout":{"kind":"int","size":4,"signed":false}},{"name":"round_began_at","offset":40,"layout":{"kind":"int","size":8,"signed":false}},{"name":"cgroups","offset":48,"layout":{"kind":"array","size":256,"element":{"kind":"struct","name":"watched_cgroup","size":16,"fields":[{"name":"id","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"level","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"used","offset":12,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]},
   counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections","lost_accepts","lost_tuples","lost_names","opened_connections","ended_connections","unseen_changes"],
-  wires: {
-    processes: { kind: "ring", size: 64, record: TaskCursor } as RingWire<Task>,
-    spans: { kind: "ring", size: 472, record: ConnectionCursor } as RingWire<Connection>,
-    survey: { kind: "rows", size: 16, record: SurveyCursor } as RowsWire<Survey>,
+  records: {
+    processes: { kind: "ring", size: 64, record: TaskCursor } as RingRecords<Task>,
+    spans: { kind: "ring", size: 472, record: ConnectionCursor } as RingRecords<Connection>,
+    survey: { kind: "rows", size: 16, record: SurveyCursor } as RowRecords<Survey>,
   },
 } as const;

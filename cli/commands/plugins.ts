@@ -51,14 +51,14 @@ function signalsOf(plugin: Plugin): SignalSpec[] {
 }
 
 function described(plugin: Plugin) {
-  const { name, summary, config, probes, bpf, trace } = plugin;
+  const { name, summary, config, probes, skeleton, trace } = plugin;
   return {
     name,
     summary,
     signals: signalsOf(plugin),
     settings: config,
     probes,
-    programs: bpf.programs,
+    programs: skeleton.programs,
     trace: trace.options,
   };
 }
@@ -109,9 +109,9 @@ function heading(signal: SignalSpec): string {
   return signal.signal === "event" ? `event ${signal.name} (${signal.severity})` : `span ${signal.name}`;
 }
 
-function hooks({ bpf }: Plugin, { programs }: Probe): string {
+function hooks({ skeleton }: Plugin, { programs }: Probe): string {
   const names = programs.map((candidate) => (typeof candidate === "string" ? candidate : candidate.program));
-  return names.map((name) => bpf.programs[name] ?? name).join(", else ");
+  return names.map((name) => skeleton.programs[name] ?? name).join(", else ");
 }
 
 const typeOf = ({ type, enum: values }: AttributeSpec): string =>

@@ -27,7 +27,7 @@ function pluginWith(trace: Partial<TraceView>): Plugin {
     name: "tcplife",
     summary: "",
     config: {},
-    bpf: { hash: "", programs: {}, constants: {}, counters: [], wires: {} },
+    skeleton: { hash: "", programs: {}, constants: {}, counters: [], records: {} },
     probes: {},
     signals: { seconds },
     start: () => ({}),

@@ -2,7 +2,7 @@
 
 import { sayReady, stopped } from "../../agent/agent.ts";
 import { begin, end, endWithin } from "../../agent/life.ts";
-import { bpf as coreBpf } from "../../bpf/tracker/tracker.skel.ts";
+import { skeleton as trackerSkeleton } from "../../bpf/tracker/tracker.skel.ts";
 import { standardError, standardOutput } from "../../core/base/output.ts";
 import { Engine } from "../../core/engine/engine.ts";
 import { degradation } from "../../core/engine/missing-hooks.ts";
@@ -81,14 +81,14 @@ function throwFailed({ failed: [first] }: Engine): void {
 const GRACE = 5000;
 
 /** What is missing among the rows, and why: nothing is lost in silence. */
-function sayLost(engine: Engine, { name: plugin, bpf }: Plugin): void {
+function sayLost(engine: Engine, { name: plugin, skeleton }: Plugin): void {
   for (const [owner, counters] of Object.entries(engine.accounts())) {
     for (const [name, count] of Object.entries(counters)) {
       if (!name.startsWith("lost_") || count === 0) continue;
       const what = name.slice(5);
-      const wires = owner === plugin ? bpf.wires : coreBpf.wires;
+      const records = owner === plugin ? skeleton.records : trackerSkeleton.records;
       const setting = owner === plugin ? `plugins.${plugin}.ring.bytes` : "ring.core";
-      const remedy = what in wires ? `; a larger ring may hold them: --set ${setting}=128MiB` : "";
+      const remedy = what in records ? `; a larger ring may hold them: --set ${setting}=128MiB` : "";
       standardError().write(
         `wirespan: ${count} ${what.replaceAll("_", " ")} of ${owner} found no room and are missing${remedy}\n`,
       );

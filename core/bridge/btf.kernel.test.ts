@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { native } from "../../native/index.ts";
-import { bpf as wires } from "../../test/bpf/wires.skel.ts";
+import { skeleton } from "../../test/bpf/fields.skel.ts";
 import { built, compiled } from "../../test/support/bpf.ts";
 import { source } from "../../tools/btfgen.ts";
 import type { Layout } from "../plugin/skeleton.ts";
@@ -19,7 +19,7 @@ const ringOf = (fields: string, more = "") => `
 #include <wirespan/skeleton.h>
 ${more}
 struct record { ${fields} };
-WIRE_RING(records, struct record, 4096);
+EXPORT_RING(records, struct record, 4096);
 SEC("syscall") int nothing(void *ctx) { return 0; }
 char LICENSE[] SEC("license") = "GPL";
 `;
@@ -27,22 +27,22 @@ char LICENSE[] SEC("license") = "GPL";
 const layoutOf = (fields: string, more = "") => readObject(compiled(ringOf(fields, more)));
 
 function recordOf(fields: string, more = ""): Layout {
-  const wire = layoutOf(fields, more).wires.records;
-  assert(wire?.kind === "ring");
-  return wire.record;
+  const { records } = layoutOf(fields, more).records;
+  assert(records?.kind === "ring");
+  return records.record;
 }
 
 describe("a built object", () => {
-  it("tells its programs, constants, counters and wires", () => {
-    const object = readObject(built("wires"));
+  it("lists its programs, constants, counters and records", () => {
+    const object = readObject(built("fields"));
     assert.deepEqual(object.programs, { produce: "syscall", walk: "iter/bpf_map_elem" });
     assert.deepEqual(Object.keys(object.constants), ["ends", "limit"]);
     assert.deepEqual(object.counters, ["seen_records", "lost_records"]);
     assert.equal(object.live?.kind, "struct");
-    const kinds = Object.entries(object.wires).map(([name, wire]) => [
+    const kinds = Object.entries(object.records).map(([name, layout]) => [
       name,
-      wire.kind,
-      wire.kind === "table" && wire.perCpu,
+      layout.kind,
+      layout.kind === "table" && layout.perCpu,
     ]);
     assert.deepEqual(kinds, [
       ["pairs", "table", true],
@@ -85,7 +85,7 @@ describe("a built object", () => {
   });
 
   it("cut short anywhere is refused with a sentence", () => {
-    const whole = built("wires");
+    const whole = built("fields");
     for (let length = 0; length < whole.length; length += 61) {
       assert.throws(
         () => readObject(whole.subarray(0, length)),
@@ -96,7 +96,7 @@ describe("a built object", () => {
   });
 
   it("without BTF is refused, and told how it came about", () => {
-    const elf = Buffer.from(built("wires"));
+    const elf = Buffer.from(built("fields"));
     elf.write(".BXF\0", elf.indexOf(".BTF\0"), "latin1");
     assert.throws(() => readObject(elf), /no \.BTF section: it was built without -g/);
   });
@@ -125,7 +125,7 @@ describe("the layout's hash", () => {
     assert.notEqual(withEnum("WHY_A, WHY_B"), withEnum("WHY_B, WHY_A"));
     assert.notEqual(layoutOf(base, "const volatile u32 limit = 0;").hash, hash);
     const counters = (name: string) => {
-      const account = `struct account { u64 ${name}; }; WIRE_COUNTERS(struct account);`;
+      const account = `struct account { u64 ${name}; }; EXPORT_COUNTERS(struct account);`;
       return layoutOf(base, `${account} SEC("syscall") int count(void *c) { COUNT(${name}); return 0; }`)
         .hash;
     };
@@ -134,9 +134,9 @@ describe("the layout's hash", () => {
 });
 
 describe("btfgen", () => {
-  it("writes for every kind of wire and field what is committed", () => {
-    const text = source(readObject(built("wires")), "wires.bpf.c", "../../core");
-    assert.equal(text, readFileSync(join(root, "test/bpf/wires.skel.ts"), "utf8"));
+  it("writes for every kind of record and field what is committed", () => {
+    const text = source(readObject(built("fields")), "fields.bpf.c", "../../core");
+    assert.equal(text, readFileSync(join(root, "test/bpf/fields.skel.ts"), "utf8"));
   });
 
   it("refuses a struct without a name, a field that cursors have themselves, and arrays of what has no typed array", () => {
@@ -156,18 +156,18 @@ describe("btfgen", () => {
 
 describe("a reader of another layout than the object's", () => {
   it("is refused before anything is loaded, with both hashes and how to mend it", async () => {
-    const path = join(root, "test/bpf/wires.bpf.o");
-    built("wires");
+    const path = join(root, "test/bpf/fields.bpf.o");
+    built("fields");
     const loading = loadObject(native, {
-      name: "wires",
+      name: "fields",
       path,
-      bpf: { ...wires, hash: "0".repeat(16) },
+      skeleton: { ...skeleton, hash: "0".repeat(16) },
       probes: {},
     });
     await assert.rejects(loading, {
-      code: "WIRE_LAYOUT",
+      code: "BPF_LAYOUT",
       message: new RegExp(
-        `layout ${wires.hash}\\).*layout 0{16}\\) differ; run: npm run build && npm run gen`,
+        `layout ${skeleton.hash}\\).*layout 0{16}\\) differ; run: npm run build && npm run gen`,
       ),
     });
   });

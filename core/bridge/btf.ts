@@ -1,5 +1,5 @@
-// Reads what a BPF object says of itself: programs, constants, and the layout of its wires, from ELF and
-// BTF (Linux: Documentation/bpf/btf.rst). Used to generate the readers and, at load, to hold them against
+// Reads what a BPF object says of itself: programs, constants, and the layout of its records, from ELF and
+// BTF (Linux: Documentation/bpf/btf.rst). Used to generate the skeletons and, at load, to compare them with
 // the object.
 import { createHash } from "node:crypto";
 import type { InputLayout, Layout } from "../plugin/skeleton.ts";
@@ -23,7 +23,7 @@ interface Member {
   readonly isBitField: boolean;
 }
 
-export type WireLayout =
+export type RecordsLayout =
   | { readonly kind: "ring" | "rows"; readonly record: Layout }
   | { readonly kind: "table"; readonly key: Layout; readonly value: Layout; readonly perCpu: boolean };
 
@@ -35,7 +35,7 @@ export interface ObjectLayout {
   /** The one zero-initialised global, if there is one: the agent may write it at any time. */
   readonly live?: Layout;
   readonly counters: readonly string[];
-  readonly wires: Readonly<Record<string, WireLayout>>;
+  readonly records: Readonly<Record<string, RecordsLayout>>;
   readonly inputs?: Readonly<Record<string, InputLayout>>;
   /** Maps that go on when the plugin is started anew. */
   readonly kept?: readonly string[];
@@ -215,7 +215,7 @@ class Layouts {
 
   pointed(id: number): Layout {
     const type = this.type(id);
-    if (type.kind !== "pointer") throw new Error("BTF: a wire's marker is no pointer");
+    if (type.kind !== "pointer") throw new Error("BTF: a marker of skeleton.h is not a pointer");
     return this.layout(type.to);
   }
 
@@ -259,8 +259,8 @@ function mapType(layouts: Layouts, id: number): number {
   return array?.kind === "array" ? array.length : 0;
 }
 
-interface Wires {
-  readonly wires: Record<string, WireLayout>;
+interface Exported {
+  readonly records: Record<string, RecordsLayout>;
   readonly inputs: Record<string, InputLayout>;
   readonly kept: string[];
   readonly counters: string[];
@@ -270,32 +270,36 @@ function sorted<T>(record: Record<string, T>): Record<string, T> {
   return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function wiresOf(layouts: Layouts): Wires {
+function exportedBy(layouts: Layouts): Exported {
   const maps = new Map(layouts.variables(".maps"));
-  const marks = new Map(layouts.variables(".wire"));
-  const wires: Record<string, WireLayout> = {};
+  const marks = new Map(layouts.variables(".export"));
+  const records: Record<string, RecordsLayout> = {};
   const inputs: Record<string, InputLayout> = {};
   const kept: string[] = [];
   let counters: string[] = [];
   for (const [mark, type] of marks) {
-    const [, kind, name] = /^wire_(ring|rows|table_key|input_key|kept|counters)_?(.*)$/.exec(mark) ?? [];
-    if (kind === "ring" || kind === "rows") wires[name!] = { kind, record: layouts.pointed(type) };
-    if (kind === "table_key") {
-      const value = layouts.pointed(marks.get(`wire_table_value_${name}`)!);
+    const [, kind, name] =
+      /^(export_ring|export_rows|export_table_key|export_counters|agent_input_key|keep_on_restart)_?(.*)$/.exec(
+        mark,
+      ) ?? [];
+    if (kind === "export_ring") records[name!] = { kind: "ring", record: layouts.pointed(type) };
+    if (kind === "export_rows") records[name!] = { kind: "rows", record: layouts.pointed(type) };
+    if (kind === "export_table_key") {
+      const value = layouts.pointed(marks.get(`export_table_value_${name}`)!);
       const perCpu = PER_CPU.has(mapType(layouts, maps.get(name!)!));
-      wires[name!] = { kind: "table", key: layouts.pointed(type), value, perCpu };
+      records[name!] = { kind: "table", key: layouts.pointed(type), value, perCpu };
     }
-    if (kind === "kept") kept.push(name!);
-    if (kind === "input_key") {
-      const value = layouts.pointed(marks.get(`wire_input_value_${name}`)!);
+    if (kind === "keep_on_restart") kept.push(name!);
+    if (kind === "agent_input_key") {
+      const value = layouts.pointed(marks.get(`agent_input_value_${name}`)!);
       inputs[name!] = { key: layouts.pointed(type), value };
     }
-    if (kind === "counters") {
+    if (kind === "export_counters") {
       const record = layouts.pointed(type);
       if (record.kind === "struct") counters = record.fields.map((f) => f.name);
     }
   }
-  return { wires: sorted(wires), inputs: sorted(inputs), kept, counters };
+  return { records: sorted(records), inputs: sorted(inputs), kept, counters };
 }
 
 /** Throws an Error that says what is wrong where the file is no BPF object with BTF. */
@@ -304,7 +308,7 @@ export function readObject(elf: Buffer): ObjectLayout {
   const btf = sections.find((s) => s.name === ".BTF");
   if (!btf) throw new Error("no .BTF section: it was built without -g");
   const layouts = new Layouts(typesOf(btf.data));
-  const { wires, inputs, kept, counters } = wiresOf(layouts);
+  const { records, inputs, kept, counters } = exportedBy(layouts);
   const constants = Object.fromEntries(
     layouts
       .variables(".rodata")
@@ -316,7 +320,7 @@ export function readObject(elf: Buffer): ObjectLayout {
   if (globals.length > 1) throw new Error("more than one zero-initialised global: make them one struct");
   const live = globals.length ? { live: globals[0]! } : {};
   const filled = Object.keys(inputs).length ? { inputs } : {};
-  const layout = JSON.stringify([wires, counters, constants, { ...live, ...filled }]);
+  const layout = JSON.stringify([records, counters, constants, { ...live, ...filled }]);
   const hash = createHash("sha256").update(layout).digest("hex").slice(0, 16);
   const going = kept.length ? { kept } : {};
   const maps = layouts.variables(".maps").map(([map]) => map);
@@ -326,7 +330,7 @@ export function readObject(elf: Buffer): ObjectLayout {
     constants,
     ...live,
     counters,
-    wires,
+    records,
     ...filled,
     ...going,
     hash,

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import type { BpfMap, BpfObject, Native, NativeError } from "../../native/index.ts";
 import { WirespanError } from "../plugin/errors.ts";
 import type { Candidate, ConstantValue, InputRow, Probe } from "../plugin/plugin.ts";
-import type { Bpf } from "../plugin/skeleton.ts";
+import type { Skeleton } from "../plugin/skeleton.ts";
 import { readObject } from "./btf.ts";
 import { packConstant } from "./pack.ts";
 import { explained, whoRefusesBpf } from "./refusal.ts";
@@ -34,7 +34,7 @@ export interface ObjectOptions {
   readonly name: string;
   /** The built object's path. */
   readonly path: string;
-  readonly bpf: Bpf;
+  readonly skeleton: Skeleton;
   readonly probes: Readonly<Record<string, Probe>>;
   readonly constants?: Readonly<Record<string, ConstantValue | undefined>>;
   /** Rows of the maps that the programs read, written before they are attached. */
@@ -93,31 +93,31 @@ class Choice {
   constructor(native: Native, options: ObjectOptions) {
     this.#native = native;
     this.#options = options;
-    const { probes, bpf } = options;
+    const { probes, skeleton } = options;
     for (const candidate of Object.values(probes).flatMap((p) => p.programs)) {
       const args = typeof candidate === "string" ? 0 : candidate.args;
-      const why = absence(native, bpf.programs[nameOf(candidate)] ?? "", args);
+      const why = absence(native, skeleton.programs[nameOf(candidate)] ?? "", args);
       if (why) this.#refused.set(nameOf(candidate), why);
     }
   }
 
   /** Throws BPF_NO_HOOK where something that the plugin needs can't be watched at all. */
   hooks(): Hook[] {
-    const { name, probes, bpf } = this.#options;
+    const { name, probes, skeleton } = this.#options;
     return Object.entries(probes).map(([thing, probe]) => {
       const names = probe.programs.map(nameOf);
       const program = names.find((n) => !this.#refused.has(n));
       const before = program === undefined ? names : names.slice(0, names.indexOf(program));
       const refused = before.map((n) => ({
         program: n,
-        at: bpf.programs[n] ?? "",
+        at: skeleton.programs[n] ?? "",
         why: this.#refused.get(n)!,
       }));
       if (program === undefined && probe.without === undefined) {
         const tried = refused.map((r) => `${r.at}: ${r.why}`);
         throw new WirespanError("BPF_NO_HOOK", `${name} can't watch ${thing}: ${tried.join("; ")}`);
       }
-      const taken = program === undefined ? {} : { program, at: bpf.programs[program]! };
+      const taken = program === undefined ? {} : { program, at: skeleton.programs[program]! };
       return {
         thing,
         refused,
@@ -151,7 +151,7 @@ class Choice {
   }
 
   #kindOf(program: string): string {
-    return this.#options.bpf.programs[program]?.split("/")[0] ?? "";
+    return this.#options.skeleton.programs[program]?.split("/")[0] ?? "";
   }
 
   #why(error: NativeError): string {
@@ -193,9 +193,9 @@ function readFile({ name, path }: ObjectOptions): Buffer {
   }
 }
 
-function fill(object: BpfObject, { name, bpf, inputs = {} }: ObjectOptions): void {
+function fill(object: BpfObject, { name, skeleton, inputs = {} }: ObjectOptions): void {
   for (const [input, rows] of Object.entries(inputs)) {
-    const { key, value } = bpf.inputs![input]!;
+    const { key, value } = skeleton.inputs![input]!;
     const map = object.map(input);
     for (const [k, v] of rows) {
       map.update(
@@ -208,18 +208,18 @@ function fill(object: BpfObject, { name, bpf, inputs = {} }: ObjectOptions): voi
 
 type Constants = NonNullable<ObjectOptions["constants"]>;
 
-function packed(name: string, bpf: Bpf, constants: Constants): Record<string, Uint8Array> {
+function packed(name: string, skeleton: Skeleton, constants: Constants): Record<string, Uint8Array> {
   return Object.fromEntries(
     Object.entries(constants).flatMap(([key, value]) => {
-      const layout = bpf.constants[key];
+      const layout = skeleton.constants[key];
       return layout && value !== undefined ? [[key, packConstant(`${name}.${key}`, layout, value)]] : [];
     }),
   );
 }
 
 /** `has_<program>`: for programs that leave to another what it sees better. */
-function presence(bpf: Bpf, chosen: readonly string[]): Constants {
-  return Object.fromEntries(Object.keys(bpf.programs).map((p) => [`has_${p}`, chosen.includes(p)]));
+function presence(skeleton: Skeleton, chosen: readonly string[]): Constants {
+  return Object.fromEntries(Object.keys(skeleton.programs).map((p) => [`has_${p}`, chosen.includes(p)]));
 }
 
 /** Ends all watching; the maps stay. Detaching what is not attached does nothing. */
@@ -239,12 +239,14 @@ async function runRare(
   beside: BpfObject,
   { programs, constants }: Rare,
 ): Promise<void> {
-  const { name, bpf, pinned = {} } = options;
+  const { name, skeleton, pinned = {} } = options;
   const elf = readFile(options);
-  const maps = [...readObject(elf).maps, ...(bpf.live ? [".bss"] : [])].filter((map) => !(map in pinned));
+  const maps = [...readObject(elf).maps, ...(skeleton.live ? [".bss"] : [])].filter(
+    (map) => !(map in pinned),
+  );
   const object = await native.load(name, elf, {
     programs,
-    constants: packed(name, bpf, constants),
+    constants: packed(name, skeleton, constants),
     reuse: Object.fromEntries(maps.map((map) => [map, beside.map(map)])),
     pinned,
   });
@@ -257,19 +259,19 @@ async function runRare(
 
 /** Loads and attaches. Whatever fails leaves nothing in the kernel. */
 export async function loadObject(native: Native, options: ObjectOptions): Promise<Loaded> {
-  const { name, bpf } = options;
+  const { name, skeleton } = options;
   const elf = readFile(options);
   const { hash } = readObject(elf);
-  if (hash !== bpf.hash) {
+  if (hash !== skeleton.hash) {
     throw new WirespanError(
-      "WIRE_LAYOUT",
-      `${name}: ${options.path} (layout ${hash}) and its reader (layout ${bpf.hash}) differ; run: npm run build && npm run gen`,
+      "BPF_LAYOUT",
+      `${name}: ${options.path} (layout ${hash}) and its reader (layout ${skeleton.hash}) differ; run: npm run build && npm run gen`,
     );
   }
   const choice = new Choice(native, options);
   const later = options.later ?? [];
   const probed = new Set(Object.values(options.probes).flatMap((p) => p.programs.map(nameOf)));
-  const aside = Object.entries(bpf.programs)
+  const aside = Object.entries(skeleton.programs)
     .filter(([, at]) => at.startsWith("iter/") || at === "syscall")
     .map(([program]) => program)
     .filter((program) => !options.rare?.includes(program));
@@ -277,19 +279,19 @@ export async function loadObject(native: Native, options: ObjectOptions): Promis
     const hooks = choice.hooks();
     // One program may watch several things.
     const chosen = [...new Set(hooks.flatMap((h) => (h.program === undefined ? [] : [h.program])))];
-    const constants = { ...options.constants, ...presence(bpf, chosen) };
+    const constants = { ...options.constants, ...presence(skeleton, chosen) };
     let object: BpfObject | undefined;
     try {
       object = await native.load(name, elf, {
         programs: [...chosen, ...aside, ...later.filter((program) => !probed.has(program))],
-        constants: packed(name, bpf, constants),
+        constants: packed(name, skeleton, constants),
         ...(options.reuse && { reuse: options.reuse }),
         ...(options.maxEntries && { maxEntries: options.maxEntries }),
         ...(options.pinned && { pinned: options.pinned }),
       });
       fill(object, options);
       for (const program of chosen) {
-        const chain = options.chains?.find(({ hook }) => hook === bpf.programs[program]);
+        const chain = options.chains?.find(({ hook }) => hook === skeleton.programs[program]);
         if (chain) chain.join(object, program);
         else if (!later.includes(program)) object.attach(program);
       }

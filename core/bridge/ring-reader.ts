@@ -1,6 +1,6 @@
-// From a loaded object's maps to the handlers of its wires.
+// From a loaded object's maps to the handlers of its records.
 import type { BpfMap, BpfObject, Native, Ring } from "../../native/index.ts";
-import type { Bpf, Cursor, RingWire, RowsWire } from "../plugin/skeleton.ts";
+import type { Cursor, RingRecords, RowRecords, Skeleton } from "../plugin/skeleton.ts";
 import { TableFeed } from "./table-reader.ts";
 import type { Images } from "./workload-rows.ts";
 
@@ -18,12 +18,12 @@ class RingFeed {
 
   constructor(
     ring: Ring,
-    wire: RingWire<unknown>,
+    records: RingRecords<unknown>,
     handle: (record: never) => void,
     before: () => void = () => {},
   ) {
     this.ring = ring;
-    this.#record = new wire.record() as Cursor;
+    this.#record = new records.record() as Cursor;
     this.#handle = handle;
     this.#each = (words, bytes, length) => {
       before();
@@ -55,10 +55,10 @@ class RingFeed {
   }
 }
 
-function* rowsOf(bytes: Uint8Array, wire: RowsWire<unknown>): Generator<unknown> {
+function* rowsOf(bytes: Uint8Array, records: RowRecords<unknown>): Generator<unknown> {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
-  const record = new wire.record() as Cursor;
-  for (let at = 0; at + wire.size <= bytes.length; at += wire.size) {
+  const record = new records.record() as Cursor;
+  for (let at = 0; at + records.size <= bytes.length; at += records.size) {
     record.at(words, bytes, at);
     yield record;
   }
@@ -71,7 +71,7 @@ export interface FeedOptions {
   readonly images?: Images;
 }
 
-/** All wires of one object. */
+/** All records of one object. */
 export class Feed {
   readonly rings: readonly Ring[];
   readonly #object: BpfObject;
@@ -85,26 +85,26 @@ export class Feed {
   constructor(
     native: Native,
     object: BpfObject,
-    bpf: Bpf,
+    skeleton: Skeleton,
     handlers: AnyHandlers,
     { before, images }: FeedOptions = {},
   ) {
     this.#object = object;
-    this.#names = bpf.counters;
+    this.#names = skeleton.counters;
     this.#collected = handlers.collected as (() => void) | undefined;
-    this.#counters = bpf.counters.length ? object.map("counters") : undefined;
+    this.#counters = skeleton.counters.length ? object.map("counters") : undefined;
     const { cpus } = native.features();
-    for (const [name, wire] of Object.entries(bpf.wires)) {
+    for (const [name, records] of Object.entries(skeleton.records)) {
       const handle = handlers[name]!;
-      if (wire.kind === "ring")
-        this.#feeds.push(new RingFeed(native.openRing(object.map(name)), wire, handle, before));
-      else if (wire.kind === "table")
-        this.#tables.push(new TableFeed(object.map(name), wire, cpus, handle, images));
+      if (records.kind === "ring")
+        this.#feeds.push(new RingFeed(native.openRing(object.map(name)), records, handle, before));
+      else if (records.kind === "table")
+        this.#tables.push(new TableFeed(object.map(name), records, cpus, handle, images));
       else {
-        const map = bpf.programs[name] === "iter/bpf_sk_storage_map" ? "conns" : undefined;
+        const map = skeleton.programs[name] === "iter/bpf_sk_storage_map" ? "conns" : undefined;
         this.#sweeps.push(async () => {
           const bytes = await object.iterate(name, map);
-          handle(rowsOf(bytes, wire) as never);
+          handle(rowsOf(bytes, records) as never);
         });
       }
     }

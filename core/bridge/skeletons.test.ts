@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { globSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { RecordCursor, bpf as wires } from "../../test/bpf/wires.skel.ts";
+import { skeleton as everyKind, RecordCursor } from "../../test/bpf/fields.skel.ts";
 import { effort, FUZZ_MS } from "../../test/support/fuzz.ts";
-import type { Bpf, Cursor, Wire } from "../plugin/skeleton.ts";
+import type { Cursor, Records, Skeleton } from "../plugin/skeleton.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -22,14 +22,14 @@ const ROOM = 32_768;
 
 type Reader = readonly [name: string, cursor: new () => Cursor];
 
-function readersOf(name: string, bpf: Bpf): Reader[] {
-  return Object.entries(bpf.wires).flatMap(([wire, w]: [string, Wire]): Reader[] =>
-    w.kind === "table"
+function readersOf(name: string, skeleton: Skeleton): Reader[] {
+  return Object.entries(skeleton.records).flatMap(([what, r]: [string, Records]): Reader[] =>
+    r.kind === "table"
       ? [
-          [`${name} ${wire} key`, w.key],
-          [`${name} ${wire} value`, w.value],
+          [`${name} ${what} key`, r.key],
+          [`${name} ${what} value`, r.value],
         ]
-      : [[`${name} ${wire}`, w.record]],
+      : [[`${name} ${what}`, r.record]],
   );
 }
 
@@ -54,7 +54,7 @@ function assertSound(field: string, value: unknown): void {
   else assert(["string", "boolean", "undefined"].includes(typeof value), `${field}: ${typeof value}`);
 }
 
-/** A field of `struct record` of test/bpf/wires.bpf.c, read another way. */
+/** A field of `struct record` of test/bpf/fields.bpf.c, read another way. */
 function expected(view: DataView, at: number): Record<string, unknown> {
   const bytes = (offset: number, size: number) => new Uint8Array(view.buffer, at + offset, size);
   const string = (offset: number, size: number) => {
@@ -104,12 +104,16 @@ describe("a generated reader", function () {
   it("reads every kind of field as it lies, whatever the bytes", () => {
     const record = new RecordCursor();
     fc.assert(
-      fc.property(batch(wires.wires.records.size), fc.constantFrom(0, 3, 4, 5), ({ bytes, at }, shape) => {
-        const view = new DataView(bytes.buffer);
-        view.setUint32(at + 32, shape, true);
-        record.at(wordsOf(bytes), bytes, at);
-        assert.deepEqual(read(record), expected(view, at));
-      }),
+      fc.property(
+        batch(everyKind.records.records.size),
+        fc.constantFrom(0, 3, 4, 5),
+        ({ bytes, at }, shape) => {
+          const view = new DataView(bytes.buffer);
+          view.setUint32(at + 32, shape, true);
+          record.at(wordsOf(bytes), bytes, at);
+          assert.deepEqual(read(record), expected(view, at));
+        },
+      ),
       effort(files.length + 1, { numRuns: 500 }),
     );
   });
@@ -137,8 +141,8 @@ describe("a generated reader", function () {
 
   for (const file of files) {
     it(`of ${file} throws at no bytes, and gives numbers, strings and names`, async () => {
-      const { bpf } = (await import(join(root, file))) as { bpf: Bpf };
-      const readers = readersOf(file, bpf);
+      const { skeleton } = (await import(join(root, file))) as { skeleton: Skeleton };
+      const readers = readersOf(file, skeleton);
       fc.assert(
         fc.property(fc.infiniteStream(fc.integer({ min: 0, max: 255 })), fc.nat(16), (noise, from) => {
           const bytes = Uint8Array.from(noise.take(ROOM));

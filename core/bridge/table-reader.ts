@@ -1,6 +1,6 @@
 // A plugin's table, read from its map and handed over row by row.
 import type { BpfMap } from "../../native/index.ts";
-import type { Cursor, TableRows, TableWire } from "../plugin/skeleton.ts";
+import type { Cursor, TableRecords, TableRows } from "../plugin/skeleton.ts";
 import { type Images, isOfImage, type Rows, WorkloadRows } from "./workload-rows.ts";
 
 /** A map read whole into buffers that grow to what it holds. */
@@ -70,7 +70,7 @@ export class TableFeed implements TableRows<unknown, unknown> {
   readonly #handle: (rows: never) => void;
   readonly #maxWords: Uint32Array;
   readonly #cpus: number;
-  /** A map's value may go on behind the wire's, with what the programs keep for themselves. */
+  /** A map's value may go on behind the exported part, with what the programs keep for themselves. */
   readonly #stride: number;
   readonly #key: Cursor;
   readonly #value: Cursor;
@@ -82,20 +82,21 @@ export class TableFeed implements TableRows<unknown, unknown> {
   /** `images`: of those whose sums a table by workload may hold. */
   constructor(
     map: BpfMap,
-    wire: TableWire<unknown, unknown>,
+    table: TableRecords<unknown, unknown>,
     cpus: number,
     handle: (rows: never) => void,
     images?: Images,
   ) {
     this.#map = map;
     this.#handle = handle;
-    this.#maxWords = Uint32Array.from(wire.maxWords);
+    this.#maxWords = Uint32Array.from(table.maxWords);
     this.#cpus = cpus;
     this.#stride = map.valueSize;
-    this.#key = new wire.key() as Cursor;
-    this.#value = new wire.value() as Cursor;
+    this.#key = new table.key() as Cursor;
+    this.#value = new table.value() as Cursor;
     this.#sums = new Snapshot(map, this.#stride);
-    if (wire.byWorkload && images) this.#workloads = new WorkloadRows(images, wire.maxWords, map.maxEntries);
+    if (table.byWorkload && images)
+      this.#workloads = new WorkloadRows(images, table.maxWords, map.maxEntries);
   }
 
   read(): void {

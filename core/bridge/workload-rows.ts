@@ -38,7 +38,7 @@ export class WorkloadRows {
   /** What rows held that are no longer in the table, by the workload's key. */
   readonly #settled = new Map<string, Row>();
 
-  /** `maxWords`: see TableWire. `limit`: keys that are remembered of settled images; what is above is the rest's. */
+  /** `maxWords`: see TableRecords. `limit`: keys that are remembered of settled images; what is above is the rest's. */
   constructor(images: Images, maxWords: Iterable<number>, limit: number) {
     this.#images = images;
     this.#maxWords = new Set(maxWords);

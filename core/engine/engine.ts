@@ -1,7 +1,7 @@
 // The kernel side of the agent: attaches the core's program and the plugins', then feeds what they see to
 // a sink. Attaching comes first and alone, so that nothing is missed while the rest is still loading.
 import type { DependencyContainer } from "tsyringe";
-import { bpf as coreBpf, type Survey, type Task } from "../../bpf/tracker/tracker.skel.ts";
+import { type Survey, type Task, skeleton as trackerSkeleton } from "../../bpf/tracker/tracker.skel.ts";
 import type { Config } from "../../config/config.ts";
 import type { Native, ProgramInfo } from "../../native/index.ts";
 import { bindValue, createContainer } from "../base/container.ts";
@@ -48,7 +48,7 @@ function needsOf(plugins: readonly Plugin[], config: Config): Needs {
     plugins.flatMap((plugin) =>
       Object.values(activeProbes(plugin, config.plugins[plugin.name]!.settings))
         .flatMap(({ programs }) => programs)
-        .map((p) => plugin.bpf.programs[typeof p === "string" ? p : p.program] ?? ""),
+        .map((p) => plugin.skeleton.programs[typeof p === "string" ? p : p.program] ?? ""),
     ),
   );
   return { hooks, tuples: plugins.some(({ tuples }) => tuples) };
@@ -248,7 +248,7 @@ export class Engine {
     // What plugins add to a span they may know from records of their own, which are older than the span's.
     const before = () => this.#drain(this.hosts.filter((host) => host.adds).map(({ feed }) => feed));
     const coreFeed = this.#reserve.lendNow(
-      () => new Feed(native, this.core.loaded.object, coreBpf, handlers, { before }),
+      () => new Feed(native, this.core.loaded.object, trackerSkeleton, handlers, { before }),
     );
     this.#coreFeed = coreFeed;
     this.#startAll(config, this.#running);

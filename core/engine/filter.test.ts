@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { loadConfig } from "../../config/load.ts";
-import { bpf } from "../../plugins/tcplife/tcplife.skel.ts";
+import { skeleton } from "../../plugins/tcplife/tcplife.skel.ts";
 import { packConstant } from "../bridge/pack.ts";
 import type { ConstantStruct, Plugin } from "../plugin/plugin.ts";
 import type { Filter, Match } from "../plugin/settings.ts";
@@ -177,7 +177,7 @@ describe("bpf/include/wirespan/filter.h", () => {
       direction: ["inbound", "outbound"],
     };
     const packed = pack(most, { exclude: most, minDuration: 1, failuresOnly: true });
-    const { plugin_filter: layout } = bpf.constants;
+    const { plugin_filter: layout } = skeleton.constants;
     const bytes = packConstant("plugin_filter", layout, packed as ConstantStruct);
     const zeros = packConstant("plugin_filter", layout, pack({}) as ConstantStruct);
     assert.equal(bytes.length, layout.size);

@@ -28,8 +28,8 @@ export interface HostOptions {
 }
 
 /** Of STATE_PROGRAM (bpf/include/wirespan/chain.h). */
-function rareIn({ bpf }: Plugin): readonly string[] {
-  return Object.keys(bpf.programs).filter((program) => program.endsWith("_found"));
+function rareIn({ skeleton }: Plugin): readonly string[] {
+  return Object.keys(skeleton.programs).filter((program) => program.endsWith("_found"));
 }
 
 export class PluginHost {
@@ -58,13 +58,13 @@ export class PluginHost {
     const { plugin, bit, config, native, core, before } = options;
     const own = config.plugins[plugin.name] as PluginConfig;
     const at = `plugins.${plugin.name}.filter`;
-    const { wires } = plugin.bpf;
-    const kept = before ? (plugin.bpf.kept ?? []) : [];
-    const rings = Object.keys(wires).filter((name) => wires[name]!.kind === "ring");
+    const { records } = plugin.skeleton;
+    const kept = before ? (plugin.skeleton.kept ?? []) : [];
+    const rings = Object.keys(records).filter((name) => records[name]!.kind === "ring");
     const loaded = await loadObject(native, {
       name: plugin.name,
       path: join(PLUGINS, plugin.name, `${plugin.name}.bpf.o`),
-      bpf: plugin.bpf,
+      skeleton: plugin.skeleton,
       probes: activeProbes(plugin, own.settings),
       constants: {
         ...core.ids,
@@ -78,7 +78,7 @@ export class PluginHost {
         ...plugin.constants?.(own.settings as never),
       },
       ...(plugin.inputs && { inputs: plugin.inputs(own.settings as never) }),
-      ...(plugin.bpf.constants.agent_filter && { pinned: pinnedMaps(config.filter, own.filter) }),
+      ...(plugin.skeleton.constants.agent_filter && { pinned: pinnedMaps(config.filter, own.filter) }),
       chains: core.chains,
       rare: rareIn(plugin),
       reuse: {
@@ -107,7 +107,7 @@ export class PluginHost {
     const handlers = plugin.start({ config: settings, emit: this.#emission.emit, use } as never);
     spans.ask(bit, plugin.spans ?? {}, handlers.adds);
     this.#adds = handlers.adds !== undefined;
-    this.#feed = new Feed(native, this.loaded.object, plugin.bpf, handlers as never, {
+    this.#feed = new Feed(native, this.loaded.object, plugin.skeleton, handlers as never, {
       images: resolve(container, services.identity),
     });
   }
@@ -118,7 +118,7 @@ export class PluginHost {
 
   /** Whether a configuration leaves everything as it is for this plugin. */
   runsAs(config: Config): boolean {
-    const { agent_filter, agent_netns, watched_cgroups } = this.plugin.bpf.constants;
+    const { agent_filter, agent_netns, watched_cgroups } = this.plugin.skeleton.constants;
     if (watched_cgroups && this.#cgroups !== JSON.stringify(this.#options.core.watchedCgroups)) return false;
     const filters = agent_filter !== undefined || agent_netns !== undefined;
     const relevant = ({ plugins, filter, metrics }: Config) =>

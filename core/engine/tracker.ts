@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { bpf, type Task, TaskCursor } from "../../bpf/tracker/tracker.skel.ts";
+import { skeleton, type Task, TaskCursor } from "../../bpf/tracker/tracker.skel.ts";
 import type { Config } from "../../config/config.ts";
 import type { BpfMap, Native } from "../../native/index.ts";
 import { type Loaded, loadObject } from "../bridge/loader.ts";
@@ -92,7 +92,7 @@ function words(value: number): Uint8Array {
 function* tasksIn(bytes: Uint8Array): Generator<Task> {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
   const task = new TaskCursor();
-  for (let at = 0; at < bytes.length; at += bpf.wires.processes.size) {
+  for (let at = 0; at < bytes.length; at += skeleton.records.processes.size) {
     task.at(words, bytes, at);
     yield task;
   }
@@ -156,10 +156,10 @@ export class CoreProgram {
   }
 
   /** The maps that a plugin's object shares. */
-  shared({ bpf, tuples }: Pick<Plugin, "bpf" | "tuples">): Readonly<Record<string, BpfMap>> {
-    const hasRing = Object.values(bpf.wires).some(({ kind }) => kind === "ring");
+  shared({ skeleton, tuples }: Pick<Plugin, "skeleton" | "tuples">): Readonly<Record<string, BpfMap>> {
+    const hasRing = Object.values(skeleton.records).some(({ kind }) => kind === "ring");
     return {
-      ...(bpf.constants.plugin_bit && this.#shared),
+      ...(skeleton.constants.plugin_bit && this.#shared),
       ...(tuples && { tuples: this.#tuples }),
       ...(hasRing && { asleep: this.asleep }),
     };
@@ -179,7 +179,7 @@ export class CoreProgram {
     const loaded = await loadObject(native, {
       name: "connections",
       path: join(import.meta.dirname, "../../bpf/tracker/tracker.bpf.o"),
-      bpf,
+      skeleton,
       probes: {
         ...PROBES,
         ...(watchesExits && CONNECT_EXITS),
@@ -334,7 +334,7 @@ export class CoreProgram {
    * that were another's, whose bits the next run of `place` takes from all owners.
    */
   tellPrograms(config: Config, again: readonly number[] = []): void {
-    const live = packConstant("live", bpf.live, {
+    const live = packConstant("live", skeleton.live, {
       self_pid: this.pids.self,
       excludes_self: config.self.exclude,
       keeps_tuples: this.#keepsTuples,

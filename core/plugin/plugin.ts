@@ -6,7 +6,7 @@ import type { Adder, AskedSpans } from "../engine/connection-spans.ts";
 import type { Emit } from "./emit.ts";
 import type { Match, Settings, SettingsOf } from "./settings.ts";
 import type { Signals } from "./signals.ts";
-import type { Bpf, RingWire, RowsWire, TableRows, TableWire, Wire } from "./skeleton.ts";
+import type { Records, RingRecords, RowRecords, Skeleton, TableRecords, TableRows } from "./skeleton.ts";
 import type { TraceView } from "./trace/view.ts";
 
 export type Uses = Readonly<Record<string, Token<unknown>>>;
@@ -43,17 +43,19 @@ export interface ConstantStruct {
 /** One row of a map that the agent fills. */
 export type InputRow = readonly [key: ConstantValue, value: ConstantValue];
 
-type Handler<W extends Wire> =
-  W extends RingWire<infer R>
+type Handler<W extends Records> =
+  W extends RingRecords<infer R>
     ? (record: R) => void
-    : W extends TableWire<infer K, infer V>
+    : W extends TableRecords<infer K, infer V>
       ? (rows: TableRows<K, V>) => void
-      : W extends RowsWire<infer R>
+      : W extends RowRecords<infer R>
         ? (rows: Iterable<R>) => void
         : never;
 
-/** One handler per wire. Records and rows are valid during the call only; tables are read at each collection. */
-export type Handlers<B extends Bpf> = { readonly [K in keyof B["wires"]]: Handler<B["wires"][K]> } & {
+/** One handler per ring, table and iterator. Records and rows are valid during the call only; tables are read at each collection. */
+export type Handlers<B extends Skeleton> = {
+  readonly [K in keyof B["records"]]: Handler<B["records"][K]>;
+} & {
   /** Called when a collection has handed over all it read: iterators' rows, then rings, then tables. */
   readonly collected?: () => void;
   /** What is added to the spans that the plugin asks for, where their declaration can't say. */
@@ -68,7 +70,7 @@ export interface Io<C, S extends Signals, U extends Uses> {
 
 export interface Plugin<
   C extends Settings = Settings,
-  B extends Bpf = Bpf,
+  B extends Skeleton = Skeleton,
   S extends Signals = Signals,
   U extends Uses = Uses,
 > {
@@ -76,7 +78,7 @@ export interface Plugin<
   readonly name: string;
   readonly summary: string;
   readonly config: C;
-  readonly bpf: B;
+  readonly skeleton: B;
   /**
    * Of a filter's criteria those that mean something for what the plugin watches; absent: all. It has settings for no
    * others, and the agent's filter holds for it as far as they go.
@@ -99,9 +101,9 @@ export interface Plugin<
   constants?(config: SettingsOf<C>): Readonly<Partial<Record<keyof B["constants"], ConstantValue>>>;
   /** Entries of maps and bytes of rings that depend on settings. */
   sizes?(config: SettingsOf<C>): Readonly<Record<string, number>>;
-  /** Rows for the maps that the programs read (WIRE_INPUT in bpf/include/wirespan/skeleton.h). */
+  /** Rows for the maps that the programs read (AGENT_INPUT in bpf/include/wirespan/skeleton.h). */
   inputs?(config: SettingsOf<C>): Readonly<Record<keyof B["inputs"] & string, readonly InputRow[]>>;
-  /** Runs before the programs are attached; answers with one handler per wire. */
+  /** Runs before the programs are attached; returns one handler per ring, table and iterator. */
   start(io: Io<SettingsOf<C>, S, U>): Handlers<B>;
   /** `wirespan trace <name>`: bcc's options and columns. */
   readonly trace: TraceView;
@@ -110,7 +112,7 @@ export interface Plugin<
 /** Infers a plugin's types from its literal; does nothing at run time. */
 export function plugin<
   const C extends Settings,
-  const B extends Bpf,
+  const B extends Skeleton,
   const S extends Signals,
   U extends Uses = Record<never, never>,
 >(p: Plugin<C, B, S, U>): Plugin<C, B, S, U> {

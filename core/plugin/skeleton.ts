@@ -1,7 +1,7 @@
-// What crosses from a BPF program to TypeScript. tools/btfgen.ts writes the values from the built
-// object's BTF; nothing of a layout is written by hand.
+// The skeleton of a BPF object: typed access to what its programs export and to what the agent sets. tools/btfgen.ts
+// generates the values from the built object's BTF; no layout is written by hand.
 
-/** A type as the wire sees it. Sizes and offsets in bytes. */
+/** A C type as it lies in memory. Sizes and offsets in bytes. */
 export type Layout =
   | { readonly kind: "int"; readonly size: number; readonly signed: boolean }
   | { readonly kind: "bool"; readonly size: number }
@@ -41,14 +41,14 @@ export interface Cursor {
 type CursorClass<R> = new () => R & Cursor;
 
 /** Records that programs submit one by one. */
-export interface RingWire<R> {
+export interface RingRecords<R> {
   readonly kind: "ring";
   readonly size: number;
   readonly record: CursorClass<R>;
 }
 
 /** Sums that programs keep; read as a whole at each collection. */
-export interface TableWire<K, V> {
+export interface TableRecords<K, V> {
   readonly kind: "table";
   readonly perCpu: boolean;
   /** The key begins with the number of a workload, or of an image (bpf/include/wirespan/owner.h). */
@@ -68,18 +68,18 @@ export interface TableRows<K, V> extends Iterable<readonly [key: K, value: V]> {
 }
 
 /** Records that the iterator program of the same name writes each time it is run. */
-export interface RowsWire<R> {
+export interface RowRecords<R> {
   readonly kind: "rows";
   readonly size: number;
   readonly record: CursorClass<R>;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: any record type; each wire's own is inferred where it is used
-export type Wire = RingWire<any> | TableWire<any, any> | RowsWire<any>;
+// biome-ignore lint/suspicious/noExplicitAny: any record type; the precise one is inferred at each use
+export type Records = RingRecords<any> | TableRecords<any, any> | RowRecords<any>;
 
-/** What btfgen reads off a built object. */
-export interface Bpf {
-  /** Over every wire's field names, offsets and sizes: compared with the object's own at load. */
+/** What tools/btfgen.ts generates for a built object. */
+export interface Skeleton {
+  /** Hash of all field names, offsets and sizes: compared with the object's own at load. */
   readonly hash: string;
   /** Each program's hook, as its SEC() says: `tp_btf/inet_sock_set_state`. */
   readonly programs: Readonly<Record<string, string>>;
@@ -93,5 +93,6 @@ export interface Bpf {
   readonly inputs?: Readonly<Record<string, InputLayout>>;
   /** Maps that go on when the plugin is started anew. */
   readonly kept?: readonly string[];
-  readonly wires: Readonly<Record<string, Wire>>;
+  /** What the programs export, by the name of the map or iterator program. */
+  readonly records: Readonly<Record<string, Records>>;
 }

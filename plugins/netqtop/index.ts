@@ -7,7 +7,7 @@ import { services } from "../../core/plugin/services.ts";
 import type { AttributeSpecs } from "../../core/plugin/signals.ts";
 import { QUEUE } from "./attributes.ts";
 import { DETAILS, detailHandlers } from "./details.ts";
-import { bpf } from "./netqtop.skel.ts";
+import { skeleton } from "./netqtop.skel.ts";
 import { accountOf, Queues } from "./queues.ts";
 import { SIZES } from "./sizes.ts";
 import { Stacked } from "./stacked.ts";
@@ -66,7 +66,7 @@ export default plugin({
     },
   },
 
-  bpf,
+  skeleton,
   filters: ["netns"],
   probes: {
     "frames sent": { programs: ["on_transmit"] },

@@ -26,7 +26,7 @@ struct {
 	__type(key, struct place);
 	__type(value, struct link);
 } links SEC(".maps");
-WIRE_TABLE(links, struct place, struct link);
+EXPORT_TABLE(links, struct place, struct link);
 
 static __always_inline struct link *link_of(struct net_device *dev)
 {

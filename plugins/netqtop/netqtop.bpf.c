@@ -15,7 +15,7 @@ struct counters {
 	/* Nobody's for want of room in the tables that are asked for. */
 	u64 refused_details;
 };
-WIRE_COUNTERS(struct counters);
+EXPORT_COUNTERS(struct counters);
 
 #include "links.h"
 #include "waits.h"
@@ -68,9 +68,9 @@ struct {
 	__type(key, u32);
 	__type(value, struct queue);
 } queues SEC(".maps");
-WIRE_TABLE(queues, u32, struct queue);
+EXPORT_TABLE(queues, u32, struct queue);
 
-WIRE_RING(evicted, struct queue, 256 * 1024);
+EXPORT_RING(evicted, struct queue, 256 * 1024);
 
 static __always_inline void take_name(struct queue *q, struct net_device *dev)
 {

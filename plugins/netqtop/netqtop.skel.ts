@@ -1,6 +1,6 @@
 // Written by tools/btfgen.ts from netqtop.bpf.c. Do not edit.
 import { text, u64s } from "../../core/bridge/runtime.ts";
-import type { Cursor, RingWire, TableWire } from "../../core/plugin/skeleton.ts";
+import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
@@ -242,7 +242,7 @@ export class WaitCursor implements Wait, Cursor {
   }
 }
 
-export const bpf = {
+export const skeleton = {
   hash: "3fd5121c7cc635f9",
   programs: {
     on_dequeue: "tp_btf/qdisc_dequeue",
@@ -263,28 +263,28 @@ export const bpf = {
     plugin_netns: {"kind":"struct","name":"netns_filter","size":136,"fields":[{"name":"includes","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"excludes","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"include","offset":8,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"exclude","offset":72,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}}]},
   },
   counters: ["evicted_rows","refused_rows","refused_details"],
-  wires: {
-    evicted: { kind: "ring", size: 1176, record: QueueCursor } as RingWire<Queue>,
+  records: {
+    evicted: { kind: "ring", size: 1176, record: QueueCursor } as RingRecords<Queue>,
     links: {
       kind: "table",
       perCpu: false,
       maxWords: [],
       key: PlaceCursor,
       value: LinkCursor,
-    } as TableWire<Place, Link>,
+    } as TableRecords<Place, Link>,
     queues: {
       kind: "table",
       perCpu: true,
       maxWords: [],
       key: QueuesKeyCursor,
       value: QueueCursor,
-    } as TableWire<QueuesKey, Queue>,
+    } as TableRecords<QueuesKey, Queue>,
     waits: {
       kind: "table",
       perCpu: false,
       maxWords: [3],
       key: PlaceCursor,
       value: WaitCursor,
-    } as TableWire<Place, Wait>,
+    } as TableRecords<Place, Wait>,
   },
 } as const;

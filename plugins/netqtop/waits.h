@@ -18,7 +18,7 @@ struct {
 	__type(key, struct place);
 	__type(value, struct wait);
 } waits SEC(".maps");
-WIRE_TABLE(waits, struct place, struct wait);
+EXPORT_TABLE(waits, struct place, struct wait);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

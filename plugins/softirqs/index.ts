@@ -4,7 +4,7 @@ import { plugin } from "../../core/plugin/plugin.ts";
 import { services } from "../../core/plugin/services.ts";
 import type { AttributeSpecs } from "../../core/plugin/signals.ts";
 import { cpuBits } from "./cpus.ts";
-import { bpf } from "./softirqs.skel.ts";
+import { skeleton } from "./softirqs.skel.ts";
 import { trace } from "./trace.ts";
 
 const CPU = {
@@ -42,7 +42,7 @@ export default plugin({
     },
   },
 
-  bpf,
+  skeleton,
   filters: [],
   probes: {
     runs: { programs: ["on_entry"] },

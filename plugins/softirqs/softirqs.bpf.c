@@ -30,7 +30,7 @@ struct {
 	__type(key, u32);
 	__type(value, struct vector);
 } vectors SEC(".maps");
-WIRE_TABLE(vectors, u32, struct softirq);
+EXPORT_TABLE(vectors, u32, struct softirq);
 
 struct poll {
 	u64 polls;
@@ -45,7 +45,7 @@ struct {
 	__type(key, u32);
 	__type(value, struct poll);
 } polls SEC(".maps");
-WIRE_TABLE(polls, u32, struct poll);
+EXPORT_TABLE(polls, u32, struct poll);
 
 /* One bit a CPU; the verifier removes the question where all CPUs are watched. */
 const volatile bool only_some_cpus = false;

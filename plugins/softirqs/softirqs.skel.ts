@@ -1,6 +1,6 @@
 // Written by tools/btfgen.ts from softirqs.bpf.c. Do not edit.
 import { u64s } from "../../core/bridge/runtime.ts";
-import type { Cursor, TableWire } from "../../core/plugin/skeleton.ts";
+import type { Cursor, TableRecords } from "../../core/plugin/skeleton.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
@@ -131,7 +131,7 @@ export class SoftirqCursor implements Softirq, Cursor {
   }
 }
 
-export const bpf = {
+export const skeleton = {
   hash: "c73447e8f0468cec",
   programs: {
     on_entry: "tp_btf/softirq_entry",
@@ -147,20 +147,20 @@ export const bpf = {
     watched_cpus: {"kind":"array","size":1024,"element":{"kind":"int","size":1,"signed":false},"length":1024},
   },
   counters: [],
-  wires: {
+  records: {
     polls: {
       kind: "table",
       perCpu: true,
       maxWords: [],
       key: PollsKeyCursor,
       value: PollCursor,
-    } as TableWire<PollsKey, Poll>,
+    } as TableRecords<PollsKey, Poll>,
     vectors: {
       kind: "table",
       perCpu: true,
       maxWords: [3,391],
       key: VectorsKeyCursor,
       value: SoftirqCursor,
-    } as TableWire<VectorsKey, Softirq>,
+    } as TableRecords<VectorsKey, Softirq>,
   },
 } as const;

@@ -6,7 +6,14 @@ import { plugin } from "../../core/plugin/plugin.ts";
 import { services } from "../../core/plugin/services.ts";
 import { type Listening, Overflows } from "./overflows.ts";
 import { type LISTEN_ERRORS, signals } from "./signals.ts";
-import { bpf, type Endpoints, type Listen, type Listener, type Queue, type Task } from "./solisten.skel.ts";
+import {
+  type Endpoints,
+  type Listen,
+  type Listener,
+  type Queue,
+  skeleton,
+  type Task,
+} from "./solisten.skel.ts";
 import { trace } from "./trace.ts";
 
 const { errno } = constants;
@@ -93,7 +100,7 @@ export default plugin({
     },
   },
 
-  bpf,
+  skeleton,
   probes: {
     "listeners' states": { programs: ["on_state"] },
     "results of listen()": {

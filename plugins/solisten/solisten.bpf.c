@@ -24,7 +24,7 @@ struct counters {
 	u64 lost_listens;
 	u64 overflows;
 };
-WIRE_COUNTERS(struct counters);
+EXPORT_COUNTERS(struct counters);
 
 enum listen_kind { LISTEN_CALL, LISTEN_END };
 
@@ -60,7 +60,7 @@ struct listen {
 	bool before_start;
 	struct queue queue;
 };
-WIRE_RING(listens, struct listen, 64 * 1024);
+EXPORT_RING(listens, struct listen, 64 * 1024);
 
 /* A socket that listens. */
 struct listening {
@@ -333,7 +333,7 @@ struct listener {
 	u32 padding;
 	struct queue queue;
 };
-WIRE_ROWS(sweep, struct listener);
+EXPORT_ROWS(sweep, struct listener);
 
 /* All that listen, in every network namespace. */
 SEC("iter/bpf_sk_storage_map")

@@ -1,6 +1,6 @@
 // Written by tools/btfgen.ts from solisten.bpf.c. Do not edit.
 import { text } from "../../core/bridge/runtime.ts";
-import type { Cursor, RingWire, RowsWire } from "../../core/plugin/skeleton.ts";
+import type { Cursor, RingRecords, RowRecords } from "../../core/plugin/skeleton.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
@@ -266,7 +266,7 @@ export class ListenerCursor implements Listener, Cursor {
   }
 }
 
-export const bpf = {
+export const skeleton = {
   hash: "adb2233e1f136e64",
   programs: {
     on_inet_listen: "fexit/inet_listen",
@@ -285,8 +285,8 @@ export const bpf = {
     watched_cgroups: {"kind":"array","size":256,"element":{"kind":"struct","name":"watched_cgroup","size":16,"fields":[{"name":"id","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"level","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"used","offset":12,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16},
   },
   counters: ["seen_listens","lost_listens","overflows"],
-  wires: {
-    listens: { kind: "ring", size: 192, record: ListenCursor } as RingWire<Listen>,
-    sweep: { kind: "rows", size: 168, record: ListenerCursor } as RowsWire<Listener>,
+  records: {
+    listens: { kind: "ring", size: 192, record: ListenCursor } as RingRecords<Listen>,
+    sweep: { kind: "rows", size: 168, record: ListenerCursor } as RowRecords<Listener>,
   },
 } as const;

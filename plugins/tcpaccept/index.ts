@@ -8,7 +8,7 @@ import { ACCEPTOR, CONNECTION } from "../../core/plugin/semconv.ts";
 import { services } from "../../core/plugin/services.ts";
 import type { AttributeSpecs } from "../../core/plugin/signals.ts";
 import { acceptErrorOf, FAILURE } from "./failure.ts";
-import { type AcceptKey, type Accepts, bpf, type FailureKey } from "./tcpaccept.skel.ts";
+import { type AcceptKey, type Accepts, type FailureKey, skeleton } from "./tcpaccept.skel.ts";
 import { trace } from "./trace.ts";
 
 /** What tcpaccept adds to the span. */
@@ -53,7 +53,7 @@ export default plugin({
     },
   },
 
-  bpf,
+  skeleton,
   probes: {
     ...ACCEPT_PROBES,
     ...FAILED_ACCEPT_PROBES,

@@ -23,7 +23,7 @@ struct counters {
 	u64 suppressed_failures;
 	u64 overflows;
 };
-WIRE_COUNTERS(struct counters);
+EXPORT_COUNTERS(struct counters);
 
 struct accept_key {
 	u32 workload;
@@ -63,7 +63,7 @@ struct failed_accept {
 	u64 suppressed;
 	struct conn conn;
 };
-WIRE_RING(failed_accepts, struct failed_accept, 64 * 1024);
+EXPORT_RING(failed_accepts, struct failed_accept, 64 * 1024);
 
 /* By error. */
 struct {

@@ -1,6 +1,6 @@
 // Written by tools/btfgen.ts from tcpaccept.bpf.c. Do not edit.
 import { text, u64s } from "../../core/bridge/runtime.ts";
-import type { Cursor, RingWire, TableWire } from "../../core/plugin/skeleton.ts";
+import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
@@ -548,7 +548,7 @@ export class OverflowKeyCursor implements OverflowKey, Cursor {
   }
 }
 
-export const bpf = {
+export const skeleton = {
   hash: "46762535d2f1c1a0",
   programs: {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
@@ -572,7 +572,7 @@ export const bpf = {
     tell_queued: {"kind":"bool","size":1},
   },
   counters: ["seen_failures","lost_failures","suppressed_failures","overflows"],
-  wires: {
+  records: {
     accepts: {
       kind: "table",
       perCpu: false,
@@ -580,15 +580,15 @@ export const bpf = {
       maxWords: [3],
       key: AcceptKeyCursor,
       value: AcceptsCursor,
-    } as TableWire<AcceptKey, Accepts>,
-    failed_accepts: { kind: "ring", size: 376, record: FailedAcceptCursor } as RingWire<FailedAccept>,
+    } as TableRecords<AcceptKey, Accepts>,
+    failed_accepts: { kind: "ring", size: 376, record: FailedAcceptCursor } as RingRecords<FailedAccept>,
     failure_overflow: {
       kind: "table",
       perCpu: false,
       maxWords: [],
       key: FailureOverflowKeyCursor,
       value: FailuresCursor,
-    } as TableWire<FailureOverflowKey, Failures>,
+    } as TableRecords<FailureOverflowKey, Failures>,
     failures: {
       kind: "table",
       perCpu: false,
@@ -596,13 +596,13 @@ export const bpf = {
       maxWords: [],
       key: FailureKeyCursor,
       value: FailuresCursor,
-    } as TableWire<FailureKey, Failures>,
+    } as TableRecords<FailureKey, Failures>,
     overflow: {
       kind: "table",
       perCpu: false,
       maxWords: [3],
       key: OverflowKeyCursor,
       value: AcceptsCursor,
-    } as TableWire<OverflowKey, Accepts>,
+    } as TableRecords<OverflowKey, Accepts>,
   },
 } as const;

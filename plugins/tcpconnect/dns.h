@@ -35,7 +35,7 @@ struct dns {
 	u64 netns_cookie;
 	u8 message[DNS_BYTES];
 };
-WIRE_RING(dns, struct dns, 4096);
+EXPORT_RING(dns, struct dns, 4096);
 
 /* Answers that nobody has taken yet. Slot 0 says that there are some. */
 #define DNS_SLOTS 8

@@ -8,7 +8,7 @@ import { services } from "../../core/plugin/services.ts";
 import type { AttributeSpecs } from "../../core/plugin/signals.ts";
 import { readAnswer } from "./message.ts";
 import { DnsNames } from "./names.ts";
-import { type AttemptKey, bpf } from "./tcpconnect.skel.ts";
+import { type AttemptKey, skeleton } from "./tcpconnect.skel.ts";
 import { trace } from "./trace.ts";
 
 /** Part of the counts with the settings `flows` and `sourcePorts` only. */
@@ -63,7 +63,7 @@ export default plugin({
     },
   },
 
-  bpf,
+  skeleton,
   spans: { connect: { attributes: DNS } },
   probes: {
     "ends of handshakes": { programs: ["on_handshake"] },

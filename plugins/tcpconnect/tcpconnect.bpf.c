@@ -18,7 +18,7 @@ struct counters {
 	u64 seen_answers;
 	u64 lost_answers;
 };
-WIRE_COUNTERS(struct counters);
+EXPORT_COUNTERS(struct counters);
 
 #include "dns.h"
 

@@ -6,7 +6,7 @@ import { plugin } from "../../core/plugin/plugin.ts";
 import { ERROR_TYPE, OPENER } from "../../core/plugin/semconv.ts";
 import { services } from "../../core/plugin/services.ts";
 import type { AttributeSpecs } from "../../core/plugin/signals.ts";
-import { bpf, type HandshakeKey, type Histogram } from "./tcpconnlat.skel.ts";
+import { type HandshakeKey, type Histogram, skeleton } from "./tcpconnlat.skel.ts";
 import { trace } from "./trace.ts";
 
 /** What tcpconnlat adds to the handshake's span. */
@@ -51,7 +51,7 @@ export default plugin({
     },
   },
 
-  bpf,
+  skeleton,
   spans: { connect: { attributes: HANDSHAKE, of: handshake } },
   probes: {
     "ends of handshakes": { programs: ["on_handshake"] },

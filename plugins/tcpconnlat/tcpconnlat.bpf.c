@@ -12,7 +12,7 @@
 struct counters {
 	u64 overflows;
 };
-WIRE_COUNTERS(struct counters);
+EXPORT_COUNTERS(struct counters);
 
 struct handshake_key {
 	u32 workload;

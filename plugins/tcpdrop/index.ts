@@ -8,7 +8,7 @@ import type { AnyAttributes } from "../../core/plugin/signals.ts";
 import { reasonNames } from "./reasons.ts";
 import { LISTEN_DROP, signals } from "./signals.ts";
 import { KernelSymbols } from "./symbols.ts";
-import { bpf, type Drop, type ListenerKey, type Packet, type TotalKey } from "./tcpdrop.skel.ts";
+import { type Drop, type ListenerKey, type Packet, skeleton, type TotalKey } from "./tcpdrop.skel.ts";
 import { trace } from "./trace.ts";
 
 export default plugin({
@@ -24,7 +24,7 @@ export default plugin({
     stacks: { doc: "Events carry the kernel's stack.", format: "boolean", default: false },
   },
 
-  bpf,
+  skeleton,
   tuples: true,
   probes: {
     drops: { programs: DROPS },

@@ -45,7 +45,7 @@ struct drop {
 	u64 suppressed;
 };
 
-WIRE_RING(drops, struct drop, 256 * 1024);
+EXPORT_RING(drops, struct drop, 256 * 1024);
 
 struct total_key {
 	u32 workload;
@@ -162,7 +162,7 @@ static __always_inline void see_listener_close(struct sock *sk, int old, int new
 STATE_PROGRAM(on_listener_close, see_listener_close)
 
 /* Writes no rows: it moves the listeners' sums. */
-WIRE_ROWS(sweep, u32);
+EXPORT_ROWS(sweep, u32);
 
 SEC("iter/bpf_sk_storage_map")
 int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)

@@ -1,6 +1,6 @@
 // Written by tools/btfgen.ts from tcpdrop.bpf.c. Do not edit.
 import { text } from "../../core/bridge/runtime.ts";
-import type { Cursor, RingWire, RowsWire, TableWire } from "../../core/plugin/skeleton.ts";
+import type { Cursor, RingRecords, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
@@ -724,7 +724,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
   }
 }
 
-export const bpf = {
+export const skeleton = {
   hash: "d5c4bde358382cd9",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
@@ -746,8 +746,8 @@ export const bpf = {
     stacks: {"kind":"int","size":4,"signed":false},
   },
   counters: ["seen_drops","lost_drops","suppressed_drops","overflows"],
-  wires: {
-    drops: { kind: "ring", size: 848, record: DropCursor } as RingWire<Drop>,
+  records: {
+    drops: { kind: "ring", size: 848, record: DropCursor } as RingRecords<Drop>,
     listeners: {
       kind: "table",
       perCpu: false,
@@ -755,15 +755,15 @@ export const bpf = {
       maxWords: [],
       key: ListenerKeyCursor,
       value: TotalCursor,
-    } as TableWire<ListenerKey, Total>,
+    } as TableRecords<ListenerKey, Total>,
     overflow: {
       kind: "table",
       perCpu: false,
       maxWords: [],
       key: OverflowKeyCursor,
       value: TotalCursor,
-    } as TableWire<OverflowKey, Total>,
-    sweep: { kind: "rows", size: 4, record: SweepRecordCursor } as RowsWire<SweepRecord>,
+    } as TableRecords<OverflowKey, Total>,
+    sweep: { kind: "rows", size: 4, record: SweepRecordCursor } as RowRecords<SweepRecord>,
     totals: {
       kind: "table",
       perCpu: false,
@@ -771,6 +771,6 @@ export const bpf = {
       maxWords: [],
       key: TotalKeyCursor,
       value: TotalCursor,
-    } as TableWire<TotalKey, Total>,
+    } as TableRecords<TotalKey, Total>,
   },
 } as const;

@@ -12,7 +12,7 @@ struct counters {
 	u64 suppressed_drops;
 	u64 overflows;
 };
-WIRE_COUNTERS(struct counters);
+EXPORT_COUNTERS(struct counters);
 
 struct total {
 	u64 packets;

@@ -5,7 +5,7 @@ import { plugin } from "../../core/plugin/plugin.ts";
 import { CLOSE_REASON, CONNECTION, WORKLOAD } from "../../core/plugin/semconv.ts";
 import { services } from "../../core/plugin/services.ts";
 import type { AttributeSpecs } from "../../core/plugin/signals.ts";
-import { bpf, type Connection, type Life, type LifeKey } from "./tcplife.skel.ts";
+import { type Connection, type Life, type LifeKey, skeleton } from "./tcplife.skel.ts";
 import { trace } from "./trace.ts";
 
 /** What tcplife adds to the connection's span: the socket's own statistics at its end. */
@@ -110,7 +110,7 @@ export default plugin({
     },
   },
 
-  bpf,
+  skeleton,
   spans: { connection: { attributes: STATISTICS, of: statistics } },
   probes: {
     "ends of connections": { programs: ["on_close"] },

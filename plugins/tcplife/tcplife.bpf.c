@@ -17,7 +17,7 @@ const volatile u64 checkpoint_ns = 0;
 struct counters {
 	u64 overflows;
 };
-WIRE_COUNTERS(struct counters);
+EXPORT_COUNTERS(struct counters);
 
 struct life_key {
 	u32 workload;
@@ -112,7 +112,7 @@ static __always_inline void see_change(struct sock *sk, int old, int new)
 
 STATE_PROGRAM(on_close, see_change)
 
-WIRE_ROWS(sweep, struct connection);
+EXPORT_ROWS(sweep, struct connection);
 
 /* Too large for the stack. */
 struct {

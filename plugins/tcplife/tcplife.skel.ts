@@ -1,6 +1,6 @@
 // Written by tools/btfgen.ts from tcplife.bpf.c. Do not edit.
 import { text, u64s } from "../../core/bridge/runtime.ts";
-import type { Cursor, RowsWire, TableWire } from "../../core/plugin/skeleton.ts";
+import type { Cursor, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
@@ -595,7 +595,7 @@ export class ConnectionCursor implements Connection, Cursor {
   }
 }
 
-export const bpf = {
+export const skeleton = {
   hash: "351d60beebc7ff08",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
@@ -617,7 +617,7 @@ export const bpf = {
   },
   counters: ["overflows"],
   kept: ["counts"],
-  wires: {
+  records: {
     lives: {
       kind: "table",
       perCpu: false,
@@ -625,14 +625,14 @@ export const bpf = {
       maxWords: [5,393],
       key: LifeKeyCursor,
       value: LifeCursor,
-    } as TableWire<LifeKey, Life>,
+    } as TableRecords<LifeKey, Life>,
     overflow: {
       kind: "table",
       perCpu: false,
       maxWords: [5,393],
       key: OverflowKeyCursor,
       value: LifeCursor,
-    } as TableWire<OverflowKey, Life>,
-    sweep: { kind: "rows", size: 472, record: ConnectionCursor } as RowsWire<Connection>,
+    } as TableRecords<OverflowKey, Life>,
+    sweep: { kind: "rows", size: 472, record: ConnectionCursor } as RowRecords<Connection>,
   },
 } as const;

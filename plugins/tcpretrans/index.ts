@@ -6,7 +6,7 @@ import { CONNECTION, NETNS, TCP_STATE, TCP_STATES, WORKLOAD } from "../../core/p
 import { services } from "../../core/plugin/services.ts";
 import type { AttributeSpecs } from "../../core/plugin/signals.ts";
 import { FAILURES, type FailureType, failureOf } from "./failure.ts";
-import { bpf, type FlowKey, type Retransmit, type Total, type TotalKey } from "./tcpretrans.skel.ts";
+import { type FlowKey, type Retransmit, skeleton, type Total, type TotalKey } from "./tcpretrans.skel.ts";
 import { trace } from "./trace.ts";
 
 const TYPE = {
@@ -100,7 +100,7 @@ export default plugin({
     },
   },
 
-  bpf,
+  skeleton,
   probes: {
     retransmissions: { programs: [{ program: "on_attempt", args: 3 }, "on_retransmit"] },
     "retransmissions, in packets that interrupt the first": {

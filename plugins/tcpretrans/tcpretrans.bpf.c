@@ -23,7 +23,7 @@ struct counters {
 	u64 suppressed_retransmits;
 	u64 overflows;
 };
-WIRE_COUNTERS(struct counters);
+EXPORT_COUNTERS(struct counters);
 
 #define RETRANSMIT_TYPES 6
 
@@ -61,7 +61,7 @@ struct retransmit {
 	u64 suppressed;
 };
 
-WIRE_RING(retransmits, struct retransmit, 256 * 1024);
+EXPORT_RING(retransmits, struct retransmit, 256 * 1024);
 
 struct total_key {
 	u32 workload;

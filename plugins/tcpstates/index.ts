@@ -5,7 +5,7 @@ import { plugin } from "../../core/plugin/plugin.ts";
 import { CONNECTION, TCP_STATE, TCP_STATES, WORKLOAD } from "../../core/plugin/semconv.ts";
 import { services } from "../../core/plugin/services.ts";
 import type { AttributeSpecs } from "../../core/plugin/signals.ts";
-import { bpf, type Change } from "./tcpstates.skel.ts";
+import { type Change, skeleton } from "./tcpstates.skel.ts";
 import { trace } from "./trace.ts";
 
 const STATE = {
@@ -67,7 +67,7 @@ export default plugin({
     },
   },
 
-  bpf,
+  skeleton,
   probes: {
     "changes of state": { programs: ["on_change"] },
   },

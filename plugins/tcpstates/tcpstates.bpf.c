@@ -22,7 +22,7 @@ struct counters {
 	u64 lost_changes;
 	u64 overflows;
 };
-WIRE_COUNTERS(struct counters);
+EXPORT_COUNTERS(struct counters);
 
 /* A change; states are the kernel's numbers. */
 struct change {
@@ -35,7 +35,7 @@ struct change {
 	/* Who ran at that moment, maybe only interrupted by a packet; nameless: not known. */
 	struct actor context;
 };
-WIRE_RING(changes, struct change, 256 * 1024);
+EXPORT_RING(changes, struct change, 256 * 1024);
 
 struct dwell_key {
 	u32 workload;
@@ -297,7 +297,7 @@ STATE_PROGRAM(on_change, see_change)
 struct population {
 	u64 sockets[16];
 };
-WIRE_ROWS(sweep, struct population);
+EXPORT_ROWS(sweep, struct population);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

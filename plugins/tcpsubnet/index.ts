@@ -5,7 +5,7 @@ import { plugin } from "../../core/plugin/plugin.ts";
 import { CONNECTION } from "../../core/plugin/semconv.ts";
 import type { AttributeSpecs } from "../../core/plugin/signals.ts";
 import { OTHER, readSubnets } from "./subnets.ts";
-import { bpf, type Sum } from "./tcpsubnet.skel.ts";
+import { type Sum, skeleton } from "./tcpsubnet.skel.ts";
 import { trace } from "./trace.ts";
 
 const DIRECTION = {
@@ -38,7 +38,7 @@ export default plugin({
     },
   },
 
-  bpf,
+  skeleton,
   probes: {
     "ends of connections": { programs: ["on_close"] },
     drops: { programs: DROPS, without: "drops by subnet" },

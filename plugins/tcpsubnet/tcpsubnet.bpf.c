@@ -28,7 +28,7 @@ struct {
 	/* Which of `sums`. */
 	__type(value, u32);
 } subnets SEC(".maps");
-WIRE_INPUT(subnets, struct subnet_key, u32);
+AGENT_INPUT(subnets, struct subnet_key, u32);
 
 struct sum {
 	u64 sent_bytes;
@@ -49,7 +49,7 @@ struct {
 	__type(key, u32);
 	__type(value, struct sum);
 } sums SEC(".maps");
-WIRE_TABLE(sums, u32, struct sum);
+EXPORT_TABLE(sums, u32, struct sum);
 
 static __always_inline struct sum *sum_of(const struct conn *c)
 {
@@ -124,6 +124,6 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 		add(c, &moved);
 	return 0;
 }
-WIRE_ROWS(sweep, u64);
+EXPORT_ROWS(sweep, u64);
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,5 +1,5 @@
 // Written by tools/btfgen.ts from tcpsubnet.bpf.c. Do not edit.
-import type { Cursor, RowsWire, TableWire } from "../../core/plugin/skeleton.ts";
+import type { Cursor, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
@@ -82,7 +82,7 @@ export class SweepRecordCursor implements SweepRecord, Cursor {
   }
 }
 
-export const bpf = {
+export const skeleton = {
   hash: "05b3a5fdec142163",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
@@ -105,14 +105,14 @@ export const bpf = {
     subnets: {"key":{"kind":"struct","name":"subnet_key","size":24,"fields":[{"name":"bits","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"family","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"address","offset":8,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}}]},"value":{"kind":"int","size":4,"signed":false}},
   },
   kept: ["counts"],
-  wires: {
+  records: {
     sums: {
       kind: "table",
       perCpu: false,
       maxWords: [],
       key: SumsKeyCursor,
       value: SumCursor,
-    } as TableWire<SumsKey, Sum>,
-    sweep: { kind: "rows", size: 8, record: SweepRecordCursor } as RowsWire<SweepRecord>,
+    } as TableRecords<SumsKey, Sum>,
+    sweep: { kind: "rows", size: 8, record: SweepRecordCursor } as RowRecords<SweepRecord>,
   },
 } as const;

@@ -6,7 +6,7 @@ import { services } from "../../core/plugin/services.ts";
 import type { AttributeSpecs } from "../../core/plugin/signals.ts";
 import { Flows, ORDERS } from "./flows.ts";
 import { ProcessRows } from "./process-rows.ts";
-import { bpf, type Task } from "./tcptop.skel.ts";
+import { skeleton, type Task } from "./tcptop.skel.ts";
 import { Top } from "./top.ts";
 import { trace } from "./trace.ts";
 
@@ -77,7 +77,7 @@ export default plugin({
     },
   },
 
-  bpf,
+  skeleton,
   probes: { "ends of connections": { programs: ["on_close"] } },
   uses: { connections: services.connections, clock: services.clock },
 

@@ -16,7 +16,7 @@ struct counters {
 	u64 overflow_processes;
 	u64 overflow_connections;
 };
-WIRE_COUNTERS(struct counters);
+EXPORT_COUNTERS(struct counters);
 
 struct process_key {
 	u32 pid;
@@ -43,7 +43,7 @@ struct {
 	__type(key, struct process_key);
 	__type(value, struct usage);
 } processes SEC(".maps");
-WIRE_TABLE(processes, struct process_key, struct usage);
+EXPORT_TABLE(processes, struct process_key, struct usage);
 
 struct rest {
 	u64 sent_bytes;
@@ -58,7 +58,7 @@ struct {
 	__type(key, u32);
 	__type(value, struct rest);
 } rests SEC(".maps");
-WIRE_TABLE(rests, u32, struct rest);
+EXPORT_TABLE(rests, u32, struct rest);
 
 /* What moved over a connection since it was last told. */
 struct flow {
@@ -82,7 +82,7 @@ struct {
 	__type(key, struct flow_key);
 	__type(value, struct flow);
 } closed SEC(".maps");
-WIRE_TABLE(closed, struct flow_key, struct flow);
+EXPORT_TABLE(closed, struct flow_key, struct flow);
 
 /* Too large for the stack. */
 struct {
@@ -173,7 +173,7 @@ static __always_inline void see_close(struct sock *sk, int old, int new)
 
 STATE_PROGRAM(on_close, see_close)
 
-WIRE_ROWS(sweep, struct flow);
+EXPORT_ROWS(sweep, struct flow);
 
 SEC("iter/bpf_sk_storage_map")
 int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)

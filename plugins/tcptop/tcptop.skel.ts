@@ -1,6 +1,6 @@
 // Written by tools/btfgen.ts from tcptop.bpf.c. Do not edit.
 import { text } from "../../core/bridge/runtime.ts";
-import type { Cursor, RowsWire, TableWire } from "../../core/plugin/skeleton.ts";
+import type { Cursor, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
@@ -508,7 +508,7 @@ export class RestCursor implements Rest, Cursor {
   }
 }
 
-export const bpf = {
+export const skeleton = {
   hash: "5249970a9f36a7b5",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
@@ -525,28 +525,28 @@ export const bpf = {
   },
   counters: ["overflow_processes","overflow_connections"],
   kept: ["counts"],
-  wires: {
+  records: {
     closed: {
       kind: "table",
       perCpu: false,
       maxWords: [],
       key: FlowKeyCursor,
       value: FlowCursor,
-    } as TableWire<FlowKey, Flow>,
+    } as TableRecords<FlowKey, Flow>,
     processes: {
       kind: "table",
       perCpu: false,
       maxWords: [],
       key: ProcessKeyCursor,
       value: UsageCursor,
-    } as TableWire<ProcessKey, Usage>,
+    } as TableRecords<ProcessKey, Usage>,
     rests: {
       kind: "table",
       perCpu: false,
       maxWords: [],
       key: RestsKeyCursor,
       value: RestCursor,
-    } as TableWire<RestsKey, Rest>,
-    sweep: { kind: "rows", size: 384, record: FlowCursor } as RowsWire<Flow>,
+    } as TableRecords<RestsKey, Rest>,
+    sweep: { kind: "rows", size: 384, record: FlowCursor } as RowRecords<Flow>,
   },
 } as const;

@@ -1,7 +1,7 @@
 // tcptracer: connect, accept and close of TCP connections, each connection one trace.
 import { ACCEPT_PROBES, ACCEPT_SETTING } from "../../core/plugin/hooks/accept.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
-import { bpf } from "./tcptracer.skel.ts";
+import { skeleton } from "./tcptracer.skel.ts";
 import { trace } from "./trace.ts";
 
 export default plugin({
@@ -10,7 +10,7 @@ export default plugin({
 
   config: { acceptHook: ACCEPT_SETTING },
 
-  bpf,
+  skeleton,
   probes: {
     ...ACCEPT_PROBES,
     "established and closed": { programs: ["on_change"] },

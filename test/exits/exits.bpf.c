@@ -10,7 +10,7 @@ struct account {
 	u64 seen_exits;
 	u64 lost_exits;
 };
-WIRE_COUNTERS(struct account);
+EXPORT_COUNTERS(struct account);
 
 struct exit {
 	u64 ended_at;
@@ -19,7 +19,7 @@ struct exit {
 	u32 signal;
 	char comm[16];
 };
-WIRE_RING(exits, struct exit, 65536);
+EXPORT_RING(exits, struct exit, 65536);
 
 enum how { HOW_RETURNED, HOW_FAILED, HOW_KILLED };
 
@@ -29,7 +29,7 @@ struct {
 	__type(key, enum how);
 	__type(value, u64);
 } totals SEC(".maps");
-WIRE_TABLE(totals, enum how, u64);
+EXPORT_TABLE(totals, enum how, u64);
 
 /* Of processes alone where false. */
 const volatile bool threads = false;

@@ -1,6 +1,6 @@
 // Written by tools/btfgen.ts from exits.bpf.c. Do not edit.
 import { text } from "../../core/bridge/runtime.ts";
-import type { Cursor, RingWire, TableWire } from "../../core/plugin/skeleton.ts";
+import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
@@ -78,7 +78,7 @@ export class TotalsValueCursor implements TotalsValue, Cursor {
   }
 }
 
-export const bpf = {
+export const skeleton = {
   hash: "90b6e75cf758a395",
   programs: {
     on_exit: "tp_btf/sched_process_exit",
@@ -87,14 +87,14 @@ export const bpf = {
     threads: {"kind":"bool","size":1},
   },
   counters: ["seen_exits","lost_exits"],
-  wires: {
-    exits: { kind: "ring", size: 40, record: ExitCursor } as RingWire<Exit>,
+  records: {
+    exits: { kind: "ring", size: 40, record: ExitCursor } as RingRecords<Exit>,
     totals: {
       kind: "table",
       perCpu: true,
       maxWords: [],
       key: TotalsKeyCursor,
       value: TotalsValueCursor,
-    } as TableWire<TotalsKey, TotalsValue>,
+    } as TableRecords<TotalsKey, TotalsValue>,
   },
 } as const;

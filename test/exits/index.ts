@@ -2,7 +2,7 @@
 import { plugin } from "../../core/plugin/plugin.ts";
 import { services } from "../../core/plugin/services.ts";
 import type { TraceView } from "../../core/plugin/trace/view.ts";
-import { bpf } from "./exits.skel.ts";
+import { skeleton } from "./exits.skel.ts";
 
 const trace: TraceView = {
   options: [{ flags: "-t, --threads", doc: "threads, too", setting: "threads", value: "true" }],
@@ -18,7 +18,7 @@ export default plugin({
   name: "exits",
   summary: "Processes that end, and how.",
   config: { threads: { doc: "Threads, too, not processes alone.", format: "boolean", default: false } },
-  bpf,
+  skeleton,
   probes: { exits: { programs: ["on_exit"] } },
   uses: { clock: services.clock },
   signals: {

@@ -23,7 +23,7 @@ export const sample: Plugin = plugin({
     subnets: { doc: "Which subnets.", format: "cidrs", default: [] },
     unit: { doc: "Of what.", format: ["bytes", "packets"], default: "bytes" },
   },
-  bpf: { hash: "", programs: {}, constants: {}, counters: [], wires: {} },
+  skeleton: { hash: "", programs: {}, constants: {}, counters: [], records: {} },
   probes: {},
   signals: {},
   start: () => ({}),

@@ -15,7 +15,7 @@
 		__type(key, key_type);                \
 		__type(value, value_type);            \
 	} name SEC(".maps");                          \
-	WIRE_TABLE(name, key_type, value_type)
+	EXPORT_TABLE(name, key_type, value_type)
 
 /* Take what the tables have no room for. */
 #define SPARE_SUMS(name, value_type, rows)        \
@@ -25,7 +25,7 @@
 		__type(key, u32);                 \
 		__type(value, value_type);        \
 	} name SEC(".maps");                      \
-	WIRE_TABLE(name, u32, value_type)
+	EXPORT_TABLE(name, u32, value_type)
 
 /* A new row, where it is too large for the stack. */
 #define BLANK_SUM(value_type)                     \

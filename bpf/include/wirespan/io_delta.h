@@ -29,7 +29,7 @@ struct {
 	__type(key, int);
 	__type(value, struct counted);
 } counts SEC(".maps");
-WIRE_KEPT(counts);
+KEEP_ON_RESTART(counts);
 
 /* To be added to sums; the same as `counted`, and 1 connection the first time. */
 static __always_inline void count_all(struct counted *moved, struct counted *marks,

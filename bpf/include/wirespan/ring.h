@@ -5,12 +5,12 @@
 #include <bpf/bpf_helpers.h>
 
 /* A ring of records; the size is the smallest, the agent may set a larger one before load. */
-#define WIRE_RING(name, record, bytes)              \
+#define EXPORT_RING(name, record, bytes)              \
 	struct {                                    \
 		__uint(type, BPF_MAP_TYPE_RINGBUF); \
 		__uint(max_entries, bytes);         \
 	} name SEC(".maps");                        \
-	record *const wire_ring_##name SEC(".wire") = 0
+	record *const export_ring_##name SEC(".export") = 0
 
 /* One for all objects: 1 while the agent waits for the next record, instead of looking for some by its timer. */
 struct {

@@ -4,45 +4,45 @@
 #include <bpf/bpf_helpers.h>
 
 /*
- * What leaves a program. Each macro leaves a pointer that holds no data: it keeps the types in BTF,
- * where tools/btfgen.ts finds them and writes the TypeScript side.
+ * What the programs of an object export to the agent, and what the agent fills. Each macro defines a pointer that
+ * is never read: it keeps the types in BTF, from which tools/btfgen.ts generates the object's skeleton.
  */
 
-/* Marks a map, defined before it, whose rows are read as a whole at each collection. */
-#define WIRE_TABLE(name, key, value)                       \
-	key *const wire_table_key_##name SEC(".wire") = 0; \
-	value *const wire_table_value_##name SEC(".wire") = 0
+/* A map, defined above, that is read whole at each collection. */
+#define EXPORT_TABLE(name, key, value)                       \
+	key *const export_table_key_##name SEC(".export") = 0; \
+	value *const export_table_value_##name SEC(".export") = 0
 
-/* Marks a map, defined before it, that the agent fills before the programs are attached. */
-#define WIRE_INPUT(name, key, value)                       \
-	key *const wire_input_key_##name SEC(".wire") = 0; \
-	value *const wire_input_value_##name SEC(".wire") = 0
+/* A map, defined above, that the agent fills before the programs are attached. */
+#define AGENT_INPUT(name, key, value)                       \
+	key *const agent_input_key_##name SEC(".export") = 0; \
+	value *const agent_input_value_##name SEC(".export") = 0
 
-/* Marks a map, defined before it, that goes on when the plugin is started anew with other settings. */
-#define WIRE_KEPT(name) void *const wire_kept_##name SEC(".wire") = 0
+/* A map, defined above, that is kept when the plugin is restarted with other settings. */
+#define KEEP_ON_RESTART(name) void *const keep_on_restart_##name SEC(".export") = 0
 
-/* Records that the iterator program of this name writes with bpf_seq_write. */
-#define WIRE_ROWS(name, record) record *const wire_rows_##name SEC(".wire") = 0
+/* The records that the iterator program of this name writes with bpf_seq_write. */
+#define EXPORT_ROWS(name, record) record *const export_rows_##name SEC(".export") = 0
 
-/* The object's own account: u64 fields, per CPU, exported as metrics of the agent itself. */
-#define WIRE_COUNTERS(record)                                 \
+/* The object's own counters: u64 fields, per CPU, exported as internal metrics of the agent. */
+#define EXPORT_COUNTERS(record)                                 \
 	struct {                                              \
 		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);      \
 		__uint(max_entries, 1);                       \
 		__type(key, u32);                             \
 		__type(value, record);                        \
 	} counters SEC(".maps");                              \
-	record *const wire_counters SEC(".wire") = 0;         \
-	static __always_inline record *account(void)          \
+	record *const export_counters SEC(".export") = 0;         \
+	static __always_inline record *counters_of(void)          \
 	{                                                     \
 		u32 zero = 0;                                 \
 		return bpf_map_lookup_elem(&counters, &zero); \
 	}
 
-/* Atomic although per CPU: an interrupt may bring the program, or its twin, a second time. */
+/* Atomic although per CPU: an interrupt may run the program, or its nested twin, meanwhile. */
 #define COUNT(field)                                               \
 	do {                                                       \
-		typeof(account()) account_ = account();            \
-		if (account_)                                      \
-			__sync_fetch_and_add(&account_->field, 1); \
+		typeof(counters_of()) counters_ = counters_of();            \
+		if (counters_)                                      \
+			__sync_fetch_and_add(&counters_->field, 1); \
 	} while (0)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Every kind of wire and of field. Built for its BTF, never loaded.
+// Every kind of record and field. Built for its BTF, never loaded.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 #include <wirespan/ring.h>
@@ -34,7 +34,7 @@ struct record {
 	struct inner inner;
 	struct inner other_inner;
 };
-WIRE_RING(records, struct record, 4096);
+EXPORT_RING(records, struct record, 4096);
 
 struct largest {
 	u64 max_bytes;
@@ -57,7 +57,7 @@ struct {
 	__type(key, struct pair);
 	__type(value, struct sums);
 } pairs SEC(".maps");
-WIRE_TABLE(pairs, struct pair, struct sums);
+EXPORT_TABLE(pairs, struct pair, struct sums);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -65,15 +65,15 @@ struct {
 	__type(key, enum shape);
 	__type(value, u64);
 } shapes SEC(".maps");
-WIRE_TABLE(shapes, enum shape, u64);
+EXPORT_TABLE(shapes, enum shape, u64);
 
-WIRE_ROWS(walk, struct inner);
+EXPORT_ROWS(walk, struct inner);
 
 struct account {
 	u64 seen_records;
 	u64 lost_records;
 };
-WIRE_COUNTERS(struct account);
+EXPORT_COUNTERS(struct account);
 
 const volatile u32 limit = 7;
 const volatile struct pair ends = {};

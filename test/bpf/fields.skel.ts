@@ -1,6 +1,6 @@
-// Written by tools/btfgen.ts from wires.bpf.c. Do not edit.
+// Written by tools/btfgen.ts from fields.bpf.c. Do not edit.
 import { text, u64s } from "../../core/bridge/runtime.ts";
-import type { Cursor, RingWire, RowsWire, TableWire } from "../../core/plugin/skeleton.ts";
+import type { Cursor, RingRecords, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
@@ -224,7 +224,7 @@ export class ShapesValueCursor implements ShapesValue, Cursor {
   }
 }
 
-export const bpf = {
+export const skeleton = {
   hash: "e317c90baa1b98fd",
   programs: {
     produce: "syscall",
@@ -236,22 +236,22 @@ export const bpf = {
   },
   live: {"kind":"struct","name":"live","size":4,"fields":[{"name":"level","offset":0,"layout":{"kind":"int","size":4,"signed":false}}]},
   counters: ["seen_records","lost_records"],
-  wires: {
+  records: {
     pairs: {
       kind: "table",
       perCpu: true,
       maxWords: [1,2],
       key: PairCursor,
       value: SumsCursor,
-    } as TableWire<Pair, Sums>,
-    records: { kind: "ring", size: 152, record: RecordCursor } as RingWire<Record>,
+    } as TableRecords<Pair, Sums>,
+    records: { kind: "ring", size: 152, record: RecordCursor } as RingRecords<Record>,
     shapes: {
       kind: "table",
       perCpu: false,
       maxWords: [],
       key: ShapesKeyCursor,
       value: ShapesValueCursor,
-    } as TableWire<ShapesKey, ShapesValue>,
-    walk: { kind: "rows", size: 8, record: InnerCursor } as RowsWire<Inner>,
+    } as TableRecords<ShapesKey, ShapesValue>,
+    walk: { kind: "rows", size: 8, record: InnerCursor } as RowRecords<Inner>,
   },
 } as const;
