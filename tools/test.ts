@@ -22,7 +22,8 @@ interface Suite {
 
 /** Skips that are right on the machine that runs .ci/run; a title covers all that begin with it. */
 const expected: readonly Skip[] = expectedSkips;
-const anywhere = "{core,agent,cli,config,correlate/{go,node/test,python},exporters,plugins,tools,test,bench}/**";
+const anywhere =
+  "{core,agent,cli,config,correlate/{go,node/test,python},exporters,plugins,tools,test,bench}/**";
 const suites: Readonly<Record<string, Suite>> = {
   unit: {
     files: [`${anywhere}/*.test.ts`],
