@@ -83,7 +83,7 @@ export async function createLive(
   log: Partial<HeldLog>,
 ): Promise<Exporter & Sink> {
   const { stdin, stdout } = process;
-  const { LiveExporter } = await import("../exporters/console/live/exporter.ts");
+  const { LiveExporter } = await import("../exporters/console/live/live-exporter.ts");
   const tools = plugins.map((plugin) => {
     return { name: plugin.name, summary: plugin.summary, open: () => new TracePage(plugin) };
   });

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import type { Span } from "../core/plugin/signals.ts";
 import { createExporters } from "../exporters/create.ts";
-import { Encoder } from "../exporters/otlp/encoder.ts";
+import { Encoder } from "../exporters/otlp/encode/encoder.ts";
 import { connectionSpan, resource } from "../test/support/telemetry.ts";
 
 /** A line's worth. */

@@ -7,11 +7,11 @@ import type { Sink } from "../core/plugin/signals.ts";
 import type { ConsoleConfig, ExporterConfig, OtlpGrpcConfig, OtlpHttpConfig } from "./config.ts";
 import type { Exporter, Kind } from "./exporter.ts";
 import { Fanout } from "./fanout.ts";
-import type { Batch } from "./otlp/batch.ts";
-import { Encoder, type Receiver } from "./otlp/encoder.ts";
-import { OtlpExporter } from "./otlp/exporter.ts";
-import { halves } from "./otlp/split.ts";
-import type { Transport } from "./otlp/transport.ts";
+import { OtlpExporter } from "./otlp/deliver/otlp-exporter.ts";
+import type { Transport } from "./otlp/deliver/transport.ts";
+import type { Batch } from "./otlp/encode/batch.ts";
+import { Encoder, type Receiver } from "./otlp/encode/encoder.ts";
+import { halves } from "./otlp/encode/split.ts";
 
 /** Makes the live view, which shows plugins: what those are is not known here. */
 export type MakeLive = (name: string, config: ConsoleConfig) => Promise<Exporter & Sink>;
@@ -70,10 +70,10 @@ async function createConsole(
   if (makeLive && standardOutput().isTTY && (format === "live" || format === "auto"))
     return await makeLive(name, config);
   if (format === "auto") {
-    const { StateExporter } = await import("./console/state.ts");
+    const { StateExporter } = await import("./console/state-exporter.ts");
     return new StateExporter(name, log);
   }
-  const { ConsoleExporter } = await import("./console/exporter.ts");
+  const { ConsoleExporter } = await import("./console/console-exporter.ts");
   return new ConsoleExporter(name, config, standardOutput());
 }
 
@@ -118,13 +118,13 @@ export async function createTransport(
   log: Log,
 ): Promise<Transport<Buffer>> {
   if (config.type === "otlp_http") {
-    const { createHttpTransport } = await import("./otlp/http.ts");
+    const { createHttpTransport } = await import("./otlp/deliver/http.ts");
     return createHttpTransport(name, config, log);
   }
   if (config.detect) {
-    const { createDetectingTransport } = await import("./otlp/detect.ts");
+    const { createDetectingTransport } = await import("./otlp/deliver/detect.ts");
     return createDetectingTransport(name, config, log);
   }
-  const { createGrpcTransport } = await import("./otlp/grpc.ts");
+  const { createGrpcTransport } = await import("./otlp/deliver/grpc.ts");
   return createGrpcTransport(name, config, log);
 }

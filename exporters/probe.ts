@@ -3,9 +3,9 @@ import type { Log } from "../core/plugin/log.ts";
 import type { EventSpec, Instant, MetricSpec, Resource, Scope, SpanSpec } from "../core/plugin/signals.ts";
 import { type OtlpGrpcConfig, type OtlpHttpConfig, SIGNALS, type Signal } from "./config.ts";
 import { createTransport } from "./create.ts";
-import type { Batch } from "./otlp/batch.ts";
-import { Encoder } from "./otlp/encoder.ts";
-import type { Outcome } from "./otlp/transport.ts";
+import type { Outcome } from "./otlp/deliver/transport.ts";
+import type { Batch } from "./otlp/encode/batch.ts";
+import { Encoder } from "./otlp/encode/encoder.ts";
 
 const NAME = "wirespan exporters test";
 

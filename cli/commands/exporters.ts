@@ -4,7 +4,7 @@ import type { Config } from "../../config/config.ts";
 import { suggestion } from "../../core/base/suggest.ts";
 import { EXIT_LOST, WirespanError } from "../../core/plugin/errors.ts";
 import type { OtlpGrpcConfig, OtlpHttpConfig } from "../../exporters/config.ts";
-import type { Outcome } from "../../exporters/otlp/transport.ts";
+import type { Outcome } from "../../exporters/otlp/deliver/transport.ts";
 import type { Probe, Prober } from "../../exporters/probe.ts";
 import { type ConfigFlags, load, overridesOf, selection, withConfig } from "../setup.ts";
 

@@ -1,7 +1,7 @@
 // A wall clock that is stepped while the agent runs: what is told stays consistent, and nothing is counted anew.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { Former } from "../../exporters/form.ts";
+import { Former } from "../../exporters/temporality.ts";
 import { type Native, native } from "../../native/index.ts";
 import { inodeOf } from "../../test/support/connection-ends.ts";
 import { watch } from "../../test/support/engine.ts";

@@ -2,11 +2,11 @@
 import type { Log } from "../../core/plugin/log.ts";
 import type { OtlpGrpcConfig, OtlpHttpConfig } from "../config.ts";
 import type { Exporter } from "../exporter.ts";
-import { OtlpExporter } from "../otlp/exporter.ts";
-import { halvesOf } from "./halves.ts";
-import { makerOf } from "./maker.ts";
-import { listenToSdk } from "./partial.ts";
+import { OtlpExporter } from "../otlp/deliver/otlp-exporter.ts";
+import { makerOf } from "./exporter-factory.ts";
+import { listenToSdk } from "./partial-success.ts";
 import { SdkSource } from "./source.ts";
+import { halvesOf } from "./split.ts";
 import { type SdkPayload, SdkTransport } from "./transport.ts";
 
 /**

@@ -8,9 +8,9 @@ import {
   type ResourceMetrics,
 } from "@opentelemetry/sdk-metrics";
 import type { Scope } from "../../core/plugin/signals.ts";
-import { type FormedMetric, type FormedPoint, isWhole } from "../form.ts";
-import { SCHEMA_URL } from "../otlp/request.ts";
-import { given, hrTime } from "./convert.ts";
+import { SCHEMA_URL } from "../otlp/encode/export-request.ts";
+import { type FormedMetric, type FormedPoint, isWhole } from "../temporality.ts";
+import { given, hrTime } from "./values.ts";
 
 /** The metrics of one resource, copied: they may wait. */
 export function resourceMetrics(resource: Resource, metrics: readonly FormedMetric[]): ResourceMetrics {

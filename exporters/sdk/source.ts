@@ -21,18 +21,18 @@ import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
 import type { Event, Metric, Resource, Scope, Sink, Span } from "../../core/plugin/signals.ts";
 import { type MetricForm, SIGNALS, type Signal } from "../config.ts";
 import type { Kind } from "../exporter.ts";
-import { Former } from "../form.ts";
-import type { Source } from "../otlp/exporter.ts";
-import type { Parcel } from "../otlp/queue.ts";
-import { SCHEMA_URL } from "../otlp/request.ts";
-import { given, hex, hrTime } from "./convert.ts";
-import type { SdkPayload } from "./maker.ts";
+import type { Source } from "../otlp/deliver/otlp-exporter.ts";
+import type { Parcel } from "../otlp/deliver/queue.ts";
+import { SCHEMA_URL } from "../otlp/encode/export-request.ts";
+import { Former } from "../temporality.ts";
+import type { SdkPayload } from "./exporter-factory.ts";
 import { resourceMetrics } from "./metrics.ts";
+import { given, hex, hrTime } from "./values.ts";
 
 const MAX_ITEMS = 512;
 const MAX_AGE_MS = 1000;
 
-/** Heap that the SDK's objects take (memory.test.ts measures it), besides their attributes. */
+/** Heap that the SDK's objects take (deliver/memory.test.ts measures it), besides their attributes. */
 const BYTES = { traces: 950, logs: 280, metrics: 220 } as const satisfies Record<Signal, number>;
 const ATTRIBUTE_BYTES = 32;
 

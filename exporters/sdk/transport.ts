@@ -1,13 +1,13 @@
 // Sends through the SDK's exporters, which give up a batch as soon as its backend is away: ours keeps it, and
 // makes a new exporter, whose connection does not wait out the pause after the failures of the old one.
 import type { Signal } from "../config.ts";
-import { plain } from "../otlp/plain.ts";
-import type { PartialSuccess } from "../otlp/response.ts";
-import type { Outcome, Transport } from "../otlp/transport.ts";
-import type { Maker, SdkExporter, SdkPayload } from "./maker.ts";
-import type { PartialSuccesses } from "./partial.ts";
+import { plain } from "../otlp/deliver/one-line.ts";
+import type { PartialSuccess } from "../otlp/deliver/response.ts";
+import type { Outcome, Transport } from "../otlp/deliver/transport.ts";
+import type { Maker, SdkExporter, SdkPayload } from "./exporter-factory.ts";
+import type { PartialSuccesses } from "./partial-success.ts";
 
-export type { SdkPayload } from "./maker.ts";
+export type { SdkPayload } from "./exporter-factory.ts";
 
 /** ExportResultCode.SUCCESS. */
 const SUCCESS = 0;

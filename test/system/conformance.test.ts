@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Event, Metric, Sink, Span } from "../../core/plugin/signals.ts";
-import { Encoder } from "../../exporters/otlp/encoder.ts";
+import { Encoder } from "../../exporters/otlp/encode/encoder.ts";
 import { check, type Declared, type Rule } from "../support/conformance.ts";
 import { decodeLogs, decodeMetrics, decodeTraces } from "../support/otlp-decode.ts";
 import type { Export } from "../support/otlp-sink.ts";

@@ -1,5 +1,5 @@
 // What the keys of the live view do.
-import { ORDERS, type Order } from "./frame.ts";
+import { ORDERS, type Order } from "./overview.ts";
 
 export interface Controls {
   readonly order: Order;

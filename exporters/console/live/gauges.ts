@@ -1,6 +1,6 @@
 // What collections say beside connections: listeners' queues, softirqs, interfaces, and the agent's own accounts.
 import type { AnyAttributes, Metric, Point } from "../../../core/plugin/signals.ts";
-import { isLoss, plain, serviceOf } from "../facts.ts";
+import { isLoss, plain, serviceOf } from "../describe.ts";
 
 export interface Listener {
   readonly name: string;

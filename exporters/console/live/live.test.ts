@@ -5,9 +5,9 @@ import { connectionSpan, dropEvent, resource } from "../../../test/support/telem
 import { paint } from "../format.ts";
 import { cut, fit, shortBytes, shortCount, shortTime } from "./cells.ts";
 import { type Controls, press, START } from "./controls.ts";
-import { overview } from "./frame.ts";
 import { Latency } from "./latency.ts";
 import { Model } from "./model.ts";
+import { overview } from "./overview.ts";
 
 const scope = { name: "wirespan.test", version: "0" };
 const time = { sec: 1_790_000_000, nsec: 0, bootNs: 1e12 };

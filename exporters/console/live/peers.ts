@@ -1,6 +1,6 @@
 // Who talks to whom: connections by service and peer, with rates, bytes, handshakes and failures.
 import type { AnyAttributes, Event, Span } from "../../../core/plugin/signals.ts";
-import { endpoint, seconds, serviceOf } from "../facts.ts";
+import { endpoint, seconds, serviceOf } from "../describe.ts";
 import { Latency } from "./latency.ts";
 import { Rate } from "./rate.ts";
 

@@ -1,6 +1,6 @@
 // What went wrong, the most recent first; the same thing again is counted, not listed again.
 import type { AnyAttributes, Event, Span, Time } from "../../../core/plugin/signals.ts";
-import { endpoint, eventName, plain, serviceOf } from "../facts.ts";
+import { endpoint, eventName, plain, serviceOf } from "../describe.ts";
 
 /** Different problems that are kept. */
 const MOST = 200;

@@ -1,0 +1,97 @@
+// What of the signals is a line on the console: one a connection, one a failure, one an event.
+
+import { Recent } from "../../core/plugin/lru.ts";
+import type { Event, Metric, Scope, Span } from "../../core/plugin/signals.ts";
+import type { Paint } from "./format.ts";
+import { collectionJson, eventJson, jsonLine, spanJson } from "./json-lines.ts";
+import { Summary } from "./metric-summary.ts";
+import { eventLine, spanLine } from "./text-lines.ts";
+
+/** How signals are written. */
+export interface Writing {
+  span(span: Span): string;
+  event(event: Event): string;
+  /** What one collection gave; "" if there is nothing to say. */
+  metrics(metrics: readonly Metric[]): string;
+  /** What was left out of a second; never empty. */
+  leftOut(counts: Readonly<Record<string, number>>): string;
+}
+
+export class TextWriting implements Writing {
+  readonly #paint: Paint;
+  readonly #summary = new Summary();
+
+  constructor(paint: Paint) {
+    this.#paint = paint;
+  }
+
+  span(span: Span): string {
+    return spanLine(span, this.#paint);
+  }
+
+  event(event: Event): string {
+    return eventLine(event, this.#paint);
+  }
+
+  metrics(metrics: readonly Metric[]): string {
+    return this.#summary.write(metrics, this.#paint);
+  }
+
+  leftOut(counts: Readonly<Record<string, number>>): string {
+    const parts = Object.entries(counts).map(
+      ([what, count]) => `${count.toLocaleString("en-US")} more ${what}`,
+    );
+    return `${this.#paint.dim(`and ${parts.join(", ")}`)}\n`;
+  }
+}
+
+export class JsonWriting implements Writing {
+  span(span: Span): string {
+    return spanJson(pluginOf(span.scope), span);
+  }
+
+  event(event: Event): string {
+    return eventJson(pluginOf(event.scope), event);
+  }
+
+  metrics(metrics: readonly Metric[]): string {
+    return collectionJson(metrics);
+  }
+
+  leftOut(counts: Readonly<Record<string, number>>): string {
+    return jsonLine({ signal: "left_out", ...counts });
+  }
+}
+
+/** What becomes of a signal: a line of this kind, or none. */
+export interface Verdict {
+  readonly isNotable: boolean;
+  readonly what: "connections" | "failures" | "events";
+}
+
+/** Decides which spans and events have a line, so that each connection and each failure has one. */
+export class Choice {
+  /** Ids of connections whose failure has been printed. */
+  readonly #failed = new Recent<string, true>(4096);
+  #seesEnds = false;
+
+  /** The core emits up to three spans of a connection: its end is its line, or its failure if that comes first. */
+  span({ spec, attributes: a }: Span): Verdict | undefined {
+    const isEnd = spec.name === "tcp connection";
+    this.#seesEnds ||= isEnd;
+    if (a["error.type"] === undefined)
+      return isEnd || !this.#seesEnds ? { isNotable: false, what: "connections" } : undefined;
+    const id = String(a["wirespan.connection.id"]);
+    if (this.#failed.get(id)) return undefined;
+    this.#failed.set(id, true);
+    return { isNotable: true, what: "failures" };
+  }
+
+  event({ spec: { name, severity } }: Event): Verdict | undefined {
+    // A table of connections that live, not something that happened.
+    if (name === "wirespan.tcp.top") return undefined;
+    return { isNotable: severity === "WARN" || severity === "ERROR", what: "events" };
+  }
+}
+
+const pluginOf = ({ name }: Scope): string => name.replace(/^wirespan\./, "");

@@ -1,0 +1,70 @@
+// What an exporter shows a backend: certificate and headers, kept as new as their files.
+import type { Log } from "../../../core/plugin/log.ts";
+import type { TlsConfig } from "../../config.ts";
+import { type CheckHeaders, type HeaderConfig, Headers } from "./headers.ts";
+import { TlsSource } from "./tls.ts";
+
+type Texts = Readonly<Record<string, string>>;
+
+export class Credentials {
+  readonly tls: TlsSource;
+  readonly #headers: Headers;
+  readonly #exporter: string;
+  readonly #log: Log;
+  /** What is wrong with the files at the moment, by part. A renewal may be under way: the first time counts for nothing. */
+  readonly #wrong = new Map<string, { readonly message: string; said: boolean }>();
+
+  private constructor(exporter: string, tls: TlsSource, headers: Headers, log: Log) {
+    this.#exporter = exporter;
+    this.tls = tls;
+    this.#headers = headers;
+    this.#log = log;
+  }
+
+  /** Throws WirespanError for a header or a file that cannot be used. */
+  static async read(
+    exporter: string,
+    config: HeaderConfig & { readonly tls: TlsConfig },
+    check: CheckHeaders,
+    log: Log,
+  ): Promise<Credentials> {
+    const headers = await Headers.read(exporter, config, check);
+    return new Credentials(exporter, await TlsSource.read(exporter, config.tls), headers, log);
+  }
+
+  get headers(): Texts {
+    return this.#headers.current;
+  }
+
+  /** The parts that were read anew: `tls`, `headers`. */
+  async refresh(atOnce = false): Promise<readonly string[]> {
+    const parts = [
+      ["tls", this.tls],
+      ["headers", this.#headers],
+    ] as const;
+    const renewed: string[] = [];
+    for (const [part, source] of parts) {
+      try {
+        if (!(await source.refresh(atOnce))) continue;
+        renewed.push(part);
+        this.#wrong.delete(part);
+        this.#log.info(
+          { exporter: this.#exporter },
+          `exporters.${this.#exporter}.${part}: changed files were read`,
+        );
+      } catch (error) {
+        this.#complain(part, (error as Error).message);
+      }
+    }
+    return renewed;
+  }
+
+  #complain(part: string, message: string): void {
+    const before = this.#wrong.get(part);
+    const again = before?.message === message;
+    if (!again) this.#wrong.set(part, { message, said: false });
+    if (!again || before.said) return;
+    before.said = true;
+    this.#log.warn({ exporter: this.#exporter }, `${message}; what was read before stays in use`);
+  }
+}

@@ -1,0 +1,545 @@
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { status } from "@grpc/grpc-js";
+import { type Answer, OtlpSink } from "../../../test/support/otlp-sink.ts";
+import {
+  acceptedMetric,
+  connectionSpan,
+  dropEvent,
+  numberOf,
+  softirqMetric,
+} from "../../../test/support/telemetry.ts";
+import type { OtlpGrpcConfig, OtlpHttpConfig } from "../../config.ts";
+import { createExporters } from "../../create.ts";
+import type { Exporter, Kind } from "../../exporter.ts";
+import type { Fanout } from "../../fanout.ts";
+
+type Line = { readonly level: string; readonly fields: Record<string, unknown>; readonly message: string };
+
+function recorder() {
+  const lines: Line[] = [];
+  const write = (level: string) => (fields: object, message: string) => {
+    lines.push({ level, fields: { ...fields }, message });
+  };
+  return {
+    lines,
+    log: { error: write("error"), warn: write("warn"), info: write("info"), debug: write("debug") },
+  };
+}
+
+interface Rig extends AsyncDisposable {
+  readonly fanout: Fanout;
+  readonly exporter: Exporter;
+  readonly lines: readonly Line[];
+}
+
+async function rig(sink: OtlpSink, change: Partial<Omit<OtlpGrpcConfig, "type">> = {}): Promise<Rig> {
+  const { lines, log } = recorder();
+  const config = {
+    type: sink.protocol === "grpc" ? "otlp_grpc" : "otlp_http",
+    endpoint: sink.endpoint,
+    headers: {},
+    tls: {},
+    compression: "gzip",
+    timeoutMs: 5000,
+    queueBytes: 32 * 1024 * 1024,
+    signals: ["traces", "metrics", "logs"],
+    ...change,
+  } as OtlpGrpcConfig | OtlpHttpConfig;
+  const fanout = await createExporters({ backend: config }, log);
+  return {
+    fanout,
+    exporter: fanout.exporters[0]!,
+    lines,
+    [Symbol.asyncDispose]: () => fanout.shutdown(200),
+  };
+}
+
+function assertBalanced(exporter: Exporter): void {
+  for (const kind of ["span", "point", "event"] as const) {
+    const { given, acknowledged, lost, queued } = exporter.balance(kind);
+    const lostInAll = Object.values(lost).reduce((sum, count) => sum + count, 0);
+    assert.equal(
+      given,
+      acknowledged + lostInAll + queued,
+      `${kind}: ${JSON.stringify(exporter.balance(kind))}`,
+    );
+  }
+}
+
+async function until(claim: () => boolean, ms: number): Promise<void> {
+  const end = performance.now() + ms;
+  while (!claim()) {
+    assert.ok(performance.now() < end, `not within ${ms} ms: ${claim.toString()}`);
+    await delay(5);
+  }
+}
+
+const lostOf = (exporter: Exporter, kind: Kind): Readonly<Record<string, number>> =>
+  Object.fromEntries(Object.entries(exporter.balance(kind).lost).filter(([, count]) => count > 0));
+
+/** What arrived, each once, in order of first arrival. */
+const arrived = (sink: OtlpSink): number[] => [...new Set(sink.spans.map(({ spanId }) => numberOf(spanId)))];
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+for (const protocol of ["grpc", "http"] as const) {
+  const refusal = (
+    codes: { grpc: number; http: number },
+    rest: { message: string; retryAfterMs?: number },
+  ): Answer => ({
+    kind: "fail",
+    code: codes[protocol],
+    ...rest,
+  });
+  const unavailable = refusal({ grpc: status.UNAVAILABLE, http: 503 }, { message: "not now" });
+
+  describe(`OTLP over ${protocol}`, function () {
+    this.timeout(30_000);
+
+    for (const compression of ["gzip", "none"] as const) {
+      it(`delivers all three signals with compression ${compression}, and headers`, async () => {
+        await using sink = await OtlpSink.start(protocol);
+        await using made = await rig(sink, { compression, headers: { "X-Api-Key": "secret" } });
+        const { fanout, exporter } = made;
+        for (let i = 0; i < 1000; i++) fanout.span(connectionSpan(i));
+        for (let i = 0; i < 10; i++) fanout.event(dropEvent(i));
+        fanout.metrics([acceptedMetric(3), softirqMetric()]);
+        await fanout.flush(5000);
+        assert.deepEqual(arrived(sink), upTo(1000));
+        assert.equal(sink.logs.length, 10);
+        assert.deepEqual(
+          sink.metrics.map(({ name }) => name),
+          ["wirespan.tcp.connection.accepted", "wirespan.softirq.duration"],
+        );
+        for (const { headers } of sink.received) assert.equal(headers["x-api-key"], "secret");
+        assert.deepEqual(
+          (["span", "point", "event"] as const).map((kind) => exporter.balance(kind).acknowledged),
+          [1000, 4, 10],
+        );
+        assertBalanced(exporter);
+        assert.deepEqual(exporter.queue, { bytes: 0, limit: 32 * 1024 * 1024 });
+      });
+    }
+
+    it("loses nothing and keeps the order when the backend is killed and comes back", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      await using made = await rig(sink);
+      const { fanout, exporter, lines } = made;
+      let next = 0;
+      const feed = setInterval(() => {
+        for (let i = 0; i < 40; i++) fanout.span(connectionSpan(next++));
+        assertBalanced(exporter);
+      }, 10);
+      for (let round = 0; round < 2; round++) {
+        await until(() => exporter.balance("span").queued < 600 && sink.received.length > 0, 5000);
+        await delay(500);
+        await sink.stop();
+        await delay(1500);
+        await until(() => exporter.balance("span").queued > 2000, 8000);
+        const taken = sink.received.length;
+        await sink.start();
+        const back = performance.now();
+        await until(() => sink.received.length > taken, 2000);
+        assert.ok(sink.received[taken]!.at - back < 2000);
+      }
+      clearInterval(feed);
+      await fanout.flush(10_000);
+      assert.deepEqual(arrived(sink), upTo(next));
+      assert.deepEqual(exporter.balance("span"), {
+        given: next,
+        acknowledged: next,
+        queued: 0,
+        lost: { queue_full: 0, rejected: 0, unconfirmed: 0, shutdown_timeout: 0, encode: 0 },
+      });
+      const told = lines.map(({ level, message }) => `${level}: ${message}`);
+      const first = ["warn: backend does not take data, will retry", "info: backend takes data again"];
+      assert.deepEqual(told, first, "one line a minute of each kind");
+      await fanout.shutdown(1000);
+      assert.equal(lines.at(-1)!.message, "backend did not always take data; now it does");
+    });
+
+    it("loses nothing when the backend dies in the middle of requests", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      sink.delayMs = 30;
+      await using made = await rig(sink);
+      const { fanout, exporter } = made;
+      for (let i = 0; i < 12_000; i++) fanout.span(connectionSpan(i));
+      for (let round = 0; round < 5; round++) {
+        const attempts = sink.attempts;
+        await until(() => sink.attempts > attempts, 5000);
+        await delay(10);
+        await sink.stop();
+        await delay(50);
+        await sink.start();
+      }
+      sink.delayMs = 0;
+      await fanout.flush(10_000);
+      assert.deepEqual(arrived(sink), upTo(12_000));
+      assert.equal(exporter.balance("span").acknowledged, 12_000);
+      assertBalanced(exporter);
+    });
+
+    it("retries what the backend cannot take now, without a pause above a second", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      const times: number[] = [];
+      sink.answer = () => {
+        times.push(performance.now());
+        return unavailable;
+      };
+      await using made = await rig(sink);
+      const { fanout, exporter } = made;
+      fanout.span(connectionSpan(0));
+      const flushed = fanout.flush(20_000);
+      await until(() => times.length === 7, 20_000);
+      sink.answer = { kind: "ok" };
+      await flushed;
+      const pauses = times.slice(1).map((time, i) => time - times[i]!);
+      assert.ok(Math.max(...pauses) < 1300, `${pauses}`);
+      assert.ok(pauses.at(-1)! > 500, `grows: ${pauses}`);
+      assert.equal(exporter.balance("span").acknowledged, 1);
+    });
+
+    it("waits as long as the backend asks", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      const times: number[] = [];
+      const later = refusal(
+        { grpc: status.RESOURCE_EXHAUSTED, http: 429 },
+        { message: "slow down", retryAfterMs: 2000 },
+      );
+      sink.answer = () => {
+        times.push(performance.now());
+        return times.length === 1 ? later : { kind: "ok" };
+      };
+      await using made = await rig(sink);
+      const { fanout, exporter } = made;
+      fanout.span(connectionSpan(0));
+      await fanout.flush(10_000);
+      assert.equal(times.length, 2);
+      assert.ok(times[1]! - times[0]! >= 1950, `${times[1]! - times[0]!}`);
+      assert.equal(exporter.balance("span").acknowledged, 1);
+    });
+
+    it("counts what the backend refuses for good as rejected, says so once, and goes on", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      sink.answer = refusal({ grpc: status.INVALID_ARGUMENT, http: 400 }, { message: "no such tenant" });
+      await using made = await rig(sink);
+      const { fanout, exporter, lines } = made;
+      for (let i = 0; i < 1024; i++) fanout.span(connectionSpan(i));
+      await fanout.flush(5000);
+      assert.deepEqual(lostOf(exporter, "span"), { rejected: 1024 });
+      sink.answer = { kind: "ok" };
+      fanout.span(connectionSpan(7));
+      await fanout.flush(5000);
+      assert.deepEqual(arrived(sink), [7]);
+      assertBalanced(exporter);
+      assert.equal(lines.length, 1);
+      assert.match(String(lines[0]!.fields.reason), /no such tenant/);
+    });
+
+    it("counts the rejected part of a partial success, with the backend's words", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      sink.answer = { kind: "partial", rejected: 3, message: "too old" };
+      await using made = await rig(sink);
+      const { fanout, exporter, lines } = made;
+      for (let i = 0; i < 10; i++) fanout.span(connectionSpan(i));
+      fanout.metrics([acceptedMetric(5)]);
+      await fanout.flush(5000);
+      assert.deepEqual(lostOf(exporter, "span"), { rejected: 3 });
+      assert.equal(exporter.balance("span").acknowledged, 7);
+      assert.deepEqual(lostOf(exporter, "point"), { rejected: 3 });
+      assert.equal(exporter.balance("point").acknowledged, 2);
+      assertBalanced(exporter);
+      assert.ok(lines.every(({ fields }) => fields.reason === "too old"));
+    });
+
+    it("takes a partial success without rejections as success", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      sink.answer = { kind: "partial", rejected: 0, message: "please upgrade" };
+      await using made = await rig(sink);
+      const { fanout, exporter } = made;
+      fanout.span(connectionSpan(1));
+      await fanout.flush(5000);
+      assert.equal(exporter.balance("span").acknowledged, 1);
+    });
+
+    it("drops the oldest when full, counts them, and keeps its bound", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      sink.answer = unavailable;
+      const queueBytes = 1_000_000;
+      await using made = await rig(sink, { queueBytes, compression: "none" });
+      const { fanout, exporter, lines } = made;
+      const total = 5120;
+      for (let i = 0; i < total; i++) {
+        fanout.span(connectionSpan(i));
+        if (i % 1000 === 0) fanout.event(dropEvent(i));
+        if (i % 512 === 511) {
+          assertBalanced(exporter);
+          assert.ok(exporter.queue.bytes <= queueBytes, `${exporter.queue.bytes}`);
+          await delay(5);
+        }
+      }
+      await delay(300);
+      const { queue_full: dropped } = exporter.balance("span").lost;
+      assert.ok(dropped > 0 && dropped < total);
+      assertBalanced(exporter);
+      sink.answer = { kind: "ok" };
+      await fanout.flush(10_000);
+      const numbers = arrived(sink);
+      assert.equal(numbers.length, total - exporter.balance("span").lost.queue_full);
+      assert.deepEqual(
+        numbers,
+        [...numbers].sort((a, b) => a - b),
+      );
+      assert.equal(numbers.at(-1), total - 1, "the newest are kept");
+      assert.equal(lines.filter(({ fields }) => fields.cause === "queue_full").length, 1);
+    });
+
+    it("stays within its bound, and keeps far more, when it compresses", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      sink.answer = unavailable;
+      const queueBytes = 1_500_000;
+      await using made = await rig(sink, { queueBytes });
+      const { fanout, exporter } = made;
+      for (let i = 0, before = 0; i < 40_960; i++) {
+        fanout.span(connectionSpan(i));
+        if (i % 512 === 511) {
+          assert.ok(exporter.queue.bytes <= queueBytes, `${exporter.queue.bytes}`);
+          assertBalanced(exporter);
+          // Compression is done beside, in its own time; uncompressed, these are 300 kB.
+          await until(() => exporter.queue.bytes < before + 150_000, 8000);
+          before = exporter.queue.bytes;
+        }
+      }
+      assert.ok(exporter.balance("span").queued > 10_000, `${exporter.balance("span").queued}`);
+      await fanout.shutdown(100);
+      assertBalanced(exporter);
+    });
+
+    it("does not let one signal's refusals hold up another", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      sink.answer = (signal) => (signal === "traces" ? unavailable : { kind: "ok" });
+      await using made = await rig(sink);
+      const { fanout, exporter } = made;
+      fanout.span(connectionSpan(1));
+      fanout.metrics([acceptedMetric(2)]);
+      fanout.event(dropEvent(1));
+      await fanout.flush(500);
+      assert.equal(exporter.balance("point").acknowledged, 2);
+      assert.equal(exporter.balance("event").acknowledged, 1);
+      assert.equal(exporter.balance("span").queued, 1);
+      await fanout.shutdown(100);
+    });
+
+    it("has one request in flight for each signal", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      sink.delayMs = 40;
+      await using made = await rig(sink);
+      const { fanout } = made;
+      for (let i = 0; i < 512 * 6; i++) fanout.span(connectionSpan(i));
+      await fanout.flush(10_000);
+      const times = sink.received.map(({ at }) => at);
+      times.slice(1).forEach((time, i) => {
+        assert.ok(time - times[i]! > 35, `${time - times[i]!}`);
+      });
+    });
+
+    it("fills its requests while the backend is slow to answer: 100 ms leave room for 20,000 spans a second", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      sink.delayMs = 100;
+      await using made = await rig(sink);
+      const { fanout, exporter } = made;
+      const total = 10 * 2048;
+      for (let i = 0; i < total; i++) {
+        fanout.span(connectionSpan(i));
+        if (i % 1024 === 1023) await delay(1);
+      }
+      await fanout.flush(15_000);
+      assert.equal(exporter.balance("span").acknowledged, total);
+      assert.deepEqual(arrived(sink), upTo(total));
+      assert.ok(sink.attempts <= 12, `${sink.attempts} requests for ${total} spans`);
+    });
+
+    it("sends the parts of a request that is too large, of every signal, down to single items", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      sink.limit = 6000;
+      await using made = await rig(sink);
+      const { fanout, exporter, lines } = made;
+      for (let i = 0; i < 300; i++) fanout.span(connectionSpan(i));
+      for (let i = 0; i < 300; i++) fanout.event(dropEvent(i));
+      fanout.event({ ...dropEvent(300), body: "x".repeat(7000) });
+      fanout.metrics([acceptedMetric(500), softirqMetric()]);
+      await fanout.flush(15_000);
+      assert.deepEqual(arrived(sink), upTo(300));
+      assert.equal(exporter.balance("span").acknowledged, 300);
+      assert.equal(sink.logs.length, 300);
+      assert.deepEqual(lostOf(exporter, "event"), { rejected: 1 }, "what is too large alone");
+      assert.equal(exporter.balance("point").acknowledged, 501);
+      const ports = sink.metrics.flatMap(
+        ({ sum }) => sum?.dataPoints.map((p) => p.attributes["server.port"]) ?? [],
+      );
+      assert.deepEqual(ports, upTo(500));
+      assert.equal(lines.length, 1);
+      assertBalanced(exporter);
+      assert.ok(sink.refusals < 45, `a size that was refused is not tried again: ${sink.refusals}`);
+      const before = sink.attempts;
+      for (let i = 0; i < 300; i++) fanout.span(connectionSpan(i));
+      await fanout.flush(15_000);
+      assert.equal(exporter.balance("span").acknowledged, 600);
+      assert.ok(sink.attempts - before < 150, "it has learnt what the backend takes");
+    });
+
+    it("asks again when the backend stays silent", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      let silent = 2;
+      sink.answer = () => (silent-- > 0 ? { kind: "hang" } : { kind: "ok" });
+      await using made = await rig(sink, { timeoutMs: 300 });
+      const { fanout, exporter, lines } = made;
+      fanout.span(connectionSpan(1));
+      await fanout.flush(10_000);
+      assert.equal(exporter.balance("span").acknowledged, 1);
+      assert.equal(sink.attempts, 3);
+      assert.match(
+        String(lines[0]!.fields.reason),
+        protocol === "grpc" ? /DEADLINE_EXCEEDED/ : /no response in time/,
+      );
+    });
+
+    it("ends by its deadline and counts what it leaves", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      sink.answer = { kind: "hang" };
+      await using made = await rig(sink);
+      const { fanout, exporter } = made;
+      for (let i = 0; i < 1300; i++) fanout.span(connectionSpan(i));
+      const began = performance.now();
+      await Promise.all([fanout.shutdown(400), fanout.shutdown(400)]);
+      const took = performance.now() - began;
+      assert.ok(took >= 350 && took < 1500, `${took}`);
+      assert.deepEqual(lostOf(exporter, "span"), { shutdown_timeout: 1300 });
+      assert.equal(exporter.balance("span").queued, 0);
+      assert.equal(exporter.queue.bytes, 0);
+      fanout.span(connectionSpan(1300));
+      await fanout.flush(100);
+      assert.deepEqual(lostOf(exporter, "span"), { shutdown_timeout: 1301 });
+      assertBalanced(exporter);
+    });
+
+    it("exports only the signals that it is told to", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      await using made = await rig(sink, { signals: ["metrics"] });
+      const { fanout, exporter } = made;
+      fanout.span(connectionSpan(1));
+      fanout.metrics([acceptedMetric(2)]);
+      await fanout.flush(5000);
+      assert.equal(exporter.balance("span").given, 0);
+      assert.deepEqual(
+        sink.received.map(({ signal }) => signal),
+        ["metrics"],
+      );
+    });
+
+    it("sends each signal to an endpoint of its own where one is given", async () => {
+      await using sink = await OtlpSink.start(protocol);
+      await using other = await OtlpSink.start(protocol);
+      const metrics = protocol === "grpc" ? other.endpoint : `${other.endpoint}/v1/metrics`;
+      await using made = await rig(sink, { perSignalEndpoints: { metrics } });
+      const { fanout } = made;
+      fanout.span(connectionSpan(1));
+      fanout.metrics([acceptedMetric(2)]);
+      await fanout.flush(5000);
+      assert.deepEqual(
+        sink.received.map(({ signal }) => signal),
+        ["traces"],
+      );
+      assert.deepEqual(
+        other.received.map(({ signal }) => signal),
+        ["metrics"],
+      );
+    });
+  });
+}
+
+describe("createExporters", () => {
+  it("feeds several exporters at once, and one's outage is not the other's", async () => {
+    await using grpc = await OtlpSink.start("grpc");
+    await using http = await OtlpSink.start("http");
+    http.answer = { kind: "fail", code: 503, message: "down" };
+    const common = {
+      headers: {},
+      tls: {},
+      compression: "gzip",
+      timeoutMs: 5000,
+      queueBytes: 1 << 20,
+    } as const;
+    const signals = ["traces", "metrics", "logs"] as const;
+    const fanout = await createExporters(
+      {
+        one: { type: "otlp_grpc", endpoint: grpc.endpoint, ...common, signals },
+        two: { type: "otlp_http", endpoint: http.endpoint, ...common, signals },
+      },
+      recorder().log,
+    );
+    for (let i = 0; i < 700; i++) fanout.span(connectionSpan(i));
+    await fanout.flush(300);
+    assert.deepEqual(arrived(grpc), upTo(700));
+    const [one, two] = fanout.exporters;
+    assert.equal(one!.balance("span").acknowledged, 700);
+    assert.equal(two!.balance("span").queued, 700);
+    http.answer = { kind: "ok" };
+    await fanout.shutdown(5000);
+    assert.deepEqual(arrived(http), upTo(700));
+    assert.deepEqual([one!.name, one!.type, two!.name, two!.type], ["one", "otlp_grpc", "two", "otlp_http"]);
+  });
+
+  it("refuses an endpoint, a header or a file that cannot be used, by name", async () => {
+    const config = {
+      headers: {},
+      tls: {},
+      compression: "gzip",
+      timeoutMs: 1,
+      queueBytes: 1,
+      signals: [],
+    } as const;
+    const grpc = { ...config, type: "otlp_grpc", endpoint: "http://127.0.0.1:4317" } as const;
+    const http = { ...config, type: "otlp_http", endpoint: "http://127.0.0.1:4318" } as const;
+    const { log } = recorder();
+    for (const wrong of [
+      { ...grpc, endpoint: "ftp://x" },
+      { ...grpc, endpoint: "" },
+      { ...http, endpoint: "localhost:4318" },
+      { ...grpc, headers: { "bad header": "x" } },
+      { ...http, headers: { "x-key": "a\nb" } },
+      { ...http, tls: { cert: "/nonexistent.pem" } },
+    ]) {
+      await assert.rejects(createExporters({ mine: wrong }, log), {
+        code: "CONFIG_INVALID",
+        message: /exporters\.mine/,
+      });
+    }
+    await assert.rejects(createExporters({ mine: { ...grpc, tls: { ca: "/nonexistent.pem" } } }, log), {
+      code: "CONFIG_UNREADABLE",
+      message: /nonexistent\.pem/,
+    });
+  });
+
+  it("loads grpc-js for path: sdk alone", async () => {
+    const { spawnSync } = await import("node:child_process");
+    const script = `
+      const { createExporters } = await import(${JSON.stringify(import.meta.resolve("../../create.ts"))});
+      const log = { error() {}, warn() {}, info() {}, debug() {} };
+      const otlp = { type: "otlp_http", endpoint: "http://127.0.0.1:9", headers: {}, tls: {}, compression: "gzip",
+        timeoutMs: 1, queueBytes: 1, signals: [] };
+      await createExporters({ otlp, console: { type: "console", signals: [] } }, log);
+      const { createRequire } = await import("node:module");
+      const { cache } = createRequire(${JSON.stringify(import.meta.url)});
+      const loaded = () => Object.keys(cache).some((path) => path.includes("grpc-js"));
+      await createExporters({ otlp: { ...otlp, type: "otlp_grpc" } }, log);
+      const without = loaded();
+      await createExporters({ otlp: { ...otlp, type: "otlp_grpc", path: "sdk" } }, log);
+      console.log(without, loaded());
+      process.exit();`;
+    const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+      encoding: "utf8",
+    });
+    assert.equal(stdout.trim(), "false true", stderr);
+  });
+});

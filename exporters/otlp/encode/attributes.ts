@@ -1,0 +1,157 @@
+// Attributes as OTLP KeyValues. Everything before a value is known per key and kept with its spec.
+import type { AnyAttributes, AttributeSpecs, AttributeValue } from "../../../core/plugin/signals.ts";
+import { isInt64, Template, type Writer, written } from "./writer.ts";
+
+const STRING = 0x0a;
+const BOOL = 0x10;
+const INT = 0x18;
+const DOUBLE = 0x21;
+const ARRAY = 0x2a;
+
+/**
+ * One key's bytes: the field's tag, the KeyValue's length, the key, the value's tag and length, and the
+ * tag of the value's type; the lengths and the type are put in for each value.
+ */
+class Field {
+  readonly template: Template;
+  /** Bytes of a KeyValue besides its value and the value's type tag; 0 for a key too long to be quick. */
+  readonly frame: number;
+  readonly double: boolean;
+
+  constructor(tag: number, key: string, double: boolean) {
+    const keyBytes = Buffer.from(key);
+    const quick = keyBytes.length <= 96;
+    this.template = new Template(
+      quick ? Buffer.from([tag, 0, 0x0a, keyBytes.length, ...keyBytes, 0x12, 0, 0]) : new Uint8Array(0),
+    );
+    this.frame = quick ? keyBytes.length + 4 : 0;
+    this.double = double;
+  }
+}
+
+/** Writes the attributes of one spec under one field number. */
+export class AttributeWriter {
+  readonly #tag: number;
+  readonly #fields = new Map<string, Field>();
+
+  /** `tag` is the protobuf tag of the repeated KeyValue field, e.g. 0x4a for a span's. */
+  constructor(tag: number, specs: AttributeSpecs) {
+    this.#tag = tag;
+    for (const [key, { type }] of Object.entries(specs)) {
+      this.#fields.set(key, new Field(tag, key, type === "double"));
+    }
+  }
+
+  write(writer: Writer, attributes: AnyAttributes): void {
+    for (const key in attributes) {
+      const value = attributes[key];
+      if (value === undefined) continue;
+      const field = this.#fields.get(key);
+      if (field === undefined || field.frame === 0) writeSlow(writer, this.#tag, key, value, field?.double);
+      else if (typeof value === "string") this.#string(writer, field, key, value);
+      else if (typeof value === "number") writeNumber(writer, field, value);
+      else writeSlow(writer, this.#tag, key, value, false);
+    }
+  }
+
+  #string(writer: Writer, field: Field, key: string, value: string): void {
+    const room = 125 - field.frame;
+    const length = value.length;
+    if (length < room) {
+      writer.ensure(160);
+      const mark = writer.at;
+      writer.template(field.template);
+      const out = writer.bytes;
+      const start = writer.at + 1;
+      let seen = 0;
+      for (let i = 0; i < length; i++) {
+        const code = value.charCodeAt(i);
+        seen |= code;
+        out[start + i] = code;
+      }
+      if (seen < 128) {
+        out[mark + 1] = field.frame + length + 2;
+        out[start - 3] = length + 2;
+        out[start - 2] = STRING;
+        out[start - 1] = length;
+        writer.at = start + length;
+        return;
+      }
+      writer.at = mark;
+    }
+    writeSlow(writer, this.#tag, key, value, false);
+  }
+}
+
+function writeNumber(writer: Writer, field: Field, value: number): void {
+  writer.ensure(160);
+  const mark = writer.at;
+  writer.template(field.template);
+  const start = writer.at;
+  // An int that is none leaves as the double it is: visible to a reader, never a wrong number.
+  if (field.double || !isInt64(value)) {
+    writer.bytes[start - 1] = DOUBLE;
+    writer.double(value);
+  } else {
+    writer.bytes[start - 1] = INT;
+    writer.varint(value);
+  }
+  const size = writer.at - start + 1;
+  writer.bytes[start - 2] = size;
+  writer.bytes[mark + 1] = field.frame + size;
+}
+
+function writeSlow(w: Writer, tag: number, key: string, value: AttributeValue, double = false): void {
+  w.ensure(16);
+  w.byte(tag);
+  const pair = w.open();
+  w.byte(0x0a);
+  w.string(key);
+  w.ensure(16);
+  w.byte(0x12);
+  const any = w.open();
+  writeValue(w, value, double);
+  w.close(any);
+  w.close(pair);
+}
+
+/** The inside of an AnyValue. */
+export function writeValue(w: Writer, value: AttributeValue, double = false): void {
+  w.ensure(16);
+  if (typeof value === "string") {
+    w.byte(STRING);
+    w.string(value);
+  } else if (typeof value === "boolean") {
+    w.byte(BOOL);
+    w.byte(value ? 1 : 0);
+  } else if (typeof value === "number") {
+    if (double || !isInt64(value)) {
+      w.byte(DOUBLE);
+      w.double(value);
+    } else {
+      w.byte(INT);
+      w.varint(value);
+    }
+  } else {
+    w.byte(ARRAY);
+    const array = w.open();
+    for (const item of value) {
+      w.ensure(16);
+      w.byte(0x0a);
+      const any = w.open();
+      w.byte(STRING);
+      w.string(item);
+      w.close(any);
+    }
+    w.close(array);
+  }
+}
+
+/** Attributes without a spec, such as a resource's: numbers that are integers are ints. */
+export function plainAttributes(tag: number, attributes: AnyAttributes): Buffer {
+  return written((writer) => {
+    for (const [key, value] of Object.entries(attributes)) {
+      if (value !== undefined) writeSlow(writer, tag, key, value);
+    }
+  });
+}

@@ -1,0 +1,64 @@
+// A closed request with what it counts for. Shared by all exporters that send it.
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import type { Signal } from "../../config.ts";
+import type { Kind } from "../../exporter.ts";
+import { toJson } from "./json.ts";
+
+const compress = promisify(gzip);
+
+export const KIND_OF: Readonly<Record<Signal, Kind>> = { traces: "span", metrics: "point", logs: "event" };
+export const SIGNAL_OF: Readonly<Record<Kind, Signal>> = { span: "traces", point: "metrics", event: "logs" };
+
+/** How a request's bytes are written and packed. */
+export interface Packing {
+  readonly encoding: "protobuf" | "json";
+  readonly compression: "gzip" | "none";
+}
+
+export class Batch {
+  readonly signal: Signal;
+  /** Spans, points or events inside. */
+  readonly count: number;
+  /** The export request, protobuf, uncompressed. */
+  readonly bytes: Buffer;
+  readonly #packed = new Map<string, Promise<Buffer>>();
+  #holders: number;
+  readonly #unused: () => void;
+
+  /** `unused` is called when all `holders` have called `done`. */
+  constructor(signal: Signal, count: number, bytes: Buffer, holders = 0, unused: () => void = () => {}) {
+    this.signal = signal;
+    this.count = count;
+    this.bytes = bytes;
+    this.#holders = holders;
+    this.#unused = unused;
+  }
+
+  /** One of the holders is done with `bytes`: to be called once at most, and never if it sends them as they are. */
+  done(): void {
+    if (--this.#holders === 0) this.#unused();
+  }
+
+  /** The bytes as they go out, made once for all who want the same. */
+  packed({ encoding, compression }: Packing): Buffer | Promise<Buffer> {
+    if (encoding === "protobuf" && compression === "none") return this.bytes;
+    const key = `${encoding} ${compression}`;
+    let packed = this.#packed.get(key);
+    if (packed === undefined) {
+      packed = this.#pack(encoding === "json", compression === "gzip");
+      this.#packed.set(key, packed);
+    }
+    return packed;
+  }
+
+  async #pack(json: boolean, gzipped: boolean): Promise<Buffer> {
+    const bytes = json ? toJson(this.signal, this.bytes) : this.bytes;
+    if (!gzipped) return bytes;
+    const small = await compress(bytes, { level: 1 });
+    // zlib answers with a view into a 16 KiB chunk: waiting in a queue, it would hold all of that.
+    const exact = Buffer.allocUnsafeSlow(small.length);
+    small.copy(exact);
+    return exact;
+  }
+}

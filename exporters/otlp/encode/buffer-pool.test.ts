@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { connectionSpan } from "../../../test/support/telemetry.ts";
+import type { Batch } from "./batch.ts";
+import { Chunks } from "./buffer-pool.ts";
+import { Encoder } from "./encoder.ts";
+
+describe("buffers of requests", () => {
+  it("are used again if they are large enough, and few of them wait for that", () => {
+    const chunks = new Chunks();
+    const first = chunks.take(300_000);
+    assert.equal(first.length, 512 * 1024);
+    chunks.give(first);
+    assert.notEqual(chunks.take(600_000), first);
+    assert.equal(chunks.take(500_000), first);
+    assert.notEqual(chunks.take(500_000), first, "it is in use");
+    const many = [1, 2, 3, 4, 5].map((i) => chunks.take(i * 1_000_000));
+    for (const each of many) chunks.give(each);
+    assert.equal(chunks.take(1_000_000), many[2], "the three largest are kept");
+  });
+
+  it("keep what is in them until every exporter is done with it, and only then have something else", () => {
+    const encoder = new Encoder();
+    const unencodable = (_kind: string, _count: number, error: unknown): void => assert.fail(String(error));
+    const held: { readonly batch: Batch; readonly bytes: Buffer }[] = [];
+    encoder.add({ accept: (batch) => batch.done(), unencodable });
+    encoder.add({ accept: (batch) => held.push({ batch, bytes: Buffer.from(batch.bytes) }), unencodable });
+    let next = 0;
+    const more = (): void => {
+      for (let i = 0; i < 512 * 5; i++) encoder.span(connectionSpan(next++));
+    };
+    more();
+    assert.equal(held.length, 5);
+    for (const { batch, bytes } of held) assert.ok(batch.bytes.equals(bytes), "overwritten");
+    for (const { batch } of held) batch.done();
+    more();
+    const again = held
+      .slice(5)
+      .filter(({ batch }) => held.slice(0, 5).some((one) => one.batch.bytes.buffer === batch.bytes.buffer));
+    assert.equal(again.length, 3);
+  });
+});

@@ -1,0 +1,571 @@
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import fc from "fast-check";
+import type {
+  AttributeType,
+  AttributeValue,
+  EventSpec,
+  Metric,
+  MetricSpec,
+  Span,
+  SpanSpec,
+} from "../../../core/plugin/signals.ts";
+import {
+  type DecodedLog,
+  type DecodedMetric,
+  type DecodedSpan,
+  decodeLogs,
+  decodeMetrics,
+  decodeTraces,
+} from "../../../test/support/otlp-decode.ts";
+import { acceptedMetric, connectionSpan, dropEvent } from "../../../test/support/telemetry.ts";
+import type { Batch } from "./batch.ts";
+import { Encoder } from "./encoder.ts";
+
+function collect(feed: (encoder: Encoder) => void): Batch[] {
+  const encoder = new Encoder();
+  const batches: Batch[] = [];
+  encoder.add({
+    accept: (batch) => batches.push(batch),
+    unencodable: (_kind, _count, error) => {
+      throw error;
+    },
+  });
+  feed(encoder);
+  encoder.cut();
+  return batches;
+}
+
+const decodedSpans = (batches: readonly Batch[]): DecodedSpan[] =>
+  batches.flatMap(({ bytes }) =>
+    decodeTraces(bytes).resourceSpans.flatMap((r) => r.scopeSpans.flatMap((s) => s.spans)),
+  );
+const decodedMetrics = (batches: readonly Batch[]): DecodedMetric[] =>
+  batches.flatMap(({ bytes }) =>
+    decodeMetrics(bytes).resourceMetrics.flatMap((r) => r.scopeMetrics.flatMap((s) => s.metrics)),
+  );
+const decodedLogs = (batches: readonly Batch[]): DecodedLog[] =>
+  batches.flatMap(({ bytes }) =>
+    decodeLogs(bytes).resourceLogs.flatMap((r) => r.scopeLogs.flatMap((s) => s.logRecords)),
+  );
+
+const hex = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString("hex");
+const nanos = ({ sec, nsec }: { sec: number; nsec: number }): bigint =>
+  BigInt(sec) * 1_000_000_000n + BigInt(nsec);
+
+const anyText = fc.oneof(
+  fc.string({ maxLength: 40 }),
+  fc.string({ unit: "grapheme", maxLength: 40 }),
+  fc.string({ minLength: 90, maxLength: 300 }),
+  fc.string({ unit: "grapheme", minLength: 5000, maxLength: 6000 }),
+);
+const anyInt = fc.oneof(fc.integer(), fc.maxSafeInteger(), fc.integer({ min: -129, max: 129 }));
+const arbitraryOf: Readonly<Record<AttributeType, fc.Arbitrary<AttributeValue>>> = {
+  string: anyText,
+  int: anyInt,
+  double: fc.double({ noNaN: true }),
+  boolean: fc.boolean(),
+  "string[]": fc.array(anyText, { maxLength: 4 }),
+};
+const anyKey = fc.oneof(
+  fc.stringMatching(/^[a-z][a-z_]{0,20}(\.[a-z_]{1,20}){1,3}$/),
+  fc.stringMatching(/^[a-z]{85,140}$/),
+  fc.string({ unit: "grapheme", minLength: 1, maxLength: 40 }),
+);
+
+interface Drawn {
+  readonly key: string;
+  readonly type: AttributeType;
+  readonly value: AttributeValue | undefined;
+}
+
+const anyAttributes = fc
+  .uniqueArray(
+    fc.record({ key: anyKey, type: fc.constantFrom(...(Object.keys(arbitraryOf) as AttributeType[])) }),
+    { selector: ({ key }) => key, maxLength: 25 },
+  )
+  .filter((drawn) => drawn.every(({ key }) => key !== "__proto__"))
+  .chain((drawn) =>
+    fc.tuple(
+      ...drawn.map(({ key, type }) =>
+        fc.record({
+          key: fc.constant(key),
+          type: fc.constant(type),
+          value: fc.option(arbitraryOf[type], { nil: undefined }),
+        }),
+      ),
+    ),
+  );
+
+const specsOf = (drawn: readonly Drawn[]) =>
+  Object.fromEntries(
+    drawn.map(({ key, type }) => [key, { type, requirement: "recommended", description: "" } as const]),
+  );
+const valuesOf = (drawn: readonly Drawn[]) => Object.fromEntries(drawn.map(({ key, value }) => [key, value]));
+
+function assertAttributes(
+  actual: { attributes: object; types: Readonly<Record<string, string>>; repeated: readonly string[] },
+  drawn: readonly Drawn[],
+): void {
+  const given = drawn.filter(({ value }) => value !== undefined);
+  assert.deepEqual(actual.repeated, []);
+  assert.deepEqual(
+    Object.entries(actual.attributes).sort(),
+    given
+      .map(({ key, value }) => [key, Object.is(value, -0) && actual.types[key] === "int" ? 0 : value])
+      .sort(),
+  );
+  for (const { key, type } of given) assert.equal(actual.types[key], type, key);
+}
+
+const anyTime = fc.record({
+  sec: fc.integer({ min: 0, max: 18_446_744_072 }),
+  nsec: fc.integer({ min: 0, max: 999_999_999 }),
+});
+const anyInstant = anyTime.map((time) => ({ ...time, bootNs: 0 }));
+const idOf = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
+const anyContext = fc.record({ traceId: idOf(16), spanId: idOf(8) });
+const anyScope = fc.record({ name: anyText, version: fc.string() });
+
+describe("OTLP encoder", () => {
+  it("writes spans that decode to what was given", () => {
+    const anySpan = fc.record({
+      name: anyText,
+      drawn: anyAttributes,
+      context: anyContext,
+      parent: fc.option(idOf(8), { nil: undefined }),
+      remote: fc.boolean(),
+      kind: fc.constantFrom("internal", "client", "server"),
+      start: anyTime,
+      end: anyTime,
+      links: fc.array(anyContext, { maxLength: 40 }),
+      error: fc.option(anyText, { nil: undefined }),
+      scope: anyScope,
+    });
+    fc.assert(
+      fc.property(anySpan, (s) => {
+        const spec: SpanSpec = {
+          signal: "span",
+          name: s.name,
+          description: "",
+          attributes: specsOf(s.drawn),
+        };
+        const span: Span = {
+          ...s.context,
+          spec,
+          scope: s.scope,
+          resource: { attributes: { "service.name": "x", "a.b": 7, list: ["ä", "b"] } },
+          parentSpanId: s.parent,
+          parentIsRemote: s.remote,
+          kind: s.kind,
+          start: s.start,
+          end: s.end,
+          attributes: valuesOf(s.drawn),
+          links: s.links,
+          error: s.error,
+        };
+        const [batch] = collect((encoder) => encoder.span(span));
+        const decoded = decodeTraces(batch!.bytes);
+        const [group] = decoded.resourceSpans;
+        assert.deepEqual(group!.resource.attributes, { "service.name": "x", "a.b": 7, list: ["ä", "b"] });
+        assert.equal(group!.schemaUrl, "https://opentelemetry.io/schemas/1.45.0");
+        assert.equal(group!.scopeSpans[0]!.schemaUrl, "https://opentelemetry.io/schemas/1.45.0");
+        assert.equal(group!.scopeSpans[0]!.scope.name, s.scope.name);
+        assert.equal(group!.scopeSpans[0]!.scope.version, s.scope.version);
+        const [actual] = group!.scopeSpans[0]!.spans;
+        assert.equal(actual!.traceId, hex(s.context.traceId));
+        assert.equal(actual!.spanId, hex(s.context.spanId));
+        assert.equal(actual!.parentSpanId, hex(s.parent));
+        assert.equal(actual!.name, s.name);
+        assert.equal(actual!.kind, { internal: 1, server: 2, client: 3 }[s.kind]);
+        assert.equal(actual!.startTimeUnixNano, nanos(s.start));
+        assert.equal(actual!.endTimeUnixNano, nanos(s.end));
+        assert.equal(actual!.flags, s.remote && s.parent ? 0x301 : 0x101);
+        assert.deepEqual(actual!.status, s.error === undefined ? undefined : { code: 2, message: s.error });
+        assert.deepEqual(
+          actual!.links.map(({ traceId, spanId }) => [traceId, spanId]),
+          s.links.map(({ traceId, spanId }) => [hex(traceId), hex(spanId)]),
+        );
+        assertAttributes(actual!, s.drawn);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("writes events that decode to what was given", () => {
+    const anyEvent = fc.record({
+      name: anyText,
+      severity: fc.constantFrom("DEBUG", "INFO", "WARN", "ERROR"),
+      drawn: anyAttributes,
+      context: fc.option(anyContext, { nil: undefined }),
+      time: anyTime,
+      body: fc.option(anyText, { nil: undefined }),
+      scope: anyScope,
+    });
+    fc.assert(
+      fc.property(anyEvent, ({ name, severity, drawn, context, time, body, scope }) => {
+        const spec: EventSpec = {
+          signal: "event",
+          name,
+          severity,
+          description: "",
+          attributes: specsOf(drawn),
+        };
+        const resource = { attributes: { "service.name": "x" } };
+        const event = { spec, scope, resource, time, attributes: valuesOf(drawn), context };
+        const [actual] = decodedLogs(
+          collect((encoder) => encoder.event(body === undefined ? event : { ...event, body })),
+        );
+        assert.equal(actual!.eventName, name);
+        assert.equal(actual!.severityNumber, { DEBUG: 5, INFO: 9, WARN: 13, ERROR: 17 }[severity]);
+        assert.equal(actual!.timeUnixNano, nanos(time));
+        assert.equal(actual!.observedTimeUnixNano, nanos(time));
+        assert.equal(actual!.body, body);
+        assert.equal(actual!.traceId, hex(context?.traceId));
+        assert.equal(actual!.spanId, hex(context?.spanId));
+        assertAttributes(actual!, drawn);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("writes metrics that decode to what was given", () => {
+    const count = fc.nat({ max: Number.MAX_SAFE_INTEGER });
+    const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
+    const anyHistogram = fc.record(
+      {
+        count,
+        sum: finite,
+        scale: fc.integer({ min: -10, max: 20 }),
+        zeroCount: count,
+        zeroThreshold: fc.double({ min: 0, max: 1, noNaN: true }),
+        offset: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+        counts: fc.array(count, { maxLength: 300 }),
+        min: finite,
+        max: finite,
+      },
+      { requiredKeys: ["count", "sum", "scale", "zeroCount", "offset", "counts"] },
+    );
+    const anyMetric = fc.record({
+      instrument: fc.constantFrom("counter", "updowncounter", "gauge", "histogram"),
+      name: anyText,
+      unit: fc.constantFrom("s", "By", "{connection}", "1", ""),
+      description: anyText,
+      points: fc.array(
+        fc.record({
+          drawn: anyAttributes,
+          start: anyInstant,
+          number: fc.oneof(anyInt, finite),
+          histogram: anyHistogram,
+        }),
+        { maxLength: 5, minLength: 1 },
+      ),
+      time: anyInstant,
+    });
+    fc.assert(
+      fc.property(anyMetric, ({ instrument, name, unit, description, points, time }) => {
+        const attributes = Object.assign({}, ...points.map(({ drawn }) => specsOf(drawn)));
+        // A key has one type in a spec: a point keeps only the attributes that were declared last.
+        const kept = points.map((p) => ({
+          ...p,
+          drawn: p.drawn.filter(({ key, type }) => attributes[key].type === type),
+        }));
+        const spec: MetricSpec = { signal: "metric", instrument, name, unit, description, attributes };
+        const isHistogram = instrument === "histogram";
+        const metric: Metric = {
+          spec,
+          scope: { name: "s", version: "1" },
+          resource: { attributes: {} },
+          time,
+          points: kept.map(({ drawn, start, number, histogram }) => ({
+            attributes: valuesOf(drawn),
+            start,
+            value: isHistogram ? histogram : number,
+          })),
+        };
+        const [actual] = decodedMetrics(collect((encoder) => encoder.metrics([metric])));
+        assert.deepEqual([actual!.name, actual!.unit, actual!.description], [name, unit, description]);
+        if (isHistogram) {
+          const { dataPoints, aggregationTemporality } = actual!.exponentialHistogram!;
+          assert.equal(aggregationTemporality, 2);
+          kept.forEach(({ drawn, start, histogram }, i) => {
+            const point = dataPoints[i]!;
+            assert.deepEqual(
+              [point.startTimeUnixNano, point.timeUnixNano, point.count, point.zeroCount],
+              [nanos(start), nanos(time), BigInt(histogram.count), BigInt(histogram.zeroCount)],
+            );
+            assert.deepEqual(
+              [point.sum, point.scale, point.min, point.max, point.zeroThreshold],
+              [histogram.sum, histogram.scale, histogram.min, histogram.max, histogram.zeroThreshold ?? 0],
+            );
+            assert.deepEqual(point.positive, {
+              offset: histogram.offset,
+              bucketCounts: histogram.counts.map(BigInt),
+            });
+            assertAttributes(point, drawn);
+          });
+          return;
+        }
+        const data = instrument === "gauge" ? actual!.gauge! : actual!.sum!;
+        if (instrument !== "gauge") {
+          assert.equal(actual!.sum!.aggregationTemporality, 2);
+          assert.equal(actual!.sum!.isMonotonic, instrument === "counter");
+        }
+        kept.forEach(({ drawn, start, number }, i) => {
+          const point = data.dataPoints[i]!;
+          const counts = unit === "By" || unit.startsWith("{");
+          const whole = counts && Number.isInteger(number) && number >= -(2 ** 63) && number < 2 ** 63;
+          assert.equal(point.startTimeUnixNano, nanos(start));
+          assert.equal(point.timeUnixNano, nanos(time));
+          assert.equal(whole ? point.asInt : point.asDouble, whole ? BigInt(number) : number);
+          assertAttributes(point, drawn);
+        });
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("groups by resource and scope, each once in a request, and keeps the order within", () => {
+    const resources = [0, 1, 2].map((i) => ({ attributes: { "service.name": `s${i}` } }));
+    const scopes = [0, 1].map((i) => ({ name: `scope${i}`, version: "1" }));
+    const spans = Array.from({ length: 300 }, (_, i) => ({
+      ...connectionSpan(i, resources[(i * 7) % 3]),
+      scope: scopes[(i * 5) % 2]!,
+    }));
+    const [batch] = collect((encoder) => {
+      for (const span of spans) encoder.span(span);
+    });
+    const { resourceSpans } = decodeTraces(batch!.bytes);
+    assert.deepEqual(resourceSpans.map((r) => r.resource.attributes["service.name"]).sort(), [
+      "s0",
+      "s1",
+      "s2",
+    ]);
+    for (const { resource, scopeSpans } of resourceSpans) {
+      assert.deepEqual(scopeSpans.map(({ scope }) => scope.name).sort(), ["scope0", "scope1"]);
+      for (const { scope, spans: actual } of scopeSpans) {
+        const expected = spans.filter(
+          (span) =>
+            span.resource.attributes["service.name"] === resource.attributes["service.name"] &&
+            span.scope.name === scope.name,
+        );
+        assert.deepEqual(
+          actual.map(({ spanId }) => spanId),
+          expected.map(({ spanId }) => hex(spanId)),
+        );
+      }
+    }
+  });
+
+  it("keeps different objects with equal attributes apart, as resources go by identity", () => {
+    const [a, b] = [{ attributes: { "service.name": "x" } }, { attributes: { "service.name": "x" } }];
+    const [batch] = collect((encoder) => {
+      for (let i = 0; i < 4; i++) encoder.span(connectionSpan(i, i % 2 ? a : b));
+    });
+    assert.equal(decodeTraces(batch!.bytes).resourceSpans.length, 2);
+  });
+
+  it("closes a batch at 512 spans", () => {
+    const batches = collect((encoder) => {
+      for (let i = 0; i < 1500; i++) encoder.span(connectionSpan(i));
+    });
+    assert.deepEqual(
+      batches.map(({ count }) => count),
+      [512, 512, 476],
+    );
+    assert.equal(decodedSpans(batches).length, 1500);
+  });
+
+  it("closes a batch before it has the 4 MiB that a Collector takes", () => {
+    const big = "x".repeat(100_000);
+    const batches = collect((encoder) => {
+      for (let i = 0; i < 100; i++) encoder.event({ ...dropEvent(i), body: big });
+    });
+    for (const { bytes } of batches) assert.ok(bytes.length < 4 * 1024 * 1024 - 500_000, `${bytes.length}`);
+    assert.equal(batches.length, 4);
+    assert.equal(decodedLogs(batches).length, 100);
+  });
+
+  it("counts resources and scopes among a batch's bytes", () => {
+    const batches = collect((encoder) => {
+      for (let i = 0; i < 400; i++) {
+        const large = { attributes: { "service.name": `${i}`, "a.b": "x".repeat(24_000) } };
+        encoder.span(connectionSpan(i, large));
+      }
+    });
+    assert.ok(batches.length >= 3);
+    for (const { bytes } of batches) assert.ok(bytes.length < 4 * 1024 * 1024 - 500_000, `${bytes.length}`);
+    assert.equal(decodedSpans(batches).length, 400);
+  });
+
+  it("lets a batch grow to 2048 spans while a receiver is behind, and no further than its room", () => {
+    const closed: Batch[] = [];
+    let behind = true;
+    let room = Number.MAX_SAFE_INTEGER;
+    const encoder = new Encoder();
+    encoder.add({
+      accept: (batch) => closed.push(batch),
+      unencodable: (_kind, _count, error) => assert.fail(String(error)),
+      isBehind: () => behind,
+      mostBytes: () => room,
+    });
+    const counts = (): number[] => closed.splice(0).map(({ count }) => count);
+    for (let i = 0; i < 5000; i++) encoder.span(connectionSpan(i));
+    // On a machine that has other things to do a batch may grow too old before it is full.
+    const grown = counts();
+    assert.ok(grown.length > 0 && grown.every((count) => count > 512 && count <= 2048), `${grown}`);
+    encoder.cut();
+    closed.length = 0;
+    for (let i = 0; i < 520; i++) encoder.span(connectionSpan(i));
+    encoder.release("traces");
+    assert.deepEqual(counts(), [520], "it is as large as one is without backlog");
+    for (let i = 0; i < 100; i++) encoder.span(connectionSpan(i));
+    encoder.release("traces");
+    assert.deepEqual(counts(), []);
+    encoder.cut();
+    assert.deepEqual(counts(), [100]);
+    room = 100_000;
+    for (let i = 0; i < 4096; i++) encoder.span(connectionSpan(i));
+    const sizes = closed.map(({ bytes }) => bytes.length);
+    assert.ok(
+      sizes.slice(1).every((size) => size >= 100_000 && size < 102_000),
+      `${sizes}`,
+    );
+    behind = false;
+    closed.length = 0;
+    room = Number.MAX_SAFE_INTEGER;
+    encoder.cut();
+    for (let i = 0; i < 1024; i++) encoder.span(connectionSpan(i));
+    assert.deepEqual(counts().slice(-2), [512, 512]);
+  });
+
+  it("closes a batch a second after its first span", async () => {
+    const encoder = new Encoder();
+    const began = performance.now();
+    const closed = new Promise<Batch>((resolve) =>
+      encoder.add({ accept: resolve, unencodable: (_kind, _count, error) => assert.fail(String(error)) }),
+    );
+    encoder.span(connectionSpan(1));
+    assert.equal(encoder.open("span"), 1);
+    const keepAlive = setTimeout(() => {}, 10_000);
+    assert.equal((await closed).count, 1);
+    clearTimeout(keepAlive);
+    assert.ok(performance.now() - began > 900);
+    assert.equal(encoder.open("span"), 0);
+  });
+
+  it("splits a collection of many series into requests that a backend's default limit takes", () => {
+    const batches = collect((encoder) => encoder.metrics([acceptedMetric(20_000)]));
+    const ports = decodedMetrics(batches).flatMap(({ sum }) =>
+      sum!.dataPoints.map((p) => p.attributes["server.port"]),
+    );
+    assert.deepEqual(
+      ports,
+      Array.from({ length: 20_000 }, (_, i) => i),
+    );
+    for (const { bytes } of batches) assert.ok(bytes.length < 1024 * 1024);
+    assert.equal(
+      batches.reduce((sum, { count }) => sum + count, 0),
+      20_000,
+    );
+  });
+
+  it("gives up what cannot be encoded, and only that", () => {
+    const encoder = new Encoder();
+    const batches: Batch[] = [];
+    const refused: unknown[] = [];
+    encoder.add({
+      accept: (batch) => batches.push(batch),
+      unencodable: (...what) => refused.push(what.slice(0, 2)),
+    });
+    encoder.span(connectionSpan(1));
+    const broken = { ...connectionSpan(2), traceId: undefined } as unknown as Span;
+    encoder.span(broken);
+    encoder.span(connectionSpan(3));
+    encoder.cut();
+    assert.deepEqual(refused, [["span", 1]]);
+    assert.deepEqual(
+      decodedSpans(batches).map(({ spanId }) => spanId),
+      [1, 3].map((i) => hex(connectionSpan(i).spanId)),
+    );
+  });
+
+  it("shows an int that is none as the double it is", () => {
+    const span = {
+      ...connectionSpan(1),
+      attributes: { "process.pid": 1.5, "network.peer.port": Number.NaN },
+    };
+    const [decoded] = decodedSpans(collect((encoder) => encoder.span(span)));
+    assert.deepEqual(decoded!.types, { "process.pid": "double", "network.peer.port": "double" });
+    assert.deepEqual(decoded!.attributes, { "process.pid": 1.5, "network.peer.port": Number.NaN });
+  });
+
+  it("agrees with the SDK's serializer, span by span", () => {
+    // otlp-transformer is a dependency of the SDK's exporter: found from there, not from here.
+    const sdk = createRequire(
+      createRequire(import.meta.url).resolve("@opentelemetry/exporter-trace-otlp-grpc"),
+    );
+    const { ProtobufTraceSerializer } = sdk("@opentelemetry/otlp-transformer");
+    const { resourceFromAttributes } = sdk("@opentelemetry/resources");
+    const context = { traceId: "0123456789abcdef0123456789abcdef", spanId: "0123456789abcdef" };
+    const cases = [0, 1, 2, 3].map((i) => {
+      const span = connectionSpan(1 + i * 12_345_678);
+      const error = i === 2 ? { error: "connection_reset" } : {};
+      const parentSpanId = i > 0 ? Uint8Array.of(1, 2, 3, 4, 5, 6, 7, i) : undefined;
+      const link = {
+        traceId: Buffer.from(context.traceId, "hex"),
+        spanId: Buffer.from(context.spanId, "hex"),
+      };
+      return { ...span, ...error, parentSpanId, parentIsRemote: i === 3, links: i === 1 ? [link] : [] };
+    });
+    const readable = cases.map((span) => ({
+      name: span.spec.name,
+      kind: 0,
+      spanContext: () => ({ traceId: hex(span.traceId), spanId: hex(span.spanId), traceFlags: 1 }),
+      ...(span.parentSpanId && {
+        parentSpanContext: {
+          traceId: hex(span.traceId),
+          spanId: hex(span.parentSpanId),
+          traceFlags: 1,
+          isRemote: span.parentIsRemote,
+        },
+      }),
+      startTime: [span.start.sec, span.start.nsec],
+      endTime: [span.end.sec, span.end.nsec],
+      attributes: span.attributes,
+      links: span.links.map(() => ({ context: { ...context, traceFlags: 1 }, attributes: {} })),
+      events: [],
+      status: "error" in span ? { code: 2, message: span.error } : { code: 0 },
+      duration: [1, 0],
+      ended: true,
+      resource: resourceFromAttributes(span.resource.attributes),
+      instrumentationScope: span.scope,
+      droppedAttributesCount: 0,
+      droppedEventsCount: 0,
+      droppedLinksCount: 0,
+    }));
+    const theirs = decodeTraces(ProtobufTraceSerializer.serializeRequest(readable)).resourceSpans;
+    const theirSpans = theirs.flatMap((r) => r.scopeSpans.flatMap((s) => s.spans));
+    const ours = decodedSpans(
+      collect((encoder) => {
+        for (const span of cases) encoder.span(span);
+      }),
+    );
+    const comparable = (span: DecodedSpan) => ({
+      ...span,
+      // The SDK writes an empty status and counts of nothing dropped; flags of links it writes as the span's.
+      status: span.status ?? { code: 0, message: "" },
+      links: span.links.map(({ traceId, spanId }) => [traceId, spanId]),
+    });
+    assert.equal(ours.length, 4);
+    for (const span of theirSpans) {
+      const own = ours.find(({ spanId }) => spanId === span.spanId)!;
+      const { types: theirTypes, ...theirRest } = comparable(span);
+      const { types: ownTypes, ...ownRest } = comparable(own);
+      assert.deepEqual(ownRest, theirRest);
+      assert.deepEqual(ownTypes, theirTypes);
+    }
+    assert.equal(theirSpans.length, 4);
+    assert.deepEqual(theirs[0]!.scopeSpans[0]!.scope.name, cases[0]!.scope.name);
+  });
+});

@@ -1,0 +1,182 @@
+// Encodes every signal once, as it comes, and hands closed batches to all OTLP exporters; metrics once for
+// each form that some exporter wants.
+import type { Event, Metric, Resource, Scope, Sink, Span } from "../../../core/plugin/signals.ts";
+import { type MetricForm, SIGNALS, type Signal } from "../../config.ts";
+import type { Kind } from "../../exporter.ts";
+import { type FormedMetric, Former } from "../../temporality.ts";
+import { Batch, SIGNAL_OF } from "./batch.ts";
+import { Chunks } from "./buffer-pool.ts";
+import { writeEvent } from "./event.ts";
+import { Request } from "./export-request.ts";
+import { writeMetric } from "./metric.ts";
+import { writeSpan } from "./span.ts";
+import type { Writer } from "./writer.ts";
+
+/** Items of a request while every backend keeps up, and while one does not. */
+const ITEMS = 512;
+const MOST_ITEMS = 2048;
+/** Bytes of a request; a Collector takes 4 MiB, and one more item with its resource must fit. */
+const MOST_BYTES = 3 * 1024 * 1024;
+const MAX_AGE_MS = 1000;
+/** Age at which a batch of enough items grows no further: within it, items go by resource, not by time. */
+const GROWS_MS = 750;
+/** How often a batch that grows under backlog looks whether there still is one, in items. */
+const STEP = 64;
+
+const chunks = new Chunks();
+
+/** Where batches go. */
+export interface Receiver {
+  accept(batch: Batch): void;
+  /** `count` of `kind` could not be encoded. */
+  unencodable(kind: Kind, count: number, error: unknown): void;
+  /** Whether earlier batches of a signal still wait. */
+  isBehind?(signal: Signal): boolean;
+  /** Bytes that a batch may have. */
+  mostBytes?(signal: Signal): number;
+}
+
+/** Batches of one signal, one of them in the making. */
+class Lane {
+  readonly signal: Signal;
+  readonly receivers: Receiver[] = [];
+  readonly #kind: Kind;
+  readonly #request = new Request();
+  #count = 0;
+  /** Items at which to see whether the batch is large enough. */
+  #look = ITEMS;
+  #mostBytes = MOST_BYTES;
+  #timer: NodeJS.Timeout | undefined;
+  /** Milliseconds (monotonic) at which the first item came. */
+  #began = 0;
+
+  constructor(kind: Kind) {
+    this.#kind = kind;
+    this.signal = SIGNAL_OF[kind];
+  }
+
+  /** Items in the batch that is not closed yet. */
+  get open(): number {
+    return this.#count;
+  }
+
+  add<T>(
+    count: number,
+    resource: Resource,
+    scope: Scope,
+    write: (writer: Writer, item: T) => void,
+    item: T,
+  ): void {
+    try {
+      this.#request.add(resource, scope, write, item);
+    } catch (error) {
+      for (const receiver of this.receivers) receiver.unencodable(this.#kind, count, error);
+      return;
+    }
+    this.#count += count;
+    if (this.#request.bytes >= this.#mostBytes || (this.#count >= this.#look && this.#isEnough())) this.cut();
+    else if (this.#timer === undefined) {
+      this.#timer = setTimeout(() => this.cut(), MAX_AGE_MS).unref();
+      this.#began = performance.now();
+    }
+  }
+
+  /** Larger requests are how a backend that is slow to answer keeps up. */
+  #isEnough(): boolean {
+    this.#look = this.#count + STEP;
+    if (this.#count >= MOST_ITEMS || performance.now() - this.#began > GROWS_MS) return true;
+    return !this.receivers.some((receiver) => receiver.isBehind?.(this.signal));
+  }
+
+  /** Closes the open batch, if nothing but a backlog has kept it open. */
+  release(): void {
+    if (this.#count >= ITEMS) this.cut();
+  }
+
+  /** Closes the open batch. */
+  cut(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#count === 0) return;
+    const { chunk, bytes } = this.#request.take(chunks);
+    const batch = new Batch(this.signal, this.#count, bytes, this.receivers.length, () => chunks.give(chunk));
+    this.#count = 0;
+    this.#look = ITEMS;
+    for (const receiver of this.receivers) receiver.accept(batch);
+    this.#mostBytes = Math.min(
+      MOST_BYTES,
+      ...this.receivers.map((receiver) => receiver.mostBytes?.(this.signal) ?? MOST_BYTES),
+    );
+  }
+}
+
+/** The metrics in one form. */
+class MetricLane extends Lane {
+  readonly #former: Former;
+
+  constructor(form: MetricForm) {
+    super("point");
+    this.#former = new Former(form);
+  }
+
+  metrics(metrics: readonly Metric[]): void {
+    for (const metric of this.#former.form(metrics)) this.#metric(metric);
+    this.cut();
+  }
+
+  #metric(metric: FormedMetric): void {
+    for (let first = 0; first < metric.points.length; first += ITEMS) {
+      const end = Math.min(first + ITEMS, metric.points.length);
+      const write = (writer: Writer) => writeMetric(writer, metric, first, end);
+      this.add(end - first, metric.resource, metric.scope, write, undefined);
+    }
+  }
+}
+
+export class Encoder implements Sink {
+  readonly #spans = new Lane("span");
+  readonly #events = new Lane("event");
+  readonly #metrics = new Map<string, MetricLane>();
+
+  /** Who gets the batches of `signals`, the metrics in the form `form`. */
+  add(receiver: Receiver, signals: readonly Signal[] = SIGNALS, form: MetricForm = {}): void {
+    if (signals.includes("traces")) this.#spans.receivers.push(receiver);
+    if (signals.includes("logs")) this.#events.receivers.push(receiver);
+    if (!signals.includes("metrics")) return;
+    const key = JSON.stringify([form.temporality, form.histograms, form.boundaries]);
+    const lane = this.#metrics.get(key) ?? new MetricLane(form);
+    this.#metrics.set(key, lane);
+    lane.receivers.push(receiver);
+  }
+
+  span(span: Span): void {
+    if (this.#spans.receivers.length > 0) this.#spans.add(1, span.resource, span.scope, writeSpan, span);
+  }
+
+  event(event: Event): void {
+    if (this.#events.receivers.length > 0)
+      this.#events.add(1, event.resource, event.scope, writeEvent, event);
+  }
+
+  metrics(metrics: readonly Metric[]): void {
+    for (const lane of this.#metrics.values()) lane.metrics(metrics);
+  }
+
+  /** How many wait in batches that are not closed yet; metrics never do. */
+  open(kind: Kind): number {
+    if (kind === "point") return 0;
+    return (kind === "span" ? this.#spans : this.#events).open;
+  }
+
+  /** Closes the open batch of a signal, if nothing but a backlog has kept it open. */
+  release(signal: Signal): void {
+    if (signal === "traces") this.#spans.release();
+    if (signal === "logs") this.#events.release();
+  }
+
+  /** Closes all open batches. */
+  cut(): void {
+    this.#spans.cut();
+    this.#events.cut();
+  }
+}

@@ -1,0 +1,172 @@
+// One export request in the making: items are written as they come, grouped by resource and scope at the end.
+import type { Resource, Scope } from "../../../core/plugin/signals.ts";
+import { plainAttributes } from "./attributes.ts";
+import type { Chunks } from "./buffer-pool.ts";
+import { varintSize, Writer, written } from "./writer.ts";
+
+/** The schema that resources and scopes name. */
+export const SCHEMA_URL = "https://opentelemetry.io/schemas/1.45.0";
+
+/** Field 3 of every ResourceX and ScopeX. */
+const schemaUrl = written((w) => {
+  w.byte(0x1a);
+  w.string(SCHEMA_URL);
+});
+
+const resources = new WeakMap<Resource, Buffer>();
+const scopes = new WeakMap<Scope, Buffer>();
+
+/** Field 1 of a ResourceX. */
+function resourceBytes(resource: Resource): Buffer {
+  let bytes = resources.get(resource);
+  if (bytes === undefined) {
+    const attributes = plainAttributes(0x0a, resource.attributes);
+    bytes = written((w) => {
+      w.byte(0x0a);
+      w.varint(attributes.length);
+      w.ensure(attributes.length);
+      w.raw(attributes);
+    });
+    resources.set(resource, bytes);
+  }
+  return bytes;
+}
+
+/** Field 1 of a ScopeX. */
+function scopeBytes(scope: Scope): Buffer {
+  let bytes = scopes.get(scope);
+  if (bytes === undefined) {
+    bytes = written((w) => {
+      w.byte(0x0a);
+      const mark = w.open();
+      w.byte(0x0a);
+      w.string(scope.name);
+      w.byte(0x12);
+      w.string(scope.version);
+      w.close(mark);
+    });
+    scopes.set(scope, bytes);
+  }
+  return bytes;
+}
+
+/** A tag and the longest length. */
+const LENGTHS = 6;
+
+/** The items of one scope of one resource: stretches of the writer, as pairs of start and end. */
+interface Group {
+  readonly scope: Buffer;
+  readonly stretches: number[];
+  bytes: number;
+}
+
+interface ResourceGroup {
+  readonly resource: Buffer;
+  readonly scopes: Map<Scope, Group>;
+}
+
+/**
+ * The three signals' requests have one shape: field 1 of the request is a ResourceX with resource = 1,
+ * ScopeX = 2, schema_url = 3; a ScopeX has scope = 1, items = 2, schema_url = 3.
+ */
+export class Request {
+  readonly #writer = new Writer();
+  readonly #groups = new Map<Resource, ResourceGroup>();
+  /** What resources and scopes take, lengths and tags included. */
+  #framing = 0;
+  #resource: Resource | undefined;
+  #scope: Scope | undefined;
+  #group: Group | undefined;
+
+  /** Bytes that the request takes, at most a few less. */
+  get bytes(): number {
+    return this.#writer.at + this.#framing;
+  }
+
+  /** Adds one item by what `write` lays down; if that throws, the request is as before. */
+  add<T>(resource: Resource, scope: Scope, write: (writer: Writer, item: T) => void, item: T): void {
+    const writer = this.#writer;
+    const start = writer.at;
+    try {
+      write(writer, item);
+    } catch (error) {
+      writer.at = start;
+      throw error;
+    }
+    const group =
+      resource === this.#resource && scope === this.#scope ? this.#group! : this.#enter(resource, scope);
+    const { stretches } = group;
+    const last = stretches.length - 1;
+    if (last > 0 && stretches[last] === start) stretches[last] = writer.at;
+    else stretches.push(start, writer.at);
+    group.bytes += writer.at - start;
+  }
+
+  #enter(resource: Resource, scope: Scope): Group {
+    let ofResource = this.#groups.get(resource);
+    if (ofResource === undefined) {
+      ofResource = { resource: resourceBytes(resource), scopes: new Map() };
+      this.#groups.set(resource, ofResource);
+      this.#framing += ofResource.resource.length + schemaUrl.length + LENGTHS;
+    }
+    let group = ofResource.scopes.get(scope);
+    if (group === undefined) {
+      group = { scope: scopeBytes(scope), stretches: [], bytes: 0 };
+      ofResource.scopes.set(scope, group);
+      this.#framing += group.scope.length + schemaUrl.length + LENGTHS;
+    }
+    this.#resource = resource;
+    this.#scope = scope;
+    this.#group = group;
+    return group;
+  }
+
+  /** The request's bytes, in a buffer of `chunks` that holds nothing else; the request is empty afterwards. */
+  take(chunks: Chunks): { readonly chunk: Buffer<ArrayBuffer>; readonly bytes: Buffer } {
+    const sizes = [...this.#groups.values()].map(resourceSize);
+    const total = sizes.reduce((sum, size) => sum + 1 + varintSize(size) + size, 0);
+    const chunk = chunks.take(total);
+    const out = new Writer(chunk);
+    let i = 0;
+    for (const { resource, scopes } of this.#groups.values()) {
+      out.byte(0x0a);
+      out.varint(sizes[i++]!);
+      out.raw(resource);
+      for (const group of scopes.values()) this.#writeGroup(out, group);
+      out.raw(schemaUrl);
+    }
+    this.#writer.at = 0;
+    this.#framing = 0;
+    this.#groups.clear();
+    this.#resource = undefined;
+    this.#scope = undefined;
+    this.#group = undefined;
+    return { chunk, bytes: chunk.subarray(0, total) };
+  }
+
+  #writeGroup(out: Writer, group: Group): void {
+    out.byte(0x12);
+    out.varint(groupSize(group));
+    out.raw(group.scope);
+    for (let i = 0; i < group.stretches.length; i += 2) {
+      const start = group.stretches[i]!;
+      const end = group.stretches[i + 1]!;
+      this.#writer.bytes.copy(out.bytes, out.at, start, end);
+      out.at += end - start;
+    }
+    out.raw(schemaUrl);
+  }
+}
+
+function groupSize({ scope, bytes }: Group): number {
+  return scope.length + bytes + schemaUrl.length;
+}
+
+function resourceSize({ resource, scopes }: ResourceGroup): number {
+  let size = resource.length + schemaUrl.length;
+  for (const group of scopes.values()) {
+    const inner = groupSize(group);
+    size += 1 + varintSize(inner) + inner;
+  }
+  return size;
+}

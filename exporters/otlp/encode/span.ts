@@ -1,0 +1,82 @@
+// A span as an item of ScopeSpans.
+import type { Span, SpanContext, SpanSpec } from "../../../core/plugin/signals.ts";
+import { AttributeWriter } from "./attributes.ts";
+import { Template, type Writer, written } from "./writer.ts";
+
+const KINDS = { internal: 1, server: 2, client: 3 } as const;
+
+const SAMPLED = 0x001;
+const HAS_IS_REMOTE = 0x100;
+const IS_REMOTE = 0x200;
+
+interface Encoding {
+  readonly name: Template;
+  readonly attributes: AttributeWriter;
+}
+
+const encodings = new WeakMap<SpanSpec, Encoding>();
+
+function encodingOf(spec: SpanSpec): Encoding {
+  let encoding = encodings.get(spec);
+  if (encoding === undefined) {
+    const name = written((w) => {
+      w.byte(0x2a);
+      w.string(spec.name);
+    });
+    encoding = { name: new Template(name), attributes: new AttributeWriter(0x4a, spec.attributes) };
+    encodings.set(spec, encoding);
+  }
+  return encoding;
+}
+
+export function writeSpan(w: Writer, span: Span): void {
+  const { name, attributes } = encodingOf(span.spec);
+  w.ensure(name.length + 128);
+  w.byte(0x12);
+  const mark = w.open();
+  w.id(0x0a, span.traceId);
+  w.id(0x12, span.spanId);
+  if (span.parentSpanId !== undefined) w.id(0x22, span.parentSpanId);
+  w.template(name);
+  w.byte(0x30);
+  w.byte(KINDS[span.kind]);
+  w.byte(0x39);
+  w.time(span.start);
+  w.byte(0x41);
+  w.time(span.end);
+  attributes.write(w, span.attributes);
+  if (span.links !== undefined) for (const link of span.links) writeLink(w, link);
+  if (span.error !== undefined) writeError(w, span.error);
+  w.ensure(8);
+  w.byte(0x85);
+  w.byte(0x01);
+  const isRemote = span.parentIsRemote === true && span.parentSpanId !== undefined;
+  w.fixed32(SAMPLED | HAS_IS_REMOTE | (isRemote ? IS_REMOTE : 0));
+  w.close(mark);
+}
+
+function writeLink(w: Writer, link: SpanContext): void {
+  w.ensure(64);
+  w.byte(0x6a);
+  const mark = w.open();
+  w.id(0x0a, link.traceId);
+  w.id(0x12, link.spanId);
+  w.byte(0x35);
+  // What is linked to is an application's: made by another process.
+  w.fixed32(SAMPLED | HAS_IS_REMOTE | IS_REMOTE);
+  w.close(mark);
+}
+
+function writeError(w: Writer, description: string): void {
+  w.ensure(16);
+  w.byte(0x7a);
+  const mark = w.open();
+  if (description !== "") {
+    w.byte(0x12);
+    w.string(description);
+    w.ensure(8);
+  }
+  w.byte(0x18);
+  w.byte(2);
+  w.close(mark);
+}
