@@ -69,8 +69,8 @@ describe("the forecast of series", function () {
       };
       const work = async () => {
         const two = [
-          await run(netns, "n1", { port: 7001, count: 3 }),
-          await run(netns, "n1", { port: 7002, count: 3 }),
+          await run(netns, "clientCloses", { port: 7001, count: 3 }),
+          await run(netns, "clientCloses", { port: 7002, count: 3 }),
         ];
         return two.flatMap((lines) => clients(lines));
       };
@@ -95,7 +95,7 @@ describe("the forecast of series", function () {
       await netns.rule("input", "tcp dport 9103", "drop");
       const met: Met[] = [];
       for (let i = 0; i < 3; i++) {
-        const lines = await run(netns, "n4", { port: 9103, synRetries: 1, sourcePort: 20_000 + i });
+        const lines = await run(netns, "attempt", { port: 9103, synRetries: 1, sourcePort: 20_000 + i });
         met.push(...clients(lines, { "wirespan.netns.cookie": cookie, "network.local.port": 20_000 + i }));
       }
       return met;
@@ -112,7 +112,7 @@ describe("the forecast of series", function () {
     const work = async () => {
       const before = runs();
       await using netns = await Netns.create();
-      await run(netns, "n1", { count: 50 });
+      await run(netns, "clientCloses", { count: 50 });
       const after = runs();
       return [...after]
         .filter(([key, count]) => count > (before.get(key) ?? 0))
@@ -133,7 +133,7 @@ describe("the forecast of series", function () {
     await using netns = await Netns.create();
     const settings = { "filter.include.netns": String(inodeOf(netns)), "plugins.tcptop.processes": "5" };
     const { found, limit } = await compare("tcptop", "wirespan.tcp.process.io", settings, async () => {
-      await run(netns, "n24", { count: 30 });
+      await run(netns, "shortLived", { count: 30 });
       return [];
     });
     assert.deepEqual([found, limit], [12, 12]);

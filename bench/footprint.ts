@@ -63,7 +63,7 @@ exporters: { bench: { type: otlp_grpc, endpoint: "${sink.endpoint}" } }
 `,
   });
   const cpu = cpuOf(agent.pid);
-  await run(netns, "n1", { count: 20, delay: 0 });
+  await run(netns, "clientCloses", { count: 20, delay: 0 });
   while (sink.received.length === 0) await sleep(5);
   return { cpu, firstExport: sink.received[0]!.at - begun, agent, sink, folder };
 }

@@ -21,8 +21,8 @@ describe("trace", () => {
   /** How many rows these options leave of 3 connections to port 7201 and 2 refused by port 9. */
   async function rowsOf(tool: string, ...options: readonly string[]): Promise<number> {
     await using agent = await startAgent(["trace", tool, "--json", "--set", "log.level=error", ...options]);
-    await run(netns, "n1", { count: 3, port: 7201 });
-    await run(netns, "n4", { count: 2, port: 9 });
+    await run(netns, "clientCloses", { count: 3, port: 7201 });
+    await run(netns, "attempt", { count: 2, port: 9 });
     const { stdout, code } = await agent.stop();
     assert.equal(code, 0);
     return stdout.filter((line) => line.startsWith("{")).length;
@@ -54,8 +54,8 @@ describe("trace", () => {
     await using parent = Cgroup.create(this);
     await using cgroup = parent.child(`docker-${id}.scope`);
     await using agent = await startAgent(["trace", "tcplife", "--json", "--container", id.slice(0, 12)]);
-    await run(netns, "n1", { count: 2, port: 7201, cgroup });
-    await run(netns, "n1", { count: 1, port: 7202 });
+    await run(netns, "clientCloses", { count: 2, port: 7201, cgroup });
+    await run(netns, "clientCloses", { count: 1, port: 7202 });
     const { stdout } = await agent.stop();
     assert.equal(stdout.length, 4);
   });
@@ -67,9 +67,9 @@ describe("trace", () => {
     await terminal.until(/PID +COMM/);
     await netns.ip("address", "replace", "fd00:aaaa:bbbb:cccc:dddd:eeee:ffff:1/128", "dev", "lo");
     await new Promise((resolve) => setTimeout(resolve, 3000));
-    await run(netns, "n1", { address: "127.0.0.1", port: 7201 });
-    await run(netns, "n1", { address: "fd00:aaaa:bbbb:cccc:dddd:eeee:ffff:1", port: 7202 });
-    await run(netns, "n1", { address: "127.0.0.1", port: 7203 });
+    await run(netns, "clientCloses", { address: "127.0.0.1", port: 7201 });
+    await run(netns, "clientCloses", { address: "fd00:aaaa:bbbb:cccc:dddd:eeee:ffff:1", port: 7202 });
+    await run(netns, "clientCloses", { address: "127.0.0.1", port: 7203 });
     const screen = await terminal.until(/ 7203 [\s\S]* 7203 /);
     assert.doesNotMatch(screen.join("\n"), /"ready"/);
     const headers = screen.filter((line) => line.startsWith("PID"));

@@ -80,8 +80,8 @@ describe("a wall clock that is stepped", function () {
         const closed = metrics.filter(({ spec }) => spec.name === "wirespan.tcp.connection.closed");
         return closed.flatMap((m) => m.points).reduce((sum, point) => sum + (point.value as number), 0);
       };
-      await run(netns, "n1", { count: 10 });
-      await using across = await start(netns, "n25");
+      await run(netns, "clientCloses", { count: 10 });
+      await using across = await start(netns, "held");
       await across.until("opened", "client");
       const begun = clock.now;
       await watched.until("twenty ends", () => watched.spans.length === 20);
@@ -90,7 +90,7 @@ describe("a wall clock that is stepped", function () {
       assert.equal(await collect(), 20);
       across.goOn();
       await across.done();
-      await run(netns, "n1", { count: 10 });
+      await run(netns, "clientCloses", { count: 10 });
       await netns.settled();
       await watched.until("all ends", () => watched.spans.length === 42);
       assert.equal(await collect(), 42);

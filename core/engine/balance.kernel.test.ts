@@ -178,7 +178,7 @@ describe("what the kernel does not show", function () {
 
   it("of a burst, at any moment: what is reported and what is lost are what was made", async () => {
     const count = 10_000;
-    const work = run(netns, "n23", { count });
+    const work = run(netns, "burst", { count });
     for (let gap = 0; gap < 3; gap++) {
       await delay(150);
       await blindly(seen, () => delay(3));

@@ -35,7 +35,7 @@ describe("connections", function () {
   it("are told completely in a burst of 10,000, and the account closes", async () => {
     await using seen = await watch(["tcplife"]);
     await using netns = await Netns.create();
-    const lines = await run(netns, "n23", { count: 10_000 });
+    const lines = await run(netns, "burst", { count: 10_000 });
     const summary = one(lines, "summary", "client");
     assert.deepEqual([summary.connections, summary.failed, summary.sent], [10_000, 0, 10_000]);
     const lost = () => seen.counters().lost_spans ?? 0;
@@ -69,7 +69,7 @@ describe("connections", function () {
   it("are lost only where the ring is full, and are counted then", async () => {
     await using seen = await watch(["tcplife"], { "ring.core": "4KiB", "ring.drainInterval": "10s" });
     await using netns = await Netns.create();
-    await run(netns, "n23", { count: 500 });
+    await run(netns, "burst", { count: 500 });
     await seen.until("account", () => {
       const { seen_spans = 0, lost_spans = 0 } = seen.counters();
       return seen_spans >= 1000 && seen_spans === seen.spans.length + lost_spans;
@@ -86,7 +86,7 @@ describe("connections", function () {
       if (of({ spans: kept }, netns).length > 0 && failing.left-- > 0) throw new Error("refused");
       return keep.apply(seen.spans, kept);
     };
-    await run(netns, "n23", { count: 50 });
+    await run(netns, "burst", { count: 50 });
     await seen.until("all but three", () => of(seen, netns).length === 97);
     assert.equal(seen.counters().unhandled_records, 3);
   });
@@ -94,7 +94,7 @@ describe("connections", function () {
   it("wake an agent that no timer wakes any more", async () => {
     await using seen = await watch(["tcplife"], { "ring.drainInterval": "1ms" });
     await using netns = await Netns.create();
-    await using held = await start(netns, "n25", { up: 1, later: 1, down: 1 });
+    await using held = await start(netns, "held", { up: 1, later: 1, down: 1 });
     // Processes that are met for the first time wake it by another way.
     await held.until("opened");
     await delay(500); // it has looked for long enough by then
@@ -106,7 +106,7 @@ describe("connections", function () {
   for (const address of [addresses.b, addresses.b6]) {
     it(`that are older than the agent are known by what there is to know (${address})`, async () => {
       await using net = await pair();
-      await using held = await start(net.a, "n25", { address, server: net.b, up: 100, later: 23, down: 45 });
+      await using held = await start(net.a, "held", { address, server: net.b, up: 100, later: 23, down: 45 });
       await held.until("opened");
       await using seen = await watch(["tcplife"]);
       held.goOn();

@@ -100,17 +100,17 @@ function cases(a: Netns, b: Netns): Readonly<Record<string, Filtered>> {
 async function traffic(a: Netns, b: Netns): Promise<void> {
   const quick = { delay: 0 };
   await Promise.all([
-    run(a, "n1", { ...quick, port: 7101, clientComm: "alpha" }),
-    run(a, "n1", { ...quick, port: 7102, clientComm: "alphabet", uid: 65534, address: "::1" }),
-    run(a, "n12", {
+    run(a, "clientCloses", { ...quick, port: 7101, clientComm: "alpha" }),
+    run(a, "clientCloses", { ...quick, port: 7102, clientComm: "alphabet", uid: 65534, address: "::1" }),
+    run(a, "clientCloses", {
       ...{ ...quick, port: 7103, address: "::ffff:127.0.0.1", listen: "::" },
       ...{ clientComm: "beta", serverComm: "gamma" },
     }),
-    run(a, "n3", { clientComm: "alpha" }),
-    run(a, "n17", { port: 7105 }),
-    run(a, "n1", { ...quick, port: 7106, address: "10.9.8.7" }),
-    run(a, "n16", { port: 7107, delay: 1500 }),
-    run(b, "n1", { ...quick, port: 7101 }),
+    run(a, "attempt", { clientComm: "alpha" }),
+    run(a, "reset", { port: 7105 }),
+    run(a, "clientCloses", { ...quick, port: 7106, address: "10.9.8.7" }),
+    run(a, "halfClose", { port: 7107, delay: 1500 }),
+    run(b, "clientCloses", { ...quick, port: 7101 }),
   ]);
 }
 

@@ -47,7 +47,7 @@ describe("names of executables", function () {
     for (const name of PROGRAMS.keys()) files.use(await copied(name));
     const only = { "filter.include.netns": String(inodeOf(netns)), "filter.include.direction": "outbound" };
     await using watched = await watch(["tcplife", "tcptop", "tcpconnlat", "tcpstates"], only);
-    for (const [clientFile, up] of PROGRAMS) await run(netns, "n1", { clientFile, up });
+    for (const [clientFile, up] of PROGRAMS) await run(netns, "clientCloses", { clientFile, up });
     await netns.settled();
     const connections = () => watched.spans.filter(({ name }) => name === "tcp connection");
     await watched.until("spans", () => connections().length >= PROGRAMS.size);

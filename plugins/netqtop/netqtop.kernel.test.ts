@@ -102,7 +102,7 @@ describe("netqtop", function () {
     let segments: Readonly<Record<string, number>> = {};
     const sent = await moved(net.a, async () => {
       segments = await net.a.moved(async () => {
-        await run(net.a, "n1", { server: net.b, address: addresses.b, up: 20_000_000 });
+        await run(net.a, "clientCloses", { server: net.b, address: addresses.b, up: 20_000_000 });
         await sleep(200); // the last acknowledgement of the close
       });
     });
@@ -203,7 +203,7 @@ describe("netqtop", function () {
     const counted: { transmit: Sums; receive: Sums }[] = [];
     for (const net of nets) {
       const sent = await moved(net.a, async () => {
-        await run(net.a, "n23", { server: net.b, address: addresses.b, count: 600 });
+        await run(net.a, "burst", { server: net.b, address: addresses.b, count: 600 });
         await sleep(200);
       });
       assert.ok(sent.transmit.frames > 2000);

@@ -182,7 +182,7 @@ describe("solisten in the agent", function () {
 
   it("knows how long each listened, and what it accepted", async () => {
     const from = watched.events.length;
-    const lines = await run(netns, "n1", { count: 20 });
+    const lines = await run(netns, "clientCloses", { count: 20 });
     await watched.until("end", () => told("wirespan.socket.listener.end", from).length === 1);
     const [end] = told("wirespan.socket.listener.end", from);
     const listening = one(lines, "listening", "server");
@@ -202,7 +202,7 @@ describe("solisten in the agent", function () {
     const from = watched.events.length;
     const counted = async () => (await netns.counters())["TcpExt.ListenOverflows"] ?? 0;
     const before = await counted();
-    await using running = await start(netns, "n22", { delay: 4000 });
+    await using running = await start(netns, "unaccepted", { delay: 4000 });
     await running.until("listening", "server");
     await delay(400); // all four have sent their SYN
     await points();
@@ -247,7 +247,7 @@ describe("solisten in the agent", function () {
 
   it("counts a listener that is older than the agent, and one of MPTCP once", async () => {
     await using older = await Netns.create();
-    await using running = await start(older, "n25");
+    await using running = await start(older, "held");
     const { localPort } = await running.until("listening", "server");
     await using late = await watch(["solisten"], {
       "plugins.solisten.filter.include.netns": String(inodeOf(older)),

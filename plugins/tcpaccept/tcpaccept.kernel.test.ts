@@ -77,7 +77,7 @@ describe("tcpaccept", function () {
     it(`tells the one end that was accepted, in the trace of both (${address})`, async () => {
       await using net = await pair();
       const ends = new Ends(agent, net.a, net.b);
-      const lines = await run(net.a, "n1", { address, server: net.b });
+      const lines = await run(net.a, "clientCloses", { address, server: net.b });
       const row = await ends.one();
       assertRow(row, { ...accepted(one(lines, "end", "server")), name: "tcp accept", status: "unset" });
       assertRow(row, { "wirespan.tcp.synack.retransmits": 0, "wirespan.netns.inode": inodeOf(net.b) });
@@ -88,7 +88,7 @@ describe("tcpaccept", function () {
   it("tells IPv4 over IPv6 sockets as IPv4, marked", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
-    const lines = await run(netns, "n12", { address: "::ffff:127.0.0.1", listen: "::" });
+    const lines = await run(netns, "clientCloses", { address: "::ffff:127.0.0.1", listen: "::" });
     assertRow(await ends.one(), {
       ...accepted(one(lines, "end", "server")),
       "network.type": "ipv4",
@@ -99,7 +99,7 @@ describe("tcpaccept", function () {
   it("tells the thread that accepted, not the one that listened", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
-    const lines = await run(netns, "n15");
+    const lines = await run(netns, "acceptedByThread");
     const [listening, line] = [one(lines, "listening"), one(lines, "end", "server")];
     assert.notEqual(listening.tid, line.tid);
     assertRow(await ends.one(), accepted(line));
@@ -108,7 +108,7 @@ describe("tcpaccept", function () {
   it("tells the process that accepted, not the one that it passed the connection to", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
-    const line = one(await run(netns, "n14"), "accepted");
+    const line = one(await run(netns, "passedToChild"), "accepted");
     assertRow(await ends.one(), { ...accepted(line), [TID]: line.tid });
   });
 
@@ -116,7 +116,7 @@ describe("tcpaccept", function () {
     if (native.tryKind("fentry") === undefined) skip(this, "where functions can be watched, it is not told");
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
-    await using running = await start(netns, "n25");
+    await using running = await start(netns, "held");
     const opened = await running.until("opened");
     const row = await ends.one();
     const link = readlinkSync(`/proc/${row["process.pid"]}/fd/${row[FD]}`);
@@ -150,7 +150,7 @@ describe("tcpaccept", function () {
   it("never merges connections that use the same ports one after the other", async () => {
     await using net = await pair();
     const ends = new Ends(agent, net.a, net.b);
-    const lines = await run(net.a, "n19", { address: addresses.b, server: net.b, sourcePort: 40119 });
+    const lines = await run(net.a, "reusedPort", { address: addresses.b, server: net.b, sourcePort: 40119 });
     const rows = await ends.all(3);
     const cookies = pick(lines, "end", "server").map(({ cookie }) => cookie.toString(16));
     assert.deepEqual(
@@ -165,7 +165,7 @@ describe("tcpaccept", function () {
     await using netns = await Netns.create();
     await netns.sysctl({ "net.mptcp.enabled": 1 });
     const ends = new Ends(agent, netns);
-    const lines = await run(netns, "n21");
+    const lines = await run(netns, "multipath");
     assertRow(await ends.one(), { "process.pid": one(lines, "end", "server").pid, "thread.name": "psrv" });
   });
 
@@ -173,7 +173,7 @@ describe("tcpaccept", function () {
     await using netns = await Netns.create();
     await using asked = await startAgent(["trace", "tcpaccept", "--json", "-Q"]);
     const [silent, ends] = [new Ends(agent, netns), new Ends(asked, netns)];
-    const lines = await run(netns, "n22", { port: 7022 });
+    const lines = await run(netns, "unaccepted", { port: 7022 });
     const listener = one(lines, "listening");
     for (const row of await ends.all(2)) {
       assertRow(row, {
@@ -187,7 +187,7 @@ describe("tcpaccept", function () {
       });
       assert.ok((row[WAIT] as number) > 1, "the listener closed after 1.3 s");
     }
-    await run(netns, "n1");
+    await run(netns, "clientCloses");
     assertRow(await silent.one(), { "error.type": undefined });
   });
 
@@ -237,8 +237,8 @@ describe("tcpaccept", function () {
     await using port = await startAgent(["trace", "tcpaccept", "--json", "-P", "7027,7040-7050"]);
     await using process = await startAgent(["trace", "tcpaccept", "--json", "-p", String(server.pid)]);
     const [byPort, byProcess] = [new Ends(port, netns), new Ends(process, netns)];
-    await run(netns, "n1", { port: 7026 });
-    await run(netns, "n1", { port: 7045 });
+    await run(netns, "clientCloses", { port: 7026 });
+    await run(netns, "clientCloses", { port: 7045 });
     await netns.run("python3", "-c", CONNECT);
     assertRow(await byPort.one(), { "network.local.port": 7045 });
     assertRow(await byProcess.one(), { "network.local.port": 7030 });
@@ -249,7 +249,7 @@ describe("tcpaccept", function () {
     const inode = inodeOf(netns);
     // Metrics tell of no namespace.
     await using seen = await watch(["tcpaccept"], { "filter.include.netns": String(inode) });
-    const lines = await run(netns, "n23", { count: 5000 });
+    const lines = await run(netns, "burst", { count: 5000 });
     const here = () => seen.spans.filter(({ attributes }) => attributes["wirespan.netns.inode"] === inode);
     await seen.until("5,000 spans", () => here().length >= 5000);
     assert.equal(here().length, 5000);
@@ -281,15 +281,15 @@ describe("tcpaccept", function () {
       "plugins.tcpaccept.acceptHook=false",
     ]);
     const ends = new Ends(without, netns);
-    await run(netns, "n1");
-    await run(netns, "n22", { port: 7022 });
+    await run(netns, "clientCloses");
+    await run(netns, "unaccepted", { port: 7022 });
     for (const row of await ends.all(2)) assertRow(row, { "error.type": "never_accepted" });
   });
 
   it("gives every plugin the acceptor, if the agent is asked for it, beside the owner who uses the connection", async () => {
     await using netns = await Netns.create();
     await using seen = await watch(["tcplife"], { "connections.accept": "syscall" });
-    const lines = await run(netns, "n14");
+    const lines = await run(netns, "passedToChild");
     const inode = inodeOf(netns);
     const here = () =>
       seen.spans.filter(

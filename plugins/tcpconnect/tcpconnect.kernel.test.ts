@@ -55,17 +55,17 @@ describe("tcpconnect", function () {
       await using net = await pair();
       const ends = new Ends(agent, net.a);
       const address = addresses.b;
-      const refused = one(await run(net.a, "n3", { address }), "end");
+      const refused = one(await run(net.a, "attempt", { address }), "end");
       const reject = await net.b.rule("input", "tcp dport 9", "reject with icmpx admin-prohibited");
-      const rejected = one(await run(net.a, "n5", { address }), "end");
+      const rejected = one(await run(net.a, "attempt", { address }), "end");
       await reject.remove();
       const drop = await net.b.rule("input", "tcp dport 9", "drop");
-      const late = one(await run(net.a, "n6", { address, synRetries: 1 }), "end");
-      const unrouted = one(await run(net.a, "n8", { address: "10.99.0.2" }), "end");
+      const late = one(await run(net.a, "attempt", { address, synRetries: 1 }), "end");
+      const unrouted = one(await run(net.a, "attempt", { address: "10.99.0.2" }), "end");
       await drop.remove();
-      const answered = one(await run(net.a, "n9", { address, server: net.b }), "end", "client");
+      const answered = one(await run(net.a, "nonblocking", { address, server: net.b }), "end", "client");
       const mapped = one(
-        await run(net.a, "n12", { address: "::ffff:127.0.0.1", listen: "::" }),
+        await run(net.a, "clientCloses", { address: "::ffff:127.0.0.1", listen: "::" }),
         "end",
         "client",
       );
@@ -98,7 +98,7 @@ describe("tcpconnect", function () {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "drop");
       const ends = new Ends(agent, net.a);
-      await using running = await start(net.a, "n7", { address: addresses.b, delay: 2000 });
+      await using running = await start(net.a, "killedConnecting", { address: addresses.b, delay: 2000 });
       const { pid } = await running.until("connecting");
       const state = () => /\) (\S)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))![1];
       const until = async (wanted: string) => {
@@ -118,8 +118,8 @@ describe("tcpconnect", function () {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "drop");
       const ends = new Ends(agent, net.a);
-      const { pid } = one(await run(net.a, "n7", { address: addresses.b }), "connecting");
-      const end = one(await run(net.a, "n11", { address: addresses.b }), "end");
+      const { pid } = one(await run(net.a, "killedConnecting", { address: addresses.b }), "connecting");
+      const end = one(await run(net.a, "abandoned", { address: addresses.b }), "end");
       const [killed, abandoned] = await ends.all(2);
       assertRow(killed, {
         "process.pid": pid,
@@ -146,7 +146,7 @@ describe("tcpconnect", function () {
       await using one_ = await Netns.create();
       await using two = await Netns.create();
       const ends = [new Ends(agent, one_), new Ends(agent, two)];
-      await Promise.all([run(one_, "n3"), run(two, "n3", { count: 2 })]);
+      await Promise.all([run(one_, "attempt"), run(two, "attempt", { count: 2 })]);
       assert.equal((await ends[0]!.all(1)).length, 1);
       assert.equal((await ends[1]!.all(2)).length, 2);
     });
@@ -156,8 +156,8 @@ describe("tcpconnect", function () {
     await using net = await pair();
     await using agent = await startAgent(["trace", "tcpconnect", "--json"]);
     const ends = new Ends(agent, net.a);
-    await run(net.a, "n8", { address: "10.99.0.2" });
-    const end = one(await run(net.a, "n3", { address: addresses.b }), "end");
+    await run(net.a, "attempt", { address: "10.99.0.2" });
+    const end = one(await run(net.a, "attempt", { address: addresses.b }), "end");
     assertRow(await ends.one(), told(end, "connection_refused"));
   });
 
@@ -165,7 +165,7 @@ describe("tcpconnect", function () {
   async function forty(net: { readonly a: Netns }): Promise<void> {
     for (const port of [7101, 7102, 7103, 7104]) {
       const uid = port % 2 ? 1001 : 1002;
-      await run(net.a, "n3", { address: addresses.b, port, count: 10, uid });
+      await run(net.a, "attempt", { address: addresses.b, port, count: 10, uid });
     }
   }
 
@@ -174,7 +174,7 @@ describe("tcpconnect", function () {
     const only = `plugins.tcpconnect.filter.include.netns=${inodeOf(net.a)}`;
     await using agent = await startAgent(["trace", "tcpconnect", "-c", "--csv", "--set", only]);
     await forty(net);
-    await run(net.a, "n23", { address: addresses.b, server: net.b, port: 7200, count: 55 });
+    await run(net.a, "burst", { address: addresses.b, server: net.b, port: 7200, count: 55 });
     const { stdout } = await agent.stop();
     const row = (port: number, connects: number, failed: number) =>
       [addresses.a, addresses.b, port, connects, failed].join(",");
@@ -191,7 +191,7 @@ describe("tcpconnect", function () {
     await using net = await pair();
     const only = `plugins.tcpconnect.filter.include.netns=${inodeOf(net.a)}`;
     await using agent = await startAgent(["trace", "tcpconnect", "-c", "-s", "--csv", "--set", only]);
-    const ends = pick(await run(net.a, "n3", { address: addresses.b, count: 20 }), "end");
+    const ends = pick(await run(net.a, "attempt", { address: addresses.b, count: 20 }), "end");
     const { stdout } = await agent.stop();
     assert.equal(stdout[0], "LADDR,LPORT,RADDR,RPORT,CONNECTS,FAILED");
     const ports = stdout.slice(1).map((line) => line.split(",")[1]);
@@ -222,7 +222,7 @@ describe("tcpconnect", function () {
     const options = ["-P", "7101,7103-7104", "-4", "--json", "--set", only];
     await using agent = await startAgent(["trace", "tcpconnect", ...options]);
     await forty(net);
-    await run(net.a, "n3", { address: addresses.b6, port: 7101, count: 3 });
+    await run(net.a, "attempt", { address: addresses.b6, port: 7101, count: 3 });
     await agent.stop();
     const ports = Map.groupBy(agent.rows, (row) => row["network.peer.port"]);
     assert.deepEqual(
@@ -254,7 +254,7 @@ describe("tcpconnect", function () {
     const only = `plugins.tcpconnect.filter.include.netns=${inodeOf(netns)}`;
     const options = ["-c", "-s", "--signals", "--set", only, "--set", "metrics.maxSeries=100"];
     await using agent = await startAgent(["trace", "tcpconnect", ...options]);
-    await run(netns, "n3", { count: 12_000 });
+    await run(netns, "attempt", { count: 12_000 });
     await agent.stop();
     const rows = agent.rows.filter(({ name }) => name === "wirespan.tcp.connect.attempts");
     const total = rows.reduce((sum, row) => sum + Number(row.value), 0);

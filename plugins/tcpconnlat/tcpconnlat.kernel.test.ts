@@ -53,7 +53,7 @@ describe("tcpconnlat", function () {
       it(`tells a handshake to ${address} with its round trip`, async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a);
-        const end = one(await run(net.a, "n1", { address, server: net.b }), "end", "client");
+        const end = one(await run(net.a, "clientCloses", { address, server: net.b }), "end", "client");
         const row = await ends.one();
         assertAttempt(row, end, undefined);
         assert.equal(row["network.local.port"], end.localPort);
@@ -67,7 +67,7 @@ describe("tcpconnlat", function () {
       it(`tells that ${address} refuses`, async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a);
-        const end = one(await run(net.a, "n3", { address }), "end");
+        const end = one(await run(net.a, "attempt", { address }), "end");
         const row = await ends.one();
         assertAttempt(row, end, "connection_refused", ECONNREFUSED);
         assert.equal(row[REASON], "refused");
@@ -79,7 +79,7 @@ describe("tcpconnlat", function () {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "reject with tcp reset");
       const ends = new Ends(agent, net.a);
-      const end = one(await run(net.a, "n4", { address: addresses.b }), "end");
+      const end = one(await run(net.a, "attempt", { address: addresses.b }), "end");
       assertAttempt(await ends.one(), end, "connection_refused", ECONNREFUSED);
     });
 
@@ -88,7 +88,7 @@ describe("tcpconnlat", function () {
       await net.b.rule("input", "tcp dport 9", "reject with icmpx admin-prohibited");
       const ends = new Ends(agent, net.a);
       const moved = await net.a.moved(async () => {
-        const end = one(await run(net.a, "n5", { address: addresses.b }), "end");
+        const end = one(await run(net.a, "attempt", { address: addresses.b }), "end");
         assertAttempt(await ends.one(), end, "host_unreachable", EHOSTUNREACH);
       });
       assert.equal((await ends.one())[RETRANSMITS], moved["Tcp.RetransSegs"] ?? 0);
@@ -99,7 +99,7 @@ describe("tcpconnlat", function () {
       await net.b.rule("input", "tcp dport 9", "drop");
       const ends = new Ends(agent, net.a);
       const moved = await net.a.moved(async () => {
-        const end = one(await run(net.a, "n6", { address: addresses.b, synRetries: 1 }), "end");
+        const end = one(await run(net.a, "attempt", { address: addresses.b, synRetries: 1 }), "end");
         const row = await ends.one();
         assertAttempt(row, end, "timed_out", ETIMEDOUT);
         assert.ok(Math.abs(seconds(row) - (end.endNs - end.startNs) / 1e9) < 0.5);
@@ -111,7 +111,7 @@ describe("tcpconnlat", function () {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "drop");
       const ends = new Ends(agent, net.a);
-      const connecting = one(await run(net.a, "n7", { address: addresses.b }), "connecting");
+      const connecting = one(await run(net.a, "killedConnecting", { address: addresses.b }), "connecting");
       const row = await ends.one();
       assert.equal(row["process.pid"], connecting.pid);
       assert.deepEqual(
@@ -123,15 +123,15 @@ describe("tcpconnlat", function () {
     it("tells what fails without a SYN: no route, not permitted", async () => {
       await using netns = await Netns.create();
       const ends = new Ends(agent, netns);
-      const unrouted = one(await run(netns, "n8", { address: "10.99.0.2" }), "end");
+      const unrouted = one(await run(netns, "attempt", { address: "10.99.0.2" }), "end");
       assertAttempt(await ends.one(), unrouted, "network_unreachable", ENETUNREACH);
       await netns.ip("route", "add", "prohibit", "10.98.0.0/16");
-      const prohibited = one(await run(netns, "n8", { address: "10.98.0.2" }), "end");
+      const prohibited = one(await run(netns, "attempt", { address: "10.98.0.2" }), "end");
       assert.equal(prohibited.errno, EACCES);
       assertAttempt((await ends.all(2))[1]!, prohibited, "permission_denied", EACCES);
-      const unrouted6 = one(await run(netns, "n8", { address: "fd99::2" }), "end");
+      const unrouted6 = one(await run(netns, "attempt", { address: "fd99::2" }), "end");
       assertAttempt((await ends.all(3))[2]!, unrouted6, "network_unreachable", ENETUNREACH);
-      const mapped = one(await run(netns, "n8", { address: "::ffff:10.99.0.2" }), "end");
+      const mapped = one(await run(netns, "attempt", { address: "::ffff:10.99.0.2" }), "end");
       const row = (await ends.all(4))[3]!;
       assertAttempt(row, mapped, "network_unreachable", ENETUNREACH);
       assert.deepEqual([row["network.type"], row["wirespan.connection.mapped"]], ["ipv4", true]);
@@ -141,10 +141,10 @@ describe("tcpconnlat", function () {
       await using net = await pair();
       await net.a.sysctl({ "net.ipv4.ip_local_port_range": "50000 50000" });
       const ends = new Ends(agent, net.a);
-      await using held = await start(net.a, "n25", { address: addresses.b, server: net.b });
+      await using held = await start(net.a, "held", { address: addresses.b, server: net.b });
       const opened = await held.until("opened");
       const port = opened.remotePort;
-      const [end] = pick(await run(net.a, "n3", { address: addresses.b, port }), "end");
+      const [end] = pick(await run(net.a, "attempt", { address: addresses.b, port }), "end");
       assert.equal(end?.errno, EADDRNOTAVAIL);
       held.goOn();
       await held.done();
@@ -156,9 +156,13 @@ describe("tcpconnlat", function () {
     it("measures to the answer where connect() does not wait for it", async () => {
       await using net = await pair();
       const ends = new Ends(agent, net.a);
-      const answered = one(await run(net.a, "n9", { address: addresses.b, server: net.b }), "end", "client");
+      const answered = one(
+        await run(net.a, "nonblocking", { address: addresses.b, server: net.b }),
+        "end",
+        "client",
+      );
       assertAttempt(await ends.one(), answered, undefined);
-      const refused = one(await run(net.a, "n10", { address: addresses.b }), "end");
+      const refused = one(await run(net.a, "nonblockingRefused", { address: addresses.b }), "end");
       assertAttempt((await ends.all(2))[1]!, refused, "connection_refused", ECONNREFUSED);
     });
 
@@ -166,7 +170,7 @@ describe("tcpconnlat", function () {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "drop");
       const ends = new Ends(agent, net.a);
-      const end = one(await run(net.a, "n11", { address: addresses.b }), "end");
+      const end = one(await run(net.a, "abandoned", { address: addresses.b }), "end");
       const row = await ends.one();
       assertAttempt(row, end, "aborted");
       assert.equal(row[REASON], "aborted");
@@ -176,7 +180,7 @@ describe("tcpconnlat", function () {
     it("tells IPv4 through an IPv6 socket as IPv4, once", async () => {
       await using netns = await Netns.create();
       const ends = new Ends(agent, netns);
-      const lines = await run(netns, "n12", { address: "::ffff:127.0.0.1", listen: "::" });
+      const lines = await run(netns, "clientCloses", { address: "::ffff:127.0.0.1", listen: "::" });
       const row = await ends.one();
       assertAttempt(row, one(lines, "end", "client"), undefined);
       assert.deepEqual([row["network.type"], row["wirespan.connection.mapped"]], ["ipv4", true]);
@@ -185,7 +189,7 @@ describe("tcpconnlat", function () {
     it("measures a simultaneous open to its end, once", async () => {
       await using netns = await Netns.create();
       const ends = new Ends(agent, netns);
-      const end = one(await run(netns, "n18", { port: 7018 }), "end");
+      const end = one(await run(netns, "selfConnect", { port: 7018 }), "end");
       assertAttempt(await ends.one(), end, undefined);
     });
 
@@ -193,7 +197,7 @@ describe("tcpconnlat", function () {
       await using netns = await Netns.create();
       await netns.sysctl({ "net.ipv4.tcp_fastopen": 3 });
       const ends = new Ends(agent, netns);
-      await run(netns, "n20");
+      await run(netns, "fastOpen");
       const rows = await ends.all(2);
       assert.deepEqual(
         rows.map((row) => row["wirespan.tcp.fastopen"]),
@@ -266,14 +270,14 @@ describe("tcpconnlat", function () {
     await using net = await pair();
     await using agent = await startAgent(["trace", "tcpconnlat", "500.5", "--json"]);
     const ends = new Ends(agent, net.a);
-    await run(net.a, "n3", { address: addresses.b });
-    await run(net.a, "n1", { address: addresses.b, server: net.b, port: 7100 });
+    await run(net.a, "attempt", { address: addresses.b });
+    await run(net.a, "clientCloses", { address: addresses.b, server: net.b, port: 7100 });
     const drop = await net.b.rule("input", "tcp dport 7101", "drop");
-    const slow = run(net.a, "n1", { address: addresses.b, server: net.b, port: 7101 });
+    const slow = run(net.a, "clientCloses", { address: addresses.b, server: net.b, port: 7101 });
     await delay(500);
     await drop.remove();
     const end = one(await slow, "end", "client");
-    await run(net.a, "n1", { address: addresses.b, server: net.b, port: 7102 });
+    await run(net.a, "clientCloses", { address: addresses.b, server: net.b, port: 7102 });
     await agent.stop();
     const row = await ends.one();
     assertAttempt(row, end, undefined);
@@ -286,9 +290,9 @@ describe("tcpconnlat", function () {
     await using net = await pair();
     const only = `plugins.tcpconnlat.filter.include.netns=${inodeOf(net.a)}`;
     await using agent = await startAgent(["trace", "tcpconnlat", "-4", "--signals", "--set", only]);
-    await run(net.a, "n3", { address: addresses.b, count: 300 });
-    await run(net.a, "n3", { address: addresses.b6, count: 5 });
-    await run(net.a, "n23", { address: addresses.b, server: net.b, count: 200 });
+    await run(net.a, "attempt", { address: addresses.b, count: 300 });
+    await run(net.a, "attempt", { address: addresses.b6, count: 5 });
+    await run(net.a, "burst", { address: addresses.b, server: net.b, count: 200 });
     await agent.stop();
     const rows = agent.rows.filter(({ name }) => name === "wirespan.tcp.connect.duration");
     const last = new Map(rows.map((row) => [row["error.type"], row]));
@@ -318,7 +322,7 @@ describe("tcpconnlat", function () {
       `${process.pid}`,
       "--csv",
     ]);
-    await run(net.a, "n3", { address: addresses.b });
+    await run(net.a, "attempt", { address: addresses.b });
     const { stdout } = await agent.stop();
     assert.deepEqual(stdout, ["TIME(s),PID,COMM,IP,SADDR,LPORT,DADDR,DPORT,LAT(ms),RESULT"]);
   });

@@ -132,7 +132,7 @@ describe("tcpdrop: what is a drop", function () {
     it("Fast Open: none", async () => {
       for (const netns of [net.a, net.b]) await netns.sysctl({ "net.ipv4.tcp_fastopen": 3 });
       const rows = await drops.during([net.a, net.b], () =>
-        run(net.a, "n20", { server: net.b, address: addresses.b }),
+        run(net.a, "fastOpen", { server: net.b, address: addresses.b }),
       );
       assert.deepEqual(rows, []);
     });
@@ -140,7 +140,7 @@ describe("tcpdrop: what is a drop", function () {
 
   it("what a socket leaves unread when it closes: none", async () => {
     const rows = await drops.during([net.a, net.b, 0], () =>
-      run(net.a, "n28", { server: net.b, address: addresses.b, up: 300 }),
+      run(net.a, "unread", { server: net.b, address: addresses.b, up: 300 }),
     );
     assert.deepEqual(rows, []);
   });
@@ -174,7 +174,7 @@ describe("tcpdrop: what is a drop", function () {
       const rows = await drops.during([net.a, net.b, 0], async () => {
         for (const netns of [net.a, net.b]) takers.push(await hold(netns, "sniff", { device: "wire0" }));
         for (const address of [addresses.b, addresses.b6])
-          await run(net.a, "n1", { server: net.b, address, count: 40 });
+          await run(net.a, "clientCloses", { server: net.b, address, count: 40 });
         for (const taker of takers) await taker.end();
       });
       assert.deepEqual(rows, []);
@@ -205,7 +205,7 @@ describe("tcpdrop: what is a drop", function () {
       await bridge.run("nft", 'add rule netdev mirror in dup to "p3"');
       const before = await otherhost(c);
       const rows = await drops.during([bridge, ...hosts, 0], () =>
-        run(a, "n1", { server: b, address: "10.214.0.2", count: 5 }),
+        run(a, "clientCloses", { server: b, address: "10.214.0.2", count: 5 }),
       );
       assert.ok((await otherhost(c)) > before + 30, "the bridge was to flood, and the mirror to copy");
       assert.deepEqual(rows, []);
@@ -218,10 +218,10 @@ describe("tcpdrop: what is a drop", function () {
       await segments(own.a, "offload", { device: "wire0", tso: 0, gso: 0, sg: 0 });
       await segments(own.b, "offload", { device: "wire0", gro: 1 });
       const given = { server: own.b, address: addresses.b, up: 300000 };
-      const none = await drops.during([own.a, own.b, 0], () => run(own.a, "n1", given));
+      const none = await drops.during([own.a, own.b, 0], () => run(own.a, "clientCloses", given));
       assert.deepEqual(none, []);
       const rule = await own.b.rule("input", "meta length > 1600 limit rate 1/hour burst 2 packets", "drop");
-      const rows = await drops.during([own.a, own.b, 0], () => run(own.a, "n1", given));
+      const rows = await drops.during([own.a, own.b, 0], () => run(own.a, "clientCloses", given));
       const ruled = rows.filter((row) => row[REASON] === "NETFILTER_DROP");
       assert.equal(ruled.length, await rule.packets());
       assert.ok(ruled.length >= 1, "GRO was to merge");
@@ -241,7 +241,7 @@ describe("tcpdrop: what is a drop", function () {
         up: 30000,
       };
       const rows = await drops.during(all, async () => {
-        moved = await way.server.moved(() => run(way.client, "n1", { ...given, count: 3 }));
+        moved = await way.server.moved(() => run(way.client, "clientCloses", { ...given, count: 3 }));
       });
       assert.ok(moved["Ip.ReasmOKs"]! >= 20, `${moved["Ip.ReasmOKs"]} reassembled`);
       assert.deepEqual(rows, []);
@@ -250,7 +250,7 @@ describe("tcpdrop: what is a drop", function () {
         "tcp flags & (syn | fin) == 0x0 limit rate 1/hour burst 5 packets",
         "drop",
       );
-      const lost = await drops.during(all, () => run(way.client, "n1", given));
+      const lost = await drops.during(all, () => run(way.client, "clientCloses", given));
       const counted = await rule.packets();
       assert.ok(counted >= 1);
       assert.deepEqual(

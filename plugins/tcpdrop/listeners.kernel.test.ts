@@ -90,7 +90,9 @@ describe("tcpdrop: what listeners turn away", function () {
   ] as const) {
     it(`a full accept queue, SYN cookies ${cookies}, abort on overflow ${abort}: each SYN and ACK once`, async () => {
       await net.b.sysctl({ "net.ipv4.tcp_syncookies": cookies, "net.ipv4.tcp_abort_on_overflow": abort });
-      const result = await found(() => run(net.a, "n22", { server: net.b, address, count: 4, delay: 2500 }));
+      const result = await found(() =>
+        run(net.a, "unaccepted", { server: net.b, address, count: 4, delay: 2500 }),
+      );
       assert.ok((result.moved["TcpExt.ListenOverflows"] ?? 0) >= 2);
       assertTurnedAway(result);
     });
@@ -129,7 +131,7 @@ describe("tcpdrop: what listeners turn away", function () {
     it(`${what}: drops with that reason, and nothing turned away`, async () => {
       await using _server = await hold(net.b, "served", { port: 7220, ...options });
       const { moved, rows, turnedAway } = await found(() =>
-        run(net.a, "n6", { address, port: 7220, synRetries: 1 }),
+        run(net.a, "attempt", { address, port: 7220, synRetries: 1 }),
       );
       assert.equal(turnedAway, 0);
       assert.equal(moved["TcpExt.ListenDrops"], undefined);

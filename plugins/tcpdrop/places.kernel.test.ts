@@ -84,7 +84,7 @@ describe("tcpdrop: where a drop happened", function () {
       await using net = await pair();
       const out = await net.b.rule("output", RST, "drop");
       const lost = await drops.during([net.a, net.b, 0], async () => {
-        await using refused = await start(net.a, "n3", { address, synRetries: 0 });
+        await using refused = await start(net.a, "attempt", { address, synRetries: 0 });
         while ((await out.packets()) < 1) await new Promise((resolve) => setTimeout(resolve, 20));
         void refused;
       });
@@ -95,7 +95,7 @@ describe("tcpdrop: where a drop happened", function () {
       await out.remove();
       const came = await early(net.a, "wire0", RST);
       const rows = await drops.during([net.a, net.b, 0], async () => {
-        await using refused = await start(net.a, "n3", { address, synRetries: 0 });
+        await using refused = await start(net.a, "attempt", { address, synRetries: 0 });
         while ((await came()) < 1) await new Promise((resolve) => setTimeout(resolve, 20));
         void refused;
       });
@@ -110,7 +110,7 @@ describe("tcpdrop: where a drop happened", function () {
     await using way = await routed();
     const rule = await way.router.rule("forward", "tcp dport 9", "drop");
     const rows = await drops.during([way.client, way.router, way.server, 0], () =>
-      run(way.client, "n6", { address: routedAddresses.routerForClient, synRetries: 1 }),
+      run(way.client, "attempt", { address: routedAddresses.routerForClient, synRetries: 1 }),
     );
     assert.equal(rows.length, await rule.packets());
     for (const row of rows)
@@ -122,7 +122,7 @@ describe("tcpdrop: where a drop happened", function () {
 
   it("over loopback, and over a veth whose ends are in one namespace: by the socket that it came to or from", async () => {
     await using netns = await Netns.create();
-    await using held = await start(netns, "n25", { up: 100, later: 200 });
+    await using held = await start(netns, "held", { up: 100, later: 200 });
     const { localPort } = await held.until("opened");
     const rule = await netns.rule("input", `tcp sport ${localPort}`, "drop");
     const rows = await drops.during([netns, 0], async () => {
@@ -157,7 +157,7 @@ describe("tcpdrop: where a drop happened", function () {
     );
     const dropped = await early(netns, "v1", "ip protocol tcp");
     const own = await drops.during([netns, 0], () =>
-      run(netns, "n6", { address: "10.215.0.2", synRetries: 1 }),
+      run(netns, "attempt", { address: "10.215.0.2", synRetries: 1 }),
     );
     assert.equal(own.length, await dropped());
     assert.ok(own.length >= 2);
@@ -190,7 +190,7 @@ describe("tcpdrop: where a drop happened", function () {
     );
     const moved = await early(third, "wire0", "ip protocol tcp");
     const rows = await drops.during([net.a, net.b, third, 0], () =>
-      run(net.a, "n6", { address: addresses.b, synRetries: 1 }),
+      run(net.a, "attempt", { address: addresses.b, synRetries: 1 }),
     );
     assert.equal(rows.length, await moved());
     for (const row of rows) assert.equal(row[NETNS], inodeOf(third));

@@ -122,7 +122,7 @@ describe("tcpdrop of connections that are bound to an interface", function () {
     const lost: number[] = [];
     for (let i = 0; i < 5; i++) {
       const before = drops.watched.counters().lost_tuples ?? 0;
-      await run(netns, "n1", { count: 10 });
+      await run(netns, "clientCloses", { count: 10 });
       lost.push((drops.watched.counters().lost_tuples ?? 0) - before);
     }
     const least = Math.min(...lost);

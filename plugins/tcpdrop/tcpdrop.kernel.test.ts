@@ -55,11 +55,11 @@ describe("tcpdrop", function () {
     const refused = await net.b.rule("input", "tcp dport 9", "drop");
     await using agent = await watch([net.a, net.b]);
     const [first] = await Promise.all([
-      run(net.a, "n6", { address: addresses.b, synRetries: 1 }),
+      run(net.a, "attempt", { address: addresses.b, synRetries: 1 }),
       (async () => {
         await sleep(400);
         const out = await net.a.rule("output", "tcp dport 11", "drop");
-        await run(net.a, "n6", { address: addresses.b, port: 11, synRetries: 1 }).catch(() => []);
+        await run(net.a, "attempt", { address: addresses.b, port: 11, synRetries: 1 }).catch(() => []);
         return out;
       })(),
     ]).then(async ([said, out]) => [said, await out.packets()] as const);
@@ -93,7 +93,7 @@ describe("tcpdrop", function () {
     const kept = await net.a.rule("output", "tcp dport 11", "drop");
     await using agent = await watch([net.a, net.b]);
     const give = { address: addresses.b6, synRetries: 1 };
-    await Promise.all([run(net.a, "n6", give), run(net.a, "n6", { ...give, port: 11 })]);
+    await Promise.all([run(net.a, "attempt", give), run(net.a, "attempt", { ...give, port: 11 })]);
     const rows = await drops(agent);
     assert.deepEqual(
       counts(rows, (row) => `${row["network.io.direction"]} ${row["destination.port"]}`),
@@ -118,7 +118,9 @@ describe("tcpdrop", function () {
       [addresses.a6, addresses.b6],
     ] as const;
     const sourcePort = 40911;
-    await Promise.all(ends.map(([, address]) => run(net.a, "n6", { address, sourcePort, synRetries: 1 })));
+    await Promise.all(
+      ends.map(([, address]) => run(net.a, "attempt", { address, sourcePort, synRetries: 1 })),
+    );
     const counter = /packets (\d+)/.exec(await net.b.run("nft", "list", "table", "netdev", "early"))!;
     const rows = await drops(agent);
     assert.equal(rows.length, Number(counter[1]));
@@ -143,9 +145,9 @@ describe("tcpdrop", function () {
   it("counts two drops, not fourteen, for twelve orderly connections and two refused", async () => {
     await using net = await pair();
     await using agent = await watch([net.a, net.b]);
-    await run(net.a, "n1", { server: net.b, address: addresses.b, count: 12 });
-    await run(net.a, "n3", { address: addresses.b });
-    await run(net.a, "n3", { address: addresses.b6 });
+    await run(net.a, "clientCloses", { server: net.b, address: addresses.b, count: 12 });
+    await run(net.a, "attempt", { address: addresses.b });
+    await run(net.a, "attempt", { address: addresses.b6 });
     const rows = await drops(agent);
     assert.deepEqual(counts(rows), { NO_SOCKET: 2 });
     assert.deepEqual(
@@ -206,7 +208,7 @@ describe("tcpdrop", function () {
     const known = /^f{8}\S+ t /im.test(readFileSync("/proc/kallsyms", "latin1"));
     await using net = await pair();
     await using agent = await watch([net.b]);
-    await run(net.a, "n3", { address: addresses.b });
+    await run(net.a, "attempt", { address: addresses.b });
     const [row] = await drops(agent);
     const location = String(row!["wirespan.packet.drop.location"]);
     const stack = String(row!["code.stacktrace"]).split("\n");
@@ -220,7 +222,7 @@ describe("tcpdrop", function () {
     await using net = await pair();
     await using agent = await watch([net.b], "--signals", "--set", "metrics.interval=60s");
     const moved = await net.b.moved(async () => {
-      await run(net.a, "n22", { server: net.b, address: addresses.b });
+      await run(net.a, "unaccepted", { server: net.b, address: addresses.b });
       await sleep(200);
     });
     const rows = await drops(agent);
@@ -241,9 +243,9 @@ describe("tcpdrop", function () {
       "--signals",
       ...["--set", "plugins.tcpdrop.eventRate=2", "--set", "metrics.interval=60s"],
     );
-    for (let i = 0; i < 10; i++) await run(net.a, "n3", { address: addresses.b });
+    for (let i = 0; i < 10; i++) await run(net.a, "attempt", { address: addresses.b });
     await sleep(1200);
-    await run(net.a, "n3", { address: addresses.b });
+    await run(net.a, "attempt", { address: addresses.b });
     const rows = await drops(agent);
     const suppressed = rows.reduce((sum, row) => sum + Number(row["wirespan.event.suppressed"] ?? 0), 0);
     assert.equal(total(agent, "wirespan.tcp.packet.dropped"), 11);
@@ -254,7 +256,7 @@ describe("tcpdrop", function () {
   it("prints bcc's columns, the stack below each drop", async () => {
     await using net = await pair();
     await using agent = await startAgent(["trace", "tcpdrop", "--netns-id", String(inode(net.b))]);
-    const said = await run(net.a, "n3", { address: addresses.b });
+    const said = await run(net.a, "attempt", { address: addresses.b });
     await sleep(200);
     const { stdout } = await agent.stop();
     assert.match(stdout[0]!, /^TIME +PID +IP +SADDR:SPORT +> DADDR:DPORT +STATE +\(FLAGS\) +REASON$/);

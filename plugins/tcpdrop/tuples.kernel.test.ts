@@ -49,7 +49,7 @@ describe("tcpdrop of packets without a socket", function () {
       for (const side of ["server", "client"] as const) {
         watched.events.length = 0;
         watched.spans.length = 0;
-        await using held = await start(net.a, "n25", given);
+        await using held = await start(net.a, "held", given);
         const { localPort } = await held.until("opened");
         const here = side === "server" ? net.b : net.a;
         const match = `tcp ${side === "server" ? "sport" : "dport"} ${localPort}`;
@@ -82,11 +82,11 @@ describe("tcpdrop of packets without a socket", function () {
 
   it("knows connections that are older than the agent, and than a reload that starts the plugin", async () => {
     await using net = await pair();
-    await using before = await start(net.a, "n25", { ...options, address: addresses.b, server: net.b });
+    await using before = await start(net.a, "held", { ...options, address: addresses.b, server: net.b });
     const first = await before.until("opened");
     const off = { ...settings(net.b), "plugins.tcpdrop.enabled": "false" };
     await using watched = await watch(["tcpdrop", "tcplife"], off);
-    await using since = await start(net.a, "n25", {
+    await using since = await start(net.a, "held", {
       ...options,
       address: addresses.b,
       server: net.b,
@@ -112,7 +112,7 @@ describe("tcpdrop of packets without a socket", function () {
     await using net = await pair();
     await using watched = await watch(["tcpdrop"], settings(net.a));
     const { netns } = one(await run(net.a, "cookie"), "cookie");
-    await run(net.a, "n23", { address: addresses.b, server: net.b, count: 200 });
+    await run(net.a, "burst", { address: addresses.b, server: net.b, count: 200 });
     const map = watched.engine.core.loaded.object.map("tuples");
     const keys = new Uint8Array(map.maxEntries * map.keySize);
     const mine = () => {
@@ -123,7 +123,7 @@ describe("tcpdrop of packets without a socket", function () {
       ).length;
     };
     await watched.until("end", () => mine() === 0);
-    await using held = await start(net.a, "n25", { ...options, address: addresses.b, server: net.b });
+    await using held = await start(net.a, "held", { ...options, address: addresses.b, server: net.b });
     await held.until("opened");
     assert.equal(mine(), 1);
     held.goOn();

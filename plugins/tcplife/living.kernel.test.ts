@@ -68,7 +68,7 @@ describe("tcplife's sums", function () {
 
   it("hold living connections' bytes, and at the close only what is new", async () => {
     await using seen = await watchOnly(netns);
-    await using held = await start(netns, "n25", { up: 100, later: 23, down: 45 });
+    await using held = await start(netns, "held", { up: 100, later: 23, down: 45 });
     await held.until("opened");
     await untilMoved(seen, { sent: 100, received: 100 });
     for (const { attributes } of points(await seen.collect(), IO)) {
@@ -90,7 +90,7 @@ describe("tcplife's sums", function () {
   });
 
   it("leave out what was moved before the agent came", async () => {
-    await using held = await start(netns, "n25", { up: 100, later: 23, down: 45 });
+    await using held = await start(netns, "held", { up: 100, later: 23, down: 45 });
     await held.until("opened");
     await delay(100); // the acknowledgement may be a delayed one
     await using seen = await watchOnly(netns);
@@ -102,8 +102,8 @@ describe("tcplife's sums", function () {
 
   it("count each byte once while connections close under the sweep", async () => {
     await using seen = await watchOnly(netns);
-    const workload = run(netns, "n1", { count: 2000, delay: 0 });
-    const burst = run(netns, "n23", { count: 5000, up: 7 });
+    const workload = run(netns, "clientCloses", { count: 2000, delay: 0 });
+    const burst = run(netns, "burst", { count: 5000, up: 7 });
     let done = false;
     const all = Promise.all([workload, burst]).finally(() => {
       done = true;
@@ -131,7 +131,7 @@ describe("tcplife's sums", function () {
       "plugins.tcplife.filter.include.direction": "outbound",
       "metrics.maxSeries": "100000",
     });
-    await using server = await start(netns, "n23", { count: 0 });
+    await using server = await start(netns, "burst", { count: 0 });
     await server.done();
     const folder = mkdtempSync(join(tmpdir(), "wirespan-names-"));
     try {
@@ -170,7 +170,7 @@ describe("tcplife's checkpoints", function () {
   async function held(settings: Readonly<Record<string, string>>, ms: number): Promise<Watch> {
     await using netns = await Netns.create();
     await using seen = await watchOnly(netns, settings);
-    await using running = await start(netns, "n25", { up: 100, later: 23, down: 45 });
+    await using running = await start(netns, "held", { up: 100, later: 23, down: 45 });
     await running.until("opened");
     for (const end = performance.now() + ms; performance.now() < end; await delay(20)) await seen.collect();
     running.goOn();

@@ -39,7 +39,7 @@ describe("tcplife's measures", function () {
     await using net = await pair();
     await using wide = await startAgent(["trace", "tcplife", "-w", "--csv"]);
     const ends = new Ends(agent, net.a);
-    await run(net.a, "n3", { address: addresses.b });
+    await run(net.a, "attempt", { address: addresses.b });
     assertRow(await ends.one(), NOTHING);
     const { stdout } = await wide.stop();
     const column = stdout[0]!.split(",").indexOf("RTT_MS");
@@ -53,7 +53,7 @@ describe("tcplife's measures", function () {
   it("of a connection without data: round trips, neither window nor reordering", async () => {
     await using net = await pair();
     const ends = new Ends(agent, net.a, net.b);
-    await run(net.a, "n17", { address: addresses.b, server: net.b, up: 0, down: 0 });
+    await run(net.a, "reset", { address: addresses.b, server: net.b, up: 0, down: 0 });
     for (const row of await ends.all(2)) {
       assertRow(row, { [CWND]: undefined, [REORDERING]: undefined });
       for (const key of [RTT, VARIATION, MIN_RTT]) assert.ok(Number(row[key]) > 0, key);
@@ -71,14 +71,14 @@ describe("tcplife's measures", function () {
       await end.ip("route", "add", `${other}/32`, "dev", device, "initcwnd", "24");
     }
     const ends = new Ends(agent, net.a, net.b);
-    await run(net.a, "n17", { address: addresses.b, server: net.b, up: 0, down: 0 });
+    await run(net.a, "reset", { address: addresses.b, server: net.b, up: 0, down: 0 });
     for (const row of await ends.all(2)) assertRow(row, { [CWND]: undefined });
   });
 
   it("of a long transfer: the window that it grew to", async () => {
     await using net = await pair();
     const ends = new Ends(agent, net.a, net.b);
-    await run(net.a, "n1", { address: addresses.b, server: net.b, up: 30_000_000 });
+    await run(net.a, "clientCloses", { address: addresses.b, server: net.b, up: 30_000_000 });
     const { opener, acceptor } = await ends.both();
     assert.ok(Number(opener[CWND]) > 10, String(opener[CWND]));
     assertRow(acceptor, { [REORDERING]: undefined });
@@ -93,7 +93,7 @@ describe("tcplife's measures", function () {
       await using net = await pair();
       const ends = new Ends(agent, net.a, net.b);
       const remove = await drop(net);
-      const slow = run(net.a, "n1", { address: addresses.b, server: net.b, port: 7101 });
+      const slow = run(net.a, "clientCloses", { address: addresses.b, server: net.b, port: 7101 });
       await delay(500);
       await remove();
       await slow;

@@ -42,7 +42,7 @@ describe("tcplife", function () {
       it("tells both ends of a connection that the client closes first", async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a, net.b);
-        const lines = await run(net.a, "n1", { address, server: net.b });
+        const lines = await run(net.a, "clientCloses", { address, server: net.b });
         const { opener, acceptor } = await ends.both();
         const [client, server] = [one(lines, "end", "client"), one(lines, "end", "server")];
         const common = { status: "unset", "error.type": undefined, kind: "internal" };
@@ -68,7 +68,7 @@ describe("tcplife", function () {
       it("knows the server that closes first by itself, 200 times of 200", async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a, net.b);
-        const lines = await run(net.a, "n2", { address, server: net.b, count: 200 });
+        const lines = await run(net.a, "serverCloses", { address, server: net.b, count: 200 });
         const both = pairs(await ends.all(400));
         const [client, server] = [one(lines, "listening", "server"), pick(lines, "end", "client")[0]];
         assert.equal(both.length, 200);
@@ -93,7 +93,7 @@ describe("tcplife", function () {
       it("tells who opened and who closed where a child inherits the connection", async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a, net.b);
-        const lines = await run(net.a, "n13", { address, server: net.b });
+        const lines = await run(net.a, "inheritedByChild", { address, server: net.b });
         const { opener } = await ends.both();
         const [opened, closed] = [one(lines, "opened"), one(lines, "end", "client")];
         assert.notEqual(opened.pid, closed.pid);
@@ -111,7 +111,7 @@ describe("tcplife", function () {
       it("counts what comes after a half close", async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a, net.b);
-        const lines = await run(net.a, "n16", { address, server: net.b });
+        const lines = await run(net.a, "halfClose", { address, server: net.b });
         const { opener, acceptor } = await ends.both();
         assertRow(opener, {
           ...told(one(lines, "end", "client")),
@@ -126,7 +126,7 @@ describe("tcplife", function () {
       it("tells a reset from both sides", async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a, net.b);
-        const lines = await run(net.a, "n17", { address, server: net.b });
+        const lines = await run(net.a, "reset", { address, server: net.b });
         const { opener, acceptor } = await ends.both();
         assertRow(opener, { ...told(one(lines, "end", "client")), [REASON]: "rst_sent", status: "unset" });
         assertRow(acceptor, {
@@ -141,7 +141,7 @@ describe("tcplife", function () {
       it("tells what was left unread by the side that then resets", async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a, net.b);
-        const lines = await run(net.a, "n28", { address, server: net.b });
+        const lines = await run(net.a, "unread", { address, server: net.b });
         const { opener, acceptor } = await ends.both();
         assertRow(acceptor, {
           ...told(one(lines, "end", "server")),
@@ -160,7 +160,7 @@ describe("tcplife", function () {
       it("never merges connections that use the same ports one after the other", async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a, net.b);
-        await run(net.a, "n19", { address, server: net.b, sourcePort: 40019 });
+        await run(net.a, "reusedPort", { address, server: net.b, sourcePort: 40019 });
         const both = pairs(await ends.all(6));
         assert.deepEqual(
           both.map(({ opener }) => opener[SENT]),
@@ -179,7 +179,7 @@ describe("tcplife", function () {
   it("tells IPv4 over IPv6 sockets as IPv4, marked", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
-    const lines = await run(netns, "n12", { address: "::ffff:127.0.0.1", listen: "::" });
+    const lines = await run(netns, "clientCloses", { address: "::ffff:127.0.0.1", listen: "::" });
     const { opener, acceptor } = await ends.both();
     assertRow(opener, told(one(lines, "end", "client")));
     assertRow(acceptor, told(one(lines, "end", "server")));
@@ -189,7 +189,7 @@ describe("tcplife", function () {
   it("keeps both ends in one trace where a router rewrites both addresses", async () => {
     await using net = await routed();
     const ends = new Ends(agent, net.client, net.server);
-    const lines = await run(net.client, "n1", {
+    const lines = await run(net.client, "clientCloses", {
       address: routedAddresses.routerForClient,
       listen: routedAddresses.server,
       server: net.server,
@@ -204,7 +204,7 @@ describe("tcplife", function () {
   it("names the process that a connection was passed to, the first to use it", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
-    const lines = await run(netns, "n14");
+    const lines = await run(netns, "passedToChild");
     const { acceptor } = await ends.both();
     const [accepted, closed] = [one(lines, "accepted"), one(lines, "end", "server")];
     assertRow(acceptor, { [SENT]: 77, "thread.name": "pheir" });
@@ -216,7 +216,7 @@ describe("tcplife", function () {
   it("tells the executable that opened and the one that it became", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
-    const lines = await run(netns, "n27");
+    const lines = await run(netns, "executed");
     const { opener } = await ends.both();
     assertRow(opener, {
       ...told(one(lines, "opened")),
@@ -230,7 +230,7 @@ describe("tcplife", function () {
   it("tells one connection of a socket that is its own peer", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
-    const line = one(await run(netns, "n18", { port: 7018 }), "end");
+    const line = one(await run(netns, "selfConnect", { port: 7018 }), "end");
     const row = await ends.one();
     assertRow(row, { ...told(line), [SENT]: 10, [RECEIVED]: 10, status: "unset" });
     assert.equal(row["network.local.port"], row["network.peer.port"]);
@@ -240,7 +240,7 @@ describe("tcplife", function () {
     await using netns = await Netns.create();
     await netns.sysctl({ "net.ipv4.tcp_fastopen": 3 });
     const ends = new Ends(agent, netns);
-    await run(netns, "n20");
+    await run(netns, "fastOpen");
     const both = pairs(await ends.all(4));
     const fastopen = "wirespan.tcp.fastopen";
     assert.deepEqual(
@@ -261,7 +261,7 @@ describe("tcplife", function () {
     await using netns = await Netns.create();
     await netns.sysctl({ "net.mptcp.enabled": 1 });
     const ends = new Ends(agent, netns);
-    await run(netns, "n21");
+    await run(netns, "multipath");
     const { opener, acceptor } = await ends.both();
     assertRow(opener, { [SENT]: 1234, [RECEIVED]: 0, "thread.name": "pcli" });
     assertRow(acceptor, { [SENT]: 0, [RECEIVED]: 1234, "thread.name": "psrv" });
@@ -270,7 +270,7 @@ describe("tcplife", function () {
   it("tells what was never accepted", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
-    const lines = await run(netns, "n22", { port: 7022 });
+    const lines = await run(netns, "unaccepted", { port: 7022 });
     const rows = await ends.all(6);
     const aborted = rows.filter((row) => row[REASON] === "aborted");
     assert.equal(aborted.length, 2);
@@ -293,7 +293,7 @@ describe("tcplife", function () {
   it("names 500 processes that are gone at once", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
-    const lines = await run(netns, "n24");
+    const lines = await run(netns, "shortLived");
     const both = pairs(await ends.all(1000));
     const named = new Map(pick(lines, "exiting").map((line) => [line.localPort, line]));
     assert.equal(named.size, 500);
@@ -313,7 +313,7 @@ describe("tcplife", function () {
     await using b = await Netns.create();
     const ends = [new Ends(agent, a), new Ends(agent, b)] as const;
     const same = { port: 7026, sourcePort: 40026 };
-    await Promise.all([run(a, "n26", { ...same, up: 111 }), run(b, "n26", { ...same, up: 222 })]);
+    await Promise.all([run(a, "held", { ...same, up: 111 }), run(b, "held", { ...same, up: 222 })]);
     const both = [await ends[0].both(), await ends[1].both()] as const;
     assert.deepEqual(
       both.map(({ opener, acceptor }) => [opener[SENT], acceptor[RECEIVED]]),
@@ -339,7 +339,7 @@ describe("tcplife", function () {
       it(`tells a refusal over ${family}`, async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a, net.b);
-        const line = one(await run(net.a, "n3", { address }), "end");
+        const line = one(await run(net.a, "attempt", { address }), "end");
         const row = await ends.one();
         assertRow(row, { ...from(line), ...failed, [REASON]: "refused", "error.type": "connection_refused" });
         assertRow(row, { "network.peer.port": 9, parent_span_id: undefined });
@@ -350,7 +350,7 @@ describe("tcplife", function () {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "reject with tcp reset");
       const ends = new Ends(agent, net.a);
-      const line = one(await run(net.a, "n4", { address: addresses.b }), "end");
+      const line = one(await run(net.a, "attempt", { address: addresses.b }), "end");
       const expected = { ...failed, [REASON]: "refused", "error.type": "connection_refused" };
       assertRow(await ends.one(), { ...from(line), ...expected });
     });
@@ -359,7 +359,7 @@ describe("tcplife", function () {
       await using net = await pair();
       const rule = await net.b.rule("input", "tcp dport 9", "reject with icmpx admin-prohibited");
       const ends = new Ends(agent, net.a);
-      const line = one(await run(net.a, "n5", { address: addresses.b }), "end");
+      const line = one(await run(net.a, "attempt", { address: addresses.b }), "end");
       const row = await ends.one();
       assertRow(row, {
         ...from(line),
@@ -374,7 +374,7 @@ describe("tcplife", function () {
       await using net = await pair();
       const rule = await net.b.rule("input", "tcp dport 9", "drop");
       const ends = new Ends(agent, net.a);
-      const line = one(await run(net.a, "n6", { address: addresses.b, synRetries: 1 }), "end");
+      const line = one(await run(net.a, "attempt", { address: addresses.b, synRetries: 1 }), "end");
       assertRow(await ends.one(), {
         ...from(line),
         ...failed,
@@ -388,7 +388,7 @@ describe("tcplife", function () {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "drop");
       const ends = new Ends(agent, net.a);
-      const line = one(await run(net.a, "n7", { address: addresses.b }), "connecting");
+      const line = one(await run(net.a, "killedConnecting", { address: addresses.b }), "connecting");
       assertRow(await ends.one(), {
         ...failed,
         "process.pid": line.pid,
@@ -401,19 +401,19 @@ describe("tcplife", function () {
     it("tells of those that do not block: answered, refused, given up", async () => {
       await using net = await pair();
       const answered = new Ends(agent, net.a, net.b);
-      const lines = await run(net.a, "n9", { address: addresses.b, server: net.b });
+      const lines = await run(net.a, "nonblocking", { address: addresses.b, server: net.b });
       assertRow((await answered.both()).opener, {
         ...told(one(lines, "end", "client")),
         status: "unset",
         [REASON]: "fin_local",
       });
       const refused = new Ends(agent, net.a);
-      const no = one(await run(net.a, "n10", { address: addresses.b }), "end");
+      const no = one(await run(net.a, "nonblockingRefused", { address: addresses.b }), "end");
       const refusal = { ...failed, [REASON]: "refused", "error.type": "connection_refused" };
       assertRow(await refused.one(), { ...from(no), ...refusal });
       await net.b.rule("input", "tcp dport 9", "drop");
       const given = new Ends(agent, net.a);
-      const up = one(await run(net.a, "n11", { address: addresses.b }), "end");
+      const up = one(await run(net.a, "abandoned", { address: addresses.b }), "end");
       const abortion = { ...failed, [REASON]: "aborted", "error.type": "aborted" };
       assertRow(await given.one(), { ...from(up), ...abortion });
     });
@@ -421,7 +421,7 @@ describe("tcplife", function () {
     it("gives each of them a trace of its own", async () => {
       await using net = await pair();
       const ends = new Ends(agent, net.a);
-      await run(net.a, "n3", { address: addresses.b, count: 100 });
+      await run(net.a, "attempt", { address: addresses.b, count: 100 });
       const rows = await ends.all(100);
       assert.equal(new Set(rows.map((row) => row.trace_id)).size, 100);
       assert.equal(new Set(rows.map((row) => row.span_id)).size, 100);

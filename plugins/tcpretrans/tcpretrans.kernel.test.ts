@@ -44,7 +44,7 @@ function classes(moved: Readonly<Record<string, number>>): Record<string, number
 
 /** 1,000 bytes arrive; the 2,000 that follow are dropped for two seconds. */
 async function blackout(net: Pair) {
-  await using running = await start(net.a, "n25", {
+  await using running = await start(net.a, "held", {
     server: net.b,
     address: addresses.b,
     up: 1000,
@@ -103,7 +103,7 @@ describe("tcpretrans", function () {
     await using net = await pair();
     await using agent = await watch([net.a]);
     const moved = await net.a.moved(async () => {
-      await using running = await start(net.a, "n25", {
+      await using running = await start(net.a, "held", {
         ...{ server: net.b, address: addresses.b, up: 1000 },
         // More than the first congestion window: a probe has new data to send.
         later: 100_000,
@@ -132,7 +132,7 @@ describe("tcpretrans", function () {
     await using agent = await watch([net.a]);
     const moved = await net.a.moved(async () => {
       await net.b.rule("input", "meta length > 1000 numgen inc mod 40 == 20", "drop");
-      const said = await run(net.a, "n1", { server: net.b, address: addresses.b, up: 400_000 });
+      const said = await run(net.a, "clientCloses", { server: net.b, address: addresses.b, up: 400_000 });
       assert.equal(one(said, "end", "server").received, 400_000);
     });
     const rows = await events(agent);
@@ -156,7 +156,7 @@ describe("tcpretrans", function () {
     await net.b.sysctl({ "net.ipv4.tcp_synack_retries": 2 });
     await net.a.rule("input", "tcp flags & (syn|ack) == (syn|ack)", "drop");
     await using agent = await watch([net.a, net.b]);
-    await using server = await start(net.a, "n25", {
+    await using server = await start(net.a, "held", {
       server: net.b,
       address: addresses.b,
       synRetries: 1,
@@ -190,7 +190,7 @@ describe("tcpretrans", function () {
   it("keeps what did not leave the host apart from what was sent", async function () {
     if (native.tracepointArity("tcp_retransmit_skb") < 3) this.skip();
     await using net = await pair();
-    await using running = await start(net.a, "n25", {
+    await using running = await start(net.a, "held", {
       server: net.b,
       address: addresses.b,
       up: 1000,
@@ -278,7 +278,7 @@ describe("tcpretrans", function () {
     );
     const moved = await net.a.moved(async () => {
       await net.b.rule("input", "meta length > 1000 numgen inc mod 20 == 10", "drop");
-      await run(net.a, "n1", { server: net.b, address: addresses.b, up: 600_000 });
+      await run(net.a, "clientCloses", { server: net.b, address: addresses.b, up: 600_000 });
     });
     await agent.stop();
     const told = agent.rows.filter((row) => row.name === "wirespan.tcp.retransmit");

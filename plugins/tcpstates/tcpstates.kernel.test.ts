@@ -64,7 +64,7 @@ describe("tcpstates", function () {
     it(`tells every change of both ends and of the listener over ${family}`, async () => {
       await using net = await pair();
       const ends = new Ends(agent, net.a, net.b);
-      const lines = await run(net.a, "n1", { address, server: net.b });
+      const lines = await run(net.a, "clientCloses", { address, server: net.b });
       const { rows, opener, acceptor, listener } = await changes(ends, 12);
       assert.deepEqual(sequence(opener), ACTIVE);
       assert.deepEqual(sequence(acceptor), PASSIVE);
@@ -86,7 +86,7 @@ describe("tcpstates", function () {
   it("adds up to the life of the connection, to the nanosecond", async () => {
     await using net = await pair();
     const ends = new Ends(agent, net.a, net.b);
-    await run(net.a, "n1", { address: addresses.b, server: net.b });
+    await run(net.a, "clientCloses", { address: addresses.b, server: net.b });
     const { opener, acceptor } = await changes(ends, 12);
     for (const changed of [opener, acceptor]) {
       const [life, sum] = lives(changed);
@@ -101,7 +101,7 @@ describe("tcpstates", function () {
   it("tells the owner, and beside it who ran at that moment", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
-    await run(netns, "n1");
+    await run(netns, "clientCloses");
     const { opener, acceptor } = await changes(ends, 12);
     // What a program does by itself, it does in its own context.
     const context = (rows: readonly Row[], state: string) =>
@@ -114,7 +114,7 @@ describe("tcpstates", function () {
   it("says how long a half-closed connection waits for the other half", async () => {
     await using net = await pair();
     const ends = new Ends(agent, net.a, net.b);
-    await run(net.a, "n16", { address: addresses.b, server: net.b });
+    await run(net.a, "halfClose", { address: addresses.b, server: net.b });
     const { opener, acceptor } = await changes(ends, 12);
     assert.deepEqual(sequence(opener), ACTIVE);
     assert.deepEqual(sequence(acceptor), PASSIVE);
@@ -126,7 +126,7 @@ describe("tcpstates", function () {
   it("follows a socket that is connected to itself through a simultaneous open and close", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
-    const lines = await run(netns, "n18", { port: 7018 });
+    const lines = await run(netns, "selfConnect", { port: 7018 });
     const rows = await ends.all(6);
     assert.deepEqual(sequence(rows), [
       "closed",
@@ -148,7 +148,7 @@ describe("tcpstates", function () {
     await using net = await pair();
     for (const netns of [net.a, net.b]) await netns.sysctl({ "net.ipv4.tcp_fastopen": 3 });
     const ends = new Ends(agent, net.a, net.b);
-    await run(net.a, "n20", { address: addresses.b, server: net.b });
+    await run(net.a, "fastOpen", { address: addresses.b, server: net.b });
     const { rows } = await changes(ends, 22);
     const sockets = [...Map.groupBy(rows, (row) => `${row.trace_id} ${row[DIRECTION]}`).values()];
     for (const socket of sockets) {
@@ -161,13 +161,13 @@ describe("tcpstates", function () {
   it("never says time_wait of what a reset, a refusal or a kill has ended", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
-    await run(netns, "n17");
+    await run(netns, "reset");
     const { opener, acceptor } = await changes(ends, 8);
     assert.deepEqual(sequence(opener), ["closed", "syn_sent", "established", "closed"]);
     assert.deepEqual(sequence(acceptor), ["listen", "syn_received", "established", "closed"]);
 
     const refused = new Ends(agent, netns);
-    await run(netns, "n3");
+    await run(netns, "attempt");
     const rows = await refused.all(2);
     assert.deepEqual(sequence(rows), ["closed", "syn_sent", "closed"]);
     // bcc forgets the ports of what was refused.
@@ -178,7 +178,7 @@ describe("tcpstates", function () {
   it("tells three connections on the same two ports apart", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
-    const lines = await run(netns, "n19", { port: 7019, sourcePort: 7020 });
+    const lines = await run(netns, "reusedPort", { port: 7019, sourcePort: 7020 });
     const rows = (await ends.all(3 * 6 + 2)).filter((row) => row[DIRECTION] === "outbound");
     const cookies = pick(lines, "end", "client").map(({ cookie }) => cookie.toString(16));
     assert.deepEqual([...new Set(rows.map((row) => row[ID]))].toSorted(), cookies.toSorted());
@@ -191,7 +191,7 @@ describe("tcpstates", function () {
     await using b = await Netns.create();
     const same = { port: 7026, sourcePort: 40426 };
     const both = [a, b].map((netns) => ({ netns, ends: new Ends(agent, netns) }));
-    await Promise.all(both.map(({ netns }) => run(netns, "n26", same)));
+    await Promise.all(both.map(({ netns }) => run(netns, "held", same)));
     const ids = new Set<unknown>();
     for (const { ends } of both) {
       const { opener, acceptor } = await changes(ends, 12);
@@ -204,7 +204,7 @@ describe("tcpstates", function () {
   it("tells no change that is none, and nothing twice, of a multipath connection", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
-    await run(netns, "n21");
+    await run(netns, "multipath");
     const { rows, opener, acceptor, listener } = await changes(ends, 12);
     assert.ok(rows.every((row) => row[STATE] !== row[BEFORE]));
     assert.deepEqual([sequence(opener)[1], sequence(acceptor)[1]], ["syn_sent", "syn_received"]);
@@ -230,9 +230,9 @@ describe("tcpstates", function () {
     const args = ["trace", "tcpstates", "--json", "-D", "7021", "-4"];
     await using filtered = await startAgent(args);
     const ends = new Ends(filtered, netns);
-    await run(netns, "n1", { port: 7022 });
-    await run(netns, "n1", { port: 7021, address: "::1" });
-    const lines = await run(netns, "n1", { port: 7021 });
+    await run(netns, "clientCloses", { port: 7022 });
+    await run(netns, "clientCloses", { port: 7021, address: "::1" });
+    const lines = await run(netns, "clientCloses", { port: 7021 });
     const rows = await ends.all(5);
     assert.deepEqual(sequence(rows), ACTIVE);
     assert.equal(rows[0]?.[PORT], one(lines, "end", "client").localPort);
@@ -242,7 +242,7 @@ describe("tcpstates", function () {
     await using netns = await Netns.create();
     await using table = await startAgent(["trace", "tcpstates", "-L", "7024"]);
     await using csv = await startAgent(["trace", "tcpstates", "-T", "-s", "-L", "7024"]);
-    await run(netns, "n1", { port: 7024, serverComm: "a b, c" });
+    await run(netns, "clientCloses", { port: 7024, serverComm: "a b, c" });
     const [header, ...lines] = (await table.stop()).stdout;
     assert.equal(
       header?.replace(/ +/g, " "),
@@ -287,7 +287,7 @@ describe("tcpstates' metrics", function () {
   }
 
   it("counts the living sockets of each state, as ss does", async () => {
-    await using running = await start(netns, "n25");
+    await using running = await start(netns, "held");
     await running.until("opened", "client");
     const listed = (await netns.run("ss", "-Htan")).trim().split("\n");
     const states = listed.map((line) => line.split(/\s+/)[0]);
@@ -300,7 +300,7 @@ describe("tcpstates' metrics", function () {
 
   it("has one duration for each state that was left, and no event unless asked", async () => {
     const before = await durations();
-    await run(netns, "n1", { count: 20 });
+    await run(netns, "clientCloses", { count: 20 });
     const after = await durations();
     const moved = (key: string) => (after.get(key) ?? 0) - (before.get(key) ?? 0);
     for (const state of ["syn_sent", "established", "fin_wait_1", "fin_wait_2"])
@@ -314,7 +314,7 @@ describe("tcpstates' metrics", function () {
   it("misses no state of 10,000 connections in a burst", async () => {
     await netns.settled();
     const before = await durations();
-    await run(netns, "n23", { count: 10_000 });
+    await run(netns, "burst", { count: 10_000 });
     await netns.settled();
     const after = await durations();
     const moved = (key: string) => (after.get(key) ?? 0) - (before.get(key) ?? 0);

@@ -94,10 +94,16 @@ describe("tcpsubnet", function () {
     const list = ["10.213.0.0/16=site", "10.213.0.0/25=rack", "10.213.1.0/24", "fd13::/64=six", "::/0"];
     await using watched = await watchSubnets(list, net.a);
     const server = net.b;
-    await run(net.a, "n1", { address: addresses.b, server, up: 1000, down: 500 });
-    await run(net.a, "n1", { address: "10.213.1.2", server, up: 2000, down: 600 });
-    await run(net.a, "n1", { address: addresses.b6, server, up: 4000, down: 700 });
-    await run(net.a, "n1", { address: `::ffff:${addresses.b}`, listen: "::", server, up: 8000, down: 800 });
+    await run(net.a, "clientCloses", { address: addresses.b, server, up: 1000, down: 500 });
+    await run(net.a, "clientCloses", { address: "10.213.1.2", server, up: 2000, down: 600 });
+    await run(net.a, "clientCloses", { address: addresses.b6, server, up: 4000, down: 700 });
+    await run(net.a, "clientCloses", {
+      address: `::ffff:${addresses.b}`,
+      listen: "::",
+      server,
+      up: 8000,
+      down: 800,
+    });
     await assertSums(watched, {
       site: nothing,
       rack: { ...nothing, sent: 9000, received: 1300, outbound: 2 },
@@ -110,7 +116,7 @@ describe("tcpsubnet", function () {
   it("counts each end where its peer is, and what is in no subnet as other", async () => {
     await using net = await pair();
     await using watched = await watchSubnets([`${addresses.a}=client`], net.a, net.b);
-    await run(net.a, "n1", { address: addresses.b, server: net.b, up: 10, down: 20, count: 3 });
+    await run(net.a, "clientCloses", { address: addresses.b, server: net.b, up: 10, down: 20, count: 3 });
     await assertSums(watched, {
       client: { ...nothing, sent: 60, received: 30, inbound: 3 },
       other: { ...nothing, sent: 30, received: 60, outbound: 3 },
@@ -137,7 +143,7 @@ describe("tcpsubnet", function () {
     await using net = await pair();
     await using watched = await watchSubnets(["0.0.0.0/0=all"], net.a);
     const options = { address: addresses.b, server: net.b, up: 100, later: 200, down: 30 };
-    await using held = await start(net.a, "n25", options);
+    await using held = await start(net.a, "held", options);
     await held.until("opened");
     await assertSums(watched, { all: { ...nothing, sent: 100, outbound: 1 } });
     held.goOn();
@@ -148,7 +154,7 @@ describe("tcpsubnet", function () {
   it("takes nothing for its own that moved before it came", async () => {
     await using net = await pair();
     const options = { address: addresses.b, server: net.b, up: 100, later: 200, down: 30 };
-    await using held = await start(net.a, "n25", options);
+    await using held = await start(net.a, "held", options);
     await held.until("opened");
     await using watched = await watchSubnets(["0.0.0.0/0=all"], net.a);
     await assertSums(watched, { all: nothing });
@@ -161,10 +167,10 @@ describe("tcpsubnet", function () {
     await using net = await pair();
     await using watched = await watchSubnets(["10.0.0.0/8=old"], net.a);
     const options = { address: addresses.b, server: net.b, up: 100, later: 200, down: 30 };
-    await using held = await start(net.a, "n25", options);
+    await using held = await start(net.a, "held", options);
     await held.until("opened");
     await assertSums(watched, { old: { ...nothing, sent: 100, outbound: 1 } });
-    await using unseen = await start(net.a, "n25", { ...options, up: 7 });
+    await using unseen = await start(net.a, "held", { ...options, up: 7 });
     await unseen.until("opened");
     await watched.reload(settingsOf(["10.0.0.0/8=new", "fd13::/16=six"], net.a));
     assert.deepEqual(sumsOf(watched.ended), { old: { ...nothing, sent: 107, outbound: 2 } });
@@ -180,7 +186,7 @@ describe("tcpsubnet", function () {
     await using other = await Netns.create();
     await using watched = await watchSubnets(["10.0.0.0/8=all"], other);
     const options = { address: addresses.b, server: net.b, up: 100, later: 200, down: 30 };
-    await using held = await start(net.a, "n25", options);
+    await using held = await start(net.a, "held", options);
     await held.until("opened");
     await watched.reload(settingsOf(["10.0.0.0/8=all"], net.a));
     await assertSums(watched, { all: nothing });
@@ -193,7 +199,7 @@ describe("tcpsubnet", function () {
     await using net = await pair();
     await using watched = await watchSubnets(["0.0.0.0/0=all"], net.a);
     const options = { address: addresses.b, server: net.b, up: 1000, later: 2000 };
-    await using held = await start(net.a, "n25", options);
+    await using held = await start(net.a, "held", options);
     const opened = await held.until("opened");
     const before = (await net.a.counters())["Tcp.RetransSegs"] ?? 0;
     const retransmits = async () => ((await net.a.counters())["Tcp.RetransSegs"] ?? 0) - before;
@@ -215,7 +221,7 @@ describe("tcpsubnet", function () {
     );
     const options = { address: addresses.b, server: net.b, up: 1000, later: 2000 };
     let [lostIn, lostOut] = [0, 0];
-    await using held = await start(net.a, "n25", options);
+    await using held = await start(net.a, "held", options);
     const { localPort } = await held.until("opened");
     const moved = await net.b.moved(async () => {
       const input = await net.b.rule("input", `tcp sport ${localPort}`, "drop");
@@ -227,7 +233,7 @@ describe("tcpsubnet", function () {
       lostOut = await output.end();
       await held.done();
       // The refused SYN has no socket at net.b, and its answer is taken at net.a.
-      await run(net.a, "n3", { address: addresses.b });
+      await run(net.a, "attempt", { address: addresses.b });
     });
     // What came twice, because its acknowledgement was late.
     lostIn += 1 + (moved["TcpExt.TCPDSACKOldSent"] ?? 0);
@@ -247,7 +253,7 @@ describe("tcpsubnet", function () {
       return sweeps;
     })();
     const moved = await netns
-      .moved(() => run(netns, "n23"))
+      .moved(() => run(netns, "burst"))
       .finally(() => {
         done = true;
       });
@@ -272,7 +278,7 @@ describe("tcpsubnet", function () {
       const list = "10.213.0.0/24,fd13::/64=six";
       const args = ["trace", "tcpsubnet", "-J", "-i", "0.2", list, "--set", netns];
       await using agent = await startAgent(args);
-      await run(net.a, "n1", { address: addresses.b, server: net.b });
+      await run(net.a, "clientCloses", { address: addresses.b, server: net.b });
       const sent = "wirespan.tcp.bytes_sent";
       const rows = await agent.until((all) => all.some((row) => row[sent] === 1000));
       const names = new Set(rows.map((row) => row["wirespan.subnet.name"]));
@@ -285,7 +291,7 @@ describe("tcpsubnet", function () {
       const netns = `plugins.tcpsubnet.filter.include.netns=${inodeOf(net.a)}`;
       const args = ["trace", "tcpsubnet", "-f", "k", "--wide", "10.213.0.0/24=wire", "--set", netns];
       await using agent = await startAgent(args);
-      await run(net.a, "n1", { address: addresses.b, server: net.b });
+      await run(net.a, "clientCloses", { address: addresses.b, server: net.b });
       const { stdout } = await agent.stop();
       const shown = stdout.filter((line) => line.startsWith("wire")).map((line) => line.split(/ +/));
       const [, ...numbers] = shown.find(([, sent]) => sent !== "0") ?? [];

@@ -107,7 +107,7 @@ describe("tcptop", function () {
   it("loses no connection that lives and dies between two looks: 10,000 of them", async () => {
     await using netns = await Netns.create();
     await using watched = await watchTop({ connections: 5 }, netns);
-    const lines = await run(netns, "n23");
+    const lines = await run(netns, "burst");
     const [client, server] = [one(lines, "summary", "client"), one(lines, "summary", "server")];
     const all = { sent: 10_000, received: 0 };
     await assertSeries(watched, { [client.pid]: all, [server.pid]: { sent: 0, received: 10_000 } });
@@ -128,7 +128,7 @@ describe("tcptop", function () {
     const sweeping = (async () => {
       while (!done) await watched.collect();
     })();
-    const lines = await run(netns, "n23").finally(() => {
+    const lines = await run(netns, "burst").finally(() => {
       done = true;
     });
     await sweeping;
@@ -142,7 +142,7 @@ describe("tcptop", function () {
   it("names the server that closes first by itself, 200 times of 200", async () => {
     await using net = await pair();
     await using watched = await watchTop({ connections: 1000 }, net.a, net.b);
-    const lines = await run(net.a, "n2", { address: addresses.b, server: net.b, count: 200 });
+    const lines = await run(net.a, "serverCloses", { address: addresses.b, server: net.b, count: 200 });
     const sum = (ends: readonly Connection[]): Bytes => ({
       sent: ends.reduce((bytes, end) => bytes + end.sent, 0),
       received: ends.reduce((bytes, end) => bytes + end.received, 0),
@@ -168,7 +168,7 @@ describe("tcptop", function () {
         before.set(key, value as number);
       }
     };
-    const work = run(netns, "n24");
+    const work = run(netns, "shortLived");
     let done = false;
     void work.finally(() => {
       done = true;
@@ -189,7 +189,7 @@ describe("tcptop", function () {
   it("reports each of a socket's connections, one after the other, with its own bytes and id", async () => {
     await using netns = await Netns.create();
     await using watched = await watchTop({ connections: 10 }, netns);
-    await using running = await start(netns, "again", { up: 1000, delay: 100 });
+    await using running = await start(netns, "reconnected", { up: 1000, delay: 100 });
     const done = running.done();
     // Some collections come in the middle of a connection, some between two of them, some after several.
     for (const pause of [150, 30]) {
@@ -218,7 +218,7 @@ describe("tcptop", function () {
     await using net = await pair();
     await using watched = await watchTop({ connections: 10 }, net.a);
     const options = { address: addresses.b, server: net.b, up: 100, later: 200, down: 30 };
-    await using held = await start(net.a, "n25", options);
+    await using held = await start(net.a, "held", options);
     const opened = await held.until("opened");
     await assertSeries(watched, { [opened.pid]: { sent: 100, received: 0 } });
     held.goOn();
@@ -236,8 +236,8 @@ describe("tcptop", function () {
     await using watched = await watchTop({ connections: 10 }, a, b);
     const same = { port: 7026, sourcePort: 40526 };
     const lines = await Promise.all([
-      run(a, "n26", { ...same, up: 111 }),
-      run(b, "n26", { ...same, up: 222 }),
+      run(a, "held", { ...same, up: 111 }),
+      run(b, "held", { ...same, up: 222 }),
     ]);
     const ends = Object.fromEntries(
       lines.flatMap((all) => pick(all, "end")).map((end) => [end.pid, counted(end)]),
@@ -258,8 +258,8 @@ describe("tcptop", function () {
       await watched.collect();
       const up = { address: addresses.b, server: net.b, up: 9000, down: 1 };
       const down = { address: addresses.b, server: net.b, up: 1, down: 5000 };
-      await run(net.a, "n1", up);
-      await run(net.a, "n1", down);
+      await run(net.a, "clientCloses", up);
+      await run(net.a, "clientCloses", down);
       await delay(100);
       await watched.collect();
       return watched.events.map(({ attributes: a }) => [a[OTHERS] ?? 0, a[SENT], a[RECEIVED]]);
@@ -278,7 +278,12 @@ describe("tcptop", function () {
       await using net = await pair();
       const netns = `plugins.tcptop.filter.include.netns=${inodeOf(net.a)}`;
       await using agent = await startAgent(["trace", "tcptop", "-C", "1", "2", "--set", netns]);
-      const lines = await run(net.a, "n1", { address: addresses.b6, server: net.b, up: 2048, down: 512 });
+      const lines = await run(net.a, "clientCloses", {
+        address: addresses.b6,
+        server: net.b,
+        up: 2048,
+        down: 512,
+      });
       const client = one(lines, "end", "client");
       const { stdout, code } = await agent.ended();
       assert.equal(code, 0);
@@ -296,7 +301,7 @@ describe("tcptop", function () {
     it("shows one process, one family, without a summary", async () => {
       await using net = await pair();
       const server = net.b;
-      await using held = await start(net.a, "n25", { address: addresses.b, server, up: 10, later: 20 });
+      await using held = await start(net.a, "held", { address: addresses.b, server, up: 10, later: 20 });
       const { pid } = await held.until("opened");
       const four = ["trace", "tcptop", "-S", "-4", "-p", String(pid), "--json", "0.2"];
       await using agent = await startAgent(four);

@@ -60,7 +60,7 @@ describe("tcptracer", function () {
     it(`tells connect, accept and both closes of a connection in one trace (${address})`, async () => {
       await using net = await pair();
       const ends = new Ends(agent, net.a, net.b);
-      const lines = await run(net.a, "n1", { address, server: net.b });
+      const lines = await run(net.a, "clientCloses", { address, server: net.b });
       const { connect, opener, accept, acceptor } = traced(await ends.all(4));
       const [client, server] = [one(lines, "end", "client"), one(lines, "end", "server")];
       for (const row of [connect, opener]) assertRow(row, { ...end(client), status: "unset" });
@@ -74,7 +74,7 @@ describe("tcptracer", function () {
     if (native.tracepointArity("sock_send_length") < 0) skip(this, "this kernel does not tell who sends");
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
-    const lines = await run(netns, "n14");
+    const lines = await run(netns, "passedToChild");
     const { pid } = one(lines, "accepted");
     const { accept, acceptor } = traced(await ends.all(4));
     assertRow(accept, { "process.pid": pid, "wirespan.process.source": "accept" });
@@ -88,7 +88,7 @@ describe("tcptracer", function () {
   it("never merges connections that use the same ports one after the other", async () => {
     await using net = await pair();
     const ends = new Ends(agent, net.a, net.b);
-    await run(net.a, "n19", { address: addresses.b, server: net.b, sourcePort: 40219 });
+    await run(net.a, "reusedPort", { address: addresses.b, server: net.b, sourcePort: 40219 });
     const traces = Map.groupBy(await ends.all(12), (row) => row.trace_id);
     assert.equal(traces.size, 3);
     for (const rows of traces.values()) traced(rows);
@@ -97,25 +97,25 @@ describe("tcptracer", function () {
   it("tells nothing of attempts that fail: refused, killed", async () => {
     await using net = await pair();
     const ends = new Ends(agent, net.a, net.b);
-    await run(net.a, "n3", { address: addresses.b });
-    await run(net.a, "n10", { address: addresses.b });
+    await run(net.a, "attempt", { address: addresses.b });
+    await run(net.a, "nonblockingRefused", { address: addresses.b });
     await net.b.rule("input", "tcp dport 9", "drop");
-    await run(net.a, "n7", { address: addresses.b });
-    await run(net.a, "n1", { address: addresses.b, server: net.b });
+    await run(net.a, "killedConnecting", { address: addresses.b });
+    await run(net.a, "clientCloses", { address: addresses.b, server: net.b });
     traced(await ends.all(4));
   });
 
   it("tells one close of each end that a reset ends", async () => {
     await using net = await pair();
     const ends = new Ends(agent, net.a, net.b);
-    await run(net.a, "n17", { address: addresses.b, server: net.b });
+    await run(net.a, "reset", { address: addresses.b, server: net.b });
     traced(await ends.all(4));
   });
 
   it("tells one connect and one close of a socket that is its own peer", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
-    const line = one(await run(netns, "n18", { port: 7018 }), "end");
+    const line = one(await run(netns, "selfConnect", { port: 7018 }), "end");
     const rows = await ends.all(2);
     assert.deepEqual([count(rows, "tcp connect"), count(rows, "tcp connection")], [1, 1]);
     for (const row of rows) assertRow(row, end(line));
@@ -123,13 +123,13 @@ describe("tcptracer", function () {
 
   it("tells no close of what was opened before it came", async () => {
     await using netns = await Netns.create();
-    await using held = await start(netns, "n25");
+    await using held = await start(netns, "held");
     await held.until("opened");
     await using late = await startAgent(["trace", "tcptracer", "--json"]);
     const ends = new Ends(late, netns);
     held.goOn();
     await held.done();
-    const line = one(await run(netns, "n1"), "end", "client");
+    const line = one(await run(netns, "clientCloses"), "end", "client");
     const { opener } = traced(await ends.all(4));
     assertRow(opener, end(line));
   });
@@ -137,7 +137,7 @@ describe("tcptracer", function () {
   it("tells no accept and no close of what was never accepted", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
-    await run(netns, "n22", { port: 7022 });
+    await run(netns, "unaccepted", { port: 7022 });
     const rows = await ends.all(4);
     assert.deepEqual([count(rows, "tcp connect"), count(rows, "tcp accept")], [2, 0]);
     for (const row of rows) assertRow(row, { "wirespan.connection.direction": "outbound" });
@@ -149,7 +149,7 @@ describe("tcptracer", function () {
     await using asked = await startAgent(["trace", "tcptracer", "--json", "-N", String(inodeOf(b))]);
     const [first, second, only] = [new Ends(agent, a), new Ends(agent, b), new Ends(asked, a, b)];
     const same = { port: 7026, sourcePort: 40226 };
-    await Promise.all([run(a, "n26", { ...same, up: 111 }), run(b, "n26", { ...same, up: 222 })]);
+    await Promise.all([run(a, "held", { ...same, up: 111 }), run(b, "held", { ...same, up: 222 })]);
     const [here, there] = [traced(await first.all(4)), traced(await second.all(4))];
     assert.notEqual(here.opener.trace_id, there.opener.trace_id);
     assert.equal(here.opener["network.local.port"], there.opener["network.local.port"]);
@@ -159,7 +159,7 @@ describe("tcptracer", function () {
   it("tells as many connects, accepts and closes as there were connections", async () => {
     await using seen = await watch(["tcptracer"]);
     await using netns = await Netns.create();
-    await run(netns, "n23", { count: 2000 });
+    await run(netns, "burst", { count: 2000 });
     const inode = inodeOf(netns);
     const here = () => seen.spans.filter(({ attributes }) => attributes["wirespan.netns.inode"] === inode);
     await seen.until("8,000 spans", () => here().length >= 8000);
@@ -181,7 +181,7 @@ describe("tcptracer", function () {
   it("shares its spans with the plugins that want them too", async () => {
     await using seen = await watch(["tcptracer", "tcpaccept", "tcplife", "tcpconnlat"]);
     await using netns = await Netns.create();
-    await run(netns, "n1");
+    await run(netns, "clientCloses");
     const inode = inodeOf(netns);
     const here = () => seen.spans.filter(({ attributes }) => attributes["wirespan.netns.inode"] === inode);
     await seen.until("four spans", () => here().length >= 4);
@@ -206,7 +206,7 @@ describe("tcptracer", function () {
     const off = ["--set", "plugins.tcptracer.acceptHook=false"];
     await using without = await startAgent(["trace", "tcptracer", "--json", ...off]);
     const ends = new Ends(without, netns);
-    await run(netns, "n1");
+    await run(netns, "clientCloses");
     const rows = await ends.all(3);
     assert.deepEqual([count(rows, "tcp connect"), count(rows, "tcp connection")], [1, 2]);
   });
@@ -214,7 +214,7 @@ describe("tcptracer", function () {
   it("prints bcc's letters and columns", async () => {
     await using netns = await Netns.create();
     await using table = await startAgent(["trace", "tcptracer", "--csv", "-U"]);
-    const lines = await run(netns, "n1", { port: 7048 });
+    const lines = await run(netns, "clientCloses", { port: 7048 });
     const [client, server] = [one(lines, "end", "client"), one(lines, "end", "server")];
     const mine = () => table.stdout.filter((line) => /,7048(,|$)/.test(line));
     for (let i = 0; i < 200 && mine().length < 4; i++) await new Promise((next) => setTimeout(next, 25));

@@ -33,8 +33,8 @@ const WIDTH = 2 ** (1 / 8);
 /** Connections of two lengths; how long the clients, who close last, say that each took, in seconds, ascending. */
 async function makeConnections(netns: Netns): Promise<number[]> {
   const lines = await Promise.all([
-    run(netns, "n2", { delay: 60, count: 40 }),
-    run(netns, "n2", { delay: 400, count: 6 }),
+    run(netns, "serverCloses", { delay: 60, count: 40 }),
+    run(netns, "serverCloses", { delay: 400, count: 6 }),
   ]);
   return lines
     .flatMap((each) => pick(each, "end", "client"))
@@ -115,7 +115,7 @@ describe("an agent that exports to Datadog", () => {
       WIRESPAN_EXPORTERS_DATADOG_SIGNALS: "traces",
     };
     await using agent = await startExample("datadog", netns, env);
-    const lines = await run(netns, "n1", { up: 4321, down: 1234 });
+    const lines = await run(netns, "clientCloses", { up: 4321, down: 1234 });
     const [client] = pick(lines, "end", "client");
     const span = await until("the client's span", () =>
       intake.spans.find(
@@ -197,7 +197,7 @@ describe("an agent that exports to everything at once", () => {
       WIRESPAN_HEALTH_ADDRESS: "",
       WIRESPAN_CONNECTIONS_ACCEPT: "none",
     });
-    const lines = await run(netns, "n1", { up: 777 });
+    const lines = await run(netns, "clientCloses", { up: 777 });
     const [client] = pick(lines, "end", "client");
     const find = (spans: Awaited<ReturnType<typeof collector.spans>>) =>
       spans.find(

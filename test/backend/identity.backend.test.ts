@@ -42,7 +42,7 @@ interface Replica {
 
 /** A connection whose both ends live long enough for an agent on a busy machine to look at them. */
 async function hold(netns: Netns, options: Options): Promise<readonly Line[]> {
-  await using running = await begin(netns, "n25", { ...options, down: 500 });
+  await using running = await begin(netns, "held", { ...options, down: 500 });
   await running.until("opened");
   await delay(2000);
   running.goOn();

@@ -13,7 +13,7 @@ import { attributesOf } from "./otlp.ts";
 
 const COUNT = 300;
 /** As many at once, each with a server of its own: the acceptor closes first, the opener closes first. */
-const CASES = { 7301: "n2", 7302: "n1", 7303: "n1" } as const;
+const CASES = { 7301: "serverCloses", 7302: "clientCloses", 7303: "clientCloses" } as const;
 const PORTS = Object.keys(CASES).map(Number);
 
 /** Two-ended connections of several lengths, and attempts that are refused. */
@@ -24,7 +24,7 @@ async function traffic({ a, b }: Pair): Promise<void> {
       run(a, name, { ...options, port: Number(port), delay: 1 + 3 * i }),
     ),
   );
-  await run(a, "n3", { address: addresses.b, port: 7309, count: 10 });
+  await run(a, "attempt", { address: addresses.b, port: 7309, count: 10 });
 }
 
 function faultsShown(traces: readonly ShownTrace[]): string[] {

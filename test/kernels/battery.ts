@@ -46,7 +46,7 @@ function doctor(): DoctorReport {
 async function work(netns: Netns): Promise<readonly [readonly Line[], number]> {
   const said = [...(await runGolden(netns))];
   const rule = await netns.rule("input", `tcp dport ${lost.port}`, "drop");
-  said.push(...(await run(netns, "n4", lost)));
+  said.push(...(await run(netns, "attempt", lost)));
   return [said, await rule.packets()];
 }
 

@@ -18,17 +18,25 @@ export async function medley(netns: Netns): Promise<readonly Line[]> {
   // The first SYN alone.
   await netns.rule("input", `tcp dport ${LATE} limit rate 1/day burst 1 packets`, "drop");
   const slow = [
-    run(netns, "n4", { port: LOST, synRetries: 1 }),
-    run(netns, "n1", { port: LATE }),
-    run(netns, "n11", { port: ABANDONED }),
+    run(netns, "attempt", { port: LOST, synRetries: 1 }),
+    run(netns, "clientCloses", { port: LATE }),
+    run(netns, "abandoned", { port: ABANDONED }),
   ];
   const said: Line[] = [];
   for (const address of ["127.0.0.1", "::1"]) {
-    said.push(...(await run(netns, "n1", { address, count: 3, up: 550, down: 5500 })));
-    said.push(...(await run(netns, "n3", { address, port: REFUSED, count: 2 })));
-    for (const name of ["n16", "n17", "n28"] as const) said.push(...(await run(netns, name, { address })));
+    said.push(...(await run(netns, "clientCloses", { address, count: 3, up: 550, down: 5500 })));
+    said.push(...(await run(netns, "attempt", { address, port: REFUSED, count: 2 })));
+    for (const name of ["halfClose", "reset", "unread"] as const)
+      said.push(...(await run(netns, name, { address })));
   }
-  for (const name of ["n2", "n9", "n10", "n13", "emfile", "listen"] as const) {
+  for (const name of [
+    "serverCloses",
+    "nonblocking",
+    "nonblockingRefused",
+    "inheritedByChild",
+    "emfile",
+    "listen",
+  ] as const) {
     said.push(...(await run(netns, name)));
   }
   said.push(...(await Promise.all(slow)).flat());

@@ -110,9 +110,9 @@ async function interfaces(netns: Netns): Promise<Met[]> {
 
 /** Connects that are refused, over either family, and one whose SYN is dropped, sent again, and dropped again. */
 async function failures(a: Netns, b: Netns): Promise<Met[]> {
-  for (const { address } of families) await run(a, "n3", { address, port: CLOSED });
+  for (const { address } of families) await run(a, "attempt", { address, port: CLOSED });
   const rule = await b.rule("input", `tcp dport ${DROPPED}`, "drop");
-  await run(a, "n4", { address: addresses.b, port: DROPPED, synRetries: 1 });
+  await run(a, "attempt", { address: addresses.b, port: DROPPED, synRetries: 1 });
   if ((await rule.packets()) < 2) throw new Error("the SYN was not sent again");
   const dropped = (reason: string, type: string): Met => ({
     "wirespan.packet.drop.reason": reason,

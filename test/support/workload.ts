@@ -128,7 +128,7 @@ export class Running implements AsyncDisposable {
     return await Promise.race([next.then(() => false), this.#ended.then(() => true)]);
   }
 
-  /** Gives the client the line that it waits for (n25, n26, accepters). */
+  /** Gives the client the line that it waits for (held, accepters). */
   goOn(): void {
     this.#child.stdin?.write("\n");
   }

@@ -20,7 +20,7 @@ describe("console", () => {
     await using agent = await startAgent(["--format", "text"], { config: config() });
     const [lines] = await Promise.all([
       run(netns, "paced", { rate: 1000, seconds }),
-      run(netns, "n4", { count: 5, port: 9 }),
+      run(netns, "attempt", { count: 5, port: 9 }),
     ]);
     const { stdout, code } = await agent.stop();
     assert.equal(code, 0);
@@ -38,7 +38,7 @@ describe("console", () => {
 
   it("without an exporter and a terminal prints nothing but where to name one, and its state", async () => {
     await using agent = await startAgent(["--set", "metrics.interval=1s"], { config: config() });
-    await run(netns, "n1", { count: 10 });
+    await run(netns, "clientCloses", { count: 10 });
     await new Promise((resolve) => setTimeout(resolve, 2500));
     const { stdout, stderr, code } = await agent.stop();
     assert.equal(code, 0);

@@ -64,7 +64,7 @@ describe("whose sums are", function () {
       ["cart 2", { env: cart(2), up: 600, count: 4 }],
       ["web", { env: { OTEL_SERVICE_NAME: "web" }, up: 70, count: 5 }],
     ] as const) {
-      const lines = await run(netns, "n2", { cgroup, ...options });
+      const lines = await run(netns, "serverCloses", { cgroup, ...options });
       truth[name] = pick(lines, "end").reduce((sum, end) => sum + end.sent, 0);
       await watched.collect();
     }
@@ -95,7 +95,7 @@ describe("whose sums are", function () {
   it("what was counted before the agent had looked is added to what comes after", async () => {
     await using netns = await Netns.create();
     await using watched = await watchIn(netns);
-    await using running = await start(netns, "n25", { up: 1000, env: cart(3) });
+    await using running = await start(netns, "held", { up: 1000, env: cart(3) });
     await running.until("opened");
     const before = sums(await watched.collect(), "wirespan.tcp.io", sent);
     running.goOn();
@@ -112,7 +112,7 @@ describe("whose sums are", function () {
   it("many short processes leave nothing behind in the kernel's tables, and nothing is lost", async () => {
     await using netns = await Netns.create();
     await using watched = await watchIn(netns);
-    await run(netns, "n24", { env: { OTEL_SERVICE_NAME: "short" } });
+    await run(netns, "shortLived", { env: { OTEL_SERVICE_NAME: "short" } });
     const connects = () => watched.spans.filter(({ name }) => name === "tcp connect");
     await watched.until("all spans", () => connects().length >= 500);
     for (let i = 0; i < 3; i++) {

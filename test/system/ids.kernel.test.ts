@@ -92,7 +92,7 @@ describe("ids made in the kernel", function () {
       await using seen = await watch(["tcplife"], { "ids.salt": salt });
       for (const address of ["127.0.0.1", "::1"]) {
         await using netns = await Netns.create();
-        const numbers = one(await run(netns, "numbers", { address }), "numbers");
+        const numbers = one(await run(netns, "sequenceNumbers", { address }), "numbers");
         const expected = idsOf((domain) => connectionAnswer(keyOf(salt), domain, numbers));
         const own = () => seen.spans.filter(({ traceId }) => traceId === expected.trace);
         await seen.until("both ends", () => own().length >= 2);

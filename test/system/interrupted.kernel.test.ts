@@ -110,7 +110,7 @@ describe("what interrupts a program", function () {
       });
       const before = await polled(seen);
       // Two at a time, so that packets of one interrupt system calls of the other.
-      const ends = await Promise.all([0, 1].map(() => run(netns, "n23", { count: 2500 })));
+      const ends = await Promise.all([0, 1].map(() => run(netns, "burst", { count: 2500 })));
       const after = await polled(seen);
       // A virtual CPU may leave out its tracepoints, all of them, for as long as a softirq lasts.
       if (misses(seen) === 0 || after.told - before.told !== after.taken - before.taken) continue;

@@ -51,8 +51,8 @@ describe("live view", () => {
     it(`fits ${columns} × ${rows}, shows what the workload did, and goes as it came`, async () => {
       await using terminal = await open(columns, rows);
       await terminal.until(/13 plugins run/);
-      await run(netns, "n1", { count: COUNT });
-      await run(netns, "n4", { count: REFUSED, port: 9 });
+      await run(netns, "clientCloses", { count: COUNT });
+      await run(netns, "attempt", { count: REFUSED, port: 9 });
       await terminal.until(new RegExp(`ended [\\d.]+/s, ${2 * COUNT + REFUSED} in all`));
       const [title] = (await terminal.until(/by connections/)).filter((line) => line.startsWith("PEERS"));
       assert.ok((await readFile(readme, "utf8")).includes(`\n${title!.trimEnd()}\n`), "README shows it");
@@ -93,7 +93,7 @@ describe("live view", () => {
   it("obeys its keys: filter, pause, one tool, help, and a new size", async () => {
     await using terminal = await open(100, 30);
     await terminal.until(/13 plugins run/);
-    await run(netns, "n1", { count: 3 });
+    await run(netns, "clientCloses", { count: 3 });
     await terminal.until(/psrv:\d+ ←/);
     await terminal.press("/", "P", "C", "L", "I", "Enter");
     const filtered = await terminal.until(/only rows with "PCLI"/);
@@ -103,7 +103,7 @@ describe("live view", () => {
     await terminal.until(/^psrv:\d+ ←/m);
     await terminal.press("p");
     const paused = await terminal.until(/PAUSED/);
-    await run(netns, "n1", { count: 5 });
+    await run(netns, "clientCloses", { count: 5 });
     await new Promise((resolve) => setTimeout(resolve, 2500));
     assert.deepEqual(await terminal.screen(), paused);
     await terminal.press("p");
@@ -114,7 +114,7 @@ describe("live view", () => {
     await terminal.until(/tcptop: /);
     for (let i = 0; i < 4; i++) await terminal.press("T");
     await terminal.until(/tcplife: /);
-    await run(netns, "n1", { count: 2 });
+    await run(netns, "clientCloses", { count: 2 });
     const life = await terminal.until(/psrv .*127\.0\.0\.1/);
     assert.match(life[1]!, /^PID +COMM +IP LADDR/);
     assert.equal(life.filter((line) => / (pcli|psrv) /.test(line)).length, 4);

@@ -62,7 +62,7 @@ function pidNamespaceOf(agent: Agent): string {
   return path;
 }
 
-// With n16 the client lives on while it waits for the answer, so that /proc can be read.
+// With halfClose the client lives on while it waits for the answer, so that /proc can be read.
 const load = new URL("../workload/build/load", import.meta.url).pathname;
 
 describe("an agent in namespaces of its own", function () {
@@ -85,7 +85,7 @@ describe("an agent in namespaces of its own", function () {
       "--",
       ...env,
       load,
-      "n16",
+      "halfClose",
       "delay=1000",
     ]);
     await output("nsenter", [
@@ -94,7 +94,7 @@ describe("an agent in namespaces of its own", function () {
       "env",
       "OTEL_SERVICE_NAME=outside",
       load,
-      "n16",
+      "halfClose",
       "delay=1000",
     ]);
     const found = await lives(sink, 2);
@@ -128,7 +128,7 @@ describe("an agent in namespaces of its own", function () {
       "env",
       "OTEL_SERVICE_NAME=outside",
       load,
-      "n16",
+      "halfClose",
       "delay=1000",
     ]);
     const [life] = await lives(sink, 1);
@@ -156,7 +156,7 @@ describe("an agent in namespaces of its own", function () {
         "env",
         "OTEL_SERVICE_NAME=timed",
         load,
-        "n16",
+        "halfClose",
         "delay=1000",
       ];
       await output("nsenter", words);
@@ -171,7 +171,7 @@ describe("an agent in namespaces of its own", function () {
     await using netns = await Netns.create();
     await using sink = await OtlpSink.start("http");
     await using agent = await start(netns, sink, {});
-    await run(netns, "n1");
+    await run(netns, "clientCloses");
     await lives(sink, 1);
     assert.deepEqual(
       agent.stderr.filter((line) => line.includes("namespace")),

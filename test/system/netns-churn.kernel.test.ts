@@ -36,7 +36,7 @@ describe("network namespaces that come and go", function () {
     for (let i = 0; i < 60; i++) {
       await using netns = await Netns.create();
       const connections = 1 + (i % 3);
-      await run(netns, "n1", { count: connections, delay: 0 });
+      await run(netns, "clientCloses", { count: connections, delay: 0 });
       await netns.settled();
       const cookie = await netnsCookie(netns);
       const { packets } = await netns.loopback();

@@ -49,7 +49,7 @@ describe("network namespaces", () => {
     assert.equal((await a.run("sysctl", "-n", "net.core.somaxconn")).trim(), "77");
     assert.notEqual((await b.run("sysctl", "-n", "net.core.somaxconn")).trim(), "77");
     const movedB = await b.moved(async () => {
-      const movedA = await a.moved(() => run(a, "n1"));
+      const movedA = await a.moved(() => run(a, "clientCloses"));
       assert.equal(movedA["Tcp.ActiveOpens"], 1);
     });
     assert.deepEqual(movedB, {});
@@ -58,7 +58,7 @@ describe("network namespaces", () => {
   it("count with nft what a rule met, until it is removed", async () => {
     await using netns = await Netns.create();
     const rule = await netns.rule("input", "tcp dport 9", "reject with tcp reset");
-    await run(netns, "n3", { count: 3 });
+    await run(netns, "attempt", { count: 3 });
     assert.equal(await rule.packets(), 3);
     await rule.remove();
     assert.doesNotMatch(await netns.run("nft", "list", "ruleset"), /dport 9/);
@@ -67,7 +67,7 @@ describe("network namespaces", () => {
   it("reach each other over a veth pair, by both families, with as many queues as asked", async () => {
     await using wired = await pair({ queues: 2 });
     for (const address of [addresses.b, addresses.b6]) {
-      const lines = await run(wired.a, "n1", { address, server: wired.b });
+      const lines = await run(wired.a, "clientCloses", { address, server: wired.b });
       const [client, server] = [one(lines, "end", "client"), one(lines, "end", "server")];
       assert.equal(client.local, address === addresses.b ? addresses.a : addresses.a6);
       assert.equal(server.received, 1000);
@@ -79,7 +79,7 @@ describe("network namespaces", () => {
 
   it("meet through a router that rewrites both addresses", async () => {
     await using net = await routed();
-    const lines = await run(net.client, "n1", {
+    const lines = await run(net.client, "clientCloses", {
       address: routedAddresses.routerForClient,
       listen: routedAddresses.server,
       server: net.server,

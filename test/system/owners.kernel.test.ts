@@ -59,7 +59,7 @@ describe("filters on owners", function () {
       const path = await pins.put("cgroups", 8, 8);
       const only = { "filter.include.netns": String(inodeOf(netns)), [`${level}filter.cgroupMap`]: path };
       await using watched = await watch(["tcpconnect"], only);
-      const attempt = (port: number, cgroup: Cgroup) => run(netns, "n3", { port, cgroup });
+      const attempt = (port: number, cgroup: Cgroup) => run(netns, "attempt", { port, cgroup });
       await attempt(7301, mine);
       await pins.put("cgroups", 8, 8, mine.id);
       await attempt(7302, mine);
@@ -78,8 +78,8 @@ describe("filters on owners", function () {
     const path = await pins.put("cgroups", 8, 8, mine.id);
     const only = { "filter.include.netns": String(inodeOf(netns)), "filter.cgroupMap": path };
     await using watched = await watch(["tcptracer"], only);
-    await run(netns, "n1", { port: 7401, cgroup: top });
-    await run(netns, "n1", { port: 7402, cgroup: mine });
+    await run(netns, "clientCloses", { port: 7401, cgroup: top });
+    await run(netns, "clientCloses", { port: 7402, cgroup: mine });
     await watched.until("four spans", () => watched.spans.length >= 4);
     const told = watched.spans.map(({ name, attributes: a }) => {
       const inbound = a["wirespan.connection.direction"] === "inbound";
@@ -105,9 +105,9 @@ describe("filters on owners", function () {
       "plugins.tcpconnect.filter.mntnsMap": path,
     };
     await using watched = await watch(["tcpconnect"], only);
-    await run(netns, "n3", { port: 7301 });
+    await run(netns, "attempt", { port: 7301 });
     const load = join(import.meta.dirname, "../workload/build/load");
-    await netns.run("nsenter", `--mount=/proc/${holder.pid}/ns/mnt`, "--", load, "n3", "port=7302");
+    await netns.run("nsenter", `--mount=/proc/${holder.pid}/ns/mnt`, "--", load, "attempt", "port=7302");
     assert.deepEqual(await ports(watched, 7302), [7302]);
   });
 
@@ -134,8 +134,8 @@ describe("filters on owners", function () {
     for (const other of others) cleanup.use(other);
     const only = { "filter.include.netns": String(inodeOf(netns)) };
     await using watched = await watch(["tcplife"], only);
-    await using outside = await start(netns, "n25", { port: 7301, cgroup: others[0]! });
-    await using held = await start(netns, "n25", { port: 7302, cgroup: inner });
+    await using outside = await start(netns, "held", { port: 7301, cgroup: others[0]! });
+    await using held = await start(netns, "held", { port: 7302, cgroup: inner });
     await outside.until("opened");
     await held.until("opened");
     for (const cgroups of [others.slice(0, 8), others.slice(8), [outer]]) {

@@ -92,7 +92,7 @@ const KINDS: readonly Kind[] = [
   {
     title: "that was passed to another process: whose sends it",
     kind: "passed",
-    workload: "n14",
+    workload: "passedToChild",
     options: {},
     owned: server,
     source: io,
@@ -101,7 +101,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     title: "that one thread accepts while another listens: the thread's",
-    workload: "n15",
+    workload: "acceptedByThread",
     options: {},
     owned: server,
     source: io,

@@ -114,8 +114,8 @@ describe("parents", function () {
       const whole = cleanup.use(await watch(PLUGINS, base));
       for (const [name, { plugins, settings }] of all.slice(found.length, found.length + AT_ONCE))
         some.push([name, cleanup.use(await watch(plugins ?? PLUGINS, { ...base, ...settings }))]);
-      await run(net.a, "n1", { ...CLIENT, server: net.b, port: PORT });
-      await run(net.a, "n3", { ...CLIENT, port: REFUSING });
+      await run(net.a, "clientCloses", { ...CLIENT, server: net.b, port: PORT });
+      await run(net.a, "attempt", { ...CLIENT, port: REFUSING });
       await whole.until("all spans", () => inside(whole, net).length >= ALL.split(" ").length * COUNT);
       for (const [name, seen] of some) {
         seen.engine.drain();
@@ -131,8 +131,8 @@ describe("parents", function () {
   it("are not those that are older than the agent, nor those of attempts that never changed a state", async () => {
     await using net = await pair();
     const options = { address: addresses.b, server: net.b, port: PORT };
-    await using held = await start(net.a, "n25", { ...options, up: 10, later: 20, down: 30 });
-    await using own = await start(net.a, "n25", { port: PORT + 1, up: 10, later: 20, down: 30 });
+    await using held = await start(net.a, "held", { ...options, up: 10, later: 20, down: 30 });
+    await using own = await start(net.a, "held", { port: PORT + 1, up: 10, later: 20, down: 30 });
     for (const running of [held, own]) await running.until("opened");
     await using seen = await watch(PLUGINS, {
       "plugins.tcpconnect.failedAtOnce": "true",
@@ -143,7 +143,7 @@ describe("parents", function () {
       await running.done();
     }
     await net.a.ip("route", "add", "unreachable", "10.99.0.0/16");
-    await run(net.a, "n5", { address: "10.99.0.1", port: REFUSING });
+    await run(net.a, "attempt", { address: "10.99.0.1", port: REFUSING });
     await seen.until("five spans", () => inside(seen, net).length >= 5);
     assert.equal(edges(inside(seen, net)), "A:-*2 O:-*2 c:-*1");
   });
@@ -165,7 +165,7 @@ describe("the status of a failure", function () {
       "spans.kind": "client-server",
       ...settings,
     });
-    await run(net.a, "n3", { address: addresses.b, port: REFUSING });
+    await run(net.a, "attempt", { address: addresses.b, port: REFUSING });
     const wanted = plugins.length;
     await seen.until("its spans", () => inside(seen, net).length >= wanted);
     for (const { attributes } of inside(seen, net))
@@ -194,7 +194,7 @@ describe("the status of a failure", function () {
       "filter.include.netns": String(inodeOf(net.b)),
       "spans.kind": "client-server",
     });
-    await run(net.a, "n22", { address: addresses.b, server: net.b, count: 1 });
+    await run(net.a, "unaccepted", { address: addresses.b, server: net.b, count: 1 });
     await seen.until("its spans", () => inside(seen, net).length >= 2);
     const spans = inside(seen, net).map(({ name, error, kind }) => `${name} ${error ?? "unset"} ${kind}`);
     assert.deepEqual(spans.toSorted(), ["tcp accept never_accepted server", "tcp connection unset internal"]);
@@ -208,7 +208,7 @@ describe("the status of a failure", function () {
       ...only,
       "spans.kind": "client-server",
     });
-    await run(net.a, "n1", { server: net.b, address: addresses.b, port: PORT });
+    await run(net.a, "clientCloses", { server: net.b, address: addresses.b, port: PORT });
     await seen.until("four spans", () => inside(seen, net).length >= 4);
     await without.until("two spans", () => inside(without, net).length >= 2);
     const kinds = (watched: Watch) => inside(watched, net).map((span) => `${letter(span)} ${span.kind}`);

@@ -22,10 +22,10 @@ describe("workloads", function () {
   });
 
   describe("in bulk", () => {
-    it("n23: 10,000 connections one after the other", async () => {
+    it("burst: 10,000 connections one after the other", async () => {
       await using netns = await Netns.create();
       const moved = await netns.moved(async () => {
-        const lines = await run(netns, "n23");
+        const lines = await run(netns, "burst");
         const [client, server] = [one(lines, "summary", "client"), one(lines, "summary", "server")];
         assert.deepEqual([client.connections, client.failed, client.sent], [10_000, 0, 10_000]);
         assert.deepEqual([server.connections, server.failed, server.received], [10_000, 0, 10_000]);
@@ -33,9 +33,9 @@ describe("workloads", function () {
       assert.deepEqual([moved["Tcp.ActiveOpens"], moved["Tcp.PassiveOpens"]], [10_000, 10_000]);
     });
 
-    it("n24: 500 short processes, each with its own name", async () => {
+    it("shortLived: 500 short processes, each with its own name", async () => {
       await using netns = await Netns.create();
-      const lines = await run(netns, "n24");
+      const lines = await run(netns, "shortLived");
       const exiting = pick(lines, "exiting");
       assert.equal(new Set(exiting.map(({ pid }) => pid)).size, 500);
       assert.deepEqual(
@@ -55,9 +55,9 @@ describe("workloads", function () {
   });
 
   describe("that wait to be told", () => {
-    it("n25: under their names, with a connection that ss shows", async () => {
+    it("held: under their names, with a connection that ss shows", async () => {
       await using netns = await Netns.create();
-      await using held = await start(netns, "n25", { up: 100, later: 200, down: 300 });
+      await using held = await start(netns, "held", { up: 100, later: 200, down: 300 });
       const [opened, listening] = [await held.until("opened"), await held.until("listening")];
       assert.equal(basename(readlinkSync(`/proc/${opened.pid}/exe`)), "pcli");
       assert.equal(basename(readlinkSync(`/proc/${listening.pid}/exe`)), "psrv");
@@ -72,12 +72,12 @@ describe("workloads", function () {
       assert.equal(one(lines, "end", "server").received, 300);
     });
 
-    it("n26: twins on the same ports in two namespaces", async () => {
+    it("held: twins on the same ports in two namespaces", async () => {
       await using first = await Netns.create();
       await using second = await Netns.create();
       const ports = { port: 7026, sourcePort: 7027 };
-      await using alpha = await start(first, "n26", { ...ports, up: 111 });
-      await using beta = await start(second, "n26", { ...ports, up: 222 });
+      await using alpha = await start(first, "held", { ...ports, up: 111 });
+      await using beta = await start(second, "held", { ...ports, up: 222 });
       const opened = [await alpha.until("opened"), await beta.until("opened")];
       assert.deepEqual(
         opened.map(({ state }) => state),
@@ -97,7 +97,7 @@ describe("workloads", function () {
 
     it("and meet a path that drops for a while: everything arrives, by retransmission", async () => {
       await using net = await pair();
-      await using held = await start(net.a, "n25", {
+      await using held = await start(net.a, "held", {
         address: addresses.b,
         server: net.b,
         up: 1000,

@@ -22,37 +22,37 @@ describe("workloads", function () {
   });
 
   describe("that attempt to connect", () => {
-    it("n3: to a closed port", async () => {
+    it("attempt: to a closed port", async () => {
       await using net = await pair();
       const moved = await net.b.moved(async () => {
-        const end = one(await run(net.a, "n3", { address: addresses.b }), "end");
+        const end = one(await run(net.a, "attempt", { address: addresses.b }), "end");
         assert.deepEqual([end.errno, end.remotePort], [ECONNREFUSED, 9]);
       });
       assert.equal(moved["Tcp.OutRsts"], 1);
     });
 
-    it("n4: to a port that a rule rejects with a reset", async () => {
+    it("attempt: to a port that a rule rejects with a reset", async () => {
       await using net = await pair();
       const rule = await net.b.rule("input", "tcp dport 9", "reject with tcp reset");
-      assert.equal(one(await run(net.a, "n4", { address: addresses.b }), "end").errno, ECONNREFUSED);
+      assert.equal(one(await run(net.a, "attempt", { address: addresses.b }), "end").errno, ECONNREFUSED);
       assert.equal(await rule.packets(), 1);
     });
 
-    it("n5: to a port that a rule rejects as prohibited", async () => {
+    it("attempt: to a port that a rule rejects as prohibited", async () => {
       await using net = await pair();
       const rule = await net.b.rule("input", "tcp dport 9", "reject with icmpx admin-prohibited");
       const moved = await net.a.moved(async () => {
-        assert.equal(one(await run(net.a, "n5", { address: addresses.b }), "end").errno, EHOSTUNREACH);
+        assert.equal(one(await run(net.a, "attempt", { address: addresses.b }), "end").errno, EHOSTUNREACH);
       });
       // The first answer is only noted where connect() still holds the socket: then a second SYN goes out.
       assert.equal(await rule.packets(), 1 + (moved["Tcp.RetransSegs"] ?? 0));
     });
 
-    it("n6: to a port that a rule drops, until the retries are used up", async () => {
+    it("attempt: to a port that a rule drops, until the retries are used up", async () => {
       await using net = await pair();
       const rule = await net.b.rule("input", "tcp dport 9", "drop");
       const moved = await net.a.moved(async () => {
-        const end = one(await run(net.a, "n6", { address: addresses.b, synRetries: 1 }), "end");
+        const end = one(await run(net.a, "attempt", { address: addresses.b, synRetries: 1 }), "end");
         assert.equal(end.errno, ETIMEDOUT);
       });
       const retransmits = moved["Tcp.RetransSegs"] ?? 0;
@@ -62,11 +62,11 @@ describe("workloads", function () {
       assert.equal(moved["Tcp.AttemptFails"], 1);
     });
 
-    it("n7: and are killed meanwhile", async () => {
+    it("killedConnecting: and are killed meanwhile", async () => {
       await using net = await pair();
       const rule = await net.b.rule("input", "tcp dport 9", "drop");
       const moved = await net.a.moved(async () => {
-        const lines = await run(net.a, "n7", { address: addresses.b });
+        const lines = await run(net.a, "killedConnecting", { address: addresses.b });
         const [connecting, killed] = [one(lines, "connecting"), one(lines, "killed")];
         assert.equal(killed.child, connecting.pid);
         assert.ok(killed.atNs - connecting.atNs >= 300 * ms);
@@ -76,37 +76,37 @@ describe("workloads", function () {
       assert.deepEqual([moved["Tcp.ActiveOpens"], moved["TcpExt.TCPTimeouts"]], [1, undefined]);
     });
 
-    it("n8: to where no route leads", async () => {
+    it("attempt: to where no route leads", async () => {
       await using netns = await Netns.create();
       const moved = await netns.moved(async () => {
-        assert.equal(one(await run(netns, "n8", { address: "10.99.0.2" }), "end").errno, ENETUNREACH);
+        assert.equal(one(await run(netns, "attempt", { address: "10.99.0.2" }), "end").errno, ENETUNREACH);
       });
       assert.equal(moved["Tcp.ActiveOpens"], undefined);
     });
 
-    it("n9, n10, n11: without blocking: answered, refused, given up", async () => {
+    it("nonblocking, nonblockingRefused, abandoned: answered, refused, given up", async () => {
       await using net = await pair();
-      const lines = await run(net.a, "n9", { address: addresses.b, server: net.b });
+      const lines = await run(net.a, "nonblocking", { address: addresses.b, server: net.b });
       const answered = one(lines, "end", "client");
       assert.deepEqual([answered.connectErrno, answered.errno, answered.received], [EINPROGRESS, 0, 500]);
-      const refused = one(await run(net.a, "n10", { address: addresses.b }), "end");
+      const refused = one(await run(net.a, "nonblockingRefused", { address: addresses.b }), "end");
       assert.deepEqual([refused.connectErrno, refused.errno], [EINPROGRESS, ECONNREFUSED]);
       const rule = await net.b.rule("input", "tcp dport 9", "drop");
-      const abandoned = one(await run(net.a, "n11", { address: addresses.b }), "end");
+      const abandoned = one(await run(net.a, "abandoned", { address: addresses.b }), "end");
       assert.deepEqual([abandoned.state, abandoned.errno], [SYN_SENT, 0]);
       assert.equal(await rule.packets(), 1);
     });
 
-    it("n12: with IPv4 through an IPv6 socket", async () => {
+    it("clientCloses: with IPv4 through an IPv6 socket", async () => {
       await using netns = await Netns.create();
-      const lines = await run(netns, "n12", { address: "::ffff:127.0.0.1", listen: "::" });
+      const lines = await run(netns, "clientCloses", { address: "::ffff:127.0.0.1", listen: "::" });
       assert.equal(one(lines, "listening").local, "::");
       for (const end of pick(lines, "end")) assert.deepEqual([end.family, end.mapped], ["ipv6", true]);
     });
 
     it("as another user, under other names", async () => {
       await using netns = await Netns.create();
-      await using held = await start(netns, "n25", {
+      await using held = await start(netns, "held", {
         uid: 65534,
         clientComm: "two words",
         serverComm: "a/b:c",
@@ -122,21 +122,21 @@ describe("workloads", function () {
   });
 
   describe("with unusual handshakes", () => {
-    it("n18: a socket that is its own peer", async () => {
+    it("selfConnect: a socket that is its own peer", async () => {
       await using netns = await Netns.create();
       const moved = await netns.moved(async () => {
-        const end = one(await run(netns, "n18", { port: 7018 }), "end");
+        const end = one(await run(netns, "selfConnect", { port: 7018 }), "end");
         assert.deepEqual([end.local, end.localPort], [end.remote, end.remotePort]);
         assert.deepEqual([end.sent, end.received], [10, 10]);
       });
       assert.deepEqual([moved["Tcp.ActiveOpens"], moved["Tcp.PassiveOpens"]], [1, undefined]);
     });
 
-    it("n20: data in the second SYN", async () => {
+    it("fastOpen: data in the second SYN", async () => {
       await using netns = await Netns.create();
       await netns.sysctl({ "net.ipv4.tcp_fastopen": 3 });
       const moved = await netns.moved(async () => {
-        const lines = await run(netns, "n20");
+        const lines = await run(netns, "fastOpen");
         for (const role of ["client", "server"] as const) {
           const ends = pick(lines, "end", role);
           assert.deepEqual(
@@ -154,12 +154,12 @@ describe("workloads", function () {
       assert.equal(moved["TcpExt.TCPFastOpenPassive"], 1);
     });
 
-    it("n21: multipath", async function () {
+    it("multipath: multipath", async function () {
       await using netns = await Netns.create();
       if (!existsSync("/proc/sys/net/mptcp/enabled")) skip(this, "this kernel has no MPTCP");
       await netns.sysctl({ "net.mptcp.enabled": 1 });
       const moved = await netns.moved(async () => {
-        const lines = await run(netns, "n21");
+        const lines = await run(netns, "multipath");
         assert.deepEqual(
           pick(lines, "multipath").map(({ fallback }) => fallback),
           [false, false],
@@ -170,11 +170,11 @@ describe("workloads", function () {
       assert.equal(moved["MPTcpExt.MPCapableSYNRX"], 1);
     });
 
-    it("n22: never accepted", async () => {
+    it("unaccepted: never accepted", async () => {
       await using netns = await Netns.create();
       const syns = await netns.rule("input", "tcp dport 7022 tcp flags & (syn | ack) == syn", "");
       const moved = await netns.moved(async () => {
-        const ends = pick(await run(netns, "n22", { port: 7022 }), "end", "client");
+        const ends = pick(await run(netns, "unaccepted", { port: 7022 }), "end", "client");
         const queued = ends.filter(({ errno }) => errno === ECONNRESET);
         const refused = ends.filter(({ errno }) => errno === 0);
         assert.deepEqual([queued.length, refused.length], [2, 2]);

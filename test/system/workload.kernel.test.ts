@@ -20,11 +20,11 @@ describe("workloads", function () {
   });
 
   describe("that close a connection", () => {
-    it("n1: the client first, the server 50 ms later", async () => {
+    it("clientCloses: the client first, the server 50 ms later", async () => {
       await using netns = await Netns.create();
       let ends: Awaited<ReturnType<typeof run>> = [];
       const moved = await netns.moved(async () => {
-        ends = await run(netns, "n1");
+        ends = await run(netns, "clientCloses");
       });
       const [client, server] = [one(ends, "end", "client"), one(ends, "end", "server")];
       assert.deepEqual([client.sent, client.received, client.errno], [1000, 500, 0]);
@@ -40,9 +40,9 @@ describe("workloads", function () {
       assert.deepEqual([moved["Tcp.ActiveOpens"], moved["Tcp.PassiveOpens"]], [1, 1]);
     });
 
-    it("n2: the server first, each client 45 ms later", async () => {
+    it("serverCloses: the server first, each client 45 ms later", async () => {
       await using netns = await Netns.create();
-      const lines = await run(netns, "n2", { count: 50 });
+      const lines = await run(netns, "serverCloses", { count: 50 });
       const clients = pick(lines, "end", "client");
       const servers = pick(lines, "end", "server");
       assert.deepEqual([clients.length, servers.length], [50, 50]);
@@ -53,17 +53,17 @@ describe("workloads", function () {
       }
     });
 
-    it("n16: one half, and 3,000 bytes come 100 ms later", async () => {
+    it("halfClose: one half, and 3,000 bytes come 100 ms later", async () => {
       await using netns = await Netns.create();
-      const client = one(await run(netns, "n16"), "end", "client");
+      const client = one(await run(netns, "halfClose"), "end", "client");
       assert.deepEqual([client.sent, client.received], [100, 3000]);
       assert.ok(client.endNs - client.openNs >= 100 * ms);
     });
 
-    it("n17: by reset", async () => {
+    it("reset: by reset", async () => {
       await using netns = await Netns.create();
       const moved = await netns.moved(async () => {
-        const lines = await run(netns, "n17");
+        const lines = await run(netns, "reset");
         assert.deepEqual(
           [one(lines, "end", "client").errno, one(lines, "end", "server").errno],
           [0, ECONNRESET],
@@ -72,9 +72,9 @@ describe("workloads", function () {
       assert.deepEqual([moved["Tcp.OutRsts"], moved["Tcp.EstabResets"]], [1, 2]);
     });
 
-    it("n19: three times on the same two ports, by reset", async () => {
+    it("reusedPort: three times on the same two ports, by reset", async () => {
       await using netns = await Netns.create();
-      const lines = await run(netns, "n19", { port: 7019, sourcePort: 7020 });
+      const lines = await run(netns, "reusedPort", { port: 7019, sourcePort: 7020 });
       const clients = pick(lines, "end", "client");
       const servers = pick(lines, "end", "server");
       assert.deepEqual(
@@ -89,10 +89,10 @@ describe("workloads", function () {
       assert.equal(new Set([...clients, ...servers].map(({ cookie }) => cookie)).size, 6);
     });
 
-    it("n28: with 300 bytes unread", async () => {
+    it("unread: with 300 bytes unread", async () => {
       await using netns = await Netns.create();
       const moved = await netns.moved(async () => {
-        const lines = await run(netns, "n28");
+        const lines = await run(netns, "unread");
         assert.equal(one(lines, "unread").bytes, 300);
         assert.equal(one(lines, "end", "client").errno, ECONNRESET);
       });
@@ -109,36 +109,36 @@ describe("workloads", function () {
   });
 
   describe("that hand a connection on", () => {
-    it("n13: to a forked child", async () => {
+    it("inheritedByChild: to a forked child", async () => {
       await using netns = await Netns.create();
-      const lines = await run(netns, "n13");
+      const lines = await run(netns, "inheritedByChild");
       const [opened, end] = [one(lines, "opened"), one(lines, "end", "client")];
       assert.deepEqual([opened.comm, end.comm, end.sent], ["pcli", "pchild", 10]);
       assert.notEqual(opened.pid, end.pid);
       assert.equal(opened.cookie, end.cookie);
     });
 
-    it("n14: over a unix socket", async () => {
+    it("passedToChild: over a unix socket", async () => {
       await using netns = await Netns.create();
-      const lines = await run(netns, "n14");
+      const lines = await run(netns, "passedToChild");
       const [accepted, end] = [one(lines, "accepted"), one(lines, "end", "server")];
       assert.deepEqual([accepted.comm, end.comm, end.sent], ["psrv", "pheir", 77]);
       assert.equal(accepted.cookie, end.cookie);
       assert.equal(one(lines, "end", "client").received, 77);
     });
 
-    it("n15: to another thread that accepts", async () => {
+    it("acceptedByThread: to another thread that accepts", async () => {
       await using netns = await Netns.create();
-      const lines = await run(netns, "n15");
+      const lines = await run(netns, "acceptedByThread");
       const [listening, end] = [one(lines, "listening"), one(lines, "end", "server")];
       assert.equal(listening.tid, listening.pid);
       assert.equal(end.pid, listening.pid);
       assert.notEqual(end.tid, end.pid);
     });
 
-    it("n27: to another program in the same process", async () => {
+    it("executed: to another program in the same process", async () => {
       await using netns = await Netns.create();
-      const lines = await run(netns, "n27");
+      const lines = await run(netns, "executed");
       const [opened, end] = [one(lines, "opened"), one(lines, "end", "heir")];
       assert.deepEqual([opened.comm, end.comm], ["pcli", "pexec"]);
       assert.deepEqual([opened.pid, opened.cookie], [end.pid, end.cookie]);
@@ -148,7 +148,15 @@ describe("workloads", function () {
 
   it("speak IPv6 as well as IPv4", async () => {
     await using net = await pair();
-    for (const name of ["n1", "n2", "n13", "n14", "n16", "n17", "n28"] as const) {
+    for (const name of [
+      "clientCloses",
+      "serverCloses",
+      "inheritedByChild",
+      "passedToChild",
+      "halfClose",
+      "reset",
+      "unread",
+    ] as const) {
       const lines = await run(net.a, name, { address: addresses.b6, server: net.b });
       assert.ok(
         pick(lines, "end").every(({ family, mapped }) => family === "ipv6" && !mapped),
@@ -156,13 +164,13 @@ describe("workloads", function () {
       );
       assert.equal(one(lines, "end", "server").remote, addresses.a6);
     }
-    assert.equal(one(await run(net.a, "n3", { address: addresses.b6 }), "end").errno, ECONNREFUSED);
+    assert.equal(one(await run(net.a, "attempt", { address: addresses.b6 }), "end").errno, ECONNREFUSED);
   });
 
   it("fail with what they said when they cannot run or take too long", async () => {
     await using netns = await Netns.create();
-    await assert.rejects(run(netns, "n19"), /sourcePort= is missing/);
-    await using held = await start(netns, "n25", { limit: 300 });
+    await assert.rejects(run(netns, "reusedPort"), /sourcePort= is missing/);
+    await using held = await start(netns, "held", { limit: 300 });
     const { pid } = await held.until("opened");
     await assert.rejects(held.until("end"), /not done after 300 ms\n.*"listening"/);
     assert.ok(!existsSync(`/proc/${pid}`) || /State:\s*Z/.test(readFileSync(`/proc/${pid}/status`, "utf8")));

@@ -107,7 +107,7 @@ void half_close_client(void)
 	conn_end(&conn);
 }
 
-/* n17 has one connection, n19 three; the reply (one byte) says that the server has read everything. */
+/* reset has one connection, reusedPort three; the reply (one byte) says that the server has read everything. */
 void reset_server(void)
 {
 	bool reuse = option_given("sourcePort");
