@@ -151,6 +151,21 @@ unpack_nginx() {
     dpkg-deb -x "$nginx"/nginx_*.deb "$nginx" || say "that failed; the test is skipped"
 }
 
+# Debian's package would start a server at once, as nginx' would: the program and its libraries are unpacked.
+unpack_redis() {
+  command -v redis-server >/dev/null && return
+  folder=node_modules/.cache/wirespan/redis
+  [ -e "$folder/usr/bin/redis-server" ] && return
+  command -v apt-get >/dev/null || return 0
+  say "getting Redis, unpacked and not installed: tests of correlate/node talk to it"
+  mkdir -p "$folder"
+  packages="redis-tools liblzf1 libjemalloc2"
+  # shellcheck disable=SC2086 # the line is words, none with spaces
+  (cd "$folder" && { apt-get download -q $packages || { apt-get update -q && apt-get download -q $packages; }; } &&
+    for package in *.deb; do dpkg-deb -x "$package" .; done &&
+    ln -s redis-check-rdb usr/bin/redis-server) || say "that failed; those tests are skipped"
+}
+
 # What correlate/node is tested with: the drivers that it labels, and the older versions of Node.js.
 install_drivers() {
   [ -e correlate/node/node_modules/.package-lock.json ] &&
@@ -187,6 +202,7 @@ unpack_python_api() {
 install_node_modules
 [ "$stage" = packages ] || build
 [ "$stage:$(id -u)" != tests:0 ] || unpack_nginx
+[ "$stage:$(id -u)" != tests:0 ] || unpack_redis
 [ "$stage" != tests ] || install_drivers
 [ "$stage" != tests ] || install_older_nodes
 [ "$stage" != tests ] || unpack_python_api

@@ -4,7 +4,10 @@ import { watchConnects } from "./src/connects.js";
 import { failures, guarded } from "./src/guard.js";
 import { watchHttp } from "./src/http.js";
 import { watchHttp2 } from "./src/http2.js";
+import { watchIoredis } from "./src/ioredis.js";
 import { counts, label } from "./src/label.js";
+import { watchNodeRedis } from "./src/node-redis.js";
+import { watchPg } from "./src/pg.js";
 import { fromSpanContext } from "./src/traceparent.js";
 import { watchUndici } from "./src/undici.js";
 import { labelAllWrites } from "./src/writes.js";
@@ -38,6 +41,7 @@ export const { setContext, status } = first ?? own;
 if (!first && !off) {
   copies[FIRST] = own;
   if (process.env.WIRESPAN_CORRELATE_WRITES === "1") guarded(labelAllWrites);
-  for (const watch of [watchConnects, watchHttp, watchUndici, watchHttp2]) guarded(watch);
+  const requests = [watchConnects, watchHttp, watchUndici, watchHttp2];
+  for (const watch of [...requests, watchPg, watchNodeRedis, watchIoredis]) guarded(watch);
   await announce();
 }

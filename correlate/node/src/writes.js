@@ -31,6 +31,14 @@ export function bindNext(socket, text) {
 }
 
 /**
+ * Takes back the last context that was bound: nothing was written.
+ * @param {Socket | undefined} socket
+ */
+export function unbind(socket) {
+  if (socket) /** @type {Bound} */ (socket)[NEXT]?.pop();
+}
+
+/**
  * From now on `contexts` is asked at each write of `socket` whose bytes these are; undefined: as before.
  * @param {Socket} socket
  * @param {() => (string | undefined)[] | undefined} contexts
@@ -75,7 +83,8 @@ function beforeWrite(socket) {
   if (socket.connecting) return;
   const ours = socket[OURS];
   if (ours) {
-    const texts = socket[NEXT] ?? ours();
+    const next = socket[NEXT];
+    const texts = next && next.length > 0 ? next : ours();
     socket[NEXT] = undefined;
     if (texts) write(socket, texts);
   } else if (generic) {

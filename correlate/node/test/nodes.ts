@@ -31,3 +31,8 @@ function candidates(major: number): string[] {
 function majorOf(program: string): number {
   return Number.parseInt(execFileSync(program, ["-p", "process.versions.node"], { encoding: "utf8" }), 10);
 }
+
+/** Whether a development dependency of the package is there. */
+export function installed(name: string): boolean {
+  return existsSync(join(import.meta.dirname, `../node_modules/${name}/package.json`));
+}

@@ -1,0 +1,97 @@
+// PostgreSQL: a query belongs to what was active when it was made, though another one's end may be what writes it.
+import { AsyncResource } from "node:async_hooks";
+import { active } from "./active.js";
+import { guarded, wrap } from "./guard.js";
+import { onLoad } from "./modules.js";
+import { bindNext, unbind } from "./writes.js";
+
+const CONTEXT = Symbol("wirespan.query");
+
+/**
+ * @typedef {{ submit?: unknown, [CONTEXT]?: { text: string | undefined } }} Query
+ * @typedef {{ stream?: import("node:net").Socket }} Connection
+ * @typedef {{ prototype: object, Query?: { prototype: object } }} Class
+ */
+
+export function watchPg() {
+  onLoad("pg", (exports) => {
+    const { Client, Pool, Query } = /** @type {Record<string, Class | undefined>} */ (exports);
+    wrapSubmit(Query?.prototype);
+    wrapClient(Client?.prototype);
+    wrapPool(Pool?.prototype);
+  });
+  onLoad("pg-pool", (exports) => wrapPool(/** @type {Class} */ (exports).prototype));
+}
+
+/** @param {object | undefined} client */
+function wrapClient(client) {
+  // The farewell is no query's.
+  wrap(client, "end", (original) => {
+    return function end(...args) {
+      guarded(() =>
+        bindNext(/** @type {{ connection?: Connection }} */ (this).connection?.stream, undefined),
+      );
+      return original.apply(this, args);
+    };
+  });
+  wrap(client, "query", (original) => {
+    return function query(...args) {
+      // Cursors and the like bring a submit of their own.
+      guarded(bind, /** @type {Query | undefined} */ (args[0]));
+      const result = original.apply(this, args);
+      guarded(bindLast, /** @type {{ _queryQueue?: Query[] }} */ (this));
+      return result;
+    };
+  });
+}
+
+/** @param {Query | undefined} query */
+function bind(query) {
+  if (typeof query?.submit !== "function" || query[CONTEXT]) return;
+  query[CONTEXT] = { text: active() };
+  wrapSubmit(query);
+}
+
+/** What is still in the queue is written later; what is not was written by this very call. @param {{ _queryQueue?: Query[] }} client */
+function bindLast({ _queryQueue }) {
+  const query = _queryQueue?.at(-1);
+  if (query && !query[CONTEXT]) query[CONTEXT] = { text: active() };
+}
+
+/** @param {object | undefined} query */
+function wrapSubmit(query) {
+  wrap(query, "submit", (original) => {
+    return function submit(...args) {
+      const stream = guarded(() => /** @type {Connection | undefined} */ (args[0])?.stream);
+      const bound = /** @type {Query} */ (this)[CONTEXT];
+      guarded(() => bindNext(stream, bound ? bound.text : active()));
+      let written = false;
+      try {
+        const error = original.apply(this, args);
+        written = !error;
+        return error;
+      } finally {
+        if (!written) unbind(stream);
+      }
+    };
+  });
+}
+
+/** Pool.query() and callbacks of connect() go on in the context of who called. @param {object | undefined} pool */
+function wrapPool(pool) {
+  wrap(pool && methods(pool), "connect", (original) => {
+    return function connect(...args) {
+      const [callback] = args;
+      return original.apply(
+        this,
+        typeof callback === "function" ? [AsyncResource.bind(/** @type {() => void} */ (callback))] : args,
+      );
+    };
+  });
+}
+
+/** The pool that pg exports is a class of its own over pg-pool's. @param {object} pool @returns {object | undefined} */
+function methods(pool) {
+  for (let at = pool; at; at = Object.getPrototypeOf(at)) if (Object.hasOwn(at, "connect")) return at;
+  return undefined;
+}

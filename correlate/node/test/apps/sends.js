@@ -1,0 +1,75 @@
+// Looks over the shoulder of every write that Node hands to a TCP or TLS handle: which contexts of the table are new
+// at that moment on that connection, and which keys the bytes have. A key is `k` and the span id of its context.
+import net from "node:net";
+import { slotOf } from "../../src/table.js";
+import { reader } from "./table.js";
+
+const KEYS = /k[0-9a-f]{16}/g;
+
+/**
+ * @typedef {object} Send
+ * @property {string[]} keys
+ * @property {string[]} spans of the contexts that are new at this send, as keys
+ * @typedef {{ getsockname(out: object): number, getpeername(out: object): number }} Handle
+ */
+
+/** @type {Send[]} */
+export const sends = [];
+
+/** @param {unknown} data @returns {string} */
+function textOf(data) {
+  if (typeof data === "string") return data;
+  if (data instanceof Uint8Array) return Buffer.from(data).toString("latin1");
+  return Array.isArray(data) ? data.map((each) => textOf(each?.chunk ?? each)).join("") : "";
+}
+
+/** @param {object} handle */
+export function watchHandle(handle) {
+  const methods = /** @type {Record<string, unknown>} */ (handle);
+  for (const name of ["writeUtf8String", "writeLatin1String", "writeAsciiString", "writeBuffer", "writev"]) {
+    const original = methods[name];
+    if (typeof original !== "function") continue;
+    methods[name] = (/** @type {unknown[]} */ ...args) => {
+      const [local, peer] = [{ port: 0 }, { port: 0 }];
+      const { getsockname, getpeername } = /** @type {Handle} */ (handle);
+      getsockname.call(handle, local);
+      getpeername.call(handle, peer);
+      const found = reader.read(slotOf(local.port, peer.port));
+      const ours = found?.key === `${local.port}>${peer.port}`;
+      const contexts = ours ? found.contexts : [];
+      sends.push({
+        keys: textOf(args[1]).match(KEYS) ?? [],
+        spans: contexts.map((context) => `k${context.slice(36, 52)}`),
+      });
+      return original.apply(handle, args);
+    };
+  }
+}
+
+/** Watches all sockets that are made from now on. */
+export function watchSends() {
+  const connect = net.Socket.prototype.connect;
+  net.Socket.prototype.connect = function (/** @type {unknown[]} */ ...args) {
+    this.prependOnceListener("connect", () => {
+      const { _handle } = /** @type {{ _handle?: object }} */ (/** @type {unknown} */ (this));
+      if (_handle) watchHandle(_handle);
+    });
+    return Reflect.apply(connect, this, args);
+  };
+}
+
+/**
+ * What became of the keys in all sends since the last call.
+ * @returns {{ keys: number, right: number, none: number, extra: number }}
+ */
+export function tally() {
+  const result = { keys: 0, right: 0, none: 0, extra: 0 };
+  for (const { keys, spans } of sends.splice(0)) {
+    const known = new Set(keys);
+    result.keys += known.size;
+    for (const key of known) if (spans.includes(key)) result.right++;
+    for (const span of spans) if (!known.has(span)) result.extra++;
+    if (spans.length === 0) result.none += known.size;
+  }
+  return result;
+}

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { skip } from "../../../test/support/skip.ts";
+import { run } from "./app.ts";
+import { installed, versions } from "./nodes.ts";
+import { postgresFolder, redisCommand, type Server, startPostgres, startRedis } from "./servers.ts";
+
+interface Tally {
+  readonly keys: number;
+  readonly right: number;
+  readonly none: number;
+  readonly extra: number;
+  readonly failures: number;
+}
+
+const NO_DRIVERS = "no drivers: npm ci in correlate/node was not run";
+
+describe("correlate/node: databases", () => {
+  let postgres: Server | undefined;
+  let redis: Server | undefined;
+  before(async () => {
+    if (!installed("pg")) return;
+    const programs = postgresFolder();
+    const command = redisCommand();
+    [postgres, redis] = await Promise.all(
+      [programs && startPostgres(programs), command && startRedis(command)].map(
+        async (server) => (await server) || undefined,
+      ),
+    );
+  });
+  after(async () => {
+    await postgres?.[Symbol.asyncDispose]();
+    await redis?.[Symbol.asyncDispose]();
+  });
+
+  for (const { major, program, missing } of versions) {
+    const rows: readonly [driver: string, commands: number, concurrency: number][] = [
+      ["pg pool", 200, 8],
+      ["pg client", 200, 8],
+      ["pg checked out", 200, 8],
+      ["node-redis", 203, 7],
+      ["node-redis early", 7, 7],
+      ["node-redis multi", 203, 7],
+      ["ioredis", 200, 8],
+      ["ioredis early", 7, 7],
+      ["ioredis pipeline", 200, 8],
+    ];
+    for (const [driver, commands, concurrency] of rows) {
+      it(`Node ${major}: each of ${commands} commands of ${driver}, ${concurrency} at once, goes out under its own span`, async function () {
+        if (!program) skip(this, missing);
+        if (!installed("pg")) skip(this, NO_DRIVERS);
+        const server = driver.startsWith("pg") ? postgres : redis;
+        if (!server) skip(this, `no ${driver.startsWith("pg") ? "PostgreSQL" : "Redis"} on this machine`);
+        const { keys, right, extra, failures } = await run<Tally>(program, "databases.js", [
+          driver,
+          server.port,
+          commands,
+          concurrency,
+        ]);
+        assert.deepEqual(
+          { keys, right, extra, failures },
+          { keys: commands, right: commands, extra: 0, failures: 0 },
+        );
+      });
+    }
+
+    it(`Node ${major}: with automatic pipelining commands of ioredis go out under no span`, async function () {
+      if (!program) skip(this, missing);
+      if (!installed("pg")) skip(this, NO_DRIVERS);
+      if (!redis) skip(this, "no Redis on this machine");
+      const { keys, right, none, extra } = await run<Tally>(program, "databases.js", [
+        "ioredis automatic",
+        redis.port,
+        200,
+        8,
+      ]);
+      assert.deepEqual({ keys, right, none, extra }, { keys: 200, right: 0, none: 200, extra: 0 });
+    });
+  }
+});
