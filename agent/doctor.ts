@@ -1,21 +1,35 @@
 // `wirespan doctor`: what this kernel and these permissions allow, plugin by plugin, hook by hook.
 import type { Config } from "../config/config.ts";
-import { type Hook, TRACEFS } from "../core/bridge/loader.ts";
+import { type Hook, type Refusal, TRACEFS } from "../core/bridge/loader.ts";
 import { type Capability, explained, standing, whoRefusesBpf } from "../core/bridge/refusal.ts";
 import { sayUnseen } from "../core/engine/balance.ts";
 import { Engine, type FailedPlugin } from "../core/engine/engine.ts";
-import { isDegraded, stateOf } from "../core/engine/missing-hooks.ts";
+import { stateOf } from "../core/engine/missing-hooks.ts";
 import type { Plugin } from "../core/plugin/plugin.ts";
 import { native } from "../native/index.ts";
 import { ask, resultOf } from "./control/client.ts";
 import { isStatus } from "./status.ts";
+
+/** A hook under the keys of `wirespan doctor --json`, which scripts read. */
+export interface HookReport {
+  readonly thing: string;
+  readonly program?: string;
+  readonly at?: string;
+  readonly refused: readonly Refusal[];
+  readonly without?: string;
+  readonly degrades?: true;
+}
+
+function reported({ observes, lostWithout, ...hook }: Hook): HookReport {
+  return { thing: observes, ...hook, ...(lostWithout !== undefined && { without: lostWithout }) };
+}
 
 export interface PluginReport {
   readonly name: string;
   readonly state: "running" | "degraded" | "failed" | "disabled";
   /** Why it failed. */
   readonly error?: { readonly code: string; readonly message: string; readonly detail?: string };
-  readonly hooks: readonly Hook[];
+  readonly hooks: readonly HookReport[];
 }
 
 export interface DoctorReport {
@@ -64,9 +78,17 @@ async function attachAll(
     engine.run({ span() {}, event() {}, metrics() {} });
     await engine.collect();
     engine.close();
-    const core: PluginReport = { name: "connections", state: "running", hooks: engine.core.loaded.hooks };
+    const core: PluginReport = {
+      name: "connections",
+      state: "running",
+      hooks: engine.core.loaded.hooks.map(reported),
+    };
     const running = engine.hosts.map(
-      ({ plugin, hooks }): PluginReport => ({ name: plugin.name, state: stateOf(hooks), hooks }),
+      ({ plugin, hooks }): PluginReport => ({
+        name: plugin.name,
+        state: stateOf(hooks),
+        hooks: hooks.map(reported),
+      }),
     );
     return { plugins: [core, ...running, ...engine.failed.map(failure)], limits: engine.limits };
   } catch (cause) {
@@ -159,14 +181,14 @@ function refusal(kind: string, state: string, { kinds, lockdown }: DoctorReport)
 }
 
 /** What hooks cost everybody, beside what a program costs where it runs. */
-function costLines(hooks: readonly Hook[]): string[] {
+function costLines(hooks: readonly HookReport[]): string[] {
   const costly = new Set(hooks.flatMap(({ at = "" }) => (at.startsWith("tp/syscalls/") ? [at] : [])));
   if (costly.size === 0) return [];
   const names = [...costly].join(" and ");
   return [`    cost of ${names}: every system call of this host takes a little longer (some 5 to 40 ns)`];
 }
 
-function hookLines(hook: Hook): string[] {
+function hookLines(hook: HookReport): string[] {
   const lack = hook.degrades ? "NOT WATCHED, and asked for: the plugin is degraded" : "not watched, a detail";
   const taken = hook.at ? `${hook.at} (${hook.program})` : lack;
   const lines = [`    ${hook.thing}: ${taken}`];
@@ -210,7 +232,7 @@ export function renderReport(report: DoctorReport): string {
 
 function verdict({ ok, plugins }: DoctorReport): string {
   if (!ok) return "Not every enabled plugin can run: see above.";
-  const degraded = plugins.filter(({ hooks }) => isDegraded(hooks)).map(({ name }) => name);
+  const degraded = plugins.filter(({ state }) => state === "degraded").map(({ name }) => name);
   if (degraded.length === 0) return "Every enabled plugin can run.";
   return `Every enabled plugin can run, but without what it is for: ${degraded.join(", ")}; see above what is refused.`;
 }
@@ -218,5 +240,5 @@ function verdict({ ok, plugins }: DoctorReport): string {
 /** The exit code of `wirespan doctor`. */
 export function doctorCode({ ok, plugins }: DoctorReport): 0 | 1 | 6 {
   if (!ok) return 1;
-  return plugins.some(({ hooks }) => isDegraded(hooks)) ? 6 : 0;
+  return plugins.some(({ state }) => state === "degraded") ? 6 : 0;
 }

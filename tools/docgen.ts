@@ -4,8 +4,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { SELF } from "../agent/internal-telemetry.ts";
 import { readerOf } from "../config/formats.ts";
-import { SPANS, type SpanKey, spansWith } from "../core/engine/connection-spans.ts";
 import { importPlugin, installedPlugins, PLUGINS } from "../core/engine/discover.ts";
+import { SPANS, type SpanKey, spansWith } from "../core/plugin/connection.ts";
 import type { Plugin, Probe } from "../core/plugin/plugin.ts";
 import type { AttributeSpecs, SignalSpec, Signals } from "../core/plugin/signals.ts";
 import { KINDS } from "../test/support/kinds.ts";
@@ -85,7 +85,7 @@ function hooks({ skeleton, probes }: Plugin): string {
   const rows = Object.entries(probes).map(([thing, p]) => [
     thing,
     places(p),
-    p.without ?? "the plugin can't run",
+    p.lostWithout ?? "the plugin can't run",
   ]);
   return table(["watched", "by", "without it"], rows);
 }

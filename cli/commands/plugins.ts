@@ -1,13 +1,13 @@
 // `wirespan plugins [NAME]`
 import type { Command } from "commander";
 import { readerOf } from "../../config/formats.ts";
-import { type SpanKey, spansWith } from "../../core/engine/connection-spans.ts";
 import {
   importPlugin,
   importPlugins,
   installedPlugins,
   requireInstalled,
 } from "../../core/engine/discover.ts";
+import { type SpanKey, spansWith } from "../../core/plugin/connection.ts";
 import type { Plugin, Probe } from "../../core/plugin/plugin.ts";
 import type { AttributeSpec, SignalSpec } from "../../core/plugin/signals.ts";
 
@@ -93,7 +93,7 @@ function page(plugin: Plugin): string {
     Object.entries(plugin.probes).map(([what, probe]) => [
       what,
       hooks(plugin, probe),
-      probe.without ?? "required",
+      probe.lostWithout ?? "required",
     ]),
   );
   section(

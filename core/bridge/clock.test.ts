@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mock } from "node:test";
 import fc from "fast-check";
 import type { Time } from "../plugin/signals.ts";
-import { Clock } from "./clock.ts";
+import { BootClock } from "./clock.ts";
 
 /** A boot clock and a wall clock that a test sets by hand. */
 class Hands {
@@ -34,7 +34,7 @@ describe("clock", () => {
         (nsec, bootNs) => {
           const hands = new Hands();
           hands.offset = { sec: 1_700_000_000, nsec };
-          const time = new Clock(hands).wall(bootNs);
+          const time = new BootClock(hands).wall(bootNs);
           assert.equal(nanoseconds(time), 1_700_000_000_000_000_000n + BigInt(nsec) + BigInt(bootNs));
           assert.ok(time.nsec >= 0 && time.nsec < 1_000_000_000, `${time.nsec}`);
         },
@@ -45,13 +45,13 @@ describe("clock", () => {
   it("carries at the second's edge", () => {
     const hands = new Hands();
     hands.offset = { sec: 10, nsec: 999_999_999 };
-    assert.deepEqual(new Clock(hands).wall(1), { sec: 11, nsec: 0 });
-    assert.deepEqual(new Clock(hands).wall(2_000_000_000), { sec: 12, nsec: 999_999_999 });
+    assert.deepEqual(new BootClock(hands).wall(1), { sec: 11, nsec: 0 });
+    assert.deepEqual(new BootClock(hands).wall(2_000_000_000), { sec: 12, nsec: 999_999_999 });
   });
 
   it("follows a step within a second, and then stands still once closed", () => {
     const hands = new Hands();
-    const clock = new Clock(hands);
+    const clock = new BootClock(hands);
     clock.start();
     clock.start();
     hands.offset = { sec: 1_600_000_000, nsec: 5 };
@@ -68,7 +68,7 @@ describe("clock", () => {
 
   it("keeps every duration while the wall clock jumps back and forth", () => {
     const hands = new Hands();
-    const clock = new Clock(hands);
+    const clock = new BootClock(hands);
     clock.start();
     for (let i = 0; i < 100; i++) {
       hands.offset = {
@@ -86,6 +86,6 @@ describe("clock", () => {
   it("tells the present from the boot clock", () => {
     const hands = new Hands();
     hands.bootNs = 1_500_000_000;
-    assert.deepEqual(new Clock(hands).now(), { sec: 1_700_000_001, nsec: 500_000_000 });
+    assert.deepEqual(new BootClock(hands).now(), { sec: 1_700_000_001, nsec: 500_000_000 });
   });
 });

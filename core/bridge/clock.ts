@@ -1,11 +1,12 @@
 // Boot clock to wall clock. The kernel stamps with the boot clock, which nobody can step; OTLP wants
 // the wall clock, which NTP and people do step. So the offset between the two is measured again and again.
 import type { Native, Offset } from "../../native/index.ts";
+import type { Clock } from "../plugin/services.ts";
 import type { Instant, Time } from "../plugin/signals.ts";
 
 const second = 1_000_000_000;
 
-export class Clock {
+export class BootClock implements Clock {
   readonly #native: Pick<Native, "bootOffset" | "bootNow">;
   #offset: Offset;
   #timer: NodeJS.Timeout | undefined;

@@ -1,20 +1,7 @@
 // Network interfaces' own accounts, in every network namespace that this process can enter.
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import type { Link, Native } from "../../native/index.ts";
-
-export interface NetnsLinks {
-  /** Of the namespace, as lsns prints it. */
-  readonly netns: number;
-  /** Unique until the host boots again, unlike the inode. */
-  readonly cookie: number;
-  readonly links: readonly Link[];
-}
-
-export interface FoundLinks {
-  readonly namespaces: readonly NetnsLinks[];
-  /** Why some namespaces were left out: the first error, EACCES or EPERM as a rule. */
-  readonly refused: NodeJS.ErrnoException | undefined;
-}
+import type { Native } from "../../native/index.ts";
+import type { FoundLinks, Interfaces, NetnsLinks } from "../plugin/services.ts";
 
 /** What ends while it is looked at is no refusal. */
 const GONE = new Set(["ENOENT", "ESRCH"]);
@@ -59,7 +46,7 @@ class Namespaces {
 const octal = (code: string): string => String.fromCharCode(Number.parseInt(code, 8));
 
 /** The interfaces of the namespaces that a filter lets pass. */
-export class Interfaces {
+export class FilteredInterfaces implements Interfaces {
   readonly #native: Pick<Native, "netnsLinks">;
   readonly #passes: (netns: number) => boolean;
 
@@ -68,7 +55,6 @@ export class Interfaces {
     this.#passes = passes;
   }
 
-  /** Takes a system call for each process of the host and a thread for each namespace: not for each packet. */
   read(): FoundLinks {
     const all = new Namespaces();
     const namespaces: NetnsLinks[] = [];

@@ -2,11 +2,7 @@
 import { existsSync } from "node:fs";
 import type { Native } from "../../native/index.ts";
 import { WirespanError } from "../plugin/errors.ts";
-
-export interface Kernel {
-  /** Names by value of an enum, from the running kernel's BTF; `name` is the enum's, or one of its values'. */
-  enumNames(name: string): ReadonlyMap<number, string>;
-}
+import type { Kernel } from "../plugin/services.ts";
 
 export function createKernel(native: Native): Kernel {
   return {

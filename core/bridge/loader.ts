@@ -10,17 +10,18 @@ import { packConstant } from "./pack.ts";
 import { explained, whoRefusesBpf } from "./refusal.ts";
 import type { Chain } from "./tail-chain.ts";
 
-/** How one thing is watched, or why it is not. */
+/** How one kind of event is observed, or why it is not. */
 export interface Hook {
-  readonly thing: string;
-  /** The program in use and where it hooks; absent: not watched. */
+  /** The key of the plugin's probe. */
+  readonly observes: string;
+  /** The program in use and where it is attached; absent: not observed. */
   readonly program?: string;
   readonly at?: string;
-  /** What was better and could not be had, and why. */
+  /** The better programs that this kernel or this process cannot use, and why. */
   readonly refused: readonly Refusal[];
-  /** What is lost when it is not watched; absent: the plugin needs it. */
-  readonly without?: string;
-  /** Its lack leaves the plugin's own question unanswered. */
+  /** What is lost if it is not observed; absent: the plugin requires it. */
+  readonly lostWithout?: string;
+  /** The plugin cannot serve its main purpose without it. */
   readonly degrades?: true;
 }
 
@@ -104,7 +105,7 @@ class Choice {
   /** Throws BPF_NO_HOOK where something that the plugin needs can't be watched at all. */
   hooks(): Hook[] {
     const { name, probes, skeleton } = this.#options;
-    return Object.entries(probes).map(([thing, probe]) => {
+    return Object.entries(probes).map(([observes, probe]) => {
       const names = probe.programs.map(nameOf);
       const program = names.find((n) => !this.#refused.has(n));
       const before = program === undefined ? names : names.slice(0, names.indexOf(program));
@@ -113,16 +114,16 @@ class Choice {
         at: skeleton.programs[n] ?? "",
         why: this.#refused.get(n)!,
       }));
-      if (program === undefined && probe.without === undefined) {
+      if (program === undefined && probe.lostWithout === undefined) {
         const tried = refused.map((r) => `${r.at}: ${r.why}`);
-        throw new WirespanError("BPF_NO_HOOK", `${name} can't watch ${thing}: ${tried.join("; ")}`);
+        throw new WirespanError("BPF_NO_HOOK", `${name} cannot observe ${observes}: ${tried.join("; ")}`);
       }
       const taken = program === undefined ? {} : { program, at: skeleton.programs[program]! };
       return {
-        thing,
+        observes,
         refused,
         ...taken,
-        ...(probe.without !== undefined && { without: probe.without }),
+        ...(probe.lostWithout !== undefined && { lostWithout: probe.lostWithout }),
         ...(probe.degrades && { degrades: probe.degrades }),
       };
     });

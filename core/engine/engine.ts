@@ -6,7 +6,7 @@ import type { Config } from "../../config/config.ts";
 import type { Native, ProgramInfo } from "../../native/index.ts";
 import { bindValue, createContainer } from "../base/container.ts";
 import { VERSION } from "../base/version.ts";
-import { Clock } from "../bridge/clock.ts";
+import { BootClock } from "../bridge/clock.ts";
 import { createKernel, requireKernel } from "../bridge/kernel.ts";
 import { detachAll } from "../bridge/loader.ts";
 import { Reading } from "../bridge/poller.ts";
@@ -102,7 +102,7 @@ async function attachPlugins(
 }
 
 export class Engine {
-  readonly clock: Clock;
+  readonly clock: BootClock;
   readonly identity: Identity;
   readonly namespaces: NetnsNames;
   readonly core: CoreProgram;
@@ -142,7 +142,7 @@ export class Engine {
     this.#hosts = hosts;
     this.#failed = failed;
     this.#reserve = reserve;
-    this.clock = new Clock(options.native);
+    this.clock = new BootClock(options.native);
     this.namespaces = new NetnsNames((fd) => options.native.netnsCookie(fd));
     const { config } = options;
     const attributes = ofHost({ ...hostAttributes(), ip, ...config.resource.attributes });
@@ -246,7 +246,7 @@ export class Engine {
       },
     };
     // What plugins add to a span they may know from records of their own, which are older than the span's.
-    const before = () => this.#drain(this.hosts.filter((host) => host.adds).map(({ feed }) => feed));
+    const before = () => this.#drain(this.hosts.filter((host) => host.enriches).map(({ feed }) => feed));
     const coreFeed = this.#reserve.lendNow(
       () => new Feed(native, this.core.loaded.object, trackerSkeleton, handlers, { before }),
     );
@@ -275,7 +275,7 @@ export class Engine {
         const error = explained(name, cause, this.#options.native.features().lockdown);
         if (config.strict) throw error;
         host.detach();
-        running.spans.forget(host.bit);
+        running.spans.withdraw(host.bit);
         host.close();
         this.#failed.push({ name, error });
       }
@@ -286,7 +286,7 @@ export class Engine {
   #start(host: PluginHost, config: Config, { sink, spans, container, reading }: Running): void {
     const scope = { name: `wirespan.${host.plugin.name}`, version: VERSION };
     const { maxSeries } = config.metrics;
-    host.start(container, spans, {
+    host.start(container, spans, this.identity, {
       scope,
       sink,
       host: this.#host,
@@ -362,7 +362,7 @@ export class Engine {
     } catch (error) {
       for (const host of hosts) {
         host.detach();
-        running.spans.forget(host.bit);
+        running.spans.withdraw(host.bit);
         running.reading.remove(host.feed?.rings ?? []);
         host.close();
       }
@@ -374,7 +374,7 @@ export class Engine {
   async #end(host: PluginHost, { sink, spans, reading }: Running): Promise<void> {
     sink.metrics(await host.collect(this.clock.bootNow()));
     this.drain();
-    spans.forget(host.bit);
+    spans.withdraw(host.bit);
     reading.remove(host.feed?.rings ?? []);
     host.close();
   }

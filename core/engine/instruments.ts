@@ -1,6 +1,7 @@
 // Turns declared signals into the calls that a plugin emits them with, and collects its metrics.
-import { type Clock, isLater } from "../bridge/clock.ts";
+import { isLater } from "../bridge/clock.ts";
 import type { Emit, EmittedEvent, EmittedSpan } from "../plugin/emit.ts";
+import type { Clock } from "../plugin/services.ts";
 import type {
   AnyAttributes,
   EventSpec,

@@ -12,7 +12,7 @@ const missing = (hooks: readonly Hook[]): Hook[] => hooks.filter(({ program }) =
 const unanswered = (hooks: readonly Hook[]): Hook[] => missing(hooks).filter(({ degrades }) => degrades);
 
 /** Whether a plugin runs without what its own question needs. */
-export const isDegraded = (hooks: readonly Hook[]): boolean => unanswered(hooks).length > 0;
+const isDegraded = (hooks: readonly Hook[]): boolean => unanswered(hooks).length > 0;
 
 /** `degraded` for a plugin that runs so, else `running`. */
 export const stateOf = (hooks: readonly Hook[]): "running" | "degraded" =>
@@ -28,8 +28,8 @@ function refusals(hooks: readonly Hook[]): string {
 }
 
 function sentence(name: string, verdict: string, hooks: readonly Hook[]): string {
-  const what = hooks.map(({ thing }) => thing).join(", ");
-  const lost = [...new Set(hooks.map(({ without = "" }) => without))].join("; ");
+  const what = hooks.map(({ observes }) => observes).join(", ");
+  const lost = [...new Set(hooks.map(({ lostWithout = "" }) => lostWithout))].join("; ");
   return `${name}${verdict} does not see ${what}. Lost: ${lost}. Refused: ${refusals(hooks)}.`;
 }
 

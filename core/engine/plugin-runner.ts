@@ -4,9 +4,10 @@ import type { DependencyContainer } from "tsyringe";
 import type { Config, PluginConfig } from "../../config/config.ts";
 import type { Native } from "../../native/index.ts";
 import { bindValue, resolve } from "../base/container.ts";
-import { Interfaces } from "../bridge/interfaces.ts";
+import { FilteredInterfaces } from "../bridge/interfaces.ts";
 import { detachAll, type Hook, type Loaded, loadObject } from "../bridge/loader.ts";
 import { Feed } from "../bridge/ring-reader.ts";
+import type { Images } from "../bridge/workload-rows.ts";
 import { activeProbes, type Plugin } from "../plugin/plugin.ts";
 import { services } from "../plugin/services.ts";
 import type { Metric, Signals } from "../plugin/signals.ts";
@@ -41,7 +42,7 @@ export class PluginHost {
   /** As it was loaded with; of some plugins only. */
   readonly #cgroups: string;
   #feed: Feed | undefined;
-  #adds = false;
+  #enriches = false;
   #emission: Emission<Signals> | undefined;
 
   private constructor(options: HostOptions, loaded: Loaded, passesNetns: (netns: number) => boolean) {
@@ -95,21 +96,24 @@ export class PluginHost {
   }
 
   /** From here on the plugin's signals reach the sink. */
-  start(container: DependencyContainer, spans: ConnectionSpans, emission: EmissionOptions): void {
+  start(
+    container: DependencyContainer,
+    spans: ConnectionSpans,
+    images: Images,
+    emission: EmissionOptions,
+  ): void {
     const { plugin, bit, config, native } = this.#options;
     const child = container.createChildContainer();
     bindValue(child, services.connections, spans);
-    bindValue(child, services.interfaces, new Interfaces(native, this.#passesNetns));
+    bindValue(child, services.interfaces, new FilteredInterfaces(native, this.#passesNetns));
     const uses = Object.entries(plugin.uses ?? {});
     const use = Object.fromEntries(uses.map(([key, token]) => [key, resolve(child, token)]));
     this.#emission = createEmission(plugin.signals, emission);
     const settings = config.plugins[plugin.name]!.settings;
     const handlers = plugin.start({ config: settings, emit: this.#emission.emit, use } as never);
-    spans.ask(bit, plugin.spans ?? {}, handlers.adds);
-    this.#adds = handlers.adds !== undefined;
-    this.#feed = new Feed(native, this.loaded.object, plugin.skeleton, handlers as never, {
-      images: resolve(container, services.identity),
-    });
+    spans.request(bit, plugin.spans ?? {}, handlers.enrich);
+    this.#enriches = handlers.enrich !== undefined;
+    this.#feed = new Feed(native, this.loaded.object, plugin.skeleton, handlers as never, { images });
   }
 
   get bit(): number {
@@ -136,9 +140,9 @@ export class PluginHost {
     return this.#feed;
   }
 
-  /** Whether what it adds to spans may come from its own records. */
-  get adds(): boolean {
-    return this.#adds;
+  /** Whether it adds attributes that may come from its own records. */
+  get enriches(): boolean {
+    return this.#enriches;
   }
 
   /** Lets the plugin's programs see the ends that a sweep has found: bpf/include/wirespan/chain.h. */

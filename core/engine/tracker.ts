@@ -26,16 +26,17 @@ const PROBES = {
   "connection states, in packets that interrupt the first": { programs: ["on_state_again"] },
   "SYNs that are retransmitted": {
     programs: ["on_syn_again"],
-    without:
+    lostWithout:
       "when a SYN left that waited for the first data (TCP_FASTOPEN_CONNECT) and had to be retransmitted",
   },
   "first receive": {
     programs: ["on_receive"],
-    without: "the owner of an accepted connection is its listener's, even where another process serves it",
+    lostWithout:
+      "the owner of an accepted connection is its listener's, even where another process serves it",
   },
   "first send": {
     programs: ["on_send"],
-    without: "a process that only ever sends is not known to own an accepted connection",
+    lostWithout: "a process that only ever sends is not known to own an accepted connection",
   },
 } as const;
 
@@ -46,7 +47,7 @@ const CONNECT_EXIT = "tp/syscalls/sys_exit_connect";
 const CONNECT_EXITS = {
   "attempts that fail at once": {
     programs: ["on_connect_exit"],
-    without: "attempts to connect that fail before the socket's state changes: no route, not permitted",
+    lostWithout: "attempts to connect that fail before the socket's state changes: no route, not permitted",
   },
 } as const;
 
@@ -274,8 +275,8 @@ export class CoreProgram {
   }
 
   get #watchesAccepts(): boolean {
-    return Object.keys(CORE_ACCEPT_PROBES).some((thing) =>
-      this.loaded.hooks.some((hook) => hook.thing === thing),
+    return Object.keys(CORE_ACCEPT_PROBES).some((probe) =>
+      this.loaded.hooks.some((hook) => hook.observes === probe),
     );
   }
 

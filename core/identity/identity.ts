@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import { type Images, isImage, REST } from "../bridge/workload-rows.ts";
 import { Recent } from "../plugin/lru.ts";
+import type { Identity as PluginIdentity, Workload } from "../plugin/services.ts";
 import { type CgroupFacts, cgroupFacts, pathFacts, unifiedPath } from "./cgroup.ts";
 import { CgroupPaths, cgroup2Mount } from "./cgroup-paths.ts";
 import { Composer, commName } from "./compose.ts";
@@ -9,7 +10,7 @@ import type { HostAttributes } from "./host.ts";
 import { given } from "./own.ts";
 import type { ProcessFacts, ProcReader } from "./proc.ts";
 import type { Rule } from "./rules.ts";
-import { type Workload, Workloads } from "./workloads.ts";
+import { Workloads } from "./workloads.ts";
 
 /** A process as the kernel saw it when something happened: `struct task` of bpf/include/wirespan/owner.h. */
 export interface ObservedProcess {
@@ -91,7 +92,7 @@ const maxImages = 4;
 const maxNumbers = 16_384;
 const mostPostponed = 4096;
 
-export class Identity implements Images {
+export class Identity implements Images, PluginIdentity {
   readonly #proc: ProcReader;
   readonly #composer: Composer;
   readonly #cgroups: CgroupPaths;

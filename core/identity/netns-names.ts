@@ -2,6 +2,7 @@
 import { closeSync, openSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Recent } from "../plugin/lru.ts";
+import type { Namespaces, NetnsAttributes } from "../plugin/services.ts";
 
 /** Where files are bound to namespaces: ip netns, CNI and containerd; Docker. */
 const FOLDERS = ["/run/netns", "/run/docker/netns"];
@@ -9,7 +10,7 @@ const FOLDERS = ["/run/netns", "/run/docker/netns"];
 /** How many namespaces are remembered. */
 const REMEMBERED = 4096;
 
-export class NetnsNames {
+export class NetnsNames implements Namespaces {
   readonly #cookieOf: (fd: number) => number;
   readonly #folders: readonly string[];
   /** By cookie; empty: it had no name. */
@@ -35,7 +36,7 @@ export class NetnsNames {
   }
 
   /** What tells it from all others, and what people call it. */
-  attributes(cookie: number, inode: number) {
+  attributes(cookie: number, inode: number): NetnsAttributes {
     return {
       "wirespan.netns.cookie": cookie || undefined,
       "wirespan.netns.inode": inode || undefined,

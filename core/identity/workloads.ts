@@ -1,21 +1,8 @@
 // Workloads by number: the kernel's sums are keyed by it, so that what a sum is reported under never changes.
 
 import { REST } from "../bridge/workload-rows.ts";
+import type { Workload } from "../plugin/services.ts";
 import type { Resource } from "../plugin/signals.ts";
-
-/** What telemetry of a process is about: its Resource, and the program that it runs. */
-export interface Workload {
-  /** As the kernel's sums know it (workload_of in bpf/include/wirespan/owner.h); REST: it has none of its own. */
-  readonly number: number;
-  /** Undefined: the host's. */
-  readonly resource: Resource | undefined;
-  readonly executable: string | undefined;
-  /** The attributes that say whose a sum is. */
-  readonly series: {
-    readonly "process.executable.name"?: string | undefined;
-    readonly "otel.metric.overflow"?: true;
-  };
-}
 
 /** Of what no process did, or none that is known. */
 const NOBODY: Workload = { number: 0, resource: undefined, executable: undefined, series: {} };

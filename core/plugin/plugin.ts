@@ -2,7 +2,7 @@
 // handler, C program to probe, constant to setting, declared attribute to emit call, token to service.
 
 import type { Token } from "../base/container.ts";
-import type { Adder, AskedSpans } from "../engine/connection-spans.ts";
+import type { Enrich, SpanRequests } from "./connection.ts";
 import type { Emit } from "./emit.ts";
 import type { Match, Settings, SettingsOf } from "./settings.ts";
 import type { Signals } from "./signals.ts";
@@ -18,7 +18,7 @@ export interface Probe<P extends string = string> {
   /** Programs that can watch it, best first; the first that this kernel has and lets attach is used. */
   readonly programs: readonly [Candidate<P>, ...Candidate<P>[]];
   /** What is lost without it. A probe that does not say so is required. */
-  readonly without?: string;
+  readonly lostWithout?: string;
   /** Without it the plugin's own question stays unanswered: it is reported as degraded. Else its lack costs a detail. */
   readonly degrades?: true;
   /** The boolean setting of the plugin that turns it on; absent: it is on. */
@@ -58,8 +58,8 @@ export type Handlers<B extends Skeleton> = {
 } & {
   /** Called when a collection has handed over all it read: iterators' rows, then rings, then tables. */
   readonly collected?: () => void;
-  /** What is added to the spans that the plugin asks for, where their declaration can't say. */
-  readonly adds?: Adder;
+  /** Attributes for the spans that the plugin requests, if their declaration has no `enrich`. */
+  readonly enrich?: Enrich;
 };
 
 export interface Io<C, S extends Signals, U extends Uses> {
@@ -93,8 +93,8 @@ export interface Plugin<
   opted?(config: SettingsOf<C>): readonly string[];
   /** Its programs look connections up by their addresses (bpf/include/wirespan/tuples.h), so the core has to keep them so. */
   readonly tuples?: boolean;
-  /** Spans of connections, which the core emits, with what this plugin adds to them. */
-  readonly spans?: AskedSpans;
+  /** Spans of connections, which the agent emits, with the attributes that this plugin adds to them. */
+  readonly spans?: SpanRequests;
   /** Services wanted from the core, by token. */
   readonly uses?: U;
   /** Values for the object's `const volatile` globals beside those the host sets itself. */

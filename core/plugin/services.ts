@@ -1,21 +1,108 @@
-// What a plugin may ask the core for: `uses: { clock: services.clock }`.
-
+// What a plugin may use of the agent: `uses: { clock: services.clock }`. Implemented in core/bridge, core/identity and
+// core/engine, where the tests are.
+import type { Task } from "../../bpf/tracker/tracker.skel.ts";
 import { token } from "../base/container.ts";
-import type { Clock } from "../bridge/clock.ts";
-import type { Interfaces } from "../bridge/interfaces.ts";
-import type { Kernel } from "../bridge/kernel.ts";
-import type { Connections } from "../engine/connection-spans.ts";
-import type { Identity } from "../identity/identity.ts";
-import type { NetnsNames } from "../identity/netns-names.ts";
-import type { PidNumbers } from "../identity/pid-numbers.ts";
+import type { Connections } from "./connection.ts";
 import type { Log } from "./log.ts";
+import type { Instant, Resource, Time } from "./signals.ts";
+
+/** Conversions from the boot clock, with which the kernel stamps records, to the wall clock. */
+export interface Clock {
+  /** Nanoseconds since boot, now. */
+  bootNow(): number;
+  now(): Time;
+  /** Nanoseconds since boot as a wall-clock instant. */
+  wall(bootNs: number): Time;
+  /** Both ends of a span through one offset, so that a step of the clock never shows in its duration. */
+  span(startNs: number, endNs: number): { start: Time; end: Time };
+  /** For values that are kept and compared later: the wall clock may be stepped meanwhile. */
+  instant(bootNs: number): Instant;
+}
+
+/** What telemetry of a process is about: its Resource, and the program that it runs. */
+export interface Workload {
+  /** Its number in keys of tables (workload_of in bpf/include/wirespan/owner.h); 1: it has none of its own. */
+  readonly number: number;
+  /** Undefined: the host's. */
+  readonly resource: Resource | undefined;
+  readonly executable: string | undefined;
+  /** The attributes of a series that name the workload. */
+  readonly series: {
+    readonly "process.executable.name"?: string | undefined;
+    readonly "otel.metric.overflow"?: true;
+  };
+}
+
+/** Processes as workloads. */
+export interface Identity {
+  /** The workload of a process, which never changes for one image of it. Never throws. */
+  of(process: Task): Workload;
+  /** The workload with this number in a table's key. */
+  workload(number: number): Workload;
+}
+
+export interface Kernel {
+  /** Names by value of an enum, from the running kernel's BTF; `name` is the enum's, or one of its values'. */
+  enumNames(name: string): ReadonlyMap<number, string>;
+}
+
+/** Names of network namespaces. */
+export interface Namespaces {
+  /** The name that it had at the first call; undefined: it has none that is visible to the agent. */
+  of(cookie: number, inode: number): string | undefined;
+  /** The attributes of semconv.ts that name a namespace. */
+  attributes(cookie: number, inode: number): NetnsAttributes;
+}
+
+export interface NetnsAttributes {
+  readonly "wirespan.netns.cookie": number | undefined;
+  readonly "wirespan.netns.inode": number | undefined;
+  readonly "wirespan.netns.name": string | undefined;
+}
+
+/** One network interface with its own counters. */
+export interface Link {
+  readonly index: number;
+  readonly name: string;
+  /** As rtnetlink calls its kind, `macvlan`; empty for hardware. */
+  readonly kind: string;
+  /** Received so far; exact below 2^53. */
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+export interface NetnsLinks {
+  /** The namespace's inode, as lsns prints it. */
+  readonly netns: number;
+  /** Unique until the host reboots, unlike the inode. */
+  readonly cookie: number;
+  readonly links: readonly Link[];
+}
+
+export interface FoundLinks {
+  readonly namespaces: readonly NetnsLinks[];
+  /** Why some namespaces were left out: the first error, usually EACCES or EPERM. */
+  readonly refused: NodeJS.ErrnoException | undefined;
+}
+
+/** The network interfaces of all namespaces that the filters pass and that this process may enter. */
+export interface Interfaces {
+  /** Costs a system call for each process of the host and a thread for each namespace: not for every packet. */
+  read(): FoundLinks;
+}
+
+/** Process ids. */
+export interface Pids {
+  /** The number that /proc has for a process; undefined: it is in none of its namespaces. */
+  inProc(pid: number): number | undefined;
+}
 
 export const services = {
   clock: token<Clock>("clock"),
   identity: token<Identity>("identity"),
   kernel: token<Kernel>("kernel"),
-  namespaces: token<NetnsNames>("namespaces"),
-  pids: token<Pick<PidNumbers, "inProc">>("pids"),
+  namespaces: token<Namespaces>("namespaces"),
+  pids: token<Pids>("pids"),
   connections: token<Connections>("connections"),
   interfaces: token<Interfaces>("interfaces"),
   log: token<Log>("log"),

@@ -1,9 +1,9 @@
 // What is told of interfaces where it is asked for: frames that a driver does not take, its polls, and how long
 // frames wait to be handed to it.
 
-import type { NetnsNames } from "../../core/identity/netns-names.ts";
 import type { Emit } from "../../core/plugin/emit.ts";
 import { seconds } from "../../core/plugin/histogram.ts";
+import type { Namespaces } from "../../core/plugin/services.ts";
 import type { AttributeSpecs, Signals } from "../../core/plugin/signals.ts";
 import type { TableRows } from "../../core/plugin/skeleton.ts";
 import { INTERFACE, QUEUE } from "./attributes.ts";
@@ -96,7 +96,7 @@ export class MovingRows {
 }
 
 /** The handlers of both tables. */
-export function detailHandlers(emit: Emit<typeof DETAILS>, namespaces: NetnsNames) {
+export function detailHandlers(emit: Emit<typeof DETAILS>, namespaces: Namespaces) {
   const seriesOf = ({ name, ifindex, netnsCookie, netns }: Place) => ({
     "network.interface.name": name,
     "wirespan.interface.index": ifindex,

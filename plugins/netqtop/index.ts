@@ -74,18 +74,18 @@ export default plugin({
     "what drivers answer": {
       programs: ["on_handed_over"],
       setting: "transmitFailures",
-      without: "frames that a driver does not take",
+      lostWithout: "frames that a driver does not take",
     },
-    polls: { programs: ["on_poll"], setting: "polls", without: "polls of drivers" },
+    polls: { programs: ["on_poll"], setting: "polls", lostWithout: "polls of drivers" },
     "frames that begin to wait": {
       programs: ["on_enqueue"],
       setting: "queueWait",
-      without: "how long frames wait",
+      lostWithout: "how long frames wait",
     },
     "frames that have waited": {
       programs: ["on_dequeue"],
       setting: "queueWait",
-      without: "how long frames wait",
+      lostWithout: "how long frames wait",
     },
   },
   uses: { interfaces: services.interfaces, log: services.log, namespaces: services.namespaces },

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { FoundLinks } from "../../core/bridge/interfaces.ts";
+import type { FoundLinks } from "../../core/plugin/services.ts";
 import type { Link } from "../../native/index.ts";
 import { Stacked } from "./stacked.ts";
 

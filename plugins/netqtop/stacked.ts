@@ -1,7 +1,6 @@
 // What interfaces receive that lie upon others. Their frames come in as the lower interface's and become theirs after
 // the only tracepoint, so the interface's own account is taken: frames and bytes, not by queue or size.
-import type { FoundLinks } from "../../core/bridge/interfaces.ts";
-import type { Link } from "../../native/index.ts";
+import type { FoundLinks, Link } from "../../core/plugin/services.ts";
 
 /** As rtnetlink calls their kinds. */
 const KINDS: ReadonlySet<string> = new Set([

@@ -47,8 +47,8 @@ export default plugin({
   probes: {
     runs: { programs: ["on_entry"] },
     "ends of runs": { programs: ["on_exit"] },
-    raises: { programs: ["on_raise"], without: "the wait between raise and run" },
-    polls: { programs: ["on_poll"], without: "how many packets the polls of net_rx took" },
+    raises: { programs: ["on_raise"], lostWithout: "the wait between raise and run" },
+    polls: { programs: ["on_poll"], lostWithout: "how many packets the polls of net_rx took" },
   },
   uses: { kernel: services.kernel },
 

@@ -1,9 +1,8 @@
 // solisten: who listens.
 import { constants } from "node:os";
-import type { Workload } from "../../core/identity/workloads.ts";
 import { formatAddress } from "../../core/plugin/address.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
-import { services } from "../../core/plugin/services.ts";
+import { services, type Workload } from "../../core/plugin/services.ts";
 import { type Listening, Overflows } from "./overflows.ts";
 import { type LISTEN_ERRORS, signals } from "./signals.ts";
 import {
@@ -105,12 +104,13 @@ export default plugin({
     "listeners' states": { programs: ["on_state"] },
     "results of listen()": {
       programs: ["on_inet_listen"],
-      without: "second calls, and failures other than of a port that is taken, unless everyCall is set",
+      lostWithout: "second calls, and failures other than of a port that is taken, unless everyCall is set",
     },
     "results of every listen()": {
       programs: ["on_listen_exit"],
       setting: "everyCall",
-      without: "second calls, and failures other than of a port that is taken, where fexit is refused too",
+      lostWithout:
+        "second calls, and failures other than of a port that is taken, where fexit is refused too",
     },
   },
   uses: {

@@ -1,6 +1,5 @@
 // tcpaccept: connections handed to accept(), those that never were, and calls that failed.
-import type { Connection } from "../../bpf/tracker/tracker.skel.ts";
-import { SPANS } from "../../core/engine/connection-spans.ts";
+import { type Connection, SPANS } from "../../core/plugin/connection.ts";
 import { seconds } from "../../core/plugin/histogram.ts";
 import { ACCEPT_PROBES, ACCEPT_SETTING, FAILED_ACCEPT_PROBES } from "../../core/plugin/hooks/accept.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
@@ -64,7 +63,7 @@ export default plugin({
     identity: services.identity,
     clock: services.clock,
   },
-  spans: { accept: { attributes: HANDSHAKE, of: handshake } },
+  spans: { accept: { attributes: HANDSHAKE, enrich: handshake } },
 
   signals: {
     duration: {

@@ -1,7 +1,6 @@
 // tcpconnect: every attempt to connect, and what came of it.
-import type { Connection } from "../../bpf/tracker/tracker.skel.ts";
-import { connectError } from "../../core/engine/connection-spans.ts";
 import { formatAddress } from "../../core/plugin/address.ts";
+import { type Connection, connectError } from "../../core/plugin/connection.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { CONNECTION, ERROR_TYPE, OPENER } from "../../core/plugin/semconv.ts";
 import { services } from "../../core/plugin/services.ts";
@@ -70,13 +69,13 @@ export default plugin({
     "attempts that fail at once": {
       programs: ["on_failed_at_once"],
       setting: "failedAtOnce",
-      without: "attempts that fail before the socket's state changes: no route, not permitted",
+      lostWithout: "attempts that fail before the socket's state changes: no route, not permitted",
     },
-    "DNS answers": { programs: ["on_packet"], setting: "dns", without: NO_NAMES },
+    "DNS answers": { programs: ["on_packet"], setting: "dns", lostWithout: NO_NAMES },
     "who takes DNS answers": {
       programs: [{ program: "on_datagram", args: 2 }],
       setting: "dns",
-      without: NO_NAMES,
+      lostWithout: NO_NAMES,
     },
   },
   uses: { identity: services.identity },
@@ -125,7 +124,7 @@ export default plugin({
     }
 
     return {
-      ...(dns && { adds: named }),
+      ...(dns && { enrich: named }),
       dns({ serial, happenedAt, pid, startedAt, netnsCookie, size, message }) {
         if (pid) {
           names.taken(serial, { netnsCookie, pid, startedAt });

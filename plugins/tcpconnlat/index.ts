@@ -1,6 +1,5 @@
 // tcpconnlat: how long connecting takes, and how it ends.
-import type { Connection } from "../../bpf/tracker/tracker.skel.ts";
-import { connectError } from "../../core/engine/connection-spans.ts";
+import { type Connection, connectError } from "../../core/plugin/connection.ts";
 import { seconds } from "../../core/plugin/histogram.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { ERROR_TYPE, OPENER } from "../../core/plugin/semconv.ts";
@@ -52,13 +51,13 @@ export default plugin({
   },
 
   skeleton,
-  spans: { connect: { attributes: HANDSHAKE, of: handshake } },
+  spans: { connect: { attributes: HANDSHAKE, enrich: handshake } },
   probes: {
     "ends of handshakes": { programs: ["on_handshake"] },
     "attempts that fail at once": {
       programs: ["on_failed_at_once"],
       setting: "failedAtOnce",
-      without: "attempts that fail before the socket's state changes: no route, not permitted",
+      lostWithout: "attempts that fail before the socket's state changes: no route, not permitted",
     },
   },
   uses: { identity: services.identity },

@@ -31,7 +31,7 @@ export default plugin({
     "drops, in packets that interrupt the first": { programs: DROPS_AGAIN },
     "closing listeners": {
       programs: ["on_listener_close"],
-      without: "what a listener turned away between the last collection and its close",
+      lostWithout: "what a listener turned away between the last collection and its close",
     },
   },
   uses: {

@@ -1,5 +1,5 @@
 // Names of drop reasons. Numbers move from kernel to kernel, so names come from the running one's types.
-import type { Kernel } from "../../core/bridge/kernel.ts";
+import type { Kernel } from "../../core/plugin/services.ts";
 
 /** The enums of subsystems that have reasons of their own, in the upper 16 bits. */
 const SUBSYSTEMS: Readonly<Record<string, string>> = {

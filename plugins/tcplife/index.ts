@@ -111,7 +111,7 @@ export default plugin({
   },
 
   skeleton,
-  spans: { connection: { attributes: STATISTICS, of: statistics } },
+  spans: { connection: { attributes: STATISTICS, enrich: statistics } },
   probes: {
     "ends of connections": { programs: ["on_close"] },
   },

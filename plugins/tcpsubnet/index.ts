@@ -41,8 +41,11 @@ export default plugin({
   skeleton,
   probes: {
     "ends of connections": { programs: ["on_close"] },
-    drops: { programs: DROPS, without: "drops by subnet" },
-    "drops, in packets that interrupt the first": { programs: DROPS_AGAIN, without: "a few drops by subnet" },
+    drops: { programs: DROPS, lostWithout: "drops by subnet" },
+    "drops, in packets that interrupt the first": {
+      programs: DROPS_AGAIN,
+      lostWithout: "a few drops by subnet",
+    },
   },
 
   signals: {

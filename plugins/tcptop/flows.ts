@@ -1,5 +1,5 @@
 // What moved over connections since the last collection, most first.
-import { type Connections, connectionId } from "../../core/engine/connection-spans.ts";
+import { type Connections, connectionId } from "../../core/plugin/connection.ts";
 import type { AnyAttributes, Resource } from "../../core/plugin/signals.ts";
 import { less } from "./process-rows.ts";
 import type { Flow } from "./tcptop.skel.ts";

@@ -1,8 +1,8 @@
 // All that may leave: what the core, the agent itself and every plugin declare.
 
 import { SELF } from "../../agent/internal-telemetry.ts";
-import { spansWith } from "../../core/engine/connection-spans.ts";
 import { importPlugin, installedPlugins } from "../../core/engine/discover.ts";
+import { spansWith } from "../../core/plugin/connection.ts";
 import type { Signals } from "../../core/plugin/signals.ts";
 import type { Declared } from "./conformance.ts";
 

@@ -1,5 +1,5 @@
 // What a plugin reports of a namespace, without what no two runs share: ids, times, what the kernel chooses.
-import { spansWith } from "../../core/engine/connection-spans.ts";
+import { spansWith } from "../../core/plugin/connection.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import type { AnyAttributes, AttributeSpecs, Metric, Point } from "../../core/plugin/signals.ts";
 import type { Kept } from "./engine.ts";

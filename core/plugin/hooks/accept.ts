@@ -18,19 +18,19 @@ const WITHOUT_ACCEPTS = "connections that accept() returns, to whom, and after h
 export const ACCEPT_PROBES = {
   "accept4() of a connection": {
     programs: ["accept_graft", "accept4_exit"],
-    without: WITHOUT_ACCEPTS,
+    lostWithout: WITHOUT_ACCEPTS,
     degrades: true,
     setting: "acceptHook",
   },
   "accept() of a connection": {
     programs: ["accept_graft", "accept_exit"],
-    without: WITHOUT_ACCEPTS,
+    lostWithout: WITHOUT_ACCEPTS,
     degrades: true,
     setting: "acceptHook",
   },
   "accepts by io_uring": {
     programs: ["accept_graft", "accept_uring"],
-    without: WITHOUT,
+    lostWithout: WITHOUT,
     setting: "acceptHook",
   },
 } as const satisfies Record<string, Probe<Programs>>;
@@ -39,7 +39,7 @@ export const ACCEPT_PROBES = {
 export const FAILED_ACCEPT_PROBES = {
   "failed accepts": {
     programs: [{ program: "accept_failed", args: 4 }, "accept4_exit"],
-    without: "calls of accept() that fail",
+    lostWithout: "calls of accept() that fail",
     setting: "acceptHook",
   },
 } as const satisfies Record<string, Probe<Programs>>;
@@ -52,19 +52,19 @@ export const ACCEPT_SETTING = {
 
 /** The core's own: its programs run before the plugins', and its emitters after them. */
 export const CORE_ACCEPT_PROBES = {
-  "accept4() of a connection": { programs: ["on_graft", "on_accept4_exit"], without: WITHOUT },
-  "accept() of a connection": { programs: ["on_graft", "on_accept_exit"], without: WITHOUT },
+  "accept4() of a connection": { programs: ["on_graft", "on_accept4_exit"], lostWithout: WITHOUT },
+  "accept() of a connection": { programs: ["on_graft", "on_accept_exit"], lostWithout: WITHOUT },
   "accepts by io_uring": {
     programs: ["on_graft", { program: "on_uring_result", args: 5 }, { program: "on_uring_entry", args: 3 }],
-    without: WITHOUT,
+    lostWithout: WITHOUT,
   },
   "failed accepts": {
     programs: [{ program: "on_accept_failed", args: 4 }, "on_accept4_exit"],
-    without: "calls of accept() that fail",
+    lostWithout: "calls of accept() that fail",
   },
-  "spans of accept4()": { programs: ["on_graft_emit", "on_accept4_emit"], without: WITHOUT },
-  "spans of accept()": { programs: ["on_graft_emit", "on_accept_emit"], without: WITHOUT },
-  "spans of accepts by io_uring": { programs: ["on_graft_emit", "on_uring_emit"], without: WITHOUT },
+  "spans of accept4()": { programs: ["on_graft_emit", "on_accept4_emit"], lostWithout: WITHOUT },
+  "spans of accept()": { programs: ["on_graft_emit", "on_accept_emit"], lostWithout: WITHOUT },
+  "spans of accepts by io_uring": { programs: ["on_graft_emit", "on_uring_emit"], lostWithout: WITHOUT },
 } as const satisfies Record<string, Probe>;
 
 /** Of programs on one tracepoint the first to be attached runs first; on one function, the last. */

@@ -1,0 +1,210 @@
+// The spans of connections and the attributes that all signals about a connection share. The tracker's skeleton
+// declares the records; core/engine/connection-spans.ts emits the spans. Tests: core/engine/connection-spans.kernel.test.ts.
+import { constants } from "node:os";
+import type { CloseReason, Connection, Task } from "../../bpf/tracker/tracker.skel.ts";
+import { CLOSE_REASON, CONNECTION, ERROR_TYPE, type ERROR_TYPES } from "./semconv.ts";
+import type {
+  AnyAttributes,
+  AttributeSpec,
+  AttributeSpecs,
+  Attributes,
+  Resource,
+  SpanSpec,
+} from "./signals.ts";
+
+export type { Connection, Task };
+
+const { errno } = constants;
+
+export type ErrorType = (typeof ERROR_TYPES)[number];
+
+const WHO: Record<"last_user" | "closer" | "acceptor", string> = {
+  last_user: "was the last to send or receive",
+  closer: "closed this end",
+  acceptor: "accepted it",
+};
+
+const process = (role: keyof typeof WHO) => ({
+  [`wirespan.process.${role}.pid`]: {
+    type: "int",
+    requirement: "conditional",
+    description: `The process that ${WHO[role]}, if it is not the owner.`,
+  },
+  [`wirespan.process.${role}.name`]: {
+    type: "string",
+    requirement: "conditional",
+    description: `The name of the thread that ${WHO[role]} (comm), if it is not the owner's.`,
+  },
+});
+
+/** The acceptor's end, whichever end the span is of: what a list of traces is told apart by. */
+const SERVER = {
+  "server.address": {
+    type: "string",
+    requirement: "conditional",
+    description: "The address that was connected to; absent if it is not known which end opened.",
+  },
+  "server.port": {
+    type: "int",
+    requirement: "conditional",
+    description: "The port that was connected to; absent if it is not known which end opened.",
+  },
+} as const satisfies AttributeSpecs;
+
+/** The connection spans, as they are without any plugin. */
+export const SPANS = {
+  connection: {
+    signal: "span",
+    name: "tcp connection",
+    description: "One end of a TCP connection, from the SYN to the close.",
+    attributes: {
+      ...CONNECTION,
+      ...SERVER,
+      ...CLOSE_REASON,
+      ...ERROR_TYPE,
+      ...(process("last_user") as Record<string, AttributeSpec>),
+      ...(process("closer") as Record<string, AttributeSpec>),
+      ...(process("acceptor") as Record<string, AttributeSpec>),
+      "wirespan.tcp.bytes_sent": {
+        type: "int",
+        requirement: "required",
+        description: "Payload that the peer acknowledged, bytes.",
+      },
+      "wirespan.tcp.bytes_received": {
+        type: "int",
+        requirement: "required",
+        description: "Payload received in order, bytes.",
+      },
+      "wirespan.connection.start_unknown": {
+        type: "boolean",
+        requirement: "conditional",
+        description:
+          "The connection is older than the agent, or the kernel did not show its beginning to any program: the span begins when the agent first saw it.",
+      },
+      "wirespan.connection.end_unknown": {
+        type: "boolean",
+        requirement: "conditional",
+        description:
+          "The kernel did not show the close to any program: the span ends when a sweep found the socket closed.",
+      },
+    },
+  },
+  connect: {
+    signal: "span",
+    name: "tcp connect",
+    description: "A handshake, from the first SYN to its outcome.",
+    attributes: {
+      ...CONNECTION,
+      ...SERVER,
+      ...ERROR_TYPE,
+      "wirespan.tcp.close.reason": {
+        ...CLOSE_REASON["wirespan.tcp.close.reason"],
+        requirement: "conditional",
+        description: "What ended an attempt that failed.",
+      },
+      "wirespan.errno": {
+        type: "int",
+        requirement: "conditional",
+        description:
+          "The error of an attempt that failed, as the kernel numbers it; absent if the attempt was given up.",
+      },
+    },
+  },
+  accept: {
+    signal: "span",
+    name: "tcp accept",
+    description: "A connection on its way to its acceptor, from the SYN to the return of accept().",
+    attributes: {
+      ...CONNECTION,
+      ...SERVER,
+      "error.type": {
+        type: "string",
+        requirement: "conditional",
+        enum: ["never_accepted"],
+        description: "It ended before accept() had returned it.",
+      },
+      "wirespan.tcp.accept.queue_wait": {
+        type: "double",
+        requirement: "conditional",
+        description: "Time that it waited in the accept queue after its handshake, seconds.",
+      },
+      "wirespan.tcp.accept.fd": {
+        type: "int",
+        requirement: "conditional",
+        description: "Its file descriptor in the process that accepted it, if the hook provides it.",
+      },
+    },
+  },
+} as const satisfies Record<string, SpanSpec>;
+
+export type SpanKey = keyof typeof SPANS;
+
+/** Attributes that a plugin adds to a span of this connection; the record is valid during the call only. */
+export type Enrich = (connection: Connection) => AnyAttributes;
+
+/** A span that a plugin requests, with the attributes that it adds. */
+export interface SpanRequest {
+  readonly attributes: AttributeSpecs;
+  /** Absent: `start` returns it. */
+  readonly enrich?: Enrich;
+}
+
+/**
+ * The spans that a plugin requests, for the connections that its program marks (wanted_connection,
+ * wanted_connect, wanted_accept in bpf/include/wirespan/conn.h); `plain`: without attributes of its own.
+ */
+export type SpanRequests = Readonly<Partial<Record<SpanKey, SpanRequest | "plain">>>;
+
+/** The connection spans with the attributes that these requests add. */
+export function spansWith(requests: readonly SpanRequests[]): Record<SpanKey, SpanSpec> {
+  const specs: Record<SpanKey, SpanSpec> = { ...SPANS };
+  for (const [key, request] of requests.flatMap((spans) => Object.entries(spans))) {
+    if (request === "plain") continue;
+    const spec = specs[key as SpanKey];
+    specs[key as SpanKey] = { ...spec, attributes: { ...spec.attributes, ...request.attributes } };
+  }
+  return specs;
+}
+
+/** Attributes and resources of connections, as a plugin gets them. */
+export interface Connections {
+  /** The attributes of any signal about a connection. The object is the caller's own. */
+  attributes(connection: Pick<Connection, "conn">): Attributes<typeof CONNECTION>;
+  /** The resource of a signal about what this task did; the host's if the task is unknown. */
+  resource(task: Task): Resource;
+  /** The base name of the task's executable. */
+  executable(task: Task): string | undefined;
+}
+
+/** error.type of a connection that ended as unreachable, by errno. */
+export const UNREACHABLE: Readonly<Record<number, ErrorType>> = {
+  [errno.EPERM]: "permission_denied",
+  [errno.EACCES]: "permission_denied",
+  [errno.EADDRNOTAVAIL]: "address_not_available",
+  [errno.ENETUNREACH]: "network_unreachable",
+  [errno.EHOSTUNREACH]: "host_unreachable",
+};
+
+/** The outcome of an attempt to connect, from what closed it (`none`: it succeeded) and the kernel's error. */
+export function connectError(reason: CloseReason, error: number): ErrorType | undefined {
+  switch (reason) {
+    case "none":
+      return undefined;
+    case "refused":
+      return "connection_refused";
+    case "timeout":
+      return "timed_out";
+    case "unreachable":
+      return UNREACHABLE[error] ?? "_OTHER";
+    case "rst_received":
+      return "connection_reset";
+    default:
+      return "aborted";
+  }
+}
+
+/** Unique on the host until it boots again: a socket's connections, if it is several, one after the other, are told apart. */
+export function connectionId({ cookie, life }: Pick<Connection["conn"], "cookie" | "life">): string {
+  const socket = cookie.toString(16);
+  return life ? `${socket}.${life + 1}` : socket;
+}
