@@ -15,11 +15,11 @@ export interface TlsConfig {
   readonly insecure?: boolean;
 }
 
-/** How sums and histograms count; see MetricForm. */
+/** How sums and histograms count; see MetricPreferences. */
 export type Temporality = "cumulative" | "delta" | "lowmemory";
 
 /** How metrics leave. Absent parts: cumulative, exponential, powers of two. */
-export interface MetricForm {
+export interface MetricPreferences {
   /**
    * `delta`: counters and histograms since the previous collection; `lowmemory`: only histograms.
    * Up-down counters are cumulative always.
@@ -30,7 +30,7 @@ export interface MetricForm {
   readonly boundaries?: readonly number[];
 }
 
-interface OtlpConfig extends MetricForm {
+interface OtlpConfig extends MetricPreferences {
   /** `lean`: our own writer; `sdk`: OpenTelemetry's SDK and its exporters. */
   readonly path?: "lean" | "sdk";
   readonly headers: Readonly<Record<string, string>>;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { ExponentialHistogram, Metric, MetricSpec, Point, Resource } from "../core/plugin/signals.ts";
 import { acceptedSpec, instant, resource, scope, softirqSpec } from "../test/support/telemetry.ts";
-import { type ExplicitHistogram, Former } from "./temporality.ts";
+import { type ExplicitHistogram, MetricConverter } from "./temporality.ts";
 
 const gaugeSpec: MetricSpec = { ...acceptedSpec, instrument: "gauge", name: "g" };
 const levelSpec: MetricSpec = { ...acceptedSpec, instrument: "updowncounter", name: "l" };
@@ -33,16 +33,18 @@ function histogram(
 }
 
 /** What becomes of one metric. */
-function formed(former: Former, given: Metric) {
-  const [{ data, delta, points }] = former.form([given]) as [ReturnType<Former["form"]>[number]];
+function formed(converter: MetricConverter, given: Metric) {
+  const [{ data, delta, points }] = converter.convert([given]) as [
+    ReturnType<MetricConverter["convert"]>[number],
+  ];
   return { data, delta, start: points[0]!.start.sec, value: points[0]!.value };
 }
 
 describe("form of metrics", () => {
   it("leaves everything as it is by default", () => {
-    const former = new Former({});
+    const converter = new MetricConverter({});
     for (const value of [5, 5, 9]) {
-      assert.deepEqual(formed(former, metric(acceptedSpec, 110, value)), {
+      assert.deepEqual(formed(converter, metric(acceptedSpec, 110, value)), {
         data: "sum",
         delta: false,
         start: 100,
@@ -52,10 +54,10 @@ describe("form of metrics", () => {
   });
 
   it("as delta is what came since the previous collection, the first since the start", () => {
-    const former = new Former({ temporality: "delta" });
+    const converter = new MetricConverter({ temporality: "delta" });
     const given = [metric(acceptedSpec, 110, 5), metric(acceptedSpec, 120, 5), metric(acceptedSpec, 130, 9)];
     assert.deepEqual(
-      given.map((m) => formed(former, m)),
+      given.map((m) => formed(converter, m)),
       [
         { data: "sum", delta: true, start: 100, value: 5 },
         { data: "sum", delta: true, start: 110, value: 0 },
@@ -65,17 +67,17 @@ describe("form of metrics", () => {
   });
 
   it("as delta takes a series with a new start for a new one", () => {
-    const former = new Former({ temporality: "delta" });
-    formed(former, metric(acceptedSpec, 110, 50));
+    const converter = new MetricConverter({ temporality: "delta" });
+    formed(converter, metric(acceptedSpec, 110, 50));
     const again = metric(acceptedSpec, 120, 60, { start: 115 });
-    assert.deepEqual(formed(former, again), { data: "sum", delta: true, start: 115, value: 60 });
+    assert.deepEqual(formed(converter, again), { data: "sum", delta: true, start: 115, value: 60 });
     const on = metric(acceptedSpec, 130, 61, { start: 115 });
-    assert.deepEqual(formed(former, on), { data: "sum", delta: true, start: 120, value: 1 });
+    assert.deepEqual(formed(converter, on), { data: "sum", delta: true, start: 120, value: 1 });
   });
 
   for (const step of [-3600, 3600]) {
     it(`as delta goes on over a step of the wall clock by ${step} s, each interval as long as it was`, () => {
-      const former = new Former({ temporality: "delta" });
+      const converter = new MetricConverter({ temporality: "delta" });
       const given = [5, 7, 9, 14].map((value, i): Metric => {
         const stepped = i >= 2 ? step : 0;
         const bootNs = (110 + i * 10) * 1e9;
@@ -85,7 +87,9 @@ describe("form of metrics", () => {
         return { spec: acceptedSpec, scope, resource, time, points: [{ attributes: {}, start, value }] };
       });
       const intervals = given.map((one) => {
-        const [{ time, points }] = former.form([one]) as [ReturnType<Former["form"]>[number]];
+        const [{ time, points }] = converter.convert([one]) as [
+          ReturnType<MetricConverter["convert"]>[number],
+        ];
         const { start, value } = points[0]!;
         return [time.sec - start.sec, start.nsec, value];
       });
@@ -100,7 +104,7 @@ describe("form of metrics", () => {
   }
 
   it("as delta knows a series by its attributes and by what its resource says", () => {
-    const former = new Former({ temporality: "delta" });
+    const converter = new MetricConverter({ temporality: "delta" });
     const other: Resource = { attributes: { ...resource.attributes, "service.name": "wget" } };
     const same: Resource = { attributes: { ...resource.attributes } };
     const values = [
@@ -108,39 +112,39 @@ describe("form of metrics", () => {
       metric(acceptedSpec, 110, 7, { attributes: { "server.port": 2 } }),
       metric(acceptedSpec, 110, 8, { attributes: { "server.port": 1 }, of: other }),
       metric(acceptedSpec, 120, 6, { attributes: { "server.port": 1 }, of: same }),
-    ].map((m) => formed(former, m).value);
+    ].map((m) => formed(converter, m).value);
     assert.deepEqual(values, [5, 7, 8, 1]);
   });
 
   it("as delta goes on where a series was that was not seen for a while, and forgets it in the end", () => {
-    const former = new Former({ temporality: "delta" });
-    formed(former, metric(acceptedSpec, 110, 5));
-    for (let i = 0; i < 10; i++) former.form([]);
-    assert.equal(formed(former, metric(acceptedSpec, 230, 6)).value, 1);
-    for (let i = 0; i < 100; i++) former.form([]);
-    assert.equal(formed(former, metric(acceptedSpec, 990, 6)).value, 6);
+    const converter = new MetricConverter({ temporality: "delta" });
+    formed(converter, metric(acceptedSpec, 110, 5));
+    for (let i = 0; i < 10; i++) converter.convert([]);
+    assert.equal(formed(converter, metric(acceptedSpec, 230, 6)).value, 1);
+    for (let i = 0; i < 100; i++) converter.convert([]);
+    assert.equal(formed(converter, metric(acceptedSpec, 990, 6)).value, 6);
   });
 
   it("as delta leaves levels and gauges alone; lowmemory only histograms are delta", () => {
     const kinds = (temporality: "delta" | "lowmemory") =>
       [acceptedSpec, softirqSpec, levelSpec, gaugeSpec].map((spec) => {
         const value = spec === softirqSpec ? histogram(0, [1]) : 1;
-        return formed(new Former({ temporality }), metric(spec, 110, value)).delta;
+        return formed(new MetricConverter({ temporality }), metric(spec, 110, value)).delta;
       });
     assert.deepEqual(kinds("delta"), [true, true, false, false]);
     assert.deepEqual(kinds("lowmemory"), [false, true, false, false]);
   });
 
   it("as delta takes histograms apart bucket by bucket, without extremes, and keeps nobody's buffer", () => {
-    const former = new Former({ temporality: "delta" });
+    const converter = new MetricConverter({ temporality: "delta" });
     const buffer = Float64Array.of(1, 2, 3);
     const first = histogram(-10, [1, 2, 3], { zeroCount: 1, zeroThreshold: 2 ** -24, min: 0.1, max: 0.9 });
-    const whole = formed(former, metric(softirqSpec, 110, { ...first, counts: buffer }))
+    const whole = formed(converter, metric(softirqSpec, 110, { ...first, counts: buffer }))
       .value as ExponentialHistogram;
     assert.deepEqual([whole.count, whole.min, whole.max], [7, undefined, undefined]);
     buffer.fill(99);
     const second = histogram(-12, [4, 0, 1, 5, 3, 0, 2], { zeroCount: 3, zeroThreshold: 2 ** -24, max: 1 });
-    const delta = formed(former, metric(softirqSpec, 120, second)).value as ExponentialHistogram;
+    const delta = formed(converter, metric(softirqSpec, 120, second)).value as ExponentialHistogram;
     assert.deepEqual(
       { ...delta, counts: [...Array.from(delta.counts)] },
       {
@@ -162,15 +166,15 @@ describe("form of metrics", () => {
     });
     fc.assert(
       fc.property(steps, (increments) => {
-        const former = new Former({ temporality: "delta", histograms: "explicit" });
-        const whole = new Former({ histograms: "explicit" });
+        const converter = new MetricConverter({ temporality: "delta", histograms: "explicit" });
+        const whole = new MetricConverter({ histograms: "explicit" });
         const counts = new Array<number>(12).fill(0);
         let sum: number[] = [];
         let last: ExplicitHistogram | undefined;
         for (const [i, increment] of increments.entries()) {
           for (const [j, n] of increment.entries()) counts[j]! += n;
           const given = metric(softirqSpec, 110 + i, histogram(-40, [...counts]));
-          const delta = formed(former, given).value as ExplicitHistogram;
+          const delta = formed(converter, given).value as ExplicitHistogram;
           sum = delta.counts.map((n, j) => n + (sum[j] ?? 0));
           last = formed(whole, given).value as ExplicitHistogram;
         }
@@ -188,7 +192,7 @@ describe("form of metrics", () => {
           const counts = new Array<number>(Math.max(...indices) - offset + 1).fill(0);
           for (const index of indices) counts[index - offset]!++;
           const value = formed(
-            new Former({ histograms: "explicit" }),
+            new MetricConverter({ histograms: "explicit" }),
             metric(softirqSpec, 110, histogram(offset, counts)),
           ).value as ExplicitHistogram;
           const expected = new Array<number>(value.bounds.length + 1).fill(0);
@@ -210,8 +214,8 @@ describe("form of metrics", () => {
     fc.assert(
       fc.property(fc.double({ min: 1e-6, max: 50, noNaN: true }), (seconds) => {
         const index = Math.ceil(Math.log2(seconds) * 8) - 1;
-        const former = new Former({ histograms: "explicit", boundaries });
-        const { counts } = formed(former, metric(softirqSpec, 110, histogram(index, [1])))
+        const converter = new MetricConverter({ histograms: "explicit", boundaries });
+        const { counts } = formed(converter, metric(softirqSpec, 110, histogram(index, [1])))
           .value as ExplicitHistogram;
         const bucket = counts.indexOf(1);
         const [above = 0, below = Number.POSITIVE_INFINITY] = [boundaries[bucket - 1], boundaries[bucket]];
@@ -223,13 +227,13 @@ describe("form of metrics", () => {
 
   it("with explicit buckets keeps zeros, extremes and sums, and counts other units in powers of two from 1", () => {
     const given = histogram(0, [2, 1], { zeroCount: 4, zeroThreshold: 2 ** -24, min: 0, max: 1.1, sum: 3 });
-    const former = new Former({ histograms: "explicit" });
-    const { data, value } = formed(former, metric(softirqSpec, 110, given));
+    const converter = new MetricConverter({ histograms: "explicit" });
+    const { data, value } = formed(converter, metric(softirqSpec, 110, given));
     const explicit = value as ExplicitHistogram;
     assert.equal(data, "explicit");
     assert.deepEqual([explicit.count, explicit.sum, explicit.min, explicit.max], [7, 3, 0, 1.1]);
     assert.deepEqual([explicit.counts[0], explicit.counts[explicit.bounds.indexOf(2)]], [4, 3]);
-    const bytes = formed(former, metric({ ...softirqSpec, unit: "By" }, 110, histogram(80, [1]))).value;
+    const bytes = formed(converter, metric({ ...softirqSpec, unit: "By" }, 110, histogram(80, [1]))).value;
     assert.deepEqual((bytes as ExplicitHistogram).bounds.slice(0, 3), [1, 2, 4]);
     assert.equal((bytes as ExplicitHistogram).counts[11], 1, "(1024, 1117] is above 1024");
   });

@@ -4,7 +4,7 @@ import type { Event, Metric, Scope, Sink, Span, Time } from "../../core/plugin/s
 import { csvHeader, csvRow, FittedTable, tableHeader, tableRow } from "../../core/plugin/trace/table.ts";
 import { type Column, type Flags, type Row, rowsOf, type TableRows } from "../../core/plugin/trace/view.ts";
 import { eventJson, metricJson, rfc3339, rowJson, spanJson } from "../../exporters/console/json-lines.ts";
-import { Deltas } from "./delta.ts";
+import { Deltas } from "../../exporters/deltas.ts";
 import type { TraceFormat } from "./request.ts";
 
 /** What makes a terminal begin a new page at its top. */

@@ -1,7 +1,7 @@
 // A wall clock that is stepped while the agent runs: what is told stays consistent, and nothing is counted anew.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { Former } from "../../exporters/temporality.ts";
+import { MetricConverter } from "../../exporters/temporality.ts";
 import { type Native, native } from "../../native/index.ts";
 import { inodeOf } from "../../test/support/connection-ends.ts";
 import { watch } from "../../test/support/engine.ts";
@@ -66,11 +66,11 @@ describe("a wall clock that is stepped", function () {
       const only = { "filter.include.netns": String(inodeOf(netns)) };
       await using watched = await watch(["tcplife", "tcptop"], only, clock.native);
       const points = new Points();
-      const former = new Former({ temporality: "delta" });
+      const converter = new MetricConverter({ temporality: "delta" });
       let deltas = 0;
       const collect = async () => {
         const metrics = points.check(await watched.collect());
-        for (const { spec, time, points } of former.form(metrics)) {
+        for (const { spec, time, points } of converter.convert(metrics)) {
           for (const { start, value } of points) {
             assert.ok(seconds(start) <= seconds(time));
             assert.ok(seconds(time) - seconds(start) < 30, `${spec.name}: an interval of an hour`);

@@ -16,7 +16,7 @@ const LOWEST = -192;
 /** In seconds. */
 export function seconds(h: KernelHistogram): ExponentialHistogram {
   const { buckets } = h;
-  const [first, end] = filled(buckets);
+  const [first, end] = filledRange(buckets);
   return {
     count: h.count,
     sum: h.sumNs / 1e9,
@@ -42,7 +42,7 @@ const LOWEST_SIZE = 4;
 
 /** In bytes. */
 export function bytes({ count, sum, zeros, buckets }: SizeHistogram): ExponentialHistogram {
-  const [first, end] = filled(buckets);
+  const [first, end] = filledRange(buckets);
   return {
     count,
     sum,
@@ -54,8 +54,8 @@ export function bytes({ count, sum, zeros, buckets }: SizeHistogram): Exponentia
   };
 }
 
-/** Where the buckets begin and end that hold something. */
-function filled(buckets: Float64Array): [first: number, end: number] {
+/** Indices of the first bucket that is not empty and of what follows the last one. */
+export function filledRange(buckets: Float64Array): [first: number, end: number] {
   let first = 0;
   let end = buckets.length;
   while (first < end && buckets[first] === 0) first++;

@@ -4,7 +4,7 @@ import { Recent } from "../../core/plugin/lru.ts";
 import type { Event, Metric, Scope, Span } from "../../core/plugin/signals.ts";
 import type { Paint } from "./format.ts";
 import { collectionJson, eventJson, jsonLine, spanJson } from "./json-lines.ts";
-import { Summary } from "./metric-summary.ts";
+import { MetricSummary } from "./metric-summary.ts";
 import { eventLine, spanLine } from "./text-lines.ts";
 
 /** How signals are written. */
@@ -19,7 +19,7 @@ export interface Writing {
 
 export class TextWriting implements Writing {
   readonly #paint: Paint;
-  readonly #summary = new Summary();
+  readonly #summary = new MetricSummary();
 
   constructor(paint: Paint) {
     this.#paint = paint;

@@ -1,5 +1,6 @@
 // One collection of metrics as a few lines: rates of what happened, and levels that changed.
-import type { AnyAttributes, Metric, MetricSpec, Point } from "../../core/plugin/signals.ts";
+import type { Metric, MetricSpec, Point, Resource } from "../../core/plugin/signals.ts";
+import { attributesKey, Deltas, isCumulative, ResourceNames } from "../deltas.ts";
 import { isLoss, plain } from "./describe.ts";
 import { clockTime, type Paint, quantity } from "./format.ts";
 
@@ -9,42 +10,39 @@ const MAX_METRICS = 16;
 /** Of the agent itself only what is lost or does not run is news. */
 const OWN = /^(otel\.sdk\.|wirespan\.(agent|bpf)\.)/;
 
-/** A series as it was when last seen. */
-interface Seen {
-  /** Nanoseconds since boot. */
-  readonly bootNs: number;
-  readonly count: number;
-  readonly sum: number;
-}
-
 interface Row {
   readonly text: string;
   readonly weight: number;
 }
 
-export class Summary {
-  /** Only what the last collection had: what ends is forgotten. */
-  #before = new Map<string, Seen>();
+export class MetricSummary {
+  readonly #deltas = new Deltas();
+  readonly #resources = new ResourceNames();
+  /** Levels at the last collection only: a series that ends is forgotten. */
+  #levels = new Map<string, number>();
 
   /** The lines of one collection; "" if nothing happened. */
   write(metrics: readonly Metric[], paint: Paint): string {
-    const now = new Map<string, Seen>();
+    const levels = new Map<string, number>();
     const rows = new Map<MetricSpec, Row[]>();
-    for (const metric of metrics) {
+    const added = this.#deltas.next(metrics);
+    for (const [i, metric] of metrics.entries()) {
       const ofMetric = rows.get(metric.spec) ?? [];
       rows.set(metric.spec, ofMetric);
-      for (const point of metric.points) {
+      for (const [j, point] of metric.points.entries()) {
         if (!isNews(metric.spec, point)) continue;
-        const row = this.#row(metric, point, now);
+        const row = isCumulative(metric.spec)
+          ? increaseRow(metric, added[i]!.points[j]!)
+          : this.#levelRow(metric, point, levels);
         if (row !== undefined) ofMetric.push(row);
       }
     }
-    this.#before = now;
-    const said = [...rows].filter(([, all]) => all.length > 0);
+    this.#levels = levels;
+    const changed = [...rows].filter(([, all]) => all.length > 0);
     const [first] = metrics;
-    if (first === undefined || said.length === 0) return "";
-    const lines = said.slice(0, MAX_METRICS).map(([spec, all]) => line(spec, all, paint));
-    const more = said.length - lines.length;
+    if (first === undefined || changed.length === 0) return "";
+    const lines = changed.slice(0, MAX_METRICS).map(([spec, all]) => line(spec, all, paint));
+    const more = changed.length - lines.length;
     return [
       `${paint.dim(`${clockTime(first.time)}  metrics`)}\n`,
       ...lines,
@@ -52,31 +50,27 @@ export class Summary {
     ].join("");
   }
 
-  #row(metric: Metric, point: Point, now: Map<string, Seen>): Row | undefined {
-    const { spec, time, resource } = metric;
-    const { value } = point;
-    const service = plain(resource.attributes["service.name"] ?? "");
-    const label = labelOf(point.attributes) || service;
-    const key = `${spec.name}\u0000${JSON.stringify(resource.attributes)}\u0000${JSON.stringify(point.attributes)}`;
-    const histogram = typeof value !== "number";
-    const seen = {
-      bootNs: time.bootNs,
-      count: histogram ? value.count : value,
-      sum: histogram ? value.sum : value,
-    };
-    now.set(key, seen);
-    const before = this.#before.get(key);
-    if (spec.instrument === "gauge" || spec.instrument === "updowncounter") {
-      if (seen.sum === (before?.sum ?? 0)) return undefined;
-      return { text: `${label} ${quantity(seen.sum, spec.unit)}`, weight: Math.abs(seen.sum) };
-    }
-    const count = seen.count - (before?.count ?? 0);
-    const elapsed = (time.bootNs - (before?.bootNs ?? point.start.bootNs)) / 1e9;
-    if (count <= 0 || elapsed <= 0) return undefined;
-    if (!histogram) return { text: `${label} ${rate(count / elapsed, spec.unit)}`, weight: count };
-    const mean = quantity((seen.sum - (before?.sum ?? 0)) / count, spec.unit);
-    return { text: `${label} ${quantity(count / elapsed, "1")}/s of ${mean}`, weight: count };
+  /** Undefined if the level has not changed. */
+  #levelRow({ spec, resource }: Metric, point: Point, levels: Map<string, number>): Row | undefined {
+    const key = `${spec.name}\n${this.#resources.of(resource)}\n${attributesKey(point.attributes)}`;
+    const level = point.value as number;
+    levels.set(key, level);
+    if (level === (this.#levels.get(key) ?? 0)) return undefined;
+    return { text: `${labelOf(point, resource)} ${quantity(level, spec.unit)}`, weight: Math.abs(level) };
   }
+}
+
+/** What a counter or histogram gained; undefined if nothing. */
+function increaseRow({ spec, time, resource }: Metric, point: Point): Row | undefined {
+  const { value, start } = point;
+  const label = labelOf(point, resource);
+  const count = typeof value === "number" ? value : value.count;
+  const elapsed = (time.bootNs - start.bootNs) / 1e9;
+  if (count <= 0 || elapsed <= 0) return undefined;
+  const perSecond = count / elapsed;
+  if (typeof value === "number") return { text: `${label} ${rate(perSecond, spec.unit)}`, weight: count };
+  const mean = quantity(value.sum / count, spec.unit);
+  return { text: `${label} ${quantity(perSecond, "1")}/s of ${mean}`, weight: count };
 }
 
 /** The agent's own metrics say nothing as long as nothing is lost. */
@@ -102,10 +96,11 @@ function rate(perSecond: number, unit: string): string {
   return unit === "s" ? `${Number((perSecond * 100).toPrecision(3))} %` : `${quantity(perSecond, unit)}/s`;
 }
 
-/** What tells series apart for people: not the numbers of namespaces and the like. */
-function labelOf(attributes: AnyAttributes): string {
-  return Object.entries(attributes)
+/** What distinguishes series for people, without the numbers of namespaces and the like; else the service. */
+function labelOf({ attributes }: Point, resource: Resource): string {
+  const label = Object.entries(attributes)
     .filter(([key, value]) => value !== undefined && !/^wirespan\.netns\./.test(key))
     .map(([, value]) => plain(value!))
     .join(" ");
+  return label || plain(resource.attributes["service.name"] ?? "");
 }

@@ -19,7 +19,7 @@ import type {
 import type { Attributed, AttributeKind, DecodedMetric } from "../../test/support/otlp-decode.ts";
 import { OtlpSink, type Received } from "../../test/support/otlp-sink.ts";
 import { instant } from "../../test/support/telemetry.ts";
-import type { MetricForm, OtlpGrpcConfig, OtlpHttpConfig } from "../config.ts";
+import type { MetricPreferences, OtlpGrpcConfig, OtlpHttpConfig } from "../config.ts";
 import { createExporters } from "../create.ts";
 import type { Fanout } from "../fanout.ts";
 
@@ -182,7 +182,7 @@ interface Path extends AsyncDisposable {
   readonly fanout: Fanout;
 }
 
-async function open(path: "lean" | "sdk", protocol: "grpc" | "http", form: MetricForm): Promise<Path> {
+async function open(path: "lean" | "sdk", protocol: "grpc" | "http", form: MetricPreferences): Promise<Path> {
   const sink = await OtlpSink.start(protocol);
   const config = {
     type: protocol === "grpc" ? "otlp_grpc" : "otlp_http",

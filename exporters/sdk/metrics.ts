@@ -9,15 +9,15 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import type { Scope } from "../../core/plugin/signals.ts";
 import { SCHEMA_URL } from "../otlp/encode/export-request.ts";
-import { type FormedMetric, type FormedPoint, isWhole } from "../temporality.ts";
+import { type ExportMetric, type ExportPoint, isWhole } from "../temporality.ts";
 import { given, hrTime } from "./values.ts";
 
 /** The metrics of one resource, copied: they may wait. */
-export function resourceMetrics(resource: Resource, metrics: readonly FormedMetric[]): ResourceMetrics {
+export function resourceMetrics(resource: Resource, metrics: readonly ExportMetric[]): ResourceMetrics {
   const byScope = Map.groupBy(metrics, ({ scope }) => scope);
   return {
     resource,
-    scopeMetrics: [...byScope].map(([{ name, version }, all]: [Scope, FormedMetric[]]) => ({
+    scopeMetrics: [...byScope].map(([{ name, version }, all]: [Scope, ExportMetric[]]) => ({
       scope: { name, version, schemaUrl: SCHEMA_URL },
       metrics: all.map(metricData),
     })),
@@ -31,7 +31,7 @@ const TYPES = {
   explicit: DataPointType.HISTOGRAM,
 } as const;
 
-function metricData({ spec, data, delta, time, points }: FormedMetric): MetricData {
+function metricData({ spec, data, delta, time, points }: ExportMetric): MetricData {
   const { name, description, unit } = spec;
   return {
     descriptor: { name, description, unit, valueType: isWhole(spec) ? ValueType.INT : ValueType.DOUBLE },
@@ -48,7 +48,7 @@ function metricData({ spec, data, delta, time, points }: FormedMetric): MetricDa
 }
 
 /** The SDK has no place for a zero threshold. */
-function pointValue(value: FormedPoint["value"]): unknown {
+function pointValue(value: ExportPoint["value"]): unknown {
   if (typeof value === "number") return value;
   const { count, sum, min, max } = value;
   const common = { count, sum, min, max };

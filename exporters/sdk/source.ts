@@ -19,12 +19,12 @@ import type { LogRecordProcessor, ReadableLogRecord } from "@opentelemetry/sdk-l
 import { NodeSDK } from "@opentelemetry/sdk-node";
 import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
 import type { Event, Metric, Resource, Scope, Sink, Span } from "../../core/plugin/signals.ts";
-import { type MetricForm, SIGNALS, type Signal } from "../config.ts";
+import { type MetricPreferences, SIGNALS, type Signal } from "../config.ts";
 import type { Kind } from "../exporter.ts";
 import type { Source } from "../otlp/deliver/otlp-exporter.ts";
 import type { Parcel } from "../otlp/deliver/queue.ts";
 import { SCHEMA_URL } from "../otlp/encode/export-request.ts";
-import { Former } from "../temporality.ts";
+import { MetricConverter } from "../temporality.ts";
 import type { SdkPayload } from "./exporter-factory.ts";
 import { resourceMetrics } from "./metrics.ts";
 import { given, hex, hrTime } from "./values.ts";
@@ -87,7 +87,7 @@ class Lane<T extends ReadableSpan | ReadableLogRecord> {
 
 /** The metrics in one form. */
 interface MetricLane {
-  readonly former: Former;
+  readonly converter: MetricConverter;
   readonly receivers: SdkReceiver[];
 }
 
@@ -136,13 +136,13 @@ export class SdkSource implements Sink, Source {
   }
 
   /** Who gets the parcels of `signals`, the metrics in the form `form`. */
-  add(receiver: SdkReceiver, signals: readonly Signal[] = SIGNALS, form: MetricForm = {}): void {
+  add(receiver: SdkReceiver, signals: readonly Signal[] = SIGNALS, form: MetricPreferences = {}): void {
     this.#users++;
     if (signals.includes("traces")) this.#spans.receivers.push(receiver);
     if (signals.includes("logs")) this.#events.receivers.push(receiver);
     if (!signals.includes("metrics")) return;
     const key = JSON.stringify([form.temporality, form.histograms, form.boundaries]);
-    const lane = this.#metrics.get(key) ?? { former: new Former(form), receivers: [] };
+    const lane = this.#metrics.get(key) ?? { converter: new MetricConverter(form), receivers: [] };
     this.#metrics.set(key, lane);
     lane.receivers.push(receiver);
   }
@@ -215,8 +215,8 @@ export class SdkSource implements Sink, Source {
 
   /** One request for each resource, as PushMetricExporter takes it. */
   metrics(metrics: readonly Metric[]): void {
-    for (const { former, receivers } of this.#metrics.values()) {
-      const byResource = Map.groupBy(former.form(metrics), ({ resource }) => resource);
+    for (const { converter, receivers } of this.#metrics.values()) {
+      const byResource = Map.groupBy(converter.convert(metrics), ({ resource }) => resource);
       for (const [resource, formed] of byResource) {
         const points = formed.flatMap((metric) => metric.points);
         const items = resourceMetrics(this.#resourceOf(resource), formed);

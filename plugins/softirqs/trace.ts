@@ -20,15 +20,8 @@ function greatest({ max, counts, offset, scale }: ExponentialHistogram): number 
 
 function row(metric: Metric, { attributes, value }: Point): Row {
   const time = new Date(metric.time.sec * 1000 + metric.time.nsec / 1e6).toISOString();
-  const of = typeof value === "number" ? { value } : { histogram: trimmed(value) };
+  const of = typeof value === "number" ? { value } : { histogram: value };
   return { time, name: metric.spec.name, attributes, ...of };
-}
-
-/** What an interval added does not reach as high as what there was before. */
-function trimmed(h: ExponentialHistogram): ExponentialHistogram {
-  let end = h.counts.length;
-  while (end > 0 && h.counts[end - 1] === 0) end--;
-  return { ...h, counts: Array.prototype.slice.call(h.counts, 0, end) };
 }
 
 const isEmpty = ({ value, histogram }: Row) => value === 0 || histogram?.count === 0;

@@ -1,5 +1,6 @@
 // What collections say beside connections: listeners' queues, softirqs, interfaces, and the agent's own accounts.
 import type { AnyAttributes, Metric, Point } from "../../../core/plugin/signals.ts";
+import { Deltas } from "../../deltas.ts";
 import { isLoss, plain, serviceOf } from "../describe.ts";
 
 export interface Listener {
@@ -27,12 +28,6 @@ export interface Loss {
   readonly count: number;
 }
 
-interface Before {
-  /** Nanoseconds since boot. */
-  readonly bootNs: number;
-  readonly value: number;
-}
-
 /** Counters whose growth is shown, and the attributes that name a row. */
 const PACED: Readonly<Record<string, readonly string[]>> = {
   "wirespan.softirq.time": ["wirespan.softirq.vector"],
@@ -52,7 +47,7 @@ export class Gauges {
   running = 0;
   #paces = new Map<string, readonly Pace[]>();
   #totals = new Map<string, number>();
-  #before = new Map<string, Before>();
+  readonly #deltas = new Deltas();
 
   /** How fast a metric's rows grew over the last collection, the fastest first. */
   paces(metric: string): readonly Pace[] {
@@ -69,46 +64,17 @@ export class Gauges {
     const byName = Map.groupBy(metrics, ({ spec }) => spec.name);
     this.#takeListeners(byName);
     this.#takeAgent(byName, own);
-    const before = this.#before;
-    this.#before = new Map();
+    const paced = metrics.filter(({ spec }) => Object.hasOwn(PACED, spec.name));
+    const added = Map.groupBy(this.#deltas.next(paced), ({ spec }) => spec.name);
     for (const [name, labels] of Object.entries(PACED)) {
       const found = byName.get(name);
-      if (found) this.#pace(name, labels, found, before);
+      if (!found) continue;
+      this.#totals.set(
+        name,
+        pointsOf(found).reduce((sum, { value }) => sum + (value as number), 0),
+      );
+      this.#paces.set(name, pacesOf(labels, added.get(name) ?? []));
     }
-  }
-
-  #pace(
-    name: string,
-    labels: readonly string[],
-    metrics: readonly Metric[],
-    before: Map<string, Before>,
-  ): void {
-    const rows = new Map<string, number>();
-    let total = 0;
-    for (const { time, points } of metrics) {
-      const sums = new Map<string, number>();
-      for (const { attributes, value } of points) {
-        const label = labels.map((key) => plain(attributes[key] ?? "")).join(" ");
-        sums.set(label, (sums.get(label) ?? 0) + (value as number));
-      }
-      for (const [label, value] of sums) {
-        total += value;
-        const key = `${name}\0${label}`;
-        const known = this.#before.get(key);
-        // Several resources have the same label.
-        const sum = value + (known?.value ?? 0);
-        this.#before.set(key, { bootNs: time.bootNs, value: sum });
-        const last = before.get(key);
-        const elapsed = last ? (time.bootNs - last.bootNs) / 1e9 : 0;
-        if (last && elapsed > 0) rows.set(label, Math.max(0, sum - last.value) / elapsed);
-      }
-    }
-    this.#totals.set(name, total);
-    const paces = [...rows].map(([label, perSecond]) => ({ name: label, perSecond }));
-    this.#paces.set(
-      name,
-      paces.filter(({ perSecond }) => perSecond > 0).sort((a, b) => b.perSecond - a.perSecond),
-    );
   }
 
   #takeListeners(byName: ReadonlyMap<string, readonly Metric[]>): void {
@@ -146,6 +112,22 @@ export class Gauges {
       .map(([name, state]) => ({ name, ...state }));
     this.losses = lossesOf(byName);
   }
+}
+
+/** How fast the rows that `labels` name grew, the fastest first: several series may have the same label. */
+function pacesOf(labels: readonly string[], added: readonly Metric[]): readonly Pace[] {
+  const rows = new Map<string, number>();
+  for (const { time, points } of added) {
+    for (const { attributes, start, value } of points) {
+      const elapsed = (time.bootNs - start.bootNs) / 1e9;
+      if (elapsed <= 0 || value === 0) continue;
+      const label = labels.map((key) => plain(attributes[key] ?? "")).join(" ");
+      rows.set(label, (rows.get(label) ?? 0) + (value as number) / elapsed);
+    }
+  }
+  return [...rows]
+    .map(([name, perSecond]) => ({ name, perSecond }))
+    .sort((a, b) => b.perSecond - a.perSecond);
 }
 
 const LOSSES = ["wirespan.agent.connection.lost", "wirespan.agent.event.unseen", "wirespan.agent.events"];

@@ -1,9 +1,9 @@
 // Encodes every signal once, as it comes, and hands closed batches to all OTLP exporters; metrics once for
 // each form that some exporter wants.
 import type { Event, Metric, Resource, Scope, Sink, Span } from "../../../core/plugin/signals.ts";
-import { type MetricForm, SIGNALS, type Signal } from "../../config.ts";
+import { type MetricPreferences, SIGNALS, type Signal } from "../../config.ts";
 import type { Kind } from "../../exporter.ts";
-import { type FormedMetric, Former } from "../../temporality.ts";
+import { type ExportMetric, MetricConverter } from "../../temporality.ts";
 import { Batch, SIGNAL_OF } from "./batch.ts";
 import { Chunks } from "./buffer-pool.ts";
 import { writeEvent } from "./event.ts";
@@ -112,19 +112,19 @@ class Lane {
 
 /** The metrics in one form. */
 class MetricLane extends Lane {
-  readonly #former: Former;
+  readonly #converter: MetricConverter;
 
-  constructor(form: MetricForm) {
+  constructor(form: MetricPreferences) {
     super("point");
-    this.#former = new Former(form);
+    this.#converter = new MetricConverter(form);
   }
 
   metrics(metrics: readonly Metric[]): void {
-    for (const metric of this.#former.form(metrics)) this.#metric(metric);
+    for (const metric of this.#converter.convert(metrics)) this.#metric(metric);
     this.cut();
   }
 
-  #metric(metric: FormedMetric): void {
+  #metric(metric: ExportMetric): void {
     for (let first = 0; first < metric.points.length; first += ITEMS) {
       const end = Math.min(first + ITEMS, metric.points.length);
       const write = (writer: Writer) => writeMetric(writer, metric, first, end);
@@ -139,7 +139,7 @@ export class Encoder implements Sink {
   readonly #metrics = new Map<string, MetricLane>();
 
   /** Who gets the batches of `signals`, the metrics in the form `form`. */
-  add(receiver: Receiver, signals: readonly Signal[] = SIGNALS, form: MetricForm = {}): void {
+  add(receiver: Receiver, signals: readonly Signal[] = SIGNALS, form: MetricPreferences = {}): void {
     if (signals.includes("traces")) this.#spans.receivers.push(receiver);
     if (signals.includes("logs")) this.#events.receivers.push(receiver);
     if (!signals.includes("metrics")) return;

@@ -12,10 +12,10 @@ import {
   resource,
   softirqMetric,
 } from "../../../test/support/telemetry.ts";
-import type { MetricForm } from "../../config.ts";
+import type { MetricPreferences } from "../../config.ts";
 import { createExporters } from "../../create.ts";
 import { resourceMetrics } from "../../sdk/metrics.ts";
-import { Former } from "../../temporality.ts";
+import { MetricConverter } from "../../temporality.ts";
 import type { Batch } from "./batch.ts";
 import { Encoder } from "./encoder.ts";
 import { SCHEMA_URL } from "./export-request.ts";
@@ -27,7 +27,7 @@ const { JsonMetricsSerializer } = createRequire(
 )("@opentelemetry/otlp-transformer");
 
 /** The JSON of what is fed, one request. */
-function jsonOf(feed: (encoder: Encoder) => void, form: MetricForm = {}): unknown {
+function jsonOf(feed: (encoder: Encoder) => void, form: MetricPreferences = {}): unknown {
   const batches: Batch[] = [];
   const encoder = new Encoder();
   const unencodable = (_kind: string, _count: number, error: unknown) => assert.fail(String(error));
@@ -104,14 +104,16 @@ describe("OTLP as JSON", () => {
 
   for (const histograms of ["exponential", "explicit"] as const) {
     it(`writes metrics as the SDK's JSON serializer does, with ${histograms} histograms`, () => {
-      const form: MetricForm = { histograms, temporality: "delta" };
+      const form: MetricPreferences = { histograms, temporality: "delta" };
       const metrics = [acceptedMetric(3, 2 ** 40), softirqMetric()];
       const made = resourceFromAttributes(resource.attributes as Record<string, string>, {
         schemaUrl: SCHEMA_URL,
       });
       const theirs = JSON.parse(
         Buffer.from(
-          JsonMetricsSerializer.serializeRequest(resourceMetrics(made, new Former(form).form(metrics))),
+          JsonMetricsSerializer.serializeRequest(
+            resourceMetrics(made, new MetricConverter(form).convert(metrics)),
+          ),
         ).toString(),
       );
       // Theirs says it in the resource as well, where OTLP has no such field.

@@ -1,6 +1,6 @@
 // A metric as an item of ScopeMetrics.
 import type { ExponentialHistogram, MetricSpec } from "../../../core/plugin/signals.ts";
-import { type ExplicitHistogram, type FormedMetric, type FormedPoint, isWhole } from "../../temporality.ts";
+import { type ExplicitHistogram, type ExportMetric, type ExportPoint, isWhole } from "../../temporality.ts";
 import { AttributeWriter } from "./attributes.ts";
 import { isInt64, varintSize, type Writer, written } from "./writer.ts";
 
@@ -13,7 +13,7 @@ const TAGS = {
   sum: { data: 0x3a, attributes: 0x3a },
   explicit: { data: 0x4a, attributes: 0x4a },
   exponential: { data: 0x52, attributes: 0x0a },
-} as const satisfies Record<FormedMetric["data"], object>;
+} as const satisfies Record<ExportMetric["data"], object>;
 
 interface Encoding {
   /** name, description and unit. */
@@ -22,14 +22,14 @@ interface Encoding {
   readonly attributes: AttributeWriter;
 }
 
-const encodings: Readonly<Record<FormedMetric["data"], WeakMap<MetricSpec, Encoding>>> = {
+const encodings: Readonly<Record<ExportMetric["data"], WeakMap<MetricSpec, Encoding>>> = {
   gauge: new WeakMap(),
   sum: new WeakMap(),
   explicit: new WeakMap(),
   exponential: new WeakMap(),
 };
 
-function encodingOf({ spec, data }: FormedMetric): Encoding {
+function encodingOf({ spec, data }: ExportMetric): Encoding {
   let encoding = encodings[data].get(spec);
   if (encoding === undefined) {
     const fixed = written((w) => {
@@ -48,7 +48,7 @@ function encodingOf({ spec, data }: FormedMetric): Encoding {
 }
 
 /** Writes one metric with the points from `first` to before `end`. */
-export function writeMetric(w: Writer, metric: FormedMetric, first: number, end: number): void {
+export function writeMetric(w: Writer, metric: ExportMetric, first: number, end: number): void {
   const encoding = encodingOf(metric);
   const { data, delta, spec } = metric;
   w.ensure(encoding.fixed.length + 64);
@@ -71,7 +71,7 @@ export function writeMetric(w: Writer, metric: FormedMetric, first: number, end:
   w.close(mark);
 }
 
-function writePoint(w: Writer, encoding: Encoding, metric: FormedMetric, point: FormedPoint): void {
+function writePoint(w: Writer, encoding: Encoding, metric: ExportMetric, point: ExportPoint): void {
   const { value } = point;
   w.ensure(96);
   w.byte(0x0a);
