@@ -28,7 +28,7 @@ class Loop:
             listener.bind((address, 0))
             listener.listen(1)
             for waits in (listener, self._out):
-                waits.settimeout(1.0)
+                waits.settimeout(0.1)
             self._out.connect(listener.getsockname())
             fd, peer = listener._accept()
             self._in = _socket.socket(fileno=fd)

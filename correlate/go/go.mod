@@ -1,0 +1,3 @@
+module wirespan.invalid/correlate
+
+go 1.21

@@ -1,0 +1,14 @@
+//go:build !linux
+
+package correlate
+
+import (
+	"context"
+	"net"
+)
+
+func label(net.Conn, SpanContext) {}
+
+func dialContext(d *net.Dialer) func(context.Context, string, string) (net.Conn, error) {
+	return d.DialContext
+}
