@@ -192,7 +192,7 @@ export function source(object: ObjectLayout, from: string, core: string): string
     (faces.length ? `import type { ${faces.join(", ")} } from "${core}/plugin/skeleton.ts";\n` : "") +
     (types ? `\nconst empty = new Uint32Array(0);\nconst none = new Uint8Array(0);\n\n${types}` : "") +
     `\nexport const skeleton = {\n  hash: "${object.hash}",\n  programs: {\n${entries(object.programs)}  },\n` +
-    `  constants: {\n${entries(object.constants)}  },\n${object.live ? `  live: ${JSON.stringify(object.live)},\n` : ""}  counters: ${JSON.stringify(object.counters)},\n` +
+    `  constants: {\n${entries(object.constants)}  },\n${object.runtimeConfig ? `  runtimeConfig: ${JSON.stringify(object.runtimeConfig)},\n` : ""}  counters: ${JSON.stringify(object.counters)},\n` +
     (object.inputs ? `  inputs: {\n${entries(object.inputs)}  },\n` : "") +
     (object.kept ? `  kept: ${JSON.stringify(object.kept)},\n` : "") +
     `  records: {\n${records.join("")}  },\n} as const;\n`

@@ -17,7 +17,7 @@ static __always_inline void read_acceptor(struct conn *c, s32 fd, u64 now)
 }
 
 /* The connection stays queued until it is used: a system call's tracepoint can't reach its storage. */
-static __always_inline void on_accept_return(struct conn *accepting, const struct sock *sk, s32 fd,
+static __always_inline void on_accept_return(struct conn *result, const struct sock *sk, s32 fd,
 					     u64 now)
 {
 	struct conn *c = queued_conn(sk);
@@ -25,26 +25,26 @@ static __always_inline void on_accept_return(struct conn *accepting, const struc
 	if (!c)
 		return;
 	read_acceptor(c, fd, now);
-	*accepting = *c;
-	accepting->closed_at = 0;
+	*result = *c;
+	result->closed_at = 0;
 	if (c->closed_at)
-		bpf_map_delete_elem(&queue, &accepting->cookie);
+		bpf_map_delete_elem(&unaccepted, &result->cookie);
 }
 
-static __always_inline void on_accept_failure(struct conn *accepting, const struct sock *listener,
+static __always_inline void on_accept_failure(struct conn *result, const struct sock *listener,
 					      u32 error, u64 now)
 {
-	if (!read_failed_accept(accepting, listener, error, now))
+	if (!read_failed_accept(result, listener, error, now))
 		return;
-	read_current_owner(accepting, OWNER_ACCEPT);
-	accepting->excluded = is_own(accepting);
+	read_current_owner(result, OWNER_ACCEPT);
+	result->excluded = is_own(result);
 }
 
 static __always_inline int on_accept_end(long result)
 {
 	u64 now = bpf_ktime_get_boot_ns();
 	u32 zero = 0;
-	struct conn *c = bpf_map_lookup_elem(&accepting, &zero);
+	struct conn *c = bpf_map_lookup_elem(&accept_results, &zero);
 
 	if (!c)
 		return 0;
@@ -61,9 +61,9 @@ static __always_inline int on_accept_end(long result)
 
 static __always_inline int emit_accepting(void)
 {
-	struct conn *c = accepting_of();
+	struct conn *c = ended_accept();
 
-	return c && c->accepted_at ? emit_uncounted(c, SPAN_ACCEPT, c->wanted_accept) : 0;
+	return c && c->accepted_at ? emit_without_socket(c, SPAN_ACCEPT, c->wanted_accept) : 0;
 }
 
 SEC("tp/syscalls/sys_exit_accept4")
@@ -91,7 +91,7 @@ int on_accept_emit(void *ctx)
 	return emit_accepting();
 }
 
-/* True: it was an accept(), of which `accepting` tells. */
+/* True: it was an accept(), which `accept_results` holds. */
 static __always_inline bool on_completion(const struct completion *e)
 {
 	const struct io_kiocb *request = e->request;
@@ -104,7 +104,7 @@ static __always_inline bool on_completion(const struct completion *e)
 	if (!may_be_accept(e))
 		return false;
 	now = bpf_ktime_get_boot_ns();
-	c = bpf_map_lookup_elem(&accepting, &zero);
+	c = bpf_map_lookup_elem(&accept_results, &zero);
 	if (!c)
 		return false;
 	c->accepted_at = 0;
@@ -186,16 +186,16 @@ SEC("fentry/security_sock_graft")
 int BPF_PROG(on_graft, struct sock *sk)
 {
 	u32 zero = 0;
-	struct conn *accepting_here = bpf_map_lookup_elem(&accepting, &zero);
+	struct conn *result = bpf_map_lookup_elem(&accept_results, &zero);
 
 	if (sk->sk_protocol == IPPROTO_TCP)
 		return on_accepted(sk);
-	if (!accepting_here)
+	if (!result)
 		return 0;
-	accepting_here->accepted_at = 0;
-	accepting_here->error = 0;
+	result->accepted_at = 0;
+	result->error = 0;
 	if (sk->sk_protocol == IPPROTO_MPTCP)
-		on_accept_return(accepting_here, sk, -1, bpf_ktime_get_boot_ns());
+		on_accept_return(result, sk, -1, bpf_ktime_get_boot_ns());
 	return 0;
 }
 

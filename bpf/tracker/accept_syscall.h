@@ -16,7 +16,7 @@ struct {
 	__uint(max_entries, 65536);
 	__type(key, u64);
 	__type(value, struct conn);
-} queue SEC(".maps");
+} unaccepted SEC(".maps");
 
 /* What goes on, what was no listener, and a listener that was shut down in order to end the call. */
 static __always_inline bool is_accept_failure(long result)
@@ -52,7 +52,7 @@ static __always_inline struct conn *queued_conn(const struct sock *returned)
 {
 	const struct sock *sk = subflow_of(returned);
 	u64 cookie = sk ? BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) : 0;
-	struct conn *c = cookie ? bpf_map_lookup_elem(&queue, &cookie) : NULL;
+	struct conn *c = cookie ? bpf_map_lookup_elem(&unaccepted, &cookie) : NULL;
 
 	return c && !c->accepted_at ? c : NULL;
 }
@@ -67,8 +67,8 @@ static __always_inline const struct sock *called_listener(void)
 }
 
 /* What there is to know of the listener on which accept() failed, its caller apart. */
-static __always_inline bool read_failed_accept(struct conn *c, const struct sock *listener, u32 error,
-					       u64 now)
+static __always_inline bool read_failed_accept(struct conn *c, const struct sock *listener,
+					       u32 error, u64 now)
 {
 	const struct sock *sk = subflow_of(listener);
 
@@ -80,7 +80,7 @@ static __always_inline bool read_failed_accept(struct conn *c, const struct sock
 	c->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	c->netns_cookie = BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie);
 	c->ends.family = BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET ? 4 : 6;
-	read_bound(&c->ends, sk);
+	read_local_end(&c->ends, sk);
 	c->opened_at = now;
 	c->accept_fd = -1;
 	c->error = error;

@@ -21,7 +21,7 @@ static __always_inline struct conn *conn_in(struct sock *sk, int old)
 }
 
 /* False where plugins don't see the socket. */
-static __always_inline bool see_state(struct sock *sk, int old, int new, bool interrupts)
+static __always_inline bool see_state(struct sock *sk, int old, int new, bool is_nested)
 {
 	struct conn *c;
 
@@ -37,7 +37,7 @@ static __always_inline bool see_state(struct sock *sk, int old, int new, bool in
 		return false;
 	c->old_state = old;
 	c->state = new;
-	c->interrupts = interrupts;
+	c->is_nested = is_nested;
 	c->owner.workload = workload_of(&c->owner);
 	switch (new) {
 	case TCP_ESTABLISHED:
@@ -69,7 +69,7 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 
 /* Attached next: see chain.h. */
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_state_again, struct sock *sk, int old, int new)
+int BPF_PROG(on_state_nested, struct sock *sk, int old, int new)
 {
 	struct conn *c;
 

@@ -7,7 +7,7 @@
  * is read as plain memory.
  */
 #include <wirespan/syscall.h>
-#include <wirespan/conn.h>
+#include <wirespan/listener.h>
 
 /* linux/socket.h; sockaddr_in6 holds the fields of sockaddr_in and more. */
 struct asked_address {
@@ -36,19 +36,6 @@ static __always_inline bool fails_at_once(long result)
 	default:
 		return result < 0 && result > -ERESTARTSYS;
 	}
-}
-
-/* The first 8 or 16 bytes that were bound, or zeros. */
-static __always_inline void read_bound(struct endpoints *e, const struct sock *sk)
-{
-	const struct inet_sock *inet = (const struct inet_sock *)sk;
-
-	e->local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
-	if (e->family == 4)
-		*(u32 *)e->local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
-	else
-		BPF_CORE_READ_INTO((u32(*)[4])e->local, sk,
-				   __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
 }
 
 static __always_inline void read_asked(struct endpoints *e, const struct sock *sk,
@@ -95,6 +82,6 @@ static __always_inline bool read_attempt(struct conn *c, u64 connecting)
 	c->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	c->netns_cookie = BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie);
 	read_asked(&c->ends, sk, (const void *)call.argument[1], call.argument[2]);
-	read_bound(&c->ends, sk);
+	read_local_end(&c->ends, sk);
 	return true;
 }

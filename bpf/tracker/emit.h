@@ -13,7 +13,7 @@
 static __noinline bool emit(struct sock *sk, struct conn *c, enum span span, u32 wanted)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	struct connection *r;
+	struct conn_record *r;
 
 	COUNT(seen_spans);
 	r = tp ? bpf_ringbuf_reserve(&spans, sizeof(*r), 0) : NULL;
@@ -22,7 +22,7 @@ static __noinline bool emit(struct sock *sk, struct conn *c, enum span span, u32
 		return false;
 	}
 	r->wanted = wanted;
-	read_connection(r, span, c, tp, c->old_state);
+	read_record(r, span, c, tp, c->old_state);
 	bpf_ringbuf_submit(r, wakeup(&spans));
 	return true;
 }
@@ -33,7 +33,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, u32);
-} end SEC(".maps");
+} no_program SEC(".maps");
 
 /* What the plugins have promised, to where the accept() and the acceptor's end will look for it. */
 static __always_inline void pass_promise_on(const struct conn *c)
@@ -44,7 +44,7 @@ static __always_inline void pass_promise_on(const struct conn *c)
 		mark_opened(c, c->promised ? OPENED_AND_PROMISED : OPENED_HERE);
 		return;
 	}
-	queued = queues_some() ? bpf_map_lookup_elem(&queue, &c->cookie) : NULL;
+	queued = queues_some() ? bpf_map_lookup_elem(&unaccepted, &c->cookie) : NULL;
 	if (queued)
 		queued->promised = c->promised;
 }
@@ -53,9 +53,9 @@ static __always_inline void pass_promise_on(const struct conn *c)
 static __always_inline void emit_connection(struct sock *sk, struct conn *c)
 {
 	c->promised = 0;
-	if (!c->wanted_connection || c->told_connection)
+	if (!c->wanted_connection || c->emitted_connection)
 		return;
-	c->told_connection = true;
+	c->emitted_connection = true;
 	/* What was there before the agent has ids too, as long as its numbers can be told. */
 	if (emit(sk, c, SPAN_CONNECTION, c->wanted_connection))
 		c->promised = c->wanted_connection;
@@ -74,8 +74,8 @@ static __always_inline void emit_wanted(struct sock *sk, int old, int new)
 		emit_connection(sk, c);
 	else if (new == TCP_ESTABLISHED)
 		pass_promise_on(c);
-	if (c->wanted_connect && !c->told_connect) {
-		c->told_connect = true;
+	if (c->wanted_connect && !c->emitted_connect) {
+		c->emitted_connect = true;
 		emit(sk, c, SPAN_CONNECT, c->wanted_connect);
 	}
 	if (new == TCP_CLOSE && c->queued && c->wanted_accept) {
@@ -89,7 +89,7 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_emit, struct sock *sk, int old, int new)
 {
 	emit_wanted(sk, old, new);
-	bpf_tail_call_static(ctx, &end, 0);
+	bpf_tail_call_static(ctx, &no_program, 0);
 	return 0;
 }
 
@@ -97,8 +97,8 @@ SEC("tp/syscalls/sys_exit_connect")
 int on_connect_exit(struct trace_event_raw_sys_exit *ctx)
 {
 	u32 zero = 0, tid = bpf_get_current_pid_tgid();
-	struct conn *c = bpf_map_lookup_elem(&attempt, &zero);
-	u64 *mark = bpf_map_lookup_elem(&connecting, &tid);
+	struct conn *c = bpf_map_lookup_elem(&connect_results, &zero);
+	u64 *mark = bpf_map_lookup_elem(&connect_by_tid, &tid);
 	u64 cookie = mark ? *mark : 0;
 
 	if (!c)
@@ -106,7 +106,7 @@ int on_connect_exit(struct trace_event_raw_sys_exit *ctx)
 	/* Nobody's, until it is known to be one. */
 	c->opened_at = 0;
 	if (mark)
-		bpf_map_delete_elem(&connecting, &tid);
+		bpf_map_delete_elem(&connect_by_tid, &tid);
 	if (!fails_at_once(ctx->ret) || !read_attempt(c, cookie))
 		return 0;
 	c->error = -ctx->ret;
@@ -118,9 +118,9 @@ int on_connect_exit(struct trace_event_raw_sys_exit *ctx)
 	return 0;
 }
 
-static __always_inline int emit_uncounted(const struct conn *c, enum span span, u32 wanted)
+static __always_inline int emit_without_socket(const struct conn *c, enum span span, u32 wanted)
 {
-	struct connection *r;
+	struct conn_record *r;
 
 	if (!wanted)
 		return 0;
@@ -131,7 +131,7 @@ static __always_inline int emit_uncounted(const struct conn *c, enum span span, 
 		return 0;
 	}
 	r->wanted = wanted;
-	read_uncounted(r, span, c);
+	read_record_without_socket(r, span, c);
 	bpf_ringbuf_submit(r, wakeup(&spans));
 	return 0;
 }
@@ -140,7 +140,7 @@ static __always_inline int emit_uncounted(const struct conn *c, enum span span, 
 SEC("tp/syscalls/sys_exit_connect")
 int on_connect_emit(void *ctx)
 {
-	struct conn *c = attempt_of();
+	struct conn *c = failed_connect();
 
-	return c ? emit_uncounted(c, SPAN_CONNECT, c->wanted_connect) : 0;
+	return c ? emit_without_socket(c, SPAN_CONNECT, c->wanted_connect) : 0;
 }

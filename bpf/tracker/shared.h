@@ -3,7 +3,7 @@
 
 /* What the core's programs share: what the agent may write, rings, counts, and who is met for the first time. */
 #include "accept_syscall.h"
-#include <wirespan/byte_mark.h>
+#include <wirespan/barrier.h>
 #include <wirespan/conn.h>
 #include <wirespan/conn_record.h>
 #include "pid_number.h"
@@ -19,8 +19,8 @@ struct {
 	u32 excludes_self;
 	/* Whether some plugin looks connections up by address. */
 	u32 keeps_tuples;
-	/* Bits of cgroups that `place` takes from all owners: they come to stand for others. */
-	u32 freed;
+	/* Bits of cgroups that `relabel_owners` takes from all owners: they come to stand for others. */
+	u32 freed_cgroups;
 	/* The pid namespace whose numbers the agent's /proc has. */
 	struct pid_space space;
 	/* The sockets that were there at the start are known: what is met from now on was not shown. */
@@ -30,9 +30,9 @@ struct {
 	u32 padding;
 	u64 round_began_at;
 	struct watched_cgroup cgroups[WATCHED_CGROUPS];
-} live;
+} runtime_config;
 
-EXPORT_RING(spans, struct connection, 256 * 1024);
+EXPORT_RING(spans, struct conn_record, 256 * 1024);
 
 /* A process that is seen for the first time, or as another program than before. */
 EXPORT_RING(processes, struct task, 64 * 1024);
@@ -65,14 +65,14 @@ struct {
 	__uint(max_entries, 1024);
 	__type(key, u64);
 	__type(value, u8);
-} refused SEC(".maps");
+} refused_sockets SEC(".maps");
 
 static __noinline int count_lost(struct sock *sk)
 {
 	u64 cookie = bpf_get_socket_cookie(sk);
 	u8 one = 1;
 
-	if (!bpf_map_update_elem(&refused, &cookie, &one, BPF_NOEXIST))
+	if (!bpf_map_update_elem(&refused_sockets, &cookie, &one, BPF_NOEXIST))
 		COUNT(lost_connections);
 	return 0;
 }
@@ -81,7 +81,7 @@ static __noinline int is_counted_as_lost(struct sock *sk)
 {
 	u64 cookie = bpf_get_socket_cookie(sk);
 
-	return bpf_map_lookup_elem(&refused, &cookie) != NULL;
+	return bpf_map_lookup_elem(&refused_sockets, &cookie) != NULL;
 }
 
 /* Before it is counted it is marked: a sweep may meet it in between, and must rather find one too many. */
@@ -107,7 +107,7 @@ struct {
 	__uint(max_entries, 4096);
 	__type(key, u32);
 	__type(value, u64);
-} connecting SEC(".maps");
+} connect_by_tid SEC(".maps");
 
 struct known_process {
 	u64 started_at;
@@ -124,7 +124,7 @@ struct {
 	__uint(max_entries, 16384);
 	__type(key, u32);
 	__type(value, struct known_process);
-} known SEC(".maps");
+} known_processes SEC(".maps");
 
 /* Births that the ring had no room for, by image: the agent looks here for one that it meets and has not heard of. */
 struct {
@@ -132,7 +132,7 @@ struct {
 	__uint(max_entries, 1024);
 	__type(key, u32);
 	__type(value, struct task);
-} unheard SEC(".maps");
+} missed_births SEC(".maps");
 
 /* Images that were met so far. */
 struct {
@@ -140,12 +140,12 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, u64);
-} images SEC(".maps");
+} image_count SEC(".maps");
 
 static __always_inline u32 next_image(void)
 {
 	u32 zero = 0;
-	u64 *count = bpf_map_lookup_elem(&images, &zero);
+	u64 *count = bpf_map_lookup_elem(&image_count, &zero);
 
 	return count ? IMAGE | (u32)(__sync_fetch_and_add(count, 1) + 1) : 0;
 }
@@ -161,8 +161,8 @@ static __always_inline void meet(struct task *t, u32 pid, struct known_process *
 	if (is_full)
 		COUNT(lost_names);
 	t->workload = now->workload = image;
-	bpf_map_update_elem(&known, &pid, now, BPF_ANY);
-	keep_number(bpf_get_current_task_btf(), &live.space);
+	bpf_map_update_elem(&known_processes, &pid, now, BPF_ANY);
+	keep_number(bpf_get_current_task_btf(), &runtime_config.space);
 	COUNT(seen_processes);
 	record = bpf_ringbuf_reserve(&processes, sizeof(*record), 0);
 	if (!record) {
@@ -170,7 +170,7 @@ static __always_inline void meet(struct task *t, u32 pid, struct known_process *
 		struct task copy = *t;
 
 		COUNT(lost_processes);
-		bpf_map_update_elem(&unheard, &image, &copy, BPF_ANY);
+		bpf_map_update_elem(&missed_births, &image, &copy, BPF_ANY);
 		return;
 	}
 	*record = *t;
@@ -189,11 +189,11 @@ __noinline int read_and_meet(struct task *t)
 
 	if (!t)
 		return 0;
-	read_task(t, live.cgroups);
+	read_task_fast(t, runtime_config.cgroups);
 	t->started_at = now.started_at = current->group_leader->start_boottime;
 	bpf_core_read(&nsproxy, sizeof(nsproxy), &current->nsproxy);
 	now.nsproxy = (u64)nsproxy;
-	before = bpf_map_lookup_elem(&known, &pid);
+	before = bpf_map_lookup_elem(&known_processes, &pid);
 	if (before && (before->started_at != now.started_at || before->exec_id != now.exec_id))
 		before = NULL;
 	if (before && before->nsproxy == now.nsproxy)
@@ -235,25 +235,25 @@ struct {
 	__uint(max_entries, 1 << OPENED_BITS);
 	__type(key, u32);
 	__type(value, u64);
-} opened SEC(".maps");
+} open_handshakes SEC(".maps");
 
 /* Its place, and what remains of the numbers, exactly, with room for a mark. */
-static __always_inline u64 *opened_at(u32 opener, u32 acceptor, u64 *rest)
+static __always_inline u64 *opener_slot(u32 opener, u32 acceptor, u64 *rest)
 {
 	/* Odd, so that no two numbers come to the same. */
 	u64 mixed = ((u64)opener << 32 | acceptor) * 0x9e3779b97f4a7c15ull;
-	u32 place = mixed >> (64 - OPENED_BITS);
+	u32 slot = mixed >> (64 - OPENED_BITS);
 
 	*rest = mixed << OPENED_BITS;
-	return bpf_map_lookup_elem(&opened, &place);
+	return bpf_map_lookup_elem(&open_handshakes, &slot);
 }
 
 static __always_inline void mark_opened(const struct conn *c, u64 mark)
 {
-	u64 rest, *place = opened_at(c->own_isn, c->peer_isn, &rest);
+	u64 rest, *slot = opener_slot(c->own_isn, c->peer_isn, &rest);
 
-	if (place)
-		*place = rest | mark;
+	if (slot)
+		*slot = rest | mark;
 }
 
 /* At ESTABLISHED or any time later; bytes_acked holds the opener's own SYN. */
@@ -275,7 +275,7 @@ static __always_inline bool has_loopback_peer(const struct endpoints *e)
 
 static __always_inline bool is_own(const struct conn *c)
 {
-	return live.excludes_self && c->owner.pid == live.self_pid;
+	return runtime_config.excludes_self && c->owner.pid == runtime_config.self_pid;
 }
 
 /* Functions of their own: the copies would be many. */
@@ -309,7 +309,7 @@ static __noinline int remove_tuple(struct conn *c)
 /* To be called when it is established, and each time its owner becomes another. */
 static __always_inline void keep_tuple(struct conn *c)
 {
-	if (live.keeps_tuples && c->established_at && !c->closed_at)
+	if (runtime_config.keeps_tuples && c->established_at && !c->closed_at)
 		add_tuple(c);
 }
 

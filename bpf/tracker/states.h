@@ -25,7 +25,7 @@ static __always_inline void leave_unclosed(struct conn *c)
 	/* The sweep finds that it is missing, and counts it. */
 	if (c->has_tuple)
 		remove_tuple(c);
-	bpf_map_delete_elem(&queue, &c->cookie);
+	bpf_map_delete_elem(&unaccepted, &c->cookie);
 }
 
 static __always_inline struct conn *on_syn_sent(struct sock *sk)
@@ -49,7 +49,7 @@ static __always_inline struct conn *on_syn_sent(struct sock *sk)
 	read_bound_interface(c, sk);
 	read_current_owner(c, OWNER_CONNECT);
 	if (watch_connect_exits)
-		bpf_map_update_elem(&connecting, &c->owner.tid, &c->cookie, BPF_ANY);
+		bpf_map_update_elem(&connect_by_tid, &c->owner.tid, &c->cookie, BPF_ANY);
 	if (is_own(c))
 		exclude(c);
 	return c;
@@ -85,7 +85,7 @@ static __always_inline bool is_unclaimed(const struct conn *c)
 /* The acceptor, if the end of accept() could only be noted beside the connection. */
 static __always_inline void take_acceptor(struct conn *c)
 {
-	struct conn *accepted = bpf_map_lookup_elem(&queue, &c->cookie);
+	struct conn *accepted = bpf_map_lookup_elem(&unaccepted, &c->cookie);
 
 	if (!accepted || !accepted->accepted_at)
 		return;
@@ -99,7 +99,7 @@ static __always_inline void take_acceptor(struct conn *c)
 		c->excluded = accepted->excluded;
 		keep_tuple(c);
 	}
-	bpf_map_delete_elem(&queue, &c->cookie);
+	bpf_map_delete_elem(&unaccepted, &c->cookie);
 }
 
 /* accept() is seen where the storage of some sockets, or of none, can be reached. */
@@ -154,14 +154,14 @@ static __always_inline struct conn *on_syn_recv(struct sock *sk)
 
 static __always_inline void meet_opener(struct conn *c)
 {
-	u64 rest, mark, *place = opened_at(c->peer_isn, c->own_isn, &rest);
+	u64 rest, mark, *slot = opener_slot(c->peer_isn, c->own_isn, &rest);
 
-	if (!place)
+	if (!slot)
 		return;
-	mark = *place ^ rest;
+	mark = *slot ^ rest;
 	if (!mark || mark > OPENED_MARKS)
 		return;
-	*place = 0;
+	*slot = 0;
 	c->peer_is_here = true;
 	c->opener_is_promised = mark == OPENED_AND_PROMISED;
 	if (mark == OPENED_BY_SELF && !c->excluded)
@@ -209,7 +209,7 @@ static __always_inline void on_established(struct sock *sk, struct conn *c)
 	keep_tuple(c);
 	/* With Fast Open it may have been accepted before. */
 	if (queues(tp) && !c->excluded && !BPF_CORE_READ(sk, sk_socket) &&
-	    bpf_map_update_elem(&queue, &c->cookie, c, BPF_ANY))
+	    bpf_map_update_elem(&unaccepted, &c->cookie, c, BPF_ANY))
 		COUNT(lost_accepts);
 }
 
@@ -235,7 +235,7 @@ static __always_inline void read_closer(struct sock *sk, struct conn *c)
 
 	/* The agent closes others' files where it was the last to look at them (iter/task_file). */
 	if (c->closer.pid || !in_callers_context(sk) ||
-	    (pid == live.self_pid && pid != c->owner.pid))
+	    (pid == runtime_config.self_pid && pid != c->owner.pid))
 		return;
 	c->closer.pid = pid;
 	c->closer.tid = bpf_get_current_pid_tgid();
@@ -292,13 +292,13 @@ static __always_inline bool is_in_queue(const struct sock *sk, const struct conn
 /* Nobody will ask for it again, unless accept() is returning it at this moment: then that takes the row away. */
 static __always_inline void leave_queue(const struct sock *sk, const struct conn *c)
 {
-	struct conn *row = bpf_map_lookup_elem(&queue, &c->cookie);
+	struct conn *row = bpf_map_lookup_elem(&unaccepted, &c->cookie);
 
 	if (row && BPF_CORE_READ(sk, sk_socket) && c->owner_source == OWNER_LISTENER &&
 	    !c->closer.pid)
 		row->closed_at = c->closed_at;
 	else if (row)
-		bpf_map_delete_elem(&queue, &c->cookie);
+		bpf_map_delete_elem(&unaccepted, &c->cookie);
 }
 
 static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left)
@@ -309,7 +309,7 @@ static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left)
 	if (c->counted && !c->closed_at)
 		COUNT(ended_connections);
 	c->closed_at = bpf_ktime_get_boot_ns();
-	if (live.keeps_tuples)
+	if (runtime_config.keeps_tuples)
 		full_barrier();
 	if (c->has_tuple)
 		remove_tuple(c);

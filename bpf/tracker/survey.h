@@ -23,7 +23,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct survey);
-} surveyed SEC(".maps");
+} survey_sum SEC(".maps");
 
 /*
  * Whether the socket is in another state than the last change left. A change that is under way holds the lock, and
@@ -31,7 +31,7 @@ struct {
  */
 static __always_inline bool has_gone_on(const struct sock *sk, const struct conn *c, u32 *state)
 {
-	bool tells_lock = bpf_core_field_exists(sk->sk_lock.slock.rlock.raw_lock.locked), locked;
+	bool shows_lock = bpf_core_field_exists(sk->sk_lock.slock.rlock.raw_lock.locked), locked;
 	u32 known = *(const volatile u16 *)&c->state;
 
 	full_barrier();
@@ -42,7 +42,7 @@ static __always_inline bool has_gone_on(const struct sock *sk, const struct conn
 		return false;
 	full_barrier();
 	/* An end is certain without the lock: what could follow, a call begins. */
-	return known == *(const volatile u16 *)&c->state && (tells_lock || *state == TCP_CLOSE);
+	return known == *(const volatile u16 *)&c->state && (shows_lock || *state == TCP_CLOSE);
 }
 
 static __always_inline void find_end(struct sock *sk, struct conn *c)
@@ -73,7 +73,7 @@ int survey(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct survey *sum;
 	u32 zero = 0, state;
 
-	sum = bpf_map_lookup_elem(&surveyed, &zero);
+	sum = bpf_map_lookup_elem(&survey_sum, &zero);
 	if (!sum)
 		return 0;
 	if (!ctx->meta->seq_num)
@@ -110,7 +110,7 @@ int mend_found(struct bpf_iter__bpf_sk_storage_map *ctx)
 
 /* After the plugins' programs have seen the ends that `survey` found. */
 SEC("iter/bpf_sk_storage_map")
-int tell_found(struct bpf_iter__bpf_sk_storage_map *ctx)
+int report_found(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;
 	struct conn *c = known_at(sk);
@@ -125,7 +125,8 @@ int tell_found(struct bpf_iter__bpf_sk_storage_map *ctx)
 /* Of those that were there when the round began. */
 static __always_inline bool has_no_socket(const struct conn *row)
 {
-	return row->round != live.round && row->established_at < live.round_began_at;
+	return row->round != runtime_config.round &&
+	       row->established_at < runtime_config.round_began_at;
 }
 
 static long drop_tuple(struct bpf_map *map, struct tuple *key, struct conn *row, void *none)
@@ -142,11 +143,11 @@ static long drop_queued(struct bpf_map *map, u64 *key, struct conn *row, void *n
 	u64 cookie = *key;
 
 	if (has_no_socket(row))
-		bpf_map_delete_elem(&queue, &cookie);
+		bpf_map_delete_elem(&unaccepted, &cookie);
 	return 0;
 }
 
-/* Marks what `tuples` and `queue` hold of living connections; at the end it removes what has no mark. */
+/* Marks what `tuples` and `unaccepted` hold of living connections; at the end it removes what has no mark. */
 SEC("iter/bpf_sk_storage_map")
 int drop_rows(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
@@ -156,21 +157,21 @@ int drop_rows(struct bpf_iter__bpf_sk_storage_map *ctx)
 
 	if (!sk) {
 		bpf_for_each_map_elem(&tuples, drop_tuple, NULL, 0);
-		bpf_for_each_map_elem(&queue, drop_queued, NULL, 0);
+		bpf_for_each_map_elem(&unaccepted, drop_queued, NULL, 0);
 		return 0;
 	}
 	if (!c || c->closed_at)
 		return 0;
 	/* Rows are copies: those that are made from now on have the mark, too. */
-	c->round = live.round;
+	c->round = runtime_config.round;
 	if (c->has_tuple) {
 		read_tuple(&tuple, c);
 		row = bpf_map_lookup_elem(&tuples, &tuple);
 		if (row)
-			row->round = live.round;
+			row->round = runtime_config.round;
 	}
-	row = bpf_map_lookup_elem(&queue, &c->cookie);
+	row = bpf_map_lookup_elem(&unaccepted, &c->cookie);
 	if (row)
-		row->round = live.round;
+		row->round = runtime_config.round;
 	return 0;
 }

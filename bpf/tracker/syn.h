@@ -40,7 +40,7 @@ static __always_inline void begin_at_syn(struct conn *c, const struct tcp_sock *
 
 /* When the answer has come, a socket that sent its SYN several times has forgotten when the first left. */
 SEC("tp_btf/tcp_retransmit_skb")
-int BPF_PROG(on_syn_again, struct sock *sk)
+int BPF_PROG(on_syn_retransmit, struct sock *sk)
 {
 	struct tcp_sock *tp;
 	struct conn *c;

@@ -28,16 +28,16 @@ static __always_inline void read_holder(struct task *t, struct task_struct *task
 	t->started_at = leader->start_boottime;
 	bpf_probe_read_kernel_str(t->comm, sizeof(t->comm), task->comm);
 	t->exe = read_exe(task, NULL);
-	keep_number(task, &live.space);
+	keep_number(task, &runtime_config.space);
 	t->cgroups = 0;
 	for (int i = 0; i < WATCHED_CGROUPS; i++) {
 		struct cgroup *ancestor = NULL;
-		u32 level = live.cgroups[i].level;
+		u32 level = runtime_config.cgroups[i].level;
 
-		if (!live.cgroups[i].used)
+		if (!runtime_config.cgroups[i].used)
 			break;
 		bpf_core_read(&ancestor, sizeof(ancestor), &group->ancestors[level]);
-		if (ancestor && BPF_CORE_READ(ancestor, kn, id) == live.cgroups[i].id)
+		if (ancestor && BPF_CORE_READ(ancestor, kn, id) == runtime_config.cgroups[i].id)
 			t->cgroups |= 1u << i;
 	}
 }
@@ -50,7 +50,7 @@ static __always_inline void meet_holder(struct task *t, struct task_struct *task
 	struct nsproxy *nsproxy = NULL;
 	u32 pid = t->pid;
 
-	before = bpf_map_lookup_elem(&known, &pid);
+	before = bpf_map_lookup_elem(&known_processes, &pid);
 	if (before && before->started_at == t->started_at && before->exec_id == now.exec_id) {
 		t->workload = before->workload;
 		return;
@@ -61,7 +61,7 @@ static __always_inline void meet_holder(struct task *t, struct task_struct *task
 	now.mntns = t->mntns;
 	t->workload = now.workload = next_image();
 	now.exe = t->exe;
-	bpf_map_update_elem(&known, &pid, &now, BPF_ANY);
+	bpf_map_update_elem(&known_processes, &pid, &now, BPF_ANY);
 	COUNT(seen_processes);
 	bpf_seq_write(seq, t, sizeof(*t));
 }
@@ -117,18 +117,18 @@ int keep_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 	return 0;
 }
 
-/* Cgroups below those that a filter has come to name, and their bits; filled for a run of `place`. */
+/* Cgroups below those that a filter has come to name, and their bits; filled for a run of `relabel_owners`. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 4096);
 	__type(key, u64);
 	__type(value, u32);
-} placed SEC(".maps");
+} cgroup_bits SEC(".maps");
 
 /* Owners that were met before their cgroups were watched. */
 SEC("iter/bpf_sk_storage_map")
-int place(struct bpf_iter__bpf_sk_storage_map *ctx)
+int relabel_owners(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct conn *c = known_at(ctx->sk);
 	u32 *bits, cgroups;
@@ -137,8 +137,8 @@ int place(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!c)
 		return 0;
 	cgroup = c->owner.cgroup_id;
-	bits = bpf_map_lookup_elem(&placed, &cgroup);
-	cgroups = (c->owner.cgroups & ~live.freed) | (bits ? *bits : 0);
+	bits = bpf_map_lookup_elem(&cgroup_bits, &cgroup);
+	cgroups = (c->owner.cgroups & ~runtime_config.freed_cgroups) | (bits ? *bits : 0);
 	if (cgroups == c->owner.cgroups)
 		return 0;
 	c->owner.cgroups = cgroups;

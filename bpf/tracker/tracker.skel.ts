@@ -164,8 +164,8 @@ export interface Conn {
   readonly wantedConnect: number;
   readonly wantedAccept: number;
   readonly promised: number;
-  readonly toldConnection: boolean;
-  readonly toldConnect: boolean;
+  readonly emittedConnection: boolean;
+  readonly emittedConnect: boolean;
   readonly queued: boolean;
   readonly beforeStart: boolean;
   readonly begunUnseen: boolean;
@@ -178,7 +178,7 @@ export interface Conn {
   readonly excluded: boolean;
   readonly hasTuple: boolean;
   readonly missedTuple: boolean;
-  readonly interrupts: boolean;
+  readonly isNested: boolean;
   readonly oldState: number;
   readonly state: number;
   readonly sentBefore: number;
@@ -283,10 +283,10 @@ export class ConnCursor implements Conn, Cursor {
   get promised(): number {
     return this.#words[((this.#at + 280) >> 2)]!;
   }
-  get toldConnection(): boolean {
+  get emittedConnection(): boolean {
     return this.#bytes[this.#at + 284]! !== 0;
   }
-  get toldConnect(): boolean {
+  get emittedConnect(): boolean {
     return this.#bytes[this.#at + 285]! !== 0;
   }
   get queued(): boolean {
@@ -325,7 +325,7 @@ export class ConnCursor implements Conn, Cursor {
   get missedTuple(): boolean {
     return this.#bytes[this.#at + 297]! !== 0;
   }
-  get interrupts(): boolean {
+  get isNested(): boolean {
     return this.#bytes[this.#at + 298]! !== 0;
   }
   get oldState(): number {
@@ -429,7 +429,7 @@ export class TrafficCursor implements Traffic, Cursor {
   }
 }
 
-export interface Connection {
+export interface ConnRecord {
   readonly span: Span;
   readonly wanted: number;
   readonly traceId: Uint8Array;
@@ -439,7 +439,7 @@ export interface Connection {
   readonly traffic: Traffic;
 }
 
-export class ConnectionCursor implements Connection, Cursor {
+export class ConnRecordCursor implements ConnRecord, Cursor {
   #words: Uint32Array = empty;
   #bytes: Uint8Array = none;
   #at = 0;
@@ -498,7 +498,7 @@ export class SurveyCursor implements Survey, Cursor {
 }
 
 export const skeleton = {
-  hash: "8bdb3ca342f0a82d",
+  hash: "f6a28e2cf362751a",
   programs: {
     drop_rows: "iter/bpf_sk_storage_map",
     keep_living: "iter/bpf_sk_storage_map",
@@ -516,15 +516,15 @@ export const skeleton = {
     on_receive: "tp_btf/tcp_rcv_space_adjust",
     on_send: "tp_btf/sock_send_length",
     on_state: "tp_btf/inet_sock_set_state",
-    on_state_again: "tp_btf/inet_sock_set_state",
-    on_syn_again: "tp_btf/tcp_retransmit_skb",
+    on_state_nested: "tp_btf/inet_sock_set_state",
+    on_syn_retransmit: "tp_btf/tcp_retransmit_skb",
     on_uring_emit: "tp_btf/io_uring_complete",
     on_uring_entry: "tp_btf/io_uring_complete",
     on_uring_result: "tp_btf/io_uring_complete",
-    place: "iter/bpf_sk_storage_map",
+    relabel_owners: "iter/bpf_sk_storage_map",
+    report_found: "iter/bpf_sk_storage_map",
     seed: "iter/task_file",
     survey: "iter/bpf_sk_storage_map",
-    tell_found: "iter/bpf_sk_storage_map",
     whoami: "syscall",
   },
   constants: {
@@ -537,11 +537,11 @@ export const skeleton = {
     plugin_bit: {"kind":"int","size":4,"signed":false},
     watch_connect_exits: {"kind":"bool","size":1},
   },
-  live: {"kind":"struct","name":"","size":304,"fields":[{"name":"self_pid","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"excludes_self","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"keeps_tuples","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"freed","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"space","offset":16,"layout":{"kind":"struct","name":"pid_space","size":8,"fields":[{"name":"level","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"inode","offset":4,"layout":{"kind":"int","size":4,"signed":false}}]}},{"name":"seeded","offset":24,"layout":{"kind":"int","size":4,"signed":false}},{"name":"round","offset":28,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":32,"layout":{"kind":"int","size":4,"signed":false}},{"name":"round_began_at","offset":40,"layout":{"kind":"int","size":8,"signed":false}},{"name":"cgroups","offset":48,"layout":{"kind":"array","size":256,"element":{"kind":"struct","name":"watched_cgroup","size":16,"fields":[{"name":"id","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"level","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"used","offset":12,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]},
+  runtimeConfig: {"kind":"struct","name":"","size":304,"fields":[{"name":"self_pid","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"excludes_self","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"keeps_tuples","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"freed_cgroups","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"space","offset":16,"layout":{"kind":"struct","name":"pid_space","size":8,"fields":[{"name":"level","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"inode","offset":4,"layout":{"kind":"int","size":4,"signed":false}}]}},{"name":"seeded","offset":24,"layout":{"kind":"int","size":4,"signed":false}},{"name":"round","offset":28,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":32,"layout":{"kind":"int","size":4,"signed":false}},{"name":"round_began_at","offset":40,"layout":{"kind":"int","size":8,"signed":false}},{"name":"cgroups","offset":48,"layout":{"kind":"array","size":256,"element":{"kind":"struct","name":"watched_cgroup","size":16,"fields":[{"name":"id","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"level","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"used","offset":12,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]},
   counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections","lost_accepts","lost_tuples","lost_names","opened_connections","ended_connections","unseen_changes"],
   records: {
     processes: { kind: "ring", size: 64, record: TaskCursor } as RingRecords<Task>,
-    spans: { kind: "ring", size: 472, record: ConnectionCursor } as RingRecords<Connection>,
+    spans: { kind: "ring", size: 472, record: ConnRecordCursor } as RingRecords<ConnRecord>,
     survey: { kind: "rows", size: 16, record: SurveyCursor } as RowRecords<Survey>,
   },
 } as const;

@@ -46,8 +46,8 @@ static __always_inline void begin(struct sock *sk, struct conn *c, struct tcp_so
 	begin_anew(c, tp);
 	read_older(c, sk, tp);
 	/* What nobody opened here waited in a queue, maybe since before the agent started. */
-	if (live.seeded && (again || state == TCP_SYN_SENT || state == TCP_SYN_RECV ||
-			    (c->direction == DIRECTION_OUTBOUND && has_file(sk)))) {
+	if (runtime_config.seeded && (again || state == TCP_SYN_SENT || state == TCP_SYN_RECV ||
+				      (c->direction == DIRECTION_OUTBOUND && has_file(sk)))) {
 		COUNT(unseen_changes);
 		c->before_start = false;
 		c->begun_unseen = true;

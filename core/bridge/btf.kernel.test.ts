@@ -38,7 +38,7 @@ describe("a built object", () => {
     assert.deepEqual(object.programs, { produce: "syscall", walk: "iter/bpf_map_elem" });
     assert.deepEqual(Object.keys(object.constants), ["ends", "limit"]);
     assert.deepEqual(object.counters, ["seen_records", "lost_records"]);
-    assert.equal(object.live?.kind, "struct");
+    assert.equal(object.runtimeConfig?.kind, "struct");
     const kinds = Object.entries(object.records).map(([name, layout]) => [
       name,
       layout.kind,

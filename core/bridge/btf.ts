@@ -33,7 +33,7 @@ export interface ObjectLayout {
   readonly maps: readonly string[];
   readonly constants: Readonly<Record<string, Layout>>;
   /** The one zero-initialised global, if there is one: the agent may write it at any time. */
-  readonly live?: Layout;
+  readonly runtimeConfig?: Layout;
   readonly counters: readonly string[];
   readonly records: Readonly<Record<string, RecordsLayout>>;
   readonly inputs?: Readonly<Record<string, InputLayout>>;
@@ -318,9 +318,9 @@ export function readObject(elf: Buffer): ObjectLayout {
   );
   const globals = layouts.variables(".bss").map(([, type]) => layouts.layout(type));
   if (globals.length > 1) throw new Error("more than one zero-initialised global: make them one struct");
-  const live = globals.length ? { live: globals[0]! } : {};
+  const runtimeConfig = globals.length ? { runtimeConfig: globals[0]! } : {};
   const filled = Object.keys(inputs).length ? { inputs } : {};
-  const layout = JSON.stringify([records, counters, constants, { ...live, ...filled }]);
+  const layout = JSON.stringify([records, counters, constants, { ...runtimeConfig, ...filled }]);
   const hash = createHash("sha256").update(layout).digest("hex").slice(0, 16);
   const going = kept.length ? { kept } : {};
   const maps = layouts.variables(".maps").map(([map]) => map);
@@ -328,7 +328,7 @@ export function readObject(elf: Buffer): ObjectLayout {
     programs: programsOf(sections),
     maps,
     constants,
-    ...live,
+    ...runtimeConfig,
     counters,
     records,
     ...filled,

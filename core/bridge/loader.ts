@@ -242,7 +242,7 @@ async function runRare(
 ): Promise<void> {
   const { name, skeleton, pinned = {} } = options;
   const elf = readFile(options);
-  const maps = [...readObject(elf).maps, ...(skeleton.live ? [".bss"] : [])].filter(
+  const maps = [...readObject(elf).maps, ...(skeleton.runtimeConfig ? [".bss"] : [])].filter(
     (map) => !(map in pinned),
   );
   const object = await native.load(name, elf, {

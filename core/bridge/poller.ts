@@ -11,7 +11,7 @@ export interface ReadingOptions {
   readonly native: Native;
   /** Reads all rings; the number of records. */
   readonly drain: () => number;
-  /** `asleep` of bpf/include/wirespan/ring.h. */
+  /** `agent_asleep` of bpf/include/wirespan/ring.h. */
   readonly asleep: BpfMap;
   /** Milliseconds. */
   readonly interval: number;

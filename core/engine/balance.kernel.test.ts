@@ -6,7 +6,7 @@ import { type Kept, type Watch, watch } from "../../test/support/engine.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { build, type Running, run, start } from "../../test/support/workload.ts";
 
-const STATES = ["on_state", "on_state_again"];
+const STATES = ["on_state", "on_state_nested"];
 
 /** Nothing that happens meanwhile is shown to the programs on changes of state. */
 async function blindly(seen: Watch, work: () => Promise<unknown>): Promise<void> {
@@ -136,7 +136,7 @@ describe("what the kernel does not show", function () {
 
   it("the ends: they are lost, and nothing of them stays", async () => {
     await puppet.act("listen l");
-    const queued = rows("queue");
+    const queued = rows("unaccepted");
     await puppet.act("connect c l", "accept a l", "send c a 100", "connect d l");
     assert.deepEqual(await balance(), { lost: 0, unseen: 0 });
     const tuples = rows("tuples");
@@ -145,7 +145,7 @@ describe("what the kernel does not show", function () {
     assert.deepEqual(await balance(), { lost: 3, unseen: 4 });
     assert.equal((await ends(1))[0]!.attributes["wirespan.connection.end_unknown"], true);
     assert.equal(rows("tuples"), tuples - 4);
-    assert.equal(rows("queue"), queued);
+    assert.equal(rows("unaccepted"), queued);
   });
 
   it("an end whose socket is still held: a sweep finds and reports it", async () => {

@@ -1,7 +1,7 @@
 // Emits the spans of connections: each span once, however many plugins request it; they add attributes.
 
 import { BlockList } from "node:net";
-import type { Connection, Task } from "../../bpf/tracker/tracker.skel.ts";
+import type { ConnRecord, Task } from "../../bpf/tracker/tracker.skel.ts";
 import { formatAddress, parseCidr } from "../plugin/address.ts";
 import {
   type Connections,
@@ -27,7 +27,7 @@ export interface ConnectionOptions {
   readonly kind: "internal" | "client-server";
 }
 
-function errorOf(c: Connection["conn"]): ErrorType | undefined {
+function errorOf(c: ConnRecord["conn"]): ErrorType | undefined {
   if (!(c.establishedAt > 0)) return connectError(c.closeReason, c.error);
   switch (c.closeReason) {
     case "timeout":
@@ -41,7 +41,7 @@ function errorOf(c: Connection["conn"]): ErrorType | undefined {
   }
 }
 
-function acceptError(span: SpanKey, { acceptedAt }: Connection["conn"]): "never_accepted" | undefined {
+function acceptError(span: SpanKey, { acceptedAt }: ConnRecord["conn"]): "never_accepted" | undefined {
   return span === "accept" && !acceptedAt ? "never_accepted" : undefined;
 }
 
@@ -51,11 +51,11 @@ function isReportedByChild({
   queued,
   wantedConnect,
   wantedAccept,
-}: Connection["conn"]): boolean {
+}: ConnRecord["conn"]): boolean {
   return queued ? wantedAccept !== 0 : !(establishedAt > 0) && wantedConnect !== 0;
 }
 
-function server(direction: Connection["conn"]["direction"], to: Record<string, AnyAttributes[string]>): void {
+function server(direction: ConnRecord["conn"]["direction"], to: Record<string, AnyAttributes[string]>): void {
   if (direction === "unknown") return;
   const opened = direction === "outbound";
   to["server.address"] = to[opened ? "network.peer.address" : "network.local.address"];
@@ -70,13 +70,13 @@ function endAfter(start: Time, end: Time): Time {
 }
 
 /** On the boot clock. */
-function endOf(span: SpanKey, { establishedAt, acceptedAt, closedAt }: Connection["conn"]): number {
+function endOf(span: SpanKey, { establishedAt, acceptedAt, closedAt }: ConnRecord["conn"]): number {
   if (span === "connect" && establishedAt) return establishedAt;
   if (span === "accept" && acceptedAt) return acceptedAt;
   return closedAt;
 }
 
-function accept(conn: Connection["conn"], end: number, to: Record<string, AnyAttributes[string]>): void {
+function accept(conn: ConnRecord["conn"], end: number, to: Record<string, AnyAttributes[string]>): void {
   const { establishedAt, acceptFd, acceptedAt, beforeStart, begunUnseen } = conn;
   if (establishedAt && !beforeStart && !begunUnseen)
     to["wirespan.tcp.accept.queue_wait"] = (end - establishedAt) / 1e9;
@@ -154,7 +154,7 @@ export class ConnectionSpans implements Connections {
     return task.pid ? this.#identity.of(task).executable : undefined;
   }
 
-  take(record: Connection): void {
+  take(record: ConnRecord): void {
     const { conn, span } = record;
     const failed = span === "connect" && !(conn.establishedAt > 0);
     const error = failed || span === "connection" ? errorOf(conn) : acceptError(span, conn);
@@ -199,14 +199,14 @@ export class ConnectionSpans implements Connections {
    * One span of each end is of kind client or server, the one with the status: the connection span, except if the
    * attempt failed; the handshake's span if no plugin requests connection spans.
    */
-  #kind(span: SpanKey, conn: Connection["conn"], failed: boolean): "internal" | "client" | "server" {
+  #kind(span: SpanKey, conn: ConnRecord["conn"], failed: boolean): "internal" | "client" | "server" {
     if (this.#options.kind === "internal") return "internal";
     const is = span === "connection" ? !isReportedByChild(conn) : failed || !this.#emitsConnections;
     if (!is) return "internal";
     return conn.direction === "outbound" ? "client" : "server";
   }
 
-  attributes(record: Pick<Connection, "conn">): Attributes<typeof CONNECTION> {
+  attributes(record: Pick<ConnRecord, "conn">): Attributes<typeof CONNECTION> {
     const { conn } = record;
     const { ends, owner } = conn;
     const family = ends.family === 4 ? "ipv4" : "ipv6";
@@ -238,7 +238,7 @@ export class ConnectionSpans implements Connections {
     };
   }
 
-  #close(record: Connection, attributes: Record<string, AnyAttributes[string]>): void {
+  #close(record: ConnRecord, attributes: Record<string, AnyAttributes[string]>): void {
     const { conn, traffic } = record;
     const { owner, user, closer, acceptor } = conn;
     attributes["wirespan.tcp.close.reason"] = conn.closeReason;
@@ -260,7 +260,7 @@ export class ConnectionSpans implements Connections {
   }
 
   /** Whether the opener's span is certain to be exported; for other hosts the configuration says so. */
-  #hasOpener({ conn: { peerIsHere, openerIsPromised, ends } }: Connection): boolean {
+  #hasOpener({ conn: { peerIsHere, openerIsPromised, ends } }: ConnRecord): boolean {
     if (peerIsHere) return openerIsPromised;
     const family = ends.family === 4 ? "ipv4" : "ipv6";
     return this.#options.peers.length > 0 && this.#peers.check(formatAddress(ends.peer, family), family);

@@ -23,9 +23,9 @@ import type { FilterNames } from "./filter.ts";
 
 const PROBES = {
   "connection states": { programs: ["on_state"] },
-  "connection states, in packets that interrupt the first": { programs: ["on_state_again"] },
+  "connection states, in packets that interrupt the first": { programs: ["on_state_nested"] },
   "SYNs that are retransmitted": {
-    programs: ["on_syn_again"],
+    programs: ["on_syn_retransmit"],
     lostWithout:
       "when a SYN left that waited for the first data (TCP_FASTOPEN_CONNECT) and had to be retransmitted",
   },
@@ -140,10 +140,10 @@ export class CoreProgram {
     this.ids = ids;
     const uring = loaded.hooks.find(({ at }) => at === URING_HOOK)?.program;
     this.chains = [
-      new Chain(STATE_HOOK, loaded.object, "on_state", "on_emit", "next"),
+      new Chain(STATE_HOOK, loaded.object, "on_state", "on_emit", "next_program"),
       ...(uring ? [new Chain(URING_HOOK, loaded.object, uring, "on_uring_emit", "next_accept")] : []),
     ];
-    const names = ["conns", "attempt", "accepting", "workloads", "executables", "unnamed"];
+    const names = ["conns", "connect_results", "accept_results", "workloads", "executables", "blank_name"];
     this.#shared = Object.fromEntries(names.map((name) => [name, loaded.object.map(name)]));
     this.#tuples = loaded.object.map("tuples");
     this.#workloads = loaded.object.map("workloads");
@@ -151,7 +151,7 @@ export class CoreProgram {
     this.pids = new PidNumbers(loaded.object.map("pid_numbers"), (context) =>
       loaded.object.run("whoami", context),
     );
-    this.asleep = loaded.object.map("asleep");
+    this.asleep = loaded.object.map("agent_asleep");
     this.#cgroups = cgroups;
     this.#keepsTuples = keepsTuples;
   }
@@ -162,7 +162,7 @@ export class CoreProgram {
     return {
       ...(skeleton.constants.plugin_bit && this.#shared),
       ...(tuples && { tuples: this.#tuples }),
-      ...(hasRing && { asleep: this.asleep }),
+      ...(hasRing && { agent_asleep: this.asleep }),
     };
   }
 
@@ -187,7 +187,7 @@ export class CoreProgram {
         ...(watchesAccepts && CORE_ACCEPT_PROBES),
       },
       constants: { ...ids, watch_connect_exits: watchesExits },
-      rare: ["mend_found", "tell_found", "drop_rows"],
+      rare: ["mend_found", "report_found", "drop_rows"],
       maxEntries: { spans: config.ring.core, pid_numbers: numbersToKeep() },
       later: [
         "on_emit",
@@ -231,7 +231,7 @@ export class CoreProgram {
 
   /** Emits the ends that a sweep has found, once the plugins have seen them. */
   async tellFoundEnds(): Promise<void> {
-    await this.loaded.runRare(["tell_found"]);
+    await this.loaded.runRare(["report_found"]);
   }
 
   /** Removes what tables hold of connections whose end no program was shown. */
@@ -249,7 +249,7 @@ export class CoreProgram {
 
   /** Processes of whose births `processes` had no room, the latest ones. */
   *unheard(): Generator<Task> {
-    const map = this.loaded.object.map("unheard");
+    const map = this.loaded.object.map("missed_births");
     const values = new Uint8Array(map.maxEntries * map.valueSize);
     const count = map.read(new Uint8Array(map.maxEntries * map.keySize), values);
     yield* tasksIn(values.subarray(0, count * map.valueSize));
@@ -302,17 +302,17 @@ export class CoreProgram {
     if (changed.length === 0) return;
     const again = changed.filter((i) => i < used);
     this.tellPrograms(config, again);
-    if (again.length) await this.loaded.object.iterate("place", "conns");
+    if (again.length) await this.loaded.object.iterate("relabel_owners", "conns");
     this.tellPrograms(config);
     const bits = new Map<number, number>();
     for (const i of changed)
       for (const id of this.#cgroups.below(i)) bits.set(id, (bits.get(id) ?? 0) | (1 << i));
     const rows = [...bits];
-    const map = this.loaded.object.map("placed");
+    const map = this.loaded.object.map("cgroup_bits");
     while (rows.length) {
       const some = rows.splice(0, map.maxEntries);
       for (const [id, value] of some) map.update(words(id), words(value).slice(0, 4));
-      await this.loaded.object.iterate("place", "conns");
+      await this.loaded.object.iterate("relabel_owners", "conns");
       for (const [id] of some) map.delete(words(id));
     }
   }
@@ -332,15 +332,15 @@ export class CoreProgram {
 
   /**
    * Tells the programs who we are and which cgroups filters name; to be called when these are others. `again`: places
-   * that were another's, whose bits the next run of `place` takes from all owners.
+   * that were another's, whose bits the next run of `relabel_owners` takes from all owners.
    */
   tellPrograms(config: Config, again: readonly number[] = []): void {
-    const live = packConstant("live", skeleton.live, {
+    const live = packConstant("runtime_config", skeleton.runtimeConfig, {
       self_pid: this.pids.self,
       excludes_self: config.self.exclude,
       keeps_tuples: this.#keepsTuples,
       space: this.pids.space,
-      freed: again.reduce((sum, i) => sum | (1 << i), 0),
+      freed_cgroups: again.reduce((sum, i) => sum | (1 << i), 0),
       seeded: this.#seeded,
       round: this.#round.number,
       round_began_at: this.#round.beganAt,

@@ -68,7 +68,7 @@ export class PidNumbers {
     return this.#self.level === 0;
   }
 
-  /** For `live.space` (bpf/tracker/shared.h). */
+  /** For `runtime_config.space` (bpf/tracker/shared.h). */
   get space(): ConstantStruct {
     return { level: this.#level, inode: this.#inode };
   }

@@ -1,7 +1,7 @@
 // The spans of connections and the attributes that all signals about a connection share. The tracker's skeleton
 // declares the records; core/engine/connection-spans.ts emits the spans. Tests: core/engine/connection-spans.kernel.test.ts.
 import { constants } from "node:os";
-import type { CloseReason, Connection, Task } from "../../bpf/tracker/tracker.skel.ts";
+import type { CloseReason, ConnRecord, Task } from "../../bpf/tracker/tracker.skel.ts";
 import { CLOSE_REASON, CONNECTION, ERROR_TYPE, type ERROR_TYPES } from "./semconv.ts";
 import type {
   AnyAttributes,
@@ -12,7 +12,7 @@ import type {
   SpanSpec,
 } from "./signals.ts";
 
-export type { Connection, Task };
+export type { ConnRecord, Task };
 
 const { errno } = constants;
 
@@ -140,7 +140,7 @@ export const SPANS = {
 export type SpanKey = keyof typeof SPANS;
 
 /** Attributes that a plugin adds to a span of this connection; the record is valid during the call only. */
-export type Enrich = (connection: Connection) => AnyAttributes;
+export type Enrich = (connection: ConnRecord) => AnyAttributes;
 
 /** A span that a plugin requests, with the attributes that it adds. */
 export interface SpanRequest {
@@ -169,7 +169,7 @@ export function spansWith(requests: readonly SpanRequests[]): Record<SpanKey, Sp
 /** Attributes and resources of connections, as a plugin gets them. */
 export interface Connections {
   /** The attributes of any signal about a connection. The object is the caller's own. */
-  attributes(connection: Pick<Connection, "conn">): Attributes<typeof CONNECTION>;
+  attributes(connection: Pick<ConnRecord, "conn">): Attributes<typeof CONNECTION>;
   /** The resource of a signal about what this task did; the host's if the task is unknown. */
   resource(task: Task): Resource;
   /** The base name of the task's executable. */
@@ -204,7 +204,7 @@ export function connectError(reason: CloseReason, error: number): ErrorType | un
 }
 
 /** Unique on the host until it boots again: a socket's connections, if it is several, one after the other, are told apart. */
-export function connectionId({ cookie, life }: Pick<Connection["conn"], "cookie" | "life">): string {
+export function connectionId({ cookie, life }: Pick<ConnRecord["conn"], "cookie" | "life">): string {
   const socket = cookie.toString(16);
   return life ? `${socket}.${life + 1}` : socket;
 }

@@ -86,7 +86,7 @@ export interface Skeleton {
   /** `const volatile` globals, set before load. */
   readonly constants: Readonly<Record<string, Layout>>;
   /** The global that may be written at any time. */
-  readonly live?: Layout;
+  readonly runtimeConfig?: Layout;
   /** u64 words of the per-CPU map `counters`, by name: exported as metrics of the agent itself. */
   readonly counters: readonly string[];
   /** Maps that the agent fills before the programs are attached. */

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import type { TableRows } from "../../core/plugin/skeleton.ts";
 import { MovingRows } from "./details.ts";
-import type { Place } from "./netqtop.skel.ts";
+import type { QueueId } from "./netqtop.skel.ts";
 
-const place = (ifindex: number): Place => ({
+const place = (ifindex: number): QueueId => ({
   ...{ netnsCookie: 7, name: "eth0", ifindex, netns: 4026531840, queue: 0, padding: 0 },
 });
 
 /** A table of one number an interface. */
-class Table implements TableRows<Place, number> {
+class Table implements TableRows<QueueId, number> {
   readonly rows: Map<number, number>;
   #at = 0;
 
@@ -16,7 +16,7 @@ class Table implements TableRows<Place, number> {
     this.rows = new Map(Object.entries(rows).map(([ifindex, value]) => [Number(ifindex), value]));
   }
 
-  *[Symbol.iterator](): Generator<readonly [Place, number]> {
+  *[Symbol.iterator](): Generator<readonly [QueueId, number]> {
     for (const [ifindex, value] of [...this.rows]) {
       this.#at = ifindex;
       yield [place(ifindex), value];

@@ -7,7 +7,7 @@ import type { Namespaces } from "../../core/plugin/services.ts";
 import type { AttributeSpecs, Signals } from "../../core/plugin/signals.ts";
 import type { TableRows } from "../../core/plugin/skeleton.ts";
 import { INTERFACE, QUEUE } from "./attributes.ts";
-import type { Link, Place, Wait } from "./netqtop.skel.ts";
+import type { Link, QueueId, Wait } from "./netqtop.skel.ts";
 
 export const RESULTS = ["busy", "dropped", "congested", "error"] as const;
 
@@ -74,12 +74,12 @@ export class MovingRows {
   readonly #seen = new Map<string, { readonly amount: number; readonly at: number }>();
 
   *of<V>(
-    rows: TableRows<Place, V>,
+    rows: TableRows<QueueId, V>,
     amountOf: (value: V) => number,
     now = performance.now(),
-  ): Generator<readonly [Place, V]> {
-    for (const [place, value] of rows) {
-      const { netnsCookie, ifindex, name, queue } = place;
+  ): Generator<readonly [QueueId, V]> {
+    for (const [row, value] of rows) {
+      const { netnsCookie, ifindex, name, queue } = row;
       const id = `${netnsCookie} ${ifindex} ${queue} ${name}`;
       const amount = amountOf(value);
       const before = this.#seen.get(id);
@@ -90,25 +90,25 @@ export class MovingRows {
         rows.remove();
         continue;
       }
-      yield [place, value];
+      yield [row, value];
     }
   }
 }
 
 /** The handlers of both tables. */
 export function detailHandlers(emit: Emit<typeof DETAILS>, namespaces: Namespaces) {
-  const seriesOf = ({ name, ifindex, netnsCookie, netns }: Place) => ({
+  const seriesOf = ({ name, ifindex, netnsCookie, netns }: QueueId) => ({
     "network.interface.name": name,
     "wirespan.interface.index": ifindex,
     ...namespaces.attributes(netnsCookie, netns),
   });
   const [links, waits] = [new MovingRows(), new MovingRows()];
   return {
-    links(rows: TableRows<Place, Link>): void {
+    links(rows: TableRows<QueueId, Link>): void {
       const amount = ({ busy, dropped, congested, errors, polls }: Link) =>
         busy + dropped + congested + errors + polls;
-      for (const [place, link] of links.of(rows, amount)) {
-        const series = seriesOf(place);
+      for (const [id, link] of links.of(rows, amount)) {
+        const series = seriesOf(id);
         const { since } = link;
         const failures = [link.busy, link.dropped, link.congested, link.errors];
         for (const [i, frames] of failures.entries()) {
@@ -121,13 +121,13 @@ export function detailHandlers(emit: Emit<typeof DETAILS>, namespaces: Namespace
         emit.exhausted.observe(link.exhausted, series, undefined, since);
       }
     },
-    waits(rows: TableRows<Place, Wait>): void {
-      for (const [place, { since, time }] of waits.of(rows, ({ time }) => time.count)) {
+    waits(rows: TableRows<QueueId, Wait>): void {
+      for (const [id, { since, time }] of waits.of(rows, ({ time }) => time.count)) {
         const queue = {
           "network.io.direction": "transmit",
-          "wirespan.netdev.queue.id": place.queue,
+          "wirespan.netdev.queue.id": id.queue,
         } as const;
-        emit.wait.observe(seconds(time), { ...seriesOf(place), ...queue }, undefined, since);
+        emit.wait.observe(seconds(time), { ...seriesOf(id), ...queue }, undefined, since);
       }
     },
   };

@@ -23,17 +23,17 @@ struct link {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
-	__type(key, struct place);
+	__type(key, struct queue_id);
 	__type(value, struct link);
 } links SEC(".maps");
-EXPORT_TABLE(links, struct place, struct link);
+EXPORT_TABLE(links, struct queue_id, struct link);
 
 static __always_inline struct link *link_of(struct net_device *dev)
 {
 	struct link fresh = {}, *l;
-	struct place p;
+	struct queue_id p;
 
-	if (!place_of(&p, dev, 0))
+	if (!queue_id_of(&p, dev, 0))
 		return NULL;
 	l = bpf_map_lookup_elem(&links, &p);
 	if (l)

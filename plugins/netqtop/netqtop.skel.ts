@@ -86,7 +86,7 @@ export class QueueCursor implements Queue, Cursor {
   }
 }
 
-export interface Place {
+export interface QueueId {
   readonly netnsCookie: number;
   readonly name: string;
   readonly ifindex: number;
@@ -94,7 +94,7 @@ export interface Place {
   readonly queue: number;
 }
 
-export class PlaceCursor implements Place, Cursor {
+export class QueueIdCursor implements QueueId, Cursor {
   #words: Uint32Array = empty;
   #bytes: Uint8Array = none;
   #at = 0;
@@ -243,7 +243,7 @@ export class WaitCursor implements Wait, Cursor {
 }
 
 export const skeleton = {
-  hash: "3fd5121c7cc635f9",
+  hash: "83689dbaaeea4b06",
   programs: {
     on_dequeue: "tp_btf/qdisc_dequeue",
     on_enqueue: "tp_btf/qdisc_enqueue",
@@ -269,9 +269,9 @@ export const skeleton = {
       kind: "table",
       perCpu: false,
       maxWords: [],
-      key: PlaceCursor,
+      key: QueueIdCursor,
       value: LinkCursor,
-    } as TableRecords<Place, Link>,
+    } as TableRecords<QueueId, Link>,
     queues: {
       kind: "table",
       perCpu: true,
@@ -283,8 +283,8 @@ export const skeleton = {
       kind: "table",
       perCpu: false,
       maxWords: [3],
-      key: PlaceCursor,
+      key: QueueIdCursor,
       value: WaitCursor,
-    } as TableRecords<Place, Wait>,
+    } as TableRecords<QueueId, Wait>,
   },
 } as const;

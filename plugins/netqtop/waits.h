@@ -15,10 +15,10 @@ struct wait {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 512);
-	__type(key, struct place);
+	__type(key, struct queue_id);
 	__type(value, struct wait);
 } waits SEC(".maps");
-EXPORT_TABLE(waits, struct place, struct wait);
+EXPORT_TABLE(waits, struct queue_id, struct wait);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -49,10 +49,10 @@ struct {
 static __always_inline void add_wait(struct net_device *dev, u32 queue, u64 ns)
 {
 	struct wait *w, *new;
-	struct place p;
+	struct queue_id p;
 	u32 zero = 0;
 
-	if (!place_of(&p, dev, queue))
+	if (!queue_id_of(&p, dev, queue))
 		return;
 	w = bpf_map_lookup_elem(&waits, &p);
 	if (!w) {

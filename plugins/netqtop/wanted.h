@@ -25,7 +25,7 @@ static __always_inline bool is_asked_for(const u64 *words)
 }
 
 /* An interface under one name, and what of it: a queue, or all. */
-struct place {
+struct queue_id {
 	u64 netns_cookie;
 	char name[16];
 	u32 ifindex;
@@ -35,7 +35,7 @@ struct place {
 };
 
 /* False where it is not asked for, or is in no namespace: drivers have such for themselves. */
-static __always_inline bool place_of(struct place *p, struct net_device *dev, u32 queue)
+static __always_inline bool queue_id_of(struct queue_id *p, struct net_device *dev, u32 queue)
 {
 	const u64 *from = (const u64 *)dev->name;
 	u64 *words = (u64 *)p->name;

@@ -72,7 +72,7 @@ struct listening {
 	u32 calls;
 	s32 backlog;
 	bool backlog_known;
-	bool told;
+	bool submitted;
 	bool before_start;
 };
 
@@ -138,8 +138,9 @@ struct outcome {
 };
 
 /* `e` is there for what ends. */
-static __always_inline void tell(enum listen_kind kind, const struct conn *c, const struct sock *sk,
-				 const struct outcome *o, const struct listening *e)
+static __always_inline void submit_listen(enum listen_kind kind, const struct conn *c,
+					  const struct sock *sk, const struct outcome *o,
+					  const struct listening *e)
 {
 	struct listen *r;
 
@@ -171,22 +172,22 @@ static __always_inline void tell(enum listen_kind kind, const struct conn *c, co
 	bpf_ringbuf_submit(r, wakeup(&listens));
 }
 
-static __always_inline void tell_beginning(const struct conn *copy, const struct sock *sk,
-					   struct listening *e)
+static __always_inline void submit_beginning(const struct conn *copy, const struct sock *sk,
+					     struct listening *e)
 {
 	struct outcome o = { .at = e->opened_at,
 			     .backlog = e->backlog,
 			     .backlog_known = e->backlog_known };
 
-	e->told = true;
-	tell(LISTEN_CALL, copy, sk, &o, NULL);
+	e->submitted = true;
+	submit_listen(LISTEN_CALL, copy, sk, &o, NULL);
 }
 
 /* The port may not be chosen yet, and listen() may still fail: the next sweep, or the end, tells of it. */
 static __always_inline void on_listen(struct sock *sk, const struct conn *c,
 				      const struct call *call, u64 now)
 {
-	struct listening e = { .opened_at = now, .told = is_seen_better(sk) };
+	struct listening e = { .opened_at = now, .submitted = is_seen_better(sk) };
 
 	if (is_listen(call)) {
 		e.backlog = call->argument[1];
@@ -209,11 +210,11 @@ static __always_inline void on_end(struct sock *sk, const struct conn *c, const 
 		o.backlog = call->argument[1];
 		o.backlog_known = true;
 		if (!is_seen_better(sk))
-			tell(LISTEN_CALL, copy, sk, &o, NULL);
+			submit_listen(LISTEN_CALL, copy, sk, &o, NULL);
 	} else if (copy && e) {
-		if (!e->told)
-			tell_beginning(copy, sk, e);
-		tell(LISTEN_END, copy, sk, &o, e);
+		if (!e->submitted)
+			submit_beginning(copy, sk, e);
+		submit_listen(LISTEN_END, copy, sk, &o, e);
 	}
 	bpf_map_delete_elem(&listening, &c->cookie);
 }
@@ -288,10 +289,10 @@ static __always_inline void on_result(const struct sock *sk, s32 backlog, long r
 		if (!e && !o.error && (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP))
 			return;
 	}
-	read_current(&c->owner, watched_cgroups);
+	read_task(&c->owner, watched_cgroups);
 	if (o.error)
 		c->close_reason = CLOSE_ABORTED;
-	tell(LISTEN_CALL, c, sk, &o, NULL);
+	submit_listen(LISTEN_CALL, c, sk, &o, NULL);
 }
 
 SEC("tp/syscalls/sys_exit_listen")
@@ -359,7 +360,7 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 			.waited_before = row.queue.usage,
 			.first_arrived_at = row.queue.usage ? now : 0,
 			.calls = 1,
-			.told = true,
+			.submitted = true,
 			.before_start = true,
 		};
 
@@ -369,8 +370,8 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 		since = e->first_arrived_at;
 		if (row.queue.usage && row.queue.usage >= arrived && since && since < now)
 			row.unattended = now - since;
-		if (!e->told && copy->ends.local_port)
-			tell_beginning(copy, sk, e);
+		if (!e->submitted && copy->ends.local_port)
+			submit_beginning(copy, sk, e);
 	}
 	if (!passes(copy, 0))
 		return 0;

@@ -1,5 +1,5 @@
 // tcpaccept: connections handed to accept(), those that never were, and calls that failed.
-import { type Connection, SPANS } from "../../core/plugin/connection.ts";
+import { type ConnRecord, SPANS } from "../../core/plugin/connection.ts";
 import { seconds } from "../../core/plugin/histogram.ts";
 import { ACCEPT_PROBES, ACCEPT_SETTING, FAILED_ACCEPT_PROBES } from "../../core/plugin/hooks/accept.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
@@ -24,7 +24,7 @@ const HANDSHAKE = {
   },
 } as const satisfies AttributeSpecs;
 
-function handshake({ conn }: Connection) {
+function handshake({ conn }: ConnRecord) {
   return {
     "wirespan.tcp.synack.retransmits": conn.handshakeRetransmits,
     ...(conn.fastopen && { "wirespan.tcp.fastopen": true }),
@@ -114,7 +114,7 @@ export default plugin({
     },
   },
 
-  constants: ({ queued, eventRate }) => ({ tell_queued: queued, event_rate: eventRate }),
+  constants: ({ queued, eventRate }) => ({ count_queued: queued, event_rate: eventRate }),
 
   start({ emit, use: { connections, identity, clock } }) {
     const seriesOf = ({ workload, family }: Pick<AcceptKey | FailureKey, "workload" | "family">) =>

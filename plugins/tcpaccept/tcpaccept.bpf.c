@@ -15,7 +15,7 @@
 #include <wirespan/skeleton.h>
 
 /* Connections that ended in the queue count, too. */
-const volatile bool tell_queued = true;
+const volatile bool count_queued = true;
 
 struct counters {
 	u64 seen_failures;
@@ -167,7 +167,7 @@ static __always_inline void see_end(struct sock *sk, int old, int new)
 {
 	struct conn *c;
 
-	if (new != TCP_CLOSE || !tell_queued)
+	if (new != TCP_CLOSE || !count_queued)
 		return;
 	c = conn_of(sk);
 	if (c && c->queued)

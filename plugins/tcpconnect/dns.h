@@ -117,8 +117,8 @@ static __always_inline void let_wait(struct waiting_key *key, const struct waiti
 	COUNT(lost_answers);
 }
 
-static __always_inline bool tell_answer(const struct waiting *w, const struct bpf_dynptr *packet,
-					u32 offset, u32 size)
+static __always_inline bool submit_answer(const struct waiting *w, const struct bpf_dynptr *packet,
+					  u32 offset, u32 size)
 {
 	struct dns *r;
 
@@ -172,7 +172,7 @@ int BPF_PROG(on_packet, struct sk_buff *skb)
 	w.at = bpf_ktime_get_boot_ns();
 	key.netns_cookie = BPF_CORE_READ(skb, dev, nd_net.net, net_cookie);
 	key.port = bpf_ntohs(udp.destination);
-	if (tell_answer(&w, &packet, offset + sizeof(udp), bpf_ntohs(udp.length) - sizeof(udp)))
+	if (submit_answer(&w, &packet, offset + sizeof(udp), bpf_ntohs(udp.length) - sizeof(udp)))
 		let_wait(&key, &w);
 	return 0;
 }
@@ -188,7 +188,7 @@ static __always_inline bool is_for(const struct waiting *w, const struct endpoin
 	       (local[0] == to[0] && local[1] == to[1] && peer[0] == from[0] && peer[1] == from[1]);
 }
 
-static __always_inline void tell_taker(const struct waiting *w, u64 netns_cookie, u64 now)
+static __always_inline void submit_taker(const struct waiting *w, u64 netns_cookie, u64 now)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
 	struct dns *r = bpf_ringbuf_reserve(&dns, sizeof(*r), 0);
@@ -230,7 +230,7 @@ int BPF_PROG(on_datagram, struct sock *sk, int length)
 		if (!w)
 			continue;
 		if (is_waiting(w, now) && is_for(w, &ends))
-			tell_taker(w, key.netns_cookie, now);
+			submit_taker(w, key.netns_cookie, now);
 		bpf_map_delete_elem(&waiting, &key);
 	}
 	return 0;

@@ -1,6 +1,6 @@
 // tcpconnect: every attempt to connect, and what came of it.
 import { formatAddress } from "../../core/plugin/address.ts";
-import { type Connection, connectError } from "../../core/plugin/connection.ts";
+import { type ConnRecord, connectError } from "../../core/plugin/connection.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { CONNECTION, ERROR_TYPE, OPENER } from "../../core/plugin/semconv.ts";
 import { services } from "../../core/plugin/services.ts";
@@ -112,7 +112,7 @@ export default plugin({
       };
     }
 
-    function named({ conn }: Connection) {
+    function named({ conn }: ConnRecord) {
       const { ends, netnsCookie, owner, openedAt } = conn;
       const address = formatAddress(ends.peer, ends.family === 4 ? "ipv4" : "ipv6");
       const found = names.find(

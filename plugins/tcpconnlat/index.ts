@@ -1,5 +1,5 @@
 // tcpconnlat: how long connecting takes, and how it ends.
-import { type Connection, connectError } from "../../core/plugin/connection.ts";
+import { type ConnRecord, connectError } from "../../core/plugin/connection.ts";
 import { seconds } from "../../core/plugin/histogram.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { ERROR_TYPE, OPENER } from "../../core/plugin/semconv.ts";
@@ -28,7 +28,7 @@ const HANDSHAKE = {
   },
 } as const satisfies AttributeSpecs;
 
-function handshake({ conn, traffic }: Connection) {
+function handshake({ conn, traffic }: ConnRecord) {
   return {
     "wirespan.tcp.syn.retransmits": conn.handshakeRetransmits,
     ...(conn.establishedAt &&

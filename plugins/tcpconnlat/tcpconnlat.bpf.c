@@ -77,7 +77,7 @@ STATE_PROGRAM(on_handshake, see_handshake)
 SEC("tp/syscalls/sys_exit_connect")
 int on_failed_at_once(void *ctx)
 {
-	struct conn *c = attempt_of();
+	struct conn *c = failed_connect();
 
 	if (c)
 		on_outcome(c);

@@ -1,6 +1,6 @@
 // tcpdrop: TCP packets that the kernel throws away, and why.
 import { formatAddress } from "../../core/plugin/address.ts";
-import { DROPS, DROPS_AGAIN } from "../../core/plugin/hooks/drop.ts";
+import { DROPS, NESTED_DROPS } from "../../core/plugin/hooks/drop.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { TCP_STATES } from "../../core/plugin/semconv.ts";
 import { services } from "../../core/plugin/services.ts";
@@ -28,7 +28,7 @@ export default plugin({
   tuples: true,
   probes: {
     drops: { programs: DROPS },
-    "drops, in packets that interrupt the first": { programs: DROPS_AGAIN },
+    "drops, in packets that interrupt the first": { programs: NESTED_DROPS },
     "closing listeners": {
       programs: ["on_listener_close"],
       lostWithout: "what a listener turned away between the last collection and its close",

@@ -22,7 +22,7 @@ struct listener_key {
 
 SUMS(listeners, struct listener_key, struct total, 1024);
 
-struct counted {
+struct discards {
 	/* Of its drops, what is in the sums already, or older than the agent. */
 	u64 drops;
 	/* Discarded for it, and no ListenDrop. */
@@ -33,8 +33,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct counted);
-} counts SEC(".maps");
+	__type(value, struct discards);
+} listener_marks SEC(".maps");
 
 /* Where the receiver is not told: the same, since the last look at a listener of that port. */
 struct port_key {
@@ -86,23 +86,24 @@ static __always_inline bool is_in_drops(const struct sk_buff *skb, u32 reason)
 /* The ACK that ends a handshake and finds the queue full is in sk_drops twice: once as a ListenDrop. */
 static __always_inline void note_other(struct sk_buff *skb, u32 reason, struct sock *rx_sk)
 {
-	struct counted *counted;
+	struct discards *discards;
 	struct conn *c;
 
 	if (!rx_sk || rx_sk->__sk_common.skc_state != TCP_LISTEN || !is_in_drops(skb, reason))
 		return;
-	counted = bpf_sk_storage_get(&counts, rx_sk, NULL, 0);
-	if (!counted) {
+	discards = bpf_sk_storage_get(&listener_marks, rx_sk, NULL, 0);
+	if (!discards) {
 		/* What it discarded before the agent came does not count. */
 		c = bpf_sk_storage_get(&conns, rx_sk, NULL, 0);
-		counted = bpf_sk_storage_get(&counts, rx_sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-		if (counted && !(c && c->opened_at)) {
-			counted->drops = BPF_CORE_READ(rx_sk, sk_drops.counter);
+		discards = bpf_sk_storage_get(&listener_marks, rx_sk, NULL,
+					      BPF_SK_STORAGE_GET_F_CREATE);
+		if (discards && !(c && c->opened_at)) {
+			discards->drops = BPF_CORE_READ(rx_sk, sk_drops.counter);
 			return;
 		}
 	}
-	if (counted)
-		__sync_fetch_and_add(&counted->others, segments_of(skb));
+	if (discards)
+		__sync_fetch_and_add(&discards->others, segments_of(skb));
 }
 
 /* Of kernels that don't tell the receiver: the packets without payload or FIN that TCP frees without a reason. */
@@ -137,33 +138,34 @@ static __always_inline void count_listener(struct sock *sk, const struct conn *c
 {
 	u32 drops = sk->sk_drops.counter;
 	struct listener_key key = {};
-	struct counted *counted;
+	struct discards *discards;
 	struct total *row;
 	u64 before, now, others;
 
-	counted = bpf_sk_storage_get(&counts, sk, NULL, 0);
-	if (!counted) {
-		counted = bpf_sk_storage_get(&counts, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-		if (counted && !c->opened_at)
-			counted->drops = drops;
+	discards = bpf_sk_storage_get(&listener_marks, sk, NULL, 0);
+	if (!discards) {
+		discards =
+			bpf_sk_storage_get(&listener_marks, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		if (discards && !c->opened_at)
+			discards->drops = drops;
 	}
-	if (!counted)
+	if (!discards)
 		return;
-	before = counted->drops;
+	before = discards->drops;
 	/* skc_num is gone where the port was chosen by listen() and it closes. */
 	key.port = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
-	if (drops > before + counted->others) {
+	if (drops > before + discards->others) {
 		others = take_others_of_port(c, key.port);
-		if (others > drops - before - counted->others)
-			others = drops - before - counted->others;
+		if (others > drops - before - discards->others)
+			others = drops - before - discards->others;
 		if (others)
-			__sync_fetch_and_add(&counted->others, others);
+			__sync_fetch_and_add(&discards->others, others);
 	}
 	/* Read after the drops, so that a packet which is being discarded is not taken for a ListenDrop. */
-	others = *(const volatile u64 *)&counted->others;
+	others = *(const volatile u64 *)&discards->others;
 	now = drops > others ? drops - others : 0;
 	/* Whoever moves the mark adds the difference: the sweep and the close can't both. */
-	if (now <= before || __sync_val_compare_and_swap(&counted->drops, before, now) != before)
+	if (now <= before || __sync_val_compare_and_swap(&discards->drops, before, now) != before)
 		return;
 	if (!passes(c, 0))
 		return;

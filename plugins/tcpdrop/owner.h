@@ -25,7 +25,7 @@ struct scopes {
 };
 
 static __always_inline void read_scopes(struct scopes *s, const struct sk_buff *skb,
-					const struct place *at)
+					const struct drop_site *at)
 {
 	struct net_device *dev = at->dev, *master = dev ? master_of(dev) : NULL;
 
@@ -59,7 +59,7 @@ static __always_inline bool is_in_tuples(struct dropped *d, const struct scopes 
 
 /* A packet that came to no socket before it was dropped, or has left its own. */
 static __always_inline bool find_by_tuple(struct dropped *d, const struct sk_buff *skb,
-					  const struct place *at)
+					  const struct drop_site *at)
 {
 	enum way other = at->way == WAY_RECEIVE ? WAY_TRANSMIT : WAY_RECEIVE;
 	struct scopes scopes;

@@ -24,7 +24,7 @@ const volatile u32 stacks = 0;
 #define FRAMES 32
 
 struct drop {
-	struct connection connection;
+	struct conn_record connection;
 	struct packet packet;
 	u32 segments;
 	u32 reason;
@@ -66,8 +66,9 @@ struct {
 	__type(value, struct bucket);
 } buckets SEC(".maps");
 
-static __always_inline void tell(void *ctx, const struct dropped *d, const struct place *at,
-				 const struct sk_buff *skb, void *location, u32 reason)
+static __always_inline void submit_drop(void *ctx, const struct dropped *d,
+					const struct drop_site *at, const struct sk_buff *skb,
+					void *location, u32 reason)
 {
 	u64 now = bpf_ktime_get_boot_ns();
 	u32 slot = (reason ^ reason >> 16 << 5) & (BUCKETS - 1);
@@ -112,23 +113,23 @@ static __always_inline void tell(void *ctx, const struct dropped *d, const struc
 	r->has_connection = d->is_known;
 	r->has_ids = d->is_known && (d->conn.own_isn | d->conn.peer_isn);
 	r->connection.wanted = 0;
-	read_uncounted(&r->connection, SPAN_CONNECTION, &d->conn);
+	read_record_without_socket(&r->connection, SPAN_CONNECTION, &d->conn);
 	bpf_ringbuf_submit(r, wakeup(&drops));
 }
 
 static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *location, u32 reason,
-				    struct sock *rx_sk, enum teller teller, bool interrupts)
+				    struct sock *rx_sk, enum drop_hook hook, bool is_nested)
 {
 	struct total_key key = {};
 	struct dropped *d;
 	struct total *row;
-	struct place at;
+	struct drop_site at;
 
-	if (teller == TELLS_SOCKET)
+	if (hook == DROP_WITH_SOCKET)
 		note_other(skb, reason, rx_sk);
 	else
 		note_other_of_port(skb, reason);
-	d = read_drop(&at, skb, reason, rx_sk, teller, interrupts);
+	d = read_drop(&at, skb, reason, rx_sk, hook, is_nested);
 	if (!d)
 		return;
 	if (!d->is_known && find_by_tuple(d, skb, &at) && d->conn.excluded)
@@ -143,7 +144,7 @@ static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *locati
 	row = row_of(&totals, &key, OVERFLOW_TOTALS);
 	if (row)
 		__sync_fetch_and_add(&row->packets, 1);
-	tell(ctx, d, &at, skb, location, reason);
+	submit_drop(ctx, d, &at, skb, location, reason);
 }
 
 DROP_PROGRAMS(on_drop)

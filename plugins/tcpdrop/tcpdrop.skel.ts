@@ -164,8 +164,8 @@ export interface Conn {
   readonly wantedConnect: number;
   readonly wantedAccept: number;
   readonly promised: number;
-  readonly toldConnection: boolean;
-  readonly toldConnect: boolean;
+  readonly emittedConnection: boolean;
+  readonly emittedConnect: boolean;
   readonly queued: boolean;
   readonly beforeStart: boolean;
   readonly begunUnseen: boolean;
@@ -178,7 +178,7 @@ export interface Conn {
   readonly excluded: boolean;
   readonly hasTuple: boolean;
   readonly missedTuple: boolean;
-  readonly interrupts: boolean;
+  readonly isNested: boolean;
   readonly oldState: number;
   readonly state: number;
   readonly sentBefore: number;
@@ -283,10 +283,10 @@ export class ConnCursor implements Conn, Cursor {
   get promised(): number {
     return this.#words[((this.#at + 280) >> 2)]!;
   }
-  get toldConnection(): boolean {
+  get emittedConnection(): boolean {
     return this.#bytes[this.#at + 284]! !== 0;
   }
-  get toldConnect(): boolean {
+  get emittedConnect(): boolean {
     return this.#bytes[this.#at + 285]! !== 0;
   }
   get queued(): boolean {
@@ -325,7 +325,7 @@ export class ConnCursor implements Conn, Cursor {
   get missedTuple(): boolean {
     return this.#bytes[this.#at + 297]! !== 0;
   }
-  get interrupts(): boolean {
+  get isNested(): boolean {
     return this.#bytes[this.#at + 298]! !== 0;
   }
   get oldState(): number {
@@ -429,7 +429,7 @@ export class TrafficCursor implements Traffic, Cursor {
   }
 }
 
-export interface Connection {
+export interface ConnRecord {
   readonly span: Span;
   readonly wanted: number;
   readonly traceId: Uint8Array;
@@ -439,7 +439,7 @@ export interface Connection {
   readonly traffic: Traffic;
 }
 
-export class ConnectionCursor implements Connection, Cursor {
+export class ConnRecordCursor implements ConnRecord, Cursor {
   #words: Uint32Array = empty;
   #bytes: Uint8Array = none;
   #at = 0;
@@ -529,7 +529,7 @@ export type Way = "receive" | "transmit";
 const wayNames = ["receive", "transmit"] as const;
 
 export interface Drop {
-  readonly connection: Connection;
+  readonly connection: ConnRecord;
   readonly packet: Packet;
   readonly segments: number;
   readonly reason: number;
@@ -555,8 +555,8 @@ export class DropCursor implements Drop, Cursor {
     this.#bytes = bytes;
     this.#at = offset;
   }
-  readonly #connection = new ConnectionCursor();
-  get connection(): Connection {
+  readonly #connection = new ConnRecordCursor();
+  get connection(): ConnRecord {
     this.#connection.at(this.#words, this.#bytes, this.#at);
     return this.#connection;
   }
@@ -725,12 +725,12 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const skeleton = {
-  hash: "d5c4bde358382cd9",
+  hash: "d9dc46c9f705cb9f",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
-    on_drop_with_socket_again: "tp_btf/kfree_skb",
+    on_drop_with_socket_nested: "tp_btf/kfree_skb",
     on_drop_without: "tp_btf/kfree_skb",
-    on_drop_without_again: "tp_btf/kfree_skb",
+    on_drop_without_nested: "tp_btf/kfree_skb",
     on_listener_close: "tp_btf/inet_sock_set_state",
     on_listener_close_found: "iter/bpf_sk_storage_map",
     sweep: "iter/bpf_sk_storage_map",

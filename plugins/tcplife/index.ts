@@ -5,7 +5,7 @@ import { plugin } from "../../core/plugin/plugin.ts";
 import { CLOSE_REASON, CONNECTION, WORKLOAD } from "../../core/plugin/semconv.ts";
 import { services } from "../../core/plugin/services.ts";
 import type { AttributeSpecs } from "../../core/plugin/signals.ts";
-import { type Connection, type Life, type LifeKey, skeleton } from "./tcplife.skel.ts";
+import { type ConnRecord, type Life, type LifeKey, skeleton } from "./tcplife.skel.ts";
 import { trace } from "./trace.ts";
 
 /** What tcplife adds to the connection's span: the socket's own statistics at its end. */
@@ -74,7 +74,7 @@ const STATISTICS = {
   },
 } as const satisfies AttributeSpecs;
 
-function statistics({ traffic, conn }: Connection) {
+function statistics({ traffic, conn }: ConnRecord) {
   return {
     "wirespan.tcp.segments_sent": traffic.sentSegments,
     "wirespan.tcp.segments_received": traffic.receivedSegments,

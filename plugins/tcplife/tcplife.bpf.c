@@ -77,7 +77,7 @@ static __always_inline void see_open(struct sock *sk)
 
 static __always_inline void see_change(struct sock *sk, int old, int new)
 {
-	struct counted moved;
+	struct io_delta delta;
 	struct tcp_sock *tp;
 	struct life *life;
 	struct conn *c;
@@ -99,10 +99,10 @@ static __always_inline void see_change(struct sock *sk, int old, int new)
 	life = row_of(c);
 	if (!life)
 		return;
-	count_closed(&moved, sk, c, tp, old);
+	take_closed(&delta, sk, c, tp, old);
 	__sync_fetch_and_add(&life->connections, 1);
-	__sync_fetch_and_add(&life->sent_bytes, moved.sent_bytes);
-	__sync_fetch_and_add(&life->received_bytes, moved.received_bytes);
+	__sync_fetch_and_add(&life->sent_bytes, delta.sent_bytes);
+	__sync_fetch_and_add(&life->received_bytes, delta.received_bytes);
 	if (is_start_known(c))
 		histogram_add_shared(&life->duration, duration);
 	rtt_us = smoothed_rtt_us(tp, c);
@@ -112,14 +112,14 @@ static __always_inline void see_change(struct sock *sk, int old, int new)
 
 STATE_PROGRAM(on_close, see_change)
 
-EXPORT_ROWS(sweep, struct connection);
+EXPORT_ROWS(sweep, struct conn_record);
 
 /* Too large for the stack. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct connection);
+	__type(value, struct conn_record);
 } scratch SEC(".maps");
 
 static __always_inline bool is_due(struct sock *sk, const struct conn *c, u64 now)
@@ -143,8 +143,8 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct sock *sk = ctx->sk;
 	struct conn *c = ctx->value;
 	u64 now = bpf_ktime_get_boot_ns();
-	struct connection *report;
-	struct counted moved, so_far;
+	struct conn_record *report;
+	struct io_delta delta, so_far;
 	struct tcp_sock *tp;
 	struct life *life;
 	u32 zero = 0;
@@ -154,11 +154,11 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp || !passes(c, now - c->opened_at))
 		return 0;
-	if (!waits_for_owner(c, now) && count_living(&moved, sk, c)) {
+	if (!waits_for_owner(c, now) && take_living(&delta, sk, c)) {
 		life = row_of(c);
 		if (life) {
-			__sync_fetch_and_add(&life->sent_bytes, moved.sent_bytes);
-			__sync_fetch_and_add(&life->received_bytes, moved.received_bytes);
+			__sync_fetch_and_add(&life->sent_bytes, delta.sent_bytes);
+			__sync_fetch_and_add(&life->received_bytes, delta.received_bytes);
 		}
 	}
 	if (!is_due(sk, c, now))
@@ -167,7 +167,7 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!report)
 		return 0;
 	report->wanted = plugin_bit;
-	read_connection(report, SPAN_CONNECTION, c, tp, sk->__sk_common.skc_state);
+	read_record(report, SPAN_CONNECTION, c, tp, sk->__sk_common.skc_state);
 	read_living(&so_far, tp, c);
 	report->traffic.sent_bytes = so_far.sent_bytes;
 	report->traffic.received_bytes = so_far.received_bytes;

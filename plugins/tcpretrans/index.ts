@@ -104,7 +104,7 @@ export default plugin({
   probes: {
     retransmissions: { programs: [{ program: "on_attempt", args: 3 }, "on_retransmit"] },
     "retransmissions, in packets that interrupt the first": {
-      programs: [{ program: "on_attempt_again", args: 3 }, "on_retransmit_again"],
+      programs: [{ program: "on_attempt_nested", args: 3 }, "on_retransmit_nested"],
     },
     "retransmitted SYN-ACKs": { programs: ["on_synack"] },
   },

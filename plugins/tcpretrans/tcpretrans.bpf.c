@@ -54,7 +54,7 @@ struct attempt {
 };
 
 struct retransmit {
-	struct connection connection;
+	struct conn_record connection;
 	struct attempt attempt;
 	u64 happened_at;
 	/* Of this type, since the last that was told. */
@@ -101,7 +101,7 @@ struct {
 } buckets SEC(".maps");
 
 /* The connection as it is at the event; too large for the stack. One for each program: they may interrupt another. */
-enum { SCRATCH_SKB, SCRATCH_SKB_AGAIN, SCRATCH_SYNACK };
+enum { SCRATCH_SKB, SCRATCH_SKB_NESTED, SCRATCH_SYNACK };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 3);
@@ -161,8 +161,8 @@ static __always_inline void sum(const struct conn *c, const struct attempt *a)
 }
 
 /* `tp`: NULL where there is no socket yet. */
-static __always_inline void tell(const struct conn *c, const struct attempt *a,
-				 const struct tcp_sock *tp)
+static __always_inline void submit_retransmit(const struct conn *c, const struct attempt *a,
+					      const struct tcp_sock *tp)
 {
 	u64 now = bpf_ktime_get_boot_ns();
 	u32 type = a->type;
@@ -184,9 +184,9 @@ static __always_inline void tell(const struct conn *c, const struct attempt *a,
 	r->suppressed = take_suppressed(bucket);
 	r->connection.wanted = 0;
 	if (tp)
-		read_connection(&r->connection, SPAN_CONNECTION, c, tp, a->state);
+		read_record(&r->connection, SPAN_CONNECTION, c, tp, a->state);
 	else
-		read_uncounted(&r->connection, SPAN_CONNECTION, c);
+		read_record_without_socket(&r->connection, SPAN_CONNECTION, c);
 	bpf_ringbuf_submit(r, wakeup(&retransmits));
 }
 
@@ -228,7 +228,7 @@ static __always_inline void read_interface(struct attempt *a, const struct sock 
 }
 
 static __always_inline void on_segment(struct sock *sk, const struct sk_buff *skb, s32 error,
-				       bool interrupts)
+				       bool is_nested)
 {
 	struct tcp_skb_cb *cb = (void *)skb->cb;
 	struct conn *known, *c;
@@ -239,7 +239,7 @@ static __always_inline void on_segment(struct sock *sk, const struct sk_buff *sk
 	if (known && known->excluded)
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
-	c = blank(interrupts ? SCRATCH_SKB_AGAIN : SCRATCH_SKB);
+	c = blank(is_nested ? SCRATCH_SKB_NESTED : SCRATCH_SKB);
 	if (!tp || !c)
 		return;
 	if (known)
@@ -261,14 +261,15 @@ static __always_inline void on_segment(struct sock *sk, const struct sk_buff *sk
 	}
 	read_interface(&a, sk);
 	sum(c, &a);
-	tell(c, &a, tp);
+	submit_retransmit(c, &a, tp);
 }
 
-TWO_PROGRAMS("tp_btf/tcp_retransmit_skb", on_retransmit, skb, on_segment(sk, skb, 0, interrupts),
-	     struct sock *sk, struct sk_buff *skb)
+REENTRANT_PROGRAM("tp_btf/tcp_retransmit_skb", on_retransmit, skb,
+		  on_segment(sk, skb, 0, is_nested), struct sock *sk, struct sk_buff *skb)
 
-TWO_PROGRAMS("tp_btf/tcp_retransmit_skb", on_attempt, skb, on_segment(sk, skb, error, interrupts),
-	     struct sock *sk, struct sk_buff *skb, int error)
+REENTRANT_PROGRAM("tp_btf/tcp_retransmit_skb", on_attempt, skb,
+		  on_segment(sk, skb, error, is_nested), struct sock *sk, struct sk_buff *skb,
+		  int error)
 
 /* Only in softirqs, which don't interrupt each other: it needs no second program. */
 SEC("tp_btf/tcp_retransmit_synack")
@@ -303,7 +304,7 @@ int BPF_PROG(on_synack, struct sock *sk, struct request_sock *request)
 	if (!passes(c, 0))
 		return 0;
 	sum(c, &a);
-	tell(c, &a, NULL);
+	submit_retransmit(c, &a, NULL);
 	return 0;
 }
 

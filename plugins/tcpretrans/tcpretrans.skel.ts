@@ -240,8 +240,8 @@ export interface Conn {
   readonly wantedConnect: number;
   readonly wantedAccept: number;
   readonly promised: number;
-  readonly toldConnection: boolean;
-  readonly toldConnect: boolean;
+  readonly emittedConnection: boolean;
+  readonly emittedConnect: boolean;
   readonly queued: boolean;
   readonly beforeStart: boolean;
   readonly begunUnseen: boolean;
@@ -254,7 +254,7 @@ export interface Conn {
   readonly excluded: boolean;
   readonly hasTuple: boolean;
   readonly missedTuple: boolean;
-  readonly interrupts: boolean;
+  readonly isNested: boolean;
   readonly oldState: number;
   readonly state: number;
   readonly sentBefore: number;
@@ -359,10 +359,10 @@ export class ConnCursor implements Conn, Cursor {
   get promised(): number {
     return this.#words[((this.#at + 280) >> 2)]!;
   }
-  get toldConnection(): boolean {
+  get emittedConnection(): boolean {
     return this.#bytes[this.#at + 284]! !== 0;
   }
-  get toldConnect(): boolean {
+  get emittedConnect(): boolean {
     return this.#bytes[this.#at + 285]! !== 0;
   }
   get queued(): boolean {
@@ -401,7 +401,7 @@ export class ConnCursor implements Conn, Cursor {
   get missedTuple(): boolean {
     return this.#bytes[this.#at + 297]! !== 0;
   }
-  get interrupts(): boolean {
+  get isNested(): boolean {
     return this.#bytes[this.#at + 298]! !== 0;
   }
   get oldState(): number {
@@ -505,7 +505,7 @@ export class TrafficCursor implements Traffic, Cursor {
   }
 }
 
-export interface Connection {
+export interface ConnRecord {
   readonly span: Span;
   readonly wanted: number;
   readonly traceId: Uint8Array;
@@ -515,7 +515,7 @@ export interface Connection {
   readonly traffic: Traffic;
 }
 
-export class ConnectionCursor implements Connection, Cursor {
+export class ConnRecordCursor implements ConnRecord, Cursor {
   #words: Uint32Array = empty;
   #bytes: Uint8Array = none;
   #at = 0;
@@ -605,7 +605,7 @@ export class AttemptCursor implements Attempt, Cursor {
 }
 
 export interface Retransmit {
-  readonly connection: Connection;
+  readonly connection: ConnRecord;
   readonly attempt: Attempt;
   readonly happenedAt: number;
   readonly suppressed: number;
@@ -620,8 +620,8 @@ export class RetransmitCursor implements Retransmit, Cursor {
     this.#bytes = bytes;
     this.#at = offset;
   }
-  readonly #connection = new ConnectionCursor();
-  get connection(): Connection {
+  readonly #connection = new ConnRecordCursor();
+  get connection(): ConnRecord {
     this.#connection.at(this.#words, this.#bytes, this.#at);
     return this.#connection;
   }
@@ -677,12 +677,12 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const skeleton = {
-  hash: "b887430de805a446",
+  hash: "2eb240a3587f4a6b",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
-    on_attempt_again: "tp_btf/tcp_retransmit_skb",
+    on_attempt_nested: "tp_btf/tcp_retransmit_skb",
     on_retransmit: "tp_btf/tcp_retransmit_skb",
-    on_retransmit_again: "tp_btf/tcp_retransmit_skb",
+    on_retransmit_nested: "tp_btf/tcp_retransmit_skb",
     on_synack: "tp_btf/tcp_retransmit_synack",
   },
   constants: {

@@ -26,7 +26,7 @@ EXPORT_COUNTERS(struct counters);
 
 /* A change; states are the kernel's numbers. */
 struct change {
-	struct connection connection;
+	struct conn_record connection;
 	u64 changed_at;
 	/* In the old state, ns; 0: not known. */
 	u64 duration;
@@ -96,8 +96,8 @@ static __always_inline struct histogram *row_of(const struct conn *c, u32 state)
 	return bpf_map_lookup_elem(&overflow, &state);
 }
 
-static __always_inline void tell(struct sock *sk, const struct conn *c, const struct step *s,
-				 u64 duration)
+static __always_inline void submit_change(struct sock *sk, const struct conn *c,
+					  const struct step *s, u64 duration)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct change *r;
@@ -109,7 +109,7 @@ static __always_inline void tell(struct sock *sk, const struct conn *c, const st
 		return;
 	}
 	r->connection.wanted = 0;
-	read_connection(&r->connection, SPAN_CONNECTION, c, tp, s->old_state);
+	read_record(&r->connection, SPAN_CONNECTION, c, tp, s->old_state);
 	r->changed_at = s->at;
 	r->duration = duration;
 	r->old_state = s->old_state;
@@ -121,7 +121,7 @@ static __always_inline void tell(struct sock *sk, const struct conn *c, const st
 	bpf_ringbuf_submit(r, wakeup(&changes));
 }
 
-static __noinline void count_and_tell(struct sock *sk, const struct conn *c, const struct step *s)
+static __noinline void count_and_submit(struct sock *sk, const struct conn *c, const struct step *s)
 {
 	u64 duration = s->since ? s->at - s->since : 0;
 	struct histogram *row;
@@ -132,7 +132,7 @@ static __noinline void count_and_tell(struct sock *sk, const struct conn *c, con
 	if (row)
 		histogram_add_shared(row, duration);
 	if (events)
-		tell(sk, c, s, duration);
+		submit_change(sk, c, s, duration);
 }
 
 static __always_inline void read_context(struct actor *a)
@@ -160,8 +160,8 @@ static __always_inline u64 entered(const struct conn *c, u32 state)
 }
 
 /* Until here the local port was not chosen, the ids were not known, or both. */
-static __always_inline void tell_handshake(struct sock *sk, struct conn *c, u32 left,
-					   const struct actor *context)
+static __always_inline void submit_handshake(struct sock *sk, struct conn *c, u32 left,
+					     const struct actor *context)
 {
 	/* The SYN may have left later. */
 	struct step first = { .new_state = TCP_SYN_SENT,
@@ -175,14 +175,14 @@ static __always_inline void tell_handshake(struct sock *sk, struct conn *c, u32 
 		if (events) {
 			read_actor(&opener, &c->owner);
 			first.context = &opener;
-			count_and_tell(sk, c, &first);
+			count_and_submit(sk, c, &first);
 		}
 		if (left != TCP_SYN_RECV)
 			return;
 		/* Both sides opened at once. */
 		second.at = c->entered_at;
 		second.since = c->opened_at;
-		count_and_tell(sk, c, &second);
+		count_and_submit(sk, c, &second);
 		return;
 	}
 	if (!events)
@@ -191,7 +191,7 @@ static __always_inline void tell_handshake(struct sock *sk, struct conn *c, u32 
 	first.new_state = TCP_SYN_RECV;
 	/* The packet that made the socket is the one that is handled now, but for Fast Open. */
 	first.context = c->fastopen ? NULL : context;
-	count_and_tell(sk, c, &first);
+	count_and_submit(sk, c, &first);
 }
 
 /* The listener as it is now: what it is bound to is not the core's to know. */
@@ -206,7 +206,7 @@ static __always_inline struct conn *bound(const struct conn *c, const struct soc
 	return copy;
 }
 
-static __always_inline void tell_beginning(struct sock *sk, const struct conn *c)
+static __always_inline void submit_beginning(struct sock *sk, const struct conn *c)
 {
 	struct beginning *b = bpf_sk_storage_get(&beginnings, sk, NULL, 0);
 	struct step s = { .old_state = TCP_CLOSE, .new_state = TCP_LISTEN };
@@ -218,7 +218,7 @@ static __always_inline void tell_beginning(struct sock *sk, const struct conn *c
 	s.at = b->at;
 	s.context = &context;
 	bpf_sk_storage_delete(&beginnings, sk);
-	count_and_tell(sk, c, &s);
+	count_and_submit(sk, c, &s);
 }
 
 static __always_inline void on_listener(struct sock *sk, const struct conn *c, struct step *s)
@@ -232,12 +232,12 @@ static __always_inline void on_listener(struct sock *sk, const struct conn *c, s
 	if (!copy)
 		return;
 	if (s->new_state != TCP_LISTEN) {
-		tell_beginning(sk, copy);
+		submit_beginning(sk, copy);
 	} else if (events && !copy->ends.local_port) {
 		bpf_sk_storage_get(&beginnings, sk, &b, BPF_SK_STORAGE_GET_F_CREATE);
 		return;
 	}
-	count_and_tell(sk, copy, s);
+	count_and_submit(sk, copy, s);
 }
 
 /* The socket goes, the connection stays with the kernel, which waits for what may still come. */
@@ -286,9 +286,9 @@ static __always_inline void see_change(struct sock *sk, int old, int new)
 		s.context = &context;
 	}
 	if (s.since && (old == TCP_SYN_SENT || old == TCP_SYN_RECV))
-		tell_handshake(sk, c, old, &context);
+		submit_handshake(sk, c, old, &context);
 	enter(c, new, s.at);
-	count_and_tell(sk, c, &s);
+	count_and_submit(sk, c, &s);
 }
 
 STATE_PROGRAM(on_change, see_change)
@@ -332,7 +332,7 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 		if (!c)
 			return 0;
 		if (events && c->ends.local_port)
-			tell_beginning(sk, c);
+			submit_beginning(sk, c);
 	}
 	if (passes(c, 0))
 		sum->sockets[MASKED(state, 15)]++;

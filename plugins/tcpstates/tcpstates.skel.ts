@@ -164,8 +164,8 @@ export interface Conn {
   readonly wantedConnect: number;
   readonly wantedAccept: number;
   readonly promised: number;
-  readonly toldConnection: boolean;
-  readonly toldConnect: boolean;
+  readonly emittedConnection: boolean;
+  readonly emittedConnect: boolean;
   readonly queued: boolean;
   readonly beforeStart: boolean;
   readonly begunUnseen: boolean;
@@ -178,7 +178,7 @@ export interface Conn {
   readonly excluded: boolean;
   readonly hasTuple: boolean;
   readonly missedTuple: boolean;
-  readonly interrupts: boolean;
+  readonly isNested: boolean;
   readonly oldState: number;
   readonly state: number;
   readonly sentBefore: number;
@@ -283,10 +283,10 @@ export class ConnCursor implements Conn, Cursor {
   get promised(): number {
     return this.#words[((this.#at + 280) >> 2)]!;
   }
-  get toldConnection(): boolean {
+  get emittedConnection(): boolean {
     return this.#bytes[this.#at + 284]! !== 0;
   }
-  get toldConnect(): boolean {
+  get emittedConnect(): boolean {
     return this.#bytes[this.#at + 285]! !== 0;
   }
   get queued(): boolean {
@@ -325,7 +325,7 @@ export class ConnCursor implements Conn, Cursor {
   get missedTuple(): boolean {
     return this.#bytes[this.#at + 297]! !== 0;
   }
-  get interrupts(): boolean {
+  get isNested(): boolean {
     return this.#bytes[this.#at + 298]! !== 0;
   }
   get oldState(): number {
@@ -429,7 +429,7 @@ export class TrafficCursor implements Traffic, Cursor {
   }
 }
 
-export interface Connection {
+export interface ConnRecord {
   readonly span: Span;
   readonly wanted: number;
   readonly traceId: Uint8Array;
@@ -439,7 +439,7 @@ export interface Connection {
   readonly traffic: Traffic;
 }
 
-export class ConnectionCursor implements Connection, Cursor {
+export class ConnRecordCursor implements ConnRecord, Cursor {
   #words: Uint32Array = empty;
   #bytes: Uint8Array = none;
   #at = 0;
@@ -476,7 +476,7 @@ export class ConnectionCursor implements Connection, Cursor {
 }
 
 export interface Change {
-  readonly connection: Connection;
+  readonly connection: ConnRecord;
   readonly changedAt: number;
   readonly duration: number;
   readonly oldState: number;
@@ -493,8 +493,8 @@ export class ChangeCursor implements Change, Cursor {
     this.#bytes = bytes;
     this.#at = offset;
   }
-  readonly #connection = new ConnectionCursor();
-  get connection(): Connection {
+  readonly #connection = new ConnRecordCursor();
+  get connection(): ConnRecord {
     this.#connection.at(this.#words, this.#bytes, this.#at);
     return this.#connection;
   }
@@ -614,7 +614,7 @@ export class PopulationCursor implements Population, Cursor {
 }
 
 export const skeleton = {
-  hash: "9d0153e9189109ca",
+  hash: "145d83ad2b9f90c4",
   programs: {
     on_change: "tp_btf/inet_sock_set_state",
     on_change_found: "iter/bpf_sk_storage_map",

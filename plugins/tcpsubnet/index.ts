@@ -1,6 +1,6 @@
 // tcpsubnet: bytes, connections, retransmits and drops by the peer's subnet.
 
-import { DROPS, DROPS_AGAIN } from "../../core/plugin/hooks/drop.ts";
+import { DROPS, NESTED_DROPS } from "../../core/plugin/hooks/drop.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { CONNECTION } from "../../core/plugin/semconv.ts";
 import type { AttributeSpecs } from "../../core/plugin/signals.ts";
@@ -43,7 +43,7 @@ export default plugin({
     "ends of connections": { programs: ["on_close"] },
     drops: { programs: DROPS, lostWithout: "drops by subnet" },
     "drops, in packets that interrupt the first": {
-      programs: DROPS_AGAIN,
+      programs: NESTED_DROPS,
       lostWithout: "a few drops by subnet",
     },
   },

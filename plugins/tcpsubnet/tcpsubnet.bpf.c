@@ -61,22 +61,22 @@ static __always_inline struct sum *sum_of(const struct conn *c)
 	return bpf_map_lookup_elem(&sums, name ? name : &none);
 }
 
-static __always_inline void add(const struct conn *c, const struct counted *moved)
+static __always_inline void add(const struct conn *c, const struct io_delta *delta)
 {
 	struct sum *sum = sum_of(c);
 
 	if (!sum)
 		return;
-	__sync_fetch_and_add(&sum->sent_bytes, moved->sent_bytes);
-	__sync_fetch_and_add(&sum->received_bytes, moved->received_bytes);
-	__sync_fetch_and_add(&sum->retransmits, moved->retransmits);
+	__sync_fetch_and_add(&sum->sent_bytes, delta->sent_bytes);
+	__sync_fetch_and_add(&sum->received_bytes, delta->received_bytes);
+	__sync_fetch_and_add(&sum->retransmits, delta->retransmits);
 	__sync_fetch_and_add(c->direction == DIRECTION_OUTBOUND ? &sum->outbound : &sum->inbound,
-			     moved->connections);
+			     delta->connections);
 }
 
 static __always_inline void see_close(struct sock *sk, int old, int new)
 {
-	struct counted moved;
+	struct io_delta delta;
 	struct tcp_sock *tp;
 	struct conn *c;
 
@@ -86,17 +86,17 @@ static __always_inline void see_close(struct sock *sk, int old, int new)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!c || !tp || !passes(c, c->closed_at - c->opened_at))
 		return;
-	count_closed(&moved, sk, c, tp, old);
-	add(c, &moved);
+	take_closed(&delta, sk, c, tp, old);
+	add(c, &delta);
 }
 
 STATE_PROGRAM(on_close, see_close)
 
 static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *location, u32 reason,
-				    struct sock *rx_sk, enum teller teller, bool interrupts)
+				    struct sock *rx_sk, enum drop_hook hook, bool is_nested)
 {
-	struct place at;
-	struct dropped *d = read_drop(&at, skb, reason, rx_sk, teller, interrupts);
+	struct drop_site at;
+	struct dropped *d = read_drop(&at, skb, reason, rx_sk, hook, is_nested);
 	struct sum *sum;
 
 	if (!d || !passes(&d->conn, 0))
@@ -116,12 +116,12 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct conn *c = ctx->value;
 	struct sock *sk = ctx->sk;
 	u64 now = bpf_ktime_get_boot_ns();
-	struct counted moved;
+	struct io_delta delta;
 
 	if (!sk || !c || c->excluded || waits_for_owner(c, now) || !passes(c, now - c->opened_at))
 		return 0;
-	if (count_living(&moved, sk, c))
-		add(c, &moved);
+	if (take_living(&delta, sk, c))
+		add(c, &delta);
 	return 0;
 }
 EXPORT_ROWS(sweep, u64);

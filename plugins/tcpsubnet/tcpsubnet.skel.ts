@@ -88,9 +88,9 @@ export const skeleton = {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",
     on_drop_with_socket: "tp_btf/kfree_skb",
-    on_drop_with_socket_again: "tp_btf/kfree_skb",
+    on_drop_with_socket_nested: "tp_btf/kfree_skb",
     on_drop_without: "tp_btf/kfree_skb",
-    on_drop_without_again: "tp_btf/kfree_skb",
+    on_drop_without_nested: "tp_btf/kfree_skb",
     sweep: "iter/bpf_sk_storage_map",
   },
   constants: {
@@ -104,7 +104,7 @@ export const skeleton = {
   inputs: {
     subnets: {"key":{"kind":"struct","name":"subnet_key","size":24,"fields":[{"name":"bits","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"family","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"address","offset":8,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}}]},"value":{"kind":"int","size":4,"signed":false}},
   },
-  kept: ["counts"],
+  kept: ["io_marks"],
   records: {
     sums: {
       kind: "table",

@@ -94,17 +94,17 @@ struct {
 } scratch SEC(".maps");
 enum { FOR_CLOSE, FOR_INTERRUPT, FOR_SWEEP };
 
-static __always_inline void add_to_rest(u32 of, const struct counted *moved)
+static __always_inline void add_to_rest(u32 of, const struct io_delta *delta)
 {
 	struct rest *rest = bpf_map_lookup_elem(&rests, &of);
 
 	if (!rest)
 		return;
-	__sync_fetch_and_add(&rest->sent_bytes, moved->sent_bytes);
-	__sync_fetch_and_add(&rest->received_bytes, moved->received_bytes);
+	__sync_fetch_and_add(&rest->sent_bytes, delta->sent_bytes);
+	__sync_fetch_and_add(&rest->received_bytes, delta->received_bytes);
 }
 
-static __always_inline void add_to_process(const struct task *task, const struct counted *moved,
+static __always_inline void add_to_process(const struct task *task, const struct io_delta *delta,
 					   u64 now)
 {
 	struct process_key key = { .pid = task->pid,
@@ -122,14 +122,14 @@ static __always_inline void add_to_process(const struct task *task, const struct
 	}
 	if (!usage) {
 		COUNT(overflow_processes);
-		add_to_rest(OF_PROCESSES, moved);
+		add_to_rest(OF_PROCESSES, delta);
 		return;
 	}
-	__sync_fetch_and_add(&usage->sent_bytes, moved->sent_bytes);
-	__sync_fetch_and_add(&usage->received_bytes, moved->received_bytes);
+	__sync_fetch_and_add(&usage->sent_bytes, delta->sent_bytes);
+	__sync_fetch_and_add(&usage->received_bytes, delta->received_bytes);
 }
 
-static __always_inline struct flow *flow_of(const struct conn *c, const struct counted *moved,
+static __always_inline struct flow *flow_of(const struct conn *c, const struct io_delta *delta,
 					    u32 purpose)
 {
 	struct flow *flow = bpf_map_lookup_elem(&scratch, &purpose);
@@ -137,15 +137,15 @@ static __always_inline struct flow *flow_of(const struct conn *c, const struct c
 	if (!flow)
 		return NULL;
 	flow->conn = *c;
-	flow->sent_bytes = moved->sent_bytes;
-	flow->received_bytes = moved->received_bytes;
+	flow->sent_bytes = delta->sent_bytes;
+	flow->received_bytes = delta->received_bytes;
 	return flow;
 }
 
 static __always_inline void see_close(struct sock *sk, int old, int new)
 {
 	struct flow_key key = {};
-	struct counted moved;
+	struct io_delta delta;
 	struct tcp_sock *tp;
 	struct flow *flow;
 	struct conn *c;
@@ -156,18 +156,18 @@ static __always_inline void see_close(struct sock *sk, int old, int new)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!c || !tp || !passes(c, c->closed_at - c->opened_at))
 		return;
-	count_closed(&moved, sk, c, tp, old);
-	if (!(moved.sent_bytes | moved.received_bytes))
+	take_closed(&delta, sk, c, tp, old);
+	if (!(delta.sent_bytes | delta.received_bytes))
 		return;
-	add_to_process(&c->owner, &moved, c->closed_at);
+	add_to_process(&c->owner, &delta, c->closed_at);
 	if (!by_connection)
 		return;
-	flow = flow_of(c, &moved, c->interrupts ? FOR_INTERRUPT : FOR_CLOSE);
+	flow = flow_of(c, &delta, c->is_nested ? FOR_INTERRUPT : FOR_CLOSE);
 	key.cookie = c->cookie;
 	key.life = c->life;
 	if (flow && bpf_map_update_elem(&closed, &key, flow, BPF_ANY)) {
 		COUNT(overflow_connections);
-		add_to_rest(OF_CONNECTIONS, &moved);
+		add_to_rest(OF_CONNECTIONS, &delta);
 	}
 }
 
@@ -180,7 +180,7 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct conn *c = ctx->value;
 	struct sock *sk = ctx->sk;
-	struct counted moved;
+	struct io_delta delta;
 	struct flow *flow;
 	u64 now;
 
@@ -189,13 +189,13 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 	now = bpf_ktime_get_boot_ns();
 	if (waits_for_owner(c, now))
 		return 0;
-	if (!passes(c, now - c->opened_at) || !count_living(&moved, sk, c) ||
-	    !(moved.sent_bytes | moved.received_bytes))
+	if (!passes(c, now - c->opened_at) || !take_living(&delta, sk, c) ||
+	    !(delta.sent_bytes | delta.received_bytes))
 		return 0;
-	add_to_process(&c->owner, &moved, now);
+	add_to_process(&c->owner, &delta, now);
 	if (!by_connection)
 		return 0;
-	flow = flow_of(c, &moved, FOR_SWEEP);
+	flow = flow_of(c, &delta, FOR_SWEEP);
 	if (flow)
 		bpf_seq_write(ctx->meta->seq, flow, sizeof(*flow));
 	return 0;

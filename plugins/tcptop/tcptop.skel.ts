@@ -183,8 +183,8 @@ export interface Conn {
   readonly wantedConnect: number;
   readonly wantedAccept: number;
   readonly promised: number;
-  readonly toldConnection: boolean;
-  readonly toldConnect: boolean;
+  readonly emittedConnection: boolean;
+  readonly emittedConnect: boolean;
   readonly queued: boolean;
   readonly beforeStart: boolean;
   readonly begunUnseen: boolean;
@@ -197,7 +197,7 @@ export interface Conn {
   readonly excluded: boolean;
   readonly hasTuple: boolean;
   readonly missedTuple: boolean;
-  readonly interrupts: boolean;
+  readonly isNested: boolean;
   readonly oldState: number;
   readonly state: number;
   readonly sentBefore: number;
@@ -302,10 +302,10 @@ export class ConnCursor implements Conn, Cursor {
   get promised(): number {
     return this.#words[((this.#at + 280) >> 2)]!;
   }
-  get toldConnection(): boolean {
+  get emittedConnection(): boolean {
     return this.#bytes[this.#at + 284]! !== 0;
   }
-  get toldConnect(): boolean {
+  get emittedConnect(): boolean {
     return this.#bytes[this.#at + 285]! !== 0;
   }
   get queued(): boolean {
@@ -344,7 +344,7 @@ export class ConnCursor implements Conn, Cursor {
   get missedTuple(): boolean {
     return this.#bytes[this.#at + 297]! !== 0;
   }
-  get interrupts(): boolean {
+  get isNested(): boolean {
     return this.#bytes[this.#at + 298]! !== 0;
   }
   get oldState(): number {
@@ -509,7 +509,7 @@ export class RestCursor implements Rest, Cursor {
 }
 
 export const skeleton = {
-  hash: "5249970a9f36a7b5",
+  hash: "eea87a70bdf2f17b",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",
@@ -524,7 +524,7 @@ export const skeleton = {
     plugin_filter: {"kind":"struct","name":"filter","size":5496,"fields":[{"name":"include","offset":0,"layout":{"kind":"struct","name":"match","size":2736,"fields":[{"name":"pids","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"comms","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"uids","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"netns","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_ports","offset":16,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_ports","offset":20,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_cidrs","offset":24,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_cidrs","offset":28,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":32,"layout":{"kind":"int","size":4,"signed":false}},{"name":"families","offset":36,"layout":{"kind":"int","size":4,"signed":false}},{"name":"directions","offset":40,"layout":{"kind":"int","size":4,"signed":false}},{"name":"either_cidrs","offset":44,"layout":{"kind":"int","size":4,"signed":false}},{"name":"pid","offset":48,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"uid","offset":112,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"netns_inode","offset":176,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"comm","offset":240,"layout":{"kind":"array","size":512,"element":{"kind":"struct","name":"name_pattern","size":32,"fields":[{"name":"value","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}}]},"length":16}},{"name":"local_port","offset":752,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"remote_port","offset":880,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"local_cidr","offset":1008,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"remote_cidr","offset":1584,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"either_cidr","offset":2160,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]}},{"name":"exclude","offset":2736,"layout":{"kind":"struct","name":"match","size":2736,"fields":[{"name":"pids","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"comms","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"uids","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"netns","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_ports","offset":16,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_ports","offset":20,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_cidrs","offset":24,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_cidrs","offset":28,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":32,"layout":{"kind":"int","size":4,"signed":false}},{"name":"families","offset":36,"layout":{"kind":"int","size":4,"signed":false}},{"name":"directions","offset":40,"layout":{"kind":"int","size":4,"signed":false}},{"name":"either_cidrs","offset":44,"layout":{"kind":"int","size":4,"signed":false}},{"name":"pid","offset":48,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"uid","offset":112,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"netns_inode","offset":176,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"comm","offset":240,"layout":{"kind":"array","size":512,"element":{"kind":"struct","name":"name_pattern","size":32,"fields":[{"name":"value","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}}]},"length":16}},{"name":"local_port","offset":752,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"remote_port","offset":880,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"local_cidr","offset":1008,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"remote_cidr","offset":1584,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"either_cidr","offset":2160,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]}},{"name":"min_duration_ns","offset":5472,"layout":{"kind":"int","size":8,"signed":false}},{"name":"failures_only","offset":5480,"layout":{"kind":"int","size":4,"signed":false}},{"name":"by_cgroup_map","offset":5484,"layout":{"kind":"int","size":4,"signed":false}},{"name":"by_mntns_map","offset":5488,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":5492,"layout":{"kind":"int","size":4,"signed":false}}]},
   },
   counters: ["overflow_processes","overflow_connections"],
-  kept: ["counts"],
+  kept: ["io_marks"],
   records: {
     closed: {
       kind: "table",

@@ -69,26 +69,26 @@ EXPORT_TABLE(shapes, enum shape, u64);
 
 EXPORT_ROWS(walk, struct inner);
 
-struct account {
+struct counters {
 	u64 seen_records;
 	u64 lost_records;
 };
-EXPORT_COUNTERS(struct account);
+EXPORT_COUNTERS(struct counters);
 
 const volatile u32 limit = 7;
 const volatile struct pair ends = {};
 
-struct live {
+struct runtime_config {
 	u32 level;
 };
-struct live live;
+struct runtime_config runtime_config;
 
 SEC("syscall")
 int produce(void *ctx)
 {
 	struct record *r;
 
-	if (live.level > limit || ends.left)
+	if (runtime_config.level > limit || ends.left)
 		return 0;
 	r = bpf_ringbuf_reserve(&records, sizeof(*r), 0);
 	if (!r) {

@@ -225,7 +225,7 @@ export class ShapesValueCursor implements ShapesValue, Cursor {
 }
 
 export const skeleton = {
-  hash: "e317c90baa1b98fd",
+  hash: "5c91371ee30ed9a7",
   programs: {
     produce: "syscall",
     walk: "iter/bpf_map_elem",
@@ -234,7 +234,7 @@ export const skeleton = {
     ends: {"kind":"struct","name":"pair","size":8,"fields":[{"name":"left","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"right","offset":4,"layout":{"kind":"int","size":4,"signed":false}}]},
     limit: {"kind":"int","size":4,"signed":false},
   },
-  live: {"kind":"struct","name":"live","size":4,"fields":[{"name":"level","offset":0,"layout":{"kind":"int","size":4,"signed":false}}]},
+  runtimeConfig: {"kind":"struct","name":"runtime_config","size":4,"fields":[{"name":"level","offset":0,"layout":{"kind":"int","size":4,"signed":false}}]},
   counters: ["seen_records","lost_records"],
   records: {
     pairs: {

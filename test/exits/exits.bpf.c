@@ -6,11 +6,11 @@
 #include <wirespan/ring.h>
 #include <wirespan/skeleton.h>
 
-struct account {
+struct counters {
 	u64 seen_exits;
 	u64 lost_exits;
 };
-EXPORT_COUNTERS(struct account);
+EXPORT_COUNTERS(struct counters);
 
 struct exit {
 	u64 ended_at;

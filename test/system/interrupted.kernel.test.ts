@@ -129,7 +129,7 @@ describe("what interrupts a program", function () {
   });
 
   it("is told from what the first program saw, however it is nested", async () => {
-    const object = await native.load("again", built("again"), { programs: ["first", "second"] });
+    const object = await native.load("nested", built("nested"), { programs: ["first", "second"] });
     const play = (program: string, event: number) =>
       object.run(program, new Uint8Array(BigUint64Array.of(BigInt(event)).buffer));
     const first = (event: number) => play("first", event);

@@ -8,7 +8,7 @@
  *
  * The kernel enters no program that runs on this CPU already. A packet can interrupt one in a system call, and a
  * softirq then handles hundreds: the core has a second program, entered next, which leads what the first was not
- * entered for into the same chain. So a plugin's program may interrupt itself, once: `interrupts` of its struct
+ * entered for into the same chain. So a plugin's program may interrupt itself, once: `is_nested` of its struct
  * conn tells, and what it keeps for each CPU must be apart.
  */
 #include <wirespan/conn.h>
@@ -21,30 +21,30 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, u32);
-} next SEC(".maps");
+} next_program SEC(".maps");
 
 /* Does not return where there is a next one. */
-#define CALL_NEXT(ctx) bpf_tail_call_static(ctx, &next, 0)
+#define CALL_NEXT(ctx) bpf_tail_call_static(ctx, &next_program, 0)
 
 /*
  * A plugin's link of the chain; `see` takes the socket, the state that it leaves and the one that it enters. The
  * second program sees the ends that no program was shown and that a sweep has found; it is loaded only then.
  */
-#define STATE_PROGRAM(name, see)                                     \
-	SEC("tp_btf/inet_sock_set_state")                            \
-	int BPF_PROG(name, struct sock *sk, int old, int new_)       \
-	{                                                            \
-		see(sk, old, new_);                                  \
-		CALL_NEXT(ctx);                                      \
-		return 0;                                            \
-	}                                                            \
-	SEC("iter/bpf_sk_storage_map")                               \
-	int name##_found(struct bpf_iter__bpf_sk_storage_map *ctx)   \
-	{                                                            \
-		struct sock *sk = ctx->sk;                           \
-		struct conn *c = known_at(sk);                       \
-                                                                     \
-		if (sk && c && c->found_end)                         \
-			see(sk, c->old_state, (int)TCP_CLOSE);       \
-		return 0;                                            \
+#define STATE_PROGRAM(name, see)                                   \
+	SEC("tp_btf/inet_sock_set_state")                          \
+	int BPF_PROG(name, struct sock *sk, int old, int new_)     \
+	{                                                          \
+		see(sk, old, new_);                                \
+		CALL_NEXT(ctx);                                    \
+		return 0;                                          \
+	}                                                          \
+	SEC("iter/bpf_sk_storage_map")                             \
+	int name##_found(struct bpf_iter__bpf_sk_storage_map *ctx) \
+	{                                                          \
+		struct sock *sk = ctx->sk;                         \
+		struct conn *c = known_at(sk);                     \
+                                                                   \
+		if (sk && c && c->found_end)                       \
+			see(sk, c->old_state, (int)TCP_CLOSE);     \
+		return 0;                                          \
 	}

@@ -95,8 +95,8 @@ struct conn {
 	/* Those that are certain to want the connection's span at its end: then its children may name it. */
 	u32 promised;
 	/* The span has left. */
-	bool told_connection;
-	bool told_connect;
+	bool emitted_connection;
+	bool emitted_connect;
 	/* It ended in its listener's queue: accept() has not returned it. */
 	bool queued;
 	/* Older than the agent: `opened_at`, and `established_at` where it was, is when the agent met it. */
@@ -121,7 +121,7 @@ struct conn {
 	/* It found no room there, which is counted once. */
 	bool missed_tuple;
 	/* The last transition came while another socket's was handled on the same CPU. */
-	bool interrupts;
+	bool is_nested;
 	/* The last transition. */
 	u16 old_state;
 	u16 state;
@@ -167,12 +167,12 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct conn);
-} attempt SEC(".maps");
+} connect_results SEC(".maps");
 
-static __always_inline struct conn *attempt_of(void)
+static __always_inline struct conn *failed_connect(void)
 {
 	u32 zero = 0;
-	struct conn *c = bpf_map_lookup_elem(&attempt, &zero);
+	struct conn *c = bpf_map_lookup_elem(&connect_results, &zero);
 
 	return c && c->opened_at && !c->excluded ? c : NULL;
 }
@@ -186,12 +186,12 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct conn);
-} accepting SEC(".maps");
+} accept_results SEC(".maps");
 
-static __always_inline struct conn *accepting_of(void)
+static __always_inline struct conn *ended_accept(void)
 {
 	u32 zero = 0;
-	struct conn *c = bpf_map_lookup_elem(&accepting, &zero);
+	struct conn *c = bpf_map_lookup_elem(&accept_results, &zero);
 
 	if (!c || !(c->accepted_at || c->error) || c->excluded)
 		return NULL;

@@ -11,7 +11,7 @@ const volatile u64 boot = 0;
 
 enum span { SPAN_CONNECTION, SPAN_CONNECT, SPAN_ACCEPT };
 
-struct connection {
+struct conn_record {
 	enum span span;
 	/* The plugins that asked. */
 	u32 wanted;
@@ -36,7 +36,7 @@ static __always_inline void read_id(u64 id[2], enum id_domain domain, const stru
 }
 
 /* A function of its own and global: the verifier goes through it once, whoever calls it, not knowing the arguments. */
-__noinline int read_ids(struct connection *r, const struct conn *c)
+__noinline int read_ids(struct conn_record *r, const struct conn *c)
 {
 	u64 id[2];
 
@@ -62,9 +62,8 @@ __noinline int read_ids(struct connection *r, const struct conn *c)
 }
 
 /* `state`: see read_traffic. All of it is written: reserved memory is not zeroed. */
-static __always_inline void read_connection(struct connection *r, enum span span,
-					    const struct conn *c, const struct tcp_sock *tp,
-					    u32 state)
+static __always_inline void read_record(struct conn_record *r, enum span span, const struct conn *c,
+					const struct tcp_sock *tp, u32 state)
 {
 	r->span = span;
 	r->conn = *c;
@@ -75,8 +74,8 @@ static __always_inline void read_connection(struct connection *r, enum span span
 }
 
 /* Where the socket is out of reach: without its counters. */
-static __always_inline void read_uncounted(struct connection *r, enum span span,
-					   const struct conn *c)
+static __always_inline void read_record_without_socket(struct conn_record *r, enum span span,
+						       const struct conn *c)
 {
 	r->span = span;
 	r->conn = *c;

@@ -34,7 +34,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct executable);
-} unnamed SEC(".maps");
+} blank_name SEC(".maps");
 
 /* A double holds it exactly. */
 #define EXECUTABLE_BITS 53
@@ -46,7 +46,7 @@ static __always_inline bool keep_name(u64 number, const unsigned char *name)
 	u32 zero = 0;
 
 	if (!row) {
-		blank = bpf_map_lookup_elem(&unnamed, &zero);
+		blank = bpf_map_lookup_elem(&blank_name, &zero);
 		if (!blank)
 			return false;
 		bpf_map_update_elem(&executables, &number, blank, BPF_NOEXIST);

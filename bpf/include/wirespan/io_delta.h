@@ -2,24 +2,26 @@
 #pragma once
 
 /*
- * What moved over connections since it was last counted, from the sockets' own counters: nothing runs for a
- * packet or for a message. A sweep counts living connections, the close what is left.
+ * Bytes, retransmissions and connections since they were last summed, from the sockets' own counters: no program runs
+ * for a packet or a message. A sweep sums living connections, the close what is left, maybe at the same moment on
+ * another CPU: a mark in the socket's storage holds what is in the sums already. The close writes closed_at and then
+ * looks for the mark; the sweep creates the mark and then reads closed_at: one of them sees the other.
  */
-#include <wirespan/byte_mark.h>
+#include <wirespan/barrier.h>
 #include <wirespan/conn.h>
 #include <wirespan/skeleton.h>
 
-/* Boot clock. What moved before over connections that nobody has marked is not counted. */
+/* Boot clock. Traffic of connections without a mark from before this time is not counted. */
 const volatile u64 loaded_at = 0;
 
-/* What of a connection is in the sums already. */
-struct counted {
+/* To be added to sums; in `io_marks`, what has been added so far. */
+struct io_delta {
 	u64 sent_bytes;
 	u64 received_bytes;
 	u64 retransmits;
-	/* The connection itself. */
+	/* 1 the first time. */
 	u64 connections;
-	/* Which of the socket's connections: it may connect again, and then counts from zero. */
+	/* Identifies the connection among the socket's: it may connect again, and then counts from zero. */
 	u64 established_at;
 };
 
@@ -27,23 +29,37 @@ struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct counted);
-} counts SEC(".maps");
-KEEP_ON_RESTART(counts);
+	__type(value, struct io_delta);
+} io_marks SEC(".maps");
+KEEP_ON_RESTART(io_marks);
 
-/* To be added to sums; the same as `counted`, and 1 connection the first time. */
-static __always_inline void count_all(struct counted *moved, struct counted *marks,
-				      const struct counted *now)
+/* Moves a mark and returns the difference: of two CPUs exactly one gets it. */
+static __always_inline u64 advance_mark(u64 *mark, u64 now)
 {
-	moved->sent_bytes = claim(&marks->sent_bytes, now->sent_bytes);
-	moved->received_bytes = claim(&marks->received_bytes, now->received_bytes);
-	moved->retransmits = claim(&marks->retransmits, now->retransmits);
-	moved->connections = claim(&marks->connections, now->connections);
+	/* At most two CPUs meet here, so the second attempt is the last one needed. */
+	for (int i = 0; i < 4; i++) {
+		u64 before = *(volatile u64 *)mark;
+
+		if (now <= before)
+			return 0;
+		if (__sync_val_compare_and_swap(mark, before, now) == before)
+			return now - before;
+	}
+	return 0;
 }
 
-/* The marks of a connection that has none yet. What is older than its being watched is nobody's. */
-static __always_inline void read_marks(struct counted *marks, const struct conn *c,
-				       const struct counted *now)
+static __always_inline void advance_marks(struct io_delta *delta, struct io_delta *marks,
+					  const struct io_delta *now)
+{
+	delta->sent_bytes = advance_mark(&marks->sent_bytes, now->sent_bytes);
+	delta->received_bytes = advance_mark(&marks->received_bytes, now->received_bytes);
+	delta->retransmits = advance_mark(&marks->retransmits, now->retransmits);
+	delta->connections = advance_mark(&marks->connections, now->connections);
+}
+
+/* The first marks of a connection: traffic from before it was watched is not counted. */
+static __always_inline void first_marks(struct io_delta *marks, const struct conn *c,
+					const struct io_delta *now)
 {
 	if (c->established_at && c->established_at < loaded_at) {
 		*marks = *now;
@@ -56,7 +72,7 @@ static __always_inline void read_marks(struct counted *marks, const struct conn 
 	marks->established_at = c->established_at;
 }
 
-/* Whose an accepted connection is shows at its first send or receive: so long its bytes can wait. */
+/* The owner of an accepted connection is known at its first send or receive; its bytes wait for that long. */
 #define PATIENCE_NS 1000000000ull
 
 static __always_inline bool waits_for_owner(const struct conn *c, u64 now)
@@ -64,11 +80,11 @@ static __always_inline bool waits_for_owner(const struct conn *c, u64 now)
 	return awaits_user(c) && !c->before_start && now - c->established_at < PATIENCE_NS;
 }
 
-/* At the close, while the socket is locked. `state`: the one that was left. */
-static __always_inline void count_closed(struct counted *moved, struct sock *sk,
-					 const struct conn *c, const struct tcp_sock *tp, u32 state)
+/* At the close, while the socket is locked. `state`: the state before CLOSE. */
+static __always_inline void take_closed(struct io_delta *delta, struct sock *sk,
+					const struct conn *c, const struct tcp_sock *tp, u32 state)
 {
-	struct counted now, fresh, *marks;
+	struct io_delta now, initial, *marks;
 	struct traffic traffic;
 
 	read_traffic(&traffic, tp, c, state);
@@ -77,21 +93,21 @@ static __always_inline void count_closed(struct counted *moved, struct sock *sk,
 	now.retransmits = traffic.retransmits;
 	now.connections = c->established_at != 0;
 	full_barrier();
-	marks = bpf_sk_storage_get(&counts, sk, NULL, 0);
-	/* They stay: while the plugin is started anew, two programs count, and each byte is for one of them. */
+	marks = bpf_sk_storage_get(&io_marks, sk, NULL, 0);
+	/* They stay: while the plugin is restarted two programs count, and each byte is for one of them. */
 	if (marks && marks->established_at == c->established_at) {
-		count_all(moved, marks, &now);
+		advance_marks(delta, marks, &now);
 	} else {
-		read_marks(&fresh, c, &now);
-		count_all(moved, &fresh, &now);
+		first_marks(&initial, c, &now);
+		advance_marks(delta, &initial, &now);
 	}
 }
 
 /*
- * The counters of a socket that may be at work. They take a FIN for a byte a moment before the state says so:
- * while that may be, the last byte waits for the next time. So what is asked after must be read after.
+ * The counters of a socket that may be in use. They count a FIN as a byte a moment before the state shows it: while that
+ * is possible, the last byte waits for the next time. Hence the order of the reads.
  */
-static __always_inline void read_living(struct counted *now, const struct tcp_sock *tp,
+static __always_inline void read_living(struct io_delta *now, const struct tcp_sock *tp,
 					const struct conn *c)
 {
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
@@ -114,11 +130,11 @@ static __always_inline void read_living(struct counted *now, const struct tcp_so
 	now->connections = 1;
 }
 
-/* From an iterator over `conns`; false: there is nothing to count, or its close does it. */
-static __always_inline bool count_living(struct counted *moved, struct sock *sk,
-					 const struct conn *c)
+/* From an iterator over `conns`; false: nothing to add, or the close does it. */
+static __always_inline bool take_living(struct io_delta *delta, struct sock *sk,
+					const struct conn *c)
 {
-	struct counted now, fresh, *marks;
+	struct io_delta now, initial, *marks;
 	struct tcp_sock *tp;
 
 	if (c->closed_at || !c->established_at)
@@ -127,23 +143,23 @@ static __always_inline bool count_living(struct counted *moved, struct sock *sk,
 	if (!tp)
 		return false;
 	read_living(&now, tp, c);
-	marks = bpf_sk_storage_get(&counts, sk, NULL, 0);
+	marks = bpf_sk_storage_get(&io_marks, sk, NULL, 0);
 	if (marks && marks->established_at != c->established_at) {
-		bpf_sk_storage_delete(&counts, sk);
+		bpf_sk_storage_delete(&io_marks, sk);
 		marks = NULL;
 	}
 	if (!marks) {
-		read_marks(&fresh, c, &now);
-		marks = bpf_sk_storage_get(&counts, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+		first_marks(&initial, c, &now);
+		marks = bpf_sk_storage_get(&io_marks, sk, &initial, BPF_SK_STORAGE_GET_F_CREATE);
 		full_barrier();
-		/* A close that has not found the marks has counted everything. */
+		/* A close that did not find the marks has added everything. */
 		if (marks && *(const volatile u64 *)&c->closed_at) {
-			bpf_sk_storage_delete(&counts, sk);
+			bpf_sk_storage_delete(&io_marks, sk);
 			return false;
 		}
 	}
 	if (!marks)
 		return false;
-	count_all(moved, marks, &now);
-	return moved->sent_bytes | moved->received_bytes | moved->retransmits | moved->connections;
+	advance_marks(delta, marks, &now);
+	return delta->sent_bytes | delta->received_bytes | delta->retransmits | delta->connections;
 }

@@ -79,7 +79,8 @@ static __always_inline u32 watched(const volatile struct watched_cgroup *cgroups
 }
 
 /* All that is near: not the process's start, its executable and its mount namespace. */
-static __always_inline void read_task(struct task *t, const volatile struct watched_cgroup *cgroups)
+static __always_inline void read_task_fast(struct task *t,
+					   const volatile struct watched_cgroup *cgroups)
 {
 	u64 id = bpf_get_current_pid_tgid();
 
@@ -92,12 +93,11 @@ static __always_inline void read_task(struct task *t, const volatile struct watc
 	bpf_get_current_comm(t->comm, sizeof(t->comm));
 }
 
-static __always_inline void read_current(struct task *t,
-					 const volatile struct watched_cgroup *cgroups)
+static __always_inline void read_task(struct task *t, const volatile struct watched_cgroup *cgroups)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
 
-	read_task(t, cgroups);
+	read_task_fast(t, cgroups);
 	t->mntns = BPF_CORE_READ(current, nsproxy, mnt_ns, ns.inum);
 	t->started_at = BPF_CORE_READ(current, group_leader, start_boottime);
 	t->exe = read_exe(current, NULL);

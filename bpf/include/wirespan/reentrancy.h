@@ -2,56 +2,56 @@
 #pragma once
 
 /*
- * The kernel enters no program that runs on this CPU already, so of a hook that is reached in a system call and,
- * meanwhile, in a packet's interrupt, the second event would be lost. A second program of a kind, attached next,
- * sees what the first was not entered for. (Changes of state have theirs in the core: chain.h.)
+ * The kernel does not enter a program that is already running on this CPU. If a hook is reached in a system call and,
+ * meanwhile, in a packet's interrupt, the second event would be lost. So there is a second program, attached next, that
+ * sees the events that the first one was not entered for. (Changes of state have theirs in the tracker: chain.h.)
  */
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-/* Far more than can interrupt each other. */
-#define MARKS 8
+/* Far more events than can interrupt each other. */
+#define NESTED_EVENTS 8
 
-/* The events that the first program was entered for and that the second has not met yet: a stack. */
-struct marks {
+/* A stack of the events that the first program was entered for and that the second has not seen yet. */
+struct event_stack {
 	u32 depth;
-	u64 events[MARKS];
+	u64 events[NESTED_EVENTS];
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct marks);
-} marks SEC(".maps");
+	__type(value, struct event_stack);
+} entered_events SEC(".maps");
 
-static __always_inline void mark(u64 event)
+static __always_inline void push_event(u64 event)
 {
 	u32 zero = 0, top;
-	struct marks *m = bpf_map_lookup_elem(&marks, &zero);
+	struct event_stack *s = bpf_map_lookup_elem(&entered_events, &zero);
 
-	if (!m)
+	if (!s)
 		return;
-	top = m->depth < MARKS ? m->depth : 0;
-	m->events[MASKED(top, MARKS - 1)] = event;
-	m->depth = top + 1;
+	top = s->depth < NESTED_EVENTS ? s->depth : 0;
+	s->events[MASKED(top, NESTED_EVENTS - 1)] = event;
+	s->depth = top + 1;
 }
 
-/* What lies above it interrupted this event, and is over. */
-static __always_inline bool is_marked(u64 event)
+/* False: the first program was not entered for it. Events above it interrupted this one, and are over. */
+static __always_inline bool pop_event(u64 event)
 {
 	u32 zero = 0;
-	struct marks *m = bpf_map_lookup_elem(&marks, &zero);
+	struct event_stack *s = bpf_map_lookup_elem(&entered_events, &zero);
 
-	if (!m)
+	if (!s)
 		return true;
 #pragma unroll
-	for (u32 i = 0; i < MARKS; i++) {
-		u32 at = m->depth - 1 - i;
+	for (u32 i = 0; i < NESTED_EVENTS; i++) {
+		u32 at = s->depth - 1 - i;
 
-		if (at < MARKS && m->events[MASKED(at, MARKS - 1)] == event) {
-			m->depth = at;
+		if (at < NESTED_EVENTS && s->events[MASKED(at, NESTED_EVENTS - 1)] == event) {
+			s->depth = at;
 			return true;
 		}
 	}
@@ -59,28 +59,28 @@ static __always_inline bool is_marked(u64 event)
 }
 
 /*
- * Both programs: `name` and `name`_again. `event` is the address that tells the event from those that interrupt
- * it, or NULL where it is nobody's. `see` is a call in terms of the arguments and of `interrupts`: then what is
- * kept for each CPU must be apart.
+ * Defines both programs, `name` and `name`_nested. `event` is an address that identifies the event among those that
+ * interrupt it, or NULL if it is to be ignored. `see` is a call in terms of the arguments and of `is_nested`, by which
+ * per-CPU scratch memory must be kept apart.
  */
-#define TWO_PROGRAMS(hook, name, event, see, ...)         \
-	SEC(hook) int BPF_PROG(name, __VA_ARGS__)         \
-	{                                                 \
-		const bool interrupts = false;            \
-		u64 event_ = (u64)(event);                \
-                                                          \
-		if (!event_)                              \
-			return 0;                         \
-		mark(event_);                             \
-		see;                                      \
-		return 0;                                 \
-	}                                                 \
-	SEC(hook) int BPF_PROG(name##_again, __VA_ARGS__) \
-	{                                                 \
-		const bool interrupts = true;             \
-		u64 event_ = (u64)(event);                \
-                                                          \
-		if (event_ && !is_marked(event_))         \
-			see;                              \
-		return 0;                                 \
+#define REENTRANT_PROGRAM(hook, name, event, see, ...)     \
+	SEC(hook) int BPF_PROG(name, __VA_ARGS__)          \
+	{                                                  \
+		const bool is_nested = false;              \
+		u64 event_ = (u64)(event);                 \
+                                                           \
+		if (!event_)                               \
+			return 0;                          \
+		push_event(event_);                        \
+		see;                                       \
+		return 0;                                  \
+	}                                                  \
+	SEC(hook) int BPF_PROG(name##_nested, __VA_ARGS__) \
+	{                                                  \
+		const bool is_nested = true;               \
+		u64 event_ = (u64)(event);                 \
+                                                           \
+		if (event_ && !pop_event(event_))          \
+			see;                               \
+		return 0;                                  \
 	}

@@ -5,7 +5,7 @@
 #include <bpf/bpf_helpers.h>
 
 /* A ring of records; the size is the smallest, the agent may set a larger one before load. */
-#define EXPORT_RING(name, record, bytes)              \
+#define EXPORT_RING(name, record, bytes)            \
 	struct {                                    \
 		__uint(type, BPF_MAP_TYPE_RINGBUF); \
 		__uint(max_entries, bytes);         \
@@ -18,7 +18,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, u32);
-} asleep SEC(".maps");
+} agent_asleep SEC(".maps");
 
 /*
  * How to submit a record. A waking submit costs microseconds in the application's path, so records wait for
@@ -28,7 +28,7 @@ struct {
  */
 static __always_inline u64 wakeup(void *ring)
 {
-	u32 zero = 0, *waits = bpf_map_lookup_elem(&asleep, &zero);
+	u32 zero = 0, *waits = bpf_map_lookup_elem(&agent_asleep, &zero);
 	u64 size, full, edge;
 
 	if (waits && *waits) {

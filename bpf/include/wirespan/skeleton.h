@@ -9,12 +9,12 @@
  */
 
 /* A map, defined above, that is read whole at each collection. */
-#define EXPORT_TABLE(name, key, value)                       \
+#define EXPORT_TABLE(name, key, value)                         \
 	key *const export_table_key_##name SEC(".export") = 0; \
 	value *const export_table_value_##name SEC(".export") = 0
 
 /* A map, defined above, that the agent fills before the programs are attached. */
-#define AGENT_INPUT(name, key, value)                       \
+#define AGENT_INPUT(name, key, value)                         \
 	key *const agent_input_key_##name SEC(".export") = 0; \
 	value *const agent_input_value_##name SEC(".export") = 0
 
@@ -25,24 +25,24 @@
 #define EXPORT_ROWS(name, record) record *const export_rows_##name SEC(".export") = 0
 
 /* The object's own counters: u64 fields, per CPU, exported as internal metrics of the agent. */
-#define EXPORT_COUNTERS(record)                                 \
+#define EXPORT_COUNTERS(record)                               \
 	struct {                                              \
 		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);      \
 		__uint(max_entries, 1);                       \
 		__type(key, u32);                             \
 		__type(value, record);                        \
 	} counters SEC(".maps");                              \
-	record *const export_counters SEC(".export") = 0;         \
-	static __always_inline record *counters_of(void)          \
+	record *const export_counters SEC(".export") = 0;     \
+	static __always_inline record *counters_of(void)      \
 	{                                                     \
 		u32 zero = 0;                                 \
 		return bpf_map_lookup_elem(&counters, &zero); \
 	}
 
 /* Atomic although per CPU: an interrupt may run the program, or its nested twin, meanwhile. */
-#define COUNT(field)                                               \
-	do {                                                       \
-		typeof(counters_of()) counters_ = counters_of();            \
+#define COUNT(field)                                                \
+	do {                                                        \
+		typeof(counters_of()) counters_ = counters_of();    \
 		if (counters_)                                      \
 			__sync_fetch_and_add(&counters_->field, 1); \
 	} while (0)

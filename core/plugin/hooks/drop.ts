@@ -8,7 +8,7 @@ export const DROPS = [
 ] as const satisfies readonly Candidate<string>[];
 
 /** Attached next: bpf/include/wirespan/reentrancy.h. */
-export const DROPS_AGAIN = [
-  { program: "on_drop_with_socket_again", args: 4 },
-  { program: "on_drop_without_again", args: 3 },
+export const NESTED_DROPS = [
+  { program: "on_drop_with_socket_nested", args: 4 },
+  { program: "on_drop_without_nested", args: 3 },
 ] as const satisfies readonly Candidate<string>[];

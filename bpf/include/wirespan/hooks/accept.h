@@ -19,7 +19,7 @@ const volatile bool has_accept_failed = false;
 #define ACCEPT_PROGRAMS(accepted, failed)                                             \
 	static __always_inline int on_accept_exit(bool may_fail)                      \
 	{                                                                             \
-		struct conn *c = accepting_of();                                      \
+		struct conn *c = ended_accept();                                      \
                                                                                       \
 		if (c && !c->error)                                                   \
 			accepted(c);                                                  \

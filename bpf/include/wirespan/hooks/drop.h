@@ -36,7 +36,7 @@ struct {
 	__uint(max_entries, 2);
 	__type(key, u32);
 	__type(value, struct dropped);
-} dropped SEC(".maps");
+} drop_scratch SEC(".maps");
 
 /* Where the packet's socket is none that has endpoints of its own (a listener, or none at all). */
 static __always_inline void take_ends(struct endpoints *e, const struct packet *p, enum way way)
@@ -52,7 +52,7 @@ static __always_inline void take_ends(struct endpoints *e, const struct packet *
 
 #define GIVEN_UP_NS 1000000
 
-static __always_inline void follow_head(struct given_up *head, struct place *at,
+static __always_inline void follow_head(struct given_up *head, struct drop_site *at,
 					const struct packet *p)
 {
 	u64 now = bpf_ktime_get_ns();
@@ -75,12 +75,12 @@ static __always_inline void follow_head(struct given_up *head, struct place *at,
 }
 
 /* NULL if it is no TCP packet, or not lost, or the agent's own. */
-static __always_inline struct dropped *read_drop(struct place *at, struct sk_buff *skb, u32 reason,
-						 struct sock *rx_sk, enum teller teller,
-						 bool interrupts)
+static __always_inline struct dropped *read_drop(struct drop_site *at, struct sk_buff *skb,
+						 u32 reason, struct sock *rx_sk,
+						 enum drop_hook hook, bool is_nested)
 {
-	u32 which = interrupts;
-	struct dropped *d = bpf_map_lookup_elem(&dropped, &which);
+	u32 which = is_nested;
+	struct dropped *d = bpf_map_lookup_elem(&drop_scratch, &which);
 	struct conn *known;
 	struct net *net;
 
@@ -89,10 +89,10 @@ static __always_inline struct dropped *read_drop(struct place *at, struct sk_buf
 	__builtin_memset(&d->packet, 0, sizeof(d->packet));
 	if (!read_packet(&d->packet, &d->headers))
 		return NULL;
-	read_place(at, skb, rx_sk, reason);
+	read_drop_site(at, skb, rx_sk, reason);
 	if (IS_REASON(reason, SKB_DROP_REASON_FRAG_REASM_TIMEOUT))
 		follow_head(&d->given_up, at, &d->packet);
-	if (is_no_drop(reason, skb, rx_sk, at->sk, &d->packet, at->way, teller))
+	if (is_no_drop(reason, skb, rx_sk, at->sk, &d->packet, at->way, hook))
 		return NULL;
 	__builtin_memset(&d->conn, 0, sizeof(d->conn));
 	d->way = at->way;
@@ -117,10 +117,10 @@ static __always_inline struct dropped *read_drop(struct place *at, struct sk_buf
 }
 
 /* A plugin's programs; `see` takes what read_drop does and more. core/plugin/hooks/drop.ts has their probes. */
-#define DROP_PROGRAMS(see)                                                                \
-	TWO_PROGRAMS("tp_btf/kfree_skb", on_drop_with_socket, is_tcp(skb) ? skb : NULL,   \
-		     see(ctx, skb, location, reason, rx_sk, TELLS_SOCKET, interrupts),    \
-		     struct sk_buff *skb, void *location, u32 reason, struct sock *rx_sk) \
-	TWO_PROGRAMS("tp_btf/kfree_skb", on_drop_without, is_tcp(skb) ? skb : NULL,       \
-		     see(ctx, skb, location, reason, NULL, TELLS_NO_SOCKET, interrupts),  \
-		     struct sk_buff *skb, void *location, u32 reason)
+#define DROP_PROGRAMS(see)                                                                       \
+	REENTRANT_PROGRAM("tp_btf/kfree_skb", on_drop_with_socket, is_tcp(skb) ? skb : NULL,     \
+			  see(ctx, skb, location, reason, rx_sk, DROP_WITH_SOCKET, is_nested),   \
+			  struct sk_buff *skb, void *location, u32 reason, struct sock *rx_sk)   \
+	REENTRANT_PROGRAM("tp_btf/kfree_skb", on_drop_without, is_tcp(skb) ? skb : NULL,         \
+			  see(ctx, skb, location, reason, NULL, DROP_WITHOUT_SOCKET, is_nested), \
+			  struct sk_buff *skb, void *location, u32 reason)

@@ -2,10 +2,10 @@
 #pragma once
 
 /* Which packets that the kernel frees with a reason are no losses; plugins/tcpdrop/README.md says why, each. */
-#include <wirespan/hooks/drop_place.h>
+#include <wirespan/hooks/drop_site.h>
 
 /* Whether the program is told whose packet it is, which kernels before 6.11 don't. */
-enum teller { TELLS_SOCKET, TELLS_NO_SOCKET };
+enum drop_hook { DROP_WITH_SOCKET, DROP_WITHOUT_SOCKET };
 
 /* Whether TCP has it: IP has taken its own header off. */
 static __always_inline bool is_in_tcp(const struct sk_buff *skb)
@@ -20,7 +20,7 @@ static __always_inline bool is_unspecified(u32 reason)
 
 /* A copy for a sniffer or a raw socket, or of a frame for another host. */
 static __always_inline bool is_copy(u32 reason, const struct sk_buff *skb, const struct sock *rx_sk,
-				    enum teller teller)
+				    enum drop_hook hook)
 {
 	if (rx_sk && !is_of_tcp(rx_sk))
 		return true;
@@ -30,7 +30,7 @@ static __always_inline bool is_copy(u32 reason, const struct sk_buff *skb, const
 	    IS_REASON(reason, SKB_DROP_REASON_SOCKET_RCVBUFF) ||
 	    IS_REASON(reason, SKB_DROP_REASON_PACKET_SOCK_ERROR))
 		return true;
-	return teller == TELLS_NO_SOCKET && IS_REASON(reason, SKB_DROP_REASON_SOCKET_FILTER) &&
+	return hook == DROP_WITHOUT_SOCKET && IS_REASON(reason, SKB_DROP_REASON_SOCKET_FILTER) &&
 	       !is_in_tcp(skb);
 }
 
@@ -39,7 +39,7 @@ static __always_inline bool is_copy(u32 reason, const struct sk_buff *skb, const
  * drops what has none any more, it names its socket, or before Linux 6.11 a reason.
  */
 static __always_inline bool is_part(u32 reason, const struct sk_buff *skb, const struct sock *rx_sk,
-				    const struct packet *p, enum teller teller)
+				    const struct packet *p, enum drop_hook hook)
 {
 	u64 at = BPF_CORE_READ(skb, data) - BPF_CORE_READ(skb, head);
 
@@ -47,7 +47,7 @@ static __always_inline bool is_part(u32 reason, const struct sk_buff *skb, const
 		return at > skb->network_header && !IS_REASON(reason, SKB_DROP_REASON_DUP_FRAG) &&
 		       !IS_REASON(reason, SKB_DROP_REASON_FRAG_REASM_TIMEOUT) &&
 		       !IS_REASON(reason, SKB_DROP_REASON_FRAG_TOO_FAR);
-	return !rx_sk && is_pulled(skb) && (teller == TELLS_SOCKET || is_unspecified(reason));
+	return !rx_sk && is_pulled(skb) && (hook == DROP_WITH_SOCKET || is_unspecified(reason));
 }
 
 /* A queue that is cleared as its socket dies: what was received into it, and copies that were never read. */
@@ -105,20 +105,20 @@ static __always_inline bool is_duplicate(u32 reason, const struct sock *sk, cons
 
 /* Where its socket is not told, TCP without a socket gives no reason only in TIME_WAIT and for a request. */
 static __always_inline bool is_in_time_wait(const struct sk_buff *skb, const struct sock *sk,
-					    enum teller teller)
+					    enum drop_hook hook)
 {
 	if (sk)
 		return sk->__sk_common.skc_state == TCP_TIME_WAIT;
-	return teller == TELLS_NO_SOCKET && is_in_tcp(skb) &&
+	return hook == DROP_WITHOUT_SOCKET && is_in_tcp(skb) &&
 	       BPF_CORE_READ_BITFIELD_PROBED(skb, pkt_type) == PACKET_HOST;
 }
 
 /* TIME_WAIT answers what is not new and frees it for no reason given. A SYN that it does not take is lost. */
 static __always_inline bool is_answered_in_time_wait(u32 reason, const struct sk_buff *skb,
 						     const struct sock *sk, const struct packet *p,
-						     enum teller teller)
+						     enum drop_hook hook)
 {
-	if (!is_unspecified(reason) || !is_in_time_wait(skb, sk, teller))
+	if (!is_unspecified(reason) || !is_in_time_wait(skb, sk, hook))
 		return false;
 	if (!p->payload && !(p->flags & TCPHDR_SYN))
 		return true;
@@ -168,15 +168,14 @@ static __always_inline bool is_answered_by_fastopen(u32 reason, const struct soc
 /* `sk`: whose it is, as place.sk has it. */
 static __always_inline bool is_no_drop(u32 reason, const struct sk_buff *skb,
 				       const struct sock *rx_sk, const struct sock *sk,
-				       const struct packet *p, enum way way, enum teller teller)
+				       const struct packet *p, enum way way, enum drop_hook hook)
 {
-	if (IS_REASON(reason, SKB_CONSUMED) || is_copy(reason, skb, rx_sk, teller) ||
-	    is_part(reason, skb, rx_sk, p, teller) || is_cleared(reason, skb))
+	if (IS_REASON(reason, SKB_CONSUMED) || is_copy(reason, skb, rx_sk, hook) ||
+	    is_part(reason, skb, rx_sk, p, hook) || is_cleared(reason, skb))
 		return true;
 	if (way == WAY_TRANSMIT)
 		return false;
-	return is_duplicate(reason, sk, p) ||
-	       is_answered_in_time_wait(reason, skb, sk, p, teller) ||
+	return is_duplicate(reason, sk, p) || is_answered_in_time_wait(reason, skb, sk, p, hook) ||
 	       is_listeners_affair(reason, sk, p) || is_reset_done(reason, sk, p) ||
 	       is_answered_by_fastopen(reason, sk, p);
 }

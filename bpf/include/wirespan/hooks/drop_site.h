@@ -13,7 +13,7 @@ enum way { WAY_RECEIVE, WAY_TRANSMIT };
 #define IS_REASON(reason, name) \
 	(HAS_REASON(name) && (reason) == bpf_core_enum_value(enum skb_drop_reason, name))
 
-struct place {
+struct drop_site {
 	enum way way;
 	/* The device that the packet was at or was to leave by; NULL: unknown. */
 	struct net_device *dev;
@@ -131,8 +131,8 @@ static __always_inline bool is_receivers(const struct sock *sk, const struct sk_
 	return route_device_of(skb) || is_pulled(skb);
 }
 
-static __always_inline void read_place(struct place *at, struct sk_buff *skb, struct sock *rx_sk,
-				       u32 reason)
+static __always_inline void read_drop_site(struct drop_site *at, struct sk_buff *skb,
+					   struct sock *rx_sk, u32 reason)
 {
 	struct sock *sk = skb->sk;
 

@@ -10,7 +10,7 @@ struct context {
 SEC("syscall")
 int first(struct context *ctx)
 {
-	mark(ctx->event);
+	push_event(ctx->event);
 	return 0;
 }
 
@@ -18,7 +18,7 @@ int first(struct context *ctx)
 SEC("syscall")
 int second(struct context *ctx)
 {
-	return is_marked(ctx->event);
+	return pop_event(ctx->event);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
