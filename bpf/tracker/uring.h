@@ -73,8 +73,8 @@ static __always_inline const struct sock *accepted_socket(const struct completio
 
 	*fd = -1;
 	if (slot)
-		return registered_socket(e->ring, slot == IORING_FILE_INDEX_ALLOC ? e->result
-										  : slot - 1);
+		return registered_socket(e->ring,
+					 slot == IORING_FILE_INDEX_ALLOC ? e->result : slot - 1);
 	sk = socket_of(e->result);
 	if (e->request || queued_conn(sk)) {
 		*fd = e->result;

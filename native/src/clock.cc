@@ -24,15 +24,27 @@ int64_t Now(clockid_t clock) {
 
 // Writes the boot clock, as programs read it, to its context.
 constexpr bpf_insn kReadBootClock[] = {
-    {.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_6, .src_reg = BPF_REG_1, .off = 0, .imm = 0},
-    {.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = BPF_FUNC_ktime_get_boot_ns},
-    {.code = BPF_STX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_6, .src_reg = BPF_REG_0, .off = 0, .imm = 0},
+    {.code = BPF_ALU64 | BPF_MOV | BPF_X,
+     .dst_reg = BPF_REG_6,
+     .src_reg = BPF_REG_1,
+     .off = 0,
+     .imm = 0},
+    {.code = BPF_JMP | BPF_CALL,
+     .dst_reg = 0,
+     .src_reg = 0,
+     .off = 0,
+     .imm = BPF_FUNC_ktime_get_boot_ns},
+    {.code = BPF_STX | BPF_MEM | BPF_DW,
+     .dst_reg = BPF_REG_6,
+     .src_reg = BPF_REG_0,
+     .off = 0,
+     .imm = 0},
     {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .src_reg = 0, .off = 0, .imm = 0},
     {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
 };
 
-// How far this process's boot clock is ahead of the kernel's. /proc/self/timens_offsets is of no use: it
-// shows the namespace that children will be in.
+// How far this process's boot clock is ahead of the kernel's. /proc/self/timens_offsets is of no
+// use: it shows the namespace that children will be in.
 int64_t MeasureShift() {
   // Programs take some microseconds to be run; a namespace's offset is made of seconds.
   constexpr int64_t kNone = 1'000'000;

@@ -2,8 +2,9 @@
 
 namespace wirespan {
 
-// Descriptors that one load may count on. libbpf hides that there are none left: it retries a map without its types,
-// which is EINVAL for many, and takes a probe that got none for a feature that this kernel lacks, for good.
+// Descriptors that one load may count on. libbpf hides that there are none left: it retries a map
+// without its types, which is EINVAL for many, and takes a probe that got none for a feature that
+// this kernel lacks, for good.
 class Headroom {
  public:
   // Throws EMFILE if `needed` are not there beside those that loads on other threads count on.

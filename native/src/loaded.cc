@@ -30,7 +30,8 @@ std::optional<std::string> Between(const std::string& text, std::string_view bef
   return text.substr(from, end - from);
 }
 
-// The kernel's refusal of a map that libbpf then created without its types, if something was lacking; 0 otherwise.
+// The kernel's refusal of a map that libbpf then created without its types, if something was
+// lacking; 0 otherwise.
 int LackingForMap(const std::string& warnings) {
   const auto refused = Between(warnings, "(", "). Retrying without BTF");
   const int error = refused ? -std::atoi(refused->c_str()) : 0;

@@ -9,8 +9,8 @@ namespace wirespan {
 
 // Of the calling thread's network namespace; throws Failure.
 uint64_t OwnNetnsCookie();
-// Does work in the namespace behind an open nsfs fd, on a thread of its own: no other thread ever leaves its
-// namespace. Throws Failure, the work's too.
+// Does work in the namespace behind an open nsfs fd, on a thread of its own: no other thread ever
+// leaves its namespace. Throws Failure, the work's too.
 void InNetns(int fd, const std::function<void()>& work);
 
 // netnsCookie(fd): number

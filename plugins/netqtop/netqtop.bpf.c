@@ -128,7 +128,8 @@ static __noinline bool settle(struct queue *q, struct net_device *dev, u32 queue
 	q->queue = queue;
 	q->way = way;
 	q->hands_on = hands_on(dev);
-	bpf_probe_read_kernel_str(q->kind, sizeof(q->kind), BPF_CORE_READ(dev, rtnl_link_ops, kind));
+	bpf_probe_read_kernel_str(q->kind, sizeof(q->kind),
+				  BPF_CORE_READ(dev, rtnl_link_ops, kind));
 	take_name(q, dev);
 	return true;
 }
