@@ -1,14 +1,14 @@
-// Runs the named suites one after the other and ends with a summary: what ran, what failed, and every
-// skip with its reason. usage: test.ts SUITE[,SUITE...] [MOCHA ARGUMENTS]
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
-import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+// Runs the named suites and ends with a summary: what ran, what failed, and every skip with its reason.
+// usage: test.ts SUITE[,SUITE...] [MOCHA ARGUMENTS]
+import { execFileSync } from "node:child_process";
+import { globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, matchesGlob } from "node:path";
 import { sayUnseen } from "../core/engine/balance.ts";
 import expectedSkips from "../test/support/expected-skips.json" with { type: "json" };
 import type { Failure, Report, Skip } from "../test/support/reporter.ts";
 import { checks } from "./check.ts";
+import { beyondTests, type Done, type Job, Processes } from "./jobs.ts";
 
 interface Suite {
   readonly files: readonly string[];
@@ -16,6 +16,10 @@ interface Suite {
   /** Milliseconds a test may take. */
   readonly timeout: number;
   readonly root: boolean;
+  /** So many files to a process, which runs beside another; absent: one process, alone. */
+  readonly together?: number;
+  /** Of these those that run alone: what they look at is the host's. */
+  readonly alone?: readonly string[];
   /** With the addon's sanitizer build; without leak detection, which would report all that V8 keeps. */
   readonly sanitized?: boolean;
 }
@@ -30,6 +34,7 @@ const suites: Readonly<Record<string, Suite>> = {
     except: ["**/*.{kernel,backend,vm}.test.ts"],
     timeout: 60_000,
     root: false,
+    together: 8,
   },
   fuzz: {
     files: ["config/fuzz.test.ts", "core/bridge/skeletons.test.ts"],
@@ -44,12 +49,26 @@ const suites: Readonly<Record<string, Suite>> = {
     root: true,
     sanitized: true,
   },
-  native: { files: ["native/**/*.test.ts"], except: [], timeout: 120_000, root: true },
+  native: {
+    files: ["native/**/*.test.ts"],
+    except: [],
+    timeout: 120_000,
+    root: true,
+    together: 1,
+    alone: ["native/leak.kernel.test.ts"],
+  },
   kernel: {
     files: [`${anywhere}/*.kernel.test.ts`],
     except: [],
     timeout: 120_000,
     root: true,
+    together: 1,
+    alone: [
+      // Whatever on the host is lost, or interrupts a program; and as many programs as a tracepoint takes.
+      "core/engine/balance.kernel.test.ts",
+      "test/system/{interrupted,parents,lost}.kernel.test.ts",
+      "plugins/softirqs/*.kernel.test.ts",
+    ],
   },
   kernels: { files: ["test/kernels/*.vm.test.ts"], except: [], timeout: 60_000, root: true },
   backend: {
@@ -57,76 +76,111 @@ const suites: Readonly<Record<string, Suite>> = {
     except: [],
     timeout: 120_000,
     root: false,
+    together: 1,
   },
 };
-
-const none: Report = { passed: 0, failures: [], reruns: [], skips: [] };
 
 const strict = process.env.WIRESPAN_EXPECT_NO_SKIPS === "1";
 // The agents that tests start refuse variables of this prefix that stand for no setting.
 delete process.env.WIRESPAN_EXPECT_NO_SKIPS;
 
+const begun = performance.now();
 const [names = "", ...mochaArguments] = process.argv.slice(2);
+const wanted = names.split(",");
+for (const name of wanted) {
+  if (name !== "check" && !suites[name])
+    throw new Error(`no suite ${name}: check, ${Object.keys(suites).join(", ")}`);
+}
 const scratch = mkdtempSync(join(tmpdir(), "wirespan-test-"));
-let interrupted = false;
-const results: (Report & { name: string; seconds: number })[] = [];
+const processes = new Processes(scratch, mochaArguments);
+const results: (Report & Pick<Done, "seconds" | "beside"> & { name: string })[] = [];
 try {
-  for (const name of names.split(",")) {
-    if (interrupted) break;
-    const start = performance.now();
-    const report = name === "check" ? await check() : await mocha(name);
-    results.push({ name, ...report, seconds: (performance.now() - start) / 1000 });
-  }
+  if (wanted.includes("check")) await check();
+  const open = wanted.filter((name) => suites[name] && mayRun(name, suites[name]));
+  const done = await processes.runAll(
+    open.flatMap((name) => (suites[name]!.sanitized ? [] : jobs(name, suites[name]!))),
+  );
+  for (const [name, some] of Map.groupBy(done, ({ job }) => job.suite)) keep(name!, some);
+  for (const name of open)
+    if (suites[name]!.sanitized && !processes.interrupted) await sanitized(name, suites[name]!);
 } finally {
   rmSync(scratch, { recursive: true });
 }
 process.exitCode = summarise() ? 0 : 1;
 
-async function check(): Promise<Report> {
+/** Whether this user may; its absence is a skip. */
+function mayRun(name: string, { root }: Suite): boolean {
+  if (!root || process.getuid?.() === 0) return true;
+  keep(name, [], { skips: [{ title: `all ${name} tests`, reason: "need root" }] });
+  return false;
+}
+
+function filesOf({ files, except }: Suite): string[] {
+  return globSync(files, { exclude: except }).sort();
+}
+
+function jobs(suite: string, of: Suite): Job[] {
+  const { together, alone = [], timeout } = of;
+  const files = filesOf(of);
+  if (together === undefined) return [{ suite, files, alone: true, timeout }];
+  const [host = [], shared = []] = [true, false].map((is) =>
+    files.filter((file) => alone.some((glob) => matchesGlob(file, glob)) === is),
+  );
+  const groups = Array.from({ length: Math.ceil(shared.length / together) }, (_, i) =>
+    shared.slice(i * together, (i + 1) * together),
+  );
+  return [
+    ...groups.map((some) => ({ suite, files: some, alone: false, timeout })),
+    ...(host.length > 0 ? [{ suite, files: host, alone: true, timeout }] : []),
+  ];
+}
+
+function keep(
+  name: string,
+  done: readonly Pick<Done, "report" | "seconds" | "beside">[],
+  more: Partial<Report & { seconds: number }> = {},
+): void {
+  const all = <T>(of: (report: Report) => readonly T[]) => done.flatMap(({ report }) => of(report));
+  results.push({
+    name,
+    passed: done.reduce((sum, { report }) => sum + report.passed, 0),
+    failures: all(({ failures }) => failures),
+    reruns: all(({ reruns }) => reruns),
+    skips: all(({ skips }) => skips),
+    seconds: done.reduce((sum, { seconds }) => sum + seconds, 0),
+    beside: done.flatMap(({ beside }) => beside),
+    ...more,
+  });
+}
+
+async function check(): Promise<void> {
+  const start = performance.now();
   const { steps, skips } = checks();
   const failures: Failure[] = [];
   for (const { name, command } of steps) {
     console.log(`\n  check: ${name}`);
-    const status = await run(command);
+    const status = await processes.run(command);
     if (status !== 0) failures.push({ title: name, message: `status ${status}` });
   }
-  return { passed: steps.length - failures.length, failures, reruns: [], skips };
+  const passed = steps.length - failures.length;
+  keep("check", [], {
+    passed,
+    failures,
+    skips,
+    seconds: (performance.now() - start) / 1000,
+  });
 }
 
-async function mocha(name: string): Promise<Report> {
-  const suite = suites[name];
-  if (!suite) throw new Error(`no suite ${name}: check, ${Object.keys(suites).join(", ")}`);
-  if (suite.root && process.getuid?.() !== 0) {
-    return { ...none, skips: [{ title: `all ${name} tests`, reason: "need root" }] };
-  }
-  const files = globSync(suite.files, { exclude: suite.except }).sort();
-  const out = join(scratch, `${name}.json`);
-  if (suite.sanitized && (await run(["make", "-s", "-C", "native", "sanitize"])) !== 0) {
-    return { ...none, failures: beyondTests("the addon's sanitizer build failed") };
-  }
-  const status = await run([
-    ...(suite.sanitized ? sanitizers() : []),
-    process.execPath,
-    ...(suite.sanitized ? ["--import=./test/support/sanitized.ts"] : []),
-    "node_modules/mocha/bin/mocha.js",
-    "--reporter=test/support/reporter.ts",
-    `--reporter-option=report=${out}`,
-    `--timeout=${suite.timeout}`,
-    ...mochaArguments,
-    ...files,
-  ]);
-  try {
-    const report = JSON.parse(readFileSync(out, "utf8")) as Report;
-    if (status === 0 || report.failures.length > 0) return report;
-    // Mocha may fail beyond its tests: an unhandled rejection after the last one, say.
-    return { ...report, failures: beyondTests(`status ${status} though no test failed`) };
-  } catch {
-    return { ...none, failures: beyondTests(`status ${status} and no report`) };
-  }
-}
-
-function beyondTests(message: string): Failure[] {
-  return [{ title: "the suite itself", message }];
+async function sanitized(suite: string, of: Suite): Promise<void> {
+  const start = performance.now();
+  const isBuilt = (await processes.run(["make", "-s", "-C", "native", "sanitize"])) === 0;
+  const report: Report = isBuilt
+    ? await processes.mocha(
+        { suite, files: filesOf(of), alone: true, timeout: of.timeout },
+        { before: sanitizers(), flags: ["--import=./test/support/sanitized.ts"] },
+      )
+    : { passed: 0, failures: beyondTests("the addon's sanitizer build failed"), reruns: [], skips: [] };
+  keep(suite, [{ report, seconds: (performance.now() - start) / 1000, beside: [] }]);
 }
 
 /** A prefix that puts the sanitizers' libraries before all others. */
@@ -142,26 +196,8 @@ function sanitizers(): string[] {
   ];
 }
 
-/** Runs one program in the foreground, passes signals on to it, and answers with its exit status. */
-async function run([program, ...args]: readonly string[]): Promise<number> {
-  const child = spawn(program!, args, { stdio: "inherit" });
-  const pass = (signal: NodeJS.Signals) => {
-    child.kill(signal);
-    interrupted = true;
-  };
-  process.on("SIGTERM", pass);
-  process.on("SIGINT", pass);
-  try {
-    const [status] = (await once(child, "exit")) as [number | null];
-    return status ?? 1;
-  } finally {
-    process.off("SIGTERM", pass);
-    process.off("SIGINT", pass);
-  }
-}
-
 function summarise(): boolean {
-  let good = !interrupted;
+  let good = !processes.interrupted;
   console.log("\n  suite     passed  failed  skipped  seconds");
   for (const { name, passed, failures, skips, seconds } of results) {
     const cells = [passed, failures.length, skips.length].map((n) => String(n).padStart(8)).join("");
@@ -170,6 +206,11 @@ function summarise(): boolean {
   for (const { name, reruns } of results) {
     for (const { title, message, unseen } of reruns)
       console.log(`  run again (${name}): ${title}: ${sayUnseen(unseen)}: ${brief(message)}`);
+  }
+  console.log(`  together ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+  for (const { name, beside } of results) {
+    for (const { title, message } of beside)
+      console.log(`  run again alone (${name}): ${title}: ${brief(message)}`);
   }
   // Said again at the end, which is all that a cut log may show.
   for (const { name, failures } of results) {

@@ -87,10 +87,8 @@ static __noinline int is_counted_as_lost(struct sock *sk)
 /* Before it is counted it is marked: a sweep may meet it in between, and must rather find one too many. */
 static __always_inline void count_opened(struct conn *c)
 {
-	if (c->counted)
-		return;
-	c->counted = true;
-	COUNT(opened_connections);
+	if (!c->counted && !__sync_val_compare_and_swap(&c->counted, 0, 1))
+		COUNT(opened_connections);
 }
 
 /* How the ends of accept() are watched. */

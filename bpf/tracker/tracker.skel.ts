@@ -171,7 +171,6 @@ export interface Conn {
   readonly begunUnseen: boolean;
   readonly endedUnseen: boolean;
   readonly foundEnd: boolean;
-  readonly counted: boolean;
   readonly peerIsHere: boolean;
   readonly openerIsPromised: boolean;
   readonly fastopen: boolean;
@@ -190,6 +189,7 @@ export interface Conn {
   readonly life: number;
   readonly interface: string;
   readonly round: number;
+  readonly counted: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -304,35 +304,32 @@ export class ConnCursor implements Conn, Cursor {
   get foundEnd(): boolean {
     return this.#bytes[this.#at + 290]! !== 0;
   }
-  get counted(): boolean {
+  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 291]! !== 0;
   }
-  get peerIsHere(): boolean {
+  get openerIsPromised(): boolean {
     return this.#bytes[this.#at + 292]! !== 0;
   }
-  get openerIsPromised(): boolean {
+  get fastopen(): boolean {
     return this.#bytes[this.#at + 293]! !== 0;
   }
-  get fastopen(): boolean {
+  get excluded(): boolean {
     return this.#bytes[this.#at + 294]! !== 0;
   }
-  get excluded(): boolean {
+  get hasTuple(): boolean {
     return this.#bytes[this.#at + 295]! !== 0;
   }
-  get hasTuple(): boolean {
+  get missedTuple(): boolean {
     return this.#bytes[this.#at + 296]! !== 0;
   }
-  get missedTuple(): boolean {
+  get isNested(): boolean {
     return this.#bytes[this.#at + 297]! !== 0;
   }
-  get isNested(): boolean {
-    return this.#bytes[this.#at + 298]! !== 0;
-  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 300)]! | (this.#bytes[(this.#at + 300) + 1]! << 8);
+    return this.#bytes[(this.#at + 298)]! | (this.#bytes[(this.#at + 298) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 302)]! | (this.#bytes[(this.#at + 302) + 1]! << 8);
+    return this.#bytes[(this.#at + 300)]! | (this.#bytes[(this.#at + 300) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
@@ -360,6 +357,9 @@ export class ConnCursor implements Conn, Cursor {
   }
   get round(): number {
     return this.#words[((this.#at + 360) >> 2)]!;
+  }
+  get counted(): number {
+    return this.#words[((this.#at + 364) >> 2)]!;
   }
 }
 
@@ -498,7 +498,7 @@ export class SurveyCursor implements Survey, Cursor {
 }
 
 export const skeleton = {
-  hash: "f6a28e2cf362751a",
+  hash: "6c0ebe28da03c205",
   programs: {
     drop_rows: "iter/bpf_sk_storage_map",
     keep_living: "iter/bpf_sk_storage_map",

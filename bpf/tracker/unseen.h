@@ -37,13 +37,32 @@ static __always_inline bool has_file(const struct sock *sk)
 	return socket && BPF_CORE_READ(socket, file);
 }
 
+/* Who uses a socket and who handles its packets may both meet it at the same moment: one of them begins it. */
+static __always_inline bool claim_beginning(struct conn *c, const struct tcp_sock *tp)
+{
+	u64 ended_at = c->closed_at;
+
+	if (ended_at) {
+		if (__sync_val_compare_and_swap(&c->closed_at, ended_at, 0) != ended_at)
+			return false;
+		begin_anew(c, tp);
+		return true;
+	}
+	if (__sync_val_compare_and_swap(&c->counted, 0, 1))
+		return false;
+	COUNT(opened_connections);
+	c->lost_before = tp->lost;
+	return true;
+}
+
 /* Nothing is known of it, or what is known is of a connection that has ended. `acts`: who runs, on the socket. */
 static __always_inline void begin(struct sock *sk, struct conn *c, struct tcp_sock *tp, u32 state,
 				  bool acts)
 {
 	bool again = c->state;
 
-	begin_anew(c, tp);
+	if (!claim_beginning(c, tp))
+		return;
 	read_older(c, sk, tp);
 	/* What nobody opened here waited in a queue, maybe since before the agent started. */
 	if (runtime_config.seeded && (again || state == TCP_SYN_SENT || state == TCP_SYN_RECV ||

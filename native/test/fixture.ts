@@ -8,7 +8,9 @@ let bytes: Uint8Array | undefined;
 
 export function fixtureBytes(): Uint8Array {
   if (!bytes) {
-    execFileSync("make", ["-s", "-C", folder, "fixture"], { stdio: ["ignore", "ignore", "inherit"] });
+    execFileSync("flock", [folder, "make", "-s", "-C", folder, "fixture"], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
     bytes = readFileSync(`${folder}build/fixture.bpf.o`);
   }
   return bytes;

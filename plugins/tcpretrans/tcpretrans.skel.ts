@@ -247,7 +247,6 @@ export interface Conn {
   readonly begunUnseen: boolean;
   readonly endedUnseen: boolean;
   readonly foundEnd: boolean;
-  readonly counted: boolean;
   readonly peerIsHere: boolean;
   readonly openerIsPromised: boolean;
   readonly fastopen: boolean;
@@ -266,6 +265,7 @@ export interface Conn {
   readonly life: number;
   readonly interface: string;
   readonly round: number;
+  readonly counted: number;
 }
 
 export class ConnCursor implements Conn, Cursor {
@@ -380,35 +380,32 @@ export class ConnCursor implements Conn, Cursor {
   get foundEnd(): boolean {
     return this.#bytes[this.#at + 290]! !== 0;
   }
-  get counted(): boolean {
+  get peerIsHere(): boolean {
     return this.#bytes[this.#at + 291]! !== 0;
   }
-  get peerIsHere(): boolean {
+  get openerIsPromised(): boolean {
     return this.#bytes[this.#at + 292]! !== 0;
   }
-  get openerIsPromised(): boolean {
+  get fastopen(): boolean {
     return this.#bytes[this.#at + 293]! !== 0;
   }
-  get fastopen(): boolean {
+  get excluded(): boolean {
     return this.#bytes[this.#at + 294]! !== 0;
   }
-  get excluded(): boolean {
+  get hasTuple(): boolean {
     return this.#bytes[this.#at + 295]! !== 0;
   }
-  get hasTuple(): boolean {
+  get missedTuple(): boolean {
     return this.#bytes[this.#at + 296]! !== 0;
   }
-  get missedTuple(): boolean {
+  get isNested(): boolean {
     return this.#bytes[this.#at + 297]! !== 0;
   }
-  get isNested(): boolean {
-    return this.#bytes[this.#at + 298]! !== 0;
-  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 300)]! | (this.#bytes[(this.#at + 300) + 1]! << 8);
+    return this.#bytes[(this.#at + 298)]! | (this.#bytes[(this.#at + 298) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 302)]! | (this.#bytes[(this.#at + 302) + 1]! << 8);
+    return this.#bytes[(this.#at + 300)]! | (this.#bytes[(this.#at + 300) + 1]! << 8);
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
@@ -436,6 +433,9 @@ export class ConnCursor implements Conn, Cursor {
   }
   get round(): number {
     return this.#words[((this.#at + 360) >> 2)]!;
+  }
+  get counted(): number {
+    return this.#words[((this.#at + 364) >> 2)]!;
   }
 }
 
@@ -677,7 +677,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const skeleton = {
-  hash: "2eb240a3587f4a6b",
+  hash: "d06d51e1a023fba6",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_attempt_nested: "tp_btf/tcp_retransmit_skb",

@@ -7,7 +7,8 @@ import { join } from "node:path";
 const root = join(import.meta.dirname, "../..");
 
 function make(target: string): Buffer {
-  execFileSync("make", ["-s", "-C", root, target], { stdio: ["ignore", "ignore", "pipe"] });
+  // Other tests may ask for the same one.
+  execFileSync("flock", [root, "make", "-s", "-C", root, target], { stdio: ["ignore", "ignore", "pipe"] });
   return readFileSync(join(target.startsWith("/") ? "" : root, target));
 }
 

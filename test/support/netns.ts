@@ -153,8 +153,9 @@ function ruleOf(added: string): { readonly handle: number } {
   return rule;
 }
 
-/** Two lines per group: names, then values. */
-function parseCounters(text: string): Record<string, number> {
+/** Those of /proc/net/snmp and the like, by names such as `Tcp.ActiveOpens`. */
+export function parseCounters(text: string): Record<string, number> {
+  // Two lines per group: names, then values.
   const lines = text.trim().split("\n");
   const counters: Record<string, number> = {};
   for (let i = 0; i + 1 < lines.length; i += 2) {

@@ -105,6 +105,10 @@ export class Running implements AsyncDisposable {
     this.#ended.catch(() => {}); // done() and until() are where it is met
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   /** What was said so far. */
   get lines(): readonly Line[] {
     return this.#lines;

@@ -36,7 +36,7 @@ describe("a plugin that is copied into plugins/", () => {
   let others: Record<string, string>;
   const file = (name: string) => join(clone, "plugins/exits", name);
   const make = () =>
-    execFileSync("make", ["-s", "-C", clone, "bpf"], { stdio: ["ignore", "ignore", "pipe"] });
+    execFileSync("flock", [clone, "make", "-s", "-C", clone, "bpf"], { stdio: ["ignore", "ignore", "pipe"] });
   const node = (...args: string[]) => spawnSync(process.execPath, args, { cwd: clone, encoding: "utf8" });
 
   before(function () {

@@ -51,7 +51,7 @@ describe("ids made in the kernel", function () {
 
   before(async function () {
     needsRoot(this);
-    execFileSync("make", ["-s", "-C", root, "test/bpf/ids.bpf.o"], { stdio: "inherit" });
+    execFileSync("flock", [root, "make", "-s", "-C", root, "test/bpf/ids.bpf.o"], { stdio: "inherit" });
     object = await native.load("ids", readFileSync(`${root}test/bpf/ids.bpf.o`), { programs: ["ids"] });
     await build();
   });

@@ -107,8 +107,6 @@ struct conn {
 	bool ended_unseen;
 	/* That end is to be reported still. */
 	bool found_end;
-	/* In the balance of connections (bpf/tracker/shared.h). */
-	bool counted;
 	/* The opener is on this host too. */
 	bool peer_is_here;
 	/* And its span is certain to be sent, so the acceptor's can be its child. */
@@ -141,6 +139,8 @@ struct conn {
 	char interface[16];
 	/* The last round in which a sweep found its socket, of those that look for rows without one. */
 	u32 round;
+	/* In the balance of connections (bpf/tracker/shared.h); set once, whoever is first. */
+	u32 counted;
 };
 
 /* When it began is known, and lies within the agent's time. */
