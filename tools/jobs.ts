@@ -1,10 +1,9 @@
 // Runs mocha over files in processes of their own, two at a time, and what fails beside another again alone.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import type { Failure, Report } from "../test/support/reporter.ts";
 
 /** Files that one mocha process runs. */
@@ -47,7 +46,7 @@ export class Processes {
   readonly #scratch: string;
   readonly #arguments: readonly string[];
   #interrupted = false;
-  #reports = 0;
+  #files = 0;
 
   /** A folder for reports, and what mocha gets beside files. */
   constructor(scratch: string, mochaArguments: readonly string[]) {
@@ -61,7 +60,10 @@ export class Processes {
 
   /** Runs a program to its end; its exit status. What it prints comes at once, or all of it at the end. */
   async run([program, ...args]: readonly string[], atOnce = true): Promise<number> {
-    const child = spawn(program!, args, { stdio: atOnce ? "inherit" : ["ignore", "pipe", "pipe"] });
+    // A file, for a pipe would be open as long as some process of a test's is left.
+    const file = join(this.#scratch, `${++this.#files}.log`);
+    const log = atOnce ? undefined : openSync(file, "w");
+    const child = spawn(program!, args, { stdio: log === undefined ? "inherit" : ["ignore", log, log] });
     const pass = (signal: NodeJS.Signals) => {
       child.kill(signal);
       this.#interrupted = true;
@@ -69,11 +71,11 @@ export class Processes {
     process.on("SIGTERM", pass);
     process.on("SIGINT", pass);
     try {
-      const printed = [child.stdout, child.stderr].map((stream) => (stream ? text(stream) : ""));
       const [status] = (await once(child, "exit")) as [number | null];
-      if (!atOnce) console.log((await Promise.all(printed)).join(""));
+      if (log !== undefined) console.log(readFileSync(file, "utf8"));
       return status ?? 1;
     } finally {
+      if (log !== undefined) closeSync(log);
       process.off("SIGTERM", pass);
       process.off("SIGINT", pass);
     }
@@ -111,7 +113,7 @@ export class Processes {
   }
 
   async mocha({ files, timeout }: Job, { before = [], flags = [] }: Launch, atOnce = true): Promise<Report> {
-    const out = join(this.#scratch, `${++this.#reports}.json`);
+    const out = join(this.#scratch, `${++this.#files}.json`);
     const status = await this.run(
       [
         ...before,
