@@ -1,7 +1,7 @@
 // The agent: start order, stop order, and the rhythm of collections.
 import type { Config } from "../config/config.ts";
 import { KEPT } from "../config/source.ts";
-import { standardError, standardOutput } from "../core/base/output.ts";
+import { standardOutput } from "../core/base/output.ts";
 import { VERSION } from "../core/base/version.ts";
 import { Engine, type FailedPlugin } from "../core/engine/engine.ts";
 import { degradation, details } from "../core/engine/missing-hooks.ts";
@@ -10,7 +10,7 @@ import { agentResource, hostAttributes } from "../core/identity/host.ts";
 import { EXIT_LOST, WirespanError } from "../core/plugin/errors.ts";
 import type { Log } from "../core/plugin/log.ts";
 import type { Plugin } from "../core/plugin/plugin.ts";
-import { createExporters } from "../exporters/create.ts";
+import { createExporters, type MakeLive } from "../exporters/create.ts";
 import type { Fanout } from "../exporters/fanout.ts";
 import { reportLosses } from "../exporters/losses.ts";
 import { native } from "../native/index.ts";
@@ -18,8 +18,8 @@ import { serveControl } from "./control/server.ts";
 import { collectGarbageOfStart } from "./gc-after-startup.ts";
 import { serveHealth } from "./health.ts";
 import { createSelf } from "./internal-telemetry.ts";
-import { accountFor, atHangup, begin, type Ending, end, endWithin } from "./life.ts";
-import { createLive } from "./live.ts";
+import { accountFor, atHangup, begin, end, endWithin, stopped } from "./life.ts";
+import { sayReady } from "./ready.ts";
 import { statusOf } from "./status.ts";
 
 export interface AgentOptions {
@@ -27,18 +27,14 @@ export interface AgentOptions {
   /** Plugins that could not even be imported. */
   readonly failed: readonly FailedPlugin[];
   readonly log: Log;
-  /** Reads the configuration again, from where it came from. */
+  /** Creates the live view of a console exporter. */
+  readonly live: MakeLive;
+  /** Loads the configuration again from its sources. */
   reread(): Promise<{
     readonly config: Config;
     readonly plugins: readonly Plugin[];
     readonly failed: readonly FailedPlugin[];
   }>;
-}
-
-/** One line that scripts wait for; on a terminal nobody does. */
-export function sayReady(plugins: readonly string[]): void {
-  const out = standardError();
-  if (!out.isTTY) out.write(`${JSON.stringify({ ready: true, pid: process.pid, plugins })}\n`);
 }
 
 function reportFailures(failed: readonly FailedPlugin[], strict: boolean, log: Log): void {
@@ -91,9 +87,7 @@ export async function runAgent(config: Config, options: AgentOptions): Promise<v
     const stats = enableStats();
     cleanup.defer(() => stats.close());
   }
-  const fanout = await createExporters(config.exporters, log, (name, own) =>
-    createLive(name, own, plugins, log),
-  );
+  const fanout = await createExporters(config.exporters, log, options.live);
   cleanup.defer(async () => {
     await fanout.shutdown(config.shutdown.timeout);
     if (reportLosses(fanout.exporters, log)) process.exitCode = EXIT_LOST;
@@ -128,11 +122,6 @@ export async function runAgent(config: Config, options: AgentOptions): Promise<v
 
 /** Milliseconds that detaching and the last collection may take. */
 const GRACE = 5000;
-
-/** Throws what ended a command early. */
-export function stopped({ error }: Ending): void {
-  if (error !== undefined) throw error;
-}
 
 /** Who only prints has nothing left to do when nobody reads. */
 function endWithoutReader({ exporters }: Config): void {

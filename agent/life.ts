@@ -87,6 +87,11 @@ export function begin(): Promise<Ending> {
   return ended.promise;
 }
 
+/** Throws the error that ended a command, if one did. */
+export function stopped({ error }: Ending): void {
+  if (error !== undefined) throw error;
+}
+
 /** Ends the command as if it were asked to. */
 export function end(): void {
   ended.resolve({});

@@ -1,10 +1,10 @@
 // From the schema's values to the Config that the agent gets.
 
-import { wholeFilter } from "../core/engine/filter.ts";
 import type { Plugin } from "../core/plugin/plugin.ts";
 import type { PartialFilter, SettingValue } from "../core/plugin/settings.ts";
 import type { ExporterConfig } from "../exporters/config.ts";
 import type { Config, Effective, PluginConfig } from "./config.ts";
+import { withDefaults } from "./criteria.ts";
 import { type ExporterValues, exporterConfig } from "./exporters.ts";
 import type { OtelSettings } from "./otel.ts";
 
@@ -48,7 +48,7 @@ function pluginConfig({ name, config }: Plugin, { plugins, ring }: Values): Plug
   const own = plugins[name]!;
   return {
     enabled: own.enabled,
-    filter: wholeFilter(own.filter),
+    filter: withDefaults(own.filter),
     ring: { bytes: own.ring.bytes ?? ring.bytes },
     settings: Object.fromEntries(Object.keys(config).map((key) => [key, own[key]!])),
   };

@@ -90,14 +90,19 @@ export function list<T>(item: Reader<T>, most = 1000): Reader<readonly T[]> {
   };
 }
 
-/** The same list, if it is no longer than that. */
-export function atMost(most: number, items: Reader<readonly unknown[]>): Reader<readonly unknown[]> {
-  const expected = `${items.expected}, at most ${most} of them`;
-  const fits = (values: readonly unknown[]): boolean => values.length <= most;
+/** The same list, if `sizeOf` it is at most `most`; `what`: the unit of the size, for messages. */
+export function atMost<T>(
+  most: number,
+  items: Reader<readonly T[]>,
+  what = "of them",
+  sizeOf = (values: readonly T[]): number => values.length,
+): Reader<readonly T[]> {
+  const expected = `${items.expected}, at most ${most} ${what}`;
+  const fits = (values: readonly T[]): boolean => sizeOf(values) <= most;
   return {
     ...items,
     expected,
-    is: (value) => items.is(value) && fits(value as readonly unknown[]),
+    is: (value) => items.is(value) && fits(value as readonly T[]),
     read(raw) {
       const values = items.read(raw);
       if (!fits(values)) throw new BadValue(items.show(values), expected);

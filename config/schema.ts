@@ -3,10 +3,10 @@
 import convict from "convict";
 import { WirespanError } from "../core/plugin/errors.ts";
 import type { Plugin } from "../core/plugin/plugin.ts";
+import type { Match } from "../core/plugin/settings.ts";
 import { defaultSocket, LONGEST } from "./control-socket.ts";
+import { CRITERIA, capacities, readerWithin } from "./criteria.ts";
 import {
-  atMost,
-  BadValue,
   cidrs,
   count,
   duration,
@@ -14,7 +14,6 @@ import {
   map,
   names,
   oneOf,
-  ports,
   type Reader,
   readerOf,
   size,
@@ -44,56 +43,19 @@ export function leaf(reader: Reader, value: unknown, doc: string, sensitive = fa
 }
 
 const boolean = readerOf("boolean");
-/** More the kernel side holds in no list but those of ports, whose neighbours become one range (bpf/include/wirespan/filter.h). */
-const few = (items: Reader<readonly unknown[]>): Reader<readonly unknown[]> => atMost(16, items);
-/** The kernel's PID_MAX_LIMIT, and 32 bits; of user ids the greatest stands for none. */
-const MOST = { pid: 4_194_304, uid: 4_294_967_294, inode: 4_294_967_295 };
 
-/** Whether it is a number. Throws BadValue for one that the kernel has not. */
-function isId(t: string, what: string, most: number): boolean {
-  if (/^\d+$/.test(t) && Number(t) > most) throw new BadValue(t, `${what} of at most ${most}`);
-  return /^\d{1,10}$/.test(t);
+/** The settings of a filter; `filters`: only these criteria, and none of the rest. */
+function filterTree(capacity: ReadonlyMap<string, number>, filters?: readonly (keyof Match)[]): Tree {
+  const match = Object.fromEntries(
+    (filters ?? (Object.keys(CRITERIA) as (keyof Match)[])).map((key) => [
+      key,
+      leaf(readerWithin(CRITERIA[key], capacity), [], CRITERIA[key].doc),
+    ]),
+  );
+  return { include: match, exclude: match, ...(filters === undefined && rest) };
 }
 
-const id = (name: string, most: number): Reader => few(list(text(name, (t) => isId(t, name, most))));
-
-const isNetns = (t: string): boolean =>
-  t.startsWith("pid:") ? isId(t.slice(4), "pid:NUMBER", MOST.pid) : isId(t, "an inode number", MOST.inode);
-
-const match: Tree = {
-  pid: leaf(id("a process id", MOST.pid), [], "Process ids of the owner."),
-  comm: leaf(
-    few(list(text("a command name of at most 15 bytes", (t) => Buffer.byteLength(t) <= 15))),
-    [],
-    "Command names of the owner, as in /proc/PID/comm; name* matches names that begin with it.",
-  ),
-  uid: leaf(id("a numeric user id", MOST.uid), [], "User ids of the owner."),
-  cgroup: leaf(
-    list(text("a path below the cgroup mount (/system.slice)", (t) => t.startsWith("/"))),
-    [],
-    "Cgroups, by path below the cgroup mount; the whole subtree matches. One that is removed and created again is found by `wirespan reload`. At most 16 in all filters together.",
-  ),
-  netns: leaf(
-    few(list(text("an inode number or pid:NUMBER", isNetns))),
-    [],
-    "Network namespaces: inode numbers, or pid:1234 for that process's.",
-  ),
-  localPort: leaf(ports, [], "Local ports and ranges of ports."),
-  remotePort: leaf(ports, [], "Remote ports and ranges of ports."),
-  localAddress: leaf(few(cidrs), [], "Local addresses and CIDRs."),
-  remoteAddress: leaf(few(cidrs), [], "Remote addresses and CIDRs."),
-  address: leaf(few(cidrs), [], "Addresses and CIDRs of either end."),
-  family: leaf(
-    list(oneOf("ipv4", "ipv6", "ipv4_mapped")),
-    [],
-    "Address families; ipv4 includes IPv4 over IPv6 sockets, ipv4_mapped is that alone.",
-  ),
-  direction: leaf(list(oneOf("inbound", "outbound")), [], "Directions of the connection."),
-};
-
-const filter: Tree = {
-  include: match,
-  exclude: match,
+const rest: Tree = {
   minDuration: leaf(duration(), 0, "Only what took at least this long."),
   failuresOnly: leaf(
     boolean,
@@ -128,7 +90,6 @@ const base: Tree = {
     "Version of the configuration's format.",
   ),
   strict: leaf(boolean, false, "End the agent if a plugin cannot run, instead of leaving the plugin out."),
-  filter,
   connections: {
     accept: leaf(
       oneOf("none", "syscall"),
@@ -216,17 +177,16 @@ const base: Tree = {
 
 const reserved = ["enabled", "filter", "ring", "default"];
 
-/** What of a filter means something for a plugin. */
-function filterOf({ filters }: Plugin): Tree {
+/** The settings of a plugin's filter: the criteria that apply to it. */
+function filterOf({ filters }: Plugin, filter: Tree, capacity: ReadonlyMap<string, number>): Tree {
   if (!filters) return { filter };
-  const own = Object.fromEntries(filters.map((key) => [key, match[key]!]));
-  return filters.length ? { filter: { include: own, exclude: own } } : {};
+  return filters.length > 0 ? { filter: filterTree(capacity, filters) } : {};
 }
 
 /** convict and others look names up in plain objects. */
 const isInherited = (name: string): boolean => Object.hasOwn(Object.prototype, name);
 
-function pluginTree(plugin: Plugin): Tree {
+function pluginTree(plugin: Plugin, filter: Tree): Tree {
   const { name, config } = plugin;
   if (isInherited(name)) throw new WirespanError("PLUGIN_INVALID", `a plugin cannot be called ${name}`);
   const settings: Record<string, Leaf> = {};
@@ -246,7 +206,7 @@ function pluginTree(plugin: Plugin): Tree {
   return {
     enabled: enabled(name),
     ...settings,
-    ...filterOf(plugin),
+    ...filter,
     ring: { bytes: leaf(ringBytes, null, "Size of this plugin's ring; without it ring.bytes holds.") },
   };
 }
@@ -263,9 +223,12 @@ export interface Parts {
 
 export function composeTree({ plugins, others, exporters }: Parts): Tree {
   const trees: Record<string, Tree> = {};
+  const capacity = capacities(plugins.map(({ skeleton }) => skeleton));
+  const filter = filterTree(capacity);
   for (const name of others) trees[name] = { enabled: enabled(name) };
-  for (const plugin of plugins) trees[plugin.name] = pluginTree(plugin);
-  return { ...base, plugins: trees, exporters };
+  for (const plugin of plugins) trees[plugin.name] = pluginTree(plugin, filterOf(plugin, filter, capacity));
+  const { version, strict, ...sections } = base;
+  return { version: version!, strict: strict!, filter, ...sections, plugins: trees, exporters };
 }
 
 /** Every leaf below `tree`, with its path. */

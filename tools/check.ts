@@ -1,5 +1,5 @@
-// What can be said of the sources without running them: format, lint, types, and whether the
-// generated files are what the built objects say.
+// Checks that run no product code: format, lint, imports, types, and whether the generated files match the built
+// objects.
 import { accessSync, constants, existsSync, globSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import type { Skip } from "../test/support/reporter.ts";
@@ -14,6 +14,7 @@ export interface Step {
 export function checks(): { steps: readonly Step[]; skips: readonly Skip[] } {
   const steps: Step[] = [
     { name: "biome", command: [process.execPath, "node_modules/@biomejs/biome/bin/biome", "check"] },
+    { name: "imports", command: [process.execPath, "tools/imports.ts"] },
     { name: "types", command: [process.execPath, "node_modules/typescript/bin/tsc", "-p", "."] },
   ];
   const skips: Skip[] = [];

@@ -1,10 +1,11 @@
 // `wirespan [agent]`
 import { type Command, Option } from "commander";
-import { configForLive, holdLog, isLive } from "../../agent/live.ts";
 import { KEPT } from "../../config/source.ts";
 import { suggestion } from "../../core/base/suggest.ts";
 import { WirespanError } from "../../core/plugin/errors.ts";
 import { createLog } from "../../core/plugin/log.ts";
+import type { ConsoleConfig } from "../../exporters/config.ts";
+import { configForLive, createLive, holdLog, isLive } from "../live.ts";
 import { type ConfigFlags, setUp, withConfig } from "../setup.ts";
 
 export function addAgent(program: Command): void {
@@ -45,6 +46,7 @@ Examples:
       };
       const { config, plugins, failed } = await read();
       const log = isLive(config) && process.stderr.isTTY ? holdLog() : createLog(config.log);
-      await runAgent(config, { plugins, failed, log, reread: () => read(KEPT) });
+      const live = (name: string, own: ConsoleConfig) => createLive(name, own, plugins, log);
+      await runAgent(config, { plugins, failed, log, live, reread: () => read(KEPT) });
     });
 }

@@ -1,7 +1,7 @@
 // `wirespan trace <tool>`: one plugin, live, in the terminal or as lines for another program.
 
-import { sayReady, stopped } from "../../agent/agent.ts";
-import { begin, end, endWithin } from "../../agent/life.ts";
+import { begin, end, endWithin, stopped } from "../../agent/life.ts";
+import { sayReady } from "../../agent/ready.ts";
 import { skeleton as trackerSkeleton } from "../../bpf/tracker/tracker.skel.ts";
 import { standardError, standardOutput } from "../../core/base/output.ts";
 import { Engine } from "../../core/engine/engine.ts";

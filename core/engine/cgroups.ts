@@ -1,11 +1,14 @@
 // Cgroups that filters name: each path has a place, which the kernel side knows as a bit of each owner.
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { skeleton } from "../../bpf/tracker/tracker.skel.ts";
 import { cgroup2Mount } from "../identity/cgroup-paths.ts";
 import { WirespanError } from "../plugin/errors.ts";
+import { fieldOf } from "../plugin/skeleton.ts";
 
-/** WATCHED_CGROUPS of bpf/include/wirespan/owner.h. */
-const MOST = 16;
+/** As many as the tracker's `live.cgroups` holds. */
+const capacity = fieldOf(skeleton.live, "cgroups");
+const MOST = capacity?.kind === "array" ? capacity.length : 0;
 
 export interface WatchedCgroup {
   readonly path: string;

@@ -27,7 +27,7 @@ import { Balance, type ConnectionBalance, sayUnseen } from "./balance.ts";
 import { WatchedCgroups } from "./cgroups.ts";
 import { ConnectionSpans } from "./connection-spans.ts";
 import { Reserve } from "./descriptors.ts";
-import { unheard } from "./filter.ts";
+import { ignoredCriteria } from "./filter.ts";
 import { type HostOptions, PluginHost } from "./plugin-runner.ts";
 import { CoreProgram, type Needs } from "./tracker.ts";
 
@@ -54,12 +54,12 @@ function needsOf(plugins: readonly Plugin[], config: Config): Needs {
   return { hooks, tuples: plugins.some(({ tuples }) => tuples) };
 }
 
-/** An agent-wide filter is asked of some and passes others by: that is to be known. */
-function sayUnheard(plugins: readonly Plugin[], { filter }: Config, log: Log): void {
+/** The user is to know which plugins an agent-wide filter does not apply to. */
+function warnIgnored(plugins: readonly Plugin[], { filter }: Config, log: Log): void {
   for (const { name, filters } of plugins) {
-    const paths = filters ? unheard(filter, filters) : [];
+    const paths = filters ? ignoredCriteria(filter, filters) : [];
     if (paths.length > 0)
-      log.warn({ paths }, `${name} is not about connections: it goes on as without ${paths.join(", ")}`);
+      log.warn({ paths }, `${name} ignores ${paths.join(", ")}: it does not observe connections`);
   }
 }
 
@@ -196,7 +196,7 @@ export class Engine {
     }
     const cgroups = new WatchedCgroups();
     const enabled = options.plugins.filter((plugin) => config.plugins[plugin.name]?.enabled);
-    sayUnheard(enabled, config, log);
+    warnIgnored(enabled, config, log);
     const { lockdown } = native.features();
     const reserve = new Reserve();
     let core: CoreProgram | undefined;
@@ -308,7 +308,7 @@ export class Engine {
     const needs = needsOf(wanted, config);
     this.core.require(needs);
     await this.core.watchCgroups(config, this.#config);
-    sayUnheard(wanted, config, this.#options.log);
+    warnIgnored(wanted, config, this.#options.log);
     const isWanted = this.#wantedBy(config);
     const kept = this.#hosts.filter((h) => wanted.includes(h.plugin) && h.runsAs(config));
     const ending = this.#hosts.filter((h) => !kept.includes(h));

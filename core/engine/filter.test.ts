@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
+import { CRITERIA, withDefaults } from "../../config/criteria.ts";
 import { loadConfig } from "../../config/load.ts";
 import { skeleton } from "../../plugins/tcplife/tcplife.skel.ts";
 import { packConstant } from "../bridge/pack.ts";
 import type { ConstantStruct, Plugin } from "../plugin/plugin.ts";
 import type { Filter, Match } from "../plugin/settings.ts";
 import { importPlugins } from "./discover.ts";
-import { packFilter, unheard, wholeFilter } from "./filter.ts";
+import { ignoredCriteria, packFilter } from "./filter.ts";
 
-const { include: nothing } = wholeFilter();
+const { include: nothing } = withDefaults();
 
 const names = {
   cgroup: (path: string) => ["/a", "/b", "/c"].indexOf(path),
@@ -18,7 +19,7 @@ const names = {
 type Packed = Readonly<Record<string, unknown>>;
 
 function pack(include: Partial<Match>, rest: Partial<Filter> = {}): Packed {
-  const filter = wholeFilter({ include, ...rest });
+  const filter = withDefaults({ include, ...rest });
   return packFilter("filter", filter, names) as Packed;
 }
 
@@ -34,11 +35,11 @@ const bytes = (...list: number[]): Uint8Array => {
   return all;
 };
 
-describe("a filter of a plugin that is not about connections", () => {
+describe("a filter of a plugin that does not observe connections", () => {
   const load = (path: string, value: string, plugins: readonly Plugin[]) =>
     loadConfig({ env: {}, flags: [{ path, value, flag: "--set" }], plugins });
 
-  it("is refused in what means nothing there", async () => {
+  it("is refused for criteria that do not apply", async () => {
     const { plugins } = await importPlugins(["netqtop", "softirqs"]);
     for (const [path, value] of [
       ["plugins.netqtop.filter.include.pid", "1"],
@@ -47,30 +48,35 @@ describe("a filter of a plugin that is not about connections", () => {
     ] as const)
       assert.throws(() => load(path, value, plugins), { code: "CONFIG_INVALID" });
     const { netqtop } = load("plugins.netqtop.filter.include.netns", "7", plugins).plugins;
-    assert.deepEqual(netqtop?.filter, wholeFilter({ include: { netns: ["7"] } }));
+    assert.deepEqual(netqtop?.filter, withDefaults({ include: { netns: ["7"] } }));
   });
 
-  it("leaves the agent's unheard in what means nothing there, by name", () => {
-    const filter = wholeFilter({
+  it("ignores the agent's criteria that do not apply, by name", () => {
+    const filter = withDefaults({
       include: { netns: ["1"], pid: ["1"] },
       exclude: { comm: ["a"] },
       cgroupMap: "/sys/fs/bpf/a",
     });
-    assert.deepEqual(unheard(filter, ["netns"]), [
+    assert.deepEqual(ignoredCriteria(filter, ["netns"]), [
       "filter.include.pid",
       "filter.exclude.comm",
       "filter.cgroupMap",
     ]);
-    assert.deepEqual(unheard(wholeFilter({ include: { netns: ["1"] } }), ["netns"]), []);
+    assert.deepEqual(ignoredCriteria(withDefaults({ include: { netns: ["1"] } }), ["netns"]), []);
   });
 });
 
 describe("a packed filter", () => {
-  it("is all zeros where nothing is asked", () => {
+  it("is all zeros if it has no criteria", () => {
     assert.deepEqual(included({}), {});
     const { exclude, include, ...rest } = pack({});
     assert.deepEqual(exclude, include);
-    assert.deepEqual(rest, { min_duration_ns: 0, failures_only: 0, by_cgroup_map: 0, by_mntns_map: 0 });
+    assert.deepEqual(rest, {
+      min_duration_ns: 0,
+      failures_only: false,
+      by_cgroup_map: false,
+      by_mntns_map: false,
+    });
   });
 
   it("holds numbers with their count", () => {
@@ -135,26 +141,40 @@ describe("a packed filter", () => {
       { exclude: { ...nothing, pid: ["2"] }, minDuration: 0.5, failuresOnly: true },
     );
     assert.equal(packed.min_duration_ns, 500_000);
-    assert.equal(packed.failures_only, 1);
+    assert.equal(packed.failures_only, true);
     assert.deepEqual((packed.exclude as Packed).pid, [2]);
   });
 
-  it("is refused where the kernel side has no room for it", () => {
-    const list = (length: number) => Array.from({ length }, (_, i) => String(2 * i + 1));
-    assert.doesNotThrow(() => pack({ pid: list(16), localPort: list(32) }));
-    const tooMuch: readonly [Partial<Match>, RegExp][] = [
-      [{ pid: list(17) }, /^filter\.include\.pid: 17 pids in one list; the kernel side holds 16$/],
-      [{ uid: list(17) }, /17 uids/],
-      [{ netns: list(17) }, /17 network namespaces/],
-      [{ comm: list(17) }, /17 names/],
-      [{ localPort: list(33) }, /33 separate ranges of ports .* 32/],
-      [{ remoteAddress: list(17).map((n) => `10.0.0.${n}`) }, /17 addresses/],
-      [{ pid: ["4294967296"] }, /4294967296 is too large for one of pids/],
+  it("is refused if it has more values than the programs hold, with the path and the limit", async () => {
+    const { plugins } = await importPlugins(["tcplife", "netqtop"]);
+    const list = (length: number) => Array.from({ length }, (_, i) => String(2 * i + 1)).join();
+    const load = (path: string, value: string) =>
+      loadConfig({ env: {}, flags: [{ path, value, flag: "--set" }], plugins });
+    const addresses = (length: number) => Array.from({ length }, (_, i) => `10.0.0.${i}`).join();
+    const limits: readonly [keyof Match, (length: number) => string, number][] = [
+      ["pid", list, 16],
+      ["comm", list, 16],
+      ["uid", list, 16],
+      ["netns", list, 16],
+      ["localPort", list, 32],
+      ["remotePort", list, 32],
+      ["localAddress", addresses, 16],
+      ["remoteAddress", addresses, 16],
+      ["address", addresses, 16],
     ];
-    for (const [match, message] of tooMuch) {
-      assert.throws(() => pack(match), { code: "CONFIG_INVALID", message });
-      assert.throws(() => pack({}, { exclude: { ...nothing, ...match } }), { code: "CONFIG_INVALID" });
+    for (const [key, values, most] of limits) {
+      for (const path of [`filter.include.${key}`, `plugins.tcplife.filter.exclude.${key}`]) {
+        assert.doesNotThrow(() => load(path, values(most)), path);
+        const detail = new RegExp(`^--set: ${path}: expected .*, at most ${most} (of them|separate ranges)`);
+        assert.throws(() => load(path, values(most + 1)), { code: "CONFIG_INVALID", detail }, path);
+      }
     }
+    assert.throws(() => load("plugins.netqtop.filter.include.netns", list(17)), { code: "CONFIG_INVALID" });
+    const unlimited = Object.keys(CRITERIA).filter((key) => !limits.some(([limited]) => limited === key));
+    assert.deepEqual(unlimited, ["cgroup", "family", "direction"]);
+    // One range for all of them.
+    const ports = Array.from({ length: 1000 }, (_, i) => String(i + 1)).join();
+    assert.doesNotThrow(() => load("filter.include.localPort", ports));
   });
 });
 

@@ -73,8 +73,8 @@ export class PluginHost {
         loaded_at: native.bootNow(),
         agent_filter: packFilter("filter", config.filter, core.names),
         plugin_filter: packFilter(at, own.filter, core.names),
-        agent_netns: packNetns("filter", config.filter, core.names),
-        plugin_netns: packNetns(at, own.filter, core.names),
+        agent_netns: packNetns(config.filter, core.names),
+        plugin_netns: packNetns(own.filter, core.names),
         watched_cgroups: core.watchedCgroups,
         ...plugin.constants?.(own.settings as never),
       },
@@ -91,8 +91,8 @@ export class PluginHost {
         ...plugin.sizes?.(own.settings as never),
       },
     });
-    const filters = [["filter", config.filter] as const, [at, own.filter] as const];
-    return new PluginHost({ ...options, before: undefined }, loaded, netnsFilter(filters, core.names));
+    const passes = netnsFilter([config.filter, own.filter], core.names);
+    return new PluginHost({ ...options, before: undefined }, loaded, passes);
   }
 
   /** From here on the plugin's signals reach the sink. */

@@ -10,6 +10,7 @@ import { packConstant } from "../bridge/pack.ts";
 import { Chain } from "../bridge/tail-chain.ts";
 import { Executables } from "../identity/executables.ts";
 import { numbersToKeep, PidNumbers } from "../identity/pid-numbers.ts";
+import type { FilterNames } from "../identity/wanted.ts";
 import { WirespanError } from "../plugin/errors.ts";
 import {
   ACCEPT_EXIT,
@@ -19,7 +20,6 @@ import {
 } from "../plugin/hooks/accept.ts";
 import type { ConstantStruct, ConstantValue, Plugin } from "../plugin/plugin.ts";
 import type { WatchedCgroups } from "./cgroups.ts";
-import type { FilterNames } from "./filter.ts";
 
 const PROBES = {
   "connection states": { programs: ["on_state"] },

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { wholeFilter } from "../engine/filter.ts";
+import { withDefaults } from "../../config/criteria.ts";
 import type { PartialFilter } from "../plugin/settings.ts";
 import { wantedBy } from "./wanted.ts";
 
@@ -26,7 +26,7 @@ describe("a process that is met", () => {
     [{ include: { localPort: ["80"] } }, true],
   ] as const satisfies readonly (readonly [PartialFilter, boolean])[]) {
     it(`is ${expected ? "looked at" : "left alone"} with ${JSON.stringify(filter)}`, () => {
-      assert.equal(wantedBy(wholeFilter(filter as PartialFilter), names, () => 42)(met), expected);
+      assert.equal(wantedBy(withDefaults(filter as PartialFilter), names, () => 42)(met), expected);
     });
   }
 });

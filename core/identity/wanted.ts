@@ -1,7 +1,16 @@
 // Which processes are worth a look: not those that the agent's filter leaves out, whatever they do.
 import { statSync } from "node:fs";
-import type { FilterNames } from "../engine/filter.ts";
 import type { Filter, Match } from "../plugin/settings.ts";
+
+/** Names in filters, as far as only the running system resolves them. */
+export interface FilterNames {
+  /** The bit of a watched cgroup path. */
+  cgroup(path: string): number;
+  /** The inode of a network namespace given as an inode or as `pid:N`. */
+  netns(text: string): number;
+  /** The kernel's number of a process; throws CONFIG_INVALID, naming `path`, if the user's numbers are others. */
+  pid(path: string, text: string): number;
+}
 
 /** What is known of a process when it is first met: `struct task` of bpf/include/wirespan/owner.h. */
 export interface Met {

@@ -26,6 +26,11 @@ export interface Field {
   readonly layout: Layout;
 }
 
+/** The layout of a struct's field; undefined if it has none of that name. */
+export function fieldOf(layout: Layout, name: string): Layout | undefined {
+  return layout.kind === "struct" ? layout.fields.find((field) => field.name === name)?.layout : undefined;
+}
+
 /** A map that the agent fills. */
 export interface InputLayout {
   readonly key: Layout;

@@ -7,6 +7,7 @@ import { loadConfig, type Override } from "../../config/load.ts";
 import type { Environment } from "../../config/secrets.ts";
 import { WirespanError } from "../../core/plugin/errors.ts";
 import { type Plugin, plugin } from "../../core/plugin/plugin.ts";
+import { skeleton as tcplife } from "../../plugins/tcplife/tcplife.skel.ts";
 
 /** Called tcplife, so that messages read as real ones do. */
 export const sample: Plugin = plugin({
@@ -23,7 +24,13 @@ export const sample: Plugin = plugin({
     subnets: { doc: "Which subnets.", format: "cidrs", default: [] },
     unit: { doc: "Of what.", format: ["bytes", "packets"], default: "bytes" },
   },
-  skeleton: { hash: "", programs: {}, constants: {}, counters: [], records: {} },
+  skeleton: {
+    hash: "",
+    programs: {},
+    constants: { agent_filter: tcplife.constants.agent_filter },
+    counters: [],
+    records: {},
+  },
   probes: {},
   signals: {},
   start: () => ({}),

@@ -1,6 +1,5 @@
-// The agent on a terminal: which settings, log and tools the live view takes.
-
-import { TracePage } from "../cli/trace/page.ts";
+// The live view of the agent on a terminal: its settings, log and pages. Tests: test/system/live.kernel.test.ts.
+import { end } from "../agent/life.ts";
 import type { Config } from "../config/config.ts";
 import { standardError, standardOutput } from "../core/base/output.ts";
 import type { Log } from "../core/plugin/log.ts";
@@ -8,9 +7,9 @@ import type { Plugin } from "../core/plugin/plugin.ts";
 import type { Sink } from "../core/plugin/signals.ts";
 import type { ConsoleConfig } from "../exporters/config.ts";
 import type { Exporter } from "../exporters/exporter.ts";
-import { end } from "./life.ts";
+import { TracePage } from "./trace/page.ts";
 
-/** Milliseconds from collection to collection at most: a page that stands still for longer seems to be stuck. */
+/** The longest interval between collections, milliseconds: a page that does not change for longer seems stuck. */
 const INTERVAL = 2000;
 
 /** Whether this configuration shows the live view here. */
