@@ -226,21 +226,12 @@ describe("filters", function () {
   for (const [what, settings, message] of [
     ["a process that is not there", { "filter.include.netns": "pid:4194304" }, /there is no such process/],
     ["a cgroup that is not there", { "filter.include.cgroup": "/no/such" }, /no cgroup .*no\/such/],
-    [
-      "more than there is room for",
-      { "filter.exclude.localPort": oddNumbers(33) },
-      /filter\.exclude\.localPort: 33 separate ranges of ports .* holds 32/,
-    ],
   ] as const) {
-    it(`are refused where they name ${what}`, async () => {
+    it(`are refused if they name ${what}`, async () => {
       await assert.rejects(watch(["tcplife"], settings), { code: "CONFIG_INVALID", message });
     });
   }
 });
-
-function oddNumbers(count: number): string {
-  return Array.from({ length: count }, (_, i) => 2 * i + 1).join(",");
-}
 
 function statOf(pid: number): { readonly ppid: number } {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
