@@ -6,8 +6,8 @@ import { cgroup2Mount } from "../identity/cgroup-paths.ts";
 import { WirespanError } from "../plugin/errors.ts";
 import { fieldOf } from "../plugin/skeleton.ts";
 
-/** As many as the tracker's `live.cgroups` holds. */
-const capacity = fieldOf(skeleton.live, "cgroups");
+/** As many as the tracker's `runtime_config.cgroups` holds. */
+const capacity = fieldOf(skeleton.runtimeConfig, "cgroups");
 const MOST = capacity?.kind === "array" ? capacity.length : 0;
 
 export interface WatchedCgroup {
