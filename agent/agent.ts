@@ -132,7 +132,7 @@ function endWithoutReader({ exporters }: Config): void {
 function waiting({ exporters }: Fanout): number {
   const kinds = ["span", "point", "event"] as const;
   return exporters
-    .flatMap((exporter) => kinds.map((kind) => exporter.balance(kind).queued))
+    .flatMap((exporter) => kinds.map((kind) => exporter.counts(kind).queued))
     .reduce((sum, queued) => sum + queued, 0);
 }
 

@@ -234,7 +234,7 @@ export function createSelf(options: SelfOptions): (nowNs: number) => readonly Me
   function observeExporter(exporter: Exporter): void {
     const component = { "otel.component.name": exporter.name };
     for (const [kind, key] of KINDS) {
-      const balance = exporter.balance(kind);
+      const balance = exporter.counts(kind);
       const ofKind = { ...component, "otel.component.type": exporter.componentType(kind) };
       emit[key].observe(balance.acknowledged, ofKind);
       for (const cause of LOSS_CAUSES) {

@@ -5,7 +5,7 @@ import { VERSION } from "../core/base/version.ts";
 import type { ConnectionBalance } from "../core/engine/balance.ts";
 import type { Engine } from "../core/engine/engine.ts";
 import { degradation, stateOf } from "../core/engine/missing-hooks.ts";
-import type { Balance, Exporter, Kind } from "../exporters/exporter.ts";
+import type { ExportCounts, Exporter, Kind } from "../exporters/exporter.ts";
 
 export interface Status {
   readonly version: string;
@@ -23,7 +23,7 @@ export interface Status {
     readonly name: string;
     readonly type: string;
     readonly queue: { readonly bytes: number; readonly limit: number };
-    readonly balance: Readonly<Record<Kind, Balance>>;
+    readonly balance: Readonly<Record<Kind, ExportCounts>>;
   }[];
   /** One end each. */
   readonly connections: ConnectionBalance;
@@ -51,9 +51,9 @@ export function statusOf(engine: Engine, exporters: readonly Exporter[]): Status
       type: exporter.type,
       queue: { bytes: exporter.queue.bytes, limit: exporter.queue.limit },
       balance: {
-        span: exporter.balance("span"),
-        point: exporter.balance("point"),
-        event: exporter.balance("event"),
+        span: exporter.counts("span"),
+        point: exporter.counts("point"),
+        event: exporter.counts("event"),
       },
     })),
     connections: engine.connections,

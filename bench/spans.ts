@@ -60,7 +60,7 @@ async function send(endpoint: string): Promise<Send> {
     }
     await fanout.flush(60_000);
     due += SPANS;
-    if (fanout.exporters[0]!.balance("span").acknowledged !== due) throw new Error("spans were lost");
+    if (fanout.exporters[0]!.counts("span").acknowledged !== due) throw new Error("spans were lost");
   };
 }
 

@@ -84,24 +84,17 @@ async function createLean(
   log: Log,
 ): Promise<Exporter> {
   const transport = await createTransport(name, config, log);
-  const sizeOf = (payload: Buffer): number => payload.length;
-  const exporter = new OtlpExporter<Buffer>(name, config, {
-    source: encoder,
-    transport,
-    sizeOf,
-    split: halves,
-    log,
-  });
+  const exporter = new OtlpExporter<Buffer>(name, config, { source: encoder, transport, split: halves, log });
   const encoding = config.type === "otlp_http" ? (config.encoding ?? "protobuf") : "protobuf";
   const receiver: Receiver = {
     accept(batch: Batch) {
       const { signal, count, bytes } = batch;
-      const payload = async () => {
-        const packed = await batch.packed({ encoding, compression: transport.compression });
-        if (packed !== bytes) batch.done();
-        return packed;
+      const pack = async () => {
+        const payload = await batch.encoded({ encoding, compression: transport.compression });
+        if (payload !== bytes) batch.done();
+        return { payload, size: payload.length };
       };
-      exporter.accept({ signal, count, bytes: bytes.length, payload });
+      exporter.accept({ signal, count, bytes: bytes.length, pack });
     },
     unencodable: (kind: Kind, count: number, error: unknown) => exporter.unencodable(kind, count, error),
     isBehind: (signal) => exporter.isBehind(signal),

@@ -1,39 +1,32 @@
 // What became of everything that was given to one exporter.
-import { type Kind, LOSS_CAUSES, type LossCause } from "./exporter.ts";
+import { type ExportCounts, type Kind, LOSS_CAUSES, type LossCause } from "./exporter.ts";
 
-interface Account {
-  given: number;
-  acknowledged: number;
-  readonly lost: Record<LossCause, number>;
-}
+type Counts = Omit<ExportCounts, "queued">;
 
-export class Ledger {
-  readonly #accounts: Readonly<Record<Kind, Account>> = {
-    span: account(),
-    point: account(),
-    event: account(),
-  };
+type Mutable<T> = { -readonly [K in keyof T]: T[K] extends object ? Mutable<T[K]> : T[K] };
+
+export class ExportCounter {
+  readonly #counts: Readonly<Record<Kind, Mutable<Counts>>> = { span: zero(), point: zero(), event: zero() };
 
   given(kind: Kind, count: number): void {
-    this.#accounts[kind].given += count;
+    this.#counts[kind].given += count;
   }
 
   acknowledged(kind: Kind, count: number): void {
-    this.#accounts[kind].acknowledged += count;
+    this.#counts[kind].acknowledged += count;
   }
 
   lost(kind: Kind, cause: LossCause, count: number): void {
-    this.#accounts[kind].lost[cause] += count;
+    this.#counts[kind].lost[cause] += count;
   }
 
-  /** A copy of one kind's account. */
-  of(kind: Kind): Readonly<Account> {
-    const { given, acknowledged, lost } = this.#accounts[kind];
-    return { given, acknowledged, lost: { ...lost } };
+  /** A copy of one kind's counts. */
+  of(kind: Kind): Counts {
+    return structuredClone(this.#counts[kind]);
   }
 }
 
-function account(): Account {
+function zero(): Mutable<Counts> {
   const lost = Object.fromEntries(LOSS_CAUSES.map((cause) => [cause, 0])) as Record<LossCause, number>;
   return { given: 0, acknowledged: 0, lost };
 }

@@ -1,9 +1,9 @@
-// What an exporter is to the pipeline, and how it accounts for all that it was given.
+// What the pipeline knows of an exporter, and how an exporter accounts for all that it was given.
 
 /** What is counted: spans, metric points, events (log records). */
 export type Kind = "span" | "point" | "event";
 
-/** What the registry's names of exporters call them. */
+/** What OpenTelemetry's names of exporters call them. */
 export const COMPONENTS: Readonly<Record<Kind, string>> = { span: "span", point: "metric", event: "log" };
 
 /** Why something given to an exporter did not arrive. */
@@ -13,27 +13,27 @@ export const LOSS_CAUSES = ["queue_full", "rejected", "unconfirmed", "shutdown_t
 export type LossCause = (typeof LOSS_CAUSES)[number];
 
 /** At rest, for every kind: given = acknowledged + lost (by cause) + queued. */
-export interface Balance {
+export interface ExportCounts {
   readonly given: number;
   readonly acknowledged: number;
   readonly queued: number;
   readonly lost: Readonly<Record<LossCause, number>>;
 }
 
-/** What feeds an exporter is its maker's business (create.ts): several may share one encoder. */
+/** What feeds an exporter is up to its creator (create.ts): several may share one encoder. */
 export interface Exporter {
   /** The key under `exporters:`. */
   readonly name: string;
   /** `otlp_grpc`, `otlp_http`, `console`. */
   readonly type: string;
-  /** otel.component.type in self-telemetry, as the registry has it: `otlp_grpc_span_exporter`. */
+  /** otel.component.type in internal telemetry, as the registry of conventions has it: `otlp_grpc_span_exporter`. */
   componentType(kind: Kind): string;
-  balance(kind: Kind): Balance;
-  /** Bytes that wait, and the bound on them; 0 and 0 where nothing waits. */
+  counts(kind: Kind): ExportCounts;
+  /** Bytes that wait, and the bound on them; both are 0 if nothing ever waits. */
   readonly queue: { readonly bytes: number; readonly limit: number };
   /** Sends what waits; resolves when all is settled or the deadline (milliseconds) has passed. */
   flush(deadlineMs: number): Promise<void>;
-  /** Takes renewed certificates and tokens over; what was read anew, for people. */
+  /** Reads changed certificates and tokens; says what was read, for people. */
   refresh(): Promise<readonly string[]>;
   /** Flushes, then counts what remains as lost (`shutdown_timeout`). Idempotent. */
   shutdown(deadlineMs: number): Promise<void>;

@@ -9,7 +9,7 @@ export function reportLosses(exporters: readonly Exporter[], log: Log): boolean 
   let any = false;
   for (const exporter of exporters.filter(({ type }) => type !== "console")) {
     const lost = KINDS.flatMap((kind) => {
-      const { lost } = exporter.balance(kind);
+      const { lost } = exporter.counts(kind);
       return LOSS_CAUSES.filter((cause) => lost[cause] > 0).map((cause) => ({
         kind,
         cause,

@@ -66,7 +66,7 @@ export async function probe(
     const answers = await Promise.all(
       batches(config, prober).map(async (batch) => {
         const { signal, count } = batch;
-        const payload = await batch.packed({ encoding, compression: config.compression });
+        const payload = await batch.encoded({ encoding, compression: config.compression });
         const outcome = await transport.send(signal, payload, count);
         return { signal, endpoint: transport.endpointOf(signal), outcome };
       }),

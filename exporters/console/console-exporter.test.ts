@@ -46,7 +46,7 @@ function attributesOf(id: number, failed: boolean) {
 }
 
 function assertBalanced(exporter: ConsoleExporter, kind: Kind = "span"): void {
-  const { given, acknowledged, queued, lost } = exporter.balance(kind);
+  const { given, acknowledged, queued, lost } = exporter.counts(kind);
   assert.equal(given, acknowledged + queued + Object.values(lost).reduce((sum, count) => sum + count, 0));
 }
 
@@ -62,7 +62,7 @@ describe("console exporter", () => {
       line!,
       /^\d\d:\d\d:\d\d\.\d{3} {2}curl\[\d+\] {2}10\.0\.0\.1:\d+ → 10\.0\.0\.2:443 {2}5\.72 MiB out, 1\.86 GiB in {2}1\.01 s$/,
     );
-    assert.deepEqual(exporter.balance("span").acknowledged, 1);
+    assert.deepEqual(exporter.counts("span").acknowledged, 1);
   });
 
   it("turns the arrow round for a connection that the peer opened, and brackets IPv6", async () => {
@@ -129,7 +129,7 @@ describe("console exporter", () => {
     exporter.metrics([{ ...later, time: instant(1_790_000_030, 5) }]);
     await exporter.flush(1000);
     assert.equal(terminal.text, "", "nothing where nothing happened");
-    assert.equal(exporter.balance("point").acknowledged, 19);
+    assert.equal(exporter.counts("point").acknowledged, 19);
   });
 
   it("has of the agent's own metrics what is lost and what does not run as it should, once", async () => {
@@ -215,8 +215,8 @@ describe("console exporter", () => {
       ),
       ["connection_reset", "connection_reset", "dropped", "calm", "calm", "and 996 more connections"],
     );
-    assert.equal(exporter.balance("span").acknowledged, 1000);
-    assert.equal(exporter.balance("event").acknowledged, 1);
+    assert.equal(exporter.counts("span").acknowledged, 1000);
+    assert.equal(exporter.counts("event").acknowledged, 1);
   });
 
   it("has one line for a connection and one for a failure, however many spans report it", async () => {
@@ -234,7 +234,7 @@ describe("console exporter", () => {
     named("tcp connection", attributesOf(3, true));
     await exporter.flush(1000);
     assert.equal(terminal.text.trimEnd().split("\n").length, 3, terminal.text);
-    assert.equal(exporter.balance("span").acknowledged, 6);
+    assert.equal(exporter.counts("span").acknowledged, 6);
   });
 
   it("prints JSON lines, and a collection as one of them", async () => {
@@ -272,16 +272,16 @@ describe("console exporter", () => {
       assertBalanced(exporter);
       assert.ok(exporter.queue.bytes <= exporter.queue.limit + 20_000, `${exporter.queue.bytes}`);
     }
-    const { queued, lost } = exporter.balance("span");
+    const { queued, lost } = exporter.counts("span");
     assert.ok(lost.queue_full > 10_000);
     assert.equal(queued + lost.queue_full, 20_000);
     terminal.release();
     await exporter.flush(1000);
-    assert.equal(exporter.balance("span").acknowledged, queued);
+    assert.equal(exporter.counts("span").acknowledged, queued);
     assert.equal(terminal.text.split("\n").length - 1, queued);
     exporter.span(connectionSpan(1));
     await exporter.flush(1000);
-    assert.equal(exporter.balance("span").acknowledged, queued + 1);
+    assert.equal(exporter.counts("span").acknowledged, queued + 1);
   });
 
   it("outlives a reader that goes away, and counts what it did not take", async () => {
@@ -290,7 +290,7 @@ describe("console exporter", () => {
     pipe.destroy(new Error("EPIPE"));
     exporter.span(connectionSpan(1));
     await exporter.flush(1000);
-    assert.equal(exporter.balance("span").lost.rejected, 1);
+    assert.equal(exporter.counts("span").lost.rejected, 1);
     assertBalanced(exporter);
   });
 
@@ -306,7 +306,7 @@ describe("console exporter", () => {
     exporter.span(connectionSpan(3));
     terminal.release();
     await turn();
-    assert.deepEqual(exporter.balance("span"), {
+    assert.deepEqual(exporter.counts("span"), {
       given: 3,
       acknowledged: 0,
       queued: 0,
@@ -323,6 +323,6 @@ describe("console exporter", () => {
     exporter.event(dropEvent(1));
     await exporter.flush(1000);
     assert.equal(terminal.text.split("\n").length, 2);
-    assert.equal(exporter.balance("span").given, 0);
+    assert.equal(exporter.counts("span").given, 0);
   });
 });

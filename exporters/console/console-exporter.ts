@@ -1,11 +1,17 @@
 // Connections, failures and events as lines, metrics as a summary, on a stream that may be slow or gone.
 import type { Event, Metric, Sink, Span } from "../../core/plugin/signals.ts";
 import type { ConsoleConfig, Signal } from "../config.ts";
-import { Ledger } from "../export-counts.ts";
-import { type Balance, COMPONENTS, type Exporter, type Kind } from "../exporter.ts";
+import { ExportCounter } from "../export-counts.ts";
+import { COMPONENTS, type ExportCounts, type Exporter, type Kind } from "../exporter.ts";
 import { paint } from "./format.ts";
-import { Choice, JsonWriting, TextWriting, type Verdict, type Writing } from "./formatters.ts";
-import { Selection } from "./line-limiter.ts";
+import {
+  JsonFormatter,
+  type LineFormatter,
+  type LineKind,
+  LineSelector,
+  TextFormatter,
+} from "./formatters.ts";
+import { LineLimiter } from "./line-limiter.ts";
 
 /** Text that may wait for a slow reader, in UTF-16 units. */
 const LIMIT = 256 * 1024;
@@ -15,7 +21,7 @@ const SECOND = 1000;
 type Counts = Record<Kind, number>;
 
 /** What lines are written to: a stream, or what never waits for its reader (core/base/output.ts). */
-export interface Lines {
+export interface LineStream {
   readonly isTTY?: boolean;
   write(text: string, done: (error?: Error | null) => void): unknown;
   on?(event: "error", listener: () => void): unknown;
@@ -25,12 +31,12 @@ export class ConsoleExporter implements Exporter, Sink {
   readonly name: string;
   readonly type: string;
   readonly #signals: ReadonlySet<Signal>;
-  readonly #stream: Lines;
-  readonly #writing: Writing;
-  readonly #choice = new Choice();
-  readonly #selection: Selection;
+  readonly #stream: LineStream;
+  readonly #formatter: LineFormatter;
+  readonly #selector = new LineSelector();
+  readonly #limiter: LineLimiter;
   #second: NodeJS.Timeout | undefined;
-  readonly #ledger = new Ledger();
+  readonly #counter = new ExportCounter();
   /** Gathers until the stream has taken what was written before. */
   #text = "";
   #waiting: Counts = { span: 0, point: 0, event: 0 };
@@ -45,16 +51,16 @@ export class ConsoleExporter implements Exporter, Sink {
   #closed = false;
 
   /** Colours are used on a terminal, unless NO_COLOR is set. The stream is not ended. */
-  constructor(name: string, config: ConsoleConfig, stream: Lines) {
+  constructor(name: string, config: ConsoleConfig, stream: LineStream) {
     this.name = name;
     this.type = config.type;
     this.#signals = new Set(config.signals);
     this.#stream = stream;
-    this.#selection = new Selection(config.rate);
-    this.#writing =
+    this.#limiter = new LineLimiter(config.rate);
+    this.#formatter =
       config.format === "json"
-        ? new JsonWriting()
-        : new TextWriting(paint(stream.isTTY === true && !process.env.NO_COLOR));
+        ? new JsonFormatter()
+        : new TextFormatter(paint(stream.isTTY === true && !process.env.NO_COLOR));
     // A closed pipe shows as a failed write; without a listener it would end the agent.
     stream.on?.("error", () => {});
   }
@@ -65,19 +71,19 @@ export class ConsoleExporter implements Exporter, Sink {
 
   span(span: Span): void {
     if (this.#signals.has("traces"))
-      this.#choose("span", this.#choice.span(span), () => this.#writing.span(span));
+      this.#print("span", this.#selector.span(span), () => this.#formatter.span(span));
   }
 
   event(event: Event): void {
     if (this.#signals.has("logs"))
-      this.#choose("event", this.#choice.event(event), () => this.#writing.event(event));
+      this.#print("event", this.#selector.event(event), () => this.#formatter.event(event));
   }
 
   metrics(metrics: readonly Metric[]): void {
     if (!this.#signals.has("metrics")) return;
     const points = metrics.reduce((sum, metric) => sum + metric.points.length, 0);
     if (!this.#accepts("point", points)) return;
-    this.#text += this.#writing.metrics(metrics);
+    this.#text += this.#formatter.metrics(metrics);
     this.#schedule();
   }
 
@@ -89,8 +95,8 @@ export class ConsoleExporter implements Exporter, Sink {
     return [];
   }
 
-  balance(kind: Kind): Balance {
-    return { ...this.#ledger.of(kind), queued: this.#waiting[kind] + this.#inWrite[kind] };
+  counts(kind: Kind): ExportCounts {
+    return { ...this.#counter.of(kind), queued: this.#waiting[kind] + this.#inWrite[kind] };
   }
 
   async flush(deadlineMs: number): Promise<void> {
@@ -109,7 +115,7 @@ export class ConsoleExporter implements Exporter, Sink {
     this.#shutdown ??= this.flush(deadlineMs).then(() => {
       this.#closed = true;
       for (const kind of ["span", "point", "event"] as const) {
-        this.#ledger.lost(kind, "shutdown_timeout", this.#waiting[kind] + this.#inWrite[kind]);
+        this.#counter.lost(kind, "shutdown_timeout", this.#waiting[kind] + this.#inWrite[kind]);
       }
       this.#text = "";
       this.#waiting = { span: 0, point: 0, event: 0 };
@@ -119,9 +125,9 @@ export class ConsoleExporter implements Exporter, Sink {
   }
 
   /** What has no line of its own is reported by another, or in the number of those left out. */
-  #choose(kind: Kind, verdict: Verdict | undefined, text: () => string): void {
+  #print(kind: Kind, kindOfLine: LineKind | undefined, text: () => string): void {
     if (!this.#accepts(kind, 1)) return;
-    if (verdict) this.#selection.add(verdict.isNotable, verdict.what, text);
+    if (kindOfLine) this.#limiter.add(kindOfLine.isNotable, kindOfLine.what, text);
     this.#second ??= setTimeout(() => this.#endSecond(), SECOND).unref();
   }
 
@@ -129,18 +135,18 @@ export class ConsoleExporter implements Exporter, Sink {
     if (this.#second === undefined) return;
     clearTimeout(this.#second);
     this.#second = undefined;
-    const { lines, leftOut } = this.#selection.take();
+    const { lines, leftOut } = this.#limiter.take();
     const isWhole = Object.keys(leftOut).length === 0;
-    this.#text += lines.join("") + (isWhole ? "" : this.#writing.leftOut(leftOut));
+    this.#text += lines.join("") + (isWhole ? "" : this.#formatter.leftOut(leftOut));
     this.#schedule();
   }
 
   /** Counts what was given; false if it is lost at once. */
   #accepts(kind: Kind, count: number): boolean {
-    this.#ledger.given(kind, count);
+    this.#counter.given(kind, count);
     const isFull = this.queue.bytes > LIMIT;
     if (this.#closed || isFull) {
-      this.#ledger.lost(kind, this.#closed ? "shutdown_timeout" : "queue_full", count);
+      this.#counter.lost(kind, this.#closed ? "shutdown_timeout" : "queue_full", count);
       return false;
     }
     this.#waiting[kind] += count;
@@ -171,8 +177,8 @@ export class ConsoleExporter implements Exporter, Sink {
     this.#inWriteBytes = 0;
     if (this.#closed) return;
     for (const kind of ["span", "point", "event"] as const) {
-      if (error) this.#ledger.lost(kind, "rejected", counts[kind]);
-      else this.#ledger.acknowledged(kind, counts[kind]);
+      if (error) this.#counter.lost(kind, "rejected", counts[kind]);
+      else this.#counter.acknowledged(kind, counts[kind]);
     }
     this.#inWrite = { span: 0, point: 0, event: 0 };
     if (this.#dirty) this.#schedule();

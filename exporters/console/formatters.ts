@@ -8,7 +8,7 @@ import { MetricSummary } from "./metric-summary.ts";
 import { eventLine, spanLine } from "./text-lines.ts";
 
 /** How signals are written. */
-export interface Writing {
+export interface LineFormatter {
   span(span: Span): string;
   event(event: Event): string;
   /** What one collection gave; "" if there is nothing to say. */
@@ -17,7 +17,7 @@ export interface Writing {
   leftOut(counts: Readonly<Record<string, number>>): string;
 }
 
-export class TextWriting implements Writing {
+export class TextFormatter implements LineFormatter {
   readonly #paint: Paint;
   readonly #summary = new MetricSummary();
 
@@ -45,7 +45,7 @@ export class TextWriting implements Writing {
   }
 }
 
-export class JsonWriting implements Writing {
+export class JsonFormatter implements LineFormatter {
   span(span: Span): string {
     return spanJson(pluginOf(span.scope), span);
   }
@@ -64,19 +64,19 @@ export class JsonWriting implements Writing {
 }
 
 /** What becomes of a signal: a line of this kind, or none. */
-export interface Verdict {
+export interface LineKind {
   readonly isNotable: boolean;
   readonly what: "connections" | "failures" | "events";
 }
 
 /** Decides which spans and events have a line, so that each connection and each failure has one. */
-export class Choice {
+export class LineSelector {
   /** Ids of connections whose failure has been printed. */
   readonly #failed = new Recent<string, true>(4096);
   #seesEnds = false;
 
   /** The core emits up to three spans of a connection: its end is its line, or its failure if that comes first. */
-  span({ spec, attributes: a }: Span): Verdict | undefined {
+  span({ spec, attributes: a }: Span): LineKind | undefined {
     const isEnd = spec.name === "tcp connection";
     this.#seesEnds ||= isEnd;
     if (a["error.type"] === undefined)
@@ -87,7 +87,7 @@ export class Choice {
     return { isNotable: true, what: "failures" };
   }
 
-  event({ spec: { name, severity } }: Event): Verdict | undefined {
+  event({ spec: { name, severity } }: Event): LineKind | undefined {
     // A table of connections that live, not something that happened.
     if (name === "wirespan.tcp.top") return undefined;
     return { isNotable: severity === "WARN" || severity === "ERROR", what: "events" };

@@ -1,13 +1,13 @@
 // An exporter that is done with everything as it comes: nothing waits, and nothing can be lost.
 
-import { Ledger } from "../export-counts.ts";
-import { type Balance, COMPONENTS, type Exporter, type Kind } from "../exporter.ts";
+import { ExportCounter } from "../export-counts.ts";
+import { COMPONENTS, type ExportCounts, type Exporter, type Kind } from "../exporter.ts";
 
-export abstract class Immediate implements Exporter {
+export abstract class ImmediateExporter implements Exporter {
   readonly name: string;
   readonly type = "console";
   readonly queue = { bytes: 0, limit: 0 };
-  readonly #ledger = new Ledger();
+  readonly #counter = new ExportCounter();
 
   constructor(name: string) {
     this.name = name;
@@ -17,8 +17,8 @@ export abstract class Immediate implements Exporter {
     return `console_${COMPONENTS[kind]}_exporter`;
   }
 
-  balance(kind: Kind): Balance {
-    return { ...this.#ledger.of(kind), queued: 0 };
+  counts(kind: Kind): ExportCounts {
+    return { ...this.#counter.of(kind), queued: 0 };
   }
 
   async refresh(): Promise<readonly string[]> {
@@ -30,7 +30,7 @@ export abstract class Immediate implements Exporter {
   async shutdown(): Promise<void> {}
 
   protected count(kind: Kind, count: number): void {
-    this.#ledger.given(kind, count);
-    this.#ledger.acknowledged(kind, count);
+    this.#counter.given(kind, count);
+    this.#counter.acknowledged(kind, count);
   }
 }

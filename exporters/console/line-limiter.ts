@@ -5,7 +5,7 @@ interface Line {
   readonly text: string;
 }
 
-export class Selection {
+export class LineLimiter {
   readonly #rate: number;
   #notable: Line[] = [];
   #calm: Line[] = [];

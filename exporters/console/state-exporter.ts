@@ -1,10 +1,10 @@
 // Nobody reads lines of traffic in a log that nobody asked for: the agent's own state, once a collection.
 import type { Log } from "../../core/plugin/log.ts";
 import type { Event, Metric, Sink, Span } from "../../core/plugin/signals.ts";
-import { Immediate } from "./immediate-exporter.ts";
+import { ImmediateExporter } from "./immediate-exporter.ts";
 import { Model } from "./live/model.ts";
 
-export class StateExporter extends Immediate implements Sink {
+export class StateExporter extends ImmediateExporter implements Sink {
   readonly #log: Log;
   readonly #model: Model;
 

@@ -3,7 +3,7 @@ import type { Log } from "../../core/plugin/log.ts";
 import type { OtlpGrpcConfig, OtlpHttpConfig } from "../config.ts";
 import type { Exporter } from "../exporter.ts";
 import { OtlpExporter } from "../otlp/deliver/otlp-exporter.ts";
-import { makerOf } from "./exporter-factory.ts";
+import { createSdkExporterFactory } from "./exporter-factory.ts";
 import { listenToSdk } from "./partial-success.ts";
 import { SdkSource } from "./source.ts";
 import { halvesOf } from "./split.ts";
@@ -21,14 +21,15 @@ export async function createSdkExporters(
   const source = new SdkSource();
   const exporters: Exporter[] = [];
   for (const [name, config] of Object.entries(configs)) {
-    const transport = new SdkTransport(config.type, await makerOf(name, config, log), partial, () =>
-      source.leave(),
+    const transport = new SdkTransport(
+      config.type,
+      await createSdkExporterFactory(name, config, log),
+      partial,
+      () => source.leave(),
     );
-    const sizeOf = (_payload: SdkPayload, { bytes }: { bytes: number }): number => bytes;
     const exporter = new OtlpExporter<SdkPayload>(name, config, {
       source,
       transport,
-      sizeOf,
       split: halvesOf,
       log,
     });

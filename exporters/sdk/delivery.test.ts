@@ -47,9 +47,9 @@ async function rig(sink: OtlpSink, change: Change = {}) {
 
 function assertBalanced(exporter: Exporter): void {
   for (const kind of kinds) {
-    const { given, acknowledged, lost, queued } = exporter.balance(kind);
+    const { given, acknowledged, lost, queued } = exporter.counts(kind);
     const sum = acknowledged + Object.values(lost).reduce((a, b) => a + b, 0) + queued;
-    assert.equal(given, sum, `${kind}: ${JSON.stringify(exporter.balance(kind))}`);
+    assert.equal(given, sum, `${kind}: ${JSON.stringify(exporter.counts(kind))}`);
   }
 }
 
@@ -90,7 +90,7 @@ for (const protocol of ["grpc", "http"] as const) {
       const requests = sink.received.filter(({ signal }) => signal === "traces");
       assert.equal(requests.length, 2, "one request holds several resources");
       assert.deepEqual(
-        kinds.map((kind) => exporter.balance(kind).acknowledged),
+        kinds.map((kind) => exporter.counts(kind).acknowledged),
         [1000, 4, 10],
       );
       assert.equal(sink.metrics.length, 2);
@@ -111,7 +111,7 @@ for (const protocol of ["grpc", "http"] as const) {
       await sink.stop();
       // Long enough for an old gRPC connection to pause for many seconds.
       await delay(protocol === "grpc" ? 12_500 : 4000);
-      assert.ok(exporter.balance("span").queued > 500);
+      assert.ok(exporter.counts("span").queued > 500);
       const taken = sink.received.length;
       await sink.start();
       const back = performance.now();
@@ -120,7 +120,7 @@ for (const protocol of ["grpc", "http"] as const) {
       clearInterval(feed);
       await fanout.flush(20_000);
       assert.deepEqual(arrived(sink), upTo(next));
-      const { acknowledged, queued } = exporter.balance("span");
+      const { acknowledged, queued } = exporter.counts("span");
       assert.deepEqual([acknowledged, queued], [next, 0]);
       // The SDK's HTTP exporter itself pauses for up to 5 s; its gRPC exporter alone would take 20.
       assert.ok(recovery < (protocol === "grpc" ? 2000 : 7000), `${recovery} ms`);
@@ -143,9 +143,9 @@ for (const protocol of ["grpc", "http"] as const) {
       sink.answer = { kind: "ok" };
       fanout.metrics([acceptedMetric(3)]);
       await fanout.flush(5000);
-      const { acknowledged, lost } = exporter.balance("span");
+      const { acknowledged, lost } = exporter.counts("span");
       assert.deepEqual([acknowledged, lost.rejected], [3, 7]);
-      assert.equal(exporter.balance("point").acknowledged, 3);
+      assert.equal(exporter.counts("point").acknowledged, 3);
       assertBalanced(exporter);
     });
 
@@ -158,7 +158,7 @@ for (const protocol of ["grpc", "http"] as const) {
       fanout.span(connectionSpan(0));
       await fanout.flush(20_000);
       assert.ok(sink.attempts >= 3);
-      assert.equal(exporter.balance("span").acknowledged, 1);
+      assert.equal(exporter.counts("span").acknowledged, 1);
     });
 
     it("drops the oldest when full, counts them, and keeps its bound", async () => {
@@ -167,7 +167,7 @@ for (const protocol of ["grpc", "http"] as const) {
       await using made = await rig(sink, { queueBytes: 4 * 1024 ** 2 });
       const { fanout, exporter } = made;
       for (let i = 0; i < 20_000; i++) fanout.span(connectionSpan(i));
-      const { lost, queued } = exporter.balance("span");
+      const { lost, queued } = exporter.counts("span");
       assert.ok(lost.queue_full > 10_000);
       assert.ok(queued > 1000 && exporter.queue.bytes <= exporter.queue.limit);
       assertBalanced(exporter);
@@ -184,7 +184,7 @@ for (const protocol of ["grpc", "http"] as const) {
       sink.answer = { kind: "hang" };
       fanout.span(connectionSpan(0));
       await fanout.shutdown(300);
-      assert.equal(exporter.balance("span").lost.shutdown_timeout, 1);
+      assert.equal(exporter.counts("span").lost.shutdown_timeout, 1);
       assertBalanced(exporter);
     });
 
@@ -219,7 +219,7 @@ describe("the SDK", function () {
       made.fanout.event(dropEvent(0));
       await made.fanout.flush(5000);
       assert.deepEqual([sink.spans.length, sink.logs.length], [0, 1]);
-      assert.equal(made.exporter.balance("span").given, 0);
+      assert.equal(made.exporter.counts("span").given, 0);
     } finally {
       delete process.env.OTEL_TRACES_SAMPLER;
     }

@@ -304,7 +304,7 @@ describe("OTLP through the SDK and through our own writer", function () {
       compared += assertSame(lean.sink, sdk.sink);
     }
     assert.equal(compared, SPANS);
-    assert.deepEqual(lean.fanout.exporters[0]!.balance("span"), sdk.fanout.exporters[0]!.balance("span"));
+    assert.deepEqual(lean.fanout.exporters[0]!.counts("span"), sdk.fanout.exporters[0]!.counts("span"));
   });
 
   it("is the same for 10000 events over HTTP", async () => {

@@ -8,12 +8,12 @@ import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import type { Log } from "../../core/plugin/log.ts";
 import { type OtlpGrpcConfig, type OtlpHttpConfig, SIGNALS, type Signal } from "../config.ts";
 import { Credentials } from "../otlp/deliver/credentials.ts";
-import { connectionTrouble, type Where } from "../otlp/deliver/diagnosis.ts";
+import { connectionTrouble, type Peer } from "../otlp/deliver/diagnosis.ts";
 import { grpcTarget, httpTarget, type Target } from "../otlp/deliver/endpoint.ts";
 import { checkedMetadata } from "../otlp/deliver/grpc.ts";
 import { isAboutSize, outcomeOfStatus } from "../otlp/deliver/grpc-status.ts";
 import { checkedHeaders } from "../otlp/deliver/http.ts";
-import { plain } from "../otlp/deliver/one-line.ts";
+import { oneLine } from "../otlp/deliver/one-line.ts";
 import { proxyFor } from "../otlp/deliver/proxy.ts";
 import { trustedAuthorities } from "../otlp/deliver/tls.ts";
 import type { Outcome } from "../otlp/deliver/transport.ts";
@@ -29,7 +29,7 @@ export interface SdkExporter {
 
 type Constructor<Options> = new (options: Options) => SdkExporter;
 
-export interface Maker {
+export interface SdkExporterFactory {
   make(signal: Signal): SdkExporter;
   /** Where a signal's requests go, for people. */
   endpointOf(signal: Signal): string;
@@ -41,18 +41,22 @@ export interface Maker {
 }
 
 /** Throws WirespanError for an endpoint, header, proxy or file that cannot be used. */
-export async function makerOf(
+export async function createSdkExporterFactory(
   name: string,
   config: OtlpGrpcConfig | OtlpHttpConfig,
   log: Log,
-): Promise<Maker> {
+): Promise<SdkExporterFactory> {
   if (config.type === "otlp_grpc") {
-    return grpcMaker(name, config, await Credentials.read(name, config, checkedMetadata, log));
+    return grpcFactory(name, config, await Credentials.read(name, config, checkedMetadata, log));
   }
-  return httpMaker(name, config, await Credentials.read(name, config, checkedHeaders, log));
+  return httpFactory(name, config, await Credentials.read(name, config, checkedHeaders, log));
 }
 
-async function grpcMaker(name: string, config: OtlpGrpcConfig, credentials: Credentials): Promise<Maker> {
+async function grpcFactory(
+  name: string,
+  config: OtlpGrpcConfig,
+  credentials: Credentials,
+): Promise<SdkExporterFactory> {
   const [traces, metrics, logs, grpc] = await Promise.all([
     import("@opentelemetry/exporter-trace-otlp-grpc"),
     import("@opentelemetry/exporter-metrics-otlp-grpc"),
@@ -87,8 +91,8 @@ async function grpcMaker(name: string, config: OtlpGrpcConfig, credentials: Cred
     endpointOf: (signal) => targets.get(signal)!.shown,
     refresh: (atOnce) => credentials.refresh(atOnce),
     outcomeOf(error) {
-      const where = { exporter: name, target: targets.get("traces")!, protocol: "grpc" } as const;
-      return isServiceError(error) ? grpcOutcome(error) : brokenBy(error, where);
+      const peer = { exporter: name, target: targets.get("traces")!, protocol: "grpc" } as const;
+      return isServiceError(error) ? grpcOutcome(error) : brokenBy(error, peer);
     },
     close() {},
   };
@@ -126,8 +130,8 @@ interface ServiceError {
   readonly metadata?: { get(key: string): readonly (string | Buffer)[] };
 }
 
-function brokenBy(error: Error, where: Where): Outcome {
-  return { status: "retry", message: connectionTrouble(error, where) };
+function brokenBy(error: Error, peer: Peer): Outcome {
+  return { status: "retry", message: connectionTrouble(error, peer) };
 }
 
 function targetsOf(make: (signal: Signal) => Target): ReadonlyMap<Signal, Target> {
@@ -140,7 +144,11 @@ function urlOfTarget({ path, url, secure, port }: Target): string {
   return `${secure || port === 80 ? "grpc" : "http"}://${url.hostname}:${port}`;
 }
 
-async function httpMaker(name: string, config: OtlpHttpConfig, credentials: Credentials): Promise<Maker> {
+async function httpFactory(
+  name: string,
+  config: OtlpHttpConfig,
+  credentials: Credentials,
+): Promise<SdkExporterFactory> {
   const [traces, metrics, logs] = await (config.encoding === "json"
     ? Promise.all([
         import("@opentelemetry/exporter-trace-otlp-http"),
@@ -191,9 +199,9 @@ async function httpMaker(name: string, config: OtlpHttpConfig, credentials: Cred
     // What the SDK does not hold for worth a retry comes with the backend's status.
     outcomeOf(error) {
       const { code, data } = error as { code?: unknown; data?: string };
-      const where = { exporter: name, target: targets.get("traces")!, protocol: "http" } as const;
-      if (typeof code !== "number") return brokenBy(error, where);
-      const said = plain(data || error.message);
+      const peer = { exporter: name, target: targets.get("traces")!, protocol: "http" } as const;
+      if (typeof code !== "number") return brokenBy(error, peer);
+      const said = oneLine(data || error.message);
       const isLarge = code === 413 || ([400, 422, 500].includes(code) && isAboutSize(said));
       return { status: isLarge ? "too_large" : "rejected", message: `HTTP ${code}: ${said}` };
     },

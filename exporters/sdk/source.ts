@@ -22,12 +22,11 @@ import type { Event, Metric, Resource, Scope, Sink, Span } from "../../core/plug
 import { type MetricPreferences, SIGNALS, type Signal } from "../config.ts";
 import type { Kind } from "../exporter.ts";
 import type { Source } from "../otlp/deliver/otlp-exporter.ts";
-import type { Parcel } from "../otlp/deliver/queue.ts";
+import type { Packable } from "../otlp/deliver/queue.ts";
 import { SCHEMA_URL } from "../otlp/encode/export-request.ts";
 import { MetricConverter } from "../temporality.ts";
+import { defined, hex, hrTime, resourceMetrics } from "./convert.ts";
 import type { SdkPayload } from "./exporter-factory.ts";
-import { resourceMetrics } from "./metrics.ts";
-import { given, hex, hrTime } from "./values.ts";
 
 const MAX_ITEMS = 512;
 const MAX_AGE_MS = 1000;
@@ -39,14 +38,14 @@ const ATTRIBUTE_BYTES = 32;
 const KINDS = { internal: SpanKind.INTERNAL, client: SpanKind.CLIENT, server: SpanKind.SERVER } as const;
 const SEVERITIES = { DEBUG: 5, INFO: 9, WARN: 13, ERROR: 17 } as const;
 
-/** Who gets parcels. */
+/** Who gets batches. */
 export interface SdkReceiver {
-  accept(parcel: Parcel<SdkPayload>): void;
+  accept(batch: Packable<SdkPayload>): void;
   unencodable(kind: Kind, count: number, error: unknown): void;
 }
 
-/** Spans or events on their way into parcels. */
-class Lane<T extends ReadableSpan | ReadableLogRecord> {
+/** Spans or events on their way into batches. */
+class SignalBatcher<T extends ReadableSpan | ReadableLogRecord> {
   readonly receivers: SdkReceiver[] = [];
   readonly #signal: "traces" | "logs";
   #items: T[] = [];
@@ -73,20 +72,21 @@ class Lane<T extends ReadableSpan | ReadableLogRecord> {
     this.#timer = undefined;
     const items = this.#items;
     if (items.length === 0) return;
-    const parcel = {
+    const packed = { payload: items as SdkPayload, size: this.#bytes };
+    const batch = {
       signal: this.#signal,
       count: items.length,
       bytes: this.#bytes,
-      payload: () => items as SdkPayload,
+      pack: () => packed,
     };
     this.#items = [];
     this.#bytes = 0;
-    for (const receiver of this.receivers) receiver.accept(parcel);
+    for (const receiver of this.receivers) receiver.accept(batch);
   }
 }
 
 /** The metrics in one form. */
-interface MetricLane {
+interface MetricBatcher {
   readonly converter: MetricConverter;
   readonly receivers: SdkReceiver[];
 }
@@ -94,9 +94,9 @@ interface MetricLane {
 export class SdkSource implements Sink, Source {
   static #live = false;
   readonly #sdk: NodeSDK;
-  readonly #spans = new Lane<ReadableSpan>("traces");
-  readonly #events = new Lane<ReadableLogRecord>("logs");
-  readonly #metrics = new Map<string, MetricLane>();
+  readonly #spans = new SignalBatcher<ReadableSpan>("traces");
+  readonly #events = new SignalBatcher<ReadableLogRecord>("logs");
+  readonly #metrics = new Map<string, MetricBatcher>();
   readonly #tracers = new WeakMap<Scope, Tracer>();
   readonly #loggers = new WeakMap<Scope, Logger>();
   readonly #resources = new WeakMap<Resource, SdkResource>();
@@ -135,16 +135,16 @@ export class SdkSource implements Sink, Source {
     this.#sdk.start();
   }
 
-  /** Who gets the parcels of `signals`, the metrics in the form `form`. */
+  /** Who gets the batches of `signals`, the metrics in the form `form`. */
   add(receiver: SdkReceiver, signals: readonly Signal[] = SIGNALS, form: MetricPreferences = {}): void {
     this.#users++;
     if (signals.includes("traces")) this.#spans.receivers.push(receiver);
     if (signals.includes("logs")) this.#events.receivers.push(receiver);
     if (!signals.includes("metrics")) return;
     const key = JSON.stringify([form.temporality, form.histograms, form.boundaries]);
-    const lane = this.#metrics.get(key) ?? { converter: new MetricConverter(form), receivers: [] };
-    this.#metrics.set(key, lane);
-    lane.receivers.push(receiver);
+    const batcher = this.#metrics.get(key) ?? { converter: new MetricConverter(form), receivers: [] };
+    this.#metrics.set(key, batcher);
+    batcher.receivers.push(receiver);
   }
 
   /** One of those who were added is closed; with the last of them the SDK ends. */
@@ -204,7 +204,7 @@ export class SdkSource implements Sink, Source {
         timestamp: hrTime(time),
         observedTimestamp: hrTime(time),
         severityNumber: SEVERITIES[spec.severity],
-        attributes: given(event.attributes),
+        attributes: defined(event.attributes),
         context: event.context === undefined ? ROOT_CONTEXT : contextOf(event.context, false),
         ...(body !== undefined && { body }),
       });
@@ -224,22 +224,23 @@ export class SdkSource implements Sink, Source {
           const counts = typeof value === "number" ? 0 : value.counts.length;
           return sum + BYTES.metrics + sizeOf(attributes) + counts * 8;
         }, 0);
-        const parcel = { signal: "metrics", count: points.length, bytes, payload: () => items } as const;
-        if (points.length > 0) for (const receiver of receivers) receiver.accept(parcel);
+        const packed = { payload: items, size: bytes };
+        const batch = { signal: "metrics", count: points.length, bytes, pack: () => packed } as const;
+        if (points.length > 0) for (const receiver of receivers) receiver.accept(batch);
       }
     }
   }
 
-  /** How many wait in parcels that are not closed yet; metrics never do. */
+  /** How many are in batches that are still open; metrics never do. */
   open(kind: Kind): number {
     if (kind === "point") return 0;
     return (kind === "span" ? this.#spans : this.#events).open;
   }
 
-  /** Nothing: its parcels do not grow under backlog. */
+  /** Nothing: its batches do not grow under backlog. */
   release(): void {}
 
-  /** Closes all open parcels. */
+  /** Closes all open batches. */
   cut(): void {
     this.#spans.cut();
     this.#events.cut();
@@ -266,7 +267,7 @@ export class SdkSource implements Sink, Source {
   #resourceOf(resource: Resource): SdkResource {
     let made = this.#resources.get(resource);
     if (made === undefined) {
-      made = resourceFromAttributes(given(resource.attributes), { schemaUrl: SCHEMA_URL });
+      made = resourceFromAttributes(defined(resource.attributes), { schemaUrl: SCHEMA_URL });
       this.#resources.set(resource, made);
     }
     return made;

@@ -1,10 +1,10 @@
 // Sends through the SDK's exporters, which give up a batch as soon as its backend is away: ours keeps it, and
 // makes a new exporter, whose connection does not wait out the pause after the failures of the old one.
 import type { Signal } from "../config.ts";
-import { plain } from "../otlp/deliver/one-line.ts";
+import { oneLine } from "../otlp/deliver/one-line.ts";
 import type { PartialSuccess } from "../otlp/deliver/response.ts";
 import type { Outcome, Transport } from "../otlp/deliver/transport.ts";
-import type { Maker, SdkExporter, SdkPayload } from "./exporter-factory.ts";
+import type { SdkExporter, SdkExporterFactory, SdkPayload } from "./exporter-factory.ts";
 import type { PartialSuccesses } from "./partial-success.ts";
 
 export type { SdkPayload } from "./exporter-factory.ts";
@@ -14,14 +14,19 @@ const SUCCESS = 0;
 
 export class SdkTransport implements Transport<SdkPayload> {
   readonly type: Transport["type"];
-  readonly #maker: Maker;
+  readonly #factory: SdkExporterFactory;
   readonly #partial: PartialSuccesses;
   readonly #onClose: () => void;
   readonly #exporters = new Map<Signal, SdkExporter>();
 
-  constructor(type: Transport["type"], maker: Maker, partial: PartialSuccesses, onClose: () => void) {
+  constructor(
+    type: Transport["type"],
+    factory: SdkExporterFactory,
+    partial: PartialSuccesses,
+    onClose: () => void,
+  ) {
     this.type = type;
-    this.#maker = maker;
+    this.#factory = factory;
     this.#partial = partial;
     this.#onClose = onClose;
   }
@@ -30,22 +35,22 @@ export class SdkTransport implements Transport<SdkPayload> {
   readonly compression = "none";
 
   endpointOf(signal: Signal): string {
-    return this.#maker.endpointOf(signal);
+    return this.#factory.endpointOf(signal);
   }
 
   async refresh(atOnce = true): Promise<readonly string[]> {
-    const renewed = await this.#maker.refresh(atOnce);
+    const renewed = await this.#factory.refresh(atOnce);
     if (renewed.length > 0) for (const [signal, exporter] of this.#exporters) this.#drop(signal, exporter);
     return renewed;
   }
 
   async send(signal: Signal, payload: SdkPayload, count: number): Promise<Outcome> {
     await this.refresh(false);
-    const exporter = this.#exporters.get(signal) ?? this.#maker.make(signal);
+    const exporter = this.#exporters.get(signal) ?? this.#factory.make(signal);
     this.#exporters.set(signal, exporter);
     return new Promise((resolve) => {
       const failed = (error: Error): void => {
-        const outcome = this.#maker.outcomeOf(error);
+        const outcome = this.#factory.outcomeOf(error);
         if (outcome.status === "retry") this.#drop(signal, exporter);
         resolve(outcome);
       };
@@ -62,7 +67,7 @@ export class SdkTransport implements Transport<SdkPayload> {
 
   close(): void {
     for (const [signal, exporter] of this.#exporters) this.#drop(signal, exporter);
-    this.#maker.close();
+    this.#factory.close();
     this.#onClose();
   }
 
@@ -74,7 +79,7 @@ export class SdkTransport implements Transport<SdkPayload> {
 
 function taken({ rejected, message }: PartialSuccess, count: number): Outcome {
   if (Number.isSafeInteger(rejected) && rejected >= 0 && rejected <= count) {
-    return { status: "ok", rejected, message: plain(message) };
+    return { status: "ok", rejected, message: oneLine(message) };
   }
   return {
     status: "unconfirmed",

@@ -67,7 +67,7 @@ export class Exporting implements AsyncDisposable {
 
   /** What became of a kind: acknowledged, queued and each cause of loss, without zeros. */
   came(kind: Kind = "span"): Readonly<Record<string, number>> {
-    const { given, acknowledged, queued, lost } = this.exporter.balance(kind);
+    const { given, acknowledged, queued, lost } = this.exporter.counts(kind);
     const parts = { acknowledged, queued, ...lost };
     assert.equal(
       Object.values(parts).reduce((sum, count) => sum + count, 0),

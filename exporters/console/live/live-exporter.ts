@@ -5,7 +5,7 @@ import type { Event, Metric, Sink, Span } from "../../../core/plugin/signals.ts"
 import type { Signal } from "../../config.ts";
 import type { Kind } from "../../exporter.ts";
 import { clockTime, type Paint, paint } from "../format.ts";
-import { Immediate } from "../immediate-exporter.ts";
+import { ImmediateExporter } from "../immediate-exporter.ts";
 import { cut, exact, fit } from "./cells.ts";
 import { type Controls, HELP, press, START } from "./controls.ts";
 import { Model } from "./model.ts";
@@ -40,7 +40,7 @@ export interface LiveOptions {
   readonly quit: () => void;
 }
 
-export class LiveExporter extends Immediate implements Sink {
+export class LiveExporter extends ImmediateExporter implements Sink {
   readonly #signals: ReadonlySet<Signal>;
   readonly #options: LiveOptions;
   readonly #model: Model;

@@ -43,7 +43,7 @@ describe("OTLP into a Collector", () => {
         await fanout.shutdown(5000);
         const [exporter] = fanout.exporters;
         assert.deepEqual(
-          (["span", "point", "event"] as const).map((kind) => exporter!.balance(kind).acknowledged),
+          (["span", "point", "event"] as const).map((kind) => exporter!.counts(kind).acknowledged),
           [1001, 2, 1],
         );
         await until("everything", async () => {

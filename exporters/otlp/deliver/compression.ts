@@ -9,7 +9,7 @@ const decompress = promisify(gunzip);
 /** How often a refusal that does not speak of compression is tried without it. */
 const TRIES = 3;
 
-export class Plainness {
+export class CompressionFallback {
   readonly #exporter: string;
   readonly #log: Log;
   #compression: "gzip" | "none";

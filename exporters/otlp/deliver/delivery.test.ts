@@ -57,12 +57,12 @@ async function rig(sink: OtlpSink, change: Partial<Omit<OtlpGrpcConfig, "type">>
 
 function assertBalanced(exporter: Exporter): void {
   for (const kind of ["span", "point", "event"] as const) {
-    const { given, acknowledged, lost, queued } = exporter.balance(kind);
+    const { given, acknowledged, lost, queued } = exporter.counts(kind);
     const lostInAll = Object.values(lost).reduce((sum, count) => sum + count, 0);
     assert.equal(
       given,
       acknowledged + lostInAll + queued,
-      `${kind}: ${JSON.stringify(exporter.balance(kind))}`,
+      `${kind}: ${JSON.stringify(exporter.counts(kind))}`,
     );
   }
 }
@@ -76,7 +76,7 @@ async function until(claim: () => boolean, ms: number): Promise<void> {
 }
 
 const lostOf = (exporter: Exporter, kind: Kind): Readonly<Record<string, number>> =>
-  Object.fromEntries(Object.entries(exporter.balance(kind).lost).filter(([, count]) => count > 0));
+  Object.fromEntries(Object.entries(exporter.counts(kind).lost).filter(([, count]) => count > 0));
 
 /** What arrived, each once, in order of first arrival. */
 const arrived = (sink: OtlpSink): number[] => [...new Set(sink.spans.map(({ spanId }) => numberOf(spanId)))];
@@ -113,7 +113,7 @@ for (const protocol of ["grpc", "http"] as const) {
         );
         for (const { headers } of sink.received) assert.equal(headers["x-api-key"], "secret");
         assert.deepEqual(
-          (["span", "point", "event"] as const).map((kind) => exporter.balance(kind).acknowledged),
+          (["span", "point", "event"] as const).map((kind) => exporter.counts(kind).acknowledged),
           [1000, 4, 10],
         );
         assertBalanced(exporter);
@@ -131,11 +131,11 @@ for (const protocol of ["grpc", "http"] as const) {
         assertBalanced(exporter);
       }, 10);
       for (let round = 0; round < 2; round++) {
-        await until(() => exporter.balance("span").queued < 600 && sink.received.length > 0, 5000);
+        await until(() => exporter.counts("span").queued < 600 && sink.received.length > 0, 5000);
         await delay(500);
         await sink.stop();
         await delay(1500);
-        await until(() => exporter.balance("span").queued > 2000, 8000);
+        await until(() => exporter.counts("span").queued > 2000, 8000);
         const taken = sink.received.length;
         await sink.start();
         const back = performance.now();
@@ -145,7 +145,7 @@ for (const protocol of ["grpc", "http"] as const) {
       clearInterval(feed);
       await fanout.flush(10_000);
       assert.deepEqual(arrived(sink), upTo(next));
-      assert.deepEqual(exporter.balance("span"), {
+      assert.deepEqual(exporter.counts("span"), {
         given: next,
         acknowledged: next,
         queued: 0,
@@ -175,7 +175,7 @@ for (const protocol of ["grpc", "http"] as const) {
       sink.delayMs = 0;
       await fanout.flush(10_000);
       assert.deepEqual(arrived(sink), upTo(12_000));
-      assert.equal(exporter.balance("span").acknowledged, 12_000);
+      assert.equal(exporter.counts("span").acknowledged, 12_000);
       assertBalanced(exporter);
     });
 
@@ -196,7 +196,7 @@ for (const protocol of ["grpc", "http"] as const) {
       const pauses = times.slice(1).map((time, i) => time - times[i]!);
       assert.ok(Math.max(...pauses) < 1300, `${pauses}`);
       assert.ok(pauses.at(-1)! > 500, `grows: ${pauses}`);
-      assert.equal(exporter.balance("span").acknowledged, 1);
+      assert.equal(exporter.counts("span").acknowledged, 1);
     });
 
     it("waits as long as the backend asks", async () => {
@@ -216,7 +216,7 @@ for (const protocol of ["grpc", "http"] as const) {
       await fanout.flush(10_000);
       assert.equal(times.length, 2);
       assert.ok(times[1]! - times[0]! >= 1950, `${times[1]! - times[0]!}`);
-      assert.equal(exporter.balance("span").acknowledged, 1);
+      assert.equal(exporter.counts("span").acknowledged, 1);
     });
 
     it("counts what the backend refuses for good as rejected, says so once, and goes on", async () => {
@@ -245,9 +245,9 @@ for (const protocol of ["grpc", "http"] as const) {
       fanout.metrics([acceptedMetric(5)]);
       await fanout.flush(5000);
       assert.deepEqual(lostOf(exporter, "span"), { rejected: 3 });
-      assert.equal(exporter.balance("span").acknowledged, 7);
+      assert.equal(exporter.counts("span").acknowledged, 7);
       assert.deepEqual(lostOf(exporter, "point"), { rejected: 3 });
-      assert.equal(exporter.balance("point").acknowledged, 2);
+      assert.equal(exporter.counts("point").acknowledged, 2);
       assertBalanced(exporter);
       assert.ok(lines.every(({ fields }) => fields.reason === "too old"));
     });
@@ -259,7 +259,7 @@ for (const protocol of ["grpc", "http"] as const) {
       const { fanout, exporter } = made;
       fanout.span(connectionSpan(1));
       await fanout.flush(5000);
-      assert.equal(exporter.balance("span").acknowledged, 1);
+      assert.equal(exporter.counts("span").acknowledged, 1);
     });
 
     it("drops the oldest when full, counts them, and keeps its bound", async () => {
@@ -279,13 +279,13 @@ for (const protocol of ["grpc", "http"] as const) {
         }
       }
       await delay(300);
-      const { queue_full: dropped } = exporter.balance("span").lost;
+      const { queue_full: dropped } = exporter.counts("span").lost;
       assert.ok(dropped > 0 && dropped < total);
       assertBalanced(exporter);
       sink.answer = { kind: "ok" };
       await fanout.flush(10_000);
       const numbers = arrived(sink);
-      assert.equal(numbers.length, total - exporter.balance("span").lost.queue_full);
+      assert.equal(numbers.length, total - exporter.counts("span").lost.queue_full);
       assert.deepEqual(
         numbers,
         [...numbers].sort((a, b) => a - b),
@@ -310,7 +310,7 @@ for (const protocol of ["grpc", "http"] as const) {
           before = exporter.queue.bytes;
         }
       }
-      assert.ok(exporter.balance("span").queued > 10_000, `${exporter.balance("span").queued}`);
+      assert.ok(exporter.counts("span").queued > 10_000, `${exporter.counts("span").queued}`);
       await fanout.shutdown(100);
       assertBalanced(exporter);
     });
@@ -324,9 +324,9 @@ for (const protocol of ["grpc", "http"] as const) {
       fanout.metrics([acceptedMetric(2)]);
       fanout.event(dropEvent(1));
       await fanout.flush(500);
-      assert.equal(exporter.balance("point").acknowledged, 2);
-      assert.equal(exporter.balance("event").acknowledged, 1);
-      assert.equal(exporter.balance("span").queued, 1);
+      assert.equal(exporter.counts("point").acknowledged, 2);
+      assert.equal(exporter.counts("event").acknowledged, 1);
+      assert.equal(exporter.counts("span").queued, 1);
       await fanout.shutdown(100);
     });
 
@@ -354,7 +354,7 @@ for (const protocol of ["grpc", "http"] as const) {
         if (i % 1024 === 1023) await delay(1);
       }
       await fanout.flush(15_000);
-      assert.equal(exporter.balance("span").acknowledged, total);
+      assert.equal(exporter.counts("span").acknowledged, total);
       assert.deepEqual(arrived(sink), upTo(total));
       assert.ok(sink.attempts <= 12, `${sink.attempts} requests for ${total} spans`);
     });
@@ -370,10 +370,10 @@ for (const protocol of ["grpc", "http"] as const) {
       fanout.metrics([acceptedMetric(500), softirqMetric()]);
       await fanout.flush(15_000);
       assert.deepEqual(arrived(sink), upTo(300));
-      assert.equal(exporter.balance("span").acknowledged, 300);
+      assert.equal(exporter.counts("span").acknowledged, 300);
       assert.equal(sink.logs.length, 300);
       assert.deepEqual(lostOf(exporter, "event"), { rejected: 1 }, "what is too large alone");
-      assert.equal(exporter.balance("point").acknowledged, 501);
+      assert.equal(exporter.counts("point").acknowledged, 501);
       const ports = sink.metrics.flatMap(
         ({ sum }) => sum?.dataPoints.map((p) => p.attributes["server.port"]) ?? [],
       );
@@ -384,7 +384,7 @@ for (const protocol of ["grpc", "http"] as const) {
       const before = sink.attempts;
       for (let i = 0; i < 300; i++) fanout.span(connectionSpan(i));
       await fanout.flush(15_000);
-      assert.equal(exporter.balance("span").acknowledged, 600);
+      assert.equal(exporter.counts("span").acknowledged, 600);
       assert.ok(sink.attempts - before < 150, "it has learnt what the backend takes");
     });
 
@@ -396,7 +396,7 @@ for (const protocol of ["grpc", "http"] as const) {
       const { fanout, exporter, lines } = made;
       fanout.span(connectionSpan(1));
       await fanout.flush(10_000);
-      assert.equal(exporter.balance("span").acknowledged, 1);
+      assert.equal(exporter.counts("span").acknowledged, 1);
       assert.equal(sink.attempts, 3);
       assert.match(
         String(lines[0]!.fields.reason),
@@ -415,7 +415,7 @@ for (const protocol of ["grpc", "http"] as const) {
       const took = performance.now() - began;
       assert.ok(took >= 350 && took < 1500, `${took}`);
       assert.deepEqual(lostOf(exporter, "span"), { shutdown_timeout: 1300 });
-      assert.equal(exporter.balance("span").queued, 0);
+      assert.equal(exporter.counts("span").queued, 0);
       assert.equal(exporter.queue.bytes, 0);
       fanout.span(connectionSpan(1300));
       await fanout.flush(100);
@@ -430,7 +430,7 @@ for (const protocol of ["grpc", "http"] as const) {
       fanout.span(connectionSpan(1));
       fanout.metrics([acceptedMetric(2)]);
       await fanout.flush(5000);
-      assert.equal(exporter.balance("span").given, 0);
+      assert.equal(exporter.counts("span").given, 0);
       assert.deepEqual(
         sink.received.map(({ signal }) => signal),
         ["metrics"],
@@ -482,8 +482,8 @@ describe("createExporters", () => {
     await fanout.flush(300);
     assert.deepEqual(arrived(grpc), upTo(700));
     const [one, two] = fanout.exporters;
-    assert.equal(one!.balance("span").acknowledged, 700);
-    assert.equal(two!.balance("span").queued, 700);
+    assert.equal(one!.counts("span").acknowledged, 700);
+    assert.equal(two!.counts("span").queued, 700);
     http.answer = { kind: "ok" };
     await fanout.shutdown(5000);
     assert.deepEqual(arrived(http), upTo(700));

@@ -1,5 +1,5 @@
 // gRPC's status codes and what they come to for an export.
-import { plain } from "./one-line.ts";
+import { oneLine } from "./one-line.ts";
 import { readRetryDelay } from "./response.ts";
 import type { Outcome } from "./transport.ts";
 
@@ -58,7 +58,7 @@ export function isAboutCompression(message: string): boolean {
 /** What a call with this status (not OK) comes to; `details` is a google.rpc.Status. */
 export function outcomeOfStatus(code: number, said: string, details: Uint8Array | undefined): Outcome {
   const name = statusName(code);
-  const message = `${NAMES[code] ?? `status ${code}`}: ${plain(said) || "without a reason"}`;
+  const message = `${NAMES[code] ?? `status ${code}`}: ${oneLine(said) || "without a reason"}`;
   const sizes: readonly StatusName[] = [
     "RESOURCE_EXHAUSTED",
     "OUT_OF_RANGE",

@@ -3,27 +3,27 @@ import type { ClientHttp2Session, OutgoingHttpHeaders } from "node:http2";
 import { WirespanError } from "../../../core/plugin/errors.ts";
 import type { Log } from "../../../core/plugin/log.ts";
 import { type OtlpGrpcConfig, SIGNALS, type Signal } from "../../config.ts";
-import { Plainness } from "./compression.ts";
+import { ConnectedTransport, type Connection } from "./connected-transport.ts";
 import { Credentials } from "./credentials.ts";
 import {
   connectionTrouble,
   notGrpc,
+  type Peer,
   silent,
   statusHint,
-  type Where,
   wantsTls,
   whoAnswers,
 } from "./diagnosis.ts";
 import { grpcTarget } from "./endpoint.ts";
 import { Call, messageOf, type Reply } from "./grpc-call.ts";
 import { isAboutCompression, outcomeOfStatus, statusName, statusOfHttp } from "./grpc-status.ts";
-import { NoGreeting, received, Session } from "./http2-session.ts";
-import { excerpt, plain } from "./one-line.ts";
+import { Http2Session, NoGreeting, received } from "./http2-session.ts";
+import { excerpt, oneLine } from "./one-line.ts";
 import { proxyFor } from "./proxy.ts";
 import { readAnswer } from "./response.ts";
-import { greetHttp1, type Speaker } from "./sniff.ts";
-import type { Way } from "./socket.ts";
-import type { Outcome, Transport } from "./transport.ts";
+import { greetHttp1, SpeakerCheck } from "./sniff.ts";
+import type { Route } from "./socket.ts";
+import { Late, type Outcome, type Transport } from "./transport.ts";
 
 const METHODS: Readonly<Record<Signal, string>> = {
   traces: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
@@ -33,77 +33,53 @@ const METHODS: Readonly<Record<Signal, string>> = {
 
 /** Throws WirespanError for an endpoint, header, proxy or file that cannot be used. */
 export async function createGrpcTransport(
-  name: string,
+  exporter: string,
   config: OtlpGrpcConfig,
   log: Log,
 ): Promise<Transport> {
-  const credentials = await Credentials.read(name, config, checkedMetadata, log);
-  const plainness = new Plainness(name, config.compression, log);
-  const lines = new Map<string, Line>();
-  const bySignal = new Map<Signal, Line>();
-  for (const signal of SIGNALS) {
-    const endpoint = config.perSignalEndpoints?.[signal] ?? config.endpoint;
-    const line = lines.get(endpoint) ?? new Line(name, endpoint, config, credentials);
-    lines.set(endpoint, line);
-    bySignal.set(signal, line);
-  }
-  const refresh = async (atOnce: boolean): Promise<readonly string[]> => {
-    const renewed = await credentials.refresh(atOnce);
-    if (renewed.includes("tls")) for (const line of lines.values()) line.renew();
-    return renewed;
+  const credentials = await Credentials.read(exporter, config, checkedMetadata, log);
+  const byEndpoint = new Map<string, GrpcConnection>();
+  const connectionTo = (endpoint: string): GrpcConnection => {
+    const known = byEndpoint.get(endpoint) ?? new GrpcConnection(exporter, endpoint, config, credentials);
+    byEndpoint.set(endpoint, known);
+    return known;
   };
-  return {
+  const connections = new Map(
+    SIGNALS.map((signal) => [signal, connectionTo(config.perSignalEndpoints?.[signal] ?? config.endpoint)]),
+  );
+  const { compression } = config;
+  return new ConnectedTransport({
     type: "otlp_grpc",
-    endpointOf: (signal) => bySignal.get(signal)!.shown,
-    get compression() {
-      return plainness.compression;
-    },
-    async send(signal, payload, count) {
-      await refresh(false);
-      const line = bySignal.get(signal)!;
-      const outcome = await plainness.send(payload, (bytes, gzipped) =>
-        line.send(signal, bytes, gzipped, count),
-      );
-      return outcome.status === "rejected" &&
-        outcome.suspect === "credentials" &&
-        (await refresh(true)).length > 0
-        ? { status: "retry", message: outcome.message }
-        : outcome;
-    },
-    refresh: () => refresh(true),
-    close() {
-      for (const line of lines.values()) line.close();
-    },
-  };
+    exporter,
+    connections,
+    credentials,
+    compression,
+    log,
+  });
 }
 
-/** A call's time is over. */
-class Late extends Error {}
-
-/** What speaks at an endpoint in place of gRPC is asked so often at most. */
-const ASK_AGAIN_MS = 30_000;
-
 /** One endpoint, and the session kept to it. */
-class Line {
-  readonly #way: Way;
-  readonly #where: Where;
-  readonly #session: Session;
+class GrpcConnection implements Connection {
+  readonly #route: Route;
+  readonly #peer: Peer;
+  readonly #session: Http2Session;
   readonly #timeoutMs: number;
   readonly #credentials: Credentials;
-  #asked: { readonly speaker: Promise<Speaker>; readonly at: number } | undefined;
+  readonly #speaker: SpeakerCheck;
 
   constructor(name: string, endpoint: string, config: OtlpGrpcConfig, credentials: Credentials) {
     const target = grpcTarget(name, endpoint, config.tls.insecure === true);
     const context = () => credentials.tls.context();
-    this.#way = { target, proxy: proxyFor(target, process.env), context, protocols: ["h2"] };
-    this.#where = { exporter: name, target, protocol: "grpc" };
-    this.#session = new Session(this.#way);
+    this.#route = { target, proxy: proxyFor(target, process.env), context, protocols: ["h2"] };
+    this.#peer = { exporter: name, target, protocol: "grpc" };
+    this.#speaker = new SpeakerCheck(() => greetHttp1(this.#route, "/v1/traces"));
+    this.#session = new Http2Session(this.#route);
     this.#timeoutMs = config.timeoutMs;
     this.#credentials = credentials;
   }
 
   get shown(): string {
-    return this.#where.target.shown;
+    return this.#peer.target.shown;
   }
 
   async send(signal: Signal, payload: Buffer, gzipped: boolean, count: number): Promise<Outcome> {
@@ -114,7 +90,7 @@ class Line {
     } catch (error) {
       return this.#unconnected(error as Error);
     }
-    this.#asked = undefined;
+    this.#speaker.forget();
     const left = Math.max(1, end - performance.now());
     const before = received(session);
     let call: Call;
@@ -122,7 +98,7 @@ class Line {
       call = new Call(session, this.#headers(signal, gzipped, left), payload, gzipped);
     } catch (error) {
       this.#session.drop(session);
-      return { status: "retry", message: plain((error as Error).message) };
+      return { status: "retry", message: oneLine((error as Error).message) };
     }
     // A peer that is alive answers a ping, if nothing else; one that is not would hold the connection for minutes.
     const ping = setTimeout(() => !session.destroyed && session.ping(() => {}), left / 2);
@@ -144,10 +120,10 @@ class Line {
   }
 
   #headers(signal: Signal, gzipped: boolean, left: number): OutgoingHttpHeaders {
-    const { url, authorization } = this.#way.target;
+    const { url, authorization } = this.#route.target;
     return {
       ":method": "POST",
-      ":scheme": this.#way.target.secure ? "https" : "http",
+      ":scheme": this.#route.target.secure ? "https" : "http",
       ":authority": url.host,
       ":path": METHODS[signal],
       te: "trailers",
@@ -162,27 +138,20 @@ class Line {
   }
 
   async #unconnected(error: Error): Promise<Outcome> {
-    const where = this.#where;
-    const trouble = connectionTrouble(error instanceof NoGreeting ? (error.cause ?? error) : error, where);
+    const peer = this.#peer;
+    const trouble = connectionTrouble(error instanceof NoGreeting ? (error.cause ?? error) : error, peer);
     const isGreeting = error instanceof NoGreeting || isAboutHttp2(error);
     if (!isGreeting) return { status: "retry", message: trouble };
-    if (error instanceof NoGreeting && error.silent && this.#way.target.secure) {
-      return { status: "retry", message: silent(where) };
+    if (error instanceof NoGreeting && error.silent && this.#route.target.secure) {
+      return { status: "retry", message: silent(peer) };
     }
-    const speaker = await this.#speaker();
-    if (speaker === "http1") return { status: "retry", message: notGrpc(where), notGrpc: true };
-    if (speaker === "tls") return { status: "retry", message: wantsTls(where) };
+    const speaker = await this.#speaker.ask();
+    if (speaker === "http1") return { status: "retry", message: notGrpc(peer), notGrpc: true };
+    if (speaker === "tls") return { status: "retry", message: wantsTls(peer) };
     return {
       status: "retry",
-      message: error instanceof NoGreeting && error.silent ? silent(where) : trouble,
+      message: error instanceof NoGreeting && error.silent ? silent(peer) : trouble,
     };
-  }
-
-  #speaker(): Promise<Speaker> {
-    if (this.#asked === undefined || performance.now() - this.#asked.at > ASK_AGAIN_MS) {
-      this.#asked = { speaker: greetHttp1(this.#way, "/v1/traces"), at: performance.now() };
-    }
-    return this.#asked.speaker;
   }
 
   #outcomeOf(reply: Reply, signal: Signal, count: number): Outcome {
@@ -191,10 +160,10 @@ class Line {
     if (!/^\d{1,9}$/.test(status)) {
       return {
         status: "unconfirmed",
-        message: `"${plain(status, 40)}" is not a gRPC status${whoAnswers(this.#where)}`,
+        message: `"${oneLine(status, 40)}" is not a gRPC status${whoAnswers(this.#peer)}`,
       };
     }
-    if (Number(status) === 0) return confirmed(reply, count, this.#where);
+    if (Number(status) === 0) return confirmed(reply, count, this.#peer);
     const outcome = outcomeOfStatus(Number(status), reply.message, reply.details);
     if (outcome.status !== "rejected") return outcome;
     switch (statusName(Number(status))) {
@@ -202,14 +171,14 @@ class Line {
       case "PERMISSION_DENIED":
         return {
           ...outcome,
-          message: outcome.message + statusHint(401, this.#where),
+          message: outcome.message + statusHint(401, this.#peer),
           suspect: "credentials",
         };
       case "UNIMPLEMENTED":
         if (isAboutCompression(reply.message)) return { ...outcome, suspect: "compression" };
         return {
           ...outcome,
-          message: `${outcome.message}; an OTLP/gRPC receiver of ${signal} was expected: correct exporters.${this.#where.exporter}.endpoint, or leave ${signal} out of its signals`,
+          message: `${outcome.message}; an OTLP/gRPC receiver of ${signal} was expected: correct exporters.${this.#peer.exporter}.endpoint, or leave ${signal} out of its signals`,
           suspect: "perhaps compression",
         };
       case "INTERNAL":
@@ -232,13 +201,13 @@ class Line {
       return { status: "retry", message: `DEADLINE_EXCEEDED: no answer within ${this.#timeoutMs} ms` };
     }
     if (broken !== undefined)
-      return { status: "retry", message: `UNAVAILABLE: ${connectionTrouble(broken, this.#where)}` };
+      return { status: "retry", message: `UNAVAILABLE: ${connectionTrouble(broken, this.#peer)}` };
     if (headers === undefined)
       return { status: "retry", message: "UNAVAILABLE: the backend reset the stream (NO_ERROR)" };
     const instead = body.length > 0 ? excerpt(body) : "nothing";
     return {
       status: "unconfirmed",
-      message: `an answer of OTLP/gRPC was expected, and ${instead} came${whoAnswers(this.#where)}`,
+      message: `an answer of OTLP/gRPC was expected, and ${instead} came${whoAnswers(this.#peer)}`,
     };
   }
 
@@ -247,22 +216,22 @@ class Line {
     const text = `HTTP ${code}${said}`;
     if (code === 413) return { status: "too_large", message: text };
     const outcome = outcomeOfStatus(statusOfHttp(code), text, undefined);
-    const message = `${text}${statusHint(code, this.#where)}`;
+    const message = `${text}${statusHint(code, this.#peer)}`;
     if (outcome.status === "retry") return { ...outcome, message };
     const isOther = !type.startsWith("application/grpc") && [400, 404, 405, 415].includes(code);
-    if (isOther) return { status: "retry", message: notGrpc(this.#where, text), notGrpc: true };
+    if (isOther) return { status: "retry", message: notGrpc(this.#peer, text), notGrpc: true };
     return { status: "rejected", message, ...([401, 403].includes(code) && { suspect: "credentials" }) };
   }
 }
 
-function confirmed(reply: Reply, count: number, where: Where): Outcome {
+function confirmed(reply: Reply, count: number, peer: Peer): Outcome {
   const message = messageOf(reply);
   const answer = message && readAnswer(message.bytes, count, message.whole);
   if (answer !== undefined)
-    return { status: "ok", rejected: answer.rejected, message: plain(answer.message) };
+    return { status: "ok", rejected: answer.rejected, message: oneLine(answer.message) };
   return {
     status: "unconfirmed",
-    message: `an answer of OTLP/gRPC was expected, and ${excerpt(reply.body)} came${whoAnswers(where)}`,
+    message: `an answer of OTLP/gRPC was expected, and ${excerpt(reply.body)} came${whoAnswers(peer)}`,
   };
 }
 
@@ -291,7 +260,7 @@ export function checkedMetadata(
     if (why === undefined) return [name, value] as const;
     throw new WirespanError(
       "CONFIG_INVALID",
-      `exporters.${exporter}.headers: "${plain(written, 60)}" is no gRPC metadata: ${why}`,
+      `exporters.${exporter}.headers: "${oneLine(written, 60)}" is no gRPC metadata: ${why}`,
     );
   });
   return Object.fromEntries(entries);

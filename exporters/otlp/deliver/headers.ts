@@ -1,7 +1,7 @@
 // The headers that go with every request; those that stand in files are read again if the files have changed.
 import { readFile } from "node:fs/promises";
 import { WirespanError } from "../../../core/plugin/errors.ts";
-import { Watched } from "./watched-files.ts";
+import { WatchedFiles } from "./watched-files.ts";
 
 type Texts = Readonly<Record<string, string>>;
 
@@ -18,7 +18,7 @@ export class Headers {
   readonly #exporter: string;
   readonly #fixed: Texts;
   readonly #files: Texts;
-  readonly #watched: Watched;
+  readonly #watched: WatchedFiles;
   readonly #check: CheckHeaders;
   #current: Texts = {};
 
@@ -26,7 +26,7 @@ export class Headers {
     this.#exporter = exporter;
     this.#fixed = headers;
     this.#files = headerFiles;
-    this.#watched = new Watched(Object.values(headerFiles));
+    this.#watched = new WatchedFiles(Object.values(headerFiles));
     this.#check = check;
   }
 

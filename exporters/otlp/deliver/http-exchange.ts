@@ -2,6 +2,7 @@
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { gunzipSync } from "node:zlib";
 import { RESPONSE_BYTES } from "./response.ts";
+import { Late } from "./transport.ts";
 
 export interface Response {
   readonly code: number;
@@ -11,9 +12,6 @@ export interface Response {
   /** Nothing of the body is missing. */
   readonly whole: boolean;
 }
-
-/** The time of a request is over. */
-export class Late extends Error {}
 
 /** Sends `payload` and resolves with the response; rejects with what broke, or Late after `ms`. */
 export function exchange(request: ClientRequest, payload: Buffer, ms: number): Promise<Response> {

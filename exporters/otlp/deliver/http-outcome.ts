@@ -1,39 +1,39 @@
 // What an HTTP response, or the lack of one, comes to.
 import type { IncomingHttpHeaders } from "node:http";
-import { connectionTrouble, notHttp, statusHint, type Where, wantsTls, whoAnswers } from "./diagnosis.ts";
+import { connectionTrouble, notHttp, type Peer, statusHint, wantsTls, whoAnswers } from "./diagnosis.ts";
 import { isAboutSize } from "./grpc-status.ts";
 import type { Response } from "./http-exchange.ts";
-import { excerpt, plain } from "./one-line.ts";
+import { excerpt, oneLine } from "./one-line.ts";
 import { readAnswer, readStatusMessage } from "./response.ts";
-import { greetHttp2, type Speaker, speakerOf } from "./sniff.ts";
-import type { Way } from "./socket.ts";
+import { greetHttp2, type Speaker, SpeakerCheck, speakerOf } from "./sniff.ts";
+import type { Route } from "./socket.ts";
 import type { Outcome } from "./transport.ts";
 
 const RETRYABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 /** Refusals that a server which cannot decompress may give. */
 const UNREADABLE: ReadonlySet<number> = new Set([400, 406, 422, 500, 501]);
-const ASK_AGAIN_MS = 30_000;
 
 export class HttpOutcomes {
-  readonly #where: Where;
-  readonly #way: Way;
-  #asked: { readonly speaker: Promise<Speaker>; readonly at: number } | undefined;
+  readonly #peer: Peer;
+  readonly #route: Route;
+  readonly #speaker: SpeakerCheck;
 
-  constructor(where: Where, way: Way) {
-    this.#where = where;
-    this.#way = way;
+  constructor(peer: Peer, route: Route) {
+    this.#peer = peer;
+    this.#route = route;
+    this.#speaker = new SpeakerCheck(() => greetHttp2(route));
   }
 
   async ofError(error: Error & { readonly code?: string; readonly rawPacket?: Buffer }): Promise<Outcome> {
     const speaker = await this.#speakerAfter(error);
     const trouble =
       speaker === "tls"
-        ? wantsTls(this.#where)
+        ? wantsTls(this.#peer)
         : speaker === "http2"
-          ? notHttp(this.#where)
+          ? notHttp(this.#peer)
           : error.code?.startsWith("HPE_") || speaker === "other"
-            ? `an OTLP/HTTP receiver was expected, and something else answers (${plain(error.message, 100)}); correct exporters.${this.#where.exporter}.endpoint`
-            : connectionTrouble(error, this.#where);
+            ? `an OTLP/HTTP receiver was expected, and something else answers (${oneLine(error.message, 100)}); correct exporters.${this.#peer.exporter}.endpoint`
+            : connectionTrouble(error, this.#peer);
     return { status: "retry", message: trouble };
   }
 
@@ -41,30 +41,27 @@ export class HttpOutcomes {
   async #speakerAfter(error: Error & { code?: string; rawPacket?: Buffer }): Promise<Speaker | undefined> {
     if (error.rawPacket !== undefined) return speakerOf(error.rawPacket);
     const closed = error.code === "ECONNRESET" || error.message === "socket hang up";
-    if (!closed || this.#way.proxy !== undefined) return undefined;
-    if (this.#asked === undefined || performance.now() - this.#asked.at > ASK_AGAIN_MS) {
-      this.#asked = { speaker: greetHttp2(this.#way), at: performance.now() };
-    }
-    return this.#asked.speaker;
+    if (!closed || this.#route.proxy !== undefined) return undefined;
+    return this.#speaker.ask();
   }
 
   ofResponse(response: Response, count: number): Outcome {
     const { code, headers, body, whole } = response;
     if (code >= 200 && code < 300) {
-      this.#asked = undefined;
+      this.#speaker.forget();
       const answer = readAnswer(body, count, whole);
       if (answer !== undefined)
-        return { status: "ok", rejected: answer.rejected, message: plain(answer.message) };
+        return { status: "ok", rejected: answer.rejected, message: oneLine(answer.message) };
       return {
         status: "unconfirmed",
-        message: `an answer of OTLP/HTTP was expected, and ${excerpt(body)} came (HTTP ${code})${whoAnswers(this.#where)}`,
+        message: `an answer of OTLP/HTTP was expected, and ${excerpt(body)} came (HTTP ${code})${whoAnswers(this.#peer)}`,
       };
     }
     const said = errorText(response);
     if (code === 400 && speakerOf(Buffer.from(said)) === "tls") {
-      return { status: "retry", message: wantsTls(this.#where) };
+      return { status: "retry", message: wantsTls(this.#peer) };
     }
-    const message = `HTTP ${code}${said === "" ? "" : `: ${said}`}${location(response)}${statusHint(code, this.#where)}`;
+    const message = `HTTP ${code}${said === "" ? "" : `: ${said}`}${location(response)}${statusHint(code, this.#peer)}`;
     if (RETRYABLE.has(code)) return { status: "retry", message, afterMs: retryAfter(headers) };
     if (code === 413 || ([400, 422, 500].includes(code) && isAboutSize(said)))
       return { status: "too_large", message };
@@ -77,7 +74,7 @@ export class HttpOutcomes {
 
 function location({ code, headers }: Response): string {
   if (code < 300 || code >= 400 || headers.location === undefined) return "";
-  return ` to ${plain(headers.location.replace(/\?.*$/, "?…"), 120)}`;
+  return ` to ${oneLine(headers.location.replace(/\?.*$/, "?…"), 120)}`;
 }
 
 /** What the body says for people, whether it is a google.rpc.Status or text. */
@@ -85,12 +82,12 @@ function errorText({ headers, body }: Response): string {
   if (body.length === 0) return "";
   if (headers["content-type"]?.includes("protobuf")) {
     try {
-      return plain(readStatusMessage(body));
+      return oneLine(readStatusMessage(body));
     } catch {
       return "";
     }
   }
-  return /^\s*</.test(body.subarray(0, 64).toString()) ? excerpt(body) : plain(body.toString());
+  return /^\s*</.test(body.subarray(0, 64).toString()) ? excerpt(body) : oneLine(body.toString());
 }
 
 /** Milliseconds of a Retry-After header: seconds or a date, which the backend's own clock is compared with. */

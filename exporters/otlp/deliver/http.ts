@@ -3,55 +3,39 @@ import * as http from "node:http";
 import { WirespanError } from "../../../core/plugin/errors.ts";
 import type { Log } from "../../../core/plugin/log.ts";
 import { type OtlpHttpConfig, SIGNALS, type Signal } from "../../config.ts";
-import { Plainness } from "./compression.ts";
+import { ConnectedTransport, type Connection } from "./connected-transport.ts";
 import { Credentials } from "./credentials.ts";
 import { httpTarget, type Target } from "./endpoint.ts";
-import { exchange, Late, type Response } from "./http-exchange.ts";
+import { exchange, type Response } from "./http-exchange.ts";
 import { HttpOutcomes } from "./http-outcome.ts";
 import { proxyFor } from "./proxy.ts";
-import { open, type Way } from "./socket.ts";
-import type { Outcome, Transport } from "./transport.ts";
+import { open, type Route } from "./socket.ts";
+import { Late, type Outcome, type Transport } from "./transport.ts";
 
 /** Throws WirespanError for an endpoint, header, proxy or file that cannot be used. */
 export async function createHttpTransport(
-  name: string,
+  exporter: string,
   config: OtlpHttpConfig,
   log: Log,
 ): Promise<Transport> {
-  const credentials = await Credentials.read(name, config, checkedHeaders, log);
-  const plainness = new Plainness(name, config.compression, log);
-  const lines = new Map(SIGNALS.map((signal) => [signal, new Line(name, signal, config, credentials)]));
-  const refresh = async (atOnce: boolean): Promise<readonly string[]> => {
-    const renewed = await credentials.refresh(atOnce);
-    if (renewed.includes("tls")) for (const line of lines.values()) line.renew();
-    return renewed;
-  };
-  return {
+  const credentials = await Credentials.read(exporter, config, checkedHeaders, log);
+  const connections = new Map(
+    SIGNALS.map((signal) => [signal, new HttpConnection(exporter, signal, config, credentials)]),
+  );
+  const { compression } = config;
+  return new ConnectedTransport({
     type: "otlp_http",
-    endpointOf: (signal) => lines.get(signal)!.shown,
-    get compression() {
-      return plainness.compression;
-    },
-    async send(signal, payload, count) {
-      await refresh(false);
-      const line = lines.get(signal)!;
-      const outcome = await plainness.send(payload, (bytes, gzipped) => line.send(bytes, gzipped, count));
-      return outcome.status === "rejected" &&
-        outcome.suspect === "credentials" &&
-        (await refresh(true)).length > 0
-        ? { status: "retry", message: outcome.message }
-        : outcome;
-    },
-    refresh: () => refresh(true),
-    close() {
-      for (const line of lines.values()) line.close();
-    },
-  };
+    exporter,
+    connections,
+    credentials,
+    compression,
+    log,
+  });
 }
 
 /** Where one signal's requests go, and the connections kept to it. */
-class Line {
-  readonly #way: Way;
+class HttpConnection implements Connection {
+  readonly #route: Route;
   readonly #outcomes: HttpOutcomes;
   readonly #timeoutMs: number;
   readonly #credentials: Credentials;
@@ -62,8 +46,8 @@ class Line {
     const target = httpTarget(name, config, signal);
     const context = () => credentials.tls.context();
     const proxy = proxyFor(target, process.env);
-    this.#way = { target, proxy, context, protocols: ["http/1.1"] };
-    this.#outcomes = new HttpOutcomes({ exporter: name, target, protocol: "http" }, this.#way);
+    this.#route = { target, proxy, context, protocols: ["http/1.1"] };
+    this.#outcomes = new HttpOutcomes({ exporter: name, target, protocol: "http" }, this.#route);
     this.#timeoutMs = config.timeoutMs;
     this.#credentials = credentials;
     this.#type = config.encoding === "json" ? "application/json" : "application/x-protobuf";
@@ -71,10 +55,10 @@ class Line {
   }
 
   get shown(): string {
-    return this.#way.target.shown;
+    return this.#route.target.shown;
   }
 
-  async send(payload: Buffer, gzipped: boolean, count: number): Promise<Outcome> {
+  async send(_: Signal, payload: Buffer, gzipped: boolean, count: number): Promise<Outcome> {
     const agent = this.#agent;
     let response: Response;
     try {
@@ -109,7 +93,7 @@ class Line {
 
   /** Only TLS is tunnelled: a proxy itself asks for what goes plain. */
   get #isForwarded(): boolean {
-    return this.#way.proxy !== undefined && !this.#way.target.secure;
+    return this.#route.proxy !== undefined && !this.#route.target.secure;
   }
 
   #makeAgent(): http.Agent {
@@ -117,7 +101,7 @@ class Line {
     if (this.#isForwarded) return agent;
     const connect = (_: object, done: (error: Error | null, socket?: object) => void): undefined => {
       const signal = AbortSignal.timeout(this.#timeoutMs);
-      open(this.#way, signal).then(
+      open(this.#route, signal).then(
         (socket) => done(null, socket),
         (error: Error) => done(error),
       );
@@ -126,14 +110,14 @@ class Line {
   }
 
   #address(): http.RequestOptions {
-    const { target, proxy } = this.#way;
+    const { target, proxy } = this.#route;
     const { url, host, port } = target;
     if (!this.#isForwarded || proxy === undefined) return { host, port, path: url.pathname + url.search };
     return { host: proxy.host, port: proxy.port, path: url.href };
   }
 
   #headers(payload: Buffer, gzipped: boolean): http.OutgoingHttpHeaders {
-    const { target, proxy } = this.#way;
+    const { target, proxy } = this.#route;
     const proxied = this.#isForwarded && proxy?.authorization;
     return {
       host: hostOf(target),

@@ -1,13 +1,13 @@
 // The HTTP/2 session that is kept to one gRPC endpoint.
 import { type ClientHttp2Session, connect } from "node:http2";
 import type { TLSSocket } from "node:tls";
-import { open, type Way, type Wire } from "./socket.ts";
+import { type Channel, open, type Route } from "./socket.ts";
 
-const wires = new WeakMap<ClientHttp2Session, Wire>();
+const channels = new WeakMap<ClientHttp2Session, Channel>();
 
 /** Bytes that came over a session's connection; 0 if it is gone. */
 export function received(session: ClientHttp2Session): number {
-  return session.destroyed ? 0 : (wires.get(session)?.bytesRead ?? 0);
+  return session.destroyed ? 0 : (channels.get(session)?.bytesRead ?? 0);
 }
 
 /** Milliseconds that a server may take to greet. */
@@ -24,14 +24,14 @@ export class NoGreeting extends Error {
   }
 }
 
-export class Session {
-  readonly #way: Way;
+export class Http2Session {
+  readonly #route: Route;
   #opening: Promise<ClientHttp2Session> | undefined;
   #session: ClientHttp2Session | undefined;
   #closed = false;
 
-  constructor(way: Way) {
-    this.#way = way;
+  constructor(route: Route) {
+    this.#route = route;
   }
 
   /** The session, opened if there is none that takes requests. Rejects with why there is none in `ms`. */
@@ -50,7 +50,7 @@ export class Session {
     if (session === this.#session) this.#session = undefined;
   }
 
-  /** New requests go over a new connection; what is on its way is waited for. */
+  /** New requests go over a new connection; requests under way are completed. */
   renew(): void {
     this.#session?.close();
     this.#session = undefined;
@@ -65,8 +65,8 @@ export class Session {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), ms);
     try {
-      const socket = await open(this.#way, abort.signal);
-      const session = await greeted(socket, this.#way, Math.min(ms, GREETING_MS));
+      const socket = await open(this.#route, abort.signal);
+      const session = await greeted(socket, this.#route, Math.min(ms, GREETING_MS));
       if (this.#closed) session.destroy();
       this.#session = session;
       return session;
@@ -77,7 +77,7 @@ export class Session {
 }
 
 /** Resolves when the server has sent its settings: not before is it known for one of HTTP/2. */
-function greeted(socket: Wire, { target }: Way, ms: number): Promise<ClientHttp2Session> {
+function greeted(socket: Channel, { target }: Route, ms: number): Promise<ClientHttp2Session> {
   const { alpnProtocol } = socket as Partial<TLSSocket>;
   if (target.secure && alpnProtocol && alpnProtocol !== "h2") {
     socket.destroy();
@@ -88,7 +88,7 @@ function greeted(socket: Wire, { target }: Way, ms: number): Promise<ClientHttp2
     settings: { enablePush: false },
     maxSessionMemory: 64,
   });
-  wires.set(session, socket);
+  channels.set(session, socket);
   return new Promise((resolve, reject) => {
     const failed = (error?: Error): void => {
       clearTimeout(timer);

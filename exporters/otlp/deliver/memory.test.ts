@@ -65,7 +65,7 @@ describe("memory during an outage", function () {
     const full = await used();
     await feed(60_000);
     const later = await used();
-    const { lost } = fanout.exporters[0]!.balance("span");
+    const { lost } = fanout.exporters[0]!.counts("span");
     await fanout.shutdown(0);
     assert.ok(lost.queue_full > 0, "the queue has been full");
     assert.ok(full - before < 6 * MIB, `${(full - before) / MIB} MiB`);
@@ -93,7 +93,7 @@ describe("memory during an outage", function () {
     }
     const grown = (await used()) - before;
     const { bytes } = fanout.exporters[0]!.queue;
-    const { queued } = fanout.exporters[0]!.balance("event");
+    const { queued } = fanout.exporters[0]!.counts("event");
     await fanout.shutdown(0);
     assert.equal(queued, 3000);
     assert.ok(grown < 1.5 * bytes + MIB, `${grown / MIB} MiB for ${bytes / MIB}`);

@@ -4,7 +4,7 @@
 const LONGEST = 300;
 
 /** The beginning of `text` on one line, without control characters and what turns the direction of writing. */
-export function plain(text: string, longest = LONGEST): string {
+export function oneLine(text: string, longest = LONGEST): string {
   const line = text
     .slice(0, longest * 4)
     .replace(/[\p{C}\s]+/gu, " ")
@@ -15,8 +15,8 @@ export function plain(text: string, longest = LONGEST): string {
 /** An answer's beginning, for people: what an HTML page shows, not its tags. */
 export function excerpt(body: Uint8Array): string {
   const text = Buffer.from(body.subarray(0, 4096)).toString();
-  if (!/^\s*<(!doctype|html|head|\?xml)/i.test(text)) return `"${plain(text, 120)}"`;
+  if (!/^\s*<(!doctype|html|head|\?xml)/i.test(text)) return `"${oneLine(text, 120)}"`;
   const title = /<title[^>]*>([^<]*)/i.exec(text)?.[1];
   const shown = text.replace(/<(script|style)[\s\S]*?<\/\1>/gi, " ").replace(/<[^>]*>/g, " ");
-  return `an HTML page "${plain(title || shown, 120)}"`;
+  return `an HTML page "${oneLine(title || shown, 120)}"`;
 }

@@ -1,160 +1,232 @@
-// What waits for one backend: a lane per signal, one bound in bytes over all of them. A spool on disk
-// would stand behind the same methods.
+// What waits for one backend: a lane per signal, one bound in bytes over all of them. Batches are packed as they
+// come and handed out in order. A spool on disk would stand behind the same methods.
 import { SIGNALS, type Signal } from "../../config.ts";
+import type { LossCause } from "../../exporter.ts";
 
-/** What an entry costs besides its payload. */
-const ENTRY_BYTES = 512;
+/** What an item costs besides its payload. */
+const ITEM_BYTES = 512;
 
-/** One request, as it comes to an exporter. */
-export interface Parcel<P> {
+/** A payload as a transport sends it, and the bytes that it takes. */
+export interface Packed<P> {
+  readonly payload: P;
+  readonly size: number;
+}
+
+/** A batch as it comes to an exporter. */
+export interface Packable<P> {
   readonly signal: Signal;
   /** Spans, points or events inside. */
   readonly count: number;
-  /** What it takes until its payload is made. */
+  /** What it takes until it is packed. */
   readonly bytes: number;
-  /** What a transport sends. */
-  payload(): P | Promise<P>;
+  pack(): Packed<P> | Promise<Packed<P>>;
 }
 
-/** A piece of a request, ready to be sent. */
-export interface Part<P> {
-  readonly payload: P;
+/** A piece of a batch. */
+export interface Part<P> extends Packed<P> {
   readonly count: number;
-  /** Bytes that the payload takes, and before it was compressed. */
-  readonly size: number;
+  /** Bytes before compression. */
   readonly plainSize: number;
 }
 
-/** One request that waits. */
-export interface Entry<P> {
+/** A batch that waits, or is on its way. */
+export interface QueueItem<P> {
   readonly signal: Signal;
   readonly count: number;
-  /** Place in the order of arrival over all signals. */
+  /** Position in the order of arrival over all signals. */
   readonly order: number;
-  /** `raw` until its payload is ready; `sending` is not dropped; `gone` is in the queue no more. */
-  state: "raw" | "ready" | "sending" | "gone";
-  /** What the payload is made from; let go once it is made. */
-  parcel: Parcel<P> | undefined;
+  /** What the payload is made from; released once it is made. */
+  batch: Packable<P> | undefined;
+  /** Undefined until it is made. */
   payload: P | undefined;
-  /** Charged against the bound. */
+  /** Counted against the bound. */
   bytes: number;
+  /** On its way to the backend: not dropped to make room. */
+  sending: boolean;
+}
+
+export interface QueueEvents {
+  /** Items will not be sent; `error` says why no payload could be made. */
+  lost(signal: Signal, count: number, cause: LossCause, error?: unknown): void;
+  /** The last batch of a signal was sent. */
+  emptied(signal: Signal): void;
 }
 
 export class Queue<P> {
   readonly limit: number;
+  readonly #events: QueueEvents;
+  readonly #lanes: Readonly<Record<Signal, QueueItem<P>[]>> = { traces: [], metrics: [], logs: [] };
+  /** Items without a payload, in order; some may have been dropped. */
+  readonly #unpacked: QueueItem<P>[] = [];
+  /** Called at the next change. */
+  readonly #waiters: (() => void)[] = [];
   #bytes = 0;
   #order = 0;
-  readonly #lanes: Readonly<Record<Signal, Entry<P>[]>> = { traces: [], metrics: [], logs: [] };
+  #packing = false;
+  #closed = false;
 
-  constructor(limit: number) {
+  constructor(limit: number, events: QueueEvents) {
     this.limit = limit;
+    this.#events = events;
   }
 
-  /** Bytes that wait; above `limit` only where what is on its way already is. */
+  /** Bytes that wait; above `limit` only if what is on its way exceeds it. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Order that the next request will have. */
-  get order(): number {
-    return this.#order;
+  isEmpty(signal: Signal): boolean {
+    return this.#lanes[signal].length === 0;
   }
 
   /** Spans, points or events of a signal that wait or are on their way. */
   count(signal: Signal): number {
-    return this.#lanes[signal].reduce((sum, entry) => sum + entry.count, 0);
+    return this.#lanes[signal].reduce((sum, { count }) => sum + count, 0);
   }
 
-  /** Whether nothing is left of what came before `order`. */
-  settled(order: number): boolean {
-    return SIGNALS.every((signal) => (this.#lanes[signal][0]?.order ?? order) >= order);
-  }
-
-  /**
-   * Appends a parcel and makes room for it by dropping the oldest ones. `dropped` is what was given up,
-   * the new one included if it finds no room.
-   */
-  push(parcel: Parcel<P>): { entry: Entry<P>; dropped: readonly Entry<P>[] } {
-    const { signal, count } = parcel;
-    const bytes = parcel.bytes + ENTRY_BYTES;
-    const entry: Entry<P> = {
-      signal,
-      count,
-      order: this.#order++,
-      state: "raw",
-      parcel,
-      payload: undefined,
-      bytes,
-    };
-    this.#lanes[signal].push(entry);
+  /** Appends a batch and makes room for it by dropping the oldest ones, or itself if it is too large. */
+  add(batch: Packable<P>): void {
+    const { signal, count } = batch;
+    if (this.#closed) {
+      this.#events.lost(signal, count, "shutdown_timeout");
+      return;
+    }
+    const bytes = batch.bytes + ITEM_BYTES;
+    const item = { signal, count, order: this.#order++, batch, payload: undefined, bytes, sending: false };
+    this.#lanes[signal].push(item);
+    this.#unpacked.push(item);
     this.#bytes += bytes;
-    const dropped: Entry<P>[] = [];
-    while (this.#bytes > this.limit) {
-      const oldest = this.#oldest();
-      if (oldest === undefined) break;
-      this.remove(oldest);
-      dropped.push(oldest);
+    this.#makeRoom();
+    if (!this.#packing) void this.#pack();
+  }
+
+  /** The oldest batch of a signal, as soon as there is one and its payload is made; undefined once the queue is closed. */
+  async next(signal: Signal): Promise<(QueueItem<P> & { readonly payload: P }) | undefined> {
+    for (;;) {
+      const [item] = this.#lanes[signal];
+      if (item !== undefined && hasPayload(item)) {
+        item.sending = true;
+        return item;
+      }
+      if (this.#closed) return undefined;
+      await this.#change();
     }
-    return { entry, dropped };
   }
 
-  /** What to send is known, and how many bytes it takes. */
-  ready(entry: Entry<P>, payload: P, size: number): void {
-    if (entry.state !== "raw") return;
-    const bytes = size + ENTRY_BYTES;
-    this.#bytes += bytes - entry.bytes;
-    entry.bytes = bytes;
-    entry.payload = payload;
-    entry.parcel = undefined;
-    entry.state = "ready";
+  /** The item is to be sent again, unless it is dropped first. */
+  putBack(item: QueueItem<P>): void {
+    item.sending = false;
   }
 
-  /** The oldest request of a signal. */
-  head(signal: Signal): Entry<P> | undefined {
-    return this.#lanes[signal][0];
-  }
-
-  /** Puts parts in the place of a request: ready, and of its order. */
-  replace(entry: Entry<P>, parts: readonly Part<P>[]): void {
-    const lane = this.#lanes[entry.signal];
-    const { signal, order } = entry;
-    const made = parts.map(({ payload, count, size }): Entry<P> => {
-      return { signal, count, order, state: "ready", parcel: undefined, payload, bytes: size + ENTRY_BYTES };
+  /** Replaces an item by its parts, in its place. */
+  replace(item: QueueItem<P>, parts: readonly Part<P>[]): void {
+    const { signal, order } = item;
+    const lane = this.#lanes[signal];
+    const at = lane.indexOf(item);
+    if (at < 0) return;
+    const items = parts.map(({ payload, count, size }): QueueItem<P> => {
+      return { signal, count, order, batch: undefined, payload, bytes: size + ITEM_BYTES, sending: false };
     });
-    lane.splice(lane.indexOf(entry), 1, ...made);
-    this.#release(entry);
-    for (const { bytes } of made) this.#bytes += bytes;
+    lane.splice(at, 1, ...items);
+    for (const { bytes } of items) this.#bytes += bytes;
+    this.#release(item);
   }
 
-  /** Takes a request out, if it is still in. */
-  remove(entry: Entry<P>): void {
-    if (entry.state === "gone") return;
-    const lane = this.#lanes[entry.signal];
-    lane.splice(lane.indexOf(entry), 1);
-    this.#release(entry);
+  /** The backend has taken an item, or refused it for good. */
+  done(item: QueueItem<P>): void {
+    if (this.#remove(item) && this.isEmpty(item.signal)) this.#events.emptied(item.signal);
   }
 
-  /** Takes everything out. */
-  clear(): readonly Entry<P>[] {
-    const all = SIGNALS.flatMap((signal) => this.#lanes[signal].splice(0));
-    for (const entry of all) this.#release(entry);
-    return all;
-  }
-
-  #release(entry: Entry<P>): void {
-    this.#bytes -= entry.bytes;
-    entry.state = "gone";
-    entry.parcel = undefined;
-    entry.payload = undefined;
-  }
-
-  #oldest(): Entry<P> | undefined {
-    let oldest: Entry<P> | undefined;
-    for (const signal of SIGNALS) {
-      const lane = this.#lanes[signal];
-      const entry = lane[0]?.state === "sending" ? lane[1] : lane[0];
-      if (entry !== undefined && (oldest === undefined || entry.order < oldest.order)) oldest = entry;
+  /** Resolves when nothing is left of what waits now, or after `deadlineMs`. */
+  async settled(deadlineMs: number): Promise<void> {
+    const order = this.#order;
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.#changed();
+    }, deadlineMs);
+    while (!late && SIGNALS.some((signal) => (this.#lanes[signal][0]?.order ?? order) < order)) {
+      await this.#change();
     }
-    return oldest;
+    clearTimeout(timer);
   }
+
+  /** Takes nothing more; what is left is lost. */
+  close(): void {
+    this.#closed = true;
+    for (const signal of SIGNALS) {
+      const count = this.count(signal);
+      for (const item of this.#lanes[signal].splice(0)) this.#release(item);
+      if (count > 0) this.#events.lost(signal, count, "shutdown_timeout");
+    }
+    this.#changed();
+  }
+
+  /** One at a time: what is dropped meanwhile is never compressed, so a flood cannot pile up in zlib. */
+  async #pack(): Promise<void> {
+    this.#packing = true;
+    for (let item = this.#unpacked.shift(); item !== undefined; item = this.#unpacked.shift()) {
+      const { batch, signal, count } = item;
+      if (batch === undefined) continue;
+      try {
+        const made = batch.pack();
+        this.#packed(item, made instanceof Promise ? await made : made);
+      } catch (error) {
+        if (this.#remove(item)) this.#events.lost(signal, count, "encode", error);
+      }
+    }
+    this.#packing = false;
+  }
+
+  #packed(item: QueueItem<P>, { payload, size }: Packed<P>): void {
+    if (item.batch === undefined) return;
+    item.batch = undefined;
+    item.payload = payload;
+    this.#bytes += size + ITEM_BYTES - item.bytes;
+    item.bytes = size + ITEM_BYTES;
+    this.#changed();
+  }
+
+  #makeRoom(): void {
+    while (this.#bytes > this.limit) {
+      const droppable = SIGNALS.flatMap(
+        (signal) => this.#lanes[signal].find(({ sending }) => !sending) ?? [],
+      );
+      if (droppable.length === 0) return;
+      const oldest = droppable.reduce((a, b) => (a.order < b.order ? a : b));
+      this.#remove(oldest);
+      this.#events.lost(oldest.signal, oldest.count, "queue_full");
+    }
+  }
+
+  /** False if the item is no longer in the queue. */
+  #remove(item: QueueItem<P>): boolean {
+    const lane = this.#lanes[item.signal];
+    const at = lane.indexOf(item);
+    if (at < 0) return false;
+    lane.splice(at, 1);
+    this.#release(item);
+    this.#changed();
+    return true;
+  }
+
+  #release(item: QueueItem<P>): void {
+    this.#bytes -= item.bytes;
+    item.batch = undefined;
+    item.payload = undefined;
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiters.push(resolve);
+    });
+  }
+
+  #changed(): void {
+    for (const resolve of this.#waiters.splice(0)) resolve();
+  }
+}
+
+function hasPayload<P>(item: QueueItem<P>): item is QueueItem<P> & { readonly payload: P } {
+  return item.payload !== undefined;
 }

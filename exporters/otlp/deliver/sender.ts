@@ -1,52 +1,46 @@
-// Sends one signal's requests in order, one at a time, each until it is taken or refused.
+// Sends one signal's batches in order, one at a time, each until it is taken or refused.
 import type { Signal } from "../../config.ts";
-import type { Ledger } from "../../export-counts.ts";
-import { KIND_OF } from "../encode/batch.ts";
-import { Backoff } from "./backoff.ts";
-import type { Entry, Part, Queue } from "./queue.ts";
+import type { LossCause } from "../../exporter.ts";
+import type { Part, Queue, QueueItem } from "./queue.ts";
 import type { Reporter } from "./reporter.ts";
 import type { Outcome, Transport } from "./transport.ts";
 
-/** A backend's own wish for a pause is heard up to this. */
+/** The first pause before another attempt, and the longest: a backend that is back has its data within 2 s. */
+const FIRST_PAUSE_MS = 100;
+const LAST_PAUSE_MS = 900;
+/** The longest pause that a backend may ask for. */
 const LONGEST_PAUSE_MS = 60_000;
-/** What a transport may overrun its time limit before it is taken for stuck. */
+/** How far a transport may exceed its time limit before it is considered stuck. */
 const GRACE_MS = 1000;
 
 export interface SenderParts<P> {
   readonly queue: Queue<P>;
   readonly transport: Transport<P>;
-  readonly ledger: Ledger;
   readonly reporter: Reporter;
   /** Milliseconds that one request may take. */
   readonly timeoutMs: number;
-  /** Halves a payload of `count` items; undefined if it has one only. */
+  /** Halves a payload of `count` items; undefined if it has only one. */
   readonly split: (signal: Signal, payload: P, count: number) => Promise<readonly Part<P>[] | undefined>;
-  /** Called whenever a request has left the queue. */
-  readonly onSettled: (signal: Signal) => void;
-  /** Called if the backend takes requests of about this many bytes (uncompressed) at most. */
+  readonly acknowledged: (signal: Signal, count: number) => void;
+  readonly lost: (signal: Signal, count: number, cause: LossCause, reason: string) => void;
+  /** Called if the backend takes requests of at most about this many bytes (uncompressed). */
   readonly onTooLarge: (signal: Signal, bytes: number) => void;
 }
 
 export class Sender<P> {
   readonly #signal: Signal;
   readonly #parts: SenderParts<P>;
-  readonly #backoff = new Backoff();
+  #pauseMs = FIRST_PAUSE_MS;
   /** The smallest request, in bytes as sent, that the backend has refused for its size. */
   #tooLarge = Number.POSITIVE_INFINITY;
-  #running = false;
   #stopped = false;
   /** Ends what is being waited for. */
   #interrupt: () => void = () => {};
 
+  /** Sends from now on, until it is stopped or the queue is closed. */
   constructor(signal: Signal, parts: SenderParts<P>) {
     this.#signal = signal;
     this.#parts = parts;
-  }
-
-  /** There may be something to send. */
-  wake(): void {
-    if (this.#running || this.#stopped) return;
-    this.#running = true;
     void this.#run();
   }
 
@@ -57,40 +51,43 @@ export class Sender<P> {
   }
 
   async #run(): Promise<void> {
-    const { queue } = this.#parts;
+    const { queue, reporter, transport } = this.#parts;
     for (;;) {
-      const entry = queue.head(this.#signal);
-      if (entry?.state !== "ready" || this.#stopped) break;
-      entry.state = "sending";
-      if (entry.bytes >= this.#tooLarge && (await this.#halve(entry))) continue;
-      const outcome = await this.#attempt(entry.payload!, entry.count);
-      if (this.#stopped) break;
+      const item = await queue.next(this.#signal);
+      if (item === undefined || this.#stopped) return;
+      if (item.bytes >= this.#tooLarge && (await this.#halve(item, item.payload))) continue;
+      const outcome = await this.#attempt(item.payload, item.count);
+      if (this.#stopped) return;
       if (outcome.status === "retry") {
-        entry.state = "ready";
-        this.#parts.reporter.failing(this.#endpoint, outcome.message);
-        const pause = Math.max(this.#backoff.next(), Math.min(outcome.afterMs ?? 0, LONGEST_PAUSE_MS));
-        await this.#wait(pause, undefined);
-      } else {
-        this.#backoff.reset();
-        if (outcome.status === "too_large") this.#tooLarge = Math.min(this.#tooLarge, entry.bytes);
-        if (outcome.status !== "too_large" || !(await this.#halve(entry))) this.#settle(entry, outcome);
+        queue.putBack(item);
+        reporter.failing(transport.endpointOf(this.#signal), outcome.message);
+        await this.#wait(this.#nextPause(outcome.afterMs), undefined);
+        continue;
       }
+      this.#pauseMs = FIRST_PAUSE_MS;
+      if (outcome.status === "too_large") {
+        this.#tooLarge = Math.min(this.#tooLarge, item.bytes);
+        if (await this.#halve(item, item.payload)) continue;
+      }
+      this.#settle(item, outcome);
     }
-    this.#running = false;
   }
 
-  get #endpoint(): string {
-    return this.#parts.transport.endpointOf(this.#signal);
+  /** Doubles up to the limit, 20 % of it random; at least as long as the backend asks for. */
+  #nextPause(afterMs = 0): number {
+    const pause = this.#pauseMs * (0.8 + Math.random() * 0.2);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, LAST_PAUSE_MS);
+    return Math.max(pause, Math.min(afterMs, LONGEST_PAUSE_MS));
   }
 
-  /** The transport's outcome, or a retry if it does not come to one. */
+  /** The transport's outcome, or a retry if there is none in time. */
   #attempt(payload: P, count: number): Promise<Outcome> {
     const { transport, timeoutMs } = this.#parts;
     const stuck: Outcome = { status: "retry", message: "no outcome in time" };
     return this.#wait(timeoutMs + GRACE_MS, stuck, transport.send(this.#signal, payload, count));
   }
 
-  /** What `sooner` comes to, or `otherwise` after `ms` or at once when stopped. */
+  /** The result of `sooner`, or `otherwise` after `ms` or at once when stopped. */
   #wait<T>(ms: number, otherwise: T, sooner?: Promise<T>): Promise<T> {
     return new Promise((resolve) => {
       const end = (result: T): void => {
@@ -103,26 +100,23 @@ export class Sender<P> {
     });
   }
 
-  /** Puts the parts of a request that is too large in its place; false if it has one item only. */
-  async #halve(entry: Entry<P>): Promise<boolean> {
+  /** Replaces a batch that is too large by its parts; false if it has only one item. */
+  async #halve(item: QueueItem<P>, payload: P): Promise<boolean> {
     const { queue, split, onTooLarge } = this.#parts;
-    const parts = await split(this.#signal, entry.payload!, entry.count);
-    if (parts === undefined || entry.state === "gone") return parts !== undefined;
+    const parts = await split(this.#signal, payload, item.count);
+    if (parts === undefined) return false;
     onTooLarge(this.#signal, Math.max(...parts.map(({ plainSize }) => plainSize)));
-    queue.replace(entry, parts);
+    queue.replace(item, parts);
     return true;
   }
 
-  #settle(entry: Entry<P>, outcome: Exclude<Outcome, { status: "retry" }>): void {
-    const { queue, ledger, reporter, onSettled } = this.#parts;
-    const kind = KIND_OF[this.#signal];
+  #settle(item: QueueItem<P>, outcome: Exclude<Outcome, { status: "retry" }>): void {
+    const { queue, reporter, acknowledged, lost } = this.#parts;
     const cause = outcome.status === "unconfirmed" ? "unconfirmed" : "rejected";
-    const lost = outcome.status === "ok" ? Math.min(outcome.rejected, entry.count) : entry.count;
-    queue.remove(entry);
-    ledger.acknowledged(kind, entry.count - lost);
-    ledger.lost(kind, cause, lost);
+    const count = outcome.status === "ok" ? Math.min(outcome.rejected, item.count) : item.count;
+    acknowledged(this.#signal, item.count - count);
     reporter.working();
-    if (lost > 0) reporter.lost(kind, cause, lost, this.#endpoint, outcome.message);
-    onSettled(this.#signal);
+    if (count > 0) lost(this.#signal, count, cause, outcome.message);
+    queue.done(item);
   }
 }

@@ -1,7 +1,7 @@
 // What speaks at an address that did not speak what was expected: asked once, after a failure, for the log's sake.
 import { isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { open, type Way, type Wire } from "./socket.ts";
+import { type Channel, open, type Route } from "./socket.ts";
 
 export type Speaker = "http1" | "http2" | "tls" | "other" | "silent";
 
@@ -11,21 +11,45 @@ const PREFACE = Buffer.concat([
   Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
 ]);
 const PATIENCE_MS = 1500;
+const ASK_AGAIN_MS = 30_000;
+
+/** Asks who speaks at an address, at most once in a while. */
+export class SpeakerCheck {
+  readonly #ask: () => Promise<Speaker>;
+  #asked: { readonly speaker: Promise<Speaker>; readonly at: number } | undefined;
+
+  constructor(ask: () => Promise<Speaker>) {
+    this.#ask = ask;
+  }
+
+  /** The last answer, unless it is too old. */
+  ask(): Promise<Speaker> {
+    if (this.#asked === undefined || performance.now() - this.#asked.at > ASK_AGAIN_MS) {
+      this.#asked = { speaker: this.#ask(), at: performance.now() };
+    }
+    return this.#asked.speaker;
+  }
+
+  /** The address has answered as expected. */
+  forget(): void {
+    this.#asked = undefined;
+  }
+}
 
 /** Asks as HTTP/1.1 for `path`, with an empty export request. */
-export function greetHttp1(way: Way, path: string): Promise<Speaker> {
-  const { url } = way.target;
+export function greetHttp1(route: Route, path: string): Promise<Speaker> {
+  const { url } = route.target;
   const hello = `POST ${path} HTTP/1.1\r\nhost: ${url.host}\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`;
-  return ask({ ...way, protocols: ["http/1.1"] }, Buffer.from(hello));
+  return ask({ ...route, protocols: ["http/1.1"] }, Buffer.from(hello));
 }
 
 /** Asks as HTTP/2, as gRPC does. */
-export function greetHttp2(way: Way): Promise<Speaker> {
-  return ask({ ...way, protocols: ["h2"] }, PREFACE);
+export function greetHttp2(route: Route): Promise<Speaker> {
+  return ask({ ...route, protocols: ["h2"] }, PREFACE);
 }
 
-/** Whether TLS is spoken where plain text got no answer: nothing is sent but the greeting, and nothing is verified. */
-async function greetTls({ target, proxy }: Way): Promise<Speaker> {
+/** Whether TLS is spoken if plain text got no answer: only the handshake is sent, and nothing is verified. */
+async function greetTls({ target, proxy }: Route): Promise<Speaker> {
   if (target.secure || proxy !== undefined || target.path !== undefined) return "silent";
   const { host, port } = target;
   const socket = connectTls({
@@ -46,17 +70,17 @@ async function greetTls({ target, proxy }: Way): Promise<Speaker> {
   });
 }
 
-async function ask(way: Way, hello: Buffer): Promise<Speaker> {
+async function ask(route: Route, hello: Buffer): Promise<Speaker> {
   const signal = AbortSignal.timeout(PATIENCE_MS);
   try {
-    const speaker = speakerOf(await firstBytes(await open(way, signal), hello));
-    return speaker === "silent" ? await greetTls(way) : speaker;
+    const speaker = speakerOf(await firstBytes(await open(route, signal), hello));
+    return speaker === "silent" ? await greetTls(route) : speaker;
   } catch {
     return "silent";
   }
 }
 
-function firstBytes(socket: Wire, hello: Buffer): Promise<Buffer> {
+function firstBytes(socket: Channel, hello: Buffer): Promise<Buffer> {
   return new Promise((resolve) => {
     let bytes = Buffer.alloc(0);
     const done = (): void => {

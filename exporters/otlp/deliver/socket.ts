@@ -18,9 +18,9 @@ export class ProxyError extends Error {
 }
 
 /** A connection; how many bytes have come over it shows whether its other end is alive. */
-export type Wire = Duplex & { readonly bytesRead: number };
+export type Channel = Duplex & { readonly bytesRead: number };
 
-export interface Way {
+export interface Route {
   readonly target: Target;
   readonly proxy: HttpProxy | undefined;
   readonly context: () => SecureContext;
@@ -66,21 +66,21 @@ class Tunnel extends Duplex {
 }
 
 /** Resolves with a connected (and, with TLS, verified) socket; rejects with what went wrong, or when `signal` says so. */
-export async function open(way: Way, signal: AbortSignal): Promise<Wire> {
-  const { target, proxy } = way;
+export async function open(route: Route, signal: AbortSignal): Promise<Channel> {
+  const { target, proxy } = route;
   if (proxy !== undefined) {
     const { socket, head } = await throughProxy(target, proxy, signal);
-    if (target.secure) return secured(way, { socket }, signal);
+    if (target.secure) return secured(route, { socket }, signal);
     return head.length > 0 ? new Tunnel(socket, head) : socket;
   }
-  if (target.secure) return secured(way, { host: target.host, port: target.port }, signal);
+  if (target.secure) return secured(route, { host: target.host, port: target.port }, signal);
   const address =
     target.path === undefined ? { host: target.host, port: target.port } : { path: target.path };
   return established(connect({ ...address, noDelay: true, keepAlive: true }), "connect", signal);
 }
 
-function secured(way: Way, to: { socket: Socket } | { host: string; port: number }, signal: AbortSignal) {
-  const { target, context, protocols } = way;
+function secured(route: Route, to: { socket: Socket } | { host: string; port: number }, signal: AbortSignal) {
+  const { target, context, protocols } = route;
   const servername = serverName(target.host);
   const socket = connectTls({
     ...to,

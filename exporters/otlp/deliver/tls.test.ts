@@ -44,7 +44,7 @@ describe("OTLP over TLS", function () {
     const fanout = await createExporters({ secure: { type, path, endpoint, tls, ...common } }, log);
     fanout.span(connectionSpan(1));
     await fanout.flush(1500);
-    const { acknowledged } = fanout.exporters[0]!.balance("span");
+    const { acknowledged } = fanout.exporters[0]!.counts("span");
     await fanout.shutdown(0);
     return { acknowledged, reasons };
   }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
 import { WirespanError } from "../../../core/plugin/errors.ts";
 import type { TlsConfig } from "../../config.ts";
-import { Watched } from "./watched-files.ts";
+import { WatchedFiles } from "./watched-files.ts";
 
 /** PEM contents; all absent if the system's defaults do. */
 export interface TlsFiles {
@@ -16,7 +16,7 @@ export interface TlsFiles {
 
 const PARTS = ["ca", "cert", "key"] as const;
 
-/** Where distributions keep the authorities that the host trusts, all in one file. */
+/** Files in which distributions keep all authorities that the host trusts. */
 const STORES = [
   "/etc/ssl/certs/ca-certificates.crt",
   "/etc/pki/tls/certs/ca-bundle.crt",
@@ -78,11 +78,11 @@ function storeFiles({ SSL_CERT_FILE: file, SSL_CERT_DIR: folders }: NodeJS.Proce
 export class TlsSource {
   readonly #exporter: string;
   readonly #config: TlsConfig;
-  readonly #watched: Watched;
+  readonly #watched: WatchedFiles;
   #files: TlsFiles;
   #context: SecureContext | undefined;
 
-  private constructor(exporter: string, config: TlsConfig, watched: Watched, files: TlsFiles) {
+  private constructor(exporter: string, config: TlsConfig, watched: WatchedFiles, files: TlsFiles) {
     this.#exporter = exporter;
     this.#config = config;
     this.#watched = watched;
@@ -92,7 +92,7 @@ export class TlsSource {
   /** Throws CONFIG_INVALID or CONFIG_UNREADABLE for files that cannot be used. */
   static async read(exporter: string, config: TlsConfig): Promise<TlsSource> {
     const paths = PARTS.map((part) => config[part]).filter((path) => path !== undefined);
-    const watched = new Watched(paths);
+    const watched = new WatchedFiles(paths);
     await watched.changed();
     const source = new TlsSource(exporter, config, watched, await readTls(exporter, config));
     watched.take();

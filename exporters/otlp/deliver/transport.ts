@@ -23,6 +23,9 @@ export type Outcome =
 /** What of a request may be the reason of its refusal. */
 export type Suspect = "compression" | "perhaps compression" | "credentials";
 
+/** A request was not answered in time. */
+export class Late extends Error {}
+
 /** `P` is a request as it waits: ready bytes, or what the SDK's exporters take. */
 export interface Transport<P = Buffer> {
   readonly type: "otlp_grpc" | "otlp_http";

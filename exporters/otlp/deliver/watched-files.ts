@@ -14,7 +14,7 @@ async function stateOf(path: string): Promise<string> {
   }
 }
 
-export class Watched {
+export class WatchedFiles {
   readonly #paths: readonly string[];
   /** As they were when their contents were taken over, and when they were looked at last. */
   #taken = "";

@@ -11,7 +11,7 @@ export const KIND_OF: Readonly<Record<Signal, Kind>> = { traces: "span", metrics
 export const SIGNAL_OF: Readonly<Record<Kind, Signal>> = { span: "traces", point: "metrics", event: "logs" };
 
 /** How a request's bytes are written and packed. */
-export interface Packing {
+export interface Encoding {
   readonly encoding: "protobuf" | "json";
   readonly compression: "gzip" | "none";
 }
@@ -41,7 +41,7 @@ export class Batch {
   }
 
   /** The bytes as they go out, made once for all who want the same. */
-  packed({ encoding, compression }: Packing): Buffer | Promise<Buffer> {
+  encoded({ encoding, compression }: Encoding): Buffer | Promise<Buffer> {
     if (encoding === "protobuf" && compression === "none") return this.bytes;
     const key = `${encoding} ${compression}`;
     let packed = this.#packed.get(key);

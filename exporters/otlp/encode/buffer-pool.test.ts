@@ -1,21 +1,21 @@
 import assert from "node:assert/strict";
 import { connectionSpan } from "../../../test/support/telemetry.ts";
 import type { Batch } from "./batch.ts";
-import { Chunks } from "./buffer-pool.ts";
+import { BufferPool } from "./buffer-pool.ts";
 import { Encoder } from "./encoder.ts";
 
 describe("buffers of requests", () => {
   it("are used again if they are large enough, and few of them wait for that", () => {
-    const chunks = new Chunks();
-    const first = chunks.take(300_000);
+    const pool = new BufferPool();
+    const first = pool.take(300_000);
     assert.equal(first.length, 512 * 1024);
-    chunks.give(first);
-    assert.notEqual(chunks.take(600_000), first);
-    assert.equal(chunks.take(500_000), first);
-    assert.notEqual(chunks.take(500_000), first, "it is in use");
-    const many = [1, 2, 3, 4, 5].map((i) => chunks.take(i * 1_000_000));
-    for (const each of many) chunks.give(each);
-    assert.equal(chunks.take(1_000_000), many[2], "the three largest are kept");
+    pool.give(first);
+    assert.notEqual(pool.take(600_000), first);
+    assert.equal(pool.take(500_000), first);
+    assert.notEqual(pool.take(500_000), first, "it is in use");
+    const many = [1, 2, 3, 4, 5].map((i) => pool.take(i * 1_000_000));
+    for (const each of many) pool.give(each);
+    assert.equal(pool.take(1_000_000), many[2], "the three largest are kept");
   });
 
   it("keep what is in them until every exporter is done with it, and only then have something else", () => {

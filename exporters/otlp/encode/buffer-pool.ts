@@ -7,7 +7,7 @@ const STEP_BYTES = 256 * 1024;
 /** Buffers that wait for their next use. */
 const MOST = 3;
 
-export class Chunks {
+export class BufferPool {
   readonly #free: Buffer<ArrayBuffer>[] = [];
 
   /** A buffer of at least `size` bytes, its contents anything. */

@@ -5,9 +5,9 @@ import { type MetricPreferences, SIGNALS, type Signal } from "../../config.ts";
 import type { Kind } from "../../exporter.ts";
 import { type ExportMetric, MetricConverter } from "../../temporality.ts";
 import { Batch, SIGNAL_OF } from "./batch.ts";
-import { Chunks } from "./buffer-pool.ts";
+import { BufferPool } from "./buffer-pool.ts";
 import { writeEvent } from "./event.ts";
-import { Request } from "./export-request.ts";
+import { ExportRequest } from "./export-request.ts";
 import { writeMetric } from "./metric.ts";
 import { writeSpan } from "./span.ts";
 import type { Writer } from "./writer.ts";
@@ -23,7 +23,7 @@ const GROWS_MS = 750;
 /** How often a batch that grows under backlog looks whether there still is one, in items. */
 const STEP = 64;
 
-const chunks = new Chunks();
+const pool = new BufferPool();
 
 /** Where batches go. */
 export interface Receiver {
@@ -37,11 +37,11 @@ export interface Receiver {
 }
 
 /** Batches of one signal, one of them in the making. */
-class Lane {
+class SignalBatcher {
   readonly signal: Signal;
   readonly receivers: Receiver[] = [];
   readonly #kind: Kind;
-  readonly #request = new Request();
+  readonly #request = new ExportRequest();
   #count = 0;
   /** Items at which to see whether the batch is large enough. */
   #look = ITEMS;
@@ -98,8 +98,8 @@ class Lane {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#count === 0) return;
-    const { chunk, bytes } = this.#request.take(chunks);
-    const batch = new Batch(this.signal, this.#count, bytes, this.receivers.length, () => chunks.give(chunk));
+    const { chunk, bytes } = this.#request.take(pool);
+    const batch = new Batch(this.signal, this.#count, bytes, this.receivers.length, () => pool.give(chunk));
     this.#count = 0;
     this.#look = ITEMS;
     for (const receiver of this.receivers) receiver.accept(batch);
@@ -111,7 +111,7 @@ class Lane {
 }
 
 /** The metrics in one form. */
-class MetricLane extends Lane {
+class MetricBatcher extends SignalBatcher {
   readonly #converter: MetricConverter;
 
   constructor(form: MetricPreferences) {
@@ -134,9 +134,9 @@ class MetricLane extends Lane {
 }
 
 export class Encoder implements Sink {
-  readonly #spans = new Lane("span");
-  readonly #events = new Lane("event");
-  readonly #metrics = new Map<string, MetricLane>();
+  readonly #spans = new SignalBatcher("span");
+  readonly #events = new SignalBatcher("event");
+  readonly #metrics = new Map<string, MetricBatcher>();
 
   /** Who gets the batches of `signals`, the metrics in the form `form`. */
   add(receiver: Receiver, signals: readonly Signal[] = SIGNALS, form: MetricPreferences = {}): void {
@@ -144,9 +144,9 @@ export class Encoder implements Sink {
     if (signals.includes("logs")) this.#events.receivers.push(receiver);
     if (!signals.includes("metrics")) return;
     const key = JSON.stringify([form.temporality, form.histograms, form.boundaries]);
-    const lane = this.#metrics.get(key) ?? new MetricLane(form);
-    this.#metrics.set(key, lane);
-    lane.receivers.push(receiver);
+    const batcher = this.#metrics.get(key) ?? new MetricBatcher(form);
+    this.#metrics.set(key, batcher);
+    batcher.receivers.push(receiver);
   }
 
   span(span: Span): void {
@@ -159,7 +159,7 @@ export class Encoder implements Sink {
   }
 
   metrics(metrics: readonly Metric[]): void {
-    for (const lane of this.#metrics.values()) lane.metrics(metrics);
+    for (const batcher of this.#metrics.values()) batcher.metrics(metrics);
   }
 
   /** How many wait in batches that are not closed yet; metrics never do. */

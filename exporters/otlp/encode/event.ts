@@ -5,16 +5,16 @@ import { type Writer, written } from "./writer.ts";
 
 const SEVERITIES = { DEBUG: 5, INFO: 9, WARN: 13, ERROR: 17 } as const;
 
-interface Encoding {
+interface Prepared {
   /** severity_number and event_name. */
   readonly fixed: Buffer;
   readonly attributes: AttributeWriter;
 }
 
-const encodings = new WeakMap<EventSpec, Encoding>();
+const prepared = new WeakMap<EventSpec, Prepared>();
 
-function encodingOf(spec: EventSpec): Encoding {
-  let encoding = encodings.get(spec);
+function preparedFor(spec: EventSpec): Prepared {
+  let encoding = prepared.get(spec);
   if (encoding === undefined) {
     const fixed = written((w) => {
       w.byte(0x10);
@@ -23,14 +23,14 @@ function encodingOf(spec: EventSpec): Encoding {
       w.string(spec.name);
     });
     encoding = { fixed, attributes: new AttributeWriter(0x32, spec.attributes) };
-    encodings.set(spec, encoding);
+    prepared.set(spec, encoding);
   }
   return encoding;
 }
 
 /** The kernel saw it and the agent read it: one time serves as both `time` and `observed_time`. */
 export function writeEvent(w: Writer, event: Event): void {
-  const { fixed, attributes } = encodingOf(event.spec);
+  const { fixed, attributes } = preparedFor(event.spec);
   w.ensure(fixed.length + 64);
   w.byte(0x12);
   const mark = w.open();

@@ -1,7 +1,7 @@
 // One export request in the making: items are written as they come, grouped by resource and scope at the end.
 import type { Resource, Scope } from "../../../core/plugin/signals.ts";
 import { plainAttributes } from "./attributes.ts";
-import type { Chunks } from "./buffer-pool.ts";
+import type { BufferPool } from "./buffer-pool.ts";
 import { varintSize, Writer, written } from "./writer.ts";
 
 /** The schema that resources and scopes name. */
@@ -69,7 +69,7 @@ interface ResourceGroup {
  * The three signals' requests have one shape: field 1 of the request is a ResourceX with resource = 1,
  * ScopeX = 2, schema_url = 3; a ScopeX has scope = 1, items = 2, schema_url = 3.
  */
-export class Request {
+export class ExportRequest {
   readonly #writer = new Writer();
   readonly #groups = new Map<Resource, ResourceGroup>();
   /** What resources and scopes take, lengths and tags included. */
@@ -121,11 +121,11 @@ export class Request {
     return group;
   }
 
-  /** The request's bytes, in a buffer of `chunks` that holds nothing else; the request is empty afterwards. */
-  take(chunks: Chunks): { readonly chunk: Buffer<ArrayBuffer>; readonly bytes: Buffer } {
+  /** The request's bytes, in a buffer of `pool` that holds nothing else; the request is empty afterwards. */
+  take(pool: BufferPool): { readonly chunk: Buffer<ArrayBuffer>; readonly bytes: Buffer } {
     const sizes = [...this.#groups.values()].map(resourceSize);
     const total = sizes.reduce((sum, size) => sum + 1 + varintSize(size) + size, 0);
-    const chunk = chunks.take(total);
+    const chunk = pool.take(total);
     const out = new Writer(chunk);
     let i = 0;
     for (const { resource, scopes } of this.#groups.values()) {

@@ -14,7 +14,7 @@ import {
 } from "../../../test/support/telemetry.ts";
 import type { MetricPreferences } from "../../config.ts";
 import { createExporters } from "../../create.ts";
-import { resourceMetrics } from "../../sdk/metrics.ts";
+import { resourceMetrics } from "../../sdk/convert.ts";
 import { MetricConverter } from "../../temporality.ts";
 import type { Batch } from "./batch.ts";
 import { Encoder } from "./encoder.ts";
@@ -181,7 +181,7 @@ describe("OTLP as JSON", () => {
       server.close();
       assert.deepEqual([...types], ["application/json"]);
       assert.equal(bodies.length, 1);
-      const { acknowledged, lost } = fanout.exporters[0]!.balance("span");
+      const { acknowledged, lost } = fanout.exporters[0]!.counts("span");
       assert.deepEqual([acknowledged, lost.rejected], [3, 2]);
     });
   }

@@ -15,22 +15,22 @@ const TAGS = {
   exponential: { data: 0x52, attributes: 0x0a },
 } as const satisfies Record<ExportMetric["data"], object>;
 
-interface Encoding {
+interface Prepared {
   /** name, description and unit. */
   readonly fixed: Buffer;
   readonly integer: boolean;
   readonly attributes: AttributeWriter;
 }
 
-const encodings: Readonly<Record<ExportMetric["data"], WeakMap<MetricSpec, Encoding>>> = {
+const prepared: Readonly<Record<ExportMetric["data"], WeakMap<MetricSpec, Prepared>>> = {
   gauge: new WeakMap(),
   sum: new WeakMap(),
   explicit: new WeakMap(),
   exponential: new WeakMap(),
 };
 
-function encodingOf({ spec, data }: ExportMetric): Encoding {
-  let encoding = encodings[data].get(spec);
+function preparedFor({ spec, data }: ExportMetric): Prepared {
+  let encoding = prepared[data].get(spec);
   if (encoding === undefined) {
     const fixed = written((w) => {
       w.byte(0x0a);
@@ -42,14 +42,14 @@ function encodingOf({ spec, data }: ExportMetric): Encoding {
     });
     const attributes = new AttributeWriter(TAGS[data].attributes, spec.attributes);
     encoding = { fixed, integer: isWhole(spec), attributes };
-    encodings[data].set(spec, encoding);
+    prepared[data].set(spec, encoding);
   }
   return encoding;
 }
 
 /** Writes one metric with the points from `first` to before `end`. */
 export function writeMetric(w: Writer, metric: ExportMetric, first: number, end: number): void {
-  const encoding = encodingOf(metric);
+  const encoding = preparedFor(metric);
   const { data, delta, spec } = metric;
   w.ensure(encoding.fixed.length + 64);
   w.byte(0x12);
@@ -71,7 +71,7 @@ export function writeMetric(w: Writer, metric: ExportMetric, first: number, end:
   w.close(mark);
 }
 
-function writePoint(w: Writer, encoding: Encoding, metric: ExportMetric, point: ExportPoint): void {
+function writePoint(w: Writer, encoding: Prepared, metric: ExportMetric, point: ExportPoint): void {
   const { value } = point;
   w.ensure(96);
   w.byte(0x0a);
@@ -93,7 +93,7 @@ function writePoint(w: Writer, encoding: Encoding, metric: ExportMetric, point: 
   w.close(mark);
 }
 
-function writeNumber(w: Writer, { integer }: Encoding, value: number): void {
+function writeNumber(w: Writer, { integer }: Prepared, value: number): void {
   if (integer && isInt64(value)) {
     w.byte(0x31);
     w.fixed64(value);

@@ -9,28 +9,28 @@ const SAMPLED = 0x001;
 const HAS_IS_REMOTE = 0x100;
 const IS_REMOTE = 0x200;
 
-interface Encoding {
+interface Prepared {
   readonly name: Template;
   readonly attributes: AttributeWriter;
 }
 
-const encodings = new WeakMap<SpanSpec, Encoding>();
+const prepared = new WeakMap<SpanSpec, Prepared>();
 
-function encodingOf(spec: SpanSpec): Encoding {
-  let encoding = encodings.get(spec);
+function preparedFor(spec: SpanSpec): Prepared {
+  let encoding = prepared.get(spec);
   if (encoding === undefined) {
     const name = written((w) => {
       w.byte(0x2a);
       w.string(spec.name);
     });
     encoding = { name: new Template(name), attributes: new AttributeWriter(0x4a, spec.attributes) };
-    encodings.set(spec, encoding);
+    prepared.set(spec, encoding);
   }
   return encoding;
 }
 
 export function writeSpan(w: Writer, span: Span): void {
-  const { name, attributes } = encodingOf(span.spec);
+  const { name, attributes } = preparedFor(span.spec);
   w.ensure(name.length + 128);
   w.byte(0x12);
   const mark = w.open();

@@ -1,5 +1,5 @@
-// Our metrics as a MetricProducer would hand them to the SDK.
-import { ValueType } from "@opentelemetry/api";
+// Our metrics, times, ids and attributes as the SDK has them; metrics as a MetricProducer returns them.
+import { type HrTime, ValueType } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import {
   AggregationTemporality,
@@ -7,10 +7,9 @@ import {
   type MetricData,
   type ResourceMetrics,
 } from "@opentelemetry/sdk-metrics";
-import type { Scope } from "../../core/plugin/signals.ts";
+import type { AnyAttributes, Scope, Time } from "../../core/plugin/signals.ts";
 import { SCHEMA_URL } from "../otlp/encode/export-request.ts";
 import { type ExportMetric, type ExportPoint, isWhole } from "../temporality.ts";
-import { given, hrTime } from "./values.ts";
 
 /** The metrics of one resource, copied: they may wait. */
 export function resourceMetrics(resource: Resource, metrics: readonly ExportMetric[]): ResourceMetrics {
@@ -41,7 +40,7 @@ function metricData({ spec, data, delta, time, points }: ExportMetric): MetricDa
     dataPoints: points.map(({ attributes, start, value }) => ({
       startTime: hrTime(start),
       endTime: hrTime(time),
-      attributes: given(attributes),
+      attributes: defined(attributes),
       value: pointValue(value),
     })),
   } as MetricData;
@@ -63,4 +62,20 @@ function pointValue(value: ExportPoint["value"]): unknown {
     positive: { offset, bucketCounts: Array.from(value.counts) },
     negative: { offset: 0, bucketCounts: [] },
   };
+}
+
+export const hrTime = ({ sec, nsec }: Time): HrTime => [sec, nsec];
+
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
+}
+
+/** A copy of the attributes that have a value. */
+export function defined(attributes: AnyAttributes): Record<string, string | number | boolean | string[]> {
+  const result: Record<string, string | number | boolean | string[]> = {};
+  for (const key in attributes) {
+    const value = attributes[key];
+    if (value !== undefined) result[key] = typeof value === "object" ? [...value] : value;
+  }
+  return result;
 }
