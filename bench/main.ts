@@ -7,6 +7,7 @@ import { Netns, output } from "../test/support/netns.ts";
 import { agentCpuRow } from "./agent-cpu.ts";
 import { connectionRow } from "./connection.ts";
 import { OUR_CPU } from "./contenders.ts";
+import { correlateNodeRows } from "./correlate-node.ts";
 import { encodeRows } from "./encode.ts";
 import { markdown, type Row } from "./figures.ts";
 import { footprintRows } from "./footprint.ts";
@@ -43,6 +44,7 @@ const parts: readonly [string, () => Promise<readonly Row[]>][] = [
   ["memory under load", () => peakRows(netns, quick ? 10 : 60)],
   ["the agent's CPU", async () => [await agentCpuRow(netns, quick ? 3 : 5)]],
   ["encoding", () => encodeRows(rounds)],
+  ["correlate/node", async () => correlateNodeRows(rounds)],
 ];
 for (const [name, take] of parts) {
   process.stderr.write(`bench: ${name}\n`);

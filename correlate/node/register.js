@@ -10,7 +10,7 @@ import { watchNodeRedis } from "./src/node-redis.js";
 import { watchPg } from "./src/pg.js";
 import { fromSpanContext } from "./src/traceparent.js";
 import { watchUndici } from "./src/undici.js";
-import { labelAllWrites } from "./src/writes.js";
+import { labelAllWrites, own as leave, watchWrites } from "./src/writes.js";
 
 const off = process.env.WIRESPAN_CORRELATE === "off" || process.platform !== "linux";
 
@@ -20,7 +20,9 @@ const copies = /** @type {{ [FIRST]?: typeof own }} */ (/** @type {unknown} */ (
 const own = {
   /** @type {typeof import("./register.js").setContext} */
   setContext(socket, context) {
-    if (!off) label(socket, guarded(fromSpanContext, context));
+    if (off) return;
+    guarded(leave, socket);
+    label(socket, guarded(fromSpanContext, context));
   },
   /** @type {typeof import("./register.js").status} */
   status() {
@@ -41,7 +43,7 @@ export const { setContext, status } = first ?? own;
 if (!first && !off) {
   copies[FIRST] = own;
   if (process.env.WIRESPAN_CORRELATE_WRITES === "1") guarded(labelAllWrites);
-  const requests = [watchConnects, watchHttp, watchUndici, watchHttp2];
+  const requests = [watchConnects, watchWrites, watchHttp, watchUndici, watchHttp2];
   for (const watch of [...requests, watchPg, watchNodeRedis, watchIoredis]) guarded(watch);
   await announce();
 }

@@ -65,6 +65,20 @@ function set(socket, text, again) {
   counts.contexts++;
 }
 
+/**
+ * Says again what was said last, if another connection has taken the slot since.
+ * @param {Socket} socket
+ */
+export function reclaim(socket) {
+  const handle = /** @type {Labelled} */ (socket)._handle;
+  const known = handle?.[KEY];
+  if (!handle || known?.text === undefined || owners[known.slot] === known) return;
+  const again = claim(socket, handle);
+  if (!again) return;
+  again.text = known.text;
+  write(again.slot, again.text);
+}
+
 /** @param {Labelled} socket @param {Handle} handle */
 function claim(socket, handle) {
   const { localPort, remotePort, localAddress, remoteAddress } = socket;
@@ -87,10 +101,20 @@ function wait(socket, text) {
     return;
   }
   socket[WAITING] = [text];
-  // Before TLS begins and before what was written meanwhile goes out.
-  socket.prependOnceListener("connect", () => {
-    const texts = socket[WAITING] ?? [];
-    delete socket[WAITING];
-    for (const each of texts) label(socket, each);
-  });
+  // Before TLS begins and before what was written meanwhile goes out. HTTP/2 gives out a stand-in for its socket,
+  // which may be void by then.
+  socket.prependOnceListener(
+    "connect",
+    /** @this {Labelled} */
+    function () {
+      guarded(setWaiting, this);
+    },
+  );
+}
+
+/** @param {Labelled} socket */
+function setWaiting(socket) {
+  const texts = socket[WAITING] ?? [];
+  delete socket[WAITING];
+  for (const text of texts) label(socket, text);
 }

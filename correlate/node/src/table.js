@@ -20,9 +20,15 @@ const words = new Uint32Array(memory);
 const halves = new Uint16Array(memory);
 const scratch = /** @type {Latin1} */ (Buffer.alloc(64));
 
-/** The value of a hexadecimal digit, 16 for any other byte. */
-const DIGIT = new Uint8Array(256).fill(16);
-for (let i = 0; i < 16; i++) DIGIT["0123456789abcdef".charCodeAt(i)] = i;
+/** Values of hexadecimal digits as the upper and the lower half of a byte; of any other character beyond a byte. */
+const NONE = 256;
+const UPPER = new Uint16Array(256).fill(NONE);
+const LOWER = new Uint16Array(256).fill(NONE);
+for (let i = 0; i < 16; i++) {
+  const digit = "0123456789abcdef".charCodeAt(i);
+  UPPER[digit] = i << 4;
+  LOWER[digit] = i;
+}
 
 scratch.write("WSNCTXT1", "latin1");
 bytes.set(scratch.subarray(0, 8));
@@ -96,25 +102,25 @@ export function write(slot, text) {
 function writeRecord(at, text) {
   // One copy of the text and a loop over bytes: reading a string by characters costs twice as much.
   scratch.latin1Write(text, 0, 55);
-  let wrong = 0;
   let trace = 0;
   let span = 0;
-  for (let k = 0, i = 3; k < 16; k++, i += 2) {
-    const high = /** @type {number} */ (DIGIT[/** @type {number} */ (scratch[i])]);
-    const low = /** @type {number} */ (DIGIT[/** @type {number} */ (scratch[i + 1])]);
-    wrong |= high | low;
-    trace |= high | low;
-    bytes[at + k] = (high << 4) | low;
+  for (let k = at, i = 3; i < 35; k++, i += 2) {
+    const value = byteAt(i);
+    bytes[k] = value;
+    trace |= value;
   }
-  for (let k = 16, i = 36; k < 24; k++, i += 2) {
-    const high = /** @type {number} */ (DIGIT[/** @type {number} */ (scratch[i])]);
-    const low = /** @type {number} */ (DIGIT[/** @type {number} */ (scratch[i + 1])]);
-    wrong |= high | low;
-    span |= high | low;
-    bytes[at + k] = (high << 4) | low;
+  for (let k = at + 16, i = 36; i < 52; k++, i += 2) {
+    const value = byteAt(i);
+    bytes[k] = value;
+    span |= value;
   }
-  const high = /** @type {number} */ (DIGIT[/** @type {number} */ (scratch[53])]);
-  const low = /** @type {number} */ (DIGIT[/** @type {number} */ (scratch[54])]);
-  bytes[at + 25] = (high << 4) | low;
-  bytes[at + 24] = (wrong | high | low) < 16 && trace !== 0 && span !== 0 ? 1 : 0;
+  const flags = byteAt(53);
+  bytes[at + 25] = flags;
+  bytes[at + 24] = (trace | span | flags) < NONE && trace !== 0 && span !== 0 ? 1 : 0;
+}
+
+/** @param {number} i where its two digits are in the text */
+function byteAt(i) {
+  const upper = /** @type {number} */ (UPPER[/** @type {number} */ (scratch[i])]);
+  return upper | /** @type {number} */ (LOWER[/** @type {number} */ (scratch[i + 1])]);
 }

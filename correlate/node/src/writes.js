@@ -1,9 +1,10 @@
-// Contexts that are bound to the next write of a socket, and the option of labelling every write with the span
-// that is active then. Node calls `_writeGeneric` when all earlier bytes of the socket are with the kernel.
+// What happens at a socket's write itself: contexts that were bound to it, the option of labelling every write with
+// the span that is active then, and slots that were lost to another connection. Node calls `_writeGeneric` when all
+// earlier bytes of the socket are with the kernel.
 import net from "node:net";
 import { active } from "./active.js";
 import { guarded, wrap } from "./guard.js";
-import { label, relabel } from "./label.js";
+import { label, reclaim, relabel } from "./label.js";
 
 const NEXT = Symbol("wirespan.next");
 const OURS = Symbol("wirespan.ours");
@@ -13,7 +14,6 @@ const OURS = Symbol("wirespan.ours");
  * @typedef {Socket & { [NEXT]?: (string | undefined)[] | undefined, [OURS]?: () => (string | undefined)[] | undefined }} Bound
  */
 
-let installed = false;
 let generic = false;
 
 /**
@@ -23,7 +23,6 @@ let generic = false;
  */
 export function bindNext(socket, text) {
   if (!socket) return;
-  install();
   const bound = /** @type {Bound} */ (socket);
   bound[NEXT] ??= [];
   bound[NEXT].push(text);
@@ -44,7 +43,6 @@ export function unbind(socket) {
  * @param {() => (string | undefined)[] | undefined} contexts
  */
 export function bindWrites(socket, contexts) {
-  install();
   /** @type {Bound} */ (socket)[OURS] = contexts;
 }
 
@@ -59,16 +57,13 @@ export function own(socket) {
 /** Labels all writes that nothing better is known of with the active span. */
 export function labelAllWrites() {
   generic = true;
-  install();
 }
 
 function nothing() {
   return undefined;
 }
 
-function install() {
-  if (installed) return;
-  installed = true;
+export function watchWrites() {
   wrap(net.Socket.prototype, "_writeGeneric", (original) => {
     return function _writeGeneric(...args) {
       guarded(beforeWrite, /** @type {Bound} */ (this));
@@ -90,6 +85,7 @@ function beforeWrite(socket) {
   } else if (generic) {
     relabel(socket, active());
   }
+  reclaim(socket);
 }
 
 /** @param {Socket} socket @param {(string | undefined)[]} texts */

@@ -63,8 +63,8 @@ export class Reader {
   read(slot) {
     const at = HEADER + slot * SLOT;
     const seq = this.view.getUint32(at, true);
-    if (seq === 0) return undefined;
     const key = `${this.view.getUint16(at + 4, true)}>${this.view.getUint16(at + 6, true)}`;
+    if (key === "0>0") return undefined;
     const mark = this.#marks.get(`${slot} ${key}`);
     if (seq % 2 === 1 || seq === mark) return undefined;
     // Without a mark nothing is known to be lost.
