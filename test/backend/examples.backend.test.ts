@@ -16,7 +16,7 @@ import { DatadogIntake, startRotel } from "./rotel.ts";
 
 /** Starts the agent with an example; `env` says where its backend is here. */
 function startExample(name: string, netns: Netns, env: Readonly<Record<string, string>>) {
-  const file = fileURLToPath(new URL(`../config/examples/${name}.yaml`, import.meta.url));
+  const file = fileURLToPath(new URL(`../../config/examples/${name}.yaml`, import.meta.url));
   const settings = {
     WIRESPAN_METRICS_INTERVAL: "500ms",
     WIRESPAN_CONTROL_SOCKET: "",
