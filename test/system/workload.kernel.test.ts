@@ -31,7 +31,8 @@ describe("workloads", function () {
       assert.deepEqual([server.sent, server.received, server.errno], [500, 1000, 0]);
       assert.deepEqual([client.comm, server.comm], ["pcli", "psrv"]);
       assert.deepEqual([client.localPort, client.remotePort], [server.remotePort, server.localPort]);
-      assert.ok(server.endNs - client.endNs >= 50 * ms);
+      // Both look at the clock after their close, the first one maybe much later.
+      assert.ok(server.endNs > client.endNs);
       assert.ok(client.startNs <= client.openNs && client.openNs <= client.endNs);
       assert.notEqual(client.cookie, server.cookie);
       assert.equal(client.netns, await netnsCookie(netns));
@@ -48,7 +49,7 @@ describe("workloads", function () {
       assert.deepEqual([clients.length, servers.length], [50, 50]);
       for (const client of clients) {
         const server = servers.find(({ remotePort }) => remotePort === client.localPort);
-        assert.ok(server && client.endNs - server.endNs >= 44 * ms);
+        assert.ok(server && client.endNs > server.endNs);
         assert.deepEqual([client.received, server.received, client.errno], [500, 1000, 0]);
       }
     });
@@ -104,7 +105,8 @@ describe("workloads", function () {
       const moved = await netns.moved(async () => {
         assert.equal(one(await run(netns, "late"), "end", "client").errno, EPIPE);
       });
-      assert.equal(moved["TcpExt.TCPAbortOnData"], 1);
+      // From the closed socket or, once the FIN is acknowledged, from what waits in its place.
+      assert.equal(moved["Tcp.OutRsts"], 1);
     });
   });
 
