@@ -1,7 +1,8 @@
-// A real nginx in a namespace.
-import { type ChildProcess, execFileSync } from "node:child_process";
+// A real nginx: a web server in a namespace, or a proxy before another server.
+import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,7 +14,7 @@ const unpacked = fileURLToPath(
   new URL("../../node_modules/.cache/wirespan/nginx/usr/sbin/nginx", import.meta.url),
 );
 
-/** The program that runs here; undefined where none does. */
+/** The program that runs here; undefined if there is none. */
 export function findNginx(): string | undefined {
   return ["nginx", unpacked].find((program) => {
     try {
@@ -25,7 +26,6 @@ export function findNginx(): string | undefined {
   });
 }
 
-/** One worker that keeps connections alive; it answers every request with 500 bytes. */
 export class Nginx implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #folder: string;
@@ -35,32 +35,57 @@ export class Nginx implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  static async start(netns: Netns, port: number): Promise<Nginx> {
+  /** One worker that keeps connections alive; it answers every request with 500 bytes. */
+  static start(netns: Netns, port: number): Promise<Nginx> {
+    return Nginx.#start(
+      `listen ${port}; listen [::]:${port} ipv6only=on; location / { return 200 "${"a".repeat(500)}"; }`,
+      (program, words, options) => netns.spawn(program, words, options),
+      async () => {
+        const listening = await netns.run("ss", "-Hltn", `sport = :${port}`);
+        return listening.split("\n").filter(Boolean).length === 2;
+      },
+    );
+  }
+
+  /** A server at 127.0.0.1:`port` of this namespace; `directives` say what it does. */
+  static proxy(port: number, { http2, directives }: { http2: boolean; directives: string }): Promise<Nginx> {
+    return Nginx.#start(
+      `listen 127.0.0.1:${port}${http2 ? " http2" : ""}; ${directives}`,
+      spawn,
+      () =>
+        new Promise((resolve) => {
+          const socket = connect(port, "127.0.0.1", () => resolve(true));
+          socket.on("error", () => resolve(false)).on("connect", () => socket.destroy());
+        }),
+    );
+  }
+
+  static async #start(
+    server: string,
+    spawnIn: (program: string, words: readonly string[], options: SpawnOptions) => ChildProcess,
+    isListening: () => Promise<boolean>,
+  ): Promise<Nginx> {
     const program = findNginx();
     if (program === undefined) throw new Error("no nginx on this machine");
     const folder = await mkdtemp(join(tmpdir(), "wirespan-nginx-"));
     await writeFile(
       join(folder, "nginx.conf"),
-      `daemon off; master_process off; pid pid; error_log stderr error;
+      `daemon off; master_process off; pid pid; error_log stderr crit;
 events {}
 http {
   access_log off; keepalive_timeout 60;
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
   uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-  server {
-    listen ${port}; listen [::]:${port} ipv6only=on;
-    location / { return 200 "${"a".repeat(500)}"; }
-  }
+  server { ${server} }
 }
 `,
     );
     const words = ["-p", folder, "-c", "nginx.conf", "-e", "stderr"];
-    const child = netns.spawn(program, words, { stdio: ["ignore", "ignore", "inherit"] });
+    const child = spawnIn(program, words, { stdio: ["ignore", "ignore", "inherit"] });
     const nginx = new Nginx(child, folder);
-    await until("nginx to listen", async () => {
+    await until("nginx to listen", () => {
       if (child.exitCode !== null) throw new Error(`nginx ended with ${child.exitCode}`);
-      const listening = await netns.run("ss", "-Hltn", `sport = :${port}`);
-      return listening.split("\n").filter(Boolean).length === 2;
+      return isListening();
     });
     return nginx;
   }
