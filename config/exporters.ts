@@ -1,4 +1,4 @@
-// The settings of each type of exporter, and the plain data an exporter gets of them.
+// The settings of each type of exporter, and the plain data that an exporter gets from them.
 import { accessSync, constants, statSync } from "node:fs";
 import {
   type ConsoleFormat,
@@ -26,8 +26,8 @@ export const EXPORTER_TYPES = ["otlp_grpc", "otlp_http", "console"] as const;
 export type ExporterType = (typeof EXPORTER_TYPES)[number];
 
 const common: Tree = {
-  type: leaf(oneOf(...EXPORTER_TYPES), null, "What kind of exporter this is; required."),
-  signals: leaf(list(oneOf(...SIGNALS)), SIGNALS, "What is exported."),
+  type: leaf(oneOf(...EXPORTER_TYPES), null, "Type of the exporter; required."),
+  signals: leaf(list(oneOf(...SIGNALS)), SIGNALS, "Signals to export."),
 };
 
 const isUrl = (t: string): boolean => /^https?:\/\//i.test(t) && URL.canParse(t);
@@ -54,7 +54,7 @@ export const pemFile: Reader<string> = {
 };
 
 const queueBytes = size(
-  "a size of at least 1MiB, such as 32MiB: what one request takes must find room in it",
+  "a size of at least 1MiB, such as 32MiB: a single request must fit",
   (n) => n >= 1024 ** 2 && n <= 64 * 1024 ** 3,
 );
 
@@ -65,11 +65,10 @@ function otlp(type: "otlp_grpc" | "otlp_http"): Tree {
     target,
     `http://localhost:${port}`,
     type === "otlp_grpc"
-      ? "Where to: http:// is plaintext, https:// is TLS; without either, tls.insecure decides."
+      ? "Address of the backend: http:// is plaintext, https:// is TLS; without a scheme, tls.insecure decides."
       : "Base URL; /v1/traces, /v1/metrics and /v1/logs are appended to its path. user:password@ is basic authentication.",
   );
-  const ofSignal = (signal: Signal) =>
-    leaf(target, null, `Endpoint of the ${signal} only, used without change.`);
+  const ofSignal = (signal: Signal) => leaf(target, null, `Endpoint for ${signal} only, used as is.`);
   return {
     ...common,
     endpoint,
@@ -77,14 +76,14 @@ function otlp(type: "otlp_grpc" | "otlp_http"): Tree {
     headers: leaf(
       map,
       new Map(),
-      "Sent with every request; file:PATH as a value is that file's text, read again when it changes.",
+      "Headers of every request; the value file:PATH is that file's text, reloaded when it changes.",
       true,
     ),
     tls: {
       ca: leaf(
         pemFile,
         null,
-        "PEM file of the authorities to trust; default: those of the system and of Node.",
+        "PEM file of the authorities to trust instead of those of the system and of Node.",
       ),
       cert: leaf(pemFile, null, "PEM file of the client's certificate chain."),
       key: leaf(pemFile, null, "PEM file of the client's key."),
@@ -95,7 +94,7 @@ function otlp(type: "otlp_grpc" | "otlp_http"): Tree {
       encoding: leaf(
         oneOf("protobuf", "json"),
         "protobuf",
-        "How requests are written; json is for backends that take nothing else.",
+        "Encoding of requests; json is for backends that accept nothing else.",
       ),
     }),
     path: leaf(
@@ -106,20 +105,26 @@ function otlp(type: "otlp_grpc" | "otlp_http"): Tree {
     temporality: leaf(
       oneOf("cumulative", "delta", "lowmemory"),
       "cumulative",
-      "How metrics count: since the start, or since the last collection (lowmemory: histograms only). Datadog wants delta, Prometheus cumulative.",
+      "Aggregation temporality: since the start, or since the last collection (lowmemory: histograms only). Datadog requires delta, Prometheus cumulative.",
     ),
     histograms: leaf(
       oneOf("exponential", "explicit"),
       "exponential",
-      "How histograms are sent: as the kernel made them, or with explicit buckets for backends without exponential ones.",
+      "How histograms are sent: exponential, as the kernel makes them, or with explicit buckets for backends without exponential ones.",
     ),
     boundaries: leaf(
       ascending(list(duration())),
       null,
       "Upper bounds of the explicit buckets of durations (1ms, 10ms, 1s), each within 4.5 %; default: powers of two of a second, which are exact.",
     ),
-    timeout: leaf(duration(1), 10_000, "How long one request may take."),
-    queue: { bytes: leaf(queueBytes, 32 * 1024 ** 2, "Bound on the bytes that wait for the backend.") },
+    timeout: leaf(duration(1), 10_000, "Time limit of one request."),
+    queue: {
+      bytes: leaf(
+        queueBytes,
+        32 * 1024 ** 2,
+        "Maximum bytes waiting for the backend; if they are exceeded, the oldest are dropped and counted.",
+      ),
+    },
   };
 }
 
@@ -133,18 +138,18 @@ const trees = new Map<string | undefined, Tree>([
       format: leaf(
         oneOf("text", "json", "live", "auto"),
         "text",
-        "text or json: a line for each connection, failure and event. live: a view that fills the terminal. auto: live on a terminal, otherwise only the agent's own state in its log.",
+        "text or json: a line for each connection, failure and event. live: a view that fills the terminal. auto: live on a terminal, otherwise only the agent's own state in the log.",
       ),
       rate: leaf(
         count(0),
         20,
-        "Most lines a second, failures and drops first; the number of those left out is printed. 0: no limit.",
+        "Maximum lines per second, failures and drops first; the number of omitted lines is printed. 0: no limit.",
       ),
     },
   ],
 ]);
 
-/** The settings of one exporter; those of most exporters where its type is not known. */
+/** The settings of one exporter; those of otlp_grpc if its type is not known. */
 export function exporterTree(type: string | undefined): Tree {
   return trees.get(type) ?? trees.get("otlp_grpc")!;
 }
@@ -183,10 +188,10 @@ export function exporterConfig(
   return {
     type,
     endpoint: values.endpoint,
-    perSignalEndpoints: given(values.perSignalEndpoints),
+    perSignalEndpoints: defined(values.perSignalEndpoints),
     headers: Object.fromEntries([...values.headers].filter(([header]) => !headerFiles.has(header))),
     ...(headerFiles.size > 0 && { headerFiles: Object.fromEntries(headerFiles) }),
-    tls: given(values.tls),
+    tls: defined(values.tls),
     compression: values.compression,
     ...(type === "otlp_http" && values.encoding && { encoding: values.encoding }),
     path: values.path,
@@ -199,8 +204,8 @@ export function exporterConfig(
   };
 }
 
-type Given<T> = { readonly [K in keyof T]?: NonNullable<T[K]> };
+type Defined<T> = { readonly [K in keyof T]?: NonNullable<T[K]> };
 
-function given<T extends object>(values: T): Given<T> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null)) as Given<T>;
+function defined<T extends object>(values: T): Defined<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null)) as Defined<T>;
 }

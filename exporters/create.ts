@@ -64,7 +64,7 @@ async function createConsole(
   if (format === "live" && !standardOutput().isTTY) {
     throw new WirespanError(
       "CONFIG_INVALID",
-      `exporters.${name}.format: live needs a terminal as standard output; text and json do not`,
+      `exporters.${name}.format: live requires a terminal as standard output; use text or json`,
     );
   }
   if (makeLive && standardOutput().isTTY && (format === "live" || format === "auto"))

@@ -16,10 +16,10 @@ export function addExporters(program: Command): void {
   const exporters = program
     .command("exporters")
     .helpCommand(false)
-    .description("try the configured backends");
+    .description("test the configured backends");
 
   withConfig(exporters.command("test [name...]"))
-    .description("send one span, one metric point and one event to each backend, and say what came back")
+    .description("send one span, one metric point and one event to each backend, and print the responses")
     .option("--json", "print JSON")
     .addHelpText(
       "after",
@@ -31,7 +31,7 @@ Examples:
   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 wirespan exporters test`,
     )
     .action(async (names: readonly string[], flags: ConfigFlags & { json?: boolean }) => {
-      // No plugin runs; one that the file speaks of is checked all the same.
+      // No plugin runs; one that the file configures is checked nevertheless.
       const off = selection([], "exporters test");
       const { config } = await load(flags.config, [...overridesOf(flags.set), ...off]);
       const tested = await testAll(config, names);
@@ -48,14 +48,14 @@ async function testAll(config: Config, names: readonly string[]): Promise<readon
   if (backends.length === 0) {
     throw new WirespanError(
       "CONFIG_INVALID",
-      "No backend is configured: name one under exporters: in the file of --config, or in OTEL_EXPORTER_OTLP_ENDPOINT.",
+      "No backend is configured: add one under exporters: in the file given with --config, or set OTEL_EXPORTER_OTLP_ENDPOINT.",
     );
   }
   const known = backends.map(([name]) => name);
   const [unknown] = names.filter((name) => !known.includes(name));
   if (unknown !== undefined) {
     const others = `the configuration has ${known.join(", ")}.`;
-    throw new WirespanError("USAGE", `No backend is called ${unknown}${suggestion(unknown, known, others)}`);
+    throw new WirespanError("USAGE", `No backend named ${unknown}${suggestion(unknown, known, others)}`);
   }
   const { probe } = await import("../../exporters/probe.ts");
   const { createLog } = await import("../../core/plugin/log.ts");
@@ -98,13 +98,13 @@ function words(outcome: Outcome): string {
   const why = message === "" ? "" : `: ${message}`;
   switch (outcome.status) {
     case "ok":
-      return outcome.rejected === 0 ? `taken${why}` : `refused${why}`;
+      return outcome.rejected === 0 ? `accepted${why}` : `rejected${why}`;
     case "unconfirmed":
       return `not confirmed${why}`;
     case "retry":
-      return `not taken${why}`;
+      return `not accepted${why}`;
     case "too_large":
     case "rejected":
-      return `refused${why}`;
+      return `rejected${why}`;
   }
 }

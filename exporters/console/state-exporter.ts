@@ -14,7 +14,7 @@ export class StateExporter extends ImmediateExporter implements Sink {
     this.#model = new Model(name);
     log.info(
       {},
-      "no exporter is configured: nothing leaves this host. Set OTEL_EXPORTER_OTLP_ENDPOINT, or name exporters in a file given with --config; --format text prints connections here",
+      "no exporter configured, telemetry stays on this host. Set OTEL_EXPORTER_OTLP_ENDPOINT, or configure exporters in a file (--config); --format text prints connections here",
     );
   }
 

@@ -83,6 +83,6 @@ function taken({ rejected, message }: PartialSuccess, count: number): Outcome {
   }
   return {
     status: "unconfirmed",
-    message: `the answer says that ${rejected} of ${count} items were refused`,
+    message: `the response claims that ${rejected} of ${count} items were rejected`,
   };
 }

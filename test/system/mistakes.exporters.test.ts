@@ -117,7 +117,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `http://${at}`,
-        `not taken: nothing listens at ${at}; an OTLP/gRPC receiver was expected, whose usual port is 4317: start it, or correct exporters.b.endpoint`,
+        `not accepted: nothing is listening at ${at}; expected an OTLP/gRPC receiver, usually at port 4317: start it, or correct exporters.b.endpoint`,
       ),
     };
   },
@@ -125,7 +125,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
     settings: 'type: otlp_http, endpoint: "http://collector.invalid:4318"',
     code: 7,
     // A machine without a name server says the second.
-    says: /^ {2}traces to http:\/\/collector\.invalid:4318\/v1\/traces: not taken: (no host is called collector\.invalid; correct exporters\.b\.endpoint, or this host's name resolution|no name server answers for collector\.invalid; mend this host's name resolution, or use an address in exporters\.b\.endpoint)$/,
+    says: /^ {2}traces to http:\/\/collector\.invalid:4318\/v1\/traces: not accepted: (host collector\.invalid not found; correct exporters\.b\.endpoint, or this host's name resolution|no name server answered for collector\.invalid; fix this host's name resolution, or use an address in exporters\.b\.endpoint)$/,
   }),
   "no scheme before a plain gRPC server": async () => {
     const at = `localhost:${await sink("grpc")}`;
@@ -134,7 +134,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `https://${at}`,
-        `not taken: ${at} answers without TLS, and TLS was expected; write http://${at} in exporters.b.endpoint (or set exporters.b.tls.insecure: true, if it has no scheme)`,
+        `not accepted: ${at} does not use TLS, but TLS was expected; write http://${at} in exporters.b.endpoint (or set exporters.b.tls.insecure: true if it has no scheme)`,
       ),
     };
   },
@@ -150,7 +150,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `https://${at}/v1/traces`,
-        `not taken: ${at} answers without TLS, and https:// was asked for; write http:// in exporters.b.endpoint`,
+        `not accepted: ${at} does not use TLS, but https:// requires it; write http:// in exporters.b.endpoint`,
       ),
     };
   },
@@ -161,7 +161,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `http://${at}/v1/traces`,
-        `not taken: ${at} wants TLS, and http:// is plain; write https:// in exporters.b.endpoint`,
+        `not accepted: ${at} requires TLS, but http:// is plaintext; write https:// in exporters.b.endpoint`,
       ),
     };
   },
@@ -172,7 +172,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `http://${at}`,
-        `not taken: ${at} wants TLS, and http:// is plain; write https:// in exporters.b.endpoint`,
+        `not accepted: ${at} requires TLS, but http:// is plaintext; write https:// in exporters.b.endpoint`,
       ),
     };
   },
@@ -183,7 +183,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `http://${at}`,
-        `not taken: ${at} is an HTTP server, and OTLP/gRPC was expected; write type: otlp_http (OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf), or the port of its gRPC receiver, usually 4317`,
+        `not accepted: ${at} is an HTTP server, but OTLP/gRPC was expected; set type: otlp_http (OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf), or use the port of its gRPC receiver, usually 4317`,
       ),
     };
   },
@@ -194,7 +194,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `https://${at}`,
-        `not taken: ${at} is an HTTP server, and OTLP/gRPC was expected; write type: otlp_http (OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf), or the port of its gRPC receiver, usually 4317`,
+        `not accepted: ${at} is an HTTP server, but OTLP/gRPC was expected; set type: otlp_http (OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf), or use the port of its gRPC receiver, usually 4317`,
       ),
     };
   },
@@ -205,7 +205,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `http://${at}/v1/traces`,
-        `not taken: ${at} is a gRPC server, and OTLP/HTTP was expected; write type: otlp_grpc (OTEL_EXPORTER_OTLP_PROTOCOL=grpc), or the port of its HTTP receiver, usually 4318`,
+        `not accepted: ${at} is a gRPC server, but OTLP/HTTP was expected; set type: otlp_grpc (OTEL_EXPORTER_OTLP_PROTOCOL=grpc), or use the port of its HTTP receiver, usually 4318`,
       ),
     };
   },
@@ -216,7 +216,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `http://${at}`,
-        `not taken: ${at} took the connection and said nothing; an OTLP/gRPC receiver was expected: see whether it is stuck, or correct exporters.b.endpoint`,
+        `not accepted: ${at} accepted the connection but sent nothing; expected an OTLP/gRPC receiver: check whether it is stuck, or correct exporters.b.endpoint`,
       ),
     };
   },
@@ -227,7 +227,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `http://${at}/otpl/v1/traces`,
-        "refused: HTTP 404; the path /otpl/v1/traces of an OTLP/HTTP receiver was expected there: correct exporters.b.endpoint",
+        "rejected: HTTP 404; expected an OTLP/HTTP receiver at the path /otpl/v1/traces: correct exporters.b.endpoint",
       ),
     };
   },
@@ -238,7 +238,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `http://${at}/v1/traces/v1/traces`,
-        "refused: HTTP 404; exporters.b.endpoint is the base URL, to which /v1/traces is added: leave it out there",
+        "rejected: HTTP 404; exporters.b.endpoint is the base URL, and /v1/traces is appended to it: remove that",
       ),
     };
   },
@@ -250,7 +250,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `http://${at}/v1/traces`,
-        'not confirmed: an answer of OTLP/HTTP was expected, and an HTML page "Sign in" came (HTTP 200); correct exporters.b.endpoint, or see who answers there',
+        'not confirmed: expected an OTLP/HTTP response, got an HTML page "Sign in" (HTTP 200); correct exporters.b.endpoint, or check what answers there',
       ),
     };
   },
@@ -261,7 +261,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `http://${at}/v1/traces`,
-        "refused: HTTP 301 to https://new.example/v1/traces?…; redirects are not followed: write where it leads to in exporters.b.endpoint",
+        "rejected: HTTP 301 to https://new.example/v1/traces?…; redirects are not followed: use the new location in exporters.b.endpoint",
       ),
     };
   },
@@ -272,7 +272,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `http://${at}/v1/traces`,
-        "refused: HTTP 401: no token; see exporters.b.headers (a token, an API key) or the user and password in the endpoint",
+        "rejected: HTTP 401: no token; check exporters.b.headers (a token, an API key) or the user and password in the endpoint",
       ),
     };
   },
@@ -283,7 +283,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `http://${at}`,
-        "refused: UNAUTHENTICATED: no token; see exporters.b.headers (a token, an API key) or the user and password in the endpoint",
+        "rejected: UNAUTHENTICATED: no token; check exporters.b.headers (a token, an API key) or the user and password in the endpoint",
       ),
     };
   },
@@ -294,7 +294,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `http://${at}`,
-        "refused: UNIMPLEMENTED: unknown service; an OTLP/gRPC receiver of traces was expected: correct exporters.b.endpoint, or leave traces out of its signals",
+        "rejected: UNIMPLEMENTED: unknown service; expected an OTLP/gRPC receiver of traces: correct exporters.b.endpoint, or remove traces from its signals",
       ),
     };
   },
@@ -305,7 +305,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `https://${at}/v1/traces`,
-        `not taken: the certificate of ${at} is of an authority that is not trusted here (UNABLE_TO_VERIFY_LEAF_SIGNATURE); name the authority's PEM file in exporters.b.tls.ca, or add it to this host's trust store`,
+        `not accepted: the certificate of ${at} is signed by an authority that this host does not trust (UNABLE_TO_VERIFY_LEAF_SIGNATURE); set exporters.b.tls.ca to the authority's PEM file, or add it to this host's trust store`,
       ),
     };
   },
@@ -316,7 +316,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `https://${at}/v1/traces`,
-        `not taken: the certificate of ${at} is for other names (Host: localhost. is not in the cert's altnames: DNS:collector.example); use one of those in exporters.b.endpoint`,
+        `not accepted: the certificate of ${at} is for other names (Host: localhost. is not in the cert's altnames: DNS:collector.example); use one of them in exporters.b.endpoint`,
       ),
     };
   },
@@ -327,7 +327,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `https://${at}/v1/traces`,
-        `not taken: the certificate of ${at} has expired; renew it there, or set this host's clock`,
+        `not accepted: the certificate of ${at} has expired; renew it, or correct this host's clock`,
       ),
     };
   },
@@ -338,7 +338,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         `https://${at}/v1/traces`,
-        `not taken: ${at} does not take this agent's certificate, or wants one (tlsv13 alert certificate required); exporters.b.tls.cert and tls.key name the client's`,
+        `not accepted: ${at} rejects this agent's certificate, or requires one (tlsv13 alert certificate required); check exporters.b.tls.cert and tls.key`,
       ),
     };
   },
@@ -350,12 +350,12 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
   "the key of another certificate": async () => ({
     settings: `type: otlp_grpc, tls: { cert: ${folder}/server.pem, key: ${folder}/elsewhere.key }`,
     code: 2,
-    says: `wirespan: exporters.b.tls: the key in ${folder}/elsewhere.key is not that of the certificate in ${folder}/server.pem`,
+    says: `wirespan: exporters.b.tls: the key in ${folder}/elsewhere.key does not match the certificate in ${folder}/server.pem`,
   }),
   "a key behind a passphrase": async () => ({
     settings: `type: otlp_http, tls: { cert: ${folder}/server.pem, key: ${folder}/server.locked }`,
     code: 2,
-    says: `wirespan: exporters.b.tls.key: ${folder}/server.locked is encrypted; an agent has nobody to ask, so name a key without a passphrase`,
+    says: `wirespan: exporters.b.tls.key: ${folder}/server.locked is encrypted; use a key without a passphrase`,
   }),
   "an authority's file that is not there": async () => ({
     settings: `type: otlp_http, tls: { ca: ${folder}/none.pem }`,
@@ -367,7 +367,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
     return {
       settings: `type: otlp_http, tls: { ca: ${folder}/text.pem }`,
       code: 2,
-      says: `wirespan: exporters.b.tls.ca: ${folder}/text.pem has no certificate in PEM`,
+      says: `wirespan: exporters.b.tls.ca: ${folder}/text.pem contains no PEM certificate`,
     };
   },
   "a proxy that does not answer": async () => {
@@ -378,7 +378,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         "https://collector.example/v1/traces",
-        `not taken: the proxy http://${at} (HTTPS_PROXY) does not answer: connect ECONNREFUSED ${at}; start it, or leave collector.example out of it with NO_PROXY=collector.example`,
+        `not accepted: the proxy http://${at} (HTTPS_PROXY) does not answer: connect ECONNREFUSED ${at}; start it, or bypass it with NO_PROXY=collector.example`,
       ),
     };
   },
@@ -390,7 +390,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         "https://collector.example:4317",
-        `not taken: the proxy http://${at} answers CONNECT with 407 Proxy Authentication Required; it wants a user and a password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT (HTTP_PROXY for an http:// endpoint)`,
+        `not accepted: the proxy http://${at} answered CONNECT with 407 Proxy Authentication Required; it requires a user and password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT (HTTP_PROXY for an http:// endpoint)`,
       ),
     };
   },
@@ -402,7 +402,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
       code: 7,
       says: said(
         "http://collector.example:4317",
-        `not taken: the proxy http://${at} answers CONNECT with 403 Forbidden; let it pass collector.example:4317, or leave that out of it with NO_PROXY=collector.example`,
+        `not accepted: the proxy http://${at} answered CONNECT with 403 Forbidden; allow collector.example:4317 there, or bypass the proxy with NO_PROXY=collector.example`,
       ),
     };
   },
@@ -410,7 +410,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
     settings: 'type: otlp_http, endpoint: "https://collector.example"',
     env: { HTTPS_PROXY: "socks5://user:secret@proxy:1080" },
     code: 2,
-    says: 'wirespan: HTTPS_PROXY: "socks5://proxy:1080" is not an HTTP proxy such as http://proxy.example:3128; NO_PROXY=collector.example leaves https://collector.example/v1/traces out of it',
+    says: 'wirespan: HTTPS_PROXY: "socks5://proxy:1080" is not an HTTP proxy such as http://proxy.example:3128; NO_PROXY=collector.example bypasses it',
   }),
   "a token's file that is not there": async () => ({
     settings: `type: otlp_http, headers: { authorization: "file:${folder}/token" }`,
@@ -422,18 +422,18 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
     return {
       settings: `type: otlp_grpc, headers: { authorization: "file:${folder}/lines" }`,
       code: 2,
-      says: 'wirespan: exporters.b.headers: "authorization" is no gRPC metadata: its value is not of printable ASCII',
+      says: 'wirespan: exporters.b.headers: "authorization" is not valid gRPC metadata: its value is not printable ASCII',
     };
   },
   "a token in the query of a gRPC endpoint": async () => ({
     settings: 'type: otlp_grpc, endpoint: "http://collector:4317/?token=s3cret"',
     code: 2,
-    says: 'wirespan: exporters.b.endpoint: gRPC has no query, and "http://collector:4317/?…" has one; a token belongs under exporters.b.headers',
+    says: 'wirespan: exporters.b.endpoint: a gRPC endpoint cannot have a query, but "http://collector:4317/?…" has one; put tokens under exporters.b.headers',
   }),
   "no backend at all": async () => ({
     settings: "type: console",
     code: 2,
-    says: "wirespan: No backend is configured: name one under exporters: in the file of --config, or in OTEL_EXPORTER_OTLP_ENDPOINT.",
+    says: "wirespan: No backend is configured: add one under exporters: in the file given with --config, or set OTEL_EXPORTER_OTLP_ENDPOINT.",
   }),
 };
 

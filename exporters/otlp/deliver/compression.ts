@@ -44,7 +44,7 @@ export class CompressionFallback {
       const reason = outcome.message;
       this.#log.warn(
         { exporter: this.#exporter, reason },
-        `the backend takes no gzip, so requests go uncompressed; exporters.${this.#exporter}.compression: none says so beforehand`,
+        `the backend does not accept gzip, sending uncompressed requests; set exporters.${this.#exporter}.compression: none`,
       );
     }
     return again;

@@ -50,7 +50,7 @@ export class Credentials {
         this.#wrong.delete(part);
         this.#log.info(
           { exporter: this.#exporter },
-          `exporters.${this.#exporter}.${part}: changed files were read`,
+          `exporters.${this.#exporter}.${part}: changed files reloaded`,
         );
       } catch (error) {
         this.#complain(part, (error as Error).message);
@@ -65,6 +65,6 @@ export class Credentials {
     if (!again) this.#wrong.set(part, { message, said: false });
     if (!again || before.said) return;
     before.said = true;
-    this.#log.warn({ exporter: this.#exporter }, `${message}; what was read before stays in use`);
+    this.#log.warn({ exporter: this.#exporter }, `${message}; the previous files stay in use`);
   }
 }

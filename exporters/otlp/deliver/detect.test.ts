@@ -21,7 +21,7 @@ describe("OTLP to an endpoint whose protocol nothing names", function () {
     assert.deepEqual(
       made.lines.map(({ message }) => message),
       [
-        `${sink.endpoint} is an HTTP server, so http/protobuf is spoken with it; OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf says so beforehand`,
+        `${sink.endpoint} is an HTTP server, using http/protobuf; set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
       ],
     );
     assert.equal(made.exporter.type, "otlp_http");
@@ -78,6 +78,6 @@ describe("OTLP to an endpoint whose protocol nothing names", function () {
     await made.spans(10, 1500);
     assert.deepEqual(made.came(), { queued: 10 });
     assert.equal(made.lines.length, 1);
-    assert.match(made.reasons[0]!, /is an HTTP server, and OTLP\/gRPC was expected; write type: otlp_http/);
+    assert.match(made.reasons[0]!, /is an HTTP server, but OTLP\/gRPC was expected; set type: otlp_http/);
   });
 });

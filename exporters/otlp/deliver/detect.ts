@@ -83,7 +83,7 @@ class Detecting implements Transport {
     this.#current = http;
     this.#log.warn(
       { exporter: this.#name, endpoint },
-      `${endpoint} is an HTTP server, so http/protobuf is spoken with it; OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf says so beforehand`,
+      `${endpoint} is an HTTP server, using http/protobuf; set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`,
     );
   }
 }

@@ -38,7 +38,7 @@ export function grpcTarget(exporter: string, endpoint: string, insecure: boolean
   if (url.search !== "") {
     throw invalid(
       exporter,
-      `gRPC has no query, and "${shownOf(endpoint)}" has one; a token belongs under exporters.${exporter}.headers`,
+      `a gRPC endpoint cannot have a query, but "${shownOf(endpoint)}" has one; put tokens under exporters.${exporter}.headers`,
     );
   }
   return targetOf(exporter, url);
@@ -51,7 +51,7 @@ export function httpTarget(exporter: string, config: OtlpHttpConfig, signal: Sig
   const url = URL.parse(written);
   if (url === null || !/^https?:$/.test(url.protocol)) {
     const why = written.startsWith("unix:")
-      ? `a Unix socket (${written}) takes type: otlp_grpc; HTTP goes to a URL such as http://127.0.0.1:4318`
+      ? `a Unix socket (${written}) requires type: otlp_grpc; otlp_http requires a URL such as http://127.0.0.1:4318`
       : `"${shownOf(written)}" is not a URL such as http://127.0.0.1:4318`;
     throw invalid(exporter, why);
   }
@@ -63,7 +63,7 @@ export function httpTarget(exporter: string, config: OtlpHttpConfig, signal: Sig
 function targetOf(exporter: string, url: URL): Target {
   const authorization = authorizationOf(url);
   if (authorization === undefined && url.username + url.password !== "") {
-    throw invalid(exporter, "user and password are not percent-encoded as a URL wants them");
+    throw invalid(exporter, "user and password are not percent-encoded as a URL requires");
   }
   url.username = "";
   url.password = "";

@@ -58,7 +58,7 @@ export function isAboutCompression(message: string): boolean {
 /** What a call with this status (not OK) comes to; `details` is a google.rpc.Status. */
 export function outcomeOfStatus(code: number, said: string, details: Uint8Array | undefined): Outcome {
   const name = statusName(code);
-  const message = `${NAMES[code] ?? `status ${code}`}: ${oneLine(said) || "without a reason"}`;
+  const message = `${NAMES[code] ?? `status ${code}`}: ${oneLine(said) || "no reason given"}`;
   const sizes: readonly StatusName[] = [
     "RESOURCE_EXHAUSTED",
     "OUT_OF_RANGE",

@@ -178,7 +178,7 @@ class GrpcConnection implements Connection {
         if (isAboutCompression(reply.message)) return { ...outcome, suspect: "compression" };
         return {
           ...outcome,
-          message: `${outcome.message}; an OTLP/gRPC receiver of ${signal} was expected: correct exporters.${this.#peer.exporter}.endpoint, or leave ${signal} out of its signals`,
+          message: `${outcome.message}; expected an OTLP/gRPC receiver of ${signal}: correct exporters.${this.#peer.exporter}.endpoint, or remove ${signal} from its signals`,
           suspect: "perhaps compression",
         };
       case "INTERNAL":
@@ -198,7 +198,7 @@ class GrpcConnection implements Connection {
     if (code !== 0 && code !== 200)
       return this.#httpOutcome(code, body, String(headers?.["content-type"] ?? ""));
     if (broken instanceof Late) {
-      return { status: "retry", message: `DEADLINE_EXCEEDED: no answer within ${this.#timeoutMs} ms` };
+      return { status: "retry", message: `DEADLINE_EXCEEDED: no response within ${this.#timeoutMs} ms` };
     }
     if (broken !== undefined)
       return { status: "retry", message: `UNAVAILABLE: ${connectionTrouble(broken, this.#peer)}` };
@@ -207,7 +207,7 @@ class GrpcConnection implements Connection {
     const instead = body.length > 0 ? excerpt(body) : "nothing";
     return {
       status: "unconfirmed",
-      message: `an answer of OTLP/gRPC was expected, and ${instead} came${whoAnswers(this.#peer)}`,
+      message: `expected an OTLP/gRPC response, got ${instead}${whoAnswers(this.#peer)}`,
     };
   }
 
@@ -231,7 +231,7 @@ function confirmed(reply: Reply, count: number, peer: Peer): Outcome {
     return { status: "ok", rejected: answer.rejected, message: oneLine(answer.message) };
   return {
     status: "unconfirmed",
-    message: `an answer of OTLP/gRPC was expected, and ${excerpt(reply.body)} came${whoAnswers(peer)}`,
+    message: `expected an OTLP/gRPC response, got ${excerpt(reply.body)}${whoAnswers(peer)}`,
   };
 }
 
@@ -251,16 +251,16 @@ export function checkedMetadata(
   const entries = Object.entries(headers).map(([written, value]) => {
     const name = written.toLowerCase();
     const why = !/^[0-9a-z_.-]+$/.test(name)
-      ? "its name is not of letters, digits and _ . -"
+      ? "its name may only contain letters, digits and _ . -"
       : RESERVED.test(name)
-        ? "gRPC sets it itself"
+        ? "gRPC reserves it"
         : !(name.endsWith("-bin") ? /^[A-Za-z0-9+/]*=*$/ : /^[\x20-\x7e]*$/).test(value)
-          ? `its value is not ${name.endsWith("-bin") ? "base64" : "of printable ASCII"}`
+          ? `its value is not ${name.endsWith("-bin") ? "base64" : "printable ASCII"}`
           : undefined;
     if (why === undefined) return [name, value] as const;
     throw new WirespanError(
       "CONFIG_INVALID",
-      `exporters.${exporter}.headers: "${oneLine(written, 60)}" is no gRPC metadata: ${why}`,
+      `exporters.${exporter}.headers: "${oneLine(written, 60)}" is not valid gRPC metadata: ${why}`,
     );
   });
   return Object.fromEntries(entries);

@@ -244,11 +244,11 @@ describe("OTLP/gRPC to a backend that misbehaves", function () {
       [(s) => answer(s, status("3", "no%20such%20tenant%0A")), /^INVALID_ARGUMENT: no such tenant$/],
       [
         trailersOnly(status("16", "who are you")),
-        /^UNAUTHENTICATED: who are you; see exporters\.backend\.headers/,
+        /^UNAUTHENTICATED: who are you; check exporters\.backend\.headers/,
       ],
       [trailersOnly(status("8", "quota")), /^RESOURCE_EXHAUSTED: quota$/],
       [trailersOnly(status("99", "?")), /^status 99: \?$/],
-      [trailersOnly({ ":status": 403, "content-type": "text/plain" }), /^HTTP 403; see exporters/],
+      [trailersOnly({ ":status": 403, "content-type": "text/plain" }), /^HTTP 403; check exporters/],
     ];
     for (const [act, reason] of rejected) {
       await using fake = await grpcFake(act);
@@ -313,7 +313,7 @@ describe("OTLP/gRPC to a backend that misbehaves", function () {
       assert.deepEqual(made.came(), { acknowledged: 15 });
       assert.deepEqual(encodings, ["gzip", undefined, undefined, undefined]);
       assert.equal(made.lines.length, 1);
-      assert.match(made.lines[0]!.message, /takes no gzip.*exporters\.backend\.compression: none/);
+      assert.match(made.lines[0]!.message, /does not accept gzip.*exporters\.backend\.compression: none/);
     }
   });
 

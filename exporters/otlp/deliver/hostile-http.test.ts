@@ -171,7 +171,7 @@ describe("OTLP/HTTP to a backend that misbehaves", function () {
       assert.deepEqual(made.came(), { acknowledged: 15 });
       assert.deepEqual(encodings, ["gzip", undefined, undefined, undefined]);
       assert.equal(made.lines.length, 1);
-      assert.match(made.lines[0]!.message, /takes no gzip.*exporters\.backend\.compression: none/);
+      assert.match(made.lines[0]!.message, /does not accept gzip.*exporters\.backend\.compression: none/);
     }
   });
 });

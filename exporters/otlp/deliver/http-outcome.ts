@@ -32,7 +32,7 @@ export class HttpOutcomes {
         : speaker === "http2"
           ? notHttp(this.#peer)
           : error.code?.startsWith("HPE_") || speaker === "other"
-            ? `an OTLP/HTTP receiver was expected, and something else answers (${oneLine(error.message, 100)}); correct exporters.${this.#peer.exporter}.endpoint`
+            ? `expected an OTLP/HTTP receiver, but something else answered (${oneLine(error.message, 100)}); correct exporters.${this.#peer.exporter}.endpoint`
             : connectionTrouble(error, this.#peer);
     return { status: "retry", message: trouble };
   }
@@ -54,7 +54,7 @@ export class HttpOutcomes {
         return { status: "ok", rejected: answer.rejected, message: oneLine(answer.message) };
       return {
         status: "unconfirmed",
-        message: `an answer of OTLP/HTTP was expected, and ${excerpt(body)} came (HTTP ${code})${whoAnswers(this.#peer)}`,
+        message: `expected an OTLP/HTTP response, got ${excerpt(body)} (HTTP ${code})${whoAnswers(this.#peer)}`,
       };
     }
     const said = errorText(response);

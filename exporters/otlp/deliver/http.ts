@@ -71,7 +71,7 @@ class HttpConnection implements Connection {
       response = await exchange(request, payload, this.#timeoutMs);
     } catch (error) {
       if (error instanceof Late)
-        return { status: "retry", message: `no response in time (${this.#timeoutMs} ms)` };
+        return { status: "retry", message: `no response within ${this.#timeoutMs} ms` };
       return this.#outcomes.ofError(error as Error);
     }
     return this.#outcomes.ofResponse(response, count);
@@ -147,9 +147,13 @@ export function checkedHeaders(
       http.validateHeaderName(key);
       http.validateHeaderValue(key, value);
     } catch (cause) {
-      throw new WirespanError("CONFIG_INVALID", `exporters.${name}.headers: "${key}" is no HTTP header`, {
-        cause,
-      });
+      throw new WirespanError(
+        "CONFIG_INVALID",
+        `exporters.${name}.headers: "${key}" is not a valid HTTP header`,
+        {
+          cause,
+        },
+      );
     }
     const lower = key.toLowerCase();
     if (RESERVED.test(lower)) {

@@ -52,8 +52,8 @@ export class OtlpExporter<P> implements Exporter {
     this.#reporter = new Reporter(parts.log, name);
     this.#encoding = config.type === "otlp_http" && config.encoding === "json" ? "_json" : "";
     const reasons: Partial<Record<LossCause, string>> = {
-      queue_full: `more than ${config.queueBytes} bytes wait (exporters.${name}.queue.bytes)`,
-      shutdown_timeout: "not taken before the agent had to end (shutdown.timeout)",
+      queue_full: `queue full: more than ${config.queueBytes} bytes waiting (exporters.${name}.queue.bytes)`,
+      shutdown_timeout: "not delivered before shutdown.timeout",
     };
     this.#queue = new Queue(config.queueBytes, {
       lost: (signal, count, cause, error) =>
@@ -88,7 +88,7 @@ export class OtlpExporter<P> implements Exporter {
 
   async refresh(): Promise<readonly string[]> {
     const parts = await this.#transport.refresh();
-    return parts.map((part) => `exporters.${this.name}.${part}: changed files were read`);
+    return parts.map((part) => `exporters.${this.name}.${part}: changed files reloaded`);
   }
 
   /** Whether batches of a signal wait or are on their way. */

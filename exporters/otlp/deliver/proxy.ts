@@ -28,7 +28,7 @@ export function proxyFor(target: Target, env: Environment): HttpProxy | undefine
     const shown = written.replace(/\/\/[^/\s@]*@/, "//");
     throw new WirespanError(
       "CONFIG_INVALID",
-      `${variable}: "${shown}" is not an HTTP proxy such as http://proxy.example:3128; NO_PROXY=${target.host} leaves ${target.shown} out of it`,
+      `${variable}: "${shown}" is not an HTTP proxy such as http://proxy.example:3128; NO_PROXY=${target.host} bypasses it`,
     );
   }
   return {

@@ -86,7 +86,7 @@ describe("what an exporter shows its backend", function () {
         });
         await made.spans(1);
         writeFileSync(file("token"), "Bearer second\n");
-        assert.deepEqual(await made.fanout.refresh(), ["exporters.backend.headers: changed files were read"]);
+        assert.deepEqual(await made.fanout.refresh(), ["exporters.backend.headers: changed files reloaded"]);
         await made.spans(1);
         assert.deepEqual(
           sink.received.map(({ headers }) => headers.authorization),
@@ -134,7 +134,7 @@ describe("what an exporter shows its backend", function () {
     assert.equal(made.lines.length, 1);
     assert.match(
       made.lines[0]!.message,
-      /the key in .*client\.key is not that of the certificate.*stays in use$/,
+      /the key in .*client\.key does not match the certificate.*the previous files stay in use$/,
     );
     await sink.stop();
     await sink.start();

@@ -50,7 +50,7 @@ export class Reporter {
     this.#failingSince = undefined;
     if (this.#outages > 0 || !this.#saidFailing) return;
     this.#saidFailing = false;
-    this.#log.info({ exporter: this.#exporter, seconds }, "backend takes data again");
+    this.#log.info({ exporter: this.#exporter, seconds }, "export recovered");
   }
 
   /** Something is lost for good. */
@@ -88,8 +88,8 @@ export class Reporter {
     this.#outages = 0;
     this.#saidReason = this.#trouble.reason;
     this.#saidFailing = this.#failingSince !== undefined;
-    if (this.#saidFailing) this.#log.warn(fields, "backend does not take data, will retry");
-    else this.#log.warn(fields, "backend did not always take data; now it does");
+    if (this.#saidFailing) this.#log.warn(fields, "export failing, will retry");
+    else this.#log.warn(fields, "export failed temporarily, now recovered");
     this.#quiet = setTimeout(() => {
       this.#quiet = undefined;
       if (this.#isNews) this.#sayState();

@@ -83,7 +83,7 @@ export class Sender<P> {
   /** The transport's outcome, or a retry if there is none in time. */
   #attempt(payload: P, count: number): Promise<Outcome> {
     const { transport, timeoutMs } = this.#parts;
-    const stuck: Outcome = { status: "retry", message: "no outcome in time" };
+    const stuck: Outcome = { status: "retry", message: "no response in time" };
     return this.#wait(timeoutMs + GRACE_MS, stuck, transport.send(this.#signal, payload, count));
   }
 

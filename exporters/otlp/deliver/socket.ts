@@ -12,7 +12,7 @@ export class ProxyError extends Error {
   readonly status: number;
 
   constructor(proxy: HttpProxy, status: number, reason: string) {
-    super(`the proxy ${proxy.shown} answers CONNECT with ${status} ${reason}`);
+    super(`the proxy ${proxy.shown} answered CONNECT with ${status} ${reason}`);
     this.status = status;
   }
 }
@@ -105,8 +105,8 @@ function established<S extends Socket>(
       socket.destroy();
       reject(error);
     };
-    const aborted = (): void => failed(new Error("no connection in time"));
-    const closed = (): void => failed(new Error("the connection was closed during the greeting"));
+    const aborted = (): void => failed(new Error("connection timed out"));
+    const closed = (): void => failed(new Error("the connection was closed during the handshake"));
     const done = (): void => {
       signal.removeEventListener("abort", aborted);
       socket.off("error", failed).off("close", closed);
@@ -140,7 +140,7 @@ function throughProxy(
           connectTls({ host, port, ca: trustedAuthorities(), ...(serverName(host) && { servername: host }) }),
       }),
     });
-    const aborted = (): void => void connecting.destroy(new Error("no answer in time"));
+    const aborted = (): void => void connecting.destroy(new Error("no response in time"));
     signal.addEventListener("abort", aborted, { once: true });
     connecting.once("close", () => signal.removeEventListener("abort", aborted));
     connecting.once("connect", ({ statusCode = 0, statusMessage = "" }, socket: Socket, head: Buffer) => {

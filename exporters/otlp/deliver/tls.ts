@@ -132,7 +132,7 @@ export class TlsSource {
       ["cert", cert],
     ] as const) {
       if (text === undefined || /-----BEGIN (\w+ )?CERTIFICATE-----/.test(text.toString("latin1"))) continue;
-      const message = `exporters.${this.#exporter}.tls.${part}: ${this.#config[part]} has no certificate in PEM`;
+      const message = `exporters.${this.#exporter}.tls.${part}: ${this.#config[part]} contains no PEM certificate`;
       throw new WirespanError("CONFIG_INVALID", message);
     }
     try {
@@ -151,10 +151,10 @@ export class TlsSource {
     const at = `exporters.${this.#exporter}.tls`;
     const { ca, cert, key } = this.#config;
     if (code === "ERR_OSSL_X509_KEY_VALUES_MISMATCH") {
-      return `${at}: the key in ${key} is not that of the certificate in ${cert}`;
+      return `${at}: the key in ${key} does not match the certificate in ${cert}`;
     }
     if (/PASSWORD|BAD_DECRYPT|PASS/.test(code ?? "")) {
-      return `${at}.key: ${key} is encrypted; an agent has nobody to ask, so name a key without a passphrase`;
+      return `${at}.key: ${key} is encrypted; use a key without a passphrase`;
     }
     const files = [ca, cert, key].filter(Boolean).join(", ");
     return `${at}: ${files}: not usable as PEM certificates and key (${message.replace(/^error:[^:]*:/, "").replaceAll(/\s+/g, " ")})`;
