@@ -44,7 +44,15 @@ func connectNamed(network, address string, raw syscall.RawConn, span SpanContext
 		return nil
 	}
 	var result error
-	err := raw.Control(func(fd uintptr) { result = connector().connect(int(fd), to, span) })
+	err := raw.Control(func(fd uintptr) {
+		result = connector().connect(int(fd), to, span)
+		if result == syscall.EINPROGRESS {
+			// An answer that has come meanwhile is ours to report: connect() would be a second attempt.
+			if code, _ := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR); code != 0 {
+				result = syscall.Errno(code)
+			}
+		}
+	})
 	if err != nil {
 		return err
 	}
@@ -96,6 +104,8 @@ var connectCall = syscall.Connect
 func (c connects) serve() {
 	runtime.LockOSThread()
 	t := newTable(1, flagOwnThread)
+	// On a connection of its own: each announces one table.
+	var own announcer
 	var announced time.Time
 	for call := range c {
 		if t == nil {
@@ -103,9 +113,7 @@ func (c connects) serve() {
 			continue
 		}
 		if announced.IsZero() || time.Since(announced) >= interval {
-			announce.Lock()
-			announce.write(t.header())
-			announce.Unlock()
+			own.write(t.header())
 			announced = time.Now()
 		}
 		record := t.memory[connectingAt:headerSize]

@@ -66,6 +66,12 @@ func TestRefusedConnects(t *testing.T) {
 			t.Errorf("%v: not once", span)
 		}
 	}
+	ownTables.Range(func(_, at any) bool {
+		if span, ok := spanOf(unsafe.Slice(at.(*byte), 64)[36:]); ok {
+			t.Errorf("%v is still named", span)
+		}
+		return true
+	})
 }
 
 func TestConnects(t *testing.T) {
