@@ -7,6 +7,7 @@ import { Netns, output } from "../test/support/netns.ts";
 import { agentCpuRow } from "./agent-cpu.ts";
 import { connectionRow } from "./connection.ts";
 import { OUR_CPU } from "./contenders.ts";
+import { correlateLanguageRows } from "./correlate-languages.ts";
 import { correlateNodeRows } from "./correlate-node.ts";
 import { encodeRows } from "./encode.ts";
 import { markdown, type Row } from "./figures.ts";
@@ -45,6 +46,7 @@ const parts: readonly [string, () => Promise<readonly Row[]>][] = [
   ["the agent's CPU", async () => [await agentCpuRow(netns, quick ? 3 : 5)]],
   ["encoding", () => encodeRows(rounds)],
   ["correlate/node", async () => correlateNodeRows(rounds)],
+  ["correlate/python, correlate/go", async () => correlateLanguageRows(rounds)],
 ];
 for (const [name, take] of parts) {
   process.stderr.write(`bench: ${name}\n`);
