@@ -170,7 +170,7 @@ unpack_redis() {
 install_drivers() {
   [ -e correlate/node/node_modules/.package-lock.json ] &&
     ! [ correlate/node/package-lock.json -nt correlate/node/node_modules/.package-lock.json ] && return
-  say "installing the npm packages that tests of correlate/node use (16 MB on disk)"
+  say "installing the npm packages that tests of correlate/node use (18 MB on disk)"
   npm ci --prefix correlate/node --include=dev --omit=peer --ignore-scripts --no-audit --no-fund --loglevel=error ||
     say "that failed; those tests are skipped"
 }

@@ -9,6 +9,7 @@ const CONTEXT = Symbol("wirespan.query");
 
 /**
  * @typedef {{ submit?: unknown, [CONTEXT]?: { text: string | undefined } }} Query
+ * @typedef {{ _queryQueue?: Query[], queryQueue?: Query[] }} Client
  * @typedef {{ stream?: import("node:net").Socket }} Connection
  * @typedef {{ prototype: object, Query?: { prototype: object } }} Class
  */
@@ -39,7 +40,7 @@ function wrapClient(client) {
       // Cursors and the like bring a submit of their own.
       guarded(bind, /** @type {Query | undefined} */ (args[0]));
       const result = original.apply(this, args);
-      guarded(bindLast, /** @type {{ _queryQueue?: Query[] }} */ (this));
+      guarded(bindLast, /** @type {Client} */ (this));
       return result;
     };
   });
@@ -52,9 +53,13 @@ function bind(query) {
   wrapSubmit(query);
 }
 
-/** What is still in the queue is written later; what is not was written by this very call. @param {{ _queryQueue?: Query[] }} client */
-function bindLast({ _queryQueue }) {
-  const query = _queryQueue?.at(-1);
+/**
+ * What is still in the queue is written later; what is not was written by this very call.
+ * @param {Client} client
+ */
+function bindLast(client) {
+  // Asked for by its old name, the newer versions' queue gives a warning.
+  const query = ("_queryQueue" in client ? client._queryQueue : client.queryQueue)?.at(-1);
   if (query && !query[CONTEXT]) query[CONTEXT] = { text: active() };
 }
 

@@ -1,6 +1,9 @@
 // databases.js DRIVER PORT COMMANDS CONCURRENCY: commands, each of a span of its own, of which the bytes bear the id.
 // Prints what the table said at each send.
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { status } from "../../register.js";
 import { inSpan } from "./active.js";
 import { context } from "./context.js";
@@ -40,6 +43,34 @@ const drivers = {
       }
     };
   },
+  async "pg 8.11 client"() {
+    const { Client } = older("pg", "pg-8.11");
+    const client = new Client(database());
+    await client.connect();
+    return (key) => client.query(`select '${key}'`);
+  },
+  async "pg cursor"() {
+    const { Client } = load("pg");
+    const Cursor = load("pg-cursor");
+    const client = new Client(database());
+    await client.connect();
+    return async (key) => {
+      const cursor = client.query(new Cursor(`select '${key}'`));
+      await cursor.read(5);
+      await cursor.close();
+    };
+  },
+  // A query that cannot be submitted leaves nothing behind for the next one.
+  async "pg client, after bad ones"() {
+    const { Client } = load("pg");
+    const client = new Client(database());
+    await client.connect();
+    return async (key) => {
+      const bad = inSpan(context(), () => client.query({ text: "select 1", values: 7 }));
+      await bad.catch(() => {});
+      await client.query(`select '${key}'`);
+    };
+  },
   async "node-redis"() {
     const { createClient } = load("@redis/client");
     const client = await createClient({ socket: { host: "127.0.0.1", port: Number(port) } }).connect();
@@ -59,6 +90,11 @@ const drivers = {
   async ioredis() {
     return redis({}).then((client) => (key) => client.get(key));
   },
+  async "ioredis 5"() {
+    const client = new (older("ioredis", "ioredis-5"))(Number(port), "127.0.0.1");
+    await client.ping();
+    return (key) => client.get(key);
+  },
   async "ioredis early"() {
     const Redis = load("ioredis");
     const client = new Redis(Number(port), "127.0.0.1");
@@ -71,6 +107,25 @@ const drivers = {
     return redis({ enableAutoPipelining: true }).then((client) => (key) => client.get(key));
   },
 };
+
+/**
+ * A version that is installed by another name, as if it were the one of that name.
+ * @param {string} name
+ * @param {string} installed
+ */
+function older(name, installed) {
+  const folder = mkdtempSync(join(tmpdir(), "wirespan-older-"));
+  try {
+    mkdirSync(join(folder, "node_modules"));
+    symlinkSync(
+      join(import.meta.dirname, "../../node_modules", installed),
+      join(folder, "node_modules", name),
+    );
+    return createRequire(join(folder, "x.js"))(name);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
 
 function database() {
   return { host: "127.0.0.1", port: Number(port), user: "wirespan", database: "postgres" };
