@@ -9,6 +9,7 @@ interface Tally {
   readonly right: number;
   readonly none: number;
   readonly extra: number;
+  readonly ended: number;
   readonly failures: number;
 }
 
@@ -41,6 +42,7 @@ describe("correlate/node: databases", () => {
       ["pg cursor", 40, 1],
       ["pg 8.11 client", 200, 8],
       ["node-redis", 203, 7],
+      ["node-redis", 50, 1],
       ["node-redis early", 7, 7],
       ["node-redis multi", 203, 7],
       ["ioredis", 200, 8],
@@ -67,17 +69,21 @@ describe("correlate/node: databases", () => {
       });
     }
 
-    it(`Node ${major}: with automatic pipelining commands of ioredis go out under no span`, async function () {
+    it(`Node ${major}: with automatic pipelining commands of ioredis go out under no span, not the last one's either`, async function () {
       if (!program) skip(this, missing);
       if (!installed("pg")) skip(this, NO_DRIVERS);
       if (!redis) skip(this, "no Redis on this machine");
-      const { keys, right, none, extra } = await run<Tally>(program, "databases.js", [
-        "ioredis automatic",
-        redis.port,
-        200,
-        8,
-      ]);
-      assert.deepEqual({ keys, right, none, extra }, { keys: 200, right: 0, none: 200, extra: 0 });
+      const alone = await run<Tally>(program, "databases.js", ["ioredis automatic", redis.port, 200, 8]);
+      assert.deepEqual(
+        { keys: alone.keys, right: alone.right, none: alone.none, extra: alone.extra },
+        { keys: 200, right: 0, none: 200, extra: 0 },
+      );
+      const others = ["ioredis automatic, between others", redis.port, 50, 1];
+      const between = await run<Tally>(program, "databases.js", others);
+      assert.deepEqual(
+        { keys: between.keys, none: between.none, ended: between.ended },
+        { keys: 50, none: 50, ended: 50 },
+      );
     });
   }
 });

@@ -103,6 +103,14 @@ const drivers = {
   async "ioredis pipeline"() {
     return redis({}).then((client) => (key) => client.pipeline().set(key, "1").get(key).exec());
   },
+  // CLIENT is never sent automatically: its context must not go on.
+  async "ioredis automatic, between others"() {
+    const client = await redis({ enableAutoPipelining: true });
+    return async (key) => {
+      await client.client("ID");
+      await client.get(key);
+    };
+  },
   async "ioredis automatic"() {
     return redis({ enableAutoPipelining: true }).then((client) => (key) => client.get(key));
   },
