@@ -50,7 +50,7 @@ function asked({ spans = {} }: Plugin): string {
   return Object.entries(spans)
     .map(([key, addition]) => {
       const name = `\`${SPANS[key as SpanKey].name}\` ([span of the core](../../docs/signals.md))`;
-      return addition === "plain" ? `**${name}**` : `**${name}**, with\n\n${attributes(addition.attributes)}`;
+      return addition === "plain" ? `**${name}**` : `**${name}**, with\n\n${attributes(addition)}`;
     })
     .join("\n\n");
 }

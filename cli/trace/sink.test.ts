@@ -265,7 +265,7 @@ describe("trace of a tool whose rows are an interval's metrics", () => {
       delta.flatMap(({ spec, time, points }) =>
         points.map(({ attributes, value }) => {
           const of = typeof value === "number" ? { value } : { histogram: value };
-          return { time: String(time.sec), name: spec.name, attributes, ...of };
+          return { time, name: spec.name, attributes, ...of };
         }),
       ),
   };

@@ -3,7 +3,7 @@ import type { Plugin } from "../../core/plugin/plugin.ts";
 import type { Event, Metric, Scope, Sink, Span, Time } from "../../core/plugin/signals.ts";
 import { csvHeader, csvRow, FittedTable, tableHeader, tableRow } from "../../core/plugin/trace/table.ts";
 import { type Column, type Flags, type Row, rowsOf, type TableRows } from "../../core/plugin/trace/view.ts";
-import { eventJson, metricJson, rfc3339, rowJson, spanJson } from "../../exporters/console/json-lines.ts";
+import { eventJson, metricJson, rowJson, spanJson } from "../../exporters/console/json-lines.ts";
 import { Deltas } from "../../exporters/deltas.ts";
 import type { TraceFormat } from "./request.ts";
 
@@ -83,7 +83,7 @@ export class TraceSink implements Sink {
       this.#print(spanJson(name, span));
     } else {
       const { spec, start, end, attributes, error } = span;
-      this.#rows([{ time: rfc3339(end), name: spec.name, attributes, duration: seconds(start, end), error }]);
+      this.#rows([{ time: end, name: spec.name, attributes, duration: seconds(start, end), error }]);
     }
   }
 
@@ -94,7 +94,7 @@ export class TraceSink implements Sink {
     } else if (this.#format === "json") {
       this.#print(eventJson(name, event));
     } else {
-      const row = { time: rfc3339(event.time), name: event.spec.name, attributes: event.attributes };
+      const row = { time: event.time, name: event.spec.name, attributes: event.attributes };
       if (this.#plugin.trace.tables && this.#format === "table") this.#interim.push(row);
       else this.#rows([row]);
     }

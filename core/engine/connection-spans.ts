@@ -4,10 +4,10 @@ import { BlockList } from "node:net";
 import type { ConnRecord, Task } from "../../bpf/tracker/tracker.skel.ts";
 import { formatAddress, parseCidr } from "../plugin/address.ts";
 import {
+  type AnyEnrich,
   type Connections,
   connectError,
   connectionId,
-  type Enrich,
   type ErrorType,
   SPANS,
   type SpanKey,
@@ -96,10 +96,7 @@ export class ConnectionSpans implements Connections {
   readonly #options: ConnectionOptions;
   readonly #peers = new BlockList();
   /** By the plugin's bit in the wanted_* masks. */
-  readonly #requests = new Map<
-    number,
-    { readonly spans: SpanRequests; readonly enrich: Enrich | undefined }
-  >();
+  readonly #requests = new Map<number, { readonly spans: SpanRequests; readonly enrich: AnyEnrich }>();
   #specs: Record<SpanKey, SpanSpec> = SPANS;
   /** Whether any plugin requests the connection span. */
   #emitsConnections = false;
@@ -129,7 +126,7 @@ export class ConnectionSpans implements Connections {
   }
 
   /** Adds the requests of the plugin whose programs mark connections with `bit`. */
-  request(bit: number, spans: SpanRequests, enrich?: Enrich): void {
+  request(bit: number, spans: SpanRequests, enrich: AnyEnrich = {}): void {
     this.#requests.set(bit, { spans, enrich });
     this.#declare();
   }
@@ -168,10 +165,9 @@ export class ConnectionSpans implements Connections {
       attributes["wirespan.tcp.close.reason"] = conn.closeReason;
       if (conn.error) attributes["wirespan.errno"] = conn.error;
     }
-    for (const [bit, { spans, enrich }] of this.#requests) {
-      const request = spans[span];
-      if (typeof request !== "object" || !(record.wanted & bit)) continue;
-      const added = (request.enrich ?? enrich)?.(record);
+    for (const [bit, { enrich }] of this.#requests) {
+      if (!(record.wanted & bit)) continue;
+      const added = enrich[span]?.(record);
       for (const key in added) attributes[key] = added[key];
     }
     const parent = record.parentSpanId;

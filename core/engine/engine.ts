@@ -21,6 +21,7 @@ import { type Met, netnsBy, wantedBy } from "../identity/wanted.ts";
 import type { WirespanError } from "../plugin/errors.ts";
 import { type Log, limited } from "../plugin/log.ts";
 import { activeProbes, type Plugin } from "../plugin/plugin.ts";
+import { seriesFrom } from "../plugin/series.ts";
 import { services } from "../plugin/services.ts";
 import type { Metric, Resource, Sink } from "../plugin/signals.ts";
 import { Balance, type ConnectionBalance, sayUnseen } from "./balance.ts";
@@ -383,6 +384,11 @@ export class Engine {
     const container = createContainer();
     bindValue(container, services.clock, this.clock);
     bindValue(container, services.identity, this.identity);
+    bindValue(
+      container,
+      services.series,
+      seriesFrom((number) => this.identity.workload(number)),
+    );
     bindValue(container, services.namespaces, this.namespaces);
     bindValue(container, services.pids, this.core.pids);
     bindValue(container, services.kernel, createKernel(this.#options.native));

@@ -12,7 +12,6 @@ const counter = {
   description: "Things.",
   attributes: {
     ...KEY,
-    "otel.metric.overflow": { type: "boolean", requirement: "conditional", description: "Rest." },
   },
 } as const satisfies MetricSpec;
 const histogram = { ...counter, instrument: "histogram", name: "wirespan.test.time", unit: "s" } as const;
@@ -178,7 +177,7 @@ describe("what a plugin emits", () => {
   it("adds what a kernel table could not hold to the same overflow series", () => {
     const { emit, collect } = emission(3);
     for (const key of [1, 2, 3]) emit.counter.observe(10 * key, { "wirespan.test.key": key });
-    emit.counter.observe(7, { "otel.metric.overflow": true, "wirespan.test.key": 0 });
+    emit.counter.overflow(7);
     const metrics = collect(startNs);
     assert.equal(total(metrics), 67);
     assert.equal(points(metrics).length, 3);

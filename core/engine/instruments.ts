@@ -44,8 +44,7 @@ function sum(a: Point["value"], b: Point["value"]): Point["value"] {
 const DIRECTION = "network.io.direction";
 
 /** Bytes sent and received stay apart: their sum says nothing. */
-function overflowOf(attributes: AnyAttributes): AnyAttributes {
-  const direction = attributes[DIRECTION];
+function overflowOf(direction: AnyAttributes[string]): AnyAttributes {
   return { "otel.metric.overflow": true, ...(direction !== undefined && { [DIRECTION]: direction }) };
 }
 
@@ -126,8 +125,9 @@ class Instrument {
     resource: Resource = this.#host,
     startNs: number = this.#startNs,
   ): void {
+    // The workload of a sum that has no number of its own.
     if (attributes["otel.metric.overflow"]) {
-      this.#fold(value, attributes);
+      this.overflow(value, attributes[DIRECTION]);
       return;
     }
     let points = this.#observed.get(resource);
@@ -157,7 +157,7 @@ class Instrument {
         if (places?.has(key)) {
           points.push(pointOf(point));
         } else {
-          this.#fold(point.value, point.attributes);
+          this.overflow(point.value, point.attributes[DIRECTION]);
           without.add(key);
         }
       }
@@ -209,8 +209,8 @@ class Instrument {
     this.#taken += fresh.length;
   }
 
-  #fold(value: Point["value"], of: AnyAttributes): void {
-    const attributes = overflowOf(of);
+  overflow(value: Point["value"], direction?: AnyAttributes[string]): void {
+    const attributes = overflowOf(direction);
     const key = keyOf(attributes);
     const before = this.#overflow.get(key);
     this.#overflow.set(key, {

@@ -139,21 +139,24 @@ export const SPANS = {
 
 export type SpanKey = keyof typeof SPANS;
 
-/** Attributes that a plugin adds to a span of this connection; the record is valid during the call only. */
-export type Enrich = (connection: ConnRecord) => AnyAttributes;
-
-/** A span that a plugin requests, with the attributes that it adds. */
-export interface SpanRequest {
-  readonly attributes: AttributeSpecs;
-  /** Absent: `start` returns it. */
-  readonly enrich?: Enrich;
-}
-
 /**
  * The spans that a plugin requests, for the connections that its program marks (wanted_connection,
- * wanted_connect, wanted_accept in bpf/include/wirespan/conn.h); `plain`: without attributes of its own.
+ * wanted_connect, wanted_accept in bpf/include/wirespan/conn.h), with the attributes that it adds; `plain`: none.
  */
-export type SpanRequests = Readonly<Partial<Record<SpanKey, SpanRequest | "plain">>>;
+export type SpanRequests = Readonly<Partial<Record<SpanKey, AttributeSpecs | "plain">>>;
+
+/**
+ * For each requested span the function that returns the attributes that the plugin adds to it. The record is valid
+ * during the call only. The plugin's own records from before the span are handed over first.
+ */
+export type Enrich<R extends SpanRequests> = {
+  readonly [K in keyof R as R[K] extends AttributeSpecs ? K : never]?: (
+    connection: ConnRecord,
+  ) => R[K] extends AttributeSpecs ? Attributes<R[K]> : never;
+};
+
+/** What is known of the functions of any plugin. */
+export type AnyEnrich = Readonly<Partial<Record<SpanKey, (connection: ConnRecord) => AnyAttributes>>>;
 
 /** The connection spans with the attributes that these requests add. */
 export function spansWith(requests: readonly SpanRequests[]): Record<SpanKey, SpanSpec> {
@@ -161,7 +164,7 @@ export function spansWith(requests: readonly SpanRequests[]): Record<SpanKey, Sp
   for (const [key, request] of requests.flatMap((spans) => Object.entries(spans))) {
     if (request === "plain") continue;
     const spec = specs[key as SpanKey];
-    specs[key as SpanKey] = { ...spec, attributes: { ...spec.attributes, ...request.attributes } };
+    specs[key as SpanKey] = { ...spec, attributes: { ...spec.attributes, ...request } };
   }
   return specs;
 }

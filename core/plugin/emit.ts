@@ -1,5 +1,6 @@
 // The emit calls that a plugin gets, typed from what it declared.
 import type {
+  AttributeSpecs,
   Attributes,
   EventSpec,
   ExponentialHistogram,
@@ -33,14 +34,25 @@ export interface EmittedEvent<S extends EventSpec> {
 /** A metric that is read: each collection states the value since the start, the last statement counts. */
 export interface Observed<S extends MetricSpec> {
   observe(
-    value: S["instrument"] extends "histogram" ? ExponentialHistogram : number,
+    value: Value<S>,
     attributes: Attributes<S["attributes"]>,
     /** Absent: the host's. */
     resource?: Resource,
     /** When the sum began, if that is later than the agent's own start: nanoseconds since boot. */
     startNs?: number,
   ): void;
+  /**
+   * Adds to the series that sums up everything without a series of its own (`otel.metric.overflow`). Its bytes sent and
+   * received stay apart, so a metric with `network.io.direction` takes the direction; absent: it is not known.
+   */
+  overflow(value: Value<S>, ...direction: Direction<S["attributes"]>): void;
 }
+
+type Value<S extends MetricSpec> = S["instrument"] extends "histogram" ? ExponentialHistogram : number;
+
+type Direction<A extends AttributeSpecs> = A extends { readonly "network.io.direction": unknown }
+  ? [direction?: "transmit" | "receive"]
+  : [];
 
 /** The declared signals, ready to be fed. */
 export type Emit<S extends Signals> = {

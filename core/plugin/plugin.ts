@@ -52,14 +52,16 @@ type Handler<W extends Records> =
         ? (rows: Iterable<R>) => void
         : never;
 
+type RecordHandlers<B extends Skeleton> = string extends keyof B["records"]
+  ? { readonly [name: string]: unknown }
+  : { readonly [K in keyof B["records"]]: Handler<B["records"][K]> };
+
 /** One handler per ring, table and iterator. Records and rows are valid during the call only; tables are read at each collection. */
-export type Handlers<B extends Skeleton> = {
-  readonly [K in keyof B["records"]]: Handler<B["records"][K]>;
-} & {
+export type Handlers<B extends Skeleton, R extends SpanRequests = SpanRequests> = RecordHandlers<B> & {
   /** Called when a collection has handed over all it read: iterators' rows, then rings, then tables. */
   readonly collected?: () => void;
-  /** Attributes for the spans that the plugin requests, if their declaration has no `enrich`. */
-  readonly enrich?: Enrich;
+  /** What is added to the requested spans. */
+  readonly enrich?: Enrich<R>;
 };
 
 export interface Io<C, S extends Signals, U extends Uses> {
@@ -73,6 +75,7 @@ export interface Plugin<
   B extends Skeleton = Skeleton,
   S extends Signals = Signals,
   U extends Uses = Uses,
+  R extends SpanRequests = SpanRequests,
 > {
   /** Folder, config key, object file and instrumentation scope. */
   readonly name: string;
@@ -94,7 +97,7 @@ export interface Plugin<
   /** Its programs look connections up by their addresses (bpf/include/wirespan/tuples.h), so the core has to keep them so. */
   readonly tuples?: boolean;
   /** Spans of connections, which the agent emits, with the attributes that this plugin adds to them. */
-  readonly spans?: SpanRequests;
+  readonly spans?: R;
   /** Services wanted from the core, by token. */
   readonly uses?: U;
   /** Values for the object's `const volatile` globals beside those the host sets itself. */
@@ -104,7 +107,7 @@ export interface Plugin<
   /** Rows for the maps that the programs read (AGENT_INPUT in bpf/include/wirespan/skeleton.h). */
   inputs?(config: SettingsOf<C>): Readonly<Record<keyof B["inputs"] & string, readonly InputRow[]>>;
   /** Runs before the programs are attached; returns one handler per ring, table and iterator. */
-  start(io: Io<SettingsOf<C>, S, U>): Handlers<B>;
+  start(io: Io<SettingsOf<C>, S, U>): Handlers<B, R>;
   /** `wirespan trace <name>`: bcc's options and columns. */
   readonly trace: TraceView;
 }
@@ -115,6 +118,7 @@ export function plugin<
   const B extends Skeleton,
   const S extends Signals,
   U extends Uses = Record<never, never>,
->(p: Plugin<C, B, S, U>): Plugin<C, B, S, U> {
+  const R extends SpanRequests = Record<never, never>,
+>(p: Plugin<C, B, S, U, R>): Plugin<C, B, S, U, R> {
   return p;
 }

@@ -189,6 +189,25 @@ export const TCP_STATE = {
   },
 } as const satisfies Record<string, AttributeSpec>;
 
+/** Bytes or packets, by the way they went. */
+export const IO_DIRECTION = {
+  "network.io.direction": {
+    type: "string",
+    requirement: "required",
+    enum: ["transmit", "receive"],
+    description: "The direction, from this host's view.",
+  },
+} as const satisfies AttributeSpecs;
+
+/** Statistics of one connection that the kernel does not always have. */
+export const FASTOPEN = {
+  "wirespan.tcp.fastopen": {
+    type: "boolean",
+    requirement: "conditional",
+    description: "Data was sent with the SYN (RFC 7413).",
+  },
+} as const satisfies AttributeSpecs;
+
 /** Bounded: for metrics. */
 export const WORKLOAD = {
   "network.type": CONNECTION["network.type"],
@@ -197,11 +216,6 @@ export const WORKLOAD = {
     requirement: "recommended",
   },
   "process.executable.name": CONNECTION["process.executable.name"],
-  "otel.metric.overflow": {
-    type: "boolean",
-    requirement: "conditional",
-    description: "True for the series that sums up everything without a series of its own.",
-  },
 } as const satisfies Record<string, AttributeSpec>;
 
 const direction = WORKLOAD["wirespan.connection.direction"];

@@ -4,6 +4,7 @@ import type { Task } from "../../bpf/tracker/tracker.skel.ts";
 import { token } from "../base/container.ts";
 import type { Connections } from "./connection.ts";
 import type { Log } from "./log.ts";
+import type { SeriesOf } from "./series.ts";
 import type { Instant, Resource, Time } from "./signals.ts";
 
 /** Conversions from the boot clock, with which the kernel stamps records, to the wall clock. */
@@ -100,6 +101,7 @@ export interface Pids {
 export const services = {
   clock: token<Clock>("clock"),
   identity: token<Identity>("identity"),
+  series: token<SeriesOf>("series"),
   kernel: token<Kernel>("kernel"),
   namespaces: token<Namespaces>("namespaces"),
   pids: token<Pids>("pids"),

@@ -92,7 +92,7 @@ export function collectionJson(metrics: readonly Metric[]): string {
 export function rowJson(plugin: string, kind: string | undefined, row: Row): string {
   const { time, name, attributes, value, histogram } = row;
   const keys = {
-    time,
+    time: rfc3339(time),
     plugin,
     signal: "metric",
     name,

@@ -1,75 +1,16 @@
-// What is told of interfaces where it is asked for: frames that a driver does not take, its polls, and how long
-// frames wait to be handed to it.
+// What settings turn on: frames that a driver does not accept, its polls, and how long frames wait for it.
 
 import type { Emit } from "../../core/plugin/emit.ts";
 import { seconds } from "../../core/plugin/histogram.ts";
 import type { Namespaces } from "../../core/plugin/services.ts";
-import type { AttributeSpecs, Signals } from "../../core/plugin/signals.ts";
 import type { TableRows } from "../../core/plugin/skeleton.ts";
-import { INTERFACE, QUEUE } from "./attributes.ts";
 import type { Link, QueueId, Wait } from "./netqtop.skel.ts";
+import { type DETAILS, RESULTS } from "./signals.ts";
 
-export const RESULTS = ["busy", "dropped", "congested", "error"] as const;
-
-const RESULT = {
-  "wirespan.netdev.transmit.result": {
-    type: "string",
-    requirement: "required",
-    enum: RESULTS,
-    usual: 1,
-    description:
-      "What the driver answered: busy (the frame keeps waiting), dropped, congested (taken, with a congestion notification), or an error.",
-  },
-} as const satisfies AttributeSpecs;
-
-export const DETAILS = {
-  failures: {
-    signal: "metric",
-    instrument: "counter",
-    name: "wirespan.netdev.transmit.failures",
-    unit: "{frame}",
-    description: "Frames that a driver was handed and did not take; with `transmitFailures` only.",
-    attributes: { ...INTERFACE, ...RESULT },
-  },
-  wait: {
-    signal: "metric",
-    instrument: "histogram",
-    name: "wirespan.netdev.queue.wait",
-    unit: "s",
-    description: "Time that frames waited in a transmit queue's queueing discipline; with `queueWait` only.",
-    attributes: QUEUE,
-  },
-  polls: {
-    signal: "metric",
-    instrument: "counter",
-    name: "wirespan.netdev.napi.polls",
-    unit: "{poll}",
-    description: "Polls of the interface's driver; with `polls` only.",
-    attributes: INTERFACE,
-  },
-  polled: {
-    signal: "metric",
-    instrument: "counter",
-    name: "wirespan.netdev.napi.packets",
-    unit: "{packet}",
-    description: "Packets that these polls took; with `polls` only.",
-    attributes: INTERFACE,
-  },
-  exhausted: {
-    signal: "metric",
-    instrument: "counter",
-    name: "wirespan.netdev.napi.exhausted",
-    unit: "{poll}",
-    description:
-      "Polls that used up their budget, which means that more packets were waiting; with `polls` only.",
-    attributes: INTERFACE,
-  },
-} as const satisfies Signals;
-
-/** What has not moved for so long leaves the kernel's tables: most such interfaces are no more. */
+/** Rows without change for this long are removed from the kernel's tables: most of their interfaces are gone. */
 const IDLE_MS = 5 * 60_000;
 
-/** The rows of one table that move now and then. */
+/** The rows of one table that change now and then. */
 export class MovingRows {
   readonly #seen = new Map<string, { readonly amount: number; readonly at: number }>();
 

@@ -4,63 +4,41 @@ import { bytes } from "../../core/plugin/histogram.ts";
 import { limited } from "../../core/plugin/log.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { services } from "../../core/plugin/services.ts";
-import type { AttributeSpecs } from "../../core/plugin/signals.ts";
-import { QUEUE } from "./attributes.ts";
-import { DETAILS, detailHandlers } from "./details.ts";
+import { detailHandlers } from "./details.ts";
 import { skeleton } from "./netqtop.skel.ts";
 import { accountOf, Queues } from "./queues.ts";
-import { SIZES } from "./sizes.ts";
+import { SIZES, signals } from "./signals.ts";
 import { Stacked } from "./stacked.ts";
 import { trace } from "./trace.ts";
-
-const SIZE = {
-  "wirespan.netdev.frame.size": {
-    type: "string",
-    requirement: "conditional",
-    enum: SIZES,
-    usual: 2,
-    description:
-      "The frame's size range in bytes, upper bound excluded; absent from what an interface on top of another receives.",
-  },
-} as const satisfies AttributeSpecs;
-
-/** The series that takes what is no queue's; of its attributes the overflow mark alone leaves. */
-const OVERFLOW = {
-  "otel.metric.overflow": true,
-  "network.interface.name": "",
-  "wirespan.interface.index": 0,
-  "network.io.direction": "transmit",
-  "wirespan.netdev.queue.id": 0,
-} as const;
 
 const MOST_NAMES = 8;
 
 const UNKNOWN =
-  "netqtop: what interfaces on top of others (VLAN, macvlan, bond ...) receive is not known in some network namespaces: entering them requires CAP_SYS_ADMIN and CAP_SYS_PTRACE";
+  "netqtop: no received frames of interfaces on top of others (VLAN, macvlan, bond ...) for some network namespaces: entering them requires CAP_SYS_ADMIN and CAP_SYS_PTRACE";
 
 export default plugin({
   name: "netqtop",
-  summary: "Frames, packets and bytes of every queue of every network interface, and how large they are.",
+  summary: "Network interfaces by queue: frames, packets, bytes, and frame sizes.",
 
   config: {
     interfaces: {
-      doc: "Names of the interfaces, at most 8, in every network namespace; empty: all.",
+      doc: "Interfaces to observe, by name, at most 8, in every network namespace; empty: all.",
       format: "strings",
       default: [],
     },
     loopback: { doc: "Include loopback interfaces.", format: "boolean", default: false },
     transmitFailures: {
-      doc: "Count frames that a driver does not take. One more program runs for each frame sent; it returns at once if the driver took the frame.",
+      doc: "Count frames that a driver does not accept. One more program runs for each frame sent; it returns at once if the driver accepted the frame.",
       format: "boolean",
       default: false,
     },
     polls: {
-      doc: "Count the polls of each interface's driver and what they took: one program runs for each poll, not for each packet.",
+      doc: "Count the NAPI polls of each interface's driver and their packets. One program runs for each poll, not for each packet.",
       format: "boolean",
       default: false,
     },
     queueWait: {
-      doc: "Measure how long each frame waits in the queueing discipline: two more programs run for each frame that waits.",
+      doc: "Measure how long each frame waits in the queueing discipline. Two more programs run for each frame that waits.",
       format: "boolean",
       default: false,
     },
@@ -71,12 +49,12 @@ export default plugin({
   probes: {
     "frames sent": { programs: ["on_transmit"] },
     "frames received": { programs: ["on_receive"] },
-    "what drivers answer": {
+    "results of drivers": {
       programs: ["on_handed_over"],
       setting: "transmitFailures",
-      lostWithout: "frames that a driver does not take",
+      lostWithout: "frames that a driver does not accept",
     },
-    polls: { programs: ["on_poll"], setting: "polls", lostWithout: "polls of drivers" },
+    polls: { programs: ["on_poll"], setting: "polls", lostWithout: "NAPI polls of drivers" },
     "frames that begin to wait": {
       programs: ["on_enqueue"],
       setting: "queueWait",
@@ -90,43 +68,7 @@ export default plugin({
   },
   uses: { interfaces: services.interfaces, log: services.log, namespaces: services.namespaces },
 
-  signals: {
-    packets: {
-      signal: "metric",
-      instrument: "counter",
-      name: "wirespan.netdev.queue.packets",
-      unit: "{packet}",
-      description:
-        "Packets on the wire: a frame that is segmented later (GSO), or was put together (GRO), is many.",
-      attributes: QUEUE,
-    },
-    frames: {
-      signal: "metric",
-      instrument: "counter",
-      name: "wirespan.netdev.queue.frames",
-      unit: "{frame}",
-      description: "Frames handed over between stack and driver: what the interface's own statistics count.",
-      attributes: { ...QUEUE, ...SIZE },
-    },
-    io: {
-      signal: "metric",
-      instrument: "counter",
-      name: "wirespan.netdev.queue.io",
-      unit: "By",
-      description:
-        "Bytes of these frames as the interface's own statistics count them: including the link-layer header, except for what bridges receive, and for vxlan and geneve.",
-      attributes: QUEUE,
-    },
-    size: {
-      signal: "metric",
-      instrument: "histogram",
-      name: "wirespan.netdev.queue.packet.size",
-      unit: "By",
-      description: "Sizes of the frames.",
-      attributes: QUEUE,
-    },
-    ...DETAILS,
-  },
+  signals,
 
   series: ({ transmitFailures, polls, queueWait }) => ({
     ...(transmitFailures ? {} : { failures: 0 }),
@@ -138,7 +80,7 @@ export default plugin({
     if (interfaces.length > MOST_NAMES) {
       throw new WirespanError(
         "CONFIG_INVALID",
-        `netqtop: ${interfaces.length} interfaces, but ${MOST_NAMES} at most`,
+        `plugins.netqtop.interfaces: ${interfaces.length} names, at most ${MOST_NAMES} are supported`,
       );
     }
     return { loopback: loopback ? 1 : 0, names: interfaces.length, name: interfaces.map(nameBytes) };
@@ -189,9 +131,9 @@ export default plugin({
         }
         const { frames, packets: rest, bytes: io } = queues.rest;
         if (frames) {
-          emit.packets.observe(rest, OVERFLOW);
-          emit.io.observe(io, OVERFLOW);
-          emit.frames.observe(frames, { ...OVERFLOW, "wirespan.netdev.frame.size": "0-64" });
+          emit.packets.overflow(rest);
+          emit.io.overflow(io);
+          emit.frames.overflow(frames);
         }
       },
     };

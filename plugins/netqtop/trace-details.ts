@@ -1,4 +1,4 @@
-// What `wirespan trace netqtop` shows of interfaces where it is asked to.
+// What `wirespan trace netqtop` shows of interfaces if options ask for it.
 import type {
   AnyAttributes,
   AttributeValue,
@@ -7,7 +7,7 @@ import type {
   Time,
 } from "../../core/plugin/signals.ts";
 import type { Column, Flags, Row, TraceOption } from "../../core/plugin/trace/view.ts";
-import { DETAILS, RESULTS } from "./details.ts";
+import { DETAILS, RESULTS } from "./signals.ts";
 
 const RESULT = "wirespan.netdev.transmit.result";
 const POLLS = ["polls", "polled", "exhausted"] as const;
@@ -15,15 +15,13 @@ const POLLS = ["polls", "polled", "exhausted"] as const;
 export const detailOptions: readonly TraceOption[] = [
   {
     flags: "--failures",
-    doc: "frames that the driver did not take",
+    doc: "frames that the driver did not accept",
     setting: "transmitFailures",
     value: "true",
   },
-  { flags: "--polls", doc: "polls of the driver, and what they took", setting: "polls", value: "true" },
+  { flags: "--polls", doc: "NAPI polls of the driver, and their packets", setting: "polls", value: "true" },
   { flags: "--wait", doc: "how long frames waited to be sent", setting: "queueWait", value: "true" },
 ];
-
-export const isoOf = (time: Time): string => new Date(time.sec * 1000 + time.nsec / 1e6).toISOString();
 
 export const waited = (wait: ExponentialHistogram | undefined): AnyAttributes =>
   wait?.count ? { waits: wait.count, wait_us: (wait.sum / wait.count) * 1e6 } : {};
@@ -50,7 +48,7 @@ export function interfaceRows(delta: readonly Metric[]): Row[] {
     [...RESULTS, "polls"].some((key) => attributes[key]);
   return [...found.values()]
     .filter(moved)
-    .map(({ time, attributes }) => ({ time: isoOf(time), name: "interface", attributes }));
+    .map(({ time, attributes }) => ({ time, name: "interface", attributes }));
 }
 
 /** Beside those of queues, in what has a line for everything. */
@@ -64,7 +62,9 @@ export function interfaceLine({ attributes }: Row): string {
   const failures = RESULTS.filter((key) => attributes[key]).map((key) => `${key} ${attributes[key]}`);
   const { polls, polled, exhausted } = attributes;
   return [
-    ...(failures.length ? [`frames not taken: ${failures.join(", ")}`] : []),
-    ...(polls ? [`${polls} polls took ${polled ?? 0} packets, ${exhausted ?? 0} used up their budget`] : []),
+    ...(failures.length ? [`frames not accepted: ${failures.join(", ")}`] : []),
+    ...(polls
+      ? [`${polls} polls processed ${polled ?? 0} packets, ${exhausted ?? 0} exhausted their budget`]
+      : []),
   ].join("; ");
 }

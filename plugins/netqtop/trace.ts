@@ -7,22 +7,13 @@ import type {
   Point,
 } from "../../core/plugin/signals.ts";
 import type { Column, Flags, Row, TraceView } from "../../core/plugin/trace/view.ts";
-import { SIZES, TITLES } from "./sizes.ts";
-import {
-  detailColumns,
-  detailOptions,
-  interfaceLine,
-  interfaceRows,
-  isoOf,
-  waited,
-} from "./trace-details.ts";
+import { SIZES, signals } from "./signals.ts";
+import { detailColumns, detailOptions, interfaceLine, interfaceRows, waited } from "./trace-details.ts";
 
-const IO = "wirespan.netdev.queue.io";
-const PACKETS = "wirespan.netdev.queue.packets";
-const FRAMES = "wirespan.netdev.queue.frames";
-const HISTOGRAM = "wirespan.netdev.queue.packet.size";
-const WAIT = "wirespan.netdev.queue.wait";
 const SIZE = "wirespan.netdev.frame.size";
+
+/** As bcc heads its columns. */
+const TITLES = ["[0, 64)", "[64, 512)", "[512, 2K)", "[2K, 16K)", "[16K, 64K)", "[64K, -)"] as const;
 
 const keyOf = ({ attributes: a }: Point): string =>
   `${a["wirespan.netns.cookie"]} ${a["wirespan.interface.index"]} ${a["network.interface.name"]} ${a["network.io.direction"]} ${a["wirespan.netdev.queue.id"]}`;
@@ -31,15 +22,16 @@ const secondsBetween = (from: Instant, to: Instant): number => (to.bootNs - from
 
 /** One row a queue and direction: the interval's sums beside the attributes. */
 function rows(delta: readonly Metric[]): Row[] {
-  const points = (name: string) => delta.filter((m) => m.spec.name === name).flatMap((m) => m.points);
-  const packets = new Map(points(PACKETS).map((point) => [keyOf(point), point.value as number]));
+  const points = ({ name }: { readonly name: string }) =>
+    delta.filter((m) => m.spec.name === name).flatMap((m) => m.points);
+  const packets = new Map(points(signals.packets).map((point) => [keyOf(point), point.value as number]));
   const histograms = new Map(
-    points(HISTOGRAM).map((point) => [keyOf(point), point.value as ExponentialHistogram]),
+    points(signals.size).map((point) => [keyOf(point), point.value as ExponentialHistogram]),
   );
   const frames = new Map<string, number[]>();
-  /** Frames whose sizes nobody knows. */
+  /** Frames whose sizes are not known. */
   const unsized = new Map<string, number>();
-  for (const point of points(FRAMES)) {
+  for (const point of points(signals.frames)) {
     const key = keyOf(point);
     if (point.attributes[SIZE] === undefined) {
       unsized.set(key, point.value as number);
@@ -49,8 +41,10 @@ function rows(delta: readonly Metric[]): Row[] {
     counts[SIZES.indexOf(point.attributes[SIZE] as (typeof SIZES)[number])] = point.value as number;
     frames.set(key, counts);
   }
-  const waits = new Map(points(WAIT).map((point) => [keyOf(point), point.value as ExponentialHistogram]));
-  const io = delta.find((m) => m.spec.name === IO);
+  const waits = new Map(
+    points(signals.wait).map((point) => [keyOf(point), point.value as ExponentialHistogram]),
+  );
+  const io = delta.find((m) => m.spec.name === signals.io.name);
   const found = (io?.points ?? []).map((point): Row => {
     const { attributes, start } = point;
     const bytes = point.value as number;
@@ -59,7 +53,7 @@ function rows(delta: readonly Metric[]): Row[] {
     const seconds = secondsBetween(start, io!.time);
     const sums: AnyAttributes = {
       frames: count,
-      // Of an interface that lies upon another nobody counted them.
+      // They are not counted for an interface on top of another.
       packets: packets.get(keyOf(point)),
       bytes,
       avg_size: count ? bytes / count : 0,
@@ -69,8 +63,8 @@ function rows(delta: readonly Metric[]): Row[] {
       ...Object.fromEntries(sizes.map((n, i) => [`frames_${SIZES[i]}`, n])),
     };
     return {
-      time: isoOf(io!.time),
-      name: IO,
+      time: io!.time,
+      name: signals.io.name,
       attributes: { ...attributes, ...sums },
       value: bytes,
       ...(histograms.has(keyOf(point)) && { histogram: histograms.get(keyOf(point))! }),
@@ -175,7 +169,7 @@ function total(queues: readonly Row[]): Row {
     wait_us: sums.waits ? waitUs / sums.waits : 0,
   };
   const attributes = { ...sums, ...averages };
-  return { time: "", name: IO, attributes };
+  return { time: queues[0]?.time ?? { sec: 0, nsec: 0 }, name: signals.io.name, attributes };
 }
 
 /** The busiest queue's share against an even one, where there are several: 1 is even. */
@@ -220,12 +214,12 @@ function render(all: readonly Row[], flags: Flags): string[] {
 }
 
 export const trace: TraceView = {
-  meansNothing: { "*": "frames are counted by interface and queue, not by process or connection" },
+  meansNothing: { "*": "frames belong to an interface and queue, not to a process or connection" },
   options: [
     { flags: "-n, --name <interfaces>", doc: "these interfaces only", setting: "interfaces" },
-    { flags: "-i, --interval <seconds>", doc: "the time from table to table (1)" },
-    { flags: "-t, --throughput", doc: "bytes and packets a second" },
-    { flags: "--loopback", doc: "loopback interfaces, too", setting: "loopback", value: "true" },
+    { flags: "-i, --interval <seconds>", doc: "seconds from table to table (1)" },
+    { flags: "-t, --throughput", doc: "bytes and packets per second" },
+    { flags: "--loopback", doc: "also loopback interfaces", setting: "loopback", value: "true" },
     ...detailOptions,
   ],
   interval: "1s",

@@ -1,4 +1,4 @@
-// The CPUs to watch, as the program takes them.
+// The CPUs to observe, as the program takes them.
 import { WirespanError } from "../../core/plugin/errors.ts";
 
 const BITS = 8192;
@@ -12,7 +12,7 @@ export function cpuBits(cpus: readonly string[]): Uint8Array {
     if (!(first <= last && last < BITS)) {
       throw new WirespanError(
         "CONFIG_INVALID",
-        `plugins.softirqs.cpus: a CPU's number or a range such as 2-5 is needed, got "${range}"`,
+        `plugins.softirqs.cpus: "${range}" is not a CPU number or a range such as 2-5`,
       );
     }
     for (let cpu = first; cpu <= last; cpu++) bits[cpu >> 3]! |= 1 << (cpu & 7);

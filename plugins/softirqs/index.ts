@@ -1,33 +1,15 @@
-// softirqs: time in each softirq vector, and the wait between raise and run.
+// softirqs: time in each softirq vector, and the latency from raise to run.
 import { seconds } from "../../core/plugin/histogram.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { services } from "../../core/plugin/services.ts";
-import type { AttributeSpecs } from "../../core/plugin/signals.ts";
 import { cpuBits } from "./cpus.ts";
+import { CPU, signals } from "./signals.ts";
 import { skeleton } from "./softirqs.skel.ts";
 import { trace } from "./trace.ts";
 
-const CPU = {
-  "cpu.logical_number": {
-    type: "int",
-    requirement: "opt_in",
-    description: "The CPU; with `perCpu` only.",
-  },
-} as const satisfies AttributeSpecs;
-
-const VECTOR = {
-  "wirespan.softirq.vector": {
-    type: "string",
-    requirement: "required",
-    description:
-      "The vector as the kernel names it, in lower case: hi, timer, net_tx, net_rx, block, irq_poll, tasklet, sched, hrtimer, rcu.",
-  },
-  ...CPU,
-} as const satisfies AttributeSpecs;
-
 export default plugin({
   name: "softirqs",
-  summary: "Time in each softirq, how often it ran, and how long it had to wait for a CPU.",
+  summary: "Softirqs by vector: time, number of runs, and latency from raise to run.",
 
   config: {
     perCpu: {
@@ -36,7 +18,7 @@ export default plugin({
       default: false,
     },
     cpus: {
-      doc: "Watch these CPUs only: numbers and ranges, such as 0, 2-5. Empty: all.",
+      doc: "CPUs to observe: numbers and ranges, such as 0, 2-5; empty: all.",
       format: "strings",
       default: [],
     },
@@ -47,69 +29,12 @@ export default plugin({
   probes: {
     runs: { programs: ["on_entry"] },
     "ends of runs": { programs: ["on_exit"] },
-    raises: { programs: ["on_raise"], lostWithout: "the wait between raise and run" },
-    polls: { programs: ["on_poll"], lostWithout: "how many packets the polls of net_rx took" },
+    raises: { programs: ["on_raise"], lostWithout: "the latency from raise to run" },
+    polls: { programs: ["on_poll"], lostWithout: "NAPI polls and their packets" },
   },
   uses: { kernel: services.kernel },
 
-  signals: {
-    duration: {
-      signal: "metric",
-      instrument: "histogram",
-      name: "wirespan.softirq.duration",
-      unit: "s",
-      description: "Time of one run of a softirq vector, interrupts that came meanwhile included.",
-      attributes: VECTOR,
-    },
-    time: {
-      signal: "metric",
-      instrument: "counter",
-      name: "wirespan.softirq.time",
-      unit: "s",
-      description: "Time spent in a softirq vector.",
-      attributes: VECTOR,
-    },
-    runs: {
-      signal: "metric",
-      instrument: "counter",
-      name: "wirespan.softirq.runs",
-      unit: "{run}",
-      description: "Runs of a softirq vector begun: what /proc/softirqs counts.",
-      attributes: VECTOR,
-    },
-    latency: {
-      signal: "metric",
-      instrument: "histogram",
-      name: "wirespan.softirq.latency",
-      unit: "s",
-      description: "Wait between the first raise of a softirq vector and its run.",
-      attributes: VECTOR,
-    },
-    polls: {
-      signal: "metric",
-      instrument: "counter",
-      name: "wirespan.softirq.napi.polls",
-      unit: "{poll}",
-      description: "Polls of network devices, most of them in net_rx.",
-      attributes: CPU,
-    },
-    packets: {
-      signal: "metric",
-      instrument: "counter",
-      name: "wirespan.softirq.napi.packets",
-      unit: "{packet}",
-      description: "Packets that polls took.",
-      attributes: CPU,
-    },
-    exhausted: {
-      signal: "metric",
-      instrument: "counter",
-      name: "wirespan.softirq.napi.exhausted",
-      unit: "{poll}",
-      description: "Polls that used up their budget: more packets were waiting.",
-      attributes: CPU,
-    },
-  },
+  signals,
 
   opted: ({ perCpu }) => (perCpu ? Object.keys(CPU) : []),
   constants: ({ cpus }) => ({ only_some_cpus: cpus.length > 0, watched_cpus: cpuBits(cpus) }),

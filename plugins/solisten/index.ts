@@ -1,7 +1,8 @@
-// solisten: who listens.
+// solisten: listening sockets.
 import { constants } from "node:os";
 import { formatAddress } from "../../core/plugin/address.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
+import { networkType } from "../../core/plugin/series.ts";
 import { services, type Workload } from "../../core/plugin/services.ts";
 import { type Listening, Overflows } from "./overflows.ts";
 import { type LISTEN_ERRORS, signals } from "./signals.ts";
@@ -38,7 +39,7 @@ interface Described {
   readonly queue: Queue;
 }
 
-const familyOf = ({ family }: Endpoints): "ipv4" | "ipv6" => (family === 4 ? "ipv4" : "ipv6");
+const familyOf = ({ family }: Endpoints): "ipv4" | "ipv6" => networkType(family) ?? "ipv6";
 
 /** Without the namespace. */
 function attributesOf({ cookie, ends, queue }: Described, task: Task, executable: string | undefined) {
@@ -62,7 +63,7 @@ function attributesOf({ cookie, ends, queue }: Described, task: Task, executable
   } as const;
 }
 
-/** What listeners of one series add up to: several may share a port. */
+/** The sum of one series: several listeners may share a port. */
 interface Sum {
   readonly port: number;
   readonly family: "ipv4" | "ipv6";
@@ -84,16 +85,16 @@ function add(sums: Map<string, Sum>, { ends, queue }: Listener, workload: Worklo
 
 export default plugin({
   name: "solisten",
-  summary: "Who listens: every listen() with its result, and what waits in the queues.",
+  summary: "Listening sockets: every listen() with its result, and the accept queues.",
 
   config: {
     everyCall: {
-      doc: "Report also calls that do not change the socket's state: second calls, and failures with their error. If the kernel allows no fexit programs, this uses the tracepoint at the return of listen(), which slows every system call of the host a little.",
+      doc: "Also report calls that do not change the socket's state: repeated calls, and failures with their error. If the kernel refuses fexit programs, this uses the tracepoint at the return of listen(), which slows down every system call of the host a little.",
       format: "boolean",
       default: false,
     },
     unattendedAfter: {
-      doc: "Warn of a listener that has accepted nothing when its first connection has waited this long; 0s: never.",
+      doc: "Report a listener that has never accepted a connection once its first one has waited this long; 0s: never.",
       format: "duration",
       default: 30_000,
     },
@@ -104,13 +105,12 @@ export default plugin({
     "listeners' states": { programs: ["on_state"] },
     "results of listen()": {
       programs: ["on_inet_listen"],
-      lostWithout: "second calls, and failures other than of a port that is taken, unless everyCall is set",
+      lostWithout: "repeated calls, and failures other than a port in use, unless everyCall is set",
     },
     "results of every listen()": {
       programs: ["on_listen_exit"],
       setting: "everyCall",
-      lostWithout:
-        "second calls, and failures other than of a port that is taken, where fexit is refused too",
+      lostWithout: "repeated calls, and failures other than a port in use, if fexit is refused too",
     },
   },
   uses: {
@@ -134,7 +134,7 @@ export default plugin({
       };
     }
 
-    function told(listen: Listen): void {
+    function report(listen: Listen): void {
       const { task, queue, error } = listen;
       const happened = { time: clock.wall(listen.happenedAt), resource: connections.resource(task) };
       const socket = describe(listen, task);
@@ -183,7 +183,7 @@ export default plugin({
     }
 
     return {
-      listens: told,
+      listens: report,
       sweep(rows) {
         const sums = new Map<string, Sum>();
         const listening = new Map<number, Listening>();

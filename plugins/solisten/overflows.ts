@@ -1,4 +1,4 @@
-// How often a namespace's accept queues were full. No socket keeps that number: a listener's own drops hold
+// How often a namespace's accept queues were full. Sockets do not count that: a listener's own drops include
 // more (plugins/tcpdrop/README.md). The namespace's ListenOverflows is exact.
 import { readFileSync, statSync } from "node:fs";
 import { Recent } from "../../core/plugin/lru.ts";

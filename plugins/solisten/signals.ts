@@ -1,4 +1,4 @@
-// What solisten emits.
+// What solisten reports.
 import { CONNECTION, NETNS, WORKLOAD } from "../../core/plugin/semconv.ts";
 import type { AttributeSpecs, Signals } from "../../core/plugin/signals.ts";
 
@@ -17,13 +17,13 @@ const SOCKET = {
     type: "string",
     requirement: "conditional",
     enum: ["tcp", "udp"],
-    description: "The transport; absent if the call named no such socket.",
+    description: "The transport; absent if the descriptor is not such a socket.",
   },
   "network.type": CONNECTION["network.type"],
   "server.address": {
     type: "string",
     requirement: "conditional",
-    description: "The address exactly as it is bound; absent if the call named no socket.",
+    description: "The bound address; absent if the descriptor is not a socket.",
   },
   "server.port": {
     type: "int",
@@ -49,7 +49,7 @@ const SOCKET = {
     type: "int",
     requirement: "conditional",
     description:
-      "The index of the interface that it is bound to, as `ip link` in the network namespace shows it; absent if it is not bound.",
+      "The index of the interface that the socket is bound to, as `ip link` in the network namespace shows it; absent if it is not bound.",
   },
   ...NETNS,
   "process.pid": { ...CONNECTION["process.pid"], description: "The process that listens." },
@@ -63,7 +63,7 @@ const LIMIT = {
   "wirespan.socket.backlog_limit": {
     type: "int",
     requirement: "conditional",
-    description: "The backlog in effect: net.core.somaxconn bounds it.",
+    description: "The backlog in effect, limited by net.core.somaxconn.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -71,7 +71,7 @@ const WAITING = {
   "wirespan.socket.waiting": {
     type: "int",
     requirement: "required",
-    description: "Connections in the queue that nobody has accepted.",
+    description: "Connections in the accept queue.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -80,8 +80,6 @@ const SERIES = {
   "network.type": WORKLOAD["network.type"],
   "process.executable.name": WORKLOAD["process.executable.name"],
 } as const satisfies AttributeSpecs;
-
-const QUEUE = "the connections that wait to be accepted";
 
 export const signals = {
   listen: {
@@ -95,18 +93,18 @@ export const signals = {
       "wirespan.socket.backlog": {
         type: "int",
         requirement: "conditional",
-        description: "The backlog that was asked for.",
+        description: "The requested backlog.",
       },
       "wirespan.socket.listens_already": {
         type: "boolean",
         requirement: "conditional",
-        description: "The socket listened already: the call changed its backlog.",
+        description: "The socket was already listening: the call changed its backlog.",
       },
       "error.type": {
         type: "string",
         requirement: "conditional",
         enum: LISTEN_ERRORS,
-        description: "Why it failed; absent if it did not.",
+        description: "Why the call failed; absent if it did not.",
       },
       "wirespan.socket.errno": {
         type: "int",
@@ -127,18 +125,18 @@ export const signals = {
       "wirespan.socket.listener.duration": {
         type: "double",
         requirement: "conditional",
-        description: "How long it listened, seconds; absent if it listened before the agent started.",
+        description: "How long the socket listened, seconds; absent if it began before the agent started.",
       },
       "wirespan.socket.accepted": {
         type: "int",
         requirement: "required",
-        description: "Connections that were accepted, of those that arrived after the agent started.",
+        description: "Accepted connections among those that arrived after the agent started.",
       },
       "wirespan.socket.drops": {
         type: "int",
         requirement: "required",
         description:
-          "The socket's own counter of packets that it discarded, including RSTs and repeated SYNs that cause no loss.",
+          "The socket's own counter of discarded packets, which includes RSTs and repeated SYNs that cause no loss.",
       },
     },
   },
@@ -147,7 +145,7 @@ export const signals = {
     name: "wirespan.socket.listener.unattended",
     severity: "WARN",
     description:
-      "Connections wait, and this listener has never accepted one; reported once for each listener.",
+      "A listener with waiting connections that has never accepted one; reported once for each listener.",
     attributes: {
       ...SOCKET,
       ...LIMIT,
@@ -155,7 +153,7 @@ export const signals = {
       "wirespan.socket.waiting_for": {
         type: "double",
         requirement: "required",
-        description: "How long the first has waited, seconds.",
+        description: "How long the first connection has been waiting, seconds.",
       },
     },
   },
@@ -164,7 +162,7 @@ export const signals = {
     instrument: "updowncounter",
     name: "wirespan.socket.listener.count",
     unit: "{listener}",
-    description: "Sockets that listen, of all network namespaces.",
+    description: "Listening sockets, in all network namespaces.",
     attributes: SERIES,
   },
   usage: {
@@ -172,7 +170,7 @@ export const signals = {
     instrument: "updowncounter",
     name: "wirespan.tcp.accept_queue.usage",
     unit: "{connection}",
-    description: `The length of a listener's queue: ${QUEUE}.`,
+    description: "Length of a listener's accept queue.",
     attributes: SERIES,
   },
   limit: {
@@ -180,7 +178,7 @@ export const signals = {
     instrument: "updowncounter",
     name: "wirespan.tcp.accept_queue.limit",
     unit: "{connection}",
-    description: `The bound on ${QUEUE}. The kernel takes one more.`,
+    description: "Limit of a listener's accept queue. The kernel accepts one connection more.",
     attributes: SERIES,
   },
   overflows: {
@@ -189,7 +187,7 @@ export const signals = {
     name: "wirespan.tcp.accept_queue.overflows",
     unit: "{overflow}",
     description:
-      "How often a connection was turned away because its queue was full: the namespace's ListenOverflows, which are a part of its ListenDrops.",
+      "Connections rejected because the accept queue was full: the namespace's ListenOverflows, which its ListenDrops include.",
     attributes: {
       ...NETNS,
       "wirespan.netns.cookie": { ...NETNS["wirespan.netns.cookie"], requirement: "required" },

@@ -1,6 +1,7 @@
 // bcc's view of solisten.
-import { elapsed, text } from "../../core/plugin/trace/columns.ts";
-import type { Column, Row, TraceView } from "../../core/plugin/trace/view.ts";
+import { elapsed, NETNS, text } from "../../core/plugin/trace/columns.ts";
+import { options } from "../../core/plugin/trace/options.ts";
+import type { Row, TraceView } from "../../core/plugin/trace/view.ts";
 
 function protocol(row: Row): string {
   const name = row.attributes["wirespan.socket.protocol"];
@@ -11,20 +12,22 @@ function protocol(row: Row): string {
 /** As the system call returns it. */
 const result = (row: Row): number => 0 - Number(row.attributes["wirespan.socket.errno"]);
 
+const again = ({ attributes }: Row): string => (attributes["wirespan.socket.listens_already"] ? "yes" : "-");
+
 export const trace: TraceView = {
   meansNothing: {
     "remote-port": "a listener has no peer",
     direction: "a listener has no peer",
-    "min-duration": "listen() takes no time",
+    "min-duration": "listen() has no duration",
     failed: "calls that fail are shown with their result in the RET column",
   },
   options: [
-    { flags: "-t, --timestamp", doc: "print seconds since the first row" },
-    { flags: "-w, --wide", doc: "the backlog in effect, the error, and the thread" },
-    { flags: "-p, --pid <pid>", doc: "this process only", setting: "filter.include.pid" },
+    options.timestamp,
+    { flags: "-w, --wide", doc: "also the backlog in effect, the error and the thread" },
+    options.pid,
     {
       flags: "-n, --netns <inode>",
-      doc: "this network namespace only (or pid:N, that of a process)",
+      doc: "this network namespace only; pid:1234 is that of a process",
       setting: "filter.include.netns",
     },
     { flags: "--show-netns", doc: "print the network namespace" },
@@ -32,29 +35,24 @@ export const trace: TraceView = {
   rows: "wirespan.socket.listen",
   settings: { everyCall: "true" },
   columns({ timestamp, wide, showNetns }) {
-    const columns: Column[] = [
+    return [
+      ...(timestamp ? [elapsed()] : []),
       { title: "PID", width: 7, cell: text("process.pid") },
       { title: "COMM", width: 16, cell: text("thread.name") },
-      ...(showNetns ? [{ title: "NETNS", width: 10, cell: text("wirespan.netns.inode") }] : []),
+      ...(showNetns ? [NETNS] : []),
       { title: "PROTO", width: 7, cell: protocol },
       { title: "BACKLOG", width: 7, cell: text("wirespan.socket.backlog") },
       { title: "PORT", width: 5, cell: text("server.port") },
       { title: "ADDR", width: wide ? 39 : 15, cell: text("server.address") },
       { title: "RET", width: 4, cell: result },
+      ...(wide
+        ? [
+            { title: "LIMIT", width: 7, cell: text("wirespan.socket.backlog_limit") },
+            { title: "AGAIN", width: 5, cell: again },
+            { title: "ERROR", width: 14, cell: text("error.type") },
+            { title: "TID", width: 7, cell: text("wirespan.thread.tid") },
+          ]
+        : []),
     ];
-    if (wide) {
-      columns.push(
-        { title: "LIMIT", width: 7, cell: text("wirespan.socket.backlog_limit") },
-        {
-          title: "AGAIN",
-          width: 5,
-          cell: (row) => (row.attributes["wirespan.socket.listens_already"] ? "yes" : "-"),
-        },
-        { title: "ERROR", width: 14, cell: text("error.type") },
-        { title: "TID", width: 7, cell: text("wirespan.thread.tid") },
-      );
-    }
-    if (timestamp) columns.unshift(elapsed());
-    return columns;
   },
 };

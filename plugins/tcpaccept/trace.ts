@@ -1,71 +1,55 @@
 // bcc's view of tcpaccept.
-import { elapsed, FAMILY, milliseconds, OWNER, text } from "../../core/plugin/trace/columns.ts";
-import type { Column, Row, TraceView } from "../../core/plugin/trace/view.ts";
+import * as column from "../../core/plugin/trace/columns.ts";
+import { options, ports } from "../../core/plugin/trace/options.ts";
+import type { Column, TraceView } from "../../core/plugin/trace/view.ts";
 
-const clock: Column = {
-  title: "TIME",
-  width: 8,
-  cell: (row: Row) => new Date(row.time).toTimeString().slice(0, 8),
+const { text, number } = column;
+
+const RESULT: Column = {
+  title: "RESULT",
+  width: 14,
+  cell: ({ attributes }) => String(attributes["error.type"] ?? "accepted"),
 };
 
 export const trace: TraceView = {
   meansNothing: {
-    failed: "a connection that was accepted has not failed; -Q adds those that never were",
+    failed: "an accepted connection has not failed; -Q adds those that were never accepted",
   },
   options: [
-    { flags: "-T, --time", doc: "print the wall-clock time (HH:MM:SS)" },
-    { flags: "-t, --timestamp", doc: "print seconds since the first row" },
-    { flags: "-p, --pid <pid>", doc: "this process only", setting: "filter.include.pid" },
-    { flags: "-P, --port <ports>", doc: "these local ports only", setting: "filter.include.localPort" },
-    { flags: "-4, --ipv4", doc: "IPv4 only", setting: "filter.include.family", value: "ipv4" },
-    { flags: "-6, --ipv6", doc: "IPv6 only", setting: "filter.include.family", value: "ipv6" },
+    options.time,
+    options.timestamp,
+    options.pid,
+    ports("-P, --port <ports>", "local"),
+    ...options.family,
     {
       flags: "-Q, --queued",
-      doc: "also connections that ended in the queue, never accepted",
+      doc: "also connections that ended in the accept queue, never accepted",
       setting: "queued",
       value: "true",
     },
-    {
-      flags: "--cgroupmap <path>",
-      doc: "cgroups that are keys of this pinned BPF map only",
-      setting: "filter.cgroupMap",
-    },
-    {
-      flags: "--mntnsmap <path>",
-      doc: "mount namespaces that are keys of this pinned BPF map only",
-      setting: "filter.mntnsMap",
-    },
+    ...options.cgroupMaps,
   ],
   rows: "tcp accept",
   settings: { queued: "false" },
   columns({ time, timestamp, wide, queued }) {
-    const address = wide ? 26 : 16;
+    const width = column.addressWidth(wide);
     return [
-      ...(time ? [clock] : []),
-      ...(timestamp ? [elapsed()] : []),
-      ...OWNER,
-      FAMILY,
-      { title: "RADDR", width: address, cell: text("network.peer.address") },
+      ...(time ? [column.TIME] : []),
+      ...(timestamp ? [column.elapsed()] : []),
+      ...column.OWNER,
+      column.FAMILY,
+      { title: "RADDR", width, cell: text("network.peer.address") },
       { title: "RPORT", width: 5, cell: text("network.peer.port") },
-      { title: "LADDR", width: address, cell: text("network.local.address") },
+      { title: "LADDR", width, cell: text("network.local.address") },
       { title: "LPORT", width: 5, cell: text("network.local.port") },
       ...(wide
-        ? ([
-            {
-              title: "QUEUE_MS",
-              width: 9,
-              align: "right",
-              cell: milliseconds("wirespan.tcp.accept.queue_wait", 3),
-            },
-            { title: "FD", width: 5, align: "right", cell: text("wirespan.tcp.accept.fd") },
+        ? [
+            number("QUEUE_MS", 9, column.milliseconds("wirespan.tcp.accept.queue_wait", 3)),
+            number("FD", 5, text("wirespan.tcp.accept.fd")),
             { title: "TID", width: 7, cell: text("wirespan.thread.tid") },
-          ] satisfies Column[])
+          ]
         : []),
-      ...(queued ? [{ title: "RESULT", width: 14, cell: result }] : []),
+      ...(queued ? [RESULT] : []),
     ];
   },
 };
-
-function result(row: Row): string {
-  return String(row.attributes["error.type"] ?? "accepted");
-}

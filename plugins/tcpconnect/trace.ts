@@ -1,28 +1,26 @@
 // bcc's view of tcpconnect, and the result of each attempt.
+import { FAILED_AT_ONCE_OPTION } from "../../core/plugin/hooks/connect.ts";
 import type { Metric } from "../../core/plugin/signals.ts";
-import { elapsed, FAMILY, OWNER, RESULT, text } from "../../core/plugin/trace/columns.ts";
+import * as column from "../../core/plugin/trace/columns.ts";
+import { options, ports } from "../../core/plugin/trace/options.ts";
 import type { Column, Flags, Row, TraceView } from "../../core/plugin/trace/view.ts";
+import { FLOW, signals } from "./signals.ts";
 
-const FLOW = [
-  "network.local.address",
-  "network.local.port",
-  "network.peer.address",
-  "network.peer.port",
-] as const;
+const { text, number, addressWidth } = column;
 
 /** One row a flow, over all workloads and outcomes; most attempts first, as bcc sorts. */
 function flows(delta: readonly Metric[]): Row[] {
   const rows = new Map<string, Row & { value: number; figures: { failed: number } }>();
   for (const { spec, time, points } of delta) {
-    if (spec.name !== "wirespan.tcp.connect.attempts") continue;
+    if (spec.name !== signals.attempts.name) continue;
     for (const { attributes, value } of points) {
       if (typeof value !== "number" || value === 0) continue;
-      const flow = Object.fromEntries(FLOW.map((key) => [key, attributes[key]]));
+      const flow = Object.fromEntries(Object.keys(FLOW).map((key) => [key, attributes[key]]));
       const key = JSON.stringify(flow);
       const before = rows.get(key);
       const failed = attributes["error.type"] === undefined ? 0 : value;
       rows.set(key, {
-        time: new Date(time.sec * 1000 + time.nsec / 1e6).toISOString(),
+        time,
         name: spec.name,
         attributes: flow,
         value: (before?.value ?? 0) + value,
@@ -33,74 +31,53 @@ function flows(delta: readonly Metric[]): Row[] {
   return [...rows.values()].sort((a, b) => b.value - a.value);
 }
 
-const address = (wide: Flags[string]): number => (wide ? 26 : 16);
-
 const counts = ({ sourcePort, wide }: Flags): Column[] => [
-  { title: "LADDR", width: address(wide), cell: text("network.local.address") },
+  { title: "LADDR", width: addressWidth(wide), cell: text("network.local.address") },
   ...(sourcePort ? [{ title: "LPORT", width: 5, cell: text("network.local.port") }] : []),
-  { title: "RADDR", width: address(wide), cell: text("network.peer.address") },
+  { title: "RADDR", width: addressWidth(wide), cell: text("network.peer.address") },
   { title: "RPORT", width: 5, cell: text("network.peer.port") },
-  { title: "CONNECTS", width: 10, align: "right", cell: (row) => row.value },
-  { title: "FAILED", width: 10, align: "right", cell: (row) => row.figures?.failed },
+  number("CONNECTS", 10, (row) => row.value),
+  number("FAILED", 10, (row) => row.figures?.failed),
 ];
 
-const QUERY: Column = {
-  title: "QUERY",
-  width: 30,
-  cell: (row) => row.attributes["dns.question.name"] as string | undefined,
-};
-
-/** Since the answer; bcc prints it behind the name where it is much. */
-const AGE: Column = {
-  title: "AGE(ms)",
-  width: 9,
-  align: "right",
-  cell(row) {
-    const age = row.attributes["wirespan.dns.answer.age"];
-    return age === undefined ? undefined : (Number(age) * 1000).toFixed(1);
-  },
-};
+/** Age of the answer; bcc prints it behind the name if it is large. */
+const AGE = number("AGE(ms)", 9, column.milliseconds("wirespan.dns.answer.age", 1));
 
 const attempts = ({ timestamp, printUid, lport, sourcePort, dns, wide }: Flags): Column[] => [
-  ...(timestamp ? [elapsed()] : []),
+  ...(timestamp ? [column.elapsed()] : []),
   ...(printUid ? [{ title: "UID", width: 6, cell: text("wirespan.process.uid") }] : []),
-  ...OWNER,
-  FAMILY,
-  { title: "SADDR", width: address(wide), cell: text("network.local.address") },
+  ...column.OWNER,
+  column.FAMILY,
+  { title: "SADDR", width: addressWidth(wide), cell: text("network.local.address") },
   ...(lport || sourcePort ? [{ title: "LPORT", width: 5, cell: text("network.local.port") }] : []),
-  { title: "DADDR", width: address(wide), cell: text("network.peer.address") },
+  { title: "DADDR", width: addressWidth(wide), cell: text("network.peer.address") },
   { title: "DPORT", width: 5, cell: text("network.peer.port") },
-  RESULT,
-  ...(dns ? [QUERY, AGE] : []),
+  column.RESULT,
+  ...(dns ? [{ title: "QUERY", width: 30, cell: text("dns.question.name") }, AGE] : []),
   ...(wide
     ? [
         { title: "ERRNO", width: 5, cell: text("wirespan.errno") },
         { title: "TID", width: 7, cell: text("wirespan.thread.tid") },
-        { title: "NETNS", width: 10, cell: text("wirespan.netns.inode") },
+        column.NETNS,
       ]
     : []),
 ];
 
 export const trace: TraceView = {
   options: [
-    { flags: "-t, --timestamp", doc: "print seconds since the first row" },
-    { flags: "-p, --pid <pid>", doc: "this process only", setting: "filter.include.pid" },
-    {
-      flags: "-P, --port <ports>",
-      doc: "these destination ports only",
-      setting: "filter.include.remotePort",
-    },
-    { flags: "-4, --ipv4", doc: "IPv4 only", setting: "filter.include.family", value: "ipv4" },
-    { flags: "-6, --ipv6", doc: "IPv6 only", setting: "filter.include.family", value: "ipv6" },
-    { flags: "-L, --lport", doc: "print the local port" },
-    { flags: "-U, --print-uid", doc: "print the user" },
+    options.timestamp,
+    options.pid,
+    ports("-P, --port <ports>", "remote"),
+    ...options.family,
+    options.localPort,
+    options.printUid,
     {
       flags: "-d, --dns",
-      doc: "print the name that the process had asked DNS for (over UDP)",
+      doc: "print the name whose DNS lookup (over UDP) returned the address",
       setting: "dns",
       value: "true",
     },
-    { flags: "-u, --uid <uid>", doc: "this user only", setting: "filter.include.uid" },
+    options.uid,
     {
       flags: "-c, --count",
       doc: "count by source address, destination address and port",
@@ -109,33 +86,14 @@ export const trace: TraceView = {
     },
     {
       flags: "-s, --source-port",
-      doc: "with -c: by source port, too",
+      doc: "with -c: also by source port",
       setting: "sourcePorts",
       value: "true",
     },
     { flags: "-i, --interval <seconds>", doc: "with -c: a table each interval instead of one at the end" },
-    { flags: "-x, --failures", doc: "only what failed", setting: "filter.failuresOnly", value: "true" },
-    {
-      flags: "--failed-at-once",
-      doc: "also attempts that fail before a SYN could leave (slows every system call a little)",
-      setting: "failedAtOnce",
-      value: "true",
-    },
-    {
-      flags: "--cgroup <path>",
-      doc: "this control group and all below it",
-      setting: "filter.include.cgroup",
-    },
-    {
-      flags: "--cgroupmap <path>",
-      doc: "cgroups that are keys of this pinned BPF map only",
-      setting: "filter.cgroupMap",
-    },
-    {
-      flags: "--mntnsmap <path>",
-      doc: "mount namespaces that are keys of this pinned BPF map only",
-      setting: "filter.mntnsMap",
-    },
+    options.failures,
+    FAILED_AT_ONCE_OPTION,
+    ...options.cgroupMaps,
   ],
   rows: "tcp connect",
   counting: { option: "count", rows: flows },

@@ -1,8 +1,8 @@
-// What tcpdrop tells.
+// What tcpdrop reports.
 import { CONNECTION, NETNS, TCP_STATE, WORKLOAD } from "../../core/plugin/semconv.ts";
 import type { AttributeSpecs, Requirement, Signals } from "../../core/plugin/signals.ts";
 
-/** What listeners turn away has no reason of the kernel's. */
+/** The kernel has no reason for what listeners reject. */
 export const LISTEN_DROP = "LISTEN_DROP";
 
 const REASON = {
@@ -10,7 +10,7 @@ const REASON = {
     type: "string",
     requirement: "required",
     description:
-      "Why, as the running kernel calls it (enum skb_drop_reason, without its prefix); in events also LISTEN_DROP: a listener turned the packet away, for which the kernel gives no reason.",
+      "The reason as the running kernel calls it (enum skb_drop_reason, without its prefix); in events also LISTEN_DROP: a listener rejected the packet, for which the kernel gives no reason.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -19,7 +19,7 @@ const DIRECTION = {
     type: "string",
     requirement: "recommended",
     enum: ["transmit", "receive"],
-    description: "Whether the packet was leaving this host or arriving.",
+    description: "Whether the packet was leaving or arriving.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -57,18 +57,18 @@ const EVENT = {
     type: "int",
     requirement: "conditional",
     description:
-      "How many packets the event stands for, if more than one: those of a listener since the last event.",
+      "How many packets the event stands for, if a listener rejected them: all since its last event.",
   },
   "wirespan.packet.drop.location": {
     type: "string",
     requirement: "recommended",
     description:
-      "Where in the kernel: a function and an offset, or an address if the kernel hides its names.",
+      "Where in the kernel: a function and an offset, or an address if the kernel hides its symbols.",
   },
   "code.stacktrace": {
     type: "string",
     requirement: "opt_in",
-    description: "The kernel's stack, innermost first, one frame a line (setting `stacks`).",
+    description: "The kernel stack, innermost frame first, one per line (setting `stacks`).",
   },
   "wirespan.packet.segments": {
     type: "int",
@@ -84,7 +84,8 @@ const EVENT = {
   "wirespan.interface.index": {
     type: "int",
     requirement: "conditional",
-    description: "The interface that it came in by or was to leave by, by its index as `ip link` shows it.",
+    description:
+      "The index, as `ip link` shows it, of the interface by which the packet arrived or was to leave.",
   },
   "wirespan.event.suppressed": {
     type: "int",
@@ -101,14 +102,13 @@ export const signals = {
     name: "wirespan.tcp.packet.dropped",
     unit: "{packet}",
     description:
-      "TCP packets that were lost on this host: not what was read, answered or copied, nor what listeners turned away.",
+      "TCP packets lost on this host. Packets that were read, answered or copied do not count, nor those that listeners rejected.",
     attributes: {
       ...REASON,
       ...TCP_STATE,
       ...DIRECTION,
       "network.type": WORKLOAD["network.type"],
       "process.executable.name": WORKLOAD["process.executable.name"],
-      "otel.metric.overflow": WORKLOAD["otel.metric.overflow"],
     },
   },
   listenDropped: {
@@ -117,19 +117,18 @@ export const signals = {
     name: "wirespan.tcp.listener.dropped",
     unit: "{packet}",
     description:
-      "SYNs, and ACKs that end a handshake, that a listener turned away, most often for a full queue: the network namespace's ListenDrops, by listener. Includes ListenOverflows (wirespan.tcp.accept_queue.overflows).",
+      "SYNs, and ACKs that end a handshake, that a listener rejected, usually because a queue was full: the network namespace's ListenDrops by listener. Includes ListenOverflows (wirespan.tcp.accept_queue.overflows).",
     attributes: {
       "process.executable.name": WORKLOAD["process.executable.name"],
       "server.port": { type: "int", requirement: "recommended", description: "The listener's port." },
       ...NETNS,
-      "otel.metric.overflow": WORKLOAD["otel.metric.overflow"],
     },
   },
   drop: {
     signal: "event",
     name: "wirespan.tcp.packet.drop",
     severity: "WARN",
-    description: "A TCP packet that was lost on this host.",
+    description: "A TCP packet lost on this host.",
     attributes: EVENT,
   },
 } as const satisfies Signals;

@@ -1,38 +1,23 @@
 // tcpsubnet: bytes, connections, retransmits and drops by the peer's subnet.
-
 import { DROPS, NESTED_DROPS } from "../../core/plugin/hooks/drop.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
-import { CONNECTION } from "../../core/plugin/semconv.ts";
-import type { AttributeSpecs } from "../../core/plugin/signals.ts";
+import { signals } from "./signals.ts";
 import { OTHER, readSubnets } from "./subnets.ts";
-import { type Sum, skeleton } from "./tcpsubnet.skel.ts";
+import { skeleton, type Sum } from "./tcpsubnet.skel.ts";
 import { trace } from "./trace.ts";
 
-const DIRECTION = {
-  "network.io.direction": {
-    type: "string",
-    requirement: "required",
-    enum: ["transmit", "receive"],
-    description: "The direction, from this host's view.",
-  },
-} as const satisfies AttributeSpecs;
-
-const SUBNET = {
-  "wirespan.subnet.name": {
-    type: "string",
-    requirement: "required",
-    description:
-      "The subnet of the other end: its name in the settings, else its CIDR; `other` if no subnet contains it.",
-  },
-} as const satisfies AttributeSpecs;
+const isZero = (sum: Sum): boolean =>
+  [sum.sentBytes, sum.receivedBytes, sum.retransmits, sum.droppedSent, sum.droppedReceived].every(
+    (n) => n === 0,
+  );
 
 export default plugin({
   name: "tcpsubnet",
-  summary: "Bytes sent and received over TCP, connections, retransmits and drops, by the peer's subnet.",
+  summary: "TCP traffic by the peer's subnet: bytes sent and received, connections, retransmits and drops.",
 
   config: {
     subnets: {
-      doc: "Subnets, IPv4 and IPv6, each with an optional name: 10.0.0.0/8=corp. The longest prefix counts; several may share a name.",
+      doc: "Subnets, IPv4 and IPv6, each with an optional name: 10.0.0.0/8=corp. The longest prefix wins; several may share a name.",
       format: "strings",
       default: ["127.0.0.1/32", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "0.0.0.0/0", "::/0"],
     },
@@ -47,49 +32,7 @@ export default plugin({
       lostWithout: "a few drops by subnet",
     },
   },
-
-  signals: {
-    io: {
-      signal: "metric",
-      instrument: "counter",
-      name: "wirespan.tcp.subnet.io",
-      unit: "By",
-      description:
-        "Payload of TCP connections with peers in a subnet, living ones included: acknowledged by the peer or received in order.",
-      attributes: { ...SUBNET, ...DIRECTION },
-    },
-    connections: {
-      signal: "metric",
-      instrument: "counter",
-      name: "wirespan.tcp.subnet.connections",
-      unit: "{connection}",
-      description: "Connections established with peers in a subnet, one end each.",
-      attributes: {
-        ...SUBNET,
-        "wirespan.connection.direction": {
-          ...CONNECTION["wirespan.connection.direction"],
-          enum: ["outbound", "inbound"],
-        },
-      },
-    },
-    retransmits: {
-      signal: "metric",
-      instrument: "counter",
-      name: "wirespan.tcp.subnet.retransmits",
-      unit: "{segment}",
-      description: "Segments retransmitted to peers in a subnet, SYNs included.",
-      attributes: SUBNET,
-    },
-    dropped: {
-      signal: "metric",
-      instrument: "counter",
-      name: "wirespan.tcp.subnet.packet.dropped",
-      unit: "{packet}",
-      description:
-        "Packets to or from a subnet that were lost on this host; what counts as a drop is the same as in tcpdrop.",
-      attributes: { ...SUBNET, ...DIRECTION },
-    },
-  },
+  signals,
 
   series({ subnets }) {
     const { names, complete } = readSubnets(subnets);
@@ -118,8 +61,8 @@ export default plugin({
         for (const [{ value }, sum] of rows) {
           const name = names[value];
           if (name === undefined) break;
-          // Subnets show although nothing moves; what is in none shows only if there is something.
-          if (name !== OTHER || isMoved(sum)) observe(name, sum);
+          // Subnets are reported even if they have no traffic, `other` only if it has some.
+          if (name !== OTHER || !isZero(sum)) observe(name, sum);
         }
       },
     };
@@ -127,9 +70,3 @@ export default plugin({
 
   trace,
 });
-
-function isMoved(sum: Sum): boolean {
-  return [sum.sentBytes, sum.receivedBytes, sum.retransmits, sum.droppedSent, sum.droppedReceived].some(
-    (count) => count > 0,
-  );
-}

@@ -1,8 +1,9 @@
 // bcc's view of tcpsubnet.
 import { WirespanError } from "../../core/plugin/errors.ts";
 import type { Metric } from "../../core/plugin/signals.ts";
-import { text } from "../../core/plugin/trace/columns.ts";
-import type { Column, Flags, Row, TraceView } from "../../core/plugin/trace/view.ts";
+import { date, number, text } from "../../core/plugin/trace/columns.ts";
+import type { Flags, Row, TraceView } from "../../core/plugin/trace/view.ts";
+import { signals } from "./signals.ts";
 import { OTHER } from "./subnets.ts";
 
 const SENT = "wirespan.tcp.bytes_sent";
@@ -21,26 +22,27 @@ const UNITS: Readonly<Record<string, number>> = {
   M: 1024 ** 2,
 };
 
-/** Throws USAGE for a unit that there is not. */
+/** Throws USAGE if the unit is unknown. */
 function unitOf({ format = "B" }: Flags): number {
   const unit = UNITS[String(format)];
   if (unit !== undefined) return unit;
-  throw new WirespanError("USAGE", `--format: one of ${Object.keys(UNITS).join(", ")}, not "${format}".`);
+  throw new WirespanError(
+    "USAGE",
+    `--format takes one of ${Object.keys(UNITS).join(", ")}, not "${format}".`,
+  );
 }
 
 /** Where a point of one of the plugin's metrics goes in its subnet's row. */
 function keyOf(name: string, direction: unknown): string {
-  if (name === "wirespan.tcp.subnet.io") return direction === "transmit" ? SENT : RECEIVED;
-  if (name === "wirespan.tcp.subnet.packet.dropped") return DROPPED;
-  return name === "wirespan.tcp.subnet.connections" ? CONNECTIONS : RETRANSMITS;
+  if (name === signals.io.name) return direction === "transmit" ? SENT : RECEIVED;
+  if (name === signals.dropped.name) return DROPPED;
+  return name === signals.connections.name ? CONNECTIONS : RETRANSMITS;
 }
 
 /** One row a subnet, in the order of the settings; what is in none comes last. */
 function rows(delta: readonly Metric[]): Row[] {
   const subnets = new Map<string, Record<string, number>>();
-  let time = "";
   for (const metric of delta) {
-    time = new Date(metric.time.sec * 1000 + metric.time.nsec / 1e6).toISOString();
     for (const { attributes, value } of metric.points) {
       const name = String(attributes["wirespan.subnet.name"]);
       const row = subnets.get(name) ?? {
@@ -55,7 +57,8 @@ function rows(delta: readonly Metric[]): Row[] {
     }
   }
   const all = [...subnets].map(([name, sums]): Row => {
-    return { time, name: "wirespan.tcp.subnet.io", attributes: { "wirespan.subnet.name": name, ...sums } };
+    const attributes = { "wirespan.subnet.name": name, ...sums };
+    return { time: delta[0]!.time, name: signals.io.name, attributes };
   });
   return all.sort((a, b) => Number(subnetOf(a) === OTHER) - Number(subnetOf(b) === OTHER));
 }
@@ -63,38 +66,37 @@ function rows(delta: readonly Metric[]): Row[] {
 const subnetOf = (row: Row) => row.attributes["wirespan.subnet.name"];
 
 export const trace: TraceView = {
-  meansNothing: { failed: "bytes are counted while connections live, before they can be known to fail" },
+  meansNothing: { failed: "bytes are counted before it is known whether the connection fails" },
   options: [
     {
       flags: "-f, --format <unit>",
       doc: "b, k, m: bits, thousands, millions of bits; B, K, M: bytes, KiB, MiB (B)",
     },
-    { flags: "-i, --interval <seconds>", doc: "print every so many seconds (1)" },
+    { flags: "-i, --interval <seconds>", doc: "seconds from table to table (1)" },
     { flags: "-J, --json", doc: "print JSON lines" },
   ],
   arguments: "[subnets]",
   operands: { subnets: { setting: "subnets", unit: "" } },
   interval: "1s",
   rows,
-  heading: (shown) => (shown[0] ? [`[${shown[0].time.slice(0, 19).replace("T", " ")}]`] : []),
+  heading: (shown) => (shown[0] ? [`[${date(shown[0].time)}]`] : []),
   columns(flags) {
     const unit = unitOf(flags);
     const amount = (key: string) => (row: Row) => {
       const amount = Number(row.attributes[key]) / unit;
       return Number.isInteger(amount) ? amount : amount.toFixed(1);
     };
-    const columns: Column[] = [
+    return [
       { title: "SUBNET", width: 22, cell: text("wirespan.subnet.name") },
-      { title: "TX", width: 14, align: "right", cell: amount(SENT) },
-      { title: "RX", width: 14, align: "right", cell: amount(RECEIVED) },
+      number("TX", 14, amount(SENT)),
+      number("RX", 14, amount(RECEIVED)),
+      ...(flags.wide
+        ? [
+            number("CONNECTIONS", 11, text(CONNECTIONS)),
+            number("RETRANS", 7, text(RETRANSMITS)),
+            number("DROPPED", 7, text(DROPPED)),
+          ]
+        : []),
     ];
-    if (flags.wide) {
-      columns.push(
-        { title: "CONNECTIONS", width: 11, align: "right", cell: text(CONNECTIONS) },
-        { title: "RETRANS", width: 7, align: "right", cell: text(RETRANSMITS) },
-        { title: "DROPPED", width: 7, align: "right", cell: text(DROPPED) },
-      );
-    }
-    return columns;
   },
 };

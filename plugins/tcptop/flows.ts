@@ -1,7 +1,9 @@
-// What moved over connections since the last collection, most first.
+// Traffic of connections since the last collection, largest first.
 import { type Connections, connectionId } from "../../core/plugin/connection.ts";
-import type { AnyAttributes, Resource } from "../../core/plugin/signals.ts";
+import type { CONNECTION } from "../../core/plugin/semconv.ts";
+import type { Attributes, Resource } from "../../core/plugin/signals.ts";
 import { less } from "./process-rows.ts";
+import type { signals } from "./signals.ts";
 import type { Flow } from "./tcptop.skel.ts";
 import type { Bytes } from "./top.ts";
 
@@ -9,15 +11,15 @@ export const ORDERS = ["all", "sent", "received"] as const;
 export type Order = (typeof ORDERS)[number];
 
 interface Moved {
-  readonly attributes: AnyAttributes;
+  readonly attributes: Attributes<typeof CONNECTION>;
   readonly resource: Resource;
   sent: number;
   received: number;
 }
 
-/** An event that is due; without a resource it is the host's. */
-interface Due {
-  readonly attributes: ReturnType<typeof withBytes>;
+/** An event; without a resource it is the host's. */
+interface FlowEvent {
+  readonly attributes: Attributes<(typeof signals)["flow"]["attributes"]>;
   readonly resource?: Resource;
 }
 
@@ -31,11 +33,11 @@ export class Flows {
   readonly #limit: number;
   readonly #size: (bytes: Bytes) => number;
   #moved = new Map<string, Moved>();
-  /** Of connections that the kernel had no room for: since the start, and not told yet. */
+  /** Of connections that the kernel had no room for: since the start, and not reported yet. */
   #rest: Bytes = { sent: 0, received: 0 };
-  #untold: Bytes = { sent: 0, received: 0 };
+  #unreported: Bytes = { sent: 0, received: 0 };
 
-  /** `limit`: how many connections are told one by one. */
+  /** `limit`: how many connections have an event of their own. */
   constructor(limit: number, order: Order) {
     this.#limit = limit;
     this.#size = SIZE[order];
@@ -56,24 +58,24 @@ export class Flows {
   }
 
   readRest(all: Bytes): void {
-    this.#untold = less(all, this.#rest);
+    this.#unreported = less(all, this.#rest);
     this.#rest = all;
   }
 
-  /** Who moved most, then one for all others; begins anew. */
-  take(): readonly Due[] {
+  /** The connections with the most traffic, then one event for all others; starts over. */
+  take(): readonly FlowEvent[] {
     const size = this.#size;
     const all = [...this.#moved.values()].sort((a, b) => size(b) - size(a));
-    const told: Due[] = all.slice(0, this.#limit).map((moved) => {
-      return { attributes: withBytes(moved.attributes, moved), resource: moved.resource };
+    const reported: FlowEvent[] = all.slice(0, this.#limit).map(({ attributes, resource, ...moved }) => {
+      return { attributes: { ...attributes, ...bytesOf(moved) }, resource };
     });
     const others = all.slice(this.#limit);
-    const sum = others.reduce(plus, this.#untold);
+    const sum = others.reduce(plus, this.#unreported);
     this.#moved = new Map();
-    this.#untold = { sent: 0, received: 0 };
-    if (sum.sent + sum.received === 0) return told;
-    const attributes = { "network.transport": "tcp", "wirespan.tcp.top.others": others.length };
-    return [...told, { attributes: withBytes(attributes, sum) }];
+    this.#unreported = { sent: 0, received: 0 };
+    if (sum.sent + sum.received === 0) return reported;
+    const rest = { "network.transport": "tcp", "wirespan.tcp.top.others": others.length } as const;
+    return [...reported, { attributes: { ...rest, ...bytesOf(sum) } }];
   }
 }
 
@@ -81,11 +83,6 @@ function plus(a: Bytes, b: Bytes): Bytes {
   return { sent: a.sent + b.sent, received: a.received + b.received };
 }
 
-function withBytes(attributes: AnyAttributes, { sent, received }: Bytes) {
-  return {
-    ...attributes,
-    "network.transport": "tcp" as const,
-    "wirespan.tcp.bytes_sent": sent,
-    "wirespan.tcp.bytes_received": received,
-  };
+function bytesOf({ sent, received }: Bytes) {
+  return { "wirespan.tcp.bytes_sent": sent, "wirespan.tcp.bytes_received": received };
 }

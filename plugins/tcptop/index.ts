@@ -1,77 +1,31 @@
-// tcptop: who moves bytes over TCP.
+// tcptop: the processes and connections with the most TCP traffic.
 
 import { plugin } from "../../core/plugin/plugin.ts";
-import { CONNECTION } from "../../core/plugin/semconv.ts";
 import { services } from "../../core/plugin/services.ts";
-import type { AttributeSpecs } from "../../core/plugin/signals.ts";
 import { Flows, ORDERS } from "./flows.ts";
 import { ProcessRows } from "./process-rows.ts";
+import { signals } from "./signals.ts";
 import { skeleton, type Task } from "./tcptop.skel.ts";
 import { Top } from "./top.ts";
 import { trace } from "./trace.ts";
 
-const PROCESS = {
-  "process.pid": {
-    ...CONNECTION["process.pid"],
-    requirement: "conditional",
-    usual: "each",
-    description: "The process whose connections they are; absent in the overflow series.",
-  },
-  "process.executable.name": CONNECTION["process.executable.name"],
-  "network.io.direction": {
-    type: "string",
-    requirement: "required",
-    enum: ["transmit", "receive"],
-    description: "The direction, from this host's view.",
-  },
-  "otel.metric.overflow": {
-    type: "boolean",
-    requirement: "conditional",
-    description: "True for the series of all processes without a series of their own.",
-  },
-} as const satisfies AttributeSpecs;
-
-const FLOW = {
-  ...CONNECTION,
-  "wirespan.connection.id": { ...CONNECTION["wirespan.connection.id"], requirement: "conditional" },
-  "wirespan.connection.direction": {
-    ...CONNECTION["wirespan.connection.direction"],
-    requirement: "conditional",
-  },
-  "wirespan.tcp.bytes_sent": {
-    type: "int",
-    requirement: "required",
-    description: "Payload that the peer acknowledged since the last collection, bytes.",
-  },
-  "wirespan.tcp.bytes_received": {
-    type: "int",
-    requirement: "required",
-    description: "Payload received in order since the last collection, bytes.",
-  },
-  "wirespan.tcp.top.others": {
-    type: "int",
-    requirement: "conditional",
-    description: "How many connections the event sums up: all that have no event of their own.",
-  },
-} as const satisfies AttributeSpecs;
-
 export default plugin({
   name: "tcptop",
-  summary: "Who moves bytes over TCP: the processes, and the connections, that move most.",
+  summary: "TCP traffic by process and by connection, largest first.",
 
   config: {
     processes: {
-      doc: "How many processes, those that move most, have a series of their own; all others are summed in one.",
+      doc: "How many processes have a series of their own: those with the most traffic. All others are summed in one.",
       format: "count",
       default: 50,
     },
     connections: {
-      doc: "Connections that get an event at each collection: those that moved most, plus one event for all others; 0: none.",
+      doc: "Connections reported as an event at each collection: those with the most traffic, plus one event for all others; 0: none.",
       format: "count",
       default: 0,
     },
     sort: {
-      doc: "What connections are compared by: all bytes, those sent or those received.",
+      doc: "What connections are sorted by: all bytes, bytes sent or bytes received.",
       format: ORDERS,
       default: "all",
     },
@@ -81,24 +35,7 @@ export default plugin({
   probes: { "ends of connections": { programs: ["on_close"] } },
   uses: { connections: services.connections, clock: services.clock },
 
-  signals: {
-    io: {
-      signal: "metric",
-      instrument: "counter",
-      name: "wirespan.tcp.process.io",
-      unit: "By",
-      description:
-        "Payload of a process's TCP connections, acknowledged by the peer or received in order, since it has had a series of its own.",
-      attributes: PROCESS,
-    },
-    flow: {
-      signal: "event",
-      name: "wirespan.tcp.top",
-      severity: "INFO",
-      description: "What moved over a connection since the last collection.",
-      attributes: FLOW,
-    },
-  },
+  signals,
 
   series: ({ processes }) => ({ io: 2 * processes + 2 }),
   constants: ({ connections }) => ({ by_connection: connections > 0 }),
@@ -116,9 +53,8 @@ export default plugin({
         emit.io.observe(received, { ...process, "network.io.direction": "receive" }, resource, startNs);
       }
       const { sent, received } = top.rest;
-      const others = { "otel.metric.overflow": true } as const;
-      emit.io.observe(sent, { ...others, "network.io.direction": "transmit" });
-      emit.io.observe(received, { ...others, "network.io.direction": "receive" });
+      emit.io.overflow(sent, "transmit");
+      emit.io.overflow(received, "receive");
     }
 
     return {

@@ -1,9 +1,9 @@
-// The kernel's rows of processes, from which only what was added since the last time counts.
+// The kernel's rows of processes, of which only the difference to the last collection counts.
 import type { TableRows } from "../../core/plugin/skeleton.ts";
 import type { ProcessKey, Task, Usage } from "./tcptop.skel.ts";
 import type { Bytes, Top } from "./top.ts";
 
-/** Reads the table, and takes out the rows that nobody writes any more. */
+/** Reads the table, and removes the rows that are written no more. */
 export class ProcessRows {
   readonly #top: Top<Task>;
   #read = new Map<string, Bytes>();

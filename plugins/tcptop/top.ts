@@ -1,11 +1,12 @@
-// Which processes have a series of their own: the few that move most.
+// Which processes have a series of their own: those with the most traffic.
+
 /** Payload, in bytes. */
 export interface Bytes {
   readonly sent: number;
   readonly received: number;
 }
 
-/** What a process moved since it has had a series of its own. */
+/** Traffic of a process since it has had a series of its own. */
 export interface Share<W> extends Bytes {
   readonly who: W;
   /** The collection before its first, nanoseconds since boot; undefined: the agent's start. */
@@ -20,7 +21,7 @@ interface Moved<W> {
 
 interface Held<W> extends Moved<W> {
   readonly startNs: number | undefined;
-  /** Bytes a second, of late. */
+  /** Recent bytes per second. */
   rate: number;
   /** Seconds since it moved anything. */
   idle: number;
@@ -28,16 +29,16 @@ interface Held<W> extends Moved<W> {
 
 /** Seconds after which half of a rate is of what came since. */
 const HALF = 60;
-/** A newcomer takes the place of one that moves less than half as much, so that equals don't take turns. */
+/** A new process replaces one with less than half its rate, so that equal ones do not alternate. */
 const MARGIN = 2;
 /** Seconds after which the series of a process that moves nothing ends. */
 const IDLE = 300;
-/** Somebody may ask again at once: the rate of a moment says nothing. */
+/** Two collections may follow each other at once: the rate of a moment means nothing. */
 const SHORTEST = 1;
 
 /**
- * Sums stay true whoever comes and goes: each byte is added to one sum and stays there. A process that comes
- * (again) begins at zero, with a start of its own; what it moves before and after is in the rest.
+ * Sums stay correct whichever processes have a series: each byte is added to one sum and stays there. A process that
+ * gets a series (again) begins at zero, with a start of its own; its traffic before and after is in the rest.
  */
 export class Top<W> {
   readonly #limit: number;
@@ -60,12 +61,12 @@ export class Top<W> {
     } else this.#now.set(id, { who, sent, received });
   }
 
-  /** Adds what is nobody's. */
+  /** Adds traffic of no known process. */
   addToRest({ sent, received }: Bytes): void {
     this.#rest = { sent: this.#rest.sent + sent, received: this.#rest.received + received };
   }
 
-  /** Ends a collection at `nowNs` since boot: decides who is told of, and only then adds up. */
+  /** Ends a collection at `nowNs` since boot: decides which processes have a series, and only then adds up. */
   settle(nowNs: number): void {
     const seconds = this.#before === undefined ? 0 : (nowNs - this.#before) / 1e9;
     for (const [id, moved] of this.#age(seconds)) {
@@ -87,12 +88,12 @@ export class Top<W> {
     return [...this.#held.values()];
   }
 
-  /** What all others moved. */
+  /** Traffic of all other processes. */
   get rest(): Bytes {
     return this.#rest;
   }
 
-  /** Brings the rates up to date and lets the idle go; who has no series but moved, most first. */
+  /** Updates the rates and removes idle processes; returns those without a series that had traffic, largest first. */
   #age(seconds: number): readonly [string, Moved<W>][] {
     const kept = 2 ** (-seconds / HALF);
     for (const [id, held] of this.#held) {
@@ -110,7 +111,7 @@ export class Top<W> {
     this.#held.set(id, { who, startNs: this.#before, rate, sent: 0, received: 0, idle: 0 });
   }
 
-  /** Ends the series of the one that moves least, where that is little enough beside this rate. */
+  /** Ends the series of the process with the lowest rate, if that is low enough beside this one. */
   #makeRoom(rate: number): boolean {
     let least: [string, Held<W>] | undefined;
     for (const entry of this.#held) if (!least || entry[1].rate < least[1].rate) least = entry;

@@ -1,8 +1,11 @@
 // bcc's view of tcptop.
 import { readFileSync } from "node:fs";
 import { isIPv6 } from "node:net";
-import { text } from "../../core/plugin/trace/columns.ts";
-import type { Column, Row, TraceView } from "../../core/plugin/trace/view.ts";
+import * as column from "../../core/plugin/trace/columns.ts";
+import { options } from "../../core/plugin/trace/options.ts";
+import type { Row, TraceView } from "../../core/plugin/trace/view.ts";
+
+const { text, number, kilobytes } = column;
 
 function end(side: "local" | "peer"): (row: Row) => string {
   return ({ attributes }) => {
@@ -18,37 +21,25 @@ function comm({ attributes }: Row): string {
   return others === undefined ? String(attributes["thread.name"] ?? "-") : `(${others} others)`;
 }
 
-const kilobytes = (key: string) => (row: Row) => (Number(row.attributes[key] ?? 0) / 1024).toFixed(1);
-
 export const trace: TraceView = {
-  meansNothing: { failed: "bytes are counted while connections live, before they can be known to fail" },
+  meansNothing: { failed: "bytes are counted before it is known whether the connection fails" },
   options: [
-    { flags: "-C, --no-clear", doc: "don't clear the screen" },
-    { flags: "-S, --no-summary", doc: "no line with the time and the load" },
-    { flags: "-s, --sort <order>", doc: "by all, sent or received bytes", setting: "sort" },
+    { flags: "-C, --no-clear", doc: "do not clear the screen" },
+    { flags: "-S, --no-summary", doc: "do not print the line with the time and the load" },
+    { flags: "-s, --sort <order>", doc: "by all bytes, bytes sent or received", setting: "sort" },
     {
       flags: "-r, --rows <count>",
-      doc: "this many connections (20); the rest is summed",
+      doc: "this many connections (20), the rest summed",
       setting: "connections",
     },
-    { flags: "-p, --pid <pid>", doc: "this process only", setting: "filter.include.pid" },
+    options.pid,
     {
       flags: "-c, --cgroup <path>",
-      doc: "this cgroup and what is below only",
+      doc: "this cgroup and its subtree only",
       setting: "filter.include.cgroup",
     },
-    { flags: "-4, --ipv4", doc: "IPv4 only", setting: "filter.include.family", value: "ipv4" },
-    { flags: "-6, --ipv6", doc: "IPv6 only", setting: "filter.include.family", value: "ipv6" },
-    {
-      flags: "--cgroupmap <path>",
-      doc: "cgroups that are keys of this pinned BPF map only",
-      setting: "filter.cgroupMap",
-    },
-    {
-      flags: "--mntnsmap <path>",
-      doc: "mount namespaces that are keys of this pinned BPF map only",
-      setting: "filter.mntnsMap",
-    },
+    ...options.family,
+    ...options.cgroupMaps,
   ],
   arguments: "[interval] [count]",
   interval: "1s",
@@ -59,27 +50,26 @@ export const trace: TraceView = {
   refreshes: ({ clear }) => clear !== false,
   heading: (_, { summary }) => {
     if (summary === false) return [];
-    const time = new Date().toTimeString().slice(0, 8);
+    const time = column.timeOfDay({ sec: Math.floor(Date.now() / 1000), nsec: 0 });
     return [`${time} loadavg: ${readFileSync("/proc/loadavg", "latin1").trim()}`, ""];
   },
   columns({ wide }) {
     const width = wide === true ? 47 : 21;
-    const columns: Column[] = [
+    return [
       { title: "PID", width: 7, cell: text("process.pid") },
       { title: "COMM", width: 15, cell: comm },
       { title: "LADDR", width, cell: end("local") },
       { title: "RADDR", width, cell: end("peer") },
-      { title: "RX_KB", width: 8, align: "right", cell: kilobytes("wirespan.tcp.bytes_received") },
-      { title: "TX_KB", width: 8, align: "right", cell: kilobytes("wirespan.tcp.bytes_sent") },
+      number("RX_KB", 8, kilobytes("wirespan.tcp.bytes_received")),
+      number("TX_KB", 8, kilobytes("wirespan.tcp.bytes_sent")),
+      ...(wide
+        ? [
+            { title: "DIRECTION", width: 9, cell: text("wirespan.connection.direction") },
+            column.NETNS,
+            { title: "UID", width: 6, cell: text("wirespan.process.uid") },
+            { title: "EXE", width: 15, cell: text("process.executable.name") },
+          ]
+        : []),
     ];
-    if (wide) {
-      columns.push(
-        { title: "DIRECTION", width: 9, cell: text("wirespan.connection.direction") },
-        { title: "NETNS", width: 10, cell: text("wirespan.netns.inode") },
-        { title: "UID", width: 6, cell: text("wirespan.process.uid") },
-        { title: "EXE", width: 15, cell: text("process.executable.name") },
-      );
-    }
-    return columns;
   },
 };

@@ -6,7 +6,7 @@ import { trace } from "./trace.ts";
 
 export default plugin({
   name: "tcptracer",
-  summary: "Connect, accept and close of each TCP connection that was established, as one trace.",
+  summary: "Connect, accept and close of each established TCP connection, as one trace.",
 
   config: { acceptHook: ACCEPT_SETTING },
 

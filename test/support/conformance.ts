@@ -62,8 +62,6 @@ const registered: ReadonlySet<string> = new Set([
   ...Object.entries(semconv).flatMap(([name, value]) =>
     name.startsWith("ATTR_") && typeof value === "string" ? [value] : [],
   ),
-  // Named by the metrics SDK specification, not by the conventions.
-  "otel.metric.overflow",
 ]);
 
 /** All that is wrong in `exports`; the same fault of the same signal is one finding. */
@@ -232,7 +230,11 @@ class Checker {
 
   #attributes(where: string, { attributes, types, repeated }: Attributed, specs: AttributeSpecs): void {
     for (const key of repeated) this.#find("attribute repeated", where, key);
+    const overflow = attributes["otel.metric.overflow"] === true;
     for (const [key, value] of Object.entries(attributes)) {
+      if (overflow && key === "otel.metric.overflow") continue;
+      if (overflow && key !== "network.io.direction")
+        this.#find("undeclared attribute", where, `overflow with ${key}`);
       if (!registered.has(key) && !key.startsWith("wirespan.")) {
         this.#find("unregistered attribute", where, key);
       }
@@ -245,7 +247,7 @@ class Checker {
       }
     }
     for (const [key, { requirement }] of Object.entries(specs)) {
-      if (requirement === "required" && !Object.hasOwn(attributes, key)) {
+      if (requirement === "required" && !overflow && !Object.hasOwn(attributes, key)) {
         this.#find("required attribute missing", where, key);
       }
     }

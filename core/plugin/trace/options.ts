@@ -53,6 +53,45 @@ const OTHERS: readonly (Shared & { readonly setting: string })[] = [
   { flags: "--failed", doc: "only what failed", setting: "filter.failuresOnly", value: "true" },
 ];
 
+/** bcc's short options that several of its tools have. */
+export const options = {
+  timestamp: { flags: "-t, --timestamp", doc: "print seconds since the first row" },
+  time: { flags: "-T, --time", doc: "print the wall-clock time (HH:MM:SS)" },
+  pid: { flags: "-p, --pid <pid>", doc: "this process only", setting: "filter.include.pid" },
+  uid: { flags: "-u, --uid <uid>", doc: "this user only", setting: "filter.include.uid" },
+  printUid: { flags: "-U, --print-uid", doc: "print the user" },
+  localPort: { flags: "-L, --lport", doc: "print the local port" },
+  failures: {
+    flags: "-x, --failures",
+    doc: "only what failed",
+    setting: "filter.failuresOnly",
+    value: "true",
+  },
+  family: [
+    { flags: "-4, --ipv4", doc: "IPv4 only", setting: "filter.include.family", value: "ipv4" },
+    { flags: "-6, --ipv6", doc: "IPv6 only", setting: "filter.include.family", value: "ipv6" },
+  ],
+  cgroupMaps: [
+    {
+      flags: "--cgroupmap <path>",
+      doc: "cgroups that are keys of this pinned BPF map only",
+      setting: "filter.cgroupMap",
+    },
+    {
+      flags: "--mntnsmap <path>",
+      doc: "mount namespaces that are keys of this pinned BPF map only",
+      setting: "filter.mntnsMap",
+    },
+  ],
+} as const satisfies Record<string, TraceOption | readonly TraceOption[]>;
+
+/** An option for ports of one end: `ports("-P, --port <ports>", "remote")`. */
+export const ports = (flags: string, end: "local" | "remote"): TraceOption => ({
+  flags,
+  doc: `these ${end} ports and ranges only`,
+  setting: `filter.include.${end}Port`,
+});
+
 /** Rows of packets may be those of one interface. */
 export const INTERFACE: TraceOption = { flags: "--interface <name>", doc: "this interface only" };
 

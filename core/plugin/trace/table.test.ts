@@ -8,7 +8,7 @@ const columns: readonly Column[] = [
   { title: "MS", width: 6, align: "right", cell: ({ attributes }) => attributes.ms as number },
 ];
 const row = (pid: number, comm: string, ms: number, more: Partial<Row> = {}): Row => ({
-  time: "",
+  time: { sec: 0, nsec: 0 },
   name: "row",
   attributes: { pid, comm, ms },
   ...more,

@@ -1,6 +1,6 @@
 // How `wirespan trace <tool>` shows a plugin: bcc's short options, bcc's columns.
 import type { SettingValue } from "../settings.ts";
-import type { AnyAttributes, ExponentialHistogram, Metric } from "../signals.ts";
+import type { AnyAttributes, ExponentialHistogram, Metric, Point, Time } from "../signals.ts";
 
 /** Values of the options given on the command line, by long name in camelCase. */
 export type Flags = Readonly<Record<string, string | boolean | undefined>>;
@@ -23,7 +23,7 @@ export interface TraceOption {
 
 /** One line: the attributes of a span, an event or a series of a table, flat. */
 export interface Row {
-  readonly time: string;
+  readonly time: Time;
   readonly name: string;
   readonly attributes: AnyAttributes;
   /** Spans only, seconds. */
@@ -34,6 +34,12 @@ export interface Row {
   readonly histogram?: ExponentialHistogram;
   /** Tables only: what else the plugin's columns show of the line. */
   readonly figures?: Readonly<Record<string, number | undefined>>;
+}
+
+/** The row of one point of a metric. */
+export function pointRow({ time, spec }: Metric, { attributes, value }: Point): Row {
+  const of = typeof value === "number" ? { value } : { histogram: value };
+  return { time, name: spec.name, attributes, ...of };
 }
 
 export interface Column {
