@@ -8,7 +8,7 @@ import { services } from "../../core/plugin/services.ts";
 import { reasonNames } from "./reasons.ts";
 import { LISTEN_DROP, signals } from "./signals.ts";
 import { KernelSymbols } from "./symbols.ts";
-import { skeleton, type Drop, type ListenerKey, type Packet } from "./tcpdrop.skel.ts";
+import { type Drop, type ListenerKey, type Packet, skeleton } from "./tcpdrop.skel.ts";
 import { trace } from "./trace.ts";
 
 export default plugin({

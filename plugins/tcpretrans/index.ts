@@ -5,7 +5,7 @@ import { TCP_STATES } from "../../core/plugin/semconv.ts";
 import { networkType } from "../../core/plugin/series.ts";
 import { services } from "../../core/plugin/services.ts";
 import { failureOf, signals } from "./signals.ts";
-import { skeleton, type FlowKey } from "./tcpretrans.skel.ts";
+import { type FlowKey, skeleton } from "./tcpretrans.skel.ts";
 import { trace } from "./trace.ts";
 
 export default plugin({

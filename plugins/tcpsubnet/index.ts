@@ -3,7 +3,7 @@ import { DROPS, NESTED_DROPS } from "../../core/plugin/hooks/drop.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { signals } from "./signals.ts";
 import { OTHER, readSubnets } from "./subnets.ts";
-import { skeleton, type Sum } from "./tcpsubnet.skel.ts";
+import { type Sum, skeleton } from "./tcpsubnet.skel.ts";
 import { trace } from "./trace.ts";
 
 const isZero = (sum: Sum): boolean =>
