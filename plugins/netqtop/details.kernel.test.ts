@@ -187,6 +187,6 @@ describe("netqtop, asked for more", function () {
     const text = stdout.join("\n");
     assert.match(text, /\[64K, -\) +waited +wait_us$/m);
     assert.match(text, /^ Total +1042 .* 30 +\d+$/m);
-    assert.match(text, /^frames not taken: dropped 30$/m);
+    assert.match(text, /^frames not accepted: dropped 30$/m);
   });
 });

@@ -40,8 +40,17 @@ const counts = ({ sourcePort, wide }: Flags): Column[] => [
   number("FAILED", 10, (row) => row.figures?.failed),
 ];
 
+const QUERY: Column = {
+  title: "QUERY",
+  width: 30,
+  cell: ({ attributes }) => attributes["dns.question.name"] as string | undefined,
+};
+
 /** Age of the answer; bcc prints it behind the name if it is large. */
-const AGE = number("AGE(ms)", 9, column.milliseconds("wirespan.dns.answer.age", 1));
+const AGE = number("AGE(ms)", 9, ({ attributes }) => {
+  const age = attributes["wirespan.dns.answer.age"];
+  return age === undefined ? undefined : (Number(age) * 1000).toFixed(1);
+});
 
 const attempts = ({ timestamp, printUid, lport, sourcePort, dns, wide }: Flags): Column[] => [
   ...(timestamp ? [column.elapsed()] : []),
@@ -53,7 +62,7 @@ const attempts = ({ timestamp, printUid, lport, sourcePort, dns, wide }: Flags):
   { title: "DADDR", width: addressWidth(wide), cell: text("network.peer.address") },
   { title: "DPORT", width: 5, cell: text("network.peer.port") },
   column.RESULT,
-  ...(dns ? [{ title: "QUERY", width: 30, cell: text("dns.question.name") }, AGE] : []),
+  ...(dns ? [QUERY, AGE] : []),
   ...(wide
     ? [
         { title: "ERRNO", width: 5, cell: text("wirespan.errno") },

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { Rig } from "../../test/support/rig.ts";
+import tcpconnlat from "./index.ts";
+
+describe("tcpconnlat's mapping", () => {
+  it("sums durations by workload, family and outcome", () => {
+    const rig = new Rig(tcpconnlat);
+    rig.table("handshakes", [
+      [
+        { workload: 7, family: 4 },
+        { count: 2, sumNs: 3e9 },
+      ],
+      [
+        { workload: 7, family: 6, closeReason: "refused", error: 111 },
+        { count: 1, sumNs: 1e6 },
+      ],
+      [
+        { workload: 0, family: 4, closeReason: "unreachable", error: 101 },
+        { count: 1, sumNs: 1e6 },
+      ],
+    ]);
+    rig.table("overflow", [[{}, { count: 5, sumNs: 5e9 }]]);
+    const name = "wirespan.tcp.connect.duration";
+    const direction = { "wirespan.connection.direction": "outbound" };
+    const app = { "process.executable.name": "app-7", ...direction };
+    assert.deepEqual(rig.collect(), [
+      [name, { ...app, "network.type": "ipv4" }, { count: 2, sum: 3 }],
+      [
+        name,
+        { ...app, "network.type": "ipv6", "error.type": "connection_refused" },
+        { count: 1, sum: 0.001 },
+      ],
+      [
+        name,
+        { ...direction, "network.type": "ipv4", "error.type": "network_unreachable" },
+        { count: 1, sum: 0.001 },
+      ],
+      [name, { "otel.metric.overflow": true }, { count: 5, sum: 5 }],
+    ]);
+  });
+
+  it("adds the round-trip time of a handshake only if one SYN was sent", () => {
+    const rig = new Rig(tcpconnlat);
+    const RETRANSMITS = "wirespan.tcp.syn.retransmits";
+    const traffic = { srttUs: 250 };
+    for (const [conn, added] of [
+      [{ establishedAt: 1 }, { [RETRANSMITS]: 0, "wirespan.tcp.rtt.smoothed": 0.00025 }],
+      [{ establishedAt: 1, handshakeRetransmits: 2 }, { [RETRANSMITS]: 2 }],
+      [{ establishedAt: 0 }, { [RETRANSMITS]: 0 }],
+      [{ fastopen: true }, { [RETRANSMITS]: 0, "wirespan.tcp.fastopen": true }],
+    ] as const)
+      assert.deepEqual(rig.enriched("connect", { conn, traffic }), added);
+  });
+});
