@@ -11,18 +11,18 @@ export interface TlsConfig {
   /** PEM files of the client's certificate chain and key; both or neither. */
   readonly cert?: string;
   readonly key?: string;
-  /** Plaintext for a gRPC endpoint without a scheme; a scheme decides for itself. */
+  /** Plaintext for a gRPC endpoint without a scheme. */
   readonly insecure?: boolean;
 }
 
-/** How sums and histograms count; see MetricPreferences. */
+/** Aggregation temporality; see MetricPreferences. */
 export type Temporality = "cumulative" | "delta" | "lowmemory";
 
-/** How metrics leave. Absent parts: cumulative, exponential, powers of two. */
+/** How metrics are sent. Defaults: cumulative, exponential, powers of two. */
 export interface MetricPreferences {
   /**
    * `delta`: counters and histograms since the previous collection; `lowmemory`: only histograms.
-   * Up-down counters are cumulative always.
+   * Up-down counters are always cumulative.
    */
   readonly temporality?: Temporality;
   readonly histograms?: "exponential" | "explicit";
@@ -42,13 +42,13 @@ interface OtlpConfig extends MetricPreferences {
   readonly timeoutMs: number;
   /** Bound on the bytes that wait, over all signals. */
   readonly queueBytes: number;
-  /** What is exported. */
+  /** Signals to export. */
   readonly signals: readonly Signal[];
 }
 
 export interface OtlpGrpcConfig extends OtlpConfig {
   readonly type: "otlp_grpc";
-  /** Nothing names the protocol: it is OTLP/HTTP if an HTTP server answers. */
+  /** The protocol is not configured: it is OTLP/HTTP if an HTTP server answers. */
   readonly detect?: boolean;
   /** `http://host:port` (plaintext), `https://host:port`, `host:port` or `unix:PATH`. */
   readonly endpoint: string;
@@ -60,18 +60,18 @@ export interface OtlpHttpConfig extends OtlpConfig {
   readonly encoding?: "protobuf" | "json";
   /** Base URL; `/v1/traces`, `/v1/metrics` or `/v1/logs` is appended. */
   readonly endpoint: string;
-  /** Whole URLs, used as they stand. */
+  /** Complete URLs, used as they are. */
   readonly perSignalEndpoints?: Partial<Readonly<Record<Signal, string>>>;
 }
 
-/** `auto`: a live view on a terminal, else nothing but the agent's own state in its log. */
+/** `auto`: a live view on a terminal, otherwise only the agent's own state in its log. */
 export type ConsoleFormat = "text" | "json" | "live" | "auto";
 
 export interface ConsoleConfig {
   readonly type: "console";
   readonly signals: readonly Signal[];
   readonly format: ConsoleFormat;
-  /** Lines a second at most; 0: no limit. */
+  /** Maximum lines per second; 0: no limit. */
   readonly rate: number;
 }
 

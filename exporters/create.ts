@@ -1,4 +1,4 @@
-// From configuration to running exporters.
+// Creates the exporters of a configuration.
 
 import { standardOutput } from "../core/base/output.ts";
 import { WirespanError } from "../core/plugin/errors.ts";
@@ -13,12 +13,12 @@ import type { Batch } from "./otlp/encode/batch.ts";
 import { Encoder, type Receiver } from "./otlp/encode/encoder.ts";
 import { halves } from "./otlp/encode/split.ts";
 
-/** Makes the live view, which shows plugins: what those are is not known here. */
+/** Makes the live view, which needs the plugins: they are not known here. */
 export type MakeLive = (name: string, config: ConsoleConfig) => Promise<Exporter & Sink>;
 
 /**
  * Makes every exporter of `configs`, whose keys become their names. Throws WirespanError CONFIG_INVALID or
- * CONFIG_UNREADABLE for an endpoint, header or file that cannot be used; a backend that is down is no error.
+ * CONFIG_UNREADABLE for an endpoint, header or file that cannot be used; a backend that is down is not an error.
  */
 export async function createExporters(
   configs: Readonly<Record<string, ExporterConfig>>,
@@ -45,7 +45,7 @@ export async function createExporters(
     }
   }
   if (Object.keys(sdk).length > 0) {
-    // The SDK takes 0.2 s of CPU and 15 MB to load: only where it is used.
+    // The SDK takes 0.2 s of CPU and 15 MB to load: only if it is used.
     const { createSdkExporters } = await import("./sdk/create.ts");
     const { sink, exporters: made } = await createSdkExporters(sdk, log);
     sinks.push(sink);
@@ -104,7 +104,7 @@ async function createLean(
   return exporter;
 }
 
-/** What carries requests to a backend; each protocol's modules are loaded only if it is used. Throws as createExporters does. */
+/** Makes what carries requests to a backend; a protocol's modules are loaded only if it is used. Throws as createExporters does. */
 export async function createTransport(
   name: string,
   config: OtlpGrpcConfig | OtlpHttpConfig,

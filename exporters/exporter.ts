@@ -3,13 +3,13 @@
 /** What is counted: spans, metric points, events (log records). */
 export type Kind = "span" | "point" | "event";
 
-/** What OpenTelemetry's names of exporters call them. */
+/** As OpenTelemetry's names of exporters have them. */
 export const COMPONENTS: Readonly<Record<Kind, string>> = { span: "span", point: "metric", event: "log" };
 
 /** Why something given to an exporter did not arrive. */
 export const LOSS_CAUSES = ["queue_full", "rejected", "unconfirmed", "shutdown_timeout", "encode"] as const;
 
-/** `unconfirmed`: the backend's answer says neither that they were taken nor that they were not. */
+/** `unconfirmed`: the backend's response says neither that they were accepted nor that they were rejected. */
 export type LossCause = (typeof LOSS_CAUSES)[number];
 
 /** At rest, for every kind: given = acknowledged + lost (by cause) + queued. */
@@ -33,7 +33,7 @@ export interface Exporter {
   readonly queue: { readonly bytes: number; readonly limit: number };
   /** Sends what waits; resolves when all is settled or the deadline (milliseconds) has passed. */
   flush(deadlineMs: number): Promise<void>;
-  /** Reads changed certificates and tokens; says what was read, for people. */
+  /** Reloads changed certificates and tokens; returns a sentence for each. */
   refresh(): Promise<readonly string[]>;
   /** Flushes, then counts what remains as lost (`shutdown_timeout`). Idempotent. */
   shutdown(deadlineMs: number): Promise<void>;

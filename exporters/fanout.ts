@@ -6,7 +6,7 @@ export class Fanout implements Sink {
   readonly exporters: readonly Exporter[];
   readonly #sinks: readonly Sink[];
 
-  /** `sinks` is what is fed: exporters themselves, or an encoder that several of them share. */
+  /** `sinks` receive the signals: exporters themselves, or an encoder that several of them share. */
   constructor(exporters: readonly Exporter[], sinks: readonly Sink[]) {
     this.exporters = exporters;
     this.#sinks = sinks;
@@ -29,7 +29,7 @@ export class Fanout implements Sink {
     await Promise.all(this.exporters.map((exporter) => exporter.flush(deadlineMs)));
   }
 
-  /** Takes renewed certificates and tokens over; what was read anew, for people. */
+  /** Reloads changed certificates and tokens; returns a sentence for each. */
   async refresh(): Promise<readonly string[]> {
     return (await Promise.all(this.exporters.map((exporter) => exporter.refresh()))).flat();
   }

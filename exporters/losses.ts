@@ -1,10 +1,10 @@
-// What exporters lost in all, for the end of the agent.
+// Reports all losses of exporters when the agent exits.
 import type { Log } from "../core/plugin/log.ts";
 import { type Exporter, type Kind, LOSS_CAUSES } from "./exporter.ts";
 
 const KINDS: readonly Kind[] = ["span", "point", "event"];
 
-/** Logs what each backend did not get, by kind and cause; whether there is anything. A console is no backend. */
+/** Logs what each backend did not get, by kind and cause; returns whether anything was lost. A console is not a backend. */
 export function reportLosses(exporters: readonly Exporter[], log: Log): boolean {
   let any = false;
   for (const exporter of exporters.filter(({ type }) => type !== "console")) {

@@ -1,4 +1,4 @@
-// One span, one metric point and one event to a backend, and what it answers.
+// Sends one span, one metric point and one event to a backend, and returns its responses.
 import type { Log } from "../core/plugin/log.ts";
 import type { EventSpec, Instant, MetricSpec, Resource, Scope, SpanSpec } from "../core/plugin/signals.ts";
 import { type OtlpGrpcConfig, type OtlpHttpConfig, SIGNALS, type Signal } from "./config.ts";
@@ -34,7 +34,7 @@ const EVENT: EventSpec = {
 };
 
 export interface Probe {
-  /** The protocol that was spoken in the end. */
+  /** The protocol in use after detection. */
   readonly type: string;
   readonly answers: readonly {
     readonly signal: Signal;
@@ -43,7 +43,7 @@ export interface Probe {
   }[];
 }
 
-/** Who it is that asks, and when. */
+/** The sender, and the time. */
 export interface Prober {
   readonly resource: Resource;
   readonly scope: Scope;
@@ -51,7 +51,7 @@ export interface Prober {
 }
 
 /**
- * Sends once what `config` is for, by wirespan's own writer whatever `path` says. Throws WirespanError for an
+ * Sends the signals of `config` once, with wirespan's own writer whatever `path` is. Throws WirespanError for an
  * endpoint, header, proxy or file that cannot be used.
  */
 export async function probe(

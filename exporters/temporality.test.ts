@@ -40,8 +40,8 @@ function formed(converter: MetricConverter, given: Metric) {
   return { data, delta, start: points[0]!.start.sec, value: points[0]!.value };
 }
 
-describe("form of metrics", () => {
-  it("leaves everything as it is by default", () => {
+describe("temporality and buckets of metrics", () => {
+  it("are unchanged by default", () => {
     const converter = new MetricConverter({});
     for (const value of [5, 5, 9]) {
       assert.deepEqual(formed(converter, metric(acceptedSpec, 110, value)), {
@@ -53,7 +53,7 @@ describe("form of metrics", () => {
     }
   });
 
-  it("as delta is what came since the previous collection, the first since the start", () => {
+  it("as delta report what was added since the previous collection, first since the start", () => {
     const converter = new MetricConverter({ temporality: "delta" });
     const given = [metric(acceptedSpec, 110, 5), metric(acceptedSpec, 120, 5), metric(acceptedSpec, 130, 9)];
     assert.deepEqual(
@@ -66,7 +66,7 @@ describe("form of metrics", () => {
     );
   });
 
-  it("as delta takes a series with a new start for a new one", () => {
+  it("as delta treat a series with a new start as a new one", () => {
     const converter = new MetricConverter({ temporality: "delta" });
     formed(converter, metric(acceptedSpec, 110, 50));
     const again = metric(acceptedSpec, 120, 60, { start: 115 });
@@ -76,7 +76,7 @@ describe("form of metrics", () => {
   });
 
   for (const step of [-3600, 3600]) {
-    it(`as delta goes on over a step of the wall clock by ${step} s, each interval as long as it was`, () => {
+    it(`as delta survive a step of the wall clock by ${step} s, each interval keeping its length`, () => {
       const converter = new MetricConverter({ temporality: "delta" });
       const given = [5, 7, 9, 14].map((value, i): Metric => {
         const stepped = i >= 2 ? step : 0;
@@ -103,7 +103,7 @@ describe("form of metrics", () => {
     });
   }
 
-  it("as delta knows a series by its attributes and by what its resource says", () => {
+  it("as delta identify a series by its attributes and those of its resource", () => {
     const converter = new MetricConverter({ temporality: "delta" });
     const other: Resource = { attributes: { ...resource.attributes, "service.name": "wget" } };
     const same: Resource = { attributes: { ...resource.attributes } };
@@ -116,7 +116,7 @@ describe("form of metrics", () => {
     assert.deepEqual(values, [5, 7, 8, 1]);
   });
 
-  it("as delta goes on where a series was that was not seen for a while, and forgets it in the end", () => {
+  it("as delta continue a series after a gap, and forget it eventually", () => {
     const converter = new MetricConverter({ temporality: "delta" });
     formed(converter, metric(acceptedSpec, 110, 5));
     for (let i = 0; i < 10; i++) converter.convert([]);
@@ -125,7 +125,7 @@ describe("form of metrics", () => {
     assert.equal(formed(converter, metric(acceptedSpec, 990, 6)).value, 6);
   });
 
-  it("as delta leaves levels and gauges alone; lowmemory only histograms are delta", () => {
+  it("as delta exclude levels and gauges; as lowmemory only histograms are deltas", () => {
     const kinds = (temporality: "delta" | "lowmemory") =>
       [acceptedSpec, softirqSpec, levelSpec, gaugeSpec].map((spec) => {
         const value = spec === softirqSpec ? histogram(0, [1]) : 1;
@@ -135,7 +135,7 @@ describe("form of metrics", () => {
     assert.deepEqual(kinds("lowmemory"), [false, true, false, false]);
   });
 
-  it("as delta takes histograms apart bucket by bucket, without extremes, and keeps nobody's buffer", () => {
+  it("as delta subtract histograms by bucket, without extremes, and keep no reference to the buffer", () => {
     const converter = new MetricConverter({ temporality: "delta" });
     const buffer = Float64Array.of(1, 2, 3);
     const first = histogram(-10, [1, 2, 3], { zeroCount: 1, zeroThreshold: 2 ** -24, min: 0.1, max: 0.9 });
@@ -159,7 +159,7 @@ describe("form of metrics", () => {
     );
   });
 
-  it("as deltas adds up to the cumulative sums, whatever comes", () => {
+  it("as deltas add up to the cumulative sums, whatever comes", () => {
     const steps = fc.array(fc.array(fc.nat({ max: 9 }), { minLength: 12, maxLength: 12 }), {
       minLength: 1,
       maxLength: 8,
@@ -183,7 +183,7 @@ describe("form of metrics", () => {
     );
   });
 
-  it("with explicit buckets puts every value where it belongs, for powers of two", () => {
+  it("with explicit buckets put every value in the right bucket, for powers of two", () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: -190, max: 60 }), { minLength: 1, maxLength: 50 }),
@@ -209,7 +209,7 @@ describe("form of metrics", () => {
     );
   });
 
-  it("with boundaries of one's own errs by at most half a bucket at each of them", () => {
+  it("with custom boundaries are off by at most half a bucket at each of them", () => {
     const boundaries = [0.001, 0.005, 0.01, 0.3, 7];
     fc.assert(
       fc.property(fc.double({ min: 1e-6, max: 50, noNaN: true }), (seconds) => {
@@ -225,7 +225,7 @@ describe("form of metrics", () => {
     );
   });
 
-  it("with explicit buckets keeps zeros, extremes and sums, and counts other units in powers of two from 1", () => {
+  it("with explicit buckets keep zeros, extremes and sums, and use powers of two from 1 for other units", () => {
     const given = histogram(0, [2, 1], { zeroCount: 4, zeroThreshold: 2 ** -24, min: 0, max: 1.1, sum: 3 });
     const converter = new MetricConverter({ histograms: "explicit" });
     const { data, value } = formed(converter, metric(softirqSpec, 110, given));

@@ -38,7 +38,7 @@ export interface ExportMetric {
   readonly points: readonly ExportPoint[];
 }
 
-/** Whether a metric's numbers are whole: things and bytes are counted, anything else is measured. */
+/** Whether a metric's values are integers: things and bytes are counted, anything else is measured. */
 export function isWhole({ unit }: MetricSpec): boolean {
   return unit.startsWith("{") || unit === "By";
 }
@@ -84,7 +84,7 @@ export class MetricConverter {
     };
   }
 
-  /** OpenTelemetry's preferences; a counter here is read, not added to: an asynchronous one. */
+  /** As OpenTelemetry defines the preferences; our counters are asynchronous. */
   #isDelta(spec: MetricSpec): boolean {
     const { temporality } = this.#preferences;
     if (temporality === "delta") return isCumulative(spec);
@@ -98,9 +98,9 @@ function withoutExtremes({ min: _, max: __, ...rest }: ExponentialHistogram): Ex
 }
 
 /**
- * A bound counts as the nearest edge of the exponential buckets, so every bucket goes over whole: exact where
- * a bound is an edge (powers of two are), else as if the bound were off by at most 4.5 % (2^(1/16)) at
- * scale 3. Buckets split by interpolation would be fractions, and rounded ones could fall over time.
+ * A bound is rounded to the nearest edge of the exponential buckets, so that every bucket is moved whole: exact if the
+ * bound is an edge (powers of two are), otherwise off by at most 4.5 % (2^(1/16)) at scale 3. Interpolated buckets would
+ * be fractions, and rounded ones could decrease over time.
  */
 function explicit(from: ExponentialHistogram, bounds: readonly number[]): ExplicitHistogram {
   const perOctave = 2 ** from.scale;

@@ -51,7 +51,7 @@ function assertBalanced(exporter: ConsoleExporter, kind: Kind = "span"): void {
 }
 
 describe("console exporter", () => {
-  it("writes a connection as one line: who, from where to where, how much, how long", async () => {
+  it("writes a connection as one line: process, endpoints, bytes, duration", async () => {
     const terminal = new Terminal();
     const exporter = new ConsoleExporter("console", config, terminal);
     exporter.span(connectionSpan(2_000_000));
@@ -65,7 +65,7 @@ describe("console exporter", () => {
     assert.deepEqual(exporter.counts("span").acknowledged, 1);
   });
 
-  it("turns the arrow round for a connection that the peer opened, and brackets IPv6", async () => {
+  it("reverses the arrow for a connection that the peer opened, and brackets IPv6", async () => {
     const terminal = new Terminal();
     const exporter = new ConsoleExporter("console", config, terminal);
     const { attributes, ...span } = connectionSpan(1);
@@ -92,7 +92,7 @@ describe("console exporter", () => {
     assert.match(failed!, /connection_refused$/);
   });
 
-  it("does not let a process's name drive the terminal", async () => {
+  it("does not let a process name control the terminal", async () => {
     const terminal = new Terminal();
     const exporter = new ConsoleExporter("console", config, terminal);
     const { attributes, ...span } = connectionSpan(1);
@@ -106,7 +106,7 @@ describe("console exporter", () => {
     assert.doesNotMatch(terminal.text.slice(0, -1), /[\u0000-\u001f\u007f-\u009f]/);
   });
 
-  it("sums a collection up: rates of counters, rate and mean of histograms", async () => {
+  it("summarizes a collection: rates of counters, rate and mean of histograms", async () => {
     const terminal = new Terminal();
     const exporter = new ConsoleExporter("console", config, terminal);
     exporter.metrics([acceptedMetric(6, 100), softirqMetric()]);
@@ -132,7 +132,7 @@ describe("console exporter", () => {
     assert.equal(exporter.counts("point").acknowledged, 19);
   });
 
-  it("has of the agent's own metrics what is lost and what does not run as it should, once", async () => {
+  it("reports losses and impaired plugins of the agent's own metrics, once", async () => {
     const terminal = new Terminal();
     const exporter = new ConsoleExporter("console", config, terminal);
     const own = (name: string, instrument: MetricSpec["instrument"], points: [AnyAttributes, number][]) => {
@@ -201,7 +201,7 @@ describe("console exporter", () => {
     }
   });
 
-  it("prints failures first, at most as many lines a second as the rate, and how much more there was", async () => {
+  it("prints failures first, at most as many lines per second as configured, and the number omitted", async () => {
     const terminal = new Terminal();
     const exporter = new ConsoleExporter("console", { ...config, rate: 5 }, terminal);
     for (let i = 0; i < 1000; i++)
@@ -219,7 +219,7 @@ describe("console exporter", () => {
     assert.equal(exporter.counts("event").acknowledged, 1);
   });
 
-  it("has one line for a connection and one for a failure, however many spans report it", async () => {
+  it("prints one line per connection and one per failure, however many spans report it", async () => {
     const terminal = new Terminal();
     const exporter = new ConsoleExporter("console", config, terminal);
     const end = connectionSpan(1);
@@ -237,7 +237,7 @@ describe("console exporter", () => {
     assert.equal(exporter.counts("span").acknowledged, 6);
   });
 
-  it("prints JSON lines, and a collection as one of them", async () => {
+  it("prints JSON lines, one per collection of metrics", async () => {
     const terminal = new Terminal();
     const exporter = new ConsoleExporter("console", { ...config, format: "json", rate: 1 }, terminal);
     exporter.span({
@@ -284,7 +284,7 @@ describe("console exporter", () => {
     assert.equal(exporter.counts("span").acknowledged, queued + 1);
   });
 
-  it("outlives a reader that goes away, and counts what it did not take", async () => {
+  it("survives a reader that goes away, and counts what it did not read", async () => {
     const pipe = new PassThrough();
     const exporter = new ConsoleExporter("console", config, pipe);
     pipe.destroy(new Error("EPIPE"));
@@ -294,7 +294,7 @@ describe("console exporter", () => {
     assertBalanced(exporter);
   });
 
-  it("ends by its deadline with a reader that is stuck, and loses what comes after", async () => {
+  it("shuts down by its deadline with a stuck reader, and loses what comes later", async () => {
     const terminal = new Terminal();
     terminal.stuck = true;
     const exporter = new ConsoleExporter("console", config, terminal);
@@ -315,7 +315,7 @@ describe("console exporter", () => {
     assert.equal(exporter.queue.bytes, 0);
   });
 
-  it("writes only the signals that it is told to", async () => {
+  it("writes only the configured signals", async () => {
     const terminal = new Terminal();
     const exporter = new ConsoleExporter("console", { ...config, signals: ["logs"] }, terminal);
     exporter.span({ ...connectionSpan(1), spec: connectionSpec });

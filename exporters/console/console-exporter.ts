@@ -15,12 +15,12 @@ import { LineLimiter } from "./line-limiter.ts";
 
 /** Text that may wait for a slow reader, in UTF-16 units. */
 const LIMIT = 256 * 1024;
-/** Milliseconds for which lines are gathered: `rate` holds for each of them. */
+/** Milliseconds for which lines are collected; `rate` applies to each such interval. */
 const SECOND = 1000;
 
 type Counts = Record<Kind, number>;
 
-/** What lines are written to: a stream, or what never waits for its reader (core/base/output.ts). */
+/** Destination of lines: a stream, or an output that never waits for its reader (core/base/output.ts). */
 export interface LineStream {
   readonly isTTY?: boolean;
   write(text: string, done: (error?: Error | null) => void): unknown;
@@ -37,14 +37,14 @@ export class ConsoleExporter implements Exporter, Sink {
   readonly #limiter: LineLimiter;
   #second: NodeJS.Timeout | undefined;
   readonly #counter = new ExportCounter();
-  /** Gathers until the stream has taken what was written before. */
+  /** Collects text until the stream has taken the previous write. */
   #text = "";
   #waiting: Counts = { span: 0, point: 0, event: 0 };
   #inWrite: Counts = { span: 0, point: 0, event: 0 };
   #inWriteBytes = 0;
   /** A write is under way or about to be. */
   #busy = false;
-  /** Something waits, be it only a summary without a line. */
+  /** Something waits, even if only an empty summary. */
   #dirty = false;
   #idle: (() => void)[] = [];
   #shutdown: Promise<void> | undefined;
@@ -124,7 +124,7 @@ export class ConsoleExporter implements Exporter, Sink {
     return this.#shutdown;
   }
 
-  /** What has no line of its own is reported by another, or in the number of those left out. */
+  /** A signal without its own line is covered by another line, or by the number of omitted ones. */
   #print(kind: Kind, kindOfLine: LineKind | undefined, text: () => string): void {
     if (!this.#accepts(kind, 1)) return;
     if (kindOfLine) this.#limiter.add(kindOfLine.isNotable, kindOfLine.what, text);

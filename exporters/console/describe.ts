@@ -1,15 +1,15 @@
-// What the console says of a signal: whose it is, between which ends, for how long.
+// What the console shows of a signal: its owner, endpoints and duration.
 import { stripVTControlCharacters } from "node:util";
 import { CONTROL } from "../../core/base/text.ts";
 import type { AnyAttributes, AttributeValue, Resource, Span } from "../../core/plugin/signals.ts";
 
-/** Text that a process or a peer chose, without what a terminal would obey or reorder. */
+/** Text chosen by a process or a peer, without control sequences and bidirectional marks. */
 export function plain(value: AttributeValue): string {
   const text = stripVTControlCharacters(String(value));
   return text.replace(CONTROL, "\u00b7");
 }
 
-/** The service, or the executable if it is no service's. */
+/** The service, or the executable if there is no service name. */
 export function serviceOf(attributes: AnyAttributes, resource: Resource): string {
   return plain(resource.attributes["service.name"] ?? attributes["process.executable.name"] ?? "?");
 }
@@ -38,10 +38,10 @@ export function seconds({ start, end }: Pick<Span, "start" | "end">): number {
   return Math.max(0, end.sec - start.sec + (end.nsec - start.nsec) / 1e9);
 }
 
-/** What the balance of connections says already (core/engine/balance.ts), in words of its own. */
+/** Counted already by the balance of connections (core/engine/balance.ts). */
 const BALANCED = new Set(["lost_connections", "unseen_changes"]);
 
-/** Whether a point of the agent's own metrics counts what is missing. */
+/** Whether a point of the agent's own metrics counts a loss. */
 export function isLoss(metric: string, attributes: AnyAttributes): boolean {
   if (metric === "wirespan.agent.event.unseen") return true;
   if (attributes["error.type"] !== undefined) return true;

@@ -1,4 +1,4 @@
-// What of the signals is a line on the console: one a connection, one a failure, one an event.
+// Formats signals as lines of the console: one per connection, failure and event.
 
 import { Recent } from "../../core/plugin/lru.ts";
 import type { Event, Metric, Scope, Span } from "../../core/plugin/signals.ts";
@@ -11,9 +11,9 @@ import { eventLine, spanLine } from "./text-lines.ts";
 export interface LineFormatter {
   span(span: Span): string;
   event(event: Event): string;
-  /** What one collection gave; "" if there is nothing to say. */
+  /** The metrics of one collection; "" if nothing changed. */
   metrics(metrics: readonly Metric[]): string;
-  /** What was left out of a second; never empty. */
+  /** The numbers of omitted lines of one second; never empty. */
   leftOut(counts: Readonly<Record<string, number>>): string;
 }
 
@@ -63,7 +63,7 @@ export class JsonFormatter implements LineFormatter {
   }
 }
 
-/** What becomes of a signal: a line of this kind, or none. */
+/** The line that a signal gets, if any. */
 export interface LineKind {
   readonly isNotable: boolean;
   readonly what: "connections" | "failures" | "events";
@@ -75,7 +75,7 @@ export class LineSelector {
   readonly #failed = new Recent<string, true>(4096);
   #seesEnds = false;
 
-  /** The core emits up to three spans of a connection: its end is its line, or its failure if that comes first. */
+  /** A connection has up to three spans: its line is printed at its end, or at its failure if that comes first. */
   span({ spec, attributes: a }: Span): LineKind | undefined {
     const isEnd = spec.name === "tcp connection";
     this.#seesEnds ||= isEnd;
@@ -88,7 +88,7 @@ export class LineSelector {
   }
 
   event({ spec: { name, severity } }: Event): LineKind | undefined {
-    // A table of connections that live, not something that happened.
+    // A table of open connections, not something that happened.
     if (name === "wirespan.tcp.top") return undefined;
     return { isNotable: severity === "WARN" || severity === "ERROR", what: "events" };
   }

@@ -1,4 +1,4 @@
-// An exporter that is done with everything as it comes: nothing waits, and nothing can be lost.
+// An exporter that processes everything at once: nothing waits, and nothing can be lost.
 
 import { ExportCounter } from "../export-counts.ts";
 import { COMPONENTS, type ExportCounts, type Exporter, type Kind } from "../exporter.ts";

@@ -19,7 +19,7 @@ const hex = (id: Uint8Array): string => Buffer.from(id.buffer, id.byteOffset, id
 const line = (keys: Readonly<Record<string, unknown>>, attributes: AnyAttributes): string =>
   jsonLine({ ...keys, ...attributes });
 
-/** JSON without what a terminal would obey: JSON.stringify leaves DEL and C1 controls as they are. */
+/** JSON without control characters: JSON.stringify leaves DEL and C1 controls as they are. */
 export function jsonLine(value: unknown): string {
   const text = JSON.stringify(value);
   const safe = text.replace(/[\x7f-\x9f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
@@ -88,7 +88,7 @@ export function collectionJson(metrics: readonly Metric[]): string {
   return all.length === 0 ? "" : jsonLine({ time: rfc3339(first.time), signal: "metrics", metrics: all });
 }
 
-/** A row that a table tool made of an interval's metrics. */
+/** A row of a tool that prints tables, made from an interval's metrics. */
 export function rowJson(plugin: string, kind: string | undefined, row: Row): string {
   const { time, name, attributes, value, histogram } = row;
   const keys = {

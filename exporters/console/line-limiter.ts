@@ -1,4 +1,4 @@
-// Which lines of a second are printed: failures first, then others, at most as many as the rate.
+// Limits the lines per second: failures first, then others.
 
 interface Line {
   readonly what: string;
@@ -16,7 +16,7 @@ export class LineLimiter {
     this.#rate = rate || Number.POSITIVE_INFINITY;
   }
 
-  /** `text` is made only if there is room for it; `what` is what it is counted as otherwise: `connections`. */
+  /** `text` is called only if there is room; otherwise the line is counted as `what`: `connections`. */
   add(isNotable: boolean, what: string, text: () => string): void {
     const lines = isNotable ? this.#notable : this.#calm;
     const room = this.#rate - this.#notable.length - (isNotable ? 0 : this.#calm.length);
@@ -29,7 +29,7 @@ export class LineLimiter {
     this.#leaveOut(this.#calm.pop()!.what);
   }
 
-  /** What is to be printed, and how much of what is not; begins the next second. */
+  /** The lines to print and the numbers of omitted ones; begins the next second. */
   take(): { readonly lines: readonly string[]; readonly leftOut: Readonly<Record<string, number>> } {
     const lines = [...this.#notable, ...this.#calm].map(({ text }) => text);
     const leftOut = Object.fromEntries(this.#leftOut);

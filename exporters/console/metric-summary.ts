@@ -4,10 +4,10 @@ import { attributesKey, Deltas, isCumulative, ResourceNames } from "../deltas.ts
 import { isLoss, plain } from "./describe.ts";
 import { clockTime, type Paint, quantity } from "./format.ts";
 
-/** Series shown of one metric, and metrics shown of a collection; the others are summed up in their number. */
+/** Series shown per metric, and metrics shown per collection; the others are only counted. */
 const MAX_SERIES = 3;
 const MAX_METRICS = 16;
-/** Of the agent itself only what is lost or does not run is news. */
+/** Of the agent's own metrics, only losses and impaired plugins are shown. */
 const OWN = /^(otel\.sdk\.|wirespan\.(agent|bpf)\.)/;
 
 interface Row {
@@ -73,7 +73,7 @@ function increaseRow({ spec, time, resource }: Metric, point: Point): Row | unde
   return { text: `${label} ${quantity(perSecond, "1")}/s of ${mean}`, weight: count };
 }
 
-/** The agent's own metrics say nothing as long as nothing is lost. */
+/** The agent's own metrics are shown only if something is lost or impaired. */
 function isNews({ name }: MetricSpec, { attributes, value }: Point): boolean {
   if (!OWN.test(name)) return true;
   if (name === "wirespan.agent.plugin.state")

@@ -1,4 +1,4 @@
-// Nobody reads lines of traffic in a log that nobody asked for: the agent's own state, once a collection.
+// Without a terminal and a configured exporter: logs the agent's own state once per collection.
 import type { Log } from "../../core/plugin/log.ts";
 import type { Event, Metric, Sink, Span } from "../../core/plugin/signals.ts";
 import { ImmediateExporter } from "./immediate-exporter.ts";

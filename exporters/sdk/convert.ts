@@ -11,7 +11,7 @@ import type { AnyAttributes, Scope, Time } from "../../core/plugin/signals.ts";
 import { SCHEMA_URL } from "../otlp/encode/export-request.ts";
 import { type ExportMetric, type ExportPoint, isWhole } from "../temporality.ts";
 
-/** The metrics of one resource, copied: they may wait. */
+/** The metrics of one resource, copied because they may wait. */
 export function resourceMetrics(resource: Resource, metrics: readonly ExportMetric[]): ResourceMetrics {
   const byScope = Map.groupBy(metrics, ({ scope }) => scope);
   return {

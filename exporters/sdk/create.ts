@@ -1,4 +1,4 @@
-// The exporters that go through OpenTelemetry's SDK. Everything of the SDK is loaded from here on.
+// Exporters that use OpenTelemetry's SDK. Only this module loads the SDK.
 import type { Log } from "../../core/plugin/log.ts";
 import type { OtlpGrpcConfig, OtlpHttpConfig } from "../config.ts";
 import type { Exporter } from "../exporter.ts";

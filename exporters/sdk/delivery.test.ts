@@ -98,7 +98,7 @@ for (const protocol of ["grpc", "http"] as const) {
       assertBalanced(exporter);
     });
 
-    it("loses nothing in an outage, keeps the order, and is back at once", async () => {
+    it("loses nothing in an outage, keeps the order, and recovers at once", async () => {
       await using sink = await OtlpSink.start(protocol);
       await using made = await rig(sink);
       const { fanout, exporter } = made;
@@ -126,7 +126,7 @@ for (const protocol of ["grpc", "http"] as const) {
       assert.ok(recovery < (protocol === "grpc" ? 2000 : 7000), `${recovery} ms`);
     });
 
-    it("counts what the backend refuses, all of a request or a part, with its words", async () => {
+    it("counts what the backend rejects, a whole request or a part, and logs its message", async () => {
       await using sink = await OtlpSink.start(protocol);
       await using made = await rig(sink);
       const { fanout, exporter } = made;
@@ -149,7 +149,7 @@ for (const protocol of ["grpc", "http"] as const) {
       assertBalanced(exporter);
     });
 
-    it("retries what the backend cannot take now", async () => {
+    it("retries what the backend cannot accept now", async () => {
       await using sink = await OtlpSink.start(protocol);
       await using made = await rig(sink);
       const { fanout, exporter } = made;
@@ -177,7 +177,7 @@ for (const protocol of ["grpc", "http"] as const) {
       assertBalanced(exporter);
     });
 
-    it("counts what it leaves at its end", async () => {
+    it("counts what remains at shutdown", async () => {
       await using sink = await OtlpSink.start(protocol);
       await using made = await rig(sink);
       const { fanout, exporter } = made;
@@ -188,7 +188,7 @@ for (const protocol of ["grpc", "http"] as const) {
       assertBalanced(exporter);
     });
 
-    it("does not send to one backend what the environment says for another", async () => {
+    it("does not send one backend's environment settings to another", async () => {
       await using sink = await OtlpSink.start(protocol);
       process.env.OTEL_EXPORTER_OTLP_HEADERS = "authorization=for-another";
       try {
@@ -210,7 +210,7 @@ for (const protocol of ["grpc", "http"] as const) {
 describe("the SDK", function () {
   this.timeout(60_000);
 
-  it("samples and limits as its environment variables say", async () => {
+  it("samples and limits according to its environment variables", async () => {
     await using sink = await OtlpSink.start("grpc");
     process.env.OTEL_TRACES_SAMPLER = "always_off";
     try {
@@ -225,7 +225,7 @@ describe("the SDK", function () {
     }
   });
 
-  it("is loaded only where it is chosen", () => {
+  it("is loaded only if it is chosen", () => {
     const loaded = (path: string): string[] => {
       const script = `
         import { createExporters } from "./exporters/create.ts";
@@ -251,7 +251,7 @@ describe("the SDK", function () {
     assert.ok(loaded("sdk").includes("@opentelemetry/sdk-node"));
   });
 
-  it("takes the place of our writer for one exporter, beside another that keeps it", async () => {
+  it("replaces our writer for one exporter, beside another that keeps it", async () => {
     await using first = await OtlpSink.start("grpc");
     await using second = await OtlpSink.start("http");
     await using third = await OtlpSink.start("http");

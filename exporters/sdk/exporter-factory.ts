@@ -18,7 +18,7 @@ import { proxyFor } from "../otlp/deliver/proxy.ts";
 import { trustedAuthorities } from "../otlp/deliver/tls.ts";
 import type { Outcome } from "../otlp/deliver/transport.ts";
 
-/** What one request is made from: of one resource for metrics. */
+/** The contents of one request; metrics have one resource. */
 export type SdkPayload = readonly ReadableSpan[] | ResourceMetrics | readonly ReadableLogRecord[];
 
 /** What SpanExporter, PushMetricExporter and LogRecordExporter have in common. */
@@ -33,9 +33,9 @@ export interface SdkExporterFactory {
   make(signal: Signal): SdkExporter;
   /** Where a signal's requests go, for people. */
   endpointOf(signal: Signal): string;
-  /** Reads changed files; the parts that were read anew, with which `make` makes from now on. */
+  /** Reloads changed files and returns the parts that were reloaded; `make` uses them from now on. */
   refresh(atOnce: boolean): Promise<readonly string[]>;
-  /** What a failed export comes to. */
+  /** The outcome of a failed export. */
   outcomeOf(error: Error): Outcome;
   close(): void;
 }
@@ -80,7 +80,7 @@ async function grpcFactory(
       credentials: target.secure ? secured(grpc, credentials) : grpc.credentials.createInsecure(),
       compression: config.compression,
       timeoutMillis: config.timeoutMs,
-      // Signals of one address would share a connection, and so the pause after its failure.
+      // Otherwise signals with the same address share a connection, and its backoff.
       userAgent: `wirespan-${signal}`,
     };
     const Exporter = constructors[signal] as unknown as Constructor<typeof options>;
@@ -138,7 +138,7 @@ function targetsOf(make: (signal: Signal) => Target): ReadonlyMap<Signal, Target
   return new Map(SIGNALS.map((signal) => [signal, make(signal)]));
 }
 
-/** As the SDK has to be told: it drops a scheme's own port, and takes 443 without one. */
+/** As the SDK expects it: it drops a scheme's default port, and uses 443 without one. */
 function urlOfTarget({ path, url, secure, port }: Target): string {
   if (path !== undefined) return `unix://${resolve(path)}`;
   return `${secure || port === 80 ? "grpc" : "http"}://${url.hostname}:${port}`;
@@ -196,7 +196,7 @@ async function httpFactory(
     make,
     endpointOf: (signal) => targets.get(signal)!.shown,
     refresh: (atOnce) => credentials.refresh(atOnce),
-    // What the SDK does not hold for worth a retry comes with the backend's status.
+    // Errors that the SDK does not retry carry the backend's status.
     outcomeOf(error) {
       const { code, data } = error as { code?: unknown; data?: string };
       const peer = { exporter: name, target: targets.get("traces")!, protocol: "http" } as const;
@@ -216,8 +216,8 @@ function isServiceError(error: Error): error is Error & ServiceError {
 }
 
 /**
- * The SDK adds what OTEL_EXPORTER_OTLP_* says, headers too: keys of one backend would go to another. Our
- * configuration has read them already, for the exporters that they are meant for.
+ * The SDK applies OTEL_EXPORTER_OTLP_*, including headers: one backend's keys would go to another. Our configuration
+ * has already read them for the exporters that they are meant for.
  */
 function withoutEnvironment(make: () => SdkExporter): SdkExporter {
   const hidden = Object.entries(process.env).filter(([name]) => name.startsWith("OTEL_EXPORTER_OTLP_"));

@@ -1,9 +1,9 @@
-// What the SDK only says to its diagnostic logger.
+// What the SDK reports only to its diagnostic logger.
 import { DiagLogLevel, diag } from "@opentelemetry/api";
 import type { Log } from "../../core/plugin/log.ts";
 import { type PartialSuccess, readAnswer } from "../otlp/deliver/response.ts";
 
-/** What a backend refused of the request whose success the SDK is about to report; once. */
+/** The partial success of the request that the SDK is about to report; each only once. */
 export interface PartialSuccesses {
   take(): PartialSuccess;
 }
@@ -11,8 +11,8 @@ export interface PartialSuccesses {
 const NONE: PartialSuccess = { rejected: 0, message: "" };
 
 /**
- * The SDK's exporters tell a partial success to nobody but the logger, in the same breath as they call back:
- * so it belongs to the next callback. All else they have to say is for debugging.
+ * The SDK's exporters report a partial success only to the logger, right before they call back: so it belongs to the
+ * next callback. Everything else they log is for debugging.
  */
 export function listenToSdk(log: Log): PartialSuccesses {
   let last = NONE;

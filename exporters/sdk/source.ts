@@ -1,4 +1,4 @@
-// Makes what our plugins emit into what the SDK makes of it: spans by its tracers, events by its loggers, with
+// Creates spans with the SDK's tracers and events with its loggers, with
 // its samplers and limits (OTEL_TRACES_SAMPLER, OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT and so on). Metrics are summed
 // already and go to the SDK's exporters as a MetricProducer's would.
 import {
@@ -85,7 +85,7 @@ class SignalBatcher<T extends ReadableSpan | ReadableLogRecord> {
   }
 }
 
-/** The metrics in one form. */
+/** Metrics with the same preferences. */
 interface MetricBatcher {
   readonly converter: MetricConverter;
   readonly receivers: SdkReceiver[];
@@ -100,12 +100,12 @@ export class SdkSource implements Sink, Source {
   readonly #tracers = new WeakMap<Scope, Tracer>();
   readonly #loggers = new WeakMap<Scope, Logger>();
   readonly #resources = new WeakMap<Resource, SdkResource>();
-  /** The span that the SDK is making something of at this moment. */
+  /** The span that the SDK is processing right now. */
   #current!: Span;
   #resource!: SdkResource;
   #users = 0;
 
-  /** Starts a NodeSDK; throws where one that was made here runs already. */
+  /** Starts a NodeSDK; throws if another one made here is still running. */
   constructor() {
     if (SdkSource.#live) throw new Error("the SDK's providers are global: one source at a time");
     SdkSource.#live = true;
@@ -135,7 +135,7 @@ export class SdkSource implements Sink, Source {
     this.#sdk.start();
   }
 
-  /** Who gets the batches of `signals`, the metrics in the form `form`. */
+  /** Adds a receiver of `signals`, with its preferences for metrics. */
   add(receiver: SdkReceiver, signals: readonly Signal[] = SIGNALS, form: MetricPreferences = {}): void {
     this.#users++;
     if (signals.includes("traces")) this.#spans.receivers.push(receiver);
@@ -147,7 +147,7 @@ export class SdkSource implements Sink, Source {
     batcher.receivers.push(receiver);
   }
 
-  /** One of those who were added is closed; with the last of them the SDK ends. */
+  /** A receiver is closed; with the last one the SDK shuts down. */
   leave(): void {
     if (--this.#users > 0) return;
     void this.#sdk.shutdown();
@@ -237,7 +237,7 @@ export class SdkSource implements Sink, Source {
     return (kind === "span" ? this.#spans : this.#events).open;
   }
 
-  /** Nothing: its batches do not grow under backlog. */
+  /** Does nothing: its batches do not grow under backlog. */
   release(): void {}
 
   /** Closes all open batches. */

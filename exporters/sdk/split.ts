@@ -4,7 +4,7 @@ import type { Signal } from "../config.ts";
 import type { Part } from "../otlp/deliver/queue.ts";
 import type { SdkPayload } from "./exporter-factory.ts";
 
-/** Heap that an item takes, roughly: a part is charged for it. */
+/** Approximate heap of an item. */
 const ITEM_BYTES = 1000;
 
 /** Both halves of a payload of `count` items; undefined for a single one. */

@@ -1,5 +1,5 @@
-// Sends through the SDK's exporters, which give up a batch as soon as its backend is away: ours keeps it, and
-// makes a new exporter, whose connection does not wait out the pause after the failures of the old one.
+// Sends with the SDK's exporters, which drop a batch if the backend is down: ours keeps it and makes a new exporter,
+// whose connection does not wait for the old one's backoff.
 import type { Signal } from "../config.ts";
 import { oneLine } from "../otlp/deliver/one-line.ts";
 import type { PartialSuccess } from "../otlp/deliver/response.ts";

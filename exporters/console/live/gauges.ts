@@ -1,4 +1,4 @@
-// What collections say beside connections: listeners' queues, softirqs, interfaces, and the agent's own accounts.
+// What the live view shows of metrics: listeners' queues, softirqs, interfaces, and the agent's own counters.
 import type { AnyAttributes, Metric, Point } from "../../../core/plugin/signals.ts";
 import { Deltas } from "../../deltas.ts";
 import { isLoss, plain, serviceOf } from "../describe.ts";
@@ -132,7 +132,7 @@ function pacesOf(labels: readonly string[], added: readonly Metric[]): readonly 
 
 const LOSSES = ["wirespan.agent.connection.lost", "wirespan.agent.event.unseen", "wirespan.agent.events"];
 
-/** Sums of the kernel side's accounts that stand for something that is missing. */
+/** Sums of the kernel side's counters of losses. */
 function lossesOf(byName: ReadonlyMap<string, readonly Metric[]>): readonly Loss[] {
   const sums = new Map<string, number>();
   for (const metric of LOSSES) {
@@ -145,7 +145,7 @@ function lossesOf(byName: ReadonlyMap<string, readonly Metric[]>): readonly Loss
   return [...sums].map(([cause, count]) => ({ cause, count })).sort((a, b) => b.count - a.count);
 }
 
-/** What a number is of: `connections (no memory)`, `unseen events`, `drops`. */
+/** What was lost: `connections (no memory)`, `unseen events`, `drops`. */
 function causeOf(metric: string, attributes: AnyAttributes): string {
   if (metric === "wirespan.agent.event.unseen") return "unseen events";
   const error = attributes["error.type"];

@@ -1,4 +1,4 @@
-// The live view: one page that fits the terminal, drawn anew each second.
+// The live view: one page that fits the terminal, redrawn every second.
 import type { ReadStream, WriteStream } from "node:tty";
 import type { Output } from "../../../core/base/output.ts";
 import type { Event, Metric, Sink, Span } from "../../../core/plugin/signals.ts";
@@ -12,7 +12,7 @@ import { Model } from "./model.ts";
 import { overview } from "./overview.ts";
 import { Screen } from "./screen.ts";
 
-/** Milliseconds from frame to frame. */
+/** Milliseconds between frames. */
 const REFRESH = 1000;
 
 /** One tool on the whole screen: takes signals while it is shown. */

@@ -50,7 +50,7 @@ const lines = (model: Model, width = 120, height = 30, filter = "") =>
   overview(model, { order: "total", filter, width, height }, colourless);
 
 describe("live view's model", () => {
-  it("counts a connection's bytes once, though it was reported while it lived", () => {
+  it("counts a connection's bytes once, even if it was reported before its end", () => {
     const model = new Model("console");
     model.event(top(1, 100, 10));
     model.metrics([]);
@@ -117,7 +117,7 @@ describe("live view's model", () => {
     );
   });
 
-  it("shows listeners by how full their queues are, paces, losses, and what does not run", () => {
+  it("shows listeners by how full their queues are, rates, losses, and impaired plugins", () => {
     const model = new Model("console");
     const listener = (port: number): AnyAttributes => ({ "server.port": port, "network.type": "ipv4" });
     const collection = (sec: number, seconds: number): Metric[] => [
@@ -156,7 +156,7 @@ describe("live view's model", () => {
     assert.ok(text.includes(`Lost: ${losses}.  Impaired: b failed, c degraded.`), text);
   });
 
-  it("draws at any size, whatever names there are", () => {
+  it("draws at any size, with any names", () => {
     const model = new Model("console");
     const hostile = "\u001b[2J\u009b日本語\u202e\u061c\u2028\n".repeat(4);
     const named = { ...resource, attributes: { ...resource.attributes, "service.name": hostile } };
@@ -191,7 +191,7 @@ describe("live view's keys", () => {
   const pressed = (...keys: string[]) =>
     keys.reduce<Controls | "quit">((now, key) => (now === "quit" ? now : press(now, key, 3)), START);
 
-  it("quit by q and Ctrl-C, also while a filter is typed", () => {
+  it("quit on q and Ctrl-C, also while a filter is edited", () => {
     assert.equal(pressed("q"), "quit");
     assert.equal(pressed("/", "\x03"), "quit");
     assert.equal((pressed("/", "q") as Controls).filter, "q");
@@ -202,7 +202,7 @@ describe("live view's keys", () => {
     assert.equal((pressed("/", "a", "\x1b") as Controls).filter, "");
   });
 
-  it("go round through orders and tools, and back", () => {
+  it("cycle through orders and tools, and back", () => {
     assert.equal((pressed("S") as Controls).order, "total");
     assert.deepEqual(
       ["t", "tt", "ttt", "tttt", "T", "to"].map((keys) => (pressed(...keys) as Controls).tool),
@@ -212,7 +212,7 @@ describe("live view's keys", () => {
 });
 
 describe("cells", () => {
-  it("are as wide as they are asked to be, wide characters counted as two", () => {
+  it("have the requested width, with wide characters counted as two", () => {
     assert.equal(fit("ab", 4, "right"), "  ab");
     assert.equal(cut("日本語", 5), "日本…");
     assert.equal(stringWidth(fit("日本語", 4)), 4);

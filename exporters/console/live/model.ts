@@ -1,4 +1,4 @@
-// What the live view knows: fed by signals as any exporter is, read when a frame is drawn.
+// The data of the live view: updated by signals, read when a frame is drawn.
 import type { Event, Metric, Span } from "../../../core/plugin/signals.ts";
 import { Gauges } from "./gauges.ts";
 import { Peers } from "./peers.ts";
@@ -29,7 +29,7 @@ export class Model {
     this.gauges.take(metrics, this.#name);
   }
 
-  /** To be called once for each interval of `elapsed` seconds. */
+  /** Called once per interval of `elapsed` seconds. */
   tick(elapsed: number): void {
     this.peers.tick(elapsed);
   }

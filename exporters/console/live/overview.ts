@@ -73,7 +73,7 @@ export function overview(model: Model, look: Look, paint: Paint): readonly strin
   ].slice(0, height);
 }
 
-/** A title and `rows` lines, of which the last counts what had no room. */
+/** A title and `rows` lines; the last one counts those without room. */
 function table(
   title: string,
   rows: readonly string[],
@@ -107,7 +107,7 @@ function sums({ peers, gauges }: Model, width: number, paint: Paint): readonly s
 
 const perSecond = (bytes: number): string => (bytes < 0.5 ? "0/s" : `${shortBytes(bytes)}/s`);
 
-/** As many of `facts` as fit into `width`, in their order. */
+/** As many of `facts` as fit into `width`, in order. */
 function fitting(facts: readonly string[], between: string, width: number): string {
   let line = "";
   for (const fact of facts) {

@@ -6,7 +6,7 @@ import { Rate } from "./rate.ts";
 
 /** Pairs that have a row of their own. */
 const MOST = 1000;
-/** Ticks without traffic after which a pair gives its row up if there are many. */
+/** Ticks without traffic after which a pair loses its row if there are many. */
 const IDLE = 60;
 /** Connections that are remembered, so that their bytes and their failure are counted once. */
 const MOST_KNOWN = 50_000;
@@ -34,7 +34,7 @@ interface Known {
   sent: number;
   received: number;
   failed: boolean;
-  /** Collections since it ended; undefined: it lives. */
+  /** Collections since it ended; undefined: still open. */
   over: number | undefined;
 }
 
@@ -68,14 +68,14 @@ export class Peers {
     this.#move(this.#of(event), sent, received);
   }
 
-  /** To be called after each collection: two later, no event can report a connection that has ended. */
+  /** Called after each collection: two collections later, no event can report a connection that has ended. */
   collected(): void {
     for (const [id, known] of this.#known) {
       if (known.over !== undefined && ++known.over > 2) this.#known.delete(id);
     }
   }
 
-  /** To be called once for each interval of `elapsed` seconds. */
+  /** Called once per interval of `elapsed` seconds. */
   tick(elapsed: number): void {
     this.#ticks++;
     for (const [key, peer] of this.#peers) {
@@ -143,7 +143,7 @@ export class Peers {
     const inbound = direction === "inbound";
     const arrow = inbound ? "←" : direction === "outbound" ? "→" : "·";
     const who = inbound ? `${service}:${String(a["network.local.port"] ?? "?")}` : service;
-    // The port of a peer that opened says nothing.
+    // The port of a peer that connected to us is arbitrary.
     const peer = inbound
       ? endpoint({ "p.address": a["network.peer.address"] }, "p")
       : endpoint(a, "network.peer");

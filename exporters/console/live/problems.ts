@@ -1,4 +1,4 @@
-// What went wrong, the most recent first; the same thing again is counted, not listed again.
+// What went wrong, most recent first; repeated problems are counted, not listed again.
 import type { AnyAttributes, Event, Span, Time } from "../../../core/plugin/signals.ts";
 import { endpoint, eventName, plain, serviceOf } from "../describe.ts";
 
@@ -49,7 +49,7 @@ export class Problems {
   }
 }
 
-/** Without the ports that the kernel chose, which would tell equal problems apart. */
+/** Without ephemeral ports, which would separate equal problems. */
 function endsOf(a: AnyAttributes): string {
   const source = a["source.address"];
   if (source !== undefined || a["destination.port"] !== undefined) {

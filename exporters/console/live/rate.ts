@@ -15,13 +15,13 @@ export class Rate {
     this.total += amount;
   }
 
-  /** To be called once for each interval of `seconds`. */
+  /** Called once per interval of `seconds`. */
   tick(seconds: number): void {
     const now = (this.total - this.#before) / seconds;
     this.#before = this.total;
     this.perSecond = this.#isNew ? now : this.perSecond + WEIGHT * (now - this.perSecond);
     this.#isNew = false;
-    // What has ended is shown as ended.
+    // Zero is shown as soon as nothing happens.
     if (now === 0 && this.perSecond < 0.05) this.perSecond = 0;
   }
 }

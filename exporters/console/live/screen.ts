@@ -2,10 +2,10 @@
 import type { ReadStream, WriteStream } from "node:tty";
 import type { Output } from "../../../core/base/output.ts";
 
-/** Another page than the shell's, without a cursor; and back. */
+/** The alternate screen without a cursor; and back. */
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J";
 const LEAVE = "\x1b[?25h\x1b[?1049l";
-/** What lies between appears at once, on terminals that know it. */
+/** Synchronized output: everything in between appears at once, on terminals that support it. */
 const BEGIN = "\x1b[?2026h";
 const END = "\x1b[?2026l";
 
@@ -57,7 +57,7 @@ export class Screen implements Disposable {
     stdin.setRawMode(true);
     stdin.setEncoding("utf8");
     stdin.on("data", this.#pressed);
-    // A terminal that hangs up: who writes to it ends the agent.
+    // A terminal that hangs up: the next write ends the agent.
     stdin.on("error", () => {});
     stdin.resume();
   }
@@ -77,7 +77,7 @@ export class Screen implements Disposable {
   }
 
   draw(lines: readonly string[]): void {
-    // A terminal that stands still (Ctrl-S) misses frames.
+    // A stopped terminal (Ctrl-S) misses frames.
     if (!this.#entered || this.#output.pending > 0) return;
     const changed = lines
       .map((line, i) => (line === this.#shown[i] ? "" : `\x1b[${i + 1};1H${line}\x1b[K`))

@@ -1,4 +1,4 @@
-// Whether a backend takes compressed requests; one that does not gets them plain from then on.
+// Sends uncompressed requests to a backend that does not accept compressed ones.
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import type { Log } from "../../../core/plugin/log.ts";
@@ -6,14 +6,14 @@ import type { Outcome } from "./transport.ts";
 
 const decompress = promisify(gunzip);
 
-/** How often a refusal that does not speak of compression is tried without it. */
+/** How often a rejection that does not mention compression is retried without it. */
 const TRIES = 3;
 
 export class CompressionFallback {
   readonly #exporter: string;
   readonly #log: Log;
   #compression: "gzip" | "none";
-  /** A compressed request was taken. */
+  /** A compressed request was accepted. */
   #worked = false;
   #tries = 0;
 
@@ -23,12 +23,12 @@ export class CompressionFallback {
     this.#log = log;
   }
 
-  /** How requests are to be packed from now on. */
+  /** Compression of requests from now on. */
   get compression(): "gzip" | "none" {
     return this.#compression;
   }
 
-  /** Sends a request as the backend takes it, and again without compression if that is what it refuses. */
+  /** Sends a request, and again without compression if the backend rejects it for that. */
   async send(payload: Buffer, send: (bytes: Buffer, gzipped: boolean) => Promise<Outcome>): Promise<Outcome> {
     if (!isGzip(payload)) return send(payload, false);
     if (this.#compression === "none") return send(await decompress(payload), false);

@@ -1,4 +1,4 @@
-// What an exporter shows a backend: certificate and headers, kept as new as their files.
+// An exporter's credentials: certificates and headers, reloaded when their files change.
 import type { Log } from "../../../core/plugin/log.ts";
 import type { TlsConfig } from "../../config.ts";
 import { type CheckHeaders, type HeaderConfig, Headers } from "./headers.ts";
@@ -11,8 +11,8 @@ export class Credentials {
   readonly #headers: Headers;
   readonly #exporter: string;
   readonly #log: Log;
-  /** What is wrong with the files at the moment, by part. A renewal may be under way: the first time counts for nothing. */
-  readonly #wrong = new Map<string, { readonly message: string; said: boolean }>();
+  /** What is wrong with the files, by part. The first failure is not reported: a renewal may be under way. */
+  readonly #wrong = new Map<string, { readonly message: string; reported: boolean }>();
 
   private constructor(exporter: string, tls: TlsSource, headers: Headers, log: Log) {
     this.#exporter = exporter;
@@ -36,7 +36,7 @@ export class Credentials {
     return this.#headers.current;
   }
 
-  /** The parts that were read anew: `tls`, `headers`. */
+  /** Returns the parts that were reloaded: `tls`, `headers`. */
   async refresh(atOnce = false): Promise<readonly string[]> {
     const parts = [
       ["tls", this.tls],
@@ -62,9 +62,9 @@ export class Credentials {
   #complain(part: string, message: string): void {
     const before = this.#wrong.get(part);
     const again = before?.message === message;
-    if (!again) this.#wrong.set(part, { message, said: false });
-    if (!again || before.said) return;
-    before.said = true;
+    if (!again) this.#wrong.set(part, { message, reported: false });
+    if (!again || before.reported) return;
+    before.reported = true;
     this.#log.warn({ exporter: this.#exporter }, `${message}; the previous files stay in use`);
   }
 }

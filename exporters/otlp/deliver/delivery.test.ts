@@ -179,7 +179,7 @@ for (const protocol of ["grpc", "http"] as const) {
       assertBalanced(exporter);
     });
 
-    it("retries what the backend cannot take now, without a pause above a second", async () => {
+    it("retries what the backend cannot accept now, with pauses of at most a second", async () => {
       await using sink = await OtlpSink.start(protocol);
       const times: number[] = [];
       sink.answer = () => {
@@ -219,7 +219,7 @@ for (const protocol of ["grpc", "http"] as const) {
       assert.equal(exporter.counts("span").acknowledged, 1);
     });
 
-    it("counts what the backend refuses for good as rejected, says so once, and goes on", async () => {
+    it("counts what the backend rejects permanently, logs it once, and continues", async () => {
       await using sink = await OtlpSink.start(protocol);
       sink.answer = refusal({ grpc: status.INVALID_ARGUMENT, http: 400 }, { message: "no such tenant" });
       await using made = await rig(sink);
@@ -236,7 +236,7 @@ for (const protocol of ["grpc", "http"] as const) {
       assert.match(String(lines[0]!.fields.reason), /no such tenant/);
     });
 
-    it("counts the rejected part of a partial success, with the backend's words", async () => {
+    it("counts the rejected part of a partial success, and logs the backend's message", async () => {
       await using sink = await OtlpSink.start(protocol);
       sink.answer = { kind: "partial", rejected: 3, message: "too old" };
       await using made = await rig(sink);
@@ -252,7 +252,7 @@ for (const protocol of ["grpc", "http"] as const) {
       assert.ok(lines.every(({ fields }) => fields.reason === "too old"));
     });
 
-    it("takes a partial success without rejections as success", async () => {
+    it("treats a partial success without rejections as success", async () => {
       await using sink = await OtlpSink.start(protocol);
       sink.answer = { kind: "partial", rejected: 0, message: "please upgrade" };
       await using made = await rig(sink);
@@ -294,7 +294,7 @@ for (const protocol of ["grpc", "http"] as const) {
       assert.equal(lines.filter(({ fields }) => fields.cause === "queue_full").length, 1);
     });
 
-    it("stays within its bound, and keeps far more, when it compresses", async () => {
+    it("stays within its bound, and holds far more, with compression", async () => {
       await using sink = await OtlpSink.start(protocol);
       sink.answer = unavailable;
       const queueBytes = 1_500_000;
@@ -315,7 +315,7 @@ for (const protocol of ["grpc", "http"] as const) {
       assertBalanced(exporter);
     });
 
-    it("does not let one signal's refusals hold up another", async () => {
+    it("does not delay one signal if another is rejected", async () => {
       await using sink = await OtlpSink.start(protocol);
       sink.answer = (signal) => (signal === "traces" ? unavailable : { kind: "ok" });
       await using made = await rig(sink);
@@ -343,7 +343,7 @@ for (const protocol of ["grpc", "http"] as const) {
       });
     });
 
-    it("fills its requests while the backend is slow to answer: 100 ms leave room for 20,000 spans a second", async () => {
+    it("fills its requests while the backend is slow: 20,000 spans per second fit at 100 ms", async () => {
       await using sink = await OtlpSink.start(protocol);
       sink.delayMs = 100;
       await using made = await rig(sink);
@@ -359,7 +359,7 @@ for (const protocol of ["grpc", "http"] as const) {
       assert.ok(sink.attempts <= 12, `${sink.attempts} requests for ${total} spans`);
     });
 
-    it("sends the parts of a request that is too large, of every signal, down to single items", async () => {
+    it("splits requests of every signal that are too large, down to single items", async () => {
       await using sink = await OtlpSink.start(protocol);
       sink.limit = 6000;
       await using made = await rig(sink);
@@ -388,7 +388,7 @@ for (const protocol of ["grpc", "http"] as const) {
       assert.ok(sink.attempts - before < 150, "it has learnt what the backend takes");
     });
 
-    it("asks again when the backend stays silent", async () => {
+    it("retries if the backend does not respond", async () => {
       await using sink = await OtlpSink.start(protocol);
       let silent = 2;
       sink.answer = () => (silent-- > 0 ? { kind: "hang" } : { kind: "ok" });
@@ -404,7 +404,7 @@ for (const protocol of ["grpc", "http"] as const) {
       );
     });
 
-    it("ends by its deadline and counts what it leaves", async () => {
+    it("shuts down by its deadline and counts what remains", async () => {
       await using sink = await OtlpSink.start(protocol);
       sink.answer = { kind: "hang" };
       await using made = await rig(sink);
@@ -423,7 +423,7 @@ for (const protocol of ["grpc", "http"] as const) {
       assertBalanced(exporter);
     });
 
-    it("exports only the signals that it is told to", async () => {
+    it("exports only the configured signals", async () => {
       await using sink = await OtlpSink.start(protocol);
       await using made = await rig(sink, { signals: ["metrics"] });
       const { fanout, exporter } = made;
@@ -437,7 +437,7 @@ for (const protocol of ["grpc", "http"] as const) {
       );
     });
 
-    it("sends each signal to an endpoint of its own where one is given", async () => {
+    it("sends each signal to its own endpoint if there is one", async () => {
       await using sink = await OtlpSink.start(protocol);
       await using other = await OtlpSink.start(protocol);
       const metrics = protocol === "grpc" ? other.endpoint : `${other.endpoint}/v1/metrics`;
@@ -459,7 +459,7 @@ for (const protocol of ["grpc", "http"] as const) {
 }
 
 describe("createExporters", () => {
-  it("feeds several exporters at once, and one's outage is not the other's", async () => {
+  it("feeds several exporters at once, and an outage of one does not affect the other", async () => {
     await using grpc = await OtlpSink.start("grpc");
     await using http = await OtlpSink.start("http");
     http.answer = { kind: "fail", code: 503, message: "down" };
@@ -490,7 +490,7 @@ describe("createExporters", () => {
     assert.deepEqual([one!.name, one!.type, two!.name, two!.type], ["one", "otlp_grpc", "two", "otlp_http"]);
   });
 
-  it("refuses an endpoint, a header or a file that cannot be used, by name", async () => {
+  it("rejects an endpoint, a header or a file that cannot be used, by name", async () => {
     const config = {
       headers: {},
       tls: {},
@@ -521,7 +521,7 @@ describe("createExporters", () => {
     });
   });
 
-  it("loads grpc-js for path: sdk alone", async () => {
+  it("loads grpc-js only for path: sdk", async () => {
     const { spawnSync } = await import("node:child_process");
     const script = `
       const { createExporters } = await import(${JSON.stringify(import.meta.resolve("../../create.ts"))});

@@ -4,10 +4,10 @@ import { Exporting } from "../../../test/support/exporting.ts";
 import { OtlpSink } from "../../../test/support/otlp-sink.ts";
 import { acceptedMetric, dropEvent } from "../../../test/support/telemetry.ts";
 
-describe("OTLP to an endpoint whose protocol nothing names", function () {
+describe("OTLP to an endpoint without a configured protocol", function () {
   this.timeout(20_000);
 
-  it("is HTTP if an HTTP server answers: nothing is lost, and one line says so", async () => {
+  it("is HTTP if an HTTP server answers: nothing is lost, and one line reports it", async () => {
     await using sink = await OtlpSink.start("http");
     await using made = await Exporting.to(sink.endpoint, { detect: true });
     made.fanout.event(dropEvent(1));
@@ -28,7 +28,7 @@ describe("OTLP to an endpoint whose protocol nothing names", function () {
     assert.equal(made.exporter.componentType("span"), "otlp_http_span_exporter");
   });
 
-  it("is HTTP if the server names no version to what it does not know, as Python's does", async () => {
+  it("is HTTP if the server omits the version for an unknown request, as Python's does", async () => {
     const bodies: number[] = [];
     const server = createServer((socket: Socket) => {
       let text = "";
@@ -72,7 +72,7 @@ describe("OTLP to an endpoint whose protocol nothing names", function () {
     assert.equal(made.exporter.type, "otlp_grpc");
   });
 
-  it("is never second-guessed if it is named", async () => {
+  it("is used without detection if it is configured", async () => {
     await using sink = await OtlpSink.start("http");
     await using made = await Exporting.to(sink.endpoint, { signals: ["traces"] });
     await made.spans(10, 1500);

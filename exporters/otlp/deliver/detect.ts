@@ -1,4 +1,4 @@
-// For an endpoint whose protocol nothing names: gRPC, until an HTTP server answers.
+// For an endpoint without a configured protocol: gRPC, until an HTTP server answers.
 import type { Log } from "../../../core/plugin/log.ts";
 import type { OtlpGrpcConfig, Signal } from "../../config.ts";
 import { createGrpcTransport } from "./grpc.ts";
@@ -19,7 +19,7 @@ class Detecting implements Transport {
   readonly #config: OtlpGrpcConfig;
   readonly #log: Log;
   #current: Transport;
-  /** A gRPC server has answered: what speaks HTTP from now on is a proxy's page. */
+  /** A gRPC server has answered: an HTTP response from now on is a proxy's error page. */
   #isGrpc = false;
   #changing: Promise<void> | undefined;
 
@@ -54,7 +54,7 @@ class Detecting implements Transport {
     } catch (error) {
       return { status: "retry", message: (error as Error).message };
     }
-    // The very same bytes: OTLP's requests are one in both.
+    // The same bytes: OTLP requests are identical in both protocols.
     return this.#changing === undefined ? outcome : this.#current.send(signal, payload, count);
   }
 

@@ -1,4 +1,4 @@
-// From an error to one sentence for people: what happened, what was expected, and how to mend it.
+// Explains an error in one sentence: what happened, what was expected, and how to fix it.
 import type { Target } from "./endpoint.ts";
 import { oneLine } from "./one-line.ts";
 import { ProxyError } from "./socket.ts";
@@ -45,7 +45,7 @@ export function connectionTrouble(error: unknown, peer: Peer): string {
   }
 }
 
-/** Happy eyeballs put one error for each address into another. */
+/** Happy eyeballs wrap one error per address in another. */
 function innermost(error: NodeError): NodeError {
   const { errors } = error as { errors?: readonly NodeError[] };
   return errors?.[0] ?? error;
@@ -119,7 +119,7 @@ function short({ code = "", message }: NodeError): string {
   return named?.toLowerCase().replaceAll("_", " ") ?? oneLine(message.split(":").at(-2) || code, 80);
 }
 
-/** TLS was begun with something that does not know it. */
+/** A TLS handshake was sent to a server without TLS. */
 function notTls(peer: Peer): string {
   const { target } = peer;
   const mend = `write http://${hostPort(peer)} in ${setting(peer, "endpoint")} (or set ${setting(peer, "tls.insecure")}: true if it has no scheme)`;
@@ -128,7 +128,7 @@ function notTls(peer: Peer): string {
     : `${hostPort(peer)} does not use TLS, but TLS was expected; ${mend}`;
 }
 
-/** Plain text was begun with something that wants TLS. */
+/** Plain text was sent to a server that requires TLS. */
 export function wantsTls(peer: Peer): string {
   return `${hostPort(peer)} requires TLS, but http:// is plaintext; write https:// in ${setting(peer, "endpoint")}`;
 }
@@ -144,17 +144,17 @@ export function notHttp(peer: Peer): string {
   return `${hostPort(peer)} is a gRPC server, but ${NAMES.http} was expected; set type: otlp_grpc (OTEL_EXPORTER_OTLP_PROTOCOL=grpc), or use the port of its HTTP receiver, usually ${PORTS.http}`;
 }
 
-/** It took the connection and said nothing. */
+/** It accepted the connection but sent nothing. */
 export function silent(peer: Peer): string {
   return `${hostPort(peer)} accepted the connection but sent nothing; expected an ${NAMES[peer.protocol]} receiver: check whether it is stuck, or correct ${setting(peer, "endpoint")}`;
 }
 
-/** What to do about an answer that is not of OTLP. */
+/** What to do about a response that is not OTLP. */
 export function whoAnswers(peer: Peer): string {
   return `; correct ${setting(peer, "endpoint")}, or check what answers there`;
 }
 
-/** What an HTTP status means for whoever wrote the configuration; empty if it says enough itself. */
+/** What an HTTP status means for the configuration; empty if it needs no explanation. */
 export function statusHint(code: number, peer: Peer): string {
   const { target } = peer;
   const path = target.url.pathname;

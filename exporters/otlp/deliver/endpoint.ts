@@ -1,4 +1,4 @@
-// Where requests go: what a setting says, taken apart.
+// Parses the endpoints of the configuration.
 import { isIP } from "node:net";
 import { WirespanError } from "../../../core/plugin/errors.ts";
 import type { OtlpHttpConfig, Signal } from "../../config.ts";
@@ -12,13 +12,13 @@ export interface Target {
   readonly port: number;
   /** A Unix socket, instead of host and port. */
   readonly path?: string;
-  /** Of the URL's user and password. */
+  /** From the URL's user and password. */
   readonly authorization?: string;
   /** For people: without user, password and query. */
   readonly shown: string;
 }
 
-/** What TLS verifies the certificate against and names in its greeting; a name only. */
+/** The name to verify the certificate against and to send as SNI; undefined for an address. */
 export function serverName(host: string): string | undefined {
   return isIP(host) === 0 ? host : undefined;
 }
@@ -78,7 +78,7 @@ function targetOf(exporter: string, url: URL): Target {
   };
 }
 
-/** The value of an Authorization header by a URL's user and password; undefined without, or if they are malformed. */
+/** The Authorization header for a URL's user and password; undefined if there are none, or if they are malformed. */
 export function authorizationOf({ username, password }: URL): string | undefined {
   if (username === "" && password === "") return undefined;
   try {

@@ -1,4 +1,4 @@
-// One unary gRPC call on an HTTP/2 session: what comes back, as far as it came.
+// One unary gRPC call on an HTTP/2 session, and as much of its reply as arrived.
 import type {
   ClientHttp2Session,
   ClientHttp2Stream,
@@ -10,14 +10,14 @@ import { gunzipSync } from "node:zlib";
 import { decodeMessage } from "./grpc-status.ts";
 import { RESPONSE_BYTES } from "./response.ts";
 
-/** More than this is no answer but an attack. */
+/** More than this is an attack, not a response. */
 const ENDLESS_BYTES = 16 * RESPONSE_BYTES;
 const FRAME = 5;
 
 /** How a call ended. */
 export interface Reply {
   readonly headers: IncomingHttpHeaders | undefined;
-  /** grpc-status, in the trailers or in headers without a body; undefined: none came. */
+  /** grpc-status, in the trailers or in headers without a body; undefined: none was received. */
   readonly status: string | undefined;
   readonly message: string;
   /** grpc-status-details-bin. */
@@ -26,7 +26,7 @@ export interface Reply {
   readonly body: Buffer;
   /** Nothing of the body is missing. */
   readonly whole: boolean;
-  /** Why it ended before its end: the stream's or the session's error, or the code of a RST_STREAM. */
+  /** Why it ended early: the stream's or the session's error, or the code of a RST_STREAM. */
   readonly broken: Error | undefined;
 }
 
@@ -45,7 +45,7 @@ export class Call {
     this.#stream.end(payload);
   }
 
-  /** Resets the stream; the reply is what came until now, broken by `why`. */
+  /** Resets the stream; the reply is what has arrived, broken by `why`. */
   cancel(why: Error): void {
     this.#stream.close(constants.NGHTTP2_CANCEL);
     this.#stream.destroy(why);
@@ -90,7 +90,7 @@ function collect(stream: ClientHttp2Stream): Promise<Reply> {
     });
     stream.on("end", () => {
       ended = true;
-      // It has been said already; what is left of the request is of no use to the backend.
+      // The reply is complete; the backend does not need the rest of the request.
       if (stream.writableFinished) finish();
       else stream.close(constants.NGHTTP2_NO_ERROR);
     });
@@ -101,7 +101,7 @@ function collect(stream: ClientHttp2Stream): Promise<Reply> {
   });
 }
 
-/** What ended a stream before its end: Node gives no error for some codes of RST_STREAM. */
+/** What ended a stream early: Node reports no error for some codes of RST_STREAM. */
 function resetOf(error: Error | undefined, stream: ClientHttp2Stream, ended: boolean): Error | undefined {
   const code = /^Stream closed with error code NGHTTP2_(\w+)/.exec(error?.message ?? "")?.[1];
   if (error !== undefined && code === undefined) return error;
@@ -111,7 +111,7 @@ function resetOf(error: Error | undefined, stream: ClientHttp2Stream, ended: boo
 
 /**
  * The message of a reply's body, and whether all of it is there; an empty one if there is no body. undefined: the
- * body is no gRPC message.
+ * body is not a gRPC message.
  */
 export function messageOf({ body, whole, headers }: Reply): { bytes: Buffer; whole: boolean } | undefined {
   if (body.length === 0) return { bytes: body, whole: true };

@@ -1,4 +1,4 @@
-// gRPC's status codes and what they come to for an export.
+// gRPC's status codes and their meaning for an export.
 import { oneLine } from "./one-line.ts";
 import { readRetryDelay } from "./response.ts";
 import type { Outcome } from "./transport.ts";
@@ -25,7 +25,7 @@ const NAMES = [
 
 export type StatusName = (typeof NAMES)[number];
 
-/** As OTLP's specification has them. */
+/** According to OTLP's specification. */
 const RETRYABLE: ReadonlySet<StatusName> = new Set([
   "CANCELLED",
   "DEADLINE_EXCEEDED",
@@ -39,14 +39,14 @@ const RETRYABLE: ReadonlySet<StatusName> = new Set([
 const SIZE =
   /larger than (the )?max|too (large|big|long)|exceed\w* (the )?(max\w*|limit|allowed|configured)|size limit|(size|length)[^.]{0,40}exceed/i;
 
-/** How they say that they cannot decompress. */
+/** How they report that they cannot decompress. */
 const COMPRESSION = /compress|encoding|gzip/i;
 
 export function statusName(code: number): StatusName {
   return NAMES[code] ?? "UNKNOWN";
 }
 
-/** Whether the words of a refusal are about the size of the message. */
+/** Whether a rejection is about the size of the message. */
 export function isAboutSize(message: string): boolean {
   return SIZE.test(message);
 }
@@ -55,7 +55,7 @@ export function isAboutCompression(message: string): boolean {
   return COMPRESSION.test(message);
 }
 
-/** What a call with this status (not OK) comes to; `details` is a google.rpc.Status. */
+/** The outcome of a call with this status (not OK); `details` is a google.rpc.Status. */
 export function outcomeOfStatus(code: number, said: string, details: Uint8Array | undefined): Outcome {
   const name = statusName(code);
   const message = `${NAMES[code] ?? `status ${code}`}: ${oneLine(said) || "no reason given"}`;
@@ -79,7 +79,7 @@ function retryDelay(details: Uint8Array | undefined): number | undefined {
   }
 }
 
-/** The status that stands for an HTTP status without one, as gRPC's specification has it. */
+/** The gRPC status for an HTTP response without one, according to gRPC's specification. */
 export function statusOfHttp(code: number): number {
   const names: Readonly<Record<number, StatusName>> = {
     400: "INTERNAL",

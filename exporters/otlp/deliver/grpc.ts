@@ -1,4 +1,4 @@
-// OTLP over gRPC: ready bytes as unary calls over node:http2, without generated code.
+// OTLP over gRPC: encoded requests as unary calls over node:http2, without generated code.
 import type { ClientHttp2Session, OutgoingHttpHeaders } from "node:http2";
 import { WirespanError } from "../../../core/plugin/errors.ts";
 import type { Log } from "../../../core/plugin/log.ts";
@@ -100,7 +100,7 @@ class GrpcConnection implements Connection {
       this.#session.drop(session);
       return { status: "retry", message: oneLine((error as Error).message) };
     }
-    // A peer that is alive answers a ping, if nothing else; one that is not would hold the connection for minutes.
+    // A live peer at least answers a ping; a dead one would keep the connection open for minutes.
     const ping = setTimeout(() => !session.destroyed && session.ping(() => {}), left / 2);
     const timer = setTimeout(() => call.cancel(new Late()), left);
     const reply = await call.reply;
@@ -110,7 +110,7 @@ class GrpcConnection implements Connection {
     return this.#outcomeOf(reply, signal, count);
   }
 
-  /** New connections are made with what is new of the credentials. */
+  /** New connections use the renewed credentials. */
   renew(): void {
     this.#session.renew();
   }
@@ -239,7 +239,7 @@ function isAboutHttp2({ message, code }: NodeJS.ErrnoException): boolean {
   return /NO_APPLICATION_PROTOCOL/i.test(`${code} ${message.replaceAll(" ", "_")}`);
 }
 
-/** Names that gRPC or HTTP/2 keeps for itself. */
+/** Names that gRPC or HTTP/2 reserves. */
 const RESERVED =
   /^(:.*|grpc-.*|te|content-type|connection|host|transfer-encoding|keep-alive|proxy-connection|upgrade|content-length)$/;
 

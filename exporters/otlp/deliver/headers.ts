@@ -1,4 +1,4 @@
-// The headers that go with every request; those that stand in files are read again if the files have changed.
+// The headers of every request; those from files are reloaded if the files have changed.
 import { readFile } from "node:fs/promises";
 import { WirespanError } from "../../../core/plugin/errors.ts";
 import { WatchedFiles } from "./watched-files.ts";
@@ -11,7 +11,7 @@ export interface HeaderConfig {
   readonly headerFiles?: Texts;
 }
 
-/** Throws CONFIG_INVALID for what the protocol cannot carry; gives the headers as it wants them. */
+/** Throws CONFIG_INVALID for headers that the protocol cannot carry; returns them as it needs them. */
 export type CheckHeaders = (exporter: string, headers: Texts) => Texts;
 
 export class Headers {
@@ -43,7 +43,7 @@ export class Headers {
     return this.#current;
   }
 
-  /** Reads changed files; whether there are new values. Throws WirespanError if one cannot be used: the old value stays. */
+  /** Reloads changed files; returns whether there are new values. Throws WirespanError if one cannot be used: the old value stays. */
   async refresh(atOnce = false): Promise<boolean> {
     if (!(await this.#watched.changed(atOnce))) return false;
     const before = this.#current;

@@ -129,7 +129,7 @@ describe("OTLP/gRPC to a backend that misbehaves", function () {
     });
   }
 
-  it("keeps its connection to one that is slow but alive, and takes a new one if it is dead", async () => {
+  it("keeps its connection to one that is slow but alive, and replaces a dead one", async () => {
     let hang = 3;
     await using slow = await grpcFake((stream) => {
       if (hang-- <= 0) answer(stream, OK);
@@ -140,7 +140,7 @@ describe("OTLP/gRPC to a backend that misbehaves", function () {
     assert.equal(slow.accepted, 1, "it answered the pings");
   });
 
-  it("sends again what was on a stream that was reset, whatever the code", async () => {
+  it("retries a request whose stream was reset, whatever the code", async () => {
     for (const code of [0, 1, 2, 7, 8, 11]) {
       let resets = 2;
       await using fake = await grpcFake((stream) => {
@@ -154,7 +154,7 @@ describe("OTLP/gRPC to a backend that misbehaves", function () {
     }
   });
 
-  it("sends again what was on its way when the server says that it goes away", async () => {
+  it("retries requests in flight if the server sends GOAWAY", async () => {
     for (const code of [0, 2, 11]) {
       let aways = 2;
       const seen: number[] = [];
@@ -176,7 +176,7 @@ describe("OTLP/gRPC to a backend that misbehaves", function () {
     }
   });
 
-  it("lets a server that goes away answer what it has, and connects anew for the next", async () => {
+  it("lets a server finish what it has after GOAWAY, and reconnects for the next request", async () => {
     await using fake = await grpcFake((stream) => {
       stream.session?.goaway(0, stream.id!);
       setTimeout(() => answer(stream, OK), 100);
@@ -188,7 +188,7 @@ describe("OTLP/gRPC to a backend that misbehaves", function () {
     assert.deepEqual(made.lines, []);
   });
 
-  it("counts as unconfirmed what an answer does not speak of, with its words once", async () => {
+  it("counts a response that confirms nothing as unconfirmed, and logs its beginning once", async () => {
     const page = Buffer.from("<!doctype html><html><title>Sign in\u0007</title></html>");
     const cases: readonly [what: string, act: Act][] = [
       ["a page", (s) => answer(s, {}, page, { ":status": 200, "content-type": "text/html" })],
@@ -212,7 +212,7 @@ describe("OTLP/gRPC to a backend that misbehaves", function () {
     }
   });
 
-  it("reads a partial success of every length, plain, as JSON or compressed as the request was", async () => {
+  it("reads a partial success of any length, plain, as JSON or compressed like the request", async () => {
     const long = Buffer.concat([
       Buffer.from([0x08, 3, 0x12, 0xc0, 0x84, 0x3d]),
       Buffer.alloc(1_000_000, 0x65),
@@ -234,7 +234,7 @@ describe("OTLP/gRPC to a backend that misbehaves", function () {
     }
   });
 
-  it("does as the status says, in trailers or in headers alone, and as HTTP's if there is none", async () => {
+  it("follows the gRPC status in trailers or headers, or the HTTP status if there is none", async () => {
     const status = (code: string, message = "") => ({ "grpc-status": code, "grpc-message": message });
     const trailersOnly =
       (headers: http2.OutgoingHttpHeaders): Act =>
@@ -272,7 +272,7 @@ describe("OTLP/gRPC to a backend that misbehaves", function () {
     }
   });
 
-  it("survives headers that are too large, and an answer without end", async () => {
+  it("survives headers that are too large, and an endless response", async () => {
     const flood: Act = (stream) => {
       stream.respond(GRPC);
       const pour = (): void => {
@@ -297,7 +297,7 @@ describe("OTLP/gRPC to a backend that misbehaves", function () {
     }
   });
 
-  it("goes on without gzip if the backend knows none, says so once, and loses nothing", async () => {
+  it("continues without gzip if the backend does not accept it, logs that once, and loses nothing", async () => {
     for (const refuse of [
       { "grpc-status": "12", "grpc-message": 'grpc: Decompressor is not installed for grpc-encoding "gzip"' },
       { "grpc-status": "12", "grpc-message": "" },
@@ -317,7 +317,7 @@ describe("OTLP/gRPC to a backend that misbehaves", function () {
     }
   });
 
-  it("makes a request that is too large smaller until it is taken, and loses only what is too large alone", async () => {
+  it("splits a request that is too large until it is accepted, and loses only single items that are too large", async () => {
     for (const message of [
       "grpc: received message larger than max (5000 vs. 4000)",
       "gRPC message exceeds maximum size 4000: 5000",

@@ -55,7 +55,7 @@ const JSON_PARTIAL = '{"partialSuccess":{"rejectedSpans":"3","errorMessage":"no"
 describe("OTLP/HTTP to a backend that misbehaves", function () {
   this.timeout(30_000);
 
-  it("counts as unconfirmed what an answer does not speak of, with its words once", async () => {
+  it("counts a response that confirms nothing as unconfirmed, and logs its beginning once", async () => {
     const answers: readonly [what: string, body: string | Buffer, headers?: Record<string, string>][] = [
       ["a page", "<html><head><title>Sign\nin</title></head></html>", { "content-type": "text/html" }],
       [
@@ -90,7 +90,7 @@ describe("OTLP/HTTP to a backend that misbehaves", function () {
     }
   });
 
-  it("reads a partial success in either encoding, whatever its label, its length and its compression", async () => {
+  it("reads a partial success in either encoding, whatever its content type, length and compression", async () => {
     const long = `{"partialSuccess":{"rejectedSpans":3,"errorMessage":"${"e".repeat(2_000_000)}"}}`;
     const answers: readonly [what: string, body: string | Buffer, headers?: Record<string, string>][] = [
       ["protobuf", PARTIAL],
@@ -108,7 +108,7 @@ describe("OTLP/HTTP to a backend that misbehaves", function () {
     }
   });
 
-  it("takes an empty answer of every success, and no answer at all for none", async () => {
+  it("accepts an empty response with any success status, and retries without a response", async () => {
     for (const code of [200, 202, 204]) {
       await using fake = await httpFake((response) => response.writeHead(code).end());
       await using made = await exporting(fake);
@@ -146,7 +146,7 @@ describe("OTLP/HTTP to a backend that misbehaves", function () {
     }
   });
 
-  it("holds one connection open to one that accepts and never answers", async () => {
+  it("keeps one connection open to one that accepts and never responds", async () => {
     await using fake = await Fake.listen(createServer((socket) => socket.resume()));
     await using made = await exporting(fake, 60);
     let most = 0;
@@ -159,7 +159,7 @@ describe("OTLP/HTTP to a backend that misbehaves", function () {
     assert.deepEqual(made.came(), { queued: 10 });
   });
 
-  it("goes on without gzip if the backend knows none, says so once, and loses nothing", async () => {
+  it("continues without gzip if the backend does not accept it, logs that once, and loses nothing", async () => {
     for (const code of [415, 400]) {
       const encodings: unknown[] = [];
       await using fake = await httpFake((response, { headers }) => {

@@ -13,7 +13,7 @@ export interface Response {
   readonly whole: boolean;
 }
 
-/** Sends `payload` and resolves with the response; rejects with what broke, or Late after `ms`. */
+/** Sends `payload` and resolves with the response; rejects with the error, or Late after `ms`. */
 export function exchange(request: ClientRequest, payload: Buffer, ms: number): Promise<Response> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => request.destroy(new Late()), ms);
@@ -26,7 +26,7 @@ export function exchange(request: ClientRequest, payload: Buffer, ms: number): P
       read(response, failed, (body, whole) => {
         clearTimeout(timer);
         resolve({ code: response.statusCode ?? 0, headers: response.headers, body, whole });
-        // The rest of an endless answer, or of a request that was answered early, is of no use.
+        // The rest of an endless response, or of a request that was answered early, is not needed.
         if (!whole || !request.writableFinished) request.destroy();
       });
     });
@@ -57,7 +57,7 @@ function read(
   });
 }
 
-/** We ask for no encoding; some compress all the same. */
+/** Some servers compress although we do not ask for it. */
 function decoded(body: Buffer, { headers }: IncomingMessage): Buffer {
   if (headers["content-encoding"] !== "gzip") return body;
   try {

@@ -1,4 +1,4 @@
-// What an HTTP response, or the lack of one, comes to.
+// The outcome of an HTTP response, or of the lack of one.
 import type { IncomingHttpHeaders } from "node:http";
 import { connectionTrouble, notHttp, type Peer, statusHint, wantsTls, whoAnswers } from "./diagnosis.ts";
 import { isAboutSize } from "./grpc-status.ts";
@@ -10,7 +10,7 @@ import type { Route } from "./socket.ts";
 import type { Outcome } from "./transport.ts";
 
 const RETRYABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
-/** Refusals that a server which cannot decompress may give. */
+/** Statuses that a server may send if it cannot decompress. */
 const UNREADABLE: ReadonlySet<number> = new Set([400, 406, 422, 500, 501]);
 
 export class HttpOutcomes {
@@ -37,7 +37,7 @@ export class HttpOutcomes {
     return { status: "retry", message: trouble };
   }
 
-  /** The bytes that were no HTTP response; asked for, if it closed without any. */
+  /** Judged by the bytes that were not an HTTP response; asked, if it closed without any. */
   async #speakerAfter(error: Error & { code?: string; rawPacket?: Buffer }): Promise<Speaker | undefined> {
     if (error.rawPacket !== undefined) return speakerOf(error.rawPacket);
     const closed = error.code === "ECONNRESET" || error.message === "socket hang up";
@@ -77,7 +77,7 @@ function location({ code, headers }: Response): string {
   return ` to ${oneLine(headers.location.replace(/\?.*$/, "?…"), 120)}`;
 }
 
-/** What the body says for people, whether it is a google.rpc.Status or text. */
+/** The message in the body, whether it is a google.rpc.Status or text. */
 function errorText({ headers, body }: Response): string {
   if (body.length === 0) return "";
   if (headers["content-type"]?.includes("protobuf")) {
@@ -90,7 +90,7 @@ function errorText({ headers, body }: Response): string {
   return /^\s*</.test(body.subarray(0, 64).toString()) ? excerpt(body) : oneLine(body.toString());
 }
 
-/** Milliseconds of a Retry-After header: seconds or a date, which the backend's own clock is compared with. */
+/** Milliseconds of a Retry-After header: seconds or a date, compared with the backend's own clock. */
 function retryAfter({ "retry-after": value, date }: IncomingHttpHeaders): number | undefined {
   if (value === undefined) return undefined;
   const seconds = Number(value);

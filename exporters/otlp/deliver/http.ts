@@ -1,4 +1,4 @@
-// OTLP over HTTP/1.1 with protobuf or JSON bodies, on kept connections.
+// OTLP over HTTP/1.1 with protobuf or JSON bodies, on keep-alive connections.
 import * as http from "node:http";
 import { WirespanError } from "../../../core/plugin/errors.ts";
 import type { Log } from "../../../core/plugin/log.ts";
@@ -33,7 +33,7 @@ export async function createHttpTransport(
   });
 }
 
-/** Where one signal's requests go, and the connections kept to it. */
+/** The endpoint of one signal, and the connections kept to it. */
 class HttpConnection implements Connection {
   readonly #route: Route;
   readonly #outcomes: HttpOutcomes;
@@ -77,7 +77,7 @@ class HttpConnection implements Connection {
     return this.#outcomes.ofResponse(response, count);
   }
 
-  /** New connections are made with what is new of the credentials. */
+  /** New connections use the renewed credentials. */
   renew(): void {
     const old = this.#agent;
     this.#agent = this.#makeAgent();
@@ -91,7 +91,7 @@ class HttpConnection implements Connection {
     this.#agent.destroy();
   }
 
-  /** Only TLS is tunnelled: a proxy itself asks for what goes plain. */
+  /** Only TLS is tunnelled: plaintext requests are sent to the proxy itself. */
   get #isForwarded(): boolean {
     return this.#route.proxy !== undefined && !this.#route.target.secure;
   }
@@ -134,10 +134,10 @@ class HttpConnection implements Connection {
 
 const hostOf = ({ url }: Target): string => url.host;
 
-/** Names that the connection needs, or that say what the body is. */
+/** Names that the connection needs, or that describe the body. */
 const RESERVED = /^(host|content-length|content-type|content-encoding|transfer-encoding|connection)$/;
 
-/** The headers, if HTTP can carry them, names in lower case. Throws CONFIG_INVALID. */
+/** The headers with names in lower case, if HTTP can carry them. Throws CONFIG_INVALID. */
 export function checkedHeaders(
   name: string,
   headers: Readonly<Record<string, string>>,

@@ -1,21 +1,21 @@
-// The HTTP/2 session that is kept to one gRPC endpoint.
+// The HTTP/2 session kept to one gRPC endpoint.
 import { type ClientHttp2Session, connect } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import { type Channel, open, type Route } from "./socket.ts";
 
 const channels = new WeakMap<ClientHttp2Session, Channel>();
 
-/** Bytes that came over a session's connection; 0 if it is gone. */
+/** Bytes received on a session's connection; 0 if it is closed. */
 export function received(session: ClientHttp2Session): number {
   return session.destroyed ? 0 : (channels.get(session)?.bytesRead ?? 0);
 }
 
-/** Milliseconds that a server may take to greet. */
+/** Milliseconds that a server may take to send its settings. */
 const GREETING_MS = 5000;
 
-/** It took the connection and did not greet as HTTP/2 servers do. */
+/** It accepted the connection but did not send HTTP/2 settings. */
 export class NoGreeting extends Error {
-  /** It said nothing at all. */
+  /** It sent nothing at all. */
   readonly silent: boolean;
 
   constructor(silent: boolean, cause?: Error) {
@@ -34,7 +34,7 @@ export class Http2Session {
     this.#route = route;
   }
 
-  /** The session, opened if there is none that takes requests. Rejects with why there is none in `ms`. */
+  /** The session, opened if none accepts requests. Rejects with the reason if there is none within `ms`. */
   get(ms: number): Promise<ClientHttp2Session> {
     const session = this.#session;
     if (session !== undefined && !session.closed && !session.destroyed) return Promise.resolve(session);
@@ -44,7 +44,7 @@ export class Http2Session {
     return this.#opening;
   }
 
-  /** Ends a connection with all that is on it. */
+  /** Closes a connection and all its streams. */
   drop(session = this.#session): void {
     session?.destroy();
     if (session === this.#session) this.#session = undefined;
@@ -76,7 +76,7 @@ export class Http2Session {
   }
 }
 
-/** Resolves when the server has sent its settings: not before is it known for one of HTTP/2. */
+/** Resolves when the server has sent its settings: only then is it known to speak HTTP/2. */
 function greeted(socket: Channel, { target }: Route, ms: number): Promise<ClientHttp2Session> {
   const { alpnProtocol } = socket as Partial<TLSSocket>;
   if (target.secure && alpnProtocol && alpnProtocol !== "h2") {
@@ -102,7 +102,7 @@ function greeted(socket: Channel, { target }: Route, ms: number): Promise<Client
     session.once("remoteSettings", () => {
       clearTimeout(timer);
       session.off("close", closed).off("error", failed);
-      // A session's error comes with its streams', too.
+      // A session's error is also reported by its streams.
       session.on("error", () => {});
       resolve(session);
     });

@@ -51,7 +51,7 @@ describe("memory during an outage", function () {
       silent,
     );
 
-  it("is bounded by the queue, however much is given", async () => {
+  it("is bounded by the queue, however much arrives", async () => {
     const fanout = await make(4 * MIB);
     const feed = async (count: number): Promise<void> => {
       for (let i = 0; i < count; i++) {
@@ -72,7 +72,7 @@ describe("memory during an outage", function () {
     assert.ok(later - full < 4 * MIB, `${(later - full) / MIB} MiB more`);
   });
 
-  it("is about what the queue says for what waits as the SDK's objects", async () => {
+  it("is about what the queue counts for the SDK's objects", async () => {
     const fanout = await make(24 * MIB, "sdk");
     for (let i = 0; i < 1000; i++) fanout.span(connectionSpan(i));
     const [before, queued] = [await used(), fanout.exporters[0]!.queue.bytes];
@@ -84,7 +84,7 @@ describe("memory during an outage", function () {
     assert.ok(grown > 0.6 * charged - MIB, `${grown / MIB} MiB for ${charged / MIB}`);
   });
 
-  it("is what the queue says, also for very small requests", async () => {
+  it("is what the queue counts, also for very small requests", async () => {
     const fanout = await make(4 * MIB);
     const before = await used();
     for (let i = 0; i < 3000; i++) {

@@ -58,7 +58,7 @@ for (const protocol of ["grpc", "http"] as const) {
       ["none", "16k"],
       ["gzip", "2k"],
     ] as const) {
-      it(`is split until client_max_body_size ${size} lets it pass, compression ${compression}`, async () => {
+      it(`is split until it fits client_max_body_size ${size}, compression ${compression}`, async () => {
         await using made = await rig(`client_max_body_size ${size};`, { compression });
         await made.exporting.spans(1500, 30_000);
         assert.deepEqual(made.exporting.came(), { acknowledged: 1500 });
@@ -67,14 +67,14 @@ for (const protocol of ["grpc", "http"] as const) {
       });
     }
 
-    it("loses a span that client_max_body_size does not let pass alone, and says so", async () => {
+    it("loses a single span that exceeds client_max_body_size, and logs it", async () => {
       await using made = await rig("client_max_body_size 100;", { compression: "none" });
       await made.exporting.spans(3, 20_000);
       assert.deepEqual(made.exporting.came(), { rejected: 3 });
       assert.match(made.exporting.reasons[0] ?? "", /HTTP 413: .*413 Request Entity Too Large/);
     });
 
-    it("waits for a backend that is down behind it (502)", async () => {
+    it("waits while the backend behind it is down (502)", async () => {
       await using made = await rig("client_max_body_size 16m;");
       await made.sink.stop();
       await made.exporting.spans(600, 100);
@@ -87,7 +87,7 @@ for (const protocol of ["grpc", "http"] as const) {
       assert.deepEqual(arrived(made.sink), upTo(700));
     });
 
-    it("waits for a backend that is too slow behind it (504)", async () => {
+    it("waits while the backend behind it is too slow (504)", async () => {
       await using made = await rig("grpc_read_timeout 300ms; proxy_read_timeout 300ms;");
       made.sink.answer = { kind: "hang" };
       await made.exporting.spans(600, 100);

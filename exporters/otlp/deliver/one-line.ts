@@ -1,9 +1,9 @@
-// Text of others, made fit for one line of a log.
+// Makes foreign text fit for one line of a log.
 
-/** More of it is left out. */
+/** The rest is omitted. */
 const LONGEST = 300;
 
-/** The beginning of `text` on one line, without control characters and what turns the direction of writing. */
+/** The beginning of `text` on one line, without control characters and bidirectional marks. */
 export function oneLine(text: string, longest = LONGEST): string {
   const line = text
     .slice(0, longest * 4)
@@ -12,7 +12,7 @@ export function oneLine(text: string, longest = LONGEST): string {
   return line.length > longest ? `${line.slice(0, longest)}…` : line;
 }
 
-/** An answer's beginning, for people: what an HTML page shows, not its tags. */
+/** The beginning of a response, for people: the text of an HTML page, not its tags. */
 export function excerpt(body: Uint8Array): string {
   const text = Buffer.from(body.subarray(0, 4096)).toString();
   if (!/^\s*<(!doctype|html|head|\?xml)/i.test(text)) return `"${oneLine(text, 120)}"`;

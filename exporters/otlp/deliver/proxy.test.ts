@@ -77,7 +77,7 @@ describe("a proxy", function () {
     ["otlp_grpc", "grpc"],
     ["otlp_http", "http"],
   ] as const) {
-    it(`takes ${type} to its backend, with user and password, and not what NO_PROXY names`, async () => {
+    it(`forwards ${type} to its backend, with user and password, and is bypassed by NO_PROXY`, async () => {
       await using proxy = await RealProxy.start();
       await using sink = await OtlpSink.start(protocol);
       const { port } = new URL(sink.endpoint);
@@ -103,7 +103,7 @@ describe("a proxy", function () {
     });
   }
 
-  it("is chosen as curl and Go choose it", () => {
+  it("is chosen as by curl and Go", () => {
     const shown = (endpoint: string, env: Record<string, string>): string | undefined =>
       proxyFor(grpcTarget("x", endpoint, false), env)?.shown;
     const both = { HTTP_PROXY: "http://plain:1", HTTPS_PROXY: "http://secure:2" };

@@ -1,4 +1,4 @@
-// The proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name, as curl and other agents understand them.
+// The proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name, interpreted as by curl and other agents.
 import { BlockList, isIP } from "node:net";
 import { WirespanError } from "../../../core/plugin/errors.ts";
 import { authorizationOf, type Target } from "./endpoint.ts";
@@ -16,7 +16,7 @@ export interface HttpProxy {
   readonly variable: string;
 }
 
-/** The proxy for `target`; undefined: none. Throws CONFIG_INVALID for a variable that names no HTTP proxy. */
+/** The proxy for `target`; undefined: none. Throws CONFIG_INVALID for a variable that does not name an HTTP proxy. */
 export function proxyFor(target: Target, env: Environment): HttpProxy | undefined {
   if (target.path !== undefined || isExcluded(target, env.no_proxy ?? env.NO_PROXY ?? "")) return undefined;
   const name = target.secure ? "https_proxy" : "http_proxy";
@@ -41,7 +41,7 @@ export function proxyFor(target: Target, env: Environment): HttpProxy | undefine
   };
 }
 
-/** Entries are names (and what is below them), addresses, networks, any of them with a port, or `*`. */
+/** Entries are domain names (including their subdomains), addresses, networks, all optionally with a port, or `*`. */
 function isExcluded({ host, port }: Target, list: string): boolean {
   return list
     .split(/[\s,]+/)

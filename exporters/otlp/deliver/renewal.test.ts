@@ -17,7 +17,7 @@ import { Exporting, until } from "../../../test/support/exporting.ts";
 import { OtlpSink, type SinkTls } from "../../../test/support/otlp-sink.ts";
 import { skip } from "../../../test/support/skip.ts";
 
-describe("what an exporter shows its backend", function () {
+describe("credentials of an exporter", function () {
   this.timeout(30_000);
   let folder = "";
   const file = (name: string): string => join(folder, name);
@@ -60,7 +60,7 @@ describe("what an exporter shows its backend", function () {
     for (const path of ["lean", "sdk"] as const) {
       const way = `${type}, ${path}`;
 
-      it(`is its new certificate, and it trusts its new authority, when the files are (${way})`, async () => {
+      it(`are the new certificate and authority once the files are replaced (${way})`, async () => {
         install("old");
         await using sink = await OtlpSink.start(type === "otlp_grpc" ? "grpc" : "http", server("old"));
         const endpoint = sink.endpoint.replace("127.0.0.1", "localhost");
@@ -74,7 +74,7 @@ describe("what an exporter shows its backend", function () {
         assert.deepEqual(made.came(), { acknowledged: 10 }, JSON.stringify(made.lines));
       });
 
-      it(`is a token from a file as it stands there now (${way})`, async () => {
+      it(`are the current token of a file (${way})`, async () => {
         writeFileSync(file("token"), "Bearer first\n");
         await using sink = await OtlpSink.start(type === "otlp_grpc" ? "grpc" : "http");
         const headerFiles = { authorization: file("token") };
@@ -104,7 +104,7 @@ describe("what an exporter shows its backend", function () {
       });
     }
 
-    it(`is a token that is renewed the moment that the old one is refused (${type})`, async () => {
+    it(`are reloaded at once if the previous token is rejected (${type})`, async () => {
       writeFileSync(file("token"), "first");
       await using sink = await OtlpSink.start(type === "otlp_grpc" ? "grpc" : "http");
       const headerFiles = { "x-token": file("token") };
@@ -121,7 +121,7 @@ describe("what an exporter shows its backend", function () {
     });
   }
 
-  it("stays what it was while a renewal is half done, and one line says if it stays so", async () => {
+  it("stay the same during an incomplete renewal, and one line reports it if that lasts", async () => {
     install("old");
     await using sink = await OtlpSink.start("grpc", server("old"));
     const endpoint = sink.endpoint.replace("127.0.0.1", "localhost");

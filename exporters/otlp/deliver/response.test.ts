@@ -16,7 +16,7 @@ const rejecting = (count: number, message: string): Buffer =>
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 
 describe("OTLP responses", () => {
-  it("are whole success when empty, or with fields of a later version", () => {
+  it("mean success if they are empty, or have fields of a later version", () => {
     const nothing = { rejected: 0, message: "" };
     assert.deepEqual(readAnswer(Buffer.alloc(0), 5), nothing);
     assert.deepEqual(readAnswer(json({}), 5), nothing);
@@ -31,7 +31,7 @@ describe("OTLP responses", () => {
     assert.deepEqual(readAnswer(later, 5), { rejected: 2, message: "" });
   });
 
-  it("tell how many were rejected, and why, in any order and either encoding", () => {
+  it("report how many were rejected, and why, in any order and either encoding", () => {
     const expected = { rejected: 300, message: "zu früh" };
     const inner = Buffer.concat([field(2, Buffer.from("zu früh")), Buffer.from([8, 0xac, 0x02])]);
     assert.deepEqual(readAnswer(field(1, inner), 300), expected);
@@ -47,7 +47,7 @@ describe("OTLP responses", () => {
     }
   });
 
-  it("with a number that cannot be are no answers", () => {
+  it("are invalid with an impossible number", () => {
     for (const number of [
       "abc",
       -7,
@@ -76,7 +76,7 @@ describe("OTLP responses", () => {
     assert.equal(readAnswer(field(1, field(1, Buffer.from("7"))), 10), undefined);
   });
 
-  it("that are something else are no answers", () => {
+  it("are invalid if they are something else", () => {
     const others = [
       "<!doctype html><html><title>Sign in</title></html>",
       "\n<html>",
@@ -96,7 +96,7 @@ describe("OTLP responses", () => {
     for (const text of others) assert.equal(readAnswer(Buffer.from(text), 10), undefined, text);
   });
 
-  it("are read from their beginning, as far as the count is in it", () => {
+  it("are read from their beginning if it contains the count", () => {
     const long = "e".repeat(5000);
     const count = { rejected: 7, message: "e".repeat(100) };
     const binary = rejecting(7, long).subarray(0, 107);
@@ -116,7 +116,7 @@ describe("OTLP responses", () => {
     assert.equal(readAnswer(behind.subarray(0, 200), 10, false), undefined);
   });
 
-  it("tell the pause of a RetryInfo, and none where the status has other details", () => {
+  it("report the pause of a RetryInfo, and none if the status has other details", () => {
     const any = (type: string, value: Buffer): Buffer =>
       field(
         3,
@@ -135,7 +135,7 @@ describe("OTLP responses", () => {
     assert.equal(readStatusMessage(status), "slow");
   });
 
-  it("that are nonsense are no answers or a RangeError, never a loop, another error or a number that cannot be", () => {
+  it("are invalid or a RangeError if they are garbage, never a loop, another error or an impossible number", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), fc.boolean(), (bytes, whole) => {
         const answer = readAnswer(bytes, 10, whole);

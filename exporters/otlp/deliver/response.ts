@@ -1,6 +1,6 @@
-// The few messages that backends answer with, in whatever encoding they come.
+// Parses the few messages that backends respond with, in any encoding.
 
-/** Partial success of an Export*ServiceResponse: how many items were refused, and why. */
+/** Partial success of an Export*ServiceResponse: how many items were rejected, and why. */
 export interface PartialSuccess {
   readonly rejected: number;
   readonly message: string;
@@ -13,9 +13,9 @@ const JSON_COUNTS = ["rejectedSpans", "rejectedDataPoints", "rejectedLogRecords"
 const SNAKE_COUNTS = ["rejected_spans", "rejected_data_points", "rejected_log_records"] as const;
 
 /**
- * What an export response says about a request of `sent` items, whether it is protobuf or JSON; the three
- * signals' have one shape. `whole` is false for the beginning of a longer one. undefined: it is neither, or says
- * a number that cannot be.
+ * Parses an export response to a request of `sent` items, whether it is protobuf or JSON; all three signals' have
+ * the same shape. `whole` is false for the beginning of a longer one. undefined: it is neither, or has an impossible
+ * number.
  */
 export function readAnswer(body: Uint8Array, sent: number, whole = true): PartialSuccess | undefined {
   try {
@@ -27,7 +27,7 @@ export function readAnswer(body: Uint8Array, sent: number, whole = true): Partia
   }
 }
 
-/** `{` is the tag of no field that protobuf still knows. */
+/** `{` is not the tag of any field in current protobuf. */
 function looksLikeJson(body: Uint8Array): boolean {
   return body.find((byte) => byte > 0x20) === 0x7b;
 }
@@ -45,7 +45,7 @@ function readJson(body: Uint8Array, whole: boolean): PartialSuccess {
   const fields = partial as Record<string, unknown>;
   const counts = [...JSON_COUNTS, ...SNAKE_COUNTS].map((key) => countOf(own(fields, key) ?? 0));
   const message = own(fields, "errorMessage") ?? own(fields, "error_message") ?? "";
-  // One of them is there at most, and nonsense in any is nonsense.
+  // At most one of them is present, and garbage in any makes the response invalid.
   return { rejected: counts.find((count) => count !== 0) ?? 0, message: String(message) };
 }
 
@@ -78,7 +78,7 @@ function readProtobuf(body: Uint8Array, whole: boolean): PartialSuccess {
     }
     if (field === 2) message = textOf(value);
     if (cut && field !== 2) complete = false;
-    // What is cut off behind a long message may be the count.
+    // The count may have been cut off behind a long message.
     if (cut && field === 2 && rejected === 0) complete = false;
   };
   const cut = eachField(body, !whole, (field, value, isCut) => {
@@ -93,7 +93,7 @@ function readProtobuf(body: Uint8Array, whole: boolean): PartialSuccess {
 const isPrintable = (byte: number): boolean =>
   (byte >= 0x20 && byte < 0x7f) || (byte >= 0x09 && byte <= 0x0d);
 
-/** `message` of a google.rpc.Status. Throws RangeError on nonsense. */
+/** `message` of a google.rpc.Status. Throws RangeError on garbage. */
 export function readStatusMessage(bytes: Uint8Array): string {
   return textOf(readFields(bytes).get(2) ?? EMPTY);
 }
@@ -110,7 +110,7 @@ export function readRetryDelay(status: Uint8Array): number | undefined {
     const nanos = duration.get(2) ?? 0;
     if (typeof seconds !== "number" || typeof nanos !== "number") return;
     const pause = seconds * 1000 + nanos / 1e6;
-    // A negative number is a huge one here.
+    // A negative number reads as a huge one.
     if (seconds < 2 ** 53 && nanos < 1e9) delay = pause;
   });
   return delay;
@@ -136,8 +136,8 @@ function readFields(bytes: Uint8Array): ReadonlyMap<number, Value> {
 }
 
 /**
- * Calls `visit` for every field; whether the last one is cut off, which only a `beginning` may be. Throws
- * RangeError on nonsense.
+ * Calls `visit` for every field; returns whether the last one is cut off, which is allowed only for a `beginning`.
+ * Throws RangeError on garbage.
  */
 function eachField(
   bytes: Uint8Array,

@@ -1,4 +1,4 @@
-// What speaks at an address that did not speak what was expected: asked once, after a failure, for the log's sake.
+// Finds out which protocol a server speaks that did not speak the expected one: after a failure, for a helpful log line.
 import { isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { type Channel, open, type Route } from "./socket.ts";
@@ -13,7 +13,7 @@ const PREFACE = Buffer.concat([
 const PATIENCE_MS = 1500;
 const ASK_AGAIN_MS = 30_000;
 
-/** Asks who speaks at an address, at most once in a while. */
+/** Asks a server for its protocol, at most every 30 s. */
 export class SpeakerCheck {
   readonly #ask: () => Promise<Speaker>;
   #asked: { readonly speaker: Promise<Speaker>; readonly at: number } | undefined;
@@ -30,7 +30,7 @@ export class SpeakerCheck {
     return this.#asked.speaker;
   }
 
-  /** The address has answered as expected. */
+  /** The server has responded as expected. */
   forget(): void {
     this.#asked = undefined;
   }
@@ -98,11 +98,11 @@ function firstBytes(socket: Channel, hello: Buffer): Promise<Buffer> {
   });
 }
 
-/** What the first bytes of an answer show. */
+/** The protocol of the first bytes of a response. */
 export function speakerOf(bytes: Buffer): Speaker {
   if (bytes.length === 0) return "silent";
   const text = bytes.toString("latin1");
-  // Go and nginx answer in plain words that they want TLS.
+  // Go and nginx report in plain text that they require TLS.
   if (/\bHTTPS (server|port)\b/i.test(text)) return "tls";
   if (text.startsWith("HTTP/1.")) return "http1";
   if (bytes[0] === 0x15 && bytes[1] === 3) return "tls";

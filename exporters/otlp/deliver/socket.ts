@@ -1,4 +1,4 @@
-// A connection to a target: straight or through a proxy, with or without TLS.
+// Connects to a target: directly or through a proxy, with or without TLS.
 import { request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { Duplex } from "node:stream";
@@ -7,7 +7,7 @@ import { serverName, type Target } from "./endpoint.ts";
 import type { HttpProxy } from "./proxy.ts";
 import { trustedAuthorities } from "./tls.ts";
 
-/** What a proxy answers to CONNECT, if it is no success. */
+/** A proxy's response to CONNECT, if it is not a success. */
 export class ProxyError extends Error {
   readonly status: number;
 
@@ -17,18 +17,18 @@ export class ProxyError extends Error {
   }
 }
 
-/** A connection; how many bytes have come over it shows whether its other end is alive. */
+/** A connection; the number of bytes received shows whether the peer is alive. */
 export type Channel = Duplex & { readonly bytesRead: number };
 
 export interface Route {
   readonly target: Target;
   readonly proxy: HttpProxy | undefined;
   readonly context: () => SecureContext;
-  /** Protocols to offer in the TLS greeting. */
+  /** Protocols to offer in the TLS handshake (ALPN). */
   readonly protocols: readonly string[];
 }
 
-/** What was read behind a proxy's answer is the target's first word, so it comes first here. */
+/** Bytes that follow a proxy's response are the target's first ones, so they come first here. */
 class Tunnel extends Duplex {
   readonly #socket: Socket;
 
@@ -65,7 +65,7 @@ class Tunnel extends Duplex {
   }
 }
 
-/** Resolves with a connected (and, with TLS, verified) socket; rejects with what went wrong, or when `signal` says so. */
+/** Resolves with a connected (and, with TLS, verified) socket; rejects with the error, or when `signal` is aborted. */
 export async function open(route: Route, signal: AbortSignal): Promise<Channel> {
   const { target, proxy } = route;
   if (proxy !== undefined) {
@@ -114,7 +114,7 @@ function established<S extends Socket>(
     };
     if (signal.aborted) return aborted();
     signal.addEventListener("abort", aborted, { once: true });
-    // The listener stays: an error that comes after the failure has nobody else.
+    // The listener stays: errors after the failure have no other.
     socket.on("error", failed).on("close", closed).once(event, done);
     socket.on("error", () => {});
   });

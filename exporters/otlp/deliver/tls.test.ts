@@ -65,7 +65,7 @@ describe("OTLP over TLS", function () {
         assert.equal(sink.spans.length, 1);
       });
 
-      it(`says why over ${protocol}${by} when the backend is of an unknown authority`, async () => {
+      it(`logs why over ${protocol}${by} if the backend's authority is unknown`, async () => {
         await using sink = await serve();
         const tls = { ca: file("stranger-ca.pem"), cert: file("client.pem"), key: file("client.key") };
         const { acknowledged, reasons } = await exporting(sink, tls, sink.endpoint, path);
@@ -73,7 +73,7 @@ describe("OTLP over TLS", function () {
         assert.match(String(reasons[0]), /certificate|signature/i);
       });
 
-      it(`delivers nothing over ${protocol}${by} with a stranger's certificate, or none`, async () => {
+      it(`delivers nothing over ${protocol}${by} with a foreign certificate, or none`, async () => {
         await using sink = await serve();
         const stranger = { ca: file("ca.pem"), cert: file("stranger.pem"), key: file("stranger.key") };
         for (const tls of [stranger, { ca: file("ca.pem") }]) {
@@ -86,7 +86,7 @@ describe("OTLP over TLS", function () {
     }
   }
 
-  it("takes a gRPC endpoint without a scheme as TLS", async () => {
+  it("treats a gRPC endpoint without a scheme as TLS", async () => {
     await using sink = await OtlpSink.start("grpc", {
       ca: readFileSync(file("ca.pem")),
       cert: readFileSync(file("server.pem")),
@@ -98,7 +98,7 @@ describe("OTLP over TLS", function () {
     assert.equal(acknowledged, 1, `${reasons}`);
   });
 
-  it("takes a gRPC endpoint without a scheme as plaintext where `insecure` says so", async () => {
+  it("treats a gRPC endpoint without a scheme as plaintext with `insecure`", async () => {
     await using sink = await OtlpSink.start("grpc");
     const { acknowledged, reasons } = await exporting(
       sink,

@@ -1,4 +1,4 @@
-// What a TLS connection needs, read again if it has changed.
+// The files of a TLS connection, reloaded if they have changed.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { WirespanError } from "../../../core/plugin/errors.ts";
 import type { TlsConfig } from "../../config.ts";
 import { WatchedFiles } from "./watched-files.ts";
 
-/** PEM contents; all absent if the system's defaults do. */
+/** PEM contents; undefined for the system's defaults. */
 export interface TlsFiles {
   readonly ca: Buffer | undefined;
   readonly cert: Buffer | undefined;
@@ -64,7 +64,7 @@ export function trustedAuthorities(env: NodeJS.ProcessEnv = process.env): string
   ];
 }
 
-/** SSL_CERT_FILE and SSL_CERT_DIR are OpenSSL's, and Go's. */
+/** SSL_CERT_FILE and SSL_CERT_DIR as in OpenSSL and Go. */
 function storeFiles({ SSL_CERT_FILE: file, SSL_CERT_DIR: folders }: NodeJS.ProcessEnv): string[] {
   const store = file || STORES.find((path) => existsSync(path));
   const inFolders = (folders ?? "")
@@ -110,8 +110,8 @@ export class TlsSource {
   }
 
   /**
-   * Reads changed files; whether there are new ones. Throws WirespanError if they cannot be used, which leaves the
-   * old ones: a key and its certificate are not replaced in the same moment.
+   * Reloads changed files; returns whether there are new ones. Throws WirespanError if they cannot be used, and keeps
+   * the old ones: a key and its certificate are not replaced at the same moment.
    */
   async refresh(atOnce = false): Promise<boolean> {
     if (!(await this.#watched.changed(atOnce))) return false;

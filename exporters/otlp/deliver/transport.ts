@@ -1,42 +1,42 @@
-// What carries a ready request to a backend.
+// Carries encoded requests to a backend.
 import type { Signal } from "../../config.ts";
 
-/** How a backend answered, or did not. Messages are one line, for people. */
+/** How a backend responded, or did not. Messages are one line, for people. */
 export type Outcome =
-  /** Taken, except `rejected` items for the reason in `message`. */
+  /** Accepted, except `rejected` items for the reason in `message`. */
   | { readonly status: "ok"; readonly rejected: number; readonly message: string }
-  /** An answer that says neither that the items were taken nor that they were not. */
+  /** A response that says neither that the items were accepted nor that they were rejected. */
   | { readonly status: "unconfirmed"; readonly message: string }
-  /** Not taken now; `afterMs` is the pause that the backend asks for. */
+  /** Not accepted now; `afterMs` is the pause that the backend asks for. */
   | {
       readonly status: "retry";
       readonly message: string;
       readonly afterMs?: number | undefined;
-      /** What was taken for a gRPC server is an HTTP server. */
+      /** The supposed gRPC server is an HTTP server. */
       readonly notGrpc?: boolean;
     }
-  /** Too many bytes at once: its parts may be taken. */
+  /** Too many bytes at once: its parts may be accepted. */
   | { readonly status: "too_large"; readonly message: string }
-  /** Never to be taken, unless what is suspected is changed. */
+  /** Never accepted, unless the suspect is changed. */
   | { readonly status: "rejected"; readonly message: string; readonly suspect?: Suspect };
 
-/** What of a request may be the reason of its refusal. */
+/** What may be the reason of a rejection. */
 export type Suspect = "compression" | "perhaps compression" | "credentials";
 
 /** A request was not answered in time. */
 export class Late extends Error {}
 
-/** `P` is a request as it waits: ready bytes, or what the SDK's exporters take. */
+/** `P` is a request as it waits: encoded bytes, or what the SDK's exporters accept. */
 export interface Transport<P = Buffer> {
   readonly type: "otlp_grpc" | "otlp_http";
-  /** Sends one request of `count` items and resolves with what became of it; never rejects. */
+  /** Sends one request of `count` items and resolves with its outcome; never rejects. */
   send(signal: Signal, payload: P, count: number): Promise<Outcome>;
   /** Where a signal's requests go, for people: without user, password and query. */
   endpointOf(signal: Signal): string;
-  /** How payloads are to be compressed from now on. */
+  /** Compression of payloads from now on. */
   readonly compression: "gzip" | "none";
-  /** Reads certificates, keys and tokens again if their files have changed; what was read anew, for people. */
+  /** Reloads certificates, keys and tokens if their files have changed; returns the parts that were reloaded. */
   refresh(): Promise<readonly string[]>;
-  /** Gives up what is on its way and lets the connections go. */
+  /** Aborts requests in flight and closes the connections. */
   close(): void;
 }

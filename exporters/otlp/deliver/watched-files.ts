@@ -1,10 +1,10 @@
-// Files whose contents are renewed while the agent runs: certificates, keys, tokens.
+// Files that may change while the agent runs: certificates, keys, tokens.
 import { stat } from "node:fs/promises";
 
-/** Milliseconds between two looks at the files of one exporter. */
+/** Milliseconds between two checks of an exporter's files. */
 const LOOK_MS = 1000;
 
-/** What tells whether a path leads to other contents than before; the target's, if it is a symbolic link. */
+/** Changes if the contents at a path may have changed; of the target, if it is a symbolic link. */
 async function stateOf(path: string): Promise<string> {
   try {
     const { dev, ino, size, mtimeMs, ctimeMs } = await stat(path);
@@ -16,7 +16,7 @@ async function stateOf(path: string): Promise<string> {
 
 export class WatchedFiles {
   readonly #paths: readonly string[];
-  /** As they were when their contents were taken over, and when they were looked at last. */
+  /** The states at the last `take` and at the last check. */
   #taken = "";
   #seen = "";
   #looked = Number.NEGATIVE_INFINITY;
@@ -25,7 +25,7 @@ export class WatchedFiles {
     this.#paths = paths;
   }
 
-  /** Whether a file is another since the last `take`; looks once a second at most unless `atOnce`. */
+  /** Whether a file has changed since the last `take`; checks at most once a second unless `atOnce`. */
   async changed(atOnce = false): Promise<boolean> {
     if (this.#paths.length === 0) return false;
     if (!atOnce && performance.now() - this.#looked < LOOK_MS) return false;
@@ -34,7 +34,7 @@ export class WatchedFiles {
     return this.#seen !== this.#taken;
   }
 
-  /** The files as `changed` saw them are read. */
+  /** The files have been read as `changed` saw them. */
   take(): void {
     this.#taken = this.#seen;
   }

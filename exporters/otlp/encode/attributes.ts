@@ -1,4 +1,4 @@
-// Attributes as OTLP KeyValues. Everything before a value is known per key and kept with its spec.
+// Writes attributes as OTLP KeyValues. Everything before a value is prepared per key and kept with its spec.
 import type { AnyAttributes, AttributeSpecs, AttributeValue } from "../../../core/plugin/signals.ts";
 import { isInt64, Template, type Writer, written } from "./writer.ts";
 
@@ -10,11 +10,11 @@ const ARRAY = 0x2a;
 
 /**
  * One key's bytes: the field's tag, the KeyValue's length, the key, the value's tag and length, and the
- * tag of the value's type; the lengths and the type are put in for each value.
+ * tag of the value's type; the lengths and the type are filled in for each value.
  */
 class Field {
   readonly template: Template;
-  /** Bytes of a KeyValue besides its value and the value's type tag; 0 for a key too long to be quick. */
+  /** Bytes of a KeyValue besides its value and the value's type tag; 0 for a key that is too long for the fast path. */
   readonly frame: number;
   readonly double: boolean;
 
@@ -88,7 +88,7 @@ function writeNumber(writer: Writer, field: Field, value: number): void {
   const mark = writer.at;
   writer.template(field.template);
   const start = writer.at;
-  // An int that is none leaves as the double it is: visible to a reader, never a wrong number.
+  // An int that is not an integer is sent as a double: visible to a reader, never a wrong number.
   if (field.double || !isInt64(value)) {
     writer.bytes[start - 1] = DOUBLE;
     writer.double(value);

@@ -1,4 +1,4 @@
-// A closed request with what it counts for. Shared by all exporters that send it.
+// An encoded request and the number of items in it, shared by all exporters that send it.
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type { Signal } from "../../config.ts";
@@ -10,7 +10,7 @@ const compress = promisify(gzip);
 export const KIND_OF: Readonly<Record<Signal, Kind>> = { traces: "span", metrics: "point", logs: "event" };
 export const SIGNAL_OF: Readonly<Record<Kind, Signal>> = { span: "traces", point: "metrics", event: "logs" };
 
-/** How a request's bytes are written and packed. */
+/** Encoding and compression of a request. */
 export interface Encoding {
   readonly encoding: "protobuf" | "json";
   readonly compression: "gzip" | "none";
@@ -35,12 +35,12 @@ export class Batch {
     this.#unused = unused;
   }
 
-  /** One of the holders is done with `bytes`: to be called once at most, and never if it sends them as they are. */
+  /** A holder no longer needs `bytes`: called at most once per holder, and never by one that sends them as they are. */
   done(): void {
     if (--this.#holders === 0) this.#unused();
   }
 
-  /** The bytes as they go out, made once for all who want the same. */
+  /** The bytes to send, made once for all exporters with the same encoding. */
   encoded({ encoding, compression }: Encoding): Buffer | Promise<Buffer> {
     if (encoding === "protobuf" && compression === "none") return this.bytes;
     const key = `${encoding} ${compression}`;

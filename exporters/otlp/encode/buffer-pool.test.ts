@@ -5,7 +5,7 @@ import { BufferPool } from "./buffer-pool.ts";
 import { Encoder } from "./encoder.ts";
 
 describe("buffers of requests", () => {
-  it("are used again if they are large enough, and few of them wait for that", () => {
+  it("are reused if they are large enough, and only a few are kept", () => {
     const pool = new BufferPool();
     const first = pool.take(300_000);
     assert.equal(first.length, 512 * 1024);
@@ -18,7 +18,7 @@ describe("buffers of requests", () => {
     assert.equal(pool.take(1_000_000), many[2], "the three largest are kept");
   });
 
-  it("keep what is in them until every exporter is done with it, and only then have something else", () => {
+  it("keep their contents until every exporter is done with them", () => {
     const encoder = new Encoder();
     const unencodable = (_kind: string, _count: number, error: unknown): void => assert.fail(String(error));
     const held: { readonly batch: Batch; readonly bytes: Buffer }[] = [];

@@ -128,7 +128,7 @@ const anyContext = fc.record({ traceId: idOf(16), spanId: idOf(8) });
 const anyScope = fc.record({ name: anyText, version: fc.string() });
 
 describe("OTLP encoder", () => {
-  it("writes spans that decode to what was given", () => {
+  it("writes spans that decode to the input", () => {
     const anySpan = fc.record({
       name: anyText,
       drawn: anyAttributes,
@@ -192,7 +192,7 @@ describe("OTLP encoder", () => {
     );
   });
 
-  it("writes events that decode to what was given", () => {
+  it("writes events that decode to the input", () => {
     const anyEvent = fc.record({
       name: anyText,
       severity: fc.constantFrom("DEBUG", "INFO", "WARN", "ERROR"),
@@ -229,7 +229,7 @@ describe("OTLP encoder", () => {
     );
   });
 
-  it("writes metrics that decode to what was given", () => {
+  it("writes metrics that decode to the input", () => {
     const count = fc.nat({ max: Number.MAX_SAFE_INTEGER });
     const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
     const anyHistogram = fc.record(
@@ -357,7 +357,7 @@ describe("OTLP encoder", () => {
     }
   });
 
-  it("keeps different objects with equal attributes apart, as resources go by identity", () => {
+  it("separates resource objects with equal attributes: identity decides", () => {
     const [a, b] = [{ attributes: { "service.name": "x" } }, { attributes: { "service.name": "x" } }];
     const [batch] = collect((encoder) => {
       for (let i = 0; i < 4; i++) encoder.span(connectionSpan(i, i % 2 ? a : b));
@@ -376,7 +376,7 @@ describe("OTLP encoder", () => {
     assert.equal(decodedSpans(batches).length, 1500);
   });
 
-  it("closes a batch before it has the 4 MiB that a Collector takes", () => {
+  it("closes a batch before it reaches the 4 MiB that a Collector accepts", () => {
     const big = "x".repeat(100_000);
     const batches = collect((encoder) => {
       for (let i = 0; i < 100; i++) encoder.event({ ...dropEvent(i), body: big });
@@ -398,7 +398,7 @@ describe("OTLP encoder", () => {
     assert.equal(decodedSpans(batches).length, 400);
   });
 
-  it("lets a batch grow to 2048 spans while a receiver is behind, and no further than its room", () => {
+  it("lets a batch grow to 2048 spans while a receiver is behind, within its bound", () => {
     const closed: Batch[] = [];
     let behind = true;
     let room = Number.MAX_SAFE_INTEGER;
@@ -454,7 +454,7 @@ describe("OTLP encoder", () => {
     assert.equal(encoder.open("span"), 0);
   });
 
-  it("splits a collection of many series into requests that a backend's default limit takes", () => {
+  it("splits a collection of many series into requests within a backend's default limit", () => {
     const batches = collect((encoder) => encoder.metrics([acceptedMetric(20_000)]));
     const ports = decodedMetrics(batches).flatMap(({ sum }) =>
       sum!.dataPoints.map((p) => p.attributes["server.port"]),
@@ -470,7 +470,7 @@ describe("OTLP encoder", () => {
     );
   });
 
-  it("gives up what cannot be encoded, and only that", () => {
+  it("loses only what cannot be encoded", () => {
     const encoder = new Encoder();
     const batches: Batch[] = [];
     const refused: unknown[] = [];
@@ -490,7 +490,7 @@ describe("OTLP encoder", () => {
     );
   });
 
-  it("shows an int that is none as the double it is", () => {
+  it("writes an int attribute that is not an integer as a double", () => {
     const span = {
       ...connectionSpan(1),
       attributes: { "process.pid": 1.5, "network.peer.port": Number.NaN },

@@ -1,5 +1,5 @@
-// Encodes every signal once, as it comes, and hands closed batches to all OTLP exporters; metrics once for
-// each form that some exporter wants.
+// Encodes each signal once, as it arrives, and hands closed batches to all OTLP exporters; metrics once per
+// set of preferences.
 import type { Event, Metric, Resource, Scope, Sink, Span } from "../../../core/plugin/signals.ts";
 import { type MetricPreferences, SIGNALS, type Signal } from "../../config.ts";
 import type { Kind } from "../../exporter.ts";
@@ -20,7 +20,7 @@ const MOST_BYTES = 3 * 1024 * 1024;
 const MAX_AGE_MS = 1000;
 /** Age at which a batch of enough items grows no further: within it, items go by resource, not by time. */
 const GROWS_MS = 750;
-/** How often a batch that grows under backlog looks whether there still is one, in items. */
+/** Items after which a batch that grows under backlog checks again whether there still is one. */
 const STEP = 64;
 
 const pool = new BufferPool();
@@ -36,14 +36,14 @@ export interface Receiver {
   mostBytes?(signal: Signal): number;
 }
 
-/** Batches of one signal, one of them in the making. */
+/** Collects items of one signal into batches. */
 class SignalBatcher {
   readonly signal: Signal;
   readonly receivers: Receiver[] = [];
   readonly #kind: Kind;
   readonly #request = new ExportRequest();
   #count = 0;
-  /** Items at which to see whether the batch is large enough. */
+  /** Number of items at which to check whether the batch is large enough. */
   #look = ITEMS;
   #mostBytes = MOST_BYTES;
   #timer: NodeJS.Timeout | undefined;
@@ -81,14 +81,14 @@ class SignalBatcher {
     }
   }
 
-  /** Larger requests are how a backend that is slow to answer keeps up. */
+  /** Larger requests let a slow backend keep up. */
   #isEnough(): boolean {
     this.#look = this.#count + STEP;
     if (this.#count >= MOST_ITEMS || performance.now() - this.#began > GROWS_MS) return true;
     return !this.receivers.some((receiver) => receiver.isBehind?.(this.signal));
   }
 
-  /** Closes the open batch, if nothing but a backlog has kept it open. */
+  /** Closes the open batch if only a backlog has kept it open. */
   release(): void {
     if (this.#count >= ITEMS) this.cut();
   }
@@ -110,7 +110,7 @@ class SignalBatcher {
   }
 }
 
-/** The metrics in one form. */
+/** Metrics with the same preferences. */
 class MetricBatcher extends SignalBatcher {
   readonly #converter: MetricConverter;
 
@@ -138,7 +138,7 @@ export class Encoder implements Sink {
   readonly #events = new SignalBatcher("event");
   readonly #metrics = new Map<string, MetricBatcher>();
 
-  /** Who gets the batches of `signals`, the metrics in the form `form`. */
+  /** Adds a receiver of `signals`, with its preferences for metrics. */
   add(receiver: Receiver, signals: readonly Signal[] = SIGNALS, form: MetricPreferences = {}): void {
     if (signals.includes("traces")) this.#spans.receivers.push(receiver);
     if (signals.includes("logs")) this.#events.receivers.push(receiver);
@@ -162,13 +162,13 @@ export class Encoder implements Sink {
     for (const batcher of this.#metrics.values()) batcher.metrics(metrics);
   }
 
-  /** How many wait in batches that are not closed yet; metrics never do. */
+  /** How many items are in batches that are still open; metrics never are. */
   open(kind: Kind): number {
     if (kind === "point") return 0;
     return (kind === "span" ? this.#spans : this.#events).open;
   }
 
-  /** Closes the open batch of a signal, if nothing but a backlog has kept it open. */
+  /** Closes the open batch of a signal if only a backlog has kept it open. */
   release(signal: Signal): void {
     if (signal === "traces") this.#spans.release();
     if (signal === "logs") this.#events.release();

@@ -1,4 +1,4 @@
-// One export request in the making: items are written as they come, grouped by resource and scope at the end.
+// Builds one export request: items are written as they arrive, and grouped by resource and scope at the end.
 import type { Resource, Scope } from "../../../core/plugin/signals.ts";
 import { plainAttributes } from "./attributes.ts";
 import type { BufferPool } from "./buffer-pool.ts";
@@ -72,7 +72,7 @@ interface ResourceGroup {
 export class ExportRequest {
   readonly #writer = new Writer();
   readonly #groups = new Map<Resource, ResourceGroup>();
-  /** What resources and scopes take, lengths and tags included. */
+  /** Bytes of resources and scopes, including lengths and tags. */
   #framing = 0;
   #resource: Resource | undefined;
   #scope: Scope | undefined;
@@ -83,7 +83,7 @@ export class ExportRequest {
     return this.#writer.at + this.#framing;
   }
 
-  /** Adds one item by what `write` lays down; if that throws, the request is as before. */
+  /** Adds one item, written by `write`; if that throws, the request is unchanged. */
   add<T>(resource: Resource, scope: Scope, write: (writer: Writer, item: T) => void, item: T): void {
     const writer = this.#writer;
     const start = writer.at;

@@ -123,7 +123,7 @@ describe("OTLP as JSON", () => {
     });
   }
 
-  it("writes events with their context, and numbers that JSON has no digits for", () => {
+  it("writes events with their context, and numbers that JSON cannot express", () => {
     const context = { traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, 2) };
     const event = { ...dropEvent(3), attributes: { nan: Number.NaN }, context, body: "gone" };
     const text = JSON.stringify(jsonOf((encoder) => encoder.event(event)));
@@ -139,12 +139,12 @@ describe("OTLP as JSON", () => {
     }
   });
 
-  it("refuses bytes that are not ours", () => {
+  it("rejects bytes that our writers do not produce", () => {
     assert.throws(() => toJson("traces", Buffer.from([0x78, 1])), RangeError);
   });
 
   for (const compression of ["gzip", "none"] as const) {
-    it(`goes out as application/json with compression ${compression}, and a refused part is counted`, async () => {
+    it(`is sent as application/json with compression ${compression}, and a rejected part is counted`, async () => {
       const bodies: unknown[] = [];
       const types = new Set<string | undefined>();
       const server = createServer((request, response) => {

@@ -1,5 +1,5 @@
-// OTLP's JSON form, made from the protobuf bytes: one encoder serves all, and JSON is for those whose backend
-// takes nothing else. Ids are hex, 64-bit integers decimal text, enums numbers, as OTLP wants them.
+// OTLP's JSON form, converted from the protobuf bytes: one encoder serves all, and JSON is for backends that accept
+// nothing else. Ids are hex, 64-bit integers decimal text, enums numbers, as OTLP requires.
 import type { Signal } from "../../config.ts";
 
 type Scalar =
@@ -208,7 +208,7 @@ class Reader {
   }
 }
 
-/** Protobuf's JSON form has words for what JSON cannot write. */
+/** Protobuf's JSON form uses words for numbers that JSON cannot express. */
 function inJson(value: number): number | string {
   return Number.isFinite(value) ? value : String(value);
 }

@@ -62,7 +62,7 @@ function writeLink(w: Writer, link: SpanContext): void {
   w.id(0x0a, link.traceId);
   w.id(0x12, link.spanId);
   w.byte(0x35);
-  // What is linked to is an application's: made by another process.
+  // Linked spans are an application's, made by another process.
   w.fixed32(SAMPLED | HAS_IS_REMOTE | IS_REMOTE);
   w.close(mark);
 }

@@ -5,8 +5,8 @@ import type { Time } from "../../../core/plugin/signals.ts";
 const TWO_32 = 0x1_0000_0000;
 
 /**
- * Bytes laid down often: copied eight at a time, as doubles, which is faster than a call for so few. No
- * eight bytes of UTF-8 and tags are a NaN, the one double that need not come out as it went in.
+ * Bytes that are written often: copied eight at a time, as doubles, which is faster than a call for so few. No
+ * eight bytes of UTF-8 and tags are a NaN, the only double that may change when copied.
  */
 export class Template {
   readonly words: Float64Array;
@@ -147,7 +147,7 @@ export class Writer {
     this.at += this.bytes.write(value, this.at);
   }
 
-  /** Begins a nested message after its tag; answers with the mark that `close` takes. */
+  /** Begins a nested message after its tag; returns the mark for `close`. */
   open(): number {
     const mark = this.at;
     this.at = mark + 2;
@@ -186,7 +186,7 @@ export function varintSize(value: number): number {
   return size;
 }
 
-/** What `write` lays down, as bytes of its own. */
+/** The bytes that `write` writes. */
 export function written(write: (writer: Writer) => void): Buffer {
   const writer = new Writer(Buffer.allocUnsafeSlow(1024));
   write(writer);
