@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { native } from "../../native/index.ts";
 import { skeleton } from "../../test/bpf/fields.skel.ts";
 import { built, compiled } from "../../test/support/bpf.ts";
-import { source } from "../../tools/btfgen.ts";
+import { source } from "../../tools/skeleton/source.ts";
 import type { Layout } from "../plugin/skeleton.ts";
 import { readObject } from "./btf.ts";
 import { loadObject } from "./loader.ts";
@@ -135,12 +135,12 @@ describe("the layout's hash", () => {
 
 describe("btfgen", () => {
   it("writes for every kind of record and field what is committed", () => {
-    const text = source(readObject(built("fields")), "fields.bpf.c", "../../core");
+    const text = source(readObject(built("fields")), "fields.bpf.c", "../..");
     assert.equal(text, readFileSync(join(root, "test/bpf/fields.skel.ts"), "utf8"));
   });
 
   it("refuses a struct without a name, a field that cursors have themselves, and arrays of what has no typed array", () => {
-    const generate = (fields: string) => source(layoutOf(fields), "x.bpf.c", "../core");
+    const generate = (fields: string) => source(layoutOf(fields), "x.bpf.c", "..");
     assert.throws(() => generate("struct { u32 a; } inner;"), /a struct that crosses .* needs a name/);
     assert.throws(() => generate("u64 at;"), /struct record: no field may be called at/);
     assert.throws(() => generate("u16 ports[4];"), /arrays hold u8, u32 or u64/);

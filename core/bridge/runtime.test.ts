@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { text } from "./runtime.ts";
+import { Bytes8, Bytes16, text, text16 } from "./runtime.ts";
 
 const SIZES = [4, 8, 12, 16, 24, 32, 36, 5, 7, 15, 64];
 
@@ -70,5 +70,35 @@ describe("a string of a record", () => {
   it("of the same bytes and another size is another string", () => {
     const bytes = memory(32, ...latin1("abcdefghijklmnopqrstuvwxyzabcdef"));
     for (const size of [4, 8, 16, 32, 16, 8, 4]) assertRead(bytes, 0, size);
+  });
+});
+
+describe("16 bytes of text at a multiple of 4", () => {
+  it("are the string that the general reader finds, whatever was read before", () => {
+    const each = fc.oneof(
+      fc.uint8Array({ minLength: 16, maxLength: 16 }),
+      fc.string({ maxLength: 16 }).map((s) => Uint8Array.from(Buffer.from(s)).subarray(0, 16)),
+    );
+    fc.assert(
+      fc.property(fc.array(each, { minLength: 1, maxLength: 40 }), (reads) => {
+        for (const content of reads) {
+          const bytes = memory(24, 0, 0, 0, 0, ...content);
+          const words = new Uint32Array(bytes.buffer);
+          assert.equal(text16(words, bytes, 4), slow(bytes, 4, 16));
+        }
+      }),
+    );
+  });
+});
+
+describe("bytes of a record", () => {
+  it("are read without a new array, and stay apart from another field's", () => {
+    const bytes = Uint8Array.from({ length: 32 }, (_, i) => i);
+    const words = new Uint32Array(bytes.buffer);
+    const [id, other] = [new Bytes8(), new Bytes16()];
+    assert.deepEqual(id.read(words, 4), bytes.subarray(4, 12));
+    assert.deepEqual(other.read(words, 12), bytes.subarray(12, 28));
+    assert.equal(id.read(words, 20), id.read(words, 4));
+    assert.deepEqual([...id.read(words, 4)], [...bytes.subarray(4, 12)]);
   });
 });

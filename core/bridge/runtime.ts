@@ -1,5 +1,6 @@
 // What generated skeletons call: C strings and arrays of a record as JavaScript values. A comm recurs, so most strings are
-// found, not made.
+// found, not made; and no getter of an id, an address or a comm allocates.
+import type { Cursor } from "../plugin/skeleton.ts";
 
 const SLOTS = 1024;
 const LONGEST = 32;
@@ -30,6 +31,98 @@ export function text(words: Uint32Array, bytes: Uint8Array, offset: number, size
     strings[slot] = decode(bytes, offset, size);
   }
   return strings[slot]!;
+}
+
+const WORDS16 = 4;
+const keys16 = new Uint32Array(SLOTS * WORDS16);
+const strings16: string[] = new Array<string>(SLOTS).fill("");
+
+/** As `text` for 16 bytes (a comm, an interface's name) at a multiple of 4. */
+export function text16(words: Uint32Array, bytes: Uint8Array, offset: number): string {
+  const first = offset >> 2;
+  const a = words[first]!;
+  if ((a & 0xff) === 0) return "";
+  const b = words[first + 1]!;
+  const c = words[first + 2]!;
+  const d = words[first + 3]!;
+  const mixed = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b) ^ Math.imul(c, 0xc2b2ae35) ^ d;
+  const slot = Math.imul(mixed ^ (mixed >>> 15), 0x27d4eb2f) >>> 22;
+  const at = slot * WORDS16;
+  if (keys16[at] === a && keys16[at + 1] === b && keys16[at + 2] === c && keys16[at + 3] === d)
+    return strings16[slot]!;
+  keys16[at] = a;
+  keys16[at + 1] = b;
+  keys16[at + 2] = c;
+  keys16[at + 3] = d;
+  const string = decode(bytes, offset, 16);
+  strings16[slot] = string;
+  return string;
+}
+
+/** 8 bytes (an id), copied into the same array at each read. */
+export class Bytes8 {
+  readonly #words = new Uint32Array(2);
+  readonly #bytes = new Uint8Array(this.#words.buffer);
+
+  /** The bytes at `offset`, a multiple of 4; valid until the next read. */
+  read(words: Uint32Array, offset: number): Uint8Array {
+    const to = this.#words;
+    const first = offset >> 2;
+    to[0] = words[first]!;
+    to[1] = words[first + 1]!;
+    return this.#bytes;
+  }
+}
+
+/** 16 bytes (an id, an address), copied into the same array at each read. */
+export class Bytes16 {
+  readonly #words = new Uint32Array(4);
+  readonly #bytes = new Uint8Array(this.#words.buffer);
+
+  /** The bytes at `offset`, a multiple of 4; valid until the next read. */
+  read(words: Uint32Array, offset: number): Uint8Array {
+    const to = this.#words;
+    const first = offset >> 2;
+    to[0] = words[first]!;
+    to[1] = words[first + 1]!;
+    to[2] = words[first + 2]!;
+    to[3] = words[first + 3]!;
+    return this.#bytes;
+  }
+}
+
+/** A key, a value or a record that is a bare number. */
+export interface Value {
+  readonly value: number;
+}
+
+export class U32Cursor implements Value, Cursor {
+  #words: Uint32Array = new Uint32Array(0);
+  #first = 0;
+
+  at(words: Uint32Array, _bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#first = offset >> 2;
+  }
+
+  get value(): number {
+    return this.#words[this.#first]!;
+  }
+}
+
+/** Exact below 2^53. */
+export class U64Cursor implements Value, Cursor {
+  #words: Uint32Array = new Uint32Array(0);
+  #first = 0;
+
+  at(words: Uint32Array, _bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#first = offset >> 2;
+  }
+
+  get value(): number {
+    return this.#words[this.#first]! + this.#words[this.#first + 1]! * 4294967296;
+  }
 }
 
 /** `length` u64 words from word `first`, as numbers: exact below 2^53. */

@@ -2,7 +2,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { skeleton, type Task, TaskCursor } from "../../bpf/tracker/tracker.skel.ts";
+import { type Task, TaskCursor } from "../../bpf/include/wirespan/structs.skel.ts";
+import { skeleton } from "../../bpf/tracker/tracker.skel.ts";
 import type { Config } from "../../config/config.ts";
 import type { BpfMap, Native } from "../../native/index.ts";
 import { type Loaded, loadObject } from "../bridge/loader.ts";

@@ -1,12 +1,12 @@
 // Written by tools/btfgen.ts from netqtop.bpf.c. Do not edit.
-import { text, u64s } from "../../core/bridge/runtime.ts";
+import { HistogramCursor, netnsFilterLayout, wayNames, type Histogram, type Way } from "../../bpf/include/wirespan/structs.skel.ts";
+import { text, text16, u64s, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
+
+export type { Histogram, Way } from "../../bpf/include/wirespan/structs.skel.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
-
-export type Way = "transmit" | "receive";
-const wayNames = ["transmit", "receive"] as const;
 
 export interface Queue {
   readonly tag: number;
@@ -64,7 +64,7 @@ export class QueueCursor implements Queue, Cursor {
     return u64s(this.#words, this.#at + 104 >> 2, 128);
   }
   get name(): string {
-    return text(this.#words, this.#bytes, this.#at + 1128, 16);
+    return text16(this.#words, this.#bytes, this.#at + 1128);
   }
   get ifindex(): number {
     return this.#words[((this.#at + 1144) >> 2)]!;
@@ -107,7 +107,7 @@ export class QueueIdCursor implements QueueId, Cursor {
     return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
   }
   get name(): string {
-    return text(this.#words, this.#bytes, this.#at + 8, 16);
+    return text16(this.#words, this.#bytes, this.#at + 8);
   }
   get ifindex(): number {
     return this.#words[((this.#at + 24) >> 2)]!;
@@ -166,58 +166,6 @@ export class LinkCursor implements Link, Cursor {
   }
 }
 
-export interface QueuesKey {
-  readonly value: number;
-}
-
-export class QueuesKeyCursor implements QueuesKey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
-  get value(): number {
-    return this.#words[((this.#at) >> 2)]!;
-  }
-}
-
-export interface Histogram {
-  readonly count: number;
-  readonly sumNs: number;
-  readonly maxNs: number;
-  readonly zeros: number;
-  readonly buckets: Float64Array;
-}
-
-export class HistogramCursor implements Histogram, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
-  get count(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
-  }
-  get sumNs(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
-  }
-  get maxNs(): number {
-    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
-  }
-  get zeros(): number {
-    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
-  }
-  get buckets(): Float64Array {
-    return u64s(this.#words, this.#at + 32 >> 2, 384);
-  }
-}
-
 export interface Wait {
   readonly since: number;
   readonly time: Histogram;
@@ -253,14 +201,14 @@ export const skeleton = {
     on_transmit: "tp_btf/net_dev_start_xmit",
   },
   constants: {
-    agent_netns: {"kind":"struct","name":"netns_filter","size":136,"fields":[{"name":"includes","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"excludes","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"include","offset":8,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"exclude","offset":72,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}}]},
-    histogram_edges: {"kind":"array","size":4096,"element":{"kind":"int","size":8,"signed":false},"length":512},
-    histogram_first: {"kind":"array","size":2048,"element":{"kind":"int","size":2,"signed":false},"length":1024},
-    log2_of_byte: {"kind":"array","size":256,"element":{"kind":"int","size":1,"signed":false},"length":256},
+    agent_netns: netnsFilterLayout,
+    histogram_edges: { kind: "array", size: 4096, element: {"kind":"int","size":8,"signed":false}, length: 512 },
+    histogram_first: { kind: "array", size: 2048, element: {"kind":"int","size":2,"signed":false}, length: 1024 },
+    log2_of_byte: { kind: "array", size: 256, element: {"kind":"int","size":1,"signed":false}, length: 256 },
     loopback: {"kind":"int","size":4,"signed":false},
-    name: {"kind":"array","size":128,"element":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16},"length":8},
+    name: { kind: "array", size: 128, element: { kind: "array", size: 16, element: {"kind":"int","size":1,"signed":false}, length: 16 }, length: 8 },
     names: {"kind":"int","size":4,"signed":false},
-    plugin_netns: {"kind":"struct","name":"netns_filter","size":136,"fields":[{"name":"includes","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"excludes","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"include","offset":8,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"exclude","offset":72,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}}]},
+    plugin_netns: netnsFilterLayout,
   },
   counters: ["evicted_rows","refused_rows","refused_details"],
   records: {
@@ -276,9 +224,9 @@ export const skeleton = {
       kind: "table",
       perCpu: true,
       maxWords: [],
-      key: QueuesKeyCursor,
+      key: U32Cursor,
       value: QueueCursor,
-    } as TableRecords<QueuesKey, Queue>,
+    } as TableRecords<Value, Queue>,
     waits: {
       kind: "table",
       perCpu: false,

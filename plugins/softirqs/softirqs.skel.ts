@@ -1,27 +1,12 @@
 // Written by tools/btfgen.ts from softirqs.bpf.c. Do not edit.
-import { u64s } from "../../core/bridge/runtime.ts";
+import { HistogramCursor, type Histogram } from "../../bpf/include/wirespan/structs.skel.ts";
+import { U32Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Cursor, TableRecords } from "../../core/plugin/skeleton.ts";
+
+export type { Histogram } from "../../bpf/include/wirespan/structs.skel.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
-
-export interface PollsKey {
-  readonly value: number;
-}
-
-export class PollsKeyCursor implements PollsKey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
-  get value(): number {
-    return this.#words[((this.#at) >> 2)]!;
-  }
-}
 
 export interface Poll {
   readonly polls: number;
@@ -46,58 +31,6 @@ export class PollCursor implements Poll, Cursor {
   }
   get exhausted(): number {
     return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
-  }
-}
-
-export interface VectorsKey {
-  readonly value: number;
-}
-
-export class VectorsKeyCursor implements VectorsKey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
-  get value(): number {
-    return this.#words[((this.#at) >> 2)]!;
-  }
-}
-
-export interface Histogram {
-  readonly count: number;
-  readonly sumNs: number;
-  readonly maxNs: number;
-  readonly zeros: number;
-  readonly buckets: Float64Array;
-}
-
-export class HistogramCursor implements Histogram, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
-  get count(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
-  }
-  get sumNs(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
-  }
-  get maxNs(): number {
-    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
-  }
-  get zeros(): number {
-    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
-  }
-  get buckets(): Float64Array {
-    return u64s(this.#words, this.#at + 32 >> 2, 384);
   }
 }
 
@@ -140,11 +73,11 @@ export const skeleton = {
     on_raise: "tp_btf/softirq_raise",
   },
   constants: {
-    histogram_edges: {"kind":"array","size":4096,"element":{"kind":"int","size":8,"signed":false},"length":512},
-    histogram_first: {"kind":"array","size":2048,"element":{"kind":"int","size":2,"signed":false},"length":1024},
-    log2_of_byte: {"kind":"array","size":256,"element":{"kind":"int","size":1,"signed":false},"length":256},
+    histogram_edges: { kind: "array", size: 4096, element: {"kind":"int","size":8,"signed":false}, length: 512 },
+    histogram_first: { kind: "array", size: 2048, element: {"kind":"int","size":2,"signed":false}, length: 1024 },
+    log2_of_byte: { kind: "array", size: 256, element: {"kind":"int","size":1,"signed":false}, length: 256 },
     only_some_cpus: {"kind":"bool","size":1},
-    watched_cpus: {"kind":"array","size":1024,"element":{"kind":"int","size":1,"signed":false},"length":1024},
+    watched_cpus: { kind: "array", size: 1024, element: {"kind":"int","size":1,"signed":false}, length: 1024 },
   },
   counters: [],
   records: {
@@ -152,15 +85,15 @@ export const skeleton = {
       kind: "table",
       perCpu: true,
       maxWords: [],
-      key: PollsKeyCursor,
+      key: U32Cursor,
       value: PollCursor,
-    } as TableRecords<PollsKey, Poll>,
+    } as TableRecords<Value, Poll>,
     vectors: {
       kind: "table",
       perCpu: true,
       maxWords: [3,391],
-      key: VectorsKeyCursor,
+      key: U32Cursor,
       value: SoftirqCursor,
-    } as TableRecords<VectorsKey, Softirq>,
+    } as TableRecords<Value, Softirq>,
   },
 } as const;

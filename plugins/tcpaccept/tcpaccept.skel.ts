@@ -1,6 +1,9 @@
 // Written by tools/btfgen.ts from tcpaccept.bpf.c. Do not edit.
-import { text, u64s } from "../../core/bridge/runtime.ts";
+import { ConnCursor, HistogramCursor, filterLayout, siphashKeyLayout, type Conn, type Histogram } from "../../bpf/include/wirespan/structs.skel.ts";
+import { U32Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
+
+export type { Actor, CloseReason, Conn, Direction, Endpoints, Histogram, OwnerSource, Task } from "../../bpf/include/wirespan/structs.skel.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
@@ -31,40 +34,6 @@ export class AcceptKeyCursor implements AcceptKey, Cursor {
   }
 }
 
-export interface Histogram {
-  readonly count: number;
-  readonly sumNs: number;
-  readonly maxNs: number;
-  readonly zeros: number;
-  readonly buckets: Float64Array;
-}
-
-export class HistogramCursor implements Histogram, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
-  get count(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
-  }
-  get sumNs(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
-  }
-  get maxNs(): number {
-    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
-  }
-  get zeros(): number {
-    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
-  }
-  get buckets(): Float64Array {
-    return u64s(this.#words, this.#at + 32 >> 2, 384);
-  }
-}
-
 export interface Accepts {
   readonly connections: number;
   readonly duration: Histogram;
@@ -89,361 +58,6 @@ export class AcceptsCursor implements Accepts, Cursor {
   }
 }
 
-export interface Endpoints {
-  readonly local: Uint8Array;
-  readonly peer: Uint8Array;
-  readonly localPort: number;
-  readonly peerPort: number;
-  readonly family: number;
-  readonly mapped: boolean;
-  readonly ifindex: number;
-}
-
-export class EndpointsCursor implements Endpoints, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
-  get local(): Uint8Array {
-    return this.#bytes.subarray(this.#at, this.#at + 16);
-  }
-  get peer(): Uint8Array {
-    return this.#bytes.subarray(this.#at + 16, this.#at + 16 + 16);
-  }
-  get localPort(): number {
-    return this.#bytes[(this.#at + 32)]! | (this.#bytes[(this.#at + 32) + 1]! << 8);
-  }
-  get peerPort(): number {
-    return this.#bytes[(this.#at + 34)]! | (this.#bytes[(this.#at + 34) + 1]! << 8);
-  }
-  get family(): number {
-    return this.#bytes[(this.#at + 36)]!;
-  }
-  get mapped(): boolean {
-    return this.#bytes[this.#at + 37]! !== 0;
-  }
-  get ifindex(): number {
-    return this.#words[((this.#at + 40) >> 2)]!;
-  }
-}
-
-export interface Task {
-  readonly pid: number;
-  readonly tid: number;
-  readonly uid: number;
-  readonly cgroups: number;
-  readonly cgroupId: number;
-  readonly mntns: number;
-  readonly workload: number;
-  readonly startedAt: number;
-  readonly comm: string;
-  readonly exe: number;
-}
-
-export class TaskCursor implements Task, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
-  get pid(): number {
-    return this.#words[((this.#at) >> 2)]!;
-  }
-  get tid(): number {
-    return this.#words[((this.#at + 4) >> 2)]!;
-  }
-  get uid(): number {
-    return this.#words[((this.#at + 8) >> 2)]!;
-  }
-  get cgroups(): number {
-    return this.#words[((this.#at + 12) >> 2)]!;
-  }
-  get cgroupId(): number {
-    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
-  }
-  get mntns(): number {
-    return this.#words[((this.#at + 24) >> 2)]!;
-  }
-  get workload(): number {
-    return this.#words[((this.#at + 28) >> 2)]!;
-  }
-  get startedAt(): number {
-    return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
-  }
-  get comm(): string {
-    return text(this.#words, this.#bytes, this.#at + 40, 16);
-  }
-  get exe(): number {
-    return this.#words[((this.#at + 56) >> 2)]! + this.#words[((this.#at + 56) >> 2) + 1]! * 4294967296;
-  }
-}
-
-export interface Actor {
-  readonly pid: number;
-  readonly tid: number;
-  readonly comm: string;
-}
-
-export class ActorCursor implements Actor, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
-  get pid(): number {
-    return this.#words[((this.#at) >> 2)]!;
-  }
-  get tid(): number {
-    return this.#words[((this.#at + 4) >> 2)]!;
-  }
-  get comm(): string {
-    return text(this.#words, this.#bytes, this.#at + 8, 16);
-  }
-}
-
-export type Direction = "unknown" | "outbound" | "inbound";
-const directionNames = ["unknown", "outbound", "inbound"] as const;
-
-export type OwnerSource = "unknown" | "connect" | "listener" | "io" | "accept" | "holder" | "close";
-const ownerSourceNames = ["unknown", "connect", "listener", "io", "accept", "holder", "close"] as const;
-
-export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rst_received" | "timeout" | "refused" | "unreachable" | "aborted" | "killed" | "unknown";
-const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed", "unknown"] as const;
-
-export interface Conn {
-  readonly cookie: number;
-  readonly netnsCookie: number;
-  readonly openedAt: number;
-  readonly establishedAt: number;
-  readonly acceptedAt: number;
-  readonly closedAt: number;
-  readonly ends: Endpoints;
-  readonly owner: Task;
-  readonly user: Actor;
-  readonly closer: Actor;
-  readonly acceptor: Actor;
-  readonly direction: Direction;
-  readonly ownerSource: OwnerSource;
-  readonly closeReason: CloseReason;
-  readonly error: number;
-  readonly netns: number;
-  readonly ownIsn: number;
-  readonly peerIsn: number;
-  readonly handshakeRetransmits: number;
-  readonly acceptFd: number;
-  readonly wantedConnection: number;
-  readonly wantedConnect: number;
-  readonly wantedAccept: number;
-  readonly promised: number;
-  readonly emittedConnection: boolean;
-  readonly emittedConnect: boolean;
-  readonly queued: boolean;
-  readonly beforeStart: boolean;
-  readonly begunUnseen: boolean;
-  readonly endedUnseen: boolean;
-  readonly foundEnd: boolean;
-  readonly peerIsHere: boolean;
-  readonly openerIsPromised: boolean;
-  readonly fastopen: boolean;
-  readonly excluded: boolean;
-  readonly hasTuple: boolean;
-  readonly missedTuple: boolean;
-  readonly isNested: boolean;
-  readonly oldState: number;
-  readonly state: number;
-  readonly sentBefore: number;
-  readonly receivedBefore: number;
-  readonly enteredAt: number;
-  readonly enteredState: number;
-  readonly doubtfulRttUs: number;
-  readonly lostBefore: number;
-  readonly life: number;
-  readonly interface: string;
-  readonly round: number;
-  readonly counted: number;
-}
-
-export class ConnCursor implements Conn, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
-  get cookie(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
-  }
-  get netnsCookie(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
-  }
-  get openedAt(): number {
-    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
-  }
-  get establishedAt(): number {
-    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
-  }
-  get acceptedAt(): number {
-    return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
-  }
-  get closedAt(): number {
-    return this.#words[((this.#at + 40) >> 2)]! + this.#words[((this.#at + 40) >> 2) + 1]! * 4294967296;
-  }
-  readonly #ends = new EndpointsCursor();
-  get ends(): Endpoints {
-    this.#ends.at(this.#words, this.#bytes, this.#at + 48);
-    return this.#ends;
-  }
-  readonly #owner = new TaskCursor();
-  get owner(): Task {
-    this.#owner.at(this.#words, this.#bytes, this.#at + 96);
-    return this.#owner;
-  }
-  readonly #user = new ActorCursor();
-  get user(): Actor {
-    this.#user.at(this.#words, this.#bytes, this.#at + 160);
-    return this.#user;
-  }
-  readonly #closer = new ActorCursor();
-  get closer(): Actor {
-    this.#closer.at(this.#words, this.#bytes, this.#at + 184);
-    return this.#closer;
-  }
-  readonly #acceptor = new ActorCursor();
-  get acceptor(): Actor {
-    this.#acceptor.at(this.#words, this.#bytes, this.#at + 208);
-    return this.#acceptor;
-  }
-  get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 232) >> 2)]!]!;
-  }
-  get ownerSource(): OwnerSource {
-    return ownerSourceNames[this.#words[((this.#at + 236) >> 2)]!]!;
-  }
-  get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 240) >> 2)]!]!;
-  }
-  get error(): number {
-    return this.#words[((this.#at + 244) >> 2)]!;
-  }
-  get netns(): number {
-    return this.#words[((this.#at + 248) >> 2)]!;
-  }
-  get ownIsn(): number {
-    return this.#words[((this.#at + 252) >> 2)]!;
-  }
-  get peerIsn(): number {
-    return this.#words[((this.#at + 256) >> 2)]!;
-  }
-  get handshakeRetransmits(): number {
-    return this.#words[((this.#at + 260) >> 2)]!;
-  }
-  get acceptFd(): number {
-    return this.#words[((this.#at + 264) >> 2)]! | 0;
-  }
-  get wantedConnection(): number {
-    return this.#words[((this.#at + 268) >> 2)]!;
-  }
-  get wantedConnect(): number {
-    return this.#words[((this.#at + 272) >> 2)]!;
-  }
-  get wantedAccept(): number {
-    return this.#words[((this.#at + 276) >> 2)]!;
-  }
-  get promised(): number {
-    return this.#words[((this.#at + 280) >> 2)]!;
-  }
-  get emittedConnection(): boolean {
-    return this.#bytes[this.#at + 284]! !== 0;
-  }
-  get emittedConnect(): boolean {
-    return this.#bytes[this.#at + 285]! !== 0;
-  }
-  get queued(): boolean {
-    return this.#bytes[this.#at + 286]! !== 0;
-  }
-  get beforeStart(): boolean {
-    return this.#bytes[this.#at + 287]! !== 0;
-  }
-  get begunUnseen(): boolean {
-    return this.#bytes[this.#at + 288]! !== 0;
-  }
-  get endedUnseen(): boolean {
-    return this.#bytes[this.#at + 289]! !== 0;
-  }
-  get foundEnd(): boolean {
-    return this.#bytes[this.#at + 290]! !== 0;
-  }
-  get peerIsHere(): boolean {
-    return this.#bytes[this.#at + 291]! !== 0;
-  }
-  get openerIsPromised(): boolean {
-    return this.#bytes[this.#at + 292]! !== 0;
-  }
-  get fastopen(): boolean {
-    return this.#bytes[this.#at + 293]! !== 0;
-  }
-  get excluded(): boolean {
-    return this.#bytes[this.#at + 294]! !== 0;
-  }
-  get hasTuple(): boolean {
-    return this.#bytes[this.#at + 295]! !== 0;
-  }
-  get missedTuple(): boolean {
-    return this.#bytes[this.#at + 296]! !== 0;
-  }
-  get isNested(): boolean {
-    return this.#bytes[this.#at + 297]! !== 0;
-  }
-  get oldState(): number {
-    return this.#bytes[(this.#at + 298)]! | (this.#bytes[(this.#at + 298) + 1]! << 8);
-  }
-  get state(): number {
-    return this.#bytes[(this.#at + 300)]! | (this.#bytes[(this.#at + 300) + 1]! << 8);
-  }
-  get sentBefore(): number {
-    return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
-  }
-  get receivedBefore(): number {
-    return this.#words[((this.#at + 312) >> 2)]! + this.#words[((this.#at + 312) >> 2) + 1]! * 4294967296;
-  }
-  get enteredAt(): number {
-    return this.#words[((this.#at + 320) >> 2)]! + this.#words[((this.#at + 320) >> 2) + 1]! * 4294967296;
-  }
-  get enteredState(): number {
-    return this.#words[((this.#at + 328) >> 2)]!;
-  }
-  get doubtfulRttUs(): number {
-    return this.#words[((this.#at + 332) >> 2)]!;
-  }
-  get lostBefore(): number {
-    return this.#words[((this.#at + 336) >> 2)]!;
-  }
-  get life(): number {
-    return this.#words[((this.#at + 340) >> 2)]!;
-  }
-  get interface(): string {
-    return text(this.#words, this.#bytes, this.#at + 344, 16);
-  }
-  get round(): number {
-    return this.#words[((this.#at + 360) >> 2)]!;
-  }
-  get counted(): number {
-    return this.#words[((this.#at + 364) >> 2)]!;
-  }
-}
-
 export interface FailedAccept {
   readonly suppressed: number;
   readonly conn: Conn;
@@ -465,24 +79,6 @@ export class FailedAcceptCursor implements FailedAccept, Cursor {
   get conn(): Conn {
     this.#conn.at(this.#words, this.#bytes, this.#at + 8);
     return this.#conn;
-  }
-}
-
-export interface FailureOverflowKey {
-  readonly value: number;
-}
-
-export class FailureOverflowKeyCursor implements FailureOverflowKey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
-  get value(): number {
-    return this.#words[((this.#at) >> 2)]!;
   }
 }
 
@@ -530,24 +126,6 @@ export class FailureKeyCursor implements FailureKey, Cursor {
   }
 }
 
-export interface OverflowKey {
-  readonly value: number;
-}
-
-export class OverflowKeyCursor implements OverflowKey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
-  get value(): number {
-    return this.#words[((this.#at) >> 2)]!;
-  }
-}
-
 export const skeleton = {
   hash: "98af0c2e1b2f8035",
   programs: {
@@ -560,16 +138,16 @@ export const skeleton = {
     on_end_in_queue_found: "iter/bpf_sk_storage_map",
   },
   constants: {
-    agent_filter: {"kind":"struct","name":"filter","size":5496,"fields":[{"name":"include","offset":0,"layout":{"kind":"struct","name":"match","size":2736,"fields":[{"name":"pids","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"comms","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"uids","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"netns","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_ports","offset":16,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_ports","offset":20,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_cidrs","offset":24,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_cidrs","offset":28,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":32,"layout":{"kind":"int","size":4,"signed":false}},{"name":"families","offset":36,"layout":{"kind":"int","size":4,"signed":false}},{"name":"directions","offset":40,"layout":{"kind":"int","size":4,"signed":false}},{"name":"either_cidrs","offset":44,"layout":{"kind":"int","size":4,"signed":false}},{"name":"pid","offset":48,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"uid","offset":112,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"netns_inode","offset":176,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"comm","offset":240,"layout":{"kind":"array","size":512,"element":{"kind":"struct","name":"name_pattern","size":32,"fields":[{"name":"value","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}}]},"length":16}},{"name":"local_port","offset":752,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"remote_port","offset":880,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"local_cidr","offset":1008,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"remote_cidr","offset":1584,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"either_cidr","offset":2160,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]}},{"name":"exclude","offset":2736,"layout":{"kind":"struct","name":"match","size":2736,"fields":[{"name":"pids","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"comms","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"uids","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"netns","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_ports","offset":16,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_ports","offset":20,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_cidrs","offset":24,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_cidrs","offset":28,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":32,"layout":{"kind":"int","size":4,"signed":false}},{"name":"families","offset":36,"layout":{"kind":"int","size":4,"signed":false}},{"name":"directions","offset":40,"layout":{"kind":"int","size":4,"signed":false}},{"name":"either_cidrs","offset":44,"layout":{"kind":"int","size":4,"signed":false}},{"name":"pid","offset":48,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"uid","offset":112,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"netns_inode","offset":176,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"comm","offset":240,"layout":{"kind":"array","size":512,"element":{"kind":"struct","name":"name_pattern","size":32,"fields":[{"name":"value","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}}]},"length":16}},{"name":"local_port","offset":752,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"remote_port","offset":880,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"local_cidr","offset":1008,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"remote_cidr","offset":1584,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"either_cidr","offset":2160,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]}},{"name":"min_duration_ns","offset":5472,"layout":{"kind":"int","size":8,"signed":false}},{"name":"failures_only","offset":5480,"layout":{"kind":"int","size":4,"signed":false}},{"name":"by_cgroup_map","offset":5484,"layout":{"kind":"int","size":4,"signed":false}},{"name":"by_mntns_map","offset":5488,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":5492,"layout":{"kind":"int","size":4,"signed":false}}]},
+    agent_filter: filterLayout,
     count_queued: {"kind":"bool","size":1},
     event_rate: {"kind":"int","size":8,"signed":false},
     has_accept_failed: {"kind":"bool","size":1},
-    histogram_edges: {"kind":"array","size":4096,"element":{"kind":"int","size":8,"signed":false},"length":512},
-    histogram_first: {"kind":"array","size":2048,"element":{"kind":"int","size":2,"signed":false},"length":1024},
-    log2_of_byte: {"kind":"array","size":256,"element":{"kind":"int","size":1,"signed":false},"length":256},
-    name_key: {"kind":"struct","name":"siphash_key","size":16,"fields":[{"name":"k0","offset":0,"layout":{"kind":"int","size":8,"signed":false}},{"name":"k1","offset":8,"layout":{"kind":"int","size":8,"signed":false}}]},
+    histogram_edges: { kind: "array", size: 4096, element: {"kind":"int","size":8,"signed":false}, length: 512 },
+    histogram_first: { kind: "array", size: 2048, element: {"kind":"int","size":2,"signed":false}, length: 1024 },
+    log2_of_byte: { kind: "array", size: 256, element: {"kind":"int","size":1,"signed":false}, length: 256 },
+    name_key: siphashKeyLayout,
     plugin_bit: {"kind":"int","size":4,"signed":false},
-    plugin_filter: {"kind":"struct","name":"filter","size":5496,"fields":[{"name":"include","offset":0,"layout":{"kind":"struct","name":"match","size":2736,"fields":[{"name":"pids","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"comms","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"uids","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"netns","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_ports","offset":16,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_ports","offset":20,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_cidrs","offset":24,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_cidrs","offset":28,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":32,"layout":{"kind":"int","size":4,"signed":false}},{"name":"families","offset":36,"layout":{"kind":"int","size":4,"signed":false}},{"name":"directions","offset":40,"layout":{"kind":"int","size":4,"signed":false}},{"name":"either_cidrs","offset":44,"layout":{"kind":"int","size":4,"signed":false}},{"name":"pid","offset":48,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"uid","offset":112,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"netns_inode","offset":176,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"comm","offset":240,"layout":{"kind":"array","size":512,"element":{"kind":"struct","name":"name_pattern","size":32,"fields":[{"name":"value","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}}]},"length":16}},{"name":"local_port","offset":752,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"remote_port","offset":880,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"local_cidr","offset":1008,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"remote_cidr","offset":1584,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"either_cidr","offset":2160,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]}},{"name":"exclude","offset":2736,"layout":{"kind":"struct","name":"match","size":2736,"fields":[{"name":"pids","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"comms","offset":4,"layout":{"kind":"int","size":4,"signed":false}},{"name":"uids","offset":8,"layout":{"kind":"int","size":4,"signed":false}},{"name":"netns","offset":12,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_ports","offset":16,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_ports","offset":20,"layout":{"kind":"int","size":4,"signed":false}},{"name":"local_cidrs","offset":24,"layout":{"kind":"int","size":4,"signed":false}},{"name":"remote_cidrs","offset":28,"layout":{"kind":"int","size":4,"signed":false}},{"name":"cgroups","offset":32,"layout":{"kind":"int","size":4,"signed":false}},{"name":"families","offset":36,"layout":{"kind":"int","size":4,"signed":false}},{"name":"directions","offset":40,"layout":{"kind":"int","size":4,"signed":false}},{"name":"either_cidrs","offset":44,"layout":{"kind":"int","size":4,"signed":false}},{"name":"pid","offset":48,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"uid","offset":112,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"netns_inode","offset":176,"layout":{"kind":"array","size":64,"element":{"kind":"int","size":4,"signed":false},"length":16}},{"name":"comm","offset":240,"layout":{"kind":"array","size":512,"element":{"kind":"struct","name":"name_pattern","size":32,"fields":[{"name":"value","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}}]},"length":16}},{"name":"local_port","offset":752,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"remote_port","offset":880,"layout":{"kind":"array","size":128,"element":{"kind":"struct","name":"port_range","size":4,"fields":[{"name":"first","offset":0,"layout":{"kind":"int","size":2,"signed":false}},{"name":"last","offset":2,"layout":{"kind":"int","size":2,"signed":false}}]},"length":32}},{"name":"local_cidr","offset":1008,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"remote_cidr","offset":1584,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}},{"name":"either_cidr","offset":2160,"layout":{"kind":"array","size":576,"element":{"kind":"struct","name":"cidr","size":36,"fields":[{"name":"address","offset":0,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"mask","offset":16,"layout":{"kind":"array","size":16,"element":{"kind":"int","size":1,"signed":false},"length":16}},{"name":"family","offset":32,"layout":{"kind":"int","size":4,"signed":false}}]},"length":16}}]}},{"name":"min_duration_ns","offset":5472,"layout":{"kind":"int","size":8,"signed":false}},{"name":"failures_only","offset":5480,"layout":{"kind":"int","size":4,"signed":false}},{"name":"by_cgroup_map","offset":5484,"layout":{"kind":"int","size":4,"signed":false}},{"name":"by_mntns_map","offset":5488,"layout":{"kind":"int","size":4,"signed":false}},{"name":"padding","offset":5492,"layout":{"kind":"int","size":4,"signed":false}}]},
+    plugin_filter: filterLayout,
   },
   counters: ["seen_failures","lost_failures","suppressed_failures","overflows"],
   records: {
@@ -586,9 +164,9 @@ export const skeleton = {
       kind: "table",
       perCpu: false,
       maxWords: [],
-      key: FailureOverflowKeyCursor,
+      key: U32Cursor,
       value: FailuresCursor,
-    } as TableRecords<FailureOverflowKey, Failures>,
+    } as TableRecords<Value, Failures>,
     failures: {
       kind: "table",
       perCpu: false,
@@ -601,8 +179,8 @@ export const skeleton = {
       kind: "table",
       perCpu: false,
       maxWords: [3],
-      key: OverflowKeyCursor,
+      key: U32Cursor,
       value: AcceptsCursor,
-    } as TableRecords<OverflowKey, Accepts>,
+    } as TableRecords<Value, Accepts>,
   },
 } as const;

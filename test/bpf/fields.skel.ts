@@ -1,5 +1,5 @@
 // Written by tools/btfgen.ts from fields.bpf.c. Do not edit.
-import { text, u64s } from "../../core/bridge/runtime.ts";
+import { text, text16, u64s, U64Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Cursor, RingRecords, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 const empty = new Uint32Array(0);
@@ -159,7 +159,7 @@ export class RecordCursor implements Record, Cursor {
     return shapeNames[this.#words[((this.#at + 32) >> 2)]!]!;
   }
   get comm(): string {
-    return text(this.#words, this.#bytes, this.#at + 36, 16);
+    return text16(this.#words, this.#bytes, this.#at + 36);
   }
   get name(): string {
     return text(this.#words, this.#bytes, this.#at + 52, 8);
@@ -206,24 +206,6 @@ export class ShapesKeyCursor implements ShapesKey, Cursor {
   }
 }
 
-export interface ShapesValue {
-  readonly value: number;
-}
-
-export class ShapesValueCursor implements ShapesValue, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
-  get value(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
-  }
-}
-
 export const skeleton = {
   hash: "5c91371ee30ed9a7",
   programs: {
@@ -231,10 +213,10 @@ export const skeleton = {
     walk: "iter/bpf_map_elem",
   },
   constants: {
-    ends: {"kind":"struct","name":"pair","size":8,"fields":[{"name":"left","offset":0,"layout":{"kind":"int","size":4,"signed":false}},{"name":"right","offset":4,"layout":{"kind":"int","size":4,"signed":false}}]},
+    ends: { kind: "struct", name: "pair", size: 8, fields: [{ name: "left", offset: 0, layout: {"kind":"int","size":4,"signed":false} }, { name: "right", offset: 4, layout: {"kind":"int","size":4,"signed":false} }] },
     limit: {"kind":"int","size":4,"signed":false},
   },
-  runtimeConfig: {"kind":"struct","name":"runtime_config","size":4,"fields":[{"name":"level","offset":0,"layout":{"kind":"int","size":4,"signed":false}}]},
+  runtimeConfig: { kind: "struct", name: "runtime_config", size: 4, fields: [{ name: "level", offset: 0, layout: {"kind":"int","size":4,"signed":false} }] },
   counters: ["seen_records","lost_records"],
   records: {
     pairs: {
@@ -250,8 +232,8 @@ export const skeleton = {
       perCpu: false,
       maxWords: [],
       key: ShapesKeyCursor,
-      value: ShapesValueCursor,
-    } as TableRecords<ShapesKey, ShapesValue>,
+      value: U64Cursor,
+    } as TableRecords<ShapesKey, Value>,
     walk: { kind: "rows", size: 8, record: InnerCursor } as RowRecords<Inner>,
   },
 } as const;

@@ -1,5 +1,5 @@
 // Written by tools/btfgen.ts from exits.bpf.c. Do not edit.
-import { text } from "../../core/bridge/runtime.ts";
+import { text16, U64Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 const empty = new Uint32Array(0);
@@ -35,7 +35,7 @@ export class ExitCursor implements Exit, Cursor {
     return this.#words[((this.#at + 16) >> 2)]!;
   }
   get comm(): string {
-    return text(this.#words, this.#bytes, this.#at + 20, 16);
+    return text16(this.#words, this.#bytes, this.#at + 20);
   }
 }
 
@@ -60,24 +60,6 @@ export class TotalsKeyCursor implements TotalsKey, Cursor {
   }
 }
 
-export interface TotalsValue {
-  readonly value: number;
-}
-
-export class TotalsValueCursor implements TotalsValue, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
-  get value(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
-  }
-}
-
 export const skeleton = {
   hash: "90b6e75cf758a395",
   programs: {
@@ -94,7 +76,7 @@ export const skeleton = {
       perCpu: true,
       maxWords: [],
       key: TotalsKeyCursor,
-      value: TotalsValueCursor,
-    } as TableRecords<TotalsKey, TotalsValue>,
+      value: U64Cursor,
+    } as TableRecords<TotalsKey, Value>,
   },
 } as const;

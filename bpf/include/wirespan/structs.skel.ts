@@ -1,0 +1,580 @@
+// Written by tools/btfgen.ts: structs and enums of the headers beside this file. Do not edit.
+import { Bytes16, Bytes8, text16, u64s } from "../../../core/bridge/runtime.ts";
+import type { Cursor, Layout } from "../../../core/plugin/skeleton.ts";
+
+const empty = new Uint32Array(0);
+const none = new Uint8Array(0);
+
+export interface Task {
+  readonly pid: number;
+  readonly tid: number;
+  readonly uid: number;
+  readonly cgroups: number;
+  readonly cgroupId: number;
+  readonly mntns: number;
+  readonly workload: number;
+  readonly startedAt: number;
+  readonly comm: string;
+  readonly exe: number;
+}
+
+export class TaskCursor implements Task, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get pid(): number {
+    return this.#words[((this.#at) >> 2)]!;
+  }
+  get tid(): number {
+    return this.#words[((this.#at + 4) >> 2)]!;
+  }
+  get uid(): number {
+    return this.#words[((this.#at + 8) >> 2)]!;
+  }
+  get cgroups(): number {
+    return this.#words[((this.#at + 12) >> 2)]!;
+  }
+  get cgroupId(): number {
+    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+  }
+  get mntns(): number {
+    return this.#words[((this.#at + 24) >> 2)]!;
+  }
+  get workload(): number {
+    return this.#words[((this.#at + 28) >> 2)]!;
+  }
+  get startedAt(): number {
+    return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
+  }
+  get comm(): string {
+    return text16(this.#words, this.#bytes, this.#at + 40);
+  }
+  get exe(): number {
+    return this.#words[((this.#at + 56) >> 2)]! + this.#words[((this.#at + 56) >> 2) + 1]! * 4294967296;
+  }
+}
+
+export type Span = "connection" | "connect" | "accept";
+export const spanNames = ["connection", "connect", "accept"] as const;
+
+export interface Endpoints {
+  readonly local: Uint8Array;
+  readonly peer: Uint8Array;
+  readonly localPort: number;
+  readonly peerPort: number;
+  readonly family: number;
+  readonly mapped: boolean;
+  readonly ifindex: number;
+}
+
+export class EndpointsCursor implements Endpoints, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  readonly #local = new Bytes16();
+  get local(): Uint8Array {
+    return this.#local.read(this.#words, this.#at);
+  }
+  readonly #peer = new Bytes16();
+  get peer(): Uint8Array {
+    return this.#peer.read(this.#words, this.#at + 16);
+  }
+  get localPort(): number {
+    return this.#bytes[(this.#at + 32)]! | (this.#bytes[(this.#at + 32) + 1]! << 8);
+  }
+  get peerPort(): number {
+    return this.#bytes[(this.#at + 34)]! | (this.#bytes[(this.#at + 34) + 1]! << 8);
+  }
+  get family(): number {
+    return this.#bytes[(this.#at + 36)]!;
+  }
+  get mapped(): boolean {
+    return this.#bytes[this.#at + 37]! !== 0;
+  }
+  get ifindex(): number {
+    return this.#words[((this.#at + 40) >> 2)]!;
+  }
+}
+
+export interface Actor {
+  readonly pid: number;
+  readonly tid: number;
+  readonly comm: string;
+}
+
+export class ActorCursor implements Actor, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get pid(): number {
+    return this.#words[((this.#at) >> 2)]!;
+  }
+  get tid(): number {
+    return this.#words[((this.#at + 4) >> 2)]!;
+  }
+  get comm(): string {
+    return text16(this.#words, this.#bytes, this.#at + 8);
+  }
+}
+
+export type Direction = "unknown" | "outbound" | "inbound";
+export const directionNames = ["unknown", "outbound", "inbound"] as const;
+
+export type OwnerSource = "unknown" | "connect" | "listener" | "io" | "accept" | "holder" | "close";
+export const ownerSourceNames = ["unknown", "connect", "listener", "io", "accept", "holder", "close"] as const;
+
+export type CloseReason = "none" | "fin_local" | "fin_remote" | "rst_sent" | "rst_received" | "timeout" | "refused" | "unreachable" | "aborted" | "killed" | "unknown";
+export const closeReasonNames = ["none", "fin_local", "fin_remote", "rst_sent", "rst_received", "timeout", "refused", "unreachable", "aborted", "killed", "unknown"] as const;
+
+export interface Conn {
+  readonly cookie: number;
+  readonly netnsCookie: number;
+  readonly openedAt: number;
+  readonly establishedAt: number;
+  readonly acceptedAt: number;
+  readonly closedAt: number;
+  readonly ends: Endpoints;
+  readonly owner: Task;
+  readonly user: Actor;
+  readonly closer: Actor;
+  readonly acceptor: Actor;
+  readonly direction: Direction;
+  readonly ownerSource: OwnerSource;
+  readonly closeReason: CloseReason;
+  readonly error: number;
+  readonly netns: number;
+  readonly ownIsn: number;
+  readonly peerIsn: number;
+  readonly handshakeRetransmits: number;
+  readonly acceptFd: number;
+  readonly wantedConnection: number;
+  readonly wantedConnect: number;
+  readonly wantedAccept: number;
+  readonly promised: number;
+  readonly emittedConnection: boolean;
+  readonly emittedConnect: boolean;
+  readonly queued: boolean;
+  readonly beforeStart: boolean;
+  readonly begunUnseen: boolean;
+  readonly endedUnseen: boolean;
+  readonly foundEnd: boolean;
+  readonly peerIsHere: boolean;
+  readonly openerIsPromised: boolean;
+  readonly fastopen: boolean;
+  readonly excluded: boolean;
+  readonly hasTuple: boolean;
+  readonly missedTuple: boolean;
+  readonly isNested: boolean;
+  readonly oldState: number;
+  readonly state: number;
+  readonly sentBefore: number;
+  readonly receivedBefore: number;
+  readonly enteredAt: number;
+  readonly enteredState: number;
+  readonly doubtfulRttUs: number;
+  readonly lostBefore: number;
+  readonly life: number;
+  readonly interface: string;
+  readonly round: number;
+  readonly counted: number;
+}
+
+export class ConnCursor implements Conn, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get cookie(): number {
+    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+  }
+  get netnsCookie(): number {
+    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  }
+  get openedAt(): number {
+    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+  }
+  get establishedAt(): number {
+    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
+  }
+  get acceptedAt(): number {
+    return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
+  }
+  get closedAt(): number {
+    return this.#words[((this.#at + 40) >> 2)]! + this.#words[((this.#at + 40) >> 2) + 1]! * 4294967296;
+  }
+  readonly #ends = new EndpointsCursor();
+  get ends(): Endpoints {
+    this.#ends.at(this.#words, this.#bytes, this.#at + 48);
+    return this.#ends;
+  }
+  readonly #owner = new TaskCursor();
+  get owner(): Task {
+    this.#owner.at(this.#words, this.#bytes, this.#at + 96);
+    return this.#owner;
+  }
+  readonly #user = new ActorCursor();
+  get user(): Actor {
+    this.#user.at(this.#words, this.#bytes, this.#at + 160);
+    return this.#user;
+  }
+  readonly #closer = new ActorCursor();
+  get closer(): Actor {
+    this.#closer.at(this.#words, this.#bytes, this.#at + 184);
+    return this.#closer;
+  }
+  readonly #acceptor = new ActorCursor();
+  get acceptor(): Actor {
+    this.#acceptor.at(this.#words, this.#bytes, this.#at + 208);
+    return this.#acceptor;
+  }
+  get direction(): Direction {
+    return directionNames[this.#words[((this.#at + 232) >> 2)]!]!;
+  }
+  get ownerSource(): OwnerSource {
+    return ownerSourceNames[this.#words[((this.#at + 236) >> 2)]!]!;
+  }
+  get closeReason(): CloseReason {
+    return closeReasonNames[this.#words[((this.#at + 240) >> 2)]!]!;
+  }
+  get error(): number {
+    return this.#words[((this.#at + 244) >> 2)]!;
+  }
+  get netns(): number {
+    return this.#words[((this.#at + 248) >> 2)]!;
+  }
+  get ownIsn(): number {
+    return this.#words[((this.#at + 252) >> 2)]!;
+  }
+  get peerIsn(): number {
+    return this.#words[((this.#at + 256) >> 2)]!;
+  }
+  get handshakeRetransmits(): number {
+    return this.#words[((this.#at + 260) >> 2)]!;
+  }
+  get acceptFd(): number {
+    return this.#words[((this.#at + 264) >> 2)]! | 0;
+  }
+  get wantedConnection(): number {
+    return this.#words[((this.#at + 268) >> 2)]!;
+  }
+  get wantedConnect(): number {
+    return this.#words[((this.#at + 272) >> 2)]!;
+  }
+  get wantedAccept(): number {
+    return this.#words[((this.#at + 276) >> 2)]!;
+  }
+  get promised(): number {
+    return this.#words[((this.#at + 280) >> 2)]!;
+  }
+  get emittedConnection(): boolean {
+    return this.#bytes[this.#at + 284]! !== 0;
+  }
+  get emittedConnect(): boolean {
+    return this.#bytes[this.#at + 285]! !== 0;
+  }
+  get queued(): boolean {
+    return this.#bytes[this.#at + 286]! !== 0;
+  }
+  get beforeStart(): boolean {
+    return this.#bytes[this.#at + 287]! !== 0;
+  }
+  get begunUnseen(): boolean {
+    return this.#bytes[this.#at + 288]! !== 0;
+  }
+  get endedUnseen(): boolean {
+    return this.#bytes[this.#at + 289]! !== 0;
+  }
+  get foundEnd(): boolean {
+    return this.#bytes[this.#at + 290]! !== 0;
+  }
+  get peerIsHere(): boolean {
+    return this.#bytes[this.#at + 291]! !== 0;
+  }
+  get openerIsPromised(): boolean {
+    return this.#bytes[this.#at + 292]! !== 0;
+  }
+  get fastopen(): boolean {
+    return this.#bytes[this.#at + 293]! !== 0;
+  }
+  get excluded(): boolean {
+    return this.#bytes[this.#at + 294]! !== 0;
+  }
+  get hasTuple(): boolean {
+    return this.#bytes[this.#at + 295]! !== 0;
+  }
+  get missedTuple(): boolean {
+    return this.#bytes[this.#at + 296]! !== 0;
+  }
+  get isNested(): boolean {
+    return this.#bytes[this.#at + 297]! !== 0;
+  }
+  get oldState(): number {
+    return this.#bytes[(this.#at + 298)]! | (this.#bytes[(this.#at + 298) + 1]! << 8);
+  }
+  get state(): number {
+    return this.#bytes[(this.#at + 300)]! | (this.#bytes[(this.#at + 300) + 1]! << 8);
+  }
+  get sentBefore(): number {
+    return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
+  }
+  get receivedBefore(): number {
+    return this.#words[((this.#at + 312) >> 2)]! + this.#words[((this.#at + 312) >> 2) + 1]! * 4294967296;
+  }
+  get enteredAt(): number {
+    return this.#words[((this.#at + 320) >> 2)]! + this.#words[((this.#at + 320) >> 2) + 1]! * 4294967296;
+  }
+  get enteredState(): number {
+    return this.#words[((this.#at + 328) >> 2)]!;
+  }
+  get doubtfulRttUs(): number {
+    return this.#words[((this.#at + 332) >> 2)]!;
+  }
+  get lostBefore(): number {
+    return this.#words[((this.#at + 336) >> 2)]!;
+  }
+  get life(): number {
+    return this.#words[((this.#at + 340) >> 2)]!;
+  }
+  get interface(): string {
+    return text16(this.#words, this.#bytes, this.#at + 344);
+  }
+  get round(): number {
+    return this.#words[((this.#at + 360) >> 2)]!;
+  }
+  get counted(): number {
+    return this.#words[((this.#at + 364) >> 2)]!;
+  }
+}
+
+export interface Traffic {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly retransmittedBytes: number;
+  readonly sentSegments: number;
+  readonly receivedSegments: number;
+  readonly retransmits: number;
+  readonly lost: number;
+  readonly srttUs: number;
+  readonly minRttUs: number;
+  readonly rttVarUs: number;
+  readonly cwnd: number;
+  readonly reordering: number;
+  readonly unread: number;
+}
+
+export class TrafficCursor implements Traffic, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get sentBytes(): number {
+    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+  }
+  get receivedBytes(): number {
+    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  }
+  get retransmittedBytes(): number {
+    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+  }
+  get sentSegments(): number {
+    return this.#words[((this.#at + 24) >> 2)]!;
+  }
+  get receivedSegments(): number {
+    return this.#words[((this.#at + 28) >> 2)]!;
+  }
+  get retransmits(): number {
+    return this.#words[((this.#at + 32) >> 2)]!;
+  }
+  get lost(): number {
+    return this.#words[((this.#at + 36) >> 2)]!;
+  }
+  get srttUs(): number {
+    return this.#words[((this.#at + 40) >> 2)]!;
+  }
+  get minRttUs(): number {
+    return this.#words[((this.#at + 44) >> 2)]!;
+  }
+  get rttVarUs(): number {
+    return this.#words[((this.#at + 48) >> 2)]!;
+  }
+  get cwnd(): number {
+    return this.#words[((this.#at + 52) >> 2)]!;
+  }
+  get reordering(): number {
+    return this.#words[((this.#at + 56) >> 2)]!;
+  }
+  get unread(): number {
+    return this.#words[((this.#at + 60) >> 2)]!;
+  }
+}
+
+export interface ConnRecord {
+  readonly span: Span;
+  readonly wanted: number;
+  readonly traceId: Uint8Array;
+  readonly spanId: Uint8Array;
+  readonly parentSpanId: Uint8Array;
+  readonly conn: Conn;
+  readonly traffic: Traffic;
+}
+
+export class ConnRecordCursor implements ConnRecord, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get span(): Span {
+    return spanNames[this.#words[((this.#at) >> 2)]!]!;
+  }
+  get wanted(): number {
+    return this.#words[((this.#at + 4) >> 2)]!;
+  }
+  readonly #traceId = new Bytes16();
+  get traceId(): Uint8Array {
+    return this.#traceId.read(this.#words, this.#at + 8);
+  }
+  readonly #spanId = new Bytes8();
+  get spanId(): Uint8Array {
+    return this.#spanId.read(this.#words, this.#at + 24);
+  }
+  readonly #parentSpanId = new Bytes8();
+  get parentSpanId(): Uint8Array {
+    return this.#parentSpanId.read(this.#words, this.#at + 32);
+  }
+  readonly #conn = new ConnCursor();
+  get conn(): Conn {
+    this.#conn.at(this.#words, this.#bytes, this.#at + 40);
+    return this.#conn;
+  }
+  readonly #traffic = new TrafficCursor();
+  get traffic(): Traffic {
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 408);
+    return this.#traffic;
+  }
+}
+
+export type Way = "transmit" | "receive";
+export const wayNames = ["transmit", "receive"] as const;
+
+export interface Histogram {
+  readonly count: number;
+  readonly sumNs: number;
+  readonly maxNs: number;
+  readonly zeros: number;
+  readonly buckets: Float64Array;
+}
+
+export class HistogramCursor implements Histogram, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get count(): number {
+    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+  }
+  get sumNs(): number {
+    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  }
+  get maxNs(): number {
+    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+  }
+  get zeros(): number {
+    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
+  }
+  get buckets(): Float64Array {
+    return u64s(this.#words, this.#at + 32 >> 2, 384);
+  }
+}
+
+export interface Packet {
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly family: number;
+  readonly flags: number;
+  readonly continues: boolean;
+  readonly payload: number;
+  readonly sequence: number;
+}
+
+export class PacketCursor implements Packet, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  readonly #source = new Bytes16();
+  get source(): Uint8Array {
+    return this.#source.read(this.#words, this.#at);
+  }
+  readonly #destination = new Bytes16();
+  get destination(): Uint8Array {
+    return this.#destination.read(this.#words, this.#at + 16);
+  }
+  get sourcePort(): number {
+    return this.#bytes[(this.#at + 32)]! | (this.#bytes[(this.#at + 32) + 1]! << 8);
+  }
+  get destinationPort(): number {
+    return this.#bytes[(this.#at + 34)]! | (this.#bytes[(this.#at + 34) + 1]! << 8);
+  }
+  get family(): number {
+    return this.#bytes[(this.#at + 36)]!;
+  }
+  get flags(): number {
+    return this.#bytes[(this.#at + 37)]!;
+  }
+  get continues(): boolean {
+    return this.#bytes[this.#at + 38]! !== 0;
+  }
+  get payload(): number {
+    return this.#words[((this.#at + 40) >> 2)]!;
+  }
+  get sequence(): number {
+    return this.#words[((this.#at + 44) >> 2)]!;
+  }
+}
+
+export const idKeyLayout: Layout = { kind: "struct", name: "id_key", size: 16, fields: [{ name: "k0", offset: 0, layout: {"kind":"int","size":8,"signed":false} }, { name: "k1", offset: 8, layout: {"kind":"int","size":8,"signed":false} }] };
+export const siphashKeyLayout: Layout = { kind: "struct", name: "siphash_key", size: 16, fields: [{ name: "k0", offset: 0, layout: {"kind":"int","size":8,"signed":false} }, { name: "k1", offset: 8, layout: {"kind":"int","size":8,"signed":false} }] };
+export const netnsFilterLayout: Layout = { kind: "struct", name: "netns_filter", size: 136, fields: [{ name: "includes", offset: 0, layout: {"kind":"int","size":4,"signed":false} }, { name: "excludes", offset: 4, layout: {"kind":"int","size":4,"signed":false} }, { name: "include", offset: 8, layout: { kind: "array", size: 64, element: {"kind":"int","size":4,"signed":false}, length: 16 } }, { name: "exclude", offset: 72, layout: { kind: "array", size: 64, element: {"kind":"int","size":4,"signed":false}, length: 16 } }] };
+export const namePatternLayout: Layout = { kind: "struct", name: "name_pattern", size: 32, fields: [{ name: "value", offset: 0, layout: { kind: "array", size: 16, element: {"kind":"int","size":1,"signed":false}, length: 16 } }, { name: "mask", offset: 16, layout: { kind: "array", size: 16, element: {"kind":"int","size":1,"signed":false}, length: 16 } }] };
+export const portRangeLayout: Layout = { kind: "struct", name: "port_range", size: 4, fields: [{ name: "first", offset: 0, layout: {"kind":"int","size":2,"signed":false} }, { name: "last", offset: 2, layout: {"kind":"int","size":2,"signed":false} }] };
+export const cidrLayout: Layout = { kind: "struct", name: "cidr", size: 36, fields: [{ name: "address", offset: 0, layout: { kind: "array", size: 16, element: {"kind":"int","size":1,"signed":false}, length: 16 } }, { name: "mask", offset: 16, layout: { kind: "array", size: 16, element: {"kind":"int","size":1,"signed":false}, length: 16 } }, { name: "family", offset: 32, layout: {"kind":"int","size":4,"signed":false} }] };
+export const matchLayout: Layout = { kind: "struct", name: "match", size: 2736, fields: [{ name: "pids", offset: 0, layout: {"kind":"int","size":4,"signed":false} }, { name: "comms", offset: 4, layout: {"kind":"int","size":4,"signed":false} }, { name: "uids", offset: 8, layout: {"kind":"int","size":4,"signed":false} }, { name: "netns", offset: 12, layout: {"kind":"int","size":4,"signed":false} }, { name: "local_ports", offset: 16, layout: {"kind":"int","size":4,"signed":false} }, { name: "remote_ports", offset: 20, layout: {"kind":"int","size":4,"signed":false} }, { name: "local_cidrs", offset: 24, layout: {"kind":"int","size":4,"signed":false} }, { name: "remote_cidrs", offset: 28, layout: {"kind":"int","size":4,"signed":false} }, { name: "cgroups", offset: 32, layout: {"kind":"int","size":4,"signed":false} }, { name: "families", offset: 36, layout: {"kind":"int","size":4,"signed":false} }, { name: "directions", offset: 40, layout: {"kind":"int","size":4,"signed":false} }, { name: "either_cidrs", offset: 44, layout: {"kind":"int","size":4,"signed":false} }, { name: "pid", offset: 48, layout: { kind: "array", size: 64, element: {"kind":"int","size":4,"signed":false}, length: 16 } }, { name: "uid", offset: 112, layout: { kind: "array", size: 64, element: {"kind":"int","size":4,"signed":false}, length: 16 } }, { name: "netns_inode", offset: 176, layout: { kind: "array", size: 64, element: {"kind":"int","size":4,"signed":false}, length: 16 } }, { name: "comm", offset: 240, layout: { kind: "array", size: 512, element: namePatternLayout, length: 16 } }, { name: "local_port", offset: 752, layout: { kind: "array", size: 128, element: portRangeLayout, length: 32 } }, { name: "remote_port", offset: 880, layout: { kind: "array", size: 128, element: portRangeLayout, length: 32 } }, { name: "local_cidr", offset: 1008, layout: { kind: "array", size: 576, element: cidrLayout, length: 16 } }, { name: "remote_cidr", offset: 1584, layout: { kind: "array", size: 576, element: cidrLayout, length: 16 } }, { name: "either_cidr", offset: 2160, layout: { kind: "array", size: 576, element: cidrLayout, length: 16 } }] };
+export const filterLayout: Layout = { kind: "struct", name: "filter", size: 5496, fields: [{ name: "include", offset: 0, layout: matchLayout }, { name: "exclude", offset: 2736, layout: matchLayout }, { name: "min_duration_ns", offset: 5472, layout: {"kind":"int","size":8,"signed":false} }, { name: "failures_only", offset: 5480, layout: {"kind":"int","size":4,"signed":false} }, { name: "by_cgroup_map", offset: 5484, layout: {"kind":"int","size":4,"signed":false} }, { name: "by_mntns_map", offset: 5488, layout: {"kind":"int","size":4,"signed":false} }, { name: "padding", offset: 5492, layout: {"kind":"int","size":4,"signed":false} }] };
+export const watchedCgroupLayout: Layout = { kind: "struct", name: "watched_cgroup", size: 16, fields: [{ name: "id", offset: 0, layout: {"kind":"int","size":8,"signed":false} }, { name: "level", offset: 8, layout: {"kind":"int","size":4,"signed":false} }, { name: "used", offset: 12, layout: {"kind":"int","size":4,"signed":false} }] };
