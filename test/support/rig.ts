@@ -1,7 +1,7 @@
 // Runs a plugin's mapping without kernel and privileges: records in, signals out. Records are plain objects; fields that
 // they leave out are zero. Whatever is emitted is compared with what the plugin declares.
 import assert from "node:assert/strict";
-import { type ConnRecord, ConnRecordCursor } from "../../bpf/tracker/tracker.skel.ts";
+import { type ConnRecord, ConnRecordCursor } from "../../bpf/include/wirespan/structs.skel.ts";
 import { ConnectionSpans } from "../../core/engine/connection-spans.ts";
 import { createEmission } from "../../core/engine/instruments.ts";
 import type { SpanKey } from "../../core/plugin/connection.ts";
