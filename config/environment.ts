@@ -6,8 +6,12 @@ import type { Assignment, Faults } from "./source.ts";
 
 const PREFIX = "WIRESPAN_";
 
-/** Variables of the build and the tests, which are no settings. */
-const others: ReadonlySet<string> = new Set(["WIRESPAN_BACKENDS_DIR"]);
+/** Variables of the build, and of applications (correlate/node), which are no settings of the agent. */
+const others: ReadonlySet<string> = new Set([
+  "WIRESPAN_BACKENDS_DIR",
+  "WIRESPAN_CORRELATE",
+  "WIRESPAN_CORRELATE_WRITES",
+]);
 
 /** `plugins.tcplife.filter.minDuration` as WIRESPAN_PLUGINS_TCPLIFE_FILTER_MIN_DURATION. */
 export function variableOf(path: string): string {

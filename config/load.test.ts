@@ -79,6 +79,11 @@ plugins:
     assert.equal(configOf({ yaml, env, flags }).plugins.tcplife?.filter.minDuration, 3);
   });
 
+  it("leaves alone the variables of applications that the agent shares an environment with", () => {
+    const env = { WIRESPAN_CORRELATE: "off", WIRESPAN_CORRELATE_WRITES: "1" };
+    assert.deepEqual(configOf({ env }), configOf({}));
+  });
+
   it("cannot be changed", () => {
     const config = configOf({}) as unknown as { plugins: Record<string, { settings: { top: number } }> };
     assert.throws(() => {

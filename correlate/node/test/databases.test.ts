@@ -50,7 +50,9 @@ describe("correlate/node: databases", () => {
       ["ioredis early", 7, 7],
       ["ioredis pipeline", 200, 8],
     ];
-    for (const [driver, commands, concurrency] of rows) {
+    // The version between the others gets the main ones.
+    const some = rows.filter(([driver]) => major !== 22 || !/[ ,]/.test(driver) || driver === "pg pool");
+    for (const [driver, commands, concurrency] of some) {
       it(`Node ${major}: each of ${commands} commands of ${driver}, ${concurrency} at once, goes out under its own span`, async function () {
         if (!program) skip(this, missing);
         if (!installed("pg")) skip(this, NO_DRIVERS);
