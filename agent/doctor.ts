@@ -2,12 +2,14 @@
 import type { Config } from "../config/config.ts";
 import { type Hook, type Refusal, TRACEFS } from "../core/bridge/loader.ts";
 import { type Capability, explained, standing, whoRefusesBpf } from "../core/bridge/refusal.ts";
+import type { FailedPlugin } from "../core/engine/attach.ts";
 import { sayUnseen } from "../core/engine/balance.ts";
-import { Engine, type FailedPlugin } from "../core/engine/engine.ts";
 import { stateOf } from "../core/engine/missing-hooks.ts";
+import { parts } from "../core/engine/parts.ts";
 import type { Plugin } from "../core/plugin/plugin.ts";
 import { native } from "../native/index.ts";
 import { ask, resultOf } from "./control/client.ts";
+import { engineParts } from "./engine-parts.ts";
 import { isStatus } from "./status.ts";
 
 /** A hook under the keys of `wirespan doctor --json`, which scripts read. */
@@ -68,22 +70,17 @@ async function attachAll(
   plugins: readonly Plugin[],
 ): Promise<Pick<DoctorReport, "plugins" | "limits">> {
   try {
-    const engine = await Engine.attach({
-      config: { ...config, strict: false },
-      plugins,
-      native,
-      log: silent,
-    });
+    await using container = engineParts({ config: { ...config, strict: false }, plugins, log: silent });
+    const engine = await container.resolve(parts.engine);
     // Rings are mapped only now, and may find no descriptors.
     engine.run({ span() {}, event() {}, metrics() {} });
     await engine.collect();
-    engine.close();
     const core: PluginReport = {
       name: "connections",
       state: "running",
-      hooks: engine.core.loaded.hooks.map(reported),
+      hooks: engine.tracker.loaded.hooks.map(reported),
     };
-    const running = engine.hosts.map(
+    const running = engine.runners.map(
       ({ plugin, hooks }): PluginReport => ({
         name: plugin.name,
         state: stateOf(hooks),

@@ -6,7 +6,7 @@ import { runInNewContext } from "node:vm";
 const AFTER = 4000;
 
 /** Collects it once, soon: V8 would keep it for as long as the agent idles, because its heap does not fill. */
-export function collectGarbageOfStart(): void {
+export function gcAfterStartup(): void {
   setTimeout(() => {
     setFlagsFromString("--expose-gc");
     const collect = runInNewContext("gc") as () => void;

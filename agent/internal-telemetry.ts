@@ -3,7 +3,7 @@ import { skeleton as tracker } from "../bpf/tracker/tracker.skel.ts";
 import type { Config } from "../config/config.ts";
 import { LOSSES } from "../core/engine/balance.ts";
 import type { Engine } from "../core/engine/engine.ts";
-import { createEmission } from "../core/engine/instruments.ts";
+import { createInstruments } from "../core/engine/instruments.ts";
 import { stateOf } from "../core/engine/missing-hooks.ts";
 import type { Plugin } from "../core/plugin/plugin.ts";
 import type { AttributeSpecs, Metric, Resource, Scope, Signals, Sink } from "../core/plugin/signals.ts";
@@ -54,7 +54,7 @@ const exported = (name: string, unit: string, what: string) =>
     attributes: EXPORTED,
   }) as const;
 
-export const SELF = {
+export const INTERNAL_TELEMETRY = {
   events: {
     signal: "metric",
     instrument: "counter",
@@ -174,13 +174,13 @@ export const SELF = {
 } as const satisfies Signals;
 
 /** How many series the agent has of its own, as long as nothing is lost. */
-export function selfSeries(config: Config, plugins: readonly Plugin[]): readonly ExpectedSeries[] {
+export function internalSeries(config: Config, plugins: readonly Plugin[]): readonly ExpectedSeries[] {
   const running = plugins.filter(({ name }) => config.plugins[name]?.enabled);
   const programs: readonly Skeleton[] = [tracker, ...running.map(({ skeleton }) => skeleton)];
   const rings = programs.filter(({ records }) => Object.values(records).some(({ kind }) => kind === "ring"));
   const exporters = Object.values(config.exporters);
   const queues = exporters.filter(({ type }) => type !== "console");
-  const counts: Partial<Record<keyof typeof SELF, number>> = {
+  const counts: Partial<Record<keyof typeof INTERNAL_TELEMETRY, number>> = {
     lost: LOSSES.length,
     unseen: 1,
     events: programs.reduce((sum, { counters }) => sum + counters.length, 0),
@@ -198,7 +198,7 @@ export function selfSeries(config: Config, plugins: readonly Plugin[]): readonly
   };
   return Object.entries(counts).map(([key, series]) => ({
     plugin: "agent",
-    metric: SELF[key as keyof typeof SELF].name,
+    metric: INTERNAL_TELEMETRY[key as keyof typeof INTERNAL_TELEMETRY].name,
     series,
     bounded: "by its plugin's settings",
     expected: series,
@@ -212,7 +212,7 @@ const KINDS: readonly (readonly [Kind, "spans" | "points" | "logs"])[] = [
   ["event", "logs"],
 ];
 
-export interface SelfOptions {
+export interface InternalTelemetryOptions {
   readonly engine: Engine;
   readonly exporters: readonly Exporter[];
   readonly resource: Resource;
@@ -224,9 +224,11 @@ export interface SelfOptions {
 }
 
 /** What a collection adds about the agent itself. */
-export function createSelf(options: SelfOptions): (nowNs: number) => readonly Metric[] {
+export function createInternalTelemetry(
+  options: InternalTelemetryOptions,
+): (nowNs: number) => readonly Metric[] {
   const { engine, exporters, resource, scope, startNs, sink, bpfStats } = options;
-  const { emit, collect } = createEmission(SELF, {
+  const { emit, collect } = createInstruments(INTERNAL_TELEMETRY, {
     ...{ scope, sink, host: resource, clock: engine.clock, startNs },
     maxSeries: 2000,
   });
@@ -248,7 +250,7 @@ export function createSelf(options: SelfOptions): (nowNs: number) => readonly Me
   }
 
   return (time) => {
-    for (const [owner, counters] of Object.entries(engine.accounts())) {
+    for (const [owner, counters] of Object.entries(engine.counters())) {
       for (const [kind, count] of Object.entries(counters)) {
         emit.events.observe(count, { "wirespan.plugin.name": owner, "wirespan.agent.event.kind": kind });
       }
@@ -267,7 +269,7 @@ export function createSelf(options: SelfOptions): (nowNs: number) => readonly Me
         plugin,
       );
     }
-    for (const { plugin, hooks } of engine.hosts) {
+    for (const { plugin, hooks } of engine.runners) {
       emit.state.observe(1, {
         "wirespan.plugin.name": plugin.name,
         "wirespan.agent.plugin.state": stateOf(hooks),

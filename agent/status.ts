@@ -39,7 +39,7 @@ export function statusOf(engine: Engine, exporters: readonly Exporter[]): Status
     pid: process.pid,
     uptimeSeconds: Math.round(process.uptime()),
     plugins: [
-      ...engine.hosts.map(({ plugin, hooks }) => {
+      ...engine.runners.map(({ plugin, hooks }) => {
         const error = degradation({ name: plugin.name, hooks });
         return { name: plugin.name, state: stateOf(hooks), ...(error !== undefined && { error }) };
       }),
@@ -58,7 +58,7 @@ export function statusOf(engine: Engine, exporters: readonly Exporter[]): Status
     })),
     connections: engine.connections,
     unseen: engine.unseen,
-    accounts: engine.accounts(),
+    accounts: engine.counters(),
   };
 }
 

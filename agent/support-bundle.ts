@@ -44,7 +44,7 @@ async function status(socket: string): Promise<unknown> {
 }
 
 /** Plain data, ready for JSON. */
-export async function createBundle(config: Config, report: DoctorReport): Promise<object> {
+export async function createSupportBundle(config: Config, report: DoctorReport): Promise<object> {
   return {
     wirespan: VERSION,
     node: process.version,

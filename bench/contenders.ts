@@ -3,9 +3,10 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { engineParts } from "../agent/engine-parts.ts";
 import { skeleton as trackerSkeleton } from "../bpf/tracker/tracker.skel.ts";
 import { load, selection } from "../cli/setup.ts";
-import { Engine } from "../core/engine/engine.ts";
+import { parts } from "../core/engine/parts.ts";
 import type { Sink } from "../core/plugin/signals.ts";
 import { native } from "../native/index.ts";
 import { end } from "../test/support/netns.ts";
@@ -77,7 +78,7 @@ export function ours(name: string, plugins: readonly string[]): Contender {
     name,
     async start() {
       const { config, plugins: found } = await load(undefined, selection(plugins, "bench"));
-      const engine = await Engine.attach({ config, plugins: found, native, log });
+      const engine = await engineParts({ config, plugins: found, log }).resolve(parts.engine);
       const [failed] = engine.failed;
       if (failed) throw failed.error;
       engine.run(forget);

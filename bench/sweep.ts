@@ -1,9 +1,9 @@
 // What a sweep over living connections costs, beside ss, which reads them over netlink.
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { engineParts } from "../agent/engine-parts.ts";
 import { load, selection } from "../cli/setup.ts";
-import { Engine } from "../core/engine/engine.ts";
-import { native } from "../native/index.ts";
+import { parts } from "../core/engine/parts.ts";
 import { end, type Netns } from "../test/support/netns.ts";
 import { forget, log } from "./contenders.ts";
 import { type Figures, median, type Row } from "./figures.ts";
@@ -23,7 +23,7 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 export async function sweepRows(netns: Netns, rounds: number): Promise<Row[]> {
   const plugins = ["tcptop", "tcpsubnet"] as const;
   const { config, plugins: found } = await load(undefined, selection(plugins, "bench"));
-  const engine = await Engine.attach({ config, plugins: found, native, log });
+  const engine = await engineParts({ config, plugins: found, log }).resolve(parts.engine);
   const held = netns.spawn(storm.program("hold"), [String(CONNECTIONS)], {
     stdio: ["pipe", "pipe", "inherit"],
   });
@@ -35,7 +35,7 @@ export async function sweepRows(netns: Netns, rounds: number): Promise<Row[]> {
     await engine.collect();
     const figures = new Map<string, number[]>([...plugins, "ss"].map((name) => [name, []]));
     for (let round = 0; round < rounds; round++) {
-      for (const { plugin, loaded } of engine.hosts) {
+      for (const { plugin, loaded } of engine.runners) {
         const sweep = () => loaded.object.iterate("sweep", "conns");
         figures.get(plugin.name)!.push(await timed(sweep));
       }

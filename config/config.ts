@@ -8,7 +8,7 @@ export interface PluginConfig {
   readonly filter: Filter;
   /** Bytes of the plugin's ring: its own size, else `ring.bytes`. */
   readonly ring: { readonly bytes: number };
-  /** What the plugin itself declared: `Io.config`. */
+  /** What the plugin itself declared: `PluginContext.config`. */
   readonly settings: Readonly<Record<string, SettingValue>>;
 }
 

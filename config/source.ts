@@ -17,8 +17,8 @@ export interface Assignment {
   readonly origin: Origin;
 }
 
-/** What follows if a configuration that is read again is wrong. */
-export const KEPT = "the agent goes on with the one that it has";
+/** What follows from an error in a configuration that is reloaded. */
+export const UNCHANGED = "reload rejected, the running configuration is unchanged";
 
 /** Faults that are named one by one. */
 const NAMED = 20;

@@ -16,42 +16,89 @@ import { halves } from "./otlp/encode/split.ts";
 /** Makes the live view, which needs the plugins: they are not known here. */
 export type MakeLive = (name: string, config: ConsoleConfig) => Promise<Exporter & Sink>;
 
+/** An exporter, and the sink that feeds it, which several may share. */
+export interface MadeExporter {
+  readonly exporter: Exporter;
+  readonly sink: Sink;
+}
+
+/** What the exporters of one agent share; each part is made when the first exporter requires it. */
+export interface Shared {
+  readonly log: Log;
+  readonly makeLive: MakeLive | undefined;
+  encoder(): Encoder;
+  /** All exporters through the SDK, by name: its providers are global, so that they are made at once. */
+  sdk(): Promise<ReadonlyMap<string, MadeExporter>>;
+}
+
+/** For the exporters of `configs`. */
+export function sharedBy(
+  configs: Readonly<Record<string, ExporterConfig>>,
+  log: Log,
+  makeLive?: MakeLive,
+): Shared {
+  let encoder: Encoder | undefined;
+  let sdk: Promise<ReadonlyMap<string, MadeExporter>> | undefined;
+  return {
+    log,
+    makeLive,
+    encoder() {
+      encoder ??= new Encoder();
+      return encoder;
+    },
+    sdk() {
+      sdk ??= createSdk(configs, log);
+      return sdk;
+    },
+  };
+}
+
+async function createSdk(configs: Readonly<Record<string, ExporterConfig>>, log: Log) {
+  // The SDK takes 0.2 s of CPU and 15 MB to load: only where it is used.
+  const { createSdkExporters } = await import("./sdk/create.ts");
+  const throughSdk: Record<string, OtlpGrpcConfig | OtlpHttpConfig> = {};
+  for (const [name, config] of Object.entries(configs))
+    if (config.type !== "console" && config.path === "sdk") throughSdk[name] = config;
+  const { sink, exporters } = await createSdkExporters(throughSdk, log);
+  return new Map(exporters.map((exporter) => [exporter.name, { exporter, sink }]));
+}
+
 /**
- * Makes every exporter of `configs`, whose keys become their names. Throws WirespanError CONFIG_INVALID or
- * CONFIG_UNREADABLE for an endpoint, header or file that cannot be used; a backend that is down is not an error.
+ * Makes an exporter. Throws WirespanError CONFIG_INVALID or CONFIG_UNREADABLE for an endpoint, header or file that
+ * cannot be used; a backend that is down is not an error.
  */
+export async function createExporter(
+  name: string,
+  config: ExporterConfig,
+  shared: Shared,
+): Promise<MadeExporter> {
+  if (config.type === "console") {
+    const exporter = await createConsole(name, config, shared.log, shared.makeLive);
+    return { exporter, sink: exporter };
+  }
+  if (config.path === "sdk") return (await shared.sdk()).get(name)!;
+  const encoder = shared.encoder();
+  return { exporter: await createLean(name, config, encoder, shared.log), sink: encoder };
+}
+
+/** Feeds exporters, each sink once. */
+export function fanoutOf(made: readonly MadeExporter[]): Fanout {
+  return new Fanout(
+    made.map(({ exporter }) => exporter),
+    [...new Set(made.map(({ sink }) => sink))],
+  );
+}
+
+/** Makes every exporter of `configs`, whose keys become their names. Throws as createExporter does. */
 export async function createExporters(
   configs: Readonly<Record<string, ExporterConfig>>,
   log: Log,
   makeLive?: MakeLive,
 ): Promise<Fanout> {
-  const exporters: Exporter[] = [];
-  const sinks: Sink[] = [];
-  let encoder: Encoder | undefined;
-  const sdk: Record<string, OtlpGrpcConfig | OtlpHttpConfig> = {};
-  for (const [name, config] of Object.entries(configs)) {
-    if (config.type === "console") {
-      const exporter = await createConsole(name, config, log, makeLive);
-      exporters.push(exporter);
-      sinks.push(exporter);
-    } else if (config.path === "sdk") {
-      sdk[name] = config;
-    } else {
-      if (encoder === undefined) {
-        encoder = new Encoder();
-        sinks.push(encoder);
-      }
-      exporters.push(await createLean(name, config, encoder, log));
-    }
-  }
-  if (Object.keys(sdk).length > 0) {
-    // The SDK takes 0.2 s of CPU and 15 MB to load: only if it is used.
-    const { createSdkExporters } = await import("./sdk/create.ts");
-    const { sink, exporters: made } = await createSdkExporters(sdk, log);
-    sinks.push(sink);
-    exporters.push(...made);
-  }
-  return new Fanout(exporters, sinks);
+  const shared = sharedBy(configs, log, makeLive);
+  const made: MadeExporter[] = [];
+  for (const [name, config] of Object.entries(configs)) made.push(await createExporter(name, config, shared));
+  return fanoutOf(made);
 }
 
 async function createConsole(

@@ -1,6 +1,6 @@
 // `wirespan [agent]`
 import { type Command, Option } from "commander";
-import { KEPT } from "../../config/source.ts";
+import { UNCHANGED } from "../../config/source.ts";
 import { suggestion } from "../../core/base/suggest.ts";
 import { WirespanError } from "../../core/plugin/errors.ts";
 import { createLog } from "../../core/plugin/log.ts";
@@ -47,6 +47,6 @@ Examples:
       const { config, plugins, failed } = await read();
       const log = isLive(config) && process.stderr.isTTY ? holdLog() : createLog(config.log);
       const live = (name: string, own: ConsoleConfig) => createLive(name, own, plugins, log);
-      await runAgent(config, { plugins, failed, log, live, reread: () => read(KEPT) });
+      await runAgent(config, { plugins, failed, log, live, reread: () => read(UNCHANGED) });
     });
 }

@@ -1,7 +1,7 @@
 // `wirespan config check|print|schema`
 import type { Command } from "commander";
 import { type ExpectedSeries, expectedSeries } from "../../agent/cardinality.ts";
-import { selfSeries } from "../../agent/internal-telemetry.ts";
+import { internalSeries } from "../../agent/internal-telemetry.ts";
 import type { Effective } from "../../config/config.ts";
 import { jsonSchema } from "../../config/json-schema.ts";
 import { importPlugins, installedPlugins } from "../../core/engine/discover.ts";
@@ -36,7 +36,7 @@ export function addConfig(program: Command): void {
     .addHelpText("after", "\nExample:\n  WIRESPAN_LOG_LEVEL=debug wirespan config print wirespan.yaml")
     .action(async (file: string | undefined, flags: ConfigFlags & { json?: boolean }) => {
       const { config, plugins } = await setUp(named(file, flags));
-      const series = [...expectedSeries(config, plugins), ...selfSeries(config, plugins)];
+      const series = [...expectedSeries(config, plugins), ...internalSeries(config, plugins)];
       if (flags.json) {
         process.stdout.write(`${JSON.stringify({ settings: config.effective, series }, null, 2)}\n`);
         return;

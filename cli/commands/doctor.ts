@@ -37,8 +37,8 @@ Examples:
       const { doctor, doctorCode, renderReport } = await import("../../agent/doctor.ts");
       const report = await doctor(config, { plugins, failed });
       if (flags.bundle !== undefined) {
-        const { createBundle } = await import("../../agent/support-bundle.ts");
-        const text = JSON.stringify(await createBundle(config, report), null, 2);
+        const { createSupportBundle } = await import("../../agent/support-bundle.ts");
+        const text = JSON.stringify(await createSupportBundle(config, report), null, 2);
         write(flags.bundle, gzipSync(text));
         process.stderr.write(`${flags.bundle} is written; gunzip shows what is in it.\n`);
       }

@@ -1,13 +1,14 @@
 // `wirespan trace <tool>`: one plugin, live, in the terminal or as lines for another program.
 
+import { engineParts } from "../../agent/engine-parts.ts";
 import { begin, end, endWithin, stopped } from "../../agent/life.ts";
 import { sayReady } from "../../agent/ready.ts";
 import { skeleton as trackerSkeleton } from "../../bpf/tracker/tracker.skel.ts";
 import { standardError, standardOutput } from "../../core/base/output.ts";
 import { Engine } from "../../core/engine/engine.ts";
 import { degradation } from "../../core/engine/missing-hooks.ts";
+import { parts } from "../../core/engine/parts.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
-import { native } from "../../native/index.ts";
 import { Printed } from "./printed.ts";
 import type { TraceRequest } from "./request.ts";
 import { TraceSink } from "./sink.ts";
@@ -16,61 +17,58 @@ import { TraceSink } from "./sink.ts";
 export async function runTrace(request: TraceRequest): Promise<void> {
   const { plugin, config, log, flags, format, signals, interfaces, durationMs, count } = request;
   const ended = begin();
-  const engine = await Promise.race([Engine.attach({ config, plugins: [plugin], native, log }), ended]);
+  await using container = engineParts({ config, plugins: [plugin], log });
+  const engine = await Promise.race([container.resolve(parts.engine), ended]);
   // What is half attached goes with the process.
   if (!(engine instanceof Engine)) return stopped(engine);
   const printed = new Printed(standardOutput());
   void standardOutput().closed.then(end);
-  try {
-    throwFailed(engine);
-    for (const {
-      plugin: { name },
-      hooks,
-    } of engine.hosts) {
-      const lack = degradation({ name, hooks });
-      if (lack !== undefined) standardError().write(`wirespan: ${lack}\n`);
-    }
-    const terminal = standardOutput().isTTY && {
-      columns: process.stdout.columns || 80,
-      colours: !process.env.NO_COLOR,
-    };
-    const write = (text: string) => printed.write(text);
-    const sink = new TraceSink({
-      plugin,
-      flags,
-      format,
-      signals,
-      ...(interfaces && { interfaces }),
-      ...(terminal && { terminal }),
-      write,
-    });
-    // Before the first row can come.
-    sink.start();
-    engine.run(sink);
-    throwFailed(engine);
-    await engine.collect();
-    sayReady([plugin.name]);
-    let collections = 0;
-    const collect = async () => {
-      sink.metrics(await engine.collect());
-      if (++collections === count) end();
-    };
-    const timer = setInterval(() => void collect(), config.metrics.interval);
-    const stop = durationMs === undefined ? undefined : setTimeout(end, durationMs);
-    const ending = await ended;
-    endWithin(GRACE);
-    clearInterval(timer);
-    clearTimeout(stop);
-    if (collections !== count) await collect();
-    await engine.settle();
-    engine.detach();
-    sink.flush();
-    sayLost(engine, plugin);
-    await printed.finish();
-    stopped(ending);
-  } finally {
-    engine.close();
+  throwFailed(engine);
+  for (const {
+    plugin: { name },
+    hooks,
+  } of engine.runners) {
+    const lack = degradation({ name, hooks });
+    if (lack !== undefined) standardError().write(`wirespan: ${lack}\n`);
   }
+  const terminal = standardOutput().isTTY && {
+    columns: process.stdout.columns || 80,
+    colours: !process.env.NO_COLOR,
+  };
+  const write = (text: string) => printed.write(text);
+  const sink = new TraceSink({
+    plugin,
+    flags,
+    format,
+    signals,
+    ...(interfaces && { interfaces }),
+    ...(terminal && { terminal }),
+    write,
+  });
+  // Before the first row can come.
+  sink.start();
+  engine.run(sink);
+  throwFailed(engine);
+  await engine.collect();
+  sayReady([plugin.name]);
+  let collections = 0;
+  const collect = async () => {
+    sink.metrics(await engine.collect());
+    if (++collections === count) end();
+  };
+  const timer = setInterval(() => void collect(), config.metrics.interval);
+  const stop = durationMs === undefined ? undefined : setTimeout(end, durationMs);
+  const ending = await ended;
+  endWithin(GRACE);
+  clearInterval(timer);
+  clearTimeout(stop);
+  if (collections !== count) await collect();
+  await engine.settle();
+  engine.detach();
+  sink.flush();
+  sayLost(engine, plugin);
+  await printed.finish();
+  stopped(ending);
 }
 
 function throwFailed({ failed: [first] }: Engine): void {
@@ -82,7 +80,7 @@ const GRACE = 5000;
 
 /** What is missing among the rows, and why: nothing is lost in silence. */
 function sayLost(engine: Engine, { name: plugin, skeleton }: Plugin): void {
-  for (const [owner, counters] of Object.entries(engine.accounts())) {
+  for (const [owner, counters] of Object.entries(engine.counters())) {
     for (const [name, count] of Object.entries(counters)) {
       if (!name.startsWith("lost_") || count === 0) continue;
       const what = name.slice(5);

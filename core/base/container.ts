@@ -1,39 +1,62 @@
-// tsyringe, by its container API: typed tokens and checked bindings, no decorators, no metadata.
-import "reflect-metadata";
+// tsyringe behind typed tokens: values are made when they are first resolved, and disposed of in the reverse order.
+import "./metadata.ts";
 import { type DependencyContainer, instanceCachingFactory, container as root } from "tsyringe";
 
-/** A service's name in the container; shares its interface's name. */
+/** A name under which a container has a value of type T; shares its interface's name. */
 export type Token<T> = symbol & { readonly __type?: T };
 
 export function token<T>(name: string): Token<T> {
   return Symbol(name) as Token<T>;
 }
 
-type Tokens<A extends readonly unknown[]> = { readonly [K in keyof A]: Token<A[K]> };
+/** The value of a promise, else the value itself. */
+type Made<T> = T extends Promise<infer V> ? V : T;
 
-/** Registers one instance of a class; the compiler holds `dependencies` against its constructor. */
-export function bind<T, A extends readonly unknown[]>(
-  into: DependencyContainer,
-  as: Token<T>,
-  make: new (...dependencies: A) => T,
-  ...dependencies: Tokens<A>
-): void {
-  into.register(as, {
-    useFactory: instanceCachingFactory(
-      (from) => new make(...(dependencies.map((d) => from.resolve(d as symbol)) as unknown as A)),
-    ),
-  });
-}
+export class Container implements AsyncDisposable {
+  readonly #inner: DependencyContainer;
+  readonly #made = new AsyncDisposableStack();
 
-export function bindValue<T>(into: DependencyContainer, as: Token<T>, value: T): void {
-  into.register(as, { useValue: value });
-}
+  /** Without `parent` it shares nothing with others, so that several agents (tests) may run in one process. */
+  constructor(parent?: Container) {
+    this.#inner = (parent ? parent.#inner : root).createChildContainer();
+  }
 
-export function resolve<T>(from: DependencyContainer, what: Token<T>): T {
-  return from.resolve<T>(what as symbol);
-}
+  /**
+   * Registers how a value is made, once, when it is first resolved; the last registration of a token holds. `dispose`
+   * is called with what was made; of a promise only if it was fulfilled, and after all that was made later.
+   */
+  provide<T>(as: Token<T>, make: (from: Container) => T, dispose?: (value: Made<T>) => unknown): this {
+    const create = (): T => {
+      const value = make(this);
+      if (dispose) this.#onceMade(value, dispose);
+      return value;
+    };
+    this.#inner.register(as, { useFactory: instanceCachingFactory(create) });
+    return this;
+  }
 
-/** A container of its own, so that agents in one process (tests) share nothing. */
-export function createContainer(): DependencyContainer {
-  return root.createChildContainer();
+  #onceMade<T>(value: T, dispose: (value: Made<T>) => unknown): void {
+    const defer = (made: Made<T>) => {
+      // A promise may be fulfilled after the container's end.
+      if (this.#made.disposed) void dispose(made);
+      else this.#made.defer(async () => void (await dispose(made)));
+    };
+    if (value instanceof Promise) value.then(defer, () => {});
+    else defer(value as Made<T>);
+  }
+
+  /** The value of a token; throws if it is registered neither here nor in a parent, or if it cannot be made. */
+  resolve<T>(what: Token<T>): T {
+    return this.#inner.resolve<T>(what);
+  }
+
+  /** A container with values of its own that also has all of this one's. */
+  child(): Container {
+    return new Container(this);
+  }
+
+  /** Disposes of what was made here, not of what its children made. Idempotent. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#made.disposeAsync();
+  }
 }

@@ -7,7 +7,7 @@ const QUIET = 10;
 const KEY = new Uint8Array(4);
 const YES = new Uint8Array(Uint32Array.of(1).buffer);
 
-export interface ReadingOptions {
+export interface PollerOptions {
   readonly native: Native;
   /** Reads all rings; the number of records. */
   readonly drain: () => number;
@@ -17,14 +17,14 @@ export interface ReadingOptions {
   readonly interval: number;
 }
 
-export class Reading {
-  readonly #options: ReadingOptions;
+export class Poller {
+  readonly #options: PollerOptions;
   readonly #waker: Waker;
   #timer: NodeJS.Timeout | undefined;
   readonly #rings = new Set<Ring>();
   #quiet = 0;
 
-  constructor(options: ReadingOptions) {
+  constructor(options: PollerOptions) {
     this.#options = options;
     this.#waker = options.native.createWaker(() => this.#wake());
     this.#startTimer();

@@ -65,9 +65,9 @@ class Snapshot {
 }
 
 /** A table's rows, summed over CPUs or not. */
-export class TableFeed implements TableRows<unknown, unknown> {
+export class TableReader implements TableRows<unknown, unknown> {
   readonly #map: BpfMap;
-  readonly #handle: (rows: never) => void;
+  readonly #handle: (rows: unknown) => void;
   readonly #maxWords: Uint32Array;
   readonly #cpus: number;
   /** A map's value may go on behind the exported part, with what the programs keep for themselves. */
@@ -84,7 +84,7 @@ export class TableFeed implements TableRows<unknown, unknown> {
     map: BpfMap,
     table: TableRecords<unknown, unknown>,
     cpus: number,
-    handle: (rows: never) => void,
+    handle: (rows: unknown) => void,
     images?: Images,
   ) {
     this.#map = map;
@@ -100,7 +100,7 @@ export class TableFeed implements TableRows<unknown, unknown> {
   }
 
   read(): void {
-    this.#handle(this as never);
+    this.#handle(this);
   }
 
   *[Symbol.iterator](): Generator<readonly [unknown, unknown]> {

@@ -11,7 +11,7 @@ const STATES = ["on_state", "on_state_nested"];
 
 /** Nothing that happens meanwhile is shown to the programs on changes of state. */
 async function blindly(seen: Watch, work: () => Promise<unknown>): Promise<void> {
-  const { object } = seen.engine.core.loaded;
+  const { object } = seen.engine.tracker.loaded;
   for (const program of STATES) object.detach(program);
   await work();
   for (const program of STATES) object.attach(program);
@@ -111,7 +111,7 @@ describe("what the kernel does not show", function () {
 
   /** Rows of a table of the core's, other agents' being none of ours. */
   function rows(name: string): number {
-    const map = seen.engine.core.loaded.object.map(name);
+    const map = seen.engine.tracker.loaded.object.map(name);
     const room = 4096;
     return map.read(new Uint8Array(room * map.keySize), new Uint8Array(room * map.valueSize));
   }

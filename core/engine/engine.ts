@@ -1,169 +1,78 @@
-// The kernel side of the agent: attaches the core's program and the plugins', then feeds what they see to
-// a sink. Attaching comes first and alone, so that nothing is missed while the rest is still loading.
-import type { DependencyContainer } from "tsyringe";
-import { type Survey, type Task, skeleton as trackerSkeleton } from "../../bpf/tracker/tracker.skel.ts";
+// The kernel side of the agent: attaches the tracker and the plugins, then feeds what they observe to a sink. Attaching
+// comes first and alone, so that nothing is missed while the rest is still loading. Tests: every kernel test
+// (test/support/engine.ts), test/system/reload.kernel.test.ts.
+import { skeleton as trackerSkeleton } from "../../bpf/tracker/tracker.skel.ts";
 import type { Config } from "../../config/config.ts";
-import type { Native, ProgramInfo } from "../../native/index.ts";
-import { bindValue, createContainer } from "../base/container.ts";
+import type { ProgramInfo } from "../../native/index.ts";
+import type { Container } from "../base/container.ts";
 import { VERSION } from "../base/version.ts";
-import { BootClock } from "../bridge/clock.ts";
-import { createKernel, requireKernel } from "../bridge/kernel.ts";
+import type { BootClock } from "../bridge/clock.ts";
+import { requireKernel } from "../bridge/kernel.ts";
 import { detachAll } from "../bridge/loader.ts";
-import { Reading } from "../bridge/poller.ts";
+import { type AnyHandlers, ObjectReader } from "../bridge/object-reader.ts";
+import { Poller } from "../bridge/poller.ts";
 import { explained } from "../bridge/refusal.ts";
-import { Feed } from "../bridge/ring-reader.ts";
-import { hostAddress, hostAttributes, hostResource, ofHost } from "../identity/host.ts";
-import { Identity } from "../identity/identity.ts";
-import { NetnsNames } from "../identity/netns-names.ts";
-import { Proc } from "../identity/proc.ts";
-import { argumentPatterns, parseRule } from "../identity/rules.ts";
-import { type Met, netnsBy, wantedBy } from "../identity/wanted.ts";
-import type { WirespanError } from "../plugin/errors.ts";
-import { type Log, limited } from "../plugin/log.ts";
-import { activeProbes, type Plugin } from "../plugin/plugin.ts";
-import { seriesFrom } from "../plugin/series.ts";
-import { services } from "../plugin/services.ts";
-import type { Metric, Resource, Sink } from "../plugin/signals.ts";
-import { Balance, type ConnectionBalance, sayUnseen } from "./balance.ts";
+import type { Identity } from "../identity/identity.ts";
+import { netnsBy, type SeenProcess, wantedBy } from "../identity/wanted.ts";
+import { rateLimited } from "../plugin/log.ts";
+import type { Plugin, RecordHandlers } from "../plugin/plugin.ts";
+import type { Metric, Sink } from "../plugin/signals.ts";
+import { attachBeside, attachPlugins, enabledOf, type FailedPlugin, needsOf, warnIgnored } from "./attach.ts";
+import type { ConnectionBalance } from "./balance.ts";
 import { WatchedCgroups } from "./cgroups.ts";
-import { ConnectionSpans } from "./connection-spans.ts";
+import { Collector } from "./collector.ts";
 import { Reserve } from "./descriptors.ts";
-import { ignoredCriteria } from "./filter.ts";
-import { type HostOptions, PluginHost } from "./plugin-runner.ts";
-import { CoreProgram, type Needs } from "./tracker.ts";
-
-export interface EngineOptions {
-  readonly config: Config;
-  readonly plugins: readonly Plugin[];
-  readonly native: Native;
-  readonly log: Log;
-}
-
-export interface FailedPlugin {
-  readonly name: string;
-  readonly error: WirespanError;
-}
-
-function needsOf(plugins: readonly Plugin[], config: Config): Needs {
-  const hooks = new Set(
-    plugins.flatMap((plugin) =>
-      Object.values(activeProbes(plugin, config.plugins[plugin.name]!.settings))
-        .flatMap(({ programs }) => programs)
-        .map((p) => plugin.skeleton.programs[typeof p === "string" ? p : p.program] ?? ""),
-    ),
-  );
-  return { hooks, tuples: plugins.some(({ tuples }) => tuples) };
-}
-
-/** The user is to know which plugins an agent-wide filter does not apply to. */
-function warnIgnored(plugins: readonly Plugin[], { filter }: Config, log: Log): void {
-  for (const { name, filters } of plugins) {
-    const paths = filters ? ignoredCriteria(filter, filters) : [];
-    if (paths.length > 0)
-      log.warn({ paths }, `${name} ignores ${paths.join(", ")}: it does not observe connections`);
-  }
-}
-
-/** What there is from `run` on. */
-interface Running {
-  readonly sink: Sink;
-  readonly spans: ConnectionSpans;
-  readonly container: DependencyContainer;
-  readonly reading: Reading;
-}
-
-type Attaching = Omit<HostOptions, "plugin" | "bit">;
-
-/** Attaches plugins, `hosts` taking those that succeed; the others, and why. */
-async function attachPlugins(
-  plugins: readonly Plugin[],
-  options: Attaching,
-  hosts: PluginHost[],
-): Promise<FailedPlugin[]> {
-  const { lockdown } = options.native.features();
-  const attach = async (plugin: Plugin): Promise<FailedPlugin | undefined> => {
-    try {
-      hosts.push(await PluginHost.attach({ ...options, plugin, bit: 2 ** plugins.indexOf(plugin) }));
-      return undefined;
-    } catch (error) {
-      return { name: plugin.name, error: explained(plugin.name, error, lockdown) };
-    }
-  };
-  const failed = (await Promise.all(plugins.map(attach))).filter((one) => one !== undefined);
-  // What all take while they load at once leaves too little for some that fit one after the other.
-  for (const [i, { name, error }] of failed.entries()) {
-    if (error.code !== "LIMIT") continue;
-    const again = await attach(plugins.find((plugin) => plugin.name === name)!);
-    if (again === undefined) delete failed[i];
-    else failed[i] = again;
-  }
-  const order = plugins.map(({ name }) => name);
-  hosts.sort((a, b) => order.indexOf(a.plugin.name) - order.indexOf(b.plugin.name));
-  return failed.filter((one) => one !== undefined);
-}
+import { parts } from "./parts.ts";
+import type { PluginRunner } from "./plugin-runner.ts";
+import { Tracker } from "./tracker.ts";
 
 export class Engine {
   readonly clock: BootClock;
-  readonly identity: Identity;
-  readonly namespaces: NetnsNames;
-  readonly core: CoreProgram;
-  readonly #options: EngineOptions;
-  readonly #host: Resource;
-  /** In force: what the last reload brought. */
+  readonly tracker: Tracker;
+  readonly #container: Container;
+  /** In force: of the start, or of the last reload. */
   #config: Config;
   /** Whether the filter may let a process pass. */
-  #wanted: (task: Met) => boolean;
-  #hosts: readonly PluginHost[];
+  #wanted: (task: SeenProcess) => boolean;
+  #runners: readonly PluginRunner[];
   readonly #failed: FailedPlugin[];
   readonly #reserve: Reserve;
-  #running: Running | undefined;
-  #coreFeed: Feed | undefined;
-  readonly #balance = new Balance();
-  /** Of the last sweep. */
-  #surveyed = { living: 0, goneOn: 0 };
-  /** Events that no program was shown, as the log has said. */
-  #said = 0;
-  #detached = false;
+  readonly #collector: Collector;
+  #identity: Identity | undefined;
+  #poller: Poller | undefined;
+  #trackerReader: ObjectReader | undefined;
   #closed = false;
-  #collecting: Promise<readonly Metric[]> | undefined;
-  #next: Promise<readonly Metric[]> | undefined;
 
   private constructor(
-    options: EngineOptions,
-    core: CoreProgram,
-    hosts: readonly PluginHost[],
+    container: Container,
+    tracker: Tracker,
+    runners: readonly PluginRunner[],
     failed: FailedPlugin[],
     reserve: Reserve,
-    ip: string,
   ) {
-    this.#options = options;
-    this.#config = options.config;
-    this.core = core;
-    this.#wanted = this.#wantedBy(options.config);
-    this.#hosts = hosts;
+    this.#container = container;
+    this.#config = container.resolve(parts.config);
+    this.tracker = tracker;
+    this.#wanted = this.#wantedBy(this.#config);
+    this.#runners = runners;
     this.#failed = failed;
     this.#reserve = reserve;
-    this.clock = new BootClock(options.native);
-    this.namespaces = new NetnsNames((fd) => options.native.netnsCookie(fd));
-    const { config } = options;
-    const attributes = ofHost({ ...hostAttributes(), ip, ...config.resource.attributes });
-    const debug = (message: string) => options.log.debug({}, message);
-    const rules = config.identity.names.map(parseRule).filter((rule) => typeof rule !== "string");
-    const proc = new Proc("/proc", {
-      patterns: argumentPatterns(rules),
-      shiftNs: options.native.bootShift(),
-      numberOf: (pid) => core.pids.inProc(pid),
+    this.clock = container.resolve(parts.clock);
+    this.#collector = new Collector({
+      log: container.resolve(parts.log),
+      runners: () => this.runners,
+      reader: () => this.#trackerReader,
+      drain: () => this.drain(),
+      bootNow: () => this.clock.bootNow(),
+      repairFound: () => tracker.mendFound(),
+      reportFound: () => tracker.reportFoundEnds(),
+      dropRowsWithoutSocket: () => tracker.dropRowsWithoutSocket(this.#config),
+      collected: () => this.#identity?.collected(),
     });
-    this.identity = new Identity(proc, attributes, {
-      debug,
-      executables: core.executables,
-      rules,
-    });
-    this.#host = hostResource(attributes, config.service.name);
   }
 
-  #wantedBy({ filter }: Config): (task: Met) => boolean {
-    const { names, pids } = this.core;
+  #wantedBy({ filter }: Config): (task: SeenProcess) => boolean {
+    const { names, pids } = this.tracker;
     return wantedBy(
       filter,
       names,
@@ -171,9 +80,9 @@ export class Engine {
     );
   }
 
-  /** What does not hold where this agent runs, in words for people. */
+  /** What the agent cannot do where it runs, in words for people. */
   get limits(): readonly string[] {
-    return this.core.pids.limits;
+    return this.tracker.pids.limits;
   }
 
   /** Plugins that can't run here, and why. */
@@ -181,355 +90,257 @@ export class Engine {
     return this.#failed;
   }
 
-  get hosts(): readonly PluginHost[] {
-    return this.#hosts;
+  get runners(): readonly PluginRunner[] {
+    return this.#runners;
   }
 
-  /** Throws what concerns the whole agent; a plugin that fails is left out, unless `strict` is set. */
-  static async attach(options: EngineOptions): Promise<Engine> {
+  /** Throws an error of the whole agent; a plugin that fails is disabled, unless `strict` is set. */
+  static async attach(container: Container): Promise<Engine> {
     // Asking takes descriptors, of which the programs may leave none.
-    const ip = hostAddress();
-    const { config, native, log } = options;
+    container.resolve(parts.hostAttributes);
+    const config = container.resolve(parts.config);
+    const native = container.resolve(parts.native);
+    const log = container.resolve(parts.log);
     requireKernel(native);
-    // libbpf tells of every relocation: to pass that on costs more than a start may.
+    // libbpf reports every relocation: to pass that on costs more than a start may.
     if (config.log.level === "debug") {
       native.onMessage((level, text) => log.debug({ level }, text.trimEnd()));
     }
     const cgroups = new WatchedCgroups();
-    const enabled = options.plugins.filter((plugin) => config.plugins[plugin.name]?.enabled);
+    const enabled = enabledOf(container.resolve(parts.plugins), config);
     warnIgnored(enabled, config, log);
     const { lockdown } = native.features();
     const reserve = new Reserve();
-    let core: CoreProgram | undefined;
-    const hosts: PluginHost[] = [];
+    let tracker: Tracker | undefined;
+    const runners: PluginRunner[] = [];
     try {
-      core = await CoreProgram.load(native, config, cgroups, needsOf(enabled, config));
-      const failed = await attachPlugins(enabled, { config, native, core }, hosts);
+      tracker = await Tracker.load(native, config, cgroups, needsOf(enabled, config));
+      const failed = await attachPlugins(enabled, { config, native, tracker }, runners);
       const fatal = failed.find(({ error }) => config.strict || error.code === "CONFIG_INVALID");
       if (fatal) throw fatal.error;
-      const attached = core;
+      const attached = tracker;
       await reserve.lend(() => attached.begin(config));
-      for (const limit of core.pids.limits) log.warn({}, limit);
-      return new Engine(options, attached, hosts, failed, reserve, ip);
+      for (const limit of tracker.pids.limits) log.warn({}, limit);
+      container.provide(parts.tracker, () => attached);
+      return new Engine(container, attached, runners, failed, reserve);
     } catch (error) {
-      for (const host of hosts) host.close();
-      core?.loaded.object.close();
+      for (const runner of runners) runner.close();
+      tracker?.loaded.object.close();
       reserve.release();
       throw explained("connections", error, lockdown);
     }
   }
 
-  /** Starts the plugins and feeds the sink from then on. One that can't start is among `failed` afterwards. */
+  /** Starts the plugins and feeds the sink from then on. A plugin that can't start is among `failed` afterwards. */
   run(sink: Sink): void {
-    const { config, native, log } = this.#options;
+    const container = this.#container.provide(parts.sink, () => sink);
+    const native = container.resolve(parts.native);
     this.clock.start();
-    const spans = new ConnectionSpans(sink, this.clock, this.identity, this.namespaces, {
-      scope: { name: "wirespan.connections", version: VERSION },
-      host: this.#host,
-      peers: config.connections.peers,
-      kind: config.spans.kind,
-    });
-    const reading = new Reading({
+    const spans = container.resolve(parts.spans);
+    const identity = container.resolve(parts.identity);
+    this.#identity = identity;
+    const poller = new Poller({
       native,
       drain: () => this.drain(),
-      asleep: this.core.asleep,
-      interval: config.ring.drainInterval,
+      asleep: this.tracker.asleep,
+      interval: this.#config.ring.drainInterval,
     });
-    this.#running = { sink, spans, container: this.#container(), reading };
-    const handlers = {
-      spans: (record: never) => spans.take(record),
-      survey: (rows: Iterable<Survey>) => {
-        for (const { living, goneOn } of rows) this.#surveyed = { living, goneOn };
+    this.#poller = poller;
+    const handlers: RecordHandlers<typeof trackerSkeleton> = {
+      spans: (record) => spans.take(record),
+      survey: (rows) => {
+        for (const row of rows) this.#collector.surveyed(row);
       },
-      processes: (task: Task) => {
-        if (this.#wanted(task)) this.identity.born(task);
-        else this.identity.postpone(task);
+      processes: (task) => {
+        if (this.#wanted(task)) identity.born(task);
+        else identity.postpone(task);
       },
     };
-    // What plugins add to a span they may know from records of their own, which are older than the span's.
-    const before = () => this.#drain(this.hosts.filter((host) => host.enriches).map(({ feed }) => feed));
-    const coreFeed = this.#reserve.lendNow(
-      () => new Feed(native, this.core.loaded.object, trackerSkeleton, handlers, { before }),
+    // A plugin may know what it adds to a span from records of its own, which are older than the span's.
+    const before = () => this.#drain(this.runners.filter((r) => r.enriches).map(({ reader }) => reader));
+    const reader = this.#reserve.lendNow(
+      () =>
+        new ObjectReader(native, this.tracker.loaded.object, trackerSkeleton, handlers as AnyHandlers, {
+          before,
+        }),
     );
-    this.#coreFeed = coreFeed;
-    this.#startAll(config, this.#running);
-    this.identity.connect({
-      tell: (image, workload) => this.core.tellWorkload(image, workload),
-      drain: () => void this.#drain([this.#coreFeed]),
-      unheard: () => this.core.unheard(),
+    this.#trackerReader = reader;
+    this.#startAll(sink);
+    identity.connect({
+      assign: (image, workload) => this.tracker.assignWorkload(image, workload),
+      drain: () => void this.#drain([reader]),
+      missedBirths: () => this.tracker.missedBirths(),
     });
-    for (const task of this.core.holders()) this.identity.born(task);
-    reading.add(coreFeed.rings);
+    for (const task of this.tracker.holders()) identity.born(task);
+    poller.add(reader.rings);
     this.#reserve.release();
     // The first sweep sets the mark from which living connections' bytes count.
-    this.collect().catch((error: unknown) => log.warn({ error }, "the first collection failed"));
+    this.collect().catch((error: unknown) => this.#log.warn({ error }, "the first collection failed"));
   }
 
-  #startAll(config: Config, running: Running): void {
-    const started: PluginHost[] = [];
-    for (const host of this.hosts) {
+  get #log() {
+    return this.#container.resolve(parts.log);
+  }
+
+  #startAll(sink: Sink): void {
+    const started: PluginRunner[] = [];
+    for (const runner of this.runners) {
       try {
-        this.#start(host, config, running);
-        started.push(host);
+        this.#start(runner, this.#config, sink);
+        started.push(runner);
       } catch (cause) {
-        const { name } = host.plugin;
-        const error = explained(name, cause, this.#options.native.features().lockdown);
-        if (config.strict) throw error;
-        host.detach();
-        running.spans.withdraw(host.bit);
-        host.close();
+        const { name } = runner.plugin;
+        const { lockdown } = this.#container.resolve(parts.native).features();
+        const error = explained(name, cause, lockdown);
+        if (this.#config.strict) throw error;
+        this.#discard(runner);
         this.#failed.push({ name, error });
       }
     }
-    this.#hosts = started;
+    this.#runners = started;
   }
 
-  #start(host: PluginHost, config: Config, { sink, spans, container, reading }: Running): void {
-    const scope = { name: `wirespan.${host.plugin.name}`, version: VERSION };
-    const { maxSeries } = config.metrics;
-    host.start(container, spans, this.identity, {
-      scope,
+  #start(runner: PluginRunner, config: Config, sink: Sink): void {
+    runner.start(this.#container, {
+      scope: { name: `wirespan.${runner.plugin.name}`, version: VERSION },
       sink,
-      host: this.#host,
+      host: this.#container.resolve(parts.hostResource),
       clock: this.clock,
       startNs: this.clock.bootNow(),
-      maxSeries,
+      maxSeries: config.metrics.maxSeries,
     });
-    reading.add(host.feed?.rings ?? []);
+    this.#poller?.add(runner.reader?.rings ?? []);
+  }
+
+  /** Ends a plugin that could not start. */
+  #discard(runner: PluginRunner): void {
+    runner.detach();
+    this.#container.resolve(parts.spans).withdraw(runner.bit);
+    this.#poller?.remove(runner.reader?.rings ?? []);
+    runner.close();
   }
 
   /**
-   * Brings the plugins to what a new configuration says; those that it does not touch run on. Says in
-   * words what changed; what throws has changed nothing.
+   * Brings the plugins to a new configuration; those that it does not affect run on. Returns in words what changed;
+   * if it throws, nothing has changed.
    */
   async reload(config: Config, plugins: readonly Plugin[]): Promise<readonly string[]> {
-    const running = this.#running;
-    if (!running) return [];
-    const wanted = plugins.filter((plugin) => config.plugins[plugin.name]?.enabled);
+    if (!this.#poller) return [];
+    const sink = this.#container.resolve(parts.sink);
+    const native = this.#container.resolve(parts.native);
+    const { tracker } = this;
+    const wanted = enabledOf(plugins, config);
     const needs = needsOf(wanted, config);
-    this.core.require(needs);
-    await this.core.watchCgroups(config, this.#config);
-    warnIgnored(wanted, config, this.#options.log);
+    tracker.require(needs);
+    await tracker.watchCgroups(config, this.#config);
+    warnIgnored(wanted, config, this.#log);
     const isWanted = this.#wantedBy(config);
-    const kept = this.#hosts.filter((h) => wanted.includes(h.plugin) && h.runsAs(config));
-    const ending = this.#hosts.filter((h) => !kept.includes(h));
-    const fresh = await this.#attachBeside(
-      wanted.filter((plugin) => !kept.some((h) => h.plugin === plugin)),
-      config,
-    );
-    this.core.tellPrograms(config);
-    await this.core.keepTuples(config, needs.tuples);
-    this.#startBeside(fresh, config, running);
+    const kept = this.#runners.filter((r) => wanted.includes(r.plugin) && r.runsAs(config));
+    const ending = this.#runners.filter((r) => !kept.includes(r));
+    const starting = wanted.filter((plugin) => !kept.some((r) => r.plugin === plugin));
+    const fresh = await attachBeside(starting, { config, native, tracker }, this.#runners);
+    tracker.configure(config);
+    await tracker.keepTuples(config, needs.tuples);
+    this.#startBeside(fresh, config, sink);
     this.#wanted = isWanted;
-    for (const host of ending) host.detach();
-    this.core.emitLast();
-    this.#hosts = [...kept, ...fresh];
-    // Whatever is wanted runs now.
+    for (const runner of ending) runner.detach();
+    tracker.emitLast();
+    this.#runners = [...kept, ...fresh];
+    // All that are wanted run now.
     this.#failed.length = 0;
-    // One that is under way still reads from those that end.
-    await this.#collecting?.catch(() => {});
-    for (const host of ending) await this.#end(host, running);
+    // A collection under way still reads from those that end.
+    await this.#collector.idle();
+    for (const runner of ending) await this.#end(runner, sink);
     this.#config = config;
-    const before = new Set(ending.map((h) => h.plugin.name));
-    const after = new Set(fresh.map((h) => h.plugin.name));
+    const before = new Set(ending.map((r) => r.plugin.name));
+    const after = new Set(fresh.map((r) => r.plugin.name));
     return [
       ...[...before].filter((name) => !after.has(name)).map((name) => `${name}: stopped`),
       ...[...after].map((name) => `${name}: ${before.has(name) ? "restarted" : "started"}`),
     ];
   }
 
-  /** Attaches more plugins; where one fails, none stays. */
-  async #attachBeside(plugins: readonly Plugin[], config: Config): Promise<PluginHost[]> {
-    const { native } = this.#options;
-    const attached: PluginHost[] = [];
-    try {
-      for (const plugin of plugins) {
-        const taken = new Set([...this.#hosts, ...attached].map((h) => h.bit));
-        const bit = Array.from({ length: 32 }, (_, i) => 2 ** i).find((b) => !taken.has(b))!;
-        const before = this.#hosts.find((h) => h.plugin === plugin);
-        attached.push(await PluginHost.attach({ plugin, bit, config, native, core: this.core, before }));
-      }
-    } catch (error) {
-      for (const host of attached) host.close();
-      throw error;
-    }
-    return attached;
-  }
-
   /** Starts what is attached; if one can't start, none stays. */
-  #startBeside(hosts: readonly PluginHost[], config: Config, running: Running): void {
+  #startBeside(runners: readonly PluginRunner[], config: Config, sink: Sink): void {
     try {
-      for (const host of hosts) this.#start(host, config, running);
+      for (const runner of runners) this.#start(runner, config, sink);
     } catch (error) {
-      for (const host of hosts) {
-        host.detach();
-        running.spans.withdraw(host.bit);
-        running.reading.remove(host.feed?.rings ?? []);
-        host.close();
-      }
+      for (const runner of runners) this.#discard(runner);
       throw error;
     }
   }
 
-  /** What a plugin has counted until its programs were detached is not lost with it. */
-  async #end(host: PluginHost, { sink, spans, reading }: Running): Promise<void> {
-    sink.metrics(await host.collect(this.clock.bootNow()));
+  /** What a plugin counted until its programs were detached is not lost with it. */
+  async #end(runner: PluginRunner, sink: Sink): Promise<void> {
+    sink.metrics(await runner.collect(this.clock.bootNow()));
     this.drain();
-    spans.withdraw(host.bit);
-    reading.remove(host.feed?.rings ?? []);
-    host.close();
-  }
-
-  #container(): DependencyContainer {
-    const container = createContainer();
-    bindValue(container, services.clock, this.clock);
-    bindValue(container, services.identity, this.identity);
-    bindValue(
-      container,
-      services.series,
-      seriesFrom((number) => this.identity.workload(number)),
-    );
-    bindValue(container, services.namespaces, this.namespaces);
-    bindValue(container, services.pids, this.core.pids);
-    bindValue(container, services.kernel, createKernel(this.#options.native));
-    bindValue(container, services.log, this.#options.log);
-    return container;
+    this.#discard(runner);
   }
 
   /** Hands what waits in the rings to the sink; the number of records. */
   drain(): number {
-    return this.#drain([this.#coreFeed, ...this.hosts.map(({ feed }) => feed)]);
+    return this.#drain([this.#trackerReader, ...this.runners.map(({ reader }) => reader)]);
   }
 
-  #drain(feeds: readonly (Feed | undefined)[]): number {
+  #drain(readers: readonly (ObjectReader | undefined)[]): number {
     let count = 0;
-    for (const feed of feeds) {
+    for (const reader of readers) {
       try {
-        count += feed?.drain() ?? 0;
+        count += reader?.drain() ?? 0;
       } catch (error) {
-        limited(this.#options.log, "drain", 10_000).error({ error }, "records could not be handled");
+        rateLimited(this.#log, "drain", 10_000).error({ error }, "record handler failed");
       }
     }
     return count;
   }
 
-  /**
-   * All plugins' metrics as of now. One collection at a time: who asks while one is under way gets the next, for
-   * that one may have read already what has changed since.
-   */
+  /** All plugins' metrics as of now; one collection at a time. */
   collect(): Promise<readonly Metric[]> {
-    if (!this.#collecting) return this.#begin();
-    this.#next ??= this.#collecting
-      .catch(() => {}) // its own callers meet that
-      .then(() => {
-        this.#next = undefined;
-        return this.#begin();
-      });
-    return this.#next;
-  }
-
-  #begin(): Promise<readonly Metric[]> {
-    this.#collecting = this.#collect().finally(() => {
-      this.#collecting = undefined;
-    });
-    return this.#collecting;
-  }
-
-  async #collect(): Promise<readonly Metric[]> {
-    const metrics: Metric[] = [];
-    // A reload may end some of them meanwhile, and waits for this.
-    const { hosts } = this;
-    this.drain();
-    try {
-      await this.#survey();
-    } catch (error) {
-      limited(this.#options.log, "survey", 60_000).error({ error }, "connections could not be counted");
-    }
-    for (const host of hosts) {
-      try {
-        metrics.push(...(await host.collect(this.clock.bootNow())));
-      } catch (error) {
-        const log = limited(this.#options.log, `collect ${host.plugin.name}`, 60_000);
-        log.error({ error }, `${host.plugin.name} could not be collected from`);
-      }
-    }
-    this.identity.collected();
-    return metrics;
-  }
-
-  /** Counts the living connections, for the balance; reports the ends that no program was shown and that it finds. */
-  async #survey(): Promise<void> {
-    const feed = this.#coreFeed;
-    if (!feed || this.#detached) return;
-    const { unseen } = this.#balance;
-    let before = feed.counters();
-    await feed.sweep();
-    if (this.#surveyed.goneOn > 0) {
-      await this.core.mendFound();
-      for (const host of this.hosts) await host.seeFoundEnds();
-      await this.core.tellFoundEnds();
-      this.drain();
-      // Those that have ended were alive before.
-      before = feed.counters();
-      await feed.sweep();
-    }
-    // What ends unwatched is not unseen.
-    if (this.#detached) return;
-    this.#balance.take(before, this.#surveyed.living, feed.counters());
-    if (this.#balance.unseen === unseen) return;
-    if (this.#said === 0) this.#sayUnseen();
-    await this.core.dropRowsWithoutSocket(this.#config);
-  }
-
-  #sayUnseen(): void {
-    const { unseen } = this.#balance;
-    if (unseen === this.#said) return;
-    this.#said = unseen;
-    this.#options.log.warn({ unseen, lost: this.connections.lost.unseen }, sayUnseen(unseen));
+    return this.#collector.collect();
   }
 
   /** To be called before `detach`, so that the balance is that of the moment when the watching ended. */
-  async settle(): Promise<void> {
-    await this.#collecting?.catch(() => {});
-    // What one sweep finds, a second one confirms.
-    for (let sweep = 0; sweep < 2; sweep++) await this.#survey();
-    this.#sayUnseen();
+  settle(): Promise<void> {
+    return this.#collector.settle();
   }
 
   /** As of the last collection. */
   get connections(): ConnectionBalance {
-    return this.#balance.connections;
+    return this.#collector.connections;
   }
 
-  /** Events that this kernel showed to no program, as far as something proves them. */
+  /** Events that this kernel did not show to any program, as far as later events prove them. */
   get unseen(): number {
-    return this.#balance.unseen;
+    return this.#collector.unseen;
   }
 
-  /** The programs' own accounts, by owner: `connections` is the core. */
-  accounts(): Readonly<Record<string, Readonly<Record<string, number>>>> {
-    const accounts: Record<string, Readonly<Record<string, number>>> = {};
-    if (this.#coreFeed) accounts.connections = this.#coreFeed.counters();
-    for (const host of this.hosts) if (host.feed) accounts[host.plugin.name] = host.feed.counters();
-    return accounts;
+  /** The programs' own counters, by owner: `connections` is the tracker. */
+  counters(): Readonly<Record<string, Readonly<Record<string, number>>>> {
+    const readers = [
+      ["connections", this.#trackerReader] as const,
+      ...this.runners.map(({ plugin, reader }) => [plugin.name, reader] as const),
+    ];
+    return Object.fromEntries(
+      readers.flatMap(([owner, reader]) => (reader ? [[owner, reader.counters()]] : [])),
+    );
   }
 
   /** Fill of every ring, bytes. */
   rings(): readonly { readonly owner: string; readonly usage: number; readonly limit: number }[] {
     const owners = [
-      ["connections", this.#coreFeed] as const,
-      ...this.hosts.map((h) => [h.plugin.name, h.feed] as const),
+      ["connections", this.#trackerReader] as const,
+      ...this.runners.map(({ plugin, reader }) => [plugin.name, reader] as const),
     ];
-    return owners.flatMap(([owner, feed]) =>
-      (feed?.rings ?? []).map((ring) => ({ owner, usage: ring.pending, limit: ring.capacity })),
+    return owners.flatMap(([owner, reader]) =>
+      (reader?.rings ?? []).map((ring) => ({ owner, usage: ring.pending, limit: ring.capacity })),
     );
   }
 
-  /** Every loaded program, with its run time where statistics are on. */
+  /** Every loaded program, with its run time if statistics are on. */
   programs(): readonly (ProgramInfo & { readonly owner: string })[] {
     const objects = [
-      ["connections", this.core.loaded] as const,
-      ...this.hosts.map((h) => [h.plugin.name, h.loaded] as const),
+      ["connections", this.tracker.loaded] as const,
+      ...this.runners.map(({ plugin, loaded }) => [plugin.name, loaded] as const),
     ];
     return objects.flatMap(([owner, { object }]) =>
       object.programs().map((program) => ({ ...program, owner })),
@@ -538,22 +349,22 @@ export class Engine {
 
   /** Ends the watching; what was seen until now can still be collected. Idempotent. */
   detach(): void {
-    this.#detached = true;
-    detachAll(this.core.loaded.object);
-    for (const host of this.hosts) host.detach();
+    this.#collector.detach();
+    detachAll(this.tracker.loaded.object);
+    for (const runner of this.runners) runner.detach();
     this.drain();
   }
 
-  /** What is in the rings goes to the sink, nothing stays in the kernel. Idempotent. */
+  /** Hands what is in the rings to the sink; nothing stays in the kernel. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.detach();
-    this.#running?.reading.close();
+    this.#poller?.close();
     this.clock.close();
-    for (const host of this.hosts) host.close();
-    this.#coreFeed?.close();
-    this.core.loaded.object.close();
-    this.#options.native.onMessage(undefined);
+    for (const runner of this.runners) runner.close();
+    this.#trackerReader?.close();
+    this.tracker.loaded.object.close();
+    this.#container.resolve(parts.native).onMessage(undefined);
   }
 }

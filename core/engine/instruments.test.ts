@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { isLater } from "../bridge/clock.ts";
 import type { ExponentialHistogram, Instant, Metric, MetricSpec, Resource } from "../plugin/signals.ts";
-import { createEmission } from "./instruments.ts";
+import { createInstruments } from "./instruments.ts";
 
 const KEY = { "wirespan.test.key": { type: "int", requirement: "required", description: "A key." } } as const;
 const counter = {
@@ -31,7 +31,7 @@ const startNs = second;
 function emission(maxSeries: number, clock = new Hands()) {
   const sink = { span() {}, event() {}, metrics() {} };
   const scope = { name: "wirespan.test", version: "1" };
-  return createEmission({ counter, gauge, histogram }, { scope, sink, host, clock, startNs, maxSeries });
+  return createInstruments({ counter, gauge, histogram }, { scope, sink, host, clock, startNs, maxSeries });
 }
 
 function points(metrics: readonly Metric[], name: string = counter.name) {
@@ -156,7 +156,7 @@ describe("what a plugin emits", () => {
     const io = { ...counter, attributes: { ...counter.attributes, "network.io.direction": direction } };
     const sink = { span() {}, event() {}, metrics() {} };
     const scope = { name: "wirespan.test", version: "1" };
-    const { emit, collect } = createEmission(
+    const { emit, collect } = createInstruments(
       { io },
       { scope, sink, host, clock: new Hands(), startNs, maxSeries: 4 },
     );

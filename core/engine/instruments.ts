@@ -221,7 +221,7 @@ class Instrument {
   }
 }
 
-export interface EmissionOptions {
+export interface InstrumentOptions {
   readonly scope: Scope;
   readonly sink: Sink;
   /** The host's resource, for what no workload is named for. */
@@ -233,13 +233,13 @@ export interface EmissionOptions {
   readonly maxSeries: number;
 }
 
-export interface Emission<S extends Signals> {
+export interface Instruments<S extends Signals> {
   readonly emit: Emit<S>;
   /** What was observed since the last call, as of now: nanoseconds since boot. */
   collect(nowNs: number): Metric[];
 }
 
-export function createEmission<S extends Signals>(signals: S, options: EmissionOptions): Emission<S> {
+export function createInstruments<S extends Signals>(signals: S, options: InstrumentOptions): Instruments<S> {
   const { scope, sink, host, clock, startNs, maxSeries } = options;
   const beginnings = new Beginnings(clock);
   const instruments: Instrument[] = [];

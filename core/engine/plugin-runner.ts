@@ -1,31 +1,31 @@
 // One plugin's life: load its object, let it start, feed it, collect from it, end it.
 import { join } from "node:path";
-import type { DependencyContainer } from "tsyringe";
-import type { Config, PluginConfig } from "../../config/config.ts";
+import type { Config } from "../../config/config.ts";
 import type { Native } from "../../native/index.ts";
-import { bindValue, resolve } from "../base/container.ts";
+import type { Container } from "../base/container.ts";
 import { FilteredInterfaces } from "../bridge/interfaces.ts";
 import { detachAll, type Hook, type Loaded, loadObject } from "../bridge/loader.ts";
-import { Feed } from "../bridge/ring-reader.ts";
-import type { Images } from "../bridge/workload-rows.ts";
-import { activeProbes, type Plugin } from "../plugin/plugin.ts";
+import { type AnyHandlers, ObjectReader } from "../bridge/object-reader.ts";
+import { named } from "../plugin/log.ts";
+import { activeProbes, type Plugin, type PluginContext, type Uses } from "../plugin/plugin.ts";
 import { services } from "../plugin/services.ts";
+import type { Settings, SettingsOf } from "../plugin/settings.ts";
 import type { Metric, Signals } from "../plugin/signals.ts";
-import type { ConnectionSpans } from "./connection-spans.ts";
 import { PLUGINS } from "./discover.ts";
 import { netnsFilter, packFilter, packNetns, pinnedMaps } from "./filter.ts";
-import { createEmission, type Emission, type EmissionOptions } from "./instruments.ts";
-import type { CoreProgram } from "./tracker.ts";
+import { createInstruments, type InstrumentOptions, type Instruments } from "./instruments.ts";
+import { own, parts } from "./parts.ts";
+import type { Tracker } from "./tracker.ts";
 
-export interface HostOptions {
+export interface RunnerOptions {
   readonly plugin: Plugin;
   /** The plugin's bit in the wanted_* masks. */
   readonly bit: number;
   readonly config: Config;
   readonly native: Native;
-  readonly core: CoreProgram;
+  readonly tracker: Tracker;
   /** The plugin as it ran until now, which ends when this one has started. */
-  readonly before?: PluginHost | undefined;
+  readonly before?: PluginRunner | undefined;
 }
 
 /** Of STATE_PROGRAM (bpf/include/wirespan/chain.h). */
@@ -33,31 +33,36 @@ function rareIn({ skeleton }: Plugin): readonly string[] {
   return Object.keys(skeleton.programs).filter((program) => program.endsWith("_found"));
 }
 
-export class PluginHost {
+function settingsOf({ plugin, config }: RunnerOptions): SettingsOf<Settings> {
+  return config.plugins[plugin.name]!.settings as SettingsOf<Settings>;
+}
+
+export class PluginRunner {
   readonly plugin: Plugin;
   readonly hooks: readonly Hook[];
-  readonly #options: HostOptions;
+  readonly #options: RunnerOptions;
   readonly #passesNetns: (netns: number) => boolean;
   readonly loaded: Loaded;
   /** As it was loaded with; of some plugins only. */
   readonly #cgroups: string;
-  #feed: Feed | undefined;
+  #reader: ObjectReader | undefined;
   #enriches = false;
-  #emission: Emission<Signals> | undefined;
+  #instruments: Instruments<Signals> | undefined;
 
-  private constructor(options: HostOptions, loaded: Loaded, passesNetns: (netns: number) => boolean) {
+  private constructor(options: RunnerOptions, loaded: Loaded, passesNetns: (netns: number) => boolean) {
     this.#options = options;
     this.#passesNetns = passesNetns;
     this.plugin = options.plugin;
     this.loaded = loaded;
     this.hooks = loaded.hooks;
-    this.#cgroups = JSON.stringify(options.core.watchedCgroups);
+    this.#cgroups = JSON.stringify(options.tracker.watchedCgroups);
   }
 
   /** Loads and attaches; what the programs give waits in the kernel until `start`. */
-  static async attach(options: HostOptions): Promise<PluginHost> {
-    const { plugin, bit, config, native, core, before } = options;
-    const own = config.plugins[plugin.name] as PluginConfig;
+  static async attach(options: RunnerOptions): Promise<PluginRunner> {
+    const { plugin, bit, config, native, tracker, before } = options;
+    const { filter, ring } = config.plugins[plugin.name]!;
+    const settings = settingsOf(options);
     const at = `plugins.${plugin.name}.filter`;
     const { records } = plugin.skeleton;
     const kept = before ? (plugin.skeleton.kept ?? []) : [];
@@ -66,54 +71,59 @@ export class PluginHost {
       name: plugin.name,
       path: join(PLUGINS, plugin.name, `${plugin.name}.bpf.o`),
       skeleton: plugin.skeleton,
-      probes: activeProbes(plugin, own.settings),
+      probes: activeProbes(plugin, settings),
       constants: {
-        ...core.ids,
+        ...tracker.ids,
         plugin_bit: bit,
         loaded_at: native.bootNow(),
-        agent_filter: packFilter("filter", config.filter, core.names),
-        plugin_filter: packFilter(at, own.filter, core.names),
-        agent_netns: packNetns(config.filter, core.names),
-        plugin_netns: packNetns(own.filter, core.names),
-        watched_cgroups: core.watchedCgroups,
-        ...plugin.constants?.(own.settings as never),
+        agent_filter: packFilter("filter", config.filter, tracker.names),
+        plugin_filter: packFilter(at, filter, tracker.names),
+        agent_netns: packNetns(config.filter, tracker.names),
+        plugin_netns: packNetns(filter, tracker.names),
+        watched_cgroups: tracker.watchedCgroups,
+        ...plugin.constants?.(settings),
       },
-      ...(plugin.inputs && { inputs: plugin.inputs(own.settings as never) }),
-      ...(plugin.skeleton.constants.agent_filter && { pinned: pinnedMaps(config.filter, own.filter) }),
-      chains: core.chains,
+      ...(plugin.inputs && { inputs: plugin.inputs(settings) }),
+      ...(plugin.skeleton.constants.agent_filter && { pinned: pinnedMaps(config.filter, filter) }),
+      chains: tracker.chains,
       rare: rareIn(plugin),
       reuse: {
-        ...core.shared(plugin),
+        ...tracker.shared(plugin),
         ...Object.fromEntries(kept.map((name) => [name, before!.loaded.object.map(name)])),
       },
       maxEntries: {
-        ...Object.fromEntries(rings.map((name) => [name, own.ring.bytes])),
-        ...plugin.sizes?.(own.settings as never),
+        ...Object.fromEntries(rings.map((name) => [name, ring.bytes])),
+        ...plugin.sizes?.(settings),
       },
     });
-    const passes = netnsFilter([config.filter, own.filter], core.names);
-    return new PluginHost({ ...options, before: undefined }, loaded, passes);
+    const passes = netnsFilter([config.filter, filter], tracker.names);
+    return new PluginRunner({ ...options, before: undefined }, loaded, passes);
   }
 
-  /** From here on the plugin's signals reach the sink. */
-  start(
-    container: DependencyContainer,
-    spans: ConnectionSpans,
-    images: Images,
-    emission: EmissionOptions,
-  ): void {
-    const { plugin, bit, config, native } = this.#options;
-    const child = container.createChildContainer();
-    bindValue(child, services.connections, spans);
-    bindValue(child, services.interfaces, new FilteredInterfaces(native, this.#passesNetns));
-    const uses = Object.entries(plugin.uses ?? {});
-    const use = Object.fromEntries(uses.map(([key, token]) => [key, resolve(child, token)]));
-    this.#emission = createEmission(plugin.signals, emission);
-    const settings = config.plugins[plugin.name]!.settings;
-    const handlers = plugin.start({ config: settings, emit: this.#emission.emit, use } as never);
-    spans.request(bit, plugin.spans ?? {}, handlers.enrich);
+  /** From here on the plugin's signals reach the sink. `agent` has what plugins may use. */
+  start(agent: Container, instruments: InstrumentOptions): void {
+    const { plugin, bit, native } = this.#options;
+    this.#instruments = createInstruments(plugin.signals, instruments);
+    const { emit } = this.#instruments;
+    const container = agent
+      .child()
+      .provide(own.settings, () => settingsOf(this.#options))
+      .provide(own.emit, () => emit)
+      .provide(services.log, (from) => named(from.resolve(parts.log), plugin.name))
+      .provide(services.interfaces, () => new FilteredInterfaces(native, this.#passesNetns));
+    const use = Object.entries(plugin.uses ?? {}).map(([key, token]) => [key, container.resolve(token)]);
+    const context: PluginContext<SettingsOf<Settings>, Signals, Uses> = {
+      config: container.resolve(own.settings),
+      emit: container.resolve(own.emit),
+      use: Object.fromEntries(use),
+    };
+    const handlers = plugin.start(context);
+    container.resolve(parts.spans).request(bit, plugin.spans ?? {}, handlers.enrich);
     this.#enriches = handlers.enrich !== undefined;
-    this.#feed = new Feed(native, this.loaded.object, plugin.skeleton, handlers as never, { images });
+    const images = container.resolve(parts.identity);
+    this.#reader = new ObjectReader(native, this.loaded.object, plugin.skeleton, handlers as AnyHandlers, {
+      images,
+    });
   }
 
   get bit(): number {
@@ -123,7 +133,8 @@ export class PluginHost {
   /** Whether a configuration leaves everything as it is for this plugin. */
   runsAs(config: Config): boolean {
     const { agent_filter, agent_netns, watched_cgroups } = this.plugin.skeleton.constants;
-    if (watched_cgroups && this.#cgroups !== JSON.stringify(this.#options.core.watchedCgroups)) return false;
+    if (watched_cgroups && this.#cgroups !== JSON.stringify(this.#options.tracker.watchedCgroups))
+      return false;
     const filters = agent_filter !== undefined || agent_netns !== undefined;
     const relevant = ({ plugins, filter, metrics }: Config) =>
       JSON.stringify([plugins[this.plugin.name], filters && filter, metrics.maxSeries]);
@@ -132,12 +143,12 @@ export class PluginHost {
 
   /** Ends the watching; what was seen until now can still be collected. */
   detach(): void {
-    for (const chain of this.#options.core.chains) chain.leave(this.loaded.object);
+    for (const chain of this.#options.tracker.chains) chain.leave(this.loaded.object);
     detachAll(this.loaded.object);
   }
 
-  get feed(): Feed | undefined {
-    return this.#feed;
+  get reader(): ObjectReader | undefined {
+    return this.#reader;
   }
 
   /** Whether it adds attributes that may come from its own records. */
@@ -153,15 +164,15 @@ export class PluginHost {
 
   /** Metrics as of now (nanoseconds since boot); sweeps first, so that living sockets count. */
   async collect(nowNs: number): Promise<readonly Metric[]> {
-    await this.#feed?.sweep();
-    this.#feed?.drain();
-    this.#feed?.readTables();
-    return this.#emission?.collect(nowNs) ?? [];
+    await this.#reader?.sweep();
+    this.#reader?.drain();
+    this.#reader?.readTables();
+    return this.#instruments?.collect(nowNs) ?? [];
   }
 
   close(): void {
-    for (const chain of this.#options.core.chains) chain.leave(this.loaded.object);
-    this.#feed?.close();
+    for (const chain of this.#options.tracker.chains) chain.leave(this.loaded.object);
+    this.#reader?.close();
     this.loaded.object.close();
   }
 }

@@ -107,7 +107,7 @@ export interface Needs {
   readonly tuples: boolean;
 }
 
-export class CoreProgram {
+export class Tracker {
   readonly loaded: Loaded;
   /** What ids and names' numbers are made of: a reload changes it nowhere, for spans, events and sums must agree. */
   readonly ids: Readonly<Record<string, ConstantValue>>;
@@ -172,7 +172,7 @@ export class CoreProgram {
     config: Config,
     cgroups: WatchedCgroups,
     { hooks, tuples }: Needs,
-  ): Promise<CoreProgram> {
+  ): Promise<Tracker> {
     const watchesExits = hooks.has(CONNECT_EXIT);
     const watchesAccepts = hooks.has(ACCEPT_EXIT) || config.connections.accept !== "none";
     // Before anything is attached: the first owners that are met must know their cgroups already.
@@ -196,8 +196,8 @@ export class CoreProgram {
         ...(watchesAccepts ? [...ATTACHED_AFTER_PLUGINS, "on_uring_emit"] : []),
       ],
     });
-    const program = new CoreProgram(native, loaded, ids, cgroups, tuples);
-    program.tellPrograms(config);
+    const program = new Tracker(native, loaded, ids, cgroups, tuples);
+    program.configure(config);
     return program;
   }
 
@@ -218,11 +218,11 @@ export class CoreProgram {
 
   /** After the plugins are attached: meet the sockets that are there already. */
   async begin(config: Config): Promise<void> {
-    this.tellPrograms(config);
+    this.configure(config);
     this.emitLast();
     this.#holders = await this.loaded.object.iterate("seed");
     this.#seeded = true;
-    this.tellPrograms(config);
+    this.configure(config);
   }
 
   /** Mends what is known of sockets that a sweep has found in another state, or closed. */
@@ -231,14 +231,14 @@ export class CoreProgram {
   }
 
   /** Emits the ends that a sweep has found, once the plugins have seen them. */
-  async tellFoundEnds(): Promise<void> {
+  async reportFoundEnds(): Promise<void> {
     await this.loaded.runRare(["report_found"]);
   }
 
   /** Removes what tables hold of connections whose end no program was shown. */
   async dropRowsWithoutSocket(config: Config): Promise<void> {
     this.#round = { number: this.#round.number + 1, beganAt: this.#native.bootNow() };
-    this.tellPrograms(config);
+    this.configure(config);
     await this.loaded.runRare(["drop_rows"]);
   }
 
@@ -249,7 +249,7 @@ export class CoreProgram {
   }
 
   /** Processes of whose births `processes` had no room, the latest ones. */
-  *unheard(): Generator<Task> {
+  *missedBirths(): Generator<Task> {
     const map = this.loaded.object.map("missed_births");
     const values = new Uint8Array(map.maxEntries * map.valueSize);
     const count = map.read(new Uint8Array(map.maxEntries * map.keySize), values);
@@ -257,7 +257,7 @@ export class CoreProgram {
   }
 
   /** Whose the sums of a process's image are from now on. */
-  tellWorkload(image: number, workload: number): void {
+  assignWorkload(image: number, workload: number): void {
     this.#workloads.update(
       new Uint8Array(Uint32Array.of(image).buffer),
       new Uint8Array(Uint32Array.of(workload).buffer),
@@ -289,7 +289,7 @@ export class CoreProgram {
   async keepTuples(config: Config, keeps: boolean): Promise<void> {
     if (keeps === this.#keepsTuples) return;
     this.#keepsTuples = keeps;
-    this.tellPrograms(config);
+    this.configure(config);
     if (keeps) await this.loaded.object.iterate("keep_living", "conns");
   }
 
@@ -302,9 +302,9 @@ export class CoreProgram {
     const changed = this.#cgroups.watch(cgroupsIn(config), cgroupsIn(before));
     if (changed.length === 0) return;
     const again = changed.filter((i) => i < used);
-    this.tellPrograms(config, again);
+    this.configure(config, again);
     if (again.length) await this.loaded.object.iterate("relabel_owners", "conns");
-    this.tellPrograms(config);
+    this.configure(config);
     const bits = new Map<number, number>();
     for (const i of changed)
       for (const id of this.#cgroups.below(i)) bits.set(id, (bits.get(id) ?? 0) | (1 << i));
@@ -335,7 +335,7 @@ export class CoreProgram {
    * Tells the programs who we are and which cgroups filters name; to be called when these are others. `again`: places
    * that were another's, whose bits the next run of `relabel_owners` takes from all owners.
    */
-  tellPrograms(config: Config, again: readonly number[] = []): void {
+  configure(config: Config, again: readonly number[] = []): void {
     const live = packConstant("runtime_config", skeleton.runtimeConfig, {
       self_pid: this.pids.self,
       excludes_self: config.self.exclude,

@@ -1,7 +1,7 @@
 // Paths of cgroups by the kernel's id, for processes that are gone before /proc could tell.
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { Recent } from "../plugin/lru.ts";
+import { LruCache } from "../plugin/lru.ts";
 
 export interface CgroupPathsOptions {
   /** Directories that one walk visits at most (default 8192). */
@@ -15,9 +15,9 @@ export class CgroupPaths {
   readonly #mount: string | undefined;
   readonly #directories: number;
   readonly #pause: number;
-  readonly #paths: Recent<number, string>;
+  readonly #paths: LruCache<number, string>;
   // The kernel never gives an id twice: what one walk did not find, none will.
-  readonly #missing: Recent<number, true>;
+  readonly #missing: LruCache<number, true>;
   #nextWalk = 0;
 
   /** `mount` is where cgroup v2 is mounted; undefined where it is not, and then nothing is found. */
@@ -25,9 +25,9 @@ export class CgroupPaths {
     this.#mount = mount;
     this.#directories = directories;
     this.#pause = pause;
-    // Twice, because half of a Recent may go at once.
-    this.#paths = new Recent(2 * directories);
-    this.#missing = new Recent(2 * directories);
+    // Twice, because half of a LruCache may go at once.
+    this.#paths = new LruCache(2 * directories);
+    this.#missing = new LruCache(2 * directories);
   }
 
   /** Keeps a path that a process was seen in, if it is indeed that of the id: processes move. */

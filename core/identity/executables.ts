@@ -1,7 +1,7 @@
 // Names of executables, by the number that stands for one in the kernel's records and sums (bpf/include/wirespan/executable.h).
 import type { BpfMap } from "../../native/index.ts";
 import { fileName } from "../base/text.ts";
-import { Recent } from "../plugin/lru.ts";
+import { LruCache } from "../plugin/lru.ts";
 
 /** How many numbers without a name are remembered, so that the kernel is not asked for them each time. */
 const UNNAMED = 1024;
@@ -10,7 +10,7 @@ export class Executables {
   readonly #table: Pick<BpfMap, "lookUp">;
   /** No more than the kernel's table holds. */
   readonly #names = new Map<number, string>();
-  readonly #unnamed = new Recent<number, true>(UNNAMED);
+  readonly #unnamed = new LruCache<number, true>(UNNAMED);
   readonly #key = new BigUint64Array(1);
   readonly #value: Uint8Array;
 

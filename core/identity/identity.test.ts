@@ -427,9 +427,9 @@ describe("identity", () => {
       told = new Map();
       lost = [];
       identity.connect({
-        tell: (from, workload) => void told.set(from, workload),
+        assign: (from, workload) => void told.set(from, workload),
         drain: () => {},
-        unheard: () => lost,
+        missedBirths: () => lost,
       });
     });
 
@@ -478,7 +478,7 @@ describe("identity", () => {
 
     it("is the rest's for a user, or a container, that has had its share", () => {
       identity = made({ workloads: 2048 });
-      identity.connect({ tell: () => {}, drain: () => {}, unheard: () => lost });
+      identity.connect({ assign: () => {}, drain: () => {}, missedBirths: () => lost });
       const none = { "otel.metric.overflow": true };
       const born = (pid: number, uid: number) =>
         identity.born(seen(pid, { uid, exe: `e${pid}`, workload: image(pid) }));

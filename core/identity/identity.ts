@@ -1,7 +1,7 @@
 // Process -> workload: what a process belongs to, found out once for each image and kept.
 import { basename } from "node:path";
 import { type Images, isImage, REST } from "../bridge/workload-rows.ts";
-import { Recent } from "../plugin/lru.ts";
+import { LruCache } from "../plugin/lru.ts";
 import type { Identity as PluginIdentity, Workload } from "../plugin/services.ts";
 import { type CgroupFacts, cgroupFacts, pathFacts, unifiedPath } from "./cgroup.ts";
 import { CgroupPaths, cgroup2Mount } from "./cgroup-paths.ts";
@@ -33,11 +33,11 @@ export interface ObservedProcess {
 /** The programs in the kernel, as far as they have to do with workloads. */
 export interface Programs {
   /** Tells them which workload an image belongs to. */
-  tell(image: number, workload: number): void;
+  assign(image: number, workload: number): void;
   /** Hands over births that wait to be read. */
   drain(): void;
   /** The processes whose births had no room. */
-  unheard(): Iterable<ObservedProcess>;
+  missedBirths(): Iterable<ObservedProcess>;
 }
 
 export interface IdentityOptions {
@@ -74,7 +74,7 @@ interface Known {
   readonly older: Known | undefined;
 }
 
-interface Told {
+interface NumberedImage {
   readonly workload: Workload;
   /** How many collections there had been. */
   readonly collections: number;
@@ -97,12 +97,12 @@ export class Identity implements Images, PluginIdentity {
   readonly #composer: Composer;
   readonly #cgroups: CgroupPaths;
   readonly #executables: IdentityOptions["executables"];
-  readonly #known: Recent<number, Known>;
-  readonly #images = new Recent<number, Told>(maxNumbers);
+  readonly #known: LruCache<number, Known>;
+  readonly #images = new LruCache<number, NumberedImage>(maxNumbers);
   /** What the processes of one cgroup and executable are whose environment was read; null: not all the same. */
-  readonly #siblings: Recent<string, { readonly agreed: Workload | null }>;
+  readonly #siblings: LruCache<string, { readonly agreed: Workload | null }>;
   readonly #workloads: Workloads;
-  readonly #postponed = new Recent<number, ObservedProcess>(mostPostponed);
+  readonly #postponed = new LruCache<number, ObservedProcess>(mostPostponed);
   #programs: Programs | undefined;
   #collections = 0;
   #misses = 0;
@@ -116,8 +116,8 @@ export class Identity implements Images, PluginIdentity {
     this.#composer = new Composer(host, options.rules ?? [], options.debug ?? (() => {}));
     this.#cgroups = cgroups;
     this.#executables = options.executables;
-    this.#known = new Recent(limit);
-    this.#siblings = new Recent(limit);
+    this.#known = new LruCache(limit);
+    this.#siblings = new LruCache(limit);
     this.#workloads = new Workloads(workloads);
   }
 
@@ -156,7 +156,7 @@ export class Identity implements Images, PluginIdentity {
   }
 
   workloadOf(image: number): number {
-    const known = this.#images.get(image) ?? this.#hear(image);
+    const known = this.#images.get(image) ?? this.#findBirth(image);
     return known?.workload.number ?? REST;
   }
 
@@ -175,14 +175,15 @@ export class Identity implements Images, PluginIdentity {
   }
 
   /** An image that sums are of and whose birth was not reported yet. */
-  #hear(image: number): Told | undefined {
+  #findBirth(image: number): NumberedImage | undefined {
     if (!this.#programs) return undefined;
     this.#programs.drain();
     const known = this.#images.get(image);
     if (known) return known;
     const postponed = this.#postponed.get(image);
     if (postponed) this.born(postponed);
-    else for (const process of this.#programs.unheard()) if (process.workload === image) this.born(process);
+    else
+      for (const process of this.#programs.missedBirths()) if (process.workload === image) this.born(process);
     return this.#images.get(image);
   }
 
@@ -197,7 +198,7 @@ export class Identity implements Images, PluginIdentity {
     this.#known.set(pid, { startedAt, exe, workload, older: others(this.#known.get(pid), process) });
     if (isImage(process.workload)) {
       this.#images.set(process.workload, { workload, collections: this.#collections });
-      this.#programs?.tell(process.workload, workload.number);
+      this.#programs?.assign(process.workload, workload.number);
     }
     return workload;
   }

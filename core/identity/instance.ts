@@ -1,6 +1,6 @@
 // service.instance.id as the semantic conventions make one from what identifies an instance anyway.
 import { createHash } from "node:crypto";
-import { Recent } from "../plugin/lru.ts";
+import { LruCache } from "../plugin/lru.ts";
 import type { AttributeValue } from "../plugin/signals.ts";
 
 /** The conventions' namespace for service.instance.id. */
@@ -26,7 +26,7 @@ const remembered = 8192;
 
 export class Instances {
   /** By service and id what has it. */
-  readonly #taken = new Recent<string, string>(remembered);
+  readonly #taken = new LruCache<string, string>(remembered);
 
   /**
    * The id of what has these attributes, the host's apart: the one that was said, or the container's, else one of the host, the place

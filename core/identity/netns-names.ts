@@ -1,7 +1,7 @@
 // Names of network namespaces, as `ip netns` and container runtimes bind them to files.
 import { closeSync, openSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { Recent } from "../plugin/lru.ts";
+import { LruCache } from "../plugin/lru.ts";
 import type { Namespaces, NetnsAttributes } from "../plugin/services.ts";
 
 /** Where files are bound to namespaces: ip netns, CNI and containerd; Docker. */
@@ -14,7 +14,7 @@ export class NetnsNames implements Namespaces {
   readonly #cookieOf: (fd: number) => number;
   readonly #folders: readonly string[];
   /** By cookie; empty: it had no name. */
-  readonly #names = new Recent<number, string>(REMEMBERED);
+  readonly #names = new LruCache<number, string>(REMEMBERED);
 
   /** `cookieOf`: the cookie of the namespace behind a descriptor; throws if we may not enter it. */
   constructor(cookieOf: (fd: number) => number, folders = FOLDERS) {

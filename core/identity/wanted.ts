@@ -13,7 +13,7 @@ export interface FilterNames {
 }
 
 /** What is known of a process when it is first met: `struct task` of bpf/include/wirespan/owner.h. */
-export interface Met {
+export interface SeenProcess {
   readonly pid: number;
   readonly uid: number;
   readonly comm: string;
@@ -36,7 +36,7 @@ export function netnsBy(numberOf: (pid: number) => number | undefined): NetnsOf 
   };
 }
 
-type Holds = (task: Met) => boolean;
+type Holds = (task: SeenProcess) => boolean;
 
 /** What of these criteria is asked of a process, each with whether it holds. */
 function criteria(match: Match, names: FilterNames, netns: NetnsOf): readonly Holds[] {
@@ -47,11 +47,11 @@ function criteria(match: Match, names: FilterNames, netns: NetnsOf): readonly Ho
   const isNamed = (comm: string) =>
     match.comm.some((name) => (name.endsWith("*") ? comm.startsWith(name.slice(0, -1)) : comm === name));
   return [
-    ...(pids.size ? [(task: Met) => pids.has(task.pid)] : []),
-    ...(uids.size ? [(task: Met) => uids.has(task.uid)] : []),
-    ...(inodes.size ? [(task: Met) => inodes.has(netns(task.pid) ?? -1)] : []),
-    ...(cgroups ? [(task: Met) => (task.cgroups & cgroups) !== 0] : []),
-    ...(match.comm.length ? [(task: Met) => isNamed(task.comm)] : []),
+    ...(pids.size ? [(task: SeenProcess) => pids.has(task.pid)] : []),
+    ...(uids.size ? [(task: SeenProcess) => uids.has(task.uid)] : []),
+    ...(inodes.size ? [(task: SeenProcess) => inodes.has(netns(task.pid) ?? -1)] : []),
+    ...(cgroups ? [(task: SeenProcess) => (task.cgroups & cgroups) !== 0] : []),
+    ...(match.comm.length ? [(task: SeenProcess) => isNamed(task.comm)] : []),
   ];
 }
 

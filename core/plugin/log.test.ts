@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Log, type LogOptions, limited } from "./log.ts";
+import { type Log, type LogOptions, rateLimited } from "./log.ts";
 
 /** What a process of its own writes to standard error (and, for certain, not to standard output). */
 function logged(options: LogOptions, use: string): string {
@@ -77,8 +77,8 @@ process.stderr.write(JSON.stringify([before, loaded()]));`;
 
   it("lets one line of a key through at a time, and says how many it held back", async () => {
     const { log, lines } = recorder();
-    for (let i = 0; i < 5; i++) limited(log, "refused", 20).warn({ i }, "refused");
-    limited(log, "other", 20).info({}, "other");
+    for (let i = 0; i < 5; i++) rateLimited(log, "refused", 20).warn({ i }, "refused");
+    rateLimited(log, "other", 20).info({}, "other");
     assert.deepEqual(lines, [
       ["warn", { i: 0 }, "refused"],
       ["info", {}, "other"],
@@ -86,7 +86,7 @@ process.stderr.write(JSON.stringify([before, loaded()]));`;
     // The timer does not keep a process alive; this one does while it waits.
     await sleep(60);
     assert.deepEqual(lines.slice(2), [["warn", { i: 0, suppressed: 4 }, "refused (and 4 more)"]]);
-    limited(log, "refused", 20).warn({ i: 9 }, "refused");
+    rateLimited(log, "refused", 20).warn({ i: 9 }, "refused");
     assert.deepEqual(lines.at(-1), ["warn", { i: 9 }, "refused"]);
   });
 });

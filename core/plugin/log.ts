@@ -117,6 +117,15 @@ class Lines {
   }
 }
 
+/** `log`, with the plugin's name in every line. */
+export function named(log: Log, plugin: string): Log {
+  const write =
+    (at: Severity): Write =>
+    (fields, message) =>
+      log[at]({ plugin, ...fields }, message);
+  return { error: write("error"), warn: write("warn"), info: write("info"), debug: write("debug") };
+}
+
 /** How many lines each key has held back since its last one; a key is here while its time runs. */
 const windows = new WeakMap<Log, Map<string, number>>();
 
@@ -124,7 +133,7 @@ const windows = new WeakMap<Log, Map<string, number>>();
  * `log`, through which at most one line per `key` passes in `perMs` milliseconds; the others are counted,
  * and the count is logged when the time is up.
  */
-export function limited(log: Log, key: string, perMs: number): Log {
+export function rateLimited(log: Log, key: string, perMs: number): Log {
   const open = windows.get(log) ?? new Map<string, number>();
   windows.set(log, open);
   const write =

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { Recent } from "./lru.ts";
+import { LruCache } from "./lru.ts";
 
 describe("a bounded cache", () => {
   it("never holds more than its limit and keeps the newer half", () => {
-    const cache = new Recent<number, string>(10);
+    const cache = new LruCache<number, string>(10);
     for (let i = 0; i < 1000; i++) {
       cache.set(i, `v${i}`);
       assert.ok(cache.size <= 10);
@@ -13,7 +13,7 @@ describe("a bounded cache", () => {
   });
 
   it("keeps what is used again and again", () => {
-    const cache = new Recent<number, string>(10);
+    const cache = new LruCache<number, string>(10);
     cache.set(-1, "kept");
     for (let i = 0; i < 1000; i++) {
       cache.set(i, "passing");
@@ -22,7 +22,7 @@ describe("a bounded cache", () => {
   });
 
   it("replaces a value without growing, whichever generation holds it", () => {
-    const cache = new Recent<number, number>(4);
+    const cache = new LruCache<number, number>(4);
     for (let i = 0; i < 100; i++) cache.set(i % 2, i);
     assert.equal(cache.size, 2);
     assert.equal(cache.get(1), 99);

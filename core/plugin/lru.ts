@@ -1,7 +1,7 @@
 // A cache with a bound. Two generations instead of an ordered list: a hit moves nothing around.
 
 /** Keeps at most `limit` values, and always the `limit / 2` most recently used ones. */
-export class Recent<K, V extends {}> {
+export class LruCache<K, V extends {}> {
   readonly #half: number;
   #young = new Map<K, V>();
   #old = new Map<K, V>();

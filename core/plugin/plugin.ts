@@ -52,7 +52,8 @@ type Handler<W extends Records> =
         ? (rows: Iterable<R>) => void
         : never;
 
-type RecordHandlers<B extends Skeleton> = string extends keyof B["records"]
+/** One handler for each ring, table and iterator of a skeleton. */
+export type RecordHandlers<B extends Skeleton> = string extends keyof B["records"]
   ? { readonly [name: string]: unknown }
   : { readonly [K in keyof B["records"]]: Handler<B["records"][K]> };
 
@@ -64,7 +65,7 @@ export type Handlers<B extends Skeleton, R extends SpanRequests = SpanRequests> 
   readonly enrich?: Enrich<R>;
 };
 
-export interface Io<C, S extends Signals, U extends Uses> {
+export interface PluginContext<C, S extends Signals, U extends Uses> {
   readonly config: C;
   readonly emit: Emit<S>;
   readonly use: { readonly [K in keyof U]: U[K] extends Token<infer T> ? T : never };
@@ -107,7 +108,7 @@ export interface Plugin<
   /** Rows for the maps that the programs read (AGENT_INPUT in bpf/include/wirespan/skeleton.h). */
   inputs?(config: SettingsOf<C>): Readonly<Record<keyof B["inputs"] & string, readonly InputRow[]>>;
   /** Runs before the programs are attached; returns one handler per ring, table and iterator. */
-  start(io: Io<SettingsOf<C>, S, U>): Handlers<B, R>;
+  start(context: PluginContext<SettingsOf<C>, S, U>): Handlers<B, R>;
   /** `wirespan trace <name>`: bcc's options and columns. */
   readonly trace: TraceView;
 }

@@ -1,6 +1,6 @@
 // Formats signals as lines of the console: one per connection, failure and event.
 
-import { Recent } from "../../core/plugin/lru.ts";
+import { LruCache } from "../../core/plugin/lru.ts";
 import type { Event, Metric, Scope, Span } from "../../core/plugin/signals.ts";
 import type { Paint } from "./format.ts";
 import { collectionJson, eventJson, jsonLine, spanJson } from "./json-lines.ts";
@@ -72,7 +72,7 @@ export interface LineKind {
 /** Decides which spans and events have a line, so that each connection and each failure has one. */
 export class LineSelector {
   /** Ids of connections whose failure has been printed. */
-  readonly #failed = new Recent<string, true>(4096);
+  readonly #failed = new LruCache<string, true>(4096);
   #seesEnds = false;
 
   /** A connection has up to three spans: its line is printed at its end, or at its failure if that comes first. */

@@ -1,7 +1,7 @@
 // netqtop: what every queue of every interface carries.
 import { WirespanError } from "../../core/plugin/errors.ts";
 import { bytes } from "../../core/plugin/histogram.ts";
-import { limited } from "../../core/plugin/log.ts";
+import { rateLimited } from "../../core/plugin/log.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { services } from "../../core/plugin/services.ts";
 import { detailHandlers } from "./details.ts";
@@ -97,7 +97,7 @@ export default plugin({
     const stacked = new Stacked(
       () => interfaces.read(),
       (name) => names.length === 0 || names.includes(name),
-      (error) => limited(log, "stacked", 600_000).warn({ error }, UNKNOWN),
+      (error) => rateLimited(log, "stacked", 600_000).warn({ error }, UNKNOWN),
     );
     return {
       ...detailHandlers(emit, namespaces),

@@ -1,7 +1,7 @@
 // How often a namespace's accept queues were full. Sockets do not count that: a listener's own drops include
 // more (plugins/tcpdrop/README.md). The namespace's ListenOverflows is exact.
 import { readFileSync, statSync } from "node:fs";
-import { Recent } from "../../core/plugin/lru.ts";
+import { LruCache } from "../../core/plugin/lru.ts";
 
 /** ListenOverflows out of /proc/PID/net/netstat; undefined where it is not there. */
 export function parseOverflows(netstat: string): number | undefined {
@@ -25,7 +25,7 @@ const REMEMBERED = 4096;
 export class Overflows {
   readonly #numberOf: (pid: number) => number | undefined;
   /** By cookie. */
-  readonly #before = new Recent<number, number>(REMEMBERED);
+  readonly #before = new LruCache<number, number>(REMEMBERED);
   #first = true;
 
   /** `numberOf`: the number that /proc has for a process; undefined: it has none. */

@@ -158,7 +158,7 @@ describe("solisten in the agent", function () {
   }
 
   it("needs no tracepoint of a system call for what changes a socket's state", async () => {
-    const hooks = watched.engine.hosts.flatMap((host) => host.hooks);
+    const hooks = watched.engine.runners.flatMap((host) => host.hooks);
     assert.ok(hooks.every(({ at }) => !at?.startsWith("tp/syscalls")));
     const from = watched.events.length;
     const made = calls(await run(netns, "listen"));

@@ -223,7 +223,7 @@ describe("tcpaccept", function () {
     await using netns = await Netns.create();
     await using seen = await watch(["tcpaccept"], { "plugins.tcpaccept.eventRate": "1" });
     await run(netns, "emfile", { count: 50 });
-    const counts = () => seen.engine.accounts().tcpaccept ?? {};
+    const counts = () => seen.engine.counters().tcpaccept ?? {};
     await seen.until("50 calls", () => (counts().seen_failures ?? 0) >= 50);
     seen.engine.drain();
     const { seen_failures = 0, suppressed_failures = 0, lost_failures = 0 } = counts();

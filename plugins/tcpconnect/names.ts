@@ -1,5 +1,5 @@
 // Which name a process had asked for when it connected to an address: from the answers that came to it.
-import { Recent } from "../../core/plugin/lru.ts";
+import { LruCache } from "../../core/plugin/lru.ts";
 import type { Answer } from "./message.ts";
 
 /** A process in a network namespace. */
@@ -23,12 +23,12 @@ const KEPT = 4;
 
 export class DnsNames {
   /** Read, but not yet taken by a process. */
-  readonly #untaken: Recent<number, { readonly answer: Answer; readonly answeredAt: number }>;
-  readonly #named: Recent<string, readonly Named[]>;
+  readonly #untaken: LruCache<number, { readonly answer: Answer; readonly answeredAt: number }>;
+  readonly #named: LruCache<string, readonly Named[]>;
 
   constructor(limit = 16_384) {
-    this.#untaken = new Recent(Math.ceil(limit / 16));
-    this.#named = new Recent(limit);
+    this.#untaken = new LruCache(Math.ceil(limit / 16));
+    this.#named = new LruCache(limit);
   }
 
   answered(serial: number, answeredAt: number, answer: Answer): void {

@@ -242,10 +242,10 @@ describe("tcpconnect", function () {
       { path: "plugins.tcpconnect.enabled", value: "true", flag: "--set" },
     ];
     await using watched = await watch(["tcpconnect"], { "plugins.tcpconnect.enabled": "true" });
-    const [host] = watched.engine.hosts;
+    const [host] = watched.engine.runners;
     const config = loadConfig({ env: {}, flags, plugins });
     await assert.rejects(watched.engine.reload(config, plugins), { code: "CONFIG_INVALID" });
-    assert.deepEqual(watched.engine.hosts, [host]);
+    assert.deepEqual(watched.engine.runners, [host]);
   });
 
   it("bounds its table and counts the rest in one series", async function () {

@@ -104,7 +104,7 @@ describe("tcpdrop of connections that are bound to an interface", function () {
   it("a connection that finds no room in the table of ends is counted, once, and its drops are nobody's", async () => {
     await using netns = await Netns.create();
     await using drops = await Drops.watch();
-    const map = drops.watched.engine.core.loaded.object.map("tuples");
+    const map = drops.watched.engine.tracker.loaded.object.map("tuples");
     const key = new Uint8Array(map.keySize);
     const value = new Uint8Array(map.valueSize);
     const number = new DataView(key.buffer);

@@ -113,7 +113,7 @@ describe("tcpdrop of packets without a socket", function () {
     await using watched = await watch(["tcpdrop"], settings(net.a));
     const { netns } = one(await run(net.a, "cookie"), "cookie");
     await run(net.a, "burst", { address: addresses.b, server: net.b, count: 200 });
-    const map = watched.engine.core.loaded.object.map("tuples");
+    const map = watched.engine.tracker.loaded.object.map("tuples");
     const keys = new Uint8Array(map.maxEntries * map.keySize);
     const mine = () => {
       const count = map.read(keys, new Uint8Array(map.maxEntries * map.valueSize));

@@ -151,7 +151,7 @@ describe("tcplife's sums", function () {
     assert.deepEqual(others, []);
     assert.ok(overflow && typeof overflow.value === "number");
     // Beyond those without a row are some whose programs have no workload of their own any more.
-    const withoutRow = seen.engine.accounts().tcplife?.overflows ?? 0;
+    const withoutRow = seen.engine.counters().tcplife?.overflows ?? 0;
     assert.ok(
       withoutRow > 0 && overflow.value >= withoutRow && overflow.value < many / 10,
       `${overflow.value}`,

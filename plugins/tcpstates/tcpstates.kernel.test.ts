@@ -327,7 +327,7 @@ describe("tcpstates' metrics", function () {
       "inbound last_ack",
     ])
       assert.equal(moved(key), 10_000, key);
-    const counters = watched.engine.accounts().tcpstates;
+    const counters = watched.engine.counters().tcpstates;
     assert.deepEqual([counters?.lost_changes, counters?.overflows], [0, 0]);
   });
 

@@ -118,7 +118,7 @@ describe("tcptop", function () {
       watched.events.reduce((count, { attributes }) => count + Number(attributes[OTHERS] ?? 1), 0),
       20_000,
     );
-    assert.deepEqual(watched.engine.accounts().tcptop, { overflow_processes: 0, overflow_connections: 0 });
+    assert.deepEqual(watched.engine.counters().tcptop, { overflow_processes: 0, overflow_connections: 0 });
   });
 
   it("counts 10,000 short connections once while it sweeps without a pause", async () => {

@@ -1,6 +1,6 @@
 // All that may leave: what the core, the agent itself and every plugin declare.
 
-import { SELF } from "../../agent/internal-telemetry.ts";
+import { INTERNAL_TELEMETRY } from "../../agent/internal-telemetry.ts";
 import { importPlugin, installedPlugins } from "../../core/engine/discover.ts";
 import { spansWith } from "../../core/plugin/connection.ts";
 import type { Signals } from "../../core/plugin/signals.ts";
@@ -11,7 +11,7 @@ export async function declared(): Promise<Declared[]> {
   const connections: Signals = spansWith(plugins.map((plugin) => plugin.spans ?? {}));
   return [
     { scope: "wirespan.connections", signals: connections },
-    { scope: "wirespan.agent", signals: SELF },
+    { scope: "wirespan.agent", signals: INTERNAL_TELEMETRY },
     ...plugins.map(({ name, signals }) => ({ scope: `wirespan.${name}`, signals })),
   ];
 }

@@ -1,9 +1,11 @@
 // The engine in this process, for tests that look at what no output shows. This process is then the agent.
 import { setTimeout as delay } from "node:timers/promises";
+import { engineParts } from "../../agent/engine-parts.ts";
 import type { Config } from "../../config/config.ts";
 import { loadConfig } from "../../config/load.ts";
 import { importPlugins } from "../../core/engine/discover.ts";
-import { Engine } from "../../core/engine/engine.ts";
+import type { Engine } from "../../core/engine/engine.ts";
+import { parts } from "../../core/engine/parts.ts";
 import { createLog } from "../../core/plugin/log.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import type { AnyAttributes, Metric, Resource, Span, Time } from "../../core/plugin/signals.ts";
@@ -49,7 +51,7 @@ export async function watch(
   for (const { error } of failed) throw error;
   const config = configOf(plugins, settings);
   const log = createLog(config.log);
-  return new Watch(await Engine.attach({ config, plugins, native, log }), plugins);
+  return new Watch(await engineParts({ config, plugins, native, log }).resolve(parts.engine), plugins);
 }
 
 export class Watch implements AsyncDisposable {
@@ -107,7 +109,7 @@ export class Watch implements AsyncDisposable {
 
   /** The core program's own counters. */
   counters(): Readonly<Record<string, number>> {
-    return this.engine.accounts().connections ?? {};
+    return this.engine.counters().connections ?? {};
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

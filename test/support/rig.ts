@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { type ConnRecord, ConnRecordCursor } from "../../bpf/include/wirespan/structs.skel.ts";
 import { ConnectionSpans } from "../../core/engine/connection-spans.ts";
-import { createEmission } from "../../core/engine/instruments.ts";
+import { createInstruments } from "../../core/engine/instruments.ts";
 import type { SpanKey } from "../../core/plugin/connection.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import { seriesFrom } from "../../core/plugin/series.ts";
@@ -195,7 +195,7 @@ export class Rig<P extends Plugin> {
       [services.interfaces, { read: links ?? (() => ({ namespaces: [], refused: undefined })) }],
       [services.log, { error: line, warn: line, info: line, debug: line }],
     ]);
-    const emission = createEmission(plugin.signals, {
+    const emission = createInstruments(plugin.signals, {
       scope,
       sink,
       host: HOST,

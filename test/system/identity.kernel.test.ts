@@ -122,9 +122,9 @@ describe("whose sums are", function () {
         500,
       );
     }
-    const { overflows = 0 } = watched.engine.accounts().tcpconnect ?? {};
+    const { overflows = 0 } = watched.engine.counters().tcpconnect ?? {};
     assert.equal(overflows, 0);
-    const table = watched.engine.hosts
+    const table = watched.engine.runners
       .find((host) => host.plugin.name === "tcpconnect")!
       .loaded.object.map("attempts");
     const keys = new Uint8Array(table.maxEntries * table.keySize);

@@ -263,7 +263,7 @@ describe("a mistake", function () {
     });
   }
 
-  const KEPT = "the agent goes on with the one that it has.";
+  const UNCHANGED = "reload rejected, the running configuration is unchanged.";
   const start =
     "version: 1\nplugins: { tcpaccept: { acceptHook: false } }\nexporters: { c: { type: console } }\n";
   const reloads: Record<
@@ -273,7 +273,7 @@ describe("a mistake", function () {
     "its file is gone": {
       change: (file) => rm(file),
       code: 2,
-      says: (file) => `Cannot read the configuration ${file}: there is no such file; ${KEPT}`,
+      says: (file) => `Cannot read the configuration ${file}: there is no such file; ${UNCHANGED}`,
     },
     "its file is a folder now": {
       change: async (file) => {
@@ -281,35 +281,35 @@ describe("a mistake", function () {
         await mkdir(file);
       },
       code: 2,
-      says: (file) => `Cannot read the configuration ${file}: it is a folder, not a file; ${KEPT}`,
+      says: (file) => `Cannot read the configuration ${file}: it is a folder, not a file; ${UNCHANGED}`,
     },
     "its file is no YAML": {
       change: (file) => writeFile(file, `${start}filter: [\n`),
       code: 2,
       says: (file) =>
-        `The configuration has an error; ${KEPT}\n${file}:5:1: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]`,
+        `The configuration has an error; ${UNCHANGED}\n${file}:5:1: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]`,
     },
     "it has an unknown key and a wrong value": {
       change: (file) => writeFile(file, `${start}fliter: {}\nmetrics: { interval: 700h }\n`),
       code: 2,
       says: (file) =>
-        `The configuration has 2 errors; ${KEPT}\n${file}:4: fliter: unknown key; did you mean filter?\n${file}:5: metrics.interval: expected a duration of at most 596h, got "700h"`,
+        `The configuration has 2 errors; ${UNCHANGED}\n${file}:4: fliter: unknown key; did you mean filter?\n${file}:5: metrics.interval: expected a duration of at most 596h, got "700h"`,
     },
     "a filter names a process that is gone": {
       change: (file) => writeFile(file, `${start}filter: { include: { netns: ["pid:4194304"] } }\n`),
       code: 2,
-      says: () => `filter: netns pid:4194304: there is no such process; ${KEPT}`,
+      says: () => `filter: netns pid:4194304: there is no such process; ${UNCHANGED}`,
     },
     "a filter names a map that is not pinned": {
       change: (file) => writeFile(file, `${start}filter: { cgroupMap: /no/such/map }\n`),
       code: 2,
-      says: () => `tcpaccept: filter: the map at /no/such/map: nothing is pinned there; ${KEPT}`,
+      says: () => `tcpaccept: filter: the map at /no/such/map: nothing is pinned there; ${UNCHANGED}`,
     },
     "it asks for a hook that only a start can set": {
       change: (file) => writeFile(file, start.replace("false", "true")),
       code: 2,
       says: () =>
-        `Ends of accept() are watched from the agent's start or not at all; restart it to watch them; ${KEPT}`,
+        `Ends of accept() are watched from the agent's start or not at all; restart it to watch them; ${UNCHANGED}`,
     },
   };
   for (const [what, { change, code, says }] of Object.entries(reloads)) {

@@ -136,7 +136,7 @@ ${more}`;
     await seen.reload(tolerant);
     assert.deepEqual(failed(seen), []);
     assert.deepEqual(
-      seen.engine.hosts.map(({ plugin }) => plugin.name),
+      seen.engine.runners.map(({ plugin }) => plugin.name),
       ["tcplife", "softirqs"],
     );
   });
@@ -154,16 +154,16 @@ ${more}`;
     const listening = () => seen.events.filter(({ name }) => name === "wirespan.socket.listen").length;
     await using seen = await watch(["tcplife", "solisten"], {}, unwilling);
     const attached = seen.engine.programs().length;
-    const [, before] = seen.engine.hosts;
+    const [, before] = seen.engine.runners;
     refuses = true;
     await assert.rejects(seen.reload({ "plugins.solisten.unattendedAfter": "5s" }));
-    assert.equal(seen.engine.hosts[1], before);
+    assert.equal(seen.engine.runners[1], before);
     assert.equal(seen.engine.programs().length, attached, "the other's programs are gone");
     await run(netns, "listen");
     await seen.until("listen()", () => listening() > 0);
     refuses = false;
     await seen.reload({ "plugins.solisten.unattendedAfter": "5s" });
-    assert.notEqual(seen.engine.hosts[1], before);
+    assert.notEqual(seen.engine.runners[1], before);
     const count = listening();
     await run(netns, "listen");
     await seen.until("listen()", () => listening() > count);
@@ -241,7 +241,7 @@ ${more}`;
     );
     const { code, stderr } = await agent.stop();
     assert.equal(code, 0);
-    assert.ok(stderr.some((line) => line.includes("goes on with the one that it has")));
+    assert.ok(stderr.some((line) => line.includes("the running configuration is unchanged")));
   });
 
   it("warns of a second agent on the host", async function () {

@@ -1,6 +1,6 @@
 // The agent with every plugin, held against what plugins declare and against its own account.
 import assert from "node:assert/strict";
-import { SELF } from "../../agent/internal-telemetry.ts";
+import { INTERNAL_TELEMETRY } from "../../agent/internal-telemetry.ts";
 import { type Agent, startAgent } from "../support/agent.ts";
 import { check } from "../support/conformance.ts";
 import { inodeOf } from "../support/connection-ends.ts";
@@ -40,7 +40,9 @@ describe("the agent with every plugin", () => {
       for (const name of ["clientCloses", "attempt", "inheritedByChild", "reset", "unread"] as const)
         await run(netns, name, {});
       await run(netns, "clientCloses", { address: "::1" });
-      await until("metrics of the agent itself", () => sink.metrics.some((m) => m.name === SELF.spans.name));
+      await until("metrics of the agent itself", () =>
+        sink.metrics.some((m) => m.name === INTERNAL_TELEMETRY.spans.name),
+      );
       const { code, stderr } = await agent.stop();
       assert.equal(code, 0, stderr.join("\n"));
       assert.ok(sink.spans.length >= 10, `${sink.spans.length} spans`);
@@ -79,17 +81,22 @@ describe("the agent with every plugin", () => {
         .filter((s) => Object.entries(of).every(([key, value]) => s.attributes[key] === value))
         .reduce((all, { value }) => all + value, 0);
     const counted = (plugin: string, kind: string) =>
-      sum(SELF.events.name, { "wirespan.plugin.name": plugin, "wirespan.agent.event.kind": kind });
+      sum(INTERNAL_TELEMETRY.events.name, {
+        "wirespan.plugin.name": plugin,
+        "wirespan.agent.event.kind": kind,
+      });
 
     /** Connections, one end each, whose end was shown to no program, or that the kernel had no memory for. */
-    const lost = () => sum(SELF.lost.name);
+    const lost = () => sum(INTERNAL_TELEMETRY.lost.name);
     /** Events that no program was shown: without any, all of a connection is reported. */
-    const unseen = () => sum(SELF.unseen.name) + counted("connections", "lost_connections");
+    const unseen = () => sum(INTERNAL_TELEMETRY.unseen.name) + counted("connections", "lost_connections");
 
     const counts = () =>
       JSON.stringify(
         series.filter(
-          ({ name, value }) => value && [SELF.events.name, SELF.bpfMisses.name].includes(name as never),
+          ({ name, value }) =>
+            value &&
+            [INTERNAL_TELEMETRY.events.name, INTERNAL_TELEMETRY.bpfMisses.name].includes(name as never),
         ),
       );
 
@@ -107,7 +114,7 @@ describe("the agent with every plugin", () => {
 
     it("accounts for every event of every plugin", () => {
       const kinds = series
-        .filter(({ name }) => name === SELF.events.name)
+        .filter(({ name }) => name === INTERNAL_TELEMETRY.events.name)
         .map(({ attributes }) => attributes);
       for (const { "wirespan.plugin.name": plugin, "wirespan.agent.event.kind": kind } of kinds) {
         const of = /^seen_(.*)/.exec(String(kind))?.[1];

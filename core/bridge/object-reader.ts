@@ -1,0 +1,101 @@
+// All records of a loaded object: hands them to the handlers of the same names. Tests: the kernel test of each plugin.
+import type { BpfMap, BpfObject, Native, Ring } from "../../native/index.ts";
+import type { Cursor, RowRecords, Skeleton } from "../plugin/skeleton.ts";
+import { RingReader } from "./ring-reader.ts";
+import { TableReader } from "./table-reader.ts";
+import type { Images } from "./workload-rows.ts";
+
+/** Handlers by the name of what they get; a plugin's are typed by its skeleton. */
+export type AnyHandlers = Readonly<Record<string, (given: unknown) => void>>;
+
+function* rowsOf(bytes: Uint8Array, records: RowRecords<unknown>): Generator<unknown> {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+  const record = new records.record() as Cursor;
+  for (let at = 0; at + records.size <= bytes.length; at += records.size) {
+    record.at(words, bytes, at);
+    yield record;
+  }
+}
+
+export interface ObjectReaderOptions {
+  /** Called when records have been read from a ring, before they are handed over. */
+  readonly before?: () => void;
+  /** The images whose rows tables by workload may hold. */
+  readonly images?: Images;
+}
+
+/** Reads all records of one object. */
+export class ObjectReader {
+  readonly rings: readonly Ring[];
+  readonly #object: BpfObject;
+  readonly #rings: RingReader[] = [];
+  readonly #tables: TableReader[] = [];
+  readonly #sweeps: (() => Promise<void>)[] = [];
+  readonly #counters: BpfMap | undefined;
+  readonly #names: readonly string[];
+  readonly #collected: (() => void) | undefined;
+
+  constructor(
+    native: Native,
+    object: BpfObject,
+    skeleton: Skeleton,
+    handlers: AnyHandlers,
+    { before, images }: ObjectReaderOptions = {},
+  ) {
+    this.#object = object;
+    this.#names = skeleton.counters;
+    this.#collected = handlers.collected as (() => void) | undefined;
+    this.#counters = skeleton.counters.length ? object.map("counters") : undefined;
+    const { cpus } = native.features();
+    for (const [name, records] of Object.entries(skeleton.records)) {
+      const handle = handlers[name]!;
+      if (records.kind === "ring")
+        this.#rings.push(new RingReader(native.openRing(object.map(name)), records, handle, before));
+      else if (records.kind === "table")
+        this.#tables.push(new TableReader(object.map(name), records, cpus, handle, images));
+      else {
+        const map = skeleton.programs[name] === "iter/bpf_sk_storage_map" ? "conns" : undefined;
+        this.#sweeps.push(async () => {
+          const bytes = await object.iterate(name, map);
+          handle(rowsOf(bytes, records));
+        });
+      }
+    }
+    this.rings = this.#rings.map(({ ring }) => ring);
+  }
+
+  /** Hands over what waits in the rings; the number of records. */
+  drain(): number {
+    return this.#rings.reduce((sum, ring) => sum + ring.drain(), 0);
+  }
+
+  /** Runs the iterators, whose sums the tables hold afterwards. */
+  async sweep(): Promise<void> {
+    for (const sweep of this.#sweeps) await sweep();
+  }
+
+  /** Hands over the tables, which ends a collection. */
+  readTables(): void {
+    for (const table of this.#tables) table.read();
+    this.#collected?.();
+  }
+
+  /** The object's own counters, summed over CPUs, and `unhandled_records` if there are any. */
+  counters(): Readonly<Record<string, number>> {
+    const unhandled = this.#rings.reduce((sum, ring) => sum + ring.unhandled, 0);
+    return { ...this.#counted(), ...(unhandled > 0 && { unhandled_records: unhandled }) };
+  }
+
+  #counted(): Readonly<Record<string, number>> {
+    if (!this.#counters) return {};
+    const values = new Uint8Array(this.#names.length * 8);
+    this.#counters.read(new Uint8Array(4), values);
+    const view = new DataView(values.buffer);
+    return Object.fromEntries(this.#names.map((name, i) => [name, Number(view.getBigUint64(i * 8, true))]));
+  }
+
+  close(): void {
+    for (const ring of this.rings) ring.close();
+    this.#object.close();
+  }
+}

@@ -1,0 +1,152 @@
+// Collections: the metrics of all plugins as of one moment, and the count of living connections against which the
+// tracker's own counts are checked. Tests: core/engine/balance.kernel.test.ts, agent/life.kernel.test.ts.
+import type { ObjectReader } from "../bridge/object-reader.ts";
+import { type Log, rateLimited } from "../plugin/log.ts";
+import type { Metric } from "../plugin/signals.ts";
+import { Balance, type ConnectionBalance, sayUnseen } from "./balance.ts";
+import type { PluginRunner } from "./plugin-runner.ts";
+
+export interface CollectorOptions {
+  readonly log: Log;
+  /** The plugins that run now. */
+  readonly runners: () => readonly PluginRunner[];
+  /** The tracker's records; undefined until they are read. */
+  readonly reader: () => ObjectReader | undefined;
+  readonly drain: () => void;
+  /** Nanoseconds since boot. */
+  readonly bootNow: () => number;
+  /** Repairs the state of sockets that a sweep found in another one, or closed. */
+  readonly repairFound: () => Promise<void>;
+  /** Emits the ends that a sweep found, once the plugins have seen them. */
+  readonly reportFound: () => Promise<void>;
+  /** Removes the rows of connections whose end no program was shown. */
+  readonly dropRowsWithoutSocket: () => Promise<void>;
+  readonly collected: () => void;
+}
+
+export class Collector {
+  readonly #options: CollectorOptions;
+  readonly #balance = new Balance();
+  /** Of the last sweep. */
+  #surveyed = { living: 0, goneOn: 0 };
+  /** Unseen events, as logged last. */
+  #logged = 0;
+  #detached = false;
+  #collecting: Promise<readonly Metric[]> | undefined;
+  #next: Promise<readonly Metric[]> | undefined;
+
+  constructor(options: CollectorOptions) {
+    this.#options = options;
+  }
+
+  /** Takes what the tracker's iterator counted. */
+  surveyed({ living, goneOn }: { readonly living: number; readonly goneOn: number }): void {
+    this.#surveyed = { living, goneOn };
+  }
+
+  /** As of the last collection. */
+  get connections(): ConnectionBalance {
+    return this.#balance.connections;
+  }
+
+  /** Events that this kernel did not show to any program, as far as later events prove them. */
+  get unseen(): number {
+    return this.#balance.unseen;
+  }
+
+  /**
+   * All plugins' metrics as of now. One collection at a time: a call during one gets the next, for the current one may
+   * have read already what has changed since.
+   */
+  collect(): Promise<readonly Metric[]> {
+    if (!this.#collecting) return this.#begin();
+    this.#next ??= this.#collecting
+      .catch(() => {}) // its own callers meet that
+      .then(() => {
+        this.#next = undefined;
+        return this.#begin();
+      });
+    return this.#next;
+  }
+
+  /** Resolves when the current collection, if there is one, has ended. */
+  async idle(): Promise<void> {
+    await this.#collecting?.catch(() => {});
+  }
+
+  #begin(): Promise<readonly Metric[]> {
+    this.#collecting = this.#collect().finally(() => {
+      this.#collecting = undefined;
+    });
+    return this.#collecting;
+  }
+
+  async #collect(): Promise<readonly Metric[]> {
+    const { log, drain, bootNow, collected } = this.#options;
+    const metrics: Metric[] = [];
+    // A reload may end some of them meanwhile, and waits for this.
+    const runners = this.#options.runners();
+    drain();
+    try {
+      await this.#survey();
+    } catch (error) {
+      rateLimited(log, "survey", 60_000).error({ error }, "counting connections failed");
+    }
+    for (const runner of runners) {
+      const { name } = runner.plugin;
+      try {
+        metrics.push(...(await runner.collect(bootNow())));
+      } catch (error) {
+        const limited = rateLimited(log, `collect ${name}`, 60_000);
+        limited.error({ error }, `collecting metrics from ${name} failed`);
+      }
+    }
+    collected();
+    return metrics;
+  }
+
+  /** Counts the living connections, for the balance, and reports the ends that it finds and no program was shown. */
+  async #survey(): Promise<void> {
+    const { repairFound, reportFound, drain, runners } = this.#options;
+    const reader = this.#options.reader();
+    if (!reader || this.#detached) return;
+    const { unseen } = this.#balance;
+    let before = reader.counters();
+    await reader.sweep();
+    if (this.#surveyed.goneOn > 0) {
+      await repairFound();
+      for (const runner of runners()) await runner.seeFoundEnds();
+      await reportFound();
+      drain();
+      // Those that have ended were alive before.
+      before = reader.counters();
+      await reader.sweep();
+    }
+    // An end after detaching is not unseen.
+    if (this.#detached) return;
+    this.#balance.take(before, this.#surveyed.living, reader.counters());
+    if (this.#balance.unseen === unseen) return;
+    if (this.#logged === 0) this.#logUnseen();
+    await this.#options.dropRowsWithoutSocket();
+  }
+
+  #logUnseen(): void {
+    const { unseen, connections } = this;
+    if (unseen === this.#logged) return;
+    this.#logged = unseen;
+    this.#options.log.warn({ unseen, lost: connections.lost.unseen }, sayUnseen(unseen));
+  }
+
+  /** Brings the balance up to date before `detach`. */
+  async settle(): Promise<void> {
+    await this.idle();
+    // A second sweep confirms what the first one found.
+    for (let sweep = 0; sweep < 2; sweep++) await this.#survey();
+    this.#logUnseen();
+  }
+
+  /** Ends the counting of living connections. */
+  detach(): void {
+    this.#detached = true;
+  }
+}
