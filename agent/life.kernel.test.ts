@@ -72,7 +72,7 @@ describe("an agent that is told something", function () {
       await until("it to know the signal", () => catches(child.pid!, SIGHUP));
       child.kill("SIGHUP");
       await until("it to be ready", () => said().includes('"ready":true'));
-      await until("it to have read again", () => said().includes("configuration read again"));
+      await until("it to have read again", () => said().includes("configuration reloaded"));
       child.kill("SIGTERM");
       assert.deepEqual(await ended, { code: 0, signal: null });
     } finally {

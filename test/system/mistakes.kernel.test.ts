@@ -153,7 +153,7 @@ describe("a mistake", function () {
       const out = lines.filter(({ level }) => level === "error");
       assert.ok(out.length > 0 && out.length < 13, err);
       const why = `too few file descriptors: ${limits} are allowed; .*LimitNOFILE= in a unit\\)`;
-      for (const { plugin, msg } of out) assert.match(msg!, new RegExp(`^${plugin} is left out: ${why}`));
+      for (const { plugin, msg } of out) assert.match(msg!, new RegExp(`^plugin ${plugin} disabled: ${why}`));
       const running = lines.find(({ plugins }) => plugins)?.plugins ?? [];
       assert.equal(running.length + out.length, 13);
       const strict = await launch(["--set", "control.socket=", "--set", "strict=true"], { launcher });

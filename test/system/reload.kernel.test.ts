@@ -76,7 +76,7 @@ ${more}`;
     const { code, stderr } = await agent.stop();
     assert.equal(code, 0);
     assert.deepEqual(
-      stderr.filter((line) => line.includes("could not be collected")),
+      stderr.filter((line) => line.includes("collecting metrics from")),
       [],
     );
     const ends = sink.spans.filter((s) => s.name === "tcp connection");
@@ -252,7 +252,7 @@ ${more}`;
     await using first = await startAgent(["--config", file]);
     await using second = await startAgent(["--config", file]);
     const { stderr } = await second.stop();
-    assert.ok(stderr.some((line) => line.includes("another agent runs on this host")));
+    assert.ok(stderr.some((line) => line.includes("another wirespan agent is running on this host")));
     assert.equal((await first.stop()).code, 0);
   });
 });
