@@ -1,24 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { cpSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { startAgent } from "../support/agent.ts";
 import { needsRoot } from "../support/netns.ts";
-
-const root = join(import.meta.dirname, "../..");
-const LINKED = ["node_modules", "native/build"];
-
-/** The clone as it is now, built, without its history; large things that are not changed are linked. */
-function scratchClone(): string {
-  const clone = mkdtempSync(join(tmpdir(), "wirespan-clone-"));
-  const left = new Set([".git", ...LINKED].map((name) => join(root, name)));
-  const filter = (from: string) => !left.has(from) && basename(from) !== "build";
-  cpSync(root, clone, { recursive: true, preserveTimestamps: true, filter });
-  for (const name of LINKED) symlinkSync(join(root, name), join(clone, name));
-  return clone;
-}
+import { LINKED, root, scratchClone } from "../support/scratch-clone.ts";
 
 /** Every file but the new plugin's, by what it holds. */
 function contents(clone: string): Record<string, string> {

@@ -58,6 +58,8 @@ static __always_inline bool pop_event(u64 event)
 	return false;
 }
 
+#define UNUSED __attribute__((unused))
+
 /*
  * Defines both programs, `name` and `name`_nested. `event` is an address that identifies the event among those that
  * interrupt it, or NULL if it is to be ignored. `see` is a call in terms of the arguments and of `is_nested`, by which
@@ -66,7 +68,7 @@ static __always_inline bool pop_event(u64 event)
 #define REENTRANT_PROGRAM(hook, name, event, see, ...)     \
 	SEC(hook) int BPF_PROG(name, __VA_ARGS__)          \
 	{                                                  \
-		const bool is_nested = false;              \
+		const bool is_nested UNUSED = false;       \
 		u64 event_ = (u64)(event);                 \
                                                            \
 		if (!event_)                               \
@@ -77,7 +79,7 @@ static __always_inline bool pop_event(u64 event)
 	}                                                  \
 	SEC(hook) int BPF_PROG(name##_nested, __VA_ARGS__) \
 	{                                                  \
-		const bool is_nested = true;               \
+		const bool is_nested UNUSED = true;        \
 		u64 event_ = (u64)(event);                 \
                                                            \
 		if (event_ && !pop_event(event_))          \
