@@ -25,7 +25,9 @@ export function correlateNodeRows(rounds: number): Row[] {
   keys.forEach((each, i) => {
     takeOver(slots[i]!, each);
   });
-  const sockets = keys.map((each) => ({ ...each, connecting: false, _handle: {} }) as unknown as Socket);
+  const sockets = keys.map(
+    (each) => ({ ...each, connecting: false, _handle: {}, once() {} }) as unknown as Socket,
+  );
 
   const copies: number[] = [];
   const records: number[] = [];

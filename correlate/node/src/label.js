@@ -1,7 +1,7 @@
 // Sockets and their slots. What is known of a connection is kept with its handle: a socket that connects again has
 // another one.
 import { guarded } from "./guard.js";
-import { slotOf, takeOver, write } from "./table.js";
+import { empty, slotOf, takeOver, write } from "./table.js";
 
 const KEY = Symbol("wirespan.label");
 const WAITING = Symbol("wirespan.waiting");
@@ -50,16 +50,20 @@ function set(socket, text, again) {
   }
   const handle = socket._handle;
   if (!handle) return;
-  let known = handle[KEY];
+  const known = handle[KEY];
   // Where nothing was said, nothing ends.
   if (text === undefined && known?.text === undefined) return;
   if (known && owners[known.slot] === known) {
     if (!again && known.text === text) return;
-  } else {
-    if (text === undefined) return;
-    known = claim(socket, handle);
-    if (!known) return;
+    say(known, text);
+  } else if (text !== undefined) {
+    const claimed = claim(socket, handle);
+    if (claimed) say(claimed, text);
   }
+}
+
+/** @param {Label} known @param {string | undefined} text */
+function say(known, text) {
   known.text = text;
   write(known.slot, text);
   counts.contexts++;
@@ -73,24 +77,33 @@ export function reclaim(socket) {
   const handle = /** @type {Labelled} */ (socket)._handle;
   const known = handle?.[KEY];
   if (!handle || known?.text === undefined || owners[known.slot] === known) return;
-  const again = claim(socket, handle);
-  if (!again) return;
-  again.text = known.text;
-  write(again.slot, again.text);
+  if (claim(socket, handle)) write(known.slot, known.text);
 }
 
-/** @param {Labelled} socket @param {Handle} handle */
+/** @param {Labelled} socket @param {Handle} handle @returns {Label | undefined} */
 function claim(socket, handle) {
   const { localPort, remotePort, localAddress, remoteAddress } = socket;
   // A Unix socket, a stream that is none of the kernel's, or a connection that is gone.
   if (!localPort || !remotePort || !localAddress || !remoteAddress) return undefined;
-  const slot = slotOf(localPort, remotePort);
-  takeOver(slot, { localPort, remotePort, localAddress, remoteAddress });
+  const known = handle[KEY] ?? { slot: slotOf(localPort, remotePort), text: undefined };
+  takeOver(known.slot, { localPort, remotePort, localAddress, remoteAddress });
   counts.slots++;
-  const known = { slot, text: undefined };
-  owners[slot] = known;
-  handle[KEY] = known;
-  return /** @type {Label} */ (known);
+  owners[known.slot] = known;
+  if (!handle[KEY]) {
+    handle[KEY] = known;
+    socket.once("close", () => guarded(release, known));
+  }
+  return known;
+}
+
+/**
+ * A later connection may have the same addresses and ports, and send before anything is said of it.
+ * @param {Label} known
+ */
+function release(known) {
+  if (owners[known.slot] !== known) return;
+  owners[known.slot] = undefined;
+  empty(known.slot);
 }
 
 /** @param {Labelled} socket @param {string} text */

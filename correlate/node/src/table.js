@@ -78,6 +78,14 @@ export function takeOver(slot, key) {
 }
 
 /**
+ * Leaves a slot without an owner and without records.
+ * @param {number} slot
+ */
+export function empty(slot) {
+  takeOver(slot, { localPort: 0, remotePort: 0, localAddress: "::", remoteAddress: "::" });
+}
+
+/**
  * Writes the context of the bytes that this slot's owner sends next; undefined: they are nobody's.
  * @param {number} slot
  * @param {string | undefined} text

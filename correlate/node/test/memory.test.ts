@@ -7,7 +7,7 @@ import { skip } from "../../../test/support/skip.ts";
 import { register, serverCertificate } from "./app.ts";
 import { Memory } from "./memory.ts";
 import { versions } from "./nodes.ts";
-import { Reader } from "./reader.js";
+import { collide, Reader } from "./reader.js";
 
 describe("correlate/node: the table as another process sees it", () => {
   for (const { major, program, missing } of versions) {
@@ -15,34 +15,41 @@ describe("correlate/node: the table as another process sees it", () => {
       if (!program) skip(this, missing);
       using certificate = serverCertificate();
       if (!certificate) skip(this, "no openssl on this machine");
-      const app = join(import.meta.dirname, "apps/rounds.js");
-      const child = spawn(program, [`--import=${register}`, app, certificate.folder], {
-        stdio: ["pipe", "pipe", "inherit"],
-      });
-      const gone = once(child, "close");
-      const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-      const round = async (): Promise<string[]> => {
-        child.stdin.write("\n");
-        return JSON.parse((await lines.next()).value ?? "") as string[];
-      };
-      try {
-        await round();
-        using memory = new Memory(child.pid!);
-        const reader = new Reader(new Uint8Array(64 + 4096 * 256));
-        memory.copy(reader.table);
-        reader.collect();
-        for (let i = 0; i < 125; i++) {
-          const expected = await round();
-          memory.copy(reader.table);
-          const found = reader
-            .collect()
-            .flatMap(({ key, contexts }) => contexts.map((text) => `${key} ${text}`));
-          assert.deepEqual(found.sort(), expected.sort());
-        }
-      } finally {
-        child.stdin.end();
-        await gone;
-      }
+      // Two connections in one slot are chance, and no subject of this test.
+      for (let attempt = 0; attempt < 5; attempt++) if (await watch(program, certificate.folder)) return;
+      assert.fail("connections shared a slot five times");
     });
   }
 });
+
+/** Whether the connections had slots of their own; if so, all was as it should be. */
+async function watch(program: string, folder: string): Promise<boolean> {
+  const app = join(import.meta.dirname, "apps/rounds.js");
+  const child = spawn(program, [`--import=${register}`, app, folder], { stdio: ["pipe", "pipe", "inherit"] });
+  const gone = once(child, "close");
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const round = async (): Promise<string[]> => {
+    child.stdin.write("\n");
+    return JSON.parse((await lines.next()).value ?? "") as string[];
+  };
+  try {
+    const first = await round();
+    if (collide(first.map((each) => each.split(" ")[0] ?? ""))) return false;
+    using memory = new Memory(child.pid!);
+    const reader = new Reader(new Uint8Array(64 + 4096 * 256));
+    memory.copy(reader.table);
+    reader.collect();
+    for (let i = 0; i < 125; i++) {
+      const expected = await round();
+      memory.copy(reader.table);
+      const found = reader
+        .collect()
+        .flatMap(({ key, contexts }) => contexts.map((context) => `${key} ${context}`));
+      assert.deepEqual(found.sort(), expected.sort());
+    }
+    return true;
+  } finally {
+    child.stdin.end();
+    await gone;
+  }
+}

@@ -102,3 +102,18 @@ export class Reader {
     return Buffer.from(this.table.subarray(at, at + length)).toString("hex");
   }
 }
+
+/**
+ * Whether two of these connections share a slot of a table: chance, which these tests leave out.
+ * @param {Iterable<string>} keys `local port > remote port`
+ */
+export function collide(keys) {
+  const slots = new Set();
+  let connections = 0;
+  for (const key of new Set(keys)) {
+    const [local = 0, remote = 0] = key.split(">").map(Number);
+    slots.add((local * 31 + remote) % 4096);
+    connections++;
+  }
+  return slots.size !== connections;
+}

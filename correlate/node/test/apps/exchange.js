@@ -5,8 +5,9 @@ import http from "node:http";
 import http2 from "node:http2";
 import https from "node:https";
 import { status } from "../../register.js";
+import { collide } from "../reader.js";
 import { context } from "./context.js";
-import { collide, Finds } from "./table.js";
+import { Finds } from "./table.js";
 
 const [, , kind = "", requests = "0", concurrency = "1", folder = ""] = process.argv;
 process.removeAllListeners("warning");

@@ -15,6 +15,11 @@ const server = http.createServer((_, response) => response.end("ok"));
 await once(server.listen(0, "127.0.0.1"), "listening");
 const { port } = /** @type {net.AddressInfo} */ (server.address());
 
+/** A connection that is still there when the table is looked at. */
+function kept() {
+  return new http.Agent({ keepAlive: true });
+}
+
 /** @param {http.RequestOptions} options */
 async function works(options = {}) {
   return new Promise((resolve) => {
@@ -40,7 +45,7 @@ const odd = [
   "x".repeat(10_000),
 ];
 const headers = await Promise.all(
-  odd.map((traceparent) => works({ headers: { traceparent }, agent: false })),
+  odd.map((traceparent) => works({ headers: { traceparent }, agent: kept() })),
 );
 const labels = reader.collect().flatMap(({ contexts }) => contexts);
 
@@ -54,7 +59,7 @@ const thrown = {
 api.setGlobalContextManager(
   /** @type {Parameters<typeof api.setGlobalContextManager>[0]} */ (/** @type {unknown} */ (thrown)),
 );
-const manager = await works({ agent: false });
+const manager = await works({ agent: kept() });
 api.disable();
 const span = Symbol.for("OpenTelemetry Context Key SPAN");
 const values = new Map([[span, { spanContext: () => ({ traceId: {}, spanId: 7, traceFlags: "x" }) }]]);
@@ -65,10 +70,10 @@ const strange = {
 api.setGlobalContextManager(
   /** @type {Parameters<typeof api.setGlobalContextManager>[0]} */ (/** @type {unknown} */ (strange)),
 );
-const spans = await works({ agent: false });
+const spans = await works({ agent: kept() });
 api.disable();
 
-const request = http.request({ host: "127.0.0.1", port, agent: false });
+const request = http.request({ host: "127.0.0.1", port, agent: kept() });
 request.getHeader = () => {
   throw new Error("no headers today");
 };
@@ -107,7 +112,7 @@ unreal.destroy();
 await new Promise((resolve) => setTimeout(resolve, 20));
 
 reader.collect();
-const still = await works({ headers: { traceparent: good }, agent: false });
+const still = await works({ headers: { traceparent: good }, agent: kept() });
 const last = reader.collect().flatMap(({ contexts }) => contexts);
 console.log(
   JSON.stringify({

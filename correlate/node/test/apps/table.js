@@ -39,18 +39,3 @@ export class Finds {
     return { expected: expected.length, right, wrong, overrun, ended };
   }
 }
-
-/**
- * Whether two of these connections share a slot of a table: chance, which these tests leave out.
- * @param {Iterable<string>} keys `local port > remote port`
- */
-export function collide(keys) {
-  const slots = new Set();
-  let connections = 0;
-  for (const key of new Set(keys)) {
-    const [local = 0, remote = 0] = key.split(">").map(Number);
-    slots.add((local * 31 + remote) % 4096);
-    connections++;
-  }
-  return slots.size !== connections;
-}
