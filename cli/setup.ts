@@ -1,7 +1,7 @@
 // What most commands begin with: find the plugins, read the configuration.
 import { type Command, Option } from "commander";
 import type { Config } from "../config/config.ts";
-import { loadConfig, type Override, wantedPlugins } from "../config/load.ts";
+import { loadConfig, type Override, readConfigFile, wantedPlugins } from "../config/load.ts";
 import {
   type Discovered,
   importPlugins,
@@ -79,11 +79,12 @@ export function selection(only: readonly string[], flag: string): Override[] {
  * if anything is wrong with it.
  */
 export async function load(
-  file: string | undefined,
+  name: string | undefined,
   flags: readonly Override[],
   outcome?: string,
 ): Promise<Setup> {
   const installed = installedPlugins();
+  const file = name === undefined ? undefined : readConfigFile(name, outcome);
   const sources = { file, env: process.env, flags, outcome };
   const discovered = await importPlugins(wantedPlugins(installed, sources));
   const { plugins } = discovered;

@@ -2,7 +2,7 @@
 import { suggestion } from "../core/base/suggest.ts";
 import { leaves, type Tree } from "./schema.ts";
 import type { Environment } from "./secrets.ts";
-import type { Assignment, Faults } from "./source.ts";
+import type { Assignment, ConfigErrors } from "./source.ts";
 
 const PREFIX = "WIRESPAN_";
 
@@ -29,7 +29,7 @@ export function readEnvironment(
   env: Environment,
   tree: Tree,
   opaque: ReadonlySet<string>,
-  faults: Faults,
+  errors: ConfigErrors,
 ): Assignment[] {
   const given = Object.keys(env).filter((name) => name.startsWith(PREFIX) && env[name] && !others.has(name));
   if (given.length === 0) return [];
@@ -40,7 +40,7 @@ export function readEnvironment(
     if (path !== undefined)
       return { path, raw: env[name]!, origin: { source: "environment", where: name } } as const;
     if (!hidden.some((prefix) => name.startsWith(prefix))) {
-      faults.add(name, "", () => {
+      errors.add(name, "", () => {
         return `unknown variable${suggestion(name, paths.keys(), "no setting is called so")}`;
       });
     }

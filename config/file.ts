@@ -6,7 +6,7 @@ import { WirespanError } from "../core/plugin/errors.ts";
 import type { Raw } from "./formats.ts";
 import { readText } from "./read.ts";
 import { isLeaf, type Leaf, leaves, type Tree } from "./schema.ts";
-import type { Assignment, Faults, Origin } from "./source.ts";
+import type { Assignment, ConfigErrors, Origin } from "./source.ts";
 
 type Yaml = typeof import("yaml");
 
@@ -24,7 +24,7 @@ export class ConfigFile {
   readonly #line: (offset: number) => number;
 
   /** Throws CONFIG_UNREADABLE, or CONFIG_INVALID where it is no YAML. `name` is how messages call it. */
-  constructor(name: string, faults: Faults) {
+  constructor(name: string, errors: ConfigErrors) {
     this.#name = name;
     const text = read(name);
     // Loaded only where there is a file: it costs 30 ms of the agent's start.
@@ -33,35 +33,35 @@ export class ConfigFile {
     this.#line = (offset) => counter.linePos(offset).line;
     // Without prettyErrors, because those quote the source, which may hold secrets; duplicates are
     // found below, where their names are known.
-    this.#document = this.#parse(text, counter, faults);
+    this.#document = this.#parse(text, counter, errors);
     for (const problem of [...this.#document.errors, ...this.#document.warnings]) {
       const { line, col } = counter.linePos(problem.pos[0]);
       const why = problem.message.includes("call stack") ? TOO_DEEP : problem.message;
-      faults.add(`${name}:${line}:${col}`, "", `not valid YAML: ${why}`);
+      errors.add(`${name}:${line}:${col}`, "", `not valid YAML: ${why}`);
     }
     let aliases = 0;
     this.#yaml.visit(this.#document, {
       Alias: (_, alias) => {
         // To find what each stands for is a walk through the file.
         if (++aliases > ALIASES) {
-          faults.add(this.#at(alias), "", `more than ${ALIASES} aliases; write some of them out`);
+          errors.add(this.#at(alias), "", `more than ${ALIASES} aliases; write some of them out`);
           return this.#yaml.visit.BREAK;
         }
         if (alias.resolve(this.#document) !== undefined) return undefined;
         const message = `*${alias.source} stands for nothing: there is no &${alias.source} before it`;
-        faults.add(this.#at(alias), "", message);
+        errors.add(this.#at(alias), "", message);
         return undefined;
       },
     });
-    faults.throwIfAny();
+    errors.throwIfAny();
   }
 
-  #parse(text: string, lineCounter: InstanceType<Yaml["LineCounter"]>, faults: Faults) {
+  #parse(text: string, lineCounter: InstanceType<Yaml["LineCounter"]>, errors: ConfigErrors) {
     try {
       return this.#yaml.parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: false });
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      faults.add(this.#name, "", `not valid YAML: ${TOO_DEEP}`);
+      errors.add(this.#name, "", `not valid YAML: ${TOO_DEEP}`);
       return this.#yaml.parseDocument("");
     }
   }
@@ -84,25 +84,25 @@ export class ConfigFile {
   }
 
   /** Every value that stands at a leaf of `tree`; all else is a fault. `opaque` paths are not looked into. */
-  assignments(tree: Tree, opaque: ReadonlySet<string>, faults: Faults): Assignment[] {
+  assignments(tree: Tree, opaque: ReadonlySet<string>, errors: ConfigErrors): Assignment[] {
     const found: Assignment[] = [];
     const root = this.#resolve(this.#document.contents);
-    if (root !== undefined) this.#section(root, tree, "", { found, opaque, faults });
+    if (root !== undefined) this.#section(root, tree, "", { found, opaque, errors });
     return found;
   }
 
   #section(node: Node, tree: Tree, path: string, walk: Walk): void {
     if (this.#isNothing(node)) return;
     if (!this.#yaml.isMap(node)) {
-      walk.faults.add(this.#at(node), path, `expected keys (${Object.keys(tree).join(", ")}) with values`);
+      walk.errors.add(this.#at(node), path, `expected keys (${Object.keys(tree).join(", ")}) with values`);
       return;
     }
-    for (const [key, pair] of this.#pairs(node, path, walk.faults)) {
+    for (const [key, pair] of this.#pairs(node, path, walk.errors)) {
       const at = path === "" ? key : `${path}.${key}`;
       const child = Object.hasOwn(tree, key) ? tree[key] : undefined;
       const value = this.#resolve(pair.value);
       if (child === undefined) {
-        walk.faults.add(this.#at(pair.key), at, () => unknownKey(path, key, tree));
+        walk.errors.add(this.#at(pair.key), at, () => unknownKey(path, key, tree));
       } else if (walk.opaque.has(at) || value === undefined) {
       } else if (isLeaf(child)) {
         this.#leaf(value, child, at, this.#at(pair.key), walk);
@@ -113,13 +113,13 @@ export class ConfigFile {
   }
 
   #leaf(node: Node, leaf: Leaf, path: string, where: string, walk: Walk): void {
-    const raw = this.#raw(node, path, leaf, walk.faults);
+    const raw = this.#raw(node, path, leaf, walk.errors);
     if (raw === undefined) return;
     const origin: Origin = { source: "file", where };
     walk.found.push({ path, raw, origin });
   }
 
-  #raw(node: Node, path: string, { reader }: Leaf, faults: Faults): Raw | undefined {
+  #raw(node: Node, path: string, { reader }: Leaf, errors: ConfigErrors): Raw | undefined {
     const { isMap, isScalar, isSeq } = this.#yaml;
     if (isScalar(node) && !this.#isNothing(node)) return textOf(node);
     if (isSeq(node) && reader.shape === "list") {
@@ -129,7 +129,7 @@ export class ConfigFile {
       }
     }
     if (isMap(node) && reader.shape === "map") {
-      const entries = [...this.#pairs(node, path, faults)].map(
+      const entries = [...this.#pairs(node, path, errors)].map(
         ([key, pair]) => [key, this.#resolve(pair.value)] as const,
       );
       if (entries.every(([, item]) => isScalar(item) && !this.#isNothing(item))) {
@@ -137,19 +137,19 @@ export class ConfigFile {
       }
     }
     const got = this.#isNothing(node) ? "nothing" : isMap(node) ? "a map" : "a list";
-    faults.add(this.#at(node), path, `expected ${reader.expected}, got ${got}`);
+    errors.add(this.#at(node), path, `expected ${reader.expected}, got ${got}`);
     return undefined;
   }
 
-  *#pairs(map: YAMLMap, path: string, faults: Faults): Generator<readonly [string, Pair]> {
+  *#pairs(map: YAMLMap, path: string, errors: ConfigErrors): Generator<readonly [string, Pair]> {
     const seen = new Set<string>();
     for (const pair of map.items) {
       const key = this.#key(pair);
       const at = path === "" ? key : `${path}.${key}`;
       if (key === undefined) {
-        faults.add(this.#at(pair.key), path, "a key must be a text");
+        errors.add(this.#at(pair.key), path, "a key must be a text");
       } else if (seen.has(key)) {
-        faults.add(this.#at(pair.key), at ?? "", "this key stands here twice");
+        errors.add(this.#at(pair.key), at ?? "", "this key stands here twice");
       } else {
         seen.add(key);
         yield [key, pair];
@@ -188,7 +188,7 @@ export class ConfigFile {
 interface Walk {
   readonly found: Assignment[];
   readonly opaque: ReadonlySet<string>;
-  readonly faults: Faults;
+  readonly errors: ConfigErrors;
 }
 
 /** Why `key` is not one of `tree`'s, naming the nearest here or below. */

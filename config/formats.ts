@@ -12,8 +12,6 @@ export interface Reader<T = unknown> {
   readonly expected: string;
   /** Throws BadValue. */
   read(raw: Raw): T;
-  /** Whether a value that was not read (a default) is one. */
-  is(value: unknown): boolean;
   /** The text that reads as this value. */
   show(value: T): string;
   readonly json: Readonly<Record<string, unknown>>;
@@ -35,7 +33,6 @@ export class BadValue extends Error {
 function scalar<T>(
   expected: string,
   parse: (text: string) => T | undefined,
-  is: (value: unknown) => boolean,
   show: (value: T) => string,
   json: Readonly<Record<string, unknown>>,
 ): Reader<T> {
@@ -43,7 +40,6 @@ function scalar<T>(
     shape: "scalar",
     expected,
     json,
-    is,
     show,
     read(raw) {
       const value = typeof raw === "string" ? parse(raw.trim()) : undefined;
@@ -65,7 +61,6 @@ export function text(expected: string, valid: (text: string) => boolean = () => 
       if (t.length > LONGEST_TEXT) throw new BadValue(t, `${expected}, at most ${LONGEST_TEXT} bytes`);
       return valid(t) ? t : undefined;
     },
-    (v) => typeof v === "string" && valid(v),
     (v) => v,
     { type: ["string", "number"] },
   );
@@ -78,7 +73,6 @@ export function list<T>(item: Reader<T>, most = 1000): Reader<readonly T[]> {
     shape: "list",
     expected,
     json: { anyOf: [{ type: "array", items: item.json }, item.json] },
-    is: (value) => Array.isArray(value) && value.every((v) => item.is(v)),
     show: (value) => value.map((v) => item.show(v)).join(","),
     read(raw) {
       if (typeof raw !== "string" && !Array.isArray(raw)) throw new BadValue("a map", expected);
@@ -102,7 +96,6 @@ export function atMost<T>(
   return {
     ...items,
     expected,
-    is: (value) => items.is(value) && fits(value as readonly T[]),
     read(raw) {
       const values = items.read(raw);
       if (!fits(values)) throw new BadValue(items.show(values), expected);
@@ -119,7 +112,6 @@ export function ascending(numbers: Reader<readonly number[]>): Reader<readonly n
   return {
     ...numbers,
     expected,
-    is: (value) => numbers.is(value) && rises(value as readonly number[]),
     read(raw) {
       const values = numbers.read(raw);
       if (!rises(values)) throw new BadValue(numbers.show(values), expected);
@@ -133,7 +125,6 @@ export const map: Reader<ReadonlyMap<string, string>> = {
   shape: "map",
   expected: "a map of texts (as one text: a=1,b=2)",
   json: { type: "object", additionalProperties: { type: ["string", "number", "boolean"] } },
-  is: (value) => value instanceof Map,
   show: (value) => [...value].map(([k, v]) => `${k}=${encodeURIComponent(v)}`).join(","),
   read(raw) {
     if (Array.isArray(raw)) throw new BadValue("a list", map.expected);
@@ -182,19 +173,11 @@ export const names: Reader<string> = {
   },
 };
 
-const isNumber = (value: unknown): boolean => typeof value === "number" && value >= 0;
-
 const booleans = new Map([
   ["true", true],
   ["false", false],
 ]);
-const boolean = scalar(
-  "true or false",
-  (t) => booleans.get(t.toLowerCase()),
-  (v) => typeof v === "boolean",
-  String,
-  { type: "boolean" },
-);
+const boolean = scalar("true or false", (t) => booleans.get(t.toLowerCase()), String, { type: "boolean" });
 
 /** A whole number of at least `least` and at most `most`. */
 export function count(least = 0, most = Number.MAX_SAFE_INTEGER, expected = ""): Reader<number> {
@@ -203,7 +186,6 @@ export function count(least = 0, most = Number.MAX_SAFE_INTEGER, expected = ""):
   return scalar(
     expected || `a whole number ${bound}`,
     (t) => (/^\d+$/.test(t) && fits(Number(t)) ? Number(t) : undefined),
-    (v) => typeof v === "number" && fits(v),
     String,
     { type: "integer", minimum: least, ...(most === Number.MAX_SAFE_INTEGER ? {} : { maximum: most }) },
   );
@@ -238,7 +220,6 @@ export function duration(least = 0): Reader<number> {
       if (value > LONGEST_DURATION) throw new BadValue(t, "a duration of at most 596h");
       return value >= least ? value : undefined;
     },
-    isNumber,
     (v) => (v >= 1000 && v % 1000 === 0 ? `${v / 1000}s` : `${v}ms`),
     { type: "string", pattern: "^(0|[0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))$" },
   );
@@ -271,7 +252,6 @@ export function size(
       const value = Number(number) * bytes[(unit ?? "").toLowerCase()]!;
       return Number.isSafeInteger(value) && value <= LARGEST && valid(value) ? value : undefined;
     },
-    (v) => isNumber(v) && valid(v as number),
     (v) => {
       for (const [unit, factor] of [
         ["GiB", 1024 ** 3] as const,
@@ -291,7 +271,6 @@ export function oneOf<const V extends string>(...values: readonly V[]): Reader<V
   return scalar(
     `one of ${values.join(", ")}`,
     (t) => values.find((v) => v === t),
-    (v) => values.includes(v as V),
     (v) => v,
     { enum: values },
   );

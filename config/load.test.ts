@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { WirespanError } from "../core/plugin/errors.ts";
 import { plugin } from "../core/plugin/plugin.ts";
 import { configOf, effectOf, faultsOf, sample } from "../test/support/config.ts";
-import { loadConfig, wantedPlugins } from "./load.ts";
+import { loadConfig, readConfigFile, wantedPlugins } from "./load.ts";
 
 const setFlag = (path: string, value: string) => ({ path, value, flag: "--set" });
 
@@ -262,7 +262,11 @@ log: {level: loud}
     writeFileSync(file, "plugins: {a: {enabled: false}, b: {enabled: false, top: 1}, c: {}}");
     const env = { WIRESPAN_PLUGINS_D_ENABLED: "false" };
     const flags = [setFlag("plugins.e.enabled", "false")];
-    const wanted = wantedPlugins(["a", "b", "c", "d", "e", "f"], { file, env, flags });
+    const wanted = wantedPlugins(["a", "b", "c", "d", "e", "f"], {
+      file: readConfigFile(file),
+      env,
+      flags,
+    });
     rmSync(folder, { recursive: true });
     assert.deepEqual(wanted, ["b", "c", "f"]);
   });

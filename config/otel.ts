@@ -2,7 +2,7 @@
 import { SIGNALS, type Signal } from "../exporters/config.ts";
 import type { ExporterType } from "./exporters.ts";
 import type { Environment } from "./secrets.ts";
-import type { Assignment, Faults } from "./source.ts";
+import type { Assignment, ConfigErrors } from "./source.ts";
 
 const destinations = ["otlp", "console", "none"] as const;
 type Destination = (typeof destinations)[number];
@@ -57,23 +57,23 @@ const levels = new Map([
   ["all", "debug"],
 ]);
 
-export function readOtel(env: Environment, file: FileExporters, faults: Faults): OtelSettings {
-  return new Otel(env, file, faults).settings();
+export function readOtel(env: Environment, file: FileExporters, errors: ConfigErrors): OtelSettings {
+  return new Otel(env, file, errors).settings();
 }
 
 class Otel {
   readonly #env: Environment;
   readonly #file: FileExporters;
-  readonly #faults: Faults;
+  readonly #errors: ConfigErrors;
   readonly #assignments: Assignment[] = [];
   readonly #exporters = new Map<string, ExporterType>();
   readonly #guessed = new Set<string>();
   readonly #chosen = new Map<Signal, ReadonlySet<string>>();
 
-  constructor(env: Environment, file: FileExporters, faults: Faults) {
+  constructor(env: Environment, file: FileExporters, errors: ConfigErrors) {
     this.#env = env;
     this.#file = file;
-    this.#faults = faults;
+    this.#errors = errors;
   }
 
   settings(): OtelSettings {
@@ -103,7 +103,7 @@ class Otel {
       const chosen = value.split(",").map((part) => part.trim());
       const wrong = chosen.filter((part) => !destinations.includes(part as Destination));
       if (wrong.length > 0)
-        this.#faults.add(name, "", `expected ${destinations.join(", ")}, got "${wrong.join(",")}"`);
+        this.#errors.add(name, "", `expected ${destinations.join(", ")}, got "${wrong.join(",")}"`);
       this.#chosen.set(signal, new Set(chosen));
     }
   }
@@ -177,7 +177,7 @@ class Otel {
     const protocol = variable === undefined ? undefined : this.#get(variable)!;
     const { type, encoding } = (protocol !== undefined && protocols.get(protocol)) || {};
     if (variable !== undefined && type === undefined) {
-      this.#faults.add(
+      this.#errors.add(
         variable,
         "",
         `expected one of ${[...protocols.keys()].join(", ")}, got "${protocol}"`,

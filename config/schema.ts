@@ -1,6 +1,6 @@
-// Every setting there is: its path, meaning, format and default, composed of the base, the plugins'
-// own and the exporters' own.
-import convict from "convict";
+// Every setting: its path, meaning, format and default, composed of the base, the plugins' own and the exporters' own.
+// Tests: config/load.test.ts.
+import { isDeepStrictEqual } from "node:util";
 import { WirespanError } from "../core/plugin/errors.ts";
 import type { Plugin } from "../core/plugin/plugin.ts";
 import type { Match } from "../core/plugin/settings.ts";
@@ -183,8 +183,17 @@ function filterOf({ filters }: Plugin, filter: Tree, capacity: ReadonlyMap<strin
   return filters.length > 0 ? { filter: filterTree(capacity, filters) } : {};
 }
 
-/** convict and others look names up in plain objects. */
+/** Names are looked up in plain objects. */
 const isInherited = (name: string): boolean => Object.hasOwn(Object.prototype, name);
+
+/** Whether a default is what its text reads as. */
+function isOf(reader: Reader, value: unknown): boolean {
+  try {
+    return isDeepStrictEqual(reader.read(reader.show(value)), value);
+  } catch {
+    return false;
+  }
+}
 
 function pluginTree(plugin: Plugin, filter: Tree): Tree {
   const { name, config } = plugin;
@@ -195,7 +204,7 @@ function pluginTree(plugin: Plugin, filter: Tree): Tree {
     if (!/^[a-z][A-Za-z0-9]*$/.test(key) || reserved.includes(key) || isInherited(key)) {
       throw new WirespanError("PLUGIN_INVALID", `plugin ${name}: a setting cannot be called ${key}`);
     }
-    if (!reader.is(setting.default)) {
+    if (!isOf(reader, setting.default)) {
       throw new WirespanError(
         "PLUGIN_INVALID",
         `plugin ${name}: the default of ${key} is not ${reader.expected}`,
@@ -238,27 +247,4 @@ export function* leaves(tree: Tree, path = ""): Generator<readonly [path: string
     if (isLeaf(node)) yield [at, node];
     else yield* leaves(node, at);
   }
-}
-
-/** Holds the values: convict knows every key, keeps the defaults and checks each value against its format. */
-export function createValues(tree: Tree): convict.Config<unknown> {
-  return convict<unknown>(convictSchema(tree));
-}
-
-function convictSchema(tree: Tree): convict.Schema<unknown> {
-  const schema: Record<string, unknown> = {};
-  for (const [key, node] of Object.entries(tree)) {
-    schema[key] = isLeaf(node)
-      ? {
-          default: node.default,
-          doc: node.doc,
-          nullable: node.default === null,
-          sensitive: node.sensitive === true,
-          format(value: unknown) {
-            if (!node.reader.is(value)) throw new Error(`not ${node.reader.expected}`);
-          },
-        }
-      : convictSchema(node);
-  }
-  return schema as convict.Schema<unknown>;
 }

@@ -20,12 +20,12 @@ export interface Assignment {
 /** What follows from an error in a configuration that is reloaded. */
 export const UNCHANGED = "reload rejected, the running configuration is unchanged";
 
-/** Faults that are named one by one. */
+/** ConfigErrors that are named one by one. */
 const NAMED = 20;
 
 /** All that is wrong, so that one run names it all; of very many faults the first, and the number of the others. */
-export class Faults {
-  /** Faults by the line of the file that they stand in; those of no file come last. */
+export class ConfigErrors {
+  /** ConfigErrors by the line of the file that they stand in; those of no file come last. */
   readonly #order = new Map<string, number>();
   #more = 0;
   readonly #outcome: string;
