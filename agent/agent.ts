@@ -8,7 +8,7 @@ import { degradation, details } from "../core/engine/missing-hooks.ts";
 import { parts } from "../core/engine/parts.ts";
 import type { PluginRunner } from "../core/engine/plugin-runner.ts";
 import { WirespanError } from "../core/plugin/errors.ts";
-import type { Log } from "../core/plugin/log.ts";
+import type { DeferredLog, Log } from "../core/plugin/log.ts";
 import type { Fanout } from "../exporters/fanout.ts";
 import { type AgentSettings, agentParts, composeAgent } from "./composition.ts";
 import { gcAfterStartup } from "./gc-after-startup.ts";
@@ -16,6 +16,8 @@ import { accountFor, atHangup, begin, end, endWithin, stopped } from "./life.ts"
 import { sayReady } from "./ready.ts";
 
 export interface AgentOptions extends Omit<AgentSettings, "config" | "native"> {
+  /** Released when everything is attached: what it loads costs nothing before. */
+  readonly log: Log | DeferredLog;
   /** Plugins that could not even be imported. */
   readonly failed: readonly FailedPlugin[];
 }
@@ -49,6 +51,7 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
   const engine = await Promise.race([agent.resolve(parts.engine), ended]);
   // What is half attached goes with the process.
   if (!(engine instanceof Engine)) return stopped(engine);
+  if ("release" in log) log.release();
   const failedBefore = engine.failed.length;
   reportFailures(engine.failed, config.strict, log);
   if (engine.runners.length === 0) {

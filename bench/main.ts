@@ -6,6 +6,7 @@ import { native } from "../native/index.ts";
 import { Netns, output } from "../test/support/netns.ts";
 import { agentCpuRow } from "./agent-cpu.ts";
 import { connectionRow } from "./connection.ts";
+import { containerRow } from "./container.ts";
 import { OUR_CPU } from "./contenders.ts";
 import { correlateLanguageRows } from "./correlate-languages.ts";
 import { correlateNodeRows } from "./correlate-node.ts";
@@ -41,6 +42,7 @@ const parts: readonly [string, () => Promise<readonly Row[]>][] = [
   ["sweeps", () => sweepRows(netns, rounds)],
   ["connection", async () => [await connectionRow(netns, rounds)]],
   ["reader", async () => [readerRow(rounds)]],
+  ["container", async () => [containerRow(rounds)]],
   ["start, memory, idle", () => footprintRows(netns, quick ? 3 : 5, quick ? 10 : 60)],
   ["memory under load", () => peakRows(netns, quick ? 10 : 60)],
   ["the agent's CPU", async () => [await agentCpuRow(netns, quick ? 3 : 5)]],

@@ -110,7 +110,11 @@ node_modules_are_current() {
 }
 
 install_node_modules() {
-  node_modules_are_current && return
+  node_modules_are_current || npm_ci
+  [ -e node_modules/.cache/wirespan/tsyringe.cjs ] || "$own_node" tools/bundle.ts
+}
+
+npm_ci() {
   say "installing the npm packages of package-lock.json, this clone's own Node 24 among them (about 380 MB on disk)"
   # What a user's npm configuration may say against it (omit, engine-strict, a silent log level) is
   # overruled; no package of ours needs an install script.

@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { UNCHANGED } from "../../config/source.ts";
 import { suggestion } from "../../core/base/suggest.ts";
 import { WirespanError } from "../../core/plugin/errors.ts";
-import { createLog } from "../../core/plugin/log.ts";
+import { createLog, deferLog } from "../../core/plugin/log.ts";
 import type { ConsoleConfig } from "../../exporters/config.ts";
 import { configForLive, createLive, holdLog, isLive } from "../live.ts";
 import { type ConfigFlags, setUp, withConfig } from "../setup.ts";
@@ -45,7 +45,7 @@ Examples:
         return { ...found, config: configForLive(found.config, found.plugins) };
       };
       const { config, plugins, failed } = await read();
-      const log = isLive(config) && process.stderr.isTTY ? holdLog() : createLog(config.log);
+      const log = isLive(config) && process.stderr.isTTY ? holdLog() : deferLog(() => createLog(config.log));
       const live = (name: string, own: ConsoleConfig) => createLive(name, own, plugins, log);
       await runAgent(config, { plugins, failed, log, live, reread: () => read(UNCHANGED) });
     });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Log, type LogOptions, rateLimited } from "./log.ts";
+import { deferLog, type Log, type LogOptions, named, rateLimited } from "./log.ts";
 
 /** What a process of its own writes to standard error (and, for certain, not to standard output). */
 function logged(options: LogOptions, use: string): string {
@@ -23,6 +23,47 @@ function recorder(): { log: Log; lines: [level: string, fields: object, message:
     log: { error: write("error"), warn: write("warn"), info: write("info"), debug: write("debug") },
   };
 }
+
+describe("a deferred log", () => {
+  it("creates nothing and writes nothing until it is released, and then all in order", () => {
+    const { log, lines } = recorder();
+    let created = 0;
+    const deferred = deferLog(() => {
+      created++;
+      return log;
+    });
+    deferred.warn({ a: 1 }, "first");
+    deferred.info({}, "second");
+    assert.deepEqual([created, lines], [0, []]);
+    deferred.release();
+    deferred.error({}, "third");
+    deferred.release();
+    assert.equal(created, 1);
+    assert.deepEqual(lines, [
+      ["warn", { a: 1 }, "first"],
+      ["info", {}, "second"],
+      ["error", {}, "third"],
+    ]);
+  });
+
+  it("is written when the process ends before its release", () => {
+    const url = JSON.stringify(import.meta.resolve("./log.ts"));
+    const script = `import { createLog, deferLog } from ${url};
+deferLog(() => createLog({ level: "info", format: "json" })).warn({}, "kept"); process.exit(0);`;
+    const { stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+      encoding: "utf8",
+    });
+    assert.equal(JSON.parse(stderr).msg, "kept");
+  });
+});
+
+describe("a plugin's log", () => {
+  it("names the plugin in every line", () => {
+    const { log, lines } = recorder();
+    named(log, "netqtop").warn({ a: 1 }, "late");
+    assert.deepEqual(lines, [["warn", { plugin: "netqtop", a: 1 }, "late"]]);
+  });
+});
 
 describe("log", () => {
   it("writes JSON lines to standard error where that is no terminal", () => {

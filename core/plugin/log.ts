@@ -34,6 +34,35 @@ export function createLog({ level, format }: LogOptions): Log {
   return { error: write("error"), warn: write("warn"), info: write("info"), debug: write("debug") };
 }
 
+export interface DeferredLog extends Log {
+  /** Writes the lines so far, and those to come at once. Idempotent. */
+  release(): void;
+}
+
+/** A log that keeps its lines until `release` or the process's exit, so that `create` loads nothing before. */
+export function deferLog(create: () => Log): DeferredLog {
+  const kept: (() => void)[] = [];
+  let log: Log | undefined;
+  const write =
+    (at: Severity): Write =>
+    (fields, message) => {
+      if (log) log[at](fields, message);
+      else kept.push(() => log?.[at](fields, message));
+    };
+  const release = () => {
+    log ??= create();
+    for (const line of kept.splice(0)) line();
+  };
+  process.once("exit", () => kept.length > 0 && release());
+  return {
+    error: write("error"),
+    warn: write("warn"),
+    info: write("info"),
+    debug: write("debug"),
+    release,
+  };
+}
+
 const severity = ["debug", "info", "warn", "error", "silent"] as const;
 type Severity = Exclude<(typeof severity)[number], "silent">;
 
