@@ -15,15 +15,15 @@ static __noinline bool emit(struct sock *sk, struct conn *c, enum span span, u32
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct conn_record *r;
 
-	COUNT(seen_spans);
-	r = tp ? bpf_ringbuf_reserve(&spans, sizeof(*r), 0) : NULL;
-	if (!r) {
-		COUNT(lost_spans);
+	if (!tp)
 		return false;
-	}
+	COUNT(seen_spans);
+	r = RESERVE(spans);
+	if (!r)
+		return false;
 	r->wanted = wanted;
 	read_record(r, span, c, tp, c->old_state);
-	bpf_ringbuf_submit(r, wakeup(&spans));
+	SUBMIT(spans, r);
 	return true;
 }
 
@@ -125,14 +125,12 @@ static __always_inline int emit_without_socket(const struct conn *c, enum span s
 	if (!wanted)
 		return 0;
 	COUNT(seen_spans);
-	r = bpf_ringbuf_reserve(&spans, sizeof(*r), 0);
-	if (!r) {
-		COUNT(lost_spans);
+	r = RESERVE(spans);
+	if (!r)
 		return 0;
-	}
 	r->wanted = wanted;
 	read_record_without_socket(r, span, c);
-	bpf_ringbuf_submit(r, wakeup(&spans));
+	SUBMIT(spans, r);
 	return 0;
 }
 

@@ -162,12 +162,11 @@ static __always_inline void meet(struct task *t, u32 pid, struct known_process *
 	bpf_map_update_elem(&known_processes, &pid, now, BPF_ANY);
 	keep_number(bpf_get_current_task_btf(), &runtime_config.space);
 	COUNT(seen_processes);
-	record = bpf_ringbuf_reserve(&processes, sizeof(*record), 0);
+	record = RESERVE(processes);
 	if (!record) {
 		/* Linux 6.1 takes no value out of an argument. */
 		struct task copy = *t;
 
-		COUNT(lost_processes);
 		bpf_map_update_elem(&missed_births, &image, &copy, BPF_ANY);
 		return;
 	}

@@ -22,7 +22,12 @@ export interface ObjectReaderOptions {
   readonly before?: () => void;
   /** The images whose rows tables by workload may hold. */
   readonly images?: Images;
+  /** Iterator programs that write no records: they move what tables hold. */
+  readonly movers?: readonly string[];
 }
+
+/** Runs for each socket whose storage is in a map, here of the connections. */
+const SOCKETS = "iter/bpf_sk_storage_map";
 
 /** Reads all records of one object. */
 export class ObjectReader {
@@ -40,27 +45,24 @@ export class ObjectReader {
     object: BpfObject,
     skeleton: Skeleton,
     handlers: AnyHandlers,
-    { before, images }: ObjectReaderOptions = {},
+    { before, images, movers = [] }: ObjectReaderOptions = {},
   ) {
     this.#object = object;
     this.#names = skeleton.counters;
     this.#collected = handlers.collected as (() => void) | undefined;
     this.#counters = skeleton.counters.length ? object.map("counters") : undefined;
     const { cpus } = native.features();
+    const iterate = (name: string) =>
+      object.iterate(name, skeleton.programs[name] === SOCKETS ? "conns" : undefined);
     for (const [name, records] of Object.entries(skeleton.records)) {
       const handle = handlers[name]!;
       if (records.kind === "ring")
         this.#rings.push(new RingReader(native.openRing(object.map(name)), records, handle, before));
       else if (records.kind === "table")
         this.#tables.push(new TableReader(object.map(name), records, cpus, handle, images));
-      else {
-        const map = skeleton.programs[name] === "iter/bpf_sk_storage_map" ? "conns" : undefined;
-        this.#sweeps.push(async () => {
-          const bytes = await object.iterate(name, map);
-          handle(rowsOf(bytes, records));
-        });
-      }
+      else this.#sweeps.push(async () => handle(rowsOf(await iterate(name), records)));
     }
+    for (const name of movers) this.#sweeps.push(async () => void (await iterate(name)));
     this.rings = this.#rings.map(({ ring }) => ring);
   }
 

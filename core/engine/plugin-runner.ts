@@ -37,6 +37,14 @@ function settingsOf({ plugin, config }: RunnerOptions): SettingsOf<Settings> {
   return config.plugins[plugin.name]!.settings as SettingsOf<Settings>;
 }
 
+/** Iterators that write no records: they move what the plugin's tables hold. */
+function moversIn({ skeleton }: Plugin): readonly string[] {
+  return Object.entries(skeleton.programs)
+    .filter(([program, hook]) => hook.startsWith("iter/") && !(program in skeleton.records))
+    .map(([program]) => program)
+    .filter((program) => !program.endsWith("_found"));
+}
+
 export class PluginRunner {
   readonly plugin: Plugin;
   readonly hooks: readonly Hook[];
@@ -123,6 +131,7 @@ export class PluginRunner {
     const images = container.resolve(parts.identity);
     this.#reader = new ObjectReader(native, this.loaded.object, plugin.skeleton, handlers as AnyHandlers, {
       images,
+      movers: moversIn(plugin),
     });
   }
 

@@ -83,7 +83,7 @@ export default plugin({
         `plugins.netqtop.interfaces: ${interfaces.length} names, at most ${MOST_NAMES} are supported`,
       );
     }
-    return { loopback: loopback ? 1 : 0, names: interfaces.length, name: interfaces.map(nameBytes) };
+    return { loopback, names: interfaces.length, name: interfaces.map(nameBytes) };
   },
 
   sizes: ({ transmitFailures, polls, queueWait }) => ({

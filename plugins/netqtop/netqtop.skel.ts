@@ -191,7 +191,7 @@ export class WaitCursor implements Wait, Cursor {
 }
 
 export const skeleton = {
-  hash: "83689dbaaeea4b06",
+  hash: "c5e1b0942781a679",
   programs: {
     on_dequeue: "tp_btf/qdisc_dequeue",
     on_enqueue: "tp_btf/qdisc_enqueue",
@@ -205,7 +205,7 @@ export const skeleton = {
     histogram_edges: { kind: "array", size: 4096, element: {"kind":"int","size":8,"signed":false}, length: 512 },
     histogram_first: { kind: "array", size: 2048, element: {"kind":"int","size":2,"signed":false}, length: 1024 },
     log2_of_byte: { kind: "array", size: 256, element: {"kind":"int","size":1,"signed":false}, length: 256 },
-    loopback: {"kind":"int","size":4,"signed":false},
+    loopback: {"kind":"bool","size":1},
     name: { kind: "array", size: 128, element: { kind: "array", size: 16, element: {"kind":"int","size":1,"signed":false}, length: 16 }, length: 8 },
     names: {"kind":"int","size":4,"signed":false},
     plugin_netns: netnsFilterLayout,

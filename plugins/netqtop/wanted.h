@@ -6,7 +6,7 @@
 #include <wirespan/netns_filter.h>
 
 /* Loopback is left out unless it is asked for. */
-const volatile u32 loopback = 0;
+const volatile bool loopback = false;
 /* Names of the interfaces that are asked for; none: all. */
 #define NAMES 8
 const volatile u32 names = 0;

@@ -147,11 +147,9 @@ static __always_inline void submit_listen(enum listen_kind kind, const struct co
 	if (!passes(c, 0))
 		return;
 	COUNT(seen_listens);
-	r = bpf_ringbuf_reserve(&listens, sizeof(*r), 0);
-	if (!r) {
-		COUNT(lost_listens);
+	r = RESERVE(listens);
+	if (!r)
 		return;
-	}
 	r->kind = kind;
 	r->happened_at = o->at;
 	r->cookie = c->cookie;
@@ -169,7 +167,7 @@ static __always_inline void submit_listen(enum listen_kind kind, const struct co
 	__builtin_memset(&r->queue, 0, sizeof(r->queue));
 	if (sk)
 		read_queue(&r->queue, sk);
-	bpf_ringbuf_submit(r, wakeup(&listens));
+	SUBMIT(listens, r);
 }
 
 static __always_inline void submit_beginning(const struct conn *copy, const struct sock *sk,

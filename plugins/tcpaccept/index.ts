@@ -47,7 +47,7 @@ export default plugin({
           emit.duration.observe(seconds(duration), { ...attributes, "error.type": error }, resource);
       }
     },
-    overflow(rows) {
+    accepts_overflow(rows) {
       for (const [{ value: queued }, { connections: count, duration }] of rows) {
         if (count && !queued) emit.accepted.overflow(count);
         if (duration.count) emit.duration.overflow(seconds(duration));
@@ -59,7 +59,7 @@ export default plugin({
         emit.failures.observe(calls, { ...attributes, "error.type": acceptErrorOf(key.error) }, resource);
       }
     },
-    failure_overflow(rows) {
+    failures_overflow(rows) {
       for (const [, { calls }] of rows) if (calls) emit.failures.overflow(calls);
     },
     failed_accepts(record) {

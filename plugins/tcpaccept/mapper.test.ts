@@ -22,7 +22,7 @@ describe("tcpaccept's mapping", () => {
       ],
       [{ workload: 7, family: 6, queued: accepted }, { connections: 1 }],
     ]);
-    rig.table("overflow", [
+    rig.table("accepts_overflow", [
       [{ value: accepted }, { connections: 5, duration: { count: 4, sumNs: 4e9 } }],
       [{ value: queued }, { connections: 2, duration: { count: 2, sumNs: 1e9 } }],
     ]);
@@ -55,7 +55,7 @@ describe("tcpaccept's mapping", () => {
       assert.equal(attributes?.["wirespan.errno"], number);
       assert.equal(attributes?.["wirespan.event.suppressed"], 4);
     }
-    rig.table("failure_overflow", [[{}, { calls: 9 }]]);
+    rig.table("failures_overflow", [[{}, { calls: 9 }]]);
     assert.deepEqual(rig.collect(), [["wirespan.tcp.accept.errors", { "otel.metric.overflow": true }, 9]]);
   });
 

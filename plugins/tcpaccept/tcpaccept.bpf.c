@@ -37,12 +37,8 @@ struct accepts {
 	struct histogram duration;
 };
 
-SUMS(accepts, struct accept_key, struct accepts, 2048);
-
-/* Takes what the table has no room for: accepted, and ended in the queue. */
-SPARE_SUMS(overflow, struct accepts, 2);
-
-BLANK_SUM(struct accepts);
+/* Spare rows: accepted, and ended in the queue. */
+SUMS_BY(accepts, struct accept_key, struct accepts, 2048, 2)
 
 struct failure_key {
 	u32 workload;
@@ -54,9 +50,7 @@ struct failures {
 	u64 calls;
 };
 
-SUMS(failures, struct failure_key, struct failures, 512);
-
-SPARE_SUMS(failure_overflow, struct failures, 1);
+SUMS_BY(failures, struct failure_key, struct failures, 512, 1)
 
 /* A call that failed: `conn` is the listener, the caller its owner. */
 struct failed_accept {
@@ -80,14 +74,8 @@ static __always_inline struct accepts *row_of(const struct conn *c)
 		.family = c->ends.family,
 		.queued = c->queued,
 	};
-	u32 spare = c->queued;
-	struct accepts *row;
 
-	row = large_row_at(&accepts, &key, &blank);
-	if (row)
-		return row;
-	COUNT(overflows);
-	return bpf_map_lookup_elem(&overflow, &spare);
+	return accepts_row(&key, c->queued);
 }
 
 static __always_inline void on_outcome(struct conn *c, u64 ended_at)
@@ -120,14 +108,8 @@ static __always_inline struct failures *failures_of(const struct conn *c)
 		.family = c->ends.family,
 		.error = c->error,
 	};
-	struct failures *row, new = {};
-	u32 zero = 0;
 
-	row = row_at(&failures, &key, &new);
-	if (row)
-		return row;
-	COUNT(overflows);
-	return bpf_map_lookup_elem(&failure_overflow, &zero);
+	return failures_row(&key, 0);
 }
 
 /* A server without descriptors that does not wait calls accept() as often as it can. */
@@ -150,14 +132,12 @@ static __noinline int on_failed(struct conn *c)
 		COUNT(suppressed_failures);
 		return 0;
 	}
-	record = bpf_ringbuf_reserve(&failed_accepts, sizeof(*record), 0);
-	if (!record) {
-		COUNT(lost_failures);
+	record = RESERVE_OR_COUNT(failed_accepts, lost_failures);
+	if (!record)
 		return 0;
-	}
 	record->conn = *c;
 	record->suppressed = take_suppressed(bucket);
-	bpf_ringbuf_submit(record, wakeup(&failed_accepts));
+	SUBMIT(failed_accepts, record);
 	return 0;
 }
 

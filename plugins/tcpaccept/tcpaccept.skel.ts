@@ -82,24 +82,6 @@ export class FailedAcceptCursor implements FailedAccept, Cursor {
   }
 }
 
-export interface Failures {
-  readonly calls: number;
-}
-
-export class FailuresCursor implements Failures, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
-  get calls(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
-  }
-}
-
 export interface FailureKey {
   readonly workload: number;
   readonly family: number;
@@ -126,8 +108,26 @@ export class FailureKeyCursor implements FailureKey, Cursor {
   }
 }
 
+export interface Failures {
+  readonly calls: number;
+}
+
+export class FailuresCursor implements Failures, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get calls(): number {
+    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+  }
+}
+
 export const skeleton = {
-  hash: "98af0c2e1b2f8035",
+  hash: "8700f0082f0a8923",
   programs: {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
     accept_exit: "tp/syscalls/sys_exit_accept",
@@ -159,14 +159,14 @@ export const skeleton = {
       key: AcceptKeyCursor,
       value: AcceptsCursor,
     } as TableRecords<AcceptKey, Accepts>,
-    failed_accepts: { kind: "ring", size: 376, record: FailedAcceptCursor } as RingRecords<FailedAccept>,
-    failure_overflow: {
+    accepts_overflow: {
       kind: "table",
       perCpu: false,
-      maxWords: [],
+      maxWords: [3],
       key: U32Cursor,
-      value: FailuresCursor,
-    } as TableRecords<Value, Failures>,
+      value: AcceptsCursor,
+    } as TableRecords<Value, Accepts>,
+    failed_accepts: { kind: "ring", size: 376, record: FailedAcceptCursor } as RingRecords<FailedAccept>,
     failures: {
       kind: "table",
       perCpu: false,
@@ -175,12 +175,12 @@ export const skeleton = {
       key: FailureKeyCursor,
       value: FailuresCursor,
     } as TableRecords<FailureKey, Failures>,
-    overflow: {
+    failures_overflow: {
       kind: "table",
       perCpu: false,
-      maxWords: [3],
+      maxWords: [],
       key: U32Cursor,
-      value: AcceptsCursor,
-    } as TableRecords<Value, Accepts>,
+      value: FailuresCursor,
+    } as TableRecords<Value, Failures>,
   },
 } as const;

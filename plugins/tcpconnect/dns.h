@@ -127,11 +127,9 @@ static __always_inline bool submit_answer(const struct waiting *w, const struct 
 	if (size > DNS_BYTES)
 		size = DNS_BYTES;
 	COUNT(seen_answers);
-	r = bpf_ringbuf_reserve(&dns, sizeof(*r), 0);
-	if (!r) {
-		COUNT(lost_answers);
+	r = RESERVE_OR_COUNT(dns, lost_answers);
+	if (!r)
 		return false;
-	}
 	if (bpf_dynptr_read(r->message, size, packet, offset, 0)) {
 		bpf_ringbuf_discard(r, 0);
 		return false;
@@ -142,7 +140,7 @@ static __always_inline bool submit_answer(const struct waiting *w, const struct 
 	r->size = size;
 	r->started_at = 0;
 	r->netns_cookie = 0;
-	bpf_ringbuf_submit(r, wakeup(&dns));
+	SUBMIT(dns, r);
 	return true;
 }
 
@@ -191,19 +189,17 @@ static __always_inline bool is_for(const struct waiting *w, const struct endpoin
 static __always_inline void submit_taker(const struct waiting *w, u64 netns_cookie, u64 now)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
-	struct dns *r = bpf_ringbuf_reserve(&dns, sizeof(*r), 0);
+	struct dns *r = RESERVE_OR_COUNT(dns, lost_answers);
 
-	if (!r) {
-		COUNT(lost_answers);
+	if (!r)
 		return;
-	}
 	r->serial = w->serial;
 	r->happened_at = now;
 	r->pid = bpf_get_current_pid_tgid() >> 32;
 	r->size = 0;
 	r->started_at = BPF_CORE_READ(current, group_leader, start_boottime);
 	r->netns_cookie = netns_cookie;
-	bpf_ringbuf_submit(r, wakeup(&dns));
+	SUBMIT(dns, r);
 }
 
 SEC("tp_btf/sock_recv_length")

@@ -99,7 +99,7 @@ export default plugin({
           );
         }
       },
-      overflow(rows) {
+      attempts_overflow(rows) {
         for (const [, { count }] of rows) if (count) emit.attempts.overflow(count);
       },
     };

@@ -21,7 +21,7 @@ describe("tcpconnect's mapping", () => {
       [{ workload: 7, ends: ENDS, closeReason: "timeout", error: 110 }, { count: 1 }],
       [{ workload: 1, ends: ENDS }, { count: 4 }],
     ]);
-    rig.table("overflow", [[{}, { count: 2 }]]);
+    rig.table("attempts_overflow", [[{}, { count: 2 }]]);
     assert.deepEqual(rig.collect(), [
       [NAME, APP, 3],
       [NAME, { ...APP, "error.type": "timed_out" }, 1],

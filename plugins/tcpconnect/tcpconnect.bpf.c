@@ -2,8 +2,7 @@
 // Attempts to connect, each with its outcome: asks for the span, and counts.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
-#include <wirespan/chain.h>
-#include <wirespan/conn.h>
+#include <wirespan/hooks/connect.h>
 #include <wirespan/filter.h>
 #include <wirespan/ring.h>
 #include <wirespan/aggregate.h>
@@ -35,10 +34,7 @@ struct attempts {
 	u64 count;
 };
 
-SUMS(attempts, struct attempt_key, struct attempts, 8192);
-
-/* Takes what the table has no room for. */
-SPARE_SUMS(overflow, struct attempts, 1);
+SUMS_BY(attempts, struct attempt_key, struct attempts, 8192, 1)
 
 static __always_inline struct attempts *row_of(const struct conn *c)
 {
@@ -48,8 +44,6 @@ static __always_inline struct attempts *row_of(const struct conn *c)
 		.error = c->established_at ? 0 : c->error,
 		.ends.family = c->ends.family,
 	};
-	struct attempts *row, none = {};
-	u32 zero = 0;
 
 	if (count_flows) {
 		__builtin_memcpy(key.ends.local, c->ends.local, sizeof(key.ends.local));
@@ -58,11 +52,7 @@ static __always_inline struct attempts *row_of(const struct conn *c)
 		if (count_source_ports)
 			key.ends.local_port = c->ends.local_port;
 	}
-	row = row_at(&attempts, &key, &none);
-	if (row)
-		return row;
-	COUNT(overflows);
-	return bpf_map_lookup_elem(&overflow, &zero);
+	return attempts_row(&key, 0);
 }
 
 static __always_inline void on_outcome(struct conn *c)
@@ -77,28 +67,6 @@ static __always_inline void on_outcome(struct conn *c)
 		__sync_fetch_and_add(&row->count, 1);
 }
 
-static __always_inline void see_handshake(struct sock *sk, int old, int new)
-{
-	struct conn *c;
-
-	if (!ends_handshake(old, new))
-		return;
-	c = conn_of(sk);
-	/* What was under way before the agent came is no attempt of its time. */
-	if (c && c->direction == DIRECTION_OUTBOUND && !c->before_start)
-		on_outcome(c);
-}
-
-STATE_PROGRAM(on_handshake, see_handshake)
-
-SEC("tp/syscalls/sys_exit_connect")
-int on_failed_at_once(void *ctx)
-{
-	struct conn *c = failed_connect();
-
-	if (c)
-		on_outcome(c);
-	return 0;
-}
+CONNECT_PROGRAMS(on_outcome)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -101,7 +101,7 @@ export class DnsCursor implements Dns, Cursor {
 }
 
 export const skeleton = {
-  hash: "b580404fc28a0d39",
+  hash: "544bc0f5105da915",
   programs: {
     on_datagram: "tp_btf/sock_recv_length",
     on_failed_at_once: "tp/syscalls/sys_exit_connect",
@@ -127,13 +127,13 @@ export const skeleton = {
       key: AttemptKeyCursor,
       value: AttemptsCursor,
     } as TableRecords<AttemptKey, Attempts>,
-    dns: { kind: "ring", size: 1272, record: DnsCursor } as RingRecords<Dns>,
-    overflow: {
+    attempts_overflow: {
       kind: "table",
       perCpu: false,
       maxWords: [],
       key: U32Cursor,
       value: AttemptsCursor,
     } as TableRecords<Value, Attempts>,
+    dns: { kind: "ring", size: 1272, record: DnsCursor } as RingRecords<Dns>,
   },
 } as const;

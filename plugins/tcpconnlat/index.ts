@@ -25,7 +25,7 @@ export default plugin({
         emit.duration.observe(seconds(histogram), { ...attributes, "error.type": error }, resource);
       }
     },
-    overflow(rows) {
+    handshakes_overflow(rows) {
       for (const [, histogram] of rows) if (histogram.count) emit.duration.overflow(seconds(histogram));
     },
     enrich: {

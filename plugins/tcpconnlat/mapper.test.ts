@@ -19,7 +19,7 @@ describe("tcpconnlat's mapping", () => {
         { count: 1, sumNs: 1e6 },
       ],
     ]);
-    rig.table("overflow", [[{}, { count: 5, sumNs: 5e9 }]]);
+    rig.table("handshakes_overflow", [[{}, { count: 5, sumNs: 5e9 }]]);
     const name = "wirespan.tcp.connect.duration";
     const direction = { "wirespan.connection.direction": "outbound" };
     const app = { "process.executable.name": "app-7", ...direction };

@@ -39,7 +39,7 @@ export class HandshakeKeyCursor implements HandshakeKey, Cursor {
 }
 
 export const skeleton = {
-  hash: "28852d98966f36be",
+  hash: "9d3d20c3ab9d552f",
   programs: {
     on_failed_at_once: "tp/syscalls/sys_exit_connect",
     on_handshake: "tp_btf/inet_sock_set_state",
@@ -64,7 +64,7 @@ export const skeleton = {
       key: HandshakeKeyCursor,
       value: HistogramCursor,
     } as TableRecords<HandshakeKey, Histogram>,
-    overflow: {
+    handshakes_overflow: {
       kind: "table",
       perCpu: false,
       maxWords: [2],

@@ -43,7 +43,7 @@ export default plugin({
     log: services.log,
   },
   signals,
-  constants: ({ eventRate, stacks }) => ({ event_rate: eventRate, stacks: stacks ? 1 : 0 }),
+  constants: ({ eventRate, stacks }) => ({ event_rate: eventRate, stacks }),
 
   start({ config, emit, use: { connections, identity, clock, kernel, log, namespaces } }) {
     const nameOf = reasonNames(kernel);
@@ -97,13 +97,11 @@ export default plugin({
           reportListener(key, packets);
         }
       },
-      overflow(rows) {
-        for (const [{ value: listeners }, { packets }] of rows) {
-          if (packets) (listeners ? emit.listenDropped : emit.dropped).overflow(packets);
-        }
+      totals_overflow(rows) {
+        for (const [, { packets }] of rows) if (packets) emit.dropped.overflow(packets);
       },
-      sweep(rows) {
-        for (const _ of rows); // there are none: the program moves the listeners' sums
+      listeners_overflow(rows) {
+        for (const [, { packets }] of rows) if (packets) emit.listenDropped.overflow(packets);
       },
       drops(record) {
         const { connection, ifindex } = record;

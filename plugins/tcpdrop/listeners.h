@@ -20,7 +20,7 @@ struct listener_key {
 	u64 netns_cookie;
 };
 
-SUMS(listeners, struct listener_key, struct total, 1024);
+SUMS_BY(listeners, struct listener_key, struct total, 1024, 1)
 
 struct discards {
 	/* Of its drops, what is in the sums already, or older than the agent. */
@@ -172,7 +172,7 @@ static __always_inline void count_listener(struct sock *sk, const struct conn *c
 	key.workload = workload_of(&c->owner);
 	key.netns_cookie = c->netns_cookie;
 	key.netns = c->netns;
-	row = row_of(&listeners, &key, OVERFLOW_LISTENERS);
+	row = listeners_row(&key, 0);
 	if (row)
 		__sync_fetch_and_add(&row->packets, now - before);
 }

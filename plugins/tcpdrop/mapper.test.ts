@@ -14,11 +14,11 @@ describe("tcpdrop's mapping", () => {
       [{ reason: 2, way: "transmit", family: 6 }, { packets: 1 }],
       [{ reason: 999, way: "receive", family: 4 }, { packets: 5 }],
     ]);
-    rig.table("overflow", [
+    rig.table("totals_overflow", [
       [{ value: 0 }, { packets: 3 }],
-      [{ value: 1 }, { packets: 4 }],
       [{ value: 0 }, {}],
     ]);
+    rig.table("listeners_overflow", [[{ value: 0 }, { packets: 4 }]]);
     const name = "wirespan.tcp.packet.dropped";
     const REASON = "wirespan.packet.drop.reason";
     assert.deepEqual(rig.collect(), [

@@ -19,7 +19,7 @@
 #include "totals.h"
 
 /* Whether events carry the kernel's stack. */
-const volatile u32 stacks = 0;
+const volatile bool stacks = false;
 
 #define FRAMES 32
 
@@ -55,7 +55,7 @@ struct total_key {
 	u32 family;
 };
 
-SUMS(totals, struct total_key, struct total, 2048);
+SUMS_BY(totals, struct total_key, struct total, 2048, 1)
 
 /* One for each reason, of subsystems' reasons some may share one. */
 #define BUCKETS 256
@@ -83,11 +83,9 @@ static __always_inline void submit_drop(void *ctx, const struct dropped *d,
 		COUNT(suppressed_drops);
 		return;
 	}
-	r = bpf_ringbuf_reserve(&drops, sizeof(*r), 0);
-	if (!r) {
-		COUNT(lost_drops);
+	r = RESERVE(drops);
+	if (!r)
 		return;
-	}
 	r->packet = d->packet;
 	r->segments = segments_of(skb);
 	r->reason = reason;
@@ -114,7 +112,7 @@ static __always_inline void submit_drop(void *ctx, const struct dropped *d,
 	r->has_ids = d->is_known && (d->conn.own_isn | d->conn.peer_isn);
 	r->connection.wanted = 0;
 	read_record_without_socket(&r->connection, SPAN_CONNECTION, &d->conn);
-	bpf_ringbuf_submit(r, wakeup(&drops));
+	SUBMIT(drops, r);
 }
 
 static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *location, u32 reason,
@@ -141,7 +139,7 @@ static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *locati
 	key.state = d->state;
 	key.way = d->way;
 	key.family = d->packet.family;
-	row = row_of(&totals, &key, OVERFLOW_TOTALS);
+	row = totals_row(&key, 0);
 	if (row)
 		__sync_fetch_and_add(&row->packets, 1);
 	submit_drop(ctx, d, &at, skb, location, reason);
@@ -162,9 +160,7 @@ static __always_inline void see_listener_close(struct sock *sk, int old, int new
 
 STATE_PROGRAM(on_listener_close, see_listener_close)
 
-/* Writes no rows: it moves the listeners' sums. */
-EXPORT_ROWS(sweep, u32);
-
+/* Moves the listeners' sums. */
 SEC("iter/bpf_sk_storage_map")
 int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 {

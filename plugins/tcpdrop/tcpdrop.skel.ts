@@ -1,7 +1,7 @@
 // Written by tools/btfgen.ts from tcpdrop.bpf.c. Do not edit.
 import { ConnRecordCursor, PacketCursor, filterLayout, idKeyLayout, siphashKeyLayout, type ConnRecord, type Packet } from "../../bpf/include/wirespan/structs.skel.ts";
 import { text16, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
-import type { Cursor, RingRecords, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
+import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 export type { Actor, CloseReason, Conn, ConnRecord, Direction, Endpoints, OwnerSource, Packet, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
 
@@ -172,7 +172,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const skeleton = {
-  hash: "e8bc719c7835e800",
+  hash: "519b25c4de3a66e5",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_with_socket_nested: "tp_btf/kfree_skb",
@@ -190,7 +190,7 @@ export const skeleton = {
     name_key: siphashKeyLayout,
     plugin_bit: {"kind":"int","size":4,"signed":false},
     plugin_filter: filterLayout,
-    stacks: {"kind":"int","size":4,"signed":false},
+    stacks: {"kind":"bool","size":1},
   },
   counters: ["seen_drops","lost_drops","suppressed_drops","overflows"],
   records: {
@@ -203,14 +203,13 @@ export const skeleton = {
       key: ListenerKeyCursor,
       value: TotalCursor,
     } as TableRecords<ListenerKey, Total>,
-    overflow: {
+    listeners_overflow: {
       kind: "table",
       perCpu: false,
       maxWords: [],
       key: U32Cursor,
       value: TotalCursor,
     } as TableRecords<Value, Total>,
-    sweep: { kind: "rows", size: 4, record: U32Cursor } as RowRecords<Value>,
     totals: {
       kind: "table",
       perCpu: false,
@@ -219,5 +218,12 @@ export const skeleton = {
       key: TotalKeyCursor,
       value: TotalCursor,
     } as TableRecords<TotalKey, Total>,
+    totals_overflow: {
+      kind: "table",
+      perCpu: false,
+      maxWords: [],
+      key: U32Cursor,
+      value: TotalCursor,
+    } as TableRecords<Value, Total>,
   },
 } as const;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* Sums of packets, and what the tables have no room for. */
+/* What the tables of packets have in common. */
 #include <wirespan/ring.h>
 #include <wirespan/aggregate.h>
 #include <wirespan/skeleton.h>
@@ -17,17 +17,3 @@ EXPORT_COUNTERS(struct counters);
 struct total {
 	u64 packets;
 };
-
-enum { OVERFLOW_TOTALS, OVERFLOW_LISTENERS };
-SPARE_SUMS(overflow, struct total, 2);
-
-static __always_inline struct total *row_of(void *table, const void *key, u32 spare)
-{
-	struct total *row, new = {};
-
-	row = row_at(table, key, &new);
-	if (row)
-		return row;
-	COUNT(overflows);
-	return bpf_map_lookup_elem(&overflow, &spare);
-}

@@ -53,7 +53,7 @@ export default plugin({
         emit.io.observe(life.receivedBytes, { ...attributes, "network.io.direction": "receive" }, resource);
       }
     },
-    overflow(rows) {
+    lives_overflow(rows) {
       for (const [, { connections: count, duration, rtt, sentBytes, receivedBytes }] of rows) {
         if (!count && !sentBytes && !receivedBytes) continue;
         if (count) emit.closed.overflow(count);

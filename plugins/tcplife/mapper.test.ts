@@ -36,7 +36,7 @@ describe("tcplife's mapping", () => {
       // Living connections: bytes alone.
       [{ workload: 7, direction: "outbound" }, { sentBytes: 1 }],
     ]);
-    rig.table("overflow", [
+    rig.table("lives_overflow", [
       [{}, { connections: 3, duration: { count: 3, sumNs: 3e9 }, sentBytes: 5, receivedBytes: 6 }],
       [{}, {}],
     ]);

@@ -34,12 +34,7 @@ struct life {
 	struct histogram rtt;
 };
 
-SUMS(lives, struct life_key, struct life, 2048);
-
-/* Takes what the table has no room for. */
-SPARE_SUMS(overflow, struct life, 1);
-
-BLANK_SUM(struct life);
+SUMS_BY(lives, struct life_key, struct life, 2048, 1)
 
 /* When a living connection was last reported. */
 struct {
@@ -57,14 +52,8 @@ static __always_inline struct life *row_of(const struct conn *c)
 		.close_reason = c->close_reason,
 		.family = c->ends.family,
 	};
-	struct life *row;
-	u32 zero = 0;
 
-	row = large_row_at(&lives, &key, &blank);
-	if (row)
-		return row;
-	COUNT(overflows);
-	return bpf_map_lookup_elem(&overflow, &zero);
+	return lives_row(&key, 0);
 }
 
 static __always_inline void see_open(struct sock *sk)

@@ -77,7 +77,7 @@ export class LifeCursor implements Life, Cursor {
 }
 
 export const skeleton = {
-  hash: "776401efa0bb4f4c",
+  hash: "4d3344cd574fd107",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",
@@ -107,7 +107,7 @@ export const skeleton = {
       key: LifeKeyCursor,
       value: LifeCursor,
     } as TableRecords<LifeKey, Life>,
-    overflow: {
+    lives_overflow: {
       kind: "table",
       perCpu: false,
       maxWords: [5,393],

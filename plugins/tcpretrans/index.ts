@@ -42,7 +42,7 @@ export default plugin({
   signals,
 
   series: ({ flows }) => (flows ? {} : { flows: 0 }),
-  constants: ({ eventRate, flows }) => ({ event_rate: eventRate, count_flows: flows ? 1 : 0 }),
+  constants: ({ eventRate, flows }) => ({ event_rate: eventRate, count_flows: flows }),
 
   start: ({ emit, use: { connections, series, clock, namespaces } }) => ({
     totals(rows) {
@@ -68,16 +68,15 @@ export default plugin({
         emit.flows.observe(segments, { ...attributes, ...flowOf(key), ...namespace }, resource);
       }
     },
-    overflow(rows) {
-      for (const [{ value: flows }, { segments, bytes }] of rows) {
+    totals_overflow(rows) {
+      for (const [, { segments, bytes }] of rows) {
         if (!segments) continue;
-        if (flows) {
-          emit.flows.overflow(segments);
-        } else {
-          emit.retransmits.overflow(segments);
-          emit.io.overflow(bytes);
-        }
+        emit.retransmits.overflow(segments);
+        emit.io.overflow(bytes);
       }
+    },
+    flows_overflow(rows) {
+      for (const [, { segments }] of rows) if (segments) emit.flows.overflow(segments);
     },
     retransmits(record) {
       const { connection, happenedAt, attempt, suppressed } = record;

@@ -25,11 +25,11 @@ describe("tcpretrans's mapping", () => {
         { attempts: 1, segments: 1, bytes: 900 },
       ],
     ]);
-    rig.table("overflow", [
+    rig.table("totals_overflow", [
       [{ value: 0 }, { attempts: 5, segments: 5, bytes: 50 }],
-      [{ value: 1 }, { attempts: 6, segments: 6, bytes: 60 }],
       [{ value: 0 }, {}],
     ]);
+    rig.table("flows_overflow", [[{ value: 0 }, { attempts: 6, segments: 6, bytes: 60 }]]);
     const overflow = { "otel.metric.overflow": true };
     assert.deepEqual(rig.collect(), [
       ["wirespan.tcp.retransmits", SERIES, 3],

@@ -15,7 +15,7 @@
 #include <wirespan/skeleton.h>
 
 /* Whether each connection is counted by itself too. */
-const volatile u32 count_flows = 0;
+const volatile bool count_flows = false;
 
 struct counters {
 	u64 seen_retransmits;
@@ -78,7 +78,7 @@ struct total {
 	u64 bytes;
 };
 
-SUMS(totals, struct total_key, struct total, 2048);
+SUMS_BY(totals, struct total_key, struct total, 2048, 1)
 
 struct flow_key {
 	u32 workload;
@@ -87,11 +87,7 @@ struct flow_key {
 	struct endpoints ends;
 };
 
-SUMS(flows, struct flow_key, struct total, 4096);
-
-/* Take what the tables have no room for. */
-enum { OVERFLOW_TOTALS, OVERFLOW_FLOWS };
-SPARE_SUMS(overflow, struct total, 2);
+SUMS_BY(flows, struct flow_key, struct total, 4096, 1)
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -116,17 +112,6 @@ static __always_inline struct conn *blank(u32 which)
 	if (c)
 		__builtin_memset(c, 0, sizeof(*c));
 	return c;
-}
-
-static __always_inline struct total *row_of(void *table, const void *key, u32 spare)
-{
-	struct total *row, new = {};
-
-	row = row_at(table, key, &new);
-	if (row)
-		return row;
-	COUNT(overflows);
-	return bpf_map_lookup_elem(&overflow, &spare);
 }
 
 static __always_inline void add(struct total *row, const struct attempt *a)
@@ -155,9 +140,9 @@ static __always_inline void sum(const struct conn *c, const struct attempt *a)
 		.ends = c->ends,
 	};
 
-	add(row_of(&totals, &key, OVERFLOW_TOTALS), a);
+	add(totals_row(&key, 0), a);
 	if (count_flows && !a->error)
-		add(row_of(&flows, &flow, OVERFLOW_FLOWS), a);
+		add(flows_row(&flow, 0), a);
 }
 
 /* `tp`: NULL where there is no socket yet. */
@@ -174,11 +159,9 @@ static __always_inline void submit_retransmit(const struct conn *c, const struct
 		COUNT(suppressed_retransmits);
 		return;
 	}
-	r = bpf_ringbuf_reserve(&retransmits, sizeof(*r), 0);
-	if (!r) {
-		COUNT(lost_retransmits);
+	r = RESERVE(retransmits);
+	if (!r)
 		return;
-	}
 	r->attempt = *a;
 	r->happened_at = now;
 	r->suppressed = take_suppressed(bucket);
@@ -187,7 +170,7 @@ static __always_inline void submit_retransmit(const struct conn *c, const struct
 		read_record(&r->connection, SPAN_CONNECTION, c, tp, a->state);
 	else
 		read_record_without_socket(&r->connection, SPAN_CONNECTION, c);
-	bpf_ringbuf_submit(r, wakeup(&retransmits));
+	SUBMIT(retransmits, r);
 }
 
 /*

@@ -192,7 +192,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const skeleton = {
-  hash: "d06d51e1a023fba6",
+  hash: "8d4fb6d4ae9a9a68",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_attempt_nested: "tp_btf/tcp_retransmit_skb",
@@ -203,7 +203,7 @@ export const skeleton = {
   constants: {
     agent_filter: filterLayout,
     boot: {"kind":"int","size":8,"signed":false},
-    count_flows: {"kind":"int","size":4,"signed":false},
+    count_flows: {"kind":"bool","size":1},
     event_rate: {"kind":"int","size":8,"signed":false},
     id_key: idKeyLayout,
     name_key: siphashKeyLayout,
@@ -220,7 +220,7 @@ export const skeleton = {
       key: FlowKeyCursor,
       value: TotalCursor,
     } as TableRecords<FlowKey, Total>,
-    overflow: {
+    flows_overflow: {
       kind: "table",
       perCpu: false,
       maxWords: [],
@@ -236,5 +236,12 @@ export const skeleton = {
       key: TotalKeyCursor,
       value: TotalCursor,
     } as TableRecords<TotalKey, Total>,
+    totals_overflow: {
+      kind: "table",
+      perCpu: false,
+      maxWords: [],
+      key: U32Cursor,
+      value: TotalCursor,
+    } as TableRecords<Value, Total>,
   },
 } as const;

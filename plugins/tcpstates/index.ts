@@ -53,7 +53,7 @@ export default plugin({
         emit.duration.observe(seconds(histogram), { ...attributes, ...state }, resource);
       }
     },
-    overflow(rows) {
+    dwells_overflow(rows) {
       for (const [, histogram] of rows) if (histogram.count) emit.duration.overflow(seconds(histogram));
     },
     sweep(rows) {

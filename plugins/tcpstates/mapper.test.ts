@@ -9,7 +9,7 @@ describe("tcpstates's mapping", () => {
     const rig = new Rig(tcpstates);
     const key = { workload: 7, state: CLOSE_WAIT, direction: "inbound" } as const;
     rig.table("dwells", [[key, { count: 2, sumNs: 5e9 }]]);
-    rig.table("overflow", [
+    rig.table("dwells_overflow", [
       [{ value: ESTABLISHED }, { count: 1, sumNs: 1e9 }],
       [{ value: LISTEN }, {}],
     ]);

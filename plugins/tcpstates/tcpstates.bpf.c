@@ -43,12 +43,8 @@ struct dwell_key {
 	u32 state;
 };
 
-SUMS(dwells, struct dwell_key, struct histogram, 4096);
-
-/* Takes what the table has no room for, by state. */
-SPARE_SUMS(overflow, struct histogram, 16);
-
-BLANK_SUM(struct histogram);
+/* Spare rows by state. */
+SUMS_BY(dwells, struct dwell_key, struct histogram, 4096, 16)
 
 /* A listener with what it is bound to, too large for the stack. The sweep may be interrupted by a change. */
 enum { SCRATCH_CHANGE, SCRATCH_SWEEP };
@@ -87,13 +83,8 @@ static __always_inline struct histogram *row_of(const struct conn *c, u32 state)
 		.direction = c->direction,
 		.state = state,
 	};
-	struct histogram *row;
 
-	row = large_row_at(&dwells, &key, &blank);
-	if (row)
-		return row;
-	COUNT(overflows);
-	return bpf_map_lookup_elem(&overflow, &state);
+	return dwells_row(&key, state);
 }
 
 static __always_inline void submit_change(struct sock *sk, const struct conn *c,
@@ -102,12 +93,12 @@ static __always_inline void submit_change(struct sock *sk, const struct conn *c,
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct change *r;
 
-	COUNT(seen_changes);
-	r = tp ? bpf_ringbuf_reserve(&changes, sizeof(*r), 0) : NULL;
-	if (!r) {
-		COUNT(lost_changes);
+	if (!tp)
 		return;
-	}
+	COUNT(seen_changes);
+	r = RESERVE(changes);
+	if (!r)
+		return;
 	r->connection.wanted = 0;
 	read_record(&r->connection, SPAN_CONNECTION, c, tp, s->old_state);
 	r->changed_at = s->at;
@@ -118,7 +109,7 @@ static __always_inline void submit_change(struct sock *sk, const struct conn *c,
 		r->context = *s->context;
 	else
 		__builtin_memset(&r->context, 0, sizeof(r->context));
-	bpf_ringbuf_submit(r, wakeup(&changes));
+	SUBMIT(changes, r);
 }
 
 static __noinline void count_and_submit(struct sock *sk, const struct conn *c, const struct step *s)

@@ -95,7 +95,7 @@ export class PopulationCursor implements Population, Cursor {
 }
 
 export const skeleton = {
-  hash: "249c0549e53d9537",
+  hash: "e168da0b742913ae",
   programs: {
     on_change: "tp_btf/inet_sock_set_state",
     on_change_found: "iter/bpf_sk_storage_map",
@@ -124,7 +124,7 @@ export const skeleton = {
       key: DwellKeyCursor,
       value: HistogramCursor,
     } as TableRecords<DwellKey, Histogram>,
-    overflow: {
+    dwells_overflow: {
       kind: "table",
       perCpu: false,
       maxWords: [2],

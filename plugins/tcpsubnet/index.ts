@@ -56,7 +56,6 @@ export default plugin({
     }
 
     return {
-      sweep() {},
       sums(rows) {
         for (const [{ value }, sum] of rows) {
           const name = names[value];

@@ -44,7 +44,6 @@ describe("tcpsubnet's mapping", () => {
       ],
     ] as const) {
       const rig = new Rig(tcpsubnet, { settings: { subnets: ["10.0.0.0/8=corp"] } });
-      rig.rows("sweep", []);
       rig.table(
         "sums",
         rows.map((row, value) => [{ value }, row]),

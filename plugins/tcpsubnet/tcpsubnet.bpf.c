@@ -109,7 +109,7 @@ static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *locati
 
 DROP_PROGRAMS(on_drop)
 
-/* Nothing is told of a connection alone: what is read are the sums. */
+/* Adds to the sums what living connections moved since the last time. */
 SEC("iter/bpf_sk_storage_map")
 int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
@@ -124,6 +124,5 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 		add(c, &delta);
 	return 0;
 }
-EXPORT_ROWS(sweep, u64);
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,7 +1,7 @@
 // Written by tools/btfgen.ts from tcpsubnet.bpf.c. Do not edit.
 import { filterLayout, siphashKeyLayout } from "../../bpf/include/wirespan/structs.skel.ts";
-import { U32Cursor, U64Cursor, type Value } from "../../core/bridge/runtime.ts";
-import type { Cursor, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
+import { U32Cursor, type Value } from "../../core/bridge/runtime.ts";
+import type { Cursor, TableRecords } from "../../core/plugin/skeleton.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
@@ -49,7 +49,7 @@ export class SumCursor implements Sum, Cursor {
 }
 
 export const skeleton = {
-  hash: "05b3a5fdec142163",
+  hash: "724ca89bcf460be8",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",
@@ -79,6 +79,5 @@ export const skeleton = {
       key: U32Cursor,
       value: SumCursor,
     } as TableRecords<Value, Sum>,
-    sweep: { kind: "rows", size: 8, record: U64Cursor } as RowRecords<Value>,
   },
 } as const;

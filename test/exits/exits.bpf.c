@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Threads that end, one by one and counted.
+// Threads that end, one by one and counted. Hook: tp_btf/sched_process_exit.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -50,17 +50,15 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		(*total)++;
 	else
 		bpf_map_update_elem(&totals, &how, &first, BPF_NOEXIST);
-	e = bpf_ringbuf_reserve(&exits, sizeof(*e), 0);
-	if (!e) {
-		COUNT(lost_exits);
+	e = RESERVE(exits);
+	if (!e)
 		return 0;
-	}
 	e->ended_at = bpf_ktime_get_boot_ns();
 	e->pid = task->tgid;
 	e->status = task->exit_code >> 8 & 0xff;
 	e->signal = task->exit_code & 0x7f;
 	bpf_probe_read_kernel_str(e->comm, sizeof(e->comm), task->comm);
-	bpf_ringbuf_submit(e, wakeup(&exits));
+	SUBMIT(exits, e);
 	return 0;
 }
 

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <wirespan/kernel.h>
+#include <wirespan/skeleton.h>
 #include <bpf/bpf_helpers.h>
 
-/* A ring of records; the size is the smallest, the agent may set a larger one before load. */
+/* A ring of records. `bytes` is the smallest size: the agent may set a larger one before it loads the programs. */
 #define EXPORT_RING(name, record, bytes)            \
 	struct {                                    \
 		__uint(type, BPF_MAP_TYPE_RINGBUF); \
@@ -40,3 +41,19 @@ static __always_inline u64 wakeup(void *ring)
 	edge = size / 4;
 	return full >= edge && full - edge < 4096 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
+
+/* Reserves a record in an exported ring; NULL if it is full, which is counted as `lost`. */
+#define RESERVE_OR_COUNT(ring, lost)                                                \
+	({                                                                          \
+		typeof(*export_ring_##ring) *record_ =                              \
+			bpf_ringbuf_reserve(&ring, sizeof(*export_ring_##ring), 0); \
+                                                                                    \
+		if (!record_)                                                       \
+			COUNT(lost);                                                \
+		record_;                                                            \
+	})
+
+/* The same for a ring whose losses are counted under its own name: lost_RING. */
+#define RESERVE(ring) RESERVE_OR_COUNT(ring, lost_##ring)
+
+#define SUBMIT(ring, record) bpf_ringbuf_submit(record, wakeup(&ring))
