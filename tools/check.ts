@@ -1,4 +1,4 @@
-// Checks that run no product code: format, lint, imports, types, and whether the generated files match the built
+// Checks that run no product code: format, lint, imports, includes, types, and whether the generated files match the built
 // objects.
 import { accessSync, constants, existsSync, globSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -15,6 +15,7 @@ export function checks(): { steps: readonly Step[]; skips: readonly Skip[] } {
   const steps: Step[] = [
     { name: "biome", command: [process.execPath, "node_modules/@biomejs/biome/bin/biome", "check"] },
     { name: "imports", command: [process.execPath, "tools/imports.ts"] },
+    { name: "includes", command: [process.execPath, "tools/includes.ts"] },
     { name: "types", command: [process.execPath, "node_modules/typescript/bin/tsc", "-p", "."] },
   ];
   const skips: Skip[] = [];

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // What every queue of every interface carries. This runs for each packet: every step counts.
+// Hooks: tp_btf/net_dev_start_xmit, tp_btf/netif_receive_skb; for details tp_btf/net_dev_xmit, tp_btf/napi_poll,
+// tp_btf/qdisc_enqueue, tp_btf/qdisc_dequeue.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>

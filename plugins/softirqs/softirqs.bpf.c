@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Time in each softirq, and the wait between its raise and its run. Nothing leaves but sums.
+// Time in each softirq, and the time between its raise and its run. Only sums leave the kernel.
+// Hooks: tp_btf/softirq_raise, tp_btf/softirq_entry, tp_btf/softirq_exit, tp_btf/napi_poll.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

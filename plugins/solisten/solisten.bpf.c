@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Who listens: every listen() with its result, how long listeners live, and what waits in their queues.
+// Listening sockets: every listen() with its result, how long listeners live, and what waits in their queues.
+// Hooks: tp_btf/inet_sock_set_state (in the tracker's chain), tp/syscalls/sys_exit_listen or
+// fexit/inet_listen, iter/bpf_sk_storage_map.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>

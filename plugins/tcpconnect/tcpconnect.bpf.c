@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Attempts to connect, each with its outcome: asks for the span, and counts.
+// Attempts to connect, each with its outcome: requests the span, and counts.
+// Hooks: tp_btf/inet_sock_set_state (in the tracker's chain), tp/syscalls/sys_exit_connect;
+// for DNS tp_btf/netif_receive_skb, tp_btf/sock_recv_length.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 #include <wirespan/hooks/connect.h>

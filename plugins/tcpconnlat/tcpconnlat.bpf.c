@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// The time that connecting takes: asks for the handshake's span, and sums durations by outcome.
+// The time that connecting takes: requests the handshake's span, and sums durations by outcome.
+// Hooks: tp_btf/inet_sock_set_state (in the tracker's chain), tp/syscalls/sys_exit_connect.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 #include <wirespan/hooks/connect.h>

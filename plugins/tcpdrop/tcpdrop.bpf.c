@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// TCP packets that the kernel throws away, and why; and what listeners turn away, for which there is no event.
+// TCP packets that the kernel drops, and why; and what listeners reject, for which there is no event.
+// Hooks: tp_btf/kfree_skb, tp_btf/inet_sock_set_state (in the tracker's chain), iter/bpf_sk_storage_map.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// The life of TCP connections: asks for the connection's span, and sums durations, round trips and bytes.
+// The life of TCP connections: requests the connection's span, and sums durations, round trips and bytes.
+// Hooks: tp_btf/inet_sock_set_state (in the tracker's chain), iter/bpf_sk_storage_map.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 #include <wirespan/chain.h>

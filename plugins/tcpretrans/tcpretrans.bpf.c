@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Segments sent again, by what made TCP do it, with the connection's owner and not whom the timer interrupted.
+// Retransmitted segments by cause, with the connection's owner instead of the task that the timer interrupted.
+// Hooks: tp_btf/tcp_retransmit_skb, tp_btf/tcp_retransmit_synack.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// The states of TCP sockets: how long each lasted, every change where that is asked for, and how many are in each.
+// The states of TCP sockets: how long each lasted, every change if enabled, and how many sockets are in each.
+// Hooks: tp_btf/inet_sock_set_state (in the tracker's chain), iter/bpf_sk_storage_map.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Bytes, connections, retransmits and drops by the subnet that the other end is in.
+// Bytes, connections, retransmissions and drops by the peer's subnet.
+// Hooks: tp_btf/inet_sock_set_state (in the tracker's chain), tp_btf/kfree_skb, iter/bpf_sk_storage_map.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 #include <wirespan/chain.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Who moves bytes over TCP: sums by process, and by connection where somebody looks at them.
+// Who moves bytes over TCP: sums by process, and by connection while somebody looks at them.
+// Hooks: tp_btf/inet_sock_set_state (in the tracker's chain), iter/bpf_sk_storage_map.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 #include <wirespan/chain.h>
