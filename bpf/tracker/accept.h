@@ -48,7 +48,7 @@ static __always_inline int on_accept_end(long result)
 
 	if (!c)
 		return 0;
-	/* Nobody's, until it is known to be one. */
+	/* Not valid until the call is known to be one. */
 	c->accepted_at = 0;
 	c->error = 0;
 	if (result >= 0) {
@@ -146,7 +146,7 @@ int on_uring_emit(void *ctx)
 	return emit_accepting();
 }
 
-/* Where the kernel lets functions be watched, the socket itself is at hand, but not its descriptor. */
+/* If the kernel allows fentry programs, the socket itself is at hand, but not its descriptor. */
 static __always_inline int on_accepted(struct sock *child)
 {
 	struct tcp_sock *tp;
@@ -157,7 +157,7 @@ static __always_inline int on_accepted(struct sock *child)
 	if (!c || !tp || c->direction != DIRECTION_INBOUND || c->accepted_at || c->closed_at)
 		return 0;
 	if (!c->established_at) {
-		/* With Fast Open it is accepted while its handshake goes on. */
+		/* With Fast Open it is accepted during its handshake. */
 		read_ends(&c->ends, tp);
 		read_bound_interface(c, child);
 		read_isns(c, tp);
@@ -178,7 +178,7 @@ static __always_inline int emit_accepted(struct sock *child)
 }
 
 /*
- * Where accept() gives the connection its socket: the function is called by calls, too, that were blocked before
+ * accept() gives the connection its socket here: this function is also reached by calls that were blocked before
  * it was watched, which a fexit of the whole call would miss. Of programs on one function the last to be
  * attached runs first: so the emitter is attached before the plugins' programs, and the other after them.
  */

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The end of accept(), where the verifier does not trust the socket that came out of the queue: it is found by
+ * The end of accept(), if the verifier does not trust the socket that came out of the queue: it is found by
  * its descriptor, or as the subflow of a multipath socket, and read as plain memory. What is known of the
  * connection waits under the socket's cookie.
  */
@@ -18,7 +18,7 @@ struct {
 	__type(value, struct conn);
 } unaccepted SEC(".maps");
 
-/* What goes on, what was no listener, and a listener that was shut down in order to end the call. */
+/* Not counted: calls to be repeated, sockets that do not listen, and listeners that were shut down to end the call. */
 static __always_inline bool is_accept_failure(long result)
 {
 	switch (-result) {
@@ -34,7 +34,7 @@ static __always_inline bool is_accept_failure(long result)
 	}
 }
 
-/* NULL where it is no TCP socket; of a multipath one, its first subflow. */
+/* NULL if it is not a TCP socket; of a multipath socket, its first subflow. */
 static __always_inline const struct sock *subflow_of(const struct sock *sk)
 {
 	u32 protocol = sk ? BPF_CORE_READ(sk, sk_protocol) : 0;

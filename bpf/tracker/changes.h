@@ -20,7 +20,7 @@ static __always_inline struct conn *conn_in(struct sock *sk, int old)
 	return bpf_sk_storage_get(&conns, sk, NULL, 0);
 }
 
-/* False where plugins don't see the socket. */
+/* False if plugins do not see the socket. */
 static __always_inline bool see_state(struct sock *sk, int old, int new, bool is_nested)
 {
 	struct conn *c;

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The end of connect(), for attempts of which the socket's state tells nothing: what was asked, and of
- * which socket. A socket that is found through its descriptor is not trusted by the verifier, so all of it
+ * The end of connect(), for attempts that the socket's state does not show: the requested address, and the
+ * socket. A socket that is found through its descriptor is not trusted by the verifier, so all of it
  * is read as plain memory.
  */
 #include <wirespan/syscall.h>
@@ -22,7 +22,7 @@ struct asked_address {
 	};
 };
 
-/* What goes on, and what was no attempt to connect a socket. */
+/* False: the attempt goes on, or it was not one to connect a socket. */
 static __always_inline bool fails_at_once(long result)
 {
 	switch (-result) {
@@ -60,8 +60,8 @@ static __always_inline void read_asked(struct endpoints *e, const struct sock *s
 }
 
 /*
- * False where it is no TCP socket, or one that left CLOSE during this call (`connecting`, its cookie):
- * then its state tells the outcome.
+ * False if it is not a TCP socket, or left CLOSE during this call (`connecting`, its cookie): then its
+ * state shows the outcome.
  */
 static __always_inline bool read_attempt(struct conn *c, u64 connecting)
 {

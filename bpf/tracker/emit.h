@@ -35,7 +35,7 @@ struct {
 	__type(value, u32);
 } no_program SEC(".maps");
 
-/* What the plugins have promised, to where the accept() and the acceptor's end will look for it. */
+/* Stores what the plugins have promised where accept() and the acceptor's end look for it. */
 static __always_inline void pass_promise_on(const struct conn *c)
 {
 	struct conn *queued;
@@ -56,7 +56,7 @@ static __always_inline void emit_connection(struct sock *sk, struct conn *c)
 	if (!c->wanted_connection || c->emitted_connection)
 		return;
 	c->emitted_connection = true;
-	/* What was there before the agent has ids too, as long as its numbers can be told. */
+	/* Connections older than the agent have ids too, if their sequence numbers are known. */
 	if (emit(sk, c, SPAN_CONNECTION, c->wanted_connection))
 		c->promised = c->wanted_connection;
 }
@@ -84,7 +84,7 @@ static __always_inline void emit_wanted(struct sock *sk, int old, int new)
 	}
 }
 
-/* The last of the chain: by now the plugins have said what they want. */
+/* The last of the chain: by now the plugins have set what they want. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_emit, struct sock *sk, int old, int new)
 {
@@ -103,7 +103,7 @@ int on_connect_exit(struct trace_event_raw_sys_exit *ctx)
 
 	if (!c)
 		return 0;
-	/* Nobody's, until it is known to be one. */
+	/* Not valid until the call is known to be one. */
 	c->opened_at = 0;
 	if (mark)
 		bpf_map_delete_elem(&connect_by_tid, &tid);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* Whose an accepted connection is, by its first use. */
+/* The owner of an accepted connection, by its first use. */
 #include "states.h"
 #include "unseen.h"
 

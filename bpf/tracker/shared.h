@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* What the core's programs share: what the agent may write, rings, counts, and who is met for the first time. */
+/* What the tracker's programs share: settings that the agent writes, rings, counters, and processes seen for the first time. */
 #include "accept_syscall.h"
 #include <wirespan/barrier.h>
 #include <wirespan/conn.h>
@@ -34,7 +34,7 @@ struct {
 
 EXPORT_RING(spans, struct conn_record, 256 * 1024);
 
-/* A process that is seen for the first time, or as another program than before. */
+/* A process that is seen for the first time, or runs another program than before. */
 EXPORT_RING(processes, struct task, 64 * 1024);
 
 struct counters {
@@ -99,7 +99,7 @@ const volatile bool has_on_accept_exit = false;
 /* Attempts that fail without a change of state are watched. */
 const volatile bool watch_connect_exits = false;
 
-/* The socket's cookie of the connect() that a thread is in, once its socket left CLOSE. */
+/* The cookie of the socket that a thread is connecting, once it left CLOSE. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -124,7 +124,7 @@ struct {
 	__type(value, struct known_process);
 } known_processes SEC(".maps");
 
-/* Births that the ring had no room for, by image: the agent looks here for one that it meets and has not heard of. */
+/* Processes that the ring had no room for, by image: the agent looks here for an image that it does not know. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -132,7 +132,7 @@ struct {
 	__type(value, struct task);
 } missed_births SEC(".maps");
 
-/* Images that were met so far. */
+/* Images seen so far. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -148,7 +148,7 @@ static __always_inline u32 next_image(void)
 	return count ? IMAGE | (u32)(__sync_fetch_and_add(count, 1) + 1) : 0;
 }
 
-/* A program that was not met before. */
+/* A program that was not seen before. */
 static __always_inline void meet(struct task *t, u32 pid, struct known_process *now)
 {
 	u32 image = next_image();
@@ -216,8 +216,8 @@ static __always_inline void read_current_owner(struct conn *c, enum owner_source
 }
 
 /*
- * Handshakes that an opener on this host has finished and whose acceptor has not been met yet: each lies where
- * its numbers say, over what lay there. The two meet within microseconds, so hardly ever one is lost.
+ * Handshakes that an opener on this host has finished and whose acceptor has not been seen yet. Each lies in the slot that its
+ * sequence numbers hash to and overwrites what was there. The two ends meet within microseconds, so few are lost.
  */
 #define OPENED_BITS 16
 enum {

@@ -15,7 +15,7 @@ static __always_inline void begin_anew(struct conn *c, const struct tcp_sock *tp
 	c->lost_before = tp->lost;
 }
 
-/* The socket is used anew, and no program was shown how its last connection, or its listening, ended. */
+/* The socket is reused, and no program was shown the end of its last connection or of its listening. */
 static __always_inline void leave_unclosed(struct conn *c)
 {
 	if (c->state == TCP_LISTEN)
@@ -102,7 +102,7 @@ static __always_inline void take_acceptor(struct conn *c)
 	bpf_map_delete_elem(&unaccepted, &c->cookie);
 }
 
-/* accept() is seen where the storage of some sockets, or of none, can be reached. */
+/* The hooks on accept() cannot reach the socket storage of all connections. */
 static __always_inline bool queues_some(void)
 {
 	return has_on_accept4_exit || has_on_accept_exit || has_on_graft;
@@ -121,7 +121,7 @@ static __always_inline bool awaits_acceptor(const struct conn *c)
 	return queues_some() && c->direction == DIRECTION_INBOUND && !c->accepted_at;
 }
 
-/* A listener's child: it begins as a copy of the listener's storage, where there was one. */
+/* A listener's child: it begins as a copy of the listener's storage, if there was one. */
 static __always_inline void begin_inbound(struct sock *sk, struct conn *c)
 {
 	c->opened_at = bpf_ktime_get_boot_ns();
@@ -188,7 +188,7 @@ static __always_inline void on_established(struct sock *sk, struct conn *c)
 	if (c->direction == DIRECTION_OUTBOUND) {
 		/* syn_data_acked is set only after this; of what the SYN-ACK acknowledged, one is the SYN. */
 		c->fastopen = tp->bytes_acked > 1;
-		/* Of the others the emitter says more. */
+		/* The emitter marks the others. */
 		if (c->excluded)
 			mark_opened(c, OPENED_BY_SELF);
 		keep_tuple(c);
@@ -233,7 +233,7 @@ static __always_inline void read_closer(struct sock *sk, struct conn *c)
 {
 	u32 pid = bpf_get_current_pid_tgid() >> 32;
 
-	/* The agent closes others' files where it was the last to look at them (iter/task_file). */
+	/* The agent closes a file if it was the last to hold it while reading (iter/task_file). */
 	if (c->closer.pid || !in_callers_context(sk) ||
 	    (pid == runtime_config.self_pid && pid != c->owner.pid))
 		return;
@@ -242,7 +242,7 @@ static __always_inline void read_closer(struct sock *sk, struct conn *c)
 	bpf_get_current_comm(c->closer.comm, sizeof(c->closer.comm));
 	if (dies_of_a_signal())
 		c->close_reason = CLOSE_KILLED;
-	/* Who closes what was accepted had it, though nobody was seen to accept or to use it. */
+	/* The process that closes an accepted connection owned it, even if it was not seen to accept or use it. */
 	if (c->direction == DIRECTION_INBOUND && is_unclaimed(c) && !c->queued)
 		take_over(c, OWNER_CLOSE);
 }
@@ -275,7 +275,7 @@ static __always_inline enum close_reason reason_of(const struct conn *c, u32 lef
 	case TCP_LAST_ACK:
 		return CLOSE_FIN_REMOTE;
 	default:
-		/* No FIN was exchanged to the end and nobody complained: this side cut it off. */
+		/* No exchange of FINs was completed and there is no error: this side reset it. */
 		return established ? CLOSE_RST_SENT : CLOSE_ABORTED;
 	}
 }
@@ -289,7 +289,7 @@ static __always_inline bool is_in_queue(const struct sock *sk, const struct conn
 	       !BPF_CORE_READ(sk, sk_socket) && !dead;
 }
 
-/* Nobody will ask for it again, unless accept() is returning it at this moment: then that takes the row away. */
+/* The row is not needed any more, unless accept() is returning the connection at this moment: then accept() removes it. */
 static __always_inline void leave_queue(const struct sock *sk, const struct conn *c)
 {
 	struct conn *row = bpf_map_lookup_elem(&unaccepted, &c->cookie);
@@ -315,7 +315,7 @@ static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left)
 		remove_tuple(c);
 	c->queued = !c->accepted_at && is_in_queue(sk, c);
 	c->error = sk->sk_err;
-	/* What the network ended was closed by nobody here, whoever handles the packet. */
+	/* A connection that the network ended has no closer here, whichever task handles the packet. */
 	if (!c->error)
 		read_closer(sk, c);
 	/* connect() itself gives up before a SYN leaves: no port was free, or this pair of ends is taken. */

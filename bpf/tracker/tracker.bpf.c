@@ -42,7 +42,7 @@ static __always_inline void read_holder(struct task *t, struct task_struct *task
 	}
 }
 
-/* A holder that was not met before is written for the agent, as those whom programs meet are put into `processes`. */
+/* Writes a holder that was not seen before for the agent, as `processes` does for tasks that programs see. */
 static __always_inline void meet_holder(struct task *t, struct task_struct *task,
 					struct seq_file *seq)
 {
@@ -106,7 +106,7 @@ int seed(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* Run when a plugin begins to ask for the tuples of connections that are known already. */
+/* Run when a plugin first requires `tuples`: adds the connections that are known already. */
 SEC("iter/bpf_sk_storage_map")
 int keep_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
@@ -149,7 +149,7 @@ int relabel_owners(struct bpf_iter__bpf_sk_storage_map *ctx)
 struct whoami {
 	/* The agent's own process number as the kernel has it, whatever namespace the agent lives in. */
 	u32 pid;
-	/* The level of its own pid namespace, and the inode of the one at the level that is asked for. */
+	/* The level of its own pid namespace, and the inode of the one at the requested level. */
 	u32 level;
 	u32 asked;
 	u32 inode;

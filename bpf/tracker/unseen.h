@@ -64,7 +64,7 @@ static __always_inline void begin(struct sock *sk, struct conn *c, struct tcp_so
 	if (!claim_beginning(c, tp))
 		return;
 	read_older(c, sk, tp);
-	/* What nobody opened here waited in a queue, maybe since before the agent started. */
+	/* A connection that was not opened here waited in a queue, maybe since before the agent started. */
 	if (runtime_config.seeded && (again || state == TCP_SYN_SENT || state == TCP_SYN_RECV ||
 				      (c->direction == DIRECTION_OUTBOUND && has_file(sk)))) {
 		COUNT(unseen_changes);
@@ -87,7 +87,7 @@ static __noinline int meet_socket(struct sock *sk, u32 state, bool acts)
 	u64 dead = sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DEAD) & 1;
 	struct conn *c;
 
-	/* An orphan that is older than the agent is nobody's; listeners of the kernel itself are in no process. */
+	/* An orphan older than the agent has no owner; the kernel's own listeners belong to no process. */
 	if (!tp || dead || state == TCP_CLOSE || state == TCP_LISTEN || is_counted_as_lost(sk))
 		return 0;
 	c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);

@@ -8,20 +8,20 @@
 enum { IORING_OP_ACCEPT = 13 };
 enum { IORING_CQE_F_BUFFER = 1, IORING_CQE_F_MORE = 2 };
 #define IORING_FILE_INDEX_ALLOC (~0u)
-/* The lowest bits of a pointer to a registered file say something else. */
+/* The lowest bits of a pointer to a registered file are flags. */
 #define REGISTERED_FLAGS 7ul
 
 struct completion {
 	const struct io_ring_ctx *ring;
-	/* NULL: one of several results of a request that goes on. */
+	/* NULL: one of several results of a multishot request. */
 	const struct io_kiocb *request;
 	s32 result;
 	u32 flags;
 };
 
 /*
- * Of a request that goes on nothing is known but its result. What selects buffers is none, and of what remains
- * (poll, timeouts) no result is the descriptor of a connection that nobody has accepted yet.
+ * Of a multishot request only the result is known. Requests that select buffers are not accepts, and of the rest (poll,
+ * timeouts) no result is the descriptor of a connection that has not been accepted yet.
  */
 static __always_inline bool may_be_accept(const struct completion *e)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* What a driver does not take, and how busy its polls are: of interfaces, since nobody says which queue. */
+/* Frames that a driver refuses, and how busy its polls are: by interface, as the queue is not known. */
 #include "wanted.h"
 #include <wirespan/skeleton.h>
 
@@ -74,7 +74,7 @@ int BPF_PROG(on_poll, struct napi_struct *napi, int work, int budget)
 	struct net_device *dev = napi->dev;
 	struct link *l;
 
-	/* A CPU's own queue, into which drivers without polls put packets, is no interface's. */
+	/* A CPU's own queue, which drivers without polls use, belongs to no interface. */
 	if (!dev)
 		return 0;
 	l = link_of(dev);

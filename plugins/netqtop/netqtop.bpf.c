@@ -14,7 +14,7 @@
 struct counters {
 	u64 evicted_rows;
 	u64 refused_rows;
-	/* Nobody's for want of room in the tables that are asked for. */
+	/* Not counted because the optional tables were full. */
 	u64 refused_details;
 };
 EXPORT_COUNTERS(struct counters);
@@ -29,14 +29,14 @@ enum way { WAY_TRANSMIT, WAY_RECEIVE };
 
 /* One queue on one CPU, what every packet touches first. A frame may be many packets on the wire (GSO, GRO). */
 struct queue {
-	/* Interface, queue and way in one word; 0: nobody's. */
+	/* Interface, queue and direction in one word; 0: unused. */
 	u64 tag;
 	u64 netns_cookie;
 	u64 frames;
 	/* Packets beyond one a frame. */
 	u64 more_packets;
 	u64 bytes;
-	/* Of an interface, or of a namespace, that is not asked for. */
+	/* Of an interface or a namespace that is not selected. */
 	u64 ignored;
 	u64 classes[CLASSES];
 	/* At or below the histogram's lowest edge. */
@@ -55,7 +55,7 @@ struct queue {
 };
 
 /*
- * Each CPU has a table of its own, in which a queue lies where its hash says or just behind: one look-up a
+ * Each CPU has a table of its own, in which a queue lies in the slot of its hash or just behind it: one look-up a
  * packet, no lock, and no number that somebody must hand out and take back when interfaces come and go.
  * What makes room for a queue that is met later is handed to the agent, which adds it: nothing is lost.
  */
@@ -65,7 +65,7 @@ struct queue {
 #define LOOK_EVERY 15
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	/* The last is for frames of queues for which no room can be made; it is nobody's. */
+	/* The last is for frames of queues for which no room can be made; it is not exported by queue. */
 	__uint(max_entries, SLOTS + 1);
 	__type(key, u32);
 	__type(value, struct queue);
@@ -84,7 +84,7 @@ static __always_inline void take_name(struct queue *q, struct net_device *dev)
 	q->ignored = !is_asked_for(words) || !passes_netns(q->netns);
 }
 
-/* False where the agent is too late to take it over: then it stays. */
+/* False if the agent is too late to take it over: then it stays. */
 static __noinline bool evict(struct queue *q)
 {
 	COUNT(evicted_rows);
@@ -98,7 +98,7 @@ static __noinline bool evict(struct queue *q)
 	return true;
 }
 
-/* Looked at when a queue is met, and now and then: others come to lie upon it. Bridges receive anew what they are handed. */
+/* Checked when a queue is first seen, and now and then: other interfaces may be stacked on it. A bridge receives again what it is handed. */
 static __always_inline bool hands_on(struct net_device *dev)
 {
 	u64 flags = BPF_CORE_READ_BITFIELD_PROBED(dev, priv_flags);
@@ -158,7 +158,7 @@ static __always_inline u64 distance(const void *from, const void *to)
 
 static __always_inline struct queue *queue_of(struct net_device *dev, u32 queue, enum way way)
 {
-	/* Not the namespace's address: the next one lies where one lay that is gone. */
+	/* Not the namespace's address, which a later namespace may reuse. */
 	u64 cookie = dev->nd_net.net->net_cookie;
 	u64 tag = tag_of(dev, queue, way), key = tag ^ tag >> 29 ^ cookie << 8;
 	u32 first = (u32)key * 0x9e3779b1u >> 24, slot, free = SLOTS;

@@ -39,7 +39,7 @@ struct {
 	__type(value, u64);
 } waiting SEC(".maps");
 
-/* The enqueue is told when it is done, and another CPU may have taken the frame out by then. */
+/* The tracepoint comes after the enqueue, and another CPU may have taken the frame out by then. */
 #define LEFT    (1ull << 63)
 #define AT_ONCE 1000000
 

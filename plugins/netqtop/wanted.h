@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* Which interfaces are asked for, and what each is called. */
+/* Which interfaces are selected, and their names. */
 #include <wirespan/kernel.h>
 #include <wirespan/netns_filter.h>
 
-/* Loopback is left out unless it is asked for. */
+/* Whether loopback interfaces are included. */
 const volatile bool loopback = false;
-/* Names of the interfaces that are asked for; none: all. */
+/* Names of the selected interfaces; none: all. */
 #define NAMES 8
 const volatile u32 names = 0;
 const volatile u8 name[NAMES][16] = {};
@@ -24,7 +24,7 @@ static __always_inline bool is_asked_for(const u64 *words)
 	return !names;
 }
 
-/* An interface under one name, and what of it: a queue, or all. */
+/* A queue of an interface under one name. */
 struct queue_id {
 	u64 netns_cookie;
 	char name[16];
@@ -34,7 +34,7 @@ struct queue_id {
 	u32 padding;
 };
 
-/* False where it is not asked for, or is in no namespace: drivers have such for themselves. */
+/* False if it is not selected, or is in no namespace, as drivers' internal ones are. */
 static __always_inline bool queue_id_of(struct queue_id *p, struct net_device *dev, u32 queue)
 {
 	const u64 *from = (const u64 *)dev->name;

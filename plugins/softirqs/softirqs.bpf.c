@@ -48,7 +48,7 @@ struct {
 } polls SEC(".maps");
 EXPORT_TABLE(polls, u32, struct poll);
 
-/* One bit a CPU; the verifier removes the question where all CPUs are watched. */
+/* One bit a CPU; the verifier removes the test if all CPUs are watched. */
 const volatile bool only_some_cpus = false;
 const volatile u8 watched_cpus[1024] = {};
 

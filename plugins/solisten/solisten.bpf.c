@@ -30,7 +30,7 @@ EXPORT_COUNTERS(struct counters);
 
 enum listen_kind { LISTEN_CALL, LISTEN_END };
 
-/* What a socket says of itself. */
+/* A socket's accept queue and options. */
 struct queue {
 	u32 protocol;
 	/* Waiting to be accepted now, and at most. */
@@ -183,7 +183,7 @@ static __always_inline void submit_beginning(const struct conn *copy, const stru
 	submit_listen(LISTEN_CALL, copy, sk, &o, NULL);
 }
 
-/* The port may not be chosen yet, and listen() may still fail: the next sweep, or the end, tells of it. */
+/* The port may not be chosen yet, and listen() may still fail: the next sweep, or the end, reports it. */
 static __always_inline void on_listen(struct sock *sk, const struct conn *c,
 				      const struct call *call, u64 now)
 {
@@ -285,7 +285,7 @@ static __always_inline void on_result(const struct sock *sk, s32 backlog, long r
 		e = bpf_map_lookup_elem(&listening, &c->cookie);
 		if (e && !o.error)
 			o.again = __sync_fetch_and_add(&e->calls, 1) > 0;
-		/* The agent's own, which the core leaves out. */
+		/* The agent's own, which the tracker excludes. */
 		if (!e && !o.error && (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP))
 			return;
 	}

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Answers of DNS over UDP as they come in, and who takes them. A device tells of the packet, which has no socket
- * yet; the end of a receive tells of the socket and its process, when the packet is gone. They are joined by
- * namespace and port.
+ * Answers of DNS over UDP as they arrive, and the processes that receive them. At the device the packet has no socket yet;
+ * at the end of a receive the socket and its process are known, but the packet is gone. They are joined by namespace and
+ * port.
  */
 #include <wirespan/conn.h>
 #include <wirespan/skeleton.h>
@@ -24,7 +24,7 @@ extern int bpf_dynptr_from_skb(struct sk_buff *skb, u64 flags,
 #define DNS_HEADER 12
 
 struct dns {
-	/* Joins an answer and its taker, which are told apart and in this order. */
+	/* Joins an answer and its receiver, which are reported separately and in this order. */
 	u64 serial;
 	u64 happened_at;
 	/* Of the taker; 0: this is the answer. */
@@ -37,7 +37,7 @@ struct dns {
 };
 EXPORT_RING(dns, struct dns, 4096);
 
-/* Answers that nobody has taken yet. Slot 0 says that there are some. */
+/* Answers that have not been received yet. Slot 0 shows that there are some. */
 #define DNS_SLOTS 8
 struct waiting_key {
 	u64 netns_cookie;
@@ -59,7 +59,7 @@ struct {
 	__type(value, struct waiting);
 } waiting SEC(".maps");
 
-/* What nobody has taken by then was for another host, or was never read. */
+/* Answers not received by then were for another host, or never read. */
 #define DNS_PATIENCE (5 * 1000000000ull)
 
 struct {
@@ -76,7 +76,7 @@ struct udp_header {
 	u16 checksum;
 };
 
-/* Where the UDP header lies; 0: in none that is read here. Fragments, and IPv6 with extensions, are left alone. */
+/* The offset of the UDP header; 0: not read here. Fragments, and IPv6 with extensions, are left alone. */
 static __always_inline u32 read_ip(struct waiting *w, const struct bpf_dynptr *packet, u16 protocol)
 {
 	u8 ip[40];
@@ -181,7 +181,7 @@ static __always_inline bool is_for(const struct waiting *w, const struct endpoin
 	const u64 *local = (const u64 *)e->local, *peer = (const u64 *)e->peer;
 	const u64 *to = (const u64 *)w->local, *from = (const u64 *)w->peer;
 
-	/* Only a socket that is connected says. */
+	/* Known of a connected socket only. */
 	return !e->peer_port ||
 	       (local[0] == to[0] && local[1] == to[1] && peer[0] == from[0] && peer[1] == from[1]);
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What listeners turn away: the namespace's ListenDrops, by listener. The kernel keeps no such number: a socket's
- * sk_drops holds it together with whatever else was discarded for the listener. But of each of those the kernel tells,
+ * What listeners reject: the namespace's ListenDrops, by listener. The kernel keeps no such number: a socket's
+ * sk_drops holds it together with whatever else was discarded for the listener. But the kernel reports each of those,
  * by freeing it with a reason, after it has counted it; what is left of sk_drops are the ListenDrops.
  */
 #include <wirespan/conn.h>
@@ -36,7 +36,7 @@ struct {
 	__type(value, struct discards);
 } listener_marks SEC(".maps");
 
-/* Where the receiver is not told: the same, since the last look at a listener of that port. */
+/* If the receiver is unknown: the same, since the last look at a listener of that port. */
 struct port_key {
 	u64 netns_cookie;
 	u64 port;
@@ -106,7 +106,7 @@ static __always_inline void note_other(struct sk_buff *skb, u32 reason, struct s
 		__sync_fetch_and_add(&discards->others, segments_of(skb));
 }
 
-/* Of kernels that don't tell the receiver: the packets without payload or FIN that TCP frees without a reason. */
+/* On kernels without the receiver: the packets without payload or FIN that TCP frees without a reason. */
 static __always_inline void note_other_of_port(struct sk_buff *skb, u32 reason)
 {
 	struct net_device *dev = BPF_CORE_READ(skb, dev);
@@ -152,7 +152,7 @@ static __always_inline void count_listener(struct sock *sk, const struct conn *c
 	if (!discards)
 		return;
 	before = discards->drops;
-	/* skc_num is gone where the port was chosen by listen() and it closes. */
+	/* skc_num is gone if listen() chose the port and the socket closes. */
 	key.port = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
 	if (drops > before + discards->others) {
 		others = take_others_of_port(c, key.port);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* Whose a packet is that had no socket (yet, or any more) when it was thrown away. */
+/* The connection of a packet that had no socket (yet, or any more) when it was dropped. */
 #include <wirespan/hooks/drop.h>
 #include <wirespan/tuples.h>
 

@@ -42,7 +42,7 @@ struct drop {
 	bool has_connection;
 	bool has_ids;
 	u64 happened_at;
-	/* Of this reason, since the last that was told. */
+	/* Of this reason, since the last one reported. */
 	u64 suppressed;
 };
 

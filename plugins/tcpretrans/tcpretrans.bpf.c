@@ -40,7 +40,7 @@ enum retransmit_type {
 	RETRANSMIT_SYNACK,
 };
 
-/* An attempt; `error` is the kernel's, 0 where the segment left. */
+/* An attempt; `error` is the kernel's, 0 if the segment left. */
 struct attempt {
 	enum retransmit_type type;
 	u32 state;
@@ -58,7 +58,7 @@ struct retransmit {
 	struct conn_record connection;
 	struct attempt attempt;
 	u64 happened_at;
-	/* Of this type, since the last that was told. */
+	/* Of this type, since the last one reported. */
 	u64 suppressed;
 };
 
@@ -146,7 +146,7 @@ static __always_inline void sum(const struct conn *c, const struct attempt *a)
 		add(flows_row(&flow, 0), a);
 }
 
-/* `tp`: NULL where there is no socket yet. */
+/* `tp`: NULL if there is no socket yet. */
 static __always_inline void submit_retransmit(const struct conn *c, const struct attempt *a,
 					      const struct tcp_sock *tp)
 {
@@ -175,7 +175,7 @@ static __always_inline void submit_retransmit(const struct conn *c, const struct
 }
 
 /*
- * What made TCP send again can be told where it does: the timer's handler clears the pending timer before
+ * The cause of a retransmission is visible where it happens: the timer's handler clears the pending timer before
  * a timeout's retransmission and leaves it set in a probe; a timeout enters Loss, where acknowledgements
  * then clock out the rest; a probe is sent in no state of loss (net/ipv4/tcp_timer.c, tcp_output.c).
  */

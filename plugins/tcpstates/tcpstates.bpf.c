@@ -15,7 +15,7 @@
 #include <wirespan/aggregate.h>
 #include <wirespan/skeleton.h>
 
-/* Whether each change is told. */
+/* Whether each change is reported. */
 const volatile bool events = false;
 
 struct counters {
@@ -56,7 +56,7 @@ struct {
 	__type(value, struct conn);
 } scratch SEC(".maps");
 
-/* A socket that began to listen when its port was not chosen yet: told when it is. */
+/* A socket that began to listen before its port was chosen: reported once it is. */
 struct beginning {
 	u64 at;
 	struct actor context;
@@ -186,7 +186,7 @@ static __always_inline void submit_handshake(struct sock *sk, struct conn *c, u3
 	count_and_submit(sk, c, &first);
 }
 
-/* The listener as it is now: what it is bound to is not the core's to know. */
+/* The listener as it is now: the tracker does not keep what it is bound to. */
 static __always_inline struct conn *bound(const struct conn *c, const struct sock *sk, u32 which)
 {
 	struct conn *copy = bpf_map_lookup_elem(&scratch, &which);
@@ -247,7 +247,7 @@ static __always_inline void see_change(struct sock *sk, int old, int new)
 	if (old == new)
 		return;
 	c = conn_of(sk);
-	/* While the plugin is started anew, two programs see each change. */
+	/* While the plugin is restarted, two programs see each change. */
 	if (!c || c->entered_state == (u32) new)
 		return;
 	if (new == TCP_SYN_SENT) {
@@ -298,7 +298,7 @@ struct {
 	__type(value, struct population);
 } population SEC(".maps");
 
-/* All sockets that the core knows, in every network namespace; the one row is written at the end. */
+/* All sockets that the tracker knows, in every network namespace; the one row is written at the end. */
 SEC("iter/bpf_sk_storage_map")
 int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 {

@@ -38,7 +38,7 @@ struct sum {
 	/* Connections that were established. */
 	u64 outbound;
 	u64 inbound;
-	/* Packets that were thrown away on this host. */
+	/* Packets dropped on this host. */
 	u64 dropped_sent;
 	u64 dropped_received;
 };

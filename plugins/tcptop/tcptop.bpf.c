@@ -10,7 +10,7 @@
 #include <wirespan/owner.h>
 #include <wirespan/skeleton.h>
 
-/* Connections are told one by one. */
+/* Whether connections are reported one by one. */
 const volatile bool by_connection = false;
 
 struct counters {
@@ -61,7 +61,7 @@ struct {
 } rests SEC(".maps");
 EXPORT_TABLE(rests, u32, struct rest);
 
-/* What moved over a connection since it was last told. */
+/* What moved over a connection since it was last reported. */
 struct flow {
 	struct conn conn;
 	u64 sent_bytes;

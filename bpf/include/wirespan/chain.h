@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * What runs at a connection's change of state is one chain of programs, each of which calls the next: the core's
- * first, a plugin's each, the core's emitter. core/bridge/tail-chain.ts joins them. So the kernel enters one program and not
+ * At a connection's change of state one chain of programs runs, each of which calls the next: the tracker's first,
+ * one of each plugin, the tracker's emitter. core/bridge/tail-chain.ts joins them. So the kernel enters one program and not
  * one of each plugin, and a plugin sees only sockets that are TCP's, known and not excluded.
  *
- * The kernel enters no program that runs on this CPU already. A packet can interrupt one in a system call, and a
- * softirq then handles hundreds: the core has a second program, entered next, which leads what the first was not
- * entered for into the same chain. So a plugin's program may interrupt itself, once: `is_nested` of its struct
- * conn tells, and what it keeps for each CPU must be apart.
+ * The kernel does not enter a program that is already running on this CPU. A packet can interrupt one in a system call,
+ * and a softirq then handles hundreds: the tracker has a second program, entered next, which leads the events that the
+ * first was not entered for into the same chain. So a plugin's program may interrupt itself, once: `is_nested` of its
+ * struct conn shows it, and per-CPU scratch memory must be kept apart.
  */
 #include <wirespan/conn.h>
 #include <wirespan/kernel.h>
@@ -23,7 +23,7 @@ struct {
 	__type(value, u32);
 } next_program SEC(".maps");
 
-/* Does not return where there is a next one. */
+/* Does not return if there is a next one. */
 #define CALL_NEXT(ctx) bpf_tail_call_static(ctx, &next_program, 0)
 
 /*

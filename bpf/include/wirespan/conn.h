@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * A TCP connection as this host sees it, one end each. the tracker (bpf/tracker) alone writes it; the plugins read it
- * and say what they want of it.
+ * A TCP connection as this host sees it, one end each. Only the tracker (bpf/tracker) writes it; plugins read it and set
+ * what they want.
  */
 #include <wirespan/kernel.h>
 #include <wirespan/owner.h>
@@ -25,7 +25,7 @@ enum owner_source {
 	OWNER_ACCEPT,
 	/* Held the socket when the agent started; of an accepted one it holds until the first send or receive. */
 	OWNER_HOLDER,
-	/* Shut it down or closed it; nobody was seen to use or to accept it. */
+	/* Shut it down or closed it; no process was seen using or accepting it. */
 	OWNER_CLOSE,
 };
 
@@ -40,9 +40,9 @@ enum close_reason {
 	CLOSE_UNREACHABLE,
 	/* Given up by its owner, or by the administrator (ss -K). */
 	CLOSE_ABORTED,
-	/* Its process was ended by a signal. */
+	/* A signal ended its process. */
 	CLOSE_KILLED,
-	/* No program was shown the close, and nothing in the socket says why. */
+	/* No program was shown the close, and the socket does not show the reason. */
 	CLOSE_UNKNOWN,
 };
 
@@ -99,7 +99,7 @@ struct conn {
 	bool emitted_connect;
 	/* It ended in its listener's queue: accept() has not returned it. */
 	bool queued;
-	/* Older than the agent: `opened_at`, and `established_at` where it was, is when the agent met it. */
+	/* Older than the agent: `opened_at`, and `established_at` if established, is when the agent found it. */
 	bool before_start;
 	/* No program was shown its beginning: its times are those at which the agent met it. */
 	bool begun_unseen;
@@ -131,7 +131,7 @@ struct conn {
 	u32 entered_state;
 	/* The round trip that a handshake whose SYN or SYN-ACK was retransmitted seems to have taken, microseconds. */
 	u32 doubtful_rtt_us;
-	/* What the socket's earlier connections lost: the kernel goes on counting. */
+	/* Lost by the socket's earlier connections: the kernel does not reset its counter. */
 	u32 lost_before;
 	/* Which of its socket's connections it is, from 0: connect(AF_UNSPEC), or a failure, leaves the socket for another. */
 	u32 life;
@@ -159,8 +159,8 @@ struct {
 
 /*
  * A connect() that failed while its socket never left CLOSE (no route, not permitted), during the end of
- * its system call: the core fills it, plugins' programs on that tracepoint say who wants its span, and the
- * core emits it.
+ * its system call: the tracker fills it, plugins' programs on that tracepoint request its span, and the
+ * tracker emits it.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -227,7 +227,7 @@ static __always_inline struct conn *known_at(struct sock *sk)
 	return sk ? bpf_sk_storage_get(&conns, sk, NULL, 0) : NULL;
 }
 
-/* The endpoints in a socket, or in a request for one. Where one of the ports is 0, nothing is known of that end. */
+/* The endpoints in a socket, or in a request for one. If one of the ports is 0, that end is unknown. */
 static __always_inline void read_common_ends(struct endpoints *e, const struct sock_common *sk,
 					     u16 local)
 {
@@ -284,7 +284,7 @@ static __always_inline void read_netns(struct conn *c, const struct sock *sk)
 	c->netns_cookie = BPF_CORE_READ(net, net_cookie);
 }
 
-/* An accepted connection that nobody is known to have used, or any of nobody: who is the first to use it owns it. */
+/* An accepted connection that no process is known to have used, or one without owner: its first user will own it. */
 static __always_inline bool awaits_user(const struct conn *c)
 {
 	return c->owner_source == OWNER_UNKNOWN ||
@@ -308,7 +308,7 @@ struct traffic {
 	/* Segments. */
 	u32 cwnd;
 	u32 reordering;
-	/* Payload that came and that nobody can read any more, bytes. */
+	/* Payload received that can no longer be read, bytes. */
 	u32 unread;
 };
 
@@ -355,7 +355,7 @@ static __always_inline u32 smoothed_rtt_us(const struct tcp_sock *tp, const stru
 	return doubtful ? 0 : tp->srtt_us >> 3;
 }
 
-/* What it was before the network had a say: the kernel's initial window, or the route's. */
+/* The window before the network had any influence: the kernel's initial one, or the route's. */
 static __always_inline bool is_initial_cwnd(const struct tcp_sock *tp, u32 cwnd)
 {
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
@@ -371,7 +371,7 @@ static __always_inline bool is_initial_cwnd(const struct tcp_sock *tp, u32 cwnd)
 	return cwnd == initial;
 }
 
-/* What a socket begins with is no measurement. */
+/* Initial values are not measurements. */
 static __always_inline void read_measured(struct traffic *t, const struct tcp_sock *tp,
 					  const struct conn *c)
 {
@@ -392,7 +392,7 @@ static __always_inline bool is_locked(const struct sock *sk)
 {
 	if (sk->sk_lock.owned)
 		return true;
-	/* A kernel with other locks (PREEMPT_RT) can't tell. */
+	/* Unknown on a kernel with other locks (PREEMPT_RT). */
 	return bpf_core_field_exists(sk->sk_lock.slock.rlock.raw_lock.locked) &&
 	       sk->sk_lock.slock.rlock.raw_lock.locked;
 }

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* What is told of a connection: its state, its counters, and the ids of the span that it becomes. */
+/* The record of a connection: its state, its counters, and the ids of its span. */
 #include <wirespan/conn.h>
 #include <wirespan/ids.h>
 
 const volatile struct id_key id_key = {};
-/* Tells this boot of this host from any other. */
+/* Identifies this boot of this host. */
 const volatile u64 boot = 0;
 
 enum span { SPAN_CONNECTION, SPAN_CONNECT, SPAN_ACCEPT };
 
 struct conn_record {
 	enum span span;
-	/* The plugins that asked. */
+	/* The plugins that requested it, one bit each. */
 	u32 wanted;
 	u8 trace_id[16];
 	u8 span_id[8];
@@ -73,7 +73,7 @@ static __always_inline void read_record(struct conn_record *r, enum span span, c
 	read_measured(&r->traffic, tp, c);
 }
 
-/* Where the socket is out of reach: without its counters. */
+/* If the socket is out of reach: without its counters. */
 static __always_inline void read_record_without_socket(struct conn_record *r, enum span span,
 						       const struct conn *c)
 {

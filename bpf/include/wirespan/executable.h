@@ -3,7 +3,7 @@
 
 /*
  * Executables by a number: a keyed hash of the whole base name, which may have 255 bytes. The number is what
- * tasks and keys of sums carry; the names lie in a table of the core's, where the agent finds them even if
+ * tasks and keys of sums carry; the names are in a table of the tracker's, where the agent finds them even if
  * the process has ended.
  */
 #include <wirespan/kernel.h>
@@ -11,7 +11,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-/* Secret, so that nobody can choose names of one number; the agent makes it at its start. */
+/* Secret, so that names with the same number cannot be chosen on purpose; the agent creates it at its start. */
 const volatile struct siphash_key name_key = {};
 
 struct executable {

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Which connections a plugin is for: the agent's filter and the plugin's own, both of which must let one
- * pass. Asked when a span or a sum is due, so that the tuple is final and the owner the true one.
- * core/engine/filter.ts fills the constants; the verifier drops what is not asked for.
+ * The connections that a plugin observes: those that pass the agent's filter and the plugin's own. Evaluated when a
+ * span or a sum is due, so that the tuple is final and the owner is the right one.
+ * core/engine/filter.ts fills the constants; the verifier removes what is not configured.
  */
 #include <wirespan/conn.h>
 
@@ -30,7 +30,7 @@ struct cidr {
 	u32 family;
 };
 
-/* Counts first: what is 0 is not asked. */
+/* Counts first; 0: any. */
 struct match {
 	u32 pids;
 	u32 comms;
@@ -40,7 +40,7 @@ struct match {
 	u32 remote_ports;
 	u32 local_cidrs;
 	u32 remote_cidrs;
-	/* Bit sets; 0: not asked. `cgroups` is of watched_cgroups, `directions` of enum direction. */
+	/* Bit sets; 0: any. `cgroups` is of watched_cgroups, `directions` of enum direction. */
 	u32 cgroups;
 	u32 families;
 	u32 directions;
@@ -71,7 +71,7 @@ const volatile struct filter agent_filter = {};
 const volatile struct filter plugin_filter = {};
 
 /*
- * Maps that somebody else has pinned and fills, keyed by ids; their values say nothing. What the configuration
+ * Maps that another program has pinned and fills, keyed by ids; their values are ignored. What the configuration
  * does not name is not created: the verifier removes all that would look into it.
  */
 #define PINNED_MAP(name)                         \
@@ -135,7 +135,7 @@ static __always_inline u32 families_of(const struct endpoints *e)
 	return (e->family == 4 ? FAMILY_IPV4 : FAMILY_IPV6) | (e->mapped ? FAMILY_MAPPED : 0);
 }
 
-/* Inclusion wants all that is asked to hold, exclusion anything: one that is `decisive` ends the question. */
+/* An inclusion requires all criteria, an exclusion any: a criterion whose result is `decisive` settles the outcome. */
 #define CRITERION(asked, holds)                       \
 	do {                                          \
 		if ((asked) && !!(holds) == decisive) \
@@ -188,7 +188,7 @@ static __always_inline bool lets_pass(const volatile struct filter *f, const str
 	return matches(&f->include, c, false) && !matches(&f->exclude, c, true);
 }
 
-/* `duration_ns`: of what the plugin measures (a life, a handshake). */
+/* `duration_ns`: of whatever the plugin measures (a life, a handshake). */
 static __noinline bool passes(const struct conn *c, u64 duration_ns)
 {
 	return lets_pass(&agent_filter, c, duration_ns, &agent_cgroup_map, &agent_mntns_map) &&

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * OpenTelemetry exponential histograms of scale 3, made where the time is measured: they leave without
+ * OpenTelemetry exponential histograms of scale 3, filled where the time is measured and exported without
  * conversion. Values are nanoseconds, buckets are of seconds.
  */
 #include <wirespan/kernel.h>

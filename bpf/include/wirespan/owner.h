@@ -6,7 +6,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-/* Who did something: a task, and the process it is of. */
+/* A task that did something, and its process. */
 struct task {
 	u32 pid;
 	u32 tid;
@@ -16,16 +16,16 @@ struct task {
 	u64 cgroup_id;
 	/* Its mount namespace, as /proc/PID/ns/mnt numbers it. */
 	u32 mntns;
-	/* Whose its sums are: see workload_of. 0: not known. */
+	/* The key of its sums: see workload_of. 0: unknown. */
 	u32 workload;
-	/* The process's start on the boot clock; tells reused pids apart. */
+	/* The process's start on the boot clock; distinguishes reused pids. */
 	u64 started_at;
 	char comm[16];
 	/* The executable's name: see executable.h. */
 	u64 exe;
 };
 
-/* A task whose name will do. */
+/* A task by pid, tid and comm only. */
 struct actor {
 	u32 pid;
 	u32 tid;
@@ -78,7 +78,7 @@ static __always_inline u32 watched(const volatile struct watched_cgroup *cgroups
 	return found;
 }
 
-/* All that is near: not the process's start, its executable and its mount namespace. */
+/* The fields that need no pointer chasing: not the process's start, its executable and its mount namespace. */
 static __always_inline void read_task_fast(struct task *t,
 					   const volatile struct watched_cgroup *cgroups)
 {

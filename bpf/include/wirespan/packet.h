@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* What a packet's own headers say. */
+/* What a packet's headers contain. */
 #include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
@@ -58,7 +58,7 @@ static __always_inline bool read_headers(struct headers *h, const struct sk_buff
 
 enum { NEXT_HOP_BY_HOP = 0, NEXT_ROUTING = 43, NEXT_FRAGMENT = 44, NEXT_DESTINATION = 60 };
 
-/* Offset of the TCP header; 0 where this fragment has none, negative where it is another protocol's packet. */
+/* Offset of the TCP header; 0 if this fragment has none, negative if the packet is of another protocol. */
 static __always_inline int after_ipv6(const struct headers *h)
 {
 	u32 offset = 40, length;
@@ -104,7 +104,7 @@ static __always_inline int read_ipv6(struct packet *p, const struct headers *h)
 }
 
 /*
- * 0 where it is no TCP packet. A function that the verifier looks at by itself, once: as a part of its
+ * 0 if it is not a TCP packet. A function that the verifier looks at by itself, once: as a part of its
  * caller it would be too much for older kernels.
  */
 __noinline int read_packet(struct packet *p, const struct headers *h)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* How many events may be told: a token bucket where they are made, and a count of those that were not. */
+/* A rate limit for events: a token bucket, and a count of those that were suppressed. */
 #include <wirespan/kernel.h>
 
 /* Events a second, and as many at once; 0: none. Of each bucket. */
@@ -12,11 +12,11 @@ const volatile u64 event_rate = 0;
 struct bucket {
 	/* When the bucket will be full again. */
 	u64 full_at;
-	/* Not told since the last that was. */
+	/* Suppressed since the last event that was reported. */
 	u64 suppressed;
 };
 
-/* Takes a token; where there is none, the event counts as suppressed. For buckets that CPUs share. */
+/* Takes a token; if there is none, the event counts as suppressed. For buckets that CPUs share. */
 static __always_inline bool admits(struct bucket *b, u64 now)
 {
 	u64 before, from;
@@ -37,7 +37,7 @@ static __always_inline bool admits(struct bucket *b, u64 now)
 	return false;
 }
 
-/* What was suppressed since the last event of the bucket, which begins anew. */
+/* The number suppressed since the bucket's last event, which is reset. */
 static __always_inline u64 take_suppressed(struct bucket *b)
 {
 	return __sync_lock_test_and_set(&b->suppressed, 0);

@@ -13,7 +13,7 @@
 #define SIZES_HIGHEST 20
 #define SIZES_BUCKETS 128
 
-/* floor(2^(20 + j / 8)): where the eight buckets of an octave end that is stretched to (2^20, 2^21]. */
+/* floor(2^(20 + j / 8)): the upper edges of the eight buckets of an octave that is scaled to (2^20, 2^21]. */
 #define EDGE_1 1143480
 #define EDGE_2 1246974
 #define EDGE_3 1359834

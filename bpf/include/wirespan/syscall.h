@@ -45,7 +45,7 @@ static __always_inline bool is_listen(const struct call *call)
 
 /*
  * The verifier doesn't trust it: to be read as plain memory. What the call itself refused for no socket
- * (EBADF, ENOTSOCK) must not be asked for.
+ * (EBADF, ENOTSOCK) must not be looked up.
  */
 static __always_inline const struct sock *socket_of(u32 fd)
 {

@@ -3,7 +3,7 @@
 
 /*
  * Established connections by their addresses and ports, for packets that have no socket (yet, or any more). The
- * core keeps it while some plugin asks for it (`tuples` in its literal): copies, taken anew with each owner.
+ * tracker maintains it while some plugin requires it (`tuples` in its literal): copies, renewed with each new owner.
  */
 #include <wirespan/conn.h>
 

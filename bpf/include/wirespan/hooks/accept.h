@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * What a plugin does of each connection that accept() returned, and of each call that failed: its programs
- * run after the core has said who accepted, and before the core emits the spans that are wanted.
+ * A plugin's programs for each connection that accept() returned, and for each call that failed: they
+ * run after the tracker has found the acceptor, and before it emits the spans that are wanted.
  */
 #include <wirespan/hooks/accept_chain.h>
 #include <wirespan/conn.h>
 #include <bpf/bpf_tracing.h>
 
-/* Set by the loader: calls that fail are watched apart. */
+/* Set by the loader: failed calls have a hook of their own. */
 const volatile bool has_accept_failed = false;
 
 /*

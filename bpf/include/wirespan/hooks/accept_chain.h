@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * io_uring completes everything at one tracepoint, maybe millions of reads a second: the core's program there calls the
+ * io_uring completes everything at one tracepoint, maybe millions of reads a second: the tracker's program there calls the
  * plugins' and its emitter, as chain.h has it, only if an accept() has ended.
  */
 #include <wirespan/kernel.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* A TCP packet that the kernel throws away: whether it is lost, which way it went, and whose it was. */
+/* A TCP packet that the kernel drops: whether it is lost, its direction, and its connection. */
 #include <wirespan/reentrancy.h>
 #include <wirespan/hooks/drop_kind.h>
 
@@ -38,7 +38,7 @@ struct {
 	__type(value, struct dropped);
 } drop_scratch SEC(".maps");
 
-/* Where the packet's socket is none that has endpoints of its own (a listener, or none at all). */
+/* For a packet whose socket has no endpoints of its own (a listener), or that has no socket. */
 static __always_inline void take_ends(struct endpoints *e, const struct packet *p, enum way way)
 {
 	bool received = way == WAY_RECEIVE;
@@ -74,7 +74,7 @@ static __always_inline void follow_head(struct given_up *head, struct drop_site 
 	at->dev = head->dev;
 }
 
-/* NULL if it is no TCP packet, or not lost, or the agent's own. */
+/* NULL if it is not a TCP packet, not lost, or the agent's own. */
 static __always_inline struct dropped *read_drop(struct drop_site *at, struct sk_buff *skb,
 						 u32 reason, struct sock *rx_sk,
 						 enum drop_hook hook, bool is_nested)

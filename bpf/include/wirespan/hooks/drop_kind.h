@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* Which packets that the kernel frees with a reason are no losses; plugins/tcpdrop/README.md says why, each. */
+/* Which packets that the kernel frees with a reason are not losses; plugins/tcpdrop/README.md gives the reasons. */
 #include <wirespan/hooks/drop_site.h>
 
-/* Whether the program is told whose packet it is, which kernels before 6.11 don't. */
+/* Whether the tracepoint has the receiving socket, as since Linux 6.11. */
 enum drop_hook { DROP_WITH_SOCKET, DROP_WITHOUT_SOCKET };
 
 /* Whether TCP has it: IP has taken its own header off. */
@@ -87,7 +87,7 @@ static __always_inline bool is_old(const struct sock *sk, const struct packet *p
 	return (s32)(end_of(p) - next) <= 0;
 }
 
-/* What the receiver has already: it answers where that is due. */
+/* The receiver has it already, and answers if it must. */
 static __always_inline bool is_duplicate(u32 reason, const struct sock *sk, const struct packet *p)
 {
 	if (IS_REASON(reason, SKB_DROP_REASON_TCP_OLD_DATA) ||
@@ -103,7 +103,7 @@ static __always_inline bool is_duplicate(u32 reason, const struct sock *sk, cons
 	       is_old(sk, p);
 }
 
-/* Where its socket is not told, TCP without a socket gives no reason only in TIME_WAIT and for a request. */
+/* If the socket is unknown: without one, TCP gives no reason only in TIME_WAIT and for a request. */
 static __always_inline bool is_in_time_wait(const struct sk_buff *skb, const struct sock *sk,
 					    enum drop_hook hook)
 {
@@ -126,7 +126,7 @@ static __always_inline bool is_answered_in_time_wait(u32 reason, const struct sk
 }
 
 /*
- * What comes for a listener or a request of its. Without a reason it is a SYN sent again (answered), an ACK that
+ * A packet for a listener or one of its requests. Without a reason it is a retransmitted SYN (answered), an ACK that
  * TCP_DEFER_ACCEPT waits beyond, or one that the accept queue has no room for. Of the last, newer kernels give a
  * reason, and ListenDrops has it, with the ACK of a cookie that finds no room.
  */
@@ -141,7 +141,7 @@ static __always_inline bool is_listeners_affair(u32 reason, const struct sock *s
 	       (is_unspecified(reason) && p->flags & (TCPHDR_SYN | TCPHDR_RST | TCPHDR_ACK));
 }
 
-/* An RST where there is nothing (more) that it could end, or that has just ended it. */
+/* An RST for a connection that does not exist (any more), or that it has just ended. */
 static __always_inline bool is_reset_done(u32 reason, const struct sock *sk, const struct packet *p)
 {
 	u8 state = sk ? sk->__sk_common.skc_state : TCP_CLOSE;
@@ -157,7 +157,7 @@ static __always_inline bool is_reset_done(u32 reason, const struct sock *sk, con
 	       IS_REASON(reason, SKB_DROP_REASON_TCP_FASTOPEN);
 }
 
-/* A SYN sent again, to a socket that Fast Open has made already: its SYN-ACK is sent again. */
+/* A retransmitted SYN for a socket that Fast Open has created already: its SYN-ACK is retransmitted. */
 static __always_inline bool is_answered_by_fastopen(u32 reason, const struct sock *sk,
 						    const struct packet *p)
 {

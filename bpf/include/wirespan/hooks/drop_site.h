@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* Where a packet was when it was thrown away: which way it went, at which device, and whose socket it has. */
+/* Where a packet was when it was dropped: its direction, its device and its socket. */
 #include <wirespan/conn.h>
 #include <wirespan/packet.h>
 
@@ -32,8 +32,8 @@ static __always_inline bool is_full(const struct sock *sk)
 }
 
 /*
- * TCP's own, and not a raw socket's (which has TCP's protocol too, as has the one that TCP answers by where there
- * is no connection), a packet socket's or a tap's.
+ * A TCP socket, and not a raw socket (which has TCP's protocol too, as has the one that TCP answers by if there is no
+ * connection), a packet socket or a tap.
  */
 static __always_inline bool is_of_tcp(const struct sock *sk)
 {
@@ -56,7 +56,7 @@ static __always_inline struct net *net_of_socket(const struct sock *sk)
 }
 
 /*
- * In queues of TCP and of reassembly other things lie where the device was. A device's namespace has a loopback
+ * In the queues of TCP and of reassembly the device's field holds something else. A device's namespace has a loopback
  * device that belongs to it, which nothing else has.
  */
 static __always_inline struct net_device *device_of(const struct sk_buff *skb)
@@ -112,7 +112,7 @@ static __always_inline enum way way_of(const struct sk_buff *skb, const struct s
 		return WAY_RECEIVE;
 	if (sk)
 		return sk->__sk_common.skc_family == AF_UNSPEC ? WAY_RECEIVE : WAY_TRANSMIT;
-	/* An answer that TCP sent for no socket, or a packet that has left its own: a route, or where it lies, tells. */
+	/* An answer that TCP sent for no socket, or a packet that has left its own: shown by a route, or by the queue. */
 	return route_device_of(skb) || IS_REASON(reason, SKB_DROP_REASON_QDISC_DROP) ||
 			       IS_REASON(reason, SKB_DROP_REASON_FULL_RING) || is_tun(dev)
 		       ? WAY_TRANSMIT

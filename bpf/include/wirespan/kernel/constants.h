@@ -55,7 +55,7 @@ enum { ICSK_TIME_LOSS_PROBE = 5 };
 enum { TCP_CA_Recovery = 3, TCP_CA_Loss = 4 };
 enum { TCP_INIT_CWND = 10, TCP_INFINITE_SSTHRESH = 0x7fffffff };
 
-/* uapi/linux/rtnetlink.h; net/dst.h: the lowest bits of a pointer to metrics say something else. */
+/* uapi/linux/rtnetlink.h; net/dst.h: the lowest bits of a pointer to metrics are flags. */
 enum { RTAX_INITCWND = 11, DST_METRICS_FLAGS = 3 };
 
 /* asm-generic/errno.h, linux/errno.h */

@@ -29,7 +29,7 @@ typedef _Bool bool;
 #define false 0
 #define NULL ((void *)0)
 
-/* Bounds an index where the compiler would otherwise prove the bound away from the verifier's eyes. */
+/* Bounds an index so that the verifier sees it: the compiler would remove a bound that it can prove. */
 #define MASKED(index, mask)                                           \
 	({                                                            \
 		u64 masked_ = (index);                                \
