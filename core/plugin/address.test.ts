@@ -59,7 +59,7 @@ describe("formatAddress", () => {
     );
   });
 
-  it("never mixes up addresses that share a place in the cache", () => {
+  it("never confuses addresses that share a slot of the cache", () => {
     const bytes = new Uint8Array(16);
     bytes[0] = 0x20;
     for (const round of [0, 1]) {

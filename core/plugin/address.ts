@@ -110,8 +110,8 @@ function isMapped(bytes: Uint8Array): boolean {
 }
 
 /**
- * Reads `10.0.0.0/8`, `2001:db8::/32` or a single address. IPv4-mapped blocks come out as IPv4. Where
- * the text is no block of addresses, the answer is a sentence that says why.
+ * Reads `10.0.0.0/8`, `2001:db8::/32` or a single address. IPv4-mapped blocks come out as IPv4. If
+ * the text is not a block of addresses, the result is a sentence that says why.
  */
 export function parseCidr(text: string): Cidr | string {
   const slash = text.indexOf("/");

@@ -37,7 +37,7 @@ const process = (role: keyof typeof WHO) => ({
   },
 });
 
-/** The acceptor's end, whichever end the span is of: what a list of traces is told apart by. */
+/** The acceptor's end, whichever end the span is of: it distinguishes traces in a list. */
 const SERVER = {
   "server.address": {
     type: "string",
@@ -206,7 +206,7 @@ export function connectError(reason: CloseReason, error: number): ErrorType | un
   }
 }
 
-/** Unique on the host until it boots again: a socket's connections, if it is several, one after the other, are told apart. */
+/** A connection's id: unique on the host until it reboots; a socket's second and later connections append their number. */
 export function connectionId({ cookie, life }: Pick<ConnRecord["conn"], "cookie" | "life">): string {
   const socket = cookie.toString(16);
   return life ? `${socket}.${life + 1}` : socket;

@@ -31,7 +31,7 @@ export interface EmittedEvent<S extends EventSpec> {
   readonly context?: SpanContext | undefined;
 }
 
-/** A metric that is read: each collection states the value since the start, the last statement counts. */
+/** A metric whose value since the start is stated at each collection; of a gauge the last statement counts. */
 export interface Observed<S extends MetricSpec> {
   observe(
     value: Value<S>,

@@ -62,13 +62,13 @@ describe("bpf/include/wirespan/histogram.h", () => {
     }
   });
 
-  it("puts what is longer than its range into the last bucket", () => {
+  it("puts values beyond its range into the last bucket", () => {
     for (const ns of [edge(HIGHEST) + 1n, 2n ** 55n, 2n ** 63n, 2n ** 64n - 1n]) {
       assert.equal(run(object, "bucket", ns), BUCKETS - 1, `${ns} ns`);
     }
   });
 
-  it("counts, sums and keeps the greatest, and what is too short for a bucket as zero", () => {
+  it("counts, sums and keeps the maximum, and counts values below the first bucket as zero", () => {
     const lowest = edge(LOWEST);
     const values = [0n, 1n, lowest, lowest + 1n, 1_000n, 1_000n, 1_000_000_000n, 1_000_000_001n, 2n ** 62n];
     for (const ns of values) run(object, "add", ns);

@@ -34,7 +34,7 @@ describe("a histogram made in the kernel", () => {
     assert.equal(seconds(kernel({ 383: 1 })).offset, 24 * 8 - 1);
   });
 
-  it("has no buckets while nothing but zeros was seen", () => {
+  it("has no buckets while all values are zero", () => {
     const none = seconds(kernel({}));
     assert.deepEqual([none.count, none.counts.length, none.zeroCount], [0, 0, 0]);
     const zeros = seconds(kernel({}, 3));

@@ -66,7 +66,7 @@ describe("a plugin's log", () => {
 });
 
 describe("log", () => {
-  it("writes JSON lines to standard error where that is no terminal", () => {
+  it("writes JSON lines to standard error if that is not a terminal", () => {
     const lines = logged(
       { level: "info", format: "auto" },
       'log.info({ a: 1 }, "hello"); log.error({ err: new Error("x") }, "bad");',
@@ -80,7 +80,7 @@ describe("log", () => {
     assert.deepEqual([bad.level, bad.err.message, bad.msg], ["error", "x", "bad"]);
   });
 
-  it("leaves out what is below its level", () => {
+  it("omits lines below its level", () => {
     const all = 'for (const level of ["debug", "info", "warn", "error"]) log[level]({}, level);';
     const count = (level: LogOptions["level"]) =>
       logged({ level, format: "json" }, all).split("\n").length - 1;
@@ -88,12 +88,12 @@ describe("log", () => {
     assert.deepEqual(levels.map(count), [4, 3, 2, 1, 0]);
   });
 
-  it("writes for people where asked, without colours where that is no terminal", () => {
+  it("writes for people if configured, without colours if standard error is not a terminal", () => {
     const text = logged({ level: "info", format: "pretty" }, 'log.warn({ a: 1 }, "hello");');
     assert.match(text, /^\[\d\d:\d\d:\d\d\.\d{3}\] WARN: hello\n {4}a: 1\n$/);
   });
 
-  it("lets nobody's name make a line or a colour of its own", () => {
+  it("escapes names that would start a line or a colour", () => {
     const use =
       'log.warn({ name: "a\\u001b[31m\\u009b2J\\nb\\u202ec" }, "x\\n{\\"level\\":\\"error\\"}\\u007f\\u001b]0;t\\u0007");';
     for (const format of ["json", "pretty"] as const) {
@@ -116,7 +116,7 @@ process.stderr.write(JSON.stringify([before, loaded()]));`;
     assert.match(logged({ level: "info", format: "json" }, use), /\[false,true\]$/);
   });
 
-  it("lets one line of a key through at a time, and says how many it held back", async () => {
+  it("passes one line of a key at a time, and reports how many were suppressed", async () => {
     const { log, lines } = recorder();
     for (let i = 0; i < 5; i++) rateLimited(log, "refused", 20).warn({ i }, "refused");
     rateLimited(log, "other", 20).info({}, "other");

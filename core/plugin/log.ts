@@ -15,7 +15,7 @@ export interface Log {
 
 export interface LogOptions {
   readonly level: "debug" | "info" | "warn" | "error" | "silent";
-  /** `auto`: pretty where standard error is a terminal. */
+  /** `auto`: pretty if standard error is a terminal. */
   readonly format: "auto" | "json" | "pretty";
 }
 
@@ -80,7 +80,7 @@ function createPino(level: LogOptions["level"], pretty: boolean): Logger {
   return pino(options, lines);
 }
 
-/** An error in one line; with its stack for who debugs. */
+/** An error in one line; with its stack at level debug. */
 function described(error: unknown, stack: boolean): unknown {
   if (!(error instanceof Error)) return error;
   return stack && error.stack !== undefined ? error.stack : error.message;
@@ -98,23 +98,23 @@ function createPretty(require: NodeJS.Require): (line: string) => string {
 
 const code = (character: string): string => character.charCodeAt(0).toString(16).padStart(4, "0");
 
-/** Of these keys the lines are ours. */
+/** Keys whose line ends are our own. */
 const OF_LINES = new Set(["detail", "error", "stack"]);
 
-/** What others have named (processes, backends) can't make lines or colours of its own. */
+/** Escapes names chosen by others (processes, backends), which could start lines or colours. */
 const plain = (key: string, value: unknown): unknown =>
   typeof value === "string"
     ? value.replace(CONTROL, (c) => (c === "\n" && OF_LINES.has(key) ? c : `\\u${code(c)}`))
     : value;
 
-/** JSON lets some of them stand as they are. */
+/** JSON leaves some of them unescaped. */
 const escaped = (line: string): string =>
   `${line.trimEnd().replace(CONTROL, (character) => `\\u${code(character)}`)}\n`;
 
-/** Bytes of lines that may wait for who reads standard error. */
+/** Bytes of lines that may wait for the reader of standard error. */
 const LIMIT = 256 * 1024;
 
-/** Lines that nobody takes are dropped and counted, and the count is said when there is room again. */
+/** Lines that standard error does not take are dropped and counted, and the count is logged when there is room again. */
 class Lines {
   readonly #to: Output;
   readonly #form: (line: string) => string;
@@ -130,7 +130,7 @@ class Lines {
     else this.#put(line, 1);
   }
 
-  /** `count`: so many lines are lost where this one is. */
+  /** `count`: lines that are lost if this one is. */
   #put(line: string, count: number): void {
     this.#to.write(this.#form(line), (error) => {
       if (error) this.#dropped += count;

@@ -15,7 +15,7 @@ export type Uses = Readonly<Record<string, Token<unknown>>>;
 export type Candidate<P extends string> = P | { readonly program: P; readonly args: number };
 
 export interface Probe<P extends string = string> {
-  /** Programs that can watch it, best first; the first that this kernel has and lets attach is used. */
+  /** Programs that can observe it, best first; the first that the kernel has and allows to attach is used. */
   readonly programs: readonly [Candidate<P>, ...Candidate<P>[]];
   /** What is lost without it. A probe that does not say so is required. */
   readonly lostWithout?: string;
@@ -59,7 +59,7 @@ export type RecordHandlers<B extends Skeleton> = string extends keyof B["records
 
 /** One handler per ring, table and iterator. Records and rows are valid during the call only; tables are read at each collection. */
 export type Handlers<B extends Skeleton, R extends SpanRequests = SpanRequests> = RecordHandlers<B> & {
-  /** Called when a collection has handed over all it read: iterators' rows, then rings, then tables. */
+  /** Called at the end of a collection, after the handlers of iterators' rows, rings and tables. */
   readonly collected?: () => void;
   /** What is added to the requested spans. */
   readonly enrich?: Enrich<R>;
@@ -84,14 +84,14 @@ export interface Plugin<
   readonly config: C;
   readonly skeleton: B;
   /**
-   * Of a filter's criteria those that mean something for what the plugin watches; absent: all. It has settings for no
-   * others, and the agent's filter holds for it as far as they go.
+   * The filter criteria that apply to what the plugin observes; absent: all. It has settings for these only, and
+   * ignores the others of the agent's filter.
    */
   readonly filters?: readonly (keyof Match)[];
-  /** For each thing watched, how it can be. Programs on `iter/` hooks need no probe. */
+  /** How each thing is observed. Programs on `iter/` hooks need no probe. */
   readonly probes: Readonly<Record<string, Probe<keyof B["programs"] & string>>>;
   readonly signals: S;
-  /** How many series a metric can have for all resources, where settings bound what its attributes leave open. */
+  /** The number of series of a metric for all resources, if settings limit what its attributes leave open. */
   series?(config: SettingsOf<C>): Readonly<Partial<Record<keyof S & string, number>>>;
   /** Attributes of its metrics, declared as opt-in, that these settings turn on. */
   opted?(config: SettingsOf<C>): readonly string[];

@@ -13,7 +13,7 @@ export const NETNS = {
   "wirespan.netns.inode": {
     type: "int",
     requirement: "recommended",
-    // To each cookie one.
+    // One for each cookie.
     usual: 1,
     description:
       "The network namespace's inode number, as lsns prints it; the kernel reuses it when the namespace is gone.",
@@ -26,7 +26,7 @@ export const NETNS = {
   },
 } as const satisfies AttributeSpecs;
 
-/** Where a connection runs between, and whose it is. */
+/** The ends of a connection, and its owner. */
 export const CONNECTION = {
   "network.transport": {
     type: "string",
@@ -150,7 +150,7 @@ export const ERROR_TYPE = {
   },
 } as const satisfies Record<string, AttributeSpec>;
 
-/** By the kernel's number, as OpenTelemetry calls them (0 is no state). */
+/** OpenTelemetry's names by the kernel's number (0 is not a state). */
 export const TCP_STATES = [
   "closed",
   "established",
@@ -199,7 +199,7 @@ export const IO_DIRECTION = {
   },
 } as const satisfies AttributeSpecs;
 
-/** Statistics of one connection that the kernel does not always have. */
+/** Whether TCP Fast Open was used. */
 export const FASTOPEN = {
   "wirespan.tcp.fastopen": {
     type: "boolean",
@@ -208,7 +208,7 @@ export const FASTOPEN = {
   },
 } as const satisfies AttributeSpecs;
 
-/** Bounded: for metrics. */
+/** Attributes with few values, for metrics. */
 export const WORKLOAD = {
   "network.type": CONNECTION["network.type"],
   "wirespan.connection.direction": {

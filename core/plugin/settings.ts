@@ -39,7 +39,7 @@ type Value<S extends Setting> = S["format"] extends readonly string[]
 /** The values a plugin gets: validated, frozen. */
 export type SettingsOf<S extends Settings> = { readonly [K in keyof S]: Value<S[K]> };
 
-/** What a connection or process must (or must not) be. Empty lists say nothing. */
+/** Criteria that a connection or process must (or must not) meet. Empty lists are ignored. */
 export interface Match {
   readonly pid: readonly string[];
   readonly comm: readonly string[];
@@ -71,7 +71,7 @@ export interface Filter {
   /** Milliseconds, may be fractional. */
   readonly minDuration: number;
   readonly failuresOnly: boolean;
-  /** Where a map is pinned whose keys are ids of cgroups, or of mount namespaces; empty: not asked. */
+  /** Path of a pinned map whose keys are ids of cgroups, or of mount namespaces; empty: none. */
   readonly cgroupMap: string;
   readonly mntnsMap: string;
 }

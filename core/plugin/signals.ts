@@ -1,5 +1,5 @@
-// What a signal is. Every span, metric and event that leaves is declared as data, once; the types of
-// the emit calls, the README tables and the checker of what really left all come from it.
+// What a signal is. Every span, metric and event is declared as data, once; the types of the emit calls, the tables
+// in SIGNALS.md and the check of what was exported all come from it.
 
 export type AttributeType = "string" | "int" | "double" | "boolean" | "string[]";
 
@@ -11,7 +11,7 @@ export interface AttributeSpec {
   readonly requirement: Requirement;
   /** The closed set of a string attribute's values. */
   readonly enum?: readonly string[];
-  /** In a metric: how many of its values a series' other attributes usually meet, where agent/cardinality.ts cannot tell. */
+  /** In a metric: how many values it usually has for one combination of the other attributes, if agent/cardinality.ts cannot know. */
   readonly usual?: number | "each";
   readonly description: string;
 }
@@ -76,7 +76,7 @@ export interface Time {
   readonly nsec: number;
 }
 
-/** A wall-clock instant, and the same on the boot clock: only there intervals can be measured, for nobody steps it. */
+/** A wall-clock instant, and the same on the boot clock, which is never stepped: only there can intervals be measured. */
 export interface Instant extends Time {
   /** Nanoseconds since boot. */
   readonly bootNs: number;

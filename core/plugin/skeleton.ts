@@ -37,7 +37,7 @@ export interface InputLayout {
   readonly value: Layout;
 }
 
-/** Reads one C struct where it lies. Getters are valid while the memory under it is. */
+/** Reads one C struct in place. Getters are valid as long as the memory is. */
 export interface Cursor {
   /** Points the cursor at a struct that begins at `offset` (bytes, a multiple of 4). */
   at(words: Uint32Array, bytes: Uint8Array, offset: number): void;
@@ -68,7 +68,7 @@ export interface TableRecords<K, V> {
 export interface TableRows<K, V> extends Iterable<readonly [key: K, value: V]> {
   /** One row a key and CPU, of a table whose values are per CPU; others throw EINVAL. */
   perCpu(): Iterable<readonly [key: K, value: V, cpu: number]>;
-  /** Takes the row that the iteration is at out of the kernel's table. */
+  /** Removes the current row of the iteration from the kernel's table. */
   remove(): void;
 }
 
@@ -96,7 +96,7 @@ export interface Skeleton {
   readonly counters: readonly string[];
   /** Maps that the agent fills before the programs are attached. */
   readonly inputs?: Readonly<Record<string, InputLayout>>;
-  /** Maps that go on when the plugin is started anew. */
+  /** Maps that are kept when the plugin is restarted. */
   readonly kept?: readonly string[];
   /** What the programs export, by the name of the map or iterator program. */
   readonly records: Readonly<Record<string, Records>>;

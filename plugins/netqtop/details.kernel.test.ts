@@ -52,7 +52,7 @@ fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8946, request)`;
   await netns.run("python3", "-c", program);
 }
 
-describe("netqtop, asked for more", function () {
+describe("netqtop with its optional settings", function () {
   this.timeout(60_000);
 
   before(async function () {
@@ -60,7 +60,7 @@ describe("netqtop, asked for more", function () {
     await build();
   });
 
-  it("counts the frames that a driver drops when it is handed them, as the interface does", async () => {
+  it("counts the frames that a driver drops, as the interface does", async () => {
     await using net = await quiet();
     await net.b.ip("link", "set", "wire0", "mtu", "500");
     await using watched = await watch(["netqtop"], { "plugins.netqtop.transmitFailures": "true" });
@@ -78,7 +78,7 @@ describe("netqtop, asked for more", function () {
     assert.equal(failures[0]!.attributes["network.interface.name"], "wire0");
   });
 
-  it("counts the frames that a driver has no room for, beside those that it takes", async () => {
+  it("counts the frames that a driver has no room for, and those that it accepts", async () => {
     await using net = await quiet();
     await offload(net.a, SET_TSO, 0);
     await offload(net.b, SET_GRO, 1);
@@ -121,7 +121,7 @@ describe("netqtop, asked for more", function () {
     assert.equal(frames, packets + dropped + busy);
   });
 
-  it("counts an interface's polls, and by them every packet that it received", async () => {
+  it("counts an interface's polls, and through them every received packet", async () => {
     await using net = await quiet();
     // Only so does a veth let its peer poll.
     await offload(net.a, SET_TSO, 0);
@@ -174,7 +174,7 @@ describe("netqtop, asked for more", function () {
     );
   });
 
-  it("prints all of it beside bcc's tables", async () => {
+  it("prints drops, polls and waits below bcc's tables", async () => {
     await using net = await quiet();
     await net.b.ip("link", "set", "wire0", "mtu", "500");
     await net.a.run("tc", "qdisc", "replace", "dev", "wire0", "root", "tbf", ...FAST);

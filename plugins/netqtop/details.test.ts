@@ -32,12 +32,12 @@ class Table implements TableRows<QueueId, number> {
   }
 }
 
-describe("rows of interfaces", () => {
+describe("netqtop's rows of interfaces", () => {
   const minute = 60_000;
   const read = (moving: MovingRows, table: Table, now: number) =>
     [...moving.of(table, (value) => value, now)].map(([{ ifindex }]) => ifindex);
 
-  it("leave the kernel's table when nothing has moved for five minutes", () => {
+  it("are removed from the kernel's table after five minutes without change", () => {
     const moving = new MovingRows();
     const table = new Table({ 1: 10, 2: 20 });
     assert.deepEqual(read(moving, table, 0), [1, 2]);
@@ -48,7 +48,7 @@ describe("rows of interfaces", () => {
     assert.deepEqual(read(moving, table, 9 * minute), []);
   });
 
-  it("begin anew when they come back", () => {
+  it("start over when they return", () => {
     const moving = new MovingRows();
     read(moving, new Table({ 1: 10 }), 0);
     read(moving, new Table({ 1: 10 }), 5 * minute);

@@ -72,7 +72,7 @@ describe("netqtop", function () {
     await build();
   });
 
-  it("counts frames and bytes of both ways as the interface does, by bcc's ranges of sizes", async () => {
+  it("counts frames and bytes in both directions as the interface does, by bcc's size ranges", async () => {
     await using net = await quiet(2);
     await using agent = await watch("-n", "wire0");
     const sent = await moved(net.a, async () => {
@@ -96,7 +96,7 @@ describe("netqtop", function () {
     }
   });
 
-  it("counts packets on the wire where frames are segmented later", async () => {
+  it("counts packets on the wire if frames are segmented later", async () => {
     await using net = await quiet();
     await using agent = await watch();
     let segments: Readonly<Record<string, number>> = {};
@@ -128,7 +128,7 @@ describe("netqtop", function () {
     assert.equal(sum(told(agent.rows, other.a, "transmit"), "frames"), 300);
   });
 
-  it("leaves out namespaces as the agent's filter and its own say, and says what it can't heed", async () => {
+  it("excludes namespaces by the agent's filter and its own, and logs the criteria that it ignores", async () => {
     await using one = await quiet();
     await using other = await quiet();
     const settings = {
@@ -180,7 +180,7 @@ describe("netqtop", function () {
     );
   });
 
-  it("leaves loopback out, unless it is asked for", async () => {
+  it("excludes loopback unless it is enabled", async () => {
     await using net = await quiet();
     const work = () => run(net.a, "datagrams", { address: "127.0.0.1", count: 200 });
     await using without = await watch();
@@ -194,7 +194,7 @@ describe("netqtop", function () {
     assert.equal(sum(told(agent.rows, net.a, "receive"), "frames"), 200);
   });
 
-  it("loses nothing where there are more queues than a CPU's table has room for", async () => {
+  it("loses nothing if there are more queues than a CPU's table has room for", async () => {
     await using first = await quiet(24);
     await using second = await quiet(24);
     await using third = await quiet(24);
@@ -219,7 +219,7 @@ describe("netqtop", function () {
     }
   });
 
-  it("loses nothing where two CPUs send over one queue at once", async () => {
+  it("loses nothing if two CPUs send over one queue at once", async () => {
     await using net = await quiet();
     await using agent = await watch("-n", "wire0");
     const count = 20_000;
@@ -234,7 +234,7 @@ describe("netqtop", function () {
     assert.equal(sum(told(agent.rows, net.b, "receive"), "frames"), 2 * count);
   });
 
-  it("counts interfaces that come when it is there already", async () => {
+  it("counts interfaces that are created after its start", async () => {
     // By its name it would be refused: it is not there yet.
     await using agent = await watch();
     await using net = await quiet(2);

@@ -26,8 +26,8 @@ function queue(ifindex: number, frames: number, rest: Partial<Queue> = {}): Queu
 
 const rows = (...queues: Queue[]) => queues.map((q, cpu) => [{ value: 0 }, q, cpu] as const);
 
-describe("queues", () => {
-  it("are summed over CPUs, and with what the tables gave up", () => {
+describe("netqtop's queues", () => {
+  it("are summed over CPUs, together with evicted rows", () => {
     const queues = new Queues();
     queues.take(queue(2, 5));
     const [sums, ...more] = queues.sums(rows(queue(2, 10, { morePackets: 90 }), queue(2, 1), queue(3, 0)));
@@ -38,7 +38,7 @@ describe("queues", () => {
     assert.equal(sums!.classes[1], 16);
   });
 
-  it("stay what they were when they are asked for again", () => {
+  it("are unchanged when they are read again", () => {
     const queues = new Queues();
     queues.take(queue(2, 5));
     const first = [...queues.sums(rows(queue(2, 10)))][0]!;
@@ -48,7 +48,7 @@ describe("queues", () => {
     assert.equal(second.classes[1], 15);
   });
 
-  it("of interfaces that are not asked for are left out", () => {
+  it("of interfaces that are not selected are left out", () => {
     const queues = new Queues();
     queues.take(queue(2, 5, { ignored: 1 }));
     assert.deepEqual([...queues.sums(rows(queue(3, 5, { ignored: 1 })))], []);
@@ -64,19 +64,19 @@ describe("queues", () => {
     assert.deepEqual(count(queue(2, 1)), [11]);
   });
 
-  it("are not taken for another's whose place they were given while it was read", () => {
+  it("are not mistaken for another whose row they took over while it was read", () => {
     const queues = new Queues();
     assert.deepEqual([...queues.sums(rows(queue(2, 1000, { tag: 3 })))], []);
   });
 
-  it("that found no room are summed apart", () => {
+  it("without a row are summed separately", () => {
     const queues = new Queues();
     const none = queue(0, 7, { tag: 0, morePackets: 3 });
     assert.equal([...queues.sums(rows(queue(2, 1), none, none))].length, 1);
     assert.deepEqual(queues.rest, { frames: 14, packets: 20, bytes: 1400 });
   });
 
-  it("are no longer told of when nothing has moved for five minutes, and are whole when they come back", () => {
+  it("are not reported after five minutes without traffic, and are complete when they return", () => {
     const queues = new Queues();
     const minute = 60_000;
     const counts = (minutes: number, ...found: Queue[]) =>
@@ -90,7 +90,7 @@ describe("queues", () => {
     ]);
   });
 
-  it("are remembered up to a bound, the youngest", () => {
+  it("are remembered up to a limit, the newest", () => {
     const queues = new Queues(2);
     for (const ifindex of [1, 2, 3]) queues.take(queue(ifindex, 1));
     assert.deepEqual(

@@ -1,4 +1,4 @@
-// The queues' sums: over CPUs, and with what the kernel's tables had no more room for.
+// Sums of queues over CPUs, together with rows that the kernel's tables evicted.
 import type { SizeHistogram } from "../../core/plugin/histogram.ts";
 import type { Queue } from "./netqtop.skel.ts";
 import { isStacked } from "./stacked.ts";
@@ -39,7 +39,7 @@ function blank({ name, ifindex, netnsCookie, netns, queue, way, kind, classes, s
 
 const ETHERNET_HEADER = 14;
 
-/** Bytes as the interface's own account has them: some kinds leave the link layer's header out. */
+/** Bytes as the interface's own statistics count them: some kinds exclude the link-layer header. */
 export function accountOf({
   kind,
   way,
@@ -78,23 +78,23 @@ function isWhole({ tag, ifindex, queue, way }: Queue): boolean {
   return tag === ifindex + queue * 2 ** 32 + (way === "receive" ? 2 ** 48 : 0);
 }
 
-/** What has not moved for so long is not told of: most such interfaces are no more. */
+/** Queues without change for this long are not reported: most of their interfaces are gone. */
 const IDLE_MS = 5 * 60_000;
 
-/** Whether all that it carries passes the tracepoints; else stacked.ts knows what it received. */
+/** Whether all its frames pass the tracepoints; otherwise stacked.ts reads what it received. */
 function isWholly({ way, kind }: Queue): boolean {
   return way === "transmit" || !isStacked(kind);
 }
 
 export class Queues {
-  /** Frames, packets and bytes of queues that found no room in the tables. */
+  /** Frames, packets and bytes of queues that did not fit in the tables. */
   readonly rest = { frames: 0, packets: 0, bytes: 0 };
-  /** Interfaces were met whose frames may become others'. */
+  /** Whether interfaces were observed whose frames may be received by others on top. */
   handsOn = false;
   readonly #most: number;
-  /** What has left the kernel's tables. */
+  /** Sums of rows that have left the kernel's tables. */
   readonly #left = new Map<string, Sums>();
-  /** What is known, the queue that was met first at the beginning. */
+  /** All known queues, the oldest first. */
   #last = new Map<string, Sums>();
   /** Frames of a queue, and since when there are as many; milliseconds. */
   readonly #moved = new Map<string, { readonly count: number; readonly at: number }>();
@@ -104,7 +104,7 @@ export class Queues {
     this.#most = most;
   }
 
-  /** Takes over what a CPU's table gave up. */
+  /** Takes over a row that a CPU's table evicted. */
   take(queue: Queue): void {
     this.handsOn ||= queue.handsOn !== 0;
     if (!queue.ignored && isWholly(queue)) into(this.#left, queue);

@@ -119,7 +119,7 @@ async function traffic(a: Netns, b: Netns): Promise<void> {
   await run(b, "datagrams", { server: a, address: A, count: 300, size: 100 });
 }
 
-describe("netqtop on interfaces that lie upon others", function () {
+describe("netqtop on interfaces on top of others", function () {
   this.timeout(200_000);
 
   before(async function () {
@@ -153,7 +153,7 @@ describe("netqtop on interfaces that lie upon others", function () {
     );
 
   for (const [kind, make] of Object.entries(KINDS)) {
-    it(`agrees with their own account: ${kind}`, async function () {
+    it(`agrees with the interface's own statistics: ${kind}`, async function () {
       await using net = await quiet();
       try {
         await make(net);
@@ -166,7 +166,7 @@ describe("netqtop on interfaces that lie upon others", function () {
     });
   }
 
-  it("counts those that come later, and live in another namespace than what they lie upon", async () => {
+  it("counts interfaces that are created later, and in another namespace than the lower one", async () => {
     await using net = await quiet();
     await using container = await Netns.create();
     await container.sysctl({ "net.ipv6.conf.all.disable_ipv6": 1, "net.ipv6.conf.default.disable_ipv6": 1 });

@@ -30,8 +30,8 @@ function received(stacked: Stacked, expected = true): string {
     .join("; ");
 }
 
-describe("interfaces that lie upon others", () => {
-  it("count from the start on, and from their own if they come later", () => {
+describe("interfaces on top of others", () => {
+  it("count from the start on, or from their creation if that is later", () => {
     const host = new Host();
     host.links = [link(2, 50), link(3, 60, { kind: "veth" })];
     const stacked = new Stacked(() => host.read(), everything, assert.fail);
@@ -41,7 +41,7 @@ describe("interfaces that lie upon others", () => {
     assert.equal(received(stacked), "up2: 4, 400; up4: 8, 800");
   });
 
-  it("go on under a new name, and are others in a namespace that comes to have the same number", () => {
+  it("continue under a new name, and are distinct in a namespace that reuses an inode", () => {
     const host = new Host();
     const stacked = new Stacked(() => host.read(), everything, assert.fail);
     host.links = [link(2, 5)];
@@ -53,7 +53,7 @@ describe("interfaces that lie upon others", () => {
     assert.equal(received(stacked), "up2: 5, 500; other: 1, 100; up2: 9, 900");
   });
 
-  it("are left out by their names", () => {
+  it("are excluded by name", () => {
     const host = new Host();
     const stacked = new Stacked(
       () => host.read(),
@@ -64,7 +64,7 @@ describe("interfaces that lie upon others", () => {
     assert.equal(received(stacked), "up4: 6, 600");
   });
 
-  it("are asked for only if there are such interfaces, or may be", () => {
+  it("are read only if there are such interfaces, or may be", () => {
     const host = new Host();
     const stacked = new Stacked(() => host.read(), everything, assert.fail);
     assert.equal(received(stacked, false), "");
@@ -75,7 +75,7 @@ describe("interfaces that lie upon others", () => {
     assert.equal(host.asked, 3);
   });
 
-  it("lose nothing while they can't be looked at, which is said", () => {
+  it("lose nothing while they cannot be read, which is logged", () => {
     const host = new Host();
     const said: unknown[] = [];
     host.links = [link(2, 5)];
@@ -92,7 +92,7 @@ describe("interfaces that lie upon others", () => {
     assert.deepEqual(said, ["EPERM"]);
   });
 
-  it("are remembered up to a bound, the youngest", () => {
+  it("are remembered up to a limit, the newest", () => {
     const host = new Host();
     const stacked = new Stacked(() => host.read(), everything, assert.fail, 2);
     host.links = [link(2, 1), link(3, 1), link(4, 1)];

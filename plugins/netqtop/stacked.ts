@@ -1,5 +1,5 @@
-// What interfaces receive that lie upon others. Their frames come in as the lower interface's and become theirs after
-// the only tracepoint, so the interface's own account is taken: frames and bytes, not by queue or size.
+// What interfaces on top of others receive. Their frames arrive as the lower interface's and become theirs after
+// the only tracepoint, so the interface's own statistics are read: frames and bytes, not by queue or size.
 import type { FoundLinks, Link } from "../../core/plugin/services.ts";
 
 /** As rtnetlink calls their kinds. */
@@ -7,12 +7,12 @@ const KINDS: ReadonlySet<string> = new Set([
   ...["vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "bond", "team", "vrf", "ifb"],
 ]);
 
-/** Whether what an interface of this kind receives is seen as another's. */
+/** Whether frames that an interface of this kind receives are observed as another's. */
 export function isStacked(kind: string): boolean {
   return KINDS.has(kind);
 }
 
-/** What has not moved for so long is not told of: most such interfaces are no more. */
+/** Interfaces without change for this long are not reported: most of them are gone. */
 const IDLE_MS = 5 * 60_000;
 
 /** Since the start. */
@@ -32,7 +32,7 @@ export class Stacked {
   readonly #isWanted: (name: string) => boolean;
   readonly #refused: (error: NodeJS.ErrnoException) => void;
   readonly #most: number;
-  /** What each interface's account said last. */
+  /** Each interface's last statistics. */
   readonly #last = new Map<string, Pick<Link, "packets" | "bytes">>();
   /** Under each of its names. */
   readonly #received = new Map<string, Received>();
@@ -51,7 +51,7 @@ export class Stacked {
     this.#visit(true, performance.now());
   }
 
-  /** `expected`: interfaces were met that others may lie upon. Else, without any before, nobody is asked. */
+  /** `expected`: interfaces were observed that may have others on top. Without any, nothing is read. */
   received(expected: boolean, nowMs = performance.now()): Iterable<Received> {
     if (expected || this.#last.size > 0) this.#visit(false, nowMs);
     return [...this.#received.values()].filter(({ movedAt }) => nowMs - movedAt < IDLE_MS);

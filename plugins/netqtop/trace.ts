@@ -113,7 +113,7 @@ function columns(flags: Flags): Column[] {
   ];
 }
 
-/** What bcc prints of a queue. */
+/** bcc's columns of a queue. */
 function figures({ throughput, wide, wait }: Flags): Column[] {
   const right = { align: "right" } as const;
   return [
@@ -172,7 +172,7 @@ function total(queues: readonly Row[]): Row {
   return { time: queues[0]?.time ?? { sec: 0, nsec: 0 }, name: signals.io.name, attributes };
 }
 
-/** The busiest queue's share against an even one, where there are several: 1 is even. */
+/** The busiest queue's share relative to an even one, if there are several: 1 is even. */
 function imbalance(queues: readonly Row[]): string {
   if (queues.length < 2) return "";
   const packets = queues.map((row) => Number(row.attributes.packets ?? row.attributes.frames));
@@ -187,7 +187,7 @@ function line(own: readonly Column[], cell: (column: Column) => string): string 
   return ` ${cells.join(" ").trimEnd()}`;
 }
 
-/** As bcc does: a table for each direction, each with its total; ours for each interface. */
+/** As bcc: a table for each direction, each with its total; here for each interface. */
 function render(all: readonly Row[], flags: Flags): string[] {
   const own = figures(flags);
   const interfaces = Object.values(

@@ -134,7 +134,7 @@ describe("softirqs", () => {
       for (const [cpu, sum] of perCpu) assert(sum <= seconds, `CPU ${cpu}: ${sum} of ${seconds} s`);
     });
 
-    it("has a wait for no more runs than there were, and for most of those that a raise began", () => {
+    it("has a wait for at most as many runs as there were, and for most runs that a raise started", () => {
       const runs = rowsOf<number>(rows, "wirespan.softirq.runs", "value");
       const waits = rowsOf<Histogram>(rows, "wirespan.softirq.latency", "histogram");
       for (const [key, { count }] of waits) assert(count <= runs.get(key)!, key);
@@ -142,7 +142,7 @@ describe("softirqs", () => {
     });
   });
 
-  it("sums CPUs unless it is asked not to", async () => {
+  it("sums over CPUs by default", async () => {
     const first = procSoftirqs();
     await using agent = await traced("--count");
     const second = procSoftirqs();
@@ -161,7 +161,7 @@ describe("softirqs", () => {
     assert(sum(second, third) <= count && count <= sum(...outer));
   });
 
-  it("watches only the CPUs that it is told", async () => {
+  it("observes only the selected CPUs", async () => {
     await using agent = await traced("--cpu", "0", "--per-cpu");
     await flood(netns);
     const { stdout } = await agent.stop();
@@ -170,7 +170,7 @@ describe("softirqs", () => {
     assert.deepEqual([...new Set(rows.map((row) => row["cpu.logical_number"]))], [0]);
   });
 
-  it("adds nothing for the end of a run whose beginning it did not see", async () => {
+  it("adds nothing for the end of a run whose start it did not observe", async () => {
     const elf = readFileSync(new URL("softirqs.bpf.o", import.meta.url));
     const object = await native.load("softirqs", elf, { programs: ["on_exit"] });
     try {
@@ -185,7 +185,7 @@ describe("softirqs", () => {
     }
   });
 
-  it("refuses a CPU that is none", async () => {
+  it("refuses an invalid CPU", async () => {
     await assert.rejects(traced("--cpu", "1,x"), /plugins\.softirqs\.cpus: "x" is not a CPU number/);
   });
 

@@ -3,7 +3,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { LruCache } from "../../core/plugin/lru.ts";
 
-/** ListenOverflows out of /proc/PID/net/netstat; undefined where it is not there. */
+/** ListenOverflows from /proc/PID/net/netstat; undefined if it is not there. */
 export function parseOverflows(netstat: string): number | undefined {
   const [names, values] = netstat.split("\n").filter((line) => line.startsWith("TcpExt:"));
   const at = names?.split(" ").indexOf("ListenOverflows") ?? -1;
@@ -14,7 +14,7 @@ export function parseOverflows(netstat: string): number | undefined {
 export interface Listening {
   readonly cookie: number;
   readonly inode: number;
-  /** The processes that they belong to. */
+  /** The processes that own the listeners. */
   readonly pids: Set<number>;
 }
 
@@ -33,7 +33,7 @@ export class Overflows {
     this.#numberOf = numberOf;
   }
 
-  /** Of those namespaces that can be read. */
+  /** Overflows of each namespace that can be read. */
   *collect(namespaces: Iterable<Listening>): Generator<readonly [Listening, number]> {
     for (const namespace of namespaces) {
       const count = this.#read(namespace);
@@ -46,7 +46,7 @@ export class Overflows {
     this.#first = false;
   }
 
-  /** What is read through a process that lives in the namespace; undefined if none can be read through. */
+  /** Read through a process that lives in the namespace; undefined if there is none that can be read. */
   #read({ inode, pids }: Listening): number | undefined {
     for (const pid of pids) {
       const number = this.#numberOf(pid);
@@ -55,7 +55,7 @@ export class Overflows {
         if (statSync(`/proc/${number}/ns/net`).ino !== inode) continue;
         return parseOverflows(readFileSync(`/proc/${number}/net/netstat`, "latin1"));
       } catch {
-        // It has ended, or is not ours to look at; another may do.
+        // It has exited, or may not be read; another may work.
       }
     }
     return undefined;

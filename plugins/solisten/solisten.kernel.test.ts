@@ -48,7 +48,7 @@ describe("solisten", function () {
     await agent?.[Symbol.asyncDispose]();
   });
 
-  it("tells every call of listen() with its result, the backlog in effect, and the port that it chose", async () => {
+  it("reports every call of listen() with its result, the backlog in effect, and the chosen port", async () => {
     await using netns = await Netns.create();
     await netns.sysctl({ "net.core.somaxconn": 128 });
     const ends = new Ends(agent, netns);
@@ -66,7 +66,7 @@ describe("solisten", function () {
       if (made[i]?.variant !== "multipath") assert.equal(row[ID], made[i]?.cookie.toString(16));
   });
 
-  it("tells what fails before there is a socket that could listen", async () => {
+  it("reports failures before there is a socket that could listen", async () => {
     await using netns = await Netns.create();
     const script = `import ctypes, os, socket
 libc = ctypes.CDLL(None, use_errno=True)
@@ -157,7 +157,7 @@ describe("solisten in the agent", function () {
     );
   }
 
-  it("needs no tracepoint of a system call for what changes a socket's state", async () => {
+  it("needs no system call tracepoint for calls that change a socket's state", async () => {
     const hooks = watched.engine.runners.flatMap((host) => host.hooks);
     assert.ok(hooks.every(({ at }) => !at?.startsWith("tp/syscalls")));
     const from = watched.events.length;
@@ -180,7 +180,7 @@ describe("solisten in the agent", function () {
     assert.deepEqual(ordered(found), ordered(due));
   });
 
-  it("knows how long each listened, and what it accepted", async () => {
+  it("reports how long each listener listened, and what it accepted", async () => {
     const from = watched.events.length;
     const lines = await run(netns, "clientCloses", { count: 20 });
     await watched.until("end", () => told("wirespan.socket.listener.end", from).length === 1);
@@ -198,7 +198,7 @@ describe("solisten in the agent", function () {
     assert.ok(lived * 1e9 >= client.at(-1)!.endNs - client[0]!.startNs);
   });
 
-  it("measures queues, counts their overflows as the kernel does, and warns of who never accepts", async () => {
+  it("measures queues, counts their overflows as the kernel does, and warns of a listener that never accepts", async () => {
     const from = watched.events.length;
     const counted = async () => (await netns.counters())["TcpExt.ListenOverflows"] ?? 0;
     const before = await counted();

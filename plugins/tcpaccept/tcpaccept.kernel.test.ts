@@ -57,7 +57,7 @@ describe("tcpaccept", function () {
     await agent?.[Symbol.asyncDispose]();
   });
 
-  it("tells 25 of 25 calls that were blocked before it came, each with its thread", async () => {
+  it("reports 25 of 25 calls that were blocked before its start, each with its thread", async () => {
     await using netns = await Netns.create();
     await using running = await start(netns, "accepters");
     await running.until("blocked");
@@ -74,7 +74,7 @@ describe("tcpaccept", function () {
   });
 
   for (const address of [addresses.b, addresses.b6]) {
-    it(`tells the one end that was accepted, in the trace of both (${address})`, async () => {
+    it(`reports the accepted end once, in the trace of both ends (${address})`, async () => {
       await using net = await pair();
       const ends = new Ends(agent, net.a, net.b);
       const lines = await run(net.a, "clientCloses", { address, server: net.b });
@@ -85,7 +85,7 @@ describe("tcpaccept", function () {
     });
   }
 
-  it("tells IPv4 over IPv6 sockets as IPv4, marked", async () => {
+  it("reports IPv4 over IPv6 sockets as IPv4, marked", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     const lines = await run(netns, "clientCloses", { address: "::ffff:127.0.0.1", listen: "::" });
@@ -96,7 +96,7 @@ describe("tcpaccept", function () {
     });
   });
 
-  it("tells the thread that accepted, not the one that listened", async () => {
+  it("reports the thread that accepted, not the one that listened", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     const lines = await run(netns, "acceptedByThread");
@@ -105,14 +105,14 @@ describe("tcpaccept", function () {
     assertRow(await ends.one(), accepted(line));
   });
 
-  it("tells the process that accepted, not the one that it passed the connection to", async () => {
+  it("reports the process that accepted, not the one that it passed the connection to", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     const line = one(await run(netns, "passedToChild"), "accepted");
     assertRow(await ends.one(), { ...accepted(line), [TID]: line.tid });
   });
 
-  it("tells the descriptor", async function () {
+  it("reports the descriptor", async function () {
     if (native.tryKind("fentry") === undefined) skip(this, "where functions can be watched, it is not told");
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
@@ -133,7 +133,7 @@ describe("tcpaccept", function () {
     await running.done();
   });
 
-  it("tells how long a connection waited in the queue, apart from its handshake", async () => {
+  it("reports how long a connection waited in the queue, apart from its handshake", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     const server = await lateServer(netns);
@@ -160,7 +160,7 @@ describe("tcpaccept", function () {
     assert.equal(new Set(rows.map((row) => row.trace_id)).size, 3);
   });
 
-  it("tells a multipath connection once", async function () {
+  it("reports a multipath connection once", async function () {
     if (!existsSync("/proc/sys/net/mptcp/enabled")) skip(this, "this kernel has no MPTCP");
     await using netns = await Netns.create();
     await netns.sysctl({ "net.mptcp.enabled": 1 });
@@ -169,7 +169,7 @@ describe("tcpaccept", function () {
     assertRow(await ends.one(), { "process.pid": one(lines, "end", "server").pid, "thread.name": "psrv" });
   });
 
-  it("says nothing of what was never accepted, unless it is asked to", async () => {
+  it("reports nothing about connections that were never accepted, by default", async () => {
     await using netns = await Netns.create();
     await using asked = await startAgent(["trace", "tcpaccept", "--json", "-Q"]);
     const [silent, ends] = [new Ends(agent, netns), new Ends(asked, netns)];
@@ -191,7 +191,7 @@ describe("tcpaccept", function () {
     assertRow(await silent.one(), { "error.type": undefined });
   });
 
-  it("tells each call that fails for want of a descriptor, and counts it", async () => {
+  it("reports and counts each call that fails for lack of a descriptor", async () => {
     await using netns = await Netns.create();
     await using seen = await watch(["tcpaccept"]);
     const lines = await run(netns, "emfile");
@@ -219,7 +219,7 @@ describe("tcpaccept", function () {
     }
   });
 
-  it("says how many calls it has not told of", async () => {
+  it("reports how many calls had no event", async () => {
     await using netns = await Netns.create();
     await using seen = await watch(["tcpaccept"], { "plugins.tcpaccept.eventRate": "1" });
     await run(netns, "emfile", { count: 50 });
@@ -231,7 +231,7 @@ describe("tcpaccept", function () {
     assert.ok(suppressed_failures > 0);
   });
 
-  it("keeps to its filters, on the acceptor and the final ports", async () => {
+  it("applies its filters to the acceptor and the final ports", async () => {
     await using netns = await Netns.create();
     const server = await lateServer(netns);
     await using port = await startAgent(["trace", "tcpaccept", "--json", "-P", "7027,7040-7050"]);
@@ -270,7 +270,7 @@ describe("tcpaccept", function () {
     assert.equal((duration?.value as { count: number } | undefined)?.count, 5000);
   });
 
-  it("lets its hook be switched off, and then tells what needs none", async () => {
+  it("reports what needs no hook if its hook is disabled", async () => {
     await using netns = await Netns.create();
     await using without = await startAgent([
       "trace",
@@ -286,7 +286,7 @@ describe("tcpaccept", function () {
     for (const row of await ends.all(2)) assertRow(row, { "error.type": "never_accepted" });
   });
 
-  it("gives every plugin the acceptor, if the agent is asked for it, beside the owner who uses the connection", async () => {
+  it("gives every plugin the acceptor if that is enabled, beside the owner who uses the connection", async () => {
     await using netns = await Netns.create();
     await using seen = await watch(["tcplife"], { "connections.accept": "syscall" });
     const lines = await run(netns, "passedToChild");

@@ -74,7 +74,7 @@ describe("tcpaccept of io_uring", function () {
     });
   }
 
-  it("reports a request that fails for want of a descriptor", async function () {
+  it("reports a request that fails for lack of a descriptor", async function () {
     if (native.tryKind("fentry") === undefined) skip(this, "the function that is watched is not io_uring's");
     await using netns = await Netns.create();
     const from = seen.events.length;

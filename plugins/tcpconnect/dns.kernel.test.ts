@@ -26,7 +26,7 @@ async function startLocal(netns: Netns, ttl = 60): Promise<AsyncDisposable> {
 
 const told = (row: Row) => [row["process.pid"], row["network.peer.address"], row[NAME]];
 
-describe("tcpconnect with names", function () {
+describe("tcpconnect with names from DNS", function () {
   this.timeout(120_000);
   let agent: Agent;
 
@@ -40,7 +40,7 @@ describe("tcpconnect with names", function () {
     await agent?.[Symbol.asyncDispose]();
   });
 
-  it("tells the name that getaddrinfo asked a local resolver for, and the one that an alias stands for", async () => {
+  it("reports the name that getaddrinfo looked up, and for an alias the queried name", async () => {
     await using netns = await Netns.create();
     await using _ = await startLocal(netns);
     await using application = await Application.start(netns, "127.0.0.53");
@@ -57,7 +57,7 @@ describe("tcpconnect with names", function () {
     for (const row of rows) assert.ok((row[AGE] as number) >= 0 && (row[AGE] as number) < 60);
   });
 
-  it("tells nothing of another process that asked nobody, and of addresses that no answer gave", async () => {
+  it("reports no name for a process without a lookup, nor for addresses that no answer had", async () => {
     await using netns = await Netns.create();
     await using _ = await startLocal(netns);
     await using asking = await Application.start(netns, "127.0.0.53");
@@ -75,7 +75,7 @@ describe("tcpconnect with names", function () {
     );
   });
 
-  it("keeps namespaces apart that give one address different names", async () => {
+  it("distinguishes namespaces in which one address has different names", async () => {
     await using one = await Netns.create();
     await using two = await Netns.create();
     const names = ["one.test", "two.test"];
@@ -98,7 +98,7 @@ describe("tcpconnect with names", function () {
     );
   });
 
-  it("sees answers that come over a wire, by IPv4 and by IPv6, for both families", async () => {
+  it("reads answers from the network, over IPv4 and IPv6, for both families", async () => {
     await using net = await pair();
     const zone = {
       "four.test": { a: [addresses.b], ttl: 0 },
@@ -125,7 +125,7 @@ describe("tcpconnect with names", function () {
     }
   });
 
-  it("sees the answers of a process that asks by itself, over a socket that is not connected", async () => {
+  it("reads answers to a process's own queries, over a socket that is not connected", async () => {
     await using netns = await Netns.create();
     await using _ = await startLocal(netns);
     await using application = await Application.start(netns, "127.0.0.53");
@@ -141,7 +141,7 @@ describe("tcpconnect with names", function () {
     );
   });
 
-  it("tells the name where the process is, not where its answer was passed on", async () => {
+  it("reports the name in the process's namespace, not where its answer was forwarded", async () => {
     await using client = await Netns.create();
     await using net = await pair();
     // net.a forwards: what it passes on comes to the very port that a socket of its own is bound to.
@@ -176,7 +176,7 @@ describe("tcpconnect with names", function () {
     );
   });
 
-  it("prints bcc's column, and nothing where no name is known", async () => {
+  it("prints bcc's column, empty if no name is known", async () => {
     await using netns = await Netns.create();
     await using _ = await startLocal(netns);
     await using application = await Application.start(netns, "127.0.0.53");
@@ -190,7 +190,7 @@ describe("tcpconnect with names", function () {
     assert.match(second ?? "", /,127\.0\.0\.8,7000,established,real\.test,\d+\.\d$/);
   });
 
-  it("does not look where it is not asked to", async () => {
+  it("reads no answers unless enabled", async () => {
     await using netns = await Netns.create();
     await using _ = await startLocal(netns);
     await using application = await Application.start(netns, "127.0.0.53");

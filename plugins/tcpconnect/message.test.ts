@@ -43,8 +43,8 @@ const QUESTION = [0xc0, 12];
 const [A, CNAME, AAAA] = [1, 5, 28];
 const address = record(QUESTION, A, 60, [10, 0, 0, 1]);
 
-describe("an answer of DNS", () => {
-  it("gives the name that was asked for, its addresses and how long they hold", () => {
+describe("a DNS answer", () => {
+  it("has the queried name, its addresses and their time to live", () => {
     const six = record(QUESTION, AAAA, 30, [0x20, 0x01, 0x0d, 0xb8, ...Array(11).fill(0), 1]);
     assert.deepEqual(readAnswer(message({ records: [address, six] })), {
       name: "www.test",
@@ -55,7 +55,7 @@ describe("an answer of DNS", () => {
     });
   });
 
-  it("follows aliases in any order, and holds no longer than the shortest of them", () => {
+  it("follows aliases in any order, with the shortest time to live of all", () => {
     const records = [
       record(name("b.test"), A, 300, [10, 0, 0, 2]),
       record(name("a.test"), CNAME, 7, name("b.test")),
@@ -68,7 +68,7 @@ describe("an answer of DNS", () => {
     });
   });
 
-  it("ends where aliases go in a circle", () => {
+  it("ends if aliases form a loop", () => {
     const records = [
       record(QUESTION, CNAME, 20, name("a.test")),
       record(name("a.test"), CNAME, 20, name("www.test")),
@@ -77,7 +77,7 @@ describe("an answer of DNS", () => {
     assert.deepEqual(readAnswer(message({ records }))?.addresses, [{ text: "10.0.0.1", ttl: 60 }]);
   });
 
-  it("lowers the case, and spells out what is no letter", () => {
+  it("lowers the case, and escapes unusual bytes", () => {
     const question = [...[6, ...Buffer.from("A.\\ \x01\xc3", "latin1")], ...name("TEST")];
     assert.equal(
       readAnswer(message({ question, records: [address] }))?.name,
@@ -85,19 +85,19 @@ describe("an answer of DNS", () => {
     );
   });
 
-  it("takes a time to live that is none for nothing", () => {
+  it("treats an invalid time to live as 0", () => {
     const records = [record(QUESTION, A, 0x80000001, [10, 0, 0, 1])];
     assert.deepEqual(readAnswer(message({ records }))?.addresses, [{ text: "10.0.0.1", ttl: 0 }]);
   });
 
-  it("passes over other types, classes and sizes", () => {
+  it("ignores other types, classes and sizes", () => {
     const chaos = record(QUESTION, A, 60, [1, 2, 3, 4]);
     chaos[5] = 3;
     const records = [record(QUESTION, 16, 60, [1, 65]), chaos, record(QUESTION, A, 60, [1, 2, 3]), address];
     assert.deepEqual(readAnswer(message({ records }))?.addresses, [{ text: "10.0.0.1", ttl: 60 }]);
   });
 
-  it("is none that asks, fails, is no standard query's or has not one question", () => {
+  it("is not a query, a failure, another opcode or a message without exactly one question", () => {
     for (const flags of [0x0100, 0x8183, 0x8982])
       assert.equal(readAnswer(message({ flags, records: [address] })), undefined);
     for (const questions of [0, 2])
@@ -105,7 +105,7 @@ describe("an answer of DNS", () => {
     assert.equal(readAnswer(message({ records: [] })), undefined);
   });
 
-  it("counts what was whole before it is cut off, at whatever byte", () => {
+  it("keeps complete records of a message truncated at any byte", () => {
     const whole = message({ records: [address, record(QUESTION, A, 60, [10, 0, 0, 2])] });
     const second = whole.length - 16;
     for (let size = 0; size < whole.length; size++)
@@ -113,7 +113,7 @@ describe("an answer of DNS", () => {
     assert.equal(readAnswer(message({ records: [address], answers: 65_535 }))?.addresses.length, 1);
   });
 
-  it("does not follow pointers ahead, to themselves, or in a circle", () => {
+  it("does not follow pointers forwards, to themselves, or in a loop", () => {
     const at = message({ records: [] }).length;
     const pointer = (to: number) => [0xc0 | (to >> 8), to & 0xff];
     for (const to of [at, at + 2, at + 40]) {

@@ -3,7 +3,7 @@
 import { formatAddress } from "../../core/plugin/address.ts";
 
 export interface Answer {
-  /** What was asked for, in lower case; unusual bytes as `\DDD`. */
+  /** The queried name, in lower case; unusual bytes as `\DDD`. */
   readonly name: string;
   readonly addresses: readonly Address[];
 }

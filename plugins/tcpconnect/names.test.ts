@@ -15,8 +15,8 @@ function learned(...answers: readonly (readonly [at: number, ...ReturnType<typeo
   return names;
 }
 
-describe("names that a process had asked for", () => {
-  it("are its own: no other process's, namespace's, or that of a process before it", () => {
+describe("names that a process looked up", () => {
+  it("are known for that process only, not for another or an earlier one, or in another namespace", () => {
     const names = learned([SECOND, answer("www.test")]);
     assert.deepEqual(names.find(process, at, 2 * SECOND), { name: "www.test", age: 1 });
     for (const other of [{ pid: 8 }, { netnsCookie: 2 }, { startedAt: 98 }])
@@ -24,7 +24,7 @@ describe("names that a process had asked for", () => {
     assert.equal(names.find(process, "10.0.0.2", 2 * SECOND), undefined);
   });
 
-  it("are unknown until the answer was taken, and for connections that are older than it", () => {
+  it("are unknown until the answer was received, and for older connections", () => {
     const names = new DnsNames();
     names.answered(3, SECOND, answer("www.test"));
     assert.equal(names.find(process, at, 2 * SECOND), undefined);
@@ -35,7 +35,7 @@ describe("names that a process had asked for", () => {
     assert.equal(names.find(process, at, SECOND)?.name, "www.test");
   });
 
-  it("hold for their time to live, and long enough to be used", () => {
+  it("are valid for their time to live, and long enough to be used", () => {
     const names = learned([0, answer("kept.test", 60)]);
     assert.equal(names.find(process, at, 60 * SECOND)?.name, "kept.test");
     assert.equal(names.find(process, at, 60 * SECOND + 1), undefined);
@@ -44,13 +44,13 @@ describe("names that a process had asked for", () => {
     assert.equal(fresh.find(process, at, 5 * SECOND + 1), undefined);
   });
 
-  it("are the last that led there at the time of the connection", () => {
+  it("are those of the latest answer at the time of the connection", () => {
     const names = learned([0, answer("one.test")], [2 * SECOND, answer("two.test")]);
     assert.equal(names.find(process, at, SECOND)?.name, "one.test");
     assert.equal(names.find(process, at, 2 * SECOND)?.name, "two.test");
   });
 
-  it("are bounded, whoever asks for how much", () => {
+  it("are limited in number", () => {
     const names = new DnsNames(100);
     for (let i = 0; i < 1000; i++) {
       names.answered(i, 0, answer("www.test", 60, `10.0.${i >> 8}.${i & 255}`));

@@ -1,4 +1,4 @@
-// Which name a process had asked for when it connected to an address: from the answers that came to it.
+// The name whose lookup returned the address that a process connects to, from the DNS answers that it received.
 import { LruCache } from "../../core/plugin/lru.ts";
 import type { Answer } from "./message.ts";
 
@@ -16,13 +16,13 @@ interface Named {
   readonly endsAt: number;
 }
 
-/** An application needs a moment to use an answer that nobody may keep (TTL 0), or to try its second address. */
+/** An application needs a moment to use an answer with a time to live of 0, or to try its second address. */
 const LEAST_SECONDS = 5;
-/** Answers kept of one address: a handshake may outlast the next answer. */
+/** Answers kept for each address: a handshake may outlast the next answer. */
 const KEPT = 4;
 
 export class DnsNames {
-  /** Read, but not yet taken by a process. */
+  /** Read, but not yet received by a process. */
   readonly #untaken: LruCache<number, { readonly answer: Answer; readonly answeredAt: number }>;
   readonly #named: LruCache<string, readonly Named[]>;
 
@@ -48,7 +48,7 @@ export class DnsNames {
     }
   }
 
-  /** The last name that had led the process to the address at that time, and seconds since the answer. */
+  /** The name of the process's latest lookup that returned the address before that time, and seconds since the answer. */
   find(
     process: Asker,
     address: string,

@@ -51,7 +51,7 @@ describe("tcpconnect", function () {
       await agent?.[Symbol.asyncDispose]();
     });
 
-    it("tells every attempt once, with its result and error number", async () => {
+    it("reports every attempt once, with its result and error number", async () => {
       await using net = await pair();
       const ends = new Ends(agent, net.a);
       const address = addresses.b;
@@ -82,7 +82,7 @@ describe("tcpconnect", function () {
       assertRow(rows[5], { ...told(mapped), "wirespan.connection.mapped": true });
     });
 
-    it("tells the outcome of an attempt whose connect() was interrupted", async () => {
+    it("reports the outcome of an attempt whose connect() was interrupted", async () => {
       await using net = await pair();
       const drop = await net.b.rule("input", "tcp dport 9", "drop");
       const ends = new Ends(agent, net.a);
@@ -94,7 +94,7 @@ describe("tcpconnect", function () {
       assertRow(await ends.one(), told(end, "connection_refused"));
     });
 
-    it("tells once an attempt whose process was stopped and went on meanwhile", async () => {
+    it("reports once an attempt whose process was stopped and continued meanwhile", async () => {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "drop");
       const ends = new Ends(agent, net.a);
@@ -114,7 +114,7 @@ describe("tcpconnect", function () {
       assert.deepEqual([row["process.pid"], row["error.type"]], [pid, "aborted"]);
     });
 
-    it("tells what was killed or given up as neither success nor refusal", async () => {
+    it("reports killed and aborted attempts as neither success nor refusal", async () => {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "drop");
       const ends = new Ends(agent, net.a);
@@ -129,7 +129,7 @@ describe("tcpconnect", function () {
       assertRow(abandoned, { ...told(end, "aborted"), "wirespan.tcp.close.reason": "aborted" });
     });
 
-    it("tells a process in a pid namespace by the pid that this host has it under", async () => {
+    it("reports a process in a pid namespace by its pid on this host", async () => {
       await using netns = await Netns.create();
       const ends = new Ends(agent, netns);
       const program = "import socket; socket.socket().connect_ex(('127.0.0.1', 9)); input()";
@@ -142,7 +142,7 @@ describe("tcpconnect", function () {
       assert.match(readFileSync(`/proc/${pid}/status`, "utf8"), new RegExp(`^NSpid:\\t${pid}\\t1$`, "m"));
     });
 
-    it("tells two attempts on one namespace's only port apart by namespace", async () => {
+    it("distinguishes two attempts on the same port by namespace", async () => {
       await using one_ = await Netns.create();
       await using two = await Netns.create();
       const ends = [new Ends(agent, one_), new Ends(agent, two)];
@@ -152,7 +152,7 @@ describe("tcpconnect", function () {
     });
   });
 
-  it("without the setting tells nothing of what fails at once, and the rest as before", async () => {
+  it("reports no attempts that fail at once without the setting, and all others", async () => {
     await using net = await pair();
     await using agent = await startAgent(["trace", "tcpconnect", "--json"]);
     const ends = new Ends(agent, net.a);
@@ -187,7 +187,7 @@ describe("tcpconnect", function () {
     );
   });
 
-  it("counts by source port where it is asked to", async () => {
+  it("counts by source port if enabled", async () => {
     await using net = await pair();
     const only = `plugins.tcpconnect.filter.include.netns=${inodeOf(net.a)}`;
     await using agent = await startAgent(["trace", "tcpconnect", "-c", "-s", "--csv", "--set", only]);
@@ -200,7 +200,7 @@ describe("tcpconnect", function () {
     assert.equal(ends.length, 20);
   });
 
-  it("shows one user's attempts only, and who it is", async () => {
+  it("shows one user's attempts only, with the user", async () => {
     await using net = await pair();
     const only = `plugins.tcpconnect.filter.include.netns=${inodeOf(net.a)}`;
     const options = ["-u", "1001", "-U", "-L", "-t", "--csv", "--set", only];
@@ -235,7 +235,7 @@ describe("tcpconnect", function () {
     );
   });
 
-  it("is not turned to what fails at once by a reload: that says so and changes nothing", async () => {
+  it("refuses a reload that would enable failedAtOnce without its hook, and changes nothing", async () => {
     const { plugins } = await importPlugins(["tcpconnect"]);
     const flags = [
       { path: "plugins.tcpconnect.failedAtOnce", value: "true", flag: "--set" },
@@ -248,7 +248,7 @@ describe("tcpconnect", function () {
     assert.deepEqual(watched.engine.runners, [host]);
   });
 
-  it("bounds its table and counts the rest in one series", async function () {
+  it("limits its table and counts the rest in one series", async function () {
     this.timeout(180_000);
     await using netns = await Netns.create();
     const only = `plugins.tcpconnect.filter.include.netns=${inodeOf(netns)}`;

@@ -50,7 +50,7 @@ describe("tcpconnlat", function () {
     });
 
     for (const address of [addresses.b, addresses.b6]) {
-      it(`tells a handshake to ${address} with its round trip`, async () => {
+      it(`reports a handshake to ${address} with its round trip`, async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a);
         const end = one(await run(net.a, "clientCloses", { address, server: net.b }), "end", "client");
@@ -64,7 +64,7 @@ describe("tcpconnlat", function () {
         assert.ok(seconds(row) <= (end.endNs - end.startNs) / 1e9 + 0.002);
       });
 
-      it(`tells that ${address} refuses`, async () => {
+      it(`reports that ${address} refuses`, async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a);
         const end = one(await run(net.a, "attempt", { address }), "end");
@@ -75,7 +75,7 @@ describe("tcpconnlat", function () {
       });
     }
 
-    it("tells a reset by a rule as a refusal", async () => {
+    it("reports a reset by a rule as a refusal", async () => {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "reject with tcp reset");
       const ends = new Ends(agent, net.a);
@@ -83,7 +83,7 @@ describe("tcpconnlat", function () {
       assertAttempt(await ends.one(), end, "connection_refused", ECONNREFUSED);
     });
 
-    it("tells an ICMP refusal as unreachable, with the SYNs that were sent again", async () => {
+    it("reports an ICMP refusal as unreachable, with the SYNs that were retransmitted", async () => {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "reject with icmpx admin-prohibited");
       const ends = new Ends(agent, net.a);
@@ -94,7 +94,7 @@ describe("tcpconnlat", function () {
       assert.equal((await ends.one())[RETRANSMITS], moved["Tcp.RetransSegs"] ?? 0);
     });
 
-    it("tells a timeout, its SYNs, and the owner, although a timer ends it", async () => {
+    it("reports a timeout, its SYNs, and the owner, although a timer ends it", async () => {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "drop");
       const ends = new Ends(agent, net.a);
@@ -107,7 +107,7 @@ describe("tcpconnlat", function () {
       assert.equal((await ends.one())[RETRANSMITS], moved["Tcp.RetransSegs"]);
     });
 
-    it("tells a connect whose process was killed as no success", async () => {
+    it("reports a connect whose process was killed as no success", async () => {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "drop");
       const ends = new Ends(agent, net.a);
@@ -120,7 +120,7 @@ describe("tcpconnlat", function () {
       );
     });
 
-    it("tells what fails without a SYN: no route, not permitted", async () => {
+    it("reports what fails without a SYN: no route, not permitted", async () => {
       await using netns = await Netns.create();
       const ends = new Ends(agent, netns);
       const unrouted = one(await run(netns, "attempt", { address: "10.99.0.2" }), "end");
@@ -137,7 +137,7 @@ describe("tcpconnlat", function () {
       assert.deepEqual([row["network.type"], row["wirespan.connection.mapped"]], ["ipv4", true]);
     });
 
-    it("tells once that no local port was free", async () => {
+    it("reports once that no local port was free", async () => {
       await using net = await pair();
       await net.a.sysctl({ "net.ipv4.ip_local_port_range": "50000 50000" });
       const ends = new Ends(agent, net.a);
@@ -166,7 +166,7 @@ describe("tcpconnlat", function () {
       assertAttempt((await ends.all(2))[1]!, refused, "connection_refused", ECONNREFUSED);
     });
 
-    it("tells what was closed before an answer as aborted", async () => {
+    it("reports what was closed before an answer as aborted", async () => {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "drop");
       const ends = new Ends(agent, net.a);
@@ -177,7 +177,7 @@ describe("tcpconnlat", function () {
       assert.ok(seconds(row) >= 0.1);
     });
 
-    it("tells IPv4 through an IPv6 socket as IPv4, once", async () => {
+    it("reports IPv4 through an IPv6 socket as IPv4, once", async () => {
       await using netns = await Netns.create();
       const ends = new Ends(agent, netns);
       const lines = await run(netns, "clientCloses", { address: "::ffff:127.0.0.1", listen: "::" });

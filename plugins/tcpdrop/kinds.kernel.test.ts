@@ -108,7 +108,7 @@ describe("tcpdrop: what is a drop", function () {
       assert.deepEqual(rows, []);
     });
 
-    it("a SYN that is sent again before the answer has come: none, it is answered again", async () => {
+    it("a SYN that is retransmitted before the answer has come: none, it is answered again", async () => {
       await using _server = await hold(net.b, "served", { port: 7120 });
       const source = "10.213.0.77";
       const link = JSON.parse(await net.a.ip("-j", "link", "show", "wire0")) as { address: string }[];

@@ -37,7 +37,7 @@ describe("tcpdrop: where a drop happened", function () {
     await drops?.[Symbol.asyncDispose]();
   });
 
-  it("fragments of a raw socket: where they were dropped, and nobody's", async () => {
+  it("fragments of a raw socket: the namespace where they were dropped, without owner", async () => {
     await using net = await pair();
     const dropped = await early(net.b, "wire0", "ip protocol tcp");
     const given = { source: addresses.a, destination: addresses.b, count: 5 };
@@ -106,7 +106,7 @@ describe("tcpdrop: where a drop happened", function () {
     });
   }
 
-  it("what a router forwards: the router's namespace, received, and nobody's", async () => {
+  it("what a router forwards: the router's namespace, received, without owner", async () => {
     await using way = await routed();
     const rule = await way.router.rule("forward", "tcp dport 9", "drop");
     const rows = await drops.during([way.client, way.router, way.server, 0], () =>
@@ -169,7 +169,7 @@ describe("tcpdrop: where a drop happened", function () {
       );
   });
 
-  it("a device that has moved, one below in another namespace, and a tap: where it is", async () => {
+  it("a device that was moved, a lower one in another namespace, and a tap: its current namespace", async () => {
     await using net = await pair();
     await using third = await Netns.create();
     await net.b.ip("link", "set", "wire0", "netns", third.name);

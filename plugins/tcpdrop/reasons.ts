@@ -8,7 +8,7 @@ const SUBSYSTEMS: Readonly<Record<string, string>> = {
   OPENVSWITCH: "ovs_drop_reason",
 };
 
-/** What the name begins with, beside the reason. */
+/** Prefixes of the names. */
 const PREFIX = /^(SKB_DROP_REASON_|SKB_|RX_DROP_|OVS_DROP_)/;
 
 export function reasonNames(kernel: Kernel): (reason: number) => string {

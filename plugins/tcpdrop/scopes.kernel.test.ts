@@ -101,7 +101,7 @@ describe("tcpdrop of connections that are bound to an interface", function () {
     });
   }
 
-  it("a connection that finds no room in the table of ends is counted, once, and its drops are nobody's", async () => {
+  it("a connection that does not fit in the table of ends is counted once, and its drops have no owner", async () => {
     await using netns = await Netns.create();
     await using drops = await Drops.watch();
     const map = drops.watched.engine.tracker.loaded.object.map("tuples");

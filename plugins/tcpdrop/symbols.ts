@@ -1,7 +1,7 @@
-// Addresses in the kernel as names, from /proc/kallsyms where that tells.
+// Names of kernel addresses, from /proc/kallsyms if that is readable.
 import { closeSync, openSync, readSync } from "node:fs";
 
-/** Of a kernel address what a double can hold: the upper 12 bits are the same in all of them. */
+/** The part of a kernel address that a double can hold: the upper 12 bits are the same in all of them. */
 function low(high: number, word: number): number {
   return (high & 0xfffff) * 0x1_0000_0000 + word;
 }
@@ -85,13 +85,13 @@ export class KernelSymbols {
   #table: Table | undefined;
   #read = false;
 
-  /** Reads nothing until it is asked; `onUnreadable` is told once where there is nothing to be read. */
+  /** Reads nothing before the first call; `onUnreadable` is called once if nothing can be read. */
   constructor(onUnreadable: (why: string) => void, path = "/proc/kallsyms") {
     this.#onUnreadable = onUnreadable;
     this.#path = path;
   }
 
-  /** `tcp_v4_rcv+0x1a2`; the address in hexadecimal where no name is known. Words as they lie in memory. */
+  /** `tcp_v4_rcv+0x1a2`; the address in hexadecimal if no name is known. Words as they are in memory. */
   name(word: number, high: number): string {
     const address = low(high, word);
     let name = this.#known.get(address);

@@ -49,7 +49,7 @@ describe("tcpdrop", function () {
     await build();
   });
 
-  it("tells what rules drop on its way in and out, with the sender's process where it is here", async () => {
+  it("reports what rules drop on input and output, with the sender's process if it is on this host", async () => {
     await using net = await pair();
     await net.a.sysctl({ "net.ipv4.tcp_syn_linear_timeouts": 0 });
     const refused = await net.b.rule("input", "tcp dport 9", "drop");
@@ -87,7 +87,7 @@ describe("tcpdrop", function () {
     assert.ok(end);
   });
 
-  it("tells the addresses of IPv6 packets as they travel, in and out", async () => {
+  it("reports the addresses of IPv6 packets as they travel, in and out", async () => {
     await using net = await pair();
     const refused = await net.b.rule("input", "tcp dport 9", "drop");
     const kept = await net.a.rule("output", "tcp dport 11", "drop");
@@ -190,7 +190,7 @@ describe("tcpdrop", function () {
     assert.equal(row!["network.io.direction"], "receive");
   });
 
-  it("tells data that comes when nobody can read it, though the kernel gives no reason", async () => {
+  it("reports data that arrives when no process can read it, although the kernel gives no reason", async () => {
     await using net = await pair();
     await net.b.sysctl({ "net.ipv4.tcp_fin_timeout": 5 });
     await using agent = await watch([net.a, net.b]);
@@ -236,7 +236,7 @@ describe("tcpdrop", function () {
     assert.equal(told[0]!["wirespan.netns.inode"], inode(net.b));
   });
 
-  it("tells no more than its rate, says what it left out, and counts all", async () => {
+  it("limits events to its rate, reports how many were left out, and counts all", async () => {
     await using net = await pair();
     await using agent = await watch(
       [net.b],

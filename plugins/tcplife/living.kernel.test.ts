@@ -182,7 +182,7 @@ describe("tcplife's checkpoints", function () {
     return seen;
   }
 
-  it("tell of each living end again and again, in its trace", async () => {
+  it("report each living end periodically, in its trace", async () => {
     const { spans, events } = await held({ "plugins.tcplife.checkpoint": "200ms" }, 1000);
     assert.equal(spans.length, 2);
     for (const span of spans) {
@@ -204,7 +204,7 @@ describe("tcplife's checkpoints", function () {
     assert.equal(events.length, events.filter(({ spanId }) => spans.some((s) => s.spanId === spanId)).length);
   });
 
-  it("tell nothing of what is younger, nor where they are switched off", async () => {
+  it("report no younger connections, and none if they are disabled", async () => {
     assert.deepEqual((await held({ "plugins.tcplife.checkpoint": "10s" }, 300)).events, []);
     assert.deepEqual((await held({ "plugins.tcplife.checkpoint": "0s" }, 300)).events, []);
   });

@@ -39,7 +39,7 @@ describe("tcplife", function () {
 
   for (const { family, address } of families) {
     describe(`over ${family}`, () => {
-      it("tells both ends of a connection that the client closes first", async () => {
+      it("reports both ends of a connection that the client closes first", async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a, net.b);
         const lines = await run(net.a, "clientCloses", { address, server: net.b });
@@ -90,7 +90,7 @@ describe("tcplife", function () {
         }
       });
 
-      it("tells who opened and who closed where a child inherits the connection", async () => {
+      it("reports who opened and who closed where a child inherits the connection", async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a, net.b);
         const lines = await run(net.a, "inheritedByChild", { address, server: net.b });
@@ -123,7 +123,7 @@ describe("tcplife", function () {
         assertRow(acceptor, { ...told(one(lines, "end", "server")), [REASON]: "fin_remote", [SENT]: 3000 });
       });
 
-      it("tells a reset from both sides", async () => {
+      it("reports a reset from both sides", async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a, net.b);
         const lines = await run(net.a, "reset", { address, server: net.b });
@@ -138,7 +138,7 @@ describe("tcplife", function () {
         });
       });
 
-      it("tells what was left unread by the side that then resets", async () => {
+      it("reports what was left unread by the side that then resets", async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a, net.b);
         const lines = await run(net.a, "unread", { address, server: net.b });
@@ -176,7 +176,7 @@ describe("tcplife", function () {
     });
   }
 
-  it("tells IPv4 over IPv6 sockets as IPv4, marked", async () => {
+  it("reports IPv4 over IPv6 sockets as IPv4, marked", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     const lines = await run(netns, "clientCloses", { address: "::ffff:127.0.0.1", listen: "::" });
@@ -213,7 +213,7 @@ describe("tcplife", function () {
     assert.notEqual(accepted.pid, closed.pid);
   });
 
-  it("tells the executable that opened and the one that it became", async () => {
+  it("reports the executable that opened and the one that it became", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     const lines = await run(netns, "executed");
@@ -227,7 +227,7 @@ describe("tcplife", function () {
     });
   });
 
-  it("tells one connection of a socket that is its own peer", async () => {
+  it("reports one connection of a socket that is its own peer", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     const line = one(await run(netns, "selfConnect", { port: 7018 }), "end");
@@ -256,7 +256,7 @@ describe("tcplife", function () {
     }
   });
 
-  it("tells a multipath connection once, as its one subflow", async function () {
+  it("reports a multipath connection once, as its one subflow", async function () {
     if (!existsSync("/proc/sys/net/mptcp/enabled")) skip(this, "this kernel has no MPTCP");
     await using netns = await Netns.create();
     await netns.sysctl({ "net.mptcp.enabled": 1 });
@@ -267,7 +267,7 @@ describe("tcplife", function () {
     assertRow(acceptor, { [SENT]: 0, [RECEIVED]: 1234, "thread.name": "psrv" });
   });
 
-  it("tells what was never accepted", async () => {
+  it("reports what was never accepted", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     const lines = await run(netns, "unaccepted", { port: 7022 });
@@ -308,7 +308,7 @@ describe("tcplife", function () {
     }
   });
 
-  it("tells twins in two namespaces apart", async () => {
+  it("reports twins in two namespaces apart", async () => {
     await using a = await Netns.create();
     await using b = await Netns.create();
     const ends = [new Ends(agent, a), new Ends(agent, b)] as const;
@@ -336,7 +336,7 @@ describe("tcplife", function () {
     });
 
     for (const { family, address } of families) {
-      it(`tells a refusal over ${family}`, async () => {
+      it(`reports a refusal over ${family}`, async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a, net.b);
         const line = one(await run(net.a, "attempt", { address }), "end");
@@ -346,7 +346,7 @@ describe("tcplife", function () {
       });
     }
 
-    it("tells a refusal by a firewall", async () => {
+    it("reports a refusal by a firewall", async () => {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "reject with tcp reset");
       const ends = new Ends(agent, net.a);
@@ -355,7 +355,7 @@ describe("tcplife", function () {
       assertRow(await ends.one(), { ...from(line), ...expected });
     });
 
-    it("tells that a host can't be reached", async () => {
+    it("reports that a host can't be reached", async () => {
       await using net = await pair();
       const rule = await net.b.rule("input", "tcp dport 9", "reject with icmpx admin-prohibited");
       const ends = new Ends(agent, net.a);
@@ -370,7 +370,7 @@ describe("tcplife", function () {
       });
     });
 
-    it("tells that nobody answered, and how often it was tried", async () => {
+    it("reports that there was no answer, and the number of retries", async () => {
       await using net = await pair();
       const rule = await net.b.rule("input", "tcp dport 9", "drop");
       const ends = new Ends(agent, net.a);
@@ -384,7 +384,7 @@ describe("tcplife", function () {
       });
     });
 
-    it("tells of a process that is killed meanwhile", async () => {
+    it("reports a process that is killed meanwhile", async () => {
       await using net = await pair();
       await net.b.rule("input", "tcp dport 9", "drop");
       const ends = new Ends(agent, net.a);
@@ -398,7 +398,7 @@ describe("tcplife", function () {
       });
     });
 
-    it("tells of those that do not block: answered, refused, given up", async () => {
+    it("reports those that do not block: answered, refused, given up", async () => {
       await using net = await pair();
       const answered = new Ends(agent, net.a, net.b);
       const lines = await run(net.a, "nonblocking", { address: addresses.b, server: net.b });

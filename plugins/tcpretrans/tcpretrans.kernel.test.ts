@@ -67,7 +67,7 @@ describe("tcpretrans", function () {
     await build();
   });
 
-  it("tells probe, timeouts and recovery apart, and its sums are the namespace's", async () => {
+  it("distinguishes probe, timeouts and recovery, and its sums are the namespace's", async () => {
     await using net = await pair();
     await using agent = await watch([net.a]);
     let said: Awaited<ReturnType<typeof blackout>> = [];
@@ -99,7 +99,7 @@ describe("tcpretrans", function () {
     }
   });
 
-  it("takes no probe that sends new data for a retransmission", async () => {
+  it("does not count a probe that sends new data as a retransmission", async () => {
     await using net = await pair();
     await using agent = await watch([net.a]);
     const moved = await net.a.moved(async () => {
@@ -151,7 +151,7 @@ describe("tcpretrans", function () {
     assert.ok(bytes >= 1000 * (sums.fast ?? 0));
   });
 
-  it("tells SYNs and SYN-ACKs sent again, each with its owner", async () => {
+  it("reports retransmitted SYNs and SYN-ACKs, each with its owner", async () => {
     await using net = await pair();
     await net.b.sysctl({ "net.ipv4.tcp_synack_retries": 2 });
     await net.a.rule("input", "tcp flags & (syn|ack) == (syn|ack)", "drop");
@@ -187,7 +187,7 @@ describe("tcpretrans", function () {
     }
   });
 
-  it("keeps what did not leave the host apart from what was sent", async function () {
+  it("distinguishes segments that did not leave the host from those that did", async function () {
     if (native.tracepointArity("tcp_retransmit_skb") < 3) this.skip();
     await using net = await pair();
     await using running = await start(net.a, "held", {
@@ -268,7 +268,7 @@ describe("tcpretrans", function () {
     assert.equal(row!["network.peer.port"], end!.remotePort);
   });
 
-  it("tells no more than its rate, says what it left out, and counts all", async () => {
+  it("limits events to its rate, reports how many were left out, and counts all", async () => {
     await using net = await pair();
     for (const netns of [net.a, net.b]) await netns.ip("link", "set", "wire0", "gso_max_segs", "1");
     await using agent = await watch(

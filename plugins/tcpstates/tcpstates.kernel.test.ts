@@ -61,7 +61,7 @@ describe("tcpstates", function () {
   }
 
   for (const [family, address] of [["IPv4", addresses.b] as const, ["IPv6", addresses.b6] as const]) {
-    it(`tells every change of both ends and of the listener over ${family}`, async () => {
+    it(`reports every change of both ends and of the listener over ${family}`, async () => {
       await using net = await pair();
       const ends = new Ends(agent, net.a, net.b);
       const lines = await run(net.a, "clientCloses", { address, server: net.b });
@@ -98,7 +98,7 @@ describe("tcpstates", function () {
     assert.ok(Number(closeWait?.[DURATION]) >= 0.05);
   });
 
-  it("tells the owner, and beside it who ran at that moment", async () => {
+  it("reports the owner, and the process that was running at that moment", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     await run(netns, "clientCloses");
@@ -158,7 +158,7 @@ describe("tcpstates", function () {
     assert.equal(sockets.length, 5);
   });
 
-  it("never says time_wait of what a reset, a refusal or a kill has ended", async () => {
+  it("never reports time_wait for a connection that a reset, a refusal or a kill ended", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     await run(netns, "reset");
@@ -175,7 +175,7 @@ describe("tcpstates", function () {
     assert.ok(Number(rows[1]?.[DURATION]) > 0);
   });
 
-  it("tells three connections on the same two ports apart", async () => {
+  it("distinguishes three connections on the same two ports", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     const lines = await run(netns, "reusedPort", { port: 7019, sourcePort: 7020 });
@@ -186,7 +186,7 @@ describe("tcpstates", function () {
       assert.deepEqual(sequence(socket), ["closed", "syn_sent", "established", "closed"]);
   });
 
-  it("tells twins on the same ports in two namespaces apart", async () => {
+  it("distinguishes twins on the same ports in two namespaces", async () => {
     await using a = await Netns.create();
     await using b = await Netns.create();
     const same = { port: 7026, sourcePort: 40426 };
@@ -201,7 +201,7 @@ describe("tcpstates", function () {
     assert.equal(ids.size, 4);
   });
 
-  it("tells no change that is none, and nothing twice, of a multipath connection", async () => {
+  it("reports each change of a multipath connection once, and none to the same state", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     await run(netns, "multipath");
@@ -211,7 +211,7 @@ describe("tcpstates", function () {
     assert.deepEqual(sequence(listener), LISTENER);
   });
 
-  it("tells of a listener that chooses its port in listen() as soon as it has one", async () => {
+  it("reports a listener that chooses its port in listen() as soon as it has one", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     const lines = await run(netns, "listen");
@@ -298,7 +298,7 @@ describe("tcpstates' metrics", function () {
     assert.deepEqual(await population(), {});
   });
 
-  it("has one duration for each state that was left, and no event unless asked", async () => {
+  it("has one duration for each state that was left, and no event by default", async () => {
     const before = await durations();
     await run(netns, "clientCloses", { count: 20 });
     const after = await durations();

@@ -16,7 +16,7 @@ function refusal(...list: readonly string[]): string {
   throw new Error("nothing was wrong with it");
 }
 
-describe("the list of subnets", () => {
+describe("tcpsubnet's list of subnets", () => {
   it("numbers names in order behind `other`, and packs blocks as the program's trie takes them", () => {
     const { names, rows } = readSubnets(["10.0.0.0/8=corp", "fd00::/8", "172.16.0.0/12=corp"]);
     assert.deepEqual(names, ["other", "corp", "fd00::/8"]);
@@ -41,11 +41,11 @@ describe("the list of subnets", () => {
     assert.equal(readSubnets(["10.0.0.0/8", "::/0"]).complete, false);
   });
 
-  it("lets a block of the list go by the name of what is in none", () => {
+  it("allows a block of the list to be named `other`", () => {
     assert.deepEqual(readSubnets(["10.0.0.0/8=other"]).names, ["other"]);
   });
 
-  it("names every wrong entry with its place", () => {
+  it("names every invalid entry with its position", () => {
     assert.equal(
       refusal("10.0.0.1/8=corp", "::/0", "10.0.0.0/33", "lan=10.0.0.0/8", "fd00::/8="),
       "plugins.tcpsubnet.subnets: " +

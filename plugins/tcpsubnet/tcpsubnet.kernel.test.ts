@@ -113,7 +113,7 @@ describe("tcpsubnet", function () {
     });
   });
 
-  it("counts each end where its peer is, and what is in no subnet as other", async () => {
+  it("counts each end by its peer's subnet, and peers in no subnet as other", async () => {
     await using net = await pair();
     await using watched = await watchSubnets([`${addresses.a}=client`], net.a, net.b);
     await run(net.a, "clientCloses", { address: addresses.b, server: net.b, up: 10, down: 20, count: 3 });
@@ -151,7 +151,7 @@ describe("tcpsubnet", function () {
     await assertSums(watched, { all: { ...nothing, sent: 300, received: 30, outbound: 1 } });
   });
 
-  it("takes nothing for its own that moved before it came", async () => {
+  it("does not count traffic from before its start", async () => {
     await using net = await pair();
     const options = { address: addresses.b, server: net.b, up: 100, later: 200, down: 30 };
     await using held = await start(net.a, "held", options);
@@ -181,7 +181,7 @@ describe("tcpsubnet", function () {
     await assertSums(watched, { new: { ...nothing, sent: 400, received: 60 }, six: nothing });
   });
 
-  it("begins at nothing for connections that a change of the filter lets in", async () => {
+  it("starts at zero for connections that a change of the filter includes", async () => {
     await using net = await pair();
     await using other = await Netns.create();
     await using watched = await watchSubnets(["10.0.0.0/8=all"], other);
@@ -212,7 +212,7 @@ describe("tcpsubnet", function () {
     await assertSums(watched, { all });
   });
 
-  it("counts as many drops as the rules do that drop, where the peer is, and the refused", async () => {
+  it("counts as many drops as the dropping rules, by the peer's subnet, and refused SYNs", async () => {
     await using net = await pair();
     await using watched = await watchSubnets(
       [`${addresses.a}=client`, `${addresses.b}=server`],
@@ -272,7 +272,7 @@ describe("tcpsubnet", function () {
   });
 
   describe("on the command line", () => {
-    it("takes bcc's list and options, and keeps rows of nothing", async () => {
+    it("takes bcc's list and options, and keeps rows without traffic", async () => {
       await using net = await pair();
       const netns = `plugins.tcpsubnet.filter.include.netns=${inodeOf(net.a)}`;
       const list = "10.213.0.0/24,fd13::/64=six";
@@ -286,7 +286,7 @@ describe("tcpsubnet", function () {
       assert.ok(rows.length % 2 === 0);
     });
 
-    it("prints the unit that is asked for", async () => {
+    it("prints the requested unit", async () => {
       await using net = await pair();
       const netns = `plugins.tcpsubnet.filter.include.netns=${inodeOf(net.a)}`;
       const args = ["trace", "tcpsubnet", "-f", "k", "--wide", "10.213.0.0/24=wire", "--set", netns];
@@ -299,7 +299,7 @@ describe("tcpsubnet", function () {
       assert.match(stdout[1] ?? "", /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\]$/);
     });
 
-    it("names a block that is none, with its place, and a unit that there is not", async () => {
+    it("names an invalid block with its position, and an unknown unit", async () => {
       await assert.rejects(
         startAgent(["trace", "tcpsubnet", "10.0.0.0/8=corp,10.0.0.0/40"]),
         /ended with 2 .*\n.*\n.*plugins\.tcpsubnet\.subnets: entry 2: "10\.0\.0\.0\/40": the prefix length/,

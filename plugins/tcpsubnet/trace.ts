@@ -32,14 +32,14 @@ function unitOf({ format = "B" }: Flags): number {
   );
 }
 
-/** Where a point of one of the plugin's metrics goes in its subnet's row. */
+/** The column of a point of one of the plugin's metrics. */
 function keyOf(name: string, direction: unknown): string {
   if (name === signals.io.name) return direction === "transmit" ? SENT : RECEIVED;
   if (name === signals.dropped.name) return DROPPED;
   return name === signals.connections.name ? CONNECTIONS : RETRANSMITS;
 }
 
-/** One row a subnet, in the order of the settings; what is in none comes last. */
+/** One row for each subnet, in the order of the settings; `other` comes last. */
 function rows(delta: readonly Metric[]): Row[] {
   const subnets = new Map<string, Record<string, number>>();
   for (const metric of delta) {

@@ -33,8 +33,8 @@ class Table implements TableRows<ProcessKey, Usage> {
   }
 }
 
-describe("rows of processes", () => {
-  it("count for what was added since they were read, and leave when nobody writes them any more", () => {
+describe("tcptop's rows of processes", () => {
+  it("count for the difference to the last read, and are removed when they are written no more", () => {
     const top = new Top<Task>(10);
     const rows = new ProcessRows(top);
     const table = new Table();
@@ -70,7 +70,7 @@ describe("rows of processes", () => {
     ]);
   });
 
-  it("add what there was no row for to the rest, once", () => {
+  it("add traffic without a row to the rest, once", () => {
     const top = new Top<Task>(10);
     const rows = new ProcessRows(top);
     rows.readRest({ sent: 10, received: 4 });

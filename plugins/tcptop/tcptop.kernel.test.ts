@@ -104,7 +104,7 @@ describe("tcptop", function () {
     });
   }
 
-  it("loses no connection that lives and dies between two looks: 10,000 of them", async () => {
+  it("loses no connection that opens and closes between two sweeps: 10,000 of them", async () => {
     await using netns = await Netns.create();
     await using watched = await watchTop({ connections: 5 }, netns);
     const lines = await run(netns, "burst");
@@ -155,7 +155,7 @@ describe("tcptop", function () {
     assert.deepEqual(Object.keys(told(watched, "thread.name")).sort(), ["pcli", "psrv"]);
   });
 
-  it("keeps 4 of 500 short processes and sums the rest; no series goes back, and none is lost", async () => {
+  it("keeps 4 of 500 short processes and sums the rest; no series decreases, and no byte is lost", async () => {
     await using netns = await Netns.create();
     await using watched = await watchTop({ processes: 4 }, netns);
     const before = new Map<string, number>();
@@ -214,7 +214,7 @@ describe("tcptop", function () {
     });
   });
 
-  it("tells a living connection what moved since the last time, and once more at its end", async () => {
+  it("reports a living connection's traffic since the last time, and once more at its end", async () => {
     await using net = await pair();
     await using watched = await watchTop({ connections: 10 }, net.a);
     const options = { address: addresses.b, server: net.b, up: 100, later: 200, down: 30 };
@@ -230,7 +230,7 @@ describe("tcptop", function () {
     assert.deepEqual([...ids], [opened.cookie.toString(16)]);
   });
 
-  it("tells twins on the same ports in two namespaces apart", async () => {
+  it("distinguishes twins on the same ports in two namespaces", async () => {
     await using a = await Netns.create();
     await using b = await Netns.create();
     await using watched = await watchTop({ connections: 10 }, a, b);
@@ -251,7 +251,7 @@ describe("tcptop", function () {
     });
   });
 
-  it("sorts by what is asked for, and tells no more than is asked for", async () => {
+  it("sorts by the requested order, and reports the requested number of connections", async () => {
     await using net = await pair();
     const told = async (sort: string) => {
       await using watched = await watchTop({ connections: 1, sort }, net.a);
@@ -274,7 +274,7 @@ describe("tcptop", function () {
   });
 
   describe("on the command line", () => {
-    it("prints bcc's columns: a table for each interval, as many as asked for", async () => {
+    it("prints bcc's columns: a table for each interval, as many as requested", async () => {
       await using net = await pair();
       const netns = `plugins.tcptop.filter.include.netns=${inodeOf(net.a)}`;
       await using agent = await startAgent(["trace", "tcptop", "-C", "1", "2", "--set", netns]);

@@ -11,15 +11,15 @@ function collect(top: Top<string>, sec: number, sent: Readonly<Record<string, nu
   top.settle(at(sec));
 }
 
-describe("the processes that move most", () => {
-  it("have a series each, the largest first, and all others one", () => {
+describe("tcptop's processes with the most traffic", () => {
+  it("have a series each, largest first, and all others share one", () => {
     const top = new Top<string>(2);
     collect(top, 1, { small: 1, large: 30, middle: 20, idle: 0 });
     assert.deepEqual(names(top), ["large", "middle"]);
     assert.deepEqual(top.rest, { sent: 1, received: 0 });
   });
 
-  it("begin at zero when they come, counted from the collection before", () => {
+  it("start at zero, at the collection before their first", () => {
     const top = new Top<string>(2);
     collect(top, 1, { a: 5 });
     collect(top, 2, { b: 7 });
@@ -32,7 +32,7 @@ describe("the processes that move most", () => {
     );
   });
 
-  it("give their place to one that moves more than twice as much, which takes nothing with it", () => {
+  it("are replaced by a process with more than twice their traffic, which starts at zero", () => {
     const top = new Top<string>(1);
     collect(top, 1, { a: 100 });
     collect(top, 2, { a: 100, b: 199 });
@@ -43,7 +43,7 @@ describe("the processes that move most", () => {
     assert.equal(top.rest.sent, 299, "b's bytes of before, and a's of the collection that it left in");
   });
 
-  it("begin anew when they come back", () => {
+  it("start over when they return", () => {
     const top = new Top<string>(1);
     collect(top, 1, { a: 100 });
     collect(top, 2, { b: 1000 });
@@ -51,7 +51,7 @@ describe("the processes that move most", () => {
     assert.deepEqual([names(top), top.shares[0]?.sent, top.shares[0]?.startNs], [["a"], 9000, at(2)]);
   });
 
-  it("leave when they move nothing for five minutes, however often they are looked at", () => {
+  it("lose their series after five minutes without traffic, however often it is read", () => {
     const top = new Top<string>(5);
     collect(top, 1, { a: 100 });
     for (let i = 0; i < 1000; i++) collect(top, 2, { a: 0 });
@@ -62,7 +62,7 @@ describe("the processes that move most", () => {
     assert.equal(top.rest.sent, 0);
   });
 
-  it("are measured by what they move of late, not by one moment", () => {
+  it("are compared by recent traffic, not by one moment", () => {
     const top = new Top<string>(1);
     collect(top, 1, { steady: 1000 });
     for (let i = 2; i < 100; i++) collect(top, i, { steady: 1000 });
@@ -73,7 +73,7 @@ describe("the processes that move most", () => {
     assert.deepEqual(names(top), ["b"], "steady has slept for five minutes");
   });
 
-  it("lose no byte and no sum goes back, whoever comes and goes", () => {
+  it("lose no byte, and no sum decreases, as processes come and go", () => {
     const moved = fc.dictionary(fc.constantFrom("a", "b", "c", "d", "e", "f"), fc.nat(1000));
     const run = (limit: number, collections: readonly Readonly<Record<string, number>>[]) => {
       const top = new Top<string>(limit);

@@ -57,7 +57,7 @@ describe("tcptracer", function () {
   });
 
   for (const address of [addresses.b, addresses.b6]) {
-    it(`tells connect, accept and both closes of a connection in one trace (${address})`, async () => {
+    it(`reports connect, accept and both closes of a connection in one trace (${address})`, async () => {
       await using net = await pair();
       const ends = new Ends(agent, net.a, net.b);
       const lines = await run(net.a, "clientCloses", { address, server: net.b });
@@ -70,7 +70,7 @@ describe("tcptracer", function () {
     });
   }
 
-  it("tells who accepted, and at the close whose the connection became", async function () {
+  it("reports the acceptor, and at the close the later owner", async function () {
     if (native.tracepointArity("sock_send_length") < 0) skip(this, "this kernel does not tell who sends");
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
@@ -94,7 +94,7 @@ describe("tcptracer", function () {
     for (const rows of traces.values()) traced(rows);
   });
 
-  it("tells nothing of attempts that fail: refused, killed", async () => {
+  it("reports no attempts that fail: refused, killed", async () => {
     await using net = await pair();
     const ends = new Ends(agent, net.a, net.b);
     await run(net.a, "attempt", { address: addresses.b });
@@ -105,14 +105,14 @@ describe("tcptracer", function () {
     traced(await ends.all(4));
   });
 
-  it("tells one close of each end that a reset ends", async () => {
+  it("reports one close of each end that a reset ends", async () => {
     await using net = await pair();
     const ends = new Ends(agent, net.a, net.b);
     await run(net.a, "reset", { address: addresses.b, server: net.b });
     traced(await ends.all(4));
   });
 
-  it("tells one connect and one close of a socket that is its own peer", async () => {
+  it("reports one connect and one close of a socket that is its own peer", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     const line = one(await run(netns, "selfConnect", { port: 7018 }), "end");
@@ -121,7 +121,7 @@ describe("tcptracer", function () {
     for (const row of rows) assertRow(row, end(line));
   });
 
-  it("tells no close of what was opened before it came", async () => {
+  it("reports no close of connections opened before its start", async () => {
     await using netns = await Netns.create();
     await using held = await start(netns, "held");
     await held.until("opened");
@@ -134,7 +134,7 @@ describe("tcptracer", function () {
     assertRow(opener, end(line));
   });
 
-  it("tells no accept and no close of what was never accepted", async () => {
+  it("reports no accept and no close of connections that were never accepted", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     await run(netns, "unaccepted", { port: 7022 });
@@ -143,7 +143,7 @@ describe("tcptracer", function () {
     for (const row of rows) assertRow(row, { "wirespan.connection.direction": "outbound" });
   });
 
-  it("tells twins in two namespaces apart, and only one where it is asked to", async () => {
+  it("distinguishes twins in two namespaces, and can filter by namespace", async () => {
     await using a = await Netns.create();
     await using b = await Netns.create();
     await using asked = await startAgent(["trace", "tcptracer", "--json", "-N", String(inodeOf(b))]);
@@ -156,7 +156,7 @@ describe("tcptracer", function () {
     for (const row of await only.all(4)) assertRow(row, { "wirespan.netns.inode": inodeOf(b) });
   });
 
-  it("tells as many connects, accepts and closes as there were connections", async () => {
+  it("reports as many connects, accepts and closes as there were connections", async () => {
     await using seen = await watch(["tcptracer"]);
     await using netns = await Netns.create();
     await run(netns, "burst", { count: 2000 });
@@ -201,7 +201,7 @@ describe("tcptracer", function () {
     }
   });
 
-  it("tells connects and closes without the hook", async () => {
+  it("reports connects and closes without the hook", async () => {
     await using netns = await Netns.create();
     const off = ["--set", "plugins.tcptracer.acceptHook=false"];
     await using without = await startAgent(["trace", "tcptracer", "--json", ...off]);

@@ -1,18 +1,18 @@
-// How the end of accept() is watched, for the core and for plugins whose programs ACCEPT_PROGRAMS
+// How returns of accept() are observed, by the tracker and by plugins whose programs ACCEPT_PROGRAMS
 // (bpf/include/wirespan/hooks/accept.h) defines.
 import type { Probe } from "../plugin.ts";
 import type { Setting } from "../settings.ts";
 
-/** Plugins that hook it make the core hook it, too. */
+/** If a plugin uses it, the tracker does too. */
 export const ACCEPT_EXIT = "tp/syscalls/sys_exit_accept4";
 
-/** Where io_uring says what became of each request. */
+/** Has the result of each io_uring request. */
 export const URING_HOOK = "tp_btf/io_uring_complete";
 
 type Programs = "accept_graft" | "accept4_exit" | "accept_exit" | "accept_uring" | "accept_failed";
 
-const WITHOUT = "when a connection was accepted; its owner is the first process to use it";
-const WITHOUT_ACCEPTS = "connections that accept() returns, to whom, and after how long";
+const WITHOUT = "when a connection was accepted; its owner is the first process that uses it";
+const WITHOUT_ACCEPTS = "accepted connections, their acceptors, and their time in the queue";
 
 /** A plugin's probes; the setting `acceptHook` turns them on. */
 export const ACCEPT_PROBES = {
@@ -35,7 +35,7 @@ export const ACCEPT_PROBES = {
   },
 } as const satisfies Record<string, Probe<Programs>>;
 
-/** Of a plugin that tells of calls that fail. */
+/** Probes of a plugin that reports calls that fail. */
 export const FAILED_ACCEPT_PROBES = {
   "failed accepts": {
     programs: [{ program: "accept_failed", args: 4 }, "accept4_exit"],
@@ -45,12 +45,12 @@ export const FAILED_ACCEPT_PROBES = {
 } as const satisfies Record<string, Probe<Programs>>;
 
 export const ACCEPT_SETTING = {
-  doc: "Watch the return of accept(), which shows who accepted, and when. If the kernel allows no fentry programs, this uses tracepoints that slow every system call of the host, and every completion of io_uring, a little.",
+  doc: "Observe the return of accept(), which shows which process accepted, and when. If the kernel refuses fentry programs, this uses tracepoints that slow down every system call of the host, and every completion of io_uring, a little.",
   format: "boolean",
   default: true,
 } as const satisfies Setting;
 
-/** The core's own: its programs run before the plugins', and its emitters after them. */
+/** Probes of the tracker: its programs run before the plugins', and its emitters after them. */
 export const CORE_ACCEPT_PROBES = {
   "accept4() of a connection": { programs: ["on_graft", "on_accept4_exit"], lostWithout: WITHOUT },
   "accept() of a connection": { programs: ["on_graft", "on_accept_exit"], lostWithout: WITHOUT },
@@ -67,7 +67,7 @@ export const CORE_ACCEPT_PROBES = {
   "spans of accepts by io_uring": { programs: ["on_graft_emit", "on_uring_emit"], lostWithout: WITHOUT },
 } as const satisfies Record<string, Probe>;
 
-/** Of programs on one tracepoint the first to be attached runs first; on one function, the last. */
+/** Programs on one tracepoint run in the order of attaching; those on one function in the reverse order. */
 export const ATTACHED_AFTER_PLUGINS: readonly string[] = [
   "on_accept4_emit",
   "on_accept_emit",

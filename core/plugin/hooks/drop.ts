@@ -1,7 +1,7 @@
-// How dropped packets are watched, for plugins whose programs DROP_PROGRAMS (bpf/include/wirespan/hooks/drop.h) defines.
+// How dropped packets are observed, by plugins whose programs DROP_PROGRAMS (bpf/include/wirespan/hooks/drop.h) defines.
 import type { Candidate } from "../plugin.ts";
 
-/** Which socket a drop is about is told by newer kernels alone. */
+/** Only newer kernels provide the receiving socket of a drop. */
 export const DROPS = [
   { program: "on_drop_with_socket", args: 4 },
   { program: "on_drop_without", args: 3 },

@@ -5,7 +5,7 @@ const WIDTH = 40;
 
 /**
  * How many values lie in each of bcc's slots: slot 1 is 0 to 1, slot n is 2^(n-1) to 2^n - 1 units. Our buckets
- * are eight to a power of two of the metric's unit; one that lies across a slot's edge counts where its middle is.
+ * are eight to a power of two of the metric's unit; one that spans a slot's edge counts in the slot of its middle.
  */
 export function slots(h: ExponentialHistogram, perUnit: number): number[] {
   const found = [0, h.zeroCount];
@@ -19,7 +19,7 @@ export function slots(h: ExponentialHistogram, perUnit: number): number[] {
   return found;
 }
 
-/** Lines; `unit` names what there are `perUnit` of in the metric's unit: usecs, 1e6. */
+/** The lines of the histogram; `unit` is the name, `perUnit` how many of it make the metric's unit: usecs, 1e6. */
 export function log2Lines(h: ExponentialHistogram, unit: string, perUnit: number): string[] {
   const counts = slots(h, perUnit);
   const most = Math.max(...counts);

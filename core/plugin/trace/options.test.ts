@@ -33,7 +33,7 @@ describe("options that every tool has", () => {
     }
   });
 
-  it("filter by what a connection has, and leave alone what a tool has no word for", async () => {
+  it("filter by what the tool observes, and leave other settings alone", async () => {
     const { plugins } = await importPlugins(["tcplife", "netqtop", "softirqs", "tcpdrop"]);
     const names = Object.fromEntries(
       plugins.map((plugin) => [plugin.name, sharedOptions(plugin).options.map(longName)]),
@@ -49,7 +49,7 @@ describe("options that every tool has", () => {
   });
 });
 
-describe("operands", () => {
+describe("values of filter options", () => {
   const refused = (setting: string, text: string): string => {
     try {
       return `no error: ${resolveOperand(setting, "--x", text)}`;
@@ -59,7 +59,7 @@ describe("operands", () => {
     }
   };
 
-  it("are taken as they are if they are there", () => {
+  it("are accepted if they exist", () => {
     assert.equal(resolveOperand("filter.include.pid", "--pid", `${process.pid}`), `${process.pid}`);
     assert.equal(resolveOperand("filter.include.uid", "--user", "root,65534"), "0,65534");
     assert.equal(resolveOperand("filter.include.netns", "--netns", `${process.pid}`), `pid:${process.pid}`);
@@ -94,7 +94,7 @@ describe("operands", () => {
     ],
     ["interfaces", "lo0", "--x: no network namespace of this host has an interface lo0; did you mean lo?"],
   ] as const) {
-    it(`say that there is no ${text}`, () => {
+    it(`are refused if there is no ${text}`, () => {
       if (typeof message === "string") assert.equal(refused(setting, text), message);
       else assert.match(refused(setting, text), message);
     });

@@ -1,4 +1,4 @@
-// The long options that every tool has, as far as they mean something for what it watches.
+// The long options that every tool has, as far as they apply to what it observes, and short options that tools share.
 import type { Plugin } from "../plugin.ts";
 import type { Match } from "../settings.ts";
 import type { TraceOption } from "./view.ts";
@@ -99,14 +99,14 @@ export const INTERFACE: TraceOption = { flags: "--interface <name>", doc: "this 
 export const longName = ({ flags }: { readonly flags: string }): string =>
   /--([a-z0-9-]+)/i.exec(flags)?.[1] ?? "";
 
-/** What of the shared options a tool has, and why it has not the others. */
+/** The shared options that a tool has, and why it does not have the others. */
 export interface SharedOptions {
   readonly options: readonly TraceOption[];
-  /** The options that mean nothing for it, with the reason, a clause. */
+  /** The options that do not apply to it, with the reason, a clause. */
   readonly refused: readonly { readonly flags: string; readonly why: string }[];
 }
 
-/** Those of which the tool has none of its own by that name. */
+/** All shared options but those that the tool defines itself. */
 export function sharedOptions(plugin: Plugin): SharedOptions {
   const { trace, filters } = plugin;
   const own = new Set(trace.options.map(longName));
@@ -135,7 +135,7 @@ export function sharedOptions(plugin: Plugin): SharedOptions {
   };
 }
 
-const NOTHING = "it means nothing for what this tool watches";
+const NOTHING = "it does not apply to what this tool observes";
 const WHY: Readonly<Record<string, string>> = {
   interface: "a connection is not bound to an interface",
 };

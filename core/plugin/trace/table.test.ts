@@ -21,7 +21,7 @@ describe("a table on a terminal", () => {
     assert.equal(new FittedTable(columns, 20, red).header(), "PID COMM MS\n");
   });
 
-  it("grows with what is in it, and says so with a new header", () => {
+  it("grows with its content, and repeats the header then", () => {
     const table = new FittedTable(columns, 20, red);
     assert.equal(table.rows([row(4, "curl", 1)]), "4   curl  1\n");
     assert.equal(table.rows([row(40_000, "日本語", 12)]), "PID   COMM   MS\n40000 日本語 12\n");
@@ -36,10 +36,10 @@ describe("a table on a terminal", () => {
   });
 });
 
-describe("text that others chose", () => {
+describe("text chosen by processes", () => {
   const hostile = row(1, '\u001b[2J\u0007\u009b"a,b"\n\u202e', 0);
 
-  it("drives no terminal, in a table and in CSV", () => {
+  it("cannot control the terminal, in a table and in CSV", () => {
     for (const text of [
       tableRow(columns, hostile),
       csvRow(columns, hostile),

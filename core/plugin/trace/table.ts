@@ -3,7 +3,7 @@ import stringWidth from "string-width";
 import { CONTROL } from "../../base/text.ts";
 import type { Column, Row } from "./view.ts";
 
-/** For a reader that is no terminal: every column has its declared width. */
+/** If the output is not a terminal, every column has its declared width. */
 export function tableHeader(columns: readonly Column[]): string {
   return tableLine(columns, (column) => column.title);
 }
@@ -12,7 +12,7 @@ export function tableRow(columns: readonly Column[], row: Row): string {
   return tableLine(columns, (column) => cellOf(column, row));
 }
 
-/** What is wider than its column pushes the others aside: a cut address would be a lie. */
+/** A cell that is wider than its column moves the others: an address must not be cut. */
 function tableLine(columns: readonly Column[], cell: (column: Column) => string): string {
   return joined(columns.map((column) => padded(column, cell(column), column.width)));
 }
@@ -75,7 +75,7 @@ function padded({ align }: Column, text: string, width: number): string {
 
 const cellOf = (column: Column, row: Row): string => visible(String(column.cell(row) ?? "-"));
 
-/** A process names itself: its comm may hold what moves a terminal's cursor, or turns the direction of text round. */
+/** Processes choose their names: a comm may contain characters that move a terminal's cursor or reverse text. */
 export function visible(text: string): string {
   return text.replace(CONTROL, (c) => {
     const code = c.charCodeAt(0).toString(16);

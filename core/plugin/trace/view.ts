@@ -15,7 +15,7 @@ export interface TraceOption {
    */
   readonly setting?: string;
   /**
-   * The value it stands for where that is not its own (`-4` sets filter.include.family to `ipv4`); `{}` in
+   * The value it stands for if that is not its own (`-4` sets filter.include.family to `ipv4`); `{}` in
    * it is what was given.
    */
   readonly value?: string;
@@ -49,12 +49,12 @@ export interface Column {
   cell(row: Row): string | number | undefined;
 }
 
-/** A table tool's rows: what an interval added, made ready to be shown. */
+/** The rows of a table tool, from the metrics' differences in an interval. */
 export type TableRows = (delta: readonly Metric[], flags: Flags) => readonly Row[];
 
 export interface TraceView {
   /**
-   * Options that every tool has (core/plugin/trace/options.ts) and that mean nothing for this one, with the reason, a clause;
+   * Options that every tool has (core/plugin/trace/options.ts) and that do not apply to this one, with the reason, a clause;
    * `*` is the reason of all that the plugin's filters do not have.
    */
   readonly meansNothing?: Readonly<Record<string, string>>;
@@ -73,15 +73,15 @@ export interface TraceView {
   readonly settings?: Readonly<Record<string, string>>;
   /** Settings of the plugin that the agent's live view needs, unless they are given. */
   readonly live?: Readonly<Record<string, SettingValue>>;
-  /** The time from table to table where none is given: `1s`. */
+  /** The default time from table to table: `1s`. */
   readonly interval?: string;
-  /** Events that are rows make a table for each interval, instead of one that goes on. */
+  /** Events that are rows make a table for each interval, instead of a continuous one. */
   readonly tables?: boolean;
   /** Lines above an interval's table. */
   heading?(rows: readonly Row[], flags: Flags): readonly string[];
-  /** On a terminal each interval's table takes the place of the one before. */
+  /** On a terminal, each interval's table replaces the one before. */
   refreshes?(flags: Flags): boolean;
-  /** Lines that are no columns (histograms), printed instead of the table where it answers. */
+  /** Lines without columns (histograms), printed instead of the table; undefined: the table. */
   render?(rows: readonly Row[], flags: Flags): readonly string[] | undefined;
 }
 
