@@ -10,6 +10,9 @@ const guides = globSync(["*.md", "{docs,plugins,correlate,examples,test}/**/*.md
 });
 const FOLDERS = "agent|bench|bpf|cli|config|core|correlate|docs|examples|exporters|native|plugins|test|tools";
 
+/** The plugin that docs/add-a-plugin.md adds. */
+const ADDED = "plugins/tcpreset/";
+
 /** Paths in code spans and in links, from the root; without those that hold a placeholder. */
 function named(guide: string): string[] {
   const text = readFileSync(join(root, guide), "utf8");
@@ -25,7 +28,7 @@ function named(guide: string): string[] {
 describe("the guides", () => {
   for (const guide of guides.sort()) {
     it(`name files that exist: ${guide}`, () => {
-      const missing = named(guide).filter((path) => !existsSync(join(root, path)));
+      const missing = named(guide).filter((path) => !existsSync(join(root, path)) && !path.startsWith(ADDED));
       assert.deepEqual([...new Set(missing)], []);
     });
   }

@@ -45,7 +45,7 @@ const mistakes: readonly (readonly [words: string, says: string | RegExp])[] = [
   ],
   [
     "softirqs --pid 1",
-    "wirespan: softirqs has no --pid: softirqs run on a CPU for whoever is there, not for a process, connection or interface.\n",
+    "wirespan: softirqs has no --pid: softirqs belong to a CPU, not to a process, connection or interface.\n",
   ],
   ["tcpdrop --failed", "wirespan: tcpdrop has no --failed: every row is a packet that was dropped.\n"],
   ["solisten --remote-port 80", "wirespan: solisten has no --remote-port: a listener has no peer.\n"],
