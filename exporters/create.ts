@@ -138,7 +138,9 @@ async function createLean(
       const { signal, count, bytes } = batch;
       const pack = async () => {
         const payload = await batch.encoded({ encoding, compression: transport.compression });
-        if (payload !== bytes) batch.done();
+        const release = (): void => batch.done();
+        if (payload === bytes) return { payload, size: payload.length, release };
+        release();
         return { payload, size: payload.length };
       };
       exporter.accept({ signal, count, bytes: bytes.length, pack });

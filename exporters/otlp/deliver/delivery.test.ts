@@ -158,26 +158,32 @@ for (const protocol of ["grpc", "http"] as const) {
       assert.equal(lines.at(-1)!.message, "export failed temporarily, now recovered");
     });
 
-    it("loses nothing when the backend dies in the middle of requests", async () => {
-      await using sink = await OtlpSink.start(protocol);
-      sink.delayMs = 30;
-      await using made = await rig(sink);
-      const { fanout, exporter } = made;
-      for (let i = 0; i < 12_000; i++) fanout.span(connectionSpan(i));
-      for (let round = 0; round < 5; round++) {
-        const attempts = sink.attempts;
-        await until(() => sink.attempts > attempts, 5000);
-        await delay(10);
-        await sink.stop();
-        await delay(50);
-        await sink.start();
-      }
-      sink.delayMs = 0;
-      await fanout.flush(10_000);
-      assert.deepEqual(arrived(sink), upTo(12_000));
-      assert.equal(exporter.counts("span").acknowledged, 12_000);
-      assertBalanced(exporter);
-    });
+    for (const compression of ["gzip", "none"] as const) {
+      it(`loses nothing when the backend dies in the middle of requests, compression ${compression}`, async () => {
+        await using sink = await OtlpSink.start(protocol);
+        sink.delayMs = 30;
+        await using made = await rig(sink, { compression });
+        const { fanout, exporter } = made;
+        for (let i = 0; i < 6000; i++) fanout.span(connectionSpan(i));
+        for (let round = 0; round < 5; round++) {
+          const attempts = sink.attempts;
+          await until(() => sink.attempts > attempts, 5000);
+          await delay(10);
+          await sink.stop();
+          await delay(50);
+          await sink.start();
+        }
+        sink.delayMs = 0;
+        // Buffers of requests that were delivered are used again.
+        for (let i = 6000; i < 12_000; i += 600) {
+          for (let j = i; j < i + 600; j++) fanout.span(connectionSpan(j));
+          await fanout.flush(10_000);
+        }
+        assert.deepEqual(arrived(sink), upTo(12_000));
+        assert.equal(exporter.counts("span").acknowledged, 12_000);
+        assertBalanced(exporter);
+      });
+    }
 
     it("retries what the backend cannot accept now, with pauses of at most a second", async () => {
       await using sink = await OtlpSink.start(protocol);

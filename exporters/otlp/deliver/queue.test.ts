@@ -51,11 +51,11 @@ describe("queue of a backend", () => {
     assert.equal(queue.bytes, 552);
   });
 
-  it("packs one batch at a time, and never one that it has dropped", async () => {
-    const { queue, lost } = rig(2);
+  it("packs a few batches at once, and never one that it has dropped", async () => {
+    const { queue, lost } = rig(4);
     const packed: string[] = [];
     const first = Promise.withResolvers<void>();
-    for (const name of ["a", "b", "c", "d"]) {
+    for (const name of ["a", "b", "c", "d", "e", "f", "g", "h"]) {
       const pack = async () => {
         packed.push(name);
         await first.promise;
@@ -63,14 +63,15 @@ describe("queue of a backend", () => {
       };
       queue.add({ ...batch(name), pack });
     }
-    assert.deepEqual(packed, ["a"]);
+    assert.deepEqual(packed, ["a", "b", "c"]);
+    assert.deepEqual(
+      lost,
+      Array.from({ length: 4 }, () => ["traces", 1, "queue_full"]),
+    );
     first.resolve();
-    assert.equal((await queue.next("traces"))?.payload, "c");
-    assert.deepEqual(packed.slice(0, 2), ["a", "c"]);
-    assert.deepEqual(lost, [
-      ["traces", 1, "queue_full"],
-      ["traces", 1, "queue_full"],
-    ]);
+    assert.equal((await queue.next("traces"))?.payload, "e");
+    await new Promise(setImmediate);
+    assert.deepEqual(packed.slice(3), ["e", "f", "g", "h"]);
   });
 
   it("drops the oldest of all signals to make room, but not what is on its way", async () => {
@@ -107,6 +108,38 @@ describe("queue of a backend", () => {
     }
     assert.deepEqual(order, ["a", "b", "c"]);
     assert.equal(queue.bytes, 0);
+  });
+
+  it("releases each payload once: when it is done, dropped, replaced, too late or left at the end", async () => {
+    const { queue } = rig(4);
+    const released: string[] = [];
+    const late = Promise.withResolvers<void>();
+    const packable = (name: string, until?: Promise<void>): Packable<string> => ({
+      ...batch(name),
+      pack: async () => {
+        await until;
+        return { payload: name, size: 100, release: () => released.push(name) };
+      },
+    });
+    for (const name of ["done", "replaced", "dropped", "left"]) queue.add(packable(name));
+    for (const part of [false, true]) {
+      const item = await queue.next("traces");
+      if (part) queue.replace(item!, [{ payload: "part", count: 1, size: 100, plainSize: 100 }]);
+      else queue.done(item!);
+    }
+    assert.deepEqual(released, ["done", "replaced"]);
+    const part = await queue.next("traces");
+    queue.done(part!);
+    assert.equal((await queue.next("traces"))?.payload, "dropped");
+    queue.putBack((await queue.next("traces"))!);
+    for (const name of ["a", "b"]) queue.add(packable(name));
+    await new Promise(setImmediate);
+    queue.add(packable("late", late.promise));
+    assert.deepEqual(released.slice(2), ["dropped"]);
+    queue.close();
+    late.resolve();
+    await new Promise(setImmediate);
+    assert.deepEqual(released.slice(3), ["left", "a", "b", "late"]);
   });
 
   it("loses a batch that cannot be packed, and goes on", async () => {

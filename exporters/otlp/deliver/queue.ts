@@ -5,11 +5,18 @@ import type { LossCause } from "../../exporter.ts";
 
 /** What an item costs besides its payload. */
 const ITEM_BYTES = 512;
+/**
+ * Batches packed at once. A single one would wait for its thread and for the event loop each time, and fall behind on
+ * a busy machine; more would let a flood pile up in zlib, and leave no thread to read files.
+ */
+const PACKED_AT_ONCE = 3;
 
 /** A payload as a transport sends it, and the bytes that it takes. */
 export interface Packed<P> {
   readonly payload: P;
   readonly size: number;
+  /** Called once when the payload is no longer used. */
+  readonly release?: () => void;
 }
 
 /** A batch as it comes to an exporter. */
@@ -39,11 +46,14 @@ export interface QueueItem<P> {
   batch: Packable<P> | undefined;
   /** Undefined until it is made. */
   payload: P | undefined;
+  release: (() => void) | undefined;
   /** Counted against the bound. */
   bytes: number;
   /** On its way to the backend: not dropped to make room. */
   sending: boolean;
 }
+
+const UNPACKED = { batch: undefined, payload: undefined, release: undefined, sending: false };
 
 export interface QueueEvents {
   /** Items will not be sent; `error` says why no payload could be made. */
@@ -62,7 +72,7 @@ export class Queue<P> {
   readonly #waiters: (() => void)[] = [];
   #bytes = 0;
   #order = 0;
-  #packing = false;
+  #packing = 0;
   #closed = false;
 
   constructor(limit: number, events: QueueEvents) {
@@ -92,12 +102,12 @@ export class Queue<P> {
       return;
     }
     const bytes = batch.bytes + ITEM_BYTES;
-    const item = { signal, count, order: this.#order++, batch, payload: undefined, bytes, sending: false };
+    const item: QueueItem<P> = { ...UNPACKED, signal, count, order: this.#order++, batch, bytes };
     this.#lanes[signal].push(item);
     this.#unpacked.push(item);
     this.#bytes += bytes;
     this.#makeRoom();
-    if (!this.#packing) void this.#pack();
+    if (this.#packing < PACKED_AT_ONCE) void this.#pack();
   }
 
   /** The oldest batch of a signal, as soon as there is one and its payload is made; undefined once the queue is closed. */
@@ -125,7 +135,7 @@ export class Queue<P> {
     const at = lane.indexOf(item);
     if (at < 0) return;
     const items = parts.map(({ payload, count, size }): QueueItem<P> => {
-      return { signal, count, order, batch: undefined, payload, bytes: size + ITEM_BYTES, sending: false };
+      return { ...UNPACKED, signal, count, order, payload, bytes: size + ITEM_BYTES };
     });
     lane.splice(at, 1, ...items);
     for (const { bytes } of items) this.#bytes += bytes;
@@ -162,9 +172,9 @@ export class Queue<P> {
     this.#changed();
   }
 
-  /** One at a time: what is dropped meanwhile is never compressed, so a flood cannot pile up in zlib. */
+  /** What is dropped before its turn is never compressed. */
   async #pack(): Promise<void> {
-    this.#packing = true;
+    this.#packing++;
     for (let item = this.#unpacked.shift(); item !== undefined; item = this.#unpacked.shift()) {
       const { batch, signal, count } = item;
       if (batch === undefined) continue;
@@ -175,13 +185,17 @@ export class Queue<P> {
         if (this.#remove(item)) this.#events.lost(signal, count, "encode", error);
       }
     }
-    this.#packing = false;
+    this.#packing--;
   }
 
-  #packed(item: QueueItem<P>, { payload, size }: Packed<P>): void {
-    if (item.batch === undefined) return;
+  #packed(item: QueueItem<P>, { payload, size, release }: Packed<P>): void {
+    if (item.batch === undefined) {
+      release?.();
+      return;
+    }
     item.batch = undefined;
     item.payload = payload;
+    item.release = release;
     this.#bytes += size + ITEM_BYTES - item.bytes;
     item.bytes = size + ITEM_BYTES;
     this.#changed();
@@ -214,6 +228,7 @@ export class Queue<P> {
     this.#bytes -= item.bytes;
     item.batch = undefined;
     item.payload = undefined;
+    item.release?.();
   }
 
   #change(): Promise<void> {

@@ -7,6 +7,18 @@ import { toJson } from "./json.ts";
 
 const compress = promisify(gzip);
 
+/** Requests shrink to less than this part: a single output buffer takes all, without a thread's turn per 16 KiB. */
+const RATIO = 8;
+
+/** As gzip, in a buffer of its own size: one that waits would otherwise hold all that zlib has allocated. */
+export async function compressed(bytes: Buffer): Promise<Buffer> {
+  const chunkSize = Math.max(16 * 1024, Math.ceil(bytes.length / RATIO));
+  const view = await compress(bytes, { level: 1, chunkSize });
+  const exact = Buffer.allocUnsafeSlow(view.length);
+  view.copy(exact);
+  return exact;
+}
+
 export const KIND_OF: Readonly<Record<Signal, Kind>> = { traces: "span", metrics: "point", logs: "event" };
 export const SIGNAL_OF: Readonly<Record<Kind, Signal>> = { span: "traces", point: "metrics", event: "logs" };
 
@@ -35,7 +47,7 @@ export class Batch {
     this.#unused = unused;
   }
 
-  /** A holder no longer needs `bytes`: called at most once per holder, and never by one that sends them as they are. */
+  /** A holder no longer needs `bytes`: called at most once per holder. */
   done(): void {
     if (--this.#holders === 0) this.#unused();
   }
@@ -54,11 +66,6 @@ export class Batch {
 
   async #pack(json: boolean, gzipped: boolean): Promise<Buffer> {
     const bytes = json ? toJson(this.signal, this.bytes) : this.bytes;
-    if (!gzipped) return bytes;
-    const small = await compress(bytes, { level: 1 });
-    // zlib answers with a view into a 16 KiB chunk: waiting in a queue, it would hold all of that.
-    const exact = Buffer.allocUnsafeSlow(small.length);
-    small.copy(exact);
-    return exact;
+    return gzipped ? compressed(bytes) : bytes;
   }
 }

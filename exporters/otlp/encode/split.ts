@@ -1,11 +1,11 @@
 // Parts of an export request that is too large for its backend.
 import { promisify } from "node:util";
-import { gunzip, gzip } from "node:zlib";
+import { gunzip } from "node:zlib";
 import type { Signal } from "../../config.ts";
 import type { Part } from "../deliver/queue.ts";
+import { compressed } from "./batch.ts";
 import { Writer } from "./writer.ts";
 
-const compress = promisify(gzip);
 const decompress = promisify(gunzip);
 
 /** The numbers of the fields that lead to the items: resource, scope, item; a metric's data, its points. */
@@ -48,7 +48,7 @@ export async function halves(
     parts.map(async ([from, to]) => {
       const part =
         bytes[0] === 0x7b ? jsonPart(signal, bytes, from, to) : protobufPart(signal, bytes, from, to);
-      const packed = gzipped ? await compress(part, { level: 1 }) : part;
+      const packed = gzipped ? await compressed(part) : part;
       return { payload: packed, count: to - from, size: packed.length, plainSize: part.length };
     }),
   );
