@@ -24,7 +24,7 @@ struct handshake_key {
 
 SUMS_BY(handshakes, struct handshake_key, struct histogram, 2048, 1)
 
-static __always_inline void on_outcome(struct conn *c)
+static __always_inline struct histogram *row_of(const struct conn *c)
 {
 	struct handshake_key key = {
 		.workload = workload_of(&c->owner),
@@ -32,13 +32,19 @@ static __always_inline void on_outcome(struct conn *c)
 		.error = c->established_at ? 0 : c->error,
 		.family = c->ends.family,
 	};
+
+	return handshakes_row(&key, 0);
+}
+
+static __always_inline void on_outcome(struct conn *c)
+{
 	u64 duration = handshake_duration(c);
 	struct histogram *row;
 
 	if (!is_start_known(c) || !passes(c, duration))
 		return;
 	c->wanted_connect |= plugin_bit;
-	row = handshakes_row(&key, 0);
+	row = row_of(c);
 	if (row)
 		histogram_add_shared(row, duration);
 }
