@@ -52,6 +52,8 @@ export interface DoctorReport {
   /** What does not hold where the agent runs, in words for people. */
   readonly limits: readonly string[];
   readonly plugins: readonly PluginReport[];
+  /** How trace contexts are read (docs/correlation.md); absent if `correlate.enabled` is false. */
+  readonly correlation?: PluginReport;
   /** Events that this kernel did not show to the agent that runs now; absent if none does that may be asked. */
   readonly unseen?: number;
 }
@@ -68,13 +70,14 @@ function failure({ name, error }: FailedPlugin): PluginReport {
 async function attachAll(
   config: Config,
   plugins: readonly Plugin[],
-): Promise<Pick<DoctorReport, "plugins" | "limits">> {
+): Promise<Pick<DoctorReport, "plugins" | "limits" | "correlation">> {
   try {
     await using container = engineParts({ config: { ...config, strict: false }, plugins, log: silent });
     const engine = await container.resolve(parts.engine);
     // Rings are mapped only now, and may find no descriptors.
     engine.run({ span() {}, event() {}, metrics() {} });
     await engine.collect();
+    const { correlation, error } = await engine.correlated();
     const core: PluginReport = {
       name: "connections",
       state: "running",
@@ -87,7 +90,14 @@ async function attachAll(
         hooks: hooks.map(reported),
       }),
     );
-    return { plugins: [core, ...running, ...engine.failed.map(failure)], limits: engine.limits };
+    return {
+      plugins: [core, ...running, ...engine.failed.map(failure)],
+      limits: engine.limits,
+      ...(correlation && {
+        correlation: { name: "correlation", state: "running", hooks: correlation.hooks.map(reported) },
+      }),
+      ...(error && { correlation: failure({ name: "correlation", error }) }),
+    };
   } catch (cause) {
     const error = explained("connections", cause, native.features().lockdown);
     return { plugins: [failure({ name: "connections", error })], limits: [] };
@@ -138,6 +148,7 @@ export async function doctor(
     kinds: Object.fromEntries(KINDS.map((kind) => [kind, tryKind(kind)])),
     privileges: privileges(),
     limits: attached.limits,
+    ...(attached.correlation && { correlation: attached.correlation }),
     plugins: [...reports, ...disabled.map((name): PluginReport => ({ name, state: "disabled", hooks: [] }))],
   };
 }
@@ -217,7 +228,7 @@ export function renderReport(report: DoctorReport): string {
     "",
     "Plugins",
   ];
-  for (const plugin of report.plugins) {
+  for (const plugin of [...report.plugins, ...(report.correlation ? [report.correlation] : [])]) {
     lines.push(`  ${plugin.name}: ${plugin.state}`);
     if (plugin.error) lines.push(`    ${plugin.error.code}: ${plugin.error.message}`);
     lines.push(...plugin.hooks.flatMap(hookLines), ...costLines(plugin.hooks));

@@ -88,7 +88,7 @@ function identityOf(from: Container): Identity {
 }
 
 function spansOf(from: Container): ConnectionSpans {
-  const { connections, spans } = from.resolve(parts.config);
+  const { connections, spans, correlate } = from.resolve(parts.config);
   return new ConnectionSpans(
     from.resolve(parts.sink),
     from.resolve(parts.clock),
@@ -99,6 +99,7 @@ function spansOf(from: Container): ConnectionSpans {
       host: from.resolve(parts.hostResource),
       peers: connections.peers,
       kind: spans.kind,
+      inTraceRate: correlate.rate,
     },
   );
 }

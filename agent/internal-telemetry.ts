@@ -2,6 +2,7 @@
 import { skeleton as tracker } from "../bpf/tracker/tracker.skel.ts";
 import type { Config } from "../config/config.ts";
 import { LOSSES } from "../core/engine/balance.ts";
+import { UNREAD } from "../core/engine/correlation.ts";
 import type { Engine } from "../core/engine/engine.ts";
 import { createInstruments } from "../core/engine/instruments.ts";
 import { stateOf } from "../core/engine/missing-hooks.ts";
@@ -93,6 +94,76 @@ export const INTERNAL_TELEMETRY = {
     name: "wirespan.agent.event.unseen",
     unit: "{event}",
     description: "Events that the kernel did not show to any program, as far as later events prove them.",
+    attributes: {},
+  },
+  contexts: {
+    signal: "metric",
+    instrument: "counter",
+    name: "wirespan.correlate.contexts",
+    unit: "{context}",
+    description: "Trace contexts of applications' requests that were read.",
+    attributes: {
+      "wirespan.context.source": {
+        type: "string",
+        requirement: "required",
+        enum: ["header", "table", "thread"],
+        description:
+          "How it is known: a header that was read, the table that the application keeps, its thread's record.",
+      },
+      "network.io.direction": {
+        type: "string",
+        requirement: "required",
+        enum: ["transmit", "receive"],
+        description: "Whether this end sent the request or received it.",
+      },
+    },
+  },
+  unread: {
+    signal: "metric",
+    instrument: "counter",
+    name: "wirespan.correlate.unread",
+    unit: "{context}",
+    description: "Trace contexts that were not read, or that are not relied on.",
+    attributes: {
+      "error.type": {
+        type: "string",
+        requirement: "required",
+        enum: UNREAD,
+        description:
+          "ambiguous: it is not certain whose bytes these are (pipelined requests, two contexts in one head); beyond_window: the head is longer than correlate.window, or the message is and has none; contradicted: the table names another than the header; interrupted: a program was not run, because it ran on the same CPU; invalid: the W3C forbids it; no_memory: the kernel had none; overrun: a table's records were overwritten before they were read; refused_announcement: a table was announced that is malformed or not the sender's own; torn: a table was being written; unreadable: the application's memory could not be read.",
+      },
+    },
+  },
+  inTraces: {
+    signal: "metric",
+    instrument: "counter",
+    name: "wirespan.correlate.spans",
+    unit: "{span}",
+    description: "Spans reported in applications' own traces.",
+    attributes: {},
+  },
+  suppressed: {
+    signal: "metric",
+    instrument: "counter",
+    name: "wirespan.correlate.suppressed",
+    unit: "{span}",
+    description: "Spans that applications' own traces lack.",
+    attributes: {
+      "error.type": {
+        type: "string",
+        requirement: "required",
+        enum: ["limit", "rate", "ring"],
+        description:
+          "limit: one request has had eight; rate: more than correlate.rate a second; ring: the ring had no room.",
+      },
+    },
+  },
+  tables: {
+    signal: "metric",
+    instrument: "counter",
+    name: "wirespan.correlate.tables",
+    unit: "{table}",
+    description: "Tables of contexts that applications have announced.",
     attributes: {},
   },
   spans: exported("otel.sdk.exporter.span.exported", "{span}", "Spans"),
@@ -192,6 +263,9 @@ export function internalSeries(config: Config, plugins: readonly Plugin[]): read
     ring: rings.length,
     ringLimit: rings.length,
     state: running.length,
+    ...(config.correlate.enabled && {
+      ...{ contexts: 4, unread: UNREAD.length, inTraces: 1, suppressed: 3, tables: 1 },
+    }),
     ...(config.self.bpfStats && {
       bpfTime: programs.reduce((sum, skeleton) => sum + Object.keys(skeleton.programs).length, 0),
     }),
@@ -249,6 +323,29 @@ export function createInternalTelemetry(
     emit.queueLimit.observe(exporter.queue.limit, component);
   }
 
+  function observeCorrelation(): void {
+    const { correlation, inTraces } = engine;
+    if (!correlation) return;
+    const { headersSent, headersReceived, tablesSent, threadsSent, suppressed, lost, announced } =
+      correlation.counts;
+    const context = (
+      source: "header" | "table" | "thread",
+      direction: "transmit" | "receive",
+      count: number,
+    ) =>
+      emit.contexts.observe(count, { "wirespan.context.source": source, "network.io.direction": direction });
+    context("header", "transmit", headersSent);
+    context("header", "receive", headersReceived);
+    context("table", "transmit", tablesSent);
+    context("thread", "transmit", threadsSent);
+    for (const reason of UNREAD) emit.unread.observe(correlation.unread[reason], { "error.type": reason });
+    emit.inTraces.observe(inTraces.emitted, {});
+    emit.suppressed.observe(suppressed, { "error.type": "limit" });
+    emit.suppressed.observe(inTraces.beyondRate, { "error.type": "rate" });
+    emit.suppressed.observe(lost, { "error.type": "ring" });
+    emit.tables.observe(announced, {});
+  }
+
   return (time) => {
     for (const [owner, counters] of Object.entries(engine.counters())) {
       for (const [kind, count] of Object.entries(counters)) {
@@ -257,6 +354,7 @@ export function createInternalTelemetry(
     }
     for (const cause of LOSSES) emit.lost.observe(engine.connections.lost[cause], { "error.type": cause });
     emit.unseen.observe(engine.unseen, {});
+    observeCorrelation();
     const rings = Object.entries(Object.groupBy(engine.rings(), (ring) => ring.owner));
     for (const [owner, list] of rings) {
       const plugin = { "wirespan.plugin.name": owner };

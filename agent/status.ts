@@ -27,6 +27,8 @@ export interface Status {
   }[];
   /** One end each. */
   readonly connections: ConnectionBalance;
+  /** What was read of trace contexts, by what happened; absent where none are read. */
+  readonly correlation?: Readonly<Record<string, number>>;
   /** Events that this kernel showed to no program, as far as something proves them. */
   readonly unseen: number;
   /** The programs' own counts, by plugin; `connections` is the core. */
@@ -57,6 +59,7 @@ export function statusOf(engine: Engine, exporters: readonly Exporter[]): Status
       },
     })),
     connections: engine.connections,
+    ...(engine.correlation && { correlation: { ...engine.correlation.counts } }),
     unseen: engine.unseen,
     accounts: engine.counters(),
   };

@@ -21,6 +21,22 @@ export interface Config {
   /** Agent-wide; a plugin's own filter must match too. */
   readonly filter: Filter;
   readonly connections: { readonly accept: "none" | "syscall"; readonly peers: readonly string[] };
+  readonly correlate: {
+    readonly enabled: boolean;
+    readonly http1: boolean;
+    readonly http2: boolean;
+    readonly table: boolean;
+    readonly window: number;
+    readonly connectGap: number;
+    readonly rate: number;
+    readonly inbound: "always" | "privatePeers" | "never";
+    readonly exclude: {
+      readonly localPort: readonly string[];
+      readonly peerPort: readonly string[];
+      readonly comm: readonly string[];
+      readonly cgroup: readonly string[];
+    };
+  };
   readonly ids: { readonly salt: string };
   readonly spans: { readonly kind: "internal" | "client-server" };
   readonly self: { readonly exclude: boolean; readonly bpfStats: boolean };

@@ -102,6 +102,36 @@ const base: Tree = {
       "Addresses of other hosts that run wirespan with the same ids.salt and with filters that let their ends pass: accepted connections name the peer's span as their parent.",
     ),
   },
+  correlate: {
+    enabled: leaf(
+      boolean,
+      true,
+      "Read the trace contexts of applications, and report what happens to their requests in their own traces (docs/correlation.md). false: no program is loaded for it.",
+    ),
+    http1: leaf(boolean, true, "Read `traceparent` in HTTP/1.1 requests that are not encrypted."),
+    http2: leaf(boolean, true, "Read `traceparent` in HTTP/2 and gRPC requests that are not encrypted."),
+    table: leaf(
+      boolean,
+      true,
+      "Read the contexts that applications keep in a table of their own (docs/context-table.md).",
+    ),
+    window: leaf(count(256, 4096), 4096, "Bytes of a request's head that are searched at most."),
+    connectGap: leaf(
+      duration(),
+      100,
+      "A connection whose first request comes later than this after the handshake was not made for it.",
+    ),
+    rate: leaf(
+      count(0, 100_000),
+      200,
+      "Spans a second that this host adds to applications' traces at most; the rest are counted.",
+    ),
+    inbound: leaf(
+      oneOf("always", "privatePeers", "never"),
+      "privatePeers",
+      "From whom contexts are taken that are received: from every peer, from private, link-local and loopback addresses only, or from none.",
+    ),
+  },
   ids: {
     salt: leaf(text("a text"), "", "Mixed into trace and span ids; the same on all hosts.", true),
   },
@@ -230,14 +260,33 @@ export interface Parts {
   readonly exporters: Tree;
 }
 
+/** Connections whose contexts are not read: what may be asked when a connection is met. */
+function excludeTree(capacity: ReadonlyMap<string, number>): Tree {
+  const { localPort, remotePort, comm, cgroup } = CRITERIA;
+  return Object.fromEntries(
+    Object.entries({ localPort, peerPort: remotePort, comm, cgroup }).map(([key, criterion]) => [
+      key,
+      leaf(readerWithin(criterion, capacity), [], criterion.doc),
+    ]),
+  );
+}
+
 export function composeTree({ plugins, others, exporters }: Parts): Tree {
   const trees: Record<string, Tree> = {};
   const capacity = capacities(plugins.map(({ skeleton }) => skeleton));
   const filter = filterTree(capacity);
   for (const name of others) trees[name] = { enabled: enabled(name) };
   for (const plugin of plugins) trees[plugin.name] = pluginTree(plugin, filterOf(plugin, filter, capacity));
-  const { version, strict, ...sections } = base;
-  return { version: version!, strict: strict!, filter, ...sections, plugins: trees, exporters };
+  const { version, strict, correlate, ...sections } = base;
+  return {
+    version: version!,
+    strict: strict!,
+    filter,
+    correlate: { ...(correlate as Tree), exclude: excludeTree(capacity) },
+    ...sections,
+    plugins: trees,
+    exporters,
+  };
 }
 
 /** Every leaf below `tree`, with its path. */

@@ -10,6 +10,7 @@ const HEADERS = "bpf/include/";
 const MAY_INCLUDE: Readonly<Record<string, readonly string[]>> = {
   "bpf/include/wirespan": [],
   "bpf/tracker": ["bpf/include/wirespan"],
+  "bpf/context": ["bpf/include/wirespan", "bpf/tracker"],
   plugins: ["bpf/include/wirespan"],
 };
 

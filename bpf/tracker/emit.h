@@ -4,7 +4,53 @@
 /* Records of what plugins want, from programs that are attached after theirs. */
 #include "shared.h"
 #include "connect_syscall.h"
+#include <wirespan/context_record.h>
 #include "states.h"
+
+const volatile bool correlates = false;
+
+/* A record without contexts behind it. */
+#define RESERVE_SPAN()                                                              \
+	({                                                                          \
+		struct conn_record *span_ =                                         \
+			bpf_ringbuf_reserve(&spans, sizeof(struct conn_record), 0); \
+                                                                                    \
+		if (!span_)                                                         \
+			COUNT(lost_spans);                                          \
+		span_;                                                              \
+	})
+
+static __always_inline struct carrier *carrier_of(struct sock *sk)
+{
+	return correlates ? bpf_sk_storage_get(&contexts, sk, NULL, 0) : NULL;
+}
+
+static __always_inline void add_link(struct linked_record *t, const struct entry *e)
+{
+	u32 n = t->connection.contexts;
+
+	if (!is_sampled(e) || n >= CONTEXTS)
+		return;
+	__builtin_memcpy(t->contexts + MASKED(n, CONTEXTS - 1) * 24, e->trace_id, 24);
+	t->connection.contexts = n + 1;
+}
+
+/* The requests that it carried, the oldest first; an answer's context is the request's again. */
+static __noinline int read_links(struct linked_record *t, struct sock *sk)
+{
+	struct carrier *carried = carrier_of(sk);
+
+	if (!carried)
+		return 0;
+	if (!carried->n)
+		add_link(t, &carried->opening);
+	for (u32 i = CONTEXTS; i; i--)
+		if (carried->n >= i)
+			add_link(t, &carried->ring[MASKED(carried->n - i, CONTEXTS - 1)]);
+	if (carried->awaits_answer)
+		add_link(t, &carried->in);
+	return 0;
+}
 
 /*
  * Whether the span has left. Called from several places: inlined into each, the ids alone would make the programs
@@ -18,13 +64,101 @@ static __noinline bool emit(struct sock *sk, struct conn *c, enum span span, u32
 	if (!tp)
 		return false;
 	COUNT(seen_spans);
-	r = RESERVE(spans);
+	r = RESERVE_SPAN();
 	if (!r)
 		return false;
 	r->wanted = wanted;
 	read_record(r, span, c, tp, c->old_state);
 	SUBMIT(spans, r);
 	return true;
+}
+
+/* The span of a connection that carried requests' contexts. */
+static __noinline bool emit_linked(struct sock *sk, struct conn *c)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct linked_record *t;
+
+	COUNT(seen_spans);
+	t = tp ? bpf_ringbuf_reserve(&spans, sizeof(*t), 0) : NULL;
+	if (!t) {
+		COUNT(lost_spans);
+		return false;
+	}
+	t->connection.wanted = c->wanted_connection;
+	read_record(&t->connection, SPAN_CONNECTION, c, tp, c->old_state);
+	read_links(t, sk);
+	bpf_ringbuf_submit(t, wakeup(&spans));
+	return true;
+}
+
+/* A span in an application's trace alone, or beside the connection's own where plugins ask for it. */
+static __noinline int emit_in_trace(struct sock *sk, struct conn *c, const struct entry *e,
+				    enum span span, u32 wanted)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct conn_record *r;
+
+	COUNT(seen_spans);
+	r = tp ? bpf_ringbuf_reserve(&spans, sizeof(*r), 0) : NULL;
+	if (!r) {
+		COUNT(lost_spans);
+		COUNT_CORRELATED(lost, 1);
+		return 0;
+	}
+	r->wanted = wanted;
+	read_record(r, span, c, tp, c->old_state);
+	take_context(r, e);
+	read_in_trace_id(r, span == SPAN_RESET ? IN_TRACE_RESET : IN_TRACE_CONNECT, 0, 0);
+	bpf_ringbuf_submit(r, wakeup(&spans));
+	return 0;
+}
+
+/* The request that waited for the handshake, if the application has said which. */
+static __always_inline const struct entry *opening_of(struct sock *sk)
+{
+	struct carrier *carried = carrier_of(sk);
+
+	return carried && is_sampled(&carried->opening) ? &carried->opening : NULL;
+}
+
+/*
+ * Whether the request was cut off: one that was sent and that nothing has answered, or one that was received and whose
+ * answer has not been acknowledged.
+ */
+static __always_inline bool is_open(const struct entry *e, const struct tcp_sock *tp)
+{
+	return e->answers ? tp->snd_una != tp->write_seq : e->received == tp->rcv_nxt;
+}
+
+/* The connection broke: what was asked over it last and is not answered yet is told so in its own trace. */
+static __always_inline void emit_resets(struct sock *sk, struct conn *c)
+{
+	struct carrier *carried = carrier_of(sk);
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	u32 from;
+
+	if (!carried || !tp || !c->established_at)
+		return;
+	if (c->close_reason != CLOSE_RST_RECEIVED && c->close_reason != CLOSE_RST_SENT &&
+	    c->close_reason != CLOSE_TIMEOUT)
+		return;
+	if (carried->awaits_answer) {
+		if (is_sampled(&carried->in))
+			emit_in_trace(sk, c, &carried->in, SPAN_RESET, 0);
+		return;
+	}
+	if (!carried->n)
+		return;
+	from = carried->ring[MASKED(carried->n - 1, CONTEXTS - 1)].seq;
+	for (u32 i = 1; i <= CONTEXTS; i++) {
+		const struct entry *e = &carried->ring[MASKED(carried->n - i, CONTEXTS - 1)];
+
+		if (i > carried->n || e->seq != from)
+			break;
+		if (is_sampled(e) && is_open(e, tp))
+			emit_in_trace(sk, c, e, SPAN_RESET, 0);
+	}
 }
 
 /* Always empty. A program without a call may get a stack of its own for each CPU, which must not interrupt itself. */
@@ -56,13 +190,15 @@ static __always_inline void emit_connection(struct sock *sk, struct conn *c)
 	if (!c->wanted_connection || c->emitted_connection)
 		return;
 	c->emitted_connection = true;
-	/* Connections older than the agent have ids too, if their sequence numbers are known. */
-	if (emit(sk, c, SPAN_CONNECTION, c->wanted_connection))
+	/* What was there before the agent has ids too, as long as its numbers can be told. */
+	if (carrier_of(sk) ? emit_linked(sk, c)
+			   : emit(sk, c, SPAN_CONNECTION, c->wanted_connection))
 		c->promised = c->wanted_connection;
 }
 
 static __always_inline void emit_wanted(struct sock *sk, int old, int new)
 {
+	const struct entry *opening;
 	struct conn *c;
 
 	if (new != TCP_CLOSE && !ends_handshake(old, new))
@@ -70,11 +206,16 @@ static __always_inline void emit_wanted(struct sock *sk, int old, int new)
 	c = conn_of(sk);
 	if (!c)
 		return;
-	if (new == TCP_CLOSE)
+	if (new == TCP_CLOSE) {
 		emit_connection(sk, c);
-	else if (new == TCP_ESTABLISHED)
+		emit_resets(sk, c);
+	} else if (new == TCP_ESTABLISHED)
 		pass_promise_on(c);
-	if (c->wanted_connect && !c->emitted_connect) {
+	opening = c->emitted_connect ? NULL : opening_of(sk);
+	if (opening) {
+		c->emitted_connect = true;
+		emit_in_trace(sk, c, opening, SPAN_CONNECT, c->wanted_connect);
+	} else if (c->wanted_connect && !c->emitted_connect) {
 		c->emitted_connect = true;
 		emit(sk, c, SPAN_CONNECT, c->wanted_connect);
 	}
@@ -125,7 +266,7 @@ static __always_inline int emit_without_socket(const struct conn *c, enum span s
 	if (!wanted)
 		return 0;
 	COUNT(seen_spans);
-	r = RESERVE(spans);
+	r = RESERVE_SPAN();
 	if (!r)
 		return 0;
 	r->wanted = wanted;

@@ -32,7 +32,14 @@ struct {
 	struct watched_cgroup cgroups[WATCHED_CGROUPS];
 } runtime_config;
 
-EXPORT_RING(spans, struct conn_record, 256 * 1024);
+/* A connection at its end, with the contexts of requests that it carried: 16 bytes of trace id and 8 of span id each. */
+struct linked_record {
+	struct conn_record connection;
+	u8 contexts[CONTEXTS * 24];
+};
+
+/* A record without contexts ends with its connection. */
+EXPORT_RING(spans, struct linked_record, 256 * 1024);
 
 /* A process that is seen for the first time, or runs another program than before. */
 EXPORT_RING(processes, struct task, 64 * 1024);

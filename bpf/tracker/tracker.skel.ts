@@ -2,10 +2,34 @@
 import { ConnRecordCursor, TaskCursor, idKeyLayout, siphashKeyLayout, watchedCgroupLayout, type ConnRecord, type Task } from "../../bpf/include/wirespan/structs.skel.ts";
 import type { Cursor, RingRecords, RowRecords } from "../../core/plugin/skeleton.ts";
 
-export type { Actor, CloseReason, Conn, ConnRecord, Direction, Endpoints, OwnerSource, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
+export type { Actor, CloseReason, Conn, ConnRecord, Context, ContextSource, Direction, Endpoints, OwnerSource, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
+
+export interface LinkedRecord {
+  readonly connection: ConnRecord;
+  readonly contexts: Uint8Array;
+}
+
+export class LinkedRecordCursor implements LinkedRecord, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  readonly #connection = new ConnRecordCursor();
+  get connection(): ConnRecord {
+    this.#connection.at(this.#words, this.#bytes, this.#at);
+    return this.#connection;
+  }
+  get contexts(): Uint8Array {
+    return this.#bytes.subarray(this.#at + 536, this.#at + 536 + 192);
+  }
+}
 
 export interface Survey {
   readonly living: number;
@@ -30,7 +54,7 @@ export class SurveyCursor implements Survey, Cursor {
 }
 
 export const skeleton = {
-  hash: "6c0ebe28da03c205",
+  hash: "c10fa0dcbb36abda",
   programs: {
     drop_rows: "iter/bpf_sk_storage_map",
     keep_living: "iter/bpf_sk_storage_map",
@@ -61,6 +85,7 @@ export const skeleton = {
   },
   constants: {
     boot: {"kind":"int","size":8,"signed":false},
+    correlates: {"kind":"bool","size":1},
     has_on_accept4_exit: {"kind":"bool","size":1},
     has_on_accept_exit: {"kind":"bool","size":1},
     has_on_graft: {"kind":"bool","size":1},
@@ -73,7 +98,7 @@ export const skeleton = {
   counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections","lost_accepts","lost_tuples","lost_names","opened_connections","ended_connections","unseen_changes"],
   records: {
     processes: { kind: "ring", size: 64, record: TaskCursor } as RingRecords<Task>,
-    spans: { kind: "ring", size: 472, record: ConnRecordCursor } as RingRecords<ConnRecord>,
+    spans: { kind: "ring", size: 728, record: LinkedRecordCursor } as RingRecords<LinkedRecord>,
     survey: { kind: "rows", size: 16, record: SurveyCursor } as RowRecords<Survey>,
   },
 } as const;

@@ -15,7 +15,9 @@ import { TraceSink } from "./sink.ts";
 
 /** Runs until a signal, the duration or the count is over; throws what keeps the plugin from running. */
 export async function runTrace(request: TraceRequest): Promise<void> {
-  const { plugin, config, log, flags, format, signals, interfaces, durationMs, count } = request;
+  const { plugin, log, flags, format, signals, interfaces, durationMs, count } = request;
+  // Spans in applications' traces are no rows of a tool.
+  const config = { ...request.config, correlate: { ...request.config.correlate, enabled: false } };
   const ended = begin();
   await using container = engineParts({ config, plugins: [plugin], log });
   const engine = await Promise.race([container.resolve(parts.engine), ended]);

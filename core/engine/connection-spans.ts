@@ -1,7 +1,7 @@
 // Emits the spans of connections: each span once, however many plugins request it; they add attributes.
 
 import { BlockList } from "node:net";
-import type { ConnRecord, Task } from "../../bpf/tracker/tracker.skel.ts";
+import type { ConnRecord, LinkedRecord, Task } from "../../bpf/tracker/tracker.skel.ts";
 import { formatAddress, parseCidr } from "../plugin/address.ts";
 import {
   type AnyEnrich,
@@ -9,6 +9,7 @@ import {
   connectError,
   connectionId,
   type ErrorType,
+  type InTrace,
   SPANS,
   type SpanKey,
   type SpanRequests,
@@ -17,7 +18,17 @@ import {
 } from "../plugin/connection.ts";
 import type { CONNECTION } from "../plugin/semconv.ts";
 import type { Clock, Identity, Namespaces } from "../plugin/services.ts";
-import type { AnyAttributes, Attributes, Resource, Scope, Sink, SpanSpec, Time } from "../plugin/signals.ts";
+import type {
+  AnyAttributes,
+  Attributes,
+  Resource,
+  Scope,
+  Sink,
+  SpanContext,
+  SpanSpec,
+  Time,
+} from "../plugin/signals.ts";
+import { Rate } from "./rate.ts";
 
 export interface ConnectionOptions {
   readonly scope: Scope;
@@ -25,6 +36,8 @@ export interface ConnectionOptions {
   /** Networks whose hosts run this agent too. */
   readonly peers: readonly string[];
   readonly kind: "internal" | "client-server";
+  /** Spans a second in applications' traces. */
+  readonly inTraceRate: number;
 }
 
 function errorOf(c: ConnRecord["conn"]): ErrorType | undefined {
@@ -83,6 +96,21 @@ function accept(conn: ConnRecord["conn"], end: number, to: Record<string, AnyAtt
   if (acceptedAt && acceptFd >= 0) to["wirespan.tcp.accept.fd"] = acceptFd;
 }
 
+/** The contexts behind a record, each once. */
+function linksIn(contexts: Uint8Array, count: number): readonly SpanContext[] {
+  const links: SpanContext[] = [];
+  for (let at = 0; at < 24 * count; at += 24) {
+    const link = { traceId: contexts.subarray(at, at + 16), spanId: contexts.subarray(at + 16, at + 24) };
+    if (!links.some((l) => isSame(l.traceId, link.traceId) && isSame(l.spanId, link.spanId)))
+      links.push(link);
+  }
+  return links;
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.every((byte, i) => byte === b[i]);
+}
+
 function isZero(bytes: Uint8Array): boolean {
   for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0) return false;
   return true;
@@ -101,6 +129,7 @@ export class ConnectionSpans implements Connections {
   /** Whether any plugin requests the connection span. */
   #emitsConnections = false;
   #seen = 0;
+  readonly #rate: Rate;
 
   constructor(
     sink: Sink,
@@ -114,6 +143,7 @@ export class ConnectionSpans implements Connections {
     this.#identity = identity;
     this.#namespaces = namespaces;
     this.#options = options;
+    this.#rate = new Rate(options.inTraceRate);
     for (const cidr of options.peers.map(parseCidr)) {
       if (typeof cidr === "string") continue; // the configuration has refused it
       this.#peers.addSubnet(formatAddress(cidr.bytes, cidr.family), cidr.prefix, cidr.family);
@@ -123,6 +153,11 @@ export class ConnectionSpans implements Connections {
   /** Spans handed to the sink so far. */
   get seen(): number {
     return this.#seen;
+  }
+
+  /** Spans for applications' traces: those handed to the sink, and those beyond `correlate.rate`. */
+  get inTraces(): { readonly emitted: number; readonly beyondRate: number } {
+    return { emitted: this.#rate.admitted, beyondRate: this.#rate.refused };
   }
 
   /** Adds the requests of the plugin whose programs mark connections with `bit`. */
@@ -151,8 +186,66 @@ export class ConnectionSpans implements Connections {
     return task.pid ? this.#identity.of(task).executable : undefined;
   }
 
-  take(record: ConnRecord): void {
-    const { conn, span } = record;
+  take({ connection, contexts }: Pick<LinkedRecord, "connection" | "contexts">): void {
+    const { span } = connection;
+    const isInTrace = this.#takeInTrace(connection);
+    // What no plugin requests is emitted in an application's trace alone.
+    if (!connection.wanted || span === "reset") return;
+    const links = connection.contexts ? linksIn(contexts, connection.contexts) : undefined;
+    this.#takeOwn(connection, span, { isInTrace, links });
+  }
+
+  inTrace(connection: ConnRecord, at: number): InTrace | undefined {
+    return this.#inTrace(connection, at, at);
+  }
+
+  #inTrace(connection: ConnRecord, startNs: number, endNs: number): InTrace | undefined {
+    const { context, conn } = connection;
+    if (context.source === "none" || !this.#rate.admits()) return undefined;
+    const { start, end } = this.#clock.span(startNs, endNs);
+    return {
+      resource: this.resource(conn.owner),
+      traceId: context.traceId,
+      spanId: context.spanId,
+      parentSpanId: context.parentSpanId,
+      parentIsRemote: true,
+      kind: "internal",
+      start,
+      end: endAfter(start, end),
+      attributes: {
+        ...this.attributes(connection),
+        "wirespan.context.source": context.source,
+        "wirespan.event.more": context.more || undefined,
+      },
+      links: [{ traceId: connection.traceId, spanId: connection.connectionSpanId }],
+    };
+  }
+
+  /** Whether a span was emitted in an application's trace. */
+  #takeInTrace(record: ConnRecord): boolean {
+    const { conn, span, context } = record;
+    if (context.source === "none") return false;
+    const failed = span === "connect" && !(conn.establishedAt > 0);
+    const end = endOf(span, conn);
+    const common = this.#inTrace(record, span === "reset" ? end : conn.openedAt || end, end);
+    if (!common) return false;
+    const attributes: Record<string, AnyAttributes[string]> = { ...common.attributes };
+    server(conn.direction, attributes);
+    const error = failed || span === "reset" ? (errorOf(conn) ?? "connection_reset") : undefined;
+    if (error) attributes["error.type"] = error;
+    if (span === "accept") accept(conn, end, attributes);
+    if (failed || span === "reset") attributes["wirespan.tcp.close.reason"] = conn.closeReason;
+    if (failed && conn.error) attributes["wirespan.errno"] = conn.error;
+    this.#sink.span({ ...common, spec: SPANS[span], scope: this.#options.scope, attributes, error });
+    return true;
+  }
+
+  #takeOwn(
+    record: ConnRecord,
+    span: Exclude<SpanKey, "reset">,
+    { isInTrace, links }: { readonly isInTrace: boolean; readonly links: readonly SpanContext[] | undefined },
+  ): void {
+    const { conn } = record;
     const failed = span === "connect" && !(conn.establishedAt > 0);
     const error = failed || span === "connection" ? errorOf(conn) : acceptError(span, conn);
     const end = endOf(span, conn);
@@ -173,7 +266,7 @@ export class ConnectionSpans implements Connections {
     const parent = record.parentSpanId;
     const { start, end: ended } = this.#clock.span(conn.openedAt || end, end);
     const root = isZero(parent) || (span === "connection" && !this.#hasOpener(record));
-    const reported = span === "connection" && isReportedByChild(conn);
+    const reported = isInTrace || (span === "connection" && isReportedByChild(conn));
     this.#seen++;
     this.#sink.span({
       spec: this.#specs[span],
@@ -187,6 +280,7 @@ export class ConnectionSpans implements Connections {
       start,
       end: endAfter(start, ended),
       attributes,
+      ...(links && { links }),
       error: reported ? undefined : error,
     });
   }

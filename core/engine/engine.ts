@@ -14,6 +14,7 @@ import { Poller } from "../bridge/poller.ts";
 import { explained } from "../bridge/refusal.ts";
 import type { Identity } from "../identity/identity.ts";
 import { netnsBy, type SeenProcess, wantedBy } from "../identity/wanted.ts";
+import type { WirespanError } from "../plugin/errors.ts";
 import { rateLimited } from "../plugin/log.ts";
 import type { Plugin, RecordHandlers } from "../plugin/plugin.ts";
 import type { Metric, Sink } from "../plugin/signals.ts";
@@ -21,6 +22,7 @@ import { attachBeside, attachPlugins, enabledOf, type FailedPlugin, needsOf, war
 import type { ConnectionBalance } from "./balance.ts";
 import { WatchedCgroups } from "./cgroups.ts";
 import { Collector } from "./collector.ts";
+import { Correlation } from "./correlation.ts";
 import { Reserve } from "./descriptors.ts";
 import { parts } from "./parts.ts";
 import type { PluginRunner } from "./plugin-runner.ts";
@@ -41,6 +43,11 @@ export class Engine {
   #identity: Identity | undefined;
   #poller: Poller | undefined;
   #trackerReader: ObjectReader | undefined;
+  #correlation: Correlation | undefined;
+  /** Settled once contexts are read, or can't be, or are not to be. */
+  #correlating: Promise<void> = Promise.resolve();
+  #correlationError: WirespanError | undefined;
+  #detached = false;
   #closed = false;
 
   private constructor(
@@ -67,7 +74,10 @@ export class Engine {
       repairFound: () => tracker.mendFound(),
       reportFound: () => tracker.reportFoundEnds(),
       dropRowsWithoutSocket: () => tracker.dropRowsWithoutSocket(this.#config),
-      collected: () => this.#identity?.collected(),
+      collected: () => {
+        this.#correlation?.collect();
+        this.#identity?.collected();
+      },
     });
   }
 
@@ -174,12 +184,49 @@ export class Engine {
     for (const task of this.tracker.holders()) identity.born(task);
     poller.add(reader.rings);
     this.#reserve.release();
+    if (this.#config.correlate.enabled) this.#correlating = this.#correlate();
     // The first sweep sets the mark from which living connections' bytes count.
     this.collect().catch((error: unknown) => this.#log.warn({ error }, "the first collection failed"));
   }
 
   get #log() {
     return this.#container.resolve(parts.log);
+  }
+
+  /** Last of all, because it takes the verifier longer than all else: nothing waits for it. */
+  async #correlate(): Promise<void> {
+    const native = this.#container.resolve(parts.native);
+    try {
+      const correlation = await Correlation.load(native, this.#config, this.tracker);
+      if (this.#detached) return correlation.close();
+      this.#correlation = correlation;
+      this.#log.debug({ hooks: correlation.hooks.map(({ at }) => at) }, "trace contexts are read");
+    } catch (cause) {
+      // What it needed is gone.
+      if (this.#detached) return;
+      const error = explained("correlation", cause, native.features().lockdown);
+      this.#correlationError = error;
+      this.#log.error({ code: error.code }, `trace contexts are not read: ${error.message}`);
+    }
+  }
+
+  /** Resolves once contexts are read, or it is known why not; with neither if they are not to be read. */
+  async correlated(): Promise<{ readonly correlation?: Correlation; readonly error?: WirespanError }> {
+    await this.#correlating;
+    return {
+      ...(this.#correlation && { correlation: this.#correlation }),
+      ...(this.#correlationError && { error: this.#correlationError }),
+    };
+  }
+
+  /** Undefined if contexts are not read, or not yet. */
+  get correlation(): Correlation | undefined {
+    return this.#correlation;
+  }
+
+  /** Spans in applications' traces. */
+  get inTraces(): { readonly emitted: number; readonly beyondRate: number } {
+    return this.#container.resolve(parts.spans).inTraces;
   }
 
   #startAll(sink: Sink): void {
@@ -340,6 +387,7 @@ export class Engine {
   programs(): readonly (ProgramInfo & { readonly owner: string })[] {
     const objects = [
       ["connections", this.tracker.loaded] as const,
+      ...(this.#correlation ? [["correlation", this.#correlation.loaded] as const] : []),
       ...this.runners.map(({ plugin, loaded }) => [plugin.name, loaded] as const),
     ];
     return objects.flatMap(([owner, { object }]) =>
@@ -349,7 +397,9 @@ export class Engine {
 
   /** Ends the watching; what was seen until now can still be collected. Idempotent. */
   detach(): void {
+    this.#detached = true;
     this.#collector.detach();
+    this.#correlation?.detach();
     detachAll(this.tracker.loaded.object);
     for (const runner of this.runners) runner.detach();
     this.drain();
@@ -363,6 +413,7 @@ export class Engine {
     this.#poller?.close();
     this.clock.close();
     for (const runner of this.runners) runner.close();
+    this.#correlation?.close();
     this.#trackerReader?.close();
     this.tracker.loaded.object.close();
     this.#container.resolve(parts.native).onMessage(undefined);

@@ -80,7 +80,11 @@ function netnsInode(text: string): number {
 function cgroupsIn(config: Config): readonly string[] {
   const enabled = Object.values(config.plugins).filter((plugin) => plugin.enabled);
   const filters = [config.filter, ...enabled.map(({ filter }) => filter)];
-  return filters.flatMap(({ include, exclude }) => [...include.cgroup, ...exclude.cgroup]);
+  const { enabled: correlates, exclude: excluded } = config.correlate;
+  return [
+    ...filters.flatMap(({ include, exclude }) => [...include.cgroup, ...exclude.cgroup]),
+    ...(correlates ? excluded.cgroup : []),
+  ];
 }
 
 /** A number as the kernel's u64. */
@@ -113,6 +117,8 @@ export class Tracker {
   readonly ids: Readonly<Record<string, ConstantValue>>;
   /** The maps that plugins' objects share. */
   readonly #shared: Readonly<Record<string, BpfMap>>;
+  /** Those of programs whose records may belong to a trace of an application. */
+  readonly #contexts: Readonly<Record<string, BpfMap>>;
   readonly executables: Executables;
   readonly pids: PidNumbers;
   /** Of bpf/include/wirespan/ring.h. */
@@ -146,6 +152,8 @@ export class Tracker {
     ];
     const names = ["conns", "connect_results", "accept_results", "workloads", "executables", "blank_name"];
     this.#shared = Object.fromEntries(names.map((name) => [name, loaded.object.map(name)]));
+    const correlated = ["contexts", "correlated"];
+    this.#contexts = Object.fromEntries(correlated.map((name) => [name, loaded.object.map(name)]));
     this.#tuples = loaded.object.map("tuples");
     this.#workloads = loaded.object.map("workloads");
     this.executables = new Executables(loaded.object.map("executables"));
@@ -162,9 +170,16 @@ export class Tracker {
     const hasRing = Object.values(skeleton.records).some(({ kind }) => kind === "ring");
     return {
       ...(skeleton.constants.plugin_bit && this.#shared),
+      ...(skeleton.constants.id_key && this.#contexts),
       ...(tuples && { tuples: this.#tuples }),
       ...(hasRing && { agent_asleep: this.asleep }),
     };
+  }
+
+  /** The maps that the programs of correlation share. */
+  get sharedWithCorrelation(): Readonly<Record<string, BpfMap>> {
+    const own = ["spans", "unaccepted"].map((name) => [name, this.loaded.object.map(name)] as const);
+    return { ...this.#shared, ...this.#contexts, ...Object.fromEntries(own), agent_asleep: this.asleep };
   }
 
   static async load(
@@ -187,7 +202,7 @@ export class Tracker {
         ...(watchesExits && CONNECT_EXITS),
         ...(watchesAccepts && CORE_ACCEPT_PROBES),
       },
-      constants: { ...ids, watch_connect_exits: watchesExits },
+      constants: { ...ids, watch_connect_exits: watchesExits, correlates: config.correlate.enabled },
       rare: ["mend_found", "report_found", "drop_rows"],
       maxEntries: { spans: config.ring.core, pid_numbers: numbersToKeep() },
       later: [

@@ -2,13 +2,14 @@
 // declares the records; core/engine/connection-spans.ts emits the spans. Tests: core/engine/connection-spans.kernel.test.ts.
 import { constants } from "node:os";
 import type { CloseReason, ConnRecord, Task } from "../../bpf/tracker/tracker.skel.ts";
-import { CLOSE_REASON, CONNECTION, ERROR_TYPE, type ERROR_TYPES } from "./semconv.ts";
+import { CLOSE_REASON, CONNECTION, ERROR_TYPE, type ERROR_TYPES, IN_TRACE } from "./semconv.ts";
 import type {
   AnyAttributes,
   AttributeSpec,
   AttributeSpecs,
   Attributes,
   Resource,
+  Span,
   SpanSpec,
 } from "./signals.ts";
 
@@ -97,6 +98,7 @@ export const SPANS = {
       ...CONNECTION,
       ...SERVER,
       ...ERROR_TYPE,
+      ...IN_TRACE,
       "wirespan.tcp.close.reason": {
         ...CLOSE_REASON["wirespan.tcp.close.reason"],
         requirement: "conditional",
@@ -117,6 +119,7 @@ export const SPANS = {
     attributes: {
       ...CONNECTION,
       ...SERVER,
+      ...IN_TRACE,
       "error.type": {
         type: "string",
         requirement: "conditional",
@@ -135,15 +138,25 @@ export const SPANS = {
       },
     },
   },
+  reset: {
+    signal: "span",
+    name: "tcp reset",
+    description:
+      "A connection that broke before a request was answered, in the application's own trace; it lasts 1 ns.",
+    attributes: { ...CONNECTION, ...SERVER, ...CLOSE_REASON, ...ERROR_TYPE, ...IN_TRACE },
+  },
 } as const satisfies Record<string, SpanSpec>;
 
 export type SpanKey = keyof typeof SPANS;
+
+/** A span that plugins may request: of connections' own traces. */
+export type RequestedSpan = Exclude<SpanKey, "reset">;
 
 /**
  * The spans that a plugin requests, for the connections that its program marks (wanted_connection,
  * wanted_connect, wanted_accept in bpf/include/wirespan/conn.h), with the attributes that it adds; `plain`: none.
  */
-export type SpanRequests = Readonly<Partial<Record<SpanKey, AttributeSpecs | "plain">>>;
+export type SpanRequests = Readonly<Partial<Record<RequestedSpan, AttributeSpecs | "plain">>>;
 
 /**
  * For each requested span the function that returns the attributes that the plugin adds to it. The record is valid
@@ -177,6 +190,17 @@ export interface Connections {
   resource(task: Task): Resource;
   /** The base name of the task's executable. */
   executable(task: Task): string | undefined;
+  /**
+   * An event `at` (nanoseconds since boot) as a span in the trace of the request that it concerns: all but its spec, and
+   * the plugin's own attributes. Undefined if the record concerns no request, or if `correlate.rate` is exceeded. To be
+   * emitted at once: it refers to the record.
+   */
+  inTrace(connection: ConnRecord, at: number): InTrace | undefined;
+}
+
+/** A span in an application's own trace. */
+export interface InTrace extends Omit<Span, "spec" | "scope" | "attributes"> {
+  readonly attributes: Attributes<typeof CONNECTION & typeof IN_TRACE>;
 }
 
 /** error.type of a connection that ended as unreachable, by errno. */

@@ -105,6 +105,23 @@ export const CONNECTION = {
   },
 } as const satisfies Record<string, AttributeSpec>;
 
+/** Of a span in an application's own trace. */
+export const IN_TRACE = {
+  "wirespan.context.source": {
+    type: "string",
+    requirement: "conditional",
+    enum: ["header", "table", "thread"],
+    description:
+      "How the request's context is known: a header that was read, the table that the application keeps, its thread's record. Only in spans of applications' traces.",
+  },
+  "wirespan.event.more": {
+    type: "boolean",
+    requirement: "conditional",
+    description:
+      "More happened to this request than is reported; the rest is counted (wirespan.correlate.suppressed).",
+  },
+} as const satisfies Record<string, AttributeSpec>;
+
 const CLOSE_REASONS = [
   "none",
   "fin_local",

@@ -127,7 +127,7 @@ export class FailuresCursor implements Failures, Cursor {
 }
 
 export const skeleton = {
-  hash: "8700f0082f0a8923",
+  hash: "dce5168b0ea9c488",
   programs: {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
     accept_exit: "tp/syscalls/sys_exit_accept",
@@ -166,7 +166,7 @@ export const skeleton = {
       key: U32Cursor,
       value: AcceptsCursor,
     } as TableRecords<Value, Accepts>,
-    failed_accepts: { kind: "ring", size: 376, record: FailedAcceptCursor } as RingRecords<FailedAccept>,
+    failed_accepts: { kind: "ring", size: 384, record: FailedAcceptCursor } as RingRecords<FailedAccept>,
     failures: {
       kind: "table",
       perCpu: false,

@@ -7,16 +7,9 @@
  * port.
  */
 #include <wirespan/conn.h>
+#include <wirespan/packet_view.h>
 #include <wirespan/skeleton.h>
 #include <bpf/bpf_tracing.h>
-
-struct bpf_dynptr {
-	u64 opaque[2];
-} __attribute__((aligned(8)));
-
-/* Since Linux 6.12 for such programs, as sock_recv_length is since 6.3. */
-extern int bpf_dynptr_from_skb(struct sk_buff *skb, u64 flags,
-			       struct bpf_dynptr *packet) __ksym __weak;
 
 #define DNS_PORT 53
 /* What resolvers agree to send at most; of a longer answer the rest is not looked at. */

@@ -106,6 +106,21 @@ export default plugin({
       drops(record) {
         const { connection, ifindex } = record;
         const { netnsCookie, netns, owner } = connection.conn;
+        const span = connections.inTrace(connection, record.happenedAt);
+        const attributes = {
+          ...attributesOf(record.packet),
+          "wirespan.packet.drop.reason": nameOf(record.reason),
+          "network.connection.state": stateOf(record.state),
+          "network.io.direction": record.way,
+          "wirespan.packet.drop.location": symbols.name(record.location[0]!, record.location[1]!),
+          "wirespan.packet.segments": record.segments > 1 ? record.segments : undefined,
+          "network.interface.name": record.interface || undefined,
+          "wirespan.interface.index": ifindex || undefined,
+          "wirespan.event.suppressed": record.suppressed || undefined,
+          "code.stacktrace": record.frames ? stackOf(record, symbols) : undefined,
+        };
+        if (span) emit.inTrace({ ...span, attributes: { ...span.attributes, ...attributes } });
+        if (connection.context.source !== "none") return;
         emit.drop({
           time: clock.wall(record.happenedAt),
           resource: connections.resource(owner),
@@ -114,16 +129,7 @@ export default plugin({
             ...(record.hasConnection
               ? connections.attributes(connection)
               : namespaces.attributes(netnsCookie, netns)),
-            ...attributesOf(record.packet),
-            "wirespan.packet.drop.reason": nameOf(record.reason),
-            "network.connection.state": stateOf(record.state),
-            "network.io.direction": record.way,
-            "wirespan.packet.drop.location": symbols.name(record.location[0]!, record.location[1]!),
-            "wirespan.packet.segments": record.segments > 1 ? record.segments : undefined,
-            "network.interface.name": record.interface || undefined,
-            "wirespan.interface.index": ifindex || undefined,
-            "wirespan.event.suppressed": record.suppressed || undefined,
-            "code.stacktrace": record.frames ? stackOf(record, symbols) : undefined,
+            ...attributes,
           },
         });
       },

@@ -1,5 +1,5 @@
 // What tcpdrop reports.
-import { CONNECTION, NETNS, TCP_STATE, WORKLOAD } from "../../core/plugin/semconv.ts";
+import { CONNECTION, IN_TRACE, NETNS, TCP_STATE, WORKLOAD } from "../../core/plugin/semconv.ts";
 import type { AttributeSpecs, Requirement, Signals } from "../../core/plugin/signals.ts";
 
 /** The kernel has no reason for what listeners reject. */
@@ -130,5 +130,12 @@ export const signals = {
     severity: "WARN",
     description: "A TCP packet lost on this host.",
     attributes: EVENT,
+  },
+  inTrace: {
+    signal: "span",
+    name: "tcp drop",
+    description:
+      "A TCP packet lost on this host, in the trace of the request whose bytes it held; it lasts 1 ns.",
+    attributes: { ...EVENT, ...IN_TRACE },
   },
 } as const satisfies Signals;

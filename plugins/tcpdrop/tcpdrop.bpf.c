@@ -11,6 +11,7 @@
 #include <wirespan/conn_record.h>
 #include <wirespan/hooks/drop.h>
 #include <wirespan/filter.h>
+#include <wirespan/in_trace.h>
 #include <wirespan/ratelimit.h>
 #include <wirespan/ring.h>
 #include <wirespan/aggregate.h>
@@ -67,26 +68,14 @@ struct {
 	__type(value, struct bucket);
 } buckets SEC(".maps");
 
-static __always_inline void submit_drop(void *ctx, const struct dropped *d,
-					const struct drop_site *at, const struct sk_buff *skb,
-					void *location, u32 reason)
+static __always_inline void fill_drop(void *ctx, struct drop *r, const struct dropped *d,
+				      const struct drop_site *at, const struct sk_buff *skb,
+				      void *location, u32 reason)
 {
-	u64 now = bpf_ktime_get_boot_ns();
-	u32 slot = (reason ^ reason >> 16 << 5) & (BUCKETS - 1);
-	struct bucket *bucket = bpf_map_lookup_elem(&buckets, &slot);
 	struct net_device *dev = at->dev;
-	struct drop *r;
 	long size = 0;
 	u32 ifindex;
 
-	COUNT(seen_drops);
-	if (!bucket || !admits(bucket, now)) {
-		COUNT(suppressed_drops);
-		return;
-	}
-	r = RESERVE(drops);
-	if (!r)
-		return;
 	r->packet = d->packet;
 	r->segments = segments_of(skb);
 	r->reason = reason;
@@ -107,13 +96,53 @@ static __always_inline void submit_drop(void *ctx, const struct dropped *d,
 	if (stacks)
 		size = bpf_get_stack(ctx, r->stack, sizeof(r->stack), 0);
 	r->frames = size > 0 ? size / 8 : 0;
-	r->happened_at = now;
-	r->suppressed = take_suppressed(bucket);
+	r->happened_at = bpf_ktime_get_boot_ns();
+	r->suppressed = 0;
 	r->has_connection = d->is_known;
 	r->has_ids = d->is_known && (d->conn.own_isn | d->conn.peer_isn);
 	r->connection.wanted = 0;
 	read_record_without_socket(&r->connection, SPAN_CONNECTION, &d->conn);
+}
+
+static __always_inline void submit_drop(void *ctx, const struct dropped *d,
+					const struct drop_site *at, const struct sk_buff *skb,
+					void *location, u32 reason)
+{
+	u32 slot = (reason ^ reason >> 16 << 5) & (BUCKETS - 1);
+	struct bucket *bucket = bpf_map_lookup_elem(&buckets, &slot);
+	struct drop *r;
+
+	COUNT(seen_drops);
+	if (!bucket || !admits(bucket, bpf_ktime_get_boot_ns())) {
+		COUNT(suppressed_drops);
+		return;
+	}
+	r = RESERVE(drops);
+	if (!r)
+		return;
+	fill_drop(ctx, r, d, at, skb, location, reason);
+	r->suppressed = take_suppressed(bucket);
 	SUBMIT(drops, r);
+}
+
+/* In the trace of each request whose bytes the packet holds. */
+static __always_inline void submit_in_trace(void *ctx, const struct dropped *d,
+					    const struct drop_site *at, const struct sk_buff *skb,
+					    void *location, u32 reason)
+{
+	u32 seq = d->packet.sequence, places;
+	struct drop *r;
+
+	places = contexts_at(at->sk, seq, d->way == WAY_RECEIVE);
+	for (u32 place = 0; places && place < PLACES; place++) {
+		if (!(places >> place & 1))
+			continue;
+		r = RESERVE_IN_TRACE(&drops, sizeof(*r));
+		if (!r)
+			continue;
+		fill_drop(ctx, r, d, at, skb, location, reason);
+		SUBMIT_IN_TRACE(&drops, r, at->sk, place, IN_TRACE_DROP, seq, bpf_jiffies64());
+	}
 }
 
 static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *location, u32 reason,
@@ -144,6 +173,8 @@ static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *locati
 	if (row)
 		__sync_fetch_and_add(&row->packets, 1);
 	submit_drop(ctx, d, &at, skb, location, reason);
+	if (at.sk && d->is_known && d->packet.payload)
+		submit_in_trace(ctx, d, &at, skb, location, reason);
 }
 
 DROP_PROGRAMS(on_drop)

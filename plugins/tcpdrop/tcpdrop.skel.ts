@@ -3,7 +3,7 @@ import { ConnRecordCursor, PacketCursor, filterLayout, idKeyLayout, siphashKeyLa
 import { text16, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
-export type { Actor, CloseReason, Conn, ConnRecord, Direction, Endpoints, OwnerSource, Packet, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
+export type { Actor, CloseReason, Conn, ConnRecord, Context, ContextSource, Direction, Endpoints, OwnerSource, Packet, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
@@ -45,47 +45,47 @@ export class DropCursor implements Drop, Cursor {
   }
   readonly #packet = new PacketCursor();
   get packet(): Packet {
-    this.#packet.at(this.#words, this.#bytes, this.#at + 472);
+    this.#packet.at(this.#words, this.#bytes, this.#at + 536);
     return this.#packet;
   }
   get segments(): number {
-    return this.#words[((this.#at + 520) >> 2)]!;
+    return this.#words[((this.#at + 584) >> 2)]!;
   }
   get reason(): number {
-    return this.#words[((this.#at + 524) >> 2)]!;
+    return this.#words[((this.#at + 588) >> 2)]!;
   }
   get way(): Way {
-    return wayNames[this.#words[((this.#at + 528) >> 2)]!]!;
+    return wayNames[this.#words[((this.#at + 592) >> 2)]!]!;
   }
   get state(): number {
-    return this.#words[((this.#at + 532) >> 2)]!;
+    return this.#words[((this.#at + 596) >> 2)]!;
   }
   get ifindex(): number {
-    return this.#words[((this.#at + 536) >> 2)]!;
+    return this.#words[((this.#at + 600) >> 2)]!;
   }
   get interface(): string {
-    return text16(this.#words, this.#bytes, this.#at + 540);
+    return text16(this.#words, this.#bytes, this.#at + 604);
   }
   get location(): Uint32Array {
-    return this.#words.subarray(this.#at + 556 >> 2, (this.#at + 556 >> 2) + 2);
+    return this.#words.subarray(this.#at + 620 >> 2, (this.#at + 620 >> 2) + 2);
   }
   get stack(): Uint32Array {
-    return this.#words.subarray(this.#at + 564 >> 2, (this.#at + 564 >> 2) + 64);
+    return this.#words.subarray(this.#at + 628 >> 2, (this.#at + 628 >> 2) + 64);
   }
   get frames(): number {
-    return this.#words[((this.#at + 820) >> 2)]!;
+    return this.#words[((this.#at + 884) >> 2)]!;
   }
   get hasConnection(): boolean {
-    return this.#bytes[this.#at + 824]! !== 0;
+    return this.#bytes[this.#at + 888]! !== 0;
   }
   get hasIds(): boolean {
-    return this.#bytes[this.#at + 825]! !== 0;
+    return this.#bytes[this.#at + 889]! !== 0;
   }
   get happenedAt(): number {
-    return this.#words[((this.#at + 832) >> 2)]! + this.#words[((this.#at + 832) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 896) >> 2)]! + this.#words[((this.#at + 896) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.#words[((this.#at + 840) >> 2)]! + this.#words[((this.#at + 840) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 904) >> 2)]! + this.#words[((this.#at + 904) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -172,7 +172,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const skeleton = {
-  hash: "519b25c4de3a66e5",
+  hash: "59615ff31df2181e",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_with_socket_nested: "tp_btf/kfree_skb",
@@ -194,7 +194,7 @@ export const skeleton = {
   },
   counters: ["seen_drops","lost_drops","suppressed_drops","overflows"],
   records: {
-    drops: { kind: "ring", size: 848, record: DropCursor } as RingRecords<Drop>,
+    drops: { kind: "ring", size: 912, record: DropCursor } as RingRecords<Drop>,
     listeners: {
       kind: "table",
       perCpu: false,

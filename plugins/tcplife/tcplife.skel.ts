@@ -3,7 +3,7 @@ import { ConnRecordCursor, HistogramCursor, closeReasonNames, directionNames, fi
 import { U32Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Cursor, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
-export type { Actor, CloseReason, Conn, ConnRecord, Direction, Endpoints, Histogram, OwnerSource, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
+export type { Actor, CloseReason, Conn, ConnRecord, Context, ContextSource, Direction, Endpoints, Histogram, OwnerSource, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
@@ -77,7 +77,7 @@ export class LifeCursor implements Life, Cursor {
 }
 
 export const skeleton = {
-  hash: "4d3344cd574fd107",
+  hash: "497a3743f5196e00",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",
@@ -114,6 +114,6 @@ export const skeleton = {
       key: U32Cursor,
       value: LifeCursor,
     } as TableRecords<Value, Life>,
-    sweep: { kind: "rows", size: 472, record: ConnRecordCursor } as RowRecords<ConnRecord>,
+    sweep: { kind: "rows", size: 536, record: ConnRecordCursor } as RowRecords<ConnRecord>,
   },
 } as const;

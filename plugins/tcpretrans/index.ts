@@ -83,24 +83,30 @@ export default plugin({
       const { conn, traffic } = connection;
       // The span of a SYN has other ids if the other end answers than if it does not.
       const hasIds = conn.ownIsn !== 0 || conn.peerIsn !== 0;
+      const span = connections.inTrace(connection, happenedAt);
+      const attributes = {
+        "wirespan.tcp.retransmit.type": attempt.type,
+        "network.connection.state": TCP_STATES[attempt.state],
+        "error.type": failureOf(attempt.error),
+        "wirespan.tcp.sequence": attempt.sequence,
+        "wirespan.tcp.flags": attempt.flags & 0xff,
+        "wirespan.tcp.segments": attempt.segments,
+        "wirespan.tcp.bytes": attempt.bytes,
+        "network.interface.name": attempt.interface || undefined,
+        "wirespan.interface.index": attempt.ifindex || undefined,
+        "wirespan.tcp.cwnd": traffic.cwnd || undefined,
+        "wirespan.tcp.rtt.smoothed": traffic.srttUs ? traffic.srttUs / 1e6 : undefined,
+        "wirespan.event.suppressed": suppressed || undefined,
+      };
+      if (span) emit.inTrace({ ...span, attributes: { ...span.attributes, ...attributes } });
+      if (connection.context.source !== "none") return;
       emit.retransmit({
         time: clock.wall(happenedAt),
         resource: connections.resource(conn.owner),
         ...(hasIds && { context: { traceId: connection.traceId, spanId: connection.spanId } }),
         attributes: {
           ...connections.attributes(connection),
-          "wirespan.tcp.retransmit.type": attempt.type,
-          "network.connection.state": TCP_STATES[attempt.state],
-          "error.type": failureOf(attempt.error),
-          "wirespan.tcp.sequence": attempt.sequence,
-          "wirespan.tcp.flags": attempt.flags & 0xff,
-          "wirespan.tcp.segments": attempt.segments,
-          "wirespan.tcp.bytes": attempt.bytes,
-          "network.interface.name": attempt.interface || undefined,
-          "wirespan.interface.index": attempt.ifindex || undefined,
-          "wirespan.tcp.cwnd": traffic.cwnd || undefined,
-          "wirespan.tcp.rtt.smoothed": traffic.srttUs ? traffic.srttUs / 1e6 : undefined,
-          "wirespan.event.suppressed": suppressed || undefined,
+          ...attributes,
         },
       });
     },

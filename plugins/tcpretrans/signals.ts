@@ -1,5 +1,5 @@
 // What tcpretrans reports.
-import { CONNECTION, NETNS, TCP_STATE, WORKLOAD } from "../../core/plugin/semconv.ts";
+import { CONNECTION, IN_TRACE, NETNS, TCP_STATE, WORKLOAD } from "../../core/plugin/semconv.ts";
 import type { AttributeSpecs, Signals } from "../../core/plugin/signals.ts";
 
 /** By the result of __tcp_retransmit_skb: a negative errno, or a positive code of the device's queue (NET_XMIT_DROP). */
@@ -161,5 +161,11 @@ export const signals = {
     severity: "INFO",
     description: "An attempt to retransmit a segment.",
     attributes: EVENT,
+  },
+  inTrace: {
+    signal: "span",
+    name: "tcp retransmit",
+    description: "A retransmitted segment, in the trace of the request whose bytes it holds; it lasts 1 ns.",
+    attributes: { ...EVENT, ...IN_TRACE },
   },
 } as const satisfies Signals;

@@ -10,6 +10,7 @@
 #include <wirespan/conn.h>
 #include <wirespan/conn_record.h>
 #include <wirespan/filter.h>
+#include <wirespan/in_trace.h>
 #include <wirespan/ratelimit.h>
 #include <wirespan/ring.h>
 #include <wirespan/aggregate.h>
@@ -174,6 +175,28 @@ static __always_inline void submit_retransmit(const struct conn *c, const struct
 	SUBMIT(retransmits, r);
 }
 
+/* In the trace of each request whose bytes the segment holds. */
+static __always_inline void submit_in_trace(struct sock *sk, const struct conn *c,
+					    const struct attempt *a, const struct tcp_sock *tp)
+{
+	u32 places = contexts_at(sk, a->sequence, false);
+	struct retransmit *r;
+
+	for (u32 place = 0; place < PLACES; place++) {
+		if (!(places >> place & 1))
+			continue;
+		r = RESERVE_IN_TRACE(&retransmits, sizeof(*r));
+		if (!r)
+			continue;
+		r->attempt = *a;
+		r->happened_at = bpf_ktime_get_boot_ns();
+		r->suppressed = 0;
+		read_record(&r->connection, SPAN_CONNECTION, c, tp, a->state);
+		SUBMIT_IN_TRACE(&retransmits, r, sk, place, IN_TRACE_RETRANSMIT, a->sequence,
+				tp->total_retrans);
+	}
+}
+
 /*
  * The cause of a retransmission is visible where it happens: the timer's handler clears the pending timer before
  * a timeout's retransmission and leaves it set in a probe; a timeout enters Loss, where acknowledgements
@@ -246,6 +269,9 @@ static __always_inline void on_segment(struct sock *sk, const struct sk_buff *sk
 	read_interface(&a, sk);
 	sum(c, &a);
 	submit_retransmit(c, &a, tp);
+	/* A FIN alone holds nobody's bytes. */
+	if (a.segments && a.bytes)
+		submit_in_trace(sk, c, &a, tp);
 }
 
 REENTRANT_PROGRAM("tp_btf/tcp_retransmit_skb", on_retransmit, skb,

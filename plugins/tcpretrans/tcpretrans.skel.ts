@@ -3,7 +3,7 @@ import { ConnRecordCursor, EndpointsCursor, directionNames, filterLayout, idKeyL
 import { text16, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
-export type { Actor, CloseReason, Conn, ConnRecord, Direction, Endpoints, OwnerSource, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
+export type { Actor, CloseReason, Conn, ConnRecord, Context, ContextSource, Direction, Endpoints, OwnerSource, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
@@ -142,14 +142,14 @@ export class RetransmitCursor implements Retransmit, Cursor {
   }
   readonly #attempt = new AttemptCursor();
   get attempt(): Attempt {
-    this.#attempt.at(this.#words, this.#bytes, this.#at + 472);
+    this.#attempt.at(this.#words, this.#bytes, this.#at + 536);
     return this.#attempt;
   }
   get happenedAt(): number {
-    return this.#words[((this.#at + 520) >> 2)]! + this.#words[((this.#at + 520) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 584) >> 2)]! + this.#words[((this.#at + 584) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.#words[((this.#at + 528) >> 2)]! + this.#words[((this.#at + 528) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 592) >> 2)]! + this.#words[((this.#at + 592) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -192,7 +192,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const skeleton = {
-  hash: "8d4fb6d4ae9a9a68",
+  hash: "bb7d17fd677cf40f",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_attempt_nested: "tp_btf/tcp_retransmit_skb",
@@ -227,7 +227,7 @@ export const skeleton = {
       key: U32Cursor,
       value: TotalCursor,
     } as TableRecords<Value, Total>,
-    retransmits: { kind: "ring", size: 536, record: RetransmitCursor } as RingRecords<Retransmit>,
+    retransmits: { kind: "ring", size: 600, record: RetransmitCursor } as RingRecords<Retransmit>,
     totals: {
       kind: "table",
       perCpu: false,

@@ -3,7 +3,7 @@ import { ActorCursor, ConnRecordCursor, HistogramCursor, directionNames, filterL
 import { u64s, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Cursor, RingRecords, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
-export type { Actor, CloseReason, Conn, ConnRecord, Direction, Endpoints, Histogram, OwnerSource, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
+export type { Actor, CloseReason, Conn, ConnRecord, Context, ContextSource, Direction, Endpoints, Histogram, OwnerSource, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
 
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
@@ -32,20 +32,20 @@ export class ChangeCursor implements Change, Cursor {
     return this.#connection;
   }
   get changedAt(): number {
-    return this.#words[((this.#at + 472) >> 2)]! + this.#words[((this.#at + 472) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 536) >> 2)]! + this.#words[((this.#at + 536) >> 2) + 1]! * 4294967296;
   }
   get duration(): number {
-    return this.#words[((this.#at + 480) >> 2)]! + this.#words[((this.#at + 480) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 544) >> 2)]! + this.#words[((this.#at + 544) >> 2) + 1]! * 4294967296;
   }
   get oldState(): number {
-    return this.#words[((this.#at + 488) >> 2)]!;
+    return this.#words[((this.#at + 552) >> 2)]!;
   }
   get newState(): number {
-    return this.#words[((this.#at + 492) >> 2)]!;
+    return this.#words[((this.#at + 556) >> 2)]!;
   }
   readonly #context = new ActorCursor();
   get context(): Actor {
-    this.#context.at(this.#words, this.#bytes, this.#at + 496);
+    this.#context.at(this.#words, this.#bytes, this.#at + 560);
     return this.#context;
   }
 }
@@ -95,7 +95,7 @@ export class PopulationCursor implements Population, Cursor {
 }
 
 export const skeleton = {
-  hash: "e168da0b742913ae",
+  hash: "6536b56f1b72f7ce",
   programs: {
     on_change: "tp_btf/inet_sock_set_state",
     on_change_found: "iter/bpf_sk_storage_map",
@@ -115,7 +115,7 @@ export const skeleton = {
   },
   counters: ["seen_changes","lost_changes","overflows"],
   records: {
-    changes: { kind: "ring", size: 520, record: ChangeCursor } as RingRecords<Change>,
+    changes: { kind: "ring", size: 584, record: ChangeCursor } as RingRecords<Change>,
     dwells: {
       kind: "table",
       perCpu: false,

@@ -51,10 +51,10 @@ export class FlowCursor implements Flow, Cursor {
     return this.#conn;
   }
   get sentBytes(): number {
-    return this.#words[((this.#at + 368) >> 2)]! + this.#words[((this.#at + 368) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 376) >> 2)]! + this.#words[((this.#at + 376) >> 2) + 1]! * 4294967296;
   }
   get receivedBytes(): number {
-    return this.#words[((this.#at + 376) >> 2)]! + this.#words[((this.#at + 376) >> 2) + 1]! * 4294967296;
+    return this.#words[((this.#at + 384) >> 2)]! + this.#words[((this.#at + 384) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -139,7 +139,7 @@ export class RestCursor implements Rest, Cursor {
 }
 
 export const skeleton = {
-  hash: "b9e56ba86fa1a8b8",
+  hash: "a9415bcacd37bda0",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",
@@ -177,6 +177,6 @@ export const skeleton = {
       key: U32Cursor,
       value: RestCursor,
     } as TableRecords<Value, Rest>,
-    sweep: { kind: "rows", size: 384, record: FlowCursor } as RowRecords<Flow>,
+    sweep: { kind: "rows", size: 392, record: FlowCursor } as RowRecords<Flow>,
   },
 } as const;

@@ -33,4 +33,25 @@ int ids(struct question *q)
 	return 0;
 }
 
+struct event {
+	struct id_key key;
+	u64 numbers;
+	u32 seq;
+	u32 n;
+	u64 parent;
+	u32 kind;
+	u32 acceptor;
+	u64 answer;
+};
+
+SEC("syscall")
+int event_id(struct event *e)
+{
+	struct id_key key = { e->key.k0, e->key.k1 };
+	u64 event = (u64)e->n << 32 | e->seq;
+
+	e->answer = in_trace_id(&key, e->kind, e->acceptor, e->numbers, event, e->parent);
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -153,10 +153,18 @@ class Checker {
     const failed = new Set(
       this.#spans.flatMap(([, span]) => (isError(span) ? [span.traceId + span.parentSpanId] : [])),
     );
-    for (const [where, span] of this.#spans) {
+    // Below an application's span, which others send; a failure that is told there is unset in the connection's trace.
+    const inTrace = this.#spans.filter(([, { attributes }]) => "wirespan.context.source" in attributes);
+    const elsewhere = new Set(
+      inTrace.flatMap(([, span]) => (isError(span) ? span.links.map(({ traceId }) => traceId) : [])),
+    );
+    const apart = new Set(inTrace);
+    for (const one of this.#spans.filter((span) => !apart.has(span))) {
+      const [where, span] = one;
       const { traceId, spanId, parentSpanId } = span;
       if (/[^0]/.test(parentSpanId) && !known.has(traceId + parentSpanId))
         this.#find("parent", where, "names a parent that was not sent");
+      if (elsewhere.has(traceId) && !isError(span)) continue;
       if ("error.type" in span.attributes && isError(span) === failed.has(traceId + spanId))
         this.#find("status", where, "has error.type, and not one of it and its children is Error");
     }

@@ -26,6 +26,8 @@ export interface Kept {
   readonly kind: Span["kind"] | undefined;
   readonly attributes: AnyAttributes;
   readonly resource: Resource;
+  /** `traceId-spanId` of each. */
+  readonly links: readonly string[];
 }
 
 const hex = (id: Uint8Array | undefined): string => (id ? Buffer.from(id).toString("hex") : "");
@@ -33,7 +35,11 @@ const hex = (id: Uint8Array | undefined): string => (id ? Buffer.from(id).toStri
 type Values = Readonly<Record<string, string>>;
 
 function configOf(plugins: readonly Plugin[], settings: Values): Config {
-  const flags = Object.entries({ strict: "true", "log.level": "error", ...settings });
+  const flags = Object.entries({
+    // Takes the verifier longer than all else, for what few tests ask.
+    ...{ strict: "true", "log.level": "error", "correlate.enabled": "false" },
+    ...settings,
+  });
   return loadConfig({
     env: {},
     flags: flags.map(([path, value]) => ({ path, value, flag: path })),
@@ -71,19 +77,32 @@ export class Watch implements AsyncDisposable {
       return engine.unseen;
     });
     engine.run({
-      span: ({ spec, traceId, spanId, parentSpanId, error, kind, start, end, attributes, resource }) => {
+      span: ({
+        spec,
+        traceId,
+        spanId,
+        parentSpanId,
+        error,
+        kind,
+        start,
+        end,
+        attributes,
+        resource,
+        links,
+      }) => {
         const ids = { traceId: hex(traceId), spanId: hex(spanId) };
         const parent = parentSpanId && hex(parentSpanId);
         this.spans.push({
           ...{ name: spec.name, ...ids, parentSpanId: parent },
           ...{ error, kind, start, end, attributes, resource },
+          links: (links ?? []).map((link) => `${hex(link.traceId)}-${hex(link.spanId)}`),
         });
       },
       event: ({ spec, context, time, attributes, resource }) => {
         const ids = { traceId: hex(context?.traceId), spanId: hex(context?.spanId) };
         const times = { start: time, end: time };
         const none = { parentSpanId: undefined, error: undefined, kind: undefined, ...times };
-        this.events.push({ name: spec.name, ...ids, ...none, attributes, resource });
+        this.events.push({ name: spec.name, ...ids, ...none, attributes, resource, links: [] });
       },
       metrics: (metrics) => void this.ended.push(...metrics),
     });

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { attemptAnswer, attemptVectors, connectionAnswer, connectionVectors, idsOf, keyOf } from "./ids.ts";
+import {
+  attemptAnswer,
+  attemptVectors,
+  connectionAnswer,
+  connectionVectors,
+  idsOf,
+  inTraceId,
+  inTraceVectors,
+  keyOf,
+} from "./ids.ts";
 import { siphash128 } from "./siphash.ts";
 
 describe("the ids of docs/ids.md", () => {
@@ -34,5 +43,7 @@ describe("the ids of docs/ids.md", () => {
       const { trace, opener, connect } = idsOf((domain) => attemptAnswer(keyOf(salt), domain, attempt));
       assert.deepEqual({ trace, opener, connect }, ids);
     }
+    assert.equal(inTraceVectors().length, 6);
+    for (const { salt, event, id } of inTraceVectors()) assert.equal(inTraceId(keyOf(salt), event), id);
   });
 });

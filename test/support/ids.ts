@@ -59,6 +59,30 @@ export function attemptAnswer(key: Uint8Array, domain: Domain, attempt: Attempt)
   return answer(key, message);
 }
 
+/** An event in an application's own trace. */
+export interface InTrace {
+  readonly kind: number;
+  /** 0: the opener's end, 1: the acceptor's. */
+  readonly side: number;
+  /** Both initial numbers, the opener's in the lower half, or the cookie of an attempt. */
+  readonly numbers: bigint;
+  readonly seq: number;
+  readonly n: number;
+  /** The application's span. */
+  readonly parent: string;
+}
+
+/** The span id, in hexadecimal. */
+export function inTraceId(key: Uint8Array, { kind, side, numbers, seq, n, parent }: InTrace): string {
+  const message = Buffer.alloc(32);
+  message.set([VERSION, 3, kind, side]);
+  message.writeBigUInt64LE(numbers, 8);
+  message.writeUInt32LE(seq, 16);
+  message.writeUInt32LE(n, 20);
+  message.write(parent, 24, "hex");
+  return answer(key, message).toString("hex", 0, 8);
+}
+
 /** All ids, in hexadecimal, from the answers for the three domains. */
 export function idsOf(of: (domain: Domain) => Buffer): Ids {
   const [connection, handshake] = [of(1).toString("hex"), of(2).toString("hex")];
@@ -107,5 +131,22 @@ export function attemptVectors(): AttemptVector[] {
     const [trace = "", opener = "", connect = ""] = ids;
     const attempt = { boot: BigInt(boot), cookie: BigInt(cookie), openedAt: BigInt(at) };
     return { salt, attempt, ids: { trace, opener, connect } };
+  });
+}
+
+const KINDS = ["", "connect", "accept", "retransmit", "drop", "reset"];
+
+export function inTraceVectors(): { readonly salt: string; readonly event: InTrace; readonly id: string }[] {
+  return rowsUnder("Vectors: events").map(([salt = "", kind = "", side = "", ...rest]) => {
+    const [numbers = "", seq = "", n = "", parent = "", id = ""] = rest;
+    const event = {
+      kind: KINDS.indexOf(kind),
+      side: side === "acceptor" ? 1 : 0,
+      numbers: BigInt(numbers),
+      seq: Number(seq),
+      n: Number(n),
+      parent,
+    };
+    return { salt, event, id };
   });
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { type ConnRecord, ConnRecordCursor } from "../../bpf/include/wirespan/structs.skel.ts";
 import { ConnectionSpans } from "../../core/engine/connection-spans.ts";
 import { createInstruments } from "../../core/engine/instruments.ts";
-import type { SpanKey } from "../../core/plugin/connection.ts";
+import type { RequestedSpan } from "../../core/plugin/connection.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import { seriesFrom } from "../../core/plugin/series.ts";
 import type { FoundLinks, Workload } from "../../core/plugin/services.ts";
@@ -149,7 +149,7 @@ export class Rig<P extends Plugin> {
   readonly logged: string[] = [];
   readonly #plugin: P;
   readonly #handlers: Readonly<Record<string, (fed: unknown) => void>>;
-  readonly #enrich: Readonly<Partial<Record<SpanKey, (connection: ConnRecord) => AnyAttributes>>>;
+  readonly #enrich: Readonly<Partial<Record<RequestedSpan, (connection: ConnRecord) => AnyAttributes>>>;
   readonly #collect: (nowNs: number) => Metric[];
 
   constructor(plugin: P, { settings = {}, enums = {}, links }: RigOptions = {}) {
@@ -182,6 +182,7 @@ export class Rig<P extends Plugin> {
       host: HOST,
       peers: [],
       kind: "internal",
+      inTraceRate: 200,
     });
     const line = (_: object, message: string) => void this.logged.push(message);
     const provided = new Map<unknown, unknown>([
@@ -246,7 +247,7 @@ export class Rig<P extends Plugin> {
   }
 
   /** What the plugin adds to a connection's span. */
-  enriched(span: SpanKey, connection: Given<ConnRecord>): AnyAttributes {
+  enriched(span: RequestedSpan, connection: Given<ConnRecord>): AnyAttributes {
     const added = this.#enrich[span]?.(overlaid<ConnRecord>(zero(ConnRecordCursor), connection)) ?? {};
     const attributes = this.#plugin.spans?.[span];
     assert(attributes !== undefined && attributes !== "plain", `no attributes are declared for ${span}`);

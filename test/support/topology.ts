@@ -24,6 +24,12 @@ export async function pair({ queues = 1 }: { readonly queues?: number } = {}): P
   return disposedBy(made.move(), { a, b });
 }
 
+/** From now on every segment leaves as it is on the wire. */
+export async function withoutOffload(net: Pair): Promise<void> {
+  for (const netns of [net.a, net.b])
+    await netns.ip("link", "set", "wire0", "gso_max_segs", "1", "gso_max_size", "1500");
+}
+
 /** Client and server with a router between them that rewrites both addresses. */
 export interface Routed extends AsyncDisposable {
   /** 10.213.0.1. It reaches the server's ports at the router's 10.213.0.254. */

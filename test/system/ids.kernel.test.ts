@@ -13,7 +13,10 @@ import {
   connectionAnswer,
   connectionVectors,
   type Domain,
+  type InTrace,
   idsOf,
+  inTraceId,
+  inTraceVectors,
   keyOf,
 } from "../support/ids.ts";
 import { Netns, needsRoot } from "../support/netns.ts";
@@ -45,6 +48,24 @@ function ask(
   return question.toString("hex", 56);
 }
 
+/** struct event of test/bpf/ids.bpf.c. */
+function askEvent(
+  object: BpfObject,
+  key: Uint8Array,
+  { kind, side, numbers, seq, n, parent }: InTrace,
+): string {
+  const event = Buffer.alloc(56);
+  event.set(key);
+  event.writeBigUInt64LE(numbers, 16);
+  event.writeUInt32LE(seq, 24);
+  event.writeUInt32LE(n, 28);
+  event.write(parent, 32, "hex");
+  event.writeUInt32LE(kind, 40);
+  event.writeUInt32LE(side, 44);
+  object.run("event_id", event);
+  return event.toString("hex", 48);
+}
+
 describe("ids made in the kernel", function () {
   this.timeout(60_000);
   let object: BpfObject;
@@ -52,7 +73,9 @@ describe("ids made in the kernel", function () {
   before(async function () {
     needsRoot(this);
     execFileSync("flock", [root, "make", "-s", "-C", root, "test/bpf/ids.bpf.o"], { stdio: "inherit" });
-    object = await native.load("ids", readFileSync(`${root}test/bpf/ids.bpf.o`), { programs: ["ids"] });
+    object = await native.load("ids", readFileSync(`${root}test/bpf/ids.bpf.o`), {
+      programs: ["ids", "event_id"],
+    });
     await build();
   });
 
@@ -67,12 +90,24 @@ describe("ids made in the kernel", function () {
       const made = idsOf((domain) => Buffer.from(ask(object, keyOf(salt), domain, attempt), "hex"));
       assert.deepEqual({ trace: made.trace, opener: made.opener, connect: made.connect }, ids);
     }
+    for (const { salt, event, id } of inTraceVectors())
+      assert.equal(askEvent(object, keyOf(salt), event), id);
   });
 
   it("are those of the second implementation for 300 random messages", () => {
     for (let i = 0; i < 100; i++) {
       const key = randomBytes(16);
       const bytes = randomBytes(32);
+      const event = {
+        ...{
+          kind: 1 + (i % 5),
+          side: i & 1,
+          numbers: bytes.readBigUInt64LE(0),
+          parent: bytes.toString("hex", 8, 16),
+        },
+        ...{ seq: bytes.readUInt32LE(16), n: bytes.readUInt32LE(20) },
+      };
+      assert.equal(askEvent(object, key, event), inTraceId(key, event));
       const numbers = { opener: bytes.readUInt32LE(0), acceptor: bytes.readUInt32LE(4) };
       const attempt = {
         boot: bytes.readBigUInt64LE(8),

@@ -120,6 +120,10 @@ struct conn {
 	bool missed_tuple;
 	/* The last transition came while another socket's was handled on the same CPU. */
 	bool is_nested;
+	/* Messages and segments in which no trace context was found, and of how many tables: bpf/context alone writes it. */
+	u8 unread_sends;
+	u8 unread_segments;
+	u8 unread_tables;
 	/* The last transition. */
 	u16 old_state;
 	u16 state;

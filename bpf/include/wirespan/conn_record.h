@@ -3,25 +3,52 @@
 
 /* The record of a connection: its state, its counters, and the ids of its span. */
 #include <wirespan/conn.h>
+#include <wirespan/context.h>
 #include <wirespan/ids.h>
 
 const volatile struct id_key id_key = {};
 /* Identifies this boot of this host. */
 const volatile u64 boot = 0;
 
-enum span { SPAN_CONNECTION, SPAN_CONNECT, SPAN_ACCEPT };
+enum span { SPAN_CONNECTION, SPAN_CONNECT, SPAN_ACCEPT, SPAN_RESET };
+
+/* Of the application's span that the record is told below; source CONTEXT_NONE: of none. */
+struct context {
+	u8 trace_id[16];
+	u8 parent_span_id[8];
+	/* The record's own there. */
+	u8 span_id[8];
+	enum context_source source;
+	/* What follows in this context is counted, not told. */
+	bool more;
+};
 
 struct conn_record {
 	enum span span;
-	/* The plugins that requested it, one bit each. */
+	/* The plugins that asked; none for what is told in an application's trace alone. */
 	u32 wanted;
+	/* Contexts behind the record. */
+	u32 contexts;
 	u8 trace_id[16];
 	u8 span_id[8];
 	/* Zeros: a root. */
 	u8 parent_span_id[8];
+	/* Of this end's `tcp connection`: the same as `span_id`, or the span's parent if that is sent. */
+	u8 connection_span_id[8];
+	struct context context;
 	struct conn conn;
 	struct traffic traffic;
 };
+
+/* Both ends' initial numbers, the opener's in the lower half; an attempt has its cookie alone. */
+static __always_inline u64 numbers_of(const struct conn *c)
+{
+	bool outbound = c->direction == DIRECTION_OUTBOUND;
+	u64 opener = outbound ? c->own_isn : c->peer_isn,
+	    acceptor = outbound ? c->peer_isn : c->own_isn;
+
+	return opener | acceptor ? opener | acceptor << 32 : c->cookie;
+}
 
 static __always_inline void read_id(u64 id[2], enum id_domain domain, const struct conn *c)
 {
@@ -38,16 +65,17 @@ static __always_inline void read_id(u64 id[2], enum id_domain domain, const stru
 /* A function of its own and global: the verifier goes through it once, whoever calls it, not knowing the arguments. */
 __noinline int read_ids(struct conn_record *r, const struct conn *c)
 {
+	bool outbound;
 	u64 id[2];
 
 	if (!r || !c)
 		return 0;
+	outbound = c->direction == DIRECTION_OUTBOUND;
 	read_id(id, ID_TRACE, c);
 	__builtin_memcpy(r->trace_id, id, 16);
 	read_id(id, ID_CONNECTION, c);
-	if (r->span == SPAN_CONNECTION) {
-		bool outbound = c->direction == DIRECTION_OUTBOUND;
-
+	__builtin_memcpy(r->connection_span_id, outbound ? &id[0] : &id[1], 8);
+	if (r->span == SPAN_CONNECTION || r->span == SPAN_RESET) {
 		__builtin_memcpy(r->span_id, outbound ? &id[0] : &id[1], 8);
 		if (!outbound)
 			__builtin_memcpy(r->parent_span_id, &id[0], 8);
@@ -66,7 +94,9 @@ static __always_inline void read_record(struct conn_record *r, enum span span, c
 					const struct tcp_sock *tp, u32 state)
 {
 	r->span = span;
+	r->contexts = 0;
 	r->conn = *c;
+	__builtin_memset(&r->context, 0, sizeof(r->context));
 	__builtin_memset(r->parent_span_id, 0, sizeof(r->parent_span_id));
 	read_ids(r, c);
 	read_traffic(&r->traffic, tp, c, state);
@@ -78,7 +108,9 @@ static __always_inline void read_record_without_socket(struct conn_record *r, en
 						       const struct conn *c)
 {
 	r->span = span;
+	r->contexts = 0;
 	r->conn = *c;
+	__builtin_memset(&r->context, 0, sizeof(r->context));
 	__builtin_memset(r->parent_span_id, 0, sizeof(r->parent_span_id));
 	read_ids(r, c);
 	__builtin_memset(&r->traffic, 0, sizeof(r->traffic));

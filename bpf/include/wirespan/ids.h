@@ -17,6 +17,18 @@ enum id_domain {
 	ID_CONNECTION,
 	/* First half: `tcp connect`; second half: `tcp accept`. */
 	ID_HANDSHAKE,
+	/* First half: a span in the application's own trace. */
+	ID_IN_TRACE,
+};
+
+/* What such a span tells of. */
+enum in_trace_kind {
+	IN_TRACE_NONE,
+	IN_TRACE_CONNECT,
+	IN_TRACE_ACCEPT,
+	IN_TRACE_RETRANSMIT,
+	IN_TRACE_DROP,
+	IN_TRACE_RESET,
 };
 
 struct id_key {
@@ -51,4 +63,18 @@ static __always_inline void attempt_id(u64 out[2], const struct id_key *key, enu
 	siphash128(out, key->k0, key->k1, message, 4);
 	out[0] |= !out[0];
 	out[1] |= !out[1];
+}
+
+/* `numbers`: both ends' initial ones, the opener's in the lower half; the socket's cookie if it never established. */
+static __always_inline u64 in_trace_id(const struct id_key *key, enum in_trace_kind kind,
+				       bool acceptor, u64 numbers, u64 event, u64 parent)
+{
+	u64 message[4], out[2];
+
+	message[0] = IDS_VERSION | (u64)ID_IN_TRACE << 8 | (u64)kind << 16 | (u64)acceptor << 24;
+	message[1] = numbers;
+	message[2] = event;
+	message[3] = parent;
+	siphash128(out, key->k0, key->k1, message, 4);
+	return out[0] | !out[0];
 }

@@ -5,6 +5,84 @@ import type { Cursor, Layout } from "../../../core/plugin/skeleton.ts";
 const empty = new Uint32Array(0);
 const none = new Uint8Array(0);
 
+export interface Correlated {
+  readonly headersSent: number;
+  readonly headersReceived: number;
+  readonly tablesSent: number;
+  readonly threadsSent: number;
+  readonly suppressed: number;
+  readonly lost: number;
+  readonly contradicted: number;
+  readonly beyondWindow: number;
+  readonly invalid: number;
+  readonly ambiguous: number;
+  readonly unreadable: number;
+  readonly torn: number;
+  readonly overrun: number;
+  readonly announced: number;
+  readonly refusedAnnouncements: number;
+  readonly noMemory: number;
+}
+
+export class CorrelatedCursor implements Correlated, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  get headersSent(): number {
+    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+  }
+  get headersReceived(): number {
+    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+  }
+  get tablesSent(): number {
+    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+  }
+  get threadsSent(): number {
+    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
+  }
+  get suppressed(): number {
+    return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
+  }
+  get lost(): number {
+    return this.#words[((this.#at + 40) >> 2)]! + this.#words[((this.#at + 40) >> 2) + 1]! * 4294967296;
+  }
+  get contradicted(): number {
+    return this.#words[((this.#at + 48) >> 2)]! + this.#words[((this.#at + 48) >> 2) + 1]! * 4294967296;
+  }
+  get beyondWindow(): number {
+    return this.#words[((this.#at + 56) >> 2)]! + this.#words[((this.#at + 56) >> 2) + 1]! * 4294967296;
+  }
+  get invalid(): number {
+    return this.#words[((this.#at + 64) >> 2)]! + this.#words[((this.#at + 64) >> 2) + 1]! * 4294967296;
+  }
+  get ambiguous(): number {
+    return this.#words[((this.#at + 72) >> 2)]! + this.#words[((this.#at + 72) >> 2) + 1]! * 4294967296;
+  }
+  get unreadable(): number {
+    return this.#words[((this.#at + 80) >> 2)]! + this.#words[((this.#at + 80) >> 2) + 1]! * 4294967296;
+  }
+  get torn(): number {
+    return this.#words[((this.#at + 88) >> 2)]! + this.#words[((this.#at + 88) >> 2) + 1]! * 4294967296;
+  }
+  get overrun(): number {
+    return this.#words[((this.#at + 96) >> 2)]! + this.#words[((this.#at + 96) >> 2) + 1]! * 4294967296;
+  }
+  get announced(): number {
+    return this.#words[((this.#at + 104) >> 2)]! + this.#words[((this.#at + 104) >> 2) + 1]! * 4294967296;
+  }
+  get refusedAnnouncements(): number {
+    return this.#words[((this.#at + 112) >> 2)]! + this.#words[((this.#at + 112) >> 2) + 1]! * 4294967296;
+  }
+  get noMemory(): number {
+    return this.#words[((this.#at + 120) >> 2)]! + this.#words[((this.#at + 120) >> 2) + 1]! * 4294967296;
+  }
+}
+
 export interface Task {
   readonly pid: number;
   readonly tid: number;
@@ -59,8 +137,48 @@ export class TaskCursor implements Task, Cursor {
   }
 }
 
-export type Span = "connection" | "connect" | "accept";
-export const spanNames = ["connection", "connect", "accept"] as const;
+export type Span = "connection" | "connect" | "accept" | "reset";
+export const spanNames = ["connection", "connect", "accept", "reset"] as const;
+
+export type ContextSource = "none" | "header" | "table" | "thread";
+export const contextSourceNames = ["none", "header", "table", "thread"] as const;
+
+export interface Context {
+  readonly traceId: Uint8Array;
+  readonly parentSpanId: Uint8Array;
+  readonly spanId: Uint8Array;
+  readonly source: ContextSource;
+  readonly more: boolean;
+}
+
+export class ContextCursor implements Context, Cursor {
+  #words: Uint32Array = empty;
+  #bytes: Uint8Array = none;
+  #at = 0;
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#at = offset;
+  }
+  readonly #traceId = new Bytes16();
+  get traceId(): Uint8Array {
+    return this.#traceId.read(this.#words, this.#at);
+  }
+  readonly #parentSpanId = new Bytes8();
+  get parentSpanId(): Uint8Array {
+    return this.#parentSpanId.read(this.#words, this.#at + 16);
+  }
+  readonly #spanId = new Bytes8();
+  get spanId(): Uint8Array {
+    return this.#spanId.read(this.#words, this.#at + 24);
+  }
+  get source(): ContextSource {
+    return contextSourceNames[this.#words[((this.#at + 32) >> 2)]!]!;
+  }
+  get more(): boolean {
+    return this.#bytes[this.#at + 36]! !== 0;
+  }
+}
 
 export interface Endpoints {
   readonly local: Uint8Array;
@@ -180,6 +298,9 @@ export interface Conn {
   readonly hasTuple: boolean;
   readonly missedTuple: boolean;
   readonly isNested: boolean;
+  readonly unreadSends: number;
+  readonly unreadSegments: number;
+  readonly unreadTables: number;
   readonly oldState: number;
   readonly state: number;
   readonly sentBefore: number;
@@ -327,41 +448,50 @@ export class ConnCursor implements Conn, Cursor {
   get isNested(): boolean {
     return this.#bytes[this.#at + 297]! !== 0;
   }
+  get unreadSends(): number {
+    return this.#bytes[(this.#at + 298)]!;
+  }
+  get unreadSegments(): number {
+    return this.#bytes[(this.#at + 299)]!;
+  }
+  get unreadTables(): number {
+    return this.#bytes[(this.#at + 300)]!;
+  }
   get oldState(): number {
-    return this.#bytes[(this.#at + 298)]! | (this.#bytes[(this.#at + 298) + 1]! << 8);
+    return this.#bytes[(this.#at + 302)]! | (this.#bytes[(this.#at + 302) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 300)]! | (this.#bytes[(this.#at + 300) + 1]! << 8);
+    return this.#bytes[(this.#at + 304)]! | (this.#bytes[(this.#at + 304) + 1]! << 8);
   }
   get sentBefore(): number {
-    return this.#words[((this.#at + 304) >> 2)]! + this.#words[((this.#at + 304) >> 2) + 1]! * 4294967296;
-  }
-  get receivedBefore(): number {
     return this.#words[((this.#at + 312) >> 2)]! + this.#words[((this.#at + 312) >> 2) + 1]! * 4294967296;
   }
-  get enteredAt(): number {
+  get receivedBefore(): number {
     return this.#words[((this.#at + 320) >> 2)]! + this.#words[((this.#at + 320) >> 2) + 1]! * 4294967296;
   }
+  get enteredAt(): number {
+    return this.#words[((this.#at + 328) >> 2)]! + this.#words[((this.#at + 328) >> 2) + 1]! * 4294967296;
+  }
   get enteredState(): number {
-    return this.#words[((this.#at + 328) >> 2)]!;
-  }
-  get doubtfulRttUs(): number {
-    return this.#words[((this.#at + 332) >> 2)]!;
-  }
-  get lostBefore(): number {
     return this.#words[((this.#at + 336) >> 2)]!;
   }
-  get life(): number {
+  get doubtfulRttUs(): number {
     return this.#words[((this.#at + 340) >> 2)]!;
   }
+  get lostBefore(): number {
+    return this.#words[((this.#at + 344) >> 2)]!;
+  }
+  get life(): number {
+    return this.#words[((this.#at + 348) >> 2)]!;
+  }
   get interface(): string {
-    return text16(this.#words, this.#bytes, this.#at + 344);
+    return text16(this.#words, this.#bytes, this.#at + 352);
   }
   get round(): number {
-    return this.#words[((this.#at + 360) >> 2)]!;
+    return this.#words[((this.#at + 368) >> 2)]!;
   }
   get counted(): number {
-    return this.#words[((this.#at + 364) >> 2)]!;
+    return this.#words[((this.#at + 372) >> 2)]!;
   }
 }
 
@@ -434,9 +564,12 @@ export class TrafficCursor implements Traffic, Cursor {
 export interface ConnRecord {
   readonly span: Span;
   readonly wanted: number;
+  readonly contexts: number;
   readonly traceId: Uint8Array;
   readonly spanId: Uint8Array;
   readonly parentSpanId: Uint8Array;
+  readonly connectionSpanId: Uint8Array;
+  readonly context: Context;
   readonly conn: Conn;
   readonly traffic: Traffic;
 }
@@ -456,26 +589,38 @@ export class ConnRecordCursor implements ConnRecord, Cursor {
   get wanted(): number {
     return this.#words[((this.#at + 4) >> 2)]!;
   }
+  get contexts(): number {
+    return this.#words[((this.#at + 8) >> 2)]!;
+  }
   readonly #traceId = new Bytes16();
   get traceId(): Uint8Array {
-    return this.#traceId.read(this.#words, this.#at + 8);
+    return this.#traceId.read(this.#words, this.#at + 12);
   }
   readonly #spanId = new Bytes8();
   get spanId(): Uint8Array {
-    return this.#spanId.read(this.#words, this.#at + 24);
+    return this.#spanId.read(this.#words, this.#at + 28);
   }
   readonly #parentSpanId = new Bytes8();
   get parentSpanId(): Uint8Array {
-    return this.#parentSpanId.read(this.#words, this.#at + 32);
+    return this.#parentSpanId.read(this.#words, this.#at + 36);
+  }
+  readonly #connectionSpanId = new Bytes8();
+  get connectionSpanId(): Uint8Array {
+    return this.#connectionSpanId.read(this.#words, this.#at + 44);
+  }
+  readonly #context = new ContextCursor();
+  get context(): Context {
+    this.#context.at(this.#words, this.#bytes, this.#at + 52);
+    return this.#context;
   }
   readonly #conn = new ConnCursor();
   get conn(): Conn {
-    this.#conn.at(this.#words, this.#bytes, this.#at + 40);
+    this.#conn.at(this.#words, this.#bytes, this.#at + 96);
     return this.#conn;
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 408);
+    this.#traffic.at(this.#words, this.#bytes, this.#at + 472);
     return this.#traffic;
   }
 }
@@ -569,12 +714,12 @@ export class PacketCursor implements Packet, Cursor {
   }
 }
 
-export const idKeyLayout: Layout = { kind: "struct", name: "id_key", size: 16, fields: [{ name: "k0", offset: 0, layout: {"kind":"int","size":8,"signed":false} }, { name: "k1", offset: 8, layout: {"kind":"int","size":8,"signed":false} }] };
-export const siphashKeyLayout: Layout = { kind: "struct", name: "siphash_key", size: 16, fields: [{ name: "k0", offset: 0, layout: {"kind":"int","size":8,"signed":false} }, { name: "k1", offset: 8, layout: {"kind":"int","size":8,"signed":false} }] };
-export const netnsFilterLayout: Layout = { kind: "struct", name: "netns_filter", size: 136, fields: [{ name: "includes", offset: 0, layout: {"kind":"int","size":4,"signed":false} }, { name: "excludes", offset: 4, layout: {"kind":"int","size":4,"signed":false} }, { name: "include", offset: 8, layout: { kind: "array", size: 64, element: {"kind":"int","size":4,"signed":false}, length: 16 } }, { name: "exclude", offset: 72, layout: { kind: "array", size: 64, element: {"kind":"int","size":4,"signed":false}, length: 16 } }] };
 export const namePatternLayout: Layout = { kind: "struct", name: "name_pattern", size: 32, fields: [{ name: "value", offset: 0, layout: { kind: "array", size: 16, element: {"kind":"int","size":1,"signed":false}, length: 16 } }, { name: "mask", offset: 16, layout: { kind: "array", size: 16, element: {"kind":"int","size":1,"signed":false}, length: 16 } }] };
 export const portRangeLayout: Layout = { kind: "struct", name: "port_range", size: 4, fields: [{ name: "first", offset: 0, layout: {"kind":"int","size":2,"signed":false} }, { name: "last", offset: 2, layout: {"kind":"int","size":2,"signed":false} }] };
 export const cidrLayout: Layout = { kind: "struct", name: "cidr", size: 36, fields: [{ name: "address", offset: 0, layout: { kind: "array", size: 16, element: {"kind":"int","size":1,"signed":false}, length: 16 } }, { name: "mask", offset: 16, layout: { kind: "array", size: 16, element: {"kind":"int","size":1,"signed":false}, length: 16 } }, { name: "family", offset: 32, layout: {"kind":"int","size":4,"signed":false} }] };
 export const matchLayout: Layout = { kind: "struct", name: "match", size: 2736, fields: [{ name: "pids", offset: 0, layout: {"kind":"int","size":4,"signed":false} }, { name: "comms", offset: 4, layout: {"kind":"int","size":4,"signed":false} }, { name: "uids", offset: 8, layout: {"kind":"int","size":4,"signed":false} }, { name: "netns", offset: 12, layout: {"kind":"int","size":4,"signed":false} }, { name: "local_ports", offset: 16, layout: {"kind":"int","size":4,"signed":false} }, { name: "remote_ports", offset: 20, layout: {"kind":"int","size":4,"signed":false} }, { name: "local_cidrs", offset: 24, layout: {"kind":"int","size":4,"signed":false} }, { name: "remote_cidrs", offset: 28, layout: {"kind":"int","size":4,"signed":false} }, { name: "cgroups", offset: 32, layout: {"kind":"int","size":4,"signed":false} }, { name: "families", offset: 36, layout: {"kind":"int","size":4,"signed":false} }, { name: "directions", offset: 40, layout: {"kind":"int","size":4,"signed":false} }, { name: "either_cidrs", offset: 44, layout: {"kind":"int","size":4,"signed":false} }, { name: "pid", offset: 48, layout: { kind: "array", size: 64, element: {"kind":"int","size":4,"signed":false}, length: 16 } }, { name: "uid", offset: 112, layout: { kind: "array", size: 64, element: {"kind":"int","size":4,"signed":false}, length: 16 } }, { name: "netns_inode", offset: 176, layout: { kind: "array", size: 64, element: {"kind":"int","size":4,"signed":false}, length: 16 } }, { name: "comm", offset: 240, layout: { kind: "array", size: 512, element: namePatternLayout, length: 16 } }, { name: "local_port", offset: 752, layout: { kind: "array", size: 128, element: portRangeLayout, length: 32 } }, { name: "remote_port", offset: 880, layout: { kind: "array", size: 128, element: portRangeLayout, length: 32 } }, { name: "local_cidr", offset: 1008, layout: { kind: "array", size: 576, element: cidrLayout, length: 16 } }, { name: "remote_cidr", offset: 1584, layout: { kind: "array", size: 576, element: cidrLayout, length: 16 } }, { name: "either_cidr", offset: 2160, layout: { kind: "array", size: 576, element: cidrLayout, length: 16 } }] };
 export const filterLayout: Layout = { kind: "struct", name: "filter", size: 5496, fields: [{ name: "include", offset: 0, layout: matchLayout }, { name: "exclude", offset: 2736, layout: matchLayout }, { name: "min_duration_ns", offset: 5472, layout: {"kind":"int","size":8,"signed":false} }, { name: "failures_only", offset: 5480, layout: {"kind":"int","size":4,"signed":false} }, { name: "by_cgroup_map", offset: 5484, layout: {"kind":"int","size":4,"signed":false} }, { name: "by_mntns_map", offset: 5488, layout: {"kind":"int","size":4,"signed":false} }, { name: "padding", offset: 5492, layout: {"kind":"int","size":4,"signed":false} }] };
+export const idKeyLayout: Layout = { kind: "struct", name: "id_key", size: 16, fields: [{ name: "k0", offset: 0, layout: {"kind":"int","size":8,"signed":false} }, { name: "k1", offset: 8, layout: {"kind":"int","size":8,"signed":false} }] };
+export const siphashKeyLayout: Layout = { kind: "struct", name: "siphash_key", size: 16, fields: [{ name: "k0", offset: 0, layout: {"kind":"int","size":8,"signed":false} }, { name: "k1", offset: 8, layout: {"kind":"int","size":8,"signed":false} }] };
+export const netnsFilterLayout: Layout = { kind: "struct", name: "netns_filter", size: 136, fields: [{ name: "includes", offset: 0, layout: {"kind":"int","size":4,"signed":false} }, { name: "excludes", offset: 4, layout: {"kind":"int","size":4,"signed":false} }, { name: "include", offset: 8, layout: { kind: "array", size: 64, element: {"kind":"int","size":4,"signed":false}, length: 16 } }, { name: "exclude", offset: 72, layout: { kind: "array", size: 64, element: {"kind":"int","size":4,"signed":false}, length: 16 } }] };
 export const watchedCgroupLayout: Layout = { kind: "struct", name: "watched_cgroup", size: 16, fields: [{ name: "id", offset: 0, layout: {"kind":"int","size":8,"signed":false} }, { name: "level", offset: 8, layout: {"kind":"int","size":4,"signed":false} }, { name: "used", offset: 12, layout: {"kind":"int","size":4,"signed":false} }] };

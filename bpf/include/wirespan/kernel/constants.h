@@ -16,10 +16,11 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_LPM_TRIE = 11,
 	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
 enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2 };
 enum { BPF_F_NO_PREALLOC = 1, BPF_F_RDONLY_PROG = 128, BPF_F_CLONE = 512 };
-enum { BPF_SK_STORAGE_GET_F_CREATE = 1 };
+enum { BPF_SK_STORAGE_GET_F_CREATE = 1, BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0 };
 
@@ -81,6 +82,12 @@ enum {
 	ECANCELED = 125,
 	ERESTARTSYS = 512,
 };
+
+/* uapi/linux/stat.h */
+enum { S_IFMT = 0170000, S_IFSOCK = 0140000 };
+
+/* uapi/linux/socket.h */
+enum { MSG_PEEK = 2 };
 
 /* linux/sched.h */
 enum { PF_EXITING = 0x4, PF_KTHREAD = 0x200000 };

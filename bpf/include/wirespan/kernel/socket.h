@@ -168,4 +168,29 @@ struct tcp_request_sock {
 	u32 snt_isn;
 };
 
+/* uapi/linux/uio.h, linux/uio.h; the numbers are the running kernel's. */
+struct iovec {
+	void *iov_base;
+	unsigned long iov_len;
+};
+
+enum iter_type { ITER_UBUF, ITER_IOVEC };
+
+struct iov_iter {
+	u8 iter_type;
+	unsigned long iov_offset;
+	const struct iovec *__iov;
+	void *ubuf;
+	unsigned long count;
+};
+
+/* Before Linux 6.4. */
+struct iov_iter___named {
+	const struct iovec *iov;
+};
+
+struct msghdr {
+	struct iov_iter msg_iter;
+};
+
 #pragma clang attribute pop

@@ -20,7 +20,12 @@ struct path {
 	struct dentry *dentry;
 };
 
+struct inode {
+	u16 i_mode;
+};
+
 struct file {
+	struct inode *f_inode;
 	struct path f_path;
 	void *private_data;
 };
@@ -87,6 +92,11 @@ struct nsproxy {
 	struct mnt_namespace *mnt_ns;
 };
 
+/* arch/x86 */
+struct thread_struct {
+	unsigned long fsbase;
+};
+
 struct task_struct {
 	u32 flags;
 	int exit_code;
@@ -103,6 +113,7 @@ struct task_struct {
 	u64 start_boottime;
 	u64 self_exec_id;
 	char comm[16];
+	struct thread_struct thread;
 };
 
 /* include/trace/events/syscalls.h */

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/*
+ * How a table is found: its process sends the table's header, from the table itself, over a connection to itself. So
+ * the address is the sender's own, in the memory that is read later on. A process that passes on what others send it
+ * must not be led to announce what it has received: the other end of the connection has to be its own.
+ */
+#include "shared.h"
+
+/* "WSNCTXT1" */
+#define TABLE_MAGIC  0x31545854434e5357ull
+#define TABLE_HEADER 64
+#define TABLE_SLOTS  4096
+#define SLOT_BYTES   256
+#define SLOT_KEY     40
+#define SLOT_RECORDS 7
+/* Only sends of the thread that announced it look into it. */
+#define TABLE_OF_THREAD 1
+
+/* OpenTelemetry's thread context record (OTEP 4947), without attributes. */
+struct context_record {
+	u8 trace_id[16];
+	u8 span_id[8];
+	u8 valid;
+	u8 flags;
+	u16 attrs_data_size;
+};
+
+struct table_header {
+	u64 magic;
+	u32 size;
+	u32 slots;
+	u32 slot_size;
+	u32 flags;
+	u8 reserved[12];
+	struct context_record connecting;
+};
+
+struct table {
+	u64 address;
+	/* Of the image that announced it: another program has other memory. */
+	u64 exec_id;
+	u32 slots;
+	/* 0: refused, at `tried_at`. */
+	u32 flags;
+	u64 tried_at;
+};
+
+/* By process, at its first thread; a thread's own table by that thread. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct table);
+} tables SEC(".maps");
+
+/* How many tables there have been: sockets that seemed to have no contexts are looked at again with each. */
+u32 announcements;
+
+static __always_inline const struct table *table_of(struct task_struct *task)
+{
+	struct table *t = bpf_task_storage_get(&tables, task, NULL, 0);
+
+	return t && t->address && t->exec_id == task->self_exec_id ? t : NULL;
+}
+
+/* The running thread's own table, or its process's. */
+static __always_inline const struct table *current_table(void)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	const struct table *t = table_of(current);
+	struct task_struct *leader;
+
+	if (t)
+		return t;
+	leader = current->group_leader;
+	if (!leader)
+		return NULL;
+	t = table_of(leader);
+	return t && !(t->flags & TABLE_OF_THREAD) ? t : NULL;
+}
+
+/* Descriptors that are looked through, and how soon after a refusal again, nanoseconds. */
+#define DESCRIPTORS 1024
+#define RETRY_NS    1000000000ull
+
+struct search {
+	u16 local_port;
+	u16 peer_port;
+	bool found;
+};
+
+/* NULL if the descriptor is no TCP socket's. To be read as plain memory. */
+static __always_inline const struct sock *tcp_socket_of(u32 fd)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct file **files, *file = NULL;
+	const struct sock *sk;
+	struct socket *socket;
+
+	if (fd >= BPF_CORE_READ(task, files, fdt, max_fds))
+		return NULL;
+	files = BPF_CORE_READ(task, files, fdt, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	socket = BPF_CORE_READ(file, private_data);
+	sk = BPF_CORE_READ(socket, sk);
+	return sk && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP ? sk : NULL;
+}
+
+/* A listener of the port that was connected to, or the socket that it has accepted. */
+static long is_other_end(u32 fd, struct search *search)
+{
+	const struct sock *sk;
+	u16 port, peer;
+	u8 state;
+
+	if (fd >= DESCRIPTORS)
+		return 1;
+	sk = tcp_socket_of(fd);
+	if (!sk)
+		return 0;
+	port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	peer = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (port != search->peer_port)
+		return 0;
+	search->found = state == TCP_LISTEN || peer == search->local_port;
+	return search->found;
+}
+
+static __always_inline bool is_loopback(const struct endpoints *e)
+{
+	const u32 *local = (const u32 *)e->local, *peer = (const u32 *)e->peer;
+
+	if (e->family == 4)
+		return e->peer[0] == 127 || local[0] == peer[0];
+	return local[0] == peer[0] && local[1] == peer[1] && local[2] == peer[2] &&
+	       local[3] == peer[3];
+}
+
+static __noinline bool is_to_itself(const struct conn *c)
+{
+	struct search search = { .local_port = c->ends.local_port, .peer_port = c->ends.peer_port };
+
+	if (c->direction != DIRECTION_OUTBOUND || !is_loopback(&c->ends))
+		return false;
+	bpf_loop(DESCRIPTORS, is_other_end, &search, 0);
+	return search.found;
+}
+
+static __always_inline bool is_well_formed(const struct table_header *h)
+{
+	return h->magic == TABLE_MAGIC && h->size == TABLE_HEADER && h->slot_size == SLOT_BYTES &&
+	       h->slots && h->slots <= TABLE_SLOTS && !(h->slots & (h->slots - 1));
+}
+
+/* What is sent begins with the magic word; false if it is an announcement of nothing. */
+static __noinline bool take_announcement(struct conn *c, u64 address, u64 bytes)
+{
+	struct task_struct *current = bpf_get_current_task_btf(), *owner = current;
+	struct table_header h;
+	struct table *t;
+	u64 now = bpf_ktime_get_boot_ns();
+
+	if (bytes != sizeof(h) || bpf_probe_read_user(&h, sizeof(h), (void *)address) ||
+	    !is_well_formed(&h)) {
+		COUNT_CORRELATED(refused_announcements, 1);
+		return false;
+	}
+	if (!(h.flags & TABLE_OF_THREAD))
+		owner = current->group_leader;
+	if (!owner)
+		return false;
+	t = bpf_task_storage_get(&tables, owner, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t) {
+		COUNT_CORRELATED(no_memory, 1);
+		return false;
+	}
+	/* It is repeated for agents that come later. */
+	if (t->address == address && t->slots == h.slots && t->exec_id == current->self_exec_id)
+		return true;
+	if (t->tried_at && now - t->tried_at < RETRY_NS) {
+		COUNT_CORRELATED(refused_announcements, 1);
+		return false;
+	}
+	if (!is_to_itself(c)) {
+		t->tried_at = now;
+		COUNT_CORRELATED(refused_announcements, 1);
+		return false;
+	}
+	t->address = 0;
+	t->exec_id = current->self_exec_id;
+	t->slots = h.slots;
+	t->flags = h.flags;
+	t->tried_at = 0;
+	t->address = address;
+	__sync_fetch_and_add(&announcements, 1);
+	COUNT_CORRELATED(announced, 1);
+	return true;
+}

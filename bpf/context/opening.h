@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* Handshakes that an application says a request waits for: so an attempt that fails is known to be that request's. */
+#include <wirespan/chain.h>
+#include "table.h"
+
+static __always_inline void see_opening(struct sock *sk)
+{
+	struct carrier *c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
+	struct conn *known = conn_of(sk);
+	struct context_record r;
+	const struct table *t;
+
+	/* The socket may connect a second time. */
+	if (c)
+		__builtin_memset(c, 0, sizeof(*c));
+	if (!known || !reads_tables)
+		return;
+	t = current_table();
+	if (!t)
+		return;
+	if (bpf_probe_read_user(&r, sizeof(r),
+				(void *)(t->address + offsetof(struct table_header, connecting)))) {
+		COUNT_CORRELATED(unreadable, 1);
+		return;
+	}
+	if (!is_valid(&r) || !passes(known, 0))
+		return;
+	if (!c)
+		c = create_carrier(sk);
+	if (!c)
+		return;
+	take_record(&c->opening, &r);
+	c->opening.source = CONTEXT_TABLE;
+}
+
+/* In the chain of changes of state, in the system call that opens the connection. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_opening, struct sock *sk, int old, int new_)
+{
+	if (old == TCP_CLOSE && new_ == TCP_SYN_SENT)
+		see_opening(sk);
+	CALL_NEXT(ctx);
+	return 0;
+}

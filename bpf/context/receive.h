@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* Requests that a socket receives: what of it is a head, and whether it is for us. */
+#include "announcement.h"
+#include "http1.h"
+
+static __always_inline bool is_private(const struct endpoints *e)
+{
+	const u8 *a = e->peer;
+
+	if (e->family == 4)
+		return a[0] == 10 || a[0] == 127 || (a[0] == 172 && a[1] >> 4 == 1) ||
+		       (a[0] == 192 && a[1] == 168) || (a[0] == 169 && a[1] == 254) ||
+		       (a[0] == 100 && a[1] >> 6 == 1);
+	return (a[0] & 0xfe) == 0xfc || (a[0] == 0xfe && a[1] >> 6 == 2) || is_loopback(e);
+}
+
+/* Whether contexts that others send are taken from this peer. */
+static __always_inline bool is_trusted(const struct conn *c)
+{
+	return inbound == INBOUND_ALWAYS ||
+	       (inbound == INBOUND_PRIVATE_PEERS && is_private(&c->ends));
+}
+
+static __always_inline bool is_receive_opaque(const struct conn *c)
+{
+	return c->direction == DIRECTION_OUTBOUND || c->unread_segments >= OPAQUE_AFTER;
+}
+
+/* The carrier for a request that begins, or goes on; NULL: it is none, or is not for us. */
+static __always_inline struct carrier *carrier_for(struct sock *sk, struct conn *known, u64 word)
+{
+	struct carrier *c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
+	bool is_request = is_method(word);
+
+	if (c && (is_request || c->tail_of == TAIL_RECEIVED))
+		return c;
+	if (is_request && !c) {
+		if (is_trusted(known) && passes(known, 0))
+			return create_carrier(sk);
+		if (known->owner_source != OWNER_LISTENER)
+			known->unread_segments = OPAQUE_FOR_GOOD;
+		return NULL;
+	}
+	if (!c && known->unread_segments < OPAQUE_AFTER)
+		known->unread_segments++;
+	return NULL;
+}
+
+/*
+ * A request begins. One that comes while another is not answered, or while an answer is still under way (`acked`: what
+ * the peer had received when it asked), leaves open whose the next bytes are.
+ */
+static __always_inline void begin_request(struct conn *known, struct carrier *c, u32 seq,
+					  bool is_pipelined)
+{
+	__builtin_memset(&c->in, 0, sizeof(c->in));
+	c->asked_at = seq;
+	drop_tail(c);
+	c->protocol = CARRIED_HTTP1;
+	if (is_pipelined)
+		COUNT_CORRELATED(ambiguous, 1);
+	if (!c->handshake_settled) {
+		c->handshake_settled = true;
+		c->awaits_accept = is_soon_after_handshake(known);
+	}
+	c->awaits_answer = true;
+}
+
+/* The bytes of a head, `n` with the tail, are in `s`; `is_whole`: no more of this message could be searched. */
+static __always_inline void read_received_head(struct carrier *c, struct scratch *s, u32 n,
+					       u32 bytes, bool is_pipelined)
+{
+	struct entry e = {};
+	int head = read_head(&e, s, n);
+
+	if (goes_on(head, c->head_bytes + bytes)) {
+		keep_tail(c, s, n, TAIL_RECEIVED);
+		c->head_bytes += n - TAIL;
+		return;
+	}
+	drop_tail(c);
+	if (head || is_pipelined)
+		return;
+	COUNT_CORRELATED(headers_received, 1);
+	e.seq = c->asked_at;
+	c->in = e;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* Requests as applications receive them. */
+#include "receive.h"
+#include "source.h"
+
+/*
+ * What the application has received, in the return of its call. Where segments are read, it is asked for what came
+ * with the handshake's last packet alone, which no event is for (TCP_DEFER_ACCEPT, Fast Open).
+ */
+const volatile bool has_on_segment = false;
+
+static __always_inline int see_received(struct sock *sk, struct msghdr *msg, int flags,
+					int received)
+{
+	struct conn *known = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	const struct iov_iter *iter = &msg->msg_iter;
+	u32 bytes = received, limit, seq;
+	const struct tcp_sock *tp;
+	struct scratch *s;
+	struct carrier *c;
+	const void *base;
+	u64 word = 0;
+	bool is_first, is_pipelined;
+
+	if (received <= 0 || flags & MSG_PEEK || !known || known->excluded || !reads_http1 ||
+	    is_receive_opaque(known))
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	seq = tp->copied_seq - bytes;
+	if (has_on_segment && seq != known->peer_isn)
+		return 0;
+	if (!find_received(&base, iter, bytes))
+		return 0;
+	if (bytes >= 8 && bpf_probe_read_user(&word, sizeof(word), base)) {
+		COUNT_CORRELATED(unreadable, 1);
+		return 0;
+	}
+	c = carrier_for(sk, known, word);
+	s = c ? scratch_of(SCRATCH_RECEIVE) : NULL;
+	if (!s)
+		return 0;
+	is_first = is_method(word);
+	/* It was read from the segment. */
+	if (has_on_segment && (c->in.source || c->awaits_answer))
+		return 0;
+	is_pipelined = is_first && (c->awaits_answer || tp->snd_una != tp->write_seq);
+	if (is_first)
+		begin_request(known, c, seq, is_pipelined);
+	begin_scratch(s, c);
+	limit = window - c->head_bytes;
+	if (limit > bytes)
+		limit = bytes;
+	if (limit > WINDOW ||
+	    bpf_probe_read_user(s->bytes + TAIL, MASKED(limit, SCRATCH_MASK), base)) {
+		drop_tail(c);
+		COUNT_CORRELATED(unreadable, 1);
+		return 0;
+	}
+	read_received_head(c, s, TAIL + limit, bytes > limit ? window : limit, is_pipelined);
+	return 0;
+}
+
+SEC("fexit/tcp_recvmsg")
+int BPF_PROG(on_received, struct sock *sk, struct msghdr *msg, u64 len, int flags, int *addr_len,
+	     int received)
+{
+	return see_received(sk, msg, flags, received);
+}

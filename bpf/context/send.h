@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* Messages that applications send: whose they are. Runs in the system call. */
+#include "http1.h"
+#include "source.h"
+#include "table.h"
+
+/* A head, or its next part, is in the message. */
+static __noinline int read_sent_head(const struct message *m, struct carrier *c,
+				     const struct source *from, struct entry *e)
+{
+	struct scratch *s = scratch_of(SCRATCH_SEND);
+	bool continues = c->tail_of == TAIL_SENT;
+	u32 limit = window - (continues ? c->head_bytes : 0), n;
+	int head;
+
+	if (!s)
+		return HEAD_OTHER;
+	if (limit > m->bytes)
+		limit = m->bytes;
+	begin_scratch(s, continues ? c : NULL);
+	n = copy_message(s, from, limit);
+	head = read_head(e, s, n);
+	if (!goes_on(head,
+		     (continues ? c->head_bytes : 0) + (m->bytes > limit ? window : n - TAIL))) {
+		drop_tail(c);
+		return head;
+	}
+	keep_tail(c, s, n, TAIL_SENT);
+	c->head_bytes = (continues ? c->head_bytes : 0) + (n - TAIL);
+	return head;
+}
+
+/* An answer's first bytes: they belong to the request that they answer, if it has a context. */
+static __always_inline void keep_answer(const struct message *m, struct carrier *c)
+{
+	struct entry e = c->in;
+
+	c->awaits_answer = false;
+	e.seq = m->seq;
+	e.received = m->tp->rcv_nxt;
+	e.answers = true;
+	keep(c, &e);
+}
+
+/*
+ * The handshake that the first request waited for, and the way to accept() of a connection that was made for a request,
+ * are told as soon as the request's context is known.
+ */
+static __always_inline void tell_handshake(struct sock *sk, struct conn *known, struct carrier *c)
+{
+	const struct entry *first = &c->ring[0];
+	struct conn *accepted = known;
+	u64 cookie = known->cookie;
+
+	if (known->direction == DIRECTION_OUTBOUND) {
+		if (c->handshake_settled || !c->n)
+			return;
+		c->handshake_settled = true;
+		if (is_sampled(first) && !c->opening.source && is_soon_after_handshake(known))
+			emit_handshake(sk, known, first, SPAN_CONNECT);
+		return;
+	}
+	if (!c->awaits_accept || c->awaits_answer)
+		return;
+	c->awaits_accept = false;
+	/* A system call's tracepoint notes it beside the connection. */
+	if (!known->accepted_at)
+		accepted = bpf_map_lookup_elem(&unaccepted, &cookie);
+	if (accepted && accepted->accepted_at && c->n && is_sampled(first))
+		emit_handshake(sk, accepted, first, SPAN_ACCEPT);
+}
+
+/* A retry of a message of which nothing was taken may bring another one. */
+static __always_inline void forget_unsent(struct carrier *c, u32 seq)
+{
+	for (u32 i = 0; i < 2; i++) {
+		const struct entry *e = &c->ring[MASKED(c->n - 1, CONTEXTS - 1)];
+
+		if (!c->n || e->seq != seq || e->source != CONTEXT_HEADER || e->answers)
+			break;
+		c->n--;
+	}
+}
+
+/* A request line begins the message, or its head goes on in it. */
+static __always_inline void on_request(const struct message *m, struct carrier *c,
+				       const struct source *from, bool is_first, bool has_context)
+{
+	const struct entry *newest = &c->ring[MASKED(c->n - 1, CONTEXTS - 1)];
+	struct entry e = { .seq = m->seq, .received = m->tp->rcv_nxt };
+	int head;
+
+	if (is_first) {
+		drop_tail(c);
+		/* The last one is not answered yet: these may be bytes of its body. */
+		if (c->asked && c->asked_at == e.received && c->sent_from != m->seq) {
+			COUNT_CORRELATED(ambiguous, 1);
+			if (!has_context)
+				keep(c, &e);
+			return;
+		}
+		c->asked = true;
+		c->asked_at = e.received;
+	}
+	c->protocol = CARRIED_HTTP1;
+	head = read_sent_head(m, c, from, &e);
+	if (has_context) {
+		if (!head && c->n && !is_same_context(newest, &e))
+			COUNT_CORRELATED(contradicted, 1);
+		return;
+	}
+	if (!head)
+		COUNT_CORRELATED(headers_sent, 1);
+	if (!head || is_first)
+		keep(c, &e);
+}
+
+static __always_inline bool is_tls(u64 word)
+{
+	return (word & 0xffff) == 0x0316;
+}
+
+/* Nothing is known of the message but that it is sent. */
+static __always_inline void on_unread(struct conn *known, const struct carrier *c)
+{
+	if (c && (c->n || c->in.source || c->opening.source))
+		return;
+	if (known->unread_tables != (u8)announcements) {
+		known->unread_tables = announcements;
+		known->unread_sends = 0;
+	}
+	if (known->unread_sends < OPAQUE_AFTER)
+		known->unread_sends++;
+}
+
+static __always_inline bool is_send_opaque(const struct conn *c)
+{
+	return c->unread_sends == OPAQUE_FOR_GOOD ||
+	       (c->unread_sends >= OPAQUE_AFTER && c->unread_tables == (u8)announcements);
+}
+
+/* Whether the configuration leaves the connection out; then it is not asked again. */
+static __noinline bool is_left_out(struct conn *c)
+{
+	if (passes(c, 0))
+		return false;
+	c->unread_sends = OPAQUE_FOR_GOOD;
+	c->unread_segments = OPAQUE_FOR_GOOD;
+	return true;
+}
+
+static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
+{
+	struct conn *known = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	const struct iov_iter *iter = &msg->msg_iter;
+	struct message m = { .conn = known };
+	bool is_readable, is_first, has_context = false;
+	struct source from = {};
+	struct carrier *c;
+	const struct table *t;
+	u64 word = 0;
+
+	if (!known || known->excluded || is_send_opaque(known))
+		return 0;
+	m.tp = bpf_skc_to_tcp_sock(sk);
+	if (!m.tp)
+		return 0;
+	m.seq = m.tp->write_seq;
+	m.bytes = BPF_CORE_READ(iter, count);
+	c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
+	if (!c && is_left_out(known))
+		return 0;
+	if (c) {
+		/* The rest of a message that did not fit. */
+		if (c->sent_to == m.seq + m.bytes && c->sent_from != m.seq)
+			return 0;
+		if (c->sent_from == m.seq && c->sent_to != m.seq)
+			forget_unsent(c, m.seq);
+	}
+	is_readable = m.bytes >= 8 && find_source(&from, iter);
+	if (is_readable &&
+	    bpf_probe_read_user(&word, from.bytes < 8 ? from.bytes & 7 : 8, from.base)) {
+		COUNT_CORRELATED(unreadable, 1);
+		is_readable = false;
+	}
+	if (reads_tables) {
+		if (is_readable && word == TABLE_MAGIC) {
+			if (take_announcement(known, (u64)from.base, m.bytes)) {
+				known->unread_sends = OPAQUE_FOR_GOOD;
+				known->unread_segments = OPAQUE_FOR_GOOD;
+			}
+			return 0;
+		}
+		t = current_table();
+		if (t)
+			has_context = read_table(sk, &m, t, &c);
+	}
+	/* Who accepted a connection answers. */
+	is_first = reads_http1 && is_readable && is_method(word) &&
+		   known->direction != DIRECTION_INBOUND;
+	if (!c && (is_first || is_tls(word)))
+		c = create_carrier(sk);
+	if (!c) {
+		on_unread(known, NULL);
+		return 0;
+	}
+	if (is_tls(word) && c->protocol != CARRIED_TLS) {
+		/* What was asked of a proxy before is answered. */
+		if (c->protocol == CARRIED_HTTP1 && !has_context) {
+			struct entry nobodys = { .seq = m.seq };
+
+			keep(c, &nobodys);
+		}
+		c->protocol = CARRIED_TLS;
+	}
+	if (c->protocol == CARRIED_TLS) {
+		if (!has_context)
+			on_unread(known, c);
+	} else if (is_first || (is_readable && c->tail_of == TAIL_SENT)) {
+		on_request(&m, c, &from, is_first, has_context);
+	} else if (has_context) {
+		c->awaits_answer = false;
+	} else if (c->awaits_answer) {
+		keep_answer(&m, c);
+	} else {
+		on_unread(known, c);
+	}
+	c->sent_from = m.seq;
+	c->sent_to = m.seq + m.bytes;
+	tell_handshake(sk, known, c);
+	return 0;
+}
+
+SEC("tp_btf/tcp_sendmsg_locked")
+int BPF_PROG(on_send, struct sock *sk, struct msghdr *msg)
+{
+	return see_send(sk, msg);
+}
+
+/* Kernels without that tracepoint. */
+SEC("fentry/tcp_sendmsg_locked")
+int BPF_PROG(on_sendmsg_locked, struct sock *sk, struct msghdr *msg)
+{
+	return see_send(sk, msg);
+}
+
+SEC("fentry/tcp_sendmsg")
+int BPF_PROG(on_sendmsg, struct sock *sk, struct msghdr *msg)
+{
+	return see_send(sk, msg);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* What the programs that read contexts share: settings, scratch memory, and what becomes of a context once it is read. */
+#include <wirespan/conn.h>
+#include <wirespan/context.h>
+#include <wirespan/filter.h>
+#include <wirespan/context_record.h>
+#include <wirespan/ring.h>
+#include <wirespan/skeleton.h>
+
+/* Bytes of a message or segment that are searched at most; what a setting gives is no more. */
+#define WINDOW 4096
+const volatile u32 window = WINDOW;
+const volatile bool reads_http1 = true;
+const volatile bool reads_http2 = true;
+const volatile bool reads_tables = true;
+/* A first request so long after the handshake did not wait for it, nanoseconds. */
+const volatile u64 connect_gap = 0;
+
+enum inbound { INBOUND_NEVER, INBOUND_PRIVATE_PEERS, INBOUND_ALWAYS };
+const volatile u32 inbound = INBOUND_PRIVATE_PEERS;
+
+/* Messages, or segments, without a context after which a socket is not looked at any more. */
+#define OPAQUE_AFTER 4
+/* The configuration leaves it out, for good. */
+#define OPAQUE_FOR_GOOD 255
+
+/* The tracker's, so that spans leave in the order in which they are known. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} spans SEC(".maps");
+
+/* The last bytes of the message before, or zeros, and then the message. */
+struct scratch {
+	u8 bytes[2 * WINDOW + 128];
+} __attribute__((aligned(8)));
+#define SCRATCH_MASK (2 * WINDOW - 1)
+/* As far as is searched. */
+#define SEARCHED (TAIL + WINDOW)
+
+/* One for each program: a packet may interrupt a system call. */
+enum { SCRATCH_SEND, SCRATCH_SEGMENT, SCRATCH_RECEIVE };
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 3);
+	__type(key, u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+static __always_inline struct scratch *scratch_of(u32 which)
+{
+	return bpf_map_lookup_elem(&scratches, &which);
+}
+
+/* What is known of a message or a segment. */
+struct message {
+	struct conn *conn;
+	const struct tcp_sock *tp;
+	/* Sequence number of its first byte, and its bytes. */
+	u32 seq;
+	u32 bytes;
+};
+
+static __always_inline struct carrier *create_carrier(struct sock *sk)
+{
+	struct carrier *c = bpf_sk_storage_get(&contexts, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!c)
+		COUNT_CORRELATED(no_memory, 1);
+	return c;
+}
+
+/* A span that needs no plugin: the handshake that a request waited for, or the way to accept(). */
+static __noinline int emit_handshake(struct sock *sk, struct conn *c, const struct entry *e,
+				     enum span span)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct conn_record *r;
+
+	if (!is_sampled(e))
+		return 0;
+	r = tp ? bpf_ringbuf_reserve(&spans, sizeof(*r), 0) : NULL;
+	if (!r) {
+		COUNT_CORRELATED(lost, 1);
+		return 0;
+	}
+	r->wanted = 0;
+	read_record(r, span, c, tp, sk->__sk_common.skc_state);
+	take_context(r, e);
+	read_in_trace_id(r, span == SPAN_CONNECT ? IN_TRACE_CONNECT : IN_TRACE_ACCEPT, 0, 0);
+	bpf_ringbuf_submit(r, wakeup(&spans));
+	return 0;
+}
+
+static __always_inline bool is_soon_after_handshake(const struct conn *c)
+{
+	return c->established_at && is_start_known(c) &&
+	       bpf_ktime_get_boot_ns() - c->established_at <= connect_gap;
+}
+
+static __always_inline bool is_same_context(const struct entry *a, const struct entry *b)
+{
+	const u64 *x = (const u64 *)a->trace_id, *y = (const u64 *)b->trace_id;
+
+	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
+}
+
+/* From this message on the bytes are of this context, or known to be nobody's. Global: the verifier goes through it once. */
+__noinline int keep(struct carrier *c, const struct entry *e)
+{
+	const struct entry *newest;
+
+	if (!c || !e)
+		return 0;
+	newest = &c->ring[MASKED(c->n - 1, CONTEXTS - 1)];
+	if (!e->source && c->n && !newest->source)
+		return 0;
+	c->ring[MASKED(c->n, CONTEXTS - 1)] = *e;
+	c->n++;
+	return 0;
+}
+
+/* The head that ends with the first `n` bytes of `s` goes on in the next message. */
+__noinline int keep_tail(struct carrier *c, const struct scratch *s, u32 n, enum tail_of of)
+{
+	const u64 *from;
+	u64 *to;
+
+	if (!c || !s || n < TAIL)
+		return 0;
+	from = (const u64 *)(s->bytes + MASKED(n - TAIL, SCRATCH_MASK));
+	to = (u64 *)c->tail;
+	for (int i = 0; i < TAIL / 8; i++)
+		to[i] = from[i];
+	c->tail_of = of;
+	return 0;
+}
+
+static __always_inline void drop_tail(struct carrier *c)
+{
+	c->tail_of = TAIL_NONE;
+	c->head_bytes = 0;
+	__builtin_memset(c->tail, 0, sizeof(c->tail));
+}
+
+/* Before the message itself is read into it; `c`: NULL for one with which a head begins. */
+static __always_inline void begin_scratch(struct scratch *s, const struct carrier *c)
+{
+	u64 *to = (u64 *)s->bytes;
+
+	if (c)
+		__builtin_memcpy(to, c->tail, TAIL);
+	else
+		__builtin_memset(to, 0, TAIL);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* Where in an application's memory a message lies. */
+#include "shared.h"
+
+/* Where a message lies; `vector`: NULL if it is in one piece. */
+struct source {
+	const void *base;
+	u64 bytes;
+	const struct iovec *vector;
+};
+
+/* Parts of a message that are read. */
+#define PARTS 24
+
+static __always_inline const struct iovec *vector_of(const struct iov_iter *iter)
+{
+	const struct iov_iter___named *named = (const void *)iter;
+
+	if (bpf_core_field_exists(iter->__iov))
+		return BPF_CORE_READ(iter, __iov);
+	return BPF_CORE_READ(named, iov);
+}
+
+/* False if it does not come from the application's memory (sendfile, kernel TLS). */
+static __always_inline bool find_source(struct source *from, const struct iov_iter *iter)
+{
+	u8 type = BPF_CORE_READ(iter, iter_type);
+	struct iovec first;
+
+	if (BPF_CORE_READ(iter, iov_offset))
+		return false;
+	from->vector = NULL;
+	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
+	    type == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
+		from->base = BPF_CORE_READ(iter, ubuf);
+		from->bytes = BPF_CORE_READ(iter, count);
+		return true;
+	}
+	if (type != bpf_core_enum_value(enum iter_type, ITER_IOVEC))
+		return false;
+	from->vector = vector_of(iter);
+	if (bpf_probe_read_kernel(&first, sizeof(first), from->vector))
+		return false;
+	from->base = first.iov_base;
+	from->bytes = first.iov_len;
+	return true;
+}
+
+/* The `received` bytes that a call put there last: the iterator has moved on behind them. */
+static __always_inline bool find_received(const void **base, const struct iov_iter *iter,
+					  u32 received)
+{
+	u64 offset = BPF_CORE_READ(iter, iov_offset);
+	u8 type = BPF_CORE_READ(iter, iter_type);
+	const struct iovec *vector;
+	struct iovec part;
+
+	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
+	    type == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
+		*base = BPF_CORE_READ(iter, ubuf) + offset - received;
+		return offset >= received;
+	}
+	if (type != bpf_core_enum_value(enum iter_type, ITER_IOVEC))
+		return false;
+	vector = vector_of(iter);
+	/* A buffer that is full has been left. */
+	if (!offset)
+		vector--;
+	if (bpf_probe_read_kernel(&part, sizeof(part), vector))
+		return false;
+	if (!offset)
+		offset = part.iov_len;
+	*base = part.iov_base + offset - received;
+	/* What lies in several buffers is not put together. */
+	return offset >= received;
+}
+
+/* Copies the message behind the tail in `s`; how many bytes there are then in all. */
+__noinline int copy_message(struct scratch *s, const struct source *from, u32 limit)
+{
+	u32 n = 0;
+	u64 bytes;
+
+	if (!s || !from || limit > WINDOW)
+		return TAIL;
+	bytes = from->bytes;
+	if (bytes > limit)
+		bytes = limit;
+	if (bpf_probe_read_user(s->bytes + TAIL, MASKED(bytes, SCRATCH_MASK), from->base)) {
+		COUNT_CORRELATED(unreadable, 1);
+		return TAIL;
+	}
+	n = bytes;
+	if (!from->vector || bytes < from->bytes)
+		return TAIL + n;
+	for (u32 i = 1; i < PARTS; i++) {
+		struct iovec part;
+
+		if (n >= limit || bpf_probe_read_kernel(&part, sizeof(part), from->vector + i))
+			break;
+		bytes = part.iov_len;
+		if (bytes > limit - n)
+			bytes = limit - n;
+		if (bpf_probe_read_user(s->bytes + TAIL + MASKED(n, WINDOW - 1),
+					MASKED(bytes, WINDOW - 1), part.iov_base)) {
+			COUNT_CORRELATED(unreadable, 1);
+			break;
+		}
+		n += MASKED(bytes, WINDOW - 1);
+	}
+	return TAIL + n;
+}

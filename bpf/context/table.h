@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/*
+ * The table of contexts that an application keeps in its own memory, for what is encrypted or is no HTTP:
+ * docs/context-table.md. It is read in the application's own system calls, for its own sockets.
+ */
+#include "announcement.h"
+
+/* How a slot begins: seq, and whose socket it is. */
+struct slot_key {
+	u32 seq;
+	u16 local_port;
+	u16 peer_port;
+	u8 local[16];
+	u8 peer[16];
+};
+
+struct slot {
+	u64 address;
+	struct slot_key key;
+};
+
+/* The key as the application knows it: IPv4 as ::ffff:a.b.c.d. */
+static __always_inline bool is_slot_of(const struct slot_key *key, const struct endpoints *e)
+{
+	const u32 *local = (const u32 *)key->local, *peer = (const u32 *)key->peer;
+	const u32 *own = (const u32 *)e->local, *other = (const u32 *)e->peer;
+
+	if (key->local_port != e->local_port || key->peer_port != e->peer_port)
+		return false;
+	if (e->family == 4)
+		return local[3] == own[0] && peer[3] == other[0] && local[2] == bpf_htonl(0xffff) &&
+		       peer[2] == bpf_htonl(0xffff) && !(local[0] | local[1] | peer[0] | peer[1]);
+	return local[0] == own[0] && local[1] == own[1] && local[2] == own[2] &&
+	       local[3] == own[3] && peer[0] == other[0] && peer[1] == other[1] &&
+	       peer[2] == other[2] && peer[3] == other[3];
+}
+
+static __always_inline void take_record(struct entry *e, const struct context_record *r)
+{
+	e->source = CONTEXT_NONE;
+	e->flags = r->flags;
+	__builtin_memcpy(e->trace_id, r->trace_id, 16);
+	__builtin_memcpy(e->span_id, r->span_id, 8);
+}
+
+static __always_inline bool is_valid(const struct context_record *r)
+{
+	u64 trace[2], span;
+
+	__builtin_memcpy(trace, r->trace_id, 16);
+	__builtin_memcpy(&span, r->span_id, 8);
+	return r->valid == 1 && (trace[0] | trace[1]) && span;
+}
+
+/* What is asked of a slot. */
+struct slot_question {
+	u64 address;
+	/* The slot's, and of the message. */
+	u32 written;
+	u32 seq;
+	u32 received;
+	/* The socket was looked at from its first byte on. */
+	u32 knows_all;
+};
+
+/*
+ * Takes each record that was written since the last message; whether there was one. Of a socket that was not looked at
+ * from its first byte on, older records may lie there: only the last is certain to be this message's. Global: the
+ * verifier goes through it once.
+ */
+__noinline int read_records(struct carrier *c, const struct slot_question *q)
+{
+	struct entry e = {};
+	u32 writes, fresh, again = 0;
+	int found = 0;
+
+	if (!c || !q)
+		return 0;
+	e.seq = q->seq;
+	e.received = q->received;
+	writes = q->written / 2;
+	fresh = writes - c->table_seq / 2;
+	if (!c->table_seq && !q->knows_all)
+		fresh = 1;
+	c->table_seq = q->written;
+	if (fresh > SLOT_RECORDS) {
+		COUNT_CORRELATED(overrun, fresh - SLOT_RECORDS);
+		fresh = SLOT_RECORDS;
+	}
+	for (u32 i = 0; i < SLOT_RECORDS; i++) {
+		u32 which = (writes - fresh + i) % SLOT_RECORDS;
+		struct context_record r;
+
+		if (i >= fresh)
+			break;
+		if (bpf_probe_read_user(&r, sizeof(r),
+					(void *)(q->address + SLOT_KEY + which * sizeof(r))) ||
+		    bpf_probe_read_user(&again, sizeof(again), (void *)q->address)) {
+			COUNT_CORRELATED(unreadable, 1);
+			break;
+		}
+		/* Another thread has taken the slot over meanwhile, or has gone round its ring. */
+		if (again - q->written > 2 * (SLOT_RECORDS - fresh + i) + 1) {
+			COUNT_CORRELATED(torn, 1);
+			break;
+		}
+		take_record(&e, &r);
+		found = 1;
+		if (is_valid(&r)) {
+			e.source = CONTEXT_TABLE;
+			COUNT_CORRELATED(tables_sent, 1);
+		} else if (i + 1 < fresh) {
+			continue;
+		}
+		keep(c, &e);
+	}
+	return found;
+}
+
+/* The contexts that the application has written for this message; whether there are some. */
+static __noinline bool read_table(struct sock *sk, const struct message *m, const struct table *t,
+				  struct carrier **carrier)
+{
+	const struct endpoints *ends = &m->conn->ends;
+	u32 index = (ends->local_port * 31 + ends->peer_port) & (t->slots - 1);
+	struct slot slot = { .address = t->address + TABLE_HEADER + (u64)index * SLOT_BYTES };
+	struct carrier *c = *carrier;
+	struct slot_question q = {};
+
+	if (bpf_probe_read_user(&slot.key, sizeof(slot.key), (void *)slot.address)) {
+		COUNT_CORRELATED(unreadable, 1);
+		return false;
+	}
+	if (!is_slot_of(&slot.key, ends) || !slot.key.seq) {
+		if (c)
+			c->looked = true;
+		return false;
+	}
+	if (slot.key.seq & 1) {
+		COUNT_CORRELATED(torn, 1);
+		return false;
+	}
+	if (!c)
+		c = *carrier = create_carrier(sk);
+	if (!c || c->table_seq == slot.key.seq)
+		return false;
+	q.address = slot.address;
+	q.written = slot.key.seq;
+	q.seq = m->seq;
+	q.received = m->tp->rcv_nxt;
+	q.knows_all = c->looked || m->seq == m->conn->own_isn;
+	c->looked = true;
+	return read_records(c, &q);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/*
+ * Trace contexts of applications, by the bytes that they belong to: each socket carries those of its last requests,
+ * with the sequence number at which their bytes begin. bpf/context writes them; the tracker and the plugins ask
+ * whose a sequence number is. Sockets that carry none have no storage here.
+ */
+#include <wirespan/conn.h>
+#include <bpf/bpf_helpers.h>
+
+/* Requests that a socket remembers. */
+#define CONTEXTS 8
+
+enum context_source { CONTEXT_NONE, CONTEXT_HEADER, CONTEXT_TABLE, CONTEXT_THREAD };
+
+/* The W3C's flag: the application records its span. */
+#define CONTEXT_SAMPLED 1
+
+/* A request's context. */
+struct entry {
+	u8 trace_id[16];
+	u8 span_id[8];
+	/* The number of its first byte, and what had been received (rcv_nxt) when that was sent. */
+	u32 seq;
+	u32 received;
+	u8 flags;
+	/* enum context_source; CONTEXT_NONE: the bytes are known to be nobody's. */
+	u8 source;
+	/* Events reported in its trace so far. */
+	u8 reported;
+	/* The bytes answer the request, which the other end sent. */
+	bool answers;
+	u32 padding;
+} __attribute__((aligned(8)));
+
+enum carried_protocol { CARRIED_UNKNOWN, CARRIED_HTTP1, CARRIED_HTTP2, CARRIED_TLS };
+
+/* Enough for the longest line that holds a context, and for the newline before it. */
+#define TAIL 72
+enum tail_of { TAIL_NONE, TAIL_SENT, TAIL_RECEIVED };
+
+struct carrier {
+	/* The last is ring[(n - 1) % CONTEXTS]. */
+	struct entry ring[CONTEXTS];
+	/* Of the request that was received last. */
+	struct entry in;
+	/* Of the request that waits for the handshake, if the application has said so. */
+	struct entry opening;
+	u32 n;
+	/* The slot's number of writes that have been seen (bpf/context/table.h). */
+	u32 table_seq;
+	/* The last message sent, from its first byte to the one behind its last. */
+	u32 sent_from;
+	u32 sent_to;
+	/* What had been received when the last request line was sent; or where the last one that was received begins. */
+	u32 asked_at;
+	/* HTTP/2: where the next frame begins. */
+	u32 next_frame;
+	u32 next_frame_in;
+	/* Bytes of the head that continues in the next message or segment. */
+	u16 head_bytes;
+	/* enum carried_protocol */
+	u8 protocol;
+	/* The table was looked into before, so all that is new in it belongs to this socket. */
+	bool looked;
+	bool asked;
+	/* The request in `in` is not answered yet. */
+	bool awaits_answer;
+	/* The connection was made, or accepted, for the request in `in`. */
+	bool awaits_accept;
+	/* It is known whether a request waited for the handshake. */
+	bool handshake_settled;
+	u8 tail_of;
+	u8 tail[TAIL] __attribute__((aligned(8)));
+} __attribute__((aligned(8)));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct carrier);
+} contexts SEC(".maps");
+
+/* What happened to contexts, and to events in their traces, in all programs. */
+struct correlated {
+	u64 headers_sent;
+	u64 headers_received;
+	u64 tables_sent;
+	u64 threads_sent;
+	/* Spans beyond the limit of one context, and those that a ring had no room for. */
+	u64 suppressed;
+	u64 lost;
+	/* The table, or the thread, said another context than the header. */
+	u64 contradicted;
+	/* Heads that are longer than what is searched. */
+	u64 beyond_window;
+	u64 invalid;
+	/* Bytes that look like a request while the last one is not answered, and several contexts in one head. */
+	u64 ambiguous;
+	/* Memory of the application that could not be read. */
+	u64 unreadable;
+	/* Slots of tables that were being written; records that were overwritten before they were read. */
+	u64 torn;
+	u64 overrun;
+	u64 announced;
+	/* Announcements that are malformed, or not on a connection of a process to itself. */
+	u64 refused_announcements;
+	u64 no_memory;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct correlated);
+} correlated SEC(".maps");
+
+static __always_inline struct correlated *correlated_of(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&correlated, &zero);
+}
+
+#define COUNT_CORRELATED(field, number)                                \
+	do {                                                           \
+		struct correlated *counts_ = correlated_of();          \
+		if (counts_)                                           \
+			__sync_fetch_and_add(&counts_->field, number); \
+	} while (0)
+
+static __always_inline bool is_sampled(const struct entry *e)
+{
+	return e->source && e->flags & CONTEXT_SAMPLED;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* Records of what is told in an application's own trace: below the span whose bytes it concerns. */
+#include <wirespan/conn_record.h>
+
+static __always_inline void take_context(struct conn_record *r, const struct entry *e)
+{
+	__builtin_memcpy(r->context.trace_id, e->trace_id, 16);
+	__builtin_memcpy(r->context.parent_span_id, e->span_id, 8);
+	r->context.source = e->source;
+}
+
+/*
+ * The id of the span that a record becomes. `seq` and `n` tell the events of one request apart. Global: the verifier
+ * goes through it once.
+ */
+__noinline int read_in_trace_id(struct conn_record *r, enum in_trace_kind kind, u32 seq, u32 n)
+{
+	struct id_key key = { id_key.k0, id_key.k1 };
+	u64 id;
+
+	if (!r)
+		return 0;
+	id = in_trace_id(&key, kind, r->conn.direction == DIRECTION_INBOUND, numbers_of(&r->conn),
+			 (u64)n << 32 | seq, *(u64 *)r->context.parent_span_id);
+	__builtin_memcpy(r->context.span_id, &id, 8);
+	return 0;
+}

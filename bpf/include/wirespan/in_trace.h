@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/*
+ * Events of plugins in applications' own traces: ask whose a sequence number is (contexts_at), and send a record for each
+ * of those contexts; `connections.inTrace` makes a span of it.
+ */
+#include <wirespan/context_record.h>
+#include <wirespan/ring.h>
+
+/* Spans of one context. */
+#define CONTEXT_EVENTS 8
+
+/* Of the request that was received last, behind those of the ring. */
+#define PLACE_RECEIVED CONTEXTS
+#define PLACES         (CONTEXTS + 1)
+
+/*
+ * Whose a byte with this number is: a bit for each place that holds a sampled context of the message that it was sent in,
+ * or, of one that the peer sent, of the request that it answers or is part of. What one message holds of several requests
+ * is not told apart.
+ */
+static __noinline u32 contexts_at(struct sock *sk, u32 seq, bool is_received)
+{
+	struct carrier *c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
+	u32 places = 0, from = 0;
+	bool found = false;
+
+	if (!c)
+		return 0;
+	if (is_received && c->in.source)
+		return is_sampled(&c->in) && c->awaits_answer && (s32)(seq - c->in.seq) >= 0
+			       ? 1u << PLACE_RECEIVED
+			       : 0;
+	for (u32 i = 0; i < CONTEXTS; i++) {
+		u32 place = (c->n - 1 - i) & (CONTEXTS - 1);
+		const struct entry *e = &c->ring[place];
+		u32 begins = is_received ? e->received : e->seq;
+
+		if (i >= c->n)
+			break;
+		if (!found && (s32)(seq - begins) < 0)
+			continue;
+		if (found && e->seq != from)
+			break;
+		found = true;
+		from = e->seq;
+		if (is_sampled(e) && !(is_received && e->answers))
+			places |= 1u << place;
+	}
+	return places;
+}
+
+/* The context at a place (contexts_at); false, and counted, if it has had its share of spans. */
+static __noinline bool read_context(struct conn_record *r, struct sock *sk, u32 place,
+				    enum in_trace_kind kind, u32 seq, u32 n)
+{
+	struct carrier *c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
+	struct entry *e;
+
+	if (!c)
+		return false;
+	e = place == PLACE_RECEIVED ? &c->in : &c->ring[MASKED(place, CONTEXTS - 1)];
+	if (e->reported >= CONTEXT_EVENTS) {
+		COUNT_CORRELATED(suppressed, 1);
+		return false;
+	}
+	e->reported++;
+	take_context(r, e);
+	r->context.more = e->reported == CONTEXT_EVENTS;
+	read_in_trace_id(r, kind, seq, n);
+	return true;
+}
+
+/* A record that may be sent in a request's trace: NULL, and counted, if the ring has no room. */
+#define RESERVE_IN_TRACE(ring, bytes)                                \
+	({                                                           \
+		void *record_ = bpf_ringbuf_reserve(ring, bytes, 0); \
+		if (!record_)                                        \
+			COUNT_CORRELATED(lost, 1);                   \
+		record_;                                             \
+	})
+
+/* Sends it below the context at `place`, or discards it if that has had its share; its `connection` is filled already. */
+#define SUBMIT_IN_TRACE(ring, record, sk, place, kind, seq, n)                    \
+	do {                                                                      \
+		(record)->connection.wanted = 0;                                  \
+		if (read_context(&(record)->connection, sk, place, kind, seq, n)) \
+			bpf_ringbuf_submit(record, wakeup(ring));                 \
+		else                                                              \
+			bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);            \
+	} while (0)

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/* A packet's bytes, wherever they lie. Since Linux 6.12 for tracing programs: ask whether bpf_dynptr_from_skb is there. */
+#include <wirespan/kernel.h>
+#include <bpf/bpf_helpers.h>
+
+struct bpf_dynptr {
+	u64 opaque[2];
+} __attribute__((aligned(8)));
+
+extern int bpf_dynptr_from_skb(struct sk_buff *skb, u64 flags,
+			       struct bpf_dynptr *packet) __ksym __weak;

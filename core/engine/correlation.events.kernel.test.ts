@@ -1,0 +1,215 @@
+// What happens to a request's connection and bytes, in the trace of the request.
+import assert from "node:assert/strict";
+import { statSync } from "node:fs";
+import { loadedPrograms } from "../../test/support/bpf-programs.ts";
+import { type ContextWatch, watchContexts } from "../../test/support/contexts.ts";
+import { watch } from "../../test/support/engine.ts";
+import { ask, get, HttpServer, type Range, talk, traceparent } from "../../test/support/http.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { addresses, pair, withoutOffload } from "../../test/support/topology.ts";
+
+/** Of this process alone: other programs of the host have contexts, too. */
+const mine = { "filter.include.pid": String(process.pid) };
+
+const inode = (netns: Netns): number => statSync(netns.path).ino;
+
+/** Everything of the pair's connections that was retransmitted, by the byte ranges that both ends logged. */
+function judge(w: ContextWatch, client: readonly Range[], server: readonly Range[], serverPort: number) {
+  const first = new Map(w.contexts().map((c) => [`${c.localPort}-${c.peerPort}`, c.first]));
+  const account = { exact: 0, wrong: 0, outside: 0 };
+  const inTrace = w.seen.spans.filter(({ name }) => name === "tcp retransmit");
+  for (const { traceId, parentSpanId, attributes } of inTrace) {
+    const local = Number(attributes["network.local.port"]);
+    const peer = Number(attributes["network.peer.port"]);
+    const at = (Number(attributes["wirespan.tcp.sequence"]) - first.get(`${local}-${peer}`)!) >>> 0;
+    const ranges = peer === serverPort ? client : server;
+    const own = ranges.find(
+      ({ from, to, port }) => port === (peer === serverPort ? local : peer) && from <= at && at < to,
+    );
+    if (!own) account.outside++;
+    else if (own.traceparent === `00-${traceId}-${parentSpanId}-01`) account.exact++;
+    else account.wrong++;
+  }
+  return account;
+}
+
+describe("what happens to a request's bytes", function () {
+  this.timeout(120_000);
+
+  before(function () {
+    needsRoot(this);
+  });
+
+  it("is told in its trace: each retransmission in the request, or the answer, whose bytes it holds", async () => {
+    await using net = await pair();
+    await withoutOffload(net);
+    await using w = await watchContexts(["tcpretrans"], {
+      "filter.include.netns": [net.a, net.b].map(inode).join(","),
+      "plugins.tcpretrans.eventRate": "100000",
+      "correlate.rate": "100000",
+    });
+    await using server = await HttpServer.start(net.b, addresses.b, 20_000);
+    let asked: readonly Range[] = [];
+    let answered: readonly Range[] = [];
+    let moved: Readonly<Record<string, number>> = {};
+    const theirs = await net.a.moved(async () => {
+      moved = await net.b.moved(async () => {
+        await net.b.rule(
+          "input",
+          `tcp dport ${server.port} meta length > 100 numgen inc mod 23 == 5`,
+          "drop",
+        );
+        await net.b.rule(
+          "output",
+          `tcp sport ${server.port} meta length > 100 numgen inc mod 37 == 5`,
+          "drop",
+        );
+        asked = await ask(net.a, addresses.b, server.port, { count: 150, body: 4000 });
+        answered = await server.stop();
+        for (const netns of [net.a, net.b]) await netns.settled();
+      });
+    });
+    const segments = (theirs["Tcp.RetransSegs"] ?? 0) + (moved["Tcp.RetransSegs"] ?? 0);
+    const told = () => w.seen.events.filter(({ name }) => name === "wirespan.tcp.retransmit");
+    const sum = () =>
+      told().reduce((n, { attributes }) => n + Number(attributes["wirespan.tcp.segments"]), 0);
+    await w.seen.until(`${segments} retransmissions`, () => sum() >= segments);
+    assert.equal(sum(), segments);
+    const account = judge(w, asked, answered, server.port);
+    const { suppressed } = w.seen.engine.correlation!.counts;
+    assert.ok(account.exact >= 10, `${account.exact} retransmissions in requests`);
+    assert.deepEqual({ ...account, exact: 0 }, { exact: 0, wrong: 0, outside: 0 });
+    assert.ok(account.exact + suppressed <= told().length);
+  });
+
+  it("is told eight times in one trace, and counted from then on", async () => {
+    await using net = await pair();
+    await using w = await watchContexts(["tcpretrans"], {
+      "filter.include.netns": [net.a, net.b].map(inode).join(","),
+      "plugins.tcpretrans.eventRate": "100000",
+    });
+    await using server = await HttpServer.start(net.b, addresses.b);
+    await withoutOffload(net);
+    // Of the 60 segments of one request every third is lost on its way, but no retransmission.
+    await net.b.rule("input", `tcp dport ${server.port} meta length > 1000 numgen inc mod 3 == 1`, "drop");
+    const [asked] = await ask(net.a, addresses.b, server.port, { count: 1, body: 90_000, exact: true });
+    const told = () => w.seen.spans.filter(({ name }) => name === "tcp retransmit");
+    const events = () => w.seen.events.filter(({ name }) => name === "wirespan.tcp.retransmit");
+    await w.seen.until("more than eight retransmissions", () => told().length >= 8);
+    await w.seen.collect();
+    assert.ok(events().length > 8, `${events().length} retransmissions`);
+    assert.equal(told().length, 8);
+    assert.equal(w.seen.engine.correlation!.counts.suppressed, events().length - 8);
+    for (const { traceId, parentSpanId } of told())
+      assert.equal(`00-${traceId}-${parentSpanId}-01`, asked!.traceparent);
+    assert.deepEqual(
+      told().map(({ attributes }) => attributes["wirespan.event.more"]),
+      [...new Array<undefined>(7).fill(undefined), true],
+    );
+    assert.equal(new Set(told().map(({ spanId }) => spanId)).size, 8);
+  });
+
+  it("is told in no trace that the application does not record", async () => {
+    await using net = await pair();
+    await using w = await watchContexts(["tcplife", "tcpretrans"], {
+      "filter.include.netns": [net.a, net.b].map(inode).join(","),
+    });
+    await using server = await HttpServer.start(net.b, addresses.b);
+    await withoutOffload(net);
+    await net.b.rule("input", `tcp dport ${server.port} meta length > 1000 numgen inc mod 3 == 1`, "drop");
+    await ask(net.a, addresses.b, server.port, { count: 1, body: 30_000, exact: true, flags: "00" });
+    await server.stop();
+    const own = () => w.seen.spans.filter(({ name }) => name === "tcp connection");
+    await w.seen.until("both ends", () => own().length >= 2);
+    assert.ok(w.seen.events.some(({ name }) => name === "wirespan.tcp.retransmit"));
+    assert.equal(w.traceparents("sent").length, 1);
+    assert.deepEqual(
+      w.seen.spans.filter((span) => span.attributes["wirespan.context.source"]),
+      [],
+    );
+    assert.deepEqual(
+      own().flatMap(({ links }) => links),
+      [],
+    );
+  });
+});
+
+describe("a connection's beginning and end", function () {
+  this.timeout(60_000);
+
+  before(function () {
+    needsRoot(this);
+  });
+
+  const inTrace = (w: ContextWatch) => w.seen.spans.filter((s) => s.attributes["wirespan.context.source"]);
+
+  it("are told in the trace of the request that it was made for, and linked with the connection's own", async () => {
+    await using netns = await Netns.create();
+    await using w = await watchContexts(["tcplife", "tcpaccept"], {
+      "filter.include.netns": String(inode(netns)),
+    });
+    await using server = await HttpServer.start(netns, "127.0.0.1");
+    const asked = await ask(netns, "127.0.0.1", server.port, { count: 12 });
+    await server.stop();
+    const own = () => w.seen.spans.filter(({ name }) => name === "tcp connection");
+    await w.seen.until("both ends", () => own().length >= 2);
+    const first = asked[0]!.traceparent;
+    assert.deepEqual(
+      inTrace(w)
+        .map((s) => [s.name, `00-${s.traceId}-${s.parentSpanId}-01`])
+        .sort(),
+      [
+        ["tcp accept", first],
+        ["tcp connect", first],
+      ],
+    );
+    const ends = { outbound: "tcp connect", inbound: "tcp accept" };
+    for (const connection of own()) {
+      const name = ends[connection.attributes["wirespan.connection.direction"] as keyof typeof ends];
+      const span = inTrace(w).find((s) => s.name === name)!;
+      assert.deepEqual(span.links, [`${connection.traceId}-${connection.spanId}`]);
+      // The last eight requests.
+      assert.deepEqual(
+        connection.links,
+        asked.slice(-8).map(({ traceparent: t }) => t.slice(3, -3)),
+      );
+    }
+    for (const { name, attributes } of inTrace(w))
+      if (name === "tcp accept") assert.ok(Number(attributes["wirespan.tcp.accept.queue_wait"]) >= 0);
+  });
+
+  it("are told in no trace if the first request came later", async () => {
+    await using w = await watchContexts(["tcplife"], { ...mine, "correlate.connectGap": "50ms" });
+    await talk([get([`traceparent: ${traceparent(1)}`])], { pause: 200 });
+    const own = () => w.seen.spans.filter(({ name, links }) => name === "tcp connection" && links.length > 0);
+    await w.seen.until("both ends", () => own().length >= 2);
+    assert.deepEqual(inTrace(w), []);
+  });
+
+  it("by a reset are told if a request is not answered, and not if none is open", async () => {
+    await using w = await watchContexts(["tcplife"], { ...mine, "correlate.connectGap": "0" });
+    const head = get([`traceparent: ${traceparent(1)}`]);
+    await talk([head], { reset: true });
+    const own = () => w.seen.spans.filter(({ name, links }) => name === "tcp connection" && links.length > 0);
+    await w.seen.until("both ends", () => own().length >= 2);
+    assert.deepEqual(inTrace(w), [], "an idle connection");
+    await talk([head], { reset: true, answers: 0 });
+    await w.seen.until("both ends", () => own().length >= 4);
+    assert.deepEqual(
+      inTrace(w).map((s) => [s.name, `00-${s.traceId}-${s.parentSpanId}-01`, s.error]),
+      new Array(2).fill(["tcp reset", traceparent(1), "connection_reset"]),
+    );
+    assert.equal(new Set(inTrace(w).map(({ spanId }) => spanId)).size, 2);
+  });
+
+  it("take no program of their own where contexts are not read", async () => {
+    const before = loadedPrograms();
+    await using seen = await watch(["tcplife"]);
+    const { correlation } = await seen.engine.correlated();
+    assert.equal(correlation, undefined);
+    const names = [...loadedPrograms()]
+      .filter((p) => !before.has(p))
+      .map((p) => /bpf_prog_\w{16}_(\w+)/.exec(p)?.[1]);
+    for (const name of ["on_segment", "on_opening"]) assert.ok(!names.includes(name), name);
+  });
+});

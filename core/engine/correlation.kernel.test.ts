@@ -1,0 +1,148 @@
+// Trace contexts in HTTP/1.1: each request's, at both ends, and no other.
+import assert from "node:assert/strict";
+import { statSync } from "node:fs";
+import { watchContexts } from "../../test/support/contexts.ts";
+import { ask, get, HttpServer, runHttp, talk, traceparent } from "../../test/support/http.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { addresses, pair, withoutOffload } from "../../test/support/topology.ts";
+
+/** Of this process alone: other programs of the host have contexts, too. */
+const mine = { "filter.include.pid": String(process.pid) };
+
+const of = (...all: Netns[]) => ({
+  "filter.include.netns": all.map((netns) => statSync(netns.path).ino).join(","),
+});
+
+describe("trace contexts in HTTP/1.1", function () {
+  this.timeout(90_000);
+
+  before(function () {
+    needsRoot(this);
+  });
+
+  it("are those of every request, at both ends, in order: Node, Python and curl", async () => {
+    await using netns = await Netns.create();
+    await using w = await watchContexts([], of(netns));
+    await using server = await HttpServer.start(netns, "127.0.0.1", 2000);
+    const clients: Record<string, () => Promise<readonly string[]>> = {
+      node: async () =>
+        (await ask(netns, "127.0.0.1", server.port, { count: 250, body: 3000 })).map((r) => r.traceparent),
+      python: () => runHttp(netns, "client.py", "127.0.0.1", server.port, 250),
+      async curl() {
+        const all = Array.from({ length: 20 }, (_, i) => traceparent(i + 1));
+        const words = all.flatMap((t, i) => [
+          ...(i ? ["--next"] : []),
+          "-s",
+          "-H",
+          `traceparent: ${t}`,
+          `http://127.0.0.1:${server.port}/`,
+        ]);
+        await netns.run("curl", ...words);
+        return all;
+      },
+    };
+    for (const [name, run] of Object.entries(clients)) {
+      const before = [
+        w.traceparents("sent").length,
+        w.traceparents("received").length,
+        w.traceparents("answer").length,
+      ];
+      const asked = await run();
+      assert.deepEqual(w.traceparents("sent").slice(before[0]), asked, `${name}, sent`);
+      assert.deepEqual(w.traceparents("received").slice(before[1]), asked, `${name}, received`);
+      assert.deepEqual(w.traceparents("answer").slice(before[2]), asked, `${name}, answered`);
+    }
+  });
+
+  it("are found wherever a segment's end cuts their line", async () => {
+    await using net = await pair();
+    await withoutOffload(net);
+    await using w = await watchContexts([], of(net.a, net.b));
+    await using server = await HttpServer.start(net.b, addresses.b);
+    const asked = (await ask(net.a, addresses.b, server.port, { count: 401, cookie: 1100 })).map(
+      (r) => r.traceparent,
+    );
+    assert.deepEqual(w.traceparents("sent"), asked);
+    assert.deepEqual(w.traceparents("received"), asked);
+  });
+
+  for (const [window, found] of [
+    [1024, 0],
+    [4096, 30],
+  ] as const) {
+    it(`behind 1,200 bytes of a head are ${found ? "found" : "not found, and counted,"} in a window of ${window}`, async () => {
+      await using netns = await Netns.create();
+      await using w = await watchContexts([], { ...of(netns), "correlate.window": String(window) });
+      await using server = await HttpServer.start(netns, "127.0.0.1");
+      await ask(netns, "127.0.0.1", server.port, { count: 30, cookie: 1200 });
+      await w.seen.collect();
+      assert.equal(w.traceparents("sent").length, found);
+      assert.equal(w.traceparents("received").length, found);
+      // Both ends missed them.
+      assert.equal(w.seen.engine.correlation!.counts.beyondWindow, found ? 0 : 60);
+    });
+  }
+
+  it("are valid ones only, in a head and nowhere else", async () => {
+    await using w = await watchContexts([], mine);
+    const good = traceparent(1);
+    const wrong = {
+      "capital letters": [`traceparent: ${good.toUpperCase()}`],
+      "version ff": [`traceparent: ff${good.slice(2)}`],
+      "a trace id of zeros": [`traceparent: 00-${"0".repeat(32)}-${"b".repeat(16)}-01`],
+      "a span id of zeros": [`traceparent: 00-${"a".repeat(32)}-${"0".repeat(16)}-01`],
+      "no hexadecimal": [`traceparent: 00-${"g".repeat(32)}-${"b".repeat(16)}-01`],
+      "more behind version 00": [`traceparent: ${good}-more`],
+      "too short": [`traceparent: ${good.slice(0, -1)}`],
+      "two of them": [`traceparent: ${good}`, `traceparent: ${traceparent(2)}`],
+      "another header that ends so": [`x-traceparent: ${good}`],
+      "another header that begins so": [`traceparents: ${good}`],
+      "a space before the colon": [`traceparent : ${good}`],
+      "in another value": [`x: traceparent: ${good}`],
+    };
+    for (const [what, lines] of Object.entries(wrong)) {
+      await talk([get(lines)]);
+      assert.deepEqual([w.traceparents("sent"), w.traceparents("received")], [[], []], what);
+    }
+    // In a body: of the same message, and of one of its own.
+    await talk([`${get([])}\ntraceparent: ${good}\r\n\r\n`]);
+    await talk([get([]), get([`traceparent: ${good}`])], { answers: 0 });
+    assert.deepEqual([w.traceparents("sent"), w.traceparents("received")], [[], []], "a body");
+    const right = [
+      `TraceParent:${traceparent(3)}`,
+      `traceparent:\t${traceparent(4)}  `,
+      `traceparent: 01${traceparent(5).slice(2)}-what-comes`,
+    ];
+    for (const line of right) await talk([get([line])]);
+    assert.deepEqual(
+      w.traceparents("sent"),
+      [3, 4, 5].map((i) => traceparent(i)),
+    );
+    assert.deepEqual(
+      w.traceparents("received"),
+      [3, 4, 5].map((i) => traceparent(i)),
+    );
+  });
+
+  it("are found in a head that is written in pieces, and end with an upgrade to TLS", async () => {
+    await using w = await watchContexts([], mine);
+    const head = get([`cookie: ${"c".repeat(300)}`, `traceparent: ${traceparent(7)}`, "x: y"]);
+    for (let cut = 320; cut < head.length; cut += 7) {
+      const before = w.traceparents("sent").length;
+      await talk([head.slice(0, cut), head.slice(cut)], { answers: 0 });
+      assert.equal(w.traceparents("sent").length, before + (cut < head.length ? 1 : 0), `cut at ${cut}`);
+    }
+  });
+
+  it("are not those of the request before, for a request or an answer that has none", async () => {
+    await using w = await watchContexts([], mine);
+    await talk([get([`traceparent: ${traceparent(1)}`]), get([]), get([`traceparent: ${traceparent(2)}`])]);
+    const of = (direction: string) =>
+      w
+        .contexts()
+        .filter((c) => c.direction === direction)
+        .map((c) => c.traceparent);
+    assert.deepEqual(of("sent"), [traceparent(1), undefined, traceparent(2)]);
+    assert.deepEqual(of("answer"), [traceparent(1), undefined, traceparent(2)]);
+  });
+});

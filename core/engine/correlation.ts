@@ -1,0 +1,162 @@
+// Trace contexts of applications: the programs that read them in the kernel, and what these have counted.
+import { join } from "node:path";
+import { type Correlated, skeleton } from "../../bpf/context/context.skel.ts";
+import type { Config } from "../../config/config.ts";
+import { withDefaults } from "../../config/criteria.ts";
+import type { Native } from "../../native/index.ts";
+import { detachAll, type Hook, type Loaded, loadObject } from "../bridge/loader.ts";
+import { type AnyHandlers, ObjectReader } from "../bridge/object-reader.ts";
+import type { Probe } from "../plugin/plugin.ts";
+import { packFilter, pinnedMaps } from "./filter.ts";
+import type { Tracker } from "./tracker.ts";
+
+const PROBES: Readonly<Record<string, Probe<keyof typeof skeleton.programs>>> = {
+  "contexts that are sent": {
+    programs: ["on_send", "on_sendmsg_locked", "on_sendmsg"],
+    lostWithout: "contexts in requests that are sent, and those of applications' tables",
+  },
+  "contexts that are received": {
+    programs: ["on_segment", "on_received"],
+    lostWithout: "contexts in requests that are received",
+  },
+  "contexts that are received with a handshake's last packet": {
+    programs: ["on_received"],
+    lostWithout:
+      "the first request of a connection that is accepted with its data (TCP_DEFER_ACCEPT, Fast Open)",
+  },
+  "handshakes that requests wait for": {
+    programs: ["on_opening"],
+    lostWithout: "attempts to connect that fail, in the trace of the request that they were for",
+  },
+};
+
+const INBOUND = { never: 0, privatePeers: 1, always: 2 } as const;
+
+/** What `correlate.exclude` leaves out, as a filter. */
+export function excludedBy({ exclude }: Config["correlate"]): ReturnType<typeof withDefaults> {
+  const { localPort, peerPort, comm, cgroup } = exclude;
+  return withDefaults({ exclude: { localPort, remotePort: peerPort, comm, cgroup } });
+}
+
+/** Why a context was not read, or is not relied on. */
+export const UNREAD = [
+  "ambiguous",
+  "beyond_window",
+  "contradicted",
+  "interrupted",
+  "invalid",
+  "no_memory",
+  "overrun",
+  "refused_announcement",
+  "torn",
+  "unreadable",
+] as const;
+
+/** By what happened, in all programs. */
+export type CorrelationCounts = { readonly [K in keyof Correlated]: number };
+
+const NOTHING: CorrelationCounts = {
+  headersSent: 0,
+  headersReceived: 0,
+  tablesSent: 0,
+  threadsSent: 0,
+  suppressed: 0,
+  lost: 0,
+  contradicted: 0,
+  beyondWindow: 0,
+  invalid: 0,
+  ambiguous: 0,
+  unreadable: 0,
+  torn: 0,
+  overrun: 0,
+  announced: 0,
+  refusedAnnouncements: 0,
+  noMemory: 0,
+};
+
+export class Correlation {
+  readonly #tracker: Tracker;
+  readonly #loaded: Loaded;
+  readonly #reader: ObjectReader;
+  #counts = NOTHING;
+
+  private constructor(native: Native, tracker: Tracker, loaded: Loaded) {
+    this.#tracker = tracker;
+    this.#loaded = loaded;
+    this.#reader = new ObjectReader(native, loaded.object, skeleton, {
+      correlated: (rows: Iterable<readonly [unknown, Correlated]>) => {
+        for (const [, counts] of rows)
+          this.#counts = Object.fromEntries(
+            Object.keys(NOTHING).map((key) => [key, counts[key as keyof Correlated]]),
+          ) as CorrelationCounts;
+      },
+    } as AnyHandlers);
+  }
+
+  /** Loads and attaches. Throws what the kernel refuses. */
+  static async load(native: Native, config: Config, tracker: Tracker): Promise<Correlation> {
+    const { correlate, filter } = config;
+    const exclude = excludedBy(correlate);
+    const loaded = await loadObject(native, {
+      name: "correlation",
+      path: join(import.meta.dirname, "../../bpf/context/context.bpf.o"),
+      skeleton,
+      probes: PROBES,
+      constants: {
+        ...tracker.ids,
+        agent_filter: packFilter("filter", filter, tracker.names),
+        plugin_filter: packFilter("correlate.exclude", exclude, tracker.names),
+        window: correlate.window,
+        reads_http1: correlate.http1,
+        reads_http2: correlate.http2,
+        reads_tables: correlate.table,
+        connect_gap: correlate.connectGap * 1e6,
+        inbound: INBOUND[correlate.inbound],
+      },
+      pinned: pinnedMaps(filter, exclude),
+      chains: tracker.chains,
+      reuse: tracker.sharedWithCorrelation,
+    });
+    return new Correlation(native, tracker, loaded);
+  }
+
+  get hooks(): readonly Hook[] {
+    return this.#loaded.hooks;
+  }
+
+  get loaded(): Loaded {
+    return this.#loaded;
+  }
+
+  /** As of the last collection. */
+  get counts(): CorrelationCounts {
+    return this.#counts;
+  }
+
+  get unread(): Readonly<Record<(typeof UNREAD)[number], number>> {
+    const { ambiguous, beyondWindow, contradicted, invalid, noMemory, overrun, torn, unreadable } =
+      this.#counts;
+    return {
+      ...{ ambiguous, contradicted, invalid, overrun, torn, unreadable },
+      beyond_window: beyondWindow,
+      no_memory: noMemory,
+      refused_announcement: this.#counts.refusedAnnouncements,
+      interrupted: this.#loaded.object.programs().reduce((sum, { misses }) => sum + misses, 0),
+    };
+  }
+
+  collect(): void {
+    this.#reader.readTables();
+  }
+
+  /** Ends the watching; counts can still be collected. */
+  detach(): void {
+    for (const chain of this.#tracker.chains) chain.leave(this.#loaded.object);
+    detachAll(this.#loaded.object);
+  }
+
+  close(): void {
+    this.detach();
+    this.#reader.close();
+  }
+}

@@ -1,0 +1,43 @@
+// How much a second may be told of something.
+
+const SECOND = 1000;
+
+/** A token bucket that holds a second's worth. */
+export class Rate {
+  readonly #perSecond: number;
+  readonly #now: () => number;
+  #tokens: number;
+  #filledAt: number;
+  #admitted = 0;
+  #refused = 0;
+
+  /** `now`: milliseconds on a clock that is never set back. */
+  constructor(perSecond: number, now: () => number = () => performance.now()) {
+    this.#perSecond = perSecond;
+    this.#now = now;
+    this.#tokens = perSecond;
+    this.#filledAt = now();
+  }
+
+  get admitted(): number {
+    return this.#admitted;
+  }
+
+  get refused(): number {
+    return this.#refused;
+  }
+
+  admits(): boolean {
+    const now = this.#now();
+    const gained = ((now - this.#filledAt) / SECOND) * this.#perSecond;
+    this.#tokens = Math.min(this.#perSecond, this.#tokens + gained);
+    this.#filledAt = now;
+    if (this.#tokens < 1) {
+      this.#refused++;
+      return false;
+    }
+    this.#tokens--;
+    this.#admitted++;
+    return true;
+  }
+}

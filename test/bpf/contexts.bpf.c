@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+// Tells of each context as it is kept, so that a test can hold all of them against what was sent. Attached behind the
+// programs that keep them, whose map it shares.
+#include <wirespan/kernel.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <wirespan/context.h>
+#include <wirespan/ring.h>
+
+struct kept {
+	u8 trace_id[16];
+	u8 span_id[8];
+	u32 flags;
+	enum context_source source;
+	u32 local_port;
+	u32 peer_port;
+	/* Of the first byte that this end sent; and where the context's bytes begin, from there. */
+	u32 first;
+	u32 offset;
+	bool received;
+	bool answers;
+};
+EXPORT_RING(kept, struct kept, 4 * 1024 * 1024);
+
+struct told {
+	u32 n;
+	u32 received;
+	u64 last[3];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct told);
+} told SEC(".maps");
+
+static __always_inline void tell(struct sock *sk, const struct entry *e, bool received)
+{
+	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	struct kept *r = bpf_ringbuf_reserve(&kept, sizeof(*r), 0);
+
+	if (!r)
+		return;
+	__builtin_memset(r, 0, sizeof(*r));
+	__builtin_memcpy(r->trace_id, e->trace_id, 24);
+	r->flags = e->flags;
+	r->source = e->source;
+	r->local_port = sk->__sk_common.skc_num;
+	r->peer_port = bpf_ntohs(sk->__sk_common.skc_dport);
+	r->first = c ? c->own_isn : 0;
+	r->offset = e->seq - r->first;
+	r->received = received;
+	r->answers = e->answers;
+	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline int see_sent(struct sock *sk)
+{
+	struct carrier *c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
+	struct told *t;
+
+	t = c ? bpf_sk_storage_get(&told, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
+	for (u32 i = 0; t && i < CONTEXTS && t->n != c->n; i++)
+		tell(sk, &c->ring[MASKED(t->n++, CONTEXTS - 1)], false);
+	return 0;
+}
+
+SEC("tp_btf/tcp_sendmsg_locked")
+int BPF_PROG(sent, struct sock *sk)
+{
+	return see_sent(sk);
+}
+
+SEC("tp_btf/tcp_probe")
+int BPF_PROG(received, struct sock *sk)
+{
+	struct carrier *c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
+	u64 id[3];
+	struct told *t;
+
+	if (!c || !c->in.source)
+		return 0;
+	t = bpf_sk_storage_get(&told, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	__builtin_memcpy(id, c->in.trace_id, 24);
+	if (!t || (t->last[0] == id[0] && t->last[1] == id[1] && t->last[2] == id[2]))
+		return 0;
+	__builtin_memcpy(t->last, id, 24);
+	tell(sk, &c->in, true);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,183 @@
+// HTTP programs that log their traceparents and the bytes of the connection that each request and answer went in.
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { createInterface, type Interface } from "node:readline";
+import { text } from "node:stream/consumers";
+import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { Netns } from "./netns.ts";
+import { until } from "./until.ts";
+
+const folder = fileURLToPath(new URL("../http/", import.meta.url));
+
+/** A request, or its answer: bytes `from` up to but without `to` of what this end sent. */
+export interface Range {
+  readonly traceparent: string;
+  readonly from: number;
+  readonly to: number;
+  /** Of the client. */
+  readonly port: number;
+}
+
+interface Line {
+  readonly port?: number;
+  readonly traceparent: string;
+  readonly from: number;
+  readonly to: number;
+  readonly localPort?: number;
+  readonly peerPort?: number;
+}
+
+const rangeOf = ({ traceparent, from, to, localPort, peerPort }: Line): Range => ({
+  ...{ traceparent, from, to },
+  port: localPort ?? peerPort ?? 0,
+});
+
+/** A server of test/http/server.mjs. */
+export class HttpServer implements AsyncDisposable {
+  readonly port: number;
+  readonly #child: ChildProcess;
+  readonly #ranges: Range[] = [];
+  readonly #said: Promise<unknown>;
+
+  private constructor(child: ChildProcess, lines: Interface, port: number) {
+    this.#child = child;
+    this.port = port;
+    lines.on("line", (line) => this.#ranges.push(rangeOf(JSON.parse(line) as Line)));
+    this.#said = once(lines, "close");
+  }
+
+  /** `body`: bytes of an answer at most. */
+  static async start(netns: Netns, address: string, body = 0): Promise<HttpServer> {
+    const child = netns.spawn(process.execPath, [`${folder}server.mjs`, address, String(body)], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const lines = createInterface({ input: child.stdout! });
+    const [first] = await once(lines, "line");
+    return new HttpServer(child, lines, (JSON.parse(first as string) as Line).port!);
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Ends it; its answers. */
+  async stop(): Promise<readonly Range[]> {
+    this.#child.stdin!.end();
+    await this.#said;
+    return this.#ranges;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#child.kill("SIGKILL");
+    await once(this.#child, "exit");
+  }
+}
+
+/** Runs a program of test/http to its end; what it has printed, line by line. */
+export async function runHttp(
+  netns: Netns,
+  program: "client.mjs" | "client.py",
+  ...words: readonly (string | number)[]
+): Promise<readonly string[]> {
+  const command = program.endsWith(".py") ? ["python3", "-B"] : [process.execPath];
+  const args = [...command.slice(1), `${folder}${program}`, ...words.map(String)];
+  const child = netns.spawn(command[0]!, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const [printed, [code]] = await Promise.all([text(child.stdout!), once(child, "close")]);
+  if (code !== 0) throw new Error(`${program} ended with ${code}`);
+  return printed.split("\n").filter(Boolean);
+}
+
+export interface AskOptions {
+  readonly count: number;
+  /** Bytes of a body at most, or exactly. */
+  readonly body?: number;
+  readonly exact?: boolean;
+  /** Bytes of a cookie, and one more with each request. */
+  readonly cookie?: number;
+  /** The W3C's; 01 by default. */
+  readonly flags?: string;
+}
+
+export interface AskOptions {
+  readonly count: number;
+  /** Bytes of a body at most, or exactly. */
+  readonly body?: number;
+  readonly exact?: boolean;
+  /** Bytes of a cookie, and one more with each request. */
+  readonly cookie?: number;
+  /** The W3C's; 01 by default. */
+  readonly flags?: string;
+}
+
+/** Requests one after the other over one connection. */
+export async function ask(
+  netns: Netns,
+  address: string,
+  port: number,
+  options: AskOptions,
+): Promise<readonly Range[]> {
+  const lines = await runHttp(netns, "client.mjs", address, port, JSON.stringify(options));
+  return lines.map((line) => rangeOf(JSON.parse(line) as Line));
+}
+
+/** The i-th of many. */
+export const traceparent = (i: number, flags = "01") =>
+  `00-${i.toString(16).padStart(32, "a")}-${i.toString(16).padStart(16, "b")}-${flags}`;
+
+export interface TalkOptions {
+  /** To so many messages the server answers; by default to each. */
+  readonly answers?: number;
+  /** Milliseconds between the handshake and the first message. */
+  readonly pause?: number;
+  /** The server ends the connection by a reset, after its last answer or instead of it. */
+  readonly reset?: boolean;
+}
+
+/** Raw bytes over one connection to a server in this process, each in a message of its own. */
+export async function talk(
+  messages: readonly string[],
+  { answers = messages.length, pause = 0, reset = false }: TalkOptions = {},
+): Promise<void> {
+  const server = createServer({ noDelay: true });
+  const accepted: Socket[] = [];
+  let received = 0;
+  server.on("connection", (socket: Socket) => {
+    accepted.push(socket);
+    let left = answers;
+    socket.on("data", (bytes) => {
+      received += bytes.length;
+      if (left-- > 0) socket.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const client = connect({ ...(server.address() as { port: number }), host: "127.0.0.1", noDelay: true });
+  await once(client, "connect");
+  client.on("error", () => {}); // a reset
+  await setTimeout(pause);
+  let sent = 0;
+  for (const [i, message] of messages.entries()) {
+    client.write(message);
+    sent += Buffer.byteLength(message);
+    if (i < answers) await once(client, "data");
+    else await until("the message to be received", () => received >= sent);
+  }
+  if (reset) {
+    accepted[0]!.resetAndDestroy();
+    // once() would throw the reset.
+    await new Promise((resolve) => client.once("close", resolve));
+  }
+  client.destroy();
+  server.close();
+}
+
+/** A request with these lines in its head. */
+export const get = (lines: readonly string[]) =>
+  `GET / HTTP/1.1\r\nhost: x\r\n${lines.map((l) => `${l}\r\n`).join("")}\r\n`;
