@@ -56,15 +56,18 @@ describe("wirespan doctor", () => {
     const core = (JSON.parse(enough.stdout) as DoctorReport).plugins.find((p) => p.name === "connections");
     assert.equal(core?.state, "running", enough.stdout);
     const text = doctor([], asUser("bpf", "perfmon")).stdout;
-    assert.match(text, /processes: no, it takes CAP_SYS_PTRACE$/m);
+    assert.match(text, /processes: no \(requires CAP_SYS_PTRACE\)$/m);
     assert.match(
       text,
-      /not tp\/syscalls\/sys_exit_accept4: EPERM: tracefs, where it is found, is open to root only: .*CAP_DAC_READ_SEARCH$/m,
+      /not tp\/syscalls\/sys_exit_accept4: EPERM: its number is in tracefs, which is open to root only: .*CAP_DAC_READ_SEARCH$/m,
     );
     assert.doesNotMatch(text, /CAP_BPF and CAP_PERFMON/, "they are there");
     const none = doctor([], asUser());
     assert.equal(none.status, 1);
-    assert.match(none.stdout, /PERMISSION: connections: loading BPF needs root, or CAP_BPF and CAP_PERFMON/);
+    assert.match(
+      none.stdout,
+      /PERMISSION: connections: loading BPF requires root, or CAP_BPF and CAP_PERFMON/,
+    );
   });
 
   it("is not needed to learn that a setting takes more than is granted", () => {

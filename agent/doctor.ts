@@ -165,21 +165,20 @@ function privileges(): DoctorReport["privileges"] {
 }
 
 const MEANING: Readonly<Record<string, string>> = {
-  tp_btf: "BTF tracepoints: what every plugin stands on",
-  iter: "iterators: sockets that are older than the agent, sweeps",
-  fentry: "fentry/fexit: some details; without it tracepoints are used",
+  tp_btf: "BTF tracepoints: required by every plugin",
+  iter: "iterators: sockets older than the agent, sweeps",
+  fentry: "fentry/fexit: some details; otherwise tracepoints are used",
   kprobe: "kprobes: not needed",
-  tracepoint:
-    "system calls' tracepoints: accept() where functions can't be watched, and what settings ask for",
+  tracepoint: "system call tracepoints: accept() if the kernel allows no fentry, and what settings require",
 };
 
 /** Who refuses a kind of program, and how to mend it. */
 function refusal(kind: string, state: string, { kinds, lockdown }: DoctorReport): string {
-  if (state === "ESRCH") return "ESRCH: not tried: the kernel's BTF can't be read (/sys/kernel/btf/vmlinux)";
-  if (state === "ENOENT" || state === "EINVAL") return `${state}: this kernel has none`;
-  if (state === "ENOTSUPP") return "ENOTSUPP: this kernel has none for this processor";
+  if (state === "ESRCH") return "ESRCH: not tried: the kernel's BTF cannot be read (/sys/kernel/btf/vmlinux)";
+  if (state === "ENOENT" || state === "EINVAL") return `${state}: not available in this kernel`;
+  if (state === "ENOTSUPP") return "ENOTSUPP: not available on this processor";
   if (state === "EMFILE") return "EMFILE: too few file descriptors to try (ulimit -n)";
-  if (kind !== "tp_btf" && kinds.tp_btf === state) return `${state}: refused as the first`;
+  if (kind !== "tp_btf" && kinds.tp_btf === state) return `${state}: refused for the same reason`;
   if (kinds.tp_btf !== "ok") return `${state}: ${whoRefusesBpf(lockdown)}`;
   if (kind === "tracepoint") return `${state}: ${TRACEFS}`;
   if (lockdown === "unknown") return `${state}: refused: by kernel lockdown, or to this user`;
@@ -197,7 +196,9 @@ function costLines(hooks: readonly HookReport[]): string[] {
 }
 
 function hookLines(hook: HookReport): string[] {
-  const lack = hook.degrades ? "NOT WATCHED, and asked for: the plugin is degraded" : "not watched, a detail";
+  const lack = hook.degrades
+    ? "NOT OBSERVED, but required: the plugin is degraded"
+    : "not observed, a detail";
   const taken = hook.at ? `${hook.at} (${hook.program})` : lack;
   const lines = [`    ${hook.thing}: ${taken}`];
   const better = new Set(hook.refused.map(({ at, why }) => `      not ${at}: ${why}`));
@@ -207,10 +208,7 @@ function hookLines(hook: HookReport): string[] {
 }
 
 export function renderReport(report: DoctorReport): string {
-  const lockdown =
-    report.lockdown === "unknown"
-      ? "not told (securityfs is not mounted, and not ours to mount)"
-      : report.lockdown;
+  const lockdown = report.lockdown === "unknown" ? "unknown (securityfs is not mounted)" : report.lockdown;
   const lines = [
     `Linux ${report.kernel}, libbpf ${report.libbpf}, uid ${report.uid}, lockdown ${lockdown}`,
     "",
@@ -220,9 +218,9 @@ export function renderReport(report: DoctorReport): string {
       return `  ${kind.padEnd(10)} ${verdict}\n             ${MEANING[kind]}`;
     }),
     "",
-    "What takes more than that",
+    "Additional privileges",
     ...report.privileges.map(
-      ({ what, takes, granted }) => `  ${what}: ${granted ? "yes" : `no, it takes ${takes}`}`,
+      ({ what, takes, granted }) => `  ${what}: ${granted ? "yes" : `no (requires ${takes})`}`,
     ),
     ...(report.limits.length ? ["", "Limits", ...report.limits.map((limit) => `  ${limit}`)] : []),
     "",
@@ -233,7 +231,7 @@ export function renderReport(report: DoctorReport): string {
     if (plugin.error) lines.push(`    ${plugin.error.code}: ${plugin.error.message}`);
     lines.push(...plugin.hooks.flatMap(hookLines), ...costLines(plugin.hooks));
   }
-  if (report.unseen) lines.push("", `The agent that runs has found that ${sayUnseen(report.unseen)}.`);
+  if (report.unseen) lines.push("", `The running agent has found that ${sayUnseen(report.unseen)}.`);
   lines.push("", verdict(report));
   return `${lines.join("\n")}\n`;
 }
@@ -242,7 +240,7 @@ function verdict({ ok, plugins }: DoctorReport): string {
   if (!ok) return "Not every enabled plugin can run: see above.";
   const degraded = plugins.filter(({ state }) => state === "degraded").map(({ name }) => name);
   if (degraded.length === 0) return "Every enabled plugin can run.";
-  return `Every enabled plugin can run, but without what it is for: ${degraded.join(", ")}; see above what is refused.`;
+  return `Every enabled plugin can run, but some cannot serve their main purpose: ${degraded.join(", ")}; see above for what is refused.`;
 }
 
 /** The exit code of `wirespan doctor`. */

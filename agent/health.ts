@@ -30,11 +30,9 @@ export function serveHealth(
   return new Promise((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
       reject(
-        new WirespanError(
-          "CONFIG_INVALID",
-          `health.address: ${address} can't be listened on: ${cause.code}`,
-          { cause },
-        ),
+        new WirespanError("CONFIG_INVALID", `health.address: ${address} cannot listen there: ${cause.code}`, {
+          cause,
+        }),
       );
     });
     const { host, port } = split(address);

@@ -41,7 +41,7 @@ const EXPORTED = {
     requirement: "conditional",
     enum: LOSS_CAUSES,
     description:
-      "Why these were lost; `unconfirmed`: the backend's answer did not say whether it took them; absent: it has acknowledged them.",
+      "Why these were lost; `unconfirmed`: the backend's response did not say whether they were accepted; absent: they were acknowledged.",
   },
 } as const satisfies AttributeSpecs;
 
@@ -77,7 +77,7 @@ export const INTERNAL_TELEMETRY = {
     instrument: "counter",
     name: "wirespan.agent.connection.lost",
     unit: "{connection}",
-    description: "Connections, one end each, whose end is not reported.",
+    description: "Connection ends, whose end is not reported.",
     attributes: {
       "error.type": {
         type: "string",

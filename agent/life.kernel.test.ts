@@ -127,7 +127,7 @@ exporters: { x: { type: otlp_http, endpoint: "http://127.0.0.1:${port}", timeout
       assert.equal(code, 143);
       const last = stderr.at(-1) ?? "";
       const count =
-        /^wirespan: ended at once by a second SIGTERM; (\d+) spans, points and events were not exported$/.exec(
+        /^wirespan: ended immediately by a second SIGTERM; (\d+) spans, points and events were not exported$/.exec(
           last,
         )?.[1];
       assert.ok(Number(count) > 0, last);

@@ -49,7 +49,7 @@ function ask(signal: NodeJS.Signals, number: number): void {
     if (code !== 0) process.exitCode = code;
     ended.resolve({ signal });
   } else if (now - askedAt > SAME) {
-    leave(128 + number, `ended at once by a second ${signal}${account()}`);
+    leave(128 + number, `ended immediately by a second ${signal}${account()}`);
   }
 }
 
@@ -111,6 +111,6 @@ export function atHangup(run: () => void): void {
 /** Ends the process if what is still to be done takes longer than `ms` milliseconds. */
 export function endWithin(ms: number): void {
   const code = constants.signals.SIGTERM + 128;
-  const late = () => leave(code, `the end took longer than ${ms / 1000} s${account()}`);
+  const late = () => leave(code, `shutdown took longer than ${ms / 1000} s${account()}`);
   setTimeout(late, Math.min(ms, 2 ** 31 - 1)).unref();
 }

@@ -79,7 +79,7 @@ describe("command line", function () {
     [["trace", "softirqs", "1", "0"], /the count: expected a whole number of at least 1, got "0"/],
     [["plugins", "tcplive"], /no plugin called tcplive; did you mean tcplife\?/],
     [["--plugin", "softirq"], /no plugin called softirq; did you mean softirqs\?/],
-    [["--set", "log.level"], /--set takes PATH=VALUE, such as log\.level=debug, not "log\.level"/],
+    [["--set", "log.level"], /--set requires PATH=VALUE, such as log\.level=debug, not "log\.level"/],
     [["--set", "log.levl=debug"], /^--set: log\.levl: unknown key; did you mean level\?$/m],
     [["--config", "/no/such.yaml"], /\/no\/such\.yaml: there is no such file/],
     [["completion", "tcsh"], /Allowed choices are bash, zsh, fish/],

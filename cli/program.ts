@@ -22,7 +22,7 @@ export async function createProgram(args: readonly string[]): Promise<Command> {
       throw new CommanderError(0, "wirespan.version", "");
     })
     .exitOverride()
-    .showHelpAfterError("--help shows the commands and options.")
+    .showHelpAfterError("See --help for usage.")
     .helpCommand(false)
     .addHelpText(
       "after",
@@ -31,9 +31,9 @@ Examples:
   wirespan                            run the agent with every plugin
   wirespan --config wirespan.yaml     run it with a configuration file
   wirespan trace tcplife -L 22        one tool, live
-  wirespan doctor                     what this kernel and these permissions allow
-  wirespan config check wirespan.yaml say what is wrong with a file
-  wirespan exporters test             send something to each backend, and say what came back
+  wirespan doctor                     what this kernel and these privileges support
+  wirespan config check wirespan.yaml validate a configuration file
+  wirespan exporters test             send something to each backend, and print the responses
 
 Exit codes:
   0  ended as asked

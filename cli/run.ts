@@ -10,7 +10,7 @@ export async function run(args: readonly string[]): Promise<number> {
   // The reader of our output may leave first (`| head`): no reason to complain.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0);
-    standardError().write(`wirespan: standard output can't be written to: ${error.message}\n`);
+    standardError().write(`wirespan: cannot write to standard output: ${error.message}\n`);
     process.exit(1);
   });
   process.stderr.on("error", () => {});

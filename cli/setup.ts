@@ -29,7 +29,7 @@ export function withConfig(command: Command): Command {
     .addOption(
       new Option(
         "--set <path=value>",
-        "give one setting, before file and environment: log.level=debug; may be repeated",
+        "set one setting, overriding file and environment: log.level=debug; may be repeated",
       ).argParser((value: string, before: readonly string[] = []) => [...before, value]),
     );
 }
@@ -39,7 +39,7 @@ export function overridesOf(set: readonly string[] = []): Override[] {
   return set.map((pair) => {
     const at = pair.indexOf("=");
     if (at < 1)
-      throw new WirespanError("USAGE", `--set takes PATH=VALUE, such as log.level=debug, not "${pair}".`);
+      throw new WirespanError("USAGE", `--set requires PATH=VALUE, such as log.level=debug, not "${pair}".`);
     return { path: pair.slice(0, at), value: pair.slice(at + 1), flag: "--set" };
   });
 }

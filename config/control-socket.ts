@@ -43,7 +43,7 @@ function isOwn(path: string, uid: number): boolean {
 function refuse(socket: string, why: string): never {
   throw new WirespanError(
     "CONTROL",
-    `control.socket: ${socket}: ${why}; name another path, or mend that one (\`ls -ld\` shows it).`,
+    `control.socket: ${socket}: ${why}; name another path, or fix that one (\`ls -ld\` shows it).`,
   );
 }
 
@@ -61,7 +61,7 @@ export function requireSafeFolder(socket: string): void {
     const link = lstatSync(path);
     if (path === dirname(socket) && link.isSymbolicLink()) refuse(socket, `${path} is a link`);
     const stat = statSync(path);
-    if (!stat.isDirectory()) refuse(socket, `${path} is no folder`);
+    if (!stat.isDirectory()) refuse(socket, `${path} is not a folder`);
     for (const each of [link, stat]) {
       if (!ours(each)) {
         refuse(socket, `${path} belongs to user ${each.uid}, not to user ${uid}, whose agent this is`);
@@ -90,7 +90,7 @@ export function requireTrusted(socket: string): Stats | undefined {
   if (stat !== undefined && uid !== 0 && stat.uid !== uid && stat.uid !== 0) {
     refuse(
       socket,
-      `it belongs to user ${stat.uid}, not to user ${uid}: another may answer in the agent's place`,
+      `it belongs to user ${stat.uid}, not to user ${uid}: someone else may answer in place of the agent`,
     );
   }
   return stat;

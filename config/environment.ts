@@ -41,7 +41,7 @@ export function readEnvironment(
       return { path, raw: env[name]!, origin: { source: "environment", where: name } } as const;
     if (!hidden.some((prefix) => name.startsWith(prefix))) {
       errors.add(name, "", () => {
-        return `unknown variable${suggestion(name, paths.keys(), "no setting is called so")}`;
+        return `unknown variable${suggestion(name, paths.keys(), "no such setting")}`;
       });
     }
     return [];

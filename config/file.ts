@@ -48,7 +48,7 @@ export class ConfigFile {
           return this.#yaml.visit.BREAK;
         }
         if (alias.resolve(this.#document) !== undefined) return undefined;
-        const message = `*${alias.source} stands for nothing: there is no &${alias.source} before it`;
+        const message = `alias *${alias.source} is undefined`;
         errors.add(this.#at(alias), "", message);
         return undefined;
       },
@@ -149,7 +149,7 @@ export class ConfigFile {
       if (key === undefined) {
         errors.add(this.#at(pair.key), path, "a key must be a text");
       } else if (seen.has(key)) {
-        errors.add(this.#at(pair.key), at ?? "", "this key stands here twice");
+        errors.add(this.#at(pair.key), at ?? "", "duplicate key");
       } else {
         seen.add(key);
         yield [key, pair];
@@ -204,7 +204,7 @@ export function unknownKey(path: string, key: string, tree: Tree): string {
 
 /** Why an exporter can't be called so; undefined if it can. */
 export function exporterName(name: string): string | undefined {
-  if (Object.hasOwn(Object.prototype, name)) return "an exporter can't be called so; choose another name";
+  if (Object.hasOwn(Object.prototype, name)) return "not a valid exporter name; choose another one";
   if (/^[A-Za-z][A-Za-z0-9_-]{0,99}$/.test(name)) return undefined;
   return "an exporter's name is made of letters, digits, - and _";
 }

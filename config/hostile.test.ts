@@ -83,9 +83,9 @@ plugins:
   tcplife: {valueOf: 1, __proto__: 2}
 `;
     assert.deepEqual(faultsOf({ yaml }), [
-      "wirespan.yaml:2: exporters.constructor: an exporter can't be called so; choose another name",
-      "wirespan.yaml:3: exporters.toString: an exporter can't be called so; choose another name",
-      "wirespan.yaml:4: exporters.__proto__: an exporter can't be called so; choose another name",
+      "wirespan.yaml:2: exporters.constructor: not a valid exporter name; choose another one",
+      "wirespan.yaml:3: exporters.toString: not a valid exporter name; choose another one",
+      "wirespan.yaml:4: exporters.__proto__: not a valid exporter name; choose another one",
       "wirespan.yaml:6: plugins.constructor: unknown plugin; did you mean tcplife?".replace(
         "did you mean tcplife?",
         "known: tcplife",
@@ -100,7 +100,7 @@ plugins:
       "plugins.tcplife.toString",
     ]) {
       const [fault] = faultsOf({ flags: [{ path, value: "1", flag: "--set" }] });
-      assert.match(fault!, /^--set: .*: (unknown key|an exporter can't be called so)/);
+      assert.match(fault!, /^--set: .*: (unknown key|not a valid exporter name)/);
     }
     const config = configOf({ yaml: "resource: {attributes: {__proto__: x, constructor: y}}" });
     assert.deepEqual(Object.entries(config.resource.attributes), [
@@ -199,7 +199,7 @@ describe("a configuration file that is none", () => {
       (path) => symlinkSync("/proc/kallsyms", path),
       "it is larger than 1048576 bytes",
     ],
-    binary: [(path) => writeFileSync(path, Buffer.from([0xff, 0xfe, 0])), "it is no UTF-8 text"],
+    binary: [(path) => writeFileSync(path, Buffer.from([0xff, 0xfe, 0])), "it is not UTF-8 text"],
   };
   for (const [what, [make, why]] of Object.entries(files)) {
     it(`is refused, and waited for by nobody, if it is ${what}`, () => {

@@ -38,7 +38,7 @@ export function readText(path: string, most: number): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw new Error("it is no UTF-8 text");
+    throw new Error("it is not UTF-8 text");
   }
 }
 
@@ -59,7 +59,7 @@ function explain<T>(work: () => T): T {
     return work();
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new Error(code === undefined ? message : (REASONS[code] ?? `it can't be read (${code})`), {
+    throw new Error(code === undefined ? message : (REASONS[code] ?? `it cannot be read (${code})`), {
       cause: error,
     });
   }

@@ -37,11 +37,11 @@ describe("secrets in the configuration", () => {
     assert.deepEqual(faultsOf({ yaml }), [
       "wirespan.yaml:1: ids.salt: the environment has no variable NOPE",
       "wirespan.yaml:2: service.name: cannot read the file /no/file: there is no such file",
-      "wirespan.yaml:3: log.level: ${HOME} is no reference; write ${env:NAME}",
+      "wirespan.yaml:3: log.level: ${HOME} is not a valid reference; write ${env:NAME}",
     ]);
   });
 
-  it("are followed once: what stands in them is no reference", () => {
+  it("are followed once: what they contain is not followed", () => {
     const config = configOf({ yaml: 'service: {name: "${env:A}"}', env: { A: "file:/etc/passwd" } });
     assert.equal(config.service.name, "file:/etc/passwd");
   });

@@ -37,7 +37,7 @@ function follow(text: string, env: Environment): string {
   if (text.startsWith(FILE)) return contents(text.slice(FILE.length));
   return text.replace(/\$\{([^}]*)\}/g, (_, reference: string) => {
     const name = /^env:([A-Za-z_][A-Za-z0-9_]*)$/.exec(reference)?.[1];
-    if (name === undefined) throw new Error(`\${${reference}} is no reference; write \${env:NAME}`);
+    if (name === undefined) throw new Error(`\${${reference}} is not a valid reference; write \${env:NAME}`);
     const value = env[name];
     if (value === undefined) throw new Error(`the environment has no variable ${name}`);
     return value;

@@ -46,11 +46,10 @@ export function ask(socket: string, command: Command): Promise<Answer> {
       chunks.push(chunk);
       length += chunk.length;
       if (length > LONGEST_ANSWER) {
-        fail(failed(socket, "answers with more than an agent has to say"));
+        fail(failed(socket, "sends a longer answer than an agent does"));
       } else if (chunk.includes("\n")) {
         const answer = read(Buffer.concat(chunks));
-        if (answer === undefined)
-          fail(failed(socket, "does not answer as an agent does; what listens there?"));
+        if (answer === undefined) fail(failed(socket, "does not answer like an agent; what listens there?"));
         else resolve(answer);
         connection.destroy();
       }

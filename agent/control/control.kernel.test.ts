@@ -200,7 +200,7 @@ describe("what lies where the control socket is to be", function () {
   }
 
   const LOST = "no control socket, so `wirespan status` and `wirespan reload` will not find this agent: ";
-  const MEND = "name another path, or mend that one (`ls -ld` shows it).";
+  const MEND = "name another path, or fix that one (`ls -ld` shows it).";
 
   const wrong: Record<string, { make(path: string): Promise<unknown>; says: (path: string) => string }> = {
     "a file": {
@@ -266,7 +266,7 @@ describe("what lies where the control socket is to be", function () {
     },
     "answers with something else": {
       answer: "HTTP/1.1 400 Bad Request\r\n\r\n",
-      says: "does not answer as an agent does; what listens there?",
+      says: "does not answer like an agent; what listens there?",
     },
     "answers with another form": {
       answer: '{"result":{"pid":"\\u001b[2J"}}\n',
@@ -274,7 +274,7 @@ describe("what lies where the control socket is to be", function () {
     },
     "answers without end": {
       answer: "x".repeat(5 * 1024 ** 2),
-      says: "answers with more than an agent has to say",
+      says: "sends a longer answer than an agent does",
     },
     "hangs up": { answer: "", says: "ended the connection without an answer" },
   };

@@ -119,12 +119,12 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: "this user may not write there",
   EPERM: "this user may not write there",
   EROFS: "the file system is read-only",
-  ENOTDIR: "a part of the path is no folder",
-  EEXIST: "a part of the path is no folder",
+  ENOTDIR: "a part of the path is not a folder",
+  EEXIST: "a part of the path is not a folder",
   ENOENT: "a part of the path is a link to nothing",
   ELOOP: "the path has a loop of links",
-  ENOSPC: "no space is left on the device",
-  EADDRINUSE: "another agent has just begun to listen there",
+  ENOSPC: "no space left on the device",
+  EADDRINUSE: "another agent has just started to listen there",
 };
 
 function explained(socket: string, error: NodeJS.ErrnoException): WirespanError {

@@ -27,7 +27,7 @@ Examples:
   wirespan --format text                      connections, failures and drops as lines
   wirespan --config wirespan.yaml             as the file says
   wirespan --plugin tcplife softirqs          these two only
-  wirespan --set log.level=debug              one setting, before file and environment
+  wirespan --set log.level=debug              one setting, overriding file and environment
   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 wirespan`,
     )
     .action(async (flags: ConfigFlags, command: Command) => {

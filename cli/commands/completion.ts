@@ -26,7 +26,7 @@ compdef _wirespan wirespan
 export function addCompletion(program: Command, grow: (words: readonly string[]) => Promise<Command>): void {
   program
     .command("completion")
-    .description("print what teaches a shell to complete wirespan's command lines")
+    .description("print a shell completion script")
     .addArgument(new Argument("<shell>").choices(Object.keys(scripts)))
     .addHelpText(
       "after",

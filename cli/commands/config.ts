@@ -15,7 +15,7 @@ export function addConfig(program: Command): void {
     .description("check and print the configuration");
 
   withConfig(config.command("check [file]"))
-    .description("say all that is wrong with a configuration; exit 2 if anything is")
+    .description("validate a configuration; exit 2 if it has errors")
     .addHelpText("after", "\nExample:\n  wirespan config check wirespan.yaml")
     .action(async (file: string | undefined, flags: ConfigFlags) => {
       const { config, plugins, failed } = await setUp(named(file, flags));
@@ -31,7 +31,7 @@ export function addConfig(program: Command): void {
     });
 
   withConfig(config.command("print [file]"))
-    .description("print every setting with its value and where that came from; secrets as ***")
+    .description("print the effective configuration and the source of each value; secrets as ***")
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  WIRESPAN_LOG_LEVEL=debug wirespan config print wirespan.yaml")
     .action(async (file: string | undefined, flags: ConfigFlags & { json?: boolean }) => {
@@ -47,7 +47,7 @@ export function addConfig(program: Command): void {
           `# ${plugin}: ${metric}: at most ${count} series for each resource, ${bounded}\n`,
         );
       }
-      process.stdout.write("# To expect, in all:\n");
+      process.stdout.write("# Expected in total:\n");
       for (const [each, count] of expectedByCause(series)) {
         process.stdout.write(`#   ${count} series for ${each}\n`);
       }

@@ -42,17 +42,17 @@ function render(status: Status): string {
   for (const { name, state, error } of status.plugins)
     lines.push(`  ${name}: ${state}${error ? `: ${error}` : ""}`);
   if (status.limits.length) lines.push("", "Limits", ...status.limits.map((limit) => `  ${limit}`));
-  lines.push("", "Connections, one end each", `  ${balanceLine(status.connections)}`);
+  lines.push("", "Connection ends", `  ${balanceLine(status.connections)}`);
   if (status.unseen) lines.push(`  ${sayUnseen(status.unseen)}`);
   lines.push("", "Exporters");
   for (const { name, type, queue, balance } of status.exporters) {
     const room = `${quantity(queue.bytes, "By")} of ${quantity(queue.limit, "By")}`;
-    lines.push(`  ${name} (${type}): requests that wait take ${room}`);
+    lines.push(`  ${name} (${type}): queue ${room}`);
     for (const [kind, b] of Object.entries(balance)) {
       const lost = Object.entries(b.lost).filter(([, count]) => count > 0);
       const losses = lost.map(([cause, count]) => `, lost ${count} (${cause})`).join("");
       lines.push(
-        `    ${kind}s: ${b.given} given, ${b.acknowledged} acknowledged, ${b.queued} gathered or waiting${losses}`,
+        `    ${kind}s: ${b.given} given, ${b.acknowledged} acknowledged, ${b.queued} queued${losses}`,
       );
     }
   }
@@ -65,7 +65,7 @@ function checked<T>(socket: string, value: unknown, is: (value: unknown) => valu
   if (is(value)) return value;
   throw new WirespanError(
     "CONTROL",
-    `What listens on ${socket} does not answer as this version of wirespan does; is the agent of another version?`,
+    `What listens on ${socket} does not answer like this version of wirespan; is the agent a different version?`,
   );
 }
 
@@ -73,14 +73,14 @@ const isChanges = (value: unknown): value is readonly string[] => fits(value, ["
 
 export function addControl(program: Command): void {
   withSocket(program.command("status"))
-    .description("what the running agent sees, exports and loses")
+    .description("show what the running agent observes, exports and loses")
     .option("--json", "print JSON")
     .action(async ({ socket, json }: ControlFlags) => {
       const status = checked(socket, resultOf(await ask(socket, "status")), isStatus);
       process.stdout.write(json ? `${JSON.stringify(status, null, 2)}\n` : render(status));
     });
   withSocket(program.command("reload"))
-    .description("let the running agent read its configuration again (as SIGHUP does)")
+    .description("reload the running agent's configuration (as SIGHUP does)")
     .action(async ({ socket }: ControlFlags) => {
       const changes = checked(socket, resultOf(await ask(socket, "reload")), isChanges);
       process.stdout.write(changes.length ? `${changes.map(printable).join("\n")}\n` : "Nothing changed.\n");

@@ -10,7 +10,7 @@ function write(path: string, bytes: Buffer): void {
     writeFileSync(path, bytes, { mode: 0o600 });
   } catch (cause) {
     const { message } = cause as Error;
-    throw new WirespanError("OUTPUT", `The bundle can't be written: ${message}; name another file.`, {
+    throw new WirespanError("OUTPUT", `The bundle cannot be written: ${message}; name another file.`, {
       cause,
     });
   }
@@ -18,14 +18,14 @@ function write(path: string, bytes: Buffer): void {
 
 export function addDoctor(program: Command): void {
   withConfig(program.command("doctor"))
-    .description("say what this kernel and these permissions allow, and how to mend the rest")
+    .description("check what this kernel and these privileges support, and how to fix what is missing")
     .option("-p, --plugin <name...>", "look at these plugins only")
     .option("--json", "print JSON")
-    .option("--bundle <file>", "write all that a bug report needs, without secrets, as gzipped JSON")
+    .option("--bundle <file>", "write everything that a bug report needs, without secrets, as gzipped JSON")
     .addHelpText(
       "after",
       `
-Exits with 1 if an enabled plugin cannot run, with 6 if one runs without what it is for.
+Exits with 1 if an enabled plugin cannot run, with 6 if one runs but cannot serve its main purpose.
 
 Examples:
   wirespan doctor

@@ -14,7 +14,7 @@ import type { AttributeSpec, SignalSpec } from "../../core/plugin/signals.ts";
 export function addPlugins(program: Command): void {
   program
     .command("plugins [name]")
-    .description("list the plugins, or all that one emits and takes")
+    .description("list the plugins, or the signals and settings of one")
     .option("--json", "print JSON")
     .addHelpText(
       "after",
@@ -50,6 +50,11 @@ function signalsOf(plugin: Plugin): SignalSpec[] {
   return [...asked, ...Object.values(plugin.signals)];
 }
 
+/** Under the keys that scripts read. */
+function describedProbe({ lostWithout, ...probe }: Probe) {
+  return { ...probe, ...(lostWithout !== undefined && { without: lostWithout }) };
+}
+
 function described(plugin: Plugin) {
   const { name, summary, config, probes, skeleton, trace } = plugin;
   return {
@@ -57,7 +62,7 @@ function described(plugin: Plugin) {
     summary,
     signals: signalsOf(plugin),
     settings: config,
-    probes,
+    probes: Object.fromEntries(Object.entries(probes).map(([key, probe]) => [key, describedProbe(probe)])),
     programs: skeleton.programs,
     trace: trace.options,
   };

@@ -48,7 +48,7 @@ function userOf(text: string, flag: string): string {
       stdio: ["ignore", "pipe", "ignore"],
     }).trim();
   } catch {
-    return refuse(`${flag}: there is no user ${text} on this host; a number is taken as it is.`);
+    return refuse(`${flag}: there is no user ${text} on this host; a number is used as it is.`);
   }
 }
 

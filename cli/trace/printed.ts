@@ -40,8 +40,8 @@ export class Printed {
     if (this.#error?.code === "EPIPE") return;
     const missing = this.#missing + this.#to.pendingLines;
     if (missing === 0) return;
-    const why = this.#error?.message ?? "who reads standard output did not take them in time";
+    const why = this.#error?.message ?? "the reader of standard output was too slow";
     standardError().write(`wirespan: ${missing} lines are missing: ${why}\n`);
-    if (this.#error) throw new WirespanError("OUTPUT", "Standard output could not be written to: see above.");
+    if (this.#error) throw new WirespanError("OUTPUT", "Writing to standard output failed: see above.");
   }
 }

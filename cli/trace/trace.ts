@@ -88,9 +88,9 @@ function sayLost(engine: Engine, { name: plugin, skeleton }: Plugin): void {
       const what = name.slice(5);
       const records = owner === plugin ? skeleton.records : trackerSkeleton.records;
       const setting = owner === plugin ? `plugins.${plugin}.ring.bytes` : "ring.core";
-      const remedy = what in records ? `; a larger ring may hold them: --set ${setting}=128MiB` : "";
+      const remedy = what in records ? `; increase the ring: --set ${setting}=128MiB` : "";
       standardError().write(
-        `wirespan: ${count} ${what.replaceAll("_", " ")} of ${owner} found no room and are missing${remedy}\n`,
+        `wirespan: ${count} ${what.replaceAll("_", " ")} of ${owner} were lost${remedy}\n`,
       );
     }
   }

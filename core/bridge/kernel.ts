@@ -15,18 +15,18 @@ export function requireKernel(native: Native): void {
   const { kernel } = native.features();
   const [major = 0, minor = 0] = kernel.split(".").map(Number);
   if (major < 6 || (major === 6 && minor < 1)) {
-    throw new WirespanError("KERNEL_TOO_OLD", `Linux ${kernel} is too old: wirespan needs 6.1 or later.`);
+    throw new WirespanError("KERNEL_TOO_OLD", `Linux ${kernel} is too old: wirespan requires 6.1 or later.`);
   }
   if (!existsSync("/sys/kernel/btf/vmlinux")) {
     throw new WirespanError(
       "KERNEL_NO_BTF",
-      `Linux ${kernel} carries no BTF (/sys/kernel/btf/vmlinux is not there): wirespan needs a kernel built with CONFIG_DEBUG_INFO_BTF=y, as all large distributions do.`,
+      `Linux ${kernel} has no BTF (/sys/kernel/btf/vmlinux does not exist): wirespan requires a kernel built with CONFIG_DEBUG_INFO_BTF=y, as all major distributions do.`,
     );
   }
   if (!existsSync("/proc/self/status")) {
     throw new WirespanError(
       "NO_PROC",
-      "/proc is not mounted: wirespan reads there who the processes are; mount it (mount -t proc proc /proc).",
+      "/proc is not mounted: wirespan identifies processes by it; mount it (mount -t proc proc /proc).",
     );
   }
 }

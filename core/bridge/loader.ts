@@ -61,7 +61,7 @@ export interface Loaded {
 
 /** Where the kernel has the numbers of system calls' tracepoints, and what reading them takes. */
 export const TRACEFS =
-  "tracefs, where it is found, is open to root only: run as root, or mount tracefs and add CAP_DAC_READ_SEARCH";
+  "its number is in tracefs, which is open to root only: run as root, or mount tracefs and add CAP_DAC_READ_SEARCH";
 
 const OF_PROCESS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM", "ENOSYS"]);
 
@@ -75,7 +75,7 @@ function absence(native: Native, at: string, args: number): string | undefined {
   if (kind === "tp_btf" || kind === "raw_tp") {
     const arity = native.tracepointArity(target);
     if (arity < 0) return `this kernel has no tracepoint ${target}`;
-    if (arity < args) return `this kernel's ${target} has ${arity} arguments, ${args} are read`;
+    if (arity < args) return `this kernel's ${target} has ${arity} arguments, ${args} are required`;
   }
   if (kind === "fentry" || kind === "fexit") {
     const arity = native.functionArity(target);
@@ -188,7 +188,7 @@ function readFile({ name, path }: ObjectOptions): Buffer {
     return readFileSync(path);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw explained(name, cause, "unknown");
-    throw new WirespanError("BPF_OBJECT_MISSING", `${path} is not there; build it with: npm run build`, {
+    throw new WirespanError("BPF_OBJECT_MISSING", `${path} does not exist; build it with: npm run build`, {
       cause,
     });
   }

@@ -7,7 +7,7 @@ import type { Layout } from "../plugin/skeleton.ts";
 function misfit(path: string, layout: Layout, value: ConstantValue): never {
   throw new WirespanError(
     "PLUGIN_INVALID",
-    `constant ${path}: a ${layout.kind} can't hold ${JSON.stringify(value)}`,
+    `constant ${path}: a ${layout.kind} cannot hold ${JSON.stringify(value)}`,
   );
 }
 

@@ -47,25 +47,25 @@ export function standing(status = read("/proc/self/status"), map = read("/proc/s
 /** Who refuses bpf(), and how to mend it. */
 export function whoRefusesBpf(lockdown: string, us: Standing | undefined = standing()): string {
   if (us === undefined)
-    return "loading BPF is refused, and /proc, which would tell by whom, is not mounted: mount it";
+    return "loading BPF is refused, and /proc, which shows the reason, is not mounted: mount it";
   if (us.confined) {
-    return "loading BPF is refused: this process is in a user namespace (rootless container, unshare -U), whose capabilities do not count for BPF: run it in the host's";
+    return "loading BPF is refused: this process is in a user namespace (rootless container, unshare -U), whose capabilities do not apply to BPF: run it in the host's";
   }
   const needed = ["CAP_BPF", "CAP_PERFMON"] as const;
   const missing = us.capabilities.has("CAP_SYS_ADMIN")
     ? []
     : needed.filter((one) => !us.capabilities.has(one));
   if (missing.length > 0) {
-    const root = us.uid === 0 ? "this root has been deprived of" : "missing here:";
-    return `loading BPF needs root, or CAP_BPF and CAP_PERFMON; ${root} ${missing.join(" and ")} (AmbientCapabilities= in a unit, --cap-add of a container)`;
+    const root = us.uid === 0 ? "this root lacks" : "missing here:";
+    return `loading BPF requires root, or CAP_BPF and CAP_PERFMON; ${root} ${missing.join(" and ")} (AmbientCapabilities= in a unit, --cap-add of a container)`;
   }
   if (us.seccomp) {
     return "loading BPF is refused by a seccomp filter, although the capabilities are there: let its profile allow bpf and perf_event_open (--security-opt seccomp=FILE, or SystemCallFilter=bpf perf_event_open)";
   }
   if (lockdown === "confidentiality") {
-    return "loading BPF is refused by kernel lockdown (confidentiality), which lets nobody read the kernel: boot with lockdown=integrity or none";
+    return "loading BPF is refused by kernel lockdown (confidentiality), which forbids reading the kernel: boot with lockdown=integrity or none";
   }
-  return "loading BPF is refused, although the capabilities are there: a security module (/sys/kernel/security/lsm names them) may forbid it; the audit log tells which";
+  return "loading BPF is refused, although the capabilities are there: a security module (/sys/kernel/security/lsm names them) may forbid it; see the audit log";
 }
 
 /** Read now: when no descriptor is left it is too late. */
@@ -74,7 +74,7 @@ const LIMITS = read("/proc/self/limits") ?? "";
 /** `ulimit -n` of this process. */
 function descriptors(): string {
   const found = /^Max open files\s+(\d+)/m.exec(LIMITS)?.[1];
-  return found === undefined ? "" : `: ${found} are allowed`;
+  return found === undefined ? "" : `: the limit is ${found}`;
 }
 
 /** A refusal that is not about a program or a hook but about this process or the host; undefined for another error. */
@@ -98,7 +98,7 @@ function ofProcess(error: NativeError, lockdown: string): readonly [ErrorCode, s
     case "ENOMEM":
       return [
         "LIMIT",
-        "the kernel gives no memory for it; raise the memory limit of the cgroup (MemoryMax=, --memory) or make rings smaller (ring.core, ring.bytes)",
+        "the kernel has no memory for it; raise the memory limit of the cgroup (MemoryMax=, --memory) or make rings smaller (ring.core, ring.bytes)",
       ];
     default:
       return undefined;

@@ -46,11 +46,11 @@ describe("plugins by folder", () => {
   it("must be called as their folder", async () => {
     await assert.rejects(
       importPlugin("misnamed", folder),
-      isError("PLUGIN_INVALID", /misnamed calls itself other;/),
+      isError("PLUGIN_INVALID", /misnamed is named other;/),
     );
     await assert.rejects(
       importPlugin("nothing", folder),
-      isError("PLUGIN_INVALID", /exports no plugin by default/),
+      isError("PLUGIN_INVALID", /has no default export that is a plugin/),
     );
   });
 

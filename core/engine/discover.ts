@@ -46,11 +46,11 @@ export async function importPlugin(name: string, folder = PLUGINS): Promise<Plug
   if (found.default?.name !== name) {
     const got =
       found.default?.name === undefined
-        ? "exports no plugin by default"
-        : `calls itself ${found.default.name}`;
+        ? "has no default export that is a plugin"
+        : `is named ${found.default.name}`;
     throw new WirespanError(
       "PLUGIN_INVALID",
-      `The plugin in ${join(folder, name)} ${got}; it must be called as its folder.`,
+      `The plugin in ${join(folder, name)} ${got}; its name must be that of its folder.`,
     );
   }
   return found.default as Plugin;

@@ -15,10 +15,10 @@ import { installedPlugins } from "./discover.ts";
 /** An ordinary user where functions can't be watched: accept() is seen by root alone. */
 const user = asUser("bpf", "perfmon");
 const LACK =
-  "tcpaccept is degraded: it does not see accept4() of a connection, accept() of a connection. " +
+  "tcpaccept is degraded: it does not observe accept4() of a connection, accept() of a connection. " +
   "Lost: connections that accept() returns, to whom, and after how long. " +
-  "Refused: tp/syscalls/sys_exit_accept4 and tp/syscalls/sys_exit_accept: EPERM: tracefs, where it is found, " +
-  "is open to root only: run as root, or mount tracefs and add CAP_DAC_READ_SEARCH.";
+  "Refused: tp/syscalls/sys_exit_accept4 and tp/syscalls/sys_exit_accept: EPERM: its number is in tracefs, " +
+  "which is open to root only: run as root, or mount tracefs and add CAP_DAC_READ_SEARCH.";
 
 describe("a degraded plugin", function () {
   this.timeout(90_000);
@@ -40,8 +40,8 @@ describe("a degraded plugin", function () {
   it("is tcpaccept of an ordinary user, in doctor, with an exit code of its own", async () => {
     const { code, out } = await launch(["doctor"], { launcher: user });
     assert.equal(code, 6, out);
-    assert.match(out, /^ {2}tcpaccept: degraded\n {4}accept4\(\) of a connection: NOT WATCHED/m);
-    assert.match(out, /can run, but without what it is for: tcpaccept, tcptracer; see above/);
+    assert.match(out, /^ {2}tcpaccept: degraded\n {4}accept4\(\) of a connection: NOT OBSERVED/m);
+    assert.match(out, /can run, but some cannot serve their main purpose: tcpaccept, tcptracer; see above/);
     const json = JSON.parse((await launch(["doctor", "--json"], { launcher: user })).out) as DoctorReport;
     const degraded = json.plugins.filter(({ state }) => state === "degraded").map(({ name }) => name);
     assert.deepEqual(degraded, ["tcpaccept", "tcptracer"]);
@@ -93,7 +93,7 @@ exporters: { sink: { type: otlp_grpc, endpoint: "${sink.endpoint}" } }\n`,
       );
       assert.match(
         err,
-        /"level":"info".*"solisten does not see results of listen\(\)\. Lost: .*\. Refused: fexit/,
+        /"level":"info".*"solisten does not observe results of listen\(\)\. Lost: .*\. Refused: fexit/,
       );
       assert.deepEqual(status?.plugins, [
         { name: "solisten", state: "running" },

@@ -30,7 +30,7 @@ function refusals(hooks: readonly Hook[]): string {
 function sentence(name: string, verdict: string, hooks: readonly Hook[]): string {
   const what = hooks.map(({ observes }) => observes).join(", ");
   const lost = [...new Set(hooks.map(({ lostWithout = "" }) => lostWithout))].join("; ");
-  return `${name}${verdict} does not see ${what}. Lost: ${lost}. Refused: ${refusals(hooks)}.`;
+  return `${name}${verdict} does not observe ${what}. Lost: ${lost}. Refused: ${refusals(hooks)}.`;
 }
 
 /** What is unanswered and what to do; undefined if the plugin's question is answered. */

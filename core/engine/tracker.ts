@@ -32,8 +32,7 @@ const PROBES = {
   },
   "first receive": {
     programs: ["on_receive"],
-    lostWithout:
-      "the owner of an accepted connection is its listener's, even where another process serves it",
+    lostWithout: "the owner of an accepted connection is its listener's, even if another process serves it",
   },
   "first send": {
     programs: ["on_send"],
@@ -227,7 +226,7 @@ export class Tracker {
     if (this.pids.areKernels) return Number(text);
     throw new WirespanError(
       "CONFIG_INVALID",
-      `${path}: the agent runs in a pid namespace of its own, where processes have other numbers than the kernel's; run it in the host's (hostPID: true, --pid=host), or filter by cgroup, comm or uid`,
+      `${path}: the agent runs in its own pid namespace, where process ids differ from the kernel's; run it in the host's (hostPID: true, --pid=host), or filter by cgroup, comm or uid`,
     );
   }
 
@@ -342,7 +341,7 @@ export class Tracker {
     if (missing.length === 0) return;
     throw new WirespanError(
       "CONFIG_INVALID",
-      `${missing.join(" and ")} are watched from the agent's start or not at all; restart it to watch them.`,
+      `${missing.join(" and ")} can only be observed from the agent's start; restart it.`,
     );
   }
 

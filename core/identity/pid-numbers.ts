@@ -80,12 +80,12 @@ export class PidNumbers {
       ...(this.areKernels
         ? []
         : [
-            `/proc is that of a pid namespace of the agent's own: of processes outside of it nothing is known but the executable, the cgroup and the numbers that the kernel has for them, and filters by pid are refused; ${mend}`,
+            `/proc is that of the agent's own pid namespace: of processes outside it only the executable, the cgroup and the kernel's pid are known, and filters by pid are refused; ${mend}`,
           ]),
       ...(this.seesAll
         ? []
         : [
-            `the agent runs in a pid namespace of its own: who holds sockets that are older than the agent is known only of processes inside of it, of others when they use the socket; ${mend}`,
+            `the agent runs in its own pid namespace: the owner of a socket older than the agent is known only if it is inside; the others become known when they use the socket; ${mend}`,
           ]),
     ];
   }

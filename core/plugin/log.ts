@@ -141,7 +141,7 @@ class Lines {
   #sayDropped(): void {
     const dropped = this.#dropped;
     this.#dropped = 0;
-    const msg = `${dropped} lines of this log were dropped: standard error did not take them in time`;
+    const msg = `${dropped} log lines were dropped: the reader of standard error was too slow`;
     this.#put(JSON.stringify({ level: "warn", time: new Date().toISOString(), dropped, msg }), dropped);
   }
 }

@@ -36,7 +36,7 @@ int main(int, char **a) {
 
 const limit = (words: string): string[] => ["sh", "-c", `ulimit ${words}; exec "$@"`, "sh"];
 const GRANT = "(AmbientCapabilities= in a unit, --cap-add of a container)";
-const NEEDS = "connections: loading BPF needs root, or CAP_BPF and CAP_PERFMON";
+const NEEDS = "connections: loading BPF requires root, or CAP_BPF and CAP_PERFMON";
 const RAISE = "raise the limit (ulimit -n 1024, LimitNOFILE= in a unit)";
 
 describe("a mistake", function () {
@@ -84,12 +84,12 @@ describe("a mistake", function () {
         "--",
       ],
       code: 4,
-      says: `${NEEDS}; this root has been deprived of CAP_BPF and CAP_PERFMON ${GRANT}`,
+      says: `${NEEDS}; this root lacks CAP_BPF and CAP_PERFMON ${GRANT}`,
     },
     "root of a user namespace": {
       launcher: () => ["unshare", "-Ur", "--"],
       code: 4,
-      says: "connections: loading BPF is refused: this process is in a user namespace (rootless container, unshare -U), whose capabilities do not count for BPF: run it in the host's",
+      says: "connections: loading BPF is refused: this process is in a user namespace (rootless container, unshare -U), whose capabilities do not apply to BPF: run it in the host's",
     },
     "a seccomp profile that refuses bpf()": {
       launcher: () => seccomp(1),
@@ -104,22 +104,22 @@ describe("a mistake", function () {
     "a kernel without BTF": {
       launcher: () => first("mount -t tmpfs none /sys/kernel/btf"),
       code: 3,
-      says: `Linux ${release()} carries no BTF (/sys/kernel/btf/vmlinux is not there): wirespan needs a kernel built with CONFIG_DEBUG_INFO_BTF=y, as all large distributions do.`,
+      says: `Linux ${release()} has no BTF (/sys/kernel/btf/vmlinux does not exist): wirespan requires a kernel built with CONFIG_DEBUG_INFO_BTF=y, as all major distributions do.`,
     },
     "no /proc": {
       launcher: () => first("umount -l /proc"),
       code: 5,
-      says: "/proc is not mounted: wirespan reads there who the processes are; mount it (mount -t proc proc /proc).",
+      says: "/proc is not mounted: wirespan identifies processes by it; mount it (mount -t proc proc /proc).",
     },
     "too few descriptors for anything": {
       launcher: () => limit("-n 64"),
       code: 5,
-      says: `connections: too few file descriptors: 64 are allowed; ${RAISE}`,
+      says: `connections: too few file descriptors: the limit is 64; ${RAISE}`,
     },
     "run-time statistics without CAP_SYS_ADMIN": {
       launcher: () => asUser("bpf", "perfmon"),
       code: 4,
-      says: "self.bpfStats: measuring run times takes root, or CAP_SYS_ADMIN",
+      says: "self.bpfStats: measuring run times requires root or CAP_SYS_ADMIN",
       set: "self.bpfStats=true",
     },
   };
@@ -152,7 +152,7 @@ describe("a mistake", function () {
         );
       const out = lines.filter(({ level }) => level === "error");
       assert.ok(out.length > 0 && out.length < 13, err);
-      const why = `too few file descriptors: ${limits} are allowed; .*LimitNOFILE= in a unit\\)`;
+      const why = `too few file descriptors: the limit is ${limits}; .*LimitNOFILE= in a unit\\)`;
       for (const { plugin, msg } of out) assert.match(msg!, new RegExp(`^plugin ${plugin} disabled: ${why}`));
       const running = lines.find(({ plugins }) => plugins)?.plugins ?? [];
       assert.equal(running.length + out.length, 13);
@@ -220,7 +220,7 @@ describe("a mistake", function () {
       args: (at) => ["doctor", "--plugin", "softirqs", "--bundle", at],
       code: 1,
       says: (at) =>
-        `The bundle can't be written: EISDIR: illegal operation on a directory, open '${at}'; name another file.`,
+        `The bundle cannot be written: EISDIR: illegal operation on a directory, open '${at}'; name another file.`,
     },
     "a control socket that is not there": {
       args: (at) => ["status", "--socket", at],
@@ -231,7 +231,7 @@ describe("a mistake", function () {
       make: (at) => writeFile(at, ""),
       args: (at) => ["reload", "--socket", at],
       says: (at) =>
-        `control.socket: ${at}: it is a file, not a socket, and is left as it is; name another path, or mend that one (\`ls -ld\` shows it).`,
+        `control.socket: ${at}: it is a file, not a socket, and is left as it is; name another path, or fix that one (\`ls -ld\` shows it).`,
     },
     "a control socket of another user's": {
       make: async (at) => {
@@ -241,14 +241,14 @@ describe("a mistake", function () {
       },
       args: (at) => ["status", "--socket", at],
       says: (at) =>
-        `control.socket: ${at}: it belongs to user 65533, not to user 65534: another may answer in the agent's place; name another path, or mend that one (\`ls -ld\` shows it).`,
+        `control.socket: ${at}: it belongs to user 65533, not to user 65534: someone else may answer in place of the agent; name another path, or fix that one (\`ls -ld\` shows it).`,
       as: () => asUser(),
     },
     "a full disk below standard output": {
       args: () => ["trace", "softirqs", "0.2", "2"],
       code: 1,
       as: () => ["sh", "-c", 'exec "$@" >/dev/full', "sh"],
-      says: () => "Standard output could not be written to: see above.",
+      says: () => "Writing to standard output failed: see above.",
     },
   };
   for (const [what, { make, args, code = 2, says, as = () => [] }] of Object.entries(files)) {
@@ -308,8 +308,7 @@ describe("a mistake", function () {
     "it asks for a hook that only a start can set": {
       change: (file) => writeFile(file, start.replace("false", "true")),
       code: 2,
-      says: () =>
-        `Ends of accept() are watched from the agent's start or not at all; restart it to watch them; ${UNCHANGED}`,
+      says: () => `Ends of accept() can only be observed from the agent's start; restart it; ${UNCHANGED}`,
     },
   };
   for (const [what, { change, code, says }] of Object.entries(reloads)) {

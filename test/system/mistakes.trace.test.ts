@@ -12,7 +12,7 @@ const mistakes: readonly (readonly [words: string, says: string | RegExp])[] = [
   ["tcptracer -p 4194399", "wirespan: --pid: there is no process 4194399 on this host.\n"],
   [
     "tcplife --user nosuchuser",
-    "wirespan: --user: there is no user nosuchuser on this host; a number is taken as it is.\n",
+    "wirespan: --user: there is no user nosuchuser on this host; a number is used as it is.\n",
   ],
   ["tcplife --netns nosuchns", /^wirespan: --netns: there is no network namespace nosuchns; .+\n$/],
   [

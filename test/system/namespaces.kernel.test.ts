@@ -111,11 +111,11 @@ describe("an agent in namespaces of its own", function () {
 
   it("of pids refuses filters by pid, and says so in doctor", async () => {
     const refused = startAgent(["trace", "tcplife", "--set", "filter.include.pid=1"], { through: OWN_PIDS });
-    await assert.rejects(refused, /filter\.include\.pid: the agent runs in a pid namespace of its own/);
+    await assert.rejects(refused, /filter\.include\.pid: the agent runs in its own pid namespace/);
     const main = new URL("../../cli/main.ts", import.meta.url).pathname;
     const words = [...OWN_PIDS.slice(1), process.execPath, main, "doctor", "-p", "tcplife"];
     const { stdout } = await promisify(execFile)("unshare", words);
-    assert.match(stdout, /^Limits\n {2}\/proc is that of a pid namespace of the agent's own/m);
+    assert.match(stdout, /^Limits\n {2}\/proc is that of the agent's own pid namespace/m);
   });
 
   it("of pids goes by the numbers of /proc, if that is the host's", async () => {
@@ -136,7 +136,7 @@ describe("an agent in namespaces of its own", function () {
     await using filtered = await startAgent(["trace", "tcplife", "--set", "filter.include.pid=1"], {
       through: HOST_PROC,
     });
-    assert.ok(filtered.stderr.some((line) => line.includes("pid namespace of its own")));
+    assert.ok(filtered.stderr.some((line) => line.includes("own pid namespace")));
   });
 
   for (const [what, through] of [

@@ -86,7 +86,7 @@ describe("the agent with every plugin", () => {
         "wirespan.agent.event.kind": kind,
       });
 
-    /** Connections, one end each, whose end was shown to no program, or that the kernel had no memory for. */
+    /** Connection ends, whose end was shown to no program, or that the kernel had no memory for. */
     const lost = () => sum(INTERNAL_TELEMETRY.lost.name);
     /** Events that no program was shown: without any, all of a connection is reported. */
     const unseen = () => sum(INTERNAL_TELEMETRY.unseen.name) + counted("connections", "lost_connections");

@@ -74,7 +74,7 @@ describe("values of filter options", () => {
     [
       "filter.include.uid",
       "no such user",
-      "--x: there is no user no such user on this host; a number is taken as it is.",
+      "--x: there is no user no such user on this host; a number is used as it is.",
     ],
     ["filter.include.netns", "nosuch\u0000", /^--x: there is no network namespace nosuch/],
     [
