@@ -51,7 +51,7 @@ describe("a degraded plugin", function () {
   it("costs no exit code where only a detail is missing", async () => {
     const { code, out } = await launch(["doctor", "--plugin", "solisten"], { launcher: user });
     assert.equal(code, 0, out);
-    assert.match(out, /results of listen\(\): not watched, a detail/);
+    assert.match(out, /results of listen\(\): not observed, a detail/);
   });
 
   it("says so on standard error before the first row of a trace", async () => {
