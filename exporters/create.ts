@@ -8,6 +8,7 @@ import type { ConsoleConfig, ExporterConfig, OtlpGrpcConfig, OtlpHttpConfig } fr
 import type { Exporter, Kind } from "./exporter.ts";
 import { Fanout } from "./fanout.ts";
 import { OtlpExporter } from "./otlp/deliver/otlp-exporter.ts";
+import type { Packed } from "./otlp/deliver/queue.ts";
 import type { Transport } from "./otlp/deliver/transport.ts";
 import type { Batch } from "./otlp/encode/batch.ts";
 import { Encoder, type Receiver } from "./otlp/encode/encoder.ts";
@@ -136,14 +137,20 @@ async function createLean(
   const receiver: Receiver = {
     accept(batch: Batch) {
       const { signal, count, bytes } = batch;
-      const pack = async () => {
-        const payload = await batch.encoded({ encoding, compression: transport.compression });
+      const packed = (payload: Buffer): Packed<Buffer> => {
         const release = (): void => batch.done();
         if (payload === bytes) return { payload, size: payload.length, release };
         release();
         return { payload, size: payload.length };
       };
-      exporter.accept({ signal, count, bytes: bytes.length, pack });
+      const target = () => ({ encoding, compression: transport.compression });
+      exporter.accept({
+        signal,
+        count,
+        bytes: bytes.length,
+        pack: async () => packed(await batch.encoded(target())),
+        packNow: () => packed(batch.encodedNow(target())),
+      });
     },
     unencodable: (kind: Kind, count: number, error: unknown) => exporter.unencodable(kind, count, error),
     isBehind: (signal) => exporter.isBehind(signal),

@@ -78,6 +78,7 @@ class SignalBatcher<T extends ReadableSpan | ReadableLogRecord> {
       count: items.length,
       bytes: this.#bytes,
       pack: () => packed,
+      packNow: () => packed,
     };
     this.#items = [];
     this.#bytes = 0;
@@ -225,7 +226,8 @@ export class SdkSource implements Sink, Source {
           return sum + BYTES.metrics + sizeOf(attributes) + counts * 8;
         }, 0);
         const packed = { payload: items, size: bytes };
-        const batch = { signal: "metrics", count: points.length, bytes, pack: () => packed } as const;
+        const pack = () => packed;
+        const batch = { signal: "metrics", count: points.length, bytes, pack, packNow: pack } as const;
         if (points.length > 0) for (const receiver of receivers) receiver.accept(batch);
       }
     }

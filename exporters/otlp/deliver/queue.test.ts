@@ -20,6 +20,7 @@ const batch = (name: string, signal: Signal = "traces", count = 1): Packable<str
   count,
   bytes: 100,
   pack: () => ({ payload: name, size: 100 }),
+  packNow: () => ({ payload: `${name}, at once`, size: 100 }),
 });
 
 describe("queue of a backend", () => {
@@ -72,6 +73,20 @@ describe("queue of a backend", () => {
     assert.equal((await queue.next("traces"))?.payload, "e");
     await new Promise(setImmediate);
     assert.deepEqual(packed.slice(3), ["e", "f", "g", "h"]);
+  });
+
+  it("packs at once, the oldest first, when too many wait for that", async () => {
+    const { queue } = rig();
+    const never = new Promise<never>(() => {});
+    for (let i = 0; i < 14; i++) queue.add({ ...batch(String(i)), pack: () => never });
+    // Three are being packed by other threads, and eight may wait.
+    assert.equal(queue.count("traces"), 14);
+    const { bytes } = queue;
+    const pack = Promise.withResolvers<{ payload: string; size: number }>();
+    queue.add({ ...batch("m", "metrics"), pack: () => pack.promise, bytes: 5000 });
+    assert.equal(queue.bytes, bytes + 5512, "the oldest one, which is not larger than before");
+    for (let i = 0; i < 9; i++) queue.add({ ...batch(String(i)), pack: () => never });
+    assert.equal((await queue.next("metrics"))?.payload, "m, at once");
   });
 
   it("drops the oldest of all signals to make room, but not what is on its way", async () => {

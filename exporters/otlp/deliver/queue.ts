@@ -10,6 +10,8 @@ const ITEM_BYTES = 512;
  * a busy machine; more would let a flood pile up in zlib, and leave no thread to read files.
  */
 const PACKED_AT_ONCE = 3;
+/** With more that are not packed the event loop is too busy to pack beside it: large and uncompressed, they would fill the queue. */
+const MOST_UNPACKED = 8;
 
 /** A payload as a transport sends it, and the bytes that it takes. */
 export interface Packed<P> {
@@ -27,6 +29,8 @@ export interface Packable<P> {
   /** What it takes until it is packed. */
   readonly bytes: number;
   pack(): Packed<P> | Promise<Packed<P>>;
+  /** The same, at once and on this thread. */
+  packNow(): Packed<P>;
 }
 
 /** A piece of a batch. */
@@ -108,6 +112,7 @@ export class Queue<P> {
     this.#bytes += bytes;
     this.#makeRoom();
     if (this.#packing < PACKED_AT_ONCE) void this.#pack();
+    if (this.#unpacked.length > MOST_UNPACKED) this.#packNow(this.#unpacked.shift()!);
   }
 
   /** The oldest batch of a signal, as soon as there is one and its payload is made; undefined once the queue is closed. */
@@ -186,6 +191,14 @@ export class Queue<P> {
       }
     }
     this.#packing--;
+  }
+
+  #packNow(item: QueueItem<P>): void {
+    try {
+      if (item.batch !== undefined) this.#packed(item, item.batch.packNow());
+    } catch (error) {
+      if (this.#remove(item)) this.#events.lost(item.signal, item.count, "encode", error);
+    }
   }
 
   #packed(item: QueueItem<P>, { payload, size, release }: Packed<P>): void {

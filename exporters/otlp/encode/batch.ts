@@ -1,6 +1,6 @@
 // An encoded request and the number of items in it, shared by all exporters that send it.
 import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+import { gzip, gzipSync } from "node:zlib";
 import type { Signal } from "../../config.ts";
 import type { Kind } from "../../exporter.ts";
 import { toJson } from "./json.ts";
@@ -10,13 +10,21 @@ const compress = promisify(gzip);
 /** Requests shrink to less than this part: a single output buffer takes all, without a thread's turn per 16 KiB. */
 const RATIO = 8;
 
-/** As gzip, in a buffer of its own size: one that waits would otherwise hold all that zlib has allocated. */
+const options = ({ length }: Buffer) => ({
+  level: 1,
+  chunkSize: Math.max(16 * 1024, Math.ceil(length / RATIO)),
+});
+
+/** A copy in a buffer of its own size: a view that waits would hold all that zlib has allocated. */
+function exact(view: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(view.length);
+  view.copy(copy);
+  return copy;
+}
+
+/** As gzip, by another thread. */
 export async function compressed(bytes: Buffer): Promise<Buffer> {
-  const chunkSize = Math.max(16 * 1024, Math.ceil(bytes.length / RATIO));
-  const view = await compress(bytes, { level: 1, chunkSize });
-  const exact = Buffer.allocUnsafeSlow(view.length);
-  view.copy(exact);
-  return exact;
+  return exact(await compress(bytes, options(bytes)));
 }
 
 export const KIND_OF: Readonly<Record<Signal, Kind>> = { traces: "span", metrics: "point", logs: "event" };
@@ -62,6 +70,12 @@ export class Batch {
       this.#packed.set(key, packed);
     }
     return packed;
+  }
+
+  /** The same on this thread, for when it has no time to wait for another. */
+  encodedNow({ encoding, compression }: Encoding): Buffer {
+    const bytes = encoding === "json" ? toJson(this.signal, this.bytes) : this.bytes;
+    return compression === "gzip" ? exact(gzipSync(bytes, options(bytes))) : bytes;
   }
 
   async #pack(json: boolean, gzipped: boolean): Promise<Buffer> {
