@@ -188,11 +188,16 @@ export class ConnectionSpans implements Connections {
 
   take({ connection, contexts }: Pick<LinkedRecord, "connection" | "contexts">): void {
     const { span } = connection;
-    const isInTrace = this.#takeInTrace(connection);
+    const isInTrace = this.#takeInTrace(connection) || this.#failsInTrace(connection);
     // What no plugin requests is emitted in an application's trace alone.
     if (!connection.wanted || span === "reset") return;
     const links = connection.contexts ? linksIn(contexts, connection.contexts) : undefined;
     this.#takeOwn(connection, span, { isInTrace, links });
+  }
+
+  /** Whether the attempt's failure is reported by the record that follows, in an application's trace. */
+  #failsInTrace({ span, contexts, conn }: ConnRecord): boolean {
+    return span === "connection" && contexts > 0 && !(conn.establishedAt > 0) && this.#rate.hasRoom;
   }
 
   inTrace(connection: ConnRecord, at: number): InTrace | undefined {

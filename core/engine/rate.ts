@@ -27,12 +27,21 @@ export class Rate {
     return this.#refused;
   }
 
-  admits(): boolean {
+  /** Whether the next one will be admitted. */
+  get hasRoom(): boolean {
+    this.#fill();
+    return this.#tokens >= 1;
+  }
+
+  #fill(): void {
     const now = this.#now();
     const gained = ((now - this.#filledAt) / SECOND) * this.#perSecond;
     this.#tokens = Math.min(this.#perSecond, this.#tokens + gained);
     this.#filledAt = now;
-    if (this.#tokens < 1) {
+  }
+
+  admits(): boolean {
+    if (!this.hasRoom) {
       this.#refused++;
       return false;
     }

@@ -1,0 +1,129 @@
+// Contexts that applications keep in a table of their own: for what is encrypted, and for connections that fail.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { statSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { Certificates, hasOpenssl } from "../../test/support/certificates.ts";
+import { watchContexts } from "../../test/support/contexts.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { skip } from "../../test/support/skip.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** A table's header, 64 bytes (docs/context-table.md). */
+function header(changes: { readonly slots?: number; readonly slotBytes?: number } = {}): Buffer {
+  const bytes = Buffer.alloc(64);
+  bytes.write("WSNCTXT1");
+  bytes.writeUInt32LE(64, 8);
+  bytes.writeUInt32LE(changes.slots ?? 16, 12);
+  bytes.writeUInt32LE(changes.slotBytes ?? 256, 16);
+  return bytes;
+}
+
+async function send(port: number, bytes: Buffer): Promise<void> {
+  const socket = connect({ port, host: "127.0.0.1" });
+  await once(socket, "connect");
+  await new Promise((resolve) => socket.write(bytes, resolve));
+  socket.destroy();
+}
+
+/** A port of the host on which another process listens. */
+async function listener(): Promise<{ readonly port: number; readonly stop: () => void }> {
+  const program =
+    'require("node:net").createServer((s) => s.resume()).listen(0, "127.0.0.1", function () { console.log(this.address().port); })';
+  const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  const [port] = await once(child.stdout, "data");
+  return { port: Number(String(port)), stop: () => child.kill("SIGKILL") };
+}
+
+describe("contexts in an application's table", function () {
+  this.timeout(60_000);
+  let folder: string;
+
+  before(async function () {
+    needsRoot(this);
+    if (!hasOpenssl()) skip(this, "no openssl on this machine");
+    folder = await mkdtemp(join(tmpdir(), "wirespan-table-"));
+    const certificates = new Certificates(folder);
+    certificates.authority("ca");
+  });
+
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  it("are those of every request over TLS, at both ends, and of attempts that are refused", async () => {
+    await using netns = await Netns.create();
+    await using w = await watchContexts(["tcplife"], {
+      "filter.include.netns": String(statSync(netns.path).ino),
+    });
+    const child = netns.spawn(
+      process.execPath,
+      [
+        "--import",
+        `${root}correlate/node/register.js`,
+        `${root}test/http/tls.mjs`,
+        join(folder, "ca.key"),
+        join(folder, "ca.pem"),
+      ],
+      { stdio: ["ignore", "pipe", "inherit"] },
+    );
+    const [printed] = await Promise.all([text(child.stdout!), once(child, "close")]);
+    const said = JSON.parse(printed) as { readonly asked: string[]; readonly refused: string[] };
+    assert.deepEqual([said.asked.length, said.refused.length], [200, 20]);
+    const sorted = (list: readonly string[]) => list.toSorted();
+    await w.seen.until("both ends' contexts", () => w.traceparents("sent").length >= 400);
+    // The client's requests, and the server's answers, which its library labels itself.
+    assert.deepEqual(sorted(w.traceparents("sent")), sorted([...said.asked, ...said.asked]));
+    const failed = () =>
+      w.seen.spans.filter(
+        ({ name, attributes, error }) =>
+          name === "tcp connect" && attributes["wirespan.context.source"] && error,
+      );
+    await w.seen.until("refused attempts", () => failed().length >= 20);
+    assert.deepEqual(
+      sorted(failed().map((s) => `00-${s.traceId}-${s.parentSpanId}-01`)),
+      sorted(said.refused),
+    );
+    for (const { error, links } of failed())
+      assert.deepEqual([error, links.length], ["connection_refused", 1]);
+    // Of one failure one span is an error.
+    const others = w.seen.spans.filter(
+      ({ attributes, error }) => error && !attributes["wirespan.context.source"],
+    );
+    assert.deepEqual(others, []);
+  });
+
+  it("are not read if their announcement is malformed, or goes to another process", async () => {
+    await using w = await watchContexts([], { "filter.include.pid": String(process.pid) });
+    const own = createServer((socket) => socket.on("error", () => {}).resume());
+    own.listen(0, "127.0.0.1");
+    await once(own, "listening");
+    const { port } = own.address() as AddressInfo;
+    for (const bytes of [
+      header({ slots: 3 }),
+      header({ slots: 8192 }),
+      header({ slotBytes: 64 }),
+      Buffer.concat([header(), header()]),
+    ])
+      await send(port, bytes);
+    const other = await listener();
+    await send(other.port, header());
+    other.stop();
+    // A refusal holds for a second.
+    await w.seen.collect();
+    assert.equal(w.seen.engine.correlation!.counts.refusedAnnouncements, 5);
+    assert.equal(w.seen.engine.correlation!.counts.announced, 0);
+    await w.seen.until("an announcement", () => {
+      void send(port, header());
+      void w.seen.collect();
+      return w.seen.engine.correlation!.counts.announced > 0;
+    });
+    assert.equal(w.seen.engine.correlation!.counts.announced, 1);
+    own.close();
+  });
+});
