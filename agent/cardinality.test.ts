@@ -28,8 +28,8 @@ const netqtop = plugin({
     open: metric("open", { family, comm: attribute({}) }),
     listed: metric("listed", { family, comm: attribute({}) }),
     rated: metric("rated", {
-      state: attribute({ enum: ["a", "b", "c", "d"], usual: 3 }),
-      way: attribute({ requirement: "conditional", enum: ["in", "out"], usual: "each" }),
+      state: attribute({ enum: ["a", "b", "c", "d"], expectedValues: 3 }),
+      way: attribute({ requirement: "conditional", enum: ["in", "out"], expectedValues: "each" }),
     }),
     off: metric("off", { comm: attribute({}) }),
     event: { signal: "event", name: "event", severity: "INFO", description: "", attributes: {} },

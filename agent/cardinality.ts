@@ -44,7 +44,7 @@ function expected(
 ): ExpectedSeries {
   const series = limit ?? combinations(spec);
   const bounded = limit === undefined ? "by its attributes" : "by its plugin's settings";
-  const rule = limit === 0 ? { expected: 0, each: {} } : usual(spec);
+  const rule = limit === 0 ? { expected: 0, each: {} } : expectedOf(spec);
   const metric = spec.name;
   if (series <= maxSeries) return { plugin, metric, series, bounded, ...rule };
   return { plugin, metric, series: maxSeries, bounded: "by metrics.maxSeries", ...rule };
@@ -71,10 +71,10 @@ function values({ type, enum: closed, requirement }: AttributeSpec): number {
 }
 
 /** A closed set that is required shows whole, a conditional attribute is absent, any other shows what there is. */
-function usual({ attributes }: MetricSpec): Pick<ExpectedSeries, "expected" | "each"> {
+function expectedOf({ attributes }: MetricSpec): Pick<ExpectedSeries, "expected" | "each"> {
   const each: Record<string, readonly string[] | "any"> = {};
   let count = 1;
-  for (const [key, { usual: declared, requirement, enum: closed }] of Object.entries(attributes)) {
+  for (const [key, { expectedValues: declared, requirement, enum: closed }] of Object.entries(attributes)) {
     if (typeof declared === "number") count *= declared;
     else if (declared === "each") each[key] = closed ?? "any";
     else if (requirement === "required" && closed) count *= closed.length;

@@ -1,6 +1,6 @@
 // `wirespan doctor`: what this kernel and these permissions allow, plugin by plugin, hook by hook.
 import type { Config } from "../config/config.ts";
-import { type Hook, type Refusal, TRACEFS } from "../core/bridge/loader.ts";
+import { type Hook, type RefusedProgram, TRACEFS } from "../core/bridge/loader.ts";
 import { type Capability, explained, standing, whoRefusesBpf } from "../core/bridge/refusal.ts";
 import type { FailedPlugin } from "../core/engine/attach.ts";
 import { sayUnseen } from "../core/engine/balance.ts";
@@ -17,7 +17,7 @@ export interface HookReport {
   readonly thing: string;
   readonly program?: string;
   readonly at?: string;
-  readonly refused: readonly Refusal[];
+  readonly refused: readonly RefusedProgram[];
   readonly without?: string;
   readonly degrades?: true;
 }

@@ -1,7 +1,7 @@
 // The YAML file: read once, with the line of every key.
 import { createRequire } from "node:module";
 import type { Alias, Node, Pair, Scalar, YAMLMap } from "yaml";
-import { nearest } from "../core/base/suggest.ts";
+import { suggest } from "../core/base/suggest.ts";
 import { WirespanError } from "../core/plugin/errors.ts";
 import type { Raw } from "./formats.ts";
 import { readText } from "./read.ts";
@@ -191,14 +191,14 @@ interface Walk {
   readonly errors: ConfigErrors;
 }
 
-/** Why `key` is not one of `tree`'s, naming the nearest here or below. */
+/** Why `key` is not one of `tree`'s, naming the suggest here or below. */
 export function unknownKey(path: string, key: string, tree: Tree): string {
   const known = Object.keys(tree);
   if (path === "exporters")
     return exporterName(key) ?? "there is no such exporter; exporters are named in the file";
   const kind = path === "plugins" ? "plugin" : "key";
   const below = new Map([...leaves(tree)].map(([at]) => [at.slice(at.lastIndexOf(".") + 1), at]));
-  const near = nearest(key, known) ?? below.get(nearest(key, below.keys()) ?? "");
+  const near = suggest(key, known) ?? below.get(suggest(key, below.keys()) ?? "");
   return `unknown ${kind}; ${near === undefined ? `known: ${known.join(", ") || "none"}` : `did you mean ${near}?`}`;
 }
 

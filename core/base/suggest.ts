@@ -1,7 +1,7 @@
 // The nearest of the names that would have been right, for messages about wrong ones.
 
 /** The candidate most like `word`; undefined where none is near (more than half of it would change). */
-export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+export function suggest(word: string, candidates: Iterable<string>): string | undefined {
   const wanted = plain(word);
   let best: string | undefined;
   let least = Number.POSITIVE_INFINITY;
@@ -18,7 +18,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
 
 /** How a sentence about a wrong name goes on: `; did you mean x?`, or with what `otherwise` says. */
 export function suggestion(word: string, candidates: Iterable<string>, otherwise: string): string {
-  const found = nearest(word, candidates);
+  const found = suggest(word, candidates);
   return `; ${found === undefined ? otherwise : `did you mean ${found}?`}`;
 }
 

@@ -18,14 +18,14 @@ export interface Hook {
   readonly program?: string;
   readonly at?: string;
   /** The better programs that this kernel or this process cannot use, and why. */
-  readonly refused: readonly Refusal[];
+  readonly refused: readonly RefusedProgram[];
   /** What is lost if it is not observed; absent: the plugin requires it. */
   readonly lostWithout?: string;
   /** The plugin cannot serve its main purpose without it. */
   readonly degrades?: true;
 }
 
-export interface Refusal {
+export interface RefusedProgram {
   readonly program: string;
   readonly at: string;
   readonly why: string;
@@ -86,7 +86,7 @@ function absence(native: Native, at: string, args: number): string | undefined {
 }
 
 /** Goes through the candidates of every probe; what the kernel refuses is struck off and never tried again. */
-class Choice {
+class ProgramChoice {
   readonly #native: Native;
   readonly #options: ObjectOptions;
   readonly #refused = new Map<string, string>();
@@ -130,7 +130,7 @@ class Choice {
   }
 
   /** Strikes off the program that an error is about; throws the error on where it is about none of them. */
-  strike(error: NativeError, programs: readonly string[]): void {
+  reject(error: NativeError, programs: readonly string[]): void {
     const program = error.program;
     const known = program !== undefined && programs.includes(program);
     // What this process or the host lacks is lacking for every other program, too.
@@ -269,7 +269,7 @@ export async function loadObject(native: Native, options: ObjectOptions): Promis
       `${name}: ${options.path} (layout ${hash}) and its reader (layout ${skeleton.hash}) differ; run: npm run build && npm run gen`,
     );
   }
-  const choice = new Choice(native, options);
+  const choice = new ProgramChoice(native, options);
   const later = options.later ?? [];
   const probed = new Set(Object.values(options.probes).flatMap((p) => p.programs.map(nameOf)));
   const aside = Object.entries(skeleton.programs)
@@ -305,7 +305,7 @@ export async function loadObject(native: Native, options: ObjectOptions): Promis
     } catch (error) {
       if (object) for (const chain of options.chains ?? []) chain.leave(object);
       object?.close();
-      choice.strike(error as NativeError, chosen);
+      choice.reject(error as NativeError, chosen);
     }
   }
 }

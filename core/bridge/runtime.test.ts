@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Bytes8, Bytes16, text, text16 } from "./runtime.ts";
+import { Bytes8, Bytes16, decodeCString, decodeCString16 } from "./runtime.ts";
 
 const SIZES = [4, 8, 12, 16, 24, 32, 36, 5, 7, 15, 64];
 
@@ -13,7 +13,11 @@ function slow(bytes: Uint8Array, offset: number, size: number): string {
 
 function assertRead(bytes: Uint8Array, offset: number, size: number): void {
   const words = new Uint32Array(bytes.buffer, 0, bytes.length >> 2);
-  assert.equal(text(words, bytes, offset, size), slow(bytes, offset, size), `${size} bytes at ${offset}`);
+  assert.equal(
+    decodeCString(words, bytes, offset, size),
+    slow(bytes, offset, size),
+    `${size} bytes at ${offset}`,
+  );
 }
 
 /** A buffer that holds the given bytes, and is a whole number of words. */
@@ -29,10 +33,10 @@ describe("a string of a record", () => {
   it("ends at a NUL, or with its field", () => {
     const bytes = memory(24, ...latin1("ab\0cdefghijklmnopqrstuvw"));
     const words = new Uint32Array(bytes.buffer);
-    assert.equal(text(words, bytes, 0, 16), "ab");
-    assert.equal(text(words, bytes, 4, 8), "defghijk");
-    assert.equal(text(words, bytes, 3, 8), "cdefghij");
-    assert.equal(text(words, bytes, 0, 2), "ab");
+    assert.equal(decodeCString(words, bytes, 0, 16), "ab");
+    assert.equal(decodeCString(words, bytes, 4, 8), "defghijk");
+    assert.equal(decodeCString(words, bytes, 3, 8), "cdefghij");
+    assert.equal(decodeCString(words, bytes, 0, 2), "ab");
   });
 
   it("is what its bytes say as UTF-8, whatever they are and whatever was read before", () => {
@@ -84,7 +88,7 @@ describe("16 bytes of text at a multiple of 4", () => {
         for (const content of reads) {
           const bytes = memory(24, 0, 0, 0, 0, ...content);
           const words = new Uint32Array(bytes.buffer);
-          assert.equal(text16(words, bytes, 4), slow(bytes, 4, 16));
+          assert.equal(decodeCString16(words, bytes, 4), slow(bytes, 4, 16));
         }
       }),
     );

@@ -16,7 +16,7 @@ function decode(bytes: Uint8Array, offset: number, size: number): string {
 }
 
 /** The string that begins at `offset` and ends at a NUL or after `size` bytes. */
-export function text(words: Uint32Array, bytes: Uint8Array, offset: number, size: number): string {
+export function decodeCString(words: Uint32Array, bytes: Uint8Array, offset: number, size: number): string {
   if (size > LONGEST || (size | offset) & 3) return decode(bytes, offset, size);
   const [first, length] = [offset >> 2, size >> 2];
   let hash = 0;
@@ -38,7 +38,7 @@ const keys16 = new Uint32Array(SLOTS * WORDS16);
 const strings16: string[] = new Array<string>(SLOTS).fill("");
 
 /** As `text` for 16 bytes (a comm, an interface's name) at a multiple of 4. */
-export function text16(words: Uint32Array, bytes: Uint8Array, offset: number): string {
+export function decodeCString16(words: Uint32Array, bytes: Uint8Array, offset: number): string {
   const first = offset >> 2;
   const a = words[first]!;
   if ((a & 0xff) === 0) return "";
@@ -126,7 +126,7 @@ export class U64Cursor implements Value, Cursor {
 }
 
 /** `length` u64 words from word `first`, as numbers: exact below 2^53. */
-export function u64s(words: Uint32Array, first: number, length: number): Float64Array {
+export function readU64Array(words: Uint32Array, first: number, length: number): Float64Array {
   const numbers = new Float64Array(length);
   for (let i = 0; i < length; i++)
     numbers[i] = words[first + 2 * i]! + words[first + 2 * i + 1]! * 4294967296;

@@ -14,7 +14,7 @@ export const NETNS = {
     type: "int",
     requirement: "recommended",
     // One for each cookie.
-    usual: 1,
+    expectedValues: 1,
     description:
       "The network namespace's inode number, as lsns prints it; the kernel reuses it when the namespace is gone.",
   },

@@ -12,7 +12,7 @@ export interface AttributeSpec {
   /** The closed set of a string attribute's values. */
   readonly enum?: readonly string[];
   /** In a metric: how many values it usually has for one combination of the other attributes, if agent/cardinality.ts cannot know. */
-  readonly usual?: number | "each";
+  readonly expectedValues?: number | "each";
   readonly description: string;
 }
 

@@ -1,6 +1,6 @@
 // Written by tools/btfgen.ts from netqtop.bpf.c. Do not edit.
 import { HistogramCursor, netnsFilterLayout, wayNames, type Histogram, type Way } from "../../bpf/include/wirespan/structs.skel.ts";
-import { text, text16, u64s, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
+import { decodeCString, decodeCString16, readU64Array, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 export type { Histogram, Way } from "../../bpf/include/wirespan/structs.skel.ts";
@@ -55,16 +55,16 @@ export class QueueCursor implements Queue, Cursor {
     return this.#words[((this.#at + 40) >> 2)]! + this.#words[((this.#at + 40) >> 2) + 1]! * 4294967296;
   }
   get classes(): Float64Array {
-    return u64s(this.#words, this.#at + 48 >> 2, 6);
+    return readU64Array(this.#words, this.#at + 48 >> 2, 6);
   }
   get zeros(): number {
     return this.#words[((this.#at + 96) >> 2)]! + this.#words[((this.#at + 96) >> 2) + 1]! * 4294967296;
   }
   get sizes(): Float64Array {
-    return u64s(this.#words, this.#at + 104 >> 2, 128);
+    return readU64Array(this.#words, this.#at + 104 >> 2, 128);
   }
   get name(): string {
-    return text16(this.#words, this.#bytes, this.#at + 1128);
+    return decodeCString16(this.#words, this.#bytes, this.#at + 1128);
   }
   get ifindex(): number {
     return this.#words[((this.#at + 1144) >> 2)]!;
@@ -79,7 +79,7 @@ export class QueueCursor implements Queue, Cursor {
     return wayNames[this.#words[((this.#at + 1156) >> 2)]!]!;
   }
   get kind(): string {
-    return text(this.#words, this.#bytes, this.#at + 1160, 8);
+    return decodeCString(this.#words, this.#bytes, this.#at + 1160, 8);
   }
   get handsOn(): number {
     return this.#words[((this.#at + 1168) >> 2)]!;
@@ -107,7 +107,7 @@ export class QueueIdCursor implements QueueId, Cursor {
     return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
   }
   get name(): string {
-    return text16(this.#words, this.#bytes, this.#at + 8);
+    return decodeCString16(this.#words, this.#bytes, this.#at + 8);
   }
   get ifindex(): number {
     return this.#words[((this.#at + 24) >> 2)]!;

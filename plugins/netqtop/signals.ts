@@ -34,7 +34,7 @@ const SIZE = {
     type: "string",
     requirement: "conditional",
     enum: SIZES,
-    usual: 2,
+    expectedValues: 2,
     description:
       "The frame's size range in bytes, upper bound excluded; absent for frames received by an interface on top of another.",
   },
@@ -47,7 +47,7 @@ const RESULT = {
     type: "string",
     requirement: "required",
     enum: RESULTS,
-    usual: 1,
+    expectedValues: 1,
     description:
       "The driver's result: busy (the frame stays queued), dropped, congested (accepted, with a congestion notification), or an error.",
   },

@@ -76,7 +76,7 @@ const WAITING = {
 } as const satisfies AttributeSpecs;
 
 const SERIES = {
-  "server.port": { ...SOCKET["server.port"], usual: "each" },
+  "server.port": { ...SOCKET["server.port"], expectedValues: "each" },
   "network.type": WORKLOAD["network.type"],
   "process.executable.name": WORKLOAD["process.executable.name"],
 } as const satisfies AttributeSpecs;

@@ -47,7 +47,7 @@ const FAILURE = {
     type: "string",
     requirement: "required",
     enum: ERRORS,
-    usual: "each",
+    expectedValues: "each",
     description:
       "Why the call failed: the process's limit of open files, the system's, out of memory, or denied by a firewall.",
   },

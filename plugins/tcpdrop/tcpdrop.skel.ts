@@ -1,6 +1,6 @@
 // Written by tools/btfgen.ts from tcpdrop.bpf.c. Do not edit.
 import { ConnRecordCursor, PacketCursor, filterLayout, idKeyLayout, siphashKeyLayout, type ConnRecord, type Packet } from "../../bpf/include/wirespan/structs.skel.ts";
-import { text16, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
+import { decodeCString16, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 export type { Actor, CloseReason, Conn, ConnRecord, Context, ContextSource, Direction, Endpoints, OwnerSource, Packet, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
@@ -64,7 +64,7 @@ export class DropCursor implements Drop, Cursor {
     return this.#words[((this.#at + 600) >> 2)]!;
   }
   get interface(): string {
-    return text16(this.#words, this.#bytes, this.#at + 604);
+    return decodeCString16(this.#words, this.#bytes, this.#at + 604);
   }
   get location(): Uint32Array {
     return this.#words.subarray(this.#at + 620 >> 2, (this.#at + 620 >> 2) + 2);

@@ -65,7 +65,7 @@ export const STATISTICS = {
 
 const SERIES = {
   ...WORKLOAD,
-  "wirespan.tcp.close.reason": { ...CLOSE_REASON["wirespan.tcp.close.reason"], usual: 1 },
+  "wirespan.tcp.close.reason": { ...CLOSE_REASON["wirespan.tcp.close.reason"], expectedValues: 1 },
 } as const satisfies AttributeSpecs;
 
 export const signals = {
@@ -103,7 +103,7 @@ export const signals = {
     attributes: {
       ...SERIES,
       // Living connections are in the series of `none`.
-      "wirespan.tcp.close.reason": { ...CLOSE_REASON["wirespan.tcp.close.reason"], usual: 2 },
+      "wirespan.tcp.close.reason": { ...CLOSE_REASON["wirespan.tcp.close.reason"], expectedValues: 2 },
       ...IO_DIRECTION,
     },
   },

@@ -41,7 +41,7 @@ const TYPE = {
     type: "string",
     requirement: "required",
     enum: ["rto", "tlp", "fast", "slow_start", "syn", "synack"],
-    usual: "each",
+    expectedValues: "each",
     description:
       "What made TCP retransmit: a timeout (rto), a tail loss probe (tlp), recovery by duplicate or selective acknowledgements or RACK (fast), acknowledgements that arrive again after a timeout (slow_start), or an unanswered SYN or SYN-ACK of a handshake.",
   },
@@ -137,7 +137,7 @@ export const signals = {
     name: "wirespan.tcp.retransmit.failures",
     unit: "{attempt}",
     description: "Retransmissions that failed on this host, before or after a segment was built.",
-    attributes: { ...SERIES, "error.type": { ...FAILURE["error.type"], usual: "each" } },
+    attributes: { ...SERIES, "error.type": { ...FAILURE["error.type"], expectedValues: "each" } },
   },
   flows: {
     signal: "metric",

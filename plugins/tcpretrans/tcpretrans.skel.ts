@@ -1,6 +1,6 @@
 // Written by tools/btfgen.ts from tcpretrans.bpf.c. Do not edit.
 import { ConnRecordCursor, EndpointsCursor, directionNames, filterLayout, idKeyLayout, siphashKeyLayout, type ConnRecord, type Direction, type Endpoints } from "../../bpf/include/wirespan/structs.skel.ts";
-import { text16, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
+import { decodeCString16, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 export type { Actor, CloseReason, Conn, ConnRecord, Context, ContextSource, Direction, Endpoints, OwnerSource, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
@@ -115,7 +115,7 @@ export class AttemptCursor implements Attempt, Cursor {
     return this.#words[((this.#at + 28) >> 2)]!;
   }
   get interface(): string {
-    return text16(this.#words, this.#bytes, this.#at + 32);
+    return decodeCString16(this.#words, this.#bytes, this.#at + 32);
   }
 }
 

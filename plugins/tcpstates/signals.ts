@@ -42,7 +42,7 @@ const SERIES = {
   "wirespan.connection.direction": WORKLOAD["wirespan.connection.direction"],
   "process.executable.name": WORKLOAD["process.executable.name"],
   // Between SYN and close, a connection's end goes through four.
-  "network.connection.state": { ...STATE["network.connection.state"], usual: 4 },
+  "network.connection.state": { ...STATE["network.connection.state"], expectedValues: 4 },
 } as const satisfies AttributeSpecs;
 
 /** The states that are counted, by the kernel's number: those in which a socket can stay. */
@@ -65,7 +65,7 @@ export const signals = {
     description: "Sockets in each state, in all network namespaces.",
     attributes: {
       "network.transport": CONNECTION["network.transport"],
-      "network.connection.state": { ...STATE["network.connection.state"], usual: LIVING.length },
+      "network.connection.state": { ...STATE["network.connection.state"], expectedValues: LIVING.length },
     },
   },
   change: {

@@ -1,6 +1,6 @@
 // Written by tools/btfgen.ts from tcpstates.bpf.c. Do not edit.
 import { ActorCursor, ConnRecordCursor, HistogramCursor, directionNames, filterLayout, idKeyLayout, siphashKeyLayout, type Actor, type ConnRecord, type Direction, type Histogram } from "../../bpf/include/wirespan/structs.skel.ts";
-import { u64s, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
+import { readU64Array, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Cursor, RingRecords, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 export type { Actor, CloseReason, Conn, ConnRecord, Context, ContextSource, Direction, Endpoints, Histogram, OwnerSource, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
@@ -90,7 +90,7 @@ export class PopulationCursor implements Population, Cursor {
     this.#at = offset;
   }
   get sockets(): Float64Array {
-    return u64s(this.#words, this.#at >> 2, 16);
+    return readU64Array(this.#words, this.#at >> 2, 16);
   }
 }
 

@@ -5,7 +5,7 @@ import type { AttributeSpecs, Signals } from "../../core/plugin/signals.ts";
 const PROCESS = {
   "process.pid": {
     ...CONNECTION["process.pid"],
-    usual: "each",
+    expectedValues: "each",
     description: "The process that owns the connections.",
   },
   "process.executable.name": CONNECTION["process.executable.name"],

@@ -1,5 +1,5 @@
 // Written by tools/btfgen.ts from fields.bpf.c. Do not edit.
-import { text, text16, u64s, U64Cursor, type Value } from "../../core/bridge/runtime.ts";
+import { decodeCString, decodeCString16, readU64Array, U64Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Cursor, RingRecords, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 const empty = new Uint32Array(0);
@@ -159,13 +159,13 @@ export class RecordCursor implements Record, Cursor {
     return shapeNames[this.#words[((this.#at + 32) >> 2)]!]!;
   }
   get comm(): string {
-    return text16(this.#words, this.#bytes, this.#at + 36);
+    return decodeCString16(this.#words, this.#bytes, this.#at + 36);
   }
   get name(): string {
-    return text(this.#words, this.#bytes, this.#at + 52, 8);
+    return decodeCString(this.#words, this.#bytes, this.#at + 52, 8);
   }
   get path(): string {
-    return text(this.#words, this.#bytes, this.#at + 60, 40);
+    return decodeCString(this.#words, this.#bytes, this.#at + 60, 40);
   }
   get raw(): Uint8Array {
     return this.#bytes.subarray(this.#at + 100, this.#at + 100 + 4);
@@ -174,7 +174,7 @@ export class RecordCursor implements Record, Cursor {
     return this.#words.subarray(this.#at + 104 >> 2, (this.#at + 104 >> 2) + 3);
   }
   get wides(): Float64Array {
-    return u64s(this.#words, this.#at + 120 >> 2, 2);
+    return readU64Array(this.#words, this.#at + 120 >> 2, 2);
   }
   readonly #inner = new InnerCursor();
   get inner(): Inner {

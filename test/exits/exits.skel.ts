@@ -1,5 +1,5 @@
 // Written by tools/btfgen.ts from exits.bpf.c. Do not edit.
-import { text16, U64Cursor, type Value } from "../../core/bridge/runtime.ts";
+import { decodeCString16, U64Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 const empty = new Uint32Array(0);
@@ -35,7 +35,7 @@ export class ExitCursor implements Exit, Cursor {
     return this.#words[((this.#at + 16) >> 2)]!;
   }
   get comm(): string {
-    return text16(this.#words, this.#bytes, this.#at + 20);
+    return decodeCString16(this.#words, this.#bytes, this.#at + 20);
   }
 }
 

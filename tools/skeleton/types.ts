@@ -107,8 +107,8 @@ export class TypeWriter {
         return `this.#bytes[${at}]! !== 0`;
       case "text":
         return layout.size === 16 && isAligned
-          ? `text16(this.#words, this.#bytes, ${at})`
-          : `text(this.#words, this.#bytes, ${at}, ${layout.size})`;
+          ? `decodeCString16(this.#words, this.#bytes, ${at})`
+          : `decodeCString(this.#words, this.#bytes, ${at}, ${layout.size})`;
       case "enum":
         return `${camel(layout.name)}Names[${word(0)}]!`;
       case "int": {
@@ -129,7 +129,7 @@ export class TypeWriter {
         const size = layout.element.size;
         if (size === 1) return `this.#bytes.subarray(${at}, ${at} + ${layout.size})`;
         if (size === 4) return `this.#words.subarray(${at} >> 2, (${at} >> 2) + ${layout.length})`;
-        return `u64s(this.#words, ${at} >> 2, ${layout.length})`;
+        return `readU64Array(this.#words, ${at} >> 2, ${layout.length})`;
       }
       case "struct":
         throw new Error("a struct is read by its cursor");
@@ -181,7 +181,16 @@ export class TypeWriter {
   }
 }
 
-const RUNTIME = ["Bytes16", "Bytes8", "text", "text16", "u64s", "U32Cursor", "U64Cursor", "type Value"];
+const RUNTIME = [
+  "Bytes16",
+  "Bytes8",
+  "decodeCString",
+  "decodeCString16",
+  "readU64Array",
+  "U32Cursor",
+  "U64Cursor",
+  "type Value",
+];
 
 /** The imports from core/bridge/runtime.ts that this text needs, and what its cursors begin with. */
 export function preamble(text: string, root: string): string {

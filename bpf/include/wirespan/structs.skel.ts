@@ -1,5 +1,5 @@
 // Written by tools/btfgen.ts: structs and enums of the headers beside this file. Do not edit.
-import { Bytes16, Bytes8, text16, u64s } from "../../../core/bridge/runtime.ts";
+import { Bytes16, Bytes8, decodeCString16, readU64Array } from "../../../core/bridge/runtime.ts";
 import type { Cursor, Layout } from "../../../core/plugin/skeleton.ts";
 
 const empty = new Uint32Array(0);
@@ -130,7 +130,7 @@ export class TaskCursor implements Task, Cursor {
     return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
   }
   get comm(): string {
-    return text16(this.#words, this.#bytes, this.#at + 40);
+    return decodeCString16(this.#words, this.#bytes, this.#at + 40);
   }
   get exe(): number {
     return this.#words[((this.#at + 56) >> 2)]! + this.#words[((this.#at + 56) >> 2) + 1]! * 4294967296;
@@ -246,7 +246,7 @@ export class ActorCursor implements Actor, Cursor {
     return this.#words[((this.#at + 4) >> 2)]!;
   }
   get comm(): string {
-    return text16(this.#words, this.#bytes, this.#at + 8);
+    return decodeCString16(this.#words, this.#bytes, this.#at + 8);
   }
 }
 
@@ -485,7 +485,7 @@ export class ConnCursor implements Conn, Cursor {
     return this.#words[((this.#at + 348) >> 2)]!;
   }
   get interface(): string {
-    return text16(this.#words, this.#bytes, this.#at + 352);
+    return decodeCString16(this.#words, this.#bytes, this.#at + 352);
   }
   get round(): number {
     return this.#words[((this.#at + 368) >> 2)]!;
@@ -658,7 +658,7 @@ export class HistogramCursor implements Histogram, Cursor {
     return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
   }
   get buckets(): Float64Array {
-    return u64s(this.#words, this.#at + 32 >> 2, 384);
+    return readU64Array(this.#words, this.#at + 32 >> 2, 384);
   }
 }
 
