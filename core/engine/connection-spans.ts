@@ -41,7 +41,7 @@ export interface ConnectionOptions {
 }
 
 function errorOf(c: ConnRecord["conn"]): ErrorType | undefined {
-  if (!(c.establishedAt > 0)) return connectError(c.closeReason, c.error);
+  if (!(c.establishedAt > 0)) return connectError(c);
   switch (c.closeReason) {
     case "timeout":
       return "timed_out";

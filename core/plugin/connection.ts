@@ -212,9 +212,16 @@ export const UNREACHABLE: Readonly<Record<number, ErrorType>> = {
   [errno.EHOSTUNREACH]: "host_unreachable",
 };
 
-/** The outcome of an attempt to connect, from what closed it (`none`: it succeeded) and the kernel's error. */
-export function connectError(reason: CloseReason, error: number): ErrorType | undefined {
-  switch (reason) {
+interface Outcome {
+  /** `none`: it succeeded. */
+  readonly closeReason: CloseReason;
+  /** The kernel's error number. */
+  readonly error: number;
+}
+
+/** The outcome of an attempt to connect, as `error.type`. */
+export function connectError({ closeReason, error }: Outcome): ErrorType | undefined {
+  switch (closeReason) {
     case "none":
       return undefined;
     case "refused":

@@ -38,10 +38,8 @@ export const trace: TraceView = {
       ...(timestamp ? [column.elapsed()] : []),
       ...column.OWNER,
       column.FAMILY,
-      { title: "RADDR", width, cell: text("network.peer.address") },
-      { title: "RPORT", width: 5, cell: text("network.peer.port") },
-      { title: "LADDR", width, cell: text("network.local.address") },
-      { title: "LPORT", width: 5, cell: text("network.local.port") },
+      ...column.end("peer", width, "RADDR", "RPORT"),
+      ...column.end("local", width, "LADDR", "LPORT"),
       ...(wide
         ? [
             number("QUEUE_MS", 9, column.milliseconds("wirespan.tcp.accept.queue_wait", 3)),

@@ -91,7 +91,7 @@ export default plugin({
             { workload: key.workload, family: key.ends.family },
             "outbound",
           );
-          const error = connectError(key.closeReason, key.error);
+          const error = connectError(key);
           emit.attempts.observe(
             count,
             { ...attributes, "error.type": error, ...(flows && flowOf(key)) },

@@ -1,5 +1,4 @@
 // bcc's view of tcpconnect, and the result of each attempt.
-import { FAILED_AT_ONCE_OPTION } from "../../core/plugin/hooks/connect.ts";
 import type { Metric } from "../../core/plugin/signals.ts";
 import * as column from "../../core/plugin/trace/columns.ts";
 import { options, ports } from "../../core/plugin/trace/options.ts";
@@ -32,10 +31,8 @@ function flows(delta: readonly Metric[]): Row[] {
 }
 
 const counts = ({ sourcePort, wide }: Flags): Column[] => [
-  { title: "LADDR", width: addressWidth(wide), cell: text("network.local.address") },
-  ...(sourcePort ? [{ title: "LPORT", width: 5, cell: text("network.local.port") }] : []),
-  { title: "RADDR", width: addressWidth(wide), cell: text("network.peer.address") },
-  { title: "RPORT", width: 5, cell: text("network.peer.port") },
+  ...column.end("local", addressWidth(wide), "LADDR", sourcePort && "LPORT"),
+  ...column.end("peer", addressWidth(wide), "RADDR", "RPORT"),
   number("CONNECTS", 10, (row) => row.value),
   number("FAILED", 10, (row) => row.figures?.failed),
 ];
@@ -57,10 +54,8 @@ const attempts = ({ timestamp, printUid, lport, sourcePort, dns, wide }: Flags):
   ...(printUid ? [{ title: "UID", width: 6, cell: text("wirespan.process.uid") }] : []),
   ...column.OWNER,
   column.FAMILY,
-  { title: "SADDR", width: addressWidth(wide), cell: text("network.local.address") },
-  ...(lport || sourcePort ? [{ title: "LPORT", width: 5, cell: text("network.local.port") }] : []),
-  { title: "DADDR", width: addressWidth(wide), cell: text("network.peer.address") },
-  { title: "DPORT", width: 5, cell: text("network.peer.port") },
+  ...column.end("local", addressWidth(wide), "SADDR", (lport || sourcePort) && "LPORT"),
+  ...column.end("peer", addressWidth(wide), "DADDR", "DPORT"),
   column.RESULT,
   ...(dns ? [QUERY, AGE] : []),
   ...(wide
@@ -101,7 +96,7 @@ export const trace: TraceView = {
     },
     { flags: "-i, --interval <seconds>", doc: "with -c: a table each interval instead of one at the end" },
     options.failures,
-    FAILED_AT_ONCE_OPTION,
+    options.failedAtOnce,
     ...options.cgroupMaps,
   ],
   rows: "tcp connect",

@@ -19,22 +19,19 @@ export default plugin({
   uses: { series: services.series },
   start: ({ emit, use: { series } }) => ({
     handshakes(rows) {
-      for (const [key, histogram] of rows) {
+      for (const [key, sum] of rows) {
         const { attributes, resource } = series(key, "outbound");
-        const error = connectError(key.closeReason, key.error);
-        emit.duration.observe(seconds(histogram), { ...attributes, "error.type": error }, resource);
+        emit.duration.observe(seconds(sum), { ...attributes, "error.type": connectError(key) }, resource);
       }
     },
     handshakes_overflow(rows) {
-      for (const [, histogram] of rows) if (histogram.count) emit.duration.overflow(seconds(histogram));
+      for (const [, sum] of rows) if (sum.count) emit.duration.overflow(seconds(sum));
     },
     enrich: {
-      connect: ({ conn, traffic }) => ({
+      connect: ({ conn, traffic: { srttUs } }) => ({
         "wirespan.tcp.syn.retransmits": conn.handshakeRetransmits,
         "wirespan.tcp.rtt.smoothed":
-          conn.establishedAt && !conn.handshakeRetransmits && traffic.srttUs
-            ? traffic.srttUs / 1e6
-            : undefined,
+          conn.establishedAt && !conn.handshakeRetransmits && srttUs ? srttUs / 1e6 : undefined,
         "wirespan.tcp.fastopen": conn.fastopen || undefined,
       }),
     },

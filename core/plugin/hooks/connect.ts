@@ -2,7 +2,6 @@
 // (bpf/include/wirespan/hooks/connect.h) defines.
 import type { Probe } from "../plugin.ts";
 import type { Setting } from "../settings.ts";
-import type { TraceOption } from "../trace/view.ts";
 
 type Programs = "on_handshake" | "on_failed_at_once";
 
@@ -21,11 +20,3 @@ export const FAILED_AT_ONCE_SETTING = {
   format: "boolean",
   default: false,
 } as const satisfies Setting;
-
-/** The option of `wirespan trace` for that setting. */
-export const FAILED_AT_ONCE_OPTION = {
-  flags: "--failed-at-once",
-  doc: "also attempts that fail before a SYN is sent (slows down every system call a little)",
-  setting: "failedAtOnce",
-  value: "true",
-} as const satisfies TraceOption;

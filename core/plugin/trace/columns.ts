@@ -37,6 +37,12 @@ export const endpoint =
   ({ attributes }: Row): string =>
     `${attributes[`${name}.address`] ?? "-"}:${attributes[`${name}.port`] ?? "-"}`;
 
+/** An end's address and its port, under these titles; the port is left out if it has no title. */
+export const end = (side: "local" | "peer", width: number, address: string, port?: unknown): Column[] => [
+  { title: address, width, cell: text(`network.${side}.address`) },
+  ...(port ? [{ title: String(port), width: 5, cell: text(`network.${side}.port`) }] : []),
+];
+
 /** The width of an address column that is to hold IPv6 if `wide`. */
 export const addressWidth = (wide: unknown, narrow = 16): number => (wide ? 26 : narrow);
 

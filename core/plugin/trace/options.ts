@@ -67,6 +67,12 @@ export const options = {
     setting: "filter.failuresOnly",
     value: "true",
   },
+  failedAtOnce: {
+    flags: "--failed-at-once",
+    doc: "also attempts that fail before a SYN is sent (slows down every system call a little)",
+    setting: "failedAtOnce",
+    value: "true",
+  },
   family: [
     { flags: "-4, --ipv4", doc: "IPv4 only", setting: "filter.include.family", value: "ipv4" },
     { flags: "-6, --ipv6", doc: "IPv6 only", setting: "filter.include.family", value: "ipv6" },
