@@ -80,13 +80,12 @@ export const SPANS = {
         type: "boolean",
         requirement: "conditional",
         description:
-          "The connection is older than the agent, or the kernel did not show its beginning to any program: the span begins when the agent first saw it.",
+          "The connection is older than the agent, or no program observed its start: the span begins when the agent first observed it.",
       },
       "wirespan.connection.end_unknown": {
         type: "boolean",
         requirement: "conditional",
-        description:
-          "The kernel did not show the close to any program: the span ends when a sweep found the socket closed.",
+        description: "No program observed the close: the span ends when a sweep found the socket closed.",
       },
     },
   },
@@ -102,20 +101,19 @@ export const SPANS = {
       "wirespan.tcp.close.reason": {
         ...CLOSE_REASON["wirespan.tcp.close.reason"],
         requirement: "conditional",
-        description: "What ended an attempt that failed.",
+        description: "What ended a failed attempt.",
       },
       "wirespan.errno": {
         type: "int",
         requirement: "conditional",
-        description:
-          "The error of an attempt that failed, as the kernel numbers it; absent if the attempt was given up.",
+        description: "The kernel's error number of a failed attempt; absent if the attempt was aborted.",
       },
     },
   },
   accept: {
     signal: "span",
     name: "tcp accept",
-    description: "A connection on its way to its acceptor, from the SYN to the return of accept().",
+    description: "An incoming connection, from the SYN to the return of accept().",
     attributes: {
       ...CONNECTION,
       ...SERVER,
@@ -124,17 +122,18 @@ export const SPANS = {
         type: "string",
         requirement: "conditional",
         enum: ["never_accepted"],
-        description: "It ended before accept() had returned it.",
+        description: "The connection ended before accept() returned it.",
       },
       "wirespan.tcp.accept.queue_wait": {
         type: "double",
         requirement: "conditional",
-        description: "Time that it waited in the accept queue after its handshake, seconds.",
+        description: "Time in the accept queue after the handshake, seconds.",
       },
       "wirespan.tcp.accept.fd": {
         type: "int",
         requirement: "conditional",
-        description: "Its file descriptor in the process that accepted it, if the hook provides it.",
+        description:
+          "The connection's file descriptor in the process that accepted it, if the hook provides it.",
       },
     },
   },

@@ -87,15 +87,19 @@ export const CONNECTION = {
   "process.executable.name": {
     type: "string",
     requirement: "recommended",
-    description: "That process's executable.",
+    description: "The executable of the process.",
   },
   "thread.name": {
     type: "string",
     requirement: "recommended",
-    description: "The name of that process's thread (comm).",
+    description: "The name of the process's thread (comm).",
   },
-  "wirespan.thread.tid": { type: "int", requirement: "recommended", description: "That thread's id." },
-  "wirespan.process.uid": { type: "int", requirement: "recommended", description: "The user it ran as." },
+  "wirespan.thread.tid": { type: "int", requirement: "recommended", description: "The id of the thread." },
+  "wirespan.process.uid": {
+    type: "int",
+    requirement: "recommended",
+    description: "The user that the process ran as.",
+  },
   "wirespan.process.source": {
     type: "string",
     requirement: "recommended",
@@ -154,7 +158,7 @@ export const CLOSE_REASON = {
     requirement: "required",
     enum: CLOSE_REASONS,
     description:
-      "What ended the connection, seen from this end; none: it is still open; unknown: the kernel did not show its end to any program.",
+      "What ended the connection, seen from this end; none: it is still open; unknown: no program observed its end.",
   },
 } as const satisfies Record<string, AttributeSpec>;
 
@@ -163,7 +167,7 @@ export const ERROR_TYPE = {
     type: "string",
     requirement: "conditional",
     enum: ERROR_TYPES,
-    description: "Why it failed; absent if it did not.",
+    description: "Why the connection failed; absent if it did not.",
   },
 } as const satisfies Record<string, AttributeSpec>;
 
