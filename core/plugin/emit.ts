@@ -1,4 +1,4 @@
-// The emit calls that a plugin gets, typed from what it declared.
+// The emit calls that a plugin gets, typed from what it declared. Tests: core/engine/instruments.test.ts.
 import type {
   AttributeSpecs,
   Attributes,

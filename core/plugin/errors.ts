@@ -1,5 +1,5 @@
 // The one catalogue of what can go wrong: a stable code, and a sentence that says what, where and how
-// to mend it.
+// to mend it. Tests: test/system/mistakes.kernel.test.ts.
 
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";

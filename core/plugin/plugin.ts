@@ -1,5 +1,6 @@
 // What a plugin is: one typed literal. What the compiler can join, it joins: C field to record type to
 // handler, C program to probe, constant to setting, declared attribute to emit call, token to service.
+// Tests: test/system/guide.kernel.test.ts.
 
 import type { Token } from "../base/container.ts";
 import type { Enrich, SpanRequests } from "./connection.ts";

@@ -1,5 +1,5 @@
 // Attributes that several signals share, each declared once. Registered names are OpenTelemetry's
-// (semantic conventions 1.45); what is not registered there is wirespan.*.
+// (semantic conventions 1.45); what is not registered there is wirespan.*. Tests: test/system/conformance.test.ts.
 import type { AttributeSpec, AttributeSpecs } from "./signals.ts";
 
 /** A network namespace. */

@@ -1,4 +1,5 @@
 // What a setting is: plain data that config/ turns into schema, environment names, flags and docs.
+// Tests: config/json-schema.test.ts.
 
 export type Format =
   | "boolean"

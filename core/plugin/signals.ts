@@ -1,5 +1,5 @@
 // What a signal is. Every span, metric and event is declared as data, once; the types of the emit calls, the tables
-// in SIGNALS.md and the check of what was exported all come from it.
+// in SIGNALS.md and the check of what was exported all come from it. Tests: test/system/conformance.test.ts.
 
 export type AttributeType = "string" | "int" | "double" | "boolean" | "string[]";
 

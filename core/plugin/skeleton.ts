@@ -1,5 +1,6 @@
 // The skeleton of a BPF object: typed access to what its programs export and to what the agent sets. tools/btfgen.ts
 // generates the values from the built object's BTF; no layout is written by hand.
+// Tests: core/bridge/skeletons.test.ts.
 
 /** A C type as it lies in memory. Sizes and offsets in bytes. */
 export type Layout =

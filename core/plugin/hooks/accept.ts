@@ -1,5 +1,5 @@
 // How returns of accept() are observed, by the tracker and by plugins whose programs ACCEPT_PROGRAMS
-// (bpf/include/wirespan/hooks/accept.h) defines.
+// (bpf/include/wirespan/hooks/accept.h) defines. Tests: plugins/tcpaccept/tcpaccept.kernel.test.ts.
 import type { Probe } from "../plugin.ts";
 import type { Setting } from "../settings.ts";
 

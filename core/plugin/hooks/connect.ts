@@ -1,5 +1,5 @@
 // How outcomes of connect() are observed, for plugins whose programs CONNECT_PROGRAMS
-// (bpf/include/wirespan/hooks/connect.h) defines.
+// (bpf/include/wirespan/hooks/connect.h) defines. Tests: plugins/tcpconnlat/tcpconnlat.kernel.test.ts.
 import type { Probe } from "../plugin.ts";
 import type { Setting } from "../settings.ts";
 

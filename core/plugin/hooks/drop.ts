@@ -1,4 +1,5 @@
 // How dropped packets are observed, by plugins whose programs DROP_PROGRAMS (bpf/include/wirespan/hooks/drop.h) defines.
+// Tests: plugins/tcpdrop/tcpdrop.kernel.test.ts.
 import type { Candidate } from "../plugin.ts";
 
 /** Only newer kernels provide the receiving socket of a drop. */

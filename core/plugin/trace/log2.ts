@@ -1,4 +1,5 @@
 // A histogram as bcc prints one: powers of two of a unit, a bar for each.
+// Tests: plugins/softirqs/softirqs.kernel.test.ts.
 import type { ExponentialHistogram } from "../signals.ts";
 
 const WIDTH = 40;

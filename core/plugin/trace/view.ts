@@ -1,4 +1,4 @@
-// How `wirespan trace <tool>` shows a plugin: bcc's short options, bcc's columns.
+// How `wirespan trace <tool>` shows a plugin: bcc's short options, bcc's columns. Tests: cli/trace/sink.test.ts.
 import type { SettingValue } from "../settings.ts";
 import type { AnyAttributes, ExponentialHistogram, Metric, Point, Time } from "../signals.ts";
 
