@@ -62,16 +62,19 @@ const NAMES = ["http_proxy", "https_proxy", "no_proxy"].flatMap((name) => [name,
 
 describe("a proxy", function () {
   this.timeout(20_000);
-  const kept = Object.fromEntries(NAMES.map((name) => [name, process.env[name]]));
+  const kept = Object.fromEntries(
+    NAMES.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
 
   function set(variables: Readonly<Record<string, string>>): void {
     for (const name of NAMES) delete process.env[name];
     Object.assign(process.env, variables);
   }
 
-  afterEach(() =>
-    set(Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined)) as never),
-  );
+  afterEach(() => set(kept));
 
   for (const [type, protocol] of [
     ["otlp_grpc", "grpc"],
