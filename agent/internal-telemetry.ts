@@ -274,7 +274,7 @@ export function internalSeries(config: Config, plugins: readonly Plugin[]): read
     plugin: "agent",
     metric: INTERNAL_TELEMETRY[key as keyof typeof INTERNAL_TELEMETRY].name,
     series,
-    bounded: "by its plugin's settings",
+    bounded: "by the configuration",
     expected: series,
     each: {},
   }));
