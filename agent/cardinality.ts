@@ -13,7 +13,11 @@ export interface ExpectedSeries {
   /** At most, for each resource. */
   readonly series: number;
   /** Some attribute has no closed set of values: `metrics.maxSeries` is what bounds the metric. */
-  readonly bounded: "by its attributes" | "by its plugin's settings" | "by the configuration" | "by metrics.maxSeries";
+  readonly bounded:
+    | "by its attributes"
+    | "by its plugin's settings"
+    | "by the configuration"
+    | "by metrics.maxSeries";
   /** As a rule: this many for each combination that the host shows of the values of `each`; of none, for the host. */
   readonly expected: number;
   readonly each: Each;

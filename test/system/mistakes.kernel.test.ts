@@ -150,7 +150,8 @@ describe("a mistake", function () {
         .map(
           (line) => JSON.parse(line) as { level?: string; plugin?: string; msg?: string; plugins?: string[] },
         );
-      const out = lines.filter(({ level }) => level === "error");
+      // Reading trace contexts may fail too, which is no plugin's failure.
+      const out = lines.filter(({ level, plugin }) => level === "error" && plugin !== undefined);
       assert.ok(out.length > 0 && out.length < 13, err);
       const why = `too few file descriptors: the limit is ${limits}; .*LimitNOFILE= in a unit\\)`;
       for (const { plugin, msg } of out) assert.match(msg!, new RegExp(`^plugin ${plugin} disabled: ${why}`));
