@@ -8,6 +8,7 @@ import { createKernel } from "../core/bridge/kernel.ts";
 import { ConnectionSpans } from "../core/engine/connection-spans.ts";
 import { Engine } from "../core/engine/engine.ts";
 import { parts } from "../core/engine/parts.ts";
+import { Sampling } from "../core/engine/sampling.ts";
 import { hostAddress, hostAttributes, hostResource, ofHost } from "../core/identity/host.ts";
 import { Identity } from "../core/identity/identity.ts";
 import { NetnsNames } from "../core/identity/netns-names.ts";
@@ -88,7 +89,7 @@ function identityOf(from: Container): Identity {
 }
 
 function spansOf(from: Container): ConnectionSpans {
-  const { connections, spans, correlate } = from.resolve(parts.config);
+  const { connections, spans, correlate, sampling } = from.resolve(parts.config);
   return new ConnectionSpans(
     from.resolve(parts.sink),
     from.resolve(parts.clock),
@@ -100,6 +101,7 @@ function spansOf(from: Container): ConnectionSpans {
       peers: connections.peers,
       kind: spans.kind,
       inTraceRate: correlate.rate,
+      sampling: new Sampling(sampling),
     },
   );
 }

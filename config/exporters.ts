@@ -100,7 +100,7 @@ function otlp(type: "otlp_grpc" | "otlp_http"): Tree {
     path: leaf(
       oneOf("lean", "sdk"),
       "lean",
-      "lean: wirespan's own writer. sdk: OpenTelemetry's SDK and its exporters, with OTEL_TRACES_SAMPLER and the SDK's limits, at several times the CPU and 15 MB more.",
+      "lean: wirespan's own writer. sdk: OpenTelemetry's SDK and its exporters, with the SDK's limits, at several times the CPU and 15 MB more.",
     ),
     temporality: leaf(
       oneOf("cumulative", "delta", "lowmemory"),

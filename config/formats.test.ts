@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { BadValue, cidrs, duration, map, ports, type Reader, readerOf, size } from "./formats.ts";
+import { BadValue, cidrs, duration, fraction, map, ports, type Reader, readerOf, size } from "./formats.ts";
 
 const refuses = (reader: Reader, ...texts: string[]): void => {
   for (const text of texts) assert.throws(() => reader.read(text), BadValue, text);
@@ -30,7 +30,21 @@ describe("formats", () => {
     refuses(size(), "", "-1", "1.5", "1 MiB", "1TiB", "0x10", "999999999999GiB");
   });
 
+  it("read shares of one", () => {
+    const read = (text: string) => fraction.read(text);
+    assert.deepEqual(
+      ["0", "1", "1.0", "0.01", ".5", "1e-3", " 0.25 "].map(read),
+      [0, 1, 1, 0.01, 0.5, 0.001, 0.25],
+    );
+    refuses(fraction, "", "-0.1", "1.01", "2", "10%", "1/10", "NaN", "Infinity", "0x1", "1e999", ".", "0,1");
+  });
+
   it("show what reads as the same value", () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1, noNaN: true }), (n) => {
+        assert.equal(fraction.read(fraction.show(n)), n);
+      }),
+    );
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 40 }), (n) => {
         assert.equal(size().read(size().show(n)), n);

@@ -119,6 +119,7 @@ describe("JSON schema of the configuration", () => {
     assert(allows("filter: {include: {localPort: [22, 8000-8999]}, minDuration: 1.5ms}"));
     assert(allows("filter: {include: {localPort: 22, pid: 1}}"));
     assert(allows("ring: {bytes: 1MiB}\nself:\n"));
+    assert(allows("sampling: {ratio: 0.1, slow: 2s}"));
     assert(allows("exporters: {a: {type: otlp_grpc, headers: {k: 'file:/k'}, timeout: '${env:T}'}}"));
   });
 
@@ -127,6 +128,7 @@ describe("JSON schema of the configuration", () => {
     assert(!allows("plugins: {tcplive: {}}"));
     assert(!allows("metrics: {interval: 10}"));
     assert(!allows("version: 2"));
+    assert(!allows("sampling: {ratio: 10}"));
     assert(!allows("exporters: {a: {type: console, endpoint: 'http://h:1'}}"));
     assert(!allows("exporters: {a: {endpoint: 'http://h:1'}}"));
     assert(!allows("exporters: {a.b: {type: console}}"));

@@ -54,6 +54,7 @@ function value({ reader, doc, default: fallback }: Leaf): Json {
 
 /** A default as one would write it in the file. */
 function written(reader: Leaf["reader"], fallback: unknown): unknown {
-  const plain = typeof fallback === "boolean" || Array.isArray(fallback) || reader.json.type === "integer";
+  const isNumber = reader.json.type === "integer" || reader.json.type === "number";
+  const plain = typeof fallback === "boolean" || Array.isArray(fallback) || isNumber;
   return plain ? fallback : reader.show(fallback);
 }

@@ -217,6 +217,30 @@ describe("OpenTelemetry's variables", () => {
     assert.equal(configOf({ env: both }).log.level, "warn", "our own name wins");
   });
 
+  it("choose a sampler: a ratio for the programs in the kernel, or no traces at all", () => {
+    const sampled = (name: string, arg?: string, yaml?: string) => {
+      const env = { ...ENDPOINT, OTEL_TRACES_SAMPLER: name, ...(arg && { OTEL_TRACES_SAMPLER_ARG: arg }) };
+      const { sampling, exporters } = configOf({ env, ...(yaml && { yaml }) });
+      return [sampling.ratio, exporters.otlp?.signals.includes("traces")];
+    };
+    assert.deepEqual(sampled("traceidratio", "0.25"), [0.25, true]);
+    assert.deepEqual(sampled("parentbased_traceidratio", "1e-3"), [0.001, true]);
+    assert.deepEqual(sampled("traceidratio"), [1, true], "the specification's default");
+    assert.deepEqual(sampled("always_on", "0.1", "sampling: {ratio: 0.5}"), [1, true]);
+    assert.deepEqual(sampled("PARENTBASED_ALWAYS_ON"), [1, true]);
+    assert.deepEqual(sampled("always_off"), [1, false]);
+    assert.deepEqual(sampled("parentbased_always_off"), [1, false]);
+    const own = { OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "0.1" };
+    assert.equal(configOf({ env: { ...own, WIRESPAN_SAMPLING_RATIO: "0.2" } }).sampling.ratio, 0.2);
+    assert.equal(effectOf(configOf({ env: own }), "sampling.ratio").from[0], "OTEL_TRACES_SAMPLER_ARG");
+    assert.deepEqual(faultsOf({ env: { ...own, OTEL_TRACES_SAMPLER_ARG: "10%" } }), [
+      'OTEL_TRACES_SAMPLER_ARG: sampling.ratio: expected a number from 0 to 1, such as 0.1, got "10%"',
+    ]);
+    assert.deepEqual(faultsOf({ env: { OTEL_TRACES_SAMPLER: "jaeger_remote" } }), [
+      'OTEL_TRACES_SAMPLER: expected one of always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio, got "jaeger_remote"',
+    ]);
+  });
+
   it("are refused by name where they are wrong", () => {
     const env = {
       ...ENDPOINT,

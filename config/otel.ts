@@ -51,6 +51,15 @@ const protocols = new Map<string, Protocol>([
   ["http/protobuf", { type: "otlp_http", encoding: "protobuf" }],
   ["http/json", { type: "otlp_http", encoding: "json" }],
 ]);
+/** Samplers; those of a ratio take OTEL_TRACES_SAMPLER_ARG. Our spans have no parents by others, so parents decide nothing. */
+const samplers: ReadonlyMap<string, "ratio" | "on" | "off"> = new Map([
+  ["always_on", "on"],
+  ["always_off", "off"],
+  ["traceidratio", "ratio"],
+  ["parentbased_always_on", "on"],
+  ["parentbased_always_off", "off"],
+  ["parentbased_traceidratio", "ratio"],
+]);
 const levels = new Map([
   ["none", "silent"],
   ["verbose", "debug"],
@@ -69,6 +78,7 @@ class Otel {
   readonly #exporters = new Map<string, ExporterType>();
   readonly #guessed = new Set<string>();
   readonly #chosen = new Map<Signal, ReadonlySet<string>>();
+  #tracesOff = false;
 
   constructor(env: Environment, file: FileExporters, errors: ConfigErrors) {
     this.#env = env;
@@ -81,11 +91,12 @@ class Otel {
     this.#otlp();
     this.#console();
     this.#plain();
+    this.#sampler();
     return {
       assignments: this.#assignments,
       exporters: this.#exporters,
       guessed: this.#guessed,
-      off: new Set(SIGNALS.filter((signal) => this.#chosen.get(signal)?.has("none"))),
+      off: new Set(SIGNALS.filter((signal) => this.#isOff(signal))),
       disabled: this.#get("OTEL_SDK_DISABLED")?.toLowerCase() === "true",
     };
   }
@@ -220,6 +231,25 @@ class Otel {
       "log.level",
       (text) => levels.get(text.toLowerCase()) ?? text.toLowerCase(),
     );
+  }
+
+  #isOff(signal: Signal): boolean {
+    return this.#chosen.get(signal)?.has("none") === true || (signal === "traces" && this.#tracesOff);
+  }
+
+  #sampler(): void {
+    const name = this.#get("OTEL_TRACES_SAMPLER");
+    if (name === undefined) return;
+    const sampler = samplers.get(name.toLowerCase());
+    if (sampler === undefined) {
+      const expected = `expected one of ${[...samplers.keys()].join(", ")}, got "${name}"`;
+      this.#errors.add("OTEL_TRACES_SAMPLER", "", expected);
+    }
+    this.#tracesOff = sampler === "off";
+    if (sampler === "on") this.#assign("sampling.ratio", "1", "OTEL_TRACES_SAMPLER");
+    if (sampler !== "ratio") return;
+    const ratio = this.#get("OTEL_TRACES_SAMPLER_ARG");
+    this.#assign("sampling.ratio", ratio ?? "1", `OTEL_TRACES_SAMPLER${ratio === undefined ? "" : "_ARG"}`);
   }
 
   #first(variables: readonly string[], path: string, mend = (text: string): string => text): void {

@@ -10,6 +10,7 @@ import {
   cidrs,
   count,
   duration,
+  fraction,
   list,
   map,
   names,
@@ -141,6 +142,14 @@ const base: Tree = {
       "internal",
       "Kind of the connection spans; client-server: each end has one span of kind client or server.",
     ),
+  },
+  sampling: {
+    ratio: leaf(
+      fraction,
+      1,
+      "The share of traces of connections that is kept, chosen by trace id, so that both ends keep the same. Failures and connections that retransmitted are always kept; metrics count everything.",
+    ),
+    slow: leaf(duration(), 0, "Connections that last longer than this are always kept; 0s: none."),
   },
   self: {
     exclude: leaf(boolean, true, "Leave out the agent's own sockets."),

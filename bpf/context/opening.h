@@ -33,6 +33,7 @@ static __always_inline void see_opening(struct sock *sk)
 		return;
 	take_record(&c->opening, &r);
 	c->opening.source = CONTEXT_TABLE;
+	c->has_sampled |= is_sampled(&c->opening);
 }
 
 /* In the chain of changes of state, in the system call that opens the connection. */

@@ -86,4 +86,5 @@ static __always_inline void read_received_head(struct carrier *c, struct scratch
 	COUNT_CORRELATED(headers_received, 1);
 	e.seq = c->asked_at;
 	c->in = e;
+	c->has_sampled |= is_sampled(&e);
 }

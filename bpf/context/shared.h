@@ -118,6 +118,7 @@ __noinline int keep(struct carrier *c, const struct entry *e)
 	if (!e->source && c->n && !newest->source)
 		return 0;
 	c->ring[MASKED(c->n, CONTEXTS - 1)] = *e;
+	c->has_sampled |= is_sampled(e);
 	c->n++;
 	return 0;
 }

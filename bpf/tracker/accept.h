@@ -59,11 +59,25 @@ static __always_inline int on_accept_end(long result)
 	return 0;
 }
 
+/* Its span leaves at the end of the connection, if that comes to be kept. */
+static __always_inline void keep_accept_back(const struct conn *c)
+{
+	struct conn *queued = bpf_map_lookup_elem(&unaccepted, &c->cookie);
+
+	if (queued)
+		queued->wanted_accept = c->wanted_accept;
+}
+
 static __always_inline int emit_accepting(void)
 {
 	struct conn *c = ended_accept();
 
-	return c && c->accepted_at ? emit_without_socket(c, SPAN_ACCEPT, c->wanted_accept) : 0;
+	if (!c || !c->accepted_at || !c->wanted_accept)
+		return 0;
+	if (samples(c, false, c->handshake_retransmits, c->accepted_at))
+		return emit_without_socket(c, SPAN_ACCEPT, c->wanted_accept);
+	keep_accept_back(c);
+	return 0;
 }
 
 SEC("tp/syscalls/sys_exit_accept4")
@@ -170,7 +184,7 @@ static __always_inline int emit_accepted(struct sock *child)
 {
 	struct conn *c = conn_of(child);
 
-	if (!c || !c->accepted_at || !c->wanted_accept)
+	if (!c || !c->accepted_at || !c->wanted_accept || !is_kept(child, c, c->accepted_at))
 		return 0;
 	emit(child, c, SPAN_ACCEPT, c->wanted_accept);
 	c->wanted_accept = 0;

@@ -4,6 +4,7 @@
 /* Records of what plugins want, from programs that are attached after theirs. */
 #include "shared.h"
 #include "connect_syscall.h"
+#include "sampling.h"
 #include <wirespan/context_record.h>
 #include "states.h"
 
@@ -196,6 +197,24 @@ static __always_inline void emit_connection(struct sock *sk, struct conn *c)
 		c->promised = c->wanted_connection;
 }
 
+static __always_inline bool is_kept(struct sock *sk, struct conn *c, u64 until)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct carrier *carried = sampling_threshold ? carrier_of(sk) : NULL;
+
+	return samples(c, carried && carried->has_sampled, tp ? tp->total_retrans : 0, until);
+}
+
+/* Its connect and accept spans stay wanted: they leave with the connection's if that comes to be kept. */
+static __always_inline void keep_back(struct conn *c, int new)
+{
+	c->promised = 0;
+	if (new == TCP_ESTABLISHED)
+		pass_promise_on(c);
+	else if (c->wanted_connection | c->wanted_connect | c->wanted_accept)
+		COUNT(unsampled_connections);
+}
+
 static __always_inline void emit_wanted(struct sock *sk, int old, int new)
 {
 	const struct entry *opening;
@@ -206,6 +225,10 @@ static __always_inline void emit_wanted(struct sock *sk, int old, int new)
 	c = conn_of(sk);
 	if (!c)
 		return;
+	if (!is_kept(sk, c, new == TCP_CLOSE ? c->closed_at : c->established_at)) {
+		keep_back(c, new);
+		return;
+	}
 	if (new == TCP_CLOSE) {
 		emit_connection(sk, c);
 		emit_resets(sk, c);
@@ -219,7 +242,8 @@ static __always_inline void emit_wanted(struct sock *sk, int old, int new)
 		c->emitted_connect = true;
 		emit(sk, c, SPAN_CONNECT, c->wanted_connect);
 	}
-	if (new == TCP_CLOSE && c->queued && c->wanted_accept) {
+	/* It ended in the queue, or was not kept when accept() returned it. */
+	if (new == TCP_CLOSE && c->wanted_accept) {
 		emit(sk, c, SPAN_ACCEPT, c->wanted_accept);
 		c->wanted_accept = 0;
 	}
@@ -281,5 +305,7 @@ int on_connect_emit(void *ctx)
 {
 	struct conn *c = failed_connect();
 
-	return c ? emit_without_socket(c, SPAN_CONNECT, c->wanted_connect) : 0;
+	return c && samples(c, false, 0, c->closed_at)
+		       ? emit_without_socket(c, SPAN_CONNECT, c->wanted_connect)
+		       : 0;
 }

@@ -63,6 +63,8 @@ struct counters {
 	u64 ended_connections;
 	/* Changes of state that no program was shown, as the next change of the same socket proves. */
 	u64 unseen_changes;
+	/* Connections whose spans were wanted and not kept (sampling.ratio). */
+	u64 unsampled_connections;
 };
 EXPORT_COUNTERS(struct counters);
 

@@ -92,6 +92,7 @@ static __always_inline void take_acceptor(struct conn *c)
 	c->acceptor = accepted->acceptor;
 	c->accepted_at = accepted->accepted_at;
 	c->accept_fd = accepted->accept_fd;
+	c->wanted_accept = accepted->wanted_accept;
 	if (is_unclaimed(c)) {
 		c->owner = accepted->owner;
 		c->owner_source = OWNER_ACCEPT;

@@ -95,6 +95,8 @@ async function requestOf(plugin: Plugin, command: Command): Promise<TraceRequest
   const counts = plugin.trace.counting !== undefined && flags[plugin.trace.counting.option] === true;
   const overrides = [
     ...selection([plugin.name], "trace"),
+    // A tool that lists connections lists all of them.
+    { path: "sampling.ratio", value: "1", flag: "trace" },
     ...presetsOf(plugin),
     ...(plugin.trace.interval !== undefined
       ? [{ path: "metrics.interval", value: plugin.trace.interval, flag: "trace" }]

@@ -29,6 +29,7 @@ import type {
   Time,
 } from "../plugin/signals.ts";
 import { Rate } from "./rate.ts";
+import type { Sampling } from "./sampling.ts";
 
 export interface ConnectionOptions {
   readonly scope: Scope;
@@ -38,6 +39,7 @@ export interface ConnectionOptions {
   readonly kind: "internal" | "client-server";
   /** Spans a second in applications' traces. */
   readonly inTraceRate: number;
+  readonly sampling: Sampling;
 }
 
 function errorOf(c: ConnRecord["conn"]): ErrorType | undefined {
@@ -281,6 +283,7 @@ export class ConnectionSpans implements Connections {
       spanId: record.spanId,
       parentSpanId: root ? undefined : parent,
       parentIsRemote: span === "connection",
+      traceState: this.#options.sampling.traceState(conn),
       kind: this.#kind(span, conn, error !== undefined),
       start,
       end: endAfter(start, ended),
@@ -355,9 +358,11 @@ export class ConnectionSpans implements Connections {
   }
 
   /** Whether the opener's span is certain to be exported; for other hosts the configuration says so. */
-  #hasOpener({ conn: { peerIsHere, openerIsPromised, ends } }: ConnRecord): boolean {
+  #hasOpener({ conn: { peerIsHere, openerIsPromised, ends }, traceId }: ConnRecord): boolean {
     if (peerIsHere) return openerIsPromised;
+    const { peers, sampling } = this.#options;
     const family = ends.family === 4 ? "ipv4" : "ipv6";
-    return this.#options.peers.length > 0 && this.#peers.check(formatAddress(ends.peer, family), family);
+    const isPeer = peers.length > 0 && this.#peers.check(formatAddress(ends.peer, family), family);
+    return isPeer && sampling.keepsEverywhere(traceId);
   }
 }

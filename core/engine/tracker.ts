@@ -21,6 +21,7 @@ import {
 } from "../plugin/hooks/accept.ts";
 import type { ConstantStruct, ConstantValue, Plugin } from "../plugin/plugin.ts";
 import type { WatchedCgroups } from "./cgroups.ts";
+import { samplingConstants } from "./sampling.ts";
 
 const PROBES = {
   "connection states": { programs: ["on_state"] },
@@ -201,7 +202,12 @@ export class Tracker {
         ...(watchesExits && CONNECT_EXITS),
         ...(watchesAccepts && CORE_ACCEPT_PROBES),
       },
-      constants: { ...ids, watch_connect_exits: watchesExits, correlates: config.correlate.enabled },
+      constants: {
+        ...ids,
+        ...samplingConstants(config),
+        watch_connect_exits: watchesExits,
+        correlates: config.correlate.enabled,
+      },
       rare: ["mend_found", "report_found", "drop_rows"],
       maxEntries: { spans: config.ring.core, pid_numbers: numbersToKeep() },
       later: [

@@ -109,6 +109,8 @@ export interface Span extends SpanContext {
   readonly parentSpanId?: Uint8Array | undefined;
   /** The parent was made by another process or host (OTLP span flags). */
   readonly parentIsRemote?: boolean;
+  /** The W3C's `tracestate`: how it was sampled. */
+  readonly traceState?: string | undefined;
   readonly kind: "internal" | "client" | "server";
   readonly start: Time;
   readonly end: Time;

@@ -225,6 +225,24 @@ describe("the SDK", function () {
     }
   });
 
+  it("does not sample by a ratio again, and sends what says how the programs in the kernel did", async () => {
+    await using sink = await OtlpSink.start("grpc");
+    Object.assign(process.env, { OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "0" });
+    try {
+      await using made = await rig(sink);
+      made.fanout.span({ ...connectionSpan(0), traceState: "ot=th:c" });
+      made.fanout.span(connectionSpan(1));
+      await made.fanout.flush(5000);
+      assert.deepEqual(
+        sink.spans.map(({ traceState }) => traceState),
+        ["ot=th:c", ""],
+      );
+    } finally {
+      delete process.env.OTEL_TRACES_SAMPLER;
+      delete process.env.OTEL_TRACES_SAMPLER_ARG;
+    }
+  });
+
   it("is loaded only if it is chosen", () => {
     const loaded = (path: string): string[] => {
       const script = `

@@ -123,6 +123,7 @@ function anySpan(): Span {
     resource: one(...resources),
     parentSpanId: one(undefined, anyBytes(8)),
     parentIsRemote: below(2) === 1,
+    traceState: one(undefined, "ot=th:0", "ot=th:fd70a3d70a3d7"),
     kind: one("internal", "client", "server"),
     start,
     end: { sec: start.sec + below(90), nsec: 999_999_999 },

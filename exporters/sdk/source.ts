@@ -5,6 +5,7 @@ import {
   type Attributes,
   type Context,
   context,
+  createTraceState,
   type Logger,
   logs,
   ROOT_CONTEXT,
@@ -17,7 +18,7 @@ import {
 import { resourceFromAttributes, type Resource as SdkResource } from "@opentelemetry/resources";
 import type { LogRecordProcessor, ReadableLogRecord } from "@opentelemetry/sdk-logs";
 import { NodeSDK } from "@opentelemetry/sdk-node";
-import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
+import { AlwaysOnSampler, type ReadableSpan, type SpanProcessor } from "@opentelemetry/sdk-trace";
 import type { Event, Metric, Resource, Scope, Sink, Span } from "../../core/plugin/signals.ts";
 import { type MetricPreferences, SIGNALS, type Signal } from "../config.ts";
 import type { Kind } from "../exporter.ts";
@@ -113,7 +114,7 @@ export class SdkSource implements Sink, Source {
     const none = async (): Promise<void> => {};
     const spanProcessor: SpanProcessor = {
       onStart() {},
-      onEnd: (span) => this.#spans.add(spanOf(this.#resource, span)),
+      onEnd: (span) => this.#spans.add(spanOf(this.#resource, span, this.#current.traceState)),
       forceFlush: none,
       shutdown: none,
     };
@@ -125,6 +126,8 @@ export class SdkSource implements Sink, Source {
     this.#sdk = new NodeSDK({
       autoDetectResources: false,
       textMapPropagator: null,
+      // The kernel's programs have left out the rest already (sampling.ratio): of what they kept, all is kept.
+      ...(/traceidratio$/.test(process.env.OTEL_TRACES_SAMPLER ?? "") && { sampler: new AlwaysOnSampler() }),
       metricReaders: [],
       spanProcessors: [spanProcessor],
       logRecordProcessors: [logRecordProcessor],
@@ -276,9 +279,13 @@ export class SdkSource implements Sink, Source {
   }
 }
 
-/** The same, but of this resource: a NodeSDK has one, and ours are the workloads'. */
-function spanOf(resource: SdkResource, span: ReadableSpan): ReadableSpan {
-  const ids = span.spanContext();
+/**
+ * The same, but of this resource: a NodeSDK has one, and ours are the workloads'. And with this `tracestate`: the SDK's
+ * would be its sampler's.
+ */
+function spanOf(resource: SdkResource, span: ReadableSpan, traceState: string | undefined): ReadableSpan {
+  const made = span.spanContext();
+  const ids = traceState === undefined ? made : { ...made, traceState: createTraceState(traceState) };
   return {
     name: span.name,
     kind: span.kind,

@@ -127,7 +127,7 @@ export class FailuresCursor implements Failures, Cursor {
 }
 
 export const skeleton = {
-  hash: "dce5168b0ea9c488",
+  hash: "b0ccbe89ec5e7b20",
   programs: {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
     accept_exit: "tp/syscalls/sys_exit_accept",

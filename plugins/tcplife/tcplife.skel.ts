@@ -77,7 +77,7 @@ export class LifeCursor implements Life, Cursor {
 }
 
 export const skeleton = {
-  hash: "497a3743f5196e00",
+  hash: "9218d91d9cd00bd0",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",

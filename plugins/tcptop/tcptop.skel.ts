@@ -139,7 +139,7 @@ export class RestCursor implements Rest, Cursor {
 }
 
 export const skeleton = {
-  hash: "a9415bcacd37bda0",
+  hash: "047cc0b5f3ef14f5",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",

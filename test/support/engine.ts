@@ -18,6 +18,8 @@ export interface Kept {
   readonly traceId: string;
   readonly spanId: string;
   readonly parentSpanId: string | undefined;
+  /** Of spans only. */
+  readonly traceState: string | undefined;
   readonly error: string | undefined;
   /** An event's are the same. */
   readonly start: Time;
@@ -77,23 +79,12 @@ export class Watch implements AsyncDisposable {
       return engine.unseen;
     });
     engine.run({
-      span: ({
-        spec,
-        traceId,
-        spanId,
-        parentSpanId,
-        error,
-        kind,
-        start,
-        end,
-        attributes,
-        resource,
-        links,
-      }) => {
-        const ids = { traceId: hex(traceId), spanId: hex(spanId) };
+      span: (span) => {
+        const { spec, parentSpanId, traceState, error, kind, start, end, attributes, resource, links } = span;
+        const ids = { traceId: hex(span.traceId), spanId: hex(span.spanId) };
         const parent = parentSpanId && hex(parentSpanId);
         this.spans.push({
-          ...{ name: spec.name, ...ids, parentSpanId: parent },
+          ...{ name: spec.name, ...ids, parentSpanId: parent, traceState },
           ...{ error, kind, start, end, attributes, resource },
           links: (links ?? []).map((link) => `${hex(link.traceId)}-${hex(link.spanId)}`),
         });
@@ -101,7 +92,10 @@ export class Watch implements AsyncDisposable {
       event: ({ spec, context, time, attributes, resource }) => {
         const ids = { traceId: hex(context?.traceId), spanId: hex(context?.spanId) };
         const times = { start: time, end: time };
-        const none = { parentSpanId: undefined, error: undefined, kind: undefined, ...times };
+        const none = {
+          ...{ parentSpanId: undefined, traceState: undefined, error: undefined, kind: undefined },
+          ...times,
+        };
         this.events.push({ name: spec.name, ...ids, ...none, attributes, resource, links: [] });
       },
       metrics: (metrics) => void this.ended.push(...metrics),

@@ -45,6 +45,7 @@ export interface DecodedSpan extends Attributed {
   readonly traceId: string;
   readonly spanId: string;
   readonly parentSpanId: string;
+  readonly traceState: string;
   readonly name: string;
   readonly kind: number;
   readonly startTimeUnixNano: bigint;

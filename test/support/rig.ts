@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { type ConnRecord, ConnRecordCursor } from "../../bpf/include/wirespan/structs.skel.ts";
 import { ConnectionSpans } from "../../core/engine/connection-spans.ts";
 import { createInstruments } from "../../core/engine/instruments.ts";
+import { Sampling } from "../../core/engine/sampling.ts";
 import type { RequestedSpan } from "../../core/plugin/connection.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import { seriesFrom } from "../../core/plugin/series.ts";
@@ -183,6 +184,7 @@ export class Rig<P extends Plugin> {
       peers: [],
       kind: "internal",
       inTraceRate: 200,
+      sampling: new Sampling({ ratio: 1, slow: 0 }),
     });
     const line = (_: object, message: string) => void this.logged.push(message);
     const provided = new Map<unknown, unknown>([

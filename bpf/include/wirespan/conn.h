@@ -127,6 +127,8 @@ struct conn {
 	/* The last transition. */
 	u16 old_state;
 	u16 state;
+	/* Its spans are kept whatever the trace id (bpf/tracker/sampling.h). */
+	bool kept_always;
 	/* Payload that it had carried when the agent met it. */
 	u64 sent_before;
 	u64 received_before;
@@ -146,6 +148,12 @@ struct conn {
 	/* In the balance of connections (bpf/tracker/shared.h); set once, whoever is first. */
 	u32 counted;
 };
+
+/* An attempt that did not succeed, or a connection that did not end with a FIN. */
+static __always_inline bool failed(const struct conn *c)
+{
+	return c->close_reason >= CLOSE_RST_SENT;
+}
 
 /* When it began is known, and lies within the agent's time. */
 static __always_inline bool is_start_known(const struct conn *c)

@@ -71,6 +71,8 @@ struct carrier {
 	bool awaits_accept;
 	/* It is known whether a request waited for the handshake. */
 	bool handshake_settled;
+	/* One of all its contexts is of a trace that the application keeps. */
+	bool has_sampled;
 	u8 tail_of;
 	u8 tail[TAIL] __attribute__((aligned(8)));
 } __attribute__((aligned(8)));

@@ -164,11 +164,6 @@ static __always_inline bool matches(const volatile struct match *m, const struct
 	return !decisive;
 }
 
-static __always_inline bool failed(const struct conn *c)
-{
-	return c->close_reason >= CLOSE_RST_SENT;
-}
-
 static __always_inline bool is_key(void *map, u64 id)
 {
 	return bpf_map_lookup_elem(map, &id) != NULL;

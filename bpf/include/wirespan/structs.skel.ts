@@ -303,6 +303,7 @@ export interface Conn {
   readonly unreadTables: number;
   readonly oldState: number;
   readonly state: number;
+  readonly keptAlways: boolean;
   readonly sentBefore: number;
   readonly receivedBefore: number;
   readonly enteredAt: number;
@@ -462,6 +463,9 @@ export class ConnCursor implements Conn, Cursor {
   }
   get state(): number {
     return this.#bytes[(this.#at + 304)]! | (this.#bytes[(this.#at + 304) + 1]! << 8);
+  }
+  get keptAlways(): boolean {
+    return this.#bytes[this.#at + 306]! !== 0;
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 312) >> 2)]! + this.#words[((this.#at + 312) >> 2) + 1]! * 4294967296;

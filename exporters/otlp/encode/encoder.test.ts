@@ -135,6 +135,7 @@ describe("OTLP encoder", () => {
       context: anyContext,
       parent: fc.option(idOf(8), { nil: undefined }),
       remote: fc.boolean(),
+      state: fc.option(fc.stringMatching(/^[a-z]{2}=th:[0-9a-f]{1,300}$/), { nil: undefined }),
       kind: fc.constantFrom("internal", "client", "server"),
       start: anyTime,
       end: anyTime,
@@ -157,6 +158,7 @@ describe("OTLP encoder", () => {
           resource: { attributes: { "service.name": "x", "a.b": 7, list: ["ä", "b"] } },
           parentSpanId: s.parent,
           parentIsRemote: s.remote,
+          traceState: s.state,
           kind: s.kind,
           start: s.start,
           end: s.end,
@@ -176,6 +178,7 @@ describe("OTLP encoder", () => {
         assert.equal(actual!.traceId, hex(s.context.traceId));
         assert.equal(actual!.spanId, hex(s.context.spanId));
         assert.equal(actual!.parentSpanId, hex(s.parent));
+        assert.equal(actual!.traceState, s.state ?? "");
         assert.equal(actual!.name, s.name);
         assert.equal(actual!.kind, { internal: 1, server: 2, client: 3 }[s.kind]);
         assert.equal(actual!.startTimeUnixNano, nanos(s.start));

@@ -51,6 +51,7 @@ describe("OTLP as JSON", () => {
       },
       parentSpanId: Buffer.alloc(8, 7),
       parentIsRemote: true,
+      traceState: "ot=th:c",
       links: [{ traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, 2) }],
       error: "connection_reset",
     };
@@ -72,6 +73,7 @@ describe("OTLP as JSON", () => {
                   {
                     traceId: "000000010000000000000000000000ff",
                     spanId: "00000001000000ff",
+                    traceState: "ot=th:c",
                     parentSpanId: "0707070707070707",
                     name: "tcp connection",
                     kind: 1,

@@ -31,6 +31,7 @@ const ATTRIBUTES: Field = ["attributes", { 1: ["key", "text"], 2: ["value", ANY]
 const SPAN: Schema = {
   1: ["traceId", "hex"],
   2: ["spanId", "hex"],
+  3: ["traceState", "text"],
   4: ["parentSpanId", "hex"],
   5: ["name", "text"],
   6: ["kind", "uint"],

@@ -36,6 +36,11 @@ export function writeSpan(w: Writer, span: Span): void {
   const mark = w.open();
   w.id(0x0a, span.traceId);
   w.id(0x12, span.spanId);
+  if (span.traceState !== undefined) {
+    w.byte(0x1a);
+    w.string(span.traceState);
+    w.ensure(name.length + 64);
+  }
   if (span.parentSpanId !== undefined) w.id(0x22, span.parentSpanId);
   w.template(name);
   w.byte(0x30);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#pragma once
+
+/*
+ * Which traces are kept. It is decided when a span is due, before room in the ring is asked for; metrics are counted by
+ * then. Both ends come to the same answer by the trace id, without talking; docs/traces.md says what is kept besides.
+ */
+#include <wirespan/conn_record.h>
+
+#define ID_BITS ((1ull << 56) - 1)
+
+/* A trace is kept if the last 56 bits of its id are not less. 0: all are kept. */
+const volatile u64 sampling_threshold = 0;
+/* What lasts longer is kept whatever its id; 0: nothing is. */
+const volatile u64 slow_ns = 0;
+
+/* What is true before the end of a connection is true at its end. */
+static __always_inline bool is_always_kept(const struct conn *c, u32 retransmits, u64 until)
+{
+	return retransmits || (slow_ns && until - c->opened_at > slow_ns) ||
+	       (c->closed_at && (c->queued || failed(c)));
+}
+
+/* Global: the verifier goes through the hash once, whoever calls it. */
+__noinline int has_sampled_id(const struct conn *c)
+{
+	u64 id[2];
+
+	if (!c)
+		return 0;
+	read_id(id, ID_TRACE, c);
+	return (bpf_be64_to_cpu(id[1]) & ID_BITS) >= sampling_threshold;
+}
+
+/*
+ * Whether a span that lasted until then leaves. If it does, all later ones of the connection do. `in_trace`: it carried
+ * a request whose trace its application keeps.
+ */
+static __always_inline bool samples(struct conn *c, bool in_trace, u32 retransmits, u64 until)
+{
+	if (!sampling_threshold)
+		return true;
+	c->kept_always = in_trace || is_always_kept(c, retransmits, until);
+	return c->kept_always || has_sampled_id(c);
+}
