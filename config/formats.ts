@@ -195,7 +195,7 @@ export function count(least = 0, most = Number.MAX_SAFE_INTEGER, expected = ""):
 export const fraction: Reader<number> = scalar(
   "a number from 0 to 1, such as 0.1",
   (t) =>
-    /^\d{1,15}(\.\d{0,20})?([eE]-?\d{1,3})?$|^\.\d{1,20}$/.test(t) && Number(t) <= 1 ? Number(t) : undefined,
+    /^\d{1,15}(\.\d{0,30})?([eE]-?\d{1,3})?$|^\.\d{1,30}$/.test(t) && Number(t) <= 1 ? Number(t) : undefined,
   String,
   { type: "number", minimum: 0, maximum: 1 },
 );

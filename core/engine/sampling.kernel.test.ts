@@ -1,7 +1,9 @@
 // Which traces are kept, beside an agent that keeps all.
 import assert from "node:assert/strict";
 import { inodeOf } from "../../test/support/connection-ends.ts";
+import { watchContexts } from "../../test/support/contexts.ts";
 import { type Kept, type Watch, watch } from "../../test/support/engine.ts";
+import { get, talk, traceparent } from "../../test/support/http.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { build, run, start } from "../../test/support/workload.ts";
 import type { ExponentialHistogram } from "../plugin/signals.ts";
@@ -38,6 +40,9 @@ async function counted(seen: Watch, name: string): Promise<number> {
   const values = metrics.flatMap(({ points }) => points.map(({ value }) => value as ExponentialHistogram));
   return values.reduce((sum, { count }) => sum + count, 0);
 }
+
+/** Of this process alone. */
+const mine = { "filter.include.pid": String(process.pid) };
 
 const ALL_KEPT = [
   "inbound accept: inbound connection",
@@ -195,6 +200,25 @@ describe("sampling", function () {
       await seen.until("all spans of one", () => seen.spans.length >= 4);
       assert.deepEqual(edges(seen.spans), ALL_KEPT);
       assert.equal(new Set(seen.spans.map(({ traceId }) => traceId)).size, 1);
+    });
+
+    it("connections that carried a request whose trace its application keeps", async () => {
+      for (const [flags, kept] of [
+        ["00", 0],
+        ["01", 2],
+      ] as const) {
+        const own = { ...mine, "sampling.ratio": "0" };
+        await using w = await watchContexts(["tcplife"], own);
+        await using all = await watch(["tcplife"], { ...mine, "self.exclude": "false" });
+        // Nine requests: the first of them is not among the contexts that are held for links.
+        const later = Array.from({ length: 9 }, (_, i) => get([`traceparent: ${traceparent(i + 2, "00")}`]));
+        await talk([get([`traceparent: ${traceparent(1, flags)}`]), ...later]);
+        await all.until("both ends", () => all.spans.length >= 2);
+        w.seen.engine.drain();
+        const ends = w.seen.spans.filter(({ name }) => name === "tcp connection");
+        assert.equal(ends.length, kept, `flags ${flags}`);
+        assert.ok(ends.every(({ traceState }) => traceState === "ot=th:0"));
+      }
     });
 
     it("connections that retransmitted, at the end that did", async () => {
