@@ -6,7 +6,7 @@ import type { TableRecords } from "../../core/plugin/skeleton.ts";
 export type { Correlated } from "../../bpf/include/wirespan/structs.skel.ts";
 
 export const skeleton = {
-  hash: "84987fdda0e2b520",
+  hash: "d56087438e2119f9",
   programs: {
     on_opening: "tp_btf/inet_sock_set_state",
     on_received: "fexit/tcp_recvmsg",
@@ -20,6 +20,7 @@ export const skeleton = {
     boot: {"kind":"int","size":8,"signed":false},
     connect_gap: {"kind":"int","size":8,"signed":false},
     has_on_segment: {"kind":"bool","size":1},
+    huffman: { kind: "array", size: 128, element: {"kind":"int","size":2,"signed":false}, length: 64 },
     id_key: idKeyLayout,
     inbound: {"kind":"int","size":4,"signed":false},
     name_key: siphashKeyLayout,

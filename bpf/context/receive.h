@@ -3,7 +3,7 @@
 
 /* Requests that a socket receives: what of it is a head, and whether it is for us. */
 #include "announcement.h"
-#include "http1.h"
+#include "http2.h"
 
 static __always_inline bool is_private(const struct endpoints *e)
 {
@@ -32,9 +32,9 @@ static __always_inline bool is_receive_opaque(const struct conn *c)
 static __always_inline struct carrier *carrier_for(struct sock *sk, struct conn *known, u64 word)
 {
 	struct carrier *c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
-	bool is_request = is_method(word);
+	bool is_request = (reads_http1 && is_method(word)) || (reads_http2 && (u32)word == PREFACE);
 
-	if (c && (is_request || c->tail_of == TAIL_RECEIVED))
+	if (c && (is_request || c->tail_of == TAIL_RECEIVED || c->protocol == CARRIED_HTTP2))
 		return c;
 	if (is_request && !c) {
 		if (is_trusted(known) && passes(known, 0))
@@ -49,28 +49,40 @@ static __always_inline struct carrier *carrier_for(struct sock *sk, struct conn 
 }
 
 /*
- * A request begins. One that comes while another is not answered, or while an answer is still under way (`acked`: what
- * the peer had received when it asked), leaves open whose the next bytes are.
+ * A request begins. One that comes while another is not answered, or while an answer is still under way (`overlaps`),
+ * leaves open whose the next bytes are. `is_soon`: after the handshake.
  */
-static __always_inline void begin_request(struct conn *known, struct carrier *c, u32 seq,
-					  bool is_pipelined)
+__noinline int begin_request(struct carrier *c, u32 seq, bool overlaps, bool is_soon)
 {
+	if (!c)
+		return 0;
 	__builtin_memset(&c->in, 0, sizeof(c->in));
 	c->asked_at = seq;
 	drop_tail(c);
-	c->protocol = CARRIED_HTTP1;
-	if (is_pipelined)
+	c->overlaps = overlaps || c->awaits_answer;
+	if (c->overlaps)
 		COUNT_CORRELATED(ambiguous, 1);
 	if (!c->handshake_settled) {
 		c->handshake_settled = true;
-		c->awaits_accept = is_soon_after_handshake(known);
+		c->awaits_accept = is_soon;
 	}
 	c->awaits_answer = true;
+	return 0;
 }
 
-/* The bytes of a head, `n` with the tail, are in `s`; `is_whole`: no more of this message could be searched. */
+static __always_inline void take_received(struct carrier *c, struct entry *e)
+{
+	if (c->overlaps)
+		return;
+	COUNT_CORRELATED(headers_received, 1);
+	e->seq = c->asked_at;
+	c->in = *e;
+	c->has_sampled |= is_sampled(e);
+}
+
+/* The bytes of a head, `n` with the tail, are in `s`; `bytes`: of the message, as far as the window goes. */
 static __always_inline void read_received_head(struct carrier *c, struct scratch *s, u32 n,
-					       u32 bytes, bool is_pipelined)
+					       u32 bytes)
 {
 	struct entry e = {};
 	int head = read_head(&e, s, n);
@@ -81,10 +93,6 @@ static __always_inline void read_received_head(struct carrier *c, struct scratch
 		return;
 	}
 	drop_tail(c);
-	if (head || is_pipelined)
-		return;
-	COUNT_CORRELATED(headers_received, 1);
-	e.seq = c->asked_at;
-	c->in = e;
-	c->has_sampled |= is_sampled(&e);
+	if (!head)
+		take_received(c, &e);
 }

@@ -22,9 +22,9 @@ static __always_inline int see_received(struct sock *sk, struct msghdr *msg, int
 	struct carrier *c;
 	const void *base;
 	u64 word = 0;
-	bool is_first, is_pipelined;
+	bool is_first;
 
-	if (received <= 0 || flags & MSG_PEEK || !known || known->excluded || !reads_http1 ||
+	if (received <= 0 || flags & MSG_PEEK || !known || known->excluded ||
 	    is_receive_opaque(known))
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
@@ -39,17 +39,21 @@ static __always_inline int see_received(struct sock *sk, struct msghdr *msg, int
 		COUNT_CORRELATED(unreadable, 1);
 		return 0;
 	}
+	/* Frames are followed in segments alone. */
+	if ((u32)word == PREFACE)
+		return 0;
 	c = carrier_for(sk, known, word);
-	s = c ? scratch_of(SCRATCH_RECEIVE) : NULL;
+	s = c && c->protocol != CARRIED_HTTP2 ? scratch_of(SCRATCH_RECEIVE) : NULL;
 	if (!s)
 		return 0;
 	is_first = is_method(word);
 	/* It was read from the segment. */
 	if (has_on_segment && (c->in.source || c->awaits_answer))
 		return 0;
-	is_pipelined = is_first && (c->awaits_answer || tp->snd_una != tp->write_seq);
-	if (is_first)
-		begin_request(known, c, seq, is_pipelined);
+	if (is_first) {
+		begin_request(c, seq, tp->snd_una != tp->write_seq, is_soon_after_handshake(known));
+		c->protocol = CARRIED_HTTP1;
+	}
 	begin_scratch(s, c);
 	limit = window - c->head_bytes;
 	if (limit > bytes)
@@ -60,7 +64,7 @@ static __always_inline int see_received(struct sock *sk, struct msghdr *msg, int
 		COUNT_CORRELATED(unreadable, 1);
 		return 0;
 	}
-	read_received_head(c, s, TAIL + limit, bytes > limit ? window : limit, is_pipelined);
+	read_received_head(c, s, TAIL + limit, bytes > limit ? window : limit);
 	return 0;
 }
 

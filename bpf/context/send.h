@@ -3,6 +3,7 @@
 
 /* Messages that applications send: whose they are. Runs in the system call. */
 #include "http1.h"
+#include "send_frames.h"
 #include "source.h"
 #include "table.h"
 
@@ -156,7 +157,7 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 	struct conn *known = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	const struct iov_iter *iter = &msg->msg_iter;
 	struct message m = { .conn = known };
-	bool is_readable, is_first, has_context = false;
+	bool is_readable, is_first, is_preface, has_context = false;
 	struct source from = {};
 	struct carrier *c;
 	const struct table *t;
@@ -200,7 +201,9 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 	/* Who accepted a connection answers. */
 	is_first = reads_http1 && is_readable && is_method(word) &&
 		   known->direction != DIRECTION_INBOUND;
-	if (!c && (is_first || is_tls(word)))
+	is_preface = reads_http2 && is_readable && (u32)word == PREFACE &&
+		     known->direction != DIRECTION_INBOUND;
+	if (!c && (is_first || is_preface || is_tls(word)))
 		c = create_carrier(sk);
 	if (!c) {
 		on_unread(known, NULL);
@@ -218,6 +221,11 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 	if (c->protocol == CARRIED_TLS) {
 		if (!has_context)
 			on_unread(known, c);
+	} else if (is_preface || c->protocol == CARRIED_HTTP2) {
+		if (is_readable && known->direction != DIRECTION_INBOUND)
+			on_frames(&m, c, &from, is_preface, has_context);
+		else if (c->awaits_answer)
+			keep_answer(&m, c);
 	} else if (is_first || (is_readable && c->tail_of == TAIL_SENT)) {
 		on_request(&m, c, &from, is_first, has_context);
 	} else if (has_context) {

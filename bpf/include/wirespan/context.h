@@ -31,7 +31,8 @@ struct entry {
 	u8 reported;
 	/* The bytes answer the request, which the other end sent. */
 	bool answers;
-	u32 padding;
+	/* HTTP/2's; 0: none. */
+	u32 stream;
 } __attribute__((aligned(8)));
 
 enum carried_protocol { CARRIED_UNKNOWN, CARRIED_HTTP1, CARRIED_HTTP2, CARRIED_TLS };
@@ -57,7 +58,6 @@ struct carrier {
 	u32 asked_at;
 	/* HTTP/2: where the next frame begins. */
 	u32 next_frame;
-	u32 next_frame_in;
 	/* Bytes of the head that continues in the next message or segment. */
 	u16 head_bytes;
 	/* enum carried_protocol */
@@ -67,6 +67,8 @@ struct carrier {
 	bool asked;
 	/* The request in `in` is not answered yet. */
 	bool awaits_answer;
+	/* Another one was open when it came, so its context is not taken. */
+	bool overlaps;
 	/* The connection was made, or accepted, for the request in `in`. */
 	bool awaits_accept;
 	/* It is known whether a request waited for the handshake. */
