@@ -134,14 +134,13 @@ static __always_inline void submit_in_trace(void *ctx, const struct dropped *d,
 	struct drop *r;
 
 	places = contexts_at(at->sk, seq, d->way == WAY_RECEIVE);
-	for (u32 place = 0; places && place < PLACES; place++) {
-		if (!(places >> place & 1))
-			continue;
+	for (int i = 0; i < REQUESTS_AT_ONCE && places; i++, places = NEXT_PLACE(places)) {
 		r = RESERVE_IN_TRACE(&drops, sizeof(*r));
 		if (!r)
 			continue;
 		fill_drop(ctx, r, d, at, skb, location, reason);
-		SUBMIT_IN_TRACE(&drops, r, at->sk, place, IN_TRACE_DROP, seq, bpf_jiffies64());
+		SUBMIT_IN_TRACE(&drops, r, at->sk, PLACE_OF(places), IN_TRACE_DROP, seq,
+				bpf_jiffies64());
 	}
 }
 

@@ -182,9 +182,7 @@ static __always_inline void submit_in_trace(struct sock *sk, const struct conn *
 	u32 places = contexts_at(sk, a->sequence, false);
 	struct retransmit *r;
 
-	for (u32 place = 0; place < PLACES; place++) {
-		if (!(places >> place & 1))
-			continue;
+	for (int i = 0; i < REQUESTS_AT_ONCE && places; i++, places = NEXT_PLACE(places)) {
 		r = RESERVE_IN_TRACE(&retransmits, sizeof(*r));
 		if (!r)
 			continue;
@@ -192,8 +190,8 @@ static __always_inline void submit_in_trace(struct sock *sk, const struct conn *
 		r->happened_at = bpf_ktime_get_boot_ns();
 		r->suppressed = 0;
 		read_record(&r->connection, SPAN_CONNECTION, c, tp, a->state);
-		SUBMIT_IN_TRACE(&retransmits, r, sk, place, IN_TRACE_RETRANSMIT, a->sequence,
-				tp->total_retrans);
+		SUBMIT_IN_TRACE(&retransmits, r, sk, PLACE_OF(places), IN_TRACE_RETRANSMIT,
+				a->sequence, tp->total_retrans);
 	}
 }
 

@@ -13,24 +13,30 @@
 
 /* Of the request that was received last, behind those of the ring. */
 #define PLACE_RECEIVED CONTEXTS
-#define PLACES         (CONTEXTS + 1)
+
+/* A list of places, the newest context's first, four bits each: 0 ends it. */
+#define PLACE_OF(list)   (((list)&15) - 1)
+#define NEXT_PLACE(list) ((list) >> 4)
+
+/* Requests of one message that an event is told of; more are counted. The verifier of older kernels allows no more. */
+#define REQUESTS_AT_ONCE 2
 
 /*
- * Whose a byte with this number is: a bit for each place that holds a sampled context of the message that it was sent in,
- * or, of one that the peer sent, of the request that it answers or is part of. What one message holds of several requests
- * is not told apart.
+ * Whose a byte with this number is: the places that hold a sampled context of the message that it was sent in, or, of one
+ * that the peer sent, of the request that it answers or is part of. What one message holds of several requests is not
+ * told apart.
  */
 static __noinline u32 contexts_at(struct sock *sk, u32 seq, bool is_received)
 {
 	struct carrier *c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
-	u32 places = 0, from = 0;
+	u32 places = 0, from = 0, count = 0;
 	bool found = false;
 
 	if (!c)
 		return 0;
 	if (is_received && c->in.source)
 		return is_sampled(&c->in) && c->awaits_answer && (s32)(seq - c->in.seq) >= 0
-			       ? 1u << PLACE_RECEIVED
+			       ? PLACE_RECEIVED + 1
 			       : 0;
 	for (u32 i = 0; i < CONTEXTS; i++) {
 		u32 place = (c->n - 1 - i) & (CONTEXTS - 1);
@@ -46,8 +52,10 @@ static __noinline u32 contexts_at(struct sock *sk, u32 seq, bool is_received)
 		found = true;
 		from = e->seq;
 		if (is_sampled(e) && !(is_received && e->answers))
-			places |= 1u << place;
+			places |= (place + 1) << (4 * MASKED(count++, CONTEXTS - 1));
 	}
+	if (count > REQUESTS_AT_ONCE)
+		COUNT_CORRELATED(suppressed, count - REQUESTS_AT_ONCE);
 	return places;
 }
 
