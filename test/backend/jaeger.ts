@@ -29,11 +29,12 @@ export class Jaeger implements AsyncDisposable {
   readonly http: string;
   /** For stopping, killing and starting it again on the same ports; its spans are then gone. */
   readonly service: Service;
-  readonly #query: string;
+  /** `http://127.0.0.1:PORT` of the query API. */
+  readonly query: string;
 
   constructor(service: Service, query: string, grpc: string, http: string) {
     this.service = service;
-    this.#query = query;
+    this.query = query;
     this.grpc = grpc;
     this.http = http;
   }
@@ -68,7 +69,7 @@ export class Jaeger implements AsyncDisposable {
   }
 
   async #get(path: string): Promise<unknown> {
-    const response = await fetch(this.#query + path, { signal: AbortSignal.timeout(10_000) });
+    const response = await fetch(this.query + path, { signal: AbortSignal.timeout(10_000) });
     const text = await response.text();
     if (response.status === 404) return undefined;
     if (!response.ok) throw new Error(`jaeger: ${path}: ${response.status} ${text}`);
