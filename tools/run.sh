@@ -9,7 +9,7 @@ again=
 trap "$hangup" HUP
 cd "$(dirname "$0")/.."
 
-verb=${1:?usage: tools/run.sh agent|test|unit|native|kernels|fuzz|build|check|gen|bench|backends [ARGS]}
+verb=${1:?usage: tools/run.sh agent|test|unit|native|kernels|fuzz|build|check|gen|bench|backends|demo [ARGS]}
 shift
 group=
 case $(uname -m) in
@@ -46,7 +46,7 @@ end_setup() { # end_setup STATUS
 
 case $verb in
   unit | check | fuzz | backends) setup packages ;;
-  agent | build | gen | bench) setup everything ;;
+  agent | build | gen | bench | demo) setup everything ;;
   test | native) setup tests ;;
   kernels) setup guests ;;
   *)
@@ -76,4 +76,5 @@ case $verb in
     ;;
   bench) exec "$node" bench/main.ts "$@" ;;
   backends) exec "$node" tools/backends.ts "$@" ;;
+  demo) exec "$node" examples/shop/demo.ts "$@" ;;
 esac

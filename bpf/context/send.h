@@ -160,7 +160,7 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 	bool is_readable, is_first, is_preface, has_context = false;
 	struct source from = {};
 	struct carrier *c;
-	const struct table *t;
+	const struct table *t = NULL;
 	u64 word = 0;
 
 	if (!known || known->excluded || is_send_opaque(known))
@@ -171,8 +171,6 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 	m.seq = m.tp->write_seq;
 	m.bytes = BPF_CORE_READ(iter, count);
 	c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
-	if (!c && is_left_out(known))
-		return 0;
 	if (c) {
 		/* The rest of a message that did not fit. */
 		if (c->sent_to == m.seq + m.bytes && c->sent_from != m.seq)
@@ -186,14 +184,15 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		COUNT_CORRELATED(unreadable, 1);
 		is_readable = false;
 	}
+	/* Several threads may announce their tables over one connection, also one that a filter leaves out. */
+	if (reads_tables && is_readable && word == TABLE_MAGIC) {
+		if (take_announcement(known, (u64)from.base, m.bytes))
+			known->unread_segments = OPAQUE_FOR_GOOD;
+		return 0;
+	}
+	if (!c && is_left_out(known))
+		return 0;
 	if (reads_tables) {
-		if (is_readable && word == TABLE_MAGIC) {
-			if (take_announcement(known, (u64)from.base, m.bytes)) {
-				known->unread_sends = OPAQUE_FOR_GOOD;
-				known->unread_segments = OPAQUE_FOR_GOOD;
-			}
-			return 0;
-		}
 		t = current_table();
 		if (t)
 			has_context = read_table(sk, &m, t, &c);
@@ -203,8 +202,12 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		   known->direction != DIRECTION_INBOUND;
 	is_preface = reads_http2 && is_readable && (u32)word == PREFACE &&
 		     known->direction != DIRECTION_INBOUND;
-	if (!c && (is_first || is_preface || is_tls(word)))
+	if (!c && (is_first || is_preface || is_tls(word))) {
 		c = create_carrier(sk);
+		/* Its first byte, and the table has no slot for it yet: later records are all of later messages. */
+		if (c && t && m.seq == known->own_isn)
+			c->looked = true;
+	}
 	if (!c) {
 		on_unread(known, NULL);
 		return 0;

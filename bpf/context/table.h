@@ -119,6 +119,16 @@ __noinline int read_records(struct carrier *c, const struct slot_question *q)
 	return found;
 }
 
+/* Another socket has the slot: whose the bytes are from here on is not known. */
+static __always_inline void end_table_context(struct carrier *c, const struct message *m)
+{
+	const struct entry nobodys = { .seq = m->seq, .received = m->tp->rcv_nxt };
+
+	c->looked = true;
+	if (c->n && c->ring[MASKED(c->n - 1, CONTEXTS - 1)].source == CONTEXT_TABLE)
+		keep(c, &nobodys);
+}
+
 /* The contexts that the application has written for this message; whether there are some. */
 static __noinline bool read_table(struct sock *sk, const struct message *m, const struct table *t,
 				  struct carrier **carrier)
@@ -135,7 +145,7 @@ static __noinline bool read_table(struct sock *sk, const struct message *m, cons
 	}
 	if (!is_slot_of(&slot.key, ends) || !slot.key.seq) {
 		if (c)
-			c->looked = true;
+			end_table_context(c, m);
 		return false;
 	}
 	if (slot.key.seq & 1) {

@@ -1,0 +1,98 @@
+// The Python package and the Go module against the kernel program that reads their tables.
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Certificates, hasOpenssl } from "../support/certificates.ts";
+import { watchContexts } from "../support/contexts.ts";
+import { Netns, needsRoot } from "../support/netns.ts";
+import { skip } from "../support/skip.ts";
+
+const CLIENTS = 4;
+const EACH = 100;
+/** Connects that are refused. Whether Go's are always named is not certain yet: its README says so. */
+const REFUSED = { python: 20, go: 0 } as const;
+
+interface Account {
+  /** By local and remote port of an end: what it sent, in order. */
+  readonly meant: Readonly<Record<string, readonly string[]>>;
+  readonly refused: readonly string[];
+}
+
+const correlate = join(import.meta.dirname, "../../correlate");
+
+describe("labels of Python and Go", function () {
+  this.timeout(300_000);
+  const folder = mkdtempSync(join(tmpdir(), "wirespan-correlate-"));
+  const certificates = new Certificates(folder);
+
+  before(function () {
+    needsRoot(this);
+    if (!hasOpenssl()) skip(this, "no openssl on this machine");
+    certificates.authority("own");
+  });
+
+  after(() => rmSync(folder, { recursive: true }));
+
+  const program = {
+    python: () => ["python3", "-B", join(correlate, "python/tests/exchange.py")],
+    go: () => {
+      const out = join(folder, "exchange");
+      const env = { ...process.env, CGO_ENABLED: "0" };
+      execFileSync("go", ["build", "-o", out, "./internal/exchange"], { cwd: join(correlate, "go"), env });
+      return [out];
+    },
+  };
+
+  for (const [language, mode, tls] of [
+    ["python", "http", false],
+    ["python", "https", true],
+    ["python", "asyncio", false],
+    ["python", "asyncio", true],
+    ["go", "http", false],
+    ["go", "https", true],
+    ["go", "h2", true],
+  ] as const) {
+    const title = `${CLIENTS * EACH} requests of ${language}, ${mode}${tls ? " over TLS" : ""}`;
+    it(`${title}: each end's are found, and those of ${REFUSED[language]} refused connects`, async function () {
+      const interpreter = { python: "python3", go: "go" }[language];
+      if (spawnSync(interpreter, [language === "go" ? "version" : "--version"]).status !== 0)
+        skip(this, `no ${interpreter} on this machine`);
+      await using netns = await Netns.create();
+      await using w = await watchContexts(["tcpconnect"], {
+        "filter.include.netns": String(statSync(netns.path).ino),
+      });
+      const words = [mode, CLIENTS, EACH, REFUSED[language]].map(String);
+      if (tls) words.push(certificates.path("own.pem"), certificates.path("own.key"));
+      const said = await netns.run(...(program[language]() as [string]), ...words);
+      const { meant, refused } = JSON.parse(said.trim().split("\n").at(-1)!) as Account;
+      const found: Record<string, string[]> = {};
+      for (const { direction, source, traceparent, localPort, peerPort } of w.contexts()) {
+        if (direction !== "sent" || source !== "table" || !traceparent) continue;
+        found[`${localPort}-${peerPort}`] ??= [];
+        found[`${localPort}-${peerPort}`]!.push(traceparent);
+      }
+      // Streams of HTTP/2 are written in another order than they begin.
+      const ordered = (ends: Account["meant"]) =>
+        Object.fromEntries(Object.entries(ends).map(([k, v]) => [k, mode === "h2" ? v.toSorted() : v]));
+      assert.equal(Object.values(meant).flat().length, 2 * CLIENTS * EACH);
+      // Compared as text: to describe how long lists differ takes minutes.
+      const wrong = Object.entries(ordered(meant)).filter(
+        ([k, v]) => String(ordered(found)[k]) !== String(v),
+      );
+      assert.deepEqual(
+        wrong.map(([ports, spans]) => `${ports}: ${found[ports]?.length} for ${spans.length}`),
+        [],
+      );
+      assert.deepEqual(Object.keys(found).sort(), Object.keys(meant).sort());
+      const failed = () =>
+        w.seen.spans.filter((s) => s.error && s.attributes["wirespan.context.source"] === "table");
+      await w.seen.until("refused connects", () => failed().length >= REFUSED[language]);
+      assert.deepEqual(
+        failed().map(({ traceId, parentSpanId }) => `00-${traceId}-${parentSpanId}-01`),
+        refused,
+      );
+    });
+  }
+});
