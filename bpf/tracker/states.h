@@ -187,6 +187,7 @@ static __always_inline void on_established(struct sock *sk, struct conn *c)
 	read_bound_interface(c, sk);
 	read_isns(c, tp);
 	if (c->direction == DIRECTION_OUTBOUND) {
+		c->simultaneous = c->old_state == TCP_SYN_RECV;
 		/* syn_data_acked is set only after this; of what the SYN-ACK acknowledged, one is the SYN. */
 		c->fastopen = tp->bytes_acked > 1;
 		/* The emitter marks the others. */

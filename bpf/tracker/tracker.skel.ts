@@ -54,7 +54,7 @@ export class SurveyCursor implements Survey, Cursor {
 }
 
 export const skeleton = {
-  hash: "6c4c8609dad672f0",
+  hash: "57239c5333d0a3f0",
   programs: {
     drop_rows: "iter/bpf_sk_storage_map",
     keep_living: "iter/bpf_sk_storage_map",

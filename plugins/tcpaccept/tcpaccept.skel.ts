@@ -127,7 +127,7 @@ export class FailuresCursor implements Failures, Cursor {
 }
 
 export const skeleton = {
-  hash: "b0ccbe89ec5e7b20",
+  hash: "e0065a35537a1584",
   programs: {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
     accept_exit: "tp/syscalls/sys_exit_accept",

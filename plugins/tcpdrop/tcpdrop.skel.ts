@@ -172,7 +172,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const skeleton = {
-  hash: "81f0bdae332588d3",
+  hash: "474918fe457a5108",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_with_socket_nested: "tp_btf/kfree_skb",

@@ -77,7 +77,7 @@ export class LifeCursor implements Life, Cursor {
 }
 
 export const skeleton = {
-  hash: "9218d91d9cd00bd0",
+  hash: "ed9d71cd53c13995",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",

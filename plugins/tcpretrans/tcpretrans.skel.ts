@@ -192,7 +192,7 @@ export class TotalKeyCursor implements TotalKey, Cursor {
 }
 
 export const skeleton = {
-  hash: "0f8b6a5ee62463f2",
+  hash: "9eeac8c5ee026bd9",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_attempt_nested: "tp_btf/tcp_retransmit_skb",

@@ -95,7 +95,7 @@ export class PopulationCursor implements Population, Cursor {
 }
 
 export const skeleton = {
-  hash: "2fc70a359654e3ea",
+  hash: "03e5eaff6591efd7",
   programs: {
     on_change: "tp_btf/inet_sock_set_state",
     on_change_found: "iter/bpf_sk_storage_map",

@@ -139,7 +139,7 @@ export class RestCursor implements Rest, Cursor {
 }
 
 export const skeleton = {
-  hash: "047cc0b5f3ef14f5",
+  hash: "18d09b1ad40ce8c4",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",

@@ -32,16 +32,20 @@ export async function withoutOffload(net: Pair): Promise<void> {
 
 /** Client and server with a router between them that rewrites both addresses. */
 export interface Routed extends AsyncDisposable {
-  /** 10.213.0.1. It reaches the server's ports at the router's 10.213.0.254. */
+  /** 10.213.0.1 and fd13::1. It reaches the server's ports at the router's 10.213.0.254 and fd13::fe. */
   readonly client: Netns;
   readonly router: Netns;
-  /** 10.213.1.2. It sees every client as the router's 10.213.1.254. */
+  /** 10.213.1.2 and fd13:1::2. It sees every client as the router's 10.213.1.254 or fd13:1::fe. */
   readonly server: Netns;
 }
 
-export const routedAddresses = { server: "10.213.1.2", routerForClient: "10.213.0.254" } as const;
+export const routedAddresses = {
+  ...{ server: "10.213.1.2", routerForClient: "10.213.0.254" },
+  ...{ server6: "fd13:1::2", routerForClient6: "fd13::fe" },
+} as const;
 
-export async function routed(): Promise<Routed> {
+/** `ipv6`: with IPv6 as well. */
+export async function routed({ ipv6 = false }: { readonly ipv6?: boolean } = {}): Promise<Routed> {
   await using made = new AsyncDisposableStack();
   const client = made.use(await Netns.create());
   const router = made.use(await Netns.create());
@@ -61,7 +65,27 @@ export async function routed(): Promise<Routed> {
     `add rule ip nat in ip daddr ${routedAddresses.routerForClient} dnat to ${routedAddresses.server}`,
   );
   await router.run("nft", "add rule ip nat out oifname server0 masquerade");
+  if (ipv6) await route6({ client, router, server });
   return disposedBy(made.move(), { client, router, server });
+}
+
+/** The same way over IPv6. */
+async function route6({ client, router, server }: Omit<Routed, keyof AsyncDisposable>): Promise<void> {
+  const { server6, routerForClient6 } = routedAddresses;
+  await address(client, "wire0", `${addresses.a6}/64`);
+  await address(router, "client0", `${routerForClient6}/64`);
+  await address(router, "server0", "fd13:1::fe/64");
+  await address(server, "wire0", `${server6}/64`);
+  await acquaint(client, [router, "client0"], routerForClient6);
+  await acquaint([router, "client0"], client, addresses.a6);
+  await acquaint(server, [router, "server0"], "fd13:1::fe");
+  await acquaint([router, "server0"], server, server6);
+  await router.sysctl({ "net.ipv6.conf.all.forwarding": 1 });
+  await router.run("nft", "add table ip6 nat");
+  await router.run("nft", "add chain ip6 nat in { type nat hook prerouting priority -100; }");
+  await router.run("nft", "add chain ip6 nat out { type nat hook postrouting priority 100; }");
+  await router.run("nft", `add rule ip6 nat in ip6 daddr ${routerForClient6} dnat to ${server6}`);
+  await router.run("nft", "add rule ip6 nat out oifname server0 masquerade");
 }
 
 async function wire(
@@ -89,13 +113,19 @@ async function address(netns: Netns, device: string, ...own: readonly string[]):
  * Tells `netns` its neighbour's link address. Asking for it would add packets to the counts, and the first
  * question over IPv6 is lost: a handshake would then take a second.
  */
-async function acquaint(netns: Netns, neighbour: Netns, ...ips: readonly string[]): Promise<void> {
-  const [link] = JSON.parse(await neighbour.ip("-j", "link", "show", "wire0")) as { address: string }[];
-  if (!link) throw new Error(`${neighbour.name} has no wire0`);
+async function acquaint(at: Place, neighbour: Place, ...ips: readonly string[]): Promise<void> {
+  const [[netns, device], [other, wired]] = [placeOf(at), placeOf(neighbour)];
+  const [link] = JSON.parse(await other.ip("-j", "link", "show", wired)) as { address: string }[];
+  if (!link) throw new Error(`${other.name} has no ${wired}`);
   for (const ip of ips) {
-    await netns.ip("neighbour", "replace", ip, "lladdr", link.address, "dev", "wire0", "nud", "permanent");
+    await netns.ip("neighbour", "replace", ip, "lladdr", link.address, "dev", device, "nud", "permanent");
   }
 }
+
+/** A namespace and one of its devices; `wire0` if it has only that. */
+type Place = Netns | readonly [netns: Netns, device: string];
+
+const placeOf = (place: Place) => (place instanceof Netns ? ([place, "wire0"] as const) : place);
 
 function disposedBy<T extends object>(stack: AsyncDisposableStack, value: T): T & AsyncDisposable {
   return Object.assign(value, { [Symbol.asyncDispose]: () => stack.disposeAsync() });

@@ -129,6 +129,8 @@ struct conn {
 	u16 state;
 	/* Its spans are kept whatever the trace id (bpf/tracker/sampling.h). */
 	bool kept_always;
+	/* Both sides called connect(), and their SYNs crossed. */
+	bool simultaneous;
 	/* Payload that it had carried when the agent met it. */
 	u64 sent_before;
 	u64 received_before;

@@ -40,12 +40,18 @@ struct conn_record {
 	struct traffic traffic;
 };
 
+/* Whether ids take this end for the opener's. If both opened, it is the one with the lower number. */
+static __always_inline bool is_opener(const struct conn *c)
+{
+	return c->simultaneous ? c->own_isn <= c->peer_isn : c->direction == DIRECTION_OUTBOUND;
+}
+
 /* Both ends' initial numbers, the opener's in the lower half; an attempt has its cookie alone. */
 static __always_inline u64 numbers_of(const struct conn *c)
 {
-	bool outbound = c->direction == DIRECTION_OUTBOUND;
-	u64 opener = outbound ? c->own_isn : c->peer_isn,
-	    acceptor = outbound ? c->peer_isn : c->own_isn;
+	bool is_first = is_opener(c);
+	u64 opener = is_first ? c->own_isn : c->peer_isn,
+	    acceptor = is_first ? c->peer_isn : c->own_isn;
 
 	return opener | acceptor ? opener | acceptor << 32 : c->cookie;
 }
@@ -53,11 +59,11 @@ static __always_inline u64 numbers_of(const struct conn *c)
 static __always_inline void read_id(u64 id[2], enum id_domain domain, const struct conn *c)
 {
 	struct id_key key = { id_key.k0, id_key.k1 };
-	bool outbound = c->direction == DIRECTION_OUTBOUND;
+	bool opener = is_opener(c);
 
 	if (c->own_isn | c->peer_isn)
-		connection_id(id, &key, domain, outbound ? c->own_isn : c->peer_isn,
-			      outbound ? c->peer_isn : c->own_isn);
+		connection_id(id, &key, domain, opener ? c->own_isn : c->peer_isn,
+			      opener ? c->peer_isn : c->own_isn);
 	else
 		attempt_id(id, &key, domain, boot, c->cookie, c->opened_at);
 }
@@ -65,27 +71,27 @@ static __always_inline void read_id(u64 id[2], enum id_domain domain, const stru
 /* A function of its own and global: the verifier goes through it once, whoever calls it, not knowing the arguments. */
 __noinline int read_ids(struct conn_record *r, const struct conn *c)
 {
-	bool outbound;
+	bool opener;
 	u64 id[2];
 
 	if (!r || !c)
 		return 0;
-	outbound = c->direction == DIRECTION_OUTBOUND;
+	opener = is_opener(c);
 	read_id(id, ID_TRACE, c);
 	__builtin_memcpy(r->trace_id, id, 16);
 	read_id(id, ID_CONNECTION, c);
-	__builtin_memcpy(r->connection_span_id, outbound ? &id[0] : &id[1], 8);
+	__builtin_memcpy(r->connection_span_id, opener ? &id[0] : &id[1], 8);
 	if (r->span == SPAN_CONNECTION || r->span == SPAN_RESET) {
-		__builtin_memcpy(r->span_id, outbound ? &id[0] : &id[1], 8);
-		if (!outbound)
+		__builtin_memcpy(r->span_id, opener ? &id[0] : &id[1], 8);
+		if (!opener)
 			__builtin_memcpy(r->parent_span_id, &id[0], 8);
 		return 0;
 	}
 	if (c->promised)
-		__builtin_memcpy(r->parent_span_id, r->span == SPAN_CONNECT ? &id[0] : &id[1], 8);
+		__builtin_memcpy(r->parent_span_id, opener ? &id[0] : &id[1], 8);
 	/* A hash takes longer than anything else here, so only who needs the third makes it. */
 	read_id(id, ID_HANDSHAKE, c);
-	__builtin_memcpy(r->span_id, r->span == SPAN_CONNECT ? &id[0] : &id[1], 8);
+	__builtin_memcpy(r->span_id, opener ? &id[0] : &id[1], 8);
 	return 0;
 }
 

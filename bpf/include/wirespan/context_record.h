@@ -22,8 +22,8 @@ __noinline int read_in_trace_id(struct conn_record *r, enum in_trace_kind kind, 
 
 	if (!r)
 		return 0;
-	id = in_trace_id(&key, kind, r->conn.direction == DIRECTION_INBOUND, numbers_of(&r->conn),
-			 (u64)n << 32 | seq, *(u64 *)r->context.parent_span_id);
+	id = in_trace_id(&key, kind, !is_opener(&r->conn), numbers_of(&r->conn), (u64)n << 32 | seq,
+			 *(u64 *)r->context.parent_span_id);
 	__builtin_memcpy(r->context.span_id, &id, 8);
 	return 0;
 }

@@ -304,6 +304,7 @@ export interface Conn {
   readonly oldState: number;
   readonly state: number;
   readonly keptAlways: boolean;
+  readonly simultaneous: boolean;
   readonly sentBefore: number;
   readonly receivedBefore: number;
   readonly enteredAt: number;
@@ -466,6 +467,9 @@ export class ConnCursor implements Conn, Cursor {
   }
   get keptAlways(): boolean {
     return this.#bytes[this.#at + 306]! !== 0;
+  }
+  get simultaneous(): boolean {
+    return this.#bytes[this.#at + 307]! !== 0;
   }
   get sentBefore(): number {
     return this.#words[((this.#at + 312) >> 2)]! + this.#words[((this.#at + 312) >> 2) + 1]! * 4294967296;
