@@ -191,7 +191,7 @@ for port in range(7300, 7300 + int(count)):
     s.shutdown(socket.SHUT_WR)
     while s.recv(9): pass
 `;
-    const count = 3;
+    const count = 2;
     const spans = await meet(count, async () => {
       const both = [
         direct.a.spawn("python3", ["-c", script, addresses.a, addresses.b, String(count)], { stdio }),
