@@ -5,6 +5,7 @@ import { chmodSync, chownSync, existsSync, globSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
+import { pipeline } from "node:stream";
 import { promisify } from "node:util";
 import type { Netns } from "../../test/support/netns.ts";
 
@@ -78,8 +79,7 @@ export async function forwardTelemetry(
   await using made = new AsyncDisposableStack();
   const server = createServer((from) => {
     const to = connect(port, "127.0.0.1");
-    for (const one of [from, to]) one.on("error", () => (from.destroy(), to.destroy()));
-    from.pipe(to).pipe(from);
+    pipeline(from, to, from, () => {});
   }).listen(socket);
   await once(server, "listening");
   made.defer(() => void server.close());

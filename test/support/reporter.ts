@@ -28,6 +28,9 @@ export interface Report {
   readonly skips: readonly Skip[];
 }
 
+/** Milliseconds after the last test in which the process has to end by itself. */
+const GRACE = 30_000;
+
 class Reporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options);
@@ -40,6 +43,11 @@ class Reporter extends Mocha.reporters.Spec {
       const report: Report = { passed: this.stats.passes, failures, reruns, skips };
       const file: unknown = options.reporterOptions?.report;
       if (typeof file === "string") writeFileSync(file, JSON.stringify(report));
+      // Unreferenced, it fires only if something keeps the process: without it a failed test could hang the run.
+      setTimeout(() => {
+        console.error("a test has left something open that keeps this process");
+        process.exit(1);
+      }, GRACE).unref();
     });
   }
 }
