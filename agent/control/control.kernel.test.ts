@@ -270,7 +270,7 @@ describe("what lies where the control socket is to be", function () {
     },
     "answers with another form": {
       answer: '{"result":{"pid":"\\u001b[2J"}}\n',
-      says: "does not answer as this version of wirespan does; is the agent of another version?",
+      says: "does not answer like this version of wirespan; is the agent a different version?",
     },
     "answers without end": {
       answer: "x".repeat(5 * 1024 ** 2),

@@ -16,7 +16,7 @@ import { installedPlugins } from "./discover.ts";
 const user = asUser("bpf", "perfmon");
 const LACK =
   "tcpaccept is degraded: it does not observe accept4() of a connection, accept() of a connection. " +
-  "Lost: connections that accept() returns, to whom, and after how long. " +
+  "Lost: accepted connections, their acceptors, and their time in the queue. " +
   "Refused: tp/syscalls/sys_exit_accept4 and tp/syscalls/sys_exit_accept: EPERM: its number is in tracefs, " +
   "which is open to root only: run as root, or mount tracefs and add CAP_DAC_READ_SEARCH.";
 

@@ -258,7 +258,7 @@ describe("tcpconnect", function () {
     await agent.stop();
     const rows = agent.rows.filter(({ name }) => name === "wirespan.tcp.connect.attempts");
     const total = rows.reduce((sum, row) => sum + Number(row.value), 0);
-    assert.equal(total, 12_000);
+    assert.equal(total, 12_000, agent.stderr.join("\n"));
     assert.ok(rows.length <= 100, `${rows.length} rows`);
   });
 });
