@@ -92,7 +92,7 @@ describe("a reader that stands still", function () {
     assert.equal(await stuck.ended, 0, stuck.said);
     const shown = stuck.read().split("\n").length - 1;
     const missing = Number(
-      /^wirespan: (\d+) lines are missing: who reads standard output/m.exec(stuck.said)?.[1],
+      /^wirespan: (\d+) lines are missing: the reader of standard output was too slow/m.exec(stuck.said)?.[1],
     );
     assert.ok(shown > 0 && missing > 0, stuck.said);
     // Both ends of each; a line that the pipe took in part is among the missing.
