@@ -147,7 +147,11 @@ describe("netqtop", function () {
     assert.deepEqual(told(agent.rows, one.b, "receive"), []);
     assert.deepEqual(told(agent.rows, other.b, "receive"), []);
     assert.ok(
-      stderr.some((line) => /netqtop ignores filter\.exclude\.pid, filter\.minDuration: it does not observe connections/.test(line)),
+      stderr.some((line) =>
+        /netqtop ignores filter\.exclude\.pid, filter\.minDuration: it does not observe connections/.test(
+          line,
+        ),
+      ),
     );
   });
 
