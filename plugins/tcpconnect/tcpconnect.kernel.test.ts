@@ -251,14 +251,20 @@ describe("tcpconnect", function () {
   it("limits its table and counts the rest in one series", async function () {
     this.timeout(180_000);
     await using netns = await Netns.create();
-    const only = `plugins.tcpconnect.filter.include.netns=${inodeOf(netns)}`;
-    const options = ["-c", "-s", "--signals", "--set", only, "--set", "metrics.maxSeries=20"];
-    await using agent = await startAgent(["trace", "tcpconnect", ...options]);
+    await using watched = await watch(["tcpconnect"], {
+      "plugins.tcpconnect.filter.include.netns": String(inodeOf(netns)),
+      "plugins.tcpconnect.flows": "true",
+      "plugins.tcpconnect.sourcePorts": "true",
+      "metrics.maxSeries": "100",
+    });
     await run(netns, "attempt", { count: 12_000 });
-    await agent.stop();
-    const rows = agent.rows.filter(({ name }) => name === "wirespan.tcp.connect.attempts");
-    const total = rows.reduce((sum, row) => sum + Number(row.value), 0);
-    assert.equal(total, 12_000, agent.stderr.join("\n"));
-    assert.ok(rows.length <= 20, `${rows.length} rows`);
+    const points = (await watched.collect())
+      .filter(({ spec }) => spec.name === "wirespan.tcp.connect.attempts")
+      .flatMap(({ points }) => points);
+    assert.equal(
+      points.reduce((sum, { value }) => sum + Number(value), 0),
+      12_000,
+    );
+    assert.ok(points.length <= 100, `${points.length} points`);
   });
 });
