@@ -18,7 +18,7 @@ function found(path: string): Stats | undefined {
   }
 }
 
-/** Where the agent of this user listens unless it is told otherwise. */
+/** Where the agent of this user listens by default. */
 export function defaultSocket(): string {
   const uid = process.getuid!();
   // systemd's RuntimeDirectory=, of which there may be several.
