@@ -1,7 +1,6 @@
 // `npm run demo`: a shop of three services over lossy, slow links, the agent, a Collector and Jaeger; prints the trace of one
 // slow order, with what the kernel did inside of it. usage: demo.ts [--once] [--orders N]
 import { spawnSync } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -105,11 +104,19 @@ function account(
   );
 }
 
+let interrupted = false;
+
 async function main(): Promise<void> {
   const programs = prepare();
   const scratch = mkdtempSync(join(tmpdir(), "wirespan-demo-"));
   await using made = new AsyncDisposableStack();
   made.defer(() => rmSync(scratch, { recursive: true }));
+  // Ctrl-C, at any time: what was started ends with the demo.
+  process.once("SIGINT", () => {
+    interrupted = true;
+    const exit = () => process.exit(130);
+    made.disposeAsync().then(exit, exit);
+  });
   const certificates = new Certificates(scratch);
   certificates.authority("ca");
   certificates.leaf("stock", "ca", `IP:${addresses.stock}`);
@@ -165,7 +172,11 @@ async function main(): Promise<void> {
   if (values.once) return;
   console.log(`\nJaeger answers at ${jaeger.query} until you press Ctrl-C:`);
   console.log(`  curl -s ${jaeger.query}/api/v3/traces/${order.trace}`);
-  await once(process, "SIGINT");
+  // Until then.
+  await new Promise(() => {});
 }
 
-await main();
+await main().catch((error: unknown) => {
+  // What fails then does so because it is being ended.
+  if (!interrupted) throw error;
+});
