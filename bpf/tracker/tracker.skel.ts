@@ -1,33 +1,24 @@
 // Written by tools/btfgen.ts from tracker.bpf.c. Do not edit.
 import { ConnRecordCursor, TaskCursor, idKeyLayout, siphashKeyLayout, watchedCgroupLayout, type ConnRecord, type Task } from "../../bpf/include/wirespan/structs.skel.ts";
-import type { Cursor, RingRecords, RowRecords } from "../../core/plugin/skeleton.ts";
+import { StructCursor } from "../../core/bridge/runtime.ts";
+import type { Fields, RingRecords, RowRecords } from "../../core/plugin/skeleton.ts";
 
 export type { Actor, CloseReason, Conn, ConnRecord, Context, ContextSource, Direction, Endpoints, OwnerSource, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
-
-const empty = new Uint32Array(0);
-const none = new Uint8Array(0);
 
 export interface LinkedRecord {
   readonly connection: ConnRecord;
   readonly contexts: Uint8Array;
 }
 
-export class LinkedRecordCursor implements LinkedRecord, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class LinkedRecordCursor extends StructCursor implements LinkedRecord {
+  static readonly fields: Fields = { connection: { at: 0, fields: ConnRecordCursor.fields }, contexts: { at: 536, is: "array", size: 192 } };
   readonly #connection = new ConnRecordCursor();
   get connection(): ConnRecord {
-    this.#connection.at(this.#words, this.#bytes, this.#at);
+    this.#connection.at(this.$words, this.$bytes, this.$at);
     return this.#connection;
   }
   get contexts(): Uint8Array {
-    return this.#bytes.subarray(this.#at + 536, this.#at + 536 + 192);
+    return this.$bytes.subarray(this.$at + 536, this.$at + 536 + 192);
   }
 }
 
@@ -36,20 +27,13 @@ export interface Survey {
   readonly goneOn: number;
 }
 
-export class SurveyCursor implements Survey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class SurveyCursor extends StructCursor implements Survey {
+  static readonly fields: Fields = { living: { at: 0, is: "u64" }, goneOn: { at: 8, is: "u64" } };
   get living(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   get goneOn(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 8) >> 2)]! + this.$words[((this.$at + 8) >> 2) + 1]! * 4294967296;
   }
 }
 

@@ -91,37 +91,38 @@ export class Bytes16 {
   }
 }
 
+const nowhere = new Uint32Array(0);
+const nothing = new Uint8Array(0);
+
+/** What every generated cursor is. No field of C has a name with `$`. */
+export class StructCursor implements Cursor {
+  $words: Uint32Array = nowhere;
+  $bytes: Uint8Array = nothing;
+  $at = 0;
+
+  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
+    this.$words = words;
+    this.$bytes = bytes;
+    this.$at = offset;
+  }
+}
+
 /** A key, a value or a record that is a bare number. */
 export interface Value {
   readonly value: number;
 }
 
-export class U32Cursor implements Value, Cursor {
-  #words: Uint32Array = new Uint32Array(0);
-  #first = 0;
-
-  at(words: Uint32Array, _bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#first = offset >> 2;
-  }
-
+export class U32Cursor extends StructCursor implements Value {
   get value(): number {
-    return this.#words[this.#first]!;
+    return this.$words[this.$at >> 2]!;
   }
 }
 
 /** Exact below 2^53. */
-export class U64Cursor implements Value, Cursor {
-  #words: Uint32Array = new Uint32Array(0);
-  #first = 0;
-
-  at(words: Uint32Array, _bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#first = offset >> 2;
-  }
-
+export class U64Cursor extends StructCursor implements Value {
   get value(): number {
-    return this.#words[this.#first]! + this.#words[this.#first + 1]! * 4294967296;
+    const first = this.$at >> 2;
+    return this.$words[first]! + this.$words[first + 1]! * 4294967296;
   }
 }
 

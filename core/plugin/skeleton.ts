@@ -38,8 +38,23 @@ export interface InputLayout {
   readonly value: Layout;
 }
 
+/** Where a field lies in its struct: bytes from its beginning. */
+export type Place =
+  | { readonly at: number; readonly is: "u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i64" | "bool" }
+  | { readonly at: number; readonly is: "text" | "array"; readonly size: number }
+  /** A number of 4 bytes and what each value is called. */
+  | { readonly at: number; readonly names: readonly (string | undefined)[] }
+  | { readonly at: number; readonly fields: Fields };
+
+/** A struct's fields by the names that its cursor has for them. */
+export type Fields = Readonly<Record<string, Place>>;
+
 /** Reads one C struct in place. Getters are valid as long as the memory is. */
 export interface Cursor {
+  /** The memory that it points at, and where in it the struct begins. */
+  readonly $words: Uint32Array;
+  readonly $bytes: Uint8Array;
+  readonly $at: number;
   /** Points the cursor at a struct that begins at `offset` (bytes, a multiple of 4). */
   at(words: Uint32Array, bytes: Uint8Array, offset: number): void;
 }

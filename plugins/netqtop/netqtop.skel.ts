@@ -1,12 +1,9 @@
 // Written by tools/btfgen.ts from netqtop.bpf.c. Do not edit.
 import { HistogramCursor, netnsFilterLayout, wayNames, type Histogram, type Way } from "../../bpf/include/wirespan/structs.skel.ts";
-import { decodeCString, decodeCString16, readU64Array, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
-import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
+import { decodeCString, decodeCString16, readU64Array, StructCursor, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
+import type { Fields, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 export type { Histogram, Way } from "../../bpf/include/wirespan/structs.skel.ts";
-
-const empty = new Uint32Array(0);
-const none = new Uint8Array(0);
 
 export interface Queue {
   readonly tag: number;
@@ -27,62 +24,55 @@ export interface Queue {
   readonly handsOn: number;
 }
 
-export class QueueCursor implements Queue, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class QueueCursor extends StructCursor implements Queue {
+  static readonly fields: Fields = { tag: { at: 0, is: "u64" }, netnsCookie: { at: 8, is: "u64" }, frames: { at: 16, is: "u64" }, morePackets: { at: 24, is: "u64" }, bytes: { at: 32, is: "u64" }, ignored: { at: 40, is: "u64" }, classes: { at: 48, is: "array", size: 48 }, zeros: { at: 96, is: "u64" }, sizes: { at: 104, is: "array", size: 1024 }, name: { at: 1128, is: "text", size: 16 }, ifindex: { at: 1144, is: "u32" }, netns: { at: 1148, is: "u32" }, queue: { at: 1152, is: "u32" }, way: { at: 1156, names: wayNames }, kind: { at: 1160, is: "text", size: 8 }, handsOn: { at: 1168, is: "u32" } };
   get tag(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   get netnsCookie(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 8) >> 2)]! + this.$words[((this.$at + 8) >> 2) + 1]! * 4294967296;
   }
   get frames(): number {
-    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 16) >> 2)]! + this.$words[((this.$at + 16) >> 2) + 1]! * 4294967296;
   }
   get morePackets(): number {
-    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 24) >> 2)]! + this.$words[((this.$at + 24) >> 2) + 1]! * 4294967296;
   }
   get bytes(): number {
-    return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 32) >> 2)]! + this.$words[((this.$at + 32) >> 2) + 1]! * 4294967296;
   }
   get ignored(): number {
-    return this.#words[((this.#at + 40) >> 2)]! + this.#words[((this.#at + 40) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 40) >> 2)]! + this.$words[((this.$at + 40) >> 2) + 1]! * 4294967296;
   }
   get classes(): Float64Array {
-    return readU64Array(this.#words, this.#at + 48 >> 2, 6);
+    return readU64Array(this.$words, this.$at + 48 >> 2, 6);
   }
   get zeros(): number {
-    return this.#words[((this.#at + 96) >> 2)]! + this.#words[((this.#at + 96) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 96) >> 2)]! + this.$words[((this.$at + 96) >> 2) + 1]! * 4294967296;
   }
   get sizes(): Float64Array {
-    return readU64Array(this.#words, this.#at + 104 >> 2, 128);
+    return readU64Array(this.$words, this.$at + 104 >> 2, 128);
   }
   get name(): string {
-    return decodeCString16(this.#words, this.#bytes, this.#at + 1128);
+    return decodeCString16(this.$words, this.$bytes, this.$at + 1128);
   }
   get ifindex(): number {
-    return this.#words[((this.#at + 1144) >> 2)]!;
+    return this.$words[((this.$at + 1144) >> 2)]!;
   }
   get netns(): number {
-    return this.#words[((this.#at + 1148) >> 2)]!;
+    return this.$words[((this.$at + 1148) >> 2)]!;
   }
   get queue(): number {
-    return this.#words[((this.#at + 1152) >> 2)]!;
+    return this.$words[((this.$at + 1152) >> 2)]!;
   }
   get way(): Way {
-    return wayNames[this.#words[((this.#at + 1156) >> 2)]!]!;
+    return wayNames[this.$words[((this.$at + 1156) >> 2)]!]!;
   }
   get kind(): string {
-    return decodeCString(this.#words, this.#bytes, this.#at + 1160, 8);
+    return decodeCString(this.$words, this.$bytes, this.$at + 1160, 8);
   }
   get handsOn(): number {
-    return this.#words[((this.#at + 1168) >> 2)]!;
+    return this.$words[((this.$at + 1168) >> 2)]!;
   }
 }
 
@@ -94,29 +84,22 @@ export interface QueueId {
   readonly queue: number;
 }
 
-export class QueueIdCursor implements QueueId, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class QueueIdCursor extends StructCursor implements QueueId {
+  static readonly fields: Fields = { netnsCookie: { at: 0, is: "u64" }, name: { at: 8, is: "text", size: 16 }, ifindex: { at: 24, is: "u32" }, netns: { at: 28, is: "u32" }, queue: { at: 32, is: "u32" } };
   get netnsCookie(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   get name(): string {
-    return decodeCString16(this.#words, this.#bytes, this.#at + 8);
+    return decodeCString16(this.$words, this.$bytes, this.$at + 8);
   }
   get ifindex(): number {
-    return this.#words[((this.#at + 24) >> 2)]!;
+    return this.$words[((this.$at + 24) >> 2)]!;
   }
   get netns(): number {
-    return this.#words[((this.#at + 28) >> 2)]!;
+    return this.$words[((this.$at + 28) >> 2)]!;
   }
   get queue(): number {
-    return this.#words[((this.#at + 32) >> 2)]!;
+    return this.$words[((this.$at + 32) >> 2)]!;
   }
 }
 
@@ -131,38 +114,31 @@ export interface Link {
   readonly exhausted: number;
 }
 
-export class LinkCursor implements Link, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class LinkCursor extends StructCursor implements Link {
+  static readonly fields: Fields = { since: { at: 0, is: "u64" }, busy: { at: 8, is: "u64" }, dropped: { at: 16, is: "u64" }, congested: { at: 24, is: "u64" }, errors: { at: 32, is: "u64" }, polls: { at: 40, is: "u64" }, packets: { at: 48, is: "u64" }, exhausted: { at: 56, is: "u64" } };
   get since(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   get busy(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 8) >> 2)]! + this.$words[((this.$at + 8) >> 2) + 1]! * 4294967296;
   }
   get dropped(): number {
-    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 16) >> 2)]! + this.$words[((this.$at + 16) >> 2) + 1]! * 4294967296;
   }
   get congested(): number {
-    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 24) >> 2)]! + this.$words[((this.$at + 24) >> 2) + 1]! * 4294967296;
   }
   get errors(): number {
-    return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 32) >> 2)]! + this.$words[((this.$at + 32) >> 2) + 1]! * 4294967296;
   }
   get polls(): number {
-    return this.#words[((this.#at + 40) >> 2)]! + this.#words[((this.#at + 40) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 40) >> 2)]! + this.$words[((this.$at + 40) >> 2) + 1]! * 4294967296;
   }
   get packets(): number {
-    return this.#words[((this.#at + 48) >> 2)]! + this.#words[((this.#at + 48) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 48) >> 2)]! + this.$words[((this.$at + 48) >> 2) + 1]! * 4294967296;
   }
   get exhausted(): number {
-    return this.#words[((this.#at + 56) >> 2)]! + this.#words[((this.#at + 56) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 56) >> 2)]! + this.$words[((this.$at + 56) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -171,21 +147,14 @@ export interface Wait {
   readonly time: Histogram;
 }
 
-export class WaitCursor implements Wait, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class WaitCursor extends StructCursor implements Wait {
+  static readonly fields: Fields = { since: { at: 0, is: "u64" }, time: { at: 8, fields: HistogramCursor.fields } };
   get since(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   readonly #time = new HistogramCursor();
   get time(): Histogram {
-    this.#time.at(this.#words, this.#bytes, this.#at + 8);
+    this.#time.at(this.$words, this.$bytes, this.$at + 8);
     return this.#time;
   }
 }

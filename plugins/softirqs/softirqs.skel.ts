@@ -1,12 +1,9 @@
 // Written by tools/btfgen.ts from softirqs.bpf.c. Do not edit.
 import { HistogramCursor, type Histogram } from "../../bpf/include/wirespan/structs.skel.ts";
-import { U32Cursor, type Value } from "../../core/bridge/runtime.ts";
-import type { Cursor, TableRecords } from "../../core/plugin/skeleton.ts";
+import { StructCursor, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
+import type { Fields, TableRecords } from "../../core/plugin/skeleton.ts";
 
 export type { Histogram } from "../../bpf/include/wirespan/structs.skel.ts";
-
-const empty = new Uint32Array(0);
-const none = new Uint8Array(0);
 
 export interface Poll {
   readonly polls: number;
@@ -14,23 +11,16 @@ export interface Poll {
   readonly exhausted: number;
 }
 
-export class PollCursor implements Poll, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class PollCursor extends StructCursor implements Poll {
+  static readonly fields: Fields = { polls: { at: 0, is: "u64" }, packets: { at: 8, is: "u64" }, exhausted: { at: 16, is: "u64" } };
   get polls(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   get packets(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 8) >> 2)]! + this.$words[((this.$at + 8) >> 2) + 1]! * 4294967296;
   }
   get exhausted(): number {
-    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 16) >> 2)]! + this.$words[((this.$at + 16) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -40,26 +30,19 @@ export interface Softirq {
   readonly wait: Histogram;
 }
 
-export class SoftirqCursor implements Softirq, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class SoftirqCursor extends StructCursor implements Softirq {
+  static readonly fields: Fields = { runs: { at: 0, is: "u64" }, time: { at: 8, fields: HistogramCursor.fields }, wait: { at: 3112, fields: HistogramCursor.fields } };
   get runs(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   readonly #time = new HistogramCursor();
   get time(): Histogram {
-    this.#time.at(this.#words, this.#bytes, this.#at + 8);
+    this.#time.at(this.$words, this.$bytes, this.$at + 8);
     return this.#time;
   }
   readonly #wait = new HistogramCursor();
   get wait(): Histogram {
-    this.#wait.at(this.#words, this.#bytes, this.#at + 3112);
+    this.#wait.at(this.$words, this.$bytes, this.$at + 3112);
     return this.#wait;
   }
 }

@@ -1,12 +1,9 @@
 // Written by tools/btfgen.ts from tcpaccept.bpf.c. Do not edit.
 import { ConnCursor, HistogramCursor, filterLayout, siphashKeyLayout, type Conn, type Histogram } from "../../bpf/include/wirespan/structs.skel.ts";
-import { U32Cursor, type Value } from "../../core/bridge/runtime.ts";
-import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
+import { StructCursor, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
+import type { Fields, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 export type { Actor, CloseReason, Conn, Direction, Endpoints, Histogram, OwnerSource, Task } from "../../bpf/include/wirespan/structs.skel.ts";
-
-const empty = new Uint32Array(0);
-const none = new Uint8Array(0);
 
 export interface AcceptKey {
   readonly workload: number;
@@ -14,23 +11,16 @@ export interface AcceptKey {
   readonly queued: number;
 }
 
-export class AcceptKeyCursor implements AcceptKey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class AcceptKeyCursor extends StructCursor implements AcceptKey {
+  static readonly fields: Fields = { workload: { at: 0, is: "u32" }, family: { at: 4, is: "u32" }, queued: { at: 8, is: "u32" } };
   get workload(): number {
-    return this.#words[((this.#at) >> 2)]!;
+    return this.$words[((this.$at) >> 2)]!;
   }
   get family(): number {
-    return this.#words[((this.#at + 4) >> 2)]!;
+    return this.$words[((this.$at + 4) >> 2)]!;
   }
   get queued(): number {
-    return this.#words[((this.#at + 8) >> 2)]!;
+    return this.$words[((this.$at + 8) >> 2)]!;
   }
 }
 
@@ -39,21 +29,14 @@ export interface Accepts {
   readonly duration: Histogram;
 }
 
-export class AcceptsCursor implements Accepts, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class AcceptsCursor extends StructCursor implements Accepts {
+  static readonly fields: Fields = { connections: { at: 0, is: "u64" }, duration: { at: 8, fields: HistogramCursor.fields } };
   get connections(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   readonly #duration = new HistogramCursor();
   get duration(): Histogram {
-    this.#duration.at(this.#words, this.#bytes, this.#at + 8);
+    this.#duration.at(this.$words, this.$bytes, this.$at + 8);
     return this.#duration;
   }
 }
@@ -63,21 +46,14 @@ export interface FailedAccept {
   readonly conn: Conn;
 }
 
-export class FailedAcceptCursor implements FailedAccept, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class FailedAcceptCursor extends StructCursor implements FailedAccept {
+  static readonly fields: Fields = { suppressed: { at: 0, is: "u64" }, conn: { at: 8, fields: ConnCursor.fields } };
   get suppressed(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   readonly #conn = new ConnCursor();
   get conn(): Conn {
-    this.#conn.at(this.#words, this.#bytes, this.#at + 8);
+    this.#conn.at(this.$words, this.$bytes, this.$at + 8);
     return this.#conn;
   }
 }
@@ -88,23 +64,16 @@ export interface FailureKey {
   readonly error: number;
 }
 
-export class FailureKeyCursor implements FailureKey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class FailureKeyCursor extends StructCursor implements FailureKey {
+  static readonly fields: Fields = { workload: { at: 0, is: "u32" }, family: { at: 4, is: "u32" }, error: { at: 8, is: "u32" } };
   get workload(): number {
-    return this.#words[((this.#at) >> 2)]!;
+    return this.$words[((this.$at) >> 2)]!;
   }
   get family(): number {
-    return this.#words[((this.#at + 4) >> 2)]!;
+    return this.$words[((this.$at + 4) >> 2)]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 8) >> 2)]!;
+    return this.$words[((this.$at + 8) >> 2)]!;
   }
 }
 
@@ -112,17 +81,10 @@ export interface Failures {
   readonly calls: number;
 }
 
-export class FailuresCursor implements Failures, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class FailuresCursor extends StructCursor implements Failures {
+  static readonly fields: Fields = { calls: { at: 0, is: "u64" } };
   get calls(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
 }
 

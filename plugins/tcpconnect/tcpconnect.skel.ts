@@ -1,12 +1,9 @@
 // Written by tools/btfgen.ts from tcpconnect.bpf.c. Do not edit.
 import { EndpointsCursor, closeReasonNames, filterLayout, siphashKeyLayout, type CloseReason, type Endpoints } from "../../bpf/include/wirespan/structs.skel.ts";
-import { U32Cursor, type Value } from "../../core/bridge/runtime.ts";
-import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
+import { StructCursor, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
+import type { Fields, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 export type { CloseReason, Endpoints } from "../../bpf/include/wirespan/structs.skel.ts";
-
-const empty = new Uint32Array(0);
-const none = new Uint8Array(0);
 
 export interface AttemptKey {
   readonly workload: number;
@@ -15,27 +12,20 @@ export interface AttemptKey {
   readonly ends: Endpoints;
 }
 
-export class AttemptKeyCursor implements AttemptKey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class AttemptKeyCursor extends StructCursor implements AttemptKey {
+  static readonly fields: Fields = { workload: { at: 0, is: "u32" }, closeReason: { at: 4, names: closeReasonNames }, error: { at: 8, is: "u32" }, ends: { at: 12, fields: EndpointsCursor.fields } };
   get workload(): number {
-    return this.#words[((this.#at) >> 2)]!;
+    return this.$words[((this.$at) >> 2)]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 4) >> 2)]!]!;
+    return closeReasonNames[this.$words[((this.$at + 4) >> 2)]!]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 8) >> 2)]!;
+    return this.$words[((this.$at + 8) >> 2)]!;
   }
   readonly #ends = new EndpointsCursor();
   get ends(): Endpoints {
-    this.#ends.at(this.#words, this.#bytes, this.#at + 12);
+    this.#ends.at(this.$words, this.$bytes, this.$at + 12);
     return this.#ends;
   }
 }
@@ -44,17 +34,10 @@ export interface Attempts {
   readonly count: number;
 }
 
-export class AttemptsCursor implements Attempts, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class AttemptsCursor extends StructCursor implements Attempts {
+  static readonly fields: Fields = { count: { at: 0, is: "u64" } };
   get count(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -68,35 +51,28 @@ export interface Dns {
   readonly message: Uint8Array;
 }
 
-export class DnsCursor implements Dns, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class DnsCursor extends StructCursor implements Dns {
+  static readonly fields: Fields = { serial: { at: 0, is: "u64" }, happenedAt: { at: 8, is: "u64" }, pid: { at: 16, is: "u32" }, size: { at: 20, is: "u32" }, startedAt: { at: 24, is: "u64" }, netnsCookie: { at: 32, is: "u64" }, message: { at: 40, is: "array", size: 1232 } };
   get serial(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   get happenedAt(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 8) >> 2)]! + this.$words[((this.$at + 8) >> 2) + 1]! * 4294967296;
   }
   get pid(): number {
-    return this.#words[((this.#at + 16) >> 2)]!;
+    return this.$words[((this.$at + 16) >> 2)]!;
   }
   get size(): number {
-    return this.#words[((this.#at + 20) >> 2)]!;
+    return this.$words[((this.$at + 20) >> 2)]!;
   }
   get startedAt(): number {
-    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 24) >> 2)]! + this.$words[((this.$at + 24) >> 2) + 1]! * 4294967296;
   }
   get netnsCookie(): number {
-    return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 32) >> 2)]! + this.$words[((this.$at + 32) >> 2) + 1]! * 4294967296;
   }
   get message(): Uint8Array {
-    return this.#bytes.subarray(this.#at + 40, this.#at + 40 + 1232);
+    return this.$bytes.subarray(this.$at + 40, this.$at + 40 + 1232);
   }
 }
 

@@ -1,12 +1,9 @@
 // Written by tools/btfgen.ts from tcpconnlat.bpf.c. Do not edit.
 import { HistogramCursor, closeReasonNames, filterLayout, siphashKeyLayout, type CloseReason, type Histogram } from "../../bpf/include/wirespan/structs.skel.ts";
-import { U32Cursor, type Value } from "../../core/bridge/runtime.ts";
-import type { Cursor, TableRecords } from "../../core/plugin/skeleton.ts";
+import { StructCursor, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
+import type { Fields, TableRecords } from "../../core/plugin/skeleton.ts";
 
 export type { CloseReason, Histogram } from "../../bpf/include/wirespan/structs.skel.ts";
-
-const empty = new Uint32Array(0);
-const none = new Uint8Array(0);
 
 export interface HandshakeKey {
   readonly workload: number;
@@ -15,26 +12,19 @@ export interface HandshakeKey {
   readonly family: number;
 }
 
-export class HandshakeKeyCursor implements HandshakeKey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class HandshakeKeyCursor extends StructCursor implements HandshakeKey {
+  static readonly fields: Fields = { workload: { at: 0, is: "u32" }, closeReason: { at: 4, names: closeReasonNames }, error: { at: 8, is: "u32" }, family: { at: 12, is: "u32" } };
   get workload(): number {
-    return this.#words[((this.#at) >> 2)]!;
+    return this.$words[((this.$at) >> 2)]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 4) >> 2)]!]!;
+    return closeReasonNames[this.$words[((this.$at + 4) >> 2)]!]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 8) >> 2)]!;
+    return this.$words[((this.$at + 8) >> 2)]!;
   }
   get family(): number {
-    return this.#words[((this.#at + 12) >> 2)]!;
+    return this.$words[((this.$at + 12) >> 2)]!;
   }
 }
 

@@ -1,12 +1,9 @@
 // Written by tools/btfgen.ts from tcpdrop.bpf.c. Do not edit.
 import { ConnRecordCursor, PacketCursor, filterLayout, idKeyLayout, siphashKeyLayout, type ConnRecord, type Packet } from "../../bpf/include/wirespan/structs.skel.ts";
-import { decodeCString16, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
-import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
+import { decodeCString16, StructCursor, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
+import type { Fields, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 export type { Actor, CloseReason, Conn, ConnRecord, Context, ContextSource, Direction, Endpoints, OwnerSource, Packet, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
-
-const empty = new Uint32Array(0);
-const none = new Uint8Array(0);
 
 export type Way = "receive" | "transmit";
 const wayNames = ["receive", "transmit"] as const;
@@ -29,63 +26,56 @@ export interface Drop {
   readonly suppressed: number;
 }
 
-export class DropCursor implements Drop, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class DropCursor extends StructCursor implements Drop {
+  static readonly fields: Fields = { connection: { at: 0, fields: ConnRecordCursor.fields }, packet: { at: 536, fields: PacketCursor.fields }, segments: { at: 584, is: "u32" }, reason: { at: 588, is: "u32" }, way: { at: 592, names: wayNames }, state: { at: 596, is: "u32" }, ifindex: { at: 600, is: "u32" }, interface: { at: 604, is: "text", size: 16 }, location: { at: 620, is: "array", size: 8 }, stack: { at: 628, is: "array", size: 256 }, frames: { at: 884, is: "u32" }, hasConnection: { at: 888, is: "bool" }, hasIds: { at: 889, is: "bool" }, happenedAt: { at: 896, is: "u64" }, suppressed: { at: 904, is: "u64" } };
   readonly #connection = new ConnRecordCursor();
   get connection(): ConnRecord {
-    this.#connection.at(this.#words, this.#bytes, this.#at);
+    this.#connection.at(this.$words, this.$bytes, this.$at);
     return this.#connection;
   }
   readonly #packet = new PacketCursor();
   get packet(): Packet {
-    this.#packet.at(this.#words, this.#bytes, this.#at + 536);
+    this.#packet.at(this.$words, this.$bytes, this.$at + 536);
     return this.#packet;
   }
   get segments(): number {
-    return this.#words[((this.#at + 584) >> 2)]!;
+    return this.$words[((this.$at + 584) >> 2)]!;
   }
   get reason(): number {
-    return this.#words[((this.#at + 588) >> 2)]!;
+    return this.$words[((this.$at + 588) >> 2)]!;
   }
   get way(): Way {
-    return wayNames[this.#words[((this.#at + 592) >> 2)]!]!;
+    return wayNames[this.$words[((this.$at + 592) >> 2)]!]!;
   }
   get state(): number {
-    return this.#words[((this.#at + 596) >> 2)]!;
+    return this.$words[((this.$at + 596) >> 2)]!;
   }
   get ifindex(): number {
-    return this.#words[((this.#at + 600) >> 2)]!;
+    return this.$words[((this.$at + 600) >> 2)]!;
   }
   get interface(): string {
-    return decodeCString16(this.#words, this.#bytes, this.#at + 604);
+    return decodeCString16(this.$words, this.$bytes, this.$at + 604);
   }
   get location(): Uint32Array {
-    return this.#words.subarray(this.#at + 620 >> 2, (this.#at + 620 >> 2) + 2);
+    return this.$words.subarray(this.$at + 620 >> 2, (this.$at + 620 >> 2) + 2);
   }
   get stack(): Uint32Array {
-    return this.#words.subarray(this.#at + 628 >> 2, (this.#at + 628 >> 2) + 64);
+    return this.$words.subarray(this.$at + 628 >> 2, (this.$at + 628 >> 2) + 64);
   }
   get frames(): number {
-    return this.#words[((this.#at + 884) >> 2)]!;
+    return this.$words[((this.$at + 884) >> 2)]!;
   }
   get hasConnection(): boolean {
-    return this.#bytes[this.#at + 888]! !== 0;
+    return this.$bytes[this.$at + 888]! !== 0;
   }
   get hasIds(): boolean {
-    return this.#bytes[this.#at + 889]! !== 0;
+    return this.$bytes[this.$at + 889]! !== 0;
   }
   get happenedAt(): number {
-    return this.#words[((this.#at + 896) >> 2)]! + this.#words[((this.#at + 896) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 896) >> 2)]! + this.$words[((this.$at + 896) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.#words[((this.#at + 904) >> 2)]! + this.#words[((this.#at + 904) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 904) >> 2)]! + this.$words[((this.$at + 904) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -96,26 +86,19 @@ export interface ListenerKey {
   readonly netnsCookie: number;
 }
 
-export class ListenerKeyCursor implements ListenerKey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class ListenerKeyCursor extends StructCursor implements ListenerKey {
+  static readonly fields: Fields = { workload: { at: 0, is: "u32" }, netns: { at: 4, is: "u32" }, port: { at: 8, is: "u32" }, netnsCookie: { at: 16, is: "u64" } };
   get workload(): number {
-    return this.#words[((this.#at) >> 2)]!;
+    return this.$words[((this.$at) >> 2)]!;
   }
   get netns(): number {
-    return this.#words[((this.#at + 4) >> 2)]!;
+    return this.$words[((this.$at + 4) >> 2)]!;
   }
   get port(): number {
-    return this.#words[((this.#at + 8) >> 2)]!;
+    return this.$words[((this.$at + 8) >> 2)]!;
   }
   get netnsCookie(): number {
-    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 16) >> 2)]! + this.$words[((this.$at + 16) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -123,17 +106,10 @@ export interface Total {
   readonly packets: number;
 }
 
-export class TotalCursor implements Total, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class TotalCursor extends StructCursor implements Total {
+  static readonly fields: Fields = { packets: { at: 0, is: "u64" } };
   get packets(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -145,29 +121,22 @@ export interface TotalKey {
   readonly family: number;
 }
 
-export class TotalKeyCursor implements TotalKey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class TotalKeyCursor extends StructCursor implements TotalKey {
+  static readonly fields: Fields = { workload: { at: 0, is: "u32" }, reason: { at: 4, is: "u32" }, state: { at: 8, is: "u32" }, way: { at: 12, names: wayNames }, family: { at: 16, is: "u32" } };
   get workload(): number {
-    return this.#words[((this.#at) >> 2)]!;
+    return this.$words[((this.$at) >> 2)]!;
   }
   get reason(): number {
-    return this.#words[((this.#at + 4) >> 2)]!;
+    return this.$words[((this.$at + 4) >> 2)]!;
   }
   get state(): number {
-    return this.#words[((this.#at + 8) >> 2)]!;
+    return this.$words[((this.$at + 8) >> 2)]!;
   }
   get way(): Way {
-    return wayNames[this.#words[((this.#at + 12) >> 2)]!]!;
+    return wayNames[this.$words[((this.$at + 12) >> 2)]!]!;
   }
   get family(): number {
-    return this.#words[((this.#at + 16) >> 2)]!;
+    return this.$words[((this.$at + 16) >> 2)]!;
   }
 }
 

@@ -1,12 +1,9 @@
 // Written by tools/btfgen.ts from tcplife.bpf.c. Do not edit.
 import { ConnRecordCursor, HistogramCursor, closeReasonNames, directionNames, filterLayout, idKeyLayout, siphashKeyLayout, type CloseReason, type ConnRecord, type Direction, type Histogram } from "../../bpf/include/wirespan/structs.skel.ts";
-import { U32Cursor, type Value } from "../../core/bridge/runtime.ts";
-import type { Cursor, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
+import { StructCursor, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
+import type { Fields, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 export type { Actor, CloseReason, Conn, ConnRecord, Context, ContextSource, Direction, Endpoints, Histogram, OwnerSource, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
-
-const empty = new Uint32Array(0);
-const none = new Uint8Array(0);
 
 export interface LifeKey {
   readonly workload: number;
@@ -15,26 +12,19 @@ export interface LifeKey {
   readonly family: number;
 }
 
-export class LifeKeyCursor implements LifeKey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class LifeKeyCursor extends StructCursor implements LifeKey {
+  static readonly fields: Fields = { workload: { at: 0, is: "u32" }, direction: { at: 4, names: directionNames }, closeReason: { at: 8, names: closeReasonNames }, family: { at: 12, is: "u32" } };
   get workload(): number {
-    return this.#words[((this.#at) >> 2)]!;
+    return this.$words[((this.$at) >> 2)]!;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 4) >> 2)]!]!;
+    return directionNames[this.$words[((this.$at + 4) >> 2)]!]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 8) >> 2)]!]!;
+    return closeReasonNames[this.$words[((this.$at + 8) >> 2)]!]!;
   }
   get family(): number {
-    return this.#words[((this.#at + 12) >> 2)]!;
+    return this.$words[((this.$at + 12) >> 2)]!;
   }
 }
 
@@ -46,32 +36,25 @@ export interface Life {
   readonly rtt: Histogram;
 }
 
-export class LifeCursor implements Life, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class LifeCursor extends StructCursor implements Life {
+  static readonly fields: Fields = { connections: { at: 0, is: "u64" }, sentBytes: { at: 8, is: "u64" }, receivedBytes: { at: 16, is: "u64" }, duration: { at: 24, fields: HistogramCursor.fields }, rtt: { at: 3128, fields: HistogramCursor.fields } };
   get connections(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   get sentBytes(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 8) >> 2)]! + this.$words[((this.$at + 8) >> 2) + 1]! * 4294967296;
   }
   get receivedBytes(): number {
-    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 16) >> 2)]! + this.$words[((this.$at + 16) >> 2) + 1]! * 4294967296;
   }
   readonly #duration = new HistogramCursor();
   get duration(): Histogram {
-    this.#duration.at(this.#words, this.#bytes, this.#at + 24);
+    this.#duration.at(this.$words, this.$bytes, this.$at + 24);
     return this.#duration;
   }
   readonly #rtt = new HistogramCursor();
   get rtt(): Histogram {
-    this.#rtt.at(this.#words, this.#bytes, this.#at + 3128);
+    this.#rtt.at(this.$words, this.$bytes, this.$at + 3128);
     return this.#rtt;
   }
 }

@@ -1,12 +1,9 @@
 // Written by tools/btfgen.ts from tcpretrans.bpf.c. Do not edit.
 import { ConnRecordCursor, EndpointsCursor, directionNames, filterLayout, idKeyLayout, siphashKeyLayout, type ConnRecord, type Direction, type Endpoints } from "../../bpf/include/wirespan/structs.skel.ts";
-import { decodeCString16, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
-import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
+import { decodeCString16, StructCursor, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
+import type { Fields, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 export type { Actor, CloseReason, Conn, ConnRecord, Context, ContextSource, Direction, Endpoints, OwnerSource, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
-
-const empty = new Uint32Array(0);
-const none = new Uint8Array(0);
 
 export interface FlowKey {
   readonly workload: number;
@@ -15,27 +12,20 @@ export interface FlowKey {
   readonly ends: Endpoints;
 }
 
-export class FlowKeyCursor implements FlowKey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class FlowKeyCursor extends StructCursor implements FlowKey {
+  static readonly fields: Fields = { workload: { at: 0, is: "u32" }, netns: { at: 4, is: "u32" }, netnsCookie: { at: 8, is: "u64" }, ends: { at: 16, fields: EndpointsCursor.fields } };
   get workload(): number {
-    return this.#words[((this.#at) >> 2)]!;
+    return this.$words[((this.$at) >> 2)]!;
   }
   get netns(): number {
-    return this.#words[((this.#at + 4) >> 2)]!;
+    return this.$words[((this.$at + 4) >> 2)]!;
   }
   get netnsCookie(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 8) >> 2)]! + this.$words[((this.$at + 8) >> 2) + 1]! * 4294967296;
   }
   readonly #ends = new EndpointsCursor();
   get ends(): Endpoints {
-    this.#ends.at(this.#words, this.#bytes, this.#at + 16);
+    this.#ends.at(this.$words, this.$bytes, this.$at + 16);
     return this.#ends;
   }
 }
@@ -46,23 +36,16 @@ export interface Total {
   readonly bytes: number;
 }
 
-export class TotalCursor implements Total, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class TotalCursor extends StructCursor implements Total {
+  static readonly fields: Fields = { attempts: { at: 0, is: "u64" }, segments: { at: 8, is: "u64" }, bytes: { at: 16, is: "u64" } };
   get attempts(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   get segments(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 8) >> 2)]! + this.$words[((this.$at + 8) >> 2) + 1]! * 4294967296;
   }
   get bytes(): number {
-    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 16) >> 2)]! + this.$words[((this.$at + 16) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -81,41 +64,34 @@ export interface Attempt {
   readonly interface: string;
 }
 
-export class AttemptCursor implements Attempt, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class AttemptCursor extends StructCursor implements Attempt {
+  static readonly fields: Fields = { type: { at: 0, names: retransmitTypeNames }, state: { at: 4, is: "u32" }, error: { at: 8, is: "i32" }, segments: { at: 12, is: "u32" }, bytes: { at: 16, is: "u32" }, sequence: { at: 20, is: "u32" }, flags: { at: 24, is: "u32" }, ifindex: { at: 28, is: "u32" }, interface: { at: 32, is: "text", size: 16 } };
   get type(): RetransmitType {
-    return retransmitTypeNames[this.#words[((this.#at) >> 2)]!]!;
+    return retransmitTypeNames[this.$words[((this.$at) >> 2)]!]!;
   }
   get state(): number {
-    return this.#words[((this.#at + 4) >> 2)]!;
+    return this.$words[((this.$at + 4) >> 2)]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 8) >> 2)]! | 0;
+    return this.$words[((this.$at + 8) >> 2)]! | 0;
   }
   get segments(): number {
-    return this.#words[((this.#at + 12) >> 2)]!;
+    return this.$words[((this.$at + 12) >> 2)]!;
   }
   get bytes(): number {
-    return this.#words[((this.#at + 16) >> 2)]!;
+    return this.$words[((this.$at + 16) >> 2)]!;
   }
   get sequence(): number {
-    return this.#words[((this.#at + 20) >> 2)]!;
+    return this.$words[((this.$at + 20) >> 2)]!;
   }
   get flags(): number {
-    return this.#words[((this.#at + 24) >> 2)]!;
+    return this.$words[((this.$at + 24) >> 2)]!;
   }
   get ifindex(): number {
-    return this.#words[((this.#at + 28) >> 2)]!;
+    return this.$words[((this.$at + 28) >> 2)]!;
   }
   get interface(): string {
-    return decodeCString16(this.#words, this.#bytes, this.#at + 32);
+    return decodeCString16(this.$words, this.$bytes, this.$at + 32);
   }
 }
 
@@ -126,30 +102,23 @@ export interface Retransmit {
   readonly suppressed: number;
 }
 
-export class RetransmitCursor implements Retransmit, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class RetransmitCursor extends StructCursor implements Retransmit {
+  static readonly fields: Fields = { connection: { at: 0, fields: ConnRecordCursor.fields }, attempt: { at: 536, fields: AttemptCursor.fields }, happenedAt: { at: 584, is: "u64" }, suppressed: { at: 592, is: "u64" } };
   readonly #connection = new ConnRecordCursor();
   get connection(): ConnRecord {
-    this.#connection.at(this.#words, this.#bytes, this.#at);
+    this.#connection.at(this.$words, this.$bytes, this.$at);
     return this.#connection;
   }
   readonly #attempt = new AttemptCursor();
   get attempt(): Attempt {
-    this.#attempt.at(this.#words, this.#bytes, this.#at + 536);
+    this.#attempt.at(this.$words, this.$bytes, this.$at + 536);
     return this.#attempt;
   }
   get happenedAt(): number {
-    return this.#words[((this.#at + 584) >> 2)]! + this.#words[((this.#at + 584) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 584) >> 2)]! + this.$words[((this.$at + 584) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.#words[((this.#at + 592) >> 2)]! + this.#words[((this.#at + 592) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 592) >> 2)]! + this.$words[((this.$at + 592) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -162,32 +131,25 @@ export interface TotalKey {
   readonly error: number;
 }
 
-export class TotalKeyCursor implements TotalKey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class TotalKeyCursor extends StructCursor implements TotalKey {
+  static readonly fields: Fields = { workload: { at: 0, is: "u32" }, direction: { at: 4, names: directionNames }, type: { at: 8, names: retransmitTypeNames }, family: { at: 12, is: "u32" }, state: { at: 16, is: "u32" }, error: { at: 20, is: "i32" } };
   get workload(): number {
-    return this.#words[((this.#at) >> 2)]!;
+    return this.$words[((this.$at) >> 2)]!;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 4) >> 2)]!]!;
+    return directionNames[this.$words[((this.$at + 4) >> 2)]!]!;
   }
   get type(): RetransmitType {
-    return retransmitTypeNames[this.#words[((this.#at + 8) >> 2)]!]!;
+    return retransmitTypeNames[this.$words[((this.$at + 8) >> 2)]!]!;
   }
   get family(): number {
-    return this.#words[((this.#at + 12) >> 2)]!;
+    return this.$words[((this.$at + 12) >> 2)]!;
   }
   get state(): number {
-    return this.#words[((this.#at + 16) >> 2)]!;
+    return this.$words[((this.$at + 16) >> 2)]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 20) >> 2)]! | 0;
+    return this.$words[((this.$at + 20) >> 2)]! | 0;
   }
 }
 

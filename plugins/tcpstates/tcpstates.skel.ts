@@ -1,12 +1,9 @@
 // Written by tools/btfgen.ts from tcpstates.bpf.c. Do not edit.
 import { ActorCursor, ConnRecordCursor, HistogramCursor, directionNames, filterLayout, idKeyLayout, siphashKeyLayout, type Actor, type ConnRecord, type Direction, type Histogram } from "../../bpf/include/wirespan/structs.skel.ts";
-import { readU64Array, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
-import type { Cursor, RingRecords, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
+import { readU64Array, StructCursor, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
+import type { Fields, RingRecords, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 export type { Actor, CloseReason, Conn, ConnRecord, Context, ContextSource, Direction, Endpoints, Histogram, OwnerSource, Span, Task, Traffic } from "../../bpf/include/wirespan/structs.skel.ts";
-
-const empty = new Uint32Array(0);
-const none = new Uint8Array(0);
 
 export interface Change {
   readonly connection: ConnRecord;
@@ -17,35 +14,28 @@ export interface Change {
   readonly context: Actor;
 }
 
-export class ChangeCursor implements Change, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class ChangeCursor extends StructCursor implements Change {
+  static readonly fields: Fields = { connection: { at: 0, fields: ConnRecordCursor.fields }, changedAt: { at: 536, is: "u64" }, duration: { at: 544, is: "u64" }, oldState: { at: 552, is: "u32" }, newState: { at: 556, is: "u32" }, context: { at: 560, fields: ActorCursor.fields } };
   readonly #connection = new ConnRecordCursor();
   get connection(): ConnRecord {
-    this.#connection.at(this.#words, this.#bytes, this.#at);
+    this.#connection.at(this.$words, this.$bytes, this.$at);
     return this.#connection;
   }
   get changedAt(): number {
-    return this.#words[((this.#at + 536) >> 2)]! + this.#words[((this.#at + 536) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 536) >> 2)]! + this.$words[((this.$at + 536) >> 2) + 1]! * 4294967296;
   }
   get duration(): number {
-    return this.#words[((this.#at + 544) >> 2)]! + this.#words[((this.#at + 544) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 544) >> 2)]! + this.$words[((this.$at + 544) >> 2) + 1]! * 4294967296;
   }
   get oldState(): number {
-    return this.#words[((this.#at + 552) >> 2)]!;
+    return this.$words[((this.$at + 552) >> 2)]!;
   }
   get newState(): number {
-    return this.#words[((this.#at + 556) >> 2)]!;
+    return this.$words[((this.$at + 556) >> 2)]!;
   }
   readonly #context = new ActorCursor();
   get context(): Actor {
-    this.#context.at(this.#words, this.#bytes, this.#at + 560);
+    this.#context.at(this.$words, this.$bytes, this.$at + 560);
     return this.#context;
   }
 }
@@ -56,23 +46,16 @@ export interface DwellKey {
   readonly state: number;
 }
 
-export class DwellKeyCursor implements DwellKey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class DwellKeyCursor extends StructCursor implements DwellKey {
+  static readonly fields: Fields = { workload: { at: 0, is: "u32" }, direction: { at: 4, names: directionNames }, state: { at: 8, is: "u32" } };
   get workload(): number {
-    return this.#words[((this.#at) >> 2)]!;
+    return this.$words[((this.$at) >> 2)]!;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 4) >> 2)]!]!;
+    return directionNames[this.$words[((this.$at + 4) >> 2)]!]!;
   }
   get state(): number {
-    return this.#words[((this.#at + 8) >> 2)]!;
+    return this.$words[((this.$at + 8) >> 2)]!;
   }
 }
 
@@ -80,17 +63,10 @@ export interface Population {
   readonly sockets: Float64Array;
 }
 
-export class PopulationCursor implements Population, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class PopulationCursor extends StructCursor implements Population {
+  static readonly fields: Fields = { sockets: { at: 0, is: "array", size: 128 } };
   get sockets(): Float64Array {
-    return readU64Array(this.#words, this.#at >> 2, 16);
+    return readU64Array(this.$words, this.$at >> 2, 16);
   }
 }
 

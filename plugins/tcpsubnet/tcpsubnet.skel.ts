@@ -1,10 +1,7 @@
 // Written by tools/btfgen.ts from tcpsubnet.bpf.c. Do not edit.
 import { filterLayout, siphashKeyLayout } from "../../bpf/include/wirespan/structs.skel.ts";
-import { U32Cursor, type Value } from "../../core/bridge/runtime.ts";
-import type { Cursor, TableRecords } from "../../core/plugin/skeleton.ts";
-
-const empty = new Uint32Array(0);
-const none = new Uint8Array(0);
+import { StructCursor, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
+import type { Fields, TableRecords } from "../../core/plugin/skeleton.ts";
 
 export interface Sum {
   readonly sentBytes: number;
@@ -16,35 +13,28 @@ export interface Sum {
   readonly droppedReceived: number;
 }
 
-export class SumCursor implements Sum, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class SumCursor extends StructCursor implements Sum {
+  static readonly fields: Fields = { sentBytes: { at: 0, is: "u64" }, receivedBytes: { at: 8, is: "u64" }, retransmits: { at: 16, is: "u64" }, outbound: { at: 24, is: "u64" }, inbound: { at: 32, is: "u64" }, droppedSent: { at: 40, is: "u64" }, droppedReceived: { at: 48, is: "u64" } };
   get sentBytes(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   get receivedBytes(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 8) >> 2)]! + this.$words[((this.$at + 8) >> 2) + 1]! * 4294967296;
   }
   get retransmits(): number {
-    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 16) >> 2)]! + this.$words[((this.$at + 16) >> 2) + 1]! * 4294967296;
   }
   get outbound(): number {
-    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 24) >> 2)]! + this.$words[((this.$at + 24) >> 2) + 1]! * 4294967296;
   }
   get inbound(): number {
-    return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 32) >> 2)]! + this.$words[((this.$at + 32) >> 2) + 1]! * 4294967296;
   }
   get droppedSent(): number {
-    return this.#words[((this.#at + 40) >> 2)]! + this.#words[((this.#at + 40) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 40) >> 2)]! + this.$words[((this.$at + 40) >> 2) + 1]! * 4294967296;
   }
   get droppedReceived(): number {
-    return this.#words[((this.#at + 48) >> 2)]! + this.#words[((this.#at + 48) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 48) >> 2)]! + this.$words[((this.$at + 48) >> 2) + 1]! * 4294967296;
   }
 }
 

@@ -1,32 +1,22 @@
 // Written by tools/btfgen.ts from tcptop.bpf.c. Do not edit.
 import { ConnCursor, TaskCursor, filterLayout, siphashKeyLayout, type Conn, type Task } from "../../bpf/include/wirespan/structs.skel.ts";
-import { U32Cursor, type Value } from "../../core/bridge/runtime.ts";
-import type { Cursor, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
+import { StructCursor, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
+import type { Fields, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 export type { Actor, CloseReason, Conn, Direction, Endpoints, OwnerSource, Task } from "../../bpf/include/wirespan/structs.skel.ts";
-
-const empty = new Uint32Array(0);
-const none = new Uint8Array(0);
 
 export interface FlowKey {
   readonly cookie: number;
   readonly life: number;
 }
 
-export class FlowKeyCursor implements FlowKey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class FlowKeyCursor extends StructCursor implements FlowKey {
+  static readonly fields: Fields = { cookie: { at: 0, is: "u64" }, life: { at: 8, is: "u32" } };
   get cookie(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   get life(): number {
-    return this.#words[((this.#at + 8) >> 2)]!;
+    return this.$words[((this.$at + 8) >> 2)]!;
   }
 }
 
@@ -36,25 +26,18 @@ export interface Flow {
   readonly receivedBytes: number;
 }
 
-export class FlowCursor implements Flow, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class FlowCursor extends StructCursor implements Flow {
+  static readonly fields: Fields = { conn: { at: 0, fields: ConnCursor.fields }, sentBytes: { at: 376, is: "u64" }, receivedBytes: { at: 384, is: "u64" } };
   readonly #conn = new ConnCursor();
   get conn(): Conn {
-    this.#conn.at(this.#words, this.#bytes, this.#at);
+    this.#conn.at(this.$words, this.$bytes, this.$at);
     return this.#conn;
   }
   get sentBytes(): number {
-    return this.#words[((this.#at + 376) >> 2)]! + this.#words[((this.#at + 376) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 376) >> 2)]! + this.$words[((this.$at + 376) >> 2) + 1]! * 4294967296;
   }
   get receivedBytes(): number {
-    return this.#words[((this.#at + 384) >> 2)]! + this.#words[((this.#at + 384) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 384) >> 2)]! + this.$words[((this.$at + 384) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -65,26 +48,19 @@ export interface ProcessKey {
   readonly exe: number;
 }
 
-export class ProcessKeyCursor implements ProcessKey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class ProcessKeyCursor extends StructCursor implements ProcessKey {
+  static readonly fields: Fields = { pid: { at: 0, is: "u32" }, span: { at: 4, is: "u32" }, startedAt: { at: 8, is: "u64" }, exe: { at: 16, is: "u64" } };
   get pid(): number {
-    return this.#words[((this.#at) >> 2)]!;
+    return this.$words[((this.$at) >> 2)]!;
   }
   get span(): number {
-    return this.#words[((this.#at + 4) >> 2)]!;
+    return this.$words[((this.$at + 4) >> 2)]!;
   }
   get startedAt(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 8) >> 2)]! + this.$words[((this.$at + 8) >> 2) + 1]! * 4294967296;
   }
   get exe(): number {
-    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 16) >> 2)]! + this.$words[((this.$at + 16) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -94,24 +70,17 @@ export interface Usage {
   readonly task: Task;
 }
 
-export class UsageCursor implements Usage, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class UsageCursor extends StructCursor implements Usage {
+  static readonly fields: Fields = { sentBytes: { at: 0, is: "u64" }, receivedBytes: { at: 8, is: "u64" }, task: { at: 16, fields: TaskCursor.fields } };
   get sentBytes(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   get receivedBytes(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 8) >> 2)]! + this.$words[((this.$at + 8) >> 2) + 1]! * 4294967296;
   }
   readonly #task = new TaskCursor();
   get task(): Task {
-    this.#task.at(this.#words, this.#bytes, this.#at + 16);
+    this.#task.at(this.$words, this.$bytes, this.$at + 16);
     return this.#task;
   }
 }
@@ -121,20 +90,13 @@ export interface Rest {
   readonly receivedBytes: number;
 }
 
-export class RestCursor implements Rest, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class RestCursor extends StructCursor implements Rest {
+  static readonly fields: Fields = { sentBytes: { at: 0, is: "u64" }, receivedBytes: { at: 8, is: "u64" } };
   get sentBytes(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   get receivedBytes(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 8) >> 2)]! + this.$words[((this.$at + 8) >> 2) + 1]! * 4294967296;
   }
 }
 

@@ -1,12 +1,9 @@
 // Written by tools/btfgen.ts from contexts.bpf.c. Do not edit.
 import { contextSourceNames, siphashKeyLayout, type ContextSource } from "../../bpf/include/wirespan/structs.skel.ts";
-import { Bytes16, Bytes8 } from "../../core/bridge/runtime.ts";
-import type { Cursor, RingRecords } from "../../core/plugin/skeleton.ts";
+import { Bytes16, Bytes8, StructCursor } from "../../core/bridge/runtime.ts";
+import type { Fields, RingRecords } from "../../core/plugin/skeleton.ts";
 
 export type { ContextSource } from "../../bpf/include/wirespan/structs.skel.ts";
-
-const empty = new Uint32Array(0);
-const none = new Uint8Array(0);
 
 export interface Kept {
   readonly traceId: Uint8Array;
@@ -21,46 +18,39 @@ export interface Kept {
   readonly answers: boolean;
 }
 
-export class KeptCursor implements Kept, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class KeptCursor extends StructCursor implements Kept {
+  static readonly fields: Fields = { traceId: { at: 0, is: "array", size: 16 }, spanId: { at: 16, is: "array", size: 8 }, flags: { at: 24, is: "u32" }, source: { at: 28, names: contextSourceNames }, localPort: { at: 32, is: "u32" }, peerPort: { at: 36, is: "u32" }, first: { at: 40, is: "u32" }, offset: { at: 44, is: "u32" }, received: { at: 48, is: "bool" }, answers: { at: 49, is: "bool" } };
   readonly #traceId = new Bytes16();
   get traceId(): Uint8Array {
-    return this.#traceId.read(this.#words, this.#at);
+    return this.#traceId.read(this.$words, this.$at);
   }
   readonly #spanId = new Bytes8();
   get spanId(): Uint8Array {
-    return this.#spanId.read(this.#words, this.#at + 16);
+    return this.#spanId.read(this.$words, this.$at + 16);
   }
   get flags(): number {
-    return this.#words[((this.#at + 24) >> 2)]!;
+    return this.$words[((this.$at + 24) >> 2)]!;
   }
   get source(): ContextSource {
-    return contextSourceNames[this.#words[((this.#at + 28) >> 2)]!]!;
+    return contextSourceNames[this.$words[((this.$at + 28) >> 2)]!]!;
   }
   get localPort(): number {
-    return this.#words[((this.#at + 32) >> 2)]!;
+    return this.$words[((this.$at + 32) >> 2)]!;
   }
   get peerPort(): number {
-    return this.#words[((this.#at + 36) >> 2)]!;
+    return this.$words[((this.$at + 36) >> 2)]!;
   }
   get first(): number {
-    return this.#words[((this.#at + 40) >> 2)]!;
+    return this.$words[((this.$at + 40) >> 2)]!;
   }
   get offset(): number {
-    return this.#words[((this.#at + 44) >> 2)]!;
+    return this.$words[((this.$at + 44) >> 2)]!;
   }
   get received(): boolean {
-    return this.#bytes[this.#at + 48]! !== 0;
+    return this.$bytes[this.$at + 48]! !== 0;
   }
   get answers(): boolean {
-    return this.#bytes[this.#at + 49]! !== 0;
+    return this.$bytes[this.$at + 49]! !== 0;
   }
 }
 

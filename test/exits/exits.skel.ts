@@ -1,9 +1,6 @@
 // Written by tools/btfgen.ts from exits.bpf.c. Do not edit.
-import { decodeCString16, U64Cursor, type Value } from "../../core/bridge/runtime.ts";
-import type { Cursor, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
-
-const empty = new Uint32Array(0);
-const none = new Uint8Array(0);
+import { decodeCString16, StructCursor, U64Cursor, type Value } from "../../core/bridge/runtime.ts";
+import type { Fields, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
 export interface Exit {
   readonly endedAt: number;
@@ -13,29 +10,22 @@ export interface Exit {
   readonly comm: string;
 }
 
-export class ExitCursor implements Exit, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class ExitCursor extends StructCursor implements Exit {
+  static readonly fields: Fields = { endedAt: { at: 0, is: "u64" }, pid: { at: 8, is: "u32" }, status: { at: 12, is: "u32" }, signal: { at: 16, is: "u32" }, comm: { at: 20, is: "text", size: 16 } };
   get endedAt(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   get pid(): number {
-    return this.#words[((this.#at + 8) >> 2)]!;
+    return this.$words[((this.$at + 8) >> 2)]!;
   }
   get status(): number {
-    return this.#words[((this.#at + 12) >> 2)]!;
+    return this.$words[((this.$at + 12) >> 2)]!;
   }
   get signal(): number {
-    return this.#words[((this.#at + 16) >> 2)]!;
+    return this.$words[((this.$at + 16) >> 2)]!;
   }
   get comm(): string {
-    return decodeCString16(this.#words, this.#bytes, this.#at + 20);
+    return decodeCString16(this.$words, this.$bytes, this.$at + 20);
   }
 }
 
@@ -46,17 +36,10 @@ export interface TotalsKey {
   readonly value: How;
 }
 
-export class TotalsKeyCursor implements TotalsKey, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class TotalsKeyCursor extends StructCursor implements TotalsKey {
+  static readonly fields: Fields = { value: { at: 0, names: howNames } };
   get value(): How {
-    return howNames[this.#words[((this.#at) >> 2)]!]!;
+    return howNames[this.$words[((this.$at) >> 2)]!]!;
   }
 }
 

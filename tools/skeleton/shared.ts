@@ -1,7 +1,7 @@
 // Structs and enums that headers define: generated once, for all skeletons to import.
 import type { ObjectLayout } from "../../core/bridge/btf.ts";
 import type { Layout } from "../../core/plugin/skeleton.ts";
-import { camel, nowhere, preamble, TypeWriter } from "./types.ts";
+import { camel, preamble, TypeWriter } from "./types.ts";
 
 type Named = Layout & { kind: "struct" | "enum" };
 
@@ -92,7 +92,7 @@ export function sharedSource(shared: Shared, root: string): string {
   return (
     "// Written by tools/btfgen.ts: structs and enums of the headers beside this file. Do not edit.\n" +
     preamble(types, root) +
-    `import type { Cursor, Layout } from "${root}/core/plugin/skeleton.ts";\n` +
-    `${nowhere(types)}\n${types}\n${layouts.join("")}`
+    `import type { Fields, Layout } from "${root}/core/plugin/skeleton.ts";\n` +
+    `\n${types}\n${layouts.join("")}`
   );
 }

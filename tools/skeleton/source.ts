@@ -2,7 +2,7 @@
 import type { ObjectLayout, RecordsLayout } from "../../core/bridge/btf.ts";
 import type { Layout } from "../../core/plugin/skeleton.ts";
 import { isIn, layoutText, NOTHING_SHARED, type Shared } from "./shared.ts";
-import { nowhere, preamble, TypeWriter } from "./types.ts";
+import { preamble, TypeWriter } from "./types.ts";
 
 interface Reader {
   readonly type: string;
@@ -83,7 +83,7 @@ export function source(
     `  records: {\n${records}  },\n} as const;\n`;
   const { text: types, imports, importedTypes } = writer;
   const whole = types + skeleton;
-  const faces = ["Cursor", "RingRecords", "RowRecords", "TableRecords"].filter((f) =>
+  const faces = ["Fields", "RingRecords", "RowRecords", "TableRecords"].filter((f) =>
     new RegExp(`\\b${f}\\b`).test(whole),
   );
   const structs = `${root}/bpf/include/wirespan/structs.skel.ts`;
@@ -98,7 +98,6 @@ export function source(
     (importedTypes.size
       ? `\nexport type { ${[...importedTypes].sort().join(", ")} } from "${structs}";\n`
       : "") +
-    nowhere(types) +
     (types ? `\n${types}` : "") +
     skeleton
   );

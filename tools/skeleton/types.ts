@@ -101,21 +101,21 @@ export class TypeWriter {
   }
 
   #read(at: string, layout: Layout, isAligned: boolean): string {
-    const word = (add: number) => `this.#words[(${at} >> 2)${add ? ` + ${add}` : ""}]!`;
+    const word = (add: number) => `this.$words[(${at} >> 2)${add ? ` + ${add}` : ""}]!`;
     switch (layout.kind) {
       case "bool":
-        return `this.#bytes[${at}]! !== 0`;
+        return `this.$bytes[${at}]! !== 0`;
       case "text":
         return layout.size === 16 && isAligned
-          ? `decodeCString16(this.#words, this.#bytes, ${at})`
-          : `decodeCString(this.#words, this.#bytes, ${at}, ${layout.size})`;
+          ? `decodeCString16(this.$words, this.$bytes, ${at})`
+          : `decodeCString(this.$words, this.$bytes, ${at}, ${layout.size})`;
       case "enum":
         return `${camel(layout.name)}Names[${word(0)}]!`;
       case "int": {
-        const one = `this.#bytes[${at}]!`;
+        const one = `this.$bytes[${at}]!`;
         const unsigned = [
           one,
-          `${one} | (this.#bytes[${at} + 1]! << 8)`,
+          `${one} | (this.$bytes[${at} + 1]! << 8)`,
           word(0),
           `${word(0)} + ${word(1)} * 4294967296`,
         ];
@@ -127,29 +127,42 @@ export class TypeWriter {
       }
       case "array": {
         const size = layout.element.size;
-        if (size === 1) return `this.#bytes.subarray(${at}, ${at} + ${layout.size})`;
-        if (size === 4) return `this.#words.subarray(${at} >> 2, (${at} >> 2) + ${layout.length})`;
-        return `readU64Array(this.#words, ${at} >> 2, ${layout.length})`;
+        if (size === 1) return `this.$bytes.subarray(${at}, ${at} + ${layout.size})`;
+        if (size === 4) return `this.$words.subarray(${at} >> 2, (${at} >> 2) + ${layout.length})`;
+        return `readU64Array(this.$words, ${at} >> 2, ${layout.length})`;
       }
       case "struct":
         throw new Error("a struct is read by its cursor");
     }
   }
 
+  /** Where a field lies, as source text. */
+  #place({ name, offset, layout }: Field): string {
+    const is: Readonly<Record<Layout["kind"], () => string>> = {
+      int: () => `is: "${layout.kind === "int" && layout.signed ? "i" : "u"}${layout.size * 8}"`,
+      bool: () => 'is: "bool"',
+      text: () => `is: "text", size: ${layout.size}`,
+      array: () => `is: "array", size: ${layout.size}`,
+      enum: () => `names: ${layout.kind === "enum" && camel(layout.name)}Names`,
+      struct: () => `fields: ${this.cursor(layout)}.fields`,
+    };
+    return `${camel(name)}: { at: ${offset}, ${is[layout.kind]()} }`;
+  }
+
   #getter(f: Field): string {
-    const at = f.offset ? `this.#at + ${f.offset}` : "this.#at";
+    const at = f.offset ? `this.$at + ${f.offset}` : "this.$at";
     const type = this.type(f.layout);
     const name = camel(f.name);
     if (f.layout.kind === "struct") {
       return (
         `  readonly #${name} = new ${this.cursor(f.layout)}();\n` +
-        `  get ${name}(): ${type} {\n    this.#${name}.at(this.#words, this.#bytes, ${at});\n    return this.#${name};\n  }\n`
+        `  get ${name}(): ${type} {\n    this.#${name}.at(this.$words, this.$bytes, ${at});\n    return this.#${name};\n  }\n`
       );
     }
     if (isCopied(f)) {
       return (
         `  readonly #${name} = new ${COPIED[f.layout.size]}();\n` +
-        `  get ${name}(): ${type} {\n    return this.#${name}.read(this.#words, ${at});\n  }\n`
+        `  get ${name}(): ${type} {\n    return this.#${name}.read(this.$words, ${at});\n  }\n`
       );
     }
     const from = f.layout.kind === "int" || f.layout.kind === "enum" ? `(${at})` : at;
@@ -172,10 +185,8 @@ export class TypeWriter {
     this.#types.set(
       layout.name,
       `export interface ${name} {\n${members}}\n\n` +
-        `export class ${name}Cursor implements ${name}, Cursor {\n` +
-        "  #words: Uint32Array = empty;\n  #bytes: Uint8Array = none;\n  #at = 0;\n" +
-        "  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {\n" +
-        "    this.#words = words;\n    this.#bytes = bytes;\n    this.#at = offset;\n  }\n" +
+        `export class ${name}Cursor extends StructCursor implements ${name} {\n` +
+        `  static readonly fields: Fields = { ${fields.map((f) => this.#place(f)).join(", ")} };\n` +
         `${fields.map((f) => this.#getter(f)).join("")}}\n`,
     );
   }
@@ -187,6 +198,7 @@ const RUNTIME = [
   "decodeCString",
   "decodeCString16",
   "readU64Array",
+  "StructCursor",
   "U32Cursor",
   "U64Cursor",
   "type Value",
@@ -196,11 +208,4 @@ const RUNTIME = [
 export function preamble(text: string, root: string): string {
   const used = RUNTIME.filter((name) => new RegExp(`\\b${name.replace("type ", "")}\\b`).test(text));
   return used.length ? `import { ${used.join(", ")} } from "${root}/core/bridge/runtime.ts";\n` : "";
-}
-
-/** What cursors point at before they are pointed anywhere. */
-export function nowhere(types: string): string {
-  return types.includes("Cursor {")
-    ? "\nconst empty = new Uint32Array(0);\nconst none = new Uint8Array(0);\n"
-    : "";
 }

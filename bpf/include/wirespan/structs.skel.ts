@@ -1,9 +1,6 @@
 // Written by tools/btfgen.ts: structs and enums of the headers beside this file. Do not edit.
-import { Bytes16, Bytes8, decodeCString16, readU64Array } from "../../../core/bridge/runtime.ts";
-import type { Cursor, Layout } from "../../../core/plugin/skeleton.ts";
-
-const empty = new Uint32Array(0);
-const none = new Uint8Array(0);
+import { Bytes16, Bytes8, decodeCString16, readU64Array, StructCursor } from "../../../core/bridge/runtime.ts";
+import type { Fields, Layout } from "../../../core/plugin/skeleton.ts";
 
 export interface Correlated {
   readonly headersSent: number;
@@ -24,62 +21,55 @@ export interface Correlated {
   readonly noMemory: number;
 }
 
-export class CorrelatedCursor implements Correlated, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class CorrelatedCursor extends StructCursor implements Correlated {
+  static readonly fields: Fields = { headersSent: { at: 0, is: "u64" }, headersReceived: { at: 8, is: "u64" }, tablesSent: { at: 16, is: "u64" }, threadsSent: { at: 24, is: "u64" }, suppressed: { at: 32, is: "u64" }, lost: { at: 40, is: "u64" }, contradicted: { at: 48, is: "u64" }, beyondWindow: { at: 56, is: "u64" }, invalid: { at: 64, is: "u64" }, ambiguous: { at: 72, is: "u64" }, unreadable: { at: 80, is: "u64" }, torn: { at: 88, is: "u64" }, overrun: { at: 96, is: "u64" }, announced: { at: 104, is: "u64" }, refusedAnnouncements: { at: 112, is: "u64" }, noMemory: { at: 120, is: "u64" } };
   get headersSent(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   get headersReceived(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 8) >> 2)]! + this.$words[((this.$at + 8) >> 2) + 1]! * 4294967296;
   }
   get tablesSent(): number {
-    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 16) >> 2)]! + this.$words[((this.$at + 16) >> 2) + 1]! * 4294967296;
   }
   get threadsSent(): number {
-    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 24) >> 2)]! + this.$words[((this.$at + 24) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 32) >> 2)]! + this.$words[((this.$at + 32) >> 2) + 1]! * 4294967296;
   }
   get lost(): number {
-    return this.#words[((this.#at + 40) >> 2)]! + this.#words[((this.#at + 40) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 40) >> 2)]! + this.$words[((this.$at + 40) >> 2) + 1]! * 4294967296;
   }
   get contradicted(): number {
-    return this.#words[((this.#at + 48) >> 2)]! + this.#words[((this.#at + 48) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 48) >> 2)]! + this.$words[((this.$at + 48) >> 2) + 1]! * 4294967296;
   }
   get beyondWindow(): number {
-    return this.#words[((this.#at + 56) >> 2)]! + this.#words[((this.#at + 56) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 56) >> 2)]! + this.$words[((this.$at + 56) >> 2) + 1]! * 4294967296;
   }
   get invalid(): number {
-    return this.#words[((this.#at + 64) >> 2)]! + this.#words[((this.#at + 64) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 64) >> 2)]! + this.$words[((this.$at + 64) >> 2) + 1]! * 4294967296;
   }
   get ambiguous(): number {
-    return this.#words[((this.#at + 72) >> 2)]! + this.#words[((this.#at + 72) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 72) >> 2)]! + this.$words[((this.$at + 72) >> 2) + 1]! * 4294967296;
   }
   get unreadable(): number {
-    return this.#words[((this.#at + 80) >> 2)]! + this.#words[((this.#at + 80) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 80) >> 2)]! + this.$words[((this.$at + 80) >> 2) + 1]! * 4294967296;
   }
   get torn(): number {
-    return this.#words[((this.#at + 88) >> 2)]! + this.#words[((this.#at + 88) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 88) >> 2)]! + this.$words[((this.$at + 88) >> 2) + 1]! * 4294967296;
   }
   get overrun(): number {
-    return this.#words[((this.#at + 96) >> 2)]! + this.#words[((this.#at + 96) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 96) >> 2)]! + this.$words[((this.$at + 96) >> 2) + 1]! * 4294967296;
   }
   get announced(): number {
-    return this.#words[((this.#at + 104) >> 2)]! + this.#words[((this.#at + 104) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 104) >> 2)]! + this.$words[((this.$at + 104) >> 2) + 1]! * 4294967296;
   }
   get refusedAnnouncements(): number {
-    return this.#words[((this.#at + 112) >> 2)]! + this.#words[((this.#at + 112) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 112) >> 2)]! + this.$words[((this.$at + 112) >> 2) + 1]! * 4294967296;
   }
   get noMemory(): number {
-    return this.#words[((this.#at + 120) >> 2)]! + this.#words[((this.#at + 120) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 120) >> 2)]! + this.$words[((this.$at + 120) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -96,44 +86,37 @@ export interface Task {
   readonly exe: number;
 }
 
-export class TaskCursor implements Task, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class TaskCursor extends StructCursor implements Task {
+  static readonly fields: Fields = { pid: { at: 0, is: "u32" }, tid: { at: 4, is: "u32" }, uid: { at: 8, is: "u32" }, cgroups: { at: 12, is: "u32" }, cgroupId: { at: 16, is: "u64" }, mntns: { at: 24, is: "u32" }, workload: { at: 28, is: "u32" }, startedAt: { at: 32, is: "u64" }, comm: { at: 40, is: "text", size: 16 }, exe: { at: 56, is: "u64" } };
   get pid(): number {
-    return this.#words[((this.#at) >> 2)]!;
+    return this.$words[((this.$at) >> 2)]!;
   }
   get tid(): number {
-    return this.#words[((this.#at + 4) >> 2)]!;
+    return this.$words[((this.$at + 4) >> 2)]!;
   }
   get uid(): number {
-    return this.#words[((this.#at + 8) >> 2)]!;
+    return this.$words[((this.$at + 8) >> 2)]!;
   }
   get cgroups(): number {
-    return this.#words[((this.#at + 12) >> 2)]!;
+    return this.$words[((this.$at + 12) >> 2)]!;
   }
   get cgroupId(): number {
-    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 16) >> 2)]! + this.$words[((this.$at + 16) >> 2) + 1]! * 4294967296;
   }
   get mntns(): number {
-    return this.#words[((this.#at + 24) >> 2)]!;
+    return this.$words[((this.$at + 24) >> 2)]!;
   }
   get workload(): number {
-    return this.#words[((this.#at + 28) >> 2)]!;
+    return this.$words[((this.$at + 28) >> 2)]!;
   }
   get startedAt(): number {
-    return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 32) >> 2)]! + this.$words[((this.$at + 32) >> 2) + 1]! * 4294967296;
   }
   get comm(): string {
-    return decodeCString16(this.#words, this.#bytes, this.#at + 40);
+    return decodeCString16(this.$words, this.$bytes, this.$at + 40);
   }
   get exe(): number {
-    return this.#words[((this.#at + 56) >> 2)]! + this.#words[((this.#at + 56) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 56) >> 2)]! + this.$words[((this.$at + 56) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -151,32 +134,25 @@ export interface Context {
   readonly more: boolean;
 }
 
-export class ContextCursor implements Context, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class ContextCursor extends StructCursor implements Context {
+  static readonly fields: Fields = { traceId: { at: 0, is: "array", size: 16 }, parentSpanId: { at: 16, is: "array", size: 8 }, spanId: { at: 24, is: "array", size: 8 }, source: { at: 32, names: contextSourceNames }, more: { at: 36, is: "bool" } };
   readonly #traceId = new Bytes16();
   get traceId(): Uint8Array {
-    return this.#traceId.read(this.#words, this.#at);
+    return this.#traceId.read(this.$words, this.$at);
   }
   readonly #parentSpanId = new Bytes8();
   get parentSpanId(): Uint8Array {
-    return this.#parentSpanId.read(this.#words, this.#at + 16);
+    return this.#parentSpanId.read(this.$words, this.$at + 16);
   }
   readonly #spanId = new Bytes8();
   get spanId(): Uint8Array {
-    return this.#spanId.read(this.#words, this.#at + 24);
+    return this.#spanId.read(this.$words, this.$at + 24);
   }
   get source(): ContextSource {
-    return contextSourceNames[this.#words[((this.#at + 32) >> 2)]!]!;
+    return contextSourceNames[this.$words[((this.$at + 32) >> 2)]!]!;
   }
   get more(): boolean {
-    return this.#bytes[this.#at + 36]! !== 0;
+    return this.$bytes[this.$at + 36]! !== 0;
   }
 }
 
@@ -190,37 +166,30 @@ export interface Endpoints {
   readonly ifindex: number;
 }
 
-export class EndpointsCursor implements Endpoints, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class EndpointsCursor extends StructCursor implements Endpoints {
+  static readonly fields: Fields = { local: { at: 0, is: "array", size: 16 }, peer: { at: 16, is: "array", size: 16 }, localPort: { at: 32, is: "u16" }, peerPort: { at: 34, is: "u16" }, family: { at: 36, is: "u8" }, mapped: { at: 37, is: "bool" }, ifindex: { at: 40, is: "u32" } };
   readonly #local = new Bytes16();
   get local(): Uint8Array {
-    return this.#local.read(this.#words, this.#at);
+    return this.#local.read(this.$words, this.$at);
   }
   readonly #peer = new Bytes16();
   get peer(): Uint8Array {
-    return this.#peer.read(this.#words, this.#at + 16);
+    return this.#peer.read(this.$words, this.$at + 16);
   }
   get localPort(): number {
-    return this.#bytes[(this.#at + 32)]! | (this.#bytes[(this.#at + 32) + 1]! << 8);
+    return this.$bytes[(this.$at + 32)]! | (this.$bytes[(this.$at + 32) + 1]! << 8);
   }
   get peerPort(): number {
-    return this.#bytes[(this.#at + 34)]! | (this.#bytes[(this.#at + 34) + 1]! << 8);
+    return this.$bytes[(this.$at + 34)]! | (this.$bytes[(this.$at + 34) + 1]! << 8);
   }
   get family(): number {
-    return this.#bytes[(this.#at + 36)]!;
+    return this.$bytes[(this.$at + 36)]!;
   }
   get mapped(): boolean {
-    return this.#bytes[this.#at + 37]! !== 0;
+    return this.$bytes[this.$at + 37]! !== 0;
   }
   get ifindex(): number {
-    return this.#words[((this.#at + 40) >> 2)]!;
+    return this.$words[((this.$at + 40) >> 2)]!;
   }
 }
 
@@ -230,23 +199,16 @@ export interface Actor {
   readonly comm: string;
 }
 
-export class ActorCursor implements Actor, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class ActorCursor extends StructCursor implements Actor {
+  static readonly fields: Fields = { pid: { at: 0, is: "u32" }, tid: { at: 4, is: "u32" }, comm: { at: 8, is: "text", size: 16 } };
   get pid(): number {
-    return this.#words[((this.#at) >> 2)]!;
+    return this.$words[((this.$at) >> 2)]!;
   }
   get tid(): number {
-    return this.#words[((this.#at + 4) >> 2)]!;
+    return this.$words[((this.$at + 4) >> 2)]!;
   }
   get comm(): string {
-    return decodeCString16(this.#words, this.#bytes, this.#at + 8);
+    return decodeCString16(this.$words, this.$bytes, this.$at + 8);
   }
 }
 
@@ -317,189 +279,182 @@ export interface Conn {
   readonly counted: number;
 }
 
-export class ConnCursor implements Conn, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class ConnCursor extends StructCursor implements Conn {
+  static readonly fields: Fields = { cookie: { at: 0, is: "u64" }, netnsCookie: { at: 8, is: "u64" }, openedAt: { at: 16, is: "u64" }, establishedAt: { at: 24, is: "u64" }, acceptedAt: { at: 32, is: "u64" }, closedAt: { at: 40, is: "u64" }, ends: { at: 48, fields: EndpointsCursor.fields }, owner: { at: 96, fields: TaskCursor.fields }, user: { at: 160, fields: ActorCursor.fields }, closer: { at: 184, fields: ActorCursor.fields }, acceptor: { at: 208, fields: ActorCursor.fields }, direction: { at: 232, names: directionNames }, ownerSource: { at: 236, names: ownerSourceNames }, closeReason: { at: 240, names: closeReasonNames }, error: { at: 244, is: "u32" }, netns: { at: 248, is: "u32" }, ownIsn: { at: 252, is: "u32" }, peerIsn: { at: 256, is: "u32" }, handshakeRetransmits: { at: 260, is: "u32" }, acceptFd: { at: 264, is: "i32" }, wantedConnection: { at: 268, is: "u32" }, wantedConnect: { at: 272, is: "u32" }, wantedAccept: { at: 276, is: "u32" }, promised: { at: 280, is: "u32" }, emittedConnection: { at: 284, is: "bool" }, emittedConnect: { at: 285, is: "bool" }, queued: { at: 286, is: "bool" }, beforeStart: { at: 287, is: "bool" }, begunUnseen: { at: 288, is: "bool" }, endedUnseen: { at: 289, is: "bool" }, foundEnd: { at: 290, is: "bool" }, peerIsHere: { at: 291, is: "bool" }, openerIsPromised: { at: 292, is: "bool" }, fastopen: { at: 293, is: "bool" }, excluded: { at: 294, is: "bool" }, hasTuple: { at: 295, is: "bool" }, missedTuple: { at: 296, is: "bool" }, isNested: { at: 297, is: "bool" }, unreadSends: { at: 298, is: "u8" }, unreadSegments: { at: 299, is: "u8" }, unreadTables: { at: 300, is: "u8" }, oldState: { at: 302, is: "u16" }, state: { at: 304, is: "u16" }, keptAlways: { at: 306, is: "bool" }, simultaneous: { at: 307, is: "bool" }, sentBefore: { at: 312, is: "u64" }, receivedBefore: { at: 320, is: "u64" }, enteredAt: { at: 328, is: "u64" }, enteredState: { at: 336, is: "u32" }, doubtfulRttUs: { at: 340, is: "u32" }, lostBefore: { at: 344, is: "u32" }, life: { at: 348, is: "u32" }, interface: { at: 352, is: "text", size: 16 }, round: { at: 368, is: "u32" }, counted: { at: 372, is: "u32" } };
   get cookie(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   get netnsCookie(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 8) >> 2)]! + this.$words[((this.$at + 8) >> 2) + 1]! * 4294967296;
   }
   get openedAt(): number {
-    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 16) >> 2)]! + this.$words[((this.$at + 16) >> 2) + 1]! * 4294967296;
   }
   get establishedAt(): number {
-    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 24) >> 2)]! + this.$words[((this.$at + 24) >> 2) + 1]! * 4294967296;
   }
   get acceptedAt(): number {
-    return this.#words[((this.#at + 32) >> 2)]! + this.#words[((this.#at + 32) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 32) >> 2)]! + this.$words[((this.$at + 32) >> 2) + 1]! * 4294967296;
   }
   get closedAt(): number {
-    return this.#words[((this.#at + 40) >> 2)]! + this.#words[((this.#at + 40) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 40) >> 2)]! + this.$words[((this.$at + 40) >> 2) + 1]! * 4294967296;
   }
   readonly #ends = new EndpointsCursor();
   get ends(): Endpoints {
-    this.#ends.at(this.#words, this.#bytes, this.#at + 48);
+    this.#ends.at(this.$words, this.$bytes, this.$at + 48);
     return this.#ends;
   }
   readonly #owner = new TaskCursor();
   get owner(): Task {
-    this.#owner.at(this.#words, this.#bytes, this.#at + 96);
+    this.#owner.at(this.$words, this.$bytes, this.$at + 96);
     return this.#owner;
   }
   readonly #user = new ActorCursor();
   get user(): Actor {
-    this.#user.at(this.#words, this.#bytes, this.#at + 160);
+    this.#user.at(this.$words, this.$bytes, this.$at + 160);
     return this.#user;
   }
   readonly #closer = new ActorCursor();
   get closer(): Actor {
-    this.#closer.at(this.#words, this.#bytes, this.#at + 184);
+    this.#closer.at(this.$words, this.$bytes, this.$at + 184);
     return this.#closer;
   }
   readonly #acceptor = new ActorCursor();
   get acceptor(): Actor {
-    this.#acceptor.at(this.#words, this.#bytes, this.#at + 208);
+    this.#acceptor.at(this.$words, this.$bytes, this.$at + 208);
     return this.#acceptor;
   }
   get direction(): Direction {
-    return directionNames[this.#words[((this.#at + 232) >> 2)]!]!;
+    return directionNames[this.$words[((this.$at + 232) >> 2)]!]!;
   }
   get ownerSource(): OwnerSource {
-    return ownerSourceNames[this.#words[((this.#at + 236) >> 2)]!]!;
+    return ownerSourceNames[this.$words[((this.$at + 236) >> 2)]!]!;
   }
   get closeReason(): CloseReason {
-    return closeReasonNames[this.#words[((this.#at + 240) >> 2)]!]!;
+    return closeReasonNames[this.$words[((this.$at + 240) >> 2)]!]!;
   }
   get error(): number {
-    return this.#words[((this.#at + 244) >> 2)]!;
+    return this.$words[((this.$at + 244) >> 2)]!;
   }
   get netns(): number {
-    return this.#words[((this.#at + 248) >> 2)]!;
+    return this.$words[((this.$at + 248) >> 2)]!;
   }
   get ownIsn(): number {
-    return this.#words[((this.#at + 252) >> 2)]!;
+    return this.$words[((this.$at + 252) >> 2)]!;
   }
   get peerIsn(): number {
-    return this.#words[((this.#at + 256) >> 2)]!;
+    return this.$words[((this.$at + 256) >> 2)]!;
   }
   get handshakeRetransmits(): number {
-    return this.#words[((this.#at + 260) >> 2)]!;
+    return this.$words[((this.$at + 260) >> 2)]!;
   }
   get acceptFd(): number {
-    return this.#words[((this.#at + 264) >> 2)]! | 0;
+    return this.$words[((this.$at + 264) >> 2)]! | 0;
   }
   get wantedConnection(): number {
-    return this.#words[((this.#at + 268) >> 2)]!;
+    return this.$words[((this.$at + 268) >> 2)]!;
   }
   get wantedConnect(): number {
-    return this.#words[((this.#at + 272) >> 2)]!;
+    return this.$words[((this.$at + 272) >> 2)]!;
   }
   get wantedAccept(): number {
-    return this.#words[((this.#at + 276) >> 2)]!;
+    return this.$words[((this.$at + 276) >> 2)]!;
   }
   get promised(): number {
-    return this.#words[((this.#at + 280) >> 2)]!;
+    return this.$words[((this.$at + 280) >> 2)]!;
   }
   get emittedConnection(): boolean {
-    return this.#bytes[this.#at + 284]! !== 0;
+    return this.$bytes[this.$at + 284]! !== 0;
   }
   get emittedConnect(): boolean {
-    return this.#bytes[this.#at + 285]! !== 0;
+    return this.$bytes[this.$at + 285]! !== 0;
   }
   get queued(): boolean {
-    return this.#bytes[this.#at + 286]! !== 0;
+    return this.$bytes[this.$at + 286]! !== 0;
   }
   get beforeStart(): boolean {
-    return this.#bytes[this.#at + 287]! !== 0;
+    return this.$bytes[this.$at + 287]! !== 0;
   }
   get begunUnseen(): boolean {
-    return this.#bytes[this.#at + 288]! !== 0;
+    return this.$bytes[this.$at + 288]! !== 0;
   }
   get endedUnseen(): boolean {
-    return this.#bytes[this.#at + 289]! !== 0;
+    return this.$bytes[this.$at + 289]! !== 0;
   }
   get foundEnd(): boolean {
-    return this.#bytes[this.#at + 290]! !== 0;
+    return this.$bytes[this.$at + 290]! !== 0;
   }
   get peerIsHere(): boolean {
-    return this.#bytes[this.#at + 291]! !== 0;
+    return this.$bytes[this.$at + 291]! !== 0;
   }
   get openerIsPromised(): boolean {
-    return this.#bytes[this.#at + 292]! !== 0;
+    return this.$bytes[this.$at + 292]! !== 0;
   }
   get fastopen(): boolean {
-    return this.#bytes[this.#at + 293]! !== 0;
+    return this.$bytes[this.$at + 293]! !== 0;
   }
   get excluded(): boolean {
-    return this.#bytes[this.#at + 294]! !== 0;
+    return this.$bytes[this.$at + 294]! !== 0;
   }
   get hasTuple(): boolean {
-    return this.#bytes[this.#at + 295]! !== 0;
+    return this.$bytes[this.$at + 295]! !== 0;
   }
   get missedTuple(): boolean {
-    return this.#bytes[this.#at + 296]! !== 0;
+    return this.$bytes[this.$at + 296]! !== 0;
   }
   get isNested(): boolean {
-    return this.#bytes[this.#at + 297]! !== 0;
+    return this.$bytes[this.$at + 297]! !== 0;
   }
   get unreadSends(): number {
-    return this.#bytes[(this.#at + 298)]!;
+    return this.$bytes[(this.$at + 298)]!;
   }
   get unreadSegments(): number {
-    return this.#bytes[(this.#at + 299)]!;
+    return this.$bytes[(this.$at + 299)]!;
   }
   get unreadTables(): number {
-    return this.#bytes[(this.#at + 300)]!;
+    return this.$bytes[(this.$at + 300)]!;
   }
   get oldState(): number {
-    return this.#bytes[(this.#at + 302)]! | (this.#bytes[(this.#at + 302) + 1]! << 8);
+    return this.$bytes[(this.$at + 302)]! | (this.$bytes[(this.$at + 302) + 1]! << 8);
   }
   get state(): number {
-    return this.#bytes[(this.#at + 304)]! | (this.#bytes[(this.#at + 304) + 1]! << 8);
+    return this.$bytes[(this.$at + 304)]! | (this.$bytes[(this.$at + 304) + 1]! << 8);
   }
   get keptAlways(): boolean {
-    return this.#bytes[this.#at + 306]! !== 0;
+    return this.$bytes[this.$at + 306]! !== 0;
   }
   get simultaneous(): boolean {
-    return this.#bytes[this.#at + 307]! !== 0;
+    return this.$bytes[this.$at + 307]! !== 0;
   }
   get sentBefore(): number {
-    return this.#words[((this.#at + 312) >> 2)]! + this.#words[((this.#at + 312) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 312) >> 2)]! + this.$words[((this.$at + 312) >> 2) + 1]! * 4294967296;
   }
   get receivedBefore(): number {
-    return this.#words[((this.#at + 320) >> 2)]! + this.#words[((this.#at + 320) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 320) >> 2)]! + this.$words[((this.$at + 320) >> 2) + 1]! * 4294967296;
   }
   get enteredAt(): number {
-    return this.#words[((this.#at + 328) >> 2)]! + this.#words[((this.#at + 328) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 328) >> 2)]! + this.$words[((this.$at + 328) >> 2) + 1]! * 4294967296;
   }
   get enteredState(): number {
-    return this.#words[((this.#at + 336) >> 2)]!;
+    return this.$words[((this.$at + 336) >> 2)]!;
   }
   get doubtfulRttUs(): number {
-    return this.#words[((this.#at + 340) >> 2)]!;
+    return this.$words[((this.$at + 340) >> 2)]!;
   }
   get lostBefore(): number {
-    return this.#words[((this.#at + 344) >> 2)]!;
+    return this.$words[((this.$at + 344) >> 2)]!;
   }
   get life(): number {
-    return this.#words[((this.#at + 348) >> 2)]!;
+    return this.$words[((this.$at + 348) >> 2)]!;
   }
   get interface(): string {
-    return decodeCString16(this.#words, this.#bytes, this.#at + 352);
+    return decodeCString16(this.$words, this.$bytes, this.$at + 352);
   }
   get round(): number {
-    return this.#words[((this.#at + 368) >> 2)]!;
+    return this.$words[((this.$at + 368) >> 2)]!;
   }
   get counted(): number {
-    return this.#words[((this.#at + 372) >> 2)]!;
+    return this.$words[((this.$at + 372) >> 2)]!;
   }
 }
 
@@ -519,53 +474,46 @@ export interface Traffic {
   readonly unread: number;
 }
 
-export class TrafficCursor implements Traffic, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class TrafficCursor extends StructCursor implements Traffic {
+  static readonly fields: Fields = { sentBytes: { at: 0, is: "u64" }, receivedBytes: { at: 8, is: "u64" }, retransmittedBytes: { at: 16, is: "u64" }, sentSegments: { at: 24, is: "u32" }, receivedSegments: { at: 28, is: "u32" }, retransmits: { at: 32, is: "u32" }, lost: { at: 36, is: "u32" }, srttUs: { at: 40, is: "u32" }, minRttUs: { at: 44, is: "u32" }, rttVarUs: { at: 48, is: "u32" }, cwnd: { at: 52, is: "u32" }, reordering: { at: 56, is: "u32" }, unread: { at: 60, is: "u32" } };
   get sentBytes(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   get receivedBytes(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 8) >> 2)]! + this.$words[((this.$at + 8) >> 2) + 1]! * 4294967296;
   }
   get retransmittedBytes(): number {
-    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 16) >> 2)]! + this.$words[((this.$at + 16) >> 2) + 1]! * 4294967296;
   }
   get sentSegments(): number {
-    return this.#words[((this.#at + 24) >> 2)]!;
+    return this.$words[((this.$at + 24) >> 2)]!;
   }
   get receivedSegments(): number {
-    return this.#words[((this.#at + 28) >> 2)]!;
+    return this.$words[((this.$at + 28) >> 2)]!;
   }
   get retransmits(): number {
-    return this.#words[((this.#at + 32) >> 2)]!;
+    return this.$words[((this.$at + 32) >> 2)]!;
   }
   get lost(): number {
-    return this.#words[((this.#at + 36) >> 2)]!;
+    return this.$words[((this.$at + 36) >> 2)]!;
   }
   get srttUs(): number {
-    return this.#words[((this.#at + 40) >> 2)]!;
+    return this.$words[((this.$at + 40) >> 2)]!;
   }
   get minRttUs(): number {
-    return this.#words[((this.#at + 44) >> 2)]!;
+    return this.$words[((this.$at + 44) >> 2)]!;
   }
   get rttVarUs(): number {
-    return this.#words[((this.#at + 48) >> 2)]!;
+    return this.$words[((this.$at + 48) >> 2)]!;
   }
   get cwnd(): number {
-    return this.#words[((this.#at + 52) >> 2)]!;
+    return this.$words[((this.$at + 52) >> 2)]!;
   }
   get reordering(): number {
-    return this.#words[((this.#at + 56) >> 2)]!;
+    return this.$words[((this.$at + 56) >> 2)]!;
   }
   get unread(): number {
-    return this.#words[((this.#at + 60) >> 2)]!;
+    return this.$words[((this.$at + 60) >> 2)]!;
   }
 }
 
@@ -582,53 +530,46 @@ export interface ConnRecord {
   readonly traffic: Traffic;
 }
 
-export class ConnRecordCursor implements ConnRecord, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class ConnRecordCursor extends StructCursor implements ConnRecord {
+  static readonly fields: Fields = { span: { at: 0, names: spanNames }, wanted: { at: 4, is: "u32" }, contexts: { at: 8, is: "u32" }, traceId: { at: 12, is: "array", size: 16 }, spanId: { at: 28, is: "array", size: 8 }, parentSpanId: { at: 36, is: "array", size: 8 }, connectionSpanId: { at: 44, is: "array", size: 8 }, context: { at: 52, fields: ContextCursor.fields }, conn: { at: 96, fields: ConnCursor.fields }, traffic: { at: 472, fields: TrafficCursor.fields } };
   get span(): Span {
-    return spanNames[this.#words[((this.#at) >> 2)]!]!;
+    return spanNames[this.$words[((this.$at) >> 2)]!]!;
   }
   get wanted(): number {
-    return this.#words[((this.#at + 4) >> 2)]!;
+    return this.$words[((this.$at + 4) >> 2)]!;
   }
   get contexts(): number {
-    return this.#words[((this.#at + 8) >> 2)]!;
+    return this.$words[((this.$at + 8) >> 2)]!;
   }
   readonly #traceId = new Bytes16();
   get traceId(): Uint8Array {
-    return this.#traceId.read(this.#words, this.#at + 12);
+    return this.#traceId.read(this.$words, this.$at + 12);
   }
   readonly #spanId = new Bytes8();
   get spanId(): Uint8Array {
-    return this.#spanId.read(this.#words, this.#at + 28);
+    return this.#spanId.read(this.$words, this.$at + 28);
   }
   readonly #parentSpanId = new Bytes8();
   get parentSpanId(): Uint8Array {
-    return this.#parentSpanId.read(this.#words, this.#at + 36);
+    return this.#parentSpanId.read(this.$words, this.$at + 36);
   }
   readonly #connectionSpanId = new Bytes8();
   get connectionSpanId(): Uint8Array {
-    return this.#connectionSpanId.read(this.#words, this.#at + 44);
+    return this.#connectionSpanId.read(this.$words, this.$at + 44);
   }
   readonly #context = new ContextCursor();
   get context(): Context {
-    this.#context.at(this.#words, this.#bytes, this.#at + 52);
+    this.#context.at(this.$words, this.$bytes, this.$at + 52);
     return this.#context;
   }
   readonly #conn = new ConnCursor();
   get conn(): Conn {
-    this.#conn.at(this.#words, this.#bytes, this.#at + 96);
+    this.#conn.at(this.$words, this.$bytes, this.$at + 96);
     return this.#conn;
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.#words, this.#bytes, this.#at + 472);
+    this.#traffic.at(this.$words, this.$bytes, this.$at + 472);
     return this.#traffic;
   }
 }
@@ -644,29 +585,22 @@ export interface Histogram {
   readonly buckets: Float64Array;
 }
 
-export class HistogramCursor implements Histogram, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class HistogramCursor extends StructCursor implements Histogram {
+  static readonly fields: Fields = { count: { at: 0, is: "u64" }, sumNs: { at: 8, is: "u64" }, maxNs: { at: 16, is: "u64" }, zeros: { at: 24, is: "u64" }, buckets: { at: 32, is: "array", size: 3072 } };
   get count(): number {
-    return this.#words[((this.#at) >> 2)]! + this.#words[((this.#at) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
   get sumNs(): number {
-    return this.#words[((this.#at + 8) >> 2)]! + this.#words[((this.#at + 8) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 8) >> 2)]! + this.$words[((this.$at + 8) >> 2) + 1]! * 4294967296;
   }
   get maxNs(): number {
-    return this.#words[((this.#at + 16) >> 2)]! + this.#words[((this.#at + 16) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 16) >> 2)]! + this.$words[((this.$at + 16) >> 2) + 1]! * 4294967296;
   }
   get zeros(): number {
-    return this.#words[((this.#at + 24) >> 2)]! + this.#words[((this.#at + 24) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 24) >> 2)]! + this.$words[((this.$at + 24) >> 2) + 1]! * 4294967296;
   }
   get buckets(): Float64Array {
-    return readU64Array(this.#words, this.#at + 32 >> 2, 384);
+    return readU64Array(this.$words, this.$at + 32 >> 2, 384);
   }
 }
 
@@ -682,43 +616,36 @@ export interface Packet {
   readonly sequence: number;
 }
 
-export class PacketCursor implements Packet, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class PacketCursor extends StructCursor implements Packet {
+  static readonly fields: Fields = { source: { at: 0, is: "array", size: 16 }, destination: { at: 16, is: "array", size: 16 }, sourcePort: { at: 32, is: "u16" }, destinationPort: { at: 34, is: "u16" }, family: { at: 36, is: "u8" }, flags: { at: 37, is: "u8" }, continues: { at: 38, is: "bool" }, payload: { at: 40, is: "u32" }, sequence: { at: 44, is: "u32" } };
   readonly #source = new Bytes16();
   get source(): Uint8Array {
-    return this.#source.read(this.#words, this.#at);
+    return this.#source.read(this.$words, this.$at);
   }
   readonly #destination = new Bytes16();
   get destination(): Uint8Array {
-    return this.#destination.read(this.#words, this.#at + 16);
+    return this.#destination.read(this.$words, this.$at + 16);
   }
   get sourcePort(): number {
-    return this.#bytes[(this.#at + 32)]! | (this.#bytes[(this.#at + 32) + 1]! << 8);
+    return this.$bytes[(this.$at + 32)]! | (this.$bytes[(this.$at + 32) + 1]! << 8);
   }
   get destinationPort(): number {
-    return this.#bytes[(this.#at + 34)]! | (this.#bytes[(this.#at + 34) + 1]! << 8);
+    return this.$bytes[(this.$at + 34)]! | (this.$bytes[(this.$at + 34) + 1]! << 8);
   }
   get family(): number {
-    return this.#bytes[(this.#at + 36)]!;
+    return this.$bytes[(this.$at + 36)]!;
   }
   get flags(): number {
-    return this.#bytes[(this.#at + 37)]!;
+    return this.$bytes[(this.$at + 37)]!;
   }
   get continues(): boolean {
-    return this.#bytes[this.#at + 38]! !== 0;
+    return this.$bytes[this.$at + 38]! !== 0;
   }
   get payload(): number {
-    return this.#words[((this.#at + 40) >> 2)]!;
+    return this.$words[((this.$at + 40) >> 2)]!;
   }
   get sequence(): number {
-    return this.#words[((this.#at + 44) >> 2)]!;
+    return this.$words[((this.$at + 44) >> 2)]!;
   }
 }
 
