@@ -108,9 +108,9 @@ export function atHangup(run: () => void): void {
   if (hungUp) run();
 }
 
-/** Ends the process if what is still to be done takes longer than `ms` milliseconds. */
-export function endWithin(ms: number): void {
+/** Ends the process if what is still to be done takes longer than `ms` milliseconds; cleared, it does not. */
+export function endWithin(ms: number): NodeJS.Timeout {
   const code = constants.signals.SIGTERM + 128;
   const late = () => leave(code, `shutdown took longer than ${ms / 1000} s${account()}`);
-  setTimeout(late, Math.min(ms, 2 ** 31 - 1)).unref();
+  return setTimeout(late, Math.min(ms, 2 ** 31 - 1)).unref();
 }

@@ -3,16 +3,17 @@
 import { type Output, standardError } from "../../core/base/output.ts";
 import { WirespanError } from "../../core/plugin/errors.ts";
 
-/** Bytes that may wait for the reader. */
+/** Bytes that may wait for the reader while the trace goes on. */
 const LIMIT = 8 * 1024 ** 2;
 
-/** Milliseconds that the reader is given for what waits at the end. */
-const LAST = 1000;
+/** Milliseconds without any progress after which the reader is not waited for at the end. */
+const GRACE = 1000;
 
 const lines = (text: string): number => text.split("\n").length - 1;
 
 export class Printed {
   readonly #to: Output;
+  #limit = LIMIT;
   #missing = 0;
   #error: NodeJS.ErrnoException | undefined;
 
@@ -20,10 +21,15 @@ export class Printed {
     this.#to = to;
   }
 
+  /** From now on nothing is refused: at the end no more can come than the rings and tables hold. */
+  keepAll(): void {
+    this.#limit = Number.POSITIVE_INFINITY;
+  }
+
   /** Whole lines. */
   write(text: string): void {
     const count = lines(text);
-    if (this.#to.pending > LIMIT) {
+    if (this.#to.pending > this.#limit) {
       this.#missing += count;
       return;
     }
@@ -34,9 +40,9 @@ export class Printed {
     });
   }
 
-  /** Says what is missing. Throws if standard output can't be written to, but for a reader that has left. */
+  /** Waits for the reader and says what is missing. Throws if standard output can't be written to, but for a reader that has left. */
   async finish(): Promise<void> {
-    await this.#to.drained(LAST);
+    await this.#to.drained(GRACE);
     if (this.#error?.code === "EPIPE") return;
     const missing = this.#missing + this.#to.pendingLines;
     if (missing === 0) return;

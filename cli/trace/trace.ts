@@ -61,14 +61,16 @@ export async function runTrace(request: TraceRequest): Promise<void> {
   const timer = setInterval(() => void collect(), config.metrics.interval);
   const stop = durationMs === undefined ? undefined : setTimeout(end, durationMs);
   const ending = await ended;
-  endWithin(GRACE);
+  const late = endWithin(GRACE);
   clearInterval(timer);
   clearTimeout(stop);
+  printed.keepAll();
   if (collections !== count) await collect();
   await engine.settle();
   engine.detach();
   sink.flush();
   sayLost(engine, plugin);
+  clearTimeout(late);
   await printed.finish();
   stopped(ending);
 }
@@ -77,7 +79,7 @@ function throwFailed({ failed: [first] }: Engine): void {
   if (first) throw first.error;
 }
 
-/** Milliseconds that the last collection, and the reader of what was printed, may take. */
+/** Milliseconds that the last collection may take. */
 const GRACE = 5000;
 
 /** What is missing among the rows, and why: nothing is lost in silence. */

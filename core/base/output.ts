@@ -26,6 +26,8 @@ export class Output {
   /** How much of the first piece is written. */
   #written = 0;
   #pending = 0;
+  /** Bytes that the reader has taken in all. */
+  #taken = 0;
   #timer: NodeJS.Timeout | undefined;
   #working = false;
   #idle: (() => void)[] = [];
@@ -62,16 +64,18 @@ export class Output {
     if (this.#timer === undefined && !this.#working) this.#work(RETRY.first);
   }
 
-  /** Resolves when nothing waits any more or `ms` milliseconds have passed. */
-  async drained(ms: number): Promise<void> {
-    if (this.#queue.length === 0) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#idle.push(() => {
-        clearTimeout(timer);
-        resolve();
+  /** Resolves when nothing waits any more, or the reader has taken nothing for `grace` milliseconds. */
+  async drained(grace: number): Promise<void> {
+    for (let before = -1; this.#queue.length > 0 && this.#taken > before; ) {
+      before = this.#taken;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, grace);
+        this.#idle.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
       });
-    });
+    }
   }
 
   #work(wait: number): void {
@@ -91,6 +95,7 @@ export class Output {
         const count = writeSync(this.#fd, piece.bytes, this.#written);
         this.#written += count;
         this.#pending -= count;
+        this.#taken += count;
         if (this.#written >= piece.bytes.length) this.#end(piece);
         next = RETRY.first;
       } catch (error) {
@@ -156,7 +161,7 @@ export const standardOutput = (): Output => output(1);
 /** Standard error; opened by the first call. */
 export const standardError = (): Output => output(2);
 
-/** Waits until what was written to either is taken, at most `ms` milliseconds. */
-export async function drainOutputs(ms: number): Promise<void> {
-  await Promise.all([...outputs.values()].map((one) => one.drained(ms)));
+/** Waits until what was written to either is taken, or its reader has taken nothing for `grace` milliseconds. */
+export async function drainOutputs(grace: number): Promise<void> {
+  await Promise.all([...outputs.values()].map((one) => one.drained(grace)));
 }

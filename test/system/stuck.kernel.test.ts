@@ -99,6 +99,32 @@ describe("a reader that stands still", function () {
     assert.equal(shown + missing, 2 * connections);
   });
 
+  it("for a while misses nothing of a trace that ends, however much waits, if it goes on", async () => {
+    await using netns = await Netns.create();
+    const count = 12_000;
+    const series = 100;
+    const pipe = join(folder, "pipe");
+    const only = `plugins.tcpconnect.filter.include.netns=${inodeOf(netns)}`;
+    const words = ["-c", "-s", "--signals", "--set", only, "--set", `metrics.maxSeries=${series}`];
+    using stuck = new Stuck(pipe, 1, ["trace", "tcpconnect", ...words]);
+    await until("it to be ready", () => stuck.said.includes('"ready":true'));
+    // So that it comes to all that the kernel has recorded at once, and at its end.
+    stuck.child.kill("SIGSTOP");
+    await run(netns, "attempt", { count });
+    stuck.child.kill("SIGTERM");
+    stuck.child.kill("SIGCONT");
+    let shown = "";
+    const reader = setInterval(() => {
+      shown += stuck.read();
+    }, 10);
+    const code = await stuck.ended;
+    clearInterval(reader);
+    shown += stuck.read();
+    assert.equal(code, 0, stuck.said);
+    assert.doesNotMatch(stuck.said, /missing/);
+    assert.equal(shown.trimEnd().split("\n").length, count + series);
+  });
+
   it("of the log keeps no exporter from its work, and learns how many lines it has missed", async () => {
     await using good = await OtlpSink.start("http");
     await using bad = await OtlpSink.start("http");
