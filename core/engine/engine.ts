@@ -14,7 +14,6 @@ import { Poller } from "../bridge/poller.ts";
 import { explained } from "../bridge/refusal.ts";
 import type { Identity } from "../identity/identity.ts";
 import { netnsBy, type SeenProcess, wantedBy } from "../identity/wanted.ts";
-import type { WirespanError } from "../plugin/errors.ts";
 import { rateLimited } from "../plugin/log.ts";
 import type { Plugin, RecordHandlers } from "../plugin/plugin.ts";
 import type { Metric, Sink } from "../plugin/signals.ts";
@@ -22,7 +21,8 @@ import { attachBeside, attachPlugins, enabledOf, type FailedPlugin, needsOf, war
 import type { ConnectionBalance } from "./balance.ts";
 import { WatchedCgroups } from "./cgroups.ts";
 import { Collector } from "./collector.ts";
-import { Correlation } from "./correlation.ts";
+import { type Correlated, Correlating } from "./correlating.ts";
+import type { Correlation } from "./correlation.ts";
 import { Reserve } from "./descriptors.ts";
 import { parts } from "./parts.ts";
 import type { PluginRunner } from "./plugin-runner.ts";
@@ -43,11 +43,7 @@ export class Engine {
   #identity: Identity | undefined;
   #poller: Poller | undefined;
   #trackerReader: ObjectReader | undefined;
-  #correlation: Correlation | undefined;
-  /** Settled once contexts are read, or can't be, or are not to be. */
-  #correlating: Promise<void> = Promise.resolve();
-  #correlationError: WirespanError | undefined;
-  #detached = false;
+  readonly #correlating = new Correlating();
   #closed = false;
 
   private constructor(
@@ -75,7 +71,7 @@ export class Engine {
       reportFound: () => tracker.reportFoundEnds(),
       dropRowsWithoutSocket: () => tracker.dropRowsWithoutSocket(this.#config),
       collected: () => {
-        this.#correlation?.collect();
+        this.correlation?.collect();
         this.#identity?.collected();
       },
     });
@@ -184,7 +180,7 @@ export class Engine {
     for (const task of this.tracker.holders()) identity.born(task);
     poller.add(reader.rings);
     this.#reserve.release();
-    if (this.#config.correlate.enabled) this.#correlating = this.#correlate();
+    this.#correlating.begin(native, this.#config, this.tracker, this.#log);
     // The first sweep sets the mark from which living connections' bytes count.
     this.collect().catch((error: unknown) => this.#log.warn({ error }, "the first collection failed"));
   }
@@ -193,35 +189,14 @@ export class Engine {
     return this.#container.resolve(parts.log);
   }
 
-  /** Last of all, because it takes the verifier longer than all else: nothing waits for it. */
-  async #correlate(): Promise<void> {
-    const native = this.#container.resolve(parts.native);
-    try {
-      const correlation = await Correlation.load(native, this.#config, this.tracker);
-      if (this.#detached) return correlation.close();
-      this.#correlation = correlation;
-      this.#log.debug({ hooks: correlation.hooks.map(({ at }) => at) }, "trace contexts are read");
-    } catch (cause) {
-      // What it needed is gone.
-      if (this.#detached) return;
-      const error = explained("correlation", cause, native.features().lockdown);
-      this.#correlationError = error;
-      this.#log.error({ code: error.code }, `trace contexts are not read: ${error.message}`);
-    }
-  }
-
-  /** Resolves once contexts are read, or it is known why not; with neither if they are not to be read. */
-  async correlated(): Promise<{ readonly correlation?: Correlation; readonly error?: WirespanError }> {
-    await this.#correlating;
-    return {
-      ...(this.#correlation && { correlation: this.#correlation }),
-      ...(this.#correlationError && { error: this.#correlationError }),
-    };
+  /** Resolves once contexts are read, or it is known why not. */
+  correlated(): Promise<Correlated> {
+    return this.#correlating.settled();
   }
 
   /** Undefined if contexts are not read, or not yet. */
   get correlation(): Correlation | undefined {
-    return this.#correlation;
+    return this.#correlating.now.correlation;
   }
 
   /** Spans in applications' traces. */
@@ -387,7 +362,7 @@ export class Engine {
   programs(): readonly (ProgramInfo & { readonly owner: string })[] {
     const objects = [
       ["connections", this.tracker.loaded] as const,
-      ...(this.#correlation ? [["correlation", this.#correlation.loaded] as const] : []),
+      ...(this.correlation ? [["correlation", this.correlation.loaded] as const] : []),
       ...this.runners.map(({ plugin, loaded }) => [plugin.name, loaded] as const),
     ];
     return objects.flatMap(([owner, { object }]) =>
@@ -397,9 +372,8 @@ export class Engine {
 
   /** Ends the watching; what was seen until now can still be collected. Idempotent. */
   detach(): void {
-    this.#detached = true;
     this.#collector.detach();
-    this.#correlation?.detach();
+    this.#correlating.detach();
     detachAll(this.tracker.loaded.object);
     for (const runner of this.runners) runner.detach();
     this.drain();
@@ -413,7 +387,7 @@ export class Engine {
     this.#poller?.close();
     this.clock.close();
     for (const runner of this.runners) runner.close();
-    this.#correlation?.close();
+    this.correlation?.close();
     this.#trackerReader?.close();
     this.tracker.loaded.object.close();
     this.#container.resolve(parts.native).onMessage(undefined);
