@@ -2,6 +2,7 @@
 #pragma once
 
 /* Connections that are older than the agent. */
+#include <wirespan/traffic.h>
 #include "shared.h"
 
 /*

@@ -10,6 +10,7 @@
 #include <wirespan/filter.h>
 #include <wirespan/histogram.h>
 #include <wirespan/aggregate.h>
+#include <wirespan/traffic.h>
 #include <wirespan/skeleton.h>
 
 /* Age after which, and interval at which, a living connection is reported; 0: never. */

@@ -5,6 +5,7 @@
 #include <wirespan/conn.h>
 #include <wirespan/context.h>
 #include <wirespan/ids.h>
+#include <wirespan/traffic.h>
 
 const volatile struct id_key id_key = {};
 /* Identifies this boot of this host. */

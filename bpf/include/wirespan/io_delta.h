@@ -10,6 +10,7 @@
 #include <wirespan/barrier.h>
 #include <wirespan/conn.h>
 #include <wirespan/skeleton.h>
+#include <wirespan/traffic.h>
 
 /* Boot clock. Traffic of connections without a mark from before this time is not counted. */
 const volatile u64 loaded_at = 0;
