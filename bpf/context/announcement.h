@@ -42,66 +42,63 @@ struct table {
 	/* Of the image that announced it: another program has other memory. */
 	u64 exec_id;
 	u32 slots;
-	/* 0: refused, at `tried_at`. */
-	u32 flags;
+	/* The last announcement that was refused; 0: none was. */
 	u64 tried_at;
 };
 
-/* By process, at its first thread; a thread's own table by that thread. */
+/* A thread's own table; and, with the first thread of a process, the table of the process. The first may have both. */
+struct tables {
+	struct table own;
+	struct table process;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct table);
+	__type(value, struct tables);
 } tables SEC(".maps");
 
 /* How many tables there have been: sockets that seemed to have no contexts are looked at again with each. */
 u32 announcements;
 
-static __always_inline const struct table *table_of(struct task_struct *task)
+static __always_inline bool is_of(const struct table *t, const struct task_struct *task)
 {
-	struct table *t = bpf_task_storage_get(&tables, task, NULL, 0);
-
-	return t && t->address && t->exec_id == task->self_exec_id ? t : NULL;
+	return t->address && t->exec_id == task->self_exec_id;
 }
 
 /* The running thread's own table, or its process's. */
 static __always_inline const struct table *current_table(void)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
-	const struct table *t = table_of(current);
-	struct task_struct *leader;
+	struct tables *t = bpf_task_storage_get(&tables, current, NULL, 0);
+	struct task_struct *leader = current->group_leader;
 
-	if (t)
-		return t;
-	leader = current->group_leader;
-	if (!leader)
-		return NULL;
-	t = table_of(leader);
-	return t && !(t->flags & TABLE_OF_THREAD) ? t : NULL;
+	if (t && is_of(&t->own, current))
+		return &t->own;
+	t = leader ? bpf_task_storage_get(&tables, leader, NULL, 0) : NULL;
+	return t && is_of(&t->process, leader) ? &t->process : NULL;
 }
 
-/* Descriptors that are looked through, and how soon after a refusal again, nanoseconds. */
-#define DESCRIPTORS 1024
+/* Descriptors that are looked through, some 20 ns each, and how soon after a refusal again, nanoseconds. */
+#define DESCRIPTORS 65536
 #define RETRY_NS    1000000000ull
 
 struct search {
+	struct file **files;
+	u32 descriptors;
 	u16 local_port;
 	u16 peer_port;
 	bool found;
 };
 
 /* NULL if the descriptor is no TCP socket's. To be read as plain memory. */
-static __always_inline const struct sock *tcp_socket_of(u32 fd)
+static __always_inline const struct sock *tcp_socket_of(struct file **files, u32 fd)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct file **files, *file = NULL;
+	struct file *file = NULL;
 	const struct sock *sk;
 	struct socket *socket;
 
-	if (fd >= BPF_CORE_READ(task, files, fdt, max_fds))
-		return NULL;
-	files = BPF_CORE_READ(task, files, fdt, fd);
 	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
 	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return NULL;
@@ -117,9 +114,9 @@ static long is_other_end(u32 fd, struct search *search)
 	u16 port, peer;
 	u8 state;
 
-	if (fd >= DESCRIPTORS)
+	if (fd >= search->descriptors)
 		return 1;
-	sk = tcp_socket_of(fd);
+	sk = tcp_socket_of(search->files, fd);
 	if (!sk)
 		return 0;
 	port = BPF_CORE_READ(sk, __sk_common.skc_num);
@@ -143,7 +140,13 @@ static __always_inline bool is_loopback(const struct endpoints *e)
 
 static __noinline bool is_to_itself(const struct conn *c)
 {
-	struct search search = { .local_port = c->ends.local_port, .peer_port = c->ends.peer_port };
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct search search = {
+		.files = BPF_CORE_READ(task, files, fdt, fd),
+		.descriptors = BPF_CORE_READ(task, files, fdt, max_fds),
+		.local_port = c->ends.local_port,
+		.peer_port = c->ends.peer_port,
+	};
 
 	if (c->direction != DIRECTION_OUTBOUND || !is_loopback(&c->ends))
 		return false;
@@ -162,6 +165,7 @@ static __noinline bool take_announcement(struct conn *c, u64 address, u64 bytes)
 {
 	struct task_struct *current = bpf_get_current_task_btf(), *owner = current;
 	struct table_header h;
+	struct tables *both;
 	struct table *t;
 	u64 now = bpf_ktime_get_boot_ns();
 
@@ -174,11 +178,12 @@ static __noinline bool take_announcement(struct conn *c, u64 address, u64 bytes)
 		owner = current->group_leader;
 	if (!owner)
 		return false;
-	t = bpf_task_storage_get(&tables, owner, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!t) {
+	both = bpf_task_storage_get(&tables, owner, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!both) {
 		COUNT_CORRELATED(no_memory, 1);
 		return false;
 	}
+	t = h.flags & TABLE_OF_THREAD ? &both->own : &both->process;
 	/* It is repeated for agents that come later. */
 	if (t->address == address && t->slots == h.slots && t->exec_id == current->self_exec_id)
 		return true;
@@ -194,7 +199,6 @@ static __noinline bool take_announcement(struct conn *c, u64 address, u64 bytes)
 	t->address = 0;
 	t->exec_id = current->self_exec_id;
 	t->slots = h.slots;
-	t->flags = h.flags;
 	t->tried_at = 0;
 	t->address = address;
 	__sync_fetch_and_add(&announcements, 1);

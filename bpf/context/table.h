@@ -19,7 +19,12 @@ struct slot_key {
 struct slot {
 	u64 address;
 	struct slot_key key;
+	/* `seq` after its records were zeroed last; 0: not told. */
+	u32 emptied;
 };
+#define SLOT_EMPTIED 236
+/* Writes are counted modulo 2^31. */
+#define WRITES_MASK 0x7fffffff
 
 /* The key as the application knows it: IPv4 as ::ffff:a.b.c.d. */
 static __always_inline bool is_slot_of(const struct slot_key *key, const struct endpoints *e)
@@ -59,11 +64,41 @@ struct slot_question {
 	u64 address;
 	/* The slot's, and of the message. */
 	u32 written;
+	u32 emptied;
 	u32 seq;
 	u32 received;
 	/* The socket was looked at from its first byte on. */
 	u32 knows_all;
 };
+
+/* Whether the message that `e` is of has the context already. Global: the verifier goes through it once. */
+__noinline int is_named(const struct carrier *c, const struct entry *e)
+{
+	if (!c || !e)
+		return 0;
+	for (u32 i = 1; i < SLOT_RECORDS; i++) {
+		const struct entry *named = &c->ring[MASKED(c->n - i, CONTEXTS - 1)];
+
+		if (i > c->n || named->seq != e->seq)
+			return 0;
+		if (named->source && is_same_context(named, e))
+			return 1;
+	}
+	return 0;
+}
+
+/* How many records are new, those that are lost included: whoever empties a slot leaves none of before. */
+static __always_inline u32 count_fresh(const struct carrier *c, const struct slot_question *q)
+{
+	u32 since_mark = (q->written - c->table_seq) / 2;
+	u32 since_emptied = (q->written - q->emptied) / 2;
+
+	if (!c->has_table_seq && !q->knows_all)
+		return 1;
+	if (!c->has_table_seq)
+		return q->emptied ? since_emptied : SLOT_RECORDS;
+	return q->emptied && since_emptied < since_mark ? since_emptied : since_mark;
+}
 
 /*
  * Takes each record that was written since the last message; whether there was one. Of a socket that was not looked at
@@ -81,16 +116,15 @@ __noinline int read_records(struct carrier *c, const struct slot_question *q)
 	e.seq = q->seq;
 	e.received = q->received;
 	writes = q->written / 2;
-	fresh = writes - c->table_seq / 2;
-	if (!c->table_seq && !q->knows_all)
-		fresh = 1;
+	fresh = count_fresh(c, q);
 	c->table_seq = q->written;
+	c->has_table_seq = true;
 	if (fresh > SLOT_RECORDS) {
 		COUNT_CORRELATED(overrun, fresh - SLOT_RECORDS);
 		fresh = SLOT_RECORDS;
 	}
 	for (u32 i = 0; i < SLOT_RECORDS; i++) {
-		u32 which = (writes - fresh + i) % SLOT_RECORDS;
+		u32 which = ((writes - fresh + i) & WRITES_MASK) % SLOT_RECORDS;
 		struct context_record r;
 
 		if (i >= fresh)
@@ -111,6 +145,8 @@ __noinline int read_records(struct carrier *c, const struct slot_question *q)
 		if (is_valid(&r)) {
 			e.source = CONTEXT_TABLE;
 			COUNT_CORRELATED(tables_sent, 1);
+			if (is_named(c, &e))
+				continue;
 		} else if (i + 1 < fresh) {
 			continue;
 		}
@@ -139,11 +175,13 @@ static __noinline bool read_table(struct sock *sk, const struct message *m, cons
 	struct carrier *c = *carrier;
 	struct slot_question q = {};
 
-	if (bpf_probe_read_user(&slot.key, sizeof(slot.key), (void *)slot.address)) {
+	if (bpf_probe_read_user(&slot.key, sizeof(slot.key), (void *)slot.address) ||
+	    bpf_probe_read_user(&slot.emptied, sizeof(slot.emptied),
+				(void *)(slot.address + SLOT_EMPTIED))) {
 		COUNT_CORRELATED(unreadable, 1);
 		return false;
 	}
-	if (!is_slot_of(&slot.key, ends) || !slot.key.seq) {
+	if (!is_slot_of(&slot.key, ends)) {
 		if (c)
 			end_table_context(c, m);
 		return false;
@@ -154,10 +192,11 @@ static __noinline bool read_table(struct sock *sk, const struct message *m, cons
 	}
 	if (!c)
 		c = *carrier = create_carrier(sk);
-	if (!c || c->table_seq == slot.key.seq)
+	if (!c || (c->has_table_seq && c->table_seq == slot.key.seq))
 		return false;
 	q.address = slot.address;
 	q.written = slot.key.seq;
+	q.emptied = slot.emptied;
 	q.seq = m->seq;
 	q.received = m->tp->rcv_nxt;
 	q.knows_all = c->looked || m->seq == m->conn->own_isn;

@@ -129,4 +129,39 @@ describe("contexts in an application's table", function () {
     });
     assert.equal(w.seen.engine.correlation!.counts.announced, 1);
   });
+
+  /** What test/table/tables.py says of itself, in a network namespace of its own. */
+  async function tables(netns: Netns, ...words: readonly string[]): Promise<Record<string, string[]>> {
+    const said = await netns.run("python3", "-B", `${root}test/table/tables.py`, ...words);
+    return JSON.parse(said) as Record<string, string[]>;
+  }
+
+  for (const descriptors of [10, 4000]) {
+    it(`are those of a process and of its first thread at once, with ${descriptors} open descriptors`, async () => {
+      await using netns = await Netns.create();
+      await using w = await watchContexts(["tcpconnect"], {
+        "filter.include.netns": String(statSync(netns.path).ino),
+      });
+      const { refused } = await tables(netns, "both", String(descriptors));
+      const failed = () => w.seen.spans.filter(({ error }) => error);
+      await w.seen.until("refused attempts", () => failed().length >= 20);
+      assert.deepEqual(
+        failed().map((s) => `00-${s.traceId}-${s.parentSpanId}-01`),
+        refused,
+      );
+      await w.seen.collect();
+      const { announced, refusedAnnouncements } = w.seen.engine.correlation!.counts;
+      assert.deepEqual([announced, refusedAnnouncements], [2, 0]);
+    });
+  }
+
+  it("are all of a slot as its numbers go round and as it changes hands, and those lost are counted", async () => {
+    await using netns = await Netns.create();
+    await using w = await watchContexts([], { "filter.include.netns": String(statSync(netns.path).ino) });
+    const { sent } = await tables(netns, "slots");
+    assert.equal(sent!.length, 56 + 2 + 1 + 7);
+    assert.deepEqual(w.traceparents("sent"), sent);
+    await w.seen.collect();
+    assert.deepEqual([w.seen.engine.correlation!.unread.overrun, w.seen.engine.correlation!.unread.torn], [2, 0]);
+  });
 });

@@ -13,6 +13,17 @@ import (
 )
 
 func dialContext(d *net.Dialer) func(context.Context, string, string) (net.Conn, error) {
+	dial := dialNamed(d)
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err == nil {
+			begin(conn)
+		}
+		return conn, err
+	}
+}
+
+func dialNamed(d *net.Dialer) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		span := fromContext(ctx)
 		if !span.Valid() || d.LocalAddr != nil || d.MultipathTCP() {

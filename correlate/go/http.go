@@ -52,9 +52,14 @@ func Server(s *http.Server) {
 		return context.WithValue(ctx, connKey{}, conn)
 	}
 	s.ConnState = func(conn net.Conn, state http.ConnState) {
-		if state == http.StateActive {
+		switch state {
+		case http.StateNew:
+			begin(conn)
+		case http.StateActive:
 			// A request has begun that Handler may never see.
 			Label(conn, SpanContext{})
+		case http.StateClosed:
+			end(conn)
 		}
 		if connState != nil {
 			connState(conn, state)

@@ -80,10 +80,16 @@ func (k *kernel) send(w *watched) {
 		return
 	}
 	fresh := uint32(7)
-	if w.marked && (seq-w.mark)/2 < 7 {
+	emptied := binary.NativeEndian.Uint32(held[236:])
+	if w.marked || emptied != 0 {
+		fresh = (seq - emptied) / 2
+	}
+	if w.marked && (emptied == 0 || (seq-w.mark)/2 < fresh) {
 		fresh = (seq - w.mark) / 2
-	} else if w.marked {
-		k.lost += int((seq-w.mark)/2 - 7)
+	}
+	if fresh > 7 {
+		k.lost += int(fresh - 7)
+		fresh = 7
 	}
 	w.mark, w.marked, w.now = seq, true, nil
 	again := atomic.LoadUint32(at)

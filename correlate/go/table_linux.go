@@ -18,6 +18,7 @@ const (
 	keyAt, keyLen = 4, 36
 	recordsAt     = 40
 	recordSize    = 28
+	emptiedAt     = 236
 	ring          = 7
 	flagOwnThread = 1
 	processSlots  = 4096
@@ -57,14 +58,33 @@ func (t *table) header() []byte { return t.memory[:headerSize] }
 var process = sync.OnceValue(func() *table { return newTable(processSlots, 0) })
 
 func label(conn net.Conn, span SpanContext) {
-	local, ok := conn.LocalAddr().(*net.TCPAddr)
-	remote, ok2 := conn.RemoteAddr().(*net.TCPAddr)
-	t := process()
-	if !ok || !ok2 || local == nil || remote == nil || t == nil {
-		return
+	if local, remote, ok := addresses(conn); ok {
+		t := process()
+		announce.due(t)
+		t.write(identity(conn), local, remote, span)
 	}
-	announce.due(t)
-	t.write(identity(conn), local, remote, span)
+}
+
+// begin is for a connection of which no byte was written yet: what its slot says of an earlier one with the
+// same addresses and ports ends.
+func begin(conn net.Conn) {
+	if local, remote, ok := addresses(conn); ok {
+		process().empty(0, local, remote)
+	}
+}
+
+// end is for a connection that is closed.
+func end(conn net.Conn) {
+	if local, remote, ok := addresses(conn); ok {
+		process().empty(identity(conn), local, remote)
+	}
+}
+
+// addresses are not ok if there is no slot for the connection.
+func addresses(conn net.Conn) (local, remote *net.TCPAddr, ok bool) {
+	local, isTCP := conn.LocalAddr().(*net.TCPAddr)
+	remote, ok = conn.RemoteAddr().(*net.TCPAddr)
+	return local, remote, isTCP && ok && local != nil && remote != nil && process() != nil
 }
 
 func identity(conn net.Conn) uintptr {
@@ -72,6 +92,43 @@ func identity(conn net.Conn) uintptr {
 		return v.Pointer()
 	}
 	return 0
+}
+
+// slot is the one of these ports, with its owner.
+func (t *table) slot(local, remote *net.TCPAddr) ([]byte, *owner) {
+	i := (local.Port*31 + remote.Port) & (t.slots - 1)
+	return t.memory[headerSize+i*slotSize:][:slotSize], &t.owners[i]
+}
+
+// takeOver gives the slot to a connection, without any record. The owner is locked.
+func (o *owner) takeOver(slot []byte, key *[keyLen]byte, conn uintptr) {
+	seq := seqOf(slot)
+	atomic.StoreUint32(seq, *seq|1)
+	copy(slot[keyAt:], key[:])
+	clear(slot[recordsAt:])
+	binary.NativeEndian.PutUint32(slot[emptiedAt:], *seq+1)
+	atomic.StoreUint32(seq, *seq+1)
+	o.conn, o.last = conn, SpanContext{}
+}
+
+func seqOf(slot []byte) *uint32 { return (*uint32)(unsafe.Pointer(&slot[0])) }
+
+func isSlotOf(slot []byte, key *[keyLen]byte) bool {
+	return string(slot[keyAt:recordsAt]) == string(key[:])
+}
+
+// empty leaves the connection's slot without an owner, if it is this connection's, or, with conn 0, whoever's.
+func (t *table) empty(conn uintptr, local, remote *net.TCPAddr) {
+	var key, nobody [keyLen]byte
+	if !putKey(&key, local, remote) {
+		return
+	}
+	slot, o := t.slot(local, remote)
+	o.Lock()
+	defer o.Unlock()
+	if isSlotOf(slot, &key) && (conn == 0 || o.conn == conn) {
+		o.takeOver(slot, &nobody, 0)
+	}
 }
 
 // write has the next record of the connection's slot name span, unless it is what the last one named.
@@ -83,26 +140,20 @@ func (t *table) write(conn uintptr, local, remote *net.TCPAddr, span SpanContext
 	if !span.Valid() {
 		span = SpanContext{}
 	}
-	i := (local.Port*31 + remote.Port) & (t.slots - 1)
-	slot := t.memory[headerSize+i*slotSize:][:slotSize]
-	seq := (*uint32)(unsafe.Pointer(&slot[0]))
-	o := &t.owners[i]
+	slot, o := t.slot(local, remote)
 	o.Lock()
 	defer o.Unlock()
-	if o.conn != conn || string(slot[keyAt:recordsAt]) != string(key[:]) {
+	if o.conn != conn || !isSlotOf(slot, &key) {
 		// A reader has nothing to end for a connection that it never found here.
-		if !span.Valid() && string(slot[keyAt:recordsAt]) != string(key[:]) {
+		if !span.Valid() && !isSlotOf(slot, &key) {
 			return
 		}
-		atomic.StoreUint32(seq, *seq|1)
-		copy(slot[keyAt:], key[:])
-		clear(slot[recordsAt:])
-		atomic.StoreUint32(seq, *seq+1)
-		o.conn, o.last = conn, SpanContext{}
+		o.takeOver(slot, &key, conn)
 	}
 	if span == o.last {
 		return
 	}
+	seq := seqOf(slot)
 	record := slot[recordsAt+int(*seq/2)%ring*recordSize:][:recordSize]
 	atomic.StoreUint32(seq, *seq+1)
 	putRecord(record, span)

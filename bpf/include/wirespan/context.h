@@ -49,7 +49,7 @@ struct carrier {
 	/* Of the request that waits for the handshake, if the application has said so. */
 	struct entry opening;
 	u32 n;
-	/* The slot's number of writes that have been seen (bpf/context/table.h). */
+	/* The slot's `seq` as it was read last, if it was (bpf/context/table.h). */
 	u32 table_seq;
 	/* The last message sent, from its first byte to the one behind its last. */
 	u32 sent_from;
@@ -64,6 +64,7 @@ struct carrier {
 	u8 protocol;
 	/* The table was looked into before, so all that is new in it belongs to this socket. */
 	bool looked;
+	bool has_table_seq;
 	bool asked;
 	/* The request in `in` is not answered yet. */
 	bool awaits_answer;

@@ -9,6 +9,7 @@ const SLOT = 256;
 const KEY = 4;
 const RING = 40;
 const RECORD = 28;
+const EMPTIED = 236;
 const RECORDS = 7;
 const OWN_THREAD = 1;
 
@@ -73,7 +74,8 @@ export function takeOver(slot, key) {
   halves[(at + KEY + 2) >> 1] = key.remotePort;
   writeAddress(bytes, at + 8, key.localAddress);
   writeAddress(bytes, at + 24, key.remoteAddress);
-  bytes.fill(0, at + RING, at + SLOT);
+  bytes.fill(0, at + RING, at + EMPTIED);
+  words[(at + EMPTIED) >> 2] = seq + 1;
   words[at >> 2] = seq + 1;
 }
 

@@ -5,6 +5,7 @@ const SLOT = 256;
 const RING = 40;
 const RECORD = 28;
 const RECORDS = 7;
+const EMPTIED = 236;
 
 /**
  * @typedef {object} Found what is new in a slot
@@ -67,8 +68,12 @@ export class Reader {
     if (key === "0>0") return undefined;
     const mark = this.#marks.get(`${slot} ${key}`);
     if (seq % 2 === 1 || seq === mark) return undefined;
-    // Without a mark nothing is known to be lost.
-    const writes = mark === undefined ? Math.min(seq / 2, RECORDS) : ((seq - mark) >>> 0) / 2;
+    const emptied = this.view.getUint32(at + EMPTIED, true);
+    // Without either nothing is known to be lost.
+    const since = [mark, emptied || undefined].flatMap((from) =>
+      from === undefined ? [] : [((seq - from) >>> 0) / 2],
+    );
+    const writes = since.length > 0 ? Math.min(...since) : RECORDS;
     const records = Math.min(writes, RECORDS);
     /** @type {string[]} */
     const contexts = [];

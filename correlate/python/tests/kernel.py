@@ -108,12 +108,12 @@ class Kernel:
         self._marks[cookie] = seq
         if seq == mark:
             return None
-        new = _RING if mark is None else (seq - mark) % (1 << 32) // 2
+        (emptied,) = struct.unpack_from("=I", content, 236)
+        since = [(seq - start) % (1 << 32) // 2 for start in (mark, emptied or None) if start is not None]
+        new = min(since, default=_RING)
         writes = [(seq // 2 - back) % (1 << 31) for back in range(min(new, _RING), 0, -1)]
         contexts = [context_of(content[40 + 28 * (n % _RING) :][:28]) for n in writes]
-        # Numbers that another socket of the slot used are no writes of this one: a takeover leaves zeros.
-        if new > _RING and mark is not None and None not in contexts:
-            self.overrun += new - _RING
+        self.overrun += max(new - _RING, 0)
         return list(dict.fromkeys(context for context in contexts if context is not None))
 
     def labels(self):

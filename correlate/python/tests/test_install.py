@@ -110,9 +110,10 @@ class Wheel(unittest.TestCase):
             "import socket, sys, wirespan_correlate\n"
             "wirespan_correlate.install(lambda: (1, 2, 1))\n"
             "with socket.create_server(('127.0.0.1', 0)) as listener:\n"
-            "  with socket.create_connection(listener.getsockname()) as client: client.send(b'x')\n"
-            "table = sys.modules.get('wirespan_correlate.table')\n"
-            "print(table and table.own_table().memory[:].count(table.record((1, 2, 1))))"
+            "  with socket.create_connection(listener.getsockname()) as client:\n"
+            "    client.send(b'x')\n"
+            "    table = sys.modules.get('wirespan_correlate.table')\n"
+            "    print(table and table.own_table().memory[:].count(table.record((1, 2, 1))))"
         )
         run = ("-X", "dev", "-W", "error", "-c", program)
         self.assertEqual(self.run_python(*run, **self.environment), "1\n")

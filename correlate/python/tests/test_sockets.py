@@ -176,6 +176,25 @@ class Sends(Case):
                         send(server, context)
                         self.assertEqual(self.newest()[-1], context)
 
+    def test_a_slot_is_empty_once_its_connection_is_closed(self):
+        client, _ = self.pair()
+        connection = None
+        for _ in range(2):  # in two threads' tables
+            thread = threading.Thread(target=send, args=(client, new_context()))
+            thread.start()
+            thread.join()
+            send(client, new_context())
+            connection = sockets.connection_of(client, False)
+        memories = list(connection.memories)
+        self.assertGreaterEqual(len(memories), 2)
+        at = table.HEADER_SIZE + connection.slot * table.SLOT_SIZE
+        before = [memory[at : at + 4] for memory in memories]
+        client.close()
+        for memory, number in zip(memories, before):
+            self.assertEqual(memory[at + 4 : at + 236], bytes(232))
+            self.assertGreater(memory[at : at + 4], number)
+        self.assertNotIn(connection, sockets._connections.values())
+
     def test_a_socket_that_takes_another_ones_descriptor(self):
         first, _ = self.pair()
         send(first, new_context())

@@ -6,7 +6,7 @@ import sys
 
 from . import asyncio_writes
 from .imports import when_imported
-from .sockets import connecting, label, use
+from .sockets import close, connecting, label, use
 
 _SOCKET = ("send", "sendall", "sendmsg", "sendto", "sendfile")
 _TLS = ("send", "sendall", "write", "sendfile", "do_handshake", "unwrap")
@@ -31,20 +31,22 @@ def install(current):
         return
     _installed = True
     for name in _SOCKET:
-        _before(socket.socket, name)
+        _before(socket.socket, name, label)
+    # What close() calls once no file object made of the socket is open.
+    _before(socket.socket, "_real_close", close)
     for name in ("connect", "connect_ex"):
         _around_connect(name)
-    when_imported("ssl", lambda ssl: [_before(ssl.SSLSocket, name) for name in _TLS])
+    when_imported("ssl", lambda ssl: [_before(ssl.SSLSocket, name, label) for name in _TLS])
     when_imported("asyncio.selector_events", asyncio_writes.hook)
 
 
-def _before(cls, name):
+def _before(cls, name, hook):
     original = getattr(cls, name)
 
     @functools.wraps(original)
     def method(self, *args, **kwargs):
         try:
-            label(self)
+            hook(self)
         except Exception:
             pass  # unlabelled; the application's own call goes on
         return original(self, *args, **kwargs)

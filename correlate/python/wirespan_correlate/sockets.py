@@ -6,7 +6,7 @@ import weakref
 from operator import index
 
 from .announce import announce
-from .table import numbers_of, own_table, slot_of
+from .table import empty, numbers_of, own_table, slot_of
 
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 _KEY = struct.Struct("=HH16s16s")
@@ -37,7 +37,7 @@ def active():
 class Connection:
     """A connected TCP socket."""
 
-    __slots__ = ("sock", "slot", "key", "numbers", "said", "where", "waiting")
+    __slots__ = ("sock", "slot", "key", "numbers", "said", "where", "memories", "waiting")
 
     def __init__(self, sock):
         local, remote = sock.getsockname(), sock.getpeername()
@@ -48,6 +48,8 @@ class Connection:
         # The context that was written last, None: the bytes are nobody's; and the table's memory.
         self.said = None
         self.where = None
+        # Of the tables of all threads that have named it.
+        self.memories = set()
         # If bytes of several writes are sent together: the contexts that the next send has to name.
         self.waiting = None
 
@@ -85,7 +87,8 @@ def connection_of(sock, make):
             pass  # not connected
     if connection is not None:
         if before is not None and before.key == connection.key:
-            connection.said = before.said  # another object for it: TLS was begun, say
+            # Another object for it: TLS was begun, say.
+            connection.said, connection.memories = before.said, before.memories
         _connections[fd] = connection
     elif before is not None:
         del _connections[fd]
@@ -117,6 +120,17 @@ def label(sock):
     table.publish(connection, connection.slot, connection.key, connection.numbers, contexts)
     connection.said = contexts[-1]
     connection.where = table.memory
+    connection.memories.add(table.memory)
+
+
+def close(sock):
+    """To be called before `sock` is closed: a later connection may have its addresses and ports."""
+    connection = connection_of(sock, False)
+    if connection is not None:
+        del _connections[sock.fileno()]
+        # Zeros may be written while another thread sends: whatever of them it finds names no context.
+        for memory in connection.memories:
+            empty(memory, connection.slot, connection.key, connection.numbers)
 
 
 class connecting:

@@ -15,11 +15,12 @@ RING = 7
 HEADER_SIZE = 64
 _CONNECTING = 36
 _FLAG_OWN_THREAD = 1
+_KEY = 4
 _NUMBERS = 1 << 31  # a slot's u32 counts twice for each write
 
 _HEADER = struct.pack("<8sIIII", b"WSNCTXT1", HEADER_SIZE, SLOTS, SLOT_SIZE, _FLAG_OWN_THREAD)
 _SLOT_KEY = struct.Struct("36x")
-_SLOT = struct.Struct("=I36s196s20x")
+_SLOT = struct.Struct("=I36s196sI16x")
 _EMPTY = bytes(28)
 
 def record(context):
@@ -82,14 +83,28 @@ class Table:
         self.head[_CONNECTING:] = record(context)
 
     def publish(self, holder, slot, key, numbers, contexts):
-        """Writes the records of the next send of `holder`, the socket whose slot and key these are."""
+        """Writes the records of the next send of `holder`, the socket whose slot and key these are.
+
+        The slot is emptied before: numbers between may be of other threads' tables.
+        """
         ring = [_EMPTY] * RING
         for context in contexts:
             number = next(numbers) % _NUMBERS
             ring[number % RING] = record(context)
-        seq = 2 * (number + 1) % (2 * _NUMBERS)
-        _SLOT.pack_into(self.memory, HEADER_SIZE + slot * SLOT_SIZE, seq, key, b"".join(ring))
+        _fill(self.memory, slot, 2 * (number + 1), key, len(contexts), b"".join(ring))
         self.holders[slot] = holder
+
+
+def empty(memory, slot, key, numbers):
+    """Leaves a slot of a table to nobody, if it is of the connection with this key."""
+    at = HEADER_SIZE + slot * SLOT_SIZE + _KEY
+    if memory[at : at + len(key)] == key:
+        _fill(memory, slot, 2 * (next(numbers) % _NUMBERS + 1), b"", 0, b"")
+
+
+def _fill(memory, slot, seq, key, writes, ring):
+    seq, emptied = (n % (2 * _NUMBERS) for n in (seq, seq - 2 * writes))
+    _SLOT.pack_into(memory, HEADER_SIZE + slot * SLOT_SIZE, seq, key, ring, emptied)
 
 
 _threads = threading.local()

@@ -1,0 +1,128 @@
+"""Keeps context tables by hand (docs/context-table.md), so that a test knows every number in them.
+
+usage: tables.py both DESCRIPTORS: a table of the process and one of its first thread, then 20 connects that are refused
+       tables.py slots: one slot, as its numbers go round, as it changes hands, and as it is written too often
+Prints the contexts that its sends and its connects have, as JSON.
+"""
+
+import itertools
+import json
+import mmap
+import os
+import resource
+import secrets
+import socket
+import struct
+import sys
+
+SLOTS = 16
+WORD = 1 << 32
+
+
+def traceparent():
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+def record(text):
+    _, trace, span, flags = text.split("-")
+    return bytes.fromhex(trace + span) + bytes((1, int(flags, 16), 0, 0))
+
+
+class Table:
+    def __init__(self, flags):
+        self.memory = mmap.mmap(-1, 64 + 256 * SLOTS, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self.memory[:24] = struct.pack("=8sIIII", b"WSNCTXT1", 64, SLOTS, 256, flags)
+
+    def announce(self, to):
+        to.sendall(memoryview(self.memory)[:64])
+
+    def put(self, at, format, *values):
+        struct.pack_into(format, self.memory, at, *values)
+
+
+class Slot:
+    """The slot of a connection."""
+
+    def __init__(self, table, end):
+        self.table, self.seq = table, 0
+        local, remote = end.getsockname(), end.getpeername()
+        self.at = 64 + 256 * ((local[1] * 31 + remote[1]) & (SLOTS - 1))
+        addresses = [b"\0" * 10 + b"\xff\xff" + socket.inet_aton(a) for a, _ in (local, remote)]
+        self.key = struct.pack("=HH", local[1], remote[1]) + b"".join(addresses)
+
+    def take_over(self, key):
+        self.table.put(self.at, "=I", self.seq | 1)
+        self.seq = ((self.seq | 1) + 1) % WORD
+        self.table.put(self.at + 4, "36s196sI", key, b"", self.seq)
+        self.table.put(self.at, "=I", self.seq)
+
+    def write(self, text):
+        self.table.put(self.at, "=I", self.seq + 1)
+        self.table.put(self.at + 40 + 28 * (self.seq // 2 % 7), "28s", record(text))
+        self.seq = (self.seq + 2) % WORD
+        self.table.put(self.at, "=I", self.seq)
+        return text
+
+
+def pair(listener):
+    client = socket.create_connection(listener.getsockname())
+    return client, listener.accept()[0]
+
+
+def both(listener, descriptors):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors + 64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    held = [os.dup(0) for _ in range(descriptors)]
+    out, _in = pair(listener)
+    own, process = Table(1), Table(0)
+    own.announce(out)
+    process.announce(out)
+    refused = []
+    for _ in range(20):
+        refused.append(traceparent())
+        own.put(36, "28s", record(refused[-1]))
+        with socket.socket() as client:
+            client.connect_ex(("127.0.0.1", 1))
+        own.put(36, "28s", b"")
+    return {"refused": refused, "descriptors": len(held)}
+
+
+def slots(listener):
+    # Two of them: each announces, and the second has its first byte looked at.
+    out, _in = pair(listener)
+    table = Table(0)
+    table.announce(out)
+    client, _server = pair(listener)
+    slot = Slot(table, client)
+    # The second send's numbers are the last and the first.
+    slot.seq = WORD - 6
+    sent = []
+
+    def send(*texts):
+        sent.extend(texts[-7:])
+        client.sendall(b"x")
+
+    slot.take_over(slot.key)
+    for count in itertools.chain(range(1, 8), range(1, 8)):
+        send(*[slot.write(traceparent()) for _ in range(count)])
+    # Two contexts, each of them named twice.
+    again = (traceparent(), traceparent())
+    for text in again * 2:
+        slot.write(text)
+    send(*again)
+    # Another connection has had it meanwhile.
+    slot.take_over(b"\0" * 36)
+    for _ in range(50):
+        slot.write(traceparent())
+    slot.take_over(slot.key)
+    send(slot.write(traceparent()))
+    # Two are lost.
+    send(*[slot.write(traceparent()) for _ in range(9)])
+    return {"sent": sent}
+
+
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    if sys.argv[1] == "both":
+        said = both(listener, int(sys.argv[2]))
+    else:
+        said = slots(listener)
+    print(json.dumps(said))
