@@ -162,6 +162,9 @@ describe("contexts in an application's table", function () {
     assert.equal(sent!.length, 56 + 2 + 1 + 7);
     assert.deepEqual(w.traceparents("sent"), sent);
     await w.seen.collect();
-    assert.deepEqual([w.seen.engine.correlation!.unread.overrun, w.seen.engine.correlation!.unread.torn], [2, 0]);
+    assert.deepEqual(
+      [w.seen.engine.correlation!.unread.overrun, w.seen.engine.correlation!.unread.torn],
+      [2, 0],
+    );
   });
 });
