@@ -11,7 +11,7 @@ import { WirespanError } from "../core/plugin/errors.ts";
 import type { DeferredLog, Log } from "../core/plugin/log.ts";
 import type { Fanout } from "../exporters/fanout.ts";
 import { type AgentSettings, agentParts, composeAgent } from "./composition.ts";
-import { gcAfterStartup } from "./gc-after-startup.ts";
+import { collectGarbage } from "./garbage.ts";
 import { accountFor, atHangup, begin, end, endWithin, stopped } from "./life.ts";
 import { sayReady } from "./ready.ts";
 
@@ -65,9 +65,11 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
   reportFailures(engine.failed.slice(failedBefore), config.strict, log);
   for (const runner of engine.runners) reportMissing(runner, log);
   const telemetry = await agent.resolve(agentParts.telemetry);
+  const collected = collectGarbage();
   const collect = async () => {
     const metrics = await engine.collect();
     fanout.metrics([...metrics, ...telemetry(engine.clock.bootNow())]);
+    collected();
   };
   const timer = setInterval(() => void collect(), config.metrics.interval);
   const reload = await agent.resolve(agentParts.reload);
@@ -77,7 +79,6 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
   const plugins = engine.runners.map(({ plugin }) => plugin.name);
   sayReady(plugins);
   log.info({ pid: process.pid, plugins }, "started");
-  gcAfterStartup();
 
   const ending = await ended;
   log.info({ signal: ending.signal }, "stopping");

@@ -1,6 +1,6 @@
 // How one value is read from the text that a file, a variable or a flag gives, and how it is shown.
-import { isIP, isIPv4 } from "node:net";
 import { example, parseRule } from "../core/identity/rules.ts";
+import { parseAddress } from "../core/plugin/address.ts";
 import type { Format } from "../core/plugin/settings.ts";
 
 /** A value as written: text, or a list or map of texts. */
@@ -291,12 +291,8 @@ function isPortRange(t: string): boolean {
 }
 
 function isCidr(t: string): boolean {
-  const [, address, bits] = /^([^/%]+)(?:\/(\d{1,3}))?$/.exec(t) ?? [];
-  return (
-    address !== undefined &&
-    isIP(address) !== 0 &&
-    (bits === undefined || Number(bits) <= (isIPv4(address) ? 32 : 128))
-  );
+  const [, address = "", bits = "0"] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(t) ?? [];
+  return parseAddress(address) !== undefined && Number(bits) <= (address.includes(":") ? 128 : 32);
 }
 
 export const ports = list(text("a port or a range of ports (22, 8000-8999)", isPortRange), 65_536);

@@ -60,8 +60,9 @@ NODE_COMPILE_CACHE=$PWD/node_modules/.cache/wirespan
 export NODE_COMPILE_CACHE
 
 case $verb in
-  # A heap of some 20 MB is collected faster by one thread, and young objects need no 48 MB.
-  agent) exec "$node" --disable-sigusr1 --single-threaded-gc --max-semi-space-size=4 cli/main.ts "$@" ;;
+  # A heap of some 20 MB is collected faster by one thread, young objects need no 48 MB; agent/garbage.ts.
+  # shellcheck disable=SC2046 # the flags are words
+  agent) exec "$node" $(cat cli/node-flags) cli/main.ts "$@" ;;
   test) exec "$node" tools/test.ts check,kernel,native,backend,unit "$@" ;;
   native) exec "$node" tools/test.ts native,sanitized "$@" ;;
   fuzz) FUZZ_SECONDS=${FUZZ_SECONDS:-60} exec "$node" tools/test.ts fuzz "$@" ;;

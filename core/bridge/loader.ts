@@ -69,20 +69,47 @@ function nameOf(candidate: Candidate<string>): string {
   return typeof candidate === "string" ? candidate : candidate.program;
 }
 
+const ofFunctions = (kind: string): boolean => kind === "fentry" || kind === "fexit";
+
+/** By what `native.tryKind("fentry")` answered: asked once, for it takes as long as a load. */
+const functions = new WeakMap<Native, string>();
+
+/** The code with which this kernel refuses to let functions be watched; "" if it does not, or could not say. */
+function refusesFunctions(native: Native): string {
+  let code = functions.get(native);
+  if (code === undefined) {
+    code = native.tryKind("fentry") ?? "";
+    if (OF_PROCESS.has(code)) return "";
+    functions.set(native, code);
+  }
+  return code;
+}
+
 /** Why this kernel has no such hook; undefined where it has. */
 function absence(native: Native, at: string, args: number): string | undefined {
-  const [kind, target = ""] = at.split("/");
+  const [kind = "", target = ""] = at.split("/");
   if (kind === "tp_btf" || kind === "raw_tp") {
     const arity = native.tracepointArity(target);
     if (arity < 0) return `this kernel has no tracepoint ${target}`;
     if (arity < args) return `this kernel's ${target} has ${arity} arguments, ${args} are required`;
   }
-  if (kind === "fentry" || kind === "fexit") {
+  if (ofFunctions(kind)) {
     const arity = native.functionArity(target);
     if (arity < 0) return `this kernel has no function ${target}`;
     if (args > 0 && arity !== args) return `this kernel's ${target} takes ${arity} arguments, not ${args}`;
+    const code = refusesFunctions(native);
+    if (code === "EPERM") return notPermitted(native, kind);
+    if (code !== "") return `${code}: this kernel refuses ${kind}`;
   }
   return undefined;
+}
+
+/** Why programs of a kind are not permitted. */
+function notPermitted(native: Native, kind: string): string {
+  const { lockdown } = native.features();
+  if (ofFunctions(kind) && lockdown !== "none")
+    return `EPERM: the kernel refuses ${kind} (lockdown: ${lockdown})`;
+  return `EPERM: ${whoRefusesBpf(lockdown)}`;
 }
 
 /** Goes through the candidates of every probe; what the kernel refuses is struck off and never tried again. */
@@ -160,13 +187,7 @@ class ProgramChoice {
     const denied = error.code === "EPERM" || error.code === "EACCES";
     if (denied && kind === "tp" && error.step === "attach") return `${error.code}: ${TRACEFS}`;
     // EACCES is otherwise the verifier's word for a fault in the program.
-    if (error.code === "EPERM") {
-      const { lockdown } = this.#native.features();
-      if ((kind === "fentry" || kind === "fexit") && lockdown !== "none") {
-        return `EPERM: the kernel refuses ${kind} (lockdown: ${lockdown})`;
-      }
-      return `EPERM: ${whoRefusesBpf(lockdown)}`;
-    }
+    if (error.code === "EPERM") return notPermitted(this.#native, kind);
     return `${error.code} at ${error.step}: ${error.message}`;
   }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { BlockList, SocketAddress } from "node:net";
+import { BlockList, isIP, SocketAddress } from "node:net";
 import fc from "fast-check";
-import { type Cidr, formatAddress, parseCidr } from "./address.ts";
+import { type Cidr, formatAddress, parseAddress, parseCidr } from "./address.ts";
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"));
 const sixteen = fc.uint8Array({ minLength: 16, maxLength: 16 });
@@ -71,6 +71,46 @@ describe("formatAddress", () => {
         assert.equal(formatAddress(bytes.subarray(12), "ipv4"), `0.0.${i >> 8}.${i & 0xff}`);
       }
     }
+  });
+});
+
+describe("parseAddress", () => {
+  // Pieces of addresses, put together in any way: most texts are wrong in one place only.
+  const piece = fc.constantFrom(
+    "::",
+    ":",
+    ":",
+    ".",
+    "0",
+    "1",
+    "255",
+    "256",
+    "01",
+    "ff",
+    "abcd",
+    "12345",
+    "1.2.3.4",
+    "g",
+  );
+  const built = fc.array(piece, { maxLength: 17 }).map((pieces) => pieces.join(""));
+  const grouped = fc
+    .tuple(
+      fc.array(fc.constantFrom("0", "1", "FFFF", "", "1.2.3.4", "1.2.3.04"), { maxLength: 9 }),
+      fc.boolean(),
+    )
+    .map(([groups, compressed]) => (compressed ? "::" : "") + groups.join(":"));
+
+  it("takes exactly what Node takes for an address without a zone", () => {
+    let taken = 0;
+    fc.assert(
+      fc.property(fc.oneof(built, grouped, fc.ipV6(), fc.ipV4()), (text) => {
+        const is = isIP(text) !== 0;
+        if (is) taken++;
+        assert.equal(parseAddress(text) !== undefined, is, text);
+      }),
+      { numRuns: 5000 },
+    );
+    assert.ok(taken > 500, `${taken} were addresses`);
   });
 });
 

@@ -5,13 +5,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <utility>
+#include <vector>
 
 #include "error.h"
 
 namespace wirespan {
 namespace {
 
-constexpr uint32_t kBatchBytes = 1 << 20;
+// Of one call. Larger ones save nothing, and their memory would come from the kernel, page by page.
+constexpr uint32_t kBatchBytes = 1 << 16;
 constexpr uint32_t kFewestRows = 16;
 
 }  // namespace
@@ -24,8 +26,9 @@ Table::Table(int fd, uint32_t key_size, uint32_t value_stride, uint32_t max_entr
 
 void Table::Reserve(uint32_t rows) {
   rows_ = rows;
-  keys_.resize(static_cast<size_t>(rows) * key_size_);
-  values_.resize(static_cast<size_t>(rows) * value_stride_);
+  // Not zeroed: the kernel fills what is read.
+  keys_.reset(new uint8_t[static_cast<size_t>(rows) * key_size_]);
+  values_.reset(new uint8_t[static_cast<size_t>(rows) * value_stride_]);
 }
 
 void Table::Read(const Visit& visit) {
@@ -40,7 +43,7 @@ bool Table::ReadBatches(const Visit& visit) {
   for (;;) {
     uint32_t count = rows_;
     const int error = -bpf_map_lookup_batch(fd_, first ? nullptr : position.data(), next.data(),
-                                            keys_.data(), values_.data(), &count, nullptr);
+                                            keys_.get(), values_.get(), &count, nullptr);
     if (error == ENOSPC && rows_ < max_entries_) {
       // A single bucket holds more than one batch: the same position again, with more room.
       Reserve(rows_ > max_entries_ / 2 ? max_entries_ : rows_ * 2);
@@ -49,7 +52,7 @@ bool Table::ReadBatches(const Visit& visit) {
     if (error == EINTR || error == EAGAIN) continue;
     if (first && (error == kNotSupported || error == EOPNOTSUPP)) return false;
     if (error && error != ENOENT) throw Failure{"read table", error};
-    visit(keys_.data(), values_.data(), count);
+    visit(keys_.get(), values_.get(), count);
     if (error == ENOENT) return true;
     std::swap(position, next);
     first = false;
@@ -65,10 +68,10 @@ void Table::ReadOneByOne(const Visit& visit) {
     if (error == ENOENT) return;
     if (error) throw Failure{"read table", error};
     previous = key.data();
-    const int missing = -bpf_map_lookup_elem(fd_, key.data(), values_.data());
+    const int missing = -bpf_map_lookup_elem(fd_, key.data(), values_.get());
     if (missing == ENOENT) continue;
     if (missing) throw Failure{"read table", missing};
-    visit(key.data(), values_.data(), 1);
+    visit(key.data(), values_.get(), 1);
   }
 }
 

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <vector>
+#include <memory>
 
 namespace wirespan {
 
@@ -30,8 +30,8 @@ class Table {
   uint32_t value_stride_;
   uint32_t max_entries_;
   uint32_t rows_ = 0;
-  std::vector<uint8_t> keys_;
-  std::vector<uint8_t> values_;
+  std::unique_ptr<uint8_t[]> keys_;
+  std::unique_ptr<uint8_t[]> values_;
 };
 
 }  // namespace wirespan

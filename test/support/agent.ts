@@ -11,7 +11,9 @@ import { end, type Netns } from "./netns.ts";
 import { countUnseen } from "./unseen.ts";
 
 /** What tools/run.sh starts Node with for an agent. */
-export const AGENT_FLAGS = ["--disable-sigusr1", "--single-threaded-gc", "--max-semi-space-size=4"];
+export const AGENT_FLAGS = readFileSync(new URL("../../cli/node-flags", import.meta.url), "utf8")
+  .trim()
+  .split(" ");
 const ownMain = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 
 /** How to start it. */
