@@ -33,6 +33,7 @@ export const skeleton = {
   },
   runtimeConfig: {"kind":"int","size":4,"signed":false},
   counters: [],
+  links: {"on_opening":1},
   records: {
     correlated: {
       kind: "table",

@@ -37,11 +37,12 @@ static __always_inline void see_opening(struct sock *sk)
 }
 
 /* In the chain of changes of state, in the system call that opens the connection. */
+CHAIN_LINK(on_opening, WANTS(OPEN));
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_opening, struct sock *sk, int old, int new_)
 {
 	if (old == TCP_CLOSE && new_ == TCP_SYN_SENT)
 		see_opening(sk);
-	CALL_NEXT(ctx);
+	CALL_NEXT(ctx, WANTS(OPEN), old, new_);
 	return 0;
 }

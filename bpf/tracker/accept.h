@@ -154,6 +154,7 @@ int BPF_PROG(on_uring_entry, void *ring, void *request, const struct io_uring_cq
 	return 0;
 }
 
+CHAIN_LINK(on_uring_emit, 1);
 SEC("tp_btf/io_uring_complete")
 int on_uring_emit(void *ctx)
 {

@@ -63,7 +63,7 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, struct sock *sk, int old, int new)
 {
 	if (sk->sk_protocol == IPPROTO_TCP && see_state(sk, old, new, false))
-		CALL_NEXT(ctx);
+		CALL_NEXT(ctx, WANTS_ALL, old, new);
 	return 0;
 }
 
@@ -79,6 +79,6 @@ int BPF_PROG(on_state_nested, struct sock *sk, int old, int new)
 	if (c && c->state == new)
 		return 0;
 	if (see_state(sk, old, new, true))
-		CALL_NEXT(ctx);
+		CALL_NEXT(ctx, WANTS_ALL, old, new);
 	return 0;
 }

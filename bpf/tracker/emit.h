@@ -7,6 +7,7 @@
 #include "sampling.h"
 #include <wirespan/context_record.h>
 #include "states.h"
+#include <wirespan/chain.h>
 
 const volatile bool correlates = false;
 
@@ -250,6 +251,7 @@ static __always_inline void emit_wanted(struct sock *sk, int old, int new)
 }
 
 /* The last of the chain: by now the plugins have set what they want. */
+CHAIN_LINK(on_emit, WANTS_OUTCOMES);
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_emit, struct sock *sk, int old, int new)
 {

@@ -39,6 +39,8 @@ export interface ObjectLayout {
   readonly inputs?: Readonly<Record<string, InputLayout>>;
   /** Maps that go on when the plugin is started anew. */
   readonly kept?: readonly string[];
+  /** Programs that join a chain: the kinds of its events that they want, one bit each. */
+  readonly links?: Readonly<Record<string, number>>;
   /** Changes with every field name, offset and size that crosses the boundary. */
   readonly hash: string;
 }
@@ -263,6 +265,7 @@ interface Exported {
   readonly records: Record<string, RecordsLayout>;
   readonly inputs: Record<string, InputLayout>;
   readonly kept: string[];
+  readonly links: Record<string, number>;
   readonly counters: string[];
 }
 
@@ -276,10 +279,11 @@ function exportedBy(layouts: Layouts): Exported {
   const records: Record<string, RecordsLayout> = {};
   const inputs: Record<string, InputLayout> = {};
   const kept: string[] = [];
+  const links: Record<string, number> = {};
   let counters: string[] = [];
   for (const [mark, type] of marks) {
     const [, kind, name] =
-      /^(export_ring|export_rows|export_table_key|export_counters|agent_input_key|keep_on_restart)_?(.*)$/.exec(
+      /^(export_ring|export_rows|export_table_key|export_counters|agent_input_key|keep_on_restart|chain_link)_?(.*)$/.exec(
         mark,
       ) ?? [];
     if (kind === "export_ring") records[name!] = { kind: "ring", record: layouts.pointed(type) };
@@ -290,6 +294,7 @@ function exportedBy(layouts: Layouts): Exported {
       records[name!] = { kind: "table", key: layouts.pointed(type), value, perCpu };
     }
     if (kind === "keep_on_restart") kept.push(name!);
+    if (kind === "chain_link") links[name!] = layouts.pointed(type).size;
     if (kind === "agent_input_key") {
       const value = layouts.pointed(marks.get(`agent_input_value_${name}`)!);
       inputs[name!] = { key: layouts.pointed(type), value };
@@ -299,7 +304,7 @@ function exportedBy(layouts: Layouts): Exported {
       if (record.kind === "struct") counters = record.fields.map((f) => f.name);
     }
   }
-  return { records: sorted(records), inputs: sorted(inputs), kept, counters };
+  return { records: sorted(records), inputs: sorted(inputs), kept, links: sorted(links), counters };
 }
 
 /** Throws an Error that says what is wrong where the file is no BPF object with BTF. */
@@ -308,7 +313,7 @@ export function readObject(elf: Buffer): ObjectLayout {
   const btf = sections.find((s) => s.name === ".BTF");
   if (!btf) throw new Error("no .BTF section: it was built without -g");
   const layouts = new Layouts(typesOf(btf.data));
-  const { records, inputs, kept, counters } = exportedBy(layouts);
+  const { records, inputs, kept, links, counters } = exportedBy(layouts);
   const constants = Object.fromEntries(
     layouts
       .variables(".rodata")
@@ -322,7 +327,7 @@ export function readObject(elf: Buffer): ObjectLayout {
   const filled = Object.keys(inputs).length ? { inputs } : {};
   const layout = JSON.stringify([records, counters, constants, { ...runtimeConfig, ...filled }]);
   const hash = createHash("sha256").update(layout).digest("hex").slice(0, 16);
-  const going = kept.length ? { kept } : {};
+  const going = { ...(kept.length && { kept }), ...(Object.keys(links).length && { links }) };
   const maps = layouts.variables(".maps").map(([map]) => map);
   return {
     programs: programsOf(sections),

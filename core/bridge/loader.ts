@@ -314,7 +314,7 @@ export async function loadObject(native: Native, options: ObjectOptions): Promis
       fill(object, options);
       for (const program of chosen) {
         const chain = options.chains?.find(({ hook }) => hook === skeleton.programs[program]);
-        if (chain) chain.join(object, program);
+        if (chain) chain.join(object, program, skeleton.links![program]!);
         else if (!later.includes(program)) object.attach(program);
       }
       const loaded = object;

@@ -6,42 +6,76 @@ interface Link {
   readonly program: string;
 }
 
-export class Chain {
-  /** Programs on it join the chain instead of being attached. */
-  readonly hook: string;
-  /** In the order in which they run. */
+/** The programs of a chain for one kind of event, in the order in which they run; the first one is always there. */
+class Order {
   readonly #links: Link[];
-  readonly #next: string;
+  readonly #calls: (from: Link, to: Link | undefined) => void;
+  /** 1 if the last one stays last. */
+  readonly #ends: number;
 
-  /** `first` is attached and calls what its object's map `next` holds, as all do but the `last`. */
-  constructor(hook: string, core: BpfObject, first: string, last: string, next: string) {
-    this.hook = hook;
-    this.#next = next;
-    this.#links = [
-      { object: core, program: first },
-      { object: core, program: last },
-    ];
-    this.#pointAt(1);
+  constructor(first: Link, last: Link | undefined, calls: (from: Link, to: Link | undefined) => void) {
+    this.#links = last ? [first, last] : [first];
+    this.#calls = calls;
+    this.#ends = last ? 1 : 0;
+    if (last) calls(first, last);
   }
 
-  /** Before the last one, and from then on part of every change. */
-  join(object: BpfObject, program: string): void {
-    const last = this.#links.at(-1)!;
-    last.object.place(last.program, object.map(this.#next), 0);
-    this.#links.splice(-1, 0, { object, program });
-    this.#pointAt(this.#links.length - 2);
+  /** Behind those that plugins have joined already, and from then on part of every event. */
+  join(link: Link): void {
+    const at = this.#links.length - this.#ends;
+    this.#links.splice(at, 0, link);
+    if (this.#ends) this.#calls(link, this.#links[at + 1]);
+    this.#calls(this.#links[at - 1]!, link);
+  }
+
+  leave(object: BpfObject): void {
+    const at = this.#links.findIndex((link, i) => i > 0 && link.object === object);
+    if (at < 0 || at >= this.#links.length - this.#ends) return;
+    this.#links.splice(at, 1);
+    this.#calls(this.#links[at - 1]!, this.#links[at]);
+  }
+}
+
+/** The kinds of a bit set. */
+const kindsIn = (bits: number): number[] => [...Array(32).keys()].filter((kind) => bits & (1 << kind));
+
+export interface ChainOptions {
+  /** Programs on it join the chain instead of being attached. */
+  readonly hook: string;
+  readonly core: BpfObject;
+  /** The program that is attached, and the one that is called last, at events of the kinds `lastWants`. */
+  readonly first: string;
+  readonly last: string;
+  readonly lastWants: number;
+  /** The map of each object that holds what its program calls next, by kind of event. */
+  readonly next: string;
+}
+
+export class Chain {
+  readonly hook: string;
+  readonly #orders: readonly Order[];
+
+  constructor({ hook, core, first, last, lastWants, next }: ChainOptions) {
+    this.hook = hook;
+    this.#orders = Array.from({ length: core.map(next).maxEntries }, (_, kind) => {
+      const calls = (from: Link, to: Link | undefined) => {
+        const map = from.object.map(next);
+        if (to) to.object.place(to.program, map, kind);
+        else map.delete(new Uint8Array(Uint32Array.of(kind).buffer));
+      };
+      const isLast = lastWants & (1 << kind);
+      const end = isLast ? { object: core, program: last } : undefined;
+      return new Order({ object: core, program: first }, end, calls);
+    });
+  }
+
+  /** `wants`: kinds of event, one bit each. */
+  join(object: BpfObject, program: string, wants: number): void {
+    for (const kind of kindsIn(wants)) this.#orders[kind]!.join({ object, program });
   }
 
   /** Leaving a chain that it is not part of does nothing. */
   leave(object: BpfObject): void {
-    const at = this.#links.findIndex((link, i) => i > 0 && link.object === object);
-    if (at < 0 || at === this.#links.length - 1) return;
-    this.#links.splice(at, 1);
-    this.#pointAt(at);
-  }
-
-  #pointAt(index: number): void {
-    const { object, program } = this.#links[index]!;
-    object.place(program, this.#links[index - 1]!.object.map(this.#next), 0);
+    for (const order of this.#orders) order.leave(object);
   }
 }

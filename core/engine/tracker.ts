@@ -146,9 +146,11 @@ export class Tracker {
     this.loaded = loaded;
     this.ids = ids;
     const uring = loaded.hooks.find(({ at }) => at === URING_HOOK)?.program;
+    const chain = (hook: string, first: string, last: keyof typeof skeleton.links, next: string) =>
+      new Chain({ hook, core: loaded.object, first, last, lastWants: skeleton.links[last], next });
     this.chains = [
-      new Chain(STATE_HOOK, loaded.object, "on_state", "on_emit", "next_program"),
-      ...(uring ? [new Chain(URING_HOOK, loaded.object, uring, "on_uring_emit", "next_accept")] : []),
+      chain(STATE_HOOK, "on_state", "on_emit", "next_program"),
+      ...(uring ? [chain(URING_HOOK, uring, "on_uring_emit", "next_accept")] : []),
     ];
     const names = ["conns", "connect_results", "accept_results", "workloads", "executables", "blank_name"];
     this.#shared = Object.fromEntries(names.map((name) => [name, loaded.object.map(name)]));

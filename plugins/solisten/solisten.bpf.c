@@ -254,7 +254,7 @@ static __always_inline void see_state(struct sock *sk, int old, int new)
 		on_end(sk, c, &call, now);
 }
 
-STATE_PROGRAM(on_state, see_state)
+STATE_PROGRAM(on_state, WANTS(LISTEN), see_state)
 
 /* `sk` may be one that the verifier doesn't trust, or none. */
 static __always_inline void on_result(const struct sock *sk, s32 backlog, long result)

@@ -156,6 +156,6 @@ static __always_inline void see_end(struct sock *sk, int old, int new)
 		on_outcome(c, c->closed_at);
 }
 
-STATE_PROGRAM(on_end_in_queue, see_end)
+STATE_PROGRAM(on_end_in_queue, WANTS(CLOSE), see_end)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -112,6 +112,7 @@ export const skeleton = {
     plugin_filter: filterLayout,
   },
   counters: ["seen_failures","lost_failures","suppressed_failures","overflows"],
+  links: {"accept_uring":1,"on_end_in_queue":8},
   records: {
     accepts: {
       kind: "table",

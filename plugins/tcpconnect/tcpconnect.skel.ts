@@ -94,6 +94,7 @@ export const skeleton = {
     plugin_filter: filterLayout,
   },
   counters: ["overflows","seen_answers","lost_answers"],
+  links: {"on_handshake":12},
   records: {
     attempts: {
       kind: "table",

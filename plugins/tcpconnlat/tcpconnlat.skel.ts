@@ -45,6 +45,7 @@ export const skeleton = {
     plugin_filter: filterLayout,
   },
   counters: ["overflows"],
+  links: {"on_handshake":12},
   records: {
     handshakes: {
       kind: "table",

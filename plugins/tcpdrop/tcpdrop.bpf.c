@@ -189,7 +189,7 @@ static __always_inline void see_listener_close(struct sock *sk, int old, int new
 		count_listener(sk, c);
 }
 
-STATE_PROGRAM(on_listener_close, see_listener_close)
+STATE_PROGRAM(on_listener_close, WANTS(LISTEN), see_listener_close)
 
 /* Moves the listeners' sums. */
 SEC("iter/bpf_sk_storage_map")

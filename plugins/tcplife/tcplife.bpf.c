@@ -101,7 +101,7 @@ static __always_inline void see_change(struct sock *sk, int old, int new)
 		histogram_add_shared(&life->rtt, (u64)rtt_us * 1000);
 }
 
-STATE_PROGRAM(on_close, see_change)
+STATE_PROGRAM(on_close, WANTS_OUTCOMES, see_change)
 
 EXPORT_ROWS(sweep, struct conn_record);
 

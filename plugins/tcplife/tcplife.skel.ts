@@ -81,6 +81,7 @@ export const skeleton = {
   },
   counters: ["overflows"],
   kept: ["io_marks"],
+  links: {"on_close":12},
   records: {
     lives: {
       kind: "table",

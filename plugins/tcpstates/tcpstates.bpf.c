@@ -283,7 +283,7 @@ static __always_inline void see_change(struct sock *sk, int old, int new)
 	count_and_submit(sk, c, &s);
 }
 
-STATE_PROGRAM(on_change, see_change)
+STATE_PROGRAM(on_change, WANTS_ALL, see_change)
 
 /* Sockets by state. */
 struct population {

@@ -90,6 +90,7 @@ export const skeleton = {
     plugin_filter: filterLayout,
   },
   counters: ["seen_changes","lost_changes","overflows"],
+  links: {"on_change":31},
   records: {
     changes: { kind: "ring", size: 584, record: ChangeCursor } as RingRecords<Change>,
     dwells: {

@@ -91,7 +91,7 @@ static __always_inline void see_close(struct sock *sk, int old, int new)
 	add(c, &delta);
 }
 
-STATE_PROGRAM(on_close, see_close)
+STATE_PROGRAM(on_close, WANTS(CLOSE), see_close)
 
 static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *location, u32 reason,
 				    struct sock *rx_sk, enum drop_hook hook, bool is_nested)

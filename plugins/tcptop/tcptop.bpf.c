@@ -172,7 +172,7 @@ static __always_inline void see_close(struct sock *sk, int old, int new)
 	}
 }
 
-STATE_PROGRAM(on_close, see_close)
+STATE_PROGRAM(on_close, WANTS(CLOSE), see_close)
 
 EXPORT_ROWS(sweep, struct flow);
 

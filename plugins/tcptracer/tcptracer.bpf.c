@@ -47,6 +47,6 @@ static __always_inline void see_change(struct sock *sk, int old, int new)
 	}
 }
 
-STATE_PROGRAM(on_change, see_change)
+STATE_PROGRAM(on_change, WANTS_OUTCOMES, see_change)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -20,6 +20,7 @@ export const skeleton = {
     plugin_filter: filterLayout,
   },
   counters: [],
+  links: {"accept_uring":1,"on_change":12},
   records: {
   },
 } as const;

@@ -3,8 +3,9 @@
 
 /*
  * At a connection's change of state one chain of programs runs, each of which calls the next: the tracker's first,
- * one of each plugin, the tracker's emitter. core/bridge/tail-chain.ts joins them. So the kernel enters one program and not
- * one of each plugin, and a plugin sees only sockets that are TCP's, known and not excluded.
+ * one of each plugin that wants changes of this kind, the tracker's emitter. core/bridge/tail-chain.ts joins them. So the
+ * kernel enters one program and not one of each plugin, and a plugin sees only sockets that are TCP's, known and not
+ * excluded. docs/architecture.md gives what other forms cost.
  *
  * The kernel does not enter a program that is already running on this CPU. A packet can interrupt one in a system call,
  * and a softirq then handles hundreds: the tracker has a second program, entered next, which leads the events that the
@@ -13,29 +14,72 @@
  */
 #include <wirespan/conn.h>
 #include <wirespan/kernel.h>
+#include <wirespan/skeleton.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+/* Of a connection over loopback, whose two ends change state ten times: 1, 1, 2, 2 and 4 of these. */
+enum change_kind {
+	CHANGE_OPEN,
+	/* Into LISTEN or out of it: a listener, or a connection that it has received. */
+	CHANGE_LISTEN,
+	/* A handshake ends, and the attempt does not end with it. */
+	CHANGE_HANDSHAKE,
+	CHANGE_CLOSE,
+	CHANGE_OTHER,
+	CHANGES,
+};
+#define WANTS(change)  (1u << CHANGE_##change)
+#define WANTS_OUTCOMES (WANTS(HANDSHAKE) | WANTS(CLOSE))
+#define WANTS_ALL      ((1u << CHANGES) - 1)
+
+static __always_inline enum change_kind change_of(int old, int new)
+{
+	if (old == TCP_LISTEN || new == TCP_LISTEN)
+		return CHANGE_LISTEN;
+	if (new == TCP_CLOSE)
+		return CHANGE_CLOSE;
+	if (new == TCP_ESTABLISHED || ends_handshake(old, new))
+		return CHANGE_HANDSHAKE;
+	return new == TCP_SYN_SENT ? CHANGE_OPEN : CHANGE_OTHER;
+}
+
+/* What is next at a change of each kind. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, CHANGES);
 	__type(key, u32);
 	__type(value, u32);
 } next_program SEC(".maps");
 
-/* Does not return if there is a next one. */
-#define CALL_NEXT(ctx) bpf_tail_call_static(ctx, &next_program, 0)
+#define CALL_IF(ctx, wants, change, kind)               \
+	if ((wants)&1u << (kind) && (change) == (kind)) \
+	bpf_tail_call_static(ctx, &next_program, (u32)(kind))
+
+/* Does not return if there is a next one. `wants`: the kinds that may come here; constants make the call a jump. */
+#define CALL_NEXT(ctx, wants, old, new)                         \
+	do {                                                    \
+		enum change_kind change_ = change_of(old, new); \
+                                                                \
+		CALL_IF(ctx, wants, change_, CHANGE_OPEN);      \
+		CALL_IF(ctx, wants, change_, CHANGE_LISTEN);    \
+		CALL_IF(ctx, wants, change_, CHANGE_HANDSHAKE); \
+		CALL_IF(ctx, wants, change_, CHANGE_CLOSE);     \
+		CALL_IF(ctx, wants, change_, CHANGE_OTHER);     \
+	} while (0)
 
 /*
- * A plugin's link of the chain; `see` takes the socket, the state that it leaves and the one that it enters. The
- * second program sees the ends that no program was shown and that a sweep has found; it is loaded only then.
+ * A plugin's link of the chain, called at changes of the kinds that it `wants`; `see` takes the socket, the state that it
+ * leaves and the one that it enters. The second program sees the ends that no program was shown and that a sweep has
+ * found; it is loaded only then.
  */
-#define STATE_PROGRAM(name, see)                                   \
+#define STATE_PROGRAM(name, wants, see)                            \
+	CHAIN_LINK(name, wants);                                   \
 	SEC("tp_btf/inet_sock_set_state")                          \
 	int BPF_PROG(name, struct sock *sk, int old, int new_)     \
 	{                                                          \
 		see(sk, old, new_);                                \
-		CALL_NEXT(ctx);                                    \
+		CALL_NEXT(ctx, wants, old, new_);                  \
 		return 0;                                          \
 	}                                                          \
 	SEC("iter/bpf_sk_storage_map")                             \

@@ -24,6 +24,9 @@
 /* The records that the iterator program of this name writes with bpf_seq_write. */
 #define EXPORT_ROWS(name, record) record *const export_rows_##name SEC(".export") = 0
 
+/* A program that joins a chain (core/bridge/tail-chain.ts), and which of its kinds of event it wants, one bit each. */
+#define CHAIN_LINK(program, wants) char(*const chain_link_##program)[wants] SEC(".export") = 0
+
 /* The object's own counters: u64 fields, per CPU, exported as internal metrics of the agent. */
 #define EXPORT_COUNTERS(record)                               \
 	struct {                                              \

@@ -7,6 +7,7 @@
  */
 #include <wirespan/hooks/accept_chain.h>
 #include <wirespan/conn.h>
+#include <wirespan/skeleton.h>
 #include <bpf/bpf_tracing.h>
 
 /* Set by the loader: failed calls have a hook of their own. */
@@ -35,6 +36,7 @@ const volatile bool has_accept_failed = false;
 	{                                                                             \
 		return on_accept_exit(!has_accept_failed);                            \
 	}                                                                             \
+	CHAIN_LINK(accept_uring, 1);                                                  \
 	SEC("tp_btf/io_uring_complete") int accept_uring(void *ctx)                   \
 	{                                                                             \
 		on_accept_exit(true);                                                 \

@@ -21,7 +21,7 @@
 		if (c && c->direction == DIRECTION_OUTBOUND && !c->before_start)         \
 			on_outcome(c);                                                   \
 	}                                                                                \
-	STATE_PROGRAM(on_handshake, on_handshake_end)                                    \
+	STATE_PROGRAM(on_handshake, WANTS_OUTCOMES, on_handshake_end)                    \
 	SEC("tp/syscalls/sys_exit_connect") int on_failed_at_once(void *ctx)             \
 	{                                                                                \
 		struct conn *c = failed_connect();                                       \
