@@ -1,29 +1,42 @@
-// Sends `ORDERS` requests over `CONNECTIONS` connections, and prints one line of JSON for each: its trace and how long it took.
+// Sends `ORDERS` orders over `CONNECTIONS` connections, and beside them what the shop cannot give: `GIFTS` and `REVIEWS` requests;
+// then one that meets a crash. Prints one line of JSON for each: its path, its trace, and how long it took.
 import { once } from "node:events";
 import { Agent, request } from "node:http";
 import { text } from "node:stream/consumers";
 import { calling, flush, traceHeaders } from "./telemetry.js";
 
-const { SHOP, ORDERS, CONNECTIONS } = process.env;
-const agent = new Agent({ keepAlive: true, maxSockets: Number(CONNECTIONS) });
+const { SHOP, ORDERS, CONNECTIONS, GIFTS, REVIEWS } = process.env;
+const agent = new Agent({ keepAlive: true, maxSockets: Number(CONNECTIONS) + Number(REVIEWS) + 1 });
 let next = 0;
 
-async function order(item) {
+async function ask(path, query = "") {
   const started = performance.now();
-  await calling("order", { "url.full": `${SHOP}/order?item=${item}` }, async (span) => {
-    const asking = request(`${SHOP}/order?item=${item}`, { agent, headers: traceHeaders() });
+  const url = `${SHOP}/${path}${query}`;
+  await calling(path, { "url.full": url }, async (span) => {
+    const asking = request(url, { agent, headers: traceHeaders() });
     asking.end();
     const [answer] = await once(asking, "response");
     await text(answer);
     const { traceId } = span.spanContext();
-    console.log(JSON.stringify({ trace: traceId, status: answer.statusCode, ms: performance.now() - started }));
+    const ms = performance.now() - started;
+    console.log(JSON.stringify({ path, trace: traceId, status: answer.statusCode, ms }));
   });
 }
 
 async function customer() {
-  while (next < Number(ORDERS)) await order(next++ % 100);
+  while (next < Number(ORDERS)) await ask("order", `?item=${next++ % 100}`);
 }
 
-await Promise.all(Array.from({ length: Number(CONNECTIONS) }, customer));
+async function several(path, count) {
+  for (let i = 0; i < Number(count); i++) await ask(path);
+}
+
+await Promise.all([
+  ...Array.from({ length: Number(CONNECTIONS) }, customer),
+  several("gift", GIFTS),
+  ...Array.from({ length: Number(REVIEWS) }, () => ask("reviews")),
+]);
+// Over a connection that has been in use: to the first request of one, TLS itself has sent answers.
+await ask("crash");
 agent.destroy();
 await flush();

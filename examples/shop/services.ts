@@ -1,13 +1,16 @@
 // The shop's programs, each in its namespace, and the way out for their telemetry.
 import { execFile, execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, chownSync, existsSync, globSync } from "node:fs";
+import { chmodSync, chownSync, existsSync } from "node:fs";
 import { connect, createServer } from "node:net";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { pipeline } from "node:stream";
 import { promisify } from "node:util";
+import { postgresFolder } from "../../correlate/node/test/servers.ts";
+import { Certificates } from "../../test/support/certificates.ts";
 import type { Netns } from "../../test/support/netns.ts";
+import { addresses, CLOSED, PORTS, type Town } from "./town.ts";
 
 const folder = import.meta.dirname;
 const root = join(folder, "../..");
@@ -54,9 +57,19 @@ async function started(
   return { [Symbol.asyncDispose]: dispose };
 }
 
+/** What runs in the services' processes beside them; `env`: what it reads. */
+export interface Beside {
+  /** A module, imported first. */
+  readonly node: string;
+  /** A program that runs the one that its first word names. */
+  readonly python: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /** Node.js with the SDK and wirespan's label for the bytes that it sends. */
-function node(script: string): readonly string[] {
-  return ["--import", join(root, "correlate/node/register.js"), join(folder, script)];
+function node(script: string, beside: Beside | undefined): readonly string[] {
+  const register = ["--import", join(root, "correlate/node/register.js")];
+  return [...register, ...(beside ? ["--import", beside.node] : []), join(folder, script)];
 }
 
 function sdk(service: string): Readonly<Record<string, string>> {
@@ -71,7 +84,7 @@ function sdk(service: string): Readonly<Record<string, string>> {
 }
 
 /** Brings what arrives at the OTLP port of these namespaces to `port` of this one's 127.0.0.1. */
-export async function forwardTelemetry(
+async function forwardTelemetry(
   netnses: readonly Netns[],
   socket: string,
   port: number,
@@ -90,34 +103,71 @@ export async function forwardTelemetry(
   return made.move();
 }
 
-export async function startStock(netns: Netns, port: number, certificates: string): Promise<AsyncDisposable> {
+async function startStock(
+  netns: Netns,
+  certificates: string,
+  beside: Beside | undefined,
+): Promise<AsyncDisposable> {
   const env = {
-    PORT: String(port),
+    PORT: String(PORTS.stock),
     CERTIFICATE: join(certificates, "stock.pem"),
     KEY: join(certificates, "stock.key"),
     PYTHONPATH: join(root, "correlate/python"),
     OTEL_SERVICE_NAME: "stock",
+    ...beside?.env,
   };
-  return await started(netns, "python3", [join(folder, "stock.py")], { env, ready: /^ready$/ });
+  const words = [...(beside ? [beside.python] : []), join(folder, "stock.py")];
+  return await started(netns, "python3", ["-B", ...words], { env, ready: /^ready$/ });
 }
 
-export async function startGateway(
+async function startGateway(
   netns: Netns,
-  port: number,
-  { stock, database, ca }: { readonly stock: string; readonly database: string; readonly ca: string },
+  certificates: string,
+  beside: Beside | undefined,
 ): Promise<AsyncDisposable> {
-  const env = { ...sdk("gateway"), PORT: String(port), STOCK: stock, DATABASE: database, CA: ca };
-  return await started(netns, process.execPath, node("gateway.js"), { env, ready: /^ready$/ });
+  const env = {
+    ...sdk("gateway"),
+    PORT: String(PORTS.gateway),
+    STOCK: `https://${addresses.stock}:${PORTS.stock}`,
+    DATABASE: `postgres://shop@${addresses.database}:${PORTS.database}/postgres`,
+    CA: join(certificates, "ca.pem"),
+    GIFT: `http://${addresses.stock}:${CLOSED.gift}/`,
+    REVIEWS: `http://${addresses.stock}:${CLOSED.reviews}/`,
+    ...beside?.env,
+  };
+  return await started(netns, process.execPath, node("gateway.js", beside), { env, ready: /^ready$/ });
 }
 
-/** Where PostgreSQL's programs are; undefined without them. */
-export function postgresFolder(): string | undefined {
-  const folders = [...(process.env.PATH ?? "").split(delimiter), ...globSync("/usr/lib/postgresql/*/bin")];
-  return folders.find((one) => existsSync(join(one, "postgres")) && existsSync(join(one, "initdb")));
+/** A running shop; its last spans leave when it ends. */
+export async function openShop(
+  town: Town,
+  { scratch, otlp, beside }: { readonly scratch: string; readonly otlp: number; readonly beside?: Beside },
+): Promise<AsyncDisposable> {
+  const programs = postgresFolder();
+  if (!programs) throw new Error("no PostgreSQL on this machine");
+  const certificates = new Certificates(scratch);
+  certificates.authority("ca");
+  certificates.leaf("stock", "ca", `IP:${addresses.stock}`);
+  await using made = new AsyncDisposableStack();
+  const sockets = join(scratch, "otlp.sock");
+  made.use(await forwardTelemetry([town.customers, town.gateway], sockets, otlp));
+  made.use(await startDatabase(town.database, addresses.database, programs, scratch));
+  made.use(await startStock(town.stock, scratch, beside));
+  made.use(await startGateway(town.gateway, scratch, beside));
+  const stack = made.move();
+  return { [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+/** Installs the gateway's driver for PostgreSQL if it is missing. Throws what npm says. */
+export function installDriver(say: (text: string) => void = () => {}): void {
+  if (existsSync(join(folder, "node_modules/pg"))) return;
+  say("installing PostgreSQL's driver for the gateway (npm ci in examples/shop)");
+  const npm = ["ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund"];
+  execFileSync("npm", npm, { stdio: ["ignore", "ignore", "inherit"] });
 }
 
 /** PostgreSQL with the shop's items, in `scratch`. */
-export async function startDatabase(
+async function startDatabase(
   netns: Netns,
   address: string,
   programs: string,
@@ -155,34 +205,43 @@ export async function startDatabase(
   return server;
 }
 
-/** One order that a customer made. */
-export interface Order {
+/** One request of the customers'. */
+export interface Asked {
+  readonly path: "order" | "gift" | "reviews" | "crash";
   readonly trace: string;
   readonly status: number;
   readonly ms: number;
 }
 
-/** Runs the customers to their end; their orders. */
-export async function shopping(
-  netns: Netns,
-  shop: string,
-  orders: number,
-  connections: number,
-): Promise<Order[]> {
+/** How many of what: see customers.js. */
+export interface Wishes {
+  readonly orders: number;
+  readonly connections: number;
+  /** Each a connect that is refused. */
+  readonly gifts: number;
+  /** Each a connect that gets no answer. */
+  readonly reviews: number;
+}
+
+/** Runs the customers to their end; what they asked for. */
+export async function shopping(netns: Netns, wishes: Wishes, beside?: Beside): Promise<Asked[]> {
   const env = {
     ...process.env,
     ...sdk("customers"),
-    SHOP: shop,
-    ORDERS: String(orders),
-    CONNECTIONS: String(connections),
+    SHOP: `http://${addresses.gateway}:${PORTS.gateway}`,
+    ORDERS: String(wishes.orders),
+    CONNECTIONS: String(wishes.connections),
+    GIFTS: String(wishes.gifts),
+    REVIEWS: String(wishes.reviews),
+    ...beside?.env,
   };
-  const child = netns.spawn(process.execPath, node("customers.js"), {
+  const child = netns.spawn(process.execPath, node("customers.js", beside), {
     env,
     stdio: ["ignore", "pipe", "inherit"],
     cwd: root,
   });
-  const made: Order[] = [];
-  createInterface({ input: child.stdout! }).on("line", (line) => made.push(JSON.parse(line) as Order));
+  const made: Asked[] = [];
+  createInterface({ input: child.stdout! }).on("line", (line) => made.push(JSON.parse(line) as Asked));
   const [code] = (await once(child, "close")) as [number | null];
   if (code !== 0) throw new Error(`the customers exited with ${code}`);
   return made;

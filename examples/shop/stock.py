@@ -1,8 +1,13 @@
-"""The shop's stock service, over HTTPS: GET /stock/ITEM. It has no SDK; its bytes are labelled with the caller's span."""
+"""The shop's stock service, over HTTPS: GET /stock/ITEM; GET /stock/crash ends the connection by a reset.
+
+It has no SDK; its bytes are labelled with the caller's span.
+"""
 
 import json
 import os
+import socket
 import ssl
+import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -25,7 +30,13 @@ class Stock(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        item = int(self.path.rsplit("/", 1)[1])
+        asked = self.path.rsplit("/", 1)[1]
+        if asked == "crash":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            os.close(self.connection.detach())
+            self.close_connection = True
+            return
+        item = int(asked)
         serving.context = context_of(self.headers.get("traceparent"))
         # Some tens of segments, as an answer with history has.
         body = json.dumps({"stock": item * 7 % 100, "history": [item * day % 997 for day in range(6000)]}).encode()

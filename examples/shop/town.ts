@@ -11,8 +11,18 @@ export interface Town extends AsyncDisposable {
 
 export const addresses = { gateway: "10.221.1.1", stock: "10.221.2.2", database: "10.221.3.2" } as const;
 
-/** One in `loss` packets with payload is dropped, in each direction of each link. */
-export async function build({ loss, rate }: { readonly loss: number; readonly rate: string }): Promise<Town> {
+/** The ports of the services. */
+export const PORTS = { gateway: 8080, stock: 8443, database: 5432 } as const;
+/** Of the stock service's host: one at which nobody listens, and one that a firewall closes without an answer. */
+export const CLOSED = { gift: 8450, reviews: 8451 } as const;
+
+/** What is lost of the packets with payload, one in so many. */
+export interface Loss {
+  readonly requests: number;
+  readonly answers: number;
+}
+
+export async function build({ loss, rate }: { readonly loss: Loss; readonly rate: string }): Promise<Town> {
   await using made = new AsyncDisposableStack();
   const [customers, gateway, stock, database] = [
     made.use(await Netns.create()),
@@ -29,9 +39,17 @@ export async function build({ loss, rate }: { readonly loss: number; readonly ra
     await netns.run("nft", "add table inet road");
     await netns.run("nft", "add chain inet road in { type filter hook input priority 0; }");
     // Packets of a handshake and acknowledgements alone are shorter.
-    const payload = 'iifname != "lo" meta l4proto tcp meta length > 90';
-    await netns.run("nft", `add rule inet road in ${payload} numgen inc mod ${loss} == 0 drop`);
+    const payload = 'iifname != "lo" meta length > 90';
+    const ports = `{ ${Object.values(PORTS).join(", ")} }`;
+    for (const [match, every] of [
+      [`tcp dport ${ports}`, loss.requests],
+      [`tcp sport ${ports}`, loss.answers],
+    ])
+      await netns.run("nft", `add rule inet road in ${payload} ${match} numgen inc mod ${every} == 0 drop`);
   }
+  await stock.run("nft", `add rule inet road in tcp dport ${CLOSED.reviews} drop`);
+  // An attempt that gets no answer fails after two seconds instead of two minutes.
+  await gateway.sysctl({ "net.ipv4.tcp_syn_retries": 1 });
   const stack = made.move();
   return { customers, gateway, stock, database, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
@@ -39,22 +57,8 @@ export async function build({ loss, rate }: { readonly loss: number; readonly ra
 async function join(netns: Netns, device: string, address: string, rate: string): Promise<void> {
   await netns.ip("address", "add", address, "dev", device);
   await netns.ip("link", "set", device, "up");
-  // Without offloads a packet is a segment, so that one drop is one retransmission.
-  for (const offload of ["tso", "gso", "gro"])
-    await netns.run("ethtool", "-K", device, offload, "off").catch(() => {});
-  await netns.run(
-    "tc",
-    "qdisc",
-    "add",
-    "dev",
-    device,
-    "root",
-    "tbf",
-    "rate",
-    rate,
-    "burst",
-    "32kb",
-    "latency",
-    "400ms",
-  );
+  // A packet is a segment, so that one drop is one retransmission.
+  await netns.ip("link", "set", device, "gso_max_segs", "1", "gso_max_size", "1500");
+  const slow = `qdisc add dev ${device} root tbf rate ${rate} burst 32kb latency 400ms`;
+  await netns.run("tc", ...slow.split(" "));
 }

@@ -64,6 +64,12 @@ export class Jaeger implements AsyncDisposable {
     return ((answer ?? {}) as { data?: readonly ShownTrace[] | null }).data ?? [];
   }
 
+  /** One trace as the user interface gets it; undefined where Jaeger has no such trace (yet). */
+  async shownTrace(id: string): Promise<ShownTrace | undefined> {
+    return ((await this.#get(`/api/traces/${id}`)) as { data?: readonly ShownTrace[] } | undefined)
+      ?.data?.[0];
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.service[Symbol.asyncDispose]();
   }

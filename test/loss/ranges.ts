@@ -1,0 +1,53 @@
+// Imported into an HTTP program: appends to the file `RANGES` one line of JSON for each request and each answer, with the bytes of
+// the connection that it went in (Range of test/support/loss.ts).
+import diagnostics from "node:diagnostics_channel";
+import { appendFileSync } from "node:fs";
+import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Range } from "../support/loss.ts";
+
+const file = process.env.RANGES!;
+
+/** Of a TLS socket, whose own count is of what it encrypts. */
+interface Encrypted {
+  readonly _handle?: { readonly _parent?: { readonly bytesWritten: number } } | null;
+}
+
+/** Bytes of the TCP connection so far. */
+function written(socket: Socket & Encrypted): number {
+  return socket._handle?._parent?.bytesWritten ?? socket.bytesWritten;
+}
+
+function keep(range: Range): void {
+  appendFileSync(file, `${JSON.stringify(range)}\n`);
+}
+
+diagnostics.subscribe("http.client.request.created", (message) => {
+  const { request } = message as { readonly request: ClientRequest };
+  const traceparent = request.getHeader("traceparent");
+  if (typeof traceparent !== "string") return;
+  request.prependOnceListener("socket", (socket) => {
+    const from = socket.connecting ? 0 : written(socket);
+    request.once("response", (answer) => {
+      const { localPort: port = 0, remotePort: service = 0 } = socket;
+      answer.once("end", () =>
+        keep({ side: "client", port, service, traceparent, from, to: written(socket) }),
+      );
+    });
+  });
+});
+
+diagnostics.subscribe("http.server.request.start", (message) => {
+  const { request, response, socket } = message as {
+    readonly request: IncomingMessage;
+    readonly response: ServerResponse;
+    readonly socket: Socket;
+  };
+  const { traceparent } = request.headers;
+  if (typeof traceparent !== "string") return;
+  const from = written(socket);
+  const { localPort: service = 0, remotePort: port = 0 } = socket;
+  response.once("finish", () =>
+    keep({ side: "server", port, service, traceparent, from, to: written(socket) }),
+  );
+});

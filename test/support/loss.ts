@@ -1,0 +1,130 @@
+// What was retransmitted, by what is on the wire and by the byte ranges that clients and servers have logged, beside the spans that
+// tell of it.
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { attributesOf, type Span } from "../backend/otlp.ts";
+import type { Netns } from "./netns.ts";
+
+export const lossFolder = fileURLToPath(new URL("../loss/", import.meta.url));
+
+/** A request, or an answer: bytes `from` up to but without `to` of what this end of the connection has sent. */
+export interface Range {
+  readonly side: "client" | "server";
+  readonly traceparent: string;
+  readonly from: number;
+  readonly to: number;
+  /** The client's. */
+  readonly port: number;
+  /** The server's. */
+  readonly service: number;
+}
+
+/** A segment that left for the second time. */
+export interface Again {
+  readonly port: number;
+  readonly peer: number;
+  /** Its first byte among all that this end has sent; -1: a SYN. */
+  readonly at: number;
+  readonly sequence: number;
+  readonly bytes: number;
+  readonly flags: number;
+}
+
+/** What leaves a namespace for the second time, until it is stopped. */
+export async function tap(netns: Netns): Promise<{ stop(): Promise<readonly Again[]> }> {
+  const child = netns.spawn("python3", ["-B", `${lossFolder}tap.py`], { stdio: ["pipe", "pipe", "inherit"] });
+  const lines = createInterface({ input: child.stdout! });
+  const said: string[] = [];
+  await once(lines, "line");
+  lines.on("line", (line) => said.push(line));
+  const closed = once(lines, "close");
+  return {
+    async stop() {
+      child.stdin!.end();
+      await closed;
+      const { missed } = JSON.parse(said.pop() ?? "{}") as { missed?: number };
+      if (missed !== 0) throw new Error(`the tap has missed ${missed} packets`);
+      return said.map((line) => JSON.parse(line) as Again);
+    },
+  };
+}
+
+/** Requests of one connection in one direction, by ports: those that a segment's bytes belong to. */
+export class Ranges {
+  readonly #byEnd: ReadonlyMap<string, readonly Range[]>;
+
+  constructor(all: readonly Range[]) {
+    const key = ({ side, port, service }: Range) =>
+      side === "client" ? `${port}-${service}` : `${service}-${port}`;
+    this.#byEnd = Map.groupBy(all, key);
+  }
+
+  /** The requests whose bytes, or whose answers', the segment holds. */
+  of({ port, peer, at, bytes }: Again): readonly Range[] {
+    const all = this.#byEnd.get(`${port}-${peer}`) ?? [];
+    return all.filter(({ from, to }) => from < at + bytes && at < to);
+  }
+}
+
+/** Retransmitted segments, by what the traces of requests show of them. */
+export interface Account {
+  /** In the trace of the request whose bytes they hold. */
+  exact: number;
+  /** In another's, or on the wire never. */
+  readonly wrong: string[];
+  /** Of a request, and in no trace. */
+  missing: number;
+  /** Of no request (handshakes, ends, what has no range), and in no trace. */
+  outside: number;
+  /** Of no request, and in the trace of the one that the bytes before them belong to. */
+  behind: number;
+  /** Requests whose bytes were retransmitted, and no trace of theirs shows it. */
+  readonly unseen: Range[];
+  /** By side and service: requests whose own trace shows retransmissions. */
+  readonly seen: Map<string, Set<string>>;
+}
+
+/** Where the segments of `again` are in the spans named `tcp retransmit` of applications' traces. */
+export function judge(again: readonly Again[], ranges: readonly Range[], spans: readonly Span[]): Account {
+  const owners = new Ranges(ranges);
+  const account: Account = {
+    exact: 0,
+    wrong: [],
+    missing: 0,
+    outside: 0,
+    behind: 0,
+    unseen: [],
+    seen: new Map(),
+  };
+  const told = Map.groupBy(spans, (span) => {
+    const of = attributesOf(span.attributes);
+    return [of["network.local.port"], of["network.peer.port"], of["wirespan.tcp.sequence"]].join(" ");
+  });
+  const shown = new Set<Range>();
+  const touched = new Set<Range>();
+  for (const segment of again) {
+    const own = owners.of(segment);
+    for (const range of own) touched.add(range);
+    const found = told.get([segment.port, segment.peer, segment.sequence].join(" ")) ?? [];
+    const span = found.pop();
+    if (!span) account[own.length > 0 ? "missing" : "outside"]++;
+    else if (own.length === 0) account.behind++;
+    else {
+      const range = own.find(
+        ({ traceparent }) => traceparent.slice(3, 52) === `${span.traceId}-${span.parentSpanId}`,
+      );
+      if (range) shown.add(range);
+      if (range) account.exact++;
+      else account.wrong.push(`${JSON.stringify(segment)} is ${own[0]!.traceparent}, not ${span.traceId}`);
+    }
+  }
+  for (const [key, left] of told)
+    if (left.length > 0) account.wrong.push(`${key}: ${left.length} more than on the wire`);
+  account.unseen.push(...[...touched].filter((range) => !shown.has(range)));
+  for (const { side, service, traceparent } of shown) {
+    const key = `${side} ${service}`;
+    account.seen.set(key, (account.seen.get(key) ?? new Set()).add(traceparent));
+  }
+  return account;
+}
