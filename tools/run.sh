@@ -9,7 +9,7 @@ again=
 trap "$hangup" HUP
 cd "$(dirname "$0")/.."
 
-verb=${1:?usage: tools/run.sh agent|test|unit|native|kernels|fuzz|build|check|gen|bench|backends|demo [ARGS]}
+verb=${1:?usage: tools/run.sh agent|test|unit|native|long|kernels|fuzz|build|check|gen|bench|backends|demo [ARGS]}
 shift
 group=
 case $(uname -m) in
@@ -47,7 +47,7 @@ end_setup() { # end_setup STATUS
 case $verb in
   unit | check | fuzz | backends) setup packages ;;
   agent | build | gen | bench | demo) setup everything ;;
-  test | native) setup tests ;;
+  test | native | long) setup tests ;;
   kernels) setup guests ;;
   *)
     echo "wirespan: tools/run.sh does not know the verb $verb" >&2
@@ -66,6 +66,7 @@ case $verb in
   test) exec "$node" tools/test.ts check,kernel,native,backend,unit "$@" ;;
   native) exec "$node" tools/test.ts native,sanitized "$@" ;;
   fuzz) FUZZ_SECONDS=${FUZZ_SECONDS:-60} exec "$node" tools/test.ts fuzz "$@" ;;
+  long) TEST_LONG=1 exec "$node" tools/test.ts long "$@" ;;
   unit | kernels | check) exec "$node" tools/test.ts "$verb" "$@" ;;
   build) ;;
   gen)

@@ -70,6 +70,17 @@ const suites: Readonly<Record<string, Suite>> = {
       "plugins/softirqs/*.kernel.test.ts",
     ],
   },
+  // Those that have a size (test/support/long.ts), in the long form.
+  long: {
+    files: [
+      "core/engine/correlation.{,events.}kernel.test.ts",
+      "test/system/correlate-*.kernel.test.ts",
+      "test/backend/shop.backend.test.ts",
+    ],
+    except: [],
+    timeout: 120_000,
+    root: true,
+  },
   kernels: { files: ["test/kernels/*.vm.test.ts"], except: [], timeout: 60_000, root: true },
   backend: {
     files: [`${anywhere}/*.backend.test.ts`],

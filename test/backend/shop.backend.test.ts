@@ -13,7 +13,7 @@ import { addresses, build, PORTS, type Town } from "../../examples/shop/town.ts"
 import { startAgent } from "../support/agent.ts";
 import { inodeOf } from "../support/connection-ends.ts";
 import { size } from "../support/long.ts";
-import { type Account, judge, lossFolder, type Range, tap } from "../support/loss.ts";
+import { type Account, judge, lossFolder, type Range, tap, witness } from "../support/loss.ts";
 import { type Netns, needsRoot } from "../support/netns.ts";
 import { skip } from "../support/skip.ts";
 import { startCollector } from "./collector.ts";
@@ -21,9 +21,9 @@ import { needBackends } from "./find.ts";
 import { type Jaeger, startJaeger, WARNINGS } from "./jaeger.ts";
 import { attributesOf, type Metric, type Span, type Under } from "./otlp.ts";
 
-const REQUESTS = size(60, 300);
+const REQUESTS = size(24, 300);
 /** Requests with retransmissions, of each client, in each direction over each protocol. */
-const AT_LEAST = size(3, 30);
+const AT_LEAST = size(1, 30);
 const GIFTS = 10;
 const REVIEWS = 3;
 const CONNECTIONS = 4;
@@ -183,6 +183,7 @@ exporters:
       python: `${lossFolder}ranged.py`,
       env: { RANGES: file },
     };
+    const witnessed = await witness();
     const taps = await Promise.all(netnses.map(tap));
     const open = await openShop(town, { scratch, otlp: Number(new URL(jaeger.http).port), beside });
     await shopped(town, jaeger, beside);
@@ -191,6 +192,7 @@ exporters:
     const counters = await Promise.all(netnses.map((netns) => netns.counters()));
     segments = counters.reduce((sum, each) => sum + (each["Tcp.RetransSegs"] ?? 0), 0);
     const again = (await Promise.all(taps.map((one) => one.stop()))).flat();
+    const shown = witnessed.stop();
     assert.equal((await agent.stop()).code, 0);
     ranges = { ...ranges, node: lines<Range>(readFileSync(file, "utf8")) };
     const metrics = await collector.metrics();
@@ -200,11 +202,11 @@ exporters:
       spans: await collector.spans(),
     };
     await readTraces(jaeger);
-    const shown = [...traces.values()]
+    const spans = [...traces.values()]
       .flat()
       .map(({ item }) => item)
       .filter(({ name }) => name === "tcp retransmit");
-    account = judge(again, Object.values(ranges).flat(), shown);
+    account = judge(again, Object.values(ranges).flat(), spans, shown);
     assert.equal(again.length, segments, "the taps have seen all");
   }
 
@@ -224,12 +226,20 @@ exporters:
       async (id) => [id, await jaeger.trace(id), await jaeger.shownTrace(id)] as const,
     );
     for (const [id, spans, shown] of found) {
+      const byId = new Map(spans.map(({ item, scope }) => [item.spanId, { ...item, scope }]));
       for (const { item } of spans)
         if (item.attributes?.some(({ key }) => key === WARNINGS)) faults.v3.push(`${id} ${item.name}`);
-      for (const { operationName, warnings } of shown?.spans ?? []) {
+      for (const { spanID, warnings } of shown?.spans ?? []) {
+        const span = byId.get(spanID)!;
+        // Of applications' own spans theirs is the fault.
+        if (!span.scope.startsWith("wirespan.")) continue;
+        const parent = byId.get(span.parentSpanId ?? "");
+        const isLate = parent && span.endTimeUnixNano > parent.endTimeUnixNano;
         for (const warning of warnings ?? []) {
-          const kind = connections.has(id) ? "connections" : /clock skew/.test(warning) ? "skew" : "others";
-          faults[kind].push(`${operationName}: ${warning}`);
+          const isSkew = isLate && /^clock skew/.test(warning);
+          faults[connections.has(id) ? "connections" : isSkew ? "skew" : "others"].push(
+            `${id} ${span.name}: ${warning}`,
+          );
         }
       }
     }
@@ -238,11 +248,16 @@ exporters:
 
   it("has every retransmission of a request or an answer in the request's own trace, and in no other", () => {
     console.log(
-      `      ${segments} segments: ${account.exact} exact, ${account.behind} behind, ${account.missing} missing, ${account.outside} outside; ${told.suppressed} suppressed`,
+      `      ${segments} segments: ${account.exact} exact, ${account.unranged.length} of queries, ${account.missing} missing, ${account.outside} outside, ${account.unshown} not shown by the kernel; ${told.suppressed} suppressed`,
     );
     assert.deepEqual(account.wrong, []);
     assert.deepEqual(account.unseen, []);
     assert.ok(account.missing <= told.suppressed);
+    // The driver of the database logs no ranges: here it is only the right service and span.
+    for (const { segment, span } of account.unranged) {
+      const parent = traces.get(span.traceId)?.find(({ item }) => item.spanId === span.parentSpanId);
+      assert.deepEqual([segment.peer, parent?.item.name], [PORTS.database, "SELECT items"]);
+    }
   });
 
   for (const client of ["node", "python", "go"] as const) {
@@ -264,7 +279,8 @@ exporters:
   }
 
   it("has as many retransmissions as the kernel's counters: in traces, suppressed, and of no request", () => {
-    assert.equal(told.retransmits, segments);
+    assert.ok(told.retransmits <= segments);
+    assert.ok(told.retransmits >= segments - account.unshown, `${told.retransmits} of ${segments}`);
   });
 
   for (const [path, name, error, count] of [
@@ -287,7 +303,7 @@ exporters:
   }
 
   it("gives Jaeger no cause to warn but of children past a rounded end, in its pages alone", () => {
-    console.log(`      ${faults.skew.length} warnings of skew`, faults.skew.slice(0, 5));
+    console.log(`      ${faults.skew.length} warnings of skew`);
     assert.deepEqual([faults.v3, faults.connections, faults.others], [[], [], []]);
   });
 });

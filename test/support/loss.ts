@@ -3,7 +3,11 @@
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { type AnyHandlers, ObjectReader } from "../../core/bridge/object-reader.ts";
+import { native } from "../../native/index.ts";
 import { attributesOf, type Span } from "../backend/otlp.ts";
+import { type Shown, skeleton } from "../bpf/retransmits.skel.ts";
+import { built } from "./bpf.ts";
 import type { Netns } from "./netns.ts";
 
 export const lossFolder = fileURLToPath(new URL("../loss/", import.meta.url));
@@ -50,6 +54,28 @@ export async function tap(netns: Netns): Promise<{ stop(): Promise<readonly Agai
   };
 }
 
+const keyOf = (port: unknown, peer: unknown, sequence: unknown) => [port, peer, sequence].join(" ");
+
+/** What the kernel shows to a program of its own, by ports and sequence number: some machines leave events out. */
+export async function witness(): Promise<{ stop(): ReadonlyMap<string, number> }> {
+  const object = await native.load("retransmits", built("retransmits"), { programs: ["retransmit"] });
+  object.attach("retransmit");
+  const counts = new Map<string, number>();
+  const reader = new ObjectReader(native, object, skeleton, {
+    shown({ localPort, peerPort, sequence }: Shown) {
+      const key = keyOf(localPort, peerPort, sequence);
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    },
+  } as AnyHandlers);
+  return {
+    stop() {
+      reader.drain();
+      reader.close();
+      return counts;
+    },
+  };
+}
+
 /** Requests of one connection in one direction, by ports: those that a segment's bytes belong to. */
 export class Ranges {
   readonly #byEnd: ReadonlyMap<string, readonly Range[]>;
@@ -75,54 +101,68 @@ export interface Account {
   readonly wrong: string[];
   /** Of a request, and in no trace. */
   missing: number;
+  /** In no trace, because the kernel has shown them to no program. */
+  unshown: number;
   /** Of no request (handshakes, ends, what has no range), and in no trace. */
   outside: number;
-  /** Of no request, and in the trace of the one that the bytes before them belong to. */
-  behind: number;
+  /** Of no range that is known, and in a trace. */
+  readonly unranged: { readonly segment: Again; readonly span: Span }[];
   /** Requests whose bytes were retransmitted, and no trace of theirs shows it. */
   readonly unseen: Range[];
   /** By side and service: requests whose own trace shows retransmissions. */
   readonly seen: Map<string, Set<string>>;
 }
 
-/** Where the segments of `again` are in the spans named `tcp retransmit` of applications' traces. */
-export function judge(again: readonly Again[], ranges: readonly Range[], spans: readonly Span[]): Account {
+/** Where the segments of `again` are in the spans named `tcp retransmit` of applications' traces; `shown`: see `witness`. */
+export function judge(
+  again: readonly Again[],
+  ranges: readonly Range[],
+  spans: readonly Span[],
+  shown: ReadonlyMap<string, number>,
+): Account {
   const owners = new Ranges(ranges);
   const account: Account = {
     exact: 0,
     wrong: [],
     missing: 0,
+    unshown: 0,
     outside: 0,
-    behind: 0,
+    unranged: [],
     unseen: [],
     seen: new Map(),
   };
   const told = Map.groupBy(spans, (span) => {
     const of = attributesOf(span.attributes);
-    return [of["network.local.port"], of["network.peer.port"], of["wirespan.tcp.sequence"]].join(" ");
+    return keyOf(of["network.local.port"], of["network.peer.port"], of["wirespan.tcp.sequence"]);
   });
-  const shown = new Set<Range>();
+  const found = new Set<Range>();
+  const left = new Map(shown);
   const touched = new Set<Range>();
   for (const segment of again) {
+    const key = keyOf(segment.port, segment.peer, segment.sequence);
     const own = owners.of(segment);
+    const span = told.get(key)?.pop();
+    const isShown = (left.get(key) ?? 0) > 0;
+    left.set(key, (left.get(key) ?? 0) - 1);
+    if (!span && !isShown) {
+      account.unshown++;
+      continue;
+    }
     for (const range of own) touched.add(range);
-    const found = told.get([segment.port, segment.peer, segment.sequence].join(" ")) ?? [];
-    const span = found.pop();
     if (!span) account[own.length > 0 ? "missing" : "outside"]++;
-    else if (own.length === 0) account.behind++;
+    else if (own.length === 0) account.unranged.push({ segment, span });
     else {
-      const range = own.find(
-        ({ traceparent }) => traceparent.slice(3, 52) === `${span.traceId}-${span.parentSpanId}`,
-      );
-      if (range) shown.add(range);
+      const id = `${span.traceId}-${span.parentSpanId}`;
+      const range = own.find(({ traceparent }) => traceparent.slice(3, 52) === id);
+      if (range) found.add(range);
       if (range) account.exact++;
-      else account.wrong.push(`${JSON.stringify(segment)} is ${own[0]!.traceparent}, not ${span.traceId}`);
+      else account.wrong.push(`${JSON.stringify(segment)} is ${own[0]!.traceparent}, not ${id}`);
     }
   }
-  for (const [key, left] of told)
-    if (left.length > 0) account.wrong.push(`${key}: ${left.length} more than on the wire`);
-  account.unseen.push(...[...touched].filter((range) => !shown.has(range)));
-  for (const { side, service, traceparent } of shown) {
+  for (const [key, more] of told)
+    if (more.length > 0) account.wrong.push(`${key}: ${more.length} more than on the wire`);
+  account.unseen.push(...[...touched].filter((range) => !found.has(range)));
+  for (const { side, service, traceparent } of found) {
     const key = `${side} ${service}`;
     account.seen.set(key, (account.seen.get(key) ?? new Set()).add(traceparent));
   }
