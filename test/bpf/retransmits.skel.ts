@@ -1,8 +1,6 @@
 // Written by tools/btfgen.ts from retransmits.bpf.c. Do not edit.
-import type { Cursor, RingRecords } from "../../core/plugin/skeleton.ts";
-
-const empty = new Uint32Array(0);
-const none = new Uint8Array(0);
+import { StructCursor } from "../../core/bridge/runtime.ts";
+import type { Fields, RingRecords } from "../../core/plugin/skeleton.ts";
 
 export interface Shown {
   readonly localPort: number;
@@ -10,23 +8,16 @@ export interface Shown {
   readonly sequence: number;
 }
 
-export class ShownCursor implements Shown, Cursor {
-  #words: Uint32Array = empty;
-  #bytes: Uint8Array = none;
-  #at = 0;
-  at(words: Uint32Array, bytes: Uint8Array, offset: number): void {
-    this.#words = words;
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
+export class ShownCursor extends StructCursor implements Shown {
+  static readonly fields: Fields = { localPort: { at: 0, is: "u32" }, peerPort: { at: 4, is: "u32" }, sequence: { at: 8, is: "u32" } };
   get localPort(): number {
-    return this.#words[((this.#at) >> 2)]!;
+    return this.$words[((this.$at) >> 2)]!;
   }
   get peerPort(): number {
-    return this.#words[((this.#at + 4) >> 2)]!;
+    return this.$words[((this.$at + 4) >> 2)]!;
   }
   get sequence(): number {
-    return this.#words[((this.#at + 8) >> 2)]!;
+    return this.$words[((this.$at + 8) >> 2)]!;
   }
 }
 
