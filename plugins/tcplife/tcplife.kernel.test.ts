@@ -6,7 +6,7 @@ import { assertRow, Ends, pairs, told } from "../../test/support/connection-ends
 import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { skip } from "../../test/support/skip.ts";
 import { addresses, pair, routed, routedAddresses } from "../../test/support/topology.ts";
-import { build, type Connection, one, pick, run } from "../../test/support/workload.ts";
+import { build, one, pick, run } from "../../test/support/workload.ts";
 
 const REASON = "wirespan.tcp.close.reason";
 const SENT = "wirespan.tcp.bytes_sent";
@@ -324,107 +324,5 @@ describe("tcplife", function () {
     );
     assert.equal(both[0].opener["network.local.port"], both[1].opener["network.local.port"]);
     assert.notEqual(both[0].opener.trace_id, both[1].opener.trace_id);
-  });
-
-  describe("of attempts to connect", () => {
-    const failed = { status: "error", [SENT]: 0, [RECEIVED]: 0, "thread.name": "pcli" };
-
-    /** The kernel takes the address away before the program can ask for it, not before the agent has it. */
-    const from = (line: Connection): Row => ({
-      ...told(line),
-      "network.local.address": line.family === "ipv6" ? addresses.a6 : addresses.a,
-    });
-
-    for (const { family, address } of families) {
-      it(`reports a refusal over ${family}`, async () => {
-        await using net = await pair();
-        const ends = new Ends(agent, net.a, net.b);
-        const line = one(await run(net.a, "attempt", { address }), "end");
-        const row = await ends.one();
-        assertRow(row, { ...from(line), ...failed, [REASON]: "refused", "error.type": "connection_refused" });
-        assertRow(row, { "network.peer.port": 9, parent_span_id: undefined });
-      });
-    }
-
-    it("reports a refusal by a firewall", async () => {
-      await using net = await pair();
-      await net.b.rule("input", "tcp dport 9", "reject with tcp reset");
-      const ends = new Ends(agent, net.a);
-      const line = one(await run(net.a, "attempt", { address: addresses.b }), "end");
-      const expected = { ...failed, [REASON]: "refused", "error.type": "connection_refused" };
-      assertRow(await ends.one(), { ...from(line), ...expected });
-    });
-
-    it("reports that a host can't be reached", async () => {
-      await using net = await pair();
-      const rule = await net.b.rule("input", "tcp dport 9", "reject with icmpx admin-prohibited");
-      const ends = new Ends(agent, net.a);
-      const line = one(await run(net.a, "attempt", { address: addresses.b }), "end");
-      const row = await ends.one();
-      assertRow(row, {
-        ...from(line),
-        ...failed,
-        [REASON]: "unreachable",
-        "error.type": "host_unreachable",
-        "wirespan.tcp.retransmits": (await rule.packets()) - 1,
-      });
-    });
-
-    it("reports that there was no answer, and the number of retries", async () => {
-      await using net = await pair();
-      const rule = await net.b.rule("input", "tcp dport 9", "drop");
-      const ends = new Ends(agent, net.a);
-      const line = one(await run(net.a, "attempt", { address: addresses.b, synRetries: 1 }), "end");
-      assertRow(await ends.one(), {
-        ...from(line),
-        ...failed,
-        [REASON]: "timeout",
-        "error.type": "timed_out",
-        "wirespan.tcp.retransmits": (await rule.packets()) - 1,
-      });
-    });
-
-    it("reports a process that is killed meanwhile", async () => {
-      await using net = await pair();
-      await net.b.rule("input", "tcp dport 9", "drop");
-      const ends = new Ends(agent, net.a);
-      const line = one(await run(net.a, "killedConnecting", { address: addresses.b }), "connecting");
-      assertRow(await ends.one(), {
-        ...failed,
-        "process.pid": line.pid,
-        "network.peer.address": addresses.b,
-        [REASON]: "killed",
-        "error.type": "aborted",
-      });
-    });
-
-    it("reports those that do not block: answered, refused, given up", async () => {
-      await using net = await pair();
-      const answered = new Ends(agent, net.a, net.b);
-      const lines = await run(net.a, "nonblocking", { address: addresses.b, server: net.b });
-      assertRow((await answered.both()).opener, {
-        ...told(one(lines, "end", "client")),
-        status: "unset",
-        [REASON]: "fin_local",
-      });
-      const refused = new Ends(agent, net.a);
-      const no = one(await run(net.a, "nonblockingRefused", { address: addresses.b }), "end");
-      const refusal = { ...failed, [REASON]: "refused", "error.type": "connection_refused" };
-      assertRow(await refused.one(), { ...from(no), ...refusal });
-      await net.b.rule("input", "tcp dport 9", "drop");
-      const given = new Ends(agent, net.a);
-      const up = one(await run(net.a, "abandoned", { address: addresses.b }), "end");
-      const abortion = { ...failed, [REASON]: "aborted", "error.type": "aborted" };
-      assertRow(await given.one(), { ...from(up), ...abortion });
-    });
-
-    it("gives each of them a trace of its own", async () => {
-      await using net = await pair();
-      const ends = new Ends(agent, net.a);
-      await run(net.a, "attempt", { address: addresses.b, count: 100 });
-      const rows = await ends.all(100);
-      assert.equal(new Set(rows.map((row) => row.trace_id)).size, 100);
-      assert.equal(new Set(rows.map((row) => row.span_id)).size, 100);
-    });
   });
 });
