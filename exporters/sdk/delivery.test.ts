@@ -3,66 +3,22 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
-import { OtlpSink } from "../../test/support/otlp-sink.ts";
 import {
-  acceptedMetric,
-  connectionSpan,
-  dropEvent,
-  numberOf,
-  softirqMetric,
-} from "../../test/support/telemetry.ts";
-import type { OtlpGrpcConfig, OtlpHttpConfig } from "../config.ts";
+  arrived,
+  type Change,
+  configOf,
+  Exporting,
+  protocolOf,
+  recorder,
+  until,
+  upTo,
+} from "../../test/support/exporting.ts";
+import { OtlpSink } from "../../test/support/otlp-sink.ts";
+import { acceptedMetric, connectionSpan, dropEvent, softirqMetric } from "../../test/support/telemetry.ts";
 import { createExporters } from "../create.ts";
-import type { Exporter } from "../exporter.ts";
-import type { Fanout } from "../fanout.ts";
 
-const silent = { error() {}, warn() {}, info() {}, debug() {} };
 const kinds = ["span", "point", "event"] as const;
-
-type Change = Partial<Omit<OtlpHttpConfig, "type">>;
-
-function configOf(sink: OtlpSink, change: Change = {}): OtlpGrpcConfig | OtlpHttpConfig {
-  return {
-    type: sink.protocol === "grpc" ? "otlp_grpc" : "otlp_http",
-    path: "sdk",
-    endpoint: sink.endpoint,
-    headers: {},
-    tls: {},
-    compression: "gzip",
-    timeoutMs: 5000,
-    queueBytes: 32 * 1024 ** 2,
-    signals: ["traces", "metrics", "logs"],
-    ...change,
-  } as OtlpGrpcConfig | OtlpHttpConfig;
-}
-
-async function rig(sink: OtlpSink, change: Change = {}) {
-  const fanout: Fanout = await createExporters({ backend: configOf(sink, change) }, silent);
-  return {
-    fanout,
-    exporter: fanout.exporters[0]!,
-    [Symbol.asyncDispose]: () => fanout.shutdown(200),
-  };
-}
-
-function assertBalanced(exporter: Exporter): void {
-  for (const kind of kinds) {
-    const { given, acknowledged, lost, queued } = exporter.counts(kind);
-    const sum = acknowledged + Object.values(lost).reduce((a, b) => a + b, 0) + queued;
-    assert.equal(given, sum, `${kind}: ${JSON.stringify(exporter.counts(kind))}`);
-  }
-}
-
-async function until(claim: () => boolean, ms: number): Promise<void> {
-  const end = performance.now() + ms;
-  while (!claim()) {
-    assert.ok(performance.now() < end, `not within ${ms} ms: ${claim.toString()}`);
-    await delay(5);
-  }
-}
-
-const arrived = (sink: OtlpSink): number[] => [...new Set(sink.spans.map(({ spanId }) => numberOf(spanId)))];
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+const rig = (sink: OtlpSink, change: Change = {}) => Exporting.toSink(sink, { path: "sdk", ...change });
 
 for (const protocol of ["grpc", "http"] as const) {
   describe(`OTLP over ${protocol} through the SDK`, function () {
@@ -95,7 +51,7 @@ for (const protocol of ["grpc", "http"] as const) {
       );
       assert.equal(sink.metrics.length, 2);
       for (const { headers } of sink.received) assert.equal(headers["x-api-key"], "secret");
-      assertBalanced(exporter);
+      made.assertBalanced();
     });
 
     it("loses nothing in an outage, keeps the order, and recovers at once", async () => {
@@ -105,7 +61,7 @@ for (const protocol of ["grpc", "http"] as const) {
       let next = 0;
       const feed = setInterval(() => {
         for (let i = 0; i < 5; i++) fanout.span(connectionSpan(next++));
-        assertBalanced(exporter);
+        made.assertBalanced();
       }, 10);
       await until(() => sink.received.length > 0, 10_000);
       await sink.stop();
@@ -146,7 +102,7 @@ for (const protocol of ["grpc", "http"] as const) {
       const { acknowledged, lost } = exporter.counts("span");
       assert.deepEqual([acknowledged, lost.rejected], [3, 7]);
       assert.equal(exporter.counts("point").acknowledged, 3);
-      assertBalanced(exporter);
+      made.assertBalanced();
     });
 
     it("retries what the backend cannot accept now", async () => {
@@ -170,11 +126,11 @@ for (const protocol of ["grpc", "http"] as const) {
       const { lost, queued } = exporter.counts("span");
       assert.ok(lost.queue_full > 10_000);
       assert.ok(queued > 1000 && exporter.queue.bytes <= exporter.queue.limit);
-      assertBalanced(exporter);
+      made.assertBalanced();
       await sink.start();
       await fanout.flush(20_000);
       assert.deepEqual(Math.max(...arrived(sink)), 19_999);
-      assertBalanced(exporter);
+      made.assertBalanced();
     });
 
     it("counts what remains at shutdown", async () => {
@@ -185,7 +141,7 @@ for (const protocol of ["grpc", "http"] as const) {
       fanout.span(connectionSpan(0));
       await fanout.shutdown(300);
       assert.equal(exporter.counts("span").lost.shutdown_timeout, 1);
-      assertBalanced(exporter);
+      made.assertBalanced();
     });
 
     it("does not send one backend's environment settings to another", async () => {
@@ -275,11 +231,17 @@ describe("the SDK", function () {
     await using third = await OtlpSink.start("http");
     const fanout = await createExporters(
       {
-        sdk: configOf(first),
-        lean: configOf(second, { path: "lean", temporality: "delta" }),
-        delta: configOf(third, { signals: ["metrics"], temporality: "delta", histograms: "explicit" }),
+        sdk: configOf(first.endpoint, { ...protocolOf(first), path: "sdk" }),
+        lean: configOf(second.endpoint, { ...protocolOf(second), path: "lean", temporality: "delta" }),
+        delta: configOf(third.endpoint, {
+          ...protocolOf(third),
+          path: "sdk",
+          signals: ["metrics"],
+          temporality: "delta",
+          histograms: "explicit",
+        }),
       },
-      silent,
+      recorder().log,
     );
     fanout.span(connectionSpan(1));
     fanout.metrics([acceptedMetric(1), softirqMetric()]);

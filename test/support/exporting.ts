@@ -6,7 +6,8 @@ import type { OtlpGrpcConfig, OtlpHttpConfig } from "../../exporters/config.ts";
 import { createExporters } from "../../exporters/create.ts";
 import type { Exporter, Kind } from "../../exporters/exporter.ts";
 import type { Fanout } from "../../exporters/fanout.ts";
-import { connectionSpan } from "./telemetry.ts";
+import type { OtlpSink } from "./otlp-sink.ts";
+import { connectionSpan, numberOf } from "./telemetry.ts";
 
 export interface Line {
   readonly level: string;
@@ -26,6 +27,27 @@ export function recorder(): { readonly lines: Line[]; readonly log: Log } {
   };
 }
 
+export type Change = Partial<OtlpGrpcConfig> | Partial<OtlpHttpConfig>;
+
+/** All signals with gzip over gRPC, unless `change` says otherwise. */
+export const configOf = (endpoint: string, change: Change): OtlpGrpcConfig | OtlpHttpConfig =>
+  ({
+    type: "otlp_grpc",
+    headers: {},
+    tls: {},
+    compression: "gzip",
+    timeoutMs: 5000,
+    queueBytes: 32 * 1024 * 1024,
+    signals: ["traces", "metrics", "logs"],
+    ...change,
+    endpoint,
+  }) as OtlpGrpcConfig | OtlpHttpConfig;
+
+/** The type of exporter that a backend takes. */
+export const protocolOf = ({ protocol }: OtlpSink): Change => ({
+  type: protocol === "grpc" ? "otlp_grpc" : "otlp_http",
+});
+
 export class Exporting implements AsyncDisposable {
   readonly fanout: Fanout;
   readonly lines: readonly Line[];
@@ -36,23 +58,15 @@ export class Exporting implements AsyncDisposable {
   }
 
   /** An exporter called `backend`; of all signals, with gzip and a timeout of 2 s, unless `config` says otherwise. */
-  static async to(
-    endpoint: string,
-    config: Partial<OtlpGrpcConfig> | Partial<OtlpHttpConfig>,
-  ): Promise<Exporting> {
+  static async to(endpoint: string, config: Change): Promise<Exporting> {
     const { lines, log } = recorder();
-    const whole = {
-      type: "otlp_grpc",
-      headers: {},
-      tls: {},
-      compression: "gzip",
-      timeoutMs: 2000,
-      queueBytes: 32 * 1024 * 1024,
-      signals: ["traces", "metrics", "logs"],
-      ...config,
-      endpoint,
-    } as OtlpGrpcConfig | OtlpHttpConfig;
-    return new Exporting(await createExporters({ backend: whole }, log), lines);
+    const backend = configOf(endpoint, { timeoutMs: 2000, ...config });
+    return new Exporting(await createExporters({ backend }, log), lines);
+  }
+
+  /** An exporter by the protocol that this backend accepts, with a timeout of 5 s. */
+  static toSink(sink: OtlpSink, config: Change = {}): Promise<Exporting> {
+    return Exporting.to(sink.endpoint, { ...protocolOf(sink), timeoutMs: 5000, ...config });
   }
 
   get exporter(): Exporter {
@@ -72,8 +86,19 @@ export class Exporting implements AsyncDisposable {
     assert.equal(
       Object.values(parts).reduce((sum, count) => sum + count, 0),
       given,
+      `${kind}: ${JSON.stringify(parts)}`,
     );
-    return Object.fromEntries(Object.entries(parts).filter(([, count]) => count > 0));
+    return withoutZeros(parts);
+  }
+
+  /** Each cause of loss, without zeros. */
+  lost(kind: Kind): Readonly<Record<string, number>> {
+    return withoutZeros(this.exporter.counts(kind).lost);
+  }
+
+  /** Everything that was given is accounted for. */
+  assertBalanced(): void {
+    for (const kind of ["span", "point", "event"] as const) this.came(kind);
   }
 
   /** The reasons in the log, in order. */
@@ -85,6 +110,16 @@ export class Exporting implements AsyncDisposable {
     await this.fanout.shutdown(200);
   }
 }
+
+/** The numbers of the spans that arrived, each once, in order of first arrival. */
+export const arrived = (sink: OtlpSink): number[] => [
+  ...new Set(sink.spans.map(({ spanId }) => numberOf(spanId))),
+];
+
+export const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+const withoutZeros = (counts: Readonly<Record<string, number>>) =>
+  Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
 
 /** Waits until `claim` holds; fails after `ms`. */
 export async function until(claim: () => boolean, ms: number): Promise<void> {

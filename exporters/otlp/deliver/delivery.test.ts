@@ -1,86 +1,9 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
+import { arrived, Exporting, until, upTo } from "../../../test/support/exporting.ts";
 import { type Answer, OtlpSink } from "../../../test/support/otlp-sink.ts";
-import {
-  acceptedMetric,
-  connectionSpan,
-  dropEvent,
-  numberOf,
-  softirqMetric,
-} from "../../../test/support/telemetry.ts";
-import type { OtlpGrpcConfig, OtlpHttpConfig } from "../../config.ts";
-import { createExporters } from "../../create.ts";
-import type { Exporter, Kind } from "../../exporter.ts";
-import type { Fanout } from "../../fanout.ts";
-
-type Line = { readonly level: string; readonly fields: Record<string, unknown>; readonly message: string };
-
-function recorder() {
-  const lines: Line[] = [];
-  const write = (level: string) => (fields: object, message: string) => {
-    lines.push({ level, fields: { ...fields }, message });
-  };
-  return {
-    lines,
-    log: { error: write("error"), warn: write("warn"), info: write("info"), debug: write("debug") },
-  };
-}
-
-interface Rig extends AsyncDisposable {
-  readonly fanout: Fanout;
-  readonly exporter: Exporter;
-  readonly lines: readonly Line[];
-}
-
-async function rig(sink: OtlpSink, change: Partial<Omit<OtlpGrpcConfig, "type">> = {}): Promise<Rig> {
-  const { lines, log } = recorder();
-  const config = {
-    type: sink.protocol === "grpc" ? "otlp_grpc" : "otlp_http",
-    endpoint: sink.endpoint,
-    headers: {},
-    tls: {},
-    compression: "gzip",
-    timeoutMs: 5000,
-    queueBytes: 32 * 1024 * 1024,
-    signals: ["traces", "metrics", "logs"],
-    ...change,
-  } as OtlpGrpcConfig | OtlpHttpConfig;
-  const fanout = await createExporters({ backend: config }, log);
-  return {
-    fanout,
-    exporter: fanout.exporters[0]!,
-    lines,
-    [Symbol.asyncDispose]: () => fanout.shutdown(200),
-  };
-}
-
-function assertBalanced(exporter: Exporter): void {
-  for (const kind of ["span", "point", "event"] as const) {
-    const { given, acknowledged, lost, queued } = exporter.counts(kind);
-    const lostInAll = Object.values(lost).reduce((sum, count) => sum + count, 0);
-    assert.equal(
-      given,
-      acknowledged + lostInAll + queued,
-      `${kind}: ${JSON.stringify(exporter.counts(kind))}`,
-    );
-  }
-}
-
-async function until(claim: () => boolean, ms: number): Promise<void> {
-  const end = performance.now() + ms;
-  while (!claim()) {
-    assert.ok(performance.now() < end, `not within ${ms} ms: ${claim.toString()}`);
-    await delay(5);
-  }
-}
-
-const lostOf = (exporter: Exporter, kind: Kind): Readonly<Record<string, number>> =>
-  Object.fromEntries(Object.entries(exporter.counts(kind).lost).filter(([, count]) => count > 0));
-
-/** What arrived, each once, in order of first arrival. */
-const arrived = (sink: OtlpSink): number[] => [...new Set(sink.spans.map(({ spanId }) => numberOf(spanId)))];
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+import { acceptedMetric, connectionSpan, dropEvent, softirqMetric } from "../../../test/support/telemetry.ts";
 
 for (const protocol of ["grpc", "http"] as const) {
   const refusal = (
@@ -99,7 +22,7 @@ for (const protocol of ["grpc", "http"] as const) {
     for (const compression of ["gzip", "none"] as const) {
       it(`delivers all three signals with compression ${compression}, and headers`, async () => {
         await using sink = await OtlpSink.start(protocol);
-        await using made = await rig(sink, { compression, headers: { "X-Api-Key": "secret" } });
+        await using made = await Exporting.toSink(sink, { compression, headers: { "X-Api-Key": "secret" } });
         const { fanout, exporter } = made;
         for (let i = 0; i < 1000; i++) fanout.span(connectionSpan(i));
         for (let i = 0; i < 10; i++) fanout.event(dropEvent(i));
@@ -116,19 +39,19 @@ for (const protocol of ["grpc", "http"] as const) {
           (["span", "point", "event"] as const).map((kind) => exporter.counts(kind).acknowledged),
           [1000, 4, 10],
         );
-        assertBalanced(exporter);
+        made.assertBalanced();
         assert.deepEqual(exporter.queue, { bytes: 0, limit: 32 * 1024 * 1024 });
       });
     }
 
     it("loses nothing and keeps the order when the backend is killed and comes back", async () => {
       await using sink = await OtlpSink.start(protocol);
-      await using made = await rig(sink);
+      await using made = await Exporting.toSink(sink);
       const { fanout, exporter, lines } = made;
       let next = 0;
       const feed = setInterval(() => {
         for (let i = 0; i < 40; i++) fanout.span(connectionSpan(next++));
-        assertBalanced(exporter);
+        made.assertBalanced();
       }, 10);
       for (let round = 0; round < 2; round++) {
         await until(() => exporter.counts("span").queued < 600 && sink.received.length > 0, 5000);
@@ -162,7 +85,7 @@ for (const protocol of ["grpc", "http"] as const) {
       it(`loses nothing when the backend dies in the middle of requests, compression ${compression}`, async () => {
         await using sink = await OtlpSink.start(protocol);
         sink.delayMs = 30;
-        await using made = await rig(sink, { compression });
+        await using made = await Exporting.toSink(sink, { compression });
         const { fanout, exporter } = made;
         for (let i = 0; i < 6000; i++) fanout.span(connectionSpan(i));
         for (let round = 0; round < 5; round++) {
@@ -181,7 +104,7 @@ for (const protocol of ["grpc", "http"] as const) {
         }
         assert.deepEqual(arrived(sink), upTo(12_000));
         assert.equal(exporter.counts("span").acknowledged, 12_000);
-        assertBalanced(exporter);
+        made.assertBalanced();
       });
     }
 
@@ -192,7 +115,7 @@ for (const protocol of ["grpc", "http"] as const) {
         times.push(performance.now());
         return unavailable;
       };
-      await using made = await rig(sink);
+      await using made = await Exporting.toSink(sink);
       const { fanout, exporter } = made;
       fanout.span(connectionSpan(0));
       const flushed = fanout.flush(20_000);
@@ -216,7 +139,7 @@ for (const protocol of ["grpc", "http"] as const) {
         times.push(performance.now());
         return times.length === 1 ? later : { kind: "ok" };
       };
-      await using made = await rig(sink);
+      await using made = await Exporting.toSink(sink);
       const { fanout, exporter } = made;
       fanout.span(connectionSpan(0));
       await fanout.flush(10_000);
@@ -228,16 +151,16 @@ for (const protocol of ["grpc", "http"] as const) {
     it("counts what the backend rejects permanently, logs it once, and continues", async () => {
       await using sink = await OtlpSink.start(protocol);
       sink.answer = refusal({ grpc: status.INVALID_ARGUMENT, http: 400 }, { message: "no such tenant" });
-      await using made = await rig(sink);
-      const { fanout, exporter, lines } = made;
+      await using made = await Exporting.toSink(sink);
+      const { fanout, lines } = made;
       for (let i = 0; i < 1024; i++) fanout.span(connectionSpan(i));
       await fanout.flush(5000);
-      assert.deepEqual(lostOf(exporter, "span"), { rejected: 1024 });
+      assert.deepEqual(made.lost("span"), { rejected: 1024 });
       sink.answer = { kind: "ok" };
       fanout.span(connectionSpan(7));
       await fanout.flush(5000);
       assert.deepEqual(arrived(sink), [7]);
-      assertBalanced(exporter);
+      made.assertBalanced();
       assert.equal(lines.length, 1);
       assert.match(String(lines[0]!.fields.reason), /no such tenant/);
     });
@@ -245,23 +168,23 @@ for (const protocol of ["grpc", "http"] as const) {
     it("counts the rejected part of a partial success, and logs the backend's message", async () => {
       await using sink = await OtlpSink.start(protocol);
       sink.answer = { kind: "partial", rejected: 3, message: "too old" };
-      await using made = await rig(sink);
+      await using made = await Exporting.toSink(sink);
       const { fanout, exporter, lines } = made;
       for (let i = 0; i < 10; i++) fanout.span(connectionSpan(i));
       fanout.metrics([acceptedMetric(5)]);
       await fanout.flush(5000);
-      assert.deepEqual(lostOf(exporter, "span"), { rejected: 3 });
+      assert.deepEqual(made.lost("span"), { rejected: 3 });
       assert.equal(exporter.counts("span").acknowledged, 7);
-      assert.deepEqual(lostOf(exporter, "point"), { rejected: 3 });
+      assert.deepEqual(made.lost("point"), { rejected: 3 });
       assert.equal(exporter.counts("point").acknowledged, 2);
-      assertBalanced(exporter);
+      made.assertBalanced();
       assert.ok(lines.every(({ fields }) => fields.reason === "too old"));
     });
 
     it("treats a partial success without rejections as success", async () => {
       await using sink = await OtlpSink.start(protocol);
       sink.answer = { kind: "partial", rejected: 0, message: "please upgrade" };
-      await using made = await rig(sink);
+      await using made = await Exporting.toSink(sink);
       const { fanout, exporter } = made;
       fanout.span(connectionSpan(1));
       await fanout.flush(5000);
@@ -272,14 +195,14 @@ for (const protocol of ["grpc", "http"] as const) {
       await using sink = await OtlpSink.start(protocol);
       sink.answer = unavailable;
       const queueBytes = 1_000_000;
-      await using made = await rig(sink, { queueBytes, compression: "none" });
+      await using made = await Exporting.toSink(sink, { queueBytes, compression: "none" });
       const { fanout, exporter, lines } = made;
       const total = 5120;
       for (let i = 0; i < total; i++) {
         fanout.span(connectionSpan(i));
         if (i % 1000 === 0) fanout.event(dropEvent(i));
         if (i % 512 === 511) {
-          assertBalanced(exporter);
+          made.assertBalanced();
           assert.ok(exporter.queue.bytes <= queueBytes, `${exporter.queue.bytes}`);
           await delay(5);
         }
@@ -287,7 +210,7 @@ for (const protocol of ["grpc", "http"] as const) {
       await delay(300);
       const { queue_full: dropped } = exporter.counts("span").lost;
       assert.ok(dropped > 0 && dropped < total);
-      assertBalanced(exporter);
+      made.assertBalanced();
       sink.answer = { kind: "ok" };
       await fanout.flush(10_000);
       const numbers = arrived(sink);
@@ -304,13 +227,13 @@ for (const protocol of ["grpc", "http"] as const) {
       await using sink = await OtlpSink.start(protocol);
       sink.answer = unavailable;
       const queueBytes = 1_500_000;
-      await using made = await rig(sink, { queueBytes });
+      await using made = await Exporting.toSink(sink, { queueBytes });
       const { fanout, exporter } = made;
       for (let i = 0, before = 0; i < 40_960; i++) {
         fanout.span(connectionSpan(i));
         if (i % 512 === 511) {
           assert.ok(exporter.queue.bytes <= queueBytes, `${exporter.queue.bytes}`);
-          assertBalanced(exporter);
+          made.assertBalanced();
           // Compression is done beside, in its own time; uncompressed, these are 300 kB.
           await until(() => exporter.queue.bytes < before + 150_000, 8000);
           before = exporter.queue.bytes;
@@ -318,13 +241,13 @@ for (const protocol of ["grpc", "http"] as const) {
       }
       assert.ok(exporter.counts("span").queued > 10_000, `${exporter.counts("span").queued}`);
       await fanout.shutdown(100);
-      assertBalanced(exporter);
+      made.assertBalanced();
     });
 
     it("does not delay one signal if another is rejected", async () => {
       await using sink = await OtlpSink.start(protocol);
       sink.answer = (signal) => (signal === "traces" ? unavailable : { kind: "ok" });
-      await using made = await rig(sink);
+      await using made = await Exporting.toSink(sink);
       const { fanout, exporter } = made;
       fanout.span(connectionSpan(1));
       fanout.metrics([acceptedMetric(2)]);
@@ -339,7 +262,7 @@ for (const protocol of ["grpc", "http"] as const) {
     it("has one request in flight for each signal", async () => {
       await using sink = await OtlpSink.start(protocol);
       sink.delayMs = 40;
-      await using made = await rig(sink);
+      await using made = await Exporting.toSink(sink);
       const { fanout } = made;
       for (let i = 0; i < 512 * 6; i++) fanout.span(connectionSpan(i));
       await fanout.flush(10_000);
@@ -352,7 +275,7 @@ for (const protocol of ["grpc", "http"] as const) {
     it("fills its requests while the backend is slow: 20,000 spans per second fit at 100 ms", async () => {
       await using sink = await OtlpSink.start(protocol);
       sink.delayMs = 100;
-      await using made = await rig(sink);
+      await using made = await Exporting.toSink(sink);
       const { fanout, exporter } = made;
       const total = 10 * 2048;
       for (let i = 0; i < total; i++) {
@@ -368,7 +291,7 @@ for (const protocol of ["grpc", "http"] as const) {
     it("splits requests of every signal that are too large, down to single items", async () => {
       await using sink = await OtlpSink.start(protocol);
       sink.limit = 6000;
-      await using made = await rig(sink);
+      await using made = await Exporting.toSink(sink);
       const { fanout, exporter, lines } = made;
       for (let i = 0; i < 300; i++) fanout.span(connectionSpan(i));
       for (let i = 0; i < 300; i++) fanout.event(dropEvent(i));
@@ -378,14 +301,14 @@ for (const protocol of ["grpc", "http"] as const) {
       assert.deepEqual(arrived(sink), upTo(300));
       assert.equal(exporter.counts("span").acknowledged, 300);
       assert.equal(sink.logs.length, 300);
-      assert.deepEqual(lostOf(exporter, "event"), { rejected: 1 }, "what is too large alone");
+      assert.deepEqual(made.lost("event"), { rejected: 1 }, "what is too large alone");
       assert.equal(exporter.counts("point").acknowledged, 501);
       const ports = sink.metrics.flatMap(
         ({ sum }) => sum?.dataPoints.map((p) => p.attributes["server.port"]) ?? [],
       );
       assert.deepEqual(ports, upTo(500));
       assert.equal(lines.length, 1);
-      assertBalanced(exporter);
+      made.assertBalanced();
       assert.ok(sink.refusals < 45, `a size that was refused is not tried again: ${sink.refusals}`);
       const before = sink.attempts;
       for (let i = 0; i < 300; i++) fanout.span(connectionSpan(i));
@@ -398,7 +321,7 @@ for (const protocol of ["grpc", "http"] as const) {
       await using sink = await OtlpSink.start(protocol);
       let silent = 2;
       sink.answer = () => (silent-- > 0 ? { kind: "hang" } : { kind: "ok" });
-      await using made = await rig(sink, { timeoutMs: 300 });
+      await using made = await Exporting.toSink(sink, { timeoutMs: 300 });
       const { fanout, exporter, lines } = made;
       fanout.span(connectionSpan(1));
       await fanout.flush(10_000);
@@ -413,25 +336,25 @@ for (const protocol of ["grpc", "http"] as const) {
     it("shuts down by its deadline and counts what remains", async () => {
       await using sink = await OtlpSink.start(protocol);
       sink.answer = { kind: "hang" };
-      await using made = await rig(sink);
+      await using made = await Exporting.toSink(sink);
       const { fanout, exporter } = made;
       for (let i = 0; i < 1300; i++) fanout.span(connectionSpan(i));
       const began = performance.now();
       await Promise.all([fanout.shutdown(400), fanout.shutdown(400)]);
       const took = performance.now() - began;
       assert.ok(took >= 350 && took < 1500, `${took}`);
-      assert.deepEqual(lostOf(exporter, "span"), { shutdown_timeout: 1300 });
+      assert.deepEqual(made.lost("span"), { shutdown_timeout: 1300 });
       assert.equal(exporter.counts("span").queued, 0);
       assert.equal(exporter.queue.bytes, 0);
       fanout.span(connectionSpan(1300));
       await fanout.flush(100);
-      assert.deepEqual(lostOf(exporter, "span"), { shutdown_timeout: 1301 });
-      assertBalanced(exporter);
+      assert.deepEqual(made.lost("span"), { shutdown_timeout: 1301 });
+      made.assertBalanced();
     });
 
     it("exports only the configured signals", async () => {
       await using sink = await OtlpSink.start(protocol);
-      await using made = await rig(sink, { signals: ["metrics"] });
+      await using made = await Exporting.toSink(sink, { signals: ["metrics"] });
       const { fanout, exporter } = made;
       fanout.span(connectionSpan(1));
       fanout.metrics([acceptedMetric(2)]);
@@ -447,7 +370,7 @@ for (const protocol of ["grpc", "http"] as const) {
       await using sink = await OtlpSink.start(protocol);
       await using other = await OtlpSink.start(protocol);
       const metrics = protocol === "grpc" ? other.endpoint : `${other.endpoint}/v1/metrics`;
-      await using made = await rig(sink, { perSignalEndpoints: { metrics } });
+      await using made = await Exporting.toSink(sink, { perSignalEndpoints: { metrics } });
       const { fanout } = made;
       fanout.span(connectionSpan(1));
       fanout.metrics([acceptedMetric(2)]);
@@ -463,89 +386,3 @@ for (const protocol of ["grpc", "http"] as const) {
     });
   });
 }
-
-describe("createExporters", () => {
-  it("feeds several exporters at once, and an outage of one does not affect the other", async () => {
-    await using grpc = await OtlpSink.start("grpc");
-    await using http = await OtlpSink.start("http");
-    http.answer = { kind: "fail", code: 503, message: "down" };
-    const common = {
-      headers: {},
-      tls: {},
-      compression: "gzip",
-      timeoutMs: 5000,
-      queueBytes: 1 << 20,
-    } as const;
-    const signals = ["traces", "metrics", "logs"] as const;
-    const fanout = await createExporters(
-      {
-        one: { type: "otlp_grpc", endpoint: grpc.endpoint, ...common, signals },
-        two: { type: "otlp_http", endpoint: http.endpoint, ...common, signals },
-      },
-      recorder().log,
-    );
-    for (let i = 0; i < 700; i++) fanout.span(connectionSpan(i));
-    await fanout.flush(300);
-    assert.deepEqual(arrived(grpc), upTo(700));
-    const [one, two] = fanout.exporters;
-    assert.equal(one!.counts("span").acknowledged, 700);
-    assert.equal(two!.counts("span").queued, 700);
-    http.answer = { kind: "ok" };
-    await fanout.shutdown(5000);
-    assert.deepEqual(arrived(http), upTo(700));
-    assert.deepEqual([one!.name, one!.type, two!.name, two!.type], ["one", "otlp_grpc", "two", "otlp_http"]);
-  });
-
-  it("rejects an endpoint, a header or a file that cannot be used, by name", async () => {
-    const config = {
-      headers: {},
-      tls: {},
-      compression: "gzip",
-      timeoutMs: 1,
-      queueBytes: 1,
-      signals: [],
-    } as const;
-    const grpc = { ...config, type: "otlp_grpc", endpoint: "http://127.0.0.1:4317" } as const;
-    const http = { ...config, type: "otlp_http", endpoint: "http://127.0.0.1:4318" } as const;
-    const { log } = recorder();
-    for (const wrong of [
-      { ...grpc, endpoint: "ftp://x" },
-      { ...grpc, endpoint: "" },
-      { ...http, endpoint: "localhost:4318" },
-      { ...grpc, headers: { "bad header": "x" } },
-      { ...http, headers: { "x-key": "a\nb" } },
-      { ...http, tls: { cert: "/nonexistent.pem" } },
-    ]) {
-      await assert.rejects(createExporters({ mine: wrong }, log), {
-        code: "CONFIG_INVALID",
-        message: /exporters\.mine/,
-      });
-    }
-    await assert.rejects(createExporters({ mine: { ...grpc, tls: { ca: "/nonexistent.pem" } } }, log), {
-      code: "CONFIG_UNREADABLE",
-      message: /nonexistent\.pem/,
-    });
-  });
-
-  it("loads grpc-js only for path: sdk", async () => {
-    const { spawnSync } = await import("node:child_process");
-    const script = `
-      const { createExporters } = await import(${JSON.stringify(import.meta.resolve("../../create.ts"))});
-      const log = { error() {}, warn() {}, info() {}, debug() {} };
-      const otlp = { type: "otlp_http", endpoint: "http://127.0.0.1:9", headers: {}, tls: {}, compression: "gzip",
-        timeoutMs: 1, queueBytes: 1, signals: [] };
-      await createExporters({ otlp, console: { type: "console", signals: [] } }, log);
-      const { createRequire } = await import("node:module");
-      const { cache } = createRequire(${JSON.stringify(import.meta.url)});
-      const loaded = () => Object.keys(cache).some((path) => path.includes("grpc-js"));
-      await createExporters({ otlp: { ...otlp, type: "otlp_grpc" } }, log);
-      const without = loaded();
-      await createExporters({ otlp: { ...otlp, type: "otlp_grpc", path: "sdk" } }, log);
-      console.log(without, loaded());
-      process.exit();`;
-    const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
-      encoding: "utf8",
-    });
-    assert.equal(stdout.trim(), "false true", stderr);
-  });
-});
