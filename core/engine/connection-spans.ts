@@ -1,33 +1,31 @@
 // Emits the spans of connections: each span once, however many plugins request it; they add attributes.
 
 import { BlockList } from "node:net";
+import { ConnRecordCursor } from "../../bpf/include/wirespan/structs.skel.ts";
 import type { ConnRecord, LinkedRecord, Task } from "../../bpf/tracker/tracker.skel.ts";
 import { formatAddress, parseCidr } from "../plugin/address.ts";
 import {
   type AnyEnrich,
   type Connections,
-  connectError,
-  connectionId,
-  type ErrorType,
   type InTrace,
+  type RequestedSpan,
   SPANS,
   type SpanKey,
   type SpanRequests,
   spansWith,
-  UNREACHABLE,
 } from "../plugin/connection.ts";
 import type { CONNECTION } from "../plugin/semconv.ts";
 import type { Clock, Identity, Namespaces } from "../plugin/services.ts";
-import type {
-  AnyAttributes,
-  Attributes,
-  Resource,
-  Scope,
-  Sink,
-  SpanContext,
-  SpanSpec,
-  Time,
-} from "../plugin/signals.ts";
+import type { Attributes, Resource, Scope, Sink, SpanContext, SpanSpec, Time } from "../plugin/signals.ts";
+import { RecordedSpan, type Values, within } from "../plugin/values.ts";
+import {
+  connectionValues,
+  endOf,
+  errorIn,
+  inTraceError,
+  inTraceValues,
+  OWN_VALUES,
+} from "./connection-values.ts";
 import { Rate } from "./rate.ts";
 import type { Sampling } from "./sampling.ts";
 
@@ -42,24 +40,6 @@ export interface ConnectionOptions {
   readonly sampling: Sampling;
 }
 
-function errorOf(c: ConnRecord["conn"]): ErrorType | undefined {
-  if (!(c.establishedAt > 0)) return connectError(c);
-  switch (c.closeReason) {
-    case "timeout":
-      return "timed_out";
-    case "unreachable":
-      return UNREACHABLE[c.error] ?? "_OTHER";
-    case "rst_received":
-      return "connection_reset";
-    default:
-      return undefined;
-  }
-}
-
-function acceptError(span: SpanKey, { acceptedAt }: ConnRecord["conn"]): "never_accepted" | undefined {
-  return span === "accept" && !acceptedAt ? "never_accepted" : undefined;
-}
-
 /** Whether the connect or accept span of this connection reports its failure. */
 function isReportedByChild({
   establishedAt,
@@ -70,32 +50,11 @@ function isReportedByChild({
   return queued ? wantedAccept !== 0 : !(establishedAt > 0) && wantedConnect !== 0;
 }
 
-function server(direction: ConnRecord["conn"]["direction"], to: Record<string, AnyAttributes[string]>): void {
-  if (direction === "unknown") return;
-  const opened = direction === "outbound";
-  to["server.address"] = to[opened ? "network.peer.address" : "network.local.address"];
-  to["server.port"] = to[opened ? "network.peer.port" : "network.local.port"];
-}
-
 /** An attempt that failed at once has no duration that was measured, and backends take such a span for a faulty one. */
 function endAfter(start: Time, end: Time): Time {
   if (end.sec > start.sec || (end.sec === start.sec && end.nsec > start.nsec)) return end;
   const last = start.nsec === 999_999_999;
   return last ? { sec: start.sec + 1, nsec: 0 } : { sec: start.sec, nsec: start.nsec + 1 };
-}
-
-/** On the boot clock. */
-function endOf(span: SpanKey, { establishedAt, acceptedAt, closedAt }: ConnRecord["conn"]): number {
-  if (span === "connect" && establishedAt) return establishedAt;
-  if (span === "accept" && acceptedAt) return acceptedAt;
-  return closedAt;
-}
-
-function accept(conn: ConnRecord["conn"], end: number, to: Record<string, AnyAttributes[string]>): void {
-  const { establishedAt, acceptFd, acceptedAt, beforeStart, begunUnseen } = conn;
-  if (establishedAt && !beforeStart && !begunUnseen)
-    to["wirespan.tcp.accept.queue_wait"] = (end - establishedAt) / 1e9;
-  if (acceptedAt && acceptFd >= 0) to["wirespan.tcp.accept.fd"] = acceptFd;
 }
 
 /** The contexts behind a record, each once. */
@@ -122,7 +81,6 @@ export class ConnectionSpans implements Connections {
   readonly #sink: Sink;
   readonly #clock: Clock;
   readonly #identity: Identity;
-  readonly #namespaces: Namespaces;
   readonly #options: ConnectionOptions;
   readonly #peers = new BlockList();
   /** By the plugin's bit in the wanted_* masks. */
@@ -132,6 +90,16 @@ export class ConnectionSpans implements Connections {
   #emitsConnections = false;
   #seen = 0;
   readonly #rate: Rate;
+  readonly values: Connections["values"];
+  readonly #connection: Values<ConnRecord, typeof CONNECTION>;
+  /** In an application's trace, by span. */
+  readonly #inTraces: ReturnType<typeof inTraceValues>;
+  /** What a span of a connection that these plugins want has, by their bits. */
+  readonly #ofSpans: Readonly<Record<RequestedSpan, Map<number, Values<ConnRecord>>>> = {
+    connection: new Map(),
+    connect: new Map(),
+    accept: new Map(),
+  };
 
   constructor(
     sink: Sink,
@@ -143,9 +111,14 @@ export class ConnectionSpans implements Connections {
     this.#sink = sink;
     this.#clock = clock;
     this.#identity = identity;
-    this.#namespaces = namespaces;
     this.#options = options;
     this.#rate = new Rate(options.inTraceRate);
+    this.values = connectionValues({
+      executable: ({ owner }) => this.executable(owner),
+      netns: ({ netnsCookie, netns }) => namespaces.of(netnsCookie, netns),
+    });
+    this.#connection = within(ConnRecordCursor, "conn", this.values);
+    this.#inTraces = inTraceValues(this.#connection);
     for (const cidr of options.peers.map(parseCidr)) {
       if (typeof cidr === "string") continue; // the configuration has refused it
       this.#peers.addSubnet(formatAddress(cidr.bytes, cidr.family), cidr.prefix, cidr.family);
@@ -178,6 +151,20 @@ export class ConnectionSpans implements Connections {
     const requests = [...this.#requests.values()].map(({ spans }) => spans);
     this.#specs = spansWith(requests);
     this.#emitsConnections = requests.some(({ connection }) => connection !== undefined);
+    for (const values of Object.values(this.#ofSpans)) values.clear();
+  }
+
+  #valuesOf(span: RequestedSpan, wanted: number): Values<ConnRecord> {
+    const known = this.#ofSpans[span].get(wanted);
+    if (known) return known;
+    const own: Values<ConnRecord> = OWN_VALUES[span];
+    let all: Values<ConnRecord> = this.#connection.and(own);
+    for (const [bit, { enrich }] of this.#requests) {
+      const added = wanted & bit ? enrich[span] : undefined;
+      if (added) all = all.and(added);
+    }
+    this.#ofSpans[span].set(wanted, all);
+    return all;
   }
 
   resource(task: Task): Resource {
@@ -203,10 +190,12 @@ export class ConnectionSpans implements Connections {
   }
 
   inTrace(connection: ConnRecord, at: number): InTrace | undefined {
-    return this.#inTrace(connection, at, at);
+    const head = this.#inTrace(connection, at, at);
+    const attributes = this.#inTraces.event.object(connection);
+    return head && { ...head, attributes: attributes as InTrace["attributes"] };
   }
 
-  #inTrace(connection: ConnRecord, startNs: number, endNs: number): InTrace | undefined {
+  #inTrace(connection: ConnRecord, startNs: number, endNs: number): Omit<InTrace, "attributes"> | undefined {
     const { context, conn } = connection;
     if (context.source === "none" || !this.#rate.admits()) return undefined;
     const { start, end } = this.#clock.span(startNs, endNs);
@@ -219,11 +208,6 @@ export class ConnectionSpans implements Connections {
       kind: "internal",
       start,
       end: endAfter(start, end),
-      attributes: {
-        ...this.attributes(connection),
-        "wirespan.context.source": context.source,
-        "wirespan.event.more": context.more || undefined,
-      },
       links: [{ traceId: connection.traceId, spanId: connection.connectionSpanId }],
     };
   }
@@ -231,19 +215,15 @@ export class ConnectionSpans implements Connections {
   /** Whether a span was emitted in an application's trace. */
   #takeInTrace(record: ConnRecord): boolean {
     const { conn, span, context } = record;
-    if (context.source === "none") return false;
-    const failed = span === "connect" && !(conn.establishedAt > 0);
+    if (context.source === "none" || span === "connection") return false;
     const end = endOf(span, conn);
-    const common = this.#inTrace(record, span === "reset" ? end : conn.openedAt || end, end);
-    if (!common) return false;
-    const attributes: Record<string, AnyAttributes[string]> = { ...common.attributes };
-    server(conn.direction, attributes);
-    const error = failed || span === "reset" ? (errorOf(conn) ?? "connection_reset") : undefined;
-    if (error) attributes["error.type"] = error;
-    if (span === "accept") accept(conn, end, attributes);
-    if (failed || span === "reset") attributes["wirespan.tcp.close.reason"] = conn.closeReason;
-    if (failed && conn.error) attributes["wirespan.errno"] = conn.error;
-    this.#sink.span({ ...common, spec: SPANS[span], scope: this.#options.scope, attributes, error });
+    const head = this.#inTrace(record, span === "reset" ? end : conn.openedAt || end, end);
+    if (!head) return false;
+    const recorded = this.#inTraces[span].of(record);
+    const error = inTraceError(span, conn);
+    this.#sink.span(
+      new RecordedSpan({ ...head, spec: SPANS[span], scope: this.#options.scope, recorded, error }),
+    );
     return true;
   }
 
@@ -253,44 +233,31 @@ export class ConnectionSpans implements Connections {
     { isInTrace, links }: { readonly isInTrace: boolean; readonly links: readonly SpanContext[] | undefined },
   ): void {
     const { conn } = record;
-    const failed = span === "connect" && !(conn.establishedAt > 0);
-    const error = failed || span === "connection" ? errorOf(conn) : acceptError(span, conn);
+    const error = errorIn(span, conn);
     const end = endOf(span, conn);
-    const attributes: Record<string, AnyAttributes[string]> = this.attributes(record);
-    server(conn.direction, attributes);
-    if (error) attributes["error.type"] = error;
-    if (span === "connection") this.#close(record, attributes);
-    if (span === "accept") accept(conn, end, attributes);
-    if (failed) {
-      attributes["wirespan.tcp.close.reason"] = conn.closeReason;
-      if (conn.error) attributes["wirespan.errno"] = conn.error;
-    }
-    for (const [bit, { enrich }] of this.#requests) {
-      if (!(record.wanted & bit)) continue;
-      const added = enrich[span]?.(record);
-      for (const key in added) attributes[key] = added[key];
-    }
     const parent = record.parentSpanId;
     const { start, end: ended } = this.#clock.span(conn.openedAt || end, end);
     const root = isZero(parent) || (span === "connection" && !this.#hasOpener(record));
     const reported = isInTrace || (span === "connection" && isReportedByChild(conn));
     this.#seen++;
-    this.#sink.span({
-      spec: this.#specs[span],
-      scope: this.#options.scope,
-      resource: this.resource(conn.owner),
-      traceId: record.traceId,
-      spanId: record.spanId,
-      parentSpanId: root ? undefined : parent,
-      parentIsRemote: span === "connection",
-      traceState: this.#options.sampling.traceState(conn),
-      kind: this.#kind(span, conn, error !== undefined),
-      start,
-      end: endAfter(start, ended),
-      attributes,
-      ...(links && { links }),
-      error: reported ? undefined : error,
-    });
+    this.#sink.span(
+      new RecordedSpan({
+        spec: this.#specs[span],
+        scope: this.#options.scope,
+        resource: this.resource(conn.owner),
+        traceId: record.traceId,
+        spanId: record.spanId,
+        parentSpanId: root ? undefined : parent,
+        parentIsRemote: span === "connection",
+        traceState: this.#options.sampling.traceState(conn),
+        kind: this.#kind(span, conn, error !== undefined),
+        start,
+        end: endAfter(start, ended),
+        recorded: this.#valuesOf(span, record.wanted).of(record),
+        ...(links && { links }),
+        error: reported ? undefined : error,
+      }),
+    );
   }
 
   /**
@@ -304,57 +271,8 @@ export class ConnectionSpans implements Connections {
     return conn.direction === "outbound" ? "client" : "server";
   }
 
-  attributes(record: Pick<ConnRecord, "conn">): Attributes<typeof CONNECTION> {
-    const { conn } = record;
-    const { ends, owner } = conn;
-    const family = ends.family === 4 ? "ipv4" : "ipv6";
-    const { localPort, peerPort } = ends;
-    const { pid, comm } = owner;
-    // One shape for all, without copies: absent values are undefined, and encoders leave them out.
-    return {
-      "network.transport": "tcp",
-      "network.type": ends.family ? family : undefined,
-      "network.local.address": ends.family ? formatAddress(ends.local, family) : undefined,
-      // A port may never have been chosen, and a listener has no peer.
-      "network.local.port": localPort || undefined,
-      "network.peer.address": peerPort ? formatAddress(ends.peer, family) : undefined,
-      "network.peer.port": peerPort || undefined,
-      "wirespan.connection.direction": conn.direction,
-      "wirespan.connection.id": connectionId(conn),
-      "wirespan.connection.mapped": ends.mapped || undefined,
-      "network.interface.name": (ends.ifindex && conn.interface) || undefined,
-      "wirespan.interface.index": ends.ifindex || undefined,
-      "wirespan.netns.cookie": conn.netnsCookie,
-      "wirespan.netns.inode": conn.netns,
-      "wirespan.netns.name": this.#namespaces.of(conn.netnsCookie, conn.netns),
-      "process.pid": pid || undefined,
-      "process.executable.name": this.executable(owner),
-      "thread.name": pid ? comm : undefined,
-      "wirespan.thread.tid": pid ? owner.tid : undefined,
-      "wirespan.process.uid": pid ? owner.uid : undefined,
-      "wirespan.process.source": conn.ownerSource,
-    };
-  }
-
-  #close(record: ConnRecord, attributes: Record<string, AnyAttributes[string]>): void {
-    const { conn, traffic } = record;
-    const { owner, user, closer, acceptor } = conn;
-    attributes["wirespan.tcp.close.reason"] = conn.closeReason;
-    attributes["wirespan.tcp.bytes_sent"] = traffic.sentBytes;
-    attributes["wirespan.tcp.bytes_received"] = traffic.receivedBytes;
-    if (conn.beforeStart || conn.begunUnseen) attributes["wirespan.connection.start_unknown"] = true;
-    if (conn.endedUnseen) attributes["wirespan.connection.end_unknown"] = true;
-    if (user.pid && user.pid !== owner.pid) {
-      attributes["wirespan.process.last_user.pid"] = user.pid;
-      attributes["wirespan.process.last_user.name"] = user.comm;
-    }
-    if (closer.pid && closer.pid !== owner.pid) attributes["wirespan.process.closer.pid"] = closer.pid;
-    if (closer.pid && (closer.pid !== owner.pid || closer.comm !== owner.comm))
-      attributes["wirespan.process.closer.name"] = closer.comm;
-    if (acceptor.pid && acceptor.pid !== owner.pid) {
-      attributes["wirespan.process.acceptor.pid"] = acceptor.pid;
-      attributes["wirespan.process.acceptor.name"] = acceptor.comm;
-    }
+  attributes({ conn }: Pick<ConnRecord, "conn">): Attributes<typeof CONNECTION> {
+    return this.values.object(conn) as Attributes<typeof CONNECTION>;
   }
 
   /** Whether the opener's span is certain to be exported; for other hosts the configuration says so. */

@@ -16,6 +16,7 @@ import type {
   Sink,
   SpanSpec,
 } from "../plugin/signals.ts";
+import { Recorded, RecordedEvent } from "../plugin/values.ts";
 
 /** Adds what has no series of its own; both cumulative and of one scale. */
 function merge(a: ExponentialHistogram, b: ExponentialHistogram): ExponentialHistogram {
@@ -248,7 +249,11 @@ export function createInstruments<S extends Signals>(signals: S, options: Instru
     if (spec.signal === "span") {
       emit[key] = (span: EmittedSpan<SpanSpec>) => sink.span({ spec, scope, ...span });
     } else if (spec.signal === "event") {
-      emit[key] = (event: EmittedEvent<EventSpec>) => sink.event({ spec, scope, resource: host, ...event });
+      emit[key] = ({ attributes, resource = host, ...event }: EmittedEvent<EventSpec>) => {
+        const of = { spec, scope, resource, ...event };
+        if (attributes instanceof Recorded) sink.event(new RecordedEvent({ ...of, recorded: attributes }));
+        else sink.event({ ...of, attributes });
+      };
     } else {
       const instrument = new Instrument(spec, maxSeries, startNs, host);
       instruments.push(instrument);

@@ -3,16 +3,10 @@
 import { constants } from "node:os";
 import type { CloseReason, ConnRecord, Task } from "../../bpf/tracker/tracker.skel.ts";
 import { CLOSE_REASON, CONNECTION, ERROR_TYPE, type ERROR_TYPES, IN_TRACE } from "./semconv.ts";
-import type {
-  AnyAttributes,
-  AttributeSpec,
-  AttributeSpecs,
-  Attributes,
-  Resource,
-  Span,
-  SpanSpec,
-} from "./signals.ts";
+import type { AttributeSpec, AttributeSpecs, Attributes, Resource, Span, SpanSpec } from "./signals.ts";
+import type { Values } from "./values.ts";
 
+export { ConnRecordCursor } from "../../bpf/include/wirespan/structs.skel.ts";
 export type { ConnRecord, Task };
 
 const { errno } = constants;
@@ -25,18 +19,26 @@ const WHO: Record<"last_user" | "closer" | "acceptor", string> = {
   acceptor: "accepted it",
 };
 
-const process = (role: keyof typeof WHO) => ({
-  [`wirespan.process.${role}.pid`]: {
-    type: "int",
-    requirement: "conditional",
-    description: `The process that ${WHO[role]}, if it is not the owner.`,
-  },
-  [`wirespan.process.${role}.name`]: {
-    type: "string",
-    requirement: "conditional",
-    description: `The name of the thread that ${WHO[role]} (comm), if it is not the owner's.`,
-  },
-});
+interface Process<N extends keyof typeof WHO> {
+  readonly pid: { readonly [K in `wirespan.process.${N}.pid`]: AttributeSpec & { readonly type: "int" } };
+  readonly name: {
+    readonly [K in `wirespan.process.${N}.name`]: AttributeSpec & { readonly type: "string" };
+  };
+}
+
+const process = <N extends keyof typeof WHO>(role: N) =>
+  ({
+    [`wirespan.process.${role}.pid`]: {
+      type: "int",
+      requirement: "conditional",
+      description: `The process that ${WHO[role]}, if it is not the owner.`,
+    },
+    [`wirespan.process.${role}.name`]: {
+      type: "string",
+      requirement: "conditional",
+      description: `The name of the thread that ${WHO[role]} (comm), if it is not the owner's.`,
+    },
+  }) as Process<N>["pid"] & Process<N>["name"];
 
 /** The acceptor's end, whichever end the span is of: it distinguishes traces in a list. */
 const SERVER = {
@@ -52,97 +54,102 @@ const SERVER = {
   },
 } as const satisfies AttributeSpecs;
 
+/** What the connection spans have beside CONNECTION. */
+export const OWN = {
+  connection: {
+    ...SERVER,
+    ...CLOSE_REASON,
+    ...ERROR_TYPE,
+    ...process("last_user"),
+    ...process("closer"),
+    ...process("acceptor"),
+    "wirespan.tcp.bytes_sent": {
+      type: "int",
+      requirement: "required",
+      description: "Payload that the peer acknowledged, bytes.",
+    },
+    "wirespan.tcp.bytes_received": {
+      type: "int",
+      requirement: "required",
+      description: "Payload received in order, bytes.",
+    },
+    "wirespan.connection.start_unknown": {
+      type: "boolean",
+      requirement: "conditional",
+      description:
+        "The connection is older than the agent, or no program observed its start: the span begins when the agent first observed it.",
+    },
+    "wirespan.connection.end_unknown": {
+      type: "boolean",
+      requirement: "conditional",
+      description: "No program observed the close: the span ends when a sweep found the socket closed.",
+    },
+  },
+  connect: {
+    ...SERVER,
+    ...ERROR_TYPE,
+    ...IN_TRACE,
+    "wirespan.tcp.close.reason": {
+      ...CLOSE_REASON["wirespan.tcp.close.reason"],
+      requirement: "conditional",
+      description: "What ended a failed attempt.",
+    },
+    "wirespan.errno": {
+      type: "int",
+      requirement: "conditional",
+      description: "The kernel's error number of a failed attempt; absent if the attempt was aborted.",
+    },
+  },
+  accept: {
+    ...SERVER,
+    ...IN_TRACE,
+    "error.type": {
+      type: "string",
+      requirement: "conditional",
+      enum: ["never_accepted"],
+      description: "The connection ended before accept() returned it.",
+    },
+    "wirespan.tcp.accept.queue_wait": {
+      type: "double",
+      requirement: "conditional",
+      description: "Time in the accept queue after the handshake, seconds.",
+    },
+    "wirespan.tcp.accept.fd": {
+      type: "int",
+      requirement: "conditional",
+      description:
+        "The connection's file descriptor in the process that accepted it, if the hook provides it.",
+    },
+  },
+  reset: { ...SERVER, ...CLOSE_REASON, ...ERROR_TYPE, ...IN_TRACE },
+} as const satisfies Record<string, AttributeSpecs>;
+
 /** The connection spans, as they are without any plugin. */
 export const SPANS = {
   connection: {
     signal: "span",
     name: "tcp connection",
     description: "One end of a TCP connection, from the SYN to the close.",
-    attributes: {
-      ...CONNECTION,
-      ...SERVER,
-      ...CLOSE_REASON,
-      ...ERROR_TYPE,
-      ...(process("last_user") as Record<string, AttributeSpec>),
-      ...(process("closer") as Record<string, AttributeSpec>),
-      ...(process("acceptor") as Record<string, AttributeSpec>),
-      "wirespan.tcp.bytes_sent": {
-        type: "int",
-        requirement: "required",
-        description: "Payload that the peer acknowledged, bytes.",
-      },
-      "wirespan.tcp.bytes_received": {
-        type: "int",
-        requirement: "required",
-        description: "Payload received in order, bytes.",
-      },
-      "wirespan.connection.start_unknown": {
-        type: "boolean",
-        requirement: "conditional",
-        description:
-          "The connection is older than the agent, or no program observed its start: the span begins when the agent first observed it.",
-      },
-      "wirespan.connection.end_unknown": {
-        type: "boolean",
-        requirement: "conditional",
-        description: "No program observed the close: the span ends when a sweep found the socket closed.",
-      },
-    },
+    attributes: { ...CONNECTION, ...OWN.connection },
   },
   connect: {
     signal: "span",
     name: "tcp connect",
     description: "A handshake, from the first SYN to its outcome.",
-    attributes: {
-      ...CONNECTION,
-      ...SERVER,
-      ...ERROR_TYPE,
-      ...IN_TRACE,
-      "wirespan.tcp.close.reason": {
-        ...CLOSE_REASON["wirespan.tcp.close.reason"],
-        requirement: "conditional",
-        description: "What ended a failed attempt.",
-      },
-      "wirespan.errno": {
-        type: "int",
-        requirement: "conditional",
-        description: "The kernel's error number of a failed attempt; absent if the attempt was aborted.",
-      },
-    },
+    attributes: { ...CONNECTION, ...OWN.connect },
   },
   accept: {
     signal: "span",
     name: "tcp accept",
     description: "An incoming connection, from the SYN to the return of accept().",
-    attributes: {
-      ...CONNECTION,
-      ...SERVER,
-      ...IN_TRACE,
-      "error.type": {
-        type: "string",
-        requirement: "conditional",
-        enum: ["never_accepted"],
-        description: "The connection ended before accept() returned it.",
-      },
-      "wirespan.tcp.accept.queue_wait": {
-        type: "double",
-        requirement: "conditional",
-        description: "Time in the accept queue after the handshake, seconds.",
-      },
-      "wirespan.tcp.accept.fd": {
-        type: "int",
-        requirement: "conditional",
-        description:
-          "The connection's file descriptor in the process that accepted it, if the hook provides it.",
-      },
-    },
+    attributes: { ...CONNECTION, ...OWN.accept },
   },
   reset: {
     signal: "span",
     name: "tcp reset",
     description:
       "A connection that broke before a request was answered, in the application's own trace; it lasts 1 ns.",
-    attributes: { ...CONNECTION, ...SERVER, ...CLOSE_REASON, ...ERROR_TYPE, ...IN_TRACE },
+    attributes: { ...CONNECTION, ...OWN.reset },
   },
 } as const satisfies Record<string, SpanSpec>;
 
@@ -158,17 +165,18 @@ export type RequestedSpan = Exclude<SpanKey, "reset">;
 export type SpanRequests = Readonly<Partial<Record<RequestedSpan, AttributeSpecs | "plain">>>;
 
 /**
- * For each requested span the function that returns the attributes that the plugin adds to it. The record is valid
- * during the call only. The plugin's own records from before the span are handed over first.
+ * For each requested span where the attributes that the plugin adds to it lie, or how they are computed. The plugin's own
+ * records from before the span are handed over first.
  */
 export type Enrich<R extends SpanRequests> = {
-  readonly [K in keyof R as R[K] extends AttributeSpecs ? K : never]?: (
-    connection: ConnRecord,
-  ) => R[K] extends AttributeSpecs ? Attributes<R[K]> : never;
+  readonly [K in keyof R as R[K] extends AttributeSpecs ? K : never]?: Values<
+    ConnRecord,
+    R[K] extends AttributeSpecs ? R[K] : never
+  >;
 };
 
-/** What is known of the functions of any plugin. */
-export type AnyEnrich = Readonly<Partial<Record<SpanKey, (connection: ConnRecord) => AnyAttributes>>>;
+/** What is known of what any plugin adds. */
+export type AnyEnrich = Readonly<Partial<Record<SpanKey, Values<ConnRecord>>>>;
 
 /** The connection spans with the attributes that these requests add. */
 export function spansWith(requests: readonly SpanRequests[]): Record<SpanKey, SpanSpec> {
@@ -185,6 +193,8 @@ export function spansWith(requests: readonly SpanRequests[]): Record<SpanKey, Sp
 export interface Connections {
   /** The attributes of any signal about a connection. The object is the caller's own. */
   attributes(connection: Pick<ConnRecord, "conn">): Attributes<typeof CONNECTION>;
+  /** Where they lie in a connection's record. */
+  readonly values: Values<ConnRecord["conn"], typeof CONNECTION>;
   /** The resource of a signal about what this task did; the host's if the task is unknown. */
   resource(task: Task): Resource;
   /** The base name of the task's executable. */
@@ -234,10 +244,4 @@ export function connectError({ closeReason, error }: Outcome): ErrorType | undef
     default:
       return "aborted";
   }
-}
-
-/** A connection's id: unique on the host until it reboots; a socket's second and later connections append their number. */
-export function connectionId({ cookie, life }: Pick<ConnRecord["conn"], "cookie" | "life">): string {
-  const socket = cookie.toString(16);
-  return life ? `${socket}.${life + 1}` : socket;
 }

@@ -11,6 +11,7 @@ import type {
   SpanSpec,
   Time,
 } from "./signals.ts";
+import type { Recorded } from "./values.ts";
 
 export interface EmittedSpan<S extends SpanSpec> extends SpanContext {
   readonly resource: Resource;
@@ -27,7 +28,8 @@ export interface EmittedEvent<S extends EventSpec> {
   /** Absent: the host's. */
   readonly resource?: Resource;
   readonly time: Time;
-  readonly attributes: Attributes<S["attributes"]>;
+  /** An object, or where they lie in a record. */
+  readonly attributes: Attributes<S["attributes"]> | Recorded<S["attributes"]>;
   readonly context?: SpanContext | undefined;
 }
 

@@ -1,6 +1,8 @@
 // What a signal is. Every span, metric and event is declared as data, once; the types of the emit calls, the tables
 // in SIGNALS.md and the check of what was exported all come from it. Tests: test/system/conformance.test.ts.
 
+import type { Recorded } from "./values.ts";
+
 export type AttributeType = "string" | "int" | "double" | "boolean" | "string[]";
 
 /** OpenTelemetry's requirement levels (semconv, general/attribute-requirement-level). */
@@ -48,7 +50,7 @@ export interface EventSpec {
 export type SignalSpec = SpanSpec | MetricSpec | EventSpec;
 export type Signals = Readonly<Record<string, SignalSpec>>;
 
-type ValueOf<A extends AttributeSpec> = A extends { readonly enum: readonly (infer E)[] }
+export type ValueOf<A extends AttributeSpec> = A extends { readonly enum: readonly (infer E)[] }
   ? E
   : A["type"] extends "string"
     ? string
@@ -58,7 +60,7 @@ type ValueOf<A extends AttributeSpec> = A extends { readonly enum: readonly (inf
         ? readonly string[]
         : number;
 
-type RequiredKeys<A extends AttributeSpecs> = {
+export type RequiredKeys<A extends AttributeSpecs> = {
   [K in keyof A]: A[K]["requirement"] extends "required" ? K : never;
 }[keyof A];
 
@@ -115,6 +117,8 @@ export interface Span extends SpanContext {
   readonly start: Time;
   readonly end: Time;
   readonly attributes: AnyAttributes;
+  /** The record in which the attributes lie: who writes bytes needs no object of them. Valid during the call only. */
+  readonly recorded?: Recorded;
   readonly links?: readonly SpanContext[];
   /** Status Error with this description; Unset when absent. */
   readonly error?: string | undefined;
@@ -126,6 +130,8 @@ export interface Event {
   readonly resource: Resource;
   readonly time: Time;
   readonly attributes: AnyAttributes;
+  /** As a span's. */
+  readonly recorded?: Recorded;
   readonly context?: SpanContext | undefined;
   readonly body?: string;
 }

@@ -1,11 +1,24 @@
 // tcpaccept: accepted connections, those that were never accepted, and failed calls.
+import { ConnRecordCursor } from "../../core/plugin/connection.ts";
 import { seconds } from "../../core/plugin/histogram.ts";
 import { ACCEPT_PROBES, ACCEPT_SETTING, FAILED_ACCEPT_PROBES } from "../../core/plugin/hooks/accept.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { services } from "../../core/plugin/services.ts";
-import { acceptErrorOf, HANDSHAKE, signals } from "./signals.ts";
-import { skeleton } from "./tcpaccept.skel.ts";
+import { values, within, without } from "../../core/plugin/values.ts";
+import { acceptErrorOf, FAILED, HANDSHAKE, signals } from "./signals.ts";
+import { FailedAcceptCursor, skeleton } from "./tcpaccept.skel.ts";
 import { trace } from "./trace.ts";
+
+const handshake = values(ConnRecordCursor, HANDSHAKE, {
+  "wirespan.tcp.synack.retransmits": { from: "conn.handshakeRetransmits" },
+  "wirespan.tcp.fastopen": { from: "conn.fastopen", nonZero: true },
+});
+
+const failed = values(FailedAcceptCursor, FAILED, {
+  "error.type": { by: ({ conn }) => acceptErrorOf(conn.error) },
+  "wirespan.errno": { from: "conn.error" },
+  "wirespan.event.suppressed": { from: "suppressed", nonZero: true },
+});
 
 export default plugin({
   name: "tcpaccept",
@@ -37,57 +50,47 @@ export default plugin({
   signals,
   constants: ({ queued, eventRate }) => ({ count_queued: queued, event_rate: eventRate }),
 
-  start: ({ emit, use: { connections, series, clock } }) => ({
-    accepts(rows) {
-      for (const [key, { connections: count, duration }] of rows) {
-        const { attributes, resource } = series(key, "inbound");
-        if (!key.queued) emit.accepted.observe(count, attributes, resource);
-        const error = key.queued ? "never_accepted" : undefined;
-        if (duration.count)
-          emit.duration.observe(seconds(duration), { ...attributes, "error.type": error }, resource);
-      }
-    },
-    accepts_overflow(rows) {
-      for (const [{ value: queued }, { connections: count, duration }] of rows) {
-        if (count && !queued) emit.accepted.overflow(count);
-        if (duration.count) emit.duration.overflow(seconds(duration));
-      }
-    },
-    failures(rows) {
-      for (const [key, { calls }] of rows) {
-        const { attributes, resource } = series(key, "inbound");
-        emit.failures.observe(calls, { ...attributes, "error.type": acceptErrorOf(key.error) }, resource);
-      }
-    },
-    failures_overflow(rows) {
-      for (const [, { calls }] of rows) if (calls) emit.failures.overflow(calls);
-    },
-    failed_accepts(record) {
-      const { conn, suppressed } = record;
-      // A listener has no peer.
-      const {
-        "network.peer.address": _,
-        "network.peer.port": __,
-        ...listener
-      } = connections.attributes(record);
-      emit.failure({
-        time: clock.wall(conn.openedAt),
-        resource: connections.resource(conn.owner),
-        attributes: {
-          ...listener,
-          "error.type": acceptErrorOf(conn.error),
-          "wirespan.errno": conn.error,
-          "wirespan.event.suppressed": suppressed || undefined,
-        },
-      });
-    },
-    enrich: {
-      accept: ({ conn }) => ({
-        "wirespan.tcp.synack.retransmits": conn.handshakeRetransmits,
-        "wirespan.tcp.fastopen": conn.fastopen || undefined,
-      }),
-    },
-  }),
+  start({ emit, use: { connections, series, clock } }) {
+    // A listener has no peer.
+    const listener = without(connections.values, "network.peer.address", "network.peer.port");
+    const failure = within(FailedAcceptCursor, "conn", listener).and(failed);
+
+    return {
+      accepts(rows) {
+        for (const [key, { connections: count, duration }] of rows) {
+          const { attributes, resource } = series(key, "inbound");
+          if (!key.queued) emit.accepted.observe(count, attributes, resource);
+          const error = key.queued ? "never_accepted" : undefined;
+          if (duration.count)
+            emit.duration.observe(seconds(duration), { ...attributes, "error.type": error }, resource);
+        }
+      },
+      accepts_overflow(rows) {
+        for (const [{ value: queued }, { connections: count, duration }] of rows) {
+          if (count && !queued) emit.accepted.overflow(count);
+          if (duration.count) emit.duration.overflow(seconds(duration));
+        }
+      },
+      failures(rows) {
+        for (const [key, { calls }] of rows) {
+          const { attributes, resource } = series(key, "inbound");
+          emit.failures.observe(calls, { ...attributes, "error.type": acceptErrorOf(key.error) }, resource);
+        }
+      },
+      failures_overflow(rows) {
+        for (const [, { calls }] of rows) if (calls) emit.failures.overflow(calls);
+      },
+      failed_accepts(record) {
+        const { conn } = record;
+        emit.failure({
+          time: clock.wall(conn.openedAt),
+          resource: connections.resource(conn.owner),
+          attributes: failure.of(record),
+        });
+      },
+      enrich: { accept: handshake },
+    };
+  },
 
   trace,
 });

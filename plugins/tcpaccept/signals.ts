@@ -53,6 +53,18 @@ const FAILURE = {
   },
 } as const satisfies AttributeSpecs;
 
+/** What the event has beside the listener's attributes. */
+export const FAILED = {
+  ...FAILURE,
+  "wirespan.errno": { type: "int", requirement: "required", description: "The kernel's error number." },
+  "wirespan.event.suppressed": {
+    type: "int",
+    requirement: "conditional",
+    description:
+      "Calls with this error since the last event that exceeded `eventRate` and have no event of their own.",
+  },
+} as const satisfies AttributeSpecs;
+
 const { "network.peer.address": _address, "network.peer.port": _port, ...LISTENER } = CONNECTION;
 
 export const signals = {
@@ -87,14 +99,7 @@ export const signals = {
     description: "A failed call of accept() on a TCP listener.",
     attributes: {
       ...LISTENER,
-      ...FAILURE,
-      "wirespan.errno": { type: "int", requirement: "required", description: "The kernel's error number." },
-      "wirespan.event.suppressed": {
-        type: "int",
-        requirement: "conditional",
-        description:
-          "Calls with this error since the last event that exceeded `eventRate` and have no event of their own.",
-      },
+      ...FAILED,
     },
   },
 } as const satisfies Signals;

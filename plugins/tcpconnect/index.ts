@@ -1,10 +1,11 @@
 // tcpconnect: every attempt to connect, and its outcome.
 import { formatAddress } from "../../core/plugin/address.ts";
-import { type ConnRecord, connectError } from "../../core/plugin/connection.ts";
+import { type ConnRecord, ConnRecordCursor, connectError } from "../../core/plugin/connection.ts";
 import { CONNECT_PROBES, FAILED_AT_ONCE_SETTING } from "../../core/plugin/hooks/connect.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { networkType } from "../../core/plugin/series.ts";
 import { services } from "../../core/plugin/services.ts";
+import { values } from "../../core/plugin/values.ts";
 import { readAnswer } from "./message.ts";
 import { DnsNames } from "./names.ts";
 import { DNS, FLOW, signals } from "./signals.ts";
@@ -67,13 +68,17 @@ export default plugin({
       };
     }
 
-    function named({ conn }: ConnRecord) {
+    function find({ conn }: ConnRecord) {
       const { ends, netnsCookie, owner, openedAt } = conn;
       const process = { netnsCookie, pid: owner.pid, startedAt: owner.startedAt };
       const address = formatAddress(ends.peer, networkType(ends.family) ?? "ipv6");
-      const found = names.find(process, address, openedAt);
-      return { "dns.question.name": found?.name, "wirespan.dns.answer.age": found?.age };
+      return names.find(process, address, openedAt);
     }
+
+    const named = values(ConnRecordCursor, DNS, {
+      "dns.question.name": { by: (record) => find(record)?.name },
+      "wirespan.dns.answer.age": { by: (record) => find(record)?.age },
+    });
 
     return {
       ...(dns && { enrich: { connect: named } }),

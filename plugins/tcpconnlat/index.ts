@@ -1,12 +1,22 @@
 // tcpconnlat: the latency of connect(), and its outcome.
-import { connectError } from "../../core/plugin/connection.ts";
+import { ConnRecordCursor, connectError } from "../../core/plugin/connection.ts";
 import { seconds } from "../../core/plugin/histogram.ts";
 import { CONNECT_PROBES, FAILED_AT_ONCE_SETTING } from "../../core/plugin/hooks/connect.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { services } from "../../core/plugin/services.ts";
+import { values } from "../../core/plugin/values.ts";
 import { HANDSHAKE, signals } from "./signals.ts";
 import { skeleton } from "./tcpconnlat.skel.ts";
 import { trace } from "./trace.ts";
+
+const handshake = values(ConnRecordCursor, HANDSHAKE, {
+  "wirespan.tcp.syn.retransmits": { from: "conn.handshakeRetransmits" },
+  "wirespan.tcp.rtt.smoothed": {
+    by: ({ conn, traffic: { srttUs } }) =>
+      conn.establishedAt && !conn.handshakeRetransmits && srttUs ? srttUs / 1e6 : undefined,
+  },
+  "wirespan.tcp.fastopen": { from: "conn.fastopen", nonZero: true },
+});
 
 export default plugin({
   name: "tcpconnlat",
@@ -27,14 +37,7 @@ export default plugin({
     handshakes_overflow(rows) {
       for (const [, sum] of rows) if (sum.count) emit.duration.overflow(seconds(sum));
     },
-    enrich: {
-      connect: ({ conn, traffic: { srttUs } }) => ({
-        "wirespan.tcp.syn.retransmits": conn.handshakeRetransmits,
-        "wirespan.tcp.rtt.smoothed":
-          conn.establishedAt && !conn.handshakeRetransmits && srttUs ? srttUs / 1e6 : undefined,
-        "wirespan.tcp.fastopen": conn.fastopen || undefined,
-      }),
-    },
+    enrich: { connect: handshake },
   }),
   trace,
 });

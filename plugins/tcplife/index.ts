@@ -1,25 +1,31 @@
 // tcplife: the life of TCP connections.
-import type { ConnRecord } from "../../core/plugin/connection.ts";
+import { ConnRecordCursor } from "../../core/plugin/connection.ts";
 import { seconds } from "../../core/plugin/histogram.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { services } from "../../core/plugin/services.ts";
-import { STATISTICS, signals } from "./signals.ts";
+import { values, within } from "../../core/plugin/values.ts";
+import { SO_FAR, STATISTICS, signals } from "./signals.ts";
 import { skeleton } from "./tcplife.skel.ts";
 import { trace } from "./trace.ts";
 
-const statistics = ({ traffic, conn }: Pick<ConnRecord, "traffic" | "conn">) => ({
-  "wirespan.tcp.segments_sent": traffic.sentSegments,
-  "wirespan.tcp.segments_received": traffic.receivedSegments,
-  "wirespan.tcp.retransmits": traffic.retransmits,
-  "wirespan.tcp.bytes_retransmitted": traffic.retransmittedBytes,
-  "wirespan.tcp.lost": traffic.lost,
-  "wirespan.tcp.reordering": traffic.reordering || undefined,
-  "wirespan.tcp.cwnd": traffic.cwnd || undefined,
-  "wirespan.tcp.rtt.smoothed": traffic.srttUs ? traffic.srttUs / 1e6 : undefined,
-  "wirespan.tcp.rtt.variation": traffic.srttUs ? traffic.rttVarUs / 1e6 : undefined,
-  "wirespan.tcp.rtt.min": traffic.minRttUs ? traffic.minRttUs / 1e6 : undefined,
-  "wirespan.tcp.bytes_unread": traffic.unread || undefined,
-  "wirespan.tcp.fastopen": conn.fastopen || undefined,
+const statistics = values(ConnRecordCursor, STATISTICS, {
+  "wirespan.tcp.segments_sent": { from: "traffic.sentSegments" },
+  "wirespan.tcp.segments_received": { from: "traffic.receivedSegments" },
+  "wirespan.tcp.retransmits": { from: "traffic.retransmits" },
+  "wirespan.tcp.bytes_retransmitted": { from: "traffic.retransmittedBytes" },
+  "wirespan.tcp.lost": { from: "traffic.lost" },
+  "wirespan.tcp.reordering": { from: "traffic.reordering", nonZero: true },
+  "wirespan.tcp.cwnd": { from: "traffic.cwnd", nonZero: true },
+  "wirespan.tcp.rtt.smoothed": { from: "traffic.srttUs", per: 1e6, when: "traffic.srttUs" },
+  "wirespan.tcp.rtt.variation": { from: "traffic.rttVarUs", per: 1e6, when: "traffic.srttUs" },
+  "wirespan.tcp.rtt.min": { from: "traffic.minRttUs", per: 1e6, when: "traffic.minRttUs" },
+  "wirespan.tcp.bytes_unread": { from: "traffic.unread", nonZero: true },
+  "wirespan.tcp.fastopen": { from: "conn.fastopen", nonZero: true },
+});
+
+const soFar = values(ConnRecordCursor, SO_FAR, {
+  "wirespan.tcp.bytes_sent": { from: "traffic.sentBytes" },
+  "wirespan.tcp.bytes_received": { from: "traffic.receivedBytes" },
 });
 
 export default plugin({
@@ -41,46 +47,45 @@ export default plugin({
   signals,
   constants: ({ checkpoint }) => ({ checkpoint_ns: checkpoint * 1e6 }),
 
-  start: ({ emit, use: { connections, series, clock } }) => ({
-    lives(rows) {
-      for (const [key, life] of rows) {
-        const { attributes: workload, resource } = series(key, key.direction);
-        const attributes = { ...workload, "wirespan.tcp.close.reason": key.closeReason };
-        if (life.connections) emit.closed.observe(life.connections, attributes, resource);
-        if (life.duration.count) emit.duration.observe(seconds(life.duration), attributes, resource);
-        if (life.rtt.count) emit.rtt.observe(seconds(life.rtt), attributes, resource);
-        emit.io.observe(life.sentBytes, { ...attributes, "network.io.direction": "transmit" }, resource);
-        emit.io.observe(life.receivedBytes, { ...attributes, "network.io.direction": "receive" }, resource);
-      }
-    },
-    lives_overflow(rows) {
-      for (const [, { connections: count, duration, rtt, sentBytes, receivedBytes }] of rows) {
-        if (!count && !sentBytes && !receivedBytes) continue;
-        if (count) emit.closed.overflow(count);
-        if (duration.count) emit.duration.overflow(seconds(duration));
-        if (rtt.count) emit.rtt.overflow(seconds(rtt));
-        emit.io.overflow(sentBytes, "transmit");
-        emit.io.overflow(receivedBytes, "receive");
-      }
-    },
-    sweep(rows) {
-      const time = clock.now();
-      for (const row of rows) {
-        emit.checkpoint({
-          time,
-          resource: connections.resource(row.conn.owner),
-          context: { traceId: row.traceId, spanId: row.spanId },
-          attributes: {
-            ...connections.attributes(row),
-            ...statistics(row),
-            "wirespan.tcp.bytes_sent": row.traffic.sentBytes,
-            "wirespan.tcp.bytes_received": row.traffic.receivedBytes,
-          },
-        });
-      }
-    },
-    enrich: { connection: statistics },
-  }),
+  start({ emit, use: { connections, series, clock } }) {
+    const checkpoint = within(ConnRecordCursor, "conn", connections.values).and(statistics).and(soFar);
+
+    return {
+      lives(rows) {
+        for (const [key, life] of rows) {
+          const { attributes: workload, resource } = series(key, key.direction);
+          const attributes = { ...workload, "wirespan.tcp.close.reason": key.closeReason };
+          if (life.connections) emit.closed.observe(life.connections, attributes, resource);
+          if (life.duration.count) emit.duration.observe(seconds(life.duration), attributes, resource);
+          if (life.rtt.count) emit.rtt.observe(seconds(life.rtt), attributes, resource);
+          emit.io.observe(life.sentBytes, { ...attributes, "network.io.direction": "transmit" }, resource);
+          emit.io.observe(life.receivedBytes, { ...attributes, "network.io.direction": "receive" }, resource);
+        }
+      },
+      lives_overflow(rows) {
+        for (const [, { connections: count, duration, rtt, sentBytes, receivedBytes }] of rows) {
+          if (!count && !sentBytes && !receivedBytes) continue;
+          if (count) emit.closed.overflow(count);
+          if (duration.count) emit.duration.overflow(seconds(duration));
+          if (rtt.count) emit.rtt.overflow(seconds(rtt));
+          emit.io.overflow(sentBytes, "transmit");
+          emit.io.overflow(receivedBytes, "receive");
+        }
+      },
+      sweep(rows) {
+        const time = clock.now();
+        for (const row of rows) {
+          emit.checkpoint({
+            time,
+            resource: connections.resource(row.conn.owner),
+            context: { traceId: row.traceId, spanId: row.spanId },
+            attributes: checkpoint.of(row),
+          });
+        }
+      },
+      enrich: { connection: statistics },
+    };
+  },
 
   trace,
 });

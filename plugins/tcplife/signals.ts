@@ -63,6 +63,20 @@ export const STATISTICS = {
   ...FASTOPEN,
 } as const satisfies AttributeSpecs;
 
+/** Added to the event. */
+export const SO_FAR = {
+  "wirespan.tcp.bytes_sent": {
+    type: "int",
+    requirement: "required",
+    description: "Payload that the peer acknowledged so far, bytes.",
+  },
+  "wirespan.tcp.bytes_received": {
+    type: "int",
+    requirement: "required",
+    description: "Payload received in order so far, bytes.",
+  },
+} as const satisfies AttributeSpecs;
+
 const SERIES = {
   ...WORKLOAD,
   "wirespan.tcp.close.reason": { ...CLOSE_REASON["wirespan.tcp.close.reason"], expectedValues: 1 },
@@ -115,16 +129,7 @@ export const signals = {
     attributes: {
       ...CONNECTION,
       ...STATISTICS,
-      "wirespan.tcp.bytes_sent": {
-        type: "int",
-        requirement: "required",
-        description: "Payload that the peer acknowledged so far, bytes.",
-      },
-      "wirespan.tcp.bytes_received": {
-        type: "int",
-        requirement: "required",
-        description: "Payload received in order so far, bytes.",
-      },
+      ...SO_FAR,
     },
   },
 } as const satisfies Signals;

@@ -10,8 +10,8 @@ const STATE = {
   },
 } as const satisfies AttributeSpecs;
 
-const CHANGE = {
-  ...CONNECTION,
+/** What the event has beside the connection's attributes. */
+export const STATES = {
   "network.connection.state": {
     ...STATE["network.connection.state"],
     description: "The new state. A socket's last is time_wait, for which the kernel keeps a smaller socket.",
@@ -73,6 +73,6 @@ export const signals = {
     name: "wirespan.tcp.state.change",
     severity: "DEBUG",
     description: "A change of a socket's state.",
-    attributes: CHANGE,
+    attributes: { ...CONNECTION, ...STATES },
   },
 } as const satisfies Signals;

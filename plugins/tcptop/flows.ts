@@ -1,7 +1,9 @@
 // Traffic of connections since the last collection, largest first.
-import { type Connections, connectionId } from "../../core/plugin/connection.ts";
+
+import type { Connections } from "../../core/plugin/connection.ts";
 import type { CONNECTION } from "../../core/plugin/semconv.ts";
 import type { Attributes, Resource } from "../../core/plugin/signals.ts";
+import { connectionId } from "../../core/plugin/values.ts";
 import { less } from "./process-rows.ts";
 import type { signals } from "./signals.ts";
 import type { Flow } from "./tcptop.skel.ts";
@@ -46,7 +48,7 @@ export class Flows {
   /** The same connection may come twice: swept, and closed right after. */
   add(flow: Flow, connections: Connections): void {
     const { conn, sentBytes: sent, receivedBytes: received } = flow;
-    const id = connectionId(conn);
+    const id = connectionId(conn.cookie, conn.life);
     const moved = this.#moved.get(id);
     if (moved) {
       moved.sent += sent;

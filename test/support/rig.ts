@@ -5,7 +5,7 @@ import { type ConnRecord, ConnRecordCursor } from "../../bpf/include/wirespan/st
 import { ConnectionSpans } from "../../core/engine/connection-spans.ts";
 import { createInstruments } from "../../core/engine/instruments.ts";
 import { Sampling } from "../../core/engine/sampling.ts";
-import type { RequestedSpan } from "../../core/plugin/connection.ts";
+import type { AnyEnrich, RequestedSpan } from "../../core/plugin/connection.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import { seriesFrom } from "../../core/plugin/series.ts";
 import type { FoundLinks, Workload } from "../../core/plugin/services.ts";
@@ -150,7 +150,7 @@ export class Rig<P extends Plugin> {
   readonly logged: string[] = [];
   readonly #plugin: P;
   readonly #handlers: Readonly<Record<string, (fed: unknown) => void>>;
-  readonly #enrich: Readonly<Partial<Record<RequestedSpan, (connection: ConnRecord) => AnyAttributes>>>;
+  readonly #enrich: AnyEnrich;
   readonly #collect: (nowNs: number) => Metric[];
 
   constructor(plugin: P, { settings = {}, enums = {}, links }: RigOptions = {}) {
@@ -250,7 +250,7 @@ export class Rig<P extends Plugin> {
 
   /** What the plugin adds to a connection's span. */
   enriched(span: RequestedSpan, connection: Given<ConnRecord>): AnyAttributes {
-    const added = this.#enrich[span]?.(overlaid<ConnRecord>(zero(ConnRecordCursor), connection)) ?? {};
+    const added = this.#enrich[span]?.object(overlaid<ConnRecord>(zero(ConnRecordCursor), connection)) ?? {};
     const attributes = this.#plugin.spans?.[span];
     assert(attributes !== undefined && attributes !== "plain", `no attributes are declared for ${span}`);
     assertDeclared({ name: span, attributes }, added);

@@ -1,0 +1,198 @@
+// Where the attributes of connections' spans lie in the tracker's records. Tests: core/engine/connection-spans.kernel.test.ts,
+// exporters/otlp/encode/recorded.test.ts.
+import { ConnCursor, ConnRecordCursor } from "../../bpf/include/wirespan/structs.skel.ts";
+import {
+  type ConnRecord,
+  connectError,
+  type ErrorType,
+  OWN,
+  type RequestedSpan,
+  type SpanKey,
+  UNREACHABLE,
+} from "../plugin/connection.ts";
+import { CONNECTION, ERROR_TYPE, IN_TRACE } from "../plugin/semconv.ts";
+import { type Values, values, without } from "../plugin/values.ts";
+
+type Conn = ConnRecord["conn"];
+
+/** What no record holds. */
+export interface Known {
+  /** The base name of the owner's executable. */
+  executable(conn: Conn): string | undefined;
+  /** The name of the network namespace. */
+  netns(conn: Conn): string | undefined;
+}
+
+/** The attributes that all signals about a connection share. */
+export function connectionValues({ executable, netns }: Known): Values<Conn, typeof CONNECTION> {
+  return values(ConnCursor, CONNECTION, {
+    "network.transport": { constant: "tcp" },
+    "network.type": { from: "ends.family", names: { 4: "ipv4", 6: "ipv6" } },
+    "network.local.address": { address: "ends.local", family: "ends.family" },
+    // A port may never have been chosen, and a listener has no peer.
+    "network.local.port": { from: "ends.localPort", nonZero: true },
+    "network.peer.address": {
+      address: "ends.peer",
+      family: "ends.family",
+      when: "ends.peerPort",
+    },
+    "network.peer.port": { from: "ends.peerPort", nonZero: true },
+    "wirespan.connection.direction": { from: "direction" },
+    "wirespan.connection.id": { cookie: "cookie", life: "life" },
+    "wirespan.connection.mapped": { from: "ends.mapped", nonZero: true },
+    "network.interface.name": { from: "interface", when: "ends.ifindex", nonZero: true },
+    "wirespan.interface.index": { from: "ends.ifindex", nonZero: true },
+    "wirespan.netns.cookie": { from: "netnsCookie" },
+    "wirespan.netns.inode": { from: "netns" },
+    "wirespan.netns.name": { by: netns },
+    "process.pid": { from: "owner.pid", nonZero: true },
+    "process.executable.name": { by: executable },
+    "thread.name": { from: "owner.comm", when: "owner.pid" },
+    "wirespan.thread.tid": { from: "owner.tid", when: "owner.pid" },
+    "wirespan.process.uid": { from: "owner.uid", when: "owner.pid" },
+    "wirespan.process.source": { from: "ownerSource" },
+  });
+}
+
+/** Of any span: the end that was connected to. */
+const SERVER = {
+  "server.address": {
+    choose: "conn.direction",
+    of: {
+      outbound: { address: "conn.ends.peer", family: "conn.ends.family", when: "conn.ends.peerPort" },
+      inbound: { address: "conn.ends.local", family: "conn.ends.family" },
+    },
+  },
+  "server.port": {
+    choose: "conn.direction",
+    of: {
+      outbound: { from: "conn.ends.peerPort", nonZero: true },
+      inbound: { from: "conn.ends.localPort", nonZero: true },
+    },
+  },
+} as const;
+
+export const failed = ({ establishedAt }: Conn): boolean => !(establishedAt > 0);
+
+/** How a connection failed; undefined: it did not. */
+export function errorOf(conn: Conn): ErrorType | undefined {
+  if (failed(conn)) return connectError(conn);
+  switch (conn.closeReason) {
+    case "timeout":
+      return "timed_out";
+    case "unreachable":
+      return UNREACHABLE[conn.error] ?? "_OTHER";
+    case "rst_received":
+      return "connection_reset";
+    default:
+      return undefined;
+  }
+}
+
+/** How what a span is of failed; undefined: it did not. */
+export function errorIn(span: RequestedSpan, conn: Conn): ErrorType | "never_accepted" | undefined {
+  return errors[span](conn);
+}
+
+const errors = {
+  connection: errorOf,
+  connect: (conn: Conn) => (failed(conn) ? connectError(conn) : undefined),
+  accept: ({ acceptedAt }: Conn) => (acceptedAt ? undefined : "never_accepted"),
+} as const;
+
+/** When a span ends, on the boot clock. */
+export function endOf(span: SpanKey, { establishedAt, acceptedAt, closedAt }: Conn): number {
+  if (span === "connect" && establishedAt) return establishedAt;
+  if (span === "accept" && acceptedAt) return acceptedAt;
+  return closedAt;
+}
+
+type Who = Conn["user"];
+
+const isOther = (one: Who, { pid }: Conn["owner"]): boolean => one.pid !== 0 && one.pid !== pid;
+
+/** One of the processes that may differ from the owner. */
+const pidOf = (role: "user" | "acceptor" | "closer") => ({
+  by: ({ conn }: ConnRecord) => (isOther(conn[role], conn.owner) ? conn[role].pid : undefined),
+});
+
+const nameOf = (role: "user" | "acceptor") => ({
+  by: ({ conn }: ConnRecord) => (isOther(conn[role], conn.owner) ? conn[role].comm : undefined),
+});
+
+/** What each span has beside CONNECTION. */
+export const OWN_VALUES = {
+  connection: values(ConnRecordCursor, OWN.connection, {
+    ...SERVER,
+    "error.type": { by: ({ conn }) => errors.connection(conn) },
+    "wirespan.tcp.close.reason": { from: "conn.closeReason" },
+    "wirespan.tcp.bytes_sent": { from: "traffic.sentBytes" },
+    "wirespan.tcp.bytes_received": { from: "traffic.receivedBytes" },
+    "wirespan.connection.start_unknown": {
+      by: ({ conn }) => conn.beforeStart || conn.begunUnseen || undefined,
+    },
+    "wirespan.connection.end_unknown": { from: "conn.endedUnseen", nonZero: true },
+    "wirespan.process.last_user.pid": pidOf("user"),
+    "wirespan.process.last_user.name": nameOf("user"),
+    "wirespan.process.closer.pid": pidOf("closer"),
+    // Another thread of the owner's process may have closed it.
+    "wirespan.process.closer.name": {
+      by: ({ conn: { closer, owner } }) =>
+        closer.pid && (closer.pid !== owner.pid || closer.comm !== owner.comm) ? closer.comm : undefined,
+    },
+    "wirespan.process.acceptor.pid": pidOf("acceptor"),
+    "wirespan.process.acceptor.name": nameOf("acceptor"),
+  }),
+  connect: values(ConnRecordCursor, OWN.connect, {
+    ...SERVER,
+    "error.type": { by: ({ conn }) => errors.connect(conn) },
+    "wirespan.tcp.close.reason": { by: ({ conn }) => (failed(conn) ? conn.closeReason : undefined) },
+    "wirespan.errno": { by: ({ conn }) => (failed(conn) && conn.error) || undefined },
+  }),
+  accept: values(ConnRecordCursor, OWN.accept, {
+    ...SERVER,
+    "error.type": { by: ({ conn }) => errors.accept(conn) },
+    "wirespan.tcp.accept.queue_wait": {
+      by({ conn }) {
+        const { establishedAt, beforeStart, begunUnseen } = conn;
+        const isKnown = establishedAt && !beforeStart && !begunUnseen;
+        return isKnown ? (endOf("accept", conn) - establishedAt) / 1e9 : undefined;
+      },
+    },
+    "wirespan.tcp.accept.fd": {
+      by: ({ conn: { acceptedAt, acceptFd } }) => (acceptedAt && acceptFd >= 0 ? acceptFd : undefined),
+    },
+  }),
+};
+
+const CONTEXT = values(ConnRecordCursor, IN_TRACE, {
+  "wirespan.context.source": { by: ({ context: { source } }) => (source === "none" ? undefined : source) },
+  "wirespan.event.more": { from: "context.more", nonZero: true },
+});
+
+/** How what a span in an application's trace is of failed; undefined: it did not. */
+export function inTraceError(span: SpanKey, conn: Conn): ErrorType | undefined {
+  const isFailure = span === "reset" || (span === "connect" && failed(conn));
+  return isFailure ? (errorOf(conn) ?? "connection_reset") : undefined;
+}
+
+/** What a span in an application's trace has; `event` is a plugin's own. */
+export function inTraceValues(connection: Values<ConnRecord, typeof CONNECTION>) {
+  const event = connection.and(CONTEXT);
+  const ofError = values(ConnRecordCursor, ERROR_TYPE, {
+    "error.type": { by: ({ conn, span }) => inTraceError(span, conn) },
+  });
+  return {
+    event,
+    connect: event.and(OWN_VALUES.connect).and(ofError),
+    accept: event.and(without(OWN_VALUES.accept, "error.type")),
+    reset: event
+      .and(
+        values(ConnRecordCursor, OWN.reset, {
+          ...SERVER,
+          "wirespan.tcp.close.reason": { from: "conn.closeReason" },
+        }),
+      )
+      .and(ofError),
+  };
+}
