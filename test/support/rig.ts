@@ -2,6 +2,7 @@
 // they leave out are zero. Whatever is emitted is compared with what the plugin declares.
 import assert from "node:assert/strict";
 import { type ConnRecord, ConnRecordCursor } from "../../bpf/include/wirespan/structs.skel.ts";
+import { LinkedRecordCursor } from "../../bpf/tracker/tracker.skel.ts";
 import { ConnectionSpans } from "../../core/engine/connection-spans.ts";
 import { createInstruments } from "../../core/engine/instruments.ts";
 import { Sampling } from "../../core/engine/sampling.ts";
@@ -30,7 +31,10 @@ export type Given<R> = R extends Uint8Array | Float64Array | Uint32Array
 
 /** Where a class of records is zero. */
 function zero<R extends object>(make: new () => R & Cursor): R {
-  const bytes = new Uint8Array(8192);
+  return pointedAt(make, new Uint8Array(8192));
+}
+
+function pointedAt<R extends Cursor>(make: new () => R, bytes: Uint8Array<ArrayBuffer>): R {
   const record = new make();
   record.at(new Uint32Array(bytes.buffer), bytes, 0);
   return record;
@@ -99,6 +103,9 @@ export type Shown = readonly [
   value: number | { count: number; sum: number },
 ];
 
+/** The plugin's bit in the wanted_* masks. */
+export const BIT = 1;
+
 /** Now, nanoseconds since boot; the boot clock is the wall clock. */
 export const NOW = 1_000e9;
 
@@ -151,6 +158,7 @@ export class Rig<P extends Plugin> {
   readonly #plugin: P;
   readonly #handlers: Readonly<Record<string, (fed: unknown) => void>>;
   readonly #enrich: AnyEnrich;
+  readonly #connections: ConnectionSpans;
   readonly #collect: (nowNs: number) => Metric[];
 
   constructor(plugin: P, { settings = {}, enums = {}, links }: RigOptions = {}) {
@@ -216,11 +224,26 @@ export class Rig<P extends Plugin> {
     } as never);
     this.#handlers = handlers as never;
     this.#enrich = enrich;
+    this.#connections = connections;
+    connections.request(BIT, plugin.spans ?? {}, enrich);
   }
 
   /** A record of a ring. */
   record<N extends Names<P, "ring">>(name: N, record: Given<RecordOf<RecordsOf<P>[N]>>): void {
     this.#handlers[name]!(this.#zeroOf(name, "record", record));
+  }
+
+  /** A record of a ring, or the only row of an iterator, as it lies in memory. */
+  lying(name: string, bytes: Uint8Array<ArrayBuffer>): void {
+    const records = this.#plugin.skeleton.records[name]!;
+    if (records.kind === "table") throw new Error(`${name} is a table`);
+    const record = pointedAt(records.record as new () => Cursor, bytes);
+    this.#handlers[name]!(records.kind === "ring" ? record : [record]);
+  }
+
+  /** A record of the tracker, as it lies in memory. */
+  lyingConnection(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#connections.take(pointedAt(LinkedRecordCursor, bytes));
   }
 
   /** The rows that an iterator wrote. */

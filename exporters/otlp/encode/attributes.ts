@@ -12,20 +12,108 @@ const ARRAY = 0x2a;
  * One key's bytes: the field's tag, the KeyValue's length, the key, the value's tag and length, and the
  * tag of the value's type; the lengths and the type are filled in for each value.
  */
-class Field {
-  readonly template: Template;
+export class Field {
+  readonly #tag: number;
+  readonly #key: string;
+  readonly #template: Template;
   /** Bytes of a KeyValue besides its value and the value's type tag; 0 for a key that is too long for the fast path. */
-  readonly frame: number;
-  readonly double: boolean;
+  readonly #frame: number;
+  readonly #double: boolean;
 
+  /** `tag` is the protobuf tag of the repeated KeyValue field, e.g. 0x4a for a span's. */
   constructor(tag: number, key: string, double: boolean) {
     const keyBytes = Buffer.from(key);
     const quick = keyBytes.length <= 96;
-    this.template = new Template(
+    this.#tag = tag;
+    this.#key = key;
+    this.#template = new Template(
       quick ? Buffer.from([tag, 0, 0x0a, keyBytes.length, ...keyBytes, 0x12, 0, 0]) : new Uint8Array(0),
     );
-    this.frame = quick ? keyBytes.length + 4 : 0;
-    this.double = double;
+    this.#frame = quick ? keyBytes.length + 4 : 0;
+    this.#double = double;
+  }
+
+  write(w: Writer, value: AttributeValue): void {
+    if (this.#frame !== 0) {
+      if (typeof value === "number") {
+        this.#number(w, value);
+        return;
+      }
+      if (typeof value === "string" && this.#string(w, value)) return;
+    }
+    writeSlow(w, this.#tag, this.#key, value, this.#double);
+  }
+
+  /** The attribute with this value, as it is written. */
+  whole(value: AttributeValue): Template {
+    return new Template(written((w) => this.write(w, value)));
+  }
+
+  number(w: Writer, value: number): void {
+    if (this.#frame === 0) writeSlow(w, this.#tag, this.#key, value, this.#double);
+    else this.#number(w, value);
+  }
+
+  #number(w: Writer, value: number): void {
+    w.ensure(160);
+    const mark = w.at;
+    w.template(this.#template);
+    const start = w.at;
+    // An int that is not an integer is sent as a double: visible to a reader, never a wrong number.
+    if (this.#double || !isInt64(value)) {
+      w.bytes[start - 1] = DOUBLE;
+      w.double(value);
+    } else {
+      w.bytes[start - 1] = INT;
+      w.varint(value);
+    }
+    const size = w.at - start + 1;
+    w.bytes[start - 2] = size;
+    w.bytes[mark + 1] = this.#frame + size;
+  }
+
+  /** `length` bytes of ASCII. */
+  ascii(w: Writer, bytes: Uint8Array, from: number, length: number): void {
+    if (this.#frame === 0 || length >= 125 - this.#frame) {
+      writeSlow(w, this.#tag, this.#key, Buffer.from(bytes.subarray(from, from + length)).toString());
+      return;
+    }
+    w.ensure(160);
+    const mark = w.at;
+    w.template(this.#template);
+    const out = w.bytes;
+    const start = w.at + 1;
+    for (let i = 0; i < length; i++) out[start + i] = bytes[from + i]!;
+    this.#end(w, mark, start, length);
+  }
+
+  /** False if it is too long for this way, or not ASCII. */
+  #string(w: Writer, value: string): boolean {
+    const length = value.length;
+    if (length >= 125 - this.#frame) return false;
+    w.ensure(160);
+    const mark = w.at;
+    w.template(this.#template);
+    const out = w.bytes;
+    const start = w.at + 1;
+    let seen = 0;
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i);
+      seen |= code;
+      out[start + i] = code;
+    }
+    if (seen < 128) this.#end(w, mark, start, length);
+    else w.at = mark;
+    return seen < 128;
+  }
+
+  #end(w: Writer, mark: number, start: number, length: number): void {
+    const out = w.bytes;
+    out[mark + 1] = this.#frame + length + 2;
+    out[start - 3] = length + 2;
+    out[start - 2] = STRING;
+    out[start - 1] = length;
+    w.at = start + length;
   }
 }
 
@@ -34,7 +122,6 @@ export class AttributeWriter {
   readonly #tag: number;
   readonly #fields = new Map<string, Field>();
 
-  /** `tag` is the protobuf tag of the repeated KeyValue field, e.g. 0x4a for a span's. */
   constructor(tag: number, specs: AttributeSpecs) {
     this.#tag = tag;
     for (const [key, { type }] of Object.entries(specs)) {
@@ -47,58 +134,10 @@ export class AttributeWriter {
       const value = attributes[key];
       if (value === undefined) continue;
       const field = this.#fields.get(key);
-      if (field === undefined || field.frame === 0) writeSlow(writer, this.#tag, key, value, field?.double);
-      else if (typeof value === "string") this.#string(writer, field, key, value);
-      else if (typeof value === "number") writeNumber(writer, field, value);
-      else writeSlow(writer, this.#tag, key, value, false);
+      if (field === undefined) writeSlow(writer, this.#tag, key, value);
+      else field.write(writer, value);
     }
   }
-
-  #string(writer: Writer, field: Field, key: string, value: string): void {
-    const room = 125 - field.frame;
-    const length = value.length;
-    if (length < room) {
-      writer.ensure(160);
-      const mark = writer.at;
-      writer.template(field.template);
-      const out = writer.bytes;
-      const start = writer.at + 1;
-      let seen = 0;
-      for (let i = 0; i < length; i++) {
-        const code = value.charCodeAt(i);
-        seen |= code;
-        out[start + i] = code;
-      }
-      if (seen < 128) {
-        out[mark + 1] = field.frame + length + 2;
-        out[start - 3] = length + 2;
-        out[start - 2] = STRING;
-        out[start - 1] = length;
-        writer.at = start + length;
-        return;
-      }
-      writer.at = mark;
-    }
-    writeSlow(writer, this.#tag, key, value, false);
-  }
-}
-
-function writeNumber(writer: Writer, field: Field, value: number): void {
-  writer.ensure(160);
-  const mark = writer.at;
-  writer.template(field.template);
-  const start = writer.at;
-  // An int that is not an integer is sent as a double: visible to a reader, never a wrong number.
-  if (field.double || !isInt64(value)) {
-    writer.bytes[start - 1] = DOUBLE;
-    writer.double(value);
-  } else {
-    writer.bytes[start - 1] = INT;
-    writer.varint(value);
-  }
-  const size = writer.at - start + 1;
-  writer.bytes[start - 2] = size;
-  writer.bytes[mark + 1] = field.frame + size;
 }
 
 function writeSlow(w: Writer, tag: number, key: string, value: AttributeValue, double = false): void {

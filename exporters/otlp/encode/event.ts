@@ -1,9 +1,15 @@
 // An event as a LogRecord, an item of ScopeLogs.
 import type { Event, EventSpec } from "../../../core/plugin/signals.ts";
 import { AttributeWriter, writeValue } from "./attributes.ts";
+import { RecordedWriter } from "./recorded.ts";
 import { type Writer, written } from "./writer.ts";
 
 const SEVERITIES = { DEBUG: 5, INFO: 9, WARN: 13, ERROR: 17 } as const;
+
+/** Tag of a log record's attributes. */
+const ATTRIBUTES = 0x32;
+
+const recorded = new RecordedWriter(ATTRIBUTES);
 
 interface Prepared {
   /** severity_number and event_name. */
@@ -22,7 +28,7 @@ function preparedFor(spec: EventSpec): Prepared {
       w.byte(0x62);
       w.string(spec.name);
     });
-    encoding = { fixed, attributes: new AttributeWriter(0x32, spec.attributes) };
+    encoding = { fixed, attributes: new AttributeWriter(ATTRIBUTES, spec.attributes) };
     prepared.set(spec, encoding);
   }
   return encoding;
@@ -45,7 +51,8 @@ export function writeEvent(w: Writer, event: Event): void {
     writeValue(w, event.body);
     w.close(body);
   }
-  attributes.write(w, event.attributes);
+  if (event.recorded) recorded.write(w, event.recorded);
+  else attributes.write(w, event.attributes);
   if (event.context !== undefined) {
     w.ensure(64);
     w.byte(0x45);

@@ -1,13 +1,19 @@
 // A span as an item of ScopeSpans.
 import type { Span, SpanContext, SpanSpec } from "../../../core/plugin/signals.ts";
 import { AttributeWriter } from "./attributes.ts";
+import { RecordedWriter } from "./recorded.ts";
 import { Template, type Writer, written } from "./writer.ts";
 
 const KINDS = { internal: 1, server: 2, client: 3 } as const;
 
+/** Tag of a span's attributes. */
+const ATTRIBUTES = 0x4a;
+
 const SAMPLED = 0x001;
 const HAS_IS_REMOTE = 0x100;
 const IS_REMOTE = 0x200;
+
+const recorded = new RecordedWriter(ATTRIBUTES);
 
 interface Prepared {
   readonly name: Template;
@@ -23,7 +29,7 @@ function preparedFor(spec: SpanSpec): Prepared {
       w.byte(0x2a);
       w.string(spec.name);
     });
-    encoding = { name: new Template(name), attributes: new AttributeWriter(0x4a, spec.attributes) };
+    encoding = { name: new Template(name), attributes: new AttributeWriter(ATTRIBUTES, spec.attributes) };
     prepared.set(spec, encoding);
   }
   return encoding;
@@ -49,7 +55,8 @@ export function writeSpan(w: Writer, span: Span): void {
   w.time(span.start);
   w.byte(0x41);
   w.time(span.end);
-  attributes.write(w, span.attributes);
+  if (span.recorded) recorded.write(w, span.recorded);
+  else attributes.write(w, span.attributes);
   if (span.links !== undefined) for (const link of span.links) writeLink(w, link);
   if (span.error !== undefined) writeError(w, span.error);
   w.ensure(8);

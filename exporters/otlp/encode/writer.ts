@@ -58,6 +58,12 @@ export class Writer {
     this.at = at + length;
   }
 
+  /** A template; makes its own room. */
+  short(template: Template): void {
+    this.ensure(template.length + 8);
+    this.template(template);
+  }
+
   /** A tag and a short byte string, such as an id. */
   id(tag: number, id: Uint8Array): void {
     const out = this.bytes;

@@ -1,0 +1,208 @@
+// What is written from a record's words against what is written from the object that the same declarations give: for each
+// record of the tracker and of every plugin, with anything in its fields that the kernel may put there.
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ConnCursor } from "../../../bpf/include/wirespan/structs.skel.ts";
+import { LinkedRecordCursor, skeleton as tracker } from "../../../bpf/tracker/tracker.skel.ts";
+import { importPlugins, installedPlugins } from "../../../core/engine/discover.ts";
+import type { Plugin } from "../../../core/plugin/plugin.ts";
+import type { AttributeSpecs, AttributeType, Event, Span } from "../../../core/plugin/signals.ts";
+import type { Cursor, Fields, Place, Records } from "../../../core/plugin/skeleton.ts";
+import { Recorded, RecordedEvent, RecordedSpan, values } from "../../../core/plugin/values.ts";
+import { effort, FUZZ_MS } from "../../../test/support/fuzz.ts";
+import { decodeLogs, decodeTraces } from "../../../test/support/otlp-decode.ts";
+import { BIT, Rig } from "../../../test/support/rig.ts";
+import { connectionSpan } from "../../../test/support/telemetry.ts";
+import { Encoder } from "./encoder.ts";
+
+/** Fields that mean something in a few values only, or count what follows. */
+const AMONG: Readonly<Record<string, readonly number[]>> = {
+  family: [0, 4, 6],
+  contexts: [0, 1, 2, 8],
+  frames: [0, 1, 8],
+  span: [0, 1, 2, 3],
+  wanted: [0, BIT, 0xffffffff],
+};
+
+/** A key that is too long for the short way. */
+const LONG =
+  "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
+
+type Random = (below: number) => number;
+
+function randomOf(seed: number): Random {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
+const TEXTS = [
+  "",
+  "a",
+  "nginx: worker",
+  "exactly 16 bytes",
+  "käfer",
+  "\u{1f98b}",
+  "\x7f\n",
+  "sixteen bytés…",
+];
+
+/** Anything that a field may hold. Times on the boot clock, counts and cookies stay below 2^53. */
+function fillField(
+  name: string,
+  place: Place,
+  bytes: Uint8Array<ArrayBuffer>,
+  start: number,
+  random: Random,
+) {
+  const at = start + place.at;
+  const view = new DataView(bytes.buffer);
+  const one = <T>(all: readonly T[]): T => all[random(all.length)]!;
+  const small = () => one([0, 1, 9, 10, 99, 100, 127, 128, 255, random(256)]);
+  const word = () => one([0, 1, small(), 16_383, 16_384, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, random(2 ** 32)]);
+  const among = AMONG[name];
+  if ("fields" in place) return fill(place.fields, bytes, at, random);
+  if ("names" in place) return view.setUint32(at, random(place.names.length), true);
+  switch (place.is) {
+    case "bool":
+      return view.setUint8(at, random(2));
+    case "u8":
+    case "i8":
+      return view.setUint8(at, among ? one(among) : small());
+    case "u16":
+    case "i16":
+      return view.setUint16(at, among ? one(among) : one([0, 80, 443, 65_535, random(65_536)]), true);
+    case "u32":
+    case "i32":
+      return view.setUint32(at, among ? one(among) : word(), true);
+    case "u64":
+    case "i64":
+      view.setUint32(at, word(), true);
+      return view.setUint32(at + 4, one([0, 0, 1, random(2 ** 21)]), true);
+    case "text":
+      // The kernel cuts a name wherever the field ends.
+      return bytes.set(Buffer.from(one(TEXTS)).subarray(0, place.size), at);
+    case "array":
+      for (let i = 0; i < place.size; i++) bytes[at + i] = one([0, small()]);
+  }
+}
+
+function fill(fields: Fields, bytes: Uint8Array<ArrayBuffer>, at: number, random: Random): void {
+  for (const [name, place] of Object.entries(fields)) fillField(name, place, bytes, at, random);
+}
+
+const fieldsOf = (cursor: new () => Cursor): Fields =>
+  (cursor as unknown as { readonly fields: Fields }).fields;
+
+function filled(size: number, fields: Fields, random: Random): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(size + 8);
+  fill(fields, bytes, 0, random);
+  return bytes;
+}
+
+/** What arrives of these spans and events, in order. */
+function arrived(spans: readonly Span[], events: readonly Event[]): unknown[] {
+  const encoder = new Encoder();
+  const found: unknown[] = [];
+  encoder.add({
+    accept({ signal, bytes }) {
+      found.push(signal === "traces" ? decodeTraces(bytes) : decodeLogs(bytes));
+    },
+    unencodable(_kind, _count, error) {
+      throw error;
+    },
+  });
+  for (const span of spans) encoder.span(span);
+  for (const event of events) encoder.event(event);
+  encoder.cut();
+  return found;
+}
+
+const plainSpan = ({ recorded: _, ...span }: RecordedSpan): Span => ({
+  ...span,
+  attributes: _.object,
+});
+const plainEvent = ({ recorded: _, ...event }: RecordedEvent): Event => ({ ...event, attributes: _.object });
+
+/** How many were compared. */
+function compare(rig: Rig<Plugin>): number {
+  const [spans, events] = [rig.spans.splice(0), rig.events.splice(0)];
+  const asObjects = arrived(
+    spans.map((span) => (span instanceof RecordedSpan ? plainSpan(span) : span)),
+    events.map((event) => (event instanceof RecordedEvent ? plainEvent(event) : event)),
+  );
+  assert.deepStrictEqual(arrived(spans, events), asObjects);
+  return [...spans, ...events].filter(({ recorded }) => recorded).length;
+}
+
+describe("attributes written from a record's words", function () {
+  this.timeout((FUZZ_MS ?? 0) + 120_000);
+  const names = installedPlugins();
+
+  for (const name of names) {
+    it(`of ${name} are those of its objects`, async () => {
+      const { plugins } = await importPlugins([name]);
+      const [plugin] = plugins as [Plugin];
+      const settings = { ...("dns" in plugin.config && { dns: true }) };
+      const rig = new Rig(plugin, { settings });
+      let compared = 0;
+      fc.assert(
+        fc.property(fc.integer(), (seed) => {
+          const random = randomOf(seed);
+          const { size } = tracker.records.spans;
+          rig.lyingConnection(filled(size, LinkedRecordCursor.fields, random));
+          for (const [ring, records] of Object.entries<Records>(plugin.skeleton.records))
+            if (records.kind !== "table")
+              rig.lying(ring, filled(records.size, fieldsOf(records.record), random));
+          compared += compare(rig);
+        }),
+        effort(names.length, { numRuns: 300 }),
+      );
+      assert(compared > 0, "nothing was recorded");
+    });
+  }
+
+  const spec = <const T extends AttributeType>(type: T) =>
+    ({ type, requirement: "recommended", description: "" }) as const;
+
+  it("of every kind of value are those of the objects", () => {
+    const specs = {
+      ...{ constant: spec("string"), number: spec("int"), whole: spec("double"), flag: spec("boolean") },
+      ...{ fd: spec("int"), named: spec("string"), chosen: spec("int"), text: spec("string") },
+      ...{ address: spec("string"), id: spec("string"), said: spec("string"), [LONG]: spec("int") },
+    } satisfies AttributeSpecs;
+    const all = values(ConnCursor, specs, {
+      constant: { constant: "tcp" },
+      number: { from: "netnsCookie" },
+      whole: { from: "openedAt", per: 1e9, when: "closedAt" },
+      flag: { from: "queued" },
+      fd: { from: "acceptFd" },
+      named: { from: "ends.family", names: { 4: "four" } },
+      chosen: { choose: "direction", of: { inbound: { from: "ends.localPort" }, outbound: { constant: 5 } } },
+      text: { from: "interface", nonZero: true },
+      address: { address: "ends.peer", family: "ends.family", when: "ends.mapped" },
+      id: { cookie: "cookie", life: "life" },
+      said: { by: ({ netns }) => (netns % 2 ? "ü".repeat(netns % 200) : undefined) },
+      [LONG]: { from: "netns" },
+    });
+    const seen = new Set<string>();
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        const record = new ConnCursor();
+        const bytes = filled(512, ConnCursor.fields, randomOf(seed));
+        record.at(new Uint32Array(bytes.buffer), bytes, 0);
+        const span = new RecordedSpan({
+          ...{ ...connectionSpan(1), spec: { ...connectionSpan(1).spec, attributes: specs } },
+          recorded: new Recorded(all, record),
+        });
+        const { object } = span.recorded;
+        for (const key of Object.keys(object)) if (object[key] !== undefined) seen.add(key);
+        assert.deepStrictEqual(arrived([span], []), arrived([plainSpan(span)], []));
+      }),
+      { numRuns: 500 },
+    );
+    assert.deepEqual([...seen].sort(), Object.keys(specs).sort());
+  });
+});
