@@ -175,12 +175,13 @@ export class ConnectionSpans implements Connections {
     return task.pid ? this.#identity.of(task).executable : undefined;
   }
 
-  take({ connection, contexts }: Pick<LinkedRecord, "connection" | "contexts">): void {
+  take(record: Pick<LinkedRecord, "connection" | "contexts">): void {
+    const { connection } = record;
     const { span } = connection;
     const isInTrace = this.#takeInTrace(connection) || this.#failsInTrace(connection);
     // What no plugin requests is emitted in an application's trace alone.
     if (!connection.wanted || span === "reset") return;
-    const links = connection.contexts ? linksIn(contexts, connection.contexts) : undefined;
+    const links = connection.contexts ? linksIn(record.contexts, connection.contexts) : undefined;
     this.#takeOwn(connection, span, { isInTrace, links });
   }
 

@@ -107,18 +107,11 @@ export function endOf(span: SpanKey, { establishedAt, acceptedAt, closedAt }: Co
   return closedAt;
 }
 
-type Who = Conn["user"];
-
-const isOther = (one: Who, { pid }: Conn["owner"]): boolean => one.pid !== 0 && one.pid !== pid;
-
-/** One of the processes that may differ from the owner. */
-const pidOf = (role: "user" | "acceptor" | "closer") => ({
-  by: ({ conn }: ConnRecord) => (isOther(conn[role], conn.owner) ? conn[role].pid : undefined),
-});
-
-const nameOf = (role: "user" | "acceptor") => ({
-  by: ({ conn }: ConnRecord) => (isOther(conn[role], conn.owner) ? conn[role].comm : undefined),
-});
+/** If it is not the owner. */
+const other = <N extends "user" | "closer" | "acceptor">(role: N) => {
+  const pid = `conn.${role}.pid` as const;
+  return { when: pid, differ: [pid, "conn.owner.pid"] } as const;
+};
 
 /** What each span has beside CONNECTION. */
 export const OWN_VALUES = {
@@ -132,16 +125,16 @@ export const OWN_VALUES = {
       by: ({ conn }) => conn.beforeStart || conn.begunUnseen || undefined,
     },
     "wirespan.connection.end_unknown": { from: "conn.endedUnseen", nonZero: true },
-    "wirespan.process.last_user.pid": pidOf("user"),
-    "wirespan.process.last_user.name": nameOf("user"),
-    "wirespan.process.closer.pid": pidOf("closer"),
+    "wirespan.process.last_user.pid": { from: "conn.user.pid", ...other("user") },
+    "wirespan.process.last_user.name": { from: "conn.user.comm", ...other("user") },
+    "wirespan.process.closer.pid": { from: "conn.closer.pid", ...other("closer") },
     // Another thread of the owner's process may have closed it.
     "wirespan.process.closer.name": {
       by: ({ conn: { closer, owner } }) =>
         closer.pid && (closer.pid !== owner.pid || closer.comm !== owner.comm) ? closer.comm : undefined,
     },
-    "wirespan.process.acceptor.pid": pidOf("acceptor"),
-    "wirespan.process.acceptor.name": nameOf("acceptor"),
+    "wirespan.process.acceptor.pid": { from: "conn.acceptor.pid", ...other("acceptor") },
+    "wirespan.process.acceptor.name": { from: "conn.acceptor.comm", ...other("acceptor") },
   }),
   connect: values(ConnRecordCursor, OWN.connect, {
     ...SERVER,

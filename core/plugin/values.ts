@@ -21,9 +21,12 @@ export type PathTo<R, T> = {
   [K in Own<R>]: R[K] extends Leaf ? (R[K] extends T ? K : never) : `${K}.${PathTo<R[K], T>}`;
 }[Own<R>];
 
-/** When there is a value: if this field is neither 0 nor false. */
+/** When there is a value; absent: always. */
 interface When<R> {
+  /** If this field is neither 0 nor false. */
   readonly when?: PathTo<R, number | boolean>;
+  /** And if these two are not the same number. */
+  readonly differ?: readonly [PathTo<R, number>, PathTo<R, number>];
 }
 
 /** A field as it is; with `nonZero` only if it is neither 0, false nor empty. */
@@ -79,18 +82,21 @@ export type ValueMap<R, A extends AttributeSpecs> = {
   readonly [K in RequiredKeys<A>]: Value<R, ValueOf<A[K]>>;
 } & { readonly [K in Exclude<keyof A, RequiredKeys<A>>]?: Value<R, ValueOf<A[K]>> };
 
-export interface AnyField {
+interface AnyWhen {
+  readonly when?: string;
+  readonly differ?: readonly [string, string];
+}
+
+export interface AnyField extends AnyWhen {
   readonly from: string;
   readonly nonZero?: true;
   readonly per?: number;
   readonly names?: Readonly<Record<number, AttributeValue>>;
-  readonly when?: string;
 }
 
-export interface AnyAddress {
+export interface AnyAddress extends AnyWhen {
   readonly address: string;
   readonly family: string;
-  readonly when?: string;
 }
 
 /** Any value, when the types have been checked. */
@@ -122,9 +128,10 @@ function valueReader(value: AnyValue): Read {
     return (record) => connectionId(cookie(record) as number, life(record) as number);
   }
   const read = "address" in value ? addressReader(value) : plainReader(value);
-  if (value.when === undefined) return read;
-  const when = readerOf(value.when);
-  return (record) => (when(record) ? read(record) : undefined);
+  const when = value.when === undefined ? undefined : readerOf(value.when);
+  const [one, other] = value.differ?.map(readerOf) ?? [];
+  return (record) =>
+    (when && !when(record)) || (one && one(record) === other?.(record)) ? undefined : read(record);
 }
 
 function addressReader({ address, family }: AnyAddress): Read {
@@ -236,7 +243,10 @@ function outwards(path: string, value: AnyValue): AnyValue {
     const of = Object.entries(value.of).map(([name, each]) => [name, outwards(path, each)]);
     return { choose: inside(value.choose), of: Object.fromEntries(of) };
   }
-  const when = value.when === undefined ? {} : { when: inside(value.when) };
+  const when: AnyWhen = {
+    ...(value.when !== undefined && { when: inside(value.when) }),
+    ...(value.differ && { differ: [inside(value.differ[0]), inside(value.differ[1])] }),
+  };
   if ("address" in value) return { address: inside(value.address), family: inside(value.family), ...when };
   return { ...value, from: inside(value.from), ...when };
 }

@@ -2,10 +2,11 @@
 import type { AnyAttributes, AttributeSpecs, AttributeValue } from "../../../core/plugin/signals.ts";
 import { isInt64, Template, type Writer, written } from "./writer.ts";
 
-const STRING = 0x0a;
+/** Tags of an AnyValue's fields. */
+export const STRING = 0x0a;
 const BOOL = 0x10;
-const INT = 0x18;
-const DOUBLE = 0x21;
+export const INT = 0x18;
+export const DOUBLE = 0x21;
 const ARRAY = 0x2a;
 
 /**
@@ -49,11 +50,6 @@ export class Field {
     return new Template(written((w) => this.write(w, value)));
   }
 
-  number(w: Writer, value: number): void {
-    if (this.#frame === 0) writeSlow(w, this.#tag, this.#key, value, this.#double);
-    else this.#number(w, value);
-  }
-
   #number(w: Writer, value: number): void {
     w.ensure(160);
     const mark = w.at;
@@ -72,21 +68,6 @@ export class Field {
     w.bytes[mark + 1] = this.#frame + size;
   }
 
-  /** `length` bytes of ASCII. */
-  ascii(w: Writer, bytes: Uint8Array, from: number, length: number): void {
-    if (this.#frame === 0 || length >= 125 - this.#frame) {
-      writeSlow(w, this.#tag, this.#key, Buffer.from(bytes.subarray(from, from + length)).toString());
-      return;
-    }
-    w.ensure(160);
-    const mark = w.at;
-    w.template(this.#template);
-    const out = w.bytes;
-    const start = w.at + 1;
-    for (let i = 0; i < length; i++) out[start + i] = bytes[from + i]!;
-    this.#end(w, mark, start, length);
-  }
-
   /** False if it is too long for this way, or not ASCII. */
   #string(w: Writer, value: string): boolean {
     const length = value.length;
@@ -102,18 +83,16 @@ export class Field {
       seen |= code;
       out[start + i] = code;
     }
-    if (seen < 128) this.#end(w, mark, start, length);
-    else w.at = mark;
-    return seen < 128;
-  }
-
-  #end(w: Writer, mark: number, start: number, length: number): void {
-    const out = w.bytes;
+    if (seen > 127) {
+      w.at = mark;
+      return false;
+    }
     out[mark + 1] = this.#frame + length + 2;
     out[start - 3] = length + 2;
     out[start - 2] = STRING;
     out[start - 1] = length;
     w.at = start + length;
+    return true;
   }
 }
 

@@ -1,18 +1,21 @@
-// Writes attributes straight from the record in which they lie: for each declared set of values one list of steps, made when
-// it is first met. A step knows where its value lies and how its key is encoded; no string and no object is made.
-// Tests: recorded.test.ts.
+// Writes attributes straight from the record in which they lie: from each declared set of values one function is made, when it
+// is first met. No string and no object is made of what it writes. Its source text consists of the fixed parts below and of
+// numbers: where fields lie and the bytes of keys; nothing that anybody writes down becomes code. Tests: recorded.test.ts.
 import { decodeCString } from "../../../core/bridge/runtime.ts";
 import { formatAddress } from "../../../core/plugin/address.ts";
 import type { AttributeValue } from "../../../core/plugin/signals.ts";
 import type { Cursor, Fields, Place } from "../../../core/plugin/skeleton.ts";
-import type { AnyField, AnyValue, Recorded, Values } from "../../../core/plugin/values.ts";
-import { Field } from "./attributes.ts";
-import type { Writer } from "./writer.ts";
+import type { AnyAddress, AnyField, AnyValue, Recorded, Values } from "../../../core/plugin/values.ts";
+import { DOUBLE, Field, INT, STRING } from "./attributes.ts";
+import { type Writer, written } from "./writer.ts";
 
-/** Writes one attribute of the record that begins `at` bytes into the memory; `record` is its cursor. */
-type Step = (w: Writer, words: Uint32Array, bytes: Uint8Array, at: number, record: Cursor) => void;
-
-const TWO_32 = 0x1_0000_0000;
+/** With a key no longer all lengths of what is written in the short way are below 128, and take a byte each. */
+const MOST_KEY = 80;
+/** Of those values too. */
+const MOST_TEXT = 40;
+/** Bytes that an attribute may take, and those that are there for all of a record. */
+const MOST_ATTRIBUTE = 128 + 8;
+const ROOM = 16 * 1024;
 
 type Bare = { at: number } & ({ is: string; size?: number } | { names: readonly (string | undefined)[] });
 
@@ -30,185 +33,271 @@ function placeOf(fields: Fields, path: string): Bare {
   return { ...place, at };
 }
 
-type Test = (words: Uint32Array, bytes: Uint8Array, at: number) => boolean;
-
-/** Whether a field is neither 0 nor false. */
-function isSet(fields: Fields, path: string): Test {
-  const place = placeOf(fields, path);
-  const from = place.at;
+/** A field's number as an expression: of `words` from `i`, and of `bytes` from `at`. */
+function read(place: Bare, path: string): string {
+  const { at } = place;
+  const word = (more: number) => `words[i + ${at / 4 + more}]`;
   switch ("is" in place ? place.is : "u32") {
     case "bool":
     case "u8":
-      return (_, bytes, at) => bytes[at + from] !== 0;
+      return `bytes[at + ${at}]`;
     case "u16":
-      return (_, bytes, at) => (bytes[at + from]! | bytes[at + from + 1]!) !== 0;
-    case "u64":
-      return (words, _, at) => (words[(at + from) >> 2]! | words[((at + from) >> 2) + 1]!) !== 0;
-    default:
-      return (words, _, at) => words[(at + from) >> 2] !== 0;
-  }
-}
-
-function stepOf(tag: number, key: string, isDouble: boolean, fields: Fields, value: AnyValue): Step {
-  const field = new Field(tag, key, isDouble);
-  if ("constant" in value) {
-    const whole = field.whole(value.constant);
-    return (w) => w.short(whole);
-  }
-  if ("by" in value) {
-    return (w, _words, _bytes, _at, record) => {
-      const found = value.by(record);
-      if (found !== undefined) field.write(w, found);
-    };
-  }
-  if ("choose" in value) {
-    const { at: from, ...which } = placeOf(fields, value.choose);
-    const steps = ("names" in which ? which.names : []).map((name) => {
-      const of = name === undefined ? undefined : value.of[name];
-      return of && stepOf(tag, key, isDouble, fields, of);
-    });
-    return (w, words, bytes, at, record) => steps[words[(at + from) >> 2]!]?.(w, words, bytes, at, record);
-  }
-  if ("cookie" in value) return idStep(field, fields, value);
-  const step = "address" in value ? addressStep(field, fields, value) : plainStep(field, fields, value);
-  if (value.when === undefined) return step;
-  const when = isSet(fields, value.when);
-  return (w, words, bytes, at, record) => {
-    if (when(words, bytes, at)) step(w, words, bytes, at, record);
-  };
-}
-
-/** One step for each name, of a whole attribute. */
-function named(field: Field, names: readonly (AttributeValue | undefined)[]) {
-  return names.map((name) => (name === undefined ? undefined : field.whole(name)));
-}
-
-function plainStep(field: Field, fields: Fields, { from: path, names, per = 1, nonZero }: AnyField): Step {
-  const place = placeOf(fields, path);
-  const from = place.at;
-  if ("names" in place) {
-    const wholes = named(field, place.names);
-    return (w, words, _, at) => {
-      const whole = wholes[words[(at + from) >> 2]!];
-      if (whole) w.short(whole);
-    };
-  }
-  const wholes = names && new Map(Object.entries(names).map(([n, name]) => [Number(n), field.whole(name)]));
-  const put = (w: Writer, value: number): void => {
-    if (value === 0 && nonZero) return;
-    if (wholes) {
-      const whole = wholes.get(value);
-      if (whole) w.short(whole);
-    } else field.number(w, per === 1 ? value : value / per);
-  };
-  switch (place.is) {
-    case "bool": {
-      const [no, yes] = named(field, [nonZero ? undefined : false, true]);
-      return (w, _, bytes, at) => {
-        const whole = bytes[at + from] ? yes : no;
-        if (whole) w.short(whole);
-      };
-    }
-    case "text":
-      return textStep(field, from, place.size!, nonZero === true);
-    case "u8":
-      return (w, _, bytes, at) => put(w, bytes[at + from]!);
-    case "u16":
-      return (w, _, bytes, at) => put(w, bytes[at + from]! | (bytes[at + from + 1]! << 8));
+      return `(bytes[at + ${at}] | bytes[at + ${at + 1}] << 8)`;
     case "u32":
-      return (w, words, _, at) => put(w, words[(at + from) >> 2]!);
+      return word(0);
     case "i32":
-      return (w, words, _, at) => put(w, words[(at + from) >> 2]! | 0);
+      return `(${word(0)} | 0)`;
     case "u64":
-      return (w, words, _, at) => {
-        const first = (at + from) >> 2;
-        put(w, words[first]! + words[first + 1]! * TWO_32);
-      };
+      return `(${word(0)} + ${word(1)} * 4294967296)`;
     default:
-      throw new Error(`${path}: no attribute is made of ${place.is}`);
+      throw new Error(`${path}: no attribute is made of such a field`);
   }
 }
 
-/** A C string; what is not ASCII is decoded, for the kernel may have cut it within a character. */
-function textStep(field: Field, from: number, size: number, nonEmpty: boolean): Step {
-  return (w, words, bytes, at) => {
-    const start = at + from;
-    let length = 0;
-    let seen = 0;
-    for (; length < size; length++) {
-      const byte = bytes[start + length]!;
-      if (byte === 0) break;
-      seen |= byte;
-    }
-    if (length === 0 && nonEmpty) return;
-    if (seen > 127) field.write(w, decodeCString(words, bytes, start, size));
-    else field.ascii(w, bytes, start, length);
-  };
-}
-
-const digits = new Uint8Array(64);
-
-/** Puts a number of at most three decimal digits; returns where it ends. */
-function decimal(value: number, at: number): number {
-  let to = at;
-  if (value > 99) digits[to++] = 48 + ((value / 100) | 0);
-  if (value > 9) digits[to++] = 48 + (((value / 10) | 0) % 10);
-  digits[to++] = 48 + (value % 10);
-  return to;
-}
-
-function addressStep(
-  field: Field,
-  fields: Fields,
-  { address, family }: { readonly address: string; readonly family: string },
-): Step {
-  const [from, version] = [placeOf(fields, address).at, placeOf(fields, family).at];
-  return (w, _, bytes, at) => {
-    const of = bytes[at + version];
-    if (of === 0) return;
-    const first = at + from;
-    if (of !== 4) {
-      field.write(w, formatAddress(bytes.subarray(first, first + 16), "ipv6"));
-      return;
-    }
-    let to = decimal(bytes[first]!, 0);
-    for (let i = 1; i < 4; i++) {
-      digits[to] = 46;
-      to = decimal(bytes[first + i]!, to + 1);
-    }
-    field.ascii(w, digits, 0, to);
-  };
-}
+/** Decimal digits of a byte, the first lowest, and in the highest byte how many they are. */
+const DECIMAL = Uint32Array.from({ length: 256 }, (_, byte) =>
+  [...String(byte)].reduce(
+    (all, digit, i) => all | (digit.charCodeAt(0) << (8 * i)),
+    String(byte).length << 24,
+  ),
+);
 
 const HEX = Uint8Array.from("0123456789abcdef", (digit) => digit.charCodeAt(0));
 
-function idStep(
-  field: Field,
-  fields: Fields,
-  value: { readonly cookie: string; readonly life: string },
-): Step {
-  const [cookie, life] = [placeOf(fields, value.cookie).at, placeOf(fields, value.life).at];
-  return (w, words, _, at) => {
-    const first = (at + cookie) >> 2;
-    const [low, high] = [words[first]!, words[first + 1]!];
-    let to = 0;
-    for (let shift = 28; shift >= 0; shift -= 4)
-      if (to > 0 || high >>> shift > 0) digits[to++] = HEX[(high >>> shift) & 15]!;
-    for (let shift = 28; shift >= 0; shift -= 4)
-      if (to > 0 || low >>> shift > 0 || shift === 0) digits[to++] = HEX[(low >>> shift) & 15]!;
-    const before = words[(at + life) >> 2]!;
-    if (before > 0) {
-      digits[to++] = 46;
-      for (const digit of String(before + 1)) digits[to++] = digit.charCodeAt(0);
+function hex(out: Uint8Array, start: number, value: number, first: number): number {
+  let at = start;
+  for (let shift = first; shift >= 0; shift -= 4) out[at++] = HEX[(value >>> shift) & 15]!;
+  return at;
+}
+
+/** Puts a connection's id; returns where it ends. */
+function putId(out: Uint8Array, start: number, low: number, high: number, life: number): number {
+  const first = (word: number) => (31 - Math.clz32(word | 1)) & 28;
+  let at = high > 0 ? hex(out, start, high, first(high)) : start;
+  at = hex(out, at, low, high > 0 ? 28 : first(low));
+  if (life === 0) return at;
+  out[at++] = 46;
+  for (const digit of String(life + 1)) out[at++] = digit.charCodeAt(0);
+  return at;
+}
+
+/** Writes a value the long way; the room for what follows stays as it was. */
+function put(w: Writer, field: Field, value: AttributeValue, at: number): void {
+  w.at = at;
+  field.write(w, value);
+  w.ensure(ROOM);
+}
+
+/** A C string that is not ASCII: the kernel may have cut it within a character. */
+function putText(w: Writer, field: Field, [words, bytes]: Memory, from: number, size: number): void {
+  field.write(w, decodeCString(words, bytes, from, size));
+}
+
+type Memory = readonly [words: Uint32Array, bytes: Uint8Array];
+
+const HELPERS = { put, putText, putId, DECIMAL, formatAddress } as const;
+
+/** Writes the attributes of the record that begins at `at`; `record` is its cursor. */
+type Write = (w: Writer, words: Uint32Array, bytes: Uint8Array, at: number, record: Cursor) => void;
+
+/** The source of one function: the attribute that begins at `o` ends at `p`. */
+class Source {
+  readonly #tag: number;
+  readonly #values: Values;
+  /** What the text refers to by position. */
+  readonly #given: unknown[] = [];
+
+  constructor(tag: number, values: Values) {
+    this.#tag = tag;
+    this.#values = values;
+  }
+
+  compile(): Write {
+    const entries = Object.entries(this.#values.map);
+    if (entries.length * MOST_ATTRIBUTE > ROOM) throw new Error(`${entries.length} attributes are too many`);
+    const text = entries.map(([key, value]) => this.#attribute(key, value)).join("\n");
+    const names = Object.keys(HELPERS);
+    const make = new Function(
+      ...names,
+      ...this.#given.map((_, n) => `g${n}`),
+      `"use strict"; return (w, words, bytes, at, record) => {
+  w.ensure(${ROOM});
+  let out = w.bytes, v = w.view, o = w.at, p = 0, x = 0, y = 0, t;
+  const i = at >> 2;
+${text}
+  w.at = o;
+};`,
+    );
+    return make(...Object.values(HELPERS), ...this.#given) as Write;
+  }
+
+  /** A name for something that is no number. */
+  #give(value: unknown): string {
+    return `g${this.#given.push(value) - 1}`;
+  }
+
+  #field(key: string): Field {
+    return new Field(this.#tag, key, this.#isDouble(key));
+  }
+
+  #isDouble(key: string): boolean {
+    return this.#values.specs[key]?.type === "double";
+  }
+
+  #place(path: string): Bare {
+    return placeOf(this.#values.fields, path);
+  }
+
+  #read(path: string): string {
+    return read(this.#place(path), path);
+  }
+
+  #attribute(key: string, value: AnyValue): string {
+    if ("constant" in value) return this.#whole(key, value.constant);
+    if ("by" in value) return this.#long(key, `${this.#give(value.by)}(record)`);
+    if ("choose" in value) {
+      const place = this.#place(value.choose);
+      const names = "names" in place ? place.names : [];
+      return this.#switch(
+        this.#read(value.choose),
+        names.map((name, n) => {
+          const chosen = name === undefined ? undefined : value.of[name];
+          return chosen && ([n, this.#attribute(key, chosen)] as const);
+        }),
+      );
     }
-    field.ascii(w, digits, 0, to);
-  };
+    if ("cookie" in value) return this.#id(key, value);
+    const text = "address" in value ? this.#address(key, value) : this.#plain(key, value);
+    const { when, differ } = value;
+    const conditions = [
+      ...(when === undefined ? [] : [this.#read(when)]),
+      ...(differ ? [`${this.#read(differ[0])} !== ${this.#read(differ[1])}`] : []),
+    ];
+    return conditions.length === 0 ? text : `if (${conditions.join(" && ")}) {\n${text}\n}`;
+  }
+
+  #switch(on: string, cases: readonly (readonly [number, string] | undefined)[]): string {
+    const lines = cases.flatMap((each) => (each ? [`case ${each[0]}:\n${each[1]}\nbreak;`] : []));
+    return `switch (${on}) {\n${lines.join("\n")}\n}`;
+  }
+
+  /** Writes an expression's value the long way, unless that is undefined. */
+  #long(key: string, expression: string): string {
+    const field = this.#give(this.#field(key));
+    return `t = ${expression};
+if (t !== undefined) { put(w, ${field}, t, o); o = w.at; out = w.bytes; v = w.view; }`;
+  }
+
+  /** Puts bytes at `o`, and up to 7 more. */
+  #bytes(bytes: Uint8Array): string {
+    const padded = new Uint8Array((bytes.length + 7) & ~7);
+    padded.set(bytes);
+    const view = new DataView(padded.buffer);
+    const stores: string[] = [];
+    for (let at = 0; at < padded.length; at += 8) {
+      const number = view.getFloat64(at, true);
+      const literal = Object.is(number, -0) ? "-0" : String(number);
+      if (!Number.isFinite(number)) throw new Error("not bytes of UTF-8");
+      stores.push(`v.setFloat64(o + ${at}, ${literal}, true);`);
+    }
+    return stores.join(" ");
+  }
+
+  /** An attribute with this value. */
+  #whole(key: string, value: AttributeValue): string {
+    const bytes = written((w) => this.#field(key).write(w, value));
+    return `${this.#bytes(bytes)} o += ${bytes.length};`;
+  }
+
+  /** An attribute whose value `text` writes from `p` on. */
+  #value(key: string, type: number, text: string): string {
+    const name = Buffer.from(key);
+    if (name.length > MOST_KEY) throw new Error(`${key}: longer than ${MOST_KEY} bytes`);
+    const isText = type === STRING;
+    const head = Buffer.from([
+      this.#tag,
+      0,
+      0x0a,
+      name.length,
+      ...name,
+      0x12,
+      0,
+      type,
+      ...(isText ? [0] : []),
+    ]);
+    const size = name.length + 5;
+    const lengths = [
+      ...(isText ? [`out[o + ${size + 2}] = p - o - ${head.length};`] : []),
+      `out[o + ${size}] = p - o - ${size + 1};`,
+      "out[o + 1] = p - o - 2;",
+    ];
+    return `${this.#bytes(head)} p = o + ${head.length};\n${text}\n${lengths.join(" ")} o = p;`;
+  }
+
+  #plain(key: string, value: AnyField): string {
+    const { from: path, names, per, nonZero } = value;
+    const place = this.#place(path);
+    if ("names" in place)
+      return this.#switch(
+        this.#read(path),
+        place.names.map((name, n) => (name === undefined ? undefined : [n, this.#whole(key, name)])),
+      );
+    if (place.is === "text") return this.#text(key, place.at, place.size!, nonZero === true);
+    const number = this.#read(path);
+    if (place.is === "bool")
+      return `if (${number}) { ${this.#whole(key, true)} }${nonZero ? "" : ` else { ${this.#whole(key, false)} }`}`;
+    if (names)
+      return this.#switch(
+        number,
+        Object.entries(names).map(([n, name]) => [Number(n), this.#whole(key, name)]),
+      );
+    const text =
+      per !== undefined || this.#isDouble(key)
+        ? this.#value(key, DOUBLE, `v.setFloat64(p, x / ${Number(per ?? 1)}, true); p += 8;`)
+        : this.#int(key);
+    return `x = ${number};\n${nonZero ? `if (x !== 0) {\n${text}\n}` : text}`;
+  }
+
+  /** The integer `x`; large and negative ones are rare. */
+  #int(key: string): string {
+    const short = this.#value(
+      key,
+      INT,
+      "y = x; while (y > 127) { out[p++] = (y & 127) | 128; y >>>= 7; } out[p++] = y;",
+    );
+    return `if (x >= 0 && x < 4294967296) {\n${short}\n} else { ${this.#long(key, "x")} }`;
+  }
+
+  #text(key: string, at: number, size: number, nonEmpty: boolean): string {
+    if (size > MOST_TEXT) throw new Error(`${key}: longer than ${MOST_TEXT} bytes`);
+    const copied = `y = 0;
+for (x = at + ${at}; x < at + ${at + size} && bytes[x] !== 0; x++) { y |= bytes[x]; out[p++] = bytes[x]; }`;
+    const field = this.#give(this.#field(key));
+    const text = `${this.#value(key, STRING, copied).replace(/ o = p;$/, "")}
+if (y < 128) o = p;
+else { w.at = o; putText(w, ${field}, [words, bytes], at + ${at}, ${size}); o = w.at; }`;
+    return nonEmpty ? `if (bytes[at + ${at}]) {\n${text}\n}` : text;
+  }
+
+  #address(key: string, { address, family }: AnyAddress): string {
+    const { at } = this.#place(address);
+    const part = (n: number) => `x = DECIMAL[bytes[at + ${at + n}]]; v.setUint32(p, x, true); p += x >>> 24;`;
+    const dotted = [0, 1, 2, 3].map(part).join(" out[p++] = 46;\n");
+    const other = `formatAddress(bytes.subarray(at + ${at}, at + ${at + 16}), "ipv6")`;
+    return `if (${this.#read(family)} === 4) {\n${this.#value(key, STRING, dotted)}\n} else if (${this.#read(family)}) { ${this.#long(key, other)} }`;
+  }
+
+  #id(key: string, { cookie, life }: { readonly cookie: string; readonly life: string }): string {
+    const word = this.#place(cookie).at / 4;
+    const text = `p = putId(out, p, words[i + ${word}], words[i + ${word + 1}], ${this.#read(life)});`;
+    return this.#value(key, STRING, text);
+  }
 }
 
 /** Writes attributes of records under one field number. */
 export class RecordedWriter {
   readonly #tag: number;
-  readonly #steps = new WeakMap<Values, readonly Step[]>();
+  readonly #made = new WeakMap<Values, Write>();
 
   /** `tag` is the protobuf tag of the repeated KeyValue field, e.g. 0x4a for a span's. */
   constructor(tag: number) {
@@ -216,17 +305,11 @@ export class RecordedWriter {
   }
 
   write(w: Writer, { values, record }: Recorded): void {
-    const steps = this.#steps.get(values) ?? this.#make(values);
-    const { $words, $bytes, $at } = record;
-    for (let i = 0; i < steps.length; i++) steps[i]!(w, $words, $bytes, $at, record);
-  }
-
-  #make(values: Values): readonly Step[] {
-    const { specs, fields, map } = values;
-    const steps = Object.entries(map).map(([key, value]) =>
-      stepOf(this.#tag, key, specs[key]?.type === "double", fields, value),
-    );
-    this.#steps.set(values, steps);
-    return steps;
+    let write = this.#made.get(values);
+    if (write === undefined) {
+      write = new Source(this.#tag, values).compile();
+      this.#made.set(values, write);
+    }
+    write(w, record.$words, record.$bytes, record.$at, record);
   }
 }

@@ -25,12 +25,13 @@ export class Writer {
   /** The buffer; what is written lies before `at`. Replaced when it grows. */
   bytes: Buffer;
   at = 0;
-  #view: DataView;
+  /** Of `bytes`. */
+  view: DataView;
 
   /** `bytes`: a buffer that is the whole of its ArrayBuffer. */
   constructor(bytes = Buffer.allocUnsafeSlow(64 * 1024)) {
     this.bytes = bytes;
-    this.#view = new DataView(this.bytes.buffer);
+    this.view = new DataView(this.bytes.buffer);
   }
 
   /** Makes room for `count` more bytes. Every primitive below assumes that its caller did. */
@@ -42,7 +43,7 @@ export class Writer {
     const larger = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.at + count));
     this.bytes.copy(larger, 0, 0, this.at);
     this.bytes = larger;
-    this.#view = new DataView(larger.buffer);
+    this.view = new DataView(larger.buffer);
   }
 
   byte(value: number): void {
@@ -52,16 +53,10 @@ export class Writer {
   /** Up to 7 bytes beyond the template are touched. */
   template(template: Template): void {
     const { words, length } = template;
-    const view = this.#view;
+    const view = this.view;
     const at = this.at;
     for (let i = 0; i < words.length; i++) view.setFloat64(at + i * 8, words[i]!, true);
     this.at = at + length;
-  }
-
-  /** A template; makes its own room. */
-  short(template: Template): void {
-    this.ensure(template.length + 8);
-    this.template(template);
   }
 
   /** A tag and a short byte string, such as an id. */
@@ -104,19 +99,19 @@ export class Writer {
   }
 
   fixed32(value: number): void {
-    this.#view.setUint32(this.at, value, true);
+    this.view.setUint32(this.at, value, true);
     this.at += 4;
   }
 
   /** An integer in the range of int64 as fixed64 or sfixed64. */
   fixed64(value: number): void {
-    this.#view.setUint32(this.at, value >>> 0, true);
-    this.#view.setUint32(this.at + 4, Math.floor(value / TWO_32) >>> 0, true);
+    this.view.setUint32(this.at, value >>> 0, true);
+    this.view.setUint32(this.at + 4, Math.floor(value / TWO_32) >>> 0, true);
     this.at += 8;
   }
 
   double(value: number): void {
-    this.#view.setFloat64(this.at, value, true);
+    this.view.setFloat64(this.at, value, true);
     this.at += 8;
   }
 
@@ -125,8 +120,8 @@ export class Writer {
     const seconds = time.sec;
     const upper = Math.floor(seconds / 65_536) * 1e9;
     const lower = (seconds % 65_536) * 1e9 + time.nsec + (upper % 65_536) * 65_536;
-    this.#view.setUint32(this.at, lower >>> 0, true);
-    this.#view.setUint32(this.at + 4, Math.floor(upper / 65_536) + Math.floor(lower / TWO_32), true);
+    this.view.setUint32(this.at, lower >>> 0, true);
+    this.view.setUint32(this.at + 4, Math.floor(upper / 65_536) + Math.floor(lower / TWO_32), true);
     this.at += 8;
   }
 
