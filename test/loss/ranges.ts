@@ -28,12 +28,17 @@ diagnostics.subscribe("http.client.request.created", (message) => {
   if (typeof traceparent !== "string") return;
   request.prependOnceListener("socket", (socket) => {
     const from = socket.connecting ? 0 : written(socket);
+    const { localPort = 0, remotePort = 0 } = socket;
+    let ports = { port: localPort, service: remotePort };
+    // What a request that fails leaves on its connection is all of it.
+    let to = Number.MAX_SAFE_INTEGER;
     request.once("response", (answer) => {
-      const { localPort: port = 0, remotePort: service = 0 } = socket;
-      answer.once("end", () =>
-        keep({ side: "client", port, service, traceparent, from, to: written(socket) }),
-      );
+      ports = { port: socket.localPort ?? 0, service: socket.remotePort ?? 0 };
+      answer.once("end", () => {
+        to = written(socket);
+      });
     });
+    request.once("close", () => keep({ side: "client", ...ports, traceparent, from, to }));
   });
 });
 
