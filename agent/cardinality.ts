@@ -29,7 +29,7 @@ export function expectedSeries(config: Config, plugins: readonly Plugin[]): read
   return plugins
     .filter(({ name }) => config.plugins[name]?.enabled)
     .flatMap((plugin) => {
-      const settings = config.plugins[plugin.name]!.settings as never;
+      const settings = config.plugins[plugin.name]!.settings;
       const limits = plugin.series?.(settings) ?? {};
       const opted = plugin.opted?.(settings) ?? [];
       return Object.entries(plugin.signals).flatMap(([key, spec]): readonly ExpectedSeries[] =>

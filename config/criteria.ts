@@ -145,7 +145,10 @@ export function packNetns(values: readonly string[], names: FilterNames): number
   return values.map((netns) => names.netns(netns));
 }
 
-const NONE = Object.fromEntries(Object.keys(CRITERIA).map((key) => [key, []])) as unknown as Match;
+const NONE: Match = {
+  ...{ pid: [], comm: [], uid: [], cgroup: [], netns: [], localPort: [], remotePort: [] },
+  ...{ localAddress: [], remoteAddress: [], address: [], family: [], direction: [] },
+};
 
 /** The filter with defaults for what it leaves out. */
 export function withDefaults(filter: PartialFilter = {}): Filter {

@@ -34,7 +34,7 @@ function rareIn({ skeleton }: Plugin): readonly string[] {
 }
 
 function settingsOf({ plugin, config }: RunnerOptions): SettingsOf<Settings> {
-  return config.plugins[plugin.name]!.settings as SettingsOf<Settings>;
+  return config.plugins[plugin.name]!.settings;
 }
 
 /** Iterators that write no records: they move what the plugin's tables hold. */

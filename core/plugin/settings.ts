@@ -27,18 +27,21 @@ export type SettingValue = boolean | number | string | readonly string[];
 
 export type Settings = Readonly<Record<string, Setting>>;
 
-type Value<S extends Setting> = S["format"] extends readonly string[]
-  ? S["format"][number]
-  : S["format"] extends "boolean"
-    ? boolean
-    : S["format"] extends "count" | "duration" | "size"
-      ? number
-      : S["format"] extends "string"
-        ? string
-        : readonly string[];
+/** Any, if the format is not known. */
+type Value<F extends Format> = Format extends F
+  ? SettingValue
+  : F extends readonly string[]
+    ? F[number]
+    : F extends "boolean"
+      ? boolean
+      : F extends "count" | "duration" | "size"
+        ? number
+        : F extends "string"
+          ? string
+          : readonly string[];
 
 /** The values a plugin gets: validated, frozen. */
-export type SettingsOf<S extends Settings> = { readonly [K in keyof S]: Value<S[K]> };
+export type SettingsOf<S extends Settings> = { readonly [K in keyof S]: Value<S[K]["format"]> };
 
 /** Criteria that a connection or process must (or must not) meet. Empty lists are ignored. */
 export interface Match {

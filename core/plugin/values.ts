@@ -210,7 +210,7 @@ export function values<C extends Cursor, const A extends AttributeSpecs>(
   return new Values<RecordOf<C>, A>(
     cursor.fields,
     specs,
-    map as unknown as Readonly<Record<string, AnyValue>>,
+    map as Readonly<Record<string, AnyValue>>,
   );
 }
 

@@ -83,7 +83,7 @@ async function grpcFactory(
       // Otherwise signals with the same address share a connection, and its backoff.
       userAgent: `wirespan-${signal}`,
     };
-    const Exporter = constructors[signal] as unknown as Constructor<typeof options>;
+    const Exporter = constructors[signal] as Constructor<typeof options>;
     return withoutEnvironment(() => new Exporter(options));
   };
   return {
@@ -189,7 +189,7 @@ async function httpFactory(
       userAgent: "wirespan",
       httpAgentOptions: async () => agent,
     };
-    const Exporter = constructors[signal] as unknown as Constructor<typeof options>;
+    const Exporter = constructors[signal] as Constructor<typeof options>;
     return withoutEnvironment(() => new Exporter(options));
   };
   return {
