@@ -207,11 +207,7 @@ export function values<C extends Cursor, const A extends AttributeSpecs>(
   specs: A,
   map: ValueMap<RecordOf<C>, A>,
 ): Values<RecordOf<C>, A> {
-  return new Values<RecordOf<C>, A>(
-    cursor.fields,
-    specs,
-    map as Readonly<Record<string, AnyValue>>,
-  );
+  return new Values<RecordOf<C>, A>(cursor.fields, specs, map as Readonly<Record<string, AnyValue>>);
 }
 
 /** The values of the struct that is the field `path` of the records that `cursor` reads. */
