@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* A connection through its states: opened, established, closed, by whom and why. */
+/* The states of a connection: when it was opened, established and closed, by whom and why. */
 #include "shared.h"
 #include "syn.h"
 
-/* Nothing of what the socket was before: it may connect again, or listen. */
+/* Resets the row of a socket that is reused, to connect again or to listen. */
 static __always_inline void begin_anew(struct conn *c, const struct tcp_sock *tp)
 {
 	u32 life = c->life + (c->direction != DIRECTION_UNKNOWN);
@@ -15,14 +15,14 @@ static __always_inline void begin_anew(struct conn *c, const struct tcp_sock *tp
 	c->lost_before = tp->lost;
 }
 
-/* The socket is reused, and no program was shown the end of its last connection or of its listening. */
+/* The socket is reused, but no program saw the end of its last connection or listener. */
 static __always_inline void leave_unclosed(struct conn *c)
 {
 	if (c->state == TCP_LISTEN)
 		COUNT(unseen_changes);
 	if (!c->counted || c->closed_at)
 		return;
-	/* The sweep finds that it is missing, and counts it. */
+	/* The sweep finds the missing row and counts it. */
 	if (c->has_tuple)
 		remove_tuple(c);
 	bpf_map_delete_elem(&unaccepted, &c->cookie);
@@ -66,23 +66,23 @@ static __always_inline struct conn *on_listen(struct sock *sk)
 	}
 	leave_unclosed(c);
 	begin_anew(c, tp);
-	/* 0 in a listener that is older than the agent. */
+	/* 0 for a listener that is older than the agent. */
 	c->opened_at = bpf_ktime_get_boot_ns();
 	c->cookie = bpf_get_socket_cookie(sk);
 	read_netns(c, sk);
 	read_current_owner(c, OWNER_LISTENER);
-	/* Its children are excluded with it, and counted then. */
+	/* Its children inherit the exclusion, and are counted as excluded. */
 	c->excluded = is_own(c);
 	return c;
 }
 
-/* Only its listener is known of it. */
+/* Nothing but its listener is known. */
 static __always_inline bool is_unclaimed(const struct conn *c)
 {
 	return c->owner_source == OWNER_LISTENER || c->owner_source == OWNER_UNKNOWN;
 }
 
-/* The acceptor, if the end of accept() could only be noted beside the connection. */
+/* Takes over the acceptor that the end of accept() left in a table beside the row. */
 static __always_inline void take_acceptor(struct conn *c)
 {
 	struct conn *accepted = bpf_map_lookup_elem(&unaccepted, &c->cookie);
@@ -103,7 +103,7 @@ static __always_inline void take_acceptor(struct conn *c)
 	bpf_map_delete_elem(&unaccepted, &c->cookie);
 }
 
-/* The hooks on accept() cannot reach the socket storage of all connections. */
+/* The hooks on accept() can't reach the socket storage of every connection. */
 static __always_inline bool queues_some(void)
 {
 	return has_on_accept4_exit || has_on_accept_exit || has_on_graft;
@@ -116,13 +116,13 @@ static __always_inline bool queues(const struct tcp_sock *tp)
 	return has_on_graft && bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp;
 }
 
-/* accept() is not over, or was not seen to be. */
+/* accept() has not returned it, or that was not seen. */
 static __always_inline bool awaits_acceptor(const struct conn *c)
 {
 	return queues_some() && c->direction == DIRECTION_INBOUND && !c->accepted_at;
 }
 
-/* A listener's child: it begins as a copy of the listener's storage, if there was one. */
+/* A listener's child. Its storage starts as a copy of the listener's, if that had any. */
 static __always_inline void begin_inbound(struct sock *sk, struct conn *c)
 {
 	c->opened_at = bpf_ktime_get_boot_ns();
@@ -144,7 +144,7 @@ static __always_inline struct conn *on_syn_recv(struct sock *sk)
 		count_lost(sk);
 		return NULL;
 	}
-	/* A copy of what its listener was before: no program was shown that it began to listen. */
+	/* A copy from before the listener listened: no program saw it begin to. */
 	if (c->state && c->state != TCP_LISTEN) {
 		COUNT(unseen_changes);
 		__builtin_memset(c, 0, sizeof(*c));
@@ -176,7 +176,7 @@ static __always_inline void on_established(struct sock *sk, struct conn *c)
 
 	if (!tp)
 		return;
-	/* Not before: of two copies of one request that become sockets at the same time, the kernel drops one silently. */
+	/* Not earlier: if one request becomes two sockets at the same time, the kernel drops one silently. */
 	count_opened(c);
 	c->established_at = now;
 	c->handshake_retransmits = tp->total_retrans;
@@ -188,34 +188,34 @@ static __always_inline void on_established(struct sock *sk, struct conn *c)
 	read_isns(c, tp);
 	if (c->direction == DIRECTION_OUTBOUND) {
 		c->simultaneous = c->old_state == TCP_SYN_RECV;
-		/* syn_data_acked is set only after this; of what the SYN-ACK acknowledged, one is the SYN. */
+		/* syn_data_acked is set later. One of the bytes that the SYN-ACK acknowledged is the SYN. */
 		c->fastopen = tp->bytes_acked > 1;
-		/* The emitter marks the others. */
+		/* For the others, the emitter does this. */
 		if (c->excluded)
 			mark_opened(c, OPENED_BY_SELF);
 		keep_tuple(c);
 		return;
 	}
-	/* Generated here so that whoever meets the socket later finds the same cookie. */
+	/* Generates the cookie, so that later programs find the same one. */
 	c->cookie = bpf_get_socket_cookie(sk);
-	/* Since Linux 6.6. */
+	/* Linux 6.6 and later. */
 	if (bpf_core_field_exists(tp->syn_fastopen_child))
 		c->fastopen = BPF_CORE_READ_BITFIELD(tp, syn_fastopen_child);
-	/* The first round trip runs from the SYN-ACK to the ACK: it began right after the SYN came. */
+	/* The first round trip is from the SYN-ACK to the ACK, and the SYN-ACK follows the SYN at once. */
 	if (!tp->total_retrans && tp->srtt_us)
 		c->opened_at = now - (u64)(tp->srtt_us >> 3) * 1000;
-	/* Since Linux 6.7: milliseconds since the first of several SYN-ACKs. */
+	/* Linux 6.7 and later: milliseconds since the first of several SYN-ACKs. */
 	else if (tp->total_retrans && bpf_core_field_exists(tp->total_rto_time))
 		c->opened_at = now - (u64)tp->total_rto_time * 1000000;
 	meet_opener(c);
 	keep_tuple(c);
-	/* With Fast Open it may have been accepted before. */
+	/* With Fast Open it may be accepted already. */
 	if (queues(tp) && !c->excluded && !BPF_CORE_READ(sk, sk_socket) &&
 	    bpf_map_update_elem(&unaccepted, &c->cookie, c, BPF_ANY))
 		COUNT(lost_accepts);
 }
 
-/* The task that runs now acts on this socket, rather than having been interrupted by a packet. */
+/* Whether the current task acts on this socket; otherwise it was interrupted by a packet. */
 static __always_inline bool in_callers_context(const struct sock *sk)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
@@ -235,7 +235,7 @@ static __always_inline void read_closer(struct sock *sk, struct conn *c)
 {
 	u32 pid = bpf_get_current_pid_tgid() >> 32;
 
-	/* The agent closes a file if it was the last to hold it while reading (iter/task_file). */
+	/* The agent itself closes a file if it is the last to hold it during iter/task_file. */
 	if (c->closer.pid || !in_callers_context(sk) ||
 	    (pid == runtime_config.self_pid && pid != c->owner.pid))
 		return;
@@ -244,7 +244,7 @@ static __always_inline void read_closer(struct sock *sk, struct conn *c)
 	bpf_get_current_comm(c->closer.comm, sizeof(c->closer.comm));
 	if (dies_of_a_signal())
 		c->close_reason = CLOSE_KILLED;
-	/* The process that closes an accepted connection owned it, even if it was not seen to accept or use it. */
+	/* Whoever closes an accepted connection owned it, even if it was not seen to accept or use it. */
 	if (c->direction == DIRECTION_INBOUND && is_unclaimed(c) && !c->queued)
 		take_over(c, OWNER_CLOSE);
 }
@@ -277,12 +277,12 @@ static __always_inline enum close_reason reason_of(const struct conn *c, u32 lef
 	case TCP_LAST_ACK:
 		return CLOSE_FIN_REMOTE;
 	default:
-		/* No exchange of FINs was completed and there is no error: this side reset it. */
+		/* Neither a complete exchange of FINs nor an error: this side reset it. */
 		return established ? CLOSE_RST_SENT : CLOSE_ABORTED;
 	}
 }
 
-/* An accepted connection has a socket until its owner closes, and is an orphan from then on. */
+/* Accepted connections have a struct socket until their owner closes them, and are orphans afterwards. */
 static __always_inline bool is_in_queue(const struct sock *sk, const struct conn *c)
 {
 	u64 dead = sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DEAD) & 1;
@@ -291,7 +291,7 @@ static __always_inline bool is_in_queue(const struct sock *sk, const struct conn
 	       !BPF_CORE_READ(sk, sk_socket) && !dead;
 }
 
-/* The row is not needed any more, unless accept() is returning the connection at this moment: then accept() removes it. */
+/* Removes the row, unless accept() is just returning the connection: then accept() removes it. */
 static __always_inline void leave_queue(const struct sock *sk, const struct conn *c)
 {
 	struct conn *row = bpf_map_lookup_elem(&unaccepted, &c->cookie);
@@ -307,7 +307,7 @@ static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
-	/* Before it counts as closed, so that a sweep rather finds one too many. */
+	/* Before it counts as closed, so that a concurrent sweep finds one too many rather than one too few. */
 	if (c->counted && !c->closed_at)
 		COUNT(ended_connections);
 	c->closed_at = bpf_ktime_get_boot_ns();
@@ -317,10 +317,10 @@ static __always_inline void on_close(struct sock *sk, struct conn *c, u32 left)
 		remove_tuple(c);
 	c->queued = !c->accepted_at && is_in_queue(sk, c);
 	c->error = sk->sk_err;
-	/* A connection that the network ended has no closer here, whichever task handles the packet. */
+	/* If the network ended it, the task that handles the packet is not the closer. */
 	if (!c->error)
 		read_closer(sk, c);
-	/* connect() itself gives up before a SYN leaves: no port was free, or this pair of ends is taken. */
+	/* connect() fails before a SYN is sent: no free port, or these endpoints are in use. */
 	if (tp && left == TCP_SYN_SENT && !c->error && !sk->sk_shutdown && !tp->segs_out)
 		c->error = EADDRNOTAVAIL;
 	c->close_reason = reason_of(c, left);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Changes of state that the kernel showed to no program. They show by the next one, whose old state is not the one
- * that the last change left, or in a sweep. What belongs to them is read then, as far as it is still there.
+ * State changes that no program saw. They are detected by the next change, whose old state differs from the last known
+ * state, or by a sweep. What they would have recorded is then read from the socket, as far as it is still there.
  */
 #include "older.h"
 #include "states.h"
@@ -14,14 +14,14 @@ static __always_inline bool is_synchronized(u32 state)
 	       state != TCP_LISTEN;
 }
 
-/* It was established some time before now. */
+/* It was established at an unknown time before now. */
 static __always_inline void establish(struct sock *sk, struct conn *c)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	u64 opened_at = c->opened_at;
 
 	on_established(sk, c);
-	/* Right at that moment only. */
+	/* What on_established derives from the current time is wrong here. */
 	c->opened_at = opened_at;
 	c->handshake_retransmits = 0;
 	c->fastopen = tp && BPF_CORE_READ_BITFIELD(tp, syn_data_acked);
@@ -29,7 +29,7 @@ static __always_inline void establish(struct sock *sk, struct conn *c)
 	c->peer_is_here |= has_loopback_peer(&c->ends);
 }
 
-/* Some process holds it, so that it would have been found when the agent started. */
+/* A process holds it, so the agent would have found it at its start. */
 static __always_inline bool has_file(const struct sock *sk)
 {
 	struct socket *socket = BPF_CORE_READ(sk, sk_socket);
@@ -37,7 +37,7 @@ static __always_inline bool has_file(const struct sock *sk)
 	return socket && BPF_CORE_READ(socket, file);
 }
 
-/* Who uses a socket and who handles its packets may both meet it at the same moment: one of them begins it. */
+/* A user of the socket and a packet's handler may find it at the same time: only one begins the row. */
 static __always_inline bool claim_beginning(struct conn *c, const struct tcp_sock *tp)
 {
 	u64 ended_at = c->closed_at;
@@ -55,7 +55,7 @@ static __always_inline bool claim_beginning(struct conn *c, const struct tcp_soc
 	return true;
 }
 
-/* Nothing is known of it, or what is known is of a connection that has ended. `acts`: who runs, on the socket. */
+/* Begins a row without history, or after a connection that has ended. `acts`: the current task acts on the socket. */
 static __always_inline void begin(struct sock *sk, struct conn *c, struct tcp_sock *tp, u32 state,
 				  bool acts)
 {
@@ -64,7 +64,7 @@ static __always_inline void begin(struct sock *sk, struct conn *c, struct tcp_so
 	if (!claim_beginning(c, tp))
 		return;
 	read_older(c, sk, tp);
-	/* A connection that was not opened here waited in a queue, maybe since before the agent started. */
+	/* If it was not opened here, it waited in a queue, possibly since before the agent started. */
 	if (runtime_config.seeded && (again || state == TCP_SYN_SENT || state == TCP_SYN_RECV ||
 				      (c->direction == DIRECTION_OUTBOUND && has_file(sk)))) {
 		COUNT(unseen_changes);
@@ -80,14 +80,14 @@ static __always_inline void begin(struct sock *sk, struct conn *c, struct tcp_so
 	keep_tuple(c);
 }
 
-/* A socket without a connection is in `state`, or leaves it. */
+/* A socket without a row is in `state`, or leaves it. */
 static __noinline int meet_socket(struct sock *sk, u32 state, bool acts)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	u64 dead = sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DEAD) & 1;
 	struct conn *c;
 
-	/* An orphan older than the agent has no owner; the kernel's own listeners belong to no process. */
+	/* Orphans older than the agent have no owner, and the kernel's own listeners no process. */
 	if (!tp || dead || state == TCP_CLOSE || state == TCP_LISTEN || is_counted_as_lost(sk))
 		return 0;
 	c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
@@ -98,7 +98,7 @@ static __noinline int meet_socket(struct sock *sk, u32 state, bool acts)
 	return 0;
 }
 
-/* Brings what is known of a connection to the state that its socket leaves, or is found in. */
+/* Updates a row to the state that its socket leaves, or is found in. */
 static __noinline int mend(struct sock *sk, struct conn *c, u32 state)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
@@ -111,7 +111,7 @@ static __noinline int mend(struct sock *sk, struct conn *c, u32 state)
 		return 0;
 	}
 	COUNT(unseen_changes);
-	/* A copy of its listener's. */
+	/* A copy of the listener's row. */
 	if (c->state == TCP_LISTEN && state != TCP_CLOSE) {
 		begin_inbound(sk, c);
 		c->state = TCP_SYN_RECV;

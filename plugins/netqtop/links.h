@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* Frames that a driver refuses, and how busy its polls are: by interface, as the queue is not known. */
+/* Frames that drivers refuse, and how busy their polls are; by interface, because the queue is unknown. */
 #include "wanted.h"
 #include <wirespan/skeleton.h>
 
 struct link {
 	/* Boot clock. */
 	u64 since;
-	/* The driver has no room; the frame goes back into the queue's discipline. */
+	/* The driver has no room; the frame goes back to the queueing discipline. */
 	u64 busy;
 	u64 dropped;
-	/* Taken, but what it was handed on to is congested. */
+	/* Accepted, but the next device is congested. */
 	u64 congested;
 	u64 errors;
 	u64 polls;
 	u64 packets;
-	/* Polls that used up their budget: more was waiting. */
+	/* Polls that used their whole budget: more packets were waiting. */
 	u64 exhausted;
 };
 
@@ -46,7 +46,7 @@ static __always_inline struct link *link_of(struct net_device *dev)
 	return l;
 }
 
-/* The frame itself may be gone by now. */
+/* The frame itself may be freed by now. */
 SEC("tp_btf/net_dev_xmit")
 int BPF_PROG(on_handed_over, struct sk_buff *skb, int result, struct net_device *dev)
 {
@@ -74,7 +74,7 @@ int BPF_PROG(on_poll, struct napi_struct *napi, int work, int budget)
 	struct net_device *dev = napi->dev;
 	struct link *l;
 
-	/* A CPU's own queue, which drivers without polls use, belongs to no interface. */
+	/* The per-CPU backlog, for drivers without NAPI, belongs to no interface. */
 	if (!dev)
 		return 0;
 	l = link_of(dev);

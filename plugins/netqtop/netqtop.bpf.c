@@ -24,19 +24,19 @@ EXPORT_COUNTERS(struct counters);
 
 enum way { WAY_TRANSMIT, WAY_RECEIVE };
 
-/* bcc's ranges of frame sizes, and what is larger. */
+/* bcc's ranges of frame sizes, and one for larger frames. */
 #define CLASSES 6
 
-/* One queue on one CPU, what every packet touches first. A frame may be many packets on the wire (GSO, GRO). */
+/* One queue on one CPU; first what every packet updates. A frame can be many packets on the wire (GSO, GRO). */
 struct queue {
 	/* Interface, queue and direction in one word; 0: unused. */
 	u64 tag;
 	u64 netns_cookie;
 	u64 frames;
-	/* Packets beyond one a frame. */
+	/* Packets on the wire beyond one per frame. */
 	u64 more_packets;
 	u64 bytes;
-	/* Of an interface or a namespace that is not selected. */
+	/* Its interface or namespace is not selected. */
 	u64 ignored;
 	u64 classes[CLASSES];
 	/* At or below the histogram's lowest edge. */
@@ -47,25 +47,24 @@ struct queue {
 	u32 netns;
 	u32 queue;
 	enum way way;
-	/* As rtnetlink calls it; empty: hardware. */
+	/* rtnetlink's kind of device; empty: hardware. */
 	char kind[8];
-	/* What it receives may become another interface's, which the tracepoint does not see. */
+	/* It may hand what it receives to another interface, which the tracepoint does not show. */
 	u32 hands_on;
 	u32 padding;
 };
 
 /*
- * Each CPU has a table of its own, in which a queue lies in the slot of its hash or just behind it: one look-up a
- * packet, no lock, and no number that somebody must hand out and take back when interfaces come and go.
- * What makes room for a queue that is met later is handed to the agent, which adds it: nothing is lost.
+ * A hash table per CPU with linear probing: one look-up per packet, no lock, and no indexes to allocate and free when
+ * interfaces come and go. A queue that is evicted to make room is sent to the agent, which adds its counts.
  */
 #define SLOTS 256
 #define WAYS  4
-/* A mask: at each sixteenth frame. */
+/* A mask: every 16th frame. */
 #define LOOK_EVERY 15
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	/* The last is for frames of queues for which no room can be made; it is not exported by queue. */
+	/* The last slot counts frames of queues that found no room; it has no queue of its own in the metrics. */
 	__uint(max_entries, SLOTS + 1);
 	__type(key, u32);
 	__type(value, struct queue);
@@ -84,7 +83,7 @@ static __always_inline void take_name(struct queue *q, struct net_device *dev)
 	q->ignored = !is_asked_for(words) || !passes_netns(q->netns);
 }
 
-/* False if the agent is too late to take it over: then it stays. */
+/* False if the ring has no room: then the queue stays. */
 static __noinline bool evict(struct queue *q)
 {
 	COUNT(evicted_rows);
@@ -92,13 +91,13 @@ static __noinline bool evict(struct queue *q)
 		COUNT(refused_rows);
 		return false;
 	}
-	/* Volatile, or it becomes a call of memset. */
+	/* Volatile, so that clang does not emit a call of memset. */
 	for (u32 i = 0; i < sizeof(*q) / sizeof(u64); i++)
 		((volatile u64 *)q)[i] = 0;
 	return true;
 }
 
-/* Checked when a queue is first seen, and now and then: other interfaces may be stacked on it. A bridge receives again what it is handed. */
+/* Checked from time to time, because interfaces can be stacked later. A bridge receives frames a second time. */
 static __always_inline bool hands_on(struct net_device *dev)
 {
 	u64 flags = BPF_CORE_READ_BITFIELD_PROBED(dev, priv_flags);
@@ -116,7 +115,7 @@ static __always_inline u64 tag_of(const struct net_device *dev, u32 queue, enum 
 	return (u32)dev->ifindex | (u64)(queue & 0xffff) << 32 | (u64)way << 48;
 }
 
-/* Makes the place that of a queue which is met for the first time on this CPU. */
+/* Initialises a slot for a queue that is seen for the first time on this CPU. */
 static __noinline bool settle(struct queue *q, struct net_device *dev, u32 queue, enum way way)
 {
 	struct net *net = dev->nd_net.net;
@@ -136,7 +135,7 @@ static __noinline bool settle(struct queue *q, struct net_device *dev, u32 queue
 	return true;
 }
 
-/* A look now and then is enough for a new name, under which the queue is counted from then on. */
+/* Finds a changed name; the queue is counted under the new one from then on. */
 static __noinline void look_again(struct queue *q, struct net_device *dev, u32 queue, enum way way)
 {
 	const u64 *name = (const u64 *)dev->name, *known = (const u64 *)q->name;
@@ -147,7 +146,7 @@ static __noinline void look_again(struct queue *q, struct net_device *dev, u32 q
 		q->hands_on = hands_on(dev);
 }
 
-/* A difference of pointers is a number to the verifier; the barrier keeps it one. */
+/* The verifier accepts a difference of pointers as a number; the barrier keeps clang from undoing that. */
 static __always_inline u64 distance(const void *from, const void *to)
 {
 	u64 bytes = (u64)to - (u64)from;
@@ -158,7 +157,7 @@ static __always_inline u64 distance(const void *from, const void *to)
 
 static __always_inline struct queue *queue_of(struct net_device *dev, u32 queue, enum way way)
 {
-	/* Not the namespace's address, which a later namespace may reuse. */
+	/* Not the namespace's address: a later namespace may get the same one. */
 	u64 cookie = dev->nd_net.net->net_cookie;
 	u64 tag = tag_of(dev, queue, way), key = tag ^ tag >> 29 ^ cookie << 8;
 	u32 first = (u32)key * 0x9e3779b1u >> 24, slot, free = SLOTS;
@@ -184,7 +183,7 @@ static __always_inline struct queue *queue_of(struct net_device *dev, u32 queue,
 	return bpf_map_lookup_elem(&queues, &slot);
 }
 
-/* Packets on the wire beyond the first. Only what has pages beside its head can be more than one. */
+/* Packets on the wire beyond the first. Only a frame with paged data can be more than one. */
 static __always_inline u32 more_packets(const struct sk_buff *skb)
 {
 	u16 segments = 0;
@@ -244,7 +243,7 @@ int BPF_PROG(on_receive, struct sk_buff *skb)
 
 	if (!dev || (!loopback && dev->flags & IFF_LOOPBACK))
 		return 0;
-	/* An ifb gives back what was redirected to it: it was received before. */
+	/* Redirected to an ifb and back: counted when it was first received. */
 	if (bpf_core_field_exists(skb->tc_skip_classify) &&
 	    BPF_CORE_READ_BITFIELD(skb, tc_skip_classify))
 		return 0;
@@ -258,7 +257,7 @@ int BPF_PROG(on_receive, struct sk_buff *skb)
 	q->frames++;
 	if (q->ignored)
 		return 0;
-	/* The link layer's header has been pulled by now. */
+	/* The link layer's header was already pulled. */
 	if (skb->mac_header != (u16)~0)
 		size += (u32)distance(skb->head, skb->data) - skb->mac_header;
 	add(q, skb, size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* How long frames wait in the queueing disciplines of a transmit queue: from the enqueue to the dequeue. */
+/* How long frames wait in the queueing disciplines of a transmit queue: from enqueue to dequeue. */
 #include <wirespan/histogram.h>
 #include "wanted.h"
 #include <wirespan/skeleton.h>
@@ -29,8 +29,8 @@ struct {
 } blank SEC(".maps");
 
 /*
- * When a frame came, by its address. What a discipline drops later, or cuts into segments, never leaves under
- * it: the least recently used make room.
+ * When a frame was enqueued, by its address. A frame that is dropped or segmented later is never dequeued under that
+ * address, so the table evicts the least recently used.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -39,11 +39,11 @@ struct {
 	__type(value, u64);
 } waiting SEC(".maps");
 
-/* The tracepoint comes after the enqueue, and another CPU may have taken the frame out by then. */
+/* The tracepoint runs after the enqueue, when another CPU may already have dequeued the frame. */
 #define LEFT    (1ull << 63)
 #define AT_ONCE 1000000
 
-/* Most that a driver is handed at once. */
+/* The most frames that a driver gets at once. */
 #define BATCH 64
 
 static __always_inline void add_wait(struct net_device *dev, u32 queue, u64 ns)

@@ -34,7 +34,7 @@ struct queue_id {
 	u32 padding;
 };
 
-/* False if it is not selected, or is in no namespace, as drivers' internal ones are. */
+/* False if it is not selected, or has no namespace (devices internal to drivers). */
 static __always_inline bool queue_id_of(struct queue_id *p, struct net_device *dev, u32 queue)
 {
 	const u64 *from = (const u64 *)dev->name;
