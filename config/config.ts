@@ -26,6 +26,7 @@ export interface Config {
     readonly http1: boolean;
     readonly http2: boolean;
     readonly table: boolean;
+    readonly threads: "auto" | boolean;
     readonly window: number;
     readonly connectGap: number;
     readonly rate: number;

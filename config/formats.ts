@@ -179,6 +179,14 @@ const booleans = new Map([
 ]);
 const boolean = scalar("true or false", (t) => booleans.get(t.toLowerCase()), String, { type: "boolean" });
 
+/** For what is decided case by case if nobody decides. */
+export const autoOrBoolean = scalar<"auto" | boolean>(
+  "auto, true or false",
+  (t) => (t === "auto" ? t : booleans.get(t.toLowerCase())),
+  String,
+  { enum: ["auto", true, false] },
+);
+
 /** A whole number of at least `least` and at most `most`. */
 export function count(least = 0, most = Number.MAX_SAFE_INTEGER, expected = ""): Reader<number> {
   const bound = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;

@@ -7,6 +7,7 @@ import type { Match } from "../core/plugin/settings.ts";
 import { defaultSocket, LONGEST } from "./control-socket.ts";
 import { CRITERIA, capacities, readerWithin } from "./criteria.ts";
 import {
+  autoOrBoolean,
   cidrs,
   count,
   duration,
@@ -115,6 +116,11 @@ const base: Tree = {
       boolean,
       true,
       "Read the contexts that applications keep in a table of their own (docs/context-table.md).",
+    ),
+    threads: leaf(
+      autoOrBoolean,
+      "auto",
+      "Read the contexts that SDKs publish for each thread (OTEP 4947); auto: of processes that say so in what they publish of themselves (OTEP 4719).",
     ),
     window: leaf(count(256, 4096), 4096, "Bytes of a request's head that are searched at most."),
     connectGap: leaf(

@@ -1,38 +1,51 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* Handshakes that an application says a request waits for: so an attempt that fails is known to be that request's. */
+/*
+ * Handshakes that an application says a request waits for, or that a thread begins in a context: so an attempt that fails is
+ * known to be that request's.
+ */
 #include <wirespan/chain.h>
-#include "table.h"
+#include "thread.h"
+
+/* What the table says of the connect() that is under way. */
+static __always_inline bool read_connecting(struct context_record *r)
+{
+	const struct table *t = current_table();
+
+	if (!t)
+		return false;
+	if (bpf_probe_read_user(r, sizeof(*r),
+				(void *)(t->address + offsetof(struct table_header, connecting)))) {
+		COUNT_CORRELATED(unreadable, 1);
+		return false;
+	}
+	return is_valid(r);
+}
 
 static __always_inline void see_opening(struct sock *sk)
 {
 	struct carrier *c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
+	enum context_source source = CONTEXT_TABLE;
 	struct conn *known = conn_of(sk);
-	struct context_record r;
-	const struct table *t;
+	struct context_record r = {};
 
 	/* The socket may connect a second time. */
 	if (c)
 		__builtin_memset(c, 0, sizeof(*c));
-	if (!known || !reads_tables)
+	if (!known || !passes(known, 0))
 		return;
-	t = current_table();
-	if (!t)
-		return;
-	if (bpf_probe_read_user(&r, sizeof(r),
-				(void *)(t->address + offsetof(struct table_header, connecting)))) {
-		COUNT_CORRELATED(unreadable, 1);
-		return;
+	if (!reads_tables || !read_connecting(&r)) {
+		if (!reads_threads || read_thread_record(&r) != THREAD_HAS_CONTEXT)
+			return;
+		source = CONTEXT_THREAD;
 	}
-	if (!is_valid(&r) || !passes(known, 0))
-		return;
 	if (!c)
 		c = create_carrier(sk);
 	if (!c)
 		return;
 	take_record(&c->opening, &r);
-	c->opening.source = CONTEXT_TABLE;
+	c->opening.source = source;
 	c->has_sampled |= is_sampled(&c->opening);
 }
 

@@ -5,7 +5,7 @@
 #include "http1.h"
 #include "send_frames.h"
 #include "source.h"
-#include "table.h"
+#include "thread.h"
 
 /* A head, or its next part, is in the message. */
 static __noinline int read_sent_head(const struct message *m, struct carrier *c,
@@ -157,7 +157,7 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 	struct conn *known = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	const struct iov_iter *iter = &msg->msg_iter;
 	struct message m = { .conn = known };
-	bool is_readable, is_first, is_preface, has_context = false;
+	bool is_readable, is_first, is_preface, has_context = false, publishes = false;
 	struct source from = {};
 	struct carrier *c;
 	const struct table *t = NULL;
@@ -197,6 +197,13 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		if (t)
 			has_context = read_table(sk, &m, t, &c);
 	}
+	/* The table is written for this socket, the thread's context for whatever it does. */
+	if (reads_threads && !has_context && !(c && c->has_table_seq)) {
+		int says = read_thread(sk, &m, &c);
+
+		publishes = says != THREAD_UNKNOWN;
+		has_context = says == THREAD_HAS_CONTEXT;
+	}
 	/* Who accepted a connection answers. */
 	is_first = reads_http1 && is_readable && is_method(word) &&
 		   known->direction != DIRECTION_INBOUND;
@@ -209,7 +216,8 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 			c->looked = true;
 	}
 	if (!c) {
-		on_unread(known, NULL);
+		if (!publishes)
+			on_unread(known, NULL);
 		return 0;
 	}
 	if (is_tls(word) && c->protocol != CARRIED_TLS) {
@@ -222,7 +230,7 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		c->protocol = CARRIED_TLS;
 	}
 	if (c->protocol == CARRIED_TLS) {
-		if (!has_context)
+		if (!publishes && !has_context)
 			on_unread(known, c);
 	} else if (is_preface || c->protocol == CARRIED_HTTP2) {
 		if (is_readable && known->direction != DIRECTION_INBOUND)
@@ -235,7 +243,7 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		c->awaits_answer = false;
 	} else if (c->awaits_answer) {
 		keep_answer(&m, c);
-	} else {
+	} else if (!publishes) {
 		on_unread(known, c);
 	}
 	c->sent_from = m.seq;

@@ -1,13 +1,15 @@
 // Trace contexts of applications: the programs that read them in the kernel, and what these have counted.
 import { join } from "node:path";
-import { type Correlated, skeleton } from "../../bpf/context/context.skel.ts";
+import { type Correlated, type Question, skeleton } from "../../bpf/context/context.skel.ts";
 import type { Config } from "../../config/config.ts";
 import { withDefaults } from "../../config/criteria.ts";
 import type { Native } from "../../native/index.ts";
 import { detachAll, type Hook, type Loaded, loadObject } from "../bridge/loader.ts";
 import { type AnyHandlers, ObjectReader } from "../bridge/object-reader.ts";
+import type { Log } from "../plugin/log.ts";
 import type { Probe } from "../plugin/plugin.ts";
 import { packFilter, pinnedMaps } from "./filter.ts";
+import { Threads } from "./threads.ts";
 import type { Tracker } from "./tracker.ts";
 
 const PROBES: Readonly<Record<string, Probe<keyof typeof skeleton.programs>>> = {
@@ -38,6 +40,11 @@ export function excludedBy({ exclude }: Config["correlate"]): ReturnType<typeof 
   return withDefaults({ exclude: { localPort, remotePort: peerPort, comm, cgroup } });
 }
 
+/** Thread-local storage lies in memory as each processor's conventions say. */
+export function readsThreads({ correlate }: Config): boolean {
+  return correlate.threads !== false && process.arch === "x64";
+}
+
 /** Why a context was not read, or is not relied on. */
 export const UNREAD = [
   "ambiguous",
@@ -48,6 +55,7 @@ export const UNREAD = [
   "no_memory",
   "overrun",
   "refused_announcement",
+  "thread_unreadable",
   "torn",
   "unreadable",
 ] as const;
@@ -77,24 +85,35 @@ const NOTHING: CorrelationCounts = {
 export class Correlation {
   readonly #tracker: Tracker;
   readonly #loaded: Loaded;
-  readonly #reader: ObjectReader;
+  /** Its rings are to be drained. */
+  readonly reader: ObjectReader;
+  readonly #threads: Threads;
   #counts = NOTHING;
 
-  private constructor(native: Native, tracker: Tracker, loaded: Loaded) {
+  private constructor(native: Native, config: Config, tracker: Tracker, loaded: Loaded, log: Log) {
     this.#tracker = tracker;
     this.#loaded = loaded;
-    this.#reader = new ObjectReader(native, loaded.object, skeleton, {
+    this.#threads = new Threads({
+      variables: loaded.object.map("thread_variables"),
+      announce: () => this.#announce(),
+      published: config.correlate.threads === "auto",
+      numberOf: (pid) => tracker.pids.inProc(pid),
+      shiftNs: native.bootShift(),
+      log,
+    });
+    this.reader = new ObjectReader(native, loaded.object, skeleton, {
       correlated: (rows: Iterable<readonly [unknown, Correlated]>) => {
         for (const [, counts] of rows)
           this.#counts = Object.fromEntries(
             Object.keys(NOTHING).map((key) => [key, counts[key as keyof Correlated]]),
           ) as CorrelationCounts;
       },
+      questions: (question: Question) => this.#threads.asked(question),
     } as AnyHandlers);
   }
 
   /** Loads and attaches. Throws what the kernel refuses. */
-  static async load(native: Native, config: Config, tracker: Tracker): Promise<Correlation> {
+  static async load(native: Native, config: Config, tracker: Tracker, log: Log): Promise<Correlation> {
     const { correlate, filter } = config;
     const exclude = excludedBy(correlate);
     const loaded = await loadObject(native, {
@@ -110,6 +129,7 @@ export class Correlation {
         reads_http1: correlate.http1,
         reads_http2: correlate.http2,
         reads_tables: correlate.table,
+        reads_threads: readsThreads(config),
         connect_gap: correlate.connectGap * 1e6,
         inbound: INBOUND[correlate.inbound],
       },
@@ -117,7 +137,7 @@ export class Correlation {
       chains: tracker.chains,
       reuse: tracker.sharedWithCorrelation,
     });
-    return new Correlation(native, tracker, loaded);
+    return new Correlation(native, config, tracker, loaded, log);
   }
 
   get hooks(): readonly Hook[] {
@@ -140,13 +160,29 @@ export class Correlation {
       ...{ ambiguous, contradicted, invalid, overrun, torn, unreadable },
       beyond_window: beyondWindow,
       no_memory: noMemory,
+      thread_unreadable: this.#threads.counts.unreadable,
       refused_announcement: this.#counts.refusedAnnouncements,
       interrupted: this.#loaded.object.programs().reduce((sum, { misses }) => sum + misses, 0),
     };
   }
 
+  /** Images whose threads' contexts are read, or were. */
+  get threadsFound(): number {
+    return this.#threads.counts.found;
+  }
+
   collect(): void {
-    this.#reader.readTables();
+    this.reader.readTables();
+  }
+
+  /** `announcements` in bpf/context/announcement.h: an increment of the kernel's that is lost changes it, too. */
+  #announce(): void {
+    const map = this.#loaded.object.map(".bss");
+    const key = new Uint8Array(4);
+    const count = new Uint32Array(1);
+    map.lookUp(key, new Uint8Array(count.buffer));
+    count[0]!++;
+    map.update(key, new Uint8Array(count.buffer));
   }
 
   /** Ends the watching; counts can still be collected. */
@@ -157,6 +193,7 @@ export class Correlation {
 
   close(): void {
     this.detach();
-    this.#reader.close();
+    this.#threads.close();
+    this.reader.close();
   }
 }

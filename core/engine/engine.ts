@@ -180,7 +180,7 @@ export class Engine {
     for (const task of this.tracker.holders()) identity.born(task);
     poller.add(reader.rings);
     this.#reserve.release();
-    this.#correlating.begin(native, this.#config, this.tracker, this.#log);
+    this.#correlating.begin(native, this.#config, this.tracker, this.#log, (rings) => poller.add(rings));
     // The first sweep sets the mark from which living connections' bytes count.
     this.collect().catch((error: unknown) => this.#log.warn({ error }, "the first collection failed"));
   }
@@ -301,7 +301,8 @@ export class Engine {
 
   /** Hands what waits in the rings to the sink; the number of records. */
   drain(): number {
-    return this.#drain([this.#trackerReader, ...this.runners.map(({ reader }) => reader)]);
+    const own = [this.#trackerReader, this.correlation?.reader];
+    return this.#drain([...own, ...this.runners.map(({ reader }) => reader)]);
   }
 
   #drain(readers: readonly (ObjectReader | undefined)[]): number {

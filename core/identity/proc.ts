@@ -113,6 +113,12 @@ export class Proc implements ProcReader {
   }
 }
 
+/** Start of the process that has this folder, in ticks as `startTicks`; undefined where there is none. */
+export function startTicksOf(folder: string): number | undefined {
+  const stat = attempt(() => parseStat(readFileSync(`${folder}/stat`, "latin1")));
+  return isRead(stat) ? stat?.startTicks : undefined;
+}
+
 interface Stat {
   readonly comm: string;
   readonly startTicks: number;

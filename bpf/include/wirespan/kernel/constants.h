@@ -90,7 +90,7 @@ enum { S_IFMT = 0170000, S_IFSOCK = 0140000 };
 enum { MSG_PEEK = 2 };
 
 /* linux/sched.h */
-enum { PF_EXITING = 0x4, PF_KTHREAD = 0x200000 };
+enum { PF_EXITING = 0x4, PF_IO_WORKER = 0x10, PF_KTHREAD = 0x200000 };
 
 /* net/sock.h; its numbers are the running kernel's (bpf_core_enum_value). */
 enum sock_flags { SOCK_DEAD, SOCK_DONE };

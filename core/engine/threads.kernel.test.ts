@@ -1,0 +1,146 @@
+// Contexts that SDKs publish for each thread (OTEP 4947): those of each message, however the program has them, and no other.
+import assert from "node:assert/strict";
+import { statSync } from "node:fs";
+import { type ContextWatch, watchContexts } from "../../test/support/contexts.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { skip } from "../../test/support/skip.ts";
+import { processContext, Publisher } from "../../test/support/threads.ts";
+
+const of = (netns: Netns) => ({ "filter.include.netns": String(statSync(netns.path).ino) });
+const sorted = (list: readonly string[]) => list.toSorted();
+
+/** Until the agent has found where so many programs have their contexts. */
+async function found(w: ContextWatch, count: number): Promise<void> {
+  await w.seen.until(`${count} programs that publish`, () => w.seen.engine.correlation!.threadsFound >= count);
+}
+
+describe("contexts of threads", function () {
+  this.timeout(90_000);
+
+  before(function () {
+    needsRoot(this);
+    if (process.arch !== "x64") skip(this, "contexts of threads are read on x86-64 alone");
+  });
+
+  for (const [what, program, library] of [
+    ["an executable's own", "executable"],
+    ["a linked library's", "linked"],
+    ["those of a library that is loaded later, in the room kept for it", "opener", "small.so"],
+    ["those of a library that is loaded later, in memory of its own", "opener", "large.so"],
+    ["those of a library with the older relocations", "opener", "classic.so"],
+    ["those of a library at a fixed offset", "opener", "fixed.so"],
+  ] as const) {
+    it(`are ${what}: 400 of 400`, async () => {
+      await using netns = await Netns.create();
+      await using w = await watchContexts([], of(netns));
+      await using publisher = await Publisher.start(netns, program, library ? { library } : {});
+      await found(w, 1);
+      const sent = await publisher.send("context");
+      assert.equal(sent.length, 400);
+      assert.deepEqual(sorted(w.traceparents("sent")), sorted(sent));
+      assert.deepEqual(w.traceparents("answer"), []);
+      assert.deepEqual(w.traceparents("received"), []);
+    });
+  }
+
+  it("end with a message in none: one in two is 200 of 400, a record that is not valid and no record are none", async () => {
+    await using netns = await Netns.create();
+    await using w = await watchContexts([], of(netns));
+    await using publisher = await Publisher.start(netns, "executable");
+    await found(w, 1);
+    await publisher.send("none");
+    await publisher.send("invalid");
+    assert.deepEqual(w.contexts(), []);
+    const sent = await publisher.send("context", 2);
+    assert.equal(sent.length, 200);
+    const kept = w.contexts();
+    assert.deepEqual(
+      sorted(kept.flatMap(({ traceparent }) => traceparent ?? [])),
+      sorted(sent),
+    );
+    // Each is followed by nobody's bytes.
+    assert.equal(kept.filter(({ traceparent }) => traceparent === undefined).length, 200);
+  });
+
+  it("are not looked for in a program that does not say that it publishes them, unless that is set", async () => {
+    for (const [context, setting, count] of [
+      [processContext({ "service.name": "x" }, {}), "auto", 0],
+      [processContext({}, { "threadlocal.schema_version": "go_pprof_labels_v1" }), "auto", 0],
+      [Buffer.alloc(0), "auto", 0],
+      [Buffer.alloc(0), "true", 400],
+      [processContext({}, { "threadlocal.schema_version": "tlsdesc_v1_dev" }), "auto", 400],
+      [processContext({}, { "threadlocal.schema_version": "tls_v1" }), "false", 0],
+    ] as const) {
+      await using netns = await Netns.create();
+      await using w = await watchContexts([], { ...of(netns), "correlate.threads": setting });
+      await using publisher = await Publisher.start(netns, "executable", { context });
+      if (count) await found(w, 1);
+      // A process that is met after it is looked at after it.
+      await using second = await Publisher.start(netns, "linked");
+      if (setting !== "false") await found(w, count ? 2 : 1);
+      await publisher.send("context");
+      assert.equal(w.traceparents("sent").length, count, `${setting}, ${context.toString("latin1")}`);
+      void second;
+    }
+  });
+
+  it("are those of the program that runs: after exec() the next one's, and none in between", async () => {
+    await using netns = await Netns.create();
+    await using w = await watchContexts([], of(netns));
+    await using publisher = await Publisher.start(netns, "executable");
+    await found(w, 1);
+    const first = await publisher.send("context");
+    await publisher.exec("opener", "large.so");
+    await found(w, 2);
+    const second = await publisher.send("context");
+    assert.deepEqual(sorted(w.traceparents("sent")), sorted([...first, ...second]));
+  });
+
+  it("are forgotten with a program that is killed while it sends", async () => {
+    await using netns = await Netns.create();
+    await using w = await watchContexts([], of(netns));
+    for (let i = 1; i <= 5; i++) {
+      await using publisher = await Publisher.start(netns, "opener", { library: "large.so" });
+      await found(w, i);
+      const sending = publisher.send("context").catch(() => []);
+      publisher.child.kill("SIGKILL");
+      await sending;
+    }
+    await using publisher = await Publisher.start(netns, "executable");
+    await found(w, 6);
+    const before = w.traceparents("sent").length;
+    const sent = await publisher.send("context");
+    assert.deepEqual(sorted(w.traceparents("sent").slice(before)), sorted(sent));
+  });
+
+  it("name the request that an attempt to connect was for, also if it fails", async () => {
+    await using netns = await Netns.create();
+    await using w = await watchContexts(["tcplife"], of(netns));
+    await using publisher = await Publisher.start(netns, "executable");
+    await found(w, 1);
+    const tried: string[] = [];
+    for (let i = 0; i < 20; i++) tried.push(await publisher.connect(1));
+    const failed = () =>
+      w.seen.spans.filter(
+        ({ name, attributes }) => name === "tcp connect" && attributes["wirespan.context.source"] === "thread",
+      );
+    await w.seen.until("refused attempts", () => failed().length >= 20);
+    assert.deepEqual(
+      sorted(failed().map((s) => `00-${s.traceId}-${s.parentSpanId}-01`)),
+      sorted(tried),
+    );
+  });
+
+  it("of a program that publishes what cannot be read are none, and the program is counted", async () => {
+    await using netns = await Netns.create();
+    await using w = await watchContexts([], of(netns));
+    const publishing = processContext({}, { "threadlocal.schema_version": "tls_v1" });
+    const malformed = [publishing.subarray(0, -1), Buffer.alloc(40_000, 1), Buffer.from([0xff, 0xff, 0xff])];
+    for (const [i, context] of malformed.entries()) {
+      await using publisher = await Publisher.start(netns, "executable", { context });
+      await w.seen.until("a count", () => w.seen.engine.correlation!.unread.thread_unreadable > i);
+      await publisher.send("context");
+      assert.deepEqual(w.contexts(), []);
+    }
+  });
+});

@@ -1,0 +1,180 @@
+// Where programs have the contexts of their threads (bpf/context/thread.h): found in a process's memory once a program in the
+// kernel asks, and looked for again, since a library may be loaded, or a context published, at any time.
+// Tests: core/engine/threads.kernel.test.ts.
+import { readFileSync } from "node:fs";
+import { type Question, skeleton } from "../../bpf/context/context.skel.ts";
+import type { BpfMap } from "../../native/index.ts";
+import { packConstant } from "../bridge/pack.ts";
+import { AddressSpace } from "../identity/address-space.ts";
+import { startTicksOf } from "../identity/proc.ts";
+import { type ProcessContext, readProcessContext } from "../identity/process-context.ts";
+import { MalformedMessage } from "../identity/protobuf.ts";
+import {
+  findThreadVariable,
+  programHeadersOf,
+  type ThreadVariable,
+  UnreadableVariable,
+} from "../identity/thread-variable.ts";
+import type { Log } from "../plugin/log.ts";
+
+/** `threadlocal.schema_version`s whose threads have OTEP 4947's variable. */
+const SCHEMAS: readonly (string | undefined)[] = ["tls_v1", "tlsdesc_v1_dev"];
+
+/** Images that are looked at; for one more the oldest is forgotten. As many as the kernel's table holds. */
+const mostImages = 4096;
+/** Looks a second: a host that starts programs all the time must not keep the agent busy. */
+const mostLooks = 50;
+/** Seconds after the first look at which the next one follows; then each waits twice as long, up to the longest. */
+const [firstPause, longestPause] = [1, 256];
+
+const PLACES = { static: 1, dynamic: 2 } as const;
+
+interface Image {
+  readonly number: number;
+  readonly pid: number;
+  readonly startedAt: number;
+  /** In the kernel's table. */
+  row?: string;
+  /** A fault of it has been counted. */
+  isCounted?: true;
+  /** Seconds. */
+  pause: number;
+  /** Looks of the clock until the next one. */
+  due: number;
+}
+
+export interface ThreadCounts {
+  /** Images whose threads' contexts are read, or were. */
+  readonly found: number;
+  /** Images of which they cannot be read: their memory may not be read by this agent, or is not what it says it is. */
+  readonly unreadable: number;
+}
+
+export interface ThreadsOptions {
+  /** `thread_variables`. */
+  readonly variables: BpfMap;
+  /** Has the kernel look again at sockets that had no contexts. */
+  readonly announce: () => void;
+  /** Only of processes that publish how their threads do. */
+  readonly published: boolean;
+  /** The number that /proc has for a process. */
+  readonly numberOf: (pid: number) => number | undefined;
+  /** How far the agent's boot clock is ahead of the kernel's, nanoseconds. */
+  readonly shiftNs: number;
+  readonly log: Log;
+}
+
+export class Threads {
+  readonly #options: ThreadsOptions;
+  /** By pid; of one that calls exec() only the newest image lives. */
+  readonly #images = new Map<number, Image>();
+  #timer: NodeJS.Timeout | undefined;
+  #looks = 0;
+  #found = 0;
+  #unreadable = 0;
+
+  constructor(options: ThreadsOptions) {
+    this.#options = options;
+  }
+
+  get counts(): ThreadCounts {
+    return { found: this.#found, unreadable: this.#unreadable };
+  }
+
+  /** A program in the kernel asks. Never throws. */
+  asked({ number, pid, startedAt }: Question): void {
+    this.#forget(this.#images.get(pid));
+    if (this.#images.size >= mostImages) this.#forget(this.#images.values().next().value);
+    const image: Image = { number, pid, startedAt, pause: firstPause, due: 0 };
+    this.#images.set(pid, image);
+    this.#timer ??= setInterval(() => this.#tick(), 1000).unref();
+    if (this.#looks < mostLooks) this.#look(image);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #tick(): void {
+    this.#looks = 0;
+    for (const image of this.#images.values()) {
+      if (--image.due <= 0 && this.#looks < mostLooks) this.#look(image);
+    }
+    if (this.#images.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #look(image: Image): void {
+    this.#looks++;
+    image.due = image.pause;
+    image.pause = Math.min(image.pause * 2, longestPause);
+    try {
+      const variable = this.#find(image);
+      if (variable === "gone") this.#forget(image);
+      else this.#tell(image, variable);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT" || code === "ESRCH") return this.#forget(image);
+      this.#tell(image, undefined);
+      this.#count(image, message);
+      // It is another user's, and stays so.
+      if (code === "EACCES" || code === "EPERM") image.due = image.pause = longestPause;
+      else if (!(error instanceof UnreadableVariable || error instanceof MalformedMessage))
+        this.#options.log.debug({ error }, "looking for threads' contexts failed");
+    }
+  }
+
+  #count(image: Image, why: string): void {
+    if (image.isCounted) return;
+    image.isCounted = true;
+    this.#unreadable++;
+    this.#options.log.debug({ pid: image.pid }, `contexts of its threads are not read: ${why}`);
+  }
+
+  #find({ pid, startedAt }: Image): ThreadVariable | "gone" | undefined {
+    const { numberOf, published, shiftNs } = this.#options;
+    const number = numberOf(pid);
+    if (number === undefined) return "gone";
+    const folder = `/proc/${number}`;
+    // From here on another image of that pid can no longer be taken for this one's.
+    using space = new AddressSpace(folder);
+    const ticks = startTicksOf(folder);
+    if (ticks === undefined || Math.abs(ticks * 1e7 - shiftNs - startedAt) > 2e7) return "gone";
+    const mappings = space.mappings();
+    if (mappings.length === 0) return "gone";
+    let context: ProcessContext | undefined;
+    try {
+      context = readProcessContext(space, mappings);
+    } catch (error) {
+      // Of a process that publishes nothing readable the variable may still be.
+      if (published || !(error instanceof MalformedMessage)) throw error;
+    }
+    if (published && !SCHEMAS.includes(context?.threads)) return undefined;
+    return findThreadVariable(space, mappings, programHeadersOf(readFileSync(`${folder}/auxv`)));
+  }
+
+  #tell(image: Image, variable: ThreadVariable | undefined): void {
+    const row = variable && JSON.stringify(variable);
+    if (row === image.row) return;
+    const { variables, announce } = this.#options;
+    const key = new Uint8Array(Uint32Array.of(image.number).buffer);
+    if (!variable) variables.delete(key);
+    else {
+      const { place, ...rest } = variable;
+      const layout = skeleton.inputs.thread_variables.value;
+      variables.update(key, packConstant("thread_variables", layout, { ...rest, place: PLACES[place] }));
+      announce();
+      if (image.row === undefined) this.#found++;
+      this.#options.log.debug({ pid: image.pid, ...variable }, "contexts of its threads are read");
+    }
+    if (row === undefined) delete image.row;
+    else image.row = row;
+  }
+
+  #forget(image: Image | undefined): void {
+    if (!image) return;
+    this.#tell(image, undefined);
+    this.#images.delete(image.pid);
+  }
+}
