@@ -1,17 +1,24 @@
 // Contexts that SDKs publish for each thread (OTEP 4947): those of each message, however the program has them, and no other.
 import assert from "node:assert/strict";
-import { statSync } from "node:fs";
+import { randomInt } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
 import { type ContextWatch, watchContexts } from "../../test/support/contexts.ts";
+import { watch } from "../../test/support/engine.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { skip } from "../../test/support/skip.ts";
-import { processContext, Publisher } from "../../test/support/threads.ts";
+import { Publisher, processContext } from "../../test/support/threads.ts";
+import { AddressSpace } from "../identity/address-space.ts";
+import { findThreadVariable, programHeadersOf, UnreadableVariable } from "../identity/thread-variable.ts";
 
 const of = (netns: Netns) => ({ "filter.include.netns": String(statSync(netns.path).ino) });
 const sorted = (list: readonly string[]) => list.toSorted();
 
 /** Until the agent has found where so many programs have their contexts. */
 async function found(w: ContextWatch, count: number): Promise<void> {
-  await w.seen.until(`${count} programs that publish`, () => w.seen.engine.correlation!.threadsFound >= count);
+  await w.seen.until(
+    `${count} programs that publish`,
+    () => w.seen.engine.correlation!.threadsFound >= count,
+  );
 }
 
 describe("contexts of threads", function () {
@@ -54,10 +61,7 @@ describe("contexts of threads", function () {
     const sent = await publisher.send("context", 2);
     assert.equal(sent.length, 200);
     const kept = w.contexts();
-    assert.deepEqual(
-      sorted(kept.flatMap(({ traceparent }) => traceparent ?? [])),
-      sorted(sent),
-    );
+    assert.deepEqual(sorted(kept.flatMap(({ traceparent }) => traceparent ?? [])), sorted(sent));
     // Each is followed by nobody's bytes.
     assert.equal(kept.filter(({ traceparent }) => traceparent === undefined).length, 200);
   });
@@ -122,13 +126,11 @@ describe("contexts of threads", function () {
     for (let i = 0; i < 20; i++) tried.push(await publisher.connect(1));
     const failed = () =>
       w.seen.spans.filter(
-        ({ name, attributes }) => name === "tcp connect" && attributes["wirespan.context.source"] === "thread",
+        ({ name, attributes }) =>
+          name === "tcp connect" && attributes["wirespan.context.source"] === "thread",
       );
     await w.seen.until("refused attempts", () => failed().length >= 20);
-    assert.deepEqual(
-      sorted(failed().map((s) => `00-${s.traceId}-${s.parentSpanId}-01`)),
-      sorted(tried),
-    );
+    assert.deepEqual(sorted(failed().map((s) => `00-${s.traceId}-${s.parentSpanId}-01`)), sorted(tried));
   });
 
   it("of a program that publishes what cannot be read are none, and the program is counted", async () => {
@@ -141,6 +143,49 @@ describe("contexts of threads", function () {
       await w.seen.until("a count", () => w.seen.engine.correlation!.unread.thread_unreadable > i);
       await publisher.send("context");
       assert.deepEqual(w.contexts(), []);
+    }
+  });
+
+  it("are looked for in any memory without harm", async () => {
+    await using netns = await Netns.create();
+    await using publisher = await Publisher.start(netns, "opener", { library: "large.so" });
+    using space = new AddressSpace(`/proc/${publisher.child.pid}`);
+    const mappings = space.mappings();
+    const headers = programHeadersOf(readFileSync(`/proc/${publisher.child.pid}/auxv`));
+    const real = findThreadVariable(space, mappings, headers);
+    assert.equal(real?.place, "dynamic");
+    let [found, refused] = [0, 0];
+    for (let i = 0; i < 3000; i++) {
+      let reads = 0;
+      const read = (address: number, length: number) => {
+        const bytes = space.read(address, length);
+        assert.ok(++reads < 20_000, "it ends");
+        if (bytes?.length && randomInt(40) === 0) bytes[randomInt(bytes.length)] = randomInt(256);
+        return bytes;
+      };
+      try {
+        if (findThreadVariable({ read }, mappings, headers)) found++;
+      } catch (error) {
+        assert.ok(error instanceof UnreadableVariable, String(error));
+        refused++;
+      }
+    }
+    assert.ok(found > 0 && refused > 0, `${found} found, ${refused} refused`);
+  });
+
+  it("are of a workload with the resource that its SDK publishes", async () => {
+    await using netns = await Netns.create();
+    await using w = await watch(["tcplife"], of(netns));
+    const resource = { "service.name": "cart", "service.instance.id": "one", "host.name": "elsewhere" };
+    await using publisher = await Publisher.start(netns, "executable", {
+      context: processContext(resource, {}),
+    });
+    publisher.child.stdin!.end();
+    await w.until("its connections", () => w.spans.length >= 4);
+    for (const span of w.spans) {
+      assert.equal(span.resource.attributes["service.name"], "cart");
+      assert.equal(span.resource.attributes["service.instance.id"], "one");
+      assert.notEqual(span.resource.attributes["host.name"], "elsewhere");
     }
   });
 });

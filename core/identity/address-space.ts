@@ -34,18 +34,13 @@ export class AddressSpace implements Disposable {
 
   /** Every mapping that can be read, in the order of addresses. Throws if /proc/PID/maps cannot be read. */
   mappings(): readonly Mapping[] {
-    const text = readBounded(`${this.#folder}/maps`, mostMaps);
-    const all: Mapping[] = [];
-    for (const [, start, end, offset, name] of text.matchAll(
-      /^([0-9a-f]+)-([0-9a-f]+) r\S+ ([0-9a-f]+) \S+ \d+ *(.*)$/gm,
-    ))
-      all.push({
-        start: Number.parseInt(start!, 16),
-        end: Number.parseInt(end!, 16),
-        offset: Number.parseInt(offset!, 16),
-        name: name!,
-      });
-    return all;
+    const lines = /^([0-9a-f]+)-([0-9a-f]+) r\S+ ([0-9a-f]+) \S+ \d+ *(.*)$/gm;
+    return Array.from(mapsOf(this.#folder).matchAll(lines), ([, start, end, offset, name]) => ({
+      start: Number.parseInt(start!, 16),
+      end: Number.parseInt(end!, 16),
+      offset: Number.parseInt(offset!, 16),
+      name: name!,
+    }));
   }
 
   /** Undefined unless all of it can be read. */
@@ -69,12 +64,12 @@ export class AddressSpace implements Disposable {
   }
 }
 
-/** The whole lines among the first `most` bytes of a file of /proc. */
-function readBounded(path: string, most: number): string {
-  const fd = openSync(path, "r");
+/** /proc/PID/maps, of a `folder` /proc/PID: its whole lines, as far as it is read. Throws what open(2) says. */
+export function mapsOf(folder: string): string {
+  const fd = openSync(`${folder}/maps`, "r");
   try {
     let text = "";
-    while (text.length < most) {
+    while (text.length < mostMaps) {
       const count = readSync(fd, chunk, 0, chunk.length, null);
       if (count === 0) return text;
       text += chunk.toString("latin1", 0, count);

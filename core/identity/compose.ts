@@ -40,8 +40,12 @@ export class Composer {
   /** The Resource; equal attributes are the same object. */
   resource(known: Known): Resource {
     const { cgroup, facts } = known;
-    const own = ownOf(facts?.environment, cgroup.podUid !== undefined);
-    for (const fault of own.faults) this.#debug(`pid ${facts?.pid}: ${fault}`);
+    const said = { environment: facts?.environment, published: facts?.published?.resource };
+    const own = ownOf(said, cgroup.podUid !== undefined);
+    const unread = facts?.unpublishable;
+    const faults =
+      unread === undefined ? own.faults : [...own.faults, `what it publishes is ignored: ${unread}`];
+    for (const fault of faults) this.#debug(`pid ${facts?.pid}: ${fault}`);
     const rule = this.#rules.length > 0 ? this.#rule(known) : undefined;
     const program = given(facts?.program) ?? given(known.executable) ?? commName(facts?.comm ?? known.comm);
     const namespace = rule?.namespace ?? own.attributes["service.namespace"];
@@ -54,8 +58,8 @@ export class Composer {
       "service.name": name,
     };
     const place = cgroup.place ?? `${known.cgroupId}`;
-    const said = given(own.attributes["service.instance.id"]) ?? cgroup.containerId;
-    const instance = this.#instances.of(attributes, said, [this.#hostId, place, program]);
+    const instanceSaid = given(own.attributes["service.instance.id"]) ?? cgroup.containerId;
+    const instance = this.#instances.of(attributes, instanceSaid, [this.#hostId, place, program]);
     return this.#resources.of({ ...this.#host, ...attributes, "service.instance.id": instance });
   }
 

@@ -1,7 +1,7 @@
-// What a process says of itself in its environment, as far as it may be passed on.
+// What a process says of itself in its environment, and what its SDK publishes, as far as it may be passed on.
 import type { Environment } from "./environment.ts";
 import { cut, hasControl } from "./plain.ts";
-import { parseResourceAttributes } from "./resource-attributes.ts";
+import { longestAttributes, mostAttributes, parseResourceAttributes } from "./resource-attributes.ts";
 
 export interface Own {
   readonly name: string | undefined;
@@ -30,26 +30,51 @@ const workloads = [
   "container",
 ];
 
+/** Where a process says something of itself. */
+export interface Said {
+  readonly environment?: Environment | undefined;
+  /** What its SDK publishes. */
+  readonly published?: readonly (readonly [key: string, value: string])[] | undefined;
+}
+
 /**
  * What a process may say: everything but facts about host, container, cloud, system, process and telemetry. A process
  * in a pod names its pod's workload and namespace (the downward API's way), never the pod's uid, its node or cluster.
  */
-export function ownOf(environment: Environment | undefined, isInPod: boolean): Own {
+export function ownOf({ environment, published = [] }: Said, isInPod: boolean): Own {
   const faults: string[] = [];
   const { attributes, fault } = parseResourceAttributes(environment?.resourceAttributes ?? "");
   if (fault !== undefined) faults.push(`OTEL_RESOURCE_ATTRIBUTES ignored: ${fault}`);
   const said = given(environment?.serviceName);
   const isClean = said === undefined || !hasControl(said);
   if (!isClean) faults.push("OTEL_SERVICE_NAME ignored: it has a control character or is not UTF-8");
-  const { "service.name": inAttributes, ...rest } = attributes;
+  const unfit = unfitness(published);
+  if (unfit !== undefined) faults.push(`the resource that it publishes is ignored: ${unfit}`);
+  const { "service.name": publishedName, ...others } = Object.fromEntries(unfit ? [] : published);
+  const { "service.name": inAttributes, ...more } = attributes;
+  // The SDK has read the environment, and what the program sets comes after it.
+  const rest = { ...more, ...others };
   const kept = Object.entries(rest).filter(
     ([key]) => !facts.test(key) && (!key.startsWith("k8s.") || (isInPod && !ofNode.test(key))),
   );
   const own = Object.fromEntries(
     kept.map(([key, value]) => [cut(key, longestName), cut(value, longestName)]),
   );
-  const name = (isClean ? said : undefined) ?? given(inAttributes) ?? workloadOf(own);
+  const name = named(publishedName) ?? (isClean ? said : undefined) ?? given(inAttributes) ?? workloadOf(own);
   return { name: name && cut(name, longestName), attributes: own, faults };
+}
+
+/** Why a resource is not passed on: as it is with one in the environment. */
+function unfitness(resource: readonly (readonly [string, string])[]): string | undefined {
+  if (resource.length > mostAttributes) return `it has more than ${mostAttributes} attributes`;
+  const bytes = resource.flat().reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  if (bytes > longestAttributes) return `it is longer than ${longestAttributes} bytes`;
+  return resource.flat().some(hasControl) ? "it has a control character or is not UTF-8" : undefined;
+}
+
+/** SDKs put this where nobody has given a name. */
+function named(name: string | undefined): string | undefined {
+  return name?.startsWith("unknown_service") ? undefined : given(name);
 }
 
 function workloadOf(own: Readonly<Record<string, string>>): string | undefined {

@@ -35,6 +35,8 @@ describe("reading /proc", () => {
       refused: false,
       command: { called: "nginx", script: undefined, matched: new Set() },
       program: "nginx",
+      published: undefined,
+      unpublishable: undefined,
     });
   });
 
@@ -110,7 +112,9 @@ describe("reading /proc", () => {
         program: "prog",
       },
     );
-  });
+      published: undefined,
+      unpublishable: undefined,
+    });
 });
 
 describe("scanning an environment", () => {

@@ -6,7 +6,9 @@ import { type CommandLine, readCommandLine } from "./command-line.ts";
 import { type Environment, scanEnvironment } from "./environment.ts";
 import { portsOf } from "./listening.ts";
 import type { Pattern } from "./pattern.ts";
+import { type ProcessContext, processContextOf } from "./process-context.ts";
 import { programName } from "./program.ts";
+import { MalformedMessage } from "./protobuf.ts";
 
 export interface ProcessFacts {
   readonly pid: number;
@@ -19,6 +21,10 @@ export interface ProcessFacts {
   readonly cgroup: string;
   /** Undefined where it is refused or no longer there. */
   readonly environment: Environment | undefined;
+  /** What its SDK publishes; undefined: nothing, or nothing that we may read. */
+  readonly published: ProcessContext | undefined;
+  /** Why what it publishes cannot be read. */
+  readonly unpublishable: string | undefined;
   /** Our privileges did not reach to the environment. */
   readonly refused: boolean;
   /** Undefined where it is refused or no longer there. */
@@ -82,6 +88,7 @@ export class Proc implements ProcReader {
     if (!isRead(cgroup)) return undefined;
     const exe = attempt(() => fileName(readlinkSync(`${folder}/exe`, { encoding: "buffer" })));
     const environment = attempt(() => reading(`${folder}/environ`, scanEnvironment));
+    const published = attempt(() => processContextOf(folder));
     const path = isRead(exe) ? exe.replace(/ \(deleted\)$/, "") : undefined;
     const command = attempt(() =>
       reading(`${folder}/cmdline`, (fd) => readCommandLine(fd, basename(path ?? ""), this.#patterns)),
@@ -93,6 +100,8 @@ export class Proc implements ProcReader {
       exe: path,
       cgroup,
       environment: isRead(environment) ? environment : undefined,
+      published: isRead(published) ? published : undefined,
+      unpublishable: isRead(published) ? undefined : published.malformed,
       refused: !isRead(environment) && (environment.code === "EACCES" || environment.code === "EPERM"),
       command: isRead(command) ? command : undefined,
       program: path && isRead(command) ? programName(path, command, folder) : undefined,
@@ -151,9 +160,12 @@ function reading<T>(path: string, read: (fd: number) => T): T {
 
 class Refusal {
   readonly code: string | undefined;
+  /** Why what is there is not what it should be. */
+  readonly malformed: string | undefined;
 
   constructor(error: unknown) {
     this.code = (error as NodeJS.ErrnoException).code;
+    this.malformed = error instanceof MalformedMessage ? error.message : undefined;
   }
 }
 

@@ -1,6 +1,6 @@
 // What an OpenTelemetry SDK publishes of its process in memory (OTEP 4719): its resource, and how its threads publish.
 // https://github.com/open-telemetry/opentelemetry-specification/blob/main/oteps/profiles/4719-process-ctx.md
-import type { AddressSpace, Mapping } from "./address-space.ts";
+import { AddressSpace, type Mapping, mapsOf } from "./address-space.ts";
 import { fieldsOf, MalformedMessage } from "./protobuf.ts";
 
 export interface ProcessContext {
@@ -16,8 +16,16 @@ const headerSize = 32;
 const version = 2;
 
 /** Where a context may be; a process has one at most. */
-export function hasProcessContext({ name }: Mapping): boolean {
+function mayHold({ name }: Mapping): boolean {
   return /^(\[anon_shmem:OTEL_CTX\]|\[anon:OTEL_CTX\]|\/memfd:OTEL_CTX)/.test(name);
+}
+
+/** The context of a process whose `folder` is /proc/PID. Throws MalformedMessage, and what open(2) says. */
+export function processContextOf(folder: string): ProcessContext | undefined {
+  // Few publish one: the others' memory is not opened.
+  if (!mapsOf(folder).includes("OTEL_CTX")) return undefined;
+  using space = new AddressSpace(folder);
+  return readProcessContext(space, space.mappings());
 }
 
 /** Undefined: it publishes none, or not yet. Throws MalformedMessage for what is no context. */
@@ -25,11 +33,12 @@ export function readProcessContext(
   space: Pick<AddressSpace, "read">,
   mappings: readonly Mapping[],
 ): ProcessContext | undefined {
-  for (const { start } of mappings.filter(hasProcessContext)) {
+  for (const { start } of mappings.filter(mayHold)) {
     // It may be written just now.
     for (let attempt = 0; attempt < 3; attempt++) {
       const header = space.read(start, headerSize);
-      if (!header || header.toString("latin1", 0, 8) !== "OTEL_CTX" || header.readUInt32LE(8) !== version) break;
+      if (!header || header.toString("latin1", 0, 8) !== "OTEL_CTX" || header.readUInt32LE(8) !== version)
+        break;
       const publishedAt = header.readBigUInt64LE(16);
       if (publishedAt === 0n) continue;
       const size = header.readUInt32LE(12);
@@ -53,8 +62,7 @@ function decode(payload: Uint8Array): ProcessContext {
     if (typeof value === "number") continue;
     if (number === 1)
       for (const inner of fieldsOf(value)) {
-        const pair =
-          inner.number === 1 && typeof inner.value !== "number" ? pairOf(inner.value) : undefined;
+        const pair = inner.number === 1 && typeof inner.value !== "number" ? pairOf(inner.value) : undefined;
         if (pair) resource.push(pair);
       }
     else if (number === 2) {

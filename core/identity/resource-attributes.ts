@@ -4,7 +4,7 @@ import { hasControl } from "./plain.ts";
 
 /** Bytes: what a process says goes into every request that tells of it. */
 export const longestAttributes = 2048;
-const mostAttributes = 32;
+export const mostAttributes = 32;
 
 export interface ParsedAttributes {
   readonly attributes: Readonly<Record<string, string>>;

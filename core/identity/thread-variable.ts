@@ -22,7 +22,15 @@ export class UnreadableVariable extends Error {}
 const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
 const PT_TLS = 7;
-const DT = { strtab: 5, symtab: 6, rela: 7, relaSize: 8, jmprel: 23, pltSize: 2, gnuHash: 0x6ffffef5 } as const;
+const DT = {
+  strtab: 5,
+  symtab: 6,
+  rela: 7,
+  relaSize: 8,
+  jmprel: 23,
+  pltSize: 2,
+  gnuHash: 0x6ffffef5,
+} as const;
 const STT_TLS = 6;
 const R_X86_64 = { dtpmod: 16, tpoff: 18, tlsdesc: 36 } as const;
 const EM_X86_64 = 62;
@@ -89,10 +97,15 @@ function objectsIn(memory: Memory, mappings: readonly Mapping[], programHeaders:
     .sort((a, b) => Number(b.isExecutable) - Number(a.isExecutable));
 }
 
-function objectAt(memory: Memory, { start, end, name }: Mapping, programHeaders: number): ElfObject | undefined {
+function objectAt(
+  memory: Memory,
+  { start, end, name }: Mapping,
+  programHeaders: number,
+): ElfObject | undefined {
   const header = memory.read(start, 64);
   // 64 bits, little endian.
-  if (!header || header.toString("latin1", 0, 4) !== "\x7fELF" || header[4] !== 2 || header[5] !== 1) return undefined;
+  if (!header || header.toString("latin1", 0, 4) !== "\x7fELF" || header[4] !== 2 || header[5] !== 1)
+    return undefined;
   if (header.readUInt16LE(18) !== EM_X86_64) return undefined;
   const [at, size, count] = [start + Number(header.readBigUInt64LE(32)), 56, header.readUInt16LE(56)];
   if (count > most.segments) return undefined;
@@ -119,11 +132,14 @@ function inObject(
   if (!symbol) return undefined;
   if (object.isExecutable) return { ...NOT_DYNAMIC, offset: symbol.value - blockSize(object) };
   const slot = findRelocation(memory, dynamic, symbol);
-  if (!slot) throw new UnreadableVariable(`${object.name} has no relocation that says where its ${SYMBOL} is`);
+  if (!slot)
+    throw new UnreadableVariable(`${object.name} has no relocation that says where its ${SYMBOL} is`);
   const variable = resolve(memory, object.bias + slot.at, slot.type, symbol.value, slot.named);
   if (!variable) throw new UnreadableVariable(`${SYMBOL} of ${object.name} is not resolved yet`);
   if (variable.place === "dynamic" && mappings.some(({ name }) => /\/ld-musl-[^/]*$/.test(name)))
-    throw new UnreadableVariable(`${object.name} was loaded by musl's dlopen(), whose thread vector is not read`);
+    throw new UnreadableVariable(
+      `${object.name} was loaded by musl's dlopen(), whose thread vector is not read`,
+    );
   return variable;
 }
 
@@ -251,7 +267,8 @@ function staticAt(offset: number): ThreadVariable | undefined {
 }
 
 function dynamicAt(module: number, offset: number, generation: number): ThreadVariable | undefined {
-  if (!(module > 0 && module < plausible.module && offset >= 0 && offset < plausible.offset)) return undefined;
+  if (!(module > 0 && module < plausible.module && offset >= 0 && offset < plausible.offset))
+    return undefined;
   if (generation > Number.MAX_SAFE_INTEGER) return undefined;
   return { place: "dynamic", offset, module, generation };
 }

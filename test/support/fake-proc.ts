@@ -12,6 +12,8 @@ export interface FakeProcess {
   readonly cgroup?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly argv?: readonly string[];
+  /** The payload of what its SDK publishes (OTEP 4719). */
+  readonly published?: Buffer;
   /** As /proc/PID/stat has it. */
   readonly state?: string;
 }
@@ -28,6 +30,20 @@ export class FakeExecutables {
   name(number: number): string {
     return this.#names[number] ?? "";
   }
+}
+
+/** A mapping of one page, with the payload behind its header. */
+function publish(folder: string, payload: Buffer): void {
+  const at = 0x10000;
+  const header = Buffer.alloc(32);
+  header.write("OTEL_CTX");
+  header.writeUInt32LE(2, 8);
+  header.writeUInt32LE(payload.length, 12);
+  header.writeBigUInt64LE(1n, 16);
+  header.writeBigUInt64LE(BigInt(at + header.length), 24);
+  const name = "/memfd:OTEL_CTX (deleted)";
+  writeFileSync(join(folder, "maps"), `00010000-00011000 rw-p 00000000 00:01 12 ${" ".repeat(20)}${name}\n`);
+  writeFileSync(join(folder, "mem"), Buffer.concat([Buffer.alloc(at), header, payload]));
 }
 
 export class FakeProc {
@@ -57,6 +73,7 @@ export class FakeProc {
         .join(""),
     );
     writeFileSync(join(folder, "cmdline"), (process.argv ?? []).map((word) => `${word}\0`).join(""));
+    if (process.published) publish(folder, process.published);
     if (exe !== undefined) symlinkSync(exe, join(folder, "exe"));
   }
 

@@ -57,7 +57,10 @@ export class Publisher implements AsyncDisposable {
   static async start(
     netns: Netns,
     program: string,
-    { library, context = publishing }: { readonly library?: string; readonly context?: Buffer | undefined } = {},
+    {
+      library,
+      context = publishing,
+    }: { readonly library?: string; readonly context?: Buffer | undefined } = {},
   ): Promise<Publisher> {
     const words = [context.length ? context.toString("hex") : "-", library ? await programOf(library) : "-"];
     const stdio = ["pipe", "pipe", "inherit"] as const;
@@ -99,7 +102,11 @@ export class Publisher implements AsyncDisposable {
 
   /** It becomes another program, whose connections have carried a message each. */
   async exec(program: string, library?: string): Promise<void> {
-    const words = [await programOf(program), publishing.toString("hex"), library ? await programOf(library) : "-"];
+    const words = [
+      await programOf(program),
+      publishing.toString("hex"),
+      library ? await programOf(library) : "-",
+    ];
     await this.#command(`exec ${words.join(" ")}`, "ready");
   }
 
