@@ -115,7 +115,10 @@ export class Threads {
       else this.#tell(image, variable);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT" || code === "ESRCH") return this.#forget(image);
+      if (code === "ENOENT" || code === "ESRCH") {
+        this.#forget(image);
+        return;
+      }
       this.#tell(image, undefined);
       this.#count(image, message);
       // It is another user's, and stays so.

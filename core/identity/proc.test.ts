@@ -110,11 +110,11 @@ describe("reading /proc", () => {
         refused: false,
         command: { called: undefined, script: undefined, matched: new Set() },
         program: "prog",
+        published: undefined,
+        unpublishable: undefined,
       },
     );
-      published: undefined,
-      unpublishable: undefined,
-    });
+  });
 });
 
 describe("scanning an environment", () => {

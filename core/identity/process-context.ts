@@ -37,8 +37,7 @@ export function readProcessContext(
     // It may be written just now.
     for (let attempt = 0; attempt < 3; attempt++) {
       const header = space.read(start, headerSize);
-      if (!header || header.toString("latin1", 0, 8) !== "OTEL_CTX" || header.readUInt32LE(8) !== version)
-        break;
+      if (header?.toString("latin1", 0, 8) !== "OTEL_CTX" || header.readUInt32LE(8) !== version) break;
       const publishedAt = header.readBigUInt64LE(16);
       if (publishedAt === 0n) continue;
       const size = header.readUInt32LE(12);

@@ -104,8 +104,7 @@ function objectAt(
 ): ElfObject | undefined {
   const header = memory.read(start, 64);
   // 64 bits, little endian.
-  if (!header || header.toString("latin1", 0, 4) !== "\x7fELF" || header[4] !== 2 || header[5] !== 1)
-    return undefined;
+  if (header?.toString("latin1", 0, 4) !== "\x7fELF" || header[4] !== 2 || header[5] !== 1) return undefined;
   if (header.readUInt16LE(18) !== EM_X86_64) return undefined;
   const [at, size, count] = [start + Number(header.readBigUInt64LE(32)), 56, header.readUInt16LE(56)];
   if (count > most.segments) return undefined;
