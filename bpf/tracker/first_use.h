@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* The owner of an accepted connection, by its first use. */
+/* The first use of an accepted connection tells its owner. */
 #include "states.h"
 #include "unseen.h"
 
-/* The first to send or receive owns what was accepted; who does it later is the last user. */
+/* The first process that sends or receives becomes the owner, later ones the last user. */
 static __always_inline int on_use(struct sock *sk)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 
-	/* A copy of its listener's: no program was shown that it began. */
+	/* A copy of the listener's row: no program saw the connection begin. */
 	if (c && c->state == TCP_LISTEN) {
 		u32 state = sk->__sk_common.skc_state;
 
@@ -21,7 +21,7 @@ static __always_inline int on_use(struct sock *sk)
 	if (c)
 		c->owner.workload = workload_of(&c->owner);
 	if (!c) {
-		/* It waited to be accepted when the agent started, was on its way between processes, or began unseen. */
+		/* It was queued or in transit between processes when the agent started, or began unseen. */
 		meet_socket(sk, sk->__sk_common.skc_state, true);
 	} else if (awaits_user(c)) {
 		if (awaits_acceptor(c))

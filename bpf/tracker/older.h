@@ -6,8 +6,8 @@
 #include "shared.h"
 
 /*
- * Which side opened, for a connection that is older than the agent: what was sent once is
- * snd_nxt - ISN - 1 (a FIN apart), and bytes_acked holds the SYN on the opener's side only.
+ * Which side opened a connection that is older than the agent: snd_nxt - ISN - 1 bytes were sent (and maybe a FIN), and
+ * bytes_acked includes the SYN on the opener's side only.
  */
 static __always_inline enum direction direction_of(const struct tcp_sock *tp, u32 state)
 {
@@ -22,7 +22,7 @@ static __always_inline enum direction direction_of(const struct tcp_sock *tp, u3
 				 : DIRECTION_UNKNOWN;
 }
 
-/* What there is to know of a connection that is older than the agent, its owner apart. */
+/* Fills a row for a connection that is older than the agent, except its owner. */
 static __always_inline void read_older(struct conn *c, struct sock *sk, const struct tcp_sock *tp)
 {
 	u32 state = sk->__sk_common.skc_state;

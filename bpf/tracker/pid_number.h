@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The numbers under which the agent's /proc has processes, by the kernel's own: only in the initial pid namespace
- * they are the same. Kept for an agent in another one, which is in a container without the host's.
+ * The agent's /proc numbers of processes by the kernel's numbers. They differ if the agent is not in the initial pid
+ * namespace, as in a container without hostPID.
  */
 #include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
@@ -15,7 +15,7 @@ struct pid_space {
 	u32 inode;
 };
 
-/* Sized by the agent; a process that is outside of its namespace has no row. */
+/* Sized by the agent. Processes outside the agent's namespace have no row. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1);

@@ -2,16 +2,16 @@
 #pragma once
 
 /*
- * Which traces are kept. It is decided when a span is due, before room in the ring is asked for; metrics are counted by
- * then. Both ends come to the same answer by the trace id, without talking; docs/traces.md says what is kept besides.
+ * Which traces are kept, decided before a span's record is reserved and after metrics were counted. Both ends decide
+ * alike by the trace id; docs/traces.md says what is kept besides.
  */
 #include <wirespan/conn_record.h>
 
 #define ID_BITS ((1ull << 56) - 1)
 
-/* A trace is kept if the last 56 bits of its id are not less. 0: all are kept. */
+/* A trace is kept if the last 56 bits of its id are at least this. 0: all are kept. */
 const volatile u64 sampling_threshold = 0;
-/* What lasts longer is kept whatever its id; 0: nothing is. */
+/* Connections and attempts that last longer are always kept; 0: off. */
 const volatile u64 slow_ns = 0;
 
 /* What is true before the end of a connection is true at its end. */

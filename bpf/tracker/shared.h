@@ -93,7 +93,7 @@ static __noinline int is_counted_as_lost(struct sock *sk)
 	return bpf_map_lookup_elem(&refused_sockets, &cookie) != NULL;
 }
 
-/* Before it is counted it is marked: a sweep may meet it in between, and must rather find one too many. */
+/* Marked before it is counted: a concurrent sweep may find one too many, never one too few. */
 static __always_inline void count_opened(struct conn *c)
 {
 	if (!c->counted && !__sync_val_compare_and_swap(&c->counted, 0, 1))
@@ -133,7 +133,7 @@ struct {
 	__type(value, struct known_process);
 } known_processes SEC(".maps");
 
-/* Processes that the ring had no room for, by image: the agent looks here for an image that it does not know. */
+/* Processes that the ring had no room for, by image, for the agent to look up. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -157,7 +157,7 @@ static __always_inline u32 next_image(void)
 	return count ? IMAGE | (u32)(__sync_fetch_and_add(count, 1) + 1) : 0;
 }
 
-/* A program that was not seen before. */
+/* Reports an image that was not seen before. */
 static __always_inline void meet(struct task *t, u32 pid, struct known_process *now)
 {
 	u32 image = next_image();
@@ -173,24 +173,24 @@ static __always_inline void meet(struct task *t, u32 pid, struct known_process *
 	COUNT(seen_processes);
 	record = RESERVE(processes);
 	if (!record) {
-		/* Linux 6.1 takes no value out of an argument. */
+		/* Linux 6.1 does not accept an argument as a map value. */
 		struct task copy = *t;
 
 		bpf_map_update_elem(&missed_births, &image, &copy, BPF_ANY);
 		return;
 	}
 	*record = *t;
-	/* Once a process, so the wake-up is worth its price: /proc can be read while it lives. */
+	/* Wakes the agent, once per process, so that it can read /proc while the process lives. */
 	bpf_ringbuf_submit(record, 0);
 }
 
-/* The running task. What lies behind many pointers is known from before. Global: the verifier goes through it once. */
+/* Reads the current task; what needs many pointers is cached. Global: the verifier checks it once. */
 __noinline int read_and_meet(struct task *t)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
 	struct known_process now = { .exec_id = current->self_exec_id }, *before;
 	struct nsproxy *nsproxy = NULL;
-	/* Linux 6.1 takes no key out of an argument. */
+	/* Linux 6.1 does not accept an argument as a map key. */
 	u32 pid = bpf_get_current_pid_tgid() >> 32;
 
 	if (!t)
@@ -225,8 +225,8 @@ static __always_inline void read_current_owner(struct conn *c, enum owner_source
 }
 
 /*
- * Handshakes that an opener on this host has finished and whose acceptor has not been seen yet. Each lies in the slot that its
- * sequence numbers hash to and overwrites what was there. The two ends meet within microseconds, so few are lost.
+ * Handshakes that an opener on this host has finished and whose acceptor was not seen yet, in the slot that the sequence
+ * numbers hash to. A new one overwrites the old: the acceptor follows within microseconds, so few are lost.
  */
 #define OPENED_BITS 16
 enum {
@@ -246,7 +246,7 @@ struct {
 /* Its place, and what remains of the numbers, exactly, with room for a mark. */
 static __always_inline u64 *opener_slot(u32 opener, u32 acceptor, u64 *rest)
 {
-	/* Odd, so that no two numbers come to the same. */
+	/* An odd factor keeps the product unique. */
 	u64 mixed = ((u64)opener << 32 | acceptor) * 0x9e3779b97f4a7c15ull;
 	u32 slot = mixed >> (64 - OPENED_BITS);
 
@@ -262,7 +262,7 @@ static __always_inline void mark_opened(const struct conn *c, u64 mark)
 		*slot = rest | mark;
 }
 
-/* At ESTABLISHED or any time later; bytes_acked holds the opener's own SYN. */
+/* At ESTABLISHED or later; on the opener's side bytes_acked includes the SYN. */
 static __always_inline void read_isns(struct conn *c, const struct tcp_sock *tp)
 {
 	c->own_isn = tp->snd_una - (u32)tp->bytes_acked + (c->direction == DIRECTION_OUTBOUND);
@@ -284,7 +284,7 @@ static __always_inline bool is_own(const struct conn *c)
 	return runtime_config.excludes_self && c->owner.pid == runtime_config.self_pid;
 }
 
-/* Functions of their own: the copies would be many. */
+/* Not inlined, because it has many callers. */
 static __noinline int add_tuple(struct conn *c)
 {
 	struct tuple tuple;
@@ -296,7 +296,7 @@ static __noinline int add_tuple(struct conn *c)
 		COUNT(lost_tuples);
 	}
 	full_barrier();
-	/* It closed meanwhile on another CPU, maybe without having seen that there is a row to remove. */
+	/* It closed meanwhile on another CPU, which may not have seen the row. */
 	if (*(const volatile u64 *)&c->closed_at)
 		bpf_map_delete_elem(&tuples, &tuple);
 	return 0;
@@ -312,7 +312,7 @@ static __noinline int remove_tuple(struct conn *c)
 	return 0;
 }
 
-/* To be called when it is established, and each time its owner becomes another. */
+/* Called when it is established, and each time its owner changes. */
 static __always_inline void keep_tuple(struct conn *c)
 {
 	if (runtime_config.keeps_tuples && c->established_at && !c->closed_at)
@@ -325,10 +325,10 @@ static __always_inline void exclude(struct conn *c)
 	COUNT(excluded_self);
 }
 
-/* An accepted connection's owner is from now on who runs. */
+/* Makes the current task the owner of an accepted connection. */
 static __always_inline void take_over(struct conn *c, enum owner_source source)
 {
-	/* Even if it is the same process: since it listened it may have changed its user, name and thread. */
+	/* Also for the same process: its user, name or thread may have changed since it listened. */
 	read_current_owner(c, source);
 	if (is_own(c) && !c->excluded)
 		exclude(c);

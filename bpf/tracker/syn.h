@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* When an opener's SYN left, if that is not when its socket left CLOSE. */
+/* When the SYN was sent, if that is not when the socket left CLOSE. */
 #include "shared.h"
 
-/* Nanoseconds since the first SYN left, by the socket's own stamp, which must not be 0. */
+/* Nanoseconds since the first SYN was sent, by the socket's timestamp, which must not be 0. */
 static __always_inline u64 syn_age(const struct tcp_sock *tp)
 {
 	u64 now = bpf_ktime_get_ns();
@@ -17,8 +17,8 @@ static __always_inline u64 syn_age(const struct tcp_sock *tp)
 }
 
 /*
- * With TCP_FASTOPEN_CONNECT the SYN waits for the first data, although connect() has returned and the socket left
- * CLOSE. If it never left, the attempt took no time.
+ * With TCP_FASTOPEN_CONNECT the SYN is sent with the first data, after connect() has returned and the socket has left
+ * CLOSE. If it was never sent, the attempt took no time.
  */
 static __always_inline void begin_at_syn(struct conn *c, const struct tcp_sock *tp, u64 now)
 {
@@ -38,7 +38,7 @@ static __always_inline void begin_at_syn(struct conn *c, const struct tcp_sock *
 		c->opened_at = now - age;
 }
 
-/* When the answer has come, a socket that sent its SYN several times has forgotten when the first left. */
+/* After several SYNs, the socket no longer has the first one's timestamp when the answer arrives. */
 SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(on_syn_retransmit, struct sock *sk)
 {

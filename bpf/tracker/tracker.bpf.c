@@ -14,7 +14,7 @@
 #include "accept.h"
 #include "survey.h"
 
-/* The holder's facts, read from outside. */
+/* Reads the holder, which is not the current task. */
 static __always_inline void read_holder(struct task *t, struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;
@@ -42,7 +42,7 @@ static __always_inline void read_holder(struct task *t, struct task_struct *task
 	}
 }
 
-/* Writes a holder that was not seen before for the agent, as `processes` does for tasks that programs see. */
+/* Reports a holder that was not seen before, as `processes` does for the current task. */
 static __always_inline void meet_holder(struct task *t, struct task_struct *task,
 					struct seq_file *seq)
 {
@@ -66,7 +66,7 @@ static __always_inline void meet_holder(struct task *t, struct task_struct *task
 	bpf_seq_write(seq, t, sizeof(*t));
 }
 
-/* Run once at start: the sockets that processes hold already, in every network namespace. */
+/* Runs once at start: the sockets that processes hold, in every network namespace. */
 SEC("iter/task_file")
 int seed(struct bpf_iter__task_file *ctx)
 {
@@ -106,7 +106,7 @@ int seed(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* Run when a plugin first requires `tuples`: adds the connections that are known already. */
+/* Runs when a plugin first requires `tuples`: adds all known connections. */
 SEC("iter/bpf_sk_storage_map")
 int keep_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
@@ -126,7 +126,7 @@ struct {
 	__type(value, u32);
 } cgroup_bits SEC(".maps");
 
-/* Owners that were met before their cgroups were watched. */
+/* Updates owners that were seen before their cgroups were watched. */
 SEC("iter/bpf_sk_storage_map")
 int relabel_owners(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
@@ -147,7 +147,7 @@ int relabel_owners(struct bpf_iter__bpf_sk_storage_map *ctx)
 }
 
 struct whoami {
-	/* The agent's own process number as the kernel has it, whatever namespace the agent lives in. */
+	/* The agent's pid in the initial pid namespace. */
 	u32 pid;
 	/* The level of its own pid namespace, and the inode of the one at the requested level. */
 	u32 level;

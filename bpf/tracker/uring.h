@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* The end of an accept() that io_uring made: no system call returns, but its result is put into the ring. */
+/* The end of an accept() by io_uring: no system call returns; the result is put into the ring. */
 #include "accept_syscall.h"
 
 /* uapi/linux/io_uring.h */
 enum { IORING_OP_ACCEPT = 13 };
 enum { IORING_CQE_F_BUFFER = 1, IORING_CQE_F_MORE = 2 };
 #define IORING_FILE_INDEX_ALLOC (~0u)
-/* The lowest bits of a pointer to a registered file are flags. */
+/* The low bits of a pointer to a registered file are flags. */
 #define REGISTERED_FLAGS 7ul
 
 struct completion {
@@ -20,8 +20,8 @@ struct completion {
 };
 
 /*
- * Of a multishot request only the result is known. Requests that select buffers are not accepts, and of the rest (poll,
- * timeouts) no result is the descriptor of a connection that has not been accepted yet.
+ * For a multishot request only the result is known. Requests that select buffers are not accepts, and results of others
+ * (poll, timeouts) are not descriptors of connections that wait to be accepted.
  */
 static __always_inline bool may_be_accept(const struct completion *e)
 {
@@ -39,7 +39,7 @@ static __always_inline const struct sock *socket_of_file(const struct file *file
 	return BPF_CORE_READ(socket, sk);
 }
 
-/* A file that is registered with the ring and has no descriptor. */
+/* The socket of a file that is registered with the ring and has no descriptor. */
 static __always_inline const struct sock *registered_socket(const struct io_ring_ctx *ring,
 							    u32 slot)
 {
@@ -64,7 +64,7 @@ static __always_inline const struct sock *registered_socket(const struct io_ring
 	return file ? socket_of_file((const void *)(file & ~REGISTERED_FLAGS)) : NULL;
 }
 
-/* The connection that it accepted, and its descriptor; -1: it has none. */
+/* The accepted connection, and its descriptor; -1: none. */
 static __always_inline const struct sock *accepted_socket(const struct completion *e, s32 *fd)
 {
 	const struct io_accept *accept = (const void *)e->request;

@@ -7,17 +7,17 @@
 #include <wirespan/histogram.h>
 #include <wirespan/skeleton.h>
 
-/* More than the kernel's NR_SOFTIRQS has ever been. */
+/* More than NR_SOFTIRQS of any kernel. */
 #define VECTORS 16
 
 struct softirq {
-	/* Runs begun: what /proc/softirqs counts. */
+	/* Runs begun, as /proc/softirqs counts them. */
 	u64 runs;
 	struct histogram time;
 	struct histogram wait;
 };
 
-/* A CPU's share. Softirqs do not migrate, and nothing here is ever cleared but the two marks. */
+/* Per CPU. Softirqs do not migrate, and only the two marks are ever cleared. */
 struct vector {
 	struct softirq sums;
 	u64 raised_at;
@@ -48,7 +48,7 @@ struct {
 } polls SEC(".maps");
 EXPORT_TABLE(polls, u32, struct poll);
 
-/* One bit a CPU; the verifier removes the test if all CPUs are watched. */
+/* One bit per CPU; the verifier removes the test if all CPUs are watched. */
 const volatile bool only_some_cpus = false;
 const volatile u8 watched_cpus[1024] = {};
 
@@ -71,7 +71,7 @@ int BPF_PROG(on_raise, unsigned int number)
 	if (!is_watched())
 		return 0;
 	v = bpf_map_lookup_elem(&vectors, &key);
-	/* The wait runs from the first raise; later ones are served by the same run. */
+	/* The wait begins at the first raise; one run serves all. */
 	if (v && !v->raised_at)
 		v->raised_at = bpf_ktime_get_ns();
 	return 0;

@@ -12,15 +12,15 @@
 #include <bpf/bpf_tracing.h>
 
 #define DNS_PORT 53
-/* What resolvers agree to send at most; of a longer answer the rest is not looked at. */
+/* The usual maximum of resolvers; the rest of a longer answer is not parsed. */
 #define DNS_BYTES  1232
 #define DNS_HEADER 12
 
 struct dns {
-	/* Joins an answer and its receiver, which are reported separately and in this order. */
+	/* Links an answer and its receiver, which are reported separately, in this order. */
 	u64 serial;
 	u64 happened_at;
-	/* Of the taker; 0: this is the answer. */
+	/* Of the receiver; 0: this record is the answer. */
 	u32 pid;
 	/* Of the message. */
 	u32 size;
@@ -30,7 +30,7 @@ struct dns {
 };
 EXPORT_RING(dns, struct dns, 4096);
 
-/* Answers that have not been received yet. Slot 0 shows that there are some. */
+/* Answers that were not received yet. Slot 0 tells whether there are any. */
 #define DNS_SLOTS 8
 struct waiting_key {
 	u64 netns_cookie;
@@ -52,7 +52,7 @@ struct {
 	__type(value, struct waiting);
 } waiting SEC(".maps");
 
-/* Answers not received by then were for another host, or never read. */
+/* Answers that are not received in this time are for another host, or never read. */
 #define DNS_PATIENCE (5 * 1000000000ull)
 
 struct {
@@ -69,7 +69,7 @@ struct udp_header {
 	u16 checksum;
 };
 
-/* The offset of the UDP header; 0: not read here. Fragments, and IPv6 with extensions, are left alone. */
+/* The offset of the UDP header; 0: none. Fragments and IPv6 extension headers are not supported. */
 static __always_inline u32 read_ip(struct waiting *w, const struct bpf_dynptr *packet, u16 protocol)
 {
 	u8 ip[40];
@@ -94,7 +94,7 @@ static __always_inline bool is_waiting(const struct waiting *w, u64 now)
 	return w && now - w->at < DNS_PATIENCE;
 }
 
-/* The flag comes last: whoever sees it finds the answer. */
+/* The flag is set last: whoever sees it finds the answer. */
 static __always_inline void let_wait(struct waiting_key *key, const struct waiting *w)
 {
 #pragma unroll
@@ -168,7 +168,7 @@ int BPF_PROG(on_packet, struct sk_buff *skb)
 	return 0;
 }
 
-/* Another's answer may have come to this port: for a host behind this one, or for a socket that is gone. */
+/* The answer may be for another receiver on this port: a forwarded one, or a closed socket. */
 static __always_inline bool is_for(const struct waiting *w, const struct endpoints *e)
 {
 	const u64 *local = (const u64 *)e->local, *peer = (const u64 *)e->peer;

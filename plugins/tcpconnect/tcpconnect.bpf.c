@@ -10,7 +10,7 @@
 #include <wirespan/aggregate.h>
 #include <wirespan/skeleton.h>
 
-/* What is counted apart, beside workload and outcome. */
+/* What is counted separately, besides workload and outcome. */
 const volatile bool count_flows = false;
 const volatile bool count_source_ports = false;
 

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * What listeners reject: the namespace's ListenDrops, by listener. The kernel keeps no such number: a socket's
- * sk_drops holds it together with whatever else was discarded for the listener. But the kernel reports each of those,
- * by freeing it with a reason, after it has counted it; what is left of sk_drops are the ListenDrops.
+ * What listeners reject: the namespace's ListenDrops, by listener. The kernel has no such counter: sk_drops also counts
+ * other packets discarded for the listener. But each of those is freed with a reason after it was counted, so the rest
+ * of sk_drops are the ListenDrops.
  */
 #include <wirespan/conn.h>
 #include <wirespan/hooks/drop_kind.h>
@@ -23,9 +23,9 @@ struct listener_key {
 SUMS_BY(listeners, struct listener_key, struct total, 1024, 1)
 
 struct discards {
-	/* Of its drops, what is in the sums already, or older than the agent. */
+	/* The part of sk_drops that was added to the sums already, or is older than the agent. */
 	u64 drops;
-	/* Discarded for it, and no ListenDrop. */
+	/* Other packets discarded for it. */
 	u64 others;
 };
 
@@ -36,7 +36,7 @@ struct {
 	__type(value, struct discards);
 } listener_marks SEC(".maps");
 
-/* If the receiver is unknown: the same, since the last look at a listener of that port. */
+/* If the receiver is unknown: the same by port, since the last look at a listener. */
 struct port_key {
 	u64 netns_cookie;
 	u64 port;
@@ -49,7 +49,7 @@ struct {
 	__type(value, u64);
 } others_by_port SEC(".maps");
 
-/* The packets that the kernel takes one for. */
+/* The number of packets that the kernel counts it as. */
 static __always_inline u32 segments_of(const struct sk_buff *skb)
 {
 	u16 segments = 0;
@@ -69,8 +69,9 @@ static __always_inline u8 flags_of(const struct sk_buff *skb)
 }
 
 /*
- * Whether a packet that is freed for a listener is in its sk_drops. What has its device still comes from the first half
- * of TCP's receiving, where all but false checksums are; in the second, only what tcp_rcv_state_process discards is.
+ * Whether a packet that is freed for a listener is in its sk_drops. If it still has its device, it comes from the first
+ * half of TCP's receive path, where all but bad checksums are counted; in the second half, only what
+ * tcp_rcv_state_process discards is.
  */
 static __always_inline bool is_in_drops(const struct sk_buff *skb, u32 reason)
 {
@@ -83,7 +84,7 @@ static __always_inline bool is_in_drops(const struct sk_buff *skb, u32 reason)
 	       !(flags_of(skb) & TCPHDR_ACK);
 }
 
-/* The ACK that ends a handshake and finds the queue full is in sk_drops twice: once as a ListenDrop. */
+/* An ACK that ends a handshake and finds the queue full is in sk_drops twice, once as a ListenDrop. */
 static __always_inline void note_other(struct sk_buff *skb, u32 reason, struct sock *rx_sk)
 {
 	struct discards *discards;
@@ -93,7 +94,7 @@ static __always_inline void note_other(struct sk_buff *skb, u32 reason, struct s
 		return;
 	discards = bpf_sk_storage_get(&listener_marks, rx_sk, NULL, 0);
 	if (!discards) {
-		/* What it discarded before the agent came does not count. */
+		/* Discards before the agent started do not count. */
 		c = bpf_sk_storage_get(&conns, rx_sk, NULL, 0);
 		discards = bpf_sk_storage_get(&listener_marks, rx_sk, NULL,
 					      BPF_SK_STORAGE_GET_F_CREATE);
@@ -152,7 +153,7 @@ static __always_inline void count_listener(struct sock *sk, const struct conn *c
 	if (!discards)
 		return;
 	before = discards->drops;
-	/* skc_num is gone if listen() chose the port and the socket closes. */
+	/* skc_num is cleared if listen() chose the port and the socket closes. */
 	key.port = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
 	if (drops > before + discards->others) {
 		others = take_others_of_port(c, key.port);
@@ -161,10 +162,10 @@ static __always_inline void count_listener(struct sock *sk, const struct conn *c
 		if (others)
 			__sync_fetch_and_add(&discards->others, others);
 	}
-	/* Read after the drops, so that a packet which is being discarded is not taken for a ListenDrop. */
+	/* Read after sk_drops, so that a packet that is being discarded is not counted as a ListenDrop. */
 	others = *(const volatile u64 *)&discards->others;
 	now = drops > others ? drops - others : 0;
-	/* Whoever moves the mark adds the difference: the sweep and the close can't both. */
+	/* Only one of sweep and close can move the mark and add the difference. */
 	if (now <= before || __sync_val_compare_and_swap(&discards->drops, before, now) != before)
 		return;
 	if (!passes(c, 0))

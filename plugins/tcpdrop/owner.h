@@ -5,7 +5,7 @@
 #include <wirespan/hooks/drop.h>
 #include <wirespan/tuples.h>
 
-/* The device that another one is under: a bridge, a bond, a VRF. */
+/* The device's master: a bridge, a bond or a VRF. */
 static __always_inline struct net_device *master_of(const struct net_device *dev)
 {
 	/* The master is the first of those above. */
@@ -18,7 +18,7 @@ static __always_inline struct net_device *master_of(const struct net_device *dev
 	return BPF_CORE_READ(above, master) ? BPF_CORE_READ(above, dev) : NULL;
 }
 
-/* What a connection of this packet's may be bound to, the narrowest first. */
+/* What the packet's connection may be bound to, the narrowest first. */
 #define SCOPES 3
 struct scopes {
 	u32 ifindex[SCOPES];
@@ -29,7 +29,7 @@ static __always_inline void read_scopes(struct scopes *s, const struct sk_buff *
 {
 	struct net_device *dev = at->dev, *master = dev ? master_of(dev) : NULL;
 
-	/* A route that leads here leads to loopback. */
+	/* The route of a packet to this host has the loopback device. */
 	s->ifindex[0] = skb->skb_iif ? skb->skb_iif : dev ? BPF_CORE_READ(dev, ifindex) : 0;
 	s->ifindex[1] = master ? BPF_CORE_READ(master, ifindex) : 0;
 	s->ifindex[2] = 0;
@@ -57,7 +57,7 @@ static __always_inline bool is_in_tuples(struct dropped *d, const struct scopes 
 	return true;
 }
 
-/* A packet that came to no socket before it was dropped, or has left its own. */
+/* A packet that was dropped before it reached a socket, or after it left its own. */
 static __always_inline bool find_by_tuple(struct dropped *d, const struct sk_buff *skb,
 					  const struct drop_site *at)
 {

@@ -31,11 +31,11 @@ struct drop {
 	u32 segments;
 	u32 reason;
 	enum way way;
-	/* 0: no socket is concerned. */
+	/* 0: no socket. */
 	u32 state;
 	u32 ifindex;
 	char interface[16];
-	/* Addresses, least significant half first: a double does not hold them. */
+	/* Addresses, least significant half first, because doubles can't hold them. */
 	u32 location[2];
 	u32 stack[FRAMES * 2];
 	u32 frames;
@@ -43,7 +43,7 @@ struct drop {
 	bool has_connection;
 	bool has_ids;
 	u64 happened_at;
-	/* Of this reason, since the last one reported. */
+	/* Suppressed events of this reason since the last one reported. */
 	u64 suppressed;
 };
 
@@ -59,7 +59,7 @@ struct total_key {
 
 SUMS_BY(totals, struct total_key, struct total, 2048, 1)
 
-/* One for each reason, of subsystems' reasons some may share one. */
+/* One per reason; some reasons of subsystems share one. */
 #define BUCKETS 256
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

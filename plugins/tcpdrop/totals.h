@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* What the tables of packets have in common. */
+/* What the tables of dropped packets have in common. */
 #include <wirespan/ring.h>
 #include <wirespan/aggregate.h>
 #include <wirespan/skeleton.h>

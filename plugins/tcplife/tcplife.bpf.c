@@ -115,7 +115,7 @@ struct {
 
 static __always_inline bool is_due(struct sock *sk, const struct conn *c, u64 now)
 {
-	/* A copy: Linux 6.1 takes nothing of the iterator's value here. */
+	/* A copy: Linux 6.1 does not accept the iterator's value here. */
 	u64 opened_at = c->opened_at, *reported_at;
 
 	if (!checkpoint_ns || now - opened_at < checkpoint_ns)
@@ -127,7 +127,7 @@ static __always_inline bool is_due(struct sock *sk, const struct conn *c, u64 no
 	return true;
 }
 
-/* Living connections, in every network namespace: adds what moved since the last time. */
+/* Adds what living connections moved since the last time, in every network namespace. */
 SEC("iter/bpf_sk_storage_map")
 int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 {

@@ -16,7 +16,7 @@
 #include <wirespan/aggregate.h>
 #include <wirespan/skeleton.h>
 
-/* Whether each connection is counted by itself too. */
+/* Whether each connection is also counted separately. */
 const volatile bool count_flows = false;
 
 struct counters {
@@ -33,15 +33,15 @@ enum retransmit_type {
 	RETRANSMIT_RTO,
 	/* Tail loss probe that sends old data: RFC 8985, 7. */
 	RETRANSMIT_TLP,
-	/* In recovery: duplicate acknowledgements, SACK or RACK. */
+	/* In recovery, after duplicate acknowledgements, SACK or RACK. */
 	RETRANSMIT_FAST,
-	/* After a timeout, as acknowledgements come in again. */
+	/* After a timeout, when acknowledgements arrive again. */
 	RETRANSMIT_SLOW_START,
 	RETRANSMIT_SYN,
 	RETRANSMIT_SYNACK,
 };
 
-/* An attempt; `error` is the kernel's, 0 if the segment left. */
+/* An attempt to retransmit; `error`: the kernel's, 0 if the segment was sent. */
 struct attempt {
 	enum retransmit_type type;
 	u32 state;
@@ -50,7 +50,7 @@ struct attempt {
 	u32 bytes;
 	u32 sequence;
 	u32 flags;
-	/* That its route leads to; 0 and empty: there is none. */
+	/* The interface of its route; 0 and empty: none. */
 	u32 ifindex;
 	char interface[16];
 };
@@ -59,7 +59,7 @@ struct retransmit {
 	struct conn_record connection;
 	struct attempt attempt;
 	u64 happened_at;
-	/* Of this type, since the last one reported. */
+	/* Suppressed events of this type since the last one reported. */
 	u64 suppressed;
 };
 
@@ -98,7 +98,7 @@ struct {
 	__type(value, struct bucket);
 } buckets SEC(".maps");
 
-/* The connection as it is at the event; too large for the stack. One for each program: they may interrupt another. */
+/* The connection at the event, too large for the stack. One per program: they may interrupt each other. */
 enum { SCRATCH_SKB, SCRATCH_SKB_NESTED, SCRATCH_SYNACK };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -196,9 +196,9 @@ static __always_inline void submit_in_trace(struct sock *sk, const struct conn *
 }
 
 /*
- * The cause of a retransmission is visible where it happens: the timer's handler clears the pending timer before
- * a timeout's retransmission and leaves it set in a probe; a timeout enters Loss, where acknowledgements
- * then clock out the rest; a probe is sent in no state of loss (net/ipv4/tcp_timer.c, tcp_output.c).
+ * The cause of a retransmission is visible in the socket: the timer's handler clears the pending timer before a
+ * timeout's retransmission and leaves it set for a probe; a timeout enters the Loss state, where acknowledgements then
+ * trigger the rest; a probe is sent outside that state (net/ipv4/tcp_timer.c, tcp_output.c).
  */
 static __always_inline enum retransmit_type type_of(const struct inet_connection_sock *icsk,
 						    u32 state)
@@ -214,14 +214,14 @@ static __always_inline enum retransmit_type type_of(const struct inet_connection
 	return icsk->icsk_pending ? RETRANSMIT_SLOW_START : RETRANSMIT_RTO;
 }
 
-/* These end an attempt before there is a segment, so that RetransSegs does not count it. */
+/* These errors end an attempt before a segment exists, so RetransSegs does not count it. */
 static __always_inline bool made_no_segment(s32 error)
 {
 	return error == -EBUSY || error == -EAGAIN || error == -ENOMEM || error == -EINVAL ||
 	       error == -EHOSTUNREACH;
 }
 
-/* TCP has looked the route up again before it sends. */
+/* TCP looks the route up again before it sends. */
 static __always_inline void read_interface(struct attempt *a, const struct sock *sk)
 {
 	struct net_device *dev = BPF_CORE_READ(sk, sk_dst_cache, dev);
@@ -251,7 +251,7 @@ static __always_inline void on_segment(struct sock *sk, const struct sk_buff *sk
 		*c = *known;
 	else
 		read_netns(c, sk);
-	/* In SYN_SENT the port is younger than what is known. */
+	/* In SYN_SENT the port may be newer than the row. */
 	read_ends(&c->ends, tp);
 	if (!passes(c, 0))
 		return;
@@ -267,7 +267,7 @@ static __always_inline void on_segment(struct sock *sk, const struct sk_buff *sk
 	read_interface(&a, sk);
 	sum(c, &a);
 	submit_retransmit(c, &a, tp);
-	/* A FIN alone holds nobody's bytes. */
+	/* A FIN without data belongs to no request. */
 	if (a.segments && a.bytes)
 		submit_in_trace(sk, c, &a, tp);
 }
@@ -279,7 +279,7 @@ REENTRANT_PROGRAM("tp_btf/tcp_retransmit_skb", on_attempt, skb,
 		  on_segment(sk, skb, error, is_nested), struct sock *sk, struct sk_buff *skb,
 		  int error)
 
-/* Only in softirqs, which don't interrupt each other: it needs no second program. */
+/* Runs in softirqs only, which don't interrupt each other: no second program is needed. */
 SEC("tp_btf/tcp_retransmit_synack")
 int BPF_PROG(on_synack, struct sock *sk, struct request_sock *request)
 {

@@ -25,15 +25,15 @@ struct counters {
 };
 EXPORT_COUNTERS(struct counters);
 
-/* A change; states are the kernel's numbers. */
+/* A state change; states are the kernel's numbers. */
 struct change {
 	struct conn_record connection;
 	u64 changed_at;
-	/* In the old state, ns; 0: not known. */
+	/* Time in the old state, ns; 0: unknown. */
 	u64 duration;
 	u32 old_state;
 	u32 new_state;
-	/* Who ran at that moment, maybe only interrupted by a packet; nameless: not known. */
+	/* The current task, possibly just interrupted by a packet; an empty name: unknown. */
 	struct actor context;
 };
 EXPORT_RING(changes, struct change, 256 * 1024);
@@ -47,7 +47,7 @@ struct dwell_key {
 /* Spare rows by state. */
 SUMS_BY(dwells, struct dwell_key, struct histogram, 4096, 16)
 
-/* A listener with what it is bound to, too large for the stack. The sweep may be interrupted by a change. */
+/* A listener and its bound address, too large for the stack. A state change may interrupt the sweep. */
 enum { SCRATCH_CHANGE, SCRATCH_SWEEP };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -56,7 +56,7 @@ struct {
 	__type(value, struct conn);
 } scratch SEC(".maps");
 
-/* A socket that began to listen before its port was chosen: reported once it is. */
+/* A socket that began to listen before its port was chosen: reported when it is chosen. */
 struct beginning {
 	u64 at;
 	struct actor context;
@@ -72,7 +72,7 @@ struct step {
 	u32 old_state;
 	u32 new_state;
 	u64 at;
-	/* Since when it was in the old state; 0: not known. */
+	/* When it entered the old state; 0: unknown. */
 	u64 since;
 	const struct actor *context;
 };
@@ -142,7 +142,7 @@ static __always_inline void enter(struct conn *c, u32 state, u64 at)
 	c->entered_at = at;
 }
 
-/* As the kernel counts its time: a passive handshake began with the SYN, long before there was a socket. */
+/* A passive handshake began with the SYN, before the socket existed. */
 static __always_inline u64 entered(const struct conn *c, u32 state)
 {
 	if (c->entered_state != state)
@@ -151,11 +151,11 @@ static __always_inline u64 entered(const struct conn *c, u32 state)
 									  : c->entered_at;
 }
 
-/* Until here the local port was not chosen, the ids were not known, or both. */
+/* Reports the earlier states now: until here the local port or the ids were unknown. */
 static __always_inline void submit_handshake(struct sock *sk, struct conn *c, u32 left,
 					     const struct actor *context)
 {
-	/* The SYN may have left later. */
+	/* The SYN may be sent later. */
 	struct step first = { .new_state = TCP_SYN_SENT,
 			      .old_state = TCP_CLOSE,
 			      .at = left == TCP_SYN_SENT ? c->entered_at : c->opened_at };
@@ -171,7 +171,7 @@ static __always_inline void submit_handshake(struct sock *sk, struct conn *c, u3
 		}
 		if (left != TCP_SYN_RECV)
 			return;
-		/* Both sides opened at once. */
+		/* A simultaneous open. */
 		second.at = c->entered_at;
 		second.since = c->opened_at;
 		count_and_submit(sk, c, &second);
@@ -181,12 +181,12 @@ static __always_inline void submit_handshake(struct sock *sk, struct conn *c, u3
 		return;
 	first.old_state = TCP_LISTEN;
 	first.new_state = TCP_SYN_RECV;
-	/* The packet that made the socket is the one that is handled now, but for Fast Open. */
+	/* Except with Fast Open, the current packet created the socket. */
 	first.context = c->fastopen ? NULL : context;
 	count_and_submit(sk, c, &first);
 }
 
-/* The listener as it is now: the tracker does not keep what it is bound to. */
+/* The listener with its bound address, which the tracker does not keep. */
 static __always_inline struct conn *bound(const struct conn *c, const struct sock *sk, u32 which)
 {
 	struct conn *copy = bpf_map_lookup_elem(&scratch, &which);
@@ -232,7 +232,7 @@ static __always_inline void on_listener(struct sock *sk, const struct conn *c, s
 	count_and_submit(sk, copy, s);
 }
 
-/* The socket goes, the connection stays with the kernel, which waits for what may still come. */
+/* The socket is freed, but the kernel keeps the connection in TIME_WAIT or FIN_WAIT2. */
 static __always_inline bool lives_on(const struct conn *c, u32 left)
 {
 	return (left == TCP_FIN_WAIT2 || left == TCP_CLOSING) && !c->error;

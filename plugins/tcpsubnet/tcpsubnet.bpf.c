@@ -10,11 +10,11 @@
 #include <wirespan/filter.h>
 #include <wirespan/skeleton.h>
 
-/* Names of subnets, and one for all that is in none. */
+/* Names of subnets, and one for everything else. */
 #define NAMES 1024
 
 struct subnet_key {
-	/* Bits that count: those of the family and of the prefix. */
+	/* Significant bits: of the family and of the prefix. */
 	u32 bits;
 	/* 4 or 6, so that ::/0 is not 0.0.0.0/0 as well. */
 	u32 family;
@@ -43,7 +43,7 @@ struct sum {
 	u64 dropped_received;
 };
 
-/* By the place of the name in the settings; 0: in none. */
+/* By index of the name in the settings; 0: no subnet. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, NAMES);

@@ -22,12 +22,12 @@ EXPORT_COUNTERS(struct counters);
 struct process_key {
 	u32 pid;
 	/*
-	 * When the row was made, in spans of 2^33 ns (8.6 s): a row that belongs to a span long gone is not
-	 * written any more, so the agent can take it out without losing a byte.
+	 * When the row was created, in units of 2^33 ns (8.6 s): rows of past units are not written any more, so the
+	 * agent can remove them without losing bytes.
 	 */
 	u32 span;
 	u64 started_at;
-	/* One process may be several programs, one after the other. */
+	/* A process may run several programs in succession. */
 	u64 exe;
 };
 
@@ -51,7 +51,7 @@ struct rest {
 	u64 received_bytes;
 };
 
-/* Takes what `processes` (0) or `closed` (1) had no room for. */
+/* For what `processes` (0) or `closed` (1) had no room for. */
 enum { OF_PROCESSES, OF_CONNECTIONS };
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -61,21 +61,21 @@ struct {
 } rests SEC(".maps");
 EXPORT_TABLE(rests, u32, struct rest);
 
-/* What moved over a connection since it was last reported. */
+/* What a connection moved since it was last reported. */
 struct flow {
 	struct conn conn;
 	u64 sent_bytes;
 	u64 received_bytes;
 };
 
-/* A socket may have been several connections, one after the other. */
+/* A socket may have had several connections in succession. */
 struct flow_key {
 	u64 cookie;
 	u32 life;
 	u32 padding;
 };
 
-/* The last that moved over connections that are gone; the agent takes each out. */
+/* The last bytes of closed connections; the agent removes each row. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -88,7 +88,7 @@ EXPORT_TABLE(closed, struct flow_key, struct flow);
 /* Too large for the stack. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	/* The sweep may be interrupted by a close, and that by another. */
+	/* A close may interrupt the sweep, and another close that one. */
 	__uint(max_entries, 3);
 	__type(key, u32);
 	__type(value, struct flow);

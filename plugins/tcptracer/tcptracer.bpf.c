@@ -34,7 +34,7 @@ static __always_inline void see_change(struct sock *sk, int old, int new)
 	if (new != TCP_ESTABLISHED &&new != TCP_CLOSE)
 		return;
 	c = conn_of(sk);
-	/* Nothing is closed that was not opened, and nothing that is older was seen to open. */
+	/* Reports no close without an open, and no open of older connections. */
 	if (!c || !c->established_at || !is_start_known(c) || c->queued)
 		return;
 	if (new == TCP_CLOSE) {

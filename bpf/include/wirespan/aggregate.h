@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* Sums by key: tables that the agent reads whole, and spare rows for what they have no room for. */
+/* Sums by key: tables that the agent reads as a whole, with spare rows for keys that don't fit. */
 #include <wirespan/kernel.h>
 #include <wirespan/skeleton.h>
 #include <bpf/bpf_helpers.h>
 
-/* The row of a key, which begins as a copy of the blank one; NULL: there is no room. */
+/* The row of a key; a new one is a copy of the blank row. NULL: the table is full. */
 static __always_inline void *row_at(void *table, const void *key, void *blank)
 {
 	void *row = bpf_map_lookup_elem(table, key), *fresh;

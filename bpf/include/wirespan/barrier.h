@@ -3,7 +3,7 @@
 
 #include <wirespan/kernel.h>
 
-/* A full memory barrier: every CPU sees what was written before it before anything behind it is read. */
+/* A full memory barrier: all writes before it are visible to every CPU before any read after it. */
 static __always_inline void full_barrier(void)
 {
 	u64 word = 0;

@@ -20,19 +20,19 @@ struct context {
 	/* The record's own there. */
 	u8 span_id[8];
 	enum context_source source;
-	/* What follows in this context is counted, not told. */
+	/* Later events of this context are counted, not reported. */
 	bool more;
 };
 
 struct conn_record {
 	enum span span;
-	/* The plugins that asked; none for what is told in an application's trace alone. */
+	/* The plugins that want it; 0 if it is reported in an application's trace only. */
 	u32 wanted;
-	/* Contexts behind the record. */
+	/* Number of contexts after the record. */
 	u32 contexts;
 	u8 trace_id[16];
 	u8 span_id[8];
-	/* Zeros: a root. */
+	/* All zero: a root span. */
 	u8 parent_span_id[8];
 	/* Of this end's `tcp connection`: the same as `span_id`, or the span's parent if that is sent. */
 	u8 connection_span_id[8];
@@ -41,13 +41,13 @@ struct conn_record {
 	struct traffic traffic;
 };
 
-/* Whether ids take this end for the opener's. If both opened, it is the one with the lower number. */
+/* Whether this end is the opener for ids. If both opened, the one with the lower number is. */
 static __always_inline bool is_opener(const struct conn *c)
 {
 	return c->simultaneous ? c->own_isn <= c->peer_isn : c->direction == DIRECTION_OUTBOUND;
 }
 
-/* Both ends' initial numbers, the opener's in the lower half; an attempt has its cookie alone. */
+/* Both ends' initial sequence numbers, the opener's in the lower half; for an attempt, its cookie. */
 static __always_inline u64 numbers_of(const struct conn *c)
 {
 	bool is_first = is_opener(c);
@@ -69,7 +69,7 @@ static __always_inline void read_id(u64 id[2], enum id_domain domain, const stru
 		attempt_id(id, &key, domain, boot, c->cookie, c->opened_at);
 }
 
-/* A function of its own and global: the verifier goes through it once, whoever calls it, not knowing the arguments. */
+/* A global function, so that the verifier checks it once and not for each caller. */
 __noinline int read_ids(struct conn_record *r, const struct conn *c)
 {
 	bool opener;
@@ -90,13 +90,13 @@ __noinline int read_ids(struct conn_record *r, const struct conn *c)
 	}
 	if (c->promised)
 		__builtin_memcpy(r->parent_span_id, opener ? &id[0] : &id[1], 8);
-	/* A hash takes longer than anything else here, so only who needs the third makes it. */
+	/* Hashing is the most expensive step here, so the third id is computed only if needed. */
 	read_id(id, ID_HANDSHAKE, c);
 	__builtin_memcpy(r->span_id, opener ? &id[0] : &id[1], 8);
 	return 0;
 }
 
-/* `state`: see read_traffic. All of it is written: reserved memory is not zeroed. */
+/* `state`: see read_traffic. Writes every field, because reserved memory is not zeroed. */
 static __always_inline void read_record(struct conn_record *r, enum span span, const struct conn *c,
 					const struct tcp_sock *tp, u32 state)
 {
@@ -110,7 +110,7 @@ static __always_inline void read_record(struct conn_record *r, enum span span, c
 	read_measured(&r->traffic, tp, c);
 }
 
-/* If the socket is out of reach: without its counters. */
+/* Without the socket's counters, if the socket can't be read. */
 static __always_inline void read_record_without_socket(struct conn_record *r, enum span span,
 						       const struct conn *c)
 {

@@ -11,7 +11,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-/* Secret, so that names with the same number cannot be chosen on purpose; the agent creates it at its start. */
+/* A secret that the agent creates at start, so that nobody can choose names with equal hashes. */
 const volatile struct siphash_key name_key = {};
 
 struct executable {
@@ -19,7 +19,7 @@ struct executable {
 	char name[256];
 };
 
-/* A name that finds no room is counted, and its number stays its own. */
+/* A name that does not fit is counted; its number is used all the same. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -36,10 +36,10 @@ struct {
 	__type(value, struct executable);
 } blank_name SEC(".maps");
 
-/* A double holds it exactly. */
+/* Exact in a double. */
 #define EXECUTABLE_BITS 53
 
-/* False: there was no room. */
+/* False: the table is full. */
 static __always_inline bool keep_name(u64 number, const unsigned char *name)
 {
 	struct executable *row = bpf_map_lookup_elem(&executables, &number), *blank;

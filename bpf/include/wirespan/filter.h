@@ -207,7 +207,7 @@ static __always_inline bool is_settled(const volatile struct filter *f, const st
 	       !(asks_owner(&f->include) || asks_owner(&f->exclude));
 }
 
-/* Whether a connection that is `age_ns` old is certain to pass at its end. */
+/* Whether a connection of age `age_ns` is certain to pass the filter at its end. */
 static __always_inline bool will_pass(const struct conn *c, u64 age_ns)
 {
 	return is_settled(&agent_filter, c) && is_settled(&plugin_filter, c) && passes(c, age_ns);

@@ -26,14 +26,14 @@ static __always_inline u32 histogram_index(u64 ns)
 {
 	u32 octave = log2_of(ns), index;
 
-	/* The lowest edge has more bits than four. */
+	/* The lowest edge has more than four significant bits. */
 	index = histogram_first[MASKED(octave << 4 | (ns >> (octave - 4) & 15), 1023)];
 	if (index < HISTOGRAM_BUCKETS - 1 && ns > histogram_edges[MASKED(index + 1, 511)])
 		index++;
 	return index;
 }
 
-/* For histograms of one CPU. */
+/* For per-CPU histograms. */
 static __always_inline void histogram_add(struct histogram *h, u64 ns)
 {
 	h->count++;
@@ -50,7 +50,7 @@ static __always_inline void histogram_add(struct histogram *h, u64 ns)
 	}
 }
 
-/* For histograms that CPUs share; the maximum may miss one of two that race. */
+/* For histograms shared by CPUs; if two values race, the maximum may miss one. */
 static __always_inline void histogram_add_shared(struct histogram *h, u64 ns)
 {
 	__sync_fetch_and_add(&h->count, 1);

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Trace and span ids of a connection: SipHash-2-4 with a 128-bit result (Aumasson, Bernstein 2012) over
- * both initial sequence numbers, so that both ends come to the same ids without talking.
- * docs/ids.md states the message byte by byte and gives test vectors.
+ * Trace and span ids of a connection: SipHash-2-4 with a 128-bit result (Aumasson, Bernstein 2012) over both initial
+ * sequence numbers, so that both ends compute the same ids independently. docs/ids.md specifies the message byte by
+ * byte and has test vectors.
  */
 #include <wirespan/kernel.h>
 #include <wirespan/siphash.h>
@@ -21,7 +21,7 @@ enum id_domain {
 	ID_IN_TRACE,
 };
 
-/* What such a span tells of. */
+/* The kind of event that such a span reports. */
 enum in_trace_kind {
 	IN_TRACE_NONE,
 	IN_TRACE_CONNECT,
@@ -45,12 +45,12 @@ static __always_inline void connection_id(u64 out[2], const struct id_key *key,
 	message[0] = IDS_VERSION | (u64)domain << 8;
 	message[1] = opener | (u64)acceptor << 32;
 	siphash128(out, key->k0, key->k1, message, 2);
-	/* The W3C forbids ids of zeros. */
+	/* W3C Trace Context forbids all-zero ids. */
 	out[0] |= !out[0];
 	out[1] |= !out[1];
 }
 
-/* A connection that never established shares no number with a peer: its ids are this host's own. */
+/* An attempt that was never established shares no sequence number with a peer: its ids are valid on this host only. */
 static __always_inline void attempt_id(u64 out[2], const struct id_key *key, enum id_domain domain,
 				       u64 boot, u64 cookie, u64 opened_at)
 {

@@ -3,9 +3,9 @@
 
 /*
  * Bytes, retransmissions and connections since they were last summed, from the sockets' own counters: no program runs
- * for a packet or a message. A sweep sums living connections, the close what is left, maybe at the same moment on
- * another CPU: a mark in the socket's storage holds what is in the sums already. The close writes closed_at and then
- * looks for the mark; the sweep creates the mark and then reads closed_at: one of them sees the other.
+ * per packet or message. A sweep adds living connections and the close adds the rest, possibly at the same time on
+ * another CPU. A mark in the socket's storage holds what was added already. The close writes closed_at and then looks
+ * for the mark; the sweep creates the mark and then reads closed_at: at least one of them sees the other.
  */
 #include <wirespan/barrier.h>
 #include <wirespan/conn.h>
@@ -15,14 +15,14 @@
 /* Boot clock. Traffic of connections without a mark from before this time is not counted. */
 const volatile u64 loaded_at = 0;
 
-/* To be added to sums; in `io_marks`, what has been added so far. */
+/* What to add to the sums; in `io_marks`, what was added so far. */
 struct io_delta {
 	u64 sent_bytes;
 	u64 received_bytes;
 	u64 retransmits;
 	/* 1 the first time. */
 	u64 connections;
-	/* Identifies the connection among the socket's: it may connect again, and then counts from zero. */
+	/* Identifies the connection among those of its socket: after a reconnect the counters start at zero. */
 	u64 established_at;
 };
 
@@ -34,10 +34,10 @@ struct {
 } io_marks SEC(".maps");
 KEEP_ON_RESTART(io_marks);
 
-/* Moves a mark and returns the difference: of two CPUs exactly one gets it. */
+/* Advances a mark and returns the difference, to exactly one of two racing CPUs. */
 static __always_inline u64 advance_mark(u64 *mark, u64 now)
 {
-	/* At most two CPUs meet here, so the second attempt is the last one needed. */
+	/* At most two CPUs race here, so the second attempt succeeds. */
 	for (int i = 0; i < 4; i++) {
 		u64 before = *(volatile u64 *)mark;
 
@@ -58,7 +58,7 @@ static __always_inline void advance_marks(struct io_delta *delta, struct io_delt
 	delta->connections = advance_mark(&marks->connections, now->connections);
 }
 
-/* The first marks of a connection: traffic from before it was watched is not counted. */
+/* A connection's first marks: earlier traffic is not counted. */
 static __always_inline void first_marks(struct io_delta *marks, const struct conn *c,
 					const struct io_delta *now)
 {
@@ -73,7 +73,7 @@ static __always_inline void first_marks(struct io_delta *marks, const struct con
 	marks->established_at = c->established_at;
 }
 
-/* The owner of an accepted connection is known at its first send or receive; its bytes wait for that long. */
+/* An accepted connection's owner is known at its first send or receive; until then its bytes are held back. */
 #define PATIENCE_NS 1000000000ull
 
 static __always_inline bool waits_for_owner(const struct conn *c, u64 now)
@@ -95,7 +95,7 @@ static __always_inline void take_closed(struct io_delta *delta, struct sock *sk,
 	now.connections = c->established_at != 0;
 	full_barrier();
 	marks = bpf_sk_storage_get(&io_marks, sk, NULL, 0);
-	/* They stay: while the plugin is restarted two programs count, and each byte is for one of them. */
+	/* The marks stay: while the plugin restarts, two programs count, and each byte goes to one of them. */
 	if (marks && marks->established_at == c->established_at) {
 		advance_marks(delta, marks, &now);
 	} else {
@@ -105,8 +105,8 @@ static __always_inline void take_closed(struct io_delta *delta, struct sock *sk,
 }
 
 /*
- * The counters of a socket that may be in use. They count a FIN as a byte a moment before the state shows it: while that
- * is possible, the last byte waits for the next time. Hence the order of the reads.
+ * The counters of a socket that may be in use. They include a FIN as a byte shortly before the state shows it: while that
+ * is possible, the last byte is held back until the next sweep. The order of the reads matters.
  */
 static __always_inline void read_living(struct io_delta *now, const struct tcp_sock *tp,
 					const struct conn *c)
@@ -131,7 +131,7 @@ static __always_inline void read_living(struct io_delta *now, const struct tcp_s
 	now->connections = 1;
 }
 
-/* From an iterator over `conns`; false: nothing to add, or the close does it. */
+/* For an iterator over `conns`; false: nothing to add, or the close adds it. */
 static __always_inline bool take_living(struct io_delta *delta, struct sock *sk,
 					const struct conn *c)
 {
@@ -153,7 +153,7 @@ static __always_inline bool take_living(struct io_delta *delta, struct sock *sk,
 		first_marks(&initial, c, &now);
 		marks = bpf_sk_storage_get(&io_marks, sk, &initial, BPF_SK_STORAGE_GET_F_CREATE);
 		full_barrier();
-		/* A close that did not find the marks has added everything. */
+		/* If the close did not find the marks, it has added everything. */
 		if (marks && *(const volatile u64 *)&c->closed_at) {
 			bpf_sk_storage_delete(&io_marks, sk);
 			return false;

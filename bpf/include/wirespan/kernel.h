@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The few kernel types that the programs read, declared by hand and by subject. Only names matter: the loader finds each
- * field's offset in the running kernel's BTF.
+ * The kernel types that the programs read, declared by subject. Only the names matter: the loader takes each field's
+ * offset from the running kernel's BTF (CO-RE).
  */
 #include <wirespan/kernel/types.h>
 #include <wirespan/kernel/constants.h>

@@ -17,7 +17,7 @@ static __always_inline void read_local_end(struct endpoints *e, const struct soc
 				   __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
 }
 
-/* Of a socket that listens, exactly as bound: an IPv6 socket stays IPv6, whatever it accepts. Port 0: not chosen yet. */
+/* For a listening socket, exactly as bound: an IPv6 socket is IPv6, whatever it accepts. Port 0: not chosen yet. */
 static __always_inline void read_bound_ends(struct endpoints *e, const struct sock *sk)
 {
 	__builtin_memset(e, 0, sizeof(*e));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* The place of a number's highest bit, which BPF has no instruction for. */
+/* The position of a number's highest bit; BPF has no instruction for it. */
 #include <wirespan/kernel.h>
 
 static const u8 log2_of_byte[256] = {
@@ -9,7 +9,7 @@ static const u8 log2_of_byte[256] = {
 	[32 ... 63] = 5, [64 ... 127] = 6, [128 ... 255] = 7,
 };
 
-/* Few branches, and those go mostly the same way; 0 of 0. */
+/* Few branches, most of them predictable. Returns 0 for 0. */
 static __always_inline u32 log2_of(u64 value)
 {
 	u32 place = 0;

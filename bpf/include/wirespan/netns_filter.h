@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* The part of the filters that holds for what belongs to a network namespace, and to no connection. */
+/* The part of the filters that applies to network namespaces rather than connections. */
 #include <wirespan/kernel.h>
 
 #define NETNS_NAMES 16

@@ -6,7 +6,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-/* A task that did something, and its process. */
+/* A task and its process. */
 struct task {
 	u32 pid;
 	u32 tid;
@@ -16,7 +16,7 @@ struct task {
 	u64 cgroup_id;
 	/* Its mount namespace, as /proc/PID/ns/mnt numbers it. */
 	u32 mntns;
-	/* The key of its sums: see workload_of. 0: unknown. */
+	/* The key for its sums, see workload_of; 0: unknown. */
 	u32 workload;
 	/* The process's start on the boot clock; distinguishes reused pids. */
 	u64 started_at;
@@ -33,12 +33,12 @@ struct actor {
 };
 
 /*
- * A process's image (one program that it runs) has a number with this bit set, and its sums are its own, until the
- * agent has found out which workload it belongs to: from then on they are the workload's.
+ * Marks the number of a process image (one program that a process runs). An image has its own sums until the agent has
+ * found its workload; from then on they are the workload's.
  */
 #define IMAGE 0x80000000u
 
-/* By the number of an image that of its workload. The agent alone writes it. */
+/* Numbers of workloads by number of image. Written by the agent only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -57,7 +57,7 @@ static __always_inline u32 workload_of(const struct task *t)
 	return workload ? *workload : number;
 }
 
-/* Cgroups that some filter names: level below the root, and id. Filled by the agent at any time. */
+/* The cgroups that filters name: level below the root, and id. Written by the agent at any time. */
 struct watched_cgroup {
 	u64 id;
 	u32 level;

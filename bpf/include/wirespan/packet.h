@@ -17,7 +17,7 @@ struct packet {
 	/* 4 or 6. */
 	u8 family;
 	u8 flags;
-	/* A later fragment: what it carries of TCP has no header. */
+	/* A fragment other than the first: it has no TCP header. */
 	bool continues;
 	u8 padding;
 	/* Bytes. */
@@ -25,7 +25,7 @@ struct packet {
 	u32 sequence;
 };
 
-/* What lies from the network header on, copied; a power of two, so that an index is bounded by a mask. */
+/* Bytes copied from the network header on; a power of two, so that a mask bounds indexes. */
 #define HEADER_BYTES 128
 struct headers {
 	u8 bytes[HEADER_BYTES];
@@ -35,7 +35,7 @@ struct headers {
 
 #define BYTE(h, offset) ((h)->bytes[MASKED(offset, HEADER_BYTES - 1)])
 
-/* Whether the packet may be one; skb->protocol is 0 until IP has written its header. */
+/* Whether the packet may be TCP; skb->protocol is 0 until IP has written its header. */
 static __always_inline bool is_tcp(const struct sk_buff *skb)
 {
 	u16 protocol = bpf_ntohs(skb->protocol);
@@ -43,7 +43,7 @@ static __always_inline bool is_tcp(const struct sk_buff *skb)
 	return (protocol == ETH_P_IP || protocol == ETH_P_IPV6) && skb->network_header;
 }
 
-/* What lies behind the tail is in pages of its own, and is not read. */
+/* Reads the linear part only, not the paged data. */
 static __always_inline bool read_headers(struct headers *h, const struct sk_buff *skb)
 {
 	u32 size = skb->tail - skb->network_header;
@@ -104,8 +104,8 @@ static __always_inline int read_ipv6(struct packet *p, const struct headers *h)
 }
 
 /*
- * 0 if it is not a TCP packet. A function that the verifier looks at by itself, once: as a part of its
- * caller it would be too much for older kernels.
+ * 0 if it is not a TCP packet. A global function, which the verifier checks separately: inlined, it would exceed older
+ * kernels' limits.
  */
 __noinline int read_packet(struct packet *p, const struct headers *h)
 {
@@ -129,7 +129,7 @@ __noinline int read_packet(struct packet *p, const struct headers *h)
 	for (int i = 4; i < 8; i++)
 		p->sequence = p->sequence << 8 | BYTE(h, offset + i);
 	p->flags = BYTE(h, offset + 13);
-	/* So far the packet's end: what lies behind the TCP header is payload. */
+	/* Until here the end of the packet: subtract the headers. */
 	p->payload -= offset + (BYTE(h, offset + 12) >> 4) * 4;
 	return 1;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* A packet's bytes, wherever they lie. Since Linux 6.12 for tracing programs: ask whether bpf_dynptr_from_skb is there. */
+/* A packet's bytes, linear or paged. For tracing programs only on Linux 6.12 and later: check for bpf_dynptr_from_skb. */
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 

@@ -4,7 +4,7 @@
 /* A rate limit for events: a token bucket, and a count of those that were suppressed. */
 #include <wirespan/kernel.h>
 
-/* Events a second, and as many at once; 0: none. Of each bucket. */
+/* Events per second of each bucket, also its burst; 0: none. */
 const volatile u64 event_rate = 0;
 
 #define NS_PER_SECOND 1000000000ull
@@ -16,7 +16,7 @@ struct bucket {
 	u64 suppressed;
 };
 
-/* Takes a token; if there is none, the event counts as suppressed. For buckets that CPUs share. */
+/* Takes a token, or counts the event as suppressed. Safe for buckets shared by CPUs. */
 static __always_inline bool admits(struct bucket *b, u64 now)
 {
 	u64 before, from;
@@ -37,7 +37,7 @@ static __always_inline bool admits(struct bucket *b, u64 now)
 	return false;
 }
 
-/* The number suppressed since the bucket's last event, which is reset. */
+/* Returns and resets the number of events suppressed since the last one. */
 static __always_inline u64 take_suppressed(struct bucket *b)
 {
 	return __sync_lock_test_and_set(&b->suppressed, 0);

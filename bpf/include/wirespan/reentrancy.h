@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The kernel does not enter a program that is already running on this CPU. If a hook is reached in a system call and,
- * meanwhile, in a packet's interrupt, the second event would be lost. So there is a second program, attached next, that
- * sees the events that the first one was not entered for. (Changes of state have theirs in the tracker: chain.h.)
+ * The kernel does not enter a program that is already running on this CPU: if a packet's interrupt reaches the same hook
+ * during a system call, the second event is lost. Therefore a second program is attached after the first one, for the
+ * events that the first was not entered for. (For state changes, the tracker has one: chain.h.)
  */
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
@@ -13,7 +13,7 @@
 /* Far more events than can interrupt each other. */
 #define NESTED_EVENTS 8
 
-/* A stack of the events that the first program was entered for and that the second has not seen yet. */
+/* A stack of events that the first program has seen and the second has not. */
 struct event_stack {
 	u32 depth;
 	u64 events[NESTED_EVENTS];
@@ -38,7 +38,7 @@ static __always_inline void push_event(u64 event)
 	s->depth = top + 1;
 }
 
-/* False: the first program was not entered for it. Events above it interrupted this one, and are over. */
+/* False: the first program was not entered for it. Events above it in the stack interrupted it and have ended. */
 static __always_inline bool pop_event(u64 event)
 {
 	u32 zero = 0;

@@ -5,7 +5,7 @@
 #include <wirespan/skeleton.h>
 #include <bpf/bpf_helpers.h>
 
-/* A ring of records. `bytes` is the smallest size: the agent may set a larger one before it loads the programs. */
+/* A ring of records. `bytes` is the minimum; the agent may set a larger size before loading. */
 #define EXPORT_RING(name, record, bytes)            \
 	struct {                                    \
 		__uint(type, BPF_MAP_TYPE_RINGBUF); \
@@ -13,7 +13,7 @@
 	} name SEC(".maps");                        \
 	record *const export_ring_##name SEC(".export") = 0
 
-/* One for all objects: 1 while the agent waits for the next record, instead of looking for some by its timer. */
+/* Shared by all objects: 1 while the agent waits for a wake-up instead of polling by its timer. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -22,10 +22,9 @@ struct {
 } agent_asleep SEC(".maps");
 
 /*
- * How to submit a record. A waking submit costs microseconds in the application's path, so records wait for
- * the agent's timer; only the first after a while in which nothing came wakes it, and a ring that is
- * filling up. Reservations of all CPUs count as available data, so that edge has a width that concurrent
- * producers can't jump over.
+ * The flags to submit a record with. A wake-up costs microseconds in the application's path, so records wait for the
+ * agent's timer. Only the first record after an idle time wakes the agent, and a ring that fills up. Reservations of all
+ * CPUs count as available data, so the threshold is a range that concurrent producers can't skip.
  */
 static __always_inline u64 wakeup(void *ring)
 {

@@ -48,7 +48,7 @@ static __always_inline void siphash_add(struct siphash *h, u64 word)
 	h->v0 ^= word;
 }
 
-/* The whole message, as long as given, has been added word by word, the last one filled up with zeros. */
+/* Finishes a message of this length that was added word by word, the last word padded with zeros. */
 static __always_inline u64 siphash_end(struct siphash *h, u64 bytes)
 {
 	siphash_add(h, bytes << 56);
@@ -58,7 +58,7 @@ static __always_inline u64 siphash_end(struct siphash *h, u64 bytes)
 	return h->v0 ^ h->v1 ^ h->v2 ^ h->v3;
 }
 
-/* `words` 64-bit little-endian words of message; words must be a constant. 128 bits of result. */
+/* A 128-bit hash of `words` 64-bit little-endian words; `words` must be constant. */
 static __always_inline void siphash128(u64 out[2], u64 k0, u64 k1, const u64 *message, int words)
 {
 	struct siphash h;

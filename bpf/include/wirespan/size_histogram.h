@@ -8,7 +8,7 @@
  */
 #include <wirespan/log2.h>
 
-/* 2^4 and 2^20: what is at or below the one counts as zero, what is above the other as the last bucket. */
+/* 2^4 and 2^20: sizes at or below the first count as zero, above the second in the last bucket. */
 #define SIZES_LOWEST  4
 #define SIZES_HIGHEST 20
 #define SIZES_BUCKETS 128

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* The system call that the current task is in, and the sockets that it names. */
+/* The current task's system call, and the sockets of its arguments. */
 #include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
@@ -44,8 +44,8 @@ static __always_inline bool is_listen(const struct call *call)
 }
 
 /*
- * The verifier doesn't trust it: to be read as plain memory. What the call itself refused for no socket
- * (EBADF, ENOTSOCK) must not be looked up.
+ * The verifier does not trust the result: read it as plain memory. Do not call it if the system call itself failed with
+ * EBADF or ENOTSOCK.
  */
 static __always_inline const struct sock *socket_of(u32 fd)
 {

@@ -9,12 +9,12 @@
 
 struct tuple {
 	u64 netns_cookie;
-	/* With the interface that the socket is bound to: link-local addresses hold for one alone. */
+	/* With the interface that the socket is bound to: link-local addresses are unique per interface only. */
 	struct endpoints ends;
 	u32 padding;
 };
 
-/* Empty, a row costs 16 bytes at most. */
+/* An unused row costs at most 16 bytes. */
 #define TUPLES 131072
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* A TCP packet that the kernel drops: whether it is lost, its direction, and its connection. */
+/* A TCP packet that the kernel drops: if that is a loss, its direction, and its connection. */
 #include <wirespan/reentrancy.h>
 #include <wirespan/hooks/drop_kind.h>
 
 /*
- * The head of a packet whose reassembly was given up. Its other parts are freed right after it, and what they knew of
- * their device is lost.
+ * The first fragment of a packet whose reassembly was given up. The other fragments are freed right after it, without
+ * their device.
  */
 struct given_up {
 	u64 at;
@@ -19,15 +19,15 @@ struct given_up {
 
 /* Too large for the stack; one for each of two programs. */
 struct dropped {
-	/* As far as it is known: its endpoints at least, as a rule. */
+	/* As far as it is known; usually at least the endpoints. */
 	struct conn conn;
 	struct packet packet;
 	struct headers headers;
 	struct given_up given_up;
 	enum way way;
-	/* Of the socket that is concerned; 0: of none. */
+	/* Of the socket; 0: no socket. */
 	u32 state;
-	/* `conn` is that of a connection, or of its listener. */
+	/* `conn` is a known connection, or its listener. */
 	bool is_known;
 };
 
@@ -74,7 +74,7 @@ static __always_inline void follow_head(struct given_up *head, struct drop_site 
 	at->dev = head->dev;
 }
 
-/* NULL if it is not a TCP packet, not lost, or the agent's own. */
+/* NULL if it is not a TCP packet, not a loss, or the agent's own. */
 static __always_inline struct dropped *read_drop(struct drop_site *at, struct sk_buff *skb,
 						 u32 reason, struct sock *rx_sk,
 						 enum drop_hook hook, bool is_nested)
@@ -116,7 +116,7 @@ static __always_inline struct dropped *read_drop(struct drop_site *at, struct sk
 	return d;
 }
 
-/* A plugin's programs; `see` takes what read_drop does and more. core/plugin/hooks/drop.ts has their probes. */
+/* Defines a plugin's programs; core/plugin/hooks/drop.ts has their probes. `see` takes read_drop's arguments and more. */
 #define DROP_PROGRAMS(see)                                                                       \
 	REENTRANT_PROGRAM("tp_btf/kfree_skb", on_drop_with_socket, is_tcp(skb) ? skb : NULL,     \
 			  see(ctx, skb, location, reason, rx_sk, DROP_WITH_SOCKET, is_nested),   \

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* Which packets that the kernel frees with a reason are not losses; plugins/tcpdrop/README.md gives the reasons. */
+/* Packets that the kernel frees with a drop reason but that are not losses; explained in plugins/tcpdrop/README.md. */
 #include <wirespan/hooks/drop_site.h>
 
-/* Whether the tracepoint has the receiving socket, as since Linux 6.11. */
+/* Whether the tracepoint has the receiving socket (Linux 6.11 and later). */
 enum drop_hook { DROP_WITH_SOCKET, DROP_WITHOUT_SOCKET };
 
-/* Whether TCP has it: IP has taken its own header off. */
+/* Whether TCP has the packet: IP has removed its header. */
 static __always_inline bool is_in_tcp(const struct sk_buff *skb)
 {
 	return BPF_CORE_READ(skb, data) - BPF_CORE_READ(skb, head) == skb->transport_header;
@@ -35,8 +35,8 @@ static __always_inline bool is_copy(u32 reason, const struct sk_buff *skb, const
 }
 
 /*
- * A part of a packet that reassembly or GRO put together, freed with the whole. Its headers are taken off; where TCP
- * drops what has none any more, it names its socket, or before Linux 6.11 a reason.
+ * A part of a packet that was reassembled or merged by GRO, freed with the whole. It has no headers any more; if TCP
+ * drops such a packet, the tracepoint has a socket or, before Linux 6.11, a reason.
  */
 static __always_inline bool is_part(u32 reason, const struct sk_buff *skb, const struct sock *rx_sk,
 				    const struct packet *p, enum drop_hook hook)
@@ -50,7 +50,7 @@ static __always_inline bool is_part(u32 reason, const struct sk_buff *skb, const
 	return !rx_sk && is_pulled(skb) && (hook == DROP_WITH_SOCKET || is_unspecified(reason));
 }
 
-/* A queue that is cleared as its socket dies: what was received into it, and copies that were never read. */
+/* Purged with its socket: packets in its queues, and copies that nobody has read. */
 static __always_inline bool is_cleared(u32 reason, const struct sk_buff *skb)
 {
 	const struct sock *sk = BPF_CORE_READ(skb, sk);
@@ -73,7 +73,7 @@ static __always_inline u32 end_of(const struct packet *p)
 	return p->sequence + p->payload + !!(p->flags & TCPHDR_SYN) + !!(p->flags & TCPHDR_FIN);
 }
 
-/* Nothing in it is new to the receiver. */
+/* It holds nothing new to the receiver. */
 static __always_inline bool is_old(const struct sock *sk, const struct packet *p)
 {
 	u32 next;
@@ -87,7 +87,7 @@ static __always_inline bool is_old(const struct sock *sk, const struct packet *p
 	return (s32)(end_of(p) - next) <= 0;
 }
 
-/* The receiver has it already, and answers if it must. */
+/* The receiver has it already, and acknowledges it again if needed. */
 static __always_inline bool is_duplicate(u32 reason, const struct sock *sk, const struct packet *p)
 {
 	if (IS_REASON(reason, SKB_DROP_REASON_TCP_OLD_DATA) ||
@@ -103,7 +103,7 @@ static __always_inline bool is_duplicate(u32 reason, const struct sock *sk, cons
 	       is_old(sk, p);
 }
 
-/* If the socket is unknown: without one, TCP gives no reason only in TIME_WAIT and for a request. */
+/* For unknown sockets: without a socket, TCP leaves the reason out only in TIME_WAIT and for request sockets. */
 static __always_inline bool is_in_time_wait(const struct sk_buff *skb, const struct sock *sk,
 					    enum drop_hook hook)
 {
@@ -113,7 +113,7 @@ static __always_inline bool is_in_time_wait(const struct sk_buff *skb, const str
 	       BPF_CORE_READ_BITFIELD_PROBED(skb, pkt_type) == PACKET_HOST;
 }
 
-/* TIME_WAIT answers what is not new and frees it for no reason given. A SYN that it does not take is lost. */
+/* TIME_WAIT answers old packets and frees them without a reason. A SYN that it does not accept is lost. */
 static __always_inline bool is_answered_in_time_wait(u32 reason, const struct sk_buff *skb,
 						     const struct sock *sk, const struct packet *p,
 						     enum drop_hook hook)
@@ -126,9 +126,9 @@ static __always_inline bool is_answered_in_time_wait(u32 reason, const struct sk
 }
 
 /*
- * A packet for a listener or one of its requests. Without a reason it is a retransmitted SYN (answered), an ACK that
- * TCP_DEFER_ACCEPT waits beyond, or one that the accept queue has no room for. Of the last, newer kernels give a
- * reason, and ListenDrops has it, with the ACK of a cookie that finds no room.
+ * A packet for a listener or one of its requests. Without a reason it is a retransmitted SYN (answered), an ACK ignored
+ * by TCP_DEFER_ACCEPT, or an ACK that finds the accept queue full. For the last, newer kernels give a reason; it counts
+ * as a ListenDrop, as does the ACK of a SYN cookie that finds the queue full.
  */
 static __always_inline bool is_listeners_affair(u32 reason, const struct sock *sk,
 						const struct packet *p)
@@ -141,7 +141,7 @@ static __always_inline bool is_listeners_affair(u32 reason, const struct sock *s
 	       (is_unspecified(reason) && p->flags & (TCPHDR_SYN | TCPHDR_RST | TCPHDR_ACK));
 }
 
-/* An RST for a connection that does not exist (any more), or that it has just ended. */
+/* An RST for a connection that does not exist any more, or that this RST has just ended. */
 static __always_inline bool is_reset_done(u32 reason, const struct sock *sk, const struct packet *p)
 {
 	u8 state = sk ? sk->__sk_common.skc_state : TCP_CLOSE;
@@ -157,7 +157,7 @@ static __always_inline bool is_reset_done(u32 reason, const struct sock *sk, con
 	       IS_REASON(reason, SKB_DROP_REASON_TCP_FASTOPEN);
 }
 
-/* A retransmitted SYN for a socket that Fast Open has created already: its SYN-ACK is retransmitted. */
+/* A retransmitted SYN for a socket that Fast Open already created: the SYN-ACK is sent again. */
 static __always_inline bool is_answered_by_fastopen(u32 reason, const struct sock *sk,
 						    const struct packet *p)
 {
@@ -165,7 +165,7 @@ static __always_inline bool is_answered_by_fastopen(u32 reason, const struct soc
 	       is_old(sk, p);
 }
 
-/* `sk`: whose it is, as place.sk has it. */
+/* `sk`: as in place.sk. */
 static __always_inline bool is_no_drop(u32 reason, const struct sk_buff *skb,
 				       const struct sock *rx_sk, const struct sock *sk,
 				       const struct packet *p, enum way way, enum drop_hook hook)

@@ -5,25 +5,25 @@
 #include <wirespan/conn.h>
 #include <wirespan/packet.h>
 
-/* From this host's view; what is forwarded was received. */
+/* From this host's view; a forwarded packet counts as received. */
 enum way { WAY_RECEIVE, WAY_TRANSMIT };
 
 #define HAS_REASON(name) bpf_core_enum_value_exists(enum skb_drop_reason, name)
-/* False on a kernel that does not have the reason. */
+/* False if the kernel does not have the reason. */
 #define IS_REASON(reason, name) \
 	(HAS_REASON(name) && (reason) == bpf_core_enum_value(enum skb_drop_reason, name))
 
 struct drop_site {
 	enum way way;
-	/* The device that the packet was at or was to leave by; NULL: unknown. */
+	/* The device that received the packet or would have sent it; NULL: unknown. */
 	struct net_device *dev;
 	/* The namespace; NULL: unknown. */
 	struct net *net;
-	/* The TCP socket, request or TIME_WAIT that is concerned: the receiver's or the sender's; NULL: none. */
+	/* The receiver's or sender's TCP socket, request or TIME_WAIT socket; NULL: none. */
 	struct sock *sk;
 };
 
-/* Only these have what a struct sock has beyond its first part. */
+/* Only full sockets have more than struct sock_common. */
 static __always_inline bool is_full(const struct sock *sk)
 {
 	u8 state = sk->__sk_common.skc_state;
@@ -32,8 +32,8 @@ static __always_inline bool is_full(const struct sock *sk)
 }
 
 /*
- * A TCP socket, and not a raw socket (which has TCP's protocol too, as has the one that TCP answers by if there is no
- * connection), a packet socket or a tap.
+ * Whether it is a TCP socket. Raw sockets can have TCP's protocol number too, as has the socket by which TCP answers
+ * packets without a connection.
  */
 static __always_inline bool is_of_tcp(const struct sock *sk)
 {
@@ -56,8 +56,8 @@ static __always_inline struct net *net_of_socket(const struct sock *sk)
 }
 
 /*
- * In the queues of TCP and of reassembly the device's field holds something else. A device's namespace has a loopback
- * device that belongs to it, which nothing else has.
+ * In the queues of TCP and of reassembly, skb->dev holds something else. A real device is recognised by its namespace,
+ * whose loopback device refers back to the namespace.
  */
 static __always_inline struct net_device *device_of(const struct sk_buff *skb)
 {
@@ -72,10 +72,10 @@ static __always_inline struct net_device *device_of(const struct sk_buff *skb)
 	return dev;
 }
 
-/* Its route's: NULL while it has none. */
+/* The device of its route; NULL: no route yet. */
 static __always_inline struct net_device *route_device_of(const struct sk_buff *skb)
 {
-	/* The lowest bit says whether it is counted. */
+	/* The lowest bit is a flag: whether a reference is held. */
 	const struct dst_entry *dst = (const void *)(BPF_CORE_READ(skb, _skb_refdst) & ~1ul);
 
 	return dst ? BPF_CORE_READ(dst, dev) : NULL;
@@ -91,7 +91,7 @@ static __always_inline bool is_tun(const struct net_device *dev)
 	return kind[0] == 't' && kind[1] == 'u' && kind[2] == 'n';
 }
 
-/* Whether TCP has taken its own header off, or the packet was merged into another. */
+/* Whether TCP has removed its header, or the packet was merged into another. */
 static __always_inline bool is_pulled(const struct sk_buff *skb)
 {
 	u64 at = BPF_CORE_READ(skb, data) - BPF_CORE_READ(skb, head);
@@ -100,8 +100,8 @@ static __always_inline bool is_pulled(const struct sk_buff *skb)
 }
 
 /*
- * What has been received by a device has its index. Before that comes the queue to the receiving CPU, where a packet
- * from a veth still has its sender's socket, and what a tap's owner writes has the tap's.
+ * Once received by a device, a packet has the device's index in skb_iif. Before that, in the queue to the receiving CPU,
+ * a packet from a veth still has its sender's socket, and a packet written to a tap has the tap's.
  */
 static __always_inline enum way way_of(const struct sk_buff *skb, const struct sock *rx_sk,
 				       const struct sock *sk, u32 reason,
@@ -112,7 +112,7 @@ static __always_inline enum way way_of(const struct sk_buff *skb, const struct s
 		return WAY_RECEIVE;
 	if (sk)
 		return sk->__sk_common.skc_family == AF_UNSPEC ? WAY_RECEIVE : WAY_TRANSMIT;
-	/* An answer that TCP sent for no socket, or a packet that has left its own: shown by a route, or by the queue. */
+	/* A reply that TCP sent without a socket, or a packet that has left its socket: it has a route, or is in a qdisc. */
 	return route_device_of(skb) || IS_REASON(reason, SKB_DROP_REASON_QDISC_DROP) ||
 			       IS_REASON(reason, SKB_DROP_REASON_FULL_RING) || is_tun(dev)
 		       ? WAY_TRANSMIT
@@ -120,8 +120,8 @@ static __always_inline enum way way_of(const struct sk_buff *skb, const struct s
 }
 
 /*
- * A packet keeps its sender's socket over a veth until IP takes it in, and may have its receiver's from then on:
- * that one's namespace is the device's, and there is a route by then, or TCP has the packet.
+ * Over a veth, a packet keeps its sender's socket until IP receives it, and may have the receiver's afterwards: that
+ * socket is in the device's namespace, and the packet has a route or is already in TCP.
  */
 static __always_inline bool is_receivers(const struct sock *sk, const struct sk_buff *skb,
 					 const struct net_device *dev)
@@ -145,7 +145,7 @@ static __always_inline void read_drop_site(struct drop_site *at, struct sk_buff 
 		at->sk = NULL;
 	if (!at->dev && (at->way == WAY_TRANSMIT || !at->sk))
 		at->dev = route_device_of(skb);
-	/* TCP has taken the device away, or IP has not yet given one. */
+	/* TCP has cleared the device, or IP has not set it yet. */
 	if (at->sk && (!at->dev || at->way == WAY_RECEIVE))
 		at->net = net_of_socket(at->sk);
 	else
