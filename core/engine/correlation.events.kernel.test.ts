@@ -5,6 +5,7 @@ import { heldPrograms } from "../../test/support/bpf-programs.ts";
 import { type ContextWatch, watchContexts } from "../../test/support/contexts.ts";
 import { watch } from "../../test/support/engine.ts";
 import { ask, get, HttpServer, type Range, talk, traceparent } from "../../test/support/http.ts";
+import { size } from "../../test/support/long.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { addresses, pair, withoutOffload } from "../../test/support/topology.ts";
 
@@ -64,7 +65,7 @@ describe("what happens to a request's bytes", function () {
           `tcp sport ${server.port} meta length > 100 numgen inc mod 37 == 5`,
           "drop",
         );
-        asked = await ask(net.a, addresses.b, server.port, { count: 150, body: 4000 });
+        asked = await ask(net.a, addresses.b, server.port, { count: size(150, 600), body: 4000 });
         answered = await server.stop();
         for (const netns of [net.a, net.b]) await netns.settled();
       });

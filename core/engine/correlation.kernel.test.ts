@@ -1,10 +1,21 @@
 // Trace contexts in HTTP/1.1: each request's, at both ends, and no other.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { versions } from "../../correlate/node/test/nodes.ts";
 import { watchContexts } from "../../test/support/contexts.ts";
-import { ask, get, HttpServer, runHttp, talk, traceparent } from "../../test/support/http.ts";
+import { ask, askFromPython, get, HttpServer, linesOf, talk, traceparent } from "../../test/support/http.ts";
+import { size } from "../../test/support/long.ts";
+import { goClient, type Range } from "../../test/support/loss.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { skip } from "../../test/support/skip.ts";
 import { addresses, pair, withoutOffload } from "../../test/support/topology.ts";
+
+const register = fileURLToPath(new URL("../../correlate/node/register.js", import.meta.url));
+
+/** Undefined: there is no such client on this machine. */
+type Asked = readonly string[] | undefined;
 
 /** Of this process alone: other programs of the host have contexts, too. */
 const mine = { "filter.include.pid": String(process.pid) };
@@ -20,39 +31,59 @@ describe("trace contexts in HTTP/1.1", function () {
     needsRoot(this);
   });
 
-  it("are those of every request, at both ends, in order: Node, Python and curl", async () => {
-    await using netns = await Netns.create();
-    await using w = await watchContexts([], of(netns));
-    await using server = await HttpServer.start(netns, "127.0.0.1", 2000);
-    const clients: Record<string, () => Promise<readonly string[]>> = {
-      node: async () =>
-        (await ask(netns, "127.0.0.1", server.port, { count: 250, body: 3000 })).map((r) => r.traceparent),
-      python: () => runHttp(netns, "client.py", "127.0.0.1", server.port, 250),
-      async curl() {
-        const all = Array.from({ length: 20 }, (_, i) => traceparent(i + 1));
-        const words = all.flatMap((t, i) => [
-          ...(i ? ["--next"] : []),
-          "-s",
-          "-H",
-          `traceparent: ${t}`,
-          `http://127.0.0.1:${server.port}/`,
-        ]);
-        await netns.run("curl", ...words);
-        return all;
-      },
-    };
-    for (const [name, run] of Object.entries(clients)) {
-      const before = [
-        w.traceparents("sent").length,
-        w.traceparents("received").length,
-        w.traceparents("answer").length,
-      ];
-      const asked = await run();
-      assert.deepEqual(w.traceparents("sent").slice(before[0]), asked, `${name}, sent`);
-      assert.deepEqual(w.traceparents("received").slice(before[1]), asked, `${name}, received`);
-      assert.deepEqual(w.traceparents("answer").slice(before[2]), asked, `${name}, answered`);
-    }
-  });
+  /** By client: makes requests one after the other, over one connection; their traceparents, in order. */
+  const clients: Readonly<Record<string, (netns: Netns, port: number, count: number) => Promise<Asked>>> = {
+    async python(netns, port, count) {
+      return askFromPython(netns, "127.0.0.1", port, count);
+    },
+    async go(netns, port, count) {
+      const client = await goClient();
+      const words = [`http://127.0.0.1:${port}/`, "1", String(count)];
+      const lines = await linesOf(netns, [client, ...words], { WIRESPAN_CORRELATE: "off" });
+      return lines.map((line) => (JSON.parse(line) as Range).traceparent);
+    },
+    async curl(netns, port, count) {
+      const all = Array.from({ length: count }, (_, i) => traceparent(i + 1));
+      const words = all.flatMap((own, i) => [
+        ...(i ? ["--next"] : []),
+        ...["-s", "-H", `traceparent: ${own}`, `http://127.0.0.1:${port}/`],
+      ]);
+      await netns.run("curl", ...words);
+      return all;
+    },
+    ...Object.fromEntries(
+      versions.map(({ major, program }) => [
+        `Node ${major}`,
+        async (netns: Netns, port: number, count: number) => {
+          if (!program) return undefined;
+          const options = { count, body: 3000, node: [program] };
+          return (await ask(netns, "127.0.0.1", port, options)).map((r) => r.traceparent);
+        },
+      ]),
+    ),
+    async "Node that labels them as well"(netns, port, count) {
+      const node = [process.execPath, "--import", register];
+      return (await ask(netns, "127.0.0.1", port, { count, node })).map((r) => r.traceparent);
+    },
+  };
+
+  for (const [name, run] of Object.entries(clients)) {
+    const count = size(100, 1000);
+    it(`are those of ${count} requests, at both ends, in order, and no others: ${name}`, async function () {
+      if (name === "go" && spawnSync("go", ["version"]).status !== 0) skip(this, "no go on this machine");
+      await using netns = await Netns.create();
+      await using w = await watchContexts([], of(netns));
+      await using server = await HttpServer.start(netns, "127.0.0.1", 2000);
+      const asked = await run(netns, server.port, count);
+      if (!asked) skip(this, `no ${name} on this machine`);
+      assert.equal(asked.length, count);
+      // Compared as text: to describe how long lists differ takes minutes.
+      for (const direction of ["sent", "received", "answer"] as const)
+        assert.equal(String(w.traceparents(direction)), String(asked), direction);
+      await w.seen.collect();
+      assert.equal(w.seen.engine.correlation!.counts.contradicted, 0);
+    });
+  }
 
   it("are found wherever a segment's end cuts their line", async () => {
     await using net = await pair();

@@ -1,19 +1,18 @@
 // The shop of `npm run demo` over lossy links: whatever was retransmitted of a request or its answer is in the request's own trace, in a
 // real Jaeger, and nowhere else. Oracles: the byte ranges that clients and servers log, and the segments on the wire.
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { postgresFolder } from "../../correlate/node/test/servers.ts";
 import { type Asked, type Beside, installDriver, openShop, shopping } from "../../examples/shop/services.ts";
 import { addresses, build, PORTS, type Town } from "../../examples/shop/town.ts";
 import { startAgent } from "../support/agent.ts";
 import { inodeOf } from "../support/connection-ends.ts";
+import { linesOf } from "../support/http.ts";
 import { size } from "../support/long.ts";
-import { type Account, judge, lossFolder, type Range, tap, witness } from "../support/loss.ts";
+import { type Account, goClient, judge, lossFolder, type Range, tap, witness } from "../support/loss.ts";
 import { type Netns, needsRoot } from "../support/netns.ts";
 import { skip } from "../support/skip.ts";
 import { startCollector } from "./collector.ts";
@@ -109,11 +108,6 @@ describe("a shop over lossy links", function () {
     if (spawnSync("go", ["version"]).status !== 0) skip(this, "no go on this machine");
     installDriver();
     scratch = mkdtempSync(join(tmpdir(), "wirespan-shop-"));
-    const env = { ...process.env, CGO_ENABLED: "0" };
-    execFileSync("go", ["build", "-o", join(scratch, "client"), "."], {
-      cwd: join(lossFolder, "client"),
-      env,
-    });
     await shop();
   });
 
@@ -128,15 +122,9 @@ describe("a shop over lossy links", function () {
     url: string,
   ): Promise<readonly Request[]> {
     const words = [url, CONNECTIONS, REQUESTS / CONNECTIONS, join(scratch, "ca.pem")].map(String);
-    const command = client === "go" ? [join(scratch, "client")] : ["python3", "-B", `${lossFolder}client.py`];
-    const env = { ...process.env, PYTHONPATH: join(lossFolder, "../../correlate/python") };
-    const child = netns.spawn(command[0]!, [...command.slice(1), ...words], {
-      env,
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const [printed, [code]] = await Promise.all([text(child.stdout!), once(child, "close")]);
-    assert.equal(code, 0, `${client} ended with ${code}`);
-    return lines<Request>(printed);
+    const command = client === "go" ? [await goClient()] : ["python3", "-B", `${lossFolder}client.py`];
+    const env = { PYTHONPATH: join(lossFolder, "../../correlate/python") };
+    return (await linesOf(netns, [...command, ...words], env)).map((line) => JSON.parse(line) as Request);
   }
 
   /** What each client has asked for. */

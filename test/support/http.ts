@@ -80,29 +80,29 @@ export class HttpServer implements AsyncDisposable {
   }
 }
 
-/** Runs a program of test/http to its end; what it has printed, line by line. */
-export async function runHttp(
+/** Runs a program to its end; what it has printed, line by line. */
+export async function linesOf(
   netns: Netns,
-  program: "client.mjs" | "client.py",
-  ...words: readonly (string | number)[]
+  [program = "", ...words]: readonly string[],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<readonly string[]> {
-  const command = program.endsWith(".py") ? ["python3", "-B"] : [process.execPath];
-  const args = [...command.slice(1), `${folder}${program}`, ...words.map(String)];
-  const child = netns.spawn(command[0]!, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const child = netns.spawn(program, words, {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const [printed, [code]] = await Promise.all([text(child.stdout!), once(child, "close")]);
   if (code !== 0) throw new Error(`${program} ended with ${code}`);
   return printed.split("\n").filter(Boolean);
 }
 
-export interface AskOptions {
-  readonly count: number;
-  /** Bytes of a body at most, or exactly. */
-  readonly body?: number;
-  readonly exact?: boolean;
-  /** Bytes of a cookie, and one more with each request. */
-  readonly cookie?: number;
-  /** The W3C's; 01 by default. */
-  readonly flags?: string;
+/** `count` requests of Python's own client over one connection; their traceparents. */
+export function askFromPython(
+  netns: Netns,
+  address: string,
+  port: number,
+  count: number,
+): Promise<readonly string[]> {
+  return linesOf(netns, ["python3", "-B", `${folder}client.py`, address, String(port), String(count)]);
 }
 
 export interface AskOptions {
@@ -114,6 +114,8 @@ export interface AskOptions {
   readonly cookie?: number;
   /** The W3C's; 01 by default. */
   readonly flags?: string;
+  /** Another Node.js, and its words before the program's. */
+  readonly node?: readonly string[];
 }
 
 /** Requests one after the other over one connection. */
@@ -121,9 +123,10 @@ export async function ask(
   netns: Netns,
   address: string,
   port: number,
-  options: AskOptions,
+  { node = [process.execPath], ...options }: AskOptions,
 ): Promise<readonly Range[]> {
-  const lines = await runHttp(netns, "client.mjs", address, port, JSON.stringify(options));
+  const words = [address, String(port), JSON.stringify(options)];
+  const lines = await linesOf(netns, [...node, `${folder}client.mjs`, ...words]);
   return lines.map((line) => rangeOf(JSON.parse(line) as Line));
 }
 

@@ -1,6 +1,9 @@
 // What was retransmitted, by what is on the wire and by the byte ranges that clients and servers have logged, beside the spans that
 // tell of it.
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { type AnyHandlers, ObjectReader } from "../../core/bridge/object-reader.ts";
@@ -8,7 +11,7 @@ import { native } from "../../native/index.ts";
 import { attributesOf, type Span } from "../backend/otlp.ts";
 import { type Shown, skeleton } from "../bpf/retransmits.skel.ts";
 import { built } from "./bpf.ts";
-import type { Netns } from "./netns.ts";
+import { type Netns, output } from "./netns.ts";
 
 export const lossFolder = fileURLToPath(new URL("../loss/", import.meta.url));
 
@@ -22,6 +25,20 @@ export interface Range {
   readonly port: number;
   /** The server's. */
   readonly service: number;
+}
+
+let client: Promise<string> | undefined;
+
+/** The program of test/loss/client, built once for all tests of this process. */
+export function goClient(): Promise<string> {
+  client ??= (async () => {
+    const folder = mkdtempSync(join(tmpdir(), "wirespan-client-"));
+    process.once("exit", () => rmSync(folder, { recursive: true }));
+    const program = join(folder, "client");
+    await output("sh", ["-c", `cd ${lossFolder}client && CGO_ENABLED=0 exec go build -o ${program} .`]);
+    return program;
+  })();
+  return client;
 }
 
 /** A segment that left for the second time. */
