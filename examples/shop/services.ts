@@ -84,7 +84,7 @@ function sdk(service: string): Readonly<Record<string, string>> {
 }
 
 /** Brings what arrives at the OTLP port of these namespaces to `port` of this one's 127.0.0.1. */
-async function forwardTelemetry(
+export async function forwardTelemetry(
   netnses: readonly Netns[],
   socket: string,
   port: number,
