@@ -8,6 +8,7 @@ import { stateOf } from "../core/engine/missing-hooks.ts";
 import { parts } from "../core/engine/parts.ts";
 import type { Plugin } from "../core/plugin/plugin.ts";
 import { native } from "../native/index.ts";
+import { type CarrierReport, carrierLines, carriersOf } from "./carriers.ts";
 import { ask, resultOf } from "./control/client.ts";
 import { engineParts } from "./engine-parts.ts";
 import { isStatus } from "./status.ts";
@@ -54,6 +55,8 @@ export interface DoctorReport {
   readonly plugins: readonly PluginReport[];
   /** How trace contexts are read (docs/correlation.md); absent if `correlate.enabled` is false. */
   readonly correlation?: PluginReport;
+  /** By which carrier the contexts of which traffic are read; absent if none are. */
+  readonly carriers?: readonly CarrierReport[];
   /** Events that this kernel did not show to the agent that runs now; absent if none does that may be asked. */
   readonly unseen?: number;
 }
@@ -70,7 +73,7 @@ function failure({ name, error }: FailedPlugin): PluginReport {
 async function attachAll(
   config: Config,
   plugins: readonly Plugin[],
-): Promise<Pick<DoctorReport, "plugins" | "limits" | "correlation">> {
+): Promise<Pick<DoctorReport, "plugins" | "limits" | "correlation" | "carriers">> {
   try {
     await using container = engineParts({ config: { ...config, strict: false }, plugins, log: silent });
     const engine = await container.resolve(parts.engine);
@@ -95,6 +98,12 @@ async function attachAll(
       limits: engine.limits,
       ...(correlation && {
         correlation: { name: "correlation", state: "running", hooks: correlation.hooks.map(reported) },
+        carriers: carriersOf({
+          correlate: config.correlate,
+          hooks: correlation.hooks,
+          arch: process.arch,
+          readsOthers: standing()?.capabilities.has("CAP_SYS_PTRACE") === true,
+        }),
       }),
       ...(error && { correlation: failure({ name: "correlation", error }) }),
     };
@@ -149,12 +158,13 @@ export async function doctor(
     privileges: privileges(),
     limits: attached.limits,
     ...(attached.correlation && { correlation: attached.correlation }),
+    ...(attached.carriers && { carriers: attached.carriers }),
     plugins: [...reports, ...disabled.map((name): PluginReport => ({ name, state: "disabled", hooks: [] }))],
   };
 }
 
 const PRIVILEGED = [
-  ["executables of other users' processes", "CAP_SYS_PTRACE"],
+  ["executables of other users' processes, and what their SDKs publish", "CAP_SYS_PTRACE"],
   ["what VLAN, macvlan, bond ... interfaces receive (netqtop)", "CAP_SYS_ADMIN"],
   ["BPF run-time statistics (self.bpfStats)", "CAP_SYS_ADMIN"],
 ] as const satisfies readonly (readonly [string, Capability])[];
@@ -231,6 +241,7 @@ export function renderReport(report: DoctorReport): string {
     if (plugin.error) lines.push(`    ${plugin.error.code}: ${plugin.error.message}`);
     lines.push(...plugin.hooks.flatMap(hookLines), ...costLines(plugin.hooks));
   }
+  if (report.carriers) lines.push("", "Trace contexts of applications", ...carrierLines(report.carriers));
   if (report.unseen) lines.push("", `The running agent has found that ${sayUnseen(report.unseen)}.`);
   lines.push("", verdict(report));
   return `${lines.join("\n")}\n`;

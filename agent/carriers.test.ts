@@ -1,0 +1,78 @@
+// Which carrier works for which traffic, from what was attached and what is set.
+import assert from "node:assert/strict";
+import { loadConfig } from "../config/load.ts";
+import type { Hook } from "../core/bridge/loader.ts";
+import { carrierLines, carriersOf } from "./carriers.ts";
+
+const why = "EPERM: the kernel refuses fentry (lockdown: integrity)";
+
+/** As on Linux 6.1: `programs` were taken, of each kind of event. */
+function hooks(programs: Readonly<Record<string, string | undefined>>): Hook[] {
+  return Object.entries(programs).map(([observes, program]) =>
+    program === undefined
+      ? { observes, refused: [{ program: "p", at: "fentry/f", why }] }
+      : { observes, program, at: "x", refused: [] },
+  );
+}
+
+const all = {
+  "contexts that are sent": "on_send",
+  "contexts that are received": "on_segment",
+  "contexts that are received with a handshake's last packet": "on_received",
+  "handshakes that requests wait for": "on_opening",
+};
+
+function correlate(settings: Readonly<Record<string, string>> = {}) {
+  const flags = Object.entries(settings).map(([path, value]) => ({ path, value, flag: path }));
+  return loadConfig({ env: {}, flags, plugins: [] }).correlate;
+}
+
+const facts = { correlate: correlate(), hooks: hooks(all), arch: "x64", readsOthers: true };
+const refused = (changes: Partial<typeof facts>) =>
+  carriersOf({ ...facts, ...changes })
+    .filter(({ works }) => !works)
+    .map((report) => `${report.carrier} ${report.traffic}: ${report.why}`);
+
+describe("carriers of contexts", () => {
+  it("all work where everything was attached", () => {
+    assert.deepEqual(refused({}), []);
+    assert.ok(carrierLines(carriersOf(facts)).includes("  HTTP/1.1 without TLS, sent: by header"));
+  });
+
+  it("name what refuses them", () => {
+    const none = hooks({ ...all, "contexts that are sent": undefined });
+    assert.deepEqual(refused({ hooks: none }), [
+      `header HTTP/1.1 without TLS, sent: fentry/f: ${why}`,
+      `header HTTP/2 and gRPC without TLS, sent: fentry/f: ${why}`,
+      `table TLS, databases and all else, by programs with a context table: fentry/f: ${why}`,
+      `thread TLS, databases and all else, by programs whose SDK publishes threads' contexts: fentry/f: ${why}`,
+    ]);
+    const old = hooks({ ...all, "contexts that are received": "on_received" });
+    assert.deepEqual(refused({ hooks: old }), [
+      "header HTTP/2 and gRPC without TLS, received: frames are followed in segments, which this kernel does not show",
+    ]);
+    assert.deepEqual(refused({ arch: "arm64" }), [
+      "thread TLS, databases and all else, by programs whose SDK publishes threads' contexts: threads are read on x64 alone, not arm64",
+      "thread attempts to connect, by programs whose SDK publishes threads' contexts: threads are read on x64 alone, not arm64",
+    ]);
+  });
+
+  it("name the setting that switches them off", () => {
+    for (const [path, value, count] of [
+      ["correlate.http1", "false", 3],
+      ["correlate.http2", "false", 2],
+      ["correlate.table", "false", 2],
+      ["correlate.threads", "false", 2],
+      ["correlate.inbound", "never", 3],
+    ] as const) {
+      const lines = refused({ correlate: correlate({ [path]: value }) });
+      assert.equal(lines.length, count, path);
+      for (const line of lines) assert.match(line, new RegExp(`: ${path} is ${value}$`));
+    }
+  });
+
+  it("say whose threads are read without CAP_SYS_PTRACE", () => {
+    const lines = carrierLines(carriersOf({ ...facts, readsOthers: false }));
+    assert.equal(lines.filter((line) => line.endsWith("(others require CAP_SYS_PTRACE)")).length, 2);
+  });
+});

@@ -1,0 +1,89 @@
+// By which carrier the contexts of each kind of traffic are read here, and why not: a part of what `wirespan doctor` reports.
+// Tests: agent/carriers.test.ts, agent/doctor.kernel.test.ts.
+import type { Config } from "../config/config.ts";
+import type { Hook } from "../core/bridge/loader.ts";
+
+/** A row under the keys of `wirespan doctor --json`. */
+export interface CarrierReport {
+  readonly traffic: string;
+  /** docs/correlation.md says what each one sees. */
+  readonly carrier: "header" | "table" | "thread" | "uprobe";
+  readonly works: boolean;
+  /** Why it does not, or where not. */
+  readonly why?: string;
+}
+
+export interface CarrierFacts {
+  readonly correlate: Config["correlate"];
+  /** Those of correlation. */
+  readonly hooks: readonly Hook[];
+  /** As `process.arch`. */
+  readonly arch: string;
+  /** CAP_SYS_PTRACE: the memory of other users' processes may be read. */
+  readonly readsOthers: boolean;
+}
+
+type Why = string | undefined;
+
+/** Undefined if the hook was taken. */
+function refusalOf(hooks: readonly Hook[], observes: string): Why {
+  const hook = hooks.find((h) => h.observes === observes);
+  if (hook?.program !== undefined) return undefined;
+  return hook?.refused.map(({ at, why }) => `${at}: ${why}`).join("; ") || "nothing observes it";
+}
+
+const ifOff = (setting: string, value: unknown): Why =>
+  value === false || value === "never" ? `correlate.${setting} is ${value}` : undefined;
+
+export function carriersOf({ correlate, hooks, arch, readsOthers }: CarrierFacts): readonly CarrierReport[] {
+  const row = (
+    carrier: CarrierReport["carrier"],
+    traffic: string,
+    ...reasons: readonly Why[]
+  ): CarrierReport => {
+    const why = reasons.find((reason) => reason !== undefined);
+    return { traffic, carrier, works: why === undefined, ...(why !== undefined && { why }) };
+  };
+  const sent = refusalOf(hooks, "contexts that are sent");
+  const received = refusalOf(hooks, "contexts that are received") ?? ifOff("inbound", correlate.inbound);
+  const opening = refusalOf(hooks, "handshakes that requests wait for");
+  const inFunctions =
+    hooks.find((h) => h.observes === "contexts that are received")?.program === "on_received";
+  const late = refusalOf(hooks, "contexts that are received with a handshake's last packet");
+  const [http1, http2] = [ifOff("http1", correlate.http1), ifOff("http2", correlate.http2)];
+  const table = ifOff("table", correlate.table);
+  const threads =
+    ifOff("threads", correlate.threads) ??
+    (arch === "x64" ? undefined : `threads are read on x64 alone, not ${arch}`);
+  const thread = (traffic: string, hook: Why): CarrierReport => {
+    const found = row("thread", traffic, threads, hook);
+    return found.works && !readsOthers
+      ? { ...found, why: "of processes of this user alone (others require CAP_SYS_PTRACE)" }
+      : found;
+  };
+  return [
+    row("header", "HTTP/1.1 without TLS, sent", http1, sent),
+    row("header", "HTTP/1.1 without TLS, received", http1, received),
+    row("header", "HTTP/1.1 without TLS, received with the handshake's last packet", http1, received, late),
+    row("header", "HTTP/2 and gRPC without TLS, sent", http2, sent),
+    row(
+      "header",
+      "HTTP/2 and gRPC without TLS, received",
+      http2,
+      received,
+      inFunctions ? "frames are followed in segments, which this kernel does not show" : undefined,
+    ),
+    row("table", "TLS, databases and all else, by programs with a context table", table, sent),
+    row("table", "attempts to connect, by programs with a context table", table, opening),
+    thread("TLS, databases and all else, by programs whose SDK publishes threads' contexts", sent),
+    thread("attempts to connect, by programs whose SDK publishes threads' contexts", opening),
+  ];
+}
+
+/** Lines for people. */
+export function carrierLines(carriers: readonly CarrierReport[]): readonly string[] {
+  return carriers.map(({ traffic, carrier, works, why }) => {
+    const verdict = works ? `by ${carrier}` : `not by ${carrier}`;
+    return `  ${traffic}: ${verdict}${why === undefined ? "" : `: ${why}`}`;
+  });
+}
