@@ -6,7 +6,8 @@ on_path = $(foreach folder,$(subst :, ,$(PATH)),$(wildcard $(folder)/$(1)))
 # Where Debian keeps <asm/types.h>; other distributions have it in /usr/include.
 multiarch := $(wildcard /usr/include/$(shell uname -m)-linux-gnu)
 
-BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Ibpf/include $(multiarch:%=-I%)
+# Line information names files as from here, so that objects built in another folder are the same.
+BPF_CFLAGS := -ffile-prefix-map=$(CURDIR)=. -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Ibpf/include $(multiarch:%=-I%)
 objects := $(patsubst %.bpf.c,%.bpf.o,$(wildcard bpf/*/*.bpf.c plugins/*/*.bpf.c))
 
 .PHONY: all bpf native clean

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { installedPlugins } from "../core/engine/discover.ts";
+import { MAIN } from "../test/support/agent.ts";
 import { asUser } from "../test/support/launch.ts";
 import { needsRoot } from "../test/support/netns.ts";
 import type { DoctorReport } from "./doctor.ts";
@@ -14,7 +15,7 @@ const clone = fileURLToPath(new URL("..", import.meta.url));
 const node = process.execPath.replace(clone, "./");
 
 function wirespan(args: readonly string[], launcher: readonly string[] = []) {
-  const [program, ...words] = [...launcher, node, "cli/main.ts", ...args];
+  const [program, ...words] = [...launcher, node, MAIN, ...args];
   return spawnSync(program!, words, { cwd: clone, encoding: "utf8" });
 }
 

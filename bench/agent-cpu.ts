@@ -9,6 +9,7 @@ import { installedPlugins } from "../core/engine/discover.ts";
 import { startAgent } from "../test/support/agent.ts";
 import type { Netns } from "../test/support/netns.ts";
 import { run } from "../test/support/workload.ts";
+import { asStarted } from "./bundled.ts";
 import { STORM_CPU } from "./contenders.ts";
 import { median, type Row } from "./figures.ts";
 
@@ -46,7 +47,7 @@ export async function agentCpuRow(netns: Netns, rounds: number): Promise<Row> {
   try {
     const [port] = (await once(backend, "message")) as [number];
     await using agent = await startAgent([], {
-      env: { NODE_COMPILE_CACHE: join(import.meta.dirname, "../node_modules/.cache/wirespan") },
+      ...asStarted,
       config: `version: 1
 control: { socket: "${folder}/control.sock" }
 filter: { include: { netns: ["${ino}"] } }

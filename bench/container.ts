@@ -1,6 +1,9 @@
-// What the composition's container takes to load, in CPU, as the agent loads it and as its package would be.
+// What the composition's container takes to load, in CPU: as the agent has it, in a bundle, and as its package would be.
 import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { build } from "esbuild";
+import { BANNER, shared, sources } from "../tools/bundle.ts";
 import { differences, median, type Row } from "./figures.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -8,8 +11,6 @@ const ROOT = join(import.meta.dirname, "..");
 /** CPU milliseconds that a fresh process takes for `load`, with a compile cache as npm start has it. */
 function cpuOf(load: string): number {
   const code = `
-    import { createRequire } from "node:module";
-    const require = createRequire(${JSON.stringify(join(ROOT, "package.json"))});
     Reflect.getMetadata ??= () => undefined;
     require("node:net");
     const before = process.cpuUsage();
@@ -17,18 +18,33 @@ function cpuOf(load: string): number {
     const { user, system } = process.cpuUsage(before);
     process.stdout.write(String((user + system) / 1000));`;
   const NODE_COMPILE_CACHE = join(ROOT, "node_modules/.cache/wirespan");
-  const options = { encoding: "utf8", env: { ...process.env, NODE_COMPILE_CACHE } } as const;
-  return Number(execFileSync(process.execPath, ["--input-type=module", "-e", code], options));
+  const options = { cwd: ROOT, encoding: "utf8", env: { ...process.env, NODE_COMPILE_CACHE } } as const;
+  return Number(execFileSync(process.execPath, ["-e", code], options));
 }
 
-export function containerRow(rounds: number): Row {
+export async function containerRow(rounds: number): Promise<Row> {
   const [ours, floor, published]: [number[], number[], number[]] = [[], [], []];
-  const shape = JSON.stringify(join(ROOT, "core/base/shape.ts"));
-  const container = JSON.stringify(join(ROOT, "core/base/container.ts"));
-  for (let round = 0; round < rounds; round++) {
-    ours.push(cpuOf(`const { Container } = await import(${container}); new Container().child();`));
-    floor.push(cpuOf(`await import(${shape});`));
-    published.push(cpuOf(`require("tsyringe").container.createChildContainer();`));
+  const folder = mkdtempSync(join(ROOT, "bench/build/container-"));
+  try {
+    await build({
+      ...shared,
+      entryPoints: { container: "core/base/container.ts", floor: "core/base/shape.ts" },
+      plugins: [await sources()],
+      banner: { js: BANNER },
+      outExtension: { ".js": ".cjs" },
+      outdir: folder,
+    });
+    for (let round = 0; round < rounds + 1; round++) {
+      const taken = [
+        cpuOf(`const { Container } = require("${folder}/container.cjs"); new Container().child();`),
+        cpuOf(`require("${folder}/floor.cjs");`),
+        cpuOf(`require("tsyringe").container.createChildContainer();`),
+      ] as const;
+      // The first round fills the cache of compiled code.
+      if (round > 0) [ours, floor, published].forEach((figures, i) => void figures.push(taken[i]!));
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
   }
   return {
     measure: "the container, loaded and made",

@@ -10,6 +10,7 @@ import { type Agent, startAgent } from "../test/support/agent.ts";
 import type { Netns } from "../test/support/netns.ts";
 import { OtlpSink } from "../test/support/otlp-sink.ts";
 import { run } from "../test/support/workload.ts";
+import { asStarted } from "./bundled.ts";
 import { median, type Row } from "./figures.ts";
 
 /** CPU milliseconds that a process has used, its threads and its kernel side included. */
@@ -54,8 +55,7 @@ async function start(netns: Netns): Promise<Started> {
   const folder = mkdtempSync(join(tmpdir(), "wirespan-bench-"));
   const begun = performance.now();
   const agent = await startAgent([], {
-    // As npm start has it.
-    env: { NODE_COMPILE_CACHE: join(import.meta.dirname, "../node_modules/.cache/wirespan") },
+    ...asStarted,
     config: `version: 1
 control: { socket: "${folder}/control.sock" }
 filter: { include: { netns: ["${ino}"] } }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { native } from "../native/index.ts";
 import { Netns, output } from "../test/support/netns.ts";
 import { agentCpuRow } from "./agent-cpu.ts";
+import { makeBundle } from "./bundled.ts";
 import { connectionRow } from "./connection.ts";
 import { containerRow } from "./container.ts";
 import { OUR_CPU } from "./contenders.ts";
@@ -26,6 +27,7 @@ if (process.getuid?.() !== 0) {
   console.error("bench: needs root: it loads BPF programs and makes network namespaces");
   process.exit(2);
 }
+makeBundle();
 storm.build();
 // Every thread of this process, so that what watches leaves the measured CPU alone.
 await output("taskset", ["-acp", String(OUR_CPU), String(process.pid)]);
@@ -42,7 +44,7 @@ const parts: readonly [string, () => Promise<readonly Row[]>][] = [
   ["sweeps", () => sweepRows(netns, rounds)],
   ["connection", async () => [await connectionRow(netns, rounds)]],
   ["reader", async () => [readerRow(rounds)]],
-  ["container", async () => [containerRow(rounds)]],
+  ["container", async () => [await containerRow(rounds)]],
   ["start, memory, idle", () => footprintRows(netns, quick ? 3 : 5, quick ? 10 : 60)],
   ["memory under load", () => peakRows(netns, quick ? 10 : 60)],
   ["the agent's CPU", async () => [await agentCpuRow(netns, quick ? 3 : 5)]],

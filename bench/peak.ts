@@ -9,6 +9,7 @@ import type { Status } from "../agent/status.ts";
 import { startAgent } from "../test/support/agent.ts";
 import type { Netns } from "../test/support/netns.ts";
 import { run } from "../test/support/workload.ts";
+import { asStarted } from "./bundled.ts";
 import { STORM_CPU } from "./contenders.ts";
 import type { Row } from "./figures.ts";
 
@@ -38,8 +39,7 @@ async function peak(netns: Netns, endpoint: string, seconds: number): Promise<Pe
   const socket = `${folder}/control.sock`;
   try {
     await using agent = await startAgent([], {
-      // As npm start has it: without the cache, Node's type stripping alone takes 40 MB.
-      env: { NODE_COMPILE_CACHE: join(import.meta.dirname, "../node_modules/.cache/wirespan") },
+      ...asStarted,
       config: `version: 1
 control: { socket: "${socket}" }
 filter: { include: { netns: ["${statSync(netns.path).ino}"] } }

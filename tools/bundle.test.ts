@@ -1,33 +1,122 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { createRequire } from "node:module";
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { root, scratchClone } from "../test/support/scratch-clone.ts";
 
-const root = join(import.meta.dirname, "..");
+const FILES = ["wirespan.cjs", "wirespan.cjs.map", "sdk.cjs"] as const;
 
-describe("the container's library", () => {
-  it("is loaded as one file that set-up has made", () => {
-    execFileSync(process.execPath, ["tools/bundle.ts"], { cwd: root });
-    const code = `
-      const { Container, token } = await import("./core/base/container.ts");
-      const A = token("a");
-      const value = new Container().provide(A, () => ({})).child().resolve(A);
-      const { createRequire } = await import("node:module");
-      const files = Object.keys(createRequire(import.meta.url).cache);
-      console.log(JSON.stringify({ value, files }));`;
-    const text = execFileSync(process.execPath, ["--input-type=module", "-e", code], {
-      cwd: root,
-      encoding: "utf8",
-    });
-    const { value, files } = JSON.parse(text) as { value: unknown; files: string[] };
-    assert.deepEqual(value, {});
-    assert.deepEqual(files, [join(root, "node_modules/.cache/wirespan/tsyringe.cjs")]);
+const make = (clone: string) => execFileSync(process.execPath, ["tools/bundle.ts"], { cwd: clone });
+const wirespan = (clone: string, ...args: string[]) =>
+  spawnSync(process.execPath, [join(clone, "dist/wirespan.cjs"), ...args], { encoding: "utf8" });
+const bytes = (clone: string) => FILES.map((name) => readFileSync(join(clone, "dist", name)));
+
+describe("the bundle", function () {
+  this.timeout(120_000);
+  let clone = "";
+  before(() => {
+    clone = scratchClone();
+    make(clone);
+  });
+  after(() => rmSync(clone, { recursive: true }));
+
+  it("has the same bytes in another folder", () => {
+    const other = scratchClone();
+    try {
+      make(other);
+      assert.deepEqual(bytes(other), bytes(clone));
+    } finally {
+      rmSync(other, { recursive: true });
+    }
   });
 
-  it("is the package's own", () => {
-    const require = createRequire(import.meta.url);
-    const { version } = require("tsyringe/package.json") as { version: string };
-    const { dependencies } = require("../package.json") as { dependencies: Record<string, string> };
-    assert.equal(version, dependencies.tsyringe);
+  it("prints what the sources print", () => {
+    for (const args of [
+      ["plugins"],
+      ["plugins", "tcplife"],
+      ["config", "schema"],
+      ["--help"],
+      ["trace", "--help"],
+    ]) {
+      const { status, stdout, stderr } = wirespan(clone, ...args);
+      const source = spawnSync(process.execPath, [join(root, "cli/main.ts"), ...args], { encoding: "utf8" });
+      assert.deepEqual(
+        [status, stdout, stderr],
+        [source.status, source.stdout, source.stderr],
+        args.join(" "),
+      );
+    }
+  });
+
+  it("says its version and libbpf's", () => {
+    assert.match(wirespan(clone, "--version").stdout, /^wirespan \d.*\nlibbpf {3}\d+\.\d+\n/);
+  });
+
+  it("names the source's line of an error that nobody foresaw", () => {
+    const source = join(clone, "cli/commands/config.ts");
+    const text = readFileSync(source, "utf8");
+    const lines = text.split("\n");
+    const at = lines.findIndex((line) => line.startsWith("export function"));
+    writeFileSync(
+      source,
+      [
+        ...lines.slice(0, at + 1),
+        "  if (process.argv[2] === 'config') throw new Error('provoked');",
+        ...lines.slice(at + 1),
+      ].join("\n"),
+    );
+    try {
+      make(clone);
+      const { status, stderr } = wirespan(clone, "config", "check");
+      assert.equal(status, 1);
+      assert.match(stderr, new RegExp(`unexpected: provoked \\(cli/commands/config.ts:${at + 2};`));
+    } finally {
+      writeFileSync(source, text);
+      make(clone);
+    }
+  });
+
+  it("reads a configuration file", () => {
+    const file = join(clone, "config/examples/everything.yaml");
+    assert.match(
+      wirespan(clone, "config", "check", file).stdout + wirespan(clone, "config", "check", file).stderr,
+      /./,
+    );
+    assert.equal(wirespan(clone, "config", "check", file).status, 0);
+  });
+
+  it("has a tool whose folder was added, once it is made again", () => {
+    const folder = join(clone, "plugins/another");
+    cpSync(join(clone, "plugins/tcpconnect"), folder, { recursive: true });
+    const index = join(folder, "index.ts");
+    writeFileSync(index, readFileSync(index, "utf8").replace('name: "tcpconnect"', 'name: "another"'));
+    try {
+      make(clone);
+      assert.match(wirespan(clone, "plugins").stdout, /^another /m);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+    make(clone);
+    assert.doesNotMatch(wirespan(clone, "plugins").stdout, /^another /m);
+  });
+
+  it("is not made of a source that cannot be loaded: the one that is there stays", () => {
+    const folder = join(clone, "plugins/broken");
+    const before = bytes(clone);
+    mkdirSync(folder);
+    try {
+      for (const source of ["export default {", 'throw new Error("at import");']) {
+        writeFileSync(join(folder, "index.ts"), source);
+        const { status, stderr } = spawnSync(process.execPath, ["tools/bundle.ts"], {
+          cwd: clone,
+          encoding: "utf8",
+        });
+        assert.notEqual(status, 0);
+        assert.match(stderr, /plugins\/broken|broken/);
+        assert.deepEqual(bytes(clone), before);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });

@@ -1,53 +1,152 @@
-// Writes tsyringe, as far as we use it, as one file: to find and read its 34 modules costs ten times what they do.
-// Set-up runs it after npm ci; core/base/container.ts takes the package itself if the file is not there.
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+// Makes what `npm start` runs and packages ship: dist/wirespan.cjs, the agent as one CommonJS file, and dist/sdk.cjs with the
+// packages that only `path: sdk` loads. The bytes depend on the sources alone, not on the folder. Set-up runs it whenever
+// something that goes into it has changed.
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type BuildOptions, build, type Plugin } from "esbuild";
+import { readObject } from "../core/bridge/btf.ts";
+import { pluginNames } from "../core/engine/plugin-folder.ts";
+import type { Skeleton } from "../core/plugin/skeleton.ts";
+import packageJson from "../package.json" with { type: "json" };
 
 const ROOT = join(import.meta.dirname, "..");
-const BUNDLE = join(ROOT, "node_modules/.cache/wirespan/tsyringe.cjs");
+const DIST = join(ROOT, "dist");
+/** Beside `dist`, so that what is in it finds what it needs as from there. */
+const PART = join(ROOT, `dist.part-${process.pid}`);
 
-/** The text of a CommonJS module that has all modules which `exports` names, and theirs; `exports`: expressions by name. */
-function bundle(exports: Readonly<Record<string, readonly [module: string, name: string]>>): string {
-  const ids = new Map<string, number>();
-  const modules: string[] = [];
-  const add = (path: string): number => {
-    const known = ids.get(path);
-    if (known !== undefined) return known;
-    const id = ids.size;
-    ids.set(path, id);
-    const { resolve } = createRequire(path);
-    const text = readFileSync(path, "utf8")
-      .replace(/^\/\/# sourceMappingURL=.*$/m, "")
-      .replace(/^\/\*[\s\S]*?\*\//, "")
-      .replace(/\brequire\("([^"]+)"\)/g, (_, name: string) => `load(${add(resolve(name))})`);
-    modules[id] = `(module, exports) => {\n${text}\n}`;
-    return id;
-  };
-  const from = createRequire(join(ROOT, "package.json"));
-  const names = Object.entries(exports).map(
-    ([as, [module, name]]) => `exports.${as} = load(${add(from.resolve(module))}).${name};`,
-  );
-  return `"use strict";
-const loaded = [];
-function load(id) {
-  if (loaded[id] === undefined) {
-    loaded[id] = { exports: {} };
-    modules[id](loaded[id], loaded[id].exports);
+/** Packages that go into the file for `path: sdk`. */
+const OF_SDK = /^@(opentelemetry|grpc)\//;
+
+/** Options for whatever is bundled as the agent is. */
+export const shared = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  platform: "node",
+  target: "node24",
+  format: "cjs",
+  legalComments: "none",
+  logLevel: "warning",
+} as const satisfies BuildOptions;
+
+const sha256 = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
+
+/** The hash of each object's layout, by the digest of its file; only of objects that their skeletons fit. */
+async function layouts(): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const path of globSync("{bpf,plugins}/*/*.bpf.o", { cwd: ROOT }).sort()) {
+    const elf = readFileSync(join(ROOT, path));
+    const reader = join(ROOT, path.replace(/bpf\.o$/, "skel.ts"));
+    if (!existsSync(reader)) continue;
+    const { skeleton } = (await import(pathToFileURL(reader).href)) as { skeleton: Skeleton };
+    if (readObject(elf).hash === skeleton.hash) found[sha256(elf)] = skeleton.hash;
   }
-  return loaded[id].exports;
-}
-const modules = [${modules.join(",\n")}];
-${names.join("\n")}
-`;
+  return found;
 }
 
-mkdirSync(dirname(BUNDLE), { recursive: true });
-writeFileSync(
-  `${BUNDLE}.part`,
-  bundle({
-    container: ["tsyringe/dist/cjs/dependency-container.js", "instance"],
-    instanceCachingFactory: ["tsyringe/dist/cjs/factories/instance-caching-factory.js", "default"],
-  }),
-);
-renameSync(`${BUNDLE}.part`, BUNDLE);
+/** Modules that are replaced by what is known when the bundle is made. */
+async function made(): Promise<Readonly<Record<string, string>>> {
+  const names = pluginNames(join(ROOT, "plugins")).sort();
+  const modules = names.map(
+    (name) => `${JSON.stringify(name)}: () => import("../../plugins/${name}/index.ts")`,
+  );
+  return {
+    "core/engine/plugin-folder.ts": `const modules = {${modules.join(", ")}};
+      export const pluginNames = () => Object.keys(modules);
+      export const importIndex = (folder, name) => modules[name]();`,
+    "core/bridge/known-layouts.ts": `export const KNOWN_LAYOUTS = ${JSON.stringify(await layouts())};`,
+  };
+}
+
+/** A source's text with paths as from the bundle, and with `require` for what is loaded when it is used. */
+function inBundle(path: string, text: string): string {
+  const changed = text
+    .replaceAll(/createRequire\(import\.meta\.url\)\(\s*"(\.[^"]*\.node)",?\s*\)/g, (_, file: string) => {
+      return `require(bundleRoot + ${JSON.stringify(`/${join(dirname(path), file)}`)})`;
+    })
+    .replaceAll(/createRequire\(import\.meta\.url\)\(\s*("[^"]+"),?\s*\)/g, "require($1)")
+    .replaceAll("import.meta.dirname", `(bundleRoot + ${JSON.stringify(`/${dirname(path)}`)})`);
+  if (/createRequire\(|import\.meta/.test(changed))
+    throw new Error(
+      `${path}: the bundle knows import.meta.dirname and createRequire(import.meta.url)("NAME") only`,
+    );
+  return changed;
+}
+
+/** Where the sources lay, seen from the folder of a bundle. */
+export const BANNER = '"use strict"; const bundleRoot = require("node:path").dirname(__dirname);';
+
+export async function sources(): Promise<Plugin> {
+  const replaced = await made();
+  return {
+    name: "sources",
+    setup({ onLoad }) {
+      onLoad({ filter: /\.ts$/ }, ({ path }) => {
+        const name = relative(ROOT, path);
+        const contents = replaced[name] ?? inBundle(name, readFileSync(path, "utf8"));
+        return { contents, loader: "ts" as const };
+      });
+    },
+  };
+}
+
+/** `digest`: of the file that has the SDK; another one is not loaded. */
+function fromSdk(digest: string): Plugin {
+  const load = `
+    const { readFileSync } = require("node:fs");
+    const path = __dirname + "/sdk.cjs";
+    if (require("node:crypto").createHash("sha256").update(readFileSync(path)).digest("hex") !== "${digest}")
+      throw new Error(path + " and wirespan.cjs are of different builds; run: npm run build");
+    module.exports = require(path);`;
+  return {
+    name: "sdk",
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: OF_SDK }, ({ path }) => ({ path, namespace: "sdk" }));
+      onResolve({ filter: /^sdk:/ }, ({ path }) => ({ path, namespace: "sdk" }));
+      onLoad({ filter: /^sdk:/, namespace: "sdk" }, () => ({ contents: load }));
+      onLoad({ filter: OF_SDK, namespace: "sdk" }, ({ path }) => ({
+        contents: `module.exports = require("sdk:")[${JSON.stringify(path)}]();`,
+      }));
+    },
+  };
+}
+
+async function bundle(): Promise<void> {
+  mkdirSync(PART);
+  const packages = Object.keys(packageJson.dependencies).filter((name) => OF_SDK.test(name));
+  const sdk = join(PART, "sdk.cjs");
+  await build({
+    ...shared,
+    stdin: {
+      resolveDir: ROOT,
+      contents: packages.map((name) => `exports["${name}"] = () => require("${name}");`).join("\n"),
+    },
+    outfile: sdk,
+  });
+  await build({
+    ...shared,
+    entryPoints: ["cli/main.ts"],
+    plugins: [await sources(), fromSdk(sha256(readFileSync(sdk)))],
+    banner: { js: BANNER },
+    sourcemap: "external",
+    sourcesContent: false,
+    outfile: join(PART, "wirespan.cjs"),
+  });
+  // Every module of it runs once: what cannot be loaded is no bundle.
+  execFileSync(process.execPath, [join(PART, "wirespan.cjs"), "plugins"], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  mkdirSync(DIST, { recursive: true });
+  for (const name of ["sdk.cjs", "wirespan.cjs.map", "wirespan.cjs"])
+    renameSync(join(PART, name), join(DIST, name));
+}
+
+if (import.meta.main) {
+  try {
+    await bundle();
+  } finally {
+    rmSync(PART, { recursive: true, force: true });
+  }
+}

@@ -46,7 +46,8 @@ end_setup() { # end_setup STATUS
 
 case $verb in
   unit | check | fuzz | backends) setup packages ;;
-  agent | build | gen | bench | demo) setup everything ;;
+  gen) setup everything ;;
+  agent | build | bench | demo) setup bundle ;;
   test | native | long) setup tests ;;
   kernels) setup guests ;;
   *)
@@ -62,8 +63,8 @@ export NODE_COMPILE_CACHE
 case $verb in
   # A heap of some 20 MB is collected faster by one thread, young objects need no 48 MB; agent/garbage.ts.
   # shellcheck disable=SC2046 # the flags are words
-  agent) exec "$node" $(cat cli/node-flags) cli/main.ts "$@" ;;
-  test) exec "$node" tools/test.ts check,kernel,native,backend,unit "$@" ;;
+  agent) exec "$node" $(cat cli/node-flags) dist/wirespan.cjs "$@" ;;
+  test) exec "$node" tools/test.ts check,kernel,native,backend,unit,bundle "$@" ;;
   native) exec "$node" tools/test.ts native,sanitized "$@" ;;
   fuzz) FUZZ_SECONDS=${FUZZ_SECONDS:-60} exec "$node" tools/test.ts fuzz "$@" ;;
   long) TEST_LONG=1 exec "$node" tools/test.ts long "$@" ;;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs and builds what is missing, and says what and why before it does; all of it on standard
 # error. When nothing is missing it says nothing and costs a few hundredths of a second.
-# usage: setup.sh ARCH packages|everything|tests|guests      ARCH as npm spells it: x64, arm64
+# usage: setup.sh ARCH packages|everything|bundle|tests|guests      ARCH as npm spells it: x64, arm64
 set -eu
 exec >&2
 arch=$1
@@ -111,7 +111,6 @@ node_modules_are_current() {
 
 install_node_modules() {
   node_modules_are_current || npm_ci
-  [ -e node_modules/.cache/wirespan/tsyringe.cjs ] || "$own_node" tools/bundle.ts
 }
 
 npm_ci() {
@@ -141,6 +140,23 @@ build() {
   jobs=$(getconf _NPROCESSORS_ONLN)
   say "building the native addon and the BPF programs"
   make -s -j "$jobs" || stop "the build failed; the lines above say why"
+}
+
+# What goes into the bundle, by content.
+bundle_inputs() {
+  # shellcheck disable=SC2046 # none of the names has a space
+  sha256sum package.json package-lock.json tools/bundle.ts $(find agent bpf cli config core exporters native/index.ts \
+    plugins -name '*.ts' ! -name '*.test.ts' -o -name '*.bpf.o' | LC_ALL=C sort) | sha256sum
+}
+
+# Made again if a source is another one, or the bundle itself is not as it was made.
+bundle() {
+  inputs=$(bundle_inputs)
+  [ "$(cat dist/state 2>/dev/null)" != "$inputs $(sha256sum dist/*.cjs 2>/dev/null)" ] || return 0
+  say "making the bundle"
+  rm -f dist/state
+  "$own_node" tools/bundle.ts || stop "the bundle could not be made; the lines above say why"
+  printf '%s %s\n' "$inputs" "$(sha256sum dist/*.cjs)" >dist/state
 }
 
 # Debian's package would start a web server at once: its program alone is unpacked. Its libraries are on
@@ -205,6 +221,7 @@ unpack_python_api() {
 [ "$stage" = packages ] || install_system_packages
 install_node_modules
 [ "$stage" = packages ] || build
+case $stage in bundle | tests) bundle ;; esac
 [ "$stage:$(id -u)" != tests:0 ] || unpack_nginx
 [ "$stage:$(id -u)" != tests:0 ] || unpack_redis
 [ "$stage" != tests ] || install_drivers

@@ -20,6 +20,8 @@ interface Suite {
   readonly together?: number;
   /** Of these those that run alone: what they look at is the host's. */
   readonly alone?: readonly string[];
+  /** Starts the bundle in place of the sources. */
+  readonly bundled?: boolean;
   /** With the addon's sanitizer build; without leak detection, which would report all that V8 keeps. */
   readonly sanitized?: boolean;
 }
@@ -81,6 +83,18 @@ const suites: Readonly<Record<string, Suite>> = {
     timeout: 120_000,
     root: true,
   },
+  // The whole of it once more as users run it.
+  bundle: {
+    files: [
+      "agent/{doctor.kernel,control/control.kernel}.test.ts",
+      "cli/trace/trace.kernel.test.ts",
+      "test/system/{whole-agent,live,reload}.kernel.test.ts",
+    ],
+    except: [],
+    timeout: 120_000,
+    root: true,
+    bundled: true,
+  },
   kernels: { files: ["test/kernels/*.vm.test.ts"], except: [], timeout: 60_000, root: true },
   backend: {
     files: [`${anywhere}/*.backend.test.ts`],
@@ -110,10 +124,13 @@ const results: (Report & Pick<Done, "seconds" | "beside"> & { name: string })[] 
 try {
   if (wanted.includes("check")) await check();
   const open = wanted.filter((name) => suites[name] && mayRun(name, suites[name]));
+  const apart = ({ sanitized, bundled }: Suite) => sanitized || bundled;
   const done = await processes.runAll(
-    open.flatMap((name) => (suites[name]!.sanitized ? [] : jobs(name, suites[name]!))),
+    open.flatMap((name) => (apart(suites[name]!) ? [] : jobs(name, suites[name]!))),
   );
   for (const [name, some] of Map.groupBy(done, ({ job }) => job.suite)) keep(name!, some);
+  for (const name of open)
+    if (suites[name]!.bundled && !processes.interrupted) await bundled(name, suites[name]!);
   for (const name of open)
     if (suites[name]!.sanitized && !processes.interrupted) await sanitized(name, suites[name]!);
 } finally {
@@ -182,6 +199,13 @@ async function check(): Promise<void> {
     skips,
     seconds: (performance.now() - start) / 1000,
   });
+}
+
+async function bundled(suite: string, of: Suite): Promise<void> {
+  const start = performance.now();
+  const job = { suite, files: filesOf(of), alone: true, timeout: of.timeout };
+  const report = await processes.mocha(job, { before: ["env", "TEST_MAIN=dist/wirespan.cjs"] });
+  keep(suite, [{ report, seconds: (performance.now() - start) / 1000, beside: [] }]);
 }
 
 async function sanitized(suite: string, of: Suite): Promise<void> {

@@ -20,10 +20,10 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type Agent, startAgent } from "../../test/support/agent.ts";
+import { type Agent, MAIN, startAgent } from "../../test/support/agent.ts";
 import { needsRoot } from "../../test/support/netns.ts";
 
-const main = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
+const main = fileURLToPath(new URL(`../../${MAIN}`, import.meta.url));
 
 interface Ran {
   readonly code: number;

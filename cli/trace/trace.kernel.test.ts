@@ -1,14 +1,14 @@
 // `wirespan trace` as it is used: the options that every tool has, on real connections, and a table on a terminal.
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { AGENT_FLAGS, startAgent } from "../../test/support/agent.ts";
+import { AGENT_FLAGS, MAIN, startAgent } from "../../test/support/agent.ts";
 import { Cgroup } from "../../test/support/cgroup.ts";
 import { inodeOf } from "../../test/support/connection-ends.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { needsTmux, Terminal } from "../../test/support/terminal.ts";
 import { run } from "../../test/support/workload.ts";
 
-const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+const main = fileURLToPath(new URL(`../../${MAIN}`, import.meta.url));
 
 describe("trace", () => {
   let netns: Netns;

@@ -1,11 +1,13 @@
 // One BPF object with its programs: chooses for each thing watched the first program that this kernel has
 // and lets attach, found by BTF and by trying, never by version.
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { BpfMap, BpfObject, Native, NativeError } from "../../native/index.ts";
 import { WirespanError } from "../plugin/errors.ts";
 import type { Candidate, ConstantValue, InputRow, Probe } from "../plugin/plugin.ts";
 import type { Skeleton } from "../plugin/skeleton.ts";
 import { readObject } from "./btf.ts";
+import { KNOWN_LAYOUTS } from "./known-layouts.ts";
 import { packConstant } from "./pack.ts";
 import { explained, whoRefusesBpf } from "./refusal.ts";
 import type { Chain } from "./tail-chain.ts";
@@ -204,6 +206,12 @@ class ProgramChoice {
   }
 }
 
+/** Of an object's file, as its BTF says. */
+function layoutOf(elf: Buffer): string {
+  if (Object.keys(KNOWN_LAYOUTS).length === 0) return readObject(elf).hash;
+  return KNOWN_LAYOUTS[createHash("sha256").update(elf).digest("hex")] ?? readObject(elf).hash;
+}
+
 function readFile({ name, path }: ObjectOptions): Buffer {
   try {
     return readFileSync(path);
@@ -283,7 +291,7 @@ async function runRare(
 export async function loadObject(native: Native, options: ObjectOptions): Promise<Loaded> {
   const { name, skeleton } = options;
   const elf = readFile(options);
-  const { hash } = readObject(elf);
+  const hash = layoutOf(elf);
   if (hash !== skeleton.hash) {
     throw new WirespanError(
       "BPF_LAYOUT",

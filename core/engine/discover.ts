@@ -1,23 +1,16 @@
 // Finds the plugins: each folder of plugins/ that has an index is one.
-import { existsSync, readdirSync } from "node:fs";
-import { extname, join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { join } from "node:path";
 import { suggestion } from "../base/suggest.ts";
 import { WirespanError } from "../plugin/errors.ts";
 import type { Plugin } from "../plugin/plugin.ts";
+import { importIndex, pluginNames } from "./plugin-folder.ts";
 
 /** plugins/ of this clone or package. */
 export const PLUGINS = join(import.meta.dirname, "..", "..", "plugins");
 
-// .ts from source, .js in the compiled package.
-const INDEX = `index${extname(import.meta.filename)}`;
-
 /** Names of the installed plugins, in order. */
 export function installedPlugins(folder = PLUGINS): readonly string[] {
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && existsSync(join(folder, entry.name, INDEX)))
-    .map((entry) => entry.name)
-    .sort();
+  return pluginNames(folder).sort();
 }
 
 /** Throws USAGE, with the nearest name, for a plugin that is not installed. */
@@ -32,10 +25,10 @@ export function requireInstalled(name: string, folder = PLUGINS): void {
 
 /** Imports one plugin. Throws PLUGIN_INVALID where its folder has none, or one of another name. */
 export async function importPlugin(name: string, folder = PLUGINS): Promise<Plugin> {
-  const path = join(folder, name, INDEX);
+  const path = join(folder, name);
   let found: { default?: Partial<Plugin> };
   try {
-    found = (await import(pathToFileURL(path).href)) as typeof found;
+    found = (await importIndex(folder, name)) as typeof found;
   } catch (cause) {
     const detail = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
     throw new WirespanError("PLUGIN_INVALID", `The plugin ${name} cannot be imported from ${path}.`, {
@@ -50,7 +43,7 @@ export async function importPlugin(name: string, folder = PLUGINS): Promise<Plug
         : `is named ${found.default.name}`;
     throw new WirespanError(
       "PLUGIN_INVALID",
-      `The plugin in ${join(folder, name)} ${got}; its name must be that of its folder.`,
+      `The plugin in ${path} ${got}; its name must be that of its folder.`,
     );
   }
   return found.default as Plugin;

@@ -1,7 +1,9 @@
 // The one catalogue of what can go wrong: a stable code, and a sentence that says what, where and how
 // to mend it. Tests: test/system/mistakes.kernel.test.ts.
 
-import { relative } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { SourceMap, type SourceMapPayload } from "node:module";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const catalogue = {
@@ -56,11 +58,21 @@ const ROOT = `${import.meta.dirname}/../..`;
 /** The line of ours that threw, such as `core/engine/engine.ts:88`; undefined if the stack names none. */
 export function whereOf(error: unknown): string | undefined {
   const stack = error instanceof Error ? (error.stack ?? "") : "";
-  for (const [, url, line] of stack.matchAll(/(file:\/\/[^\s()]+?):(\d+):\d+/g)) {
-    const path = relative(ROOT, fileURLToPath(url!));
-    if (!path.startsWith("..") && !path.includes("node_modules")) return `${path}:${line}`;
+  for (const [, url = "", line, column] of stack.matchAll(/((?:file:\/\/)?\/[^\s():]+):(\d+):(\d+)/g)) {
+    const file = url.startsWith("/") ? url : fileURLToPath(url);
+    const [source, at] = ofBundle(file, Number(line), Number(column)) ?? [file, line];
+    const path = relative(ROOT, source);
+    if (!path.startsWith("..") && !path.includes("node_modules")) return `${path}:${at}`;
   }
   return undefined;
+}
+
+/** The source's position that a position in the bundle stands for; undefined if it has no map. */
+function ofBundle(file: string, line: number, column: number): readonly [string, number] | undefined {
+  if (!file.endsWith(".cjs") || !existsSync(`${file}.map`)) return undefined;
+  const map = new SourceMap(JSON.parse(readFileSync(`${file}.map`, "utf8")) as SourceMapPayload);
+  const found = map.findOrigin(line, column);
+  return "fileName" in found ? [join(dirname(file), found.fileName), found.lineNumber] : undefined;
 }
 
 /** An error's message without line ends and other control characters, cut to what fits into a line. */

@@ -67,9 +67,8 @@ const severity = ["debug", "info", "warn", "error", "silent"] as const;
 type Severity = Exclude<(typeof severity)[number], "silent">;
 
 function createPino(level: LogOptions["level"], pretty: boolean): Logger {
-  const require = createRequire(import.meta.url);
-  const pino = require("pino") as typeof import("pino");
-  const lines = new Lines(standardError(), pretty ? createPretty(require) : escaped);
+  const pino = createRequire(import.meta.url)("pino") as typeof import("pino");
+  const lines = new Lines(standardError(), pretty ? createPretty() : escaped);
   const options = {
     level,
     base: null,
@@ -86,8 +85,8 @@ function described(error: unknown, stack: boolean): unknown {
   return stack && error.stack !== undefined ? error.stack : error.message;
 }
 
-function createPretty(require: NodeJS.Require): (line: string) => string {
-  const { prettyFactory } = require("pino-pretty") as typeof import("pino-pretty");
+function createPretty(): (line: string) => string {
+  const { prettyFactory } = createRequire(import.meta.url)("pino-pretty") as typeof import("pino-pretty");
   const pretty = prettyFactory({
     colorize: process.stderr.isTTY && !process.env.NO_COLOR,
     ignore: "pid,hostname",

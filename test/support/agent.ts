@@ -14,11 +14,13 @@ import { countUnseen } from "./unseen.ts";
 export const AGENT_FLAGS = readFileSync(new URL("../../cli/node-flags", import.meta.url), "utf8")
   .trim()
   .split(" ");
-const ownMain = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
+/** What is started, from the root of the clone: the sources, or the bundle (tools/test.ts). */
+export const MAIN = process.env.TEST_MAIN ?? "cli/main.ts";
+const ownMain = fileURLToPath(new URL(`../../${MAIN}`, import.meta.url));
 
 /** How to start it. */
 export interface AgentOptions {
-  /** The module that is started: cli/main.ts of another clone, where it is not this one's. */
+  /** The module that is started: cli/main.ts of another clone, if it is not this one's. */
   readonly main?: string;
   /** The network namespace that it runs in; the test's own by default. */
   readonly netns?: Netns;

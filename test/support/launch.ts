@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { AGENT_FLAGS } from "./agent.ts";
+import { AGENT_FLAGS, MAIN } from "./agent.ts";
 
 const clone = fileURLToPath(new URL("../..", import.meta.url));
 const node = process.execPath.replace(clone, "./");
@@ -26,7 +26,7 @@ export interface LaunchOptions {
 /** `wirespan ARGS`; one that runs until it is told to is told so when it is ready. */
 export async function launch(args: readonly string[], options: LaunchOptions = {}): Promise<Launched> {
   const { launcher = [], env = {}, ready = () => {}, limit = 30_000 } = options;
-  const [program, ...words] = [...launcher, node, ...AGENT_FLAGS, "cli/main.ts", ...args];
+  const [program, ...words] = [...launcher, node, ...AGENT_FLAGS, MAIN, ...args];
   const child = spawn(program!, words, {
     cwd: clone,
     env: { PATH: process.env.PATH, ...env },

@@ -6,14 +6,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import stringWidth from "string-width";
-import { AGENT_FLAGS } from "../support/agent.ts";
+import { AGENT_FLAGS, MAIN } from "../support/agent.ts";
 import { inodeOf } from "../support/connection-ends.ts";
 import { Netns, needsRoot } from "../support/netns.ts";
 import { needsTmux, Terminal } from "../support/terminal.ts";
 import { until } from "../support/until.ts";
 import { run } from "../support/workload.ts";
 
-const main = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
+const main = fileURLToPath(new URL(`../../${MAIN}`, import.meta.url));
 const readme = fileURLToPath(new URL("../../README.md", import.meta.url));
 /** Each sends 1,000 bytes and gets 500; both ends are here. */
 const COUNT = 40;

@@ -8,14 +8,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type Native, native } from "../../native/index.ts";
-import { startAgent } from "../support/agent.ts";
+import { MAIN, startAgent } from "../support/agent.ts";
 import { inodeOf } from "../support/connection-ends.ts";
 import { type Watch, watch } from "../support/engine.ts";
 import { Netns, needsRoot } from "../support/netns.ts";
 import { OtlpSink } from "../support/otlp-sink.ts";
 import { one, run, start } from "../support/workload.ts";
 
-const main = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
+const main = fileURLToPath(new URL(`../../${MAIN}`, import.meta.url));
 const execute = promisify(execFile);
 
 /** What programs counted and missed, as the agent said it last. */

@@ -1,0 +1,17 @@
+// What the bench measures is what `npm start` runs.
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import type { AgentOptions } from "../test/support/agent.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+
+/** The bundle, and the cache of compiled code. */
+export const asStarted = {
+  main: join(ROOT, "dist/wirespan.cjs"),
+  env: { NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/wirespan") },
+} as const satisfies AgentOptions;
+
+/** Makes the bundle again if a source has changed. */
+export function makeBundle(): void {
+  execFileSync("sh", ["tools/setup.sh", process.arch, "bundle"], { cwd: ROOT, stdio: "inherit" });
+}
