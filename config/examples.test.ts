@@ -31,6 +31,10 @@ const expected: Readonly<Record<string, (config: Config) => void>> = {
   "prometheus.yaml"({ exporters }) {
     assertMetrics(exporters.prometheus, "http://localhost:9090/api/v1/otlp/v1/metrics");
   },
+  "exemplars.yaml"({ exporters }) {
+    assert.deepEqual(exporters.jaeger?.signals, ["traces"]);
+    assertMetrics(exporters.prometheus, "http://localhost:9090/api/v1/otlp/v1/metrics");
+  },
   "victoriametrics.yaml"({ exporters }) {
     assertMetrics(exporters.victoriametrics, "http://localhost:8428/opentelemetry/v1/metrics");
   },

@@ -40,6 +40,21 @@ describe("deltas", () => {
     assert.deepEqual(maxima, [0.5, undefined, 0.7]);
   });
 
+  it("keep an exemplar if its value was counted in the interval", () => {
+    const deltas = new Deltas();
+    /** As the last value of these was; buckets are above 0.5, 0.545, 0.595. */
+    const after = (value: number, ...counts: readonly number[]) => {
+      const metric = histogram(10 + value, counts, value);
+      const exemplar = { value, time: at(1), traceId: new Uint8Array(16), spanId: new Uint8Array(8) };
+      const points = metric.points.map((p) => ({ ...p, value: { ...histogramOf([metric]), exemplar } }));
+      return histogramOf(deltas.next([{ ...metric, points }])).exemplar?.value;
+    };
+    assert.deepEqual(
+      [after(0.52, 1, 0, 0), after(0.55, 1, 1, 0), after(0.55, 2, 1, 0), after(0.6, 2, 1, 1)],
+      [0.52, 0.55, undefined, 0.6],
+    );
+  });
+
   it("leave out what the caller excludes, and levels by default", () => {
     const deltas = new Deltas();
     const counter = (value: number): Metric => ({

@@ -2,7 +2,15 @@
 // Tests: also temporality.test.ts, cli/trace/sink.test.ts.
 import { beginningOf } from "../core/bridge/clock.ts";
 import { filledRange } from "../core/plugin/histogram.ts";
-import type { AnyAttributes, Instant, Metric, MetricSpec, Point, Resource } from "../core/plugin/signals.ts";
+import type {
+  AnyAttributes,
+  ExponentialHistogram,
+  Instant,
+  Metric,
+  MetricSpec,
+  Point,
+  Resource,
+} from "../core/plugin/signals.ts";
 
 /** Collections after which a series that is no longer reported is forgotten. */
 const FORGOTTEN_AFTER = 30;
@@ -106,7 +114,7 @@ function difference(now: Point["value"], before: Point["value"]): Point["value"]
     if (at >= 0 && at < counts.length) counts[at] = Math.max(0, counts[at]! - before.counts[i]!);
   }
   const [first, end] = filledRange(counts);
-  return {
+  const delta = {
     count: Math.max(0, now.count - before.count),
     sum: Math.max(0, now.sum - before.sum),
     scale: now.scale,
@@ -116,4 +124,15 @@ function difference(now: Point["value"], before: Point["value"]): Point["value"]
     counts: counts.subarray(first, end),
     ...(now.max !== undefined && now.max > (before.max ?? 0) && { max: now.max }),
   };
+  const { exemplar } = now;
+  return exemplar && holds(delta, exemplar.value) ? { ...delta, exemplar } : delta;
+}
+
+/** Whether a value's bucket is not empty: what was counted just before the window began may have its span in it. */
+function holds(
+  { scale, zeroCount, zeroThreshold = 0, offset, counts }: ExponentialHistogram,
+  value: number,
+): boolean {
+  if (value <= zeroThreshold) return zeroCount > 0;
+  return (counts[Math.ceil(Math.log2(value) * 2 ** scale) - 1 - offset] ?? 0) > 0;
 }

@@ -2,6 +2,7 @@
 // exponential histograms.
 import type {
   AnyAttributes,
+  Exemplar,
   ExponentialHistogram,
   Metric,
   MetricSpec,
@@ -20,6 +21,7 @@ export interface ExplicitHistogram {
   readonly counts: readonly number[];
   readonly min?: number;
   readonly max?: number;
+  readonly exemplar?: Exemplar;
 }
 
 export interface ExportPoint {
@@ -114,6 +116,7 @@ function explicit(from: ExponentialHistogram, bounds: readonly number[]): Explic
     while (bucket < bounds.length && index >= edges[bucket]!) bucket++;
     counts[bucket]! += from.counts[i]!;
   }
-  const { count, sum, min, max } = from;
-  return { count, sum, bounds, counts, ...(min !== undefined && { min }), ...(max !== undefined && { max }) };
+  const { count, sum, min, max, exemplar } = from;
+  const extremes = { ...(min !== undefined && { min }), ...(max !== undefined && { max }) };
+  return { count, sum, bounds, counts, ...extremes, ...(exemplar && { exemplar }) };
 }

@@ -95,7 +95,7 @@ export class Collector {
     for (const runner of runners) {
       const { name } = runner.plugin;
       try {
-        metrics.push(...(await runner.collect(bootNow())));
+        metrics.push(...(await runner.collect(bootNow, drain)));
       } catch (error) {
         const limited = rateLimited(log, `collect ${name}`, 60_000);
         limited.error({ error }, `collecting metrics from ${name} failed`);

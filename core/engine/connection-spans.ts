@@ -7,6 +7,7 @@ import { formatAddress, parseCidr } from "../plugin/address.ts";
 import {
   type AnyEnrich,
   type Connections,
+  type Exemplify,
   type InTrace,
   type RequestedSpan,
   SPANS,
@@ -77,6 +78,13 @@ function isZero(bytes: Uint8Array): boolean {
   return true;
 }
 
+/** A plugin's. */
+interface Request {
+  readonly spans: SpanRequests;
+  readonly enrich?: AnyEnrich | undefined;
+  readonly exemplify?: Exemplify<SpanRequests> | undefined;
+}
+
 export class ConnectionSpans implements Connections {
   readonly #sink: Sink;
   readonly #clock: Clock;
@@ -84,7 +92,7 @@ export class ConnectionSpans implements Connections {
   readonly #options: ConnectionOptions;
   readonly #peers = new BlockList();
   /** By the plugin's bit in the wanted_* masks. */
-  readonly #requests = new Map<number, { readonly spans: SpanRequests; readonly enrich: AnyEnrich }>();
+  readonly #requests = new Map<number, Request>();
   #specs: Record<SpanKey, SpanSpec> = SPANS;
   /** Whether any plugin requests the connection span. */
   #emitsConnections = false;
@@ -136,8 +144,8 @@ export class ConnectionSpans implements Connections {
   }
 
   /** Adds the requests of the plugin whose programs mark connections with `bit`. */
-  request(bit: number, spans: SpanRequests, enrich: AnyEnrich = {}): void {
-    this.#requests.set(bit, { spans, enrich });
+  request(bit: number, request: Request): void {
+    this.#requests.set(bit, request);
     this.#declare();
   }
 
@@ -160,7 +168,7 @@ export class ConnectionSpans implements Connections {
     const own: Values<ConnRecord> = OWN_VALUES[span];
     let all: Values<ConnRecord> = this.#connection.and(own);
     for (const [bit, { enrich }] of this.#requests) {
-      const added = wanted & bit ? enrich[span] : undefined;
+      const added = wanted & bit ? enrich?.[span] : undefined;
       if (added) all = all.and(added);
     }
     this.#ofSpans[span].set(wanted, all);
@@ -171,6 +179,10 @@ export class ConnectionSpans implements Connections {
     return (task.pid ? this.#identity.of(task).resource : undefined) ?? this.#options.host;
   }
 
+  workload(task: Task): number {
+    return task.pid ? this.#identity.of(task).number : task.workload;
+  }
+
   executable(task: Task): string | undefined {
     return task.pid ? this.#identity.of(task).executable : undefined;
   }
@@ -178,11 +190,23 @@ export class ConnectionSpans implements Connections {
   take(record: Pick<LinkedRecord, "connection" | "contexts">): void {
     const { connection } = record;
     const { span } = connection;
-    const isInTrace = this.#takeInTrace(connection) || this.#failsInTrace(connection);
+    const leftInTrace = this.#takeInTrace(connection);
+    const isInTrace = leftInTrace || this.#failsInTrace(connection);
     // What no plugin requests is emitted in an application's trace alone.
-    if (!connection.wanted || span === "reset") return;
-    const links = connection.contexts ? linksIn(record.contexts, connection.contexts) : undefined;
-    this.#takeOwn(connection, span, { isInTrace, links });
+    if (connection.wanted && span !== "reset") {
+      const links = connection.contexts ? linksIn(record.contexts, connection.contexts) : undefined;
+      this.#takeOwn(connection, span, { isInTrace, links });
+    }
+    this.#exemplify(connection, leftInTrace);
+  }
+
+  /** `isInTrace`: the span left in an application's trace, and maybe nowhere else. */
+  #exemplify(record: ConnRecord, isInTrace: boolean): void {
+    const { span, conn, context } = record;
+    if (span === "reset") return;
+    const wanted = record.wanted || (span === "connect" && isInTrace ? conn.wantedConnect : 0);
+    for (const [bit, { exemplify }] of this.#requests)
+      if (wanted & bit) exemplify?.[span]?.(record, isInTrace ? context : record);
   }
 
   /** Whether the attempt's failure is reported by the record that follows, in an application's trace. */

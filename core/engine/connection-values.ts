@@ -5,6 +5,7 @@ import {
   type ConnRecord,
   connectError,
   type ErrorType,
+  isStartKnown,
   OWN,
   type RequestedSpan,
   type SpanKey,
@@ -122,7 +123,7 @@ export const OWN_VALUES = {
     "wirespan.tcp.bytes_sent": { from: "traffic.sentBytes" },
     "wirespan.tcp.bytes_received": { from: "traffic.receivedBytes" },
     "wirespan.connection.start_unknown": {
-      by: ({ conn }) => conn.beforeStart || conn.begunUnseen || undefined,
+      by: ({ conn }) => !isStartKnown(conn) || undefined,
     },
     "wirespan.connection.end_unknown": { from: "conn.endedUnseen", nonZero: true },
     "wirespan.process.last_user.pid": { from: "conn.user.pid", ...other("user") },
@@ -147,8 +148,8 @@ export const OWN_VALUES = {
     "error.type": { by: ({ conn }) => errors.accept(conn) },
     "wirespan.tcp.accept.queue_wait": {
       by({ conn }) {
-        const { establishedAt, beforeStart, begunUnseen } = conn;
-        const isKnown = establishedAt && !beforeStart && !begunUnseen;
+        const { establishedAt } = conn;
+        const isKnown = establishedAt && isStartKnown(conn);
         return isKnown ? (endOf("accept", conn) - establishedAt) / 1e9 : undefined;
       },
     },

@@ -294,7 +294,12 @@ export class Engine {
 
   /** What a plugin counted until its programs were detached is not lost with it. */
   async #end(runner: PluginRunner, sink: Sink): Promise<void> {
-    sink.metrics(await runner.collect(this.clock.bootNow()));
+    sink.metrics(
+      await runner.collect(
+        () => this.clock.bootNow(),
+        () => this.drain(),
+      ),
+    );
     this.drain();
     this.#discard(runner);
   }

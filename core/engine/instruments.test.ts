@@ -214,6 +214,18 @@ describe("what a plugin emits", () => {
     assert.equal((histogramPoint!.value as ExponentialHistogram).count, 3);
   });
 
+  it("takes the larger exemplar of histograms that are merged", () => {
+    const { emit, collect } = emission(10);
+    const ids = { traceId: new Uint8Array(16), spanId: new Uint8Array(8) };
+    for (const value of [0.7, 0.8, 0.75]) {
+      const exemplar = { value, time: { sec: 1, nsec: 0 }, ...ids };
+      emit.histogram.observe({ ...one(-4, [1], 0.8), exemplar }, { "wirespan.test.key": 1 });
+    }
+    emit.histogram.observe(one(-4, [1], 0.8), { "wirespan.test.key": 1 });
+    const [point] = points(collect(startNs), histogram.name);
+    assert.equal((point!.value as ExponentialHistogram).exemplar?.value, 0.8);
+  });
+
   it("groups by resource, and forgets what is not stated again", () => {
     const { emit, collect } = emission(10);
     emit.counter.observe(1, { "wirespan.test.key": 1 });

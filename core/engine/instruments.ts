@@ -5,6 +5,7 @@ import type { Clock } from "../plugin/services.ts";
 import type {
   AnyAttributes,
   EventSpec,
+  Exemplar,
   ExponentialHistogram,
   Instant,
   Metric,
@@ -26,6 +27,7 @@ function merge(a: ExponentialHistogram, b: ExponentialHistogram): ExponentialHis
   for (const h of [a, b])
     for (let i = 0; i < h.counts.length; i++) counts[h.offset - offset + i]! += h.counts[i]!;
   const max = Math.max(a.max ?? 0, b.max ?? 0);
+  const exemplar = larger(a.exemplar, b.exemplar);
   return {
     ...a,
     count: a.count + b.count,
@@ -34,7 +36,12 @@ function merge(a: ExponentialHistogram, b: ExponentialHistogram): ExponentialHis
     offset,
     counts,
     max,
+    ...(exemplar && { exemplar }),
   };
+}
+
+function larger(a: Exemplar | undefined, b: Exemplar | undefined): Exemplar | undefined {
+  return a && b ? (a.value > b.value ? a : b) : (a ?? b);
 }
 
 function sum(a: Point["value"], b: Point["value"]): Point["value"] {

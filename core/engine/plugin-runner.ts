@@ -12,6 +12,7 @@ import { services } from "../plugin/services.ts";
 import type { Settings, SettingsOf } from "../plugin/settings.ts";
 import type { Metric, Signals } from "../plugin/signals.ts";
 import { PLUGINS } from "./discover.ts";
+import { LargestValues } from "./exemplars.ts";
 import { netnsFilter, packFilter, packNetns, pinnedMaps } from "./filter.ts";
 import { createInstruments, type InstrumentOptions, type Instruments } from "./instruments.ts";
 import { own, parts } from "./parts.ts";
@@ -56,6 +57,7 @@ export class PluginRunner {
   #reader: ObjectReader | undefined;
   #enriches = false;
   #instruments: Instruments<Signals> | undefined;
+  #exemplars: LargestValues | undefined;
 
   private constructor(options: RunnerOptions, loaded: Loaded, passesNetns: (netns: number) => boolean) {
     this.#options = options;
@@ -113,11 +115,15 @@ export class PluginRunner {
     const { plugin, bit, native } = this.#options;
     this.#instruments = createInstruments(plugin.signals, instruments);
     const { emit } = this.#instruments;
+    const clock = agent.resolve(services.clock);
+    const exemplars = new LargestValues(clock, clock.bootNow());
+    this.#exemplars = exemplars;
     const container = agent
       .child()
       .provide(own.settings, () => settingsOf(this.#options))
       .provide(own.emit, () => emit)
       .provide(services.log, (from) => named(from.resolve(parts.log), plugin.name))
+      .provide(services.exemplars, () => exemplars)
       .provide(services.interfaces, () => new FilteredInterfaces(native, this.#passesNetns));
     const use = Object.entries(plugin.uses ?? {}).map(([key, token]) => [key, container.resolve(token)]);
     const context: PluginContext<SettingsOf<Settings>, Signals, Uses> = {
@@ -126,13 +132,21 @@ export class PluginRunner {
       use: Object.fromEntries(use),
     };
     const handlers = plugin.start(context);
-    container.resolve(parts.spans).request(bit, plugin.spans ?? {}, handlers.enrich);
+    const { enrich } = handlers;
+    const exemplify = this.#sendsTraces ? handlers.exemplify : undefined;
+    container.resolve(parts.spans).request(bit, { spans: plugin.spans ?? {}, enrich, exemplify });
     this.#enriches = handlers.enrich !== undefined;
     const images = container.resolve(parts.identity);
     this.#reader = new ObjectReader(native, this.loaded.object, plugin.skeleton, handlers as AnyHandlers, {
       images,
       movers: moversIn(plugin),
     });
+  }
+
+  /** To a backend, where an exemplar's trace can be looked up. */
+  get #sendsTraces(): boolean {
+    const exporters = Object.values(this.#options.config.exporters);
+    return exporters.some(({ type, signals }) => type !== "console" && signals.includes("traces"));
   }
 
   get bit(): number {
@@ -171,11 +185,17 @@ export class PluginRunner {
     if (programs.length > 0) await this.loaded.runRare(programs);
   }
 
-  /** Metrics as of now (nanoseconds since boot); sweeps first, so that living sockets count. */
-  async collect(nowNs: number): Promise<readonly Metric[]> {
+  /**
+   * Metrics as of now (nanoseconds since boot); sweeps first, so that living sockets count. `drain`: hands over the spans
+   * that have left, whose values the tables have counted.
+   */
+  async collect(bootNow: () => number, drain: () => void): Promise<readonly Metric[]> {
     await this.#reader?.sweep();
+    const nowNs = bootNow();
+    drain();
     this.#reader?.drain();
     this.#reader?.readTables();
+    this.#exemplars?.next(nowNs);
     return this.#instruments?.collect(nowNs) ?? [];
   }
 

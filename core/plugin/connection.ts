@@ -3,7 +3,15 @@
 import { constants } from "node:os";
 import type { CloseReason, ConnRecord, Task } from "../../bpf/tracker/tracker.skel.ts";
 import { CLOSE_REASON, CONNECTION, ERROR_TYPE, type ERROR_TYPES, IN_TRACE } from "./semconv.ts";
-import type { AttributeSpec, AttributeSpecs, Attributes, Resource, Span, SpanSpec } from "./signals.ts";
+import type {
+  AttributeSpec,
+  AttributeSpecs,
+  Attributes,
+  Resource,
+  Span,
+  SpanContext,
+  SpanSpec,
+} from "./signals.ts";
 import type { Values } from "./values.ts";
 
 export { ConnRecordCursor } from "../../bpf/include/wirespan/structs.skel.ts";
@@ -175,6 +183,14 @@ export type Enrich<R extends SpanRequests> = {
   >;
 };
 
+/**
+ * For requested spans the function that offers what they measure as exemplars. `span`: the ids under which the span
+ * leaves, in the application's trace if it leaves there too. Both are valid during the call only.
+ */
+export type Exemplify<R extends SpanRequests> = {
+  readonly [K in keyof R]?: (connection: ConnRecord, span: SpanContext) => void;
+};
+
 /** What is known of what any plugin adds. */
 export type AnyEnrich = Readonly<Partial<Record<SpanKey, Values<ConnRecord>>>>;
 
@@ -197,6 +213,8 @@ export interface Connections {
   readonly values: Values<ConnRecord["conn"], typeof CONNECTION>;
   /** The resource of a signal about what this task did; the host's if the task is unknown. */
   resource(task: Task): Resource;
+  /** The number of the task's workload, as keys of tables have it. */
+  workload(task: Task): number;
   /** The base name of the task's executable. */
   executable(task: Task): string | undefined;
   /**
@@ -220,6 +238,11 @@ export const UNREACHABLE: Readonly<Record<number, ErrorType>> = {
   [errno.ENETUNREACH]: "network_unreachable",
   [errno.EHOSTUNREACH]: "host_unreachable",
 };
+
+/** When it began is known, and lies within the agent's time: is_start_known of bpf/include/wirespan/conn.h. */
+export function isStartKnown({ beforeStart, begunUnseen }: ConnRecord["conn"]): boolean {
+  return !beforeStart && !begunUnseen;
+}
 
 interface Outcome {
   /** `none`: it succeeded. */

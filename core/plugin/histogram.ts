@@ -1,5 +1,5 @@
 // struct histogram of bpf/include/wirespan/histogram.h as OTLP's exponential histogram: the buckets are OTLP's already.
-import type { ExponentialHistogram } from "./signals.ts";
+import type { Exemplar, ExponentialHistogram } from "./signals.ts";
 
 /** As btfgen reads it. */
 export interface KernelHistogram {
@@ -14,7 +14,7 @@ export interface KernelHistogram {
 const LOWEST = -192;
 
 /** In seconds. */
-export function seconds(h: KernelHistogram): ExponentialHistogram {
+export function seconds(h: KernelHistogram, exemplar?: Exemplar): ExponentialHistogram {
   const { buckets } = h;
   const [first, end] = filledRange(buckets);
   return {
@@ -26,6 +26,7 @@ export function seconds(h: KernelHistogram): ExponentialHistogram {
     offset: LOWEST + first,
     counts: buckets.subarray(first, end),
     max: h.maxNs / 1e9,
+    ...(exemplar && { exemplar }),
   };
 }
 

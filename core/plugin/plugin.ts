@@ -3,7 +3,7 @@
 // Tests: test/system/guide.kernel.test.ts.
 
 import type { Token } from "../base/container.ts";
-import type { Enrich, SpanRequests } from "./connection.ts";
+import type { Enrich, Exemplify, SpanRequests } from "./connection.ts";
 import type { Emit } from "./emit.ts";
 import type { Match, Settings, SettingsOf } from "./settings.ts";
 import type { Signals } from "./signals.ts";
@@ -64,6 +64,8 @@ export type Handlers<B extends Skeleton, R extends SpanRequests = SpanRequests> 
   readonly collected?: () => void;
   /** What is added to the requested spans. */
   readonly enrich?: Enrich<R>;
+  /** Called for each of the requested spans that leaves, once the plugin has added to it. */
+  readonly exemplify?: Exemplify<R>;
 };
 
 export interface PluginContext<C, S extends Signals, U extends Uses> {

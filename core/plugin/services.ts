@@ -5,7 +5,7 @@ import { token } from "../base/container.ts";
 import type { Connections } from "./connection.ts";
 import type { Log } from "./log.ts";
 import type { SeriesOf } from "./series.ts";
-import type { Instant, Resource, Time } from "./signals.ts";
+import type { Exemplar, Instant, Resource, SpanContext, Time } from "./signals.ts";
 
 /** Conversions from the boot clock, with which the kernel stamps records, to the wall clock. */
 export interface Clock {
@@ -98,6 +98,23 @@ export interface Pids {
   inProc(pid: number): number | undefined;
 }
 
+/** A value that a histogram of times has counted. */
+export interface Measured {
+  readonly ns: number;
+  /** When it ended, nanoseconds since boot. */
+  readonly atNs: number;
+  /** The span that reports it. */
+  readonly span: SpanContext;
+}
+
+/** Of each row of a table of histograms the largest value since the last collection. */
+export interface Exemplars {
+  /** Takes a value whose span leaves. `histogram`: one of the plugin's, by any name. Of equal values the last one stays. */
+  offer(histogram: string, row: string, measured: Measured): void;
+  /** That of the row, for the collection that reads the table. */
+  of(histogram: string, row: string): Exemplar | undefined;
+}
+
 export const services = {
   clock: token<Clock>("clock"),
   identity: token<Identity>("identity"),
@@ -107,5 +124,6 @@ export const services = {
   pids: token<Pids>("pids"),
   connections: token<Connections>("connections"),
   interfaces: token<Interfaces>("interfaces"),
+  exemplars: token<Exemplars>("exemplars"),
   log: token<Log>("log"),
 } as const;

@@ -136,6 +136,13 @@ export interface Event {
   readonly body?: string;
 }
 
+/** One of the values that a histogram has counted, and the span that reports it. */
+export interface Exemplar extends SpanContext {
+  /** In the metric's unit. */
+  readonly value: number;
+  readonly time: Time;
+}
+
 /** OTLP exponential histogram buckets (base 2^(2^-scale)), cumulative. */
 export interface ExponentialHistogram {
   readonly count: number;
@@ -150,6 +157,8 @@ export interface ExponentialHistogram {
   readonly counts: ArrayLike<number>;
   readonly min?: number;
   readonly max?: number;
+  /** Of the values since the last collection. */
+  readonly exemplar?: Exemplar;
 }
 
 export interface Point {

@@ -104,4 +104,7 @@ export function rowJson(plugin: string, kind: string | undefined, row: Row): str
 }
 
 /** Counts may lie in a typed array, which JSON would write as an object. */
-const plain = (histogram: ExponentialHistogram) => ({ ...histogram, counts: Array.from(histogram.counts) });
+const plain = ({ exemplar: _, ...histogram }: ExponentialHistogram) => ({
+  ...histogram,
+  counts: Array.from(histogram.counts),
+});

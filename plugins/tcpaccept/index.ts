@@ -1,5 +1,5 @@
 // tcpaccept: accepted connections, those that were never accepted, and failed calls.
-import { ConnRecordCursor } from "../../core/plugin/connection.ts";
+import { ConnRecordCursor, isStartKnown } from "../../core/plugin/connection.ts";
 import { seconds } from "../../core/plugin/histogram.ts";
 import { ACCEPT_PROBES, ACCEPT_SETTING, FAILED_ACCEPT_PROBES } from "../../core/plugin/hooks/accept.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
@@ -19,6 +19,11 @@ const failed = values(FailedAcceptCursor, FAILED, {
   "wirespan.errno": { from: "conn.error" },
   "wirespan.event.suppressed": { from: "suppressed", nonZero: true },
 });
+
+/** Names the row of a sum; `queued`: 1 if it holds those that ended in the queue. */
+function rowOf(workload: number, family: number, queued: number): string {
+  return `${workload} ${family} ${queued}`;
+}
 
 export default plugin({
   name: "tcpaccept",
@@ -45,24 +50,31 @@ export default plugin({
     ...FAILED_ACCEPT_PROBES,
     "ends in the accept queue": { programs: ["on_end_in_queue"] },
   },
-  uses: { connections: services.connections, series: services.series, clock: services.clock },
+  uses: {
+    connections: services.connections,
+    series: services.series,
+    clock: services.clock,
+    exemplars: services.exemplars,
+  },
   spans: { accept: HANDSHAKE },
   signals,
   constants: ({ queued, eventRate }) => ({ count_queued: queued, event_rate: eventRate }),
 
-  start({ emit, use: { connections, series, clock } }) {
+  start({ emit, use: { connections, series, clock, exemplars } }) {
     // A listener has no peer.
     const listener = without(connections.values, "network.peer.address", "network.peer.port");
     const failure = within(FailedAcceptCursor, "conn", listener).and(failed);
 
     return {
       accepts(rows) {
-        for (const [key, { connections: count, duration }] of rows) {
+        for (const [key, { connections: count, duration: sum }] of rows) {
           const { attributes, resource } = series(key, "inbound");
+          const row = rowOf(key.workload, key.family, key.queued);
+          const duration = seconds(sum, exemplars.of("duration", row));
           if (!key.queued) emit.accepted.observe(count, attributes, resource);
           const error = key.queued ? "never_accepted" : undefined;
           if (duration.count)
-            emit.duration.observe(seconds(duration), { ...attributes, "error.type": error }, resource);
+            emit.duration.observe(duration, { ...attributes, "error.type": error }, resource);
         }
       },
       accepts_overflow(rows) {
@@ -89,6 +101,13 @@ export default plugin({
         });
       },
       enrich: { accept: handshake },
+      exemplify: {
+        accept({ conn }, span) {
+          const row = rowOf(connections.workload(conn.owner), conn.ends.family, Number(conn.queued));
+          const atNs = conn.acceptedAt || conn.closedAt;
+          if (isStartKnown(conn)) exemplars.offer("duration", row, { ns: atNs - conn.openedAt, atNs, span });
+        },
+      },
     };
   },
 

@@ -36,6 +36,24 @@ describe("tcpaccept's mapping", () => {
     ]);
   });
 
+  it("has the largest of the spans that leave as exemplars of the rows that have counted them", () => {
+    const rig = new Rig(tcpaccept);
+    const conn = { owner: { pid: 5, workload: 7 }, ends: { family: 4 }, openedAt: 1e9 };
+    rig.leaves("accept", { conn: { ...conn, acceptedAt: 3e9, closedAt: 9e9 } });
+    rig.leaves("accept", { conn: { ...conn, acceptedAt: 2e9 } });
+    rig.leaves("accept", { conn: { ...conn, acceptedAt: 8e9, beforeStart: true } });
+    rig.leaves("accept", { conn: { ...conn, queued: true, closedAt: 6e9 } });
+    const sum = { connections: 2, duration: { count: 2, sumNs: 3e9 } };
+    rig.table("accepts", [
+      [{ workload: 7, family: 4, queued: 0 }, sum],
+      [{ workload: 7, family: 4, queued: 1 }, sum],
+    ]);
+    const exemplars = rig
+      .collect()
+      .flatMap(([, , value]) => (typeof value === "number" ? [] : [value.exemplar]));
+    assert.deepEqual(exemplars, [2, 5]);
+  });
+
   it("names the errors of accept(), in sums and in events", () => {
     const rig = new Rig(tcpaccept);
     for (const [number, name] of [

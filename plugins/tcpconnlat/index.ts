@@ -18,6 +18,11 @@ const handshake = values(ConnRecordCursor, HANDSHAKE, {
   "wirespan.tcp.fastopen": { from: "conn.fastopen", nonZero: true },
 });
 
+/** Names the row of a sum. */
+function rowOf(workload: number, closeReason: string, error: number, family: number): string {
+  return `${workload} ${closeReason} ${error} ${family}`;
+}
+
 export default plugin({
   name: "tcpconnlat",
   summary: "Connection latency: how long each handshake took, SYN retransmissions, and the outcome.",
@@ -26,18 +31,29 @@ export default plugin({
   probes: CONNECT_PROBES,
   spans: { connect: HANDSHAKE },
   signals,
-  uses: { series: services.series },
-  start: ({ emit, use: { series } }) => ({
+  uses: { connections: services.connections, series: services.series, exemplars: services.exemplars },
+  start: ({ emit, use: { connections, series, exemplars } }) => ({
     handshakes(rows) {
       for (const [key, sum] of rows) {
         const { attributes, resource } = series(key, "outbound");
-        emit.duration.observe(seconds(sum), { ...attributes, "error.type": connectError(key) }, resource);
+        const row = rowOf(key.workload, key.closeReason, key.error, key.family);
+        const duration = seconds(sum, exemplars.of("duration", row));
+        emit.duration.observe(duration, { ...attributes, "error.type": connectError(key) }, resource);
       }
     },
     handshakes_overflow(rows) {
       for (const [, sum] of rows) if (sum.count) emit.duration.overflow(seconds(sum));
     },
     enrich: { connect: handshake },
+    exemplify: {
+      connect({ conn }, span) {
+        const { establishedAt, openedAt, closedAt, ends } = conn;
+        const [reason, error] = establishedAt ? (["none", 0] as const) : [conn.closeReason, conn.error];
+        const row = rowOf(connections.workload(conn.owner), reason, error, ends.family);
+        const atNs = establishedAt || closedAt;
+        exemplars.offer("duration", row, { ns: atNs - openedAt, atNs, span });
+      },
+    },
   }),
   trace,
 });

@@ -39,6 +39,30 @@ describe("tcpconnlat's mapping", () => {
     ]);
   });
 
+  it("has the largest of the spans that leave as exemplars of the rows that have counted them", () => {
+    const rig = new Rig(tcpconnlat);
+    const conn = { owner: { pid: 5, workload: 7 }, ends: { family: 4 }, openedAt: 1e9 };
+    // It was reset later.
+    const reset = { closeReason: "rst_received", error: 104, closedAt: 9e9 } as const;
+    rig.leaves("connect", { conn: { ...conn, establishedAt: 3e9, ...reset } });
+    rig.leaves("connect", { conn: { ...conn, establishedAt: 2e9 } });
+    rig.leaves("connect", { conn: { ...conn, closeReason: "refused", error: 111, closedAt: 1.5e9 } });
+    const sum = { count: 2, sumNs: 3e9 };
+    rig.table("handshakes", [
+      [{ workload: 7, family: 4 }, sum],
+      [{ workload: 7, family: 4, closeReason: "refused", error: 111 }, sum],
+      [{ workload: 7, family: 6 }, sum],
+    ]);
+    assert.deepEqual(
+      rig.collect().map(([, , value]) => value),
+      [
+        { count: 2, sum: 3, exemplar: 2 },
+        { count: 2, sum: 3, exemplar: 0.5 },
+        { count: 2, sum: 3 },
+      ],
+    );
+  });
+
   it("adds the round-trip time of a handshake only if one SYN was sent", () => {
     const rig = new Rig(tcpconnlat);
     const RETRANSMITS = "wirespan.tcp.syn.retransmits";

@@ -1,5 +1,5 @@
 // tcplife: the life of TCP connections.
-import { ConnRecordCursor } from "../../core/plugin/connection.ts";
+import { ConnRecordCursor, isStartKnown } from "../../core/plugin/connection.ts";
 import { seconds } from "../../core/plugin/histogram.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { services } from "../../core/plugin/services.ts";
@@ -7,6 +7,11 @@ import { values, within } from "../../core/plugin/values.ts";
 import { SO_FAR, STATISTICS, signals } from "./signals.ts";
 import { skeleton } from "./tcplife.skel.ts";
 import { trace } from "./trace.ts";
+
+/** Names the row of a sum. */
+function rowOf(workload: number, direction: string, closeReason: string, family: number): string {
+  return `${workload} ${direction} ${closeReason} ${family}`;
+}
 
 const statistics = values(ConnRecordCursor, STATISTICS, {
   "wirespan.tcp.segments_sent": { from: "traffic.sentSegments" },
@@ -43,11 +48,16 @@ export default plugin({
   skeleton,
   spans: { connection: STATISTICS },
   probes: { "ends of connections": { programs: ["on_close"] } },
-  uses: { connections: services.connections, series: services.series, clock: services.clock },
+  uses: {
+    connections: services.connections,
+    series: services.series,
+    clock: services.clock,
+    exemplars: services.exemplars,
+  },
   signals,
   constants: ({ checkpoint }) => ({ checkpoint_ns: checkpoint * 1e6 }),
 
-  start({ emit, use: { connections, series, clock } }) {
+  start({ emit, use: { connections, series, clock, exemplars } }) {
     const checkpoint = within(ConnRecordCursor, "conn", connections.values).and(statistics).and(soFar);
 
     return {
@@ -55,9 +65,12 @@ export default plugin({
         for (const [key, life] of rows) {
           const { attributes: workload, resource } = series(key, key.direction);
           const attributes = { ...workload, "wirespan.tcp.close.reason": key.closeReason };
+          const row = rowOf(key.workload, key.direction, key.closeReason, key.family);
+          const duration = seconds(life.duration, exemplars.of("duration", row));
+          const rtt = seconds(life.rtt, exemplars.of("rtt", row));
           if (life.connections) emit.closed.observe(life.connections, attributes, resource);
-          if (life.duration.count) emit.duration.observe(seconds(life.duration), attributes, resource);
-          if (life.rtt.count) emit.rtt.observe(seconds(life.rtt), attributes, resource);
+          if (duration.count) emit.duration.observe(duration, attributes, resource);
+          if (rtt.count) emit.rtt.observe(rtt, attributes, resource);
           emit.io.observe(life.sentBytes, { ...attributes, "network.io.direction": "transmit" }, resource);
           emit.io.observe(life.receivedBytes, { ...attributes, "network.io.direction": "receive" }, resource);
         }
@@ -84,6 +97,15 @@ export default plugin({
         }
       },
       enrich: { connection: statistics },
+      exemplify: {
+        connection({ conn, traffic }, span) {
+          const { openedAt, closedAt: atNs } = conn;
+          const workload = connections.workload(conn.owner);
+          const row = rowOf(workload, conn.direction, conn.closeReason, conn.ends.family);
+          if (isStartKnown(conn)) exemplars.offer("duration", row, { ns: atNs - openedAt, atNs, span });
+          if (traffic.srttUs) exemplars.offer("rtt", row, { ns: traffic.srttUs * 1000, atNs, span });
+        },
+      },
     };
   },
 

@@ -69,6 +69,34 @@ describe("tcplife's mapping", () => {
     ]);
   });
 
+  it("has the largest of the spans that leave as exemplars of the rows that have counted them", () => {
+    const rig = new Rig(tcplife);
+    const conn = {
+      ...{ owner: { pid: 5, workload: 7 }, ends: { family: 4 }, openedAt: 1e9 },
+      ...({ direction: "inbound", closeReason: "fin_remote" } as const),
+    };
+    rig.leaves("connection", { conn: { ...conn, closedAt: 4e9 }, traffic: { srttUs: 100 } });
+    rig.leaves("connection", { conn: { ...conn, closedAt: 3e9 }, traffic: { srttUs: 300 } });
+    rig.leaves("connection", { conn: { ...conn, closedAt: 9e9, beforeStart: true } });
+    rig.leaves("connection", { conn: { ...conn, closedAt: 8e9, begunUnseen: true } });
+    rig.leaves("connection", { conn: { ...conn, closedAt: 7e9, closeReason: "rst_sent" } });
+    const life = { connections: 2, duration: { count: 2, sumNs: 5e9 }, rtt: { count: 2, sumNs: 4e5 } };
+    const key = { workload: 7, family: 4, direction: "inbound", closeReason: "fin_remote" } as const;
+    rig.table("lives", [
+      [key, life],
+      [{ ...key, direction: "outbound" }, life],
+    ]);
+    const exemplars = rig
+      .collect()
+      .flatMap(([name, , value]) => (typeof value === "number" ? [] : [[name.slice(24), value.exemplar]]));
+    assert.deepEqual(exemplars, [
+      ["duration", 3],
+      ["duration", undefined],
+      ["rtt", 0.0003],
+      ["rtt", undefined],
+    ]);
+  });
+
   it("adds the socket's statistics to the span, without those that the kernel does not have", () => {
     const rig = new Rig(tcplife);
     for (const [more, added] of [

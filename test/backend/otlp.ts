@@ -49,6 +49,13 @@ export interface NumberPoint {
   readonly asDouble?: number;
 }
 
+export interface Exemplar {
+  readonly timeUnixNano: string;
+  readonly asDouble: number;
+  readonly spanId: string;
+  readonly traceId: string;
+}
+
 export interface ExponentialPoint {
   readonly attributes?: readonly KeyValue[];
   readonly startTimeUnixNano?: string;
@@ -59,6 +66,7 @@ export interface ExponentialPoint {
   readonly max?: number;
   readonly scale?: number;
   readonly zeroCount?: string;
+  readonly exemplars?: readonly Exemplar[];
   readonly positive?: { readonly offset?: number; readonly bucketCounts?: readonly string[] };
 }
 
@@ -68,6 +76,7 @@ export interface ExplicitPoint {
   readonly sum?: number;
   readonly bucketCounts?: readonly string[];
   readonly explicitBounds?: readonly number[];
+  readonly exemplars?: readonly Exemplar[];
 }
 
 export interface Metric {

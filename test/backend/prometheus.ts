@@ -12,6 +12,16 @@ export interface Sample {
   readonly value?: readonly [number, string];
 }
 
+/** One series' exemplars as Prometheus' API returns them: a value's number as text, its time in Unix seconds. */
+export interface StoredExemplars {
+  readonly seriesLabels: Readonly<Record<string, string>>;
+  readonly exemplars: readonly {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly value: string;
+    readonly timestamp: number;
+  }[];
+}
+
 /** A running metric store. Dispose of it with `await using`. */
 export class MetricStore implements AsyncDisposable {
   /** The full URL of its OTLP metrics endpoint: HTTP with protobuf only. */
@@ -33,6 +43,16 @@ export class MetricStore implements AsyncDisposable {
     const text = await response.text();
     if (!response.ok) throw new Error(`${expression}: ${response.status} ${text}`);
     return (JSON.parse(text) as { data: { result: readonly Sample[] } }).data.result;
+  }
+
+  /** Exemplars of the series that an expression selects, of the last hour. */
+  async exemplars(expression: string): Promise<readonly StoredExemplars[]> {
+    const now = Date.now() / 1000;
+    const url = `${this.#base}/api/v1/query_exemplars?query=${encodeURIComponent(expression)}&start=${now - 3600}&end=${now + 60}`;
+    const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${expression}: ${response.status} ${text}`);
+    return (JSON.parse(text) as { data: readonly StoredExemplars[] }).data;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -58,6 +78,7 @@ export async function startPrometheus(): Promise<MetricStore> {
         `--storage.tsdb.path=${join(folder, "data")}`,
         `--web.listen-address=127.0.0.1:${port}`,
         "--web.enable-otlp-receiver",
+        "--enable-feature=exemplar-storage",
         "--log.level=warn",
       ],
       ready: `${base}/-/ready`,

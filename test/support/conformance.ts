@@ -10,6 +10,7 @@ import type {
 } from "../../core/plugin/signals.ts";
 import type {
   Attributed,
+  DecodedExemplar,
   DecodedHistogramPoint,
   DecodedLog,
   DecodedMetric,
@@ -49,7 +50,8 @@ export type Rule =
   | "parent"
   | "span kind"
   | "status"
-  | "resource";
+  | "resource"
+  | "exemplar";
 
 export interface Finding {
   readonly rule: Rule;
@@ -98,6 +100,7 @@ const isError = (span: DecodedSpan): boolean => span.status?.code === 2;
 class Checker {
   readonly #scopes: ReadonlyMap<string, readonly SignalSpec[]>;
   readonly #findings = new Map<string, Finding>();
+  readonly #exemplars: (readonly [where: string, exemplar: DecodedExemplar])[] = [];
   readonly #spans: (readonly [where: string, span: DecodedSpan])[] = [];
 
   constructor(declared: readonly Declared[]) {
@@ -150,6 +153,8 @@ class Checker {
   /** What only all spans together show. Of one failure one span is Error, which may be a child's. */
   traces(): void {
     const known = new Set(this.#spans.map(([, { traceId, spanId }]) => traceId + spanId));
+    for (const [where, { traceId, spanId }] of this.#exemplars)
+      if (!known.has(traceId + spanId)) this.#find("exemplar", where, "names a span that was not sent");
     const failed = new Set(
       this.#spans.flatMap(([, span]) => (isError(span) ? [span.traceId + span.parentSpanId] : [])),
     );
@@ -218,6 +223,13 @@ class Checker {
     const sum = counts.reduce((total, count) => total + count, point.zeroCount);
     if (sum !== point.count) this.#find("count", where, `buckets hold ${sum} of ${point.count}`);
     if (point.sum !== undefined && !(point.sum >= 0)) this.#find("value", where, `sum ${point.sum}`);
+    for (const exemplar of point.exemplars) {
+      this.#exemplars.push([where, exemplar]);
+      const { asDouble: value = Number.NaN, timeUnixNano } = exemplar;
+      if (!hasCounted(point, value)) this.#find("exemplar", where, `${value} is in no bucket`);
+      if (timeUnixNano < point.startTimeUnixNano || timeUnixNano > point.timeUnixNano)
+        this.#find("exemplar", where, "is not of the point's time");
+    }
   }
 
   #number(where: string, point: DecodedNumberPoint, monotonic: boolean): void {
@@ -269,6 +281,16 @@ class Checker {
   #find(rule: Rule, where: string, detail: string): void {
     this.#findings.set(`${rule}\n${where}\n${detail}`, { rule, where, detail });
   }
+}
+
+/** Whether the bucket of a value holds something. */
+function hasCounted({ scale, zeroCount, zeroThreshold, positive }: DecodedHistogramPoint, value: number) {
+  if (value <= zeroThreshold) return zeroCount > 0n;
+  const counts = positive?.bucketCounts ?? [];
+  return counts.some((count, i) => {
+    const index = positive!.offset + i;
+    return count > 0n && value > 2 ** (index / 2 ** scale) && value <= 2 ** ((index + 1) / 2 ** scale);
+  });
 }
 
 function instrumentOf(metric: DecodedMetric): MetricSpec["instrument"] | "nothing" {

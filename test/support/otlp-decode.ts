@@ -64,6 +64,13 @@ export interface DecodedNumberPoint extends Attributed {
   readonly asDouble: number | undefined;
 }
 
+export interface DecodedExemplar extends Attributed {
+  readonly timeUnixNano: bigint;
+  readonly asDouble: number | undefined;
+  readonly spanId: string;
+  readonly traceId: string;
+}
+
 export interface DecodedHistogramPoint extends Attributed {
   readonly startTimeUnixNano: bigint;
   readonly timeUnixNano: bigint;
@@ -73,6 +80,7 @@ export interface DecodedHistogramPoint extends Attributed {
   readonly zeroCount: bigint;
   readonly zeroThreshold: number;
   readonly positive: { readonly offset: number; readonly bucketCounts: readonly bigint[] } | undefined;
+  readonly exemplars: readonly DecodedExemplar[];
   readonly min: number | undefined;
   readonly max: number | undefined;
 }
@@ -84,6 +92,7 @@ export interface DecodedExplicitPoint extends Attributed {
   readonly sum: number | undefined;
   readonly bucketCounts: readonly bigint[];
   readonly explicitBounds: readonly number[];
+  readonly exemplars: readonly DecodedExemplar[];
   readonly min: number | undefined;
   readonly max: number | undefined;
 }

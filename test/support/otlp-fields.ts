@@ -70,6 +70,14 @@ const NUMBER_POINT: Schema = {
   8: one("flags", "uint"),
 };
 const BUCKETS: Schema = { 1: one("offset", "sint"), 2: one("bucketCounts", "packed") };
+const EXEMPLAR: Schema = {
+  2: one("timeUnixNano", "fixed64"),
+  3: maybe("asDouble", "double"),
+  4: one("spanId", "hex"),
+  5: one("traceId", "hex"),
+  6: maybe("asInt", "sfixed64"),
+  7: { ...ATTRIBUTES, name: "filteredAttributes" },
+};
 const HISTOGRAM_POINT: Schema = {
   1: ATTRIBUTES,
   2: one("startTimeUnixNano", "fixed64"),
@@ -81,6 +89,7 @@ const HISTOGRAM_POINT: Schema = {
   8: maybe("positive", BUCKETS),
   9: maybe("negative", BUCKETS),
   10: one("flags", "uint"),
+  11: many("exemplars", EXEMPLAR),
   12: maybe("min", "double"),
   13: maybe("max", "double"),
   14: one("zeroThreshold", "double"),
@@ -92,6 +101,7 @@ const EXPLICIT_POINT: Schema = {
   5: maybe("sum", "double"),
   6: one("bucketCounts", "fixed64s"),
   7: one("explicitBounds", "doubles"),
+  8: many("exemplars", EXEMPLAR),
   9: ATTRIBUTES,
   11: maybe("min", "double"),
   12: maybe("max", "double"),

@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { type ConnRecord, ConnRecordCursor } from "../../bpf/include/wirespan/structs.skel.ts";
 import { LinkedRecordCursor } from "../../bpf/tracker/tracker.skel.ts";
 import { ConnectionSpans } from "../../core/engine/connection-spans.ts";
+import { LargestValues } from "../../core/engine/exemplars.ts";
 import { createInstruments } from "../../core/engine/instruments.ts";
 import { Sampling } from "../../core/engine/sampling.ts";
-import type { AnyEnrich, RequestedSpan } from "../../core/plugin/connection.ts";
+import type { AnyEnrich, Exemplify, RequestedSpan, SpanRequests } from "../../core/plugin/connection.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import { seriesFrom } from "../../core/plugin/series.ts";
 import type { FoundLinks, Workload } from "../../core/plugin/services.ts";
@@ -96,11 +97,11 @@ export interface RigOptions {
   readonly links?: () => FoundLinks;
 }
 
-/** One series at a collection: `[name, attributes, value]`; histograms as their count and sum. */
+/** One series at a collection: `[name, attributes, value]`; histograms as their count, sum and exemplar's value. */
 export type Shown = readonly [
   name: string,
   attributes: AnyAttributes,
-  value: number | { count: number; sum: number },
+  value: number | { count: number; sum: number; exemplar?: number },
 ];
 
 /** The plugin's bit in the wanted_* masks. */
@@ -158,6 +159,7 @@ export class Rig<P extends Plugin> {
   readonly #plugin: P;
   readonly #handlers: Readonly<Record<string, (fed: unknown) => void>>;
   readonly #enrich: AnyEnrich;
+  readonly #exemplify: Exemplify<SpanRequests>;
   readonly #connections: ConnectionSpans;
   readonly #collect: (nowNs: number) => Metric[];
 
@@ -203,6 +205,7 @@ export class Rig<P extends Plugin> {
       [services.connections, connections],
       [services.pids, { inProc: () => undefined }],
       [services.kernel, { enumNames: (name: string) => numbered(enums[name] ?? {}) }],
+      [services.exemplars, new LargestValues(clock, 0)],
       [services.interfaces, { read: links ?? (() => ({ namespaces: [], refused: undefined })) }],
       [services.log, { error: line, warn: line, info: line, debug: line }],
     ]);
@@ -217,15 +220,20 @@ export class Rig<P extends Plugin> {
     this.#collect = emission.collect;
     const defaults = Object.entries(plugin.config).map(([key, setting]) => [key, setting.default]);
     const use = Object.entries(plugin.uses ?? {}).map(([key, token]) => [key, provided.get(token)]);
-    const { enrich = {}, ...handlers } = plugin.start({
+    const {
+      enrich = {},
+      exemplify = {},
+      ...handlers
+    } = plugin.start({
       config: { ...Object.fromEntries(defaults), ...settings },
       emit: emission.emit,
       use: Object.fromEntries(use),
     } as never);
     this.#handlers = handlers as never;
     this.#enrich = enrich;
+    this.#exemplify = exemplify;
     this.#connections = connections;
-    connections.request(BIT, plugin.spans ?? {}, enrich);
+    connections.request(BIT, { spans: plugin.spans ?? {}, enrich, exemplify });
   }
 
   /** A record of a ring. */
@@ -280,6 +288,12 @@ export class Rig<P extends Plugin> {
     return given(added);
   }
 
+  /** A span of a connection leaves. */
+  leaves(span: RequestedSpan, connection: Given<ConnRecord>): void {
+    const record = overlaid<ConnRecord>(zero(ConnRecordCursor), connection);
+    this.#exemplify[span]?.(record, record);
+  }
+
   /** Ends a collection: every series in the order in which it was emitted. */
   collect(): readonly Shown[] {
     this.#handlers.collected?.(undefined);
@@ -312,4 +326,10 @@ const numbered = (names: Readonly<Record<number, string>>): ReadonlyMap<number, 
   new Map(Object.entries(names).map(([value, name]) => [Number(value), name]));
 
 const shown = (value: Point["value"]): Shown[2] =>
-  typeof value === "number" ? value : { count: value.count, sum: value.sum };
+  typeof value === "number"
+    ? value
+    : {
+        count: value.count,
+        sum: value.sum,
+        ...(value.exemplar && { exemplar: value.exemplar.value }),
+      };

@@ -246,6 +246,7 @@ describe("OTLP encoder", () => {
         counts: fc.array(count, { maxLength: 300 }),
         min: finite,
         max: finite,
+        exemplar: fc.record({ value: finite, time: anyTime, traceId: idOf(16), spanId: idOf(8) }),
       },
       { requiredKeys: ["count", "sum", "scale", "zeroCount", "offset", "counts"] },
     );
@@ -305,6 +306,12 @@ describe("OTLP encoder", () => {
               offset: histogram.offset,
               bucketCounts: histogram.counts.map(BigInt),
             });
+            assert.deepEqual(
+              point.exemplars.map((e) => [e.asDouble, e.timeUnixNano, e.traceId, e.spanId]),
+              [histogram.exemplar ?? []]
+                .flat()
+                .map(({ value, time, traceId, spanId }) => [value, nanos(time), hex(traceId), hex(spanId)]),
+            );
             assertAttributes(point, drawn);
           });
           return;

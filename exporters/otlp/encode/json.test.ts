@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { gunzipSync } from "node:zlib";
 import { resourceFromAttributes } from "@opentelemetry/resources";
-import type { Span } from "../../../core/plugin/signals.ts";
+import type { ExponentialHistogram, Span } from "../../../core/plugin/signals.ts";
 import {
   acceptedMetric,
   connectionSpan,
@@ -122,6 +122,28 @@ describe("OTLP as JSON", () => {
       delete theirs.resourceMetrics[0].resource.schemaUrl;
       const ours = jsonOf((encoder) => encoder.metrics(metrics), form);
       assert.deepEqual(plain(ours), plain(theirs));
+    });
+  }
+
+  for (const histograms of ["exponential", "explicit"] as const) {
+    it(`writes exemplars with hexadecimal ids (${histograms})`, () => {
+      const [point] = softirqMetric().points;
+      const exemplar = {
+        value: 0.0625,
+        time: { sec: 1_790_000_001, nsec: 2 },
+        traceId: Buffer.alloc(16, 1),
+        spanId: Buffer.alloc(8, 2),
+      };
+      const value = { ...(point!.value as ExponentialHistogram), exemplar };
+      const metric = { ...softirqMetric(), points: [{ ...point!, value }] };
+      const text = JSON.stringify(jsonOf((encoder) => encoder.metrics([metric]), { histograms }));
+      const expected = {
+        timeUnixNano: "1790000001000000002",
+        asDouble: 0.0625,
+        spanId: "02".repeat(8),
+        traceId: "01".repeat(16),
+      };
+      assert.ok(text.includes(`"exemplars":[${JSON.stringify(expected)}]`), text);
     });
   }
 

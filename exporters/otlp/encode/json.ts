@@ -59,12 +59,23 @@ const NUMBERS: Field = [
   { ...TIMES, 4: ["asDouble", "double"], 6: ["asInt", "sfixed64"], 7: ATTRIBUTES },
   "repeated",
 ];
+const EXEMPLARS: Field = [
+  "exemplars",
+  {
+    2: ["timeUnixNano", "fixed64"],
+    3: ["asDouble", "double"],
+    4: ["spanId", "hex"],
+    5: ["traceId", "hex"],
+  },
+  "repeated",
+];
 const EXPLICIT: Schema = {
   ...TIMES,
   4: ["count", "fixed64"],
   5: ["sum", "double"],
   6: ["bucketCounts", "fixed64s"],
   7: ["explicitBounds", "doubles"],
+  8: EXEMPLARS,
   9: ATTRIBUTES,
   11: ["min", "double"],
   12: ["max", "double"],
@@ -77,6 +88,7 @@ const EXPONENTIAL: Schema = {
   6: ["scale", "sint"],
   7: ["zeroCount", "fixed64"],
   8: ["positive", { 1: ["offset", "sint"], 2: ["bucketCounts", "uint64s"] }],
+  11: EXEMPLARS,
   12: ["min", "double"],
   13: ["max", "double"],
   14: ["zeroThreshold", "double"],

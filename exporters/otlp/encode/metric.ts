@@ -1,5 +1,5 @@
 // A metric as an item of ScopeMetrics.
-import type { ExponentialHistogram, MetricSpec } from "../../../core/plugin/signals.ts";
+import type { Exemplar, ExponentialHistogram, MetricSpec } from "../../../core/plugin/signals.ts";
 import { type ExplicitHistogram, type ExportMetric, type ExportPoint, isWhole } from "../../temporality.ts";
 import { AttributeWriter } from "./attributes.ts";
 import { isInt64, varintSize, type Writer, written } from "./writer.ts";
@@ -103,8 +103,8 @@ function writeNumber(w: Writer, { integer }: Prepared, value: number): void {
   }
 }
 
-function writeExplicit(w: Writer, { counts, bounds, min, max }: ExplicitHistogram): void {
-  w.ensure((counts.length + bounds.length) * 8 + 64);
+function writeExplicit(w: Writer, { counts, bounds, min, max, exemplar }: ExplicitHistogram): void {
+  w.ensure((counts.length + bounds.length) * 8 + 128);
   w.byte(0x32);
   w.varint(counts.length * 8);
   for (const count of counts) w.fixed64(count);
@@ -112,6 +112,7 @@ function writeExplicit(w: Writer, { counts, bounds, min, max }: ExplicitHistogra
   w.varint(bounds.length * 8);
   for (const bound of bounds) w.double(bound);
   writeExtremes(w, 0x59, min, max);
+  if (exemplar) writeExemplar(w, 0x42, exemplar);
 }
 
 function writeExponential(w: Writer, histogram: ExponentialHistogram): void {
@@ -120,12 +121,26 @@ function writeExponential(w: Writer, histogram: ExponentialHistogram): void {
   w.byte(0x39);
   w.fixed64(histogram.zeroCount);
   writeBuckets(w, histogram.offset, histogram.counts);
-  w.ensure(64);
+  w.ensure(128);
   writeExtremes(w, 0x61, histogram.min, histogram.max);
   if (histogram.zeroThreshold !== undefined) {
     w.byte(0x71);
     w.double(histogram.zeroThreshold);
   }
+  if (histogram.exemplar) writeExemplar(w, 0x5a, histogram.exemplar);
+}
+
+/** `tag`: that of the point's field. */
+function writeExemplar(w: Writer, tag: number, { value, time, traceId, spanId }: Exemplar): void {
+  w.byte(tag);
+  const mark = w.open();
+  w.byte(0x11);
+  w.time(time);
+  w.byte(0x19);
+  w.double(value);
+  w.id(0x22, spanId);
+  w.id(0x2a, traceId);
+  w.close(mark);
 }
 
 /** `tag` is the minimum's; the maximum has the next field. */
