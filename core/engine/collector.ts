@@ -69,19 +69,24 @@ export class Collector {
     return this.#next;
   }
 
+  /** Sets the mark from which living connections' bytes count; nobody takes what is collected. To be called once, first. */
+  async mark(): Promise<void> {
+    await this.#begin(false);
+  }
+
   /** Resolves when the current collection, if there is one, has ended. */
   async idle(): Promise<void> {
     await this.#collecting?.catch(() => {});
   }
 
-  #begin(): Promise<readonly Metric[]> {
-    this.#collecting = this.#collect().finally(() => {
+  #begin(isTaken = true): Promise<readonly Metric[]> {
+    this.#collecting = this.#collect(isTaken).finally(() => {
       this.#collecting = undefined;
     });
     return this.#collecting;
   }
 
-  async #collect(): Promise<readonly Metric[]> {
+  async #collect(isTaken: boolean): Promise<readonly Metric[]> {
     const { log, drain, bootNow, collected } = this.#options;
     const metrics: Metric[] = [];
     // A reload may end some of them meanwhile, and waits for this.
@@ -95,7 +100,7 @@ export class Collector {
     for (const runner of runners) {
       const { name } = runner.plugin;
       try {
-        metrics.push(...(await runner.collect(bootNow, drain)));
+        metrics.push(...(await runner.collect(bootNow, drain, isTaken)));
       } catch (error) {
         const limited = rateLimited(log, `collect ${name}`, 60_000);
         limited.error({ error }, `collecting metrics from ${name} failed`);

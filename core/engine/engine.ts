@@ -181,8 +181,9 @@ export class Engine {
     poller.add(reader.rings);
     this.#reserve.release();
     this.#correlating.begin(native, this.#config, this.tracker, this.#log, (rings) => poller.add(rings));
-    // The first sweep sets the mark from which living connections' bytes count.
-    this.collect().catch((error: unknown) => this.#log.warn({ error }, "the first collection failed"));
+    this.#collector
+      .mark()
+      .catch((error: unknown) => this.#log.warn({ error }, "the first collection failed"));
   }
 
   get #log() {

@@ -187,15 +187,15 @@ export class PluginRunner {
 
   /**
    * Metrics as of now (nanoseconds since boot); sweeps first, so that living sockets count. `drain`: hands over the spans
-   * that have left, whose values the tables have counted.
+   * that have left, whose values the tables have counted. `isTaken`: somebody takes the metrics, with their exemplars.
    */
-  async collect(bootNow: () => number, drain: () => void): Promise<readonly Metric[]> {
+  async collect(bootNow: () => number, drain: () => void, isTaken = true): Promise<readonly Metric[]> {
     await this.#reader?.sweep();
     const nowNs = bootNow();
     drain();
     this.#reader?.drain();
     this.#reader?.readTables();
-    this.#exemplars?.next(nowNs);
+    if (isTaken) this.#exemplars?.next(nowNs);
     return this.#instruments?.collect(nowNs) ?? [];
   }
 
