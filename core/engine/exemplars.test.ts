@@ -8,44 +8,50 @@ describe("exemplars", () => {
   it("are each row's largest value since the last collection; of equal ones the last", () => {
     const values = new LargestValues(clock, 0);
     const offer = (row: string, ns: number, id: number) =>
-      values.offer("duration", row, { ns, atNs: 1e9, span: spanOf(id) });
+      values.row(7, row).offer("duration", ns, 1e9, spanOf(id));
     offer("a", 5e8, 1);
     offer("a", 7e8, 2);
     offer("a", 7e8, 3);
     offer("a", 6e8, 4);
     offer("b", 1e8, 5);
     const time = { sec: 1, nsec: 0 };
-    assert.deepEqual(values.of("duration", "a"), { value: 0.7, time, ...spanOf(3) });
-    assert.deepEqual(values.of("duration", "b"), { value: 0.1, time, ...spanOf(5) });
-    assert.equal(values.of("rtt", "a"), undefined);
+    assert.deepEqual(values.row(7, "a").of("duration"), { value: 0.7, time, ...spanOf(3) });
+    assert.deepEqual(values.row(7, "b").of("duration"), { value: 0.1, time, ...spanOf(5) });
+    assert.equal(values.row(7, "a").of("rtt"), undefined);
+    assert.equal(values.row(8, "a").of("duration"), undefined);
+    assert.equal(values.row(7).of("duration"), undefined);
     values.next(2e9);
-    assert.equal(values.of("duration", "a"), undefined);
+    assert.equal(values.row(7, "a").of("duration"), undefined);
   });
 
   it("are none of what was counted before the last collection", () => {
     const values = new LargestValues(clock, 3e9);
-    values.offer("duration", "a", { ns: 5, atNs: 3e9 - 1, span: spanOf(1) });
-    assert.equal(values.of("duration", "a"), undefined);
-    values.offer("duration", "a", { ns: 4, atNs: 3e9, span: spanOf(2) });
-    assert.equal(values.of("duration", "a")?.value, 4e-9);
+    const row = values.row("a");
+    row.offer("duration", 5, 3e9 - 1, spanOf(1));
+    assert.equal(row.of("duration"), undefined);
+    row.offer("duration", 4, 3e9, spanOf(2));
+    assert.equal(row.of("duration")?.value, 4e-9);
   });
 
   it("have ids of their own: those of a record are valid during the call only", () => {
     const values = new LargestValues(clock, 0);
     const span = spanOf(1);
-    values.offer("duration", "a", { ns: 5, atNs: 1e9, span });
+    values.row("a").offer("duration", 5, 1e9, span);
     span.traceId.fill(9);
     span.spanId.fill(9);
-    const { traceId, spanId } = values.of("duration", "a")!;
+    const { traceId, spanId } = values.row("a").of("duration")!;
     assert.deepEqual({ traceId, spanId }, spanOf(1));
   });
 
   it("are kept of 4096 rows at most", () => {
     const values = new LargestValues(clock, 0);
-    for (let i = 0; i < 5000; i++) values.offer("duration", String(i), { ns: 1, atNs: 1e9, span: spanOf(1) });
-    assert.ok(values.of("duration", "4095"));
-    assert.equal(values.of("duration", "4096"), undefined);
-    values.offer("duration", "7", { ns: 2, atNs: 1e9, span: spanOf(1) });
-    assert.equal(values.of("duration", "7")?.value, 2e-9);
+    for (let i = 0; i < 5000; i++) values.row(i).offer("duration", 1, 1e9, spanOf(1));
+    assert.ok(values.row(4095).of("duration"));
+    assert.equal(values.row(4096).of("duration"), undefined);
+    values.row(7).offer("duration", 2, 1e9, spanOf(1));
+    assert.equal(values.row(7).of("duration")?.value, 2e-9);
+    values.next(2e9);
+    values.row(4096).offer("duration", 1, 3e9, spanOf(1));
+    assert.ok(values.row(4096).of("duration"));
   });
 });

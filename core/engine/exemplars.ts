@@ -1,45 +1,82 @@
 // Exemplars of one plugin's histograms, chosen among the spans that leave: so what they name is exported. The kernel's
 // tables keep none, since whether a trace is kept may be known only when its connection closes.
-import type { Clock, Exemplars, Measured } from "../plugin/services.ts";
-import type { Exemplar } from "../plugin/signals.ts";
+import type { Clock, ExemplarRow, Exemplars } from "../plugin/services.ts";
+import type { Exemplar, SpanContext } from "../plugin/signals.ts";
 
-/** Rows of one histogram, as many as the largest table of sums has. */
+/** Rows, as many as the largest table of sums has. */
 const MOST_ROWS = 4096;
 
+interface Largest extends SpanContext {
+  readonly ns: number;
+  readonly atNs: number;
+}
+
+/** By the parts of a key, one after the other. */
+class Node implements ExemplarRow {
+  readonly #all: LargestValues;
+  readonly #below = new Map<string | number, Node>();
+  /** By histogram; the ids are copies. */
+  readonly #largest = new Map<string, Largest>();
+
+  constructor(all: LargestValues) {
+    this.#all = all;
+  }
+
+  below(part: string | number): Node {
+    let node = this.#below.get(part);
+    if (!node) {
+      node = new Node(this.#all);
+      if (this.#all.hasRoom()) this.#below.set(part, node);
+    }
+    return node;
+  }
+
+  offer(histogram: string, ns: number, atNs: number, span: SpanContext): void {
+    const before = this.#largest.get(histogram);
+    // Its value was counted before the last collection: the trace has turned out to be kept only now.
+    if ((before && ns < before.ns) || atNs < this.#all.sinceNs) return;
+    this.#largest.set(histogram, { ns, atNs, traceId: span.traceId.slice(), spanId: span.spanId.slice() });
+  }
+
+  of(histogram: string): Exemplar | undefined {
+    const largest = this.#largest.get(histogram);
+    if (!largest) return undefined;
+    const { ns, atNs, traceId, spanId } = largest;
+    return { value: ns / 1e9, time: this.#all.clock.wall(atNs), traceId, spanId };
+  }
+}
+
 export class LargestValues implements Exemplars {
-  readonly #clock: Pick<Clock, "wall">;
-  /** By histogram and row; the ids are copies. */
-  readonly #largest = new Map<string, Map<string, Measured>>();
-  /** When the window began, nanoseconds since boot. */
+  readonly clock: Pick<Clock, "wall">;
   #sinceNs: number;
+  #root = new Node(this);
+  #nodes = 0;
 
   constructor(clock: Pick<Clock, "wall">, sinceNs: number) {
-    this.#clock = clock;
+    this.clock = clock;
     this.#sinceNs = sinceNs;
   }
 
-  offer(histogram: string, row: string, { ns, atNs, span }: Measured): void {
-    // Its value was counted before the last collection: the trace has turned out to be kept only now.
-    if (atNs < this.#sinceNs) return;
-    let rows = this.#largest.get(histogram);
-    if (!rows) {
-      rows = new Map();
-      this.#largest.set(histogram, rows);
-    }
-    const before = rows.get(row);
-    if (before ? ns < before.ns : rows.size >= MOST_ROWS) return;
-    const { traceId, spanId } = span;
-    rows.set(row, { ns, atNs, span: { traceId: traceId.slice(), spanId: spanId.slice() } });
+  /** When the window began, nanoseconds since boot. */
+  get sinceNs(): number {
+    return this.#sinceNs;
   }
 
-  of(histogram: string, row: string): Exemplar | undefined {
-    const largest = this.#largest.get(histogram)?.get(row);
-    return largest && { value: largest.ns / 1e9, time: this.#clock.wall(largest.atNs), ...largest.span };
+  row(...key: readonly (string | number)[]): ExemplarRow {
+    let node = this.#root;
+    for (let i = 0; i < key.length; i++) node = node.below(key[i]!);
+    return node;
+  }
+
+  /** Counts another part of a row's key. */
+  hasRoom(): boolean {
+    return ++this.#nodes <= MOST_ROWS;
   }
 
   /** Begins a window with what happened at `nowNs`, nanoseconds since boot. */
   next(nowNs: number): void {
     this.#sinceNs = nowNs;
-    this.#largest.clear();
+    this.#root = new Node(this);
+    this.#nodes = 0;
   }
 }

@@ -98,21 +98,19 @@ export interface Pids {
   inProc(pid: number): number | undefined;
 }
 
-/** A value that a histogram of times has counted. */
-export interface Measured {
-  readonly ns: number;
-  /** When it ended, nanoseconds since boot. */
-  readonly atNs: number;
-  /** The span that reports it. */
-  readonly span: SpanContext;
+/** The exemplars of one row of a table of histograms: of each the largest value since the last collection. */
+export interface ExemplarRow {
+  /**
+   * Takes a value whose span leaves: `ns` nanoseconds that ended at `atNs`, nanoseconds since boot. `histogram`: one of the
+   * plugin's, by any name. Of equal values the last one stays.
+   */
+  offer(histogram: string, ns: number, atNs: number, span: SpanContext): void;
+  of(histogram: string): Exemplar | undefined;
 }
 
-/** Of each row of a table of histograms the largest value since the last collection. */
 export interface Exemplars {
-  /** Takes a value whose span leaves. `histogram`: one of the plugin's, by any name. Of equal values the last one stays. */
-  offer(histogram: string, row: string, measured: Measured): void;
-  /** That of the row, for the collection that reads the table. */
-  of(histogram: string, row: string): Exemplar | undefined;
+  /** That of a key, by its parts. To be used at once: the next collection has rows of its own. */
+  row(...key: readonly (string | number)[]): ExemplarRow;
 }
 
 export const services = {

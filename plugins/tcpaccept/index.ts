@@ -20,11 +20,6 @@ const failed = values(FailedAcceptCursor, FAILED, {
   "wirespan.event.suppressed": { from: "suppressed", nonZero: true },
 });
 
-/** Names the row of a sum; `queued`: 1 if it holds those that ended in the queue. */
-function rowOf(workload: number, family: number, queued: number): string {
-  return `${workload} ${family} ${queued}`;
-}
-
 export default plugin({
   name: "tcpaccept",
   summary:
@@ -69,8 +64,8 @@ export default plugin({
       accepts(rows) {
         for (const [key, { connections: count, duration: sum }] of rows) {
           const { attributes, resource } = series(key, "inbound");
-          const row = rowOf(key.workload, key.family, key.queued);
-          const duration = seconds(sum, exemplars.of("duration", row));
+          const row = exemplars.row(key.workload, key.family, key.queued);
+          const duration = seconds(sum, row.of("duration"));
           if (!key.queued) emit.accepted.observe(count, attributes, resource);
           const error = key.queued ? "never_accepted" : undefined;
           if (duration.count)
@@ -103,9 +98,10 @@ export default plugin({
       enrich: { accept: handshake },
       exemplify: {
         accept({ conn }, span) {
-          const row = rowOf(connections.workload(conn.owner), conn.ends.family, Number(conn.queued));
-          const atNs = conn.acceptedAt || conn.closedAt;
-          if (isStartKnown(conn)) exemplars.offer("duration", row, { ns: atNs - conn.openedAt, atNs, span });
+          const workload = connections.workload(conn.owner);
+          const row = exemplars.row(workload, conn.ends.family, Number(conn.queued));
+          const endedAt = conn.acceptedAt || conn.closedAt;
+          if (isStartKnown(conn)) row.offer("duration", endedAt - conn.openedAt, endedAt, span);
         },
       },
     };

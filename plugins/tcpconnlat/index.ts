@@ -18,11 +18,6 @@ const handshake = values(ConnRecordCursor, HANDSHAKE, {
   "wirespan.tcp.fastopen": { from: "conn.fastopen", nonZero: true },
 });
 
-/** Names the row of a sum. */
-function rowOf(workload: number, closeReason: string, error: number, family: number): string {
-  return `${workload} ${closeReason} ${error} ${family}`;
-}
-
 export default plugin({
   name: "tcpconnlat",
   summary: "Connection latency: how long each handshake took, SYN retransmissions, and the outcome.",
@@ -36,8 +31,8 @@ export default plugin({
     handshakes(rows) {
       for (const [key, sum] of rows) {
         const { attributes, resource } = series(key, "outbound");
-        const row = rowOf(key.workload, key.closeReason, key.error, key.family);
-        const duration = seconds(sum, exemplars.of("duration", row));
+        const row = exemplars.row(key.workload, key.closeReason, key.error, key.family);
+        const duration = seconds(sum, row.of("duration"));
         emit.duration.observe(duration, { ...attributes, "error.type": connectError(key) }, resource);
       }
     },
@@ -49,9 +44,9 @@ export default plugin({
       connect({ conn }, span) {
         const { establishedAt, openedAt, closedAt, ends } = conn;
         const [reason, error] = establishedAt ? (["none", 0] as const) : [conn.closeReason, conn.error];
-        const row = rowOf(connections.workload(conn.owner), reason, error, ends.family);
-        const atNs = establishedAt || closedAt;
-        exemplars.offer("duration", row, { ns: atNs - openedAt, atNs, span });
+        const row = exemplars.row(connections.workload(conn.owner), reason, error, ends.family);
+        const endedAt = establishedAt || closedAt;
+        row.offer("duration", endedAt - openedAt, endedAt, span);
       },
     },
   }),

@@ -8,11 +8,6 @@ import { SO_FAR, STATISTICS, signals } from "./signals.ts";
 import { skeleton } from "./tcplife.skel.ts";
 import { trace } from "./trace.ts";
 
-/** Names the row of a sum. */
-function rowOf(workload: number, direction: string, closeReason: string, family: number): string {
-  return `${workload} ${direction} ${closeReason} ${family}`;
-}
-
 const statistics = values(ConnRecordCursor, STATISTICS, {
   "wirespan.tcp.segments_sent": { from: "traffic.sentSegments" },
   "wirespan.tcp.segments_received": { from: "traffic.receivedSegments" },
@@ -65,9 +60,9 @@ export default plugin({
         for (const [key, life] of rows) {
           const { attributes: workload, resource } = series(key, key.direction);
           const attributes = { ...workload, "wirespan.tcp.close.reason": key.closeReason };
-          const row = rowOf(key.workload, key.direction, key.closeReason, key.family);
-          const duration = seconds(life.duration, exemplars.of("duration", row));
-          const rtt = seconds(life.rtt, exemplars.of("rtt", row));
+          const row = exemplars.row(key.workload, key.direction, key.closeReason, key.family);
+          const duration = seconds(life.duration, row.of("duration"));
+          const rtt = seconds(life.rtt, row.of("rtt"));
           if (life.connections) emit.closed.observe(life.connections, attributes, resource);
           if (duration.count) emit.duration.observe(duration, attributes, resource);
           if (rtt.count) emit.rtt.observe(rtt, attributes, resource);
@@ -99,11 +94,11 @@ export default plugin({
       enrich: { connection: statistics },
       exemplify: {
         connection({ conn, traffic }, span) {
-          const { openedAt, closedAt: atNs } = conn;
+          const { openedAt, closedAt, direction, closeReason } = conn;
           const workload = connections.workload(conn.owner);
-          const row = rowOf(workload, conn.direction, conn.closeReason, conn.ends.family);
-          if (isStartKnown(conn)) exemplars.offer("duration", row, { ns: atNs - openedAt, atNs, span });
-          if (traffic.srttUs) exemplars.offer("rtt", row, { ns: traffic.srttUs * 1000, atNs, span });
+          const row = exemplars.row(workload, direction, closeReason, conn.ends.family);
+          if (isStartKnown(conn)) row.offer("duration", closedAt - openedAt, closedAt, span);
+          if (traffic.srttUs) row.offer("rtt", traffic.srttUs * 1000, closedAt, span);
         },
       },
     };
