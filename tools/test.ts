@@ -75,7 +75,7 @@ const suites: Readonly<Record<string, Suite>> = {
   // Those that have a size (test/support/long.ts), in the long form.
   long: {
     files: [
-      "core/engine/correlation.{,events.}kernel.test.ts",
+      "core/engine/correlation.{,events.,table.}kernel.test.ts",
       "test/system/correlate-*.kernel.test.ts",
       "test/backend/shop.backend.test.ts",
     ],

@@ -83,6 +83,30 @@ describe("what happens to a request's bytes", function () {
     assert.ok(account.exact + suppressed <= told().length);
   });
 
+  it("has the same ids in two agents on one host", async () => {
+    await using net = await pair();
+    await withoutOffload(net);
+    const settings = { "filter.include.netns": [net.a, net.b].map(inode).join(",") };
+    await using one = await watchContexts(["tcplife", "tcpaccept", "tcpretrans", "tcpdrop"], settings);
+    await using other = await watchContexts(["tcplife", "tcpaccept", "tcpretrans", "tcpdrop"], settings);
+    await using server = await HttpServer.start(net.b, addresses.b, 20_000);
+    await net.b.rule("input", `tcp dport ${server.port} meta length > 100 numgen inc mod 11 == 5`, "drop");
+    await ask(net.a, addresses.b, server.port, { count: 30, body: 4000 });
+    await server.stop();
+    const told = ({ seen }: ContextWatch) =>
+      seen.spans
+        .filter(({ attributes }) => attributes["wirespan.context.source"])
+        .map(({ name, traceId, spanId, parentSpanId }) => [name, traceId, spanId, parentSpanId].join(" "))
+        .sort();
+    const ends = ({ seen }: ContextWatch) =>
+      seen.spans.filter(({ name }) => name === "tcp connection").length;
+    for (const each of [one, other]) await each.seen.until("both ends", () => ends(each) >= 2);
+    const names = new Set(told(one).map((line) => line.slice(0, line.indexOf(" ", 4))));
+    assert.deepEqual(names, new Set(["tcp accept", "tcp connect", "tcp drop", "tcp retransmit"]));
+    assert.deepEqual(told(one), told(other));
+    assert.equal(new Set(told(one)).size, told(one).length);
+  });
+
   it("is told eight times in one trace, and counted from then on", async () => {
     await using net = await pair();
     await using w = await watchContexts(["tcpretrans"], {

@@ -11,6 +11,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { Certificates, hasOpenssl } from "../../test/support/certificates.ts";
 import { watchContexts } from "../../test/support/contexts.ts";
+import { size } from "../../test/support/long.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { skip } from "../../test/support/skip.ts";
 
@@ -56,10 +57,13 @@ describe("contexts in an application's table", function () {
 
   after(() => rm(folder, { recursive: true, force: true }));
 
-  it("are those of every request over TLS, at both ends, and of attempts that are refused", async () => {
+  const requests = size(200, 1000);
+  const attempts = size(20, 200);
+  it(`are those of each of ${requests} requests over TLS, at both ends, and of ${attempts} attempts that are refused`, async () => {
     await using netns = await Netns.create();
     await using w = await watchContexts(["tcplife"], {
       "filter.include.netns": String(statSync(netns.path).ino),
+      "correlate.rate": "100000",
     });
     const child = netns.spawn(
       process.execPath,
@@ -69,14 +73,15 @@ describe("contexts in an application's table", function () {
         `${root}test/http/tls.mjs`,
         join(folder, "ca.key"),
         join(folder, "ca.pem"),
+        ...[requests, 8, attempts].map(String),
       ],
       { stdio: ["ignore", "pipe", "inherit"] },
     );
     const [printed] = await Promise.all([text(child.stdout!), once(child, "close")]);
     const said = JSON.parse(printed) as { readonly asked: string[]; readonly refused: string[] };
-    assert.deepEqual([said.asked.length, said.refused.length], [200, 20]);
+    assert.deepEqual([said.asked.length, said.refused.length], [requests, attempts]);
     const sorted = (list: readonly string[]) => list.toSorted();
-    await w.seen.until("both ends' contexts", () => w.traceparents("sent").length >= 400);
+    await w.seen.until("both ends' contexts", () => w.traceparents("sent").length >= 2 * requests);
     // The client's requests, and the server's answers, which its library labels itself.
     assert.deepEqual(sorted(w.traceparents("sent")), sorted([...said.asked, ...said.asked]));
     const failed = () =>
@@ -84,7 +89,7 @@ describe("contexts in an application's table", function () {
         ({ name, attributes, error }) =>
           name === "tcp connect" && attributes["wirespan.context.source"] && error,
       );
-    await w.seen.until("refused attempts", () => failed().length >= 20);
+    await w.seen.until("refused attempts", () => failed().length >= attempts);
     assert.deepEqual(
       sorted(failed().map((s) => `00-${s.traceId}-${s.parentSpanId}-01`)),
       sorted(said.refused),
@@ -144,7 +149,7 @@ describe("contexts in an application's table", function () {
       });
       const { refused } = await tables(netns, "both", String(descriptors));
       const failed = () => w.seen.spans.filter(({ error }) => error);
-      await w.seen.until("refused attempts", () => failed().length >= 20);
+      await w.seen.until("refused attempts", () => failed().length >= attempts);
       assert.deepEqual(
         failed().map((s) => `00-${s.traceId}-${s.parentSpanId}-01`),
         refused,

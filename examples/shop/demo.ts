@@ -1,7 +1,8 @@
 // `npm run demo`: a shop of three services over lossy, slow links, the agent, a Collector and Jaeger; prints the trace of one
-// slow order, and those of three requests that fail, with what the kernel did inside of them. usage: demo.ts [--once] [--orders N]
+// slow order, and those of three requests that fail, with what the kernel did inside of them. usage: demo.ts [--once] [--readme] [--orders N]
+// --readme: puts the slow order's trace into the project's README.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -29,7 +30,11 @@ const FAILURES = {
 } as const;
 
 const { values } = parseArgs({
-  options: { once: { type: "boolean", default: false }, orders: { type: "string", default: "300" } },
+  options: {
+    once: { type: "boolean", default: false },
+    readme: { type: "boolean", default: false },
+    orders: { type: "string", default: "300" },
+  },
 });
 
 function say(text: string): void {
@@ -96,6 +101,14 @@ function account(
   );
 }
 
+/** Between its marks. */
+function drawInReadme(text: string): void {
+  const file = join(import.meta.dirname, "../../README.md");
+  const block = /(<!-- drawn by npm run demo -- --readme -->\n)[\s\S]*?(<!-- \/drawn -->)/;
+  const draw = (_: string, begin: string, end: string) => `${begin}\n\`\`\`\n${text}\n\`\`\`\n\n${end}`;
+  writeFileSync(file, readFileSync(file, "utf8").replace(block, draw));
+}
+
 let interrupted = false;
 
 async function main(): Promise<void> {
@@ -144,11 +157,12 @@ async function main(): Promise<void> {
     `\ntrace ${order.trace}: ${order.ms.toFixed(0)} ms, where the median of ${orders.length} orders is ${median.toFixed(0)} ms\n`,
   );
   console.log(waterfall(spans));
+  if (values.readme) drawInReadme(waterfall(spans));
   for (const [path, what] of Object.entries(FAILURES)) {
     const { trace } = asked.find((one) => one.path === path)!;
     console.log(`\ntrace ${trace}: ${what}\n\n${waterfall(await jaeger.trace(trace))}`);
   }
-  if (values.once) return;
+  if (values.once || values.readme) return;
   console.log(`\nJaeger answers at ${jaeger.query} until you press Ctrl-C:`);
   console.log(`  curl -s ${jaeger.query}/api/v3/traces/${order.trace}`);
   // Until then.

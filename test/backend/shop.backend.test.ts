@@ -190,10 +190,10 @@ exporters:
       spans: await collector.spans(),
     };
     await readTraces(jaeger);
-    const spans = [...traces.values()]
-      .flat()
-      .map(({ item }) => item)
-      .filter(({ name }) => name === "tcp retransmit");
+    const spans = [...traces.values()].flat().flatMap(({ item }) => {
+      const { name, attributes } = item;
+      return name === "tcp retransmit" ? [{ ...item, attributes: attributesOf(attributes) }] : [];
+    });
     account = judge(again, Object.values(ranges).flat(), spans, shown);
     assert.equal(again.length, segments, "the taps have seen all");
   }
@@ -245,6 +245,30 @@ exporters:
     for (const { segment, span } of account.unranged) {
       const parent = traces.get(span.traceId)?.find(({ item }) => item.spanId === span.parentSpanId);
       assert.deepEqual([segment.peer, parent?.item.name], [PORTS.database, "SELECT items"]);
+    }
+  });
+
+  it("has each span of the kernel's below a request of the same connection, linked to no span of its own trace", () => {
+    const own = told.spans.filter(({ scope }) => scope.startsWith("wirespan."));
+    const ids = own.map(({ item }) => item.traceId + item.spanId);
+    assert.equal(new Set(ids).size, ids.length, "each id once");
+    for (const { item } of own)
+      for (const link of item.links ?? []) assert.notEqual(link.traceId, item.traceId);
+    const requests = Map.groupBy(Object.values(ranges).flat(), ({ port, service }) => `${port}-${service}`);
+    const inTrace = own.flatMap(({ item }) => {
+      const attributes = attributesOf(item.attributes);
+      if (!attributes["wirespan.context.source"]) return [];
+      const [local, peer] = [attributes["network.local.port"], attributes["network.peer.port"]].map(Number);
+      const all = requests.get(`${local}-${peer}`) ?? requests.get(`${peer}-${local}`);
+      return all ? [{ item, all }] : [];
+    });
+    assert.ok(inTrace.length > account.exact, `${inTrace.length} spans`);
+    for (const { item, all } of inTrace) {
+      const id = `${item.traceId}-${item.parentSpanId}`;
+      assert.ok(
+        all.some(({ traceparent }) => traceparent.slice(3, 52) === id),
+        `${item.name} of ${id}`,
+      );
     }
   });
 

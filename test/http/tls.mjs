@@ -1,12 +1,13 @@
-// 200 requests over four TLS connections to itself, then 20 to a port where nobody listens: prints the traceparents of both
-// as JSON. Words: KEY CERTIFICATE.
+// Requests over TLS connections to itself, then some to a port where nobody listens: prints the traceparents of both as JSON.
+// Words: KEY CERTIFICATE REQUESTS CONNECTIONS REFUSED.
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";
 
-const [key, cert] = process.argv.slice(2).map((path) => readFileSync(path));
+const [key, cert] = process.argv.slice(2, 4).map((path) => readFileSync(path));
+const [requests, connections, attempts] = process.argv.slice(4).map(Number);
 const traceparent = () => `00-${randomBytes(16).toString("hex")}-${randomBytes(8).toString("hex")}-01`;
 const asked = [];
 const refused = [];
@@ -16,7 +17,7 @@ const server = https.createServer({ key, cert }, (request, response) => {
 });
 server.listen(0, "127.0.0.1");
 await once(server, "listening");
-const agent = new https.Agent({ keepAlive: true, maxSockets: 4 });
+const agent = new https.Agent({ keepAlive: true, maxSockets: connections });
 
 async function ask() {
   const headers = { traceparent: traceparent() };
@@ -29,12 +30,12 @@ async function ask() {
   await once(answer, "end");
 }
 
-async function ask50() {
-  for (let i = 0; i < 50; i++) await ask();
+async function client() {
+  while (asked.length < requests) await ask();
 }
 
-await Promise.all([ask50(), ask50(), ask50(), ask50()]);
-for (let i = 0; i < 20; i++) {
+await Promise.all(Array.from({ length: connections }, client));
+for (let i = 0; i < attempts; i++) {
   const headers = { traceparent: traceparent() };
   refused.push(headers.traceparent);
   await new Promise((resolve) => http.get({ host: "127.0.0.1", port: 1, headers }).on("error", resolve));

@@ -5,11 +5,14 @@ import { fileURLToPath } from "node:url";
 import type { DoctorReport } from "../../agent/doctor.ts";
 import { startAgent } from "../support/agent.ts";
 import { inodeOf } from "../support/connection-ends.ts";
+import { ask, HttpServer } from "../support/http.ts";
+import { tap } from "../support/loss.ts";
 import { Netns } from "../support/netns.ts";
 import { OtlpSink } from "../support/otlp-sink.ts";
 import { eventsOf, plain, seriesOf, spansOf } from "../support/received.ts";
+import { addresses, pair, withoutOffload } from "../support/topology.ts";
 import { type Line, run } from "../support/workload.ts";
-import type { Finding, Moved } from "./finding.ts";
+import type { Finding, Moved, Requests } from "./finding.ts";
 import { lost, runGolden } from "./golden.ts";
 import { arePeersInstalled, startPeers } from "./peers.ts";
 
@@ -53,6 +56,34 @@ async function work(netns: Netns): Promise<readonly [readonly Line[], number]> {
 const difference = (after: Moved, before: Moved): Moved =>
   Object.fromEntries(Object.entries(after).map(([name, value]) => [name, value - (before[name] ?? 0)]));
 
+/** Requests over a link that loses one of their packets in 23, and of their answers' one in 37. */
+async function ask100(): Promise<Requests> {
+  await using net = await pair();
+  await withoutOffload(net);
+  await using sink = await OtlpSink.start("http");
+  const namespaces = [net.a, net.b].map((netns) => `"${inodeOf(netns)}"`).join(", ");
+  await using agent = await startAgent(["--plugin", "tcplife", "--plugin", "tcpretrans"], {
+    config: `version: 1
+filter: { include: { netns: [${namespaces}] } }
+metrics: { interval: 2s }
+control: { socket: "" }
+exporters:
+  sink: { type: otlp_${sink.protocol}, endpoint: "${sink.endpoint}" }
+`,
+    limit,
+  });
+  await using server = await HttpServer.start(net.b, addresses.b, 20_000);
+  const taps = await Promise.all([net.a, net.b].map(tap));
+  await net.b.rule("input", `tcp dport ${server.port} meta length > 100 numgen inc mod 23 == 5`, "drop");
+  await net.a.rule("input", `tcp sport ${server.port} meta length > 100 numgen inc mod 37 == 5`, "drop");
+  const asked = await ask(net.a, addresses.b, server.port, { count: 100, body: 4000 });
+  const answered = await server.stop();
+  for (const netns of [net.a, net.b]) await netns.settled();
+  const again = (await Promise.all(taps.map((one) => one.stop()))).flat();
+  await agent.stop();
+  return { asked, answered, again, spans: spansOf(sink.received), series: seriesOf(sink.received) };
+}
+
 async function find(): Promise<Finding> {
   const found = doctor();
   await using netns = await Netns.create();
@@ -68,6 +99,7 @@ async function find(): Promise<Finding> {
   };
   const { code, stderr } = await agent.stop();
   return {
+    requests: await ask100(),
     doctor: found,
     netns: inodeOf(netns),
     lines,

@@ -1,5 +1,7 @@
 // What the battery found in a guest, as it says it on standard output, in JSON.
 import type { DoctorReport } from "../../agent/doctor.ts";
+import type { Range } from "../support/http.ts";
+import type { Again } from "../support/loss.ts";
 import type { Series, Told, ToldSpan } from "../support/received.ts";
 import type { Line } from "../support/workload-lines.ts";
 import type { Drawn } from "./peers.ts";
@@ -7,7 +9,18 @@ import type { Drawn } from "./peers.ts";
 /** What counters of the kernel moved by, by name. */
 export type Moved = Readonly<Record<string, number>>;
 
+/** What an agent reads of 100 requests over one connection that loses packets. */
+export interface Requests {
+  readonly asked: readonly Range[];
+  readonly answered: readonly Range[];
+  /** What was sent again, by what is on the wire. */
+  readonly again: readonly Again[];
+  readonly spans: readonly ToldSpan[];
+  readonly series: readonly Series[];
+}
+
 export interface Finding {
+  readonly requests: Requests;
   readonly doctor: DoctorReport;
   /** The workloads' network namespace, as attributes name it. */
   readonly netns: number;

@@ -2,6 +2,7 @@
 // numbers are known is told exactly. Oracles are the programs, the kernel's own counters and libbpf-tools.
 import assert from "node:assert/strict";
 import { installedPlugins } from "../../core/engine/discover.ts";
+import { judge } from "../support/loss.ts";
 import { output } from "../support/netns.ts";
 import type { Told } from "../support/received.ts";
 import { skip } from "../support/skip.ts";
@@ -215,6 +216,30 @@ for (const [series, missing] of Object.entries(lacking)) {
         sum("wirespan.agent.events", { "wirespan.agent.event.kind": "seen_spans" }),
         found.spans.length,
       );
+    });
+
+    it("reads the trace contexts of 100 requests at both ends, and tells each retransmission in the right one", () => {
+      const { asked, answered, again, spans, series } = found.requests;
+      assert.equal(asked.length, 100);
+      const read = (direction: string) =>
+        series.find(
+          ({ name, attributes: a }) =>
+            name === "wirespan.correlate.contexts" &&
+            a["wirespan.context.source"] === "header" &&
+            a["network.io.direction"] === direction,
+        )?.value;
+      assert.deepEqual([read("transmit"), read("receive")], [100, 100]);
+      const [{ peer: service } = { peer: 0 }] = again.filter(({ port }) =>
+        asked.some((r) => r.port === port),
+      );
+      const ranges = [
+        ...asked.map((range) => ({ ...range, side: "client" as const, service })),
+        ...answered.map((range) => ({ ...range, side: "server" as const, service })),
+      ];
+      const told = spans.filter(({ name }) => name === "tcp retransmit");
+      const { exact, wrong, unseen, missing } = judge(again, ranges, told);
+      assert.deepEqual([wrong, unseen, missing], [[], [], 0]);
+      assert.ok(exact >= 10, `${exact} retransmissions in requests`);
     });
 
     it("tells all that libbpf-tools tell", function () {

@@ -8,7 +8,6 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { type AnyHandlers, ObjectReader } from "../../core/bridge/object-reader.ts";
 import { native } from "../../native/index.ts";
-import { attributesOf, type Span } from "../backend/otlp.ts";
 import { type Shown, skeleton } from "../bpf/retransmits.skel.ts";
 import { built } from "./bpf.ts";
 import { type Netns, output } from "./netns.ts";
@@ -110,6 +109,13 @@ export class Ranges {
   }
 }
 
+/** A span named `tcp retransmit` of an application's trace. */
+export interface Retransmit {
+  readonly traceId: string;
+  readonly parentSpanId?: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
 /** Retransmitted segments, by what the traces of requests show of them. */
 export interface Account {
   /** In the trace of the request whose bytes they hold. */
@@ -123,19 +129,19 @@ export interface Account {
   /** Of no request (handshakes, ends, what has no range), and in no trace. */
   outside: number;
   /** Of no range that is known, and in a trace. */
-  readonly unranged: { readonly segment: Again; readonly span: Span }[];
+  readonly unranged: { readonly segment: Again; readonly span: Retransmit }[];
   /** Requests whose bytes were retransmitted, and no trace of theirs shows it. */
   readonly unseen: Range[];
   /** By side and service: requests whose own trace shows retransmissions. */
   readonly seen: Map<string, Set<string>>;
 }
 
-/** Where the segments of `again` are in the spans named `tcp retransmit` of applications' traces; `shown`: see `witness`. */
+/** Where the segments of `again` are in applications' traces. `shown` (see `witness`): all if it is absent. */
 export function judge(
   again: readonly Again[],
   ranges: readonly Range[],
-  spans: readonly Span[],
-  shown: ReadonlyMap<string, number>,
+  spans: readonly Retransmit[],
+  shown?: ReadonlyMap<string, number>,
 ): Account {
   const owners = new Ranges(ranges);
   const account: Account = {
@@ -148,10 +154,9 @@ export function judge(
     unseen: [],
     seen: new Map(),
   };
-  const told = Map.groupBy(spans, (span) => {
-    const of = attributesOf(span.attributes);
-    return keyOf(of["network.local.port"], of["network.peer.port"], of["wirespan.tcp.sequence"]);
-  });
+  const told = Map.groupBy(spans, ({ attributes: of }) =>
+    keyOf(of["network.local.port"], of["network.peer.port"], of["wirespan.tcp.sequence"]),
+  );
   const found = new Set<Range>();
   const left = new Map(shown);
   const touched = new Set<Range>();
@@ -159,7 +164,7 @@ export function judge(
     const key = keyOf(segment.port, segment.peer, segment.sequence);
     const own = owners.of(segment);
     const span = told.get(key)?.pop();
-    const isShown = (left.get(key) ?? 0) > 0;
+    const isShown = !shown || (left.get(key) ?? 0) > 0;
     left.set(key, (left.get(key) ?? 0) - 1);
     if (!span && !isShown) {
       account.unshown++;

@@ -11,6 +11,7 @@ export interface Told {
 
 export interface ToldSpan extends Told {
   readonly traceId: string;
+  readonly parentSpanId: string;
 }
 
 /** A series as it last was: its value, or how many its histogram has counted. */
@@ -28,7 +29,9 @@ export function spansOf(exports: readonly Export[]): ToldSpan[] {
       : each.decoded.resourceSpans
           .flatMap(({ scopeSpans }) => scopeSpans)
           .flatMap(({ scope, spans }) =>
-            spans.map(({ name, attributes, traceId }) => ({ scope: scope.name, name, attributes, traceId })),
+            spans.map(({ name, attributes, traceId, parentSpanId }) => ({
+              ...{ scope: scope.name, name, attributes, traceId, parentSpanId },
+            })),
           ),
   );
 }

@@ -6,11 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Certificates, hasOpenssl } from "../support/certificates.ts";
 import { watchContexts } from "../support/contexts.ts";
+import { size } from "../support/long.ts";
 import { Netns, needsRoot } from "../support/netns.ts";
 import { skip } from "../support/skip.ts";
 
 const CLIENTS = 4;
-const EACH = 100;
+const EACH = size(100, 250);
 /** Connects that are refused. */
 const REFUSED = 200;
 
