@@ -254,6 +254,12 @@ export class Rig<P extends Plugin> {
     this.#connections.take(pointedAt(LinkedRecordCursor, bytes));
   }
 
+  /** A record of the tracker, wanted by the plugin. */
+  connection(record: Given<ConnRecord>): void {
+    const connection = overlaid<ConnRecord>(zero(ConnRecordCursor), { wanted: BIT, ...record });
+    this.#connections.take({ connection, contexts: new Uint8Array() });
+  }
+
   /** The rows that an iterator wrote. */
   rows<N extends Names<P, "rows">>(name: N, rows: readonly Given<RecordOf<RecordsOf<P>[N]>>[]): void {
     this.#handlers[name]!(rows.map((row) => this.#zeroOf(name, "record", row)));
@@ -294,10 +300,15 @@ export class Rig<P extends Plugin> {
     this.#exemplify[span]?.(record, record);
   }
 
+  /** Ends a collection. */
+  metrics(): readonly Metric[] {
+    this.#handlers.collected?.(undefined);
+    return this.#collect(NOW);
+  }
+
   /** Ends a collection: every series in the order in which it was emitted. */
   collect(): readonly Shown[] {
-    this.#handlers.collected?.(undefined);
-    return this.#collect(NOW).flatMap(({ spec, points }) =>
+    return this.metrics().flatMap(({ spec, points }) =>
       points.map((point): Shown => {
         assertDeclared(spec, point.attributes);
         return [spec.name, given(point.attributes), shown(point.value)];
