@@ -77,7 +77,11 @@ describe("clock", () => {
       };
       const started = i * 1_000_000_000;
       mock.timers.tick(1000);
-      const { start, end } = clock.span(started, started + 1_234_567);
+      const [start, end] = [
+        { sec: 0, nsec: 0 },
+        { sec: 0, nsec: 0 },
+      ];
+      clock.span(started, started + 1_234_567, { start, end });
       assert.equal(nanoseconds(end) - nanoseconds(start), 1_234_567n);
     }
     clock.close();

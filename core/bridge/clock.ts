@@ -2,7 +2,7 @@
 // the wall clock, which NTP and people do step. So the offset between the two is measured again and again.
 import type { Native, Offset } from "../../native/index.ts";
 import type { Clock } from "../plugin/services.ts";
-import type { Instant, Time } from "../plugin/signals.ts";
+import type { Instant, MutableTime, Time } from "../plugin/signals.ts";
 
 const second = 1_000_000_000;
 
@@ -34,10 +34,11 @@ export class BootClock implements Clock {
     return at(this.#offset, bootNs);
   }
 
-  /** Both ends of a span through one offset, so that a step of the clock never shows in its duration. */
-  span(startNs: number, endNs: number): { start: Time; end: Time } {
+  /** Sets both ends of a span through one offset, so that a step of the clock never shows in its duration. */
+  span(startNs: number, endNs: number, to: { readonly start: MutableTime; readonly end: MutableTime }): void {
     const offset = this.#offset;
-    return { start: at(offset, startNs), end: at(offset, endNs) };
+    set(to.start, offset, startNs);
+    set(to.end, offset, endNs);
   }
 
   /** Nanoseconds since boot, now. */
@@ -56,12 +57,19 @@ export class BootClock implements Clock {
 }
 
 function at(offset: Offset, bootNs: number): Time {
+  const time = { sec: 0, nsec: 0 };
+  set(time, offset, bootNs);
+  return time;
+}
+
+function set(time: MutableTime, offset: Offset, bootNs: number): void {
   const seconds = Math.floor(bootNs / second);
   // The division may round up; the rest is then negative and the carry takes it back.
   const rest = bootNs - seconds * second;
   const nsec = offset.nsec + rest;
   const carry = Math.floor(nsec / second);
-  return { sec: offset.sec + seconds + carry, nsec: nsec - carry * second };
+  time.sec = offset.sec + seconds + carry;
+  time.nsec = nsec - carry * second;
 }
 
 const slewed = 1;

@@ -17,8 +17,17 @@ import {
 } from "../plugin/connection.ts";
 import type { CONNECTION } from "../plugin/semconv.ts";
 import type { Clock, Identity, Namespaces } from "../plugin/services.ts";
-import type { Attributes, Resource, Scope, Sink, SpanContext, SpanSpec, Time } from "../plugin/signals.ts";
-import { RecordedSpan, type Values, within } from "../plugin/values.ts";
+import type {
+  Attributes,
+  MutableTime,
+  Resource,
+  Scope,
+  Sink,
+  SpanContext,
+  SpanSpec,
+  Time,
+} from "../plugin/signals.ts";
+import { Recorded, RecordedSpan, type Values, within } from "../plugin/values.ts";
 import {
   connectionValues,
   endOf,
@@ -52,10 +61,11 @@ function isReportedByChild({
 }
 
 /** An attempt that failed at once has no duration that was measured, and backends take such a span for a faulty one. */
-function endAfter(start: Time, end: Time): Time {
-  if (end.sec > start.sec || (end.sec === start.sec && end.nsec > start.nsec)) return end;
-  const last = start.nsec === 999_999_999;
-  return last ? { sec: start.sec + 1, nsec: 0 } : { sec: start.sec, nsec: start.nsec + 1 };
+function endAfter(start: Time, end: MutableTime): void {
+  if (end.sec > start.sec || (end.sec === start.sec && end.nsec > start.nsec)) return;
+  const isLast = start.nsec === 999_999_999;
+  end.sec = isLast ? start.sec + 1 : start.sec;
+  end.nsec = isLast ? 0 : start.nsec + 1;
 }
 
 /** The contexts behind a record, each once. */
@@ -100,6 +110,8 @@ export class ConnectionSpans implements Connections {
   readonly #rate: Rate;
   readonly values: Connections["values"];
   readonly #connection: Values<ConnRecord, typeof CONNECTION>;
+  /** What is emitted, over and over. */
+  readonly #span: RecordedSpan;
   /** In an application's trace, by span. */
   readonly #inTraces: ReturnType<typeof inTraceValues>;
   /** What a span of a connection that these plugins want has, by their bits. */
@@ -127,6 +139,7 @@ export class ConnectionSpans implements Connections {
     });
     this.#connection = within(ConnRecordCursor, "conn", this.values);
     this.#inTraces = inTraceValues(this.#connection);
+    this.#span = new RecordedSpan(options.scope, SPANS.connection, new Recorded(this.#connection, undefined));
     for (const cidr of options.peers.map(parseCidr)) {
       if (typeof cidr === "string") continue; // the configuration has refused it
       this.#peers.addSubnet(formatAddress(cidr.bytes, cidr.family), cidr.prefix, cidr.family);
@@ -195,7 +208,7 @@ export class ConnectionSpans implements Connections {
     // What no plugin requests is emitted in an application's trace alone.
     if (connection.wanted && span !== "reset") {
       const links = connection.contexts ? linksIn(record.contexts, connection.contexts) : undefined;
-      this.#takeOwn(connection, span, { isInTrace, links });
+      this.#takeOwn(connection, span, isInTrace, links);
     }
     this.#exemplify(connection, leftInTrace);
   }
@@ -215,15 +228,21 @@ export class ConnectionSpans implements Connections {
   }
 
   inTrace(connection: ConnRecord, at: number): InTrace | undefined {
-    const head = this.#inTrace(connection, at, at);
-    const attributes = this.#inTraces.event.object(connection);
-    return head && { ...head, attributes: attributes as InTrace["attributes"] };
+    const attributes = this.#inTraces.event.object(connection) as InTrace["attributes"];
+    const head = this.#inTrace(connection, at, at, { start: { sec: 0, nsec: 0 }, end: { sec: 0, nsec: 0 } });
+    return head && { ...head, attributes };
   }
 
-  #inTrace(connection: ConnRecord, startNs: number, endNs: number): Omit<InTrace, "attributes"> | undefined {
-    const { context, conn } = connection;
+  /** All of a span in an application's trace but its attributes; `times` becomes its times. */
+  #inTrace(
+    { context, conn, traceId, connectionSpanId }: ConnRecord,
+    startNs: number,
+    endNs: number,
+    times: { readonly start: MutableTime; readonly end: MutableTime },
+  ): Omit<InTrace, "attributes"> | undefined {
     if (context.source === "none" || !this.#rate.admits()) return undefined;
-    const { start, end } = this.#clock.span(startNs, endNs);
+    this.#clock.span(startNs, endNs, times);
+    endAfter(times.start, times.end);
     return {
       resource: this.resource(conn.owner),
       traceId: context.traceId,
@@ -231,9 +250,9 @@ export class ConnectionSpans implements Connections {
       parentSpanId: context.parentSpanId,
       parentIsRemote: true,
       kind: "internal",
-      start,
-      end: endAfter(start, end),
-      links: [{ traceId: connection.traceId, spanId: connection.connectionSpanId }],
+      start: times.start,
+      end: times.end,
+      links: [{ traceId, spanId: connectionSpanId }],
     };
   }
 
@@ -241,48 +260,50 @@ export class ConnectionSpans implements Connections {
   #takeInTrace(record: ConnRecord): boolean {
     const { conn, span, context } = record;
     if (context.source === "none" || span === "connection") return false;
-    const end = endOf(span, conn);
-    const head = this.#inTrace(record, span === "reset" ? end : conn.openedAt || end, end);
+    const endNs = endOf(span, conn);
+    const made = this.#span;
+    const head = this.#inTrace(record, span === "reset" ? endNs : conn.openedAt || endNs, endNs, made);
     if (!head) return false;
-    const recorded = this.#inTraces[span].of(record);
-    const error = inTraceError(span, conn);
-    this.#sink.span(
-      new RecordedSpan({ ...head, spec: SPANS[span], scope: this.#options.scope, recorded, error }),
-    );
+    const { start: _, end: __, ...others } = head;
+    Object.assign(made, {
+      ...others,
+      spec: SPANS[span],
+      error: inTraceError(span, conn),
+      traceState: undefined,
+    });
+    made.recorded.set(this.#inTraces[span], record);
+    this.#sink.span(made);
     return true;
   }
 
   #takeOwn(
     record: ConnRecord,
-    span: Exclude<SpanKey, "reset">,
-    { isInTrace, links }: { readonly isInTrace: boolean; readonly links: readonly SpanContext[] | undefined },
+    span: RequestedSpan,
+    isInTrace: boolean,
+    links: readonly SpanContext[] | undefined,
   ): void {
     const { conn } = record;
     const error = errorIn(span, conn);
-    const end = endOf(span, conn);
+    const endNs = endOf(span, conn);
     const parent = record.parentSpanId;
-    const { start, end: ended } = this.#clock.span(conn.openedAt || end, end);
     const root = isZero(parent) || (span === "connection" && !this.#hasOpener(record));
     const reported = isInTrace || (span === "connection" && isReportedByChild(conn));
+    const made = this.#span;
+    made.spec = this.#specs[span];
+    made.resource = this.resource(conn.owner);
+    made.traceId = record.traceId;
+    made.spanId = record.spanId;
+    made.parentSpanId = root ? undefined : parent;
+    made.parentIsRemote = span === "connection";
+    made.traceState = this.#options.sampling.traceState(conn);
+    made.kind = this.#kind(span, conn, error !== undefined);
+    made.links = links;
+    made.error = reported ? undefined : error;
+    made.recorded.set(this.#valuesOf(span, record.wanted), record);
+    this.#clock.span(conn.openedAt || endNs, endNs, made);
+    endAfter(made.start, made.end);
     this.#seen++;
-    this.#sink.span(
-      new RecordedSpan({
-        spec: this.#specs[span],
-        scope: this.#options.scope,
-        resource: this.resource(conn.owner),
-        traceId: record.traceId,
-        spanId: record.spanId,
-        parentSpanId: root ? undefined : parent,
-        parentIsRemote: span === "connection",
-        traceState: this.#options.sampling.traceState(conn),
-        kind: this.#kind(span, conn, error !== undefined),
-        start,
-        end: endAfter(start, ended),
-        recorded: this.#valuesOf(span, record.wanted).of(record),
-        ...(links && { links }),
-        error: reported ? undefined : error,
-      }),
-    );
+    this.#sink.span(made);
   }
 
   /**

@@ -5,7 +5,7 @@ import { token } from "../base/container.ts";
 import type { Connections } from "./connection.ts";
 import type { Log } from "./log.ts";
 import type { SeriesOf } from "./series.ts";
-import type { Exemplar, Instant, Resource, SpanContext, Time } from "./signals.ts";
+import type { Exemplar, Instant, MutableTime, Resource, SpanContext, Time } from "./signals.ts";
 
 /** Conversions from the boot clock, with which the kernel stamps records, to the wall clock. */
 export interface Clock {
@@ -14,8 +14,8 @@ export interface Clock {
   now(): Time;
   /** Nanoseconds since boot as a wall-clock instant. */
   wall(bootNs: number): Time;
-  /** Both ends of a span through one offset, so that a step of the clock never shows in its duration. */
-  span(startNs: number, endNs: number): { start: Time; end: Time };
+  /** Sets both ends of a span through one offset, so that a step of the clock never shows in its duration. */
+  span(startNs: number, endNs: number, to: { readonly start: MutableTime; readonly end: MutableTime }): void;
   /** For values that are kept and compared later: the wall clock may be stepped meanwhile. */
   instant(bootNs: number): Instant;
 }

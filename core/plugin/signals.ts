@@ -78,6 +78,9 @@ export interface Time {
   readonly nsec: number;
 }
 
+/** A time that is set again and again. */
+export type MutableTime = { -readonly [K in keyof Time]: Time[K] };
+
 /** A wall-clock instant, and the same on the boot clock, which is never stepped: only there can intervals be measured. */
 export interface Instant extends Time {
   /** Nanoseconds since boot. */
@@ -119,7 +122,7 @@ export interface Span extends SpanContext {
   readonly attributes: AnyAttributes;
   /** The record in which the attributes lie: who writes bytes needs no object of them. Valid during the call only. */
   readonly recorded?: Recorded;
-  readonly links?: readonly SpanContext[];
+  readonly links?: readonly SpanContext[] | undefined;
   /** Status Error with this description; Unset when absent. */
   readonly error?: string | undefined;
 }
@@ -177,7 +180,7 @@ export interface Metric {
   readonly points: readonly Point[];
 }
 
-/** Takes what the plugins emit. Calls never throw and never block; ids are valid during the call only. */
+/** Takes what the plugins emit. Calls never throw and never block; spans, their ids and times, and events are valid during the call only. */
 export interface Sink {
   span(span: Span): void;
   event(event: Event): void;

@@ -7,6 +7,7 @@ import type {
   AttributeSpecs,
   AttributeValue,
   Event,
+  MutableTime,
   RequiredKeys,
   Span,
   ValueOf,
@@ -249,54 +250,60 @@ function outwards(path: string, value: AnyValue): AnyValue {
 
 /** Attributes that lie in a record: valid as long as the record is. */
 export class Recorded<A extends AttributeSpecs = AttributeSpecs> {
-  readonly values: Values<unknown, A>;
-  readonly record: Cursor;
+  #values: Values<unknown, A>;
+  #record: Cursor;
   #object: AnyAttributes | undefined;
 
   constructor(values: Values<never, A>, record: unknown) {
-    this.values = values as Values<unknown, A>;
-    this.record = record as Cursor;
+    this.#values = values as Values<unknown, A>;
+    this.#record = record as Cursor;
+  }
+
+  get values(): Values<unknown, A> {
+    return this.#values;
+  }
+
+  get record(): Cursor {
+    return this.#record;
   }
 
   /** As an object, made when it is first asked for. */
   get object(): AnyAttributes {
-    this.#object ??= this.values.object(this.record);
+    this.#object ??= this.#values.object(this.#record);
     return this.#object;
+  }
+
+  /** They are these from now on. */
+  set(values: Values<never, A>, record: unknown): void {
+    this.#values = values as Values<unknown, A>;
+    this.#record = record as Cursor;
+    this.#object = undefined;
   }
 }
 
-/** A span whose attributes lie in a record. */
-export class RecordedSpan implements Span {
-  readonly spec: Span["spec"];
-  readonly scope: Span["scope"];
-  readonly resource: Span["resource"];
-  readonly traceId: Uint8Array;
-  readonly spanId: Uint8Array;
-  readonly parentSpanId: Span["parentSpanId"];
-  readonly parentIsRemote: boolean;
-  readonly traceState: Span["traceState"];
-  readonly kind: Span["kind"];
-  readonly start: Span["start"];
-  readonly end: Span["end"];
-  readonly links?: NonNullable<Span["links"]>;
-  readonly error: Span["error"];
-  readonly recorded: Recorded;
+const NO_ID = new Uint8Array(0);
 
-  constructor(span: Omit<Span, "attributes"> & { readonly recorded: Recorded }) {
-    this.spec = span.spec;
-    this.scope = span.scope;
-    this.resource = span.resource;
-    this.traceId = span.traceId;
-    this.spanId = span.spanId;
-    this.parentSpanId = span.parentSpanId;
-    this.parentIsRemote = span.parentIsRemote === true;
-    this.traceState = span.traceState;
-    this.kind = span.kind;
-    this.start = span.start;
-    this.end = span.end;
-    if (span.links) this.links = span.links;
-    this.error = span.error;
-    this.recorded = span.recorded;
+/** A span whose attributes lie in a record. One object serves for all of them, since many are emitted and none is kept. */
+export class RecordedSpan implements Span {
+  readonly scope: Span["scope"];
+  readonly recorded: Recorded;
+  readonly start: MutableTime = { sec: 0, nsec: 0 };
+  readonly end: MutableTime = { sec: 0, nsec: 0 };
+  spec: Span["spec"];
+  resource: Span["resource"] = { attributes: {} };
+  traceId: Uint8Array = NO_ID;
+  spanId: Uint8Array = NO_ID;
+  parentSpanId: Span["parentSpanId"];
+  parentIsRemote = false;
+  traceState: Span["traceState"];
+  kind: Span["kind"] = "internal";
+  links: Span["links"];
+  error: Span["error"];
+
+  constructor(scope: Span["scope"], spec: Span["spec"], recorded: Recorded) {
+    this.scope = scope;
+    this.spec = spec;
+    this.recorded = recorded;
   }
 
   get attributes(): AnyAttributes {

@@ -85,7 +85,7 @@ export class Watch implements AsyncDisposable {
         const parent = parentSpanId && hex(parentSpanId);
         this.spans.push({
           ...{ name: spec.name, ...ids, parentSpanId: parent, traceState },
-          ...{ error, kind, start, end, attributes, resource },
+          ...{ error, kind, start: { ...start }, end: { ...end }, attributes, resource },
           links: (links ?? []).map((link) => `${hex(link.traceId)}-${hex(link.spanId)}`),
         });
       },

@@ -19,6 +19,7 @@ import type {
   Point,
   Resource,
   SignalSpec,
+  Sink,
   Span,
 } from "../../core/plugin/signals.ts";
 import type { Cursor, TableRows } from "../../core/plugin/skeleton.ts";
@@ -95,6 +96,8 @@ export interface RigOptions {
   /** Names of the kernel's enums: by the name that is asked for, then by value. */
   readonly enums?: Readonly<Record<string, Readonly<Record<number, string>>>>;
   readonly links?: () => FoundLinks;
+  /** Where signals go; absent: they are kept. */
+  readonly sink?: Sink;
 }
 
 /** One series at a collection: `[name, attributes, value]`; histograms as their count, sum and exemplar's value. */
@@ -156,6 +159,11 @@ export class Rig<P extends Plugin> {
   readonly events: Event[] = [];
   /** Messages of the log. */
   readonly logged: string[] = [];
+  readonly #keeps: Sink = {
+    span: (span) => void this.spans.push(span),
+    event: (event) => void this.events.push(event),
+    metrics() {},
+  };
   readonly #plugin: P;
   readonly #handlers: Readonly<Record<string, (fed: unknown) => void>>;
   readonly #enrich: AnyEnrich;
@@ -163,7 +171,7 @@ export class Rig<P extends Plugin> {
   readonly #connections: ConnectionSpans;
   readonly #collect: (nowNs: number) => Metric[];
 
-  constructor(plugin: P, { settings = {}, enums = {}, links }: RigOptions = {}) {
+  constructor(plugin: P, { settings = {}, enums = {}, links, sink = this.#keeps }: RigOptions = {}) {
     this.#plugin = plugin;
     const at = (ns: number) => ({ sec: Math.floor(ns / 1e9), nsec: ns % 1e9 });
     const clock = {
@@ -171,12 +179,9 @@ export class Rig<P extends Plugin> {
       now: () => at(NOW),
       wall: at,
       instant: (ns: number) => ({ ...at(ns), bootNs: ns }),
-      span: (start: number, end: number) => ({ start: at(start), end: at(end) }),
-    };
-    const sink = {
-      span: (span: Span) => void this.spans.push(span),
-      event: (event: Event) => void this.events.push(event),
-      metrics() {},
+      span(start: number, end: number, to: object) {
+        Object.assign(to, { start: at(start), end: at(end) });
+      },
     };
     const scope = { name: `wirespan.${plugin.name}`, version: "0" };
     const identity = { of: (task: { readonly workload: number }) => workload(task.workload), workload };

@@ -23,7 +23,7 @@ export class Problems {
 
   span({ attributes, resource, end }: Span): void {
     const error = plain(attributes["error.type"] ?? "failed");
-    this.#add(end, error, serviceOf(attributes, resource), endsOf(attributes));
+    this.#add({ ...end }, error, serviceOf(attributes, resource), endsOf(attributes));
   }
 
   event({ attributes, resource, time, spec }: Event): void {

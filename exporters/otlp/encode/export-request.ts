@@ -53,16 +53,58 @@ function scopeBytes(scope: Scope): Buffer {
 /** A tag and the longest length. */
 const LENGTHS = 6;
 
-/** The items of one scope of one resource: stretches of the writer, as pairs of start and end. */
-interface Group {
+/** The items of one scope of one resource: stretches of the writer, as pairs of start and end. Used again by each request. */
+class Group {
   readonly scope: Buffer;
-  readonly stretches: number[];
-  bytes: number;
+  stretches = new Uint32Array(16);
+  /** Numbers in `stretches`. */
+  used = 0;
+  bytes = 0;
+
+  constructor(scope: Buffer) {
+    this.scope = scope;
+  }
+
+  get size(): number {
+    return this.scope.length + this.bytes + schemaUrl.length;
+  }
+
+  add(start: number, end: number): void {
+    const { used } = this;
+    this.bytes += end - start;
+    if (used > 0 && this.stretches[used - 1] === start) {
+      this.stretches[used - 1] = end;
+      return;
+    }
+    if (used === this.stretches.length) {
+      const larger = new Uint32Array(used * 2);
+      larger.set(this.stretches);
+      this.stretches = larger;
+    }
+    this.stretches[used] = start;
+    this.stretches[used + 1] = end;
+    this.used = used + 2;
+  }
 }
 
-interface ResourceGroup {
+/** One resource's part of a request. */
+class ResourceGroup {
   readonly resource: Buffer;
-  readonly scopes: Map<Scope, Group>;
+  readonly scopes = new Map<Scope, Group>();
+  /** Those with items in this request. */
+  readonly filled: Group[] = [];
+
+  constructor(resource: Buffer) {
+    this.resource = resource;
+  }
+
+  get size(): number {
+    const { resource, filled } = this;
+    return filled.reduce(
+      (sum, { size }) => sum + 1 + varintSize(size) + size,
+      resource.length + schemaUrl.length,
+    );
+  }
 }
 
 /**
@@ -71,9 +113,12 @@ interface ResourceGroup {
  */
 export class ExportRequest {
   readonly #writer = new Writer();
-  readonly #groups = new Map<Resource, ResourceGroup>();
+  readonly #groups = new WeakMap<Resource, ResourceGroup>();
+  /** Those with items in this request. */
+  readonly #filled: ResourceGroup[] = [];
   /** Bytes of resources and scopes, including lengths and tags. */
   #framing = 0;
+  /** Of the last item. */
   #resource: Resource | undefined;
   #scope: Scope | undefined;
   #group: Group | undefined;
@@ -95,24 +140,26 @@ export class ExportRequest {
     }
     const group =
       resource === this.#resource && scope === this.#scope ? this.#group! : this.#enter(resource, scope);
-    const { stretches } = group;
-    const last = stretches.length - 1;
-    if (last > 0 && stretches[last] === start) stretches[last] = writer.at;
-    else stretches.push(start, writer.at);
-    group.bytes += writer.at - start;
+    group.add(start, writer.at);
   }
 
   #enter(resource: Resource, scope: Scope): Group {
     let ofResource = this.#groups.get(resource);
     if (ofResource === undefined) {
-      ofResource = { resource: resourceBytes(resource), scopes: new Map() };
+      ofResource = new ResourceGroup(resourceBytes(resource));
       this.#groups.set(resource, ofResource);
-      this.#framing += ofResource.resource.length + schemaUrl.length + LENGTHS;
     }
     let group = ofResource.scopes.get(scope);
     if (group === undefined) {
-      group = { scope: scopeBytes(scope), stretches: [], bytes: 0 };
+      group = new Group(scopeBytes(scope));
       ofResource.scopes.set(scope, group);
+    }
+    if (group.used === 0) {
+      if (ofResource.filled.length === 0) {
+        this.#filled.push(ofResource);
+        this.#framing += ofResource.resource.length + schemaUrl.length + LENGTHS;
+      }
+      ofResource.filled.push(group);
       this.#framing += group.scope.length + schemaUrl.length + LENGTHS;
     }
     this.#resource = resource;
@@ -123,50 +170,39 @@ export class ExportRequest {
 
   /** The request's bytes, in a buffer of `pool` that holds nothing else; the request is empty afterwards. */
   take(pool: BufferPool): { readonly chunk: Buffer<ArrayBuffer>; readonly bytes: Buffer } {
-    const sizes = [...this.#groups.values()].map(resourceSize);
+    const sizes = this.#filled.map(({ size }) => size);
     const total = sizes.reduce((sum, size) => sum + 1 + varintSize(size) + size, 0);
     const chunk = pool.take(total);
     const out = new Writer(chunk);
-    let i = 0;
-    for (const { resource, scopes } of this.#groups.values()) {
+    for (const [i, { resource, filled }] of this.#filled.entries()) {
       out.byte(0x0a);
-      out.varint(sizes[i++]!);
+      out.varint(sizes[i]!);
       out.raw(resource);
-      for (const group of scopes.values()) this.#writeGroup(out, group);
+      for (const group of filled.splice(0)) this.#move(out, group);
       out.raw(schemaUrl);
     }
+    this.#filled.length = 0;
     this.#writer.at = 0;
     this.#framing = 0;
-    this.#groups.clear();
     this.#resource = undefined;
     this.#scope = undefined;
     this.#group = undefined;
     return { chunk, bytes: chunk.subarray(0, total) };
   }
 
-  #writeGroup(out: Writer, group: Group): void {
+  /** Writes a group's items, and empties it. */
+  #move(out: Writer, group: Group): void {
     out.byte(0x12);
-    out.varint(groupSize(group));
+    out.varint(group.size);
     out.raw(group.scope);
-    for (let i = 0; i < group.stretches.length; i += 2) {
+    for (let i = 0; i < group.used; i += 2) {
       const start = group.stretches[i]!;
       const end = group.stretches[i + 1]!;
       this.#writer.bytes.copy(out.bytes, out.at, start, end);
       out.at += end - start;
     }
     out.raw(schemaUrl);
+    group.used = 0;
+    group.bytes = 0;
   }
-}
-
-function groupSize({ scope, bytes }: Group): number {
-  return scope.length + bytes + schemaUrl.length;
-}
-
-function resourceSize({ resource, scopes }: ResourceGroup): number {
-  let size = resource.length + schemaUrl.length;
-  for (const group of scopes.values()) {
-    const inner = groupSize(group);
-    size += 1 + varintSize(inner) + inner;
-  }
-  return size;
 }
