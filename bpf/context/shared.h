@@ -89,7 +89,7 @@ static __noinline int emit_handshake(struct sock *sk, struct conn *c, const stru
 	r->wanted = 0;
 	read_record(r, span, c, tp, sk->__sk_common.skc_state);
 	take_context(r, e);
-	read_in_trace_id(r, span == SPAN_CONNECT ? IN_TRACE_CONNECT : IN_TRACE_ACCEPT, 0, 0);
+	read_in_trace_id(r, span == SPAN_CONNECT ? IN_TRACE_CONNECT : IN_TRACE_ACCEPT, 0);
 	bpf_ringbuf_submit(r, wakeup(&spans));
 	return 0;
 }

@@ -111,7 +111,7 @@ static __noinline int emit_in_trace(struct sock *sk, struct conn *c, const struc
 	r->wanted = wanted;
 	read_record(r, span, c, tp, c->old_state);
 	take_context(r, e);
-	read_in_trace_id(r, span == SPAN_RESET ? IN_TRACE_RESET : IN_TRACE_CONNECT, 0, 0);
+	read_in_trace_id(r, span == SPAN_RESET ? IN_TRACE_RESET : IN_TRACE_CONNECT, 0);
 	bpf_ringbuf_submit(r, wakeup(&spans));
 	return 0;
 }

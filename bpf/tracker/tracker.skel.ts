@@ -1,5 +1,5 @@
 // Written by tools/btfgen.ts from tracker.bpf.c. Do not edit.
-import { ConnRecordCursor, TaskCursor, idKeyLayout, siphashKeyLayout, watchedCgroupLayout, type ConnRecord, type Task } from "../../bpf/include/wirespan/structs.skel.ts";
+import { ConnRecordCursor, TaskCursor, siphashKeyLayout, watchedCgroupLayout, type ConnRecord, type Task } from "../../bpf/include/wirespan/structs.skel.ts";
 import { StructCursor } from "../../core/bridge/runtime.ts";
 import type { Fields, RingRecords, RowRecords } from "../../core/plugin/skeleton.ts";
 
@@ -38,7 +38,7 @@ export class SurveyCursor extends StructCursor implements Survey {
 }
 
 export const skeleton = {
-  hash: "57239c5333d0a3f0",
+  hash: "95d714ef353679d1",
   programs: {
     drop_rows: "iter/bpf_sk_storage_map",
     keep_living: "iter/bpf_sk_storage_map",
@@ -73,7 +73,7 @@ export const skeleton = {
     has_on_accept4_exit: {"kind":"bool","size":1},
     has_on_accept_exit: {"kind":"bool","size":1},
     has_on_graft: {"kind":"bool","size":1},
-    id_key: idKeyLayout,
+    id_key: siphashKeyLayout,
     name_key: siphashKeyLayout,
     plugin_bit: {"kind":"int","size":4,"signed":false},
     sampling_threshold: {"kind":"int","size":8,"signed":false},

@@ -139,8 +139,8 @@ static __always_inline void submit_in_trace(void *ctx, const struct dropped *d,
 		if (!r)
 			continue;
 		fill_drop(ctx, r, d, at, skb, location, reason);
-		SUBMIT_IN_TRACE(&drops, r, at->sk, PLACE_OF(places), IN_TRACE_DROP, seq,
-				bpf_jiffies64());
+		SUBMIT_IN_TRACE(&drops, r, at->sk, PLACE_OF(places), IN_TRACE_DROP,
+				IN_TRACE_EVENT(seq, bpf_jiffies64()));
 	}
 }
 

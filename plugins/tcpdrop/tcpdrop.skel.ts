@@ -1,5 +1,5 @@
 // Written by tools/btfgen.ts from tcpdrop.bpf.c. Do not edit.
-import { ConnRecordCursor, PacketCursor, filterLayout, idKeyLayout, siphashKeyLayout, type ConnRecord, type Packet } from "../../bpf/include/wirespan/structs.skel.ts";
+import { ConnRecordCursor, PacketCursor, filterLayout, siphashKeyLayout, type ConnRecord, type Packet } from "../../bpf/include/wirespan/structs.skel.ts";
 import { decodeCString16, StructCursor, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Fields, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
@@ -141,7 +141,7 @@ export class TotalKeyCursor extends StructCursor implements TotalKey {
 }
 
 export const skeleton = {
-  hash: "474918fe457a5108",
+  hash: "258733b8047bd8a2",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_with_socket_nested: "tp_btf/kfree_skb",
@@ -155,7 +155,7 @@ export const skeleton = {
     agent_filter: filterLayout,
     boot: {"kind":"int","size":8,"signed":false},
     event_rate: {"kind":"int","size":8,"signed":false},
-    id_key: idKeyLayout,
+    id_key: siphashKeyLayout,
     name_key: siphashKeyLayout,
     plugin_bit: {"kind":"int","size":4,"signed":false},
     plugin_filter: filterLayout,

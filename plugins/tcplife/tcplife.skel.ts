@@ -1,5 +1,5 @@
 // Written by tools/btfgen.ts from tcplife.bpf.c. Do not edit.
-import { ConnRecordCursor, HistogramCursor, closeReasonNames, directionNames, filterLayout, idKeyLayout, siphashKeyLayout, type CloseReason, type ConnRecord, type Direction, type Histogram } from "../../bpf/include/wirespan/structs.skel.ts";
+import { ConnRecordCursor, HistogramCursor, closeReasonNames, directionNames, filterLayout, siphashKeyLayout, type CloseReason, type ConnRecord, type Direction, type Histogram } from "../../bpf/include/wirespan/structs.skel.ts";
 import { StructCursor, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Fields, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
@@ -60,7 +60,7 @@ export class LifeCursor extends StructCursor implements Life {
 }
 
 export const skeleton = {
-  hash: "ed9d71cd53c13995",
+  hash: "489b0c2036b38851",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",
@@ -72,7 +72,7 @@ export const skeleton = {
     checkpoint_ns: {"kind":"int","size":8,"signed":false},
     histogram_edges: { kind: "array", size: 4096, element: {"kind":"int","size":8,"signed":false}, length: 512 },
     histogram_first: { kind: "array", size: 2048, element: {"kind":"int","size":2,"signed":false}, length: 1024 },
-    id_key: idKeyLayout,
+    id_key: siphashKeyLayout,
     loaded_at: {"kind":"int","size":8,"signed":false},
     log2_of_byte: { kind: "array", size: 256, element: {"kind":"int","size":1,"signed":false}, length: 256 },
     name_key: siphashKeyLayout,

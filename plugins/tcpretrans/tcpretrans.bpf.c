@@ -191,7 +191,7 @@ static __always_inline void submit_in_trace(struct sock *sk, const struct conn *
 		r->suppressed = 0;
 		read_record(&r->connection, SPAN_CONNECTION, c, tp, a->state);
 		SUBMIT_IN_TRACE(&retransmits, r, sk, PLACE_OF(places), IN_TRACE_RETRANSMIT,
-				a->sequence, tp->total_retrans);
+				IN_TRACE_EVENT(a->sequence, tp->total_retrans));
 	}
 }
 

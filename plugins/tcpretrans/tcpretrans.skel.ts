@@ -1,5 +1,5 @@
 // Written by tools/btfgen.ts from tcpretrans.bpf.c. Do not edit.
-import { ConnRecordCursor, EndpointsCursor, directionNames, filterLayout, idKeyLayout, siphashKeyLayout, type ConnRecord, type Direction, type Endpoints } from "../../bpf/include/wirespan/structs.skel.ts";
+import { ConnRecordCursor, EndpointsCursor, directionNames, filterLayout, siphashKeyLayout, type ConnRecord, type Direction, type Endpoints } from "../../bpf/include/wirespan/structs.skel.ts";
 import { decodeCString16, StructCursor, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Fields, RingRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
@@ -154,7 +154,7 @@ export class TotalKeyCursor extends StructCursor implements TotalKey {
 }
 
 export const skeleton = {
-  hash: "9eeac8c5ee026bd9",
+  hash: "f27c30ebabfeff3e",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_attempt_nested: "tp_btf/tcp_retransmit_skb",
@@ -167,7 +167,7 @@ export const skeleton = {
     boot: {"kind":"int","size":8,"signed":false},
     count_flows: {"kind":"bool","size":1},
     event_rate: {"kind":"int","size":8,"signed":false},
-    id_key: idKeyLayout,
+    id_key: siphashKeyLayout,
     name_key: siphashKeyLayout,
     plugin_bit: {"kind":"int","size":4,"signed":false},
     plugin_filter: filterLayout,

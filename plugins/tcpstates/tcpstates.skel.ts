@@ -1,5 +1,5 @@
 // Written by tools/btfgen.ts from tcpstates.bpf.c. Do not edit.
-import { ActorCursor, ConnRecordCursor, HistogramCursor, directionNames, filterLayout, idKeyLayout, siphashKeyLayout, type Actor, type ConnRecord, type Direction, type Histogram } from "../../bpf/include/wirespan/structs.skel.ts";
+import { ActorCursor, ConnRecordCursor, HistogramCursor, directionNames, filterLayout, siphashKeyLayout, type Actor, type ConnRecord, type Direction, type Histogram } from "../../bpf/include/wirespan/structs.skel.ts";
 import { readU64Array, StructCursor, U32Cursor, type Value } from "../../core/bridge/runtime.ts";
 import type { Fields, RingRecords, RowRecords, TableRecords } from "../../core/plugin/skeleton.ts";
 
@@ -71,7 +71,7 @@ export class PopulationCursor extends StructCursor implements Population {
 }
 
 export const skeleton = {
-  hash: "03e5eaff6591efd7",
+  hash: "bc8b0e7a1d9b7e9b",
   programs: {
     on_change: "tp_btf/inet_sock_set_state",
     on_change_found: "iter/bpf_sk_storage_map",
@@ -83,7 +83,7 @@ export const skeleton = {
     events: {"kind":"bool","size":1},
     histogram_edges: { kind: "array", size: 4096, element: {"kind":"int","size":8,"signed":false}, length: 512 },
     histogram_first: { kind: "array", size: 2048, element: {"kind":"int","size":2,"signed":false}, length: 1024 },
-    id_key: idKeyLayout,
+    id_key: siphashKeyLayout,
     log2_of_byte: { kind: "array", size: 256, element: {"kind":"int","size":1,"signed":false}, length: 256 },
     name_key: siphashKeyLayout,
     plugin_bit: {"kind":"int","size":4,"signed":false},

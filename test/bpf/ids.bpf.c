@@ -5,7 +5,7 @@
 #include <wirespan/ids.h>
 
 struct question {
-	struct id_key key;
+	struct siphash_key key;
 	u64 boot;
 	u64 cookie;
 	u64 opened_at;
@@ -20,7 +20,7 @@ struct question {
 SEC("syscall")
 int ids(struct question *q)
 {
-	struct id_key key = { q->key.k0, q->key.k1 };
+	struct siphash_key key = { q->key.k0, q->key.k1 };
 	enum id_domain domain = q->domain;
 	u64 id[2];
 
@@ -34,7 +34,7 @@ int ids(struct question *q)
 }
 
 struct event {
-	struct id_key key;
+	struct siphash_key key;
 	u64 numbers;
 	u32 seq;
 	u32 n;
@@ -47,7 +47,7 @@ struct event {
 SEC("syscall")
 int event_id(struct event *e)
 {
-	struct id_key key = { e->key.k0, e->key.k1 };
+	struct siphash_key key = { e->key.k0, e->key.k1 };
 	u64 event = (u64)e->n << 32 | e->seq;
 
 	e->answer = in_trace_id(&key, e->kind, e->acceptor, e->numbers, event, e->parent);

@@ -5,9 +5,10 @@
 #include <wirespan/conn.h>
 #include <wirespan/context.h>
 #include <wirespan/ids.h>
+#include <wirespan/siphash.h>
 #include <wirespan/traffic.h>
 
-const volatile struct id_key id_key = {};
+const volatile struct siphash_key id_key = {};
 /* Identifies this boot of this host. */
 const volatile u64 boot = 0;
 
@@ -59,7 +60,7 @@ static __always_inline u64 numbers_of(const struct conn *c)
 
 static __always_inline void read_id(u64 id[2], enum id_domain domain, const struct conn *c)
 {
-	struct id_key key = { id_key.k0, id_key.k1 };
+	struct siphash_key key = { id_key.k0, id_key.k1 };
 	bool opener = is_opener(c);
 
 	if (c->own_isn | c->peer_isn)

@@ -12,17 +12,17 @@ static __always_inline void take_context(struct conn_record *r, const struct ent
 }
 
 /*
- * The id of the span that a record becomes. `seq` and `n` tell the events of one request apart. Global: the verifier
+ * The id of the span that a record becomes. `event` tells the events of one request apart. Global: the verifier
  * goes through it once.
  */
-__noinline int read_in_trace_id(struct conn_record *r, enum in_trace_kind kind, u32 seq, u32 n)
+__noinline int read_in_trace_id(struct conn_record *r, enum in_trace_kind kind, u64 event)
 {
-	struct id_key key = { id_key.k0, id_key.k1 };
+	struct siphash_key key = { id_key.k0, id_key.k1 };
 	u64 id;
 
 	if (!r)
 		return 0;
-	id = in_trace_id(&key, kind, !is_opener(&r->conn), numbers_of(&r->conn), (u64)n << 32 | seq,
+	id = in_trace_id(&key, kind, !is_opener(&r->conn), numbers_of(&r->conn), event,
 			 *(u64 *)r->context.parent_span_id);
 	__builtin_memcpy(r->context.span_id, &id, 8);
 	return 0;

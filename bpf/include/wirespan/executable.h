@@ -59,7 +59,7 @@ static __always_inline bool keep_name(u64 number, const unsigned char *name)
 	return true;
 }
 
-#define NAME_PART 32
+#define NAME_PART ((u32)sizeof(struct siphash_part))
 
 /*
  * 0: a kernel thread has none. Pointers are read by helper here and in conn.h: for each step from one that it
@@ -69,9 +69,10 @@ static __always_inline bool keep_name(u64 number, const unsigned char *name)
 static __always_inline u64 read_exe(struct task_struct *task, bool *is_full)
 {
 	struct dentry *dentry = BPF_CORE_READ(task, mm, exe_file, f_path.dentry);
-	u64 words[NAME_PART / 8], number;
+	struct siphash_part part;
 	const unsigned char *name;
 	struct siphash hash;
+	u64 number;
 	u32 length;
 
 	if (!dentry)
@@ -84,11 +85,10 @@ static __always_inline u64 read_exe(struct task_struct *task, bool *is_full)
 
 		if (size > NAME_PART)
 			size = NAME_PART;
-		__builtin_memset(words, 0, sizeof(words));
-		if (bpf_probe_read_kernel(words, size, name + at))
+		__builtin_memset(&part, 0, sizeof(part));
+		if (bpf_probe_read_kernel(&part, size, name + at))
 			return 0;
-		for (int i = 0; i < NAME_PART / 8; i++)
-			siphash_add(&hash, words[i]);
+		siphash_add_part(&hash, &part);
 	}
 	number = siphash_end(&hash, length) >> (64 - EXECUTABLE_BITS);
 	number |= !number;

@@ -31,50 +31,50 @@ enum in_trace_kind {
 	IN_TRACE_RESET,
 };
 
-struct id_key {
-	u64 k0;
-	u64 k1;
-};
+/* W3C Trace Context forbids all-zero ids. */
+static __always_inline void make_ids(u64 out[2], struct siphash128 *m,
+				     const struct siphash_key *key)
+{
+	siphash128(m, key);
+	out[0] = m->out[0] | !m->out[0];
+	out[1] = m->out[1] | !m->out[1];
+}
 
 /* The ids of an established connection, from the numbers of the first byte after each side's SYN. */
-static __always_inline void connection_id(u64 out[2], const struct id_key *key,
+static __always_inline void connection_id(u64 out[2], const struct siphash_key *key,
 					  enum id_domain domain, u32 opener, u32 acceptor)
 {
-	u64 message[2];
+	struct siphash128 m = { .count = 2 };
 
-	message[0] = IDS_VERSION | (u64)domain << 8;
-	message[1] = opener | (u64)acceptor << 32;
-	siphash128(out, key->k0, key->k1, message, 2);
-	/* W3C Trace Context forbids all-zero ids. */
-	out[0] |= !out[0];
-	out[1] |= !out[1];
+	m.words[0] = IDS_VERSION | (u64)domain << 8;
+	m.words[1] = opener | (u64)acceptor << 32;
+	make_ids(out, &m, key);
 }
 
 /* An attempt that was never established shares no sequence number with a peer: its ids are valid on this host only. */
-static __always_inline void attempt_id(u64 out[2], const struct id_key *key, enum id_domain domain,
-				       u64 boot, u64 cookie, u64 opened_at)
+static __always_inline void attempt_id(u64 out[2], const struct siphash_key *key,
+				       enum id_domain domain, u64 boot, u64 cookie, u64 opened_at)
 {
-	u64 message[4];
+	struct siphash128 m = { .count = 4 };
 
-	message[0] = IDS_VERSION | (u64)(domain | 0x80) << 8;
-	message[1] = boot;
-	message[2] = cookie;
-	message[3] = opened_at;
-	siphash128(out, key->k0, key->k1, message, 4);
-	out[0] |= !out[0];
-	out[1] |= !out[1];
+	m.words[0] = IDS_VERSION | (u64)(domain | 0x80) << 8;
+	m.words[1] = boot;
+	m.words[2] = cookie;
+	m.words[3] = opened_at;
+	make_ids(out, &m, key);
 }
 
 /* `numbers`: both ends' initial ones, the opener's in the lower half; the socket's cookie if it never established. */
-static __always_inline u64 in_trace_id(const struct id_key *key, enum in_trace_kind kind,
+static __always_inline u64 in_trace_id(const struct siphash_key *key, enum in_trace_kind kind,
 				       bool acceptor, u64 numbers, u64 event, u64 parent)
 {
-	u64 message[4], out[2];
+	struct siphash128 m = { .count = 4 };
+	u64 out[2];
 
-	message[0] = IDS_VERSION | (u64)ID_IN_TRACE << 8 | (u64)kind << 16 | (u64)acceptor << 24;
-	message[1] = numbers;
-	message[2] = event;
-	message[3] = parent;
-	siphash128(out, key->k0, key->k1, message, 4);
-	return out[0] | !out[0];
+	m.words[0] = IDS_VERSION | (u64)ID_IN_TRACE << 8 | (u64)kind << 16 | (u64)acceptor << 24;
+	m.words[1] = numbers;
+	m.words[2] = event;
+	m.words[3] = parent;
+	make_ids(out, &m, key);
+	return out[0];
 }

@@ -24,11 +24,10 @@
 /*
  * Whose a byte with this number is: the places that hold a sampled context of the message that it was sent in, or, of one
  * that the peer sent, of the request that it answers or is part of. What one message holds of several requests is not
- * told apart.
+ * told apart. Global, as all with a loop here: the verifier goes through it once, not once for each state of its caller.
  */
-static __noinline u32 contexts_at(struct sock *sk, u32 seq, bool is_received)
+__noinline int places_in(const struct carrier *c, u32 seq, bool is_received)
 {
-	struct carrier *c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
 	u32 places = 0, from = 0, count = 0;
 	bool found = false;
 
@@ -59,25 +58,38 @@ static __noinline u32 contexts_at(struct sock *sk, u32 seq, bool is_received)
 	return places;
 }
 
-/* The context at a place (contexts_at); false, and counted, if it has had its share of spans. */
-static __noinline bool read_context(struct conn_record *r, struct sock *sk, u32 place,
-				    enum in_trace_kind kind, u32 seq, u32 n)
+static __always_inline struct carrier *carried_by(struct sock *sk)
 {
-	struct carrier *c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
+	return bpf_sk_storage_get(&contexts, sk, NULL, 0);
+}
+
+static __always_inline u32 contexts_at(struct sock *sk, u32 seq, bool is_received)
+{
+	struct carrier *c = carried_by(sk);
+
+	return c ? places_in(c, seq, is_received) : 0;
+}
+
+/*
+ * The context at a place (contexts_at); 0, and counted, if it has had its share of spans. `event`: see read_in_trace_id.
+ */
+__noinline int read_context(struct conn_record *r, struct carrier *c, u32 place,
+			    enum in_trace_kind kind, u64 event)
+{
 	struct entry *e;
 
-	if (!c)
-		return false;
+	if (!r || !c)
+		return 0;
 	e = place == PLACE_RECEIVED ? &c->in : &c->ring[MASKED(place, CONTEXTS - 1)];
 	if (e->reported >= CONTEXT_EVENTS) {
 		COUNT_CORRELATED(suppressed, 1);
-		return false;
+		return 0;
 	}
 	e->reported++;
 	take_context(r, e);
 	r->context.more = e->reported == CONTEXT_EVENTS;
-	read_in_trace_id(r, kind, seq, n);
-	return true;
+	read_in_trace_id(r, kind, event);
+	return 1;
 }
 
 /* A record that may be sent in a request's trace: NULL, and counted, if the ring has no room. */
@@ -89,12 +101,18 @@ static __noinline bool read_context(struct conn_record *r, struct sock *sk, u32 
 		record_;                                             \
 	})
 
+/* What tells the events of one request apart: the first byte's number, and one of the event. */
+#define IN_TRACE_EVENT(seq, n) ((u64)(u32)(n) << 32 | (u32)(seq))
+
 /* Sends it below the context at `place`, or discards it if that has had its share; its `connection` is filled already. */
-#define SUBMIT_IN_TRACE(ring, record, sk, place, kind, seq, n)                    \
-	do {                                                                      \
-		(record)->connection.wanted = 0;                                  \
-		if (read_context(&(record)->connection, sk, place, kind, seq, n)) \
-			bpf_ringbuf_submit(record, wakeup(ring));                 \
-		else                                                              \
-			bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);            \
+#define SUBMIT_IN_TRACE(ring, record, sk, place, kind, event)                            \
+	do {                                                                             \
+		struct carrier *carrier_ = carried_by(sk);                               \
+		struct conn_record *connection_ = &(record)->connection;                 \
+                                                                                         \
+		connection_->wanted = 0;                                                 \
+		if (carrier_ && read_context(connection_, carrier_, place, kind, event)) \
+			bpf_ringbuf_submit(record, wakeup(ring));                        \
+		else                                                                     \
+			bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);                   \
 	} while (0)

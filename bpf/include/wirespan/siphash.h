@@ -4,6 +4,8 @@
 /* SipHash-2-4 (Aumasson, Bernstein 2012), word by word. */
 #include <wirespan/kernel.h>
 
+#define SIPHASH_WORDS 4
+
 struct siphash_key {
 	u64 k0;
 	u64 k1;
@@ -48,6 +50,21 @@ static __always_inline void siphash_add(struct siphash *h, u64 word)
 	h->v0 ^= word;
 }
 
+/* Adds several words of a message. Global, as siphash128 is. */
+struct siphash_part {
+	u64 words[SIPHASH_WORDS];
+};
+
+__noinline int siphash_add_part(struct siphash *h, const struct siphash_part *part)
+{
+	if (!h || !part)
+		return 0;
+#pragma unroll
+	for (int i = 0; i < SIPHASH_WORDS; i++)
+		siphash_add(h, part->words[i]);
+	return 0;
+}
+
 /* Finishes a message of this length that was added word by word, the last word padded with zeros. */
 static __always_inline u64 siphash_end(struct siphash *h, u64 bytes)
 {
@@ -58,25 +75,34 @@ static __always_inline u64 siphash_end(struct siphash *h, u64 bytes)
 	return h->v0 ^ h->v1 ^ h->v2 ^ h->v3;
 }
 
-/* A 128-bit hash of `words` 64-bit little-endian words; `words` must be constant. */
-static __always_inline void siphash128(u64 out[2], u64 k0, u64 k1, const u64 *message, int words)
+/* A message of 64-bit little-endian words, and the 128 bits that it hashes to. */
+struct siphash128 {
+	u64 words[SIPHASH_WORDS];
+	u64 count;
+	u64 out[2];
+};
+
+/* Global, so that the verifier checks it once and not at each call. */
+__noinline int siphash128(struct siphash128 *m, const struct siphash_key *key)
 {
 	struct siphash h;
 
-	siphash_begin(&h, k0, k1);
+	if (!m || !key)
+		return 0;
+	siphash_begin(&h, key->k0, key->k1);
 	h.v1 ^= 0xee;
-#pragma unroll
-	for (int i = 0; i < words; i++)
-		siphash_add(&h, message[i]);
-	siphash_add(&h, (u64)words << 59);
+	for (u32 i = 0; i < SIPHASH_WORDS && i < m->count; i++)
+		siphash_add(&h, m->words[i]);
+	siphash_add(&h, m->count << 59);
 	h.v2 ^= 0xee;
 #pragma unroll
 	for (int i = 0; i < 4; i++)
 		siphash_round(&h);
-	out[0] = h.v0 ^ h.v1 ^ h.v2 ^ h.v3;
+	m->out[0] = h.v0 ^ h.v1 ^ h.v2 ^ h.v3;
 	h.v1 ^= 0xdd;
 #pragma unroll
 	for (int i = 0; i < 4; i++)
 		siphash_round(&h);
-	out[1] = h.v0 ^ h.v1 ^ h.v2 ^ h.v3;
+	m->out[1] = h.v0 ^ h.v1 ^ h.v2 ^ h.v3;
+	return 0;
 }
