@@ -3,6 +3,7 @@
 
 /* The first of the programs that run at a change of state. */
 #include <wirespan/chain.h>
+#include <wirespan/second_program.h>
 #include "unseen.h"
 
 /* The connection of a socket that leaves `old`. */
@@ -62,7 +63,9 @@ static __always_inline bool see_state(struct sock *sk, int old, int new, bool is
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, struct sock *sk, int old, int new)
 {
-	if (sk->sk_protocol == IPPROTO_TCP && see_state(sk, old, new, false))
+	bool is_nested = is_called_by_second();
+
+	if (sk->sk_protocol == IPPROTO_TCP && see_state(sk, old, new, is_nested))
 		CALL_NEXT(ctx, WANTS_ALL, old, new);
 	return 0;
 }
@@ -76,9 +79,7 @@ int BPF_PROG(on_state_nested, struct sock *sk, int old, int new)
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	c = bpf_sk_storage_get(&conns, sk, NULL, 0);
-	if (c && c->state == new)
-		return 0;
-	if (see_state(sk, old, new, true))
-		CALL_NEXT(ctx, WANTS_ALL, old, new);
+	if (!c || c->state != new)
+		call_first(ctx);
 	return 0;
 }

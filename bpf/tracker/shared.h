@@ -196,7 +196,7 @@ __noinline int read_and_meet(struct task *t)
 	if (!t)
 		return 0;
 	read_task_fast(t, runtime_config.cgroups);
-	t->started_at = now.started_at = current->group_leader->start_boottime;
+	t->started_at = now.started_at = BPF_CORE_READ(current, group_leader, start_boottime);
 	bpf_core_read(&nsproxy, sizeof(nsproxy), &current->nsproxy);
 	now.nsproxy = (u64)nsproxy;
 	before = bpf_map_lookup_elem(&known_processes, &pid);

@@ -17,15 +17,14 @@
 /* Reads the holder, which is not the current task. */
 static __always_inline void read_holder(struct task *t, struct task_struct *task)
 {
-	struct task_struct *leader = task->group_leader;
-	struct cgroup *group = task->cgroups->dfl_cgrp;
+	struct cgroup *group = BPF_CORE_READ(task, cgroups, dfl_cgrp);
 
 	t->pid = task->tgid;
 	t->tid = task->pid;
-	t->uid = task->cred->uid.val;
-	t->cgroup_id = group->kn->id;
+	t->uid = BPF_CORE_READ(task, cred, uid.val);
+	t->cgroup_id = BPF_CORE_READ(group, kn, id);
 	t->mntns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
-	t->started_at = leader->start_boottime;
+	t->started_at = BPF_CORE_READ(task, group_leader, start_boottime);
 	bpf_probe_read_kernel_str(t->comm, sizeof(t->comm), task->comm);
 	t->exe = read_exe(task, NULL);
 	keep_number(task, &runtime_config.space);

@@ -65,6 +65,9 @@ export interface Loaded {
 export const TRACEFS =
   "its number is in tracefs, which is open to root only: run as root, or mount tracefs and add CAP_DAC_READ_SEARCH";
 
+/** Ends the name of a second program on a hook, which calls the first: bpf/include/wirespan/second_program.h. */
+const NESTED = "_nested";
+
 const OF_PROCESS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM", "ENOSYS"]);
 
 function nameOf(candidate: Candidate<string>): string {
@@ -320,6 +323,8 @@ export async function loadObject(native: Native, options: ObjectOptions): Promis
         ...(options.pinned && { pinned: options.pinned }),
       });
       fill(object, options);
+      for (const program of chosen.filter((name) => name.endsWith(NESTED)))
+        object.place(program.slice(0, -NESTED.length), object.map("first_program"), 0);
       for (const program of chosen) {
         const chain = options.chains?.find(({ hook }) => hook === skeleton.programs[program]);
         if (chain) chain.join(object, program, skeleton.links![program]!);

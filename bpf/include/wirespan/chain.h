@@ -9,7 +9,7 @@
  *
  * The kernel does not enter a program that is already running on this CPU. A packet can interrupt one in a system call,
  * and a softirq then handles hundreds: the tracker has a second program, entered next, which leads the events that the
- * first was not entered for into the same chain. So a plugin's program may interrupt itself, once: `is_nested` of its
+ * first was not entered for into the same chain (second_program.h). So a plugin's program may interrupt itself, once: `is_nested` of its
  * struct conn shows it, and per-CPU scratch memory must be kept apart.
  */
 #include <wirespan/conn.h>

@@ -4,9 +4,11 @@
 /*
  * The kernel does not enter a program that is already running on this CPU: if a packet's interrupt reaches the same hook
  * during a system call, the second event is lost. Therefore a second program is attached after the first one, for the
- * events that the first was not entered for. (For state changes, the tracker has one: chain.h.)
+ * events that the first was not entered for: it calls the first (second_program.h). (For state changes, the tracker has
+ * one: chain.h.)
  */
 #include <wirespan/kernel.h>
+#include <wirespan/second_program.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
@@ -58,31 +60,29 @@ static __always_inline bool pop_event(u64 event)
 	return false;
 }
 
-#define UNUSED __attribute__((unused))
-
 /*
  * Defines both programs, `name` and `name`_nested. `event` is an address that identifies the event among those that
  * interrupt it, or NULL if it is to be ignored. `see` is a call in terms of the arguments and of `is_nested`, by which
  * per-CPU scratch memory must be kept apart.
  */
-#define REENTRANT_PROGRAM(hook, name, event, see, ...)     \
-	SEC(hook) int BPF_PROG(name, __VA_ARGS__)          \
-	{                                                  \
-		const bool is_nested UNUSED = false;       \
-		u64 event_ = (u64)(event);                 \
-                                                           \
-		if (!event_)                               \
-			return 0;                          \
-		push_event(event_);                        \
-		see;                                       \
-		return 0;                                  \
-	}                                                  \
-	SEC(hook) int BPF_PROG(name##_nested, __VA_ARGS__) \
-	{                                                  \
-		const bool is_nested UNUSED = true;        \
-		u64 event_ = (u64)(event);                 \
-                                                           \
-		if (event_ && !pop_event(event_))          \
-			see;                               \
-		return 0;                                  \
+#define REENTRANT_PROGRAM(hook, name, event, see, ...)        \
+	SEC(hook) int BPF_PROG(name, __VA_ARGS__)             \
+	{                                                     \
+		const bool is_nested = is_called_by_second(); \
+		u64 event_ = (u64)(event);                    \
+                                                              \
+		if (!event_)                                  \
+			return 0;                             \
+		if (!is_nested)                               \
+			push_event(event_);                   \
+		see;                                          \
+		return 0;                                     \
+	}                                                     \
+	SEC(hook) int BPF_PROG(name##_nested, __VA_ARGS__)    \
+	{                                                     \
+		u64 event_ = (u64)(event);                    \
+                                                              \
+		if (event_ && !pop_event(event_))             \
+			call_first(ctx);                      \
+		return 0;                                     \
 	}
