@@ -82,6 +82,7 @@ export function ours(name: string, plugins: readonly string[]): Contender {
       const [failed] = engine.failed;
       if (failed) throw failed.error;
       engine.run(forget);
+      await engine.correlated();
       const hookOf = ({ owner, name: program }: { owner: string; name: string }) =>
         (found.find((p) => p.name === owner)?.skeleton ?? trackerSkeleton).programs[
           program as never

@@ -1,8 +1,10 @@
 // Load for what is measured.
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Netns } from "../test/support/netns.ts";
+import { createInterface } from "node:readline";
+import { end, type Netns } from "../test/support/netns.ts";
 import { run } from "../test/support/workload.ts";
 import { STORM_CPU } from "./contenders.ts";
 import { lowest } from "./figures.ts";
@@ -35,6 +37,15 @@ export async function connections(netns: Netns, milliseconds: number): Promise<n
   const cpu = lowest(batches.map(([, ns]) => ns));
   // CPU time is the steadier one, but kernels that account interrupts apart leave softirqs out of it.
   return (cpu > 0.9 * wall ? cpu : wall) / 1000;
+}
+
+/** Opens as many connections, of which both ends are here, and holds them until it is disposed of. */
+export async function hold(netns: Netns, count: number): Promise<AsyncDisposable> {
+  const held = netns.spawn(program("hold"), [String(count)], { stdio: ["pipe", "pipe", "inherit"] });
+  const lines = createInterface({ input: held.stdout! });
+  const [line] = await Promise.race([once(lines, "line"), once(held, "close")]);
+  if (line !== "held") throw new Error("connections could not be held");
+  return { [Symbol.asyncDispose]: () => end(held) };
 }
 
 /** Datagrams on one CPU, over loopback or to an address of another namespace. */

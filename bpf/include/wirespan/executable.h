@@ -83,6 +83,8 @@ static __always_inline u64 read_exe(struct task_struct *task, bool *is_full)
 	for (u32 at = 0; at < 256 && at < length; at += NAME_PART) {
 		u32 size = length - at;
 
+		/* Else the compiler compares `length`, and the verifier of Linux 6.1 does not know how large `size` is. */
+		barrier_var(size);
 		if (size > NAME_PART)
 			size = NAME_PART;
 		__builtin_memset(&part, 0, sizeof(part));
