@@ -32,7 +32,8 @@ const rows: Readonly<Record<string, number>> = {
 };
 const words: Readonly<Record<string, readonly string[]>> = {
   netqtop: ["--loopback", "-i", "1"],
-  tcptop: ["-S", "-r", "100"],
+  // One interval for all: a connection that moves bytes in two of them has a row in each.
+  tcptop: ["-S", "-r", "100", "60"],
 };
 /** Bytes. */
 const linkHeader = 14;
