@@ -153,7 +153,6 @@ async function createLean(
       });
     },
     unencodable: (kind: Kind, count: number, error: unknown) => exporter.unencodable(kind, count, error),
-    isBehind: (signal) => exporter.isBehind(signal),
     mostBytes: (signal) => exporter.mostBytes(signal),
   };
   encoder.add(receiver, config.signals, config);

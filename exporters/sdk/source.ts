@@ -242,9 +242,6 @@ export class SdkSource implements Sink, Source {
     return (kind === "span" ? this.#spans : this.#events).open;
   }
 
-  /** Does nothing: its batches do not grow under backlog. */
-  release(): void {}
-
   /** Closes all open batches. */
   cut(): void {
     this.#spans.cut();

@@ -264,7 +264,7 @@ for (const protocol of ["grpc", "http"] as const) {
       sink.delayMs = 40;
       await using made = await Exporting.toSink(sink);
       const { fanout } = made;
-      for (let i = 0; i < 512 * 6; i++) fanout.span(connectionSpan(i));
+      for (let i = 0; i < 2048 * 6; i++) fanout.span(connectionSpan(i));
       await fanout.flush(10_000);
       const times = sink.received.map(({ at }) => at);
       times.slice(1).forEach((time, i) => {

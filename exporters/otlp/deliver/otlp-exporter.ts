@@ -13,8 +13,6 @@ import type { Transport } from "./transport.ts";
 export interface Source {
   /** How many of a kind are in a batch that is still open. */
   open(kind: Kind): number;
-  /** Closes the open batch of a signal, if only a backlog has kept it open. */
-  release(signal: Signal): void;
   /** Closes all open batches. */
   cut(): void;
 }
@@ -58,7 +56,6 @@ export class OtlpExporter<P> implements Exporter {
     this.#queue = new Queue(config.queueBytes, {
       lost: (signal, count, cause, error) =>
         this.#lost(signal, count, cause, reasons[cause] ?? String(error)),
-      emptied: (signal) => parts.source.release(signal),
     });
     const shared = {
       queue: this.#queue,
@@ -89,11 +86,6 @@ export class OtlpExporter<P> implements Exporter {
   async refresh(): Promise<readonly string[]> {
     const parts = await this.#transport.refresh();
     return parts.map((part) => `exporters.${this.name}.${part}: changed files reloaded`);
-  }
-
-  /** Whether batches of a signal wait or are on their way. */
-  isBehind(signal: Signal): boolean {
-    return !this.#queue.isEmpty(signal);
   }
 
   /** Bytes that a request may have to find room here, and with the backend. */

@@ -62,8 +62,6 @@ const UNPACKED = { batch: undefined, payload: undefined, release: undefined, sen
 export interface QueueEvents {
   /** Items will not be sent; `error` says why no payload could be made. */
   lost(signal: Signal, count: number, cause: LossCause, error?: unknown): void;
-  /** The last batch of a signal was sent. */
-  emptied(signal: Signal): void;
 }
 
 export class Queue<P> {
@@ -87,10 +85,6 @@ export class Queue<P> {
   /** Bytes that wait; above `limit` only if what is on its way exceeds it. */
   get bytes(): number {
     return this.#bytes;
-  }
-
-  isEmpty(signal: Signal): boolean {
-    return this.#lanes[signal].length === 0;
   }
 
   /** Spans, points or events of a signal that wait or are on their way. */
@@ -149,7 +143,7 @@ export class Queue<P> {
 
   /** The backend has taken an item, or refused it for good. */
   done(item: QueueItem<P>): void {
-    if (this.#remove(item) && this.isEmpty(item.signal)) this.#events.emptied(item.signal);
+    this.#remove(item);
   }
 
   /** Resolves when nothing is left of what waits now, or after `deadlineMs`. */

@@ -26,7 +26,7 @@ describe("buffers of requests", () => {
     encoder.add({ accept: (batch) => held.push({ batch, bytes: Buffer.from(batch.bytes) }), unencodable });
     let next = 0;
     const more = (): void => {
-      for (let i = 0; i < 512 * 5; i++) encoder.span(connectionSpan(next++));
+      for (let i = 0; i < 2048 * 5; i++) encoder.span(connectionSpan(next++));
     };
     more();
     assert.equal(held.length, 5);

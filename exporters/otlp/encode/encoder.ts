@@ -12,16 +12,13 @@ import { writeMetric } from "./metric.ts";
 import { writeSpan } from "./span.ts";
 import type { Writer } from "./writer.ts";
 
-/** Items of a request while every backend keeps up, and while one does not. */
-const ITEMS = 512;
-const MOST_ITEMS = 2048;
+/** Items of a request: what a request costs, at both ends, is shared by many, and a slow backend keeps up. */
+const ITEMS = 2048;
 /** Bytes of a request; a Collector takes 4 MiB, and one more item with its resource must fit. */
 const MOST_BYTES = 3 * 1024 * 1024;
 const MAX_AGE_MS = 1000;
-/** Age at which a batch of enough items grows no further: within it, items go by resource, not by time. */
-const GROWS_MS = 750;
-/** Items after which a batch that grows under backlog checks again whether there still is one. */
-const STEP = 64;
+/** Points of a metric that are written at once. */
+const POINTS = 512;
 
 const pool = new BufferPool();
 
@@ -30,8 +27,6 @@ export interface Receiver {
   accept(batch: Batch): void;
   /** `count` of `kind` could not be encoded. */
   unencodable(kind: Kind, count: number, error: unknown): void;
-  /** Whether earlier batches of a signal still wait. */
-  isBehind?(signal: Signal): boolean;
   /** Bytes that a batch may have. */
   mostBytes?(signal: Signal): number;
 }
@@ -43,12 +38,8 @@ class SignalBatcher {
   readonly #kind: Kind;
   readonly #request = new ExportRequest();
   #count = 0;
-  /** Number of items at which to check whether the batch is large enough. */
-  #look = ITEMS;
   #mostBytes = MOST_BYTES;
   #timer: NodeJS.Timeout | undefined;
-  /** Milliseconds (monotonic) at which the first item came. */
-  #began = 0;
 
   constructor(kind: Kind) {
     this.#kind = kind;
@@ -74,23 +65,8 @@ class SignalBatcher {
       return;
     }
     this.#count += count;
-    if (this.#request.bytes >= this.#mostBytes || (this.#count >= this.#look && this.#isEnough())) this.cut();
-    else if (this.#timer === undefined) {
-      this.#timer = setTimeout(() => this.cut(), MAX_AGE_MS).unref();
-      this.#began = performance.now();
-    }
-  }
-
-  /** Larger requests let a slow backend keep up. */
-  #isEnough(): boolean {
-    this.#look = this.#count + STEP;
-    if (this.#count >= MOST_ITEMS || performance.now() - this.#began > GROWS_MS) return true;
-    return !this.receivers.some((receiver) => receiver.isBehind?.(this.signal));
-  }
-
-  /** Closes the open batch if only a backlog has kept it open. */
-  release(): void {
-    if (this.#count >= ITEMS) this.cut();
+    if (this.#count >= ITEMS || this.#request.bytes >= this.#mostBytes) this.cut();
+    else this.#timer ??= setTimeout(() => this.cut(), MAX_AGE_MS).unref();
   }
 
   /** Closes the open batch. */
@@ -101,7 +77,6 @@ class SignalBatcher {
     const { chunk, bytes } = this.#request.take(pool);
     const batch = new Batch(this.signal, this.#count, bytes, this.receivers.length, () => pool.give(chunk));
     this.#count = 0;
-    this.#look = ITEMS;
     for (const receiver of this.receivers) receiver.accept(batch);
     this.#mostBytes = Math.min(
       MOST_BYTES,
@@ -125,8 +100,8 @@ class MetricBatcher extends SignalBatcher {
   }
 
   #metric(metric: ExportMetric): void {
-    for (let first = 0; first < metric.points.length; first += ITEMS) {
-      const end = Math.min(first + ITEMS, metric.points.length);
+    for (let first = 0; first < metric.points.length; first += POINTS) {
+      const end = Math.min(first + POINTS, metric.points.length);
       const write = (writer: Writer) => writeMetric(writer, metric, first, end);
       this.add(end - first, metric.resource, metric.scope, write, undefined);
     }
@@ -166,12 +141,6 @@ export class Encoder implements Sink {
   open(kind: Kind): number {
     if (kind === "point") return 0;
     return (kind === "span" ? this.#spans : this.#events).open;
-  }
-
-  /** Closes the open batch of a signal if only a backlog has kept it open. */
-  release(signal: Signal): void {
-    if (signal === "traces") this.#spans.release();
-    if (signal === "logs") this.#events.release();
   }
 
   /** Closes all open batches. */
