@@ -75,24 +75,33 @@ export async function attachPlugins(
   return failed.filter((one) => one !== undefined);
 }
 
-/** Attaches more plugins beside those that run; if one fails, none stays. */
+/**
+ * Attaches more plugins beside those that run; if one fails, none stays, unless it `failed` before and `strict` is not
+ * set: then it is returned as failed again.
+ */
 export async function attachBeside(
   plugins: readonly Plugin[],
   options: Attaching,
   running: readonly PluginRunner[],
-): Promise<PluginRunner[]> {
+  failed: readonly FailedPlugin[],
+): Promise<{ readonly attached: PluginRunner[]; readonly failed: FailedPlugin[] }> {
   const attached: PluginRunner[] = [];
+  const again: FailedPlugin[] = [];
   try {
     for (const plugin of plugins) {
+      const { name } = plugin;
       const taken = new Set([...running, ...attached].map(({ bit }) => bit));
       const before = running.find((runner) => runner.plugin === plugin);
-      attached.push(
-        await PluginRunner.attach({ ...options, plugin, bit: freeBit(plugin.name, taken), before }),
-      );
+      try {
+        attached.push(await PluginRunner.attach({ ...options, plugin, bit: freeBit(name, taken), before }));
+      } catch (error) {
+        if (options.config.strict || !failed.some((one) => one.name === name)) throw error;
+        again.push({ name, error: explained(name, error, options.native.features().lockdown) });
+      }
     }
   } catch (error) {
     for (const runner of attached) runner.close();
     throw error;
   }
-  return attached;
+  return { attached, failed: again };
 }

@@ -261,7 +261,8 @@ export class Engine {
     const kept = this.#runners.filter((r) => wanted.includes(r.plugin) && r.runsAs(config));
     const ending = this.#runners.filter((r) => !kept.includes(r));
     const starting = wanted.filter((plugin) => !kept.some((r) => r.plugin === plugin));
-    const fresh = await attachBeside(starting, { config, native, tracker }, this.#runners);
+    const attaching = { config, native, tracker };
+    const { attached: fresh, failed } = await attachBeside(starting, attaching, this.#runners, this.#failed);
     tracker.configure(config);
     await tracker.keepTuples(config, needs.tuples);
     this.#startBeside(fresh, config, sink);
@@ -269,8 +270,7 @@ export class Engine {
     for (const runner of ending) runner.detach();
     tracker.emitLast();
     this.#runners = [...kept, ...fresh];
-    // All that are wanted run now.
-    this.#failed.length = 0;
+    this.#failed.splice(0, this.#failed.length, ...failed);
     // A collection under way still reads from those that end.
     await this.#collector.idle();
     for (const runner of ending) await this.#end(runner, sink);
@@ -280,6 +280,7 @@ export class Engine {
     return [
       ...[...before].filter((name) => !after.has(name)).map((name) => `${name}: stopped`),
       ...[...after].map((name) => `${name}: ${before.has(name) ? "restarted" : "started"}`),
+      ...failed.map(({ name, error }) => `${name}: still fails: ${error.message}`),
     ];
   }
 
@@ -343,25 +344,23 @@ export class Engine {
     return this.#collector.unseen;
   }
 
-  /** The programs' own counters, by owner: `connections` is the tracker. */
-  counters(): Readonly<Record<string, Readonly<Record<string, number>>>> {
-    const readers = [
-      ["connections", this.#trackerReader] as const,
-      ...this.runners.map(({ plugin, reader }) => [plugin.name, reader] as const),
-    ];
-    return Object.fromEntries(
-      readers.flatMap(([owner, reader]) => (reader ? [[owner, reader.counters()]] : [])),
+  /** What reads the programs' maps, by owner: `connections` is the tracker. */
+  get #readers(): readonly (readonly [owner: string, reader: ObjectReader])[] {
+    const plugins = this.runners.map(({ plugin, reader }) => [plugin.name, reader] as const);
+    return [["connections", this.#trackerReader] as const, ...plugins].flatMap(([owner, reader]) =>
+      reader ? [[owner, reader] as const] : [],
     );
+  }
+
+  /** The programs' own counters, by owner. */
+  counters(): Readonly<Record<string, Readonly<Record<string, number>>>> {
+    return Object.fromEntries(this.#readers.map(([owner, reader]) => [owner, reader.counters()]));
   }
 
   /** Fill of every ring, bytes. */
   rings(): readonly { readonly owner: string; readonly usage: number; readonly limit: number }[] {
-    const owners = [
-      ["connections", this.#trackerReader] as const,
-      ...this.runners.map(({ plugin, reader }) => [plugin.name, reader] as const),
-    ];
-    return owners.flatMap(([owner, reader]) =>
-      (reader?.rings ?? []).map((ring) => ({ owner, usage: ring.pending, limit: ring.capacity })),
+    return this.#readers.flatMap(([owner, { rings }]) =>
+      rings.map((ring) => ({ owner, usage: ring.pending, limit: ring.capacity })),
     );
   }
 

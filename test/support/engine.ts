@@ -116,8 +116,8 @@ export class Watch implements AsyncDisposable {
   }
 
   /** Goes on with other settings. */
-  async reload(settings: Values): Promise<void> {
-    await this.engine.reload(configOf(this.#plugins, settings), this.#plugins);
+  async reload(settings: Values): Promise<readonly string[]> {
+    return await this.engine.reload(configOf(this.#plugins, settings), this.#plugins);
   }
 
   /** The core program's own counters. */
