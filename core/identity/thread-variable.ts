@@ -41,6 +41,9 @@ const most = { objects: 1024, segments: 64, dynamic: 256, chain: 1024, relocatio
 /** Offsets and modules beyond are garbage: a descriptor that is not resolved yet. */
 const plausible = { offset: 2 ** 30, module: 65_536 };
 
+/** glibc's loader or library: other C libraries have other vectors (musl's file is libc.so). */
+const glibc = /\/(ld-linux-x86-64\.so\.2|ld-2\.\d+\.so|libc\.so\.6|libc-2\.\d+\.so)( \(deleted\))?$/;
+
 interface Segment {
   readonly type: number;
   readonly address: number;
@@ -135,9 +138,9 @@ function inObject(
     throw new UnreadableVariable(`${object.name} has no relocation that says where its ${SYMBOL} is`);
   const variable = resolve(memory, object.bias + slot.at, slot.type, symbol.value, slot.named);
   if (!variable) throw new UnreadableVariable(`${SYMBOL} of ${object.name} is not resolved yet`);
-  if (variable.place === "dynamic" && mappings.some(({ name }) => /\/ld-musl-[^/]*$/.test(name)))
+  if (variable.place === "dynamic" && !mappings.some(({ name }) => glibc.test(name)))
     throw new UnreadableVariable(
-      `${object.name} was loaded by musl's dlopen(), whose thread vector is not read`,
+      `${object.name} was loaded by another C library than glibc, whose threads' vectors are not read`,
     );
   return variable;
 }
