@@ -47,6 +47,9 @@ const HOOKS: Readonly<Record<string, string>> = {
   empty_exit: "tp_btf/softirq_exit",
   empty_transmit: "tp_btf/net_dev_start_xmit",
   empty_receive: "tp_btf/netif_receive_skb",
+  empty_send: "tp_btf/tcp_sendmsg_locked",
+  empty_send_function: "fentry/tcp_sendmsg_locked",
+  empty_segment: "tp_btf/tcp_probe",
 };
 
 export function empty(...programs: string[]): Contender {

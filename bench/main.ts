@@ -11,6 +11,7 @@ import { containerRow } from "./container.ts";
 import { OUR_CPU } from "./contenders.ts";
 import { correlateLanguageRows } from "./correlate-languages.ts";
 import { correlateNodeRows } from "./correlate-node.ts";
+import { correlationRows } from "./correlation.ts";
 import { encodeRows } from "./encode.ts";
 import { markdown, type Row } from "./figures.ts";
 import { footprintRows } from "./footprint.ts";
@@ -51,6 +52,7 @@ const parts: readonly [string, () => Promise<readonly Row[]>][] = [
   ["memory under load", () => peakRows(netns, quick ? 10 : 60)],
   ["the agent's CPU", async () => [await agentCpuRow(netns, quick ? 3 : 5)]],
   ["encoding", () => encodeRows(rounds)],
+  ["correlation", () => correlationRows(netns, rounds)],
   ["correlate/node", async () => correlateNodeRows(rounds)],
   ["correlate/python, correlate/go", async () => correlateLanguageRows(rounds)],
 ];

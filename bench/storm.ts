@@ -18,7 +18,7 @@ export function program(name: string): string {
 
 export function build(): void {
   mkdirSync(folder, { recursive: true });
-  for (const name of ["storm", "hold"]) {
+  for (const name of ["storm", "hold", "messages"]) {
     const source = join(import.meta.dirname, `${name}.c`);
     execFileSync("cc", ["-O2", "-Wall", "-D_GNU_SOURCE", "-o", program(name), source], {
       stdio: ["ignore", "ignore", "inherit"],
@@ -46,6 +46,11 @@ export async function hold(netns: Netns, count: number): Promise<AsyncDisposable
   const [line] = await Promise.race([once(lines, "line"), once(held, "close")]);
   if (line !== "held") throw new Error("connections could not be held");
   return { [Symbol.asyncDispose]: () => end(held) };
+}
+
+/** Messages of one loopback connection, and as many answers: bytes that say nothing, or requests with a traceparent. */
+export async function messages(netns: Netns, count: number, kind: "opaque" | "head"): Promise<void> {
+  await netns.run(program("messages"), String(STORM_CPU), String(count), kind);
 }
 
 /** Datagrams on one CPU, over loopback or to an address of another namespace. */

@@ -34,4 +34,22 @@ int BPF_PROG(empty_receive, void *skb)
 	return 0;
 }
 
+SEC("tp_btf/tcp_sendmsg_locked")
+int BPF_PROG(empty_send, void *sk, void *msg)
+{
+	return 0;
+}
+
+SEC("fentry/tcp_sendmsg_locked")
+int BPF_PROG(empty_send_function, void *sk, void *msg)
+{
+	return 0;
+}
+
+SEC("tp_btf/tcp_probe")
+int BPF_PROG(empty_segment, void *sk, void *skb)
+{
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
