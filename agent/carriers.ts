@@ -77,6 +77,7 @@ export function carriersOf({ correlate, hooks, arch, readsOthers }: CarrierFacts
     row("table", "attempts to connect, by programs with a context table", table, opening),
     thread("TLS, databases and all else, by programs whose SDK publishes threads' contexts", sent),
     thread("attempts to connect, by programs whose SDK publishes threads' contexts", opening),
+    row("uprobe", "TLS, by other programs", "functions of TLS libraries are not watched"),
   ];
 }
 
