@@ -1,11 +1,14 @@
 // What happens to a request's connection and bytes, in the trace of the request.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { statSync } from "node:fs";
+import { join } from "node:path";
 import { heldPrograms } from "../../test/support/bpf-programs.ts";
 import { type ContextWatch, watchContexts } from "../../test/support/contexts.ts";
 import { watch } from "../../test/support/engine.ts";
-import { ask, get, HttpServer, type Range, talk, traceparent } from "../../test/support/http.ts";
+import { ask, get, HttpServer, linesOf, talk, traceparent } from "../../test/support/http.ts";
 import { size } from "../../test/support/long.ts";
+import { judge, lossFolder, type Range, tap, witness } from "../../test/support/loss.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { addresses, pair, withoutOffload } from "../../test/support/topology.ts";
 
@@ -14,25 +17,7 @@ const mine = { "filter.include.pid": String(process.pid) };
 
 const inode = (netns: Netns): number => statSync(netns.path).ino;
 
-/** Everything of the pair's connections that was retransmitted, by the byte ranges that both ends logged. */
-function judge(w: ContextWatch, client: readonly Range[], server: readonly Range[], serverPort: number) {
-  const first = new Map(w.contexts().map((c) => [`${c.localPort}-${c.peerPort}`, c.first]));
-  const account = { exact: 0, wrong: 0, outside: 0 };
-  const inTrace = w.seen.spans.filter(({ name }) => name === "tcp retransmit");
-  for (const { traceId, parentSpanId, attributes } of inTrace) {
-    const local = Number(attributes["network.local.port"]);
-    const peer = Number(attributes["network.peer.port"]);
-    const at = (Number(attributes["wirespan.tcp.sequence"]) - first.get(`${local}-${peer}`)!) >>> 0;
-    const ranges = peer === serverPort ? client : server;
-    const own = ranges.find(
-      ({ from, to, port }) => port === (peer === serverPort ? local : peer) && from <= at && at < to,
-    );
-    if (!own) account.outside++;
-    else if (own.traceparent === `00-${traceId}-${parentSpanId}-01`) account.exact++;
-    else account.wrong++;
-  }
-  return account;
-}
+const inTraces = (w: ContextWatch) => w.seen.spans.filter(({ name }) => name === "tcp retransmit");
 
 describe("what happens to a request's bytes", function () {
   this.timeout(120_000);
@@ -50,6 +35,8 @@ describe("what happens to a request's bytes", function () {
       "correlate.rate": "100000",
     });
     await using server = await HttpServer.start(net.b, addresses.b, 20_000);
+    const witnessed = await witness();
+    const taps = await Promise.all([net.a, net.b].map(tap));
     let asked: readonly Range[] = [];
     let answered: readonly Range[] = [];
     let moved: Readonly<Record<string, number>> = {};
@@ -60,8 +47,8 @@ describe("what happens to a request's bytes", function () {
           `tcp dport ${server.port} meta length > 100 numgen inc mod 23 == 5`,
           "drop",
         );
-        await net.b.rule(
-          "output",
+        await net.a.rule(
+          "input",
           `tcp sport ${server.port} meta length > 100 numgen inc mod 37 == 5`,
           "drop",
         );
@@ -71,16 +58,50 @@ describe("what happens to a request's bytes", function () {
       });
     });
     const segments = (theirs["Tcp.RetransSegs"] ?? 0) + (moved["Tcp.RetransSegs"] ?? 0);
-    const told = () => w.seen.events.filter(({ name }) => name === "wirespan.tcp.retransmit");
-    const sum = () =>
-      told().reduce((n, { attributes }) => n + Number(attributes["wirespan.tcp.segments"]), 0);
-    await w.seen.until(`${segments} retransmissions`, () => sum() >= segments);
-    assert.equal(sum(), segments);
-    const account = judge(w, asked, answered, server.port);
-    const { suppressed } = w.seen.engine.correlation!.counts;
+    const again = (await Promise.all(taps.map((one) => one.stop()))).flat();
+    const shown = witnessed.stop();
+    w.seen.engine.drain();
+    await w.seen.collect();
+    assert.equal(again.length, segments, "the taps have seen all");
+    const told = w.seen.events.filter(({ name }) => name === "wirespan.tcp.retransmit");
+    const sum = told.reduce((n, { attributes }) => n + Number(attributes["wirespan.tcp.segments"]), 0);
+    const account = judge(again, [...asked, ...answered], inTraces(w), shown);
+    assert.ok(sum <= segments && sum >= segments - account.unshown, `${sum} of ${segments}`);
     assert.ok(account.exact >= 10, `${account.exact} retransmissions in requests`);
-    assert.deepEqual({ ...account, exact: 0 }, { exact: 0, wrong: 0, outside: 0 });
-    assert.ok(account.exact + suppressed <= told().length);
+    assert.deepEqual([account.wrong, account.unranged, account.unseen], [[], [], []]);
+    assert.equal(account.missing, w.seen.engine.correlation!.counts.suppressed);
+  });
+
+  const messages = size(300, 2000);
+  it(`is told in the right trace of ${messages} whose bytes are on their way at once`, async () => {
+    await using net = await pair();
+    await withoutOffload(net);
+    await using w = await watchContexts(["tcpretrans"], {
+      "filter.include.netns": [net.a, net.b].map(inode).join(","),
+      "correlate.rate": "100000",
+    });
+    const reads =
+      "const { createServer } = require('net'); createServer((s) => s.resume()).listen(7500, () => console.log());";
+    const server = net.b.spawn(process.execPath, ["-e", reads], { stdio: ["ignore", "pipe", "inherit"] });
+    await once(server.stdout!, "data");
+    const witnessed = await witness();
+    const wire = await tap(net.a);
+    await net.b.rule("input", "tcp dport 7500 meta length > 100 numgen inc mod 13 == 5", "drop");
+    const program = ["python3", "-B", `${lossFolder}stream.py`, addresses.b, "7500", String(messages)];
+    const lines = await linesOf(net.a, program, { PYTHONPATH: join(lossFolder, "../../correlate/python") });
+    await net.a.settled();
+    const again = await wire.stop();
+    const shown = witnessed.stop();
+    w.seen.engine.drain();
+    await w.seen.collect();
+    const ranges = lines.map((line) => JSON.parse(line) as Range);
+    // A segment may hold bytes of several messages: it is told in the trace of the one that it begins in.
+    const firsts = again.map((segment) => ({ ...segment, bytes: Math.min(segment.bytes, 1) }));
+    const account = judge(firsts, ranges, inTraces(w), shown);
+    const { suppressed } = w.seen.engine.correlation!.counts;
+    assert.deepEqual([account.wrong, account.unranged], [[], []]);
+    assert.ok(account.exact >= messages / 20, `${account.exact} of ${again.length}`);
+    assert.equal(account.missing, suppressed);
   });
 
   it("has the same ids in two agents on one host", async () => {

@@ -1,7 +1,6 @@
 // What the battery found in a guest, as it says it on standard output, in JSON.
 import type { DoctorReport } from "../../agent/doctor.ts";
-import type { Range } from "../support/http.ts";
-import type { Again } from "../support/loss.ts";
+import type { Again, Range } from "../support/loss.ts";
 import type { Series, Told, ToldSpan } from "../support/received.ts";
 import type { Line } from "../support/workload-lines.ts";
 import type { Drawn } from "./peers.ts";

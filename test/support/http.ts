@@ -6,20 +6,13 @@ import { createInterface, type Interface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { Range } from "./loss.ts";
 import type { Netns } from "./netns.ts";
 import { until } from "./until.ts";
 
 const folder = fileURLToPath(new URL("../http/", import.meta.url));
 
-/** A request, or its answer: bytes `from` up to but without `to` of what this end sent. */
-export interface Range {
-  readonly traceparent: string;
-  readonly from: number;
-  readonly to: number;
-  /** Of the client. */
-  readonly port: number;
-}
-
+/** What the programs of test/http print. */
 interface Line {
   readonly port?: number;
   readonly traceparent: string;
@@ -29,10 +22,10 @@ interface Line {
   readonly peerPort?: number;
 }
 
-const rangeOf = ({ traceparent, from, to, localPort, peerPort }: Line): Range => ({
-  ...{ traceparent, from, to },
-  port: localPort ?? peerPort ?? 0,
-});
+const rangeOf = (line: string, side: Range["side"], service: number): Range => {
+  const { traceparent, from, to, localPort, peerPort } = JSON.parse(line) as Line;
+  return { side, service, traceparent, from, to, port: localPort ?? peerPort ?? 0 };
+};
 
 /** A server of test/http/server.mjs. */
 export class HttpServer implements AsyncDisposable {
@@ -44,7 +37,7 @@ export class HttpServer implements AsyncDisposable {
   private constructor(child: ChildProcess, lines: Interface, port: number) {
     this.#child = child;
     this.port = port;
-    lines.on("line", (line) => this.#ranges.push(rangeOf(JSON.parse(line) as Line)));
+    lines.on("line", (line) => this.#ranges.push(rangeOf(line, "server", port)));
     this.#said = once(lines, "close");
   }
 
@@ -127,7 +120,7 @@ export async function ask(
 ): Promise<readonly Range[]> {
   const words = [address, String(port), JSON.stringify(options)];
   const lines = await linesOf(netns, [...node, `${folder}client.mjs`, ...words]);
-  return lines.map((line) => rangeOf(JSON.parse(line) as Line));
+  return lines.map((line) => rangeOf(line, "client", port));
 }
 
 /** The i-th of many. */

@@ -112,7 +112,7 @@ export class Ranges {
 /** A span named `tcp retransmit` of an application's trace. */
 export interface Retransmit {
   readonly traceId: string;
-  readonly parentSpanId?: string;
+  readonly parentSpanId?: string | undefined;
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
