@@ -18,10 +18,11 @@ const MESSAGES = 20_000;
 
 const SENDS = { on_send: "empty_send", on_sendmsg_locked: "empty_send_function" } as const;
 
-async function engineOf(plugins: readonly string[], correlates: boolean) {
+async function engineOf(plugins: readonly string[]) {
   const flags = [
     ...selection(plugins, "bench"),
-    { path: "correlate.enabled", value: String(correlates), flag: "bench" },
+    // Else answers have the requests' contexts, and are no longer messages without any.
+    { path: "correlate.inbound", value: "never", flag: "bench" },
   ];
   const { config, plugins: found } = await load(undefined, flags);
   return engineParts({ config, plugins: found, log }).resolve(parts.engine);
@@ -31,7 +32,7 @@ async function engineOf(plugins: readonly string[], correlates: boolean) {
 const reading: Contender = {
   name: "contexts",
   async start(): Promise<Watching> {
-    const engine = await engineOf([], true);
+    const engine = await engineOf([]);
     engine.run(forget);
     const { error } = await engine.correlated();
     if (error) throw error;
@@ -154,7 +155,7 @@ async function loadRow(rounds: number): Promise<Row> {
   const [ours, plugins]: number[][] = [[], []];
   for (let round = 0; round < rounds; round++) {
     const { promise, resolve } = Promise.withResolvers<Awaited<ReturnType<typeof engineOf>>>();
-    plugins!.push(await cpuOf(async () => resolve(await engineOf(installedPlugins(), true))));
+    plugins!.push(await cpuOf(async () => resolve(await engineOf(installedPlugins()))));
     const engine = await promise;
     ours!.push(
       await cpuOf(async () => {
