@@ -53,18 +53,15 @@ function shown<P extends Plugin>(
   feed: (rig: Rig<P>) => void,
   options?: RigOptions,
 ): readonly string[] {
-  const rig = new Rig(plugin, options);
   let text = "";
   const write = (more: string) => {
     text += more;
   };
   const sink = new TraceSink({ plugin, flags, format: "csv", signals: false, write });
+  const rig = new Rig(plugin, { ...options, also: sink });
   sink.start();
   feed(rig);
-  const metrics = rig.metrics();
-  for (const span of rig.spans) sink.span(span);
-  for (const event of rig.events) sink.event(event);
-  sink.metrics(metrics);
+  sink.metrics(rig.metrics());
   sink.flush();
   return text.trimEnd().split("\n");
 }

@@ -76,7 +76,7 @@ const SERVER = {
 export const failed = ({ establishedAt }: Conn): boolean => !(establishedAt > 0);
 
 /** How a connection failed; undefined: it did not. */
-export function errorOf(conn: Conn): ErrorType | undefined {
+function errorOf(conn: Conn): ErrorType | undefined {
   if (failed(conn)) return connectError(conn);
   switch (conn.closeReason) {
     case "timeout":

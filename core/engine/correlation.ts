@@ -35,13 +35,13 @@ const PROBES: Readonly<Record<string, Probe<keyof typeof skeleton.programs>>> = 
 const INBOUND = { never: 0, privatePeers: 1, always: 2 } as const;
 
 /** What `correlate.exclude` leaves out, as a filter. */
-export function excludedBy({ exclude }: Config["correlate"]): ReturnType<typeof withDefaults> {
+function excludedBy({ exclude }: Config["correlate"]): ReturnType<typeof withDefaults> {
   const { localPort, peerPort, comm, cgroup } = exclude;
   return withDefaults({ exclude: { localPort, remotePort: peerPort, comm, cgroup } });
 }
 
 /** Thread-local storage lies in memory as each processor's conventions say. */
-export function readsThreads({ correlate }: Config): boolean {
+function readsThreads({ correlate }: Config): boolean {
   return correlate.threads !== false && process.arch === "x64";
 }
 

@@ -1,6 +1,5 @@
-// The kernel side of the agent: attaches the tracker and the plugins, then feeds what they observe to a sink. Attaching
-// comes first and alone, so that nothing is missed while the rest is still loading. Tests: every kernel test
-// (test/support/engine.ts), test/system/reload.kernel.test.ts.
+// The kernel side of the agent: attaches the tracker and the plugins, first and alone, so that nothing is missed, then feeds
+// what they observe to a sink. Tests: test/support/engine.ts, by every kernel test; test/system/reload.kernel.test.ts.
 import { skeleton as trackerSkeleton } from "../../bpf/tracker/tracker.skel.ts";
 import type { Config } from "../../config/config.ts";
 import type { ProgramInfo } from "../../native/index.ts";

@@ -2,7 +2,7 @@
 // executable and libraries. https://www.akkadia.org/drepper/tls.pdf says how thread-local storage lies in memory.
 import type { AddressSpace, Mapping } from "./address-space.ts";
 
-export const SYMBOL = "otel_thread_ctx_v1";
+const SYMBOL = "otel_thread_ctx_v1";
 
 /** Of the values of `struct thread_variable` in bpf/context/thread.h. */
 export interface ThreadVariable {

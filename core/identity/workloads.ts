@@ -10,7 +10,7 @@ const NOBODY: Workload = { number: 0, resource: undefined, executable: undefined
 const OTHERS: Workload = { ...NOBODY, number: REST, series: { "otel.metric.overflow": true } };
 
 /** Workloads of one container, and of one user outside of containers, but for root: nobody uses up all there are. */
-export const SHARE = 128;
+const SHARE = 128;
 
 export class Workloads {
   readonly #limit: number;

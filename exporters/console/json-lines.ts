@@ -10,7 +10,7 @@ import type {
 import type { Row } from "../../core/plugin/trace/view.ts";
 
 /** RFC 3339 in UTC with nanoseconds. */
-export function rfc3339({ sec, nsec }: Time): string {
+function rfc3339({ sec, nsec }: Time): string {
   return `${new Date(sec * 1000).toISOString().slice(0, 19)}.${String(nsec).padStart(9, "0")}Z`;
 }
 

@@ -97,9 +97,9 @@ __noinline int read_ids(struct conn_record *r, const struct conn *c)
 	return 0;
 }
 
-/* `state`: see read_traffic. Writes every field, because reserved memory is not zeroed. */
-static __always_inline void read_record(struct conn_record *r, enum span span, const struct conn *c,
-					const struct tcp_sock *tp, u32 state)
+/* All but `traffic`. Every field is written, because reserved memory is not zeroed. */
+static __always_inline void begin_record(struct conn_record *r, enum span span,
+					 const struct conn *c)
 {
 	r->span = span;
 	r->contexts = 0;
@@ -107,6 +107,13 @@ static __always_inline void read_record(struct conn_record *r, enum span span, c
 	__builtin_memset(&r->context, 0, sizeof(r->context));
 	__builtin_memset(r->parent_span_id, 0, sizeof(r->parent_span_id));
 	read_ids(r, c);
+}
+
+/* `state`: see read_traffic. */
+static __always_inline void read_record(struct conn_record *r, enum span span, const struct conn *c,
+					const struct tcp_sock *tp, u32 state)
+{
+	begin_record(r, span, c);
 	read_traffic(&r->traffic, tp, c, state);
 	read_measured(&r->traffic, tp, c);
 }
@@ -115,11 +122,6 @@ static __always_inline void read_record(struct conn_record *r, enum span span, c
 static __always_inline void read_record_without_socket(struct conn_record *r, enum span span,
 						       const struct conn *c)
 {
-	r->span = span;
-	r->contexts = 0;
-	r->conn = *c;
-	__builtin_memset(&r->context, 0, sizeof(r->context));
-	__builtin_memset(r->parent_span_id, 0, sizeof(r->parent_span_id));
-	read_ids(r, c);
+	begin_record(r, span, c);
 	__builtin_memset(&r->traffic, 0, sizeof(r->traffic));
 }

@@ -108,7 +108,7 @@ const STATE_NAMES: Readonly<Partial<Record<(typeof TCP_STATES)[number], string>>
 };
 
 /** The kernel's names of TCP states, as bcc prints them, by OpenTelemetry's. */
-export const TCP_STATE_NAMES: Readonly<Record<string, string>> = Object.fromEntries(
+const TCP_STATE_NAMES: Readonly<Record<string, string>> = Object.fromEntries(
   TCP_STATES.map((state) => [state, STATE_NAMES[state] ?? state.toUpperCase()]),
 );
 
