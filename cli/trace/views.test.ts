@@ -58,7 +58,7 @@ function shown<P extends Plugin>(
     text += more;
   };
   const sink = new TraceSink({ plugin, flags, format: "csv", signals: false, write });
-  const rig = new Rig(plugin, { ...options, also: sink });
+  const rig = new Rig(plugin, { ...options, sink });
   sink.start();
   feed(rig);
   sink.metrics(rig.metrics());

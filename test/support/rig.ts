@@ -96,8 +96,6 @@ export interface RigOptions {
   /** Names of the kernel's enums: by the name that is asked for, then by value. */
   readonly enums?: Readonly<Record<string, Readonly<Record<number, string>>>>;
   readonly links?: () => FoundLinks;
-  /** Takes what is emitted while its record is there. */
-  readonly also?: Pick<Sink, "span" | "event">;
   /** Where signals go; absent: they are kept. */
   readonly sink?: Sink;
 }
