@@ -78,7 +78,10 @@ export interface BpfMap {
    * the largest is taken. Throws ENOSPC when the arrays are too small for all entries.
    */
   read(keys: Uint8Array, values: Uint8Array, maxWords?: Uint32Array): number;
-  /** The same without summing: value i of CPU c is at (i * cpus + c) * valueSize. */
+  /**
+   * The same without summing: value i of CPU c is at (i * cpus + c) * valueSize. Entries of an array that are zero on all
+   * CPUs are left out: they have not been used.
+   */
   readPerCpu(keys: Uint8Array, values: Uint8Array): number;
   /** Reads one entry, not of a per-CPU map, into `value`; false where there is no such key. Throws EINVAL for other lengths. */
   lookUp(key: Uint8Array, value: Uint8Array): boolean;

@@ -3,6 +3,9 @@ import type { BpfMap } from "../../native/index.ts";
 import type { Cursor, TableRecords, TableRows } from "../plugin/skeleton.ts";
 import { type Images, isOfImage, type Rows, WorkloadRows } from "./workload-rows.ts";
 
+/** Bytes of values that the first buffer has room for. */
+const FIRST_BYTES = 256 * 1024;
+
 /** A map read whole into buffers that grow to what it holds. */
 class Snapshot {
   readonly #map: BpfMap;
@@ -17,7 +20,8 @@ class Snapshot {
   constructor(map: BpfMap, stride: number) {
     this.#map = map;
     this.#stride = stride;
-    this.#room = Math.min(map.maxEntries, 64);
+    // Of many CPUs a row may have 100 kB and more.
+    this.#room = Math.min(map.maxEntries, Math.max(1, Math.min(64, Math.floor(FIRST_BYTES / stride))));
     this.#allocate();
   }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { FakeProcess } from "../../test/support/fake-proc.ts";
 import { docker, host, IdentityRig, id, pod, type Seen, seen, uid } from "../../test/support/identity-rig.ts";
 import type { ObservedProcess } from "./identity.ts";
+import type { ProcessFacts } from "./proc.ts";
 import { parseRule, type Rule } from "./rules.ts";
 
 describe("identity", () => {
@@ -11,6 +12,19 @@ describe("identity", () => {
     rig = new IdentityRig();
   });
   afterEach(() => rig[Symbol.dispose]());
+
+  it("looks at each of 16,000 processes once, though all of them are active in turn", () => {
+    let looks = 0;
+    const process = (pid: number): ProcessFacts => {
+      looks++;
+      const none = { published: undefined, unpublishable: undefined, command: undefined, program: undefined };
+      const known = { comm: "prog", exe: "/usr/bin/prog", cgroup: "0::/\n", environment: {}, refused: false };
+      return { pid, startTicks: 1000, ...known, ...none };
+    };
+    rig.identity = rig.made({ proc: { process, ports: () => new Set() } });
+    for (let turn = 0; turn < 3; turn++) for (let pid = 1; pid <= 16_000; pid++) rig.identity.of(seen(pid));
+    assert.equal(looks, 16_000);
+  });
 
   const instance = (process: ObservedProcess) =>
     rig.identity.of(process).resource!.attributes["service.instance.id"] as string;

@@ -41,7 +41,7 @@ export interface Programs {
 }
 
 export interface IdentityOptions {
-  /** Processes that are remembered (default 4096). */
+  /** Processes that are remembered: half as many for certain (default 32,768). */
   readonly limit?: number;
   /** Workloads that have sums of their own (default 2048). */
   readonly workloads?: number;
@@ -88,8 +88,8 @@ interface Look {
 
 /** Images kept of one pid. */
 const maxImages = 4;
-/** Images kept by number: as many as the programs keep (`workloads` in bpf/include/wirespan/owner.h). */
-const maxNumbers = 16_384;
+/** Twice as many as the programs keep (`workloads` in bpf/include/wirespan/owner.h), because half are kept for certain. */
+const maxNumbers = 2 * 16_384;
 const mostPostponed = 4096;
 
 export class Identity implements Images, PluginIdentity {
@@ -111,7 +111,7 @@ export class Identity implements Images, PluginIdentity {
 
   /** `host` goes into every Resource: hostAttributes() and what is configured for all, but no service.*. */
   constructor(proc: ProcReader, host: HostAttributes, options: IdentityOptions) {
-    const { limit = 4096, workloads = 2048, cgroups = new CgroupPaths(cgroup2Mount()) } = options;
+    const { limit = maxNumbers, workloads = 2048, cgroups = new CgroupPaths(cgroup2Mount()) } = options;
     this.#proc = proc;
     this.#composer = new Composer(host, options.rules ?? [], options.debug ?? (() => {}));
     this.#cgroups = cgroups;

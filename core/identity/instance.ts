@@ -21,8 +21,8 @@ export function instanceId(...parts: readonly string[]): string {
 
 type Attributes = Readonly<Record<string, AttributeValue>>;
 
-/** Ids that are remembered, so that none is given to two. */
-const remembered = 8192;
+/** Ids that are remembered, half as many for certain, so that none is given to two: one for each image at most. */
+const remembered = 2 * 16_384;
 
 export class Instances {
   /** By service and id what has it. */

@@ -17,6 +17,10 @@ struct Source {
   bpf_map* map;
 };
 
+bool IsZero(const uint8_t* bytes, size_t size) {
+  return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
+}
+
 // Sums the CPUs' shares word by word; of the words named in `maxima` it takes the largest.
 class Summing {
  public:
@@ -95,7 +99,8 @@ bool Map::per_cpu() const {
 }
 
 template <typename Put>
-Napi::Value Map::ReadInto(const Napi::CallbackInfo& info, size_t value_bytes, Put put) {
+Napi::Value Map::ReadInto(const Napi::CallbackInfo& info, size_t value_bytes, Put put,
+                          bool used_only) {
   const Napi::Env env = info.Env();
   const int fd = Open(env, "read table");
   if (key_size_ == 0 || value_size_ == 0) Throw(env, {"read table", EINVAL});
@@ -108,10 +113,13 @@ Napi::Value Map::ReadInto(const Napi::CallbackInfo& info, size_t value_bytes, Pu
   try {
     Table(fd, key_size_, stride(), max_entries_)
         .Read([&](const uint8_t* from_keys, const uint8_t* from_values, uint32_t count) {
-          if (count > room - entries) throw Failure{"read table", ENOSPC};
-          memcpy(key + entries * key_size_, from_keys, static_cast<size_t>(count) * key_size_);
-          for (uint32_t i = 0; i < count; i++, entries++) {
-            put(from_values + static_cast<size_t>(i) * stride(), value + entries * value_bytes);
+          for (uint32_t i = 0; i < count; i++) {
+            const uint8_t* from = from_values + static_cast<size_t>(i) * stride();
+            if (used_only && IsZero(from, stride())) continue;
+            if (entries == room) throw Failure{"read table", ENOSPC};
+            memcpy(key + entries * key_size_, from_keys + static_cast<size_t>(i) * key_size_,
+                   key_size_);
+            put(from, value + entries++ * value_bytes);
           }
         });
   } catch (const Failure& failure) {
@@ -131,11 +139,12 @@ Napi::Value Map::Read(const Napi::CallbackInfo& info) {
 
 Napi::Value Map::ReadPerCpu(const Napi::CallbackInfo& info) {
   if (!per_cpu()) Throw(info.Env(), {"read table", EINVAL});
-  return ReadInto(info, value_size_ * cpus_, [this](const uint8_t* from, uint8_t* into) {
+  const auto put = [this](const uint8_t* from, uint8_t* into) {
     for (uint32_t cpu = 0; cpu < cpus_; cpu++) {
       memcpy(into + cpu * value_size_, from + cpu * share(), value_size_);
     }
-  });
+  };
+  return ReadInto(info, value_size_ * cpus_, put, type_ == BPF_MAP_TYPE_PERCPU_ARRAY);
 }
 
 Napi::Value Map::LookUp(const Napi::CallbackInfo& info) {

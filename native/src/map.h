@@ -33,7 +33,8 @@ class Map : public Napi::ObjectWrap<Map> {
 
   // Reads all entries, each through `put(value, place for it)`, `value_bytes` apart.
   template <typename Put>
-  Napi::Value ReadInto(const Napi::CallbackInfo& info, size_t value_bytes, Put put);
+  Napi::Value ReadInto(const Napi::CallbackInfo& info, size_t value_bytes, Put put,
+                       bool used_only = false);
 
   bool per_cpu() const;
   // One CPU's share of a value, as the kernel lays it out.

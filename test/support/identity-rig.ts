@@ -55,14 +55,14 @@ export class IdentityRig implements Disposable {
 
   made(options: Made = {}): Identity {
     const {
-      limit = 4096,
+      limit,
       workloads = 50,
       rules = [],
       proc = new Proc(this.fake.root, { patterns: argumentPatterns(rules) }),
     } = options;
     const cgroups = new CgroupPaths(this.mount, { pause: 0 });
     return new Identity(proc, options.host ?? host, {
-      limit,
+      ...(limit !== undefined && { limit }),
       workloads,
       rules,
       cgroups,
