@@ -5,32 +5,141 @@
  * traceparent in HTTP/2's header blocks (RFC 9113, RFC 7541). Its name may be an index into a table that only whoever has
  * seen the whole connection knows; its value has a shape that nothing else has, and as a rule Huffman's code.
  */
+#include <wirespan/streams.h>
 #include "http1.h"
 
 /* "PRI " */
 #define PREFACE       0x20495250u
 #define PREFACE_BYTES 24
 #define FRAME_HEADER  9
-enum { FRAME_DATA = 0, FRAME_HEADERS = 1, FRAME_CONTINUATION = 9 };
-/* Frames of one message or segment that are looked at. */
-#define FRAMES 16
+enum {
+	FRAME_DATA = 0,
+	FRAME_HEADERS = 1,
+	FRAME_RST_STREAM = 3,
+	FRAME_SETTINGS = 4,
+	FRAME_PING = 6,
+	FRAME_WINDOW_UPDATE = 8,
+	FRAME_CONTINUATION = 9,
+};
+#define END_STREAM   1
+/* Of a frame with headers: END_STREAM, END_HEADERS, PADDED, PRIORITY. */
+#define HEADERS_FLAGS 0x2d
 
 struct frame {
 	u32 bytes;
 	u32 stream;
 	u8 type;
+	u8 flags;
 };
 
 static __always_inline void read_frame(struct frame *f, const u8 *p)
 {
 	f->bytes = p[0] << 16 | p[1] << 8 | p[2];
 	f->type = p[3];
+	f->flags = p[4];
 	f->stream = (p[5] & 0x7f) << 24 | p[6] << 16 | p[7] << 8 | p[8];
 }
 
 static __always_inline bool has_block(const struct frame *f)
 {
 	return f->type == FRAME_HEADERS || f->type == FRAME_CONTINUATION;
+}
+
+/* How far the next stream may be from the newest. */
+#define STREAMS_AHEAD  2048
+#define STREAMS_BEHIND (2 * STREAMS)
+
+/* Whether the frame opens a stream. */
+static __always_inline bool opens_stream(const struct streams *t, const struct frame *f)
+{
+	return f->type == FRAME_HEADERS && f->stream & 1 &&
+	       f->stream > t->requests[place_of(f->stream)].stream &&
+	       (s32)(f->stream - t->last) <= STREAMS_AHEAD &&
+	       (s32)(t->last - f->stream) < STREAMS_BEHIND;
+}
+
+/*
+ * Where frames were lost: whether one begins here. Whoever opens streams may open one; else it is of a known stream, or is
+ * one of the connection's with the length that it has to have.
+ */
+static __always_inline bool is_plausible(struct streams *t, const struct frame *f, bool opens)
+{
+	if (f->bytes > 1 << 20)
+		return false;
+	if (opens && opens_stream(t, f))
+		return true;
+	if (f->type == FRAME_DATA || f->type == FRAME_HEADERS)
+		return request_of(t, f->stream) != NULL;
+	if (f->type == FRAME_SETTINGS)
+		return !f->stream && f->bytes % 6 == 0 && f->bytes <= 600;
+	if (f->type == FRAME_RST_STREAM)
+		return f->bytes == 4 && request_of(t, f->stream) != NULL;
+	if (f->type == FRAME_WINDOW_UPDATE)
+		return f->bytes == 4 && (!f->stream || request_of(t, f->stream) != NULL);
+	return f->type == FRAME_PING && !f->stream && f->bytes == 8;
+}
+
+static __always_inline struct streams *create_streams(struct sock *sk)
+{
+	struct streams *t =
+		bpf_sk_storage_get(&streams, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!t)
+		COUNT_CORRELATED(no_memory, 1);
+	return t;
+}
+
+/* A stream's headers begin a request, if they are not its trailers. */
+static __always_inline void open_request(struct streams *t, u32 stream)
+{
+	u32 place = place_of(stream);
+	struct entry *e = &t->requests[place];
+
+	if (!(stream & 1) || stream <= e->stream)
+		return;
+	if (stream > t->last)
+		t->last = stream;
+	__builtin_memset(e, 0, sizeof(*e));
+	e->stream = stream;
+	t->ended &= ~(1ull << place);
+	t->answered &= ~(1ull << place);
+}
+
+/* Bytes of a stream, the frame's header included. Global: the verifier goes through it once. */
+__noinline int note_range(struct ranges *w, u32 begin, u32 bytes, u32 stream)
+{
+	struct range *last, *next;
+
+	if (!w)
+		return 0;
+	last = &w->ring[MASKED(w->n - 1, RANGES - 1)];
+	next = &w->ring[MASKED(w->n, RANGES - 1)];
+	if (w->n && last->stream == stream && last->end == begin &&
+	    last->end - last->begin < RANGE_BYTES) {
+		last->end += bytes;
+		return 0;
+	}
+	next->begin = begin;
+	next->end = begin + bytes;
+	next->stream = stream;
+	w->n++;
+	return 0;
+}
+
+/* What a frame says of its stream's end: `answers`, its sender does. */
+static __always_inline void note_end(struct streams *t, const struct frame *f, bool answers)
+{
+	if (!request_of(t, f->stream))
+		return;
+	if (f->type == FRAME_RST_STREAM ||
+	    (answers && f->flags & END_STREAM &&
+	     (f->type == FRAME_DATA || f->type == FRAME_HEADERS)))
+		t->ended |= 1ull << place_of(f->stream);
+}
+
+static __always_inline bool has_bytes_of_stream(const struct frame *f)
+{
+	return f->stream && (f->type == FRAME_DATA || has_block(f));
 }
 
 /* Huffman's code for what a context consists of, by the next six bits: how many of them, and the character. */
@@ -161,29 +270,4 @@ __noinline int read_block(struct entry *e, struct scratch *s, u32 from, u32 n)
 		return HEAD_CONTINUES;
 	e->source = CONTEXT_HEADER;
 	return 0;
-}
-
-/* The context of a stream whose bytes go on, for the message that begins at `e->seq`. */
-__noinline int keep_stream(struct carrier *c, struct entry *e)
-{
-	if (!c || !e)
-		return 0;
-	for (u32 i = 1; i <= CONTEXTS; i++) {
-		const struct entry *known = &c->ring[MASKED(c->n - i, CONTEXTS - 1)];
-
-		if (i > c->n)
-			break;
-		if (known->stream != e->stream)
-			continue;
-		/* It is the newest already. */
-		if (i == 1)
-			return 0;
-		__builtin_memcpy(e->trace_id, known->trace_id, 16);
-		__builtin_memcpy(e->span_id, known->span_id, 8);
-		e->flags = known->flags;
-		e->source = known->source;
-		e->reported = known->reported;
-		break;
-	}
-	return keep(c, e);
 }

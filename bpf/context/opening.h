@@ -33,6 +33,7 @@ static __always_inline void see_opening(struct sock *sk)
 	/* The socket may connect a second time. */
 	if (c)
 		__builtin_memset(c, 0, sizeof(*c));
+	bpf_sk_storage_delete(&streams, sk);
 	if (!known || !passes(known, 0))
 		return;
 	if (!reads_tables || !read_connecting(&r)) {

@@ -25,7 +25,8 @@ static __always_inline bool is_trusted(const struct conn *c)
 
 static __always_inline bool is_receive_opaque(const struct conn *c)
 {
-	return c->direction == DIRECTION_OUTBOUND || c->unread_segments >= OPAQUE_AFTER;
+	return c->direction == DIRECTION_OUTBOUND ? c->unread_segments != ANSWERS_FOLLOWED
+						  : c->unread_segments >= OPAQUE_AFTER;
 }
 
 /* The carrier for a request that begins, or goes on; NULL: it is none, or is not for us. */

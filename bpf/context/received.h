@@ -54,7 +54,7 @@ static __always_inline int see_received(struct sock *sk, struct msghdr *msg, int
 		begin_request(c, seq, tp->snd_una != tp->write_seq, is_soon_after_handshake(known));
 		c->protocol = CARRIED_HTTP1;
 	}
-	begin_scratch(s, c);
+	begin_scratch(s, &c->tail);
 	limit = window - c->head_bytes;
 	if (limit > bytes)
 		limit = bytes;

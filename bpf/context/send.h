@@ -20,7 +20,7 @@ static __noinline int read_sent_head(const struct message *m, struct carrier *c,
 		return HEAD_OTHER;
 	if (limit > m->bytes)
 		limit = m->bytes;
-	begin_scratch(s, continues ? c : NULL);
+	begin_scratch(s, continues ? &c->tail : NULL);
 	n = copy_message(s, from, limit);
 	head = read_head(e, s, n);
 	if (!goes_on(head,
@@ -63,7 +63,8 @@ static __always_inline void tell_handshake(struct sock *sk, struct conn *known, 
 			emit_handshake(sk, known, first, SPAN_CONNECT);
 		return;
 	}
-	if (!c->awaits_accept || c->awaits_answer)
+	/* HTTP/2's first messages are no answers. */
+	if (!c->awaits_accept || c->awaits_answer || (c->protocol == CARRIED_HTTP2 && !c->n))
 		return;
 	c->awaits_accept = false;
 	/* A system call's tracepoint notes it beside the connection. */
@@ -175,7 +176,7 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		/* The rest of a message that did not fit. */
 		if (c->sent_to == m.seq + m.bytes && c->sent_from != m.seq)
 			return 0;
-		if (c->sent_from == m.seq && c->sent_to != m.seq)
+		if (c->sent_from == m.seq && c->sent_to != m.seq && c->protocol != CARRIED_HTTP2)
 			forget_unsent(c, m.seq);
 	}
 	is_readable = m.bytes >= 8 && find_source(&from, iter);
@@ -233,10 +234,8 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		if (!publishes && !has_context)
 			on_unread(known, c);
 	} else if (is_preface || c->protocol == CARRIED_HTTP2) {
-		if (is_readable && known->direction != DIRECTION_INBOUND)
-			on_frames(&m, c, &from, is_preface, has_context);
-		else if (c->awaits_answer)
-			keep_answer(&m, c);
+		if (is_readable)
+			on_frames(sk, &m, c, &from, is_preface, has_context);
 	} else if (is_first || (is_readable && c->tail_of == TAIL_SENT)) {
 		on_request(&m, c, &from, is_first, has_context);
 	} else if (has_context) {

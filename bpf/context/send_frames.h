@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* HTTP/2's frames in what a client sends: whose streams the bytes are. */
+/* HTTP/2's frames in what either end sends: whose streams the bytes are. */
 #include "http2.h"
 #include "source.h"
+#include "table.h"
 
-/* The piece of a message from `at` on, if it lies in its first part; else it is copied with the whole. */
+/* A piece of a message. */
 static __always_inline bool copy_piece(u8 *to, u32 bytes, const struct source *from, u32 at)
 {
-	return at + bytes <= from->bytes && !bpf_probe_read_user(to, bytes, from->base + at);
+	u64 address = find_piece(from, at, bytes);
+
+	return address && !bpf_probe_read_user(to, bytes, (void *)address);
 }
+
+/* Frames of one message that are looked at. */
+#define FRAMES_SENT 64
 
 /* Where in a message the frames have been followed to. */
 struct frames_state {
@@ -17,99 +23,217 @@ struct frames_state {
 	u32 received;
 	u32 bytes;
 	/* The table has named the contexts. */
-	u32 has_context;
+	bool has_context;
+	/* They answer. */
+	bool answers;
+	/* Frames were missed: whether one begins here is to be seen. */
+	bool is_lost;
 	/* Bytes that are in the scratch memory. */
 	u32 copied;
 	/* Of the next frame's header, from the message's first byte. */
 	u32 at;
 };
 
-/*
- * One frame; 1 if it is the last that can be followed. What lies behind the copied bytes is read from the message's first
- * part. Global: the verifier goes through it once, not once for each frame.
- */
-__noinline int read_sent_frame(struct carrier *c, struct scratch *s, const struct source *from,
-			       struct frames_state *state)
+/* A header block of a request, from `at` up to `end` in the message. */
+__noinline int read_sent_block(struct entry *e, struct scratch *s, const struct source *from,
+			       struct frames_state *state, u32 bytes)
 {
-	u8 header[16] = {};
-	struct entry e = {};
-	struct frame f;
 	u32 at, end, copied;
-	int head;
+	int head = HEAD_CONTINUES;
 
-	if (!c || !s || !from || !state)
-		return 1;
-	at = state->at;
+	if (!e || !s || !from || !state)
+		return HEAD_OTHER;
+	at = state->at + FRAME_HEADER;
+	end = at + bytes;
 	copied = state->copied;
-	if (at + FRAME_HEADER > state->bytes || copied > WINDOW)
-		return 1;
-	if (at + FRAME_HEADER <= copied)
-		read_frame(&f, s->bytes + TAIL + MASKED(at, WINDOW - 1));
-	else if (copy_piece(header, FRAME_HEADER, from, at))
-		read_frame(&f, header);
-	else
-		return 1;
-	at += FRAME_HEADER;
-	end = at + f.bytes;
-	state->at = end;
-	e.seq = state->seq;
-	e.received = state->received;
-	e.stream = f.stream;
-	if (state->has_context)
-		return 0;
-	if (f.type == FRAME_DATA) {
-		keep_stream(c, &e);
-		return 0;
-	}
-	if (!has_block(&f))
-		return 0;
-	head = HEAD_CONTINUES;
-	if (end > WINDOW / 2 && f.bytes <= WINDOW / 2 &&
-	    copy_piece(s->bytes + TAIL, MASKED(f.bytes, WINDOW - 1), from, at)) {
+	if (end > WINDOW / 2 && bytes <= WINDOW / 2 &&
+	    copy_piece(s->bytes + TAIL, MASKED(bytes, WINDOW - 1), from, at)) {
 		/* What was there is overwritten. */
 		state->copied = 0;
-		end = copied = f.bytes;
-		head = read_block(&e, s, TAIL, TAIL + f.bytes);
-	} else if (at < copied)
-		head = read_block(&e, s, TAIL + at, TAIL + (end < copied ? end : copied));
+		end = copied = bytes;
+		head = read_block(e, s, TAIL, TAIL + bytes);
+	} else if (at < copied && copied <= WINDOW)
+		head = read_block(e, s, TAIL + at, TAIL + (end < copied ? end : copied));
 	if (!head)
 		COUNT_CORRELATED(headers_sent, 1);
 	else if (head == HEAD_AMBIGUOUS)
 		COUNT_CORRELATED(ambiguous, 1);
 	else if (end > copied)
 		COUNT_CORRELATED(beyond_window, 1);
-	if (!head || f.type == FRAME_HEADERS)
-		keep(c, &e);
+	return head;
+}
+
+/* A request's frame with a header block. */
+__noinline int take_sent_block(struct carrier *c, struct streams *t, const struct entry *e,
+			       const struct frame *f, const struct frames_state *state)
+{
+	struct entry *request;
+
+	if (!c || !t || !e || !f || !state)
+		return 0;
+	request = request_of(t, f->stream);
+	if (request && e->source)
+		*request = *e;
+	if (!state->has_context && (e->source || f->type == FRAME_HEADERS))
+		keep(c, e);
+	return 0;
+}
+
+/* A frame of an answer: the first of each is kept as one of the connection's contexts. */
+__noinline int answer_stream(struct carrier *c, struct streams *t, const struct frames_state *state,
+			     u32 stream)
+{
+	struct entry *request, e;
+	u64 bit;
+
+	if (!c || !t || !state)
+		return 0;
+	request = request_of(t, stream);
+	bit = 1ull << place_of(stream);
+	if (!request || !request->source || t->answered & bit)
+		return 0;
+	t->answered |= bit;
+	e = *request;
+	e.seq = state->seq;
+	e.received = state->received;
+	e.answers = true;
+	return keep(c, &e);
+}
+
+/*
+ * The header of the next frame, whose first bytes may be the end of the message before; 0 if it can't be read. What lies
+ * behind the copied bytes is read where it is.
+ */
+__noinline int read_sent_header(struct frame *f, struct carrier *c, struct scratch *s,
+				const struct source *from, const struct frames_state *state)
+{
+	u8 header[16] = {};
+	u32 at, had;
+
+	if (!f || !c || !s || !from || !state)
+		return 0;
+	at = state->at;
+	had = c->head_bytes;
+	if (had) {
+		/* At the message's first byte. */
+		if (had >= FRAME_HEADER || state->copied < FRAME_HEADER)
+			return 0;
+		for (u32 i = 0; i < FRAME_HEADER; i++)
+			header[i] = i < had ? ((const u8 *)&c->tail)[i]
+					    : s->bytes[TAIL + MASKED(i - had, 15)];
+		read_frame(f, header);
+		return 1;
+	}
+	if (at + FRAME_HEADER > state->bytes || state->copied > WINDOW)
+		return 0;
+	if (at + FRAME_HEADER <= state->copied)
+		read_frame(f, s->bytes + TAIL + MASKED(at, WINDOW - 1));
+	else {
+		/* Two parts of the message may share it. */
+		for (u32 i = 0; i < FRAME_HEADER; i++)
+			if (!copy_piece(header + i, 1, from, at + i))
+				return 0;
+		read_frame(f, header);
+	}
+	return 1;
+}
+
+/* The message ends within a frame's header. */
+__noinline int keep_header(struct carrier *c, const struct source *from, u32 at, u32 bytes)
+{
+	if (!c || !from || !bytes || bytes >= FRAME_HEADER)
+		return 0;
+	if (copy_piece((u8 *)&c->tail, MASKED(bytes, 15), from, at))
+		c->head_bytes = bytes;
+	return 0;
+}
+
+/* What one frame is looked at with. */
+struct sent_frames {
+	struct carrier *carrier;
+	struct streams *streams;
+	struct scratch *scratch;
+	const struct source *from;
+	struct frames_state *state;
+};
+
+/* One frame; 1 if it is the last that can be followed. */
+static long see_sent_frame(u32 i, struct sent_frames *x)
+{
+	struct frames_state *state = x->state;
+	struct streams *t = x->streams;
+	struct entry e = {};
+	struct frame f = {};
+
+	if (!read_sent_header(&f, x->carrier, x->scratch, x->from, state))
+		return 1;
+	/* Where it begins, in the message before. */
+	state->at -= x->carrier->head_bytes;
+	x->carrier->head_bytes = 0;
+	if (state->is_lost && !is_plausible(t, &f, !state->answers))
+		return 1;
+	state->is_lost = false;
+	if (has_bytes_of_stream(&f) && !state->has_context)
+		note_range(&t->sent, state->seq + state->at, FRAME_HEADER + f.bytes, f.stream);
+	if (state->answers) {
+		if (f.type == FRAME_HEADERS && !state->has_context)
+			answer_stream(x->carrier, t, state, f.stream);
+	} else if (has_block(&f)) {
+		e.seq = state->seq;
+		e.received = state->received;
+		e.stream = f.stream;
+		open_request(t, f.stream);
+		read_sent_block(&e, x->scratch, x->from, state, f.bytes);
+		take_sent_block(x->carrier, t, &e, &f, state);
+	}
+	note_end(t, &f, state->answers);
+	state->at += FRAME_HEADER + f.bytes;
 	return 0;
 }
 
 /* `is_preface`: the connection begins with this message. */
-static __always_inline void on_frames(const struct message *m, struct carrier *c,
+static __always_inline void on_frames(struct sock *sk, const struct message *m, struct carrier *c,
 				      const struct source *from, bool is_preface, bool has_context)
 {
-	struct scratch *s = scratch_of(SCRATCH_SEND);
 	struct frames_state state = {
 		.seq = m->seq,
 		.received = m->tp->rcv_nxt,
 		.bytes = m->bytes,
 		.has_context = has_context,
+		.answers = m->conn->direction == DIRECTION_INBOUND,
 	};
+	struct sent_frames x = { .carrier = c, .from = from, .state = &state };
 
+	x.scratch = scratch_of(SCRATCH_SEND);
+	x.streams = create_streams(sk);
+	if (!x.scratch || !x.streams)
+		return;
 	if (is_preface) {
 		c->protocol = CARRIED_HTTP2;
 		c->next_frame = m->seq + PREFACE_BYTES;
+		x.streams->in.next = state.received;
+		m->conn->unread_segments = ANSWERS_FOLLOWED;
 	}
+	/* Frames show whose the bytes are, better than the last record of a table. */
+	if (!has_context && c->n &&
+	    c->ring[MASKED(c->n - 1, CONTEXTS - 1)].source == CONTEXT_TABLE)
+		end_table_context(c, m);
 	/* The middle of a long frame. */
-	if (!s || (s32)(c->next_frame - m->seq) >= (s32)m->bytes)
+	if ((s32)(c->next_frame - m->seq) >= (s32)m->bytes)
 		return;
-	begin_scratch(s, NULL);
-	state.copied = copy_message(s, from, m->bytes < WINDOW ? m->bytes : WINDOW) - TAIL;
+	begin_scratch(x.scratch, NULL);
+	state.copied = copy_message(x.scratch, from, m->bytes < WINDOW ? m->bytes : WINDOW) - TAIL;
 	state.at = c->next_frame - m->seq;
-	/* Frames were missed; writers begin their messages with one. */
-	if ((s32)state.at < 0)
+	if (state.at + c->head_bytes == 0) {
 		state.at = 0;
-	for (int i = 0; i < FRAMES; i++)
-		if (read_sent_frame(c, s, from, &state))
-			break;
+	} else if ((s32)state.at < 0) {
+		/* Frames were missed. Writers begin their messages with one. */
+		state.at = 0;
+		state.is_lost = true;
+		c->head_bytes = 0;
+	}
+	bpf_loop(FRAMES_SENT, see_sent_frame, &x, 0);
 	c->next_frame = m->seq + state.at;
+	if (!state.is_lost && state.at < m->bytes)
+		keep_header(c, from, state.at, m->bytes - state.at);
 }

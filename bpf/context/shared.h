@@ -25,6 +25,8 @@ const volatile u32 inbound = INBOUND_PRIVATE_PEERS;
 #define OPAQUE_AFTER 4
 /* The configuration leaves it out, for good. */
 #define OPAQUE_FOR_GOOD 255
+/* Of a connection that this end opened: HTTP/2's frames are followed in what it receives. */
+#define ANSWERS_FOLLOWED 254
 
 /* The tracker's, so that spans leave in the order in which they are known. */
 struct {
@@ -123,36 +125,39 @@ __noinline int keep(struct carrier *c, const struct entry *e)
 	return 0;
 }
 
-/* The head that ends with the first `n` bytes of `s` goes on in the next message. */
-__noinline int keep_tail(struct carrier *c, const struct scratch *s, u32 n, enum tail_of of)
+/* The last bytes of the first `n` of `s`. Global: the verifier goes through it once. */
+__noinline int copy_tail(struct tail *to, const struct scratch *s, u32 n)
 {
 	const u64 *from;
-	u64 *to;
 
-	if (!c || !s || n < TAIL)
+	if (!to || !s || n < TAIL)
 		return 0;
 	from = (const u64 *)(s->bytes + MASKED(n - TAIL, SCRATCH_MASK));
-	to = (u64 *)c->tail;
 	for (int i = 0; i < TAIL / 8; i++)
-		to[i] = from[i];
-	c->tail_of = of;
+		to->words[i] = from[i];
 	return 0;
+}
+
+/* The head that ends with the first `n` bytes of `s` goes on in the next message. */
+static __always_inline void keep_tail(struct carrier *c, const struct scratch *s, u32 n,
+				      enum tail_of of)
+{
+	copy_tail(&c->tail, s, n);
+	c->tail_of = of;
 }
 
 static __always_inline void drop_tail(struct carrier *c)
 {
 	c->tail_of = TAIL_NONE;
 	c->head_bytes = 0;
-	__builtin_memset(c->tail, 0, sizeof(c->tail));
+	__builtin_memset(&c->tail, 0, sizeof(c->tail));
 }
 
-/* Before the message itself is read into it; `c`: NULL for one with which a head begins. */
-static __always_inline void begin_scratch(struct scratch *s, const struct carrier *c)
+/* Before the message itself is read into it; `tail`: NULL for one with which a head begins. */
+static __always_inline void begin_scratch(struct scratch *s, const struct tail *tail)
 {
-	u64 *to = (u64 *)s->bytes;
-
-	if (c)
-		__builtin_memcpy(to, c->tail, TAIL);
+	if (tail)
+		__builtin_memcpy(s->bytes, tail, TAIL);
 	else
-		__builtin_memset(to, 0, TAIL);
+		__builtin_memset(s->bytes, 0, TAIL);
 }

@@ -77,6 +77,34 @@ static __always_inline bool find_received(const void **base, const struct iov_it
 	return offset >= received;
 }
 
+/* Parts among which one piece is looked for. */
+#define PIECES 64
+
+/* The address of a piece of a message, which is not in two parts of it; 0: there is none. */
+__noinline u64 find_piece(const struct source *from, u32 at, u32 bytes)
+{
+	u64 begin = 0;
+
+	if (!from)
+		return 0;
+	if ((u64)at + bytes <= from->bytes)
+		return (u64)from->base + at;
+	if (!from->vector)
+		return 0;
+	for (u32 i = 0; i < PIECES; i++) {
+		struct iovec part;
+
+		if (bpf_probe_read_kernel(&part, sizeof(part), from->vector + i))
+			return 0;
+		if (begin + part.iov_len > at)
+			return begin + part.iov_len >= (u64)at + bytes
+				       ? (u64)part.iov_base + (at - begin)
+				       : 0;
+		begin += part.iov_len;
+	}
+	return 0;
+}
+
 /* Copies the message behind the tail in `s`; how many bytes there are then in all. */
 __noinline int copy_message(struct scratch *s, const struct source *from, u32 limit)
 {

@@ -156,13 +156,14 @@ __noinline int read_records(struct carrier *c, const struct slot_question *q)
 }
 
 /* Another socket has the slot: whose the bytes are from here on is not known. */
-static __always_inline void end_table_context(struct carrier *c, const struct message *m)
+static __noinline int end_table_context(struct carrier *c, const struct message *m)
 {
 	const struct entry nobodys = { .seq = m->seq, .received = m->tp->rcv_nxt };
 
 	c->looked = true;
 	if (c->n && c->ring[MASKED(c->n - 1, CONTEXTS - 1)].source == CONTEXT_TABLE)
 		keep(c, &nobodys);
+	return 0;
 }
 
 /* The contexts that the application has written for this message; whether there are some. */

@@ -133,6 +133,32 @@ static __always_inline bool is_open(const struct entry *e, const struct tcp_sock
 	return e->answers ? tp->snd_una != tp->write_seq : e->received == tp->rcv_nxt;
 }
 
+struct open_streams {
+	struct sock *sk;
+	struct conn *conn;
+	struct streams *streams;
+};
+
+static long emit_stream_reset(u32 place, struct open_streams *open)
+{
+	struct streams *t = open->streams;
+	const struct entry *request = &t->requests[MASKED(place, STREAMS - 1)];
+
+	if (is_sampled(request) && !(t->ended >> MASKED(place, STREAMS - 1) & 1))
+		emit_in_trace(open->sk, open->conn, request, SPAN_RESET, 0);
+	return 0;
+}
+
+/* HTTP/2's requests that were not answered in full. */
+static __always_inline void emit_stream_resets(struct sock *sk, struct conn *c)
+{
+	struct open_streams open = { .sk = sk, .conn = c };
+
+	open.streams = bpf_sk_storage_get(&streams, sk, NULL, 0);
+	if (open.streams)
+		bpf_loop(STREAMS, emit_stream_reset, &open, 0);
+}
+
 /* The connection broke: what was asked over it last and is not answered yet is told so in its own trace. */
 static __always_inline void emit_resets(struct sock *sk, struct conn *c)
 {
@@ -145,6 +171,8 @@ static __always_inline void emit_resets(struct sock *sk, struct conn *c)
 	if (c->close_reason != CLOSE_RST_RECEIVED && c->close_reason != CLOSE_RST_SENT &&
 	    c->close_reason != CLOSE_TIMEOUT)
 		return;
+	if (carried->protocol == CARRIED_HTTP2)
+		emit_stream_resets(sk, c);
 	if (carried->awaits_answer) {
 		if (is_sampled(&carried->in))
 			emit_in_trace(sk, c, &carried->in, SPAN_RESET, 0);
@@ -158,7 +186,7 @@ static __always_inline void emit_resets(struct sock *sk, struct conn *c)
 
 		if (i > carried->n || e->seq != from)
 			break;
-		if (is_sampled(e) && is_open(e, tp))
+		if (is_sampled(e) && !e->stream && is_open(e, tp))
 			emit_in_trace(sk, c, e, SPAN_RESET, 0);
 	}
 }

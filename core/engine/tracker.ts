@@ -154,7 +154,7 @@ export class Tracker {
     ];
     const names = ["conns", "connect_results", "accept_results", "workloads", "executables", "blank_name"];
     this.#shared = Object.fromEntries(names.map((name) => [name, loaded.object.map(name)]));
-    const correlated = ["contexts", "correlated"];
+    const correlated = ["contexts", "streams", "correlated"];
     this.#contexts = Object.fromEntries(correlated.map((name) => [name, loaded.object.map(name)]));
     this.#tuples = loaded.object.map("tuples");
     this.#workloads = loaded.object.map("workloads");

@@ -125,23 +125,49 @@ static __always_inline void submit_drop(void *ctx, const struct dropped *d,
 	SUBMIT(drops, r);
 }
 
+/* A drop that is told in requests' traces. */
+struct told {
+	struct places places;
+	void *ctx;
+	const struct dropped *dropped;
+	const struct drop_site *at;
+	const struct sk_buff *skb;
+	void *location;
+	u32 reason;
+};
+
+static long tell_request(u32 place, struct told *t)
+{
+	struct drop *r;
+
+	if (!has_place(&t->places, place))
+		return 0;
+	r = RESERVE_IN_TRACE(&drops, sizeof(*r));
+	if (!r)
+		return 0;
+	fill_drop(t->ctx, r, t->dropped, t->at, t->skb, t->location, t->reason);
+	SUBMIT_IN_TRACE(&drops, r, t->at->sk, place, IN_TRACE_DROP,
+			IN_TRACE_EVENT(t->dropped->packet.sequence, bpf_jiffies64()));
+	return 0;
+}
+
 /* In the trace of each request whose bytes the packet holds. */
 static __always_inline void submit_in_trace(void *ctx, const struct dropped *d,
 					    const struct drop_site *at, const struct sk_buff *skb,
 					    void *location, u32 reason)
 {
-	u32 seq = d->packet.sequence, places;
-	struct drop *r;
+	struct told told = {
+		.ctx = ctx,
+		.dropped = d,
+		.at = at,
+		.skb = skb,
+		.location = location,
+		.reason = reason,
+	};
 
-	places = contexts_at(at->sk, seq, d->way == WAY_RECEIVE);
-	for (int i = 0; i < REQUESTS_AT_ONCE && places; i++, places = NEXT_PLACE(places)) {
-		r = RESERVE_IN_TRACE(&drops, sizeof(*r));
-		if (!r)
-			continue;
-		fill_drop(ctx, r, d, at, skb, location, reason);
-		SUBMIT_IN_TRACE(&drops, r, at->sk, PLACE_OF(places), IN_TRACE_DROP,
-				IN_TRACE_EVENT(seq, bpf_jiffies64()));
-	}
+	if (contexts_at(&told.places, at->sk, d->packet.sequence, d->packet.payload,
+			d->way == WAY_RECEIVE))
+		IN_EACH(tell_request, &told);
 }
 
 static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *location, u32 reason,

@@ -175,24 +175,41 @@ static __always_inline void submit_retransmit(const struct conn *c, const struct
 	SUBMIT(retransmits, r);
 }
 
+/* A retransmission that is told in requests' traces. */
+struct told {
+	struct places places;
+	struct sock *sk;
+	const struct conn *conn;
+	const struct attempt *attempt;
+	const struct tcp_sock *tp;
+};
+
+static long tell_request(u32 place, struct told *t)
+{
+	struct retransmit *r;
+
+	if (!has_place(&t->places, place))
+		return 0;
+	r = RESERVE_IN_TRACE(&retransmits, sizeof(*r));
+	if (!r)
+		return 0;
+	r->attempt = *t->attempt;
+	r->happened_at = bpf_ktime_get_boot_ns();
+	r->suppressed = 0;
+	read_record(&r->connection, SPAN_CONNECTION, t->conn, t->tp, t->attempt->state);
+	SUBMIT_IN_TRACE(&retransmits, r, t->sk, place, IN_TRACE_RETRANSMIT,
+			IN_TRACE_EVENT(t->attempt->sequence, t->tp->total_retrans));
+	return 0;
+}
+
 /* In the trace of each request whose bytes the segment holds. */
 static __always_inline void submit_in_trace(struct sock *sk, const struct conn *c,
 					    const struct attempt *a, const struct tcp_sock *tp)
 {
-	u32 places = contexts_at(sk, a->sequence, false);
-	struct retransmit *r;
+	struct told told = { .sk = sk, .conn = c, .attempt = a, .tp = tp };
 
-	for (int i = 0; i < REQUESTS_AT_ONCE && places; i++, places = NEXT_PLACE(places)) {
-		r = RESERVE_IN_TRACE(&retransmits, sizeof(*r));
-		if (!r)
-			continue;
-		r->attempt = *a;
-		r->happened_at = bpf_ktime_get_boot_ns();
-		r->suppressed = 0;
-		read_record(&r->connection, SPAN_CONNECTION, c, tp, a->state);
-		SUBMIT_IN_TRACE(&retransmits, r, sk, PLACE_OF(places), IN_TRACE_RETRANSMIT,
-				IN_TRACE_EVENT(a->sequence, tp->total_retrans));
-	}
+	if (contexts_at(&told.places, sk, a->sequence, a->bytes, false))
+		IN_EACH(tell_request, &told);
 }
 
 /*

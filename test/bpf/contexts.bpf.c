@@ -6,7 +6,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include <wirespan/context.h>
+#include <wirespan/streams.h>
 #include <wirespan/ring.h>
 
 struct kept {
@@ -26,8 +26,9 @@ EXPORT_RING(kept, struct kept, 4 * 1024 * 1024);
 
 struct told {
 	u32 n;
-	u32 received;
 	u64 last[3];
+	/* HTTP/2: by place. */
+	u32 streams[STREAMS];
 };
 
 struct {
@@ -74,6 +75,25 @@ int BPF_PROG(sent, struct sock *sk)
 	return see_sent(sk);
 }
 
+static __always_inline void see_streams(struct sock *sk)
+{
+	struct conn *conn = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	struct streams *s = bpf_sk_storage_get(&streams, sk, NULL, 0);
+	struct told *t;
+
+	if (!s || !conn || conn->direction != DIRECTION_INBOUND)
+		return;
+	t = bpf_sk_storage_get(&told, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	for (u32 i = 0; t && i < STREAMS; i++) {
+		const struct entry *e = &s->requests[i];
+
+		if (!e->source || t->streams[i] == e->stream)
+			continue;
+		t->streams[i] = e->stream;
+		tell(sk, e, true);
+	}
+}
+
 SEC("tp_btf/tcp_probe")
 int BPF_PROG(received, struct sock *sk)
 {
@@ -81,6 +101,7 @@ int BPF_PROG(received, struct sock *sk)
 	u64 id[3];
 	struct told *t;
 
+	see_streams(sk);
 	if (!c || !c->in.source)
 		return 0;
 	t = bpf_sk_storage_get(&told, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);

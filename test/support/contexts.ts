@@ -55,7 +55,7 @@ export async function watchContexts(
   const tracker = seen.engine.tracker.loaded.object;
   const object = await native.load("contexts", built("contexts"), {
     programs: ["sent", "received"],
-    reuse: { contexts: tracker.map("contexts"), conns: tracker.map("conns") },
+    reuse: Object.fromEntries(["contexts", "streams", "conns"].map((name) => [name, tracker.map(name)])),
   });
   made.defer(() => object.close());
   for (const program of ["sent", "received"]) object.attach(program);

@@ -27,7 +27,7 @@ const rangeOf = (line: string, side: Range["side"], service: number): Range => {
   return { side, service, traceparent, from, to, port: localPort ?? peerPort ?? 0 };
 };
 
-/** A server of test/http/server.mjs. */
+/** A server of test/http/server.mjs, or of frames.mjs, which speaks HTTP/2. */
 export class HttpServer implements AsyncDisposable {
   readonly port: number;
   readonly #child: ChildProcess;
@@ -42,8 +42,9 @@ export class HttpServer implements AsyncDisposable {
   }
 
   /** `body`: bytes of an answer at most. */
-  static async start(netns: Netns, address: string, body = 0): Promise<HttpServer> {
-    const child = netns.spawn(process.execPath, [`${folder}server.mjs`, address, String(body)], {
+  static async start(netns: Netns, address: string, body = 0, frames = false): Promise<HttpServer> {
+    const program = frames ? [`${folder}frames.mjs`, "serve"] : [`${folder}server.mjs`];
+    const child = netns.spawn(process.execPath, [...program, address, String(body)], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     const lines = createInterface({ input: child.stdout! });
@@ -121,6 +122,18 @@ export async function ask(
   const words = [address, String(port), JSON.stringify(options)];
   const lines = await linesOf(netns, [...node, `${folder}client.mjs`, ...words]);
   return lines.map((line) => rangeOf(line, "client", port));
+}
+
+/** Requests of HTTP/2 over one connection, `streams` at once; the bytes of each of their frames. */
+export async function askFrames(
+  netns: Netns,
+  address: string,
+  port: number,
+  options: { readonly count: number; readonly streams: number; readonly body: number },
+): Promise<readonly Range[]> {
+  const words = ["ask", address, String(port), JSON.stringify(options)];
+  const lines = await linesOf(netns, [process.execPath, `${folder}frames.mjs`, ...words]);
+  return lines.map((line) => rangeOf(JSON.parse(line) as Line));
 }
 
 /** The i-th of many. */

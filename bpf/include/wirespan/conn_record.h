@@ -3,7 +3,7 @@
 
 /* The record of a connection: its state, its counters, and the ids of its span. */
 #include <wirespan/conn.h>
-#include <wirespan/context.h>
+#include <wirespan/streams.h>
 #include <wirespan/ids.h>
 #include <wirespan/siphash.h>
 #include <wirespan/traffic.h>

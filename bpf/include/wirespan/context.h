@@ -39,6 +39,9 @@ enum carried_protocol { CARRIED_UNKNOWN, CARRIED_HTTP1, CARRIED_HTTP2, CARRIED_T
 
 /* Enough for the longest line that holds a context, and for the newline before it. */
 #define TAIL 72
+struct tail {
+	u64 words[TAIL / 8];
+};
 enum tail_of { TAIL_NONE, TAIL_SENT, TAIL_RECEIVED };
 
 struct carrier {
@@ -56,7 +59,7 @@ struct carrier {
 	u32 sent_to;
 	/* What had been received when the last request line was sent; or where the last one that was received begins. */
 	u32 asked_at;
-	/* HTTP/2: where the next frame begins. */
+	/* HTTP/2: where the next frame that is sent begins. */
 	u32 next_frame;
 	/* Bytes of the head that continues in the next message or segment. */
 	u16 head_bytes;
@@ -77,7 +80,7 @@ struct carrier {
 	/* One of all its contexts is of a trace that the application keeps. */
 	bool has_sampled;
 	u8 tail_of;
-	u8 tail[TAIL] __attribute__((aligned(8)));
+	struct tail tail;
 } __attribute__((aligned(8)));
 
 struct {

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Events of plugins in applications' own traces: ask whose a sequence number is (contexts_at), and send a record for each
- * of those contexts; `connections.inTrace` makes a span of it.
+ * Events of plugins in applications' own traces: ask whose bytes they concern (contexts_at), and send a record for each of
+ * those contexts (in_each); `connections.inTrace` makes a span of it.
  */
 #include <wirespan/context_record.h>
 #include <wirespan/ring.h>
@@ -11,31 +11,76 @@
 /* Spans of one context. */
 #define CONTEXT_EVENTS 8
 
-/* Of the request that was received last, behind those of the ring. */
+/*
+ * Where the contexts of an event are: those of the ring, behind them that of the request that was received last, and those
+ * of HTTP/2's streams. Bits.
+ */
 #define PLACE_RECEIVED CONTEXTS
+#define PLACE_STREAMS  (CONTEXTS + 1)
+#define PLACES	       (PLACE_STREAMS + STREAMS)
+struct places {
+	u64 ring;
+	u64 streams;
+};
 
-/* A list of places, the newest context's first, four bits each: 0 ends it. */
-#define PLACE_OF(list)   (((list)&15) - 1)
-#define NEXT_PLACE(list) ((list) >> 4)
+struct range_search {
+	struct streams *streams;
+	u32 seq;
+	u32 end;
+	u32 is_received;
+	bool found;
+	u64 places;
+};
 
-/* Requests of one message that an event is told of; more are counted. The verifier of older kernels allows no more. */
-#define REQUESTS_AT_ONCE 2
+static long match_range(u32 i, struct range_search *search)
+{
+	struct streams *t = search->streams;
+	const struct range *r = search->is_received ? &t->received.ring[MASKED(i, RANGES - 1)]
+						    : &t->sent.ring[MASKED(i, RANGES - 1)];
+	const struct entry *request;
+
+	if (!r->stream || (s32)(r->begin - search->end) >= 0 || (s32)(search->seq - r->end) >= 0)
+		return 0;
+	search->found = true;
+	request = request_of(t, r->stream);
+	if (request && is_sampled(request))
+		search->places |= 1ull << place_of(r->stream);
+	return 0;
+}
+
+/* Of HTTP/2's bytes; false: no frame's range holds some of them. */
+static __always_inline bool streams_at(u64 *places, struct sock *sk, u32 seq, u32 bytes,
+				       bool is_received)
+{
+	struct range_search search = {
+		.seq = seq,
+		.end = seq + bytes,
+		.is_received = is_received,
+	};
+
+	search.streams = bpf_sk_storage_get(&streams, sk, NULL, 0);
+	if (!search.streams)
+		return false;
+	bpf_loop(RANGES, match_range, &search, 0);
+	*places = search.places;
+	return search.found;
+}
 
 /*
- * Whose a byte with this number is: the places that hold a sampled context of the message that it was sent in, or, of one
- * that the peer sent, of the request that it answers or is part of. What one message holds of several requests is not
- * told apart. Global, as all with a loop here: the verifier goes through it once, not once for each state of its caller.
+ * The places in the ring, and behind it: the sampled contexts of the message that this byte was sent in, or, of one that the
+ * peer sent, of the request that it answers or is part of. What one message holds of several requests is not told apart.
+ * Global: the verifier goes through it once, not once for each state of its caller.
  */
 __noinline int places_in(const struct carrier *c, u32 seq, bool is_received)
 {
-	u32 places = 0, from = 0, count = 0;
+	u32 places = 0, from = 0;
 	bool found = false;
 
 	if (!c)
 		return 0;
-	if (is_received && c->in.source)
+	if (is_received && (c->in.source || c->protocol == CARRIED_HTTP2))
 		return is_sampled(&c->in) && c->awaits_answer && (s32)(seq - c->in.seq) >= 0
-			       ? PLACE_RECEIVED + 1
+			       ? 1 << PLACE_RECEIVED
 			       : 0;
 	for (u32 i = 0; i < CONTEXTS; i++) {
 		u32 place = (c->n - 1 - i) & (CONTEXTS - 1);
@@ -48,39 +93,62 @@ __noinline int places_in(const struct carrier *c, u32 seq, bool is_received)
 			continue;
 		if (found && e->seq != from)
 			break;
+		/* A stream's bytes are in its ranges. */
+		if (e->stream)
+			break;
 		found = true;
 		from = e->seq;
 		if (is_sampled(e) && !(is_received && e->answers))
-			places |= (place + 1) << (4 * MASKED(count++, CONTEXTS - 1));
+			places |= 1 << place;
 	}
-	if (count > REQUESTS_AT_ONCE)
-		COUNT_CORRELATED(suppressed, count - REQUESTS_AT_ONCE);
 	return places;
 }
 
-static __always_inline struct carrier *carried_by(struct sock *sk)
+/* Whose the bytes from `seq` on are: of HTTP/2, the requests whose streams they are of. */
+static __noinline bool contexts_at(struct places *places, struct sock *sk, u32 seq, u32 bytes,
+				   bool is_received)
 {
-	return bpf_sk_storage_get(&contexts, sk, NULL, 0);
+	struct carrier *c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
+
+	if (!c)
+		return false;
+	if (c->protocol == CARRIED_HTTP2 &&
+	    streams_at(&places->streams, sk, seq, bytes, is_received))
+		return places->streams != 0;
+	places->ring = places_in(c, seq, is_received);
+	return places->ring != 0;
 }
 
-static __always_inline u32 contexts_at(struct sock *sk, u32 seq, bool is_received)
+static __always_inline bool has_place(const struct places *places, u32 i)
 {
-	struct carrier *c = carried_by(sk);
-
-	return c ? places_in(c, seq, is_received) : 0;
+	return i < PLACE_STREAMS ? places->ring >> i & 1
+				 : places->streams >> ((i - PLACE_STREAMS) & 63) & 1;
 }
 
-/*
- * The context at a place (contexts_at); 0, and counted, if it has had its share of spans. `event`: see read_in_trace_id.
- */
-__noinline int read_context(struct conn_record *r, struct carrier *c, u32 place,
-			    enum in_trace_kind kind, u64 event)
-{
-	struct entry *e;
+/* Calls `tell(place, argument)`, which begins with the places, for each of them. */
+#define IN_EACH(tell, argument) bpf_loop(PLACES, tell, argument, 0)
 
-	if (!r || !c)
+static __always_inline struct entry *context_at(struct sock *sk, u32 place)
+{
+	struct carrier *c;
+	struct streams *t;
+
+	if (place >= PLACE_STREAMS) {
+		t = bpf_sk_storage_get(&streams, sk, NULL, 0);
+		return t ? &t->requests[MASKED(place - PLACE_STREAMS, STREAMS - 1)] : NULL;
+	}
+	c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
+	if (!c)
+		return NULL;
+	return place == PLACE_RECEIVED ? &c->in : &c->ring[MASKED(place, CONTEXTS - 1)];
+}
+
+/* The context at a place; 0, and counted, if it has had its share of spans. `event`: see read_in_trace_id. */
+__noinline int read_context(struct conn_record *r, struct entry *e, enum in_trace_kind kind,
+			    u64 event)
+{
+	if (!r || !e)
 		return 0;
-	e = place == PLACE_RECEIVED ? &c->in : &c->ring[MASKED(place, CONTEXTS - 1)];
 	if (e->reported >= CONTEXT_EVENTS) {
 		COUNT_CORRELATED(suppressed, 1);
 		return 0;
@@ -107,11 +175,11 @@ __noinline int read_context(struct conn_record *r, struct carrier *c, u32 place,
 /* Sends it below the context at `place`, or discards it if that has had its share; its `connection` is filled already. */
 #define SUBMIT_IN_TRACE(ring, record, sk, place, kind, event)                            \
 	do {                                                                             \
-		struct carrier *carrier_ = carried_by(sk);                               \
+		struct entry *entry_ = context_at(sk, place);                            \
 		struct conn_record *connection_ = &(record)->connection;                 \
                                                                                          \
 		connection_->wanted = 0;                                                 \
-		if (carrier_ && read_context(connection_, carrier_, place, kind, event)) \
+		if (entry_ && read_context(connection_, entry_, kind, event))            \
 			bpf_ringbuf_submit(record, wakeup(ring));                        \
 		else                                                                     \
 			bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);                   \
