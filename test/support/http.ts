@@ -133,7 +133,7 @@ export async function askFrames(
 ): Promise<readonly Range[]> {
   const words = ["ask", address, String(port), JSON.stringify(options)];
   const lines = await linesOf(netns, [process.execPath, `${folder}frames.mjs`, ...words]);
-  return lines.map((line) => rangeOf(JSON.parse(line) as Line));
+  return lines.map((line) => rangeOf(line, "client", port));
 }
 
 /** The i-th of many. */
