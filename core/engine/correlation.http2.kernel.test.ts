@@ -6,8 +6,8 @@ import { statSync } from "node:fs";
 import { type ClientHttp2Session, connect, createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { type ContextWatch, watchContexts } from "../../test/support/contexts.ts";
-import type { Range } from "../../test/support/loss.ts";
 import { askFrames, HttpServer } from "../../test/support/http.ts";
+import type { Range } from "../../test/support/loss.ts";
 import { needsRoot } from "../../test/support/netns.ts";
 import { addresses, pair, withoutOffload } from "../../test/support/topology.ts";
 
