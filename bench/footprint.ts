@@ -82,7 +82,7 @@ export async function footprintRows(netns: Netns, rounds: number, idleSeconds: n
   await stop(await start(netns, false));
   for (let round = 0; round < rounds; round++) {
     alone!.push(await nodeAlone());
-    // What reads trace contexts is loaded afterwards, and has a row of its own (load.ts).
+    // What reads trace contexts is loaded afterwards, and has a row of its own (correlation.ts).
     const bare = await start(netns, false);
     cpu!.push(bare.cpu);
     await stop(bare);

@@ -4,7 +4,7 @@ import { load, selection } from "../cli/setup.ts";
 import { installedPlugins } from "../core/engine/discover.ts";
 import { parts } from "../core/engine/parts.ts";
 import { native } from "../native/index.ts";
-import { forget, log } from "./contenders.ts";
+import { log } from "./contenders.ts";
 import { median, type Row } from "./figures.ts";
 
 /** Milliseconds by object, of an engine that is attached. */
@@ -26,8 +26,6 @@ async function loads(): Promise<Map<string, number>> {
   try {
     const { config, plugins } = await load(undefined, selection(installedPlugins(), "bench"));
     const engine = await engineParts({ config, plugins, log }).resolve(parts.engine);
-    engine.run(forget);
-    await engine.correlated();
     engine.close();
   } finally {
     native.load = loadNow;
@@ -35,15 +33,10 @@ async function loads(): Promise<Map<string, number>> {
   return took;
 }
 
-/** The object that reads trace contexts, which is loaded when all else is attached. */
-const LAST = "correlation";
-
-export async function loadRows(rounds: number): Promise<readonly Row[]> {
+export async function loadRow(rounds: number): Promise<Row> {
   const figures = new Map<string, number[]>();
   for (let round = 0; round < rounds; round++)
     for (const [name, ms] of await loads()) figures.set(name, [...(figures.get(name) ?? []), ms]);
-  const last = figures.get(LAST) ?? [];
-  figures.delete(LAST);
   const ours = Array.from({ length: rounds }, (_, i) =>
     [...figures.values()].reduce((sum, each) => sum + (each[i] ?? 0), 0),
   );
@@ -51,23 +44,13 @@ export async function loadRows(rounds: number): Promise<readonly Row[]> {
     .map(([name, ms]) => [name, median(ms)] as const)
     .sort(([, a], [, b]) => b - a)
     .map(([name, ms]) => `${name} ${ms.toFixed(1)}`);
-  return [
-    {
-      measure: `loading ${figures.size} objects, CPU`,
-      unit: "ms",
-      ours,
-      peers: [],
-      goal: "≤ 120",
-      met: median(ours) <= 120,
-      note: each.join(", "),
-    },
-    {
-      measure: "loading what reads trace contexts, after them, CPU",
-      unit: "ms",
-      ours: last,
-      peers: [],
-      goal: "≤ 200",
-      met: median(last) <= 200,
-    },
-  ];
+  return {
+    measure: `loading ${figures.size} objects, CPU`,
+    unit: "ms",
+    ours,
+    peers: [],
+    goal: "≤ 120",
+    met: median(ours) <= 120,
+    note: each.join(", "),
+  };
 }

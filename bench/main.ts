@@ -16,7 +16,7 @@ import { encodeRows } from "./encode.ts";
 import { markdown, type Row } from "./figures.ts";
 import { footprintRows } from "./footprint.ts";
 import { packetRow, softirqRow, stateRows } from "./kernel.ts";
-import { loadRows } from "./load.ts";
+import { loadRow } from "./load.ts";
 import { peakRows } from "./peak.ts";
 import { readerRow } from "./reader.ts";
 import * as storm from "./storm.ts";
@@ -45,7 +45,7 @@ const parts: readonly [string, () => Promise<readonly Row[]>][] = [
   ["kernel: packets", async () => [await packetRow(rounds)]],
   ["sweeps", () => sweepRows(netns, rounds)],
   ["connection", async () => [await connectionRow(netns, rounds)]],
-  ["loading", () => loadRows(quick ? 3 : 5)],
+  ["loading", async () => [await loadRow(quick ? 3 : 5)]],
   ["reader", async () => [readerRow(rounds)]],
   ["container", async () => [await containerRow(rounds)]],
   ["start, memory, idle", () => footprintRows(netns, quick ? 3 : 5, quick ? 10 : 60)],
