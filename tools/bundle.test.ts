@@ -1,8 +1,18 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { root, scratchClone } from "../test/support/scratch-clone.ts";
+import { skip } from "../test/support/skip.ts";
 
 const FILES = ["wirespan.cjs", "wirespan.cjs.map", "sdk.cjs"] as const;
 
@@ -32,6 +42,7 @@ describe("the bundle", function () {
 
   it("prints what the sources print", () => {
     for (const args of [
+      ["--version"],
       ["plugins"],
       ["plugins", "tcplife"],
       ["config", "schema"],
@@ -39,17 +50,13 @@ describe("the bundle", function () {
       ["trace", "--help"],
     ]) {
       const { status, stdout, stderr } = wirespan(clone, ...args);
-      const source = spawnSync(process.execPath, [join(root, "cli/main.ts"), ...args], { encoding: "utf8" });
+      const source = spawnSync(process.execPath, [join(clone, "cli/main.ts"), ...args], { encoding: "utf8" });
       assert.deepEqual(
         [status, stdout, stderr],
         [source.status, source.stdout, source.stderr],
         args.join(" "),
       );
     }
-  });
-
-  it("says its version and libbpf's", () => {
-    assert.match(wirespan(clone, "--version").stdout, /^wirespan \d.*\nlibbpf {3}\d+\.\d+\n/);
   });
 
   it("names the source's line of an error that nobody foresaw", () => {
@@ -118,5 +125,31 @@ describe("the bundle", function () {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it("is made again by set-up if a source or itself is not as it was, and set-up fails if it cannot be made", function () {
+    if (!existsSync(join(root, "native/build/wirespan.node"))) skip(this, "nothing is built here");
+    const setUp = () => {
+      const words = ["tools/setup.sh", process.arch, "bundle"];
+      const { status, stderr } = spawnSync("sh", words, { cwd: clone, encoding: "utf8" });
+      return `${status} ${stderr}`;
+    };
+    const said = "0 wirespan: making the bundle\n";
+    assert.equal(setUp(), said);
+    assert.equal(setUp(), "0 ");
+    const source = join(clone, "cli/run.ts");
+    const text = readFileSync(source, "utf8");
+    writeFileSync(source, text.replace("wirespan: ", "WIRESPAN: "));
+    // A file that was put in its place need not be newer.
+    utimesSync(source, 0, 0);
+    assert.equal(setUp(), said);
+    assert.equal(setUp(), "0 ");
+    truncateSync(join(clone, "dist/wirespan.cjs"), 100_000);
+    assert.equal(setUp(), said);
+    writeFileSync(source, "export const run = {");
+    for (let i = 0; i < 2; i++)
+      assert.match(setUp(), /^2 [^]*the bundle could not be made; the lines above say why\n$/);
+    writeFileSync(source, text);
+    assert.equal(setUp(), said);
   });
 });
