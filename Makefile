@@ -3,6 +3,9 @@ CLANG ?= $(firstword $(call on_path,clang) $(call on_path,clang-2[0-9]) $(call o
 STRIP ?= $(firstword $(call on_path,llvm-strip) $(call on_path,llvm-strip-2[0-9]) $(call on_path,llvm-strip-1[4-9]))
 on_path = $(foreach folder,$(subst :, ,$(PATH)),$(wildcard $(folder)/$(1)))
 
+# This clone's own.
+NODE ?= $(firstword $(wildcard node_modules/node-linux-*/bin/node) node)
+
 # Where Debian keeps <asm/types.h>; other distributions have it in /usr/include.
 multiarch := $(wildcard /usr/include/$(shell uname -m)-linux-gnu)
 
@@ -11,7 +14,7 @@ BPF_CFLAGS := -ffile-prefix-map=$(CURDIR)=. -target bpf -mcpu=v3 -O2 -g -Wall -W
 objects := $(patsubst %.bpf.c,%.bpf.o,$(wildcard bpf/*/*.bpf.c plugins/*/*.bpf.c))
 
 .PHONY: all bpf native clean
-all: bpf native
+all: bpf native viewer/dist/app.js
 bpf: $(objects)
 
 # BTF stays, DWARF goes. Without an llvm-strip the objects work as well, and are larger.
@@ -21,11 +24,16 @@ bpf: $(objects)
 	@$(if $(STRIP),$(STRIP) -g $@.part)
 	@mv $@.part $@
 
+# The page; esbuild is an npm package.
+viewer/dist/app.js: viewer/build.ts viewer/index.html viewer/icon.svg package-lock.json $(wildcard viewer/src/* viewer/src/*/*)
+	@echo "  page viewer/dist"
+	@$(NODE) viewer/build.ts
+
 native:
 	@+$(MAKE) --no-print-directory -C native
 
 clean:
-	rm -f $(objects) $(objects:=.d)
+	rm -rf $(objects) $(objects:=.d) viewer/dist
 	$(MAKE) -C native clean
 
 -include $(wildcard bpf/*/*.bpf.o.d plugins/*/*.bpf.o.d)

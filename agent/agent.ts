@@ -10,7 +10,7 @@ import type { PluginRunner } from "../core/engine/plugin-runner.ts";
 import { WirespanError } from "../core/plugin/errors.ts";
 import type { DeferredLog, Log } from "../core/plugin/log.ts";
 import type { Fanout } from "../exporters/fanout.ts";
-import { type AgentSettings, agentParts, composeAgent } from "./composition.ts";
+import { type AgentSettings, agentParts, composeAgent, statusFrom } from "./composition.ts";
 import { collectGarbage } from "./garbage.ts";
 import { accountFor, atHangup, begin, end, endWithin, stopped } from "./life.ts";
 import { sayReady } from "./ready.ts";
@@ -64,6 +64,8 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
   engine.run(fanout);
   reportFailures(engine.failed.slice(failedBefore), config.strict, log);
   for (const runner of engine.runners) reportMissing(runner, log);
+  const viewer = await agent.resolve(agentParts.viewer);
+  if (viewer) viewer.state = await statusFrom(agent);
   const telemetry = await agent.resolve(agentParts.telemetry);
   const collected = collectGarbage();
   const collect = async () => {

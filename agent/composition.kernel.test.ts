@@ -59,6 +59,7 @@ async function composition() {
     log: createLog({ level: "error", format: "json" }),
     live: () => assert.fail("there is no terminal"),
     reread: () => assert.fail("nobody reloads"),
+    onPage: () => {},
   });
   const memory = new Memory();
   container.provide(exporterToken("console"), async () => ({ exporter: memory, sink: memory }));

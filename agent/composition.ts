@@ -16,19 +16,25 @@ import {
   sharedBy,
 } from "../exporters/create.ts";
 import type { Fanout } from "../exporters/fanout.ts";
+import type { LocalExporter } from "../exporters/local/local-exporter.ts";
+import type { RaisedFinding } from "../exporters/local/store-process.ts";
 import { reportLosses } from "../exporters/losses.ts";
 import { serveControl } from "./control/server.ts";
 import { type EngineSettings, engineParts } from "./engine-parts.ts";
+import { findingEvent } from "./finding-event.ts";
 import { serveHealth } from "./health.ts";
 import { createInternalTelemetry } from "./internal-telemetry.ts";
 import { createReload, type Reload, type Reread } from "./reload.ts";
 import { statusOf } from "./status.ts";
+import { createViewer, inviteTo, showsPage } from "./viewer.ts";
 
 export const agentParts = {
   live: token<MakeLive>("live"),
   reread: token<Reread>("reread"),
   /** Encoder and SDK, which several exporters share. */
   shared: token<Shared>("shared"),
+  /** What feeds the page; undefined: there is none. */
+  viewer: token<Promise<LocalExporter> | undefined>("viewer"),
   /** All exporters. */
   exporters: token<Promise<Fanout>>("exporters"),
   bpfStats: token<{ close(): void }>("bpfStats"),
@@ -53,6 +59,8 @@ export interface AgentSettings extends EngineSettings {
   /** Creates the live view of a console exporter. */
   readonly live: MakeLive;
   readonly reread: Reread;
+  /** Called with the page's address. */
+  readonly onPage: (url: string) => void;
 }
 
 /** Everything that the agent is made of; disposing of the container ends it in order. */
@@ -76,9 +84,23 @@ export function composeAgent({ live, reread, ...settings }: AgentSettings): Cont
     .provide(agentParts.reload, reloadOf)
     .provide(agentParts.control, controlOf, (control) => control?.[Symbol.dispose]())
     .provide(agentParts.health, healthOf, (health) => health[Symbol.dispose]());
+  container.provide(agentParts.viewer, (from) =>
+    showsPage(settings.config) ? viewerOf(from, settings.onPage) : undefined,
+  );
   for (const [name, config] of Object.entries(settings.config.exporters))
     container.provide(exporterToken(name), (from) => exporterOf(name, config, from));
   return container;
+}
+
+function viewerOf(from: Container, onPage: (url: string) => void): Promise<LocalExporter> {
+  const host = from.resolve(parts.hostResource);
+  const scope = { name: "wirespan.viewer", version: VERSION };
+  const onFinding = async (finding: RaisedFinding) => {
+    const fanout = await from.resolve(agentParts.exporters);
+    fanout.event(findingEvent(finding, host, scope));
+  };
+  const log = from.resolve(parts.log);
+  return createViewer(from.resolve(parts.config), host, log, onPage, (finding) => void onFinding(finding));
 }
 
 function exporterOf(name: string, config: ExporterConfig, from: Container): Promise<MadeExporter> {
@@ -89,6 +111,8 @@ async function exportersOf(from: Container): Promise<Fanout> {
   const made: MadeExporter[] = [];
   for (const name of Object.keys(from.resolve(parts.config).exporters))
     made.push(await from.resolve(exporterToken(name)));
+  const viewer = await from.resolve(agentParts.viewer);
+  if (viewer) made.push({ exporter: viewer, sink: viewer });
   return fanoutOf(made);
 }
 
@@ -133,7 +157,7 @@ async function reloadOf(from: Container): Promise<Reload> {
   return createReload(config, engine, fanout, from.resolve(parts.log), from.resolve(agentParts.reread));
 }
 
-async function statusFrom(from: Container) {
+export async function statusFrom(from: Container) {
   const engine = await from.resolve(parts.engine);
   const { exporters } = await from.resolve(agentParts.exporters);
   return () => statusOf(engine, exporters);
@@ -144,7 +168,12 @@ async function controlOf(from: Container): Promise<Disposable | undefined> {
   const log = from.resolve(parts.log);
   if (!socket) return undefined;
   try {
-    const handlers = { status: await statusFrom(from), reload: await from.resolve(agentParts.reload) };
+    const viewer = await from.resolve(agentParts.viewer);
+    const handlers = {
+      status: await statusFrom(from),
+      reload: await from.resolve(agentParts.reload),
+      view: () => inviteTo(viewer),
+    };
     const control = await serveControl(socket, handlers);
     if (!control)
       log.warn({ socket }, "another wirespan agent is running on this host; telemetry will be duplicated");

@@ -80,6 +80,7 @@ export async function createLive(
   { signals }: ConsoleConfig,
   plugins: readonly Plugin[],
   log: Partial<HeldLog>,
+  page: () => string | undefined,
 ): Promise<Exporter & Sink> {
   const { stdin, stdout } = process;
   const { LiveExporter } = await import("../exporters/console/live/live-exporter.ts");
@@ -92,6 +93,7 @@ export async function createLive(
     stdout,
     output: standardOutput(),
     lastLine: () => log.latest,
+    page,
     quit: end,
   });
 }

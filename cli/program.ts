@@ -9,6 +9,7 @@ import { addExporters } from "./commands/exporters.ts";
 import { addPlugins } from "./commands/plugins.ts";
 import { addTrace } from "./commands/trace.ts";
 import { versions } from "./commands/version.ts";
+import { addView } from "./commands/view.ts";
 
 /** Asks for the arguments because a traced tool brings options of its own. */
 export async function createProgram(args: readonly string[]): Promise<Command> {
@@ -52,6 +53,7 @@ Exit codes:
   addConfig(program);
   addExporters(program);
   addControl(program);
+  addView(program);
   addCompletion(program, createProgram);
   return program;
 }

@@ -53,6 +53,17 @@ export interface Config {
   };
   readonly control: { readonly socket: string };
   readonly health: { readonly address: string };
+  readonly viewer: {
+    readonly enabled: "auto" | "true" | "false";
+    readonly address: string;
+    readonly token: string;
+    readonly users: readonly number[];
+    readonly file: string;
+    readonly bytes: number;
+    readonly rate: number;
+    readonly receive: boolean;
+    readonly receiveFrom: readonly number[];
+  };
   readonly shutdown: { readonly timeout: number };
   /** Those that export at least one signal, by name. */
   readonly exporters: Readonly<Record<string, ExporterConfig>>;

@@ -93,6 +93,11 @@ export class ConfigFile {
 
   #section(node: Node, tree: Tree, path: string, walk: Walk): void {
     if (this.#isNothing(node)) return;
+    const { enabled } = tree;
+    if (this.#yaml.isScalar(node) && enabled !== undefined && isLeaf(enabled)) {
+      this.#leaf(node, enabled, `${path}.enabled`, this.#at(node), walk);
+      return;
+    }
     if (!this.#yaml.isMap(node)) {
       walk.errors.add(this.#at(node), path, `expected keys (${Object.keys(tree).join(", ")}) with values`);
       return;

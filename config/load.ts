@@ -111,7 +111,11 @@ export function wantedPlugins(
   return installed.filter((plugin) => {
     const path = `plugins.${plugin}.enabled`;
     const flag = flags.findLast((override) => override.path === path)?.value;
-    const said = flag ?? env[variableOf(path)] ?? file?.text("plugins", plugin, "enabled");
+    const said =
+      flag ??
+      env[variableOf(path)] ??
+      file?.text("plugins", plugin, "enabled") ??
+      file?.text("plugins", plugin);
     // Settings of a plugin that the file switches off are still checked, so it is imported for them.
     return said !== "false" || (flag === undefined && (file?.keys("plugins", plugin).length ?? 0) > 1);
   });

@@ -215,6 +215,54 @@ const base: Tree = {
       "Address that answers HTTP 200 with the agent's status; empty: none.",
     ),
   },
+  viewer: {
+    enabled: leaf(
+      oneOf("auto", "true", "false"),
+      "auto",
+      "Keep what is observed on this host, and show it as a page. auto: only if no exporter is configured. `viewer: true` and `viewer: false` are short for it.",
+    ),
+    address: leaf(
+      text("host:port, such as 127.0.0.1:4380", isHostAndPort),
+      "127.0.0.1:4380",
+      "Where the page is. An address that other hosts reach requires viewer.token.",
+    ),
+    token: leaf(
+      text("a text of at least 22 characters", (t) => t === "" || t.length >= 22),
+      "",
+      "What everybody must give to see the page; file:PATH is that file's text.",
+      true,
+    ),
+    users: leaf(
+      list(count(0)),
+      [],
+      "Ids of the users of this host that may see the page without a token, besides root and who ran sudo.",
+    ),
+    file: leaf(
+      text("a path, or nothing"),
+      "",
+      "The database; empty: viewer.db in $STATE_DIRECTORY, /var/lib/wirespan or the temporary folder.",
+    ),
+    bytes: leaf(
+      size("a size of 16MiB or more, such as 256MiB", (n) => n >= 16 * 1024 ** 2),
+      256 * 1024 ** 2,
+      "Maximum size of the database: the oldest gives way.",
+    ),
+    rate: leaf(
+      count(1, 1_000_000),
+      5000,
+      "Calm spans per second that are kept singly; above it one in N traces is. Sums count everything.",
+    ),
+    receive: leaf(
+      boolean,
+      false,
+      "Take applications' own spans at /v1/traces of the page's address (OTLP/HTTP), and show them with the connections'.",
+    ),
+    receiveFrom: leaf(
+      list(count(0)),
+      [],
+      "Ids of the users whose applications may send spans; empty: every local user's.",
+    ),
+  },
   shutdown: {
     timeout: leaf(duration(), 5000, "How long the last export may take at the end."),
   },

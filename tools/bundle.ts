@@ -1,5 +1,5 @@
-// Makes what `npm start` runs and packages ship: dist/wirespan.cjs, the agent as one CommonJS file, and dist/sdk.cjs with the
-// packages that only `path: sdk` loads. The bytes depend on the sources alone, not on the folder. Set-up runs it whenever
+// Makes what `npm start` runs and packages ship: dist/wirespan.cjs, the agent as one CommonJS file, dist/store.cjs, the
+// process that keeps and shows what it observes, and dist/sdk.cjs with the packages that only `path: sdk` loads. The bytes depend on the sources alone, not on the folder. Set-up runs it whenever
 // something that goes into it has changed.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -56,6 +56,7 @@ async function made(): Promise<Readonly<Record<string, string>>> {
     "core/engine/plugin-folder.ts": `const modules = {${modules.join(", ")}};
       export const pluginNames = () => Object.keys(modules);
       export const importIndex = (folder, name) => modules[name]();`,
+    "exporters/local/store-main.ts": 'export const STORE_MAIN = __dirname + "/store.cjs";',
     "core/bridge/known-layouts.ts": `export const KNOWN_LAYOUTS = ${JSON.stringify(await layouts())};`,
   };
 }
@@ -134,12 +135,19 @@ async function bundle(): Promise<void> {
     sourcesContent: false,
     outfile: join(PART, "wirespan.cjs"),
   });
+  await build({
+    ...shared,
+    entryPoints: ["store/main.ts"],
+    plugins: [await sources()],
+    banner: { js: BANNER },
+    outfile: join(PART, "store.cjs"),
+  });
   // Every module of it runs once: what cannot be loaded is no bundle.
   execFileSync(process.execPath, [join(PART, "wirespan.cjs"), "plugins"], {
     stdio: ["ignore", "ignore", "inherit"],
   });
   mkdirSync(DIST, { recursive: true });
-  for (const name of ["sdk.cjs", "wirespan.cjs.map", "wirespan.cjs"])
+  for (const name of ["sdk.cjs", "store.cjs", "wirespan.cjs.map", "wirespan.cjs"])
     renameSync(join(PART, name), join(DIST, name));
 }
 

@@ -17,6 +17,10 @@ export function checks(): { steps: readonly Step[]; skips: readonly Skip[] } {
     { name: "imports", command: [process.execPath, "tools/imports.ts"] },
     { name: "includes", command: [process.execPath, "tools/includes.ts"] },
     { name: "types", command: [process.execPath, "node_modules/typescript/bin/tsc", "-p", "."] },
+    {
+      name: "types of the page",
+      command: [process.execPath, "node_modules/typescript/bin/tsc", "-p", "viewer"],
+    },
   ];
   const skips: Skip[] = [];
 

@@ -2,6 +2,7 @@
 // between `<!-- generated: NAME -->` and `<!-- /generated -->`. With --check: fails on a difference, writes nothing.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
+import { FINDING } from "../agent/finding-event.ts";
 import { INTERNAL_TELEMETRY } from "../agent/internal-telemetry.ts";
 import { readerOf } from "../config/formats.ts";
 import { importPlugin, installedPlugins, PLUGINS } from "../core/engine/discover.ts";
@@ -126,7 +127,7 @@ function overview(plugins: readonly Plugin[], base: string): Record<string, () =
         plugins.map((p) => [`[${p.name}](${base}plugins/${p.name}/README.md)`, p.summary, names(p)]),
       ),
     connections: () => signals(spansWith(plugins.map((p) => p.spans ?? {}))),
-    self: () => signals(INTERNAL_TELEMETRY),
+    self: () => signals({ ...INTERNAL_TELEMETRY, ...FINDING }),
   };
 }
 

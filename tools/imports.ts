@@ -33,8 +33,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "exporters",
     "native",
     "bpf",
+    "store",
   ]),
   bpf: [],
+  // A process of its own: it gets what the exporter writes, and nothing of the agent.
+  store: ["core/base", "core/plugin", "exporters"],
   // Each plugin is a folder of its own, and may not import another plugin.
   plugins: ["core/plugin"],
 };
@@ -112,7 +115,7 @@ export function refusal(one: Import): string | undefined {
 
 /** The refused imports of all files of the product below the current directory. */
 export function refusedImports(): string[] {
-  const files = globSync("{native,core,exporters,config,agent,cli,bpf,plugins}/**/*.ts", {
+  const files = globSync("{native,core,exporters,config,agent,cli,bpf,store,plugins}/**/*.ts", {
     exclude: ["**/*.test.ts", "**/node_modules/**"],
   });
   return files

@@ -24,7 +24,8 @@ header bpf/libbpf.h apt:libbpf-dev dnf:libbpf-devel zypper:libbpf-devel pacman:l
 kernel_test_needs='command ip     apt:iproute2 dnf:iproute   zypper:iproute2 pacman:iproute2  apk:iproute2  makes the network namespaces of the kernel tests
 command nft    apt:nftables dnf:nftables  zypper:nftables pacman:nftables  apk:nftables  drops packets in the kernel tests
 command sysctl apt:procps   dnf:procps-ng zypper:procps   pacman:procps-ng apk:procps-ng changes settings of those namespaces
-command tmux   apt:tmux     dnf:tmux      zypper:tmux     pacman:tmux      apk:tmux      is the terminal in the tests of the live view'
+command tmux   apt:tmux     dnf:tmux      zypper:tmux     pacman:tmux      apk:tmux      is the terminal in the tests of the live view
+command chromium apt:chromium dnf:chromium zypper:chromium pacman:chromium apk:chromium shows the page in its tests'
 guest_needs='command qemu-system-x86_64 apt:qemu-system-x86 dnf:qemu-system-x86-core zypper:qemu-x86 pacman:qemu-system-x86 apk:qemu-system-x86_64 emulates a machine for each kernel
 command busybox  apt:busybox-static dnf:busybox zypper:busybox-static pacman:busybox apk:busybox-static starts the guests
 command modprobe apt:kmod dnf:kmod zypper:kmod pacman:kmod apk:kmod finds the modules of the guests
@@ -145,7 +146,7 @@ build() {
 # What goes into the bundle, by content.
 bundle_inputs() {
   # shellcheck disable=SC2046 # none of the names has a space
-  sha256sum package.json package-lock.json tools/bundle.ts $(find agent bpf cli config core exporters native/index.ts \
+  sha256sum package.json package-lock.json tools/bundle.ts $(find agent bpf cli config core exporters store native/index.ts \
     plugins -name '*.ts' ! -name '*.test.ts' -o -name '*.bpf.o' | LC_ALL=C sort) | sha256sum
 }
 

@@ -4,7 +4,8 @@ import { requireTrusted } from "../../config/control-socket.ts";
 import { CONTROL } from "../../core/base/text.ts";
 import { isErrorCode, WirespanError } from "../../core/plugin/errors.ts";
 
-export type Command = "status" | "reload";
+/** `view`: an address of the page that is good for one visit. */
+export type Command = "status" | "reload" | "view";
 
 /** What was asked for, or why it failed. */
 export type Answer =

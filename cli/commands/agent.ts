@@ -46,7 +46,11 @@ Examples:
       };
       const { config, plugins, failed } = await read();
       const log = isLive(config) && process.stderr.isTTY ? holdLog() : deferLog(() => createLog(config.log));
-      const live = (name: string, own: ConsoleConfig) => createLive(name, own, plugins, log);
-      await runAgent(config, { plugins, failed, log, live, reread: () => read(UNCHANGED) });
+      let page: string | undefined;
+      const live = (name: string, own: ConsoleConfig) => createLive(name, own, plugins, log, () => page);
+      const onPage = (url: string) => {
+        page = url;
+      };
+      await runAgent(config, { plugins, failed, log, live, onPage, reread: () => read(UNCHANGED) });
     });
 }

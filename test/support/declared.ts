@@ -1,5 +1,6 @@
 // All that may leave: what the core, the agent itself and every plugin declare.
 
+import { FINDING } from "../../agent/finding-event.ts";
 import { INTERNAL_TELEMETRY } from "../../agent/internal-telemetry.ts";
 import { importPlugin, installedPlugins } from "../../core/engine/discover.ts";
 import { spansWith } from "../../core/plugin/connection.ts";
@@ -12,6 +13,7 @@ export async function declared(): Promise<Declared[]> {
   return [
     { scope: "wirespan.connections", signals: connections },
     { scope: "wirespan.agent", signals: INTERNAL_TELEMETRY },
+    { scope: "wirespan.viewer", signals: FINDING },
     ...plugins.map(({ name, signals }) => ({ scope: `wirespan.${name}`, signals })),
   ];
 }

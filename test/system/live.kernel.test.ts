@@ -38,7 +38,7 @@ describe("live view", () => {
     const config = join(folder, "wirespan.yaml");
     await writeFile(
       config,
-      `control: { socket: "" }\nfilter: { include: { netns: ["${inodeOf(netns)}"] } }\n${more}`,
+      `control: { socket: "" }\nviewer: false\nfilter: { include: { netns: ["${inodeOf(netns)}"] } }\n${more}`,
     );
     const words = [process.execPath, ...AGENT_FLAGS, main, "--config", config];
     return await Terminal.open(words.map((word) => `'${word}'`).join(" "), columns, rows);

@@ -36,6 +36,8 @@ export interface LiveOptions {
   readonly output: Output;
   /** The latest line of the agent's own log, if there is one. */
   readonly lastLine: () => string | undefined;
+  /** The address of the page, if there is one. */
+  readonly page: () => string | undefined;
   /** Ends the agent. */
   readonly quit: () => void;
 }
@@ -159,7 +161,10 @@ export class LiveExporter extends ImmediateExporter implements Sink {
     const tool = this.#page && this.#options.tools[this.#page.tool];
     const what = tool ? `${tool.name}: ${tool.summary}` : "overview";
     const state = this.#controls.paused ? "  PAUSED" : "";
-    return this.#paint.name(fit(`wirespan  ${time}  up ${up}${state}  ${what}`, width));
+    const page = this.#options.page();
+    return this.#paint.name(
+      fit(`wirespan  ${time}  up ${up}${state}  ${what}${page ? `  ${page}` : ""}`, width),
+    );
   }
 
   #keyLine(width: number): string {

@@ -1,0 +1,174 @@
+// What the agent writes to the store's standard input. A frame is its length without these four bytes, the length of
+// its head, the head as JSON, and columns of numbers; all numbers little-endian. Tests: exporters/local/frame.test.ts.
+import type { AttributeSpecs, MetricSpec } from "../../core/plugin/signals.ts";
+import { type Declaration, IDS, LINK, type RowBuilder, type Rows, type Values, valuesOf } from "./columns.ts";
+
+/** No frame is longer: who sends a longer one is not the agent. */
+export const MAX_FRAME = 64 * 1024 * 1024;
+
+/** How numbers name what was declared in an earlier frame of the same connection. */
+export type Declared =
+  | { readonly type: "signal"; readonly id: number; readonly declaration: Declaration }
+  | { readonly type: "metric"; readonly id: number; readonly scope: string; readonly spec: MetricSpec }
+  | {
+      readonly type: "resource";
+      readonly id: number;
+      readonly attributes: Readonly<Record<string, string | number | boolean | readonly string[]>>;
+    };
+
+export interface RowsHead {
+  readonly type: "rows";
+  readonly seq: number;
+  readonly signal: number;
+  readonly n: number;
+  /** Bytes of links. */
+  readonly links: number;
+  readonly words: readonly string[];
+}
+
+/** Points of one metric of one resource. */
+export interface MetricHead {
+  readonly metric: number;
+  readonly resource: number;
+  readonly points: readonly Readonly<Record<string, unknown>>[];
+}
+
+/**
+ * What one collection added: a point's numbers follow one another, a plain one's value, or a histogram's count, sum,
+ * scale, zero count, offset, number of buckets and its buckets.
+ */
+export interface MetricsHead {
+  readonly type: "metrics";
+  readonly seq: number;
+  /** Microseconds since the epoch. */
+  readonly time: number;
+  readonly metrics: readonly MetricHead[];
+}
+
+/** The agent's own state: what `wirespan status --json` prints. */
+export interface StateHead {
+  readonly type: "state";
+  readonly time: number;
+  readonly state: unknown;
+}
+
+/** A token that lets whoever has it see the page, once. */
+export interface TokenHead {
+  readonly type: "token";
+  readonly token: string;
+}
+
+/** Commit all that came before. */
+export interface FlushHead {
+  readonly type: "flush";
+  readonly seq: number;
+}
+
+export type Head = Declared | RowsHead | MetricsHead | StateHead | TokenHead | FlushHead;
+
+/** A frame as bytes; columns are aligned to eight bytes from the frame's beginning. */
+export function encodeFrame(head: Head, columns: readonly Uint8Array[] = []): Buffer {
+  const text = Buffer.from(JSON.stringify(head));
+  const start = align(8 + text.length);
+  const size = columns.reduce((sum, { length }) => align(sum) + length, start);
+  const frame = Buffer.alloc(size);
+  frame.writeUInt32LE(size - 4, 0);
+  frame.writeUInt32LE(text.length, 4);
+  frame.set(text, 8);
+  let at = start;
+  for (const column of columns) {
+    at = align(at);
+    frame.set(column, at);
+    at += column.length;
+  }
+  return frame;
+}
+
+/** The columns of `rows`, in the order in which rowsOf reads them. */
+export function columnsOf(rows: RowBuilder): Uint8Array[] {
+  const { n } = rows;
+  return [
+    rows.ids.subarray(0, n * IDS),
+    bytesOf(rows.start.subarray(0, n)),
+    bytesOf(rows.duration.subarray(0, n)),
+    bytesOf(rows.resource.subarray(0, n)),
+    rows.kind.subarray(0, n),
+    bytesOf(rows.error.subarray(0, n)),
+    rows.linkCount.subarray(0, n),
+    rows.links.subarray(0, rows.linkBytes),
+    ...rows.values.map((values) => bytesOf(values.subarray(0, n))),
+  ];
+}
+
+export function bytesOf(values: Values): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+/** Reads the columns of a frame's body; `body` begins at a multiple of eight bytes of its buffer. */
+export class ColumnReader {
+  readonly #body: Uint8Array;
+  #at = 0;
+
+  constructor(body: Uint8Array) {
+    this.#body = body;
+  }
+
+  /** A view of the next column. Throws RangeError if the body is too short. */
+  next<T>(
+    type: { new (buffer: ArrayBufferLike, at: number, n: number): T; BYTES_PER_ELEMENT: number },
+    n: number,
+  ): T {
+    const at = align(this.#at);
+    const size = n * type.BYTES_PER_ELEMENT;
+    if (at + size > this.#body.length) throw new RangeError("a column lies beyond the end of its frame");
+    this.#at = at + size;
+    return new type(this.#body.buffer, this.#body.byteOffset + at, n);
+  }
+}
+
+/** The rows of a frame. Throws RangeError if the body is too short. */
+export function rowsOf({ n, links, words }: RowsHead, attributes: AttributeSpecs, body: Uint8Array): Rows {
+  const reader = new ColumnReader(body);
+  return {
+    n,
+    words,
+    ids: reader.next(Uint8Array, n * IDS),
+    start: reader.next(Float64Array, n),
+    duration: reader.next(Float64Array, n),
+    resource: reader.next(Uint32Array, n),
+    kind: reader.next(Uint8Array, n),
+    error: reader.next(Uint32Array, n),
+    linkCount: reader.next(Uint8Array, n),
+    links: reader.next(Uint8Array, links - (links % LINK)),
+    values: Object.values(attributes).map(({ type }) => {
+      const array = valuesOf(type, 0);
+      if (array instanceof Float64Array) return reader.next(Float64Array, n);
+      return array instanceof Uint8Array ? reader.next(Uint8Array, n) : reader.next(Uint32Array, n);
+    }),
+  };
+}
+
+function align(at: number): number {
+  return (at + 7) & ~7;
+}
+
+/** Cuts a stream into frames. */
+export class FrameReader {
+  #pending: Buffer = Buffer.alloc(0);
+
+  /** The frames that `chunk` completes. Throws RangeError for what is not a frame. */
+  *push(chunk: Buffer): Generator<{ readonly head: Head; readonly body: Uint8Array }> {
+    this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
+    while (this.#pending.length >= 8) {
+      const size = this.#pending.readUInt32LE(0) + 4;
+      const text = this.#pending.readUInt32LE(4);
+      if (size > MAX_FRAME || text > size - 8) throw new RangeError("not a frame of wirespan's agent");
+      if (this.#pending.length < size) return;
+      // A copy of its own: views of columns require alignment.
+      const frame = new Uint8Array(this.#pending.subarray(0, size));
+      this.#pending = this.#pending.subarray(size);
+      const head = JSON.parse(new TextDecoder().decode(frame.subarray(8, 8 + text))) as Head;
+      yield { head, body: frame.subarray(Math.min(size, align(8 + text))) };
+    }
+  }
+}

@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Log } from "../../core/plugin/log.ts";
+import type { Metric, SpanSpec } from "../../core/plugin/signals.ts";
+import { CONNECTION, outbound, traceId } from "../../test/support/page.ts";
+import { until } from "../../test/support/until.ts";
+import { LocalExporter } from "./local-exporter.ts";
+import type { Report, StoreOptions } from "./store-process.ts";
+
+const { name, description, attributes } = CONNECTION;
+const SPEC = { signal: "span", name, description, attributes } as const satisfies SpanSpec;
+const SCOPE = { name: "wirespan.connections", version: "1" };
+const RESOURCE = { attributes: { "service.name": "web" } };
+
+describe("the exporter that feeds the page", function () {
+  this.timeout(60_000);
+  let folder: string;
+  let exporter: LocalExporter;
+  let reports: Report[];
+  let warnings: string[];
+
+  const start = async (options: Partial<StoreOptions> = {}): Promise<void> => {
+    reports = [];
+    warnings = [];
+    const log: Log = { error() {}, warn: (_, text) => warnings.push(text), info() {}, debug() {} };
+    const all: StoreOptions = {
+      ...{ file: join(folder, "viewer.db"), bytes: 64 * 1024 ** 2, rate: 1e6, hostInstance: "host" },
+      ...{ address: "127.0.0.1:0", users: [process.getuid!()], receive: false, receiveFrom: "anyone" },
+      ...options,
+    };
+    exporter = new LocalExporter("viewer", all, log, (report) => reports.push(report));
+    await until("the store to be ready", () => reports.some((report) => "ready" in report));
+  };
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "wirespan-local-"));
+    // The store has no rights in it once it is open.
+    chmodSync(folder, 0o755);
+  });
+  afterEach(async () => {
+    await exporter.shutdown(2000);
+    rmSync(folder, { recursive: true });
+  });
+
+  const give = (count: number, from = 0) => {
+    const now = Date.now() / 1000;
+    const end = { sec: Math.floor(now), nsec: 0 };
+    for (let i = from; i < from + count; i++) {
+      const id = traceId(i);
+      exporter.span({
+        ...{
+          spec: SPEC,
+          scope: SCOPE,
+          resource: RESOURCE,
+          traceId: id,
+          spanId: id.subarray(8),
+          kind: "internal",
+        },
+        ...{
+          start: { sec: end.sec - 1, nsec: i },
+          end,
+          attributes: outbound(1),
+        },
+      });
+    }
+  };
+  const ask = async (path: string): Promise<Record<string, number>> => {
+    const response = await fetch(new URL(`/api/v1/${path}`, exporter.url));
+    return (await response.json()) as Record<string, number>;
+  };
+  /** Whatever happens: everything that was given is acknowledged, lost or queued. */
+  const balanced = () => {
+    const { given, acknowledged, lost, queued } = exporter.counts("span");
+    const lostInAll = Object.values(lost).reduce((sum, count) => sum + count, 0);
+    assert.equal(acknowledged + lostInAll + queued, given, JSON.stringify(exporter.counts("span")));
+  };
+
+  it("counts as acknowledged what is in the file, and nothing else", async () => {
+    await start();
+    give(5000);
+    balanced();
+    await exporter.flush(5000);
+    assert.equal(exporter.counts("span").acknowledged, 5000);
+    assert.equal((await ask("connections?last=600")).total, 5000);
+  });
+
+  it("sends what metrics have grown by, and their gauges", async () => {
+    await start();
+    const metric = (value: number, bootNs: number): Metric => ({
+      ...{ scope: SCOPE, resource: RESOURCE, time: { sec: Math.floor(Date.now() / 1000), nsec: 0, bootNs } },
+      spec: {
+        signal: "metric",
+        name: "wirespan.tcp.packet.dropped",
+        instrument: "counter",
+        unit: "1",
+        description: "",
+        attributes: {},
+      },
+      points: [
+        { attributes: { "wirespan.packet.drop.reason": "X" }, start: { sec: 1, nsec: 0, bootNs: 1 }, value },
+      ],
+    });
+    for (const [i, value] of [10, 25, 25].entries()) exporter.metrics([metric(value, 10 + i)]);
+    await exporter.flush(5000);
+    assert.deepEqual(exporter.counts("point").acknowledged, 3);
+    const { dropped } = (await ask("losses?last=60")) as unknown as {
+      dropped: { name: string; count: number }[];
+    };
+    assert.deepEqual(
+      dropped.map(({ name: reason, count }) => [reason, count]),
+      [["X", 25]],
+    );
+  });
+
+  it("survives the store's death: what was not committed is lost and counted, and the next store goes on", async () => {
+    await start();
+    give(100);
+    await exporter.flush(5000);
+    give(50, 100);
+    process.kill(exporter.pid!, "SIGKILL");
+    await until("a warning", () => warnings.length > 0);
+    assert.match(
+      warnings[0]!,
+      /the viewer's store has ended and is started again in 1 s: it ended with SIGKILL/,
+    );
+    balanced();
+    const { acknowledged, lost } = exporter.counts("span");
+    assert.deepEqual([acknowledged, lost.unconfirmed], [100, 50]);
+    give(3, 200);
+    assert.equal(exporter.counts("span").lost.unconfirmed, 53, "while none runs");
+    reports = [];
+    await until("the store to be ready", () => reports.some((report) => "ready" in report));
+    give(7, 300);
+    await exporter.flush(5000);
+    balanced();
+    assert.equal((await ask("connections?last=600")).total, 107);
+  });
+
+  it("never waits for a store that does not read: it keeps 8 MiB, and loses and counts the rest", async () => {
+    await start();
+    process.kill(exporter.pid!, "SIGSTOP");
+    const before = process.memoryUsage().rss;
+    give(60_000);
+    balanced();
+    const { queued, lost } = exporter.counts("span");
+    assert.ok(lost.queue_full > 10_000, `${lost.queue_full} lost`);
+    assert.ok(queued > 1000, `${queued} queued`);
+    assert.ok(exporter.queue.bytes <= exporter.queue.limit);
+    assert.ok(process.memoryUsage().rss - before < 64 * 1024 ** 2);
+    process.kill(exporter.pid!, "SIGCONT");
+    await exporter.flush(20_000);
+    balanced();
+    const { acknowledged } = exporter.counts("span");
+    assert.equal((await ask("connections?last=600")).total, acknowledged);
+    assert.equal(acknowledged + lost.queue_full, 60_000);
+  });
+
+  it("has no rights in the store: another user, no capabilities, a file for its owner alone", async () => {
+    await start();
+    const status = readFileSync(`/proc/${exporter.pid}/status`, "utf8");
+    const uid = Number(/^Uid:\t(\d+)/m.exec(status)?.[1]);
+    if (process.getuid!() === 0) assert.ok(uid >= 61_184 && uid < 65_520, `uid ${uid}`);
+    else assert.equal(uid, process.getuid!());
+    assert.match(status, /^CapEff:\t0+$/m);
+    assert.match(status, /^Groups:\t *$/m);
+    assert.equal(statSync(join(folder, "viewer.db")).mode & 0o777, 0o600);
+  });
+
+  it("reports an address that is taken, and keeps what it is given all the same", async () => {
+    await start();
+    const other = exporter;
+    const { port } = new URL(other.url!);
+    const file = join(folder, "other.db");
+    await start({ file, address: `127.0.0.1:${port}` });
+    try {
+      const problem = reports.find((report) => "problem" in report);
+      assert.match(
+        JSON.stringify(problem),
+        /cannot be shown at 127\.0\.0\.1:\d+: it is in use; set viewer\.address/,
+      );
+      assert.equal(exporter.url, undefined);
+      give(10);
+      await exporter.flush(5000);
+      assert.equal(exporter.counts("span").acknowledged, 10);
+    } finally {
+      await other.shutdown(2000);
+    }
+  });
+
+  it("puts a damaged file aside, and says so", async () => {
+    await start();
+    give(5000);
+    await exporter.shutdown(5000);
+    const file = join(folder, "viewer.db");
+    // What is in the log of SQLite would mend it.
+    rmSync(`${file}-wal`, { force: true });
+    truncateSync(file, Math.floor(statSync(file).size / 2));
+    await start();
+    assert.match(
+      JSON.stringify(reports[0]),
+      /the viewer's file was (damaged|not readable).*it is kept as .*viewer\.db\.broken/,
+    );
+    assert.ok(existsSync(`${file}.broken`));
+    give(10);
+    await exporter.flush(5000);
+    assert.equal(exporter.counts("span").acknowledged, 10);
+  });
+});

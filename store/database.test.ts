@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Class, Database } from "./database.ts";
+
+const MIB = 1024 ** 2;
+
+describe("the viewer's file", () => {
+  let folder: string;
+  let file: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "wirespan-db-"));
+    file = join(folder, "viewer.db");
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const chunk = (of: Class, t: number, size = 100_000) => ({
+    ...{ signal: 1, class: of, t0: t, t1: t + 1, n: 10, oneIn: 1, longest: 1 },
+    ...{
+      ids: new Uint8Array(8),
+      head: "{}",
+      data: crypto.getRandomValues(new Uint8Array(Math.min(size, 65_536))),
+    },
+  });
+
+  it("is for its owner alone", () => {
+    new Database(file, 16 * MIB).close();
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    chmodSync(file, 0o644);
+    assert.throws(() => new Database(file, 16 * MIB), /can be read by others \(mode 644\): chmod 600/);
+  });
+
+  it("stays within its bound over ten refills, and notable chunks outlive calm ones", () => {
+    const db = new Database(file, 16 * MIB);
+    for (let t = 0; t < 20; t++) db.transaction(() => db.addChunk(chunk("notable", t)));
+    for (let t = 100; t < 2700; t++) db.transaction(() => db.addChunk(chunk("calm", t)));
+    const size = statSync(file).size + statSync(`${file}-wal`).size;
+    assert.ok(size <= 24 * MIB, `${size} bytes`);
+    const { calm, notable } = db.kept();
+    assert.equal(notable.rows, 200, "all notable ones");
+    assert.ok((calm.from ?? 0) > 2400, `the oldest calm one is of ${calm.from}`);
+    assert.ok(db.evicted > 2300);
+    db.close();
+  });
+
+  it("lends a class what others do not use, and takes it back", () => {
+    const db = new Database(file, 16 * MIB);
+    const fill = (of: Class, from: number) => {
+      for (let t = from; t < from + 250; t++) db.transaction(() => db.addChunk(chunk(of, t)));
+    };
+    fill("notable", 0);
+    const borrowed = db.kept().notable.bytes;
+    assert.ok(borrowed > 0.6 * 16 * MIB, `${borrowed} bytes while nobody else needs them`);
+    fill("calm", 1000);
+    assert.ok(db.kept().notable.bytes < 0.4 * 16 * MIB);
+    assert.ok(db.kept().calm.bytes > 0.4 * 16 * MIB);
+    db.close();
+  });
+
+  it("keeps what was committed when it is opened again", () => {
+    const db = new Database(file, 16 * MIB);
+    db.transaction(() => db.addChunk(chunk("calm", 5)));
+    db.close();
+    const again = new Database(file, 16 * MIB);
+    assert.equal(again.replaced, undefined);
+    assert.equal(again.kept().calm.rows, 10);
+    again.close();
+  });
+
+  it("is put aside if it is damaged, of another kind or of another version", () => {
+    const db = new Database(file, 16 * MIB);
+    for (let t = 0; t < 50; t++) db.transaction(() => db.addChunk(chunk("calm", t)));
+    db.close();
+    truncateSync(file, statSync(file).size / 2);
+    const first = new Database(file, 16 * MIB);
+    assert.match(first.replaced ?? "", /damaged|not readable/);
+    assert.ok(existsSync(`${file}.broken`));
+    first.setMeta("schema", "999");
+    first.close();
+    const second = new Database(file, 16 * MIB);
+    assert.match(second.replaced ?? "", /of another version \(999\)/);
+    second.close();
+    rmSync(`${file}-wal`, { force: true });
+    writeFileSync(file, "this is a text, and long enough to be taken for a page of something\n".repeat(50));
+    const third = new Database(file, 16 * MIB);
+    assert.match(third.replaced ?? "", /not readable/);
+    third.close();
+  });
+});

@@ -1,0 +1,283 @@
+// The file: SQLite with a bound on its size. Tests: store/database.test.ts.
+import { closeSync, constants, existsSync, fstatSync, openSync, renameSync } from "node:fs";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+
+/** What is kept longer or shorter: calm connections, notable ones, and what applications sent. */
+export const CLASSES = ["calm", "notable", "application"] as const;
+export type Class = (typeof CLASSES)[number];
+
+/** Version of the tables; a file of another one is put aside. */
+const SCHEMA = "1";
+
+const PAGE = 8192;
+
+/** Shares of the bound; the rest is for sums, points and the index. What a class does not use is lent to the others. */
+const SHARE: Readonly<Record<Class, number>> = { calm: 0.45, notable: 0.25, application: 0.1 };
+
+const TABLES = `
+CREATE TABLE IF NOT EXISTS meta (k TEXT PRIMARY KEY, v TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS resource (id INTEGER PRIMARY KEY, attributes TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS signal (id INTEGER PRIMARY KEY, declaration TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS metric (id INTEGER PRIMARY KEY, declaration TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS chunk (id INTEGER PRIMARY KEY, signal INTEGER NOT NULL, class TEXT NOT NULL, t0 REAL NOT NULL,
+  t1 REAL NOT NULL, n INTEGER NOT NULL, one_in INTEGER NOT NULL, longest REAL NOT NULL, ids BLOB NOT NULL, head TEXT NOT NULL,
+  data BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS chunk_time ON chunk (signal, t1);
+CREATE TABLE IF NOT EXISTS edge (id INTEGER PRIMARY KEY, edge TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS sum (level INTEGER NOT NULL, t REAL NOT NULL, data BLOB NOT NULL, PRIMARY KEY (level, t)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, metric INTEGER NOT NULL, resource INTEGER NOT NULL,
+  attributes TEXT NOT NULL, UNIQUE (metric, resource, attributes));
+CREATE TABLE IF NOT EXISTS point (level INTEGER NOT NULL, t REAL NOT NULL, data BLOB NOT NULL, PRIMARY KEY (level, t)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS finding (id INTEGER PRIMARY KEY, since REAL NOT NULL, until REAL, finding TEXT NOT NULL);
+`;
+
+export interface StoredChunk {
+  readonly id: number;
+  readonly signal: number;
+  readonly class: Class;
+  /** Microseconds since the epoch, of the first and the last end. */
+  readonly t0: number;
+  readonly t1: number;
+  readonly n: number;
+  /** One row of this many was kept. */
+  readonly oneIn: number;
+  /** The longest duration, nanoseconds. */
+  readonly longest: number;
+  readonly ids: Uint8Array;
+  readonly head: string;
+  readonly data: Uint8Array;
+}
+
+export class Database {
+  readonly file: string;
+  readonly bytes: number;
+  /** Why an older file was put aside. */
+  readonly replaced: string | undefined;
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  readonly #used: Record<Class, number> = { calm: 0, notable: 0, application: 0 };
+  #evicted = 0;
+
+  /** Opens or makes the file, at most `bytes` large. Throws if it cannot be used. `readOnly`: a recording. */
+  constructor(file: string, bytes: number, readOnly = false) {
+    this.file = file;
+    this.bytes = bytes;
+    this.replaced = readOnly ? undefined : prepare(file);
+    this.#db = new DatabaseSync(file, { readOnly });
+    if (readOnly) {
+      requireOurs(this.#db);
+      this.#db.exec("PRAGMA cache_size = -4000; PRAGMA temp_store = MEMORY;");
+      return;
+    }
+    this.#db.exec(`PRAGMA page_size = ${PAGE}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = OFF; PRAGMA cache_size = -1000; PRAGMA temp_store = MEMORY;
+      PRAGMA journal_size_limit = 4194304; PRAGMA wal_autocheckpoint = 256;
+      PRAGMA max_page_count = ${Math.floor(bytes / PAGE)};`);
+    this.#db.exec(TABLES);
+    this.setMeta("schema", SCHEMA);
+    for (const { class: of, used } of this.all(
+      "SELECT class, sum(length(data) + length(ids)) used FROM chunk GROUP BY class",
+    ))
+      this.#used[of as Class] = Number(used);
+  }
+
+  meta(key: string): string | undefined {
+    return this.get("SELECT v FROM meta WHERE k = ?", key)?.v as string | undefined;
+  }
+
+  setMeta(key: string, value: string): void {
+    this.run("INSERT INTO meta VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v", key, value);
+  }
+
+  /** The number of a text in one of the tables that intern them. */
+  intern(table: "resource" | "signal" | "metric" | "edge", text: string): number {
+    const column = { resource: "attributes", signal: "declaration", metric: "declaration", edge: "edge" }[
+      table
+    ];
+    const known = this.get(`SELECT id FROM ${table} WHERE ${column} = ?`, text);
+    if (known) return Number(known.id);
+    return Number(this.run(`INSERT INTO ${table} (${column}) VALUES (?)`, text));
+  }
+
+  /** Makes room by ending the oldest chunks, and adds one. */
+  addChunk(chunk: Omit<StoredChunk, "id">): void {
+    const size = chunk.data.length + chunk.ids.length;
+    this.#makeRoom(chunk.class, size);
+    const { signal, t0, t1, n, oneIn, longest, ids, head, data } = chunk;
+    this.run(
+      "INSERT INTO chunk (signal, class, t0, t1, n, one_in, longest, ids, head, data) VALUES (?,?,?,?,?,?,?,?,?,?)",
+      ...[signal, chunk.class, t0, t1, n, oneIn, longest, ids, head, data],
+    );
+    this.#used[chunk.class] += size;
+  }
+
+  /** Chunks of a signal that may hold what ended in the interval (microseconds), the newest first. */
+  chunks(
+    signal: number,
+    from: number,
+    to: number,
+    of?: Class,
+  ): { readonly id: number; readonly n: number }[] {
+    const rows = this.all(
+      `SELECT id, n FROM chunk WHERE signal = ? AND t1 >= ? AND t0 <= ? ${of ? `AND class = '${of}'` : ""} ORDER BY t1 DESC`,
+      ...[signal, from, to],
+    );
+    return rows.map(({ id, n }) => ({ id: Number(id), n: Number(n) }));
+  }
+
+  /** Undefined: it has given way to newer ones. */
+  chunk(id: number): StoredChunk | undefined {
+    const row = this.get("SELECT *, one_in AS oneIn FROM chunk WHERE id = ?", id);
+    return row as unknown as StoredChunk | undefined;
+  }
+
+  /** Chunks of a signal that may hold a trace. */
+  chunksOfTrace(signal: number, may: (ids: Uint8Array) => boolean): number[] {
+    return this.all("SELECT id, ids FROM chunk WHERE signal = ? ORDER BY t1 DESC", signal)
+      .filter(({ ids }) => may(ids as Uint8Array))
+      .map(({ id }) => Number(id));
+  }
+
+  /** Bytes, rows and the oldest end (microseconds) of each class. */
+  kept(): Readonly<Record<Class, { bytes: number; from: number | undefined; rows: number }>> {
+    const of = (one: Class) => {
+      const row = this.get("SELECT min(t0) t, sum(n) n FROM chunk WHERE class = ?", one);
+      return {
+        bytes: this.#used[one],
+        from: (row?.t as number | null) ?? undefined,
+        rows: Number(row?.n ?? 0),
+      };
+    };
+    return { calm: of("calm"), notable: of("notable"), application: of("application") };
+  }
+
+  /** Chunks that gave way to newer ones. */
+  get evicted(): number {
+    return this.#evicted;
+  }
+
+  /** Calls `work` in a transaction; throws what it throws, with nothing written. */
+  transaction(work: () => void): void {
+    this.#db.exec("BEGIN");
+    try {
+      work();
+      this.#db.exec("COMMIT");
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  run(sql: string, ...values: (string | number | Uint8Array | null)[]): number {
+    return Number(this.#prepared(sql).run(...values).lastInsertRowid);
+  }
+
+  get(sql: string, ...values: (string | number)[]): Record<string, unknown> | undefined {
+    return this.#prepared(sql).get(...values);
+  }
+
+  all(sql: string, ...values: (string | number)[]): Record<string, unknown>[] {
+    return this.#prepared(sql).all(...values);
+  }
+
+  /** Gives pages that are free back to the file system. */
+  shrink(): void {
+    this.#db.exec("PRAGMA incremental_vacuum(256)");
+  }
+
+  /** Rewrites the file without what was deleted. */
+  compact(): void {
+    this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE); VACUUM; PRAGMA journal_mode = DELETE;");
+  }
+
+  /** A copy for a recording. Throws if `file` exists or cannot be written. */
+  copyTo(file: string): void {
+    // SQLite takes an empty file, and would make one that others can read.
+    closeSync(openSync(file, "wx", 0o600));
+    this.run("VACUUM INTO ?", file);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  /** Ends the oldest chunks of whichever class exceeds its share most, until `more` bytes of a class fit. */
+  #makeRoom(of: Class, more: number): void {
+    const limit = CLASSES.reduce((sum, one) => sum + SHARE[one], 0) * this.bytes;
+    const used = () => CLASSES.reduce((sum, one) => sum + this.#used[one], 0);
+    const excess = (one: Class) => (this.#used[one] + (one === of ? more : 0)) / SHARE[one];
+    while (used() + more > limit) {
+      const first = CLASSES.toSorted((a, b) => excess(b) - excess(a)).find((one) => this.#evict(one));
+      if (first === undefined) return;
+    }
+  }
+
+  #evict(of: Class): boolean {
+    const oldest = this.get(
+      "SELECT id, length(data) + length(ids) size FROM chunk WHERE class = ? ORDER BY t1 LIMIT 1",
+      of,
+    );
+    if (oldest === undefined) return false;
+    this.run("DELETE FROM chunk WHERE id = ?", Number(oldest.id));
+    this.#used[of] -= Number(oldest.size);
+    this.#evicted++;
+    return true;
+  }
+
+  #prepared(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
+/** Throws for a file that is no database of ours, in words. */
+function requireOurs(db: DatabaseSync): void {
+  let schema: unknown;
+  try {
+    schema = db.prepare("SELECT v FROM meta WHERE k = 'schema'").get()?.v;
+  } catch {
+    throw new Error("it is not a recording of wirespan");
+  }
+  if (schema !== SCHEMA) throw new Error(`it is a recording of another version (${schema})`);
+}
+
+/** Checks an older file, and makes one that only its owner reads. Returns why an older one was put aside. */
+function prepare(file: string): string | undefined {
+  let why: string | undefined;
+  if (existsSync(file)) {
+    why = broken(file);
+    if (why !== undefined) for (const end of ["", "-wal", "-shm"]) putAside(file, end);
+  }
+  const fd = openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  const { mode } = fstatSync(fd);
+  closeSync(fd);
+  if ((mode & 0o077) !== 0)
+    throw new Error(`${file} can be read by others (mode ${(mode & 0o777).toString(8)}): chmod 600 it`);
+  return why && `the viewer's file was ${why}; it is kept as ${file}.broken`;
+}
+
+function putAside(file: string, end: string): void {
+  if (existsSync(file + end)) renameSync(file + end, `${file}.broken${end}`);
+}
+
+function broken(file: string): string | undefined {
+  try {
+    const db = new DatabaseSync(file);
+    try {
+      const check = db.prepare("PRAGMA quick_check(1)").get()?.quick_check;
+      if (check !== "ok") return `damaged (${check})`;
+      const tables = db.prepare("SELECT count(*) n FROM sqlite_master").get()?.n;
+      if (tables === 0) return undefined;
+      const schema = db.prepare("SELECT v FROM meta WHERE k = 'schema'").get()?.v;
+      return schema === SCHEMA ? undefined : `of another version (${schema})`;
+    } finally {
+      db.close();
+    }
+  } catch (error) {
+    return `not readable (${error instanceof Error ? error.message : error})`;
+  }
+}

@@ -1,0 +1,86 @@
+// What a finding is, and what a rule is given.
+import type { Histogram } from "../histogram.ts";
+import type { Resources } from "../query/resources.ts";
+import type { SeriesTotal } from "../query/series.ts";
+import type { Edge, Sums } from "../sums/edge.ts";
+
+/** How urgent: requests fail; requests are slow or data is sent again; something is unusual. */
+export type Severity = "failing" | "slow" | "unusual";
+
+export interface Finding {
+  /** The rule's name. */
+  readonly rule: string;
+  readonly severity: Severity;
+  /** What it is about, in words: `web → 10.0.0.5:5432 (timed_out)`. */
+  readonly subject: string;
+  /** A whole sentence with the numbers. */
+  readonly text: string;
+  /** What to look at, or to do, next. */
+  readonly next: string;
+  /** How many in the last minute. */
+  readonly count: number;
+  /** Against the hour before: 3 is three times as much; absent if there is nothing to compare with. */
+  readonly ratio?: number;
+  /** The page that shows it: a path, with the filter. */
+  readonly evidence: string;
+}
+
+/** Sums and metrics of an interval. */
+export interface Evidence {
+  readonly seconds: number;
+  readonly edges: readonly { readonly edge: Edge; readonly sums: Sums }[];
+  metric(name: string): readonly SeriesTotal[];
+}
+
+export interface Context {
+  /** The last minute. */
+  readonly now: Evidence;
+  /** Up to an hour before it; its seconds are 0 if there is none. */
+  readonly before: Evidence;
+  readonly resources: Resources;
+  /** The agent's own state. */
+  readonly state: unknown;
+}
+
+export type Rule = (context: Context) => readonly Finding[];
+
+/** `web → 10.0.0.5:5432`, or `10.0.0.7 → web:80` as the acceptor sees it. */
+export function nameOf({ resource, direction, peer, port }: Edge, resources: Resources): string {
+  const own = resources.service(resource);
+  const host = peer.includes(":") ? `[${peer}]` : peer;
+  return direction === "inbound" ? `${peer} → ${own}:${port}` : `${own} → ${host}:${port}`;
+}
+
+/** A filter for an edge. */
+export function filterOf({ resource, direction, peer, port }: Edge, resources: Resources): string {
+  const service = resources.service(resource);
+  const quoted = /\s/.test(service) ? `"${service}"` : service;
+  return encodeURIComponent(`service:${quoted} peer:${peer} port:${port} direction:${direction}`);
+}
+
+/** The same edge in other evidence. */
+export function sameEdge(evidence: Evidence, edge: Edge): Sums | undefined {
+  return evidence.edges.find(
+    ({ edge: other }) =>
+      other.resource === edge.resource &&
+      other.direction === edge.direction &&
+      other.peer === edge.peer &&
+      other.port === edge.port,
+  )?.sums;
+}
+
+/** `12.3 %`. */
+export function percent(share: number): string {
+  return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
+}
+
+/** Seconds as people read them: `340 µs`, `1.2 s`. */
+export function duration(seconds: number): string {
+  if (seconds >= 1) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
+  if (seconds >= 1e-3) return `${(seconds * 1e3).toFixed(seconds < 1e-2 ? 1 : 0)} ms`;
+  return `${(seconds * 1e6).toFixed(0)} µs`;
+}
+
+export function quantile(histogram: Histogram, q: number): number {
+  return histogram.quantile(q) ?? 0;
+}

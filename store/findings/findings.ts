@@ -1,0 +1,139 @@
+// Which findings hold, since when, and in which order. Tests: store/findings/findings.test.ts.
+import type { Database } from "../database.ts";
+import type { Ingest } from "../ingest.ts";
+import { Edges, totals } from "../query/edges.ts";
+import { parseFilter } from "../query/filter.ts";
+import { type Interval, Progress, type Scan } from "../query/scan.ts";
+import { SeriesQuery } from "../query/series.ts";
+import { CONNECTION_RULES } from "./connection-rules.ts";
+import type { Context, Evidence, Finding, Severity } from "./finding.ts";
+import { HOST_RULES } from "./host-rules.ts";
+
+/** Seconds between evaluations. */
+export const PERIOD = 10;
+/** Evaluations in which a finding must hold to be raised, and must not to be dropped. */
+const RAISED_AFTER = 2;
+const DROPPED_AFTER = 6;
+
+const WEIGHT: Readonly<Record<Severity, number>> = { failing: 3, slow: 2, unusual: 1 };
+
+export interface Raised extends Finding {
+  /** Seconds since the epoch: when it first held. */
+  readonly since: number;
+  /** The subject of an earlier finding on the same edge or listener, which may have caused it. */
+  readonly likelyFrom?: string;
+}
+
+interface Held {
+  finding: Finding;
+  readonly since: number;
+  seen: number;
+  missed: number;
+  /** Its row in the file once it is raised. */
+  row: number | undefined;
+}
+
+const EVERYTHING = parseFilter("");
+
+export class Findings {
+  readonly #db: Database;
+  readonly #ingest: Ingest;
+  readonly #edges: Edges;
+  readonly #series: SeriesQuery;
+  readonly #scan: Scan;
+  readonly #held = new Map<string, Held>();
+  readonly #onRaised: (finding: Raised) => void;
+
+  constructor(db: Database, ingest: Ingest, scan: Scan, onRaised: (finding: Raised) => void) {
+    this.#db = db;
+    this.#ingest = ingest;
+    this.#scan = scan;
+    this.#edges = new Edges(ingest.windows, scan);
+    this.#series = new SeriesQuery(ingest.points);
+    this.#onRaised = onRaised;
+  }
+
+  /** Those that hold, the most urgent first. */
+  get raised(): readonly Raised[] {
+    const raised = [...this.#held.values()].filter(({ row }) => row !== undefined);
+    const first = raised.toSorted((a, b) => a.since - b.since);
+    return raised
+      .toSorted((a, b) => order(b.finding) - order(a.finding) || a.since - b.since)
+      .map(({ finding, since }) => {
+        const cause = first.find(
+          (other) =>
+            other.since < since &&
+            subjectOf(other.finding) === subjectOf(finding) &&
+            other.finding.rule !== finding.rule,
+        );
+        return { ...finding, since, ...(cause && { likelyFrom: cause.finding.subject }) };
+      });
+  }
+
+  /** Looks at the minute before `nowSeconds`. */
+  async evaluate(nowSeconds: number): Promise<void> {
+    const now = await this.#evidence({ from: (nowSeconds - 60) * 1e6, to: nowSeconds * 1e6 }, nowSeconds);
+    // Whole minutes that ended before that one.
+    const end = Math.floor((nowSeconds - 60) / 60) * 60;
+    const before = await this.#evidence({ from: (end - 3600) * 1e6, to: end * 1e6 }, nowSeconds);
+    const context: Context = {
+      now,
+      before,
+      resources: this.#scan.resources,
+      state: this.#ingest.state?.state,
+    };
+    const found = [...CONNECTION_RULES, ...HOST_RULES].flatMap((rule) => rule(context));
+    const holding = new Set<string>();
+    for (const finding of found) {
+      const key = `${finding.rule} ${finding.subject}`;
+      holding.add(key);
+      const held = this.#held.get(key);
+      if (held) this.#again(held, finding);
+      else this.#held.set(key, { finding, since: nowSeconds, seen: 1, missed: 0, row: undefined });
+    }
+    for (const [key, held] of this.#held) if (!holding.has(key)) this.#missed(key, held, nowSeconds);
+  }
+
+  #again(held: Held, finding: Finding): void {
+    held.finding = finding;
+    held.seen++;
+    held.missed = 0;
+    if (held.seen < RAISED_AFTER || held.row !== undefined) return;
+    held.row = this.#db.run(
+      "INSERT INTO finding (since, finding) VALUES (?, ?)",
+      held.since,
+      JSON.stringify(finding),
+    );
+    this.#onRaised({ ...finding, since: held.since });
+  }
+
+  #missed(key: string, held: Held, now: number): void {
+    held.missed++;
+    // What never was raised must hold twice in a row.
+    if (held.row !== undefined && held.missed < DROPPED_AFTER) return;
+    this.#held.delete(key);
+    if (held.row !== undefined) this.#db.run("UPDATE finding SET until = ? WHERE id = ?", now, held.row);
+  }
+
+  /** Of at most 60 windows: the minute in the finest ones, the hour in minutes. */
+  async #evidence(interval: Interval, nowSeconds: number): Promise<Evidence> {
+    const windows = await this.#edges.between(interval, EVERYTHING, new Progress(), nowSeconds, 60);
+    const series = this.#series.between(interval, nowSeconds, undefined, 60);
+    const begins = new Set(windows.all.map(({ begin }) => begin));
+    return {
+      // After a start there is less than was asked for.
+      seconds: Math.max(begins.size * windows.seconds, series.seconds),
+      edges: totals(windows.all),
+      metric: (name) => series.of(name),
+    };
+  }
+}
+
+function order({ severity, count, ratio = 1 }: Finding): number {
+  return WEIGHT[severity] * 1000 + Math.min(100, Math.log2(1 + count) * 5) + Math.min(50, ratio);
+}
+
+/** The edge or listener of a finding, without the cause. */
+function subjectOf({ subject }: Finding): string {
+  return subject.replace(/ \(.*\)$/, "");
+}

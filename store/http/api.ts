@@ -1,0 +1,266 @@
+// What each path of /api/v1 answers. Tests: store/http/api.test.ts.
+import type { Database } from "../database.ts";
+import type { Findings } from "../findings/findings.ts";
+import { Histogram } from "../histogram.ts";
+import type { Ingest } from "../ingest.ts";
+import { Edges } from "../query/edges.ts";
+import { FilterError, parseFilter } from "../query/filter.ts";
+import { host, listeners, losses } from "../query/host.ts";
+import { differences, LISTS, type ListOf, list, ORDERS } from "../query/lists.ts";
+import { heat, strip, topology, vitals } from "../query/overview.ts";
+import { type Interval, Progress, type Scan } from "../query/scan.ts";
+import { SeriesQuery } from "../query/series.ts";
+import { traceOf } from "../query/trace.ts";
+import { type TraceRow, traceRow } from "../query/trace-row.ts";
+import { HISTOGRAMS, type Measured } from "../sums/edge.ts";
+import { BadRequest, Parameters } from "./parameters.ts";
+
+export interface Store {
+  readonly db: Database;
+  readonly ingest: Ingest;
+  readonly scan: Scan;
+  readonly findings: Pick<Findings, "raised">;
+  /** `host`, `version`, `boot` and the like: what the agent says of itself. */
+  about(): Readonly<Record<string, unknown>>;
+  readonly isRecording: boolean;
+  /** Seconds since the epoch; for a recording, its end. */
+  now(): number;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+type Handler = (parameters: Parameters, progress: Progress, rest: string) => unknown;
+
+interface Route {
+  readonly parameters: readonly string[];
+  readonly handle: Handler;
+}
+
+/** Which sums a span's duration is compared with. */
+const MEASURED: Readonly<Record<string, Measured>> = {
+  "tcp connection": "life",
+  "tcp connect": "connect",
+  "tcp accept": "accept",
+};
+
+/** Parameters of what can be filtered. */
+export const FILTERED = ["from", "to", "last", "q"];
+
+export class Api {
+  readonly #store: Store;
+  readonly #edges: Edges;
+  readonly #series: SeriesQuery;
+  readonly #routes: Readonly<Record<string, Route>>;
+
+  constructor(store: Store) {
+    this.#store = store;
+    this.#edges = new Edges(store.ingest.windows, store.scan);
+    this.#series = new SeriesQuery(store.ingest.points);
+    const { scan, findings, ingest } = store;
+    const range = (of: (interval: Interval) => unknown): Route => ({
+      parameters: FILTERED,
+      handle: (parameters) => of(parameters.interval),
+    });
+    this.#routes = {
+      meta: { parameters: [], handle: () => this.#meta() },
+      findings: { parameters: [], handle: () => ({ findings: findings.raised }) },
+      strip: {
+        parameters: FILTERED,
+        handle: async (parameters, progress) =>
+          strip(await this.#windows(parameters, progress), parameters.interval),
+      },
+      vitals: {
+        parameters: FILTERED,
+        handle: async (parameters, progress) => this.#vitals(parameters, progress),
+      },
+      heat: {
+        parameters: [...FILTERED, "of"],
+        handle: async (parameters, progress) =>
+          heat(
+            await this.#windows(parameters, progress),
+            parameters.interval,
+            parameters.oneOf("of", HISTOGRAMS, "connect"),
+          ),
+      },
+      diff: {
+        parameters: [...FILTERED, "of", "t0", "t1", "least", "most"],
+        handle: (parameters, progress) => {
+          const box = {
+            from: parameters.number("t0", 0) * 1e6,
+            to: parameters.number("t1", 0) * 1e6,
+            least: parameters.number("least", 0),
+            most: parameters.number("most", 1e9),
+          };
+          return differences(scan, listOf(parameters), parameters.interval, box, parameters.filter, progress);
+        },
+      },
+      connections: {
+        parameters: [...FILTERED, "of", "order", "after"],
+        handle: (parameters, progress) =>
+          list(
+            scan,
+            listOf(parameters),
+            parameters.interval,
+            parameters.filter,
+            parameters.oneOf("order", ORDERS, "time"),
+            Math.floor(parameters.number("after", 0)),
+            progress,
+          ),
+      },
+      topology: {
+        parameters: FILTERED,
+        handle: async (parameters, progress) =>
+          topology(await this.#windows(parameters, progress), scan.resources, ingest),
+      },
+      losses: range((interval) => losses(this.#series, interval, store.now(), scan.resources)),
+      listeners: range((interval) => ({
+        listeners: listeners(this.#series, interval, store.now(), scan.resources),
+      })),
+      host: range((interval) => host(this.#series, interval, store.now())),
+      agent: { parameters: [], handle: () => this.#agent() },
+      trace: { parameters: [], handle: (_, progress, id) => this.#trace(id, progress) },
+      events: {
+        parameters: FILTERED,
+        handle: (parameters, progress) => this.#events(parameters, progress),
+      },
+    };
+  }
+
+  /** Answers a path without `/api/v1/`. Never throws. */
+  async answer(path: string, query: URLSearchParams): Promise<Answer> {
+    const [name = "", rest = ""] = path.split("/");
+    const route = Object.hasOwn(this.#routes, name) ? this.#routes[name] : undefined;
+    if (route === undefined) return { status: 404, body: { error: `there is no ${name}` } };
+    const progress = new Progress();
+    try {
+      const parameters = new Parameters(query, route.parameters, this.#store.now());
+      const data = await route.handle(parameters, progress, rest);
+      if (data === undefined) return { status: 404, body: { error: "there is nothing of this id" } };
+      const { partial, scanned, oneIn } = progress;
+      return { status: 200, body: { asOf: this.#store.now(), partial, scanned, oneIn, ...data } };
+    } catch (error) {
+      if (error instanceof BadRequest || error instanceof FilterError)
+        return { status: 400, body: { error: error.message } };
+      return { status: 500, body: { error: error instanceof Error ? error.message : String(error) } };
+    }
+  }
+
+  #windows(parameters: Parameters, progress: Progress) {
+    return this.#edges.between(parameters.interval, parameters.filter, progress, this.#store.now());
+  }
+
+  /** Of the interval, and of an interval as long, at most an hour, before it. */
+  async #vitals(parameters: Parameters, progress: Progress) {
+    const { interval, filter } = parameters;
+    const length = Math.min(3600e6, interval.to - interval.from);
+    const before = { from: interval.from - length, to: interval.from };
+    const now = this.#store.now();
+    return {
+      now: vitals(await this.#edges.between(interval, filter, progress, now), interval),
+      before: vitals(await this.#edges.between(before, filter, progress, now), before),
+    };
+  }
+
+  #meta() {
+    const { db, ingest, isRecording } = this.#store;
+    const { calm, notable } = db.kept();
+    const sums = db.get("SELECT min(t) t FROM sum")?.t;
+    return {
+      ...this.#store.about(),
+      isRecording,
+      file: db.file,
+      bytes: db.bytes,
+      keptFrom: { calm: seconds(calm.from), notable: seconds(notable.from), sums: sums ?? undefined },
+      keepsOneIn: ingest.oneIn,
+      isEmpty: ingest.signals.length === 0,
+    };
+  }
+
+  #agent() {
+    const { db, ingest } = this.#store;
+    return {
+      state: ingest.state?.state,
+      stateAt: ingest.state && ingest.state.time / 1e6,
+      store: {
+        file: db.file,
+        bound: db.bytes,
+        kept: db.kept(),
+        evicted: db.evicted,
+        oneIn: ingest.oneIn,
+        edgesOverflow: ingest.windows.overflow,
+        memory: process.memoryUsage().rss,
+        cpu: process.cpuUsage(),
+      },
+    };
+  }
+
+  async #trace(id: string, progress: Progress) {
+    const { db, ingest, scan } = this.#store;
+    const rows = traceOf(db, ingest, scan.resources, id);
+    if (rows === undefined) throw new BadRequest(`${id} is not a trace's id: 32 hexadecimal digits`);
+    if (rows.length === 0) return undefined;
+    const resources: Record<number, unknown> = {};
+    for (const { resource } of rows) resources[resource] ??= scan.resources.of(resource);
+    return { rows, resources, ranks: await this.#ranks(rows, progress) };
+  }
+
+  /** Where each handshake, wait and lifetime stands among those of its edge in the hour before: the share that was shorter. */
+  async #ranks(rows: readonly TraceRow[], progress: Progress): Promise<Record<string, number>> {
+    const ranks: Record<string, number> = {};
+    for (const row of rows) {
+      const of = MEASURED[row.name];
+      const edge = of && edgeOf(row);
+      if (of === undefined || edge === undefined) continue;
+      const end = (row.start + row.duration!) * 1e6;
+      const filter = parseFilter(
+        `service:"${row.service}" peer:${edge.peer} port:${edge.port} direction:${edge.direction}`,
+      );
+      const { all } = await this.#edges.between(
+        { from: end - 3600e6, to: end },
+        filter,
+        progress,
+        this.#store.now(),
+        60,
+      );
+      const histogram = new Histogram();
+      for (const { sums } of all) histogram.merge(sums.histograms[of]);
+      const rank = histogram.count >= 10 ? histogram.rank(row.duration!) : undefined;
+      if (rank !== undefined) ranks[row.span] = rank;
+    }
+    return ranks;
+  }
+
+  /** The newest events, at most 500. */
+  async #events(parameters: Parameters, progress: Progress) {
+    const { scan } = this.#store;
+    const names = scan.signals
+      .filter(({ declaration }) => declaration.signal === "event")
+      .map(({ name }) => name);
+    const found: TraceRow[] = [];
+    await scan.rows(names, parameters.interval, parameters.filter, progress, ({ signal, rows }, row) => {
+      found.push(traceRow(signal, rows, row, 0, scan.resources));
+      if (found.length >= 2000) found.sort((a, b) => b.start - a.start).splice(500);
+    });
+    return { events: found.sort((a, b) => b.start - a.start).slice(0, 500) };
+  }
+}
+
+function listOf(parameters: Parameters): ListOf {
+  return parameters.oneOf("of", Object.keys(LISTS) as ListOf[], "connection");
+}
+
+function edgeOf({ attributes }: TraceRow) {
+  const direction = attributes["wirespan.connection.direction"];
+  const port = attributes[direction === "inbound" ? "network.local.port" : "network.peer.port"];
+  const peer = attributes["network.peer.address"];
+  return port === undefined || peer === undefined || direction === undefined
+    ? undefined
+    : { direction, port, peer };
+}
+
+function seconds(micros: number | undefined): number | undefined {
+  return micros === undefined ? undefined : micros / 1e6;
+}

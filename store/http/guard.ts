@@ -1,0 +1,117 @@
+// Who may ask: SECURITY.md has the reasons. Tests: store/http/guard.test.ts.
+import { readFileSync } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Tokens } from "./tokens.ts";
+
+/** Names by which a browser on this host, or at the other end of a forwarded port, reaches the page. */
+const HOSTS = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?$/i;
+
+const COOKIE = "wirespan";
+
+const HEADERS: Readonly<Record<string, string>> = {
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; worker-src 'self'; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cache-control": "no-store",
+};
+
+export interface GuardOptions {
+  /** Ids of users that need no token; root needs none. */
+  readonly users: readonly number[];
+  /** A token that is needed by everybody, because others can reach the address. */
+  readonly token: string | undefined;
+  /** Reached by other hosts: their names are not known. */
+  readonly isOpen: boolean;
+}
+
+/** Why a request is refused. */
+export interface Refusal {
+  readonly status: number;
+  readonly text: string;
+}
+
+export class Guard {
+  readonly tokens: Tokens;
+  readonly #options: GuardOptions;
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+    this.tokens = new Tokens(options.token);
+  }
+
+  /** Sets the headers that every answer has. */
+  protect(response: ServerResponse): void {
+    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+  }
+
+  /** Undefined: it may be answered. */
+  refusal(request: IncomingMessage): Refusal | undefined {
+    const { method, headers } = request;
+    if (!this.#options.isOpen && !HOSTS.test(headers.host ?? ""))
+      return { status: 421, text: "this address is not the page's: use 127.0.0.1, localhost or [::1]" };
+    if (method !== "GET") return { status: 405, text: "the page changes nothing: GET only" };
+    const site = headers["sec-fetch-site"];
+    if (site !== undefined && site !== "same-origin" && site !== "none")
+      return { status: 403, text: "requests of other sites are refused" };
+    return undefined;
+  }
+
+  /** Undefined: this client may see data. */
+  async unauthorized(request: IncomingMessage): Promise<Refusal | undefined> {
+    if (this.#mayUser(request) || (await this.tokens.holds(cookieOf(request)))) return undefined;
+    return {
+      status: 401,
+      text: "this user may not see the page: open the address that wirespan view --url prints, or list the user in viewer.users",
+    };
+  }
+
+  /** Exchanges a token for a cookie; false: it is wrong. */
+  async admit(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    const [, given] = /^Bearer ([\w-]+)$/.exec(request.headers.authorization ?? "") ?? [];
+    const session = given && (await this.tokens.exchange(given));
+    if (!session) return false;
+    response.setHeader("set-cookie", `${COOKIE}=${session}; HttpOnly; SameSite=Strict; Path=/`);
+    return true;
+  }
+
+  #mayUser({ socket }: IncomingMessage): boolean {
+    if (this.#options.token !== undefined) return false;
+    const uid = userOf(socket.remoteAddress ?? "", socket.remotePort ?? 0, socket.localPort ?? 0);
+    return uid !== undefined && (uid === 0 || this.#options.users.includes(uid));
+  }
+}
+
+function cookieOf({ headers }: IncomingMessage): string {
+  const [, value = ""] = new RegExp(`(?:^|;\\s*)${COOKIE}=([\\w-]+)`).exec(headers.cookie ?? "") ?? [];
+  return value;
+}
+
+/**
+ * The user who owns the other end of a loopback connection, as /proc/net/tcp and tcp6 show it; undefined if it is not
+ * found there, as if it is of another network namespace.
+ */
+export function userOf(address: string, port: number, ownPort: number): number | undefined {
+  const isLoopback = address === "::1" || /^(?:::ffff:)?127\./.test(address);
+  if (!isLoopback) return undefined;
+  const hex = (number: number) => number.toString(16).toUpperCase().padStart(4, "0");
+  for (const file of ["/proc/net/tcp", "/proc/net/tcp6"]) {
+    const found = new RegExp(
+      `^ *\\d+: [0-9A-F]+:${hex(port)} [0-9A-F]+:${hex(ownPort)} 01 \\S+ \\S+ \\S+ +(\\d+) `,
+      "m",
+    ).exec(read(file));
+    if (found) return Number(found[1]);
+  }
+  return undefined;
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "latin1");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,209 @@
+// The page and its data over HTTP. Tests: store/http/server.test.ts.
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { createServer as createListener, type Server as Listener, type Socket } from "node:net";
+import { join } from "node:path";
+import { LINK } from "../../exporters/local/columns.ts";
+import { Progress } from "../query/scan.ts";
+import { type TraceRow, traceRow } from "../query/trace-row.ts";
+import { Api, FILTERED, type Store } from "./api.ts";
+import { otlpLines } from "./export.ts";
+import { Guard, type GuardOptions, type Refusal } from "./guard.ts";
+import { Live } from "./live.ts";
+import { BadRequest, Parameters } from "./parameters.ts";
+import type { Receiver } from "./receive.ts";
+
+/** Bytes of a request's headers, milliseconds until a request is complete, connections, and questions at a time. */
+const LIMIT = { headers: 8192, requestMs: 3000, sockets: 64, atOnce: 4 };
+
+/** Where the page is built. */
+const PAGE = join(import.meta.dirname, "../../viewer/dist");
+
+/** Files of the page by path. */
+const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
+  "/app.js": ["app.js", "text/javascript; charset=utf-8"],
+  "/layout.js": ["layout.js", "text/javascript; charset=utf-8"],
+  "/app.css": ["app.css", "text/css; charset=utf-8"],
+  "/icon.svg": ["icon.svg", "image/svg+xml"],
+};
+
+/** Listens for the page. `receiver`: what takes applications' spans. */
+export class PageServer {
+  readonly guard: Guard;
+  readonly #listeners: Listener[] = [];
+  readonly #api: Api;
+  readonly #live: Live;
+  readonly #store: Store;
+  readonly #receiver: Receiver | undefined;
+  #http: Promise<Server> | undefined;
+  #running = 0;
+
+  constructor(store: Store, options: GuardOptions, receiver?: Receiver) {
+    this.guard = new Guard(options);
+    this.#store = store;
+    this.#api = new Api(store);
+    this.#live = new Live(this.#api);
+    this.#receiver = receiver;
+  }
+
+  /** Resolves with the port. Rejects if the address cannot be had. */
+  async listen(host: string, port: number): Promise<number> {
+    const open = (at: string, of: number) =>
+      new Promise<number>((resolve, reject) => {
+        const listener = createListener((socket) => void this.#connected(socket));
+        listener.maxConnections = LIMIT.sockets;
+        listener.once("error", reject);
+        listener.listen({ host: at, port: of }, () => {
+          const address = listener.address();
+          this.#listeners.push(listener);
+          listener.on("error", () => {});
+          resolve(typeof address === "object" && address !== null ? address.port : of);
+        });
+      });
+    const actual = await open(host, port);
+    // A browser may try ::1 for localhost first; a host without IPv6 has none.
+    if (host === "127.0.0.1") await open("::1", actual).catch(() => {});
+    return actual;
+  }
+
+  close(): void {
+    this.#live.close();
+    for (const listener of this.#listeners) listener.close();
+    void this.#http?.then((server) => server.closeAllConnections());
+  }
+
+  async #connected(socket: Socket): Promise<void> {
+    socket.on("error", () => socket.destroy());
+    // Node's own limits hold only for a server that listens itself.
+    let timer = setTimeout(() => socket.destroy(), LIMIT.requestMs);
+    socket.once("close", () => clearTimeout(timer));
+    const http = await this.#server();
+    const answering = ({ socket: of }: IncomingMessage, response: ServerResponse) => {
+      if (of !== socket) return;
+      clearTimeout(timer);
+      response.once("close", () => {
+        timer = setTimeout(() => socket.destroy(), LIMIT.requestMs);
+      });
+    };
+    http.on("request", answering);
+    socket.once("close", () => http.off("request", answering));
+    http.emit("connection", socket);
+  }
+
+  /** node:http takes 13 MB: it is loaded when somebody looks. */
+  #server(): Promise<Server> {
+    this.#http ??= import("node:http").then(({ createServer }) => {
+      const server = createServer({ maxHeaderSize: LIMIT.headers }, (...both) => void this.#serve(...both));
+      return server.setMaxListeners(LIMIT.sockets + 1);
+    });
+    return this.#http;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      this.guard.protect(response);
+      const { pathname, searchParams } = new URL(request.url ?? "/", "http://localhost/");
+      if (pathname === "/v1/traces" && this.#receiver) {
+        await this.#receiver.serve(request, response);
+        return;
+      }
+      const refusal = this.guard.refusal(request);
+      if (refusal) refuse(response, refusal);
+      else if (pathname.startsWith("/api/v1/"))
+        await this.#data(request, response, pathname.slice(8), searchParams);
+      else this.#page(response, pathname);
+    } catch (error) {
+      if (!response.headersSent)
+        refuse(response, { status: 500, text: error instanceof Error ? error.message : String(error) });
+      else response.destroy();
+    }
+  }
+
+  async #data(
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+    query: URLSearchParams,
+  ): Promise<void> {
+    if (path === "session") {
+      const admitted = await this.guard.admit(request, response);
+      refuse(
+        response,
+        admitted ? { status: 200, text: "" } : { status: 403, text: "this token is wrong, used or too old" },
+      );
+      return;
+    }
+    const refusal = await this.guard.unauthorized(request);
+    if (refusal) return refuse(response, refusal);
+    if (path === "live") return await this.#live.serve(query.getAll("of"), request, response);
+    if (path === "export") return await this.#export(response, query);
+    if (this.#running >= LIMIT.atOnce)
+      return refuse(response, { status: 429, text: "too many questions at once" });
+    this.#running++;
+    try {
+      const { status, body } = await this.#api.answer(path, query);
+      const text = Buffer.from(JSON.stringify(body));
+      // asOf changes each time; what else there is has not, usually.
+      const tag = `"${createHash("sha256")
+        .update(text.toString().replace(/"asOf":[\d.]+/, ""))
+        .digest("base64url")
+        .slice(0, 22)}"`;
+      const isSame = status === 200 && request.headers["if-none-match"] === tag;
+      response.writeHead(isSame ? 304 : status, { "content-type": "application/json", etag: tag });
+      response.end(isSame ? undefined : text);
+    } finally {
+      this.#running--;
+    }
+  }
+
+  async #export(response: ServerResponse, query: URLSearchParams): Promise<void> {
+    const { scan, now } = this.#store;
+    let parameters: Parameters;
+    try {
+      parameters = new Parameters(query, FILTERED, now());
+      void parameters.filter;
+    } catch (error) {
+      if (error instanceof BadRequest) return refuse(response, { status: 400, text: error.message });
+      throw error;
+    }
+    const { interval, filter } = parameters;
+    response.writeHead(200, {
+      "content-type": "application/x-ndjson",
+      "content-disposition": 'attachment; filename="wirespan.jsonl"',
+    });
+    for (const { name } of scan.signals) {
+      const rows: TraceRow[] = [];
+      let slice: unknown;
+      let linksAt = 0;
+      let next = 0;
+      await scan.rows([name], interval, filter, new Progress(), (of, row) => {
+        if (slice !== of) [slice, linksAt, next] = [of, 0, 0];
+        for (; next < row; next++) linksAt += of.rows.linkCount[next]! * LINK;
+        rows.push(traceRow(of.signal, of.rows, row, linksAt, scan.resources));
+      });
+      for (const line of otlpLines(rows, scan.resources))
+        if (!response.write(`${line}\n`)) await new Promise((resolve) => response.once("drain", resolve));
+    }
+    response.end();
+  }
+
+  /** Every path that is no file is a screen of the page. */
+  #page(response: ServerResponse, path: string): void {
+    const [file, type] = FILES[path] ?? ["index.html", "text/html; charset=utf-8"];
+    let content: Buffer;
+    try {
+      content = readFileSync(join(PAGE, file));
+    } catch {
+      refuse(response, { status: 503, text: "the page is not built: run npm run build" });
+      return;
+    }
+    response.writeHead(200, { "content-type": type });
+    response.end(content);
+  }
+}
+
+function refuse(response: ServerResponse, { status, text }: Refusal): void {
+  response.writeHead(status, { "content-type": "application/json" });
+  response.end(JSON.stringify(status === 200 ? {} : { error: text }));
+}

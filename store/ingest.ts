@@ -1,0 +1,244 @@
+// What the agent writes, into sums, points and chunks. Tests: store/ingest.test.ts.
+import { IDS, LINK, RowBuilder, type Rows } from "../exporters/local/columns.ts";
+import {
+  ColumnReader,
+  type Head,
+  type MetricsHead,
+  type RowsHead,
+  rowsOf,
+  type TokenHead,
+} from "../exporters/local/frame.ts";
+import { bloomOf, encodeChunk } from "./chunk.ts";
+import type { Class, Database } from "./database.ts";
+import { connectionAt, isNotable, sumsInto } from "./measure.ts";
+import { Points } from "./points.ts";
+import { Signal } from "./signal.ts";
+import type { Edge } from "./sums/edge.ts";
+import { Windows } from "./sums/windows.ts";
+
+/** Rows of a chunk, and seconds after which a smaller one is written. */
+const CHUNK = { rows: 2048, seconds: 10 };
+
+const MOST_SERVED = 10_000;
+
+/** Rows of one signal and class that are not in the file yet. */
+export interface OpenChunk {
+  readonly signal: Signal;
+  readonly class: Class;
+  readonly rows: RowBuilder;
+  /** The first frame that has rows here. */
+  firstSeq: number;
+  oneIn: number;
+}
+
+export class Ingest {
+  readonly windows: Windows;
+  readonly points: Points;
+  /** The agent's state as it last reported it, and when (microseconds since the epoch). */
+  state: { readonly time: number; readonly state: unknown } | undefined;
+  /** Resources by the address and port at which they serve: `10.0.0.5 80`. */
+  readonly served = new Map<string, number>();
+  /** Addresses of this host from which connections were opened. */
+  readonly openers = new Set<string>();
+  readonly #db: Database;
+  readonly #rate: number;
+  /** By the file's number. */
+  readonly #signals = new Map<number, Signal>();
+  /** The file's numbers by the agent's. */
+  #signalIds = new Map<number, Signal>();
+  #metricIds = new Map<number, number>();
+  #resourceIds = new Map<number, number>();
+  readonly #open = new Map<string, OpenChunk>();
+  #seq = 0;
+  /** When the first frame came that is not in the file; milliseconds. */
+  #since: number | undefined;
+  /** Calm rows of this second, and one of how many is kept. */
+  #second = { at: 0, rows: 0 };
+  #oneIn = 1;
+
+  constructor(db: Database, rate: number) {
+    this.#db = db;
+    this.#rate = rate;
+    this.windows = new Windows(db);
+    this.points = new Points(db);
+    for (const { id, declaration } of db.all("SELECT id, declaration FROM signal"))
+      this.#signals.set(Number(id), new Signal(Number(id), JSON.parse(String(declaration))));
+  }
+
+  get signals(): readonly Signal[] {
+    return [...this.#signals.values()];
+  }
+
+  get oneIn(): number {
+    return this.#oneIn;
+  }
+
+  get openChunks(): readonly OpenChunk[] {
+    return [...this.#open.values()];
+  }
+
+  /** The last frame all of whose rows are in the file, as long as nothing of `commit` fails. */
+  get committed(): number {
+    let last = this.#seq;
+    for (const { rows, firstSeq, class: of } of this.#open.values())
+      if (rows.n > 0 && of !== "application") last = Math.min(last, firstSeq - 1);
+    return last;
+  }
+
+  /** Takes a frame; true: everything is to be committed now. */
+  take(head: Exclude<Head, TokenHead>, body: Uint8Array, now: number): boolean {
+    this.#since ??= now;
+    switch (head.type) {
+      case "signal": {
+        const id = this.#db.intern("signal", JSON.stringify(head.declaration));
+        const signal = this.#signals.get(id) ?? new Signal(id, head.declaration);
+        this.#signals.set(id, signal);
+        this.#signalIds.set(head.id, signal);
+        return false;
+      }
+      case "metric": {
+        const { name, instrument, unit, description } = head.spec;
+        const text = JSON.stringify({ name, instrument, unit, description, scope: head.scope });
+        this.#metricIds.set(head.id, this.#db.intern("metric", text));
+        return false;
+      }
+      case "resource":
+        this.#resourceIds.set(head.id, this.#db.intern("resource", JSON.stringify(head.attributes)));
+        return false;
+      case "state":
+        this.state = head;
+        return false;
+      case "rows":
+        return this.#rows(head, body, now);
+      case "metrics":
+        this.#metrics(head, body);
+        return false;
+      case "flush":
+        this.#seq = head.seq;
+        return true;
+    }
+  }
+
+  /** Takes rows that applications sent. `signal` is of the file. */
+  application(signal: Signal, rows: RowBuilder, now: number): void {
+    this.#since ??= now;
+    this.#signals.set(signal.id, signal);
+    let linksAt = 0;
+    for (let i = 0; i < rows.n; i++) {
+      const open = this.#openChunk(signal, "application", this.#seq + 1);
+      open.rows.copy(rows, i, linksAt, rows.resource[i]!);
+      linksAt += rows.linkCount[i]! * LINK;
+      if (open.rows.isFull) this.commit(now / 1000);
+    }
+  }
+
+  /** Whether a chunk is to be written. */
+  isDue(now: number): boolean {
+    return this.#since !== undefined && now - this.#since > CHUNK.seconds * 1000;
+  }
+
+  /** Writes every open chunk, the sums and the points. Throws what SQLite throws; then all is still open. */
+  commit(nowSeconds: number): void {
+    this.#db.transaction(() => {
+      for (const open of this.#open.values()) if (open.rows.n > 0) this.#write(open);
+      this.windows.commit(nowSeconds);
+      this.points.commit(nowSeconds);
+    });
+    for (const { rows } of this.#open.values()) rows.clear();
+    this.#since = undefined;
+  }
+
+  #rows(head: RowsHead, body: Uint8Array, now: number): boolean {
+    this.#seq = head.seq;
+    const signal = this.#signalIds.get(head.signal);
+    if (signal === undefined) throw new RangeError("rows of a signal that was not declared");
+    const rows = rowsOf(head, signal.declaration.attributes, body);
+    let linksAt = 0;
+    let full = false;
+    for (let i = 0; i < rows.n; i++) {
+      const resource = this.#resourceIds.get(rows.resource[i]!) ?? 0;
+      const notable = isNotable(signal, rows, i);
+      const connection = connectionAt(signal, rows, i, resource);
+      if (connection) {
+        const seconds = (rows.start[i]! + Math.max(0, rows.duration[i]!) / 1000) / 1e6;
+        for (const sums of this.windows.at(seconds, connection)) sumsInto(sums, signal, rows, i);
+        this.#learn(connection.direction, signal, rows, i, resource);
+      }
+      if (notable || this.#keeps(rows.ids.subarray(i * IDS, i * IDS + 4), now)) {
+        const open = this.#openChunk(signal, notable ? "notable" : "calm", head.seq);
+        open.rows.copy(rows, i, linksAt, resource);
+        full ||= open.rows.isFull;
+        if (open.rows.isFull) this.commit(now / 1000);
+      }
+      linksAt += rows.linkCount[i]! * LINK;
+    }
+    return full;
+  }
+
+  /** What the own address of an end says of this host. */
+  #learn(direction: Edge["direction"], signal: Signal, rows: Rows, i: number, resource: number): void {
+    const address = signal.text(rows, i, "network.local.address");
+    if (address === undefined) return;
+    if (direction === "outbound") {
+      if (this.openers.size < MOST_SERVED) this.openers.add(address);
+      return;
+    }
+    const at = `${address} ${signal.number(rows, i, "network.local.port")}`;
+    if (this.served.size < MOST_SERVED || this.served.has(at)) this.served.set(at, resource);
+  }
+
+  /** Whether a calm row is kept singly: by its trace id, so that both ends are. */
+  #keeps(id: Uint8Array, now: number): boolean {
+    const second = Math.floor(now / 1000);
+    if (second !== this.#second.at) {
+      const perSecond = this.#second.rows / Math.max(1, second - this.#second.at);
+      this.#oneIn = Math.max(1, 2 ** Math.ceil(Math.log2(Math.max(1, perSecond) / this.#rate)));
+      this.#second = { at: second, rows: 0 };
+    }
+    this.#second.rows++;
+    return this.#oneIn === 1 || (id[0]! | (id[1]! << 8)) % this.#oneIn === 0;
+  }
+
+  #metrics(head: MetricsHead, body: Uint8Array): void {
+    this.#seq = head.seq;
+    const numbers = new ColumnReader(body).next(Float64Array, Math.floor(body.length / 8));
+    this.points.add(
+      head,
+      numbers,
+      (id) => this.#metricIds.get(id) ?? 0,
+      (id) => this.#resourceIds.get(id) ?? 0,
+    );
+  }
+
+  #openChunk(signal: Signal, of: Class, seq: number): OpenChunk {
+    const key = `${of} ${signal.id}`;
+    let open = this.#open.get(key);
+    if (open === undefined) {
+      const rows = new RowBuilder(signal.declaration.attributes, CHUNK.rows);
+      open = { signal, class: of, rows, firstSeq: seq, oneIn: 1 };
+      this.#open.set(key, open);
+    }
+    if (open.rows.n === 0) {
+      open.firstSeq = seq;
+      open.oneIn = 1;
+    }
+    if (of === "calm") open.oneIn = Math.max(open.oneIn, this.#oneIn);
+    return open;
+  }
+
+  #write({ signal, class: of, rows, oneIn }: OpenChunk): void {
+    const { n, start, duration } = rows;
+    let t0 = Number.POSITIVE_INFINITY;
+    let t1 = 0;
+    let longest = 0;
+    for (let i = 0; i < n; i++) {
+      const end = start[i]! + Math.max(0, duration[i]!) / 1000;
+      t0 = Math.min(t0, end);
+      t1 = Math.max(t1, end);
+      longest = Math.max(longest, duration[i]!);
+    }
+    const { head, data } = encodeChunk(rows);
+    const ids = bloomOf(rows.ids, n);
+    this.#db.addChunk({ signal: signal.id, class: of, t0, t1, n, oneIn, longest, ids, head, data });
+  }
+}

@@ -1,0 +1,97 @@
+// The process that keeps, sums and shows what the agent observes: it reads frames from its standard input until that
+// ends, and reports on descriptor 3. Tests: exporters/local/local-exporter.test.ts, test/system/viewer.kernel.test.ts.
+import { writeSync } from "node:fs";
+import { hostname, release } from "node:os";
+import process from "node:process";
+import { FrameReader } from "../exporters/local/frame.ts";
+import type { Report, StoreOptions } from "../exporters/local/store-process.ts";
+import { Database } from "./database.ts";
+import { Findings, PERIOD } from "./findings/findings.ts";
+import { Receiver } from "./http/receive.ts";
+import { PageServer } from "./http/server.ts";
+import { Ingest } from "./ingest.ts";
+import { Resources } from "./query/resources.ts";
+import { Scan } from "./query/scan.ts";
+import { giveUpRights } from "./rights.ts";
+
+function report(what: Report): void {
+  writeSync(3, `${JSON.stringify(what)}\n`);
+}
+
+/** `host:port`, `[::1]:port` or `:port`, as the configuration checked it. */
+function split(address: string): { host: string; port: number } {
+  const at = address.lastIndexOf(":");
+  return {
+    host: address.slice(0, at).replace(/^\[|\]$/g, "") || "0.0.0.0",
+    port: Number(address.slice(at + 1)),
+  };
+}
+
+/** The page's address; undefined if it cannot be had, which is reported. */
+async function listen(server: PageServer, address: string): Promise<string | undefined> {
+  const { host, port } = split(address);
+  try {
+    const actual = await server.listen(host, port);
+    return `http://${host.includes(":") ? `[${host}]` : host}:${actual}/`;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === "EADDRINUSE" ? "it is in use; set viewer.address" : message;
+    report({
+      problem: `the page cannot be shown at ${address}: ${why}. What is observed is kept all the same.`,
+    });
+    return undefined;
+  }
+}
+
+async function run(options: StoreOptions): Promise<void> {
+  const db = new Database(options.file, options.bytes);
+  if (db.replaced) report({ problem: db.replaced });
+  const about = { host: hostname(), kernel: release(), started: Date.now() / 1000 };
+  db.setMeta("host", options.hostInstance);
+  db.setMeta("about", JSON.stringify(about));
+  const ingest = new Ingest(db, options.rate);
+  const scan = new Scan(db, ingest, new Resources(db));
+  const findings = new Findings(db, ingest, scan, (finding) => report({ finding }));
+  const { address, users, token } = options;
+  const isOpen = !["127.0.0.1", "::1", "localhost"].includes(split(address).host);
+  const server = new PageServer(
+    { db, ingest, scan, findings, about: () => about, isRecording: false, now: () => Date.now() / 1000 },
+    { users, token, isOpen },
+    options.receive ? new Receiver(db, ingest, options.receiveFrom) : undefined,
+  );
+  const url = await listen(server, address);
+  // Neither the file nor the address is opened again.
+  giveUpRights(options.file);
+  report({ ready: { url } });
+
+  let committed = 0;
+  const commit = () => {
+    ingest.commit(Date.now() / 1000);
+    if (ingest.committed === committed) return;
+    committed = ingest.committed;
+    report({ committed });
+  };
+  const reader = new FrameReader();
+  process.stdin.on("data", (chunk: Buffer) => {
+    const now = Date.now();
+    let isDue = false;
+    for (const { head, body } of reader.push(chunk)) {
+      if (head.type === "token") server.guard.tokens.addOnce(head.token);
+      else isDue = ingest.take(head, body, now) || isDue;
+    }
+    if (isDue) commit();
+  });
+  const commits = setInterval(() => ingest.isDue(Date.now()) && commit(), 1000);
+  const evaluations = setInterval(() => void findings.evaluate(Date.now() / 1000), PERIOD * 1000);
+  process.stdin.once("end", () => {
+    clearInterval(commits);
+    clearInterval(evaluations);
+    commit();
+    server.close();
+    db.close();
+  });
+}
+
+// A terminal's signals are for the agent, which ends the store.
+for (const signal of ["SIGINT", "SIGHUP"]) process.on(signal, () => {});
+void run(JSON.parse(process.argv[2]!) as StoreOptions);

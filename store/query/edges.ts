@@ -1,0 +1,109 @@
+// Sums by edge over time, as a filter selects them. Tests: store/query/queries.test.ts.
+import { connectionAt, sumsInto } from "../measure.ts";
+import { type Edge, Sums } from "../sums/edge.ts";
+import type { Windows } from "../sums/windows.ts";
+import { LEVELS } from "../sums/windows.ts";
+import type { Filter, Subject } from "./filter.ts";
+import type { Resources } from "./resources.ts";
+import type { Interval, Progress, Scan } from "./scan.ts";
+
+/** One edge in one window. */
+export interface EdgeWindow {
+  /** Seconds since the epoch. */
+  readonly begin: number;
+  readonly edge: Edge;
+  readonly sums: Sums;
+}
+
+export interface EdgeWindows {
+  /** Seconds of a window. */
+  readonly seconds: number;
+  readonly all: readonly EdgeWindow[];
+}
+
+const SPANS = ["tcp connection", "tcp connect", "tcp accept"];
+
+export class Edges {
+  readonly #windows: Windows;
+  readonly #scan: Scan;
+  readonly #resources: Resources;
+
+  constructor(windows: Windows, scan: Scan) {
+    this.#windows = windows;
+    this.#scan = scan;
+    this.#resources = scan.resources;
+  }
+
+  /** From the sums if they know what the filter asks for, which are exact; else from the rows that are kept singly. */
+  async between(
+    interval: Interval,
+    filter: Filter,
+    progress: Progress,
+    nowSeconds: number,
+    most?: number,
+  ): Promise<EdgeWindows> {
+    const from = interval.from / 1e6;
+    const to = interval.to / 1e6;
+    const level = this.#windows.levelFor(from, to, nowSeconds, most);
+    const { seconds } = LEVELS[level]!;
+    if (!filter.isOfEdges) return { seconds, all: await this.#fromRows(interval, filter, progress, seconds) };
+    const all: EdgeWindow[] = [];
+    for (const [begin, window] of this.#windows.between(level, from, to)) {
+      for (const [id, sums] of window) {
+        const edge = this.#windows.edge(id);
+        if (filter.matches(this.#subject(edge))) all.push({ begin, edge, sums });
+      }
+      if (!(await progress.goOn(0, 1))) break;
+    }
+    return { seconds, all };
+  }
+
+  async #fromRows(
+    interval: Interval,
+    filter: Filter,
+    progress: Progress,
+    seconds: number,
+  ): Promise<EdgeWindow[]> {
+    const windows = new Map<string, EdgeWindow>();
+    await this.#scan.rows(SPANS, interval, filter, progress, ({ signal, rows }, i) => {
+      const edge = connectionAt(signal, rows, i, rows.resource[i]!);
+      if (edge === undefined) return;
+      const end = (rows.start[i]! + rows.duration[i]! / 1000) / 1e6;
+      const begin = Math.floor(end / seconds) * seconds;
+      const key = `${begin} ${edge.resource} ${edge.direction} ${edge.port} ${edge.peer}`;
+      let window = windows.get(key);
+      if (window === undefined) {
+        window = { begin, edge, sums: new Sums() };
+        windows.set(key, window);
+      }
+      sumsInto(window.sums, signal, rows, i);
+    });
+    return [...windows.values()].sort((a, b) => a.begin - b.begin);
+  }
+
+  #subject(edge: Edge): Subject {
+    return {
+      text: (field) => {
+        if (field === "service") return this.#resources.service(edge.resource);
+        if (field === "peer") return edge.peer;
+        if (field === "port") return String(edge.port);
+        return field === "direction" ? edge.direction : undefined;
+      },
+      number: () => undefined,
+    };
+  }
+}
+
+/** The sums of all windows by edge. */
+export function totals(windows: readonly EdgeWindow[]): { readonly edge: Edge; readonly sums: Sums }[] {
+  const byEdge = new Map<Edge, Sums>();
+  for (const { edge, sums } of windows) {
+    let total = byEdge.get(edge);
+    if (total === undefined) {
+      total = new Sums();
+      byEdge.set(edge, total);
+    }
+    total.merge(sums);
+  }
+  return [...byEdge].map(([edge, sums]) => ({ edge, sums }));
+}

@@ -1,0 +1,159 @@
+// Losses, listeners, CPUs and queues: what the metrics say. Tests: store/query/queries.test.ts.
+import { dropAdvice } from "../findings/drop-advice.ts";
+import type { Series } from "../points.ts";
+import type { Resources } from "./resources.ts";
+import type { Interval } from "./scan.ts";
+import { groupTotals, type SeriesQuery, type SeriesTotal } from "./series.ts";
+
+const text = (series: Series, key: string): string => String(series.attributes[key] ?? "");
+
+/** Values by window, for a line of a chart: seconds since the epoch, and the value. */
+function line({ values }: SeriesTotal): readonly (readonly [number, number])[] {
+  return [...values].sort(([a], [b]) => a - b);
+}
+
+/** What made TCP retransmit, and what that says. */
+const RETRANSMITS: Readonly<Record<string, string>> = {
+  rto: "A timeout: nothing was acknowledged for at least 200 ms, so that the request waited.",
+  tlp: "A tail loss probe: the last segments were not acknowledged in time; harmless if it is rare.",
+  fast: "Selective acknowledgements showed a gap: packets are lost on the way.",
+  slow_start: "More of what was in flight at a timeout.",
+  syn: "A SYN without an answer: the handshake took a second or more longer.",
+  synack: "The answer to a SYN was not acknowledged: it, or the ACK, was lost.",
+};
+
+/** Packets dropped by reason, segments retransmitted by type, and whose they were. */
+export function losses(query: SeriesQuery, interval: Interval, now: number, resources: Resources) {
+  const found = query.between(interval, now, [
+    "wirespan.tcp.packet.dropped",
+    "wirespan.tcp.listener.dropped",
+    "wirespan.tcp.retransmits",
+    "wirespan.tcp.retransmit.failures",
+  ]);
+  const by = (metric: string, key: (series: Series) => string) =>
+    [...groupTotals(found.of(metric), key)]
+      .filter(([, { total }]) => total > 0)
+      .map(([name, total]) => ({ name, count: total.total, line: line(total) }))
+      .sort((a, b) => b.count - a.count);
+  const service = (series: Series) => resources.service(series.resource);
+  return {
+    dropped: by("wirespan.tcp.packet.dropped", (series) => text(series, "wirespan.packet.drop.reason")).map(
+      (part) => ({
+        ...part,
+        means: dropAdvice(part.name),
+      }),
+    ),
+    droppedOf: by("wirespan.tcp.packet.dropped", service),
+    retransmitted: by("wirespan.tcp.retransmits", (series) =>
+      text(series, "wirespan.tcp.retransmit.type"),
+    ).map((part) => ({
+      ...part,
+      means: RETRANSMITS[part.name] ?? "",
+    })),
+    retransmittedOf: by("wirespan.tcp.retransmits", service),
+    failures: by("wirespan.tcp.retransmit.failures", (series) => text(series, "error.type")),
+    rejected: by(
+      "wirespan.tcp.listener.dropped",
+      (series) => `${service(series)}:${text(series, "server.port")}`,
+    ),
+  };
+}
+
+export interface Listener {
+  readonly service: string;
+  readonly resource: number;
+  readonly port: number;
+  readonly process: string;
+  /** Waiting now, at most in the interval, and how many may wait. */
+  readonly waiting: number;
+  readonly mostWaiting: number;
+  readonly limit: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly errors: number;
+}
+
+export function listeners(
+  query: SeriesQuery,
+  interval: Interval,
+  now: number,
+  resources: Resources,
+): Listener[] {
+  const usage = "wirespan.tcp.accept_queue.usage";
+  const limit = "wirespan.tcp.accept_queue.limit";
+  const dropped = "wirespan.tcp.listener.dropped";
+  const accepted = "wirespan.tcp.connection.accepted";
+  const errors = "wirespan.tcp.accept.errors";
+  const found = query.between(interval, now, [usage, limit, dropped, accepted, errors]);
+  const key = (series: Series) => `${series.resource} ${text(series, "server.port")}`;
+  const of = (metric: string) => groupTotals(found.of(metric), key);
+  const [limits, drops] = [of(limit), of(dropped)];
+  const byResource = (metric: string) => groupTotals(found.of(metric), ({ resource }) => String(resource));
+  const [accepts, failed] = [byResource(accepted), byResource(errors)];
+  return [...of(usage)]
+    .map(([name, total]) => {
+      const { resource, attributes } = total.series;
+      return {
+        service: resources.service(resource),
+        resource,
+        port: Number(attributes["server.port"] ?? 0),
+        process: String(attributes["process.executable.name"] ?? ""),
+        waiting: total.total,
+        mostWaiting: total.most,
+        limit: limits.get(name)?.total ?? 0,
+        accepted: accepts.get(String(resource))?.total ?? 0,
+        rejected: drops.get(name)?.total ?? 0,
+        errors: failed.get(String(resource))?.total ?? 0,
+      };
+    })
+    .sort((a, b) => b.rejected - a.rejected || b.mostWaiting / (b.limit + 1) - a.mostWaiting / (a.limit + 1));
+}
+
+/** Softirqs by vector and CPU, NAPI, and the queues of interfaces. Seconds are of the whole interval. */
+export function host(query: SeriesQuery, interval: Interval, now: number) {
+  const found = query.between(interval, now, [
+    "wirespan.softirq.time",
+    "wirespan.softirq.latency",
+    "wirespan.softirq.napi.polls",
+    "wirespan.softirq.napi.exhausted",
+    "wirespan.netdev.queue.packets",
+    "wirespan.netdev.queue.io",
+    "wirespan.netdev.transmit.failures",
+  ]);
+  const latency = groupTotals(found.of("wirespan.softirq.latency"), (series) =>
+    text(series, "wirespan.softirq.vector"),
+  );
+  const sum = (metric: string) => found.of(metric).reduce((total, one) => total + one.total, 0);
+  const queue = (series: Series) =>
+    ["wirespan.netns.cookie", "network.interface.name", "wirespan.netdev.queue.id", "network.io.direction"]
+      .map((key) => text(series, key))
+      .join("\n");
+  const bytes = groupTotals(found.of("wirespan.netdev.queue.io"), queue);
+  return {
+    softirqs: [...groupTotals(found.of("wirespan.softirq.time"), cpuAndVector)].map(([name, total]) => {
+      const [vector = "", cpu = ""] = name.split("\n");
+      return { vector, cpu: cpu === "" ? undefined : Number(cpu), seconds: total.total, line: line(total) };
+    }),
+    latency: [...latency].map(([vector, { histogram }]) => {
+      return { vector, p50: histogram.quantile(0.5), p99: histogram.quantile(0.99), count: histogram.count };
+    }),
+    napi: { polls: sum("wirespan.softirq.napi.polls"), exhausted: sum("wirespan.softirq.napi.exhausted") },
+    transmitFailures: sum("wirespan.netdev.transmit.failures"),
+    queues: [...groupTotals(found.of("wirespan.netdev.queue.packets"), queue)].map(([name, total]) => {
+      const [netns = "", device = "", id = "", direction = ""] = name.split("\n");
+      return {
+        netns: String(total.series.attributes["wirespan.netns.name"] ?? netns),
+        interface: device,
+        queue: Number(id),
+        direction,
+        packets: total.total,
+        bytes: bytes.get(name)?.total ?? 0,
+        line: line(total),
+      };
+    }),
+  };
+}
+
+function cpuAndVector(series: Series): string {
+  return `${text(series, "wirespan.softirq.vector")}\n${text(series, "cpu.logical_number")}`;
+}

@@ -1,0 +1,202 @@
+// Lists of single connections, and what distinguishes some of them. Tests: store/query/queries.test.ts.
+
+import { IDS } from "../../exporters/local/columns.ts";
+import { hex } from "../hex.ts";
+import { bucketOf } from "../histogram.ts";
+import type { Filter } from "./filter.ts";
+import { type Interval, type Progress, RowSubject, type Scan, type Slice } from "./scan.ts";
+
+/** Rows of an answer. */
+const MOST = 500;
+
+/** The spans that a list can be of. */
+export const LISTS = {
+  connection: "tcp connection",
+  connect: "tcp connect",
+  accept: "tcp accept",
+} as const;
+export type ListOf = keyof typeof LISTS;
+
+/** How a list can be sorted: the greatest first. */
+export const ORDERS = ["time", "duration", "sent", "received", "retransmits", "rtt"] as const;
+export type Order = (typeof ORDERS)[number];
+
+/** One row of a list; times in seconds, the start since the epoch. */
+export interface ListRow {
+  readonly trace: string;
+  readonly connection: string | undefined;
+  readonly start: number;
+  readonly duration: number;
+  readonly service: string;
+  readonly process: string | undefined;
+  readonly pid: number | undefined;
+  readonly direction: string | undefined;
+  readonly peer: string | undefined;
+  readonly port: number | undefined;
+  readonly sent: number | undefined;
+  readonly received: number | undefined;
+  readonly retransmits: number | undefined;
+  readonly rtt: number | undefined;
+  readonly ended: string | undefined;
+  readonly error: string | undefined;
+  readonly notable: boolean;
+}
+
+/** The first rows in an order. `after`: how many to skip. */
+export async function list(
+  scan: Scan,
+  of: ListOf,
+  interval: Interval,
+  filter: Filter,
+  order: Order,
+  after: number,
+  progress: Progress,
+) {
+  const found: { key: number; slice: Slice; row: number }[] = [];
+  const limit = after + MOST + 1;
+  let total = 0;
+  let least = Number.NEGATIVE_INFINITY;
+  await scan.rows([LISTS[of]], interval, filter, progress, (slice, row) => {
+    total++;
+    const key = keyOf(slice, row, order);
+    if (found.length >= limit && key <= least) return;
+    found.push({ key, slice, row });
+    // Sorted now and then: cheaper than a heap, and bounded as well.
+    if (found.length >= 4 * limit) {
+      found.sort((a, b) => b.key - a.key);
+      found.length = limit;
+      least = found.at(-1)!.key;
+    }
+  });
+  found.sort((a, b) => b.key - a.key);
+  const rows = found.slice(after, after + MOST).map(({ slice, row }) => rowOf(scan, slice, row));
+  return { total, rows, ...(found.length > after + MOST && { next: after + MOST }) };
+}
+
+function keyOf({ signal, rows }: Slice, i: number, order: Order): number {
+  const number = (key: string) => {
+    const value = signal.number(rows, i, key);
+    return Number.isNaN(value) ? -1 : value;
+  };
+  switch (order) {
+    case "time":
+      return rows.start[i]! + rows.duration[i]! / 1000;
+    case "duration":
+      return rows.duration[i]!;
+    case "sent":
+      return number("wirespan.tcp.bytes_sent");
+    case "received":
+      return number("wirespan.tcp.bytes_received");
+    case "retransmits":
+      return Math.max(number("wirespan.tcp.retransmits"), number("wirespan.tcp.syn.retransmits"));
+    case "rtt":
+      return number("wirespan.tcp.rtt.smoothed");
+  }
+}
+
+function rowOf(scan: Scan, slice: Slice, i: number): ListRow {
+  const { signal, rows } = slice;
+  const subject = new RowSubject(slice, scan.resources);
+  subject.row = i;
+  const number = (key: string) => {
+    const value = signal.number(rows, i, key);
+    return Number.isNaN(value) ? undefined : value;
+  };
+  const port = subject.text("port");
+  return {
+    trace: hex(rows.ids.subarray(i * IDS, i * IDS + 16)),
+    connection: signal.text(rows, i, "wirespan.connection.id"),
+    start: rows.start[i]! / 1e6,
+    duration: rows.duration[i]! / 1e9,
+    service: subject.text("service")!,
+    process: subject.text("process"),
+    pid: number("process.pid"),
+    direction: subject.text("direction"),
+    peer: subject.text("peer"),
+    port: port === undefined ? undefined : Number(port),
+    sent: number("wirespan.tcp.bytes_sent"),
+    received: number("wirespan.tcp.bytes_received"),
+    retransmits: number("wirespan.tcp.retransmits") ?? number("wirespan.tcp.syn.retransmits"),
+    rtt: number("wirespan.tcp.rtt.smoothed"),
+    ended: subject.text("ended"),
+    error: subject.text("cause"),
+    notable: slice.class === "notable",
+  };
+}
+
+/** What the values of a box of a heatmap have in common, against all others of the interval. */
+export interface Difference {
+  readonly attribute: string;
+  readonly value: string;
+  /** Shares of the rows inside and outside that have this value, 0 to 1. */
+  readonly inside: number;
+  readonly outside: number;
+  readonly count: number;
+}
+
+const COMPARED = [
+  "service",
+  "process",
+  "peer",
+  "port",
+  "netns",
+  "container",
+  "direction",
+  "ended",
+  "cause",
+] as const;
+
+/** `least`, `most`: seconds of the measured time; `box`: when. */
+export async function differences(
+  scan: Scan,
+  of: ListOf,
+  interval: Interval,
+  box: Interval & { readonly least: number; readonly most: number },
+  filter: Filter,
+  progress: Progress,
+): Promise<{ inside: number; outside: number; differences: Difference[] }> {
+  const counts = new Map<string, [inside: number, outside: number]>();
+  const total: [number, number] = [0, 0];
+  await scan.rows([LISTS[of]], interval, filter, progress, (slice, row) => {
+    const { start, duration } = slice.rows;
+    const end = start[row]! + duration[row]! / 1000;
+    const seconds = duration[row]! / 1e9;
+    const bucket = bucketOf(Math.max(1e-9, seconds));
+    const inTime = end >= box.from && end <= box.to;
+    const inValue = bucket >= bucketOf(box.least) && bucket <= bucketOf(box.most);
+    const side = inTime && inValue ? 0 : 1;
+    total[side]++;
+    const subject = new RowSubject(slice, scan.resources);
+    subject.row = row;
+    for (const attribute of COMPARED) {
+      const value = subject.text(attribute);
+      if (value === undefined) continue;
+      const key = `${attribute}\n${value}`;
+      let both = counts.get(key);
+      if (both === undefined) {
+        if (counts.size > 10_000) continue;
+        both = [0, 0];
+        counts.set(key, both);
+      }
+      both[side]++;
+    }
+  });
+  const [inside, outside] = total;
+  const differences: Difference[] = [];
+  for (const [key, [within, without]] of counts) {
+    const share = within / Math.max(1, inside);
+    const other = without / Math.max(1, outside);
+    if (!isMore(within, inside, other)) continue;
+    const [attribute = "", value = ""] = key.split("\n");
+    differences.push({ attribute, value, inside: share, outside: other, count: within });
+  }
+  differences.sort((a, b) => b.inside - b.outside - (a.inside - a.outside));
+  return { inside, outside, differences: differences.slice(0, 20) };
+}
+
+/** Whether `count` of `n` is more than chance gives a share of `expected`: four standard deviations of a binomial. */
+export function isMore(count: number, n: number, expected: number): boolean {
+  if (n === 0 || count < 3) return false;
+  const p = Math.min(1 - 1e-9, Math.max(expected, 0.5 / n));
+  return count > n * p + 4 * Math.sqrt(n * p * (1 - p));
+}

@@ -1,0 +1,205 @@
+// The time strip, vitals, heatmaps and the map: what the sums say. Tests: store/query/queries.test.ts.
+import { Histogram, upperBound } from "../histogram.ts";
+import { COUNTS, HISTOGRAMS, type Measured, Sums } from "../sums/edge.ts";
+import { type EdgeWindows, totals } from "./edges.ts";
+import type { Resources } from "./resources.ts";
+import type { Interval } from "./scan.ts";
+
+/** Bars of the strip. */
+const BARS = 240;
+/** Columns of a heatmap at most. */
+const COLUMNS = 240;
+/** Nodes of the map at most. */
+const NODES = 60;
+
+/** Ended connections and failed attempts by time: `t0` and `step` in seconds. */
+export function strip({ all, seconds }: EdgeWindows, interval: Interval) {
+  const { t0, step, bars } = grid(interval, seconds, BARS);
+  const calm = new Array<number>(bars).fill(0);
+  const failed = new Array<number>(bars).fill(0);
+  for (const { begin, sums } of all) {
+    const bar = Math.min(bars - 1, Math.max(0, Math.floor((begin - t0) / step)));
+    calm[bar]! += sums.get("connections");
+    failed[bar]! += sums.get("failed") + sums.get("resets");
+  }
+  return { t0, step, calm, failed };
+}
+
+/** The six vitals of an interval. Times in seconds; undefined: nothing was measured. */
+export function vitals({ all }: EdgeWindows, interval: Interval) {
+  const sum = new Sums();
+  for (const { sums } of all) sum.merge(sums);
+  // Right after a start there is less than was asked for.
+  const begins = all.map(({ begin }) => begin);
+  const first = begins.length > 0 ? Math.min(...begins) : 0;
+  const seconds = Math.max(1, interval.to / 1e6 - Math.max(first, interval.from / 1e6));
+  const { connect, rtt, queue } = sum.histograms;
+  const attempts = sum.get("connects");
+  return {
+    connectionsPerSecond: sum.get("connections") / seconds,
+    bytesPerSecond: (sum.get("sent") + sum.get("received")) / seconds,
+    failedShare: attempts > 0 ? sum.get("failed") / attempts : undefined,
+    failed: sum.get("failed"),
+    connectP50: connect.quantile(0.5),
+    connectP99: connect.quantile(0.99),
+    rttP50: rtt.quantile(0.5),
+    queueP99: queue.quantile(0.99),
+    retransmitShare: sum.get("segments") > 0 ? sum.get("retransmits") / sum.get("segments") : undefined,
+    retransmits: sum.get("retransmits") + sum.get("synRetransmits"),
+    resets: sum.get("resets"),
+  };
+}
+
+/** Values by time and bucket. `bounds`: upper bounds of the buckets, seconds. */
+export function heat({ all, seconds }: EdgeWindows, interval: Interval, of: Measured) {
+  const { t0, step, bars } = grid(interval, seconds, COLUMNS);
+  const cells = new Map<number, Float64Array>();
+  let total = 0;
+  for (const { begin, sums } of all) {
+    const histogram = sums.histograms[of];
+    const column = Math.min(bars - 1, Math.max(0, Math.floor((begin - t0) / step)));
+    for (const [bucket, count] of histogram.buckets) {
+      let row = cells.get(bucket);
+      if (row === undefined) {
+        row = new Float64Array(bars);
+        cells.set(bucket, row);
+      }
+      row[column]! += count;
+      total += count;
+    }
+  }
+  const buckets = [...cells.keys()].sort((a, b) => a - b);
+  return {
+    t0,
+    step,
+    columns: bars,
+    total,
+    bounds: buckets.map(upperBound),
+    counts: buckets.map((bucket) => Array.from(cells.get(bucket)!)),
+  };
+}
+
+function grid({ from, to }: Interval, seconds: number, most: number) {
+  const t0 = Math.floor(from / 1e6 / seconds) * seconds;
+  const step = seconds * Math.max(1, Math.ceil((to / 1e6 - t0) / seconds / most));
+  return { t0, step, bars: Math.max(1, Math.ceil((to / 1e6 - t0) / step)) };
+}
+
+/** One edge of the map, as the page shows it. */
+export interface MapEdge {
+  readonly from: string;
+  readonly to: string;
+  readonly port: number;
+  /** Which end's numbers these are. */
+  readonly seenBy: "opener" | "acceptor";
+  readonly counts: Readonly<Record<string, number>>;
+  readonly causes: Readonly<Record<string, number>>;
+  readonly connectP50: number | undefined;
+  readonly connectP99: number | undefined;
+  readonly rttP50: number | undefined;
+  readonly queueP99: number | undefined;
+}
+
+/** An edge between names, as it is being summed. */
+interface Named {
+  readonly from: string;
+  readonly to: string;
+  readonly port: number;
+  readonly inbound: boolean;
+  readonly sums: Sums;
+}
+
+/** What is known of this host's own addresses. */
+export interface Own {
+  /** Resources by the address and port at which they serve: `10.0.0.5 80`. */
+  readonly served: ReadonlyMap<string, number>;
+  /** Addresses from which connections were opened. */
+  readonly openers: ReadonlySet<string>;
+}
+
+/**
+ * Who talks to whom. A peer that serves on this host goes by its service's name, and a connection of which both ends
+ * are here is its opener's edge. Of many peers the most important stay, and the rest is folded by subnet.
+ */
+export function topology(windows: EdgeWindows, resources: Resources, { served, openers }: Own) {
+  const named: Named[] = [];
+  for (const { edge, sums } of totals(windows.all)) {
+    const own = resources.service(edge.resource);
+    const inbound = edge.direction === "inbound";
+    const server = inbound ? undefined : served.get(`${edge.peer} ${edge.port}`);
+    const peer = server === undefined ? edge.peer : resources.service(server);
+    named.push({ from: inbound ? peer : own, to: inbound ? own : peer, port: edge.port, inbound, sums });
+  }
+  // Of an accepted connection whose other end is here, only what the opener cannot know is added: the queue.
+  const queues = new Map<string, Histogram>();
+  const opened = new Set(named.filter(({ inbound }) => !inbound).map(({ to, port }) => `${to} ${port}`));
+  const shown = named.filter(({ from, to, port, inbound, sums }) => {
+    const at = `${to} ${port}`;
+    if (!inbound || !openers.has(from) || !opened.has(at)) return true;
+    const queue = queues.get(at) ?? new Histogram();
+    queue.merge(sums.histograms.queue);
+    queues.set(at, queue);
+    return false;
+  });
+  const { edges, folded } = fold(shown);
+  return {
+    folded,
+    edges: edges.map(({ from, to, port, inbound, sums }): MapEdge => {
+      const queue = queues.get(`${to} ${port}`) ?? sums.histograms.queue;
+      return {
+        from,
+        to,
+        port,
+        seenBy: inbound ? "acceptor" : "opener",
+        counts: Object.fromEntries(COUNTS.map((count) => [count, sums.get(count)])),
+        causes: Object.fromEntries(sums.causes),
+        connectP50: sums.histograms.connect.quantile(0.5),
+        connectP99: sums.histograms.connect.quantile(0.99),
+        rttP50: sums.histograms.rtt.quantile(0.5),
+        queueP99: queue.quantile(0.99),
+      };
+    }),
+  };
+}
+
+/** Adds up the edges of the same names; `folded`: nodes that have become subnets. */
+function fold(named: readonly Named[]): { readonly edges: readonly Named[]; readonly folded: number } {
+  const weight = new Map<string, number>();
+  for (const { from, to, inbound, sums } of named) {
+    const heavy = sums.get("connections") + 100 * (sums.get("failed") + sums.get("retransmits")) + 1;
+    // This host's own services stay whatever they do.
+    weight.set(from, (weight.get(from) ?? 0) + (inbound ? heavy : 1e9));
+    weight.set(to, (weight.get(to) ?? 0) + (inbound ? 1e9 : heavy));
+  }
+  const stay = new Set(
+    [...weight]
+      .sort(([, a], [, b]) => b - a)
+      .slice(0, NODES - 1)
+      .map(([name]) => name),
+  );
+  const nameOf = (node: string) => (weight.size <= NODES || stay.has(node) ? node : subnetOf(node));
+  const edges = new Map<string, Named>();
+  for (const { sums, ...edge } of named) {
+    const [from, to] = [nameOf(edge.from), nameOf(edge.to)];
+    const key = `${from} ${to} ${edge.port} ${edge.inbound}`;
+    let sum = edges.get(key);
+    if (sum === undefined) {
+      sum = { ...edge, from, to, sums: new Sums() };
+      edges.set(key, sum);
+    }
+    sum.sums.merge(sums);
+  }
+  return { edges: [...edges.values()], folded: Math.max(0, weight.size - NODES) };
+}
+
+function subnetOf(node: string): string {
+  const parts = node.split(".");
+  if (parts.length === 4 && parts.every((part) => /^\d+$/.test(part)))
+    return `${parts.slice(0, 3).join(".")}.0/24`;
+  return node.includes(":") ? `${node.split(":").slice(0, 4).join(":")}::/64` : "others";
+}
+
+/** Whether a name is one of the measured times. */
+export function isMeasured(name: string): name is Measured {
+  return (HISTOGRAMS as readonly string[]).includes(name);
+}

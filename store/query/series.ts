@@ -1,0 +1,95 @@
+// Metric series over an interval. Tests: store/query/queries.test.ts.
+import { Histogram } from "../histogram.ts";
+import type { Points, Series } from "../points.ts";
+import { LEVELS } from "../sums/windows.ts";
+import type { Interval } from "./scan.ts";
+
+export interface SeriesTotal {
+  readonly series: Series;
+  /** A counter's growth, a gauge's last value. */
+  total: number;
+  /** A gauge's greatest value. */
+  most: number;
+  readonly histogram: Histogram;
+  /** By beginning of the window, seconds. */
+  readonly values: Map<number, number>;
+}
+
+export interface SeriesOfInterval {
+  /** Seconds that the windows cover for which there is anything. */
+  readonly seconds: number;
+  of(metric: string): readonly SeriesTotal[];
+}
+
+export class SeriesQuery {
+  readonly #points: Points;
+
+  constructor(points: Points) {
+    this.#points = points;
+  }
+
+  /** The series of some metrics, or of all, in an interval; at most `most` windows. */
+  between(
+    { from, to }: Interval,
+    nowSeconds: number,
+    names?: readonly string[],
+    most = 360,
+  ): SeriesOfInterval {
+    const [fine, coarse] = LEVELS;
+    const isRecent = from / 1e6 >= nowSeconds - fine.kept;
+    const level = isRecent && (to - from) / 1e6 / fine.seconds <= most ? fine : coarse;
+    const totals = new Map<number, SeriesTotal>();
+    const wanted = names && new Set(names);
+    const skipped = new Set<number>();
+    let windows = 0;
+    for (const [begin, values] of this.#points.between(LEVELS.indexOf(level), from / 1e6, to / 1e6)) {
+      windows++;
+      for (const [id, value] of values) {
+        if (skipped.has(id)) continue;
+        let total = totals.get(id);
+        if (total === undefined) {
+          const series = this.#points.series(id);
+          if (series === undefined || wanted?.has(series.metric.name) === false) {
+            skipped.add(id);
+            continue;
+          }
+          total = { series, total: 0, most: 0, histogram: new Histogram(), values: new Map() };
+          totals.set(id, total);
+        }
+        if (value instanceof Histogram) {
+          total.histogram.merge(value);
+          continue;
+        }
+        const isCounter = total.series.metric.instrument === "counter";
+        total.total = isCounter ? total.total + value : value;
+        total.most = Math.max(total.most, value);
+        total.values.set(begin, value);
+      }
+    }
+    const byMetric = Map.groupBy(totals.values(), ({ series }) => series.metric.name);
+    return { seconds: windows * level.seconds, of: (metric) => byMetric.get(metric) ?? [] };
+  }
+}
+
+/** Adds up series by what `key` says of them. */
+export function groupTotals(
+  all: readonly SeriesTotal[],
+  key: (series: Series) => string,
+): ReadonlyMap<string, SeriesTotal> {
+  const groups = new Map<string, SeriesTotal>();
+  for (const one of all) {
+    const name = key(one.series);
+    const group = groups.get(name);
+    if (group === undefined) {
+      const histogram = new Histogram();
+      histogram.merge(one.histogram);
+      groups.set(name, { ...one, histogram, values: new Map(one.values) });
+      continue;
+    }
+    group.total += one.total;
+    group.most += one.most;
+    group.histogram.merge(one.histogram);
+    for (const [begin, value] of one.values) group.values.set(begin, (group.values.get(begin) ?? 0) + value);
+  }
+  return groups;
+}

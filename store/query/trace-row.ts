@@ -1,0 +1,62 @@
+// One row with all that it says, for people and for export. Tests: store/query/queries.test.ts.
+import { IDS, KINDS, LINK, type Rows } from "../../exporters/local/columns.ts";
+import { hex } from "../hex.ts";
+import type { Signal } from "../signal.ts";
+import type { Resources } from "./resources.ts";
+
+/** A span or an event; times in seconds since the epoch, ids in hexadecimal. */
+export interface TraceRow {
+  readonly signal: "span" | "event";
+  readonly name: string;
+  readonly scope: string;
+  readonly severity?: string;
+  readonly trace: string;
+  readonly span: string;
+  readonly parent?: string;
+  readonly start: number;
+  /** Seconds; absent for an event. */
+  readonly duration?: number;
+  readonly kind?: string;
+  readonly error?: string;
+  readonly service: string;
+  readonly resource: number;
+  readonly attributes: Readonly<Record<string, string | number | boolean>>;
+  readonly links?: readonly { readonly trace: string; readonly span: string }[];
+}
+
+/** Row `i` with all that it says; `linksAt`: bytes of links before it. */
+export function traceRow(
+  signal: Signal,
+  rows: Rows,
+  i: number,
+  linksAt: number,
+  resources: Resources,
+): TraceRow {
+  const { signal: kind, name, scope, severity } = signal.declaration;
+  const at = i * IDS;
+  const parent = hex(rows.ids.subarray(at + 24, at + IDS));
+  const error = rows.error[i]! === 0 ? undefined : rows.words[rows.error[i]!];
+  const links = Array.from({ length: rows.linkCount[i]! }, (_, link) => {
+    const from = linksAt + link * LINK;
+    return {
+      trace: hex(rows.links.subarray(from, from + 16)),
+      span: hex(rows.links.subarray(from + 16, from + LINK)),
+    };
+  });
+  return {
+    signal: kind,
+    name,
+    scope,
+    ...(severity && { severity }),
+    trace: hex(rows.ids.subarray(at, at + 16)),
+    span: hex(rows.ids.subarray(at + 16, at + 24)),
+    ...(/[^0]/.test(parent) && { parent }),
+    start: rows.start[i]! / 1e6,
+    ...(kind === "span" && { duration: rows.duration[i]! / 1e9, kind: KINDS[rows.kind[i]!] ?? "internal" }),
+    ...(error !== undefined && { error }),
+    service: resources.service(rows.resource[i]!),
+    resource: rows.resource[i]!,
+    attributes: signal.attributes(rows, i),
+    ...(links.length > 0 && { links }),
+  };
+}

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { CONNECTION, outbound, TestStore } from "../test/support/page.ts";
+import { Api } from "./http/api.ts";
+import { openRecording, record } from "./recording.ts";
+
+describe("a recording", () => {
+  const NOW = 1_800_000_000;
+
+  function filled(): TestStore {
+    const store = new TestStore({ now: () => NOW });
+    for (const [minute, trace] of [59, 33, 20, 5, 1].entries()) {
+      const start = NOW - trace * 60;
+      store.spans(CONNECTION, [{ start, duration: 0.5, trace: minute, attributes: outbound(1) }]);
+      store.ingest.commit(start);
+    }
+    return store;
+  }
+
+  it("holds what ended in its time, for its owner alone, and never changes", async () => {
+    using store = filled();
+    const file = join(store.folder, "recording.db");
+    record(store.file, file, 1800);
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    const { mtimeMs } = statSync(file);
+    using recording = openRecording(file);
+    const api = new Api(recording);
+    const { body } = await api.answer("connections", new URLSearchParams("last=7200"));
+    assert.equal((body as { total: number }).total, 3);
+    const meta = (await api.answer("meta", new URLSearchParams())).body as {
+      isRecording: boolean;
+      asOf: number;
+    };
+    assert.deepEqual([meta.isRecording, Math.round(meta.asOf)], [true, NOW - 60 + 1]);
+    const { calm } = (await api.answer("strip", new URLSearchParams("last=1800"))).body as { calm: number[] };
+    assert.equal(
+      calm.reduce((sum, count) => sum + count, 0),
+      3,
+    );
+    assert.equal(statSync(file).mtimeMs, mtimeMs);
+  });
+
+  it("is not written over a file that exists", () => {
+    using store = filled();
+    const file = join(store.folder, "taken");
+    writeFileSync(file, "mine");
+    assert.throws(() => record(store.file, file, 60), /EEXIST/);
+  });
+
+  it("is refused if it is none", () => {
+    using store = new TestStore();
+    const file = join(store.folder, "text");
+    writeFileSync(file, "not a database, but long enough for SQLite to look at it twice".repeat(100));
+    assert.throws(() => openRecording(file), /it is not a recording of wirespan/);
+    assert.throws(() => openRecording(join(store.folder, "absent")), /unable to open/);
+  });
+});

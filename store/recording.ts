@@ -1,0 +1,53 @@
+// A file that is only looked at: what was kept of an agent, at any time later and on any host.
+// Tests: store/recording.test.ts.
+import { Database } from "./database.ts";
+import type { Raised } from "./findings/findings.ts";
+import type { Store } from "./http/api.ts";
+import { Ingest } from "./ingest.ts";
+import { Resources } from "./query/resources.ts";
+import { Scan } from "./query/scan.ts";
+
+/** Seconds. Keeps of a copy what ended in the last `last` seconds before its end, with the sums of that time. */
+export function trim(file: string, last: number): void {
+  const db = new Database(file, 64 * 1024 ** 3);
+  const end = endOf(db);
+  db.run("DELETE FROM chunk WHERE t1 < ?", (end - last) * 1e6);
+  db.run("DELETE FROM sum WHERE t < ?", end - last - 60);
+  db.run("DELETE FROM point WHERE t < ?", end - last - 60);
+  db.compact();
+  db.close();
+}
+
+/** Copies the database of a running agent, without what is older than `last` seconds. Throws if `to` exists. */
+export function record(from: string, to: string, last: number): void {
+  const db = new Database(from, 0, true);
+  db.copyTo(to);
+  db.close();
+  trim(to, last);
+}
+
+function endOf(db: Database): number {
+  const chunk = Number(db.get("SELECT max(t1) t FROM chunk")?.t ?? 0) / 1e6;
+  const point = Number(db.get("SELECT max(t) t FROM point WHERE level = 0")?.t ?? 0) + 10;
+  return Math.max(chunk, point);
+}
+
+/** What a recording answers with. Throws for a file that is none. */
+export function openRecording(file: string): Store & Disposable {
+  const db = new Database(file, 0, true);
+  const ingest = new Ingest(db, Number.POSITIVE_INFINITY);
+  const end = endOf(db);
+  const raised = db
+    .all("SELECT since, finding FROM finding ORDER BY since DESC LIMIT 200")
+    .map(({ since, finding }) => ({ ...JSON.parse(String(finding)), since: Number(since) }) as Raised);
+  return {
+    db,
+    ingest,
+    scan: new Scan(db, ingest, new Resources(db)),
+    findings: { raised },
+    about: () => ({ ...JSON.parse(db.meta("about") ?? "{}") }),
+    isRecording: true,
+    now: () => end,
+    [Symbol.dispose]: () => db.close(),
+  };
+}

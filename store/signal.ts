@@ -1,0 +1,55 @@
+// A declared signal as the store knows it, and its rows by the names of attributes.
+import type { Declaration, Rows, Values } from "../exporters/local/columns.ts";
+
+export class Signal {
+  readonly id: number;
+  readonly declaration: Declaration;
+  readonly #index: ReadonlyMap<string, number>;
+
+  constructor(id: number, declaration: Declaration) {
+    this.id = id;
+    this.declaration = declaration;
+    this.#index = new Map(Object.keys(declaration.attributes).map((key, index) => [key, index]));
+  }
+
+  get name(): string {
+    return this.declaration.name;
+  }
+
+  /** Undefined: it declares no such attribute. */
+  column(rows: Rows, key: string): Values | undefined {
+    const index = this.#index.get(key);
+    return index === undefined ? undefined : rows.values[index];
+  }
+
+  /** A number of row `i`; NaN if it is absent or none. */
+  number(rows: Rows, i: number, key: string): number {
+    const column = this.column(rows, key);
+    return column instanceof Float64Array ? column[i]! : Number.NaN;
+  }
+
+  /** A text of row `i`. */
+  text(rows: Rows, i: number, key: string): string | undefined {
+    const column = this.column(rows, key);
+    const word = column instanceof Uint32Array ? column[i]! : 0;
+    return word === 0 ? undefined : rows.words[word];
+  }
+
+  /** What row `i` says of an attribute. */
+  value(rows: Rows, i: number, key: string): string | number | boolean | undefined {
+    const column = this.column(rows, key);
+    if (column instanceof Float64Array) return Number.isNaN(column[i]) ? undefined : column[i];
+    if (column instanceof Uint8Array) return column[i] === 2 ? undefined : column[i] === 1;
+    return this.text(rows, i, key);
+  }
+
+  /** All attributes of row `i` that are present. */
+  attributes(rows: Rows, i: number): Record<string, string | number | boolean> {
+    const all: Record<string, string | number | boolean> = {};
+    for (const key of Object.keys(this.declaration.attributes)) {
+      const value = this.value(rows, i, key);
+      if (value !== undefined) all[key] = value;
+    }
+    return all;
+  }
+}

@@ -1,0 +1,101 @@
+// An edge: who talks to whom, at which port. What is summed of it in a window of time.
+import { Histogram } from "../histogram.ts";
+import type { ByteReader, ByteWriter } from "../varint.ts";
+
+export interface Edge {
+  /** Number of the resource at this end. */
+  readonly resource: number;
+  readonly direction: "outbound" | "inbound" | "unknown";
+  readonly peer: string;
+  /** The server's port. */
+  readonly port: number;
+}
+
+/** Edges beyond the bound of a window are summed as this one. */
+export const OTHER: Edge = { resource: 0, direction: "unknown", peer: "other", port: 0 };
+
+export const COUNTS = [
+  "connections",
+  "connects",
+  "accepts",
+  "failed",
+  "resets",
+  "sent",
+  "received",
+  "segments",
+  "retransmits",
+  "synRetransmits",
+  "synackRetransmits",
+  "unread",
+] as const;
+export type Count = (typeof COUNTS)[number];
+
+export const HISTOGRAMS = ["connect", "accept", "queue", "rtt", "life"] as const;
+/** In seconds: handshakes of openers, SYN to accept(), time in the accept queue, smoothed round trips, lifetimes. */
+export type Measured = (typeof HISTOGRAMS)[number];
+
+/** Why attempts failed, as `error.type` has it; order is part of the file's format. */
+const CAUSES = [
+  "_OTHER",
+  "connection_refused",
+  "timed_out",
+  "network_unreachable",
+  "host_unreachable",
+  "address_not_available",
+  "permission_denied",
+  "connection_reset",
+  "aborted",
+  "never_accepted",
+];
+
+export class Sums {
+  readonly counts = new Float64Array(COUNTS.length);
+  /** Failed attempts by cause. */
+  readonly causes = new Map<string, number>();
+  readonly histograms: Readonly<Record<Measured, Histogram>> = {
+    connect: new Histogram(),
+    accept: new Histogram(),
+    queue: new Histogram(),
+    rtt: new Histogram(),
+    life: new Histogram(),
+  };
+
+  get(count: Count): number {
+    return this.counts[COUNTS.indexOf(count)]!;
+  }
+
+  add(count: Count, value: number): void {
+    if (value > 0) this.counts[COUNTS.indexOf(count)]! += value;
+  }
+
+  fail(cause: string): void {
+    this.add("failed", 1);
+    this.causes.set(cause, (this.causes.get(cause) ?? 0) + 1);
+  }
+
+  merge(other: Sums): void {
+    for (let i = 0; i < COUNTS.length; i++) this.counts[i]! += other.counts[i]!;
+    for (const [cause, count] of other.causes) this.causes.set(cause, (this.causes.get(cause) ?? 0) + count);
+    for (const name of HISTOGRAMS) this.histograms[name].merge(other.histograms[name]);
+  }
+
+  write(to: ByteWriter): void {
+    for (const count of this.counts) to.uint(count);
+    to.uint(this.causes.size);
+    for (const [cause, count] of this.causes) {
+      to.uint(Math.max(0, CAUSES.indexOf(cause)));
+      to.uint(count);
+    }
+    for (const name of HISTOGRAMS) this.histograms[name].write(to);
+  }
+
+  /** Adds what `write` wrote. */
+  mergeFrom(from: ByteReader): void {
+    for (let i = 0; i < COUNTS.length; i++) this.counts[i]! += from.uint();
+    for (let left = from.uint(); left > 0; left--) {
+      const cause = CAUSES[from.uint()] ?? CAUSES[0]!;
+      this.causes.set(cause, (this.causes.get(cause) ?? 0) + from.uint());
+    }
+    for (const name of HISTOGRAMS) this.histograms[name].mergeFrom(from);
+  }
+}

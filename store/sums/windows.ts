@@ -1,0 +1,158 @@
+// Sums by edge in windows of 10 seconds for two hours and of a minute for a day. Tests: store/sums/windows.test.ts.
+import type { Database } from "../database.ts";
+import { ByteReader, ByteWriter } from "../varint.ts";
+import { type Edge, OTHER, Sums } from "./edge.ts";
+
+/** Length of a window and how long it is kept, seconds; the finest first. */
+export const LEVELS = [
+  { seconds: 10, kept: 7200 },
+  { seconds: 60, kept: 86_400 },
+] as const;
+
+/** Edges of one window; more are summed together. */
+const MOST_EDGES = 2048;
+
+/** Edges by the number that the file gives them. */
+type Window = Map<number, Sums>;
+
+export class Windows {
+  readonly #db: Database;
+  readonly #ids = new Map<string, number>();
+  readonly #edges = new Map<number, Edge>();
+  /** By level: windows that are not final, by their beginning in seconds. */
+  readonly #open = LEVELS.map(() => new Map<number, Window>());
+  /** Connections that were summed as "other", since the start. */
+  overflow = 0;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** The sums of an edge at a time (seconds), to add to. */
+  at(seconds: number, edge: Edge): readonly Sums[] {
+    const id = this.#id(edge);
+    return LEVELS.map((level, i) => {
+      const begin = Math.floor(seconds / level.seconds) * level.seconds;
+      const open = this.#open[i]!;
+      let window = open.get(begin);
+      if (window === undefined) {
+        window = this.#stored(i, begin);
+        open.set(begin, window);
+      }
+      return this.#in(window, id);
+    });
+  }
+
+  edge(id: number): Edge {
+    let edge = this.#edges.get(id);
+    if (edge === undefined) {
+      const text = this.#db.get("SELECT edge FROM edge WHERE id = ?", id)?.edge;
+      edge = text === undefined ? OTHER : (JSON.parse(String(text)) as Edge);
+      this.#edges.set(id, edge);
+    }
+    return edge;
+  }
+
+  /** Writes the open windows, forgets those that ended before `seconds`, and removes the old ones. */
+  commit(seconds: number): void {
+    for (const [i, { seconds: length, kept }] of LEVELS.entries()) {
+      const open = this.#open[i]!;
+      for (const [begin, window] of open) {
+        this.#db.run(
+          "INSERT INTO sum VALUES (?, ?, ?) ON CONFLICT (level, t) DO UPDATE SET data = excluded.data",
+          ...[i, begin, encode(window)],
+        );
+        // Spans of a window arrive until the agent's next flush.
+        if (begin + length + 5 < seconds) open.delete(begin);
+      }
+      this.#db.run("DELETE FROM sum WHERE level = ? AND t < ?", i, seconds - kept);
+    }
+    if (this.#ids.size > 4 * MOST_EDGES) {
+      this.#ids.clear();
+      this.#edges.clear();
+    }
+  }
+
+  /** The finest level that reaches back to `from` (seconds) and gives at most `most` windows. */
+  levelFor(from: number, to: number, now: number, most = 1000): number {
+    const level = LEVELS.findIndex(
+      ({ seconds, kept }) => from >= now - kept - seconds && (to - from) / seconds <= most,
+    );
+    return level < 0 ? LEVELS.length - 1 : level;
+  }
+
+  /** The windows of a level that begin in [from, to), seconds, the oldest first. */
+  *between(
+    level: number,
+    from: number,
+    to: number,
+  ): Generator<readonly [begin: number, window: ReadonlyMap<number, Sums>]> {
+    const open = this.#open[level]!;
+    const { seconds } = LEVELS[level]!;
+    const first = Math.floor(from / seconds) * seconds;
+    const rows = this.#db.all(
+      "SELECT t, data FROM sum WHERE level = ? AND t >= ? AND t < ? ORDER BY t",
+      level,
+      first,
+      to,
+    );
+    for (const { t, data } of rows) {
+      const begin = Number(t);
+      if (!open.has(begin)) yield [begin, decode(data as Uint8Array)];
+    }
+    for (const [begin, window] of [...open].sort(([a], [b]) => a - b))
+      if (begin >= first && begin < to) yield [begin, window];
+  }
+
+  #stored(level: number, begin: number): Window {
+    const row = this.#db.get("SELECT data FROM sum WHERE level = ? AND t = ?", level, begin);
+    return row ? decode(row.data as Uint8Array) : new Map();
+  }
+
+  #in(window: Window, id: number): Sums {
+    const known = window.get(id);
+    if (known) return known;
+    if (window.size >= MOST_EDGES) {
+      this.overflow++;
+      const other = this.#id(OTHER);
+      const sums = window.get(other) ?? new Sums();
+      window.set(other, sums);
+      return sums;
+    }
+    const sums = new Sums();
+    window.set(id, sums);
+    return sums;
+  }
+
+  #id(edge: Edge): number {
+    const key = `${edge.resource} ${edge.direction} ${edge.port} ${edge.peer}`;
+    let id = this.#ids.get(key);
+    if (id === undefined) {
+      id = this.#db.intern("edge", JSON.stringify(edge));
+      this.#ids.set(key, id);
+      this.#edges.set(id, edge);
+    }
+    return id;
+  }
+}
+
+function encode(window: Window): Uint8Array {
+  const to = new ByteWriter();
+  for (const [id, sums] of window) {
+    to.uint(id);
+    sums.write(to);
+  }
+  return to.take();
+}
+
+function decode(data: Uint8Array): Window {
+  const window: Window = new Map();
+  const from = new ByteReader(data);
+  while (!from.isAtEnd) {
+    const id = from.uint();
+    const sums = new Sums();
+    sums.mergeFrom(from);
+    window.set(id, sums);
+  }
+  return window;
+}

@@ -1,0 +1,54 @@
+// A client or a server of the tests of the page: `staged.mjs serve PORT [reset|backlog N]`, `staged.mjs ask HOST PORT PER_SECOND`.
+// A client prints a line of JSON when it is ended: how many attempts it made, and how many of them failed or were reset.
+import { createServer, connect } from "node:net";
+
+const [what, ...rest] = process.argv.slice(2);
+
+if (what === "serve") {
+  const [port, how, n] = rest;
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => {
+      if (how !== "reset") return socket.end("answer\n");
+      // In the middle of an answer.
+      socket.write("ans", () => socket.resetAndDestroy());
+    });
+  });
+  const backlog = how === "backlog" ? Number(n) : 511;
+  server.listen({ port: Number(port), host: "0.0.0.0", backlog }, () => console.log("ready"));
+} else {
+  const [host, port, perSecond] = rest;
+  const counts = { attempts: 0, failed: 0, reset: 0 };
+  const open = new Set();
+  const ask = () => {
+    counts.attempts++;
+    const socket = connect({ host, port: Number(port) });
+    open.add(socket);
+    let isConnected = false;
+    socket.once("connect", () => {
+      isConnected = true;
+      socket.write("question\n");
+    });
+    socket.on("data", () => {});
+    socket.once("end", () => socket.end());
+    socket.once("error", () => {
+      if (isConnected) counts.reset++;
+      else counts.failed++;
+    });
+    socket.once("close", () => open.delete(socket));
+  };
+  const timer = setInterval(ask, 1000 / Number(perSecond));
+  process.once("SIGTERM", () => {
+    clearInterval(timer);
+    const end = setInterval(() => {
+      if (open.size > 0) return;
+      console.log(JSON.stringify(counts));
+      clearInterval(end);
+    }, 50);
+    // What waits for a server that has stopped gives up.
+    setTimeout(() => {
+      for (const socket of open) socket.destroy();
+    }, 1000);
+  });
+  console.log("ready");
+}

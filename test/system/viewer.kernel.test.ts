@@ -1,0 +1,342 @@
+// The page in a real browser, over real traffic with real faults.
+import assert from "node:assert/strict";
+import { type ChildProcess, execFile } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface, type Interface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import type { Browser, Page } from "puppeteer-core";
+import { type Agent, MAIN, startAgent } from "../support/agent.ts";
+import { openBrowser } from "../support/browser.ts";
+import { inodeOf } from "../support/connection-ends.ts";
+import { end, Netns, needsRoot } from "../support/netns.ts";
+import { until } from "../support/until.ts";
+
+const STAGED = fileURLToPath(new URL("../apps/staged.mjs", import.meta.url));
+const SCREENS = ["/", "/connections", "/latency", "/topology", "/losses", "/listeners", "/host", "/agent"];
+
+interface Counts {
+  readonly attempts: number;
+  readonly failed: number;
+  readonly reset: number;
+}
+
+interface Finding {
+  readonly rule: string;
+  readonly subject: string;
+  readonly severity: string;
+  readonly text: string;
+}
+
+/** A process of a service in the namespace. */
+class Staged {
+  readonly child: ChildProcess;
+  readonly #lines: Interface;
+
+  private constructor(child: ChildProcess) {
+    this.child = child;
+    this.#lines = createInterface(child.stdout!);
+  }
+
+  static async start(netns: Netns, service: string, ...args: string[]): Promise<Staged> {
+    const env = { ...process.env, OTEL_SERVICE_NAME: service };
+    const child = netns.spawn(process.execPath, [STAGED, ...args], {
+      env,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const staged = new Staged(child);
+    await once(staged.#lines, "line");
+    return staged;
+  }
+
+  /** Ends a client, and answers with what it counted. */
+  async counts(): Promise<Counts> {
+    const line = once(this.#lines, "line");
+    this.child.kill("SIGTERM");
+    return JSON.parse(String((await line)[0])) as Counts;
+  }
+}
+
+describe("the page", function () {
+  this.timeout(240_000);
+  let folder: string;
+  let netns: Netns;
+  let agent: Agent;
+  let url: string;
+  let browser: Browser;
+  let page: Page;
+  const problems: string[] = [];
+  const staged: Staged[] = [];
+  const made: Record<string, Counts> = {};
+
+  const ask = async <T>(path: string): Promise<T> =>
+    (await (await fetch(new URL(`/api/v1/${path}`, url))).json()) as T;
+
+  before(async function () {
+    needsRoot(this);
+    browser = await openBrowser(this);
+    folder = await mkdtemp(join(tmpdir(), "wirespan-viewer-"));
+    await chmod(folder, 0o755);
+    netns = await Netns.create();
+    agent = await startAgent([], {
+      config: `
+control: { socket: "${folder}/control.sock" }
+filter: { include: { netns: ["${inodeOf(netns)}"] } }
+metrics: { interval: 2s }
+viewer: { enabled: true, address: "127.0.0.1:0", file: "${folder}/viewer.db", receive: true }
+exporters: { c: { type: console, format: json, rate: 1 } }
+`,
+    });
+    url = await until("the page's address", async () => {
+      const { stdout } = await wirespan("view").catch(() => ({ stdout: "" }));
+      return stdout.trim() || undefined;
+    });
+    const start = async (...args: [service: string, ...args: string[]]) => {
+      const one = await Staged.start(netns, ...args);
+      staged.push(one);
+      return one;
+    };
+    await start("shop", "serve", "9001");
+    const payments = await start("payments", "serve", "9002", "backlog", "2");
+    await start("api", "serve", "9003", "reset");
+    // It listens, and never accepts again.
+    payments.child.kill("SIGSTOP");
+    const clients = {
+      web: await start("web", "ask", "127.0.0.1", "9001", "20"),
+      cart: await start("cart", "ask", "127.0.0.1", "9999", "10"),
+      checkout: await start("checkout", "ask", "127.0.0.1", "9002", "5"),
+      mobile: await start("mobile", "ask", "127.0.0.1", "9003", "10"),
+    };
+    const begun = performance.now();
+    await until("the faults to be found", async () => (await found()).length >= 3, 60_000);
+    assert.ok(performance.now() - begun < 45_000, "they are found within seconds");
+    for (const [service, client] of Object.entries(clients)) made[service] = await client.counts();
+    page = await browser.newPage();
+    page.on("pageerror", (error) => problems.push(String(error)));
+    page.on("console", (message) => {
+      if (message.type() === "error") problems.push(message.text());
+    });
+    await page.setViewport({ width: 1440, height: 900 });
+  });
+  after(async () => {
+    for (const { child } of staged) {
+      child.kill("SIGCONT");
+      await end(child);
+    }
+    await browser?.close();
+    await agent?.[Symbol.asyncDispose]();
+    await netns?.[Symbol.asyncDispose]();
+    if (folder) await rm(folder, { recursive: true });
+  });
+
+  const FAULTS = ["connects-fail", "accept-queue-full", "connections-reset"];
+  const found = async () =>
+    (await ask<{ findings: readonly Finding[] }>("findings")).findings.filter(({ rule }) =>
+      FAULTS.includes(rule),
+    );
+  const wirespan = (...args: string[]) =>
+    promisify(execFile)(process.execPath, [MAIN, ...args, "--socket", `${folder}/control.sock`]);
+  const show = async (path: string) => {
+    await page.goto(new URL(path, url).href, { waitUntil: "domcontentloaded" });
+    await page.waitForFunction("!document.body.innerText.includes('Loading…')", { timeout: 20_000 });
+  };
+  const text = () => page.evaluate("document.body.innerText") as Promise<string>;
+
+  it("names each fault first, with its subject and its number", async () => {
+    const all = await ask<{ findings: readonly Finding[] }>("findings");
+    const subjects = Object.fromEntries((await found()).map(({ rule, subject }) => [rule, subject]));
+    assert.equal(subjects["connects-fail"], "cart → 127.0.0.1:9999 (connection_refused)");
+    assert.equal(subjects["accept-queue-full"], "payments:9002");
+    assert.match(subjects["connections-reset"]!, /mobile → 127\.0\.0\.1:9003|127\.0\.0\.1 → api:9003/);
+    const calm = all.findings.filter(({ subject }) => /web|shop/.test(subject));
+    assert.deepEqual(calm, []);
+    const first = all.findings.slice(0, 4).map(({ rule }) => rule);
+    for (const rule of FAULTS) assert.ok(first.includes(rule), `${rule} is among the first: ${first}`);
+    await show("/");
+    const shown = await text();
+    for (const finding of await found()) assert.ok(shown.includes(finding.text.slice(-30)), finding.text);
+  });
+
+  it("prints the same by wirespan findings", async () => {
+    const { stdout } = await wirespan("findings");
+    assert.match(
+      stdout,
+      /failing, since \d\d:\d\d:\d\d: \d+ of \d+ attempts cart → 127\.0\.0\.1:9999 failed/,
+    );
+  });
+
+  it("exports findings as events", async () => {
+    const rows = await agent.until((all) => all.some(({ name }) => name === "wirespan.finding"));
+    assert.ok(rows.length > 0);
+  });
+
+  it("shows what the processes counted themselves", async () => {
+    interface Edge {
+      readonly from: string;
+      readonly port: number;
+      readonly counts: Readonly<Record<string, number>>;
+      readonly causes: Readonly<Record<string, number>>;
+    }
+    const edge = async (service: string) => {
+      const { edges } = await ask<{ edges: readonly Edge[] }>("topology?last=600");
+      const found = edges.find(({ from }) => from === service);
+      assert.ok(found, `${service} in ${JSON.stringify(edges)}`);
+      return found;
+    };
+    await until(
+      "all to be reported",
+      async () => (await edge("web")).counts.connections === made.web!.attempts,
+    );
+    const { unseen } = await ask<{ state: { unseen: number } }>("agent").then(({ state }) => state);
+    assert.equal(unseen, 0);
+    const cart = await edge("cart");
+    assert.equal(cart.causes.connection_refused, made.cart!.attempts);
+    assert.equal(made.cart!.failed, made.cart!.attempts);
+    const mobile = await edge("mobile");
+    assert.deepEqual(
+      [mobile.counts.connections, mobile.counts.resets],
+      [made.mobile!.attempts, made.mobile!.reset],
+    );
+    await show("/topology?view=table&last=600");
+    const shown = await text();
+    assert.match(shown, new RegExp(`cart.*:9999[^\\n]*\\t${made.cart!.attempts}\\b`));
+  });
+
+  it("is walked by keys alone", async () => {
+    await show("/");
+    const path = () => page.evaluate("location.pathname") as Promise<string>;
+    for (const [key, to] of [
+      ["t", "/topology"],
+      ["d", "/losses"],
+      ["q", "/listeners"],
+      ["s", "/host"],
+      ["a", "/agent"],
+      ["l", "/latency"],
+      ["c", "/connections"],
+    ] as const) {
+      await page.keyboard.press(key);
+      assert.equal(await path(), to, key);
+    }
+    await page.waitForSelector("tbody tr");
+    await page.keyboard.press("j");
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".waterfall");
+    assert.match(await path(), /^\/c\/[0-9a-f]{32}$/);
+    await page.keyboard.press("?");
+    await page.waitForSelector("dialog[open]");
+    await page.keyboard.press("Escape");
+    await page.waitForFunction("document.querySelector('dialog') === null");
+    await page.keyboard.press("/");
+    await page.keyboard.type("service:cart\n");
+    await page.waitForSelector(".chip");
+    assert.equal(await page.evaluate("new URLSearchParams(location.search).get('q')"), "service:cart");
+  });
+
+  it("shows an application's own spans with the kernel's, in one waterfall", async () => {
+    const { rows } = await ask<{ rows: readonly { trace: string }[] }>("connections?last=600&q=service:web");
+    const { trace = "" } = rows[0] ?? {};
+    const now = Date.now();
+    const span = {
+      ...{ traceId: trace, spanId: "00000000000000aa", name: "GET /orders", kind: 3 },
+      ...{ startTimeUnixNano: `${now - 60_000}000000`, endTimeUnixNano: `${now}000000` },
+    };
+    const body = JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] });
+    const headers = { "content-type": "application/json" };
+    // fetch of Node sends no Sec-Fetch-Site.
+    const answer = await promisify(execFile)("/usr/bin/env", [
+      ...[
+        "curl",
+        "-sS",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_code}",
+        "-H",
+        `content-type: ${headers["content-type"]}`,
+      ],
+      ...["-d", body, new URL("/v1/traces", url).href],
+    ]);
+    assert.equal(answer.stdout, "200");
+    await show(`/c/${trace}`);
+    const shown = await text();
+    assert.match(shown, /GET \/orders/);
+    assert.match(shown, /tcp connection/);
+  });
+
+  it("has nothing that axe-core objects to, on any screen, light and dark", async () => {
+    const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+    const { rows } = await ask<{ rows: readonly { trace: string }[] }>("connections?last=600");
+    const objections: string[] = [];
+    for (const theme of ["light", "dark"] as const) {
+      await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
+      for (const screen of [...SCREENS, `/c/${rows[0]?.trace}`]) {
+        await show(screen);
+        await page.evaluate(axe);
+        const { violations } = (await page.evaluate("axe.run()")) as {
+          violations: readonly { id: string; nodes: readonly { html: string; failureSummary: string }[] }[];
+        };
+        for (const { id, nodes } of violations)
+          objections.push(
+            `${theme} ${screen}: ${id}: ${nodes[0]?.html.slice(0, 200)} ${nodes[0]?.failureSummary}`,
+          );
+      }
+    }
+    assert.deepEqual(objections, []);
+  });
+
+  it("works at 1024 pixels without a scroll bar below", async () => {
+    await page.setViewport({ width: 1024, height: 768 });
+    for (const screen of SCREENS) {
+      await show(screen);
+      const wide = (await page.evaluate("document.documentElement.scrollWidth")) as number;
+      assert.ok(wide <= 1024, `${screen}: ${wide}`);
+    }
+  });
+
+  it("is recorded, and shown again without the agent", async () => {
+    const file = join(folder, "recording.db");
+    const config = `${folder}/record.yaml`;
+    const { writeFile } = await import("node:fs/promises");
+    await writeFile(config, `viewer: { file: "${folder}/viewer.db" }`);
+    const run = (...args: string[]) => promisify(execFile)(process.execPath, [MAIN, ...args]);
+    await run("record", file, "--config", config);
+    const { openRecording } = await import("../../store/recording.ts");
+    const { Api } = await import("../../store/http/api.ts");
+    using recording = openRecording(file);
+    const { body } = await new Api(recording).answer("topology", new URLSearchParams("last=1800"));
+    const { edges } = body as { edges: readonly { from: string; counts: Record<string, number> }[] };
+    assert.equal(edges.find(({ from }) => from === "cart")?.counts.failed, made.cart!.attempts);
+    await assert.rejects(run("record", file, "--config", config), /exists already; name another file/);
+  });
+
+  it("is drawn as in the guides", async () => {
+    const folderOfPictures = process.env.PICTURES;
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
+    await page.setViewport({ width: 1440, height: 900 });
+    const { rows } = await ask<{ rows: readonly { trace: string }[] }>(
+      "connections?last=600&q=service:checkout",
+    );
+    for (const [name, path] of [
+      ["overview", "/"],
+      ["topology", "/topology"],
+      ["connection", `/c/${rows[0]?.trace}`],
+    ] as const) {
+      await show(path);
+      await page.waitForSelector(".panel svg");
+      const picture = await page.screenshot(
+        folderOfPictures ? { path: join(folderOfPictures, `${name}.png`) } : {},
+      );
+      assert.ok(picture.length > 20_000, `${name}: ${picture.length} bytes`);
+    }
+  });
+
+  it("said nothing on the browser's console that is an error", () => {
+    assert.deepEqual(problems, []);
+  });
+});

@@ -1,0 +1,141 @@
+// Asks the store: once for a range that has ended, and by one stream of server-sent events for what is live.
+import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
+import { filter, now, range } from "./state.ts";
+
+/** What every answer has. */
+export interface Common {
+  readonly asOf: number;
+  readonly partial: boolean;
+  readonly scanned: number;
+  readonly oneIn: number;
+}
+
+export type Loaded<T> =
+  | { readonly state: "loading" }
+  | { readonly state: "ready"; readonly data: T & Common }
+  | { readonly state: "error"; readonly message: string };
+
+/** Why nothing is shown at all: the store is gone, or does not let this user in. */
+export const trouble = signal<string | undefined>(undefined);
+
+interface Subscription {
+  readonly path: string;
+  readonly into: Signal<Loaded<unknown>>;
+}
+
+const subscriptions = new Set<Subscription>();
+let stream: EventSource | undefined;
+let pending: number | undefined;
+
+/** The answer of a path of the API. `ranged`: it takes the range and the filter. */
+export function useData<T>(path: string | undefined, ranged = true): ReadonlySignal<Loaded<T>> {
+  const into = useMemo(() => signal<Loaded<T>>({ state: "loading" }), []);
+  const { isLive, length } = range.value;
+  const query = ranged ? queryOf(path ?? "", isLive ? { last: length } : range.value) : (path ?? "");
+  useEffect(() => {
+    if (path === undefined) return undefined;
+    if (!isLive && ranged) {
+      const controller = new AbortController();
+      void load(query, into as Signal<Loaded<unknown>>, controller.signal);
+      return () => controller.abort();
+    }
+    const subscription: Subscription = { path: query, into: into as Signal<Loaded<unknown>> };
+    subscriptions.add(subscription);
+    schedule();
+    return () => {
+      subscriptions.delete(subscription);
+      schedule();
+    };
+  }, [query, isLive, path === undefined]);
+  return into;
+}
+
+function queryOf(
+  path: string,
+  when: { readonly last: number } | { readonly from: number; readonly to: number },
+): string {
+  const [name = "", own = ""] = path.split("?");
+  const query = new URLSearchParams(own);
+  for (const [key, value] of Object.entries(when)) {
+    if (key === "last" || key === "from" || key === "to") query.set(key, String(value));
+  }
+  if (filter.value && !query.has("q")) query.set("q", filter.value);
+  return `${name}?${query}`;
+}
+
+/** One answer. */
+export async function ask<T>(query: string, abort?: AbortSignal): Promise<Loaded<T>> {
+  try {
+    const response = await fetch(`/api/v1/${query}`, abort ? { signal: abort } : {});
+    const body = (await response.json()) as (T & Common) | { readonly error: string };
+    if (response.ok) return { state: "ready", data: body as T & Common };
+    const message = "error" in body ? body.error : response.statusText;
+    if (response.status === 401) trouble.value = message;
+    return { state: "error", message };
+  } catch (error) {
+    return { state: "error", message: `the store does not answer (${(error as Error).message})` };
+  }
+}
+
+async function load(query: string, into: Signal<Loaded<unknown>>, abort: AbortSignal): Promise<void> {
+  const answer = await ask(query, abort);
+  if (!abort.aborted) into.value = answer;
+}
+
+/** Opens the stream anew when what is shown has changed; several changes at once are one. */
+function schedule(): void {
+  clearTimeout(pending);
+  pending = setTimeout(reopen, 20);
+}
+
+function reopen(): void {
+  stream?.close();
+  stream = undefined;
+  if (subscriptions.size === 0 || document.hidden) return;
+  const query = new URLSearchParams(
+    [...new Set([...subscriptions].map(({ path }) => path))].map((path) => ["of", path]),
+  );
+  const opened = new EventSource(`/api/v1/live?${query}`);
+  stream = opened;
+  opened.addEventListener("message", ({ data }) => {
+    trouble.value = undefined;
+    const { of, status, body } = JSON.parse(String(data)) as {
+      of: string;
+      status: number;
+      body: Common & { error?: string };
+    };
+    if (body.asOf) now.value = body.asOf;
+    for (const { path, into } of subscriptions) {
+      if (path !== of) continue;
+      into.value =
+        status === 200
+          ? { state: "ready", data: body }
+          : { state: "error", message: body.error ?? String(status) };
+    }
+  });
+  opened.addEventListener("error", () => {
+    if (stream !== opened) return;
+    trouble.value ??= "The store does not answer; what is shown is what it said last.";
+    // Refused for good: say why.
+    if (opened.readyState === EventSource.CLOSED) {
+      void ask("meta");
+      pending = setTimeout(reopen, 3000);
+    }
+  });
+}
+
+document.addEventListener("visibilitychange", schedule);
+
+/** Exchanges a token of the address's fragment for a session. */
+export async function admit(): Promise<void> {
+  const [, token] = /^#token=([\w-]+)$/.exec(location.hash) ?? [];
+  if (token === undefined) return;
+  history.replaceState(null, "", location.pathname + location.search);
+  const response = await fetch("/api/v1/session", { headers: { authorization: `Bearer ${token}` } });
+  if (!response.ok) trouble.value = ((await response.json()) as { error: string }).error;
+}
+
+effect(() => {
+  document.title = trouble.value ? "wirespan (no answer)" : "wirespan";
+});

@@ -1,0 +1,100 @@
+// Stacked bars above and below a line: what was dropped, and what was retransmitted. Drawn by uPlot.
+import { useEffect, useRef } from "preact/hooks";
+import uPlot from "uplot";
+import { clock, short } from "../format.ts";
+import { theme } from "../state.ts";
+
+export interface Stack {
+  readonly name: string;
+  /** Seconds since the epoch, and a count. */
+  readonly line: readonly (readonly [t: number, value: number])[];
+}
+
+const COLOURS = {
+  light: ["#c2320e", "#b8860b", "#6d5bc9", "#1f8a83", "#8b93a1", "#3b6fd4"],
+  dark: ["#ff8a65", "#e9c46a", "#b3a5ff", "#5fd3c9", "#7a8494", "#79a8ff"],
+};
+
+export function colourOf(index: number): string {
+  const colours = COLOURS[theme.value];
+  return colours[index % colours.length]!;
+}
+
+export function MirroredBars(props: {
+  up: readonly Stack[];
+  down: readonly Stack[];
+  from: number;
+  to: number;
+  label: string;
+}) {
+  const { up, down, from, to } = props;
+  const frame = useRef<HTMLDivElement>(null);
+  const colours = theme.value;
+  const key = JSON.stringify([up, down, Math.floor(from / 10), Math.floor(to / 10), colours]);
+  useEffect(() => {
+    const host = frame.current;
+    if (host === null) return undefined;
+    const times = [...new Set([...up, ...down].flatMap(({ line }) => line.map(([t]) => t)))].sort(
+      (a, b) => a - b,
+    );
+    const data: number[][] = [times];
+    const series: uPlot.Series[] = [{}];
+    for (const [sign, stacks] of [
+      [1, up],
+      [-1, down],
+    ] as const) {
+      const sums = new Float64Array(times.length);
+      const layers = stacks.map(({ line }) => {
+        const values = new Map(line);
+        return Array.from(times, (t, i) => {
+          sums[i]! += sign * (values.get(t) ?? 0);
+          return sums[i]!;
+        });
+      });
+      // The tallest first: the others are drawn over it.
+      for (const [i, layer] of layers.entries().toArray().reverse()) {
+        data.push(layer);
+        const fill = colourOf(sign > 0 ? i : i + up.length);
+        series.push({
+          label: stacks[i]!.name,
+          fill,
+          stroke: fill,
+          width: 0,
+          paths: uPlot.paths.bars!({ size: [0.9, 40] }),
+          points: { show: false },
+        });
+      }
+    }
+    const style = getComputedStyle(host);
+    const axis: uPlot.Axis = {
+      stroke: style.getPropertyValue("--ink3"),
+      grid: { stroke: style.getPropertyValue("--line"), width: 1 },
+      ticks: { show: false },
+    };
+    const plot = new uPlot(
+      {
+        width: host.clientWidth,
+        height: 240,
+        legend: { show: false },
+        cursor: { show: false },
+        scales: { x: { time: true, range: [from, to] } },
+        axes: [
+          { ...axis, values: (_, splits) => splits.map((t) => clock(t, "minutes")) },
+          { ...axis, values: (_, splits) => splits.map((value) => short(Math.abs(value))) },
+        ],
+        series,
+      },
+      data as unknown as uPlot.AlignedData,
+      host,
+    );
+    const observer = new ResizeObserver(
+      ([entry]) => entry && plot.setSize({ width: Math.floor(entry.contentRect.width), height: 240 }),
+    );
+    observer.observe(host);
+    return () => {
+      observer.disconnect();
+      plot.destroy();
+    };
+  }, [key]);
+  return <div class="bars" ref={frame} role="img" aria-label={props.label} />;
+}

@@ -1,0 +1,122 @@
+// Tables: sorted by whoever gives the rows, walked by j and k, opened by Enter.
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { toggleTerm } from "../state.ts";
+
+export interface Column<T> {
+  readonly head: string;
+  readonly isNumber?: boolean;
+  /** What this column is sorted by, if it can be. */
+  readonly order?: string;
+  readonly cell: (row: T) => ComponentChildren;
+  /** The filter's term for a row's value: a click adds it. */
+  readonly term?: (row: T) => string | undefined;
+}
+
+export function Table<T>(props: {
+  label: string;
+  columns: readonly Column<T>[];
+  rows: readonly T[];
+  keyOf: (row: T) => string;
+  onOpen?: (row: T) => void;
+  order?: string;
+  onOrder?: (order: string) => void;
+}) {
+  const { columns, rows, keyOf, onOpen } = props;
+  const [selected, select] = useState(-1);
+  const [frozen, freeze] = useState<readonly T[] | undefined>(undefined);
+  const body = useRef<HTMLTableSectionElement>(null);
+  // Rows do not move under a pointer or a selection.
+  const shown = frozen ?? rows;
+  const fresh = frozen ? rows.filter((row) => !frozen.some((old) => keyOf(old) === keyOf(row))).length : 0;
+  useEffect(() => {
+    const move = (event: Event) => {
+      const by = (event as CustomEvent<number>).detail;
+      select((now) => Math.min(shown.length - 1, Math.max(0, now + by)));
+    };
+    const enter = () => {
+      const row = shown[selected];
+      if (row !== undefined) onOpen?.(row);
+    };
+    document.addEventListener("wirespan-move", move);
+    document.addEventListener("wirespan-open", enter);
+    return () => {
+      document.removeEventListener("wirespan-move", move);
+      document.removeEventListener("wirespan-open", enter);
+    };
+  }, [shown, selected, onOpen]);
+  useEffect(() => {
+    body.current?.children[selected]?.scrollIntoView({ block: "nearest" });
+  }, [selected]);
+  return (
+    <div
+      class="scroll"
+      tabIndex={0}
+      role="group"
+      aria-label={props.label}
+      onPointerEnter={() => freeze(rows)}
+      onPointerLeave={() => freeze(undefined)}
+    >
+      {fresh > 0 && <p class="fresh">{fresh} new</p>}
+      <table>
+        <caption class="hidden">{props.label}</caption>
+        <thead>
+          <tr>
+            {columns.map(({ head, isNumber, order }) => (
+              <th
+                key={head}
+                scope="col"
+                class={isNumber ? "number" : ""}
+                {...(order && order === props.order && { "aria-sort": "descending" as const })}
+              >
+                {order && props.onOrder ? (
+                  <button type="button" class="link" onClick={() => props.onOrder?.(order)}>
+                    {head}
+                    {order === props.order ? " ▾" : ""}
+                  </button>
+                ) : (
+                  head
+                )}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody ref={body}>
+          {shown.map((row, i) => (
+            <tr key={keyOf(row)} class={i === selected ? "selected" : ""} onDblClick={() => onOpen?.(row)}>
+              {columns.map(({ head, isNumber, cell, term }, at) => (
+                <td key={head} class={isNumber ? "number" : ""}>
+                  <Cell term={term?.(row)} onOpen={at === 0 && onOpen ? () => onOpen(row) : undefined}>
+                    {cell(row)}
+                  </Cell>
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Cell(props: {
+  term: string | undefined;
+  onOpen: (() => void) | undefined;
+  children: ComponentChildren;
+}) {
+  const { term, onOpen } = props;
+  if (onOpen) {
+    return (
+      <button type="button" class="link" onClick={onOpen}>
+        {props.children}
+      </button>
+    );
+  }
+  if (term === undefined) return <>{props.children}</>;
+  const click = (event: MouseEvent) => toggleTerm(event.altKey ? `not ${term}` : term);
+  return (
+    <button type="button" class="value" title={`only ${term}; with Alt: without it`} onClick={click}>
+      {props.children}
+    </button>
+  );
+}

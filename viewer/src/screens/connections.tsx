@@ -1,0 +1,134 @@
+// Which connections are they?
+import { useState } from "preact/hooks";
+import { useData } from "../data.ts";
+import { bytes, clock, count, duration } from "../format.ts";
+import { Answer, Choice, Panel } from "../parts/common.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { go, parameter, term } from "../state.ts";
+
+export interface Row {
+  readonly trace: string;
+  readonly connection?: string;
+  readonly start: number;
+  readonly duration: number;
+  readonly service: string;
+  readonly process?: string;
+  readonly pid?: number;
+  readonly direction?: string;
+  readonly peer?: string;
+  readonly port?: number;
+  readonly sent?: number;
+  readonly received?: number;
+  readonly retransmits?: number;
+  readonly rtt?: number;
+  readonly ended?: string;
+  readonly error?: string;
+  readonly notable: boolean;
+}
+
+export interface List {
+  readonly total: number;
+  readonly rows: readonly Row[];
+  readonly next?: number;
+}
+
+const KINDS = [
+  ["connection", "Connections"],
+  ["connect", "Attempts to connect"],
+  ["accept", "Accepted"],
+] as const;
+
+const optional = (field: string, value: string | number | undefined) =>
+  value === undefined ? undefined : term(field, value);
+
+export const COLUMNS: readonly Column<Row>[] = [
+  {
+    head: "ended",
+    order: "time",
+    cell: ({ start, duration: took }) => <code>{clock(start + took, "ms")}</code>,
+  },
+  {
+    head: "service",
+    cell: ({ service }) => <b>{service}</b>,
+    term: ({ service }) => term("service", service),
+  },
+  {
+    head: "process",
+    cell: ({ process, pid }) => `${process ?? ""} ${pid ?? ""}`,
+    term: ({ pid }) => optional("pid", pid),
+  },
+  {
+    head: "way",
+    cell: ({ direction }) => ({ outbound: "→", inbound: "←" })[direction ?? ""] ?? "?",
+    term: ({ direction }) => optional("direction", direction),
+  },
+  { head: "peer", cell: ({ peer }) => <code>{peer}</code>, term: ({ peer }) => optional("peer", peer) },
+  {
+    head: "port",
+    isNumber: true,
+    cell: ({ port }) => <code>{port}</code>,
+    term: ({ port }) => optional("port", port),
+  },
+  { head: "took", isNumber: true, order: "duration", cell: ({ duration: took }) => duration(took) },
+  { head: "out", isNumber: true, order: "sent", cell: ({ sent }) => bytes(sent) },
+  { head: "in", isNumber: true, order: "received", cell: ({ received }) => bytes(received) },
+  { head: "rtt", isNumber: true, order: "rtt", cell: ({ rtt }) => duration(rtt) },
+  {
+    head: "retransmitted",
+    isNumber: true,
+    order: "retransmits",
+    cell: ({ retransmits }) => <span class={retransmits ? "bad" : "dim"}>{count(retransmits)}</span>,
+  },
+  {
+    head: "outcome",
+    cell: ({ error, ended }) => (error ? <span class="tag bad">✕ {error}</span> : (ended ?? "")),
+    term: ({ error, ended }) => (error ? term("cause", error) : optional("ended", ended)),
+  },
+];
+
+export function Connections() {
+  const of = parameter("of") || "connection";
+  const order = parameter("order") || "time";
+  const [after, setAfter] = useState(0);
+  const list = useData<List>(`connections?of=${of}&order=${order}${after ? `&after=${after}` : ""}`).value;
+  return (
+    <>
+      <div class="bar-of-choices">
+        <Choice label="What" name="of" value={of} options={KINDS} />
+      </div>
+      <Panel
+        title="Connections"
+        note="click a value to filter by it, with Alt to leave it out"
+        right={list.state === "ready" && `${count(list.data.total)} that are kept singly`}
+      >
+        <Answer of={list} isEmpty={({ total }) => total === 0}>
+          {({ rows, next }) => (
+            <>
+              <Table
+                label="Connections"
+                columns={COLUMNS}
+                rows={rows}
+                keyOf={({ trace, start, direction }) => `${trace} ${start} ${direction}`}
+                onOpen={({ trace }) => go({}, `/c/${trace}`)}
+                order={order}
+                onOrder={(chosen) => go({ order: chosen })}
+              />
+              <p class="state">
+                {after > 0 && (
+                  <button type="button" class="button" onClick={() => setAfter(0)}>
+                    First page
+                  </button>
+                )}
+                {next !== undefined && (
+                  <button type="button" class="button" onClick={() => setAfter(next)}>
+                    Next page
+                  </button>
+                )}
+              </p>
+            </>
+          )}
+        </Answer>
+      </Panel>
+    </>
+  );
+}

@@ -1,0 +1,180 @@
+// Are all slow, or some? What do the slow ones have in common?
+import { useData } from "../data.ts";
+import { clock, count, duration, percent, short } from "../format.ts";
+import { Answer, Bar, Choice, Panel } from "../parts/common.tsx";
+import { type Box, type Heat, Heatmap } from "../parts/heatmap.tsx";
+import { Table } from "../parts/table.tsx";
+import { go, parameter, range, term, toggleTerm } from "../state.ts";
+import { COLUMNS, type List } from "./connections.tsx";
+
+const MEASURED = [
+  ["connect", "Connect", "How long connecting took"],
+  ["accept", "Accept", "From the SYN to accept()"],
+  ["queue", "Accept queue", "How long connections waited to be accepted"],
+  ["rtt", "Round trip", "Smoothed round-trip times at the end of connections"],
+  ["life", "Lifetime", "How long connections lasted"],
+] as const;
+
+/** Spans whose duration is what is measured: only of these a box can be opened. */
+const LISTED: Readonly<Record<string, string>> = { connect: "connect", accept: "accept", life: "connection" };
+
+interface Differences {
+  readonly inside: number;
+  readonly outside: number;
+  readonly differences: readonly {
+    readonly attribute: string;
+    readonly value: string;
+    readonly inside: number;
+    readonly outside: number;
+    readonly count: number;
+  }[];
+}
+
+function boxOf(): Box | undefined {
+  const [t0, t1, least, most] = ["t0", "t1", "least", "most"].map((name) => Number(parameter(name)));
+  return t0 && t1 && most ? { t0, t1, least: least ?? 0, most } : undefined;
+}
+
+export function Latency() {
+  const of = parameter("of") || "connect";
+  const [, , title] = MEASURED.find(([name]) => name === of) ?? MEASURED[0];
+  const heat = useData<Heat>(`heat?of=${of}`).value;
+  const box = boxOf();
+  const listed = LISTED[of];
+  return (
+    <>
+      <div class="bar-of-choices">
+        <Choice
+          label="What is measured"
+          name="of"
+          value={of}
+          options={MEASURED.map(([name, text]) => [name, text] as const)}
+        />
+      </div>
+      <div class="columns">
+        <Panel
+          title={title}
+          note="logarithmic; from sums, so that nothing is sampled; draw a box to ask what is in it"
+          right={heat.state === "ready" && `n ${count(heat.data.total)}`}
+          class="wide"
+        >
+          <Answer of={heat} isEmpty={({ total }) => total === 0}>
+            {(data) => (
+              <Heatmap
+                heat={data}
+                label={title}
+                height={380}
+                box={box}
+                {...(listed && { onBox: (chosen: Box) => go({ ...chosen }) })}
+              />
+            )}
+          </Answer>
+        </Panel>
+        <Different of={listed} box={box} />
+      </div>
+      {box && listed && <Selected of={listed} box={box} />}
+    </>
+  );
+}
+
+function Different(props: { of: string | undefined; box: Box | undefined }) {
+  const { of, box } = props;
+  const query = box && new URLSearchParams(Object.entries(box).map(([key, value]) => [key, String(value)]));
+  const found = useData<Differences>(of && query ? `diff?of=${of}&${query}` : undefined).value;
+  return (
+    <Panel
+      title="What is different in the box"
+      {...(found.state === "ready" && box && { note: `${count(found.data.inside)} in it` })}
+    >
+      {box === undefined || of === undefined ? (
+        <p class="state">
+          {of
+            ? "Draw a box in the picture, or choose a cell with the arrow keys and Enter."
+            : "Of these only sums are kept."}
+        </p>
+      ) : (
+        <Answer of={found}>
+          {({ differences }) =>
+            differences.length === 0 ? (
+              <p class="state">Nothing distinguishes them from all others.</p>
+            ) : (
+              <Table
+                label="What is different in the box"
+                rows={differences}
+                keyOf={({ attribute, value }) => `${attribute} ${value}`}
+                onOpen={({ attribute, value }) => toggleTerm(term(attribute, value))}
+                columns={[
+                  {
+                    head: "attribute",
+                    cell: ({ attribute, value }) => (
+                      <>
+                        {attribute} <code>{value}</code>
+                      </>
+                    ),
+                  },
+                  {
+                    head: "share",
+                    cell: ({ inside, outside }) => (
+                      <>
+                        <Bar share={inside} tone="bad" />
+                        <Bar share={outside} />
+                      </>
+                    ),
+                  },
+                  { head: "in it", isNumber: true, cell: ({ inside }) => <b>{percent(inside)}</b> },
+                  { head: "else", isNumber: true, cell: ({ outside }) => percent(outside) },
+                  {
+                    head: "×",
+                    isNumber: true,
+                    cell: ({ inside, outside }) => (outside > 0 ? short(inside / outside) : "∞"),
+                  },
+                ]}
+              />
+            )
+          }
+        </Answer>
+      )}
+    </Panel>
+  );
+}
+
+/** The box as a filter: durations of these spans are compared by the field that measures them. */
+function Selected(props: { of: string; box: Box }) {
+  const { of, box } = props;
+  const field = of === "connect" ? "connect" : of === "connection" ? "life" : undefined;
+  const micros = (seconds: number) => `${(seconds * 1e6).toFixed(3)}us`;
+  const q = field
+    ? `${parameter("q")} ${field}>${micros(box.least)} ${field}<${micros(box.most)}`.trim()
+    : parameter("q");
+  const query = new URLSearchParams({ of, order: "duration", q });
+  const list = useData<List>(`connections?${query}`).value;
+  return (
+    <Panel
+      title="In the box"
+      note={`${clock(box.t0)} – ${clock(box.t1)}, ${duration(box.least)} – ${duration(box.most)}, the slowest first`}
+      right={
+        <button
+          type="button"
+          class="link"
+          onClick={() => go({ from: Math.floor(box.t0), to: Math.ceil(box.t1), last: undefined })}
+        >
+          {range.value.isLive ? "only this time" : "this time"}
+        </button>
+      }
+    >
+      <Answer of={list} isEmpty={({ total }) => total === 0} empty="None of them is kept singly any more.">
+        {({ rows }) => (
+          <Table
+            label="In the box"
+            columns={COLUMNS}
+            rows={rows.filter(
+              ({ start, duration: took }) => start + took >= box.t0 && start + took <= box.t1,
+            )}
+            keyOf={({ trace, start, direction }) => `${trace} ${start} ${direction}`}
+            onOpen={({ trace }) => go({}, `/c/${trace}`)}
+          />
+        )}
+      </Answer>
+    </Panel>
+  );
+}

@@ -1,0 +1,172 @@
+// What was lost, where, and whose was it?
+import { useData } from "../data.ts";
+import { clock, count } from "../format.ts";
+import { colourOf, MirroredBars } from "../parts/bars.tsx";
+import { Answer, Bar, Panel, Spark } from "../parts/common.tsx";
+import { Table } from "../parts/table.tsx";
+import { range, term, toggleTerm } from "../state.ts";
+import type { TraceRow } from "./connection.tsx";
+
+interface Part {
+  readonly name: string;
+  readonly count: number;
+  readonly line: readonly (readonly [number, number])[];
+  readonly means?: string;
+}
+
+interface Losses {
+  readonly dropped: readonly Part[];
+  readonly droppedOf: readonly Part[];
+  readonly retransmitted: readonly Part[];
+  readonly retransmittedOf: readonly Part[];
+  readonly failures: readonly Part[];
+  readonly rejected: readonly Part[];
+}
+
+export function LossesScreen() {
+  const losses = useData<Losses>("losses").value;
+  const events = useData<{ events: readonly TraceRow[] }>("events").value;
+  const { from, to } = range.value;
+  return (
+    <>
+      <Answer
+        of={losses}
+        isEmpty={({ dropped, retransmitted, rejected }) =>
+          dropped.length + retransmitted.length + rejected.length === 0
+        }
+        empty="Nothing was dropped or retransmitted in this time."
+      >
+        {(data) => {
+          const up = [
+            ...data.dropped,
+            ...data.rejected.map((part) => ({ ...part, name: `rejected by ${part.name}` })),
+          ];
+          const causes = [
+            ...up.map((part, i) => ({ ...part, kind: "dropped", colour: colourOf(i) })),
+            ...data.retransmitted.map((part, i) => ({
+              ...part,
+              kind: "retransmitted",
+              colour: colourOf(i + up.length),
+            })),
+          ];
+          return (
+            <>
+              <Panel
+                title="Lost and retransmitted"
+                note="packets; up: dropped on this host, down: retransmitted"
+              >
+                <MirroredBars
+                  up={up}
+                  down={data.retransmitted}
+                  from={from}
+                  to={to}
+                  label={causes.map(({ name, kind, count: n }) => `${count(n)} ${kind}: ${name}`).join(", ")}
+                />
+              </Panel>
+              <div class="columns">
+                <Panel title="Causes" class="wide">
+                  <Table
+                    label="Causes"
+                    rows={causes}
+                    keyOf={({ name, kind }) => `${kind} ${name}`}
+                    columns={[
+                      {
+                        head: "cause",
+                        cell: ({ name, colour }) => (
+                          <>
+                            <svg class="swatch" viewBox="0 0 10 10" aria-hidden="true">
+                              <rect width="10" height="10" rx="2" fill={colour} />
+                            </svg>{" "}
+                            <code>{name}</code>
+                          </>
+                        ),
+                      },
+                      { head: "kind", cell: ({ kind }) => kind },
+                      { head: "count", isNumber: true, cell: (part) => <b>{count(part.count)}</b> },
+                      {
+                        head: "trend",
+                        cell: ({ line, name }) => (
+                          <Spark values={line.map(([, value]) => value)} label={`trend of ${name}`} />
+                        ),
+                      },
+                      { head: "what it means", cell: ({ means }) => <span class="wrap dim">{means}</span> },
+                    ]}
+                  />
+                </Panel>
+                <Panel title="Whose">
+                  <Whose title="dropped" parts={data.droppedOf} />
+                  <Whose title="retransmitted" parts={data.retransmittedOf} />
+                </Panel>
+              </div>
+            </>
+          );
+        }}
+      </Answer>
+      <Panel title="One by one" note="the newest; rates are limited, counts above are not">
+        <Answer of={events} isEmpty={(data) => data.events.length === 0}>
+          {(data) => (
+            <Table
+              label="Events"
+              rows={data.events.filter(({ name }) => /drop|retransmit/.test(name)).slice(0, 100)}
+              keyOf={(row) =>
+                `${row.name} ${row.start} ${row.attributes["network.local.port"]} ${row.attributes["source.port"]}`
+              }
+              columns={[
+                { head: "time", cell: ({ start }) => <code>{clock(start, "ms")}</code> },
+                { head: "event", cell: ({ name }) => name.replace(/^wirespan\.tcp\./, "") },
+                {
+                  head: "service",
+                  cell: ({ service }) => service,
+                  term: ({ service }) => term("service", service),
+                },
+                {
+                  head: "cause",
+                  cell: ({ attributes }) => (
+                    <code>
+                      {attributes["wirespan.packet.drop.reason"] ??
+                        attributes["wirespan.tcp.retransmit.type"]}
+                    </code>
+                  ),
+                },
+                {
+                  head: "packet",
+                  cell: ({ attributes: a }) => (
+                    <code>
+                      {a["source.address"] ?? a["network.local.address"]}:
+                      {a["source.port"] ?? a["network.local.port"]} →{" "}
+                      {a["destination.address"] ?? a["network.peer.address"]}:
+                      {a["destination.port"] ?? a["network.peer.port"]}
+                    </code>
+                  ),
+                },
+                {
+                  head: "where",
+                  cell: ({ attributes }) => <code>{attributes["wirespan.packet.drop.location"]}</code>,
+                },
+              ]}
+            />
+          )}
+        </Answer>
+      </Panel>
+    </>
+  );
+}
+
+function Whose(props: { title: string; parts: readonly Part[] }) {
+  const { title, parts } = props;
+  const most = Math.max(1, ...parts.map((part) => part.count));
+  if (parts.length === 0) return null;
+  return (
+    <Table
+      label={title}
+      rows={parts.slice(0, 12)}
+      keyOf={({ name }) => name}
+      onOpen={({ name }) => toggleTerm(term("service", name))}
+      columns={[
+        { head: title, cell: ({ name }) => name },
+        { head: "drawn", cell: (part) => <Bar share={part.count / most} tone="bad" /> },
+        { head: "count", isNumber: true, cell: (part) => count(part.count) },
+      ]}
+    />
+  );
+}
