@@ -10,6 +10,10 @@ export interface CgroupPathsOptions {
   readonly pause?: number;
 }
 
+/** Bytes for each path on average, and of each beside its text. */
+const BYTES = 512;
+const OVERHEAD = 64;
+
 /** On cgroup v2 a directory's inode number is the id that BPF programs see. */
 export class CgroupPaths {
   readonly #mount: string | undefined;
@@ -25,8 +29,8 @@ export class CgroupPaths {
     this.#mount = mount;
     this.#directories = directories;
     this.#pause = pause;
-    // Twice, because half of a LruCache may go at once.
-    this.#paths = new LruCache(2 * directories);
+    // Twice, because half of a LruCache may go at once. A path may have 4,096 bytes, a container's in Kubernetes has 200.
+    this.#paths = new LruCache(2 * directories * BYTES, (_, path) => OVERHEAD + path.length);
     this.#missing = new LruCache(2 * directories);
   }
 

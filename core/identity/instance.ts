@@ -19,13 +19,15 @@ export function instanceId(...parts: readonly string[]): string {
     .join("-");
 }
 
+const digest = (text: string): string => createHash("sha1").update(text).digest("base64");
+
 type Attributes = Readonly<Record<string, AttributeValue>>;
 
 /** Ids that are remembered, half as many for certain, so that none is given to two: one for each image at most. */
 const remembered = 2 * 16_384;
 
 export class Instances {
-  /** By service and id what has it. */
+  /** By service and id what has it, as digests: attributes may be long. */
   readonly #taken = new LruCache<string, string>(remembered);
 
   /**
@@ -38,8 +40,9 @@ export class Instances {
     const whole = JSON.stringify(Object.entries(others).sort(([a], [b]) => (a < b ? -1 : 1)));
     const id = said ?? instanceId(host!, place!, program!, whole);
     const key = JSON.stringify([attributes["service.namespace"], attributes["service.name"], id]);
-    const holder = this.#taken.get(key);
-    if (holder === undefined) this.#taken.set(key, whole);
-    return holder === undefined || holder === whole ? id : instanceId(id, whole);
+    const [digestOfKey, mine] = [digest(key), digest(whole)];
+    const holder = this.#taken.get(digestOfKey);
+    if (holder === undefined) this.#taken.set(digestOfKey, mine);
+    return holder === undefined || holder === mine ? id : instanceId(id, whole);
   }
 }

@@ -21,6 +21,20 @@ describe("a bounded cache", () => {
     }
   });
 
+  it("is bounded by bytes if sizes are known", () => {
+    const cache = new LruCache<number, string>(1000, (_, text) => text.length);
+    const kept = () =>
+      Array.from({ length: 500 }, (_, i) => cache.get(i)?.length ?? 0).reduce((a, b) => a + b);
+    for (let i = 0; i < 500; i++) cache.set(i, "x".repeat(1 + ((i * 37) % 200)));
+    assert.equal(cache.get(499)?.length, 1 + ((499 * 37) % 200));
+    const bytes = kept();
+    assert.ok(bytes <= 1000 && bytes > 300, `${bytes} bytes`);
+    // A value that grows counts as what it is now.
+    for (let i = 0; i < 100; i++) cache.set(1000, "x".repeat(i));
+    cache.set(1001, "x".repeat(350));
+    assert.ok(cache.get(1000));
+  });
+
   it("replaces a value without growing, whichever generation holds it", () => {
     const cache = new LruCache<number, number>(4);
     for (let i = 0; i < 100; i++) cache.set(i % 2, i);

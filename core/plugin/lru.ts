@@ -1,15 +1,21 @@
 // A cache with a bound. Two generations instead of an ordered list: a hit moves nothing around.
 
-/** Keeps at most `limit` values, and always the `limit / 2` most recently used ones. */
+/** Keeps at most `limit` values, or bytes, and always the most recently used ones that half of it has room for. */
 export class LruCache<K, V extends {}> {
   readonly #half: number;
+  readonly #sizeOf: (key: K, value: V) => number;
   #young = new Map<K, V>();
   #old = new Map<K, V>();
+  /** Of the young ones. */
+  #size = 0;
 
-  constructor(limit: number) {
+  /** `sizeOf`: bytes of one value, if `limit` is in bytes; none may have more than half of it. */
+  constructor(limit: number, sizeOf: (key: K, value: V) => number = () => 1) {
     this.#half = Math.max(1, Math.floor(limit / 2));
+    this.#sizeOf = sizeOf;
   }
 
+  /** Values that are kept now. */
   get size(): number {
     return this.#young.size + this.#old.size;
   }
@@ -24,10 +30,14 @@ export class LruCache<K, V extends {}> {
 
   set(key: K, value: V): void {
     this.#old.delete(key);
-    if (this.#young.size >= this.#half && !this.#young.has(key)) {
+    const before = this.#young.get(key);
+    const more = this.#sizeOf(key, value) - (before === undefined ? 0 : this.#sizeOf(key, before));
+    if (this.#size + more > this.#half && before === undefined) {
       this.#old = this.#young;
       this.#young = new Map();
+      this.#size = 0;
     }
     this.#young.set(key, value);
+    this.#size += more;
   }
 }
