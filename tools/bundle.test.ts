@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { root, scratchClone } from "../test/support/scratch-clone.ts";
 import { skip } from "../test/support/skip.ts";
 
-const FILES = ["wirespan.cjs", "wirespan.cjs.map", "sdk.cjs"] as const;
+const FILES = ["wirespan.cjs", "wirespan.cjs.map", "sdk.cjs", "store.cjs"] as const;
 
 const make = (clone: string) => execFileSync(process.execPath, ["tools/bundle.ts"], { cwd: clone });
 const wirespan = (clone: string, ...args: string[]) =>
