@@ -4,6 +4,7 @@ import { accessSync, constants, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Config } from "../config/config.ts";
+import { isOpenToOthers } from "../config/viewer.ts";
 import { WirespanError } from "../core/plugin/errors.ts";
 import type { Log } from "../core/plugin/log.ts";
 import type { Resource } from "../core/plugin/signals.ts";
@@ -57,6 +58,7 @@ function storeOptions(config: Config, host: Resource): StoreOptions {
     hostInstance: String(host.attributes["service.instance.id"]),
     address: viewer.address,
     ...(viewer.token && { token: viewer.token }),
+    isOpen: isOpenToOthers(viewer.address),
     users: [process.getuid!(), ...viewer.users, ...(Number.isInteger(sudo) ? [sudo] : [])],
     receive: viewer.receive,
     receiveFrom: viewer.receiveFrom.length > 0 ? viewer.receiveFrom : "anyone",
@@ -83,6 +85,8 @@ export async function createViewer(
     if (url === undefined) log.info({}, `no page is shown; what is observed is ${kept}`);
     else {
       onUrl(url);
+      if (options.isOpen)
+        log.warn({}, `${url} sends the page and its token without encryption: put TLS in front of it`);
       log.info({ url }, `${url} shows what this host's connections do; it is ${kept}`);
       if (options.receive)
         log.info(

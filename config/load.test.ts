@@ -280,4 +280,25 @@ log: {level: loud}
     invalid({ filter: { doc: "", format: "count", default: 1 } });
     invalid({ "two words": { doc: "", format: "count", default: 1 } });
   });
+
+  it("requires a token for a page that other hosts reach", () => {
+    const load = (yaml: string) => configOf({ yaml });
+    for (const address of ["0.0.0.0:4380", ":4380", "10.0.0.1:80", "[::]:4380"])
+      assert.throws(
+        () => load(`viewer: {address: "${address}"}`),
+        /viewer\.address: .* can be reached by other hosts, which requires viewer\.token/,
+      );
+    assert.equal(
+      load('viewer: {address: ":4380", token: "0123456789abcdef0123456789"}').viewer.address,
+      ":4380",
+    );
+    for (const address of ["127.0.0.1:1", "[::1]:1", "localhost:1"])
+      assert.equal(load(`viewer: {address: "${address}"}`).viewer.address, address);
+  });
+
+  it("takes true and false for a section that can be enabled", () => {
+    const config = configOf({ yaml: "viewer: false\ncorrelate: false" });
+    assert.deepEqual([config.viewer.enabled, config.correlate.enabled], ["false", false]);
+    assert.throws(() => configOf({ yaml: "viewer: maybe" }), /viewer\.enabled/);
+  });
 });

@@ -11,6 +11,7 @@ import { composeTree, type Tree } from "./schema.ts";
 import { type Environment, substitute } from "./secrets.ts";
 import { type Assignment, ConfigErrors } from "./source.ts";
 import { Values } from "./values.ts";
+import { isOpenToOthers } from "./viewer.ts";
 
 /** Each has connections, a queue and a copy of everything. */
 const EXPORTERS = 32;
@@ -84,7 +85,17 @@ export function loadConfig(sources: Sources): Config {
     );
   }
   errors.throwIfAny();
-  return assemble({ ...values.result(), plugins, otel });
+  const config = assemble({ ...values.result(), plugins, otel });
+  const { address, token } = config.viewer;
+  if (token === "" && isOpenToOthers(address)) {
+    errors.add(
+      file?.where("viewer", "address") ?? "",
+      "viewer.address",
+      `${address} can be reached by other hosts, which requires viewer.token; 127.0.0.1:4380 is for this host alone`,
+    );
+    errors.throwIfAny();
+  }
+  return config;
 }
 
 /** The type decides which settings an exporter has, so it is looked up before the rest. */

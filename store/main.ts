@@ -52,8 +52,7 @@ async function run(options: StoreOptions): Promise<void> {
   const ingest = new Ingest(db, options.rate);
   const scan = new Scan(db, ingest, new Resources(db));
   const findings = new Findings(db, ingest, scan, (finding) => report({ finding }));
-  const { address, users, token } = options;
-  const isOpen = !["127.0.0.1", "::1", "localhost"].includes(split(address).host);
+  const { address, users, token, isOpen } = options;
   const server = new PageServer(
     { db, ingest, scan, findings, about: () => about, isRecording: false, now: () => Date.now() / 1000 },
     { users, token, isOpen },

@@ -154,21 +154,32 @@ function align(at: number): number {
 
 /** Cuts a stream into frames. */
 export class FrameReader {
-  #pending: Buffer = Buffer.alloc(0);
+  /** What has come of the next frame, and its length. */
+  readonly #pending: Buffer[] = [];
+  #length = 0;
 
   /** The frames that `chunk` completes. Throws RangeError for what is not a frame. */
   *push(chunk: Buffer): Generator<{ readonly head: Head; readonly body: Uint8Array }> {
-    this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
-    while (this.#pending.length >= 8) {
-      const size = this.#pending.readUInt32LE(0) + 4;
-      const text = this.#pending.readUInt32LE(4);
+    this.#pending.push(chunk);
+    this.#length += chunk.length;
+    while (this.#length >= 8) {
+      const start = this.#pending[0]!.length < 8 ? this.#joined() : this.#pending[0]!;
+      const size = start.readUInt32LE(0) + 4;
+      const text = start.readUInt32LE(4);
       if (size > MAX_FRAME || text > size - 8) throw new RangeError("not a frame of wirespan's agent");
-      if (this.#pending.length < size) return;
+      if (this.#length < size) return;
       // A copy of its own: views of columns require alignment.
-      const frame = new Uint8Array(this.#pending.subarray(0, size));
-      this.#pending = this.#pending.subarray(size);
+      const frame = new Uint8Array(this.#joined().subarray(0, size));
+      this.#pending[0] = this.#pending[0]!.subarray(size);
+      this.#length -= size;
       const head = JSON.parse(new TextDecoder().decode(frame.subarray(8, 8 + text))) as Head;
       yield { head, body: frame.subarray(Math.min(size, align(8 + text))) };
     }
+  }
+
+  /** What is pending as one piece. */
+  #joined(): Buffer {
+    if (this.#pending.length > 1) this.#pending.splice(0, this.#pending.length, Buffer.concat(this.#pending));
+    return this.#pending[0]!;
   }
 }

@@ -27,7 +27,13 @@ describe("the exporter that feeds the page", function () {
     const log: Log = { error() {}, warn: (_, text) => warnings.push(text), info() {}, debug() {} };
     const all: StoreOptions = {
       ...{ file: join(folder, "viewer.db"), bytes: 64 * 1024 ** 2, rate: 1e6, hostInstance: "host" },
-      ...{ address: "127.0.0.1:0", users: [process.getuid!()], receive: false, receiveFrom: "anyone" },
+      ...{
+        address: "127.0.0.1:0",
+        users: [process.getuid!()],
+        isOpen: false,
+        receive: false,
+        receiveFrom: "anyone",
+      },
       ...options,
     };
     exporter = new LocalExporter("viewer", all, log, (report) => reports.push(report));

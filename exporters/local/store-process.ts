@@ -42,6 +42,8 @@ export interface StoreOptions {
   readonly hostInstance: string;
   /** `host:port` of the page. */
   readonly address: string;
+  /** Other hosts reach it, under names that are not known. */
+  readonly isOpen: boolean;
   readonly token?: string | undefined;
   /** Ids of users that need no token. */
   readonly users: readonly number[];

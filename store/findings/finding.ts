@@ -38,8 +38,6 @@ export interface Context {
   /** Up to an hour before it; its seconds are 0 if there is none. */
   readonly before: Evidence;
   readonly resources: Resources;
-  /** The agent's own state. */
-  readonly state: unknown;
 }
 
 export type Rule = (context: Context) => readonly Finding[];

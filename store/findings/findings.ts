@@ -37,7 +37,6 @@ const EVERYTHING = parseFilter("");
 
 export class Findings {
   readonly #db: Database;
-  readonly #ingest: Ingest;
   readonly #edges: Edges;
   readonly #series: SeriesQuery;
   readonly #scan: Scan;
@@ -46,7 +45,6 @@ export class Findings {
 
   constructor(db: Database, ingest: Ingest, scan: Scan, onRaised: (finding: Raised) => void) {
     this.#db = db;
-    this.#ingest = ingest;
     this.#scan = scan;
     this.#edges = new Edges(ingest.windows, scan);
     this.#series = new SeriesQuery(ingest.points);
@@ -80,7 +78,6 @@ export class Findings {
       now,
       before,
       resources: this.#scan.resources,
-      state: this.#ingest.state?.state,
     };
     const found = [...CONNECTION_RULES, ...HOST_RULES].flatMap((rule) => rule(context));
     const holding = new Set<string>();
