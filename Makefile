@@ -3,8 +3,8 @@ CLANG ?= $(firstword $(call on_path,clang) $(call on_path,clang-2[0-9]) $(call o
 STRIP ?= $(firstword $(call on_path,llvm-strip) $(call on_path,llvm-strip-2[0-9]) $(call on_path,llvm-strip-1[4-9]))
 on_path = $(foreach folder,$(subst :, ,$(PATH)),$(wildcard $(folder)/$(1)))
 
-# This clone's own.
-NODE ?= $(firstword $(wildcard node_modules/node-linux-*/bin/node) node)
+# This clone's own; npm passes on a NODE that need not be.
+own_node := $(firstword $(wildcard node_modules/node-linux-*/bin/node) node)
 
 # Where Debian keeps <asm/types.h>; other distributions have it in /usr/include.
 multiarch := $(wildcard /usr/include/$(shell uname -m)-linux-gnu)
@@ -27,7 +27,7 @@ bpf: $(objects)
 # The page; esbuild is an npm package.
 viewer/dist/app.js: viewer/build.ts viewer/index.html viewer/icon.svg package-lock.json $(wildcard viewer/src/* viewer/src/*/*)
 	@echo "  page viewer/dist"
-	@$(NODE) viewer/build.ts
+	@$(own_node) viewer/build.ts
 
 native:
 	@+$(MAKE) --no-print-directory -C native

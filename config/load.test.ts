@@ -283,11 +283,10 @@ log: {level: loud}
 
   it("requires a token for a page that other hosts reach", () => {
     const load = (yaml: string) => configOf({ yaml });
-    for (const address of ["0.0.0.0:4380", ":4380", "10.0.0.1:80", "[::]:4380"])
-      assert.throws(
-        () => load(`viewer: {address: "${address}"}`),
-        /viewer\.address: .* can be reached by other hosts, which requires viewer\.token/,
-      );
+    for (const address of ["0.0.0.0:4380", ":4380", "10.0.0.1:80", "[::]:4380"]) {
+      const [fault = ""] = faultsOf({ yaml: `viewer: {address: "${address}"}` });
+      assert.match(fault, /viewer\.address: .* can be reached by other hosts, which requires viewer\.token/);
+    }
     assert.equal(
       load('viewer: {address: ":4380", token: "0123456789abcdef0123456789"}').viewer.address,
       ":4380",
@@ -299,6 +298,6 @@ log: {level: loud}
   it("takes true and false for a section that can be enabled", () => {
     const config = configOf({ yaml: "viewer: false\ncorrelate: false" });
     assert.deepEqual([config.viewer.enabled, config.correlate.enabled], ["false", false]);
-    assert.throws(() => configOf({ yaml: "viewer: maybe" }), /viewer\.enabled/);
+    assert.match(faultsOf({ yaml: "viewer: maybe" })[0] ?? "", /viewer\.enabled/);
   });
 });
