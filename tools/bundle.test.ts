@@ -135,7 +135,8 @@ describe("the bundle", function () {
       return `${status} ${stderr}`;
     };
     const said = "0 wirespan: making the bundle\n";
-    assert.equal(setUp(), said);
+    // The copy of folders may be newer than what was built of them.
+    assert.match(setUp(), /^0 (.*\n)*wirespan: making the bundle\n$/);
     assert.equal(setUp(), "0 ");
     const source = join(clone, "cli/run.ts");
     const text = readFileSync(source, "utf8");
