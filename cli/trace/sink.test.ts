@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 import { type Plugin, plugin } from "../../core/plugin/plugin.ts";
 import type { Event, Metric, MetricSpec, Point, Span } from "../../core/plugin/signals.ts";
+import { elapsed } from "../../core/plugin/trace/columns.ts";
 import type { Flags, TraceView } from "../../core/plugin/trace/view.ts";
 import { instant } from "../../test/support/telemetry.ts";
 import type { TraceFormat } from "./request.ts";
@@ -140,6 +141,16 @@ describe("trace of a tool whose rows are spans", () => {
       "\n",
     );
     assert.deepEqual([header?.slice(-5), first?.at(-1), second?.slice(-9)], ["ERROR", "-", "timed out"]);
+  });
+
+  it("prints times since the first row, though a span's times are set anew for the next one", async () => {
+    const end = { sec: 5, nsec: 0 };
+    const text = await written({ format: "csv", view: { columns: () => [elapsed()] } }, (sink) => {
+      sink.span(span({}, { end }));
+      end.sec = 7;
+      sink.span(span({}, { end }));
+    });
+    assert.equal(text, "TIME(s)\n0.000000\n2.000000\n");
   });
 
   it("prints CSV without control characters", async () => {

@@ -83,7 +83,9 @@ export class TraceSink implements Sink {
       this.#print(spanJson(name, span));
     } else {
       const { spec, start, end, attributes, error } = span;
-      this.#rows([{ time: end, name: spec.name, attributes, duration: seconds(start, end), error }]);
+      // A column may keep the first row's time.
+      const time = { ...end };
+      this.#rows([{ time, name: spec.name, attributes, duration: seconds(start, end), error }]);
     }
   }
 
