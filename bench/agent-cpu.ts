@@ -13,8 +13,9 @@ import { asStarted } from "./bundled.ts";
 import { STORM_CPU } from "./contenders.ts";
 import { median, type Row } from "./figures.ts";
 
-/** Connections a second, and for how many seconds. */
-const RATE = 1000;
+/** Connections a second: what an agent sees for hours, and a peak; the first windows are the peak's, which warms it. */
+const RATES = [1000, 6000] as const;
+/** How long a window lasts. */
 const SECONDS = 4;
 /** Until what the last connections gave has left the agent, milliseconds. */
 const SETTLE = 1500;
@@ -28,19 +29,19 @@ function cpuOf(pid: number): number {
 }
 
 /** Microseconds of CPU for one connection, both ends, net of what the agent takes while nothing happens. */
-async function window(netns: Netns, pid: number): Promise<number> {
+async function window(netns: Netns, pid: number, rate: number): Promise<number> {
   const first = cpuOf(pid);
   await sleep(SECONDS * 1000);
   const start = performance.now();
   const before = cpuOf(pid);
-  await run(netns, "paced", { rate: RATE, seconds: SECONDS, cpu: STORM_CPU });
+  await run(netns, "paced", { rate, seconds: SECONDS, cpu: STORM_CPU });
   await sleep(SETTLE);
   const used = cpuOf(pid) - before;
   const idle = ((before - first) * (performance.now() - start)) / (SECONDS * 1000);
-  return (used - idle) / (RATE * SECONDS);
+  return (used - idle) / (rate * SECONDS);
 }
 
-export async function agentCpuRow(netns: Netns, rounds: number): Promise<Row> {
+export async function agentCpuRows(netns: Netns, rounds: number): Promise<Row[]> {
   const { ino } = statSync(netns.path);
   const backend = fork(join(import.meta.dirname, "otlp-discard.ts"));
   const folder = mkdtempSync(join(tmpdir(), "wirespan-bench-"));
@@ -54,19 +55,20 @@ filter: { include: { netns: ["${ino}"] } }
 exporters: { bench: { type: otlp_grpc, endpoint: "http://127.0.0.1:${port}", compression: none } }
 `,
     });
-    const warmUp = await window(netns, agent.pid);
-    const figures: number[] = [];
-    for (let round = 0; round < rounds; round++) figures.push(await window(netns, agent.pid));
+    const warmUp = await window(netns, agent.pid, Math.max(...RATES));
+    const figures = RATES.map((): number[] => []);
+    for (let round = 0; round < rounds; round++)
+      for (const [i, rate] of RATES.entries()) figures[i]!.push(await window(netns, agent.pid, rate));
     await agent.stop();
-    return {
-      measure: `the agent's user CPU per connection, both ends, ${installedPlugins().length} plugins, ${RATE}/s`,
+    return RATES.map((rate, i) => ({
+      measure: `the agent's user CPU per connection, both ends, ${installedPlugins().length} plugins, ${rate}/s`,
       unit: "µs",
-      ours: figures,
+      ours: figures[i]!,
       peers: [],
       goal: "≤ 15",
-      met: median(figures) <= 15,
+      met: median(figures[i]!) <= 15,
       note: `first window ${warmUp.toFixed(0)} µs; its system calls included`,
-    };
+    }));
   } finally {
     backend.kill();
     rmSync(folder, { recursive: true });

@@ -4,7 +4,7 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { native } from "../native/index.ts";
 import { Netns, output } from "../test/support/netns.ts";
-import { agentCpuRow } from "./agent-cpu.ts";
+import { agentCpuRows } from "./agent-cpu.ts";
 import { makeBundle } from "./bundled.ts";
 import { connectionRow } from "./connection.ts";
 import { containerRow } from "./container.ts";
@@ -50,7 +50,7 @@ const parts: readonly [string, () => Promise<readonly Row[]>][] = [
   ["container", async () => [await containerRow(rounds)]],
   ["start, memory, idle", () => footprintRows(netns, quick ? 3 : 5, quick ? 10 : 60)],
   ["memory under load", () => peakRows(netns, quick ? 10 : 60)],
-  ["the agent's CPU", async () => [await agentCpuRow(netns, quick ? 3 : 5)]],
+  ["the agent's CPU", () => agentCpuRows(netns, quick ? 3 : 5)],
   ["encoding", () => encodeRows(rounds)],
   ["correlation", () => correlationRows(netns, rounds)],
   ["correlate/node", async () => correlateNodeRows(rounds)],
