@@ -227,10 +227,12 @@ export class ConnectionSpans implements Connections {
     return span === "connection" && contexts > 0 && !(conn.establishedAt > 0) && this.#rate.hasRoom;
   }
 
+  get inTraceValues(): Connections["inTraceValues"] {
+    return this.#inTraces.event;
+  }
+
   inTrace(connection: ConnRecord, at: number): InTrace | undefined {
-    const attributes = this.#inTraces.event.object(connection) as InTrace["attributes"];
-    const head = this.#inTrace(connection, at, at, { start: { sec: 0, nsec: 0 }, end: { sec: 0, nsec: 0 } });
-    return head && { ...head, attributes };
+    return this.#inTrace(connection, at, at, { start: { sec: 0, nsec: 0 }, end: { sec: 0, nsec: 0 } });
   }
 
   /** All of a span in an application's trace but its attributes; `times` becomes its times. */
@@ -239,7 +241,7 @@ export class ConnectionSpans implements Connections {
     startNs: number,
     endNs: number,
     times: { readonly start: MutableTime; readonly end: MutableTime },
-  ): Omit<InTrace, "attributes"> | undefined {
+  ): InTrace | undefined {
     if (context.source === "none" || !this.#rate.admits()) return undefined;
     this.#clock.span(startNs, endNs, times);
     endAfter(times.start, times.end);

@@ -254,7 +254,12 @@ export function createInstruments<S extends Signals>(signals: S, options: Instru
   const emit: Record<string, unknown> = {};
   for (const [key, spec] of Object.entries(signals)) {
     if (spec.signal === "span") {
-      emit[key] = (span: EmittedSpan<SpanSpec>) => sink.span({ spec, scope, ...span });
+      emit[key] = ({ attributes, ...span }: EmittedSpan<SpanSpec>) => {
+        const of = { spec, scope, ...span };
+        if (attributes instanceof Recorded)
+          sink.span({ ...of, attributes: attributes.object, recorded: attributes });
+        else sink.span({ ...of, attributes });
+      };
     } else if (spec.signal === "event") {
       emit[key] = ({ attributes, resource = host, ...event }: EmittedEvent<EventSpec>) => {
         const of = { spec, scope, resource, ...event };

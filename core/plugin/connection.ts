@@ -217,18 +217,18 @@ export interface Connections {
   workload(task: Task): number;
   /** The base name of the task's executable. */
   executable(task: Task): string | undefined;
+  /** The same of the tracker's record, with what a span in an application's trace has beside. */
+  readonly inTraceValues: Values<ConnRecord, typeof CONNECTION & typeof IN_TRACE>;
   /**
-   * An event `at` (nanoseconds since boot) as a span in the trace of the request that it concerns: all but its spec, and
-   * the plugin's own attributes. Undefined if the record concerns no request, or if `correlate.rate` is exceeded. To be
-   * emitted at once: it refers to the record.
+   * An event `at` (nanoseconds since boot) as a span in the trace of the request that it concerns: all but its spec and
+   * its attributes. Undefined if the record concerns no request, or if `correlate.rate` is exceeded. To be emitted at
+   * once: it refers to the record.
    */
   inTrace(connection: ConnRecord, at: number): InTrace | undefined;
 }
 
 /** A span in an application's own trace. */
-export interface InTrace extends Omit<Span, "spec" | "scope" | "attributes"> {
-  readonly attributes: Attributes<typeof CONNECTION & typeof IN_TRACE>;
-}
+export type InTrace = Omit<Span, "spec" | "scope" | "attributes" | "recorded">;
 
 /** error.type of a connection that ended as unreachable, by errno. */
 export const UNREACHABLE: Readonly<Record<number, ErrorType>> = {

@@ -20,7 +20,8 @@ export interface EmittedSpan<S extends SpanSpec> extends SpanContext {
   readonly kind: "internal" | "client" | "server";
   readonly start: Time;
   readonly end: Time;
-  readonly attributes: Attributes<S["attributes"]>;
+  /** An object, or where they lie in a record. */
+  readonly attributes: Attributes<S["attributes"]> | Recorded<S["attributes"]>;
   readonly error?: string | undefined;
 }
 

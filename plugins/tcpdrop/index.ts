@@ -1,14 +1,16 @@
 // tcpdrop: TCP packets that the kernel drops, and why.
 import { formatAddress } from "../../core/plugin/address.ts";
+import { ConnRecordCursor } from "../../core/plugin/connection.ts";
 import { DROPS, NESTED_DROPS } from "../../core/plugin/hooks/drop.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
-import { TCP_STATES } from "../../core/plugin/semconv.ts";
+import { NETNS, TCP_STATES } from "../../core/plugin/semconv.ts";
 import { networkType } from "../../core/plugin/series.ts";
 import { services } from "../../core/plugin/services.ts";
+import { values, within } from "../../core/plugin/values.ts";
 import { reasonNames } from "./reasons.ts";
-import { LISTEN_DROP, signals } from "./signals.ts";
+import { LISTEN_DROP, PACKET, signals } from "./signals.ts";
 import { KernelSymbols } from "./symbols.ts";
-import { type Drop, type ListenerKey, type Packet, skeleton } from "./tcpdrop.skel.ts";
+import { type Drop, DropCursor, type ListenerKey, type Packet, skeleton } from "./tcpdrop.skel.ts";
 import { trace } from "./trace.ts";
 
 export default plugin({
@@ -50,6 +52,38 @@ export default plugin({
     const symbols = new KernelSymbols((why) =>
       log.info({ why }, "tcpdrop: kernel symbols unavailable; showing drop locations as addresses"),
     );
+    const packet = values(DropCursor, PACKET, {
+      "network.transport": { constant: "tcp" },
+      "network.type": { by: ({ packet: { family } }) => networkType(family) ?? "ipv6" },
+      "source.address": { by: ({ packet: { source, family } }) => addressOf(source, family) },
+      "source.port": { by: ({ packet }) => (isReadable(packet) ? packet.sourcePort : undefined) },
+      "destination.address": { by: ({ packet: { destination, family } }) => addressOf(destination, family) },
+      "destination.port": { by: ({ packet }) => (isReadable(packet) ? packet.destinationPort : undefined) },
+      "wirespan.tcp.flags": {
+        by: ({ packet }) =>
+          isReadable(packet) ? FLAGS.filter((_, bit) => packet.flags & (1 << bit)) : undefined,
+      },
+      "wirespan.packet.drop.reason": { by: ({ reason }) => nameOf(reason) },
+      "network.connection.state": { by: ({ state }) => stateOf(state) },
+      "network.io.direction": { from: "way" },
+      "wirespan.packet.drop.location": { by: ({ location: [word, high] }) => symbols.name(word!, high!) },
+      "wirespan.packet.segments": { by: ({ segments }) => (segments > 1 ? segments : undefined) },
+      "network.interface.name": { from: "interface", nonZero: true },
+      "wirespan.interface.index": { from: "ifindex", nonZero: true },
+      "wirespan.event.suppressed": { from: "suppressed", nonZero: true },
+      "code.stacktrace": { by: (drop) => (drop.frames ? stackOf(drop, symbols) : undefined) },
+    });
+    const ofNamespace = values(DropCursor, NETNS, {
+      "wirespan.netns.cookie": { from: "connection.conn.netnsCookie", nonZero: true },
+      "wirespan.netns.inode": { from: "connection.conn.netns", nonZero: true },
+      "wirespan.netns.name": {
+        by: ({ connection: { conn } }) =>
+          namespaces.attributes(conn.netnsCookie, conn.netns)["wirespan.netns.name"],
+      },
+    }).and(packet);
+    const connection = within(ConnRecordCursor, "conn", connections.values);
+    const ofConnection = within(DropCursor, "connection", connection).and(packet);
+    const inTrace = within(DropCursor, "connection", connections.inTraceValues).and(packet);
     const stateOf = (state: number) => (state ? TCP_STATES[state] : undefined);
     const rejected = new Map<string, number>();
 
@@ -104,33 +138,15 @@ export default plugin({
         for (const [, { packets }] of rows) if (packets) emit.listenDropped.overflow(packets);
       },
       drops(record) {
-        const { connection, ifindex } = record;
-        const { netnsCookie, netns, owner } = connection.conn;
+        const { connection } = record;
         const span = connections.inTrace(connection, record.happenedAt);
-        const attributes = {
-          ...attributesOf(record.packet),
-          "wirespan.packet.drop.reason": nameOf(record.reason),
-          "network.connection.state": stateOf(record.state),
-          "network.io.direction": record.way,
-          "wirespan.packet.drop.location": symbols.name(record.location[0]!, record.location[1]!),
-          "wirespan.packet.segments": record.segments > 1 ? record.segments : undefined,
-          "network.interface.name": record.interface || undefined,
-          "wirespan.interface.index": ifindex || undefined,
-          "wirespan.event.suppressed": record.suppressed || undefined,
-          "code.stacktrace": record.frames ? stackOf(record, symbols) : undefined,
-        };
-        if (span) emit.inTrace({ ...span, attributes: { ...span.attributes, ...attributes } });
+        if (span) emit.inTrace({ ...span, attributes: inTrace.of(record) });
         if (connection.context.source !== "none") return;
         emit.drop({
           time: clock.wall(record.happenedAt),
-          resource: connections.resource(owner),
+          resource: connections.resource(connection.conn.owner),
           ...(record.hasIds && { context: { traceId: connection.traceId, spanId: connection.spanId } }),
-          attributes: {
-            ...(record.hasConnection
-              ? connections.attributes(connection)
-              : namespaces.attributes(netnsCookie, netns)),
-            ...attributes,
-          },
+          attributes: (record.hasConnection ? ofConnection : ofNamespace).of(record),
         });
       },
     };
@@ -141,21 +157,9 @@ export default plugin({
 
 const FLAGS = ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"] as const;
 
-function attributesOf(packet: Packet) {
-  const family = networkType(packet.family) ?? "ipv6";
-  const readable = packet.sourcePort !== 0 || packet.destinationPort !== 0;
-  return {
-    "network.transport": "tcp",
-    "network.type": family,
-    "source.address": formatAddress(packet.source, family),
-    "destination.address": formatAddress(packet.destination, family),
-    ...(readable && {
-      "source.port": packet.sourcePort,
-      "destination.port": packet.destinationPort,
-      "wirespan.tcp.flags": FLAGS.filter((_, bit) => packet.flags & (1 << bit)),
-    }),
-  } as const;
-}
+const addressOf = (bytes: Uint8Array, family: number) => formatAddress(bytes, networkType(family) ?? "ipv6");
+
+const isReadable = ({ sourcePort, destinationPort }: Packet) => sourcePort !== 0 || destinationPort !== 0;
 
 /** The stack from the location that dropped the packet outwards: the frames within are the tracepoint's own. */
 function stackOf({ stack, frames, location }: Drop, symbols: KernelSymbols): string {

@@ -29,10 +29,15 @@ const of = <S extends AttributeSpecs>(specs: S, requirement: Requirement) =>
     readonly [K in keyof S]: Omit<S[K], "requirement"> & { readonly requirement: "conditional" };
   };
 
+/** Of the connection, if there is one. */
+const ANY_CONNECTION = of(CONNECTION, "conditional");
+
 const END = { address: "address", port: "port; absent if the TCP header could not be read" } as const;
 
-const EVENT = {
-  ...of(CONNECTION, "conditional"),
+/** What the event has of the packet. */
+export const PACKET = {
+  "network.transport": ANY_CONNECTION["network.transport"],
+  "network.type": ANY_CONNECTION["network.type"],
   ...REASON,
   ...TCP_STATE,
   ...DIRECTION,
@@ -129,13 +134,13 @@ export const signals = {
     name: "wirespan.tcp.packet.drop",
     severity: "WARN",
     description: "A TCP packet lost on this host.",
-    attributes: EVENT,
+    attributes: { ...ANY_CONNECTION, ...PACKET },
   },
   inTrace: {
     signal: "span",
     name: "tcp drop",
     description:
       "A TCP packet lost on this host, in the trace of the request whose bytes it held; it lasts 1 ns.",
-    attributes: { ...EVENT, ...IN_TRACE },
+    attributes: { ...ANY_CONNECTION, ...PACKET, ...IN_TRACE },
   },
 } as const satisfies Signals;

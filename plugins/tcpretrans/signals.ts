@@ -59,8 +59,8 @@ const FAILURE = {
 
 const SERIES = { ...WORKLOAD, ...TYPE, ...TCP_STATE } as const satisfies AttributeSpecs;
 
-const EVENT = {
-  ...CONNECTION,
+/** What the event has beside the connection's attributes. */
+export const SEGMENT = {
   ...TYPE,
   ...TCP_STATE,
   ...FAILURE,
@@ -160,12 +160,12 @@ export const signals = {
     name: "wirespan.tcp.retransmit",
     severity: "INFO",
     description: "An attempt to retransmit a segment.",
-    attributes: EVENT,
+    attributes: { ...CONNECTION, ...SEGMENT },
   },
   inTrace: {
     signal: "span",
     name: "tcp retransmit",
     description: "A retransmitted segment, in the trace of the request whose bytes it holds; it lasts 1 ns.",
-    attributes: { ...EVENT, ...IN_TRACE },
+    attributes: { ...CONNECTION, ...SEGMENT, ...IN_TRACE },
   },
 } as const satisfies Signals;
