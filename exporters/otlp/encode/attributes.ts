@@ -45,11 +45,6 @@ export class Field {
     writeSlow(w, this.#tag, this.#key, value, this.#double);
   }
 
-  /** The attribute with this value, as it is written. */
-  whole(value: AttributeValue): Template {
-    return new Template(written((w) => this.write(w, value)));
-  }
-
   #number(w: Writer, value: number): void {
     w.ensure(160);
     const mark = w.at;
