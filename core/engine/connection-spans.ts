@@ -95,6 +95,34 @@ interface Request {
   readonly exemplify?: Exemplify<SpanRequests> | undefined;
 }
 
+/** What is done with a span of a connection that certain plugins want. */
+interface Plan {
+  /** Their bits. */
+  readonly wanted: number;
+  readonly spec: SpanSpec;
+  readonly values: Values<ConnRecord>;
+  readonly exemplify: readonly NonNullable<Exemplify<SpanRequests>[RequestedSpan]>[];
+}
+
+/** The plans of one span, by bits, and the last one, which the next connection will probably have too. */
+class Plans {
+  readonly #made = new Map<number, Plan>();
+  #last: Plan | undefined;
+
+  get(wanted: number, make: (wanted: number) => Plan): Plan {
+    if (this.#last?.wanted === wanted) return this.#last;
+    const plan = this.#made.get(wanted) ?? make(wanted);
+    this.#made.set(wanted, plan);
+    this.#last = plan;
+    return plan;
+  }
+
+  clear(): void {
+    this.#made.clear();
+    this.#last = undefined;
+  }
+}
+
 export class ConnectionSpans implements Connections {
   readonly #sink: Sink;
   readonly #clock: Clock;
@@ -103,7 +131,6 @@ export class ConnectionSpans implements Connections {
   readonly #peers = new BlockList();
   /** By the plugin's bit in the wanted_* masks. */
   readonly #requests = new Map<number, Request>();
-  #specs: Record<SpanKey, SpanSpec> = SPANS;
   /** Whether any plugin requests the connection span. */
   #emitsConnections = false;
   #seen = 0;
@@ -114,12 +141,8 @@ export class ConnectionSpans implements Connections {
   readonly #span: RecordedSpan;
   /** In an application's trace, by span. */
   readonly #inTraces: ReturnType<typeof inTraceValues>;
-  /** What a span of a connection that these plugins want has, by their bits. */
-  readonly #ofSpans: Readonly<Record<RequestedSpan, Map<number, Values<ConnRecord>>>> = {
-    connection: new Map(),
-    connect: new Map(),
-    accept: new Map(),
-  };
+  readonly #plans = { connection: new Plans(), connect: new Plans(), accept: new Plans() } as const;
+  readonly #make: Readonly<Record<RequestedSpan, (wanted: number) => Plan>>;
 
   constructor(
     sink: Sink,
@@ -139,6 +162,8 @@ export class ConnectionSpans implements Connections {
     });
     this.#connection = within(ConnRecordCursor, "conn", this.values);
     this.#inTraces = inTraceValues(this.#connection);
+    const make = (span: RequestedSpan) => (wanted: number) => this.#plan(span, wanted);
+    this.#make = { connection: make("connection"), connect: make("connect"), accept: make("accept") };
     this.#span = new RecordedSpan(options.scope, SPANS.connection, new Recorded(this.#connection, undefined));
     for (const cidr of options.peers.map(parseCidr)) {
       if (typeof cidr === "string") continue; // the configuration has refused it
@@ -169,23 +194,26 @@ export class ConnectionSpans implements Connections {
   }
 
   #declare(): void {
-    const requests = [...this.#requests.values()].map(({ spans }) => spans);
-    this.#specs = spansWith(requests);
-    this.#emitsConnections = requests.some(({ connection }) => connection !== undefined);
-    for (const values of Object.values(this.#ofSpans)) values.clear();
+    const requests = [...this.#requests.values()];
+    this.#emitsConnections = requests.some(({ spans }) => spans.connection !== undefined);
+    for (const plans of Object.values(this.#plans)) plans.clear();
   }
 
-  #valuesOf(span: RequestedSpan, wanted: number): Values<ConnRecord> {
-    const known = this.#ofSpans[span].get(wanted);
-    if (known) return known;
+  #planOf(span: RequestedSpan, wanted: number): Plan {
+    return this.#plans[span].get(wanted, this.#make[span]);
+  }
+
+  #plan(span: RequestedSpan, wanted: number): Plan {
+    const requests = [...this.#requests.values()];
+    const by = [...this.#requests].flatMap(([bit, request]) => (wanted & bit ? [request] : []));
     const own: Values<ConnRecord> = OWN_VALUES[span];
-    let all: Values<ConnRecord> = this.#connection.and(own);
-    for (const [bit, { enrich }] of this.#requests) {
-      const added = wanted & bit ? enrich?.[span] : undefined;
-      if (added) all = all.and(added);
-    }
-    this.#ofSpans[span].set(wanted, all);
-    return all;
+    const added = by.flatMap(({ enrich }) => enrich?.[span] ?? []);
+    return {
+      wanted,
+      spec: spansWith(requests.map(({ spans }) => spans))[span],
+      values: added.reduce<Values<ConnRecord>>((all, each) => all.and(each), this.#connection.and(own)),
+      exemplify: by.flatMap(({ exemplify }) => exemplify?.[span] ?? []),
+    };
   }
 
   resource(task: Task): Resource {
@@ -218,8 +246,9 @@ export class ConnectionSpans implements Connections {
     const { span, conn, context } = record;
     if (span === "reset") return;
     const wanted = record.wanted || (span === "connect" && isInTrace ? conn.wantedConnect : 0);
-    for (const [bit, { exemplify }] of this.#requests)
-      if (wanted & bit) exemplify?.[span]?.(record, isInTrace ? context : record);
+    if (wanted === 0) return;
+    for (const exemplify of this.#planOf(span, wanted).exemplify)
+      exemplify(record, isInTrace ? context : record);
   }
 
   /** Whether the attempt's failure is reported by the record that follows, in an application's trace. */
@@ -291,7 +320,8 @@ export class ConnectionSpans implements Connections {
     const root = isZero(parent) || (span === "connection" && !this.#hasOpener(record));
     const reported = isInTrace || (span === "connection" && isReportedByChild(conn));
     const made = this.#span;
-    made.spec = this.#specs[span];
+    const { spec, values } = this.#planOf(span, record.wanted);
+    made.spec = spec;
     made.resource = this.resource(conn.owner);
     made.traceId = record.traceId;
     made.spanId = record.spanId;
@@ -301,7 +331,7 @@ export class ConnectionSpans implements Connections {
     made.kind = this.#kind(span, conn, error !== undefined);
     made.links = links;
     made.error = reported ? undefined : error;
-    made.recorded.set(this.#valuesOf(span, record.wanted), record);
+    made.recorded.set(values, record);
     this.#clock.span(conn.openedAt || endNs, endNs, made);
     endAfter(made.start, made.end);
     this.#seen++;
