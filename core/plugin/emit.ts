@@ -5,6 +5,7 @@ import type {
   EventSpec,
   ExponentialHistogram,
   MetricSpec,
+  RequiredKeys,
   Resource,
   Signals,
   SpanContext,
@@ -13,6 +14,9 @@ import type {
 } from "./signals.ts";
 import type { Recorded } from "./values.ts";
 
+/** Attributes as an object, or in a record with at least the required ones. */
+type Given<A extends AttributeSpecs> = Attributes<A> | Recorded<Pick<A, RequiredKeys<A>>>;
+
 export interface EmittedSpan<S extends SpanSpec> extends SpanContext {
   readonly resource: Resource;
   readonly parentSpanId?: Uint8Array | undefined;
@@ -20,8 +24,7 @@ export interface EmittedSpan<S extends SpanSpec> extends SpanContext {
   readonly kind: "internal" | "client" | "server";
   readonly start: Time;
   readonly end: Time;
-  /** An object, or where they lie in a record. */
-  readonly attributes: Attributes<S["attributes"]> | Recorded<S["attributes"]>;
+  readonly attributes: Given<S["attributes"]>;
   readonly error?: string | undefined;
 }
 
@@ -29,8 +32,7 @@ export interface EmittedEvent<S extends EventSpec> {
   /** Absent: the host's. */
   readonly resource?: Resource;
   readonly time: Time;
-  /** An object, or where they lie in a record. */
-  readonly attributes: Attributes<S["attributes"]> | Recorded<S["attributes"]>;
+  readonly attributes: Given<S["attributes"]>;
   readonly context?: SpanContext | undefined;
 }
 
