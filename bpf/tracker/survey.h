@@ -9,6 +9,7 @@
 #include "emit.h"
 #include "unseen.h"
 #include <wirespan/skeleton.h>
+#include <wirespan/sweep.h>
 
 struct survey {
 	/* Connections, one end each. */
@@ -64,9 +65,7 @@ static __always_inline void find_end(struct sock *sk, struct conn *c)
 		c->close_reason = CLOSE_UNKNOWN;
 }
 
-/* Run at each collection; its one row is written at the end. */
-SEC("iter/bpf_sk_storage_map")
-int survey(struct bpf_iter__bpf_sk_storage_map *ctx)
+static __always_inline void count_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	const struct conn *met = ctx->value;
 	struct sock *sk = ctx->sk;
@@ -75,17 +74,61 @@ int survey(struct bpf_iter__bpf_sk_storage_map *ctx)
 
 	sum = bpf_map_lookup_elem(&survey_sum, &zero);
 	if (!sum)
-		return 0;
+		return;
 	if (!ctx->meta->seq_num)
 		__builtin_memset(sum, 0, sizeof(*sum));
 	if (!sk || !met) {
-		bpf_seq_write(ctx->meta->seq, sum, sizeof(*sum));
-		return 0;
+		write_row(ctx, sum, sizeof(*sum));
+		return;
 	}
 	if (met->counted && !met->closed_at)
 		sum->living++;
 	if (has_gone_on(sk, met, &state))
 		sum->gone_on++;
+}
+
+/* The count alone; its one row is written at the end. */
+SEC("iter/bpf_sk_storage_map")
+int survey(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	count_living(ctx);
+	return 0;
+}
+
+/* More than there is room for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u8[ROOM_FOR_ROWS]);
+} too_much SEC(".maps");
+
+/*
+ * The kernel drops the rows of a socket for which the buffer is too small, and runs the programs for it again once the
+ * buffer has been read. By then they have added what the socket moved to their sums: so the buffer is made to overflow
+ * before they run.
+ */
+static __always_inline bool has_room(struct seq_file *seq)
+{
+	u32 zero = 0;
+	void *bytes;
+
+	if (seq->size - seq->count >= ROOM_FOR_ROWS)
+		return true;
+	bytes = bpf_map_lookup_elem(&too_much, &zero);
+	if (bytes)
+		bpf_seq_write(seq, bytes, ROOM_FOR_ROWS);
+	return false;
+}
+
+/* Run at each collection: the first of the chain of sweep.h. */
+SEC("iter/bpf_sk_storage_map")
+int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	if (!has_room(ctx->meta->seq))
+		return 0;
+	count_living(ctx);
+	bpf_tail_call_static(ctx, &next_sweep, 0);
 	return 0;
 }
 

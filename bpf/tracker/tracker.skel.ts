@@ -65,6 +65,7 @@ export const skeleton = {
     report_found: "iter/bpf_sk_storage_map",
     seed: "iter/task_file",
     survey: "iter/bpf_sk_storage_map",
+    sweep: "iter/bpf_sk_storage_map",
     whoami: "syscall",
   },
   constants: {

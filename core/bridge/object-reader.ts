@@ -8,11 +8,16 @@ import type { Images } from "./workload-rows.ts";
 /** Handlers by the name of what they get; a plugin's are typed by its skeleton. */
 export type AnyHandlers = Readonly<Record<string, (given: unknown) => void>>;
 
-function* rowsOf(bytes: Uint8Array, records: RowRecords<unknown>): Generator<unknown> {
+/** Bytes of struct row_header (bpf/include/wirespan/sweep.h): the owner's bit, and the length of the row behind it. */
+const HEADER = 8;
+
+/** The rows of one owner among those that a sweep has written. */
+function* rowsOf(bytes: Uint8Array, owner: number, records: RowRecords<unknown>): Generator<unknown> {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
   const record = new records.record() as Cursor;
-  for (let at = 0; at + records.size <= bytes.length; at += records.size) {
-    record.at(words, bytes, at);
+  for (let at = 0; at < bytes.length; at += HEADER + words[(at >> 2) + 1]!) {
+    if (words[at >> 2] !== owner) continue;
+    record.at(words, bytes, at + HEADER);
     yield record;
   }
 }
@@ -22,12 +27,7 @@ export interface ObjectReaderOptions {
   readonly before?: () => void;
   /** The images whose rows tables by workload may hold. */
   readonly images?: Images;
-  /** Iterator programs that write no records: they move what tables hold. */
-  readonly movers?: readonly string[];
 }
-
-/** Runs for each socket whose storage is in a map, here of the connections. */
-const SOCKETS = "iter/bpf_sk_storage_map";
 
 /** Reads all records of one object. */
 export class ObjectReader {
@@ -35,7 +35,7 @@ export class ObjectReader {
   readonly #object: BpfObject;
   readonly #rings: RingReader[] = [];
   readonly #tables: TableReader[] = [];
-  readonly #sweeps: (() => Promise<void>)[] = [];
+  readonly #takeRows: ((bytes: Uint8Array, owner: number) => void)[] = [];
   readonly #counters: BpfMap | undefined;
   readonly #names: readonly string[];
   readonly #collected: (() => void) | undefined;
@@ -45,24 +45,21 @@ export class ObjectReader {
     object: BpfObject,
     skeleton: Skeleton,
     handlers: AnyHandlers,
-    { before, images, movers = [] }: ObjectReaderOptions = {},
+    { before, images }: ObjectReaderOptions = {},
   ) {
     this.#object = object;
     this.#names = skeleton.counters;
     this.#collected = handlers.collected as (() => void) | undefined;
     this.#counters = skeleton.counters.length ? object.map("counters") : undefined;
     const { cpus } = native.features();
-    const iterate = (name: string) =>
-      object.iterate(name, skeleton.programs[name] === SOCKETS ? "conns" : undefined);
     for (const [name, records] of Object.entries(skeleton.records)) {
       const handle = handlers[name]!;
       if (records.kind === "ring")
         this.#rings.push(new RingReader(native.openRing(object.map(name)), records, handle, before));
       else if (records.kind === "table")
         this.#tables.push(new TableReader(object.map(name), records, cpus, handle, images));
-      else this.#sweeps.push(async () => handle(rowsOf(await iterate(name), records)));
+      else this.#takeRows.push((bytes, owner) => handle(rowsOf(bytes, owner, records)));
     }
-    for (const name of movers) this.#sweeps.push(async () => void (await iterate(name)));
     this.rings = this.#rings.map(({ ring }) => ring);
   }
 
@@ -71,9 +68,9 @@ export class ObjectReader {
     return this.#rings.reduce((sum, ring) => sum + ring.drain(), 0);
   }
 
-  /** Runs the iterators, whose sums the tables hold afterwards. */
-  async sweep(): Promise<void> {
-    for (const sweep of this.#sweeps) await sweep();
+  /** Hands over the rows that a sweep has written for this owner: the plugin's bit, or 0. */
+  takeRows(bytes: Uint8Array, owner: number): void {
+    for (const take of this.#takeRows) take(bytes, owner);
   }
 
   /** Hands over the tables, which ends a collection. */

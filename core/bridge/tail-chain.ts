@@ -1,4 +1,4 @@
-// Programs on one hook, each of which calls the next: bpf/include/wirespan/chain.h and bpf/include/wirespan/hooks/accept_chain.h say why.
+// Programs on one hook, each of which calls the next: bpf/include/wirespan/{chain,sweep,hooks/accept_chain}.h say why.
 import type { BpfObject } from "../../native/index.ts";
 
 interface Link {
@@ -13,7 +13,15 @@ class Order {
   /** 1 if the last one stays last. */
   readonly #ends: number;
 
-  constructor(first: Link, last: Link | undefined, calls: (from: Link, to: Link | undefined) => void) {
+  readonly #cutsOff: boolean;
+
+  constructor(
+    first: Link,
+    last: Link | undefined,
+    calls: (from: Link, to: Link | undefined) => void,
+    cutsOff: boolean,
+  ) {
+    this.#cutsOff = cutsOff;
     this.#links = last ? [first, last] : [first];
     this.#calls = calls;
     this.#ends = last ? 1 : 0;
@@ -31,8 +39,9 @@ class Order {
   leave(object: BpfObject): void {
     const at = this.#links.findIndex((link, i) => i > 0 && link.object === object);
     if (at < 0 || at >= this.#links.length - this.#ends) return;
-    this.#links.splice(at, 1);
+    const [left] = this.#links.splice(at, 1);
     this.#calls(this.#links[at - 1]!, this.#links[at]);
+    if (this.#cutsOff) this.#calls(left!, undefined);
   }
 }
 
@@ -43,19 +52,21 @@ export interface ChainOptions {
   /** Programs on it join the chain instead of being attached. */
   readonly hook: string;
   readonly core: BpfObject;
-  /** The program that is attached, and the one that is called last, at events of the kinds `lastWants`. */
+  /** The program that is entered, and the one that is called last, at events of the kinds `lastWants`. */
   readonly first: string;
-  readonly last: string;
-  readonly lastWants: number;
+  readonly last?: string;
+  readonly lastWants?: number;
   /** The map of each object that holds what its program calls next, by kind of event. */
   readonly next: string;
+  /** No event is under way when a program leaves: what it would call next is taken from it. */
+  readonly cutsOff?: boolean;
 }
 
 export class Chain {
   readonly hook: string;
   readonly #orders: readonly Order[];
 
-  constructor({ hook, core, first, last, lastWants, next }: ChainOptions) {
+  constructor({ hook, core, first, last, lastWants = 0, next, cutsOff = false }: ChainOptions) {
     this.hook = hook;
     this.#orders = Array.from({ length: core.map(next).maxEntries }, (_, kind) => {
       const calls = (from: Link, to: Link | undefined) => {
@@ -63,9 +74,8 @@ export class Chain {
         if (to) to.object.place(to.program, map, kind);
         else map.delete(new Uint8Array(Uint32Array.of(kind).buffer));
       };
-      const isLast = lastWants & (1 << kind);
-      const end = isLast ? { object: core, program: last } : undefined;
-      return new Order({ object: core, program: first }, end, calls);
+      const end = last && lastWants & (1 << kind) ? { object: core, program: last } : undefined;
+      return new Order({ object: core, program: first }, end, calls, cutsOff);
     });
   }
 

@@ -15,6 +15,9 @@ export interface CollectorOptions {
   readonly drain: () => void;
   /** Nanoseconds since boot. */
   readonly bootNow: () => number;
+  /** Lets all plugins see the living sockets, and counts them; `survey` only counts. Both end in `surveyed`. */
+  readonly sweep: () => Promise<void>;
+  readonly survey: () => Promise<void>;
   /** Repairs the state of sockets that a sweep found in another one, or closed. */
   readonly repairFound: () => Promise<void>;
   /** Emits the ends that a sweep found, once the plugins have seen them. */
@@ -93,14 +96,14 @@ export class Collector {
     const runners = this.#options.runners();
     drain();
     try {
-      await this.#survey();
+      await this.#balanceBy(this.#options.sweep);
     } catch (error) {
-      rateLimited(log, "survey", 60_000).error({ error }, "counting connections failed");
+      rateLimited(log, "sweep", 60_000).error({ error }, "reading living connections failed");
     }
     for (const runner of runners) {
       const { name } = runner.plugin;
       try {
-        metrics.push(...(await runner.collect(bootNow, drain, isTaken)));
+        metrics.push(...runner.collect(bootNow, drain, isTaken));
       } catch (error) {
         const limited = rateLimited(log, `collect ${name}`, 60_000);
         limited.error({ error }, `collecting metrics from ${name} failed`);
@@ -110,14 +113,16 @@ export class Collector {
     return metrics;
   }
 
-  /** Counts the living connections, for the balance, and reports the ends that it finds and no program was shown. */
-  async #survey(): Promise<void> {
-    const { repairFound, reportFound, drain, runners } = this.#options;
+  /** Balances the connections by what `sweep` counts, and reports the ends that it finds and no program was shown. */
+  async #balanceBy(sweep: () => Promise<void>): Promise<void> {
+    const { repairFound, reportFound, drain, runners, survey } = this.#options;
     const reader = this.#options.reader();
-    if (!reader || this.#detached) return;
+    if (!reader) return;
     const { unseen } = this.#balance;
     let before = reader.counters();
-    await reader.sweep();
+    const wasDetached = this.#detached;
+    await sweep();
+    if (wasDetached) return;
     if (this.#surveyed.goneOn > 0) {
       await repairFound();
       for (const runner of runners()) await runner.seeFoundEnds();
@@ -125,7 +130,7 @@ export class Collector {
       drain();
       // Those that have ended were alive before.
       before = reader.counters();
-      await reader.sweep();
+      await survey();
     }
     // An end after detaching is not unseen.
     if (this.#detached) return;
@@ -146,7 +151,7 @@ export class Collector {
   async settle(): Promise<void> {
     await this.idle();
     // A second sweep confirms what the first one found.
-    for (let sweep = 0; sweep < 2; sweep++) await this.#survey();
+    for (let time = 0; time < 2; time++) await this.#balanceBy(this.#options.survey);
     this.#logUnseen();
   }
 

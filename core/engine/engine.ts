@@ -66,6 +66,14 @@ export class Engine {
       reader: () => this.#trackerReader,
       drain: () => this.drain(),
       bootNow: () => this.clock.bootNow(),
+      sweep: async () => {
+        const swept = this.runners;
+        const rows = await tracker.sweep();
+        this.#trackerReader?.takeRows(rows, 0);
+        // A reload may have started some meanwhile, and waits before it ends others.
+        for (const runner of new Set([...swept, ...this.runners])) runner.takeRows(rows);
+      },
+      survey: async () => this.#trackerReader?.takeRows(await tracker.survey(), 0),
       repairFound: () => tracker.mendFound(),
       reportFound: () => tracker.reportFoundEnds(),
       dropRowsWithoutSocket: () => tracker.dropRowsWithoutSocket(this.#config),
@@ -295,8 +303,9 @@ export class Engine {
 
   /** What a plugin counted until its programs were detached is not lost with it. */
   async #end(runner: PluginRunner, sink: Sink): Promise<void> {
+    await runner.sweepAlone();
     sink.metrics(
-      await runner.collect(
+      runner.collect(
         () => this.clock.bootNow(),
         () => this.drain(),
       ),

@@ -38,13 +38,8 @@ function settingsOf({ plugin, config }: RunnerOptions): SettingsOf<Settings> {
   return config.plugins[plugin.name]!.settings;
 }
 
-/** Iterators that write no records: they move what the plugin's tables hold. */
-function moversIn({ skeleton }: Plugin): readonly string[] {
-  return Object.entries(skeleton.programs)
-    .filter(([program, hook]) => hook.startsWith("iter/") && !(program in skeleton.records))
-    .map(([program]) => program)
-    .filter((program) => !program.endsWith("_found"));
-}
+/** Of SWEEP_PROGRAM (bpf/include/wirespan/sweep.h). */
+const SWEEP = "sweep";
 
 export class PluginRunner {
   readonly plugin: Plugin;
@@ -112,7 +107,7 @@ export class PluginRunner {
 
   /** From here on the plugin's signals reach the sink. `agent` has what plugins may use. */
   start(agent: Container, instruments: InstrumentOptions): void {
-    const { plugin, bit, native } = this.#options;
+    const { plugin, bit, native, tracker } = this.#options;
     this.#instruments = createInstruments(plugin.signals, instruments);
     const { emit } = this.#instruments;
     const clock = agent.resolve(services.clock);
@@ -139,8 +134,9 @@ export class PluginRunner {
     const images = container.resolve(parts.identity);
     this.#reader = new ObjectReader(native, this.loaded.object, plugin.skeleton, handlers as AnyHandlers, {
       images,
-      movers: moversIn(plugin),
     });
+    const wants = plugin.skeleton.links?.[SWEEP];
+    if (wants) tracker.sweeps.join(this.loaded.object, SWEEP, wants);
   }
 
   /** To a backend, where an exemplar's trace can be looked up. */
@@ -185,12 +181,22 @@ export class PluginRunner {
     if (programs.length > 0) await this.loaded.runRare(programs);
   }
 
+  /** Takes what a sweep over the living sockets has written for this plugin. */
+  takeRows(rows: Uint8Array): void {
+    this.#reader?.takeRows(rows, this.bit);
+  }
+
+  /** Leaves the common sweep, and sums for the last time what living sockets have moved. No sweep may be under way. */
+  async sweepAlone(): Promise<void> {
+    this.#options.tracker.sweeps.leave(this.loaded.object);
+    if (this.plugin.skeleton.links?.[SWEEP]) this.takeRows(await this.loaded.object.iterate(SWEEP, "conns"));
+  }
+
   /**
-   * Metrics as of now (nanoseconds since boot); sweeps first, so that living sockets count. `drain`: hands over the spans
+   * Metrics as of now (nanoseconds since boot), after a sweep, so that living sockets count. `drain`: hands over the spans
    * that have left, whose values the tables have counted. `isTaken`: somebody takes the metrics, with their exemplars.
    */
-  async collect(bootNow: () => number, drain: () => void, isTaken = true): Promise<readonly Metric[]> {
-    await this.#reader?.sweep();
+  collect(bootNow: () => number, drain: () => void, isTaken = true): readonly Metric[] {
     const nowNs = bootNow();
     drain();
     this.#reader?.drain();
@@ -200,7 +206,8 @@ export class PluginRunner {
   }
 
   close(): void {
-    for (const chain of this.#options.tracker.chains) chain.leave(this.loaded.object);
+    const { chains, sweeps } = this.#options.tracker;
+    for (const chain of [...chains, sweeps]) chain.leave(this.loaded.object);
     this.#reader?.close();
     this.loaded.object.close();
   }

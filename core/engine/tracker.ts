@@ -41,6 +41,7 @@ const PROBES = {
   },
 } as const;
 
+const SWEEP_HOOK = "iter/bpf_sk_storage_map";
 const STATE_HOOK = "tp_btf/inet_sock_set_state";
 const CONNECT_EXIT = "tp/syscalls/sys_exit_connect";
 
@@ -128,6 +129,8 @@ export class Tracker {
   #holders: Uint8Array = new Uint8Array();
   /** Plugins' programs on changes of state, and on what io_uring has accepted. */
   readonly chains: readonly Chain[];
+  /** Plugins' programs that see living sockets (bpf/include/wirespan/sweep.h). */
+  readonly sweeps: Chain;
   readonly #cgroups: WatchedCgroups;
   #keepsTuples: boolean;
   #seeded = false;
@@ -152,6 +155,8 @@ export class Tracker {
       chain(STATE_HOOK, "on_state", "on_emit", "next_program"),
       ...(uring ? [chain(URING_HOOK, uring, "on_uring_emit", "next_accept")] : []),
     ];
+    const core = loaded.object;
+    this.sweeps = new Chain({ hook: SWEEP_HOOK, core, first: "sweep", next: "next_sweep", cutsOff: true });
     const names = ["conns", "connect_results", "accept_results", "workloads", "executables", "blank_name"];
     this.#shared = Object.fromEntries(names.map((name) => [name, loaded.object.map(name)]));
     const correlated = ["contexts", "streams", "correlated"];
@@ -245,6 +250,16 @@ export class Tracker {
     this.#holders = await this.loaded.object.iterate("seed");
     this.#seeded = true;
     this.configure(config);
+  }
+
+  /** Lets all plugins see the living sockets, and counts them: the rows that this gives. */
+  sweep(): Promise<Uint8Array> {
+    return this.loaded.object.iterate("sweep", "conns");
+  }
+
+  /** Counts the living connections alone. */
+  survey(): Promise<Uint8Array> {
+    return this.loaded.object.iterate("survey", "conns");
   }
 
   /** Mends what is known of sockets that a sweep has found in another state, or closed. */

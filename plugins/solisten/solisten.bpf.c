@@ -15,6 +15,7 @@
 #include <wirespan/ring.h>
 #include <wirespan/owner.h>
 #include <wirespan/skeleton.h>
+#include <wirespan/sweep.h>
 
 /* Which of the programs below that see the results of listen() are attached. */
 const volatile bool has_on_listen_exit = false;
@@ -337,8 +338,7 @@ struct listener {
 EXPORT_ROWS(sweep, struct listener);
 
 /* All that listen, in every network namespace. */
-SEC("iter/bpf_sk_storage_map")
-int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
+static __always_inline void see_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;
 	const struct conn *c = ctx->value;
@@ -348,10 +348,10 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct conn *copy;
 
 	if (!sk || !c || c->excluded || sk->__sk_common.skc_state != TCP_LISTEN)
-		return 0;
+		return;
 	copy = copy_of(c, sk, SCRATCH_SWEEP);
 	if (!copy)
-		return 0;
+		return;
 	read_queue(&row.queue, sk);
 	row.cookie = copy->cookie;
 	e = bpf_map_lookup_elem(&listening, &row.cookie);
@@ -374,13 +374,14 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 			submit_beginning(copy, sk, e);
 	}
 	if (!passes(copy, 0))
-		return 0;
+		return;
 	row.ends = copy->ends;
 	row.owner = copy->owner;
 	row.netns_cookie = copy->netns_cookie;
 	row.netns = copy->netns;
-	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
-	return 0;
+	write_row(ctx, &row, sizeof(row));
 }
+
+SWEEP_PROGRAM(see_living)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

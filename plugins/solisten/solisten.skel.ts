@@ -168,7 +168,7 @@ export const skeleton = {
     watched_cgroups: { kind: "array", size: 256, element: watchedCgroupLayout, length: 16 },
   },
   counters: ["seen_listens","lost_listens","overflows"],
-  links: {"on_state":2},
+  links: {"on_state":2,"sweep":1},
   records: {
     listens: { kind: "ring", size: 192, record: ListenCursor } as RingRecords<Listen>,
     sweep: { kind: "rows", size: 168, record: ListenerCursor } as RowRecords<Listener>,

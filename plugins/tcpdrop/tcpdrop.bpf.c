@@ -16,6 +16,7 @@
 #include <wirespan/ring.h>
 #include <wirespan/aggregate.h>
 #include <wirespan/skeleton.h>
+#include <wirespan/sweep.h>
 #include "listeners.h"
 #include "owner.h"
 #include "totals.h"
@@ -218,15 +219,15 @@ static __always_inline void see_listener_close(struct sock *sk, int old, int new
 STATE_PROGRAM(on_listener_close, WANTS(LISTEN), see_listener_close)
 
 /* Moves the listeners' sums. */
-SEC("iter/bpf_sk_storage_map")
-int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
+static __always_inline void see_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;
 	struct conn *c = ctx->value;
 
 	if (sk && c && !c->excluded && sk->__sk_common.skc_state == TCP_LISTEN)
 		count_listener(sk, c);
-	return 0;
 }
+
+SWEEP_PROGRAM(see_living)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

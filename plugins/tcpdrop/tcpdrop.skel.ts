@@ -162,7 +162,7 @@ export const skeleton = {
     stacks: {"kind":"bool","size":1},
   },
   counters: ["seen_drops","lost_drops","suppressed_drops","overflows"],
-  links: {"on_listener_close":2},
+  links: {"on_listener_close":2,"sweep":1},
   records: {
     drops: { kind: "ring", size: 912, record: DropCursor } as RingRecords<Drop>,
     listeners: {

@@ -12,6 +12,7 @@
 #include <wirespan/aggregate.h>
 #include <wirespan/traffic.h>
 #include <wirespan/skeleton.h>
+#include <wirespan/sweep.h>
 
 /* Age after which, and interval at which, a living connection is reported; 0: never. */
 const volatile u64 checkpoint_ns = 0;
@@ -128,8 +129,7 @@ static __always_inline bool is_due(struct sock *sk, const struct conn *c, u64 no
 }
 
 /* Adds what living connections moved since the last time, in every network namespace. */
-SEC("iter/bpf_sk_storage_map")
-int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
+static __always_inline void see_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;
 	struct conn *c = ctx->value;
@@ -141,10 +141,10 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 	u32 zero = 0;
 
 	if (!sk || !c || c->excluded || c->closed_at || !c->established_at)
-		return 0;
+		return;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp || !passes(c, now - c->opened_at))
-		return 0;
+		return;
 	if (!waits_for_owner(c, now) && take_living(&delta, sk, c)) {
 		life = row_of(c);
 		if (life) {
@@ -153,17 +153,18 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 		}
 	}
 	if (!is_due(sk, c, now))
-		return 0;
+		return;
 	report = bpf_map_lookup_elem(&scratch, &zero);
 	if (!report)
-		return 0;
+		return;
 	report->wanted = plugin_bit;
 	read_record(report, SPAN_CONNECTION, c, tp, sk->__sk_common.skc_state);
 	read_living(&so_far, tp, c);
 	report->traffic.sent_bytes = so_far.sent_bytes;
 	report->traffic.received_bytes = so_far.received_bytes;
-	bpf_seq_write(ctx->meta->seq, report, sizeof(*report));
-	return 0;
+	write_row(ctx, report, sizeof(*report));
 }
+
+SWEEP_PROGRAM(see_living)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

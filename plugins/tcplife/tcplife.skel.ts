@@ -81,7 +81,7 @@ export const skeleton = {
   },
   counters: ["overflows"],
   kept: ["io_marks"],
-  links: {"on_close":12},
+  links: {"on_close":12,"sweep":1},
   records: {
     lives: {
       kind: "table",

@@ -14,6 +14,7 @@
 #include <wirespan/ring.h>
 #include <wirespan/aggregate.h>
 #include <wirespan/skeleton.h>
+#include <wirespan/sweep.h>
 
 /* Whether each change is reported. */
 const volatile bool events = false;
@@ -299,8 +300,7 @@ struct {
 } population SEC(".maps");
 
 /* All sockets that the tracker knows, in every network namespace; the one row is written at the end. */
-SEC("iter/bpf_sk_storage_map")
-int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
+static __always_inline void see_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;
 	const struct conn *c = ctx->value;
@@ -309,26 +309,27 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 
 	sum = bpf_map_lookup_elem(&population, &zero);
 	if (!sum)
-		return 0;
+		return;
 	if (!ctx->meta->seq_num)
 		__builtin_memset(sum, 0, sizeof(*sum));
 	if (!sk || !c) {
-		bpf_seq_write(ctx->meta->seq, sum, sizeof(*sum));
-		return 0;
+		write_row(ctx, sum, sizeof(*sum));
+		return;
 	}
 	if (c->excluded)
-		return 0;
+		return;
 	state = sk->__sk_common.skc_state;
 	if (state == TCP_LISTEN) {
 		c = bound(c, sk, SCRATCH_SWEEP);
 		if (!c)
-			return 0;
+			return;
 		if (events && c->ends.local_port)
 			submit_beginning(sk, c);
 	}
 	if (passes(c, 0))
 		sum->sockets[MASKED(state, 15)]++;
-	return 0;
 }
+
+SWEEP_PROGRAM(see_living)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -90,7 +90,7 @@ export const skeleton = {
     plugin_filter: filterLayout,
   },
   counters: ["seen_changes","lost_changes","overflows"],
-  links: {"on_change":31},
+  links: {"on_change":31,"sweep":1},
   records: {
     changes: { kind: "ring", size: 584, record: ChangeCursor } as RingRecords<Change>,
     dwells: {

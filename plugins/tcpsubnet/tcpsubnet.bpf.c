@@ -9,6 +9,7 @@
 #include <wirespan/hooks/drop.h>
 #include <wirespan/filter.h>
 #include <wirespan/skeleton.h>
+#include <wirespan/sweep.h>
 
 /* Names of subnets, and one for everything else. */
 #define NAMES 1024
@@ -111,8 +112,7 @@ static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *locati
 DROP_PROGRAMS(on_drop)
 
 /* Adds to the sums what living connections moved since the last time. */
-SEC("iter/bpf_sk_storage_map")
-int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
+static __always_inline void see_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct conn *c = ctx->value;
 	struct sock *sk = ctx->sk;
@@ -120,10 +120,11 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct io_delta delta;
 
 	if (!sk || !c || c->excluded || waits_for_owner(c, now) || !passes(c, now - c->opened_at))
-		return 0;
+		return;
 	if (take_living(&delta, sk, c))
 		add(c, &delta);
-	return 0;
 }
+
+SWEEP_PROGRAM(see_living)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -61,7 +61,7 @@ export const skeleton = {
     subnets: { key: { kind: "struct", name: "subnet_key", size: 24, fields: [{ name: "bits", offset: 0, layout: {"kind":"int","size":4,"signed":false} }, { name: "family", offset: 4, layout: {"kind":"int","size":4,"signed":false} }, { name: "address", offset: 8, layout: { kind: "array", size: 16, element: {"kind":"int","size":1,"signed":false}, length: 16 } }] }, value: {"kind":"int","size":4,"signed":false} },
   },
   kept: ["io_marks"],
-  links: {"on_close":8},
+  links: {"on_close":8,"sweep":1},
   records: {
     sums: {
       kind: "table",

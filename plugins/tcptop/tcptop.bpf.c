@@ -9,6 +9,7 @@
 #include <wirespan/filter.h>
 #include <wirespan/owner.h>
 #include <wirespan/skeleton.h>
+#include <wirespan/sweep.h>
 
 /* Whether connections are reported one by one. */
 const volatile bool by_connection = false;
@@ -176,8 +177,7 @@ STATE_PROGRAM(on_close, WANTS(CLOSE), see_close)
 
 EXPORT_ROWS(sweep, struct flow);
 
-SEC("iter/bpf_sk_storage_map")
-int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
+static __always_inline void see_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct conn *c = ctx->value;
 	struct sock *sk = ctx->sk;
@@ -186,20 +186,21 @@ int sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 	u64 now;
 
 	if (!sk || !c || c->excluded)
-		return 0;
+		return;
 	now = bpf_ktime_get_boot_ns();
 	if (waits_for_owner(c, now))
-		return 0;
+		return;
 	if (!passes(c, now - c->opened_at) || !take_living(&delta, sk, c) ||
 	    !(delta.sent_bytes | delta.received_bytes))
-		return 0;
+		return;
 	add_to_process(&c->owner, &delta, now);
 	if (!by_connection)
-		return 0;
+		return;
 	flow = flow_of(c, &delta, FOR_SWEEP);
 	if (flow)
-		bpf_seq_write(ctx->meta->seq, flow, sizeof(*flow));
-	return 0;
+		write_row(ctx, flow, sizeof(*flow));
 }
+
+SWEEP_PROGRAM(see_living)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -117,7 +117,7 @@ export const skeleton = {
   },
   counters: ["overflow_processes","overflow_connections"],
   kept: ["io_marks"],
-  links: {"on_close":8},
+  links: {"on_close":8,"sweep":1},
   records: {
     closed: {
       kind: "table",
