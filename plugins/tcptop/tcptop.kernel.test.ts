@@ -1,11 +1,12 @@
 // What tcptop says of real connections, beside what their programs count.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Point } from "../../core/plugin/signals.ts";
 import { startAgent } from "../../test/support/agent.ts";
 import { inodeOf } from "../../test/support/connection-ends.ts";
 import { type Watch, watch } from "../../test/support/engine.ts";
-import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { end, Netns, needsRoot } from "../../test/support/netns.ts";
 import { addresses, pair } from "../../test/support/topology.ts";
 import { build, type Connection, one, pick, run, start } from "../../test/support/workload.ts";
 
@@ -119,6 +120,33 @@ describe("tcptop", function () {
       20_000,
     );
     assert.deepEqual(watched.engine.counters().tcptop, { overflow_processes: 0, overflow_connections: 0 });
+  });
+
+  it("gives each of 400 living connections its bytes: more rows than the kernel's buffer takes at once", async () => {
+    await using netns = await Netns.create();
+    await using watched = await watchTop({ connections: 1000 }, netns);
+    const opens = `
+      const net = require("node:net");
+      let read = 0;
+      const server = net.createServer((socket) => socket.on("data", ({ length }) => {
+        read += length;
+        if (read === 4000) console.log("read");
+      })).listen(0, "127.0.0.1", () => {
+        for (let i = 0; i < 400; i++) net.connect(server.address().port, "127.0.0.1").write("0123456789");
+      });`;
+    const held = netns.spawn(process.execPath, ["-e", opens], { stdio: ["pipe", "pipe", "inherit"] });
+    try {
+      await once(held.stdout!, "data");
+      // What waits for its owner waits for a second.
+      await delay(1100);
+      await watched.collect();
+      const sum = (name: string) =>
+        watched.events.reduce((bytes, { attributes }) => bytes + (attributes[name] as number), 0);
+      assert.deepEqual([sum(SENT), sum(RECEIVED)], [4000, 4000]);
+      assert.equal(watched.events.length, 800);
+    } finally {
+      await end(held);
+    }
   });
 
   it("counts 10,000 short connections once while it sweeps without a pause", async () => {
