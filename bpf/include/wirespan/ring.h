@@ -29,15 +29,13 @@ struct {
 static __always_inline u64 wakeup(void *ring)
 {
 	u32 zero = 0, *waits = bpf_map_lookup_elem(&agent_asleep, &zero);
-	u64 size, full, edge;
+	u64 full, edge = ((struct bpf_map *)ring)->max_entries / 4;
 
 	if (waits && *waits) {
 		*waits = 0;
 		return BPF_RB_FORCE_WAKEUP;
 	}
-	size = bpf_ringbuf_query(ring, 1 /* BPF_RB_RING_SIZE */);
 	full = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
-	edge = size / 4;
 	return full >= edge && full - edge < 4096 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 

@@ -12,6 +12,11 @@ struct seq_file {
 	unsigned long count;
 };
 
+/* Its own fields are read through its address in the program. */
+struct bpf_map {
+	u32 max_entries;
+};
+
 struct bpf_iter_meta {
 	struct seq_file *seq;
 	u64 session_id;
