@@ -20,7 +20,12 @@ export interface Config {
   readonly plugins: Readonly<Record<string, PluginConfig>>;
   /** Agent-wide; a plugin's own filter must match too. */
   readonly filter: Filter;
-  readonly connections: { readonly accept: "none" | "syscall"; readonly peers: readonly string[] };
+  readonly connections: {
+    readonly accept: "none" | "syscall";
+    /** 0: by the host's memory. */
+    readonly limit: number;
+    readonly peers: readonly string[];
+  };
   readonly correlate: {
     readonly enabled: boolean;
     readonly http1: boolean;

@@ -98,6 +98,11 @@ const base: Tree = {
       "none",
       "Watch the return of accept() even if no plugin requires it. It shows which process accepted, which then owns a connection that no process uses; if the kernel allows no fentry programs, this uses a tracepoint that slows every system call a little.",
     ),
+    limit: leaf(
+      count(0, 16_777_216),
+      0,
+      "Most connections that the kernel's tables have room for: those found by their addresses (tcpdrop names the owner of a packet without a socket by them), and those that accept() has not returned. 0: one for each 128 KiB of the host's memory, at least 65,536 and at most 1,048,576.",
+    ),
     peers: leaf(
       cidrs,
       [],

@@ -82,6 +82,9 @@ function throwFailed({ failed: [first] }: Engine): void {
 /** Milliseconds that the last collection may take. */
 const GRACE = 5000;
 
+/** What the tracker loses if its tables of connections are full. */
+const TABLES: ReadonlySet<string> = new Set(["tuples", "accepts"]);
+
 /** What is missing among the rows, and why: nothing is lost in silence. */
 function sayLost(engine: Engine, { name: plugin, skeleton }: Plugin): void {
   for (const [owner, counters] of Object.entries(engine.counters())) {
@@ -90,7 +93,12 @@ function sayLost(engine: Engine, { name: plugin, skeleton }: Plugin): void {
       const what = name.slice(5);
       const records = owner === plugin ? skeleton.records : trackerSkeleton.records;
       const setting = owner === plugin ? `plugins.${plugin}.ring.bytes` : "ring.core";
-      const remedy = what in records ? `; increase the ring: --set ${setting}=128MiB` : "";
+      const remedy =
+        what in records
+          ? `; increase the ring: --set ${setting}=128MiB`
+          : owner === "connections" && TABLES.has(what)
+            ? "; make room for more connections: --set connections.limit=1000000"
+            : "";
       standardError().write(
         `wirespan: ${count} ${what.replaceAll("_", " ")} of ${owner} were lost${remedy}\n`,
       );

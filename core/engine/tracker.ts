@@ -1,6 +1,7 @@
 // The core's BPF program in the kernel: loaded before every plugin, its emitter attached after them.
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
+import { totalmem } from "node:os";
 import { join } from "node:path";
 import { type Task, TaskCursor } from "../../bpf/include/wirespan/structs.skel.ts";
 import { skeleton } from "../../bpf/tracker/tracker.skel.ts";
@@ -75,6 +76,11 @@ function netnsInode(text: string): number {
   } catch (cause) {
     throw new WirespanError("CONFIG_INVALID", `filter: netns ${text}: there is no such process`, { cause });
   }
+}
+
+/** Rows of tables of connections; 16 bytes each while they are not used. */
+function mostConnections({ connections: { limit } }: Config): number {
+  return limit || Math.min(Math.max(Math.floor(totalmem() / (128 * 1024)), 65_536), 1_048_576);
 }
 
 /** Paths that the filters in force name. */
@@ -216,7 +222,12 @@ export class Tracker {
         correlates: config.correlate.enabled,
       },
       rare: ["mend_found", "report_found", "drop_rows"],
-      maxEntries: { spans: config.ring.core, pid_numbers: numbersToKeep() },
+      maxEntries: {
+        spans: config.ring.core,
+        pid_numbers: numbersToKeep(),
+        tuples: mostConnections(config),
+        unaccepted: mostConnections(config),
+      },
       later: [
         "on_emit",
         ...(watchesExits ? ["on_connect_emit"] : []),

@@ -103,7 +103,7 @@ describe("tcpdrop of connections that are bound to an interface", function () {
 
   it("a connection that does not fit in the table of ends is counted once, and its drops have no owner", async () => {
     await using netns = await Netns.create();
-    await using drops = await Drops.watch();
+    await using drops = await Drops.watch(["tcpdrop"], { "connections.limit": 1000 });
     const map = drops.watched.engine.tracker.loaded.object.map("tuples");
     const key = new Uint8Array(map.keySize);
     const value = new Uint8Array(map.valueSize);
@@ -117,7 +117,7 @@ describe("tcpdrop of connections that are bound to an interface", function () {
     } catch (error) {
       assert.match(String((error as NodeJS.ErrnoException).code), /^(E2BIG|ENOSPC)$/);
     }
-    assert.ok(filled > 100_000);
+    assert.ok(filled > 900 && filled <= 1000);
     // Others on this host connect, too: the quietest of five tells.
     const lost: number[] = [];
     for (let i = 0; i < 5; i++) {

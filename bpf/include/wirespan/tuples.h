@@ -14,12 +14,11 @@ struct tuple {
 	u32 padding;
 };
 
-/* An unused row costs at most 16 bytes. */
-#define TUPLES 131072
+/* Sized by the agent: `connections.limit`. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, TUPLES);
+	__uint(max_entries, 1);
 	__type(key, struct tuple);
 	__type(value, struct conn);
 } tuples SEC(".maps");
