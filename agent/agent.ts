@@ -65,12 +65,15 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
   reportFailures(engine.failed.slice(failedBefore), config.strict, log);
   for (const runner of engine.runners) reportMissing(runner, log);
   const viewer = await agent.resolve(agentParts.viewer);
-  if (viewer) viewer.state = await statusFrom(agent);
+  const status = await statusFrom(agent);
+  if (viewer) viewer.state = status;
   const telemetry = await agent.resolve(agentParts.telemetry);
+  const manager = agent.resolve(agentParts.serviceManager);
   const collected = collectGarbage();
   const collect = async () => {
     const metrics = await engine.collect();
     fanout.metrics([...metrics, ...telemetry(engine.clock.bootNow())]);
+    manager.status(status());
     collected();
   };
   const timer = setInterval(() => void collect(), config.metrics.interval);
@@ -80,10 +83,12 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
   atHangup(() => void reload().catch(() => {}));
   const plugins = engine.runners.map(({ plugin }) => plugin.name);
   sayReady(plugins);
+  manager.ready(status());
   log.info({ pid: process.pid, plugins }, "started");
 
   const ending = await ended;
   log.info({ signal: ending.signal }, "stopping");
+  manager.stopping();
   endWithin(config.shutdown.timeout + GRACE);
   clearInterval(timer);
   for (const step of [() => engine.settle(), () => engine.detach(), collect, () => engine.close()]) {

@@ -25,6 +25,7 @@ import { findingEvent } from "./finding-event.ts";
 import { serveHealth } from "./health.ts";
 import { createInternalTelemetry } from "./internal-telemetry.ts";
 import { createReload, type Reload, type Reread } from "./reload.ts";
+import { ServiceManager } from "./service-manager.ts";
 import { statusOf } from "./status.ts";
 import { createViewer, inviteTo, showsPage } from "./viewer.ts";
 
@@ -41,6 +42,7 @@ export const agentParts = {
   /** The metrics of the agent itself as of a time on the boot clock, nanoseconds. */
   telemetry: token<Promise<(nowNs: number) => readonly Metric[]>>("telemetry"),
   reload: token<Promise<Reload>>("reload"),
+  serviceManager: token<ServiceManager>("serviceManager"),
   /** Undefined: there is no socket, or another agent has it. */
   control: token<Promise<Disposable | undefined>>("control"),
   health: token<Promise<Disposable>>("health"),
@@ -81,6 +83,9 @@ export function composeAgent({ live, reread, ...settings }: AgentSettings): Cont
       if (reportLosses(fanout.exporters, settings.log)) process.exitCode = EXIT_LOST;
     })
     .provide(agentParts.telemetry, telemetryOf)
+    .provide(agentParts.serviceManager, (from) => {
+      return new ServiceManager(from.resolve(parts.native), from.resolve(parts.log));
+    })
     .provide(agentParts.reload, reloadOf)
     .provide(agentParts.control, controlOf, (control) => control?.[Symbol.dispose]())
     .provide(agentParts.health, healthOf, (health) => health[Symbol.dispose]());
@@ -154,7 +159,9 @@ async function reloadOf(from: Container): Promise<Reload> {
   const engine = await from.resolve(parts.engine);
   const fanout = await from.resolve(agentParts.exporters);
   const config = from.resolve(parts.config);
-  return createReload(config, engine, fanout, from.resolve(parts.log), from.resolve(agentParts.reread));
+  const log = from.resolve(parts.log);
+  const reload = createReload(config, engine, fanout, log, from.resolve(agentParts.reread));
+  return () => from.resolve(agentParts.serviceManager).whileReloading(reload);
 }
 
 export async function statusFrom(from: Container) {

@@ -9,7 +9,7 @@ import { installedPlugins } from "../core/engine/discover.ts";
 import { MAIN } from "../test/support/agent.ts";
 import { asUser } from "../test/support/launch.ts";
 import { needsRoot } from "../test/support/netns.ts";
-import type { DoctorReport } from "./doctor.ts";
+import { type DoctorReport, renderReport } from "./doctor.ts";
 
 const clone = fileURLToPath(new URL("..", import.meta.url));
 const node = process.execPath.replace(clone, "./");
@@ -53,6 +53,12 @@ describe("wirespan doctor", () => {
     const text = doctor([]).stdout;
     if (report.kinds.fentry === "ok") assert.match(text, /fentry +yes/);
     else assert.match(text, /fentry +EPERM: refused by kernel lockdown/);
+  });
+
+  it("blames the processor, not the user, if no program can be attached to a function", () => {
+    const report = JSON.parse(doctor(["--json", "--plugin", "tcplife"]).stdout) as DoctorReport;
+    const text = renderReport({ ...report, kinds: { ...report.kinds, fentry: "ENOTSUPP" } });
+    assert.match(text, /^ {2}fentry +ENOTSUPP: not available on this processor$/m);
   });
 
   it("finds that CAP_BPF and CAP_PERFMON are enough, and that neither is not", () => {

@@ -176,6 +176,11 @@ export interface Native {
   netnsLinks(fd: number): { readonly cookie: number; readonly links: readonly Link[] };
   /** SO_COOKIE of a socket of this process. */
   socketCookie(fd: number): number;
+  /**
+   * Sends one datagram to a unix socket: a path, or `@` and a name in the abstract namespace. Waits up to a second for a
+   * receiver whose queue is full, then throws EAGAIN; ENOENT or ECONNREFUSED if nobody receives.
+   */
+  sendDatagram(address: string, text: string): void;
   /** Switches BPF run-time statistics on until `close`. */
   enableStats(): { close(): void };
   /** libbpf's messages: level 0 warn, 1 info, 2 debug. One listener. */

@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "clock.h"
+#include "datagram.h"
 #include "environment.h"
 #include "features.h"
 #include "kernel_questions.h"
@@ -48,6 +49,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exports["netnsCookie"] = Napi::Function::New<&NetnsCookie>(env, "netnsCookie");
   exports["netnsLinks"] = Napi::Function::New<&NetnsLinks>(env, "netnsLinks");
   exports["socketCookie"] = Napi::Function::New<&SocketCookie>(env, "socketCookie");
+  exports["sendDatagram"] = Napi::Function::New<&SendDatagram>(env, "sendDatagram");
   exports["enableStats"] = Napi::Function::New<&Statistics::Enable>(env, "enableStats");
   exports["onMessage"] = Napi::Function::New<&OnMessage>(env, "onMessage");
   return exports;
