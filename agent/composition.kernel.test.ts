@@ -50,7 +50,10 @@ async function composition() {
   const { plugins } = await importPlugins(["tcplife"]);
   const config = loadConfig({
     env: {},
-    flags: [{ path: "control.socket", value: "", flag: "--set" }],
+    flags: [
+      { path: "control.socket", value: "", flag: "--set" },
+      { path: "viewer.enabled", value: "false", flag: "--set" },
+    ],
     plugins,
   });
   const container = composeAgent({

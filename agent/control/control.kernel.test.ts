@@ -130,7 +130,7 @@ describe("the control socket of a running agent", function () {
     for (const bytes of ["\u001b[2J\n", "constructor\n", "x".repeat(65), "\n"]) {
       const said = await answerTo(socket, bytes, () => {});
       const { error } = JSON.parse(said) as { error: { code: string; message: string } };
-      assert.deepEqual(error, { code: "USAGE", message: "unknown command; known: status, reload" });
+      assert.deepEqual(error, { code: "USAGE", message: "unknown command; known: status, reload, view" });
     }
   });
 
