@@ -9,7 +9,7 @@ again=
 trap "$hangup" HUP
 cd "$(dirname "$0")/.."
 
-verb=${1:?usage: tools/run.sh agent|test|unit|native|long|kernels|fuzz|build|check|gen|bench|backends|demo [ARGS]}
+verb=${1:?usage: tools/run.sh agent|test|unit|native|long|kernels|fuzz|build|check|gen|package|bench|backends|demo [ARGS]}
 shift
 group=
 case $(uname -m) in
@@ -47,7 +47,7 @@ end_setup() { # end_setup STATUS
 case $verb in
   unit | check | fuzz | backends) setup packages ;;
   gen) setup everything ;;
-  agent | build | bench | demo) setup bundle ;;
+  agent | build | package | bench | demo) setup bundle ;;
   test | native | long) setup tests ;;
   kernels) setup guests ;;
   *)
@@ -78,6 +78,7 @@ case $verb in
     "$node" cli/main.ts config schema >config/wirespan.schema.json.part
     mv config/wirespan.schema.json.part config/wirespan.schema.json
     ;;
+  package) exec "$node" tools/package.ts ;;
   bench) exec "$node" bench/main.ts "$@" ;;
   backends) exec "$node" tools/backends.ts "$@" ;;
   demo) exec "$node" examples/shop/demo.ts "$@" ;;

@@ -1,0 +1,31 @@
+#!/usr/bin/env node
+// What the npm package's command starts: any Node can read it, and says so if it is too old for the rest.
+"use strict";
+var path = require("path");
+
+function leave(text) {
+  process.stderr.write("wirespan: " + text + "\n");
+  process.exit(2);
+}
+
+var root = path.dirname(__dirname);
+var binary = "wirespan-linux-" + process.arch;
+
+if (parseInt(process.versions.node, 10) < 24) {
+  leave("Node " + process.versions.node + " is too old: wirespan requires Node 24 or later.");
+}
+try {
+  require.resolve(binary + "/wirespan.node");
+} catch (error) {
+  leave(
+    "the package " + binary + " is not installed; install wirespan without --omit=optional, on Linux x64 with glibc.",
+  );
+}
+var flags = require("fs").readFileSync(path.join(root, "cli/node-flags"), "latin1").trim().split(" ");
+var main = path.join(root, "dist/wirespan.cjs");
+// In place of this process, so that signals and the exit code are the agent's.
+process.execve(
+  process.execPath,
+  [process.execPath].concat(flags, main, process.argv.slice(2)),
+  process.env,
+);
