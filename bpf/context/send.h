@@ -45,21 +45,48 @@ static __always_inline void keep_answer(const struct message *m, struct carrier 
 	keep(c, &e);
 }
 
+static __always_inline bool is_tls(u64 word)
+{
+	return (word & 0xffff) == 0x0316;
+}
+
+/* Records of TLS with which a message of its handshake begins. */
+enum { TLS_CHANGE_CIPHER = 0x14, TLS_HANDSHAKE = 0x16, TLS_DATA = 0x17 };
+/* A ChangeCipherSpec alone, and TLS 1.3's Finished, with 32 and with 48 bytes of hash (RFC 8446, 4.4.4 and 5.2). */
+enum { TLS_CHANGE_BYTES = 6, TLS_FINISHED_BYTES = 58, TLS_FINISHED_384_BYTES = 74 };
+
+/* Whether a message is no request, but what a protocol begins a connection with. */
+static __always_inline bool is_prelude(const struct message *m, const struct carrier *c, u64 word)
+{
+	u8 type = word;
+
+	if (c->protocol != CARRIED_TLS)
+		return c->protocol == CARRIED_HTTP2;
+	if (type == TLS_DATA)
+		return m->bytes == TLS_FINISHED_BYTES || m->bytes == TLS_FINISHED_384_BYTES;
+	return type == TLS_HANDSHAKE || type == TLS_CHANGE_CIPHER || m->bytes == TLS_CHANGE_BYTES;
+}
+
 /*
  * The handshake that the first request waited for, and the way to accept() of a connection that was made for a request,
- * are told as soon as the request's context is known.
+ * are told as soon as the request's context is known. `word`: the message's first bytes.
  */
-static __always_inline void tell_handshake(struct sock *sk, struct conn *known, struct carrier *c)
+static __always_inline void tell_handshake(struct sock *sk, const struct message *m,
+					   struct carrier *c, u64 word)
 {
 	const struct entry *first = &c->ring[0];
-	struct conn *accepted = known;
+	struct conn *known = m->conn, *accepted = known;
 	u64 cookie = known->cookie;
+	bool is_first;
 
 	if (known->direction == DIRECTION_OUTBOUND) {
-		if (c->handshake_settled || !c->n)
+		if (c->handshake_settled || (!c->n && is_prelude(m, c, word)))
 			return;
 		c->handshake_settled = true;
-		if (is_sampled(first) && !c->opening.source && is_soon_after_handshake(known))
+		is_first = m->seq == known->own_isn || c->protocol == CARRIED_TLS ||
+			   c->protocol == CARRIED_HTTP2;
+		if (c->n && is_first && is_sampled(first) && !c->opening.source &&
+		    is_soon_after_handshake(known))
 			emit_handshake(sk, known, first, SPAN_CONNECT);
 		return;
 	}
@@ -117,11 +144,6 @@ static __always_inline void on_request(const struct message *m, struct carrier *
 		COUNT_CORRELATED(headers_sent, 1);
 	if (!head || is_first)
 		keep(c, &e);
-}
-
-static __always_inline bool is_tls(u64 word)
-{
-	return (word & 0xffff) == 0x0316;
 }
 
 /* Nothing is known of the message but that it is sent. */
@@ -247,7 +269,7 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 	}
 	c->sent_from = m.seq;
 	c->sent_to = m.seq + m.bytes;
-	tell_handshake(sk, known, c);
+	tell_handshake(sk, &m, c, word);
 	return 0;
 }
 

@@ -69,6 +69,8 @@ struct slot_question {
 	u32 received;
 	/* The socket was looked at from its first byte on. */
 	u32 knows_all;
+	/* Who accepted a connection answers. */
+	u32 answers;
 };
 
 /* Whether the message that `e` is of has the context already. Global: the verifier goes through it once. */
@@ -115,6 +117,7 @@ __noinline int read_records(struct carrier *c, const struct slot_question *q)
 		return 0;
 	e.seq = q->seq;
 	e.received = q->received;
+	e.answers = q->answers;
 	writes = q->written / 2;
 	fresh = count_fresh(c, q);
 	c->table_seq = q->written;
@@ -201,6 +204,7 @@ static __noinline bool read_table(struct sock *sk, const struct message *m, cons
 	q.seq = m->seq;
 	q.received = m->tp->rcv_nxt;
 	q.knows_all = c->looked || m->seq == m->conn->own_isn;
+	q.answers = m->conn->direction == DIRECTION_INBOUND;
 	c->looked = true;
 	return read_records(c, &q);
 }

@@ -7,13 +7,16 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { Certificates, hasOpenssl } from "../../test/support/certificates.ts";
-import { watchContexts } from "../../test/support/contexts.ts";
+import { type ContextWatch, watchContexts } from "../../test/support/contexts.ts";
 import { size } from "../../test/support/long.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { skip } from "../../test/support/skip.ts";
+import { addresses, pair } from "../../test/support/topology.ts";
+import { until } from "../../test/support/until.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -42,6 +45,25 @@ async function listener(): Promise<{ readonly port: number; readonly stop: () =>
   const [port] = await once(child.stdout, "data");
   return { port: Number(String(port)), stop: () => child.kill("SIGKILL") };
 }
+
+const parentOf = (span: { readonly traceId: string; readonly parentSpanId: string | undefined }) =>
+  `00-${span.traceId}-${span.parentSpanId}-01`;
+
+const named = (w: ContextWatch, name: string) => w.seen.spans.filter((span) => span.name === name);
+
+/** Sends 200 bytes for each line of its input, says how many came back, and ends with a reset. */
+const CLIENT = `
+import socket, struct, sys, threading
+client = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+def listen():
+    while heard := client.recv(1000):
+        print(len(heard), flush=True)
+threading.Thread(target=listen, daemon=True).start()
+for _ in sys.stdin:
+    client.sendall(b"q" * 200)
+client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+client.close()
+`;
 
 describe("contexts in an application's table", function () {
   this.timeout(60_000);
@@ -81,9 +103,10 @@ describe("contexts in an application's table", function () {
     const said = JSON.parse(printed) as { readonly asked: string[]; readonly refused: string[] };
     assert.deepEqual([said.asked.length, said.refused.length], [requests, attempts]);
     const sorted = (list: readonly string[]) => list.toSorted();
-    await w.seen.until("both ends' contexts", () => w.traceparents("sent").length >= 2 * requests);
+    await w.seen.until("both ends' contexts", () => w.traceparents("answer").length >= requests);
     // The client's requests, and the server's answers, which its library labels itself.
-    assert.deepEqual(sorted(w.traceparents("sent")), sorted([...said.asked, ...said.asked]));
+    assert.deepEqual(sorted(w.traceparents("sent")), sorted(said.asked));
+    assert.deepEqual(sorted(w.traceparents("answer")), sorted(said.asked));
     const failed = () =>
       w.seen.spans.filter(
         ({ name, attributes, error }) =>
@@ -171,5 +194,60 @@ describe("contexts in an application's table", function () {
       [w.seen.engine.correlation!.unread.overrun, w.seen.engine.correlation!.unread.torn],
       [2, 0],
     );
+  });
+
+  it("name the handshake's request if they are of the first message, or of the first after TLS's own", async () => {
+    await using netns = await Netns.create();
+    await using w = await watchContexts(["tcplife"], {
+      "filter.include.netns": String(statSync(netns.path).ino),
+      "correlate.connectGap": "10s",
+    });
+    const { told } = await tables(netns, "first");
+    await w.seen.until("all ends", () => named(w, "tcp connection").length >= 2 * 8);
+    assert.equal(told!.length, 3);
+    assert.deepEqual(named(w, "tcp connect").map(parentOf), told);
+  });
+
+  it("of an accepted connection are its answers': a lost request and the end of an idle connection are not told in their trace", async () => {
+    await using net = await pair();
+    await using w = await watchContexts(["tcplife", "tcpdrop"], {
+      "filter.include.netns": String(statSync(net.b.path).ino),
+    });
+    for (const isCutOff of [false, true]) {
+      const server = net.b.spawn("python3", ["-B", `${root}test/table/tables.py`, "serve", addresses.b], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      const said = createInterface({ input: server.stdout! })[Symbol.asyncIterator]();
+      const port = Number((await said.next()).value);
+      const client = net.a.spawn("python3", ["-c", CLIENT, addresses.b, String(port)], {
+        stdio: ["pipe", "pipe", "inherit"],
+      });
+      const heard = createInterface({ input: client.stdout! })[Symbol.asyncIterator]();
+      const answers: string[] = [];
+      const ask = async () => {
+        client.stdin!.write("ask\n");
+        answers.push((await said.next()).value as string);
+      };
+      await ask();
+      assert.equal((await heard.next()).value, "300");
+      const before = named(w, "tcp drop").length;
+      const loss = isCutOff
+        ? await net.a.rule("input", `tcp sport ${port} meta length > 100`, "drop")
+        : await net.b.rule("input", `tcp dport ${port} meta length > 100`, "drop");
+      const second = ask();
+      await until("a loss", async () => (await loss.packets()) > 0);
+      if (isCutOff) await second;
+      else {
+        await loss.remove();
+        await second;
+        assert.equal((await heard.next()).value, "300");
+      }
+      client.stdin!.end();
+      await Promise.all([once(client, "close"), once(server, "close")]);
+      await w.seen.until("its end", () => named(w, "tcp connection").length >= (isCutOff ? 6 : 3));
+      assert.equal(named(w, "tcp drop").length, before);
+      assert.deepEqual(named(w, "tcp reset").map(parentOf), isCutOff ? [answers[1]] : []);
+    }
+    assert.deepEqual([w.traceparents("sent").length, w.traceparents("answer").length], [0, 4]);
   });
 });

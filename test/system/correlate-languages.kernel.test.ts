@@ -71,7 +71,7 @@ describe("labels of Python and Go", function () {
       const { meant, refused } = JSON.parse(said.trim().split("\n").at(-1)!) as Account;
       const found: Record<string, string[]> = {};
       for (const { direction, source, traceparent, localPort, peerPort } of w.contexts()) {
-        if (direction !== "sent" || source !== "table" || !traceparent) continue;
+        if (direction === "received" || source !== "table" || !traceparent) continue;
         found[`${localPort}-${peerPort}`] ??= [];
         found[`${localPort}-${peerPort}`]!.push(traceparent);
       }

@@ -1,6 +1,9 @@
 """Keeps context tables by hand (docs/context-table.md), so that a test knows every number in them.
 
 usage: tables.py both DESCRIPTORS: a table of the process and one of its first thread, then 20 connects that are refused
+       tables.py first: connections whose first message has a context, and some whose first one has none
+       tables.py later: prints "announced", then sends one byte and prints "sent" for each line of its input
+       tables.py serve ADDRESS: prints its port, then answers each message of one connection, and prints the context
        tables.py slots: one slot, as its numbers go round, as it changes hands, and as it is written too often
 Prints the contexts that its sends and its connects have, as JSON.
 """
@@ -70,6 +73,7 @@ def pair(listener):
 
 
 def both(listener, descriptors):
+    descriptors = int(descriptors)
     resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors + 64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     held = [os.dup(0) for _ in range(descriptors)]
     out, _in = pair(listener)
@@ -84,6 +88,76 @@ def both(listener, descriptors):
             client.connect_ex(("127.0.0.1", 1))
         own.put(36, "28s", b"")
     return {"refused": refused, "descriptors": len(held)}
+
+
+def announced(listener):
+    out, _in = pair(listener)
+    table = Table(0)
+    table.announce(out)
+    # Announcing ends with the connection.
+    return table, out, _in
+
+
+def first(listener):
+    table, *_held = announced(listener)
+    # What TLS 1.3 begins a connection with: ClientHello, ChangeCipherSpec, Finished; and a record of data.
+    hello = bytes.fromhex("16030100fa") + b"h" * 250
+    change = bytes.fromhex("140303000101")
+    finished = bytes.fromhex("1703030035") + b"f" * 53
+    data = bytes.fromhex("17030300c8") + b"d" * 200
+    told = []
+    for before, is_told in (
+        ((), True),
+        ((b"x",), False),
+        ((b"x" * 300,), False),
+        ((hello, change, finished), True),
+        ((hello, change + finished), True),
+        ((hello, change, finished, data), False),
+        ((hello, change + finished, data), False),
+    ):
+        client, server = pair(listener)
+        for message in before:
+            client.sendall(message)
+            server.recv(1000)
+        slot = Slot(table, client)
+        slot.take_over(slot.key)
+        text = slot.write(traceparent())
+        client.sendall(data if before[:1] == (hello,) else b"x" * 300)
+        if is_told:
+            told.append(text)
+    return {"told": told}
+
+
+def later(listener):
+    table, *_held = announced(listener)
+    client, _server = pair(listener)
+    slot = Slot(table, client)
+    slot.take_over(slot.key)
+    sent = []
+    print("announced", flush=True)
+    for _ in sys.stdin:
+        sent.append(slot.write(traceparent()))
+        client.sendall(b"x")
+        print("sent", flush=True)
+    return {"sent": sent}
+
+
+def serve(listener, address):
+    table, *_held = announced(listener)
+    sent = []
+    with socket.create_server((address, 0)) as own:
+        print(own.getsockname()[1], flush=True)
+        server = own.accept()[0]
+        slot = Slot(table, server)
+        slot.take_over(slot.key)
+        try:
+            while server.recv(1000):
+                sent.append(slot.write(traceparent()))
+                server.sendall(b"a" * 300)
+                print(sent[-1], flush=True)
+        except ConnectionResetError:
+            pass
+    return {"sent": sent}
 
 
 def slots(listener):
@@ -120,9 +194,6 @@ def slots(listener):
     return {"sent": sent}
 
 
+MODES = {"both": both, "first": first, "later": later, "serve": serve, "slots": slots}
 with socket.create_server(("127.0.0.1", 0)) as listener:
-    if sys.argv[1] == "both":
-        said = both(listener, int(sys.argv[2]))
-    else:
-        said = slots(listener)
-    print(json.dumps(said))
+    print(json.dumps(MODES[sys.argv[1]](listener, *sys.argv[2:])))
