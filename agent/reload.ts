@@ -20,7 +20,13 @@ export type Reread = () => Promise<{
 export type Reload = () => Promise<readonly string[]>;
 
 /** The sections that a reload applies; a change of any other takes effect at the next start. */
-const RELOADED: readonly string[] = ["plugins", "filter", "effective"] satisfies (keyof Config)[];
+const RELOADED: readonly string[] = [
+  "plugins",
+  "filter",
+  "correlate",
+  "sampling",
+  "effective",
+] satisfies (keyof Config)[];
 
 /** Why a reload was rejected, in one sentence for the log and for the caller. */
 function rejection(cause: unknown): WirespanError {

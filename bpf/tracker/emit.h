@@ -9,8 +9,6 @@
 #include "states.h"
 #include <wirespan/chain.h>
 
-const volatile bool correlates = false;
-
 /* A record without contexts behind it. */
 #define RESERVE_SPAN()                                                              \
 	({                                                                          \
@@ -24,7 +22,7 @@ const volatile bool correlates = false;
 
 static __always_inline struct carrier *carrier_of(struct sock *sk)
 {
-	return correlates ? bpf_sk_storage_get(&contexts, sk, NULL, 0) : NULL;
+	return runtime_config.correlates ? bpf_sk_storage_get(&contexts, sk, NULL, 0) : NULL;
 }
 
 static __always_inline void add_link(struct linked_record *t, const struct entry *e)
@@ -229,7 +227,7 @@ static __always_inline void emit_connection(struct sock *sk, struct conn *c)
 static __always_inline bool is_kept(struct sock *sk, struct conn *c, u64 until)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	struct carrier *carried = sampling_threshold ? carrier_of(sk) : NULL;
+	struct carrier *carried = runtime_config.sampling_threshold ? carrier_of(sk) : NULL;
 
 	return samples(c, carried && carried->has_sampled, tp ? tp->total_retrans : 0, until);
 }

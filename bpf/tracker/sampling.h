@@ -6,18 +6,15 @@
  * alike by the trace id; docs/traces.md says what is kept besides.
  */
 #include <wirespan/conn_record.h>
+#include "shared.h"
 
 #define ID_BITS ((1ull << 56) - 1)
-
-/* A trace is kept if the last 56 bits of its id are at least this. 0: all are kept. */
-const volatile u64 sampling_threshold = 0;
-/* Connections and attempts that last longer are always kept; 0: off. */
-const volatile u64 slow_ns = 0;
 
 /* What is true before the end of a connection is true at its end. */
 static __always_inline bool is_always_kept(const struct conn *c, u32 retransmits, u64 until)
 {
-	return retransmits || (slow_ns && until - c->opened_at > slow_ns) ||
+	return retransmits ||
+	       (runtime_config.slow_ns && until - c->opened_at > runtime_config.slow_ns) ||
 	       (c->closed_at && (c->queued || failed(c)));
 }
 
@@ -29,7 +26,7 @@ __noinline int has_sampled_id(const struct conn *c)
 	if (!c)
 		return 0;
 	read_id(id, ID_TRACE, c);
-	return (bpf_be64_to_cpu(id[1]) & ID_BITS) >= sampling_threshold;
+	return (bpf_be64_to_cpu(id[1]) & ID_BITS) >= runtime_config.sampling_threshold;
 }
 
 /*
@@ -38,7 +35,7 @@ __noinline int has_sampled_id(const struct conn *c)
  */
 static __always_inline bool samples(struct conn *c, bool in_trace, u32 retransmits, u64 until)
 {
-	if (!sampling_threshold)
+	if (!runtime_config.sampling_threshold)
 		return true;
 	c->kept_always = in_trace || is_always_kept(c, retransmits, until);
 	return c->kept_always || has_sampled_id(c);

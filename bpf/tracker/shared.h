@@ -27,8 +27,13 @@ struct {
 	u32 seeded;
 	/* The search for rows without a socket that is under way (bpf/tracker/survey.h), and when it began. */
 	u32 round;
-	u32 padding;
+	/* Whether sockets may carry trace contexts. */
+	u32 correlates;
 	u64 round_began_at;
+	/* A trace is kept if the last 56 bits of its id are at least this. 0: all are kept. */
+	u64 sampling_threshold;
+	/* Connections and attempts that last longer are always kept; 0: off. */
+	u64 slow_ns;
 	struct watched_cgroup cgroups[WATCHED_CGROUPS];
 } runtime_config;
 

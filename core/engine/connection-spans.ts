@@ -3,6 +3,7 @@
 import { BlockList } from "node:net";
 import { ConnRecordCursor } from "../../bpf/include/wirespan/structs.skel.ts";
 import type { ConnRecord, LinkedRecord, Task } from "../../bpf/tracker/tracker.skel.ts";
+import type { Config } from "../../config/config.ts";
 import { formatAddress, parseCidr } from "../plugin/address.ts";
 import {
   type AnyEnrich,
@@ -37,7 +38,7 @@ import {
   OWN_VALUES,
 } from "./connection-values.ts";
 import { Rate } from "./rate.ts";
-import type { Sampling } from "./sampling.ts";
+import { Sampling } from "./sampling.ts";
 
 export interface ConnectionOptions {
   readonly scope: Scope;
@@ -135,6 +136,7 @@ export class ConnectionSpans implements Connections {
   #emitsConnections = false;
   #seen = 0;
   readonly #rate: Rate;
+  #sampling: Sampling;
   readonly values: Connections["values"];
   readonly #connection: Values<ConnRecord, typeof CONNECTION>;
   /** What is emitted, over and over. */
@@ -156,6 +158,7 @@ export class ConnectionSpans implements Connections {
     this.#identity = identity;
     this.#options = options;
     this.#rate = new Rate(options.inTraceRate);
+    this.#sampling = options.sampling;
     this.values = connectionValues({
       executable: ({ owner }) => this.executable(owner),
       netns: ({ netnsCookie, netns }) => namespaces.of(netnsCookie, netns),
@@ -169,6 +172,12 @@ export class ConnectionSpans implements Connections {
       if (typeof cidr === "string") continue; // the configuration has refused it
       this.#peers.addSubnet(formatAddress(cidr.bytes, cidr.family), cidr.prefix, cidr.family);
     }
+  }
+
+  /** Brings into force what a reload can change. */
+  configure({ correlate, sampling }: Pick<Config, "correlate" | "sampling">): void {
+    this.#rate.limit(correlate.rate);
+    this.#sampling = new Sampling(sampling);
   }
 
   /** Spans handed to the sink so far. */
@@ -327,7 +336,7 @@ export class ConnectionSpans implements Connections {
     made.spanId = record.spanId;
     made.parentSpanId = root ? undefined : parent;
     made.parentIsRemote = span === "connection";
-    made.traceState = this.#options.sampling.traceState(conn);
+    made.traceState = this.#sampling.traceState(conn);
     made.kind = this.#kind(span, conn, error !== undefined);
     made.links = links;
     made.error = reported ? undefined : error;
@@ -356,9 +365,9 @@ export class ConnectionSpans implements Connections {
   /** Whether the opener's span is certain to be exported; for other hosts the configuration says so. */
   #hasOpener({ conn: { peerIsHere, openerIsPromised, ends }, traceId }: ConnRecord): boolean {
     if (peerIsHere) return openerIsPromised;
-    const { peers, sampling } = this.#options;
+    const { peers } = this.#options;
     const family = ends.family === 4 ? "ipv4" : "ipv6";
     const isPeer = peers.length > 0 && this.#peers.check(formatAddress(ends.peer, family), family);
-    return isPeer && sampling.keepsEverywhere(traceId);
+    return isPeer && this.#sampling.keepsEverywhere(traceId);
   }
 }

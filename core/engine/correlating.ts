@@ -1,12 +1,10 @@
 // When trace contexts begin and cease to be read: they begin last of all, because that takes the verifier longer than
 // all else, and nothing waits for it. Tests: core/engine/correlation.kernel.test.ts.
 import type { Config } from "../../config/config.ts";
-import type { Native, Ring } from "../../native/index.ts";
+import type { Poller } from "../bridge/poller.ts";
 import { explained } from "../bridge/refusal.ts";
 import type { WirespanError } from "../plugin/errors.ts";
-import type { Log } from "../plugin/log.ts";
-import { Correlation } from "./correlation.ts";
-import type { Tracker } from "./tracker.ts";
+import { Correlation, type CorrelationOptions } from "./correlation.ts";
 
 /** Neither, if contexts are not to be read. */
 export interface Correlated {
@@ -15,24 +13,44 @@ export interface Correlated {
   readonly error?: WirespanError;
 }
 
-type Poll = (rings: readonly Ring[]) => void;
+/** What a new configuration brings, loaded already. */
+export interface Change {
+  /** In words. */
+  readonly said: readonly string[];
+  apply(): void;
+  /** Instead of `apply`: all stays as it is. */
+  discard(): void;
+}
+
+const NO_CHANGE: Change = { said: [], apply: () => {}, discard: () => {} };
+
+/** What the programs are made of. */
+function settingsOf({ filter, correlate: { rate: _, ...correlate } }: Config): string {
+  return JSON.stringify([filter, correlate]);
+}
+
+/** Whoever drains rings. */
+type Rings = Pick<Poller, "add" | "remove">;
 
 export class Correlating {
   #now: Correlated = {};
+  /** Of the programs that run, or that could not be loaded. */
+  #settings = "";
   #settled: Promise<void> = Promise.resolve();
   #detached = false;
 
-  /** `poll` is given the rings that are to be drained. */
-  begin(native: Native, config: Config, tracker: Tracker, log: Log, poll: Poll): void {
-    if (config.correlate.enabled) this.#settled = this.#load(native, config, tracker, log, poll);
+  begin(options: CorrelationOptions, poller: Rings): void {
+    this.#settings = settingsOf(options.config);
+    if (options.config.correlate.enabled) this.#settled = this.#load(options, poller);
   }
 
-  async #load(native: Native, config: Config, tracker: Tracker, log: Log, poll: Poll): Promise<void> {
+  async #load(options: CorrelationOptions, poller: Rings): Promise<void> {
+    const { native, log } = options;
     try {
-      const correlation = await Correlation.load(native, config, tracker, log);
+      const correlation = await Correlation.load(options);
       if (this.#detached) return correlation.close();
       this.#now = { correlation };
-      poll(correlation.reader.rings);
+      poller.add(correlation.reader.rings);
       log.debug({ hooks: correlation.hooks.map(({ at }) => at) }, "trace contexts are read");
     } catch (cause) {
       // What it needed is gone.
@@ -41,6 +59,27 @@ export class Correlating {
       this.#now = { error };
       log.error({ code: error.code }, `trace contexts are not read: ${error.message}`);
     }
+  }
+
+  /** Loads what a new configuration takes, beside what runs. Throws what the kernel refuses. */
+  async prepare(options: CorrelationOptions, poller: Rings): Promise<Change> {
+    await this.#settled;
+    const settings = settingsOf(options.config);
+    const before = this.#now.correlation;
+    const { enabled } = options.config.correlate;
+    if (settings === this.#settings || !(enabled || before)) return NO_CHANGE;
+    const next = enabled ? await Correlation.load(options, before) : undefined;
+    return {
+      said: [`correlation: ${next ? (before ? "restarted" : "started") : "stopped"}`],
+      apply: () => {
+        poller.remove(before?.reader.rings ?? []);
+        if (before) next ? next.replace(before) : before.close();
+        poller.add(next?.reader.rings ?? []);
+        this.#now = next ? { correlation: next } : {};
+        this.#settings = settings;
+      },
+      discard: () => next?.close(),
+    };
   }
 
   get now(): Correlated {

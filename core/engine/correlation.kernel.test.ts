@@ -176,4 +176,28 @@ describe("trace contexts in HTTP/1.1", function () {
     assert.deepEqual(of("sent"), [traceparent(1), undefined, traceparent(2)]);
     assert.deepEqual(of("answer"), [traceparent(1), undefined, traceparent(2)]);
   });
+
+  it("are read as a reload says from then on, and connections are sampled so", async () => {
+    await using w = await watchContexts(["tcplife"], mine);
+    const own = () => w.seen.spans.filter(({ name }) => name === "tcp connection").length;
+    /** So many heads were read, and spans sent, after one request more. */
+    const gives = async (
+      settings: Readonly<Record<string, string>>,
+      heads: number | undefined,
+      spans: number,
+    ) => {
+      await w.seen.reload({ "self.exclude": "false", ...mine, ...settings });
+      await talk([get([`traceparent: ${traceparent(1)}`])]);
+      await w.seen.until("spans of both ends", () => own() >= spans);
+      await w.seen.collect();
+      assert.deepEqual([w.seen.engine.correlation?.counts.headersSent, own()], [heads, spans]);
+    };
+    const on = { "correlate.enabled": "true" };
+    await gives(on, 1, 2);
+    await gives({ ...on, "correlate.http1": "false" }, 1, 4);
+    await gives(on, 2, 6);
+    await gives({ "correlate.enabled": "false" }, undefined, 8);
+    await gives({ ...on, "sampling.ratio": "0", "correlate.http1": "false" }, 2, 8);
+    await gives(on, 3, 10);
+  });
 });

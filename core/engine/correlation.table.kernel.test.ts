@@ -250,4 +250,33 @@ describe("contexts in an application's table", function () {
     }
     assert.deepEqual([w.traceparents("sent").length, w.traceparents("answer").length], [0, 4]);
   });
+
+  it("stay known to the programs that a reload brings", async () => {
+    await using netns = await Netns.create();
+    const settings = {
+      "correlate.enabled": "true",
+      "self.exclude": "false",
+      "filter.include.netns": String(statSync(netns.path).ino),
+    };
+    await using w = await watchContexts([], settings);
+    const child = netns.spawn("python3", ["-B", `${root}test/table/tables.py`, "later"], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+    const send = async () => {
+      child.stdin!.write("\n");
+      assert.equal((await lines.next()).value, "sent");
+      await w.seen.collect();
+      return w.seen.engine.correlation!.counts.tablesSent;
+    };
+    assert.equal((await lines.next()).value, "announced");
+    assert.equal(await send(), 1);
+    await w.seen.reload({ ...settings, "correlate.table": "false" });
+    assert.equal(await send(), 1);
+    await w.seen.reload(settings);
+    // Two: what was written meanwhile is new, too.
+    assert.equal(await send(), 3);
+    child.stdin!.end();
+    await once(child, "close");
+  });
 });

@@ -3,16 +3,18 @@ import { join } from "node:path";
 import { type Correlated, type Question, skeleton } from "../../bpf/context/context.skel.ts";
 import type { Config } from "../../config/config.ts";
 import { withDefaults } from "../../config/criteria.ts";
-import type { Native } from "../../native/index.ts";
+import type { BpfMap, Native } from "../../native/index.ts";
 import { detachAll, type Hook, type Loaded, loadObject } from "../bridge/loader.ts";
 import { type AnyHandlers, ObjectReader } from "../bridge/object-reader.ts";
 import type { Log } from "../plugin/log.ts";
 import type { Probe } from "../plugin/plugin.ts";
 import { packFilter, pinnedMaps } from "./filter.ts";
-import { Threads } from "./threads.ts";
+import { Threads, type ThreadsOptions } from "./threads.ts";
 import type { Tracker } from "./tracker.ts";
 
-const PROBES: Readonly<Record<string, Probe<keyof typeof skeleton.programs>>> = {
+type Program = keyof typeof skeleton.programs;
+
+const PROBES: Readonly<Record<string, Probe<Program>>> = {
   "contexts that are sent": {
     programs: ["on_send", "on_sendmsg_locked", "on_sendmsg"],
     lostWithout: "contexts in requests that are sent, and those of applications' tables",
@@ -82,25 +84,52 @@ const NOTHING: CorrelationCounts = {
   noMemory: 0,
 };
 
+/** What is known of threads, and of whom it was asked. */
+const OF_THREADS = ["thread_variables", "asked", "question_count"];
+
+export interface CorrelationOptions {
+  readonly native: Native;
+  readonly config: Config;
+  readonly tracker: Tracker;
+  readonly log: Log;
+}
+
 export class Correlation {
   readonly #tracker: Tracker;
   readonly #loaded: Loaded;
   /** Its rings are to be drained. */
   readonly reader: ObjectReader;
+  /** Shared with those whose place these take, or that take theirs. */
   readonly #threads: Threads;
+  readonly #threadsOptions: ThreadsOptions;
+  readonly #readsThreads: boolean;
+  /** By the programs whose place these took. */
+  readonly #interruptedBefore: number;
+  #sharesThreads: boolean;
   #counts = NOTHING;
+  readonly hooks: readonly Hook[];
 
-  private constructor(native: Native, config: Config, tracker: Tracker, loaded: Loaded, log: Log) {
+  private constructor(
+    { native, config, tracker, log }: CorrelationOptions,
+    loaded: Loaded,
+    before: Correlation | undefined,
+  ) {
     this.#tracker = tracker;
     this.#loaded = loaded;
-    this.#threads = new Threads({
+    this.hooks = before?.hooks ?? loaded.hooks;
+    this.#interruptedBefore = before?.unread.interrupted ?? 0;
+    this.#counts = before?.counts ?? NOTHING;
+    this.#readsThreads = readsThreads(config);
+    this.#sharesThreads = before !== undefined;
+    this.#threadsOptions = {
       variables: loaded.object.map("thread_variables"),
       announce: () => this.#announce(),
       published: config.correlate.threads === "auto",
       numberOf: (pid) => tracker.pids.inProc(pid),
       shiftNs: native.bootShift(),
       log,
-    });
+    };
+    this.#threads = before ? before.#threads : new Threads(this.#threadsOptions);
     this.reader = new ObjectReader(native, loaded.object, skeleton, {
       correlated: (rows: Iterable<readonly [unknown, Correlated]>) => {
         for (const [, counts] of rows)
@@ -112,15 +141,19 @@ export class Correlation {
     } as AnyHandlers);
   }
 
-  /** Loads and attaches. Throws what the kernel refuses. */
-  static async load(native: Native, config: Config, tracker: Tracker, log: Log): Promise<Correlation> {
+  /**
+   * Loads, and attaches unless it is to `replace` those before it: then by the same hooks, with the tables and the threads
+   * that those know. Throws what the kernel refuses.
+   */
+  static async load(options: CorrelationOptions, before?: Correlation): Promise<Correlation> {
+    const { native, config, tracker } = options;
     const { correlate, filter } = config;
     const exclude = excludedBy(correlate);
     const loaded = await loadObject(native, {
       name: "correlation",
       path: join(import.meta.dirname, "../../bpf/context/context.bpf.o"),
       skeleton,
-      probes: PROBES,
+      probes: before ? before.#probes : PROBES,
       constants: {
         ...tracker.ids,
         agent_filter: packFilter("filter", filter, tracker.names),
@@ -134,14 +167,46 @@ export class Correlation {
         inbound: INBOUND[correlate.inbound],
       },
       pinned: pinnedMaps(filter, exclude),
-      chains: tracker.chains,
-      reuse: tracker.sharedWithCorrelation,
+      ...(before ? { later: before.#programs } : { chains: tracker.chains }),
+      reuse: { ...tracker.sharedWithCorrelation, ...(before && before.#kept(readsThreads(config))) },
     });
-    return new Correlation(native, config, tracker, loaded, log);
+    return new Correlation(options, loaded, before);
   }
 
-  get hooks(): readonly Hook[] {
-    return this.#loaded.hooks;
+  /** Maps that outlive these programs. */
+  #kept(readsThreads: boolean): Readonly<Record<string, BpfMap>> {
+    const names = ["tables", ...(readsThreads && this.#readsThreads ? OF_THREADS : [])];
+    return Object.fromEntries(names.map((name) => [name, this.#loaded.object.map(name)]));
+  }
+
+  get #programs(): readonly string[] {
+    return [...new Set(this.hooks.flatMap(({ program }) => program ?? []))];
+  }
+
+  /** The programs that this kernel lets attach, and no others. */
+  get #probes(): typeof PROBES {
+    return Object.fromEntries(
+      this.hooks.flatMap(({ observes, program }) =>
+        program === undefined ? [] : [[observes, { ...PROBES[observes]!, programs: [program as Program] }]],
+      ),
+    );
+  }
+
+  /** Takes the place of those that run. */
+  replace(before: Correlation): void {
+    before.detach();
+    for (const program of this.#programs) {
+      const chain = this.#tracker.chains.find(({ hook }) => hook === skeleton.programs[program as Program]);
+      if (chain)
+        chain.join(this.#loaded.object, program, skeleton.links[program as keyof typeof skeleton.links]);
+      else this.#loaded.object.attach(program);
+    }
+    // Sockets in which those found nothing to read are looked at again.
+    this.#announce(before.#announcements);
+    before.reader.drain();
+    this.#threads.configure(this.#threadsOptions, this.#readsThreads && before.#readsThreads);
+    [this.#sharesThreads, before.#sharesThreads] = [false, true];
+    before.close();
   }
 
   get loaded(): Loaded {
@@ -162,7 +227,9 @@ export class Correlation {
       no_memory: noMemory,
       thread_unreadable: this.#threads.counts.unreadable,
       refused_announcement: this.#counts.refusedAnnouncements,
-      interrupted: this.#loaded.object.programs().reduce((sum, { misses }) => sum + misses, 0),
+      interrupted: this.#loaded.object
+        .programs()
+        .reduce((sum, { misses }) => sum + misses, this.#interruptedBefore),
     };
   }
 
@@ -176,13 +243,15 @@ export class Correlation {
   }
 
   /** `announcements` in bpf/context/announcement.h: an increment of the kernel's that is lost changes it, too. */
-  #announce(): void {
-    const map = this.#loaded.object.map(".bss");
-    const key = new Uint8Array(4);
+  #announce(since = this.#announcements): void {
+    const count = Uint32Array.of(since + 1);
+    this.#loaded.object.map(".bss").update(new Uint8Array(4), new Uint8Array(count.buffer));
+  }
+
+  get #announcements(): number {
     const count = new Uint32Array(1);
-    map.lookUp(key, new Uint8Array(count.buffer));
-    count[0]!++;
-    map.update(key, new Uint8Array(count.buffer));
+    this.#loaded.object.map(".bss").lookUp(new Uint8Array(4), new Uint8Array(count.buffer));
+    return count[0]!;
   }
 
   /** Ends the watching; counts can still be collected. */
@@ -193,7 +262,7 @@ export class Correlation {
 
   close(): void {
     this.detach();
-    this.#threads.close();
+    if (!this.#sharesThreads) this.#threads.close();
     this.reader.close();
   }
 }

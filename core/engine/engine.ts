@@ -24,7 +24,7 @@ import { type Correlated, Correlating } from "./correlating.ts";
 import type { Correlation } from "./correlation.ts";
 import { Reserve } from "./descriptors.ts";
 import { parts } from "./parts.ts";
-import type { PluginRunner } from "./plugin-runner.ts";
+import { changesIn, type PluginRunner } from "./plugin-runner.ts";
 import { Tracker } from "./tracker.ts";
 
 export class Engine {
@@ -187,7 +187,7 @@ export class Engine {
     for (const task of this.tracker.holders()) identity.born(task);
     poller.add(reader.rings);
     this.#reserve.release();
-    this.#correlating.begin(native, this.#config, this.tracker, this.#log, (rings) => poller.add(rings));
+    this.#correlating.begin({ native, config: this.#config, tracker: this.tracker, log: this.#log }, poller);
     this.#collector
       .mark()
       .catch((error: unknown) => this.#log.warn({ error }, "the first collection failed"));
@@ -269,10 +269,20 @@ export class Engine {
     const ending = this.#runners.filter((r) => !kept.includes(r));
     const starting = wanted.filter((plugin) => !kept.some((r) => r.plugin === plugin));
     const attaching = { config, native, tracker };
-    const { attached: fresh, failed } = await attachBeside(starting, attaching, this.#runners, this.#failed);
+    const correlated = await this.#correlating.prepare({ ...attaching, log: this.#log }, this.#poller);
+    let [fresh, failed]: [readonly PluginRunner[], readonly FailedPlugin[]] = [[], []];
+    try {
+      ({ attached: fresh, failed } = await attachBeside(starting, attaching, this.#runners, this.#failed));
+      await tracker.keepTuples(config, needs.tuples);
+      this.#startBeside(fresh, config, sink);
+    } catch (error) {
+      correlated.discard();
+      tracker.configure(this.#config);
+      throw error;
+    }
     tracker.configure(config);
-    await tracker.keepTuples(config, needs.tuples);
-    this.#startBeside(fresh, config, sink);
+    this.#container.resolve(parts.spans).configure(config);
+    correlated.apply();
     this.#wanted = isWanted;
     for (const runner of ending) runner.detach();
     tracker.emitLast();
@@ -282,13 +292,8 @@ export class Engine {
     await this.#collector.idle();
     for (const runner of ending) await this.#end(runner, sink);
     this.#config = config;
-    const before = new Set(ending.map((r) => r.plugin.name));
-    const after = new Set(fresh.map((r) => r.plugin.name));
-    return [
-      ...[...before].filter((name) => !after.has(name)).map((name) => `${name}: stopped`),
-      ...[...after].map((name) => `${name}: ${before.has(name) ? "restarted" : "started"}`),
-      ...failed.map(({ name, error }) => `${name}: still fails: ${error.message}`),
-    ];
+    const refused = failed.map(({ name, error }) => `${name}: still fails: ${error.message}`);
+    return [...changesIn(ending, fresh), ...correlated.said, ...refused];
   }
 
   /** Starts what is attached; if one can't start, none stays. */

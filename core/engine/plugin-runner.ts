@@ -212,3 +212,15 @@ export class PluginRunner {
     this.loaded.object.close();
   }
 }
+
+/** In words, what a reload has brought about. */
+export function changesIn(
+  ending: readonly PluginRunner[],
+  fresh: readonly PluginRunner[],
+): readonly string[] {
+  const [before, after] = [ending, fresh].map((runners) => new Set(runners.map(({ plugin }) => plugin.name)));
+  return [
+    ...[...before!].filter((name) => !after!.has(name)).map((name) => `${name}: stopped`),
+    ...[...after!].map((name) => `${name}: ${before!.has(name) ? "restarted" : "started"}`),
+  ];
+}

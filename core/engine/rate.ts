@@ -4,7 +4,7 @@ const SECOND = 1000;
 
 /** A token bucket that holds a second's worth. */
 export class Rate {
-  readonly #perSecond: number;
+  #perSecond: number;
   readonly #now: () => number;
   #tokens: number;
   #filledAt: number;
@@ -17,6 +17,12 @@ export class Rate {
     this.#now = now;
     this.#tokens = perSecond;
     this.#filledAt = now();
+  }
+
+  /** Admits so many a second from now on. */
+  limit(perSecond: number): void {
+    this.#perSecond = perSecond;
+    this.#tokens = Math.min(this.#tokens, perSecond);
   }
 
   get admitted(): number {

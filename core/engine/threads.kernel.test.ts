@@ -100,6 +100,30 @@ describe("contexts of threads", function () {
     assert.deepEqual(sorted(w.traceparents("sent")), sorted([...first, ...second]));
   });
 
+  it("are those of each message after a reload, too, of programs that are known", async () => {
+    await using netns = await Netns.create();
+    await using w = await watchContexts([], of(netns));
+    await using publisher = await Publisher.start(netns, "executable");
+    await found(w, 1);
+    const first = await publisher.send("context");
+    const settings = { ...of(netns), "correlate.enabled": "true", "self.exclude": "false" };
+    assert.deepEqual(await w.seen.reload({ ...settings, "correlate.window": "2048" }), [
+      "correlation: restarted",
+    ]);
+    const second = await publisher.send("context");
+    assert.deepEqual(sorted(w.traceparents("sent")), sorted([...first, ...second]));
+    assert.equal(w.seen.engine.correlation!.threadsFound, 1);
+    await w.seen.reload({ ...settings, "correlate.threads": "false" });
+    await publisher.send("context");
+    assert.equal(w.traceparents("sent").length, 800);
+    await w.seen.reload(settings);
+    // It is asked for again, by its next message.
+    await publisher.send("none");
+    await found(w, 2);
+    const third = await publisher.send("context");
+    assert.deepEqual(sorted(w.traceparents("sent").slice(800)), sorted(third));
+  });
+
   it("are forgotten with a program that is killed while it sends", async () => {
     await using netns = await Netns.create();
     await using w = await watchContexts([], of(netns));

@@ -65,7 +65,7 @@ export interface ThreadsOptions {
 }
 
 export class Threads {
-  readonly #options: ThreadsOptions;
+  #options: ThreadsOptions;
   /** By pid; of one that calls exec() only the newest image lives. */
   readonly #images = new Map<number, Image>();
   #timer: NodeJS.Timeout | undefined;
@@ -79,6 +79,13 @@ export class Threads {
 
   get counts(): ThreadCounts {
     return { found: this.#found, unreadable: this.#unreadable };
+  }
+
+  /** Other programs ask from now on; `keeps`: they know what was found, and images are looked at again at once. */
+  configure(options: ThreadsOptions, keeps: boolean): void {
+    this.#options = options;
+    if (!keeps) this.#images.clear();
+    for (const image of this.#images.values()) Object.assign(image, { pause: firstPause, due: 0 });
   }
 
   /** A program in the kernel asks. Never throws. */

@@ -217,9 +217,7 @@ export class Tracker {
       },
       constants: {
         ...ids,
-        ...samplingConstants(config),
         watch_connect_exits: watchesExits,
-        correlates: config.correlate.enabled,
       },
       rare: ["mend_found", "report_found", "drop_rows"],
       maxEntries: {
@@ -393,6 +391,8 @@ export class Tracker {
       seeded: this.#seeded,
       round: this.#round.number,
       round_began_at: this.#round.beganAt,
+      correlates: config.correlate.enabled,
+      ...samplingConstants(config),
       cgroups: this.watchedCgroups,
     });
     this.loaded.object.map(".bss").update(new Uint8Array(4), live);
