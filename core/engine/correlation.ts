@@ -168,7 +168,7 @@ export class Correlation {
       },
       pinned: pinnedMaps(filter, exclude),
       ...(before ? { later: before.#programs } : { chains: tracker.chains }),
-      reuse: { ...tracker.sharedWithCorrelation, ...(before && before.#kept(readsThreads(config))) },
+      reuse: { ...tracker.sharedWithCorrelation, ...(before ? before.#kept(readsThreads(config)) : {}) },
     });
     return new Correlation(options, loaded, before);
   }
