@@ -27,6 +27,8 @@ export interface Options {
   readonly later?: number;
   /** Milliseconds. */
   readonly delay?: number;
+  /** Milliseconds that both live on after their last connection: who looks at them late still finds them. */
+  readonly linger?: number;
   readonly synRetries?: number;
   readonly backlog?: number;
   readonly rate?: number;

@@ -64,7 +64,7 @@ describe("whose sums are", function () {
       ["cart 2", { env: cart(2), up: 600, count: 4 }],
       ["web", { env: { OTEL_SERVICE_NAME: "web" }, up: 70, count: 5 }],
     ] as const) {
-      const lines = await run(netns, "serverCloses", { cgroup, ...options });
+      const lines = await run(netns, "serverCloses", { cgroup, linger: 2000, ...options });
       truth[name] = pick(lines, "end").reduce((sum, end) => sum + end.sent, 0);
       await watched.collect();
     }

@@ -80,6 +80,7 @@ static void play(void (*part)(void), const char *role)
 	if (!part)
 		fail("this case has no %s", role);
 	part();
+	usleep(option_number("linger", 0) * 1000);
 }
 
 /* A child in its namespace, with one end of each pipe (a negative fd is none). */

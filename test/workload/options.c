@@ -8,7 +8,7 @@
 
 static const char *const KEYS[] = {
 	"address", "backlog", "clientComm", "clientFile", "clientNetns", "control", "count", "cpu", "delay", "down",
-	"fd", "later", "listen", "port", "rate", "ready", "seconds", "serverComm", "serverFile", "serverNetns",
+	"fd", "later", "linger", "listen", "port", "rate", "ready", "seconds", "serverComm", "serverFile", "serverNetns",
 	"size", "sourcePort", "synRetries", "uid", "up",
 };
 
