@@ -99,11 +99,11 @@ describe("the npm packages", function () {
     const launcher = join(folder, "lib/node_modules/wirespan/bin/wirespan.cjs");
     const old = join(folder, "old.cjs");
     writeFileSync(old, 'Object.defineProperty(process.versions, "node", { value: "18.19.0" });\n');
-    const aged = spawnSync(process.execPath, ["--require", old, launcher], { encoding: "utf8" });
+    const aged = spawnSync(process.execPath, ["--require", old, launcher, "--version"], { encoding: "utf8" });
     const complaint = "wirespan: Node 18.19.0 is too old: wirespan requires Node 24 or later.\n";
     assert.deepEqual([aged.status, aged.stderr], [2, complaint]);
     rmSync(join(folder, "lib/node_modules", BINARY), { recursive: true });
-    const bare = spawnSync(process.execPath, [launcher], { encoding: "utf8" });
+    const bare = spawnSync(process.execPath, [launcher, "--version"], { encoding: "utf8" });
     assert.equal(bare.status, 2);
     assert.match(
       bare.stderr,
