@@ -7,12 +7,14 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import type { Metric } from "../../core/plugin/signals.ts";
 import { type Native, native } from "../../native/index.ts";
 import { MAIN, startAgent } from "../support/agent.ts";
 import { inodeOf } from "../support/connection-ends.ts";
 import { type Watch, watch } from "../support/engine.ts";
 import { Netns, needsRoot } from "../support/netns.ts";
 import { OtlpSink } from "../support/otlp-sink.ts";
+import { until } from "../support/until.ts";
 import { one, run, start } from "../support/workload.ts";
 
 const main = fileURLToPath(new URL(`../../${MAIN}`, import.meta.url));
@@ -101,12 +103,12 @@ ${more}`;
     const off = { "plugins.softirqs.enabled": "false" };
     await using seen = await watch(["tcptop", "tcplife", "softirqs"]);
     for (let i = 0; i < 10; i++) {
-      await seen.collect(); // so that the next one begins at once
+      const hasRuns = (metrics: readonly Metric[]) =>
+        metrics.some(({ spec }) => spec.name === "wirespan.softirq.runs");
+      // Since it was started again; and so that the next collection begins at once.
+      await until("a softirq", async () => hasRuns(await seen.collect()));
       const [metrics] = await Promise.all([seen.collect(), seen.reload(off)]);
-      assert.ok(
-        metrics.some(({ spec }) => spec.name === "wirespan.softirq.runs"),
-        `round ${i}`,
-      );
+      assert.ok(hasRuns(metrics), `round ${i}`);
       await seen.reload({});
     }
   });
