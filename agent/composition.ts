@@ -105,7 +105,18 @@ function viewerOf(from: Container, onPage: (url: string) => void): Promise<Local
     fanout.event(findingEvent(finding, host, scope));
   };
   const log = from.resolve(parts.log);
-  return createViewer(from.resolve(parts.config), host, log, onPage, (finding) => void onFinding(finding));
+  const onUrl = async (url: string) => {
+    onPage(url);
+    const engine = await from.resolve(parts.engine);
+    engine.excludePage(Number(new URL(url).port || 80));
+  };
+  return createViewer(
+    from.resolve(parts.config),
+    host,
+    log,
+    (url) => void onUrl(url),
+    (finding) => void onFinding(finding),
+  );
 }
 
 function exporterOf(name: string, config: ExporterConfig, from: Container): Promise<MadeExporter> {

@@ -34,6 +34,9 @@ struct {
 	u64 sampling_threshold;
 	/* Connections and attempts that last longer are always kept; 0: off. */
 	u64 slow_ns;
+	/* The page (viewer/): its port, 0 for none, and the network namespace that it is in, the agent's. */
+	u32 page_port;
+	u32 page_netns;
 	struct watched_cgroup cgroups[WATCHED_CGROUPS];
 } runtime_config;
 
@@ -284,9 +287,22 @@ static __always_inline bool has_loopback_peer(const struct endpoints *e)
 	       local[3] == peer[3];
 }
 
+/* Whether it leads to the page, of this end or from this host; the ends must be known. Not inlined: many callers. */
+static __noinline int is_of_page(const struct conn *c)
+{
+	u32 port = runtime_config.page_port;
+
+	if (!port || c->netns != runtime_config.page_netns)
+		return false;
+	if (c->direction == DIRECTION_INBOUND)
+		return c->ends.local_port == port;
+	return c->ends.peer_port == port && has_loopback_peer(&c->ends);
+}
+
 static __always_inline bool is_own(const struct conn *c)
 {
-	return runtime_config.excludes_self && c->owner.pid == runtime_config.self_pid;
+	return runtime_config.excludes_self &&
+	       (c->owner.pid == runtime_config.self_pid || is_of_page(c));
 }
 
 /* Not inlined, because it has many callers. */

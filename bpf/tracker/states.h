@@ -208,6 +208,8 @@ static __always_inline void on_established(struct sock *sk, struct conn *c)
 	else if (tp->total_retrans && bpf_core_field_exists(tp->total_rto_time))
 		c->opened_at = now - (u64)tp->total_rto_time * 1000000;
 	meet_opener(c);
+	if (!c->excluded && is_own(c))
+		exclude(c);
 	keep_tuple(c);
 	/* With Fast Open it may be accepted already. */
 	if (queues(tp) && !c->excluded && !BPF_CORE_READ(sk, sk_socket) &&

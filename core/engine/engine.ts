@@ -296,6 +296,13 @@ export class Engine {
     return [...changesIn(ending, fresh), ...correlated.said, ...refused];
   }
 
+  /** Leaves out the connections of the page at this port, as those of the agent itself (`self.exclude`). */
+  excludePage(port: number): void {
+    if (this.#closed) return;
+    this.tracker.pagePort = port;
+    this.tracker.configure(this.#config);
+  }
+
   /** Starts what is attached; if one can't start, none stays. */
   #startBeside(runners: readonly PluginRunner[], config: Config, sink: Sink): void {
     try {

@@ -140,6 +140,8 @@ export class Tracker {
   readonly #cgroups: WatchedCgroups;
   #keepsTuples: boolean;
   #seeded = false;
+  /** The port of the page, whose connections are the agent's own; 0: none. */
+  pagePort = 0;
   /** Of searches for rows without a socket, and when the last one began, on the boot clock. */
   #round = { number: 0, beganAt: 0 };
   readonly #native: Native;
@@ -393,6 +395,8 @@ export class Tracker {
       round_began_at: this.#round.beganAt,
       correlates: config.correlate.enabled,
       ...samplingConstants(config),
+      page_port: this.pagePort,
+      page_netns: this.pagePort && netnsInode("pid:self"),
       cgroups: this.watchedCgroups,
     });
     this.loaded.object.map(".bss").update(new Uint8Array(4), live);
