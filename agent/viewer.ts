@@ -10,6 +10,7 @@ import type { Log } from "../core/plugin/log.ts";
 import type { Resource } from "../core/plugin/signals.ts";
 import type { LocalExporter } from "../exporters/local/local-exporter.ts";
 import type { RaisedFinding, StoreOptions } from "../exporters/local/store-process.ts";
+import { Recordings } from "./recordings.ts";
 
 /** The exporter's name in status and metrics; no exporter of the configuration can have it. */
 const NAME = "viewer (local)";
@@ -75,9 +76,15 @@ export async function createViewer(
 ): Promise<LocalExporter> {
   const options = storeOptions(config, host);
   if (config.viewer.file) mkdirSync(dirname(config.viewer.file), { recursive: true });
+  const recordings = config.viewer.recordOn.includes("finding")
+    ? new Recordings(options.file, log)
+    : undefined;
   const local = await import("../exporters/local/local-exporter.ts");
   const exporter = new local.LocalExporter(NAME, options, log, (report) => {
-    if ("finding" in report) onFinding(report.finding);
+    if ("finding" in report) {
+      onFinding(report.finding);
+      void recordings?.take(report.finding.text);
+    }
     if ("problem" in report) log.warn({}, report.problem);
     if (!("ready" in report)) return;
     const { url } = report.ready;

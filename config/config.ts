@@ -68,6 +68,7 @@ export interface Config {
     readonly rate: number;
     readonly receive: boolean;
     readonly receiveFrom: readonly number[];
+    readonly recordOn: readonly "finding"[];
   };
   readonly shutdown: { readonly timeout: number };
   /** Those that export at least one signal, by name. */

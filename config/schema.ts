@@ -267,6 +267,11 @@ const base: Tree = {
       [],
       "Ids of the users whose applications may send spans; empty: every local user's.",
     ),
+    recordOn: leaf(
+      list(oneOf("finding")),
+      [],
+      "When the last half hour is copied to a recording beside the database: when a rule finds something. At most every 10 minutes; the newest three stay, of at most 64 MiB each.",
+    ),
   },
   shutdown: {
     timeout: leaf(duration(), 5000, "How long the last export may take at the end."),

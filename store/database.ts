@@ -7,7 +7,7 @@ export const CLASSES = ["calm", "notable", "application"] as const;
 export type Class = (typeof CLASSES)[number];
 
 /** Version of the tables; a file of another one is put aside. */
-const SCHEMA = "1";
+const SCHEMA = "2";
 
 const PAGE = 8192;
 
@@ -102,13 +102,21 @@ export class Database {
   /** Makes room by ending the oldest chunks, and adds one. */
   addChunk(chunk: Omit<StoredChunk, "id">): void {
     const size = chunk.data.length + chunk.ids.length;
-    this.#makeRoom(chunk.class, size);
+    this.#makeRoom(chunk.class, size, CLASSES.reduce((sum, one) => sum + SHARE[one], 0) * this.bytes);
     const { signal, t0, t1, n, oneIn, longest, ids, head, data } = chunk;
     this.run(
       "INSERT INTO chunk (signal, class, t0, t1, n, one_in, longest, ids, head, data) VALUES (?,?,?,?,?,?,?,?,?,?)",
       ...[signal, chunk.class, t0, t1, n, oneIn, longest, ids, head, data],
     );
     this.#used[chunk.class] += size;
+  }
+
+  /** Ends the oldest chunks until the file, once compact, is within its bound. */
+  fit(): void {
+    const pages = Number(this.get("PRAGMA page_count")?.page_count);
+    const free = Number(this.get("PRAGMA freelist_count")?.freelist_count);
+    const others = (pages - free) * PAGE - this.#usedByAll();
+    this.#makeRoom("calm", 0, this.bytes - others);
   }
 
   /** Chunks of a signal that may hold what ended in the interval (microseconds), the newest first. */
@@ -201,12 +209,14 @@ export class Database {
     this.#db.close();
   }
 
-  /** Ends the oldest chunks of whichever class exceeds its share most, until `more` bytes of a class fit. */
-  #makeRoom(of: Class, more: number): void {
-    const limit = CLASSES.reduce((sum, one) => sum + SHARE[one], 0) * this.bytes;
-    const used = () => CLASSES.reduce((sum, one) => sum + this.#used[one], 0);
+  #usedByAll(): number {
+    return CLASSES.reduce((sum, one) => sum + this.#used[one], 0);
+  }
+
+  /** Ends the oldest chunks of whichever class exceeds its share most, until `more` bytes of a class fit into `limit`. */
+  #makeRoom(of: Class, more: number, limit: number): void {
     const excess = (one: Class) => (this.#used[one] + (one === of ? more : 0)) / SHARE[one];
-    while (used() + more > limit) {
+    while (this.#usedByAll() + more > limit) {
       const first = CLASSES.toSorted((a, b) => excess(b) - excess(a)).find((one) => this.#evict(one));
       if (first === undefined) return;
     }

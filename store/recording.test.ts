@@ -41,6 +41,30 @@ describe("a recording", () => {
     assert.equal(statSync(file).mtimeMs, mtimeMs);
   });
 
+  it("leaves out the oldest connections that do not fit", async () => {
+    using store = new TestStore({ now: () => NOW });
+    const minutes = 40;
+    for (let minute = minutes; minute > 0; minute--) {
+      const start = NOW - minute * 60;
+      const rows = Array.from({ length: 2000 }, (_, i) => ({
+        ...{ start: start + i / 100, duration: Math.random(), trace: minute * 10_000 + i },
+        attributes: outbound(1, { "wirespan.tcp.bytes_sent": Math.floor(Math.random() * 1e9) }),
+      }));
+      store.spans(CONNECTION, rows);
+      store.ingest.commit(start + 30);
+    }
+    const file = join(store.folder, "small.db");
+    const most = 1024 ** 2;
+    record(store.file, file, 7200, most);
+    const { size } = statSync(file);
+    assert.ok(size <= most && size > most / 2, `${size} bytes`);
+    using recording = openRecording(file);
+    const { body } = await new Api(recording).answer("connections", new URLSearchParams("last=7200"));
+    const { rows, total } = body as { rows: readonly { start: number }[]; total: number };
+    assert.ok(total > 0 && total < minutes * 2000, `${total} connections`);
+    assert.ok(rows[0]!.start > NOW - 90, "the newest are there");
+  });
+
   it("is not written over a file that exists", () => {
     using store = filled();
     const file = join(store.folder, "taken");

@@ -7,23 +7,32 @@ import { Ingest } from "./ingest.ts";
 import { Resources } from "./query/resources.ts";
 import { Scan } from "./query/scan.ts";
 
-/** Seconds. Keeps of a copy what ended in the last `last` seconds before its end, with the sums of that time. */
-export function trim(file: string, last: number): void {
-  const db = new Database(file, 64 * 1024 ** 3);
+/** Bytes of a recording that is not bounded. */
+const UNBOUNDED = 64 * 1024 ** 3;
+
+/** Keeps of a copy what ended in the last `last` seconds before its end, with the sums of that time, in at most `most` bytes. */
+function trim(file: string, last: number, most: number): void {
+  const db = new Database(file, UNBOUNDED);
   const end = endOf(db);
   db.run("DELETE FROM chunk WHERE t1 < ?", (end - last) * 1e6);
   db.run("DELETE FROM sum WHERE t < ?", end - last - 60);
   db.run("DELETE FROM point WHERE t < ?", end - last - 60);
-  db.compact();
   db.close();
+  const rest = new Database(file, most);
+  rest.fit();
+  rest.compact();
+  rest.close();
 }
 
-/** Copies the database of a running agent, without what is older than `last` seconds. Throws if `to` exists. */
-export function record(from: string, to: string, last: number): void {
+/**
+ * Copies the database of a running agent, without what is older than `last` seconds or does not fit into `most` bytes.
+ * Throws if `to` exists.
+ */
+export function record(from: string, to: string, last: number, most = UNBOUNDED): void {
   const db = new Database(from, 0, true);
   db.copyTo(to);
   db.close();
-  trim(to, last);
+  trim(to, last, most);
 }
 
 function endOf(db: Database): number {

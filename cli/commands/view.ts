@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { ask, printable, resultOf } from "../../agent/control/client.ts";
 import { databaseOf } from "../../agent/viewer.ts";
 import { defaultSocket } from "../../config/control-socket.ts";
-import { duration } from "../../config/formats.ts";
+import { duration, size } from "../../config/formats.ts";
 import { fits } from "../../core/base/shape.ts";
 import { WirespanError } from "../../core/plugin/errors.ts";
 import { type ConfigFlags, setUp, withConfig } from "../setup.ts";
@@ -18,6 +18,7 @@ interface ViewFlags {
 
 interface RecordFlags extends ConfigFlags {
   readonly last: string;
+  readonly bytes?: string;
   readonly for?: string;
 }
 
@@ -34,6 +35,18 @@ function milliseconds(flag: string, text: string): number {
     throw new WirespanError(
       "USAGE",
       `${flag} requires a duration of at least 1s, such as 30m, not "${text}".`,
+    );
+  }
+}
+
+/** Bytes of a flag's text. Throws USAGE for what is no size. */
+function bytesOf(flag: string, text: string): number {
+  try {
+    return size("a size", (n) => n >= 1024 ** 2).read(text) as number;
+  } catch {
+    throw new WirespanError(
+      "USAGE",
+      `${flag} requires a size of at least 1MiB, such as 64MiB, not "${text}".`,
     );
   }
 }
@@ -111,10 +124,12 @@ export function addView(program: Command): void {
     .argument("<file>", "the file to write; it must not exist")
     .description("copy what the running agent has kept for its page, up to 10 s ago")
     .option("--last <duration>", "how much of it", "30m")
+    .option("--bytes <size>", "at most how large, such as 64MiB; the oldest connections are left out")
     .option("--for <duration>", "wait this long first, and keep that time alone")
     .action(async (file: string, flags: RecordFlags) => {
       const last = milliseconds("--last", flags.last);
       const wait = flags.for === undefined ? undefined : milliseconds("--for", flags.for);
+      const bytes = flags.bytes === undefined ? undefined : bytesOf("--bytes", flags.bytes);
       if (existsSync(file)) throw new WirespanError("USAGE", `${file} exists already; name another file.`);
       const { config } = await setUp(flags);
       const database = databaseOf(config);
@@ -127,7 +142,7 @@ export function addView(program: Command): void {
       if (wait !== undefined) await sleep(wait);
       const { record } = await import("../../store/recording.ts");
       try {
-        record(database, file, (wait ?? last) / 1000);
+        record(database, file, (wait ?? last) / 1000, bytes);
       } catch (cause) {
         rmSync(file, { force: true });
         throw new WirespanError(
