@@ -6,12 +6,19 @@ import type { Edge, Sums } from "./sums/edge.ts";
 
 const CONNECTION_SPANS = new Set(["tcp connection", "tcp connect", "tcp accept"]);
 const LOSSES = new Set(["tcp retransmit", "tcp drop", "tcp reset"]);
+/** One SYN that is sent again, long before its attempt ends. */
+const RETRANSMIT = "wirespan.tcp.retransmit";
 /** In an application's own trace: the same handshake is in its connection's trace too. */
 const IN_TRACE = "wirespan.context.source";
 
-/** The edge of a span that is summed; undefined for others. */
+function isSummed(signal: Signal, rows: Rows, i: number): boolean {
+  if (signal.name === RETRANSMIT) return signal.text(rows, i, "wirespan.tcp.retransmit.type") === "syn";
+  return CONNECTION_SPANS.has(signal.name) && signal.text(rows, i, IN_TRACE) === undefined;
+}
+
+/** The edge of a span or event that is summed; undefined for others. */
 export function connectionAt(signal: Signal, rows: Rows, i: number, resource: number): Edge | undefined {
-  if (!CONNECTION_SPANS.has(signal.name) || signal.text(rows, i, IN_TRACE) !== undefined) return undefined;
+  if (!isSummed(signal, rows, i)) return undefined;
   const direction = signal.text(rows, i, "wirespan.connection.direction") as Edge["direction"] | undefined;
   const own = direction === "inbound" ? "network.local.port" : "network.peer.port";
   const port = signal.number(rows, i, own);
@@ -23,11 +30,14 @@ export function connectionAt(signal: Signal, rows: Rows, i: number, resource: nu
   };
 }
 
-/** Adds a span to the sums of its edge. */
+/** Adds a span or event to the sums of its edge. */
 export function sumsInto(sums: Sums, signal: Signal, rows: Rows, i: number): void {
   const seconds = rows.duration[i]! / 1e9;
   const number = (key: string) => signal.number(rows, i, key);
   switch (signal.name) {
+    case RETRANSMIT:
+      sums.add("synsAgain", 1);
+      return;
     case "tcp connection": {
       sums.add("connections", 1);
       sums.add("sent", number("wirespan.tcp.bytes_sent"));

@@ -60,6 +60,24 @@ const failedConnects: Rule = (context) =>
     });
   });
 
+/** Attempts that hang end only after minutes: until then, the SYNs that they send again show them. */
+const unanswered: Rule = (context) =>
+  overEdges(context, (edge, sums) => {
+    const ended = sums.get("synRetransmits");
+    const open = sums.get("synsAgain") - ended;
+    if (open < 5 || open <= ended) return undefined;
+    const name = nameOf(edge, context.resources);
+    return {
+      rule: "connects-unanswered",
+      severity: "failing",
+      subject: name,
+      text: `${open} SYNs ${name} were retransmitted in the last minute by attempts that have got no answer so far.`,
+      next: ADVICE.timed_out!,
+      count: open,
+      evidence: `/losses?q=${filterOf(edge, context.resources)}`,
+    };
+  });
+
 const synRetransmits: Rule = (context) =>
   overEdges(context, (edge, sums, earlier) => {
     const again = sums.get("synRetransmits");
@@ -80,7 +98,7 @@ const synRetransmits: Rule = (context) =>
     };
   });
 
-/** A quantile against the hour before. */
+/** A quantile of the last seconds against the hour before. */
 function slower(
   rule: string,
   of: "connect" | "queue" | "rtt",
@@ -92,7 +110,8 @@ function slower(
 ): Rule {
   return (context) =>
     overEdges(context, (edge, sums, earlier) => {
-      const histogram = sums.histograms[of];
+      const histogram = sameEdge(context.recent, edge)?.histograms[of];
+      if (histogram === undefined) return undefined;
       const value = quantile(histogram, q);
       const usual = earlier ? quantile(earlier.histograms[of], q) : 0;
       if (histogram.count < 10 || value < least) return undefined;
@@ -144,12 +163,16 @@ const longRtt = slower(
   "The path has become longer or a queue on it is full: compare other edges to the same network.",
 );
 
+/** SYNs and SYN-ACKs have a finding of their own. */
+const ofData = (sums: Sums): number =>
+  Math.max(0, sums.get("retransmits") - sums.get("synRetransmits") - sums.get("synackRetransmits"));
+
 const retransmits: Rule = (context) =>
   overEdges(context, (edge, sums, earlier) => {
-    const again = sums.get("retransmits");
+    const again = ofData(sums);
     const segments = sums.get("segments");
     const share = again / Math.max(1, segments);
-    const usual = earlier ? earlier.get("retransmits") / Math.max(1, earlier.get("segments")) : 0;
+    const usual = earlier ? ofData(earlier) / Math.max(1, earlier.get("segments")) : 0;
     if (again < 5 || share < Math.max(0.01, 3 * usual) || !isMore(again, segments, usual)) return undefined;
     const name = nameOf(edge, context.resources);
     return {
@@ -204,6 +227,7 @@ const unread: Rule = (context) =>
 
 export const CONNECTION_RULES: readonly Rule[] = [
   failedConnects,
+  unanswered,
   synRetransmits,
   slowConnects,
   slowQueue,

@@ -35,6 +35,8 @@ export interface Evidence {
 export interface Context {
   /** The last minute. */
   readonly now: Evidence;
+  /** The last windows of it, 10 to 20 seconds: for what must be seen before it is most of a minute. */
+  readonly recent: Pick<Evidence, "edges">;
   /** Up to an hour before it; its seconds are 0 if there is none. */
   readonly before: Evidence;
   readonly resources: Resources;
@@ -57,7 +59,7 @@ export function filterOf({ resource, direction, peer, port }: Edge, resources: R
 }
 
 /** The same edge in other evidence. */
-export function sameEdge(evidence: Evidence, edge: Edge): Sums | undefined {
+export function sameEdge(evidence: Pick<Evidence, "edges">, edge: Edge): Sums | undefined {
   return evidence.edges.find(
     ({ edge: other }) =>
       other.resource === edge.resource &&

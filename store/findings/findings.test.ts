@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { AnyAttributes } from "../../core/plugin/signals.ts";
-import { ACCEPT, CONNECT, CONNECTION, outbound, TestStore } from "../../test/support/page.ts";
+import { ACCEPT, CONNECT, CONNECTION, outbound, RETRANSMIT, TestStore } from "../../test/support/page.ts";
 import { Findings, type Raised } from "./findings.ts";
 
 const NOW = 1_800_000_000;
@@ -12,6 +12,8 @@ interface Minute {
   readonly connects?: number;
   readonly failed?: readonly [count: number, cause: string];
   readonly synRetransmits?: number;
+  /** SYNs sent again by attempts that have not ended. */
+  readonly hanging?: number;
   /** Seconds. */
   readonly took?: number;
   readonly rtt?: number;
@@ -62,6 +64,16 @@ function minute(store: TestStore, end: number, minute: Minute, peer: number, ser
       0.01,
       failures,
     ),
+  );
+  store.spans(
+    RETRANSMIT,
+    Array.from({ length: minute.hanging ?? 0 }, (_, i) => ({
+      start: at(i),
+      duration: 0,
+      trace: i,
+      service,
+      attributes: outbound(peer, { "wirespan.tcp.retransmit.type": "syn" }),
+    })),
   );
   const inbound = { ...outbound(9), "network.local.port": 80, "wirespan.connection.direction": "inbound" };
   store.spans(
@@ -144,6 +156,13 @@ const cases: readonly {
     rule: "connects-fail",
     subject: `${EDGE} (connection_refused)`,
     text: /^20 of 60 attempts .* failed in the last minute: connection_refused/,
+  },
+  {
+    title: "connects that nothing answers, before they end",
+    fault: { hanging: 40 },
+    rule: "connects-unanswered",
+    subject: EDGE,
+    text: /^40 SYNs .* were retransmitted in the last minute by attempts that have got no answer so far/,
   },
   {
     title: "connects that nothing answers",

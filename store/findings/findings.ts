@@ -6,7 +6,7 @@ import { parseFilter } from "../query/filter.ts";
 import { type Interval, Progress, type Scan } from "../query/scan.ts";
 import { SeriesQuery } from "../query/series.ts";
 import { CONNECTION_RULES } from "./connection-rules.ts";
-import type { Context, Evidence, Finding, Severity } from "./finding.ts";
+import type { Context, Finding, Severity } from "./finding.ts";
 import { HOST_RULES } from "./host-rules.ts";
 
 /** Seconds between evaluations. */
@@ -76,6 +76,7 @@ export class Findings {
     const before = await this.#evidence({ from: (end - 3600) * 1e6, to: end * 1e6 }, nowSeconds);
     const context: Context = {
       now,
+      recent: now.recent,
       before,
       resources: this.#scan.resources,
     };
@@ -113,7 +114,7 @@ export class Findings {
   }
 
   /** Of at most 60 windows: the minute in the finest ones, the hour in minutes. */
-  async #evidence(interval: Interval, nowSeconds: number): Promise<Evidence> {
+  async #evidence(interval: Interval, nowSeconds: number) {
     const windows = await this.#edges.between(interval, EVERYTHING, new Progress(), nowSeconds, 60);
     const series = this.#series.between(interval, nowSeconds, undefined, 60);
     const begins = new Set(windows.all.map(({ begin }) => begin));
@@ -121,7 +122,8 @@ export class Findings {
       // After a start there is less than was asked for.
       seconds: Math.max(begins.size * windows.seconds, series.seconds),
       edges: totals(windows.all),
-      metric: (name) => series.of(name),
+      recent: { edges: totals(windows.all.filter(({ begin }) => begin >= nowSeconds - 2 * PERIOD)) },
+      metric: (name: string) => series.of(name),
     };
   }
 }

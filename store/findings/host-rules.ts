@@ -134,7 +134,8 @@ const drops: Rule = (context) =>
       const service = context.resources.service(Number(resource));
       return {
         rule: "packets-dropped",
-        severity: reason === "NO_SOCKET" ? ("unusual" as const) : ("slow" as const),
+        // It says why; what it costs is another finding, which comes before it.
+        severity: "unusual" as const,
         subject: `${service} (${reason})`,
         text: `This host dropped ${total.total} TCP packets of ${service} in the last minute: ${reason}.`,
         next: dropAdvice(reason),
@@ -259,6 +260,21 @@ const PILES: Readonly<Record<string, string>> = {
     "Handshakes do not complete: their last packets are lost, or somebody floods the listener with SYNs.",
 };
 
+/**
+ * Whose sockets went from ESTABLISHED to CLOSE_WAIT and stayed there: the gauge is of the host. Undefined: nobody's are
+ * most of those that came.
+ */
+function keeperOf(now: Evidence, came: number): number | undefined {
+  const weight: Readonly<Record<string, number>> = { established: 1, fin_wait_1: -1, close_wait: -1 };
+  const left = new Map<number, number>();
+  for (const { series, histogram } of now.metric("wirespan.tcp.state.duration")) {
+    const more = histogram.count * (weight[text(series, "network.connection.state")] ?? 0);
+    left.set(series.resource, (left.get(series.resource) ?? 0) + more);
+  }
+  const [most] = [...left].sort(([, a], [, b]) => b - a);
+  return most && most[1] >= came / 2 ? most[0] : undefined;
+}
+
 const piles: Rule = ({ now, resources }) =>
   now.metric("system.network.connection.count").flatMap(({ series, values }) => {
     const state = text(series, "network.connection.state");
@@ -267,9 +283,10 @@ const piles: Rule = ({ now, resources }) =>
     const [first = 0] = sorted;
     const last = sorted.at(-1) ?? 0;
     const grows =
-      sorted.length >= 3 && sorted.every((value, i) => i === 0 || value >= sorted[i - 1]!) && last > first;
+      sorted.length >= 2 && sorted.every((value, i) => i === 0 || value >= sorted[i - 1]!) && last > first;
     if (next === undefined || last < 20 || !grows) return [];
-    const service = resources.service(series.resource);
+    const keeper = state === "close_wait" ? keeperOf(now, last - first) : undefined;
+    const service = resources.service(keeper ?? series.resource);
     return {
       rule: "sockets-pile-up",
       severity: "unusual" as const,

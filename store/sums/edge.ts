@@ -27,6 +27,8 @@ export const COUNTS = [
   "synRetransmits",
   "synackRetransmits",
   "unread",
+  /** SYNs sent again, also of attempts that have not ended. */
+  "synsAgain",
 ] as const;
 export type Count = (typeof COUNTS)[number];
 

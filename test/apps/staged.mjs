@@ -1,4 +1,5 @@
-// A client or a server of the tests of the page: `staged.mjs serve PORT [reset|backlog N]`, `staged.mjs ask HOST PORT PER_SECOND`.
+// A client or a server of the tests of the page: `staged.mjs serve PORT [reset|leak|echo|backlog N]`,
+// `staged.mjs ask HOST PORT PER_SECOND [leave|chat]`, `staged.mjs push HOST PORT`.
 // A client prints a line of JSON when it is ended: how many attempts it made, and how many of them failed or were reset.
 import { createServer, connect } from "node:net";
 
@@ -6,8 +7,11 @@ const [what, ...rest] = process.argv.slice(2);
 
 if (what === "serve") {
   const [port, how, n] = rest;
-  const server = createServer((socket) => {
+  const server = createServer({ allowHalfOpen: how === "leak" }, (socket) => {
     socket.on("error", () => {});
+    if (how === "echo") return socket.pipe(socket);
+    // It never ends what its client has ended.
+    if (how === "leak") return socket.once("data", () => socket.write("answer\n"));
     socket.once("data", () => {
       if (how !== "reset") return socket.end("answer\n");
       // In the middle of an answer.
@@ -16,8 +20,15 @@ if (what === "serve") {
   });
   const backlog = how === "backlog" ? Number(n) : 511;
   server.listen({ port: Number(port), host: "0.0.0.0", backlog }, () => console.log("ready"));
+} else if (what === "push") {
+  const [host, port] = rest;
+  const socket = connect({ host, port: Number(port) });
+  const block = Buffer.alloc(65_536);
+  const push = () => socket.write(block, push);
+  push();
+  console.log("ready");
 } else {
-  const [host, port, perSecond] = rest;
+  const [host, port, perSecond, how] = rest;
   const counts = { attempts: 0, failed: 0, reset: 0 };
   const open = new Set();
   const ask = () => {
@@ -25,11 +36,16 @@ if (what === "serve") {
     const socket = connect({ host, port: Number(port) });
     open.add(socket);
     let isConnected = false;
+    let questions = how === "chat" ? 30 : 1;
+    const question = () => {
+      if (questions-- > 0) socket.write("question\n");
+      else if (how !== undefined) socket.end();
+    };
     socket.once("connect", () => {
       isConnected = true;
-      socket.write("question\n");
+      question();
     });
-    socket.on("data", () => {});
+    socket.on("data", question);
     socket.once("end", () => socket.end());
     socket.once("error", () => {
       if (isConnected) counts.reset++;

@@ -3,19 +3,20 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spansWith } from "../../core/plugin/connection.ts";
-import type { AnyAttributes, SpanSpec } from "../../core/plugin/signals.ts";
+import type { AnyAttributes, EventSpec, SpanSpec } from "../../core/plugin/signals.ts";
 import { type Declaration, KINDS, RowBuilder } from "../../exporters/local/columns.ts";
 import { columnsOf, encodeFrame, FrameReader, type Head } from "../../exporters/local/frame.ts";
 import tcpaccept from "../../plugins/tcpaccept/index.ts";
 import tcpconnlat from "../../plugins/tcpconnlat/index.ts";
 import tcplife from "../../plugins/tcplife/index.ts";
+import { signals as retransmissions } from "../../plugins/tcpretrans/signals.ts";
 import { Database } from "../../store/database.ts";
 import type { Store } from "../../store/http/api.ts";
 import { Ingest } from "../../store/ingest.ts";
 import { Resources } from "../../store/query/resources.ts";
 import { Scan } from "../../store/query/scan.ts";
 
-export function declarationOf(spec: SpanSpec): Declaration {
+export function declarationOf(spec: SpanSpec | EventSpec): Declaration {
   const { signal, name, description, attributes } = spec;
   return { signal, name, description, attributes, scope: "wirespan.connections" };
 }
@@ -26,6 +27,7 @@ const { connection, connect, accept } = spansWith(
 export const CONNECTION = declarationOf(connection);
 export const CONNECT = declarationOf(connect);
 export const ACCEPT = declarationOf(accept);
+export const RETRANSMIT = declarationOf(retransmissions.retransmit);
 
 /** A row of a span: times in seconds. */
 export interface Made {

@@ -1,66 +1,21 @@
 // The page in a real browser, over real traffic with real faults.
 import assert from "node:assert/strict";
-import { type ChildProcess, execFile } from "node:child_process";
-import { once } from "node:events";
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface, type Interface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Browser, Page } from "puppeteer-core";
 import { type Agent, MAIN, startAgent } from "../support/agent.ts";
 import { openBrowser } from "../support/browser.ts";
 import { inodeOf } from "../support/connection-ends.ts";
-import { end, Netns, needsRoot } from "../support/netns.ts";
+import { Netns, needsRoot } from "../support/netns.ts";
+import { type Counts, type Finding, Staged } from "../support/staged.ts";
 import { until } from "../support/until.ts";
 
-const STAGED = fileURLToPath(new URL("../apps/staged.mjs", import.meta.url));
 const SCREENS = ["/", "/connections", "/latency", "/topology", "/losses", "/listeners", "/host", "/agent"];
-
-interface Counts {
-  readonly attempts: number;
-  readonly failed: number;
-  readonly reset: number;
-}
-
-interface Finding {
-  readonly rule: string;
-  readonly subject: string;
-  readonly severity: string;
-  readonly text: string;
-}
-
-/** A process of a service in the namespace. */
-class Staged {
-  readonly child: ChildProcess;
-  readonly #lines: Interface;
-
-  private constructor(child: ChildProcess) {
-    this.child = child;
-    this.#lines = createInterface(child.stdout!);
-  }
-
-  static async start(netns: Netns, service: string, ...args: string[]): Promise<Staged> {
-    const env = { ...process.env, OTEL_SERVICE_NAME: service };
-    const child = netns.spawn(process.execPath, [STAGED, ...args], {
-      env,
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const staged = new Staged(child);
-    await once(staged.#lines, "line");
-    return staged;
-  }
-
-  /** Ends a client, and answers with what it counted. */
-  async counts(): Promise<Counts> {
-    const line = once(this.#lines, "line");
-    this.child.kill("SIGTERM");
-    return JSON.parse(String((await line)[0])) as Counts;
-  }
-}
 
 describe("the page", function () {
   this.timeout(240_000);
@@ -88,7 +43,7 @@ describe("the page", function () {
 control: { socket: "${folder}/control.sock" }
 filter: { include: { netns: ["${inodeOf(netns)}"] } }
 metrics: { interval: 2s }
-viewer: { enabled: true, address: "127.0.0.1:0", file: "${folder}/viewer.db", receive: true }
+viewer: { enabled: true, address: "127.0.0.1:0", file: "${folder}/viewer.db", receive: true, recordOn: [finding] }
 exporters: { c: { type: console, format: json, rate: 1 } }
 `,
     });
@@ -124,10 +79,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     await page.setViewport({ width: 1440, height: 900 });
   });
   after(async () => {
-    for (const { child } of staged) {
-      child.kill("SIGCONT");
-      await end(child);
-    }
+    for (const one of staged) await one.end();
     await browser?.close();
     await agent?.[Symbol.asyncDispose]();
     await netns?.[Symbol.asyncDispose]();
@@ -313,6 +265,14 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     const { edges } = body as { edges: readonly { from: string; counts: Record<string, number> }[] };
     assert.equal(edges.find(({ from }) => from === "cart")?.counts.failed, made.cart!.attempts);
     await assert.rejects(run("record", file, "--config", config), /exists already; name another file/);
+  });
+
+  it("has been recorded when the first fault was found", async () => {
+    const [file, ...more] = (await readdir(folder)).filter((name) => /^finding-.*\.db$/.test(name));
+    assert.deepEqual(more, []);
+    const { openRecording } = await import("../../store/recording.ts");
+    using recording = openRecording(join(folder, file!));
+    assert.ok(recording.findings.raised.length > 0);
   });
 
   it("is drawn as in the guides", async () => {

@@ -1,0 +1,64 @@
+// Clients and servers of the tests of the page (test/apps/staged.mjs, test/apps/faulty.py).
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createInterface, type Interface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { end, type Netns } from "./netns.ts";
+
+const app = (name: string) => fileURLToPath(new URL(`../apps/${name}`, import.meta.url));
+
+/** What a client counted. */
+export interface Counts {
+  readonly attempts: number;
+  readonly failed: number;
+  readonly reset: number;
+}
+
+/** A finding as the page's API tells it. */
+export interface Finding {
+  readonly rule: string;
+  readonly subject: string;
+  readonly severity: string;
+  readonly text: string;
+}
+
+/** A process of a service in a namespace. */
+export class Staged {
+  readonly child: ChildProcess;
+  readonly #lines: Interface;
+
+  private constructor(child: ChildProcess) {
+    this.child = child;
+    this.#lines = createInterface(child.stdout!);
+  }
+
+  /** A client or a server that works: arguments of staged.mjs. */
+  static start(netns: Netns, service: string, ...args: string[]): Promise<Staged> {
+    return Staged.#spawn(netns, service, process.execPath, [app("staged.mjs"), ...args]);
+  }
+
+  /** A server that does not: `unattended` or `exhausted`. */
+  static faulty(netns: Netns, service: string, how: string, port: number): Promise<Staged> {
+    return Staged.#spawn(netns, service, "python3", [app("faulty.py"), how, String(port)]);
+  }
+
+  static async #spawn(netns: Netns, service: string, program: string, args: string[]): Promise<Staged> {
+    const env = { ...process.env, OTEL_SERVICE_NAME: service };
+    const staged = new Staged(netns.spawn(program, args, { env, stdio: ["ignore", "pipe", "inherit"] }));
+    await once(staged.#lines, "line");
+    return staged;
+  }
+
+  /** Ends a client, and answers with what it counted. */
+  async counts(): Promise<Counts> {
+    const line = once(this.#lines, "line");
+    this.child.kill("SIGTERM");
+    return JSON.parse(String((await line)[0])) as Counts;
+  }
+
+  /** Ends it, also if it is stopped. */
+  async end(): Promise<void> {
+    this.child.kill("SIGCONT");
+    await end(this.child);
+  }
+}
