@@ -38,7 +38,7 @@ export class SurveyCursor extends StructCursor implements Survey {
 }
 
 export const skeleton = {
-  hash: "4b414bcfab84dd8b",
+  hash: "b035868ec325a08a",
   programs: {
     drop_rows: "iter/bpf_sk_storage_map",
     keep_living: "iter/bpf_sk_storage_map",
@@ -78,7 +78,7 @@ export const skeleton = {
     plugin_bit: {"kind":"int","size":4,"signed":false},
     watch_connect_exits: {"kind":"bool","size":1},
   },
-  runtimeConfig: { kind: "struct", name: "", size: 320, fields: [{ name: "self_pid", offset: 0, layout: {"kind":"int","size":4,"signed":false} }, { name: "excludes_self", offset: 4, layout: {"kind":"int","size":4,"signed":false} }, { name: "keeps_tuples", offset: 8, layout: {"kind":"int","size":4,"signed":false} }, { name: "freed_cgroups", offset: 12, layout: {"kind":"int","size":4,"signed":false} }, { name: "space", offset: 16, layout: { kind: "struct", name: "pid_space", size: 8, fields: [{ name: "level", offset: 0, layout: {"kind":"int","size":4,"signed":false} }, { name: "inode", offset: 4, layout: {"kind":"int","size":4,"signed":false} }] } }, { name: "seeded", offset: 24, layout: {"kind":"int","size":4,"signed":false} }, { name: "round", offset: 28, layout: {"kind":"int","size":4,"signed":false} }, { name: "correlates", offset: 32, layout: {"kind":"int","size":4,"signed":false} }, { name: "round_began_at", offset: 40, layout: {"kind":"int","size":8,"signed":false} }, { name: "sampling_threshold", offset: 48, layout: {"kind":"int","size":8,"signed":false} }, { name: "slow_ns", offset: 56, layout: {"kind":"int","size":8,"signed":false} }, { name: "cgroups", offset: 64, layout: { kind: "array", size: 256, element: watchedCgroupLayout, length: 16 } }] },
+  runtimeConfig: { kind: "struct", name: "", size: 328, fields: [{ name: "self_pid", offset: 0, layout: {"kind":"int","size":4,"signed":false} }, { name: "excludes_self", offset: 4, layout: {"kind":"int","size":4,"signed":false} }, { name: "keeps_tuples", offset: 8, layout: {"kind":"int","size":4,"signed":false} }, { name: "freed_cgroups", offset: 12, layout: {"kind":"int","size":4,"signed":false} }, { name: "space", offset: 16, layout: { kind: "struct", name: "pid_space", size: 8, fields: [{ name: "level", offset: 0, layout: {"kind":"int","size":4,"signed":false} }, { name: "inode", offset: 4, layout: {"kind":"int","size":4,"signed":false} }] } }, { name: "seeded", offset: 24, layout: {"kind":"int","size":4,"signed":false} }, { name: "round", offset: 28, layout: {"kind":"int","size":4,"signed":false} }, { name: "correlates", offset: 32, layout: {"kind":"int","size":4,"signed":false} }, { name: "round_began_at", offset: 40, layout: {"kind":"int","size":8,"signed":false} }, { name: "sampling_threshold", offset: 48, layout: {"kind":"int","size":8,"signed":false} }, { name: "slow_ns", offset: 56, layout: {"kind":"int","size":8,"signed":false} }, { name: "page_port", offset: 64, layout: {"kind":"int","size":4,"signed":false} }, { name: "page_netns", offset: 68, layout: {"kind":"int","size":4,"signed":false} }, { name: "cgroups", offset: 72, layout: { kind: "array", size: 256, element: watchedCgroupLayout, length: 16 } }] },
   counters: ["seen_spans","lost_spans","seen_processes","lost_processes","excluded_self","lost_connections","lost_accepts","lost_tuples","lost_names","opened_connections","ended_connections","unseen_changes","unsampled_connections"],
   links: {"on_emit":12,"on_uring_emit":1},
   records: {
