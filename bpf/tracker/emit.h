@@ -124,11 +124,11 @@ static __always_inline const struct entry *opening_of(struct sock *sk)
 
 /*
  * Whether the request was cut off: one that was sent and that nothing has answered, or one that was received and whose
- * answer has not been acknowledged.
+ * answer has not been acknowledged. What the other end has sent since, be it TLS's or TCP's end, shows that it was done.
  */
 static __always_inline bool is_open(const struct entry *e, const struct tcp_sock *tp)
 {
-	return e->answers ? tp->snd_una != tp->write_seq : e->received == tp->rcv_nxt;
+	return e->received == tp->rcv_nxt && (!e->answers || tp->snd_una != tp->write_seq);
 }
 
 struct open_streams {

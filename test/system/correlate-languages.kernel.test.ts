@@ -64,6 +64,7 @@ describe("labels of Python and Go", function () {
       await using netns = await Netns.create();
       await using w = await watchContexts(["tcpconnect"], {
         "filter.include.netns": String(statSync(netns.path).ino),
+        "correlate.rate": "100000",
       });
       const words = [mode, CLIENTS, EACH, REFUSED].map(String);
       if (tls) words.push(certificates.path("own.pem"), certificates.path("own.key"));
