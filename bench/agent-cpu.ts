@@ -21,7 +21,7 @@ const SECONDS = 4;
 const SETTLE = 1500;
 
 /** Microseconds of CPU that all threads of a process have used: exact, while `stat` counts in ticks of 10 ms. */
-function cpuOf(pid: number): number {
+export function cpuOf(pid: number): number {
   const times = readdirSync(`/proc/${pid}/task`).map((tid) =>
     Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, "utf8").split(" ")[0]),
   );

@@ -21,7 +21,7 @@ function cpuOf(pid: number): number {
 }
 
 /** Megabytes; `kind` as in /proc/pid/smaps_rollup. */
-function memoryOf(pid: number, kind: "Rss" | "Pss" | "Anonymous"): number {
+export function memoryOf(pid: number, kind: "Rss" | "Pss" | "Anonymous"): number {
   const [, kilobytes] = new RegExp(`^${kind}: +(\\d+)`, "m").exec(
     readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"),
   )!;

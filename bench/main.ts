@@ -21,6 +21,7 @@ import { peakRows } from "./peak.ts";
 import { readerRow } from "./reader.ts";
 import * as storm from "./storm.ts";
 import { sweepRows } from "./sweep.ts";
+import { viewerRows } from "./viewer.ts";
 
 const quick = process.argv.includes("--quick");
 const rounds = quick ? 3 : 9;
@@ -51,6 +52,7 @@ const parts: readonly [string, () => Promise<readonly Row[]>][] = [
   ["start, memory, idle", () => footprintRows(netns, quick ? 3 : 5, quick ? 10 : 60)],
   ["memory under load", () => peakRows(netns, quick ? 10 : 60)],
   ["the agent's CPU", () => agentCpuRows(netns, quick ? 3 : 5)],
+  ["the page", () => viewerRows(netns, quick ? 2 : 5)],
   ["encoding", () => encodeRows(rounds)],
   ["correlation", () => correlationRows(netns, rounds)],
   ["correlate/node", async () => correlateNodeRows(rounds)],

@@ -21,13 +21,18 @@ function found(): string | undefined {
   return undefined;
 }
 
-/** Starts it, or skips the test. */
-export async function openBrowser(test: Mocha.Context): Promise<Browser> {
+/** Starts it; undefined if there is none here. */
+export async function launchBrowser(): Promise<Browser | undefined> {
   const executablePath = found();
-  if (executablePath === undefined) return skip(test, "needs Chromium");
+  if (executablePath === undefined) return undefined;
   // As root it has no sandbox; /dev/shm is small in containers.
   return await puppeteer.launch({
     executablePath,
     args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
   });
+}
+
+/** Starts it, or skips the test. */
+export async function openBrowser(test: Mocha.Context): Promise<Browser> {
+  return (await launchBrowser()) ?? skip(test, "needs Chromium");
 }

@@ -6,9 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Agent, startAgent } from "../support/agent.ts";
 import { inodeOf } from "../support/connection-ends.ts";
-import { isLong } from "../support/long.ts";
 import { needsRoot } from "../support/netns.ts";
-import { skip } from "../support/skip.ts";
 import { type Finding, Staged } from "../support/staged.ts";
 import { addresses, type Pair, pair } from "../support/topology.ts";
 import { until } from "../support/until.ts";
@@ -174,8 +172,6 @@ describe("staged faults", function () {
 
   before(function () {
     needsRoot(this);
-    if (!isLong)
-      skip(this, "long: npm run test:long; the rules alone are in store/findings/findings.test.ts");
   });
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "wirespan-faults-"));

@@ -5,7 +5,7 @@ import { colourOf, MirroredBars } from "../parts/bars.tsx";
 import { Answer, Bar, Panel, Spark } from "../parts/common.tsx";
 import { Table } from "../parts/table.tsx";
 import { range, term, toggleTerm } from "../state.ts";
-import type { TraceRow } from "./connection.tsx";
+import type { TraceRow } from "../trace-row.ts";
 
 interface Part {
   readonly name: string;

@@ -1,0 +1,136 @@
+// What the page takes: of the CPU and of memory, in the agent and in its store, closed and open.
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Agent, startAgent } from "../test/support/agent.ts";
+import { launchBrowser } from "../test/support/browser.ts";
+import type { Netns } from "../test/support/netns.ts";
+import { until } from "../test/support/until.ts";
+import { run } from "../test/support/workload.ts";
+import { cpuOf } from "./agent-cpu.ts";
+import { asStarted } from "./bundled.ts";
+import { STORM_CPU } from "./contenders.ts";
+import { median, type Row } from "./figures.ts";
+import { memoryOf } from "./footprint.ts";
+
+/** Connections a second, and for how many seconds. */
+const RATE = 1000;
+const SECONDS = 10;
+/** Connections whose list is to be painted. */
+const MANY = 100_000;
+
+/** The agent and its store. */
+function processes({ pid }: Agent): readonly number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+  return [pid, ...(children === "" ? [] : children.split(" ").map(Number))];
+}
+
+const sum = (agent: Agent, of: (pid: number) => number): number =>
+  processes(agent).reduce((total, pid) => total + of(pid), 0);
+
+function pageOf(agent: Agent): Promise<string> {
+  return until("the page", () => {
+    const all = agent.stderr.map((line) => /http:\/\/127\.0\.0\.1:\d+\//.exec(line)?.[0]);
+    return all.find((url) => url !== undefined);
+  });
+}
+
+/** Three agents observe the same connections at the same time: without the page, with it closed, and with it open. */
+export async function viewerRows(netns: Netns, rounds: number): Promise<Row[]> {
+  const { ino } = statSync(netns.path);
+  const folder = mkdtempSync(join(tmpdir(), "wirespan-bench-"));
+  const backend = fork(join(import.meta.dirname, "otlp-discard.ts"));
+  const browser = await launchBrowser();
+  try {
+    const [port] = (await once(backend, "message")) as [number];
+    const start = (name: string, enabled: boolean) =>
+      startAgent([], {
+        ...asStarted,
+        config: `version: 1
+control: { socket: "${folder}/${name}.sock" }
+filter: { include: { netns: ["${ino}"], direction: [outbound] } }
+viewer: { enabled: ${enabled}, address: "127.0.0.1:0", file: "${folder}/${name}.db" }
+exporters: { bench: { type: otlp_grpc, endpoint: "http://127.0.0.1:${port}", compression: none } }
+`,
+      });
+    await using without = await start("without", false);
+    await using closed = await start("closed", true);
+    await using open = await start("open", true);
+    const url = await pageOf(open);
+    const page = await browser?.newPage();
+    await page?.goto(url);
+    const agents = [without, closed, open];
+    /** Percent of a core of each, while the connections are made and 2 s after them. */
+    const round = async () => {
+      const before = agents.map((agent) => sum(agent, cpuOf));
+      const begun = performance.now();
+      await run(netns, "paced", { rate: RATE, seconds: SECONDS, cpu: STORM_CPU });
+      await sleep(2000);
+      const passed = (performance.now() - begun) * 1000;
+      return agents.map((agent, i) => ((sum(agent, cpuOf) - before[i]!) / passed) * 100);
+    };
+    await round();
+    const figures: number[][] = [];
+    for (let i = 0; i < rounds; i++) figures.push(await round());
+    const of = (i: number) => figures.map((one) => one[i]!);
+    const more = (i: number) => figures.map((one) => one[i]! - one[0]!);
+    const memory = (kind: "Anonymous" | "Pss") => sum(closed, (pid) => memoryOf(pid, kind));
+    const anonymous = memory("Anonymous");
+    const cpu = (what: string, i: number): Row => ({
+      measure: `CPU of agent and store with the page ${what}, above an agent without it; ${RATE}/s, one end`,
+      unit: "% of a core",
+      ours: more(i),
+      floor: { name: "without", figures: of(0) },
+      peers: [],
+      goal: "≤ 1",
+      met: median(more(i)) <= 1,
+      note: "taken at the same time, of the same connections",
+    });
+    return [
+      cpu("closed", 1),
+      ...(page ? [cpu("open", 2)] : []),
+      {
+        measure: `anonymous memory of agent and store after ${RATE}/s`,
+        unit: "MB",
+        ours: [anonymous],
+        peers: [],
+        goal: "≤ 110",
+        met: anonymous <= 110,
+        note: `PSS ${memory("Pss").toFixed(0)} MB`,
+      },
+      ...(page ? [await paintRow(netns, page, url, rounds)] : []),
+    ];
+  } finally {
+    await browser?.close();
+    backend.kill();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+type Page = Awaited<ReturnType<NonNullable<Awaited<ReturnType<typeof launchBrowser>>>["newPage"]>>;
+
+/** Until the first paint of the list, with many connections in the store. */
+async function paintRow(netns: Netns, page: Page, url: string, rounds: number): Promise<Row> {
+  const done = RATE * SECONDS * (rounds + 1);
+  if (done < MANY)
+    await run(netns, "paced", { rate: 5 * RATE, seconds: (MANY - done) / (5 * RATE), cpu: STORM_CPU });
+  await sleep(3000);
+  const paints: number[] = [];
+  for (let i = 0; i < rounds; i++) {
+    await page.goto(new URL("/connections", url).href);
+    await page.waitForSelector("tbody tr");
+    const paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime";
+    paints.push(((await page.evaluate(paint)) as number) / 1000);
+  }
+  return {
+    measure: `first paint of the list of ${MANY / 1000},000 connections`,
+    unit: "s",
+    ours: paints,
+    peers: [],
+    goal: "≤ 1",
+    met: median(paints) <= 1,
+  };
+}
