@@ -1,0 +1,98 @@
+// Which tests there are, by how they run. Tests: tools/suites.test.ts.
+
+export interface Suite {
+  readonly files: readonly string[];
+  readonly except: readonly string[];
+  /** Milliseconds a test may take. */
+  readonly timeout: number;
+  readonly root: boolean;
+  /** So many files to a process, which runs beside another; absent: one process, alone. */
+  readonly together?: number;
+  /** Of these those that run alone: what they look at is the host's. */
+  readonly alone?: readonly string[];
+  /** Starts the bundle in place of the sources. */
+  readonly bundled?: boolean;
+  /** With the addon's sanitizer build; without leak detection, which would report all that V8 keeps. */
+  readonly sanitized?: boolean;
+}
+
+const anywhere =
+  "{core,agent,bpf,cli,config,correlate/{go,node/test,python},exporters,plugins,store,tools,test,bench}/**";
+export const suites: Readonly<Record<string, Suite>> = {
+  unit: {
+    files: [`${anywhere}/*.test.ts`],
+    except: ["**/*.{kernel,backend,vm}.test.ts"],
+    timeout: 60_000,
+    root: false,
+    together: 8,
+  },
+  fuzz: {
+    files: ["config/fuzz.test.ts", "core/bridge/skeletons.test.ts"],
+    except: [],
+    timeout: 60_000,
+    root: false,
+  },
+  sanitized: {
+    files: ["native/**/*.test.ts"],
+    except: ["native/leak.kernel.test.ts"],
+    timeout: 120_000,
+    root: true,
+    sanitized: true,
+  },
+  native: {
+    files: ["native/**/*.test.ts"],
+    except: [],
+    timeout: 120_000,
+    root: true,
+    together: 1,
+    alone: ["native/leak.kernel.test.ts"],
+  },
+  kernel: {
+    files: [`${anywhere}/*.kernel.test.ts`],
+    // It takes half a minute for each of a dozen faults; their rules are also in store/findings/findings.test.ts.
+    except: ["test/system/viewer-faults.kernel.test.ts"],
+    timeout: 120_000,
+    root: true,
+    together: 1,
+    alone: [
+      // Whatever on the host is lost, or interrupts a program; and as many programs as a tracepoint takes.
+      "core/engine/balance.kernel.test.ts",
+      "test/system/{interrupted,parents,lost,whole-agent}.kernel.test.ts",
+      "plugins/softirqs/*.kernel.test.ts",
+    ],
+  },
+  // Those that have a size (test/support/long.ts), in the long form.
+  long: {
+    files: [
+      "core/engine/correlation.{,events.,table.}kernel.test.ts",
+      "test/system/correlate-*.kernel.test.ts",
+      "test/backend/shop.backend.test.ts",
+      "test/system/viewer-faults.kernel.test.ts",
+    ],
+    except: [],
+    timeout: 120_000,
+    root: true,
+  },
+  // The whole of it once more as users run it.
+  bundle: {
+    files: [
+      "agent/{doctor.kernel,control/control.kernel}.test.ts",
+      "cli/trace/trace.kernel.test.ts",
+      "test/system/{whole-agent,live,reload}.kernel.test.ts",
+    ],
+    except: [],
+    timeout: 120_000,
+    root: true,
+    bundled: true,
+  },
+  kernels: { files: ["test/kernels/*.vm.test.ts"], except: [], timeout: 60_000, root: true },
+  backend: {
+    files: [`${anywhere}/*.backend.test.ts`],
+    except: [],
+    timeout: 120_000,
+    root: false,
+    together: 1,
+    // What leaves is compared with one namespace's, and the agent sees the host.
+    alone: ["test/backend/examples.backend.test.ts"],
+  },
+};
