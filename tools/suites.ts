@@ -57,6 +57,7 @@ export const suites: Readonly<Record<string, Suite>> = {
     alone: [
       // Whatever on the host is lost, or interrupts a program; and as many programs as a tracepoint takes.
       "core/engine/balance.kernel.test.ts",
+      "plugins/tcpdrop/scopes.kernel.test.ts",
       "test/system/{interrupted,parents,lost,whole-agent}.kernel.test.ts",
       "plugins/softirqs/*.kernel.test.ts",
     ],
