@@ -304,7 +304,7 @@ describe("a mistake", function () {
     "a filter names a map that is not pinned": {
       change: (file) => writeFile(file, `${start}filter: { cgroupMap: /no/such/map }\n`),
       code: 2,
-      says: () => `tcpaccept: filter: the map at /no/such/map: nothing is pinned there; ${UNCHANGED}`,
+      says: () => `correlation: filter: the map at /no/such/map: nothing is pinned there; ${UNCHANGED}`,
     },
     "it asks for a hook that only a start can set": {
       change: (file) => writeFile(file, start.replace("false", "true")),
