@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { skip } from "./skip.ts";
+import { countUnseen } from "./unseen.ts";
 
 const execute = promisify(execFile);
 let made = 0;
@@ -20,6 +21,10 @@ export async function needsTmux(context: Mocha.Context): Promise<void> {
 export class Terminal implements AsyncDisposable {
   readonly #server = `wirespan-${process.pid}-${++made}`;
 
+  /** Events that the kernel showed to no program, as the live view says. */
+  #unseen = 0;
+  readonly #counted = countUnseen(() => this.#unseen);
+
   private constructor() {}
 
   /** Starts `command`, a line for the shell, on `columns` × `rows`. */
@@ -33,7 +38,10 @@ export class Terminal implements AsyncDisposable {
 
   /** What is on the screen, line by line. */
   async screen(): Promise<readonly string[]> {
-    return (await this.#tmux("capture-pane", "-p")).replace(/\n$/, "").split("\n");
+    const text = await this.#tmux("capture-pane", "-p");
+    const [, unseen = "0"] = /([\d,]+) unseen events/.exec(text) ?? [];
+    this.#unseen = Math.max(this.#unseen, Number(unseen.replaceAll(",", "")));
+    return text.replace(/\n$/, "").split("\n");
   }
 
   /** Looks until the screen has `what`; throws with the screen if it has not within `limit` milliseconds. */
@@ -57,6 +65,7 @@ export class Terminal implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#counted();
     await this.#tmux("kill-server").catch(() => {});
   }
 
