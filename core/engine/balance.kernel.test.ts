@@ -229,7 +229,7 @@ describe("what the kernel does not show", function () {
     const work = run(netns, "burst", { count });
     for (const begun of [1000, 2000, 3000]) {
       await until(begun);
-      await blindly(seen, () => until(Math.min(opened() + 20, count)));
+      await blindly(seen, () => until(Math.min(opened() + 200, count)));
     }
     await work;
     await netns.settled();
