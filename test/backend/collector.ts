@@ -2,6 +2,7 @@
 // file for each signal, in protobuf.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { stringify } from "yaml";
 import { decodeLogs, decodeMetrics, decodeTraces } from "../support/otlp-decode.ts";
 import type { Export } from "../support/otlp-sink.ts";
@@ -17,6 +18,9 @@ import {
 } from "./otlp.ts";
 import { freePorts } from "./ports.ts";
 import { Service } from "./service.ts";
+
+/** Milliseconds after which what it has acknowledged is in its files, on a busy machine too (flush_interval is 50 ms). */
+const BEHIND = 300;
 
 /** A running Collector. Dispose of it with `await using`. */
 export class Collector implements AsyncDisposable {
@@ -35,8 +39,9 @@ export class Collector implements AsyncDisposable {
     this.http = http;
   }
 
-  /** Every request taken so far, in order of arrival; about 100 ms behind. */
+  /** Every request taken so far, in order of arrival. */
   async requests(): Promise<OtlpRequest[]> {
+    await sleep(BEHIND);
     const text = await readFile(this.#file, "utf8").catch(() => "");
     const whole = text.slice(0, text.lastIndexOf("\n") + 1);
     return whole
@@ -59,6 +64,7 @@ export class Collector implements AsyncDisposable {
 
   /** Every request taken so far, by signal, as strictly decoded as if it came from the agent itself. */
   async exports(): Promise<Export[]> {
+    await sleep(BEHIND);
     const [traces, metrics, logs] = await Promise.all(
       SIGNALS.map(async (signal) => frames(await readFile(protobuf(this.#file, signal)))),
     );

@@ -183,8 +183,6 @@ exporters:
     const shown = witnessed.stop();
     assert.equal((await agent.stop()).code, 0);
     ranges = { ...ranges, node: lines<Range>(readFileSync(file, "utf8")) };
-    // Its file is complete when it has ended.
-    await collector.service.stop();
     const metrics = await collector.metrics();
     told = {
       retransmits: sumOf(metrics, "wirespan.tcp.retransmits"),
