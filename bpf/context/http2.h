@@ -21,7 +21,7 @@ enum {
 	FRAME_WINDOW_UPDATE = 8,
 	FRAME_CONTINUATION = 9,
 };
-#define END_STREAM   1
+#define END_STREAM 1
 /* Of a frame with headers: END_STREAM, END_HEADERS, PADDED, PRIORITY. */
 #define HEADERS_FLAGS 0x2d
 
@@ -81,8 +81,7 @@ static __always_inline bool is_plausible(struct streams *t, const struct frame *
 
 static __always_inline struct streams *create_streams(struct sock *sk)
 {
-	struct streams *t =
-		bpf_sk_storage_get(&streams, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	struct streams *t = bpf_sk_storage_get(&streams, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (!t)
 		COUNT_CORRELATED(no_memory, 1);
@@ -131,9 +130,8 @@ static __always_inline void note_end(struct streams *t, const struct frame *f, b
 {
 	if (!request_of(t, f->stream))
 		return;
-	if (f->type == FRAME_RST_STREAM ||
-	    (answers && f->flags & END_STREAM &&
-	     (f->type == FRAME_DATA || f->type == FRAME_HEADERS)))
+	if (f->type == FRAME_RST_STREAM || (answers && f->flags & END_STREAM &&
+					    (f->type == FRAME_DATA || f->type == FRAME_HEADERS)))
 		t->ended |= 1ull << place_of(f->stream);
 }
 

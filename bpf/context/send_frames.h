@@ -215,8 +215,7 @@ static __always_inline void on_frames(struct sock *sk, const struct message *m, 
 		m->conn->unread_segments = ANSWERS_FOLLOWED;
 	}
 	/* Frames show whose the bytes are, better than the last record of a table. */
-	if (!has_context && c->n &&
-	    c->ring[MASKED(c->n - 1, CONTEXTS - 1)].source == CONTEXT_TABLE)
+	if (!has_context && c->n && c->ring[MASKED(c->n - 1, CONTEXTS - 1)].source == CONTEXT_TABLE)
 		end_table_context(c, m);
 	/* The middle of a long frame. */
 	if ((s32)(c->next_frame - m->seq) >= (s32)m->bytes)

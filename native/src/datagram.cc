@@ -23,7 +23,8 @@ void Send(const std::string& address, const std::string& text) {
   to.sun_family = AF_UNIX;
   // A path ends with a zero byte, an abstract name with the address.
   const bool is_abstract = address.starts_with('@');
-  if (address.size() + !is_abstract > sizeof(to.sun_path)) throw Failure{"send datagram", ENAMETOOLONG};
+  if (address.size() + !is_abstract > sizeof(to.sun_path))
+    throw Failure{"send datagram", ENAMETOOLONG};
   address.copy(to.sun_path, address.size());
   if (is_abstract) to.sun_path[0] = '\0';
   const socklen_t length = offsetof(sockaddr_un, sun_path) + address.size() + !is_abstract;

@@ -17,7 +17,7 @@
  */
 #define PLACE_RECEIVED CONTEXTS
 #define PLACE_STREAMS  (CONTEXTS + 1)
-#define PLACES	       (PLACE_STREAMS + STREAMS)
+#define PLACES         (PLACE_STREAMS + STREAMS)
 struct places {
 	u64 ring;
 	u64 streams;
@@ -173,14 +173,14 @@ __noinline int read_context(struct conn_record *r, struct entry *e, enum in_trac
 #define IN_TRACE_EVENT(seq, n) ((u64)(u32)(n) << 32 | (u32)(seq))
 
 /* Sends it below the context at `place`, or discards it if that has had its share; its `connection` is filled already. */
-#define SUBMIT_IN_TRACE(ring, record, sk, place, kind, event)                            \
-	do {                                                                             \
-		struct entry *entry_ = context_at(sk, place);                            \
-		struct conn_record *connection_ = &(record)->connection;                 \
-                                                                                         \
-		connection_->wanted = 0;                                                 \
-		if (entry_ && read_context(connection_, entry_, kind, event))            \
-			bpf_ringbuf_submit(record, wakeup(ring));                        \
-		else                                                                     \
-			bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);                   \
+#define SUBMIT_IN_TRACE(ring, record, sk, place, kind, event)                 \
+	do {                                                                  \
+		struct entry *entry_ = context_at(sk, place);                 \
+		struct conn_record *connection_ = &(record)->connection;      \
+                                                                              \
+		connection_->wanted = 0;                                      \
+		if (entry_ && read_context(connection_, entry_, kind, event)) \
+			bpf_ringbuf_submit(record, wakeup(ring));             \
+		else                                                          \
+			bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);        \
 	} while (0)
