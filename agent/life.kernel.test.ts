@@ -41,7 +41,7 @@ async function catches(pid: number, number: number): Promise<boolean> {
 /** The first and the last that the program takes over. */
 const [SIGHUP, SIGIO] = [1, 29];
 
-describe("an agent that is told something", function () {
+describe("an agent that gets a signal", function () {
   this.timeout(120_000);
   let folder: string;
   let file: string;

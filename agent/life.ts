@@ -1,4 +1,4 @@
-// How a command that watches is told to end, from the first line of the program on: by signals, and by errors that
+// How a command that watches learns that it is to end, from the first line of the program on: by signals, and by errors that
 // nobody has caught. Until `begin` nothing is attached, so the process just ends.
 import { constants } from "node:os";
 import { standardError } from "../core/base/output.ts";

@@ -1,4 +1,4 @@
-// What systemd is told, by the real agent through a real socket; and the unit that has it told.
+// What the real agent sends to systemd through a real socket, and the unit that asks for it.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -75,7 +75,7 @@ describe("an agent that systemd starts", function () {
     assert.equal(code, 0);
     const lines = stderr.filter((line) => line.includes("NOTIFY_SOCKET"));
     assert.equal(lines.length, 1, stderr.join("\n"));
-    assert.match(lines[0]!, /the service manager \(NOTIFY_SOCKET\) is not told: send datagram: ENOENT/);
+    assert.match(lines[0]!, /the service manager \(NOTIFY_SOCKET\) is not notified: send datagram: ENOENT/);
   });
 });
 

@@ -1,4 +1,4 @@
-// What the agent tells the service manager that started it (systemd's Type=notify), as sd_notify(3) does: datagrams
+// What the agent reports to the service manager that started it (systemd's Type=notify), as sd_notify(3) does: datagrams
 // with lines NAME=value. Tests: agent/service-manager.test.ts, agent/service-manager.kernel.test.ts.
 import { sayUnseen } from "../core/engine/balance.ts";
 import type { Log } from "../core/plugin/log.ts";
@@ -62,7 +62,10 @@ export class ServiceManager {
       this.#native.sendDatagram(this.#socket, lines.join("\n"));
     } catch (error) {
       const { message } = error as Error;
-      this.#log.warn({ socket: this.#socket }, `the service manager (NOTIFY_SOCKET) is not told: ${message}`);
+      this.#log.warn(
+        { socket: this.#socket },
+        `the service manager (NOTIFY_SOCKET) is not notified: ${message}`,
+      );
       // One that is busy gets the next message.
       if ((error as NodeJS.ErrnoException).code !== "EAGAIN") this.#socket = undefined;
     }

@@ -6,7 +6,7 @@ import type { Edge, Sums } from "./sums/edge.ts";
 
 const CONNECTION_SPANS = new Set(["tcp connection", "tcp connect", "tcp accept"]);
 const LOSSES = new Set(["tcp retransmit", "tcp drop", "tcp reset"]);
-/** One SYN that is sent again, long before its attempt ends. */
+/** One SYN that is retransmitted, long before its attempt ends. */
 const RETRANSMIT = "wirespan.tcp.retransmit";
 /** In an application's own trace: the same handshake is in its connection's trace too. */
 const IN_TRACE = "wirespan.context.source";

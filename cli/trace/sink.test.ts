@@ -143,7 +143,7 @@ describe("trace of a tool whose rows are spans", () => {
     assert.deepEqual([header?.slice(-5), first?.at(-1), second?.slice(-9)], ["ERROR", "-", "timed out"]);
   });
 
-  it("prints times since the first row, though a span's times are set anew for the next one", async () => {
+  it("prints times since the first row, though a span's times are reused for the next one", async () => {
     const end = { sec: 5, nsec: 0 };
     const text = await written({ format: "csv", view: { columns: () => [elapsed()] } }, (sink) => {
       sink.span(span({}, { end }));
@@ -300,7 +300,7 @@ describe("trace of a tool whose rows are an interval's metrics", () => {
     assert.equal(text, "VECTOR,SECONDS\nnet_rx,3\nnet_rx,2\n");
   });
 
-  it("tells series apart by resource, and by attributes whatever their order", async () => {
+  it("distinguishes series by resource, and by attributes whatever their order", async () => {
     const other = { attributes: {} };
     const both = (sec: number, a: number, b: number) => [
       metric(sec, [{ value: a, attributes: { vector: "x", cpu: 1 } }]),
@@ -317,7 +317,7 @@ describe("trace of a tool whose rows are an interval's metrics", () => {
     );
   });
 
-  it("takes a series that began anew, and a level, as they are", async () => {
+  it("takes a series that started again, and a level, as they are", async () => {
     const gauge: MetricSpec = { ...seconds, instrument: "gauge" };
     const text = await written({ view, format: "json" }, (sink) => {
       sink.metrics([metric(2, [{ value: 5 }])]);

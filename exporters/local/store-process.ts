@@ -122,7 +122,7 @@ export class StoreProcess {
       last = line;
     });
     lines(child.stdio[3] as Readable, (line) => this.#onReport(JSON.parse(line) as Report));
-    // A store that ends while it is written to is told by "exit".
+    // A store that ends while it is written to is reported by "exit".
     child.stdin!.on("error", () => {});
     child.once("error", ({ message }) => this.#ended(message));
     child.once("exit", (code, signal) => this.#ended(last || `it ended with ${signal ?? `code ${code}`}`));

@@ -4,7 +4,7 @@ import type { Resources } from "../query/resources.ts";
 import type { SeriesTotal } from "../query/series.ts";
 import type { Edge, Sums } from "../sums/edge.ts";
 
-/** How urgent: requests fail; requests are slow or data is sent again; something is unusual. */
+/** How urgent: requests fail; requests are slow or data is retransmitted; something is unusual. */
 export type Severity = "failing" | "slow" | "unusual";
 
 export interface Finding {

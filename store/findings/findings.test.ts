@@ -12,7 +12,7 @@ interface Minute {
   readonly connects?: number;
   readonly failed?: readonly [count: number, cause: string];
   readonly synRetransmits?: number;
-  /** SYNs sent again by attempts that have not ended. */
+  /** SYNs retransmitted by attempts that have not ended. */
   readonly hanging?: number;
   /** Seconds. */
   readonly took?: number;
@@ -96,8 +96,10 @@ async function raisedBy(
     for (const peer of [1, 2, 3]) minute(store, end, {}, peer);
     if (metrics) for (let t = end - 60; t < end; t += 10) metrics(store, t, false);
   }
-  const told: Raised[] = [];
-  const findings = new Findings(store.db, store.ingest, store.store.scan, (finding) => told.push(finding));
+  const reported: Raised[] = [];
+  const findings = new Findings(store.db, store.ingest, store.store.scan, (finding) =>
+    reported.push(finding),
+  );
   await findings.evaluate(NOW - 60);
   await findings.evaluate(NOW - 60);
   assert.deepEqual(findings.raised, [], "while all is calm");
@@ -108,9 +110,9 @@ async function raisedBy(
   assert.deepEqual(findings.raised, [], "after one look");
   await findings.evaluate(NOW);
   assert.deepEqual(
-    told.map(({ rule, subject }) => `${rule} ${subject}`).sort(),
+    reported.map(({ rule, subject }) => `${rule} ${subject}`).sort(),
     findings.raised.map(({ rule, subject }) => `${rule} ${subject}`).sort(),
-    "each was told once",
+    "each was reported once",
   );
   return [...findings.raised];
 }

@@ -27,7 +27,7 @@ export const COUNTS = [
   "synRetransmits",
   "synackRetransmits",
   "unread",
-  /** SYNs sent again, also of attempts that have not ended. */
+  /** Retransmitted SYNs, also of attempts that have not ended. */
   "synsAgain",
 ] as const;
 export type Count = (typeof COUNTS)[number];

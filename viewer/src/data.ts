@@ -83,7 +83,7 @@ async function load(query: string, into: Signal<Loaded<unknown>>, abort: AbortSi
   if (!abort.aborted) into.value = answer;
 }
 
-/** Opens the stream anew when what is shown has changed; several changes at once are one. */
+/** Reopens the stream when what is shown has changed; several changes at once are one. */
 function schedule(): void {
   clearTimeout(pending);
   pending = setTimeout(reopen, 20);

@@ -122,7 +122,7 @@ export class Queue<P> {
     }
   }
 
-  /** The item is to be sent again, unless it is dropped first. */
+  /** The item is to be retried, unless it is dropped first. */
   putBack(item: QueueItem<P>): void {
     item.sending = false;
   }
