@@ -1,17 +1,28 @@
 // What each path of /api/v1 answers. Tests: store/http/api.test.ts.
+import type {
+  Agent,
+  AgentState,
+  AgentSummary,
+  Finding,
+  Heat,
+  Listeners,
+  Meta,
+  Trace,
+  TraceRow,
+} from "../answers.ts";
 import type { Database } from "../database.ts";
 import type { Findings } from "../findings/findings.ts";
 import { Histogram } from "../histogram.ts";
 import type { Ingest } from "../ingest.ts";
-import { Edges } from "../query/edges.ts";
+import { Edges, totals } from "../query/edges.ts";
 import { FilterError, parseFilter } from "../query/filter.ts";
-import { host, listeners, losses } from "../query/host.ts";
+import { host, listeners, losses, METRIC_HEATS, type MetricHeat, metricHeat } from "../query/host.ts";
 import { differences, LISTS, type ListOf, list, ORDERS } from "../query/lists.ts";
-import { heat, strip, topology, vitals } from "../query/overview.ts";
+import { heat, strip, topology, vitalLines, vitals } from "../query/overview.ts";
 import { type Interval, Progress, type Scan } from "../query/scan.ts";
 import { SeriesQuery } from "../query/series.ts";
 import { traceOf } from "../query/trace.ts";
-import { type TraceRow, traceRow } from "../query/trace-row.ts";
+import { traceRow } from "../query/trace-row.ts";
 import { HISTOGRAMS, type Measured } from "../sums/edge.ts";
 import { BadRequest, Parameters } from "./parameters.ts";
 
@@ -66,7 +77,10 @@ export class Api {
     });
     this.#routes = {
       meta: { parameters: [], handle: () => this.#meta() },
-      findings: { parameters: [], handle: () => ({ findings: findings.raised }) },
+      findings: {
+        parameters: [],
+        handle: () => ({ findings: findings.raised satisfies readonly Finding[] }),
+      },
       strip: {
         parameters: FILTERED,
         handle: async (parameters, progress) =>
@@ -77,13 +91,8 @@ export class Api {
         handle: async (parameters, progress) => this.#vitals(parameters, progress),
       },
       heat: {
-        parameters: [...FILTERED, "of"],
-        handle: async (parameters, progress) =>
-          heat(
-            await this.#windows(parameters, progress),
-            parameters.interval,
-            parameters.oneOf("of", HISTOGRAMS, "connect"),
-          ),
+        parameters: [...FILTERED, "of", "only", "cpu"],
+        handle: (parameters, progress) => this.#heat(parameters, progress),
       },
       diff: {
         parameters: [...FILTERED, "of", "t0", "t1", "least", "most"],
@@ -116,9 +125,10 @@ export class Api {
           topology(await this.#windows(parameters, progress), scan.resources, ingest),
       },
       losses: range((interval) => losses(this.#series, interval, store.now(), scan.resources)),
-      listeners: range((interval) => ({
-        listeners: listeners(this.#series, interval, store.now(), scan.resources),
-      })),
+      listeners: {
+        parameters: FILTERED,
+        handle: (parameters, progress) => this.#listeners(parameters, progress),
+      },
       host: range((interval) => host(this.#series, interval, store.now())),
       agent: { parameters: [], handle: () => this.#agent() },
       trace: { parameters: [], handle: (_, progress, id) => this.#trace(id, progress) },
@@ -152,37 +162,75 @@ export class Api {
     return this.#edges.between(parameters.interval, parameters.filter, progress, this.#store.now());
   }
 
+  /** Of the sums by edge, or of a metric. */
+  async #heat(parameters: Parameters, progress: Progress): Promise<Heat> {
+    const metrics = Object.keys(METRIC_HEATS) as MetricHeat[];
+    const of = parameters.oneOf("of", [...HISTOGRAMS, ...metrics], "connect");
+    const { interval, filter } = parameters;
+    const { now, scan } = this.#store;
+    const metric = metrics.find((one) => one === of);
+    if (metric !== undefined) {
+      const isWanted = (resource: number) =>
+        filter.matches({
+          text: (field) => (field === "service" ? scan.resources.service(resource) : undefined),
+          number: () => undefined,
+        });
+      const limits = { only: parameters.text("only"), cpu: parameters.text("cpu"), isWanted };
+      return metricHeat(this.#series, interval, now(), metric, limits);
+    }
+    const { all, seconds } = await this.#windows(parameters, progress);
+    const windows = all.map(({ begin, sums }) => ({ begin, histogram: sums.histograms[of as Measured] }));
+    return heat(windows, seconds, interval);
+  }
+
+  async #listeners(parameters: Parameters, progress: Progress): Promise<Listeners> {
+    const { resources } = this.#store.scan;
+    const waits = new Map<string, Histogram>();
+    for (const { edge, sums } of totals((await this.#windows(parameters, progress)).all)) {
+      if (edge.direction !== "inbound") continue;
+      const name = `${resources.service(edge.resource)} ${edge.port}`;
+      const wait = waits.get(name) ?? new Histogram();
+      wait.merge(sums.histograms.queue);
+      waits.set(name, wait);
+    }
+    return listeners(this.#series, parameters.interval, this.#store.now(), resources, waits);
+  }
+
   /** Of the interval, and of an interval as long, at most an hour, before it. */
   async #vitals(parameters: Parameters, progress: Progress) {
     const { interval, filter } = parameters;
     const length = Math.min(3600e6, interval.to - interval.from);
     const before = { from: interval.from - length, to: interval.from };
     const now = this.#store.now();
+    const windows = await this.#edges.between(interval, filter, progress, now);
     return {
-      now: vitals(await this.#edges.between(interval, filter, progress, now), interval),
+      now: vitals(windows, interval),
+      lines: vitalLines(windows, interval),
       before: vitals(await this.#edges.between(before, filter, progress, now), before),
     };
   }
 
-  #meta() {
+  #meta(): Meta {
     const { db, ingest, isRecording } = this.#store;
-    const { calm, notable } = db.kept();
-    const sums = db.get("SELECT min(t) t FROM sum")?.t;
+    const { calm, notable, application } = db.kept();
+    const sums = db.get("SELECT min(t) t FROM sum")?.t as number | null | undefined;
     return {
-      ...this.#store.about(),
+      ...(this.#store.about() as Pick<Meta, "started">),
       isRecording,
+      agent: summaryOf(ingest.state),
       file: db.file,
       bytes: db.bytes,
+      used: calm.bytes + notable.bytes + application.bytes,
       keptFrom: { calm: seconds(calm.from), notable: seconds(notable.from), sums: sums ?? undefined },
       keepsOneIn: ingest.oneIn,
       isEmpty: ingest.signals.length === 0,
     };
   }
 
-  #agent() {
+  #agent(): Agent {
     const { db, ingest } = this.#store;
     return {
-      state: ingest.state?.state,
+      state: ingest.state?.state as AgentState | undefined,
       stateAt: ingest.state && ingest.state.time / 1e6,
       store: {
         file: db.file,
@@ -192,17 +240,16 @@ export class Api {
         oneIn: ingest.oneIn,
         edgesOverflow: ingest.windows.overflow,
         memory: process.memoryUsage().rss,
-        cpu: process.cpuUsage(),
       },
     };
   }
 
-  async #trace(id: string, progress: Progress) {
+  async #trace(id: string, progress: Progress): Promise<Trace | undefined> {
     const { db, ingest, scan } = this.#store;
     const rows = traceOf(db, ingest, scan.resources, id);
     if (rows === undefined) throw new BadRequest(`${id} is not a trace's id: 32 hexadecimal digits`);
     if (rows.length === 0) return undefined;
-    const resources: Record<number, unknown> = {};
+    const resources: Record<number, Trace["resources"][string]> = {};
     for (const { resource } of rows) resources[resource] ??= scan.resources.of(resource);
     return { rows, resources, ranks: await this.#ranks(rows, progress) };
   }
@@ -246,6 +293,20 @@ export class Api {
     });
     return { events: found.sort((a, b) => b.start - a.start).slice(0, 500) };
   }
+}
+
+/** Undefined: it has not reported. */
+function summaryOf(reported: Ingest["state"]): AgentSummary | undefined {
+  if (reported === undefined) return undefined;
+  const { plugins, exporters, connections } = reported.state as AgentState;
+  const losses = exporters.flatMap(({ balance }) => Object.values(balance).map(({ lost }) => lost));
+  const sum = (counts: Readonly<Record<string, number>>) => Object.values(counts).reduce((a, b) => a + b, 0);
+  return {
+    at: reported.time / 1e6,
+    plugins,
+    lost: losses.reduce((total, lost) => total + sum(lost), 0),
+    living: connections.living,
+  };
 }
 
 function listOf(parameters: Parameters): ListOf {

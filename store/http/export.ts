@@ -1,7 +1,7 @@
 // Spans and events as the Collector's file exporter writes them: a line of OTLP/JSON for each slice and resource.
 import { KINDS } from "../../exporters/local/columns.ts";
+import type { TraceRow } from "../answers.ts";
 import type { Resources } from "../query/resources.ts";
-import type { TraceRow } from "../query/trace-row.ts";
 
 /** Numbers of SpanKind (trace.proto). */
 const SPAN_KIND: Readonly<Record<string, number>> = { internal: 1, server: 2, client: 3 };

@@ -1,14 +1,17 @@
 // Losses, listeners, CPUs and queues: what the metrics say. Tests: store/query/queries.test.ts.
+
+import type { Heat, Host, Line, Listener, Listeners, Losses } from "../answers.ts";
 import { dropAdvice } from "../findings/drop-advice.ts";
+import type { Histogram } from "../histogram.ts";
 import type { Series } from "../points.ts";
+import { heat } from "./overview.ts";
 import type { Resources } from "./resources.ts";
 import type { Interval } from "./scan.ts";
 import { groupTotals, type SeriesQuery, type SeriesTotal } from "./series.ts";
 
 const text = (series: Series, key: string): string => String(series.attributes[key] ?? "");
 
-/** Values by window, for a line of a chart: seconds since the epoch, and the value. */
-function line({ values }: SeriesTotal): readonly (readonly [number, number])[] {
+function line({ values }: SeriesTotal): Line {
   return [...values].sort(([a], [b]) => a - b);
 }
 
@@ -23,7 +26,7 @@ const RETRANSMITS: Readonly<Record<string, string>> = {
 };
 
 /** Packets dropped by reason, segments retransmitted by type, and whose they were. */
-export function losses(query: SeriesQuery, interval: Interval, now: number, resources: Resources) {
+export function losses(query: SeriesQuery, interval: Interval, now: number, resources: Resources): Losses {
   const found = query.between(interval, now, [
     "wirespan.tcp.packet.dropped",
     "wirespan.tcp.listener.dropped",
@@ -59,26 +62,14 @@ export function losses(query: SeriesQuery, interval: Interval, now: number, reso
   };
 }
 
-export interface Listener {
-  readonly service: string;
-  readonly resource: number;
-  readonly port: number;
-  readonly process: string;
-  /** Waiting now, at most in the interval, and how many may wait. */
-  readonly waiting: number;
-  readonly mostWaiting: number;
-  readonly limit: number;
-  readonly accepted: number;
-  readonly rejected: number;
-  readonly errors: number;
-}
-
+/** `waits`: how long connections waited, by service and port. */
 export function listeners(
   query: SeriesQuery,
   interval: Interval,
   now: number,
   resources: Resources,
-): Listener[] {
+  waits: ReadonlyMap<string, Histogram>,
+): Listeners {
   const usage = "wirespan.tcp.accept_queue.usage";
   const limit = "wirespan.tcp.accept_queue.limit";
   const dropped = "wirespan.tcp.listener.dropped";
@@ -90,31 +81,80 @@ export function listeners(
   const [limits, drops] = [of(limit), of(dropped)];
   const byResource = (metric: string) => groupTotals(found.of(metric), ({ resource }) => String(resource));
   const [accepts, failed] = [byResource(accepted), byResource(errors)];
-  return [...of(usage)]
-    .map(([name, total]) => {
-      const { resource, attributes } = total.series;
-      return {
-        service: resources.service(resource),
-        resource,
-        port: Number(attributes["server.port"] ?? 0),
-        process: String(attributes["process.executable.name"] ?? ""),
-        waiting: total.total,
-        mostWaiting: total.most,
-        limit: limits.get(name)?.total ?? 0,
-        accepted: accepts.get(String(resource))?.total ?? 0,
-        rejected: drops.get(name)?.total ?? 0,
-        errors: failed.get(String(resource))?.total ?? 0,
-      };
-    })
-    .sort((a, b) => b.rejected - a.rejected || b.mostWaiting / (b.limit + 1) - a.mostWaiting / (a.limit + 1));
+  const all = [...of(usage)].map(([name, total]): Listener => {
+    const { resource, attributes } = total.series;
+    const service = resources.service(resource);
+    const port = Number(attributes["server.port"] ?? 0);
+    const wait = waits.get(`${service} ${port}`);
+    return {
+      service,
+      resource,
+      port,
+      process: String(attributes["process.executable.name"] ?? ""),
+      waiting: total.total,
+      mostWaiting: total.most,
+      limit: limits.get(name)?.total ?? 0,
+      line: line(total),
+      accepted: accepts.get(String(resource))?.total ?? 0,
+      rejected: drops.get(name)?.total ?? 0,
+      errors: failed.get(String(resource))?.total ?? 0,
+      waitP50: wait?.quantile(0.5),
+      waitP99: wait?.quantile(0.99),
+    };
+  });
+  const fullness = ({ mostWaiting, limit: most }: Listener) => mostWaiting / (most + 1);
+  return {
+    seconds: found.seconds,
+    listeners: all.sort((a, b) => b.rejected - a.rejected || fullness(b) - fullness(a)),
+  };
 }
 
-/** Softirqs by vector and CPU, NAPI, and the queues of interfaces. Seconds are of the whole interval. */
-export function host(query: SeriesQuery, interval: Interval, now: number) {
+/** Histograms that are metrics: their names, and by which attribute they can be limited. */
+export const METRIC_HEATS = {
+  state: { metric: "wirespan.tcp.state.duration", part: "network.connection.state" },
+  softirq: { metric: "wirespan.softirq.latency", part: "wirespan.softirq.vector" },
+  qdisc: { metric: "wirespan.netdev.queue.wait", part: "network.interface.name" },
+} as const;
+export type MetricHeat = keyof typeof METRIC_HEATS;
+
+/** `only`: a value of its part, or empty; `cpu`: `3`, `not 3` or empty; `service`: whether a service's are wanted. */
+export function metricHeat(
+  query: SeriesQuery,
+  interval: Interval,
+  now: number,
+  of: MetricHeat,
+  limits: { readonly only: string; readonly cpu: string; readonly isWanted: (resource: number) => boolean },
+): Heat {
+  const { metric, part } = METRIC_HEATS[of];
+  const parts = new Map<string, number>();
+  for (const { series, histogram } of query.between(interval, now, [metric]).of(metric)) {
+    const name = text(series, part);
+    parts.set(name, (parts.get(name) ?? 0) + histogram.count);
+  }
+  const isOfCpu = (series: Series) => {
+    const cpu = text(series, "cpu.logical_number");
+    return limits.cpu.startsWith("not ") ? cpu !== limits.cpu.slice(4) : cpu === limits.cpu;
+  };
+  const { seconds, all } = query.histograms(
+    interval,
+    now,
+    metric,
+    (series) =>
+      (limits.only === "" || text(series, part) === limits.only) &&
+      (limits.cpu === "" || isOfCpu(series)) &&
+      limits.isWanted(series.resource),
+  );
+  const names = [...parts].sort(([, a], [, b]) => b - a).map(([name]) => name);
+  return { ...heat(all, seconds, interval), parts: names };
+}
+
+/** Softirqs by vector and CPU, NAPI, and the queues of interfaces. */
+export function host(query: SeriesQuery, interval: Interval, now: number): Host {
   const found = query.between(interval, now, [
     "wirespan.softirq.time",
     "wirespan.softirq.latency",
     "wirespan.softirq.napi.polls",
+    "wirespan.softirq.napi.packets",
     "wirespan.softirq.napi.exhausted",
     "wirespan.netdev.queue.packets",
     "wirespan.netdev.queue.io",
@@ -123,6 +163,8 @@ export function host(query: SeriesQuery, interval: Interval, now: number) {
   const latency = groupTotals(found.of("wirespan.softirq.latency"), (series) =>
     text(series, "wirespan.softirq.vector"),
   );
+  const napi = (what: string) =>
+    groupTotals(found.of(`wirespan.softirq.napi.${what}`), (series) => text(series, "cpu.logical_number"));
   const sum = (metric: string) => found.of(metric).reduce((total, one) => total + one.total, 0);
   const queue = (series: Series) =>
     ["wirespan.netns.cookie", "network.interface.name", "wirespan.netdev.queue.id", "network.io.direction"]
@@ -130,6 +172,8 @@ export function host(query: SeriesQuery, interval: Interval, now: number) {
       .join("\n");
   const bytes = groupTotals(found.of("wirespan.netdev.queue.io"), queue);
   return {
+    seconds: found.seconds,
+    step: found.step,
     softirqs: [...groupTotals(found.of("wirespan.softirq.time"), cpuAndVector)].map(([name, total]) => {
       const [vector = "", cpu = ""] = name.split("\n");
       return { vector, cpu: cpu === "" ? undefined : Number(cpu), seconds: total.total, line: line(total) };
@@ -137,7 +181,12 @@ export function host(query: SeriesQuery, interval: Interval, now: number) {
     latency: [...latency].map(([vector, { histogram }]) => {
       return { vector, p50: histogram.quantile(0.5), p99: histogram.quantile(0.99), count: histogram.count };
     }),
-    napi: { polls: sum("wirespan.softirq.napi.polls"), exhausted: sum("wirespan.softirq.napi.exhausted") },
+    napi: [...napi("polls")].map(([cpu, { total }]) => ({
+      cpu: cpu === "" ? undefined : Number(cpu),
+      polls: total,
+      packets: napi("packets").get(cpu)?.total ?? 0,
+      exhausted: napi("exhausted").get(cpu)?.total ?? 0,
+    })),
     transmitFailures: sum("wirespan.netdev.transmit.failures"),
     queues: [...groupTotals(found.of("wirespan.netdev.queue.packets"), queue)].map(([name, total]) => {
       const [netns = "", device = "", id = "", direction = ""] = name.split("\n");

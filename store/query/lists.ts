@@ -1,6 +1,7 @@
 // Lists of single connections, and what distinguishes some of them. Tests: store/query/queries.test.ts.
 
 import { IDS } from "../../exporters/local/columns.ts";
+import type { Difference, Differences, List, ListRow } from "../answers.ts";
 import { hex } from "../hex.ts";
 import { bucketOf } from "../histogram.ts";
 import type { Filter } from "./filter.ts";
@@ -21,27 +22,6 @@ export type ListOf = keyof typeof LISTS;
 export const ORDERS = ["time", "duration", "sent", "received", "retransmits", "rtt"] as const;
 export type Order = (typeof ORDERS)[number];
 
-/** One row of a list; times in seconds, the start since the epoch. */
-export interface ListRow {
-  readonly trace: string;
-  readonly connection: string | undefined;
-  readonly start: number;
-  readonly duration: number;
-  readonly service: string;
-  readonly process: string | undefined;
-  readonly pid: number | undefined;
-  readonly direction: string | undefined;
-  readonly peer: string | undefined;
-  readonly port: number | undefined;
-  readonly sent: number | undefined;
-  readonly received: number | undefined;
-  readonly retransmits: number | undefined;
-  readonly rtt: number | undefined;
-  readonly ended: string | undefined;
-  readonly error: string | undefined;
-  readonly notable: boolean;
-}
-
 /** The first rows in an order. `after`: how many to skip. */
 export async function list(
   scan: Scan,
@@ -51,7 +31,7 @@ export async function list(
   order: Order,
   after: number,
   progress: Progress,
-) {
+): Promise<List> {
   const found: { key: number; slice: Slice; row: number }[] = [];
   const limit = after + MOST + 1;
   let total = 0;
@@ -124,16 +104,6 @@ function rowOf(scan: Scan, slice: Slice, i: number): ListRow {
   };
 }
 
-/** What the values of a box of a heatmap have in common, against all others of the interval. */
-export interface Difference {
-  readonly attribute: string;
-  readonly value: string;
-  /** Shares of the rows inside and outside that have this value, 0 to 1. */
-  readonly inside: number;
-  readonly outside: number;
-  readonly count: number;
-}
-
 const COMPARED = [
   "service",
   "process",
@@ -146,7 +116,7 @@ const COMPARED = [
   "cause",
 ] as const;
 
-/** `least`, `most`: seconds of the measured time; `box`: when. */
+/** What the rows of a box have in common. `least`, `most`: seconds of the measured time; `box`: when. */
 export async function differences(
   scan: Scan,
   of: ListOf,
@@ -154,7 +124,7 @@ export async function differences(
   box: Interval & { readonly least: number; readonly most: number },
   filter: Filter,
   progress: Progress,
-): Promise<{ inside: number; outside: number; differences: Difference[] }> {
+): Promise<Differences> {
   const counts = new Map<string, [inside: number, outside: number]>();
   const total: [number, number] = [0, 0];
   await scan.rows([LISTS[of]], interval, filter, progress, (slice, row) => {

@@ -1,19 +1,23 @@
 // The time strip, vitals, heatmaps and the map: what the sums say. Tests: store/query/queries.test.ts.
+import type { Heat, MapEdge, Strip, Topology, VitalLines, Vitals } from "../answers.ts";
 import { Histogram, upperBound } from "../histogram.ts";
-import { COUNTS, HISTOGRAMS, type Measured, Sums } from "../sums/edge.ts";
+import { COUNTS, Sums } from "../sums/edge.ts";
 import { type EdgeWindows, totals } from "./edges.ts";
 import type { Resources } from "./resources.ts";
 import type { Interval } from "./scan.ts";
+import type { HistogramWindow } from "./series.ts";
 
 /** Bars of the strip. */
 const BARS = 240;
 /** Columns of a heatmap at most. */
 const COLUMNS = 240;
+/** Values of a small line at most. */
+const LINE = 60;
 /** Nodes of the map at most. */
 const NODES = 60;
 
 /** Ended connections and failed attempts by time: `t0` and `step` in seconds. */
-export function strip({ all, seconds }: EdgeWindows, interval: Interval) {
+export function strip({ all, seconds }: EdgeWindows, interval: Interval): Strip {
   const { t0, step, bars } = grid(interval, seconds, BARS);
   const calm = new Array<number>(bars).fill(0);
   const failed = new Array<number>(bars).fill(0);
@@ -25,8 +29,8 @@ export function strip({ all, seconds }: EdgeWindows, interval: Interval) {
   return { t0, step, calm, failed };
 }
 
-/** The six vitals of an interval. Times in seconds; undefined: nothing was measured. */
-export function vitals({ all }: EdgeWindows, interval: Interval) {
+/** The vitals of an interval; undefined: nothing was measured. */
+export function vitals({ all }: EdgeWindows, interval: Interval): Vitals {
   const sum = new Sums();
   for (const { sums } of all) sum.merge(sums);
   // Right after a start there is less than was asked for.
@@ -50,13 +54,32 @@ export function vitals({ all }: EdgeWindows, interval: Interval) {
   };
 }
 
-/** Values by time and bucket. `bounds`: upper bounds of the buckets, seconds. */
-export function heat({ all, seconds }: EdgeWindows, interval: Interval, of: Measured) {
+/** The vitals by time: as many values of each as a small line shows. */
+export function vitalLines({ all, seconds }: EdgeWindows, interval: Interval): VitalLines {
+  const { t0, step, bars } = grid(interval, seconds, LINE);
+  const parts = Array.from({ length: bars }, () => new Sums());
+  for (const { begin, sums } of all)
+    parts[Math.min(bars - 1, Math.max(0, Math.floor((begin - t0) / step)))]!.merge(sums);
+  const share = (part: number, whole: number) => (whole > 0 ? part / whole : 0);
+  const each = (of: (sums: Sums) => number) => parts.map(of);
+  return {
+    connectionsPerSecond: each((sums) => sums.get("connections") / step),
+    failedShare: each((sums) => share(sums.get("failed"), sums.get("connects"))),
+    connectP99: each((sums) => sums.histograms.connect.quantile(0.99) ?? 0),
+    rttP50: each((sums) => sums.histograms.rtt.quantile(0.5) ?? 0),
+    queueP99: each((sums) => sums.histograms.queue.quantile(0.99) ?? 0),
+    retransmitShare: each((sums) => share(sums.get("retransmits"), sums.get("segments"))),
+  };
+}
+
+/** Values by time and bucket. `seconds`: of a window. */
+export function heat(all: readonly HistogramWindow[], seconds: number, interval: Interval): Heat {
   const { t0, step, bars } = grid(interval, seconds, COLUMNS);
   const cells = new Map<number, Float64Array>();
+  const sum = new Histogram();
   let total = 0;
-  for (const { begin, sums } of all) {
-    const histogram = sums.histograms[of];
+  for (const { begin, histogram } of all) {
+    sum.merge(histogram);
     const column = Math.min(bars - 1, Math.max(0, Math.floor((begin - t0) / step)));
     for (const [bucket, count] of histogram.buckets) {
       let row = cells.get(bucket);
@@ -74,6 +97,8 @@ export function heat({ all, seconds }: EdgeWindows, interval: Interval, of: Meas
     step,
     columns: bars,
     total,
+    p50: sum.quantile(0.5),
+    p99: sum.quantile(0.99),
     bounds: buckets.map(upperBound),
     counts: buckets.map((bucket) => Array.from(cells.get(bucket)!)),
   };
@@ -83,21 +108,6 @@ function grid({ from, to }: Interval, seconds: number, most: number) {
   const t0 = Math.floor(from / 1e6 / seconds) * seconds;
   const step = seconds * Math.max(1, Math.ceil((to / 1e6 - t0) / seconds / most));
   return { t0, step, bars: Math.max(1, Math.ceil((to / 1e6 - t0) / step)) };
-}
-
-/** One edge of the map, as the page shows it. */
-export interface MapEdge {
-  readonly from: string;
-  readonly to: string;
-  readonly port: number;
-  /** Which end's numbers these are. */
-  readonly seenBy: "opener" | "acceptor";
-  readonly counts: Readonly<Record<string, number>>;
-  readonly causes: Readonly<Record<string, number>>;
-  readonly connectP50: number | undefined;
-  readonly connectP99: number | undefined;
-  readonly rttP50: number | undefined;
-  readonly queueP99: number | undefined;
 }
 
 /** An edge between names, as it is being summed. */
@@ -121,7 +131,7 @@ export interface Own {
  * Who talks to whom. A peer that serves on this host goes by its service's name, and a connection of which both ends
  * are here is its opener's edge. Of many peers the most important stay, and the rest is folded by subnet.
  */
-export function topology(windows: EdgeWindows, resources: Resources, { served, openers }: Own) {
+export function topology(windows: EdgeWindows, resources: Resources, { served, openers }: Own): Topology {
   const named: Named[] = [];
   for (const { edge, sums } of totals(windows.all)) {
     const own = resources.service(edge.resource);
@@ -197,9 +207,4 @@ function subnetOf(node: string): string {
   if (parts.length === 4 && parts.every((part) => /^\d+$/.test(part)))
     return `${parts.slice(0, 3).join(".")}.0/24`;
   return node.includes(":") ? `${node.split(":").slice(0, 4).join(":")}::/64` : "others";
-}
-
-/** Whether a name is one of the measured times. */
-export function isMeasured(name: string): name is Measured {
-  return (HISTOGRAMS as readonly string[]).includes(name);
 }

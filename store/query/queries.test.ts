@@ -8,6 +8,7 @@ import {
   TestStore,
   traceId,
 } from "../../test/support/page.ts";
+import type { Listener } from "../answers.ts";
 import { hex } from "../hex.ts";
 import { Api } from "../http/api.ts";
 
@@ -199,6 +200,115 @@ describe("both ends of a connection on this host", () => {
       ["web db 5432"],
     );
     assert.ok(Math.abs(edges[0]!.queueP99! - 0.25) < 0.03);
+  });
+});
+
+describe("what is measured by CPU, state and queue", () => {
+  const NAPI = (what: string) => `wirespan.softirq.napi.${what}`;
+  const cpu = (of: number) => ({ "wirespan.softirq.vector": "net_rx", "cpu.logical_number": of });
+  let store: TestStore;
+  let api: Api;
+  // biome-ignore lint/suspicious/noExplicitAny: answers are read as a browser does
+  const ask = async (path: string): Promise<any> => {
+    const [name = "", query = ""] = path.split("?");
+    const { status, body } = await api.answer(name, new URLSearchParams(query));
+    assert.equal(status, 200, JSON.stringify(body));
+    return body;
+  };
+  before(() => {
+    store = new TestStore({ now: () => NOW + 1 });
+    api = new Api(store.store);
+    for (const time of [NOW - 20, NOW - 10]) {
+      // 4 starts of up to 2^-10 s on CPU 0; 2 of up to 2^-10 s and 1 of up to 2^-9 s on CPU 3.
+      store.histogram(time, "wirespan.softirq.latency", cpu(0), { offset: -81, counts: [4] }, "host");
+      store.histogram(
+        time,
+        "wirespan.softirq.latency",
+        cpu(3),
+        { offset: -81, counts: [2, 0, 0, 0, 0, 0, 0, 0, 1] },
+        "host",
+      );
+      store.histogram(
+        time,
+        "wirespan.softirq.latency",
+        { "wirespan.softirq.vector": "timer" },
+        { offset: 0, counts: [8] },
+        "host",
+      );
+      const polls = { [JSON.stringify({ "cpu.logical_number": 3 })]: 50 };
+      store.metrics(time, NAPI("polls"), "counter", polls, "host");
+      store.metrics(time, NAPI("packets"), "counter", { [Object.keys(polls)[0]!]: 200 }, "host");
+      store.metrics(time, NAPI("exhausted"), "counter", { [Object.keys(polls)[0]!]: 5 }, "host");
+      const state = { "network.connection.state": "close_wait" };
+      store.histogram(time, "wirespan.tcp.state.duration", state, { offset: -1, counts: [3] }, "shop");
+      store.histogram(time, "wirespan.tcp.state.duration", state, { offset: -1, counts: [1] }, "web");
+    }
+  });
+  after(() => store[Symbol.dispose]());
+
+  it("is drawn of one vector and CPU, of all others, or of all", async () => {
+    const totals: Record<string, number> = {};
+    for (const limit of ["", "&only=net_rx", "&only=net_rx&cpu=3", "&only=net_rx&cpu=not+3"])
+      totals[limit] = (await ask(`heat?of=softirq&last=60${limit}`)).total;
+    assert.deepEqual(totals, {
+      "": 30,
+      "&only=net_rx": 14,
+      "&only=net_rx&cpu=3": 6,
+      "&only=net_rx&cpu=not+3": 8,
+    });
+    const heat = await ask("heat?of=softirq&last=60&only=net_rx&cpu=3");
+    assert.deepEqual(heat.bounds, [2 ** -10, 2 ** -9]);
+    assert.deepEqual(
+      heat.counts.map((row: number[]) => row.filter((n) => n > 0)),
+      [
+        [2, 2],
+        [1, 1],
+      ],
+    );
+    assert.deepEqual(heat.parts, ["timer", "net_rx"]);
+  });
+
+  it("is drawn of a service's states", async () => {
+    const total = async (query: string) => (await ask(`heat?of=state&last=60${query}`)).total;
+    assert.deepEqual(
+      [await total(""), await total("&q=service:shop"), await total("&only=listen")],
+      [8, 6, 0],
+    );
+  });
+
+  it("says how often a CPU's polls used up their budget", async () => {
+    const { napi, seconds, step } = await ask("host?last=60");
+    assert.deepEqual(napi, [{ cpu: 3, polls: 100, packets: 400, exhausted: 10 }]);
+    assert.deepEqual([seconds, step], [20, 10]);
+  });
+});
+
+describe("a listener", () => {
+  it("has its queue over time, its greatest length, and how long connections waited", async () => {
+    using store = new TestStore({ now: () => NOW + 1 });
+    const at = JSON.stringify({ "server.port": 5432, "process.executable.name": "postgres" });
+    for (const [time, waiting] of [
+      [NOW - 20, 7],
+      [NOW - 10, 2],
+    ] as const) {
+      store.metrics(time, "wirespan.tcp.accept_queue.usage", "updowncounter", { [at]: waiting }, "db");
+      store.metrics(time, "wirespan.tcp.accept_queue.limit", "updowncounter", { [at]: 8 }, "db");
+    }
+    const inbound = {
+      ...outbound(1),
+      ...{ "network.local.address": "10.0.0.1", "network.local.port": 5432 },
+      ...{ "network.peer.address": "10.0.9.9", "wirespan.connection.direction": "inbound" },
+      "wirespan.tcp.accept.queue_wait": 0.25,
+    };
+    store.spans(ACCEPT, [{ start: NOW - 5, duration: 0.3, trace: 1, service: "db", attributes: inbound }]);
+    const { body } = await new Api(store.store).answer("listeners", new URLSearchParams("last=60"));
+    const { listeners } = body as { listeners: readonly Listener[] };
+    const [one] = listeners;
+    assert.deepEqual(
+      [one!.port, one!.waiting, one!.mostWaiting, one!.limit, one!.line.map(([, value]) => value)],
+      [5432, 2, 7, 8, [7, 2]],
+    );
+    assert.ok(Math.abs(one!.waitP99! - 0.25) < 0.03, `${one!.waitP99}`);
   });
 });
 

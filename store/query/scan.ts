@@ -1,13 +1,14 @@
 // Rows that are kept singly, the newest first: of the file and of what is not written yet.
 // Tests: store/query/queries.test.ts.
 import { LINK, type Rows } from "../../exporters/local/columns.ts";
+import type { TraceRow } from "../answers.ts";
 import { decodeChunk } from "../chunk.ts";
 import type { Class, Database } from "../database.ts";
 import type { Ingest } from "../ingest.ts";
 import type { Signal } from "../signal.ts";
 import type { Filter, NumberField, Subject, TextField } from "./filter.ts";
 import type { Resources } from "./resources.ts";
-import { type TraceRow, traceRow } from "./trace-row.ts";
+import { traceRow } from "./trace-row.ts";
 
 /** Microseconds since the epoch: rows that ended in it. */
 export interface Interval {

@@ -15,9 +15,17 @@ export interface SeriesTotal {
   readonly values: Map<number, number>;
 }
 
+/** What a histogram grew by in the window that begins at `begin`, seconds. */
+export interface HistogramWindow {
+  readonly begin: number;
+  readonly histogram: Histogram;
+}
+
 export interface SeriesOfInterval {
   /** Seconds that the windows cover for which there is anything. */
   readonly seconds: number;
+  /** Seconds of one window. */
+  readonly step: number;
   of(metric: string): readonly SeriesTotal[];
 }
 
@@ -35,9 +43,7 @@ export class SeriesQuery {
     names?: readonly string[],
     most = 360,
   ): SeriesOfInterval {
-    const [fine, coarse] = LEVELS;
-    const isRecent = from / 1e6 >= nowSeconds - fine.kept;
-    const level = isRecent && (to - from) / 1e6 / fine.seconds <= most ? fine : coarse;
+    const level = levelOf({ from, to }, nowSeconds, most);
     const totals = new Map<number, SeriesTotal>();
     const wanted = names && new Set(names);
     const skipped = new Set<number>();
@@ -67,8 +73,39 @@ export class SeriesQuery {
       }
     }
     const byMetric = Map.groupBy(totals.values(), ({ series }) => series.metric.name);
-    return { seconds: windows * level.seconds, of: (metric) => byMetric.get(metric) ?? [] };
+    return {
+      seconds: windows * level.seconds,
+      step: level.seconds,
+      of: (metric) => byMetric.get(metric) ?? [],
+    };
   }
+
+  /** A histogram's windows, of the series that `matches` lets pass. */
+  histograms(
+    interval: Interval,
+    nowSeconds: number,
+    name: string,
+    matches: (series: Series) => boolean,
+  ): { readonly seconds: number; readonly all: readonly HistogramWindow[] } {
+    const { from, to } = interval;
+    const level = levelOf(interval, nowSeconds, 360);
+    const all: HistogramWindow[] = [];
+    for (const [begin, values] of this.#points.between(LEVELS.indexOf(level), from / 1e6, to / 1e6)) {
+      for (const [id, value] of values) {
+        if (!(value instanceof Histogram)) continue;
+        const series = this.#points.series(id);
+        if (series?.metric.name === name && matches(series)) all.push({ begin, histogram: value });
+      }
+    }
+    return { seconds: level.seconds, all };
+  }
+}
+
+/** The finest windows that reach back far enough and are not more than `most`. */
+function levelOf({ from, to }: Interval, nowSeconds: number, most: number) {
+  const [fine, coarse] = LEVELS;
+  const isRecent = from / 1e6 >= nowSeconds - fine.kept;
+  return isRecent && (to - from) / 1e6 / fine.seconds <= most ? fine : coarse;
 }
 
 /** Adds up series by what `key` says of them. */

@@ -1,28 +1,9 @@
 // One row with all that it says, for people and for export. Tests: store/query/queries.test.ts.
 import { IDS, KINDS, LINK, type Rows } from "../../exporters/local/columns.ts";
+import type { TraceRow } from "../answers.ts";
 import { hex } from "../hex.ts";
 import type { Signal } from "../signal.ts";
 import type { Resources } from "./resources.ts";
-
-/** A span or an event; times in seconds since the epoch, ids in hexadecimal. */
-export interface TraceRow {
-  readonly signal: "span" | "event";
-  readonly name: string;
-  readonly scope: string;
-  readonly severity?: string;
-  readonly trace: string;
-  readonly span: string;
-  readonly parent?: string;
-  readonly start: number;
-  /** Seconds; absent for an event. */
-  readonly duration?: number;
-  readonly kind?: string;
-  readonly error?: string;
-  readonly service: string;
-  readonly resource: number;
-  readonly attributes: Readonly<Record<string, string | number | boolean>>;
-  readonly links?: readonly { readonly trace: string; readonly span: string }[];
-}
 
 /** Row `i` with all that it says; `linksAt`: bytes of links before it. */
 export function traceRow(

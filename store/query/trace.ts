@@ -1,11 +1,12 @@
 // All that is kept of one trace, and of one connection. Tests: store/query/queries.test.ts.
 import { IDS, LINK, type Rows } from "../../exporters/local/columns.ts";
+import type { TraceRow } from "../answers.ts";
 import { decodeChunk, mayHold } from "../chunk.ts";
 import type { Database } from "../database.ts";
 import { unhex } from "../hex.ts";
 import type { Ingest } from "../ingest.ts";
 import type { Resources } from "./resources.ts";
-import { type TraceRow, traceRow } from "./trace-row.ts";
+import { traceRow } from "./trace-row.ts";
 
 /** Spans of one trace at most. */
 const MOST = 2000;

@@ -137,6 +137,28 @@ export class TestStore implements Disposable {
     this.frame(head, [new Uint8Array(Float64Array.from(Object.values(values)).buffer)]);
   }
 
+  /** What a histogram of scale 3 grew by: `counts` begins at bucket `offset`. */
+  histogram(
+    time: number,
+    name: string,
+    attributes: Readonly<Record<string, string | number>>,
+    { offset, counts }: { readonly offset: number; readonly counts: readonly number[] },
+    service = "web",
+  ): void {
+    const what = { signal: "metric", name, instrument: "histogram" } as const;
+    const spec = { ...what, unit: "s", description: "", attributes: {} };
+    const metric = this.#declared(name, (id) => ({ type: "metric", id, scope: "wirespan.test", spec }));
+    const head: Head = {
+      type: "metrics",
+      seq: ++this.#seq,
+      time: time * 1e6,
+      metrics: [{ metric, resource: this.resource(service), points: [attributes] }],
+    };
+    const count = counts.reduce((sum, n) => sum + n, 0);
+    const numbers = [count, 0, 3, 0, offset, counts.length, ...counts];
+    this.frame(head, [new Uint8Array(Float64Array.from(numbers).buffer)]);
+  }
+
   resource(service: string): number {
     return this.#declared(`resource ${service}`, (id) => ({
       type: "resource",

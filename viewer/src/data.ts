@@ -1,15 +1,8 @@
 // Asks the store: once for a range that has ended, and by one stream of server-sent events for what is live.
 import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
+import type { AgentSummary, Common } from "../../store/answers.ts";
 import { filter, now, range } from "./state.ts";
-
-/** What every answer has. */
-export interface Common {
-  readonly asOf: number;
-  readonly partial: boolean;
-  readonly scanned: number;
-  readonly oneIn: number;
-}
 
 export type Loaded<T> =
   | { readonly state: "loading" }
@@ -18,6 +11,9 @@ export type Loaded<T> =
 
 /** Why nothing is shown at all: the store is gone, or does not let this user in. */
 export const trouble = signal<string | undefined>(undefined);
+
+/** What the agent says of itself; undefined: it has not yet, or this is a recording. */
+export const agent = signal<AgentSummary | undefined>(undefined);
 
 interface Subscription {
   readonly path: string;

@@ -3,8 +3,9 @@ import "uplot/dist/uPlot.min.css";
 import "./app.css";
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { admit, useData } from "./data.ts";
-import { Help, type Meta, Notice, Rail, SCREENS, Top, Trouble, useKeys } from "./parts/chrome.tsx";
+import type { Findings, Meta } from "../../store/answers.ts";
+import { admit, agent, useData } from "./data.ts";
+import { Help, Notice, Rail, SCREENS, Top, Trouble, useKeys } from "./parts/chrome.tsx";
 import { Strip } from "./parts/strip.tsx";
 import { AgentScreen } from "./screens/agent.tsx";
 import { Connection } from "./screens/connection.tsx";
@@ -13,7 +14,7 @@ import { HostScreen } from "./screens/host.tsx";
 import { Latency } from "./screens/latency.tsx";
 import { Listeners } from "./screens/listeners.tsx";
 import { LossesScreen } from "./screens/losses.tsx";
-import { type Finding, Overview } from "./screens/overview.tsx";
+import { Overview } from "./screens/overview.tsx";
 import { Topology } from "./screens/topology.tsx";
 import { knownSince, path } from "./state.ts";
 
@@ -21,8 +22,11 @@ function App() {
   const [help, setHelp] = useState(false);
   useKeys(() => setHelp(true));
   const meta = useData<Meta>("meta", false).value;
-  const findings = useData<{ findings: readonly Finding[] }>("findings", false).value;
+  const findings = useData<Findings>("findings", false).value;
   const { calm: keptFrom = undefined, sums = undefined } = meta.state === "ready" ? meta.data.keptFrom : {};
+  useEffect(() => {
+    if (meta.state === "ready") agent.value = meta.data.agent;
+  }, [meta]);
   useEffect(() => {
     if (sums !== undefined) knownSince(sums);
   }, [sums]);

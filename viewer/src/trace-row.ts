@@ -1,21 +1,5 @@
-// One span or event of a trace, as the store answers it.
-
-export interface TraceRow {
-  readonly signal: "span" | "event";
-  readonly name: string;
-  readonly scope: string;
-  readonly trace: string;
-  readonly span: string;
-  readonly parent?: string;
-  readonly start: number;
-  readonly duration?: number;
-  readonly kind?: string;
-  readonly error?: string;
-  readonly service: string;
-  readonly resource: number;
-  readonly attributes: Readonly<Record<string, string | number | boolean>>;
-  readonly links?: readonly { readonly trace: string; readonly span: string }[];
-}
+// What a span or an event says.
+import type { TraceRow } from "../../store/answers.ts";
 
 export const text = ({ attributes }: TraceRow, key: string): string | undefined => {
   const value = attributes[key];

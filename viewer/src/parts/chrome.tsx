@@ -1,32 +1,30 @@
 // What is around every screen: the rail, the filter, the range, the keys.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Common, type Loaded, trouble } from "../data.ts";
-import { bytes, clock, duration } from "../format.ts";
+import type { AgentSummary, Common, Meta } from "../../../store/answers.ts";
+import { type Loaded, trouble } from "../data.ts";
+import { bytes, clock, count, duration, percent } from "../format.ts";
 import { filter, go, href, now, path, range, termsOf, theme, toggleTerm, toggleTheme } from "../state.ts";
 
-export interface Meta {
-  readonly host?: string;
-  readonly version?: string;
-  readonly kernel?: string;
-  readonly started: number;
-  readonly isRecording: boolean;
-  readonly file: string;
-  readonly bytes: number;
-  readonly keptFrom: { readonly calm?: number; readonly notable?: number; readonly sums?: number };
-  readonly keepsOneIn: number;
-  readonly isEmpty: boolean;
-}
-
-/** Screens in the order of the rail, with their keys. */
+/** Screens in the order of the rail, with their keys and what their icons draw. */
 export const SCREENS = [
-  ["/", "Overview", "o"],
-  ["/connections", "Connections", "c"],
-  ["/latency", "Latency", "l"],
-  ["/topology", "Topology", "t"],
-  ["/losses", "Losses", "d"],
-  ["/listeners", "Listeners", "q"],
-  ["/host", "CPU & queues", "s"],
-  ["/agent", "Agent", "a"],
+  ["/", "Overview", "o", "M2 11h4l2-6 4 10 2-4h4"],
+  ["/connections", "Connections", "c", "M3 5h14M3 10h14M3 15h14"],
+  ["/latency", "Latency", "l", "M4 4h4v4H4zM12 4h4v4h-4zM8 8h4v4H8zM12 12h4v4h-4z"],
+  [
+    "/topology",
+    "Topology",
+    "t",
+    "M6 10a2 2 0 1 1-4 0 2 2 0 0 1 4 0zm12-5a2 2 0 1 1-4 0 2 2 0 0 1 4 0zm0 10a2 2 0 1 1-4 0 2 2 0 0 1 4 0zM6 9l8-3M6 11l8 3",
+  ],
+  ["/losses", "Losses", "d", "M10 3v9M6 9l4 4 4-4M3 17h14"],
+  ["/listeners", "Listeners", "q", "M3 5h9M3 10h9M3 15h9M16 4v12"],
+  [
+    "/host",
+    "CPU & queues",
+    "s",
+    "M5 5h10v10H5zM8 8h4v4H8zM8 2v3M12 2v3M8 15v3M12 15v3M2 8h3M2 12h3M15 8h3M15 12h3",
+  ],
+  ["/agent", "Agent", "a", "M10 3a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM10 6v4l3 2"],
 ] as const;
 
 export function Rail(props: { findings: number; meta: Loaded<Meta> }) {
@@ -37,7 +35,7 @@ export function Rail(props: { findings: number; meta: Loaded<Meta> }) {
       <p class="brand">
         <img src="/icon.svg" alt="" width="22" height="22" /> wirespan
       </p>
-      {SCREENS.map(([to, name, key]) => (
+      {SCREENS.map(([to, name, key, icon]) => (
         <a
           key={to}
           href={href(to)}
@@ -48,6 +46,9 @@ export function Rail(props: { findings: number; meta: Loaded<Meta> }) {
             go({}, to);
           }}
         >
+          <svg viewBox="0 0 20 20" aria-hidden="true">
+            <path d={icon} />
+          </svg>
           {name}
           {to === "/" && props.findings > 0 && <span class="badge">{props.findings}</span>}
           <kbd>{key}</kbd>
@@ -56,6 +57,13 @@ export function Rail(props: { findings: number; meta: Loaded<Meta> }) {
       <div class="foot">
         <b>{meta?.host ?? "this host"}</b> {meta?.kernel}
         <br />
+        {meta?.agent && <AgentLines agent={meta.agent} />}
+        {meta && (
+          <>
+            kept: {bytes(meta.used)} ({percent(meta.used / meta.bytes)})
+            <br />
+          </>
+        )}
         {keptFrom?.calm !== undefined && (
           <>
             connections: {duration(now.value - keptFrom.calm)}
@@ -68,13 +76,28 @@ export function Rail(props: { findings: number; meta: Loaded<Meta> }) {
             <br />
           </>
         )}
-        {meta && `at most ${bytes(meta.bytes)}`}
-        <br />
         <button type="button" class="link" onClick={toggleTheme}>
           {theme.value === "dark" ? "light" : "dark"} theme
         </button>
       </div>
     </nav>
+  );
+}
+
+function AgentLines(props: { agent: AgentSummary }) {
+  const { plugins, lost, living } = props.agent;
+  const running = plugins.filter(({ state }) => state !== "failed").length;
+  return (
+    <>
+      <span class={running < plugins.length ? "alarm" : ""}>
+        {running} of {plugins.length} plugins run
+      </span>
+      <br />
+      <span class={lost > 0 ? "alarm" : ""}>lost: {count(lost)}</span>
+      <br />
+      open now: {count(living)}
+      <br />
+    </>
   );
 }
 

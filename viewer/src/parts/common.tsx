@@ -1,6 +1,6 @@
 // Small parts that every screen uses.
 import type { ComponentChildren } from "preact";
-import type { Loaded } from "../data.ts";
+import { agent, type Loaded } from "../data.ts";
 import { filter, go } from "../state.ts";
 
 export function Panel(props: {
@@ -26,7 +26,9 @@ export function Panel(props: {
 export function Answer<T>(props: {
   of: Loaded<T>;
   isEmpty?: (data: T) => boolean;
-  empty?: string;
+  empty?: ComponentChildren;
+  /** The plugins that observe what it is about. */
+  plugins?: readonly string[];
   children: (data: T) => ComponentChildren;
 }) {
   const { of } = props;
@@ -34,20 +36,24 @@ export function Answer<T>(props: {
   if (of.state === "error") return <p class="state bad">{of.message}</p>;
   if (props.isEmpty?.(of.data)) {
     return (
-      <p class="state">
-        {filter.value
-          ? "Nothing matches the filter. "
-          : (props.empty ?? "Nothing was observed in this time.")}
-        {filter.value && (
-          <button type="button" class="link" onClick={() => go({ q: undefined })}>
-            Remove the filter
-          </button>
-        )}
-      </p>
+      <>
+        <PluginStates of={props.plugins} />
+        <p class="state">
+          {filter.value
+            ? "Nothing matches the filter. "
+            : (props.empty ?? "Nothing was observed in this time.")}
+          {filter.value && (
+            <button type="button" class="link" onClick={() => go({ q: undefined })}>
+              Remove the filter
+            </button>
+          )}
+        </p>
+      </>
     );
   }
   return (
     <>
+      <PluginStates of={props.plugins} />
       {(of.data.partial || of.data.oneIn > 1) && (
         <p class="state warn">
           {of.data.partial &&
@@ -60,13 +66,41 @@ export function Answer<T>(props: {
   );
 }
 
+/** Why plugins do not observe what is asked, or not all of it. */
+function PluginStates(props: { of: readonly string[] | undefined }) {
+  const known = agent.value?.plugins;
+  if (known === undefined) return null;
+  return (
+    <>
+      {props.of?.map((name) => {
+        const plugin = known.find((one) => one.name === name);
+        if (plugin?.state === "running") return null;
+        return (
+          <p class="state warn" key={name}>
+            {plugin === undefined ? (
+              <>
+                ▲ The plugin {name} is off: <code>plugins.{name}.enabled: true</code> turns it on.
+              </>
+            ) : (
+              `▲ The plugin ${name} ${plugin.state === "failed" ? "failed" : "misses something"}: ${plugin.error}`
+            )}
+          </p>
+        );
+      })}
+    </>
+  );
+}
+
 /** One of several choices, kept in the address. */
 export function Choice(props: {
   label: string;
   name: string;
   value: string;
   options: readonly (readonly [value: string, text: string])[];
+  /** Parameters that mean something else with another choice. */
+  clears?: readonly string[];
 }) {
+  const cleared = Object.fromEntries((props.clears ?? []).map((name) => [name, undefined]));
   return (
     <div class="choice" role="radiogroup" aria-label={props.label}>
       {props.options.map(([value, text]) => (
@@ -76,7 +110,7 @@ export function Choice(props: {
           key={value}
           aria-checked={value === props.value}
           class={value === props.value ? "button on" : "button"}
-          onClick={() => go({ [props.name]: value })}
+          onClick={() => go({ ...cleared, [props.name]: value })}
         >
           {text}
         </button>
@@ -86,11 +120,28 @@ export function Choice(props: {
 }
 
 /** A share as a bar, 0 to 1; `tone` says what it means, never by colour alone. */
-export function Bar(props: { share: number; tone?: "bad" | "warn" | "second" | undefined }) {
+export function Bar(props: {
+  share: number;
+  tone?: "bad" | "warn" | "second" | undefined;
+  /** A share that is marked. */
+  mark?: number;
+}) {
   const width = `${Math.min(1, Math.max(0, props.share)) * 100}%`;
   return (
     <span class="bar" aria-hidden="true">
       <i class={props.tone ?? ""} style={{ width }} />
+      {props.mark !== undefined && <b style={{ left: `${props.mark * 100}%` }} />}
+    </span>
+  );
+}
+
+/** What the colours of a picture mean. */
+export function Legend(props: { hue: "count" | "heat"; few: string; many: string }) {
+  return (
+    <span class="legend">
+      {props.few}
+      <i class={props.hue} />
+      {props.many}
     </span>
   );
 }

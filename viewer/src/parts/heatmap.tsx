@@ -1,17 +1,9 @@
 // Durations by time and size: a logarithmic axis, one hue, the logarithm of the count. A box can be drawn or typed.
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { Heat } from "../../../store/answers.ts";
 import { clock, count, duration, ticks } from "../format.ts";
 import { theme } from "../state.ts";
-
-export interface Heat {
-  readonly t0: number;
-  readonly step: number;
-  readonly columns: number;
-  readonly total: number;
-  /** Upper bounds of the rows, seconds, ascending. */
-  readonly bounds: readonly number[];
-  readonly counts: readonly (readonly number[])[];
-}
+import { useWidth } from "./width.ts";
 
 /** Seconds of time, and of the measured duration. */
 export interface Box {
@@ -31,12 +23,14 @@ const bucketOf = (seconds: number) => Math.round(Math.log2(seconds) * SCALE);
 /** From few to many, for each theme. */
 const HUES = {
   light: [
-    [222, 234, 252],
-    [20, 32, 92],
+    [216, 230, 253],
+    [76, 130, 232],
+    [16, 28, 92],
   ],
   dark: [
-    [28, 48, 84],
-    [150, 192, 255],
+    [22, 40, 76],
+    [62, 112, 206],
+    [176, 208, 255],
   ],
 } as const;
 
@@ -44,23 +38,20 @@ export function Heatmap(props: {
   heat: Heat;
   label: string;
   height: number;
+  /** Seconds that the axis shows at least. */
+  span?: readonly [least: number, most: number];
   box?: Box | undefined;
   onBox?: (box: Box) => void;
 }) {
   const { heat, height, onBox } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
-  const frame = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(800);
+  const [frame, width] = useWidth();
   const [cell, setCell] = useState<{ column: number; row: number } | undefined>(undefined);
   const [drag, setDrag] = useState<{ x0: number; y0: number; x1: number; y1: number } | undefined>(undefined);
-  useEffect(() => {
-    const observer = new ResizeObserver(([entry]) => entry && setWidth(Math.floor(entry.contentRect.width)));
-    if (frame.current) observer.observe(frame.current);
-    return () => observer.disconnect();
-  }, []);
   const buckets = heat.bounds.map(bucketOf);
-  const least = Math.min(...buckets, bucketOf(1e-4)) - 4;
-  const most = Math.max(...buckets, bucketOf(1)) + 4;
+  const [shortest, longest] = props.span ?? [1e-4, 1];
+  const least = Math.min(...buckets, bucketOf(shortest)) - 4;
+  const most = Math.max(...buckets, bucketOf(longest)) + 4;
   const rows = most - least + 1;
   const plot = { width: Math.max(50, width - LEFT - 8), height: height - BOTTOM - 6 };
   const xOf = (t: number) => LEFT + ((t - heat.t0) / (heat.step * heat.columns)) * plot.width;
@@ -71,15 +62,17 @@ export function Heatmap(props: {
     if (!canvas.current || !context) return;
     const image = context.createImageData(heat.columns, rows);
     const top = Math.log1p(Math.max(1, ...heat.counts.map((row) => Math.max(...row))));
-    const [few, many] = HUES[dark ? "dark" : "light"];
+    const hues = HUES[dark ? "dark" : "light"];
     for (const [i, row] of heat.counts.entries()) {
       const y = most - buckets[i]!;
       for (let x = 0; x < heat.columns; x++) {
         const value = row[x] ?? 0;
         if (value === 0) continue;
-        const share = Math.log1p(value) / top;
+        const share = 2 * (Math.log1p(value) / top);
+        const [few, many] = share < 1 ? [hues[0], hues[1]] : [hues[1], hues[2]];
+        const part = share < 1 ? share : share - 1;
         const at = (y * heat.columns + x) * 4;
-        for (let c = 0; c < 3; c++) image.data[at + c] = few[c]! + (many[c]! - few[c]!) * share;
+        for (let c = 0; c < 3; c++) image.data[at + c] = few[c]! + (many[c]! - few[c]!) * part;
         image.data[at + 3] = 255;
       }
     }

@@ -1,17 +1,14 @@
 // The time strip above all screens: what there was, what is chosen, and from when on single connections are kept.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
+import type { Strip as Bars } from "../../../store/answers.ts";
 import { useData } from "../data.ts";
 import { clock, count, ticks } from "../format.ts";
 import { filter, go, now, range } from "../state.ts";
+import { useWidth } from "./width.ts";
 
-interface Bars {
-  readonly t0: number;
-  readonly step: number;
-  readonly calm: readonly number[];
-  readonly failed: readonly number[];
-}
-
-const HEIGHT = 62;
+const HEIGHT = 64;
+/** The tallest bar; above it is a line of text, below it the times. */
+const BARS = HEIGHT - 32;
 
 /** The strip shows more than what is chosen: three times as long, at least an hour. */
 function around(from: number, to: number): number {
@@ -23,14 +20,8 @@ export function Strip(props: { keptFrom: number | undefined }) {
   const last = isLive ? length : Math.ceil(around(from, to) / 600) * 600;
   const q = filter.value ? `&q=${encodeURIComponent(filter.value)}` : "";
   const bars = useData<Bars>(`strip?last=${last}${q}`, false).value;
-  const [width, setWidth] = useState(1000);
-  const frame = useRef<HTMLDivElement>(null);
+  const [frame, width] = useWidth();
   const [drag, setDrag] = useState<{ x0: number; x1: number } | undefined>(undefined);
-  useEffect(() => {
-    const observer = new ResizeObserver(([entry]) => entry && setWidth(Math.floor(entry.contentRect.width)));
-    if (frame.current) observer.observe(frame.current);
-    return () => observer.disconnect();
-  }, []);
   const t1 = now.value;
   const t0 = t1 - last;
   const xOf = (t: number) => ((t - t0) / (t1 - t0)) * width;
@@ -64,8 +55,8 @@ export function Strip(props: { keptFrom: number | undefined }) {
         {data?.calm.map((calm, i) => {
           const x = xOf(data.t0 + i * data.step);
           const bar = Math.max(1, xOf(data.t0 + (i + 1) * data.step) - x - 0.5);
-          const high = (calm / most) * (HEIGHT - 22);
-          const bad = (data.failed[i]! / most) * (HEIGHT - 22);
+          const high = (calm / most) * BARS;
+          const bad = (data.failed[i]! / most) * BARS;
           return (
             <g key={data.t0 + i * data.step}>
               <rect class="calm" x={x} width={bar} y={HEIGHT - 16 - high} height={high} />

@@ -5,6 +5,8 @@ import { toggleTerm } from "../state.ts";
 
 export interface Column<T> {
   readonly head: string;
+  /** What tells this column from another one with the same head. */
+  readonly name?: string;
   readonly isNumber?: boolean;
   /** What this column is sorted by, if it can be. */
   readonly order?: string;
@@ -62,9 +64,9 @@ export function Table<T>(props: {
         <caption class="hidden">{props.label}</caption>
         <thead>
           <tr>
-            {columns.map(({ head, isNumber, order }) => (
+            {columns.map(({ head, name = head, isNumber, order }) => (
               <th
-                key={head}
+                key={name}
                 scope="col"
                 class={isNumber ? "number" : ""}
                 {...(order && order === props.order && { "aria-sort": "descending" as const })}
@@ -75,7 +77,7 @@ export function Table<T>(props: {
                     {order === props.order ? " ▾" : ""}
                   </button>
                 ) : (
-                  head
+                  head || <span class="hidden">{name}</span>
                 )}
               </th>
             ))}
@@ -84,8 +86,8 @@ export function Table<T>(props: {
         <tbody ref={body}>
           {shown.map((row, i) => (
             <tr key={keyOf(row)} class={i === selected ? "selected" : ""} onDblClick={() => onOpen?.(row)}>
-              {columns.map(({ head, isNumber, cell, term }, at) => (
-                <td key={head} class={isNumber ? "number" : ""}>
+              {columns.map(({ head, name = head, isNumber, cell, term }, at) => (
+                <td key={name} class={isNumber ? "number" : ""}>
                   <Cell term={term?.(row)} onOpen={at === 0 && onOpen ? () => onOpen(row) : undefined}>
                     {cell(row)}
                   </Cell>

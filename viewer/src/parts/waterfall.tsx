@@ -1,8 +1,10 @@
 // The spans of a trace below one another, on one clock.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
+import type { TraceRow } from "../../../store/answers.ts";
 import { bytes, clock, duration, ticks } from "../format.ts";
-import { nameOf, number, type TraceRow, text } from "../trace-row.ts";
+import { nameOf, number, text } from "../trace-row.ts";
 import { Panel } from "./common.tsx";
+import { useWidth } from "./width.ts";
 
 /** What is drawn of a span. */
 interface Lane {
@@ -56,15 +58,9 @@ const ROW = 34;
 
 export function Waterfall(props: { lanes: readonly Lane[]; events: readonly TraceRow[] }) {
   const { lanes: all, events } = props;
-  const frame = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(1000);
+  const [frame, width] = useWidth();
   const [zoom, setZoom] = useState<readonly [number, number] | undefined>(undefined);
   const [drag, setDrag] = useState<readonly [number, number] | undefined>(undefined);
-  useEffect(() => {
-    const observer = new ResizeObserver(([entry]) => entry && setWidth(Math.floor(entry.contentRect.width)));
-    if (frame.current) observer.observe(frame.current);
-    return () => observer.disconnect();
-  }, []);
   const first = Math.min(...all.map(({ row }) => row.start), ...events.map(({ start }) => start));
   const last = Math.max(
     ...all.map(({ row }) => row.start + row.duration!),

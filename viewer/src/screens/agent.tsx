@@ -1,48 +1,10 @@
 // Can these numbers be trusted?
+import type { Agent, AgentState as State } from "../../../store/answers.ts";
 import { useData } from "../data.ts";
 import { bytes, clock, count, duration } from "../format.ts";
 import { Answer, Panel } from "../parts/common.tsx";
 import { Table } from "../parts/table.tsx";
 import { now } from "../state.ts";
-
-interface Counts {
-  readonly given: number;
-  readonly acknowledged: number;
-  readonly queued: number;
-  readonly lost: Readonly<Record<string, number>>;
-}
-
-interface Status {
-  readonly version: string;
-  readonly pid: number;
-  readonly uptimeSeconds: number;
-  readonly plugins: readonly { readonly name: string; readonly state: string; readonly error?: string }[];
-  readonly limits: readonly string[];
-  readonly exporters: readonly {
-    readonly name: string;
-    readonly type: string;
-    readonly queue: { readonly bytes: number; readonly limit: number };
-    readonly balance: Readonly<Record<string, Counts>>;
-  }[];
-  readonly connections: Readonly<Record<string, unknown>>;
-  readonly unseen: number;
-}
-
-interface Agent {
-  readonly state?: Status;
-  readonly stateAt?: number;
-  readonly store: {
-    readonly file: string;
-    readonly bound: number;
-    readonly kept: Readonly<
-      Record<string, { readonly bytes: number; readonly from?: number; readonly rows: number }>
-    >;
-    readonly evicted: number;
-    readonly oneIn: number;
-    readonly edgesOverflow: number;
-    readonly memory: number;
-  };
-}
 
 export function AgentScreen() {
   const found = useData<Agent>("agent", false).value;
@@ -81,7 +43,7 @@ export function AgentScreen() {
   );
 }
 
-function AgentState(props: { state: Status; at: number }) {
+function AgentState(props: { state: State; at: number }) {
   const { state, at } = props;
   const rows = state.exporters.flatMap(({ name, balance }) =>
     Object.entries(balance).map(([kind, counts]) => ({ name, kind, ...counts })),

@@ -1,18 +1,12 @@
 // Where did the time of one connection go, at both ends?
+import type { Trace, TraceRow } from "../../../store/answers.ts";
 import { useData } from "../data.ts";
 import { bytes, clock, count, duration, percent } from "../format.ts";
 import { Answer, Panel } from "../parts/common.tsx";
 import { Table } from "../parts/table.tsx";
 import { lanes, Waterfall } from "../parts/waterfall.tsx";
 import { href, path, term, toggleTerm } from "../state.ts";
-import { nameOf, number, type TraceRow, text } from "../trace-row.ts";
-
-interface Trace {
-  readonly rows: readonly TraceRow[];
-  readonly resources: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** By span: the share of its edge's durations that were shorter. */
-  readonly ranks: Readonly<Record<string, number>>;
-}
+import { nameOf, number, text } from "../trace-row.ts";
 
 export function Connection() {
   const id = path.value.slice(3);

@@ -1,36 +1,11 @@
 // Which connections are they?
 import { useState } from "preact/hooks";
+import type { List, ListRow } from "../../../store/answers.ts";
 import { useData } from "../data.ts";
 import { bytes, clock, count, duration } from "../format.ts";
 import { Answer, Choice, Panel } from "../parts/common.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { go, parameter, term } from "../state.ts";
-
-export interface Row {
-  readonly trace: string;
-  readonly connection?: string;
-  readonly start: number;
-  readonly duration: number;
-  readonly service: string;
-  readonly process?: string;
-  readonly pid?: number;
-  readonly direction?: string;
-  readonly peer?: string;
-  readonly port?: number;
-  readonly sent?: number;
-  readonly received?: number;
-  readonly retransmits?: number;
-  readonly rtt?: number;
-  readonly ended?: string;
-  readonly error?: string;
-  readonly notable: boolean;
-}
-
-export interface List {
-  readonly total: number;
-  readonly rows: readonly Row[];
-  readonly next?: number;
-}
 
 const KINDS = [
   ["connection", "Connections"],
@@ -41,7 +16,7 @@ const KINDS = [
 const optional = (field: string, value: string | number | undefined) =>
   value === undefined ? undefined : term(field, value);
 
-export const COLUMNS: readonly Column<Row>[] = [
+export const COLUMNS: readonly Column<ListRow>[] = [
   {
     head: "ended",
     order: "time",

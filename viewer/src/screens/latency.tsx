@@ -1,11 +1,12 @@
 // Are all slow, or some? What do the slow ones have in common?
+import type { Differences, Heat, List } from "../../../store/answers.ts";
 import { useData } from "../data.ts";
 import { clock, count, duration, percent, short } from "../format.ts";
-import { Answer, Bar, Choice, Panel } from "../parts/common.tsx";
-import { type Box, type Heat, Heatmap } from "../parts/heatmap.tsx";
+import { Answer, Bar, Choice, Legend, Panel } from "../parts/common.tsx";
+import { type Box, Heatmap } from "../parts/heatmap.tsx";
 import { Table } from "../parts/table.tsx";
 import { go, parameter, range, term, toggleTerm } from "../state.ts";
-import { COLUMNS, type List } from "./connections.tsx";
+import { COLUMNS } from "./connections.tsx";
 
 const MEASURED = [
   ["connect", "Connect", "How long connecting took"],
@@ -13,22 +14,25 @@ const MEASURED = [
   ["queue", "Accept queue", "How long connections waited to be accepted"],
   ["rtt", "Round trip", "Smoothed round-trip times at the end of connections"],
   ["life", "Lifetime", "How long connections lasted"],
+  ["state", "TCP state", "How long sockets stayed in a state"],
+  ["softirq", "Softirq", "How late softirqs start"],
+  ["qdisc", "Transmit queue", "How long frames waited to be sent"],
 ] as const;
 
 /** Spans whose duration is what is measured: only of these a box can be opened. */
 const LISTED: Readonly<Record<string, string>> = { connect: "connect", accept: "accept", life: "connection" };
 
-interface Differences {
-  readonly inside: number;
-  readonly outside: number;
-  readonly differences: readonly {
-    readonly attribute: string;
-    readonly value: string;
-    readonly inside: number;
-    readonly outside: number;
-    readonly count: number;
-  }[];
-}
+/** Metrics: by what they can be limited, what their axis shows at least, and where they come from. */
+const METRICS: Readonly<
+  Record<string, { part: string; span: readonly [number, number]; plugin: string; setting?: string }>
+> = {
+  state: { part: "state", span: [1e-4, 10], plugin: "tcpstates" },
+  softirq: { part: "vector", span: [1e-6, 0.01], plugin: "softirqs" },
+  qdisc: {
+    ...{ part: "interface", span: [1e-6, 0.1], plugin: "netqtop" },
+    setting: "plugins.netqtop.queueWait: true",
+  },
+};
 
 function boxOf(): Box | undefined {
   const [t0, t1, least, most] = ["t0", "t1", "least", "most"].map((name) => Number(parameter(name)));
@@ -38,7 +42,15 @@ function boxOf(): Box | undefined {
 export function Latency() {
   const of = parameter("of") || "connect";
   const [, , title] = MEASURED.find(([name]) => name === of) ?? MEASURED[0];
-  const heat = useData<Heat>(`heat?of=${of}`).value;
+  const metric = METRICS[of];
+  const only = metric ? parameter("only") : "";
+  const heat = useData<Heat>(`heat?of=${of}${only ? `&only=${encodeURIComponent(only)}` : ""}`).value;
+  const {
+    total = undefined,
+    p50 = undefined,
+    p99 = undefined,
+    parts = [],
+  } = heat.state === "ready" ? heat.data : {};
   const box = boxOf();
   const listed = LISTED[of];
   return (
@@ -49,28 +61,59 @@ export function Latency() {
           name="of"
           value={of}
           options={MEASURED.map(([name, text]) => [name, text] as const)}
+          clears={["only", "t0", "t1", "least", "most"]}
         />
+        {metric && parts.length > 1 && (
+          <select
+            aria-label={metric.part}
+            value={only}
+            onChange={(event) => go({ only: event.currentTarget.value })}
+          >
+            <option value="">every {metric.part}</option>
+            {parts.map((part) => (
+              <option key={part} value={part}>
+                {part}
+              </option>
+            ))}
+          </select>
+        )}
+        {total !== undefined && total > 0 && (
+          <p class="figures">
+            p50 <b>{duration(p50)}</b> p99 <b>{duration(p99)}</b> n <b>{count(total)}</b>
+          </p>
+        )}
       </div>
-      <div class="columns">
+      <div class={metric ? "" : "columns"}>
         <Panel
           title={title}
-          note="logarithmic; from sums, so that nothing is sampled; draw a box to ask what is in it"
-          right={heat.state === "ready" && `n ${count(heat.data.total)}`}
-          class="wide"
+          note="logarithmic; from sums: nothing is sampled"
+          right={<Legend hue="count" few="fewer" many="more" />}
         >
-          <Answer of={heat} isEmpty={({ total }) => total === 0}>
+          <Answer
+            of={heat}
+            isEmpty={(data) => data.total === 0}
+            {...(metric && { plugins: [metric.plugin] })}
+            empty={
+              metric?.setting && (
+                <>
+                  Not measured: <code>{metric.setting}</code> measures it.
+                </>
+              )
+            }
+          >
             {(data) => (
               <Heatmap
                 heat={data}
                 label={title}
                 height={380}
                 box={box}
+                {...(metric && { span: metric.span })}
                 {...(listed && { onBox: (chosen: Box) => go({ ...chosen }) })}
               />
             )}
           </Answer>
         </Panel>
-        <Different of={listed} box={box} />
+        {!metric && <Different of={listed} box={box} />}
       </div>
       {box && listed && <Selected of={listed} box={box} />}
     </>
@@ -90,7 +133,7 @@ function Different(props: { of: string | undefined; box: Box | undefined }) {
         <p class="state">
           {of
             ? "Draw a box in the picture, or choose a cell with the arrow keys and Enter."
-            : "Of these only sums are kept."}
+            : "Of these only sums are kept: there are no single connections to compare."}
         </p>
       ) : (
         <Answer of={found}>

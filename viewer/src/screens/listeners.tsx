@@ -1,40 +1,26 @@
 // Which listener overflows, and who is rejected?
+import type { Listeners as Answered, Listener } from "../../../store/answers.ts";
 import { useData } from "../data.ts";
-import { count, percent } from "../format.ts";
-import { Answer, Bar, Panel } from "../parts/common.tsx";
-import { Table } from "../parts/table.tsx";
+import { count, duration, short } from "../format.ts";
+import { Answer, Bar, Panel, Spark } from "../parts/common.tsx";
+import { type Column, Table } from "../parts/table.tsx";
 import { filter, go, term } from "../state.ts";
-
-interface Listener {
-  readonly service: string;
-  readonly resource: number;
-  readonly port: number;
-  readonly process: string;
-  readonly waiting: number;
-  readonly mostWaiting: number;
-  readonly limit: number;
-  readonly accepted: number;
-  readonly rejected: number;
-  readonly errors: number;
-}
 
 /** Sums of metrics know the service alone. */
 const matches = ({ service }: Listener) =>
   !/service:/.test(filter.value) || filter.value.includes(term("service", service));
 
 export function Listeners() {
-  const found = useData<{ listeners: readonly Listener[] }>("listeners").value;
+  const found = useData<Answered>("listeners").value;
   return (
-    <Panel
-      title="Listeners"
-      note="those that reject first, then the fullest; queues are looked at when metrics are collected"
-    >
+    <Panel title="Listeners" note="those that reject first, then the fullest">
       <Answer
         of={found}
+        plugins={["solisten", "tcpaccept", "tcpdrop"]}
         isEmpty={({ listeners }) => listeners.filter(matches).length === 0}
         empty="No socket listened in this time."
       >
-        {({ listeners }) => (
+        {({ listeners, seconds }) => (
           <Table
             label="Listeners"
             rows={listeners.filter(matches)}
@@ -42,52 +28,72 @@ export function Listeners() {
             onOpen={({ service, port }) =>
               go({ of: "accept", q: `${term("service", service)} port:${port}` }, "/connections")
             }
-            columns={[
-              {
-                head: "listener",
-                cell: ({ service, port, rejected }) => (
-                  <>
-                    {rejected > 0 && "◆ "}
-                    <b>{service}</b> <code>:{port}</code>
-                  </>
-                ),
-              },
-              { head: "process", cell: ({ process }) => process },
-              {
-                head: "accept queue",
-                cell: ({ mostWaiting, limit, rejected }) => (
-                  <Bar
-                    share={limit > 0 ? mostWaiting / limit : 0}
-                    tone={rejected > 0 ? "bad" : mostWaiting >= 0.8 * limit ? "warn" : undefined}
-                  />
-                ),
-              },
-              {
-                head: "now",
-                isNumber: true,
-                cell: ({ waiting, limit }) => `${count(waiting)} of ${count(limit)}`,
-              },
-              {
-                head: "most",
-                isNumber: true,
-                cell: ({ mostWaiting, limit }) =>
-                  `${count(mostWaiting)} (${percent(limit > 0 ? mostWaiting / limit : 0)})`,
-              },
-              { head: "accepted", isNumber: true, cell: ({ accepted }) => count(accepted) },
-              {
-                head: "rejected",
-                isNumber: true,
-                cell: ({ rejected }) => <span class={rejected > 0 ? "bad" : "dim"}>{count(rejected)}</span>,
-              },
-              {
-                head: "accept() failed",
-                isNumber: true,
-                cell: ({ errors }) => <span class={errors > 0 ? "bad" : "dim"}>{count(errors)}</span>,
-              },
-            ]}
+            columns={columns(Math.max(1, seconds))}
           />
         )}
       </Answer>
     </Panel>
   );
 }
+
+/** Its queue is full, or it rejects. */
+const isBad = ({ rejected, mostWaiting, limit }: Listener) =>
+  rejected > 0 || (limit > 0 && mostWaiting > limit);
+const isNearlyFull = ({ mostWaiting, limit }: Listener) => mostWaiting >= 0.8 * limit;
+
+const columns = (seconds: number): readonly Column<Listener>[] => [
+  {
+    head: "listener",
+    cell: (listener) => (
+      <>
+        {isBad(listener) && <span class="bad">◆ </span>}
+        <b>{listener.service}</b> <code>:{listener.port}</code>
+      </>
+    ),
+  },
+  { head: "process", cell: ({ process }) => process },
+  {
+    head: "accept queue, at most",
+    cell: (listener) => (
+      <span class="level">
+        <Bar
+          share={listener.limit > 0 ? listener.mostWaiting / listener.limit : 0}
+          tone={isBad(listener) ? "bad" : isNearlyFull(listener) ? "warn" : undefined}
+        />
+        <span class={isBad(listener) ? "bad" : ""}>{count(listener.mostWaiting)}</span>
+      </span>
+    ),
+  },
+  {
+    head: "now",
+    isNumber: true,
+    cell: ({ waiting, limit }) => (
+      <>
+        <b>{count(waiting)}</b> <span class="dim">of {count(limit)}</span>
+      </>
+    ),
+  },
+  {
+    head: "trend",
+    cell: ({ line, service }) => (
+      <Spark values={line.map(([, value]) => value)} label={`queue of ${service} over the range`} />
+    ),
+  },
+  { head: "accepted/s", isNumber: true, cell: ({ accepted }) => short(accepted / seconds) },
+  {
+    head: "rejected",
+    isNumber: true,
+    cell: ({ rejected }) => <span class={rejected > 0 ? "bad" : "dim"}>{count(rejected)}</span>,
+  },
+  { head: "waited p50", isNumber: true, cell: ({ waitP50 }) => duration(waitP50) },
+  {
+    head: "waited p99",
+    isNumber: true,
+    cell: ({ waitP99 }) => <span class={(waitP99 ?? 0) > 0.2 ? "bad" : ""}>{duration(waitP99)}</span>,
+  },
+  {
+    head: "accept() failed",
+    isNumber: true,
+    cell: ({ errors }) => <span class={errors > 0 ? "bad" : "dim"}>{count(errors)}</span>,
+  },
+];

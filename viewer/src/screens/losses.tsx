@@ -1,31 +1,15 @@
 // What was lost, where, and whose was it?
+import type { Events, Losses, LossPart } from "../../../store/answers.ts";
 import { useData } from "../data.ts";
 import { clock, count } from "../format.ts";
 import { colourOf, MirroredBars } from "../parts/bars.tsx";
 import { Answer, Bar, Panel, Spark } from "../parts/common.tsx";
 import { Table } from "../parts/table.tsx";
 import { range, term, toggleTerm } from "../state.ts";
-import type { TraceRow } from "../trace-row.ts";
-
-interface Part {
-  readonly name: string;
-  readonly count: number;
-  readonly line: readonly (readonly [number, number])[];
-  readonly means?: string;
-}
-
-interface Losses {
-  readonly dropped: readonly Part[];
-  readonly droppedOf: readonly Part[];
-  readonly retransmitted: readonly Part[];
-  readonly retransmittedOf: readonly Part[];
-  readonly failures: readonly Part[];
-  readonly rejected: readonly Part[];
-}
 
 export function LossesScreen() {
   const losses = useData<Losses>("losses").value;
-  const events = useData<{ events: readonly TraceRow[] }>("events").value;
+  const events = useData<Events>("events").value;
   const { from, to } = range.value;
   return (
     <>
@@ -152,7 +136,7 @@ export function LossesScreen() {
   );
 }
 
-function Whose(props: { title: string; parts: readonly Part[] }) {
+function Whose(props: { title: string; parts: readonly LossPart[] }) {
   const { title, parts } = props;
   const most = Math.max(1, ...parts.map((part) => part.count));
   if (parts.length === 0) return null;

@@ -1,50 +1,36 @@
 // What is wrong, since when, and what to look at first?
 
+import type {
+  Finding,
+  Findings as Found,
+  Heat,
+  MapEdge,
+  Topology,
+  VitalLines,
+  Vitals,
+} from "../../../store/answers.ts";
 import { type Loaded, useData } from "../data.ts";
 import { bytes, clock, count, duration, percent, short } from "../format.ts";
-import { Answer, Panel, Sign } from "../parts/common.tsx";
-import { type Heat, Heatmap } from "../parts/heatmap.tsx";
+import { SCREENS } from "../parts/chrome.tsx";
+import { Answer, Legend, Panel, Sign, Spark } from "../parts/common.tsx";
+import { Heatmap } from "../parts/heatmap.tsx";
 import { Table } from "../parts/table.tsx";
 import { go, open, range, term } from "../state.ts";
-import type { MapEdge } from "./topology.tsx";
 
-export interface Finding {
-  readonly rule: string;
-  readonly severity: "failing" | "slow" | "unusual";
-  readonly subject: string;
-  readonly text: string;
-  readonly next: string;
-  readonly count: number;
-  readonly ratio?: number;
-  readonly evidence: string;
-  readonly since: number;
-  readonly likelyFrom?: string;
-}
-
-interface Vitals {
-  readonly connectionsPerSecond: number;
-  readonly bytesPerSecond: number;
-  readonly failedShare?: number;
-  readonly failed: number;
-  readonly connectP50?: number;
-  readonly connectP99?: number;
-  readonly rttP50?: number;
-  readonly queueP99?: number;
-  readonly retransmitShare?: number;
-  readonly retransmits: number;
-  readonly resets: number;
-}
-
-export function Overview(props: { findings: Loaded<{ findings: readonly Finding[] }> }) {
-  const vitals = useData<{ now: Vitals; before: Vitals }>("vitals").value;
+export function Overview(props: { findings: Loaded<Found> }) {
+  const vitals = useData<{ now: Vitals; before: Vitals; lines: VitalLines }>("vitals").value;
   const heat = useData<Heat>("heat?of=connect").value;
-  const edges = useData<{ edges: readonly MapEdge[] }>("topology").value;
+  const edges = useData<Topology>("topology").value;
   return (
     <>
       <Findings findings={props.findings} />
       <Answer of={vitals}>{(data) => <VitalSigns {...data} />}</Answer>
       <div class="columns">
-        <Panel title="How long connecting took" note="all handshakes; nothing is sampled" class="wide">
+        <Panel
+          title="How long connecting took"
+          note="all handshakes; nothing is sampled"
+          right={<Legend hue="count" few="fewer" many="more" />}
+        >
           <Answer
             of={heat}
             isEmpty={({ total }) => total === 0}
@@ -70,9 +56,26 @@ export function Overview(props: { findings: Loaded<{ findings: readonly Finding[
   );
 }
 
-function Findings(props: { findings: Loaded<{ findings: readonly Finding[] }> }) {
+/** `3 findings since 14:31`. */
+function title(found: Loaded<Found>): string {
+  const all = found.state === "ready" ? found.data.findings : [];
+  if (all.length === 0) return "Findings";
+  const since = clock(Math.min(...all.map((finding) => finding.since)), "minutes");
+  return `${all.length} ${all.length === 1 ? "finding" : "findings"} since ${since}`;
+}
+
+/** The screen that a finding's link opens. */
+function screenOf({ evidence }: Finding): string {
+  const { pathname } = new URL(evidence, location.href);
+  return SCREENS.find(([to]) => to === pathname)?.[1] ?? "Show";
+}
+
+function Findings(props: { findings: Loaded<Found> }) {
   return (
-    <Panel title="Findings" note="the last minute against the hour before; the same rules on every host">
+    <Panel
+      title={title(props.findings)}
+      note="the last minute against the hour before; the same rules on every host"
+    >
       <Answer of={props.findings}>
         {({ findings }) =>
           findings.length === 0 ? (
@@ -100,7 +103,7 @@ function Findings(props: { findings: Loaded<{ findings: readonly Finding[] }> })
                         open(finding.evidence);
                       }}
                     >
-                      Show
+                      {screenOf(finding)} <kbd aria-hidden="true">⏎</kbd>
                     </a>
                     <small>
                       since {clock(finding.since)}
@@ -118,33 +121,41 @@ function Findings(props: { findings: Loaded<{ findings: readonly Finding[] }> })
   );
 }
 
-function VitalSigns(props: { now: Vitals; before: Vitals }) {
-  const { now, before } = props;
-  const signs: readonly (readonly [string, string, number | undefined, number | undefined])[] = [
-    ["Connections", `${short(now.connectionsPerSecond)} /s`, undefined, undefined],
-    ["Failed attempts", percent(now.failedShare), now.failedShare, before.failedShare],
-    ["Connect, p99", duration(now.connectP99), now.connectP99, before.connectP99],
-    ["Round trip, median", duration(now.rttP50), now.rttP50, before.rttP50],
-    ["Accept queue, p99", duration(now.queueP99), now.queueP99, before.queueP99],
-    ["Retransmitted", percent(now.retransmitShare), now.retransmitShare, before.retransmitShare],
-  ];
+type Vital = readonly [name: string, of: keyof VitalLines, say: (value: number | undefined) => string];
+
+const VITALS: readonly Vital[] = [
+  ["Connections", "connectionsPerSecond", (value) => `${short(value ?? 0)} /s`],
+  ["Failed attempts", "failedShare", percent],
+  ["Connect, p99", "connectP99", duration],
+  ["Accept queue, p99", "queueP99", duration],
+  ["Round trip, median", "rttP50", duration],
+  ["Retransmitted", "retransmitShare", percent],
+];
+
+function VitalSigns(props: { now: Vitals; before: Vitals; lines: VitalLines }) {
+  const { now, before, lines } = props;
   return (
     <div class="vitals">
-      {signs.map(([name, value, is, was]) => {
+      {VITALS.map(([name, of, say]) => {
+        const [is, was] = [now[of], before[of]];
         const ratio = is !== undefined && was !== undefined && was > 0 ? is / was : undefined;
-        const worse = ratio !== undefined && ratio >= 2;
+        const isWorse = of !== "connectionsPerSecond" && ratio !== undefined && ratio >= 2;
+        const [, value = "", unit = ""] = /^(\S+)\s*(.*)$/.exec(say(is)) ?? [];
         return (
           <section class="panel vital" key={name} aria-label={name}>
             <h3>{name}</h3>
             <p>
-              <b>{value}</b>
+              <span>
+                <b>{value}</b> {unit}
+              </span>
               {ratio !== undefined && (
-                <span class={worse ? "bad" : "dim"}>
-                  {worse ? "▲ " : ""}
-                  {ratio >= 2 || ratio <= 0.5 ? `${short(ratio)} × as before` : "as before"}
-                </span>
+                <small class={isWorse ? "bad" : "dim"} title={`${say(was)} before`}>
+                  {isWorse ? "▲ " : ""}
+                  {ratio >= 2 || ratio <= 0.5 ? `${short(ratio)} ×` : "as before"}
+                </small>
               )}
             </p>
+            <Spark values={lines[of]} tone={isWorse ? "bad" : undefined} label={`${name} over the range`} />
           </section>
         );
       })}
@@ -170,7 +181,6 @@ function TopMovers(props: { edges: readonly MapEdge[] }) {
         { head: "conn/s", isNumber: true, cell: (edge) => short((edge.counts.connections ?? 0) / seconds) },
         { head: "out", isNumber: true, cell: (edge) => bytes(edge.counts.sent) },
         { head: "in", isNumber: true, cell: (edge) => bytes(edge.counts.received) },
-        { head: "rtt", isNumber: true, cell: (edge) => duration(edge.rttP50) },
         {
           head: "failed",
           isNumber: true,

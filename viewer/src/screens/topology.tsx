@@ -1,24 +1,12 @@
 // Who talks to whom?
 import { useEffect, useState } from "preact/hooks";
+import type { Topology as Answered, MapEdge } from "../../../store/answers.ts";
 import { useData } from "../data.ts";
 import { bytes, count, duration, percent, short } from "../format.ts";
 import type { LaidOut, ToLayOut } from "../layout.worker.ts";
 import { Answer, Choice, Panel } from "../parts/common.tsx";
 import { Table } from "../parts/table.tsx";
 import { go, parameter, range, term } from "../state.ts";
-
-export interface MapEdge {
-  readonly from: string;
-  readonly to: string;
-  readonly port: number;
-  readonly seenBy: "opener" | "acceptor";
-  readonly counts: Readonly<Record<string, number>>;
-  readonly causes: Readonly<Record<string, number>>;
-  readonly connectP50?: number;
-  readonly connectP99?: number;
-  readonly rttP50?: number;
-  readonly queueP99?: number;
-}
 
 const SIZE = { width: 130, height: 42 };
 
@@ -85,7 +73,7 @@ function merged(edges: readonly MapEdge[]): MapEdge[] {
 export function Topology() {
   const view = parameter("view") || "map";
   const only = parameter("only");
-  const found = useData<{ folded: number; edges: readonly MapEdge[] }>("topology").value;
+  const found = useData<Answered>("topology").value;
   return (
     <>
       <div class="bar-of-choices">

@@ -1,0 +1,362 @@
+// What the paths of /api/v1 answer, as JSON. Types alone: the page is compiled against them as well, so nothing of
+// Node may be named here. Times are in seconds since the epoch, durations in seconds, sizes in bytes.
+/** What every answer has. */
+export interface Common {
+  readonly asOf: number;
+  /** There was no time to look at everything. */
+  readonly partial: boolean;
+  /** Rows that were searched. */
+  readonly scanned: number;
+  /** One calm row of this many is kept. */
+  readonly oneIn: number;
+}
+
+export interface Meta {
+  readonly host?: string;
+  readonly version?: string;
+  readonly kernel?: string;
+  readonly started: number;
+  readonly isRecording: boolean;
+  readonly file: string;
+  readonly bytes: number;
+  /** Bytes of it that single connections take. */
+  readonly used: number;
+  /** Since when each is kept. */
+  readonly keptFrom: {
+    readonly calm?: number | undefined;
+    readonly notable?: number | undefined;
+    readonly sums?: number | undefined;
+  };
+  readonly keepsOneIn: number;
+  readonly isEmpty: boolean;
+  /** Absent: the agent has not reported yet, or this is a recording. */
+  readonly agent?: AgentSummary | undefined;
+}
+
+/** What the rail says of the agent. */
+export interface AgentSummary {
+  /** When it last reported. */
+  readonly at: number;
+  readonly plugins: readonly PluginState[];
+  /** Spans, points and events that an exporter lost. */
+  readonly lost: number;
+  readonly living: number;
+}
+
+export interface PluginState {
+  readonly name: string;
+  /** `running`, `degraded` or `failed`. */
+  readonly state: string;
+  readonly error?: string | undefined;
+}
+
+export interface Finding {
+  readonly rule: string;
+  readonly severity: "failing" | "slow" | "unusual";
+  readonly subject: string;
+  /** A whole sentence with the numbers. */
+  readonly text: string;
+  readonly next: string;
+  readonly count: number;
+  /** Against the hour before. */
+  readonly ratio?: number | undefined;
+  /** The path of the page that shows it, with the filter. */
+  readonly evidence: string;
+  readonly since: number;
+  /** The subject of an earlier finding, which may have caused it. */
+  readonly likelyFrom?: string | undefined;
+}
+
+export interface Findings {
+  readonly findings: readonly Finding[];
+}
+
+/** Values by window: its beginning, and the value. */
+export type Line = readonly (readonly [begin: number, value: number])[];
+
+/** Ended connections, and failures or resets, by time. */
+export interface Strip {
+  readonly t0: number;
+  readonly step: number;
+  readonly calm: readonly number[];
+  readonly failed: readonly number[];
+}
+
+export interface Vitals {
+  readonly connectionsPerSecond: number;
+  readonly bytesPerSecond: number;
+  readonly failedShare?: number | undefined;
+  readonly failed: number;
+  readonly connectP50?: number | undefined;
+  readonly connectP99?: number | undefined;
+  readonly rttP50?: number | undefined;
+  readonly queueP99?: number | undefined;
+  readonly retransmitShare?: number | undefined;
+  readonly retransmits: number;
+  readonly resets: number;
+}
+
+/** The vitals that are drawn over time; 0 where nothing was measured. */
+export type VitalLines = Readonly<
+  Record<
+    "connectionsPerSecond" | "failedShare" | "connectP99" | "rttP50" | "queueP99" | "retransmitShare",
+    readonly number[]
+  >
+>;
+
+/** Values by time and size. */
+export interface Heat {
+  readonly t0: number;
+  readonly step: number;
+  readonly columns: number;
+  readonly total: number;
+  readonly p50?: number | undefined;
+  readonly p99?: number | undefined;
+  /** Upper bounds of the rows, ascending. */
+  readonly bounds: readonly number[];
+  readonly counts: readonly (readonly number[])[];
+  /** What it can be limited to with `only`, the most values first: states, vectors, interfaces. */
+  readonly parts?: readonly string[] | undefined;
+}
+
+/** What the values of a box of a heatmap have in common, against all others of the interval. */
+export interface Difference {
+  readonly attribute: string;
+  readonly value: string;
+  /** Shares of the rows inside and outside that have this value, 0 to 1. */
+  readonly inside: number;
+  readonly outside: number;
+  readonly count: number;
+}
+
+export interface Differences {
+  readonly inside: number;
+  readonly outside: number;
+  readonly differences: readonly Difference[];
+}
+
+/** One row of a list of spans. */
+export interface ListRow {
+  readonly trace: string;
+  readonly connection?: string | undefined;
+  readonly start: number;
+  readonly duration: number;
+  readonly service: string;
+  readonly process?: string | undefined;
+  readonly pid?: number | undefined;
+  readonly direction?: string | undefined;
+  readonly peer?: string | undefined;
+  readonly port?: number | undefined;
+  readonly sent?: number | undefined;
+  readonly received?: number | undefined;
+  readonly retransmits?: number | undefined;
+  readonly rtt?: number | undefined;
+  readonly ended?: string | undefined;
+  readonly error?: string | undefined;
+  readonly notable: boolean;
+}
+
+export interface List {
+  readonly total: number;
+  readonly rows: readonly ListRow[];
+  readonly next?: number | undefined;
+}
+
+/** One edge of the map. */
+export interface MapEdge {
+  readonly from: string;
+  readonly to: string;
+  readonly port: number;
+  /** Which end's numbers these are. */
+  readonly seenBy: "opener" | "acceptor";
+  readonly counts: Readonly<Record<string, number>>;
+  /** Failed attempts by cause. */
+  readonly causes: Readonly<Record<string, number>>;
+  readonly connectP50?: number | undefined;
+  readonly connectP99?: number | undefined;
+  readonly rttP50?: number | undefined;
+  readonly queueP99?: number | undefined;
+}
+
+export interface Topology {
+  /** Peers that have become subnets. */
+  readonly folded: number;
+  readonly edges: readonly MapEdge[];
+}
+
+/** Packets of one reason, type or service. */
+export interface LossPart {
+  readonly name: string;
+  readonly count: number;
+  readonly line: Line;
+  readonly means?: string | undefined;
+}
+
+export interface Losses {
+  readonly dropped: readonly LossPart[];
+  readonly droppedOf: readonly LossPart[];
+  readonly retransmitted: readonly LossPart[];
+  readonly retransmittedOf: readonly LossPart[];
+  readonly failures: readonly LossPart[];
+  readonly rejected: readonly LossPart[];
+}
+
+export interface Listener {
+  readonly service: string;
+  readonly resource: number;
+  readonly port: number;
+  readonly process: string;
+  /** Waiting now, at most in the interval, and how many may wait. */
+  readonly waiting: number;
+  readonly mostWaiting: number;
+  readonly limit: number;
+  /** The queue over time. */
+  readonly line: Line;
+  readonly accepted: number;
+  readonly rejected: number;
+  /** Failed calls of accept(). */
+  readonly errors: number;
+  /** How long accepted connections waited in the queue. */
+  readonly waitP50?: number | undefined;
+  readonly waitP99?: number | undefined;
+}
+
+export interface Listeners {
+  /** For how many seconds of the interval there are metrics. */
+  readonly seconds: number;
+  readonly listeners: readonly Listener[];
+}
+
+export interface Softirq {
+  readonly vector: string;
+  /** Absent: of all CPUs. */
+  readonly cpu?: number | undefined;
+  readonly seconds: number;
+  readonly line: Line;
+}
+
+/** How late a vector's handlers started. */
+export interface SoftirqLatency {
+  readonly vector: string;
+  readonly p50?: number | undefined;
+  readonly p99?: number | undefined;
+  readonly count: number;
+}
+
+/** NAPI polls of a CPU; without one, of all. */
+export interface Napi {
+  readonly cpu?: number | undefined;
+  readonly polls: number;
+  readonly packets: number;
+  /** Polls that used up their budget. */
+  readonly exhausted: number;
+}
+
+export interface Queue {
+  readonly netns: string;
+  readonly interface: string;
+  readonly queue: number;
+  readonly direction: string;
+  readonly packets: number;
+  readonly bytes: number;
+  readonly line: Line;
+}
+
+export interface Host {
+  /** For how many seconds of the interval there are metrics, and of how many a window is. */
+  readonly seconds: number;
+  readonly step: number;
+  readonly softirqs: readonly Softirq[];
+  readonly latency: readonly SoftirqLatency[];
+  readonly napi: readonly Napi[];
+  readonly transmitFailures: number;
+  readonly queues: readonly Queue[];
+}
+
+/** A span or an event; ids in hexadecimal. */
+export interface TraceRow {
+  readonly signal: "span" | "event";
+  readonly name: string;
+  readonly scope: string;
+  readonly severity?: string | undefined;
+  readonly trace: string;
+  readonly span: string;
+  readonly parent?: string | undefined;
+  readonly start: number;
+  /** Absent for an event. */
+  readonly duration?: number | undefined;
+  readonly kind?: string | undefined;
+  readonly error?: string | undefined;
+  readonly service: string;
+  readonly resource: number;
+  readonly attributes: Readonly<Record<string, string | number | boolean>>;
+  readonly links?: readonly { readonly trace: string; readonly span: string }[] | undefined;
+}
+
+export interface Trace {
+  readonly rows: readonly TraceRow[];
+  readonly resources: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** By span: the share of its edge's durations that were shorter. */
+  readonly ranks: Readonly<Record<string, number>>;
+}
+
+export interface Events {
+  readonly events: readonly TraceRow[];
+}
+
+/** What an exporter was given of one kind, and what became of it. */
+export interface ExportBalance {
+  readonly given: number;
+  readonly acknowledged: number;
+  readonly queued: number;
+  /** By cause. */
+  readonly lost: Readonly<Record<string, number>>;
+}
+
+/** What the page reads of the agent's status. */
+export interface AgentState {
+  readonly version: string;
+  readonly pid: number;
+  readonly uptimeSeconds: number;
+  readonly plugins: readonly PluginState[];
+  /** What does not hold where the agent runs, in words. */
+  readonly limits: readonly string[];
+  readonly exporters: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly queue: { readonly bytes: number; readonly limit: number };
+    readonly balance: Readonly<Record<string, ExportBalance>>;
+  }[];
+  readonly connections: {
+    readonly opened: number;
+    readonly ended: number;
+    readonly living: number;
+    readonly lost: Readonly<Record<string, number>>;
+  };
+  readonly unseen: number;
+  /** The programs' own counts, by plugin. */
+  readonly accounts: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+
+export interface Agent {
+  readonly state?: AgentState | undefined;
+  readonly stateAt?: number | undefined;
+  readonly store: {
+    readonly file: string;
+    readonly bound: number;
+    readonly kept: Readonly<Record<string, Kept>>;
+    /** Chunks that gave way to newer ones. */
+    readonly evicted: number;
+    readonly oneIn: number;
+    readonly edgesOverflow: number;
+    readonly memory: number;
+  };
+}
+
+/** What is kept of a class of connections. */
+export interface Kept {
+  readonly bytes: number;
+  readonly rows: number;
+  /** Microseconds since the epoch. */
+  readonly from?: number | undefined;
+}
