@@ -44,6 +44,7 @@ export function sumsInto(sums: Sums, signal: Signal, rows: Rows, i: number): voi
       sums.add("received", number("wirespan.tcp.bytes_received"));
       sums.add("segments", number("wirespan.tcp.segments_sent"));
       sums.add("retransmits", number("wirespan.tcp.retransmits"));
+      sums.add("spurious", number("wirespan.tcp.spurious_retransmits"));
       sums.add("unread", number("wirespan.tcp.bytes_unread"));
       if (signal.text(rows, i, "wirespan.tcp.close.reason")?.startsWith("rst_")) sums.add("resets", 1);
       const rtt = number("wirespan.tcp.rtt.smoothed");

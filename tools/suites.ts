@@ -68,7 +68,7 @@ export const suites: Readonly<Record<string, Suite>> = {
       "core/engine/correlation.{,events.,table.}kernel.test.ts",
       "test/system/correlate-*.kernel.test.ts",
       "test/backend/shop.backend.test.ts",
-      "test/system/viewer-faults.kernel.test.ts",
+      "test/system/viewer-{calm,faults}.kernel.test.ts",
     ],
     except: [],
     timeout: 120_000,

@@ -13,6 +13,7 @@ const statistics = values(ConnRecordCursor, STATISTICS, {
   "wirespan.tcp.segments_received": { from: "traffic.receivedSegments" },
   "wirespan.tcp.retransmits": { from: "traffic.retransmits" },
   "wirespan.tcp.bytes_retransmitted": { from: "traffic.retransmittedBytes" },
+  "wirespan.tcp.spurious_retransmits": { from: "traffic.spurious", nonZero: true },
   "wirespan.tcp.lost": { from: "traffic.lost" },
   "wirespan.tcp.reordering": { from: "traffic.reordering", nonZero: true },
   "wirespan.tcp.cwnd": { from: "traffic.cwnd", nonZero: true },

@@ -111,6 +111,7 @@ describe("tcplife's mapping", () => {
         { cwnd: 10, reordering: 3 },
         { "wirespan.tcp.reordering": 3, "wirespan.tcp.cwnd": 10 },
       ],
+      [{ spurious: 2 }, { "wirespan.tcp.spurious_retransmits": 2 }],
       [{ unread: 7 }, { "wirespan.tcp.bytes_unread": 7 }],
     ] as const)
       assert.deepEqual(rig.enriched("connection", { traffic: { ...traffic, ...more } }), {

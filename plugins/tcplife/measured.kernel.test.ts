@@ -13,6 +13,8 @@ const RTT = "wirespan.tcp.rtt.smoothed";
 const VARIATION = "wirespan.tcp.rtt.variation";
 const MIN_RTT = "wirespan.tcp.rtt.min";
 
+const SPURIOUS = "wirespan.tcp.spurious_retransmits";
+
 const NOTHING = {
   [CWND]: undefined,
   [REORDERING]: undefined,
@@ -82,6 +84,22 @@ describe("tcplife's measures", function () {
     const { opener, acceptor } = await ends.both();
     assert.ok(Number(opener[CWND]) > 10, String(opener[CWND]));
     assertRow(acceptor, { [REORDERING]: undefined });
+  });
+
+  it("of data whose acknowledgements are lost: what was retransmitted for nothing, as the kernel counts it", async () => {
+    await using net = await pair();
+    const ends = new Ends(agent, net.a, net.b);
+    const { remove } = await net.a.rule("input", "tcp sport 7101 tcp flags & (syn | fin) == 0", "drop");
+    const moved = await net.a.moved(async () => {
+      const sent = run(net.a, "clientCloses", { address: addresses.b, server: net.b, port: 7101 });
+      await delay(500);
+      await remove();
+      await sent;
+    });
+    const { opener, acceptor } = await ends.both();
+    assert.ok(moved["TcpExt.TCPDSACKRecvSegs"]! > 0);
+    assertRow(opener, { [SPURIOUS]: moved["TcpExt.TCPDSACKRecvSegs"] });
+    assertRow(acceptor, { [SPURIOUS]: undefined });
   });
 
   const lost: readonly [string, (net: Awaited<ReturnType<typeof pair>>) => Promise<() => Promise<void>>][] = [

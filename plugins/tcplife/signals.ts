@@ -19,6 +19,12 @@ export const STATISTICS = {
     requirement: "recommended",
     description: "Segments retransmitted, SYNs included.",
   },
+  "wirespan.tcp.spurious_retransmits": {
+    type: "int",
+    requirement: "conditional",
+    description:
+      "Segments retransmitted although the first copy had arrived, as far as the peer reported it (DSACK, RFC 2883); absent if there were none.",
+  },
   "wirespan.tcp.bytes_retransmitted": {
     type: "int",
     requirement: "recommended",

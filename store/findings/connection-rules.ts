@@ -163,9 +163,18 @@ const longRtt = slower(
   "The path has become longer or a queue on it is full: compare other edges to the same network.",
 );
 
-/** SYNs and SYN-ACKs have a finding of their own. */
+/**
+ * Segments of data that were lost. SYNs and SYN-ACKs have a finding of their own; what the peer had received already was
+ * retransmitted because it acknowledged late, as loss probes are on short round trips.
+ */
 const ofData = (sums: Sums): number =>
-  Math.max(0, sums.get("retransmits") - sums.get("synRetransmits") - sums.get("synackRetransmits"));
+  Math.max(
+    0,
+    sums.get("retransmits") -
+      sums.get("spurious") -
+      sums.get("synRetransmits") -
+      sums.get("synackRetransmits"),
+  );
 
 const retransmits: Rule = (context) =>
   overEdges(context, (edge, sums, earlier) => {
@@ -179,7 +188,7 @@ const retransmits: Rule = (context) =>
       rule: "segments-lost",
       severity: "slow",
       subject: name,
-      text: `${percent(share)} of the segments ${name} were retransmitted (${again} of ${segments}) in connections that ended in the last minute.`,
+      text: `${percent(share)} of the segments ${name} were lost and retransmitted (${again} of ${segments}) in connections that ended in the last minute.`,
       next: "Packets of this end are lost on the way: see the losses of this host first, then the network's.",
       count: again,
       ...(usual > 0 && { ratio: share / usual }),

@@ -19,6 +19,8 @@ interface Minute {
   readonly rtt?: number;
   readonly queue?: number;
   readonly retransmits?: number;
+  /** Retransmissions that the peer reported as duplicates. */
+  readonly spurious?: number;
   readonly resets?: number;
   readonly unread?: number;
 }
@@ -58,6 +60,7 @@ function minute(store: TestStore, end: number, minute: Minute, peer: number, ser
           "wirespan.tcp.segments_sent": 10,
           "wirespan.tcp.rtt.smoothed": rtt,
           "wirespan.tcp.retransmits": every(minute.retransmits ?? 0, i) ? 1 : 0,
+          "wirespan.tcp.spurious_retransmits": every(minute.spurious ?? 0, i) ? 1 : undefined,
           "wirespan.tcp.bytes_unread": every(minute.unread ?? 0, i) ? 10 : undefined,
           "wirespan.tcp.close.reason": every(minute.resets ?? 0, i) ? "rst_received" : "fin_local",
         }),
@@ -355,6 +358,10 @@ describe("findings", () => {
 
   it("are none in calm traffic", async () => {
     assert.deepEqual(await raisedBy({}, queue(0, 0, 100)), []);
+  });
+
+  it("do not count what the peer had received already as lost", async () => {
+    assert.deepEqual(await raisedBy({ retransmits: 20, spurious: 20 }), []);
   });
 
   it("end when they have not held for a minute, and the file says when", async () => {

@@ -29,6 +29,8 @@ export const COUNTS = [
   "unread",
   /** Retransmitted SYNs, also of attempts that have not ended. */
   "synsAgain",
+  /** Retransmissions of what had arrived. */
+  "spurious",
 ] as const;
 export type Count = (typeof COUNTS)[number];
 

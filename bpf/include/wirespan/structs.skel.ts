@@ -472,10 +472,11 @@ export interface Traffic {
   readonly cwnd: number;
   readonly reordering: number;
   readonly unread: number;
+  readonly spurious: number;
 }
 
 export class TrafficCursor extends StructCursor implements Traffic {
-  static readonly fields: Fields = { sentBytes: { at: 0, is: "u64" }, receivedBytes: { at: 8, is: "u64" }, retransmittedBytes: { at: 16, is: "u64" }, sentSegments: { at: 24, is: "u32" }, receivedSegments: { at: 28, is: "u32" }, retransmits: { at: 32, is: "u32" }, lost: { at: 36, is: "u32" }, srttUs: { at: 40, is: "u32" }, minRttUs: { at: 44, is: "u32" }, rttVarUs: { at: 48, is: "u32" }, cwnd: { at: 52, is: "u32" }, reordering: { at: 56, is: "u32" }, unread: { at: 60, is: "u32" } };
+  static readonly fields: Fields = { sentBytes: { at: 0, is: "u64" }, receivedBytes: { at: 8, is: "u64" }, retransmittedBytes: { at: 16, is: "u64" }, sentSegments: { at: 24, is: "u32" }, receivedSegments: { at: 28, is: "u32" }, retransmits: { at: 32, is: "u32" }, lost: { at: 36, is: "u32" }, srttUs: { at: 40, is: "u32" }, minRttUs: { at: 44, is: "u32" }, rttVarUs: { at: 48, is: "u32" }, cwnd: { at: 52, is: "u32" }, reordering: { at: 56, is: "u32" }, unread: { at: 60, is: "u32" }, spurious: { at: 64, is: "u32" } };
   get sentBytes(): number {
     return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
@@ -514,6 +515,9 @@ export class TrafficCursor extends StructCursor implements Traffic {
   }
   get unread(): number {
     return this.$words[((this.$at + 60) >> 2)]!;
+  }
+  get spurious(): number {
+    return this.$words[((this.$at + 64) >> 2)]!;
   }
 }
 

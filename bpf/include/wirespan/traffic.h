@@ -23,6 +23,8 @@ struct traffic {
 	u32 reordering;
 	/* Payload bytes that were received but never read by the application. */
 	u32 unread;
+	/* Retransmissions of what had arrived, as far as the peer said so (DSACK, RFC 2883). */
+	u32 spurious;
 };
 
 /*
@@ -51,6 +53,7 @@ static __always_inline void read_traffic(struct traffic *t, const struct tcp_soc
 	t->sent_segments = tp->segs_out;
 	t->received_segments = tp->segs_in;
 	t->retransmits = tp->total_retrans;
+	t->spurious = tp->dsack_dups;
 	t->lost = tp->lost - c->lost_before;
 	t->unread = c->established_at && unread ? unread - done : 0;
 }

@@ -1,7 +1,7 @@
-// PostgreSQL and Redis for a test, on a port of 127.0.0.1 and in a folder that goes with them.
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+// PostgreSQL and Redis for a test, each in a folder that goes with it.
+import { type ChildProcess, execFile, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, existsSync, globSync, mkdtempSync, rmSync } from "node:fs";
+import { appendFileSync, chownSync, existsSync, globSync, mkdtempSync, rmSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -10,6 +10,14 @@ import { promisify } from "node:util";
 
 /** A running server; disposing it ends it and removes its folder. */
 export interface Server extends AsyncDisposable {
+  readonly port: number;
+}
+
+/** Where a server listens; a free port of 127.0.0.1 by default. */
+export interface Place {
+  /** Path of a network namespace. */
+  readonly netns: string;
+  readonly address: string;
   readonly port: number;
 }
 
@@ -22,7 +30,7 @@ export function postgresFolder(): string | undefined {
   return folders.find((folder) => existsSync(join(folder, "postgres")) && existsSync(join(folder, "initdb")));
 }
 
-export async function startPostgres(programs: string): Promise<Server> {
+export async function startPostgres(programs: string, place?: Place): Promise<Server> {
   // PostgreSQL refuses to be root.
   const user = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
   const folder = mkdtempSync(join(tmpdir(), "wirespan-postgres-"));
@@ -30,10 +38,13 @@ export async function startPostgres(programs: string): Promise<Server> {
   const data = join(folder, "data");
   const init = ["-D", data, "-U", "wirespan", "-A", "trust", "-N", "--no-locale", "-E", "UTF8"];
   await promisify(execFile)(join(programs, "initdb"), init, { ...user, cwd: folder });
-  const port = await freePort();
-  const options = ["-D", data, "-p", String(port), "-k", folder, "-h", "127.0.0.1", "-F"];
-  const server = spawn(join(programs, "postgres"), options, {
-    ...user,
+  if (place) appendFileSync(join(data, "pg_hba.conf"), "host all all all trust\n");
+  const port = place?.port ?? (await freePort());
+  const address = place?.address ?? "127.0.0.1";
+  // Only root enters a namespace.
+  const asUser = user.uid ? ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups"] : [];
+  const command = [...asUser, join(programs, "postgres"), "-D", data, "-k", folder, "-F"];
+  const server = start(place, [...command, "-p", String(port), "-h", address], {
     cwd: folder,
     stdio: ["ignore", "ignore", "pipe"],
   });
@@ -52,18 +63,24 @@ export function redisCommand(): { program: string; env: NodeJS.ProcessEnv } | un
   return { program, env: { ...process.env, LD_LIBRARY_PATH: libraries } };
 }
 
-export async function startRedis({
-  program,
-  env,
-}: {
-  program: string;
-  env: NodeJS.ProcessEnv;
-}): Promise<Server> {
+export async function startRedis(
+  { program, env }: { program: string; env: NodeJS.ProcessEnv },
+  place?: Place,
+): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), "wirespan-redis-"));
-  const port = await freePort();
-  const options = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-  const server = spawn(program, options, { env, cwd: folder, stdio: ["ignore", "pipe", "ignore"] });
+  const port = place?.port ?? (await freePort());
+  const options = ["--bind", place?.address ?? "127.0.0.1", "--save", "", "--appendonly", "no"];
+  const server = start(place, [program, "--port", String(port), ...options, "--protected-mode", "no"], {
+    env,
+    cwd: folder,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
   return ready(server, "stdout", /Ready to accept connections/, port, folder);
+}
+
+function start(place: Place | undefined, command: readonly string[], options: SpawnOptions): ChildProcess {
+  const [program = "", ...words] = place ? ["nsenter", `--net=${place.netns}`, "--", ...command] : command;
+  return spawn(program, words, options);
 }
 
 async function ready(

@@ -133,6 +133,7 @@ struct tcp_sock {
 	u64 bytes_received;
 	u64 bytes_retrans;
 	u32 total_retrans;
+	u32 dsack_dups;
 	u32 retrans_stamp;
 	u32 total_rto_time;
 	u32 write_seq;
