@@ -11,7 +11,7 @@ import { type ConfigFlags, setUp, withConfig } from "../setup.ts";
 export function addAgent(program: Command): void {
   withConfig(program.command("agent", { isDefault: true }))
     .description("run the agent (what wirespan does without a command)")
-    .option("-p, --plugin <name...>", "run these plugins only")
+    .option("-p, --plugin <name...>", "run only these plugins")
     .addOption(
       new Option("--format <format>", "print lines on standard output instead of the live view").choices([
         "text",
@@ -26,7 +26,7 @@ Examples:
   wirespan                                    every plugin; on a terminal a live view
   wirespan --format text                      connections, failures and drops as lines
   wirespan --config wirespan.yaml             as the file says
-  wirespan --plugin tcplife softirqs          these two only
+  wirespan --plugin tcplife softirqs          only these two
   wirespan --set log.level=debug              one setting, overriding file and environment
   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 wirespan`,
     )

@@ -19,7 +19,7 @@ function write(path: string, bytes: Buffer): void {
 export function addDoctor(program: Command): void {
   withConfig(program.command("doctor"))
     .description("check what this kernel and these privileges support, and how to fix what is missing")
-    .option("-p, --plugin <name...>", "look at these plugins only")
+    .option("-p, --plugin <name...>", "check only these plugins")
     .option("--json", "print JSON")
     .option("--bundle <file>", "write everything that a bug report needs, without secrets, as gzipped JSON")
     .addHelpText(

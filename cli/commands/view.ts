@@ -96,9 +96,9 @@ export function addView(program: Command): void {
     .option("--socket <path>", "the agent's control socket (control.socket)", defaultSocket())
     .option(
       "--url",
-      "print an address that is good for one visit, also of a user who may not see the page, and through a forwarded port",
+      "print an address that works once: for a user who may not see the page, or through a forwarded port",
     )
-    .option("--address <host:port>", "where the recording's page is", "127.0.0.1:4381")
+    .option("--address <host:port>", "serve the recording's page at this address", "127.0.0.1:4381")
     .option(
       "--send <url>",
       "send the recording's spans and events to this OTLP/HTTP endpoint instead of showing them",
@@ -123,9 +123,9 @@ export function addView(program: Command): void {
   withConfig(program.command("record"))
     .argument("<file>", "the file to write; it must not exist")
     .description("copy what the running agent has kept for its page, up to 10 s ago")
-    .option("--last <duration>", "how much of it", "30m")
-    .option("--bytes <size>", "at most how large, such as 64MiB; the oldest connections are left out")
-    .option("--for <duration>", "wait this long first, and keep that time alone")
+    .option("--last <duration>", "how far back", "30m")
+    .option("--bytes <size>", "maximum size, such as 64MiB; the oldest connections are left out")
+    .option("--for <duration>", "wait this long, then record only that period")
     .action(async (file: string, flags: RecordFlags) => {
       const last = milliseconds("--last", flags.last);
       const wait = flags.for === undefined ? undefined : milliseconds("--for", flags.for);

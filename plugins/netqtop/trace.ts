@@ -216,10 +216,10 @@ function render(all: readonly Row[], flags: Flags): string[] {
 export const trace: TraceView = {
   meansNothing: { "*": "frames belong to an interface and queue, not to a process or connection" },
   options: [
-    { flags: "-n, --name <interfaces>", doc: "these interfaces only", setting: "interfaces" },
+    { flags: "-n, --name <interfaces>", doc: "only these interfaces", setting: "interfaces" },
     { flags: "-i, --interval <seconds>", doc: "seconds from table to table (1)" },
     { flags: "-t, --throughput", doc: "bytes and packets per second" },
-    { flags: "--loopback", doc: "also loopback interfaces", setting: "loopback", value: "true" },
+    { flags: "--loopback", doc: "include loopback interfaces", setting: "loopback", value: "true" },
     ...detailOptions,
   ],
   interval: "1s",

@@ -91,7 +91,7 @@ export const trace: TraceView = {
     { flags: "-N, --nanoseconds", doc: "nanoseconds instead of microseconds" },
     { flags: "-C, --count", doc: "how often each ran instead of how long; with -N or --wide both" },
     { flags: "-d, --dist", doc: "histograms" },
-    { flags: "-c, --cpu <cpus>", doc: "these CPUs only: 1, or 0,2-5", setting: "cpus" },
+    { flags: "-c, --cpu <cpus>", doc: "only these CPUs: 1, or 0,2-5", setting: "cpus" },
     { flags: "-P, --per-cpu", doc: "one line for each CPU", setting: "perCpu", value: "true" },
   ],
   arguments: "[interval] [count]",

@@ -27,7 +27,7 @@ export const trace: TraceView = {
     options.pid,
     {
       flags: "-n, --netns <inode>",
-      doc: "this network namespace only; pid:1234 is that of a process",
+      doc: "only this network namespace; pid:1234 is that of a process",
       setting: "filter.include.netns",
     },
     { flags: "--show-netns", doc: "print the network namespace" },

@@ -48,14 +48,14 @@ export const trace: TraceView = {
   },
   options: [
     ...options.family,
-    { flags: "--netns-id <inode>", doc: "this network namespace only", setting: "filter.include.netns" },
+    { flags: "--netns-id <inode>", doc: "only this network namespace", setting: "filter.include.netns" },
     {
       flags: "--pid-netns <pid>",
-      doc: "the network namespace of this process only",
+      doc: "only the network namespace of this process",
       setting: "filter.include.netns",
       value: "pid:{}",
     },
-    { ...options.pid, doc: "drops of this process's connections only" },
+    { ...options.pid, doc: "only drops of this process's connections" },
     { flags: "-S, --stackless", doc: "without the kernel stack", setting: "stacks", value: "false" },
   ],
   rows: "wirespan.tcp.packet.drop",

@@ -35,7 +35,7 @@ export const trace: TraceView = {
     options.pid,
     {
       flags: "-c, --cgroup <path>",
-      doc: "this cgroup and its subtree only",
+      doc: "only this cgroup and its subtree",
       setting: "filter.include.cgroup",
     },
     ...options.family,

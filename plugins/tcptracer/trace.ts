@@ -26,7 +26,7 @@ export const trace: TraceView = {
     options.uid,
     {
       flags: "-N, --netns <netns>",
-      doc: "this network namespace only: its inode, or pid:1234",
+      doc: "only this network namespace: its inode, or pid:1234",
       setting: "filter.include.netns",
     },
     { flags: "-v, --verbose", doc: "types in words, and the network namespace" },

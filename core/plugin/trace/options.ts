@@ -14,31 +14,31 @@ interface Criterion extends Shared {
 }
 
 const CRITERIA: readonly Criterion[] = [
-  { flags: "--pid <pids>", doc: "these processes only", criterion: "pid" },
+  { flags: "--pid <pids>", doc: "only these processes", criterion: "pid" },
   {
     flags: "--comm <names>",
-    doc: "these commands only; name* matches names that begin with it",
+    doc: "only these commands; name* matches names that begin with it",
     criterion: "comm",
   },
-  { flags: "--user <users>", doc: "these users only, by name or number", criterion: "uid" },
-  { flags: "--local-port <ports>", doc: "these local ports and ranges only", criterion: "localPort" },
-  { flags: "--remote-port <ports>", doc: "these remote ports and ranges only", criterion: "remotePort" },
+  { flags: "--user <users>", doc: "only these users, by name or number", criterion: "uid" },
+  { flags: "--local-port <ports>", doc: "only these local ports and ranges", criterion: "localPort" },
+  { flags: "--remote-port <ports>", doc: "only these remote ports and ranges", criterion: "remotePort" },
   {
     flags: "--address <addresses>",
-    doc: "these addresses and CIDRs only, at either end",
+    doc: "only these addresses and CIDRs, at either end",
     criterion: "address",
   },
   { flags: "--family <family>", doc: "ipv4, ipv6 or ipv4_mapped only", criterion: "family" },
-  { flags: "--direction <direction>", doc: "inbound or outbound connections only", criterion: "direction" },
+  { flags: "--direction <direction>", doc: "only inbound or only outbound connections", criterion: "direction" },
   {
     flags: "--netns <netns>",
-    doc: "this network namespace only: its name, inode, or a pid in it",
+    doc: "only this network namespace: its name, inode, or a pid in it",
     criterion: "netns",
   },
-  { flags: "--cgroup <path>", doc: "this cgroup and its subtree only", criterion: "cgroup" },
+  { flags: "--cgroup <path>", doc: "only this cgroup and its subtree", criterion: "cgroup" },
   {
     flags: "--container <id>",
-    doc: "this container only: its id, or the first 12 characters or more",
+    doc: "only this container: its id, or at least its first 12 characters",
     criterion: "cgroup",
     value: "container:{}",
   },
@@ -57,8 +57,8 @@ const OTHERS: readonly (Shared & { readonly setting: string })[] = [
 export const options = {
   timestamp: { flags: "-t, --timestamp", doc: "print seconds since the first row" },
   time: { flags: "-T, --time", doc: "print the wall-clock time (HH:MM:SS)" },
-  pid: { flags: "-p, --pid <pid>", doc: "this process only", setting: "filter.include.pid" },
-  uid: { flags: "-u, --uid <uid>", doc: "this user only", setting: "filter.include.uid" },
+  pid: { flags: "-p, --pid <pid>", doc: "only this process", setting: "filter.include.pid" },
+  uid: { flags: "-u, --uid <uid>", doc: "only this user", setting: "filter.include.uid" },
   printUid: { flags: "-U, --print-uid", doc: "print the user" },
   localPort: { flags: "-L, --lport", doc: "print the local port" },
   failures: {
@@ -80,12 +80,12 @@ export const options = {
   cgroupMaps: [
     {
       flags: "--cgroupmap <path>",
-      doc: "cgroups that are keys of this pinned BPF map only",
+      doc: "only cgroups that are keys of this pinned BPF map",
       setting: "filter.cgroupMap",
     },
     {
       flags: "--mntnsmap <path>",
-      doc: "mount namespaces that are keys of this pinned BPF map only",
+      doc: "only mount namespaces that are keys of this pinned BPF map",
       setting: "filter.mntnsMap",
     },
   ],
@@ -99,7 +99,7 @@ export const ports = (flags: string, end: "local" | "remote"): TraceOption => ({
 });
 
 /** Rows of packets may be those of one interface. */
-export const INTERFACE: TraceOption = { flags: "--interface <name>", doc: "this interface only" };
+export const INTERFACE: TraceOption = { flags: "--interface <name>", doc: "only this interface" };
 
 /** `--local-port <ports>` is `local-port`. */
 export const longName = ({ flags }: { readonly flags: string }): string =>
