@@ -29,7 +29,11 @@ const CRITERIA: readonly Criterion[] = [
     criterion: "address",
   },
   { flags: "--family <family>", doc: "ipv4, ipv6 or ipv4_mapped only", criterion: "family" },
-  { flags: "--direction <direction>", doc: "only inbound or only outbound connections", criterion: "direction" },
+  {
+    flags: "--direction <direction>",
+    doc: "only inbound or only outbound connections",
+    criterion: "direction",
+  },
   {
     flags: "--netns <netns>",
     doc: "only this network namespace: its name, inode, or a pid in it",
