@@ -53,11 +53,14 @@ export function header(): string {
 
 if (import.meta.main) {
   const path = join(import.meta.dirname, "../bpf/include/wirespan/histogram_edges.h");
-  if (!process.argv.includes("--check")) writeFileSync(path, header());
-  else if (readFileSync(path, "utf8") !== header()) {
+  const check = process.argv.includes("--check");
+  const same = readFileSync(path, "utf8") === header();
+  if (check && !same) {
     console.error(
       "bpf/include/wirespan/histogram_edges.h is not what tools/histogram-edges.ts writes; run npm run gen",
     );
     process.exitCode = 1;
   }
+  // Every object is built again if the file is written.
+  if (!check && !same) writeFileSync(path, header());
 }
