@@ -18,7 +18,7 @@ try {
   require.resolve(binary + "/wirespan.node");
 } catch (error) {
   leave(
-    "the package " + binary + " is not installed; install wirespan without --omit=optional, on Linux x64 with glibc.",
+    "the package " + binary + " is not installed; install it together with wirespan, on Linux x64 or arm64 with glibc.",
   );
 }
 var flags = require("fs").readFileSync(path.join(root, "cli/node-flags"), "latin1").trim().split(" ");

@@ -9,7 +9,7 @@ again=
 trap "$hangup" HUP
 cd "$(dirname "$0")/.."
 
-verb=${1:?usage: tools/run.sh agent|test|unit|native|long|kernels|fuzz|build|check|gen|package|bench|backends|demo [ARGS]}
+verb=${1:?usage: tools/run.sh agent|test|unit|native|long|kernels|packaging|fuzz|build|check|gen|package|bench|backends|demo [ARGS]}
 shift
 group=
 case $(uname -m) in
@@ -50,6 +50,7 @@ case $verb in
   agent | build | package | bench | demo) setup bundle ;;
   test | native | long) setup tests ;;
   kernels) setup guests ;;
+  packaging) setup packaging ;;
   *)
     echo "wirespan: tools/run.sh does not know the verb $verb" >&2
     exit 2
@@ -69,6 +70,7 @@ case $verb in
   native) exec "$node" tools/test.ts native,sanitized "$@" ;;
   fuzz) FUZZ_SECONDS=${FUZZ_SECONDS:-60} exec "$node" tools/test.ts fuzz "$@" ;;
   long) TEST_LONG=1 exec "$node" tools/test.ts long "$@" ;;
+  packaging) exec "$node" tools/test.ts package "$@" ;;
   unit | kernels | check) exec "$node" tools/test.ts "$verb" "$@" ;;
   build) ;;
   gen)
@@ -78,7 +80,7 @@ case $verb in
     "$node" cli/main.ts config schema >config/wirespan.schema.json.part
     mv config/wirespan.schema.json.part config/wirespan.schema.json
     ;;
-  package) exec "$node" tools/package.ts ;;
+  package) exec "$node" tools/package/main.ts "$@" ;;
   bench) exec "$node" bench/main.ts "$@" ;;
   backends) exec "$node" tools/backends.ts "$@" ;;
   demo) exec "$node" examples/shop/demo.ts "$@" ;;

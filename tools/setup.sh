@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs and builds what is missing, and says what and why before it does; all of it on standard
 # error. When nothing is missing it says nothing and costs a few hundredths of a second.
-# usage: setup.sh ARCH packages|everything|bundle|tests|guests      ARCH as npm spells it: x64, arm64
+# usage: setup.sh ARCH packages|everything|bundle|tests|guests|packaging      ARCH as npm spells it: x64, arm64
 set -eu
 exec >&2
 arch=$1
@@ -30,12 +30,17 @@ guest_needs='command qemu-system-x86_64 apt:qemu-system-x86 dnf:qemu-system-x86-
 command busybox  apt:busybox-static dnf:busybox zypper:busybox-static pacman:busybox apk:busybox-static starts the guests
 command modprobe apt:kmod dnf:kmod zypper:kmod pacman:kmod apk:kmod finds the modules of the guests
 command apt-get  apt:apt  dnf:apt  zypper:apt  pacman:apt  apk:apt  gets the kernels from Debian'
+packaging_needs='command mmdebstrap apt:mmdebstrap dnf:mmdebstrap zypper:mmdebstrap pacman:mmdebstrap apk:mmdebstrap makes the bare systems that packages are installed on
+command qemu-aarch64 apt:qemu-user dnf:qemu-user zypper:qemu-linux-user pacman:qemu-user apk:qemu-aarch64 loads the addon for arm64'
 case $stage:$(id -u) in
   tests:0) needs="$needs
 $kernel_test_needs" ;;
   guests:0) needs="$needs
 $kernel_test_needs
 $guest_needs" ;;
+  packaging:0) needs="$needs
+$kernel_test_needs
+$packaging_needs" ;;
 esac
 
 # The newest wins only where there is no plain `clang`.
@@ -222,7 +227,7 @@ unpack_python_api() {
 [ "$stage" = packages ] || install_system_packages
 install_node_modules
 [ "$stage" = packages ] || build
-case $stage in bundle | tests) bundle ;; esac
+case $stage in bundle | tests | packaging) bundle ;; esac
 [ "$stage:$(id -u)" != tests:0 ] || unpack_nginx
 [ "$stage:$(id -u)" != tests:0 ] || unpack_redis
 [ "$stage" != tests ] || install_drivers

@@ -21,7 +21,7 @@ const anywhere =
 export const suites: Readonly<Record<string, Suite>> = {
   unit: {
     files: [`${anywhere}/*.test.ts`],
-    except: ["**/*.{kernel,backend,vm}.test.ts"],
+    except: ["**/*.{kernel,backend,vm,package}.test.ts"],
     timeout: 60_000,
     root: false,
     together: 8,
@@ -87,6 +87,8 @@ export const suites: Readonly<Record<string, Suite>> = {
     bundled: true,
   },
   kernels: { files: ["test/kernels/*.vm.test.ts"], except: [], timeout: 60_000, root: true },
+  // Packages, made and installed where nothing else of the project is.
+  package: { files: [`${anywhere}/*.package.test.ts`], except: [], timeout: 300_000, root: true },
   backend: {
     files: [`${anywhere}/*.backend.test.ts`],
     except: [],

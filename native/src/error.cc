@@ -1,9 +1,13 @@
 #include "error.h"
 
 #include <bpf/libbpf.h>
+#include <uv.h>
 
 #include <cstdlib>
 #include <cstring>
+
+// Absent before glibc 2.32.
+extern "C" __attribute__((weak)) const char* strerrorname_np(int error) noexcept;
 
 namespace wirespan {
 namespace {
@@ -20,7 +24,7 @@ std::string ErrorName(int error) {
   error = std::abs(error);
   if (error >= __LIBBPF_ERRNO__START) return "ENOEXEC";
   if (error == kNotSupported) return "ENOTSUPP";
-  const char* name = strerrorname_np(error);
+  const char* name = strerrorname_np ? strerrorname_np(error) : uv_err_name(-error);
   return name ? name : "E" + std::to_string(error);
 }
 

@@ -1,0 +1,81 @@
+// The addon of the packages: what it requires of a host, and that it is the same wherever it is built.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { scratchClone } from "../../test/support/scratch-clone.ts";
+import { addon } from "./addon.ts";
+import { ARCHES } from "./fetched.ts";
+
+const readelf = (...args: readonly string[]) =>
+  execFileSync("readelf", ["-W", ...args], { encoding: "utf8" });
+
+/** Symbols that the host has to have, with their versions; those that may be missing are left out. */
+function required(file: string): { readonly name: string; readonly version: string | undefined }[] {
+  const rows = readelf("--dyn-syms", file).matchAll(/ GLOBAL +DEFAULT +UND +([^@\s]+)(?:@(\S+))?/g);
+  return [...rows].map(([, name = "", version]) => ({ name, version }));
+}
+
+describe("the addon of the packages", function () {
+  this.timeout(600_000);
+  for (const arch of ARCHES) {
+    describe(`for ${arch}`, () => {
+      let file = "";
+      before(async () => {
+        file = await addon(arch);
+      });
+
+      it("requires glibc 2.28 at most, and of others only what Node has", () => {
+        const symbols = required(file);
+        const minors = symbols.flatMap(({ version }) =>
+          version ? [Number(/^GLIBC_2\.(\d+)/.exec(version)?.[1])] : [],
+        );
+        assert.ok(minors.length > 80, `${minors.length} symbols of glibc`);
+        assert.equal(Math.max(...minors), 28);
+        const others = symbols.filter(({ version }) => version === undefined).map(({ name }) => name);
+        assert.deepEqual(
+          others.filter((name) => !/^(napi|node_api|uv)_/.test(name)),
+          [],
+        );
+      });
+
+      it("requires no library but those of glibc", () => {
+        const libraries = [...readelf("-d", file).matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(
+          ([, name = ""]) => name,
+        );
+        const glibc = /^(lib(c|m|dl|pthread)|ld-linux-(x86-64|aarch64))\.so\.\d$/;
+        assert.ok(libraries.includes("libc.so.6"));
+        assert.deepEqual(
+          libraries.filter((name) => !glibc.test(name)),
+          [],
+        );
+      });
+
+      it("takes at most 1.2 MB, and names no folder of the machine that built it", () => {
+        assert.ok(statSync(file).size <= 1_200_000, `${statSync(file).size} bytes`);
+        assert.doesNotMatch(readFileSync(file, "latin1"), /\/(root|home|work|tmp)\/\w/);
+      });
+    });
+  }
+
+  it("is the same bytes if it is built again, in another folder and by a compiler that has kept nothing", async () => {
+    const clone = scratchClone();
+    const cache = mkdtempSync(join(tmpdir(), "wirespan-zig-"));
+    try {
+      rmSync(join(clone, "native/build"));
+      mkdirSync(join(clone, "native/build"));
+      const program = 'console.log(await (await import("./tools/package/addon.ts")).addon(process.arch))';
+      const built = execFileSync(process.execPath, ["--input-type=module", "-e", program], {
+        cwd: clone,
+        encoding: "utf8",
+        env: { ...process.env, ZIG_LOCAL_CACHE_DIR: cache },
+      }).trim();
+      assert.ok(built.startsWith(clone), built);
+      assert.deepEqual(readFileSync(built), readFileSync(await addon(process.arch as "x64" | "arm64")));
+    } finally {
+      rmSync(clone, { recursive: true });
+      rmSync(cache, { recursive: true });
+    }
+  });
+});

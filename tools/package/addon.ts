@@ -1,0 +1,74 @@
+// The addon as packages have it: for glibc 2.28 or newer, which is what Node itself requires, with libbpf, libelf and zlib
+// inside, so that it requires no library but libc's.
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { cpSync, globSync, mkdirSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { type Arch, cached, LIBBPF_SYS, librarySources, nodePackage, ZIG, zig } from "./fetched.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const RECIPE = ["packaging/addon/libraries.mk", "packaging/addon/config.h"];
+const TARGETS = { x64: "x86_64-linux-gnu.2.28", arm64: "aarch64-linux-gnu.2.28" } as const;
+
+interface Toolchain {
+  readonly cc: string;
+  readonly cxx: string;
+  readonly ar: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+async function toolchain(arch: Arch): Promise<Toolchain> {
+  const program = await zig();
+  const cache = join(dirname(dirname(program)), "cache");
+  return {
+    cc: `${program} cc -target ${TARGETS[arch]}`,
+    cxx: `${program} c++ -target ${TARGETS[arch]}`,
+    ar: `${program} ar`,
+    env: { ZIG_LOCAL_CACHE_DIR: cache, ...process.env, ZIG_GLOBAL_CACHE_DIR: cache },
+  };
+}
+
+function make(args: readonly string[], env: NodeJS.ProcessEnv): void {
+  const words = ["-s", "-j", String(availableParallelism()), ...args];
+  // Not the flags of a make around this one.
+  execFileSync("make", words, { cwd: ROOT, stdio: ["ignore", 2, 2], env: { ...env, MAKEFLAGS: "" } });
+}
+
+/** The folder with `libbpf.a`, which has all three libraries, and `include/bpf`. */
+async function libraries(arch: Arch): Promise<string> {
+  const recipe = createHash("sha256");
+  for (const file of RECIPE) recipe.update(readFileSync(join(ROOT, file)));
+  const key = recipe.digest("hex").slice(0, 12);
+  return cached(`libraries-${LIBBPF_SYS.version}-zig-${ZIG.version}-${arch}-${key}`, async (part) => {
+    const { cc, ar, env } = await toolchain(arch);
+    const sources = await librarySources();
+    make(["-f", RECIPE[0]!, `SOURCES=${sources}`, `OUT=${part}`, `CC=${cc}`, `AR=${ar}`], env);
+    mkdirSync(join(part, "include/bpf"), { recursive: true });
+    for (const header of globSync(join(sources, "libbpf/src/*.h")))
+      cpSync(header, join(part, "include/bpf", basename(header)));
+  });
+}
+
+/** The path of the addon for a processor, built if something has changed. */
+export async function addon(arch: Arch): Promise<string> {
+  const built = await libraries(arch);
+  const { cxx, env } = await toolchain(arch);
+  const out = `build/packaged/${arch}-zig-${ZIG.version}`;
+  // The headers of Node are the same for every processor.
+  const node = await nodePackage(process.arch as Arch);
+  const includes = [join(built, "include"), join(await librarySources(), "libbpf/include/uapi")];
+  make(
+    [
+      "-C",
+      "native",
+      `OUT=${out}`,
+      `ARCH=${arch}`,
+      `CXX=${cxx}`,
+      `NODE_DIR=${node}`,
+      `LIBBPF=${built}/libbpf.a`,
+    ],
+    { ...env, CPPFLAGS: includes.map((path) => `-I${path}`).join(" "), LDFLAGS: "-s -Wl,--gc-sections" },
+  );
+  return join(ROOT, "native", out, "wirespan.node");
+}

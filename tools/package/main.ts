@@ -1,0 +1,22 @@
+// `npm run package [-- KIND...]`: makes packages of what was built, in dist/packages; without KIND, all of them.
+// The bytes depend on what was built alone.
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "./contents.ts";
+import { npm } from "./npm.ts";
+
+/** What makes each kind of package in the folder that it is given. */
+const kinds: Readonly<Record<string, (out: string) => Promise<void>>> = { npm };
+
+const OUT = join(ROOT, "dist/packages");
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((kind) => !kinds[kind]);
+if (unknown.length > 0) {
+  process.stderr.write(`no kind ${unknown.join(", ")}: the kinds are ${Object.keys(kinds).join(", ")}\n`);
+  process.exit(2);
+}
+rmSync(OUT, { recursive: true, force: true });
+mkdirSync(OUT, { recursive: true });
+for (const [kind, make] of Object.entries(kinds))
+  if (wanted.length === 0 || wanted.includes(kind)) await make(OUT);

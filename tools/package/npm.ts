@@ -1,0 +1,65 @@
+// npm packages that run no script when they are installed. `wirespan` has the bundle, the page and the BPF objects, which are
+// the same for every processor; `wirespan-linux-ARCH` has the addon.
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import packageJson from "../../package.json" with { type: "json" };
+import { addon } from "./addon.ts";
+import { copy, copyCommon } from "./contents.ts";
+import { ARCHES, type Arch } from "./fetched.ts";
+
+const { name, version, description, license, engines } = packageJson;
+const common = { version, description, license, os: ["linux"] };
+const binary = (arch: Arch) => `${name}-linux-${arch}`;
+
+const ADDON = 'require(bundleRoot + "/native/build/wirespan.node")';
+
+function describe(folder: string, manifest: object): void {
+  writeFileSync(join(folder, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+function makeMain(folder: string): void {
+  copyCommon(folder);
+  copy("packaging/launcher.cjs", join(folder, "bin/wirespan.cjs"), 0o755);
+  const bundle = join(folder, "dist/wirespan.cjs");
+  const parts = readFileSync(bundle, "utf8").split(ADDON);
+  if (parts.length !== 2)
+    throw new Error(`dist/wirespan.cjs: expected ${ADDON} once, not ${parts.length - 1} times`);
+  writeFileSync(bundle, parts.join(`require("${name}-linux-" + process.arch + "/wirespan.node")`));
+  const binaries = ARCHES.map(binary);
+  describe(folder, {
+    name,
+    ...common,
+    engines,
+    bin: { wirespan: "bin/wirespan.cjs" },
+    // Not optionalDependencies: npm would ask a registry for the one that is not given as a file, and there the name may be
+    // somebody else's.
+    peerDependencies: Object.fromEntries(binaries.map((each) => [each, version])),
+    peerDependenciesMeta: Object.fromEntries(binaries.map((each) => [each, { optional: true }])),
+  });
+}
+
+async function makeBinary(folder: string, arch: Arch): Promise<void> {
+  cpSync(await addon(arch), join(folder, "wirespan.node"));
+  copy("LICENSE", join(folder, "LICENSE"));
+  describe(folder, { name: binary(arch), ...common, cpu: [arch], libc: ["glibc"] });
+}
+
+/** Makes the tarballs in the folder `out`. */
+export async function npm(out: string): Promise<void> {
+  await pack(out, makeMain);
+  for (const arch of ARCHES) await pack(out, (folder) => makeBinary(folder, arch));
+}
+
+/** Makes one npm tarball in the folder `out`, of what `fill` puts into an empty folder. */
+export async function pack(out: string, fill: (folder: string) => void | Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "wirespan-package-"));
+  try {
+    await fill(folder);
+    mkdirSync(out, { recursive: true });
+    execFileSync("npm", ["pack", "--silent", "--pack-destination", out], { cwd: folder, stdio: "inherit" });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
