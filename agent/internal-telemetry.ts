@@ -6,6 +6,7 @@ import { UNREAD } from "../core/engine/correlation.ts";
 import type { Engine } from "../core/engine/engine.ts";
 import { createInstruments } from "../core/engine/instruments.ts";
 import { stateOf } from "../core/engine/missing-hooks.ts";
+import { countersOf, programsOf, ringsOf } from "../core/engine/readings.ts";
 import type { Plugin } from "../core/plugin/plugin.ts";
 import type { AttributeSpecs, Metric, Resource, Scope, Signals, Sink } from "../core/plugin/signals.ts";
 import type { Skeleton } from "../core/plugin/skeleton.ts";
@@ -347,7 +348,7 @@ export function createInternalTelemetry(
   }
 
   return (time) => {
-    for (const [owner, counters] of Object.entries(engine.counters())) {
+    for (const [owner, counters] of Object.entries(countersOf(engine.readers))) {
       for (const [kind, count] of Object.entries(counters)) {
         emit.events.observe(count, { "wirespan.plugin.name": owner, "wirespan.agent.event.kind": kind });
       }
@@ -355,7 +356,7 @@ export function createInternalTelemetry(
     for (const cause of LOSSES) emit.lost.observe(engine.connections.lost[cause], { "error.type": cause });
     emit.unseen.observe(engine.unseen, {});
     observeCorrelation();
-    const rings = Object.entries(Object.groupBy(engine.rings(), (ring) => ring.owner));
+    const rings = Object.entries(Object.groupBy(ringsOf(engine.readers), (ring) => ring.owner));
     for (const [owner, list] of rings) {
       const plugin = { "wirespan.plugin.name": owner };
       emit.ring.observe(
@@ -376,7 +377,7 @@ export function createInternalTelemetry(
     for (const { name } of engine.failed) {
       emit.state.observe(1, { "wirespan.plugin.name": name, "wirespan.agent.plugin.state": "failed" });
     }
-    for (const { owner, name, misses, runTimeNs } of engine.programs()) {
+    for (const { owner, name, misses, runTimeNs } of programsOf(engine.objects)) {
       const program = { "wirespan.plugin.name": owner, "wirespan.bpf.program.name": name };
       if (misses) emit.bpfMisses.observe(misses, program);
       if (bpfStats) emit.bpfTime.observe(runTimeNs / 1e9, program);

@@ -5,6 +5,7 @@ import { VERSION } from "../core/base/version.ts";
 import type { ConnectionBalance } from "../core/engine/balance.ts";
 import type { Engine } from "../core/engine/engine.ts";
 import { degradation, stateOf } from "../core/engine/missing-hooks.ts";
+import { countersOf } from "../core/engine/readings.ts";
 import type { ExportCounts, Exporter, Kind } from "../exporters/exporter.ts";
 
 export interface Status {
@@ -61,7 +62,7 @@ export function statusOf(engine: Engine, exporters: readonly Exporter[]): Status
     connections: engine.connections,
     ...(engine.correlation && { correlation: { ...engine.correlation.counts } }),
     unseen: engine.unseen,
-    accounts: engine.counters(),
+    accounts: countersOf(engine.readers),
   };
 }
 

@@ -7,6 +7,7 @@ import { engineParts } from "../agent/engine-parts.ts";
 import { skeleton as trackerSkeleton } from "../bpf/tracker/tracker.skel.ts";
 import { load, selection } from "../cli/setup.ts";
 import { parts } from "../core/engine/parts.ts";
+import { programsOf } from "../core/engine/readings.ts";
 import type { Sink } from "../core/plugin/signals.ts";
 import { native } from "../native/index.ts";
 import { end } from "../test/support/netns.ts";
@@ -91,7 +92,8 @@ export function ours(name: string, plugins: readonly string[]): Contender {
           program as never
         ] as string;
       return {
-        runs: () => engine.programs().map((p) => ({ hook: hookOf(p), count: p.runCount, ns: p.runTimeNs })),
+        runs: () =>
+          programsOf(engine.objects).map((p) => ({ hook: hookOf(p), count: p.runCount, ns: p.runTimeNs })),
         stop: async () => engine.close(),
       };
     },
@@ -99,7 +101,7 @@ export function ours(name: string, plugins: readonly string[]): Contender {
 }
 
 /** Run statistics of the BPF programs that a process holds, as its descriptors tell them. */
-function programsOf(pid: number): Runs[] {
+function programsHeldBy(pid: number): Runs[] {
   const folder = `/proc/${pid}/fdinfo`;
   return readdirSync(folder).flatMap((fd) => {
     const info = readFileSync(join(folder, fd), "utf8");
@@ -140,13 +142,13 @@ function other(name: string, command: readonly string[]): Contender {
         said += data;
       });
       const pid = child.pid!;
-      for (let waited = 0; programsOf(pid).length === 0; waited += 50) {
+      for (let waited = 0; programsHeldBy(pid).length === 0; waited += 50) {
         if (child.exitCode !== null || waited > 10_000) throw new Error(`${name} did not start: ${said}`);
         await sleep(50);
       }
       // Loaded; attached a moment later.
       await sleep(300);
-      return { runs: () => programsOf(pid), stop: () => end(child) };
+      return { runs: () => programsHeldBy(pid), stop: () => end(child) };
     },
   };
 }

@@ -6,6 +6,7 @@ import { engineParts } from "../agent/engine-parts.ts";
 import { load, selection } from "../cli/setup.ts";
 import { installedPlugins } from "../core/engine/discover.ts";
 import { parts } from "../core/engine/parts.ts";
+import { programsOf } from "../core/engine/readings.ts";
 import { native } from "../native/index.ts";
 import type { Netns } from "../test/support/netns.ts";
 import { type Contender, empty, forget, log, type Watching } from "./contenders.ts";
@@ -36,7 +37,7 @@ const reading: Contender = {
     engine.run(forget);
     const { error } = await engine.correlated();
     if (error) throw error;
-    const programs = () => engine.programs().filter(({ owner }) => owner === "correlation");
+    const programs = () => programsOf(engine.objects).filter(({ owner }) => owner === "correlation");
     return {
       runs: () => programs().map((p) => ({ hook: p.name, count: p.runCount, ns: p.runTimeNs })),
       stop: async () => engine.close(),

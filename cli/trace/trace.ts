@@ -8,6 +8,7 @@ import { standardError, standardOutput } from "../../core/base/output.ts";
 import { Engine } from "../../core/engine/engine.ts";
 import { degradation } from "../../core/engine/missing-hooks.ts";
 import { parts } from "../../core/engine/parts.ts";
+import { countersOf } from "../../core/engine/readings.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import { Printed } from "./printed.ts";
 import type { TraceRequest } from "./request.ts";
@@ -87,7 +88,7 @@ const TABLES: ReadonlySet<string> = new Set(["tuples", "accepts"]);
 
 /** What is missing among the rows, and why: nothing is lost in silence. */
 function sayLost(engine: Engine, { name: plugin, skeleton }: Plugin): void {
-  for (const [owner, counters] of Object.entries(engine.counters())) {
+  for (const [owner, counters] of Object.entries(countersOf(engine.readers))) {
     for (const [name, count] of Object.entries(counters)) {
       if (!name.startsWith("lost_") || count === 0) continue;
       const what = name.slice(5);

@@ -2,12 +2,11 @@
 // what they observe to a sink. Tests: test/support/engine.ts, by every kernel test; test/system/reload.kernel.test.ts.
 import { skeleton as trackerSkeleton } from "../../bpf/tracker/tracker.skel.ts";
 import type { Config } from "../../config/config.ts";
-import type { ProgramInfo } from "../../native/index.ts";
 import type { Container } from "../base/container.ts";
 import { VERSION } from "../base/version.ts";
 import type { BootClock } from "../bridge/clock.ts";
 import { requireKernel } from "../bridge/kernel.ts";
-import { detachAll } from "../bridge/loader.ts";
+import { detachAll, type Loaded } from "../bridge/loader.ts";
 import { type AnyHandlers, ObjectReader } from "../bridge/object-reader.ts";
 import { Poller } from "../bridge/poller.ts";
 import { explained } from "../bridge/refusal.ts";
@@ -25,6 +24,7 @@ import type { Correlation } from "./correlation.ts";
 import { Reserve } from "./descriptors.ts";
 import { parts } from "./parts.ts";
 import { changesIn, type PluginRunner } from "./plugin-runner.ts";
+import type { Owned } from "./readings.ts";
 import { Tracker } from "./tracker.ts";
 
 export class Engine {
@@ -85,15 +85,11 @@ export class Engine {
   }
 
   #wantedBy({ filter }: Config): (task: SeenProcess) => boolean {
-    const { names, pids } = this.tracker;
-    return wantedBy(
-      filter,
-      names,
-      netnsBy((pid) => pids.inProc(pid)),
-    );
+    const netns = netnsBy((pid) => this.tracker.pids.inProc(pid));
+    return wantedBy(filter, this.tracker.names, netns);
   }
 
-  /** What the agent cannot do where it runs, in words for people. */
+  /** What the agent cannot do here, as sentences. */
   get limits(): readonly string[] {
     return this.tracker.pids.limits;
   }
@@ -365,35 +361,19 @@ export class Engine {
   }
 
   /** What reads the programs' maps, by owner: `connections` is the tracker. */
-  get #readers(): readonly (readonly [owner: string, reader: ObjectReader])[] {
+  get readers(): readonly Owned<ObjectReader>[] {
     const plugins = this.runners.map(({ plugin, reader }) => [plugin.name, reader] as const);
     return [["connections", this.#trackerReader] as const, ...plugins].flatMap(([owner, reader]) =>
       reader ? [[owner, reader] as const] : [],
     );
   }
 
-  /** The programs' own counters, by owner. */
-  counters(): Readonly<Record<string, Readonly<Record<string, number>>>> {
-    return Object.fromEntries(this.#readers.map(([owner, reader]) => [owner, reader.counters()]));
-  }
-
-  /** Fill of every ring, bytes. */
-  rings(): readonly { readonly owner: string; readonly usage: number; readonly limit: number }[] {
-    return this.#readers.flatMap(([owner, { rings }]) =>
-      rings.map((ring) => ({ owner, usage: ring.pending, limit: ring.capacity })),
-    );
-  }
-
-  /** Every loaded program, with its run time if statistics are on. */
-  programs(): readonly (ProgramInfo & { readonly owner: string })[] {
-    const objects = [
-      ["connections", this.tracker.loaded] as const,
+  get objects(): readonly Owned<Loaded>[] {
+    return [
+      ["connections", this.tracker.loaded],
       ...(this.correlation ? [["correlation", this.correlation.loaded] as const] : []),
       ...this.runners.map(({ plugin, loaded }) => [plugin.name, loaded] as const),
     ];
-    return objects.flatMap(([owner, { object }]) =>
-      object.programs().map((program) => ({ ...program, owner })),
-    );
   }
 
   /** Ends the watching; what was seen until now can still be collected. Idempotent. */

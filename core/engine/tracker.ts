@@ -1,6 +1,5 @@
 // The core's BPF program in the kernel: loaded before every plugin, its emitter attached after them.
-import { createHash, randomBytes } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { totalmem } from "node:os";
 import { join } from "node:path";
 import { type Task, TaskCursor } from "../../bpf/include/wirespan/structs.skel.ts";
@@ -22,6 +21,7 @@ import {
 } from "../plugin/hooks/accept.ts";
 import type { ConstantStruct, ConstantValue, Plugin } from "../plugin/plugin.ts";
 import type { WatchedCgroups } from "./cgroups.ts";
+import { idConstants } from "./id-constants.ts";
 import { samplingConstants } from "./sampling.ts";
 
 const PROBES = {
@@ -53,20 +53,6 @@ const CONNECT_EXITS = {
     lostWithout: "attempts to connect that fail before the socket's state changes: no route, not permitted",
   },
 } as const;
-
-/** The SipHash key that all hosts share: docs/ids.md. */
-function idKey(salt: string): Uint8Array {
-  return createHash("sha256").update(`wirespan ids v1\0${salt}`).digest().subarray(0, 16);
-}
-
-/** Differs with every boot of every host. */
-function bootId(): Uint8Array {
-  return createHash("sha256").update(readFileSync("/proc/sys/kernel/random/boot_id")).digest().subarray(0, 8);
-}
-
-function idConstants(config: Config): Record<string, ConstantValue> {
-  return { id_key: idKey(config.ids.salt), boot: bootId(), name_key: randomBytes(16) };
-}
 
 /** A namespace's inode, from the inode itself or from a process that lives in it. */
 function netnsInode(text: string): number {

@@ -37,6 +37,8 @@ import socket
 socket.create_connection(("127.0.0.1", 7030)).send(b"x")
 `;
 
+import { countersOf } from "../../core/engine/readings.ts";
+
 async function lateServer(netns: Netns): Promise<ChildProcess> {
   const server = netns.spawn("python3", ["-c", LATE], { stdio: ["ignore", "pipe", "inherit"] });
   await new Promise((ready) => server.stdout?.once("data", ready));
@@ -223,7 +225,7 @@ describe("tcpaccept", function () {
     await using netns = await Netns.create();
     await using seen = await watch(["tcpaccept"], { "plugins.tcpaccept.eventRate": "1" });
     await run(netns, "emfile", { count: 50 });
-    const counts = () => seen.engine.counters().tcpaccept ?? {};
+    const counts = () => countersOf(seen.engine.readers).tcpaccept ?? {};
     await seen.until("50 calls", () => (counts().seen_failures ?? 0) >= 50);
     seen.engine.drain();
     const { seen_failures = 0, suppressed_failures = 0, lost_failures = 0 } = counts();

@@ -4,6 +4,7 @@ import { copyFileSync, linkSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { countersOf } from "../../core/engine/readings.ts";
 import type { Metric, Point } from "../../core/plugin/signals.ts";
 import { inodeOf } from "../../test/support/connection-ends.ts";
 import { type Watch, watch } from "../../test/support/engine.ts";
@@ -151,7 +152,7 @@ describe("tcplife's sums", function () {
     assert.deepEqual(others, []);
     assert.ok(overflow && typeof overflow.value === "number");
     // Beyond those without a row are some whose programs have no workload of their own any more.
-    const withoutRow = seen.engine.counters().tcplife?.overflows ?? 0;
+    const withoutRow = countersOf(seen.engine.readers).tcplife?.overflows ?? 0;
     assert.ok(
       withoutRow > 0 && overflow.value >= withoutRow && overflow.value < many / 10,
       `${overflow.value}`,

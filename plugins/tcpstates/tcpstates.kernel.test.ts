@@ -1,5 +1,6 @@
 // What tcpstates says of real sockets, beside what their programs and the kernel say of them.
 import assert from "node:assert/strict";
+import { countersOf } from "../../core/engine/readings.ts";
 import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
 import { Ends, inodeOf } from "../../test/support/connection-ends.ts";
 import { type Watch, watch } from "../../test/support/engine.ts";
@@ -327,7 +328,7 @@ describe("tcpstates' metrics", function () {
       "inbound last_ack",
     ])
       assert.equal(moved(key), 10_000, key);
-    const counters = watched.engine.counters().tcpstates;
+    const counters = countersOf(watched.engine.readers).tcpstates;
     assert.deepEqual([counters?.lost_changes, counters?.overflows], [0, 0]);
   });
 

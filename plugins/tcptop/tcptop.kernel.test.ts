@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
+import { countersOf } from "../../core/engine/readings.ts";
 import type { Point } from "../../core/plugin/signals.ts";
 import { startAgent } from "../../test/support/agent.ts";
 import { inodeOf } from "../../test/support/connection-ends.ts";
@@ -119,7 +120,10 @@ describe("tcptop", function () {
       watched.events.reduce((count, { attributes }) => count + Number(attributes[OTHERS] ?? 1), 0),
       20_000,
     );
-    assert.deepEqual(watched.engine.counters().tcptop, { overflow_processes: 0, overflow_connections: 0 });
+    assert.deepEqual(countersOf(watched.engine.readers).tcptop, {
+      overflow_processes: 0,
+      overflow_connections: 0,
+    });
   });
 
   it("gives each of 400 living connections its bytes: more rows than the kernel's buffer takes at once", async () => {

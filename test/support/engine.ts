@@ -6,6 +6,7 @@ import { loadConfig } from "../../config/load.ts";
 import { importPlugins } from "../../core/engine/discover.ts";
 import type { Engine } from "../../core/engine/engine.ts";
 import { parts } from "../../core/engine/parts.ts";
+import { countersOf } from "../../core/engine/readings.ts";
 import { createLog } from "../../core/plugin/log.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import type { AnyAttributes, Metric, Resource, Span, Time } from "../../core/plugin/signals.ts";
@@ -122,7 +123,7 @@ export class Watch implements AsyncDisposable {
 
   /** The core program's own counters. */
   counters(): Readonly<Record<string, number>> {
-    return this.engine.counters().connections ?? {};
+    return countersOf(this.engine.readers).connections ?? {};
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

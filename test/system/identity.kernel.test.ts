@@ -1,6 +1,7 @@
 // Whose sums and spans are: one workload for each process, the same in both, from the first byte to the last.
 import assert from "node:assert/strict";
 import { isImage } from "../../core/bridge/workload-rows.ts";
+import { countersOf } from "../../core/engine/readings.ts";
 import type { Metric, Point, Resource } from "../../core/plugin/signals.ts";
 import { Cgroup } from "../support/cgroup.ts";
 import { inodeOf } from "../support/connection-ends.ts";
@@ -122,7 +123,7 @@ describe("whose sums are", function () {
         500,
       );
     }
-    const { overflows = 0 } = watched.engine.counters().tcpconnect ?? {};
+    const { overflows = 0 } = countersOf(watched.engine.readers).tcpconnect ?? {};
     assert.equal(overflows, 0);
     const table = watched.engine.runners
       .find((host) => host.plugin.name === "tcpconnect")!

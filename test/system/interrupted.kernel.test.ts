@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { installedPlugins } from "../../core/engine/discover.ts";
+import { programsOf } from "../../core/engine/readings.ts";
 import type { Metric } from "../../core/plugin/signals.ts";
 import { native } from "../../native/index.ts";
 import { built } from "../support/bpf.ts";
@@ -85,7 +86,7 @@ async function polled(seen: Watch): Promise<{ readonly taken: number; readonly t
 }
 
 function misses(seen: Watch): number {
-  return seen.engine.programs().find(({ name }) => name === "on_state")!.misses;
+  return programsOf(seen.engine.objects).find(({ name }) => name === "on_state")!.misses;
 }
 
 describe("what interrupts a program", function () {
