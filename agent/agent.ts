@@ -66,7 +66,10 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
   for (const runner of engine.runners) reportMissing(runner, log);
   const viewer = await agent.resolve(agentParts.viewer);
   const status = await statusFrom(agent);
-  if (viewer) viewer.state = status;
+  if (viewer) {
+    viewer.state = status;
+    viewer.living = () => engine.living();
+  }
   const telemetry = await agent.resolve(agentParts.telemetry);
   const manager = agent.resolve(agentParts.serviceManager);
   const collected = collectGarbage();

@@ -162,6 +162,35 @@ export interface List {
   readonly next?: number | undefined;
 }
 
+/** A connection that is open, one end. */
+export interface OpenConnection {
+  readonly trace: string;
+  readonly connection: string;
+  readonly service: string;
+  readonly process?: string | undefined;
+  readonly pid?: number | undefined;
+  readonly direction?: string | undefined;
+  readonly peer?: string | undefined;
+  readonly port?: number | undefined;
+  readonly state: string;
+  readonly age: number;
+  readonly sent: number;
+  readonly received: number;
+  /** What the peer has not acknowledged, and what the application has not read. */
+  readonly sendQueue: number;
+  readonly receiveQueue: number;
+  readonly rtt?: number | undefined;
+  readonly retransmits: number;
+}
+
+export interface Living {
+  /** Connections that are open on the host, those that the agent listed, and those of them that match. */
+  readonly total: number;
+  readonly listed: number;
+  readonly matching: number;
+  readonly rows: readonly OpenConnection[];
+}
+
 /** One edge of the map. */
 export interface MapEdge {
   readonly from: string;

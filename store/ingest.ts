@@ -3,6 +3,7 @@ import { IDS, LINK, RowBuilder, type Rows } from "../exporters/local/columns.ts"
 import {
   ColumnReader,
   type Head,
+  type LivingHead,
   type MetricsHead,
   type RowsHead,
   rowsOf,
@@ -73,6 +74,11 @@ export class Ingest {
     return this.#oneIn;
   }
 
+  /** The file's number of a resource that the agent numbered. */
+  resourceOf(id: number): number {
+    return this.#resourceIds.get(id) ?? 0;
+  }
+
   get openChunks(): readonly OpenChunk[] {
     return [...this.#open.values()];
   }
@@ -86,7 +92,7 @@ export class Ingest {
   }
 
   /** Takes a frame; true: everything is to be committed now. */
-  take(head: Exclude<Head, TokenHead>, body: Uint8Array, now: number): boolean {
+  take(head: Exclude<Head, TokenHead | LivingHead>, body: Uint8Array, now: number): boolean {
     this.#since ??= now;
     switch (head.type) {
       case "signal": {

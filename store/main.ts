@@ -10,6 +10,7 @@ import { Findings, PERIOD } from "./findings/findings.ts";
 import { Receiver } from "./http/receive.ts";
 import { PageServer } from "./http/server.ts";
 import { Ingest } from "./ingest.ts";
+import { Living } from "./living.ts";
 import { Resources } from "./query/resources.ts";
 import { Scan } from "./query/scan.ts";
 import { giveUpRights } from "./rights.ts";
@@ -53,8 +54,10 @@ async function run(options: StoreOptions): Promise<void> {
   const scan = new Scan(db, ingest, new Resources(db));
   const findings = new Findings(db, ingest, scan, (finding) => report({ finding }));
   const { address, users, token, isOpen } = options;
+  const living = new Living(report);
+  const now = () => Date.now() / 1000;
   const server = new PageServer(
-    { db, ingest, scan, findings, about: () => about, isRecording: false, now: () => Date.now() / 1000 },
+    { db, ingest, scan, findings, living, about: () => about, isRecording: false, now },
     { users, token, isOpen },
     options.receive ? new Receiver(db, ingest, options.receiveFrom) : undefined,
   );
@@ -76,6 +79,7 @@ async function run(options: StoreOptions): Promise<void> {
     let isDue = false;
     for (const { head, body } of reader.push(chunk)) {
       if (head.type === "token") server.guard.tokens.addOnce(head.token);
+      else if (head.type === "living") living.take(head);
       else isDue = ingest.take(head, body, now) || isDue;
     }
     if (isDue) commit();

@@ -11,6 +11,7 @@ const MAY_INCLUDE: Readonly<Record<string, readonly string[]>> = {
   "bpf/include/wirespan": [],
   "bpf/tracker": ["bpf/include/wirespan"],
   "bpf/context": ["bpf/include/wirespan", "bpf/tracker"],
+  "bpf/living": ["bpf/include/wirespan"],
   plugins: ["bpf/include/wirespan"],
 };
 

@@ -12,6 +12,7 @@ import { Poller } from "../bridge/poller.ts";
 import { explained } from "../bridge/refusal.ts";
 import type { Identity } from "../identity/identity.ts";
 import { netnsBy, type SeenProcess, wantedBy } from "../identity/wanted.ts";
+import type { LivingList } from "../plugin/living.ts";
 import { rateLimited } from "../plugin/log.ts";
 import type { Plugin, RecordHandlers } from "../plugin/plugin.ts";
 import type { Metric, Sink } from "../plugin/signals.ts";
@@ -22,6 +23,7 @@ import { Collector } from "./collector.ts";
 import { type Correlated, Correlating } from "./correlating.ts";
 import type { Correlation } from "./correlation.ts";
 import { Reserve } from "./descriptors.ts";
+import { Living } from "./living.ts";
 import { parts } from "./parts.ts";
 import { changesIn, type PluginRunner } from "./plugin-runner.ts";
 import type { Owned } from "./readings.ts";
@@ -43,6 +45,7 @@ export class Engine {
   #poller: Poller | undefined;
   #trackerReader: ObjectReader | undefined;
   readonly #correlating = new Correlating();
+  readonly #living: Living;
   #closed = false;
 
   private constructor(
@@ -60,6 +63,12 @@ export class Engine {
     this.#failed = failed;
     this.#reserve = reserve;
     this.clock = container.resolve(parts.clock);
+    this.#living = new Living({
+      native: container.resolve(parts.native),
+      tracker,
+      connections: () => container.resolve(parts.spans),
+      config: () => this.#config,
+    });
     this.#collector = new Collector({
       log: container.resolve(parts.log),
       runners: () => this.runners,
@@ -292,6 +301,11 @@ export class Engine {
     return [...changesIn(ending, fresh), ...correlated.said, ...refused];
   }
 
+  /** The connections that are open now. Throws what the kernel refuses. */
+  living(): Promise<LivingList> {
+    return this.#living.list();
+  }
+
   /** Leaves out the connections of the page at this port, as those of the agent itself (`self.exclude`). */
   excludePage(port: number): void {
     if (this.#closed) return;
@@ -394,6 +408,7 @@ export class Engine {
     this.clock.close();
     for (const runner of this.runners) runner.close();
     this.correlation?.close();
+    this.#living.close();
     this.#trackerReader?.close();
     this.tracker.loaded.object.close();
     this.#container.resolve(parts.native).onMessage(undefined);

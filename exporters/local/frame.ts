@@ -1,5 +1,6 @@
 // What the agent writes to the store's standard input. A frame is its length without these four bytes, the length of
 // its head, the head as JSON, and columns of numbers; all numbers little-endian. Tests: exporters/local/frame.test.ts.
+import type { LivingConnection } from "../../core/plugin/living.ts";
 import type { AttributeSpecs, MetricSpec } from "../../core/plugin/signals.ts";
 import { type Declaration, IDS, LINK, type RowBuilder, type Rows, type Values, valuesOf } from "./columns.ts";
 
@@ -58,13 +59,31 @@ export interface TokenHead {
   readonly token: string;
 }
 
+/** The connections that are open now, which the store asked for. */
+export interface LivingHead {
+  readonly type: "living";
+  /** Microseconds since the epoch. */
+  readonly time: number;
+  /** How many are open, in the list or not. */
+  readonly total: number;
+  readonly rows: readonly LivingRow[];
+  /** Why there is no list. */
+  readonly error?: string;
+}
+
+export interface LivingRow extends Omit<LivingConnection, "traceId" | "resource"> {
+  /** In hexadecimal. */
+  readonly trace: string;
+  readonly resource: number;
+}
+
 /** Commit all that came before. */
 export interface FlushHead {
   readonly type: "flush";
   readonly seq: number;
 }
 
-export type Head = Declared | RowsHead | MetricsHead | StateHead | TokenHead | FlushHead;
+export type Head = Declared | RowsHead | MetricsHead | StateHead | TokenHead | LivingHead | FlushHead;
 
 /** A frame as bytes; columns are aligned to eight bytes from the frame's beginning. */
 export function encodeFrame(head: Head, columns: readonly Uint8Array[] = []): Buffer {

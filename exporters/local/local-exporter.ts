@@ -1,5 +1,6 @@
 // Hands spans, events and metrics to the store, in columns: the agent's side of the page without a backend.
 // Tests: exporters/local/local-exporter.test.ts.
+import type { LivingList } from "../../core/plugin/living.ts";
 import type { Log } from "../../core/plugin/log.ts";
 import type {
   Event,
@@ -59,6 +60,7 @@ export class LocalExporter implements Exporter, Sink {
   #bytes = 0;
   #settled: (() => void)[] = [];
   #state: (() => unknown) | undefined;
+  #living: (() => Promise<LivingList>) | undefined;
   #closed = false;
   #url: string | undefined;
 
@@ -69,6 +71,7 @@ export class LocalExporter implements Exporter, Sink {
       log,
       (report) => {
         if ("committed" in report) this.#committed(report.committed);
+        else if ("wanted" in report) void this.#list();
         else {
           if ("ready" in report) this.#url = report.ready.url;
           onReport(report);
@@ -87,6 +90,11 @@ export class LocalExporter implements Exporter, Sink {
   /** Gives the agent's own state, which is sent with each collection. */
   set state(of: () => unknown) {
     this.#state = of;
+  }
+
+  /** Gives the connections that are open now, if the page asks for them. */
+  set living(of: () => Promise<LivingList>) {
+    this.#living = of;
   }
 
   /** The store's process; undefined while none runs. */
@@ -191,6 +199,22 @@ export class LocalExporter implements Exporter, Sink {
     await this.flush(deadlineMs);
     await this.#store.close(Math.max(100, deadline - performance.now()));
     this.#lose("shutdown_timeout");
+  }
+
+  async #list(): Promise<void> {
+    const time = Date.now() * 1000;
+    try {
+      const { total, connections } = (await this.#living?.()) ?? { total: 0, connections: [] };
+      const rows = connections.map(({ traceId, resource, ...row }) => ({
+        ...row,
+        trace: Buffer.from(traceId).toString("hex"),
+        resource: this.#resource(resource),
+      }));
+      this.#write(encodeFrame({ type: "living", time, total, rows }));
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      this.#write(encodeFrame({ type: "living", time, total: 0, rows: [], error: text }));
+    }
   }
 
   /** Counts what was given; false: no store runs, and it is lost. */

@@ -16,6 +16,8 @@ export type Report =
   | { readonly ready: { readonly url: string | undefined } }
   | { readonly committed: number }
   | { readonly problem: string }
+  /** The connections that are open now are asked for. */
+  | { readonly wanted: "living" }
   | { readonly finding: RaisedFinding };
 
 /** What a rule found, once it holds. */

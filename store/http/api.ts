@@ -7,6 +7,7 @@ import type {
   Heat,
   Listeners,
   Meta,
+  Living as Open,
   Trace,
   TraceRow,
 } from "../answers.ts";
@@ -14,10 +15,12 @@ import type { Database } from "../database.ts";
 import type { Findings } from "../findings/findings.ts";
 import { Histogram } from "../histogram.ts";
 import type { Ingest } from "../ingest.ts";
+import type { Living } from "../living.ts";
 import { Edges, totals } from "../query/edges.ts";
 import { FilterError, parseFilter } from "../query/filter.ts";
 import { host, listeners, losses, METRIC_HEATS, type MetricHeat, metricHeat } from "../query/host.ts";
 import { differences, LISTS, type ListOf, list, ORDERS } from "../query/lists.ts";
+import { LIVING_ORDERS, livingList } from "../query/living.ts";
 import { heat, strip, topology, vitalLines, vitals } from "../query/overview.ts";
 import { type Interval, Progress, type Scan } from "../query/scan.ts";
 import { SeriesQuery } from "../query/series.ts";
@@ -31,6 +34,8 @@ export interface Store {
   readonly ingest: Ingest;
   readonly scan: Scan;
   readonly findings: Pick<Findings, "raised">;
+  /** Absent for a recording. */
+  readonly living?: Pick<Living, "ask"> | undefined;
   /** `host`, `version`, `boot` and the like: what the agent says of itself. */
   about(): Readonly<Record<string, unknown>>;
   readonly isRecording: boolean;
@@ -119,6 +124,10 @@ export class Api {
             progress,
           ),
       },
+      living: {
+        parameters: ["q", "order"],
+        handle: (parameters) => this.#living(parameters),
+      },
       topology: {
         parameters: FILTERED,
         handle: async (parameters, progress) =>
@@ -181,6 +190,15 @@ export class Api {
     const { all, seconds } = await this.#windows(parameters, progress);
     const windows = all.map(({ begin, sums }) => ({ begin, histogram: sums.histograms[of as Measured] }));
     return heat(windows, seconds, interval);
+  }
+
+  async #living(parameters: Parameters): Promise<Open> {
+    const { living, ingest, scan } = this.#store;
+    if (living === undefined) throw new BadRequest("a recording has no open connections");
+    const order = parameters.oneOf("order", LIVING_ORDERS, "age");
+    const head = await living.ask();
+    if (head.error !== undefined) throw new Error(`the agent cannot list open connections: ${head.error}`);
+    return livingList(head, parameters.filter, order, (id) => ingest.resourceOf(id), scan.resources);
   }
 
   async #listeners(parameters: Parameters, progress: Progress): Promise<Listeners> {

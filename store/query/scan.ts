@@ -167,35 +167,11 @@ export class RowSubject implements Subject {
   text(field: TextField): string | undefined {
     const { signal, rows } = this.#slice;
     const i = this.row;
-    const text = (key: string) => signal.text(rows, i, key);
     const whole = (key: string) => {
       const value = signal.number(rows, i, key);
       return Number.isNaN(value) ? undefined : String(value);
     };
-    switch (field) {
-      case "service":
-        return this.#resources.service(rows.resource[i]!);
-      case "container":
-        return this.#resources.container(rows.resource[i]!);
-      case "process":
-        return text("process.executable.name") ?? text("thread.name");
-      case "pid":
-        return whole("process.pid");
-      case "uid":
-        return whole("wirespan.process.uid");
-      case "peer":
-        return text("network.peer.address");
-      case "port":
-        return whole(this.#isInbound() ? "network.local.port" : "network.peer.port");
-      case "netns":
-        return text("wirespan.netns.name") ?? whole("wirespan.netns.inode");
-      case "direction":
-        return text("wirespan.connection.direction");
-      case "cause":
-        return text("error.type");
-      case "ended":
-        return text("wirespan.tcp.close.reason");
-    }
+    return textOf(field, rows.resource[i]!, this.#resources, (key) => signal.text(rows, i, key), whole);
   }
 
   number(field: NumberField): number | undefined {
@@ -206,8 +182,40 @@ export class RowSubject implements Subject {
     const value = signal.number(rows, i, NUMBERS[field]);
     return Number.isNaN(value) ? undefined : value;
   }
+}
 
-  #isInbound(): boolean {
-    return this.#slice.signal.text(this.#slice.rows, this.row, "wirespan.connection.direction") === "inbound";
+/** A field of a connection. `text`, `whole`: its attributes that are texts, and those that are numbers. */
+export function textOf(
+  field: TextField,
+  resource: number,
+  resources: Resources,
+  text: (key: string) => string | undefined,
+  whole: (key: string) => string | undefined,
+): string | undefined {
+  switch (field) {
+    case "service":
+      return resources.service(resource);
+    case "container":
+      return resources.container(resource);
+    case "process":
+      return text("process.executable.name") ?? text("thread.name");
+    case "pid":
+      return whole("process.pid");
+    case "uid":
+      return whole("wirespan.process.uid");
+    case "peer":
+      return text("network.peer.address");
+    case "port":
+      return whole(
+        text("wirespan.connection.direction") === "inbound" ? "network.local.port" : "network.peer.port",
+      );
+    case "netns":
+      return text("wirespan.netns.name") ?? whole("wirespan.netns.inode");
+    case "direction":
+      return text("wirespan.connection.direction");
+    case "cause":
+      return text("error.type");
+    case "ended":
+      return text("wirespan.tcp.close.reason");
   }
 }

@@ -90,7 +90,7 @@ export class TestStore implements Disposable {
   /** Gives a frame to the store as the agent does: through bytes. */
   frame(head: Head, columns: readonly Uint8Array[] = [], now = Date.now()): void {
     for (const { head: read, body } of this.#reader.push(encodeFrame(head, columns)))
-      if (read.type !== "token") this.ingest.take(read, body, now);
+      if (read.type !== "token" && read.type !== "living") this.ingest.take(read, body, now);
   }
 
   spans(declaration: Declaration, made: readonly Made[], now = Date.now()): void {

@@ -73,53 +73,6 @@ export class CorrelatedCursor extends StructCursor implements Correlated {
   }
 }
 
-export interface Task {
-  readonly pid: number;
-  readonly tid: number;
-  readonly uid: number;
-  readonly cgroups: number;
-  readonly cgroupId: number;
-  readonly mntns: number;
-  readonly workload: number;
-  readonly startedAt: number;
-  readonly comm: string;
-  readonly exe: number;
-}
-
-export class TaskCursor extends StructCursor implements Task {
-  static readonly fields: Fields = { pid: { at: 0, is: "u32" }, tid: { at: 4, is: "u32" }, uid: { at: 8, is: "u32" }, cgroups: { at: 12, is: "u32" }, cgroupId: { at: 16, is: "u64" }, mntns: { at: 24, is: "u32" }, workload: { at: 28, is: "u32" }, startedAt: { at: 32, is: "u64" }, comm: { at: 40, is: "text", size: 16 }, exe: { at: 56, is: "u64" } };
-  get pid(): number {
-    return this.$words[((this.$at) >> 2)]!;
-  }
-  get tid(): number {
-    return this.$words[((this.$at + 4) >> 2)]!;
-  }
-  get uid(): number {
-    return this.$words[((this.$at + 8) >> 2)]!;
-  }
-  get cgroups(): number {
-    return this.$words[((this.$at + 12) >> 2)]!;
-  }
-  get cgroupId(): number {
-    return this.$words[((this.$at + 16) >> 2)]! + this.$words[((this.$at + 16) >> 2) + 1]! * 4294967296;
-  }
-  get mntns(): number {
-    return this.$words[((this.$at + 24) >> 2)]!;
-  }
-  get workload(): number {
-    return this.$words[((this.$at + 28) >> 2)]!;
-  }
-  get startedAt(): number {
-    return this.$words[((this.$at + 32) >> 2)]! + this.$words[((this.$at + 32) >> 2) + 1]! * 4294967296;
-  }
-  get comm(): string {
-    return decodeCString16(this.$words, this.$bytes, this.$at + 40);
-  }
-  get exe(): number {
-    return this.$words[((this.$at + 56) >> 2)]! + this.$words[((this.$at + 56) >> 2) + 1]! * 4294967296;
-  }
-}
-
 export type Span = "connection" | "connect" | "accept" | "reset";
 export const spanNames = ["connection", "connect", "accept", "reset"] as const;
 
@@ -190,6 +143,53 @@ export class EndpointsCursor extends StructCursor implements Endpoints {
   }
   get ifindex(): number {
     return this.$words[((this.$at + 40) >> 2)]!;
+  }
+}
+
+export interface Task {
+  readonly pid: number;
+  readonly tid: number;
+  readonly uid: number;
+  readonly cgroups: number;
+  readonly cgroupId: number;
+  readonly mntns: number;
+  readonly workload: number;
+  readonly startedAt: number;
+  readonly comm: string;
+  readonly exe: number;
+}
+
+export class TaskCursor extends StructCursor implements Task {
+  static readonly fields: Fields = { pid: { at: 0, is: "u32" }, tid: { at: 4, is: "u32" }, uid: { at: 8, is: "u32" }, cgroups: { at: 12, is: "u32" }, cgroupId: { at: 16, is: "u64" }, mntns: { at: 24, is: "u32" }, workload: { at: 28, is: "u32" }, startedAt: { at: 32, is: "u64" }, comm: { at: 40, is: "text", size: 16 }, exe: { at: 56, is: "u64" } };
+  get pid(): number {
+    return this.$words[((this.$at) >> 2)]!;
+  }
+  get tid(): number {
+    return this.$words[((this.$at + 4) >> 2)]!;
+  }
+  get uid(): number {
+    return this.$words[((this.$at + 8) >> 2)]!;
+  }
+  get cgroups(): number {
+    return this.$words[((this.$at + 12) >> 2)]!;
+  }
+  get cgroupId(): number {
+    return this.$words[((this.$at + 16) >> 2)]! + this.$words[((this.$at + 16) >> 2) + 1]! * 4294967296;
+  }
+  get mntns(): number {
+    return this.$words[((this.$at + 24) >> 2)]!;
+  }
+  get workload(): number {
+    return this.$words[((this.$at + 28) >> 2)]!;
+  }
+  get startedAt(): number {
+    return this.$words[((this.$at + 32) >> 2)]! + this.$words[((this.$at + 32) >> 2) + 1]! * 4294967296;
+  }
+  get comm(): string {
+    return decodeCString16(this.$words, this.$bytes, this.$at + 40);
+  }
+  get exe(): number {
+    return this.$words[((this.$at + 56) >> 2)]! + this.$words[((this.$at + 56) >> 2) + 1]! * 4294967296;
   }
 }
 

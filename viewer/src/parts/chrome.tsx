@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { AgentSummary, Common, Meta } from "../../../store/answers.ts";
 import { type Loaded, trouble } from "../data.ts";
-import { bytes, clock, count, duration, percent } from "../format.ts";
+import { bytes, clock, count, duration } from "../format.ts";
 import { filter, go, href, now, path, range, termsOf, theme, toggleTerm, toggleTheme } from "../state.ts";
 
 /** Screens in the order of the rail, with their keys and what their icons draw. */
@@ -60,7 +60,7 @@ export function Rail(props: { findings: number; meta: Loaded<Meta> }) {
         {meta?.agent && <AgentLines agent={meta.agent} />}
         {meta && (
           <>
-            kept: {bytes(meta.used)} ({percent(meta.used / meta.bytes)})
+            kept: {bytes(meta.used)}
             <br />
           </>
         )}
@@ -212,7 +212,12 @@ export function Notice(props: { meta: Loaded<Meta> & { data?: Meta & Common } })
   if (meta.data.isRecording)
     return <p class="notice">This is a recording: {meta.data.file}. Nothing of it changes.</p>;
   if (meta.data.isEmpty)
-    return <p class="notice">Watching since {clock(meta.data.started)}; no connection has ended yet.</p>;
+    return (
+      <p class="notice">
+        Watching since {clock(meta.data.started)}: no connection has ended yet
+        {meta.data.agent && `, ${count(meta.data.agent.living)} are open`}.
+      </p>
+    );
   return null;
 }
 

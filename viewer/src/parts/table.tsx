@@ -31,14 +31,20 @@ export function Table<T>(props: {
   // Rows do not move under a pointer or a selection.
   const shown = frozen ?? rows;
   const fresh = frozen ? rows.filter((row) => !frozen.some((old) => keyOf(old) === keyOf(row))).length : 0;
+  // Keys may follow one another faster than the page is drawn.
+  const latest = useRef({ shown, selected, onOpen });
+  latest.current = { shown, selected, onOpen };
   useEffect(() => {
     const move = (event: Event) => {
-      const by = (event as CustomEvent<number>).detail;
-      select((now) => Math.min(shown.length - 1, Math.max(0, now + by)));
+      const now = latest.current;
+      now.selected += (event as CustomEvent<number>).detail;
+      now.selected = Math.min(now.shown.length - 1, Math.max(0, now.selected));
+      select(now.selected);
     };
     const enter = () => {
-      const row = shown[selected];
-      if (row !== undefined) onOpen?.(row);
+      const { shown: rows, selected: at, onOpen: open } = latest.current;
+      const row = rows[at];
+      if (row !== undefined) open?.(row);
     };
     document.addEventListener("wirespan-move", move);
     document.addEventListener("wirespan-open", enter);
@@ -46,7 +52,7 @@ export function Table<T>(props: {
       document.removeEventListener("wirespan-move", move);
       document.removeEventListener("wirespan-open", enter);
     };
-  }, [shown, selected, onOpen]);
+  }, []);
   useEffect(() => {
     body.current?.children[selected]?.scrollIntoView({ block: "nearest" });
   }, [selected]);

@@ -6,9 +6,11 @@ import { bytes, clock, count, duration } from "../format.ts";
 import { Answer, Choice, Panel } from "../parts/common.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { go, parameter, term } from "../state.ts";
+import { OpenNow } from "./open-now.tsx";
 
 const KINDS = [
-  ["connection", "Connections"],
+  ["connection", "Ended"],
+  ["open", "Open now"],
   ["connect", "Attempts to connect"],
   ["accept", "Accepted"],
 ] as const;
@@ -63,47 +65,56 @@ export const COLUMNS: readonly Column<ListRow>[] = [
 
 export function Connections() {
   const of = parameter("of") || "connection";
-  const order = parameter("order") || "time";
-  const [after, setAfter] = useState(0);
-  const list = useData<List>(`connections?of=${of}&order=${order}${after ? `&after=${after}` : ""}`).value;
   return (
     <>
       <div class="bar-of-choices">
-        <Choice label="What" name="of" value={of} options={KINDS} />
+        <Choice label="What" name="of" value={of} options={KINDS} clears={["order"]} />
       </div>
-      <Panel
-        title="Connections"
-        note="click a value to filter by it, with Alt to leave it out"
-        right={list.state === "ready" && `${count(list.data.total)} that are kept singly`}
-      >
-        <Answer of={list} isEmpty={({ total }) => total === 0}>
-          {({ rows, next }) => (
-            <>
-              <Table
-                label="Connections"
-                columns={COLUMNS}
-                rows={rows}
-                keyOf={({ trace, start, direction }) => `${trace} ${start} ${direction}`}
-                onOpen={({ trace }) => go({}, `/c/${trace}`)}
-                order={order}
-                onOrder={(chosen) => go({ order: chosen })}
-              />
-              <p class="state">
-                {after > 0 && (
-                  <button type="button" class="button" onClick={() => setAfter(0)}>
-                    First page
-                  </button>
-                )}
-                {next !== undefined && (
-                  <button type="button" class="button" onClick={() => setAfter(next)}>
-                    Next page
-                  </button>
-                )}
-              </p>
-            </>
-          )}
-        </Answer>
-      </Panel>
+      {of === "open" ? <OpenNow /> : <Kept of={of} />}
     </>
+  );
+}
+
+/** Those that have ended, as far as they are kept singly. */
+function Kept(props: { of: string }) {
+  const order = parameter("order") || "time";
+  const [after, setAfter] = useState(0);
+  const list = useData<List>(
+    `connections?of=${props.of}&order=${order}${after ? `&after=${after}` : ""}`,
+  ).value;
+  return (
+    <Panel
+      title="Connections"
+      note="click a value to filter by it, with Alt to leave it out"
+      right={list.state === "ready" && `${count(list.data.total)} that are kept singly`}
+    >
+      <Answer of={list} isEmpty={({ total }) => total === 0}>
+        {({ rows, next }) => (
+          <>
+            <Table
+              label="Connections"
+              columns={COLUMNS}
+              rows={rows}
+              keyOf={({ trace, start, direction }) => `${trace} ${start} ${direction}`}
+              onOpen={({ trace }) => go({}, `/c/${trace}`)}
+              order={order}
+              onOrder={(chosen) => go({ order: chosen })}
+            />
+            <p class="state">
+              {after > 0 && (
+                <button type="button" class="button" onClick={() => setAfter(0)}>
+                  First page
+                </button>
+              )}
+              {next !== undefined && (
+                <button type="button" class="button" onClick={() => setAfter(next)}>
+                  Next page
+                </button>
+              )}
+            </p>
+          </>
+        )}
+      </Answer>
+    </Panel>
   );
 }
