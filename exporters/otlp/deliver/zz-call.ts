@@ -47,7 +47,7 @@ export class Call {
 
   /** Resets the stream; the reply is what has arrived, broken by `why`. */
   cancel(why: Error): void {
-void why;
+    void why;
   }
 }
 
