@@ -116,7 +116,7 @@ function sdkSend(endpoint: string): Send {
     resource: resourceFromAttributes(resource.attributes),
     spanProcessors: [processor],
   });
-  const tracer = provider.getTracer("wirespan.tcplife", "0.1.0");
+  const tracer = provider.getTracer("wirespan.tcplife", "0.2.0");
   return async () => {
     for (let i = 0; i < SPANS; i++) {
       const { spec, start, end, attributes } = connectionSpan(i);

@@ -5,6 +5,7 @@ import { suggest } from "../core/base/suggest.ts";
 import { WirespanError } from "../core/plugin/errors.ts";
 import type { Raw } from "./formats.ts";
 import { readText } from "./read.ts";
+import { removal } from "./removed.ts";
 import { isLeaf, type Leaf, leaves, type Tree } from "./schema.ts";
 import type { Assignment, ConfigErrors, Origin } from "./source.ts";
 
@@ -201,6 +202,8 @@ export function unknownKey(path: string, key: string, tree: Tree): string {
   const known = Object.keys(tree);
   if (path === "exporters")
     return exporterName(key) ?? "there is no such exporter; exporters are named in the file";
+  const removed = removal(`${path}.${key}`);
+  if (removed !== undefined) return removed;
   const kind = path === "plugins" ? "plugin" : "key";
   const below = new Map([...leaves(tree)].map(([at]) => [at.slice(at.lastIndexOf(".") + 1), at]));
   const near = suggest(key, known) ?? below.get(suggest(key, below.keys()) ?? "");

@@ -74,7 +74,7 @@ export const softirqSpec = {
   attributes: { "wirespan.softirq.vector": text },
 } as const satisfies MetricSpec;
 
-export const scope: Scope = { name: "wirespan.tcplife", version: "0.1.0" };
+export const scope: Scope = { name: "wirespan.tcplife", version: "0.2.0" };
 export const resource: Resource = { attributes: { "service.name": "curl", "host.name": "here" } };
 
 /** Span number `i`, whose number is also in its ids. */

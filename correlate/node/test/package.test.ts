@@ -17,16 +17,11 @@ describe("correlate/node: the package", () => {
       skip(this, "no npm on PATH");
     }
     installed = mkdtempSync(join(tmpdir(), "wirespan-package-"));
-    execFileSync("npm", ["pack", "--silent", "--pack-destination", installed, folder]);
+    const pack = ["pack", "--silent", "--pack-destination", installed, folder];
+    const tarball = execFileSync("npm", pack, { encoding: "utf8" }).trim();
     const to = join(installed, "node_modules/@wirespan/correlate");
     mkdirSync(to, { recursive: true });
-    execFileSync("tar", [
-      "xzf",
-      join(installed, "wirespan-correlate-0.1.0.tgz"),
-      "-C",
-      to,
-      "--strip-components=1",
-    ]);
+    execFileSync("tar", ["xzf", join(installed, tarball), "-C", to, "--strip-components=1"]);
   });
   after(() => rmSync(installed, { recursive: true, force: true }));
 

@@ -68,7 +68,7 @@ describe("OTLP as JSON", () => {
             },
             scopeSpans: [
               {
-                scope: { name: "wirespan.tcplife", version: "0.1.0" },
+                scope: { name: "wirespan.tcplife", version: "0.2.0" },
                 spans: [
                   {
                     traceId: "000000010000000000000000000000ff",

@@ -1,0 +1,16 @@
+// Of which version packages are, and from when: their time stamps are the release's, so that the same sources give the same bytes.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import packageJson from "../../package.json" with { type: "json" };
+
+export const { version } = packageJson;
+
+/** Seconds since 1970, at the start of the day that CHANGELOG.md gives. */
+export const SOURCE_DATE_EPOCH = ((): number => {
+  const changelog = readFileSync(join(import.meta.dirname, "../../CHANGELOG.md"), "utf8");
+  const date = new RegExp(`^## ${RegExp.escape(version)} - (\\d{4}-\\d\\d-\\d\\d)$`, "m").exec(
+    changelog,
+  )?.[1];
+  if (date === undefined) throw new Error(`CHANGELOG.md has no line "## ${version} - YYYY-MM-DD"`);
+  return Date.parse(date) / 1000;
+})();
