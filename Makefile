@@ -25,7 +25,7 @@ bpf: $(objects)
 	@mv $@.part $@
 
 # The page; esbuild is an npm package.
-viewer/dist/app.js: viewer/build.ts viewer/index.html viewer/icon.svg package-lock.json $(wildcard viewer/src/*.* viewer/src/*/*.*)
+viewer/dist/app.js: viewer/build.ts tools/bundle.ts viewer/index.html viewer/icon.svg package-lock.json $(wildcard viewer/src/*.* viewer/src/*/*.*)
 	@echo "  page viewer/dist"
 	@$(own_node) viewer/build.ts
 

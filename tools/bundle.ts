@@ -3,10 +3,10 @@
 // something that goes into it has changed.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type BuildOptions, build, type Plugin } from "esbuild";
+import { type BuildOptions, type BuildResult, build, type Plugin } from "esbuild";
 import { readObject } from "../core/bridge/btf.ts";
 import { pluginNames } from "../core/engine/plugin-folder.ts";
 import type { Skeleton } from "../core/plugin/skeleton.ts";
@@ -24,6 +24,7 @@ const OF_SDK = /^@(opentelemetry|grpc)\//;
 export const shared = {
   absWorkingDir: ROOT,
   bundle: true,
+  metafile: true,
   platform: "node",
   target: "node24",
   format: "cjs",
@@ -114,11 +115,19 @@ function fromSdk(digest: string): Plugin {
   };
 }
 
+/** The folders, from the root of the repository, of the packages of which something is in the bundles. */
+export function packagesIn(results: readonly Pick<BuildResult, "metafile">[]): readonly string[] {
+  const folders = results
+    .flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}))
+    .flatMap((file) => /^(?:\w+:)?(.*node_modules\/(?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []);
+  return [...new Set(folders)].sort();
+}
+
 async function bundle(): Promise<void> {
   mkdirSync(PART);
   const packages = Object.keys(packageJson.dependencies).filter((name) => OF_SDK.test(name));
   const sdk = join(PART, "sdk.cjs");
-  await build({
+  const ofSdk = await build({
     ...shared,
     stdin: {
       resolveDir: ROOT,
@@ -126,7 +135,7 @@ async function bundle(): Promise<void> {
     },
     outfile: sdk,
   });
-  await build({
+  const agent = await build({
     ...shared,
     entryPoints: ["cli/main.ts"],
     plugins: [await sources(), fromSdk(sha256(readFileSync(sdk)))],
@@ -135,19 +144,20 @@ async function bundle(): Promise<void> {
     sourcesContent: false,
     outfile: join(PART, "wirespan.cjs"),
   });
-  await build({
+  const store = await build({
     ...shared,
     entryPoints: ["store/main.ts"],
     plugins: [await sources()],
     banner: { js: BANNER },
     outfile: join(PART, "store.cjs"),
   });
+  writeFileSync(join(PART, "bundled.json"), JSON.stringify(packagesIn([ofSdk, agent, store])));
   // Every module of it runs once: what cannot be loaded is no bundle.
   execFileSync(process.execPath, [join(PART, "wirespan.cjs"), "plugins"], {
     stdio: ["ignore", "ignore", "inherit"],
   });
   mkdirSync(DIST, { recursive: true });
-  for (const name of ["sdk.cjs", "store.cjs", "wirespan.cjs.map", "wirespan.cjs"])
+  for (const name of ["bundled.json", "sdk.cjs", "store.cjs", "wirespan.cjs.map", "wirespan.cjs"])
     renameSync(join(PART, name), join(DIST, name));
 }
 

@@ -1,9 +1,10 @@
 // Builds the page: `dist/`, which the store serves. Refuses a page that has grown beyond its budget.
 import { readFileSync } from "node:fs";
-import { cp, mkdir } from "node:fs/promises";
+import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { packagesIn } from "../tools/bundle.ts";
 
 const HERE = import.meta.dirname;
 const DIST = join(HERE, "dist");
@@ -12,7 +13,9 @@ const DIST = join(HERE, "dist");
 const BUDGET = 140_000;
 
 await mkdir(DIST, { recursive: true });
-await build({
+const { metafile } = await build({
+  absWorkingDir: join(HERE, ".."),
+  metafile: true,
   entryPoints: {
     app: join(HERE, "src/main.tsx"),
     layout: join(HERE, "src/layout.worker.ts"),
@@ -27,6 +30,7 @@ await build({
   loader: { ".css": "css" },
   logLevel: "warning",
 });
+await writeFile(join(DIST, "bundled.json"), JSON.stringify(packagesIn([{ metafile }])));
 for (const file of ["index.html", "icon.svg"]) await cp(join(HERE, file), join(DIST, file));
 
 const files = ["app.js", "app.css", "layout.js", "index.html", "icon.svg"];

@@ -39,6 +39,9 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
         path.relative_to(_HERE).as_posix(): path.read_bytes()
         for path in (*sorted(_HERE.glob("wirespan_correlate/*.py")), _HERE / "wirespan_correlate.pth")
     }
+    licence = _HERE.parents[1] / "LICENSE"
+    if licence.exists():
+        files[f"{info}/licenses/LICENSE"] = licence.read_bytes()
     files[f"{info}/METADATA"] = _metadata().encode()
     files[f"{info}/WHEEL"] = (
         b"Wheel-Version: 1.0\nGenerator: wirespan\nRoot-Is-Purelib: true\nTag: py3-none-any\n"

@@ -6,8 +6,8 @@ import { cpSync, globSync, mkdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { type Arch, cached, LIBBPF_SYS, librarySources, nodePackage, ZIG, zig } from "./fetched.ts";
+import { ROOT } from "./version.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
 const RECIPE = ["packaging/addon/libraries.mk", "packaging/addon/config.h"];
 const TARGETS = { x64: "x86_64-linux-gnu.2.28", arm64: "aarch64-linux-gnu.2.28" } as const;
 

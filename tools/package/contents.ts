@@ -1,13 +1,18 @@
 // What an installed wirespan consists of, for every kind of package.
-import { chmodSync, cpSync, globSync, mkdirSync } from "node:fs";
+import { chmodSync, cpSync, globSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { addon } from "./addon.ts";
 import { type Arch, nodePackage } from "./fetched.ts";
-
-export const ROOT = join(import.meta.dirname, "../..");
+import { addonParts, bundledParts, nodePart, thirdParty } from "./parts.ts";
+import { ROOT } from "./version.ts";
 
 const FILES = [
-  ...["dist/{wirespan,store,sdk}.cjs", "dist/wirespan.cjs.map", "viewer/dist/*", "{bpf,plugins}/*/*.bpf.o"],
+  ...[
+    "dist/{wirespan,store,sdk}.cjs",
+    "dist/wirespan.cjs.map",
+    "viewer/dist/*.{js,css,html,svg}",
+    "{bpf,plugins}/*/*.bpf.o",
+  ],
   ...["cli/node-flags", "config/wirespan.schema.json", "README.md", "CHANGELOG.md", "LICENSE", "LICENSES/*"],
 ];
 
@@ -21,6 +26,7 @@ export function copy(from: string, to: string, mode = 0o644): void {
 /** Puts into `folder` what is the same for every processor: the bundle, the page, the BPF objects, the texts. */
 export function copyCommon(folder: string): void {
   for (const file of globSync(FILES, { cwd: ROOT })) copy(file, join(folder, file));
+  writeFileSync(join(folder, "THIRD-PARTY.txt"), thirdParty(bundledParts()));
 }
 
 /**
@@ -31,8 +37,8 @@ export async function copyProgram(folder: string, arch: Arch): Promise<void> {
   copyCommon(folder);
   mkdirSync(join(folder, "native/build"), { recursive: true });
   cpSync(await addon(arch), join(folder, "native/build/wirespan.node"));
-  const node = await nodePackage(arch);
-  cpSync(join(node, "bin/node"), join(folder, "node"));
-  cpSync(join(node, "LICENSE"), join(folder, "LICENSES/Node.txt"));
+  cpSync(join(await nodePackage(arch), "bin/node"), join(folder, "node"));
   chmodSync(join(folder, "node"), 0o755);
+  const parts = [...bundledParts(), ...(await addonParts()), await nodePart(arch)];
+  writeFileSync(join(folder, "THIRD-PARTY.txt"), thirdParty(parts));
 }

@@ -1,12 +1,14 @@
 // `npm run package [-- KIND...]`: makes packages of what was built, in dist/packages; without KIND, all of them.
-// The bytes depend on what was built alone.
+// Beside them SHA256SUMS and an SBOM. The bytes depend on what was built alone.
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT } from "./contents.ts";
+import { correlate } from "./correlate.ts";
 import { npm } from "./npm.ts";
+import { sbom, sums } from "./sbom.ts";
+import { ROOT } from "./version.ts";
 
 /** What makes each kind of package in the folder that it is given. */
-const kinds: Readonly<Record<string, (out: string) => Promise<void>>> = { npm };
+const kinds: Readonly<Record<string, (out: string) => Promise<void>>> = { npm, correlate };
 
 const OUT = join(ROOT, "dist/packages");
 
@@ -20,3 +22,5 @@ rmSync(OUT, { recursive: true, force: true });
 mkdirSync(OUT, { recursive: true });
 for (const [kind, make] of Object.entries(kinds))
   if (wanted.length === 0 || wanted.includes(kind)) await make(OUT);
+await sbom(OUT);
+sums(OUT);

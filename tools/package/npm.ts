@@ -8,6 +8,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { addon } from "./addon.ts";
 import { copy, copyCommon } from "./contents.ts";
 import { ARCHES, type Arch } from "./fetched.ts";
+import { addonParts, thirdParty } from "./parts.ts";
 
 const { name, version, description, license, engines } = packageJson;
 const common = { version, description, license, os: ["linux"] };
@@ -43,6 +44,7 @@ function makeMain(folder: string): void {
 async function makeBinary(folder: string, arch: Arch): Promise<void> {
   cpSync(await addon(arch), join(folder, "wirespan.node"));
   copy("LICENSE", join(folder, "LICENSE"));
+  writeFileSync(join(folder, "THIRD-PARTY.txt"), thirdParty(await addonParts()));
   describe(folder, { name: binary(arch), ...common, cpu: [arch], libc: ["glibc"] });
 }
 

@@ -3,11 +3,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 
+/** The root of the repository. */
+export const ROOT = join(import.meta.dirname, "../..");
+
 export const { version } = packageJson;
 
 /** Seconds since 1970, at the start of the day that CHANGELOG.md gives. */
 export const SOURCE_DATE_EPOCH = ((): number => {
-  const changelog = readFileSync(join(import.meta.dirname, "../../CHANGELOG.md"), "utf8");
+  const changelog = readFileSync(join(ROOT, "CHANGELOG.md"), "utf8");
   const date = new RegExp(`^## ${RegExp.escape(version)} - (\\d{4}-\\d\\d-\\d\\d)$`, "m").exec(
     changelog,
   )?.[1];
