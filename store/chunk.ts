@@ -60,7 +60,7 @@ export function decodeChunk(attributes: AttributeSpecs, n: number, head: string,
     kind: read(new Uint8Array(n)),
     error: read(new Uint32Array(n)),
     linkCount: read(new Uint8Array(n)),
-    values: Object.values(attributes).map(({ type }) => read(valuesOf(type, n))),
+    values: Object.entries(attributes).map(([key, { type }]) => read(valuesOf(key, type, n))),
   };
 }
 

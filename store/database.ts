@@ -7,7 +7,7 @@ export const CLASSES = ["calm", "notable", "application"] as const;
 export type Class = (typeof CLASSES)[number];
 
 /** Version of the tables; a file of another one is put aside. */
-const SCHEMA = "3";
+const SCHEMA = "4";
 
 const PAGE = 8192;
 

@@ -1,5 +1,5 @@
 // What the agent writes, into sums, points and chunks. Tests: store/ingest.test.ts.
-import { IDS, LINK, RowBuilder, type Rows } from "../exporters/local/columns.ts";
+import { type Copied, IDS, linksOf, RowBuilder, type Rows } from "../exporters/local/columns.ts";
 import {
   ColumnReader,
   type Head,
@@ -11,7 +11,7 @@ import {
 } from "../exporters/local/frame.ts";
 import { bloomOf, encodeChunk } from "./chunk.ts";
 import type { Class, Database } from "./database.ts";
-import { connectionAt, isNotable, sumsInto } from "./measure.ts";
+import { Measures } from "./measure.ts";
 import { Points } from "./points.ts";
 import { Signal } from "./signal.ts";
 import type { Edge } from "./sums/edge.ts";
@@ -31,6 +31,9 @@ export interface OpenChunk {
   firstSeq: number;
   oneIn: number;
 }
+
+/** The sums of an edge for some time: seconds since the epoch. */
+type Summed = ReturnType<Windows["at"]> & { readonly edge: Edge };
 
 export class Ingest {
   readonly windows: Windows;
@@ -129,13 +132,14 @@ export class Ingest {
   application(signal: Signal, rows: RowBuilder, now: number): void {
     this.#since ??= now;
     this.#signals.set(signal.id, signal);
-    let linksAt = 0;
-    for (let i = 0; i < rows.n; i++) {
-      const open = this.#openChunk(signal, "application", this.#seq + 1);
-      open.rows.copy(rows, i, linksAt, rows.resource[i]!);
-      linksAt += rows.linkCount[i]! * LINK;
-      if (open.rows.isFull) this.commit(now / 1000);
-    }
+    const copied = { rows, resources: rows.resource, linksAt: linksOf(rows) };
+    this.#keep(
+      signal,
+      "application",
+      copied,
+      Uint32Array.from({ length: rows.n }, (_, i) => i),
+      now,
+    );
   }
 
   /** Whether a chunk is to be written. */
@@ -159,26 +163,56 @@ export class Ingest {
     const signal = this.#signalIds.get(head.signal);
     if (signal === undefined) throw new RangeError("rows of a signal that was not declared");
     const rows = rowsOf(head, signal.declaration.attributes, body);
-    let linksAt = 0;
-    let full = false;
+    const measures = new Measures(signal, rows);
+    const resources = rows.resource.map((id) => this.#resourceIds.get(id) ?? 0);
+    this.#sum(signal, rows, measures, resources);
+    const kept: Record<"calm" | "notable", number[]> = { calm: [], notable: [] };
     for (let i = 0; i < rows.n; i++) {
-      const resource = this.#resourceIds.get(rows.resource[i]!) ?? 0;
-      const notable = isNotable(signal, rows, i);
-      const connection = connectionAt(signal, rows, i, resource);
-      if (connection) {
-        const seconds = (rows.start[i]! + Math.max(0, rows.duration[i]!) / 1000) / 1e6;
-        for (const sums of this.windows.at(seconds, connection)) sumsInto(sums, signal, rows, i);
-        this.#learn(connection.direction, signal, rows, i, resource);
-      }
-      if (notable || this.#keeps(rows.ids.subarray(i * IDS, i * IDS + 4), now)) {
-        const open = this.#openChunk(signal, notable ? "notable" : "calm", head.seq);
-        open.rows.copy(rows, i, linksAt, resource);
-        full ||= open.rows.isFull;
-        if (open.rows.isFull) this.commit(now / 1000);
-      }
-      linksAt += rows.linkCount[i]! * LINK;
+      if (measures.isNotable(i)) kept.notable.push(i);
+      else if (this.#keeps(rows.ids.subarray(i * IDS, i * IDS + 4), now)) kept.calm.push(i);
     }
-    return full;
+    const copied = { rows, resources, linksAt: linksOf(rows) };
+    const isFull = this.#keep(signal, "notable", copied, Uint32Array.from(kept.notable), now);
+    return this.#keep(signal, "calm", copied, Uint32Array.from(kept.calm), now) || isFull;
+  }
+
+  /** Adds rows to the sums of their edges. */
+  #sum(signal: Signal, rows: Rows, measures: Measures, resources: Uint32Array): void {
+    const byResource = new Map<number, Map<number, Summed>>();
+    for (let i = 0; i < rows.n; i++) {
+      if (!measures.isSummed(i)) continue;
+      const resource = resources[i]!;
+      let edges = byResource.get(resource);
+      if (edges === undefined) {
+        edges = new Map();
+        byResource.set(resource, edges);
+      }
+      const key = measures.edgeKey(i);
+      const seconds = (rows.start[i]! + Math.max(0, rows.duration[i]!) / 1000) / 1e6;
+      let summed = edges.get(key);
+      if (summed === undefined || seconds < summed.from || seconds >= summed.to) {
+        const edge = measures.edge(i, resource);
+        summed = { ...this.windows.at(seconds, edge), edge };
+        edges.set(key, summed);
+      }
+      for (const sums of summed.sums) measures.sumInto(sums, i);
+      this.#learn(summed.edge.direction, signal, rows, i, resource);
+    }
+  }
+
+  /** Puts rows of a class into its open chunk, and writes those that are full. Whether one was. */
+  #keep(signal: Signal, of: Class, copied: Copied, at: Uint32Array, now: number): boolean {
+    let isFull = false;
+    for (let from = 0; from < at.length; ) {
+      const { rows } = this.#openChunk(signal, of, this.#seq);
+      const to = Math.min(at.length, from + rows.capacity - rows.n);
+      rows.copy(copied, at, from, to);
+      from = to;
+      if (!rows.isFull) continue;
+      isFull = true;
+      this.commit(now / 1000);
+    }
+    return isFull;
   }
 
   /** What the own address of an end says of this host. */

@@ -1,5 +1,5 @@
 // A declared signal as the store knows it, and its rows by the names of attributes.
-import type { Declaration, Rows, Values } from "../exporters/local/columns.ts";
+import { type Declaration, ID, idOf, type Rows, type Values } from "../exporters/local/columns.ts";
 
 export class Signal {
   readonly id: number;
@@ -31,6 +31,7 @@ export class Signal {
   /** A text of row `i`. */
   text(rows: Rows, i: number, key: string): string | undefined {
     const column = this.column(rows, key);
+    if (key === ID) return column && idOf(rows, column[i]!);
     const word = column instanceof Uint32Array ? column[i]! : 0;
     return word === 0 ? undefined : rows.words[word];
   }
@@ -38,6 +39,7 @@ export class Signal {
   /** What row `i` says of an attribute. */
   value(rows: Rows, i: number, key: string): string | number | boolean | undefined {
     const column = this.column(rows, key);
+    if (key === ID) return this.text(rows, i, key);
     if (column instanceof Float64Array) return Number.isNaN(column[i]) ? undefined : column[i];
     if (column instanceof Uint8Array) return column[i] === 2 ? undefined : column[i] === 1;
     return this.text(rows, i, key);

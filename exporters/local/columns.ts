@@ -1,9 +1,21 @@
 // Spans and events as columns: typed arrays that the agent fills, a pipe carries and the store keeps.
 // Tests: exporters/local/columns.test.ts.
-import type { AnyAttributes, AttributeSpecs, AttributeType, SpanContext } from "../../core/plugin/signals.ts";
+import type {
+  AnyAttributes,
+  AttributeSpecs,
+  AttributeType,
+  AttributeValue,
+  SpanContext,
+} from "../../core/plugin/signals.ts";
 
 /** Bytes of a trace id, a span id and a parent's span id, in this order; all zeros: absent. */
 export const IDS = 32;
+
+/** The text of an id of a row. Undefined: it has none. */
+export function idOf({ words }: Pick<Rows, "words">, value: number): string | undefined {
+  if (Number.isNaN(value)) return undefined;
+  return value < 0 ? words[-value] : value.toString(16);
+}
 
 /** Bytes of a link: trace id and span id. */
 export const LINK = 24;
@@ -20,7 +32,10 @@ export interface Declaration {
   readonly attributes: AttributeSpecs;
 }
 
-/** One attribute's values: numbers with NaN for absent, 0 | 1 | 2 (absent), or words with 0 for absent. */
+/**
+ * One attribute's values: numbers with NaN for absent, 0 | 1 | 2 (absent), or words with 0 for absent. Of connections' ids
+ * hardly two are the same, so they are no words but the numbers that they are in hexadecimal, or a word below 0.
+ */
 export type Values = Float64Array | Uint8Array | Uint32Array;
 
 /** Rows of one declaration. Times: microseconds since the epoch. Durations: nanoseconds, -1 for an event. */
@@ -43,9 +58,15 @@ export interface Rows {
   readonly words: readonly string[];
 }
 
-/** An array of the type that holds `type`'s values. */
-export function valuesOf(type: AttributeType, length: number): Values {
-  if (type === "int" || type === "double") return new Float64Array(length);
+/** The attribute whose texts are kept as numbers. */
+export const ID = "wirespan.connection.id";
+
+/** As Number.prototype.toString(16) writes it. */
+const HEXADECIMAL = /^(0|[1-9a-f][0-9a-f]{0,13})$/;
+
+/** An array of the type that holds an attribute's values. */
+export function valuesOf(key: string, type: AttributeType, length: number): Values {
+  if (type === "int" || type === "double" || key === ID) return new Float64Array(length);
   return type === "boolean" ? new Uint8Array(length) : new Uint32Array(length);
 }
 
@@ -65,10 +86,25 @@ export interface RowHead {
 }
 
 /** A column that is filled from an attribute. */
-interface Column {
+export interface Column {
   readonly key: string;
   readonly type: AttributeType;
   readonly values: Values;
+}
+
+/** Rows to copy from. */
+export interface Copied {
+  readonly rows: Rows;
+  /** By row: the resource's number at the copy, and where its links begin, bytes. */
+  readonly resources: Uint32Array;
+  readonly linksAt: Uint32Array;
+}
+
+/** Where the links of each row begin, bytes. */
+export function linksOf({ n, linkCount }: Rows): Uint32Array {
+  const at = new Uint32Array(n);
+  for (let i = 1; i < n; i++) at[i] = at[i - 1]! + linkCount[i - 1]! * LINK;
+  return at;
 }
 
 /** Rows that grow up to a bound. */
@@ -85,7 +121,10 @@ export class RowBuilder implements Rows {
   links = new Uint8Array(0);
   words: string[] = [""];
   n = 0;
-  readonly #columns: readonly Column[];
+  /** Its attributes, in the order of the declaration. */
+  readonly columns: readonly Column[];
+  /** How often it was cleared: what was known of its words is void each time. */
+  cleared = 0;
   readonly #index = new Map<string, number>();
   #linked = 0;
 
@@ -98,10 +137,10 @@ export class RowBuilder implements Rows {
     this.kind = new Uint8Array(capacity);
     this.error = new Uint32Array(capacity);
     this.linkCount = new Uint8Array(capacity);
-    this.#columns = Object.entries(attributes).map(([key, { type }]) => {
-      return { key, type, values: valuesOf(type, capacity) };
+    this.columns = Object.entries(attributes).map(([key, { type }]) => {
+      return { key, type, values: valuesOf(key, type, capacity) };
     });
-    this.values = this.#columns.map(({ values }) => values);
+    this.values = this.columns.map(({ values }) => values);
   }
 
   get isFull(): boolean {
@@ -114,31 +153,50 @@ export class RowBuilder implements Rows {
   }
 
   add(head: RowHead, attributes: AnyAttributes): void {
-    const n = this.#place(head);
-    for (const { key, type, values } of this.#columns) {
-      const value = attributes[key];
-      if (type === "int" || type === "double") values[n] = value === undefined ? Number.NaN : Number(value);
-      else if (type === "boolean") values[n] = value === undefined ? 2 : value ? 1 : 0;
-      else if (value === undefined) values[n] = 0;
-      else values[n] = this.#word(typeof value === "string" ? value : JSON.stringify(value));
-    }
+    const n = this.place(head);
+    for (const column of this.columns) column.values[n] = this.encode(column, attributes[column.key]);
   }
 
-  /** Appends a row of others with the same declaration, whose resource has the number `resource` here. */
-  copy(from: Rows, row: number, linksAt: number, resource: number): void {
-    const n = this.n++;
-    this.ids.set(from.ids.subarray(row * IDS, (row + 1) * IDS), n * IDS);
-    this.start[n] = Math.round(from.start[row]!);
-    this.duration[n] = from.duration[row]!;
-    this.resource[n] = resource;
-    this.kind[n] = from.kind[row]!;
-    this.error[n] = this.#again(from, from.error[row]!);
-    const links = from.linkCount[row]!;
-    this.linkCount[n] = links;
-    if (links > 0) this.#link(from.links.subarray(linksAt, linksAt + links * LINK));
-    for (const [i, { values }] of this.#columns.entries()) {
-      const value = from.values[i]![row]!;
-      values[n] = values instanceof Uint32Array ? this.#again(from, value) : value;
+  /** What a column holds for a value. */
+  encode({ key, type }: Column, value: AttributeValue | undefined): number {
+    if (type === "int" || type === "double") return value === undefined ? Number.NaN : Number(value);
+    if (type === "boolean") return value === undefined ? 2 : value ? 1 : 0;
+    if (value === undefined) return key === ID ? Number.NaN : 0;
+    const text = typeof value === "string" ? value : JSON.stringify(value);
+    if (key !== ID) return this.word(text);
+    const number = HEXADECIMAL.test(text) ? Number.parseInt(text, 16) : Number.NaN;
+    return Number.isSafeInteger(number) ? number : -this.word(text);
+  }
+
+  /** Appends rows `at[from]` to `at[to - 1]` of others with the same declaration; `resources` are those of all of them here. */
+  copy(of: Copied, at: Uint32Array, from: number, to: number): void {
+    const { rows, resources, linksAt } = of;
+    const first = this.n;
+    const count = to - from;
+    this.n += count;
+    const again = new Uint32Array(rows.words.length);
+    for (let i = 0; i < count; i++) {
+      const row = at[from + i]!;
+      const n = first + i;
+      this.ids.set(rows.ids.subarray(row * IDS, (row + 1) * IDS), n * IDS);
+      this.start[n] = Math.round(rows.start[row]!);
+      this.duration[n] = rows.duration[row]!;
+      this.resource[n] = resources[row]!;
+      this.kind[n] = rows.kind[row]!;
+      this.error[n] = this.#again(rows, again, rows.error[row]!);
+      const links = rows.linkCount[row]!;
+      this.linkCount[n] = links;
+      if (links > 0) this.#link(rows.links.subarray(linksAt[row]!, linksAt[row]! + links * LINK));
+    }
+    for (const [c, { key, values }] of this.columns.entries()) {
+      const others = rows.values[c]!;
+      if (values instanceof Uint32Array)
+        for (let i = 0; i < count; i++) values[first + i] = this.#again(rows, again, others[at[from + i]!]!);
+      else
+        for (let i = 0; i < count; i++) {
+          const value = others[at[from + i]!]!;
+          values[first + i] = key === ID && value < 0 ? -this.#again(rows, again, -value) : value;
+        }
     }
   }
 
@@ -147,9 +205,11 @@ export class RowBuilder implements Rows {
     this.words = [""];
     this.#index.clear();
     this.#linked = 0;
+    this.cleared++;
   }
 
-  #place(head: RowHead): number {
+  /** Begins a row, whose columns are to be filled; its number. */
+  place(head: RowHead): number {
     const n = this.n++;
     const at = n * IDS;
     if (head.traceId === undefined || head.spanId === undefined) this.ids.fill(0, at, at + 24);
@@ -163,7 +223,7 @@ export class RowBuilder implements Rows {
     this.duration[n] = head.duration;
     this.resource[n] = head.resource;
     this.kind[n] = head.kind;
-    this.error[n] = head.error === undefined ? 0 : this.#word(head.error);
+    this.error[n] = head.error === undefined ? 0 : this.word(head.error);
     const { links = [] } = head;
     this.linkCount[n] = links.length;
     for (const { traceId, spanId } of links) {
@@ -183,11 +243,15 @@ export class RowBuilder implements Rows {
     this.#linked += bytes.length;
   }
 
-  #again(from: Rows, word: number): number {
-    return word === 0 ? 0 : this.#word(from.words[word]!);
+  /** The word here of a word there; `again`: those that are known. */
+  #again(rows: Rows, again: Uint32Array, word: number): number {
+    if (word === 0) return 0;
+    again[word] ||= this.word(rows.words[word]!);
+    return again[word];
   }
 
-  #word(word: string): number {
+  /** The number of a text. */
+  word(word: string): number {
     const known = this.#index.get(word);
     if (known !== undefined) return known;
     const index = this.words.push(word) - 1;

@@ -159,8 +159,8 @@ export function rowsOf({ n, links, words }: RowsHead, attributes: AttributeSpecs
     error: reader.next(Uint32Array, n),
     linkCount: reader.next(Uint8Array, n),
     links: reader.next(Uint8Array, links - (links % LINK)),
-    values: Object.values(attributes).map(({ type }) => {
-      const array = valuesOf(type, 0);
+    values: Object.entries(attributes).map(([key, { type }]) => {
+      const array = valuesOf(key, type, 0);
       if (array instanceof Float64Array) return reader.next(Float64Array, n);
       return array instanceof Uint8Array ? reader.next(Uint8Array, n) : reader.next(Uint32Array, n);
     }),

@@ -19,6 +19,7 @@ import { ExportCounter } from "../export-counts.ts";
 import { COMPONENTS, type ExportCounts, type Exporter, type Kind, type LossCause } from "../exporter.ts";
 import { type Declaration, KINDS, RowBuilder } from "./columns.ts";
 import { bytesOf, columnsOf, encodeFrame, type Head, type MetricHead } from "./frame.ts";
+import { RecordedRows } from "./recorded.ts";
 import { type Report, type StoreOptions, StoreProcess } from "./store-process.ts";
 
 /** Rows of a frame, and milliseconds after which fewer are sent. */
@@ -40,6 +41,7 @@ interface Open {
   readonly declaration: Declaration;
   readonly kind: Kind;
   readonly rows: RowBuilder;
+  readonly recorded: RecordedRows;
 }
 
 export class LocalExporter implements Exporter, Sink {
@@ -127,40 +129,38 @@ export class LocalExporter implements Exporter, Sink {
 
   span(span: Span): void {
     if (!this.#take("span", 1)) return;
-    const { rows } = this.#openFor(span.spec, span.scope, "span");
+    const { rows, recorded } = this.#openFor(span.spec, span.scope, "span");
     const { start, end } = span;
-    rows.add(
-      {
-        traceId: span.traceId,
-        spanId: span.spanId,
-        parentSpanId: span.parentSpanId,
-        start: micros(start),
-        duration: (end.sec - start.sec) * 1e9 + (end.nsec - start.nsec),
-        resource: this.#resource(span.resource),
-        kind: KINDS.indexOf(span.kind),
-        error: span.error,
-        links: span.links,
-      },
-      span.attributes,
-    );
+    const head = {
+      traceId: span.traceId,
+      spanId: span.spanId,
+      parentSpanId: span.parentSpanId,
+      start: micros(start),
+      duration: (end.sec - start.sec) * 1e9 + (end.nsec - start.nsec),
+      resource: this.#resource(span.resource),
+      kind: KINDS.indexOf(span.kind),
+      error: span.error,
+      links: span.links,
+    };
+    if (span.recorded) recorded.add(head, span.recorded);
+    else rows.add(head, span.attributes);
     if (rows.isFull) this.#ship();
   }
 
   event(event: Event): void {
     if (!this.#take("event", 1)) return;
-    const { rows } = this.#openFor(event.spec, event.scope, "event");
-    rows.add(
-      {
-        traceId: event.context?.traceId,
-        spanId: event.context?.spanId,
-        start: micros(event.time),
-        duration: -1,
-        resource: this.#resource(event.resource),
-        kind: 0,
-        error: event.body,
-      },
-      event.attributes,
-    );
+    const { rows, recorded } = this.#openFor(event.spec, event.scope, "event");
+    const head = {
+      traceId: event.context?.traceId,
+      spanId: event.context?.spanId,
+      start: micros(event.time),
+      duration: -1,
+      resource: this.#resource(event.resource),
+      kind: 0,
+      error: event.body,
+    };
+    if (event.recorded) recorded.add(head, event.recorded);
+    else rows.add(head, event.attributes);
     if (rows.isFull) this.#ship();
   }
 
@@ -251,6 +251,7 @@ export class LocalExporter implements Exporter, Sink {
     const known = this.#open.get(spec);
     if (known) return known;
     const { signal, name, description, attributes } = spec;
+    const rows = new RowBuilder(attributes, BATCH.rows);
     const open: Open = {
       id: this.#nextId++,
       kind,
@@ -262,7 +263,8 @@ export class LocalExporter implements Exporter, Sink {
         attributes,
         ...(spec.signal === "event" && { severity: spec.severity }),
       },
-      rows: new RowBuilder(attributes, BATCH.rows),
+      rows,
+      recorded: new RecordedRows(rows),
     };
     this.#open.set(spec, open);
     return open;

@@ -1,5 +1,7 @@
 // Sums by edge over time, as a filter selects them. Tests: store/query/queries.test.ts.
-import { connectionAt, sumsInto } from "../measure.ts";
+
+import type { Rows } from "../../exporters/local/columns.ts";
+import { Measures } from "../measure.ts";
 import { type Edge, Sums } from "../sums/edge.ts";
 import type { Windows } from "../sums/windows.ts";
 import { LEVELS } from "../sums/windows.ts";
@@ -65,9 +67,12 @@ export class Edges {
     seconds: number,
   ): Promise<EdgeWindow[]> {
     const windows = new Map<string, EdgeWindow>();
+    const measures = new WeakMap<Rows, Measures>();
     await this.#scan.rows(SPANS, interval, filter, progress, ({ signal, rows }, i) => {
-      const edge = connectionAt(signal, rows, i, rows.resource[i]!);
-      if (edge === undefined) return;
+      const measured = measures.get(rows) ?? new Measures(signal, rows);
+      measures.set(rows, measured);
+      if (!measured.isSummed(i)) return;
+      const edge = measured.edge(i, rows.resource[i]!);
       const end = (rows.start[i]! + rows.duration[i]! / 1000) / 1e6;
       const begin = Math.floor(end / seconds) * seconds;
       const key = `${begin} ${edge.resource} ${edge.direction} ${edge.port} ${edge.peer}`;
@@ -76,7 +81,7 @@ export class Edges {
         window = { begin, edge, sums: new Sums() };
         windows.set(key, window);
       }
-      sumsInto(window.sums, signal, rows, i);
+      measured.sumInto(window.sums, i);
     });
     return [...windows.values()].sort((a, b) => a.begin - b.begin);
   }

@@ -52,6 +52,8 @@ const CAUSES = [
   "never_accepted",
 ];
 
+const INDEX = Object.fromEntries(COUNTS.map((count, i) => [count, i])) as Readonly<Record<Count, number>>;
+
 export class Sums {
   readonly counts = new Float64Array(COUNTS.length);
   /** Failed attempts by cause. */
@@ -65,11 +67,12 @@ export class Sums {
   };
 
   get(count: Count): number {
-    return this.counts[COUNTS.indexOf(count)]!;
+    return this.counts[INDEX[count]]!;
   }
 
-  add(count: Count, value: number): void {
-    if (value > 0) this.counts[COUNTS.indexOf(count)]! += value;
+  /** `value`: NaN and undefined count nothing. */
+  add(count: Count, value: number | undefined): void {
+    if (value! > 0) this.counts[INDEX[count]]! += value!;
   }
 
   fail(cause: string): void {

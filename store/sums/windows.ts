@@ -28,10 +28,15 @@ export class Windows {
     this.#db = db;
   }
 
-  /** The sums of an edge at a time (seconds), to add to. */
-  at(seconds: number, edge: Edge): readonly Sums[] {
+  /** The sums of an edge to which what happened in [from, to), seconds, is added. */
+  at(
+    seconds: number,
+    edge: Edge,
+  ): { readonly from: number; readonly to: number; readonly sums: readonly Sums[] } {
     const id = this.#id(edge);
-    return LEVELS.map((level, i) => {
+    const [{ seconds: length }] = LEVELS;
+    const from = Math.floor(seconds / length) * length;
+    const sums = LEVELS.map((level, i) => {
       const begin = Math.floor(seconds / level.seconds) * level.seconds;
       const open = this.#open[i]!;
       let window = open.get(begin);
@@ -41,6 +46,7 @@ export class Windows {
       }
       return this.#in(window, id);
     });
+    return { from, to: from + length, sums };
   }
 
   edge(id: number): Edge {

@@ -1,5 +1,5 @@
-// What is written from a record's words against what is written from the object that the same declarations give: for each
-// record of the tracker and of every plugin, with anything in its fields that the kernel may put there.
+// What is written, or kept in columns, from a record's words against what is from the object that the same declarations give:
+// for each record of the tracker and of every plugin, with anything in its fields that the kernel may put there.
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ConnCursor } from "../../../bpf/include/wirespan/structs.skel.ts";
@@ -13,6 +13,8 @@ import { effort, FUZZ_MS } from "../../../test/support/fuzz.ts";
 import { decodeLogs, decodeTraces } from "../../../test/support/otlp-decode.ts";
 import { BIT, Rig } from "../../../test/support/rig.ts";
 import { connectionSpan } from "../../../test/support/telemetry.ts";
+import { RowBuilder } from "../../local/columns.ts";
+import { RecordedRows } from "../../local/recorded.ts";
 import { Encoder } from "./encoder.ts";
 
 /** Fields that mean something in a few values only, or count what follows. */
@@ -23,6 +25,9 @@ const AMONG: Readonly<Record<string, readonly number[]>> = {
   span: [0, 1, 2, 3],
   wanted: [0, BIT, 0xffffffff],
 };
+
+/** Of a row, without attributes. */
+const HEAD = { traceId: undefined, spanId: undefined, start: 0, duration: 0, resource: 1, kind: 0 };
 
 type Random = (below: number) => number;
 
@@ -118,6 +123,8 @@ function arrived(feed: (sink: Sink) => void): unknown[] {
 /** Compares what is written of each signal from its record with what is written of its object. */
 class Comparing implements Sink {
   compared = 0;
+  readonly #columns = new Map<unknown, [RowBuilder, RowBuilder]>();
+  readonly #recorded = new Map<unknown, RecordedRows>();
 
   span(span: Span): void {
     const { attributes } = span;
@@ -141,10 +148,31 @@ class Comparing implements Sink {
 
   metrics(): void {}
 
-  #compare({ recorded }: Span | Event, record: (sink: Sink) => void, object: (sink: Sink) => void): void {
+  #compare(
+    { spec, recorded }: Span | Event,
+    record: (sink: Sink) => void,
+    object: (sink: Sink) => void,
+  ): void {
     if (!recorded) return;
     this.compared++;
     assert.deepStrictEqual(arrived(record), arrived(object));
+    this.#compareColumns(spec, recorded);
+  }
+
+  /** Rows follow one another, as texts are made once a frame. */
+  #compareColumns(spec: Span["spec"] | Event["spec"], recorded: Recorded): void {
+    let both = this.#columns.get(spec);
+    if (both === undefined) {
+      both = [new RowBuilder(spec.attributes, 16), new RowBuilder(spec.attributes, 16)];
+      this.#columns.set(spec, both);
+      this.#recorded.set(spec, new RecordedRows(both[0]));
+    }
+    const [fromRecords, fromObjects] = both;
+    if (fromRecords.isFull) for (const rows of both) rows.clear();
+    this.#recorded.get(spec)!.add(HEAD, recorded);
+    fromObjects.add(HEAD, recorded.object);
+    assert.deepStrictEqual(fromRecords.values, fromObjects.values);
+    assert.deepStrictEqual(fromRecords.words, fromObjects.words);
   }
 }
 

@@ -4,8 +4,9 @@
 import { decodeCString } from "../../../core/bridge/runtime.ts";
 import { formatAddress } from "../../../core/plugin/address.ts";
 import type { AttributeValue } from "../../../core/plugin/signals.ts";
-import type { Cursor, Fields, Place } from "../../../core/plugin/skeleton.ts";
+import type { Cursor } from "../../../core/plugin/skeleton.ts";
 import type { AnyAddress, AnyField, AnyValue, Recorded, Values } from "../../../core/plugin/values.ts";
+import { type Bare, placeOf } from "../../place.ts";
 import { DOUBLE, Field, INT, STRING } from "./attributes.ts";
 import { type Writer, written } from "./writer.ts";
 
@@ -16,22 +17,6 @@ const MOST_TEXT = 40;
 /** Bytes that an attribute may take, and those that are there for all of a record. */
 const MOST_ATTRIBUTE = 128 + 8;
 const ROOM = 16 * 1024;
-
-type Bare = { at: number } & ({ is: string; size?: number } | { names: readonly (string | undefined)[] });
-
-/** Where the field of this path lies, from the beginning of the record. */
-function placeOf(fields: Fields, path: string): Bare {
-  let at = 0;
-  let place: Place = { at: 0, fields };
-  for (const name of path.split(".")) {
-    const next: Place | undefined = "fields" in place ? place.fields[name] : undefined;
-    if (next === undefined) throw new Error(`no record has a field ${path}`);
-    at += next.at;
-    place = next;
-  }
-  if ("fields" in place) throw new Error(`${path} is a struct`);
-  return { ...place, at };
-}
 
 /** A field's number as an expression: of `words` from `i`, and of `bytes` from `at`. */
 function read(place: Bare, path: string): string {
