@@ -35,7 +35,7 @@ static __always_inline int see_received(struct sock *sk, struct msghdr *msg, int
 		return 0;
 	if (!find_received(&base, iter, bytes))
 		return 0;
-	if (bytes >= 8 && bpf_probe_read_user(&word, sizeof(word), base)) {
+	if (bpf_probe_read_user(&word, bytes < 8 ? bytes & 7 : 8, base)) {
 		COUNT_CORRELATED(unreadable, 1);
 		return 0;
 	}

@@ -69,7 +69,7 @@ static __always_inline int see_segment(struct sock *sk, struct sk_buff *skb)
 	p.bytes -= skipped;
 	if (bpf_dynptr_from_skb(skb, 0, &packet))
 		return 0;
-	if (p.bytes >= 8 && bpf_dynptr_read(&word, sizeof(word), &packet, header, 0))
+	if (bpf_dynptr_read(&word, p.bytes < 8 ? p.bytes & 7 : 8, &packet, header, 0))
 		return 0;
 	c = is_early ? bpf_sk_storage_get(&contexts, sk, NULL, 0) : carrier_for(sk, known, word);
 	if (c && is_early && c->protocol != CARRIED_HTTP2)
@@ -90,7 +90,7 @@ static __always_inline int see_segment(struct sock *sk, struct sk_buff *skb)
 		c->handshake_settled = true;
 		t->in.next = p.seq + PREFACE_BYTES;
 		/* What is sent from here on begins with a frame. */
-		c->next_frame = tp->write_seq;
+		t->out.next = tp->write_seq;
 	}
 	if (c->protocol == CARRIED_HTTP2) {
 		struct follower gap = {};

@@ -45,9 +45,12 @@ static __always_inline void keep_answer(const struct message *m, struct carrier 
 	keep(c, &e);
 }
 
+/* A record of TLS that holds a ClientHello or a ServerHello: other protocols' bodies may begin with its first two bytes. */
 static __always_inline bool is_tls(u64 word)
 {
-	return (word & 0xffff) == 0x0316;
+	u8 minor = word >> 16, message = word >> 40;
+
+	return (word & 0xffff) == 0x0316 && minor <= 4 && (message == 1 || message == 2);
 }
 
 /* Records of TLS with which a message of its handshake begins. */
@@ -201,7 +204,7 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		if (c->sent_from == m.seq && c->sent_to != m.seq && c->protocol != CARRIED_HTTP2)
 			forget_unsent(c, m.seq);
 	}
-	is_readable = m.bytes >= 8 && find_source(&from, iter);
+	is_readable = m.bytes && find_source(&from, iter);
 	if (is_readable &&
 	    bpf_probe_read_user(&word, from.bytes < 8 ? from.bytes & 7 : 8, from.base)) {
 		COUNT_CORRELATED(unreadable, 1);
@@ -243,7 +246,7 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 			on_unread(known, NULL);
 		return 0;
 	}
-	if (is_tls(word) && c->protocol != CARRIED_TLS) {
+	if (is_tls(word) && c->protocol != CARRIED_TLS && c->protocol != CARRIED_HTTP2) {
 		/* What was asked of a proxy before is answered. */
 		if (c->protocol == CARRIED_HTTP1 && !has_context) {
 			struct entry nobodys = { .seq = m.seq };

@@ -46,7 +46,7 @@ __noinline int read_sent_block(struct entry *e, struct scratch *s, const struct 
 	at = state->at + FRAME_HEADER;
 	end = at + bytes;
 	copied = state->copied;
-	if (end > WINDOW / 2 && bytes <= WINDOW / 2 &&
+	if ((end > copied || end > WINDOW / 2) && bytes <= WINDOW / 2 &&
 	    copy_piece(s->bytes + TAIL, MASKED(bytes, WINDOW - 1), from, at)) {
 		/* What was there is overwritten. */
 		state->copied = 0;
@@ -93,6 +93,7 @@ __noinline int answer_stream(struct carrier *c, struct streams *t, const struct 
 	if (!request || !request->source || t->answered & bit)
 		return 0;
 	t->answered |= bit;
+	t->before.answered |= bit;
 	e = *request;
 	e.seq = state->seq;
 	e.received = state->received;
@@ -104,23 +105,22 @@ __noinline int answer_stream(struct carrier *c, struct streams *t, const struct 
  * The header of the next frame, whose first bytes may be the end of the message before; 0 if it can't be read. What lies
  * behind the copied bytes is read where it is.
  */
-__noinline int read_sent_header(struct frame *f, struct carrier *c, struct scratch *s,
+__noinline int read_sent_header(struct frame *f, struct sender *out, struct scratch *s,
 				const struct source *from, const struct frames_state *state)
 {
 	u8 header[16] = {};
 	u32 at, had;
 
-	if (!f || !c || !s || !from || !state)
+	if (!f || !out || !s || !from || !state)
 		return 0;
 	at = state->at;
-	had = c->head_bytes;
+	had = out->header_bytes;
 	if (had) {
 		/* At the message's first byte. */
-		if (had >= FRAME_HEADER || state->copied < FRAME_HEADER)
+		if (had >= FRAME_HEADER || had + state->copied < FRAME_HEADER)
 			return 0;
 		for (u32 i = 0; i < FRAME_HEADER; i++)
-			header[i] = i < had ? ((const u8 *)&c->tail)[i]
-					    : s->bytes[TAIL + MASKED(i - had, 15)];
+			header[i] = i < had ? out->header[i] : s->bytes[TAIL + MASKED(i - had, 15)];
 		read_frame(f, header);
 		return 1;
 	}
@@ -138,13 +138,48 @@ __noinline int read_sent_header(struct frame *f, struct carrier *c, struct scrat
 	return 1;
 }
 
-/* The message ends within a frame's header. */
-__noinline int keep_header(struct carrier *c, const struct source *from, u32 at, u32 bytes)
+/* The message ends within a frame's header, whose first bytes may be in messages before. */
+__noinline int keep_header(struct sender *out, const struct source *from, u32 at, u32 bytes)
 {
-	if (!c || !from || !bytes || bytes >= FRAME_HEADER)
+	u32 had;
+
+	if (!out || !from)
 		return 0;
-	if (copy_piece((u8 *)&c->tail, MASKED(bytes, 15), from, at))
-		c->head_bytes = bytes;
+	had = out->header_bytes;
+	out->header_bytes = 0;
+	if (had + bytes >= FRAME_HEADER)
+		return 0;
+	for (u32 i = 0; i < FRAME_HEADER && i < bytes; i++)
+		if (!copy_piece(out->header + MASKED(had + i, 15), 1, from, at + i))
+			return 0;
+	out->header_bytes = had + bytes;
+	return 0;
+}
+
+/* Before a message, which may be another in the place of one of which nothing was taken. */
+__noinline int begin_message(struct carrier *c, struct streams *t, u32 seq)
+{
+	struct sender_before *before;
+	struct range *last;
+
+	if (!c || !t)
+		return 0;
+	before = &t->before;
+	if (c->sent_from == seq && c->sent_to != seq) {
+		t->out = before->out;
+		t->answered &= ~before->answered;
+		t->sent.n = before->ranges;
+		last = &t->sent.ring[MASKED(t->sent.n - 1, RANGES - 1)];
+		last->end = before->end;
+		c->n = before->contexts;
+		return 0;
+	}
+	last = &t->sent.ring[MASKED(t->sent.n - 1, RANGES - 1)];
+	before->out = t->out;
+	before->answered = 0;
+	before->ranges = t->sent.n;
+	before->end = last->end;
+	before->contexts = c->n;
 	return 0;
 }
 
@@ -165,11 +200,11 @@ static long see_sent_frame(u32 i, struct sent_frames *x)
 	struct entry e = {};
 	struct frame f = {};
 
-	if (!read_sent_header(&f, x->carrier, x->scratch, x->from, state))
+	if (!read_sent_header(&f, &t->out, x->scratch, x->from, state))
 		return 1;
-	/* Where it begins, in the message before. */
-	state->at -= x->carrier->head_bytes;
-	x->carrier->head_bytes = 0;
+	/* Where it begins, in a message before. */
+	state->at -= t->out.header_bytes;
+	t->out.header_bytes = 0;
 	if (state->is_lost && !is_plausible(t, &f, !state->answers))
 		return 1;
 	state->is_lost = false;
@@ -204,13 +239,17 @@ static __always_inline void on_frames(struct sock *sk, const struct message *m, 
 	};
 	struct sent_frames x = { .carrier = c, .from = from, .state = &state };
 
+	struct sender *out;
+
 	x.scratch = scratch_of(SCRATCH_SEND);
 	x.streams = create_streams(sk);
 	if (!x.scratch || !x.streams)
 		return;
+	begin_message(c, x.streams, m->seq);
+	out = &x.streams->out;
 	if (is_preface) {
 		c->protocol = CARRIED_HTTP2;
-		c->next_frame = m->seq + PREFACE_BYTES;
+		out->next = m->seq + PREFACE_BYTES;
 		x.streams->in.next = state.received;
 		m->conn->unread_segments = ANSWERS_FOLLOWED;
 	}
@@ -218,21 +257,23 @@ static __always_inline void on_frames(struct sock *sk, const struct message *m, 
 	if (!has_context && c->n && c->ring[MASKED(c->n - 1, CONTEXTS - 1)].source == CONTEXT_TABLE)
 		end_table_context(c, m);
 	/* The middle of a long frame. */
-	if ((s32)(c->next_frame - m->seq) >= (s32)m->bytes)
+	if ((s32)(out->next - m->seq) >= (s32)m->bytes)
 		return;
 	begin_scratch(x.scratch, NULL);
 	state.copied = copy_message(x.scratch, from, m->bytes < WINDOW ? m->bytes : WINDOW) - TAIL;
-	state.at = c->next_frame - m->seq;
-	if (state.at + c->head_bytes == 0) {
+	state.at = out->next - m->seq;
+	if ((s32)state.at >= 0) {
+		/* The rest of a message before, and then more. */
+		out->header_bytes = 0;
+	} else {
+		/* Else frames were missed. Writers begin their messages with one. */
+		state.is_lost = state.at + out->header_bytes != 0;
+		if (state.is_lost)
+			out->header_bytes = 0;
 		state.at = 0;
-	} else if ((s32)state.at < 0) {
-		/* Frames were missed. Writers begin their messages with one. */
-		state.at = 0;
-		state.is_lost = true;
-		c->head_bytes = 0;
 	}
 	bpf_loop(FRAMES_SENT, see_sent_frame, &x, 0);
-	c->next_frame = m->seq + state.at;
+	out->next = m->seq + state.at - out->header_bytes;
 	if (!state.is_lost && state.at < m->bytes)
-		keep_header(c, from, state.at, m->bytes - state.at);
+		keep_header(out, from, state.at, m->bytes - state.at);
 }

@@ -1,12 +1,15 @@
 // HTTP/2 by hand, so that the stream of each byte is known: many streams at once, their frames interleaved, several in one
 // message, some cut by a message's end. Both ends print as JSON, for each frame, its request's context and the bytes of the
 // connection that it went in; the server says `{"port":N}` first and ends with its standard input.
-// Words: serve ADDRESS BODY | ask ADDRESS PORT {count, streams, body}. BODY: bytes of a request or an answer at most.
+// Words: serve ADDRESS {body, chopped} | ask ADDRESS PORT {count, streams, body, chopped}. `body`: bytes of a request or an
+// answer at most; `chopped`: data goes in messages of a few bytes each.
 import { randomBytes } from "node:crypto";
 import { connect, createServer } from "node:net";
 
 const [mode, address, ...words] = process.argv.slice(2);
+const { count, streams, body = 3000, chopped } = JSON.parse(words.at(-1));
 const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
+/** 0 up to but without n. */
 const below = (n) => Math.floor(Math.random() * n);
 
 const DATA = 0;
@@ -53,9 +56,10 @@ class Sender {
     setImmediate(() => this.#pump());
   }
 
-  #pump() {
+  async #pump() {
     const parts = [];
-    let cut;
+    /** Where messages end. */
+    const cuts = [];
     let bytes = 0;
     for (let left = 1 + below(6); left > 0 && this.#queues.size > 0; left--) {
       const stream = [...this.#queues.keys()][below(this.#queues.size)];
@@ -63,7 +67,11 @@ class Sender {
       const next = queue.frames.shift();
       if (queue.frames.length === 0) this.#queues.delete(stream);
       // Anywhere in a frame of data, also within its header.
-      if (next[3] === DATA && Math.random() < 0.2) cut = bytes + 1 + below(next.length - 1);
+      if (next[3] === DATA) {
+        if (chopped) {
+          for (let at = below(4); at < next.length; at += 1 + below(12)) cuts.push(bytes + at);
+        } else if (Math.random() < 0.2) cuts.push(bytes + 1 + below(next.length - 1));
+      }
       const from = this.#at + bytes;
       say({
         traceparent: queue.traceparent,
@@ -75,21 +83,26 @@ class Sender {
     }
     this.#at += bytes;
     const message = Buffer.concat(parts);
-    if (cut) {
-      this.#socket.write(message.subarray(0, cut));
-      this.#socket.write(message.subarray(cut));
-    } else this.#socket.write(message);
+    let from = 0;
+    for (const to of [...cuts, message.length]) {
+      const piece = message.subarray(from, to);
+      if (piece.length === 0) continue;
+      // A write that waits for the last one is joined with others.
+      if (chopped) await new Promise((resolve) => this.#socket.write(piece, resolve));
+      else this.#socket.write(piece);
+      from = to;
+    }
     this.#pumping = this.#queues.size > 0;
     if (this.#pumping) setImmediate(() => this.#pump());
   }
 }
 
 /** A message: headers, and up to `body` bytes in up to four frames. */
-function messageOf(stream, block, body) {
+function messageOf(stream, block) {
   const frames = [frame(HEADERS, END_HEADERS, stream, block)];
-  const count = 1 + below(4);
-  for (let i = 1; i <= count; i++)
-    frames.push(frame(DATA, i === count ? END_STREAM : 0, stream, randomBytes(below(body / count))));
+  const parts = 1 + below(4);
+  for (let i = 1; i <= parts; i++)
+    frames.push(frame(DATA, i === parts ? END_STREAM : 0, stream, randomBytes(below(body / parts))));
   return frames;
 }
 
@@ -117,7 +130,7 @@ function receive(socket, skip, on) {
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const settings = frame(SETTINGS, 0, 0);
 
-function serve(body) {
+function serve() {
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on("error", () => {});
     const traceparents = new Map();
@@ -129,14 +142,14 @@ function serve(body) {
         traceparents.set(stream, payload.subarray(name + 12, name + 67).toString());
       }
       if (stream && flags & END_STREAM)
-        sender.add(stream, traceparents.get(stream), messageOf(stream, Buffer.from([0x88]), body));
+        sender.add(stream, traceparents.get(stream), messageOf(stream, Buffer.from([0x88])));
     });
   });
   server.listen(0, address, () => say({ port: server.address().port }));
   process.stdin.resume().on("end", () => process.exit(0));
 }
 
-function ask(port, { count, streams, body = 3000 }) {
+function ask(port) {
   const socket = connect({ host: address, port, noDelay: true }, () => {
     socket.write(PREFACE + settings.toString("latin1"), "latin1");
     const sender = new Sender(socket, PREFACE.length + settings.length);
@@ -147,7 +160,7 @@ function ask(port, { count, streams, body = 3000 }) {
       const stream = 2 * asked++ + 1;
       const traceparent = `00-${randomBytes(16).toString("hex")}-${randomBytes(8).toString("hex")}-01`;
       const block = Buffer.concat([Buffer.from([0x83, 0x86, 0x84]), literal("traceparent", traceparent)]);
-      sender.add(stream, traceparent, messageOf(stream, block, body));
+      sender.add(stream, traceparent, messageOf(stream, block));
     };
     receive(socket, 0, (_type, flags, stream) => {
       if (!stream || !(flags & END_STREAM)) return;
@@ -159,5 +172,5 @@ function ask(port, { count, streams, body = 3000 }) {
   });
 }
 
-if (mode === "serve") serve(Number(words[0]));
-else ask(Number(words[0]), JSON.parse(words[1]));
+if (mode === "serve") serve();
+else ask(Number(words[0]));

@@ -27,6 +27,14 @@ const rangeOf = (line: string, side: Range["side"], service: number): Range => {
   return { side, service, traceparent, from, to, port: localPort ?? peerPort ?? 0 };
 };
 
+/** How test/http/frames.mjs speaks HTTP/2. */
+export interface FramesOptions {
+  /** Bytes of a request or an answer at most. */
+  readonly body: number;
+  /** Data goes in messages of a few bytes each. */
+  readonly chopped?: boolean;
+}
+
 /** A server of test/http/server.mjs, or of frames.mjs, which speaks HTTP/2. */
 export class HttpServer implements AsyncDisposable {
   readonly port: number;
@@ -42,9 +50,16 @@ export class HttpServer implements AsyncDisposable {
   }
 
   /** `body`: bytes of an answer at most. */
-  static async start(netns: Netns, address: string, body = 0, frames = false): Promise<HttpServer> {
-    const program = frames ? [`${folder}frames.mjs`, "serve"] : [`${folder}server.mjs`];
-    const child = netns.spawn(process.execPath, [...program, address, String(body)], {
+  static start(netns: Netns, address: string, body = 0): Promise<HttpServer> {
+    return HttpServer.#run(netns, ["server.mjs", address, String(body)]);
+  }
+
+  static startFrames(netns: Netns, address: string, options: FramesOptions): Promise<HttpServer> {
+    return HttpServer.#run(netns, ["frames.mjs", "serve", address, JSON.stringify(options)]);
+  }
+
+  static async #run(netns: Netns, [program, ...words]: readonly string[]): Promise<HttpServer> {
+    const child = netns.spawn(process.execPath, [`${folder}${program}`, ...words], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     const lines = createInterface({ input: child.stdout! });
@@ -129,7 +144,7 @@ export async function askFrames(
   netns: Netns,
   address: string,
   port: number,
-  options: { readonly count: number; readonly streams: number; readonly body: number },
+  options: FramesOptions & { readonly count: number; readonly streams: number },
 ): Promise<readonly Range[]> {
   const words = ["ask", address, String(port), JSON.stringify(options)];
   const lines = await linesOf(netns, [process.execPath, `${folder}frames.mjs`, ...words]);

@@ -101,7 +101,7 @@ def announced(listener):
 def first(listener):
     table, *_held = announced(listener)
     # What TLS 1.3 begins a connection with: ClientHello, ChangeCipherSpec, Finished; and a record of data.
-    hello = bytes.fromhex("16030100fa") + b"h" * 250
+    hello = bytes.fromhex("16030100fa010000f6") + b"h" * 246
     change = bytes.fromhex("140303000101")
     finished = bytes.fromhex("1703030035") + b"f" * 53
     data = bytes.fromhex("17030300c8") + b"d" * 200

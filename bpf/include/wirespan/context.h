@@ -59,8 +59,6 @@ struct carrier {
 	u32 sent_to;
 	/* What had been received when the last request line was sent; or where the last one that was received begins. */
 	u32 asked_at;
-	/* HTTP/2: where the next frame that is sent begins. */
-	u32 next_frame;
 	/* Bytes of the head that continues in the next message or segment. */
 	u16 head_bytes;
 	/* enum carried_protocol */

@@ -43,6 +43,26 @@ struct follower {
 	struct tail tail;
 };
 
+/* Where in what is sent frames have been followed to. */
+struct sender {
+	/* The number of the next frame's first byte. */
+	u32 next;
+	/* Of its header, those that are in the messages so far, and in `header`. */
+	u32 header_bytes;
+	u8 header[16];
+};
+
+/* As it was before the last message: if the kernel takes nothing of that, the next one begins at the same byte. */
+struct sender_before {
+	struct sender out;
+	/* Answers that have begun with it. */
+	u64 answered;
+	/* The carrier's contexts, the ranges, and where the last range ended. */
+	u32 contexts;
+	u32 ranges;
+	u32 end;
+};
+
 struct streams {
 	struct entry requests[STREAMS];
 	struct ranges sent;
@@ -53,6 +73,8 @@ struct streams {
 	/* The newest that was opened. */
 	u32 last;
 	struct follower in;
+	struct sender out;
+	struct sender_before before;
 };
 
 struct {
