@@ -1,12 +1,13 @@
 // The addon of the packages: what it requires of a host, and that it is the same wherever it is built.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { scratchClone } from "../../test/support/scratch-clone.ts";
+import { skip } from "../../test/support/skip.ts";
 import { addon } from "./addon.ts";
-import { ARCHES } from "./fetched.ts";
+import { ARCHES, cached, nodePackage } from "./fetched.ts";
 
 const readelf = (...args: readonly string[]) =>
   execFileSync("readelf", ["-W", ...args], { encoding: "utf8" });
@@ -58,6 +59,33 @@ describe("the addon of the packages", function () {
       });
     });
   }
+
+  it("is loaded by Node for arm64, and reads the kernel's types there as here", async function () {
+    if (process.arch !== "x64") skip(this, "is for machines that cannot run it as they are");
+    for (const program of ["qemu-aarch64", "mmdebstrap"])
+      if (spawnSync(program, ["--version"]).error) skip(this, `needs ${program}`);
+    const libraries = await cached("debian-bookworm-arm64-libraries", (part) => {
+      const words = ["--quiet", "--architectures=arm64", "--variant=extract", "--include=libc6,libstdc++6"];
+      const into = ["bookworm", join(part, "root"), "http://deb.debian.org/debian"];
+      execFileSync("mmdebstrap", [...words, ...into], { stdio: ["ignore", "ignore", "inherit"] });
+    });
+    const said = (file: string, ...node: readonly string[]) => {
+      const [program = "", ...rest] = node;
+      const look = `const native = require(${JSON.stringify(file)});
+        console.log(process.arch, JSON.stringify(native.kernelEnum("skb_drop_reason")));`;
+      return execFileSync(program, [...rest, "-e", look], { encoding: "utf8" });
+    };
+    const [here, there] = [await addon("x64"), await addon("arm64")];
+    const emulated = [
+      "qemu-aarch64",
+      "-L",
+      join(libraries, "root"),
+      join(await nodePackage("arm64"), "bin/node"),
+    ];
+    const types = said(here, process.execPath).replace("x64 ", "");
+    assert.match(types, /SKB_DROP_REASON_NO_SOCKET|NO_SOCKET/);
+    assert.equal(said(there, ...emulated), `arm64 ${types}`);
+  });
 
   it("is the same bytes if it is built again, in another folder and by a compiler that has kept nothing", async () => {
     const clone = scratchClone();

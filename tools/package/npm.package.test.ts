@@ -1,119 +1,140 @@
-// The npm packages, installed where nothing else of the project is: no compiler, no clone, Node alone on the PATH.
+// The npm packages on a Debian that has its minimum and Node: no compiler, no libbpf, no registry.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { DoctorReport } from "../../agent/doctor.ts";
+import type { Status } from "../../agent/status.ts";
 import { installedPlugins } from "../../core/engine/discover.ts";
-import packageJson from "../../package.json" with { type: "json" };
 import { startAgent } from "../../test/support/agent.ts";
+import { allPackages } from "../../test/support/all-packages.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
-import { scratchClone } from "../../test/support/scratch-clone.ts";
-import { build, run } from "../../test/support/workload.ts";
+import { RootFs } from "../../test/support/rootfs.ts";
+import { run } from "../../test/support/workload.ts";
+import { version } from "./version.ts";
 
-const { version } = packageJson;
 const BINARY = `wirespan-linux-${process.arch}`;
-const PACKAGES = ["wirespan", BINARY].map((name) => `${name}-${version}.tgz`);
+const NODE = dirname(process.execPath);
+const INSTALLED = "/usr/local/lib/node_modules";
+/** As npm links it; a module's path, so that it can be given to Node, too. */
+const COMMAND = "/usr/local/bin/wirespan";
 
-/** Digests of the packages that a copy of the project makes, by their names. */
-function makePackages(clone: string): Record<string, string> {
-  execFileSync(process.execPath, ["tools/bundle.ts"], { cwd: clone });
-  execFileSync(process.execPath, ["tools/package/main.ts"], {
-    cwd: clone,
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  return Object.fromEntries(
-    globSync(join(clone, "dist/packages/*")).map((file) => {
-      return [basename(file), createHash("sha256").update(readFileSync(file)).digest("hex")];
-    }),
-  );
+/** Runs what follows in the root $1, with the folders up to `--` as they are outside, for reading. */
+const ENTER = `root=$1; shift
+for each in proc sys dev; do mount --rbind "/$each" "$root/$each"; done
+while [ "$1" != -- ]; do
+  mkdir -p "$root$1"; mount -o rbind,ro "$1" "$root$1"; shift
+done
+shift
+exec chroot "$root" env -i PATH="${NODE}:/usr/local/bin:/usr/bin:/bin" "$@"`;
+
+/** Where npm lies, whatever installed it. */
+function npmFolder(): string {
+  const folders = (process.env.PATH ?? "").split(":");
+  for (const folder of folders) {
+    try {
+      return dirname(dirname(realpathSync(join(folder, "npm"))));
+    } catch {}
+  }
+  throw new Error("no npm on PATH");
 }
 
-describe("the npm packages", function () {
-  this.timeout(180_000);
-  const clones: string[] = [];
-  let folder = "";
-  let path = "";
-  let command = "";
-  let digests: Record<string, string> = {};
+for (const release of ["bookworm", "trixie"] as const) {
+  describe(`the npm packages on Debian's ${release}`, function () {
+    this.timeout(300_000);
+    let root: RootFs | undefined;
+    let enter: readonly string[] = [];
 
-  before(async function () {
-    needsRoot(this);
-    await build();
-    clones.push(scratchClone());
-    digests = makePackages(clones[0]!);
-    folder = mkdtempSync(join(tmpdir(), "wirespan-installed-"));
-    path = join(folder, "bin");
-    mkdirSync(path);
-    symlinkSync(process.execPath, join(path, "node"));
-    const files = PACKAGES.map((name) => join(clones[0]!, "dist/packages", name));
-    execFileSync("npm", ["install", "--global", "--offline", "--prefix", folder, ...files], {
-      stdio: "pipe",
+    before(async function () {
+      needsRoot(this);
+      const packages = allPackages();
+      const npm = npmFolder();
+      root = await RootFs.create(this, release);
+      const folders = [NODE, npm, packages, "/run/netns"];
+      enter = ["unshare", "--mount", "sh", "-ec", ENTER, "enter", root.path, ...folders, "--"];
+      const files = ["wirespan", BINARY].map((name) => join(packages, `${name}-${version}.tgz`));
+      const words = ["install", "--global", "--offline", "--prefix", "/usr/local", ...files];
+      inside("node", join(npm, "bin/npm-cli.js"), ...words);
     });
-    command = join(path, "wirespan");
-  });
-  after(() => {
-    for (const made of [...clones, folder]) if (made) rmSync(made, { recursive: true });
-  });
+    after(() => root?.[Symbol.dispose]());
 
-  it("are the same bytes, whatever folder they are made in", () => {
-    clones.push(scratchClone());
-    for (const name of PACKAGES) assert.ok(digests[name], name);
-    assert.deepEqual(makePackages(clones[1]!), digests);
-  });
-
-  it("run nothing when they are installed, and bring all that they need", () => {
-    for (const name of ["wirespan", BINARY]) {
-      const file = join(folder, "lib/node_modules", name, "package.json");
-      const manifest = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
-      const { scripts, dependencies, optionalDependencies } = manifest;
-      assert.deepEqual(
-        [scripts, dependencies, optionalDependencies],
-        [undefined, undefined, undefined],
-        name,
-      );
+    function inside(...words: readonly string[]): string {
+      const [program = "", ...rest] = [...enter, ...words];
+      return execFileSync(program, rest, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
     }
-  });
 
-  it("give a command that runs every plugin", () => {
-    const { stdout, stderr, status } = spawnSync(command, ["doctor", "--json"], {
-      cwd: "/",
-      env: { PATH: path },
-      encoding: "utf8",
+    it("need no compiler and no library of libbpf", () => {
+      const absent =
+        "! command -v cc && ! command -v c++ && ! command -v clang && ! ls /usr/lib/*/libbpf* 2>/dev/null";
+      inside("sh", "-c", absent);
     });
-    assert.equal(status, 0, stderr);
-    const report = JSON.parse(stdout) as DoctorReport;
-    const running = report.plugins.filter(({ state }) => state === "running").map(({ name }) => name);
-    assert.deepEqual(running.sort(), ["connections", ...installedPlugins()].sort());
-  });
 
-  it("give a command that traces: both ends of each of three connections", async () => {
-    await using netns = await Netns.create();
-    await using agent = await startAgent(["trace", "tcplife", "--json", "--netns", netns.name], {
-      main: command,
-      through: ["env", "-i", `PATH=${path}`],
+    it("run nothing when they are installed, ask no registry, and take at most 20 MB", () => {
+      for (const name of ["wirespan", BINARY]) {
+        const file = join(root!.path, INSTALLED, name, "package.json");
+        const manifest = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+        const { scripts, dependencies, optionalDependencies, engines } = manifest;
+        assert.deepEqual(
+          [scripts, dependencies, optionalDependencies],
+          [undefined, undefined, undefined],
+          name,
+        );
+        assert.deepEqual(engines, { node: ">=24" }, name);
+      }
+      const kib = Number(inside("du", "-sk", INSTALLED).split("\t")[0]);
+      assert.ok(kib < 20_000, `${kib} KiB`);
     });
-    await run(netns, "clientCloses", { count: 3, delay: 0 });
-    await agent.until((rows) => rows.length >= 6);
-    const { code, stdout } = await agent.stop();
-    assert.deepEqual([code, stdout.length], [0, 6]);
-  });
 
-  it("say what is missing: a newer Node, or the package of the processor", () => {
-    const launcher = join(folder, "lib/node_modules/wirespan/bin/wirespan.cjs");
-    const old = join(folder, "old.cjs");
-    writeFileSync(old, 'Object.defineProperty(process.versions, "node", { value: "18.19.0" });\n');
-    const aged = spawnSync(process.execPath, ["--require", old, launcher, "--version"], { encoding: "utf8" });
-    const complaint = "wirespan: Node 18.19.0 is too old: wirespan requires Node 24 or later.\n";
-    assert.deepEqual([aged.status, aged.stderr], [2, complaint]);
-    rmSync(join(folder, "lib/node_modules", BINARY), { recursive: true });
-    const bare = spawnSync(process.execPath, [launcher, "--version"], { encoding: "utf8" });
-    assert.equal(bare.status, 2);
-    assert.match(
-      bare.stderr,
-      new RegExp(`^wirespan: the package ${BINARY} is not installed; install .*\\n$`),
-    );
+    it("give a command that finds every plugin able to run", () => {
+      const report = JSON.parse(inside("wirespan", "doctor", "--json")) as DoctorReport;
+      const running = report.plugins.filter(({ state }) => state === "running").map(({ name }) => name);
+      assert.deepEqual(running.sort(), ["connections", ...installedPlugins()].sort());
+    });
+
+    it("give a command that traces: both ends of each of three connections", async () => {
+      await using netns = await Netns.create();
+      await using agent = await startAgent(["trace", "tcplife", "--json", "--netns", netns.name], {
+        main: COMMAND,
+        through: enter,
+      });
+      await run(netns, "clientCloses", { count: 3, delay: 0 });
+      await agent.until((rows) => rows.length >= 6);
+      const { code, stdout } = await agent.stop();
+      assert.deepEqual([code, stdout.length], [0, 6]);
+    });
+
+    it("give an agent that runs every plugin, and answers", async () => {
+      await using agent = await startAgent(["--set", "viewer.enabled=false"], {
+        main: COMMAND,
+        through: enter,
+      });
+      const status = JSON.parse(inside("wirespan", "status", "--json")) as Status;
+      assert.equal(status.version, version);
+      assert.deepEqual(
+        status.plugins.filter(({ state }) => state !== "running"),
+        [],
+      );
+      for (const name of installedPlugins())
+        assert.ok(
+          status.plugins.some((plugin) => plugin.name === name),
+          name,
+        );
+      assert.equal((await agent.stop()).code, 0);
+    });
+
+    it("say what is missing: a newer Node, or the package of the processor", () => {
+      const fails = (...words: readonly string[]) => {
+        const [program = "", ...rest] = [...enter, "node", ...words, COMMAND, "--version"];
+        const { status, stderr } = spawnSync(program, rest, { encoding: "utf8" });
+        assert.equal(status, 2);
+        return stderr;
+      };
+      const old = 'Object.defineProperty(process.versions, "node", { value: "18.19.0" });\n';
+      writeFileSync(join(root!.path, "old.cjs"), old);
+      const aged = fails("--require", "/old.cjs");
+      assert.equal(aged, "wirespan: Node 18.19.0 is too old: wirespan requires Node 24 or later.\n");
+      rmSync(join(root!.path, INSTALLED, BINARY), { recursive: true });
+      assert.match(fails(), new RegExp(`^wirespan: the package ${BINARY} is not installed; install .*\\n$`));
+    });
   });
-});
+}

@@ -11,7 +11,7 @@ import { ARCHES, type Arch } from "./fetched.ts";
 import { addonParts, thirdParty } from "./parts.ts";
 
 const { name, version, description, license, engines } = packageJson;
-const common = { version, description, license, os: ["linux"] };
+const common = { version, description, license, engines, os: ["linux"] };
 const binary = (arch: Arch) => `${name}-linux-${arch}`;
 
 const ADDON = 'require(bundleRoot + "/native/build/wirespan.node")';
@@ -32,7 +32,7 @@ function makeMain(folder: string): void {
   describe(folder, {
     name,
     ...common,
-    engines,
+
     bin: { wirespan: "bin/wirespan.cjs" },
     // Not optionalDependencies: npm would ask a registry for the one that is not given as a file, and there the name may be
     // somebody else's.

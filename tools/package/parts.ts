@@ -31,13 +31,14 @@ function npmPart(path: string, folder = join(ROOT, path)): Part {
   const packages: Readonly<Record<string, { readonly version?: string; readonly integrity?: string }>> =
     lock.packages;
   const { version = "", integrity = "" } = packages[path] ?? {};
+  const sha512 = /^sha512-(\S+)$/.exec(integrity)?.[1];
   return {
     name,
     version,
     license,
     text: texts(folder),
     purl: `pkg:npm/${name.replace("@", "%40")}@${version}`,
-    sha512: Buffer.from(integrity.replace("sha512-", ""), "base64").toString("hex"),
+    ...(sha512 !== undefined && { sha512: Buffer.from(sha512, "base64").toString("hex") }),
   };
 }
 
@@ -46,7 +47,8 @@ export function bundledParts(): readonly Part[] {
   const paths = ["dist/bundled.json", "viewer/dist/bundled.json"].flatMap(
     (file) => JSON.parse(read(ROOT, file)) as string[],
   );
-  return paths.map((path) => npmPart(path));
+  // A version may lie in two folders.
+  return [...new Map(paths.map((path) => npmPart(path)).map((part) => [part.purl, part])).values()];
 }
 
 function versionIn(folder: string, file: string, pattern: RegExp): string {
