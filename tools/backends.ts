@@ -22,7 +22,10 @@ const contrib = "github.com/open-telemetry/opentelemetry-collector-contrib";
 const stable = "v1.61.0";
 
 const recipes: Readonly<Record<BackendName, (scratch: string, out: string) => void>> = {
-  collector: buildCollector,
+  collector: (scratch, out) => buildCollector(scratch, out, []),
+  "collector-k8s": (scratch, out) => {
+    buildCollector(scratch, out, [`${contrib}/processor/k8sattributesprocessor`]);
+  },
   jaeger: (scratch, out) => {
     const module = "github.com/jaegertracing/jaeger";
     buildPublished({ module, version: `v${versions.jaeger}`, package: `${module}/cmd/jaeger` }, scratch, out);
@@ -59,7 +62,7 @@ function python(args: readonly string[]): void {
 }
 
 /** The Collector's own builder writes a main package from a list of components. */
-function buildCollector(scratch: string, out: string): void {
+function buildCollector(scratch: string, out: string, processors: readonly string[]): void {
   const version = `v${versions.collector}`;
   const sources = join(scratch, "sources");
   const list = join(scratch, "builder.yaml");
@@ -74,6 +77,7 @@ function buildCollector(scratch: string, out: string): void {
         version: versions.collector,
       },
       receivers: [gomod(`${core}/receiver/otlpreceiver`)],
+      processors: processors.map((path) => gomod(path)),
       exporters: [gomod(`${contrib}/exporter/fileexporter`)],
       extensions: [gomod(`${contrib}/extension/healthcheckextension`)],
       providers: ["env", "file"].map((kind) => gomod(`${core}/confmap/provider/${kind}provider`, stable)),

@@ -8,6 +8,8 @@ import { skip } from "../support/skip.ts";
 /** The pinned version of each backend's Go module, without its `v`, or Python package; part of the program's file name. */
 export const versions = {
   collector: "0.155.0",
+  /** With the processor that adds names of pods. */
+  "collector-k8s": "0.155.0",
   jaeger: "1.76.0",
   prometheus: "0.316.0",
   rotel: "0.0.1a15",
@@ -19,6 +21,7 @@ export type BackendName = keyof typeof versions;
 /** Names under which a distribution or a user may have put the same program on PATH. */
 const onPath: Readonly<Record<BackendName, readonly string[]>> = {
   collector: ["otelcol-contrib"],
+  "collector-k8s": ["otelcol-contrib", "otelcol-k8s"],
   jaeger: ["jaeger"],
   prometheus: ["prometheus"],
   rotel: ["rotel"],

@@ -2,13 +2,20 @@
 // Beside them SHA256SUMS and an SBOM. The bytes depend on what was built alone.
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { chart } from "./chart.ts";
 import { correlate } from "./correlate.ts";
+import { image } from "./image.ts";
 import { npm } from "./npm.ts";
 import { sbom, sums } from "./sbom.ts";
 import { ROOT } from "./version.ts";
 
 /** What makes each kind of package in the folder that it is given. */
-const kinds: Readonly<Record<string, (out: string) => Promise<void>>> = { npm, correlate };
+const kinds: Readonly<Record<string, (out: string) => Promise<void> | void>> = {
+  npm,
+  correlate,
+  image,
+  chart,
+};
 
 const OUT = join(ROOT, "dist/packages");
 

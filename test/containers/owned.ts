@@ -1,0 +1,15 @@
+// What arrived, with the workload that it is of.
+import type { OtlpSink } from "../support/otlp-sink.ts";
+
+/** The Resource of each span of this name, in order of arrival. */
+export function ownersOf(sink: OtlpSink, name: string): Readonly<Record<string, unknown>>[] {
+  return sink.received.flatMap((each) =>
+    each.signal !== "traces"
+      ? []
+      : each.decoded.resourceSpans.flatMap(({ resource, scopeSpans }) =>
+          scopeSpans.flatMap(({ spans }) =>
+            spans.filter((span) => span.name === name).map(() => resource.attributes),
+          ),
+        ),
+  );
+}
