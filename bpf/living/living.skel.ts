@@ -31,7 +31,7 @@ export class LivingCursor extends StructCursor implements Living {
 }
 
 export const skeleton = {
-  hash: "57e9aa29d5d25c5f",
+  hash: "903b7d3a5edd615e",
   programs: {
     living: "iter/bpf_sk_storage_map",
   },

@@ -308,14 +308,15 @@ static __always_inline bool is_own(const struct conn *c)
 /* Not inlined, because it has many callers. */
 static __noinline int add_tuple(struct conn *c)
 {
+	struct conn_ref ref = { (u64)c, c->cookie };
 	struct tuple tuple;
 
 	read_tuple(&tuple, c);
-	c->has_tuple = true;
-	if (bpf_map_update_elem(&tuples, &tuple, c, BPF_ANY) && !c->missed_tuple) {
-		c->missed_tuple = true;
+	if (bpf_map_update_elem(&tuples, &tuple, &ref, BPF_ANY)) {
 		COUNT(lost_tuples);
+		return 0;
 	}
+	c->has_tuple = true;
 	full_barrier();
 	/* It closed meanwhile on another CPU, which may not have seen the row. */
 	if (*(const volatile u64 *)&c->closed_at)
@@ -333,10 +334,10 @@ static __noinline int remove_tuple(struct conn *c)
 	return 0;
 }
 
-/* Called when it is established, and each time its owner changes. */
+/* Called once it is known to be established. */
 static __always_inline void keep_tuple(struct conn *c)
 {
-	if (runtime_config.keeps_tuples && c->established_at && !c->closed_at)
+	if (runtime_config.keeps_tuples && c->established_at && !c->closed_at && !c->has_tuple)
 		add_tuple(c);
 }
 
@@ -353,5 +354,4 @@ static __always_inline void take_over(struct conn *c, enum owner_source source)
 	read_current_owner(c, source);
 	if (is_own(c) && !c->excluded)
 		exclude(c);
-	keep_tuple(c);
 }

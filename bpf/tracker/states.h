@@ -98,7 +98,6 @@ static __always_inline void take_acceptor(struct conn *c)
 		c->owner_source = OWNER_ACCEPT;
 		c->user = accepted->acceptor;
 		c->excluded = accepted->excluded;
-		keep_tuple(c);
 	}
 	bpf_map_delete_elem(&unaccepted, &c->cookie);
 }

@@ -166,17 +166,18 @@ int report_found(struct bpf_iter__bpf_sk_storage_map *ctx)
 }
 
 /* Of those that were there when the round began. */
-static __always_inline bool has_no_socket(const struct conn *row)
+static __always_inline bool has_no_socket(u32 round, u64 established_at)
 {
-	return row->round != runtime_config.round &&
-	       row->established_at < runtime_config.round_began_at;
+	return round != runtime_config.round && established_at < runtime_config.round_began_at;
 }
 
-static long drop_tuple(struct bpf_map *map, struct tuple *key, struct conn *row, void *none)
+static long drop_tuple(struct bpf_map *map, struct tuple *key, struct conn_ref *ref, void *none)
 {
+	const struct conn *c = conn_at(ref);
 	struct tuple tuple = *key;
 
-	if (has_no_socket(row))
+	/* What has ended may still lie in memory that is not used again. */
+	if (!c || has_no_socket(BPF_PROBE_READ(c, round), BPF_PROBE_READ(c, established_at)))
 		bpf_map_delete_elem(&tuples, &tuple);
 	return 0;
 }
@@ -185,7 +186,7 @@ static long drop_queued(struct bpf_map *map, u64 *key, struct conn *row, void *n
 {
 	u64 cookie = *key;
 
-	if (has_no_socket(row))
+	if (has_no_socket(row->round, row->established_at))
 		bpf_map_delete_elem(&unaccepted, &cookie);
 	return 0;
 }
@@ -196,7 +197,6 @@ int drop_rows(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;
 	struct conn *c = known_at(sk), *row;
-	struct tuple tuple;
 
 	if (!sk) {
 		bpf_for_each_map_elem(&tuples, drop_tuple, NULL, 0);
@@ -205,14 +205,8 @@ int drop_rows(struct bpf_iter__bpf_sk_storage_map *ctx)
 	}
 	if (!c || c->closed_at)
 		return 0;
-	/* Rows are copies: those that are made from now on have the mark, too. */
+	/* Rows of `unaccepted` are copies: those that are made from now on have the mark, too. */
 	c->round = runtime_config.round;
-	if (c->has_tuple) {
-		read_tuple(&tuple, c);
-		row = bpf_map_lookup_elem(&tuples, &tuple);
-		if (row)
-			row->round = runtime_config.round;
-	}
 	row = bpf_map_lookup_elem(&unaccepted, &c->cookie);
 	if (row)
 		row->round = runtime_config.round;

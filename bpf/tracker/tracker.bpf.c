@@ -138,10 +138,8 @@ int relabel_owners(struct bpf_iter__bpf_sk_storage_map *ctx)
 	cgroup = c->owner.cgroup_id;
 	bits = bpf_map_lookup_elem(&cgroup_bits, &cgroup);
 	cgroups = (c->owner.cgroups & ~runtime_config.freed_cgroups) | (bits ? *bits : 0);
-	if (cgroups == c->owner.cgroups)
-		return 0;
-	c->owner.cgroups = cgroups;
-	keep_tuple(c);
+	if (cgroups != c->owner.cgroups)
+		c->owner.cgroups = cgroups;
 	return 0;
 }
 

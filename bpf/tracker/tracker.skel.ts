@@ -38,7 +38,7 @@ export class SurveyCursor extends StructCursor implements Survey {
 }
 
 export const skeleton = {
-  hash: "d310c8ea984e7ede",
+  hash: "23acc48979947ab9",
   programs: {
     drop_rows: "iter/bpf_sk_storage_map",
     keep_living: "iter/bpf_sk_storage_map",

@@ -89,7 +89,7 @@ export class FailuresCursor extends StructCursor implements Failures {
 }
 
 export const skeleton = {
-  hash: "e0065a35537a1584",
+  hash: "ceccc971fb76414a",
   programs: {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
     accept_exit: "tp/syscalls/sys_exit_accept",

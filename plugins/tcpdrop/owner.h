@@ -40,17 +40,18 @@ static __always_inline bool is_in_tuples(struct dropped *d, const struct scopes 
 {
 	struct tuple tuple = { .netns_cookie = d->conn.netns_cookie };
 	u32 netns = d->conn.netns;
-	struct conn *c = NULL;
+	struct conn_ref *ref = NULL;
+	const struct conn *c;
 
 	take_ends(&tuple.ends, &d->packet, way);
 #pragma unroll
-	for (int i = 0; i < SCOPES && !c; i++) {
+	for (int i = 0; i < SCOPES && !ref; i++) {
 		tuple.ends.ifindex = scopes->ifindex[i];
-		c = bpf_map_lookup_elem(&tuples, &tuple);
+		ref = bpf_map_lookup_elem(&tuples, &tuple);
 	}
-	if (!c)
+	c = ref ? conn_at(ref) : NULL;
+	if (!c || bpf_probe_read_kernel(&d->conn, sizeof(d->conn), c))
 		return false;
-	d->conn = *c;
 	d->conn.netns = netns;
 	d->way = way;
 	d->is_known = true;

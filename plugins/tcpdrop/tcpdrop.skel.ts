@@ -141,7 +141,7 @@ export class TotalKeyCursor extends StructCursor implements TotalKey {
 }
 
 export const skeleton = {
-  hash: "505e06fe43160812",
+  hash: "cf9520ec7ec21bea",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_with_socket_nested: "tp_btf/kfree_skb",

@@ -60,7 +60,7 @@ export class LifeCursor extends StructCursor implements Life {
 }
 
 export const skeleton = {
-  hash: "51f3899a257e64ae",
+  hash: "cd90dd2510e43341",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",

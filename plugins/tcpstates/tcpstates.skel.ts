@@ -71,7 +71,7 @@ export class PopulationCursor extends StructCursor implements Population {
 }
 
 export const skeleton = {
-  hash: "9187327d9cf5b233",
+  hash: "b6443e880a30a7c9",
   programs: {
     on_change: "tp_btf/inet_sock_set_state",
     on_change_found: "iter/bpf_sk_storage_map",

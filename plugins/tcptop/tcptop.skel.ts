@@ -101,7 +101,7 @@ export class RestCursor extends StructCursor implements Rest {
 }
 
 export const skeleton = {
-  hash: "18d09b1ad40ce8c4",
+  hash: "07f047594f691de6",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",

@@ -116,8 +116,6 @@ struct conn {
 	bool excluded;
 	/* In `tuples` (bpf/include/wirespan/tuples.h). */
 	bool has_tuple;
-	/* `tuples` had no room for it; counted once. */
-	bool missed_tuple;
 	/* The last state change interrupted the handling of another socket's on the same CPU. */
 	bool is_nested;
 	/* Messages, segments and tables without a trace context; written by bpf/context. */

@@ -258,7 +258,6 @@ export interface Conn {
   readonly fastopen: boolean;
   readonly excluded: boolean;
   readonly hasTuple: boolean;
-  readonly missedTuple: boolean;
   readonly isNested: boolean;
   readonly unreadSends: number;
   readonly unreadSegments: number;
@@ -280,7 +279,7 @@ export interface Conn {
 }
 
 export class ConnCursor extends StructCursor implements Conn {
-  static readonly fields: Fields = { cookie: { at: 0, is: "u64" }, netnsCookie: { at: 8, is: "u64" }, openedAt: { at: 16, is: "u64" }, establishedAt: { at: 24, is: "u64" }, acceptedAt: { at: 32, is: "u64" }, closedAt: { at: 40, is: "u64" }, ends: { at: 48, fields: EndpointsCursor.fields }, owner: { at: 96, fields: TaskCursor.fields }, user: { at: 160, fields: ActorCursor.fields }, closer: { at: 184, fields: ActorCursor.fields }, acceptor: { at: 208, fields: ActorCursor.fields }, direction: { at: 232, names: directionNames }, ownerSource: { at: 236, names: ownerSourceNames }, closeReason: { at: 240, names: closeReasonNames }, error: { at: 244, is: "u32" }, netns: { at: 248, is: "u32" }, ownIsn: { at: 252, is: "u32" }, peerIsn: { at: 256, is: "u32" }, handshakeRetransmits: { at: 260, is: "u32" }, acceptFd: { at: 264, is: "i32" }, wantedConnection: { at: 268, is: "u32" }, wantedConnect: { at: 272, is: "u32" }, wantedAccept: { at: 276, is: "u32" }, promised: { at: 280, is: "u32" }, emittedConnection: { at: 284, is: "bool" }, emittedConnect: { at: 285, is: "bool" }, queued: { at: 286, is: "bool" }, beforeStart: { at: 287, is: "bool" }, begunUnseen: { at: 288, is: "bool" }, endedUnseen: { at: 289, is: "bool" }, foundEnd: { at: 290, is: "bool" }, peerIsHere: { at: 291, is: "bool" }, openerIsPromised: { at: 292, is: "bool" }, fastopen: { at: 293, is: "bool" }, excluded: { at: 294, is: "bool" }, hasTuple: { at: 295, is: "bool" }, missedTuple: { at: 296, is: "bool" }, isNested: { at: 297, is: "bool" }, unreadSends: { at: 298, is: "u8" }, unreadSegments: { at: 299, is: "u8" }, unreadTables: { at: 300, is: "u8" }, oldState: { at: 302, is: "u16" }, state: { at: 304, is: "u16" }, keptAlways: { at: 306, is: "bool" }, simultaneous: { at: 307, is: "bool" }, sentBefore: { at: 312, is: "u64" }, receivedBefore: { at: 320, is: "u64" }, enteredAt: { at: 328, is: "u64" }, enteredState: { at: 336, is: "u32" }, doubtfulRttUs: { at: 340, is: "u32" }, lostBefore: { at: 344, is: "u32" }, life: { at: 348, is: "u32" }, interface: { at: 352, is: "text", size: 16 }, round: { at: 368, is: "u32" }, counted: { at: 372, is: "u32" } };
+  static readonly fields: Fields = { cookie: { at: 0, is: "u64" }, netnsCookie: { at: 8, is: "u64" }, openedAt: { at: 16, is: "u64" }, establishedAt: { at: 24, is: "u64" }, acceptedAt: { at: 32, is: "u64" }, closedAt: { at: 40, is: "u64" }, ends: { at: 48, fields: EndpointsCursor.fields }, owner: { at: 96, fields: TaskCursor.fields }, user: { at: 160, fields: ActorCursor.fields }, closer: { at: 184, fields: ActorCursor.fields }, acceptor: { at: 208, fields: ActorCursor.fields }, direction: { at: 232, names: directionNames }, ownerSource: { at: 236, names: ownerSourceNames }, closeReason: { at: 240, names: closeReasonNames }, error: { at: 244, is: "u32" }, netns: { at: 248, is: "u32" }, ownIsn: { at: 252, is: "u32" }, peerIsn: { at: 256, is: "u32" }, handshakeRetransmits: { at: 260, is: "u32" }, acceptFd: { at: 264, is: "i32" }, wantedConnection: { at: 268, is: "u32" }, wantedConnect: { at: 272, is: "u32" }, wantedAccept: { at: 276, is: "u32" }, promised: { at: 280, is: "u32" }, emittedConnection: { at: 284, is: "bool" }, emittedConnect: { at: 285, is: "bool" }, queued: { at: 286, is: "bool" }, beforeStart: { at: 287, is: "bool" }, begunUnseen: { at: 288, is: "bool" }, endedUnseen: { at: 289, is: "bool" }, foundEnd: { at: 290, is: "bool" }, peerIsHere: { at: 291, is: "bool" }, openerIsPromised: { at: 292, is: "bool" }, fastopen: { at: 293, is: "bool" }, excluded: { at: 294, is: "bool" }, hasTuple: { at: 295, is: "bool" }, isNested: { at: 296, is: "bool" }, unreadSends: { at: 297, is: "u8" }, unreadSegments: { at: 298, is: "u8" }, unreadTables: { at: 299, is: "u8" }, oldState: { at: 300, is: "u16" }, state: { at: 302, is: "u16" }, keptAlways: { at: 304, is: "bool" }, simultaneous: { at: 305, is: "bool" }, sentBefore: { at: 312, is: "u64" }, receivedBefore: { at: 320, is: "u64" }, enteredAt: { at: 328, is: "u64" }, enteredState: { at: 336, is: "u32" }, doubtfulRttUs: { at: 340, is: "u32" }, lostBefore: { at: 344, is: "u32" }, life: { at: 348, is: "u32" }, interface: { at: 352, is: "text", size: 16 }, round: { at: 368, is: "u32" }, counted: { at: 372, is: "u32" } };
   get cookie(): number {
     return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
@@ -399,32 +398,29 @@ export class ConnCursor extends StructCursor implements Conn {
   get hasTuple(): boolean {
     return this.$bytes[this.$at + 295]! !== 0;
   }
-  get missedTuple(): boolean {
+  get isNested(): boolean {
     return this.$bytes[this.$at + 296]! !== 0;
   }
-  get isNested(): boolean {
-    return this.$bytes[this.$at + 297]! !== 0;
-  }
   get unreadSends(): number {
-    return this.$bytes[(this.$at + 298)]!;
+    return this.$bytes[(this.$at + 297)]!;
   }
   get unreadSegments(): number {
-    return this.$bytes[(this.$at + 299)]!;
+    return this.$bytes[(this.$at + 298)]!;
   }
   get unreadTables(): number {
-    return this.$bytes[(this.$at + 300)]!;
+    return this.$bytes[(this.$at + 299)]!;
   }
   get oldState(): number {
-    return this.$bytes[(this.$at + 302)]! | (this.$bytes[(this.$at + 302) + 1]! << 8);
+    return this.$bytes[(this.$at + 300)]! | (this.$bytes[(this.$at + 300) + 1]! << 8);
   }
   get state(): number {
-    return this.$bytes[(this.$at + 304)]! | (this.$bytes[(this.$at + 304) + 1]! << 8);
+    return this.$bytes[(this.$at + 302)]! | (this.$bytes[(this.$at + 302) + 1]! << 8);
   }
   get keptAlways(): boolean {
-    return this.$bytes[this.$at + 306]! !== 0;
+    return this.$bytes[this.$at + 304]! !== 0;
   }
   get simultaneous(): boolean {
-    return this.$bytes[this.$at + 307]! !== 0;
+    return this.$bytes[this.$at + 305]! !== 0;
   }
   get sentBefore(): number {
     return this.$words[((this.$at + 312) >> 2)]! + this.$words[((this.$at + 312) >> 2) + 1]! * 4294967296;

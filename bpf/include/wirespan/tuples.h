@@ -3,7 +3,7 @@
 
 /*
  * Established connections by their addresses and ports, for packets that have no socket (yet, or any more). The
- * tracker maintains it while some plugin requires it (`tuples` in its literal): copies, renewed with each new owner.
+ * tracker maintains it while some plugin requires it (`tuples` in its literal).
  */
 #include <wirespan/conn.h>
 
@@ -14,13 +14,20 @@ struct tuple {
 	u32 padding;
 };
 
+/* A connection by its address in the socket's storage, not by a copy: 16 bytes, and its owner is always the present one. */
+struct conn_ref {
+	u64 address;
+	/* Tells whether it is still there: a row outlives its socket if no program saw the end. */
+	u64 cookie;
+};
+
 /* Sized by the agent: `connections.limit`. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
 	__type(key, struct tuple);
-	__type(value, struct conn);
+	__type(value, struct conn_ref);
 } tuples SEC(".maps");
 
 static __always_inline void read_tuple(struct tuple *t, const struct conn *c)
@@ -30,4 +37,12 @@ static __always_inline void read_tuple(struct tuple *t, const struct conn *c)
 	/* On the wire it is IPv4. */
 	t->ends.mapped = false;
 	t->padding = 0;
+}
+
+/* Where the connection can be read by helper; NULL: it has ended. */
+static __always_inline const struct conn *conn_at(const struct conn_ref *ref)
+{
+	const struct conn *c = (const void *)ref->address;
+
+	return BPF_PROBE_READ(c, cookie) == ref->cookie ? c : NULL;
 }
