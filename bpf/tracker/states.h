@@ -121,12 +121,22 @@ static __always_inline bool awaits_acceptor(const struct conn *c)
 	return queues_some() && c->direction == DIRECTION_INBOUND && !c->accepted_at;
 }
 
+/* Of a connection that the listener was before. */
+static __always_inline void forget_marks(struct conn *c)
+{
+	struct stored_conn *stored = (void *)c;
+
+	for (int i = 0; i < IO_MARKS; i++)
+		stored->marks[i].of = 0;
+}
+
 /* A listener's child. Its storage starts as a copy of the listener's, if that had any. */
 static __always_inline void begin_inbound(struct sock *sk, struct conn *c)
 {
 	c->opened_at = bpf_ktime_get_boot_ns();
 	c->direction = DIRECTION_INBOUND;
 	c->life = 0;
+	forget_marks(c);
 	c->lost_before = 0;
 	c->owner_source = c->owner.pid ? OWNER_LISTENER : OWNER_UNKNOWN;
 	if (!c->netns_cookie)

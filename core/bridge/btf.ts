@@ -37,8 +37,6 @@ export interface ObjectLayout {
   readonly counters: readonly string[];
   readonly records: Readonly<Record<string, RecordsLayout>>;
   readonly inputs?: Readonly<Record<string, InputLayout>>;
-  /** Maps that go on when the plugin is started anew. */
-  readonly kept?: readonly string[];
   /** Programs that join a chain: the kinds of its events that they want, one bit each. */
   readonly links?: Readonly<Record<string, number>>;
   /** Changes with every field name, offset and size that crosses the boundary. */
@@ -264,7 +262,6 @@ function mapType(layouts: Layouts, id: number): number {
 interface Exported {
   readonly records: Record<string, RecordsLayout>;
   readonly inputs: Record<string, InputLayout>;
-  readonly kept: string[];
   readonly links: Record<string, number>;
   readonly counters: string[];
 }
@@ -278,12 +275,11 @@ function exportedBy(layouts: Layouts): Exported {
   const marks = new Map(layouts.variables(".export"));
   const records: Record<string, RecordsLayout> = {};
   const inputs: Record<string, InputLayout> = {};
-  const kept: string[] = [];
   const links: Record<string, number> = {};
   let counters: string[] = [];
   for (const [mark, type] of marks) {
     const [, kind, name] =
-      /^(export_ring|export_rows|export_table_key|export_counters|agent_input_key|keep_on_restart|chain_link)_?(.*)$/.exec(
+      /^(export_ring|export_rows|export_table_key|export_counters|agent_input_key|chain_link)_?(.*)$/.exec(
         mark,
       ) ?? [];
     if (kind === "export_ring") records[name!] = { kind: "ring", record: layouts.pointed(type) };
@@ -293,7 +289,6 @@ function exportedBy(layouts: Layouts): Exported {
       const perCpu = PER_CPU.has(mapType(layouts, maps.get(name!)!));
       records[name!] = { kind: "table", key: layouts.pointed(type), value, perCpu };
     }
-    if (kind === "keep_on_restart") kept.push(name!);
     if (kind === "chain_link") links[name!] = layouts.pointed(type).size;
     if (kind === "agent_input_key") {
       const value = layouts.pointed(marks.get(`agent_input_value_${name}`)!);
@@ -304,7 +299,7 @@ function exportedBy(layouts: Layouts): Exported {
       if (record.kind === "struct") counters = record.fields.map((f) => f.name);
     }
   }
-  return { records: sorted(records), inputs: sorted(inputs), kept, links: sorted(links), counters };
+  return { records: sorted(records), inputs: sorted(inputs), links: sorted(links), counters };
 }
 
 /** Throws an Error that says what is wrong where the file is no BPF object with BTF. */
@@ -313,7 +308,7 @@ export function readObject(elf: Buffer): ObjectLayout {
   const btf = sections.find((s) => s.name === ".BTF");
   if (!btf) throw new Error("no .BTF section: it was built without -g");
   const layouts = new Layouts(typesOf(btf.data));
-  const { records, inputs, kept, links, counters } = exportedBy(layouts);
+  const { records, inputs, links, counters } = exportedBy(layouts);
   const constants = Object.fromEntries(
     layouts
       .variables(".rodata")
@@ -327,7 +322,7 @@ export function readObject(elf: Buffer): ObjectLayout {
   const filled = Object.keys(inputs).length ? { inputs } : {};
   const layout = JSON.stringify([records, counters, constants, { ...runtimeConfig, ...filled }]);
   const hash = createHash("sha256").update(layout).digest("hex").slice(0, 16);
-  const going = { ...(kept.length && { kept }), ...(Object.keys(links).length && { links }) };
+  const joined = Object.keys(links).length ? { links } : {};
   const maps = layouts.variables(".maps").map(([map]) => map);
   return {
     programs: programsOf(sections),
@@ -337,7 +332,7 @@ export function readObject(elf: Buffer): ObjectLayout {
     counters,
     records,
     ...filled,
-    ...going,
+    ...joined,
     hash,
   };
 }

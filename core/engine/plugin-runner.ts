@@ -70,7 +70,6 @@ export class PluginRunner {
     const settings = settingsOf(options);
     const at = `plugins.${plugin.name}.filter`;
     const { records } = plugin.skeleton;
-    const kept = before ? (plugin.skeleton.kept ?? []) : [];
     const rings = Object.keys(records).filter((name) => records[name]!.kind === "ring");
     const loaded = await loadObject(native, {
       name: plugin.name,
@@ -81,6 +80,7 @@ export class PluginRunner {
         ...tracker.ids,
         plugin_bit: bit,
         loaded_at: native.bootNow(),
+        ...(plugin.skeleton.constants.io_slot && tracker.ioMarks.of(plugin.name, before !== undefined)),
         agent_filter: packFilter("filter", config.filter, tracker.names),
         plugin_filter: packFilter(at, filter, tracker.names),
         agent_netns: packNetns(config.filter, tracker.names),
@@ -92,10 +92,7 @@ export class PluginRunner {
       ...(plugin.skeleton.constants.agent_filter && { pinned: pinnedMaps(config.filter, filter) }),
       chains: tracker.chains,
       rare: rareIn(plugin),
-      reuse: {
-        ...tracker.shared(plugin),
-        ...Object.fromEntries(kept.map((name) => [name, before!.loaded.object.map(name)])),
-      },
+      reuse: tracker.shared(plugin),
       maxEntries: {
         ...Object.fromEntries(rings.map((name) => [name, ring.bytes])),
         ...plugin.sizes?.(settings),

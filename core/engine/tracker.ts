@@ -22,6 +22,7 @@ import {
 import type { ConstantStruct, ConstantValue, Plugin } from "../plugin/plugin.ts";
 import type { WatchedCgroups } from "./cgroups.ts";
 import { idConstants } from "./id-constants.ts";
+import { IoMarks } from "./io-marks.ts";
 import { samplingConstants } from "./sampling.ts";
 
 const PROBES = {
@@ -123,6 +124,7 @@ export class Tracker {
   readonly chains: readonly Chain[];
   /** Plugins' programs that see living sockets (bpf/include/wirespan/sweep.h). */
   readonly sweeps: Chain;
+  readonly ioMarks = new IoMarks();
   readonly #cgroups: WatchedCgroups;
   #keepsTuples: boolean;
   #seeded = false;

@@ -112,8 +112,6 @@ export interface Skeleton {
   readonly counters: readonly string[];
   /** Maps that the agent fills before the programs are attached. */
   readonly inputs?: Readonly<Record<string, InputLayout>>;
-  /** Maps that are kept when the plugin is restarted. */
-  readonly kept?: readonly string[];
   /** Programs that join a chain: the kinds of its events that they want, one bit each. */
   readonly links?: Readonly<Record<string, number>>;
   /** What the programs export, by the name of the map or iterator program. */

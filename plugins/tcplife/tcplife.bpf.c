@@ -91,7 +91,7 @@ static __always_inline void see_change(struct sock *sk, int old, int new)
 	life = row_of(c);
 	if (!life)
 		return;
-	take_closed(&delta, sk, c, tp, old);
+	take_closed(&delta, c, tp, old);
 	__sync_fetch_and_add(&life->connections, 1);
 	__sync_fetch_and_add(&life->sent_bytes, delta.sent_bytes);
 	__sync_fetch_and_add(&life->received_bytes, delta.received_bytes);
@@ -135,7 +135,8 @@ static __always_inline void see_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct conn *c = ctx->value;
 	u64 now = bpf_ktime_get_boot_ns();
 	struct conn_record *report;
-	struct io_delta delta, so_far;
+	struct io_mark so_far;
+	struct io_delta delta;
 	struct tcp_sock *tp;
 	struct life *life;
 	u32 zero = 0;

@@ -60,7 +60,7 @@ export class LifeCursor extends StructCursor implements Life {
 }
 
 export const skeleton = {
-  hash: "cd90dd2510e43341",
+  hash: "325eb1d58baacf1d",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",
@@ -73,6 +73,8 @@ export const skeleton = {
     histogram_edges: { kind: "array", size: 4096, element: {"kind":"int","size":8,"signed":false}, length: 512 },
     histogram_first: { kind: "array", size: 2048, element: {"kind":"int","size":2,"signed":false}, length: 1024 },
     id_key: siphashKeyLayout,
+    io_run: {"kind":"int","size":4,"signed":false},
+    io_slot: {"kind":"int","size":4,"signed":false},
     loaded_at: {"kind":"int","size":8,"signed":false},
     log2_of_byte: { kind: "array", size: 256, element: {"kind":"int","size":1,"signed":false}, length: 256 },
     name_key: siphashKeyLayout,
@@ -80,7 +82,6 @@ export const skeleton = {
     plugin_filter: filterLayout,
   },
   counters: ["overflows"],
-  kept: ["io_marks"],
   links: {"on_close":12,"sweep":1},
   records: {
     lives: {
@@ -98,6 +99,6 @@ export const skeleton = {
       key: U32Cursor,
       value: LifeCursor,
     } as TableRecords<Value, Life>,
-    sweep: { kind: "rows", size: 544, record: ConnRecordCursor } as RowRecords<ConnRecord>,
+    sweep: { kind: "rows", size: 536, record: ConnRecordCursor } as RowRecords<ConnRecord>,
   },
 } as const;

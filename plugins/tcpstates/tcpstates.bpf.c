@@ -249,7 +249,7 @@ static __always_inline void see_change(struct sock *sk, int old, int new)
 		return;
 	c = conn_of(sk);
 	/* While the plugin is restarted, two programs see each change. */
-	if (!c || c->entered_state == (u32) new)
+	if (!c || c->entered_state == new)
 		return;
 	if (new == TCP_SYN_SENT) {
 		enter(c, new, c->opened_at);

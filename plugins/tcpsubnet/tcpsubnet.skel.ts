@@ -39,7 +39,7 @@ export class SumCursor extends StructCursor implements Sum {
 }
 
 export const skeleton = {
-  hash: "724ca89bcf460be8",
+  hash: "1df12626824f8cf3",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",
@@ -51,6 +51,8 @@ export const skeleton = {
   },
   constants: {
     agent_filter: filterLayout,
+    io_run: {"kind":"int","size":4,"signed":false},
+    io_slot: {"kind":"int","size":4,"signed":false},
     loaded_at: {"kind":"int","size":8,"signed":false},
     name_key: siphashKeyLayout,
     plugin_bit: {"kind":"int","size":4,"signed":false},
@@ -60,7 +62,6 @@ export const skeleton = {
   inputs: {
     subnets: { key: { kind: "struct", name: "subnet_key", size: 24, fields: [{ name: "bits", offset: 0, layout: {"kind":"int","size":4,"signed":false} }, { name: "family", offset: 4, layout: {"kind":"int","size":4,"signed":false} }, { name: "address", offset: 8, layout: { kind: "array", size: 16, element: {"kind":"int","size":1,"signed":false}, length: 16 } }] }, value: {"kind":"int","size":4,"signed":false} },
   },
-  kept: ["io_marks"],
   links: {"on_close":8,"sweep":1},
   records: {
     sums: {

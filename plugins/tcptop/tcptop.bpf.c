@@ -158,7 +158,7 @@ static __always_inline void see_close(struct sock *sk, int old, int new)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!c || !tp || !passes(c, c->closed_at - c->opened_at))
 		return;
-	take_closed(&delta, sk, c, tp, old);
+	take_closed(&delta, c, tp, old);
 	if (!(delta.sent_bytes | delta.received_bytes))
 		return;
 	add_to_process(&c->owner, &delta, c->closed_at);

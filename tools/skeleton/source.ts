@@ -79,7 +79,6 @@ export function source(
           ]),
         )}  },\n`
       : "") +
-    (object.kept ? `  kept: ${JSON.stringify(object.kept)},\n` : "") +
     (object.links ? `  links: ${JSON.stringify(object.links)},\n` : "") +
     `  records: {\n${records}  },\n} as const;\n`;
   const { text: types, imports, importedTypes } = writer;

@@ -129,24 +129,42 @@ struct conn {
 	bool kept_always;
 	/* Both sides called connect(), and their SYNs crossed. */
 	bool simultaneous;
+	/* The last state that tcpstates, which writes it, has seen. */
+	u16 entered_state;
+	/* Index among the connections of its socket: after connect(AF_UNSPEC) or a failure there can be another. */
+	u16 life;
 	/* Payload bytes before the agent found it. */
 	u64 sent_before;
 	u64 received_before;
-	/* Written by tcpstates: the last state that it saw, and since when. */
+	/* Since when it is in `entered_state`. */
 	u64 entered_at;
-	u32 entered_state;
 	/* The handshake's apparent round trip if the SYN or SYN-ACK was retransmitted, microseconds. */
 	u32 doubtful_rtt_us;
 	/* Segments lost by the socket's earlier connections: the kernel does not reset that counter. */
 	u32 lost_before;
-	/* Index among the connections of its socket: after connect(AF_UNSPEC) or a failure there can be another. */
-	u32 life;
 	/* Name of the interface that it is bound to, if its packets leave through that one. */
 	char interface[16];
 	/* The last sweep for rows without a socket that found its socket. */
 	u32 round;
 	/* Counted in the balance of connections (bpf/tracker/shared.h); set once, by whichever CPU is first. */
 	u32 counted;
+};
+
+/* What a plugin has added to its sums of a connection's traffic so far: io_delta.h. */
+struct io_mark {
+	u64 sent_bytes;
+	u64 received_bytes;
+	u32 retransmits;
+	/* The run of the plugin, the connection among those of its socket, and whether it is counted; 0: no mark. */
+	u32 of;
+};
+
+/* As many plugins may sum traffic. More would take each socket's storage beyond 512 bytes. */
+#define IO_MARKS 3
+
+struct stored_conn {
+	struct conn conn;
+	struct io_mark marks[IO_MARKS];
 };
 
 /* An attempt that did not succeed, or a connection that did not end with a FIN. */
@@ -166,7 +184,7 @@ struct {
 	/* Accepted sockets start with a copy of the listener's row, thus its owner. */
 	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
 	__type(key, int);
-	__type(value, struct conn);
+	__type(value, struct stored_conn);
 } conns SEC(".maps");
 
 /*

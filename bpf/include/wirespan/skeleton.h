@@ -18,9 +18,6 @@
 	key *const agent_input_key_##name SEC(".export") = 0; \
 	value *const agent_input_value_##name SEC(".export") = 0
 
-/* A map, defined above, that is kept when the plugin is restarted with other settings. */
-#define KEEP_ON_RESTART(name) void *const keep_on_restart_##name SEC(".export") = 0
-
 /* The records that the iterator program of this name writes with bpf_seq_write. */
 #define EXPORT_ROWS(name, record) record *const export_rows_##name SEC(".export") = 0
 
