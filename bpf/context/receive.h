@@ -44,6 +44,11 @@ static __always_inline struct carrier *carrier_for(struct sock *sk, struct conn 
 			known->unread_segments = OPAQUE_FOR_GOOD;
 		return NULL;
 	}
+	/* Behind an answer comes another request, of an unknown kind. */
+	if (c && !c->awaits_answer && c->protocol == CARRIED_HTTP1) {
+		__builtin_memset(&c->in, 0, sizeof(c->in));
+		c->awaits_answer = true;
+	}
 	if (!c && known->unread_segments < OPAQUE_AFTER)
 		known->unread_segments++;
 	return NULL;

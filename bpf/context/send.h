@@ -104,6 +104,22 @@ static __always_inline void tell_handshake(struct sock *sk, const struct message
 		emit_handshake(sk, accepted, first, SPAN_ACCEPT);
 }
 
+/*
+ * Messages were sent that no program was shown: whose they are is not known. A kernel may pass over a program while another
+ * thread's run of it is preempted on the same CPU. Of HTTP/2 the frames show it.
+ */
+static __always_inline void end_at_gap(const struct message *m, struct carrier *c)
+{
+	const struct entry nobodys = {
+		.seq = c->sent_to,
+		.received = m->tp->rcv_nxt,
+		.answers = m->conn->direction == DIRECTION_INBOUND,
+	};
+
+	if (c->n && (s32)(m->seq - c->sent_to) > 0 && c->protocol != CARRIED_HTTP2)
+		keep(c, &nobodys);
+}
+
 /* A retry of a message of which nothing was taken may bring another one. */
 static __always_inline void forget_unsent(struct carrier *c, u32 seq)
 {
@@ -147,6 +163,24 @@ static __always_inline void on_request(const struct message *m, struct carrier *
 		COUNT_CORRELATED(headers_sent, 1);
 	if (!head || is_first)
 		keep(c, &e);
+}
+
+/* "HTTP/1.1 100 Continue" and two ends of line: the body may come now. */
+#define CONTINUE_BYTES 25
+
+/*
+ * What is sent when an answer has begun to come is no body of the request that it answers, but a request that was not
+ * recognised, or another protocol: nobody's.
+ */
+static __always_inline void end_answered(const struct message *m, struct carrier *c)
+{
+	const struct entry *newest = &c->ring[MASKED(c->n - 1, CONTEXTS - 1)];
+	const struct entry nobodys = { .seq = m->seq, .received = m->tp->rcv_nxt };
+	u32 answered = nobodys.received - c->asked_at;
+
+	if (c->n && c->asked && answered && answered != CONTINUE_BYTES &&
+	    newest->source == CONTEXT_HEADER)
+		keep(c, &nobodys);
 }
 
 /* Nothing is known of the message but that it is sent. */
@@ -203,6 +237,7 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 			return 0;
 		if (c->sent_from == m.seq && c->sent_to != m.seq && c->protocol != CARRIED_HTTP2)
 			forget_unsent(c, m.seq);
+		end_at_gap(&m, c);
 	}
 	is_readable = m.bytes && find_source(&from, iter);
 	if (is_readable &&
@@ -267,8 +302,10 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		c->awaits_answer = false;
 	} else if (c->awaits_answer) {
 		keep_answer(&m, c);
-	} else if (!publishes) {
-		on_unread(known, c);
+	} else {
+		end_answered(&m, c);
+		if (!publishes)
+			on_unread(known, c);
 	}
 	c->sent_from = m.seq;
 	c->sent_to = m.seq + m.bytes;

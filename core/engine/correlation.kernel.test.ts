@@ -1,7 +1,9 @@
 // Trace contexts in HTTP/1.1: each request's, at both ends, and no other.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { statSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { versions } from "../../correlate/node/test/nodes.ts";
 import { watchContexts } from "../../test/support/contexts.ts";
@@ -175,16 +177,59 @@ describe("trace contexts in HTTP/1.1", function () {
     assert.deepEqual([w.traceparents("sent"), w.traceparents("received")], [all, all]);
   });
 
-  it("are not those of the request before, for a request or an answer that has none", async () => {
+  it("are not those of the request before, for a request or an answer that has none, or whose method is unknown", async () => {
     await using w = await watchContexts([], mine);
-    await talk([get([`traceparent: ${traceparent(1)}`]), get([]), get([`traceparent: ${traceparent(2)}`])]);
+    const other = get([`traceparent: ${traceparent(9)}`]).replace("GET", "PROPFIND");
+    for (const unlabelled of [get([]), other])
+      await talk([
+        get([`traceparent: ${traceparent(1)}`]),
+        unlabelled,
+        get([`traceparent: ${traceparent(2)}`]),
+      ]);
     const of = (direction: string) =>
       w
         .contexts()
         .filter((c) => c.direction === direction)
         .map((c) => c.traceparent);
-    assert.deepEqual(of("sent"), [traceparent(1), undefined, traceparent(2)]);
-    assert.deepEqual(of("answer"), [traceparent(1), undefined, traceparent(2)]);
+    const all = [traceparent(1), undefined, traceparent(2)];
+    assert.deepEqual(of("sent"), [...all, ...all]);
+    assert.deepEqual(of("answer"), [...all, ...all]);
+  });
+
+  it("are not those of the request before, for what was sent while nobody looked", async () => {
+    await using w = await watchContexts([], mine);
+    const server = createServer((socket) => {
+      socket.on("data", () => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    const offsets: number[] = [];
+    // What is told of contexts is told with the next message once the programs were exchanged.
+    for (const i of [1, 2, 3, 4]) {
+      const enabled = String(i !== 2);
+      await w.seen.reload({ "self.exclude": "false", ...mine, "correlate.enabled": enabled });
+      await w.seen.engine.correlated();
+      offsets.push(client.bytesWritten);
+      client.write(get([`traceparent: ${traceparent(i)}`]));
+      await once(client, "data");
+    }
+    client.destroy();
+    server.close();
+    const all = [traceparent(1), undefined, traceparent(3)];
+    const of = (one: string) =>
+      w
+        .contexts()
+        .filter(({ direction }) => direction === one)
+        .slice(0, 3);
+    assert.deepEqual(
+      of("sent").map((c) => [c.traceparent, c.offset]),
+      all.map((traceparent, i) => [traceparent, offsets[i]]),
+    );
+    assert.deepEqual(
+      of("answer").map((c) => c.traceparent),
+      all,
+    );
   });
 
   it("are read as a reload says from then on, and connections are sampled so", async () => {
