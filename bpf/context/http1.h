@@ -37,22 +37,27 @@ static __always_inline bool is_method(u64 word)
 	}
 }
 
+/* "tracepar" and "ent:", and the bits that make letters small. */
+#define NAME_BEGIN       0x7261706563617274ull
+#define NAME_END         0x3a746e65u
+#define NAME_BEGIN_SMALL (0x20 * EACH_BYTE)
+#define NAME_END_SMALL   0x202020u
+
 /* `at` may begin a line: where its value begins if it is a traceparent. */
-__noinline int read_line(struct scratch *s, u32 at, u32 n)
+static __always_inline int read_line(const struct scratch *s, u32 at, u32 n)
 {
 	const u8 *p;
 	u32 skip = 12;
 
-	if (!s || at < 1 || at >= n || at >= SEARCHED)
+	if (at < 1 || at >= n || at >= SEARCHED)
 		return HEAD_OTHER;
 	p = s->bytes + MASKED(at - 1, SCRATCH_MASK) + 1;
 	if (p[-1] != '\n')
 		return HEAD_OTHER;
 	if (p[0] == '\r' || p[0] == '\n')
 		return HEAD_ENDED;
-	if ((p[0] | 32) != 't' || (p[1] | 32) != 'r' || (p[2] | 32) != 'a' || (p[3] | 32) != 'c' ||
-	    (p[4] | 32) != 'e' || (p[5] | 32) != 'p' || (p[6] | 32) != 'a' || (p[7] | 32) != 'r' ||
-	    (p[8] | 32) != 'e' || (p[9] | 32) != 'n' || (p[10] | 32) != 't' || p[11] != ':')
+	if ((*(const u64 *)p | NAME_BEGIN_SMALL) != NAME_BEGIN ||
+	    (*(const u32 *)(p + 8) | NAME_END_SMALL) != NAME_END)
 		return HEAD_OTHER;
 	if (p[12] == ' ' || p[12] == '\t')
 		skip = 13;
@@ -60,8 +65,10 @@ __noinline int read_line(struct scratch *s, u32 at, u32 n)
 }
 
 /* The lines that begin behind the newlines in the 8 bytes at `at`: `newlines` has their highest bits set. */
-__noinline int read_lines(struct scratch *s, u32 at, u64 newlines, u32 n)
+__noinline int read_lines(const struct scratch *s, u32 at, u64 newlines, u32 n)
 {
+	if (!s)
+		return HEAD_OTHER;
 	for (int i = 0; i < 4; i++) {
 		u64 below;
 		int value;
@@ -77,31 +84,47 @@ __noinline int read_lines(struct scratch *s, u32 at, u64 newlines, u32 n)
 	return HEAD_OTHER;
 }
 
+/* The highest bits of those of 8 bytes that are newlines. */
+static __always_inline u64 newlines_at(const struct scratch *s, u32 at)
+{
+	u64 word = *(const u64 *)(s->bytes + at) ^ '\n' * EACH_BYTE;
+
+	return (word - EACH_BYTE) & ~word & 0x80 * EACH_BYTE;
+}
+
+/* Words that are looked at together. */
+#define WORDS 4
+
 /* Searches the first `n` bytes, up to the head's end. */
-__noinline int search_head(struct scratch *s, u32 n)
+__noinline int search_head(const struct scratch *s, u32 n)
 {
 	int found = HEAD_CONTINUES;
 
 	if (!s)
 		return found;
-	for (u32 at = 0; at < SEARCHED; at += 8) {
-		u64 word, newlines;
-		int value;
+	for (u32 at = 0; at < SEARCHED; at += 8 * WORDS) {
+		u64 newlines[WORDS];
 
 		if (at >= n)
 			break;
-		word = *(u64 *)(s->bytes + at) ^ '\n' * EACH_BYTE;
-		newlines = (word - EACH_BYTE) & ~word & 0x80 * EACH_BYTE;
-		if (!newlines)
+		for (int i = 0; i < WORDS; i++)
+			newlines[i] = newlines_at(s, at + 8 * i);
+		if (!(newlines[0] | newlines[1] | newlines[2] | newlines[3]))
 			continue;
-		value = read_lines(s, at, newlines, n);
-		if (value == HEAD_OTHER)
-			continue;
-		if (value == HEAD_ENDED)
-			return found >= 0 ? found : HEAD_ENDED;
-		if (found >= 0)
-			return HEAD_AMBIGUOUS;
-		found = value;
+		for (int i = 0; i < WORDS; i++) {
+			int value;
+
+			if (!newlines[i])
+				continue;
+			value = read_lines(s, at + 8 * i, newlines[i], n);
+			if (value == HEAD_OTHER)
+				continue;
+			if (value == HEAD_ENDED)
+				return found >= 0 ? found : HEAD_ENDED;
+			if (found >= 0)
+				return HEAD_AMBIGUOUS;
+			found = value;
+		}
 	}
 	return found;
 }
@@ -119,42 +142,53 @@ static __always_inline u32 read_byte(const u8 *p)
 	return digit(p[0]) << 4 | digit(p[1]);
 }
 
+/* Four bytes from eight hexadecimal digits at `p`; `bad` becomes non-zero if they are others. */
+static __always_inline u32 read_word(const u8 *p, u64 *bad)
+{
+	u64 text = *(const u64 *)p, digits, letters;
+
+	digits = (text & 0x0f * EACH_BYTE) + (text >> 6 & EACH_BYTE) * 9;
+	letters = (digits + 6 * EACH_BYTE) >> 4 & EACH_BYTE;
+	/* As they ought to be written. */
+	*bad |= (digits + '0' * EACH_BYTE + letters * ('a' - '0' - 10)) ^ text;
+	*bad |= digits & 0xf0 * EACH_BYTE;
+	digits = (digits << 4 | digits >> 8) & 0x00ff00ff00ff00ff;
+	digits = (digits | digits >> 8) & 0x0000ffff0000ffff;
+	return digits | digits >> 16;
+}
+
 /*
  * The context of 55 characters at `at`; `plain`: more may follow, as in the text of a head. 0, or HEAD_INVALID, or
  * HEAD_CONTINUES if not all of it is there.
  */
 __noinline int parse_context(struct entry *e, struct scratch *s, u32 at, u32 n, bool plain)
 {
-	u32 bad, trace = 0, span = 0, byte;
+	u32 *ids, version, flags, trace = 0;
 	const u8 *p;
+	u64 bad;
 
 	if (!e || !s)
 		return HEAD_INVALID;
 	if (at + 55 + plain > n)
 		return HEAD_CONTINUES;
 	p = s->bytes + MASKED(at, SCRATCH_MASK);
+	version = read_byte(p);
+	flags = read_byte(p + 53);
 	/* Version ff is invalid. */
-	byte = read_byte(p);
-	bad = byte >= 255;
+	bad = version >= 255 || flags > 255;
 	if (plain && p[55] != '\r' && p[55] != '\n' && p[55] != ' ' && p[55] != '\t')
-		bad |= p[55] != '-' || !byte;
+		bad |= p[55] != '-' || !version;
 	bad |= p[2] != '-' || p[35] != '-' || p[52] != '-';
-	for (int i = 0; i < 16; i++) {
-		byte = read_byte(p + 3 + 2 * i);
-		bad |= byte > 255;
-		trace |= byte;
-		e->trace_id[i] = byte;
+	ids = (u32 *)e->trace_id;
+	for (int i = 0; i < 4; i++) {
+		ids[i] = read_word(p + 3 + 8 * i, &bad);
+		trace |= ids[i];
 	}
-	for (int i = 0; i < 8; i++) {
-		byte = read_byte(p + 36 + 2 * i);
-		bad |= byte > 255;
-		span |= byte;
-		e->span_id[i] = byte;
-	}
-	byte = read_byte(p + 53);
-	bad |= byte > 255;
-	e->flags = byte;
-	return bad || !trace || !span ? HEAD_INVALID : 0;
+	ids = (u32 *)e->span_id;
+	for (int i = 0; i < 2; i++)
+		ids[i] = read_word(p + 36 + 8 * i, &bad);
+	e->flags = flags;
+	return bad || !trace || !(ids[0] | ids[1]) ? HEAD_INVALID : 0;
 }
 
 /* The context in the head whose first, or next, `n` bytes are in `s`. */

@@ -124,6 +124,8 @@ describe("trace contexts in HTTP/1.1", function () {
       "version ff": [`traceparent: ff${good.slice(2)}`],
       "a trace id of zeros": [`traceparent: 00-${"0".repeat(32)}-${"b".repeat(16)}-01`],
       "a span id of zeros": [`traceparent: 00-${"a".repeat(32)}-${"0".repeat(16)}-01`],
+      "what comes behind the digits": [`traceparent: 00-${"a".repeat(31)}:-${"b".repeat(16)}-01`],
+      "what comes before the letters": [`traceparent: 00-${"a".repeat(32)}-${"b".repeat(15)}\`-01`],
       "no hexadecimal": [`traceparent: 00-${"g".repeat(32)}-${"b".repeat(16)}-01`],
       "more behind version 00": [`traceparent: ${good}-more`],
       "too short": [`traceparent: ${good.slice(0, -1)}`],
