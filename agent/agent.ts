@@ -12,6 +12,7 @@ import type { DeferredLog, Log } from "../core/plugin/log.ts";
 import type { Fanout } from "../exporters/fanout.ts";
 import { type AgentSettings, agentParts, composeAgent, statusFrom } from "./composition.ts";
 import { collectGarbage } from "./garbage.ts";
+import { reported } from "./hook-report.ts";
 import { accountFor, atHangup, begin, end, endWithin, stopped } from "./life.ts";
 import { sayReady } from "./ready.ts";
 
@@ -67,7 +68,7 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
   const viewer = await agent.resolve(agentParts.viewer);
   const status = await statusFrom(agent);
   if (viewer) {
-    viewer.state = status;
+    viewer.state = () => ({ ...status(), hooks: hooksOf(engine) });
     viewer.living = () => engine.living();
   }
   const telemetry = await agent.resolve(agentParts.telemetry);
@@ -102,6 +103,14 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
     }
   }
   stopped(ending);
+}
+
+/** What `wirespan doctor` says, for the page. */
+function hooksOf({ tracker, runners }: Engine) {
+  const core = { name: "connections", hooks: tracker.loaded.hooks };
+  return [core, ...runners.map(({ plugin, hooks }) => ({ name: plugin.name, hooks }))].flatMap(
+    ({ name, hooks }) => hooks.map((hook) => ({ plugin: name, ...reported(hook) })),
+  );
 }
 
 /** Milliseconds that detaching and the last collection may take. */

@@ -1,6 +1,6 @@
 // `wirespan doctor`: what this kernel and these permissions allow, plugin by plugin, hook by hook.
 import type { Config } from "../config/config.ts";
-import { type Hook, type RefusedProgram, TRACEFS } from "../core/bridge/loader.ts";
+import { TRACEFS } from "../core/bridge/loader.ts";
 import { type Capability, explained, standing, whoRefusesBpf } from "../core/bridge/refusal.ts";
 import type { FailedPlugin } from "../core/engine/attach.ts";
 import { sayUnseen } from "../core/engine/balance.ts";
@@ -11,21 +11,8 @@ import { native } from "../native/index.ts";
 import { type CarrierReport, carrierLines, carriersOf } from "./carriers.ts";
 import { ask, resultOf } from "./control/client.ts";
 import { engineParts } from "./engine-parts.ts";
+import { type HookReport, reported } from "./hook-report.ts";
 import { isStatus } from "./status.ts";
-
-/** A hook under the keys of `wirespan doctor --json`, which scripts read. */
-export interface HookReport {
-  readonly thing: string;
-  readonly program?: string;
-  readonly at?: string;
-  readonly refused: readonly RefusedProgram[];
-  readonly without?: string;
-  readonly degrades?: true;
-}
-
-function reported({ observes, lostWithout, ...hook }: Hook): HookReport {
-  return { thing: observes, ...hook, ...(lostWithout !== undefined && { without: lostWithout }) };
-}
 
 export interface PluginReport {
   readonly name: string;

@@ -230,6 +230,22 @@ export interface Losses {
   readonly rejected: readonly LossPart[];
 }
 
+/** One function of a merged stack: the callers come first, one less deep. */
+export interface StackLine {
+  readonly frame: string;
+  readonly depth: number;
+  readonly count: number;
+  /** Of all drops that were looked at, 0 to 1. */
+  readonly share: number;
+}
+
+export interface Stacks {
+  /** Drops that are kept one by one, and those of them that have a stack. */
+  readonly total: number;
+  readonly withStack: number;
+  readonly lines: readonly StackLine[];
+}
+
 export interface Listener {
   readonly service: string;
   readonly resource: number;
@@ -365,6 +381,19 @@ export interface AgentState {
   readonly unseen: number;
   /** The programs' own counts, by plugin. */
   readonly accounts: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** What `wirespan doctor` says of the running plugins. */
+  readonly hooks?: readonly HookState[] | undefined;
+}
+
+/** One thing that a plugin observes, and the kernel's hook by which it does. */
+export interface HookState {
+  readonly plugin: string;
+  readonly thing: string;
+  /** Absent: none could be attached. */
+  readonly at?: string | undefined;
+  readonly refused: readonly { readonly at: string; readonly why: string }[];
+  /** What is not observed without it. */
+  readonly without?: string | undefined;
 }
 
 export interface Agent {

@@ -55,7 +55,7 @@ describe("a recording", () => {
     }
     const file = join(store.folder, "small.db");
     const most = 1024 ** 2;
-    record(store.file, file, 7200, most);
+    record(store.file, file, 7200, { most });
     const { size } = statSync(file);
     assert.ok(size <= most && size > most / 2, `${size} bytes`);
     using recording = openRecording(file);

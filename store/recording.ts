@@ -1,5 +1,6 @@
 // A file that is only looked at: what was kept of an agent, at any time later and on any host.
 // Tests: store/recording.test.ts.
+import { anonymise } from "./anonymise.ts";
 import { Database } from "./database.ts";
 import type { Raised } from "./findings/findings.ts";
 import type { Store } from "./http/api.ts";
@@ -10,8 +11,16 @@ import { Scan } from "./query/scan.ts";
 /** Bytes of a recording that is not bounded. */
 const UNBOUNDED = 64 * 1024 ** 3;
 
-/** Keeps of a copy what ended in the last `last` seconds before its end, with the sums of that time, in at most `most` bytes. */
-function trim(file: string, last: number, most: number): void {
+/** What a recording holds. */
+export interface RecordOptions {
+  /** Bytes at most. */
+  readonly most?: number | undefined;
+  /** Addresses and names are replaced. */
+  readonly anonymise?: boolean | undefined;
+}
+
+/** Keeps of a copy what ended in the last `last` seconds before its end, with the sums of that time. */
+function trim(file: string, last: number, { most = UNBOUNDED, anonymise: hides }: RecordOptions): void {
   const db = new Database(file, UNBOUNDED);
   const end = endOf(db);
   db.run("DELETE FROM chunk WHERE t1 < ?", (end - last) * 1e6);
@@ -20,19 +29,17 @@ function trim(file: string, last: number, most: number): void {
   db.close();
   const rest = new Database(file, most);
   rest.fit();
+  if (hides) anonymise(rest);
   rest.compact();
   rest.close();
 }
 
-/**
- * Copies the database of a running agent, without what is older than `last` seconds or does not fit into `most` bytes.
- * Throws if `to` exists.
- */
-export function record(from: string, to: string, last: number, most = UNBOUNDED): void {
+/** Copies the database of a running agent, without what is older than `last` seconds. Throws if `to` exists. */
+export function record(from: string, to: string, last: number, options: RecordOptions = {}): void {
   const db = new Database(from, 0, true);
   db.copyTo(to);
   db.close();
-  trim(to, last, most);
+  trim(to, last, options);
 }
 
 function endOf(db: Database): number {

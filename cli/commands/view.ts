@@ -20,6 +20,7 @@ interface RecordFlags extends ConfigFlags {
   readonly last: string;
   readonly bytes?: string;
   readonly for?: string;
+  readonly anonymise?: true;
 }
 
 interface FindingsFlags {
@@ -126,6 +127,7 @@ export function addView(program: Command): void {
     .option("--last <duration>", "how far back", "30m")
     .option("--bytes <size>", "maximum size, such as 64MiB; the oldest connections are left out")
     .option("--for <duration>", "wait this long, then record only that period")
+    .option("--anonymise", "replace addresses and names by hashes with a key that is thrown away")
     .action(async (file: string, flags: RecordFlags) => {
       const last = milliseconds("--last", flags.last);
       const wait = flags.for === undefined ? undefined : milliseconds("--for", flags.for);
@@ -142,7 +144,7 @@ export function addView(program: Command): void {
       if (wait !== undefined) await sleep(wait);
       const { record } = await import("../../store/recording.ts");
       try {
-        record(database, file, (wait ?? last) / 1000, bytes);
+        record(database, file, (wait ?? last) / 1000, { most: bytes, anonymise: flags.anonymise });
       } catch (cause) {
         rmSync(file, { force: true });
         throw new WirespanError(

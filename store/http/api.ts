@@ -24,6 +24,7 @@ import { LIVING_ORDERS, livingList } from "../query/living.ts";
 import { heat, strip, topology, vitalLines, vitals } from "../query/overview.ts";
 import { type Interval, Progress, type Scan } from "../query/scan.ts";
 import { SeriesQuery } from "../query/series.ts";
+import { stacks } from "../query/stacks.ts";
 import { traceOf } from "../query/trace.ts";
 import { traceRow } from "../query/trace-row.ts";
 import { HISTOGRAMS, type Measured } from "../sums/edge.ts";
@@ -134,6 +135,11 @@ export class Api {
           topology(await this.#windows(parameters, progress), scan.resources, ingest),
       },
       losses: range((interval) => losses(this.#series, interval, store.now(), scan.resources)),
+      stacks: {
+        parameters: [...FILTERED, "reason"],
+        handle: (parameters, progress) =>
+          stacks(scan, parameters.interval, parameters.filter, parameters.text("reason"), progress),
+      },
       listeners: {
         parameters: FILTERED,
         handle: (parameters, progress) => this.#listeners(parameters, progress),

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import type { Browser, Page } from "puppeteer-core";
+import type { Agent as AgentAnswer, Heat, Host, Stacks, Topology } from "../../store/answers.ts";
 import { type Agent, MAIN, startAgent } from "../support/agent.ts";
 import { openBrowser } from "../support/browser.ts";
 import { inodeOf } from "../support/connection-ends.ts";
@@ -66,6 +67,7 @@ describe("the page", function () {
 control: { socket: "${folder}/control.sock" }
 filter: { include: { netns: ["${inodeOf(netns)}"] } }
 metrics: { interval: 2s }
+plugins: { softirqs: { perCpu: true }, tcpdrop: { stacks: true } }
 viewer: { enabled: true, address: "127.0.0.1:0", file: "${folder}/viewer.db", receive: true, recordOn: [finding] }
 exporters: { c: { type: console, format: json, rate: 1 } }
 `,
@@ -178,6 +180,55 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     await show("/topology?view=table&last=600");
     const shown = await text();
     assert.match(shown, new RegExp(`cart.*:9999[^\\n]*\\t${made.cart!.attempts}\\b`));
+  });
+
+  it("counts each state that a socket left", async () => {
+    const path = "of=state&only=established&q=service:web&last=600";
+    const { attempts } = made.web!;
+    await until(
+      "the states to be collected",
+      async () => (await ask<Heat>(`heat?${path}`)).total === attempts,
+    );
+    await show(`/latency?${path}`);
+    assert.match(await text(), new RegExp(`\\bn\\s+${attempts}\\b`));
+  });
+
+  it("shows where in the kernel packets were dropped", async () => {
+    await show("/losses?reason=NO_SOCKET&last=600");
+    const functions = (await page.$$eval(".frame", (frames) =>
+      frames.map(({ textContent }) => textContent),
+    )) as string[];
+    assert.deepEqual([functions[0], functions.at(-1)], ["net_rx_action", "tcp_v4_rcv"]);
+    const { total, lines } = await ask<Stacks>("stacks?reason=NO_SOCKET&last=600");
+    assert.ok(total > 0 && lines.every(({ count }) => count === total), "all drops have one stack");
+  });
+
+  it("draws each CPU's time in softirqs, and how late they start there", async () => {
+    await show("/host?last=600");
+    const label = (await page.$eval("svg[aria-label^='Time in softirqs by CPU, net_rx']", (svg) =>
+      svg.getAttribute("aria-label"),
+    )) as string;
+    const named = [...label.matchAll(/CPU (\d+) at most/g)].map(([, cpu]) => Number(cpu));
+    const { softirqs } = await ask<Host>("host?last=600");
+    const ran = softirqs.filter(({ vector }) => vector === "net_rx").map(({ cpu }) => cpu!);
+    assert.deepEqual(
+      named,
+      ran.sort((a, b) => b - a),
+    );
+    assert.match(await text(), /net_rx on CPU \d+, the busiest/);
+  });
+
+  it("shows what doctor reports of each hook", async () => {
+    await show("/agent");
+    await page.$$eval("details", (all) => {
+      for (const one of all) one.setAttribute("open", "");
+    });
+    const shown = await text();
+    for (const hook of ["tp_btf/inet_sock_set_state", "tp_btf/kfree_skb"])
+      assert.ok(shown.includes(hook), hook);
+    const { state } = await ask<AgentAnswer>("agent");
+    const missing = state!.hooks!.filter(({ at }) => at === undefined).length;
+    assert.match(shown, new RegExp(`${missing} missing, \\d+ of second choice`));
   });
 
   it("is walked by keys alone", async () => {
@@ -309,6 +360,17 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     const { edges } = body as { edges: readonly { from: string; counts: Record<string, number> }[] };
     assert.equal(edges.find(({ from }) => from === "cart")?.counts.failed, made.cart!.attempts);
     await assert.rejects(run("record", file, "--config", config), /exists already; name another file/);
+    const anonymous = join(folder, "anonymous.db");
+    await run("record", anonymous, "--config", config, "--anonymise");
+    using hidden = openRecording(anonymous);
+    const { body: map } = await new Api(hidden).answer("topology", new URLSearchParams("last=1800"));
+    const failures = (map as Topology).edges.map(({ counts }) => counts.failed);
+    assert.ok(failures.includes(made.cart!.attempts), "the numbers are the same");
+    const bytes = readFileSync(anonymous, "latin1");
+    assert.deepEqual(
+      ["cart", "checkout", "payments"].filter((name) => bytes.includes(name)),
+      [],
+    );
   });
 
   it("has been recorded when the first fault was found", async () => {

@@ -2,6 +2,7 @@
 import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import type { AgentSummary, Common } from "../../store/answers.ts";
+import { clock } from "./format.ts";
 import { filter, now, range } from "./state.ts";
 
 export type Loaded<T> =
@@ -112,7 +113,7 @@ function reopen(): void {
   });
   opened.addEventListener("error", () => {
     if (stream !== opened) return;
-    trouble.value ??= "The store does not answer; what is shown is what it said last.";
+    trouble.value ??= `The store does not answer since ${clock(Date.now() / 1000)}; what is shown is of ${clock(now.value)}.`;
     // Refused for good: say why.
     if (opened.readyState === EventSource.CLOSED) {
       void ask("meta");

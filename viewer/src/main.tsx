@@ -4,7 +4,7 @@ import "./app.css";
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Findings, Meta } from "../../store/answers.ts";
-import { admit, agent, useData } from "./data.ts";
+import { admit, agent, trouble, useData } from "./data.ts";
 import { Help, Notice, Rail, SCREENS, Top, Trouble, useKeys } from "./parts/chrome.tsx";
 import { Strip } from "./parts/strip.tsx";
 import { AgentScreen } from "./screens/agent.tsx";
@@ -33,7 +33,7 @@ function App() {
   return (
     <div class="app">
       <Rail meta={meta} findings={findings.state === "ready" ? findings.data.findings.length : 0} />
-      <main>
+      <main class={trouble.value ? "stale" : ""}>
         <Top />
         <Strip keptFrom={keptFrom} />
         <Trouble />

@@ -10,13 +10,20 @@ export interface Stack {
   readonly line: readonly (readonly [t: number, value: number])[];
 }
 
+/** Warm above the line, cold below it. */
 const COLOURS = {
-  light: ["#c2320e", "#b8860b", "#6d5bc9", "#1f8a83", "#8b93a1", "#3b6fd4"],
-  dark: ["#ff8a65", "#e9c46a", "#b3a5ff", "#5fd3c9", "#7a8494", "#79a8ff"],
+  light: {
+    up: ["#c2320e", "#b8860b", "#8b93a1", "#e08a5b", "#7a5a12", "#5b6472"],
+    down: ["#3b6fd4", "#6d5bc9", "#1f8a83", "#a9b3c1", "#7fa6ea", "#3d4a63"],
+  },
+  dark: {
+    up: ["#ff8a65", "#e9c46a", "#7a8494", "#c9622f", "#a98a3c", "#b4bdca"],
+    down: ["#79a8ff", "#b3a5ff", "#5fd3c9", "#4a5563", "#3f6fc4", "#98a2b2"],
+  },
 };
 
-export function colourOf(index: number): string {
-  const colours = COLOURS[theme.value];
+export function colourOf(way: "up" | "down", index: number): string {
+  const colours = COLOURS[theme.value][way];
   return colours[index % colours.length]!;
 }
 
@@ -54,7 +61,7 @@ export function MirroredBars(props: {
       // The tallest first: the others are drawn over it.
       for (const [i, layer] of layers.entries().toArray().reverse()) {
         data.push(layer);
-        const fill = colourOf(sign > 0 ? i : i + up.length);
+        const fill = colourOf(sign > 0 ? "up" : "down", i);
         series.push({
           label: stacks[i]!.name,
           fill,
@@ -79,7 +86,12 @@ export function MirroredBars(props: {
         cursor: { show: false },
         scales: { x: { time: true, range: [from, to] } },
         axes: [
-          { ...axis, values: (_, splits) => splits.map((t) => clock(t, "minutes")) },
+          {
+            ...axis,
+            size: 26,
+            space: 90,
+            values: (_, splits) => splits.map((t) => clock(t, to - from < 1800 ? "seconds" : "minutes")),
+          },
           { ...axis, values: (_, splits) => splits.map((value) => short(Math.abs(value))) },
         ],
         series,

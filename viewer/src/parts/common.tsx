@@ -1,17 +1,19 @@
 // Small parts that every screen uses.
 import type { ComponentChildren } from "preact";
 import { agent, type Loaded } from "../data.ts";
-import { filter, go } from "../state.ts";
+import { filter, go, termsOf, toggleTerm } from "../state.ts";
 
 export function Panel(props: {
   title: string;
+  /** What tells it from another panel of the same title. */
+  label?: string;
   note?: ComponentChildren;
   right?: ComponentChildren;
   class?: string;
   children: ComponentChildren;
 }) {
   return (
-    <section class={`panel ${props.class ?? ""}`} aria-label={props.title}>
+    <section class={`panel ${props.class ?? ""}`} aria-label={props.label ?? props.title}>
       <h2>
         {props.title}
         {props.note && <small>{props.note}</small>}
@@ -42,11 +44,12 @@ export function Answer<T>(props: {
           {filter.value
             ? "Nothing matches the filter. "
             : (props.empty ?? "Nothing was observed in this time.")}
-          {filter.value && (
-            <button type="button" class="link" onClick={() => go({ q: undefined })}>
-              Remove the filter
+          {filter.value && "Without: "}
+          {termsOf(filter.value).map((term) => (
+            <button type="button" class="chip" key={term} onClick={() => toggleTerm(term)}>
+              {term}
             </button>
-          )}
+          ))}
         </p>
       </>
     );

@@ -21,10 +21,12 @@ export function Table<T>(props: {
   rows: readonly T[];
   keyOf: (row: T) => string;
   onOpen?: (row: T) => void;
+  /** Rows that can be opened, if not all can. */
+  canOpen?: (row: T) => boolean;
   order?: string;
   onOrder?: (order: string) => void;
 }) {
-  const { columns, rows, keyOf, onOpen } = props;
+  const { columns, rows, keyOf, onOpen, canOpen = () => true } = props;
   const [selected, select] = useState(-1);
   const [frozen, freeze] = useState<readonly T[] | undefined>(undefined);
   const body = useRef<HTMLTableSectionElement>(null);
@@ -32,8 +34,11 @@ export function Table<T>(props: {
   const shown = frozen ?? rows;
   const fresh = frozen ? rows.filter((row) => !frozen.some((old) => keyOf(old) === keyOf(row))).length : 0;
   // Keys may follow one another faster than the page is drawn.
-  const latest = useRef({ shown, selected, onOpen });
-  latest.current = { shown, selected, onOpen };
+  const open = (row: T) => {
+    if (canOpen(row)) onOpen?.(row);
+  };
+  const latest = useRef({ shown, selected, open });
+  latest.current = { shown, selected, open };
   useEffect(() => {
     const move = (event: Event) => {
       const now = latest.current;
@@ -42,9 +47,9 @@ export function Table<T>(props: {
       select(now.selected);
     };
     const enter = () => {
-      const { shown: rows, selected: at, onOpen: open } = latest.current;
-      const row = rows[at];
-      if (row !== undefined) open?.(row);
+      const now = latest.current;
+      const row = now.shown[now.selected];
+      if (row !== undefined) now.open(row);
     };
     document.addEventListener("wirespan-move", move);
     document.addEventListener("wirespan-open", enter);
@@ -91,10 +96,13 @@ export function Table<T>(props: {
         </thead>
         <tbody ref={body}>
           {shown.map((row, i) => (
-            <tr key={keyOf(row)} class={i === selected ? "selected" : ""} onDblClick={() => onOpen?.(row)}>
+            <tr key={keyOf(row)} class={i === selected ? "selected" : ""} onDblClick={() => open(row)}>
               {columns.map(({ head, name = head, isNumber, cell, term }, at) => (
                 <td key={name} class={isNumber ? "number" : ""}>
-                  <Cell term={term?.(row)} onOpen={at === 0 && onOpen ? () => onOpen(row) : undefined}>
+                  <Cell
+                    term={term?.(row)}
+                    onOpen={at === 0 && onOpen && canOpen(row) ? () => onOpen(row) : undefined}
+                  >
                     {cell(row)}
                   </Cell>
                 </td>

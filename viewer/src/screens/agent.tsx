@@ -1,5 +1,5 @@
 // Can these numbers be trusted?
-import type { Agent, AgentState as State } from "../../../store/answers.ts";
+import type { Agent, HookState, AgentState as State } from "../../../store/answers.ts";
 import { useData } from "../data.ts";
 import { bytes, clock, count, duration } from "../format.ts";
 import { Answer, Panel } from "../parts/common.tsx";
@@ -13,6 +13,7 @@ export function AgentScreen() {
       {({ state, stateAt, store }) => (
         <>
           {state && <AgentState state={state} at={stateAt ?? 0} />}
+          {state?.hooks && <Hooks hooks={state.hooks} />}
           <Panel title="What is kept" note={store.file} right={`at most ${bytes(store.bound)}`}>
             <Table
               label="What is kept"
@@ -53,22 +54,33 @@ function AgentState(props: { state: State; at: number }) {
       <Panel
         title="The agent"
         note={`version ${state.version}, pid ${state.pid}, up ${duration(state.uptimeSeconds)}, as of ${clock(at)}`}
+        right={`${state.plugins.filter(({ state: is }) => is === "running").length} of ${state.plugins.length} plugins observe all they can`}
       >
-        <Table
-          label="Plugins"
-          rows={state.plugins}
-          keyOf={({ name }) => name}
-          columns={[
-            { head: "plugin", cell: ({ name }) => <b>{name}</b> },
-            {
-              head: "state",
-              cell: ({ state: is }) => (
-                <span class={is === "running" ? "" : "bad"}>{is === "running" ? is : `◆ ${is}`}</span>
-              ),
-            },
-            { head: "why", cell: ({ error }) => <span class="wrap">{error}</span> },
-          ]}
-        />
+        <ul class="plugins">
+          {state.plugins.map(({ name, state: is }) => (
+            <li key={name} class={is === "running" ? "" : is === "failed" ? "bad" : "warn"}>
+              {{ running: "✓", degraded: "▲", failed: "◆" }[is] ?? "◆"} {name}
+              {is !== "running" && ` ${is}`}
+            </li>
+          ))}
+        </ul>
+        {state.plugins.some(({ error }) => error) && (
+          <Table
+            label="Plugins that miss something"
+            rows={state.plugins.filter(({ error }) => error)}
+            keyOf={({ name }) => name}
+            columns={[
+              { head: "plugin", cell: ({ name }) => <b>{name}</b> },
+              {
+                head: "state",
+                cell: ({ state: is }) => (
+                  <span class={is === "running" ? "" : "bad"}>{is === "running" ? is : `◆ ${is}`}</span>
+                ),
+              },
+              { head: "why", cell: ({ error }) => <span class="wrap">{error}</span> },
+            ]}
+          />
+        )}
         {state.limits.map((limit) => (
           <p class="state warn" key={limit}>
             {limit}
@@ -104,5 +116,54 @@ function AgentState(props: { state: State; at: number }) {
         />
       </Panel>
     </>
+  );
+}
+
+/** What `wirespan doctor` prints: what is missing at once, all else if it is asked for. */
+function Hooks(props: { hooks: readonly HookState[] }) {
+  const [missing, taken] = [true, false].map((is) =>
+    props.hooks.filter(({ at }) => (at === undefined) === is),
+  );
+  const second = taken!.filter(({ refused }) => refused.length > 0);
+  return (
+    <Panel
+      title="Hooks"
+      note="as wirespan doctor reports them"
+      right={`${missing!.length} missing, ${second.length} of second choice`}
+    >
+      {missing!.length > 0 && <HookTable label="Hooks that are missing" hooks={missing!} />}
+      <details>
+        <summary>{taken!.length} that are attached</summary>
+        <HookTable label="Hooks that are attached" hooks={taken!} />
+      </details>
+    </Panel>
+  );
+}
+
+function HookTable(props: { label: string; hooks: readonly HookState[] }) {
+  return (
+    <Table
+      label={props.label}
+      rows={props.hooks.toSorted((a, b) => b.refused.length - a.refused.length)}
+      keyOf={({ plugin, thing }) => `${plugin} ${thing}`}
+      columns={[
+        { head: "plugin", cell: ({ plugin }) => <b>{plugin}</b> },
+        { head: "observes", cell: ({ thing }) => <span class="wrap">{thing}</span> },
+        {
+          head: "hook",
+          cell: ({ at }) => (at === undefined ? <span class="bad">◆ none</span> : <code>{at}</code>),
+        },
+        {
+          head: "refused",
+          cell: ({ refused }) => (
+            <span class="wrap">{refused.map(({ at, why }) => `${at}: ${why}`).join("; ")}</span>
+          ),
+        },
+        {
+          head: "not observed",
+          cell: ({ at, without }) => at === undefined && <span class="wrap warn">{without}</span>,
+        },
+      ]}
+    />
   );
 }

@@ -147,7 +147,7 @@ function HeatPanel(props: {
   const heat = useData<Heat>(props.path).value;
   const p99 = heat.state === "ready" && heat.data.p99 !== undefined && `p99 ${duration(heat.data.p99)}`;
   return (
-    <Panel title={props.title} note={props.note} right={p99}>
+    <Panel title={props.title} label={`${props.title}, ${props.note}`} note={props.note} right={p99}>
       <Answer of={heat} isEmpty={({ total }) => total === 0} empty={props.empty}>
         {(data) => (
           <Heatmap heat={data} label={`${props.title}, ${props.note}`} height={170} span={[1e-6, 0.01]} />

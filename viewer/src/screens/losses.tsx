@@ -5,16 +5,19 @@ import { clock, count } from "../format.ts";
 import { colourOf, MirroredBars } from "../parts/bars.tsx";
 import { Answer, Bar, Panel, Spark } from "../parts/common.tsx";
 import { Table } from "../parts/table.tsx";
-import { range, term, toggleTerm } from "../state.ts";
+import { go, parameter, range, term, toggleTerm } from "../state.ts";
+import { DropStacks } from "./drop-stacks.tsx";
 
 export function LossesScreen() {
   const losses = useData<Losses>("losses").value;
   const events = useData<Events>("events").value;
   const { from, to } = range.value;
+  const reason = parameter("reason");
   return (
     <>
       <Answer
         of={losses}
+        plugins={["tcpdrop", "tcpretrans"]}
         isEmpty={({ dropped, retransmitted, rejected }) =>
           dropped.length + retransmitted.length + rejected.length === 0
         }
@@ -26,11 +29,11 @@ export function LossesScreen() {
             ...data.rejected.map((part) => ({ ...part, name: `rejected by ${part.name}` })),
           ];
           const causes = [
-            ...up.map((part, i) => ({ ...part, kind: "dropped", colour: colourOf(i) })),
+            ...up.map((part, i) => ({ ...part, kind: "dropped", colour: colourOf("up", i) })),
             ...data.retransmitted.map((part, i) => ({
               ...part,
               kind: "retransmitted",
-              colour: colourOf(i + up.length),
+              colour: colourOf("down", i),
             })),
           ];
           return (
@@ -48,11 +51,13 @@ export function LossesScreen() {
                 />
               </Panel>
               <div class="columns">
-                <Panel title="Causes" class="wide">
+                <Panel title="Causes" note="a reason's name shows where its packets were dropped">
                   <Table
                     label="Causes"
                     rows={causes}
                     keyOf={({ name, kind }) => `${kind} ${name}`}
+                    onOpen={({ name }) => go({ reason: name === reason ? undefined : name })}
+                    canOpen={({ name }) => data.dropped.some((part) => part.name === name)}
                     columns={[
                       {
                         head: "cause",
@@ -77,10 +82,13 @@ export function LossesScreen() {
                     ]}
                   />
                 </Panel>
-                <Panel title="Whose">
-                  <Whose title="dropped" parts={data.droppedOf} />
-                  <Whose title="retransmitted" parts={data.retransmittedOf} />
-                </Panel>
+                <div>
+                  {data.dropped.length > 0 && <DropStacks reason={reason} />}
+                  <Panel title="Whose">
+                    <Whose title="dropped" parts={data.droppedOf} />
+                    <Whose title="retransmitted" parts={data.retransmittedOf} />
+                  </Panel>
+                </div>
               </div>
             </>
           );

@@ -1,5 +1,6 @@
 // What is wrong, since when, and what to look at first?
 
+import { useState } from "preact/hooks";
 import type {
   Finding,
   Findings as Found,
@@ -70,7 +71,11 @@ function screenOf({ evidence }: Finding): string {
   return SCREENS.find(([to]) => to === pathname)?.[1] ?? "Show";
 }
 
+/** Findings that are shown at once: more would hide what is below. */
+const FIRST = 5;
+
 function Findings(props: { findings: Loaded<Found> }) {
+  const [all, showAll] = useState(false);
   return (
     <Panel
       title={title(props.findings)}
@@ -86,34 +91,43 @@ function Findings(props: { findings: Loaded<Found> }) {
               Nothing is unusual.
             </p>
           ) : (
-            <ol class="findings">
-              {findings.map((finding) => (
-                <li key={`${finding.rule} ${finding.subject}`}>
-                  <Sign severity={finding.severity} />
-                  <div>
-                    <b>{finding.text}</b>
-                    <p>{finding.next}</p>
-                  </div>
-                  <div class="right">
-                    <a
-                      class="button"
-                      href={finding.evidence}
-                      onClick={(event) => {
-                        event.preventDefault();
-                        open(finding.evidence);
-                      }}
-                    >
-                      {screenOf(finding)} <kbd aria-hidden="true">⏎</kbd>
-                    </a>
-                    <small>
-                      since {clock(finding.since)}
-                      {finding.ratio !== undefined && `, ${short(finding.ratio)} × as before`}
-                      {finding.likelyFrom && `, likely from ${finding.likelyFrom}`}
-                    </small>
-                  </div>
-                </li>
-              ))}
-            </ol>
+            <>
+              <ol class="findings">
+                {findings.slice(0, all ? undefined : FIRST).map((finding) => (
+                  <li key={`${finding.rule} ${finding.subject}`}>
+                    <Sign severity={finding.severity} />
+                    <div>
+                      <b>{finding.text}</b>
+                      <p>{finding.next}</p>
+                    </div>
+                    <div class="right">
+                      <a
+                        class="button"
+                        href={finding.evidence}
+                        onClick={(event) => {
+                          event.preventDefault();
+                          open(finding.evidence);
+                        }}
+                      >
+                        {screenOf(finding)} <span aria-hidden="true">→</span>
+                      </a>
+                      <small>
+                        since {clock(finding.since)}
+                        {finding.ratio !== undefined && `, ${short(finding.ratio)} × as before`}
+                        {finding.likelyFrom && `, likely from ${finding.likelyFrom}`}
+                      </small>
+                    </div>
+                  </li>
+                ))}
+              </ol>
+              {findings.length > FIRST && (
+                <p class="state">
+                  <button type="button" class="link" onClick={() => showAll(!all)}>
+                    {all ? "The first five alone" : `${findings.length - FIRST} more, less urgent or later`}
+                  </button>
+                </p>
+              )}
+            </>
           )
         }
       </Answer>

@@ -109,11 +109,12 @@ function DeviceQueues(props: { device: Device }) {
   return (
     <Panel
       title={`${name} by queue`}
+      label={`${name} of ${netns} by queue`}
       note={`${netns}; dotted: fair share`}
       right={unfair >= 2 && <span class="tag bad">◆ {short(unfair)} × fair</span>}
     >
       <Table
-        label={`${name} by queue`}
+        label={`Queues of ${name} of ${netns}`}
         rows={queues}
         keyOf={({ id }) => String(id)}
         columns={[

@@ -7,6 +7,7 @@ import type { LaidOut, ToLayOut } from "../layout.worker.ts";
 import { Answer, Choice, Panel } from "../parts/common.tsx";
 import { Table } from "../parts/table.tsx";
 import { go, parameter, range, term } from "../state.ts";
+import { EdgePanel, nameOf } from "./edge-panel.tsx";
 
 const SIZE = { width: 130, height: 42 };
 
@@ -70,6 +71,15 @@ function merged(edges: readonly MapEdge[]): MapEdge[] {
   return [...byName.values()];
 }
 
+const WORST = { failing: 2, worse: 1, calm: 0 };
+
+function worstFirst(edges: readonly MapEdge[]): readonly MapEdge[] {
+  return edges.toSorted(
+    (a, b) =>
+      WORST[stateOf(b)] - WORST[stateOf(a)] || (b.counts.connections ?? 0) - (a.counts.connections ?? 0),
+  );
+}
+
 export function Topology() {
   const view = parameter("view") || "map";
   const only = parameter("only");
@@ -99,10 +109,18 @@ export function Topology() {
       </div>
       <Answer of={found} isEmpty={({ edges }) => edges.length === 0}>
         {({ edges, folded }) => {
-          const shown = merged(edges).filter((edge) => only !== "trouble" || stateOf(edge) !== "calm");
+          const shown = worstFirst(
+            merged(edges).filter((edge) => only !== "trouble" || stateOf(edge) !== "calm"),
+          );
+          const chosen = shown.find((edge) => nameOf(edge) === parameter("edge")) ?? shown[0];
           return (
             <>
-              {view === "map" && <NodeMap edges={arrows(shown)} folded={folded} />}
+              {view === "map" && (
+                <div class="columns">
+                  <NodeMap edges={arrows(shown)} folded={folded} />
+                  {chosen && <EdgePanel edge={chosen} />}
+                </div>
+              )}
               {view === "matrix" && <Matrix edges={shown} />}
               <EdgeTable edges={shown} />
             </>
@@ -181,7 +199,7 @@ function NodeMap(props: { edges: ReturnType<typeof arrows>; folded: number }) {
                 <g
                   key={`${edge.from} ${edge.to} ${edge.port}`}
                   class={`edge ${stateOf(edge)}`}
-                  onClick={() => toConnections(edge)}
+                  onClick={() => go({ edge: nameOf(edge) })}
                 >
                   <title>{`${edge.from} → ${edge.to}:${edge.port}`}</title>
                   <path d={curve(points)} stroke-width={width} marker-end="url(#arrow)" />
@@ -213,7 +231,7 @@ function NodeMap(props: { edges: ReturnType<typeof arrows>; folded: number }) {
                     {id.length > 17 ? `${id.slice(0, 16)}…` : id}
                   </text>
                   <text x="10" y="33">
-                    {rate > 0 ? `${short(rate)}/s in` : "opens only"}
+                    {edges.some(({ to }) => to === id) ? `${short(rate)}/s in` : "opens only"}
                   </text>
                 </g>
               );
@@ -281,19 +299,13 @@ function Matrix(props: { edges: readonly MapEdge[] }) {
   );
 }
 
-const WORST = { failing: 2, worse: 1, calm: 0 };
-
 function EdgeTable(props: { edges: readonly MapEdge[] }) {
   const seconds = range.value.length;
-  const rows = props.edges.toSorted(
-    (a, b) =>
-      WORST[stateOf(b)] - WORST[stateOf(a)] || (b.counts.connections ?? 0) - (a.counts.connections ?? 0),
-  );
   return (
     <Panel title="Edges" note="the worst first">
       <Table
         label="Edges"
-        rows={rows}
+        rows={props.edges}
         keyOf={(edge) => `${edge.from} ${edge.to} ${edge.port} ${edge.seenBy}`}
         onOpen={toConnections}
         columns={[
