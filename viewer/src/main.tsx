@@ -2,7 +2,7 @@
 import "uplot/dist/uPlot.min.css";
 import "./app.css";
 import { render } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Findings, Meta } from "../../store/answers.ts";
 import { admit, agent, trouble, useData } from "./data.ts";
 import { Help, Notice, Rail, SCREENS, Top, Trouble, useKeys } from "./parts/chrome.tsx";
@@ -27,9 +27,9 @@ function App() {
   useEffect(() => {
     if (meta.state === "ready") agent.value = meta.data.agent;
   }, [meta]);
-  useEffect(() => {
-    if (sums !== undefined) knownSince(sums);
-  }, [sums]);
+  // Before anything is asked, or all would be asked twice.
+  useMemo(() => sums !== undefined && knownSince(sums), [sums]);
+  if (meta.state === "loading" && trouble.value === undefined) return null;
   return (
     <div class="app">
       <Rail meta={meta} findings={findings.state === "ready" ? findings.data.findings.length : 0} />
