@@ -150,11 +150,13 @@ export function Heatmap(props: {
             </text>
           </g>
         ))}
-        {times.at.map((t) => (
-          <text key={t} x={xOf(t)} y={height - 6} text-anchor="middle">
-            {clock(t, times.step < 60 ? "seconds" : "minutes")}
-          </text>
-        ))}
+        {times.at
+          .filter((t) => xOf(t) < width - 24)
+          .map((t) => (
+            <text key={t} x={xOf(t)} y={height - 6} text-anchor="middle">
+              {clock(t, times.step < 60 ? "seconds" : "minutes")}
+            </text>
+          ))}
         {shown && (
           <rect
             class="box"

@@ -72,11 +72,13 @@ export function Strip(props: { keptFrom: number | undefined }) {
             </g>
           );
         })}
-        {times.at.map((t) => (
-          <text key={t} x={xOf(t)} y={HEIGHT - 4} text-anchor="middle">
-            {clock(t, times.step < 60 ? "seconds" : "minutes")}
-          </text>
-        ))}
+        {times.at
+          .filter((t) => xOf(t) > 24 && xOf(t) < width - 24)
+          .map((t) => (
+            <text key={t} x={xOf(t)} y={HEIGHT - 4} text-anchor="middle">
+              {clock(t, times.step < 60 ? "seconds" : "minutes")}
+            </text>
+          ))}
         {(!isLive || drag) && (
           <rect
             class="chosen"

@@ -26,7 +26,12 @@ export function LossesScreen() {
         {(data) => {
           const up = [
             ...data.dropped,
-            ...data.rejected.map((part) => ({ ...part, name: `rejected by ${part.name}` })),
+            ...data.rejected.map((part) => ({
+              ...part,
+              name: `rejected by ${part.name}`,
+              means:
+                "The listener rejected them, as a rule because its accept queue was full: see Listeners.",
+            })),
           ];
           const causes = [
             ...up.map((part, i) => ({ ...part, kind: "dropped", colour: colourOf("up", i) })),
@@ -156,7 +161,7 @@ function Whose(props: { title: string; parts: readonly LossPart[] }) {
       onOpen={({ name }) => toggleTerm(term("service", name))}
       columns={[
         { head: title, cell: ({ name }) => name },
-        { head: "drawn", cell: (part) => <Bar share={part.count / most} tone="bad" /> },
+        { head: "", name: `${title}, drawn`, cell: (part) => <Bar share={part.count / most} tone="bad" /> },
         { head: "count", isNumber: true, cell: (part) => count(part.count) },
       ]}
     />
