@@ -2,7 +2,7 @@
 // everywhere in the file. Tests: store/anonymise.test.ts.
 import { createHmac, randomBytes } from "node:crypto";
 import { isIP } from "node:net";
-import { LINK, RowBuilder, type Rows } from "../exporters/local/columns.ts";
+import { linksOf, RowBuilder, type Rows } from "../exporters/local/columns.ts";
 import { decodeChunk, encodeChunk } from "./chunk.ts";
 import type { Database } from "./database.ts";
 import type { Raised } from "./findings/findings.ts";
@@ -138,11 +138,8 @@ function rewriteChunks(db: Database, signal: Signal, names: Pseudonyms): void {
     const { n, head, data } = db.chunk(Number(id))!;
     const rows = anonymousRows(signal, decodeChunk(attributes, n, head, data), names);
     const copy = new RowBuilder(attributes, n);
-    let linksAt = 0;
-    for (let i = 0; i < n; i++) {
-      copy.copy(rows, i, linksAt, rows.resource[i]!);
-      linksAt += rows.linkCount[i]! * LINK;
-    }
+    const all = Uint32Array.from({ length: n }, (_, i) => i);
+    copy.copy({ rows, resources: rows.resource, linksAt: linksOf(rows) }, all, 0, n);
     const kept = encodeChunk(copy);
     db.run("UPDATE chunk SET head = ?, data = ? WHERE id = ?", kept.head, kept.data, Number(id));
   }
