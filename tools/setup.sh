@@ -31,6 +31,9 @@ command busybox  apt:busybox-static dnf:busybox zypper:busybox-static pacman:bus
 command modprobe apt:kmod dnf:kmod zypper:kmod pacman:kmod apk:kmod finds the modules of the guests
 command apt-get  apt:apt  dnf:apt  zypper:apt  pacman:apt  apk:apt  gets the kernels from Debian'
 packaging_needs='command mmdebstrap apt:mmdebstrap dnf:mmdebstrap zypper:mmdebstrap pacman:mmdebstrap apk:mmdebstrap makes the bare systems that packages are installed on
+command systemd-nspawn apt:systemd-container dnf:systemd-container zypper:systemd-container pacman:systemd apk:systemd starts systemd on them
+command rpm      apt:rpm dnf:rpm zypper:rpm pacman:rpm-tools apk:rpm installs the .rpm
+command lintian  apt:lintian dnf:lintian zypper:lintian pacman:lintian apk:lintian looks for mistakes in the .deb
 command qemu-aarch64 apt:qemu-user dnf:qemu-user zypper:qemu-linux-user pacman:qemu-user apk:qemu-aarch64 loads the addon for arm64'
 case $stage:$(id -u) in
   tests:0) needs="$needs

