@@ -30,13 +30,8 @@ const recipes: Readonly<Record<BackendName, (scratch: string, out: string) => vo
     const module = "github.com/jaegertracing/jaeger";
     buildPublished({ module, version: `v${versions.jaeger}`, package: `${module}/cmd/jaeger` }, scratch, out);
   },
-  prometheus: (scratch, out) => {
-    const module = "github.com/prometheus/prometheus";
-    const version = `v${versions.prometheus}`;
-    // Service discovery needs the clouds' libraries; the tests need none of it.
-    const tags = "remove_all_sd";
-    buildPublished({ module, version, package: `${module}/cmd/prometheus`, tags }, scratch, out);
-  },
+  prometheus: ofPrometheus("prometheus"),
+  promtool: ofPrometheus("promtool"),
   rotel: (scratch, out) => {
     // A Rust program that is published as a Python wheel: nothing is built.
     const pip = ["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-q", "-d", scratch];
@@ -55,6 +50,16 @@ const recipes: Readonly<Record<BackendName, (scratch: string, out: string) => vo
     buildPublished({ module, version, package: `${module}/app/victoria-metrics` }, scratch, out);
   },
 };
+
+function ofPrometheus(program: "prometheus" | "promtool") {
+  return (scratch: string, out: string) => {
+    const module = "github.com/prometheus/prometheus";
+    const version = `v${versions[program]}`;
+    // Service discovery needs the clouds' libraries; the tests need none of it.
+    const tags = "remove_all_sd";
+    buildPublished({ module, version, package: `${module}/cmd/${program}`, tags }, scratch, out);
+  };
+}
 
 function python(args: readonly string[]): void {
   const { status, error } = spawnSync("python3", args, { stdio: "inherit" });

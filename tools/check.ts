@@ -35,7 +35,7 @@ export function checks(): { steps: readonly Step[]; skips: readonly Skip[] } {
   }
 
   if (globSync("plugins/*/*.bpf.c").every((source) => existsSync(source.replace(/c$/, "o")))) {
-    for (const tool of ["histogram-edges", "btfgen", "docgen"]) {
+    for (const tool of ["histogram-edges", "btfgen", "docgen", "dashgen"]) {
       steps.push({ name: tool, command: [process.execPath, `tools/${tool}.ts`, "--check"] });
     }
   } else {

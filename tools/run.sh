@@ -77,6 +77,7 @@ case $verb in
     "$node" tools/histogram-edges.ts
     "$node" tools/btfgen.ts
     "$node" tools/docgen.ts
+    "$node" tools/dashgen.ts
     "$node" cli/main.ts config schema >config/wirespan.schema.json.part
     mv config/wirespan.schema.json.part config/wirespan.schema.json
     ;;

@@ -17,7 +17,7 @@ export interface Suite {
 }
 
 const anywhere =
-  "{core,agent,bpf,cli,config,correlate/{go,node/test,python},exporters,plugins,store,tools,test,bench}/**";
+  "{core,agent,bpf,cli,config,dashboards,correlate/{go,node/test,python},exporters,plugins,store,tools,test,bench}/**";
 export const suites: Readonly<Record<string, Suite>> = {
   unit: {
     files: [`${anywhere}/*.test.ts`],

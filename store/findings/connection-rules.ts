@@ -12,6 +12,15 @@ import {
   type Rule,
   sameEdge,
 } from "./finding.ts";
+import {
+  ACCEPT_SLOW,
+  CONNECT_SLOW,
+  CONNECTS_FAILED,
+  RESETS,
+  RTT_LONG,
+  SEGMENTS_LOST,
+  SYNS_LOST,
+} from "./limits.ts";
 
 /** What to do about failed attempts, by cause. */
 const ADVICE: Readonly<Record<string, string>> = {
@@ -45,7 +54,9 @@ const failedConnects: Rule = (context) =>
         (earlier?.causes.get(cause) ?? 0) /
         Math.max(1, earlier ? earlier.get("connects") + earlier.get("accepts") : 1);
       const share = count / attempts;
-      if (count < 3 || !isMore(count, attempts, usual) || (usual > 0 && share < 3 * usual)) return [];
+      const { least, factor } = CONNECTS_FAILED;
+      if (count < least || !isMore(count, attempts, usual) || (usual > 0 && share < factor * usual))
+        return [];
       const name = nameOf(edge, context.resources);
       return {
         rule: "connects-fail",
@@ -84,7 +95,9 @@ const synRetransmits: Rule = (context) =>
     const attempts = sums.get("connects");
     const succeeded = attempts - sums.get("failed");
     const usual = earlier ? earlier.get("synRetransmits") / Math.max(1, earlier.get("connects")) : 0;
-    if (again < 3 || succeeded < again / 4 || again / attempts < Math.max(0.02, 3 * usual)) return undefined;
+    const { least, share, factor } = SYNS_LOST;
+    if (again < least || succeeded < again / 4 || again / attempts < Math.max(share, factor * usual))
+      return undefined;
     const name = nameOf(edge, context.resources);
     return {
       rule: "syns-lost",
@@ -103,8 +116,7 @@ function slower(
   rule: string,
   of: "connect" | "queue" | "rtt",
   q: number,
-  factor: number,
-  least: number,
+  { seconds, factor }: { readonly seconds: number; readonly factor: number },
   say: (name: string, now: string, before: string) => string,
   next: string,
 ): Rule {
@@ -114,7 +126,7 @@ function slower(
       if (histogram === undefined) return undefined;
       const value = quantile(histogram, q);
       const usual = earlier ? quantile(earlier.histograms[of], q) : 0;
-      if (histogram.count < 10 || value < least) return undefined;
+      if (histogram.count < 10 || value < seconds) return undefined;
       // Lost SYNs have a finding of their own, which says why it is slow.
       if (of === "connect" && sums.get("synRetransmits") >= 0.01 * sums.get("connects")) return undefined;
       if (!earlier || earlier.histograms[of].count < 10 || value < factor * usual) return undefined;
@@ -136,8 +148,7 @@ const slowConnects = slower(
   "connects-slow",
   "connect",
   0.99,
-  3,
-  0.005,
+  CONNECT_SLOW,
   (name, now, before) => `Connecting ${name} takes ${now} at the 99th percentile; it was ${before}.`,
   "Compare it with the round-trip time: if that is unchanged, the server or its queue is slow.",
 );
@@ -146,8 +157,7 @@ const slowQueue = slower(
   "accept-queue-slow",
   "queue",
   0.99,
-  3,
-  0.01,
+  ACCEPT_SLOW,
   (name, now, before) =>
     `Connections ${name} wait ${now} in the accept queue at the 99th percentile; it was ${before}.`,
   "The server accepts too slowly: see its listener and who accepts.",
@@ -157,8 +167,7 @@ const longRtt = slower(
   "rtt-long",
   "rtt",
   0.5,
-  2,
-  0.001,
+  RTT_LONG,
   (name, now, before) => `The round-trip time ${name} is ${now} at the median; it was ${before}.`,
   "The path has become longer or a queue on it is full: compare other edges to the same network.",
 );
@@ -182,7 +191,9 @@ const retransmits: Rule = (context) =>
     const segments = sums.get("segments");
     const share = again / Math.max(1, segments);
     const usual = earlier ? ofData(earlier) / Math.max(1, earlier.get("segments")) : 0;
-    if (again < 5 || share < Math.max(0.01, 3 * usual) || !isMore(again, segments, usual)) return undefined;
+    const { least, factor } = SEGMENTS_LOST;
+    if (again < least || share < Math.max(SEGMENTS_LOST.share, factor * usual)) return undefined;
+    if (!isMore(again, segments, usual)) return undefined;
     const name = nameOf(edge, context.resources);
     return {
       rule: "segments-lost",
@@ -201,8 +212,9 @@ const resets: Rule = (context) =>
     const count = sums.get("resets");
     const connections = sums.get("connections");
     const usual = earlier ? earlier.get("resets") / Math.max(1, earlier.get("connections")) : 0;
-    if (count < 5 || !isMore(count, connections, usual) || count / connections < Math.max(0.05, 3 * usual))
-      return undefined;
+    const { least, share, factor } = RESETS;
+    if (count < least || !isMore(count, connections, usual)) return undefined;
+    if (count / connections < Math.max(share, factor * usual)) return undefined;
     const name = nameOf(edge, context.resources);
     return {
       rule: "connections-reset",

@@ -11,6 +11,16 @@ import {
   quantile,
   type Rule,
 } from "./finding.ts";
+import {
+  ACCEPT_ERRORS,
+  ACCEPT_QUEUE_FILLS,
+  DROPS,
+  NAPI_EXHAUSTED,
+  PILE,
+  SOFTIRQ_BUSY,
+  SOFTIRQ_WAITS,
+  TRANSMIT_FAILURES,
+} from "./limits.ts";
 
 const text = (series: Series, key: string): string => String(series.attributes[key] ?? "");
 const perMinute = ({ seconds }: Evidence, count: number): number =>
@@ -66,7 +76,7 @@ const acceptQueue: Rule = (context) => {
         count: total,
         evidence,
       });
-    } else if (limit > 0 && most >= 0.8 * limit) {
+    } else if (limit > 0 && most >= ACCEPT_QUEUE_FILLS * limit) {
       found.push({
         rule: "accept-queue-fills",
         severity: "slow",
@@ -98,7 +108,9 @@ const acceptErrors: Rule = (context) =>
     "wirespan.tcp.accept.errors",
     (series) => `${series.resource}\n${text(series, "error.type")}`,
   )
-    .filter(({ total, usual }) => total.total >= 3 && total.total > 3 * usual)
+    .filter(
+      ({ total, usual }) => total.total >= ACCEPT_ERRORS.least && total.total > ACCEPT_ERRORS.factor * usual,
+    )
     .map(({ name, total }) => {
       const [resource, error = ""] = name.split("\n");
       const service = context.resources.service(Number(resource));
@@ -117,7 +129,7 @@ const acceptErrors: Rule = (context) =>
     });
 
 /** Reasons that cost nobody anything. */
-const HARMLESS = new Set(["TCP_OLD_DATA", "TCP_OLD_SEQUENCE", "TCP_OLD_ACK", "TCP_CLOSE", "TCP_TOO_OLD_ACK"]);
+const HARMLESS: ReadonlySet<string> = new Set(DROPS.harmless);
 
 const drops: Rule = (context) =>
   compared(
@@ -127,7 +139,9 @@ const drops: Rule = (context) =>
   )
     .filter(
       ({ name, total, usual }) =>
-        !HARMLESS.has(name.split("\n")[1]!) && total.total >= 5 && total.total > 3 * usual,
+        !HARMLESS.has(name.split("\n")[1]!) &&
+        total.total >= DROPS.least &&
+        total.total > DROPS.factor * usual,
     )
     .map(({ name, total, usual }) => {
       const [resource, reason = ""] = name.split("\n");
@@ -153,7 +167,7 @@ const softirqCpu: Rule = ({ now }) => {
   const shares = [...perCpu].map(([cpu, { total }]) => ({ cpu, share: total / now.seconds }));
   const mean = shares.reduce((sum, { share }) => sum + share, 0) / shares.length;
   return shares
-    .filter(({ share }) => share >= 0.6 || (share >= 0.2 && share >= 3 * mean))
+    .filter(({ share }) => share >= SOFTIRQ_BUSY || (share >= 0.2 && share >= 3 * mean))
     .map(({ cpu, share }) => {
       const vectors = now
         .metric("wirespan.softirq.time")
@@ -180,7 +194,13 @@ const softirqWait: Rule = (context) => {
       const p99 = quantile(histogram, 0.99);
       const usual = earlier.get(name);
       const before = usual ? quantile(usual.histogram, 0.99) : 0;
-      if (!name.startsWith("net_") || histogram.count < 100 || p99 < 1e-3 || p99 < 3 * before || before === 0)
+      if (
+        !name.startsWith("net_") ||
+        histogram.count < 100 ||
+        p99 < SOFTIRQ_WAITS.seconds ||
+        p99 < SOFTIRQ_WAITS.factor * before ||
+        before === 0
+      )
         return [];
       return {
         rule: "softirq-waits",
@@ -200,7 +220,7 @@ const napi: Rule = ({ now }) => {
   const sum = (metric: string) => now.metric(metric).reduce((total, one) => total + one.total, 0);
   const polls = sum("wirespan.softirq.napi.polls");
   const exhausted = sum("wirespan.softirq.napi.exhausted");
-  if (exhausted < 10 || exhausted / polls < 0.01) return [];
+  if (exhausted < NAPI_EXHAUSTED.least || exhausted / polls < NAPI_EXHAUSTED.share) return [];
   return [
     {
       rule: "napi-budget-exhausted",
@@ -242,7 +262,10 @@ const queueShare: Rule = ({ now }) => {
 
 const transmitFailures: Rule = (context) =>
   compared(context, "wirespan.netdev.transmit.failures", (series) => text(series, "network.interface.name"))
-    .filter(({ total, usual }) => total.total >= 5 && total.total > 3 * usual)
+    .filter(
+      ({ total, usual }) =>
+        total.total >= TRANSMIT_FAILURES.least && total.total > TRANSMIT_FAILURES.factor * usual,
+    )
     .map(({ name, total }) => ({
       rule: "transmit-fails",
       severity: "slow" as const,
@@ -284,7 +307,7 @@ const piles: Rule = ({ now, resources }) =>
     const last = sorted.at(-1) ?? 0;
     const grows =
       sorted.length >= 2 && sorted.every((value, i) => i === 0 || value >= sorted[i - 1]!) && last > first;
-    if (next === undefined || last < 20 || !grows) return [];
+    if (next === undefined || last < PILE || !grows) return [];
     const keeper = state === "close_wait" ? keeperOf(now, last - first) : undefined;
     const service = resources.service(keeper ?? series.resource);
     return {

@@ -12,6 +12,7 @@ export const versions = {
   "collector-k8s": "0.155.0",
   jaeger: "1.76.0",
   prometheus: "0.316.0",
+  promtool: "0.316.0",
   rotel: "0.0.1a15",
   victoria: "9d9bea03485e",
 } as const;
@@ -24,12 +25,16 @@ const onPath: Readonly<Record<BackendName, readonly string[]>> = {
   "collector-k8s": ["otelcol-contrib", "otelcol-k8s"],
   jaeger: ["jaeger"],
   prometheus: ["prometheus"],
+  promtool: ["promtool"],
   rotel: ["rotel"],
   victoria: ["victoria-metrics"],
 };
 
-/** What `--version` of a program found on PATH must say; older ones lack OTLP. */
-const newEnough: Partial<Record<BackendName, RegExp>> = { prometheus: /version 3\./ };
+/** What `--version` of a program found on PATH must say; older ones lack OTLP, and native histograms in tests of rules. */
+const newEnough: Partial<Record<BackendName, RegExp>> = {
+  prometheus: /version 3\./,
+  promtool: /version 3\./,
+};
 
 /** The folder into which `npm run backends` installs. */
 export const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "wirespan", "backends");

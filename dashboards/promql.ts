@@ -1,0 +1,121 @@
+// PromQL over what the plugins and the agent declare: names and labels as Prometheus and VictoriaMetrics derive them from OTLP.
+// Whoever names a metric or an attribute that is not declared gets an error. Tests: dashboards/promql.test.ts.
+import { INTERNAL_TELEMETRY } from "../agent/internal-telemetry.ts";
+import { importPlugin, installedPlugins } from "../core/engine/discover.ts";
+import type { MetricSpec, Signals } from "../core/plugin/signals.ts";
+
+const plugins = await Promise.all(installedPlugins().map((name) => importPlugin(name)));
+const declared = new Map(
+  [...plugins.map(({ signals }) => signals), INTERNAL_TELEMETRY as Signals]
+    .flatMap((signals) => Object.values(signals))
+    .filter((signal) => signal.signal === "metric")
+    .map((metric) => [metric.name, metric]),
+);
+
+/** Resource attributes that the stores must have as labels. */
+export const RESOURCE_LABELS = ["host.name", "service.namespace", "service.name", "service.instance.id"];
+
+const SUFFIXES: Readonly<Record<string, string>> = { s: "_seconds", By: "_bytes" };
+
+function specOf(name: string): MetricSpec {
+  const spec = declared.get(name);
+  if (!spec) throw new Error(`no plugin declares the metric ${name}`);
+  return spec;
+}
+
+/** `service.name` → `service_name`. */
+export const labelOf = (attribute: string): string => attribute.replaceAll(".", "_");
+
+/** A metric's name in a store: `wirespan.tcp.io` → `wirespan_tcp_io_bytes_total`. */
+export function nameOf(metric: string): string {
+  const { instrument, unit } = specOf(metric);
+  return labelOf(metric) + (SUFFIXES[unit] ?? "") + (instrument === "counter" ? "_total" : "");
+}
+
+/** A label of a metric, checked against its declaration. */
+function labelIn(metric: string, attribute: string): string {
+  if (!RESOURCE_LABELS.includes(attribute) && !(attribute in specOf(metric).attributes))
+    throw new Error(`${metric} has no attribute ${attribute}`);
+  return labelOf(attribute);
+}
+
+/** Conditions on attributes: operator and value, such as `!=""` or `=~"rst_.*"`. */
+export type Where = Readonly<Record<string, string>>;
+
+/** Expressions with the same matchers in each selector and the same window in each range. */
+export class Queries {
+  /** Such as `service_name=~"$service"`. */
+  readonly matchers: readonly string[];
+  /** Such as `5m`. */
+  readonly window: string;
+
+  constructor(matchers: readonly string[], window: string) {
+    this.matchers = matchers;
+    this.window = window;
+  }
+
+  /** The sum per second. */
+  rate(metric: string, by: readonly string[], where: Where = {}): string {
+    return this.#over("sum", "rate", metric, by, where);
+  }
+
+  /**
+   * How many within the window. For what is rare: VictoriaMetrics counts a series from 0, where its rate() does not know
+   * the first value; so does Prometheus with the feature created-timestamp-zero-ingestion.
+   */
+  increase(metric: string, by: readonly string[], where: Where = {}): string {
+    return this.#over("sum", "increase", metric, by, where);
+  }
+
+  /** The increase of one of the metrics for each of another; absent while there is none of either. */
+  share(
+    by: readonly string[],
+    [part, ofPart = {}]: readonly [string, Where?],
+    [whole, ofWhole = {}]: readonly [string, Where?],
+  ): string {
+    return `${this.increase(part, by, ofPart)} / ${this.increase(whole, by, ofWhole)}`;
+  }
+
+  /**
+   * The sum of the last values. Of series that have ended stores go on to show the last value for minutes, for want of a window.
+   */
+  now(metric: string, by: readonly string[], where: Where = {}): string {
+    return this.#over("sum", "last_over_time", metric, by, where);
+  }
+
+  /** An aggregation of a function over the window, such as the maximum of `max_over_time`. */
+  over(aggregate: string, range: string, metric: string, by: readonly string[], where: Where = {}): string {
+    return this.#over(aggregate, range, metric, by, where);
+  }
+
+  /**
+   * A quantile of a histogram, in whatever form the store has it: buckets by `le` (explicit) or by `vmrange` (VictoriaMetrics),
+   * or native ones (Prometheus).
+   */
+  quantile(q: number, metric: string, by: readonly string[], where: Where = {}): string {
+    if (specOf(metric).instrument !== "histogram") throw new Error(`${metric} is no histogram`);
+    const labels = this.#labels(metric, by);
+    const within = (suffix: string) =>
+      `increase(${this.#select(nameOf(metric) + suffix, metric, where)}[${this.window}])`;
+    const buckets = `sum by (${["le", "vmrange", labels].filter(Boolean).join(", ")}) (${within("_bucket")})`;
+    const native = `sum by (${labels}) (${within("")})`;
+    return `histogram_quantile(${q}, ${buckets}) or histogram_quantile(${q}, ${native})`;
+  }
+
+  #over(aggregate: string, range: string, metric: string, by: readonly string[], where: Where): string {
+    const selector = this.#select(nameOf(metric), metric, where);
+    return `${aggregate} by (${this.#labels(metric, by)}) (${range}(${selector}[${this.window}]))`;
+  }
+
+  #labels(metric: string, by: readonly string[]): string {
+    return by.map((attribute) => labelIn(metric, attribute)).join(", ");
+  }
+
+  #select(name: string, metric: string, where: Where): string {
+    const conditions = Object.entries(where).map(
+      ([attribute, condition]) => labelIn(metric, attribute) + condition,
+    );
+    const all = [...this.matchers, ...conditions].join(", ");
+    return all === "" ? name : `${name}{${all}}`;
+  }
+}

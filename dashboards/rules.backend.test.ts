@@ -1,0 +1,41 @@
+// The rules by Prometheus' own tool: whether they are valid, and whether each alert holds where it should.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { findBackend, needBackends } from "../test/backend/find.ts";
+import { ALERTS } from "./rules.ts";
+
+const folder = join(import.meta.dirname, "prometheus");
+const TESTS = "wirespan.rules.test.yaml";
+
+function promtool(...args: readonly string[]): void {
+  const ran = spawnSync(findBackend("promtool")!, args, { cwd: folder, encoding: "utf8" });
+  assert.equal(ran.status, 0, ran.stdout + ran.stderr);
+}
+
+describe("the rules for Prometheus", () => {
+  before(function () {
+    needBackends(this, "promtool");
+  });
+
+  it("are valid, without duplicates and ambiguities", () => {
+    promtool("check", "rules", "--lint=all", "--lint-fatal", "wirespan.rules.yaml");
+  });
+
+  it("hold for staged series above their limits, and not below", () => {
+    promtool("test", "rules", TESTS);
+  });
+
+  it("are each tested to hold", () => {
+    const { tests } = parse(readFileSync(join(folder, TESTS), "utf8")) as {
+      tests: { alert_rule_test: { alertname: string; exp_alerts: unknown[] }[] }[];
+    };
+    const held = tests
+      .flatMap((test) => test.alert_rule_test)
+      .filter(({ exp_alerts }) => exp_alerts.length > 0)
+      .map(({ alertname }) => alertname);
+    assert.deepEqual([...new Set(held)].toSorted(), ALERTS.map(({ alert }) => alert).toSorted());
+  });
+});
