@@ -1,6 +1,7 @@
 // The whole command line, command by command.
 import { Command, CommanderError } from "commander";
 import { addAgent } from "./commands/agent.ts";
+import { addBench } from "./commands/bench.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
 import { addControl } from "./commands/control.ts";
@@ -49,6 +50,7 @@ Exit codes:
   addAgent(program);
   await addTrace(program, args);
   addDoctor(program);
+  addBench(program);
   addPlugins(program);
   addConfig(program);
   addExporters(program);

@@ -48,12 +48,12 @@ describe("secrets in the configuration", () => {
 
   it("are never shown, nor is what came through a reference", () => {
     const yaml = `ids: {salt: ${SECRET}}\nservice: {name: "\${env:TOKEN}"}\n${exporter(
-      `headers: {k: ${SECRET}}, endpoint: "https://me:${SECRET}@host:1"`,
+      `headers: {k: ${SECRET}}, endpoint: "https://me:${SECRET}@host:1/otlp?key=${SECRET}"`,
     )}`;
     const config = configOf({ yaml, env: { TOKEN: SECRET } });
     assert.equal(effectOf(config, "ids.salt").shown, "***");
     assert.equal(effectOf(config, "service.name").shown, "***");
-    assert.equal(effectOf(config, "exporters.a.endpoint").shown, "https://***@host:1");
+    assert.equal(effectOf(config, "exporters.a.endpoint").shown, "https://***@host:1/otlp?***");
     assert(!inspect(config.effective, { depth: 9 }).includes(SECRET));
   });
 

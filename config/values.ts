@@ -7,8 +7,9 @@ import { isLeaf, type Leaf, leaves, type Tree } from "./schema.ts";
 import { type Environment, substitute } from "./secrets.ts";
 import { type Assignment, type ConfigErrors, type Origin, short } from "./source.ts";
 
-/** A URL's user and password are secrets wherever they stand. */
-const withoutCredentials = (text: string): string => text.replace(/\/\/[^/\s@]*@/g, "//***@");
+/** A URL's user and password, and its query, which may hold a key, are secrets wherever they stand. */
+const withoutCredentials = (text: string): string =>
+  text.replace(/\/\/[^/\s@]*@/g, "//***@").replace(/(:\/\/[^\s?]*\?)[^\s,]+/g, "$1***");
 
 /** The value of every setting with its sources; convict holds the values and their defaults. */
 export class Values {

@@ -22,9 +22,16 @@ export function version(): string {
   }
 }
 
+/** What runs here, by name. */
+export function software(): Readonly<Record<string, string>> {
+  return { wirespan: version(), libbpf: libbpf(), kernel: release(), Node: process.version };
+}
+
 /** Four lines: wirespan, libbpf, kernel, Node. */
 export function versions(): string {
-  return `wirespan ${version()}\nlibbpf   ${libbpf()}\nkernel   ${release()}\nNode     ${process.version}\n`;
+  return Object.entries(software())
+    .map(([name, version]) => `${name.padEnd(8)} ${version}\n`)
+    .join("");
 }
 
 function libbpf(): string {

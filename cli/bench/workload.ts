@@ -1,0 +1,38 @@
+// What `wirespan bench` measures: loopback connections, one after the other, both ends in this process.
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
+
+/** What a window has done; CPU time is this process's own, microseconds. */
+export interface Window {
+  readonly connections: number;
+  readonly seconds: number;
+  readonly userUs: number;
+  readonly systemUs: number;
+}
+
+/** Makes connections for so long: one byte there, one back, an orderly end. */
+export async function makeConnections(seconds: number): Promise<Window> {
+  const server = createServer({ noDelay: true }, (socket) => {
+    socket.on("data", () => socket.end("1"));
+    socket.on("error", () => {});
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const one = async (i: number) => {
+    // From many addresses, so that ports last.
+    const socket = connect({ port, host: "127.0.0.1", localAddress: `127.0.0.${1 + (i % 250)}` });
+    socket.end("1");
+    socket.resume();
+    await once(socket, "close");
+  };
+  for (let i = 0; i < 200; i++) await one(i);
+  const cpu = process.cpuUsage();
+  const begun = performance.now();
+  let connections = 0;
+  while (performance.now() - begun < seconds * 1000) await one(connections++);
+  const elapsed = (performance.now() - begun) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  server.close();
+  return { connections, seconds: elapsed, userUs: user, systemUs: system };
+}
