@@ -47,6 +47,10 @@ const expected: Readonly<Record<string, (config: Config) => void>> = {
     assert(exporters["grafana-cloud"]?.type === "otlp_http");
     assert.deepEqual(exporters["grafana-cloud"].headers, { authorization: "Basic a2V5" });
   },
+  "honeycomb.yaml"({ exporters }) {
+    assert(exporters.honeycomb?.type === "otlp_http");
+    assert.deepEqual(exporters.honeycomb.headers, { "x-honeycomb-team": "hcaik" });
+  },
   "everything.yaml"({ exporters, connections }) {
     const { sdk, json, datadog, "older-metrics": older } = exporters;
     assert(sdk?.type === "otlp_grpc" && json?.type === "otlp_http" && datadog?.type === "otlp_grpc");
@@ -76,7 +80,7 @@ describe("example configurations", () => {
     it(`${name} is valid and says what it means to`, () => {
       const check = expected[name];
       assert(check !== undefined, `${name} has no test`);
-      const env = { COLLECTOR_TOKEN: "t0ken", GRAFANA_CLOUD_KEY: "a2V5" };
+      const env = { COLLECTOR_TOKEN: "t0ken", GRAFANA_CLOUD_KEY: "a2V5", HONEYCOMB_API_KEY: "hcaik" };
       check(loadConfig({ file: join(EXAMPLES, name), env, flags: [], plugins }));
     });
   }
