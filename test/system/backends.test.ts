@@ -92,7 +92,8 @@ describe("examples for backends that cannot be had here", function () {
       const to = `exporters.${name}.endpoint=${sink.endpoint}`;
       await wirespan({}, "exporters", "test", "--config", example(name), "--set", to);
       assert.deepEqual(sink.received.map(({ signal }) => signal).toSorted(), signals);
-      for (const { headers } of sink.received) if (header) assert.equal(String(headers[header[0]]), header[1]);
+      for (const { headers } of sink.received)
+        if (header) assert.equal(String(headers[header[0]]), header[1]);
       // 1: delta, of which Datadog keeps histograms.
       const temporalities = sink.metrics.map(({ sum }) => sum?.aggregationTemporality);
       assert.deepEqual(temporalities, name === "datadog" ? [1] : []);
