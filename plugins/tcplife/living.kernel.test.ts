@@ -101,6 +101,21 @@ describe("tcplife's sums", function () {
     await untilMoved(seen, { sent: 68, received: 68 });
   });
 
+  it("leave out what was moved while the plugin was disabled", async () => {
+    const settings = { "plugins.tcplife.filter.include.netns": String(inodeOf(netns)) };
+    await using puppet = await start(netns, "puppet");
+    await using seen = await watchOnly(netns);
+    await puppet.act("listen l", "connect c l", "accept a l", "send c a 100");
+    await untilMoved(seen, { sent: 100, received: 100 });
+    await seen.reload({ ...settings, "plugins.tcplife.enabled": "false" });
+    await puppet.act("send c a 20");
+    await delay(100); // as above
+    await seen.reload(settings);
+    await untilMoved(seen, { sent: 0, received: 0 });
+    await puppet.act("send c a 3");
+    await untilMoved(seen, { sent: 3, received: 3 });
+  });
+
   it("count each byte once while connections close under the sweep", async () => {
     await using seen = await watchOnly(netns);
     const workload = run(netns, "clientCloses", { count: 2000, delay: 0 });
