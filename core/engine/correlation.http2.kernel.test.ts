@@ -6,9 +6,9 @@ import { statSync } from "node:fs";
 import { type ClientHttp2Session, connect, createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { type ContextWatch, watchContexts } from "../../test/support/contexts.ts";
-import { askFrames, HttpServer } from "../../test/support/http.ts";
-import type { Range } from "../../test/support/loss.ts";
-import { needsRoot } from "../../test/support/netns.ts";
+import { askFrames, HttpServer, linesOf } from "../../test/support/http.ts";
+import { goH2c, type Range } from "../../test/support/loss.ts";
+import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { addresses, pair, withoutOffload } from "../../test/support/topology.ts";
 
 const traceparent = () => `00-${randomBytes(16).toString("hex")}-${randomBytes(8).toString("hex")}-01`;
@@ -70,6 +70,17 @@ describe("trace contexts in HTTP/2", function () {
     for (const direction of ["sent", "received", "answer"] as const)
       assert.deepEqual(w.traceparents(direction).toSorted(), asked, direction);
   });
+
+  for (const streams of [1, 8])
+    it(`are those of every request of Go's client and server, ${streams} at once`, async () => {
+      await using netns = await Netns.create();
+      await using w = await watchContexts([], { "filter.include.netns": String(statSync(netns.path).ino) });
+      const asked = await linesOf(netns, [await goH2c(), "400", String(streams), "3000"]);
+      const sorted = asked.toSorted();
+      assert.equal(sorted.length, 400);
+      for (const direction of ["sent", "received", "answer"] as const)
+        assert.deepEqual(w.traceparents(direction).toSorted(), sorted, direction);
+    });
 
   it("are in no body, and none without a header", async () => {
     await using w = await watchContexts([], mine);

@@ -26,19 +26,28 @@ export interface Range {
   readonly service: number;
 }
 
-let client: Promise<string> | undefined;
+const programs = new Map<string, Promise<string>>();
 
-/** The program of test/loss/client, built once for all tests of this process. */
-export function goClient(): Promise<string> {
-  client ??= (async () => {
-    const folder = mkdtempSync(join(tmpdir(), "wirespan-client-"));
-    process.once("exit", () => rmSync(folder, { recursive: true }));
-    const program = join(folder, "client");
-    await output("sh", ["-c", `cd ${lossFolder}client && CGO_ENABLED=0 exec go build -o ${program} .`]);
-    return program;
-  })();
-  return client;
+/** A program in Go, built once for all tests of this process. */
+function goProgram(folder: string): Promise<string> {
+  const program = programs.get(folder) ?? buildGo(folder);
+  programs.set(folder, program);
+  return program;
 }
+
+async function buildGo(folder: string): Promise<string> {
+  const into = mkdtempSync(join(tmpdir(), "wirespan-go-"));
+  process.once("exit", () => rmSync(into, { recursive: true }));
+  const program = join(into, "program");
+  await output("sh", ["-c", `cd ${folder} && CGO_ENABLED=0 exec go build -o ${program} .`]);
+  return program;
+}
+
+/** The program of test/loss/client. */
+export const goClient = () => goProgram(join(lossFolder, "client"));
+
+/** The program of test/http/h2c. */
+export const goH2c = () => goProgram(fileURLToPath(new URL("../http/h2c/", import.meta.url)));
 
 /** A segment that left for the second time. */
 export interface Again {

@@ -1,0 +1,3 @@
+module wirespan.invalid/h2c
+
+go 1.25
