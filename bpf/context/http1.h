@@ -85,9 +85,9 @@ __noinline int read_lines(const struct scratch *s, u32 at, u64 newlines, u32 n)
 }
 
 /* The highest bits of those of 8 bytes that are newlines. */
-static __always_inline u64 newlines_at(const struct scratch *s, u32 at)
+static __always_inline u64 newlines_at(const u8 *p)
 {
-	u64 word = *(const u64 *)(s->bytes + at) ^ '\n' * EACH_BYTE;
+	u64 word = *(const u64 *)p ^ '\n' * EACH_BYTE;
 
 	return (word - EACH_BYTE) & ~word & 0x80 * EACH_BYTE;
 }
@@ -104,11 +104,14 @@ __noinline int search_head(const struct scratch *s, u32 n)
 		return found;
 	for (u32 at = 0; at < SEARCHED; at += 8 * WORDS) {
 		u64 newlines[WORDS];
+		const u8 *p;
 
 		if (at >= n)
 			break;
+		/* Else the compiler counts from -32, which Linux 7.3 refuses. */
+		p = s->bytes + MASKED(at, SCRATCH_MASK);
 		for (int i = 0; i < WORDS; i++)
-			newlines[i] = newlines_at(s, at + 8 * i);
+			newlines[i] = newlines_at(p + 8 * i);
 		if (!(newlines[0] | newlines[1] | newlines[2] | newlines[3]))
 			continue;
 		for (int i = 0; i < WORDS; i++) {
