@@ -11,6 +11,8 @@ import { parts } from "../core/engine/parts.ts";
 import { Sampling } from "../core/engine/sampling.ts";
 import { hostAddress, hostAttributes, hostResource, ofHost } from "../core/identity/host.ts";
 import { Identity } from "../core/identity/identity.ts";
+import { Names } from "../core/identity/names/names.ts";
+import { sourcesOf } from "../core/identity/names/sources.ts";
 import { NetnsNames } from "../core/identity/netns-names.ts";
 import { Proc } from "../core/identity/proc.ts";
 import { argumentPatterns, parseRule } from "../core/identity/rules.ts";
@@ -40,11 +42,15 @@ export function engineParts({ config, plugins, log, native = real }: EngineSetti
     .provide(parts.hostResource, (from) =>
       hostResource(from.resolve(parts.hostAttributes), from.resolve(parts.config).service.name),
     )
+    .provide(parts.names, namesOf, (names) => names[Symbol.dispose]())
     .provide(parts.identity, identityOf)
     .provide(parts.spans, spansOf)
     .provide(
       parts.engine,
-      (from) => Engine.attach(from),
+      async (from) => {
+        await from.resolve(parts.names).start();
+        return Engine.attach(from);
+      },
       (engine) => engine.close(),
     )
     .provide(services.clock, (from) => from.resolve(parts.clock))
@@ -69,6 +75,10 @@ function hostAttributesOf(from: Container) {
   return ofHost({ ...hostAttributes(), ip: hostAddress(), ...resource.attributes });
 }
 
+function namesOf(from: Container): Names {
+  return new Names(sourcesOf(from.resolve(parts.config).identity), from.resolve(parts.log));
+}
+
 function identityOf(from: Container): Identity {
   const tracker = from.resolve(parts.tracker);
   const log = from.resolve(parts.log);
@@ -84,6 +94,7 @@ function identityOf(from: Container): Identity {
   return new Identity(proc, from.resolve(parts.hostAttributes), {
     debug: (message) => log.debug({}, message),
     executables: tracker.executables,
+    names: from.resolve(parts.names),
     rules,
   });
 }

@@ -1,4 +1,5 @@
 // The configuration as the agent gets it: checked, complete, frozen.
+import type { NameSettings } from "../core/identity/names/sources.ts";
 import type { Filter, SettingValue } from "../core/plugin/settings.ts";
 import type { ExporterConfig } from "../exporters/config.ts";
 import type { Origin } from "./source.ts";
@@ -50,7 +51,7 @@ export interface Config {
   readonly ring: { readonly core: number; readonly bytes: number; readonly drainInterval: number };
   readonly metrics: { readonly interval: number; readonly maxSeries: number };
   readonly resource: { readonly attributes: Readonly<Record<string, string>> };
-  readonly identity: { readonly names: readonly string[] };
+  readonly identity: NameSettings & { readonly names: readonly string[] };
   readonly service: { readonly name: string };
   readonly log: {
     readonly level: "debug" | "info" | "warn" | "error" | "silent";

@@ -81,6 +81,15 @@ function isHostAndPort(t: string): boolean {
   return port !== undefined && Number(port) <= 65535;
 }
 
+const runtimeSocket = (whose: string): Leaf => {
+  const doc = `Socket of ${whose}, which is asked for the names of containers; empty: none. Whoever may write to it is root.`;
+  return leaf(text("a path, or nothing"), "", doc);
+};
+
+function isHttps(t: string): boolean {
+  return URL.parse(t)?.protocol === "https:";
+}
+
 const ringBytes = size("a size of 4KiB or more that is a power of two, such as 256KiB", (n) => {
   return n >= 4096 && n <= 1024 ** 3 && Number.isInteger(Math.log2(n));
 });
@@ -188,6 +197,25 @@ const base: Tree = {
       [],
       "Service names of your own; the first rule that matches takes precedence over the process's own name. A rule is criteria (executable=, comm=, argument=, cgroup=, port=; * stands for any text), ->, and service.name or service.namespace/service.name.",
     ),
+    kubelet: {
+      url: leaf(
+        text("an address such as https://10.0.0.7:10250, or nothing", (t) => t === "" || isHttps(t)),
+        "",
+        "The kubelet of this node, which is asked for the names of pods and containers; empty: none. It must allow `get` of nodes/pods.",
+      ),
+      tokenFile: leaf(
+        text("a path"),
+        "/var/run/secrets/kubernetes.io/serviceaccount/token",
+        "The token for it, which is read again each time.",
+      ),
+      caFile: leaf(
+        text("a path"),
+        "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
+        "The authority that its certificate must be signed by.",
+      ),
+    },
+    docker: { socket: runtimeSocket("Docker or of podman's service") },
+    containerd: { socket: runtimeSocket("containerd") },
   },
   service: {
     name: leaf(

@@ -8,13 +8,15 @@ import {
   installedPlugins,
   requireInstalled,
 } from "../../core/engine/discover.ts";
+import { Names } from "../../core/identity/names/names.ts";
+import { sourcesOf } from "../../core/identity/names/sources.ts";
 import { WirespanError } from "../../core/plugin/errors.ts";
 import { createLog } from "../../core/plugin/log.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import { INTERFACE, longName, type SharedOptions, sharedOptions } from "../../core/plugin/trace/options.ts";
 import type { Flags, TraceOption } from "../../core/plugin/trace/view.ts";
 import { load, overridesOf, selection, withConfig } from "../setup.ts";
-import { resolveOperand } from "../trace/operands.ts";
+import { type AskNames, resolveOperand } from "../trace/operands.ts";
 import type { TraceFormat, TraceRequest } from "../trace/request.ts";
 
 /** Adds `trace`; with its options where `args` name the tool. */
@@ -92,6 +94,16 @@ async function requestOf(plugin: Plugin, command: Command): Promise<TraceRequest
   const shared = sharedOptions(plugin);
   refuseMeaningless(plugin, shared, flags);
   const options = [...plugin.trace.options, ...shared.options];
+  const names = async () => {
+    const { config } = await load(flags.config, [
+      ...selection([plugin.name], "trace"),
+      ...overridesOf(flags.set),
+    ]);
+    const asked = new Names(sourcesOf(config.identity), createLog(config.log));
+    await asked.start();
+    asked[Symbol.dispose]();
+    return asked;
+  };
   const counts = plugin.trace.counting !== undefined && flags[plugin.trace.counting.option] === true;
   const overrides = [
     ...selection([plugin.name], "trace"),
@@ -102,7 +114,7 @@ async function requestOf(plugin: Plugin, command: Command): Promise<TraceRequest
       ? [{ path: "metrics.interval", value: plugin.trace.interval, flag: "trace" }]
       : []),
     ...overridesOf(flags.set),
-    ...settingsOf(plugin.name, options, flags),
+    ...(await settingsOf(plugin.name, options, flags, names)),
     ...operandSettingsOf(plugin, command.args),
   ];
   if (typeof interval === "string") {
@@ -120,7 +132,7 @@ async function requestOf(plugin: Plugin, command: Command): Promise<TraceRequest
     config,
     log: createLog(config.log),
     flags,
-    ...interfacesOf(options, flags),
+    ...(await interfacesOf(options, flags, names)),
     positionals: command.args,
     format: formatOf(flags),
     signals: flags.signals === true,
@@ -154,7 +166,12 @@ const presetsOf = ({ name, trace }: Plugin): Override[] =>
   });
 
 /** The options that were given and stand for settings; several for one setting make a list. */
-function settingsOf(name: string, options: readonly TraceOption[], flags: Flags): Override[] {
+async function settingsOf(
+  name: string,
+  options: readonly TraceOption[],
+  flags: Flags,
+  names: AskNames,
+): Promise<Override[]> {
   const found = new Map<string, Override>();
   for (const { flags: spelled, setting, value } of options) {
     const option = new Option(spelled);
@@ -163,7 +180,8 @@ function settingsOf(name: string, options: readonly TraceOption[], flags: Flags)
     const path = `plugins.${name}.${setting}`;
     const before = found.get(path);
     const flag = option.long ?? spelled;
-    const text = resolveOperand(setting, flag, value?.replace("{}", String(given)) ?? String(given));
+    const said = value?.replace("{}", String(given)) ?? String(given);
+    const text = await resolveOperand(setting, flag, said, names);
     found.set(path, {
       path,
       value: before === undefined ? text : `${before.value},${text}`,
@@ -174,13 +192,14 @@ function settingsOf(name: string, options: readonly TraceOption[], flags: Flags)
 }
 
 /** The interfaces whose rows are wanted, for a tool that has no setting for them. */
-function interfacesOf(
+async function interfacesOf(
   options: readonly TraceOption[],
   { interface: given }: Flags,
-): { readonly interfaces?: readonly string[] } {
+  names: AskNames,
+): Promise<{ readonly interfaces?: readonly string[] }> {
   const option = options.find((one) => longName(one) === longName(INTERFACE));
   if (typeof given !== "string" || option === undefined || option.setting !== undefined) return {};
-  return { interfaces: resolveOperand("interfaces", "--interface", given).split(",") };
+  return { interfaces: (await resolveOperand("interfaces", "--interface", given, names)).split(",") };
 }
 
 function read(reader: ReturnType<typeof count>, text: string, what: string): number {

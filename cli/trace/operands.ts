@@ -3,30 +3,38 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { suggestion } from "../../core/base/suggest.ts";
-import { pathFacts } from "../../core/identity/cgroup.ts";
+import { type CgroupFacts, pathFacts } from "../../core/identity/cgroup.ts";
 import { cgroup2Mount } from "../../core/identity/cgroup-paths.ts";
+import type { Names } from "../../core/identity/names/names.ts";
 import { WirespanError } from "../../core/plugin/errors.ts";
 
 const NAMED = "/run/netns";
 /** Numbers up to this one are processes: the kernel numbers namespaces from 0xf0000000 on. */
 const MOST_PIDS = 2 ** 22;
 
+/** Whoever knows names of containers and pods; asked only if one is given. */
+export type AskNames = () => Promise<Pick<Names, "find" | "hasSources">>;
+
 /** The text of an option that stands for this setting as the setting takes it. Throws USAGE for what is not there. */
-export function resolveOperand(setting: string, flag: string, text: string): string {
+export async function resolveOperand(
+  setting: string,
+  flag: string,
+  text: string,
+  names: AskNames,
+): Promise<string> {
   const resolve = RESOLVERS[setting];
   if (!resolve) return text;
-  return text
-    .split(",")
-    .map((part) => resolve(part.trim(), flag))
-    .join(",");
+  const parts = await Promise.all(text.split(",").map((part) => resolve(part.trim(), flag, names)));
+  return parts.join(",");
 }
 
-const RESOLVERS: Readonly<Record<string, (text: string, flag: string) => string>> = {
+type Resolver = (text: string, flag: string, names: AskNames) => string | Promise<string>;
+
+const RESOLVERS: Readonly<Record<string, Resolver>> = {
   "filter.include.pid": processOf,
   "filter.include.uid": userOf,
   "filter.include.netns": netnsOf,
-  "filter.include.cgroup": (text, flag) =>
-    text.startsWith("container:") ? containerOf(text.slice("container:".length), flag) : text,
+  "filter.include.cgroup": cgroupOf,
   interfaces: interfaceOf,
 };
 
@@ -67,28 +75,90 @@ function netnsOf(text: string, flag: string): string {
   return refuse(`${flag}: there is no network namespace ${text}${hint}`);
 }
 
+function cgroupOf(text: string, flag: string, names: AskNames): string | Promise<string> {
+  const [, kind, name = ""] = /^(container|pod):(.*)$/.exec(text) ?? [];
+  if (kind === "container")
+    return CONTAINER_ID.test(name) ? containerOf(name, flag) : containersOf(name, flag, names);
+  if (kind === "pod") return POD_UID.test(name) ? podOf(name, flag) : podsOf(name, flag, names);
+  return text;
+}
+
+const CONTAINER_ID = /^[0-9a-f-]{12,}$/;
+const POD_UID = /^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})$/;
+
 /** The path of the container's cgroup. */
 function containerOf(text: string, flag: string): string {
-  if (!/^[0-9a-f-]{12,}$/.test(text)) {
-    refuse(`${flag}: a container is named by its id or its first 12 characters or more, not "${text}".`);
-  }
+  const found = cgroups(({ containerId }) => (containerId?.startsWith(text) ? containerId : undefined));
+  const [one, another] = [...found.values()];
+  if (one === undefined)
+    refuse(`${flag}: no container whose id begins with ${text} has a cgroup below ${mountName()}.`);
+  if (another !== undefined)
+    refuse(`${flag}: ${found.size} containers have ids that begin with ${text}; give more of it.`);
+  return one;
+}
+
+function podOf(uid: string, flag: string): string {
+  const [one] = cgroups(({ podUid }) => (podUid === uid ? uid : undefined)).values();
+  return one ?? refuse(`${flag}: no pod with the uid ${uid} has a cgroup below ${mountName()}.`);
+}
+
+async function containersOf(name: string, flag: string, names: AskNames): Promise<string> {
+  const known = await names();
+  if (!known.hasSources)
+    refuse(`${flag}: a container is named by its id or its first 12 characters or more, not "${name}".`);
+  const { containers } = known.find(
+    (named) => named["container.name"] === name || named["k8s.container.name"] === name,
+  );
+  return pathsOf(
+    new Set(containers),
+    ({ containerId }) => containerId,
+    `${flag}: no container is called ${name}`,
+  );
+}
+
+async function podsOf(text: string, flag: string, names: AskNames): Promise<string> {
+  const known = await names();
+  if (!known.hasSources) refuse(`${flag}: a pod is named by its uid, not "${text}".`);
+  const [name, namespace] = text.split("/").reverse();
+  const { pods, containers } = known.find((named) => {
+    const isIn = namespace === undefined || named["k8s.namespace.name"] === namespace;
+    return named["k8s.pod.name"] === name && isIn;
+  });
+  const wanted = new Set([...pods, ...containers]);
+  const key = ({ podUid, containerId }: CgroupFacts) =>
+    podUid !== undefined && wanted.has(podUid) ? podUid : containerId;
+  return pathsOf(wanted, key, `${flag}: no pod is called ${text}`);
+}
+
+/** The paths of the cgroups whose key is wanted; refuses where there is none. */
+function pathsOf(
+  wanted: ReadonlySet<string>,
+  keyOf: (facts: CgroupFacts) => string | undefined,
+  refusal: string,
+): string {
+  const paths = cgroups((facts) => {
+    const key = keyOf(facts);
+    return key !== undefined && wanted.has(key) ? key : undefined;
+  });
+  if (paths.size === 0)
+    refuse(wanted.size === 0 ? `${refusal}.` : `${refusal} and has a cgroup below ${mountName()}.`);
+  return [...paths.values()].join(",");
+}
+
+const mountName = (): string => cgroup2Mount() ?? "cgroup v2, which is not mounted";
+
+/** The outermost cgroups that have a key, by it. */
+function cgroups(keyOf: (facts: CgroupFacts) => string | undefined): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   const mount = cgroup2Mount();
   const waiting = mount === undefined ? [] : ["/"];
   for (const path of waiting) {
-    const id = pathFacts(path).containerId;
+    const key = keyOf(pathFacts(path));
     // Below it are cgroups of its own making, and containers in it.
-    if (id?.startsWith(text) && !found.has(id)) found.set(id, path);
+    if (key !== undefined && !found.has(key)) found.set(key, path);
     else for (const name of foldersIn(join(mount!, path))) waiting.push(join(path, name));
   }
-  const [one, another] = [...found.values()];
-  if (one === undefined)
-    refuse(
-      `${flag}: no container whose id begins with ${text} has a cgroup below ${mount ?? "cgroup v2, which is not mounted"}.`,
-    );
-  if (another !== undefined)
-    refuse(`${flag}: ${found.size} containers have ids that begin with ${text}; give more of it.`);
-  return one;
+  return found;
 }
 
 function foldersIn(path: string): string[] {

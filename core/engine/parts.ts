@@ -5,6 +5,7 @@ import { token } from "../base/container.ts";
 import type { BootClock } from "../bridge/clock.ts";
 import type { HostAttributes } from "../identity/host.ts";
 import type { Identity } from "../identity/identity.ts";
+import type { Names } from "../identity/names/names.ts";
 import type { NetnsNames } from "../identity/netns-names.ts";
 import type { Emit } from "../plugin/emit.ts";
 import type { Log } from "../plugin/log.ts";
@@ -31,6 +32,8 @@ export const parts = {
   engine: token<Promise<Engine>>("engine"),
   /** Provided by the engine when it is attached. */
   tracker: token<Tracker>("tracker"),
+  /** What containers and pods are called, where somebody is asked. */
+  names: token<Names>("names"),
   identity: token<Identity>("identity"),
   /** Provided by the engine when it runs. */
   sink: token<Sink>("sink"),

@@ -3,7 +3,8 @@ import type { AttributeValue, Resource } from "../plugin/signals.ts";
 import type { CgroupFacts } from "./cgroup.ts";
 import { type HostAttributes, hostIdOf } from "./host.ts";
 import { Instances } from "./instance.ts";
-import { given, ownOf } from "./own.ts";
+import type { Names } from "./names/names.ts";
+import { given, ownOf, workloadOf } from "./own.ts";
 import type { ProcessFacts } from "./proc.ts";
 import { Resources } from "./resources.ts";
 import { argumentPatterns, firstRule, type Rule } from "./rules.ts";
@@ -25,15 +26,22 @@ export class Composer {
   readonly #host: HostAttributes;
   readonly #rules: readonly Rule[];
   readonly #debug: (message: string) => void;
+  readonly #names: Pick<Names, "of"> | undefined;
   readonly #resources = new Resources();
   readonly #instances = new Instances();
   /** What tells this host from others. */
   readonly #hostId: string;
 
-  constructor(host: HostAttributes, rules: readonly Rule[], debug: (message: string) => void) {
+  constructor(
+    host: HostAttributes,
+    rules: readonly Rule[],
+    debug: (message: string) => void,
+    names?: Pick<Names, "of">,
+  ) {
     this.#host = host;
     this.#rules = rules;
     this.#debug = debug;
+    this.#names = names;
     this.#hostId = hostIdOf(host);
   }
 
@@ -49,9 +57,12 @@ export class Composer {
     const rule = this.#rules.length > 0 ? this.#rule(known) : undefined;
     const program = given(facts?.program) ?? given(known.executable) ?? commName(facts?.comm ?? known.comm);
     const namespace = rule?.namespace ?? own.attributes["service.namespace"];
-    const name = rule?.name ?? own.name ?? cgroup.service ?? given(program) ?? "unknown_service";
+    const named = this.#names?.of(cgroup.containerId, cgroup.podUid) ?? {};
+    const name =
+      rule?.name ?? own.name ?? workloadOf(named) ?? cgroup.service ?? given(program) ?? "unknown_service";
     const attributes: Record<string, AttributeValue> = {
       ...own.attributes,
+      ...named,
       ...(cgroup.containerId !== undefined && { "container.id": cgroup.containerId }),
       ...(cgroup.podUid !== undefined && { "k8s.pod.uid": cgroup.podUid }),
       ...(namespace !== undefined && { "service.namespace": namespace }),

@@ -7,6 +7,7 @@ import { type CgroupFacts, cgroupFacts, pathFacts, unifiedPath } from "./cgroup.
 import { CgroupPaths, cgroup2Mount } from "./cgroup-paths.ts";
 import { Composer, commName } from "./compose.ts";
 import type { HostAttributes } from "./host.ts";
+import type { Names } from "./names/names.ts";
 import { given } from "./own.ts";
 import type { ProcessFacts, ProcReader } from "./proc.ts";
 import type { Rule } from "./rules.ts";
@@ -51,6 +52,8 @@ export interface IdentityOptions {
   readonly executables: { name(exe: number): string };
   /** What an administrator calls processes. */
   readonly rules?: readonly Rule[];
+  /** What others call containers and pods; absent: nobody is asked. */
+  readonly names?: Pick<Names, "of">;
   /** Hears why what a process says of itself was left out. */
   readonly debug?: (message: string) => void;
 }
@@ -113,7 +116,7 @@ export class Identity implements Images, PluginIdentity {
   constructor(proc: ProcReader, host: HostAttributes, options: IdentityOptions) {
     const { limit = maxNumbers, workloads = 2048, cgroups = new CgroupPaths(cgroup2Mount()) } = options;
     this.#proc = proc;
-    this.#composer = new Composer(host, options.rules ?? [], options.debug ?? (() => {}));
+    this.#composer = new Composer(host, options.rules ?? [], options.debug ?? (() => {}), options.names);
     this.#cgroups = cgroups;
     this.#executables = options.executables;
     this.#known = new LruCache(limit);

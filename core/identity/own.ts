@@ -77,7 +77,8 @@ function named(name: string | undefined): string | undefined {
   return name?.startsWith("unknown_service") ? undefined : given(name);
 }
 
-function workloadOf(own: Readonly<Record<string, string>>): string | undefined {
+/** What Kubernetes' conventions name a service by. */
+export function workloadOf(own: Readonly<Record<string, string>>): string | undefined {
   return workloads.map((kind) => given(own[`k8s.${kind}.name`])).find((name) => name !== undefined);
 }
 

@@ -95,17 +95,26 @@ function frames(file: Buffer): Uint8Array[] {
   return whole;
 }
 
-/** Starts a Collector on free ports of 127.0.0.1. Throws where there is no program for it. */
-export async function startCollector(): Promise<Collector> {
+/**
+ * Starts a Collector on free ports of 127.0.0.1; `processors`: what each pipeline goes through, by name, in a program that
+ * has them. Throws where there is no program for it.
+ */
+export async function startCollector(
+  name: "collector" | "collector-k8s" = "collector",
+  processors: Readonly<Record<string, unknown>> = {},
+): Promise<Collector> {
   const [grpc, http, health] = await freePorts(3);
   let file = "";
-  const service = await Service.start("collector", async (folder) => {
+  const service = await Service.start(name, async (folder) => {
     file = join(folder, "otlp.jsonl");
     const config = join(folder, "config.yaml");
     // No batch processor: a line of the file is a request as it came.
     const to = (path: string, format: string) => ({ path, format, append: true, flush_interval: "50ms" });
     const pipelines = Object.fromEntries(
-      SIGNALS.map((signal) => [signal, { receivers: ["otlp"], exporters: ["file", `file/${signal}`] }]),
+      SIGNALS.map((signal) => [
+        signal,
+        { receivers: ["otlp"], processors: Object.keys(processors), exporters: ["file", `file/${signal}`] },
+      ]),
     );
     await writeFile(
       config,
@@ -124,6 +133,7 @@ export async function startCollector(): Promise<Collector> {
             SIGNALS.map((signal) => [`file/${signal}`, to(protobuf(file, signal), "proto")]),
           ),
         },
+        processors,
         extensions: { health_check: { endpoint: `127.0.0.1:${health}` } },
         service: {
           extensions: ["health_check"],

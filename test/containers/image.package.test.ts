@@ -2,16 +2,18 @@
 // can write nowhere and gain nothing.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DoctorReport } from "../../agent/doctor.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { image } from "../../tools/package/image.ts";
+import { startAgent } from "../support/agent.ts";
 import { needsRoot } from "../support/netns.ts";
 import { OtlpSink } from "../support/otlp-sink.ts";
 import { root } from "../support/scratch-clone.ts";
 import { until } from "../support/until.ts";
+import { APPLICATION } from "./application.ts";
 import { ownersOf } from "./owned.ts";
 import { Podman } from "./podman.ts";
 
@@ -24,20 +26,6 @@ const CONFINED = [
     option,
   ]),
 ];
-
-/** Connects to itself twenty times and ends. */
-const APPLICATION = `
-  const net = require("node:net");
-  const server = net.createServer((socket) => socket.on("data", () => socket.end("x")));
-  server.listen(0, "127.0.0.1", async () => {
-    for (let i = 0; i < 20; i++) {
-      const socket = net.connect(server.address().port, "127.0.0.1");
-      socket.write("a");
-      socket.resume();
-      await new Promise((resolve) => socket.on("close", resolve));
-    }
-    setTimeout(() => process.exit(), 1000);
-  });`;
 
 describe("the container images", function () {
   this.timeout(300_000);
@@ -83,6 +71,20 @@ describe("the container images", function () {
     });
   }
 
+  it("run by the README's two lines", () => {
+    const readme = readFileSync(join(root, "README.md"), "utf8");
+    const [, lines = ""] = /```sh\n(podman load.*?)```/s.exec(readme) ?? [];
+    const words = lines.replace("dist/packages", folder).trimEnd();
+    const shell = spawnSync("sh", ["-ec", `${words} doctor --json`], {
+      cwd: root,
+      env: podman.env,
+      encoding: "utf8",
+    });
+    const report = JSON.parse(shell.stdout.slice(shell.stdout.indexOf("{"))) as DoctorReport;
+    assert.equal(report.uid, 65532, shell.stderr);
+    assert.equal(report.plugins.length, 14);
+  });
+
   it("report another container's connections with its name and its id", async () => {
     await using sink = await OtlpSink.start("http");
     const agent = podman
@@ -102,5 +104,28 @@ describe("the container images", function () {
       ownersOf(sink, "tcp connection").filter((owner) => owner["container.id"] === application);
     await until("both ends of twenty connections", () => owners().length === 40);
     assert.deepEqual(new Set(owners().map((owner) => owner["service.name"])), new Set(["shop"]));
+  });
+
+  it("report containers by the names that podman's service gives, to an agent that is told its socket", async () => {
+    const socket = join(folder, "podman.sock");
+    using service = podman.serve(socket);
+    await until("podman's service", () => service.exitCode === null && existsSync(socket));
+    await using sink = await OtlpSink.start("http");
+    await using _ = await startAgent(["--set", `identity.docker.socket=${socket}`], {
+      env: { OTEL_EXPORTER_OTLP_ENDPOINT: sink.endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf" },
+    });
+    podman.run(
+      ...["run", "--detach", "--network", "none", "--name", "till", "--env", "OTEL_SERVICE_NAME=till"],
+      ...[
+        "--entrypoint",
+        "/usr/lib/wirespan/node",
+        `${IMAGE}-root`,
+        "--eval",
+        `setTimeout(() => {${APPLICATION}}, 8000)`,
+      ],
+    );
+    const owners = () => ownersOf(sink, "tcp connection").filter((owner) => owner["service.name"] === "till");
+    await until("both ends of twenty connections", () => owners().length === 40, 60_000);
+    assert.deepEqual(new Set(owners().map((owner) => owner["container.name"])), new Set(["till"]));
   });
 });

@@ -1,14 +1,18 @@
 // A podman whose images, containers and cgroups are a test's own.
-import { execFileSync, type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { globSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, execFileSync, type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
+import { existsSync, globSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { containerPrograms } from "./programs.ts";
+
+const NOTES = "/var/lib/containers";
 
 export class Podman implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "wirespan-podman-"));
   /** In which `podman` is this one. */
   readonly env: NodeJS.ProcessEnv;
+  /** Where podman notes which images it has met, whatever its settings are. */
+  readonly #isNew = !existsSync(NOTES);
   readonly #parent = `/wirespan-podman-${process.pid}`;
 
   /** Skips where there is no podman. */
@@ -66,6 +70,14 @@ runc = ["${which("runc")}"]
     return spawnSync("podman", args, { env: this.env, encoding: "utf8", timeout: 60_000 });
   }
 
+  /** Answers Docker's API at the socket, until it is disposed of. */
+  serve(socket: string): ChildProcess {
+    return spawn("podman", ["system", "service", "--time", "0", `unix://${socket}`], {
+      env: this.env,
+      stdio: "ignore",
+    });
+  }
+
   [Symbol.dispose](): void {
     this.try("rm", "--all", "--force", "--time", "0");
     const mounts = execFileSync("sh", ["-c", `grep -o '${this.folder}[^ ]*' /proc/self/mounts || true`], {
@@ -73,6 +85,7 @@ runc = ["${which("runc")}"]
     });
     for (const path of mounts.trim().split("\n").reverse()) if (path) execFileSync("umount", ["-l", path]);
     rmSync(this.folder, { recursive: true });
+    if (this.#isNew) rmSync(NOTES, { recursive: true, force: true });
     for (const group of globSync(`/sys/fs/cgroup/{,*/}${this.#parent.slice(1)}`)) rmdirSync(group);
   }
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { CgroupPaths } from "../../core/identity/cgroup-paths.ts";
 import type { HostAttributes } from "../../core/identity/host.ts";
 import { Identity, type ObservedProcess } from "../../core/identity/identity.ts";
+import type { Names } from "../../core/identity/names/names.ts";
 import { Proc, type ProcReader } from "../../core/identity/proc.ts";
 import { argumentPatterns, type Rule } from "../../core/identity/rules.ts";
 import { FakeExecutables, FakeProc, type FakeProcess } from "./fake-proc.ts";
@@ -39,6 +40,7 @@ export interface Made {
   readonly proc?: ProcReader;
   readonly rules?: readonly Rule[];
   readonly host?: HostAttributes;
+  readonly names?: Pick<Names, "of">;
 }
 
 export class IdentityRig implements Disposable {
@@ -67,6 +69,7 @@ export class IdentityRig implements Disposable {
       rules,
       cgroups,
       executables,
+      ...(options.names && { names: options.names }),
       debug: (message) => this.heard.push(message),
     });
   }

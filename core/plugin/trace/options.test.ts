@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { resolveOperand } from "../../../cli/trace/operands.ts";
 import { importPlugins, installedPlugins } from "../../engine/discover.ts";
+import { Names } from "../../identity/names/names.ts";
 import { WirespanError } from "../errors.ts";
 import { longName, sharedOptions } from "./options.ts";
 
@@ -16,6 +17,7 @@ const ALL = [
   "netns",
   "cgroup",
   "container",
+  "pod",
   "interface",
   "min-duration",
   "failed",
@@ -50,23 +52,25 @@ describe("options that every tool has", () => {
 });
 
 describe("values of filter options", () => {
-  const refused = (setting: string, text: string): string => {
+  const none = async () => new Names([], { error() {}, warn() {}, info() {}, debug() {} });
+  const resolve = (setting: string, flag: string, text: string) => resolveOperand(setting, flag, text, none);
+  const refused = async (setting: string, text: string): Promise<string> => {
     try {
-      return `no error: ${resolveOperand(setting, "--x", text)}`;
+      return `no error: ${await resolve(setting, "--x", text)}`;
     } catch (error) {
       assert.ok(error instanceof WirespanError && error.code === "USAGE", String(error));
       return error.message;
     }
   };
 
-  it("are accepted if they exist", () => {
-    assert.equal(resolveOperand("filter.include.pid", "--pid", `${process.pid}`), `${process.pid}`);
-    assert.equal(resolveOperand("filter.include.uid", "--user", "root,65534"), "0,65534");
-    assert.equal(resolveOperand("filter.include.netns", "--netns", `${process.pid}`), `pid:${process.pid}`);
-    assert.equal(resolveOperand("filter.include.netns", "--netns", "4026531840"), "4026531840");
-    assert.equal(resolveOperand("filter.include.cgroup", "--cgroup", "/a"), "/a");
-    assert.equal(resolveOperand("interfaces", "--interface", "lo"), "lo");
-    assert.equal(resolveOperand("filter.include.localPort", "--local-port", "1-2"), "1-2");
+  it("are accepted if they exist", async () => {
+    assert.equal(await resolve("filter.include.pid", "--pid", `${process.pid}`), `${process.pid}`);
+    assert.equal(await resolve("filter.include.uid", "--user", "root,65534"), "0,65534");
+    assert.equal(await resolve("filter.include.netns", "--netns", `${process.pid}`), `pid:${process.pid}`);
+    assert.equal(await resolve("filter.include.netns", "--netns", "4026531840"), "4026531840");
+    assert.equal(await resolve("filter.include.cgroup", "--cgroup", "/a"), "/a");
+    assert.equal(await resolve("interfaces", "--interface", "lo"), "lo");
+    assert.equal(await resolve("filter.include.localPort", "--local-port", "1-2"), "1-2");
   });
 
   for (const [setting, text, message] of [
@@ -92,11 +96,17 @@ describe("values of filter options", () => {
       "container:web",
       '--x: a container is named by its id or its first 12 characters or more, not "web".',
     ],
+    ["filter.include.cgroup", "pod:shop/web", '--x: a pod is named by its uid, not "shop/web".'],
+    [
+      "filter.include.cgroup",
+      "pod:2c48913c-b29f-11e7-9350-020968147796",
+      /^--x: no pod with the uid 2c48913c-b29f-11e7-9350-020968147796 has a cgroup below /,
+    ],
     ["interfaces", "lo0", "--x: no network namespace of this host has an interface lo0; did you mean lo?"],
   ] as const) {
-    it(`are refused if there is no ${text}`, () => {
-      if (typeof message === "string") assert.equal(refused(setting, text), message);
-      else assert.match(refused(setting, text), message);
+    it(`are refused if there is no ${text}`, async () => {
+      if (typeof message === "string") assert.equal(await refused(setting, text), message);
+      else assert.match(await refused(setting, text), message);
     });
   }
 });

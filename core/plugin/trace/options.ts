@@ -41,10 +41,16 @@ const CRITERIA: readonly Criterion[] = [
   },
   { flags: "--cgroup <path>", doc: "only this cgroup and its subtree", criterion: "cgroup" },
   {
-    flags: "--container <id>",
-    doc: "only this container: its id, or at least its first 12 characters",
+    flags: "--container <container>",
+    doc: "only this container: its id, at least its first 12 characters, or its name if identity.* says whom to ask",
     criterion: "cgroup",
     value: "container:{}",
+  },
+  {
+    flags: "--pod <pod>",
+    doc: "only this pod: its uid, or its name or namespace/name if identity.* says whom to ask",
+    criterion: "cgroup",
+    value: "pod:{}",
   },
 ];
 

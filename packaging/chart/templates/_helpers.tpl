@@ -26,6 +26,6 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- /* No folder of a pod is the agent's alone, so there is no control socket. */}}
 {{- define "wirespan.config" -}}
 {{- $fixed := dict "version" 1 "control" (dict "socket" "") }}
-{{- $kubelet := dict "identity" (dict "kubelet" (dict "url" "https://127.0.0.1:10250")) }}
+{{- $kubelet := dict "identity" (dict "kubelet" (dict "url" .Values.kubelet.url)) }}
 {{- merge $fixed .Values.config (ternary $kubelet dict .Values.kubelet.enabled) | toYaml }}
 {{- end }}

@@ -1,0 +1,30 @@
+// The containers that Docker, or podman's service, has names for: `GET /containers/json` at its socket.
+import { createRequire } from "node:module";
+import { get } from "./http.ts";
+import type { Answer, Source } from "./names.ts";
+
+interface Listed {
+  readonly Id: string;
+  readonly Names?: readonly string[] | null;
+}
+
+export class Docker implements Source {
+  readonly name: string;
+  readonly #socket: string;
+
+  constructor(socket: string) {
+    this.name = `Docker at ${socket}`;
+    this.#socket = socket;
+  }
+
+  async ask(): Promise<Answer> {
+    const { request } = createRequire(import.meta.url)("node:http") as typeof import("node:http");
+    const path = "/containers/json";
+    const asked = request({ socketPath: this.#socket, path, agent: false, headers: { host: "localhost" } });
+    const listed = JSON.parse(await get(asked)) as readonly Listed[];
+    const containers = listed.map(({ Id, Names }) => {
+      return [Id, { "container.name": Names?.[0]?.replace(/^\//, "") ?? "" }] as const;
+    });
+    return { containers: new Map(containers), pods: new Map() };
+  }
+}
