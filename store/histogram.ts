@@ -78,6 +78,14 @@ export class Histogram {
     }
   }
 
+  /** Passes over what `write` wrote. */
+  static skip(from: ByteReader): void {
+    if (from.uint() === 0) return;
+    from.double();
+    from.uint();
+    for (let left = 2 * from.uint(); left > 0; left--) from.uint();
+  }
+
   /** Adds what `write` wrote. */
   mergeFrom(from: ByteReader): void {
     const count = from.uint();

@@ -46,9 +46,15 @@ export class ByteReader {
   readonly #view: DataView;
   #at = 0;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, at = 0) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#at = at;
+  }
+
+  /** Bytes that were read. */
+  get at(): number {
+    return this.#at;
   }
 
   get isAtEnd(): boolean {

@@ -1,6 +1,6 @@
 // Rules about connections: what sums by edge show. Tests: store/findings/rules.test.ts.
 import { isMore } from "../query/lists.ts";
-import type { Edge, Sums } from "../sums/edge.ts";
+import { type Edge, keyOf, type Sums } from "../sums/edge.ts";
 import {
   type Context,
   duration,
@@ -10,7 +10,6 @@ import {
   percent,
   quantile,
   type Rule,
-  sameEdge,
 } from "./finding.ts";
 import {
   ACCEPT_SLOW,
@@ -43,7 +42,9 @@ function overEdges(
   { now, before }: Context,
   each: (edge: Edge, sums: Sums, earlier: Sums | undefined) => Finding | readonly Finding[] | undefined,
 ): Finding[] {
-  return now.edges.flatMap(({ edge, sums }) => each(edge, sums, sameEdge(before, edge)) ?? []);
+  return [...now.edges].flatMap(
+    ([key, { edge, sums }]) => each(edge, sums, before.edges.get(key)?.sums) ?? [],
+  );
 }
 
 const failedConnects: Rule = (context) =>
@@ -122,7 +123,7 @@ function slower(
 ): Rule {
   return (context) =>
     overEdges(context, (edge, sums, earlier) => {
-      const histogram = sameEdge(context.recent, edge)?.histograms[of];
+      const histogram = context.recent.edges.get(keyOf(edge))?.sums.histograms[of];
       if (histogram === undefined) return undefined;
       const value = quantile(histogram, q);
       const usual = earlier ? quantile(earlier.histograms[of], q) : 0;

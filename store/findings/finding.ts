@@ -1,8 +1,9 @@
 // What a finding is, and what a rule is given.
 import type { Histogram } from "../histogram.ts";
+import type { EdgeSums } from "../query/edges.ts";
 import type { Resources } from "../query/resources.ts";
 import type { SeriesTotal } from "../query/series.ts";
-import type { Edge, Sums } from "../sums/edge.ts";
+import type { Edge } from "../sums/edge.ts";
 
 /** How urgent: requests fail; requests are slow or data is retransmitted; something is unusual. */
 export type Severity = "failing" | "slow" | "unusual";
@@ -28,7 +29,10 @@ export interface Finding {
 /** Sums and metrics of an interval. */
 export interface Evidence {
   readonly seconds: number;
-  readonly edges: readonly { readonly edge: Edge; readonly sums: Sums }[];
+  /** By their keys. */
+  readonly edges: ReadonlyMap<string, EdgeSums>;
+  /** When metrics were collected: beginnings of windows, seconds since the epoch, ascending. */
+  readonly collected: readonly number[];
   metric(name: string): readonly SeriesTotal[];
 }
 
@@ -56,17 +60,6 @@ export function filterOf({ resource, direction, peer, port }: Edge, resources: R
   const service = resources.service(resource);
   const quoted = /\s/.test(service) ? `"${service}"` : service;
   return encodeURIComponent(`service:${quoted} peer:${peer} port:${port} direction:${direction}`);
-}
-
-/** The same edge in other evidence. */
-export function sameEdge(evidence: Pick<Evidence, "edges">, edge: Edge): Sums | undefined {
-  return evidence.edges.find(
-    ({ edge: other }) =>
-      other.resource === edge.resource &&
-      other.direction === edge.direction &&
-      other.peer === edge.peer &&
-      other.port === edge.port,
-  )?.sums;
 }
 
 /** `12.3 %`. */

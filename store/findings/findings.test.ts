@@ -360,6 +360,25 @@ describe("findings", () => {
     assert.deepEqual(await raisedBy({}, queue(0, 0, 100)), []);
   });
 
+  for (const [what, counts, found] of [
+    ["take what has only begun to pile up for a leak, if it grows", [25, 40], ["sockets-pile-up"]],
+    ["take no jump for a leak", [30, 30], []],
+  ] as const)
+    it(what, async () => {
+      const raised = await raisedBy({}, (store, t, isFault) => {
+        const closing = counts[(t - NOW) / 10 + 2];
+        gauge(store, t, "system.network.connection.count", {
+          [JSON.stringify({ "network.connection.state": "established" })]: 5,
+          ...(isFault &&
+            closing && { [JSON.stringify({ "network.connection.state": "close_wait" })]: closing }),
+        });
+      });
+      assert.deepEqual(
+        raised.map(({ rule }) => rule),
+        found,
+      );
+    });
+
   it("do not count what the peer had received already as lost", async () => {
     assert.deepEqual(await raisedBy({ retransmits: 20, spurious: 20 }), []);
   });

@@ -1,10 +1,11 @@
 // Which findings hold, since when, and in which order. Tests: store/findings/findings.test.ts.
 import type { Database } from "../database.ts";
 import type { Ingest } from "../ingest.ts";
-import { Edges, totals } from "../query/edges.ts";
+import { Edges, type EdgeWindow, totals } from "../query/edges.ts";
 import { parseFilter } from "../query/filter.ts";
 import { type Interval, Progress, type Scan } from "../query/scan.ts";
 import { SeriesQuery } from "../query/series.ts";
+import { keyOf } from "../sums/edge.ts";
 import { CONNECTION_RULES } from "./connection-rules.ts";
 import type { Context, Finding, Severity } from "./finding.ts";
 import { HOST_RULES } from "./host-rules.ts";
@@ -73,7 +74,8 @@ export class Findings {
     const now = await this.#evidence({ from: (nowSeconds - 60) * 1e6, to: nowSeconds * 1e6 }, nowSeconds);
     // Whole minutes that ended before that one.
     const end = Math.floor((nowSeconds - 60) / 60) * 60;
-    const before = await this.#evidence({ from: (end - 3600) * 1e6, to: end * 1e6 }, nowSeconds);
+    const hour = { from: (end - 3600) * 1e6, to: end * 1e6 };
+    const before = await this.#evidence(hour, nowSeconds, now.edges);
     const context: Context = {
       now,
       recent: now.recent,
@@ -113,16 +115,17 @@ export class Findings {
     if (held.row !== undefined) this.#db.run("UPDATE finding SET until = ? WHERE id = ?", now, held.row);
   }
 
-  /** Of at most 60 windows: the minute in the finest ones, the hour in minutes. */
-  async #evidence(interval: Interval, nowSeconds: number) {
-    const windows = await this.#edges.between(interval, EVERYTHING, new Progress(), nowSeconds, 60);
+  /** Of at most 60 windows: the minute in the finest ones, the hour in minutes. `only`: these edges alone. */
+  async #evidence(interval: Interval, nowSeconds: number, only?: ReadonlyMap<string, unknown>) {
+    const { seconds, all } = await this.#edges.between(interval, EVERYTHING, new Progress(), nowSeconds, 60);
     const series = this.#series.between(interval, nowSeconds, undefined, 60);
-    const begins = new Set(windows.all.map(({ begin }) => begin));
+    const isRecent = ({ begin }: EdgeWindow) => begin >= nowSeconds - 2 * PERIOD;
     return {
       // After a start there is less than was asked for.
-      seconds: Math.max(begins.size * windows.seconds, series.seconds),
-      edges: totals(windows.all),
-      recent: { edges: totals(windows.all.filter(({ begin }) => begin >= nowSeconds - 2 * PERIOD)) },
+      seconds: Math.max(new Set(all.map(({ begin }) => begin)).size * seconds, series.seconds),
+      edges: totals(only ? all.filter(({ edge }) => only.has(keyOf(edge))) : all),
+      recent: { edges: totals(all.filter(isRecent)) },
+      collected: series.begins,
       metric: (name: string) => series.of(name),
     };
   }

@@ -298,16 +298,23 @@ function keeperOf(now: Evidence, came: number): number | undefined {
   return most && most[1] >= came / 2 ? most[0] : undefined;
 }
 
+/** Whether a gauge never fell. What began in that time must have grown until its end: a jump is no growth. */
+function grows(values: readonly number[]): boolean {
+  const [last = 0, previous = 0] = values.toReversed();
+  const [first = 0] = values;
+  if (values.some((value, i) => i > 0 && value < values[i - 1]!)) return false;
+  return last > (first > 0 ? first : previous);
+}
+
 const piles: Rule = ({ now, resources }) =>
   now.metric("system.network.connection.count").flatMap(({ series, values }) => {
     const state = text(series, "network.connection.state");
     const next = PILES[state];
-    const sorted = [...values].sort(([a], [b]) => a - b).map(([, value]) => value);
-    const [first = 0] = sorted;
-    const last = sorted.at(-1) ?? 0;
-    const grows =
-      sorted.length >= 2 && sorted.every((value, i) => i === 0 || value >= sorted[i - 1]!) && last > first;
-    if (next === undefined || last < PILE || !grows) return [];
+    // Of a state in which there is no socket there is no point.
+    const counts = now.collected.map((begin) => values.get(begin) ?? 0);
+    const first = counts[0] ?? 0;
+    const last = counts.at(-1) ?? 0;
+    if (next === undefined || last < PILE || !grows(counts)) return [];
     const keeper = state === "close_wait" ? keeperOf(now, last - first) : undefined;
     const service = resources.service(keeper ?? series.resource);
     return {

@@ -210,7 +210,7 @@ export class Api {
   async #listeners(parameters: Parameters, progress: Progress): Promise<Listeners> {
     const { resources } = this.#store.scan;
     const waits = new Map<string, Histogram>();
-    for (const { edge, sums } of totals((await this.#windows(parameters, progress)).all)) {
+    for (const { edge, sums } of totals((await this.#windows(parameters, progress)).all).values()) {
       if (edge.direction !== "inbound") continue;
       const name = `${resources.service(edge.resource)} ${edge.port}`;
       const wait = waits.get(name) ?? new Histogram();

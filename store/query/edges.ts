@@ -2,9 +2,8 @@
 
 import type { Rows } from "../../exporters/local/columns.ts";
 import { Measures } from "../measure.ts";
-import { type Edge, Sums } from "../sums/edge.ts";
-import type { Windows } from "../sums/windows.ts";
-import { LEVELS } from "../sums/windows.ts";
+import { type Edge, keyOf, Sums } from "../sums/edge.ts";
+import { type Kept, LEVELS, type Windows } from "../sums/windows.ts";
 import type { Filter, Subject } from "./filter.ts";
 import type { Resources } from "./resources.ts";
 import type { Interval, Progress, Scan } from "./scan.ts";
@@ -14,7 +13,24 @@ export interface EdgeWindow {
   /** Seconds since the epoch. */
   readonly begin: number;
   readonly edge: Edge;
+  /** Made when it is asked for: there may be a hundred thousand of them. */
   readonly sums: Sums;
+}
+
+class Stored implements EdgeWindow {
+  readonly begin: number;
+  readonly edge: Edge;
+  readonly #sums: Kept;
+
+  constructor(begin: number, edge: Edge, sums: Kept) {
+    this.begin = begin;
+    this.edge = edge;
+    this.#sums = sums;
+  }
+
+  get sums(): Sums {
+    return this.#sums instanceof Sums ? this.#sums : this.#sums.read();
+  }
 }
 
 export interface EdgeWindows {
@@ -53,7 +69,7 @@ export class Edges {
     for (const [begin, window] of this.#windows.between(level, from, to)) {
       for (const [id, sums] of window) {
         const edge = this.#windows.edge(id);
-        if (filter.matches(this.#subject(edge))) all.push({ begin, edge, sums });
+        if (filter.matches(this.#subject(edge))) all.push(new Stored(begin, edge, sums));
       }
       if (!(await progress.goOn(0, 1))) break;
     }
@@ -75,7 +91,7 @@ export class Edges {
       const edge = measured.edge(i, rows.resource[i]!);
       const end = (rows.start[i]! + rows.duration[i]! / 1000) / 1e6;
       const begin = Math.floor(end / seconds) * seconds;
-      const key = `${begin} ${edge.resource} ${edge.direction} ${edge.port} ${edge.peer}`;
+      const key = `${begin} ${keyOf(edge)}`;
       let window = windows.get(key);
       if (window === undefined) {
         window = { begin, edge, sums: new Sums() };
@@ -99,16 +115,19 @@ export class Edges {
   }
 }
 
-/** The sums of all windows by edge. */
-export function totals(windows: readonly EdgeWindow[]): { readonly edge: Edge; readonly sums: Sums }[] {
-  const byEdge = new Map<Edge, Sums>();
+export interface EdgeSums {
+  readonly edge: Edge;
+  readonly sums: Sums;
+}
+
+/** The sums of all windows by their edges' keys. */
+export function totals(windows: readonly EdgeWindow[]): Map<string, EdgeSums> {
+  const byEdge = new Map<string, EdgeSums>();
   for (const { edge, sums } of windows) {
-    let total = byEdge.get(edge);
-    if (total === undefined) {
-      total = new Sums();
-      byEdge.set(edge, total);
-    }
-    total.merge(sums);
+    const key = keyOf(edge);
+    const total = byEdge.get(key);
+    if (total) total.sums.merge(sums);
+    else byEdge.set(key, { edge, sums: sums.copy() });
   }
-  return [...byEdge].map(([edge, sums]) => ({ edge, sums }));
+  return byEdge;
 }

@@ -133,7 +133,7 @@ export interface Own {
  */
 export function topology(windows: EdgeWindows, resources: Resources, { served, openers }: Own): Topology {
   const named: Named[] = [];
-  for (const { edge, sums } of totals(windows.all)) {
+  for (const { edge, sums } of totals(windows.all).values()) {
     const own = resources.service(edge.resource);
     const inbound = edge.direction === "inbound";
     const server = inbound ? undefined : served.get(`${edge.peer} ${edge.port}`);

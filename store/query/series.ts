@@ -22,6 +22,8 @@ export interface HistogramWindow {
 }
 
 export interface SeriesOfInterval {
+  /** Of the windows in which anything was collected, seconds since the epoch, ascending. */
+  readonly begins: readonly number[];
   /** Seconds that the windows cover for which there is anything. */
   readonly seconds: number;
   /** Seconds of one window. */
@@ -47,9 +49,9 @@ export class SeriesQuery {
     const totals = new Map<number, SeriesTotal>();
     const wanted = names && new Set(names);
     const skipped = new Set<number>();
-    let windows = 0;
+    const begins: number[] = [];
     for (const [begin, values] of this.#points.between(LEVELS.indexOf(level), from / 1e6, to / 1e6)) {
-      windows++;
+      begins.push(begin);
       for (const [id, value] of values) {
         if (skipped.has(id)) continue;
         let total = totals.get(id);
@@ -74,7 +76,8 @@ export class SeriesQuery {
     }
     const byMetric = Map.groupBy(totals.values(), ({ series }) => series.metric.name);
     return {
-      seconds: windows * level.seconds,
+      begins,
+      seconds: begins.length * level.seconds,
       step: level.seconds,
       of: (metric) => byMetric.get(metric) ?? [],
     };

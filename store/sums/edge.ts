@@ -11,6 +11,11 @@ export interface Edge {
   readonly port: number;
 }
 
+/** The same text for the same edge. */
+export function keyOf({ resource, direction, peer, port }: Edge): string {
+  return `${resource} ${direction} ${port} ${peer}`;
+}
+
 /** Edges beyond the bound of a window are summed as this one. */
 export const OTHER: Edge = { resource: 0, direction: "unknown", peer: "other", port: 0 };
 
@@ -86,6 +91,12 @@ export class Sums {
     for (const name of HISTOGRAMS) this.histograms[name].merge(other.histograms[name]);
   }
 
+  copy(): Sums {
+    const same = new Sums();
+    same.merge(this);
+    return same;
+  }
+
   write(to: ByteWriter): void {
     for (const count of this.counts) to.uint(count);
     to.uint(this.causes.size);
@@ -94,6 +105,13 @@ export class Sums {
       to.uint(count);
     }
     for (const name of HISTOGRAMS) this.histograms[name].write(to);
+  }
+
+  /** Passes over what `write` wrote. */
+  static skip(from: ByteReader): void {
+    for (let i = 0; i < COUNTS.length; i++) from.uint();
+    for (let left = 2 * from.uint(); left > 0; left--) from.uint();
+    for (const _ of HISTOGRAMS) Histogram.skip(from);
   }
 
   /** Adds what `write` wrote. */

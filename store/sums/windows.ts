@@ -1,7 +1,7 @@
 // Sums by edge in windows of 10 seconds for two hours and of a minute for a day. Tests: store/sums/windows.test.ts.
 import type { Database } from "../database.ts";
 import { ByteReader, ByteWriter } from "../varint.ts";
-import { type Edge, OTHER, Sums } from "./edge.ts";
+import { type Edge, keyOf, OTHER, Sums } from "./edge.ts";
 
 /** Length of a window and how long it is kept, seconds; the finest first. */
 export const LEVELS = [
@@ -92,7 +92,7 @@ export class Windows {
     level: number,
     from: number,
     to: number,
-  ): Generator<readonly [begin: number, window: ReadonlyMap<number, Sums>]> {
+  ): Generator<readonly [begin: number, window: Iterable<readonly [edge: number, sums: Kept]>]> {
     const open = this.#open[level]!;
     const { seconds } = LEVELS[level]!;
     const first = Math.floor(from / seconds) * seconds;
@@ -104,7 +104,7 @@ export class Windows {
     );
     for (const { t, data } of rows) {
       const begin = Number(t);
-      if (!open.has(begin)) yield [begin, decode(data as Uint8Array)];
+      if (!open.has(begin)) yield [begin, entries(data as Uint8Array)];
     }
     for (const [begin, window] of [...open].sort(([a], [b]) => a - b))
       if (begin >= first && begin < to) yield [begin, window];
@@ -131,7 +131,7 @@ export class Windows {
   }
 
   #id(edge: Edge): number {
-    const key = `${edge.resource} ${edge.direction} ${edge.port} ${edge.peer}`;
+    const key = keyOf(edge);
     let id = this.#ids.get(key);
     if (id === undefined) {
       id = this.#db.intern("edge", JSON.stringify(edge));
@@ -151,14 +151,34 @@ function encode(window: Window): Uint8Array {
   return to.take();
 }
 
-function decode(data: Uint8Array): Window {
-  const window: Window = new Map();
+/** Sums that are in the file's form. */
+export class StoredSums {
+  readonly #data: Uint8Array;
+  readonly #at: number;
+
+  constructor(data: Uint8Array, at: number) {
+    this.#data = data;
+    this.#at = at;
+  }
+
+  read(): Sums {
+    const sums = new Sums();
+    sums.mergeFrom(new ByteReader(this.#data, this.#at));
+    return sums;
+  }
+}
+
+export type Kept = Sums | StoredSums;
+
+function* entries(data: Uint8Array): Generator<readonly [edge: number, sums: StoredSums]> {
   const from = new ByteReader(data);
   while (!from.isAtEnd) {
     const id = from.uint();
-    const sums = new Sums();
-    sums.mergeFrom(from);
-    window.set(id, sums);
+    yield [id, new StoredSums(data, from.at)];
+    Sums.skip(from);
   }
-  return window;
+}
+
+function decode(data: Uint8Array): Window {
+  return new Map([...entries(data)].map(([id, stored]) => [id, stored.read()]));
 }
