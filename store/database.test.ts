@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { CONNECTION, outbound, TestStore } from "../test/support/page.ts";
 import { type Class, Database } from "./database.ts";
 
 const MIB = 1024 ** 2;
@@ -42,6 +43,34 @@ describe("the viewer's file", () => {
     assert.ok((calm.from ?? 0) > 2400, `the oldest calm one is of ${calm.from}`);
     assert.ok(db.evicted > 2300);
     db.close();
+  });
+
+  it("stays within its bound whoever connects: of many peers the oldest sums go, and none is missing in the newest", async () => {
+    const start = 1_800_000_000;
+    using store = new TestStore({ bytes: 4 * MIB, now: () => start });
+    const addressOf = (i: number) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`;
+    let peer = 0;
+    let t = start;
+    const perWindow = 400;
+    for (; t < start + 900; t += 10) {
+      const made = Array.from({ length: perWindow }, (_, i) => ({
+        ...{ start: t, duration: 0.01, trace: i },
+        attributes: outbound(1, {
+          "network.peer.address": addressOf(peer++),
+        }),
+      }));
+      store.spans(CONNECTION, made, t * 1000);
+      store.ingest.commit(t);
+      const pages = Number(store.db.get("PRAGMA page_count")?.page_count);
+      assert.ok(pages * 8192 <= 4 * MIB, `${pages} pages`);
+    }
+    const windows = [...store.ingest.windows.between(0, t - 60, t)];
+    assert.deepEqual(
+      windows.map(([, window]) => [...window].length),
+      windows.map(() => perWindow),
+    );
+    const names = Number(store.db.get("SELECT count(*) n FROM edge")?.n);
+    assert.ok(names < peer / 2, `${names} names of ${peer}`);
   });
 
   it("lends a class what others do not use, and takes it back", () => {

@@ -7,12 +7,15 @@ export const CLASSES = ["calm", "notable", "application"] as const;
 export type Class = (typeof CLASSES)[number];
 
 /** Version of the tables; a file of another one is put aside. */
-const SCHEMA = "4";
+const SCHEMA = "5";
 
 const PAGE = 8192;
 
 /** Shares of the bound; the rest is for sums, points and the index. What a class does not use is lent to the others. */
 const SHARE: Readonly<Record<Class, number>> = { calm: 0.45, notable: 0.25, application: 0.1 };
+
+/** Of all chunks together. */
+const CHUNKS = CLASSES.reduce((sum, one) => sum + SHARE[one], 0);
 
 const TABLES = `
 CREATE TABLE IF NOT EXISTS meta (k TEXT PRIMARY KEY, v TEXT NOT NULL) WITHOUT ROWID;
@@ -23,13 +26,22 @@ CREATE TABLE IF NOT EXISTS chunk (id INTEGER PRIMARY KEY, signal INTEGER NOT NUL
   t1 REAL NOT NULL, n INTEGER NOT NULL, one_in INTEGER NOT NULL, longest REAL NOT NULL, ids BLOB NOT NULL, head TEXT NOT NULL,
   data BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS chunk_time ON chunk (signal, t1);
-CREATE TABLE IF NOT EXISTS edge (id INTEGER PRIMARY KEY, edge TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS edge (id INTEGER PRIMARY KEY, edge TEXT NOT NULL UNIQUE, used REAL NOT NULL DEFAULT (unixepoch()));
 CREATE TABLE IF NOT EXISTS sum (level INTEGER NOT NULL, t REAL NOT NULL, data BLOB NOT NULL, PRIMARY KEY (level, t)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, metric INTEGER NOT NULL, resource INTEGER NOT NULL,
-  attributes TEXT NOT NULL, UNIQUE (metric, resource, attributes));
+  attributes TEXT NOT NULL, used REAL NOT NULL DEFAULT (unixepoch()), UNIQUE (metric, resource, attributes));
 CREATE TABLE IF NOT EXISTS point (level INTEGER NOT NULL, t REAL NOT NULL, data BLOB NOT NULL, PRIMARY KEY (level, t)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS finding (id INTEGER PRIMARY KEY, since REAL NOT NULL, until REAL, finding TEXT NOT NULL);
 `;
+
+/** The tables of texts that have a number, and their columns. */
+const COLUMN = {
+  resource: "attributes",
+  signal: "declaration",
+  metric: "declaration",
+  edge: "edge",
+} as const;
+type Interning = keyof typeof COLUMN;
 
 export interface StoredChunk {
   readonly id: number;
@@ -89,20 +101,23 @@ export class Database {
     this.run("INSERT INTO meta VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v", key, value);
   }
 
-  /** The number of a text in one of the tables that intern them. */
-  intern(table: "resource" | "signal" | "metric" | "edge", text: string): number {
-    const column = { resource: "attributes", signal: "declaration", metric: "declaration", edge: "edge" }[
-      table
-    ];
-    const known = this.get(`SELECT id FROM ${table} WHERE ${column} = ?`, text);
-    if (known) return Number(known.id);
-    return Number(this.run(`INSERT INTO ${table} (${column}) VALUES (?)`, text));
+  /** The number of a text in one of the tables that intern them, which gets one if it has none. */
+  intern(table: Interning, text: string): number {
+    return (
+      this.interned(table, text) ??
+      Number(this.run(`INSERT INTO ${table} (${COLUMN[table]}) VALUES (?)`, text))
+    );
+  }
+
+  interned(table: Interning, text: string): number | undefined {
+    const known = this.get(`SELECT id FROM ${table} WHERE ${COLUMN[table]} = ?`, text);
+    return known && Number(known.id);
   }
 
   /** Makes room by ending the oldest chunks, and adds one. */
   addChunk(chunk: Omit<StoredChunk, "id">): void {
     const size = chunk.data.length + chunk.ids.length;
-    this.#makeRoom(chunk.class, size, CLASSES.reduce((sum, one) => sum + SHARE[one], 0) * this.bytes);
+    this.#makeRoom(chunk.class, size, CHUNKS * this.bytes);
     const { signal, t0, t1, n, oneIn, longest, ids, head, data } = chunk;
     this.run(
       "INSERT INTO chunk (signal, class, t0, t1, n, one_in, longest, ids, head, data) VALUES (?,?,?,?,?,?,?,?,?,?)",
@@ -113,10 +128,49 @@ export class Database {
 
   /** Ends the oldest chunks until the file, once compact, is within its bound. */
   fit(): void {
+    this.#makeRoom("calm", 0, this.bytes - this.#others());
+  }
+
+  /** Bytes of sums, points and names. */
+  #others(): number {
     const pages = Number(this.get("PRAGMA page_count")?.page_count);
     const free = Number(this.get("PRAGMA freelist_count")?.freelist_count);
-    const others = (pages - free) * PAGE - this.#usedByAll();
-    this.#makeRoom("calm", 0, this.bytes - others);
+    return (pages - free) * PAGE - this.#usedByAll();
+  }
+
+  /** Ends the oldest tenth of the sums and points, with the names that are used no more, if they exceed their share. Whether it did. */
+  boundSums(): boolean {
+    if (this.#others() < 0.9 * (1 - CHUNKS) * this.bytes) return false;
+    const all = "(SELECT t FROM sum UNION ALL SELECT t FROM point)";
+    const { first, last } = this.get(`SELECT min(t) first, max(t) last FROM ${all}`) as {
+      first: number;
+      last: number;
+    };
+    const until = first + Math.max(60, (last - first) / 10);
+    for (const table of ["sum", "point"]) this.run(`DELETE FROM ${table} WHERE t < ?`, until);
+    for (const table of ["edge", "series"]) this.run(`DELETE FROM ${table} WHERE used < ?`, until);
+    return true;
+  }
+
+  /** Whether there is no room within the bound, though there may be on the disk. */
+  get isFull(): boolean {
+    return Number(this.get("PRAGMA page_count")?.page_count) >= Math.floor(this.bytes / PAGE);
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    for (const table of [
+      "chunk",
+      "sum",
+      "point",
+      "finding",
+      "edge",
+      "series",
+      "resource",
+      "signal",
+      "metric",
+    ])
+      this.#db.exec(`DELETE FROM ${table}`);
   }
 
   /** Chunks of a signal that may hold what ended in the interval (microseconds), the newest first. */

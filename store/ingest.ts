@@ -144,12 +144,17 @@ export class Ingest {
 
   /** Whether a chunk is to be written. */
   isDue(now: number): boolean {
-    return this.#since !== undefined && now - this.#since > CHUNK.seconds * 1000;
+    // The clock may be set back meanwhile.
+    return this.#since !== undefined && Math.abs(now - this.#since) > CHUNK.seconds * 1000;
   }
 
   /** Writes every open chunk, the sums and the points. Throws what SQLite throws; then all is still open. */
   commit(nowSeconds: number): void {
     this.#db.transaction(() => {
+      if (this.#db.boundSums()) {
+        this.windows.forget();
+        this.points.forget();
+      }
       for (const open of this.#open.values()) if (open.rows.n > 0) this.#write(open);
       this.windows.commit(nowSeconds);
       this.points.commit(nowSeconds);
@@ -165,7 +170,8 @@ export class Ingest {
     const rows = rowsOf(head, signal.declaration.attributes, body);
     const measures = new Measures(signal, rows);
     const resources = rows.resource.map((id) => this.#resourceIds.get(id) ?? 0);
-    this.#sum(signal, rows, measures, resources);
+    // New edges get their numbers in one transaction.
+    this.#db.transaction(() => this.#sum(signal, rows, measures, resources));
     const kept: Record<"calm" | "notable", number[]> = { calm: [], notable: [] };
     for (let i = 0; i < rows.n; i++) {
       if (measures.isNotable(i)) kept.notable.push(i);

@@ -1,8 +1,9 @@
 // The process that keeps, sums and shows what the agent observes: it reads frames from its standard input until that
 // ends, and reports on descriptor 3. Tests: exporters/local/local-exporter.test.ts, test/system/viewer.kernel.test.ts.
-import { writeSync } from "node:fs";
+import { constants, fstatSync, openSync, writeSync } from "node:fs";
 import { hostname, release } from "node:os";
 import process from "node:process";
+import { DatabaseSync } from "node:sqlite";
 import { FrameReader } from "../exporters/local/frame.ts";
 import type { Report, StoreOptions } from "../exporters/local/store-process.ts";
 import { Database } from "./database.ts";
@@ -14,6 +15,9 @@ import { Living } from "./living.ts";
 import { Resources } from "./query/resources.ts";
 import { Scan } from "./query/scan.ts";
 import { giveUpRights } from "./rights.ts";
+
+/** SQLITE_FULL. */
+const FULL = 13;
 
 function report(what: Report): void {
   writeSync(3, `${JSON.stringify(what)}\n`);
@@ -44,8 +48,49 @@ async function listen(server: PageServer, address: string): Promise<string | und
   }
 }
 
+/** Ends the process with a line that the agent logs. */
+function fail(why: string): never {
+  process.stderr.write(`${why}\n`);
+  process.exit(1);
+}
+
+/** Sees to it that only one process writes a file: the lock ends with the process. */
+function lock(file: string): void {
+  try {
+    const db = new DatabaseSync(`${file}.lock`);
+    db.exec("BEGIN EXCLUSIVE");
+    process.once("exit", () => db.close());
+  } catch (error) {
+    if (!/locked/.test(String(error))) throw error;
+    fail(`another agent writes ${file}; set viewer.file`);
+  }
+}
+
+/** Ends the process when its file is removed: the next one makes a new file, for which this one has no rights. */
+function failIfRemoved(file: string): void {
+  // Never closed: that would end SQLite's own locks on the file.
+  const fd = openSync(file, constants.O_RDONLY);
+  setInterval(() => {
+    if (fstatSync(fd).nlink === 0) fail(`${file} was removed`);
+  }, 1000).unref();
+}
+
 async function run(options: StoreOptions): Promise<void> {
-  const db = new Database(options.file, options.bytes);
+  const { file } = options;
+  let db: Database | undefined;
+  process.on("uncaughtException", (error: Error & { errcode?: number }) => {
+    if (error.errcode === undefined) fail(String(error.stack).split("\n", 2).join(""));
+    if (error.errcode !== FULL || !db?.isFull) fail(`${file} cannot be written: ${error.message}`);
+    db.clear();
+    fail(`${file} was full of names, and is begun anew`);
+  });
+  lock(file);
+  db = new Database(file, options.bytes);
+  failIfRemoved(file);
+  await serve(options, db);
+}
+
+async function serve(options: StoreOptions, db: Database): Promise<void> {
   if (db.replaced) report({ problem: db.replaced });
   const about = { host: hostname(), kernel: release(), started: Date.now() / 1000 };
   db.setMeta("host", options.hostInstance);

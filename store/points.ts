@@ -69,6 +69,12 @@ export class Points {
     return row && this.#remember(id, Number(row.metric), Number(row.resource), String(row.attributes));
   }
 
+  /** Of what is in the file. */
+  forget(): void {
+    this.#ids.clear();
+    this.#series.clear();
+  }
+
   /** Writes the open windows and removes the old ones. */
   commit(seconds: number): void {
     for (const [i, { begin, values }] of this.#open.entries()) {
@@ -101,6 +107,9 @@ export class Points {
       const begin = Math.floor(seconds / LEVELS[i]!.seconds) * LEVELS[i]!.seconds;
       if (begin === open.begin) continue;
       if (open.values.size > 0) this.#write(i, open.begin, open.values);
+      if (i === LEVELS.length - 1)
+        for (const id of open.values.keys())
+          this.#db.run("UPDATE series SET used = ? WHERE id = ?", open.begin, id);
       open.begin = begin;
       open.values = new Map();
       // After a restart of the store the window may have begun already.

@@ -1,9 +1,20 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Log } from "../../core/plugin/log.ts";
 import type { Metric, SpanSpec } from "../../core/plugin/signals.ts";
+import { needsRoot, output } from "../../test/support/netns.ts";
 import { CONNECTION, outbound, traceId } from "../../test/support/page.ts";
 import { until } from "../../test/support/until.ts";
 import { LocalExporter } from "./local-exporter.ts";
@@ -20,12 +31,13 @@ describe("the exporter that feeds the page", function () {
   let exporter: LocalExporter;
   let reports: Report[];
   let warnings: string[];
+  let options: StoreOptions;
 
-  const start = async (options: Partial<StoreOptions> = {}): Promise<void> => {
+  const start = async (more: Partial<StoreOptions> = {}): Promise<void> => {
     reports = [];
     warnings = [];
     const log: Log = { error() {}, warn: (_, text) => warnings.push(text), info() {}, debug() {} };
-    const all: StoreOptions = {
+    options = {
       ...{ file: join(folder, "viewer.db"), bytes: 64 * 1024 ** 2, rate: 1e6, hostInstance: "host" },
       ...{
         address: "127.0.0.1:0",
@@ -34,9 +46,9 @@ describe("the exporter that feeds the page", function () {
         receive: false,
         receiveFrom: "anyone",
       },
-      ...options,
+      ...more,
     };
-    exporter = new LocalExporter("viewer", all, log, (report) => reports.push(report));
+    exporter = new LocalExporter("viewer", options, log, (report) => reports.push(report));
     await until("the store to be ready", () => reports.some((report) => "ready" in report));
   };
   beforeEach(() => {
@@ -211,5 +223,81 @@ describe("the exporter that feeds the page", function () {
     give(10);
     await exporter.flush(5000);
     assert.equal(exporter.counts("span").acknowledged, 10);
+  });
+
+  it("leaves a file alone that another agent writes, and takes it when that one has ended", async () => {
+    await start();
+    give(10);
+    await exporter.flush(5000);
+    const other = exporter;
+    const [said, problems]: [string[], Report[]] = [[], []];
+    const log: Log = { error() {}, warn: (_, text) => said.push(text), info() {}, debug() {} };
+    exporter = new LocalExporter("viewer", options, log, (report) => problems.push(report));
+    await until("a warning", () => said.length > 0);
+    assert.match(said[0]!, /another agent writes .*viewer\.db; set viewer\.file/);
+    await other.shutdown(5000);
+    await until("the file to be free", () => problems.some((report) => "ready" in report));
+    assert.equal((await ask("connections?last=600")).total, 10);
+  });
+
+  it("goes on in a new file when its file is removed", async () => {
+    await start();
+    give(10);
+    await exporter.flush(5000);
+    for (const end of ["", "-wal", "-shm"]) rmSync(join(folder, `viewer.db${end}`), { force: true });
+    reports = [];
+    await until("the next store", () => reports.some((report) => "ready" in report));
+    assert.match(warnings[0]!, /viewer\.db was removed/);
+    give(5, 100);
+    await exporter.flush(5000);
+    balanced();
+    assert.equal((await ask("connections?last=600")).total, 5);
+  });
+
+  it("says that the disk is full, loses and counts what it cannot write, and goes on when there is room", async function () {
+    needsRoot(this);
+    const disk = join(folder, "disk");
+    mkdirSync(disk, { mode: 0o755 });
+    await output("mount", ["-t", "tmpfs", "-o", "size=2m,mode=755", "wirespan-test", disk]);
+    try {
+      await start({ file: join(disk, "viewer.db") });
+      writeFileSync(join(disk, "others"), new Uint8Array(1_200_000));
+      await until("the disk to be full", () => {
+        give(2000, Math.floor(Math.random() * 1e9));
+        return warnings.length > 0;
+      });
+      assert.match(warnings[0]!, /viewer\.db cannot be written: database or disk is full/);
+      balanced();
+      rmSync(join(disk, "others"));
+      reports = [];
+      await until("the next store", () => reports.some((report) => "ready" in report));
+      await exporter.flush(5000);
+      const before = exporter.counts("span").acknowledged;
+      give(10);
+      await exporter.flush(5000);
+      balanced();
+      assert.equal(exporter.counts("span").acknowledged, before + 10);
+      await exporter.shutdown(5000);
+    } finally {
+      await exporter.shutdown(5000);
+      await output("umount", [disk]);
+    }
+  });
+
+  it("is in balance after its store was killed again and again", async () => {
+    await start();
+    for (let i = 0; i < 3; i++) {
+      give(500, 1000 * i);
+      process.kill(exporter.pid!, "SIGKILL");
+      reports = [];
+      await until("the next store", () => reports.some((report) => "ready" in report));
+      give(500, 1000 * i + 500);
+      await exporter.flush(5000);
+      balanced();
+    }
+    const { given, acknowledged } = exporter.counts("span");
+    assert.equal(given, 3000);
+    assert.equal((await ask("connections?last=600")).total, acknowledged);
+    assert.ok(acknowledged >= 1500, `${acknowledged}`);
   });
 });

@@ -33,10 +33,9 @@ export class Windows {
     seconds: number,
     edge: Edge,
   ): { readonly from: number; readonly to: number; readonly sums: readonly Sums[] } {
-    const id = this.#id(edge);
     const [{ seconds: length }] = LEVELS;
     const from = Math.floor(seconds / length) * length;
-    const sums = LEVELS.map((level, i) => {
+    const windows = LEVELS.map((level, i) => {
       const begin = Math.floor(seconds / level.seconds) * level.seconds;
       const open = this.#open[i]!;
       let window = open.get(begin);
@@ -44,9 +43,13 @@ export class Windows {
         window = this.#stored(i, begin);
         open.set(begin, window);
       }
-      return this.#in(window, id);
+      return window;
     });
-    return { from, to: from + length, sums };
+    const id = this.#id(
+      edge,
+      windows.some(({ size }) => size < MOST_EDGES),
+    );
+    return { from, to: from + length, sums: windows.map((window) => this.#in(window, id)) };
   }
 
   edge(id: number): Edge {
@@ -69,14 +72,20 @@ export class Windows {
           ...[i, begin, encode(window)],
         );
         // Spans of a window arrive until the agent's next flush.
-        if (begin + length + 5 < seconds) open.delete(begin);
+        if (begin + length + 5 >= seconds && begin <= seconds) continue;
+        open.delete(begin);
+        if (i === LEVELS.length - 1)
+          for (const id of window.keys()) this.#db.run("UPDATE edge SET used = ? WHERE id = ?", begin, id);
       }
       this.#db.run("DELETE FROM sum WHERE level = ? AND t < ?", i, seconds - kept);
     }
-    if (this.#ids.size > 4 * MOST_EDGES) {
-      this.#ids.clear();
-      this.#edges.clear();
-    }
+    if (this.#ids.size > 16 * MOST_EDGES) this.forget();
+  }
+
+  /** Of what is in the file. */
+  forget(): void {
+    this.#ids.clear();
+    this.#edges.clear();
   }
 
   /** The finest level that reaches back to `from` (seconds) and gives at most `most` windows. */
@@ -115,12 +124,13 @@ export class Windows {
     return row ? decode(row.data as Uint8Array) : new Map();
   }
 
-  #in(window: Window, id: number): Sums {
-    const known = window.get(id);
+  /** Undefined: the edge has no number, since there are too many. */
+  #in(window: Window, id: number | undefined): Sums {
+    const known = id && window.get(id);
     if (known) return known;
-    if (window.size >= MOST_EDGES) {
+    if (id === undefined || window.size >= MOST_EDGES) {
       this.overflow++;
-      const other = this.#id(OTHER);
+      const other = this.#id(OTHER, true)!;
       const sums = window.get(other) ?? new Sums();
       window.set(other, sums);
       return sums;
@@ -130,14 +140,16 @@ export class Windows {
     return sums;
   }
 
-  #id(edge: Edge): number {
+  /** The file's number of an edge. `isNew`: it gets one if it has none. */
+  #id(edge: Edge, isNew: boolean): number | undefined {
     const key = keyOf(edge);
-    let id = this.#ids.get(key);
-    if (id === undefined) {
-      id = this.#db.intern("edge", JSON.stringify(edge));
-      this.#ids.set(key, id);
-      this.#edges.set(id, edge);
-    }
+    const known = this.#ids.get(key);
+    if (known !== undefined) return known;
+    const text = JSON.stringify(edge);
+    const id = isNew ? this.#db.intern("edge", text) : this.#db.interned("edge", text);
+    if (id === undefined) return undefined;
+    this.#ids.set(key, id);
+    this.#edges.set(id, edge);
     return id;
   }
 }

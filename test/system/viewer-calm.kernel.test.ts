@@ -19,6 +19,7 @@ import { size } from "../support/long.ts";
 import { needsRoot } from "../support/netns.ts";
 import { findNginx, Nginx } from "../support/nginx.ts";
 import { skip } from "../support/skip.ts";
+import type { Finding } from "../support/staged.ts";
 import { addresses, pair } from "../support/topology.ts";
 import { until } from "../support/until.ts";
 
@@ -93,9 +94,9 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     client("cache", ["sh", "-c", `while ${some}; do sleep 2; done`], redis.env);
 
     const end = performance.now() + SECONDS * 1000;
-    const looks: unknown[] = [];
+    const looks: Finding[] = [];
     while (performance.now() < end) {
-      const { findings } = await ask<{ findings: readonly unknown[] }>("/api/v1/findings");
+      const { findings } = await ask<{ findings: readonly Finding[] }>("/api/v1/findings");
       looks.push(...findings);
       await sleep(1000);
     }
@@ -107,7 +108,13 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     for (const one of clients) one.kill();
     assert.equal((await agent.stop()).code, 0);
     using db = new DatabaseSync(file, { readOnly: true });
-    const raised = db.prepare("SELECT finding FROM finding").all();
-    assert.deepEqual([raised.map(({ finding }) => JSON.parse(String(finding))), looks], [[], []]);
+    const all = db.prepare("SELECT finding FROM finding").all();
+    const raised = all.map(({ finding }) => JSON.parse(String(finding)) as Finding);
+    // A kernel that does not show every event is no calm one for the agent: it says so.
+    const isUnseen = ({ subject }: Finding) => subject === "wirespan (unseen)" && agent.unseen > 0;
+    assert.deepEqual(
+      [...raised, ...looks].filter((finding) => !isUnseen(finding)),
+      [],
+    );
   });
 });
