@@ -69,7 +69,7 @@ export const suites: Readonly<Record<string, Suite>> = {
       "exporters/otlp/deliver/cancelled.test.ts",
       "test/system/correlate-*.kernel.test.ts",
       "test/backend/shop.backend.test.ts",
-      "test/system/viewer-{calm,faults}.kernel.test.ts",
+      "test/system/viewer-{calm,faults,flat}.kernel.test.ts",
     ],
     except: [],
     timeout: 120_000,
