@@ -131,6 +131,9 @@ function slower(
       // Lost SYNs have a finding of their own, which says why it is slow.
       if (of === "connect" && sums.get("synRetransmits") >= 0.01 * sums.get("connects")) return undefined;
       if (!earlier || earlier.histograms[of].count < 10 || value < factor * usual) return undefined;
+      // The 99th percentile of some seconds is a value or two: one in twenty must be that slow.
+      const slow = 1 - (histogram.rank(factor * usual) ?? 1);
+      if (slow < Math.min(0.5, 5 * (1 - q)) || slow * histogram.count < 3) return undefined;
       const name = nameOf(edge, context.resources);
       return {
         rule,

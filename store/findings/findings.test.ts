@@ -18,6 +18,8 @@ interface Minute {
   readonly took?: number;
   readonly rtt?: number;
   readonly queue?: number;
+  /** How many of them take that long; absent: all. */
+  readonly slow?: number;
   readonly retransmits?: number;
   /** Retransmissions that the peer reported as duplicates. */
   readonly spurious?: number;
@@ -82,7 +84,11 @@ function minute(store: TestStore, end: number, minute: Minute, peer: number, ser
   store.spans(
     ACCEPT,
     made(
-      () => ({ ...inbound, "wirespan.tcp.accept.queue_wait": queue, "wirespan.tcp.synack.retransmits": 0 }),
+      (i) => ({
+        ...inbound,
+        "wirespan.tcp.accept.queue_wait": every(minute.slow ?? connects, i) ? queue : 0.0001,
+        "wirespan.tcp.synack.retransmits": 0,
+      }),
       queue,
     ),
   );
@@ -378,6 +384,10 @@ describe("findings", () => {
         found,
       );
     });
+
+  it("take a few slow accepts for no slow server", async () => {
+    assert.deepEqual(await raisedBy({ connects: 600, queue: 0.1, slow: 12 }), []);
+  });
 
   it("do not count what the peer had received already as lost", async () => {
     assert.deepEqual(await raisedBy({ retransmits: 20, spurious: 20 }), []);
