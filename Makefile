@@ -36,4 +36,4 @@ clean:
 	rm -rf $(objects) $(objects:=.d) viewer/dist
 	$(MAKE) -C native clean
 
--include $(wildcard bpf/*/*.bpf.o.d plugins/*/*.bpf.o.d)
+-include $(wildcard $(addsuffix /*.bpf.o.d,bpf/* plugins/* test/bpf bench/bpf))
