@@ -23,6 +23,19 @@ const stable = "v1.61.0";
 
 const recipes: Readonly<Record<BackendName, (scratch: string, out: string) => void>> = {
   collector: (scratch, out) => buildCollector(scratch, out, []),
+  "collector-gateway": (scratch, out) => {
+    const processors = [
+      `${core}/processor/batchprocessor`,
+      `${core}/processor/memorylimiterprocessor`,
+      `${contrib}/processor/tailsamplingprocessor`,
+    ];
+    buildCollector(scratch, out, processors, [
+      `${core}/exporter/otlpexporter`,
+      `${contrib}/exporter/prometheusremotewriteexporter`,
+      // The module proxy does not serve every version of it.
+      `${contrib}/exporter/loadbalancingexporter v0.150.0`,
+    ]);
+  },
   "collector-k8s": (scratch, out) => {
     buildCollector(scratch, out, [`${contrib}/processor/k8sattributesprocessor`]);
   },
@@ -67,11 +80,16 @@ function python(args: readonly string[]): void {
 }
 
 /** The Collector's own builder writes a main package from a list of components. */
-function buildCollector(scratch: string, out: string, processors: readonly string[]): void {
+function buildCollector(
+  scratch: string,
+  out: string,
+  processors: readonly string[],
+  exporters: readonly string[] = [],
+): void {
   const version = `v${versions.collector}`;
   const sources = join(scratch, "sources");
   const list = join(scratch, "builder.yaml");
-  const gomod = (path: string, at = version) => ({ gomod: `${path} ${at}` });
+  const gomod = (path: string, at = version) => ({ gomod: path.includes(" ") ? path : `${path} ${at}` });
   writeFileSync(
     list,
     stringify({
@@ -83,7 +101,7 @@ function buildCollector(scratch: string, out: string, processors: readonly strin
       },
       receivers: [gomod(`${core}/receiver/otlpreceiver`)],
       processors: processors.map((path) => gomod(path)),
-      exporters: [gomod(`${contrib}/exporter/fileexporter`)],
+      exporters: [`${contrib}/exporter/fileexporter`, ...exporters].map((path) => gomod(path)),
       extensions: [gomod(`${contrib}/extension/healthcheckextension`)],
       providers: ["env", "file"].map((kind) => gomod(`${core}/confmap/provider/${kind}provider`, stable)),
     }),

@@ -8,6 +8,8 @@ import { skip } from "../support/skip.ts";
 /** The pinned version of each backend's Go module, without its `v`, or Python package; part of the program's file name. */
 export const versions = {
   collector: "0.155.0",
+  /** With tail sampling, and exporters for Prometheus and other Collectors. */
+  "collector-gateway": "0.155.0",
   /** With the processor that adds names of pods. */
   "collector-k8s": "0.155.0",
   jaeger: "1.76.0",
@@ -22,6 +24,7 @@ export type BackendName = keyof typeof versions;
 /** Names under which a distribution or a user may have put the same program on PATH. */
 const onPath: Readonly<Record<BackendName, readonly string[]>> = {
   collector: ["otelcol-contrib"],
+  "collector-gateway": ["otelcol-contrib"],
   "collector-k8s": ["otelcol-contrib", "otelcol-k8s"],
   jaeger: ["jaeger"],
   prometheus: ["prometheus"],

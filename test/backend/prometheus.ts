@@ -26,6 +26,8 @@ export interface StoredExemplars {
 export class MetricStore implements AsyncDisposable {
   /** The full URL of its OTLP metrics endpoint: HTTP with protobuf only. */
   readonly otlpMetrics: string;
+  /** Of its endpoint for remote write; Prometheus only. */
+  readonly remoteWrite: string;
   /** For stopping, killing and starting it again on the same port. */
   readonly service: Service;
   readonly #base: string;
@@ -34,6 +36,7 @@ export class MetricStore implements AsyncDisposable {
     this.service = service;
     this.#base = base;
     this.otlpMetrics = otlpMetrics;
+    this.remoteWrite = `${base}/api/v1/write`;
   }
 
   /** An instant PromQL query, of now or of a time in Unix seconds; throws where the store refuses the expression. */
@@ -103,6 +106,7 @@ export async function startPrometheus(rules?: string): Promise<MetricStore> {
         `--storage.tsdb.path=${join(folder, "data")}`,
         `--web.listen-address=127.0.0.1:${port}`,
         "--web.enable-otlp-receiver",
+        "--web.enable-remote-write-receiver",
         "--enable-feature=exemplar-storage,created-timestamp-zero-ingestion",
         "--log.level=warn",
       ],

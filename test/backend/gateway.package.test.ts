@@ -1,0 +1,115 @@
+// The Collectors of docs/backends.md for many hosts, as their files are written but for addresses and waiting times.
+import assert from "node:assert/strict";
+import { readFileSync, statSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { startAgent } from "../support/agent.ts";
+import { Netns, needsRoot } from "../support/netns.ts";
+import type { DecodedSpan } from "../support/otlp-decode.ts";
+import { OtlpSink } from "../support/otlp-sink.ts";
+import { until } from "../support/until.ts";
+import { build, run } from "../support/workload.ts";
+import { needBackends } from "./find.ts";
+import { freePorts } from "./ports.ts";
+import { startPrometheus } from "./prometheus.ts";
+import { Service } from "./service.ts";
+
+const FILES = join(import.meta.dirname, "../../examples/collector");
+
+interface CollectorConfig {
+  receivers: { otlp: { protocols: Record<string, { endpoint: string }> } };
+  processors: Record<string, Record<string, unknown>>;
+  exporters: Record<string, Record<string, unknown>>;
+  extensions?: unknown;
+  service: Record<string, unknown>;
+}
+
+/** A Collector with one of the files, of which `change` changes what cannot be as written here. */
+async function startCollector(name: string, change: (config: CollectorConfig) => void) {
+  const [grpc, http, health] = await freePorts(3);
+  const service = await Service.start("collector-gateway", async (folder) => {
+    const config = parse(readFileSync(join(FILES, name), "utf8")) as CollectorConfig;
+    const { protocols } = config.receivers.otlp;
+    if (protocols.grpc) protocols.grpc.endpoint = `127.0.0.1:${grpc}`;
+    if (protocols.http) protocols.http.endpoint = `127.0.0.1:${http}`;
+    change(config);
+    config.extensions = { health_check: { endpoint: `127.0.0.1:${health}` } };
+    config.service.extensions = ["health_check"];
+    config.service.telemetry = { metrics: { level: "none" }, logs: { level: "warn" } };
+    const file = join(folder, "config.yaml");
+    await writeFile(file, stringify(config));
+    return { args: ["--config", file], ready: `http://127.0.0.1:${health}/` };
+  });
+  return { service, grpc: `http://127.0.0.1:${grpc}` };
+}
+
+const GOOD = 200;
+const REFUSED = 5;
+/** To each of these ports the first segment with data is lost. */
+const LOSSY = [9402, 9403, 9404, 9405];
+
+describe("a Collector as gateway", function () {
+  this.timeout(120_000);
+
+  before(async function () {
+    needsRoot(this);
+    needBackends(this, "collector-gateway", "prometheus");
+    await build();
+  });
+
+  it("keeps traces with errors and retransmits whole, a tenth of the rest, and all that is counted", async () => {
+    await using sink = await OtlpSink.start("grpc");
+    await using prometheus = await startPrometheus();
+    const gateway = await startCollector("gateway.yaml", ({ processors, exporters }) => {
+      processors.tail_sampling!.decision_wait = "3s";
+      for (const name of ["otlp/traces", "otlp/logs"]) exporters[name]!.endpoint = sink.endpoint;
+      exporters.prometheusremotewrite!.endpoint = prometheus.remoteWrite;
+    });
+    await using _ = gateway.service;
+    await using netns = await Netns.create();
+    await using agent = await startAgent([], {
+      config: `version: 1
+control: { socket: "" }
+viewer: false
+metrics: { interval: 500ms }
+filter: { include: { netns: ["${statSync(netns.path).ino}"] } }
+exporters: { gateway: { type: otlp_grpc, endpoint: "${gateway.grpc}" } }
+`,
+    });
+    await run(netns, "clientCloses", { count: GOOD, delay: 0 });
+    await run(netns, "attempt", { count: REFUSED });
+    for (const port of LOSSY) {
+      const first = `tcp dport ${port} tcp flags & psh == psh limit rate 1/day burst 1 packets`;
+      await netns.rule("input", first, "drop");
+      await run(netns, "clientCloses", { port });
+    }
+
+    const traces = () => Map.groupBy(sink.spans, ({ traceId }) => traceId);
+    const those = (wanted: (span: DecodedSpan) => boolean) =>
+      [...traces().values()].filter((spans) => spans.some(wanted));
+    const failed = () => those(({ attributes }) => attributes["error.type"] === "connection_refused");
+    const again = () => those(({ attributes }) => Number(attributes["wirespan.tcp.retransmits"] ?? 0) > 0);
+    await until("what must be kept", () => failed().length === REFUSED && again().length === LOSSY.length);
+    for (const spans of again()) {
+      const ends = spans.filter(({ name }) => name === "tcp connection");
+      assert.deepEqual(ends.map(({ attributes }) => attributes["wirespan.connection.direction"]).toSorted(), [
+        "inbound",
+        "outbound",
+      ]);
+    }
+    // A tenth of 200, within four standard deviations.
+    const rest = traces().size - REFUSED - LOSSY.length;
+    assert.ok(rest >= 3 && rest <= 37, `${rest} of ${GOOD}`);
+
+    const all = GOOD + REFUSED + LOSSY.length;
+    const expression =
+      'sum by (service_name, host_name) (wirespan_tcp_connect_attempts_total{service_name="pcli"})';
+    const [sample] = await until("the metrics", async () => {
+      const samples = await prometheus.query(expression);
+      return Number(samples[0]?.value?.[1]) === all && samples;
+    });
+    assert.ok(sample?.metric.host_name, "the label that dashboards require");
+    assert.equal((await agent.stop()).code, 0);
+  });
+});
