@@ -24,6 +24,8 @@ import { kubernetesProgram } from "./programs.ts";
 
 const NAMESPACE = "wirespan";
 const HASH = "5d4f8c7b9";
+/** When the kubelet has been asked again. */
+const LATE = `setTimeout(() => {${APPLICATION}}, 8000)`;
 const BUSY = `setInterval(() => {${APPLICATION}}, 1000)`;
 
 function manifest(
@@ -225,7 +227,7 @@ describe("the chart in a cluster", function () {
       await using sink = await OtlpSink.start("http");
       const url = `https://127.0.0.1:${cluster.kubeletPort}`;
       await using _ = await install("asking", listening(sink), "kubelet.enabled=true", `kubelet.url=${url}`);
-      await cluster.make(application("cart-1", await deployed("cart")));
+      await cluster.make(application("cart-1", await deployed("cart"), LATE));
       const [owner] = await connections(() => ownersOf(sink, "tcp connection"), "cart-1");
       assert.deepEqual(namesOf(owner!), {
         "k8s.pod.name": "cart-1",
