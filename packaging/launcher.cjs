@@ -14,11 +14,16 @@ var binary = "wirespan-linux-" + process.arch;
 if (parseInt(process.versions.node, 10) < 24) {
   leave("Node " + process.versions.node + " is too old: wirespan requires Node 24 or later.");
 }
-try {
-  require.resolve(binary + "/wirespan.node");
-} catch (error) {
+var isThere = [binary, binary + "-musl"].some(function (name) {
+  try {
+    return require.resolve(name + "/wirespan.node");
+  } catch (error) {
+    return false;
+  }
+});
+if (!isThere) {
   leave(
-    "the package " + binary + " is not installed; install it together with wirespan, on Linux x64 or arm64 with glibc.",
+    "the package " + binary + " is not installed, nor " + binary + "-musl; install the one for this C library together with wirespan.",
   );
 }
 var flags = require("fs").readFileSync(path.join(root, "cli/node-flags"), "latin1").trim().split(" ");

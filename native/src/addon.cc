@@ -1,7 +1,7 @@
 // Registration only: what native/index.ts names, and the classes behind it.
-#include <malloc.h>
 #include <napi.h>
 
+#include "allocator.h"
 #include "clock.h"
 #include "datagram.h"
 #include "environment.h"
@@ -24,9 +24,8 @@ namespace {
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   CaptureMessages();
   RegisterTracingSections();
-  // The kernel's types take 12 MB for a moment. Without a fixed threshold the C library comes to
-  // hold that much for good.
-  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  // The kernel's types take 12 MB for a moment.
+  GiveBackLargePieces();
   auto* environment = new Environment;
   env.SetInstanceData(environment);
   environment->object = Napi::Persistent(Object::Define(env));

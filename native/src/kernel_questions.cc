@@ -1,10 +1,9 @@
 #include "kernel_questions.h"
 
-#include <malloc.h>
-
 #include <cerrno>
 #include <string>
 
+#include "allocator.h"
 #include "environment.h"
 #include "error.h"
 
@@ -43,7 +42,7 @@ std::shared_ptr<const KernelTypes> KeptKernelTypes::Get(Napi::Env env) {
   const auto let_go = [](const Napi::CallbackInfo& info) {
     Environment::Of(info.Env()).kernel_types.types_.reset();
     // Neither does the C library give back by itself what the loads took.
-    malloc_trim(0);
+    GiveBackFreed();
   };
   const auto set_timeout = env.Global().Get("setTimeout").As<Napi::Function>();
   const auto timer = set_timeout.Call(

@@ -11,6 +11,11 @@
 #include "error.h"
 #include "fd.h"
 
+// Since Linux 5.14; a C library may be older.
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
 namespace wirespan {
 namespace {
 

@@ -60,6 +60,16 @@ describe("the addon of the packages", function () {
     });
   }
 
+  it("for musl requires nothing of glibc", async () => {
+    const file = await addon("x64", "musl");
+    assert.deepEqual(
+      [...readelf("-d", file).matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(([, name]) => name),
+      ["libc.so"],
+    );
+    assert.ok(required(file).every(({ version }) => version === undefined));
+    assert.ok(statSync(file).size <= 1_200_000, `${statSync(file).size} bytes`);
+  });
+
   it("is loaded by Node for arm64, and reads the kernel's types there as here", async function () {
     if (process.arch !== "x64") skip(this, "is for machines that cannot run it as they are");
     for (const program of ["qemu-aarch64", "mmdebstrap"])

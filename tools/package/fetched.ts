@@ -19,6 +19,7 @@ import lock from "../../package-lock.json" with { type: "json" };
 /** A processor, as npm spells it. */
 export type Arch = "x64" | "arm64";
 export const ARCHES: readonly Arch[] = ["x64", "arm64"];
+export type Libc = "glibc" | "musl";
 
 const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "wirespan/package");
 

@@ -45,7 +45,13 @@ describe("npm run package", function () {
     const said = execFileSync("sha256sum", ["-c", "SHA256SUMS"], { cwd: folder, encoding: "utf8" });
     const files = globSync("*", { cwd: folder }).filter((name) => name !== "SHA256SUMS");
     assert.deepEqual(said.trim().split("\n").sort(), files.map((name) => `${name}: OK`).sort());
-    for (const name of ["wirespan", "wirespan-linux-x64", "wirespan-linux-arm64", "wirespan-correlate"])
+    for (const name of [
+      "wirespan",
+      "wirespan-linux-x64",
+      "wirespan-linux-arm64",
+      "wirespan-linux-x64-musl",
+      "wirespan-correlate",
+    ])
       assert.ok(files.includes(`${name}-${version}.tgz`), name);
     assert.ok(files.includes(`wirespan_correlate-${version}-py3-none-any.whl`));
     assert.ok(files.includes(`wirespan-correlate-go-${version}.zip`));

@@ -1,5 +1,5 @@
 // npm packages that run no script when they are installed. `wirespan` has the bundle, the page and the BPF objects, which are
-// the same for every processor; `wirespan-linux-ARCH` has the addon.
+// the same for every processor; `wirespan-linux-ARCH` has the addon, and `wirespan-linux-ARCH-musl` that for musl.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,12 +7,22 @@ import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { addon } from "./addon.ts";
 import { copy, copyCommon } from "./contents.ts";
-import { ARCHES, type Arch } from "./fetched.ts";
+import type { Arch, Libc } from "./fetched.ts";
 import { addonParts, thirdParty } from "./parts.ts";
 
 const { name, version, description, license, engines } = packageJson;
 const common = { version, description, license, engines, os: ["linux"] };
-const binary = (arch: Arch) => `${name}-linux-${arch}`;
+
+/** What there is an addon for. */
+const PLATFORMS: readonly (readonly [Arch, Libc])[] = [
+  ["x64", "glibc"],
+  ["arm64", "glibc"],
+  ["x64", "musl"],
+];
+const binary = (arch: Arch, libc: Libc) => `${name}-linux-${arch}${libc === "musl" ? "-musl" : ""}`;
+
+/** The names of the packages that have an addon. */
+export const BINARIES = PLATFORMS.map((platform) => binary(...platform));
 
 const ADDON = 'require(bundleRoot + "/native/build/wirespan.node")';
 
@@ -23,12 +33,12 @@ function describe(folder: string, manifest: object): void {
 function makeMain(folder: string): void {
   copyCommon(folder);
   copy("packaging/launcher.cjs", join(folder, "bin/wirespan.cjs"), 0o755);
+  copy("packaging/addon.cjs", join(folder, "bin/addon.cjs"));
   const bundle = join(folder, "dist/wirespan.cjs");
   const parts = readFileSync(bundle, "utf8").split(ADDON);
   if (parts.length !== 2)
     throw new Error(`dist/wirespan.cjs: expected ${ADDON} once, not ${parts.length - 1} times`);
-  writeFileSync(bundle, parts.join(`require("${name}-linux-" + process.arch + "/wirespan.node")`));
-  const binaries = ARCHES.map(binary);
+  writeFileSync(bundle, parts.join('require(bundleRoot + "/bin/addon.cjs")'));
   describe(folder, {
     name,
     ...common,
@@ -36,22 +46,22 @@ function makeMain(folder: string): void {
     bin: { wirespan: "bin/wirespan.cjs" },
     // Not optionalDependencies: npm would ask a registry for the one that is not given as a file, and there the name may be
     // somebody else's.
-    peerDependencies: Object.fromEntries(binaries.map((each) => [each, version])),
-    peerDependenciesMeta: Object.fromEntries(binaries.map((each) => [each, { optional: true }])),
+    peerDependencies: Object.fromEntries(BINARIES.map((each) => [each, version])),
+    peerDependenciesMeta: Object.fromEntries(BINARIES.map((each) => [each, { optional: true }])),
   });
 }
 
-async function makeBinary(folder: string, arch: Arch): Promise<void> {
-  cpSync(await addon(arch), join(folder, "wirespan.node"));
+async function makeBinary(folder: string, arch: Arch, libc: Libc): Promise<void> {
+  cpSync(await addon(arch, libc), join(folder, "wirespan.node"));
   copy("LICENSE", join(folder, "LICENSE"));
   writeFileSync(join(folder, "THIRD-PARTY.txt"), thirdParty(await addonParts()));
-  describe(folder, { name: binary(arch), ...common, cpu: [arch], libc: ["glibc"] });
+  describe(folder, { name: binary(arch, libc), ...common, cpu: [arch], libc: [libc] });
 }
 
 /** Makes the tarballs in the folder `out`. */
 export async function npm(out: string): Promise<void> {
   await pack(out, makeMain);
-  for (const arch of ARCHES) await pack(out, (folder) => makeBinary(folder, arch));
+  for (const platform of PLATFORMS) await pack(out, (folder) => makeBinary(folder, ...platform));
 }
 
 /** Makes one npm tarball in the folder `out`, of what `fill` puts into an empty folder. */

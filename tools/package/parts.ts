@@ -2,7 +2,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import lock from "../../package-lock.json" with { type: "json" };
-import { type Arch, librarySources, nodePackage, zig } from "./fetched.ts";
+import { type Arch, librarySources, nodePackage, ZIG, zig } from "./fetched.ts";
 import { ROOT } from "./version.ts";
 
 export interface Part {
@@ -99,6 +99,13 @@ export async function addonParts(): Promise<readonly Part[]> {
       license: "Apache-2.0 WITH LLVM-exception",
       text: read(lib, "libcxx/LICENSE.TXT"),
       purl: `pkg:github/llvm/llvm-project@llvmorg-${llvm}`,
+    },
+    {
+      name: "compiler_rt (Zig)",
+      version: ZIG.version,
+      license: "MIT",
+      text: read(lib, "../LICENSE"),
+      purl: `pkg:pypi/ziglang@${ZIG.version}`,
     },
     npmPart("node_modules/node-addon-api"),
   ];

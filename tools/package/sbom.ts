@@ -4,6 +4,7 @@ import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { ARCHES } from "./fetched.ts";
+import { BINARIES } from "./npm.ts";
 import { addonParts, bundledParts, nodePart, type Part } from "./parts.ts";
 import { SOURCE_DATE_EPOCH, version } from "./version.ts";
 
@@ -32,7 +33,7 @@ export async function sbom(out: string): Promise<void> {
   const addon = await addonParts();
   const parts: readonly Own[] = [
     { name: "wirespan", parts: bundledParts() },
-    ...ARCHES.map((arch) => ({ name: `wirespan-linux-${arch}`, parts: addon })),
+    ...BINARIES.map((name) => ({ name, parts: addon })),
     ...(await Promise.all(
       // What packages with a Node of their own add to these.
       ARCHES.map(async (arch) => ({ name: `wirespan-node-${arch}`, parts: [await nodePart(arch)] })),
@@ -70,13 +71,10 @@ export async function sbom(out: string): Promise<void> {
 
 /** Writes SHA256SUMS, for `sha256sum -c`, of all files in the folder `out`. */
 export function sums(out: string): void {
-  const lines = globSync("*", { cwd: out })
-    .sort()
-    .map(
-      (name) =>
-        `${createHash("sha256")
-          .update(readFileSync(join(out, name)))
-          .digest("hex")}  ${name}\n`,
-    );
-  writeFileSync(join(out, "SHA256SUMS"), lines.join(""));
+  const names = globSync("*", { cwd: out }).sort();
+  const digest = (name: string) =>
+    createHash("sha256")
+      .update(readFileSync(join(out, name)))
+      .digest("hex");
+  writeFileSync(join(out, "SHA256SUMS"), names.map((name) => `${digest(name)}  ${name}\n`).join(""));
 }
