@@ -1,4 +1,5 @@
 // One unary gRPC call on an HTTP/2 session, and as much of its reply as arrived.
+import { once } from "node:events";
 import type {
   ClientHttp2Session,
   ClientHttp2Stream,
@@ -30,14 +31,15 @@ export interface Reply {
   readonly broken: Error | undefined;
 }
 
-/** Sends a message and collects the reply; `late` is an error with which `cancel` ends it. */
+/** Sends a message and collects the reply. */
 export class Call {
   readonly reply: Promise<Reply>;
   readonly #stream: ClientHttp2Stream;
+  readonly #cancelled = Promise.withResolvers<Reply>();
 
   constructor(session: ClientHttp2Session, headers: OutgoingHttpHeaders, payload: Buffer, gzipped: boolean) {
     this.#stream = session.request(headers, { endStream: false });
-    this.reply = collect(this.#stream);
+    this.reply = Promise.race([collect(this.#stream), this.#cancelled.promise]);
     const frame = Buffer.allocUnsafe(FRAME);
     frame[0] = gzipped ? 1 : 0;
     frame.writeUInt32BE(payload.length, 1);
@@ -45,12 +47,28 @@ export class Call {
     this.#stream.end(payload);
   }
 
-  /** Resets the stream; the reply is what has arrived, broken by `why`. */
-  cancel(why: Error): void {
+  /** Ends the call: the reply is `broken`. Resolves with whether the stream is reset within `ms`: a peer may not read. */
+  async cancel(broken: Error, ms: number): Promise<boolean> {
+    this.#cancelled.resolve({ ...NOTHING, broken });
+    if (this.#stream.destroyed) return true;
+    const reset = once(this.#stream, "close", { signal: AbortSignal.timeout(ms) });
+    // Not destroy(): if data is on its way, Node 24 then writes empty DATA frames without end.
     this.#stream.close(constants.NGHTTP2_CANCEL);
-    this.#stream.destroy(why);
+    return reset.then(
+      () => true,
+      () => false,
+    );
   }
 }
+
+const NOTHING: Omit<Reply, "broken"> = {
+  headers: undefined,
+  status: undefined,
+  message: "",
+  details: undefined,
+  body: Buffer.alloc(0),
+  whole: false,
+};
 
 function collect(stream: ClientHttp2Stream): Promise<Reply> {
   return new Promise((resolve) => {

@@ -31,6 +31,9 @@ const METHODS: Readonly<Record<Signal, string>> = {
   logs: "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
 };
 
+/** Milliseconds after which a stream that was cancelled is reset, if the peer reads. */
+const RESET_MS = 1000;
+
 /** Throws WirespanError for an endpoint, header, proxy or file that cannot be used. */
 export async function createGrpcTransport(
   exporter: string,
@@ -102,11 +105,15 @@ class GrpcConnection implements Connection {
     }
     // A live peer at least answers a ping; a dead one would keep the connection open for minutes.
     const ping = setTimeout(() => !session.destroyed && session.ping(() => {}), left / 2);
-    const timer = setTimeout(() => call.cancel(new Late()), left);
+    let reset: Promise<boolean> | undefined;
+    const timer = setTimeout(() => {
+      reset = call.cancel(new Late(), RESET_MS);
+    }, left);
     const reply = await call.reply;
     clearTimeout(ping);
     clearTimeout(timer);
-    if (reply.broken instanceof Late && received(session) === before) this.#session.drop(session);
+    // A peer that has sent nothing is dead; one that does not read would keep what was to be sent in memory.
+    if (reset && (received(session) === before || !(await reset))) this.#session.drop(session);
     return this.#outcomeOf(reply, signal, count);
   }
 

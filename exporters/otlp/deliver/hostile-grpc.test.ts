@@ -134,7 +134,7 @@ describe("OTLP/gRPC to a backend that misbehaves", function () {
     await using slow = await grpcFake((stream) => {
       if (hang-- <= 0) answer(stream, OK);
     });
-    await using made = await Exporting.to(slow.endpoint, { timeoutMs: 200, signals: ["traces"] });
+    await using made = await Exporting.to(slow.endpoint, { timeoutMs: 1000, signals: ["traces"] });
     await made.spans(5);
     assert.deepEqual(made.came(), { acknowledged: 5 });
     assert.equal(slow.accepted, 1, "it answered the pings");

@@ -1,0 +1,33 @@
+// Calls over gRPC that are cancelled at any moment: with the endpoint and the seconds it takes as arguments, prints how many there were.
+import { connect } from "node:http2";
+import { Call } from "../../exporters/otlp/deliver/grpc-call.ts";
+
+const [endpoint = "", seconds] = process.argv.slice(2);
+const end = Date.now() + Number(seconds) * 1000;
+let calls = 0;
+
+const session = connect(endpoint, { settings: { enablePush: false } });
+
+async function callUntilTheEnd(): Promise<void> {
+  while (Date.now() < end) {
+    const ms = 1 + Math.random() * 12;
+    const headers = {
+      ":method": "POST",
+      ":path": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+      "content-type": "application/grpc",
+      "grpc-timeout": `${Math.ceil(ms)}m`,
+      te: "trailers",
+    };
+    // Around the first window of a stream, and beyond it.
+    const size = Math.random() < 0.5 ? 60_000 + Math.random() * 20_000 : Math.random() * 300_000;
+    const call = new Call(session, headers, Buffer.alloc(size, 0x10), false);
+    const timer = setTimeout(() => void call.cancel(new Error("late"), 1000), ms * (0.7 + Math.random()));
+    await call.reply;
+    clearTimeout(timer);
+    calls++;
+  }
+}
+
+await Promise.all([1, 2, 3, 4].map(callUntilTheEnd));
+console.log(calls);
+session.destroy();
