@@ -2,7 +2,7 @@
 // can write nowhere and gain nothing.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DoctorReport } from "../../agent/doctor.ts";
@@ -11,6 +11,7 @@ import { image } from "../../tools/package/image.ts";
 import { startAgent } from "../support/agent.ts";
 import { needsRoot } from "../support/netns.ts";
 import { OtlpSink } from "../support/otlp-sink.ts";
+import { installLines } from "../support/readme.ts";
 import { root } from "../support/scratch-clone.ts";
 import { until } from "../support/until.ts";
 import { APPLICATION } from "./application.ts";
@@ -72,9 +73,7 @@ describe("the container images", function () {
   }
 
   it("run by the README's two lines", () => {
-    const readme = readFileSync(join(root, "README.md"), "utf8");
-    const [, lines = ""] = /```sh\n(podman load.*?)```/s.exec(readme) ?? [];
-    const words = lines.replace("dist/packages", folder).trimEnd();
+    const words = installLines("Container").replace("dist/packages", folder).trimEnd();
     const shell = spawnSync("sh", ["-ec", `${words} doctor --json`], {
       cwd: root,
       env: podman.env,

@@ -15,6 +15,7 @@ import { needBackends } from "../backend/find.ts";
 import { type Row, startAgent } from "../support/agent.ts";
 import { needsRoot } from "../support/netns.ts";
 import { OtlpSink } from "../support/otlp-sink.ts";
+import { installLines } from "../support/readme.ts";
 import { root } from "../support/scratch-clone.ts";
 import { until } from "../support/until.ts";
 import { APPLICATION } from "./application.ts";
@@ -140,16 +141,18 @@ describe("the chart in a cluster", function () {
   }
 
   it("is installed by the README's two lines", () => {
-    const [, lines = ""] =
-      /```sh\n(helm lint.*?)```/s.exec(readFileSync(join(root, "README.md"), "utf8")) ?? [];
     chart(cluster.folder);
     symlinkSync(helm, join(cluster.folder, "helm"));
     const PATH = `${cluster.folder}:${process.env.PATH}`;
     const env = { ...process.env, PATH, KUBECONFIG: cluster.kubeconfig, HOME: cluster.folder };
-    const said = execFileSync("sh", ["-ec", lines.replaceAll("dist/packages", cluster.folder)], {
-      env,
-      encoding: "utf8",
-    });
+    const said = execFileSync(
+      "sh",
+      ["-ec", installLines("Kubernetes").replaceAll("dist/packages", cluster.folder)],
+      {
+        env,
+        encoding: "utf8",
+      },
+    );
     assert.match(said, /^STATUS: deployed$/m);
   });
 

@@ -10,6 +10,7 @@ import { startAgent } from "../../test/support/agent.ts";
 import { allPackages } from "../../test/support/all-packages.ts";
 import { type BareSystem, debian, musl } from "../../test/support/bare.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
+import { installLines } from "../../test/support/readme.ts";
 import { run } from "../../test/support/workload.ts";
 import { version } from "./version.ts";
 
@@ -63,9 +64,21 @@ for (const [name, make] of Object.entries(systems)) {
       command = root.libc === "musl" ? ["node", COMMAND] : ["wirespan"];
       const folders = [root.node, npm, packages, "/run/netns"];
       enter = ["unshare", "--mount", "sh", "-ec", ENTER, "enter", root.path, ...folders, "--"];
-      const files = ["wirespan", binary].map((name) => join(packages, `${name}-${version}.tgz`));
-      const words = ["install", "--global", "--offline", "--prefix", "/usr/local", ...files];
-      inside("node", join(npm, "bin/npm-cli.js"), ...words);
+      const cli = join(npm, "bin/npm-cli.js");
+      if (root.libc === "musl") {
+        const files = ["wirespan", binary].map((name) => join(packages, `${name}-${version}.tgz`));
+        inside("node", cli, "install", "--global", "--offline", "--prefix", "/usr/local", ...files);
+      } else {
+        const lines = installLines("npm")
+          .replaceAll("dist/packages", packages)
+          .replaceAll("x64", process.arch);
+        const said = inside(
+          "sh",
+          "-ec",
+          `export npm_config_prefix=/usr/local; npm() { node ${cli} "$@"; }; ${lines}`,
+        );
+        assert.match(said, /^Plugins$/m);
+      }
     });
     after(() => root?.[Symbol.dispose]());
 
