@@ -393,6 +393,35 @@ describe("findings", () => {
     assert.deepEqual(await raisedBy({ retransmits: 20, spurious: 20 }), []);
   });
 
+  for (const [what, calm, fault, minutes, rules] of [
+    ["an outage", BEFORE, { failed: [60, "connection_refused"] }, 90, ["connects-fail"]],
+    [
+      "an outage that was there before them",
+      0,
+      { failed: [60, "connection_refused"] },
+      90,
+      ["connects-fail"],
+    ],
+    ["a longer way", BEFORE, { rtt: 0.02 }, 50, ["rtt-long"]],
+    ["a longer way for more than an hour", BEFORE, { rtt: 0.02 }, 70, []],
+  ] as const)
+    it(`${rules.length ? "last as long as" : "get used to"} ${what}`, async () => {
+      using store = new TestStore({ now: () => NOW });
+      for (let m = -calm; m < 0; m++) minute(store, NOW + m * 60, {}, 1);
+      const findings = new Findings(store.db, store.ingest, store.store.scan, () => {});
+      const ever = new Set<string>();
+      for (let m = 1; m <= minutes; m++) {
+        minute(store, NOW + m * 60, fault, 1);
+        for (let i = 0; i < 6; i++) await findings.evaluate(NOW + m * 60 + i);
+        for (const { rule } of findings.raised) ever.add(rule);
+      }
+      assert.ok(ever.size > 0);
+      assert.deepEqual(
+        findings.raised.map(({ rule }) => rule),
+        rules,
+      );
+    });
+
   it("end when they have not held for a minute, and the file says when", async () => {
     using store = new TestStore({ now: () => NOW });
     minute(store, NOW, { failed: [30, "timed_out"] }, 1);

@@ -7,7 +7,7 @@ import { type Interval, Progress, type Scan } from "../query/scan.ts";
 import { SeriesQuery } from "../query/series.ts";
 import { keyOf } from "../sums/edge.ts";
 import { CONNECTION_RULES } from "./connection-rules.ts";
-import type { Context, Finding, Severity } from "./finding.ts";
+import type { Context, Evidence, Finding, Severity } from "./finding.ts";
 import { HOST_RULES } from "./host-rules.ts";
 
 /** Seconds between evaluations. */
@@ -24,6 +24,8 @@ export interface Raised extends Finding {
   /** The subject of an earlier finding on the same edge or listener, which may have caused it. */
   readonly likelyFrom?: string;
 }
+
+type Latest = Evidence & Pick<Context, "recent">;
 
 interface Held {
   finding: Finding;
@@ -72,26 +74,33 @@ export class Findings {
   /** Looks at the minute before `nowSeconds`. */
   async evaluate(nowSeconds: number): Promise<void> {
     const now = await this.#evidence({ from: (nowSeconds - 60) * 1e6, to: nowSeconds * 1e6 }, nowSeconds);
-    // Whole minutes that ended before that one.
-    const end = Math.floor((nowSeconds - 60) / 60) * 60;
-    const hour = { from: (end - 3600) * 1e6, to: end * 1e6 };
-    const before = await this.#evidence(hour, nowSeconds, now.edges);
-    const context: Context = {
-      now,
-      recent: now.recent,
-      before,
-      resources: this.#scan.resources,
-    };
-    const found = [...CONNECTION_RULES, ...HOST_RULES].flatMap((rule) => rule(context));
-    const holding = new Set<string>();
-    for (const finding of found) {
-      const key = `${finding.rule} ${finding.subject}`;
-      holding.add(key);
+    const found = this.#apply(now, await this.#hourBefore(nowSeconds, nowSeconds, now.edges));
+    // What is raised is compared with the time before it: a fault that lasts would become the usual.
+    const lasting = [...this.#held].filter(([, held]) => held.row !== undefined && lasts(held, nowSeconds));
+    if (lasting.length > 0) {
+      const since = Math.min(...lasting.map(([, held]) => held.since));
+      const still = this.#apply(now, await this.#hourBefore(since, nowSeconds, now.edges));
+      for (const [key] of lasting) if (still.has(key)) found.set(key, found.get(key) ?? still.get(key)!);
+    }
+    for (const [key, finding] of found) {
       const held = this.#held.get(key);
       if (held) this.#again(held, finding);
       else this.#held.set(key, { finding, since: nowSeconds, seen: 1, missed: 0, row: undefined });
     }
-    for (const [key, held] of this.#held) if (!holding.has(key)) this.#missed(key, held, nowSeconds);
+    for (const [key, held] of this.#held) if (!found.has(key)) this.#missed(key, held, nowSeconds);
+  }
+
+  /** What the rules find, by rule and subject. */
+  #apply(now: Latest, before: Evidence): Map<string, Finding> {
+    const context: Context = { now, recent: now.recent, before, resources: this.#scan.resources };
+    const found = [...CONNECTION_RULES, ...HOST_RULES].flatMap((rule) => rule(context));
+    return new Map(found.map((finding) => [`${finding.rule} ${finding.subject}`, finding]));
+  }
+
+  /** Of the whole minutes that ended before the one that ends at `seconds`. */
+  #hourBefore(seconds: number, now: number, only: ReadonlyMap<string, unknown>): Promise<Evidence> {
+    const end = Math.floor((seconds - 60) / 60) * 60;
+    return this.#evidence({ from: (end - 3600) * 1e6, to: end * 1e6 }, now, only);
   }
 
   #again(held: Held, finding: Finding): void {
@@ -116,7 +125,11 @@ export class Findings {
   }
 
   /** Of at most 60 windows: the minute in the finest ones, the hour in minutes. `only`: these edges alone. */
-  async #evidence(interval: Interval, nowSeconds: number, only?: ReadonlyMap<string, unknown>) {
+  async #evidence(
+    interval: Interval,
+    nowSeconds: number,
+    only?: ReadonlyMap<string, unknown>,
+  ): Promise<Latest> {
     const { seconds, all } = await this.#edges.between(interval, EVERYTHING, new Progress(), nowSeconds, 60);
     const series = this.#series.between(interval, nowSeconds, undefined, 60);
     const isRecent = ({ begin }: EdgeWindow) => begin >= nowSeconds - 2 * PERIOD;
@@ -129,6 +142,11 @@ export class Findings {
       metric: (name: string) => series.of(name),
     };
   }
+}
+
+/** Whether it is still compared with the time before it. What is slow for an hour is how it is; a failure is not. */
+function lasts({ finding, since }: Held, now: number): boolean {
+  return finding.severity === "failing" || now - since < 3600;
 }
 
 function order({ severity, count, ratio = 1 }: Finding): number {
