@@ -70,7 +70,8 @@ export class Deltas {
       const key = attributesKey(attributes);
       const before = series.get(key);
       series.set(key, { startNs: start.bootNs, time, value: copied(value), collection: this.#collection });
-      if (before === undefined || before.startNs !== start.bootNs) return point;
+      // A series that is new may have begun before the wall clock was stepped.
+      if (before?.startNs !== start.bootNs) return { ...point, start: beginningOf(start, time) };
       return { attributes, start: beginningOf(before.time, time), value: difference(value, before.value) };
     });
   }

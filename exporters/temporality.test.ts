@@ -75,6 +75,23 @@ describe("temporality and buckets of metrics", () => {
     assert.deepEqual(formed(converter, on), { data: "sum", delta: true, start: 120, value: 1 });
   });
 
+  it("as delta give a series that is new after a step of the wall clock its own length", () => {
+    const converter = new MetricConverter({ temporality: "delta" });
+    const [time, start] = [
+      { sec: 3730, nsec: 0, bootNs: 130e9 },
+      { sec: 100, nsec: 0, bootNs: 100e9 },
+    ];
+    const given = {
+      spec: acceptedSpec,
+      scope,
+      resource,
+      time,
+      points: [{ attributes: {}, start, value: 1 }],
+    };
+    const [metric] = converter.convert([given]);
+    assert.equal(time.sec - metric!.points[0]!.start.sec, 30);
+  });
+
   for (const step of [-3600, 3600]) {
     it(`as delta survive a step of the wall clock by ${step} s, each interval keeping its length`, () => {
       const converter = new MetricConverter({ temporality: "delta" });

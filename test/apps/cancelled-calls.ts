@@ -1,12 +1,17 @@
 // Calls over gRPC that are cancelled at any moment: with the endpoint and the seconds it takes as arguments, prints how many there were.
-import { connect } from "node:http2";
+import { type ClientHttp2Session, connect } from "node:http2";
 import { Call } from "../../exporters/otlp/deliver/grpc-call.ts";
 
 const [endpoint = "", seconds] = process.argv.slice(2);
 const end = Date.now() + Number(seconds) * 1000;
 let calls = 0;
 
-const session = connect(endpoint, { settings: { enablePush: false } });
+let session = open();
+
+/** A server may close a session on which many calls are cancelled. */
+function open(): ClientHttp2Session {
+  return connect(endpoint, { settings: { enablePush: false } }).on("error", () => {});
+}
 
 async function callUntilTheEnd(): Promise<void> {
   while (Date.now() < end) {
@@ -20,6 +25,7 @@ async function callUntilTheEnd(): Promise<void> {
     };
     // Around the first window of a stream, and beyond it.
     const size = Math.random() < 0.5 ? 60_000 + Math.random() * 20_000 : Math.random() * 300_000;
+    if (session.closed || session.destroyed) session = open();
     const call = new Call(session, headers, Buffer.alloc(size, 0x10), false);
     const timer = setTimeout(() => void call.cancel(new Error("late"), 1000), ms * (0.7 + Math.random()));
     await call.reply;
