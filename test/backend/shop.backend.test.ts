@@ -240,7 +240,8 @@ exporters:
     );
     assert.deepEqual(account.wrong, []);
     assert.deepEqual(account.unseen, []);
-    assert.ok(account.missing <= told.suppressed);
+    // A kernel that hides retransmissions hides messages as well, each of which may have been in several segments.
+    assert.ok(account.missing <= told.suppressed + 4 * account.unshown);
     // The driver of the database logs no ranges: here it is only the right service and span.
     for (const { segment, span } of account.unranged) {
       const parent = traces.get(span.traceId)?.find(({ item }) => item.spanId === span.parentSpanId);
