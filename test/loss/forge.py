@@ -38,6 +38,8 @@ class Table:
         at = libc.mmap(ADDRESS, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
         assert at == ADDRESS, at
         self.memory = (ctypes.c_char * size).from_address(ADDRESS)
+        # The last slot lies on two pages, neither of which the kernel reads before it was written.
+        self.memory[:] = bytes(size)
         self.memory[:HEADER] = header()
 
     def announce(self):
