@@ -59,6 +59,8 @@ struct carrier {
 	u32 sent_to;
 	/* What had been received when the last request line was sent; or where the last one that was received begins. */
 	u32 asked_at;
+	/* Without these four bytes Linux 6.1 reads no header of what is sent; seen, not understood. */
+	u32 unused;
 	/* Bytes of the head that continues in the next message or segment. */
 	u16 head_bytes;
 	/* enum carried_protocol */
