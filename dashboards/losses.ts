@@ -29,7 +29,7 @@ export const losses: Subject = {
           ],
         },
         {
-          title: "Share of the payload that was sent again",
+          title: "Share of the payload that was retransmitted",
           description:
             "Payload retransmitted for each byte that peers acknowledged. From the line on, requests become slow.",
           unit: "percentunit",

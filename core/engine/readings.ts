@@ -1,4 +1,4 @@
-// What the loaded programs and their maps tell of themselves, for status and telemetry. Tests: agent/status.test.ts,
+// What the loaded programs and their maps report, for status and telemetry. Tests: agent/status.test.ts,
 // agent/internal-telemetry.kernel.test.ts.
 import type { ProgramInfo } from "../../native/index.ts";
 import type { Loaded } from "../bridge/loader.ts";

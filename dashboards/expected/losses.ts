@@ -18,7 +18,7 @@ export const losses: Table = ({ a, b, sent, droppedIn, droppedOut }) => {
         { of: { service_name: "pcli" }, total: seen(a["Tcp.RetransSegs"]!) },
       ],
     ],
-    "Share of the payload that was sent again": [
+    "Share of the payload that was retransmitted": [
       [{ of: { service_name: "pcli" }, total: seen(bytes / sent) }, { each: [0, 0.01] }],
     ],
     "Payload retransmitted": [[{ of: { service_name: "pcli" }, total: seen(bytes) }, { each: [0, 1000] }]],

@@ -5,7 +5,7 @@ import { filter, go, termsOf, toggleTerm } from "../state.ts";
 
 export function Panel(props: {
   title: string;
-  /** What tells it from another panel of the same title. */
+  /** What distinguishes it from another panel of the same title. */
   label?: string;
   note?: ComponentChildren;
   right?: ComponentChildren;

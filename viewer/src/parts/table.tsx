@@ -5,7 +5,7 @@ import { toggleTerm } from "../state.ts";
 
 export interface Column<T> {
   readonly head: string;
-  /** What tells this column from another one with the same head. */
+  /** What distinguishes this column from another one with the same head. */
   readonly name?: string;
   readonly isNumber?: boolean;
   /** What this column is sorted by, if it can be. */
