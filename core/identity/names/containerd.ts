@@ -63,10 +63,11 @@ function call(session: ClientHttp2Session, service: string, namespace?: string):
     };
     stream.on("response", heard).on("trailers", heard).on("error", reject);
     stream.once("close", () => reject(new Error("it was closed without an answer")));
-    stream.setTimeout(LIMIT.ms, () => stream.destroy(new Error(`no answer within ${LIMIT.ms / 1000} s`)));
+    // Not the stream: exporters/otlp/deliver/grpc-call.ts says why.
+    stream.setTimeout(LIMIT.ms, () => session.destroy(new Error(`no answer within ${LIMIT.ms / 1000} s`)));
     stream.on("data", (part: Buffer) => {
       bytes += part.length;
-      if (bytes > LIMIT.bytes) stream.destroy(new Error(`an answer of more than ${LIMIT.bytes} bytes`));
+      if (bytes > LIMIT.bytes) session.destroy(new Error(`an answer of more than ${LIMIT.bytes} bytes`));
       else parts.push(part);
     });
     stream.once("end", () => {
