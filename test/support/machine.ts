@@ -11,6 +11,9 @@ import { until } from "./until.ts";
 
 let made = 0;
 
+/** Its programs see nothing of this process's environment. */
+const ENV = ["env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"];
+
 /** Puts cgroup v2 in the place of what is mounted, and what it starts into a group of its own: $1. */
 const SCRIPT = `umount -R -l /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit
 # What nspawn leaves in /run is gone with the mount.
@@ -87,7 +90,7 @@ export class Machine implements AsyncDisposable {
 
   /** Runs a program as root to its end; its standard output. Throws with its standard error. */
   run(program: string, ...args: string[]): Promise<string> {
-    return output("nsenter", [`--target=${this.#init}`, "--all", "--", program, ...args]);
+    return output("nsenter", [`--target=${this.#init}`, "--all", "--", ...ENV, program, ...args]);
   }
 
   /** Runs a program to its end as a service, whose unit has these properties; its standard output. */
