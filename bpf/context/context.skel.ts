@@ -25,7 +25,7 @@ export class QuestionCursor extends StructCursor implements Question {
 }
 
 export const skeleton = {
-  hash: "5477697dab8b14ba",
+  hash: "b93404b155936a51",
   programs: {
     on_opening: "tp_btf/inet_sock_set_state",
     on_received: "fexit/tcp_recvmsg",

@@ -116,7 +116,11 @@ static __always_inline void end_at_gap(const struct message *m, struct carrier *
 		.answers = m->conn->direction == DIRECTION_INBOUND,
 	};
 
-	if (c->n && (s32)(m->seq - c->sent_to) > 0 && c->protocol != CARRIED_HTTP2)
+	/* A message of Fast Open is shown before the connection has a sequence number. */
+	if (!c->n || !c->sent_from || (s32)(m->seq - c->sent_to) <= 0)
+		return;
+	COUNT_CORRELATED(unseen, 1);
+	if (c->protocol != CARRIED_HTTP2)
 		keep(c, &nobodys);
 }
 

@@ -232,6 +232,8 @@ describe("trace contexts in HTTP/1.1", function () {
       of("answer").map((c) => c.traceparent),
       all,
     );
+    await w.seen.collect();
+    assert.equal(w.seen.engine.correlation!.unread.unseen, 2);
   });
 
   it("are read as a reload says from then on, and connections are sampled so", async () => {

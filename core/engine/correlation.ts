@@ -60,6 +60,7 @@ export const UNREAD = [
   "thread_unreadable",
   "torn",
   "unreadable",
+  "unseen",
 ] as const;
 
 /** By what happened, in all programs. */
@@ -82,6 +83,7 @@ const NOTHING: CorrelationCounts = {
   announced: 0,
   refusedAnnouncements: 0,
   noMemory: 0,
+  unseen: 0,
 };
 
 /** What is known of threads, and of whom it was asked. */
@@ -219,10 +221,10 @@ export class Correlation {
   }
 
   get unread(): Readonly<Record<(typeof UNREAD)[number], number>> {
-    const { ambiguous, beyondWindow, contradicted, invalid, noMemory, overrun, torn, unreadable } =
+    const { ambiguous, beyondWindow, contradicted, invalid, noMemory, overrun, torn, unreadable, unseen } =
       this.#counts;
     return {
-      ...{ ambiguous, contradicted, invalid, overrun, torn, unreadable },
+      ...{ ambiguous, contradicted, invalid, overrun, torn, unreadable, unseen },
       beyond_window: beyondWindow,
       no_memory: noMemory,
       thread_unreadable: this.#threads.counts.unreadable,

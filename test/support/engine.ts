@@ -77,7 +77,7 @@ export class Watch implements AsyncDisposable {
     this.#plugins = plugins;
     this.#ends = countUnseen(async (settled) => {
       if (settled) await engine.settle();
-      return engine.unseen;
+      return engine.unseen + (engine.correlation?.unread.unseen ?? 0);
     });
     engine.run({
       span: (span) => {

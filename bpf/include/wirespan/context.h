@@ -115,6 +115,8 @@ struct correlated {
 	/* Announcements that are malformed, or not on a connection of a process to itself. */
 	u64 refused_announcements;
 	u64 no_memory;
+	/* Times that messages were sent, before the next one that was shown, which no program was shown. */
+	u64 unseen;
 };
 
 struct {
