@@ -3,7 +3,7 @@ import { createServer, Socket } from "node:net";
 import { boundConnections } from "./bounded-server.ts";
 
 describe("connections of a server", () => {
-  it("are at most as many as allowed, though many come at once", async () => {
+  it("never exceed the limit, even if many arrive at once", async () => {
     const server = createServer();
     const takeOff = boundConnections(server, 3, 60_000);
     const connections = Array.from({ length: 10 }, () => new Socket());
@@ -13,7 +13,7 @@ describe("connections of a server", () => {
     await Promise.all(open.map((connection) => closed(connection, takeOff)));
   });
 
-  it("end when their time is over, but for those whose limit was taken off", async () => {
+  it("end when their time is over, except those whose time limit was lifted", async () => {
     const server = createServer();
     const takeOff = boundConnections(server, 3, 20);
     const [limited, unlimited] = [new Socket(), new Socket()];

@@ -50,7 +50,7 @@ const expected = (enabled: boolean, pids = false) => {
 };
 
 describe("expected number of series", () => {
-  it("is what the attributes can make, without those that are off by default, up to the limit", () => {
+  it("follows from the attributes that are enabled by default, up to the limit", () => {
     const found = expected(true).map(({ metric: name, series, bounded }) => [name, series, bounded]);
     assert.deepEqual(found, [
       ["plain", 1, "by its attributes"],
@@ -63,7 +63,7 @@ describe("expected number of series", () => {
     ]);
   });
 
-  it("is, as a rule, a closed set's product for each combination of what is open", () => {
+  it("is usually the product of the closed sets for each combination of open values", () => {
     const found = expected(true).map(({ metric: name, expected: count, each }) => [name, count, each]);
     assert.deepEqual(found, [
       ["plain", 1, {}],
@@ -81,7 +81,7 @@ describe("expected number of series", () => {
     assert.deepEqual([opted?.series, opted?.expected, opted?.each], [500, 2, { pid: "any" }]);
   });
 
-  it("is none for a plugin that is off", () => {
+  it("is zero for a disabled plugin", () => {
     assert.deepEqual(expected(false), []);
   });
 });

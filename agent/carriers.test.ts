@@ -34,7 +34,7 @@ const refused = (changes: Partial<typeof facts>) =>
     .map((report) => `${report.carrier} ${report.traffic}: ${report.why}`);
 
 describe("carriers of contexts", () => {
-  it("all work where everything was attached, but for uprobes, which there are none of", () => {
+  it("all work if everything was attached, without any uprobes", () => {
     assert.deepEqual(refused({}), []);
     const lines = carrierLines(carriersOf(facts));
     assert.ok(lines.includes("  HTTP/1.1 without TLS, sent: by header"));
@@ -43,7 +43,7 @@ describe("carriers of contexts", () => {
     );
   });
 
-  it("name what refuses them", () => {
+  it("report what refuses them", () => {
     const none = hooks({ ...all, "contexts that are sent": undefined });
     assert.deepEqual(refused({ hooks: none }), [
       `header HTTP/1.1 without TLS, sent: fentry/f: ${why}`,
@@ -61,7 +61,7 @@ describe("carriers of contexts", () => {
     ]);
   });
 
-  it("name the setting that switches them off", () => {
+  it("name the setting that disables them", () => {
     for (const [path, value, count] of [
       ["correlate.http1", "false", 3],
       ["correlate.http2", "false", 2],
@@ -75,7 +75,7 @@ describe("carriers of contexts", () => {
     }
   });
 
-  it("say whose threads are read without CAP_SYS_PTRACE", () => {
+  it("report whose threads are read without CAP_SYS_PTRACE", () => {
     const lines = carrierLines(carriersOf({ ...facts, readsOthers: false }));
     assert.equal(lines.filter((line) => line.endsWith("(others require CAP_SYS_PTRACE)")).length, 2);
   });

@@ -112,7 +112,7 @@ describe("the agent's parts", function () {
     assert.deepEqual(memory.ended, ["exporter"]);
   });
 
-  it("are not made as long as nothing requires them", async () => {
+  it("are not created until something requires them", async () => {
     const { container, memory } = await composition();
     container.provide(parts.engine, () => assert.fail("nobody asked for the engine"));
     {

@@ -27,7 +27,7 @@ describe("wirespan doctor", () => {
     needsRoot(this);
   });
 
-  it("names for each plugin every hook that was taken", () => {
+  it("lists every hook in use, for each plugin", () => {
     const { stdout, status } = doctor(["--json"]);
     const report = JSON.parse(stdout) as DoctorReport;
     assert.equal(status, report.ok ? 0 : 1);
@@ -48,7 +48,7 @@ describe("wirespan doctor", () => {
     assert.ok(report.kinds.fentry);
   });
 
-  it("says who refuses fentry, where somebody does", () => {
+  it("reports what refuses fentry, if anything does", () => {
     const report = JSON.parse(doctor(["--json"]).stdout) as DoctorReport;
     const text = doctor([]).stdout;
     if (report.kinds.fentry === "ok") assert.match(text, /fentry +yes/);
@@ -81,14 +81,14 @@ describe("wirespan doctor", () => {
     );
   });
 
-  it("is not needed to learn that a setting takes more than is granted", () => {
+  it("is not required to find out that a setting needs more privileges", () => {
     const args = ["--plugin", "tcplife", "--set", "self.bpfStats=true"];
     const { status, stderr } = wirespan(args, asUser("bpf", "perfmon"));
     assert.equal(status, 4, stderr);
     assert.match(stderr, /^wirespan: self\.bpfStats: .*CAP_SYS_ADMIN$/m);
   });
 
-  it("writes a bundle that holds the report and no secret", () => {
+  it("writes a bundle that contains the report and no secrets", () => {
     const folder = mkdtempSync(join(tmpdir(), "wirespan-bundle-"));
     try {
       const [config, file] = [join(folder, "wirespan.yaml"), join(folder, "bundle.json.gz")];

@@ -58,7 +58,7 @@ describe("an agent that gets a signal", function () {
     await rm(folder, { recursive: true });
   });
 
-  it("remembers a SIGHUP that comes before it is ready", async () => {
+  it("remembers a SIGHUP that arrives before it is ready", async () => {
     const { child, said, ended } = start(
       process.execPath,
       ...AGENT_FLAGS,
@@ -80,7 +80,7 @@ describe("an agent that gets a signal", function () {
     }
   });
 
-  it("outlives SIGHUP while it is set up", async () => {
+  it("survives SIGHUP during set-up", async () => {
     const { child, said, ended } = start("sh", run, "agent", "--plugin", "softirqs", "--config", file);
     try {
       await sleep(20);
@@ -94,7 +94,7 @@ describe("an agent that gets a signal", function () {
   });
 
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    it(`ends in order by ${signal} at any moment`, async () => {
+    it(`shuts down cleanly on ${signal} at any moment`, async () => {
       for (let delay = 0; delay < 1200; delay += 150) {
         const { child, said, ended } = start(process.execPath, ...AGENT_FLAGS, main, "--config", file);
         await until("it to know the signal", () => catches(child.pid!, SIGIO));
@@ -108,7 +108,7 @@ describe("an agent that gets a signal", function () {
     });
   }
 
-  it("gives up at once at a second signal, and says what was not exported", async () => {
+  it("stops immediately on a second signal, and reports what was not exported", async () => {
     const silent = createServer(() => {}).listen(0, "127.0.0.1");
     await once(silent, "listening");
     const { port } = silent.address() as { port: number };
@@ -136,7 +136,7 @@ exporters: { x: { type: otlp_http, endpoint: "http://127.0.0.1:${port}", timeout
     }
   });
 
-  it("opens no debugger at SIGUSR1, however it was started, and outlives SIGUSR2 and SIGPIPE", async () => {
+  it("opens no debugger on SIGUSR1, however it was started, and survives SIGUSR2 and SIGPIPE", async () => {
     const ways = [[process.execPath, main], [main], ["sh", run, "agent"]];
     for (const [program, ...words] of ways) {
       const { child, said, ended } = start(program!, ...words, "--plugin", "softirqs", "--config", file);
@@ -150,7 +150,7 @@ exporters: { x: { type: otlp_http, endpoint: "http://127.0.0.1:${port}", timeout
     }
   });
 
-  it("ends in order by a signal that kills others, with the shell's code for it", async () => {
+  it("shuts down cleanly on other fatal signals, with the shell's exit code for each", async () => {
     for (const [signal, number] of [
       ["SIGALRM", 14],
       ["SIGXCPU", 24],
@@ -168,7 +168,7 @@ exporters: { x: { type: otlp_http, endpoint: "http://127.0.0.1:${port}", timeout
     rejection: 'Promise.reject(new Error("boom\\u001b[2J\\nsecond line"))',
   };
   for (const [what, fault] of Object.entries(faults)) {
-    it(`ends in order by an ${what} that nobody handles`, async () => {
+    it(`shuts down cleanly after an unhandled ${what}`, async () => {
       const bomb = `data:text/javascript,process.on("SIGWINCH", () => { ${fault} })`;
       const { child, said, ended } = start(
         process.execPath,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Log } from "../core/plugin/log.ts";
 import { Recordings, type Run } from "./recordings.ts";
 
-describe("recordings of what is found", () => {
+describe("recordings of findings", () => {
   const MINUTE = 60_000;
   const START = Date.UTC(2026, 0, 1);
   const silent: Log = { error() {}, warn() {}, info() {}, debug() {} };
@@ -21,7 +21,7 @@ describe("recordings of what is found", () => {
     return undefined;
   };
 
-  it("are made at most every ten minutes, and the newest three stay", async () => {
+  it("are made at most every ten minutes, and the newest three are kept", async () => {
     writeFileSync(join(folder, "incident.db"), "");
     const recordings = new Recordings(join(folder, "viewer.db"), silent, write);
     for (let minute = 0; minute < 50; minute++) await recordings.take("found", START + minute * MINUTE);
@@ -33,7 +33,7 @@ describe("recordings of what is found", () => {
     ]);
   });
 
-  it("that fail say why", async () => {
+  it("report why they fail", async () => {
     const said: string[] = [];
     const log = { ...silent, warn: (_: object, text: string) => void said.push(text) };
     await new Recordings(join(folder, "viewer.db"), log, async () => "disk full").take("found", START);

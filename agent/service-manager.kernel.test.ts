@@ -18,7 +18,7 @@ const STATUS = "STATUS=2 plugins; nothing lost";
 const isStatus = (text: string) => text.startsWith("STATUS=");
 const isAlive = (text: string) => text === "WATCHDOG=1";
 
-describe("an agent that systemd starts", function () {
+describe("an agent started by systemd", function () {
   this.timeout(120_000);
   let folder: string;
 
@@ -30,7 +30,7 @@ describe("an agent that systemd starts", function () {
     if (folder) await rm(folder, { recursive: true });
   });
 
-  it("reports that it is attached, its state at each collection, that it lives, reloads, and stops", async () => {
+  it("reports readiness, its state at each collection, its watchdog, reloads, and its stop", async () => {
     const address = join(folder, "notify");
     await using manager = await receiveDatagrams(address);
     const env = { NOTIFY_SOCKET: address, WATCHDOG_USEC: "400000" };
@@ -58,7 +58,7 @@ describe("an agent that systemd starts", function () {
     );
   });
 
-  it("gives no sign of life that was asked of another process", async () => {
+  it("does not notify a watchdog that is set for another process", async () => {
     const address = `@wirespan-notify-${process.pid}`;
     await using manager = await receiveDatagrams(address);
     const env = { NOTIFY_SOCKET: address, WATCHDOG_USEC: "20000", WATCHDOG_PID: "1" };
@@ -68,7 +68,7 @@ describe("an agent that systemd starts", function () {
     assert.deepEqual(manager.received.filter(isAlive), []);
   });
 
-  it("runs on if nobody listens to it, and logs that once", async () => {
+  it("continues if nobody receives its notifications, and logs that once", async () => {
     const env = { NOTIFY_SOCKET: join(folder, "nonesuch"), WATCHDOG_USEC: "20000" };
     await using agent = await startAgent(["--plugin", "tcplife"], { config: CONFIG, env });
     const { code, stderr } = await agent.stop();

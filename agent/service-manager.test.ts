@@ -22,8 +22,8 @@ const status: Status = {
   accounts: {},
 };
 
-describe("the line for the service manager", () => {
-  it("has the plugins, and which are degraded or failed", () => {
+describe("the status line for the service manager", () => {
+  it("lists the plugins, and which are degraded or failed", () => {
     assert.equal(inOneLine(status), "2 plugins, degraded: tcpaccept; nothing lost");
     const plugins = [
       { name: "a", state: "running" },

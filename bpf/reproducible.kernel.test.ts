@@ -12,7 +12,7 @@ const OBJECTS = ["bpf/tracker/tracker.bpf.o", "plugins/tcplife/tcplife.bpf.o"];
 describe("BPF objects", function () {
   this.timeout(120_000);
 
-  it("are the same bytes in whatever folder they are built", () => {
+  it("are identical, whichever folder they are built in", () => {
     const folder = mkdtempSync(join(tmpdir(), "wirespan-objects-"));
     try {
       const [one, other] = ["one", "a/folder-with-another-name"].map((name) => {

@@ -36,7 +36,7 @@ describe("command line", function () {
     return path;
   };
 
-  it("prints the versions of all that it stands on", () => {
+  it("prints the versions of everything that it depends on", () => {
     const { code, out, err } = wirespan(["--version"]);
     assert.deepEqual([code, err], [0, ""]);
     assert.match(out, /^wirespan \d+\.\d+\.\d+.*\nlibbpf {3}.+\nkernel {3}\d+\..+\nNode {5}v\d+\..+\n$/);
@@ -113,7 +113,7 @@ WIRESPAN_METRIC_INTERVAL: unknown variable; did you mean WIRESPAN_METRICS_INTERV
     );
   });
 
-  it("prints the configuration with where it came from, and no secret", () => {
+  it("prints the configuration with its sources, and no secrets", () => {
     const path = file("ids: {salt: hunter2}\nmetrics: {interval: 5s}\n");
     const { code, out } = wirespan(["config", "print", path, "--set", "log.level=error"], {
       OTEL_SERVICE_NAME: "x",
@@ -133,7 +133,7 @@ WIRESPAN_METRIC_INTERVAL: unknown variable; did you mean WIRESPAN_METRICS_INTERV
     assert.match(out, /^# softirqs: \S+: at most \d+ series for each resource, by /m);
   });
 
-  it("lists the plugins, and all about one, as text and as JSON", () => {
+  it("lists the plugins, and describes one, as text and as JSON", () => {
     const names = installedPlugins();
     const list = wirespan(["plugins"]);
     assert.deepEqual(
@@ -179,7 +179,7 @@ echo "\${COMPREPLY[@]}"`;
     assert.deepEqual([stdout, stderr], ["tcplife\n", ""]);
   });
 
-  it("ends quietly where nobody reads on", async () => {
+  it("ends quietly if its output is closed", async () => {
     const child = spawn(process.execPath, [MAIN, "config", "schema"], { stdio: ["ignore", "pipe", "pipe"] });
     child.stdout.destroy();
     let err = "";

@@ -77,7 +77,7 @@ describe("example configurations", () => {
   });
 
   for (const name of readdirSync(EXAMPLES)) {
-    it(`${name} is valid and says what it means to`, () => {
+    it(`${name} is valid and has the intended effect`, () => {
       const check = expected[name];
       assert(check !== undefined, `${name} has no test`);
       const env = { COLLECTOR_TOKEN: "t0ken", GRAFANA_CLOUD_KEY: "a2V5", HONEYCOMB_API_KEY: "hcaik" };

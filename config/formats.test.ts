@@ -30,7 +30,7 @@ describe("formats", () => {
     refuses(size(), "", "-1", "1.5", "1 MiB", "1TiB", "0x10", "999999999999GiB");
   });
 
-  it("read shares of one", () => {
+  it("read fractions", () => {
     const read = (text: string) => fraction.read(text);
     assert.deepEqual(
       ["0", "1", "1.0", "0.01", ".5", "1e-3", " 0.25 "].map(read),
@@ -39,7 +39,7 @@ describe("formats", () => {
     refuses(fraction, "", "-0.1", "1.01", "2", "10%", "1/10", "NaN", "Infinity", "0x1", "1e999", ".", "0,1");
   });
 
-  it("show what reads as the same value", () => {
+  it("format values so that they are read as the same values", () => {
     fc.assert(
       fc.property(fc.double({ min: 0, max: 1, noNaN: true }), (n) => {
         assert.equal(fraction.read(fraction.show(n)), n);
@@ -87,7 +87,7 @@ describe("formats", () => {
     );
   });
 
-  it("read booleans and counts as nothing else", () => {
+  it("read nothing but booleans and counts as such", () => {
     assert.equal(readerOf("boolean").read("TRUE"), true);
     refuses(readerOf("boolean"), "", "1", "yes", "constructor");
     assert.equal(readerOf("count").read("12"), 12);

@@ -61,10 +61,10 @@ const { node } = fc.letrec<{ node: unknown }>((tie) => ({
   ),
 }));
 
-describe("configuration, fed with anything", function () {
+describe("configuration from arbitrary input", function () {
   this.timeout((FUZZ_MS ?? 0) + 10_000);
 
-  it("answers any text with a configuration or a WirespanError", () => {
+  it("turns any text into a configuration or a WirespanError", () => {
     const pieces = fc.constantFrom(
       ...keys,
       ": ",
@@ -99,7 +99,7 @@ describe("configuration, fed with anything", function () {
     );
   });
 
-  it("answers any YAML value with a configuration or a WirespanError", () => {
+  it("turns any YAML value into a configuration or a WirespanError", () => {
     check(
       fc.property(
         node.map((value): Given => ({ yaml: stringify(value) ?? "" })),
@@ -108,7 +108,7 @@ describe("configuration, fed with anything", function () {
     );
   });
 
-  it("answers any value of a known setting with a configuration or a WirespanError", () => {
+  it("turns any value of a known setting into a configuration or a WirespanError", () => {
     const flag = fc.record({
       path: fc.constantFrom(...paths, "", ".", "plugins"),
       value: fc.string(),
@@ -122,7 +122,7 @@ describe("configuration, fed with anything", function () {
     );
   });
 
-  it("answers any environment with a configuration or a WirespanError", () => {
+  it("turns any environment into a configuration or a WirespanError", () => {
     const ours = paths.map(variableOf);
     const fields = ["ENDPOINT", "PROTOCOL", "HEADERS", "TIMEOUT", "COMPRESSION", "INSECURE", "CERTIFICATE"];
     const theirs = fields.flatMap((field) =>

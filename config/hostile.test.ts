@@ -53,7 +53,7 @@ describe("a hostile configuration", () => {
     "a key of 900 kB": [`{"${"k".repeat(900_000)}": 1}`, /^wirespan\.yaml:1: k{200}…: unknown key/],
   };
   for (const [what, [yaml, first]] of Object.entries(large)) {
-    it(`of ${what} is refused in at most 21 lines`, () => {
+    it(`with ${what} is rejected with at most 21 lines`, () => {
       const faults = faultsOf({ yaml });
       assert.match(faults[0]!, first);
       assert.ok(faults.length <= 21, `${faults.length} lines`);
@@ -62,7 +62,7 @@ describe("a hostile configuration", () => {
     });
   }
 
-  it("takes time in proportion to what is wrong in it", () => {
+  it("takes time in proportion to the number of errors", () => {
     const time = (count: number) => {
       const start = process.cpuUsage();
       faultsOf({ yaml: many(count, (i) => `pluginz${i}: 1\n`) });
@@ -73,7 +73,7 @@ describe("a hostile configuration", () => {
     assert.ok(time(16_000) < 8 * 4 * few);
   });
 
-  it("can't name things as Object.prototype does", () => {
+  it("cannot use the names of Object.prototype", () => {
     const yaml = `exporters:
   constructor: {type: console}
   toString: {type: console}
@@ -109,7 +109,7 @@ plugins:
     ]);
   });
 
-  it("can't have numbers beyond what their users hold", () => {
+  it("cannot have numbers beyond what their users can store", () => {
     const bounds: readonly (readonly [yaml: string, fault: string])[] = [
       ["metrics: {interval: 700h}", 'metrics.interval: expected a duration of at most 596h, got "700h"'],
       ["shutdown: {timeout: 720h}", 'shutdown.timeout: expected a duration of at most 596h, got "720h"'],
@@ -157,7 +157,7 @@ plugins:
     for (const [yaml, fault] of bounds) assert.deepEqual(faultsOf({ yaml }), [`wirespan.yaml:1: ${fault}`]);
   });
 
-  it("shows no terminal what it should not obey", () => {
+  it("does not pass control characters to a terminal", () => {
     const [fault] = faultsOf({ yaml: '"\\e[2J\\u009b31m": 1' });
     assert.match(fault!, /^wirespan\.yaml:1: ·\[2J·31m: unknown key/);
     const [value] = faultsOf({ env: { WIRESPAN_LOG_LEVEL: "\u001b]0;x\u0007" } });
@@ -168,7 +168,7 @@ plugins:
   });
 });
 
-describe("a configuration file that is none", () => {
+describe("a path that is not a configuration file", () => {
   let folder: string;
   before(() => {
     folder = mkdtempSync(join(tmpdir(), "wirespan-config-"));
@@ -202,7 +202,7 @@ describe("a configuration file that is none", () => {
     binary: [(path) => writeFileSync(path, Buffer.from([0xff, 0xfe, 0])), "it is not UTF-8 text"],
   };
   for (const [what, [make, why]] of Object.entries(files)) {
-    it(`is refused, and waited for by nobody, if it is ${what}`, () => {
+    it(`is rejected without waiting if it is ${what}`, () => {
       const path = join(folder, what.replaceAll(/[^a-z]/g, ""));
       make(path);
       assert.equal(reasonOf(path), `Cannot read the configuration ${path}: ${why}.`);

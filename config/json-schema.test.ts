@@ -93,7 +93,7 @@ describe("JSON schema of the configuration", () => {
   });
   const allows = (yaml: string): boolean => new Validator(schema).allows(parse(yaml));
 
-  it("is committed as the installed plugins make it", () => {
+  it("is committed as generated from the installed plugins", () => {
     const committed = readFileSync(join(import.meta.dirname, "wirespan.schema.json"), "utf8");
     const again = "run: node cli/main.ts config schema >config/wirespan.schema.json";
     assert.deepEqual(JSON.parse(committed), schema, again);
@@ -105,7 +105,7 @@ describe("JSON schema of the configuration", () => {
     });
   }
 
-  it("gives defaults that it allows itself", () => {
+  it("has defaults that it allows itself", () => {
     const walk = (node: unknown, path: string): void => {
       if (typeof node !== "object" || node === null) return;
       const of = node as Json;
@@ -115,7 +115,7 @@ describe("JSON schema of the configuration", () => {
     walk(schema, "");
   });
 
-  it("allows values in each way of writing them", () => {
+  it("allows each notation of a value", () => {
     assert(allows("filter: {include: {localPort: [22, 8000-8999]}, minDuration: 1.5ms}"));
     assert(allows("filter: {include: {localPort: 22, pid: 1}}"));
     assert(allows("ring: {bytes: 1MiB}\nself:\n"));

@@ -22,7 +22,7 @@ describe("configuration", () => {
     assert.equal(config.version, 1);
   });
 
-  it("gives a plugin the values it declared, in its own units", () => {
+  it("gives a plugin the settings that it declared, in its own units", () => {
     const yaml = `
 version: 1
 plugins:
@@ -53,7 +53,7 @@ plugins:
     assert.equal(ring.bytes, 1024 ** 2);
   });
 
-  it("reads the buckets of explicit histograms as durations, and gives them in seconds", () => {
+  it("reads the buckets of explicit histograms as durations, and returns them in seconds", () => {
     const yaml =
       "exporters: {a: {type: otlp_http, histograms: explicit, boundaries: [300us, 7ms, 0.1s, 1m]}}";
     const { a } = configOf({ yaml }).exporters;
@@ -79,7 +79,7 @@ plugins:
     assert.equal(configOf({ yaml, env, flags }).plugins.tcplife?.filter.minDuration, 3);
   });
 
-  it("leaves alone the variables of applications that the agent shares an environment with", () => {
+  it("ignores the variables of applications that share the agent's environment", () => {
     const env = { WIRESPAN_CORRELATE: "off", WIRESPAN_CORRELATE_WRITES: "1" };
     assert.deepEqual(configOf({ env }), configOf({}));
   });
@@ -94,7 +94,7 @@ plugins:
     }, TypeError);
   });
 
-  it("names every fault at once, each with its line", () => {
+  it("reports all errors at once, each with its line", () => {
     const yaml = `version: 2
 plugins:
   tcplif: {}
@@ -227,13 +227,13 @@ log: {level: loud}
     });
   }
 
-  it("takes an empty file, empty sections and aliases", () => {
+  it("accepts an empty file, empty sections and aliases", () => {
     assert.deepEqual(configOf({ yaml: "" }).filter, configOf({}).filter);
     const config = configOf({ yaml: "log:\nfilter:\n  include: &these {pid: [1]}\n  exclude: *these\n" });
     assert.deepEqual(config.filter.exclude.pid, ["1"]);
   });
 
-  it("says which file cannot be read, and why", () => {
+  it("reports which file cannot be read, and why", () => {
     const unreadable = (file: string) => {
       return (error: unknown) =>
         error instanceof WirespanError && error.code === "CONFIG_UNREADABLE" && error.message.includes(file);
@@ -246,13 +246,13 @@ log: {level: loud}
     assert.throws(() => loadConfig({ ...sources, file: tmpdir() }), unreadable("it is a folder"));
   });
 
-  it("does not look into the settings of plugins that were not imported", () => {
+  it("does not check the settings of plugins that were not imported", () => {
     const given = { others: ["softirqs"], env: { WIRESPAN_PLUGINS_SOFTIRQS_PER_CPU: "true" } };
     const config = configOf({ ...given, yaml: "plugins: {softirqs: {enabled: false, perCpu: 3}}" });
     assert.deepEqual(Object.keys(config.plugins), ["tcplife"]);
   });
 
-  it("wants no plugin imported of which it says only that it is off", () => {
+  it("requires no import of a plugin that it only disables", () => {
     const folder = mkdtempSync(join(tmpdir(), "wirespan-config-"));
     const file = join(folder, "wirespan.yaml");
     writeFileSync(file, "plugins: {a: {enabled: false}, b: {enabled: false, top: 1}, c: {}}");
@@ -267,7 +267,7 @@ log: {level: loud}
     assert.deepEqual(wanted, ["b", "c", "f"]);
   });
 
-  it("refuses a plugin whose default is not of its format, or whose setting has a name of ours", () => {
+  it("refuses a plugin with an invalid default, or a setting with a reserved name", () => {
     const invalid = (config: object) => {
       const broken = plugin({ ...sample, config: config as typeof sample.config });
       assert.throws(
@@ -295,7 +295,7 @@ log: {level: loud}
       assert.equal(load(`viewer: {address: "${address}"}`).viewer.address, address);
   });
 
-  it("takes true and false for a section that can be enabled", () => {
+  it("accepts true and false for a section that can be enabled", () => {
     const config = configOf({ yaml: "viewer: false\ncorrelate: false" });
     assert.deepEqual([config.viewer.enabled, config.correlate.enabled], ["false", false]);
     assert.match(faultsOf({ yaml: "viewer: maybe" })[0] ?? "", /viewer\.enabled/);

@@ -118,7 +118,7 @@ describe("OpenTelemetry's variables", () => {
   });
 
   for (const [what, given, expected] of destinations) {
-    it(`say where to: ${what}`, () => assert.deepEqual(summary(given), expected));
+    it(`set the endpoint: ${what}`, () => assert.deepEqual(summary(given), expected));
   }
 
   it("give every field of the exporter", () => {
@@ -152,7 +152,7 @@ describe("OpenTelemetry's variables", () => {
     });
   });
 
-  it("choose JSON, and how metrics count", () => {
+  it("select JSON, and the temporality of metrics", () => {
     const exporter = otlp({
       ...ENDPOINT,
       OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
@@ -162,7 +162,7 @@ describe("OpenTelemetry's variables", () => {
     assert.deepEqual([exporter.encoding, exporter.temporality], ["json", "lowmemory"]);
   });
 
-  it("let a signal's own form win, and keep the general one for the others", () => {
+  it("let a signal's own variable win, and keep the general one for the others", () => {
     const env = {
       ...ENDPOINT,
       OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf",
@@ -191,7 +191,7 @@ describe("OpenTelemetry's variables", () => {
     );
   });
 
-  it("have the default port of their protocol", () => {
+  it("use the default port of their protocol", () => {
     assert.equal(otlp({ OTEL_TRACES_EXPORTER: "otlp" }).endpoint, "http://localhost:4317");
     const http = { OTEL_TRACES_EXPORTER: "otlp", OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf" };
     assert.equal(otlp(http).endpoint, "http://localhost:4318");
@@ -217,7 +217,7 @@ describe("OpenTelemetry's variables", () => {
     assert.equal(configOf({ env: both }).log.level, "warn", "our own name wins");
   });
 
-  it("choose a sampler: a ratio for the programs in the kernel, or no traces at all", () => {
+  it("select a sampler: a ratio for the programs in the kernel, or no traces at all", () => {
     const sampled = (name: string, arg?: string, yaml?: string) => {
       const env = { ...ENDPOINT, OTEL_TRACES_SAMPLER: name, ...(arg && { OTEL_TRACES_SAMPLER_ARG: arg }) };
       const { sampling, exporters } = configOf({ env, ...(yaml && { yaml }) });
@@ -241,7 +241,7 @@ describe("OpenTelemetry's variables", () => {
     ]);
   });
 
-  it("are refused by name where they are wrong", () => {
+  it("are rejected by name if they are invalid", () => {
     const env = {
       ...ENDPOINT,
       OTEL_EXPORTER_OTLP_PROTOCOL: "http/xml",

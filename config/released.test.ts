@@ -82,12 +82,12 @@ describe("the configuration's format", () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  it("has all that 0.2.0 had, as it was", () => {
+  it("still has everything that 0.2.0 had", () => {
     assert.ok(settings(released("0.2.0")).size > 400);
     assert.deepEqual(broken(now, released("0.2.0")), []);
   });
 
-  it("is found changed if a setting is gone, takes less, or has another default", () => {
+  it("counts as changed if a setting is gone, accepts less, or has another default", () => {
     type Edit = (setting: Record<string, unknown>) => void;
     const edited = (path: string, edit: Edit) => {
       const copy = structuredClone(released("0.2.0"));
@@ -147,7 +147,7 @@ describe("the configuration's format", () => {
     }
   }
 
-  it("tells whoever has a file of 0.1.0 of each setting that is gone, and takes the others as they were", () => {
+  it("reports each removed setting in a file of 0.1.0, and accepts the others unchanged", () => {
     const today = settings(now);
     const given = [...settings(released("0.1.0"))].flatMap(([path, { default: value }]) =>
       value === undefined || path.startsWith("exporters.") ? [] : [[path, value] as const],

@@ -32,7 +32,7 @@ describe("secrets in the configuration", () => {
     assert.equal(configOf({ env: { WIRESPAN_IDS_SALT: `file:${folder}/token` } }).ids.salt, SECRET);
   });
 
-  it("are named by their key where they are missing", () => {
+  it("are reported by their key if they are missing", () => {
     const yaml = `ids: {salt: "\${env:NOPE}"}\nservice: {name: "file:/no/file"}\nlog: {level: "\${HOME}"}`;
     assert.deepEqual(faultsOf({ yaml }), [
       "wirespan.yaml:1: ids.salt: the environment has no variable NOPE",
@@ -41,12 +41,12 @@ describe("secrets in the configuration", () => {
     ]);
   });
 
-  it("are followed once: what they contain is not followed", () => {
+  it("are resolved once: references in their values are not", () => {
     const config = configOf({ yaml: 'service: {name: "${env:A}"}', env: { A: "file:/etc/passwd" } });
     assert.equal(config.service.name, "file:/etc/passwd");
   });
 
-  it("are never shown, nor is what came through a reference", () => {
+  it("are never shown, nor are values that came through a reference", () => {
     const yaml = `ids: {salt: ${SECRET}}\nservice: {name: "\${env:TOKEN}"}\n${exporter(
       `headers: {k: ${SECRET}}, endpoint: "https://me:${SECRET}@host:1/otlp?key=${SECRET}"`,
     )}`;
@@ -57,7 +57,7 @@ describe("secrets in the configuration", () => {
     assert(!inspect(config.effective, { depth: 9 }).includes(SECRET));
   });
 
-  it("are in no message about them", () => {
+  it("do not appear in error messages", () => {
     const env = {
       TOKEN: SECRET,
       OTEL_EXPORTER_OTLP_ENDPOINT: "http://h:1",

@@ -4,7 +4,7 @@ import { nameOf, Queries } from "./promql.ts";
 describe("expressions of the dashboards", () => {
   const queries = new Queries(['host_name=~"$host"'], "5m");
 
-  it("name metrics as Prometheus does: the unit and _total", () => {
+  it("use Prometheus' names of metrics: the unit and _total", () => {
     assert.equal(nameOf("wirespan.tcp.io"), "wirespan_tcp_io_bytes_total");
     assert.equal(nameOf("wirespan.softirq.time"), "wirespan_softirq_time_seconds_total");
     assert.equal(nameOf("wirespan.tcp.connection.duration"), "wirespan_tcp_connection_duration_seconds");
@@ -21,7 +21,7 @@ describe("expressions of the dashboards", () => {
     );
   });
 
-  it("are refused for what nobody declares, and for quantiles of what is no histogram", () => {
+  it("are refused for undeclared metrics, and for quantiles of metrics that are not histograms", () => {
     assert.throws(() => queries.rate("wirespan.tcp.nothing", []), /no plugin declares the metric/);
     assert.throws(() => queries.rate("wirespan.tcp.io", ["server.port"]), /has no attribute server.port/);
     assert.throws(() => queries.rate("wirespan.tcp.io", [], { "server.port": '=""' }), /has no attribute/);

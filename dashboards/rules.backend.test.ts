@@ -24,11 +24,11 @@ describe("the rules for Prometheus", () => {
     promtool("check", "rules", "--lint=all", "--lint-fatal", "wirespan.rules.yaml");
   });
 
-  it("hold for staged series above their limits, and not below", () => {
+  it("fire for staged series above their limits, and not below", () => {
     promtool("test", "rules", TESTS);
   });
 
-  it("are each tested to hold", () => {
+  it("all have a test in which they fire", () => {
     const { tests } = parse(readFileSync(join(folder, TESTS), "utf8")) as {
       tests: { alert_rule_test: { alertname: string; exp_alerts: unknown[] }[] }[];
     };

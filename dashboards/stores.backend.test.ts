@@ -93,7 +93,7 @@ describe("dashboards and rules", function () {
     needBackends(this, "prometheus", "victoria");
   });
 
-  it("show on Prometheus and VictoriaMetrics, with either form of histograms, what programs and kernel have counted", async () => {
+  it("show what programs and kernel have counted, on Prometheus and VictoriaMetrics, with either kind of histograms", async () => {
     await using stage = await stageDashboards(RULES);
     const { known, time } = stage;
     const wrong: string[] = [];

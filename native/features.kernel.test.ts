@@ -9,7 +9,7 @@ import { native } from "./index.ts";
 import { load } from "./test/fixture.ts";
 
 describe("features", () => {
-  it("tells kernel, libbpf, lockdown and the number of CPUs", () => {
+  it("reports kernel, libbpf, lockdown and the number of CPUs", () => {
     const features = native.features();
     assert.equal(features.kernel, release());
     assert.match(features.libbpf, /^[1-9]\.\d+$/);
@@ -27,18 +27,18 @@ describe("features", () => {
 });
 
 describe("the kernel's types", () => {
-  it("give the number of a tracepoint's arguments, -1 where there is none", () => {
+  it("give the number of a tracepoint's arguments, or -1 if there is no such tracepoint", () => {
     assert.equal(native.tracepointArity("inet_sock_set_state"), 3);
     assert.equal(native.tracepointArity("nonesuch"), -1);
   });
 
-  it("give the number of a function's parameters, -1 where there is none", () => {
+  it("give the number of a function's parameters, or -1 if there is no such function", () => {
     // int tcp_v4_connect(struct sock *, struct sockaddr *, int)
     assert.equal(native.functionArity("tcp_v4_connect"), 3);
     assert.equal(native.functionArity("nonesuch"), -1);
   });
 
-  it("give an enum's values by name, nothing where there is none", () => {
+  it("give an enum's values by name, or nothing if there is no such enum", () => {
     const reasons = native.kernelEnum("skb_drop_reason");
     assert.ok("SKB_DROP_REASON_NO_SOCKET" in reasons);
     assert.equal(new Set(Object.values(reasons)).size > 20, true);
@@ -53,7 +53,7 @@ describe("the kernel's types", () => {
 });
 
 describe("the clock", () => {
-  it("turns the boot clock into wall-clock time", () => {
+  it("converts the boot clock to wall-clock time", () => {
     const { sec, nsec } = native.bootOffset();
     assert.ok(Number.isInteger(sec) && Number.isInteger(nsec) && nsec >= 0 && nsec < 1e9);
     const wall = sec * 1000 + (nsec + native.bootNow()) / 1e6;
@@ -104,7 +104,7 @@ describe("netnsLinks", () => {
     }
   });
 
-  it("fails with the kernel's code for what is no namespace", () => {
+  it("fails with the kernel's code for something that is not a namespace", () => {
     const file = openSync("/dev/null", "r");
     assert.throws(() => native.netnsLinks(file), { code: "EINVAL", step: "enter netns" });
     closeSync(file);
@@ -112,7 +112,7 @@ describe("netnsLinks", () => {
 });
 
 describe("cookies", () => {
-  it("tell network namespaces apart, and name one alike from inside and by descriptor", () => {
+  it("distinguish network namespaces, and are the same from inside and by descriptor", () => {
     const own = openSync("/proc/self/ns/net", "r");
     const name = `wirespan-${process.pid}`;
     execFileSync("ip", ["netns", "add", name]);
@@ -130,7 +130,7 @@ describe("cookies", () => {
     }
   });
 
-  it("tell sockets apart", async () => {
+  it("distinguish sockets", async () => {
     const sockets = [createServer().listen(0, "127.0.0.1"), createServer().listen(0, "127.0.0.1")];
     await Promise.all(sockets.map((socket) => once(socket, "listening")));
     const cookies = sockets.map((socket) => {
@@ -142,7 +142,7 @@ describe("cookies", () => {
     for (const socket of sockets) socket.close();
   });
 
-  it("fail with the kernel's code for what is neither", () => {
+  it("fail with the kernel's code for anything else", () => {
     const file = openSync("/dev/null", "r");
     assert.throws(() => native.socketCookie(file), { code: "ENOTSOCK", step: "socket cookie" });
     assert.throws(() => native.netnsCookie(file), { code: "EINVAL", step: "enter netns" });
@@ -166,7 +166,7 @@ describe("onMessage", () => {
     assert.equal(messages.length, before);
   });
 
-  it("tells the newest listener only", async () => {
+  it("calls the newest listener only", async () => {
     let old = 0;
     let newest = 0;
     native.onMessage(() => old++);

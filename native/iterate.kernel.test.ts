@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { load } from "./test/fixture.ts";
 
 describe("BpfObject.iterate", () => {
-  it("answers with all that the program wrote, this process's threads among it", async () => {
+  it("returns all that the program wrote, including this process's threads", async () => {
     using object = await load(["tasks"]);
     const bytes = await object.iterate("tasks");
     const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
@@ -44,7 +44,7 @@ describe("BpfObject.iterate", () => {
     assert.ok(new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8).includes(listen));
   });
 
-  it("goes on while its object is closed", async () => {
+  it("continues while its object is closed", async () => {
     const object = await load(["tasks"]);
     const iterations = [object.iterate("tasks"), object.iterate("tasks")];
     object.close();

@@ -62,7 +62,7 @@ describe("the addon", () => {
     await assertGone();
   });
 
-  it("leaves none after failed loads", async () => {
+  it("leaves nothing behind after failed loads", async () => {
     const fail = () => assert.rejects(load(["fixture_state", "broken"]), { program: "broken" });
     await fail();
     const files = openFiles();
@@ -70,7 +70,7 @@ describe("the addon", () => {
     assert.equal(openFiles(), files);
   });
 
-  it("frees what is collected without having been closed", async () => {
+  it("frees what is garbage-collected without having been closed", async () => {
     collect();
     await sleep(10);
     const files = openFiles();

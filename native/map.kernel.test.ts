@@ -51,7 +51,7 @@ function keysOfOneBucket(count: number, buckets: number): number[] {
 }
 
 describe("BpfMap", () => {
-  it("tells its name and sizes", async () => {
+  it("has its name and sizes", async () => {
     using object = await load([]);
     const { name, keySize, valueSize, maxEntries } = object.map("shares");
     assert.deepEqual(
@@ -112,7 +112,7 @@ describe("BpfMap", () => {
     assert.equal(read(object.map("table")).size, 0);
   });
 
-  it("looks one entry up, says where there is none, and refuses other lengths", async () => {
+  it("looks up one entry, reports a missing one, and refuses other lengths", async () => {
     using object = await load([]);
     const table = object.map("table");
     table.update(u32(3), u64(2 ** 40));
@@ -125,7 +125,7 @@ describe("BpfMap", () => {
     assert.throws(() => object.map("shares").lookUp(u32(0), new Uint8Array(24)), { code: "EINVAL" });
   });
 
-  it("deletes what is there and says where there was nothing", async () => {
+  it("deletes an entry and reports a missing one", async () => {
     using object = await load([]);
     const table = object.map("table");
     table.update(u32(1), u64(1));
@@ -134,7 +134,7 @@ describe("BpfMap", () => {
     assert.equal(read(table).size, 0);
   });
 
-  it("sums per-CPU values word by word and takes the largest where asked", async () => {
+  it("sums per-CPU values word by word and takes the largest on request", async () => {
     using object = await load([]);
     const shares = object.map("shares");
     for (let entry = 0; entry < 4; entry++) {
@@ -159,7 +159,7 @@ describe("BpfMap", () => {
     }
   });
 
-  it("keeps per-CPU values apart whose size is no multiple of 8, without unused ones, and refuses to sum them", async () => {
+  it("returns per-CPU values whose size is not a multiple of 8 separately, without unused ones, and refuses to sum them", async () => {
     using object = await load([]);
     const odd = object.map("odd_shares");
     const bytes = Uint8Array.from({ length: cpus * 12 }, (_, i) => i + 1);
@@ -182,7 +182,7 @@ describe("BpfMap", () => {
     assert.throws(() => table.readPerCpu(new Uint8Array(4), new Uint8Array(8)), { code: "EINVAL" });
   });
 
-  it("reads one by one where the kind of map has no batch lookup", async () => {
+  it("reads one by one if the map type has no batch lookup", async () => {
     using object = await load(["fixture_state_stack"]);
     object.attach("fixture_state_stack");
     await connectOnce();

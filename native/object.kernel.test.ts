@@ -54,7 +54,7 @@ describe("BpfObject", () => {
     assert.throws(() => object.run("constants"), { code: "ENOENT", step: "run", program: "constants" });
   });
 
-  it("attaches each program once, detaches it any number of times, and attaches it anew", async () => {
+  it("attaches each program once, detaches it any number of times, and attaches it again", async () => {
     using object = await load(["fixture_state", "produce"]);
     object.attach("fixture_state");
     assert.throws(() => object.attach("fixture_state"), { code: "EEXIST", program: "fixture_state" });
@@ -114,7 +114,7 @@ describe("BpfObject", () => {
     assert.deepEqual([closed.code, closed.step], ["EBADF", "reuse map"]);
   });
 
-  it("hands a context to a system call program and what it wrote back", async () => {
+  it("passes a context to a system call program and returns what it wrote", async () => {
     using object = await load(["produce"]);
     // The kernel keeps a full ring apart from an empty one by never filling the last 8 bytes.
     assert.equal(produce(object, { first: 0, records: 2100 }), 2100 - 2047);
@@ -127,12 +127,12 @@ describe("BpfObject", () => {
     assert.match(error.message, /^fixture: load nonesuch: ENOENT, /);
   });
 
-  it("names the program that this kernel has no hook for", async () => {
+  it("names the program whose hook this kernel does not have", async () => {
     const error = await failure(load(["produce", "hookless"]));
     assert.deepEqual([error.code, error.step, error.program], ["ENOENT", "load", "hookless"]);
   });
 
-  it("refuses bytes that are no BPF object, with libbpf's words", async () => {
+  it("refuses bytes that are not a BPF object, with libbpf's message", async () => {
     const cut = await failure(native.load("cut", fixtureBytes().subarray(0, 1000), { programs: [] }));
     assert.deepEqual([cut.code, cut.step, cut.program], ["ENOEXEC", "open", undefined]);
     assert.match(cut.detail ?? "", /cut/);
@@ -150,7 +150,7 @@ describe("BpfObject", () => {
     assert.doesNotMatch(error.detail ?? "", /BEGIN PROG LOAD LOG/);
   });
 
-  it("keeps the failures of loads that overlap apart", async () => {
+  it("keeps the errors of overlapping loads apart", async () => {
     const results = await Promise.allSettled(
       ["broken", "fixture_state", "nonesuch", "broken", "produce", "broken"].map((program) =>
         load([program]),
@@ -164,7 +164,7 @@ describe("BpfObject", () => {
     assert.deepEqual(programs, ["broken", undefined, "nonesuch", "broken", undefined, "broken"]);
   });
 
-  it("throws EBADF from everything after close, which may be called again", async () => {
+  it("throws EBADF from everything after close, which may be called repeatedly", async () => {
     const object = await load(["fixture_state", "produce", "tasks"]);
     using other = await load(["call_next"]);
     object.attach("fixture_state");

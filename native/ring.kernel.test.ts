@@ -11,7 +11,7 @@ function drain(ring: Ring): number[] {
 }
 
 describe("Ring", () => {
-  it("hands over every record in order, each behind its header", async () => {
+  it("delivers every record in order, each after its header", async () => {
     using object = await load(["produce"]);
     const ring = native.openRing(object.map("ring"));
     assert.equal(ring.capacity, 64 * 1024);
@@ -46,7 +46,7 @@ describe("Ring", () => {
     ring.close();
   });
 
-  it("keeps records whole where they cross the end of the ring", async () => {
+  it("keeps records whole that cross the end of the ring", async () => {
     using object = await load(["produce"]);
     const ring = native.openRing(object.map("ring"));
     let next = 0;
@@ -85,7 +85,7 @@ describe("Ring", () => {
     ring.close();
   });
 
-  it("gives back what a full ring refused as a gap, never as a broken record", async () => {
+  it("reports what a full ring refused as a gap, never as a broken record", async () => {
     using object = await load(["produce"]);
     const ring = native.openRing(object.map("ring"));
     const refused = produce(object, { first: 0, records: 3000 });
@@ -94,7 +94,7 @@ describe("Ring", () => {
     ring.close();
   });
 
-  it("loses and repeats nothing while a program on another thread goes on producing", async () => {
+  it("loses and repeats nothing while a program on another thread keeps producing", async () => {
     using object = await load(["flood"]);
     const ring = native.openRing(object.map("ring"));
     const found: number[] = [];
@@ -124,7 +124,7 @@ describe("Ring", () => {
     ring.close();
   });
 
-  it("counts records as consumed when the callback throws, and goes on behind them", async () => {
+  it("counts records as consumed when the callback throws, and continues after them", async () => {
     using object = await load(["produce"]);
     const ring = native.openRing(object.map("ring"), 320);
     produce(object, { first: 0, records: 30 });
@@ -154,7 +154,7 @@ describe("Ring", () => {
     assert.deepEqual([calls, records], [1, 10]);
   });
 
-  it("goes on with a new buffer when the callback transferred the old one away", async () => {
+  it("continues with a new buffer when the callback transferred the old one", async () => {
     using object = await load(["produce"]);
     const ring = native.openRing(object.map("ring"), 320);
     produce(object, { first: 0, records: 20 });
@@ -173,7 +173,7 @@ describe("Ring", () => {
     ring.close();
   });
 
-  it("throws EBADF once closed, and EINVAL for a map that is no ring", async () => {
+  it("throws EBADF once closed, and EINVAL for a map that is not a ring buffer", async () => {
     using object = await load(["produce"]);
     const ring = native.openRing(object.map("ring"));
     ring.close();

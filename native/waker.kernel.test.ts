@@ -115,7 +115,7 @@ describe("Waker", () => {
     assert.equal(stdout, "from the callback\n");
   });
 
-  it("goes down with its thread", async () => {
+  it("ends with its thread", async () => {
     const { stdout } = await child(`
       import { Worker } from "node:worker_threads";
       import { once } from "node:events";

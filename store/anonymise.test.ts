@@ -78,7 +78,7 @@ describe("an anonymised recording", () => {
     return (await api.answer(name, new URLSearchParams(query))).body as T;
   };
 
-  it("holds no name and no address, not in what is compressed and not in free pages", () => {
+  it("contains no name and no address, neither compressed nor in free pages", () => {
     using store = filled();
     const file = join(store.folder, "anonymous.db");
     record(store.file, file, 1800, { anonymise: true });
@@ -124,7 +124,7 @@ describe("an anonymised recording", () => {
     );
   });
 
-  it("hashes with another key each time", () => {
+  it("hashes with a new key each time", () => {
     const [one, other] = [new Pseudonyms(), new Pseudonyms()];
     assert.equal(one.of("web"), one.of("web"));
     assert.notEqual(one.of("web"), other.of("web"));

@@ -48,7 +48,7 @@ function rowsOf(n: number): RowBuilder {
 
 describe("a chunk", () => {
   for (const n of [1, 2, 255, 2048]) {
-    it(`gives ${n} rows back as they were`, () => {
+    it(`returns ${n} rows unchanged`, () => {
       const rows = rowsOf(n);
       const { head, data } = encodeChunk(rows);
       const back = decodeChunk(ATTRIBUTES, n, head, data);
@@ -66,7 +66,7 @@ describe("a chunk", () => {
     });
   }
 
-  it("refuses one that is cut short", () => {
+  it("is refused if it is truncated", () => {
     const { head } = encodeChunk(rowsOf(100));
     const { data } = encodeChunk(rowsOf(50));
     assert.throws(() => decodeChunk(ATTRIBUTES, 100, head, data), RangeError);
@@ -74,7 +74,7 @@ describe("a chunk", () => {
 });
 
 describe("the filter of a chunk's trace ids", () => {
-  it("passes each of its own, and at most one in thirty others", () => {
+  it("passes all of its own, and at most one in thirty others", () => {
     const rows = rowsOf(2048);
     const filter = bloomOf(rows.ids, 2048);
     for (let i = 0; i < 2048; i++) assert.ok(mayHold(filter, rows.ids.subarray(i * IDS, i * IDS + 16)));

@@ -25,14 +25,14 @@ describe("the viewer's file", () => {
     },
   });
 
-  it("is for its owner alone", () => {
+  it("is accessible only to its owner", () => {
     new Database(file, 16 * MIB).close();
     assert.equal(statSync(file).mode & 0o777, 0o600);
     chmodSync(file, 0o644);
     assert.throws(() => new Database(file, 16 * MIB), /can be read by others \(mode 644\): chmod 600/);
   });
 
-  it("stays within its bound over ten refills, and notable chunks outlive calm ones", () => {
+  it("stays within its limit over ten refills, and notable chunks are kept longer", () => {
     const db = new Database(file, 16 * MIB);
     for (let t = 0; t < 20; t++) db.transaction(() => db.addChunk(chunk("notable", t)));
     for (let t = 100; t < 2700; t++) db.transaction(() => db.addChunk(chunk("calm", t)));
@@ -45,7 +45,7 @@ describe("the viewer's file", () => {
     db.close();
   });
 
-  it("stays within its bound whoever connects: of many peers the oldest sums go, and none is missing in the newest", async () => {
+  it("stays within its limit whoever connects: with many peers the oldest sums are removed, and none of the newest", async () => {
     const start = 1_800_000_000;
     using store = new TestStore({ bytes: 4 * MIB, now: () => start });
     const addressOf = (i: number) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`;
@@ -73,7 +73,7 @@ describe("the viewer's file", () => {
     assert.ok(names < peer / 2, `${names} names of ${peer}`);
   });
 
-  it("lends a class what others do not use, and takes it back", () => {
+  it("lets a class use the space of others, and reclaims it", () => {
     const db = new Database(file, 16 * MIB);
     const fill = (of: Class, from: number) => {
       for (let t = from; t < from + 250; t++) db.transaction(() => db.addChunk(chunk(of, t)));
@@ -87,7 +87,7 @@ describe("the viewer's file", () => {
     db.close();
   });
 
-  it("keeps what was committed when it is opened again", () => {
+  it("keeps what was committed when it is reopened", () => {
     const db = new Database(file, 16 * MIB);
     db.transaction(() => db.addChunk(chunk("calm", 5)));
     db.close();

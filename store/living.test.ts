@@ -18,7 +18,7 @@ const row = (more: Partial<LivingRow>): LivingRow => ({
   ...more,
 });
 
-describe("the connections that are open now", () => {
+describe("currently open connections", () => {
   let asked: Report[];
   let store: TestStore;
   let living: Living;
@@ -38,7 +38,7 @@ describe("the connections that are open now", () => {
     return { status, ...(body as Answered & { error?: string }) };
   };
 
-  it("are asked of the agent once, however many look", async () => {
+  it("are requested from the agent once, however many clients ask", async () => {
     const all = [ask(""), ask("order=sent"), ask("q=pid:7")];
     assert.deepEqual(asked, [{ wanted: "living" }]);
     answer([row({})]);
@@ -47,7 +47,7 @@ describe("the connections that are open now", () => {
     assert.equal(asked.length, 1);
   });
 
-  it("are filtered as ended ones are, and sorted by what waits in them", async () => {
+  it("are filtered like ended ones, and sorted by queued bytes", async () => {
     const resource = store.resource("shop");
     const rows = [
       row({ resource, receiveQueue: 5 }),

@@ -18,7 +18,7 @@ describe("a recording", () => {
     return store;
   }
 
-  it("holds what ended in its time, for its owner alone, and never changes", async () => {
+  it("contains what ended in its time range, is accessible only to its owner, and never changes", async () => {
     using store = filled();
     const file = join(store.folder, "recording.db");
     record(store.file, file, 1800);
@@ -41,7 +41,7 @@ describe("a recording", () => {
     assert.equal(statSync(file).mtimeMs, mtimeMs);
   });
 
-  it("leaves out the oldest connections that do not fit", async () => {
+  it("leaves out the oldest connections if they do not fit", async () => {
     using store = new TestStore({ now: () => NOW });
     const minutes = 40;
     for (let minute = minutes; minute > 0; minute--) {
@@ -65,14 +65,14 @@ describe("a recording", () => {
     assert.ok(rows[0]!.start > NOW - 90, "the newest are there");
   });
 
-  it("is not written over a file that exists", () => {
+  it("does not overwrite an existing file", () => {
     using store = filled();
     const file = join(store.folder, "taken");
     writeFileSync(file, "mine");
     assert.throws(() => record(store.file, file, 60), /EEXIST/);
   });
 
-  it("is refused if it is none", () => {
+  it("is refused if the file is not a recording", () => {
     using store = new TestStore();
     const file = join(store.folder, "text");
     writeFileSync(file, "not a database, but long enough for SQLite to look at it twice".repeat(100));

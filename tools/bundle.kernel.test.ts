@@ -45,7 +45,7 @@ exporters: { sink: { type: otlp_grpc, endpoint: "${sink.endpoint}", path: ${path
 
   it("delivers through the SDK", () => delivers("sdk"));
 
-  it("is not run if it is another build's", async () => {
+  it("is not run if it belongs to another build", async () => {
     const kept = join(clone, "sdk.kept");
     cpSync(sdk, kept);
     appendFileSync(sdk, "\n");
@@ -60,7 +60,7 @@ exporters: { sink: { type: otlp_grpc, endpoint: "${sink.endpoint}", path: ${path
     }
   });
 
-  it("is not needed by our own way", async () => {
+  it("is not needed without path: sdk", async () => {
     rmSync(sdk);
     await delivers("lean");
   });

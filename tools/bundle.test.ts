@@ -40,7 +40,7 @@ describe("the bundle", function () {
     }
   });
 
-  it("prints what the sources print", () => {
+  it("prints the same as the sources", () => {
     for (const args of [
       ["--version"],
       ["plugins"],
@@ -59,7 +59,7 @@ describe("the bundle", function () {
     }
   });
 
-  it("names the source's line of an error that nobody foresaw", () => {
+  it("reports the source's line for an unexpected error", () => {
     const source = join(clone, "cli/commands/config.ts");
     const text = readFileSync(source, "utf8");
     const lines = text.split("\n");
@@ -92,7 +92,7 @@ describe("the bundle", function () {
     assert.equal(wirespan(clone, "config", "check", file).status, 0);
   });
 
-  it("has a tool whose folder was added, once it is made again", () => {
+  it("includes a tool whose folder was added, once it is rebuilt", () => {
     const folder = join(clone, "plugins/another");
     cpSync(join(clone, "plugins/tcpconnect"), folder, { recursive: true });
     const index = join(folder, "index.ts");
@@ -107,7 +107,7 @@ describe("the bundle", function () {
     assert.doesNotMatch(wirespan(clone, "plugins").stdout, /^another /m);
   });
 
-  it("is not made of a source that cannot be loaded: the one that is there stays", () => {
+  it("is not made from a source that cannot be loaded: the existing one stays", () => {
     const folder = join(clone, "plugins/broken");
     const before = bytes(clone);
     mkdirSync(folder);
@@ -127,7 +127,7 @@ describe("the bundle", function () {
     }
   });
 
-  it("is made again by set-up if a source or itself is not as it was, and set-up fails if it cannot be made", function () {
+  it("is rebuilt by set-up if a source or the bundle itself has changed, and set-up fails if it cannot be built", function () {
     if (!existsSync(join(root, "native/build/wirespan.node"))) skip(this, "nothing is built here");
     const setUp = () => {
       const words = ["tools/setup.sh", process.arch, "bundle"];

@@ -38,7 +38,7 @@ describe("includes of BPF programs", () => {
     it(`are allowed: ${path}: ${line}`, () => assert.deepEqual(refusedIncludes(path, `${line}\n`), []));
   }
 
-  it("are found whole", () => {
+  it("are found completely", () => {
     const text = '#include <wirespan/conn.h>\n#include "b.h"\n';
     assert.deepEqual(includesOf("plugins/a/a.h", text), ["bpf/include/wirespan/conn.h", "plugins/a/b.h"]);
   });

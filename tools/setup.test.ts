@@ -34,7 +34,7 @@ describe("set-up on a machine without compilers", () => {
     apk: "  sudo apk add clang make g++",
   };
   for (const [manager, line] of Object.entries(lines)) {
-    it(`prints the line that would work with ${manager}, and the two capabilities, to a user without root`, () => {
+    it(`prints the command for ${manager}, and the two capabilities, to a user without root`, () => {
       symlinkSync("/bin/false", join(bin, manager));
       const { status, stdout, stderr } = setUp();
       assert.equal(status, 2, stderr);
@@ -47,7 +47,7 @@ describe("set-up on a machine without compilers", () => {
     });
   }
 
-  it("lists what is needed, and why, where it knows no package manager", () => {
+  it("lists what is needed, and why, if it does not know the package manager", () => {
     const { status, stdout, stderr } = setUp();
     assert.equal(status, 2, stderr);
     assert.equal(stdout, "");

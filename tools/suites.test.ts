@@ -4,7 +4,7 @@ import { join, matchesGlob } from "node:path";
 import { suites } from "./suites.ts";
 
 describe("the suites", () => {
-  it("have every test file among them", () => {
+  it("contain every test file", () => {
     const all = globSync("**/*.test.{ts,js,mjs}", {
       cwd: join(import.meta.dirname, ".."),
       exclude: ["**/node_modules/**", "**/dist/**"],

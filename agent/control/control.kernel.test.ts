@@ -83,12 +83,12 @@ describe("the control socket of a running agent", function () {
     assert.equal((JSON.parse(out) as { pid: number }).pid, agent.pid);
   }
 
-  it("is there for the agent's user alone, in a folder of that user's", async () => {
+  it("is accessible only to the agent's user, in a folder which that user owns", async () => {
     assert.equal(((await lstat(socket)).mode & 0o7777).toString(8), "600");
     assert.equal(((await lstat(join(folder, "own"))).mode & 0o7777).toString(8), "700");
   });
 
-  it("answers a command without a newline whose sender has shut down", async () => {
+  it("answers a command without a newline if its sender has shut down its side", async () => {
     const said = await answerTo(socket, "status", (s) => s.end());
     assert.equal((JSON.parse(said) as { result: { pid: number } }).result.pid, agent.pid);
     await isWell();
@@ -111,7 +111,7 @@ describe("the control socket of a running agent", function () {
     "names of Object.prototype": Buffer.from("__proto__\n"),
     HTTP: Buffer.from("GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
   };
-  it("outlives every way in which a client can leave, whatever it has sent", async () => {
+  it("survives every way in which a client can disconnect, whatever it has sent", async () => {
     const before = await descriptors(agent.pid);
     for (const bytes of Object.values(sent)) {
       for (const leave of Object.values(leaving)) {
@@ -126,7 +126,7 @@ describe("the control socket of a running agent", function () {
     assert.ok((await descriptors(agent.pid)) <= before + 2, "connections stay open");
   });
 
-  it("answers what is no command with an error, without what was sent", async () => {
+  it("answers an invalid command with an error that does not repeat it", async () => {
     for (const bytes of ["\u001b[2J\n", "constructor\n", "x".repeat(65), "\n"]) {
       const said = await answerTo(socket, bytes, () => {});
       const { error } = JSON.parse(said) as { error: { code: string; message: string } };
@@ -134,7 +134,7 @@ describe("the control socket of a running agent", function () {
     }
   });
 
-  it("does not grow by 100 MB that have no newline", async () => {
+  it("does not grow when it receives 100 MB without a newline", async () => {
     const before = await rss(agent.pid);
     const connection = createConnection(socket).on("error", () => {});
     const chunk = Buffer.alloc(1024 ** 2, 0x61);
@@ -148,7 +148,7 @@ describe("the control socket of a running agent", function () {
     await isWell();
   });
 
-  it("keeps 16 connections at most, and none that says nothing for 2 s", async () => {
+  it("keeps at most 16 connections, and none that is silent for 2 s", async () => {
     const before = await descriptors(agent.pid);
     const open = Array.from({ length: 300 }, () => createConnection(socket).on("error", () => {}));
     const gone = open.map((connection) => once(connection.resume(), "close"));
@@ -159,7 +159,7 @@ describe("the control socket of a running agent", function () {
     assert.equal(open.filter((connection) => !connection.closed).length, 0);
   });
 
-  it("has a health address that idle connections can't fill", async () => {
+  it("has a health address that idle connections cannot exhaust", async () => {
     const before = await descriptors(agent.pid);
     const open = Array.from({ length: 400 }, () => {
       const connection = createConnection(18971, "127.0.0.1").on("error", () => {});
@@ -176,7 +176,7 @@ describe("the control socket of a running agent", function () {
   });
 });
 
-describe("what lies where the control socket is to be", function () {
+describe("an existing file at the control socket's path", function () {
   this.timeout(60_000);
   let folder: string;
   before(function () {
@@ -237,7 +237,7 @@ describe("what lies where the control socket is to be", function () {
     },
   };
   for (const [what, { make, says }] of Object.entries(wrong)) {
-    it(`is left as it is, and named, if it is ${what}`, async () => {
+    it(`is left unchanged and reported if it is ${what}`, async () => {
       const socket = join(folder, "control.sock");
       await make(socket);
       const before = await lstat(socket).catch(() => undefined);
@@ -279,7 +279,7 @@ describe("what lies where the control socket is to be", function () {
     "hangs up": { answer: "", says: "ended the connection without an answer" },
   };
   for (const [what, { answer, says }] of Object.entries(listeners)) {
-    it(`keeps neither status nor a new agent waiting if it ${what}`, async () => {
+    it(`does not block status or a new agent if it ${what}`, async () => {
       const socket = join(folder, "control.sock");
       const server = createServer((connection) => {
         connection.on("error", () => {});

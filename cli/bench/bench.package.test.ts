@@ -23,7 +23,7 @@ describe("wirespan bench", function () {
     if (folder) rmSync(folder, { recursive: true });
   });
 
-  it("measures an agent beside none, sends nothing to the configured backend, and tells no secret in a bundle", async () => {
+  it("compares a host with and without the agent, sends nothing to the configured backend, and puts no secret into a bundle", async () => {
     await using sink = await OtlpSink.start("http");
     const [config, bundle] = [join(folder, "wirespan.yaml"), join(folder, "bundle.json.gz")];
     writeFileSync(join(folder, "token"), "s3cr3t-file");
@@ -71,7 +71,7 @@ exporters:
     );
   });
 
-  it("reports a wrong option, and what is wrong with the configuration, before anything is measured", async () => {
+  it("reports an invalid option or configuration before it measures anything", async () => {
     const run = (...args: string[]) =>
       promisify(execFile)(process.execPath, [...AGENT_FLAGS, MAIN, "bench", ...args]);
     await assert.rejects(run("--seconds", "0"), /is not a number of seconds from 0\.1 to 600/);

@@ -19,8 +19,8 @@ const measured: Measured = {
   rounds: [round(9_600, 12), round(9_500, 14), round(9_700, 13)],
 };
 
-describe("the table of bench", () => {
-  it("has medians and spreads beside the floor, and the versions", () => {
+describe("the bench table", () => {
+  it("has medians and spreads beside the baseline, and the versions", () => {
     const table = benchTable(measured, { wirespan: "0.2.0", kernel: "6.18" });
     assert.match(table, /^wirespan 0\.2\.0, kernel 6\.18; 2 × EPYC; 13 plugins\n/);
     const rows = table.split("\n").filter((line) => line.startsWith("|"));
@@ -42,8 +42,8 @@ describe("the table of bench", () => {
   });
 });
 
-describe("the configuration of bench's agent", () => {
-  it("is the file's, without its exporters and what another agent holds", () => {
+describe("the configuration of the agent that bench starts", () => {
+  it("is the file's, without its exporters and without addresses that another agent holds", () => {
     const file = `version: 1
 plugins: { tcplife: { enabled: false } }
 exporters: { real: { type: otlp_grpc, endpoint: "https://backend", headers: { key: "\${env:KEY}" } } }

@@ -129,21 +129,21 @@ describe("trace of a tool whose rows are spans", () => {
     sink.event(event("checkpoint"));
   };
 
-  it("prints a table; what is too wide pushes, and what moves a cursor is spelled out", async () => {
+  it("prints a table; wide values push the columns after them, and control characters are escaped", async () => {
     assert.equal(
       await written({ format: "table" }, feed),
       `PID   COMM       MS\n7     curl      5.0\n123456 a"b,\\x1b[2J    5.0\n`,
     );
   });
 
-  it("prints more columns where asked, and a dash where there is no value", async () => {
+  it("prints more columns on request, and a dash if there is no value", async () => {
     const [header, first, second] = (await written({ format: "table", flags: { wide: true } }, feed)).split(
       "\n",
     );
     assert.deepEqual([header?.slice(-5), first?.at(-1), second?.slice(-9)], ["ERROR", "-", "timed out"]);
   });
 
-  it("prints times since the first row, though a span's times are reused for the next one", async () => {
+  it("prints times since the first row, although a span's times are reused for the next one", async () => {
     const end = { sec: 5, nsec: 0 };
     const text = await written({ format: "csv", view: { columns: () => [elapsed()] } }, (sink) => {
       sink.span(span({}, { end }));
@@ -189,7 +189,7 @@ describe("trace of a tool whose rows are spans", () => {
     assert.deepEqual([root.status, "parent_span_id" in root], ["unset", false]);
   });
 
-  it("prints what is no row only where asked", async () => {
+  it("prints other signals only on request", async () => {
     const everything = (sink: TraceSink) => {
       feed(sink);
       sink.metrics([metric(2, [{ value: 3 }])]);
@@ -221,7 +221,7 @@ describe("trace of a tool whose rows are spans", () => {
     );
   });
 
-  it("makes a table of each interval's events where the tool has it so", async () => {
+  it("prints a table of each interval's events if the tool defines one", async () => {
     const view: Partial<TraceView> = {
       rows: "top",
       tables: true,
@@ -256,7 +256,7 @@ describe("trace of a tool whose rows are spans", () => {
     assert.equal(await shown(false, {}), `\n${table}\n0 rows\nPID\n`);
   });
 
-  it("writes the rows of one turn at once", async () => {
+  it("writes the rows of one batch at once", async () => {
     let writes = 0;
     const write = () => void writes++;
     const sink = new TraceSink({ plugin: pluginWith({}), flags: {}, format: "json", signals: false, write });
@@ -281,7 +281,7 @@ describe("trace of a tool whose rows are an interval's metrics", () => {
       ),
   };
 
-  it("prints what each interval added, series by series", async () => {
+  it("prints the difference of each interval, by series", async () => {
     const text = await written({ view, format: "table" }, (sink) => {
       sink.metrics([metric(2, [{ value: 3 }, { value: 1, attributes: { vector: "timer" } }])]);
       sink.metrics([metric(3, [{ value: 5 }, { value: 1, attributes: { vector: "timer" } }])]);
@@ -292,7 +292,7 @@ describe("trace of a tool whose rows are an interval's metrics", () => {
     );
   });
 
-  it("has one header in CSV", async () => {
+  it("prints one header in CSV", async () => {
     const text = await written({ view, format: "csv" }, (sink) => {
       sink.metrics([metric(2, [{ value: 3 }])]);
       sink.metrics([metric(3, [{ value: 5 }])]);
@@ -300,7 +300,7 @@ describe("trace of a tool whose rows are an interval's metrics", () => {
     assert.equal(text, "VECTOR,SECONDS\nnet_rx,3\nnet_rx,2\n");
   });
 
-  it("distinguishes series by resource, and by attributes whatever their order", async () => {
+  it("distinguishes series by resource, and by attributes in any order", async () => {
     const other = { attributes: {} };
     const both = (sec: number, a: number, b: number) => [
       metric(sec, [{ value: a, attributes: { vector: "x", cpu: 1 } }]),
@@ -317,7 +317,7 @@ describe("trace of a tool whose rows are an interval's metrics", () => {
     );
   });
 
-  it("takes a series that started again, and a level, as they are", async () => {
+  it("prints a restarted series and a gauge as they are", async () => {
     const gauge: MetricSpec = { ...seconds, instrument: "gauge" };
     const text = await written({ view, format: "json" }, (sink) => {
       sink.metrics([metric(2, [{ value: 5 }])]);
@@ -331,7 +331,7 @@ describe("trace of a tool whose rows are an interval's metrics", () => {
     );
   });
 
-  it("subtracts histograms bucket by bucket, wherever the buckets begin", async () => {
+  it("subtracts histograms by bucket, whichever buckets they have", async () => {
     const histogram: MetricSpec = { ...seconds, instrument: "histogram" };
     const text = await written({ view, format: "json" }, (sink) => {
       const before = { count: 4, sum: 4, scale: 3, zeroCount: 1, offset: 10, counts: Uint32Array.of(1, 2) };
@@ -358,7 +358,7 @@ describe("trace of a tool whose rows are an interval's metrics", () => {
     });
   });
 
-  it("prints lines of the tool's own making instead of the table", async () => {
+  it("prints the tool's own lines instead of the table", async () => {
     const render: TraceView["render"] = (rows, { dist }) =>
       dist ? rows.map(({ value }) => `*${value}`) : undefined;
     const feed = (sink: TraceSink) => sink.metrics([metric(2, [{ value: 3 }])]);

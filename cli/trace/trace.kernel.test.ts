@@ -30,26 +30,26 @@ describe("trace", () => {
 
   const own = () => ["--netns", netns.name];
 
-  it("takes a network namespace by its name or inode, and either end's address and ports", async () => {
+  it("filters by network namespace (name or inode), and by address and ports of either end", async () => {
     assert.equal(await rowsOf("tcplife", ...own()), 8);
     assert.equal(await rowsOf("tcplife", "--netns", `${inodeOf(netns)}`, "--local-port", "7201"), 3);
     assert.equal(await rowsOf("tcplife", ...own(), "--address", "127.0.0.0/8", "--remote-port", "9"), 2);
     assert.equal(await rowsOf("tcplife", ...own(), "--address", "10.0.0.0/8"), 0);
   });
 
-  it("takes directions, families, commands, users and failures", async () => {
+  it("filters by direction, family, command, user and failure", async () => {
     assert.equal(await rowsOf("tcplife", ...own(), "--direction", "inbound"), 3);
     assert.equal(await rowsOf("tcplife", ...own(), "--comm", "pc*", "--user", "root", "--family", "ipv4"), 5);
     assert.equal(await rowsOf("tcpconnect", ...own(), "--failed"), 2);
     assert.equal(await rowsOf("tcpretrans", ...own(), "--direction", "outbound"), 0);
   });
 
-  it("takes an interface where rows are packets", async () => {
+  it("filters by interface if rows are packets", async () => {
     const drops = ["--netns", netns.name, "--interface"];
     assert.equal(await rowsOf("tcpdrop", ...drops, "lo"), 2);
   });
 
-  it("takes a container by the beginning of its id", async function () {
+  it("filters by container, given the beginning of its id", async function () {
     const id = "0123456789abcdef".repeat(4);
     await using parent = Cgroup.create(this);
     await using cgroup = parent.child(`docker-${id}.scope`);
@@ -60,7 +60,7 @@ describe("trace", () => {
     assert.equal(stdout.length, 4);
   });
 
-  it("on a terminal fits its columns to what is in them, and prints no JSON", async function () {
+  it("fits its columns to their content on a terminal, and prints no JSON", async function () {
     await needsTmux(this);
     const words = [process.execPath, ...AGENT_FLAGS, main, "trace", "tcplife", "--netns", netns.name];
     await using terminal = await Terminal.open(words.join(" "), 160, 30);

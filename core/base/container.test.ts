@@ -5,7 +5,7 @@ const A = token<string>("a");
 const B = token<{ readonly a: string }>("b");
 
 describe("a container", () => {
-  it("makes a value when it is first resolved, and only once", () => {
+  it("creates a value when it is first resolved, and only once", () => {
     let made = 0;
     const container = new Container()
       .provide(A, () => `a${++made}`)
@@ -16,13 +16,13 @@ describe("a container", () => {
     assert.equal(container.resolve(A), "a1");
   });
 
-  it("takes the last registration of a token, for all that use it", () => {
+  it("uses the last registration of a token for all users", () => {
     const container = new Container().provide(A, () => "a").provide(B, (from) => ({ a: from.resolve(A) }));
     container.provide(A, () => "swapped");
     assert.deepEqual(container.resolve(B), { a: "swapped" });
   });
 
-  it("disposes of what was made in the reverse order, and of nothing else", async () => {
+  it("disposes of what it created in reverse order, and of nothing else", async () => {
     const disposed: unknown[] = [];
     const C = token<Promise<string>>("c");
     const D = token<string>("d");
@@ -53,7 +53,7 @@ describe("a container", () => {
     assert.deepEqual(disposed, ["ac", { a: "a" }, "a"]);
   });
 
-  it("disposes of a promise's value after what was resolved while it was made", async () => {
+  it("disposes of a promise's value after what was resolved while it was pending", async () => {
     const disposed: string[] = [];
     const C = token<Promise<string>>("c");
     const container = new Container()
@@ -75,7 +75,7 @@ describe("a container", () => {
     assert.deepEqual(disposed, ["c", "a"]);
   });
 
-  it("does not dispose of what could not be made", async () => {
+  it("does not dispose of what could not be created", async () => {
     const C = token<Promise<string>>("c");
     const fails = async () => {
       throw new Error("no");
@@ -85,7 +85,7 @@ describe("a container", () => {
     await container[Symbol.asyncDispose]();
   });
 
-  it("has its parent's values and its own, which others do not see", () => {
+  it("has its parent's values and its own, which its siblings do not have", () => {
     const parent = new Container().provide(A, () => "a");
     const child = parent.child().provide(B, (from) => ({ a: from.resolve(A) }));
     assert.deepEqual(child.resolve(B), { a: "a" });

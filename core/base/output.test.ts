@@ -36,7 +36,7 @@ const GRACE = 200;
 const line = `${"x".repeat(99)}\n`;
 
 describe("Output", () => {
-  it("waits for a reader that takes longer than the grace in all, as long as it goes on reading", async () => {
+  it("waits for a reader that needs longer than the grace period in total, as long as it makes progress", async () => {
     using pipe = new Pipe();
     const output = new Output(pipe.writer);
     let done: Error | null | undefined;
@@ -57,7 +57,7 @@ describe("Output", () => {
     assert.ok(taken > 400_000, `${taken} bytes`);
   });
 
-  it("waits no longer than the grace for a reader that takes nothing, and knows what is missing", async () => {
+  it("waits no longer than the grace period for a reader that reads nothing, and knows what is missing", async () => {
     using pipe = new Pipe();
     const output = new Output(pipe.writer);
     output.write(line.repeat(5000));
@@ -68,7 +68,7 @@ describe("Output", () => {
     pipe.read(1_000_000);
   });
 
-  it("gives a reader that reads late a try even if the program itself was busy for the whole grace", async () => {
+  it("gives a late reader a chance even if the program itself was busy for the whole grace period", async () => {
     using pipe = new Pipe();
     const output = new Output(pipe.writer);
     output.write(line.repeat(1000));

@@ -52,7 +52,7 @@ describe("a built object", () => {
     ]);
   });
 
-  it("tells every field's place and kind", () => {
+  it("has every field's offset and kind", () => {
     const record = recordOf("u64 at; s32 code; u8 raw[4]; char comm[16]; bool done;");
     assert(record.kind === "struct");
     assert.equal(record.size, 40);
@@ -69,7 +69,7 @@ describe("a built object", () => {
     ]);
   });
 
-  it("refuses what cannot cross: a pointer, a union, a bit field", () => {
+  it("refuses fields that cannot be read from JavaScript: a pointer, a union, a bit field", () => {
     for (const [fields, why] of [
       ["void *p;", /a pointer can't cross/],
       ["union { u32 a; u16 b; } u;", /can't cross/],
@@ -84,7 +84,7 @@ describe("a built object", () => {
     assert.throws(() => layoutOf("u64 at;", globals), /more than one zero-initialised global/);
   });
 
-  it("cut short anywhere is refused with a sentence", () => {
+  it("is refused with a clear error if it is truncated anywhere", () => {
     const whole = built("fields");
     for (let length = 0; length < whole.length; length += 61) {
       assert.throws(
@@ -95,7 +95,7 @@ describe("a built object", () => {
     }
   });
 
-  it("without BTF is refused, and told how it came about", () => {
+  it("is refused without BTF, with the probable cause", () => {
     const elf = Buffer.from(built("fields"));
     elf.write(".BXF\0", elf.indexOf(".BTF\0"), "latin1");
     assert.throws(() => readObject(elf), /no \.BTF section: it was built without -g/);
@@ -106,7 +106,7 @@ describe("the layout's hash", () => {
   const base = "u64 time; u32 pid; u32 tid;";
   const { hash } = layoutOf(base);
 
-  it("stays while the layout stays, whatever the program does", () => {
+  it("stays the same while the layout does, whatever the program does", () => {
     assert.equal(layoutOf(base, "u64 helper(void); /* another text */ typedef u32 unused;").hash, hash);
   });
 
@@ -134,19 +134,19 @@ describe("the layout's hash", () => {
 });
 
 describe("btfgen", () => {
-  it("writes for every kind of record and field what is committed", () => {
+  it("writes the committed file for every kind of record and field", () => {
     const text = source(readObject(built("fields")), "fields.bpf.c", "../..");
     assert.equal(text, readFileSync(join(root, "test/bpf/fields.skel.ts"), "utf8"));
   });
 
-  it("refuses a struct without a name, a field that cursors have themselves, and arrays of what has no typed array", () => {
+  it("refuses a struct without a name, a field named like a member of cursors, and arrays without a typed array", () => {
     const generate = (fields: string) => source(layoutOf(fields), "x.bpf.c", "..");
     assert.throws(() => generate("struct { u32 a; } inner;"), /a struct that crosses .* needs a name/);
     assert.throws(() => generate("u64 at;"), /struct record: no field may be called at/);
     assert.throws(() => generate("u16 ports[4];"), /arrays hold u8, u32 or u64/);
   });
 
-  it("has read every object as it is built now", () => {
+  it("has been run on every object as it is built now", () => {
     for (const path of globSync("{bpf,plugins/*}/*.bpf.o", { cwd: root })) {
       assert(readObject(readFileSync(join(root, path))).hash, path);
       assert(existsSync(join(root, path.replace(/\.o$/, ".c"))), path);
@@ -154,8 +154,8 @@ describe("btfgen", () => {
   });
 });
 
-describe("a reader of another layout than the object's", () => {
-  it("is refused before anything is loaded, with both hashes and how to mend it", async () => {
+describe("a reader whose layout differs from the object's", () => {
+  it("is refused before anything is loaded, with both hashes and how to fix it", async () => {
     const path = join(root, "test/bpf/fields.bpf.o");
     built("fields");
     const loading = loadObject(native, {

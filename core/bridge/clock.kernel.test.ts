@@ -60,7 +60,7 @@ describe("a wall clock that is stepped", function () {
   });
 
   for (const step of [-3600, 3600]) {
-    it(`by ${step} s: spans, sums and deltas stay right`, async () => {
+    it(`by ${step} s: spans, sums and deltas stay correct`, async () => {
       await using netns = await Netns.create();
       const clock = new Stepped();
       const only = { "filter.include.netns": String(inodeOf(netns)) };

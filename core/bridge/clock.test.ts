@@ -42,14 +42,14 @@ describe("clock", () => {
     );
   });
 
-  it("carries at the second's edge", () => {
+  it("carries into the next second", () => {
     const hands = new Hands();
     hands.offset = { sec: 10, nsec: 999_999_999 };
     assert.deepEqual(new BootClock(hands).wall(1), { sec: 11, nsec: 0 });
     assert.deepEqual(new BootClock(hands).wall(2_000_000_000), { sec: 12, nsec: 999_999_999 });
   });
 
-  it("follows a step within a second, and then stands still once closed", () => {
+  it("follows a step within a second, and no more once closed", () => {
     const hands = new Hands();
     const clock = new BootClock(hands);
     clock.start();
@@ -87,7 +87,7 @@ describe("clock", () => {
     clock.close();
   });
 
-  it("tells the present from the boot clock", () => {
+  it("gives the current time from the boot clock", () => {
     const hands = new Hands();
     hands.bootNs = 1_500_000_000;
     assert.deepEqual(new BootClock(hands).now(), { sec: 1_700_000_001, nsec: 500_000_000 });

@@ -11,7 +11,7 @@ describe("a kernel that loads programs on functions but attaches none (ENOTSUPP,
     needsRoot(this);
   });
 
-  it("runs every plugin by other hooks, and each refused program says why", async () => {
+  it("runs every plugin with other hooks, and reports why each program was refused", async () => {
     const like = Object.assign(Object.create(native) as typeof native, {
       tryKind: (kind: Parameters<typeof native.tryKind>[0]) =>
         kind === "fentry" ? "ENOTSUPP" : native.tryKind(kind),

@@ -29,8 +29,8 @@ function memory(length: number, ...content: readonly number[]): Uint8Array {
 
 const latin1 = (string: string) => [...Buffer.from(string, "latin1")];
 
-describe("a string of a record", () => {
-  it("ends at a NUL, or with its field", () => {
+describe("a string in a record", () => {
+  it("ends at a NUL or at the end of its field", () => {
     const bytes = memory(24, ...latin1("ab\0cdefghijklmnopqrstuvw"));
     const words = new Uint32Array(bytes.buffer);
     assert.equal(decodeCString(words, bytes, 0, 16), "ab");
@@ -39,7 +39,7 @@ describe("a string of a record", () => {
     assert.equal(decodeCString(words, bytes, 0, 2), "ab");
   });
 
-  it("is what its bytes say as UTF-8, whatever they are and whatever was read before", () => {
+  it("is decoded as UTF-8, whatever its bytes and whatever was read before", () => {
     const each = fc.record({
       size: fc.constantFrom(...SIZES),
       offset: fc.nat(3).map((n) => n * 4),
@@ -57,13 +57,13 @@ describe("a string of a record", () => {
     );
   });
 
-  it("is never another one's, however many are read in turn", () => {
+  it("is never confused with another one, however many are read in turn", () => {
     for (let round = 0; round < 2; round++) {
       for (let i = 0; i < 20_000; i++) assertRead(memory(16, ...latin1(`worker/${i}`)), 0, 16);
     }
   });
 
-  it("is told apart by what differs in any one byte before its end", () => {
+  it("is distinguished by any single byte before its end", () => {
     const base = latin1("abcdefghijklmnop");
     for (let at = 0; at < 16; at++) {
       for (const byte of [0, 1, 0x61, 0x80, 0xff]) assertRead(memory(16, ...base.with(at, byte)), 0, 16);
@@ -71,14 +71,14 @@ describe("a string of a record", () => {
     }
   });
 
-  it("of the same bytes and another size is another string", () => {
+  it("differs from one with the same bytes and another size", () => {
     const bytes = memory(32, ...latin1("abcdefghijklmnopqrstuvwxyzabcdef"));
     for (const size of [4, 8, 16, 32, 16, 8, 4]) assertRead(bytes, 0, size);
   });
 });
 
 describe("16 bytes of text at a multiple of 4", () => {
-  it("are the string that the general reader finds, whatever was read before", () => {
+  it("give the same string as the general reader, whatever was read before", () => {
     const each = fc.oneof(
       fc.uint8Array({ minLength: 16, maxLength: 16 }),
       fc.string({ maxLength: 16 }).map((s) => Uint8Array.from(Buffer.from(s)).subarray(0, 16)),
@@ -95,8 +95,8 @@ describe("16 bytes of text at a multiple of 4", () => {
   });
 });
 
-describe("bytes of a record", () => {
-  it("are read without a new array, and stay apart from another field's", () => {
+describe("bytes in a record", () => {
+  it("are read without a new array, and are not mixed with another field's", () => {
     const bytes = Uint8Array.from({ length: 32 }, (_, i) => i);
     const words = new Uint32Array(bytes.buffer);
     const [id, other] = [new Bytes8(), new Bytes16()];

@@ -101,7 +101,7 @@ describe("a generated reader", function () {
   this.timeout((FUZZ_MS ?? 0) + 60_000);
   const files = globSync(["plugins/*/*.skel.ts", "bpf/*/*.skel.ts"], { cwd: root }).sort();
 
-  it("reads every kind of field as it lies, whatever the bytes", () => {
+  it("reads every kind of field, whatever the bytes", () => {
     const record = new RecordCursor();
     fc.assert(
       fc.property(
@@ -118,7 +118,7 @@ describe("a generated reader", function () {
     );
   });
 
-  it("reads whole numbers above 2^53 to within what a double holds", () => {
+  it("reads integers above 2^53 with the precision of a double", () => {
     const bytes = new Uint8Array(160).fill(0xff);
     const record = new RecordCursor();
     record.at(wordsOf(bytes), bytes, 0);
@@ -129,7 +129,7 @@ describe("a generated reader", function () {
     );
   });
 
-  it("lets two structs of one kind in one record be read side by side", () => {
+  it("reads two structs of one type in one record side by side", () => {
     const bytes = new Uint8Array(160);
     new DataView(bytes.buffer).setInt32(136, -5, true);
     new DataView(bytes.buffer).setInt32(144, 7, true);
@@ -140,7 +140,7 @@ describe("a generated reader", function () {
   });
 
   for (const file of files) {
-    it(`of ${file} throws at no bytes, and gives numbers, strings and names`, async () => {
+    it(`of ${file} never throws, whatever the bytes, and returns numbers, strings and names`, async () => {
       const { skeleton } = (await import(join(root, file))) as { skeleton: Skeleton };
       const readers = readersOf(file, skeleton);
       fc.assert(

@@ -44,7 +44,7 @@ class Table {
   }
 }
 
-describe("rows of workloads", () => {
+describe("workload rows", () => {
   let settled: Set<number>;
   let table: Table;
   const images: Images = {
@@ -58,7 +58,7 @@ describe("rows of workloads", () => {
     table = new Table();
   });
 
-  it("are as they were where no image has any", () => {
+  it("are unchanged if no image has rows", () => {
     table.set([10, 1, 5n, 2n], [11, 1, 6n, 3n]);
     assert.deepEqual(table.fold(folding()), [
       [10, 1, 5n, 2n],
@@ -66,7 +66,7 @@ describe("rows of workloads", () => {
     ]);
   });
 
-  it("hold what their images' rows do, carries and maxima included", () => {
+  it("include their images' rows, with carries and maxima", () => {
     const rows = folding();
     table.set(
       [10, 1, 0xffff_fffen, 2n],
@@ -82,7 +82,7 @@ describe("rows of workloads", () => {
     assert.deepEqual(table.fold(rows), expected, "the next time, too");
   });
 
-  it("keep what settled images had, whose rows leave the table", () => {
+  it("keep what settled images had, whose rows are removed from the table", () => {
     const rows = folding();
     settled.add(IMAGE + 2);
     table.set([IMAGE + 2, 1, 3n, 7n], [IMAGE + 2, 2, 1n, 1n]);
@@ -102,7 +102,7 @@ describe("rows of workloads", () => {
     assert.deepEqual(table.fold(rows)[0], [10, 1, 113n, 9n], "a row that came again is added once");
   });
 
-  it("add up to the same however many keys are remembered", () => {
+  it("have the same sum, however many keys are remembered", () => {
     const rows = folding(2);
     let made = 0n;
     for (let i = 0; i < 50; i++) {

@@ -61,7 +61,7 @@ function namespaces(): Map<string, string> {
 
 const outbound = ({ attributes }: Kept) => attributes["wirespan.connection.direction"] === "outbound";
 
-describe("what the kernel does not show", function () {
+describe("events that the kernel does not show", function () {
   this.timeout(60_000);
   let netns: Netns;
   let seen: Watch;
@@ -116,13 +116,13 @@ describe("what the kernel does not show", function () {
     return map.read(new Uint8Array(room * map.keySize), new Uint8Array(room * map.valueSize));
   }
 
-  it("loses nothing as long as all is shown", async () => {
+  it("none: nothing is lost", async () => {
     await puppet.act("listen l", "connect c l", "accept a l", "send c a 100", "close c", "close a");
     await ends(2);
     assert.deepEqual(await balance(), { lost: 0, unseen: 0 });
   });
 
-  it("a handshake: both ends are connections, whose numbers are read at the next change", async () => {
+  it("a handshake: both ends become connections, and their sequence numbers are read at the next change", async () => {
     await puppet.act("listen l");
     await blindly(seen, () => puppet.act("connect c l", "accept a l", "send c a 100"));
     await puppet.act("send a c 20", "close c", "close a");
@@ -142,7 +142,7 @@ describe("what the kernel does not show", function () {
     assert.deepEqual(await balance(), { lost: 0, unseen: 2 });
   });
 
-  it("only that it was established: the attempt has become a connection", async () => {
+  it("only the change to established: the attempt becomes a connection", async () => {
     await puppet.act("listen l");
     // The listener's end of it is new; what the opener did before is known.
     await blindly(seen, () => puppet.act("connect c l", "accept a l"));
@@ -160,7 +160,7 @@ describe("what the kernel does not show", function () {
     );
   });
 
-  it("that one side has finished: the end tells all", async () => {
+  it("that one side has finished: the end reports everything", async () => {
     await puppet.act("listen l", "connect c l", "accept a l", "send c a 100");
     await blindly(seen, () => puppet.act("fin c"));
     await puppet.act("close a", "close c");
@@ -177,7 +177,7 @@ describe("what the kernel does not show", function () {
     assert.deepEqual(await balance(), { lost: 0, unseen: 2 });
   });
 
-  it("the ends: they are lost, and nothing of them stays", async () => {
+  it("the ends: they are lost, and leave nothing behind", async () => {
     await puppet.act("listen l");
     const queued = rows("unaccepted");
     await puppet.act("connect c l", "accept a l", "send c a 100", "connect d l");
@@ -206,7 +206,7 @@ describe("what the kernel does not show", function () {
     assert.equal(seen.spans.length, 1);
   });
 
-  it("an end whose socket connects again: the one is lost, the other reported", async () => {
+  it("an end whose socket connects again: the first is lost, the second reported", async () => {
     await puppet.act("listen l", "connect c l", "accept a l");
     await blindly(seen, () => puppet.act("unconnect c"));
     await puppet.act("connect c l", "accept b l", "send c b 5", "close c", "close b", "close a");
@@ -219,7 +219,7 @@ describe("what the kernel does not show", function () {
     assert.deepEqual(await balance(), { lost: 2, unseen: 2 });
   });
 
-  it("of a burst, at any moment: what is reported and what is lost are what was made", async () => {
+  it("at any moment of a burst: reported and lost connections add up to those that were opened", async () => {
     const count = 10_000;
     const unseen = 100;
     const elsewhere = new Elsewhere(netns);

@@ -18,7 +18,7 @@ describe("watched cgroups", () => {
   });
   afterEach(() => rmSync(mount, { recursive: true }));
 
-  it("have a place each, however their paths are written", () => {
+  it("have one slot each, however their paths are written", () => {
     assert.deepEqual(cgroups.watch(["/a", "/a/b/", "a", "/"]), [0, 1, 2]);
     assert.deepEqual(cgroups.all, [
       { path: "a", id: idOf("a"), level: 1 },
@@ -29,7 +29,7 @@ describe("watched cgroups", () => {
     assert.deepEqual(new Set(cgroups.below(0)), new Set([idOf("a"), idOf("a/b")]));
   });
 
-  it("take the places of those that nobody asks for any more", () => {
+  it("reuse the slots of those that are no longer requested", () => {
     cgroups.watch(numbered(0, 16));
     assert.deepEqual(cgroups.watch(["/c3", "/c16"], ["/c0", "/c3"]), [1]);
     assert.equal(cgroups.index("/c16"), 1);
@@ -37,7 +37,7 @@ describe("watched cgroups", () => {
     assert.equal(cgroups.index("/c3"), 3);
   });
 
-  it("are at most as many as there are places, and then nothing changes", () => {
+  it("are limited to the number of slots; a request for more changes nothing", () => {
     cgroups.watch(numbered(0, 10));
     const before = cgroups.all;
     for (const paths of [numbered(10, 17), ["/c10", "/none"]])
@@ -45,7 +45,7 @@ describe("watched cgroups", () => {
     assert.equal(cgroups.all, before);
   });
 
-  it("are found again where one was made anew", () => {
+  it("are found again after one was re-created", () => {
     cgroups.watch(["/c0", "/c1"]);
     // The old one stays, so that the new one cannot have its inode.
     renameSync(join(mount, "c1"), join(mount, "old"));

@@ -32,7 +32,7 @@ describe("connections", function () {
     await build();
   });
 
-  it("are told completely in a burst of 10,000, and the account closes", async () => {
+  it("are reported completely in a burst of 10,000, and the counters agree", async () => {
     await using seen = await watch(["tcplife"]);
     await using netns = await Netns.create();
     const lines = await run(netns, "burst", { count: 10_000 });
@@ -66,7 +66,7 @@ describe("connections", function () {
     await seen.until("closed account", () => seen.counters().seen_spans === seen.spans.length + lost());
   });
 
-  it("are lost only where the ring is full, and are counted then", async () => {
+  it("are lost only if the ring is full, and then counted", async () => {
     await using seen = await watch(["tcplife"], { "ring.core": "4KiB", "ring.drainInterval": "10s" });
     await using netns = await Netns.create();
     await run(netns, "burst", { count: 500 });
@@ -77,7 +77,7 @@ describe("connections", function () {
     assert.ok((seen.counters().lost_spans ?? 0) > 0);
   });
 
-  it("whose records can't be handled are counted, and cost no other its own", async () => {
+  it("are counted if their records cannot be handled, and no other is lost", async () => {
     await using seen = await watch(["tcplife"], { "log.level": "silent" });
     await using netns = await Netns.create();
     const keep = seen.spans.push;
@@ -91,7 +91,7 @@ describe("connections", function () {
     assert.equal(seen.counters().unhandled_records, 3);
   });
 
-  it("wake an agent that no timer wakes any more", async () => {
+  it("wake an idle agent", async () => {
     await using seen = await watch(["tcplife"], { "ring.drainInterval": "1ms" });
     await using netns = await Netns.create();
     await using held = await start(netns, "held", { up: 1, later: 1, down: 1 });
@@ -104,7 +104,7 @@ describe("connections", function () {
   });
 
   for (const address of [addresses.b, addresses.b6]) {
-    it(`that are older than the agent are known by what there is to know (${address})`, async () => {
+    it(`that are older than the agent are reported with what is known (${address})`, async () => {
       await using net = await pair();
       await using held = await start(net.a, "held", { address, server: net.b, up: 100, later: 23, down: 45 });
       await held.until("opened");
@@ -135,7 +135,7 @@ describe("connections", function () {
     });
   }
 
-  it("that waited to be accepted when the agent came are met at their first use", async () => {
+  it("that waited in an accept queue when the agent started are tracked from their first use", async () => {
     await using netns = await Netns.create();
     await using queued = await start(netns, "queued", { up: 100, down: 45 });
     await queued.until("opened");
@@ -156,7 +156,7 @@ describe("connections", function () {
     assert.equal(ends[0]!.traceId, ends[1]!.traceId);
   });
 
-  it("leave nothing in the kernel when the agent has ended", async () => {
+  it("leave nothing in the kernel after the agent has ended", async () => {
     const before = loadedPrograms();
     const agent = await startAgent(["trace", "tcplife", "--json"]);
     const tags = heldPrograms(agent.pid);
@@ -203,7 +203,7 @@ describe("connections", function () {
         [attributes["network.local.port"], attributes["network.peer.port"]].includes(port),
       );
 
-    it("are left out at both ends, and counted", async () => {
+    it("are excluded at both ends, and counted", async () => {
       await using seen = await watch(["tcplife"]);
       const before = seen.counters().excluded_self ?? 0;
       for (let i = 0; i < 10; i++) await send();
@@ -212,7 +212,7 @@ describe("connections", function () {
       assert.deepEqual(ours(seen), []);
     });
 
-    it("are left out where the agent is the one who accepts", async () => {
+    it("are excluded if the agent accepts them", async () => {
       await using seen = await watch(["tcplife"]);
       const listener = createServer((socket) => socket.resume().on("end", () => socket.end()));
       await once(listener.listen(0, "127.0.0.1"), "listening");
@@ -231,7 +231,7 @@ describe("connections", function () {
       );
     });
 
-    it("are told where that is asked for", async () => {
+    it("are reported on request", async () => {
       await using seen = await watch(["tcplife"], { "self.exclude": "false" });
       await send();
       await seen.until("both ends", () => ours(seen).length >= 2);

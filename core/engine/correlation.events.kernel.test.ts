@@ -19,14 +19,14 @@ const inode = (netns: Netns): number => statSync(netns.path).ino;
 
 const inTraces = (w: ContextWatch) => w.seen.spans.filter(({ name }) => name === "tcp retransmit");
 
-describe("what happens to a request's bytes", function () {
+describe("a network event of a request", function () {
   this.timeout(120_000);
 
   before(function () {
     needsRoot(this);
   });
 
-  it("is told in its trace: each retransmission in the request, or the answer, whose bytes it holds", async () => {
+  it("is reported in its trace: each retransmission in the request or response whose bytes it contains", async () => {
     await using net = await pair();
     await withoutOffload(net);
     await using w = await watchContexts(["tcpretrans"], {
@@ -78,7 +78,7 @@ describe("what happens to a request's bytes", function () {
   });
 
   const messages = size(300, 2000);
-  it(`is told in the right trace of ${messages} whose bytes are on their way at once`, async () => {
+  it(`is reported in the right one of ${messages} traces whose bytes are in flight at once`, async () => {
     await using net = await pair();
     await withoutOffload(net);
     await using w = await watchContexts(["tcpretrans"], {
@@ -133,7 +133,7 @@ describe("what happens to a request's bytes", function () {
     assert.equal(new Set(told(one)).size, told(one).length);
   });
 
-  it("is told eight times in one trace, and counted from then on", async () => {
+  it("is reported eight times in one trace, and only counted from then on", async () => {
     await using net = await pair();
     await using w = await watchContexts(["tcpretrans"], {
       "filter.include.netns": [net.a, net.b].map(inode).join(","),
@@ -160,7 +160,7 @@ describe("what happens to a request's bytes", function () {
     assert.equal(new Set(told().map(({ spanId }) => spanId)).size, 8);
   });
 
-  it("is told in no trace that the application does not record", async () => {
+  it("is not reported in a trace that the application does not record", async () => {
     await using net = await pair();
     await using w = await watchContexts(["tcplife", "tcpretrans"], {
       "filter.include.netns": [net.a, net.b].map(inode).join(","),
@@ -185,7 +185,7 @@ describe("what happens to a request's bytes", function () {
   });
 });
 
-describe("a connection's beginning and end", function () {
+describe("the start and end of a connection", function () {
   this.timeout(60_000);
 
   before(function () {
@@ -194,7 +194,7 @@ describe("a connection's beginning and end", function () {
 
   const inTrace = (w: ContextWatch) => w.seen.spans.filter((s) => s.attributes["wirespan.context.source"]);
 
-  it("are told in the trace of the request that it was made for, and linked with the connection's own", async () => {
+  it("are reported in the trace of the request that opened it, linked to the connection's own trace", async () => {
     await using netns = await Netns.create();
     await using w = await watchContexts(["tcplife", "tcpaccept"], {
       "filter.include.netns": String(inode(netns)),
@@ -229,7 +229,7 @@ describe("a connection's beginning and end", function () {
       if (name === "tcp accept") assert.ok(Number(attributes["wirespan.tcp.accept.queue_wait"]) >= 0);
   });
 
-  it("are told in no trace if the first request came later", async () => {
+  it("are not reported in a trace if the first request came later", async () => {
     await using w = await watchContexts(["tcplife"], { ...mine, "correlate.connectGap": "50ms" });
     await talk([get([`traceparent: ${traceparent(1)}`])], { pause: 200 });
     const own = () => w.seen.spans.filter(({ name, links }) => name === "tcp connection" && links.length > 0);
@@ -237,7 +237,7 @@ describe("a connection's beginning and end", function () {
     assert.deepEqual(inTrace(w), []);
   });
 
-  it("by a reset are told if a request is not answered, and not if none is open", async () => {
+  it("are reported for a reset with an unanswered request, and not without one", async () => {
     await using w = await watchContexts(["tcplife"], { ...mine, "correlate.connectGap": "0" });
     const head = get([`traceparent: ${traceparent(1)}`]);
     await talk([head], { reset: true });
@@ -253,7 +253,7 @@ describe("a connection's beginning and end", function () {
     assert.equal(new Set(inTrace(w).map(({ spanId }) => spanId)).size, 2);
   });
 
-  it("take no program of their own where contexts are not read", async () => {
+  it("need no additional programs if contexts are not read", async () => {
     const held = async (enabled: boolean): Promise<number> => {
       await using seen = await watch(["tcplife"], { "correlate.enabled": String(enabled) });
       const { correlation } = await seen.engine.correlated();

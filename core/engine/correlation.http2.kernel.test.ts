@@ -56,7 +56,7 @@ describe("trace contexts in HTTP/2", function () {
     needsRoot(this);
   });
 
-  it("are those of every request, at both ends, one after the other", async () => {
+  it("are found for every request, at both ends, one after the other", async () => {
     await using w = await watchContexts([], mine);
     const asked = await exchange(250, 1, 3000);
     assert.deepEqual(w.traceparents("sent"), asked);
@@ -64,7 +64,7 @@ describe("trace contexts in HTTP/2", function () {
     assert.deepEqual(w.traceparents("answer"), asked);
   });
 
-  it("are those of every request, at both ends, with eight streams at once", async () => {
+  it("are found for every request, at both ends, with eight concurrent streams", async () => {
     await using w = await watchContexts([], mine);
     const asked = (await exchange(1000, 8, 3000)).toSorted();
     for (const direction of ["sent", "received", "answer"] as const)
@@ -72,7 +72,7 @@ describe("trace contexts in HTTP/2", function () {
   });
 
   for (const streams of [1, 8])
-    it(`are those of every request of Go's client and server, ${streams} at once`, async () => {
+    it(`are found for every request of Go's client and server, ${streams} at once`, async () => {
       await using netns = await Netns.create();
       await using w = await watchContexts([], { "filter.include.netns": String(statSync(netns.path).ino) });
       const asked = await linesOf(netns, [await goH2c(), "400", String(streams), "3000"]);
@@ -82,7 +82,7 @@ describe("trace contexts in HTTP/2", function () {
         assert.deepEqual(w.traceparents(direction).toSorted(), sorted, direction);
     });
 
-  it("are in no body, and none without a header", async () => {
+  it("are not found in bodies, nor without a header", async () => {
     await using w = await watchContexts([], mine);
     const server = createServer((_, response) => response.end(randomBytes(1_000_000)));
     server.listen(0, "127.0.0.1");
@@ -102,7 +102,7 @@ describe("trace contexts in HTTP/2", function () {
     assert.deepEqual(w.traceparents("received"), []);
   });
 
-  it("are those of every request if messages end anywhere in a frame's header", async () => {
+  it("are found for every request if writes end anywhere in a frame's header", async () => {
     await using net = await pair();
     await using w = await watchContexts([], {
       "filter.include.netns": [net.a, net.b].map((netns) => statSync(netns.path).ino).join(","),
@@ -116,7 +116,7 @@ describe("trace contexts in HTTP/2", function () {
       assert.deepEqual(w.traceparents(direction).toSorted(), asked, direction);
   });
 
-  it("each segment that is retransmitted is told to the requests whose frames it holds, and to no others", async () => {
+  it("report each retransmitted segment in the requests whose frames it contains, and in no others", async () => {
     await using net = await pair();
     await withoutOffload(net);
     await using w = await watchContexts(["tcpretrans"], {

@@ -71,7 +71,7 @@ describe("trace contexts in HTTP/1.1", function () {
 
   for (const [name, run] of Object.entries(clients)) {
     const count = size(100, 1000);
-    it(`are those of ${count} requests, at both ends, in order, and no others: ${name}`, async function () {
+    it(`are found for ${count} requests, at both ends, in order, and no others: ${name}`, async function () {
       if (name === "go" && spawnSync("go", ["version"]).status !== 0) skip(this, "no go on this machine");
       await using netns = await Netns.create();
       await using w = await watchContexts([], of(netns));
@@ -87,7 +87,7 @@ describe("trace contexts in HTTP/1.1", function () {
     });
   }
 
-  it("are found wherever a segment's end cuts their line", async () => {
+  it("are found wherever a segment boundary splits their line", async () => {
     await using net = await pair();
     await withoutOffload(net);
     await using w = await watchContexts([], of(net.a, net.b));
@@ -116,7 +116,7 @@ describe("trace contexts in HTTP/1.1", function () {
     });
   }
 
-  it("are valid ones only, in a head and nowhere else", async () => {
+  it("are accepted only if valid, and only in a head", async () => {
     await using w = await watchContexts([], mine);
     const good = traceparent(1);
     const wrong = {
@@ -179,7 +179,7 @@ describe("trace contexts in HTTP/1.1", function () {
     assert.deepEqual([w.traceparents("sent"), w.traceparents("received")], [all, all]);
   });
 
-  it("are not those of the request before, for a request or an answer that has none, or whose method is unknown", async () => {
+  it("are not taken from the previous request for a request or response that has none, or whose method is unknown", async () => {
     await using w = await watchContexts([], mine);
     const other = get([`traceparent: ${traceparent(9)}`]).replace("GET", "PROPFIND");
     for (const unlabelled of [get([]), other])
@@ -198,7 +198,7 @@ describe("trace contexts in HTTP/1.1", function () {
     assert.deepEqual(of("answer"), [...all, ...all]);
   });
 
-  it("are not those of the request before, for what was sent while nobody looked", async () => {
+  it("are not taken from the previous request for what was sent while none were read", async () => {
     await using w = await watchContexts([], mine);
     const server = createServer((socket) => {
       socket.on("data", () => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
@@ -236,7 +236,7 @@ describe("trace contexts in HTTP/1.1", function () {
     assert.equal(w.seen.engine.correlation!.unread.unseen, 2);
   });
 
-  it("are read as a reload says from then on, and connections are sampled so", async () => {
+  it("are read according to a reloaded configuration, and connections are sampled accordingly", async () => {
     await using w = await watchContexts(["tcplife"], mine);
     const own = () => w.seen.spans.filter(({ name }) => name === "tcp connection").length;
     /** So many heads were read, and spans sent, after one request more. */

@@ -82,7 +82,7 @@ describe("contexts in an application's table", function () {
 
   const requests = size(200, 1000);
   const attempts = size(20, 200);
-  it(`are those of each of ${requests} requests over TLS, at both ends, and of ${attempts} attempts that are refused`, async () => {
+  it(`are found for each of ${requests} requests over TLS, at both ends, and for ${attempts} refused attempts`, async () => {
     await using netns = await Netns.create();
     await using w = await watchContexts(["tcplife"], {
       "filter.include.netns": String(statSync(netns.path).ino),
@@ -166,7 +166,7 @@ describe("contexts in an application's table", function () {
   }
 
   for (const descriptors of [10, 4000]) {
-    it(`are those of a process and of its first thread at once, with ${descriptors} open descriptors`, async () => {
+    it(`are found for a process and its first thread at the same time, with ${descriptors} open descriptors`, async () => {
       await using netns = await Netns.create();
       await using w = await watchContexts(["tcpconnect"], {
         "filter.include.netns": String(statSync(netns.path).ino),
@@ -184,7 +184,7 @@ describe("contexts in an application's table", function () {
     });
   }
 
-  it("are all of a slot as its numbers go round and as it changes hands, and those lost are counted", async () => {
+  it("are read from a slot as its counter wraps and its owner changes, and lost ones are counted", async () => {
     await using netns = await Netns.create();
     await using w = await watchContexts([], { "filter.include.netns": String(statSync(netns.path).ino) });
     const { sent } = await tables(netns, "slots");
@@ -197,7 +197,7 @@ describe("contexts in an application's table", function () {
     );
   });
 
-  it("name the handshake's request if they are of the first message, or of the first after TLS's own", async () => {
+  it("belong to the handshake if they are those of the first message, or of the first after TLS's own", async () => {
     await using netns = await Netns.create();
     await using w = await watchContexts(["tcplife"], {
       "filter.include.netns": String(statSync(netns.path).ino),
@@ -209,7 +209,7 @@ describe("contexts in an application's table", function () {
     assert.deepEqual(named(w, "tcp connect").map(parentOf), told);
   });
 
-  it("of an accepted connection are its answers': a lost request and the end of an idle connection are not told in their trace", async () => {
+  it("of an accepted connection are those of its responses: a lost request and an idle connection's end are not reported in their trace", async () => {
     await using net = await pair();
     await using w = await watchContexts(["tcplife", "tcpdrop"], {
       "filter.include.netns": String(statSync(net.b.path).ino),
@@ -254,7 +254,7 @@ describe("contexts in an application's table", function () {
     assert.deepEqual([w.traceparents("sent").length, w.traceparents("answer").length], [0, 4]);
   });
 
-  it("stay known to the programs that a reload brings", async () => {
+  it("are still read by programs that a reload starts", async () => {
     await using netns = await Netns.create();
     const settings = {
       "correlate.enabled": "true",

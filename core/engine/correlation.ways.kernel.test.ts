@@ -23,7 +23,7 @@ describe("trace contexts of requests in unusual ways", function () {
   });
 
   for (const way of ["zerocopy", "uring", "uring-worker"])
-    it(`are those of each that leaves by send() and by ${way} in turn`, async () => {
+    it(`are found for requests sent alternately by send() and ${way}`, async () => {
       await using netns = await Netns.create();
       await using w = await watchContexts([], of(netns));
       await using server = await HttpServer.start(netns, "127.0.0.1");
@@ -32,7 +32,7 @@ describe("trace contexts of requests in unusual ways", function () {
     });
 
   for (const way of ["sendfile", "splice", "uring-registered"])
-    it(`are none of what leaves by ${way}, at the sender's end, and not the last request's`, async () => {
+    it(`are not found for what is sent by ${way} at the sender's end, nor taken from the previous request`, async () => {
       await using netns = await Netns.create();
       await using w = await watchContexts([], of(netns));
       await using server = await HttpServer.start(netns, "127.0.0.1");
@@ -41,7 +41,7 @@ describe("trace contexts of requests in unusual ways", function () {
       assert.deepEqual([kept(w, "sent"), kept(w, "received"), kept(w, "answer")], [own, asked, asked]);
     });
 
-  it("are received with a handshake's last packet only where functions can be watched, and else are nobody's", async () => {
+  it("in a handshake's last packet are read only if functions can be traced, and assigned to nothing otherwise", async () => {
     await using netns = await Netns.create();
     await using w = await watchContexts([], of(netns));
     const server = netns.spawn(program[0]!, [...program.slice(1), "serve", "127.0.0.1"], {

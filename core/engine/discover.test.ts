@@ -8,7 +8,7 @@ import { importPlugin, importPlugins, installedPlugins, requireInstalled } from 
 const isError = (code: string, message: RegExp) => (error: unknown) =>
   error instanceof WirespanError && error.code === code && message.test(error.message);
 
-describe("plugins by folder", () => {
+describe("discovered plugins", () => {
   let folder = "";
   before(() => {
     folder = mkdtempSync(join(tmpdir(), "wirespan-plugins-"));
@@ -27,11 +27,11 @@ describe("plugins by folder", () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  it("are the folders that have an index, in order", () => {
+  it("are the folders with an index, in order", () => {
     assert.deepEqual(installedPlugins(folder), ["broken", "good", "misnamed", "nothing"]);
   });
 
-  it("fail one by one", async () => {
+  it("fail independently of each other", async () => {
     const { plugins, failed } = await importPlugins(installedPlugins(folder), folder);
     assert.deepEqual(
       plugins.map(({ name }) => name),
@@ -43,7 +43,7 @@ describe("plugins by folder", () => {
     );
   });
 
-  it("must be called as their folder", async () => {
+  it("must have the name of their folder", async () => {
     await assert.rejects(
       importPlugin("misnamed", folder),
       isError("PLUGIN_INVALID", /misnamed is named other;/),
@@ -60,7 +60,7 @@ describe("plugins by folder", () => {
     assert.match(error.detail ?? "", /broken at import/);
   });
 
-  it("are named where another was meant", () => {
+  it("are suggested for a misspelled name", () => {
     requireInstalled("good", folder);
     assert.throws(
       () => requireInstalled("god", folder),

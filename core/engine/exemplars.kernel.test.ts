@@ -98,7 +98,7 @@ describe("exemplars of histograms", function () {
     await build();
   });
 
-  it("are each row's largest value of one collection, and name the span that reports it", async () => {
+  it("are the largest value of each row in a collection, and refer to the span that reports it", async () => {
     await using netns = await Netns.create();
     await using seen = await settled(netns);
     for (const [slow, quick] of [
@@ -123,7 +123,7 @@ describe("exemplars of histograms", function () {
     assert.deepEqual(await exemplars(seen), []);
   });
 
-  it("name only what is kept, and the largest of that", async () => {
+  it("refer only to sampled spans, to the largest of them", async () => {
     await using netns = await Netns.create();
     await using some = await settled(netns, { "sampling.ratio": "0.25" });
     await using none = await settled(netns, { "sampling.ratio": "0" });
@@ -139,7 +139,7 @@ describe("exemplars of histograms", function () {
     }
   });
 
-  it("are none of a handshake that was counted before the connection turned out to be kept", async () => {
+  it("do not refer to a handshake that was counted before its connection was sampled", async () => {
     await using netns = await Netns.create();
     await using seen = await settled(netns, { "sampling.ratio": "0", "sampling.slow": "200ms" });
     await using running = await start(netns, "held");
@@ -154,7 +154,7 @@ describe("exemplars of histograms", function () {
     assert.ok(!names.includes("wirespan.tcp.connect.duration"));
   });
 
-  it("name a handshake's span in the trace of the request that it was made for", async () => {
+  it("refer to a handshake's span in the trace of the request that caused it", async () => {
     const mine = { ...TO_BACKEND, "filter.include.pid": String(process.pid) };
     for (const [flags, expected] of [
       ["01", true],
@@ -172,7 +172,7 @@ describe("exemplars of histograms", function () {
     }
   });
 
-  it("are none if no exporter sends traces", async () => {
+  it("are omitted if no exporter sends traces", async () => {
     await using netns = await Netns.create();
     await using seen = await settled(netns, { "exporters.backend.signals": "metrics" });
     await run(netns, "clientCloses");

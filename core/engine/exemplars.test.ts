@@ -5,7 +5,7 @@ const clock = { wall: (bootNs: number) => ({ sec: bootNs / 1e9, nsec: 0 }) };
 const spanOf = (id: number) => ({ traceId: new Uint8Array(16).fill(id), spanId: new Uint8Array(8).fill(id) });
 
 describe("exemplars", () => {
-  it("are each row's largest value since the last collection; of equal ones the last", () => {
+  it("are the largest value of each row since the last collection; the last of equal ones", () => {
     const values = new LargestValues(clock, 0);
     const offer = (row: string, ns: number, id: number) =>
       values.row(7, row).offer("duration", ns, 1e9, spanOf(id));
@@ -24,7 +24,7 @@ describe("exemplars", () => {
     assert.equal(values.row(7, "a").of("duration"), undefined);
   });
 
-  it("are none of what was counted before the last collection", () => {
+  it("do not include values from before the last collection", () => {
     const values = new LargestValues(clock, 3e9);
     const row = values.row("a");
     row.offer("duration", 5, 3e9 - 1, spanOf(1));
@@ -33,7 +33,7 @@ describe("exemplars", () => {
     assert.equal(row.of("duration")?.value, 4e-9);
   });
 
-  it("have ids of their own: those of a record are valid during the call only", () => {
+  it("copy the ids, which are valid only during the call", () => {
     const values = new LargestValues(clock, 0);
     const span = spanOf(1);
     values.row("a").offer("duration", 5, 1e9, span);
@@ -43,7 +43,7 @@ describe("exemplars", () => {
     assert.deepEqual({ traceId, spanId }, spanOf(1));
   });
 
-  it("are kept of 4096 rows at most", () => {
+  it("are kept for at most 4096 rows", () => {
     const values = new LargestValues(clock, 0);
     for (let i = 0; i < 5000; i++) values.row(i).offer("duration", 1, 1e9, spanOf(1));
     assert.ok(values.row(4095).of("duration"));

@@ -122,7 +122,7 @@ describe("filters", function () {
     await build();
   });
 
-  it("leave what each criterion says, in the kernel", async () => {
+  it("apply each criterion in the kernel", async () => {
     await using a = await Netns.create();
     await using b = await Netns.create();
     await a.ip("address", "add", "10.9.8.7/32", "dev", "lo");
@@ -149,7 +149,7 @@ describe("filters", function () {
     );
   });
 
-  describe("of processes that are there already", () => {
+  describe("on existing processes", () => {
     let netns: Netns;
     let running: Running;
     let server: number;
@@ -188,13 +188,13 @@ describe("filters", function () {
     const opened = ["21000>", "21001>", "21002>"];
     const accepted = ["21000<", "21001<", "21002<"];
 
-    it("know them by pid", async () => {
+    it("match them by pid", async () => {
       const of = (side: string, pid: number): Settings => ({ [`filter.${side}.pid`]: String(pid) });
       const found = await ends(of("include", server), of("exclude", server), of("include", client));
       assert.deepEqual(found, [accepted, opened, opened]);
     });
 
-    it("know the network namespace of one of them", async () => {
+    it("match the network namespace of one of them", async () => {
       const found = await ends(
         { "plugins.tcplife.filter.include.netns": `pid:${server}` },
         { "filter.exclude.netns": `pid:${server}` },
@@ -203,7 +203,7 @@ describe("filters", function () {
       assert.deepEqual(found, [[...accepted, ...opened].sort(), [], []]);
     });
 
-    it("know a cgroup with all that is below it", async function () {
+    it("match a cgroup with everything below it", async function () {
       await using top = Cgroup.create(this);
       await using outer = top.child("outer");
       await using inner = outer.child("inner");
@@ -227,7 +227,7 @@ describe("filters", function () {
     ["a process that is not there", { "filter.include.netns": "pid:4194304" }, /there is no such process/],
     ["a cgroup that is not there", { "filter.include.cgroup": "/no/such" }, /no cgroup .*no\/such/],
   ] as const) {
-    it(`are refused if they name ${what}`, async () => {
+    it(`are refused for ${what}`, async () => {
       await assert.rejects(watch(["tcplife"], settings), { code: "CONFIG_INVALID", message });
     });
   }

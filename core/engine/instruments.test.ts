@@ -48,7 +48,7 @@ function one(offset: number, counts: number[], max: number): ExponentialHistogra
 }
 
 describe("what a plugin emits", () => {
-  it("bounds 100,000 keys to the limit, and the totals stay exact", () => {
+  it("limits 100,000 keys, and the totals stay exact", () => {
     const { emit, collect } = emission(2000);
     let expected = 0;
     for (let key = 0; key < 100_000; key++) {
@@ -62,7 +62,7 @@ describe("what a plugin emits", () => {
     assert.equal(overflow.length, 1);
   });
 
-  it("keeps the largest, and a series keeps its place however the others grow", () => {
+  it("keeps the largest series, and each of them however the others grow", () => {
     const { emit, collect } = emission(4);
     const values = [5, 50, 40, 1, 30];
     const observe = () => {
@@ -79,7 +79,7 @@ describe("what a plugin emits", () => {
     assert.deepEqual(keys(), [1, 2, 4, "rest"]);
   });
 
-  it("gives a series' place to a new one when it has ended, never to one of the overflow", () => {
+  it("gives an ended series' slot to a new one, never to one of the overflow", () => {
     const { emit, collect } = emission(3);
     const keysOf = (...observed: readonly number[]) => {
       for (const key of observed) emit.counter.observe(10 - key, { "wirespan.test.key": key });
@@ -101,7 +101,7 @@ describe("what a plugin emits", () => {
     ]);
   });
 
-  it("tells of a sum that began later than the agent when it began", () => {
+  it("reports the start of a sum that began later than the agent", () => {
     const { emit, collect } = emission(3);
     emit.counter.observe(1, { "wirespan.test.key": 1 }, other, 5 * second);
     assert.deepEqual(
@@ -110,7 +110,7 @@ describe("what a plugin emits", () => {
     );
   });
 
-  it("says the same start at each collection while the wall clock is slewed, or stepped forward", () => {
+  it("reports the same start at each collection while the wall clock is slewed or stepped forward", () => {
     const clock = new Hands();
     const { emit, collect } = emission(3, clock);
     const starts = [0, 1e-4, 2e-4, 3600, 3600.1].map((ahead, i) => {
@@ -121,7 +121,7 @@ describe("what a plugin emits", () => {
     assert.deepEqual(starts, [1, 1, 1, 1, 1]);
   });
 
-  it("moves a start back once if the wall clock is stepped back behind it", () => {
+  it("moves a start back once if the wall clock is stepped to before it", () => {
     const clock = new Hands();
     const { emit, collect } = emission(3, clock);
     const starts = [0, -3600, -3600, -3599.9, -7200, 0].map((ahead, i) => {
@@ -136,7 +136,7 @@ describe("what a plugin emits", () => {
     assert.deepEqual(starts, [1, -3599, -3599, -3599, -7199, -7199]);
   });
 
-  it("never lets a sum begin after its own time, though the clock is measured anew meanwhile", () => {
+  it("never reports a start after a sum's own time, although the clock is re-measured meanwhile", () => {
     const clock = new Hands();
     const { emit, collect } = emission(3, clock);
     let asked = 0;
@@ -174,7 +174,7 @@ describe("what a plugin emits", () => {
     );
   });
 
-  it("adds what a kernel table could not hold to the same overflow series", () => {
+  it("adds what did not fit into a kernel table to the same overflow series", () => {
     const { emit, collect } = emission(3);
     for (const key of [1, 2, 3]) emit.counter.observe(10 * key, { "wirespan.test.key": key });
     emit.counter.overflow(7);
@@ -184,7 +184,7 @@ describe("what a plugin emits", () => {
     assert.equal(points(metrics).find((p) => p.attributes["otel.metric.overflow"])?.value, 17);
   });
 
-  it("merges histograms of the overflow bucket by bucket", () => {
+  it("merges histograms of the overflow by bucket", () => {
     const { emit, collect } = emission(1);
     emit.histogram.observe(one(-3, [1, 2], 0.9), { "wirespan.test.key": 1 });
     emit.histogram.observe(one(-1, [4], 2), { "wirespan.test.key": 2 });
@@ -193,7 +193,7 @@ describe("what a plugin emits", () => {
     assert.deepEqual([value.offset, Array.from(value.counts), value.count, value.max], [-3, [1, 2, 4], 7, 2]);
   });
 
-  it("adds up what is stated twice of one series, and takes the last of a gauge", () => {
+  it("adds up two values of one series, and takes the last of a gauge", () => {
     const { emit, collect } = emission(10);
     for (const value of [5, 7]) {
       emit.counter.observe(value, { "wirespan.test.key": 1 });
@@ -226,7 +226,7 @@ describe("what a plugin emits", () => {
     assert.equal((point!.value as ExponentialHistogram).exemplar?.value, 0.8);
   });
 
-  it("groups by resource, and forgets what is not stated again", () => {
+  it("groups by resource, and forgets what is no longer reported", () => {
     const { emit, collect } = emission(10);
     emit.counter.observe(1, { "wirespan.test.key": 1 });
     emit.counter.observe(2, { "wirespan.test.key": 1 }, other);

@@ -28,7 +28,7 @@ print("ready", flush=True)
 sys.stdin.read()
 `;
 
-describe("the connections that are open now", () => {
+describe("currently open connections", () => {
   let netns: Netns;
   let seen: Watch;
 
@@ -88,7 +88,7 @@ describe("the connections that are open now", () => {
     }
   });
 
-  it("have the trace ids of the spans that they become, the same at both ends", async () => {
+  it("have the trace ids of their later spans, the same at both ends", async () => {
     const { connections } = await list(0);
     const hex = ({ traceId }: LivingConnection) => Buffer.from(traceId).toString("hex");
     const established = connections.filter(({ state }) => state === "established");
@@ -100,7 +100,7 @@ describe("the connections that are open now", () => {
     );
   });
 
-  it("are listed first if something waits in them, and at most 2,000", async () => {
+  it("are listed first if their queues hold data, and at most 2,000", async () => {
     const { total, connections } = await list(600);
     assert.equal(total, 5 + 1200);
     // Half of 2,000 rows are for those in which nothing waits.

@@ -27,7 +27,7 @@ describe("a degraded plugin", function () {
     if (native.tryKind("fentry") === undefined) skip(this, "this kernel lets functions be watched");
   });
 
-  it("is none of root's, with the default configuration", async () => {
+  it("does not occur for root with the default configuration", async () => {
     const { code, out } = await launch(["doctor", "--json"]);
     const { plugins } = JSON.parse(out) as DoctorReport;
     assert.deepEqual(
@@ -37,7 +37,7 @@ describe("a degraded plugin", function () {
     assert.equal(code, 0);
   });
 
-  it("is tcpaccept of an ordinary user, in doctor, with an exit code of its own", async () => {
+  it("is tcpaccept for an ordinary user, in doctor, with a distinct exit code", async () => {
     const { code, out } = await launch(["doctor"], { launcher: user });
     assert.equal(code, 6, out);
     assert.match(out, /^ {2}tcpaccept: degraded\n {4}accept4\(\) of a connection: NOT OBSERVED/m);
@@ -48,13 +48,13 @@ describe("a degraded plugin", function () {
     assert.equal(json.ok, true);
   });
 
-  it("costs no exit code where only a detail is missing", async () => {
+  it("does not change the exit code if only a detail is missing", async () => {
     const { code, out } = await launch(["doctor", "--plugin", "solisten"], { launcher: user });
     assert.equal(code, 0, out);
     assert.match(out, /results of listen\(\): not observed, a detail/);
   });
 
-  it("says so on standard error before the first row of a trace", async () => {
+  it("is reported on standard error before the first row of a trace", async () => {
     const { code, out, err } = await launch(["trace", "tcpaccept"], { launcher: user });
     assert.equal(code, 0, err);
     assert.match(out, /^PID /);

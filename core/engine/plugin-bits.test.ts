@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { freeBit } from "./plugin-bits.ts";
 
 describe("a plugin's bit", () => {
-  it("is its own, for as many plugins as a mask has bits; the next one is refused by name", () => {
+  it("is unique, for as many plugins as a mask has bits; the next one is refused by name", () => {
     const taken = new Set<number>();
     for (let i = 0; i < 32; i++) taken.add(freeBit(`plugin${i}`, taken));
     assert.equal(taken.size, 32);

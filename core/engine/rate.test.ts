@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Rate } from "./rate.ts";
 
-describe("a rate", () => {
-  it("admits a second's worth at once and the same each second after, and counts both", () => {
+describe("a rate limit", () => {
+  it("admits one second's worth at once and the same each second after, and counts both", () => {
     let now = 1000;
     const rate = new Rate(200, () => now);
     const admitted = (calls: number) =>
@@ -15,7 +15,7 @@ describe("a rate", () => {
     assert.deepEqual([rate.admitted, rate.refused], [500, 2500]);
   });
 
-  it("of none admits nothing", () => {
+  it("of zero admits nothing", () => {
     assert.equal(new Rate(0).admits(), false);
   });
 });

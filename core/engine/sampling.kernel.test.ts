@@ -59,7 +59,7 @@ describe("sampling", function () {
     await build();
   });
 
-  it("keeps exactly the traces with such ids, the same at both ends, and metrics count all", async () => {
+  it("keeps exactly the traces selected by their ids, the same at both ends, and metrics count all", async () => {
     await using netns = await Netns.create();
     await using all = await watch(["tcplife"], only(netns));
     await using some = await watch(["tcplife"], { ...only(netns), "sampling.ratio": "0.01" });
@@ -98,7 +98,7 @@ describe("sampling", function () {
     assert.equal(all.counters().unsampled_connections, 0);
   });
 
-  it("leaves no span without the parent that it names, and no kept connection without its own spans", async () => {
+  it("keeps every span's parent, and all spans of each kept connection", async () => {
     await using netns = await Netns.create();
     await using all = await watch(PLUGINS, only(netns));
     await using some = await watch(PLUGINS, { ...only(netns), "sampling.ratio": "0.5" });
@@ -192,7 +192,7 @@ describe("sampling", function () {
       assert.deepEqual(new Set(of().map(({ traceState }) => traceState)), new Set(["ot=th:0"]));
     });
 
-    it("connections that last long", async () => {
+    it("long-lived connections", async () => {
       await using netns = await Netns.create();
       await using seen = await watch(PLUGINS, { ...nothing(netns), "sampling.slow": "300ms" });
       await run(netns, "halfClose", { delay: 0 });

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { Sampling, samplingConstants, thresholdOf, traceStateOf } from "./sampling.ts";
 
 describe("sampling", () => {
-  it("has the threshold that OpenTelemetry's probability has", () => {
+  it("uses OpenTelemetry's threshold for a probability", () => {
     assert.equal(thresholdOf(1), 0n);
     assert.equal(thresholdOf(0), 2n ** 56n);
     assert.equal(thresholdOf(0.5), 2n ** 55n);
@@ -16,20 +16,20 @@ describe("sampling", () => {
     );
   });
 
-  it("is named in tracestate without zeros at the end", () => {
+  it("is written to tracestate without trailing zeros", () => {
     const states = [0.5, 0.25, 1 / 16, 1 - 1 / 256, 1].map((ratio) => traceStateOf(thresholdOf(ratio)));
     assert.deepEqual(states, ["ot=th:8", "ot=th:c", "ot=th:f", "ot=th:01", "ot=th:0"]);
     assert.match(traceStateOf(thresholdOf(0.1)), /^ot=th:e66666666666[0-9a-f]{1,2}$/);
   });
 
-  it("says nothing if all is kept, and th:0 of what is kept whatever its id", () => {
+  it("writes nothing if everything is kept, and th:0 for what is kept whatever its id", () => {
     const [all, half] = [new Sampling({ ratio: 1, slow: 0 }), new Sampling({ ratio: 0.5, slow: 0 })];
     for (const keptAlways of [true, false]) assert.equal(all.traceState({ keptAlways }), undefined);
     assert.equal(half.traceState({ keptAlways: true }), "ot=th:0");
     assert.equal(half.traceState({ keptAlways: false }), "ot=th:8");
   });
 
-  it("goes by the last 56 bits of a trace id", () => {
+  it("uses the last 56 bits of a trace id", () => {
     const half = new Sampling({ ratio: 0.5, slow: 0 });
     const id = (end: string) => Buffer.from(end.padStart(32, "f"), "hex");
     assert.equal(half.keepsEverywhere(id("80000000000000")), true);
@@ -38,7 +38,7 @@ describe("sampling", () => {
     assert.equal(new Sampling({ ratio: 0, slow: 0 }).keepsEverywhere(id("ffffffffffffff")), false);
   });
 
-  it("is told to the programs in their units", () => {
+  it("is passed to the programs in their units", () => {
     const { sampling_threshold, slow_ns } = samplingConstants({ sampling: { ratio: 0.5, slow: 0.25 } });
     assert.deepEqual(sampling_threshold, Uint8Array.of(0, 0, 0, 0, 0, 0, 128, 0));
     assert.equal(slow_ns, 250_000);

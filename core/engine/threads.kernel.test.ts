@@ -21,7 +21,7 @@ async function found(w: ContextWatch, count: number): Promise<void> {
   );
 }
 
-describe("contexts of threads", function () {
+describe("thread contexts", function () {
   this.timeout(90_000);
 
   before(function () {
@@ -50,7 +50,7 @@ describe("contexts of threads", function () {
     });
   }
 
-  it("end with a message in none: one in two is 200 of 400, a record that is not valid and no record are none", async () => {
+  it("end with a message without one: every second one gives 200 of 400, an invalid record and no record none", async () => {
     await using netns = await Netns.create();
     await using w = await watchContexts([], of(netns));
     await using publisher = await Publisher.start(netns, "executable");
@@ -66,7 +66,7 @@ describe("contexts of threads", function () {
     assert.equal(kept.filter(({ traceparent }) => traceparent === undefined).length, 200);
   });
 
-  it("are not looked for in a program that does not say that it publishes them, unless that is set", async () => {
+  it("are not looked for in a program that does not announce them, unless that is configured", async () => {
     for (const [context, setting, count] of [
       [processContext({ "service.name": "x" }, {}), "auto", 0],
       [processContext({}, { "threadlocal.schema_version": "go_pprof_labels_v1" }), "auto", 0],
@@ -88,7 +88,7 @@ describe("contexts of threads", function () {
     }
   });
 
-  it("are those of the program that runs: after exec() the next one's, and none in between", async () => {
+  it("belong to the running program: after exec() to the next one, and to none in between", async () => {
     await using netns = await Netns.create();
     await using w = await watchContexts([], of(netns));
     await using publisher = await Publisher.start(netns, "executable");
@@ -100,7 +100,7 @@ describe("contexts of threads", function () {
     assert.deepEqual(sorted(w.traceparents("sent")), sorted([...first, ...second]));
   });
 
-  it("are those of each message after a reload, too, of programs that are known", async () => {
+  it("are found for each message of known programs after a reload, too", async () => {
     await using netns = await Netns.create();
     await using w = await watchContexts([], of(netns));
     await using publisher = await Publisher.start(netns, "executable");
@@ -126,7 +126,7 @@ describe("contexts of threads", function () {
     assert.equal(await sent(), 1200);
   });
 
-  it("are forgotten with a program that is killed while it sends", async () => {
+  it("are forgotten when a program is killed while it sends", async () => {
     await using netns = await Netns.create();
     await using w = await watchContexts([], of(netns));
     for (let i = 1; i <= 5; i++) {
@@ -143,7 +143,7 @@ describe("contexts of threads", function () {
     assert.deepEqual(sorted(w.traceparents("sent").slice(before)), sorted(sent));
   });
 
-  it("name the request that an attempt to connect was for, also if it fails", async () => {
+  it("identify the request that caused an attempt to connect, also if it fails", async () => {
     await using netns = await Netns.create();
     await using w = await watchContexts(["tcplife"], of(netns));
     await using publisher = await Publisher.start(netns, "executable");
@@ -159,7 +159,7 @@ describe("contexts of threads", function () {
     assert.deepEqual(sorted(failed().map((s) => `00-${s.traceId}-${s.parentSpanId}-01`)), sorted(tried));
   });
 
-  it("of a program that publishes what cannot be read are none, and the program is counted", async () => {
+  it("are not found if a program publishes something unreadable, and the program is counted", async () => {
     await using netns = await Netns.create();
     await using w = await watchContexts([], of(netns));
     const publishing = processContext({}, { "threadlocal.schema_version": "tls_v1" });
@@ -172,7 +172,7 @@ describe("contexts of threads", function () {
     }
   });
 
-  it("are looked for in any memory without harm", async () => {
+  it("are looked for in arbitrary memory without harm", async () => {
     await using netns = await Netns.create();
     await using publisher = await Publisher.start(netns, "opener", { library: "large.so" });
     using space = new AddressSpace(`/proc/${publisher.child.pid}`);
@@ -199,7 +199,7 @@ describe("contexts of threads", function () {
     assert.ok(found > 0 && refused > 0, `${found} found, ${refused} refused`);
   });
 
-  it("are of a workload with the resource that its SDK publishes", async () => {
+  it("belong to a workload with the resource that its SDK publishes", async () => {
     await using netns = await Netns.create();
     await using w = await watch(["tcplife"], of(netns));
     const resource = { "service.name": "cart", "service.instance.id": "one", "host.name": "elsewhere" };

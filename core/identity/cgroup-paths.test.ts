@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CgroupPaths, cgroup2Mount } from "./cgroup-paths.ts";
 
-describe("paths of cgroups by id", () => {
+describe("cgroup paths by id", () => {
   let mount = "";
   beforeEach(() => {
     mount = mkdtempSync(join(tmpdir(), "wirespan-cgroup-"));
@@ -32,7 +32,7 @@ describe("paths of cgroups by id", () => {
     assert.equal(paths.path(id), "/a");
   });
 
-  it("are learnt only where they are the id's own", () => {
+  it("are learned only if they belong to the id", () => {
     const a = make("/a");
     make("/b");
     const paths = new CgroupPaths(mount);
@@ -42,7 +42,7 @@ describe("paths of cgroups by id", () => {
     assert.equal(paths.path(a), "/a");
   });
 
-  it("are not looked for again once a walk has not found them", () => {
+  it("are not looked up again after a walk has not found them", () => {
     const paths = new CgroupPaths(mount, { pause: 0 });
     assert.equal(paths.path(1e15), undefined);
     const later = make("/later");
@@ -54,7 +54,7 @@ describe("paths of cgroups by id", () => {
     assert.equal(paths.path(0), undefined);
   });
 
-  it("are not looked for while the last walk's share of time is not used up", () => {
+  it("are not looked up until enough time has passed since the last walk", () => {
     const paths = new CgroupPaths(mount, { pause: Number.POSITIVE_INFINITY });
     assert.equal(paths.path(1e15), undefined);
     assert.equal(paths.path(make("/a")), undefined);
@@ -68,13 +68,13 @@ describe("paths of cgroups by id", () => {
     assert.equal(paths.path(near), "/a");
   });
 
-  it("are unknown where cgroup v2 is not mounted", () => {
+  it("are unknown if cgroup v2 is not mounted", () => {
     const paths = new CgroupPaths(undefined);
     paths.learn(1, "/");
     assert.equal(paths.path(1), undefined);
   });
 
-  it("lie where mountinfo says, the whole hierarchy first", () => {
+  it("are below the mount point in mountinfo, that of the whole hierarchy first", () => {
     const file = join(mount, "mountinfo");
     writeFileSync(
       file,

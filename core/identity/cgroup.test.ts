@@ -186,11 +186,11 @@ describe("a cgroup's path", () => {
   for (const [runtime, table] of Object.entries(paths)) {
     describe(runtime, () => {
       for (const [path, facts] of table)
-        it(`reads ${path}`, () => assert.deepEqual(found(pathFacts(path)), facts));
+        it(`is recognised: ${path}`, () => assert.deepEqual(found(pathFacts(path)), facts));
     });
   }
 
-  it("never makes the reader throw, whatever it is", () => {
+  it("never makes the parser throw, whatever it is", () => {
     fc.assert(fc.property(fc.string({ unit: "binary" }), (path) => void pathFacts(path)));
     const parts = fc.constantFrom(
       "/",
@@ -227,12 +227,12 @@ describe("/proc/PID/cgroup", () => {
     });
   });
 
-  it("finds the container although some hierarchies know nothing of it", () => {
+  it("finds the container although some hierarchies do not contain it", () => {
     const text = `13:rdma:/\n12:memory:/docker/${id}\n1:name=systemd:/docker/${id}\n0::/system.slice/containerd.service\n`;
     assert.deepEqual(found(cgroupFacts(text)), { containerId: id });
   });
 
-  it("takes the service from systemd's own hierarchy where cgroup v2 is empty", () => {
+  it("takes the service from systemd's own hierarchy if cgroup v2 is empty", () => {
     const text = "5:memory:/system.slice/other.service\n1:name=systemd:/system.slice/nginx.service\n0::/\n";
     assert.deepEqual(found(cgroupFacts(text)), { service: "nginx" });
   });
@@ -243,18 +243,18 @@ describe("/proc/PID/cgroup", () => {
     assert.equal(unifiedPath(`0::${path}\n`), path);
   });
 
-  it("has a path in cgroup v2 only where it has such a line", () => {
+  it("has a path in cgroup v2 only if it has such a line", () => {
     assert.equal(unifiedPath("1:name=systemd:/a\n0::/b\n"), "/b");
     assert.equal(unifiedPath("1:name=systemd:/a\n"), undefined);
     assert.equal(unifiedPath(""), undefined);
   });
 
-  it("of garbage says nothing", () => {
+  it("gives nothing if it is garbage", () => {
     assert.deepEqual(found(cgroupFacts("garbage\n::\n0:/x\n")), {});
   });
 });
 
-describe("what stays the same of a cgroup's path", () => {
+describe("the stable part of a cgroup path", () => {
   for (const [path, expected] of [
     ["/system.slice/web.service", "/system.slice/web.service"],
     ["/system.slice/system-pg.slice/pg@15-main.service", "/system.slice/system-pg.slice/pg@15-main.service"],

@@ -88,10 +88,10 @@ describe("a command line", () => {
     ["/opt/7", "", "7"],
   ];
   for (const [path, line, expected] of table) {
-    it(`calls ${basename(path)} ${line} ${expected}`, () => assert.equal(name(path, line), expected));
+    it(`gives ${expected} for ${basename(path)} ${line}`, () => assert.equal(name(path, line), expected));
   }
 
-  it("takes titles that programs give themselves", () => {
+  it("accepts titles that programs set themselves", () => {
     for (const [path, title, expected] of [
       ["/usr/bin/python3.11", "gunicorn: master [shop:app]", "gunicorn"],
       ["/usr/bin/ruby3.1", "puma 6.4 (tcp://0.0.0.0:3000) [shop]", "puma"],
@@ -114,13 +114,13 @@ describe("a command line", () => {
     assert.deepEqual([...matched], [0, 1]);
   });
 
-  it("takes no name with white space or control characters of any alphabet", () => {
+  it("accepts no name with white space or control characters of any script", () => {
     for (const odd of [" ", "\u00a0", "\u2028", "\u3000", "\u0085", "\u202e", "\u200b", "\t"])
       assert.equal(read("python3", ["python3", `a${odd}b.py`]).script, undefined, JSON.stringify(odd));
     assert.equal(read("python3", ["python3", "caf\u00e9.py"]).script, "caf\u00e9.py");
   });
 
-  it("never takes more than a name, whatever stands there", () => {
+  it("never takes more than a name, whatever it contains", () => {
     const word = fc.oneof(
       fc.constantFrom("-c", "-m", "-e", "--", "-jar", "-extra", "-", "", "-W", "--file=", "x.dll"),
       fc.string({ unit: "binary", maxLength: 40 }).filter((text) => !text.includes("\0")),
@@ -149,7 +149,7 @@ describe("a command line", () => {
 });
 
 describe("a pattern", () => {
-  it("is the whole, with * for anything", () => {
+  it("matches the whole text, with * for anything", () => {
     for (const [pattern, text, expected] of [
       ["a", "a", true],
       ["a", "ab", false],

@@ -41,7 +41,7 @@ describe("names of executables", function () {
     await build();
   });
 
-  it("are whole, up to 255 bytes of any kind, in spans and sums of processes that have ended", async () => {
+  it("are complete, up to 255 bytes of any kind, in spans and sums of processes that have ended", async () => {
     await using netns = await Netns.create();
     await using files = new AsyncDisposableStack();
     for (const name of PROGRAMS.keys()) files.use(await copied(name));
@@ -66,7 +66,7 @@ describe("names of executables", function () {
     assert.equal(watched.counters().lost_names, 0);
   });
 
-  it("are whole in events, listeners' among them", async () => {
+  it("are complete in events, including those of listeners", async () => {
     await using netns = await Netns.create();
     const [name] = [...PROGRAMS.keys()].slice(3);
     await using _file = await copied(name!);

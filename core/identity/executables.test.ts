@@ -29,7 +29,7 @@ describe("Executables", () => {
     assert.equal(table.asked, 1);
   });
 
-  it("has no name for a kernel thread, nor for what found no room", () => {
+  it("has no name for a kernel thread, nor for what did not fit", () => {
     const table = tableOf(new Map());
     const executables = new Executables(table);
     assert.equal(executables.name(0), "");
@@ -39,7 +39,7 @@ describe("Executables", () => {
     assert.equal(table.asked, 1);
   });
 
-  it("asks again for a name that was not written yet", () => {
+  it("retries a name that was not written yet", () => {
     const names = new Map([[7, ""]]);
     const executables = new Executables(tableOf(names));
     assert.equal(executables.name(7), "");
@@ -47,7 +47,7 @@ describe("Executables", () => {
     assert.equal(executables.name(7), "late");
   });
 
-  it("keeps names apart that are no UTF-8", () => {
+  it("distinguishes names that are not UTF-8", () => {
     const names = new Map([
       [1, Uint8Array.of(0x61, 0xff)],
       [2, Uint8Array.of(0x61, 0xfe)],

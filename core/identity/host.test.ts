@@ -17,20 +17,20 @@ describe("host", () => {
     writeFileSync(join(root, path), text);
   }
 
-  it("has the machine id as host.id, the system's before D-Bus's", () => {
+  it("uses the machine id as host.id, the system's before D-Bus's", () => {
     file("var/lib/dbus/machine-id", "dbus\n");
     assert.equal(hostAttributes(root)["host.id"], "dbus");
     file("etc/machine-id", "system\n");
     assert.equal(hostAttributes(root)["host.id"], "system");
   });
 
-  it("has no host.id where both are missing or empty", () => {
+  it("has no host.id if both are missing or empty", () => {
     assert.deepEqual(hostAttributes(root), { "host.name": hostname() });
     file("etc/machine-id", "\n");
     assert.deepEqual(hostAttributes(root), { "host.name": hostname() });
   });
 
-  it("has the first address that others can reach it by, IPv4 before IPv6", () => {
+  it("uses the first address that others can reach, IPv4 before IPv6", () => {
     const all = (...addresses: readonly string[]) => ({
       eth0: addresses.map((address) => {
         const v4 = !address.includes(":");
@@ -46,7 +46,7 @@ describe("host", () => {
     assert.equal(hostAddress({}), "127.0.0.1");
   });
 
-  it("is named as OpenTelemetry's own detectors name it", async () => {
+  it("is described as OpenTelemetry's own detectors describe it", async () => {
     const detected = {
       ...resources.hostDetector.detect().attributes,
       ...resources.osDetector.detect().attributes,
@@ -65,7 +65,7 @@ describe("host", () => {
     ]);
   });
 
-  it("runs an agent whose Resource is its own and lets the configuration add to it", () => {
+  it("has a Resource of its own for the agent, to which the configuration can add", () => {
     const host = { "host.name": "h" };
     const attributes = { "deployment.environment.name": "prod", "service.name": "the host's" };
     const one = agentResource(host, { version: "1.2.3", name: "probe", attributes });

@@ -13,7 +13,7 @@ describe("identity", () => {
   });
   afterEach(() => rig[Symbol.dispose]());
 
-  describe("in time", () => {
+  describe("over time", () => {
     it("keeps what was read at birth when the process is gone", () => {
       rig.run(5, { env: { OTEL_SERVICE_NAME: "brief" } });
       rig.identity.born(seen(5));
@@ -23,7 +23,7 @@ describe("identity", () => {
       assert.equal(rig.name(seen(5)), "brief", "a second birth that finds nothing takes nothing");
     });
 
-    it("ignores /proc where the pid belongs to another process by now", () => {
+    it("ignores /proc if the pid belongs to another process by now", () => {
       rig.run(5, { startTicks: 2000, env: { OTEL_SERVICE_NAME: "other" }, cgroup: docker });
       assert.deepEqual(rig.attributesOf(seen(5, { startedAt: 10_000_000_000 })), {
         ...host,
@@ -38,7 +38,7 @@ describe("identity", () => {
       assert.equal(rig.identity.counts.gone, 1);
     });
 
-    it("knows the start to the tick that the kernel rounds down to", () => {
+    it("knows the start as the tick that the kernel rounds down to", () => {
       rig.run(5, { startTicks: 1000, env: { OTEL_SERVICE_NAME: "s" } });
       for (const [startedAt, expected] of [
         [10_000_000_000, "s"],
@@ -66,14 +66,14 @@ describe("identity", () => {
       assert.equal(rig.name(seen(5, { exe: "server" })), "again");
     });
 
-    it("gives no image the environment of the next one", () => {
+    it("never gives an image the environment of the next one", () => {
       rig.run(5, { exe: "/usr/bin/server", env: { OTEL_SERVICE_NAME: "server" }, cgroup: docker });
       const { attributes } = rig.identity.of(seen(5, { exe: "launcher" })).resource!;
       assert.equal(attributes["service.name"], "launcher");
       assert.equal(attributes["container.id"], id);
     });
 
-    it("names a process that was gone at once by the kernel's facts and its cgroup", () => {
+    it("names a process that ended immediately from the kernel's facts and its cgroup", () => {
       const cgroupId = rig.cgroup(`/kubepods/burstable/pod${uid}/${id}`);
       assert.deepEqual(rig.attributesOf(seen(5, { exe: "curl", cgroupId })), {
         ...host,
@@ -86,7 +86,7 @@ describe("identity", () => {
       assert.equal(rig.name(seen(7, { exe: "", comm: "short", cgroupId: 1e15 })), "short");
     });
 
-    it("learns a cgroup's path from one process for another when both are gone", () => {
+    it("learns a cgroup's path from one process for another after both are gone", () => {
       const cgroupId = rig.cgroup(`/docker/${id}`);
       rig.run(5, { cgroup: docker });
       rig.identity.born(seen(5, { cgroupId }));
@@ -112,7 +112,7 @@ describe("identity", () => {
       assert.equal(rig.identity.counts.misses, before + 1);
     });
 
-    it("asks /proc once for a process", () => {
+    it("reads /proc once for each process", () => {
       const asked: number[] = [];
       const real = new Proc(rig.fake.root);
       const process = (pid: number) => {
@@ -146,7 +146,7 @@ describe("identity", () => {
       });
     });
 
-    it("is that of the process whose image they are of, and of its spans", () => {
+    it("is that of the process whose image they belong to, and of its spans", () => {
       rig.run(5, { cgroup: session, env: { OTEL_SERVICE_NAME: "one" } });
       rig.run(6, { cgroup: session, env: { OTEL_SERVICE_NAME: "two" } });
       rig.run(7, { cgroup: session, env: { OTEL_SERVICE_NAME: "one" } });
@@ -161,7 +161,7 @@ describe("identity", () => {
       assert.equal(told.get(image(5)), told.get(image(7)));
     });
 
-    it("never changes, whatever is found out later", () => {
+    it("never changes, whatever is learned later", () => {
       const process = seen(5, { workload: image(1) });
       const before = rig.identity.of(process);
       rig.run(5, { env: { OTEL_SERVICE_NAME: "late" } });
@@ -170,7 +170,7 @@ describe("identity", () => {
       assert.equal(rig.identity.workloadOf(image(1)), before.number);
     });
 
-    it("is found for births that had no room", () => {
+    it("is found for process starts that did not fit", () => {
       rig.run(5, { env: { OTEL_SERVICE_NAME: "s" } });
       lost = [seen(5, { workload: image(1) })];
       assert.equal(
@@ -179,7 +179,7 @@ describe("identity", () => {
       );
     });
 
-    it("is the rest's where nothing is known, and beyond the limit", () => {
+    it("is that of the remainder if nothing is known, and beyond the limit", () => {
       assert.deepEqual(rig.identity.workload(rig.identity.workloadOf(image(1))).series, {
         "otel.metric.overflow": true,
       });
@@ -190,7 +190,7 @@ describe("identity", () => {
       assert.equal(span.resource!.attributes["service.name"], "e99", "spans are still its own");
     });
 
-    it("is the rest's for a user, or a container, that has had its share", () => {
+    it("is that of the remainder for a user or a container that has used its share", () => {
       rig.identity = rig.made({ workloads: 2048 });
       rig.identity.connect({ assign: () => {}, drain: () => {}, missedBirths: () => lost });
       const none = { "otel.metric.overflow": true };
@@ -208,14 +208,14 @@ describe("identity", () => {
       assert.deepEqual([series(428), series(429)], [{ "process.executable.name": "e428" }, none]);
     });
 
-    it("is settled when the programs have known it for a collection", () => {
+    it("is settled after the programs have known it for a collection", () => {
       rig.identity.born(seen(5, { workload: image(1) }));
       assert.equal(rig.identity.isSettled(image(1)), false);
       rig.identity.collected();
       assert.equal(rig.identity.isSettled(image(1)), true);
     });
 
-    it("is a container's when one of its processes went unread, but not a session's", () => {
+    it("is a container's if one of its processes was not read, but not a session's", () => {
       rig.run(5, { cgroup: docker, env: { OTEL_SERVICE_NAME: "s" } });
       rig.run(6, { cgroup: session, env: { OTEL_SERVICE_NAME: "s" } });
       const inDocker = rig.cgroup(`/docker/${id}`);

@@ -74,7 +74,7 @@ describe("identity of real processes", () => {
     await Promise.all(children.splice(0).map(end));
   });
 
-  it("reads this very process right", () => {
+  it("reads this process correctly", () => {
     const facts = proc.process(process.pid);
     assert.equal(facts?.exe, process.execPath);
     assert.equal(facts?.pid, process.pid);
@@ -100,7 +100,7 @@ describe("identity of real processes", () => {
     assert.ok(!JSON.stringify(proc.process(pid)).includes("SECRET"));
   });
 
-  it("gives processes of one service one Resource, and others another", async () => {
+  it("gives processes of one service the same Resource, and others another", async () => {
     const identity = new Identity(proc, host, { executables });
     const [a, b, c] = [
       await start({ OTEL_SERVICE_NAME: "x" }),
@@ -111,7 +111,7 @@ describe("identity of real processes", () => {
     assert.notEqual(identity.of(observed(a)), identity.of(observed(c)));
   });
 
-  it("keeps the identity of a process that has ended, and does not lend it to the next of that pid", async () => {
+  it("keeps the identity of a process that has ended, and does not give it to the next one with that pid", async () => {
     const child = await idle({ OTEL_SERVICE_NAME: "brief" });
     const process = observed(child.pid);
     const identity = new Identity(proc, host, { executables });
@@ -123,7 +123,7 @@ describe("identity of real processes", () => {
     assert.equal(identity.of(later).resource!.attributes["service.name"], nameOf(process));
   });
 
-  it("ignores a real process that started at another time than the kernel says", async () => {
+  it("ignores a real process that started at another time than the kernel reports", async () => {
     const process = observed(await start({ OTEL_SERVICE_NAME: "someone-else" }));
     const identity = new Identity(proc, host, { executables });
     const before = identity.of({ ...process, startedAt: process.startedAt - 50_000_000 }).resource!;
@@ -151,7 +151,7 @@ describe("identity of real processes", () => {
     assert.equal(identity.of(first).resource!.attributes["service.name"], "first");
   });
 
-  it("says which environment another user is refused", async () => {
+  it("reports whose environment another user may not read", async () => {
     const pid = await start({ OTEL_SERVICE_NAME: "roots" });
     const code = `
       import { Identity } from ${JSON.stringify(join(import.meta.dirname, "identity.ts"))};
@@ -237,7 +237,7 @@ describe("identity of real processes", () => {
       });
     }
 
-    it("names a removed cgroup's processes by what was learnt while it was there", async () => {
+    it("names a removed cgroup's processes from what was learned while it existed", async () => {
       const identity = new Identity(proc, host, { executables, cgroups: new CgroupPaths(mount) });
       let process: ObservedProcess | undefined;
       await inside(`docker/${id}`, (pid, cgroupId) => {

@@ -13,7 +13,7 @@ describe("identity", () => {
   });
   afterEach(() => rig[Symbol.dispose]());
 
-  it("looks at each of 16,000 processes once, though all of them are active in turn", () => {
+  it("reads each of 16,000 processes once, although all of them are active in turn", () => {
     let looks = 0;
     const process = (pid: number): ProcessFacts => {
       looks++;
@@ -71,7 +71,7 @@ describe("identity", () => {
       ],
     ];
     for (const [what, process, kernel, expected] of ladder) {
-      it(`takes ${what}`, () => {
+      it(`is taken from ${what}`, () => {
         rig.fake.set({ pid: 5, exe: "/usr/bin/prog", ...process });
         assert.equal(rig.name(seen(5, kernel)), expected);
       });
@@ -79,7 +79,7 @@ describe("identity", () => {
   });
 
   describe("a Resource", () => {
-    it("has the host, the container, the pod and what the process says of itself", () => {
+    it("has the host, the container, the pod and what the process says about itself", () => {
       const env = {
         OTEL_SERVICE_NAME: "cart",
         OTEL_RESOURCE_ATTRIBUTES:
@@ -98,7 +98,7 @@ describe("identity", () => {
       });
     });
 
-    it("has no facts from a process that it could have found, or that others are known by", () => {
+    it("takes no facts from a process that the agent finds itself, or that identify others", () => {
       const lies = [
         ...["host.id=1", "host.name=spoofed", "container.id=evil", "k8s.pod.uid=evil", "k8s.node.name=evil"],
         ...["cloud.account.id=1", "os.type=dos", "process.pid=1", "telemetry.sdk.name=x", "wirespan.x=1"],
@@ -117,13 +117,13 @@ describe("identity", () => {
       assert.deepEqual(rig.attributesOf(seen(6)), { ...host, "service.name": "prog", team: "blue" });
     });
 
-    it("is named as Kubernetes' conventions name a pod's service", () => {
+    it("follows Kubernetes' conventions for the name of a pod's service", () => {
       const said = "k8s.container.name=main,k8s.pod.name=cart-7f-x,k8s.deployment.name=cart";
       rig.run(5, { cgroup: pod, env: { OTEL_RESOURCE_ATTRIBUTES: said } });
       assert.equal(rig.name(seen(5)), "cart");
     });
 
-    it("has names of at most 256 bytes, without control characters", () => {
+    it("has values of at most 256 bytes, without control characters", () => {
       rig.run(5, {
         env: { OTEL_SERVICE_NAME: "é".repeat(10_000), OTEL_RESOURCE_ATTRIBUTES: `a=${"b".repeat(2000)}` },
       });
@@ -136,7 +136,7 @@ describe("identity", () => {
       ]);
     });
 
-    it("is one object for all processes of a workload, in whatever order they say it", () => {
+    it("is one object for all processes of a workload, whatever the order of their attributes", () => {
       rig.run(5, { cgroup: docker, env: { OTEL_RESOURCE_ATTRIBUTES: "a=1,service.name=s" } });
       rig.run(6, { cgroup: docker, env: { OTEL_SERVICE_NAME: "s", OTEL_RESOURCE_ATTRIBUTES: "a=1" } });
       rig.run(7, { cgroup: docker, env: { OTEL_SERVICE_NAME: "s" } });
@@ -144,7 +144,7 @@ describe("identity", () => {
       assert.notEqual(rig.identity.of(seen(5)), rig.identity.of(seen(7)));
     });
 
-    it("of a process in the host's network is still its pod's", () => {
+    it("of a process in the host's network is still that of its pod", () => {
       // The cgroup tells, not the address: hostNetwork and the host's own processes are told apart.
       rig.run(5, { cgroup: pod });
       rig.run(6, { cgroup: "0::/system.slice/sshd.service\n" });
@@ -152,7 +152,7 @@ describe("identity", () => {
       assert.deepEqual(rig.attributesOf(seen(6)), { ...host, "service.name": "sshd" });
     });
 
-    it("goes without malformed attributes, and the log hears why but not what", () => {
+    it("omits malformed attributes, and the log has the reason without the value", () => {
       rig.run(5, { env: { OTEL_SERVICE_NAME: "s", OTEL_RESOURCE_ATTRIBUTES: "a=1,secret" } });
       assert.deepEqual(rig.attributesOf(seen(5)), { ...host, "service.name": "s" });
       assert.deepEqual(rig.heard, ['pid 5: OTEL_RESOURCE_ATTRIBUTES ignored: member 2 has no "="']);
@@ -167,13 +167,13 @@ describe("identity", () => {
     });
     const unit = (name: string) => `0::/system.slice/${name}.service\n`;
 
-    it("is what the process says, else its container's id", () => {
+    it("is what the process says, or else its container's id", () => {
       rig.run(5, { cgroup: docker, env: { OTEL_RESOURCE_ATTRIBUTES: "service.instance.id=mine" } });
       rig.run(6, { cgroup: docker, env: version(1) });
       assert.deepEqual([instance(seen(5)), instance(seen(6))], ["mine", id]);
     });
 
-    it("else is made of host, cgroup and program, and is the same in the next agent", () => {
+    it("is otherwise derived from host, cgroup and program, and is the same in the next agent", () => {
       rig.run(5, { cgroup: unit("web") });
       rig.run(6, { cgroup: unit("other"), env: { OTEL_SERVICE_NAME: "web" } });
       rig.run(7, { cgroup: unit("web"), exe: "/usr/bin/more" });
@@ -191,7 +191,7 @@ describe("identity", () => {
       assert.notEqual(instance(seen(5)), ids[0]);
     });
 
-    it("is never that of two that differ, whatever they say of themselves", () => {
+    it("is never shared by two that differ, whatever they say about themselves", () => {
       const same = (v: number) => ({
         OTEL_RESOURCE_ATTRIBUTES: `service.name=s,service.instance.id=same,service.version=${v}`,
       });
@@ -209,14 +209,14 @@ describe("identity", () => {
     });
   });
 
-  describe("names of an administrator", () => {
+  describe("names set by an administrator", () => {
     const named = (pid: number, rule: string) => {
       rig.identity = rig.made({ rules: [parseRule(rule) as Rule] });
       const { attributes } = rig.identity.of(seen(pid, { exe: "java", comm: "java" })).resource!;
       return [attributes["service.namespace"], attributes["service.name"]].filter(Boolean).join("/");
     };
 
-    it("go before all else where everything holds", () => {
+    it("take precedence over everything else", () => {
       const argv = ["/usr/bin/java", "-Dapp=billing", "-jar", "/srv/app.jar"];
       rig.run(5, {
         exe: "/usr/bin/java",

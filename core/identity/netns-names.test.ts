@@ -16,7 +16,7 @@ describe("names of network namespaces", () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  it("are those of the files that are bound to them", () => {
+  it("are those of the files that they are bound to", () => {
     const blue = bind("blue");
     const names = new NetnsNames(() => 7, ["/nowhere", folder]);
     assert.equal(names.of(7, blue), "blue");
@@ -28,13 +28,13 @@ describe("names of network namespaces", () => {
     assert.equal(names.of(8, blue + 1000), undefined);
   });
 
-  it("are not those of a namespace that had the inode before", () => {
+  it("are not those of a namespace that previously had the inode", () => {
     const inode = bind("gone");
     const names = new NetnsNames(() => 7, [folder]);
     assert.equal(names.of(8, inode), undefined);
   });
 
-  it("go by the inode if we may not enter the namespace", () => {
+  it("are found by inode if the namespace cannot be entered", () => {
     const inode = bind("blue");
     const names = new NetnsNames(() => {
       throw new Error("EPERM");
@@ -42,7 +42,7 @@ describe("names of network namespaces", () => {
     assert.equal(names.of(8, inode), "blue");
   });
 
-  it("stay what they were when they were asked for first", () => {
+  it("do not change after they were first looked up", () => {
     const names = new NetnsNames(() => 7, [folder]);
     const inode = bind("blue");
     assert.equal(names.of(7, inode + 1000), undefined);

@@ -15,7 +15,7 @@ describe("reading /proc", () => {
   });
   afterEach(() => fake[Symbol.dispose]());
 
-  it("gives what is there", () => {
+  it("returns what is there", () => {
     fake.set({
       pid: 42,
       startTicks: 123456,
@@ -40,7 +40,7 @@ describe("reading /proc", () => {
     });
   });
 
-  it("reads a living thread where the first one has ended", () => {
+  it("reads a living thread if the first one has ended", () => {
     fake.set({ pid: 42, state: "Z", startTicks: 77, cgroup: "0::/\n" });
     rmSync(join(fake.root, "42", "exe"), { force: true });
     fake.thread(42, 43, {
@@ -56,14 +56,14 @@ describe("reading /proc", () => {
     }
   });
 
-  it("answers with nothing for a process that is gone", () => {
+  it("returns nothing for a process that is gone", () => {
     assert.equal(proc.process(42), undefined);
     fake.set({ pid: 42 });
     rmSync(join(fake.root, "42", "cgroup"));
     assert.equal(proc.process(42), undefined, "gone half-way");
   });
 
-  it("answers with nothing for a stat line that is none", () => {
+  it("returns nothing for an invalid stat line", () => {
     for (const text of ["", "42", "42 (x) S 1 2 3", ")(", "42 (x"]) {
       fake.set({ pid: 42 });
       writeFileSync(join(fake.root, "42", "stat"), text);
@@ -72,7 +72,7 @@ describe("reading /proc", () => {
   });
 
   for (const comm of ["a b", "a) S (b", "((", "))", "", "(sd-pam)", "caf\u00e9", ") R 1 2 3"]) {
-    it(`is not led astray by the name ${JSON.stringify(comm)}`, () => {
+    it(`is not misled by the name ${JSON.stringify(comm)}`, () => {
       fake.set({ pid: 42, comm, startTicks: 77 });
       const facts = proc.process(42);
       assert.equal(facts?.comm, comm);
@@ -80,7 +80,7 @@ describe("reading /proc", () => {
     });
   }
 
-  it("knows a kernel thread, and a process that has just ended, without executable and environment", () => {
+  it("reads a kernel thread, and a process that has just ended, without executable and environment", () => {
     fake.set({ pid: 2, comm: "kthreadd" });
     const facts = proc.process(2);
     assert.equal(facts?.exe, undefined);
@@ -88,12 +88,12 @@ describe("reading /proc", () => {
     assert.equal(facts?.refused, false);
   });
 
-  it("names the executable that was replaced on disk", () => {
+  it("has the name of an executable that was replaced on disk", () => {
     fake.set({ pid: 42, exe: "/usr/bin/node (deleted)" });
     assert.equal(proc.process(42)?.exe, "/usr/bin/node");
   });
 
-  it("gives the rest when something is no file at all", () => {
+  it("returns the rest if something is not a file", () => {
     fake.set({ pid: 42, comm: "odd" });
     rmSync(join(fake.root, "42", "environ"));
     mkdirSync(join(fake.root, "42", "environ"));
@@ -135,7 +135,7 @@ describe("scanning an environment", () => {
     }
   }
 
-  it("takes two variables and nothing that looks like them", () => {
+  it("takes two variables and nothing similar", () => {
     assert.deepEqual(
       scan("XOTEL_SERVICE_NAME=no\0OTEL_SERVICE_NAMES=no\0OTEL_SERVICE_NAME=yes\0otel_service_name=no\0"),
       {
@@ -152,19 +152,19 @@ describe("scanning an environment", () => {
     assert.deepEqual(scan("OTEL_SERVICE_NAME=first\0OTEL_SERVICE_NAME=second\0"), { serviceName: "first" });
   });
 
-  it("tells an empty environment from one without the two", () => {
+  it("distinguishes an empty environment from one without the two", () => {
     assert.equal(scan(""), undefined);
     assert.deepEqual(scan("A=1\0"), {});
     assert.deepEqual(scan("\0"), {});
   });
 
-  it("does not see what an earlier, longer environment left behind", () => {
+  it("is not affected by an earlier, longer environment", () => {
     scan(`A=1\0OTEL_SERVICE_NAME=earlier\0${"B=2\0".repeat(1000)}`);
     assert.deepEqual(scan("A=1\0"), {});
     assert.deepEqual(scan("A=1"), {});
   });
 
-  it("takes no more than the beginning of a long variable, and reads on behind it", () => {
+  it("takes only the beginning of a long variable, and continues after it", () => {
     for (const length of [2048, 2049, 16_000, 16_384, 16_385, 40_000, 131_072]) {
       const text = `OTEL_RESOURCE_ATTRIBUTES=${"x".repeat(length)}\0OTEL_SERVICE_NAME=behind\0`;
       const found = scan(text);
@@ -173,7 +173,7 @@ describe("scanning an environment", () => {
     }
   });
 
-  it("cuts a name between characters", () => {
+  it("truncates a name between characters", () => {
     for (const [name, expected] of [
       ["x".repeat(300), "x".repeat(256)],
       ["é".repeat(300), "é".repeat(128)],
@@ -184,7 +184,7 @@ describe("scanning an environment", () => {
     }
   });
 
-  it("finds them wherever in a long environment they stand", () => {
+  it("finds them at any position in a long environment", () => {
     const variable = fc.integer({ min: 0, max: 9000 }).map((length) => `V=${"v".repeat(length)}`);
     fc.assert(
       fc.property(fc.array(variable, { maxLength: 12 }), fc.nat(12), fc.boolean(), (some, at, ended) => {

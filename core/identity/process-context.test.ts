@@ -11,7 +11,7 @@ import { MalformedMessage } from "./protobuf.ts";
 
 const executables = new FakeExecutables();
 
-describe("what an SDK publishes of its process", () => {
+describe("the process context that an SDK publishes", () => {
   let fake: FakeProc;
   let heard: string[];
 
@@ -44,12 +44,12 @@ describe("what an SDK publishes of its process", () => {
     team: "blue",
   };
 
-  it("is its resource", () => {
+  it("is the resource", () => {
     assert.deepEqual(attributesOf(processContext(resource, {})), resource);
     assert.deepEqual(heard, []);
   });
 
-  it("goes before its environment, and keeps what only that says", () => {
+  it("takes precedence over the environment, which adds what is only there", () => {
     const env = { OTEL_SERVICE_NAME: "other", OTEL_RESOURCE_ATTRIBUTES: "service.version=1,zone=a" };
     assert.deepEqual(attributesOf(processContext(resource, {}), env), { ...resource, zone: "a" });
     // What an SDK calls a service that nobody has named.
@@ -57,7 +57,7 @@ describe("what an SDK publishes of its process", () => {
     assert.deepEqual(attributesOf(unnamed, env), { ...resource, "service.name": "other", zone: "a" });
   });
 
-  it("has no facts that the agent finds itself, and of a pod only what a process in it may say", () => {
+  it("has no facts that the agent finds itself, and about a pod only what a process in it may say", () => {
     const lies = {
       ...{ "host.name": "x", "container.id": "x", "process.pid": "1", "telemetry.sdk.name": "x" },
       ...{ "k8s.pod.uid": "x", "k8s.pod.name": "p", "cloud.account.id": "1", "wirespan.x": "1" },
@@ -65,7 +65,7 @@ describe("what an SDK publishes of its process", () => {
     assert.deepEqual(attributesOf(processContext({ ...resource, ...lies }, {})), resource);
   });
 
-  it("is ignored as a whole if it is too much, malformed or holds control characters; the log hears why, not what", () => {
+  it("is ignored as a whole if it is too large, malformed or contains control characters; the log has the reason, not the content", () => {
     const many = Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`secret${i}`, "x"]));
     const good = processContext(resource, {});
     for (const [published, why] of [
@@ -88,7 +88,7 @@ describe("what an SDK publishes of its process", () => {
     }
   });
 
-  it("is never anything but a context or malformed, whatever lies there", () => {
+  it("is either a context or malformed, whatever the memory contains", () => {
     const good = processContext(resource, { "threadlocal.schema_version": "tls_v1" });
     const space = (payload: Buffer) => {
       const header = Buffer.alloc(32);
@@ -113,7 +113,7 @@ describe("what an SDK publishes of its process", () => {
     assert.ok(malformed > 1000);
   });
 
-  it("is read in a process's memory, and of a range that is not mapped nothing is", () => {
+  it("is read from a process's memory, and nothing from an unmapped range", () => {
     using own = new AddressSpace("/proc/self");
     const [first] = own.mappings().filter(({ name }) => name === process.execPath);
     assert.equal(own.read(first!.start, 4)?.toString("latin1"), "\x7fELF");

@@ -54,14 +54,14 @@ describe("OTEL_RESOURCE_ATTRIBUTES", () => {
     [Array.from({ length: 33 }, (_, i) => `k${i}=`).join(), /^it has more than 32 members$/],
   ];
   for (const [text, why] of bad) {
-    it(`drops ${JSON.stringify(text.slice(0, 40))} as a whole and says why`, () => {
+    it(`drops ${JSON.stringify(text.slice(0, 40))} as a whole and reports why`, () => {
       const { attributes, fault } = parseResourceAttributes(text);
       assert.deepEqual(attributes, {});
       assert.match(fault ?? "", why);
     });
   }
 
-  it("keeps a key that is special to JavaScript an ordinary one", () => {
+  it("treats a key that is special in JavaScript as an ordinary one", () => {
     const { attributes } = parseResourceAttributes("__proto__=x,constructor=y");
     assert.deepEqual(Object.entries(attributes), [
       ["__proto__", "x"],
@@ -69,7 +69,7 @@ describe("OTEL_RESOURCE_ATTRIBUTES", () => {
     ]);
   });
 
-  it("says nothing of keys and values in a fault, which goes into logs", () => {
+  it("does not include keys and values in errors, which are logged", () => {
     for (const text of ["secret", "secret=1=2", "secret=%", "=secret"]) {
       assert.doesNotMatch(parseResourceAttributes(text).fault ?? "", /secret/);
     }

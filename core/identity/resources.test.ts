@@ -21,7 +21,7 @@ describe("Resources", () => {
     assert.throws(() => Object.assign(one.attributes, { a: 2 }), TypeError);
   });
 
-  it("stay the only one while somebody holds them, and take no memory afterwards", async () => {
+  it("are unique while they are referenced, and are freed afterwards", async () => {
     const resources = new Resources();
     const held = resources.of({ held: 1 });
     const filler = "x".repeat(10_000);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { parseRule } from "./rules.ts";
 
 describe("a mapping of processes to a name", () => {
-  it("is criteria, an arrow and a name", () => {
+  it("consists of criteria, an arrow and a name", () => {
     const rule = parseRule("executable=java  argument=*kafka.Kafka* port=9092 -> messaging/kafka");
     assert.ok(typeof rule !== "string");
     assert.deepEqual([rule.namespace, rule.name, rule.port], ["messaging", "kafka", 9092]);
@@ -28,6 +28,6 @@ describe("a mapping of processes to a name", () => {
     ["comm=a -> /b", /^service.name or/],
     [`comm=a -> ${"b".repeat(257)}`, /^service.name or/],
   ] as const) {
-    it(`is not ${JSON.stringify(text.slice(0, 40))}`, () => assert.match(String(parseRule(text)), why));
+    it(`rejects ${JSON.stringify(text.slice(0, 40))}`, () => assert.match(String(parseRule(text)), why));
   }
 });

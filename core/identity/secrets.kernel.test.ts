@@ -54,7 +54,7 @@ interface Search {
   readonly searched: number;
 }
 
-describe("what is read of another process", () => {
+describe("data read from another process", () => {
   function searchMemory(pid: number, text: string): Search {
     const turned = Buffer.from(text).map((byte) => byte ^ 0xff);
     const args = ["--input-type=module", "-e", search, `${pid}`, Buffer.from(turned).toString("hex")];
@@ -78,7 +78,7 @@ describe("what is read of another process", () => {
     }
   }).timeout(60_000);
 
-  it("leaves no trace of its arguments in our memory, though they were compared, except for the script's name", async () => {
+  it("leaves no trace of its arguments in our memory, although they were compared, except for the script's name", async () => {
     const [key, script] = [randomBytes(16).toString("hex"), randomBytes(8).toString("hex")];
     const folder = mkdtempSync(join(tmpdir(), "wirespan-secret-"));
     writeFileSync(join(folder, script), "read line\n");

@@ -10,7 +10,7 @@ const names = {
 };
 const met = { pid: 5, uid: 1000, comm: "nginx", cgroups: 0b10 };
 
-describe("a process that is met", () => {
+describe("a new process", () => {
   for (const [filter, expected] of [
     [{}, true],
     [{ include: { netns: ["42"] } }, true],
@@ -25,7 +25,7 @@ describe("a process that is met", () => {
     [{ include: { cgroup: ["/0"] } }, false],
     [{ include: { localPort: ["80"] } }, true],
   ] as const satisfies readonly (readonly [PartialFilter, boolean])[]) {
-    it(`is ${expected ? "looked at" : "left alone"} with ${JSON.stringify(filter)}`, () => {
+    it(`is ${expected ? "read" : "not read"} with ${JSON.stringify(filter)}`, () => {
       assert.equal(wantedBy(withDefaults(filter as PartialFilter), names, () => 42)(met), expected);
     });
   }

@@ -100,7 +100,7 @@ describe("parseAddress", () => {
     )
     .map(([groups, compressed]) => (compressed ? "::" : "") + groups.join(":"));
 
-  it("takes exactly what Node takes for an address without a zone", () => {
+  it("accepts exactly what Node accepts as an address without a zone", () => {
     let taken = 0;
     fc.assert(
       fc.property(fc.oneof(built, grouped, fc.ipV6(), fc.ipV4()), (text) => {
@@ -158,7 +158,7 @@ describe("parseCidr", () => {
     ["0.0.0.1/0", /the block is 0\.0\.0\.0\/0/],
   ];
   for (const [text, why] of wrong) {
-    it(`refuses ${JSON.stringify(text)} and says why`, () => {
+    it(`rejects ${JSON.stringify(text)} and says why`, () => {
       const answer = parseCidr(text);
       assert.ok(typeof answer === "string");
       assert.match(answer, why);

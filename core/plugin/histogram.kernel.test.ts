@@ -88,7 +88,7 @@ describe("bpf/include/wirespan/histogram.h", () => {
     ]);
   });
 
-  it("has the table of edges that tools/histogram-edges.ts writes, and --check says when it has not", () => {
+  it("has the table of edges that tools/histogram-edges.ts writes, and --check reports a difference", () => {
     const root = join(import.meta.dirname, "../..");
     assert.equal(readFileSync(join(root, "bpf/include/wirespan/histogram_edges.h"), "utf8"), header());
     execFileSync(process.execPath, [join(root, "tools/histogram-edges.ts"), "--check"]);

@@ -10,7 +10,7 @@ function kernel(filled: Readonly<Record<number, number>>, zeros = 0) {
 }
 
 describe("a histogram made in the kernel", () => {
-  it("leaves in seconds, at scale 3, from its first filled bucket to its last", () => {
+  it("is exported in seconds, at scale 3, from its first to its last filled bucket", () => {
     const h = seconds(kernel({ 190: 1, 192: 2 }, 4));
     assert.deepEqual(
       { ...h, counts: [...(h.counts as Float64Array)] },
@@ -27,7 +27,7 @@ describe("a histogram made in the kernel", () => {
     );
   });
 
-  it("has bucket 0 begin above one second, as OpenTelemetry has it", () => {
+  it("has bucket 0 above one second, as in OpenTelemetry", () => {
     // (2^0, 2^(1/8)] is the bucket of index 0; the kernel's buckets begin at 2^-24 s.
     assert.equal(seconds(kernel({ 192: 1 })).offset, 0);
     assert.equal(seconds(kernel({ 0: 1 })).offset, -24 * 8);

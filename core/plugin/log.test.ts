@@ -25,7 +25,7 @@ function recorder(): { log: Log; lines: [level: string, fields: object, message:
 }
 
 describe("a deferred log", () => {
-  it("creates nothing and writes nothing until it is released, and then all in order", () => {
+  it("creates and writes nothing until it is released, and then everything in order", () => {
     const { log, lines } = recorder();
     let created = 0;
     const deferred = deferLog(() => {
@@ -88,7 +88,7 @@ describe("log", () => {
     assert.deepEqual(levels.map(count), [4, 3, 2, 1, 0]);
   });
 
-  it("writes for people if configured, without colours if standard error is not a terminal", () => {
+  it("writes readable text if configured, without colours if standard error is not a terminal", () => {
     const text = logged({ level: "info", format: "pretty" }, 'log.warn({ a: 1 }, "hello");');
     assert.match(text, /^\[\d\d:\d\d:\d\d\.\d{3}\] WARN: hello\n {4}a: 1\n$/);
   });
@@ -116,7 +116,7 @@ process.stderr.write(JSON.stringify([before, loaded()]));`;
     assert.match(logged({ level: "info", format: "json" }, use), /\[false,true\]$/);
   });
 
-  it("passes one line of a key at a time, and reports how many were suppressed", async () => {
+  it("passes one line per key at a time, and reports how many were suppressed", async () => {
     const { log, lines } = recorder();
     for (let i = 0; i < 5; i++) rateLimited(log, "refused", 20).warn({ i }, "refused");
     rateLimited(log, "other", 20).info({}, "other");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { LruCache } from "./lru.ts";
 
 describe("a bounded cache", () => {
-  it("never holds more than its limit and keeps the newer half", () => {
+  it("never exceeds its limit and keeps the newer half", () => {
     const cache = new LruCache<number, string>(10);
     for (let i = 0; i < 1000; i++) {
       cache.set(i, `v${i}`);

@@ -284,7 +284,7 @@ describe("console exporter", () => {
     assert.equal(exporter.counts("span").acknowledged, queued + 1);
   });
 
-  it("survives a reader that goes away, and counts what it did not read", async () => {
+  it("survives a reader that disconnects, and counts what it did not read", async () => {
     const pipe = new PassThrough();
     const exporter = new ConsoleExporter("console", config, pipe);
     pipe.destroy(new Error("EPIPE"));

@@ -27,7 +27,7 @@ function read(chunks: readonly Buffer[]) {
 }
 
 describe("a frame", () => {
-  it("gives its rows back wherever the stream is cut", () => {
+  it("returns its rows wherever the stream is split", () => {
     const both = Buffer.concat([frame(), encodeFrame({ type: "flush", seq: 2 }), frame()]);
     for (let at = 1; at < both.length; at += 13) {
       const frames = read([both.subarray(0, at), both.subarray(at)]);
@@ -45,7 +45,7 @@ describe("a frame", () => {
     }
   });
 
-  it("is refused if it is none, or shorter than its head says", () => {
+  it("is refused if it is invalid, or shorter than its header says", () => {
     assert.throws(() => read([Buffer.from("GET / HTTP/1.1\r\nHost: x\r\n\r\n")]), RangeError);
     const [{ head, body } = assert.fail()] = read([frame()]);
     const longer = { ...head, n: 50_000 } as Extract<Head, { type: "rows" }>;

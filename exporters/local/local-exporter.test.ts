@@ -94,7 +94,7 @@ describe("the exporter that feeds the page", function () {
     assert.equal(acknowledged + lostInAll + queued, given, JSON.stringify(exporter.counts("span")));
   };
 
-  it("counts as acknowledged what is in the file, and nothing else", async () => {
+  it("counts what is in the file as acknowledged, and nothing else", async () => {
     await start();
     give(5000);
     balanced();
@@ -103,7 +103,7 @@ describe("the exporter that feeds the page", function () {
     assert.equal((await ask("connections?last=600")).total, 5000);
   });
 
-  it("sends what metrics have grown by, and their gauges", async () => {
+  it("sends the increments of metrics, and gauges", async () => {
     await start();
     const metric = (value: number, bootNs: number): Metric => ({
       ...{ scope: SCOPE, resource: RESOURCE, time: { sec: Math.floor(Date.now() / 1000), nsec: 0, bootNs } },
@@ -131,7 +131,7 @@ describe("the exporter that feeds the page", function () {
     );
   });
 
-  it("survives the store's death: what was not committed is lost and counted, and the next store goes on", async () => {
+  it("survives the store's death: what was not committed is lost and counted, and the next store continues", async () => {
     await start();
     give(100);
     await exporter.flush(5000);
@@ -155,7 +155,7 @@ describe("the exporter that feeds the page", function () {
     assert.equal((await ask("connections?last=600")).total, 107);
   });
 
-  it("never waits for a store that does not read: it keeps 8 MiB, and loses and counts the rest", async () => {
+  it("never waits for a store that does not read: it keeps 8 MiB, and drops and counts the rest", async () => {
     await start();
     process.kill(exporter.pid!, "SIGSTOP");
     const before = process.memoryUsage().rss;
@@ -185,7 +185,7 @@ describe("the exporter that feeds the page", function () {
     assert.equal(statSync(join(folder, "viewer.db")).mode & 0o777, 0o600);
   });
 
-  it("reports an address that is taken, and keeps what it is given all the same", async () => {
+  it("reports an address that is in use, and still stores what it receives", async () => {
     await start();
     const other = exporter;
     const { port } = new URL(other.url!);
@@ -206,7 +206,7 @@ describe("the exporter that feeds the page", function () {
     }
   });
 
-  it("puts a damaged file aside, and says so", async () => {
+  it("puts a damaged file aside, and reports it", async () => {
     await start();
     give(5000);
     await exporter.shutdown(5000);
@@ -225,7 +225,7 @@ describe("the exporter that feeds the page", function () {
     assert.equal(exporter.counts("span").acknowledged, 10);
   });
 
-  it("leaves a file alone that another agent writes, and takes it when that one has ended", async () => {
+  it("does not touch a file that another agent writes, and takes it over when that one has ended", async () => {
     await start();
     give(10);
     await exporter.flush(5000);
@@ -240,7 +240,7 @@ describe("the exporter that feeds the page", function () {
     assert.equal((await ask("connections?last=600")).total, 10);
   });
 
-  it("goes on in a new file when its file is removed", async () => {
+  it("continues in a new file when its file is removed", async () => {
     await start();
     give(10);
     await exporter.flush(5000);
@@ -254,7 +254,7 @@ describe("the exporter that feeds the page", function () {
     assert.equal((await ask("connections?last=600")).total, 5);
   });
 
-  it("says that the disk is full, loses and counts what it cannot write, and goes on when there is room", async function () {
+  it("reports a full disk, drops and counts what it cannot write, and continues when there is room", async function () {
     needsRoot(this);
     const disk = join(folder, "disk");
     mkdirSync(disk, { mode: 0o755 });
@@ -284,7 +284,7 @@ describe("the exporter that feeds the page", function () {
     }
   });
 
-  it("is in balance after its store was killed again and again", async () => {
+  it("has correct counts after its store was killed repeatedly", async () => {
     await start();
     for (let i = 0; i < 3; i++) {
       give(500, 1000 * i);

@@ -181,7 +181,7 @@ describe("the SDK", function () {
     }
   });
 
-  it("does not sample by a ratio again, and sends what says how the programs in the kernel did", async () => {
+  it("does not sample by a ratio again, and exports how the programs in the kernel did", async () => {
     await using sink = await OtlpSink.start("grpc");
     Object.assign(process.env, { OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "0" });
     try {

@@ -64,7 +64,7 @@ describe("tcpconnlat", function () {
         assert.ok(seconds(row) <= (end.endNs - end.startNs) / 1e9 + 0.002);
       });
 
-      it(`reports that ${address} refuses`, async () => {
+      it(`reports a refusal by ${address}`, async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a);
         const end = one(await run(net.a, "attempt", { address }), "end");
@@ -153,7 +153,7 @@ describe("tcpconnlat", function () {
       assertAttempt(second!, end!, "address_not_available", EADDRNOTAVAIL);
     });
 
-    it("measures to the answer where connect() does not wait for it", async () => {
+    it("measures to the answer if connect() does not wait for it", async () => {
       await using net = await pair();
       const ends = new Ends(agent, net.a);
       const answered = one(
@@ -259,7 +259,7 @@ describe("tcpconnlat", function () {
       assert.ok(seconds(row) < 0.5, `${seconds(row)} s`);
     });
 
-    it("knows that none left, if there was no data", async () => {
+    it("reports no SYN if there was no data", async () => {
       const row = await deferred({ up: 0 });
       assert.equal(row["error.type"], "aborted");
       assert.ok(seconds(row) < 0.5, `${seconds(row)} s`);
@@ -286,7 +286,7 @@ describe("tcpconnlat", function () {
     assert.equal(row[RTT], undefined, "the answer may be to either SYN");
   });
 
-  it("counts every attempt in one series an outcome, and has bcc's options", async () => {
+  it("counts every attempt in one series per outcome, and has bcc's options", async () => {
     await using net = await pair();
     const only = `plugins.tcpconnlat.filter.include.netns=${inodeOf(net.a)}`;
     await using agent = await startAgent(["trace", "tcpconnlat", "-4", "--signals", "--set", only]);

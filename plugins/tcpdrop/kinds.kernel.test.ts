@@ -48,7 +48,7 @@ describe("tcpdrop: what is a drop", function () {
       });
     }
 
-    it("probes of keep-alives and of closed windows: none but what the kernel counts so", async () => {
+    it("keep-alive and window probes: none but those that the kernel counts", async () => {
       const lost = ["TCPZeroWindowDrop", "TCPRcvQDrop", "TCPBacklogDrop", "BeyondWindow"];
       let moved: Readonly<Record<string, number>> = {};
       const rows = await drops.during([net.a], async () => {
@@ -62,7 +62,7 @@ describe("tcpdrop: what is a drop", function () {
     });
   });
 
-  it("of TIME_WAIT: the last data and FIN again, none; what was never sent before, one", async () => {
+  it("of TIME_WAIT: the last data and FIN again, none; new data, one", async () => {
     // Its answers would be answered with an RST, which ends it.
     const mute = await net.a.rule("output", "tcp flags & rst == rst", "drop");
     let to = "";
@@ -81,7 +81,7 @@ describe("tcpdrop: what is a drop", function () {
 
   describe("of a listener", () => {
     for (const cookies of [1, 2]) {
-      it(`a balancer's health checks, SYN cookies ${cookies}: none, and none that it turned away`, async () => {
+      it(`a load balancer's health checks, SYN cookies ${cookies}: none, and nothing rejected`, async () => {
         await net.b.sysctl({ "net.ipv4.tcp_syncookies": cookies });
         await using _server = await hold(net.b, "served", { port: 7100 + cookies });
         let moved: Readonly<Record<string, number>> = {};
@@ -98,7 +98,7 @@ describe("tcpdrop: what is a drop", function () {
       });
     }
 
-    it("the bare ACK of a handshake that TCP_DEFER_ACCEPT leaves open: none", async () => {
+    it("the plain ACK of a handshake that TCP_DEFER_ACCEPT keeps open: none", async () => {
       await using _server = await hold(net.b, "served", { port: 7110, defer: 5 });
       let moved: Readonly<Record<string, number>> = {};
       const rows = await drops.during([net.a, net.b], async () => {
@@ -108,7 +108,7 @@ describe("tcpdrop: what is a drop", function () {
       assert.deepEqual(rows, []);
     });
 
-    it("a SYN that is retransmitted before the answer has come: none, it is answered again", async () => {
+    it("a SYN that is retransmitted before the answer arrives: none, it is answered again", async () => {
       await using _server = await hold(net.b, "served", { port: 7120 });
       const source = "10.213.0.77";
       const link = JSON.parse(await net.a.ip("-j", "link", "show", "wire0")) as { address: string }[];
@@ -168,8 +168,8 @@ describe("tcpdrop: what is a drop", function () {
     });
   });
 
-  describe("of copies", () => {
-    it("for sniffers of every kind, which have no room and then close: none", async () => {
+  describe("of copied packets", () => {
+    it("for sniffers of every kind, whose buffers are full and that then close: none", async () => {
       const takers: Awaited<ReturnType<typeof hold>>[] = [];
       const rows = await drops.during([net.a, net.b, 0], async () => {
         for (const netns of [net.a, net.b]) takers.push(await hold(netns, "sniff", { device: "wire0" }));
@@ -212,8 +212,8 @@ describe("tcpdrop: what is a drop", function () {
     });
   });
 
-  describe("of what is put together", () => {
-    it("what GRO merged: the whole once, with its segments, and none if it is read", async () => {
+  describe("of merged packets", () => {
+    it("merged by GRO: one for the whole, with its segments, and none if it is read", async () => {
       await using own = await pair();
       await segments(own.a, "offload", { device: "wire0", tso: 0, gso: 0, sg: 0 });
       await segments(own.b, "offload", { device: "wire0", gro: 1 });

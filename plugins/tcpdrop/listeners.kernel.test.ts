@@ -24,7 +24,7 @@ async function patiently(work: Promise<unknown>): Promise<void> {
   await work.catch(() => {});
 }
 
-describe("tcpdrop: what listeners turn away", function () {
+describe("tcpdrop: what listeners reject", function () {
   this.timeout(60_000);
   let drops: Drops;
   let net: Pair;
@@ -98,7 +98,7 @@ describe("tcpdrop: what listeners turn away", function () {
     });
   }
 
-  it("a handshake that ends when the queue has filled meanwhile: once, though the socket counts it twice", async () => {
+  it("a handshake that ends when the queue has filled meanwhile: once, although the socket counts it twice", async () => {
     // Two handshakes are begun, their ACKs kept back: when they come after all, the queue has room for one.
     await using _server = await hold(net.b, "served", { port: 7200, backlog: 0 });
     let kept = 0;
@@ -128,7 +128,7 @@ describe("tcpdrop: what listeners turn away", function () {
     ["a socket's filter", { filter: 1 }, /^SOCKET_FILTER$/],
     ["a signature that is missing", { md5: addresses.a }, /^TCP_MD5NOTFOUND$/],
   ] as const) {
-    it(`${what}: drops with that reason, and nothing turned away`, async () => {
+    it(`${what}: drops with that reason, and nothing rejected`, async () => {
       await using _server = await hold(net.b, "served", { port: 7220, ...options });
       const { moved, rows, turnedAway } = await found(() =>
         run(net.a, "attempt", { address, port: 7220, synRetries: 1 }),
@@ -159,7 +159,7 @@ describe("tcpdrop: what listeners turn away", function () {
     assert.equal(result.turnedAway, result.moved["TcpExt.ListenDrops"]);
   });
 
-  it("a listener that closes while handshakes are under way: nothing turned away", async () => {
+  it("a listener that closes during handshakes: nothing rejected", async () => {
     const server = await hold(net.b, "served", { port: 7240 });
     const result = await found(async () => {
       const rule = await net.b.rule("input", "tcp flags & (syn | ack) == ack tcp dport 7240", "drop");
@@ -173,7 +173,7 @@ describe("tcpdrop: what listeners turn away", function () {
     assert.equal(result.turnedAway, 0);
   });
 
-  it("an ICMP error that ends a request, which ListenDrops has, too: once", async () => {
+  it("an ICMP error that ends a request, which ListenDrops counts, too: once", async () => {
     await using _server = await hold(net.b, "served", { port: 7250 });
     const result = await found(() =>
       segments(net.a, "unreachable", { source: addresses.a, destination: address, dport: 7250 }),

@@ -63,7 +63,7 @@ describe("tcpdrop: where a drop happened", function () {
       assert.deepEqual([row[NETNS], row[WAY], row["process.pid"]], [inodeOf(net.a), "transmit", undefined]);
   });
 
-  it("fragments whose rest never comes: where they waited", async () => {
+  it("fragments whose rest never arrives: the namespace where they waited", async () => {
     await using net = await pair();
     await net.b.sysctl({ "net.ipv4.ipfrag_time": 1 });
     const given = { source: addresses.a, destination: addresses.b, count: 3 };
@@ -80,7 +80,7 @@ describe("tcpdrop: where a drop happened", function () {
     ["IPv4", addresses.b],
     ["IPv6", addresses.b6],
   ] as const) {
-    it(`an RST of TCP's own, for no socket, on its way out and at the other end: ${family}`, async () => {
+    it(`an RST without a socket, on its way out and at the other end: ${family}`, async () => {
       await using net = await pair();
       const out = await net.b.rule("output", RST, "drop");
       const lost = await drops.during([net.a, net.b, 0], async () => {
@@ -120,7 +120,7 @@ describe("tcpdrop: where a drop happened", function () {
       );
   });
 
-  it("over loopback, and over a veth whose ends are in one namespace: by the socket that it came to or from", async () => {
+  it("over loopback, and over a veth with both ends in one namespace: by the socket that it came to or from", async () => {
     await using netns = await Netns.create();
     await using held = await start(netns, "held", { up: 100, later: 200 });
     const { localPort } = await held.until("opened");

@@ -62,7 +62,7 @@ describe("tcpdrop of connections that are bound to an interface", function () {
     ["link-local", "fe80::"],
     ["IPv4 addresses, the same on two links", "10.217.0."],
   ] as const) {
-    it(`${what}: each drop is of its own link's process, also when the other has closed`, async () => {
+    it(`${what}: each drop belongs to its own link's process, also after the other has closed`, async () => {
       await using room = new AsyncDisposableStack();
       const a = room.use(await Netns.create());
       const b = room.use(await Netns.create());
@@ -101,7 +101,7 @@ describe("tcpdrop of connections that are bound to an interface", function () {
     });
   }
 
-  it("a connection that does not fit in the table of ends is counted once, and its drops have no owner", async () => {
+  it("a connection that does not fit in the table of endpoints is counted once, and its drops have no owner", async () => {
     await using netns = await Netns.create();
     await using drops = await Drops.watch(["tcpdrop"], { "connections.limit": 1000 });
     const map = drops.watched.engine.tracker.loaded.object.map("tuples");

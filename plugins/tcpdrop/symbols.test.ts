@@ -18,7 +18,7 @@ describe("kernel symbols", () => {
     return { symbols: new KernelSymbols((why) => said.push(why), path), said };
   }
 
-  it("name the function that an address lies in, and how far", () => {
+  it("name the function that contains an address, with the offset", () => {
     const { symbols: found } = symbols(
       [
         "ffffffff81000000 T _text",
@@ -37,7 +37,7 @@ describe("kernel symbols", () => {
     assert.equal(found.name(0xd0000000, 0xffffffff), "0xffffffffd0000000");
   });
 
-  it("are addresses where the kernel hides its own, which is said once", () => {
+  it("are addresses if the kernel hides its own, which is logged once", () => {
     const { symbols: found, said } = symbols("0000000000000000 T _text\n0000000000000000 t tcp_v4_rcv\n");
     assert.equal(found.name(0x81a00100, 0xffffffff), "0xffffffff81a00100");
     assert.equal(found.name(0x00000001, 0xffffffff), "0xffffffff00000001");

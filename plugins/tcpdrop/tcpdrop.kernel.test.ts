@@ -172,7 +172,7 @@ describe("tcpdrop", function () {
     assert.deepEqual(await drops(agent), []);
   });
 
-  it("names the connection and its owner where data meets a closed reader", async function () {
+  it("names the connection and its owner if data arrives after the reader has closed", async function () {
     if (native.tracepointArity("kfree_skb") < 4) this.skip();
     await using net = await pair();
     // As long as that the closed socket itself waits, and no TIME_WAIT in its place, which nobody owns.
@@ -204,7 +204,7 @@ describe("tcpdrop", function () {
     assert.equal(row!["source.address"], addresses.a);
   });
 
-  it("says where in the kernel, and by which way it came there", async () => {
+  it("reports where in the kernel, and the call stack", async () => {
     const known = /^f{8}\S+ t /im.test(readFileSync("/proc/kallsyms", "latin1"));
     await using net = await pair();
     await using agent = await watch([net.b]);
@@ -218,7 +218,7 @@ describe("tcpdrop", function () {
     else assert.match(location, /^0x[0-9a-f]{16}$/);
   });
 
-  it("counts what listeners turn away, which raises no reason", async () => {
+  it("counts what listeners reject, which has no drop reason", async () => {
     await using net = await pair();
     await using agent = await watch([net.b], "--signals", "--set", "metrics.interval=60s");
     const moved = await net.b.moved(async () => {

@@ -58,7 +58,7 @@ describe("tcplife of attempts to connect", function () {
     assertRow(await ends.one(), { ...from(line), ...expected });
   });
 
-  it("reports that a host can't be reached", async () => {
+  it("reports that a host is unreachable", async () => {
     await using net = await pair();
     const rule = await net.b.rule("input", "tcp dport 9", "reject with icmpx admin-prohibited");
     const ends = new Ends(agent, net.a);
@@ -121,7 +121,7 @@ describe("tcplife of attempts to connect", function () {
     assertRow(await given.one(), { ...from(up), ...abortion });
   });
 
-  it("gives each of them a trace of its own", async () => {
+  it("gives each of them its own trace", async () => {
     await using net = await pair();
     const ends = new Ends(agent, net.a);
     await run(net.a, "attempt", { address: addresses.b, count: 100 });

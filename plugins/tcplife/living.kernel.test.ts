@@ -67,7 +67,7 @@ describe("tcplife's sums", function () {
 
   afterEach(() => netns[Symbol.asyncDispose]());
 
-  it("hold living connections' bytes, and at the close only what is new", async () => {
+  it("include open connections' bytes, and at the close only what is new", async () => {
     await using seen = await watchOnly(netns);
     await using held = await start(netns, "held", { up: 100, later: 23, down: 45 });
     await held.until("opened");
@@ -90,7 +90,7 @@ describe("tcplife's sums", function () {
     ]);
   });
 
-  it("leave out what was moved before the agent came", async () => {
+  it("leave out what was transferred before the agent started", async () => {
     await using held = await start(netns, "held", { up: 100, later: 23, down: 45 });
     await held.until("opened");
     await delay(100); // the acknowledgement may be a delayed one
@@ -101,7 +101,7 @@ describe("tcplife's sums", function () {
     await untilMoved(seen, { sent: 68, received: 68 });
   });
 
-  it("leave out what was moved while the plugin was disabled", async () => {
+  it("leave out what was transferred while the plugin was disabled", async () => {
     const settings = { "plugins.tcplife.filter.include.netns": String(inodeOf(netns)) };
     await using puppet = await start(netns, "puppet");
     await using seen = await watchOnly(netns);
@@ -141,7 +141,7 @@ describe("tcplife's sums", function () {
     assert.equal(sum(points(await seen.collect(), "wirespan.tcp.connection.duration")), 2 * 7000);
   });
 
-  it("have a series for what finds no room in the kernel's table", async () => {
+  it("have a series for what does not fit in the kernel's table", async () => {
     const many = 2100;
     await using seen = await watchOnly(netns, {
       "plugins.tcplife.filter.include.direction": "outbound",
@@ -198,7 +198,7 @@ describe("tcplife's checkpoints", function () {
     return seen;
   }
 
-  it("report each living end periodically, in its trace", async () => {
+  it("report each open end periodically, in its trace", async () => {
     const { spans, events } = await held({ "plugins.tcplife.checkpoint": "200ms" }, 1000);
     assert.equal(spans.length, 2);
     for (const span of spans) {

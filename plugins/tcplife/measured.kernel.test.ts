@@ -86,7 +86,7 @@ describe("tcplife's measures", function () {
     assertRow(acceptor, { [REORDERING]: undefined });
   });
 
-  it("of data whose acknowledgements are lost: what was retransmitted for nothing, as the kernel counts it", async () => {
+  it("of data whose acknowledgements are lost: spurious retransmissions, as the kernel counts them", async () => {
     await using net = await pair();
     const ends = new Ends(agent, net.a, net.b);
     const { remove } = await net.a.rule("input", "tcp sport 7101 tcp flags & (syn | fin) == 0", "drop");

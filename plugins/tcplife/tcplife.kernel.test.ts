@@ -65,7 +65,7 @@ describe("tcplife", function () {
         assert.ok(seconds(acceptor) >= 0.05, "the server closed 50 ms later");
       });
 
-      it("knows the server that closes first by itself, 200 times of 200", async () => {
+      it("reports a server that closes first on its own, 200 times of 200", async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a, net.b);
         const lines = await run(net.a, "serverCloses", { address, server: net.b, count: 200 });
@@ -90,7 +90,7 @@ describe("tcplife", function () {
         }
       });
 
-      it("reports who opened and who closed where a child inherits the connection", async () => {
+      it("reports who opened and who closed if a child inherits the connection", async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a, net.b);
         const lines = await run(net.a, "inheritedByChild", { address, server: net.b });
@@ -108,7 +108,7 @@ describe("tcplife", function () {
         });
       });
 
-      it("counts what comes after a half close", async () => {
+      it("counts what arrives after a half close", async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a, net.b);
         const lines = await run(net.a, "halfClose", { address, server: net.b });
@@ -138,7 +138,7 @@ describe("tcplife", function () {
         });
       });
 
-      it("reports what was left unread by the side that then resets", async () => {
+      it("reports what a side left unread before its reset", async () => {
         await using net = await pair();
         const ends = new Ends(agent, net.a, net.b);
         const lines = await run(net.a, "unread", { address, server: net.b });
@@ -186,7 +186,7 @@ describe("tcplife", function () {
     assertRow(opener, { "network.type": "ipv4", "wirespan.connection.mapped": true, [SENT]: 1000 });
   });
 
-  it("keeps both ends in one trace where a router rewrites both addresses", async () => {
+  it("keeps both ends in one trace if a router rewrites both addresses", async () => {
     await using net = await routed();
     const ends = new Ends(agent, net.client, net.server);
     const lines = await run(net.client, "clientCloses", {
@@ -201,7 +201,7 @@ describe("tcplife", function () {
     assert.notEqual(opener["network.local.address"], acceptor["network.peer.address"]);
   });
 
-  it("names the process that a connection was passed to, the first to use it", async () => {
+  it("names the process that a connection was passed to and that used it first", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     const lines = await run(netns, "passedToChild");
@@ -290,7 +290,7 @@ describe("tcplife", function () {
     }
   });
 
-  it("names 500 processes that are gone at once", async () => {
+  it("names 500 processes that end immediately", async () => {
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     const lines = await run(netns, "shortLived");
@@ -308,7 +308,7 @@ describe("tcplife", function () {
     }
   });
 
-  it("reports twins in two namespaces apart", async () => {
+  it("distinguishes twins in two namespaces", async () => {
     await using a = await Netns.create();
     await using b = await Netns.create();
     const ends = [new Ends(agent, a), new Ends(agent, b)] as const;

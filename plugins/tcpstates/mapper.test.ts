@@ -25,7 +25,7 @@ describe("tcpstates's mapping", () => {
     ]);
   });
 
-  it("counts sockets in each state that one can stay in, also none", () => {
+  it("counts sockets in each state that one can stay in, also zero", () => {
     const rig = new Rig(tcpstates);
     const sockets = new Uint32Array(16);
     sockets.set([0, 11, 22, 33, 44, 55, 66, 77, 88, 99, 110, 121]);

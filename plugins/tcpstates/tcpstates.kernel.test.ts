@@ -112,7 +112,7 @@ describe("tcpstates", function () {
     assert.ok(acceptor.every((row) => row["thread.name"] === "psrv" && row[CONTEXT] !== undefined));
   });
 
-  it("says how long a half-closed connection waits for the other half", async () => {
+  it("reports how long a half-closed connection waits for the other half", async () => {
     await using net = await pair();
     const ends = new Ends(agent, net.a, net.b);
     await run(net.a, "halfClose", { address: addresses.b, server: net.b });

@@ -139,7 +139,7 @@ describe("tcpsubnet", function () {
     });
   });
 
-  it("counts a living connection as it goes, and nothing twice when it ends", async () => {
+  it("counts an open connection continuously, and nothing twice when it ends", async () => {
     await using net = await pair();
     await using watched = await watchSubnets(["0.0.0.0/0=all"], net.a);
     const options = { address: addresses.b, server: net.b, up: 100, later: 200, down: 30 };
@@ -163,7 +163,7 @@ describe("tcpsubnet", function () {
     await assertSums(watched, { all: { ...nothing, sent: 200, received: 30 } });
   });
 
-  it("loses and repeats nothing when the list changes under a living connection", async () => {
+  it("loses and repeats nothing when the list changes while a connection is open", async () => {
     await using net = await pair();
     await using watched = await watchSubnets(["10.0.0.0/8=old"], net.a);
     const options = { address: addresses.b, server: net.b, up: 100, later: 200, down: 30 };

@@ -91,7 +91,7 @@ describe("tcptop", function () {
     ["IPv4", addresses.b],
     ["IPv6", addresses.b6],
   ] as const) {
-    it(`counts what was sent and read, however it was, over ${family}: would-block, partial, sendfile, peek, splice`, async () => {
+    it(`counts what was sent and read by any means, over ${family}: would-block, partial, sendfile, peek, splice`, async () => {
       await using net = await pair();
       await using watched = await watchTop({ connections: 10 }, net.a, net.b);
       const lines = await run(net.a, "bytes", { address, server: net.b });
@@ -126,7 +126,7 @@ describe("tcptop", function () {
     });
   });
 
-  it("gives each of 400 living connections its bytes: more rows than the kernel's buffer takes at once", async () => {
+  it("reports the bytes of each of 400 open connections: more rows than the kernel's buffer takes at once", async () => {
     await using netns = await Netns.create();
     await using watched = await watchTop({ connections: 1000 }, netns);
     const opens = `
@@ -171,7 +171,7 @@ describe("tcptop", function () {
     });
   });
 
-  it("names the server that closes first by itself, 200 times of 200", async () => {
+  it("names a server that closes first on its own, 200 times of 200", async () => {
     await using net = await pair();
     await using watched = await watchTop({ connections: 1000 }, net.a, net.b);
     const lines = await run(net.a, "serverCloses", { address: addresses.b, server: net.b, count: 200 });
@@ -246,7 +246,7 @@ describe("tcptop", function () {
     });
   });
 
-  it("reports a living connection's traffic since the last time, and once more at its end", async () => {
+  it("reports an open connection's traffic since the last time, and once more at its end", async () => {
     await using net = await pair();
     await using watched = await watchTop({ connections: 10 }, net.a);
     const options = { address: addresses.b, server: net.b, up: 100, later: 200, down: 30 };

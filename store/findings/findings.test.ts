@@ -362,7 +362,7 @@ describe("findings", () => {
     });
   }
 
-  it("are none in calm traffic", async () => {
+  it("are absent in calm traffic", async () => {
     assert.deepEqual(await raisedBy({}, queue(0, 0, 100)), []);
   });
 
@@ -385,11 +385,11 @@ describe("findings", () => {
       );
     });
 
-  it("take a few slow accepts for no slow server", async () => {
+  it("do not report a slow server for a few slow accepts", async () => {
     assert.deepEqual(await raisedBy({ connects: 600, queue: 0.1, slow: 12 }), []);
   });
 
-  it("do not count what the peer had received already as lost", async () => {
+  it("do not count what the peer had already received as lost", async () => {
     assert.deepEqual(await raisedBy({ retransmits: 20, spurious: 20 }), []);
   });
 

@@ -67,7 +67,7 @@ describe("the page's server", () => {
     store[Symbol.dispose]();
   });
 
-  it("answers this host's names alone, whatever the port", async () => {
+  it("answers only for this host's names, whatever the port", async () => {
     await start();
     for (const host of ["127.0.0.1", "localhost", "[::1]", "localhost:9999", "LOCALHOST:80"])
       assert.equal((await ask(port, "/api/v1/meta", { headers: { host } })).status, 200, host);
@@ -75,7 +75,7 @@ describe("the page's server", () => {
       assert.equal((await ask(port, "/api/v1/meta", { headers: { host } })).status, 421, host);
   });
 
-  it("answers through a forwarder on another port", async () => {
+  it("answers through a port forwarder", async () => {
     await start();
     const forwarder = createServer((client) => {
       const onward = connect(port, "127.0.0.1");
@@ -89,7 +89,7 @@ describe("the page's server", () => {
     forwarder.close();
   });
 
-  it("refuses what another site's page sends", async () => {
+  it("refuses requests from another site's page", async () => {
     await start();
     for (const site of ["cross-site", "same-site"])
       assert.equal(
@@ -112,7 +112,7 @@ describe("the page's server", () => {
         assert.equal((await ask(port, path, { method })).status, 405, `${method} ${path}`);
   });
 
-  it("sends headers that let nothing else in, with every answer", async () => {
+  it("sends restrictive security headers with every response", async () => {
     await start();
     for (const path of ["/", "/api/v1/meta", "/api/v1/nothing", "/app.js"]) {
       const { headers } = await ask(port, path);
@@ -133,7 +133,7 @@ describe("the page's server", () => {
     }
   });
 
-  it("shows data to no user that is not listed, and to those that are", async function () {
+  it("shows data only to listed users", async function () {
     if (process.getuid!() !== 0) skip(this, "needs root, to ask as another user");
     const nobody = 65_534;
     const asOther = async () => {
@@ -153,7 +153,7 @@ describe("the page's server", () => {
     assert.equal(await asOther(), 200);
   });
 
-  it("with a token, requires it from everybody, and takes it once as a cookie that scripts cannot read", async () => {
+  it("requires the token from everybody if there is one, and stores it in a cookie that scripts cannot read", async () => {
     await start({ token: TOKEN });
     assert.equal((await ask(port, "/api/v1/meta")).status, 401);
     assert.equal((await ask(port, "/")).status, 200, "the page itself says nothing");
@@ -168,7 +168,7 @@ describe("the page's server", () => {
     assert.equal((await ask(port, "/api/v1/meta", { headers: { cookie: "wirespan=x" } })).status, 401);
   });
 
-  it("takes a token for one visit once", async () => {
+  it("accepts a single-use token once", async () => {
     await start({ token: TOKEN });
     server.guard.tokens.addOnce("for-one-visit");
     const exchange = () =>
@@ -186,14 +186,14 @@ describe("the page's server", () => {
     await new Promise<void>((resolve) => socket.once("close", () => resolve()).resume());
   });
 
-  it("answers what has not changed with 304", async () => {
+  it("answers with 304 if nothing has changed", async () => {
     await start();
     const { headers } = await ask(port, "/api/v1/findings");
     const again = await ask(port, "/api/v1/findings", { headers: { "if-none-match": String(headers.etag) } });
     assert.deepEqual([again.status, again.text], [304, ""]);
   });
 
-  it("streams what several paths answer, and again only what has changed", async () => {
+  it("streams the responses of several paths, and then only changed ones", async () => {
     await start();
     const events: { of: string; status: number; body: { total?: number } }[] = [];
     const more = Promise.withResolvers<void>();
@@ -249,7 +249,7 @@ describe("the page's server", () => {
     assert.equal((await ask(port, "/api/v1/export?frm=1")).status, 400);
   });
 
-  describe("as a receiver of applications' spans", () => {
+  describe("as an OTLP receiver", () => {
     const span = {
       traceId: "0123456789abcdef0123456789abcdef",
       spanId: "0123456789abcdef",
@@ -275,7 +275,7 @@ describe("the page's server", () => {
     const post = (body: string | Buffer, headers: Readonly<Record<string, string>> = JSON_TYPE) =>
       ask(port, "/v1/traces", { method: "POST", headers, body });
 
-    it("takes JSON and protobuf, plain and compressed, and shows them in their trace", async () => {
+    it("accepts JSON and protobuf, plain and compressed, and shows the spans in their trace", async () => {
       await start({}, "anyone");
       assert.equal((await post(json)).status, 200);
       assert.equal((await post(gzipSync(json), { ...JSON_TYPE, "content-encoding": "gzip" })).status, 200);
@@ -299,7 +299,7 @@ describe("the page's server", () => {
       assert.equal(total, 1, "connections are what they were");
     });
 
-    it("refuses browsers, other types and what is too large or broken", async () => {
+    it("refuses browsers, other content types and invalid or too large requests", async () => {
       await start({}, "anyone");
       const refused: readonly (readonly [number, Promise<Got>])[] = [
         [403, post(json, { ...JSON_TYPE, origin: "http://localhost:4380" })],
@@ -317,7 +317,7 @@ describe("the page's server", () => {
         assert.equal((await got).status, status, `case ${i}`);
     });
 
-    it("is not there unless it is asked for", async () => {
+    it("is disabled by default", async () => {
       await start();
       assert.equal((await post(json)).status, 405);
     });

@@ -56,7 +56,7 @@ describe("a filter", () => {
     ["peer:10.0.0.0/99", /is not a block of addresses/],
   ];
   for (const [text, message] of wrong) {
-    it(`${text} is refused, and it is said why`, () => {
+    it(`${text} is rejected with the reason`, () => {
       assert.throws(
         () => parseFilter(text),
         (error) => error instanceof FilterError && message.test(error.message),
@@ -64,7 +64,7 @@ describe("a filter", () => {
     });
   }
 
-  it("says whether sums by edge can answer it", () => {
+  it("knows whether sums by edge can answer it", () => {
     assert.ok(parseFilter("service:a peer:10.0.0.0/8 not port:80").isOfEdges);
     assert.ok(!parseFilter("service:a pid:1").isOfEdges);
   });

@@ -51,7 +51,7 @@ function fill(store: TestStore): void {
 }
 
 for (const committed of [false, true]) {
-  describe(`what is asked of a store, ${committed ? "from its file" : "before anything is written"}`, () => {
+  describe(`queries of a store, ${committed ? "from its file" : "before anything is written"}`, () => {
     let store: TestStore;
     let api: Api;
     before(() => {
@@ -78,12 +78,12 @@ for (const committed of [false, true]) {
       assert.deepEqual([sum(cart.calm), sum(cart.failed)], [0, 100]);
     });
 
-    it("counts what fields of single connections select, too", async () => {
+    it("counts connections selected by fields of single connections, too", async () => {
       const { calm, failed } = await ask("strip?last=600&q=pid:5");
       assert.deepEqual([sum(calm), sum(failed)], [200, 0]);
     });
 
-    it("draws every handshake that succeeded, and its size", async () => {
+    it("draws every successful handshake, and its duration", async () => {
       const { total, bounds, counts } = await ask("heat?of=connect&last=600");
       assert.equal(total, 200);
       const slow = bounds.findIndex((bound: number) => bound > 1);
@@ -91,7 +91,7 @@ for (const committed of [false, true]) {
       assert.ok(bounds[slow] > 1.05 && bounds[slow] < 1.05 * 2 ** (1 / 8));
     });
 
-    it("says what is different in a box", async () => {
+    it("shows what differs in a selection", async () => {
       const box = `t0=${NOW - 400}&t1=${NOW + 10}&least=0.5&most=2`;
       const { inside, outside, differences } = await ask(`diff?of=connect&last=600&${box}`);
       assert.deepEqual([inside, outside], [10, 290]);
@@ -137,7 +137,7 @@ for (const committed of [false, true]) {
       assert.deepEqual([web.counts.connections, web.counts.sent, web.counts.retransmits], [200, 20_000, 20]);
     });
 
-    it("finds a trace by its id, and where its durations stand", async () => {
+    it("finds a trace by its id, and how its durations compare", async () => {
       const { rows, ranks } = await ask(`trace/${hex(traceId(0))}`);
       assert.deepEqual(rows.map(({ name }: { name: string }) => name).sort(), [
         "tcp connect",
@@ -150,7 +150,7 @@ for (const committed of [false, true]) {
       assert.ok(rank === undefined || rank >= 0.9, `${rank}`);
     });
 
-    it("says what it does not have", async () => {
+    it("reports what it does not have", async () => {
       for (const [path, status] of [
         [`trace/${"0".repeat(31)}1`, 404],
         ["trace/x", 400],
@@ -172,7 +172,7 @@ for (const committed of [false, true]) {
 }
 
 describe("both ends of a connection on this host", () => {
-  it("are one edge between services, known by the address that serves", async () => {
+  it("are one edge between services, identified by the server's address", async () => {
     using store = new TestStore({ now: () => NOW + 1 });
     const start = NOW - 10;
     store.spans(CONNECT, [{ start, duration: 0.001, trace: 1, service: "web", attributes: outbound(1) }]);
@@ -203,7 +203,7 @@ describe("both ends of a connection on this host", () => {
   });
 });
 
-describe("what is measured by CPU, state and queue", () => {
+describe("metrics by CPU, state and queue", () => {
   const NAPI = (what: string) => `wirespan.softirq.napi.${what}`;
   const cpu = (of: number) => ({ "wirespan.softirq.vector": "net_rx", "cpu.logical_number": of });
   let store: TestStore;
@@ -246,7 +246,7 @@ describe("what is measured by CPU, state and queue", () => {
   });
   after(() => store[Symbol.dispose]());
 
-  it("is drawn of one vector and CPU, of all others, or of all", async () => {
+  it("are drawn for one vector and CPU, for all others, or for all", async () => {
     const totals: Record<string, number> = {};
     for (const limit of ["", "&only=net_rx", "&only=net_rx&cpu=3", "&only=net_rx&cpu=not+3"])
       totals[limit] = (await ask(`heat?of=softirq&last=60${limit}`)).total;
@@ -268,7 +268,7 @@ describe("what is measured by CPU, state and queue", () => {
     assert.deepEqual(heat.parts, ["timer", "net_rx"]);
   });
 
-  it("is drawn of a service's states", async () => {
+  it("are drawn for a service's states", async () => {
     const total = async (query: string) => (await ask(`heat?of=state&last=60${query}`)).total;
     assert.deepEqual(
       [await total(""), await total("&q=service:shop"), await total("&only=listen")],
@@ -276,7 +276,7 @@ describe("what is measured by CPU, state and queue", () => {
     );
   });
 
-  it("says how often a CPU's polls used up their budget", async () => {
+  it("show how often a CPU's polls used up their budget", async () => {
     const { napi, seconds, step } = await ask("host?last=60");
     assert.deepEqual(napi, [{ cpu: 3, polls: 100, packets: 400, exhausted: 10 }]);
     assert.deepEqual([seconds, step], [20, 10]);
@@ -312,8 +312,8 @@ describe("a listener", () => {
   });
 });
 
-describe("above the rate that is kept singly", () => {
-  it("one trace in N is kept, both of its spans, and sums count all", async () => {
+describe("above the rate that is kept individually", () => {
+  it("one trace in N is kept, with both spans, and sums count all", async () => {
     using store = new TestStore({ rate: 100, now: () => NOW + 1 });
     const made = (second: number) =>
       Array.from({ length: 1000 }, (_, i): Made => {

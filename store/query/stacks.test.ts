@@ -11,7 +11,7 @@ const stack = (...frames: string[]) => frames.map((frame, i) => `${frame}+0x${i 
 /** What a softirq interrupted is no part of why it dropped. */
 const INTERRUPTED = ["handle_softirqs", "do_user_addr_fault"];
 
-describe("the stacks of drops", () => {
+describe("stacks of drops", () => {
   let store: TestStore;
   before(() => {
     store = new TestStore({ now: () => NOW });
@@ -44,7 +44,7 @@ describe("the stacks of drops", () => {
     (await new Api(store.store).answer("stacks", new URLSearchParams(query))).body as Stacks;
   const shown = ({ lines }: Stacks) => lines.map(({ depth, frame, count }) => `${depth} ${frame} ${count}`);
 
-  it("are one tree, callers first, from where the packet's handling begins", async () => {
+  it("form one tree, callers first, from where the packet's handling begins", async () => {
     const found = await ask("last=60&reason=SOCKET_RCVBUFF");
     assert.deepEqual([found.total, found.withStack], [25, 25]);
     assert.deepEqual(shown(found), [
@@ -57,12 +57,12 @@ describe("the stacks of drops", () => {
     assert.equal(found.lines[2]!.share, 0.64);
   });
 
-  it("are the functions alone if events have no stacks", async () => {
+  it("have only the functions if events have no stacks", async () => {
     const found = await ask("last=60&reason=NO_SOCKET");
     assert.deepEqual([found.withStack, ...shown(found)], [0, "0 tcp_v4_rcv 5"]);
   });
 
-  it("are of what the filter selects", async () => {
+  it("are those that the filter selects", async () => {
     assert.equal((await ask("last=60")).total, 30);
     assert.equal((await ask("last=60&q=service:web")).total, 0);
   });

@@ -45,12 +45,12 @@ async function send(endpoint: string, body: string): Promise<void> {
   assert.equal(response.status, 200, await response.text());
 }
 
-describe("a Collector of the tests", () => {
+describe("the tests' Collector", () => {
   before(function () {
     needBackends(this, "collector");
   });
 
-  it("writes a span to its file as it came, also after a kill and a restart", async () => {
+  it("writes a span to its file unchanged, also after a kill and a restart", async () => {
     await using collector = await startCollector();
     const first = oneSpan();
     await send(collector.http, first.body);
@@ -87,12 +87,12 @@ describe("a Collector of the tests", () => {
   });
 });
 
-describe("a Jaeger of the tests", () => {
+describe("the tests' Jaeger", () => {
   before(function () {
     needBackends(this, "jaeger");
   });
 
-  it("gives a span back by its trace, under its service", async () => {
+  it("returns a span by its trace, under its service", async () => {
     await using jaeger = await startJaeger();
     const { id, service, body } = oneSpan();
     assert.deepEqual(await jaeger.trace(id), []);

@@ -102,7 +102,7 @@ for (const [name, start, quantile] of [
 describe("an agent that exports to Datadog", () => {
   const key = "0123456789abcdef";
 
-  it("has its spans in Datadog's intake, through Rotel", async function () {
+  it("delivers its spans to Datadog's intake, through Rotel", async function () {
     this.timeout(120_000);
     needsRoot(this);
     needBackends(this, "rotel");
@@ -136,7 +136,7 @@ describe("an agent that exports to Datadog", () => {
     assert.equal((await agent.stop()).code, 0);
   });
 
-  it("counts by interval: what comes adds up to what was, each connection once", async function () {
+  it("counts by interval: the intervals add up to the total, each connection once", async function () {
     this.timeout(120_000);
     needsRoot(this);
     needBackends(this, "collector");
@@ -177,7 +177,7 @@ describe("an agent that exports to everything at once", () => {
     needBackends(this, "collector", "jaeger", "prometheus");
   });
 
-  it("gives each backend what it takes, in its form, one of them through the SDK", async function () {
+  it("sends each backend what it accepts, in its format, to one of them through the SDK", async function () {
     this.timeout(120_000);
     await using collector = await startCollector();
     await using json = await startCollector();

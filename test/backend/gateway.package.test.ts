@@ -58,7 +58,7 @@ describe("a Collector as gateway", function () {
     await build();
   });
 
-  it("keeps traces with errors and retransmits whole, a tenth of the rest, and all that is counted", async () => {
+  it("keeps traces with errors and retransmits whole, a tenth of the rest, and all metrics", async () => {
     await using sink = await OtlpSink.start("grpc");
     await using prometheus = await startPrometheus();
     const gateway = await startCollector("gateway.yaml", ({ processors, exporters }) => {

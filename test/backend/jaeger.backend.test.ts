@@ -93,7 +93,7 @@ exporters:
     assert.equal((await agent.stop()).code, 0);
   }
 
-  it("have no warning, whichever end ends last, and tell servers apart", () =>
+  it("have no warning, whichever end ends last, and distinguish servers", () =>
     traced(
       () => "",
       { service: "pcli", traces: COUNT + 10, spans: 4 * COUNT + 2 * 10 },

@@ -31,7 +31,7 @@ interface Forecast {
   readonly series: readonly ExpectedSeries[];
 }
 
-describe("everything at once, over a mixed load, into a Collector", function () {
+describe("all plugins under a mixed load, into a Collector", function () {
   this.timeout(180_000);
   let exports: readonly Export[];
   let mixed: Mixed;
@@ -94,13 +94,13 @@ exporters:
     };
   }
 
-  it("writes nothing that is not as declared", async () => {
+  it("export nothing that differs from its declaration", async () => {
     const signals = new Set(exports.map(({ signal }) => signal));
     assert.deepEqual([...signals].sort(), ["logs", "metrics", "traces"]);
     assert.deepEqual(check(exports, await declared()), []);
   });
 
-  it("has as many series as `config print` foretold, within a tenth", () => {
+  it("have as many series as `config print` forecasts, within a tenth", () => {
     // Other namespaces' interfaces, which no filter of connections leaves out, are not ours.
     const own = seriesOf(exports).filter(({ attributes }) => {
       const inode = attributes["wirespan.netns.inode"];
@@ -130,7 +130,7 @@ exporters:
     );
   });
 
-  it("tells each connection once, also one that carries many requests", () => {
+  it("report each connection once, also one that carries many requests", () => {
     const spans = exports.flatMap((each) =>
       each.signal === "traces"
         ? each.decoded.resourceSpans.flatMap((r) => r.scopeSpans.flatMap(({ spans }) => spans))

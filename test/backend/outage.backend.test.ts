@@ -27,7 +27,7 @@ exporters:
   });
 }
 
-describe("an agent whose backend goes away", () => {
+describe("an agent during a backend outage", () => {
   before(function () {
     needsRoot(this);
     needBackends(this, "collector");

@@ -6,12 +6,12 @@ for (const [name, start] of [
   ["prometheus", startPrometheus],
   ["victoria", startVictoria],
 ] as const) {
-  describe(`a metric store of the tests: ${name}`, () => {
+  describe(`the tests' metric store: ${name}`, () => {
     before(function () {
       needBackends(this, name);
     });
 
-    it("answers queries, refuses a wrong one, and takes OTLP at its endpoint", async () => {
+    it("answers queries, rejects an invalid one, and accepts OTLP at its endpoint", async () => {
       await using store = await start();
       const [one] = await store.query("vector(1)");
       assert.equal(one?.value?.[1], "1");

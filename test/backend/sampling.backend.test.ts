@@ -19,7 +19,7 @@ describe("sampled traces in a Collector", function () {
   });
 
   for (const path of ["lean", "sdk"]) {
-    it(`have ids and tracestate by OTEL_TRACES_SAMPLER (path: ${path})`, async () => {
+    it(`have ids and tracestate according to OTEL_TRACES_SAMPLER (path: ${path})`, async () => {
       await using collector = await startCollector();
       await using netns = await Netns.create();
       const env = { OTEL_TRACES_SAMPLER: "parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG: "0.25" };

@@ -234,7 +234,7 @@ exporters:
     traces = new Map(found.flatMap(([id, spans]) => (own.has(id) ? [[id, spans] as const] : [])));
   }
 
-  it("has every retransmission of a request or an answer in the request's own trace, and in no other", () => {
+  it("has every retransmission of a request or a response in the request's own trace, and in no other", () => {
     console.log(
       `      ${segments} segments: ${account.exact} exact, ${account.unranged.length} of queries, ${account.missing} missing, ${account.outside} outside, ${account.unshown} not shown by the kernel; ${told.suppressed} suppressed`,
     );
@@ -249,7 +249,7 @@ exporters:
     }
   });
 
-  it("has each span of the kernel's below a request of the same connection, linked to no span of its own trace", () => {
+  it("has each kernel span below a request of the same connection, linked to no span of its own trace", () => {
     const own = told.spans.filter(({ scope }) => scope.startsWith("wirespan."));
     const ids = own.map(({ item }) => item.traceId + item.spanId);
     assert.equal(new Set(ids).size, ids.length, "each id once");
@@ -275,7 +275,7 @@ exporters:
 
   for (const client of ["node", "python", "go"] as const) {
     for (const [service, protocol] of Object.entries(SERVICES)) {
-      it(`has retransmissions in the traces of ${client}'s requests over ${protocol}, and of their answers`, () => {
+      it(`has retransmissions in the traces of ${client}'s requests over ${protocol}, and of their responses`, () => {
         const mine = new Set(
           ranges[client]
             .filter((r) => r.side === "client" && r.service === Number(service))
@@ -301,7 +301,7 @@ exporters:
     ["reviews", "tcp connect", "timed_out", REVIEWS],
     ["crash", "tcp reset", "connection_reset", 1],
   ] as const) {
-    it(`has ${count} × ${name} ${error} in the traces of what met it, below the span that asked`, () => {
+    it(`has ${count} × ${name} ${error} in the traces of affected requests, below the client's span`, () => {
       const all = asked.filter((one) => one.path === path).map(({ trace }) => traces.get(trace)!);
       assert.equal(all.length, count);
       for (const spans of all) {
@@ -315,7 +315,7 @@ exporters:
     });
   }
 
-  it("gives Jaeger no cause to warn but of children past a rounded end, in its pages alone", () => {
+  it("causes no warnings in Jaeger, except in its pages for children past a rounded end", () => {
     console.log(`      ${faults.skew.length} warnings of skew`);
     assert.deepEqual([faults.v3, faults.connections, faults.others], [[], [], []]);
   });

@@ -28,18 +28,18 @@ describe("the chart", () => {
     return stderr;
   };
 
-  it("has nothing that Helm's linter warns of", () => {
+  it("passes Helm's linter without warnings", () => {
     const { status, stdout } = run("lint", "--strict", CHART);
     assert.equal(status, 0, stdout);
     assert.doesNotMatch(stdout, /\[(WARNING|ERROR)\]/);
   });
 
-  it("has the version of what it installs", () => {
+  it("has the version of the image that it installs", () => {
     const { version, appVersion } = parse(readFileSync(join(CHART, "Chart.yaml"), "utf8"));
     assert.deepEqual([version, appVersion], [packageJson.version, packageJson.version]);
   });
 
-  it("refuses values that no agent could run with, by the value's path", () => {
+  it("refuses values with which no agent could run, by the value's path", () => {
     assert.match(refusal("otlp.endpoint=collector:4317"), /'\/otlp\/endpoint'/);
     assert.match(refusal("otlp.protocol=zipkin"), /'\/otlp\/protocol'/);
     assert.match(refusal("tolerationz[0].operator=Exists"), /tolerationz/);
@@ -50,7 +50,7 @@ describe("the chart", () => {
     assert.match(refusal("config.control.socket=/tmp/x"), /'\/config'/);
   });
 
-  it("names one image for root and one for others", () => {
+  it("uses one image for root and one for others", () => {
     const imageWith = (...values: string[]) => {
       const { stdout } = run("template", "ws", CHART, ...values.flatMap((value) => ["--set", value]));
       const set = parseAllDocuments(stdout)

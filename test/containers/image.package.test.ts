@@ -55,7 +55,7 @@ describe("the container images", function () {
   after(() => resources.dispose());
 
   for (const [kind, uid] of [["", 65532] as const, ["-root", 0] as const]) {
-    it(`run every plugin as user ${uid}, with tracefs as the host's root runs them`, () => {
+    it(`run every plugin as user ${uid}, with tracefs just as the host's root runs them`, () => {
       const main = join(root, "dist/wirespan.cjs");
       const { stdout } = spawnSync(process.execPath, [main, "doctor", "--json"], { encoding: "utf8" });
       const host = JSON.parse(stdout) as DoctorReport;
@@ -105,7 +105,7 @@ describe("the container images", function () {
     assert.deepEqual(new Set(owners().map((owner) => owner["service.name"])), new Set(["shop"]));
   });
 
-  it("report containers by the names that podman's service gives, to an agent that is told its socket", async () => {
+  it("report containers by podman's names if the agent is given podman's socket", async () => {
     const socket = join(folder, "podman.sock");
     using service = podman.serve(socket);
     await until("podman's service", () => service.exitCode === null && existsSync(socket));

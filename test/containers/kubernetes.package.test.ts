@@ -208,7 +208,7 @@ describe("the chart in a cluster", function () {
         60_000,
       );
 
-    it("runs unprivileged, and reports two pods' connections with the ids that the kubelet has of them", async () => {
+    it("runs unprivileged, and reports two pods' connections with the ids that the kubelet has for them", async () => {
       await using sink = await OtlpSink.start("http");
       await using _ = await install("plain", listening(sink), "cluster=blue");
       for (const name of ["one", "two"]) await cluster.make(application(name));
@@ -226,7 +226,7 @@ describe("the chart in a cluster", function () {
       }
     });
 
-    it("names pods, what they belong to and containers by the kubelet's list, with the rights of its role", async () => {
+    it("names pods, their owners and containers from the kubelet's list, with the permissions of its role", async () => {
       await using sink = await OtlpSink.start("http");
       const url = `https://127.0.0.1:${cluster.kubeletPort}`;
       await using _ = await install("asking", listening(sink), "kubelet.enabled=true", `kubelet.url=${url}`);
@@ -242,7 +242,7 @@ describe("the chart in a cluster", function () {
       });
     });
 
-    it("has its pods named by a Collector with the processor of docs/kubernetes.md", async function () {
+    it("gets its pods' names from a Collector with the processor of docs/kubernetes.md", async function () {
       needBackends(this, "collector-k8s");
       process.env.KUBECONFIG = cluster.kubeconfig;
       await using collector = await startCollector("collector-k8s", {

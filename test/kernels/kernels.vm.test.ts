@@ -88,7 +88,7 @@ for (const [series, missing] of Object.entries(lacking)) {
       return matching.reduce((all, { value }) => all + value, 0);
     }
 
-    it(`runs every plugin and lacks ${missing.join(", ") || "nothing"}`, () => {
+    it(`runs every plugin; missing: ${missing.join(", ") || "nothing"}`, () => {
       const { ok, plugins } = found.doctor;
       assert.ok(ok, JSON.stringify(plugins.filter(({ state }) => state !== "running")));
       assert.deepEqual(plugins.map(({ name }) => name).sort(), ["connections", ...installedPlugins()].sort());
@@ -99,7 +99,7 @@ for (const [series, missing] of Object.entries(lacking)) {
       assert.equal(found.agent.code, 0, found.agent.stderr.join("\n"));
     });
 
-    it("tells every end, attempt and accept once, with the bytes that the programs counted", () => {
+    it("reports every end, attempt and accept once, with the bytes that the programs counted", () => {
       assert.deepEqual(countNames(found.spans), {
         "tcp connection": 2 * connections + golden.refused.count,
         "tcp connect": attempts,
@@ -134,18 +134,18 @@ for (const [series, missing] of Object.entries(lacking)) {
       }
     });
 
-    it("tells ten changes of state a connection, two a refusal, two a listener", () => {
+    it("reports ten changes of state per connection, two per refusal, two per listener", () => {
       const { "wirespan.tcp.state.change": changes } = countNames(found.events);
       assert.equal(changes, 10 * connections + 2 * golden.refused.count + 2 * 2);
     });
 
-    it("tells the listeners", () => {
+    it("reports the listeners", () => {
       const names = countNames(found.events);
       assert.equal(names["wirespan.socket.listen"], 2);
       assert.equal(names["wirespan.socket.listener.end"], 2);
     });
 
-    it("tells the refused SYNs and those a rule drops, by this kernel's names, and nothing that ended in order", () => {
+    it("reports refused SYNs and those that a rule drops, by this kernel's names, and nothing that ended in order", () => {
       const drops = found.events.filter(({ name }) => name === "wirespan.tcp.packet.drop");
       const reasons = drops.map(
         ({ attributes: a }) => `${a["wirespan.packet.drop.reason"]} ${a["destination.port"]}`,
@@ -157,7 +157,7 @@ for (const [series, missing] of Object.entries(lacking)) {
       assert.equal(sum("wirespan.tcp.packet.dropped"), drops.length);
     });
 
-    it("counts what TCP sent again as the kernel does", () => {
+    it("counts retransmissions as the kernel does", () => {
       const { "Tcp.RetransSegs": again = 0 } = found.counters;
       assert.ok(again > 0);
       assert.equal(sum("wirespan.tcp.retransmits"), again);
@@ -166,7 +166,7 @@ for (const [series, missing] of Object.entries(lacking)) {
       assert.equal(sum("wirespan.tcp.subnet.retransmits"), again);
     });
 
-    it("counts bytes by owner, by subnet and in all to the last one", () => {
+    it("counts bytes by owner, by subnet and in total, exactly", () => {
       for (const way of ["transmit", "receive"]) {
         const io = (name: string, of = {}) => sum(name, { "network.io.direction": way, ...of });
         assert.equal(io("wirespan.tcp.io"), bytes.v4 + bytes.v6);
@@ -185,7 +185,7 @@ for (const [series, missing] of Object.entries(lacking)) {
       assert.equal(sum("wirespan.tcp.connection.duration"), attempts + connections + 1);
     });
 
-    it("counts the packets of the interface as the interface does", () => {
+    it("counts an interface's packets as the interface does", () => {
       for (const way of ["transmit", "receive"]) {
         const of = { "wirespan.netns.inode": found.netns, "network.io.direction": way };
         assert.equal(sum("wirespan.netdev.queue.packets", of), found.loopback.packets);
@@ -201,7 +201,7 @@ for (const [series, missing] of Object.entries(lacking)) {
       assert.ok(sum("wirespan.softirq.duration", received) > 0);
     });
 
-    it("hears from every plugin, and loses nothing on the way", () => {
+    it("receives data from every plugin, and loses nothing on the way", () => {
       const scopes = new Set([...found.events, ...found.series].map(({ scope }) => scope));
       const spanOnly = ["tcptracer"];
       for (const name of installedPlugins()) {
@@ -218,7 +218,7 @@ for (const [series, missing] of Object.entries(lacking)) {
       );
     });
 
-    it("reads the trace contexts of 100 requests at both ends, and tells each retransmission in the right one", () => {
+    it("reads the trace contexts of 100 requests at both ends, and reports each retransmission in the right one", () => {
       const { asked, answered, again, spans, series } = found.requests;
       assert.equal(asked.length, 100);
       const read = (direction: string) =>
@@ -235,7 +235,7 @@ for (const [series, missing] of Object.entries(lacking)) {
       assert.ok(exact >= 10, `${exact} retransmissions in requests`);
     });
 
-    it("tells all that libbpf-tools tell", function () {
+    it("reports everything that libbpf-tools report", function () {
       if (found.peers.length === 0) skip(this, "libbpf-tools are not installed");
       const ports = Object.values(golden).map(({ port }) => port);
       const ofGolden = new RegExp(`\\b(${ports.join("|")})\\b`);
@@ -255,7 +255,7 @@ for (const [series, missing] of Object.entries(lacking)) {
 }
 
 describe(`under Linux ${tooOld}`, () => {
-  it("says which kernel is needed, whatever is asked of it, and exits with 3", async function () {
+  it("says which kernel is needed, whatever the command, and exits with 3", async function () {
     this.timeout(limit + 300_000);
     const kernel = await needKernel(this, tooOld);
     const asked = ["", "trace tcplife", "doctor"];

@@ -10,7 +10,7 @@ const agent = `
   let runs = 0;`;
 
 describe("a test that fails", () => {
-  it("is run again if the agent was not shown something meanwhile, and said to have been", async () => {
+  it("is run again if the agent missed events meanwhile, and listed", async () => {
     const { passed, failures, reruns } = await report(`${agent}
       it("once", () => {
         if (runs++ === 0) unseen += 7;
@@ -24,7 +24,7 @@ describe("a test that fails", () => {
     );
   });
 
-  it("has failed if the agent was shown everything, or what was not shown came before", async () => {
+  it("has failed if the agent missed no events, or only earlier ones", async () => {
     const { passed, failures, reruns } = await report(`${agent}
       it("lets something pass", () => { unseen++; });
       it("fails", () => assert.equal(++runs, 2));`);
@@ -34,13 +34,13 @@ describe("a test that fails", () => {
     assert.deepEqual(reruns, []);
   });
 
-  it("is not run again for ever", async () => {
+  it("is not run again forever", async () => {
     const { failures, reruns } = await report(`${agent}
       it("fails", () => { unseen++; assert.equal(++runs, 0); });`);
     assert.deepEqual([failures.length, reruns.length], [1, 3]);
   });
 
-  it("is run again with the workload of its suite, if it was then that something was not shown", async () => {
+  it("is run again with the workload of its suite, if events were missed during that", async () => {
     const { passed, failures, reruns } = await report(`${agent}
       const order = [];
       describe("outer", () => {

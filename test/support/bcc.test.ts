@@ -9,8 +9,8 @@ const { plugins } = await importPlugins(installedPlugins());
 const titles = ({ trace }: Plugin, flags: Readonly<Record<string, boolean>>) =>
   trace.columns(flags).map(({ title }) => title.replace(", ", ","));
 
-describe("beside bcc's tools", () => {
-  it("there is a plugin for each, and none besides", () => {
+describe("compared with bcc's tools", () => {
+  it("there is a plugin for each, and no other", () => {
     assert.deepEqual(Object.keys(bcc).sort(), [...installedPlugins()].sort());
   });
 

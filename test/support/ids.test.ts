@@ -12,7 +12,7 @@ import {
 import { siphash128 } from "./siphash.ts";
 
 describe("the ids of docs/ids.md", () => {
-  it("are of SipHash-2-4-128 as its authors give it", () => {
+  it("use SipHash-2-4-128 as published by its authors", () => {
     const key = Uint8Array.from({ length: 16 }, (_, i) => i);
     // vectors_sip128 of the reference code, by length of the message 00 01 02 …; checked with OpenSSL.
     const reference: readonly (readonly [number, string])[] = [

@@ -5,7 +5,7 @@ import { KINDS } from "./kinds.ts";
 
 describe("the table of kinds of processes", () => {
   for (const [key, { test }] of Object.entries(KINDS)) {
-    it(`has ${key} from a test that runs it`, () => {
+    it(`has a test that runs ${key}`, () => {
       const text = readFileSync(join(import.meta.dirname, "../system", `${test}.kernel.test.ts`), "utf8");
       assert.match(text, new RegExp(`\\b${key}: \\(\\)|kind: "${key}"`));
     });

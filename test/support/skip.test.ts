@@ -26,7 +26,7 @@ describe("skip", () => {
     ]);
   });
 
-  it("leaves a skip without a reason nameless, for the runner to refuse", async () => {
+  it("leaves a skip without a reason unnamed, so that the runner refuses it", async () => {
     const { skips } = await report(`it("is forgotten"); it("fails", () => { throw new Error("x"); });`);
     assert.deepEqual(skips, [{ title: "is forgotten", reason: "" }]);
   });

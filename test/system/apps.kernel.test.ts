@@ -19,7 +19,7 @@ describe("applications", function () {
 
   for (const [client, server] of pairs) {
     for (const address of ["127.0.0.1", "::1"]) {
-      it(`${client} asks ${server} at ${address}, and both count the same bytes`, async function () {
+      it(`${client} to ${server} at ${address}: both count the same bytes`, async function () {
         const why = missing(client) ?? missing(server);
         if (why) skip(this, why);
         await using netns = await Netns.create();

@@ -57,7 +57,7 @@ const endpoints: Readonly<Record<string, string>> = {
 
 const DECODE = { traces: decodeTraces, metrics: decodeMetrics, logs: decodeLogs } as const;
 
-describe("examples for backends that cannot be had here", function () {
+describe("examples for backends that cannot run here", function () {
   this.timeout(120_000);
 
   for (const [name, env, header, value] of [
@@ -86,7 +86,7 @@ describe("examples for backends that cannot be had here", function () {
     ["tempo", ["x-scope-orgid", "network"], ["traces"]],
     ["datadog", undefined, ["logs", "metrics", "traces"]],
   ] as const) {
-    it(`${name}: OTLP over gRPC, of the signals that it takes`, async () => {
+    it(`${name}: OTLP over gRPC, with the signals that it accepts`, async () => {
       await wirespan({}, "config", "check", example(name));
       await using sink = await OtlpSink.start("grpc");
       const to = `exporters.${name}.endpoint=${sink.endpoint}`;

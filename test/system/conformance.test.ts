@@ -146,7 +146,7 @@ describe("conformance", () => {
     it(`finds ${what}`, () => assert.deepEqual(rules(emit), [rule]));
   }
 
-  it("finds one failure that is two errors, and none in one that its child tells", () => {
+  it("finds one failure that is two errors, and none in one that its child reports", () => {
     const failed = { ...connectionSpan(1), attributes: { ...attributes, "error.type": "reset" } };
     const child = {
       ...failed,
@@ -182,7 +182,7 @@ describe("conformance", () => {
     );
   });
 
-  it("names the same fault once, however often it came", () => {
+  it("reports the same violation once, however often it occurs", () => {
     const many = exported((sink) => {
       for (let i = 1; i < 100; i++) sink.span({ ...connectionSpan(i), traceId: zero });
     });

@@ -15,7 +15,7 @@ describe("console", () => {
 
   const config = () => `control: { socket: "" }\nfilter: { include: { netns: ["${inodeOf(netns)}"] } }\n`;
 
-  it("prints at most its rate of lines a second, failures first, and counts the rest", async () => {
+  it("prints at most the configured lines per second, failures first, and counts the rest", async () => {
     const seconds = 6;
     await using agent = await startAgent(["--format", "text"], { config: config() });
     const [lines] = await Promise.all([
@@ -39,7 +39,7 @@ describe("console", () => {
     assert.ok(stdout.length <= (seconds + 4) * 21 + 2 * 18, `${stdout.length} lines`);
   });
 
-  it("without an exporter and a terminal prints nothing but where to name one, and its state", async () => {
+  it("without an exporter and a terminal prints only how to configure one, and its state", async () => {
     await using agent = await startAgent(["--set", "metrics.interval=1s"], { config: config() });
     await run(netns, "clientCloses", { count: 10 });
     await new Promise((resolve) => setTimeout(resolve, 2500));

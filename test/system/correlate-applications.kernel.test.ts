@@ -31,7 +31,7 @@ describe("the trace contexts of an application", function () {
     ["parentbased_traceidratio", count / 4],
     ["always_off", 0],
   ] as const) {
-    it(`whose SDK samples by ${sampler} have our spans below those that it exports, and no others; metrics count all of ${count} requests`, async () => {
+    it(`with sampler ${sampler} have our spans below those that it exports, and no others; metrics count all of ${count} requests`, async () => {
       await using made = new AsyncDisposableStack();
       const folder = mkdtempSync(join(tmpdir(), "wirespan-sdk-"));
       made.defer(() => rmSync(folder, { recursive: true }));

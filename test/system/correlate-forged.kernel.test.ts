@@ -42,7 +42,7 @@ describe("a table's labels", function () {
     await look(w, found, own);
   }
 
-  it(`are not taken from another process, however often it announces them: ${FORGED} times`, () =>
+  it(`are not accepted from another process, however often it announces them: ${FORGED} times`, () =>
     labels(["python3", "-B", forge, "flood", String(FORGED)], (w, found) => {
       assert.deepEqual(found, []);
       const { announced, refusedAnnouncements } = w.seen.engine.correlation!.counts;

@@ -24,7 +24,7 @@ interface Account {
 
 const correlate = join(import.meta.dirname, "../../correlate");
 
-describe("labels of Python and Go", function () {
+describe("labels from Python and Go", function () {
   this.timeout(300_000);
   const folder = mkdtempSync(join(tmpdir(), "wirespan-correlate-"));
   const certificates = new Certificates(folder);
@@ -57,7 +57,7 @@ describe("labels of Python and Go", function () {
     ["go", "h2", true],
   ] as const) {
     const title = `${CLIENTS * EACH} requests of ${language}, ${mode}${tls ? " over TLS" : ""}`;
-    it(`${title}: each end's are found, and those of ${REFUSED} refused connects`, async function () {
+    it(`${title}: labels of each end are found, and those of ${REFUSED} refused connects`, async function () {
       const interpreter = { python: "python3", go: "go" }[language];
       if (spawnSync(interpreter, [language === "go" ? "version" : "--version"]).status !== 0)
         skip(this, `no ${interpreter} on this machine`);

@@ -32,7 +32,7 @@ describe(`${count} at once`, function () {
     await build();
   });
 
-  it("are connections each with its owner, its bytes, its opening and its accept", async () => {
+  it("are connections, each with its owner, its bytes, its connect and its accept", async () => {
     await using netns = await Netns.create();
     await using seen = await watch(["tcplife", "tcptracer", "tcpconnlat"], { "ring.core": "64MiB" });
     const lines = await run(netns, "crowd", { count, limit: 120_000 });
@@ -58,7 +58,7 @@ describe(`${count} at once`, function () {
     assert.equal(bytes("inbound", "wirespan.tcp.bytes_received"), count);
   });
 
-  it("are attempts each of which is told as given up", async () => {
+  it("are attempts, each of which is reported as given up", async () => {
     await using net = await pair();
     await net.b.rule("input", "tcp dport 9", "drop");
     await using seen = await watch(["tcpconnlat", "tcpconnect"], { "ring.core": "64MiB" });

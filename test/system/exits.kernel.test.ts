@@ -40,12 +40,12 @@ describe("a plugin that is copied into plugins/", () => {
     if (clone) rmSync(clone, { recursive: true });
   });
 
-  it("has a reader that is what btfgen writes for it", () => {
+  it("has a reader as btfgen writes it", () => {
     const { status, stderr } = node("tools/btfgen.ts", "--check");
     assert.equal(status, 0, stderr);
   });
 
-  it("is listed, described and configured as every other", () => {
+  it("is listed, described and configured like every other", () => {
     const main = join(clone, "cli/main.ts");
     assert.match(node(main, "plugins").stdout, /^exits /m);
     assert.match(node(main, "plugins", "exits").stdout, /^event sample\.exit /m);
@@ -53,7 +53,7 @@ describe("a plugin that is copied into plugins/", () => {
     assert.match(node(main, "config", "print").stdout, /threads: false/);
   });
 
-  it("traces", async () => {
+  it("has a trace command", async () => {
     await using agent = await startAgent(
       ["trace", "exits", "--json", "--signals", "--set", "metrics.interval=1s"],
       {
@@ -72,11 +72,11 @@ describe("a plugin that is copied into plugins/", () => {
     assert((killed?.value as number) >= 1);
   });
 
-  it("is all that was added: nothing else was changed by it", () => {
+  it("requires no other change", () => {
     assert.deepEqual(contents(clone), others);
   });
 
-  it("whose C was changed and whose reader was not is refused by --check, and at start", () => {
+  it("is refused by --check and at start if its C was changed without its reader", () => {
     const source = readFileSync(file("exits.bpf.c"), "utf8");
     writeFileSync(file("exits.bpf.c"), source.replaceAll("status", "code"));
     make();

@@ -91,21 +91,21 @@ describe("the thirteen tools over the golden workload", function () {
     });
   }
 
-  it("the failures are told from the rest", () => {
+  it("failures are distinguished from the rest", () => {
     for (const tool of ["tcpconnect", "tcpconnlat", "tcplife"]) {
       const failed = printed.get(tool)!.filter((row) => row["error.type"] === "connection_refused");
       assert.equal(failed.length, golden.refused.count, tool);
     }
   });
 
-  it("tcptracer prints a C and an A for each connection, and an X for either end", () => {
+  it("tcptracer prints a C and an A for each connection, and an X for each end", () => {
     const names = Map.groupBy(printed.get("tcptracer")!, ({ name }) => name);
     const count = (name: string) => names.get(name)?.length;
     assert.deepEqual([count("tcp connect"), count("tcp accept")], [connections, connections]);
     assert.equal(count("tcp connection"), 2 * connections);
   });
 
-  it("tcpsubnet counts what bcc's does, and besides what was received, and IPv6", () => {
+  it("tcpsubnet counts what bcc's does, and also received bytes and IPv6", () => {
     for (const [subnet, expected] of [
       ["127.0.0.1/32", bytes.v4],
       ["::/0", bytes.v6],
@@ -117,7 +117,7 @@ describe("the thirteen tools over the golden workload", function () {
     assert.equal(bytes.v4, bcc.tcpsubnet!.prints);
   });
 
-  it("tcptop has every connection's bytes, those of less than a kilobyte too", () => {
+  it("tcptop has every connection's bytes, including those of less than a kilobyte", () => {
     assert.equal(printed.get("tcptop")!.length, 2 * connections);
     for (const way of ["sent", "received"]) {
       assert.equal(sum("tcptop", `wirespan.tcp.bytes_${way}`), bytes.v4 + bytes.v6);
@@ -137,7 +137,7 @@ describe("the thirteen tools over the golden workload", function () {
     assert.ok(received.length > 0);
   });
 
-  it("libbpf-tools print as many rows, beside, where they run without kprobes", function () {
+  it("libbpf-tools print as many rows, if they run without kprobes", function () {
     if (peers.length === 0) skip(this, "libbpf-tools are not installed");
     const ports = Object.values(golden).map(({ port }) => port);
     const ofGolden = new RegExp(`\\b(${ports.join("|")})\\b`);

@@ -19,7 +19,7 @@ const guide = readFileSync(join(root, "docs/add-a-plugin.md"), "utf8");
 const files = filesOf(guide);
 
 describe("the guide to adding a plugin", () => {
-  it("adds one in four files of at most 100 lines in all", () => {
+  it("adds one in four files of at most 100 lines in total", () => {
     assert.deepEqual([...files.keys()].sort(), ["index.ts", "signals.ts", `${TOOL}.bpf.c`, "trace.ts"]);
     const lines = [...files.values()].reduce((sum, code) => sum + code.split("\n").length - 1, 0);
     assert(lines <= 100, `${lines} lines`);

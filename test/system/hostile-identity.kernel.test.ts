@@ -19,7 +19,7 @@ function resident({ pid }: Agent): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]);
 }
 
-describe(`${count} processes with names of 15 kB that are others'`, function () {
+describe(`${count} processes that claim others' names, of 15 kB`, function () {
   this.timeout(300_000);
   let folder = "";
 
@@ -32,7 +32,7 @@ describe(`${count} processes with names of 15 kB that are others'`, function () 
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   for (const excluded of [false, true]) {
-    it(`leave the agent its size, and no lie leaves it${excluded ? ", nor are they looked at when the filter leaves them out" : ""}`, async () => {
+    it(`do not make the agent grow, nor export a false name${excluded ? ", and are not read if the filter excludes them" : ""}`, async () => {
       await using sink = await OtlpSink.start("grpc");
       await using netns = await Netns.create();
       await using agent = await startAgent(["--plugin", "tcplife"], {

@@ -39,7 +39,7 @@ const cart = (version: number) => ({
   OTEL_RESOURCE_ATTRIBUTES: `service.version=${version}`,
 });
 
-describe("whose sums are", function () {
+describe("the identity of sums", function () {
   this.timeout(60_000);
 
   before(async function () {
@@ -55,7 +55,7 @@ describe("whose sums are", function () {
     return watched;
   }
 
-  it("two versions of one service, and another, in one cgroup, are told apart to the byte", async function () {
+  it("two versions of one service, and another, in one cgroup, are distinguished to the byte", async function () {
     await using netns = await Netns.create();
     await using cgroup = Cgroup.create(this);
     await using watched = await watchIn(netns);
@@ -93,7 +93,7 @@ describe("whose sums are", function () {
     }
   });
 
-  it("what was counted before the agent had looked is added to what comes after", async () => {
+  it("what was counted before the agent read a process is added to what comes after", async () => {
     await using netns = await Netns.create();
     await using watched = await watchIn(netns);
     await using running = await start(netns, "held", { up: 1000, env: cart(3) });

@@ -89,7 +89,7 @@ function misses(seen: Watch): number {
   return programsOf(seen.engine.objects).find(({ name }) => name === "on_state")!.misses;
 }
 
-describe("what interrupts a program", function () {
+describe("an event that interrupts a program", function () {
   this.timeout(120_000);
 
   before(async function () {
@@ -97,7 +97,7 @@ describe("what interrupts a program", function () {
     await build();
   });
 
-  it("has every plugin answer for it", () => {
+  it("is covered by every plugin", () => {
     const answers = [...Object.keys(COUNTS), ...Object.keys(NOT_COUNTED)];
     assert.deepEqual(answers.toSorted(), installedPlugins().toSorted());
   });
@@ -129,7 +129,7 @@ describe("what interrupts a program", function () {
     throw new Error("nothing was interrupted");
   });
 
-  it("is told from what the first program saw, however it is nested", async () => {
+  it("is distinguished from what the first program saw, however it is nested", async () => {
     const object = await native.load("nested", built("nested"), { programs: ["first", "second"] });
     const play = (program: string, event: number) =>
       object.run(program, new Uint8Array(BigUint64Array.of(BigInt(event)).buffer));

@@ -48,7 +48,7 @@ describe("live view", () => {
     [80, 24],
     [200, 60],
   ] as const) {
-    it(`fits ${columns} × ${rows}, shows what the workload did, and goes as it came`, async () => {
+    it(`fits ${columns} × ${rows}, shows what the workload did, and restores the terminal`, async () => {
       await using terminal = await open(columns, rows);
       await terminal.until(/13 plugins run/);
       await run(netns, "clientCloses", { count: COUNT });

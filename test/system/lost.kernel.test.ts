@@ -21,7 +21,7 @@ function losses({ stderr }: Ended): Loss[] {
 
 const sumOf = (found: readonly Loss[]): number => found.reduce((sum, { count }) => sum + count, 0);
 
-describe("an agent at its end", function () {
+describe("an agent that shuts down", function () {
   this.timeout(60_000);
 
   before(function () {
@@ -29,7 +29,7 @@ describe("an agent at its end", function () {
   });
 
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    it(`says how much no backend got, all of it, and ends with 7 (${signal})`, async () => {
+    it(`reports exactly how much no backend received, and exits with 7 (${signal})`, async () => {
       await using netns = await Netns.create();
       await using good = await OtlpSink.start("grpc");
       await using refuses = await OtlpSink.start("http");
@@ -75,7 +75,7 @@ exporters:
     });
   }
 
-  it("ends with 0 if all of it arrived", async () => {
+  it("exits with 0 if everything arrived", async () => {
     await using netns = await Netns.create();
     await using good = await OtlpSink.start("grpc");
     await using agent = await startAgent(["--plugin", "tcplife"], {

@@ -81,7 +81,7 @@ async function bytes(watched: Watch): Promise<readonly (readonly number[])[]> {
   ]);
 }
 
-describe("of every case", function () {
+describe("the reports of every case", function () {
   this.timeout(60_000);
 
   before(async function () {

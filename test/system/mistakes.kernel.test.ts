@@ -124,7 +124,7 @@ describe("a mistake", function () {
     },
   };
   for (const [what, { launcher, code, says, set = "strict=false" }] of Object.entries(privileges)) {
-    it(`of privileges and limits is named: ${what}`, async () => {
+    it(`with privileges or limits is reported: ${what}`, async () => {
       const started = await launcher();
       const agent = await launch(["--plugin", "tcplife", "--set", "control.socket=", "--set", set], {
         launcher: started,
@@ -140,7 +140,7 @@ describe("a mistake", function () {
 
   // How far the load of a plugin gets before none is left differs with each.
   for (const limits of [140, 200, 300]) {
-    it(`of privileges and limits is named: too few descriptors for every plugin: ${limits}`, async () => {
+    it(`with privileges or limits is reported: too few descriptors for every plugin: ${limits}`, async () => {
       const launcher = limit(`-n ${limits}`);
       const { code, err } = await launch(["--set", "control.socket="], { launcher });
       assert.equal(code, 0, err);
@@ -163,7 +163,7 @@ describe("a mistake", function () {
     });
   }
 
-  it("of privileges and limits is named: functions under lockdown", async function () {
+  it("with privileges or limits is reported: functions under lockdown", async function () {
     const { lockdown } = native.features();
     if (lockdown !== "integrity") skip(this, "this kernel is not locked down");
     const { code, out } = await launch(["doctor", "--plugin", "solisten"]);
@@ -253,7 +253,7 @@ describe("a mistake", function () {
     },
   };
   for (const [what, { make, args, code = 2, says, as = () => [] }] of Object.entries(files)) {
-    it(`of files, sockets and folders is named: ${what}`, async () => {
+    it(`with files, sockets or folders is reported: ${what}`, async () => {
       await make?.(path("x"));
       const ran = await launch(args(path("x")), { launcher: as() });
       const said = ran.err
@@ -313,7 +313,7 @@ describe("a mistake", function () {
     },
   };
   for (const [what, { change, code, says }] of Object.entries(reloads)) {
-    it(`during reload is named, and changes nothing: ${what}`, async () => {
+    it(`during reload is reported, and changes nothing: ${what}`, async () => {
       const file = path("wirespan.yaml");
       const socket = path("control.sock");
       await writeFile(file, start);

@@ -63,7 +63,7 @@ const mistakes: readonly (readonly [words: string, says: string | RegExp])[] = [
   ],
 ];
 
-describe("mistakes in what trace is to show", function () {
+describe("mistakes in trace options", function () {
   this.timeout(60_000);
   for (const [words, says] of mistakes) {
     it(`trace ${words}`, () => {

@@ -65,7 +65,7 @@ function pidNamespaceOf(agent: Agent): string {
 // With halfClose the client lives on while it waits for the answer, so that /proc can be read.
 const load = new URL("../workload/build/load", import.meta.url).pathname;
 
-describe("an agent in namespaces of its own", function () {
+describe("an agent in its own namespaces", function () {
   this.timeout(60_000);
 
   before(async function () {
@@ -73,7 +73,7 @@ describe("an agent in namespaces of its own", function () {
     await build();
   });
 
-  it("of pids knows processes of its own namespace whole, of others the executable", async () => {
+  it("of pids knows processes of its own namespace completely, of others only the executable", async () => {
     await using netns = await Netns.create();
     await using sink = await OtlpSink.start("http");
     await using agent = await start(netns, sink, { through: OWN_PIDS });
@@ -108,7 +108,7 @@ describe("an agent in namespaces of its own", function () {
     assert.equal(said.length, 2, agent.stderr.join("\n"));
   });
 
-  it("of pids refuses filters by pid, and says so in doctor", async () => {
+  it("of pids refuses filters by pid, and reports that in doctor", async () => {
     const refused = startAgent(["trace", "tcplife", "--set", "filter.include.pid=1"], { through: OWN_PIDS });
     await assert.rejects(refused, /filter\.include\.pid: the agent runs in its own pid namespace/);
     const main = new URL("../../cli/main.ts", import.meta.url).pathname;
@@ -117,7 +117,7 @@ describe("an agent in namespaces of its own", function () {
     assert.match(stdout, /^Limits\n {2}\/proc is that of the agent's own pid namespace/m);
   });
 
-  it("of pids goes by the numbers of /proc, if that is the host's", async () => {
+  it("of pids uses the numbers of /proc, if that is the host's", async () => {
     await using netns = await Netns.create();
     await using sink = await OtlpSink.start("http");
     await using _agent = await start(netns, sink, { through: HOST_PROC });
@@ -142,7 +142,7 @@ describe("an agent in namespaces of its own", function () {
     ["time", ["unshare", ...OWN_TIME, "--fork", "--kill-child", "--"]],
     ["time and pids", ["unshare", ...OWN_TIME, ...OWN_PIDS.slice(1)]],
   ] as const) {
-    it(`of ${what} gives the host's times, and recognises processes`, async () => {
+    it(`of ${what} reports the host's times, and recognises processes`, async () => {
       await using netns = await Netns.create();
       await using sink = await OtlpSink.start("http");
       await using agent = await start(netns, sink, { through });
@@ -166,7 +166,7 @@ describe("an agent in namespaces of its own", function () {
     });
   }
 
-  it("without any has no limits to speak of", async () => {
+  it("reports no limits without any", async () => {
     await using netns = await Netns.create();
     await using sink = await OtlpSink.start("http");
     await using agent = await start(netns, sink, {});

@@ -27,7 +27,7 @@ describe("network namespaces", () => {
     assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
   });
 
-  it("left by an ended process go when the next process makes its first", async () => {
+  it("left by an ended process are removed when the next process creates its first", async () => {
     const dead = spawn("true");
     await once(dead, "exit");
     const left = `ws-${dead.pid}-1`;
@@ -41,7 +41,7 @@ describe("network namespaces", () => {
     assert.ok(!existsSync(`/run/netns/ws-${next.pid}-1`), "process.exit() leaves nothing either");
   });
 
-  it("have each their own cookie, sysctls and counters", async () => {
+  it("each have their own cookie, sysctls and counters", async () => {
     await using a = await Netns.create();
     await using b = await Netns.create();
     assert.notEqual(await netnsCookie(a), await netnsCookie(b));
@@ -55,7 +55,7 @@ describe("network namespaces", () => {
     assert.deepEqual(movedB, {});
   });
 
-  it("count with nft what a rule met, until it is removed", async () => {
+  it("count with nft what a rule matched, until it is removed", async () => {
     await using netns = await Netns.create();
     const rule = await netns.rule("input", "tcp dport 9", "reject with tcp reset");
     await run(netns, "attempt", { count: 3 });
@@ -64,7 +64,7 @@ describe("network namespaces", () => {
     assert.doesNotMatch(await netns.run("nft", "list", "ruleset"), /dport 9/);
   });
 
-  it("reach each other over a veth pair, by both families, with as many queues as asked", async () => {
+  it("reach each other over a veth pair, by both families, with the requested number of queues", async () => {
     await using wired = await pair({ queues: 2 });
     for (const address of [addresses.b, addresses.b6]) {
       const lines = await run(wired.a, "clientCloses", { address, server: wired.b });
@@ -77,7 +77,7 @@ describe("network namespaces", () => {
     assert.match(link, /numtxqueues 2 numrxqueues 2/);
   });
 
-  it("meet through a router that rewrites both addresses", async () => {
+  it("reach each other through a router that rewrites both addresses", async () => {
     await using net = await routed();
     const lines = await run(net.client, "clientCloses", {
       address: routedAddresses.routerForClient,

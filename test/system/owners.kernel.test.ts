@@ -51,7 +51,7 @@ describe("filters on owners", function () {
   });
 
   for (const level of ["", "plugins.tcpconnect."]) {
-    it(`know the cgroups in a map that others fill, at any time: ${level}filter.cgroupMap`, async function () {
+    it(`match the cgroups in a map that others fill, at any time: ${level}filter.cgroupMap`, async function () {
       await using netns = await Netns.create();
       await using pins = await Pins.mount();
       await using top = Cgroup.create(this);
@@ -70,7 +70,7 @@ describe("filters on owners", function () {
     });
   }
 
-  it("know who accepts as well as who connects", async function () {
+  it("match who accepts as well as who connects", async function () {
     await using netns = await Netns.create();
     await using pins = await Pins.mount();
     await using top = Cgroup.create(this);
@@ -90,7 +90,7 @@ describe("filters on owners", function () {
     ]);
   });
 
-  it("know the mount namespaces in such a map", async () => {
+  it("match the mount namespaces in such a map", async () => {
     await using netns = await Netns.create();
     await using pins = await Pins.mount();
     const holder = netns.spawn("unshare", ["--mount", "sh", "-c", "echo; exec sleep 600"], {
@@ -111,7 +111,7 @@ describe("filters on owners", function () {
     assert.deepEqual(await ports(watched, 7302), [7302]);
   });
 
-  it("say what is wrong with a map", async () => {
+  it("report what is wrong with a map", async () => {
     await using pins = await Pins.mount();
     const four = await pins.put("four", 4, 4);
     for (const [path, message] of [
@@ -123,7 +123,7 @@ describe("filters on owners", function () {
     }
   });
 
-  it("reach owners that were met before a reload named their cgroup", async function () {
+  it("match existing owners after a reload that adds their cgroup", async function () {
     await using netns = await Netns.create();
     await using top = Cgroup.create(this);
     await using outer = top.child("outer");

@@ -103,7 +103,7 @@ describe("parents", function () {
     await build();
   });
 
-  it("are named only if they are sent", async () => {
+  it("are set only if they are exported", async () => {
     await using net = await pair();
     const base = { "ring.core": "64KiB", "filter.include.netns": `${inodeOf(net.a)},${inodeOf(net.b)}` };
     const all = Object.entries(cases(net));
@@ -128,7 +128,7 @@ describe("parents", function () {
     );
   });
 
-  it("are not those that are older than the agent, nor those of attempts that never changed a state", async () => {
+  it("are never spans from before the agent, nor of attempts that never changed a state", async () => {
     await using net = await pair();
     const options = { address: addresses.b, server: net.b, port: PORT };
     await using held = await start(net.a, "held", { ...options, up: 10, later: 20, down: 30 });
@@ -175,7 +175,7 @@ describe("the status of a failure", function () {
       .toSorted();
   }
 
-  it("is that of one span, which is the client's", async () => {
+  it("is on one span, the client's", async () => {
     assert.deepEqual(await refused(["tcplife", "tcpconnect"]), [
       "tcp connect connection_refused client",
       "tcp connection unset internal",
@@ -188,7 +188,7 @@ describe("the status of a failure", function () {
     ]);
   });
 
-  it("is that of the acceptor's handshake if the connection was never accepted", async () => {
+  it("is on the acceptor's handshake if the connection was never accepted", async () => {
     await using net = await pair();
     await using seen = await watch(["tcplife", "tcpaccept"], {
       "filter.include.netns": String(inodeOf(net.b)),
@@ -200,7 +200,7 @@ describe("the status of a failure", function () {
     assert.deepEqual(spans.toSorted(), ["tcp accept never_accepted server", "tcp connection unset internal"]);
   });
 
-  it("leaves one client and one server to a connection that was accepted", async () => {
+  it("leaves one client and one server span to an accepted connection", async () => {
     await using net = await pair();
     const only = { "filter.include.netns": `${inodeOf(net.a)},${inodeOf(net.b)}` };
     await using seen = await watch(PLUGINS, { ...only, "spans.kind": "client-server" });

@@ -33,7 +33,7 @@ function account(sink: OtlpSink): string {
   return [...last].map(([name, value]) => `${name}: ${value}`).join(", ");
 }
 
-describe("a configuration that is read again", () => {
+describe("a reloaded configuration", () => {
   let folder: string;
 
   before(function () {
@@ -99,7 +99,7 @@ ${more}`;
     assert.ok(sums.size >= 3, "the sums of softirqs began anew with each start");
   });
 
-  it("leaves a collection that is under way what it reads from", async function () {
+  it("does not remove the tables of a running collection", async function () {
     this.timeout(60_000);
     const off = { "plugins.softirqs.enabled": "false" };
     await using seen = await watch(["tcptop", "tcplife", "softirqs"]);
@@ -114,7 +114,7 @@ ${more}`;
     }
   });
 
-  it("no longer counts a plugin as failed that is not wanted any more, or that runs now", async () => {
+  it("no longer counts a plugin as failed that is disabled, or that runs now", async () => {
     const limit = Object.assign(new Error("too many"), { code: "EMFILE", step: "load" });
     let refuses = true;
     const unwilling: Native = {
@@ -148,7 +148,7 @@ ${more}`;
     );
   });
 
-  it("lets a plugin run on whose successor can't be started", async () => {
+  it("keeps a plugin running whose new instance cannot be started", async () => {
     let refuses = false;
     const unwilling: Native = {
       ...native,
@@ -176,7 +176,7 @@ ${more}`;
     await seen.until("listen()", () => listening() > count);
   });
 
-  it("gives the spans of a restarted plugin its new filter, and says what must wait", async function () {
+  it("applies its new filter to a restarted plugin's spans, and reports what requires a restart", async function () {
     this.timeout(60_000);
     await using sink = await OtlpSink.start("grpc");
     await using netns = await Netns.create();
@@ -220,7 +220,7 @@ ${more}`;
     assert.deepEqual([...new Set(directions)], ["inbound"]);
   });
 
-  it("changes nothing where it is wrong, and says why", async function () {
+  it("changes nothing if it is invalid, and reports why", async function () {
     this.timeout(60_000);
     await using sink = await OtlpSink.start("grpc");
     const file = join(folder, "wirespan.yaml");

@@ -60,7 +60,7 @@ class Stuck implements Disposable {
 const rss = (pid: number) =>
   Number(/VmRSS:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
 
-describe("a reader that stands still", function () {
+describe("a reader that stalls", function () {
   this.timeout(180_000);
   let folder: string;
 
@@ -74,7 +74,7 @@ describe("a reader that stands still", function () {
     await rm(folder, { recursive: true });
   });
 
-  it("neither keeps a trace from its end nor makes it grow, and what it has missed is counted", async () => {
+  it("neither blocks the end of a trace nor makes it grow, and what it has missed is counted", async () => {
     await using netns = await Netns.create();
     using stuck = new Stuck(join(folder, "pipe"), 1, [
       "trace",
@@ -99,7 +99,7 @@ describe("a reader that stands still", function () {
     assert.equal(shown + missing, 2 * connections);
   });
 
-  it("for a while misses nothing of a trace that ends, however much waits, if it goes on", async () => {
+  it("for a while misses nothing of a trace that ends, however much waits, if it continues", async () => {
     await using netns = await Netns.create();
     const count = 12_000;
     const series = 100;
@@ -125,7 +125,7 @@ describe("a reader that stands still", function () {
     assert.equal(shown.trimEnd().split("\n").length, count + series);
   });
 
-  it("of the log keeps no exporter from its work, and learns how many lines it has missed", async () => {
+  it("of the log does not block exporters, and learns how many lines it has missed", async () => {
     await using good = await OtlpSink.start("http");
     await using bad = await OtlpSink.start("http");
     await using netns = await Netns.create();
@@ -169,8 +169,8 @@ exporters:
   });
 });
 
-describe("a full disk below standard error", () => {
-  it("ends no agent", async function () {
+describe("a full disk under standard error", () => {
+  it("does not end the agent", async function () {
     this.timeout(60_000);
     needsRoot(this);
     await using sink = await OtlpSink.start("http");

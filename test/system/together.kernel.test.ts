@@ -99,7 +99,7 @@ describe("all plugins at once", function () {
 
   const byKernel = ["netqtop", "softirqs"];
   for (const name of installedPlugins().filter((name) => !byKernel.includes(name))) {
-    it(`leave ${name} what it tells alone`, async () => {
+    it(`report what ${name} reports alone`, async () => {
       const { spans, ...rest } = (await alone(name)).reports.get(name)!;
       const { spans: allSpans, ...allRest } = together.reports.get(name)!;
       assert.deepEqual(allRest, rest);
@@ -114,7 +114,7 @@ describe("all plugins at once", function () {
     });
   }
 
-  it("tell no span that none tells alone", () => {
+  it("report no span that none reports alone", () => {
     for (const { spans } of together.reports.values()) {
       for (const [span, told] of Object.entries(spans)) {
         const most = Math.max(...[...reported.values()].map((report) => report.spans[span]?.length ?? 0));
@@ -124,7 +124,7 @@ describe("all plugins at once", function () {
   });
 
   // How many packets carry the same work is chance, so what counts is the kernel's own account.
-  it("leave netqtop the packets and bytes of the interface", async () => {
+  it("do not change netqtop's packets and bytes of the interface", async () => {
     for (const { reports, carried } of [await alone("netqtop"), together]) {
       const sum = (metric: string, way: string) =>
         Object.entries(reports.get("netqtop")!.metrics)
@@ -138,7 +138,7 @@ describe("all plugins at once", function () {
     }
   });
 
-  it("leave softirqs the runs that the kernel counts", async () => {
+  it("do not change the runs that softirqs counts", async () => {
     for (const { runs } of [await alone("softirqs"), together]) {
       for (const [vector, least, told, most] of runs) {
         const enough = leastTraced(least) <= told && told <= most;

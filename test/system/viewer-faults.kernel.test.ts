@@ -219,7 +219,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
   };
 
   for (const { what, rule, subject, text, calm, stage: begin } of FAULTS)
-    it(`name ${what}`, async () => {
+    it(`are found: ${what}`, async () => {
       await calm?.(stage);
       if (calm) await sleep(BEFORE);
       assert.deepEqual(await findings(), []);

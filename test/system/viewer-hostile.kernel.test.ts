@@ -22,10 +22,10 @@ const NAMES = [
 const SCREENS = ["/", "/connections", "/latency", "/topology", "/losses", "/listeners", "/host", "/agent"];
 const LOG: Log = { error() {}, warn() {}, info() {}, debug() {} };
 
-describe("the page, of hostile names", function () {
+describe("the page with hostile names", function () {
   this.timeout(120_000);
 
-  it("runs nothing of them on any screen, and shows them as they are", async function () {
+  it("executes none of them on any screen, and shows them as they are", async function () {
     await using stack = new AsyncDisposableStack();
     const browser = await openBrowser(this);
     stack.defer(() => browser.close());

@@ -22,7 +22,7 @@ const server = createServer((_, answer) => answer.end()).listen(0, "127.0.0.1", 
   server.close();
 });`;
 
-describe("connections of the page", function () {
+describe("the page's own connections", function () {
   this.timeout(120_000);
   before(function () {
     needsRoot(this);

@@ -135,7 +135,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
   };
   const text = () => page.evaluate("document.body.innerText") as Promise<string>;
 
-  it("is drawn as in the guides", async () => {
+  it("looks as in the guides", async () => {
     const folderOfPictures = process.env.PICTURES;
     await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
     await page.setViewport({ width: 1440, height: 900 });
@@ -158,7 +158,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     }
   });
 
-  it("names each fault first, with its subject and its number", async () => {
+  it("lists each fault first, with its subject and its number", async () => {
     const all = await ask<{ findings: readonly Finding[] }>("findings");
     const subjects = Object.fromEntries((await found()).map(({ rule, subject }) => [rule, subject]));
     assert.equal(subjects["connects-fail"], "cart → 127.0.0.1:9999 (connection_refused)");
@@ -173,7 +173,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     for (const finding of await found()) assert.ok(shown.includes(finding.text.slice(-30)), finding.text);
   });
 
-  it("prints the same by wirespan findings", async () => {
+  it("shows the same as wirespan findings prints", async () => {
     const { stdout } = await wirespan("findings");
     assert.match(
       stdout,
@@ -265,7 +265,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     assert.match(shown, new RegExp(`${missing} missing, \\d+ of second choice`));
   });
 
-  it("is walked by keys alone", async () => {
+  it("can be used with the keyboard alone", async () => {
     await show("/");
     const path = () => page.evaluate("location.pathname") as Promise<string>;
     for (const [key, to] of [
@@ -296,7 +296,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     assert.equal(await page.evaluate("new URLSearchParams(location.search).get('q')"), "service:cart");
   });
 
-  it("lists what is open now, as its process made it", async () => {
+  it("lists open connections, as their process opened them", async () => {
     const child = netns.spawn("python3", ["-c", UNREAD], {
       env: { ...process.env, OTEL_SERVICE_NAME: "holder" },
       stdio: ["pipe", "pipe", "inherit"],
@@ -350,7 +350,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     assert.match(shown, /tcp connection/);
   });
 
-  it("has nothing that axe-core objects to, on any screen, light and dark", async () => {
+  it("passes axe-core on every screen, light and dark", async () => {
     const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
     const { rows } = await ask<{ rows: readonly { trace: string }[] }>("connections?last=600");
     const objections: string[] = [];
@@ -371,7 +371,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     assert.deepEqual(objections, []);
   });
 
-  it("works at 1024 pixels without a scroll bar below", async () => {
+  it("fits into 1024 pixels without a horizontal scroll bar", async () => {
     await page.setViewport({ width: 1024, height: 768 });
     for (const screen of SCREENS) {
       await show(screen);
@@ -380,7 +380,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     }
   });
 
-  it("is recorded, and shown again without the agent", async () => {
+  it("can be recorded, and shown again without the agent", async () => {
     const file = join(folder, "recording.db");
     const config = `${folder}/record.yaml`;
     const { writeFile } = await import("node:fs/promises");
@@ -407,7 +407,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     );
   });
 
-  it("has been recorded when the first fault was found", async () => {
+  it("was recorded when the first fault was found", async () => {
     const [file, ...more] = (await readdir(folder)).filter((name) => /^finding-.*\.db$/.test(name));
     assert.deepEqual(more, []);
     const { openRecording } = await import("../../store/recording.ts");
@@ -415,7 +415,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     assert.ok(recording.findings.raised.length > 0);
   });
 
-  it("said nothing on the browser's console that is an error", () => {
+  it("logged no error on the browser's console", () => {
     assert.deepEqual(problems, []);
   });
 });

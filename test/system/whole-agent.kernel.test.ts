@@ -32,7 +32,7 @@ describe("the agent with every plugin", () => {
   });
 
   for (const protocol of ["grpc", "http"] as const) {
-    it(`lets nothing leave over ${protocol} that is not as declared`, async function () {
+    it(`exports nothing over ${protocol} that differs from its declaration`, async function () {
       this.timeout(60_000);
       await using sink = await OtlpSink.start(protocol);
       await using netns = await Netns.create();
@@ -100,7 +100,7 @@ describe("the agent with every plugin", () => {
         ),
       );
 
-    it("accounts for every span", () => {
+    it("exports or counts every span", () => {
       const noRoom = counted("connections", "lost_spans");
       assert.equal(counted("connections", "seen_spans"), sink.spans.length + noRoom, "seen = arrived + lost");
       assert.equal(noRoom, 0);
@@ -112,7 +112,7 @@ describe("the agent with every plugin", () => {
       assert.equal(new Set(sink.spans.map((s) => `${s.traceId} ${s.spanId}`)).size, sink.spans.length);
     });
 
-    it("accounts for every event of every plugin", () => {
+    it("exports or counts every event of every plugin", () => {
       const kinds = series
         .filter(({ name }) => name === INTERNAL_TELEMETRY.events.name)
         .map(({ attributes }) => attributes);

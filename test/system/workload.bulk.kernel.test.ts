@@ -54,8 +54,8 @@ describe("workloads", function () {
     });
   });
 
-  describe("that wait to be told", () => {
-    it("held: under their names, with a connection that ss shows", async () => {
+  describe("that wait for commands", () => {
+    it("held: under their own names, with a connection that ss shows", async () => {
       await using netns = await Netns.create();
       await using held = await start(netns, "held", { up: 100, later: 200, down: 300 });
       const [opened, listening] = [await held.until("opened"), await held.until("listening")];
@@ -95,7 +95,7 @@ describe("workloads", function () {
       );
     });
 
-    it("and meet a path that drops for a while: everything arrives, by retransmission", async () => {
+    it("lose packets for a while: everything arrives, by retransmission", async () => {
       await using net = await pair();
       await using held = await start(net.a, "held", {
         address: addresses.b,
@@ -116,7 +116,7 @@ describe("workloads", function () {
   });
 
   describe("that listen and accept", () => {
-    it("accepters: 25 threads on 25 ports, asleep before anyone connects", async () => {
+    it("accepters: 25 threads on 25 ports, blocked before anyone connects", async () => {
       await using netns = await Netns.create();
       await using accepters = await start(netns, "accepters");
       const blocked = await accepters.until("blocked");
@@ -130,7 +130,7 @@ describe("workloads", function () {
       assert.equal(new Set(ends.map(({ localPort }) => localPort)).size, 25);
     });
 
-    it("emfile: fail three times for want of a file descriptor", async () => {
+    it("emfile: fail three times for lack of a file descriptor", async () => {
       await using netns = await Netns.create();
       const lines = await run(netns, "emfile");
       assert.deepEqual(
@@ -162,7 +162,7 @@ describe("workloads", function () {
   });
 
   describe("that are hard to count", () => {
-    it("bytes: what was asked exceeds what was sent, and what was sent arrives", async () => {
+    it("bytes: more is requested than sent, and what was sent arrives", async () => {
       await using netns = await Netns.create();
       const lines = await run(netns, "bytes");
       const [client, server, sends] = [

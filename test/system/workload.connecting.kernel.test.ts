@@ -62,7 +62,7 @@ describe("workloads", function () {
       assert.equal(moved["Tcp.AttemptFails"], 1);
     });
 
-    it("killedConnecting: and are killed meanwhile", async () => {
+    it("killedConnecting: killed meanwhile", async () => {
       await using net = await pair();
       const rule = await net.b.rule("input", "tcp dport 9", "drop");
       const moved = await net.a.moved(async () => {
@@ -76,7 +76,7 @@ describe("workloads", function () {
       assert.deepEqual([moved["Tcp.ActiveOpens"], moved["TcpExt.TCPTimeouts"]], [1, undefined]);
     });
 
-    it("attempt: to where no route leads", async () => {
+    it("attempt: to a destination without a route", async () => {
       await using netns = await Netns.create();
       const moved = await netns.moved(async () => {
         assert.equal(one(await run(netns, "attempt", { address: "10.99.0.2" }), "end").errno, ENETUNREACH);
@@ -104,7 +104,7 @@ describe("workloads", function () {
       for (const end of pick(lines, "end")) assert.deepEqual([end.family, end.mapped], ["ipv6", true]);
     });
 
-    it("as another user, under other names", async () => {
+    it("run as another user, under other names", async () => {
       await using netns = await Netns.create();
       await using held = await start(netns, "held", {
         uid: 65534,

@@ -100,7 +100,7 @@ describe("workloads", function () {
       assert.equal(moved["TcpExt.TCPAbortOnClose"], 1);
     });
 
-    it("late: data comes when the reader is gone", async () => {
+    it("late: data arrives when the reader is gone", async () => {
       await using netns = await Netns.create();
       const moved = await netns.moved(async () => {
         assert.equal(one(await run(netns, "late"), "end", "client").errno, EPIPE);
@@ -169,7 +169,7 @@ describe("workloads", function () {
     assert.equal(one(await run(net.a, "attempt", { address: addresses.b6 }), "end").errno, ECONNREFUSED);
   });
 
-  it("fail with what they said when they cannot run or take too long", async () => {
+  it("fail with their output if they cannot run or take too long", async () => {
     await using netns = await Netns.create();
     await assert.rejects(run(netns, "reusedPort"), /sourcePort= is missing/);
     await using held = await start(netns, "held", { limit: 300 });

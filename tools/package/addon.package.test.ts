@@ -27,7 +27,7 @@ describe("the addon of the packages", function () {
         file = await addon(arch);
       });
 
-      it("requires glibc 2.28 at most, and of others only what Node has", () => {
+      it("requires glibc 2.28 at most, and of other libraries only what Node includes", () => {
         const symbols = required(file);
         const minors = symbols.flatMap(({ version }) =>
           version ? [Number(/^GLIBC_2\.(\d+)/.exec(version)?.[1])] : [],
@@ -41,7 +41,7 @@ describe("the addon of the packages", function () {
         );
       });
 
-      it("requires no library but those of glibc", () => {
+      it("requires no libraries but those of glibc", () => {
         const libraries = [...readelf("-d", file).matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(
           ([, name = ""]) => name,
         );
@@ -53,7 +53,7 @@ describe("the addon of the packages", function () {
         );
       });
 
-      it("takes at most 1.2 MB, and names no folder of the machine that built it", () => {
+      it("takes at most 1.2 MB, and contains no path of the machine that built it", () => {
         assert.ok(statSync(file).size <= 1_200_000, `${statSync(file).size} bytes`);
         assert.doesNotMatch(readFileSync(file, "latin1"), /\/(root|home|work|tmp)\/\w/);
       });
@@ -70,7 +70,7 @@ describe("the addon of the packages", function () {
     assert.ok(statSync(file).size <= 1_200_000, `${statSync(file).size} bytes`);
   });
 
-  it("is loaded by Node for arm64, and reads the kernel's types there as here", async function () {
+  it("is loaded by Node for arm64, and reads the kernel's types there", async function () {
     if (process.arch !== "x64") skip(this, "is for machines that cannot run it as they are");
     for (const program of ["qemu-aarch64", "mmdebstrap"])
       if (spawnSync(program, ["--version"]).error) skip(this, `needs ${program}`);
@@ -97,7 +97,7 @@ describe("the addon of the packages", function () {
     assert.equal(said(there, ...emulated), `arm64 ${types}`);
   });
 
-  it("is the same bytes if it is built again, in another folder and by a compiler that has kept nothing", async () => {
+  it("is identical if it is built again, in another folder and with an empty compiler cache", async () => {
     const clone = scratchClone();
     const cache = mkdtempSync(join(tmpdir(), "wirespan-zig-"));
     try {

@@ -65,7 +65,7 @@ print(importlib.metadata.version("wirespan-correlate"), "wirespan_correlate" in 
     assert.equal(run("python", {}, python, "-c", look), `${version} True\n`);
   });
 
-  it("are found by go in a folder that has a proxy's layout", function () {
+  it("are found by go in a folder with a proxy's layout", function () {
     if (spawnSync("go", ["version"]).status !== 0) skip(this, "no go on this machine");
     const module = "wirespan.invalid/correlate";
     const zip = join(packages, `wirespan-correlate-go-${version}.zip`);

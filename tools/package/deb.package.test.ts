@@ -70,7 +70,7 @@ describe("the Debian package", function () {
     await until("a restart", async () => isNew(await pid()) && (await active()) === "active", 60_000);
   }
 
-  it("runs every plugin when dpkg has ended", async () => {
+  it("runs every plugin after dpkg has ended", async () => {
     await machine.run("dpkg", "--install", deb);
     assert.deepEqual(
       [await active(), await property("UnitFileState"), await property("NRestarts")],
@@ -93,7 +93,7 @@ describe("the Debian package", function () {
     assert.notEqual(owner, "0");
   });
 
-  it("has a command that finds the service", async () => {
+  it("has a command that reaches the service", async () => {
     assert.match(
       await machine.run("wirespan", "--version"),
       new RegExp(`^wirespan ${packageJson.version}$`, "m"),
@@ -107,7 +107,7 @@ describe("the Debian package", function () {
     assert.ok(level > 0 && level <= 2.0, rated.slice(-200));
   });
 
-  it("reloads a configuration that is valid, and refuses one that is not", async () => {
+  it("reloads a valid configuration, and refuses an invalid one", async () => {
     const process = await pid();
     await write(CONFIG, OWN);
     await systemctl("reload", UNIT);
@@ -123,14 +123,14 @@ describe("the Debian package", function () {
     await write(CONFIG, OWN);
   });
 
-  it("is started again when it is killed", async () => {
+  it("is restarted after it was killed", async () => {
     const former = await pid();
     await systemctl("kill", "--signal=KILL", "--kill-whom=main", UNIT);
     await restarted(former);
     assert.equal(await property("NRestarts"), "1");
   });
 
-  it("is started again when it gives no sign of life for as long as its unit says", async () => {
+  it("is restarted if its watchdog expires", async () => {
     assert.equal(await property("WatchdogUSec"), "1min");
     const drop = `/run/systemd/system/${UNIT}.d`;
     await machine.run("mkdir", "-p", drop);
@@ -146,7 +146,7 @@ describe("the Debian package", function () {
     await restarted(former);
   });
 
-  it("may end with losses and has succeeded", async () => {
+  it("counts as successful if it exits with losses", async () => {
     await until("a loss that is certain", async () =>
       /^ {4}points: [1-9]/m.test(await machine.run("wirespan", "status")),
     );
@@ -177,7 +177,7 @@ describe("the Debian package", function () {
     await systemctl("enable", "--now", UNIT);
   });
 
-  it("ends the service and keeps configuration and state when it is removed", async () => {
+  it("stops the service and keeps configuration and state when it is removed", async () => {
     await machine.run("dpkg", "--remove", "wirespan");
     assert.equal(await property("LoadState"), "not-found");
     const left = (await files()).filter((path) => !untouched.has(path));

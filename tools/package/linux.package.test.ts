@@ -59,7 +59,7 @@ describe("packages for Linux distributions", function () {
     assert.deepEqual(ofRpm.sort(), listed(files));
   });
 
-  it("keep the changes of an administrator", () => {
+  it("keep an administrator's changes", () => {
     const conffiles = ["/etc/default/wirespan", "/etc/wirespan/wirespan.yaml"];
     assert.deepEqual(output("dpkg-deb", "--info", deb, "conffiles").trim().split("\n").sort(), conffiles);
     const rpm = output(
@@ -75,7 +75,7 @@ describe("packages for Linux distributions", function () {
     );
   });
 
-  it("pass Debian's lintian but for what it does not know", function () {
+  it("pass Debian's lintian, except for tags that do not apply", function () {
     if (spawnSync("lintian", ["--version"]).error) skip(this, "needs lintian");
     const words = ["--allow-root", "--fail-on", "error,warning", "--suppress-tags"];
     // The archive's own rule: dpkg reads zstd since Debian 12.

@@ -29,7 +29,7 @@ describe("npm run package", function () {
   const inTarball = (tarball: string, file: string) =>
     execFileSync("tar", ["xzOf", join(folder, tarball), `package/${file}`], { encoding: "utf8" });
 
-  it("makes the same bytes in another folder, from the BPF programs' sources on", () => {
+  it("is reproducible in another folder, from the BPF programs' sources on", () => {
     const clone = scratchClone();
     try {
       for (const object of globSync("{bpf,plugins}/*/*.bpf.o", { cwd: clone })) rmSync(join(clone, object));
@@ -84,7 +84,7 @@ describe("npm run package", function () {
     for (const { name, licenses } of components) assert.match(licenses[0]!.expression, known, name);
   });
 
-  it("passes on the licence of every part, in the package that contains it", () => {
+  it("includes the licence of every part, in the package that contains it", () => {
     const { components, dependencies } = JSON.parse(
       readFileSync(join(folder, `wirespan-${version}.cdx.json`), "utf8"),
     ) as Bom;
@@ -104,7 +104,7 @@ describe("npm run package", function () {
       assert.ok(addon.includes(words), words);
   });
 
-  it("puts no file into a tarball that it does not need", () => {
+  it("puts no unnecessary file into a tarball", () => {
     const list = (tarball: string) =>
       execFileSync("tar", ["tzf", join(folder, tarball)], { encoding: "utf8" })
         .trim()

@@ -95,7 +95,7 @@ for (const [name, make] of Object.entries(systems)) {
       assert.deepEqual(found, []);
     });
 
-    it("run nothing when they are installed, ask no registry, and take at most 20 MB", () => {
+    it("run nothing when they are installed, contact no registry, and take at most 20 MB", () => {
       for (const name of ["wirespan", binary]) {
         const file = join(root!.path, INSTALLED, name, "package.json");
         const manifest = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
@@ -113,13 +113,13 @@ for (const [name, make] of Object.entries(systems)) {
       assert.ok(kib < 20_000, `${kib} KiB`);
     });
 
-    it("give a command that finds every plugin able to run", () => {
+    it("provide a command that finds every plugin able to run", () => {
       const report = JSON.parse(inside(...command, "doctor", "--json")) as DoctorReport;
       const running = report.plugins.filter(({ state }) => state === "running").map(({ name }) => name);
       assert.deepEqual(running.sort(), ["connections", ...installedPlugins()].sort());
     });
 
-    it("give a command that traces: both ends of each of three connections", async () => {
+    it("provide a command that traces both ends of each of three connections", async () => {
       await using netns = await Netns.create();
       await using agent = await startAgent(["trace", "tcplife", "--json", "--netns", netns.name], {
         main: COMMAND,
@@ -131,7 +131,7 @@ for (const [name, make] of Object.entries(systems)) {
       assert.deepEqual([code, stdout.length], [0, 6]);
     });
 
-    it("give an agent that runs every plugin, and answers", async () => {
+    it("provide an agent that runs every plugin, and responds", async () => {
       await using agent = await startAgent(["--set", "viewer.enabled=false"], {
         main: COMMAND,
         through: enter,
@@ -150,7 +150,7 @@ for (const [name, make] of Object.entries(systems)) {
       assert.equal((await agent.stop()).code, 0);
     });
 
-    it("say what is missing: a newer Node, or the package of the processor", () => {
+    it("report what is missing: a newer Node, or the package for the processor", () => {
       const fails = (...words: readonly string[]) => {
         const [program = "", ...rest] = [...enter, "node", ...words, COMMAND, "--version"];
         const { status, stderr } = spawnSync(program, rest, { encoding: "utf8" });

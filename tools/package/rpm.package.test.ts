@@ -47,7 +47,7 @@ describe("the RPM package", function () {
   };
   const property = (name: string) => machine.property(UNIT, name);
 
-  it("is enabled as the distribution's presets say, and started by the administrator", async () => {
+  it("is enabled according to the distribution's presets, and started by the administrator", async () => {
     await rpm("--install", "--nodeps", file);
     assert.deepEqual(
       [await property("ActiveState"), await property("UnitFileState")],
@@ -67,7 +67,7 @@ describe("the RPM package", function () {
     assert.notEqual(await property("MainPID"), former);
   });
 
-  it("ends the service and leaves what was changed and observed when it is removed", async () => {
+  it("stops the service and keeps changed and observed files when it is removed", async () => {
     await rpm("--erase", "wirespan");
     assert.equal(await property("LoadState"), "not-found");
     const left = await machine.run(

@@ -179,13 +179,13 @@ exporters: { sink: { type: otlp_grpc, endpoint: "${sink.endpoint}" } }
     assert.deepEqual([...traces.values()].map(({ length }) => length).sort(), [1, 1, 1, 2, 2, 2]);
   }
 
-  it("counts known traffic by every plugin, with the names of units", async () => {
+  it("counts known traffic with every plugin, with the names of units", async () => {
     const told = await reported();
     check(told);
     assert.deepEqual(told.services, ["till"]);
   });
 
-  it("has the names that applications give themselves and every hook, with the drop-in", async () => {
+  it("has applications' own names and every hook, with the drop-in", async () => {
     await machine.run("install", "-D", "-m", "644", DROP_IN, `/etc/systemd/system/${UNIT}.d/names.conf`);
     await machine.run("systemctl", "daemon-reload");
     const told = await reported();

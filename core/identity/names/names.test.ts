@@ -39,7 +39,7 @@ const owned = (kind: string, name: string, labels = {}) => ({
 });
 
 describe("names from a kubelet", () => {
-  it("are a pod's, its node's and its containers', by the ids that processes have", () => {
+  it("are those of a pod, its node and its containers, by the ids that processes have", () => {
     const statuses = {
       initContainerStatuses: [{ name: "first", containerID: "containerd://a1" }],
       containerStatuses: [{ name: "app", containerID: "cri-o://b2" }, { name: "waiting" }],
@@ -72,7 +72,7 @@ describe("names from a kubelet", () => {
     ["Job", "nightly-29387520", {}, { job: "nightly-29387520", cronjob: "nightly" }],
     ["Tower", "t", {}, {}],
   ] as const) {
-    it(`tell what it belongs to: ${kind} ${name}`, () => {
+    it(`include its owner: ${kind} ${name}`, () => {
       const named = list(owned(kind, name, labels)).pods.get(uid)!;
       const { "k8s.pod.name": _, "k8s.namespace.name": __, ...rest } = named;
       const keys = Object.entries(expected).map(([key, value]) => [`k8s.${key}.name`, value]);
@@ -80,14 +80,14 @@ describe("names from a kubelet", () => {
     });
   }
 
-  it("are known of a static pod by the hash of its file, too", () => {
+  it("are also known for a static pod, by the hash of its file", () => {
     const hash = "0".repeat(32);
     const annotations = { "kubernetes.io/config.hash": hash };
     const { pods } = list({ metadata: { name: "etcd-a", namespace: "kube-system", uid, annotations } });
     assert.deepEqual(pods.get(hash), pods.get(uid));
   });
 
-  it("are none of a list without pods", () => {
+  it("are empty for a list without pods", () => {
     assert.equal(podsOf({ items: null }).pods.size, 0);
   });
 
@@ -124,20 +124,20 @@ describe("names from a kubelet", () => {
       }).ask();
     };
 
-    it("are asked for with the token that the file has now", async () => {
+    it("are requested with the token that is in the file now", async () => {
       for (const token of ["one", "two"]) await ask(token);
       assert.deepEqual(tokens, ["Bearer one", "Bearer two"]);
       const { pods } = await ask("three");
       assert.equal(pods.get(uid)!["k8s.daemonset.name"], "/pods");
     });
 
-    it("are not taken from somebody else, and no token is given to them", async () => {
+    it("are not accepted from another server, which is not sent the token", async () => {
       const before = tokens.length;
       await assert.rejects(ask("secret", "other"), /certificate/);
       assert.equal(tokens.length, before);
     });
 
-    it("fail by the status of a refusal", async () => {
+    it("fail with the status of a refusal", async () => {
       await assert.rejects(ask("bad"), /^Error: status 403$/);
     });
   });
@@ -163,7 +163,7 @@ describe("names from a container runtime's socket", () => {
 });
 
 describe("names", () => {
-  it("stay when their source does not answer any more, which is logged once", async () => {
+  it("are kept when their source no longer answers, which is logged once", async () => {
     const { lines, log } = recorder();
     const source = new Settable();
     source.containers = { a: { "container.name": "web" } };
@@ -178,7 +178,7 @@ describe("names", () => {
     assert.deepEqual(said, ["no names from it: gone", "it answers again"]);
   });
 
-  it("of what is unknown are asked for at once, but at most once a second", async () => {
+  it("of unknown objects are requested immediately, but at most once a second", async () => {
     const source = new Settable();
     using names = new Names([source], recorder().log);
     await names.start();
@@ -192,7 +192,7 @@ describe("names", () => {
     assert.deepEqual(names.of("new", undefined), { "container.name": "late" });
   });
 
-  it("are bounded: 4,096 containers, 256 bytes, no control characters", async () => {
+  it("are limited: 4,096 containers, 256 bytes, no control characters", async () => {
     const source = new Settable();
     const entries = Array.from({ length: 5000 }, (_, i) => [`c${i}`, { "container.name": `n${i}` }] as const);
     source.containers = { ...Object.fromEntries(entries) };
@@ -204,7 +204,7 @@ describe("names", () => {
     assert.deepEqual(names.of("c4096", undefined), {});
   });
 
-  it("are in the Resource of a pod's process, and name its service if it does not itself", async () => {
+  it("are in the Resource of a pod's process, and give its service a name if it has none itself", async () => {
     using rig = new IdentityRig();
     const named = { "k8s.pod.name": "cart-1", "k8s.deployment.name": "cart", "k8s.namespace.name": "shop" };
     rig.identity = rig.made({ names: { of: () => named } });

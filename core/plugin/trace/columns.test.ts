@@ -44,7 +44,7 @@ describe("columns that tools share", () => {
     );
   });
 
-  it("have an end's port only under a title", () => {
+  it("have an endpoint's port only under a title", () => {
     const titles = (port?: unknown) => column.end("local", 16, "LADDR", port).map(({ title }) => title);
     assert.deepEqual(
       [titles("LPORT"), titles(undefined), titles(false)],

@@ -23,7 +23,7 @@ const ALL = [
   "failed",
 ];
 
-describe("options that every tool has", () => {
+describe("options that all tools share", () => {
   it("are its own, shared, or refused with a reason: never unknown", async () => {
     const { plugins } = await importPlugins(installedPlugins());
     for (const plugin of plugins) {

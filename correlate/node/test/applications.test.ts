@@ -23,7 +23,7 @@ describe("correlate/node: applications", () => {
       "net",
       "no span",
     ];
-    it(`Node ${major}: refused connects are named, 100 one by one and 100 at once of each client`, async function () {
+    it(`Node ${major}: refused connects are labelled, 100 one by one and 100 at once with each client`, async function () {
       if (!program) skip(this, missing);
       const all = { attempts: 200, right: 200, wrong: 0, left: 0 };
       const results = Object.fromEntries(clients.map((client) => [client, all]));
@@ -47,7 +47,7 @@ describe("correlate/node: applications", () => {
       });
     }
 
-    it(`Node ${major}: the bytes of two streams that take turns are each named anew`, async function () {
+    it(`Node ${major}: the bytes of two streams that alternate are labelled at each turn`, async function () {
       if (!program) skip(this, missing);
       const result = await run<object>(program, "streams.js");
       assert.deepEqual(result, { client: "ABABAB-A", server: "BABAB", failures: 0 });
@@ -89,7 +89,7 @@ describe("correlate/node: applications", () => {
       assert.equal(results[0]!.contexts + results[1]!.contexts, 40);
     });
 
-    it(`Node ${major}: the table is announced again and again, from its own memory, and anew after a cut`, function () {
+    it(`Node ${major}: the table is announced periodically, from its own memory, and again after an interruption`, function () {
       if (!program) skip(this, missing);
       const apps = join(import.meta.dirname, "apps");
       const text = execFileSync(program, [`--import=${apps}/fast.js`, join(apps, "announcing.js")], {
@@ -104,7 +104,7 @@ describe("correlate/node: applications", () => {
       });
     });
 
-    it(`Node ${major}: an application that hands it anything works on, and gets no wrong label`, async function () {
+    it(`Node ${major}: an application that passes anything to it keeps working, and gets no wrong label`, async function () {
       if (!program) skip(this, missing);
       const result = await run<object>(program, "hostile.js");
       const fine = {
@@ -119,7 +119,7 @@ describe("correlate/node: applications", () => {
       assert.deepEqual(result, fine);
     });
 
-    it(`Node ${major}: on demand all writes go out under the span that is active, but those known better`, async function () {
+    it(`Node ${major}: with that option all writes are labelled with the active span, except those with a known one`, async function () {
       if (!program) skip(this, missing);
       const result = await run<object>(program, "raw.js", [], { WIRESPAN_CORRELATE_WRITES: "1" });
       const none = { none: 0, extra: 0, ended: 0 };
@@ -132,14 +132,14 @@ describe("correlate/node: applications", () => {
       });
     });
 
-    it(`Node ${major}: the active span is found whichever version of the API is used, and none where there is none`, async function () {
+    it(`Node ${major}: the active span, if any, is found with every version of the API`, async function () {
       if (!program) skip(this, missing);
       if (!installed("pg")) skip(this, "no second version: npm ci in correlate/node was not run");
       assert.deepEqual(await run<object>(program, "apis.js", [0]), { cases: 5, right: 5 });
       assert.deepEqual(await run<object>(program, "apis.js", [1]), { cases: 3, right: 3 });
     });
 
-    it(`Node ${major}: switched off it does nothing`, async function () {
+    it(`Node ${major}: does nothing if it is disabled`, async function () {
       if (!program) skip(this, missing);
       const { expected, right, written } = await run(program, "exchange.js", ["http", 20, 2], {
         WIRESPAN_CORRELATE: "off",

@@ -53,7 +53,7 @@ describe("correlate/node: databases", () => {
     // The version between the others gets the main ones.
     const some = rows.filter(([driver]) => major !== 22 || !/[ ,]/.test(driver) || driver === "pg pool");
     for (const [driver, commands, concurrency] of some) {
-      it(`Node ${major}: each of ${commands} commands of ${driver}, ${concurrency} at once, goes out under its own span`, async function () {
+      it(`Node ${major}: each of ${commands} commands of ${driver}, ${concurrency} at once, is labelled with its own span`, async function () {
         if (!program) skip(this, missing);
         if (!installed("pg")) skip(this, NO_DRIVERS);
         const server = driver.startsWith("pg") ? postgres : redis;
@@ -71,7 +71,7 @@ describe("correlate/node: databases", () => {
       });
     }
 
-    it(`Node ${major}: with automatic pipelining commands of ioredis go out under no span, not the last one's either`, async function () {
+    it(`Node ${major}: with automatic pipelining, commands of ioredis get no label, not even the previous one's`, async function () {
       if (!program) skip(this, missing);
       if (!installed("pg")) skip(this, NO_DRIVERS);
       if (!redis) skip(this, "no Redis on this machine");

@@ -23,7 +23,7 @@ describe("correlate/node: requests", () => {
     // The version between the others gets what TLS hides.
     const some = rows.filter(([kind]) => major !== 22 || ["https", "fetchs", "h2"].includes(kind));
     for (const [kind, requests, concurrency] of some) {
-      it(`Node ${major}: each of ${requests} ${kind} requests, ${concurrency} at once, is on its connection at both ends`, async function () {
+      it(`Node ${major}: each of ${requests} ${kind} requests, ${concurrency} at once, labels its connection at both ends`, async function () {
         if (!program) skip(this, missing);
         if (!certificate) skip(this, "no openssl on this machine");
         const counts = await run(program, "exchange.js", [kind, requests, concurrency, certificate.folder]);
@@ -40,7 +40,7 @@ describe("correlate/node: requests", () => {
       });
     }
 
-    it(`Node ${major}: of 16 streams at once, those that the ring has no room for are counted`, async function () {
+    it(`Node ${major}: those of 16 concurrent streams that do not fit into the ring are counted`, async function () {
       if (!program) skip(this, missing);
       if (!certificate) skip(this, "no openssl on this machine");
       const counts = await run(program, "exchange.js", ["h2", 320, 16, certificate.folder]);

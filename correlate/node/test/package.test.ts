@@ -25,7 +25,7 @@ describe("correlate/node: the package", () => {
   });
   after(() => rmSync(installed, { recursive: true, force: true }));
 
-  it("has no dependency, and all that it needs", () => {
+  it("has no dependencies, and contains all that it needs", () => {
     const { dependencies, peerDependenciesMeta } = JSON.parse(
       readFileSync(join(folder, "package.json"), "utf8"),
     );

@@ -29,8 +29,8 @@ function fresh(): string {
   return `00-${"f".repeat(31)}e-${String(contexts).padStart(16, "0")}-01`;
 }
 
-describe("correlate/node: a slot that connections share", () => {
-  it("never shows one a context that was not its own, and shows its own as long as nobody else comes between", () => {
+describe("correlate/node: a shared slot", () => {
+  it("never shows a connection another one's context, and shows its own until another one uses the slot", () => {
     const step = record({
       who: integer({ min: 0, max: 2 }),
       what: constantFrom("name", "name", "end", "close", "reclaim", "send"),

@@ -14,11 +14,11 @@ function text(n: number, flags = "01"): string {
 }
 
 describe("correlate/node: the table", () => {
-  it("has the slot that the contract says for two ports", () => {
+  it("has the slot that the contract specifies for two ports", () => {
     assert.equal(slot, (40_000 * 31 + 443) % 4096);
   });
 
-  it("gives back what was written, flags included", () => {
+  it("returns what was written, including flags", () => {
     const reader = new Reader(table);
     takeOver(slot, key);
     reader.read(slot);
@@ -33,7 +33,7 @@ describe("correlate/node: the table", () => {
     assert.equal(found?.remote, "00000000000000000000ffff0a000002");
   });
 
-  it("says of nobody's bytes that they are, and of ids that are none", () => {
+  it("marks bytes without a context, and those with invalid ids", () => {
     const reader = new Reader(table);
     const zero = text(0);
     const bad = [
@@ -53,7 +53,7 @@ describe("correlate/node: the table", () => {
     }
   });
 
-  it("keeps the last seven and lets the rest be counted", () => {
+  it("keeps the last seven and counts the rest", () => {
     const reader = new Reader(table);
     takeOver(slot, key);
     reader.read(slot);
@@ -66,7 +66,7 @@ describe("correlate/node: the table", () => {
     assert.equal(found?.overrun, 3);
   });
 
-  it("leaves nothing of its former owner in a slot, and goes on counting", () => {
+  it("leaves nothing of the previous owner in a slot, and continues to count", () => {
     takeOver(slot, key);
     for (let n = 1; n <= 7; n++) write(slot, text(n));
     const before = words[word]!;
@@ -77,7 +77,7 @@ describe("correlate/node: the table", () => {
     assert.equal(found?.local, "00000000000000000000ffff0a000009");
   });
 
-  it("goes on after a write that was cut off", () => {
+  it("continues after an interrupted write", () => {
     const reader = new Reader(table);
     takeOver(slot, key);
     reader.read(slot);
@@ -100,7 +100,7 @@ describe("correlate/node: the table", () => {
     assert.equal(words[word], 2);
   });
 
-  it("names the connect() that comes next, and then none", () => {
+  it("labels the next connect(), and then none", () => {
     const reader = new Reader(table);
     setConnecting(text(3));
     assert.equal(reader.connecting, text(3));
@@ -131,7 +131,7 @@ describe("correlate/node: addresses", () => {
 });
 
 describe("correlate/node: contexts", () => {
-  it("takes a header as W3C Trace Context has it, a later version's beginning too", () => {
+  it("accepts a header of W3C Trace Context, also one that begins a later version's", () => {
     const good = text(1);
     assert.equal(fromHeader(good), good);
     assert.equal(fromHeader([good, text(2)]), good);
@@ -151,7 +151,7 @@ describe("correlate/node: contexts", () => {
     }
   });
 
-  it("takes a span context with all of its flags", () => {
+  it("accepts a span context with all of its flags", () => {
     const [, traceId, spanId] = text(4).split("-");
     assert.equal(fromSpanContext({ traceId, spanId, traceFlags: 3 }), text(4, "03"));
     assert.equal(fromSpanContext({ traceId, spanId, traceFlags: 0x1ff }), text(4, "ff"));

@@ -8,7 +8,7 @@ import { size } from "../../../test/support/long.ts";
 import { OtlpSink } from "../../../test/support/otlp-sink.ts";
 
 describe("gRPC calls that are cancelled at any moment", () => {
-  it("let the process go on", async function () {
+  it("do not block the process", async function () {
     const seconds = size(3, 60);
     this.timeout((seconds + 60) * 1000);
     await using sink = await OtlpSink.start("grpc");

@@ -85,7 +85,7 @@ describe("queue of a backend", () => {
     assert.equal((await queue.next("metrics"))?.payload, "m, at once");
   });
 
-  it("drops the oldest of all signals to make room, but not what is on its way", async () => {
+  it("drops the oldest of all signals to make room, but nothing in flight", async () => {
     const { queue, lost } = rig(3);
     queue.add(batch("a", "traces", 5));
     const sending = await queue.next("traces");
@@ -153,7 +153,7 @@ describe("queue of a backend", () => {
     assert.deepEqual(released.slice(3), ["left", "a", "b", "late"]);
   });
 
-  it("loses a batch that cannot be packed, and goes on", async () => {
+  it("loses a batch that cannot be packed, and continues", async () => {
     const { queue, lost } = rig();
     const pack = () => {
       throw new Error("no such number");
@@ -164,7 +164,7 @@ describe("queue of a backend", () => {
     assert.deepEqual(lost, [["traces", 1, "encode"]]);
   });
 
-  it("is settled when nothing is left of what waited at the time, or when the time is over", async () => {
+  it("is settled when nothing is left of what waited at the time, or after the timeout", async () => {
     const { queue } = rig();
     queue.add(batch("a"));
     const a = await queue.next("traces");
