@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * How a table is found: its process sends the table's header, from the table itself, over a connection to itself. So
- * the address is the sender's own, in the memory that is read later on. A process that passes on what others send it
- * must not be led to announce what it has received: the other end of the connection has to be its own.
+ * How a table is found: its process sends the table's header, from the table itself, over a connection to itself. The
+ * sender's address is then the one in the memory that is read later. A process that forwards other data must not be
+ * tricked into announcing what it has received, so the other end of the connection must be its own.
  */
 #include "shared.h"
 
@@ -15,7 +15,7 @@
 #define SLOT_BYTES   256
 #define SLOT_KEY     40
 #define SLOT_RECORDS 7
-/* Only sends of the thread that announced it look into it. */
+/* Read only for sends of the thread that announced it. */
 #define TABLE_OF_THREAD 1
 
 /* OpenTelemetry's thread context record (OTEP 4947), without attributes. */
@@ -39,14 +39,14 @@ struct table_header {
 
 struct table {
 	u64 address;
-	/* Of the image that announced it: another program has other memory. */
+	/* The image that announced it: another program has other memory. */
 	u64 exec_id;
 	u32 slots;
-	/* The last announcement that was refused; 0: none was. */
+	/* The last announcement that was refused; 0: none. */
 	u64 tried_at;
 };
 
-/* A thread's own table; and, with the first thread of a process, the table of the process. The first may have both. */
+/* A thread's own table; the first thread of a process may also have the table of the process. */
 struct tables {
 	struct table own;
 	struct table process;
@@ -59,7 +59,7 @@ struct {
 	__type(value, struct tables);
 } tables SEC(".maps");
 
-/* How many tables there have been: sockets that seemed to have no contexts are looked at again with each. */
+/* Number of tables so far: sockets that seemed to have no contexts are checked again for each new one. */
 u32 announcements;
 
 static __always_inline bool is_of(const struct table *t, const struct task_struct *task)
@@ -67,7 +67,7 @@ static __always_inline bool is_of(const struct table *t, const struct task_struc
 	return t->address && t->exec_id == task->self_exec_id;
 }
 
-/* The running thread's own table, or its process's. */
+/* The running thread's own table, or else its process's. */
 static __always_inline const struct table *current_table(void)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
@@ -80,7 +80,7 @@ static __always_inline const struct table *current_table(void)
 	return t && is_of(&t->process, leader) ? &t->process : NULL;
 }
 
-/* Descriptors that are looked through, some 20 ns each, and how soon after a refusal again, nanoseconds. */
+/* Descriptors that are searched, some 20 ns each, and the pause after a refusal, in nanoseconds. */
 #define DESCRIPTORS 65536
 #define RETRY_NS    1000000000ull
 
@@ -92,7 +92,7 @@ struct search {
 	bool found;
 };
 
-/* NULL if the descriptor is no TCP socket's. To be read as plain memory. */
+/* NULL if the descriptor is not a TCP socket. To be read as plain memory. */
 static __always_inline const struct sock *tcp_socket_of(struct file **files, u32 fd)
 {
 	struct file *file = NULL;
@@ -107,7 +107,7 @@ static __always_inline const struct sock *tcp_socket_of(struct file **files, u32
 	return sk && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP ? sk : NULL;
 }
 
-/* A listener of the port that was connected to, or the socket that it has accepted. */
+/* A listener on the port of the connection, or the socket that it has accepted. */
 static long is_other_end(u32 fd, struct search *search)
 {
 	const struct sock *sk;
@@ -160,7 +160,7 @@ static __always_inline bool is_well_formed(const struct table_header *h)
 	       h->slots && h->slots <= TABLE_SLOTS && !(h->slots & (h->slots - 1));
 }
 
-/* What is sent begins with the magic word; false if it is an announcement of nothing. */
+/* The data begins with the magic number; false if the announcement is invalid. */
 static __noinline bool take_announcement(struct conn *c, u64 address, u64 bytes)
 {
 	struct task_struct *current = bpf_get_current_task_btf(), *owner = current;
@@ -184,7 +184,7 @@ static __noinline bool take_announcement(struct conn *c, u64 address, u64 bytes)
 		return false;
 	}
 	t = h.flags & TABLE_OF_THREAD ? &both->own : &both->process;
-	/* It is repeated for agents that come later. */
+	/* It is repeated for agents that start later. */
 	if (t->address == address && t->slots == h.slots && t->exec_id == current->self_exec_id)
 		return true;
 	if (t->tried_at && now - t->tried_at < RETRY_NS) {

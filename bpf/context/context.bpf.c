@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Reads the trace contexts that applications send and receive, and keeps them with the sockets' bytes (context.h).
+// Reads the trace contexts that applications send and receive, and stores them with the sockets' bytes (context.h).
 #include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
@@ -7,8 +7,8 @@
 #include <bpf/bpf_tracing.h>
 #include "../tracker/accept_syscall.h"
 /*
- * In the order in which they are loaded: what a kernel may refuse comes before what takes the verifier long, for after a
- * refusal all is loaded again, with the next program.
+ * In load order: what a kernel may refuse comes before what takes the verifier long, because after a refusal
+ * everything is loaded again, with the next program.
  */
 #include "received.h"
 #include "segment.h"

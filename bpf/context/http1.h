@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* The W3C's traceparent in the head of an HTTP/1.1 request. */
+/* W3C traceparent in the head of an HTTP/1.1 request. */
 #include "shared.h"
 
-/* Where the value begins, or: */
+/* Offset of the value, or: */
 enum head {
-	/* There is none so far, and the head goes on. */
+	/* Not found yet, and the head continues. */
 	HEAD_CONTINUES = -1,
 	HEAD_ENDED = -2,
-	/* Two contexts: receivers differ in which they take, if any. */
+	/* Two contexts: receivers differ in which one they use, if any. */
 	HEAD_AMBIGUOUS = -3,
-	/* The line is another. */
+	/* Another line. */
 	HEAD_OTHER = -4,
-	/* It is no valid context, and so begins no trace. */
+	/* Not a valid context, so it does not start a trace. */
 	HEAD_INVALID = -5,
 };
 
@@ -37,13 +37,13 @@ static __always_inline bool is_method(u64 word)
 	}
 }
 
-/* "tracepar" and "ent:", and the bits that make letters small. */
+/* "tracepar" and "ent:", and the bits that make letters lower case. */
 #define NAME_BEGIN       0x7261706563617274ull
 #define NAME_END         0x3a746e65u
 #define NAME_BEGIN_SMALL (0x20 * EACH_BYTE)
 #define NAME_END_SMALL   0x202020u
 
-/* `at` may begin a line: where its value begins if it is a traceparent. */
+/* `at` may begin a line: the offset of the value if the line is a traceparent. */
 static __always_inline int read_line(const struct scratch *s, u32 at, u32 n)
 {
 	const u8 *p;
@@ -64,7 +64,7 @@ static __always_inline int read_line(const struct scratch *s, u32 at, u32 n)
 	return at + skip <= n ? (int)(at + skip) : HEAD_OTHER;
 }
 
-/* The lines that begin behind the newlines in the 8 bytes at `at`: `newlines` has their highest bits set. */
+/* The lines that begin after the newlines in the 8 bytes at `at`; `newlines` has the highest bit of each set. */
 __noinline int read_lines(const struct scratch *s, u32 at, u64 newlines, u32 n)
 {
 	if (!s)
@@ -92,10 +92,10 @@ static __always_inline u64 newlines_at(const u8 *p)
 	return (word - EACH_BYTE) & ~word & 0x80 * EACH_BYTE;
 }
 
-/* Words that are looked at together. */
+/* Words that are searched together. */
 #define WORDS 4
 
-/* Searches the first `n` bytes, up to the head's end. */
+/* Searches the first `n` bytes, up to the end of the head. */
 __noinline int search_head(const struct scratch *s, u32 n)
 {
 	int found = HEAD_CONTINUES;
@@ -108,7 +108,7 @@ __noinline int search_head(const struct scratch *s, u32 n)
 
 		if (at >= n)
 			break;
-		/* Else the compiler counts from -32, which Linux 7.3 refuses. */
+		/* Otherwise the compiler counts from -32, which Linux 7.3 refuses. */
 		p = s->bytes + MASKED(at, SCRATCH_MASK);
 		for (int i = 0; i < WORDS; i++)
 			newlines[i] = newlines_at(p + 8 * i);
@@ -132,7 +132,7 @@ __noinline int search_head(const struct scratch *s, u32 n)
 	return found;
 }
 
-/* The value of a hexadecimal digit, or more than 15. The W3C allows small letters alone. */
+/* The value of a hexadecimal digit, or more than 15. W3C Trace Context allows lower case only. */
 static __always_inline u32 digit(u8 c)
 {
 	u8 number = c - '0', letter = c - 'a';
@@ -145,14 +145,14 @@ static __always_inline u32 read_byte(const u8 *p)
 	return digit(p[0]) << 4 | digit(p[1]);
 }
 
-/* Four bytes from eight hexadecimal digits at `p`; `bad` becomes non-zero if they are others. */
+/* Four bytes from eight hexadecimal digits at `p`; `bad` becomes non-zero if there are other characters. */
 static __always_inline u32 read_word(const u8 *p, u64 *bad)
 {
 	u64 text = *(const u64 *)p, digits, letters;
 
 	digits = (text & 0x0f * EACH_BYTE) + (text >> 6 & EACH_BYTE) * 9;
 	letters = (digits + 6 * EACH_BYTE) >> 4 & EACH_BYTE;
-	/* As they ought to be written. */
+	/* As they should be written. */
 	*bad |= (digits + '0' * EACH_BYTE + letters * ('a' - '0' - 10)) ^ text;
 	*bad |= digits & 0xf0 * EACH_BYTE;
 	digits = (digits << 4 | digits >> 8) & 0x00ff00ff00ff00ff;
@@ -161,8 +161,8 @@ static __always_inline u32 read_word(const u8 *p, u64 *bad)
 }
 
 /*
- * The context of 55 characters at `at`; `plain`: more may follow, as in the text of a head. 0, or HEAD_INVALID, or
- * HEAD_CONTINUES if not all of it is there.
+ * Parses the context of 55 characters at `at`; `plain`: more may follow, as in a plain-text head. Returns 0,
+ * HEAD_INVALID, or HEAD_CONTINUES if it is incomplete.
  */
 __noinline int parse_context(struct entry *e, struct scratch *s, u32 at, u32 n, bool plain)
 {
@@ -209,7 +209,7 @@ __noinline int read_head(struct entry *e, struct scratch *s, u32 n)
 	return parsed;
 }
 
-/* Whether the search goes on in the next message. */
+/* Whether the search continues in the next message. */
 static __always_inline bool goes_on(int head, u32 bytes)
 {
 	if (head == HEAD_INVALID)

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * traceparent in HTTP/2's header blocks (RFC 9113, RFC 7541). Its name may be an index into a table that only whoever has
- * seen the whole connection knows; its value has a shape that nothing else has, and as a rule Huffman's code.
+ * traceparent in HTTP/2 header blocks (RFC 9113, RFC 7541). Its name may be an index into a table that can only be
+ * known from the whole connection; its value has a unique form, and is usually Huffman-coded.
  */
 #include <wirespan/streams.h>
 #include "http1.h"
@@ -22,7 +22,7 @@ enum {
 	FRAME_CONTINUATION = 9,
 };
 #define END_STREAM 1
-/* Of a frame with headers: END_STREAM, END_HEADERS, PADDED, PRIORITY. */
+/* Flags of a frame with headers: END_STREAM, END_HEADERS, PADDED, PRIORITY. */
 #define HEADERS_FLAGS 0x2d
 
 struct frame {
@@ -45,7 +45,7 @@ static __always_inline bool has_block(const struct frame *f)
 	return f->type == FRAME_HEADERS || f->type == FRAME_CONTINUATION;
 }
 
-/* How far the next stream may be from the newest. */
+/* Maximum distance of the next stream from the newest. */
 #define STREAMS_AHEAD  2048
 #define STREAMS_BEHIND (2 * STREAMS)
 
@@ -59,8 +59,8 @@ static __always_inline bool opens_stream(const struct streams *t, const struct f
 }
 
 /*
- * Where frames were lost: whether one begins here. Whoever opens streams may open one; else it is of a known stream, or is
- * one of the connection's with the length that it has to have.
+ * After lost frames: whether a frame begins here. Only the side that opens streams may open one; otherwise the frame
+ * must be on a known stream, or on the connection with the length that its type requires.
  */
 static __always_inline bool is_plausible(struct streams *t, const struct frame *f, bool opens)
 {
@@ -88,7 +88,7 @@ static __always_inline struct streams *create_streams(struct sock *sk)
 	return t;
 }
 
-/* A stream's headers begin a request, if they are not its trailers. */
+/* A stream's headers begin a request, unless they are its trailers. */
 static __always_inline void open_request(struct streams *t, u32 stream)
 {
 	u32 place = place_of(stream);
@@ -104,7 +104,7 @@ static __always_inline void open_request(struct streams *t, u32 stream)
 	t->answered &= ~(1ull << place);
 }
 
-/* Bytes of a stream, the frame's header included. Global: the verifier goes through it once. */
+/* Bytes of a stream, including the frame's header. Global: verified once. */
 __noinline int note_range(struct ranges *w, u32 begin, u32 bytes, u32 stream)
 {
 	struct range *last, *next;
@@ -125,7 +125,7 @@ __noinline int note_range(struct ranges *w, u32 begin, u32 bytes, u32 stream)
 	return 0;
 }
 
-/* What a frame says of its stream's end: `answers`, its sender does. */
+/* Handles the end of a stream that a frame signals; `answers`: its sender is the server. */
 static __always_inline void note_end(struct streams *t, const struct frame *f, bool answers)
 {
 	if (!request_of(t, f->stream))
@@ -140,7 +140,7 @@ static __always_inline bool has_bytes_of_stream(const struct frame *f)
 	return f->stream && (f->type == FRAME_DATA || has_block(f));
 }
 
-/* Huffman's code for what a context consists of, by the next six bits: how many of them, and the character. */
+/* Huffman decoding of the characters of a context, by the next six bits: code length and character. */
 #define FIVE(c) (5 << 8 | (c))
 #define SIX(c)  (6 << 8 | (c))
 static const u16 huffman[64] = {
@@ -151,10 +151,10 @@ static const u16 huffman[64] = {
 	[35] = SIX('b'), [36] = SIX('d'), [37] = SIX('f'),
 };
 
-/* Where a decoded value lies in the scratch memory, behind all that is searched. */
+/* Offset of a decoded value in the scratch memory, after everything that is searched. */
 #define DECODED (2 * WINDOW - 128)
 
-/* Decodes the 55 characters that begin at byte `at`; false if they are others. */
+/* Decodes the 55 characters that begin at byte `at`; false if there are others. */
 __noinline int decode(struct scratch *s, u32 at, u32 n)
 {
 	u32 bit = 0;
@@ -181,7 +181,7 @@ __noinline int decode(struct scratch *s, u32 at, u32 n)
 
 #define PLAIN 0x10000
 
-/* A value that begins at `at` or one of the three bytes behind it, as 00 16 (Huffman's "00-") or "00-". */
+/* A value that begins at `at` or one of the next three bytes, as 00 16 (Huffman-coded "00-") or "00-". */
 __noinline int match_value(struct scratch *s, u32 at, u32 n)
 {
 	if (!s || at < 1 || at >= SEARCHED)
@@ -200,15 +200,15 @@ __noinline int match_value(struct scratch *s, u32 at, u32 n)
 	return -1;
 }
 
-/* Further behind the message's first byte a block is not searched. */
+/* A block is not searched beyond this offset in the message. */
 #define BLOCK_SEARCHED (TAIL + WINDOW / 2)
 
-/* 1 if x is 0, else 0, without a branch: each would be one more for the verifier to come back to. */
+/* 1 if x is 0, otherwise 0, without a branch, which the verifier would have to explore. */
 #define IS_ZERO(x)             (((u64)(x)-1) >> 63)
 #define IS_HUFFMAN(word, bits) IS_ZERO(((word) >> (bits)&0xffff) ^ 0x1600)
 #define IS_PLAIN(word, bits)   IS_ZERO(((word) >> (bits)&0xffffff) ^ 0x2d3030)
 
-/* The first value at `from` or behind it; -1: there is none. */
+/* The first value at or after `from`; -1: none. */
 __noinline int search_block(struct scratch *s, u32 from, u32 n)
 {
 	if (!s)
@@ -234,8 +234,8 @@ __noinline int search_block(struct scratch *s, u32 from, u32 n)
 }
 
 /*
- * The context in the part of a block that lies from byte `from` up to `n` in `s`. HEAD_AMBIGUOUS if it holds two
- * values of that shape which differ: the names are not known.
+ * The context in the part of a block between byte `from` and `n` in `s`. HEAD_AMBIGUOUS if it contains two different
+ * values of that form: the names are not known.
  */
 __noinline int read_block(struct entry *e, struct scratch *s, u32 from, u32 n)
 {

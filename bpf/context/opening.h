@@ -2,13 +2,13 @@
 #pragma once
 
 /*
- * Handshakes that an application says a request waits for, or that a thread begins in a context: so an attempt that fails is
- * known to be that request's.
+ * Handshakes that, according to the application, a request waits for, or that a thread begins in a context. A failed
+ * attempt can thus be assigned to that request.
  */
 #include <wirespan/chain.h>
 #include "thread.h"
 
-/* What the table says of the connect() that is under way. */
+/* What the table says about the current connect(). */
 static __always_inline bool read_connecting(struct context_record *r)
 {
 	const struct table *t = current_table();
@@ -50,7 +50,7 @@ static __always_inline void see_opening(struct sock *sk)
 	c->has_sampled |= is_sampled(&c->opening);
 }
 
-/* In the chain of changes of state, in the system call that opens the connection. */
+/* In the chain of state changes, in the system call that opens the connection. */
 CHAIN_LINK(on_opening, WANTS(OPEN));
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_opening, struct sock *sk, int old, int new_)

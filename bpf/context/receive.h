@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* Requests that a socket receives: what of it is a head, and whether it is for us. */
+/* Requests that a socket receives: which bytes belong to a head, and whether the request is to be read. */
 #include "announcement.h"
 #include "http2.h"
 
@@ -16,7 +16,7 @@ static __always_inline bool is_private(const struct endpoints *e)
 	return (a[0] & 0xfe) == 0xfc || (a[0] == 0xfe && a[1] >> 6 == 2) || is_loopback(e);
 }
 
-/* Whether contexts that others send are taken from this peer. */
+/* Whether contexts from this peer are accepted. */
 static __always_inline bool is_trusted(const struct conn *c)
 {
 	return inbound == INBOUND_ALWAYS ||
@@ -29,7 +29,7 @@ static __always_inline bool is_receive_opaque(const struct conn *c)
 						  : c->unread_segments >= OPAQUE_AFTER;
 }
 
-/* The carrier for a request that begins, or goes on; NULL: it is none, or is not for us. */
+/* The carrier for a request that begins or continues; NULL: not a request, or not to be read. */
 static __always_inline struct carrier *carrier_for(struct sock *sk, struct conn *known, u64 word)
 {
 	struct carrier *c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
@@ -44,7 +44,7 @@ static __always_inline struct carrier *carrier_for(struct sock *sk, struct conn 
 			known->unread_segments = OPAQUE_FOR_GOOD;
 		return NULL;
 	}
-	/* Behind an answer comes another request, of an unknown kind. */
+	/* After a response comes another request, of an unknown kind. */
 	if (c && !c->awaits_answer && c->protocol == CARRIED_HTTP1) {
 		__builtin_memset(&c->in, 0, sizeof(c->in));
 		c->awaits_answer = true;
@@ -55,8 +55,8 @@ static __always_inline struct carrier *carrier_for(struct sock *sk, struct conn 
 }
 
 /*
- * A request begins. One that comes while another is not answered, or while an answer is still under way (`overlaps`),
- * leaves open whose the next bytes are. `is_soon`: after the handshake.
+ * A request begins. If it arrives while another is unanswered, or while a response is still being sent (`overlaps`),
+ * the next bytes cannot be assigned. `is_soon`: after the handshake.
  */
 __noinline int begin_request(struct carrier *c, u32 seq, bool overlaps, bool is_soon)
 {
@@ -86,7 +86,7 @@ static __always_inline void take_received(struct carrier *c, struct entry *e)
 	c->has_sampled |= is_sampled(e);
 }
 
-/* The bytes of a head, `n` with the tail, are in `s`; `bytes`: of the message, as far as the window goes. */
+/* `n` bytes of a head, including the tail, are in `s`; `bytes`: of the message, up to the limit of the window. */
 static __always_inline void read_received_head(struct carrier *c, struct scratch *s, u32 n,
 					       u32 bytes)
 {

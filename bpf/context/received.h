@@ -6,8 +6,8 @@
 #include "source.h"
 
 /*
- * What the application has received, in the return of its call. Where segments are read, it is asked for what came
- * with the handshake's last packet alone, which no event is for (TCP_DEFER_ACCEPT, Fast Open).
+ * What the application has received, at the return of its call. If segments are read, this is only needed for data in
+ * the handshake's last packet, for which there is no event (TCP_DEFER_ACCEPT, Fast Open).
  */
 const volatile bool has_on_segment = false;
 
@@ -39,7 +39,7 @@ static __always_inline int see_received(struct sock *sk, struct msghdr *msg, int
 		COUNT_CORRELATED(unreadable, 1);
 		return 0;
 	}
-	/* Frames are followed in segments alone. */
+	/* Frames are only followed in segments. */
 	if ((u32)word == PREFACE)
 		return 0;
 	c = carrier_for(sk, known, word);

@@ -5,7 +5,7 @@
 #include "segment_frames.h"
 #include <wirespan/packet_view.h>
 
-/* Of TCP's header: its length in words is the upper half of one byte. */
+/* In TCP's header: the upper half of one byte is the header's length in words. */
 #define DATA_OFFSET 12
 #define ACK_NUMBER  8
 
@@ -27,8 +27,8 @@ static __always_inline void follow_head(struct carrier *c, struct scratch *s,
 }
 
 /*
- * A segment, as the kernel begins to handle it. A kernel without bpf_dynptr_from_skb refuses the program, and the agent
- * takes on_received.
+ * A segment, before the kernel handles it. A kernel without bpf_dynptr_from_skb refuses the program, and the agent
+ * uses on_received.
  */
 static __always_inline int see_segment(struct sock *sk, struct sk_buff *skb)
 {
@@ -57,7 +57,7 @@ static __always_inline int see_segment(struct sock *sk, struct sk_buff *skb)
 	p.seq = tp->rcv_nxt;
 	p.bytes = skb->len - header;
 	skipped = p.seq - BPF_CORE_READ(cb, seq);
-	/* It comes too early. */
+	/* It arrives out of order. */
 	is_early = (s32)skipped < 0;
 	if (is_early) {
 		p.seq -= skipped;

@@ -2,34 +2,37 @@
 #pragma once
 
 /*
- * HTTP/2's frames in the segments that either end receives: whose streams the bytes are, and, of requests, whose the streams
- * are. Segments that come out of order are looked at each by itself: what is behind a gap is not shown again once the gap is
- * filled.
+ * HTTP/2 frames in the segments that either end receives: to which streams the bytes belong, and, for requests, the
+ * contexts of the streams. Out-of-order segments are examined individually: what follows a gap is not shown again
+ * after the gap is filled.
  */
 #include "receive.h"
 
-/* What is new in a segment. */
+/* The new bytes of a segment. */
 struct piece {
 	u32 seq;
 	u32 bytes;
-	/* Another request is open still. */
+	/* Another request is still open. */
 	u32 overlaps;
-	/* The handshake was not long ago. */
+	/* The handshake was a short time ago. */
 	u32 is_soon;
-	/* HTTP/2: requests are received, not answers. */
+	/* HTTP/2: requests are received, not responses. */
 	u32 is_server;
-	/* The next frame's header, from the piece's first byte; or its block, and the part of it that is here. */
+	/*
+	 * Offset from the piece's first byte of the next frame's header, or of its block and the part of it that is
+	 * here.
+	 */
 	s32 at;
 	u32 block;
 	u32 block_bytes;
 };
 
-/* Frames of one segment that are looked at. */
+/* Maximum number of frames per segment. */
 #define FRAMES_RECEIVED 24
 
 enum { FOLLOW_NO_MORE, FOLLOW_HEADER, FOLLOW_BLOCK };
 
-/* What is to be read next: where frames are followed, the rest of a block, or of a frame's header. */
+/* What to read next: if frames are followed, the rest of a block or of a frame's header. */
 __noinline int plan_frame(struct follower *f, struct piece *p)
 {
 	if (!f || !p)
@@ -43,7 +46,7 @@ __noinline int plan_frame(struct follower *f, struct piece *p)
 	return p->at + (s32)f->header_bytes < (s32)p->bytes ? FOLLOW_HEADER : FOLLOW_NO_MORE;
 }
 
-/* More of a header is in the follower's tail, `bytes` of them now. */
+/* More bytes of a header are in the follower's tail, now `bytes`. */
 __noinline int take_frame(struct streams *t, struct follower *follower, struct piece *p, u32 bytes)
 {
 	struct frame f;
@@ -74,7 +77,7 @@ __noinline int take_frame(struct streams *t, struct follower *follower, struct p
 	return FOLLOW_BLOCK;
 }
 
-/* A block, or the part of it that is here, lies behind the tail in `s`. */
+/* A block, or the part of it that is here, follows the tail in `s`. */
 __noinline int take_block(struct streams *t, struct follower *f, struct scratch *s,
 			  const struct piece *p, u32 bytes)
 {
@@ -100,7 +103,7 @@ __noinline int take_block(struct streams *t, struct follower *f, struct scratch 
 	return !found && is_sampled(&e);
 }
 
-/* Looks for the beginning of a frame in what is in the scratch memory. */
+/* Searches the scratch memory for the beginning of a frame. */
 struct frame_search {
 	struct streams *streams;
 	struct scratch *scratch;
@@ -145,8 +148,8 @@ static long find_headers(u32 i, struct frame_search *search)
 }
 
 /*
- * Frames were missed: where one begins in the first `n` bytes of a piece, which are in the scratch memory; -1: nowhere. It is
- * the piece's first byte, or where a stream is opened.
+ * After missed frames: where a frame begins in the first `n` bytes of a piece, which are in the scratch memory; -1:
+ * nowhere. That is the piece's first byte, or where a stream is opened.
  */
 __noinline int find_frame(struct streams *t, struct scratch *s, const struct piece *p, u32 n)
 {

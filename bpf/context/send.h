@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* Messages that applications send: whose they are. Runs in the system call. */
+/* Assigns messages that applications send. Runs in the system call. */
 #include "http1.h"
 #include "send_frames.h"
 #include "source.h"
 #include "thread.h"
 
-/* A head, or its next part, is in the message. */
+/* The message contains a head, or its next part. */
 static __noinline int read_sent_head(const struct message *m, struct carrier *c,
 				     const struct source *from, struct entry *e)
 {
@@ -33,7 +33,7 @@ static __noinline int read_sent_head(const struct message *m, struct carrier *c,
 	return head;
 }
 
-/* An answer's first bytes: they belong to the request that they answer, if it has a context. */
+/* The first bytes of a response belong to the request that it answers, if that has a context. */
 static __always_inline void keep_answer(const struct message *m, struct carrier *c)
 {
 	struct entry e = c->in;
@@ -45,7 +45,10 @@ static __always_inline void keep_answer(const struct message *m, struct carrier 
 	keep(c, &e);
 }
 
-/* A record of TLS that holds a ClientHello or a ServerHello: other protocols' bodies may begin with its first two bytes. */
+/*
+ * A TLS record that contains a ClientHello or a ServerHello: bodies of other protocols may begin with the same first
+ * two bytes.
+ */
 static __always_inline bool is_tls(u64 word)
 {
 	u8 minor = word >> 16, message = word >> 40;
@@ -53,12 +56,12 @@ static __always_inline bool is_tls(u64 word)
 	return (word & 0xffff) == 0x0316 && minor <= 4 && (message == 1 || message == 2);
 }
 
-/* Records of TLS with which a message of its handshake begins. */
+/* TLS records that begin a handshake message. */
 enum { TLS_CHANGE_CIPHER = 0x14, TLS_HANDSHAKE = 0x16, TLS_DATA = 0x17 };
-/* A ChangeCipherSpec alone, and TLS 1.3's Finished, with 32 and with 48 bytes of hash (RFC 8446, 4.4.4 and 5.2). */
+/* A ChangeCipherSpec alone, or TLS 1.3's Finished, with a hash of 32 or 48 bytes (RFC 8446, 4.4.4 and 5.2). */
 enum { TLS_CHANGE_BYTES = 6, TLS_FINISHED_BYTES = 58, TLS_FINISHED_384_BYTES = 74 };
 
-/* Whether a message is no request, but what a protocol begins a connection with. */
+/* Whether a message is not a request, but the beginning of a protocol. */
 static __always_inline bool is_prelude(const struct message *m, const struct carrier *c, u64 word)
 {
 	u8 type = word;
@@ -71,8 +74,8 @@ static __always_inline bool is_prelude(const struct message *m, const struct car
 }
 
 /*
- * The handshake that the first request waited for, and the way to accept() of a connection that was made for a request,
- * are told as soon as the request's context is known. `word`: the message's first bytes.
+ * The handshake that the first request waited for, and the wait for accept() of a connection that was opened for a
+ * request, are reported as soon as the request's context is known. `word`: the message's first bytes.
  */
 static __always_inline void tell_handshake(struct sock *sk, const struct message *m,
 					   struct carrier *c, u64 word)
@@ -93,11 +96,11 @@ static __always_inline void tell_handshake(struct sock *sk, const struct message
 			emit_handshake(sk, known, first, SPAN_CONNECT);
 		return;
 	}
-	/* HTTP/2's first messages are no answers. */
+	/* HTTP/2's first messages are not responses. */
 	if (!c->awaits_accept || c->awaits_answer || (c->protocol == CARRIED_HTTP2 && !c->n))
 		return;
 	c->awaits_accept = false;
-	/* A system call's tracepoint notes it beside the connection. */
+	/* A system call's tracepoint records it beside the connection. */
 	if (!known->accepted_at)
 		accepted = bpf_map_lookup_elem(&unaccepted, &cookie);
 	if (accepted && accepted->accepted_at && c->n && is_sampled(first))
@@ -105,8 +108,8 @@ static __always_inline void tell_handshake(struct sock *sk, const struct message
 }
 
 /*
- * Messages were sent that no program was shown: whose they are is not known. A kernel may pass over a program while another
- * thread's run of it is preempted on the same CPU. Of HTTP/2 the frames show it.
+ * Messages were sent that no program was shown, so they cannot be assigned. The kernel may skip a program while
+ * another thread's run of it is preempted on the same CPU. For HTTP/2, the frames tell.
  */
 static __always_inline void end_at_gap(const struct message *m, struct carrier *c)
 {
@@ -116,7 +119,7 @@ static __always_inline void end_at_gap(const struct message *m, struct carrier *
 		.answers = m->conn->direction == DIRECTION_INBOUND,
 	};
 
-	/* A message of Fast Open is shown before the connection has a sequence number. */
+	/* A Fast Open message is shown before the connection has a sequence number. */
 	if (!c->n || !c->sent_from || (s32)(m->seq - c->sent_to) <= 0)
 		return;
 	COUNT_CORRELATED(unseen, 1);
@@ -124,7 +127,7 @@ static __always_inline void end_at_gap(const struct message *m, struct carrier *
 		keep(c, &nobodys);
 }
 
-/* A retry of a message of which nothing was taken may bring another one. */
+/* A retry of a message of which nothing was accepted may have other content. */
 static __always_inline void forget_unsent(struct carrier *c, u32 seq)
 {
 	for (u32 i = 0; i < 2; i++) {
@@ -136,7 +139,7 @@ static __always_inline void forget_unsent(struct carrier *c, u32 seq)
 	}
 }
 
-/* A request line begins the message, or its head goes on in it. */
+/* A request line begins the message, or its head continues in it. */
 static __always_inline void on_request(const struct message *m, struct carrier *c,
 				       const struct source *from, bool is_first, bool has_context)
 {
@@ -146,7 +149,7 @@ static __always_inline void on_request(const struct message *m, struct carrier *
 
 	if (is_first) {
 		drop_tail(c);
-		/* The last one is not answered yet: these may be bytes of its body. */
+		/* The last request is unanswered: these may be bytes of its body. */
 		if (c->asked && c->asked_at == e.received && c->sent_from != m->seq) {
 			COUNT_CORRELATED(ambiguous, 1);
 			if (!has_context)
@@ -169,12 +172,12 @@ static __always_inline void on_request(const struct message *m, struct carrier *
 		keep(c, &e);
 }
 
-/* "HTTP/1.1 100 Continue" and two ends of line: the body may come now. */
+/* "HTTP/1.1 100 Continue" and two line ends: the body may follow now. */
 #define CONTINUE_BYTES 25
 
 /*
- * What is sent when an answer has begun to come is no body of the request that it answers, but a request that was not
- * recognised, or another protocol: nobody's.
+ * What is sent after a response has begun to arrive is not the body of the request that it answers, but an
+ * unrecognised request or another protocol: it belongs to no context.
  */
 static __always_inline void end_answered(const struct message *m, struct carrier *c)
 {
@@ -187,7 +190,7 @@ static __always_inline void end_answered(const struct message *m, struct carrier
 		keep(c, &nobodys);
 }
 
-/* Nothing is known of the message but that it is sent. */
+/* Nothing is known about the message, except that it is sent. */
 static __always_inline void on_unread(struct conn *known, const struct carrier *c)
 {
 	if (c && (c->n || c->in.source || c->opening.source))
@@ -206,7 +209,7 @@ static __always_inline bool is_send_opaque(const struct conn *c)
 	       (c->unread_sends >= OPAQUE_AFTER && c->unread_tables == (u8)announcements);
 }
 
-/* Whether the configuration leaves the connection out; then it is not asked again. */
+/* Whether the configuration excludes the connection; then it is not checked again. */
 static __noinline bool is_left_out(struct conn *c)
 {
 	if (passes(c, 0))
@@ -249,7 +252,7 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		COUNT_CORRELATED(unreadable, 1);
 		is_readable = false;
 	}
-	/* Several threads may announce their tables over one connection, also one that a filter leaves out. */
+	/* Several threads may announce their tables over one connection, also over one that a filter excludes. */
 	if (reads_tables && is_readable && word == TABLE_MAGIC) {
 		if (take_announcement(known, (u64)from.base, m.bytes))
 			known->unread_segments = OPAQUE_FOR_GOOD;
@@ -262,21 +265,21 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		if (t)
 			has_context = read_table(sk, &m, t, &c);
 	}
-	/* The table is written for this socket, the thread's context for whatever it does. */
+	/* The table is written for this socket, the thread's context for whatever the thread does. */
 	if (reads_threads && !has_context && !(c && c->has_table_seq)) {
 		int says = read_thread(sk, &m, &c);
 
 		publishes = says != THREAD_UNKNOWN;
 		has_context = says == THREAD_HAS_CONTEXT;
 	}
-	/* Who accepted a connection answers. */
+	/* The accepting side responds. */
 	is_first = reads_http1 && is_readable && is_method(word) &&
 		   known->direction != DIRECTION_INBOUND;
 	is_preface = reads_http2 && is_readable && (u32)word == PREFACE &&
 		     known->direction != DIRECTION_INBOUND;
 	if (!c && (is_first || is_preface || is_tls(word))) {
 		c = create_carrier(sk);
-		/* Its first byte, and the table has no slot for it yet: later records are all of later messages. */
+		/* Its first byte, and the table has no slot for it yet: any later records belong to later messages. */
 		if (c && t && m.seq == known->own_isn)
 			c->looked = true;
 	}
@@ -286,7 +289,7 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		return 0;
 	}
 	if (is_tls(word) && c->protocol != CARRIED_TLS && c->protocol != CARRIED_HTTP2) {
-		/* What was asked of a proxy before is answered. */
+		/* Earlier requests to a proxy have been answered. */
 		if (c->protocol == CARRIED_HTTP1 && !has_context) {
 			struct entry nobodys = { .seq = m.seq };
 

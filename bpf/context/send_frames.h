@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* HTTP/2's frames in what either end sends: whose streams the bytes are. */
+/* HTTP/2 frames in what either end sends: to which streams the bytes belong. */
 #include "http2.h"
 #include "source.h"
 #include "table.h"
@@ -14,27 +14,27 @@ static __always_inline bool copy_piece(u8 *to, u32 bytes, const struct source *f
 	return address && !bpf_probe_read_user(to, bytes, (void *)address);
 }
 
-/* Frames of one message that are looked at. */
+/* Maximum number of frames per message. */
 #define FRAMES_SENT 64
 
-/* Where in a message the frames have been followed to. */
+/* How far the frames in a message have been followed. */
 struct frames_state {
 	u32 seq;
 	u32 received;
 	u32 bytes;
-	/* The table has named the contexts. */
+	/* The table has provided the contexts. */
 	bool has_context;
-	/* They answer. */
+	/* The frames are responses. */
 	bool answers;
-	/* Frames were missed: whether one begins here is to be seen. */
+	/* Frames were missed: whether one begins here must be checked. */
 	bool is_lost;
-	/* Bytes that are in the scratch memory. */
+	/* Number of bytes in the scratch memory. */
 	u32 copied;
-	/* Of the next frame's header, from the message's first byte. */
+	/* Offset of the next frame's header from the message's first byte. */
 	u32 at;
 };
 
-/* A header block of a request, from `at` up to `end` in the message. */
+/* A request's header block, between `at` and `end` in the message. */
 __noinline int read_sent_block(struct entry *e, struct scratch *s, const struct source *from,
 			       struct frames_state *state, u32 bytes)
 {
@@ -48,7 +48,7 @@ __noinline int read_sent_block(struct entry *e, struct scratch *s, const struct 
 	copied = state->copied;
 	if ((end > copied || end > WINDOW / 2) && bytes <= WINDOW / 2 &&
 	    copy_piece(s->bytes + TAIL, MASKED(bytes, WINDOW - 1), from, at)) {
-		/* What was there is overwritten. */
+		/* Its previous content was overwritten. */
 		state->copied = 0;
 		end = copied = bytes;
 		head = read_block(e, s, TAIL, TAIL + bytes);
@@ -79,7 +79,7 @@ __noinline int take_sent_block(struct carrier *c, struct streams *t, const struc
 	return 0;
 }
 
-/* A frame of an answer: the first of each is kept as one of the connection's contexts. */
+/* A frame of a response: the first frame of each is recorded as one of the connection's contexts. */
 __noinline int answer_stream(struct carrier *c, struct streams *t, const struct frames_state *state,
 			     u32 stream)
 {
@@ -102,8 +102,8 @@ __noinline int answer_stream(struct carrier *c, struct streams *t, const struct 
 }
 
 /*
- * The header of the next frame, whose first bytes may be the end of the message before; 0 if it can't be read. What lies
- * behind the copied bytes is read where it is.
+ * The header of the next frame, whose first bytes may be the end of the previous message; 0 if it cannot be read.
+ * Bytes beyond the copied ones are read in place.
  */
 __noinline int read_sent_header(struct frame *f, struct sender *out, struct scratch *s,
 				const struct source *from, const struct frames_state *state)
@@ -138,7 +138,7 @@ __noinline int read_sent_header(struct frame *f, struct sender *out, struct scra
 	return 1;
 }
 
-/* The message ends within a frame's header, whose first bytes may be in messages before. */
+/* The message ends within a frame's header, whose first bytes may be in earlier messages. */
 __noinline int keep_header(struct sender *out, const struct source *from, u32 at, u32 bytes)
 {
 	u32 had;
@@ -156,7 +156,7 @@ __noinline int keep_header(struct sender *out, const struct source *from, u32 at
 	return 0;
 }
 
-/* Before a message, which may be another in the place of one of which nothing was taken. */
+/* Before a message, which may replace one of which nothing was accepted. */
 __noinline int begin_message(struct carrier *c, struct streams *t, u32 seq)
 {
 	struct sender_before *before;
@@ -183,7 +183,7 @@ __noinline int begin_message(struct carrier *c, struct streams *t, u32 seq)
 	return 0;
 }
 
-/* What one frame is looked at with. */
+/* What is needed to process one frame. */
 struct sent_frames {
 	struct carrier *carrier;
 	struct streams *streams;
@@ -192,7 +192,7 @@ struct sent_frames {
 	struct frames_state *state;
 };
 
-/* One frame; 1 if it is the last that can be followed. */
+/* Processes one frame; 1 if it is the last that can be followed. */
 static long see_sent_frame(u32 i, struct sent_frames *x)
 {
 	struct frames_state *state = x->state;
@@ -202,7 +202,7 @@ static long see_sent_frame(u32 i, struct sent_frames *x)
 
 	if (!read_sent_header(&f, &t->out, x->scratch, x->from, state))
 		return 1;
-	/* Where it begins, in a message before. */
+	/* Its beginning, in an earlier message. */
 	state->at -= t->out.header_bytes;
 	t->out.header_bytes = 0;
 	if (state->is_lost && !is_plausible(t, &f, !state->answers))
@@ -253,7 +253,7 @@ static __always_inline void on_frames(struct sock *sk, const struct message *m, 
 		x.streams->in.next = state.received;
 		m->conn->unread_segments = ANSWERS_FOLLOWED;
 	}
-	/* Frames show whose the bytes are, better than the last record of a table. */
+	/* Frames assign the bytes better than the last record of a table. */
 	if (!has_context && c->n && c->ring[MASKED(c->n - 1, CONTEXTS - 1)].source == CONTEXT_TABLE)
 		end_table_context(c, m);
 	/* The middle of a long frame. */
@@ -263,10 +263,10 @@ static __always_inline void on_frames(struct sock *sk, const struct message *m, 
 	state.copied = copy_message(x.scratch, from, m->bytes < WINDOW ? m->bytes : WINDOW) - TAIL;
 	state.at = out->next - m->seq;
 	if ((s32)state.at >= 0) {
-		/* The rest of a message before, and then more. */
+		/* The rest of an earlier message, and then more. */
 		out->header_bytes = 0;
 	} else {
-		/* Else frames were missed. Writers begin their messages with one. */
+		/* Otherwise frames were missed. Senders begin messages with a frame. */
 		state.is_lost = state.at + out->header_bytes != 0;
 		if (state.is_lost)
 			out->header_bytes = 0;

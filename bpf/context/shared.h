@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* What the programs that read contexts share: settings, scratch memory, and what becomes of a context once it is read. */
+/* What the programs that read contexts share: settings, scratch memory, and the handling of a context that was read. */
 #include <wirespan/conn.h>
 #include <wirespan/context.h>
 #include <wirespan/filter.h>
@@ -9,37 +9,37 @@
 #include <wirespan/ring.h>
 #include <wirespan/skeleton.h>
 
-/* Bytes of a message or segment that are searched at most; what a setting gives is no more. */
+/* Maximum bytes of a message or segment that are searched; the setting cannot exceed it. */
 #define WINDOW 4096
 const volatile u32 window = WINDOW;
 const volatile bool reads_http1 = true;
 const volatile bool reads_http2 = true;
 const volatile bool reads_tables = true;
-/* A first request so long after the handshake did not wait for it, nanoseconds. */
+/* A first request this long after the handshake did not wait for it, in nanoseconds. */
 const volatile u64 connect_gap = 0;
 
 enum inbound { INBOUND_NEVER, INBOUND_PRIVATE_PEERS, INBOUND_ALWAYS };
 const volatile u32 inbound = INBOUND_PRIVATE_PEERS;
 
-/* Messages, or segments, without a context after which a socket is not looked at any more. */
+/* Messages or segments without a context after which a socket is no longer examined. */
 #define OPAQUE_AFTER 4
-/* The configuration leaves it out, for good. */
+/* The configuration excludes it permanently. */
 #define OPAQUE_FOR_GOOD 255
-/* Of a connection that this end opened: HTTP/2's frames are followed in what it receives. */
+/* This end opened the connection: HTTP/2 frames are followed in what it receives. */
 #define ANSWERS_FOLLOWED 254
 
-/* The tracker's, so that spans leave in the order in which they are known. */
+/* The tracker's ring, so that spans are exported in the order in which they become known. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 256 * 1024);
 } spans SEC(".maps");
 
-/* The last bytes of the message before, or zeros, and then the message. */
+/* The last bytes of the previous message, or zeros, followed by the message. */
 struct scratch {
 	u8 bytes[2 * WINDOW + 128];
 } __attribute__((aligned(8)));
 #define SCRATCH_MASK (2 * WINDOW - 1)
-/* As far as is searched. */
+/* As far as it is searched. */
 #define SEARCHED (TAIL + WINDOW)
 
 /* One for each program: a packet may interrupt a system call. */
@@ -56,11 +56,11 @@ static __always_inline struct scratch *scratch_of(u32 which)
 	return bpf_map_lookup_elem(&scratches, &which);
 }
 
-/* What is known of a message or a segment. */
+/* What is known about a message or a segment. */
 struct message {
 	struct conn *conn;
 	const struct tcp_sock *tp;
-	/* Sequence number of its first byte, and its bytes. */
+	/* Sequence number of its first byte, and its length in bytes. */
 	u32 seq;
 	u32 bytes;
 };
@@ -74,7 +74,7 @@ static __always_inline struct carrier *create_carrier(struct sock *sk)
 	return c;
 }
 
-/* A span that needs no plugin: the handshake that a request waited for, or the way to accept(). */
+/* A span that does not require a plugin: the handshake that a request waited for, or the wait for accept(). */
 static __noinline int emit_handshake(struct sock *sk, struct conn *c, const struct entry *e,
 				     enum span span)
 {
@@ -109,7 +109,7 @@ static __always_inline bool is_same_context(const struct entry *a, const struct 
 	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
 }
 
-/* From this message on the bytes are of this context, or known to be nobody's. Global: the verifier goes through it once. */
+/* From this message on, the bytes belong to this context, or are known to belong to none. Global: verified once. */
 __noinline int keep(struct carrier *c, const struct entry *e)
 {
 	const struct entry *newest;
@@ -125,7 +125,7 @@ __noinline int keep(struct carrier *c, const struct entry *e)
 	return 0;
 }
 
-/* The last bytes of the first `n` of `s`. Global: the verifier goes through it once. */
+/* The last bytes of the first `n` of `s`. Global: verified once. */
 __noinline int copy_tail(struct tail *to, const struct scratch *s, u32 n)
 {
 	const u64 *from;
@@ -138,7 +138,7 @@ __noinline int copy_tail(struct tail *to, const struct scratch *s, u32 n)
 	return 0;
 }
 
-/* The head that ends with the first `n` bytes of `s` goes on in the next message. */
+/* The head that ends with the first `n` bytes of `s` continues in the next message. */
 static __always_inline void keep_tail(struct carrier *c, const struct scratch *s, u32 n,
 				      enum tail_of of)
 {
@@ -153,7 +153,7 @@ static __always_inline void drop_tail(struct carrier *c)
 	__builtin_memset(&c->tail, 0, sizeof(c->tail));
 }
 
-/* Before the message itself is read into it; `tail`: NULL for one with which a head begins. */
+/* Before the message itself is copied after it; `tail`: NULL if a head begins with the message. */
 static __always_inline void begin_scratch(struct scratch *s, const struct tail *tail)
 {
 	if (tail)

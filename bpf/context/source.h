@@ -4,14 +4,14 @@
 /* Where in an application's memory a message lies. */
 #include "shared.h"
 
-/* Where a message lies; `vector`: NULL if it is in one piece. */
+/* Location of a message; `vector`: NULL if it is contiguous. */
 struct source {
 	const void *base;
 	u64 bytes;
 	const struct iovec *vector;
 };
 
-/* Parts of a message that are read. */
+/* Maximum number of parts of a message that are read. */
 #define PARTS 24
 
 static __always_inline const struct iovec *vector_of(const struct iov_iter *iter)
@@ -48,7 +48,7 @@ static __always_inline bool find_source(struct source *from, const struct iov_it
 	return true;
 }
 
-/* The `received` bytes that a call put there last: the iterator has moved on behind them. */
+/* The `received` bytes that a call last copied there: the iterator has advanced past them. */
 static __always_inline bool find_received(const void **base, const struct iov_iter *iter,
 					  u32 received)
 {
@@ -65,7 +65,7 @@ static __always_inline bool find_received(const void **base, const struct iov_it
 	if (type != bpf_core_enum_value(enum iter_type, ITER_IOVEC))
 		return false;
 	vector = vector_of(iter);
-	/* A buffer that is full has been left. */
+	/* A full buffer was left behind. */
 	if (!offset)
 		vector--;
 	if (bpf_probe_read_kernel(&part, sizeof(part), vector))
@@ -73,14 +73,14 @@ static __always_inline bool find_received(const void **base, const struct iov_it
 	if (!offset)
 		offset = part.iov_len;
 	*base = part.iov_base + offset - received;
-	/* What lies in several buffers is not put together. */
+	/* Several buffers are not joined. */
 	return offset >= received;
 }
 
-/* Parts among which one piece is looked for. */
+/* Maximum number of parts that are searched for a piece. */
 #define PIECES 64
 
-/* The address of a piece of a message, which is not in two parts of it; 0: there is none. */
+/* The address of a piece of a message that is within one part; 0: none. */
 __noinline u64 find_piece(const struct source *from, u32 at, u32 bytes)
 {
 	u64 begin = 0;
@@ -105,7 +105,7 @@ __noinline u64 find_piece(const struct source *from, u32 at, u32 bytes)
 	return 0;
 }
 
-/* Copies the message behind the tail in `s`; how many bytes there are then in all. */
+/* Copies the message after the tail in `s`; returns the total number of bytes. */
 __noinline int copy_message(struct scratch *s, const struct source *from, u32 limit)
 {
 	u32 n = 0;

@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * The table of contexts that an application keeps in its own memory, for what is encrypted or is no HTTP:
- * docs/context-table.md. It is read in the application's own system calls, for its own sockets.
+ * The table of contexts that an application keeps in its own memory, for encrypted data and protocols other than HTTP:
+ * docs/context-table.md. It is read during the application's own system calls, for its own sockets.
  */
 #include "announcement.h"
 
-/* How a slot begins: seq, and whose socket it is. */
+/* The beginning of a slot: seq, and the socket that uses it. */
 struct slot_key {
 	u32 seq;
 	u16 local_port;
@@ -19,7 +19,7 @@ struct slot_key {
 struct slot {
 	u64 address;
 	struct slot_key key;
-	/* `seq` after its records were zeroed last; 0: not told. */
+	/* `seq` after its records were last zeroed; 0: not set. */
 	u32 emptied;
 };
 #define SLOT_EMPTIED 236
@@ -59,21 +59,21 @@ static __always_inline bool is_valid(const struct context_record *r)
 	return r->valid == 1 && (trace[0] | trace[1]) && span;
 }
 
-/* What is asked of a slot. */
+/* A lookup in a slot. */
 struct slot_question {
 	u64 address;
-	/* The slot's, and of the message. */
+	/* Of the slot, and of the message. */
 	u32 written;
 	u32 emptied;
 	u32 seq;
 	u32 received;
-	/* The socket was looked at from its first byte on. */
+	/* The socket was observed from its first byte on. */
 	u32 knows_all;
-	/* Who accepted a connection answers. */
+	/* The accepting side responds. */
 	u32 answers;
 };
 
-/* Whether the message that `e` is of has the context already. Global: the verifier goes through it once. */
+/* Whether the message of `e` already has the context. Global: verified once. */
 __noinline int is_named(const struct carrier *c, const struct entry *e)
 {
 	if (!c || !e)
@@ -89,7 +89,7 @@ __noinline int is_named(const struct carrier *c, const struct entry *e)
 	return 0;
 }
 
-/* How many records are new, those that are lost included: whoever empties a slot leaves none of before. */
+/* Number of new records, including lost ones: clearing a slot removes all earlier records. */
 static __always_inline u32 count_fresh(const struct carrier *c, const struct slot_question *q)
 {
 	u32 since_mark = (q->written - c->table_seq) / 2;
@@ -103,9 +103,9 @@ static __always_inline u32 count_fresh(const struct carrier *c, const struct slo
 }
 
 /*
- * Takes each record that was written since the last message; whether there was one. Of a socket that was not looked at
- * from its first byte on, older records may lie there: only the last is certain to be this message's. Global: the
- * verifier goes through it once.
+ * Takes each record that was written since the last message; returns whether there was one. If a socket was not
+ * observed from its first byte on, there may be older records: only the last one certainly belongs to this message.
+ * Global: verified once.
  */
 __noinline int read_records(struct carrier *c, const struct slot_question *q)
 {
@@ -138,7 +138,7 @@ __noinline int read_records(struct carrier *c, const struct slot_question *q)
 			COUNT_CORRELATED(unreadable, 1);
 			break;
 		}
-		/* Another thread has taken the slot over meanwhile, or has gone round its ring. */
+		/* Another thread has taken over the slot meanwhile, or has wrapped its ring. */
 		if (again - q->written > 2 * (SLOT_RECORDS - fresh + i) + 1) {
 			COUNT_CORRELATED(torn, 1);
 			break;
@@ -158,7 +158,7 @@ __noinline int read_records(struct carrier *c, const struct slot_question *q)
 	return found;
 }
 
-/* Another socket has the slot: whose the bytes are from here on is not known. */
+/* Another socket has the slot: from here on the bytes cannot be assigned. */
 static __noinline int end_table_context(struct carrier *c, const struct message *m)
 {
 	const struct entry nobodys = { .seq = m->seq, .received = m->tp->rcv_nxt };
@@ -169,7 +169,7 @@ static __noinline int end_table_context(struct carrier *c, const struct message 
 	return 0;
 }
 
-/* The contexts that the application has written for this message; whether there are some. */
+/* The contexts that the application has written for this message; returns whether there are any. */
 static __noinline bool read_table(struct sock *sk, const struct message *m, const struct table *t,
 				  struct carrier **carrier)
 {

@@ -2,32 +2,32 @@
 #pragma once
 
 /*
- * The context that OpenTelemetry's SDKs keep for each thread (OTEP 4947): a thread-local pointer to a record. The agent
- * finds out where a program has that pointer, once it has been asked; it is read here by the thread itself, as it sends.
+ * The context that OpenTelemetry's SDKs keep for each thread (OTEP 4947): a thread-local pointer to a record. On
+ * request the agent finds out where a program has that pointer; the thread itself then reads it here when it sends.
  */
 #include "table.h"
 
-/* Whether it is asked where processes keep such a pointer. */
+/* Whether the agent is asked where processes have such a pointer. */
 const volatile bool reads_threads = false;
 
 enum thread_place {
 	/* At an offset from the thread pointer. */
 	THREAD_STATIC = 1,
-	/* In a block that glibc has allocated for the thread: its dynamic thread vector says where. */
+	/* In a block that glibc has allocated for the thread; its dynamic thread vector contains the address. */
 	THREAD_DYNAMIC,
 };
 
 /* Where the threads of an image have their pointer. */
 struct thread_variable {
 	s64 offset;
-	/* Of the vector: the module's place, and since which generation it is that module's (0: not known). */
+	/* In the vector: the module's index, and since which generation it belongs to the module (0: not known). */
 	u64 generation;
 	u32 module;
 	/* enum thread_place */
 	u32 place;
 };
 
-/* By the number of the question. The agent alone writes it. */
+/* By the number of the question. Only the agent writes it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -40,7 +40,7 @@ AGENT_INPUT(thread_variables, u32, struct thread_variable);
 
 /* An image whose threads were seen to send. */
 struct question {
-	/* Its process's start on the boot clock. */
+	/* Start of its process on the boot clock. */
 	u64 started_at;
 	u32 number;
 	u32 pid;
@@ -50,11 +50,11 @@ EXPORT_RING(questions, struct question, 16 * 1024);
 struct asked {
 	/* Another program has other variables. */
 	u64 exec_id;
-	/* 0: the question found no room. */
+	/* 0: the question did not fit. */
 	u64 number;
 };
 
-/* By process, at its first thread. */
+/* By process, added at its first thread. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -62,7 +62,7 @@ struct {
 	__type(value, struct asked);
 } asked SEC(".maps");
 
-/* Questions so far. */
+/* Number of questions so far. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -103,7 +103,7 @@ static __always_inline const struct thread_variable *current_variable(void)
 	struct asked *a;
 	u32 number;
 
-	/* What the kernel does for others has a copy of some thread's registers. */
+	/* Kernel threads that work for a process have a copy of some thread's registers. */
 	if (!leader || current->flags & (PF_KTHREAD | PF_IO_WORKER))
 		return NULL;
 	a = bpf_task_storage_get(&asked, leader, NULL, 0);
@@ -124,7 +124,7 @@ struct vector_head {
 };
 #define VECTOR_ENTRY 16
 
-/* Where the thread has its pointer; 0: nowhere yet. */
+/* Address of the thread's pointer; 0: none yet. */
 static __always_inline u64 address_of(const struct thread_variable *v, u64 thread)
 {
 	struct vector_head head;
@@ -135,7 +135,7 @@ static __always_inline u64 address_of(const struct thread_variable *v, u64 threa
 	if (bpf_probe_read_user(&vector, sizeof(vector), (void *)(thread + 8)) ||
 	    bpf_probe_read_user(&head, sizeof(head), (void *)(vector - VECTOR_ENTRY)))
 		return 0;
-	/* The thread has not looked at the module since that was loaded. */
+	/* The thread has not used the module since it was loaded. */
 	if (v->module > head.length || head.generation < v->generation)
 		return 0;
 	if (bpf_probe_read_user(&block, sizeof(block),
@@ -146,13 +146,13 @@ static __always_inline u64 address_of(const struct thread_variable *v, u64 threa
 }
 
 enum thread_says {
-	/* It is not known where threads of this program have their contexts, if they have. */
+	/* It is unknown whether and where threads of this program have contexts. */
 	THREAD_UNKNOWN,
 	THREAD_HAS_NONE,
 	THREAD_HAS_CONTEXT,
 };
 
-/* The running thread's context; enum thread_says. Global: the verifier goes through it once. */
+/* The running thread's context; enum thread_says. Global: verified once. */
 __noinline int read_thread_record(struct context_record *r)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
@@ -176,8 +176,8 @@ __noinline int read_thread_record(struct context_record *r)
 }
 
 /*
- * The context in which the running thread sends a message. One that is of a thread ends with the first message that is
- * sent in none.
+ * The context in which the running thread sends a message. A thread's context ends with the first message that is sent
+ * without one.
  */
 static __noinline int read_thread(struct sock *sk, const struct message *m,
 				  struct carrier **carrier)

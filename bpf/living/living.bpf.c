@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// The connections that are open now: loaded once somebody asks for them (core/engine/living.ts).
+// Currently open connections: loaded on the first request (core/engine/living.ts).
 #include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
@@ -8,13 +8,13 @@
 #include <wirespan/skeleton.h>
 #include <wirespan/sweep.h>
 
-/* Rows at most; half of them if nothing waits in its connection. */
+/* Maximum number of rows; half of them if nothing is queued in the connection. */
 const volatile u32 most_rows = 0;
 
 struct living {
 	/* As the connection's span would be if it ended now. */
 	struct conn_record record;
-	/* As ss shows them: what the peer has not acknowledged, and what the application has not read. */
+	/* As in ss: data that the peer has not acknowledged, and data that the application has not read. */
 	u32 send_queue;
 	u32 receive_queue;
 	/* The socket's own state. */
@@ -24,7 +24,7 @@ struct living {
 EXPORT_ROWS(living, struct living);
 
 struct found {
-	/* Connections that pass the filter, and those of them that have a row. */
+	/* Connections that pass the filter, and how many of them have a row. */
 	u32 total;
 	u32 written;
 };
@@ -77,7 +77,7 @@ int living(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (has_room(ctx->meta->seq))
 		f->total++;
 	read_record(&l->record, SPAN_CONNECTION, c, tp, state);
-	/* Chosen after the change of state by which the tracker knows an attempt. */
+	/* Set after the state change by which the tracker recognises an attempt. */
 	if (!c->ends.local_port)
 		l->record.conn.ends.local_port = sk->__sk_common.skc_num;
 	l->tcp_state = state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* The ends of accept(): by a function if the kernel lets one be watched, else by the system calls and io_uring. */
+/* The end of accept(): by a function if the kernel allows tracing it, otherwise by system calls and io_uring. */
 #include <wirespan/hooks/accept_chain.h>
 #include "uring.h"
 #include "emit.h"
@@ -48,7 +48,7 @@ static __always_inline int on_accept_end(long result)
 
 	if (!c)
 		return 0;
-	/* Not valid until the call is known to be one. */
+	/* Not valid until it is known to be an accept(). */
 	c->accepted_at = 0;
 	c->error = 0;
 	if (result >= 0) {
@@ -59,7 +59,7 @@ static __always_inline int on_accept_end(long result)
 	return 0;
 }
 
-/* Its span leaves at the end of the connection, if that comes to be kept. */
+/* Its span is sent at the end of the connection, if the connection is sampled by then. */
 static __always_inline void keep_accept_back(const struct conn *c)
 {
 	struct conn *queued = bpf_map_lookup_elem(&unaccepted, &c->cookie);
@@ -132,7 +132,7 @@ static __always_inline bool on_completion(const struct completion *e)
 	return c->accepted_at || c->error;
 }
 
-/* The first of a chain of its own: programs of plugins and the emitter run for accepts alone. */
+/* The first program of a separate chain: the plugins' programs and the emitter run for accepts only. */
 SEC("tp_btf/io_uring_complete")
 int BPF_PROG(on_uring_result, void *ring, void *request, u64 user_data, s32 result, u32 flags)
 {
@@ -193,9 +193,9 @@ static __always_inline int emit_accepted(struct sock *child)
 }
 
 /*
- * accept() gives the connection its socket here: this function is also reached by calls that were blocked before
- * it was watched, which a fexit of the whole call would miss. Of programs on one function the last to be
- * attached runs first: so the emitter is attached before the plugins' programs, and the other after them.
+ * accept() gives the connection its socket here: this function is also reached by calls that were blocked before it
+ * was traced, which a fexit of the whole call would miss. Of the programs on one function the last one attached runs
+ * first: so the emitter is attached before the plugins' programs, and the other one after them.
  */
 SEC("fentry/security_sock_graft")
 int BPF_PROG(on_graft, struct sock *sk)

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The end of accept(), if the verifier does not trust the socket that came out of the queue: it is found by
- * its descriptor, or as the subflow of a multipath socket, and read as plain memory. What is known of the
- * connection waits under the socket's cookie.
+ * The end of accept(), if the verifier does not trust the socket that came out of the queue: it is found by its
+ * descriptor, or as the subflow of a multipath socket, and read as plain memory. What is known about the connection is
+ * stored under the socket's cookie until then.
  */
 #include <wirespan/conn.h>
 #include "connect_syscall.h"
@@ -47,7 +47,7 @@ static __always_inline const struct sock *subflow_of(const struct sock *sk)
 	return NULL;
 }
 
-/* The queued connection of a socket that accept() returned, unless it was met already. */
+/* The queued connection of a socket that accept() returned, unless it is already known. */
 static __always_inline struct conn *queued_conn(const struct sock *returned)
 {
 	const struct sock *sk = subflow_of(returned);
@@ -66,7 +66,7 @@ static __always_inline const struct sock *called_listener(void)
 	return call.number < 0 ? NULL : socket_of(call.argument[0]);
 }
 
-/* What there is to know of the listener on which accept() failed, its caller apart. */
+/* What is known about the listener on which accept() failed, except its caller. */
 static __always_inline bool read_failed_accept(struct conn *c, const struct sock *listener,
 					       u32 error, u64 now)
 {

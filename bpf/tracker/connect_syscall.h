@@ -22,7 +22,7 @@ struct asked_address {
 	};
 };
 
-/* False: the attempt goes on, or it was not one to connect a socket. */
+/* False: the attempt continues, or it was not an attempt to connect a socket. */
 static __always_inline bool fails_at_once(long result)
 {
 	switch (-result) {

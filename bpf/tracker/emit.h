@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* Records of what plugins want, from programs that are attached after theirs. */
+/* Records that plugins want, from programs that are attached after theirs. */
 #include "shared.h"
 #include "connect_syscall.h"
 #include "sampling.h"
@@ -9,7 +9,7 @@
 #include "states.h"
 #include <wirespan/chain.h>
 
-/* A record without contexts behind it. */
+/* A record without contexts after it. */
 #define RESERVE_SPAN()                                                              \
 	({                                                                          \
 		struct conn_record *span_ =                                         \
@@ -35,7 +35,7 @@ static __always_inline void add_link(struct linked_record *t, const struct entry
 	t->connection.contexts = n + 1;
 }
 
-/* The requests that it carried, the oldest first; an answer's context is the request's again. */
+/* The requests that it carried, oldest first; a response has the context of its request. */
 static __noinline int read_links(struct linked_record *t, struct sock *sk)
 {
 	struct carrier *carried = carrier_of(sk);
@@ -53,7 +53,7 @@ static __noinline int read_links(struct linked_record *t, struct sock *sk)
 }
 
 /*
- * Whether the span has left. Called from several places: inlined into each, the ids alone would make the programs
+ * Whether the span was sent. Called from several places: if it were inlined, the ids alone would make the programs
  * three times as long.
  */
 static __noinline bool emit(struct sock *sk, struct conn *c, enum span span, u32 wanted)
@@ -92,7 +92,7 @@ static __noinline bool emit_linked(struct sock *sk, struct conn *c)
 	return true;
 }
 
-/* A span in an application's trace alone, or beside the connection's own where plugins ask for it. */
+/* A span in an application's trace only, or in addition to the connection's own if plugins want that. */
 static __noinline int emit_in_trace(struct sock *sk, struct conn *c, const struct entry *e,
 				    enum span span, u32 wanted)
 {
@@ -114,7 +114,7 @@ static __noinline int emit_in_trace(struct sock *sk, struct conn *c, const struc
 	return 0;
 }
 
-/* The request that waited for the handshake, if the application has said which. */
+/* The request that waited for the handshake, if the application has announced it. */
 static __always_inline const struct entry *opening_of(struct sock *sk)
 {
 	struct carrier *carried = carrier_of(sk);
@@ -123,8 +123,9 @@ static __always_inline const struct entry *opening_of(struct sock *sk)
 }
 
 /*
- * Whether the request was cut off: one that was sent and that nothing has answered, or one that was received and whose
- * answer has not been acknowledged. What the other end has sent since, be it TLS's or TCP's end, shows that it was done.
+ * Whether the request was aborted: one that was sent and not answered at all, or one that was received and whose
+ * response has not been acknowledged. Anything that the other end has sent since, even TLS's or TCP's end, shows that
+ * it was complete.
  */
 static __always_inline bool is_open(const struct entry *e, const struct tcp_sock *tp)
 {
@@ -147,7 +148,7 @@ static long emit_stream_reset(u32 place, struct open_streams *open)
 	return 0;
 }
 
-/* HTTP/2's requests that were not answered in full. */
+/* HTTP/2 requests that were not fully answered. */
 static __always_inline void emit_stream_resets(struct sock *sk, struct conn *c)
 {
 	struct open_streams open = { .sk = sk, .conn = c };
@@ -157,7 +158,7 @@ static __always_inline void emit_stream_resets(struct sock *sk, struct conn *c)
 		bpf_loop(STREAMS, emit_stream_reset, &open, 0);
 }
 
-/* The connection broke: what was asked over it last and is not answered yet is told so in its own trace. */
+/* The connection broke: the last request on it, if unanswered, is reported in its own trace. */
 static __always_inline void emit_resets(struct sock *sk, struct conn *c)
 {
 	struct carrier *carried = carrier_of(sk);
@@ -189,7 +190,7 @@ static __always_inline void emit_resets(struct sock *sk, struct conn *c)
 	}
 }
 
-/* Always empty. A program without a call may get a stack of its own for each CPU, which must not interrupt itself. */
+/* Always empty. A program without a call may get a per-CPU stack of its own, which must not interrupt itself. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, 1);
@@ -197,7 +198,7 @@ struct {
 	__type(value, u32);
 } no_program SEC(".maps");
 
-/* Stores what the plugins have promised where accept() and the acceptor's end look for it. */
+/* Stores what the plugins have promised where accept() and the acceptor's end find it. */
 static __always_inline void pass_promise_on(const struct conn *c)
 {
 	struct conn *queued;
@@ -211,14 +212,14 @@ static __always_inline void pass_promise_on(const struct conn *c)
 		queued->promised = c->promised;
 }
 
-/* Its span first: from then on it is known whether its children have a parent. */
+/* Its span first: then it is known whether its children have a parent. */
 static __always_inline void emit_connection(struct sock *sk, struct conn *c)
 {
 	c->promised = 0;
 	if (!c->wanted_connection || c->emitted_connection)
 		return;
 	c->emitted_connection = true;
-	/* What was there before the agent has ids too, as long as its numbers can be told. */
+	/* Connections from before the agent have ids, too, as long as their sequence numbers are known. */
 	if (carrier_of(sk) ? emit_linked(sk, c)
 			   : emit(sk, c, SPAN_CONNECTION, c->wanted_connection))
 		c->promised = c->wanted_connection;
@@ -232,7 +233,7 @@ static __always_inline bool is_kept(struct sock *sk, struct conn *c, u64 until)
 	return samples(c, carried && carried->has_sampled, tp ? tp->total_retrans : 0, until);
 }
 
-/* Its connect and accept spans stay wanted: they leave with the connection's if that comes to be kept. */
+/* Its connect and accept spans stay wanted: they are sent with the connection's if that is sampled later. */
 static __always_inline void keep_back(struct conn *c, int new)
 {
 	c->promised = 0;
@@ -269,14 +270,14 @@ static __always_inline void emit_wanted(struct sock *sk, int old, int new)
 		c->emitted_connect = true;
 		emit(sk, c, SPAN_CONNECT, c->wanted_connect);
 	}
-	/* It ended in the queue, or was not kept when accept() returned it. */
+	/* It ended in the queue, or was not sampled when accept() returned it. */
 	if (new == TCP_CLOSE && c->wanted_accept) {
 		emit(sk, c, SPAN_ACCEPT, c->wanted_accept);
 		c->wanted_accept = 0;
 	}
 }
 
-/* The last of the chain: by now the plugins have set what they want. */
+/* The last of the chain: by now the plugins have set their bits. */
 CHAIN_LINK(on_emit, WANTS_OUTCOMES);
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_emit, struct sock *sk, int old, int new)
@@ -296,7 +297,7 @@ int on_connect_exit(struct trace_event_raw_sys_exit *ctx)
 
 	if (!c)
 		return 0;
-	/* Not valid until the call is known to be one. */
+	/* Not valid until it is known to be an attempt. */
 	c->opened_at = 0;
 	if (mark)
 		bpf_map_delete_elem(&connect_by_tid, &tid);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* The first use of an accepted connection tells its owner. */
+/* The first use of an accepted connection determines its owner. */
 #include "states.h"
 #include "unseen.h"
 

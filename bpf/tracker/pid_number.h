@@ -9,7 +9,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-/* A pid namespace: how many lie above it, and its inode. Level 0 is the initial one. */
+/* A pid namespace: its level, and its inode. Level 0 is the initial one. */
 struct pid_space {
 	u32 level;
 	u32 inode;

@@ -2,15 +2,15 @@
 #pragma once
 
 /*
- * Which traces are kept, decided before a span's record is reserved and after metrics were counted. Both ends decide
- * alike by the trace id; docs/traces.md says what is kept besides.
+ * Which traces are kept, decided before a span's record is reserved and after metrics were counted. Both ends make the
+ * same decision from the trace id; docs/traces.md lists what else is kept.
  */
 #include <wirespan/conn_record.h>
 #include "shared.h"
 
 #define ID_BITS ((1ull << 56) - 1)
 
-/* What is true before the end of a connection is true at its end. */
+/* Conditions that hold before the end of a connection also hold at its end. */
 static __always_inline bool is_always_kept(const struct conn *c, u32 retransmits, u64 until)
 {
 	return retransmits ||
@@ -18,7 +18,7 @@ static __always_inline bool is_always_kept(const struct conn *c, u32 retransmits
 	       (c->closed_at && (c->queued || failed(c)));
 }
 
-/* Global: the verifier goes through the hash once, whoever calls it. */
+/* Global: the verifier checks the hash once, whoever calls it. */
 __noinline int has_sampled_id(const struct conn *c)
 {
 	u64 id[2];
@@ -30,8 +30,8 @@ __noinline int has_sampled_id(const struct conn *c)
 }
 
 /*
- * Whether a span that lasted until then leaves. If it does, all later ones of the connection do. `in_trace`: it carried
- * a request whose trace its application keeps.
+ * Whether a span with this duration is sent. If it is, so are all later spans of the connection. `in_trace`: it
+ * carried a request whose trace its application samples.
  */
 static __always_inline bool samples(struct conn *c, bool in_trace, u32 retransmits, u64 until)
 {

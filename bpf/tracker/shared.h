@@ -14,18 +14,18 @@
 
 /* What the agent may write at any time. */
 struct {
-	/* The agent's process as the kernel numbers it, and whether its sockets are left out. */
+	/* The agent's process as the kernel numbers it, and whether its sockets are excluded. */
 	u32 self_pid;
 	u32 excludes_self;
 	/* Whether some plugin looks connections up by address. */
 	u32 keeps_tuples;
-	/* Bits of cgroups that `relabel_owners` takes from all owners: they come to stand for others. */
+	/* Bits of cgroups that `relabel_owners` clears for all owners: they are reused for others. */
 	u32 freed_cgroups;
-	/* The pid namespace whose numbers the agent's /proc has. */
+	/* The pid namespace of the agent's /proc. */
 	struct pid_space space;
-	/* The sockets that were there at the start are known: what is met from now on was not shown. */
+	/* The sockets that existed at the start are known: a new one without a row was not shown. */
 	u32 seeded;
-	/* The search for rows without a socket that is under way (bpf/tracker/survey.h), and when it began. */
+	/* The current search for rows without a socket (bpf/tracker/survey.h), and when it began. */
 	u32 round;
 	/* Whether sockets may carry trace contexts. */
 	u32 correlates;
@@ -34,19 +34,21 @@ struct {
 	u64 sampling_threshold;
 	/* Connections and attempts that last longer are always kept; 0: off. */
 	u64 slow_ns;
-	/* The page (viewer/): its port, 0 for none, and the network namespace that it is in, the agent's. */
+	/* The page (viewer/): its port, 0 for none, and the network namespace that it is in, which is the agent's. */
 	u32 page_port;
 	u32 page_netns;
 	struct watched_cgroup cgroups[WATCHED_CGROUPS];
 } runtime_config;
 
-/* A connection at its end, with the contexts of requests that it carried: 16 bytes of trace id and 8 of span id each. */
+/*
+ * A connection at its end, with the contexts of requests that it carried: 16 bytes of trace id and 8 of span id each.
+ */
 struct linked_record {
 	struct conn_record connection;
 	u8 contexts[CONTEXTS * 24];
 };
 
-/* A record without contexts ends with its connection. */
+/* A record without contexts ends after its connection. */
 EXPORT_RING(spans, struct linked_record, 256 * 1024);
 
 /* A process that is seen for the first time, or runs another program than before. */
@@ -61,22 +63,22 @@ struct counters {
 	u64 lost_connections;
 	u64 lost_accepts;
 	u64 lost_tuples;
-	/* Programs whose names the table of executables had no room for. */
+	/* Programs whose names did not fit into the table of executables. */
 	u64 lost_names;
 	/*
-	 * The balance of connections, one end each: those that were opened are alive, have ended, or were never shown
-	 * to end. Older ones count as opened when they are met.
+	 * The balance of connections, one end each: those that were opened are open, have ended, or were not shown to
+	 * end. Older ones count as opened when they are found.
 	 */
 	u64 opened_connections;
 	u64 ended_connections;
 	/* Changes of state that no program was shown, as the next change of the same socket proves. */
 	u64 unseen_changes;
-	/* Connections whose spans were wanted and not kept (sampling.ratio). */
+	/* Connections whose spans were wanted but not sampled (sampling.ratio). */
 	u64 unsampled_connections;
 };
 EXPORT_COUNTERS(struct counters);
 
-/* Sockets that have no storage because the kernel had no memory for it, by cookie; so each is counted once. */
+/* Cookies of sockets that have no storage because the kernel had no memory for it, so that each is counted once. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -108,12 +110,12 @@ static __always_inline void count_opened(struct conn *c)
 		COUNT(opened_connections);
 }
 
-/* How the ends of accept() are watched. */
+/* How the ends of accept() are traced. */
 const volatile bool has_on_graft = false;
 const volatile bool has_on_accept4_exit = false;
 const volatile bool has_on_accept_exit = false;
 
-/* Attempts that fail without a change of state are watched. */
+/* Attempts that fail without a change of state are traced. */
 const volatile bool watch_connect_exits = false;
 
 /* The cookie of the socket that a thread is connecting, once it left CLOSE. */
@@ -141,7 +143,7 @@ struct {
 	__type(value, struct known_process);
 } known_processes SEC(".maps");
 
-/* Processes that the ring had no room for, by image, for the agent to look up. */
+/* Images that did not fit into the ring, for the agent to look up. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -251,7 +253,7 @@ struct {
 	__type(value, u64);
 } open_handshakes SEC(".maps");
 
-/* Its place, and what remains of the numbers, exactly, with room for a mark. */
+/* Its slot, and the rest of the sequence numbers, exactly, with room for a mark. */
 static __always_inline u64 *opener_slot(u32 opener, u32 acceptor, u64 *rest)
 {
 	/* An odd factor keeps the product unique. */
@@ -287,7 +289,10 @@ static __always_inline bool has_loopback_peer(const struct endpoints *e)
 	       local[3] == peer[3];
 }
 
-/* Whether it leads to the page, of this end or from this host; the ends must be known. Not inlined: many callers. */
+/*
+ * Whether it is a connection to the page, at this end or from this host; the endpoints must be known. Not inlined
+ * because it has many callers.
+ */
 static __noinline int is_of_page(const struct conn *c)
 {
 	u32 port = runtime_config.page_port;

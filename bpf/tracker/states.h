@@ -76,7 +76,7 @@ static __always_inline struct conn *on_listen(struct sock *sk)
 	return c;
 }
 
-/* Nothing but its listener is known. */
+/* Only its listener is known. */
 static __always_inline bool is_unclaimed(const struct conn *c)
 {
 	return c->owner_source == OWNER_LISTENER || c->owner_source == OWNER_UNKNOWN;
@@ -121,7 +121,7 @@ static __always_inline bool awaits_acceptor(const struct conn *c)
 	return queues_some() && c->direction == DIRECTION_INBOUND && !c->accepted_at;
 }
 
-/* Of a connection that the listener was before. */
+/* Of a connection that the socket had before it became a listener. */
 static __always_inline void forget_marks(struct conn *c)
 {
 	struct stored_conn *stored = (void *)c;
@@ -153,7 +153,7 @@ static __always_inline struct conn *on_syn_recv(struct sock *sk)
 		count_lost(sk);
 		return NULL;
 	}
-	/* A copy from before the listener listened: no program saw it begin to. */
+	/* A copy from before the listener listened: no program saw that begin. */
 	if (c->state && c->state != TCP_LISTEN) {
 		COUNT(unseen_changes);
 		__builtin_memset(c, 0, sizeof(*c));

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The count of living connections, for the balance; on its way it looks for sockets that are in another state than
- * the last one shown. And what is done once something was not shown, by programs that are loaded only then: states
- * are mended, ends reported, rows without a socket removed.
+ * The count of open connections, for the balance; it also finds sockets that are in another state than the last one
+ * shown. And what is done once something was not shown, by programs that are loaded only then: states are corrected,
+ * ends reported, rows without a socket removed.
  */
 #include "emit.h"
 #include "unseen.h"
@@ -27,8 +27,8 @@ struct {
 } survey_sum SEC(".maps");
 
 /*
- * Whether the socket is in another state than the last change left. A change that is under way holds the lock, and
- * writes what it has seen before the socket's own state is another.
+ * Whether the socket is in another state than after the last change. A change in progress holds the lock, and writes
+ * what it has seen before the socket's own state changes.
  */
 static __always_inline bool has_gone_on(const struct sock *sk, const struct conn *c, u32 *state)
 {
@@ -42,7 +42,7 @@ static __always_inline bool has_gone_on(const struct sock *sk, const struct conn
 	if (*state == known || locked || !known)
 		return false;
 	full_barrier();
-	/* An end is certain without the lock: what could follow, a call begins. */
+	/* An end is certain without the lock: only a system call could follow. */
 	return known == *(const volatile u16 *)&c->state && (shows_lock || *state == TCP_CLOSE);
 }
 
@@ -95,7 +95,7 @@ int survey(struct bpf_iter__bpf_sk_storage_map *ctx)
 	return 0;
 }
 
-/* More than there is room for. */
+/* More than fit. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -105,8 +105,8 @@ struct {
 
 /*
  * The kernel drops the rows of a socket for which the buffer is too small, and runs the programs for it again once the
- * buffer has been read. By then they have added what the socket moved to their sums: so the buffer is made to overflow
- * before they run.
+ * buffer has been read. By then they have added the socket's traffic to their sums: therefore the buffer is made to
+ * overflow before they run.
  */
 static __always_inline bool has_room(struct seq_file *seq)
 {
@@ -165,7 +165,7 @@ int report_found(struct bpf_iter__bpf_sk_storage_map *ctx)
 	return 0;
 }
 
-/* Of those that were there when the round began. */
+/* Of those that existed when the round began. */
 static __always_inline bool has_no_socket(u32 round, u64 established_at)
 {
 	return round != runtime_config.round && established_at < runtime_config.round_began_at;
@@ -176,7 +176,7 @@ static long drop_tuple(struct bpf_map *map, struct tuple *key, struct conn_ref *
 	const struct conn *c = conn_at(ref);
 	struct tuple tuple = *key;
 
-	/* What has ended may still lie in memory that is not used again. */
+	/* What has ended may still be in memory that is not reused. */
 	if (!c || has_no_socket(BPF_PROBE_READ(c, round), BPF_PROBE_READ(c, established_at)))
 		bpf_map_delete_elem(&tuples, &tuple);
 	return 0;
@@ -191,7 +191,7 @@ static long drop_queued(struct bpf_map *map, u64 *key, struct conn *row, void *n
 	return 0;
 }
 
-/* Marks what `tuples` and `unaccepted` hold of living connections; at the end it removes what has no mark. */
+/* Marks the rows of open connections in `tuples` and `unaccepted`; at the end it removes rows without a mark. */
 SEC("iter/bpf_sk_storage_map")
 int drop_rows(struct bpf_iter__bpf_sk_storage_map *ctx)
 {

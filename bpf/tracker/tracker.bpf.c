@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// The one owner of connection state: attached before every plugin's programs, its emitter after them.
+// The only writer of connection state: attached before every plugin's programs, its emitter after them.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
@@ -116,7 +116,7 @@ int keep_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 	return 0;
 }
 
-/* Cgroups below those that a filter has come to name, and their bits; filled for a run of `relabel_owners`. */
+/* Cgroups below those newly named by a filter, and their bits; filled for a run of `relabel_owners`. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -3,7 +3,7 @@
 
 /*
  * State changes that no program saw. They are detected by the next change, whose old state differs from the last known
- * state, or by a sweep. What they would have recorded is then read from the socket, as far as it is still there.
+ * state, or by a sweep. What they would have recorded is then read from the socket, as far as it still exists.
  */
 #include "older.h"
 #include "states.h"
@@ -37,7 +37,7 @@ static __always_inline bool has_file(const struct sock *sk)
 	return socket && BPF_CORE_READ(socket, file);
 }
 
-/* A user of the socket and a packet's handler may find it at the same time: only one begins the row. */
+/* A user of the socket and a packet's handler may find it at the same time: only one of them creates the row. */
 static __always_inline bool claim_beginning(struct conn *c, const struct tcp_sock *tp)
 {
 	u64 ended_at = c->closed_at;
@@ -55,7 +55,7 @@ static __always_inline bool claim_beginning(struct conn *c, const struct tcp_soc
 	return true;
 }
 
-/* Begins a row without history, or after a connection that has ended. `acts`: the current task acts on the socket. */
+/* Creates a row without history, or after a connection that has ended. `acts`: the current task acts on the socket. */
 static __always_inline void begin(struct sock *sk, struct conn *c, struct tcp_sock *tp, u32 state,
 				  bool acts)
 {

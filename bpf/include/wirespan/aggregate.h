@@ -30,9 +30,10 @@ static __always_inline void *row_at(void *table, const void *key, void *blank)
 	} name SEC(".maps")
 
 /*
- * Defines a table `name` with room for `rows` keys, `name`_overflow with `spares` rows for what finds no room in it, and
+ * Defines a table `name` with room for `rows` keys, `name`_overflow with `spares` rows for keys that do not fit, and
  * `name`_row(key, spare), which returns the key's row or else that spare row and counts the overflow: EXPORT_COUNTERS
- * must stand above, with a counter `overflows`. A new row is copied from a blank one: it may be too large for the stack.
+ * must precede it, with a counter `overflows`. A new row is copied from a blank one, because it may be too large for
+ * the stack.
  */
 #define SUMS_BY(name, key_type, value_type, rows, spares)                             \
 	struct {                                                                      \

@@ -2,15 +2,15 @@
 #pragma once
 
 /*
- * At a connection's change of state one chain of programs runs, each of which calls the next: the tracker's first,
- * one of each plugin that wants changes of this kind, the tracker's emitter. core/bridge/tail-chain.ts joins them. So the
- * kernel enters one program and not one of each plugin, and a plugin sees only sockets that are TCP's, known and not
- * excluded. docs/architecture.md gives what other forms cost.
+ * At a connection's change of state one chain of programs runs, each of which calls the next: the tracker's first, one
+ * of each plugin that wants changes of this kind, the tracker's emitter. core/bridge/tail-chain.ts joins them. So the
+ * kernel enters one program instead of one per plugin, and a plugin sees only TCP sockets that are known and not
+ * excluded. docs/architecture.md compares alternatives.
  *
- * The kernel does not enter a program that is already running on this CPU. A packet can interrupt one in a system call,
- * and a softirq then handles hundreds: the tracker has a second program, entered next, which leads the events that the
- * first was not entered for into the same chain (second_program.h). So a plugin's program may interrupt itself, once: `is_nested` of its
- * struct conn shows it, and per-CPU scratch memory must be kept apart.
+ * The kernel does not enter a program that is already running on this CPU. A packet can interrupt one in a system
+ * call, and a softirq then handles hundreds: the tracker has a second program, entered next, which leads the events
+ * that the first was not entered for into the same chain (second_program.h). A plugin's program may thus interrupt
+ * itself, once: `is_nested` of its struct conn shows it, and per-CPU scratch memory must be kept apart.
  */
 #include <wirespan/conn.h>
 #include <wirespan/kernel.h>
@@ -18,12 +18,12 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-/* Of a connection over loopback, whose two ends change state ten times: 1, 1, 2, 2 and 4 of these. */
+/* For a connection over loopback, whose two ends change state ten times: 1, 1, 2, 2 and 4 of these. */
 enum change_kind {
 	CHANGE_OPEN,
-	/* Into LISTEN or out of it: a listener, or a connection that it has received. */
+	/* Into or out of LISTEN: a listener, or a connection that it has received. */
 	CHANGE_LISTEN,
-	/* A handshake ends, and the attempt does not end with it. */
+	/* A handshake ends, but the attempt does not end with it. */
 	CHANGE_HANDSHAKE,
 	CHANGE_CLOSE,
 	CHANGE_OTHER,
@@ -69,9 +69,9 @@ struct {
 	} while (0)
 
 /*
- * A plugin's link of the chain, called at changes of the kinds that it `wants`; `see` takes the socket, the state that it
- * leaves and the one that it enters. The second program sees the ends that no program was shown and that a sweep has
- * found; it is loaded only then.
+ * A plugin's link of the chain, called at changes of the kinds that it `wants`; `see` takes the socket, the state that
+ * it leaves and the one that it enters. The second program sees the ends that no program was shown and that a sweep
+ * has found; it is loaded only when needed.
  */
 #define STATE_PROGRAM(name, wants, see)                            \
 	CHAIN_LINK(name, wants);                                   \

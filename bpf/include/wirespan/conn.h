@@ -42,7 +42,7 @@ enum close_reason {
 	CLOSE_ABORTED,
 	/* A signal ended its process. */
 	CLOSE_KILLED,
-	/* No program saw the close, and the socket does not tell the reason. */
+	/* No program saw the close, and the socket does not reveal the reason. */
 	CLOSE_UNKNOWN,
 };
 
@@ -105,7 +105,7 @@ struct conn {
 	bool begun_unseen;
 	/* No program saw its end: a sweep found it (bpf/tracker/survey.h). */
 	bool ended_unseen;
-	/* That end is not reported yet. */
+	/* That end has not been reported yet. */
 	bool found_end;
 	/* The opener is on this host too, */
 	bool peer_is_here;

@@ -14,14 +14,14 @@ const volatile u64 boot = 0;
 
 enum span { SPAN_CONNECTION, SPAN_CONNECT, SPAN_ACCEPT, SPAN_RESET };
 
-/* Of the application's span that the record is told below; source CONTEXT_NONE: of none. */
+/* The application's span that is the record's parent; source CONTEXT_NONE: none. */
 struct context {
 	u8 trace_id[16];
 	u8 parent_span_id[8];
-	/* The record's own there. */
+	/* The record's own ids in that trace. */
 	u8 span_id[8];
 	enum context_source source;
-	/* Later events of this context are counted, not reported. */
+	/* Later events of this context are counted but not reported. */
 	bool more;
 };
 

@@ -2,42 +2,42 @@
 #pragma once
 
 /*
- * Trace contexts of applications, by the bytes that they belong to: each socket carries those of its last requests,
- * with the sequence number at which their bytes begin. bpf/context writes them; the tracker and the plugins ask
- * whose a sequence number is. Sockets that carry none have no storage here.
+ * Trace contexts of applications, by the bytes that they belong to: each socket has those of its last requests, with
+ * the sequence number at which their bytes begin. bpf/context writes them; the tracker and the plugins look up
+ * sequence numbers. Sockets without contexts have no storage here.
  */
 #include <wirespan/conn.h>
 #include <bpf/bpf_helpers.h>
 
-/* Requests that a socket remembers. */
+/* Number of requests that are kept per socket. */
 #define CONTEXTS 8
 
 enum context_source { CONTEXT_NONE, CONTEXT_HEADER, CONTEXT_TABLE, CONTEXT_THREAD };
 
-/* The W3C's flag: the application records its span. */
+/* The W3C flag: the application records its span. */
 #define CONTEXT_SAMPLED 1
 
 /* A request's context. */
 struct entry {
 	u8 trace_id[16];
 	u8 span_id[8];
-	/* The number of its first byte, and what had been received (rcv_nxt) when that was sent. */
+	/* Sequence number of its first byte, and rcv_nxt when that was sent. */
 	u32 seq;
 	u32 received;
 	u8 flags;
-	/* enum context_source; CONTEXT_NONE: the bytes are known to be nobody's. */
+	/* enum context_source; CONTEXT_NONE: the bytes are known to have no context. */
 	u8 source;
 	/* Events reported in its trace so far. */
 	u8 reported;
-	/* The bytes answer the request, which the other end sent. */
+	/* The bytes are a response to the request, which the other end sent. */
 	bool answers;
-	/* HTTP/2's; 0: none. */
+	/* HTTP/2 stream; 0: none. */
 	u32 stream;
 } __attribute__((aligned(8)));
 
 enum carried_protocol { CARRIED_UNKNOWN, CARRIED_HTTP1, CARRIED_HTTP2, CARRIED_TLS };
 
-/* Enough for the longest line that holds a context, and for the newline before it. */
+/* Enough for the longest line that contains a context, and for the newline before it. */
 #define TAIL 72
 struct tail {
 	u64 words[TAIL / 8];
@@ -49,15 +49,15 @@ struct carrier {
 	struct entry ring[CONTEXTS];
 	/* Of the request that was received last. */
 	struct entry in;
-	/* Of the request that waits for the handshake, if the application has said so. */
+	/* Of the request that waits for the handshake, if the application has announced it. */
 	struct entry opening;
 	u32 n;
-	/* The slot's `seq` as it was read last, if it was (bpf/context/table.h). */
+	/* The slot's `seq` when it was last read, if it was (bpf/context/table.h). */
 	u32 table_seq;
-	/* The last message sent, from its first byte to the one behind its last. */
+	/* The last message sent: its first byte and the one after its last. */
 	u32 sent_from;
 	u32 sent_to;
-	/* What had been received when the last request line was sent; or where the last one that was received begins. */
+	/* rcv_nxt when the last request line was sent, or where the last received request begins. */
 	u32 asked_at;
 	/* Without these four bytes Linux 6.1 reads no header of what is sent; seen, not understood. */
 	u32 unused;
@@ -65,19 +65,19 @@ struct carrier {
 	u16 head_bytes;
 	/* enum carried_protocol */
 	u8 protocol;
-	/* The table was looked into before, so all that is new in it belongs to this socket. */
+	/* The table was read before, so everything new in it belongs to this socket. */
 	bool looked;
 	bool has_table_seq;
 	bool asked;
-	/* The request in `in` is not answered yet. */
+	/* The request in `in` has not been answered yet. */
 	bool awaits_answer;
-	/* Another one was open when it came, so its context is not taken. */
+	/* Another one was open when it arrived, so its context is not used. */
 	bool overlaps;
-	/* The connection was made, or accepted, for the request in `in`. */
+	/* The connection was opened, or accepted, for the request in `in`. */
 	bool awaits_accept;
 	/* It is known whether a request waited for the handshake. */
 	bool handshake_settled;
-	/* One of all its contexts is of a trace that the application keeps. */
+	/* One of its contexts belongs to a trace that the application samples. */
 	bool has_sampled;
 	u8 tail_of;
 	struct tail tail;
@@ -96,26 +96,26 @@ struct correlated {
 	u64 headers_received;
 	u64 tables_sent;
 	u64 threads_sent;
-	/* Spans beyond the limit of one context, and those that a ring had no room for. */
+	/* Spans beyond the limit of one context, and those that did not fit into a ring. */
 	u64 suppressed;
 	u64 lost;
-	/* The table, or the thread, said another context than the header. */
+	/* The table, or the thread, had another context than the header. */
 	u64 contradicted;
-	/* Heads that are longer than what is searched. */
+	/* Heads that exceed the searched window. */
 	u64 beyond_window;
 	u64 invalid;
-	/* Bytes that look like a request while the last one is not answered, and several contexts in one head. */
+	/* Bytes that look like a request while the last one is unanswered, and several contexts in one head. */
 	u64 ambiguous;
-	/* Memory of the application that could not be read. */
+	/* Application memory that could not be read. */
 	u64 unreadable;
-	/* Slots of tables that were being written; records that were overwritten before they were read. */
+	/* Slots that were being written, and records that were overwritten before they were read. */
 	u64 torn;
 	u64 overrun;
 	u64 announced;
-	/* Announcements that are malformed, or not on a connection of a process to itself. */
+	/* Invalid announcements, or not on a connection of a process to itself. */
 	u64 refused_announcements;
 	u64 no_memory;
-	/* Times that messages were sent, before the next one that was shown, which no program was shown. */
+	/* How often messages were sent that no program was shown, before the next one that was shown. */
 	u64 unseen;
 };
 

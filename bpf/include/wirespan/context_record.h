@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* Records of what is told in an application's own trace: below the span whose bytes it concerns. */
+/* Records that are reported in an application's own trace, below the span whose bytes they concern. */
 #include <wirespan/conn_record.h>
 
 static __always_inline void take_context(struct conn_record *r, const struct entry *e)
@@ -11,10 +11,7 @@ static __always_inline void take_context(struct conn_record *r, const struct ent
 	r->context.source = e->source;
 }
 
-/*
- * The id of the span that a record becomes. `event` tells the events of one request apart. Global: the verifier
- * goes through it once.
- */
+/* The id of the span that a record becomes. `event` distinguishes the events of one request. Global: verified once. */
 __noinline int read_in_trace_id(struct conn_record *r, enum in_trace_kind kind, u64 event)
 {
 	struct siphash_key key = { id_key.k0, id_key.k1 };

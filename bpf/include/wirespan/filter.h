@@ -71,8 +71,8 @@ const volatile struct filter agent_filter = {};
 const volatile struct filter plugin_filter = {};
 
 /*
- * Maps that another program has pinned and fills, keyed by ids; their values are ignored. What the configuration
- * does not name is not created: the verifier removes all that would look into it.
+ * Maps that another program has pinned and fills, keyed by ids; their values are ignored. Maps that are not configured
+ * are not created: the verifier removes the lookups.
  */
 #define PINNED_MAP(name)                         \
 	struct {                                 \
@@ -196,8 +196,8 @@ static __always_inline bool asks_owner(const volatile struct match *m)
 }
 
 /*
- * Whether what the filter asks is settled once a connection is established: not how it ends, not what others may
- * write into their maps meanwhile, and not an acceptor, who may still be another.
+ * Whether the result of the filter is final once a connection is established: it does not depend on how the connection
+ * ends, on what others may still write into their maps, or on an acceptor, who may still change.
  */
 static __always_inline bool is_settled(const volatile struct filter *f, const struct conn *c)
 {

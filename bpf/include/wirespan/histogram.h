@@ -19,8 +19,8 @@ struct histogram {
 };
 
 /*
- * The bucket of a value above the lowest edge: the highest bit and the four behind it leave two to choose from,
- * between which the exact edge decides. What is above the highest edge (194 days) goes into the last bucket.
+ * The bucket of a value above the lowest edge: the highest bit and the four after it leave two candidates, between
+ * which the exact edge decides. Values above the highest edge (194 days) go into the last bucket.
  */
 static __always_inline u32 histogram_index(u64 ns)
 {

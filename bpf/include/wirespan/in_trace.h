@@ -2,18 +2,18 @@
 #pragma once
 
 /*
- * Events of plugins in applications' own traces: ask whose bytes they concern (contexts_at), and send a record for each of
- * those contexts (in_each); `connections.inTrace` makes a span of it.
+ * Events of plugins in applications' own traces: look up which contexts the bytes belong to (contexts_at), and send a
+ * record for each of them (in_each); `connections.inTrace` makes a span of it.
  */
 #include <wirespan/context_record.h>
 #include <wirespan/ring.h>
 
-/* Spans of one context. */
+/* Maximum number of spans per context. */
 #define CONTEXT_EVENTS 8
 
 /*
- * Where the contexts of an event are: those of the ring, behind them that of the request that was received last, and those
- * of HTTP/2's streams. Bits.
+ * Places of an event's contexts: those of the ring, then that of the request that was received last, and then those of
+ * HTTP/2 streams. A bit set.
  */
 #define PLACE_RECEIVED CONTEXTS
 #define PLACE_STREAMS  (CONTEXTS + 1)
@@ -48,7 +48,7 @@ static long match_range(u32 i, struct range_search *search)
 	return 0;
 }
 
-/* Of HTTP/2's bytes; false: no frame's range holds some of them. */
+/* For HTTP/2; false: none of the bytes are in a known frame's range. */
 static __always_inline bool streams_at(u64 *places, struct sock *sk, u32 seq, u32 bytes,
 				       bool is_received)
 {
@@ -67,9 +67,9 @@ static __always_inline bool streams_at(u64 *places, struct sock *sk, u32 seq, u3
 }
 
 /*
- * The places in the ring, and behind it: the sampled contexts of the message that this byte was sent in, or, of one that the
- * peer sent, of the request that it answers or is part of. What one message holds of several requests is not told apart.
- * Global: the verifier goes through it once, not once for each state of its caller.
+ * Places in the ring and after it: the sampled contexts of the message in which this byte was sent or, if the peer
+ * sent it, of the request that it answers or belongs to. Several requests in one message are not distinguished.
+ * Global: verified once, not for each state of its caller.
  */
 __noinline int places_in(const struct carrier *c, u32 seq, bool is_received)
 {
@@ -104,7 +104,7 @@ __noinline int places_in(const struct carrier *c, u32 seq, bool is_received)
 	return places;
 }
 
-/* Whose the bytes from `seq` on are: of HTTP/2, the requests whose streams they are of. */
+/* The contexts of the bytes from `seq` on: for HTTP/2, the requests to whose streams they belong. */
 static __noinline bool contexts_at(struct places *places, struct sock *sk, u32 seq, u32 bytes,
 				   bool is_received)
 {
@@ -125,7 +125,7 @@ static __always_inline bool has_place(const struct places *places, u32 i)
 				 : places->streams >> ((i - PLACE_STREAMS) & 63) & 1;
 }
 
-/* Calls `tell(place, argument)`, which begins with the places, for each of them. */
+/* Calls `tell(place, argument)` for each of the places. */
 #define IN_EACH(tell, argument) bpf_loop(PLACES, tell, argument, 0)
 
 static __always_inline struct entry *context_at(struct sock *sk, u32 place)
@@ -143,7 +143,7 @@ static __always_inline struct entry *context_at(struct sock *sk, u32 place)
 	return place == PLACE_RECEIVED ? &c->in : &c->ring[MASKED(place, CONTEXTS - 1)];
 }
 
-/* The context at a place; 0, and counted, if it has had its share of spans. `event`: see read_in_trace_id. */
+/* The context at a place; 0, and counted, if it has reached its limit of spans. `event`: see read_in_trace_id. */
 __noinline int read_context(struct conn_record *r, struct entry *e, enum in_trace_kind kind,
 			    u64 event)
 {
@@ -160,7 +160,7 @@ __noinline int read_context(struct conn_record *r, struct entry *e, enum in_trac
 	return 1;
 }
 
-/* A record that may be sent in a request's trace: NULL, and counted, if the ring has no room. */
+/* A record that may be sent in a request's trace: NULL, and counted, if the ring is full. */
 #define RESERVE_IN_TRACE(ring, bytes)                                \
 	({                                                           \
 		void *record_ = bpf_ringbuf_reserve(ring, bytes, 0); \
@@ -169,10 +169,13 @@ __noinline int read_context(struct conn_record *r, struct entry *e, enum in_trac
 		record_;                                             \
 	})
 
-/* What tells the events of one request apart: the first byte's number, and one of the event. */
+/* Distinguishes the events of one request: the sequence number of the first byte, and that of an event. */
 #define IN_TRACE_EVENT(seq, n) ((u64)(u32)(n) << 32 | (u32)(seq))
 
-/* Sends it below the context at `place`, or discards it if that has had its share; its `connection` is filled already. */
+/*
+ * Sends it below the context at `place`, or discards it if that has reached its limit; its `connection` is already
+ * filled in.
+ */
 #define SUBMIT_IN_TRACE(ring, record, sk, place, kind, event)                 \
 	do {                                                                  \
 		struct entry *entry_ = context_at(sk, place);                 \

@@ -15,7 +15,9 @@
 /* Boot clock. Traffic of connections without a mark from before this time is not counted. */
 const volatile u64 loaded_at = 0;
 
-/* The plugin's among a connection's marks, and its run, from 1 on: a restart with other settings goes on with both. */
+/*
+ * The plugin's index among a connection's marks, and its run, from 1 on: a restart with other settings continues both.
+ */
 const volatile u32 io_slot = 0;
 const volatile u32 io_run = 0;
 
@@ -86,7 +88,7 @@ static __always_inline void advance_marks(struct io_delta *delta, struct io_mark
 	delta->connections = advance_mark32(&mark->of, now->of) != 0;
 }
 
-/* A connection's first mark but for `of`, which this returns: earlier traffic is not counted. */
+/* A connection's first mark except for `of`, which this returns: earlier traffic is not counted. */
 static __always_inline u32 first_mark(struct io_mark *mark, const struct conn *c,
 				      const struct io_mark *now)
 {

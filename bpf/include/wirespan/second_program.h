@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The kernel does not enter a program that is already running on this CPU, and so may leave out an event that interrupts
- * it. A second program on the hook, `name`_nested, is entered then and calls the first: tail calls are not refused, and
- * the verifier goes through what both do once. core/bridge/loader.ts puts the first where the second finds it.
+ * The kernel does not enter a program that is already running on this CPU, and so may omit an event that interrupts
+ * it. A second program on the hook, `name`_nested, is entered then and calls the first: tail calls are not refused,
+ * and the verifier checks what both do once. core/bridge/loader.ts puts the first where the second finds it.
  */
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
@@ -37,7 +37,7 @@ static __always_inline void call_first(void *ctx)
 	*calls = false;
 }
 
-/* To be asked once in the first program, before all else. */
+/* Must be called once in the first program, before anything else. */
 static __always_inline bool is_called_by_second(void)
 {
 	u32 zero = 0;

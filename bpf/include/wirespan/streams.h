@@ -2,19 +2,19 @@
 #pragma once
 
 /*
- * HTTP/2: which stream each byte of a connection is of, both ways, and whose request each stream is. bpf/context writes
- * it. Sockets of other protocols have no storage here.
+ * HTTP/2: to which stream each byte of a connection belongs, in both directions, and to which request each stream.
+ * bpf/context writes it. Sockets of other protocols have no storage here.
  */
 #include <wirespan/context.h>
 
-/* Requests that a connection remembers: a new one takes the place of the one 64 streams before it. */
+/* Requests that are kept per connection: a new one replaces the one 64 streams before it. */
 #define STREAMS 64
 /*
- * Frames that it remembers each way; what follows in the same stream is one. As many may wait to be acknowledged: 16 streams
- * of 10 KB in frames of 1 KB, say.
+ * Frames that are kept per direction; adjacent frames of one stream are merged. As many may wait to be acknowledged:
+ * for example 16 streams of 10 KB in frames of 1 KB.
  */
 #define RANGES 256
-/* Longer ranges are not extended, so that sequence numbers go round in none. */
+/* Longer ranges are not extended, so that sequence numbers wrap in none. */
 #define RANGE_BYTES (1 << 20)
 
 /* Bytes from `begin` up to `end`. */
@@ -30,34 +30,34 @@ struct ranges {
 	u32 n;
 };
 
-/* Where in what is received frames have been followed to. */
+/* How far frames have been followed in received data. */
 struct follower {
-	/* The number of the next frame's first byte. */
+	/* Sequence number of the next frame's first byte. */
 	u32 next;
-	/* Of the block that goes on. */
+	/* Of the block that continues. */
 	u32 stream;
-	/* Of the next frame's header, those that are in the tail. */
+	/* Bytes of the next frame's header that are in the tail. */
 	u32 header_bytes;
-	/* A block goes on; its last bytes are in the tail. */
+	/* A block continues; its last bytes are in the tail. */
 	u32 in_block;
 	struct tail tail;
 };
 
-/* Where in what is sent frames have been followed to. */
+/* How far frames have been followed in sent data. */
 struct sender {
-	/* The number of the next frame's first byte. */
+	/* Sequence number of the next frame's first byte. */
 	u32 next;
-	/* Of its header, those that are in the messages so far, and in `header`. */
+	/* Bytes of its header in the messages so far, and in `header`. */
 	u32 header_bytes;
 	u8 header[16];
 };
 
-/* As it was before the last message: if the kernel takes nothing of that, the next one begins at the same byte. */
+/* State before the last message: if the kernel accepts nothing of that, the next one begins at the same byte. */
 struct sender_before {
 	struct sender out;
-	/* Answers that have begun with it. */
+	/* Responses that have begun with it. */
 	u64 answered;
-	/* The carrier's contexts, the ranges, and where the last range ended. */
+	/* The carrier's contexts, the ranges, and the end of the last range. */
 	u32 contexts;
 	u32 ranges;
 	u32 end;
@@ -67,10 +67,10 @@ struct streams {
 	struct entry requests[STREAMS];
 	struct ranges sent;
 	struct ranges received;
-	/* By request: answered in full, or cut off; the answer has begun. */
+	/* By request: fully answered or aborted; the response has begun. */
 	u64 ended;
 	u64 answered;
-	/* The newest that was opened. */
+	/* The newest opened stream. */
 	u32 last;
 	struct follower in;
 	struct sender out;
@@ -89,7 +89,7 @@ static __always_inline u32 place_of(u32 stream)
 	return stream >> 1 & (STREAMS - 1);
 }
 
-/* NULL: it is not known, or the server has opened it. */
+/* NULL: unknown, or the server has opened it. */
 static __always_inline struct entry *request_of(struct streams *t, u32 stream)
 {
 	struct entry *e = &t->requests[place_of(stream)];

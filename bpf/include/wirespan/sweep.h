@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * At each collection one iterator visits all sockets with a struct conn, in every network namespace. The tracker's program
- * runs first and tail-calls the `sweep` program of each plugin in turn (core/bridge/tail-chain.ts), so that the sockets
- * are walked once. After the last socket all of them run once more without one. A plugin's `sweep` is also run alone,
- * after the plugin has been stopped.
+ * At each collection one iterator visits all sockets with a struct conn, in every network namespace. The tracker's
+ * program runs first and tail-calls the `sweep` program of each plugin in turn (core/bridge/tail-chain.ts), so that
+ * the sockets are walked once. After the last socket all of them run once more without one. A plugin's `sweep` is also
+ * run on its own after the plugin has been stopped.
  */
 #include <wirespan/conn.h>
 #include <wirespan/kernel.h>
@@ -36,7 +36,7 @@ struct row_header {
 	u32 bytes;
 };
 
-/* What the rows of all programs for one socket need at most. */
+/* Maximum size of the rows of all programs for one socket. */
 #define ROOM_FOR_ROWS 2048
 
 static __always_inline void write_row(struct bpf_iter__bpf_sk_storage_map *ctx, const void *row,

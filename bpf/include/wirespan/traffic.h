@@ -23,7 +23,7 @@ struct traffic {
 	u32 reordering;
 	/* Payload bytes that were received but never read by the application. */
 	u32 unread;
-	/* Retransmissions of what had arrived, as far as the peer said so (DSACK, RFC 2883). */
+	/* Retransmissions of data that had arrived, as far as the peer reported it (DSACK, RFC 2883). */
 	u32 spurious;
 };
 
@@ -71,7 +71,7 @@ static __always_inline u32 smoothed_rtt_us(const struct tcp_sock *tp, const stru
 	return doubtful ? 0 : tp->srtt_us >> 3;
 }
 
-/* The congestion window is still the initial one, of the kernel or of the route. */
+/* The congestion window is still the initial one of the kernel or the route. */
 static __always_inline bool is_initial_cwnd(const struct tcp_sock *tp, u32 cwnd)
 {
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;

@@ -14,10 +14,13 @@ struct tuple {
 	u32 padding;
 };
 
-/* A connection by its address in the socket's storage, not by a copy: 16 bytes, and its owner is always the present one. */
+/*
+ * A connection by its address in the socket's storage, not by a copy: 16 bytes, and its owner is always the current
+ * one.
+ */
 struct conn_ref {
 	u64 address;
-	/* Tells whether it is still there: a row outlives its socket if no program saw the end. */
+	/* Whether it still exists: a row outlives its socket if no program saw the end. */
 	u64 cookie;
 };
 

@@ -14,7 +14,7 @@
 const volatile bool has_accept_failed = false;
 
 /*
- * Defines the programs, on whichever of these hooks there is. `accepted` and `failed` take a struct conn *.
+ * Defines the programs, on whichever of these hooks exists. `accepted` and `failed` take a struct conn *.
  * core/plugin/hooks/accept.ts has their probes.
  */
 #define ACCEPT_PROGRAMS(accepted, failed)                                             \

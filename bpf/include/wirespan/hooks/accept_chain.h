@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * io_uring completes everything at one tracepoint, maybe millions of reads a second: the tracker's program there calls the
- * plugins' and its emitter, as chain.h has it, only if an accept() has ended.
+ * io_uring completes everything at one tracepoint, possibly millions of reads per second: the tracker's program there
+ * calls the plugins' programs and its emitter, as in chain.h, only if an accept() has ended.
  */
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>

@@ -7,7 +7,7 @@
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct seq_file {
-	/* Of the buffer, and what is in it. */
+	/* Size of the buffer, and of its content. */
 	unsigned long size;
 	unsigned long count;
 };
