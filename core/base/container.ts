@@ -1,4 +1,4 @@
-// tsyringe behind typed tokens: values are made when they are first resolved, and disposed of in the reverse order.
+// tsyringe with typed tokens: values are created when they are first resolved, and disposed of in reverse order.
 import { createRequire } from "node:module";
 import type { DependencyContainer } from "tsyringe";
 
@@ -27,14 +27,14 @@ export class Container implements AsyncDisposable {
   readonly #inner: DependencyContainer;
   readonly #made = new AsyncDisposableStack();
 
-  /** Without `parent` it shares nothing with others, so that several agents (tests) may run in one process. */
+  /** Without `parent` it shares nothing with others, so that several agents (tests) can run in one process. */
   constructor(parent?: Container) {
     this.#inner = (parent ? parent.#inner : root).createChildContainer();
   }
 
   /**
-   * Registers how a value is made, once, when it is first resolved; the last registration of a token holds. `dispose`
-   * is called with what was made; of a promise only if it was fulfilled, and after all that was made later.
+   * Registers how a value is created when it is first resolved; the last registration of a token wins. `dispose` is
+   * called with the value; for a promise only if it was fulfilled, and after everything that was created later.
    */
   provide<T>(as: Token<T>, make: (from: Container) => T, dispose?: (value: Made<T>) => unknown): this {
     const create = (): T => {
@@ -56,17 +56,17 @@ export class Container implements AsyncDisposable {
     else defer(value as Made<T>);
   }
 
-  /** The value of a token; throws if it is registered neither here nor in a parent, or if it cannot be made. */
+  /** The value of a token; throws if it is registered neither here nor in a parent, or if it cannot be created. */
   resolve<T>(what: Token<T>): T {
     return this.#inner.resolve<T>(what);
   }
 
-  /** A container with values of its own that also has all of this one's. */
+  /** A container with its own values that also has all of this one's. */
   child(): Container {
     return new Container(this);
   }
 
-  /** Disposes of what was made here, not of what its children made. Idempotent. */
+  /** Disposes of what was created here, but not by its children. Idempotent. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#made.disposeAsync();
   }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Output } from "./output.ts";
 
-/** A named pipe that only the test reads, a piece at a time. */
+/** A named pipe that only the test reads, piece by piece. */
 class Pipe implements Disposable {
   readonly #folder = mkdtempSync(join(tmpdir(), "wirespan-output-"));
   readonly #reader: number;
@@ -19,7 +19,7 @@ class Pipe implements Disposable {
     this.writer = openSync(path, constants.O_WRONLY);
   }
 
-  /** At most `most` bytes of what it holds. */
+  /** At most `most` bytes of its content. */
   read(most: number): Buffer {
     const bytes = Buffer.alloc(most);
     return bytes.subarray(0, readSync(this.#reader, bytes));
@@ -75,7 +75,7 @@ describe("Output", () => {
     const drained = output.drained(GRACE);
     await sleep(1);
     const end = performance.now() + 2 * GRACE;
-    while (performance.now() < end); // the event loop stands still
+    while (performance.now() < end); // the event loop is blocked
     pipe.read(1_000_000);
     await drained;
     assert.equal(output.pending, 0);

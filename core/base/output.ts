@@ -1,14 +1,14 @@
-// Standard output and standard error for a program that must never wait for who reads them.
+// Standard output and standard error for a program that must never wait for their readers.
 import { constants, fstatSync, openSync, type Stats, writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { isatty } from "node:tty";
 
-/** Milliseconds after which a reader that has no room is tried again: the first time, and at most. */
+/** Milliseconds until a full pipe is tried again: the first time, and at most. */
 const RETRY = { first: 2, most: 50 };
 
 const NEWLINE = 0x0a;
 
-/** Called when a text was taken whole, or not and why. */
+/** Called when a text was fully written, or with the reason why not. */
 type Done = (error?: Error) => void;
 
 interface Piece {
@@ -23,10 +23,10 @@ export class Output {
   readonly #close: () => void;
   readonly #fd: number;
   readonly #queue: Piece[] = [];
-  /** How much of the first piece is written. */
+  /** Number of written bytes of the first piece. */
   #written = 0;
   #pending = 0;
-  /** Bytes that the reader has taken in all. */
+  /** Bytes that the reader has taken in total. */
   #taken = 0;
   #timer: NodeJS.Timeout | undefined;
   #working = false;
@@ -41,12 +41,12 @@ export class Output {
     this.#close = resolve;
   }
 
-  /** Bytes that wait for the reader. Who writes has to bound them. */
+  /** Bytes that wait for the reader. The caller has to limit them. */
   get pending(): number {
     return this.#pending;
   }
 
-  /** Ends of lines among what waits. */
+  /** Number of line ends in what waits. */
   get pendingLines(): number {
     let count = 0;
     for (const [i, { bytes }] of this.#queue.entries()) {
@@ -56,7 +56,7 @@ export class Output {
     return count;
   }
 
-  /** Never blocks: what the reader has no room for waits here. */
+  /** Never blocks: what the reader does not take yet waits here. */
   write(text: string | Buffer, done: Done = () => {}): void {
     const bytes = typeof text === "string" ? Buffer.from(text) : text;
     this.#queue.push({ bytes, done });
@@ -87,7 +87,7 @@ export class Output {
     else this.#timer = setTimeout(() => this.#work(Math.min(next * 2, RETRY.most)), next);
   }
 
-  /** In how many milliseconds to go on; undefined: nothing waits. */
+  /** Milliseconds until the next try; undefined: nothing waits. */
   #writeAll(wait: number): number | undefined {
     let next = wait;
     for (let piece = this.#queue[0]; piece !== undefined; piece = this.#queue[0]) {
@@ -119,8 +119,8 @@ export class Output {
 }
 
 /**
- * The same file as `fd`, in writes to which the kernel answers EAGAIN instead of waiting. Pipes and terminals are opened
- * once more, because the flag belongs to the open file, which other processes share.
+ * The same file as `fd`, opened so that the kernel answers EAGAIN instead of waiting. Pipes and terminals are opened
+ * again, because the flag belongs to the open file, which other processes share.
  */
 function nonBlocking(fd: number): number {
   let stat: Stats;
@@ -131,15 +131,15 @@ function nonBlocking(fd: number): number {
       return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
     }
   } catch {
-    // Without /proc, or a pipe of another user's.
+    // Without /proc, or a pipe of another user.
     if (isatty(fd)) return fd;
   }
   try {
-    // Sockets can't be opened again. libuv sets the flag when it takes one over; Node's own stream clears it, once.
+    // Sockets cannot be opened again. libuv sets the flag when it takes one over; Node's own stream clears it, once.
     void [process.stdout, process.stderr];
     if (!fstatSync(fd).isFile()) new Socket({ fd, readable: false, writable: true }).unref();
   } catch {
-    // Neither a pipe nor a socket: /dev/null takes all.
+    // Neither a pipe nor a socket: /dev/null accepts everything.
   }
   return fd;
 }
@@ -161,7 +161,7 @@ export const standardOutput = (): Output => output(1);
 /** Standard error; opened by the first call. */
 export const standardError = (): Output => output(2);
 
-/** Waits until what was written to either is taken, or its reader has taken nothing for `grace` milliseconds. */
+/** Waits until both are fully written, or their reader has taken nothing for `grace` milliseconds. */
 export async function drainOutputs(grace: number): Promise<void> {
   await Promise.all([...outputs.values()].map((one) => one.drained(grace)));
 }

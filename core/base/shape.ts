@@ -1,6 +1,6 @@
-// Whether data that came from elsewhere has the form that its reader relies on.
+// Checks that external data has the form that its reader relies on.
 
-/** A type's name; a list of one shape; an object with these keys, or with any (`*`). Other keys may be there. */
+/** A type's name; a list of one shape; an object with these keys, or with any (`*`). Other keys are allowed. */
 export type Shape = "string" | "number" | readonly [Shape] | { readonly [key: string]: Shape };
 
 export function fits(value: unknown, shape: Shape): boolean {

@@ -1,6 +1,6 @@
-// The nearest of the names that would have been right, for messages about wrong ones.
+// The most similar valid name, for messages about wrong ones.
 
-/** The candidate most like `word`; undefined where none is near (more than half of it would change). */
+/** The candidate most similar to `word`; undefined if none is similar (more than half of it would change). */
 export function suggest(word: string, candidates: Iterable<string>): string | undefined {
   const wanted = plain(word);
   let best: string | undefined;
@@ -16,13 +16,13 @@ export function suggest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** How a sentence about a wrong name goes on: `; did you mean x?`, or with what `otherwise` says. */
+/** How a sentence about a wrong name continues: `; did you mean x?`, or with `otherwise`. */
 export function suggestion(word: string, candidates: Iterable<string>, otherwise: string): string {
   const found = suggest(word, candidates);
   return `; ${found === undefined ? otherwise : `did you mean ${found}?`}`;
 }
 
-// min_duration, MinDuration and min-duration are all the same slip.
+// min_duration, MinDuration and min-duration are the same mistake.
 const plain = (word: string): string => word.replace(/[-_]/g, "").toLowerCase().slice(0, 100);
 
 function levenshtein(a: string, b: string): number {

@@ -1,12 +1,12 @@
-// Text that other people's programs chose: bytes that need not be UTF-8, characters that a terminal would obey.
+// Text that other programs chose: bytes that need not be UTF-8, and control characters for terminals.
 
-/** Control characters, and those that change the direction of what follows them: a terminal would obey. */
+/** Control characters, and those that change the direction of the text after them: terminals would act on them. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 export const CONTROL = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 const strict = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
-/** A file's name, which may hold any bytes: where they are no UTF-8, each that is not ASCII is written as \xff. */
+/** A file's name, which may have any bytes: if they are not UTF-8, each that is not ASCII is written as \xff. */
 export function fileName(bytes: Uint8Array): string {
   try {
     return strict.decode(bytes);

@@ -1,6 +1,5 @@
-// Reads what a BPF object says of itself: programs, constants, and the layout of its records, from ELF and
-// BTF (Linux: Documentation/bpf/btf.rst). Used to generate the skeletons and, at load, to compare them with
-// the object.
+// Reads a BPF object's description of itself: programs, constants, and the layout of its records, from ELF and BTF
+// (Linux: Documentation/bpf/btf.rst). Used to generate the skeletons and, at load, to compare them with the object.
 import { createHash } from "node:crypto";
 import type { InputLayout, Layout } from "../plugin/skeleton.ts";
 
@@ -29,10 +28,10 @@ export type RecordsLayout =
 
 export interface ObjectLayout {
   readonly programs: Readonly<Record<string, string>>;
-  /** Those that are declared, by name. */
+  /** The declared ones, by name. */
   readonly maps: readonly string[];
   readonly constants: Readonly<Record<string, Layout>>;
-  /** The one zero-initialised global, if there is one: the agent may write it at any time. */
+  /** The only zero-initialised global, if there is one: the agent may write it at any time. */
   readonly runtimeConfig?: Layout;
   readonly counters: readonly string[];
   readonly records: Readonly<Record<string, RecordsLayout>>;
@@ -85,7 +84,7 @@ function sectionsOf(elf: Buffer): Section[] {
   return headers.map((h) => ({ ...h, name: text(strings, h.name) }));
 }
 
-/** Global functions by name, with the section that says where they hook. */
+/** Global functions by name, with the section that names their hook. */
 function programsOf(sections: readonly Section[]): Record<string, string> {
   const found: Record<string, string> = {};
   const symbols = sections.find((s) => s.type === SHT_SYMTAB);
@@ -202,7 +201,7 @@ class Layouts {
     return type.kind === "alias" ? this.type(type.to) : type;
   }
 
-  /** Variables of one section, by name, with what their type comes to. */
+  /** Variables of one section, by name, with their resolved type. */
   variables(section: string): [name: string, type: number][] {
     const found = this.#types.find((t) => t.kind === "section" && t.name === section);
     if (found?.kind !== "section") return [];
@@ -302,7 +301,7 @@ function exportedBy(layouts: Layouts): Exported {
   return { records: sorted(records), inputs: sorted(inputs), links: sorted(links), counters };
 }
 
-/** Throws an Error that says what is wrong where the file is no BPF object with BTF. */
+/** Throws an Error with the reason if the file is not a BPF object with BTF. */
 export function readObject(elf: Buffer): ObjectLayout {
   const sections = sectionsOf(elf);
   const btf = sections.find((s) => s.name === ".BTF");

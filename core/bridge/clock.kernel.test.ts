@@ -1,4 +1,4 @@
-// A wall clock that is stepped while the agent runs: what is told stays consistent, and nothing is counted anew.
+// A wall clock that is stepped while the agent runs: reports stay consistent, and no count restarts.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { MetricConverter } from "../../exporters/temporality.ts";
@@ -22,7 +22,7 @@ class Stepped {
     },
   };
 
-  /** Moves the clock by so many seconds, and waits until the agent has measured it. */
+  /** Moves the clock by this many seconds, and waits until the agent has measured it. */
   async step(by: number): Promise<void> {
     this.by += by;
     await delay(1100);
@@ -100,7 +100,7 @@ describe("a wall clock that is stepped", function () {
         assert.ok(seconds(span.start) <= seconds(span.end));
       }
       const lives = watched.spans.map((span) => seconds(span.end) - seconds(span.start));
-      // Only the one across it has lived for more than a second.
+      // Only the one across the step lasted longer than a second.
       const long = lives.filter((life) => life > 1);
       assert.equal(long.length, 2);
       for (const life of long) assert.ok(life < clock.now - step - begun + 1, String(life));

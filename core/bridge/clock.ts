@@ -1,5 +1,5 @@
-// Boot clock to wall clock. The kernel stamps with the boot clock, which nobody can step; OTLP wants
-// the wall clock, which NTP and people do step. So the offset between the two is measured again and again.
+// Converts the boot clock to the wall clock. The kernel stamps with the boot clock, which cannot be stepped; OTLP
+// requires the wall clock, which can. Therefore the offset between the two is measured repeatedly.
 import type { Native, Offset } from "../../native/index.ts";
 import type { Clock } from "../plugin/services.ts";
 import type { Instant, MutableTime, Time } from "../plugin/signals.ts";
@@ -23,7 +23,7 @@ export class BootClock implements Clock {
     }, 1000).unref();
   }
 
-  /** Idempotent; conversions go on with the last offset. */
+  /** Idempotent; conversions continue with the last offset. */
   close(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -34,7 +34,7 @@ export class BootClock implements Clock {
     return at(this.#offset, bootNs);
   }
 
-  /** Sets both ends of a span through one offset, so that a step of the clock never shows in its duration. */
+  /** Sets both ends of a span with one offset, so that a step of the clock never affects its duration. */
   span(startNs: number, endNs: number, to: { readonly start: MutableTime; readonly end: MutableTime }): void {
     const offset = this.#offset;
     set(to.start, offset, startNs);
@@ -50,7 +50,7 @@ export class BootClock implements Clock {
     return this.wall(this.bootNow());
   }
 
-  /** For what is kept and compared later: the wall clock may be stepped meanwhile. */
+  /** For times that are kept and compared later: the wall clock may be stepped meanwhile. */
   instant(bootNs: number): Instant {
     return { ...this.wall(bootNs), bootNs };
   }
@@ -75,8 +75,8 @@ function set(time: MutableTime, offset: Offset, bootNs: number): void {
 const slewed = 1;
 
 /**
- * When an interval began that ends at `end`, its beginning having been measured as `begin`. That holds as long as the
- * wall clock has run on or was slewed, so that intervals join; if it was stepped, the interval keeps its length.
+ * Start of an interval that ends at `end` and whose start was measured as `begin`. That is `begin` if the wall clock
+ * has run normally or was slewed, so that intervals are adjacent; if it was stepped, the interval keeps its length.
  */
 export function beginningOf(begin: Instant, end: Instant): Instant {
   const moved = end.bootNs - begin.bootNs;

@@ -1,14 +1,14 @@
-// Network interfaces' own accounts, in every network namespace that this process can enter.
+// Network interfaces' own statistics, in every network namespace that this process can enter.
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { Native } from "../../native/index.ts";
 import type { FoundLinks, Interfaces, NetnsLinks } from "../plugin/services.ts";
 
-/** What ends while it is looked at is no refusal. */
+/** Namespaces and processes that end meanwhile are not errors. */
 const GONE = new Set(["ENOENT", "ESRCH"]);
 
 const inodeOf = (link: string): number => Number(/^net:\[(\d+)\]$/.exec(link)?.[1] ?? 0);
 
-/** Paths of namespaces by inode: those that are mounted somewhere, and those of processes. */
+/** Paths of namespaces by inode: mounted ones, and those of processes. */
 class Namespaces {
   readonly paths = new Map<number, string>();
   refused: NodeJS.ErrnoException | undefined;
@@ -66,7 +66,7 @@ export class FilteredInterfaces implements Interfaces {
     return { namespaces, refused: all.refused };
   }
 
-  /** Nothing if the path has become another namespace's. */
+  /** Nothing if the path now belongs to another namespace. */
   #enter(netns: number, path: string): NetnsLinks | undefined {
     const fd = openSync(path, "r");
     try {

@@ -1,4 +1,4 @@
-// The running kernel, as plugins may ask about it; and whether it will do at all.
+// Properties of the running kernel for plugins; and whether it is supported at all.
 import { existsSync } from "node:fs";
 import type { Native } from "../../native/index.ts";
 import { WirespanError } from "../plugin/errors.ts";

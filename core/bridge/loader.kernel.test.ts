@@ -1,4 +1,4 @@
-// Kernels that refuse a kind of programs, as far as another one can be made to act like them.
+// Kernels that refuse a type of program, as far as another kernel can be made to behave like them.
 import assert from "node:assert/strict";
 import { native } from "../../native/index.ts";
 import { watch } from "../../test/support/engine.ts";

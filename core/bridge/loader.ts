@@ -1,5 +1,5 @@
-// One BPF object with its programs: chooses for each thing watched the first program that this kernel has
-// and lets attach, found by BTF and by trying, never by version.
+// One BPF object with its programs: chooses for each observed event the first program that this kernel supports and can
+// attach, by BTF and by trying, never by version.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { BpfMap, BpfObject, Native, NativeError } from "../../native/index.ts";
@@ -44,11 +44,11 @@ export interface ObjectOptions {
   readonly inputs?: Readonly<Record<string, readonly InputRow[]>>;
   readonly reuse?: Readonly<Record<string, BpfMap>>;
   readonly maxEntries?: Readonly<Record<string, number>>;
-  /** Maps that are taken from where they are pinned; those with an empty path are not created. */
+  /** Maps that are reused from where they are pinned; those with an empty path are not created. */
   readonly pinned?: Readonly<Record<string, string>>;
-  /** Programs that are loaded now, those of probes only where they are chosen, and attached by hand later. */
+  /** Programs that are loaded now, those of probes only if they are chosen, and attached explicitly later. */
   readonly later?: readonly string[];
-  /** Iterators over connections that are hardly ever needed: loaded when they are, by `Loaded.runRare`. */
+  /** Iterators over connections that are rarely needed: loaded by `Loaded.runRare`. */
   readonly rare?: readonly string[];
   /** Joined by the programs on their hooks, instead of being attached. */
   readonly chains?: readonly Chain[];
@@ -61,11 +61,11 @@ export interface Loaded {
   runRare(programs: readonly string[]): Promise<void>;
 }
 
-/** Where the kernel has the numbers of system calls' tracepoints, and what reading them takes. */
+/** The kernel's ids of system calls' tracepoints, and the capability required to read them. */
 export const TRACEFS =
   "its number is in tracefs, which is open to root only: run as root, or mount tracefs and add CAP_DAC_READ_SEARCH";
 
-/** Ends the name of a second program on a hook, which calls the first: bpf/include/wirespan/second_program.h. */
+/** Suffix of a second program on a hook, which calls the first: bpf/include/wirespan/second_program.h. */
 const NESTED = "_nested";
 
 const OF_PROCESS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM", "ENOSYS"]);
@@ -76,10 +76,10 @@ function nameOf(candidate: Candidate<string>): string {
 
 const ofFunctions = (kind: string): boolean => kind === "fentry" || kind === "fexit";
 
-/** By what `native.tryKind("fentry")` answered: asked once, for it takes as long as a load. */
+/** By the answer of `native.tryKind("fentry")`: called once, because it takes as long as a load. */
 const functions = new WeakMap<Native, string>();
 
-/** The code with which this kernel refuses to let functions be watched; "" if it does not, or could not say. */
+/** The code with which this kernel refuses to trace functions; "" if it does not, or it is unknown. */
 function refusesFunctions(native: Native): string {
   let code = functions.get(native);
   if (code === undefined) {
@@ -90,7 +90,7 @@ function refusesFunctions(native: Native): string {
   return code;
 }
 
-/** Why this kernel has no such hook; undefined where it has. */
+/** Why this kernel does not have a hook; undefined if it does. */
 function absence(native: Native, at: string, args: number): string | undefined {
   const [kind = "", target = ""] = at.split("/");
   if (kind === "tp_btf" || kind === "raw_tp") {
@@ -109,7 +109,7 @@ function absence(native: Native, at: string, args: number): string | undefined {
   return undefined;
 }
 
-/** Why programs of a kind are not permitted. */
+/** Why programs of a type are not permitted. */
 function notPermitted(native: Native, kind: string): string {
   const { lockdown } = native.features();
   if (ofFunctions(kind) && lockdown !== "none")
@@ -117,7 +117,7 @@ function notPermitted(native: Native, kind: string): string {
   return `EPERM: ${whoRefusesBpf(lockdown)}`;
 }
 
-/** Goes through the candidates of every probe; what the kernel refuses is struck off and never tried again. */
+/** Goes through the candidates of every probe; what the kernel refuses is dropped and never tried again. */
 class ProgramChoice {
   readonly #native: Native;
   readonly #options: ObjectOptions;
@@ -134,7 +134,7 @@ class ProgramChoice {
     }
   }
 
-  /** Throws BPF_NO_HOOK where something that the plugin needs can't be watched at all. */
+  /** Throws BPF_NO_HOOK if something that the plugin needs cannot be observed at all. */
   hooks(): Hook[] {
     const { name, probes, skeleton } = this.#options;
     return Object.entries(probes).map(([observes, probe]) => {
@@ -161,13 +161,13 @@ class ProgramChoice {
     });
   }
 
-  /** Strikes off the program that an error is about; throws the error on where it is about none of them. */
+  /** Drops the program that an error is about; throws the error if it is about none of them. */
   reject(error: NativeError, programs: readonly string[]): void {
     const program = error.program;
     const known = program !== undefined && programs.includes(program);
-    // What this process or the host lacks is lacking for every other program, too.
+    // What this process or the host lacks affects every other program, too.
     if (!known || OF_PROCESS.has(error.code) || this.#isBasic(error)) throw this.#explain(error);
-    // Permissions are about a kind of hook, and what works together must not be mixed of two kinds.
+    // Permissions concern a type of hook, and programs that work together must not be of two types.
     const forbidden = error.code === "EPERM" || (error.code === "EACCES" && error.step === "attach");
     const why = this.#why(error);
     for (const other of Object.values(this.#options.probes).flatMap((p) => p.programs.map(nameOf))) {
@@ -178,7 +178,7 @@ class ProgramChoice {
     }
   }
 
-  /** What nobody refuses but to who may load nothing: everything stands on such programs. */
+  /** Refused only to those who may load nothing: everything depends on such programs. */
   #isBasic({ code, program = "" }: NativeError): boolean {
     return code === "EPERM" && ["tp_btf", "iter", "syscall"].includes(this.#kindOf(program));
   }
@@ -191,7 +191,7 @@ class ProgramChoice {
     const kind = this.#kindOf(error.program ?? "");
     const denied = error.code === "EPERM" || error.code === "EACCES";
     if (denied && kind === "tp" && error.step === "attach") return `${error.code}: ${TRACEFS}`;
-    // EACCES is otherwise the verifier's word for a fault in the program.
+    // Otherwise EACCES is the verifier's code for an error in the program.
     if (error.code === "EPERM") return notPermitted(this.#native, kind);
     return `${error.code} at ${error.step}: ${error.message}`;
   }
@@ -209,7 +209,7 @@ class ProgramChoice {
   }
 }
 
-/** Of an object's file, as its BTF says. */
+/** From an object's file, according to its BTF. */
 function layoutOf(elf: Buffer): string {
   if (Object.keys(KNOWN_LAYOUTS).length === 0) return readObject(elf).hash;
   return KNOWN_LAYOUTS[createHash("sha256").update(elf).digest("hex")] ?? readObject(elf).hash;
@@ -250,12 +250,12 @@ function packed(name: string, skeleton: Skeleton, constants: Constants): Record<
   );
 }
 
-/** `has_<program>`: for programs that leave to another what it sees better. */
+/** `has_<program>`: for programs that leave an event to a better one. */
 function presence(skeleton: Skeleton, chosen: readonly string[]): Constants {
   return Object.fromEntries(Object.keys(skeleton.programs).map((p) => [`has_${p}`, chosen.includes(p)]));
 }
 
-/** Ends all watching; the maps stay. Detaching what is not attached does nothing. */
+/** Stops observing; the maps stay. Detaching what is not attached does nothing. */
 export function detachAll(object: BpfObject): void {
   for (const { name } of object.programs()) object.detach(name);
 }
@@ -265,7 +265,7 @@ interface Rare {
   readonly constants: Constants;
 }
 
-/** Another object over the maps of one that is loaded. */
+/** Another object that shares the maps of a loaded one. */
 async function runRare(
   native: Native,
   options: ObjectOptions,
@@ -290,7 +290,7 @@ async function runRare(
   }
 }
 
-/** Loads and attaches. Whatever fails leaves nothing in the kernel. */
+/** Loads and attaches. A failure leaves nothing in the kernel. */
 export async function loadObject(native: Native, options: ObjectOptions): Promise<Loaded> {
   const { name, skeleton } = options;
   const elf = readFile(options);
@@ -310,7 +310,7 @@ export async function loadObject(native: Native, options: ObjectOptions): Promis
     .filter((program) => !options.rare?.includes(program));
   for (;;) {
     const hooks = choice.hooks();
-    // One program may watch several things.
+    // One program may observe several things.
     const chosen = [...new Set(hooks.flatMap((h) => (h.program === undefined ? [] : [h.program])))];
     const constants = { ...options.constants, ...presence(skeleton, chosen) };
     let object: BpfObject | undefined;

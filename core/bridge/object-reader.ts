@@ -1,14 +1,14 @@
-// All records of a loaded object: hands them to the handlers of the same names. Tests: the kernel test of each plugin.
+// All records of a loaded object: passes them to the handlers of the same names. Tests: the kernel test of each plugin.
 import type { BpfMap, BpfObject, Native, Ring } from "../../native/index.ts";
 import type { Cursor, RowRecords, Skeleton } from "../plugin/skeleton.ts";
 import { RingReader } from "./ring-reader.ts";
 import { TableReader } from "./table-reader.ts";
 import type { Images } from "./workload-rows.ts";
 
-/** Handlers by the name of what they get; a plugin's are typed by its skeleton. */
+/** Handlers by the name of what they receive; a plugin's are typed by its skeleton. */
 export type AnyHandlers = Readonly<Record<string, (given: unknown) => void>>;
 
-/** Bytes of struct row_header (bpf/include/wirespan/sweep.h): the owner's bit, and the length of the row behind it. */
+/** Bytes of struct row_header (bpf/include/wirespan/sweep.h): the owner's bit, and the length of the row after it. */
 const HEADER = 8;
 
 /** The rows of one owner among those that a sweep has written. */
@@ -23,7 +23,7 @@ function* rowsOf(bytes: Uint8Array, owner: number, records: RowRecords<unknown>)
 }
 
 export interface ObjectReaderOptions {
-  /** Called when records have been read from a ring, before they are handed over. */
+  /** Called when records have been read from a ring, before they are passed on. */
   readonly before?: () => void;
   /** The images whose rows tables by workload may hold. */
   readonly images?: Images;
@@ -63,17 +63,17 @@ export class ObjectReader {
     this.rings = this.#rings.map(({ ring }) => ring);
   }
 
-  /** Hands over what waits in the rings; the number of records. */
+  /** Passes on the records in the rings; returns their number. */
   drain(): number {
     return this.#rings.reduce((sum, ring) => sum + ring.drain(), 0);
   }
 
-  /** Hands over the rows that a sweep has written for this owner: the plugin's bit, or 0. */
+  /** Passes on the rows that a sweep has written for this owner: the plugin's bit, or 0. */
   takeRows(bytes: Uint8Array, owner: number): void {
     for (const take of this.#takeRows) take(bytes, owner);
   }
 
-  /** Hands over the tables, which ends a collection. */
+  /** Passes on the tables, which ends a collection. */
   readTables(): void {
     for (const table of this.#tables) table.read();
     this.#collected?.();

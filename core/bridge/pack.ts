@@ -1,4 +1,4 @@
-// Values of `const volatile` globals, packed as BTF says they lie.
+// Values of `const volatile` globals, packed according to BTF.
 
 import { WirespanError } from "../plugin/errors.ts";
 import type { ConstantStruct, ConstantValue } from "../plugin/plugin.ts";
@@ -50,7 +50,7 @@ function write(into: DataView, at: number, layout: Layout, value: ConstantValue,
   }
 }
 
-/** Throws PLUGIN_INVALID where a value does not fit its variable. Numbers up to 2^53; what is not named is 0. */
+/** Throws PLUGIN_INVALID if a value does not fit its variable. Numbers up to 2^53; variables without a value are 0. */
 export function packConstant(name: string, layout: Layout, value: ConstantValue): Uint8Array {
   const bytes = new Uint8Array(layout.size);
   write(new DataView(bytes.buffer), 0, layout, value, name);

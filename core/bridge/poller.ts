@@ -1,7 +1,7 @@
-// When rings are read: by a timer while records come, and at the first record after a while in which none did.
+// When rings are read: by a timer while records arrive, and at the first record after an idle time.
 import type { BpfMap, Native, Ring, Waker } from "../../native/index.ts";
 
-/** So many times in a row nothing was found: from then on the next record wakes the agent. */
+/** After this many empty reads in a row the next record wakes the agent. */
 const QUIET = 10;
 
 const KEY = new Uint8Array(4);
@@ -9,7 +9,7 @@ const YES = new Uint8Array(Uint32Array.of(1).buffer);
 
 export interface PollerOptions {
   readonly native: Native;
-  /** Reads all rings; the number of records. */
+  /** Reads all rings; returns the number of records. */
   readonly drain: () => number;
   /** `agent_asleep` of bpf/include/wirespan/ring.h. */
   readonly asleep: BpfMap;
@@ -68,7 +68,7 @@ export class Poller {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#options.asleep.update(KEY, YES);
-    // What came before that was set has waked nobody, and some of it may not be submitted yet.
+    // Earlier records have woken nobody, and some of them may not be submitted yet.
     const found = this.#options.drain() > 0;
     if (found || [...this.#rings].some(({ pending }) => pending > 0)) this.#startTimer();
   }

@@ -1,4 +1,4 @@
-// Why the kernel refuses something to this process, and how to mend it, from what /proc tells of the process.
+// Why the kernel refuses something to this process, and how to fix it, from what /proc reports about the process.
 import { readFileSync } from "node:fs";
 import type { NativeError } from "../../native/index.ts";
 import { type ErrorCode, WirespanError } from "../plugin/errors.ts";
@@ -22,13 +22,13 @@ function read(path: string): string | undefined {
   }
 }
 
-/** What this process may do and must not exceed; undefined if /proc is not there to tell. */
+/** Privileges and limits of this process; undefined if /proc is not available. */
 export interface Standing {
   readonly uid: number;
   readonly capabilities: ReadonlySet<Capability>;
-  /** In a user namespace of its own, where capabilities count for little. */
+  /** In a user namespace of its own, where capabilities have little effect. */
   readonly confined: boolean;
-  /** A seccomp filter judges its system calls. */
+  /** A seccomp filter is active. */
   readonly seccomp: boolean;
 }
 
@@ -44,7 +44,7 @@ export function standing(status = read("/proc/self/status"), map = read("/proc/s
   } satisfies Standing;
 }
 
-/** Who refuses bpf(), and how to mend it. */
+/** What refuses bpf(), and how to fix it. */
 export function whoRefusesBpf(lockdown: string, us: Standing | undefined = standing()): string {
   if (us === undefined)
     return "loading BPF is refused, and /proc, which shows the reason, is not mounted: mount it";
@@ -68,7 +68,7 @@ export function whoRefusesBpf(lockdown: string, us: Standing | undefined = stand
   return "loading BPF is refused, although the capabilities are there: a security module (/sys/kernel/security/lsm names them) may forbid it; see the audit log";
 }
 
-/** Read now: when no descriptor is left it is too late. */
+/** Read now: without descriptors it would be too late. */
 const LIMITS = read("/proc/self/limits") ?? "";
 
 /** `ulimit -n` of this process. */
@@ -77,7 +77,7 @@ function descriptors(): string {
   return found === undefined ? "" : `: the limit is ${found}`;
 }
 
-/** A refusal that is not about a program or a hook but about this process or the host; undefined for another error. */
+/** A refusal that is not about a program or a hook but about this process or the host; undefined for other errors. */
 function ofProcess(error: NativeError, lockdown: string): readonly [ErrorCode, string] | undefined {
   switch (error.code) {
     case "EPERM":
@@ -108,7 +108,7 @@ function ofProcess(error: NativeError, lockdown: string): readonly [ErrorCode, s
 const isNative = (error: unknown): error is NativeError =>
   error instanceof Error && typeof (error as Partial<NativeError>).step === "string";
 
-/** Any error of `what` as one with a sentence: what, where and, as far as it can be told, how to mend it. */
+/** Any error of `what` as one with a message: what, where and, if possible, how to fix it. */
 export function explained(what: string, error: unknown, lockdown: string): WirespanError {
   if (error instanceof WirespanError) return error;
   if (!isNative(error)) {

@@ -1,4 +1,5 @@
-// One ring buffer: hands each record to its handler. Tests: native/ring.kernel.test.ts, test/system/lost.kernel.test.ts.
+// One ring buffer: passes each record to its handler. Tests: native/ring.kernel.test.ts,
+// test/system/lost.kernel.test.ts.
 import type { Ring } from "../../native/index.ts";
 import type { Cursor, RingRecords } from "../plugin/skeleton.ts";
 
@@ -28,7 +29,7 @@ export class RingReader {
     };
   }
 
-  /** One pass over a batch, each record behind the kernel's 8-byte header. Throws what the first handler threw. */
+  /** One pass over a batch, each record after the kernel's 8-byte header. Throws what the first handler threw. */
   #walk(words: Uint32Array, bytes: Uint8Array, length: number): void {
     const record = this.#record;
     const errors: unknown[] = [];

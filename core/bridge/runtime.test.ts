@@ -20,7 +20,7 @@ function assertRead(bytes: Uint8Array, offset: number, size: number): void {
   );
 }
 
-/** A buffer that holds the given bytes, and is a whole number of words. */
+/** A buffer with the given bytes, padded to whole words. */
 function memory(length: number, ...content: readonly number[]): Uint8Array {
   const bytes = new Uint8Array((length + 3) & ~3);
   bytes.set(content);

@@ -1,5 +1,5 @@
-// What generated skeletons call: C strings and arrays of a record as JavaScript values. A comm recurs, so most strings are
-// found, not made; and no getter of an id, an address or a comm allocates.
+// Functions that generated skeletons call: C strings and arrays of a record as JavaScript values. Names recur, so most
+// strings come from a cache; no getter of an id, an address or a comm allocates.
 import type { Cursor } from "../plugin/skeleton.ts";
 
 const SLOTS = 1024;
@@ -94,7 +94,7 @@ export class Bytes16 {
 const nowhere = new Uint32Array(0);
 const nothing = new Uint8Array(0);
 
-/** What every generated cursor is. No field of C has a name with `$`. */
+/** The base of every generated cursor. No field in C has a name with `$`. */
 export class StructCursor implements Cursor {
   $words: Uint32Array = nowhere;
   $bytes: Uint8Array = nothing;
@@ -107,7 +107,7 @@ export class StructCursor implements Cursor {
   }
 }
 
-/** A key, a value or a record that is a bare number. */
+/** A key, value or record that is a plain number. */
 export interface Value {
   readonly value: number;
 }

@@ -8,7 +8,7 @@ import type { Cursor, Records, Skeleton } from "../plugin/skeleton.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** Random bytes, as a batch lies in memory, and where in it a struct of this size begins. */
+/** Random bytes, as in a batch, and the offset of a struct of this size. */
 const batch = (size: number) =>
   fc.record({
     bytes: fc.uint8Array({ minLength: size + 8, maxLength: size + 8 }).map((b) => Uint8Array.from(b)),
@@ -17,7 +17,7 @@ const batch = (size: number) =>
 
 const wordsOf = (bytes: Uint8Array) => new Uint32Array(bytes.buffer, 0, bytes.length >> 2);
 
-/** More than any table's value takes. */
+/** More than the value of any table takes. */
 const ROOM = 32_768;
 
 type Reader = readonly [name: string, cursor: new () => Cursor];
@@ -33,7 +33,7 @@ function readersOf(name: string, skeleton: Skeleton): Reader[] {
   );
 }
 
-/** What every getter gives, however deep. */
+/** The results of all getters, at any depth. */
 function fieldsOf(cursor: object): [string, unknown][] {
   const getters = Object.entries(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(cursor)));
   return getters
@@ -54,7 +54,7 @@ function assertSound(field: string, value: unknown): void {
   else assert(["string", "boolean", "undefined"].includes(typeof value), `${field}: ${typeof value}`);
 }
 
-/** A field of `struct record` of test/bpf/fields.bpf.c, read another way. */
+/** A field of `struct record` of test/bpf/fields.bpf.c, read in another way. */
 function expected(view: DataView, at: number): Record<string, unknown> {
   const bytes = (offset: number, size: number) => new Uint8Array(view.buffer, at + offset, size);
   const string = (offset: number, size: number) => {

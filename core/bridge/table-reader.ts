@@ -1,12 +1,12 @@
-// A plugin's table, read from its map and handed over row by row.
+// A plugin's table, read from its map and passed on row by row.
 import type { BpfMap } from "../../native/index.ts";
 import type { Cursor, TableRecords, TableRows } from "../plugin/skeleton.ts";
 import { type Images, isOfImage, type Rows, WorkloadRows } from "./workload-rows.ts";
 
-/** Bytes of values that the first buffer has room for. */
+/** Size of the first buffer for values, in bytes. */
 const FIRST_BYTES = 256 * 1024;
 
-/** A map read whole into buffers that grow to what it holds. */
+/** A map, completely read into buffers that grow with its content. */
 class Snapshot {
   readonly #map: BpfMap;
   readonly #stride: number;
@@ -20,7 +20,7 @@ class Snapshot {
   constructor(map: BpfMap, stride: number) {
     this.#map = map;
     this.#stride = stride;
-    // Of many CPUs a row may have 100 kB and more.
+    // With many CPUs a row may have 100 kB and more.
     this.#room = Math.min(map.maxEntries, Math.max(1, Math.min(64, Math.floor(FIRST_BYTES / stride))));
     this.#allocate();
   }
@@ -32,7 +32,7 @@ class Snapshot {
     this.#valueWords = new Uint32Array(this.#values.buffer, 0, this.#values.length >> 2);
   }
 
-  /** Calls `read` with room enough; its answer, the number of entries. */
+  /** Calls `read` with enough space; returns its result, the number of entries. */
   fill(read: (keys: Uint8Array, values: Uint8Array) => number): number {
     for (;;) {
       try {
@@ -57,12 +57,12 @@ class Snapshot {
     return { keys: this.#keys, values: this.#values, count, keySize, valueSize: this.#map.valueSize };
   }
 
-  /** The entry's key, as the map takes it; valid until the next read. */
+  /** The entry's key, as the map expects it; valid until the next read. */
   keyBytes(entry: number): Uint8Array {
     return this.#keys.subarray(entry * this.#map.keySize, (entry + 1) * this.#map.keySize);
   }
 
-  /** Points a cursor at what begins at this byte of the values. */
+  /** Points a cursor at this byte of the values. */
   value(cursor: Cursor, offset: number): void {
     cursor.at(this.#valueWords, this.#values, offset);
   }
@@ -74,7 +74,7 @@ export class TableReader implements TableRows<unknown, unknown> {
   readonly #handle: (rows: unknown) => void;
   readonly #maxWords: Uint32Array;
   readonly #cpus: number;
-  /** A map's value may go on behind the exported part, with what the programs keep for themselves. */
+  /** A map's value may have more fields after the exported ones, which are private to the programs. */
   readonly #stride: number;
   readonly #key: Cursor;
   readonly #value: Cursor;
@@ -83,7 +83,7 @@ export class TableReader implements TableRows<unknown, unknown> {
   #row: Uint8Array | undefined;
   readonly #workloads: WorkloadRows | undefined;
 
-  /** `images`: of those whose sums a table by workload may hold. */
+  /** `images`: those whose sums a table by workload may hold. */
   constructor(
     map: BpfMap,
     table: TableRecords<unknown, unknown>,

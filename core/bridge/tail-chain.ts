@@ -1,4 +1,5 @@
-// Programs on one hook, each of which calls the next: bpf/include/wirespan/{chain,sweep,hooks/accept_chain}.h say why.
+// Programs on one hook, each of which calls the next: bpf/include/wirespan/{chain,sweep,hooks/accept_chain}.h give the
+// reasons.
 import type { BpfObject } from "../../native/index.ts";
 
 interface Link {
@@ -28,7 +29,7 @@ class Order {
     if (last) calls(first, last);
   }
 
-  /** Behind those that plugins have joined already, and from then on part of every event. */
+  /** After those that plugins have already joined, and part of every event from then on. */
   join(link: Link): void {
     const at = this.#links.length - this.#ends;
     this.#links.splice(at, 0, link);
@@ -45,20 +46,20 @@ class Order {
   }
 }
 
-/** The kinds of a bit set. */
+/** The kinds in a bit set. */
 const kindsIn = (bits: number): number[] => [...Array(32).keys()].filter((kind) => bits & (1 << kind));
 
 export interface ChainOptions {
   /** Programs on it join the chain instead of being attached. */
   readonly hook: string;
   readonly core: BpfObject;
-  /** The program that is entered, and the one that is called last, at events of the kinds `lastWants`. */
+  /** The program that the kernel enters, and the one that is called last, at events of the kinds `lastWants`. */
   readonly first: string;
   readonly last?: string;
   readonly lastWants?: number;
   /** The map of each object that holds what its program calls next, by kind of event. */
   readonly next: string;
-  /** No event is under way when a program leaves: what it would call next is taken from it. */
+  /** No event is in progress when a program leaves: its next call is removed. */
   readonly cutsOff?: boolean;
 }
 

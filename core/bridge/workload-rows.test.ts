@@ -7,7 +7,7 @@ const VALUE = 16;
 
 type Row = readonly [number: number, other: number, sum: bigint, max: bigint];
 
-/** A table of the kernel's, with keys of a number and something else. */
+/** A kernel table, whose keys have a number and another field. */
 class Table {
   #rows: Row[] = [];
 
@@ -24,7 +24,7 @@ class Table {
     return this.#rows.map(([number]) => number);
   }
 
-  /** What is handed over: workloads' rows as they are after folding, then the others. */
+  /** What is passed on: workloads' rows after folding, then the others. */
   fold(folding: WorkloadRows): Row[] {
     const count = this.#rows.length;
     const keys = new Uint8Array(Uint32Array.from(this.#rows.flatMap(([n, o]) => [n, o] as const)).buffer);

@@ -1,6 +1,6 @@
-// Sums of processes' images (bpf/include/wirespan/owner.h), added to the sums of the workloads that they turned out to belong to.
+// Sums of processes' images (bpf/include/wirespan/owner.h), added to the sums of the workloads to which they belong.
 
-/** What is known of images, by number. */
+/** What is known about images, by number. */
 export interface Images {
   /** The number of an image's workload. */
   workloadOf(image: number): number;
@@ -13,7 +13,7 @@ export function isImage(number: number): boolean {
   return number >= 0x8000_0000;
 }
 
-/** The workload that takes what has none of its own. */
+/** The workload for what has none of its own. */
 export const REST = 1;
 
 /** A table's rows as they were read: row i's key is at `i * keySize`, its value at `i * valueSize`, bytes. */
@@ -30,15 +30,18 @@ interface Row {
   readonly value: Uint32Array;
 }
 
-/** One table's. */
+/** For one table. */
 export class WorkloadRows {
   readonly #images: Images;
   readonly #maxWords: ReadonlySet<number>;
   readonly #limit: number;
-  /** What rows held that are no longer in the table, by the workload's key. */
+  /** Values of rows that are no longer in the table, by the workload's key. */
   readonly #settled = new Map<string, Row>();
 
-  /** `maxWords`: see TableRecords. `limit`: keys that are remembered of settled images; what is above is the rest's. */
+  /**
+   * `maxWords`: see TableRecords. `limit`: number of keys that are remembered for settled images; more go to the
+   * remainder.
+   */
   constructor(images: Images, maxWords: Iterable<number>, limit: number) {
     this.#images = images;
     this.#maxWords = new Set(maxWords);
@@ -46,8 +49,8 @@ export class WorkloadRows {
   }
 
   /**
-   * Adds images' rows, and what earlier ones left, to the workloads' rows in `values`. Answers with the rows that
-   * workloads have only so; `remove` takes a row out of the kernel's table.
+   * Adds images' rows, and those of earlier ones, to the workloads' rows in `values`. Returns the rows that workloads
+   * only have through them; `remove` removes a row from the kernel's table.
    */
   fold(rows: Rows, remove: (key: Uint8Array) => void): readonly Row[] {
     const images = this.#imagesIn(rows);
@@ -91,7 +94,7 @@ export class WorkloadRows {
     else this.#settled.set(idOf(key), { key, value: value.slice() });
   }
 
-  /** Word by word as u64, the largest of two where that is what counts. */
+  /** Word by word as u64, with the larger one for maxima. */
   #add(to: Uint32Array, value: Uint32Array): void {
     for (let i = 0; i < value.length; i += 2) {
       const [low, high] = [value[i]!, value[i + 1]!];
@@ -114,7 +117,7 @@ export function isOfImage({ keys, keySize }: Rows, i: number): boolean {
   return (keys[i * keySize + 3]! & 0x80) !== 0;
 }
 
-/** Workloads' values where they lie, by key. */
+/** Workloads' values at their offsets, by key. */
 function ownRows(rows: Rows): Map<string, Uint32Array> {
   const own = new Map<string, Uint32Array>();
   for (let i = 0; i < rows.count; i++) {

@@ -42,7 +42,10 @@ export function warnIgnored(plugins: readonly Plugin[], { filter }: Config, log:
 
 type Attaching = Omit<RunnerOptions, "plugin" | "bit" | "before">;
 
-/** Attaches plugins at once, adding those that succeed to `runners`, in their order; the others, and why. */
+/**
+ * Attaches plugins at once and adds those that succeed to `runners`, in their order; returns the others with the
+ * reasons.
+ */
 export async function attachPlugins(
   plugins: readonly Plugin[],
   options: Attaching,
@@ -63,7 +66,7 @@ export async function attachPlugins(
     }
   };
   const failed = (await Promise.all(plugins.map(attach))).filter((one) => one !== undefined);
-  // The load of all at once may exceed a limit that they keep one after the other.
+  // Loading all at once may exceed a limit that is not exceeded one after the other.
   for (const [i, { name, error }] of failed.entries()) {
     if (error.code !== "LIMIT") continue;
     const again = await attach(plugins.find((plugin) => plugin.name === name)!);
@@ -76,7 +79,7 @@ export async function attachPlugins(
 }
 
 /**
- * Attaches more plugins beside those that run; if one fails, none stays, unless it `failed` before and `strict` is not
+ * Attaches more plugins to those that run. If one fails, none stays, unless it had `failed` before and `strict` is not
  * set: then it is returned as failed again.
  */
 export async function attachBeside(

@@ -1,4 +1,5 @@
-// What the kernel shows to no program: it is noticed, mended as far as it can be, and counted to the last one.
+// Events that the kernel does not show to any program: they are detected, corrected as far as possible, and counted
+// exactly.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
@@ -9,7 +10,7 @@ import { build, type Running, run, start } from "../../test/support/workload.ts"
 
 const STATES = ["on_state", "on_state_nested"];
 
-/** Nothing that happens meanwhile is shown to the programs on changes of state. */
+/** State changes during this time are not shown to any program. */
 async function blindly(seen: Watch, work: () => Promise<unknown>): Promise<void> {
   const { object } = seen.engine.tracker.loaded;
   for (const program of STATES) object.detach(program);
@@ -17,12 +18,12 @@ async function blindly(seen: Watch, work: () => Promise<unknown>): Promise<void>
   for (const program of STATES) object.attach(program);
 }
 
-/** Of a namespace, by the number of one of its processes. */
+/** Of a namespace, given one of its processes. */
 function tcpCounters(pid: string): Readonly<Record<string, number>> {
   return parseCounters(readFileSync(`/proc/${pid}/net/snmp`, "latin1"));
 }
 
-/** What ends in all other namespaces that have processes. */
+/** Ends in all other namespaces that have processes. */
 class Elsewhere {
   readonly #begun = new Map<string, Readonly<Record<string, number>>>();
 
@@ -31,7 +32,7 @@ class Elsewhere {
     for (const [inode, pid] of namespaces()) if (inode !== own) this.#begun.set(inode, tcpCounters(pid));
   }
 
-  /** Ends of connections since then, at most: of a namespace that is gone nobody knows. */
+  /** Maximum number of connections that ended since then; namespaces that are gone cannot be checked. */
   ended(): number {
     const now = namespaces();
     let sum = 0;
@@ -87,7 +88,7 @@ describe("events that the kernel does not show", function () {
     await netns[Symbol.asyncDispose]();
   });
 
-  /** The connection spans, opener's first, once there are so many. */
+  /** The connection spans, the opener's first, once there are that many. */
   async function ends(count: number): Promise<readonly Kept[]> {
     await seen.until(`${count} ends`, () => seen.spans.length >= count);
     return seen.spans.toSorted((a, b) => Number(outbound(b)) - Number(outbound(a)));
@@ -98,7 +99,7 @@ describe("events that the kernel does not show", function () {
     attributes["wirespan.tcp.bytes_received"],
   ];
 
-  /** What two sweeps made certain, in a moment in which nothing else of this host opened or ended meanwhile. */
+  /** What two sweeps confirmed, at a time when nothing else on this host opened or ended. */
   async function balance(): Promise<Readonly<Record<string, number>>> {
     for (let sweeps = 2; sweeps < 50; sweeps++) {
       await seen.collect();
@@ -109,7 +110,7 @@ describe("events that the kernel does not show", function () {
     throw new Error(`the balance does not close: ${JSON.stringify(seen.engine.connections)}`);
   }
 
-  /** Rows of a table of the core's, other agents' being none of ours. */
+  /** Rows of one of the tracker's tables; those of other agents are separate. */
   function rows(name: string): number {
     const map = seen.engine.tracker.loaded.object.map(name);
     const room = 4096;
@@ -184,7 +185,7 @@ describe("events that the kernel does not show", function () {
     assert.deepEqual(await balance(), { lost: 0, unseen: 0 });
     const tuples = rows("tuples");
     await blindly(seen, () => puppet.act("close c", "close a", "reset d"));
-    // What nobody has accepted has still a socket, which is closed.
+    // A connection that nobody has accepted still has a socket, which is closed.
     assert.deepEqual(await balance(), { lost: 3, unseen: 4 });
     assert.equal((await ends(1))[0]!.attributes["wirespan.connection.end_unknown"], true);
     assert.equal(rows("tuples"), tuples - 4);
@@ -233,7 +234,7 @@ describe("events that the kernel does not show", function () {
       await blindly(seen, () => until(Math.min(opened() + 200, count)));
     }
     await work;
-    // On a busy machine the burst can be over before the moments above come.
+    // On a busy machine the burst can be over before these moments.
     await blindly(seen, () => run(netns, "burst", { count: unseen }));
     await netns.settled();
     const { lost } = await balance();
@@ -242,7 +243,7 @@ describe("events that the kernel does not show", function () {
     const missing = made - seen.spans.length;
     assert.ok(missing >= 2 * unseen, `${missing} missing`);
     assert.equal(new Set(seen.spans.map(({ spanId }) => spanId)).size, seen.spans.length);
-    // The balance is the host's.
+    // The balance covers the whole host.
     const others = lost! - missing;
     const most = elsewhere.ended();
     assert.ok(others >= 0 && others <= most, `${others} losses too many, ${most} ends elsewhere`);

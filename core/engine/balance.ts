@@ -1,19 +1,19 @@
-// What became of the connections that the core's program was shown, one end each, and what it was not shown.
+// What became of the connections that the tracker saw, one end each, and what it was not shown.
 
-/** Opened = ended + living + lost.unseen; of those that were lost for want of memory nothing is known. */
+/** Opened = ended + open + lost.unseen; nothing is known about those that were lost for lack of memory. */
 export interface ConnectionBalance {
-  /** Those older than the agent are opened when it meets them. */
+  /** Those older than the agent count as opened when the agent finds them. */
   readonly opened: number;
   readonly ended: number;
   readonly living: number;
   readonly lost: Readonly<Record<Loss, number>>;
 }
 
-/** `unseen`: their end was shown to no program; `no_memory`: the kernel gave none to keep them in. */
+/** `unseen`: no program was shown their end; `no_memory`: the kernel had no memory to store them. */
 export const LOSSES = ["unseen", "no_memory"] as const;
 export type Loss = (typeof LOSSES)[number];
 
-/** The core program's counters, of which these are read. */
+/** The tracker's counters that are used here. */
 type Counters = Readonly<Record<string, number>>;
 
 export class Balance {
@@ -22,14 +22,14 @@ export class Balance {
   #living = 0;
   #noMemory = 0;
   #changes = 0;
-  /** As many as one sweep makes certain, and the one before it. */
+  /** The number confirmed by the last sweep, and by the one before it. */
   #certain = 0;
   #vanished = 0;
 
   /**
-   * A sweep's count of the living, with the counters from before and after it. Connections open and end meanwhile:
-   * what was opened before it, has not ended after it and was not met alive has vanished. One sweep may still have
-   * met a socket in the middle of a change, so it takes two.
+   * A sweep's count of open connections, with the counters from before and after it. Connections open and end
+   * meanwhile: those that were opened before it, have not ended after it and were not found open have vanished. One
+   * sweep may have met a socket in the middle of a change, so it takes two.
    */
   take(before: Counters, living: number, after: Counters): void {
     const certain = Math.max(
@@ -45,13 +45,13 @@ export class Balance {
     this.#living = living;
   }
 
-  /** As of the last sweep: what ended or began during it may be off by so many. */
+  /** As of the last sweep: uncertain by the number that ended or began during it. */
   get connections(): ConnectionBalance {
     const lost = { unseen: this.#vanished, no_memory: this.#noMemory };
     return { opened: this.#opened, ended: this.#ended, living: this.#living, lost };
   }
 
-  /** Events that the kernel showed to no program, as far as something proves that they happened: at least so many. */
+  /** Events that the kernel did not show to any program, as far as later events prove them: at least this many. */
   get unseen(): number {
     return this.#changes + this.#vanished;
   }
@@ -61,7 +61,7 @@ function read(counters: Counters, name: string): number {
   return counters[name] ?? 0;
 }
 
-/** For people, wherever it is said. */
+/** For log lines, `status` and `doctor`. */
 export function sayUnseen(events: number): string {
   return `this kernel did not show ${events} ${events === 1 ? "event" : "events"} to tracing programs`;
 }

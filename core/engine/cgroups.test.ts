@@ -47,7 +47,7 @@ describe("watched cgroups", () => {
 
   it("are found again after one was re-created", () => {
     cgroups.watch(["/c0", "/c1"]);
-    // The old one stays, so that the new one cannot have its inode.
+    // The old one stays, so that the new one cannot get its inode.
     renameSync(join(mount, "c1"), join(mount, "old"));
     mkdirSync(join(mount, "c1"));
     assert.deepEqual(cgroups.watch(["/c0", "/c1"], ["/c0", "/c1"]), [1]);

@@ -1,4 +1,4 @@
-// Cgroups that filters name: each path has a place, which the kernel side knows as a bit of each owner.
+// Cgroups that filters name: each path has a slot, which the programs know as a bit of each owner.
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { skeleton } from "../../bpf/tracker/tracker.skel.ts";
@@ -6,18 +6,18 @@ import { cgroup2Mount } from "../identity/cgroup-paths.ts";
 import { WirespanError } from "../plugin/errors.ts";
 import { fieldOf } from "../plugin/skeleton.ts";
 
-/** As many as the tracker's `runtime_config.cgroups` holds. */
+/** The size of `runtime_config.cgroups` in the tracker. */
 const capacity = fieldOf(skeleton.runtimeConfig, "cgroups");
 const MOST = capacity?.kind === "array" ? capacity.length : 0;
 
 export interface WatchedCgroup {
   readonly path: string;
   readonly id: number;
-  /** Below the root of the hierarchy, which is 0. */
+  /** Levels below the root of the hierarchy, which is 0. */
   readonly level: number;
 }
 
-/** `/a//b/` and `a/b` are the same. */
+/** `/a//b/` and `a/b` are the same path. */
 const cleaned = (path: string): string => path.split("/").filter(Boolean).join("/");
 
 export class WatchedCgroups {
@@ -29,9 +29,9 @@ export class WatchedCgroups {
   }
 
   /**
-   * Gives each of these paths a place, if need be one whose path is not among `held`, which programs still ask for.
-   * Says which places are of another cgroup than before; a path whose cgroup was made anew is one of them. Throws
-   * CONFIG_INVALID where there is no such cgroup, or no room, and then nothing has changed.
+   * Gives each of these paths a slot, if necessary one whose path is not in `held`, which programs still use. Returns
+   * the slots that belong to another cgroup than before; a re-created cgroup counts as another. Throws CONFIG_INVALID,
+   * without changing anything, if there is no such cgroup or no free slot.
    */
   watch(paths: readonly string[], held: readonly string[] = []): readonly number[] {
     const wanted = new Map(paths.map((path) => [cleaned(path), this.#read(path)]));
@@ -49,7 +49,7 @@ export class WatchedCgroups {
     return changed;
   }
 
-  /** Which place a watched path has. */
+  /** The slot of a watched path. */
   index(path: string): number {
     return this.#places.findIndex((place) => place.path === cleaned(path));
   }
@@ -68,7 +68,7 @@ export class WatchedCgroups {
     }
   }
 
-  /** The ids of the one that stands there, and of all that is below it now. */
+  /** The ids of the current cgroup, and of all below it. */
   below(index: number): readonly number[] {
     const found: number[] = [];
     const folders = [join(this.#mount, this.#places[index]!.path)];

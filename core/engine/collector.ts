@@ -1,5 +1,5 @@
-// Collections: the metrics of all plugins as of one moment, and the count of living connections against which the
-// tracker's own counts are checked. Tests: core/engine/balance.kernel.test.ts, agent/life.kernel.test.ts.
+// Collections: the metrics of all plugins at one moment, and the count of open connections that the tracker's own
+// counts are checked against. Tests: core/engine/balance.kernel.test.ts, agent/life.kernel.test.ts.
 import type { ObjectReader } from "../bridge/object-reader.ts";
 import { type Log, rateLimited } from "../plugin/log.ts";
 import type { Metric } from "../plugin/signals.ts";
@@ -15,10 +15,10 @@ export interface CollectorOptions {
   readonly drain: () => void;
   /** Nanoseconds since boot. */
   readonly bootNow: () => number;
-  /** Lets all plugins see the living sockets, and counts them; `survey` only counts. Both end in `surveyed`. */
+  /** Shows all open sockets to the plugins, and counts them; `survey` only counts. Both end in `surveyed`. */
   readonly sweep: () => Promise<void>;
   readonly survey: () => Promise<void>;
-  /** Repairs the state of sockets that a sweep found in another one, or closed. */
+  /** Corrects the state of sockets that a sweep found in another one, or closed. */
   readonly repairFound: () => Promise<void>;
   /** Emits the ends that a sweep found, once the plugins have seen them. */
   readonly reportFound: () => Promise<void>;
@@ -30,9 +30,9 @@ export interface CollectorOptions {
 export class Collector {
   readonly #options: CollectorOptions;
   readonly #balance = new Balance();
-  /** Of the last sweep. */
+  /** As of the last sweep. */
   #surveyed = { living: 0, goneOn: 0 };
-  /** Unseen events, as logged last. */
+  /** Unseen events as last logged. */
   #logged = 0;
   #detached = false;
   #collecting: Promise<readonly Metric[]> | undefined;
@@ -58,13 +58,13 @@ export class Collector {
   }
 
   /**
-   * All plugins' metrics as of now. One collection at a time: a call during one gets the next, for the current one may
-   * have read already what has changed since.
+   * All plugins' current metrics. One collection at a time: a call during one gets the next, because the current one
+   * may already have read what has changed since.
    */
   collect(): Promise<readonly Metric[]> {
     if (!this.#collecting) return this.#begin();
     this.#next ??= this.#collecting
-      .catch(() => {}) // its own callers meet that
+      .catch(() => {}) // its own callers get that error
       .then(() => {
         this.#next = undefined;
         return this.#begin();
@@ -72,12 +72,15 @@ export class Collector {
     return this.#next;
   }
 
-  /** Sets the mark from which living connections' bytes count; nobody takes what is collected. To be called once, first. */
+  /**
+   * Sets the mark from which open connections' bytes count; the collected metrics are discarded. Must be called once,
+   * first.
+   */
   async mark(): Promise<void> {
     await this.#begin(false);
   }
 
-  /** Resolves when the current collection, if there is one, has ended. */
+  /** Resolves after the current collection, if there is one. */
   async idle(): Promise<void> {
     await this.#collecting?.catch(() => {});
   }
@@ -113,7 +116,9 @@ export class Collector {
     return metrics;
   }
 
-  /** Balances the connections by what `sweep` counts, and reports the ends that it finds and no program was shown. */
+  /**
+   * Balances the connections with the counts of `sweep`, and reports ends that it finds and that no program was shown.
+   */
   async #balanceBy(sweep: () => Promise<void>): Promise<void> {
     const { repairFound, reportFound, drain, runners, survey } = this.#options;
     const reader = this.#options.reader();
@@ -128,7 +133,7 @@ export class Collector {
       for (const runner of runners()) await runner.seeFoundEnds();
       await reportFound();
       drain();
-      // Those that have ended were alive before.
+      // Those that have ended since were open then.
       before = reader.counters();
       await survey();
     }

@@ -1,4 +1,4 @@
-// The core's account of connections: that it is complete, and what it knows of those older than itself.
+// Connection spans are complete, also for connections older than the agent.
 import assert from "node:assert/strict";
 import { type ChildProcess as Server, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -95,11 +95,11 @@ describe("connections", function () {
     await using seen = await watch(["tcplife"], { "ring.drainInterval": "1ms" });
     await using netns = await Netns.create();
     await using held = await start(netns, "held", { up: 1, later: 1, down: 1 });
-    // Processes that are met for the first time wake it by another way.
+    // New processes wake it in another way.
     await held.until("opened");
     await delay(500); // it has looked for long enough by then
     held.goOn();
-    // Not by looking into the rings meanwhile, as `seen.until` does.
+    // Not by reading the rings meanwhile, as `seen.until` does.
     await until("both ends", () => of(seen, netns).length === 2);
   });
 
@@ -182,7 +182,7 @@ describe("connections", function () {
     let server: Server;
     let port: number;
 
-    /** A collector in another process: what the agent sends to. */
+    /** A collector in another process, to which the agent exports. */
     beforeEach(async () => {
       const code = `require("node:net").createServer((s) => s.resume().on("end", () => s.end()))
         .listen(0, "127.0.0.1", function () { console.log(this.address().port); });`;

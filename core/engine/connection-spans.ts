@@ -46,7 +46,7 @@ export interface ConnectionOptions {
   /** Networks whose hosts run this agent too. */
   readonly peers: readonly string[];
   readonly kind: "internal" | "client-server";
-  /** Spans a second in applications' traces. */
+  /** Maximum spans per second in applications' traces. */
   readonly inTraceRate: number;
   readonly sampling: Sampling;
 }
@@ -61,7 +61,7 @@ function isReportedByChild({
   return queued ? wantedAccept !== 0 : !(establishedAt > 0) && wantedConnect !== 0;
 }
 
-/** An attempt that failed at once has no duration that was measured, and backends take such a span for a faulty one. */
+/** An attempt that failed immediately has no measured duration, and backends consider such a span invalid. */
 function endAfter(start: Time, end: MutableTime): void {
   if (end.sec > start.sec || (end.sec === start.sec && end.nsec > start.nsec)) return;
   const isLast = start.nsec === 999_999_999;
@@ -96,7 +96,7 @@ interface Request {
   readonly exemplify?: Exemplify<SpanRequests> | undefined;
 }
 
-/** What is done with a span of a connection that certain plugins want. */
+/** How to handle a span of a connection that certain plugins want. */
 interface Plan {
   /** Their bits. */
   readonly wanted: number;
@@ -105,7 +105,7 @@ interface Plan {
   readonly exemplify: readonly NonNullable<Exemplify<SpanRequests>[RequestedSpan]>[];
 }
 
-/** The plans of one span, by bits, and the last one, which the next connection will probably have too. */
+/** The plans of one span, by bits, and the last one, which the next connection probably needs too. */
 class Plans {
   readonly #made = new Map<number, Plan>();
   #last: Plan | undefined;
@@ -139,9 +139,9 @@ export class ConnectionSpans implements Connections {
   #sampling: Sampling;
   readonly values: Connections["values"];
   readonly #connection: Values<ConnRecord, typeof CONNECTION>;
-  /** What is emitted, over and over. */
+  /** The emitted span, reused each time. */
   readonly #span: RecordedSpan;
-  /** In an application's trace, by span. */
+  /** Spans in applications' traces. */
   readonly #inTraces: ReturnType<typeof inTraceValues>;
   readonly #plans = { connection: new Plans(), connect: new Plans(), accept: new Plans() } as const;
   readonly #make: Readonly<Record<RequestedSpan, (wanted: number) => Plan>>;
@@ -169,23 +169,23 @@ export class ConnectionSpans implements Connections {
     this.#make = { connection: make("connection"), connect: make("connect"), accept: make("accept") };
     this.#span = new RecordedSpan(options.scope, SPANS.connection, new Recorded(this.#connection, undefined));
     for (const cidr of options.peers.map(parseCidr)) {
-      if (typeof cidr === "string") continue; // the configuration has refused it
+      if (typeof cidr === "string") continue; // rejected by the configuration
       this.#peers.addSubnet(formatAddress(cidr.bytes, cidr.family), cidr.prefix, cidr.family);
     }
   }
 
-  /** Brings into force what a reload can change. */
+  /** Applies what a reload can change. */
   configure({ correlate, sampling }: Pick<Config, "correlate" | "sampling">): void {
     this.#rate.limit(correlate.rate);
     this.#sampling = new Sampling(sampling);
   }
 
-  /** Spans handed to the sink so far. */
+  /** Number of spans passed to the sink so far. */
   get seen(): number {
     return this.#seen;
   }
 
-  /** Spans for applications' traces: those handed to the sink, and those beyond `correlate.rate`. */
+  /** Spans for applications' traces: those passed to the sink, and those beyond `correlate.rate`. */
   get inTraces(): { readonly emitted: number; readonly beyondRate: number } {
     return { emitted: this.#rate.admitted, beyondRate: this.#rate.refused };
   }
@@ -242,7 +242,7 @@ export class ConnectionSpans implements Connections {
     const { span } = connection;
     const leftInTrace = this.#takeInTrace(connection);
     const isInTrace = leftInTrace || this.#failsInTrace(connection);
-    // What no plugin requests is emitted in an application's trace alone.
+    // What no plugin requests is only emitted in an application's trace.
     if (connection.wanted && span !== "reset") {
       const links = connection.contexts ? linksIn(record.contexts, connection.contexts) : undefined;
       this.#takeOwn(connection, span, isInTrace, links);
@@ -250,7 +250,7 @@ export class ConnectionSpans implements Connections {
     this.#exemplify(connection, leftInTrace);
   }
 
-  /** `isInTrace`: the span left in an application's trace, and maybe nowhere else. */
+  /** `isInTrace`: the span was sent in an application's trace, and maybe nowhere else. */
   #exemplify(record: ConnRecord, isInTrace: boolean): void {
     const { span, conn, context } = record;
     if (span === "reset") return;
@@ -273,7 +273,7 @@ export class ConnectionSpans implements Connections {
     return this.#inTrace(connection, at, at, { start: { sec: 0, nsec: 0 }, end: { sec: 0, nsec: 0 } });
   }
 
-  /** All of a span in an application's trace but its attributes; `times` becomes its times. */
+  /** Everything about a span in an application's trace except its attributes; `times` becomes its times. */
   #inTrace(
     { context, conn, traceId, connectionSpanId }: ConnRecord,
     startNs: number,
@@ -362,7 +362,7 @@ export class ConnectionSpans implements Connections {
     return this.values.object(conn) as Attributes<typeof CONNECTION>;
   }
 
-  /** Whether the opener's span is certain to be exported; for other hosts the configuration says so. */
+  /** Whether the opener's span is certain to be exported; for other hosts the configuration determines it. */
   #hasOpener({ conn: { peerIsHere, openerIsPromised, ends }, traceId }: ConnRecord): boolean {
     if (peerIsHere) return openerIsPromised;
     const { peers } = this.#options;

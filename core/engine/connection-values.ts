@@ -16,7 +16,7 @@ import { type Values, values, without } from "../plugin/values.ts";
 
 type Conn = ConnRecord["conn"];
 
-/** What no record holds. */
+/** Not in any record. */
 export interface Known {
   /** The base name of the owner's executable. */
   executable(conn: Conn): string | undefined;
@@ -55,7 +55,7 @@ export function connectionValues({ executable, netns }: Known): Values<Conn, typ
   });
 }
 
-/** Of any span: the end that was connected to. */
+/** Of any span: the server's endpoint. */
 const SERVER = {
   "server.address": {
     choose: "conn.direction",
@@ -75,7 +75,7 @@ const SERVER = {
 
 export const failed = ({ establishedAt }: Conn): boolean => !(establishedAt > 0);
 
-/** How a connection failed; undefined: it did not. */
+/** How a connection failed; undefined if it did not. */
 function errorOf(conn: Conn): ErrorType | undefined {
   if (failed(conn)) return connectError(conn);
   switch (conn.closeReason) {
@@ -90,7 +90,7 @@ function errorOf(conn: Conn): ErrorType | undefined {
   }
 }
 
-/** How what a span is of failed; undefined: it did not. */
+/** How the subject of a span failed; undefined if it did not. */
 export function errorIn(span: RequestedSpan, conn: Conn): ErrorType | "never_accepted" | undefined {
   return errors[span](conn);
 }
@@ -101,7 +101,7 @@ const errors = {
   accept: ({ acceptedAt }: Conn) => (acceptedAt ? undefined : "never_accepted"),
 } as const;
 
-/** When a span ends, on the boot clock. */
+/** End of a span, on the boot clock. */
 export function endOf(span: SpanKey, { establishedAt, acceptedAt, closedAt }: Conn): number {
   if (span === "connect" && establishedAt) return establishedAt;
   if (span === "accept" && acceptedAt) return acceptedAt;
@@ -114,7 +114,7 @@ const other = <N extends "user" | "closer" | "acceptor">(role: N) => {
   return { when: pid, differ: [pid, "conn.owner.pid"] } as const;
 };
 
-/** What each span has beside CONNECTION. */
+/** Attributes of each span in addition to CONNECTION. */
 export const OWN_VALUES = {
   connection: values(ConnRecordCursor, OWN.connection, {
     ...SERVER,
@@ -164,13 +164,13 @@ const CONTEXT = values(ConnRecordCursor, IN_TRACE, {
   "wirespan.event.more": { from: "context.more", nonZero: true },
 });
 
-/** How what a span in an application's trace is of failed; undefined: it did not. */
+/** How the subject of a span in an application's trace failed; undefined if it did not. */
 export function inTraceError(span: SpanKey, conn: Conn): ErrorType | undefined {
   const isFailure = span === "reset" || (span === "connect" && failed(conn));
   return isFailure ? (errorOf(conn) ?? "connection_reset") : undefined;
 }
 
-/** What a span in an application's trace has; `event` is a plugin's own. */
+/** Attributes of a span in an application's trace; `event` is specific to the plugin. */
 export function inTraceValues(connection: Values<ConnRecord, typeof CONNECTION>) {
   const event = connection.and(CONTEXT);
   const ofError = values(ConnRecordCursor, ERROR_TYPE, {

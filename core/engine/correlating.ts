@@ -1,40 +1,40 @@
-// When trace contexts begin and cease to be read: they begin last of all, because that takes the verifier longer than
-// all else, and nothing waits for it. Tests: core/engine/correlation.kernel.test.ts.
+// When trace contexts begin and cease to be read: they begin last, because the verifier takes longer for that than for
+// everything else, and nothing waits for it. Tests: core/engine/correlation.kernel.test.ts.
 import type { Config } from "../../config/config.ts";
 import type { Poller } from "../bridge/poller.ts";
 import { explained } from "../bridge/refusal.ts";
 import type { WirespanError } from "../plugin/errors.ts";
 import { Correlation, type CorrelationOptions } from "./correlation.ts";
 
-/** Neither, if contexts are not to be read. */
+/** Both undefined if contexts are not to be read. */
 export interface Correlated {
   readonly correlation?: Correlation;
   /** Why contexts are not read. */
   readonly error?: WirespanError;
 }
 
-/** What a new configuration brings, loaded already. */
+/** A new configuration's programs, already loaded. */
 export interface Change {
-  /** In words. */
+  /** The change in words. */
   readonly said: readonly string[];
   apply(): void;
-  /** Instead of `apply`: all stays as it is. */
+  /** Instead of `apply`: keeps everything unchanged. */
   discard(): void;
 }
 
 const NO_CHANGE: Change = { said: [], apply: () => {}, discard: () => {} };
 
-/** What the programs are made of. */
+/** The inputs of the programs. */
 function settingsOf({ filter, correlate: { rate: _, ...correlate } }: Config): string {
   return JSON.stringify([filter, correlate]);
 }
 
-/** Whoever drains rings. */
+/** To be called with the rings to drain. */
 type Rings = Pick<Poller, "add" | "remove">;
 
 export class Correlating {
   #now: Correlated = {};
-  /** Of the programs that run, or that could not be loaded. */
+  /** Of the running programs, or of those that could not be loaded. */
   #settings = "";
   #settled: Promise<void> = Promise.resolve();
   #detached = false;
@@ -53,7 +53,7 @@ export class Correlating {
       poller.add(correlation.reader.rings);
       log.debug({ hooks: correlation.hooks.map(({ at }) => at) }, "trace contexts are read");
     } catch (cause) {
-      // What it needed is gone.
+      // What it needed no longer exists.
       if (this.#detached) return;
       const error = explained("correlation", cause, native.features().lockdown);
       this.#now = { error };
@@ -61,7 +61,7 @@ export class Correlating {
     }
   }
 
-  /** Loads what a new configuration takes, beside what runs. Throws what the kernel refuses. */
+  /** Loads what a new configuration requires, while the old programs run. Throws what the kernel refuses. */
   async prepare(options: CorrelationOptions, poller: Rings): Promise<Change> {
     await this.#settled;
     const settings = settingsOf(options.config);
@@ -86,13 +86,13 @@ export class Correlating {
     return this.#now;
   }
 
-  /** Resolves once contexts are read, or it is known why not. */
+  /** Resolves once contexts are read, or the reason why not is known. */
   async settled(): Promise<Correlated> {
     await this.#settled;
     return this.#now;
   }
 
-  /** Ends the watching; counts can still be collected. */
+  /** Stops observing; counts can still be collected. */
   detach(): void {
     this.#detached = true;
     this.#now.correlation?.detach();

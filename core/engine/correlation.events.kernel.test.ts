@@ -1,4 +1,4 @@
-// What happens to a request's connection and bytes, in the trace of the request.
+// Events of a request's connection and bytes, in the request's trace.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { statSync } from "node:fs";
@@ -12,7 +12,7 @@ import { judge, lossFolder, type Range, tap, witness } from "../../test/support/
 import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { addresses, pair, withoutOffload } from "../../test/support/topology.ts";
 
-/** Of this process alone: other programs of the host have contexts, too. */
+/** Of this process only: other programs on the host have contexts, too. */
 const mine = { "filter.include.pid": String(process.pid) };
 
 const inode = (netns: Netns): number => statSync(netns.path).ino;
@@ -100,7 +100,7 @@ describe("a network event of a request", function () {
     w.seen.engine.drain();
     await w.seen.collect();
     const ranges = lines.map((line) => JSON.parse(line) as Range);
-    // A segment may hold bytes of several messages: it is told in the trace of the one that it begins in.
+    // A segment may contain bytes of several messages: it is reported in the trace of the one at its beginning.
     const firsts = again.map((segment) => ({ ...segment, bytes: Math.min(segment.bytes, 1) }));
     const account = judge(firsts, ranges, inTraces(w), shown);
     const { suppressed } = w.seen.engine.correlation!.counts;
@@ -141,7 +141,7 @@ describe("a network event of a request", function () {
     });
     await using server = await HttpServer.start(net.b, addresses.b);
     await withoutOffload(net);
-    // Of the 60 segments of one request every third is lost on its way, but no retransmission.
+    // Of the 60 segments of one request every third is lost in transit, but no retransmission is.
     await net.b.rule("input", `tcp dport ${server.port} meta length > 1000 numgen inc mod 3 == 1`, "drop");
     const [asked] = await ask(net.a, addresses.b, server.port, { count: 1, body: 90_000, exact: true });
     const told = () => w.seen.spans.filter(({ name }) => name === "tcp retransmit");

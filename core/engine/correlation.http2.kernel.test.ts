@@ -1,4 +1,4 @@
-// Trace contexts in HTTP/2 that is not encrypted.
+// Trace contexts in unencrypted HTTP/2.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -25,7 +25,7 @@ async function ask(
   await once(stream, "close");
 }
 
-/** Requests of one session, so many streams at once; their traceparents. */
+/** Requests of one session, with this many concurrent streams; returns their traceparents. */
 async function exchange(count: number, streams: number, body: number): Promise<readonly string[]> {
   const server = createServer((request, response) => {
     request.resume().on("end", () => response.end(randomBytes(500)));
@@ -90,7 +90,7 @@ describe("trace contexts in HTTP/2", function () {
     const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
     for (let i = 0; i < 3; i++) {
       const stream = session.request({ ":path": "/", ":method": "POST" });
-      // The text of a block that names a context, as a client would write it.
+      // The text of a block that contains a context, as a client would write it.
       stream.write(`\x40\x0btraceparent\x37${traceparent()}`);
       stream.end(randomBytes(1_000_000));
       stream.resume();
@@ -147,7 +147,7 @@ describe("trace contexts in HTTP/2", function () {
     assert.ok(account.requests >= 30 && account.answers >= 30, JSON.stringify(account));
     const sent = new Set(w.traceparents("sent"));
     assert.deepEqual(sent, all);
-    // A frame's header that the edge of a segment cuts which came out of order is not found.
+    // A frame header that is split between segments which arrive out of order is not found.
     assert.ok(received.size >= 285, `${received.size} received`);
     assert.deepEqual(received.difference(all), new Set());
     assert.deepEqual(new Set(w.traceparents("answer")), received);
@@ -155,8 +155,8 @@ describe("trace contexts in HTTP/2", function () {
 });
 
 /**
- * Retransmissions by end, context and sequence number: to which requests they were told, and whose bytes they hold. Those of
- * answers to requests that the server's end did not see as `received` are nobody's.
+ * Retransmissions by end, context and sequence number: the requests to which they were reported, and those whose bytes
+ * they contain. Responses to requests that the server's end did not see as `received` belong to none.
  */
 function judge(
   w: ContextWatch,
@@ -167,7 +167,7 @@ function judge(
 ) {
   const first = new Map(w.contexts().map((c) => [`${c.localPort}-${c.peerPort}`, c.first]));
   const account = { requests: 0, answers: 0, wrong: 0, missed: 0 };
-  /** How often each is told, less how often it ought to be. */
+  /** How often each is reported, minus how often it should be. */
   const left = new Map<string, number>();
   const add = (n: number, ...key: readonly unknown[]) =>
     left.set(key.join(" "), (left.get(key.join(" ")) ?? 0) + n);

@@ -1,4 +1,4 @@
-// Trace contexts in HTTP/1.1: each request's, at both ends, and no other.
+// Trace contexts in HTTP/1.1: each request's, at both ends, and no others.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -16,10 +16,10 @@ import { addresses, pair, withoutOffload } from "../../test/support/topology.ts"
 
 const register = fileURLToPath(new URL("../../correlate/node/register.js", import.meta.url));
 
-/** Undefined: there is no such client on this machine. */
+/** Undefined: this machine has no such client. */
 type Asked = readonly string[] | undefined;
 
-/** Of this process alone: other programs of the host have contexts, too. */
+/** Of this process only: other programs on the host have contexts, too. */
 const mine = { "filter.include.pid": String(process.pid) };
 
 const of = (...all: Netns[]) => ({
@@ -33,7 +33,7 @@ describe("trace contexts in HTTP/1.1", function () {
     needsRoot(this);
   });
 
-  /** By client: makes requests one after the other, over one connection; their traceparents, in order. */
+  /** By client: sends requests one after the other over one connection; returns their traceparents in order. */
   const clients: Readonly<Record<string, (netns: Netns, port: number, count: number) => Promise<Asked>>> = {
     async python(netns, port, count) {
       return askFromPython(netns, "127.0.0.1", port, count);
@@ -79,7 +79,7 @@ describe("trace contexts in HTTP/1.1", function () {
       const asked = await run(netns, server.port, count);
       if (!asked) skip(this, `no ${name} on this machine`);
       assert.equal(asked.length, count);
-      // Compared as text: to describe how long lists differ takes minutes.
+      // Compared as text: describing the difference of long lists takes minutes.
       for (const direction of ["sent", "received", "answer"] as const)
         assert.equal(String(w.traceparents(direction)), String(asked), direction);
       await w.seen.collect();
@@ -139,7 +139,7 @@ describe("trace contexts in HTTP/1.1", function () {
       await talk([get(lines)]);
       assert.deepEqual([w.traceparents("sent"), w.traceparents("received")], [[], []], what);
     }
-    // In a body: of the same message, and of one of its own.
+    // In a body: of the same message, and of a separate one.
     await talk([`${get([])}\ntraceparent: ${good}\r\n\r\n`]);
     await talk([get([]), get([`traceparent: ${good}`])], { answers: 0 });
     assert.deepEqual([w.traceparents("sent"), w.traceparents("received")], [[], []], "a body");
@@ -207,7 +207,7 @@ describe("trace contexts in HTTP/1.1", function () {
     await once(server, "listening");
     const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
     const offsets: number[] = [];
-    // What is told of contexts is told with the next message once the programs were exchanged.
+    // Contexts are reported with the next message after the programs were exchanged.
     for (const i of [1, 2, 3, 4]) {
       const enabled = String(i !== 2);
       await w.seen.reload({ "self.exclude": "false", ...mine, "correlate.enabled": enabled });
@@ -239,7 +239,7 @@ describe("trace contexts in HTTP/1.1", function () {
   it("are read according to a reloaded configuration, and connections are sampled accordingly", async () => {
     await using w = await watchContexts(["tcplife"], mine);
     const own = () => w.seen.spans.filter(({ name }) => name === "tcp connection").length;
-    /** So many heads were read, and spans sent, after one request more. */
+    /** This many heads were read, and spans sent, after one more request. */
     const gives = async (
       settings: Readonly<Record<string, string>>,
       heads: number | undefined,

@@ -1,4 +1,4 @@
-// Contexts that applications keep in a table of their own: for what is encrypted, and for connections that fail.
+// Contexts that applications keep in a table of their own: for encrypted data, and for failing connections.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -52,7 +52,7 @@ const parentOf = (span: { readonly traceId: string; readonly parentSpanId: strin
 
 const named = (w: ContextWatch, name: string) => w.seen.spans.filter((span) => span.name === name);
 
-/** Sends 200 bytes for each line of its input, says how many came back, and ends with a reset. */
+/** Sends 200 bytes for each line of its input, reports how many came back, and ends with a reset. */
 const CLIENT = `
 import socket, struct, sys, threading
 client = socket.create_connection((sys.argv[1], int(sys.argv[2])))
@@ -105,7 +105,7 @@ describe("contexts in an application's table", function () {
     assert.deepEqual([said.asked.length, said.refused.length], [requests, attempts]);
     const sorted = (list: readonly string[]) => list.toSorted();
     await w.seen.until("both ends' contexts", () => w.traceparents("answer").length >= requests);
-    // The client's requests, and the server's answers, which its library labels itself.
+    // The client's requests, and the server's responses, which its library labels itself.
     assert.deepEqual(sorted(w.traceparents("sent")), sorted(said.asked));
     assert.deepEqual(sorted(w.traceparents("answer")), sorted(said.asked));
     const failed = () =>
@@ -120,7 +120,7 @@ describe("contexts in an application's table", function () {
     );
     for (const { error, links } of failed())
       assert.deepEqual([error, links.length], ["connection_refused", 1]);
-    // Of one failure one span is an error.
+    // For one failure, one span has an error.
     const others = w.seen.spans.filter(
       ({ attributes, error }) => error && !attributes["wirespan.context.source"],
     );
@@ -145,11 +145,11 @@ describe("contexts in an application's table", function () {
     const other = await listener();
     await send(other.port, header());
     other.stop();
-    // A refusal holds for a second.
+    // A refusal is valid for one second.
     await w.seen.collect();
     assert.equal(w.seen.engine.correlation!.counts.refusedAnnouncements, 5);
     assert.equal(w.seen.engine.correlation!.counts.announced, 0);
-    // A table is announced once, however often that is repeated.
+    // A table is announced once, however often the announcement is repeated.
     const table = header();
     await w.seen.until("an announcement", () => {
       void send(port, table);
@@ -159,7 +159,7 @@ describe("contexts in an application's table", function () {
     assert.equal(w.seen.engine.correlation!.counts.announced, 1);
   });
 
-  /** What test/table/tables.py says of itself, in a network namespace of its own. */
+  /** What test/table/tables.py reports about itself, in its own network namespace. */
   async function tables(netns: Netns, ...words: readonly string[]): Promise<Record<string, string[]>> {
     const said = await netns.run("python3", "-B", `${root}test/table/tables.py`, ...words);
     return JSON.parse(said) as Record<string, string[]>;
@@ -242,7 +242,7 @@ describe("contexts in an application's table", function () {
         await loss.remove();
         await second;
         assert.equal((await heard.next()).value, "300");
-        // Until then the answer looks cut off: its acknowledgement may be delayed (TCP_DELACK_MAX, 200 ms).
+        // Until then the response looks aborted: its acknowledgement may be delayed (TCP_DELACK_MAX, 200 ms).
         await sleep(300);
       }
       client.stdin!.end();

@@ -36,18 +36,18 @@ const PROBES: Readonly<Record<string, Probe<Program>>> = {
 
 const INBOUND = { never: 0, privatePeers: 1, always: 2 } as const;
 
-/** What `correlate.exclude` leaves out, as a filter. */
+/** Connections excluded by `correlate.exclude`, as a filter. */
 function excludedBy({ exclude }: Config["correlate"]): ReturnType<typeof withDefaults> {
   const { localPort, peerPort, comm, cgroup } = exclude;
   return withDefaults({ exclude: { localPort, remotePort: peerPort, comm, cgroup } });
 }
 
-/** Thread-local storage lies in memory as each processor's conventions say. */
+/** The layout of thread-local storage depends on the processor. */
 function readsThreads({ correlate }: Config): boolean {
   return correlate.threads !== false && process.arch === "x64";
 }
 
-/** Why a context was not read, or is not relied on. */
+/** Why a context was not read, or is not used. */
 export const UNREAD = [
   "ambiguous",
   "beyond_window",
@@ -86,7 +86,7 @@ const NOTHING: CorrelationCounts = {
   unseen: 0,
 };
 
-/** What is known of threads, and of whom it was asked. */
+/** What is known about threads, and which processes were examined. */
 const OF_THREADS = ["thread_variables", "asked", "question_count"];
 
 export interface CorrelationOptions {
@@ -99,13 +99,13 @@ export interface CorrelationOptions {
 export class Correlation {
   readonly #tracker: Tracker;
   readonly #loaded: Loaded;
-  /** Its rings are to be drained. */
+  /** Its rings must be drained. */
   readonly reader: ObjectReader;
-  /** Shared with those whose place these take, or that take theirs. */
+  /** Shared with the predecessors and successors of these programs. */
   readonly #threads: Threads;
   readonly #threadsOptions: ThreadsOptions;
   readonly #readsThreads: boolean;
-  /** By the programs whose place these took. */
+  /** By the programs that these replaced. */
   readonly #interruptedBefore: number;
   #sharesThreads: boolean;
   #counts = NOTHING;
@@ -144,8 +144,8 @@ export class Correlation {
   }
 
   /**
-   * Loads, and attaches unless it is to `replace` those before it: then by the same hooks, with the tables and the threads
-   * that those know. Throws what the kernel refuses.
+   * Loads the programs, and attaches them unless they `replace` previous ones: then they use the same hooks, with the
+   * tables and threads known to those. Throws what the kernel refuses.
    */
   static async load(options: CorrelationOptions, before?: Correlation): Promise<Correlation> {
     const { native, config, tracker } = options;
@@ -185,7 +185,7 @@ export class Correlation {
     return [...new Set(this.hooks.flatMap(({ program }) => program ?? []))];
   }
 
-  /** The programs that this kernel lets attach, and no others. */
+  /** The programs that this kernel can attach, and no others. */
   get #probes(): typeof PROBES {
     return Object.fromEntries(
       this.hooks.flatMap(({ observes, program }) =>
@@ -194,7 +194,7 @@ export class Correlation {
     );
   }
 
-  /** Takes the place of those that run. */
+  /** Replaces the running programs. */
   replace(before: Correlation): void {
     before.detach();
     for (const program of this.#programs) {
@@ -203,7 +203,7 @@ export class Correlation {
         chain.join(this.#loaded.object, program, skeleton.links[program as keyof typeof skeleton.links]);
       else this.#loaded.object.attach(program);
     }
-    // Sockets in which those found nothing to read are looked at again.
+    // Sockets in which those found nothing are checked again.
     this.#announce(before.#announcements);
     before.reader.drain();
     this.#threads.configure(this.#threadsOptions, this.#readsThreads && before.#readsThreads);
@@ -235,7 +235,7 @@ export class Correlation {
     };
   }
 
-  /** Images whose threads' contexts are read, or were. */
+  /** Images whose threads' contexts are or were read. */
   get threadsFound(): number {
     return this.#threads.counts.found;
   }
@@ -244,7 +244,7 @@ export class Correlation {
     this.reader.readTables();
   }
 
-  /** `announcements` in bpf/context/announcement.h: an increment of the kernel's that is lost changes it, too. */
+  /** `announcements` in bpf/context/announcement.h: a lost increment by the kernel changes it, too. */
   #announce(since = this.#announcements): void {
     const count = Uint32Array.of(since + 1);
     this.#loaded.object.map(".bss").update(new Uint8Array(4), new Uint8Array(count.buffer));
@@ -256,7 +256,7 @@ export class Correlation {
     return count[0]!;
   }
 
-  /** Ends the watching; counts can still be collected. */
+  /** Stops observing; counts can still be collected. */
   detach(): void {
     for (const chain of this.#tracker.chains) chain.leave(this.#loaded.object);
     detachAll(this.#loaded.object);

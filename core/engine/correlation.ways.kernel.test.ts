@@ -11,7 +11,7 @@ import { end, Netns, needsRoot } from "../../test/support/netns.ts";
 const program = ["python3", "-B", fileURLToPath(new URL("../../test/http/ways.py", import.meta.url))];
 const of = (netns: Netns) => ({ "filter.include.netns": String(statSync(netns.path).ino) });
 
-/** In their order, those of nobody included. */
+/** In their order, including messages without a context. */
 const kept = (w: ContextWatch, direction: string) =>
   w.contexts().flatMap((c) => (c.direction === direction ? [c.traceparent] : []));
 

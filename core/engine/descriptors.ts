@@ -1,4 +1,4 @@
-// File descriptors that plugins can't take: the exporters, the control socket and /proc need some as well.
+// File descriptors that plugins cannot take: the exporters, the control socket and /proc need some as well.
 import { closeSync, openSync } from "node:fs";
 
 const COUNT = 24;
@@ -10,14 +10,14 @@ export class Reserve {
     this.#take();
   }
 
-  /** Lends them to what the agent itself does before it runs. */
+  /** Releases them for what the agent itself does before it runs. */
   async lend(work: () => Promise<void>): Promise<void> {
     this.release();
     await work();
     this.#take();
   }
 
-  /** The same, of what is done at once. */
+  /** The same for a synchronous function. */
   lendNow<T>(work: () => T): T {
     this.release();
     const done = work();
@@ -30,12 +30,12 @@ export class Reserve {
     for (const fd of this.#held.splice(0)) closeSync(fd);
   }
 
-  /** As many as there are; who needs the next one says so. */
+  /** As many as there are; whatever needs the next one reports the error. */
   #take(): void {
     try {
       while (this.#held.length < COUNT) this.#held.push(openSync("/dev/null", "r"));
     } catch {
-      // The limit is reached.
+      // The limit has been reached.
     }
   }
 }

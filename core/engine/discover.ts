@@ -1,4 +1,4 @@
-// Finds the plugins: each folder of plugins/ that has an index is one.
+// Finds the plugins: each folder in plugins/ that has an index is one.
 import { join } from "node:path";
 import { suggestion } from "../base/suggest.ts";
 import { WirespanError } from "../plugin/errors.ts";
@@ -23,7 +23,7 @@ export function requireInstalled(name: string, folder = PLUGINS): void {
   );
 }
 
-/** Imports one plugin. Throws PLUGIN_INVALID where its folder has none, or one of another name. */
+/** Imports one plugin. Throws PLUGIN_INVALID if its folder has none, or one with another name. */
 export async function importPlugin(name: string, folder = PLUGINS): Promise<Plugin> {
   const path = join(folder, name);
   let found: { default?: Partial<Plugin> };
@@ -55,7 +55,7 @@ export interface Discovered {
   readonly failed: readonly { readonly name: string; readonly error: WirespanError }[];
 }
 
-/** Imports plugins; one that fails does not keep the others. */
+/** Imports plugins; one that fails does not affect the others. */
 export async function importPlugins(names: readonly string[], folder = PLUGINS): Promise<Discovered> {
   const plugins: Plugin[] = [];
   const failed: { name: string; error: WirespanError }[] = [];

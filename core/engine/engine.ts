@@ -1,5 +1,6 @@
-// The kernel side of the agent: attaches the tracker and the plugins, first and alone, so that nothing is missed, then feeds
-// what they observe to a sink. Tests: test/support/engine.ts, by every kernel test; test/system/reload.kernel.test.ts.
+// The kernel side of the agent: attaches the tracker and the plugins first and alone, so that nothing is missed, then
+// passes what they observe to a sink. Tests: test/support/engine.ts, used by every kernel test;
+// test/system/reload.kernel.test.ts.
 import { skeleton as trackerSkeleton } from "../../bpf/tracker/tracker.skel.ts";
 import type { Config } from "../../config/config.ts";
 import type { Container } from "../base/container.ts";
@@ -33,7 +34,7 @@ export class Engine {
   readonly clock: BootClock;
   readonly tracker: Tracker;
   readonly #container: Container;
-  /** In force: of the start, or of the last reload. */
+  /** The current one: from the start, or from the last reload. */
   #config: Config;
   /** Whether the filter may let a process pass. */
   #wanted: (task: SeenProcess) => boolean;
@@ -114,13 +115,13 @@ export class Engine {
 
   /** Throws an error of the whole agent; a plugin that fails is disabled, unless `strict` is set. */
   static async attach(container: Container): Promise<Engine> {
-    // Asking takes descriptors, of which the programs may leave none.
+    // The check needs descriptors, and the programs may leave none.
     container.resolve(parts.hostAttributes);
     const config = container.resolve(parts.config);
     const native = container.resolve(parts.native);
     const log = container.resolve(parts.log);
     requireKernel(native);
-    // libbpf reports every relocation: to pass that on costs more than a start may.
+    // libbpf reports every relocation: forwarding that costs more than a start may.
     if (config.log.level === "debug") {
       native.onMessage((level, text) => log.debug({ level }, text.trimEnd()));
     }
@@ -149,7 +150,10 @@ export class Engine {
     }
   }
 
-  /** Starts the plugins and feeds the sink from then on. A plugin that can't start is among `failed` afterwards. */
+  /**
+   * Starts the plugins and passes events to the sink from then on. A plugin that cannot start is among `failed`
+   * afterwards.
+   */
   run(sink: Sink): void {
     const container = this.#container.provide(parts.sink, () => sink);
     const native = container.resolve(parts.native);
@@ -174,7 +178,7 @@ export class Engine {
         else identity.postpone(task);
       },
     };
-    // A plugin may know what it adds to a span from records of its own, which are older than the span's.
+    // A plugin may get what it adds to a span from its own records, which are older than the span's.
     const before = () => this.#drain(this.runners.filter((r) => r.enriches).map(({ reader }) => reader));
     const reader = this.#reserve.lendNow(
       () =>
@@ -202,7 +206,7 @@ export class Engine {
     return this.#container.resolve(parts.log);
   }
 
-  /** Resolves once contexts are read, or it is known why not. */
+  /** Resolves once contexts are read, or the reason why not is known. */
   correlated(): Promise<Correlated> {
     return this.#correlating.settled();
   }
@@ -256,8 +260,8 @@ export class Engine {
   }
 
   /**
-   * Brings the plugins to a new configuration; those that it does not affect run on. Returns in words what changed;
-   * if it throws, nothing has changed.
+   * Applies a new configuration; plugins that it does not affect keep running. Returns what changed, in words; if it
+   * throws, nothing has changed.
    */
   async reload(config: Config, plugins: readonly Plugin[]): Promise<readonly string[]> {
     if (!this.#poller) return [];
@@ -293,7 +297,7 @@ export class Engine {
     tracker.emitLast();
     this.#runners = [...kept, ...fresh];
     this.#failed.splice(0, this.#failed.length, ...failed);
-    // A collection under way still reads from those that end.
+    // A running collection still reads from those that end.
     await this.#collector.idle();
     for (const runner of ending) await this.#end(runner, sink);
     this.#config = config;
@@ -301,19 +305,19 @@ export class Engine {
     return [...changesIn(ending, fresh), ...correlated.said, ...refused];
   }
 
-  /** The connections that are open now. Throws what the kernel refuses. */
+  /** The currently open connections. Throws what the kernel refuses. */
   living(): Promise<LivingList> {
     return this.#living.list();
   }
 
-  /** Leaves out the connections of the page at this port, as those of the agent itself (`self.exclude`). */
+  /** Excludes the connections of the page at this port, like those of the agent itself (`self.exclude`). */
   excludePage(port: number): void {
     if (this.#closed) return;
     this.tracker.pagePort = port;
     this.tracker.configure(this.#config);
   }
 
-  /** Starts what is attached; if one can't start, none stays. */
+  /** Starts what is attached; if one cannot start, none stays. */
   #startBeside(runners: readonly PluginRunner[], config: Config, sink: Sink): void {
     try {
       for (const runner of runners) this.#start(runner, config, sink);
@@ -336,7 +340,7 @@ export class Engine {
     this.#discard(runner);
   }
 
-  /** Hands what waits in the rings to the sink; the number of records. */
+  /** Passes the records in the rings to the sink; returns their number. */
   drain(): number {
     const own = [this.#trackerReader, this.correlation?.reader];
     return this.#drain([...own, ...this.runners.map(({ reader }) => reader)]);
@@ -354,12 +358,12 @@ export class Engine {
     return count;
   }
 
-  /** All plugins' metrics as of now; one collection at a time. */
+  /** All plugins' current metrics; one collection at a time. */
   collect(): Promise<readonly Metric[]> {
     return this.#collector.collect();
   }
 
-  /** To be called before `detach`, so that the balance is that of the moment when the watching ended. */
+  /** Must be called before `detach`, so that the balance is that of the moment when observation ended. */
   settle(): Promise<void> {
     return this.#collector.settle();
   }
@@ -374,7 +378,7 @@ export class Engine {
     return this.#collector.unseen;
   }
 
-  /** What reads the programs' maps, by owner: `connections` is the tracker. */
+  /** The readers of the programs' maps, by owner: `connections` is the tracker. */
   get readers(): readonly Owned<ObjectReader>[] {
     const plugins = this.runners.map(({ plugin, reader }) => [plugin.name, reader] as const);
     return [["connections", this.#trackerReader] as const, ...plugins].flatMap(([owner, reader]) =>
@@ -390,7 +394,7 @@ export class Engine {
     ];
   }
 
-  /** Ends the watching; what was seen until now can still be collected. Idempotent. */
+  /** Stops observing; what was seen until now can still be collected. Idempotent. */
   detach(): void {
     this.#collector.detach();
     this.#correlating.detach();
@@ -399,7 +403,7 @@ export class Engine {
     this.drain();
   }
 
-  /** Hands what is in the rings to the sink; nothing stays in the kernel. Idempotent. */
+  /** Passes the records in the rings to the sink; nothing stays in the kernel. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

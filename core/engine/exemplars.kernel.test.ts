@@ -1,4 +1,4 @@
-// Exemplars of the kernel's histograms, by the spans that left and by what the programs themselves measured.
+// Exemplars of the kernel's histograms, compared with the exported spans and the programs' own measurements.
 import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
 import { inodeOf } from "../../test/support/connection-ends.ts";
@@ -28,13 +28,13 @@ const idOf = ({ traceId, spanId }: Exemplar): string =>
   `${Buffer.from(traceId).toString("hex")}-${Buffer.from(spanId).toString("hex")}`;
 const nanos = ({ sec, nsec }: Time): bigint => BigInt(sec) * 1_000_000_000n + BigInt(nsec);
 
-/** An exporter of traces; none is made here. */
+/** An exporter of traces; it is not created here. */
 const TO_BACKEND = {
   "exporters.backend.type": "otlp_http",
   "exporters.backend.endpoint": "http://127.0.0.1:4318",
 };
 
-/** Attaches plugins to what happens in a namespace; their first collection, which begins with them, is over. */
+/** Attaches plugins to a namespace; their first collection, which begins with them, is over. */
 async function settled(netns: Netns, settings: Readonly<Record<string, string>> = {}): Promise<Watch> {
   const netnsOnly = { "filter.include.netns": String(inodeOf(netns)) };
   const seen = await watch(PLUGINS, { ...TO_BACKEND, ...netnsOnly, ...settings });
@@ -52,7 +52,7 @@ async function exemplars(seen: Watch): Promise<readonly Found[]> {
   );
 }
 
-/** What a span says of the value. */
+/** The value according to a span. */
 function measured(span: Kept, metric: string): number {
   if (metric.endsWith("rtt")) return span.attributes["wirespan.tcp.rtt.smoothed"] as number;
   return Number(nanos(span.end) - nanos(span.start)) / 1e9;
@@ -69,7 +69,7 @@ function rowOf(metric: string, attributes: AnyAttributes): string {
   ].join(" ");
 }
 
-/** That they are the largest values among the spans of each row, with their own times. */
+/** They are the largest values among the spans of each row, with their own times. */
 function assertLargest(found: readonly Found[], spans: readonly Kept[]): void {
   const largest = new Map<string, number>();
   for (const metric of Object.keys(SPANS))

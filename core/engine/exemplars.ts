@@ -1,9 +1,9 @@
-// Exemplars of one plugin's histograms, chosen among the spans that leave: so what they name is exported. The kernel's
-// tables keep none, since whether a trace is kept may be known only when its connection closes.
+// Exemplars of one plugin's histograms, chosen among the exported spans, so that each refers to one. The kernel's
+// tables have none, because it may be known only at a connection's close whether its trace is sampled.
 import type { Clock, ExemplarRow, Exemplars } from "../plugin/services.ts";
 import type { Exemplar, SpanContext } from "../plugin/signals.ts";
 
-/** Rows, as many as the largest table of sums has. */
+/** Number of rows, that of the largest table of sums. */
 const MOST_ROWS = 4096;
 
 interface Largest extends SpanContext {
@@ -33,7 +33,7 @@ class Node implements ExemplarRow {
 
   offer(histogram: string, ns: number, atNs: number, span: SpanContext): void {
     const before = this.#largest.get(histogram);
-    // Its value was counted before the last collection: the trace has turned out to be kept only now.
+    // Its value was counted before the last collection: only now has the trace turned out to be sampled.
     if ((before && ns < before.ns) || atNs < this.#all.sinceNs) return;
     this.#largest.set(histogram, { ns, atNs, traceId: span.traceId.slice(), spanId: span.spanId.slice() });
   }
@@ -57,7 +57,7 @@ export class LargestValues implements Exemplars {
     this.#sinceNs = sinceNs;
   }
 
-  /** When the window began, nanoseconds since boot. */
+  /** Start of the window, nanoseconds since boot. */
   get sinceNs(): number {
     return this.#sinceNs;
   }
@@ -68,12 +68,12 @@ export class LargestValues implements Exemplars {
     return node;
   }
 
-  /** Counts another part of a row's key. */
+  /** Adds another part of a row's key. */
   hasRoom(): boolean {
     return ++this.#nodes <= MOST_ROWS;
   }
 
-  /** Begins a window with what happened at `nowNs`, nanoseconds since boot. */
+  /** Begins a window with events at `nowNs`, nanoseconds since boot. */
   next(nowNs: number): void {
     this.#sinceNs = nowNs;
     this.#root = new Node(this);

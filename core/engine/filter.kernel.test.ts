@@ -30,7 +30,7 @@ const both = (...ports: readonly string[]) => ports.flatMap((port) => [`${port}>
 const everything = [...both("7101", "7102", "7103", "7105", "7106", "7107", "b7101"), "9>"];
 const but = (...left: readonly string[]) => everything.filter((label) => !left.includes(label));
 
-/** A criterion, and the ends that it is true of: an inclusion leaves these, an exclusion all others. */
+/** A criterion, and the ends that match it: an inclusion keeps these, an exclusion all others. */
 function criteria(a: Netns): readonly (readonly [criterion: string, value: string, of: readonly string[]])[] {
   return [
     ["comm", "alpha", [...both("7101").slice(0, 1), "9>"]],
@@ -127,7 +127,7 @@ describe("filters", function () {
     await using b = await Netns.create();
     await a.ip("address", "add", "10.9.8.7/32", "dev", "lo");
     await using cleanup = new AsyncDisposableStack();
-    // Every filter is asked beside this one, which keeps other tests' traffic away.
+    // Every filter is combined with this one, which excludes other tests' traffic.
     const base = { ...small, "filter.include.netns": `${inodeOf(a)},${inodeOf(b)}` };
     const all = cleanup.use(await watch(["tcplife"], base));
     const filtered = await Promise.all(

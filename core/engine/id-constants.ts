@@ -1,4 +1,4 @@
-// What the programs make ids of (docs/ids.md). Tests: test/system/ids.kernel.test.ts.
+// Inputs of the ids that the programs compute (docs/ids.md). Tests: test/system/ids.kernel.test.ts.
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Config } from "../../config/config.ts";

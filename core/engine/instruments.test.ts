@@ -21,7 +21,7 @@ const gauge = { ...counter, instrument: "gauge", name: "wirespan.test.level" } a
 const host: Resource = { attributes: { "service.name": "host" } };
 const other: Resource = { attributes: { "service.name": "other" } };
 const second = 1e9;
-/** A wall clock that reads what the boot clock does, and so many seconds more. */
+/** A wall clock that is this many seconds ahead of the boot clock. */
 class Hands {
   ahead = 0;
   instant = (bootNs: number): Instant => ({ sec: bootNs / second + this.ahead, nsec: 0, bootNs });

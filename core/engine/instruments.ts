@@ -1,4 +1,4 @@
-// Turns declared signals into the calls that a plugin emits them with, and collects its metrics.
+// Turns declared signals into the calls with which a plugin emits them, and collects its metrics.
 import { isLater } from "../bridge/clock.ts";
 import type { Emit, EmittedEvent, EmittedSpan } from "../plugin/emit.ts";
 import type { Clock } from "../plugin/services.ts";
@@ -19,7 +19,7 @@ import type {
 } from "../plugin/signals.ts";
 import { Recorded, RecordedEvent } from "../plugin/values.ts";
 
-/** Adds what has no series of its own; both cumulative and of one scale. */
+/** Adds what has no series of its own; both are cumulative and have the same scale. */
 function merge(a: ExponentialHistogram, b: ExponentialHistogram): ExponentialHistogram {
   const offset = Math.min(a.offset, b.offset);
   const end = Math.max(a.offset + a.counts.length, b.offset + b.counts.length);
@@ -51,12 +51,12 @@ function sum(a: Point["value"], b: Point["value"]): Point["value"] {
 
 const DIRECTION = "network.io.direction";
 
-/** Bytes sent and received stay apart: their sum says nothing. */
+/** Bytes sent and received stay separate: their sum has no meaning. */
 function overflowOf(direction: AnyAttributes[string]): AnyAttributes {
   return { "otel.metric.overflow": true, ...(direction !== undefined && { [DIRECTION]: direction }) };
 }
 
-/** One series as a text; attributes of one metric come in one order. */
+/** Identifies a series; attributes of one metric always have the same order. */
 function keyOf(attributes: AnyAttributes): string {
   return JSON.stringify(attributes);
 }
@@ -73,8 +73,8 @@ interface Observed {
 }
 
 /**
- * When sums began, by the wall clock. What has been said holds, for a sum with another start would be another sum; but
- * where the clock was set back, no sum may begin after its own time.
+ * When sums began, by the wall clock. A reported start does not change, because another start would mean another sum;
+ * but if the clock was set back, no sum may begin after its own time.
  */
 class Beginnings {
   readonly #clock: Pick<Clock, "instant">;
@@ -94,7 +94,7 @@ class Beginnings {
     return start;
   }
 
-  /** Ends a collection: those that it did not ask for are forgotten. */
+  /** Ends a collection: those that it did not use are forgotten. */
   settle(): void {
     this.#before = this.#now;
     this.#now = new Map();
@@ -102,8 +102,7 @@ class Beginnings {
 }
 
 /**
- * One metric, by resource. A series keeps its place once it has one, until it is not observed any more, or is
- * in the overflow for good.
+ * One metric, by resource. A series keeps its slot until it is no longer observed, or is in the overflow permanently.
  */
 class Instrument {
   readonly spec: MetricSpec;
@@ -112,10 +111,10 @@ class Instrument {
   readonly #host: Resource;
   readonly #observed = new Map<Resource, Map<string, Observed>>();
   readonly #places = new Map<Resource, Set<string>>();
-  /** Places that are kept for the overflow. */
+  /** Slots that are reserved for the overflow. */
   readonly #kept: number;
   #taken = 0;
-  /** Series that the last collection found no place for. */
+  /** Series for which the last collection had no slot. */
   #folded = new Map<Resource, Set<string>>();
   readonly #overflow = new Map<string, Observed>();
 
@@ -133,7 +132,7 @@ class Instrument {
     resource: Resource = this.#host,
     startNs: number = this.#startNs,
   ): void {
-    // The workload of a sum that has no number of its own.
+    // The workload of a sum without a number of its own.
     if (attributes["otel.metric.overflow"]) {
       this.overflow(value, attributes[DIRECTION]);
       return;
@@ -193,7 +192,7 @@ class Instrument {
     }
   }
 
-  /** Gives new series the places that are left, the largest first. */
+  /** Gives the remaining slots to new series, largest first. */
   #admit(): void {
     const free = this.#limit - this.#kept - this.#taken;
     if (free <= 0) return;
@@ -232,7 +231,7 @@ class Instrument {
 export interface InstrumentOptions {
   readonly scope: Scope;
   readonly sink: Sink;
-  /** The host's resource, for what no workload is named for. */
+  /** The host's resource, for sums without a workload. */
   readonly host: Resource;
   readonly clock: Pick<Clock, "instant">;
   /** When the cumulative sums began, nanoseconds since boot. */

@@ -3,10 +3,10 @@ import { WirespanError } from "../plugin/errors.ts";
 
 /** IO_MARKS in bpf/include/wirespan/conn.h. */
 const MOST = 3;
-/** Runs that a mark can tell apart. */
+/** Number of runs that a mark can distinguish. */
 const RUNS = 0xffff;
 
-/** A plugin's place among the marks, and its run: constants of its programs. */
+/** A plugin's index among the marks, and its run: constants of its programs. */
 export type IoMark = Readonly<Record<"io_slot" | "io_run", number>>;
 
 export class IoMarks {
@@ -14,8 +14,8 @@ export class IoMarks {
   #runs = 0;
 
   /**
-   * The mark of a plugin, which keeps its place when it ends. `goesOn`: it starts anew beside itself, and what it has
-   * added counts as added. Throws LIMIT if there is no place left.
+   * The mark of a plugin, which keeps its index when it ends. `goesOn`: it restarts while its predecessor runs, and
+   * what that has added counts as added. Throws LIMIT if no index is free.
    */
   of(plugin: string, goesOn: boolean): IoMark {
     const before = this.#marks.get(plugin);

@@ -1,4 +1,4 @@
-// The connections that are open now, as their own processes and ss know them.
+// Currently open connections, compared with what their own processes and ss report.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -7,7 +7,7 @@ import { type Watch, watch } from "../../test/support/engine.ts";
 import { end, Netns, needsRoot } from "../../test/support/netns.ts";
 import type { LivingConnection } from "../plugin/living.ts";
 
-/** One connection that nobody reads, one that has been answered, and one that nothing answers. */
+/** One connection that nobody reads, one that has been answered, and one that is never answered. */
 const OPEN = `
 import socket, sys
 listener = socket.create_server(("127.0.0.1", 9000))
@@ -43,7 +43,7 @@ describe("currently open connections", () => {
     await netns?.[Symbol.asyncDispose]();
   });
 
-  /** Lists while `more` pairs beside those of OPEN are open. */
+  /** Lists while `more` pairs are open in addition to those of OPEN. */
   async function list(more: number) {
     const child = netns.spawn("python3", ["-c", OPEN, String(more)], { stdio: ["pipe", "pipe", "inherit"] });
     await once(createInterface(child.stdout!), "line");
@@ -71,7 +71,7 @@ describe("currently open connections", () => {
       ["outbound", "established", 5, 7, 0, 0],
       ["outbound", "syn_sent", 0, 0, 1, 0],
     ]);
-    // As ss has it: state, received, to be sent, own and peer's address.
+    // As in ss: state, received, to be sent, local and peer address.
     const ours = connections.map((one) => {
       const [local, peer] = [port(one, "local"), port(one, "peer")];
       return `${one.receiveQueue} ${one.sendQueue} ${local} ${peer}`;
@@ -103,7 +103,7 @@ describe("currently open connections", () => {
   it("are listed first if their queues hold data, and at most 2,000", async () => {
     const { total, connections } = await list(600);
     assert.equal(total, 5 + 1200);
-    // Half of 2,000 rows are for those in which nothing waits.
+    // Half of 2,000 rows are for those with empty queues.
     assert.ok(connections.length >= 1000 && connections.length <= 1002, `${connections.length}`);
     const waiting = connections.filter(({ sendQueue, receiveQueue }) => sendQueue + receiveQueue > 0);
     assert.equal(waiting.length, 2);

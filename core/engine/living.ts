@@ -1,5 +1,5 @@
-// The connections that are open now, for whoever asks: the program that lists them is loaded for the first question, and
-// unloaded once nobody has asked for a while. Tests: core/engine/living.kernel.test.ts.
+// Currently open connections, on request: the program that lists them is loaded at the first request, and unloaded when
+// there has been none for a while. Tests: core/engine/living.kernel.test.ts.
 import { join } from "node:path";
 import { type Living as Row, skeleton } from "../../bpf/living/living.skel.ts";
 import type { Config } from "../../config/config.ts";
@@ -13,10 +13,10 @@ import { TCP_STATES } from "../plugin/semconv.ts";
 import { packFilter, pinnedMaps } from "./filter.ts";
 import type { Tracker } from "./tracker.ts";
 
-/** Connections that are listed at most; half of them if nothing waits in them. */
+/** Maximum number of listed connections; half of them if their queues are empty. */
 const MOST = 2000;
 
-/** Milliseconds after the last question. */
+/** Milliseconds after the last request. */
 const UNLOAD_AFTER = 30_000;
 
 export interface LivingOptions {
@@ -29,7 +29,7 @@ export interface LivingOptions {
 export class Living {
   readonly #options: LivingOptions;
   #loaded: Promise<Loaded> | undefined;
-  /** What the program was made of. */
+  /** The inputs of the program. */
   #filter = "";
   #timer: NodeJS.Timeout | undefined;
 

@@ -1,4 +1,4 @@
-// A plugin that runs without what its own question needs says so everywhere; one that lacks a detail says so quietly.
+// A plugin that runs without its main hook is reported everywhere; if only a detail is missing, that is mentioned once.
 import assert from "node:assert/strict";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ import { OtlpSink } from "../../test/support/otlp-sink.ts";
 import { skip } from "../../test/support/skip.ts";
 import { installedPlugins } from "./discover.ts";
 
-/** An ordinary user where functions can't be watched: accept() is seen by root alone. */
+/** An ordinary user on a kernel where functions cannot be traced: only root can observe accept(). */
 const user = asUser("bpf", "perfmon");
 const LACK =
   "tcpaccept is degraded: it does not observe accept4() of a connection, accept() of a connection. " +

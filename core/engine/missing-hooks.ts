@@ -1,4 +1,4 @@
-// What a running plugin can't see here, in words.
+// What a running plugin cannot observe here, in words.
 import type { Hook } from "../bridge/loader.ts";
 
 interface Watching {
@@ -8,17 +8,17 @@ interface Watching {
 
 const missing = (hooks: readonly Hook[]): Hook[] => hooks.filter(({ program }) => program === undefined);
 
-/** Hooks whose lack leaves a plugin's own question unanswered. */
+/** Hooks without which a plugin cannot serve its main purpose. */
 const unanswered = (hooks: readonly Hook[]): Hook[] => missing(hooks).filter(({ degrades }) => degrades);
 
-/** Whether a plugin runs without what its own question needs. */
+/** Whether a plugin runs without its main hook. */
 const isDegraded = (hooks: readonly Hook[]): boolean => unanswered(hooks).length > 0;
 
 /** `degraded` for a plugin that runs so, else `running`. */
 export const stateOf = (hooks: readonly Hook[]): "running" | "degraded" =>
   isDegraded(hooks) ? "degraded" : "running";
 
-/** Of each hook the last that was tried: what came before it was better, and as a rule can't be mended. */
+/** The last attempt of each hook: the ones before it were better, and usually cannot be fixed. */
 function refusals(hooks: readonly Hook[]): string {
   const last = hooks.flatMap(({ refused }) => refused.slice(-1));
   const byReason = Map.groupBy(last, ({ why }) => why);
@@ -33,12 +33,12 @@ function sentence(name: string, verdict: string, hooks: readonly Hook[]): string
   return `${name}${verdict} does not observe ${what}. Lost: ${lost}. Refused: ${refusals(hooks)}.`;
 }
 
-/** What is unanswered and what to do; undefined if the plugin's question is answered. */
+/** What is not observed and what to do; undefined if the plugin serves its main purpose. */
 export function degradation({ name, hooks }: Watching): string | undefined {
   return isDegraded(hooks) ? sentence(name, " is degraded: it", unanswered(hooks)) : undefined;
 }
 
-/** What is missing of the rest; undefined if nothing is. */
+/** What else is missing; undefined if nothing is. */
 export function details({ name, hooks }: Watching): string | undefined {
   const rest = missing(hooks).filter(({ degrades }) => !degrades);
   return rest.length ? sentence(name, "", rest) : undefined;

@@ -1,4 +1,4 @@
-// What the engine is made of, by token. agent/engine-parts.ts registers how each is made.
+// The parts of the engine, by token. agent/engine-parts.ts registers how each is created.
 import type { Config } from "../../config/config.ts";
 import type { Native } from "../../native/index.ts";
 import { token } from "../base/container.ts";
@@ -25,14 +25,14 @@ export const parts = {
   log: token<Log>("log"),
   clock: token<BootClock>("clock"),
   namespaces: token<NetnsNames>("namespaces"),
-  /** This host's attributes, which go into every Resource. */
+  /** This host's attributes, which are part of every Resource. */
   hostAttributes: token<HostAttributes>("hostAttributes"),
-  /** The host's resource, for what no workload is named for. */
+  /** The host's resource, for sums without a workload. */
   hostResource: token<Resource>("hostResource"),
   engine: token<Promise<Engine>>("engine"),
   /** Provided by the engine when it is attached. */
   tracker: token<Tracker>("tracker"),
-  /** What containers and pods are called, where somebody is asked. */
+  /** Names of containers and pods, if a source is configured. */
   names: token<Names>("names"),
   identity: token<Identity>("identity"),
   /** Provided by the engine when it runs. */
@@ -40,7 +40,7 @@ export const parts = {
   spans: token<ConnectionSpans>("spans"),
 } as const;
 
-/** What is a running plugin's own, in a container of its own. */
+/** What a running plugin has for itself, in its own container. */
 export const own = {
   /** The plugin's slice of the configuration. */
   settings: token<SettingsOf<Settings>>("settings"),

@@ -1,7 +1,7 @@
 // Each running plugin has one bit in the masks of a connection (wanted_* in bpf/include/wirespan/conn.h).
 import { WirespanError } from "../plugin/errors.ts";
 
-/** Bits of the masks. */
+/** Number of bits in the masks. */
 const MOST = 32;
 
 /** A bit that no other plugin has. Throws LIMIT, naming the plugin, if there is none. */

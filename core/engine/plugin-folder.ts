@@ -1,5 +1,5 @@
-// The folder of plugins, read when it is asked for. In the bundle tools/bundle.ts puts a list that was made with it in the
-// place of this module. Tests: core/engine/discover.test.ts, tools/bundle.test.ts.
+// The folder of plugins, read on demand. In the bundle tools/bundle.ts replaces this module with a list that was made
+// with it. Tests: core/engine/discover.test.ts, tools/bundle.test.ts.
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";

@@ -25,7 +25,7 @@ export interface RunnerOptions {
   readonly config: Config;
   readonly native: Native;
   readonly tracker: Tracker;
-  /** The plugin as it ran until now, which ends when this one has started. */
+  /** The plugin's previous instance, which ends when this one has started. */
   readonly before?: PluginRunner | undefined;
 }
 
@@ -47,7 +47,7 @@ export class PluginRunner {
   readonly #options: RunnerOptions;
   readonly #passesNetns: (netns: number) => boolean;
   readonly loaded: Loaded;
-  /** As it was loaded with; of some plugins only. */
+  /** As it was loaded; for some plugins only. */
   readonly #cgroups: string;
   #reader: ObjectReader | undefined;
   #enriches = false;
@@ -63,7 +63,7 @@ export class PluginRunner {
     this.#cgroups = JSON.stringify(options.tracker.watchedCgroups);
   }
 
-  /** Loads and attaches; what the programs give waits in the kernel until `start`. */
+  /** Loads and attaches; what the programs report waits in the kernel until `start`. */
   static async attach(options: RunnerOptions): Promise<PluginRunner> {
     const { plugin, bit, config, native, tracker, before } = options;
     const { filter, ring } = config.plugins[plugin.name]!;
@@ -136,7 +136,7 @@ export class PluginRunner {
     if (wants) tracker.sweeps.join(this.loaded.object, SWEEP, wants);
   }
 
-  /** To a backend, where an exemplar's trace can be looked up. */
+  /** To a backend where an exemplar's trace can be looked up. */
   get #sendsTraces(): boolean {
     const exporters = Object.values(this.#options.config.exporters);
     return exporters.some(({ type, signals }) => type !== "console" && signals.includes("traces"));
@@ -146,7 +146,7 @@ export class PluginRunner {
     return this.#options.bit;
   }
 
-  /** Whether a configuration leaves everything as it is for this plugin. */
+  /** Whether a configuration changes nothing for this plugin. */
   runsAs(config: Config): boolean {
     const { agent_filter, agent_netns, watched_cgroups } = this.plugin.skeleton.constants;
     if (watched_cgroups && this.#cgroups !== JSON.stringify(this.#options.tracker.watchedCgroups))
@@ -157,7 +157,7 @@ export class PluginRunner {
     return relevant(config) === relevant(this.#options.config);
   }
 
-  /** Ends the watching; what was seen until now can still be collected. */
+  /** Stops observing; what was seen until now can still be collected. */
   detach(): void {
     for (const chain of this.#options.tracker.chains) chain.leave(this.loaded.object);
     detachAll(this.loaded.object);
@@ -178,20 +178,20 @@ export class PluginRunner {
     if (programs.length > 0) await this.loaded.runRare(programs);
   }
 
-  /** Takes what a sweep over the living sockets has written for this plugin. */
+  /** Takes what a sweep over the open sockets has written for this plugin. */
   takeRows(rows: Uint8Array): void {
     this.#reader?.takeRows(rows, this.bit);
   }
 
-  /** Leaves the common sweep, and sums for the last time what living sockets have moved. No sweep may be under way. */
+  /** Leaves the common sweep, and adds open sockets' traffic to the sums for the last time. No sweep may be running. */
   async sweepAlone(): Promise<void> {
     this.#options.tracker.sweeps.leave(this.loaded.object);
     if (this.plugin.skeleton.links?.[SWEEP]) this.takeRows(await this.loaded.object.iterate(SWEEP, "conns"));
   }
 
   /**
-   * Metrics as of now (nanoseconds since boot), after a sweep, so that living sockets count. `drain`: hands over the spans
-   * that have left, whose values the tables have counted. `isTaken`: somebody takes the metrics, with their exemplars.
+   * Current metrics (`now`: nanoseconds since boot), after a sweep, so that open sockets count. `drain`: passes on the
+   * sent spans whose values the tables have counted. `isTaken`: the metrics are used, with their exemplars.
    */
   collect(bootNow: () => number, drain: () => void, isTaken = true): readonly Metric[] {
     const nowNs = bootNow();
@@ -210,7 +210,7 @@ export class PluginRunner {
   }
 }
 
-/** In words, what a reload has brought about. */
+/** What a reload has changed, in words. */
 export function changesIn(
   ending: readonly PluginRunner[],
   fresh: readonly PluginRunner[],

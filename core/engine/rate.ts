@@ -1,8 +1,8 @@
-// How much a second may be told of something.
+// Limits a number of reports per second.
 
 const SECOND = 1000;
 
-/** A token bucket that holds a second's worth. */
+/** A token bucket with a capacity of one second. */
 export class Rate {
   #perSecond: number;
   readonly #now: () => number;
@@ -11,7 +11,7 @@ export class Rate {
   #admitted = 0;
   #refused = 0;
 
-  /** `now`: milliseconds on a clock that is never set back. */
+  /** `now`: milliseconds on a monotonic clock. */
   constructor(perSecond: number, now: () => number = () => performance.now()) {
     this.#perSecond = perSecond;
     this.#now = now;
@@ -19,7 +19,7 @@ export class Rate {
     this.#filledAt = now();
   }
 
-  /** Admits so many a second from now on. */
+  /** Admits this many per second from now on. */
   limit(perSecond: number): void {
     this.#perSecond = perSecond;
     this.#tokens = Math.min(this.#tokens, perSecond);

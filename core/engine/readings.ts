@@ -4,7 +4,7 @@ import type { ProgramInfo } from "../../native/index.ts";
 import type { Loaded } from "../bridge/loader.ts";
 import type { ObjectReader } from "../bridge/object-reader.ts";
 
-/** A part of a plugin, with the plugin's name; `connections` is the tracker, `correlation` the reader of contexts. */
+/** A plugin's name for its own parts; `connections` is the tracker, `correlation` the reader of contexts. */
 export type Owned<T> = readonly [owner: string, T];
 
 /** The programs' own counters, by owner. */

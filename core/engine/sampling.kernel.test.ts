@@ -1,4 +1,4 @@
-// Which traces are kept, beside an agent that keeps all.
+// Which traces are sampled, compared with an agent that keeps all.
 import assert from "node:assert/strict";
 import { inodeOf } from "../../test/support/connection-ends.ts";
 import { watchContexts } from "../../test/support/contexts.ts";
@@ -12,14 +12,14 @@ const DIRECTION = "wirespan.connection.direction";
 const RETRANSMITS = "wirespan.tcp.retransmits";
 const PLUGINS = ["tcplife", "tcpconnlat", "tcpaccept"];
 
-/** As docs/traces.md has it. */
+/** As specified in docs/traces.md. */
 function hasSampledId({ traceId }: Kept, ratio: number): boolean {
   return BigInt(`0x${traceId.slice(-14)}`) >= BigInt((1 - ratio) * 2 ** 56);
 }
 
 const only = (netns: Netns) => ({ "filter.include.netns": String(inodeOf(netns)) });
 
-/** With the state that says how it was sampled. */
+/** With the tracestate of its sampling. */
 const sorted = (spans: readonly Kept[]): string[] =>
   spans.map(({ name, traceId, spanId, traceState }) => `${traceId} ${spanId} ${name} ${traceState}`).sort();
 
@@ -34,14 +34,14 @@ function edges(spans: readonly Kept[]): string[] {
   return [...new Set(found)].sort();
 }
 
-/** How many values the histograms of this name have. */
+/** Number of values in the histograms of this name. */
 async function counted(seen: Watch, name: string): Promise<number> {
   const metrics = (await seen.collect()).filter(({ spec }) => spec.name === name);
   const values = metrics.flatMap(({ points }) => points.map(({ value }) => value as ExponentialHistogram));
   return values.reduce((sum, { count }) => sum + count, 0);
 }
 
-/** Of this process alone. */
+/** Of this process only. */
 const mine = { "filter.include.pid": String(process.pid) };
 
 const ALL_KEPT = [
@@ -176,7 +176,7 @@ describe("sampling", function () {
       await run(netns, "reset", { count: 5 });
       await seen.until("all spans", () => seen.spans.length >= 20);
       assert.equal(seen.spans.length, 20);
-      // When the acceptor's end began, nobody knew that the opener's would be kept.
+      // When the acceptor's end began, it was not known that the opener's would be sampled.
       assert.deepEqual(edges(seen.spans), ALL_KEPT);
       assert.deepEqual(new Set(seen.spans.map(({ traceState }) => traceState)), new Set(["ot=th:0"]));
       const accepts = seen.spans.filter(({ name }) => name === "tcp accept");
@@ -210,7 +210,7 @@ describe("sampling", function () {
         const own = { ...mine, "sampling.ratio": "0" };
         await using w = await watchContexts(["tcplife"], own);
         await using all = await watch(["tcplife"], { ...mine, "self.exclude": "false" });
-        // Nine requests: the first of them is not among the contexts that are held for links.
+        // Nine requests: the first of them is no longer among the contexts that are kept for links.
         const later = Array.from({ length: 9 }, (_, i) => get([`traceparent: ${traceparent(i + 2, "00")}`]));
         await talk([get([`traceparent: ${traceparent(1, flags)}`]), ...later]);
         await all.until("both ends", () => all.spans.length >= 2);

@@ -1,19 +1,19 @@
-// Which traces are kept, as programs are told and as backends read it from `tracestate`. docs/traces.md; the decision
+// Which traces are sampled, as programs get it and as backends read it from `tracestate`. docs/traces.md; the decision
 // itself is made in the kernel: bpf/tracker/sampling.h.
 import type { Config } from "../../config/config.ts";
 
-/** Of a trace id's last 56 bits, so many ids there are. */
+/** Number of values of a trace id's last 56 bits. */
 const IDS = 2 ** 56;
 
 /**
- * The threshold that the last 56 bits of a kept trace id reach: 0 keeps all, 2^56 none. Exact: a number holds 53 bits
- * of it, and no ratio has more.
+ * The threshold that the last 56 bits of a sampled trace id reach: 0 keeps all, 2^56 none. Exact: a number holds 53
+ * bits of it, and no ratio has more.
  */
 export function thresholdOf(ratio: number): bigint {
   return BigInt((1 - ratio) * IDS);
 }
 
-/** As `tracestate` has it: hexadecimal digits of the 56 bits, without zeros at the end. */
+/** As in `tracestate`: hexadecimal digits of the 56 bits, without trailing zeros. */
 export function traceStateOf(threshold: bigint): string {
   const digits = threshold.toString(16).padStart(14, "0").replace(/0+$/, "");
   return `ot=th:${digits || "0"}`;
@@ -24,7 +24,7 @@ function idBits(traceId: Uint8Array): bigint {
   return view.getBigUint64(8) & (BigInt(IDS) - 1n);
 }
 
-/** What spans say of the sampling that kept them. */
+/** The sampling that spans report. */
 export class Sampling {
   readonly #threshold: bigint;
   readonly #byRatio: string | undefined;
@@ -32,7 +32,7 @@ export class Sampling {
 
   constructor({ ratio }: Config["sampling"]) {
     this.#threshold = thresholdOf(ratio);
-    // Without sampling nothing needs to be said.
+    // Without sampling there is nothing to report.
     this.#byRatio = ratio < 1 ? traceStateOf(this.#threshold) : undefined;
     this.#always = ratio < 1 ? traceStateOf(0n) : undefined;
   }
@@ -42,7 +42,7 @@ export class Sampling {
     return keptAlways ? this.#always : this.#byRatio;
   }
 
-  /** Whether any host with the same ratio keeps this trace, whatever becomes of the connection. */
+  /** Whether any host with the same ratio samples this trace, whatever happens to the connection. */
   keepsEverywhere(traceId: Uint8Array): boolean {
     return this.#threshold === 0n || idBits(traceId) >= this.#threshold;
   }

@@ -1,4 +1,5 @@
-// Contexts that SDKs publish for each thread (OTEP 4947): those of each message, however the program has them, and no other.
+// Contexts that SDKs publish for each thread (OTEP 4947): those of each message, wherever the program has them, and no
+// others.
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
@@ -13,7 +14,7 @@ import { findThreadVariable, programHeadersOf, UnreadableVariable } from "../ide
 const of = (netns: Netns) => ({ "filter.include.netns": String(statSync(netns.path).ino) });
 const sorted = (list: readonly string[]) => list.toSorted();
 
-/** Until the agent has found where so many programs have their contexts. */
+/** Until the agent has found the contexts of this many programs. */
 async function found(w: ContextWatch, count: number): Promise<void> {
   await w.seen.until(
     `${count} programs that publish`,
@@ -62,7 +63,7 @@ describe("thread contexts", function () {
     assert.equal(sent.length, 200);
     const kept = w.contexts();
     assert.deepEqual(sorted(kept.flatMap(({ traceparent }) => traceparent ?? [])), sorted(sent));
-    // Each is followed by nobody's bytes.
+    // Each is followed by bytes without a context.
     assert.equal(kept.filter(({ traceparent }) => traceparent === undefined).length, 200);
   });
 
@@ -79,7 +80,7 @@ describe("thread contexts", function () {
       await using w = await watchContexts([], { ...of(netns), "correlate.threads": setting });
       await using publisher = await Publisher.start(netns, "executable", { context });
       if (count) await found(w, 1);
-      // A process that is met after it is looked at after it.
+      // A process that starts after it is examined after it.
       await using second = await Publisher.start(netns, "linked");
       if (setting !== "false") await found(w, count ? 2 : 1);
       await publisher.send("context");
@@ -105,7 +106,7 @@ describe("thread contexts", function () {
     await using w = await watchContexts([], of(netns));
     await using publisher = await Publisher.start(netns, "executable");
     await found(w, 1);
-    /** So many messages' contexts were read so far, after 400 messages more. */
+    /** Number of messages whose contexts were read so far, after 400 more messages. */
     const sent = async () => {
       await publisher.send("context");
       await w.seen.collect();
@@ -120,7 +121,7 @@ describe("thread contexts", function () {
     await w.seen.reload({ ...settings, "correlate.threads": "false" });
     assert.equal(await sent(), 800);
     await w.seen.reload(settings);
-    // It is asked for again, by its next message.
+    // It is requested again by its next message.
     await publisher.send("none");
     await found(w, 2);
     assert.equal(await sent(), 1200);

@@ -1,6 +1,6 @@
-// Where programs have the contexts of their threads (bpf/context/thread.h): found in a process's memory once a program in the
-// kernel asks, and looked for again, since a library may be loaded, or a context published, at any time.
-// Tests: core/engine/threads.kernel.test.ts.
+// Where programs have the contexts of their threads (bpf/context/thread.h): found in a process's memory when a program
+// in the kernel asks, and looked up again, because a library may be loaded, or a context published, at any time. Tests:
+// core/engine/threads.kernel.test.ts.
 import { readFileSync } from "node:fs";
 import { type Question, skeleton } from "../../bpf/context/context.skel.ts";
 import type { BpfMap } from "../../native/index.ts";
@@ -17,14 +17,14 @@ import {
 } from "../identity/thread-variable.ts";
 import type { Log } from "../plugin/log.ts";
 
-/** `threadlocal.schema_version`s whose threads have OTEP 4947's variable. */
+/** `threadlocal.schema_version`s that have OTEP 4947's thread variable. */
 const SCHEMAS: readonly (string | undefined)[] = ["tls_v1", "tlsdesc_v1_dev"];
 
-/** Images that are looked at; for one more the oldest is forgotten. As many as the kernel's table holds. */
+/** Maximum number of images; for one more the oldest is forgotten. The size of the kernel's table. */
 const mostImages = 4096;
-/** Looks a second: a host that starts programs all the time must not keep the agent busy. */
+/** Lookups per second: a host that constantly starts programs must not keep the agent busy. */
 const mostLooks = 50;
-/** Seconds after the first look at which the next one follows; then each waits twice as long, up to the longest. */
+/** Seconds after the first lookup at which the next one follows; then each delay doubles, up to the longest. */
 const [firstPause, longestPause] = [1, 256];
 
 const PLACES = { static: 1, dynamic: 2 } as const;
@@ -35,29 +35,29 @@ interface Image {
   readonly startedAt: number;
   /** In the kernel's table. */
   row?: string;
-  /** A fault of it has been counted. */
+  /** An error of it has been counted. */
   isCounted?: true;
   /** Seconds. */
   pause: number;
-  /** Looks of the clock until the next one. */
+  /** Ticks until the next lookup. */
   due: number;
 }
 
 export interface ThreadCounts {
-  /** Images whose threads' contexts are read, or were. */
+  /** Images whose threads' contexts are or were read. */
   readonly found: number;
-  /** Images of which they cannot be read: their memory may not be read by this agent, or is not what it says it is. */
+  /** Images whose contexts cannot be read: this agent may not read their memory, or its content is invalid. */
   readonly unreadable: number;
 }
 
 export interface ThreadsOptions {
   /** `thread_variables`. */
   readonly variables: BpfMap;
-  /** Has the kernel look again at sockets that had no contexts. */
+  /** Makes the kernel check sockets again that had no contexts. */
   readonly announce: () => void;
-  /** Only of processes that publish how their threads do. */
+  /** Only of processes that publish where their threads have contexts. */
   readonly published: boolean;
-  /** The number that /proc has for a process. */
+  /** The process's number in /proc. */
   readonly numberOf: (pid: number) => number | undefined;
   /** How far the agent's boot clock is ahead of the kernel's, nanoseconds. */
   readonly shiftNs: number;
@@ -66,7 +66,7 @@ export interface ThreadsOptions {
 
 export class Threads {
   #options: ThreadsOptions;
-  /** By pid; of one that calls exec() only the newest image lives. */
+  /** By pid; of one that calls exec() only the newest image is kept. */
   readonly #images = new Map<number, Image>();
   #timer: NodeJS.Timeout | undefined;
   #looks = 0;
@@ -81,7 +81,7 @@ export class Threads {
     return { found: this.#found, unreadable: this.#unreadable };
   }
 
-  /** Other programs ask from now on; `keeps`: they know what was found, and images are looked at again at once. */
+  /** Other programs ask from now on; `keeps`: they know what was found, and images are looked up again immediately. */
   configure(options: ThreadsOptions, keeps: boolean): void {
     this.#options = options;
     if (!keeps) this.#images.clear();
@@ -128,7 +128,7 @@ export class Threads {
       }
       this.#tell(image, undefined);
       this.#count(image, message);
-      // It is another user's, and stays so.
+      // It belongs to another user, permanently.
       if (code === "EACCES" || code === "EPERM") image.due = image.pause = longestPause;
       else if (!(error instanceof UnreadableVariable || error instanceof MalformedMessage))
         this.#options.log.debug({ error }, "looking for threads' contexts failed");
@@ -147,7 +147,7 @@ export class Threads {
     const number = numberOf(pid);
     if (number === undefined) return "gone";
     const folder = `/proc/${number}`;
-    // From here on another image of that pid can no longer be taken for this one's.
+    // From here on another image with that pid can no longer be confused with this one.
     using space = new AddressSpace(folder);
     const ticks = startTicksOf(folder);
     if (ticks === undefined || Math.abs(ticks * 1e7 - shiftNs - startedAt) > 2e7) return "gone";
@@ -157,7 +157,7 @@ export class Threads {
     try {
       context = readProcessContext(space, mappings);
     } catch (error) {
-      // Of a process that publishes nothing readable the variable may still be.
+      // A process that publishes nothing readable may still have the variable.
       if (published || !(error instanceof MalformedMessage)) throw error;
     }
     if (published && !SCHEMAS.includes(context?.threads)) return undefined;

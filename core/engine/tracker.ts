@@ -1,4 +1,4 @@
-// The core's BPF program in the kernel: loaded before every plugin, its emitter attached after them.
+// The connection tracker in the kernel: loaded before every plugin, its emitter attached after them.
 import { statSync } from "node:fs";
 import { totalmem } from "node:os";
 import { join } from "node:path";
@@ -47,7 +47,7 @@ const SWEEP_HOOK = "iter/bpf_sk_storage_map";
 const STATE_HOOK = "tp_btf/inet_sock_set_state";
 const CONNECT_EXIT = "tp/syscalls/sys_exit_connect";
 
-/** On where a plugin asks for what such attempts are. */
+/** Enabled if a plugin requests such attempts. */
 const CONNECT_EXITS = {
   "attempts that fail at once": {
     programs: ["on_connect_exit"],
@@ -55,7 +55,7 @@ const CONNECT_EXITS = {
   },
 } as const;
 
-/** A namespace's inode, from the inode itself or from a process that lives in it. */
+/** A namespace's inode, from the inode itself or from one of its processes. */
 function netnsInode(text: string): number {
   if (!text.startsWith("pid:")) return Number(text);
   try {
@@ -65,12 +65,12 @@ function netnsInode(text: string): number {
   }
 }
 
-/** Rows of tables of connections; 16 bytes each while they are not used. */
+/** Rows of tables of connections; an unused row takes 16 bytes. */
 function mostConnections({ connections: { limit } }: Config): number {
   return limit || Math.min(Math.max(Math.floor(totalmem() / (128 * 1024)), 65_536), 1_048_576);
 }
 
-/** Paths that the filters in force name. */
+/** Paths that the current filters name. */
 function cgroupsIn(config: Config): readonly string[] {
   const enabled = Object.values(config.plugins).filter((plugin) => plugin.enabled);
   const filters = [config.filter, ...enabled.map(({ filter }) => filter)];
@@ -81,14 +81,14 @@ function cgroupsIn(config: Config): readonly string[] {
   ];
 }
 
-/** A number as the kernel's u64. */
+/** A number as a u64 of the kernel. */
 function words(value: number): Uint8Array {
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(value), true);
   return bytes;
 }
 
-/** `struct task`s that lie one behind the other. */
+/** Consecutive `struct task`s. */
 function* tasksIn(bytes: Uint8Array): Generator<Task> {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
   const task = new TaskCursor();
@@ -98,20 +98,20 @@ function* tasksIn(bytes: Uint8Array): Generator<Task> {
   }
 }
 
-/** What plugins need of the core. */
+/** What plugins need from the tracker. */
 export interface Needs {
-  /** What their programs hook, for what the core must do before and after them. */
+  /** The hooks of their programs, for which the tracker has work to do before and after them. */
   readonly hooks: ReadonlySet<string>;
   readonly tuples: boolean;
 }
 
 export class Tracker {
   readonly loaded: Loaded;
-  /** What ids and names' numbers are made of: a reload changes it nowhere, for spans, events and sums must agree. */
+  /** Inputs of ids and of names' numbers: a reload does not change them, because spans, events and sums must agree. */
   readonly ids: Readonly<Record<string, ConstantValue>>;
   /** The maps that plugins' objects share. */
   readonly #shared: Readonly<Record<string, BpfMap>>;
-  /** Those of programs whose records may belong to a trace of an application. */
+  /** Those of programs whose records may belong to an application's trace. */
   readonly #contexts: Readonly<Record<string, BpfMap>>;
   readonly executables: Executables;
   readonly pids: PidNumbers;
@@ -122,7 +122,7 @@ export class Tracker {
   #holders: Uint8Array = new Uint8Array();
   /** Plugins' programs on changes of state, and on what io_uring has accepted. */
   readonly chains: readonly Chain[];
-  /** Plugins' programs that see living sockets (bpf/include/wirespan/sweep.h). */
+  /** Plugins' programs that see open sockets (bpf/include/wirespan/sweep.h). */
   readonly sweeps: Chain;
   readonly ioMarks = new IoMarks();
   readonly #cgroups: WatchedCgroups;
@@ -130,7 +130,7 @@ export class Tracker {
   #seeded = false;
   /** The port of the page, whose connections are the agent's own; 0: none. */
   pagePort = 0;
-  /** Of searches for rows without a socket, and when the last one began, on the boot clock. */
+  /** Number of searches for rows without a socket, and when the last one began, on the boot clock. */
   #round = { number: 0, beganAt: 0 };
   readonly #native: Native;
 
@@ -193,7 +193,7 @@ export class Tracker {
   ): Promise<Tracker> {
     const watchesExits = hooks.has(CONNECT_EXIT);
     const watchesAccepts = hooks.has(ACCEPT_EXIT) || config.connections.accept !== "none";
-    // Before anything is attached: the first owners that are met must know their cgroups already.
+    // Before anything is attached: the first owners must have their cgroups already.
     cgroups.watch(cgroupsIn(config));
     const ids = idConstants(config);
     const loaded = await loadObject(native, {
@@ -242,7 +242,7 @@ export class Tracker {
     );
   }
 
-  /** After the plugins are attached: meet the sockets that are there already. */
+  /** After the plugins are attached: finds the existing sockets. */
   async begin(config: Config): Promise<void> {
     this.configure(config);
     this.emitLast();
@@ -251,17 +251,17 @@ export class Tracker {
     this.configure(config);
   }
 
-  /** Lets all plugins see the living sockets, and counts them: the rows that this gives. */
+  /** Shows all open sockets to the plugins, and counts them; returns the rows. */
   sweep(): Promise<Uint8Array> {
     return this.loaded.object.iterate("sweep", "conns");
   }
 
-  /** Counts the living connections alone. */
+  /** Only counts open connections. */
   survey(): Promise<Uint8Array> {
     return this.loaded.object.iterate("survey", "conns");
   }
 
-  /** Mends what is known of sockets that a sweep has found in another state, or closed. */
+  /** Corrects what is known about sockets that a sweep has found in another state, or closed. */
   async mendFound(): Promise<void> {
     await this.loaded.runRare(["mend_found"]);
   }
@@ -271,20 +271,20 @@ export class Tracker {
     await this.loaded.runRare(["report_found"]);
   }
 
-  /** Removes what tables hold of connections whose end no program was shown. */
+  /** Removes rows of connections whose end no program was shown. */
   async dropRowsWithoutSocket(config: Config): Promise<void> {
     this.#round = { number: this.#round.number + 1, beganAt: this.#native.bootNow() };
     this.configure(config);
     await this.loaded.runRare(["drop_rows"]);
   }
 
-  /** The processes that held sockets when the agent started; valid until the next one is asked for. */
+  /** The processes that held sockets when the agent started; valid until the next one is read. */
   *holders(): Generator<Task> {
     yield* tasksIn(this.#holders);
     this.#holders = new Uint8Array();
   }
 
-  /** Processes of whose births `processes` had no room, the latest ones. */
+  /** Latest process starts that did not fit into `processes`. */
   *missedBirths(): Generator<Task> {
     const map = this.loaded.object.map("missed_births");
     const values = new Uint8Array(map.maxEntries * map.valueSize);
@@ -292,7 +292,7 @@ export class Tracker {
     yield* tasksIn(values.subarray(0, count * map.valueSize));
   }
 
-  /** Whose the sums of a process's image are from now on. */
+  /** Assigns the sums of a process's image to a workload from now on. */
   assignWorkload(image: number, workload: number): void {
     this.#workloads.update(
       new Uint8Array(Uint32Array.of(image).buffer),
@@ -300,7 +300,7 @@ export class Tracker {
     );
   }
 
-  /** Puts the emitters on system calls behind every program that is attached now. */
+  /** Attaches the emitters on system calls after all currently attached programs. */
   emitLast(): void {
     const others = ATTACHED_AFTER_PLUGINS.filter((p) =>
       this.loaded.hooks.some(({ program }) => program === p),
@@ -321,7 +321,7 @@ export class Tracker {
     return this.loaded.hooks.some(({ at }) => at === hook);
   }
 
-  /** Keeps the connections by their addresses, or leaves that, from now on. */
+  /** Starts or stops maintaining the index of connections by address. */
   async keepTuples(config: Config, keeps: boolean): Promise<void> {
     if (keeps === this.#keepsTuples) return;
     this.#keepsTuples = keeps;
@@ -330,8 +330,8 @@ export class Tracker {
   }
 
   /**
-   * Watches what cgroups the filters name, from now on and for the owners that are known already. To be called before
-   * there are programs that ask for them, while those of the configuration `before` run.
+   * Watches the cgroups that filters name, for new and for existing owners. Must be called before programs with these
+   * filters exist, while those of the configuration `before` run.
    */
   async watchCgroups(config: Config, before: Config): Promise<void> {
     const used = this.#cgroups.all.length;
@@ -354,7 +354,7 @@ export class Tracker {
     }
   }
 
-  /** Throws where plugins need the core on a hook that it was not started with. */
+  /** Throws if plugins need the tracker on a hook that it was not started with. */
   require({ hooks }: Needs): void {
     const missing = [
       ...(hooks.has(CONNECT_EXIT) && !this.#watches(CONNECT_EXIT) ? ["Attempts that fail at once"] : []),
@@ -368,8 +368,8 @@ export class Tracker {
   }
 
   /**
-   * Tells the programs who we are and which cgroups filters name; to be called when these are others. `again`: places
-   * that were another's, whose bits the next run of `relabel_owners` takes from all owners.
+   * Passes our pid and the cgroups of filters to the programs; must be called when they change. `again`: reused slots,
+   * whose bits the next run of `relabel_owners` clears for all owners.
    */
   configure(config: Config, again: readonly number[] = []): void {
     const live = packConstant("runtime_config", skeleton.runtimeConfig, {
@@ -390,7 +390,7 @@ export class Tracker {
     this.loaded.object.map(".bss").update(new Uint8Array(4), live);
   }
 
-  /** As programs know them (bpf/include/wirespan/owner.h). */
+  /** As programs have them (bpf/include/wirespan/owner.h). */
   get watchedCgroups(): readonly ConstantStruct[] {
     return this.#cgroups.all.map(({ id, level }) => ({ id, level, used: 1 }));
   }

@@ -1,4 +1,4 @@
-// What netqtop says of drivers and of waiting frames, beside the interfaces' and disciplines' own accounts.
+// netqtop's driver and queueing statistics, compared with those of the interfaces and queueing disciplines.
 import assert from "node:assert/strict";
 import type { ExponentialHistogram, Point } from "../../core/plugin/signals.ts";
 import { startAgent } from "../../test/support/agent.ts";
@@ -13,14 +13,14 @@ const WAIT = "wirespan.netdev.queue.wait";
 const SLOW = ["rate", "1mbit", "burst", "2000", "limit", "100000"];
 const FAST = ["rate", "10gbit", "burst", "1mb", "limit", "1mb"];
 
-/** A pair without IPv6, whose multicast reports would come into the counts. */
+/** A pair without IPv6, whose multicast reports would be counted. */
 async function quiet(): Promise<Pair> {
   const net = await pair();
   for (const netns of [net.a, net.b]) await netns.sysctl({ "net.ipv6.conf.all.disable_ipv6": 1 });
   return net;
 }
 
-/** What was collected of a namespace's interfaces, by metric. */
+/** What was collected about a namespace's interfaces, by metric. */
 async function collected(watched: Watch, netns: Netns, name: string): Promise<readonly Point[]> {
   return (await watched.collect())
     .filter(({ spec }) => spec.name === name)
@@ -42,7 +42,7 @@ async function account(netns: Netns): Promise<Readonly<Record<"rx" | "tx", Stats
 
 const [SET_TSO, SET_GRO] = [0x1f, 0x2c];
 
-/** As ethtool -K does (SIOCETHTOOL). */
+/** Like ethtool -K (SIOCETHTOOL). */
 async function offload(netns: Netns, command: number, value: 0 | 1): Promise<void> {
   const program = `
 import array, fcntl, socket, struct
@@ -83,7 +83,7 @@ describe("netqtop with its optional settings", function () {
     await offload(net.a, SET_TSO, 0);
     await offload(net.b, SET_GRO, 1);
     await net.a.run("tc", "qdisc", "replace", "dev", "wire0", "root", "pfifo", "limit", "2000");
-    // What waits for the neighbour's address leaves at once when that is known: more than a veth's ring holds.
+    // Frames that wait for the neighbour's address are sent together once it is known: more than a veth's ring holds.
     await net.b.sysctl({ "net.ipv4.conf.all.arp_ignore": 8 });
     const neighbours = "net.ipv4.neigh.wire0";
     await net.a.sysctl({
@@ -97,7 +97,7 @@ describe("netqtop with its optional settings", function () {
     }
     await using watched = await watch(["netqtop"], { "plugins.netqtop.transmitFailures": "true" });
     const before = await account(net.a);
-    // The other side's own question says its address; the answer to it is one frame more.
+    // The other side learns our address from its own query; the answer to that is one more frame.
     await run(net.b, "datagrams", { server: net.a, address: addresses.a, count: 1 });
     const taken = async () => {
       const { packets, dropped } = (await account(net.a)).tx;
@@ -112,7 +112,7 @@ describe("netqtop with its optional settings", function () {
       ]),
     );
     const busy = failures.get("busy") ?? 0;
-    // Before Linux 6.16 a veth drops what it has no room for.
+    // Before Linux 6.16 a veth drops what does not fit.
     assert.ok(busy + dropped > 0);
     assert.equal(failures.get("dropped") ?? 0, dropped);
     const frames = (await collected(watched, net.a, "wirespan.netdev.queue.frames"))
@@ -123,7 +123,7 @@ describe("netqtop with its optional settings", function () {
 
   it("counts an interface's polls, and through them every received packet", async () => {
     await using net = await quiet();
-    // Only so does a veth let its peer poll.
+    // Only then does a veth let its peer poll.
     await offload(net.a, SET_TSO, 0);
     await offload(net.b, SET_GRO, 1);
     await using watched = await watch(["netqtop"], { "plugins.netqtop.polls": "true" });

@@ -7,7 +7,7 @@ const place = (ifindex: number): QueueId => ({
   ...{ netnsCookie: 7, name: "eth0", ifindex, netns: 4026531840, queue: 0, padding: 0 },
 });
 
-/** A table of one number an interface. */
+/** A table with one number per interface. */
 class Table implements TableRows<QueueId, number> {
   readonly rows: Map<number, number>;
   #at = 0;

@@ -10,7 +10,7 @@ import { type DETAILS, RESULTS } from "./signals.ts";
 /** Rows without change for this long are removed from the kernel's tables: most of their interfaces are gone. */
 const IDLE_MS = 5 * 60_000;
 
-/** The rows of one table that change now and then. */
+/** The rows of one table that change occasionally. */
 export class MovingRows {
   readonly #seen = new Map<string, { readonly amount: number; readonly at: number }>();
 

@@ -1,4 +1,4 @@
-// netqtop: what every queue of every interface carries.
+// netqtop: traffic of each queue of each interface.
 import { WirespanError } from "../../core/plugin/errors.ts";
 import { bytes } from "../../core/plugin/histogram.ts";
 import { rateLimited } from "../../core/plugin/log.ts";
@@ -142,7 +142,7 @@ export default plugin({
   trace,
 });
 
-/** As struct net_device holds it. */
+/** As in struct net_device. */
 function nameBytes(name: string): Uint8Array {
   const bytes = new Uint8Array(16);
   bytes.set(Buffer.from(name).subarray(0, 15));

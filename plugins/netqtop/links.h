@@ -8,7 +8,7 @@
 struct link {
 	/* Boot clock. */
 	u64 since;
-	/* The driver has no room; the frame goes back to the queueing discipline. */
+	/* The driver's queue is full; the frame goes back to the queueing discipline. */
 	u64 busy;
 	u64 dropped;
 	/* Accepted, but the next device is congested. */

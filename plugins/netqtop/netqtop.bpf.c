@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// What every queue of every interface carries. This runs for each packet: every step counts.
+// Traffic of each queue of each interface. This runs for each packet: every step counts.
 // Hooks: tp_btf/net_dev_start_xmit, tp_btf/netif_receive_skb; for details tp_btf/net_dev_xmit, tp_btf/napi_poll,
 // tp_btf/qdisc_enqueue, tp_btf/qdisc_dequeue.
 #include <wirespan/kernel.h>
@@ -49,7 +49,7 @@ struct queue {
 	enum way way;
 	/* rtnetlink's kind of device; empty: hardware. */
 	char kind[8];
-	/* It may hand what it receives to another interface, which the tracepoint does not show. */
+	/* It may pass received frames to another interface, which the tracepoint does not show. */
 	u32 hands_on;
 	u32 padding;
 };
@@ -64,7 +64,7 @@ struct queue {
 #define LOOK_EVERY 15
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	/* The last slot counts frames of queues that found no room; it has no queue of its own in the metrics. */
+	/* The last slot counts frames of queues that did not fit; it has no queue of its own in the metrics. */
 	__uint(max_entries, SLOTS + 1);
 	__type(key, u32);
 	__type(value, struct queue);
@@ -83,7 +83,7 @@ static __always_inline void take_name(struct queue *q, struct net_device *dev)
 	q->ignored = !is_asked_for(words) || !passes_netns(q->netns);
 }
 
-/* False if the ring has no room: then the queue stays. */
+/* False if the ring is full: then the queue stays. */
 static __noinline bool evict(struct queue *q)
 {
 	COUNT(evicted_rows);

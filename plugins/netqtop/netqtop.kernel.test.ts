@@ -8,7 +8,7 @@ import { build, run } from "../../test/support/workload.ts";
 
 const inode = (netns: Netns): number => statSync(netns.path).ino;
 
-/** A pair without IPv6, whose multicast reports would come into the counts. */
+/** A pair without IPv6, whose multicast reports would be counted. */
 async function quiet(queues = 1): Promise<Pair> {
   const net = await pair({ queues });
   for (const netns of [net.a, net.b]) await netns.sysctl({ "net.ipv6.conf.all.disable_ipv6": 1 });
@@ -21,7 +21,7 @@ interface Sums {
   bytes: number;
 }
 
-/** The interface's own account. */
+/** The interface's own statistics. */
 async function account(netns: Netns, name = "wire0"): Promise<{ transmit: Sums; receive: Sums }> {
   const [link] = JSON.parse(await netns.ip("-s", "-j", "link", "show", name)) as {
     stats64: Record<"tx" | "rx", { packets: number; bytes: number }>;
@@ -49,7 +49,7 @@ async function moved(netns: Netns, work: () => Promise<unknown>): Promise<{ tran
 const watch = (...args: readonly string[]): Promise<Agent> =>
   startAgent(["trace", "netqtop", "--json", "-i", "1", ...args]);
 
-/** All that the agent told of a namespace's interfaces, one way. */
+/** Everything that the agent reported about a namespace's interfaces in one direction. */
 function told(rows: readonly Row[], netns: Netns, way: "transmit" | "receive"): readonly Row[] {
   return rows.filter(
     (row) =>
@@ -87,7 +87,7 @@ describe("netqtop", function () {
     for (const rows of [transmitted, received]) {
       assert.equal(sum(rows, "frames"), 3000);
       assert.equal(sum(rows, "packets"), 3000);
-      // 42 bytes of headers: what is received had its link layer's taken off when it was counted.
+      // 42 bytes of headers: the link-layer header of received frames was removed before they were counted.
       assert.equal(sum(rows, "bytes"), 1000 * (52 + 142 + 1042));
       assert.equal(sum(rows, "bytes"), sent.transmit.bytes);
       assert.equal(sum(rows, "frames_0-64"), 1000);
@@ -103,14 +103,14 @@ describe("netqtop", function () {
     const sent = await moved(net.a, async () => {
       segments = await net.a.moved(async () => {
         await run(net.a, "clientCloses", { server: net.b, address: addresses.b, up: 20_000_000 });
-        await sleep(200); // the last acknowledgement of the close
+        await sleep(200); // the close's last acknowledgement
       });
     });
     await agent.stop();
     const transmitted = told(agent.rows, net.a, "transmit");
     assert.equal(sum(transmitted, "frames"), sent.transmit.frames);
     assert.equal(sum(transmitted, "bytes"), sent.transmit.bytes);
-    // OutSegs leaves out what is sent again (RFC 4022).
+    // OutSegs excludes retransmissions (RFC 4022).
     const sentSegments = segments["Tcp.OutSegs"]! + (segments["Tcp.RetransSegs"] ?? 0);
     assert.equal(sum(transmitted, "packets"), sentSegments);
     assert.ok(sum(transmitted, "packets") > 3 * sum(transmitted, "frames"));
@@ -239,7 +239,7 @@ describe("netqtop", function () {
   });
 
   it("counts interfaces that are created after its start", async () => {
-    // By its name it would be refused: it is not there yet.
+    // By name it would be refused, because it does not exist yet.
     await using agent = await watch();
     await using net = await quiet(2);
     await run(net.a, "datagrams", { server: net.b, address: addresses.b, count: 70 });
@@ -253,7 +253,7 @@ describe("netqtop", function () {
   it("has a class for frames of 64 KiB and more", async () => {
     await using net = await quiet();
     await using agent = await watch("--loopback", "-n", "lo");
-    // 42 bytes of headers make them 65,549.
+    // 42 bytes of headers make 65,549.
     await run(net.a, "datagrams", { address: "127.0.0.1", count: 50, size: 65_507 });
     await agent.stop();
     for (const way of ["transmit", "receive"] as const) {
@@ -266,7 +266,7 @@ describe("netqtop", function () {
 
   it("puts every size into the bucket that it belongs to", async () => {
     await using net = await quiet();
-    // Frames next to edges of buckets: powers of two, and 2^(6 + 1/8) = 69.8.
+    // Frames next to bucket edges: powers of two, and 2^(6 + 1/8) = 69.8.
     const frames = [64, 65, 69, 70, 128, 129, 1024, 1025, 1400];
     await using agent = await watch("-n", "wire0");
     for (const frame of frames) {

@@ -3,7 +3,7 @@ import type { SizeHistogram } from "../../core/plugin/histogram.ts";
 import type { Queue } from "./netqtop.skel.ts";
 import { isStacked } from "./stacked.ts";
 
-/** One queue of one interface, one way. Sums are cumulative. */
+/** One queue of one interface in one direction. Sums are cumulative. */
 export interface QueueSums extends SizeHistogram {
   readonly interface: string;
   readonly ifindex: number;
@@ -11,10 +11,10 @@ export interface QueueSums extends SizeHistogram {
   readonly netns: number;
   readonly queue: number;
   readonly way: Queue["way"];
-  /** As rtnetlink calls it; empty: hardware. */
+  /** In rtnetlink's terms; empty: hardware. */
   readonly kind: string;
   readonly packets: number;
-  /** Frames by range of size: bcc's five, and what is larger. */
+  /** Frames by size range: bcc's five, and larger ones. */
   readonly classes: Float64Array;
 }
 
@@ -71,7 +71,7 @@ function into(all: Map<string, Sums>, queue: Queue): void {
 }
 
 /**
- * Whether the row is one queue's from its first word to its last: a CPU may have given the place to another
+ * Whether the row belongs to one queue from its first word to its last: a CPU may have reused the slot for another
  * while it was copied.
  */
 function isWhole({ tag, ifindex, queue, way }: Queue): boolean {
@@ -94,12 +94,12 @@ export class Queues {
   readonly #most: number;
   /** Sums of rows that have left the kernel's tables. */
   readonly #left = new Map<string, Sums>();
-  /** All known queues, the oldest first. */
+  /** All known queues, oldest first. */
   #last = new Map<string, Sums>();
-  /** Frames of a queue, and since when there are as many; milliseconds. */
+  /** Frame count of a queue, and since when it has not changed; milliseconds. */
   readonly #moved = new Map<string, { readonly count: number; readonly at: number }>();
 
-  /** `most`: queues that are remembered; of more, the oldest are forgotten. */
+  /** `most`: number of queues that are remembered; if there are more, the oldest are forgotten. */
   constructor(most = 4096) {
     this.#most = most;
   }
@@ -111,8 +111,8 @@ export class Queues {
   }
 
   /**
-   * Every queue that carries something now and then, with `rows` as the tables hold them now. What is on its way from a
-   * table to `take` is in neither: then a queue stays what it was, so that no sum ever falls.
+   * Every queue with recent traffic, with `rows` as the tables hold them now. What is in transit from a table to
+   * `take` is in neither: then the queue keeps its previous values, so that no sum ever decreases.
    */
   sums(
     rows: Iterable<readonly [key: unknown, queue: Queue, cpu: number]>,

@@ -53,7 +53,7 @@ const RESULT = {
   },
 } as const satisfies AttributeSpecs;
 
-/** With settings of their own only. */
+/** Only with the settings that enable them. */
 export const DETAILS = {
   failures: {
     signal: "metric",

@@ -1,4 +1,4 @@
-// Interfaces that lie upon others, against their own accounts.
+// Interfaces on top of others, compared with their own statistics.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
@@ -39,13 +39,13 @@ async function master(net: Pair, ...words: readonly string[]): Promise<void> {
   await net.b.ip("link", "set", "wire0", "up");
 }
 
-/** Each puts an interface `up0` upon wire0, in `b` or on both sides. */
+/** Each puts an interface `up0` on top of wire0, in `b` or on both sides. */
 const KINDS: Readonly<Record<string, (net: Pair) => Promise<void>>> = {
   macvlan: (net) => above(net, "type", "macvlan", "mode", "bridge"),
   "ipvlan (l2)": (net) => above(net, "type", "ipvlan", "mode", "l2"),
   "ipvlan (l3)": async (net) => {
     await above(net, "type", "ipvlan", "mode", "l3");
-    // It answers no ARP.
+    // It does not answer ARP.
     const [link] = JSON.parse(await net.b.ip("-j", "link", "show", "wire0")) as { address: string }[];
     const neighbour = ["lladdr", link!.address, "dev", "wire0", "nud", "permanent"];
     await net.a.ip("neighbour", "replace", B, ...neighbour);
@@ -70,7 +70,7 @@ const KINDS: Readonly<Record<string, (net: Pair) => Promise<void>>> = {
   },
 };
 
-/** Frames and bytes by `interface way`, as the interfaces themselves say. */
+/** Frames and bytes by `interface direction`, according to the interfaces. */
 async function accounts(...all: readonly Netns[]): Promise<Map<string, readonly [number, number]>> {
   const found = new Map<string, readonly [number, number]>();
   for (const netns of all) {
@@ -111,7 +111,7 @@ async function quiet(): Promise<Pair> {
   return net;
 }
 
-/** The first of each makes the neighbours known: what waits for that may be dropped. */
+/** The first of each resolves the neighbours: what waits for that may be dropped. */
 async function traffic(a: Netns, b: Netns): Promise<void> {
   await run(a, "datagrams", { server: b, address: B, count: 1 });
   await run(b, "datagrams", { server: a, address: A, count: 1 });
@@ -127,7 +127,7 @@ describe("netqtop on interfaces on top of others", function () {
     await build();
   });
 
-  /** What the agent told while `work` ran, beside what the interfaces say. */
+  /** What the agent reported while `work` ran, and what the interfaces counted. */
   async function compare(all: readonly Netns[], agent: Agent, work: () => Promise<void>): Promise<void> {
     const before = await accounts(...all);
     await work();
@@ -149,7 +149,7 @@ describe("netqtop on interfaces on top of others", function () {
         ...["trace", "netqtop", "--json", "-i", "1"],
         ...["--set", `filter.include.netns=${all.map(inodeOf).join(",")}`],
       ],
-      { limit: 120_000 }, // for an emulated kernel, the only one here that has all kinds
+      { limit: 120_000 }, // for an emulated kernel, the only one here with all kinds
     );
 
   for (const [kind, make] of Object.entries(KINDS)) {

@@ -8,7 +8,7 @@ const link = (index: number, packets: number, rest: Partial<Link> = {}): Link =>
   ...rest,
 });
 
-/** One namespace whose interfaces a test changes; how often they were asked for. */
+/** One namespace whose interfaces a test changes; how often they were read. */
 class Host {
   links: readonly Link[] = [];
   cookie = 7;

@@ -2,7 +2,7 @@
 // the only tracepoint, so the interface's own statistics are read: frames and bytes, not by queue or size.
 import type { FoundLinks, Link } from "../../core/plugin/services.ts";
 
-/** As rtnetlink calls their kinds. */
+/** Their kinds in rtnetlink's terms. */
 const KINDS: ReadonlySet<string> = new Set([
   ...["vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "bond", "team", "vrf", "ifb"],
 ]);
@@ -23,7 +23,7 @@ export interface Received {
   readonly netns: number;
   frames: number;
   bytes: number;
-  /** When that moved last, milliseconds. */
+  /** When that last changed, milliseconds. */
   movedAt: number;
 }
 
@@ -37,7 +37,10 @@ export class Stacked {
   /** Under each of its names. */
   readonly #received = new Map<string, Received>();
 
-  /** What was received before is not counted; of an interface that comes later, all is. `most`: interfaces that are remembered; of more, the oldest are forgotten. */
+  /**
+   * What was received before is not counted; for an interface that is created later, everything is. `most`: number of
+   * interfaces that are remembered; if there are more, the oldest are forgotten.
+   */
   constructor(
     read: () => FoundLinks,
     isWanted: (name: string) => boolean,

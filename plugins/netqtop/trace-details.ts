@@ -1,4 +1,4 @@
-// What `wirespan trace netqtop` shows of interfaces if options ask for it.
+// Details of interfaces that `wirespan trace netqtop` shows if options request them.
 import type {
   AnyAttributes,
   AttributeValue,
@@ -26,7 +26,7 @@ export const detailOptions: readonly TraceOption[] = [
 export const waited = (wait: ExponentialHistogram | undefined): AnyAttributes =>
   wait?.count ? { waits: wait.count, wait_us: (wait.sum / wait.count) * 1e6 } : {};
 
-/** One row an interface: its driver's answers and polls. */
+/** One row per interface: its driver's results and polls. */
 export function interfaceRows(delta: readonly Metric[]): Row[] {
   const figures = new Map<string, string>([
     [DETAILS.failures.name, RESULT],
@@ -51,7 +51,7 @@ export function interfaceRows(delta: readonly Metric[]): Row[] {
     .map(({ time, attributes }) => ({ time, name: "interface", attributes }));
 }
 
-/** Beside those of queues, in what has a line for everything. */
+/** In addition to those of queues, in formats with a line for everything. */
 export function detailColumns({ failures, polls }: Flags): Column[] {
   const keys = [...(failures ? RESULTS : []), ...(polls ? POLLS : [])];
   return keys.map((key) => ({ title: key, width: 10, cell: (row) => Number(row.attributes[key] ?? 0) }));

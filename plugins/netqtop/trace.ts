@@ -12,7 +12,7 @@ import { detailColumns, detailOptions, interfaceLine, interfaceRows, waited } fr
 
 const SIZE = "wirespan.netdev.frame.size";
 
-/** As bcc heads its columns. */
+/** bcc's column titles. */
 const TITLES = ["[0, 64)", "[64, 512)", "[512, 2K)", "[2K, 16K)", "[16K, 64K)", "[64K, -)"] as const;
 
 const keyOf = ({ attributes: a }: Point): string =>
@@ -20,7 +20,7 @@ const keyOf = ({ attributes: a }: Point): string =>
 
 const secondsBetween = (from: Instant, to: Instant): number => (to.bootNs - from.bootNs) / 1e9;
 
-/** One row a queue and direction: the interval's sums beside the attributes. */
+/** One row per queue and direction: the interval's sums and the attributes. */
 function rows(delta: readonly Metric[]): Row[] {
   const points = ({ name }: { readonly name: string }) =>
     delta.filter((m) => m.spec.name === name).flatMap((m) => m.points);
@@ -53,7 +53,7 @@ function rows(delta: readonly Metric[]): Row[] {
     const seconds = secondsBetween(start, io!.time);
     const sums: AnyAttributes = {
       frames: count,
-      // They are not counted for an interface on top of another.
+      // They are not counted for an interface on top of another one.
       packets: packets.get(keyOf(point)),
       bytes,
       avg_size: count ? bytes / count : 0,

@@ -3,7 +3,7 @@ import { WirespanError } from "../../core/plugin/errors.ts";
 
 const BITS = 8192;
 
-/** One bit a CPU from `0`, `2-5`; throws CONFIG_INVALID. */
+/** One bit per CPU, from `0` or `2-5`; throws CONFIG_INVALID. */
 export function cpuBits(cpus: readonly string[]): Uint8Array {
   const bits = new Uint8Array(BITS / 8);
   for (const range of cpus) {

@@ -1,7 +1,7 @@
 // What softirqs reports.
 import type { AttributeSpecs, Signals } from "../../core/plugin/signals.ts";
 
-/** With the setting `perCpu` only. */
+/** Only with the setting `perCpu`. */
 export const CPU = {
   "cpu.logical_number": {
     type: "int",

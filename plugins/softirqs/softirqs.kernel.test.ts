@@ -11,7 +11,7 @@ const DATAGRAMS = 100_000;
 /** Runs by vector and CPU: `net_rx 1`. */
 type Runs = ReadonlyMap<string, number>;
 
-/** What the kernel itself has counted since it booted. */
+/** What the kernel itself has counted since boot. */
 function procSoftirqs(): Runs {
   const [head = "", ...lines] = readFileSync("/proc/softirqs", "utf8").trim().split("\n");
   const cpus = head.trim().split(/\s+/);
@@ -36,7 +36,7 @@ interface Histogram {
 
 const keyOf = (row: Row) => `${row["wirespan.softirq.vector"]} ${row["cpu.logical_number"]}`;
 
-/** The one interval's rows of a metric, by vector and CPU. */
+/** The only interval's rows of a metric, by vector and CPU. */
 function rowsOf<T>(rows: readonly Row[], name: string, field: "value" | "histogram"): Map<string, T> {
   const found = new Map<string, T>();
   for (const row of rows) {
@@ -49,7 +49,7 @@ function rowsOf<T>(rows: readonly Row[], name: string, field: "value" | "histogr
 
 const flood = (netns: Netns) => run(netns, "datagrams", { count: DATAGRAMS, cpu: 1 });
 
-/** One interval that ends when the agent is stopped. */
+/** One interval, which ends when the agent is stopped. */
 const traced = (...options: string[]): Promise<Agent> =>
   startAgent(["trace", "softirqs", "--json", ...options, "3600"]);
 
@@ -115,7 +115,7 @@ describe("softirqs", () => {
       for (const [key, { count, counts, zeroCount }] of durations) {
         const sum = counts.reduce((a, b) => a + b, zeroCount);
         assert.equal(sum, count, key);
-        // One run may be under way at either end of the interval.
+        // One run may be in progress at either end of the interval.
         assert(Math.abs(count - runs.get(key)!) <= 1, `${key}: ${count} of ${runs.get(key)}`);
       }
     });

@@ -1,5 +1,5 @@
-// How often a namespace's accept queues were full. Sockets do not count that: a listener's own drops include
-// more (plugins/tcpdrop/README.md). The namespace's ListenOverflows is exact.
+// How often a namespace's accept queues were full. Sockets do not count that: a listener's own drops include more
+// (plugins/tcpdrop/README.md). The namespace's ListenOverflows is exact.
 import { readFileSync, statSync } from "node:fs";
 import { LruCache } from "../../core/plugin/lru.ts";
 
@@ -18,7 +18,7 @@ export interface Listening {
   readonly pids: Set<number>;
 }
 
-/** How many namespaces' first counts are remembered. */
+/** Number of namespaces whose first counts are remembered. */
 const REMEMBERED = 4096;
 
 /** Overflows since the agent started, by namespace. */
@@ -28,7 +28,7 @@ export class Overflows {
   readonly #before = new LruCache<number, number>(REMEMBERED);
   #first = true;
 
-  /** `numberOf`: the number that /proc has for a process; undefined: it has none. */
+  /** `numberOf`: the process's number in /proc; undefined: none. */
   constructor(numberOf: (pid: number) => number | undefined) {
     this.#numberOf = numberOf;
   }
@@ -46,7 +46,7 @@ export class Overflows {
     this.#first = false;
   }
 
-  /** Read through a process that lives in the namespace; undefined if there is none that can be read. */
+  /** Read through a process that lives in the namespace; undefined if none can be read. */
   #read({ inode, pids }: Listening): number | undefined {
     for (const pid of pids) {
       const number = this.#numberOf(pid);

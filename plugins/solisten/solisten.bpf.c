@@ -34,10 +34,10 @@ enum listen_kind { LISTEN_CALL, LISTEN_END };
 /* A socket's accept queue and options. */
 struct queue {
 	u32 protocol;
-	/* Waiting to be accepted now, and at most. */
+	/* Number of connections waiting to be accepted, and the maximum. */
 	u32 usage;
 	u32 limit;
-	/* Packets that it discarded, for whatever cause. */
+	/* Packets that it discarded, for whatever reason. */
 	u32 drops;
 	bool ipv6_only;
 };
@@ -59,7 +59,7 @@ struct listen {
 	bool backlog_known;
 	/* It listened already. */
 	bool again;
-	/* It did so before the agent started: `arrived` are not all. */
+	/* It did so before the agent started: `arrived` is incomplete. */
 	bool before_start;
 	struct queue queue;
 };
@@ -70,7 +70,7 @@ struct listening {
 	u64 opened_at;
 	u64 arrived;
 	u64 first_arrived_at;
-	/* In its queue when the agent met it. */
+	/* In its queue when the agent found it. */
 	u32 waited_before;
 	u32 calls;
 	s32 backlog;

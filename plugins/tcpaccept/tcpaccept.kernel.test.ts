@@ -1,4 +1,4 @@
-// What tcpaccept says of real connections, beside what their programs and the kernel say of them.
+// tcpaccept with real connections, compared with what their programs and the kernel report.
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { existsSync, readlinkSync } from "node:fs";
@@ -15,13 +15,13 @@ const WAIT = "wirespan.tcp.accept.queue_wait";
 const FD = "wirespan.tcp.accept.fd";
 const TID = "wirespan.thread.tid";
 
-/** What the acceptor told of its end; bytes are not this tool's. */
+/** What the acceptor reported about its end; bytes are not this tool's. */
 function accepted(line: Connection): Row {
   const { "wirespan.tcp.bytes_sent": _, "wirespan.tcp.bytes_received": __, ...row } = told(line);
   return { ...row, [TID]: line.tid, "wirespan.process.source": "accept", "error.type": undefined };
 }
 
-/** Listens, says so, lets its one connection wait in the queue for half a second, accepts it. */
+/** Listens, reports that, lets its only connection wait in the queue for half a second, and accepts it. */
 const LATE = `
 import select, socket, time
 listener = socket.create_server(("127.0.0.1", 7030))
@@ -249,7 +249,7 @@ describe("tcpaccept", function () {
   it("counts 5,000 of 5,000 in a burst, each with its acceptor", async () => {
     await using netns = await Netns.create();
     const inode = inodeOf(netns);
-    // Metrics tell of no namespace.
+    // Metrics have no namespace.
     await using seen = await watch(["tcpaccept"], { "filter.include.netns": String(inode) });
     const lines = await run(netns, "burst", { count: 5000 });
     const here = () => seen.spans.filter(({ attributes }) => attributes["wirespan.netns.inode"] === inode);
@@ -302,7 +302,7 @@ describe("tcpaccept", function () {
     await seen.until("the acceptor's end", () => here().length >= 1);
     const [accepting, closed] = [one(lines, "accepted"), one(lines, "end", "server")];
     assert.equal(here().length, 1);
-    // Linux 6.1 does not tell who sends.
+    // Linux 6.1 does not show who sends.
     const seesSends = native.tracepointArity("sock_send_length") >= 0;
     assertRow(here()[0]!.attributes, {
       "process.pid": seesSends ? closed.pid : accepting.pid,

@@ -1,4 +1,4 @@
-// What tcpaccept says of connections that io_uring accepts.
+// tcpaccept with connections that io_uring accepts.
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { native } from "../../native/index.ts";
@@ -68,7 +68,7 @@ describe("tcpaccept of io_uring", function () {
         }
       }
       const fds = inbound().map(({ attributes }) => attributes["wirespan.tcp.accept.fd"]);
-      // Where a function can be watched, it does not tell the descriptor.
+      // If a function can be traced, it does not show the descriptor.
       if (native.tryKind("fentry") !== undefined)
         assert.equal(fds.filter((fd) => fd !== undefined).length, how.includes("without") ? 0 : 3);
     });

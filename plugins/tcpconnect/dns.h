@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Answers of DNS over UDP as they arrive, and the processes that receive them. At the device the packet has no socket yet;
- * at the end of a receive the socket and its process are known, but the packet is gone. They are joined by namespace and
- * port.
+ * DNS responses over UDP as they arrive, and the processes that receive them. At the device the packet has no socket
+ * yet; at the end of a receive the socket and its process are known, but the packet is gone. They are joined by
+ * namespace and port.
  */
 #include <wirespan/conn.h>
 #include <wirespan/packet_view.h>
@@ -30,7 +30,7 @@ struct dns {
 };
 EXPORT_RING(dns, struct dns, 4096);
 
-/* Answers that were not received yet. Slot 0 tells whether there are any. */
+/* Answers that were not received yet. Slot 0 shows whether there are any. */
 #define DNS_SLOTS 8
 struct waiting_key {
 	u64 netns_cookie;

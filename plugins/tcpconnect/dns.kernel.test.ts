@@ -1,4 +1,4 @@
-// Names of destinations, as applications learn them from a resolver.
+// Names of destinations, as applications get them from a resolver.
 import assert from "node:assert/strict";
 import { native } from "../../native/index.ts";
 import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
@@ -12,7 +12,7 @@ const NAME = "dns.question.name";
 const AGE = "wirespan.dns.answer.age";
 const PORT = 7000;
 
-/** A local resolver, as systemd's or Docker's, and what it leads to, all in one namespace. */
+/** A local resolver, such as systemd's or Docker's, and what it uses, all in one namespace. */
 async function startLocal(netns: Netns, ttl = 60): Promise<AsyncDisposable> {
   const zone = {
     "www.test": { a: ["127.0.0.7"], aaaa: ["::1"], ttl },
@@ -144,7 +144,7 @@ describe("tcpconnect with names from DNS", function () {
   it("reports the name in the process's namespace, not where its answer was forwarded", async () => {
     await using client = await Netns.create();
     await using net = await pair();
-    // net.a forwards: what it passes on comes to the very port that a socket of its own is bound to.
+    // net.a forwards: what it passes on arrives at the very port that one of its own sockets is bound to.
     await client.ip("link", "add", "wire1", "type", "veth", "peer", "name", "wire1", "netns", net.a.name);
     for (const [netns, own] of [
       [client, "10.214.0.1/24"],

@@ -38,7 +38,7 @@ function message({ flags = 0x8180, questions = 1, question = name("www.test"), .
   ]);
 }
 
-/** To the question's name, which begins behind the header. */
+/** To the question's name, which begins after the header. */
 const QUESTION = [0xc0, 12];
 const [A, CNAME, AAAA] = [1, 5, 28];
 const address = record(QUESTION, A, 60, [10, 0, 0, 1]);

@@ -1,5 +1,5 @@
-// A DNS message (RFC 1035), as far as it says which addresses a name has. It comes from the network: every
-// length and pointer in it may be a lie.
+// The part of a DNS message (RFC 1035) that maps names to addresses. It comes from the network: no length and no
+// pointer in it can be trusted.
 import { formatAddress } from "../../core/plugin/address.ts";
 
 export interface Answer {
@@ -10,7 +10,7 @@ export interface Answer {
 
 export interface Address {
   readonly text: string;
-  /** Seconds for which all holds that led from the name to the address. */
+  /** Seconds for which everything is valid that led from the name to the address. */
   readonly ttl: number;
 }
 
@@ -51,7 +51,10 @@ class Reader {
     return this.#bytes.subarray(this.at - length, this.at);
   }
 
-  /** A pointer may only lead to before where the name, or the part of it that was read, began: so it ends. */
+  /**
+   * A pointer may only lead to before the beginning of the name or the part that is being read, so that reading
+   * terminates.
+   */
   name(): string {
     const labels: string[] = [];
     let length = 0;
@@ -73,7 +76,7 @@ class Reader {
   }
 }
 
-/** As RFC 4343 writes it; upper case is lowered byte by byte, since resolvers play with it. */
+/** In the notation of RFC 4343; upper case is lowered byte by byte, because resolvers vary it. */
 function labelOf(bytes: Uint8Array): string {
   let text = "";
   for (const byte of bytes) {
@@ -95,7 +98,7 @@ function readRecord(reader: Reader, { aliases, addresses }: Records): void {
   const type = reader.u16();
   const internet = reader.u16() === INTERNET;
   const seconds = reader.u32();
-  // RFC 2181, 8: a number with the highest bit set is none.
+  // RFC 2181, 8: a number with the highest bit set is invalid.
   const ttl = seconds < 2 ** 31 ? seconds : 0;
   const size = reader.u16();
   const end = reader.at + size;
@@ -107,11 +110,11 @@ function readRecord(reader: Reader, { aliases, addresses }: Records): void {
   reader.at = end;
 }
 
-/** The names that a name stands for, itself first, and for how long. */
+/** The aliases of a name, itself first, and their time to live. */
 function chain(name: string, { aliases }: Records): ReadonlyMap<string, number> {
   const found = new Map([[name, Number.POSITIVE_INFINITY]]);
   let ttl = Number.POSITIVE_INFINITY;
-  // They may go in a circle.
+  // They may form a loop.
   for (let alias = aliases.get(name); alias && !found.has(alias.to); alias = aliases.get(alias.to)) {
     ttl = Math.min(ttl, alias.ttl);
     found.set(alias.to, ttl);
@@ -120,8 +123,8 @@ function chain(name: string, { aliases }: Records): ReadonlyMap<string, number> 
 }
 
 /**
- * What an answer says; undefined where it is none, or says that there is nothing. Of a message that is cut off, or
- * is no DNS from some byte on, what was whole before counts.
+ * The content of an answer; undefined if it is not an answer, or an empty one. If a message is truncated, or invalid
+ * from some byte on, the complete records before that count.
  */
 export function readAnswer(bytes: Uint8Array): Answer | undefined {
   const reader = new Reader(bytes, 2);

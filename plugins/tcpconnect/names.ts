@@ -9,7 +9,7 @@ export interface Asker {
   readonly startedAt: number;
 }
 
-/** An answer as a process took it; nanoseconds on the boot clock. */
+/** An answer when a process received it; nanoseconds on the boot clock. */
 interface Named {
   readonly name: string;
   readonly answeredAt: number;

@@ -1,4 +1,4 @@
-// What tcpconnect says of attempts to connect, beside what their programs say.
+// tcpconnect with attempts to connect, compared with what their programs report.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
@@ -14,7 +14,7 @@ import { build, type Connection, one, pick, run, start } from "../../test/suppor
 
 const { ECONNREFUSED, EHOSTUNREACH, EINTR, ENETUNREACH, ETIMEDOUT } = constants.errno;
 
-/** What its program told of an attempt, in the words of a row. */
+/** What its program reported about an attempt, in terms of a row. */
 function told(line: Connection, error?: string): Row {
   return {
     "process.pid": line.pid,
@@ -161,7 +161,7 @@ describe("tcpconnect", function () {
     assertRow(await ends.one(), told(end, "connection_refused"));
   });
 
-  /** 10 attempts of each of two users to each of two ports. */
+  /** 10 attempts by each of two users to each of two ports. */
   async function forty(net: { readonly a: Netns }): Promise<void> {
     for (const port of [7101, 7102, 7103, 7104]) {
       const uid = port % 2 ? 1001 : 1002;

@@ -7,7 +7,7 @@ import { FLOW, signals } from "./signals.ts";
 
 const { text, number, addressWidth } = column;
 
-/** One row a flow, over all workloads and outcomes; most attempts first, as bcc sorts. */
+/** One row per flow, over all workloads and outcomes; most attempts first, as in bcc. */
 function flows(delta: readonly Metric[]): Row[] {
   const rows = new Map<string, Row & { value: number; figures: { failed: number } }>();
   for (const { spec, time, points } of delta) {
@@ -43,7 +43,7 @@ const QUERY: Column = {
   cell: ({ attributes }) => attributes["dns.question.name"] as string | undefined,
 };
 
-/** Age of the answer; bcc prints it behind the name if it is large. */
+/** Age of the answer; bcc prints it after the name if it is large. */
 const AGE = number("AGE(ms)", 9, ({ attributes }) => {
   const age = attributes["wirespan.dns.answer.age"];
   return age === undefined ? undefined : (Number(age) * 1000).toFixed(1);

@@ -1,4 +1,4 @@
-// What tcpconnlat says of attempts to connect, beside what their programs and the kernel's counters say.
+// tcpconnlat with attempts to connect, compared with what their programs and the kernel's counters report.
 import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
@@ -13,7 +13,7 @@ const { EACCES, EADDRNOTAVAIL, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOU
 
 const seconds = (row: Row): number => (Date.parse(String(row.end)) - Date.parse(String(row.start))) / 1000;
 
-/** What its program told of an attempt, and what came of it. */
+/** What its program reported about an attempt, and its outcome. */
 function assertAttempt(row: Row, line: Connection, error: string | undefined, errno?: number): void {
   assert.equal(row.name, "tcp connect");
   assert.equal(row["error.type"], error);
@@ -60,7 +60,7 @@ describe("tcpconnlat", function () {
         assert.equal(row["wirespan.connection.id"], end.cookie.toString(16));
         assert.equal(row[RETRANSMITS], 0);
         assert.ok(Number(row[RTT]) > 0);
-        // Date.parse knows milliseconds only.
+        // Date.parse has a resolution of milliseconds.
         assert.ok(seconds(row) <= (end.endNs - end.startNs) / 1e9 + 0.002);
       });
 
@@ -217,7 +217,7 @@ describe("tcpconnlat", function () {
       await agent?.[Symbol.asyncDispose]();
     });
 
-    /** The second connection's attempt; `meanwhile` runs between its connect() and its first data. */
+    /** The attempt of the second connection; `meanwhile` runs between its connect() and its first data. */
     async function deferred(
       options: Options,
       meanwhile: (netns: Netns, port: number) => Promise<unknown> = async () => {},

@@ -87,7 +87,7 @@ export default plugin({
     const stateOf = (state: number) => (state ? TCP_STATES[state] : undefined);
     const rejected = new Map<string, number>();
 
-    /** The kernel has no event for what a listener rejects: it is reported as one for all since the last time. */
+    /** The kernel has no event for rejected connections: one event reports all since the last time. */
     function reportListener(key: ListenerKey, packets: number): void {
       const id = `${key.netnsCookie} ${key.port} ${key.workload}`;
       const { resource, executable } = identity.workload(key.workload);

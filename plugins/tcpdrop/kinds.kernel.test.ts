@@ -1,4 +1,4 @@
-// What the kernel frees with a reason and is no loss, beside what is one.
+// What the kernel frees with a reason although it is not a loss, and real losses.
 import assert from "node:assert/strict";
 import { Drops, hold, segments } from "../../test/support/drops.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
@@ -261,7 +261,7 @@ describe("tcpdrop: what is a drop", function () {
   });
 });
 
-/** Frames that came to eth0 for another host. */
+/** Frames for another host that arrived at eth0. */
 async function otherhost(netns: Netns): Promise<number> {
   const [link] = JSON.parse(await netns.ip("-s", "-s", "-j", "link", "show", "eth0")) as {
     stats64: { rx: { packets: number; otherhost_dropped?: number } };

@@ -1,4 +1,4 @@
-// What listeners turn away, beside the namespace's ListenDrops; and that no packet is counted twice.
+// What listeners reject, compared with the namespace's ListenDrops; and that no packet is counted twice.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AnyAttributes } from "../../core/plugin/signals.ts";
@@ -15,11 +15,11 @@ type Moved = Readonly<Record<string, number>>;
 interface Found {
   readonly moved: Moved;
   readonly rows: readonly AnyAttributes[];
-  /** By the listener's own counter. */
+  /** According to the listener's own counter. */
   readonly turnedAway: number;
 }
 
-/** Clients that are turned away connect again and again: they are ended. */
+/** Rejected clients retry again and again, so they are ended. */
 async function patiently(work: Promise<unknown>): Promise<void> {
   await work.catch(() => {});
 }
@@ -48,9 +48,9 @@ describe("tcpdrop: what listeners reject", function () {
     await net[Symbol.asyncDispose]();
   });
 
-  /** What the server's namespace counted, and what was reported of it. */
+  /** What the server's namespace counted, and what was reported about it. */
   async function found(work: () => Promise<unknown>): Promise<Found> {
-    // A namespace that has ended may have had the same number.
+    // A previous namespace may have had the same number.
     const before = await drops.turnedAway(net.b);
     const counters = await net.b.counters();
     const since = async (): Promise<Moved> =>
@@ -65,12 +65,12 @@ describe("tcpdrop: what listeners reject", function () {
     do {
       moved = await since();
       turnedAway = (await drops.turnedAway(net.b)) - before;
-      // What was turned away may have tried again in between.
+      // Rejected clients may have retried in between.
     } while ((await since())["TcpExt.ListenDrops"] !== moved["TcpExt.ListenDrops"]);
     return { moved, rows, turnedAway };
   }
 
-  /** Exactly ListenDrops, and of no packet a drop as well. */
+  /** Exactly ListenDrops, and no packet of it as a drop as well. */
   function assertTurnedAway(
     { moved, rows, turnedAway }: Found,
     others: Readonly<Record<string, number>> = {},
@@ -99,7 +99,7 @@ describe("tcpdrop: what listeners reject", function () {
   }
 
   it("a handshake that ends when the queue has filled meanwhile: once, although the socket counts it twice", async () => {
-    // Two handshakes are begun, their ACKs kept back: when they come after all, the queue has room for one.
+    // Two handshakes are begun, their ACKs held back: when they arrive after all, the queue has room for one.
     await using _server = await hold(net.b, "served", { port: 7200, backlog: 0 });
     let kept = 0;
     const result = await found(async () => {

@@ -1,4 +1,4 @@
-// Which namespace, interface and process a drop is told of.
+// Which namespace, interface and process a drop is attributed to.
 import assert from "node:assert/strict";
 import { inodeOf } from "../../test/support/connection-ends.ts";
 import { Drops, hold, segments } from "../../test/support/drops.ts";
@@ -11,7 +11,7 @@ const WAY = "network.io.direction";
 const DEVICE = "network.interface.name";
 const RST = "tcp flags & rst == rst";
 
-/** A rule on what a device takes in, before IP sees it; how many it has dropped. */
+/** A rule on what a device receives, before IP sees it; how many packets it has dropped. */
 async function early(netns: Netns, device: string, match: string): Promise<() => Promise<number>> {
   const table = `early_${device}`;
   await netns.run("nft", `add table netdev ${table}`);
@@ -161,7 +161,7 @@ describe("tcpdrop: where a drop happened", function () {
     );
     assert.equal(own.length, await dropped());
     assert.ok(own.length >= 2);
-    // Its sender's socket is in this namespace too; whether an attempt is known by its ports is another matter.
+    // Its sender's socket is in this namespace too; whether an attempt is found by its ports is not tested here.
     for (const row of own)
       assert.deepEqual(
         [row[NETNS], row[WAY], row[DEVICE], row["network.connection.state"]],

@@ -1,7 +1,7 @@
-// Names of drop reasons. Numbers move from kernel to kernel, so names come from the running one's types.
+// Names of drop reasons. Numbers differ between kernels, so names come from the running one's types.
 import type { Kernel } from "../../core/plugin/services.ts";
 
-/** The enums of subsystems that have reasons of their own, in the upper 16 bits. */
+/** The enums of subsystems that have their own reasons, in the upper 16 bits. */
 const SUBSYSTEMS: Readonly<Record<string, string>> = {
   MAC80211_UNUSABLE: "mac80211_drop_reason",
   MAC80211_MONITOR: "mac80211_drop_reason",

@@ -1,4 +1,4 @@
-// Connections whose addresses and ports are the same, each bound to another interface.
+// Connections with the same addresses and ports, each bound to another interface.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { inodeOf } from "../../test/support/connection-ends.ts";
@@ -9,7 +9,7 @@ import { run } from "../../test/support/workload.ts";
 const DEVICE = "network.interface.name";
 const INDEX = "wirespan.interface.index";
 
-/** Two links between two namespaces, with the same two addresses on either. */
+/** Two links between two namespaces, with the same two addresses on each. */
 async function twins(a: Netns, b: Netns, prefix: string): Promise<void> {
   const links = new Map<string, string>();
   for (const i of [0, 1]) {
@@ -39,7 +39,7 @@ async function twins(a: Netns, b: Netns, prefix: string): Promise<void> {
   }
 }
 
-/** Drops all TCP that comes by either link, before IP sees it; disposal ends that. */
+/** Drops all TCP packets that arrive by either link, before IP sees them; disposal ends that. */
 async function deaf(netns: Netns): Promise<AsyncDisposable> {
   await netns.run("nft", "add table netdev deaf");
   for (const i of [0, 1]) {
@@ -121,10 +121,10 @@ describe("tcpdrop of connections that are bound to an interface", function () {
     };
     fill();
     assert.ok(filled > 900 && filled <= 1000);
-    // Others on this host connect, too: the quietest of five tells.
+    // Others on this host connect, too: the quietest of five runs counts.
     const lost: number[] = [];
     for (let i = 0; i < 5; i++) {
-      // What has ended meanwhile has left room.
+      // Connections that have ended meanwhile have made room.
       fill();
       const before = drops.watched.counters().lost_tuples ?? 0;
       await run(netns, "clientCloses", { count: 10 });

@@ -7,10 +7,10 @@ function low(high: number, word: number): number {
 }
 
 const [LINE_FEED, TAB, LOWER_T, UPPER_T] = [0x0a, 0x09, 0x74, 0x54];
-/** In a line `ffffffff81a00100 t tcp_v4_rcv`, behind which a tab and a module may stand. */
+/** In a line `ffffffff81a00100 t tcp_v4_rcv`, which a tab and a module may follow. */
 const [LOW, SPACE, TYPE, NAME] = [3, 16, 17, 19];
 
-/** Text symbols in the file's order. Built by pieces: the file is some 10 MB, of which a third is kept. */
+/** Text symbols in the file's order. Built in pieces: the file is some 10 MB, of which a third is kept. */
 class Table {
   readonly #addresses: number[] = [];
   readonly #starts: number[] = [];
@@ -35,7 +35,7 @@ class Table {
     return this.#addresses.length === 0;
   }
 
-  /** Takes the whole lines; what is left of the last goes to the front. Bytes left. */
+  /** Takes the complete lines; the rest of the last goes to the front. Returns the number of remaining bytes. */
   #take(lines: Buffer): number {
     let at = 0;
     for (let end = lines.indexOf(LINE_FEED); end >= 0; end = lines.indexOf(LINE_FEED, at)) {
@@ -62,7 +62,7 @@ class Table {
     for (let i = at + NAME; i < end && lines[i] !== TAB; i++) this.#names[this.#size++] = lines[i]!;
   }
 
-  /** `tcp_v4_rcv+0x1a2`. Modules' symbols are in no order, so all are looked at: 0.2 ms. */
+  /** `tcp_v4_rcv+0x1a2`. Modules' symbols are not sorted, so all are searched: 0.2 ms. */
   find(address: number): string | undefined {
     const addresses = this.#addresses;
     let [best, at] = [0, -1];
@@ -71,7 +71,7 @@ class Table {
       if (start <= address && start >= best) [best, at] = [start, i];
     }
     const offset = address - best;
-    // Beyond any function: a module that came later, or code without a name.
+    // Beyond any function: a module that was loaded later, or code without a name.
     if (at < 0 || offset > 0x10_0000) return undefined;
     const name = this.#names.toString("latin1", this.#starts[at], this.#starts[at + 1] ?? this.#size);
     return `${name}+0x${offset.toString(16)}`;
@@ -91,7 +91,7 @@ export class KernelSymbols {
     this.#path = path;
   }
 
-  /** `tcp_v4_rcv+0x1a2`; the address in hexadecimal if no name is known. Words as they are in memory. */
+  /** `tcp_v4_rcv+0x1a2`; the address in hexadecimal if no name is known. Words as in memory. */
   name(word: number, high: number): string {
     const address = low(high, word);
     let name = this.#known.get(address);

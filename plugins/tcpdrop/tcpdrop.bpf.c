@@ -40,7 +40,7 @@ struct drop {
 	u32 location[2];
 	u32 stack[FRAMES * 2];
 	u32 frames;
-	/* Whether the connection is known, and so its ids. */
+	/* Whether the connection, and thus its ids, are known. */
 	bool has_connection;
 	bool has_ids;
 	u64 happened_at;
@@ -126,7 +126,7 @@ static __always_inline void submit_drop(void *ctx, const struct dropped *d,
 	SUBMIT(drops, r);
 }
 
-/* A drop that is told in requests' traces. */
+/* A drop that is reported in requests' traces. */
 struct told {
 	struct places places;
 	void *ctx;
@@ -152,7 +152,7 @@ static long tell_request(u32 place, struct told *t)
 	return 0;
 }
 
-/* In the trace of each request whose bytes the packet holds. */
+/* In the trace of each request whose bytes the packet contains. */
 static __always_inline void submit_in_trace(void *ctx, const struct dropped *d,
 					    const struct drop_site *at, const struct sk_buff *skb,
 					    void *location, u32 reason)

@@ -10,7 +10,7 @@ import { build, one, run } from "../../test/support/workload.ts";
 const REASON = "wirespan.packet.drop.reason";
 const inode = (netns: Netns): number => statSync(netns.path).ino;
 
-/** An agent that sees these namespaces alone. */
+/** An agent that observes only these namespaces. */
 function watch(netns: readonly Netns[], ...args: readonly string[]): Promise<Agent> {
   const ids = netns.map(inode).join(",");
   return startAgent(["trace", "tcpdrop", "--json", "--netns-id", ids, ...args]);
@@ -175,7 +175,7 @@ describe("tcpdrop", function () {
   it("names the connection and its owner if data arrives after the reader has closed", async function () {
     if (native.tracepointArity("kfree_skb") < 4) this.skip();
     await using net = await pair();
-    // As long as that the closed socket itself waits, and no TIME_WAIT in its place, which nobody owns.
+    // As long as the closed socket itself waits, and not a TIME_WAIT socket in its place, which has no owner.
     await net.b.sysctl({ "net.ipv4.tcp_fin_timeout": 120 });
     await using agent = await watch([net.a, net.b]);
     const said = await run(net.a, "late", { server: net.b, address: addresses.b });
@@ -198,7 +198,7 @@ describe("tcpdrop", function () {
     const rows = await drops(agent);
     const [row] = rows;
     assert.equal(rows.length, 1);
-    // With its own acknowledgement the closed socket is still there; after it TIME_WAIT is in its place.
+    // Until its own acknowledgement the closed socket exists; after that TIME_WAIT is in its place.
     const aborted = moved["TcpExt.TCPAbortOnData"] === 1;
     assert.equal(row![REASON], aborted ? "TCP_ABORT_ON_DATA" : "NOT_SPECIFIED");
     assert.equal(row!["source.address"], addresses.a);

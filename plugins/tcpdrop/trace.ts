@@ -61,7 +61,7 @@ export const trace: TraceView = {
   rows: "wirespan.tcp.packet.drop",
   settings: { eventRate: "1000000", stacks: "true" },
   columns,
-  // As bcc does: each drop with its stack below.
+  // As in bcc: each drop with its stack below.
   render: (rows, flags) => {
     const own = columns(flags);
     return rows.flatMap((row) => [tableRow(own, row).trimEnd(), ...stackOf(row)]);

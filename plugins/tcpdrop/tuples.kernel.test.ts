@@ -1,4 +1,4 @@
-// Packets that are dropped before they come to a socket, and the connections that they were for.
+// Packets that are dropped before they reach a socket, and the connections to which they belong.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { inodeOf } from "../../test/support/connection-ends.ts";
@@ -20,7 +20,7 @@ async function dropped(rule: Rule): Promise<void> {
   while ((await rule.packets()) < 2) await delay(20);
 }
 
-/** Those that the rule dropped, all of them told. */
+/** Those that the rule dropped, all of them reported. */
 async function drops(watched: Watch, rule: Rule): Promise<readonly Kept[]> {
   const told = () => watched.events.filter(({ name }) => name === "wirespan.tcp.packet.drop");
   const packets = await rule.end();

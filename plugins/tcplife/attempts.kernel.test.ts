@@ -1,4 +1,4 @@
-// What tcplife says of attempts to connect that fail, beside what their programs and the kernel say of them.
+// tcplife with failed attempts to connect, compared with what their programs and the kernel report.
 import assert from "node:assert/strict";
 import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
 import { assertRow, Ends, told } from "../../test/support/connection-ends.ts";
@@ -32,7 +32,7 @@ describe("tcplife of attempts to connect", function () {
 
   const failed = { status: "error", [SENT]: 0, [RECEIVED]: 0, "thread.name": "pcli" };
 
-  /** The kernel takes the address away before the program can ask for it, not before the agent has it. */
+  /** The kernel removes the address before the program can ask for it, but after the agent has it. */
   const from = (line: Connection): Row => ({
     ...told(line),
     "network.local.address": line.family === "ipv6" ? addresses.a6 : addresses.a,

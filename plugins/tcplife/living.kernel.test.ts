@@ -1,4 +1,4 @@
-// What tcplife sums and reports of connections while they live: each byte once, whatever comes between.
+// What tcplife sums and reports about open connections: each byte once, whatever happens in between.
 import assert from "node:assert/strict";
 import { copyFileSync, linkSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,7 +14,7 @@ import { build, one, pick, run, start } from "../../test/support/workload.ts";
 const IO = "wirespan.tcp.io";
 const CLOSED = "wirespan.tcp.connection.closed";
 
-/** tcplife for one namespace alone, so that its sums are the test's own. */
+/** tcplife for one namespace only, so that its sums are the test's own. */
 function watchOnly(netns: Netns, settings: Readonly<Record<string, string>> = {}): Promise<Watch> {
   return watch(["tcplife"], {
     "plugins.tcplife.filter.include.netns": String(inodeOf(netns)),
@@ -26,7 +26,7 @@ function points(metrics: readonly Metric[], name: string): readonly Point[] {
   return metrics.filter(({ spec }) => spec.name === name).flatMap((metric) => metric.points);
 }
 
-/** Sums over all series, the overflow's too. */
+/** Sums over all series, including the overflow's. */
 function sum(found: readonly Point[]): number {
   return found.reduce((all, { value }) => all + (typeof value === "number" ? value : value.count), 0);
 }
@@ -154,7 +154,7 @@ describe("tcplife's sums", function () {
       mkdirSync(join(folder, "bin"));
       copyFileSync("/bin/bash", join(folder, "bin/1"));
       for (let i = 2; i <= many; i++) linkSync(join(folder, "bin/1"), join(folder, `bin/${i}`));
-      // Nobody listens: attempts are rows too.
+      // Nobody listens: attempts have rows too.
       const each = '"$i" -c ": >/dev/tcp/127.0.0.1/9" 2>/dev/null';
       await netns.run("bash", "-c", `for i in ${folder}/bin/*; do ${each}; done; true`);
     } finally {
@@ -166,7 +166,7 @@ describe("tcplife's sums", function () {
     const [overflow, ...others] = closed.filter(({ attributes }) => attributes["otel.metric.overflow"]);
     assert.deepEqual(others, []);
     assert.ok(overflow && typeof overflow.value === "number");
-    // Beyond those without a row are some whose programs have no workload of their own any more.
+    // Some of those without a row belong to programs that no longer have a workload of their own.
     const withoutRow = countersOf(seen.engine.readers).tcplife?.overflows ?? 0;
     assert.ok(
       withoutRow > 0 && overflow.value >= withoutRow && overflow.value < many / 10,
@@ -203,7 +203,7 @@ describe("tcplife's checkpoints", function () {
     assert.equal(spans.length, 2);
     for (const span of spans) {
       const own = events.filter(({ spanId }) => spanId === span.spanId);
-      // One for each 200 ms, later by up to a sweep each.
+      // One for each 200 ms, each later by up to one sweep.
       assert.ok(own.length >= 2 && own.length <= 6, `${own.length} checkpoints`);
       for (const { name, traceId, attributes } of own) {
         assert.equal(name, "wirespan.tcp.connection.checkpoint");

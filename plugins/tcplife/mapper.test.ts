@@ -33,7 +33,7 @@ describe("tcplife's mapping", () => {
           receivedBytes: 20,
         },
       ],
-      // Living connections: bytes alone.
+      // Open connections: bytes only.
       [{ workload: 7, direction: "outbound" }, { sentBytes: 1 }],
     ]);
     rig.table("lives_overflow", [

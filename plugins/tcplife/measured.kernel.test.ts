@@ -1,4 +1,4 @@
-// What tcplife says of a connection's measures: only what was measured, not what the kernel begins with.
+// tcplife's measurements of a connection: only what was measured, not the kernel's initial values.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
@@ -118,7 +118,7 @@ describe("tcplife's measures", function () {
       const { opener, acceptor } = await ends.both();
       assertRow(opener, { [RTT]: undefined, [VARIATION]: undefined });
       assert.ok(seconds(opener) >= 1, `${seconds(opener)} s`);
-      // What answers the data is measured; the handshake's second is not.
+      // The response to the data is measured; the handshake's second is not.
       for (const row of [opener, acceptor]) {
         assert.ok(row[RTT] === undefined || Number(row[RTT]) < 0.5, String(row[RTT]));
         assert.ok(row[MIN_RTT] === undefined || Number(row[MIN_RTT]) < 0.5, String(row[MIN_RTT]));

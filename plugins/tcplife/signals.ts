@@ -122,7 +122,7 @@ export const signals = {
       "Payload of TCP connections, living ones included: acknowledged by the peer or received in order.",
     attributes: {
       ...SERIES,
-      // Living connections are in the series of `none`.
+      // Open connections are in the series of `none`.
       "wirespan.tcp.close.reason": { ...CLOSE_REASON["wirespan.tcp.close.reason"], expectedValues: 2 },
       ...IO_DIRECTION,
     },

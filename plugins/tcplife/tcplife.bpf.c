@@ -14,7 +14,7 @@
 #include <wirespan/skeleton.h>
 #include <wirespan/sweep.h>
 
-/* Age after which, and interval at which, a living connection is reported; 0: never. */
+/* Age after which, and interval at which, an open connection is reported; 0: never. */
 const volatile u64 checkpoint_ns = 0;
 
 struct counters {
@@ -39,7 +39,7 @@ struct life {
 
 SUMS_BY(lives, struct life_key, struct life, 2048, 1)
 
-/* When a living connection was last reported. */
+/* When an open connection was last reported. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -128,7 +128,7 @@ static __always_inline bool is_due(struct sock *sk, const struct conn *c, u64 no
 	return true;
 }
 
-/* Adds what living connections moved since the last time, in every network namespace. */
+/* Adds what open connections transferred since the last time, in every network namespace. */
 static __always_inline void see_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;

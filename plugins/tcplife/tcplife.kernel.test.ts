@@ -1,4 +1,4 @@
-// What tcplife says of real connections, beside what their programs and the kernel say of them.
+// tcplife with real connections, compared with what their programs and the kernel report.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
@@ -117,7 +117,7 @@ describe("tcplife", function () {
           ...told(one(lines, "end", "client")),
           [REASON]: "fin_local",
           [RECEIVED]: 3000,
-          // The connection ends while the client may have to read yet.
+          // The connection ends while the client may still have to read.
           "wirespan.tcp.bytes_unread": undefined,
         });
         assertRow(acceptor, { ...told(one(lines, "end", "server")), [REASON]: "fin_remote", [SENT]: 3000 });
@@ -208,7 +208,7 @@ describe("tcplife", function () {
     const { acceptor } = await ends.both();
     const [accepted, closed] = [one(lines, "accepted"), one(lines, "end", "server")];
     assertRow(acceptor, { [SENT]: 77, "thread.name": "pheir" });
-    // Without a hook on accept the first to send is held to be the owner.
+    // Without a hook on accept the first sender is assumed to be the owner.
     assertRow(acceptor, { "process.pid": closed.pid, "wirespan.process.source": "io" });
     assert.notEqual(accepted.pid, closed.pid);
   });

@@ -107,7 +107,7 @@ export default plugin({
       retransmits(record) {
         const { connection, happenedAt } = record;
         const { conn } = connection;
-        // The span of a SYN has other ids if the other end answers than if it does not.
+        // A SYN's span has different ids depending on whether the other end answers.
         const hasIds = conn.ownIsn !== 0 || conn.peerIsn !== 0;
         const span = connections.inTrace(connection, happenedAt);
         if (span) emit.inTrace({ ...span, attributes: inTrace.of(record) });

@@ -175,7 +175,7 @@ static __always_inline void submit_retransmit(const struct conn *c, const struct
 	SUBMIT(retransmits, r);
 }
 
-/* A retransmission that is told in requests' traces. */
+/* A retransmission that is reported in requests' traces. */
 struct told {
 	struct places places;
 	struct sock *sk;
@@ -202,7 +202,7 @@ static long tell_request(u32 place, struct told *t)
 	return 0;
 }
 
-/* In the trace of each request whose bytes the segment holds. */
+/* In the trace of each request whose bytes the segment contains. */
 static __always_inline void submit_in_trace(struct sock *sk, const struct conn *c,
 					    const struct attempt *a, const struct tcp_sock *tp)
 {

@@ -10,7 +10,7 @@ import { build, one, run, start } from "../../test/support/workload.ts";
 const TYPE = "wirespan.tcp.retransmit.type";
 const inode = (netns: Netns): number => statSync(netns.path).ino;
 
-/** An agent that sees these namespaces alone. */
+/** An agent that observes only these namespaces. */
 function watch(netns: readonly Netns[], ...args: readonly string[]): Promise<Agent> {
   const filter = `plugins.tcpretrans.filter.include.netns=${netns.map(inode).join(",")}`;
   return startAgent(["trace", "tcpretrans", "--json", ...args, "--set", filter]);
@@ -31,7 +31,7 @@ function segments(rows: readonly Row[]): Record<string, number> {
   return sums;
 }
 
-/** What the kernel counted by class, those that it met. */
+/** What the kernel counted by class, of those that occurred. */
 function classes(moved: Readonly<Record<string, number>>): Record<string, number> {
   const counted = {
     tlp: moved["TcpExt.TCPLossProbes"],
@@ -118,7 +118,7 @@ describe("tcpretrans", function () {
       assert.equal(one(said, "end", "server").received, 101_000);
     });
     const sums = segments(await events(agent));
-    // The first one did; later ones, where there are any, may have had none.
+    // The first one did; later ones, if any, may have had none.
     assert.ok((sums.tlp ?? 0) < moved["TcpExt.TCPLossProbes"]!, `${sums.tlp} probes told`);
     assert.equal(
       Object.values(sums).reduce((sum, n) => sum + n, 0),
@@ -139,7 +139,7 @@ describe("tcpretrans", function () {
     const sums = segments(rows);
     const bytes = rows.reduce((sum, row) => sum + Number(row["wirespan.tcp.bytes"]), 0);
     assert.ok((sums.fast ?? 0) >= 3, `${sums.fast} in recovery`);
-    // A probe may send new data: then the kernel counts a probe and nothing is sent again.
+    // A probe may send new data: then the kernel counts a probe and nothing is retransmitted.
     const { tlp: probes = 0, ...counted } = classes(moved);
     const { tlp = 0, ...told } = sums;
     assert.deepEqual(told, counted);
@@ -199,7 +199,7 @@ describe("tcpretrans", function () {
     await running.until("opened");
     await using agent = await watch([net.a], "--signals", "--set", "metrics.interval=60s");
     const moved = await net.a.moved(async () => {
-      // What is sent for the first time must leave: until then TCP holds it to be unsent.
+      // New data must leave: until then TCP considers it unsent.
       const there = await net.b.rule("input", "meta l4proto tcp", "drop");
       running.goOn();
       await sleep(150);

@@ -8,7 +8,7 @@ import { signals } from "./signals.ts";
 const { text, number } = column;
 const [local, peer] = [column.endpoint("network.local"), column.endpoint("network.peer")];
 
-/** bcc's letters, and one more for each cause that it does not distinguish. */
+/** bcc's letters, and one more for each cause that bcc does not distinguish. */
 const LETTERS: Readonly<Record<string, string>> = { tlp: "L", syn: "S", synack: "A", fast: "F" };
 
 const letter = ({ attributes }: Row): string =>

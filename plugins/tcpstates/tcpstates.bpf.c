@@ -299,7 +299,7 @@ struct {
 	__type(value, struct population);
 } population SEC(".maps");
 
-/* All sockets that the tracker knows, in every network namespace; the one row is written at the end. */
+/* All sockets that the tracker knows, in every network namespace; the only row is written at the end. */
 static __always_inline void see_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;

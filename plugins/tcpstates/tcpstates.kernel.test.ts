@@ -1,4 +1,4 @@
-// What tcpstates says of real sockets, beside what their programs and the kernel say of them.
+// tcpstates with real sockets, compared with what their programs and the kernel report.
 import assert from "node:assert/strict";
 import { countersOf } from "../../core/engine/readings.ts";
 import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
@@ -16,7 +16,7 @@ const PORT = "network.local.port";
 const DIRECTION = "wirespan.connection.direction";
 const CONTEXT = "wirespan.process.context.name";
 
-/** Each state with the one before it, in the order of their times, which must be that of the rows. */
+/** Each state with the previous one, in the order of their times, which must be that of the rows. */
 function sequence(rows: readonly Row[]): string[] {
   const times = rows.map((row) => String(row.time));
   assert.deepEqual(times, times.toSorted());
@@ -30,7 +30,7 @@ function timeOf(row: Row): bigint {
   return BigInt(Date.parse(`${text.slice(0, 19)}Z`)) * 1_000_000n + BigInt(text.slice(20, 29));
 }
 
-/** From the first change to the last, and what the durations in between add up to; nanoseconds. */
+/** From the first change to the last, and the sum of the durations in between; nanoseconds. */
 function lives(rows: readonly Row[]): readonly [bigint, bigint] {
   const sum = rows.slice(1).reduce((ns, row) => ns + BigInt(Math.round(Number(row[DURATION]) * 1e9)), 0n);
   return [timeOf(rows.at(-1)!) - timeOf(rows[0]!), sum];
@@ -104,7 +104,7 @@ describe("tcpstates", function () {
     const ends = new Ends(agent, netns);
     await run(netns, "clientCloses");
     const { opener, acceptor } = await changes(ends, 12);
-    // What a program does by itself, it does in its own context.
+    // What a program does itself, it does in its own context.
     const context = (rows: readonly Row[], state: string) =>
       rows.find((row) => row[STATE] === state)?.[CONTEXT];
     assert.deepEqual([context(opener, "syn_sent"), context(opener, "fin_wait_1")], ["pcli", "pcli"]);
@@ -120,7 +120,7 @@ describe("tcpstates", function () {
     assert.deepEqual(sequence(opener), ACTIVE);
     assert.deepEqual(sequence(acceptor), PASSIVE);
     const waited = (state: string) => Number(opener.find((row) => row[BEFORE] === state)?.[DURATION]);
-    // The server goes on 100 ms after the FIN, which it may acknowledge late.
+    // The server continues 100 ms after the FIN, which it may acknowledge late.
     assert.ok(waited("fin_wait_2") > 0 && waited("fin_wait_1") + waited("fin_wait_2") >= 0.1);
   });
 
@@ -171,7 +171,7 @@ describe("tcpstates", function () {
     await run(netns, "attempt");
     const rows = await refused.all(2);
     assert.deepEqual(sequence(rows), ["closed", "syn_sent", "closed"]);
-    // bcc forgets the ports of what was refused.
+    // bcc has no ports for refused attempts.
     assert.ok(rows.every((row) => Number(row[PORT]) > 0 && row["network.peer.port"] === 9));
     assert.ok(Number(rows[1]?.[DURATION]) > 0);
   });

@@ -4,7 +4,7 @@ import { readSubnets } from "./subnets.ts";
 
 const address = (...bytes: readonly number[]) => Uint8Array.from({ length: 16 }, (_, i) => bytes[i] ?? 0);
 
-/** The message of the CONFIG_INVALID that a list is refused with. */
+/** The message of the CONFIG_INVALID with which a list is rejected. */
 function refusal(...list: readonly string[]): string {
   try {
     readSubnets(list);

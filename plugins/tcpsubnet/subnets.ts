@@ -1,11 +1,11 @@
-// The list of subnets: `10.0.0.0/8`, or `10.0.0.0/8=corp` under a name.
+// The list of subnets: `10.0.0.0/8`, or `10.0.0.0/8=corp` with a name.
 import { parseCidr } from "../../core/plugin/address.ts";
 import { WirespanError } from "../../core/plugin/errors.ts";
 import type { ConstantStruct, InputRow } from "../../core/plugin/plugin.ts";
 
-/** What is in no subnet of the list counts under this name. */
+/** The name of what is in no subnet of the list. */
 export const OTHER = "other";
-/** Names that the program has room for, that one included (NAMES in tcpsubnet.bpf.c). */
+/** Maximum number of names in the program, including that one (NAMES in tcpsubnet.bpf.c). */
 const MOST = 1024;
 /** Bits before the address in the program's key. */
 const FAMILY_BITS = 32;
@@ -20,13 +20,13 @@ interface Block extends ConstantStruct {
 export interface Subnets {
   /** By the index of the program's sums; the first is `other`. */
   readonly names: readonly string[];
-  /** For the program's trie: several blocks may go by one name. */
+  /** For the program's trie: several blocks may have the same name. */
   readonly rows: readonly InputRow[];
   /** Every address is in one of them. */
   readonly complete: boolean;
 }
 
-/** Throws CONFIG_INVALID with every entry that is wrong, by its place in the list. */
+/** Throws CONFIG_INVALID with every invalid entry, by its position in the list. */
 export function readSubnets(list: readonly string[]): Subnets {
   const faults: string[] = [];
   const indexes = new Map([[OTHER, 0]]);

@@ -111,7 +111,7 @@ static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *locati
 
 DROP_PROGRAMS(on_drop)
 
-/* Adds to the sums what living connections moved since the last time. */
+/* Adds to the sums what open connections transferred since the last time. */
 static __always_inline void see_living(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct conn *c = ctx->value;

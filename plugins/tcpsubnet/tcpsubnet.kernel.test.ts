@@ -1,4 +1,4 @@
-// What tcpsubnet says of real connections, beside what their programs and the kernel say of them.
+// tcpsubnet with real connections, compared with what their programs and the kernel report.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AnyAttributes, Metric } from "../../core/plugin/signals.ts";
@@ -10,7 +10,7 @@ import { addresses, pair } from "../../test/support/topology.ts";
 import { build, one, run, start } from "../../test/support/workload.ts";
 
 const nothing = { sent: 0, received: 0, outbound: 0, inbound: 0, retransmits: 0 };
-/** A machine with much to do sends again what was only late, and drops it then: drops are looked at apart. */
+/** A busy machine retransmits segments that were only late, and then drops duplicates: drops are tested separately. */
 const noDrops = { lostOut: 0, lostIn: 0 };
 type Sums = typeof nothing;
 
@@ -21,7 +21,7 @@ function settingsOf(subnets: readonly string[], ...namespaces: readonly Netns[])
   };
 }
 
-/** A watch of one list of subnets that sees the sockets of some namespaces alone. */
+/** A watch with one list of subnets that observes the sockets of some namespaces only. */
 function watchSubnets(subnets: readonly string[], ...namespaces: readonly Netns[]): Promise<Watch> {
   return watch(["tcpsubnet"], settingsOf(subnets, ...namespaces));
 }
@@ -65,14 +65,14 @@ function keyOf(metric: string, attributes: AnyAttributes): keyof Sums | keyof ty
   return transmit ? "sent" : "received";
 }
 
-/** The last acknowledgement may be on its way still when the programs have ended: not more, but maybe later. */
+/** The last acknowledgement may still be in flight when the programs have ended: not more, but maybe later. */
 async function assertSums(watched: Watch, expected: Readonly<Record<string, Sums>>): Promise<void> {
   for (const end = performance.now() + 5000; performance.now() < end; await delay(20)) {
     try {
       assert.deepEqual(await sums(watched), expected);
       break;
     } catch {
-      // looked at again
+      // checked again
     }
   }
   await delay(50);
@@ -235,7 +235,7 @@ describe("tcpsubnet", function () {
       // The refused SYN has no socket at net.b, and its answer is taken at net.a.
       await run(net.a, "attempt", { address: addresses.b });
     });
-    // What came twice, because its acknowledgement was late.
+    // Duplicates, because the acknowledgement was late.
     lostIn += 1 + (moved["TcpExt.TCPDSACKOldSent"] ?? 0);
     assert.deepEqual(await drops(watched), {
       client: { lostIn, lostOut: 0 },
@@ -258,7 +258,7 @@ describe("tcpsubnet", function () {
         done = true;
       });
     assert.ok((await sweeping) > 100);
-    // A machine with much to do answers late now and then, and its kernel sends again.
+    // A busy machine responds late now and then, and its kernel retransmits.
     const retransmits = moved["Tcp.RetransSegs"] ?? 0;
     const loop = {
       ...nothing,

@@ -12,7 +12,7 @@ const CONNECTIONS = "wirespan.tcp.connections";
 const RETRANSMITS = "wirespan.tcp.retransmits";
 const DROPPED = "wirespan.tcp.packets_dropped";
 
-/** Bytes in one of each; bits by thousands, bytes by 1024. */
+/** Bytes per unit; bits by thousands, bytes by 1024. */
 const UNITS: Readonly<Record<string, number>> = {
   b: 1 / 8,
   k: 1e3 / 8,

@@ -35,7 +35,7 @@ export class Flows {
   readonly #limit: number;
   readonly #size: (bytes: Bytes) => number;
   #moved = new Map<string, Moved>();
-  /** Of connections that the kernel had no room for: since the start, and not reported yet. */
+  /** Of connections that did not fit in the kernel's tables: since the start, and not reported yet. */
   #rest: Bytes = { sent: 0, received: 0 };
   #unreported: Bytes = { sent: 0, received: 0 };
 
@@ -45,7 +45,7 @@ export class Flows {
     this.#size = SIZE[order];
   }
 
-  /** The same connection may come twice: swept, and closed right after. */
+  /** The same connection may occur twice: swept, and closed right after. */
   add(flow: Flow, connections: Connections): void {
     const { conn, sentBytes: sent, receivedBytes: received } = flow;
     const id = connectionId(conn.cookie, conn.life);

@@ -4,7 +4,7 @@ import { ProcessRows } from "./process-rows.ts";
 import type { ProcessKey, Task, Usage } from "./tcptop.skel.ts";
 import { Top } from "./top.ts";
 
-/** What the kernel's table holds: bytes sent by pid and span of time. */
+/** Content of the kernel's table: bytes sent by pid and time unit. */
 class Table implements TableRows<ProcessKey, Usage> {
   readonly rows = new Map<string, number>();
   #at: string | undefined;
@@ -52,7 +52,7 @@ describe("tcptop's rows of processes", () => {
     ]);
     table.rows.set("1/8", 20);
     sent();
-    // A program may still be at it that began in span 7.
+    // A program that began in unit 7 may still be running.
     table.rows.set("1/7", 131).set("2/9", 1);
     assert.deepEqual(sent(), [
       [1, 151],

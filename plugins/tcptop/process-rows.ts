@@ -3,12 +3,12 @@ import type { TableRows } from "../../core/plugin/skeleton.ts";
 import type { ProcessKey, Task, Usage } from "./tcptop.skel.ts";
 import type { Bytes, Top } from "./top.ts";
 
-/** Reads the table, and removes the rows that are written no more. */
+/** Reads the table, and removes rows that are no longer written. */
 export class ProcessRows {
   readonly #top: Top<Task>;
   #read = new Map<string, Bytes>();
   #rest: Bytes = { sent: 0, received: 0 };
-  /** The latest span of time that some row was made in, as of the last collection. */
+  /** The latest time unit in which a row was created, as of the last collection. */
   #newest = 0;
 
   constructor(top: Top<Task>) {
@@ -30,7 +30,7 @@ export class ProcessRows {
     this.#read = read;
   }
 
-  /** What there was no row for, since the start. */
+  /** What did not fit in a row, since the start. */
   readRest(all: Bytes): void {
     this.#top.addToRest(less(all, this.#rest));
     this.#rest = all;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Who moves bytes over TCP: sums by process, and by connection while somebody looks at them.
+// Which processes transfer data over TCP: sums by process, and by connection if requested.
 // Hooks: tp_btf/inet_sock_set_state (in the tracker's chain), iter/bpf_sk_storage_map.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
@@ -11,7 +11,7 @@
 #include <wirespan/skeleton.h>
 #include <wirespan/sweep.h>
 
-/* Whether connections are reported one by one. */
+/* Whether connections are reported individually. */
 const volatile bool by_connection = false;
 
 struct counters {
@@ -52,7 +52,7 @@ struct rest {
 	u64 received_bytes;
 };
 
-/* For what `processes` (0) or `closed` (1) had no room for. */
+/* For what did not fit in `processes` (0) or `closed` (1). */
 enum { OF_PROCESSES, OF_CONNECTIONS };
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -62,7 +62,7 @@ struct {
 } rests SEC(".maps");
 EXPORT_TABLE(rests, u32, struct rest);
 
-/* What a connection moved since it was last reported. */
+/* What a connection transferred since it was last reported. */
 struct flow {
 	struct conn conn;
 	u64 sent_bytes;

@@ -1,4 +1,4 @@
-// What tcptop says of real connections, beside what their programs count.
+// tcptop with real connections, compared with what their programs count.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
@@ -21,7 +21,7 @@ interface Bytes {
   readonly received: number;
 }
 
-/** A watch that sees the sockets of some namespaces alone; more settings of tcptop by name. */
+/** A watch that observes the sockets of some namespaces only; more settings of tcptop by name. */
 function watchTop(
   settings: Readonly<Record<string, string | number>>,
   ...namespaces: readonly Netns[]
@@ -48,7 +48,7 @@ async function series(watched: Watch): Promise<Readonly<Record<string, Bytes>>> 
   return found;
 }
 
-/** The last acknowledgement may be on its way still when the programs have ended: not more, but maybe later. */
+/** The last acknowledgement may still be in flight when the programs have ended: not more, but maybe later. */
 async function assertSeries(watched: Watch, expected: Readonly<Record<string, Bytes>>): Promise<void> {
   const all = { rest: { sent: 0, received: 0 }, ...expected };
   for (const end = performance.now() + 5000; performance.now() < end; await delay(20)) {
@@ -56,7 +56,7 @@ async function assertSeries(watched: Watch, expected: Readonly<Record<string, By
       assert.deepEqual(await series(watched), all);
       break;
     } catch {
-      // looked at again
+      // checked again
     }
   }
   await delay(50);
@@ -67,7 +67,7 @@ function counted({ sent, received }: Bytes): Bytes {
   return { sent, received };
 }
 
-/** All that the events told so far, by one of their attributes. */
+/** The sum of all events so far, by one of their attributes. */
 function told(watched: Pick<Watch, "events">, by: string): Readonly<Record<string, Bytes>> {
   const found: Record<string, { sent: number; received: number }> = {};
   for (const { attributes } of watched.events) {
@@ -115,7 +115,7 @@ describe("tcptop", function () {
     await assertSeries(watched, { [client.pid]: all, [server.pid]: { sent: 0, received: 10_000 } });
     const sum = watched.events.reduce((bytes, { attributes }) => bytes + (attributes[SENT] as number), 0);
     assert.equal(sum, 10_000);
-    // Each collection tells the first five by themselves; there may have been one before the last were closed.
+    // Each collection reports the first five individually; there may have been one before the last were closed.
     assert.equal(
       watched.events.reduce((count, { attributes }) => count + Number(attributes[OTHERS] ?? 1), 0),
       20_000,
@@ -141,7 +141,7 @@ describe("tcptop", function () {
     const held = netns.spawn(process.execPath, ["-e", opens], { stdio: ["pipe", "pipe", "inherit"] });
     try {
       await once(held.stdout!, "data");
-      // What waits for its owner waits for a second.
+      // What waits for its owner waits for one second.
       await delay(1100);
       await watched.collect();
       const sum = (name: string) =>
@@ -223,7 +223,7 @@ describe("tcptop", function () {
     await using watched = await watchTop({ connections: 10 }, netns);
     await using running = await start(netns, "reconnected", { up: 1000, delay: 100 });
     const done = running.done();
-    // Some collections come in the middle of a connection, some between two of them, some after several.
+    // Some collections happen during a connection, some between two, some after several.
     for (const pause of [150, 30]) {
       await delay(pause);
       await watched.collect();

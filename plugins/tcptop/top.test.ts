@@ -5,7 +5,7 @@ import { type Share, Top } from "./top.ts";
 const at = (sec: number) => sec * 1e9;
 const names = (top: Top<string>) => top.shares.map(({ who }) => who).sort();
 
-/** One collection in which these sent so much. */
+/** One collection in which these processes sent these bytes. */
 function collect(top: Top<string>, sec: number, sent: Readonly<Record<string, number>>): void {
   for (const [who, bytes] of Object.entries(sent)) top.add(who, who, { sent: bytes, received: 0 });
   top.settle(at(sec));

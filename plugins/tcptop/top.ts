@@ -23,22 +23,22 @@ interface Held<W> extends Moved<W> {
   readonly startNs: number | undefined;
   /** Recent bytes per second. */
   rate: number;
-  /** Seconds since it moved anything. */
+  /** Seconds since it transferred anything. */
   idle: number;
 }
 
-/** Seconds after which half of a rate is of what came since. */
+/** Half-life of a rate, in seconds. */
 const HALF = 60;
 /** A new process replaces one with less than half its rate, so that equal ones do not alternate. */
 const MARGIN = 2;
-/** Seconds after which the series of a process that moves nothing ends. */
+/** Seconds after which the series of an idle process ends. */
 const IDLE = 300;
-/** Two collections may follow each other at once: the rate of a moment means nothing. */
+/** Two collections may follow each other immediately: the rate of such an interval means nothing. */
 const SHORTEST = 1;
 
 /**
  * Sums stay correct whichever processes have a series: each byte is added to one sum and stays there. A process that
- * gets a series (again) begins at zero, with a start of its own; its traffic before and after is in the rest.
+ * gets a series (again) starts at zero, with its own start time; its traffic before and after is in the rest.
  */
 export class Top<W> {
   readonly #limit: number;
@@ -52,7 +52,7 @@ export class Top<W> {
     this.#limit = limit;
   }
 
-  /** Adds what a process moved since the last collection. */
+  /** Adds what a process transferred since the last collection. */
   add(id: string, who: W, { sent, received }: Bytes): void {
     const moved = this.#now.get(id);
     if (moved) {
@@ -111,7 +111,7 @@ export class Top<W> {
     this.#held.set(id, { who, startNs: this.#before, rate, sent: 0, received: 0, idle: 0 });
   }
 
-  /** Ends the series of the process with the lowest rate, if that is low enough beside this one. */
+  /** Ends the series of the process with the lowest rate, if that is low enough compared with this one. */
   #makeRoom(rate: number): boolean {
     let least: [string, Held<W>] | undefined;
     for (const entry of this.#held) if (!least || entry[1].rate < least[1].rate) least = entry;

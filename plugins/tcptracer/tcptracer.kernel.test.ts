@@ -1,4 +1,4 @@
-// What tcptracer says of real connections, beside what their programs say of them.
+// tcptracer with real connections, compared with what their programs report.
 import assert from "node:assert/strict";
 import { native } from "../../native/index.ts";
 import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
@@ -9,13 +9,13 @@ import { skip } from "../../test/support/skip.ts";
 import { addresses, pair } from "../../test/support/topology.ts";
 import { build, type Connection, one, pick, run, start } from "../../test/support/workload.ts";
 
-/** What a program told of its end, as all of its rows must have it. */
+/** What a program reported about its end, which all of its rows must have. */
 function end(line: Connection): Row {
   const { "wirespan.tcp.bytes_sent": _, "wirespan.tcp.bytes_received": __, ...row } = told(line);
   return row;
 }
 
-/** The rows of one trace by what they are; throws where there is not one of each. */
+/** The rows of one trace by type; throws if there is not one of each. */
 function traced(rows: readonly Row[]) {
   const of = (name: string, direction: string): Row => {
     const [row, ...more] = rows.filter(

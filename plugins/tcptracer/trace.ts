@@ -15,7 +15,7 @@ const LETTERS: Readonly<Record<string, string>> = { connect: "C", accept: "A", c
 
 const type = (row: Row): string => TYPES[row.name] ?? row.name;
 
-/** Of the wall clock; bcc prints the monotonic clock. */
+/** By the wall clock; bcc prints the monotonic clock. */
 const NANOSECONDS: Column = { title: "TIME(ns)", width: 20, cell: ({ time }) => column.nanoseconds(time) };
 
 export const trace: TraceView = {
