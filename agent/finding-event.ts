@@ -8,7 +8,7 @@ export const FINDING = {
     name: "wirespan.finding",
     severity: "WARN",
     description:
-      "A rule of the page holds, as it compares the last minute with the hour before. Only if the viewer runs.",
+      "A rule of the page fired: it compares the last minute with the hour before. Only if the viewer is enabled.",
     attributes: {
       "wirespan.finding.rule": {
         type: "string",

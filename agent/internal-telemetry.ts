@@ -78,7 +78,7 @@ export const INTERNAL_TELEMETRY = {
     instrument: "counter",
     name: "wirespan.agent.connection.lost",
     unit: "{connection}",
-    description: "Connection ends, whose end is not reported.",
+    description: "Connections, one end each, whose end is not reported.",
     attributes: {
       "error.type": {
         type: "string",
@@ -131,7 +131,7 @@ export const INTERNAL_TELEMETRY = {
         requirement: "required",
         enum: UNREAD,
         description:
-          "ambiguous: it is not certain whose bytes these are (pipelined requests, two contexts in one head); beyond_window: the head is longer than correlate.window, or the message is and has none; contradicted: the table, or the thread, names another than the header; interrupted: a program was not run, because it ran on the same CPU; invalid: the W3C forbids it; no_memory: the kernel had none; overrun: a table's records were overwritten before they were read; refused_announcement: a table was announced that is malformed or not the sender's own; thread_unreadable: a process whose threads publish contexts that cannot be found, or not without CAP_SYS_PTRACE; torn: a table was being written; unreadable: the application's memory could not be read; unseen: what was sent before was shown to no program, as sendfile's data is not before Linux 6.5.",
+          "ambiguous: the bytes cannot be assigned with certainty (pipelined requests, two contexts in one head); beyond_window: the head is longer than correlate.window, or the message is and has none; contradicted: the table, or the thread, names another than the header; interrupted: a program was not run, because it ran on the same CPU; invalid: the W3C forbids it; no_memory: the kernel had none; overrun: a table's records were overwritten before they were read; refused_announcement: a table was announced that is malformed or not the sender's own; thread_unreadable: a process whose threads publish contexts that cannot be found, or not without CAP_SYS_PTRACE; torn: a table was being written; unreadable: the application's memory could not be read; unseen: what was sent before was shown to no program, as sendfile's data is not before Linux 6.5.",
       },
     },
   },

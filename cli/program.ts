@@ -38,7 +38,7 @@ Examples:
   wirespan exporters test             send something to each backend, and print the responses
 
 Exit codes:
-  0  ended as asked
+  0  ended as requested
   1  an unexpected error; doctor: an enabled plugin cannot run
   2  the command line or the configuration is wrong
   3  this kernel is too old or has no BTF

@@ -109,7 +109,7 @@ log: {level: loud}
     assert.deepEqual(
       faultsOf({ yaml, env: { WIRESPAN_LOG_LEVL: "debug" }, flags: [setFlag("metrics", "1s")] }),
       [
-        'wirespan.yaml:1: version: expected 1 (this wirespan reads no other version of the configuration), got "2"',
+        'wirespan.yaml:1: version: expected 1 (this wirespan supports no other version of the configuration), got "2"',
         "wirespan.yaml:3: plugins.tcplif: unknown plugin; did you mean tcplife?",
         "wirespan.yaml:5: plugins.tcplife.long_lived: unknown key; did you mean longLived?",
         'wirespan.yaml:7: plugins.tcplife.filter.minDuration: expected a duration such as 500ms, 10s or 5m, got "10"',

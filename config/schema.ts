@@ -82,7 +82,7 @@ function isHostAndPort(t: string): boolean {
 }
 
 const runtimeSocket = (whose: string): Leaf => {
-  const doc = `Socket of ${whose}, which is asked for the names of containers; empty: none. Whoever may write to it is root.`;
+  const doc = `Socket of ${whose}, from which the names of containers are read; empty: none. Write access to it is equivalent to root.`;
   return leaf(text("a path, or nothing"), "", doc);
 };
 
@@ -96,21 +96,21 @@ const ringBytes = size("a size of 4KiB or more that is a power of two, such as 2
 
 const base: Tree = {
   version: leaf(
-    count(1, 1, "1 (this wirespan reads no other version of the configuration)"),
+    count(1, 1, "1 (this wirespan supports no other version of the configuration)"),
     1,
     "Version of the configuration's format.",
   ),
-  strict: leaf(boolean, false, "End the agent if a plugin cannot run, instead of leaving the plugin out."),
+  strict: leaf(boolean, false, "Exit if a plugin cannot run, instead of disabling the plugin."),
   connections: {
     accept: leaf(
       oneOf("none", "syscall"),
       "none",
-      "Watch the return of accept() even if no plugin requires it. It shows which process accepted, which then owns a connection that no process uses; if the kernel allows no fentry programs, this uses a tracepoint that slows every system call a little.",
+      "Observe the return of accept() even if no plugin requires it. It shows which process accepted a connection, and thus the owner of connections that no process uses; if the kernel allows no fentry programs, this uses a tracepoint that slows every system call a little.",
     ),
     limit: leaf(
       count(0, 16_777_216),
       0,
-      "Most connections that the kernel's tables have room for: those found by their addresses (tcpdrop names the owner of a packet without a socket by them), and those that accept() has not returned. 0: one for each 128 KiB of the host's memory, at least 65,536 and at most 1,048,576.",
+      "Maximum number of connections in the kernel's tables: the index by address (by which tcpdrop finds the owner of a packet without a socket), and connections that accept() has not returned. 0: one for each 128 KiB of the host's memory, at least 65,536 and at most 1,048,576.",
     ),
     peers: leaf(
       cidrs,
@@ -134,23 +134,23 @@ const base: Tree = {
     threads: leaf(
       autoOrBoolean,
       "auto",
-      "Read the contexts that SDKs publish for each thread (OTEP 4947); auto: of processes that say so in what they publish of themselves (OTEP 4719).",
+      "Read the contexts that SDKs publish for each thread (OTEP 4947); auto: of processes that announce them in their process context (OTEP 4719).",
     ),
-    window: leaf(count(256, 4096), 4096, "Bytes of a request's head that are searched at most."),
+    window: leaf(count(256, 4096), 4096, "Maximum bytes of a request's head that are searched."),
     connectGap: leaf(
       duration(),
       100,
-      "A connection whose first request comes later than this after the handshake was not made for it.",
+      "A connection whose first request comes later than this after the handshake was not opened for it.",
     ),
     rate: leaf(
       count(0, 100_000),
       200,
-      "Spans a second that this host adds to applications' traces at most; the rest are counted.",
+      "Maximum spans per second that this host adds to applications' traces; the rest are counted.",
     ),
     inbound: leaf(
       oneOf("always", "privatePeers", "never"),
       "privatePeers",
-      "From whom contexts are taken that are received: from every peer, from private, link-local and loopback addresses only, or from none.",
+      "Peers whose contexts are accepted in requests that this host receives: every peer, private, link-local and loopback addresses only, or none.",
     ),
   },
   ids: {
@@ -167,17 +167,21 @@ const base: Tree = {
     ratio: leaf(
       fraction,
       1,
-      "The share of traces of connections that is kept, chosen by trace id, so that both ends keep the same. Failures and connections that retransmitted are always kept; metrics count everything.",
+      "Fraction of the traces of connections that is kept, chosen by trace id, so that both ends keep the same. Failures and connections that retransmitted are always kept; metrics count everything.",
     ),
     slow: leaf(duration(), 0, "Connections that last longer than this are always kept; 0s: none."),
   },
   self: {
-    exclude: leaf(boolean, true, "Leave out the agent's own sockets."),
-    bpfStats: leaf(boolean, false, "Measure the run time of our BPF programs (about 60 ns a call)."),
+    exclude: leaf(boolean, true, "Exclude the agent's own sockets."),
+    bpfStats: leaf(
+      boolean,
+      false,
+      "Measure the run time of the agent's BPF programs (costs about 60 ns per call).",
+    ),
   },
   ring: {
     core: leaf(ringBytes, 8 * 1024 ** 2, "Size of the connection ring."),
-    bytes: leaf(ringBytes, 256 * 1024, "Size of each plugin's ring that has no size of its own."),
+    bytes: leaf(ringBytes, 256 * 1024, "Size of the ring of each plugin that has no size of its own."),
     drainInterval: leaf(duration(1), 50, "How often rings are read."),
   },
   metrics: {
@@ -185,7 +189,7 @@ const base: Tree = {
     maxSeries: leaf(
       count(1, 1_000_000),
       2000,
-      "Most series that one metric may have; the rest are summed into one.",
+      "Maximum number of series of a metric; the rest are summed into one.",
     ),
   },
   resource: {
@@ -195,23 +199,23 @@ const base: Tree = {
     names: leaf(
       list(names),
       [],
-      "Service names of your own; the first rule that matches takes precedence over the process's own name. A rule is criteria (executable=, comm=, argument=, cgroup=, port=; * stands for any text), ->, and service.name or service.namespace/service.name.",
+      "Service names that you choose; the first rule that matches takes precedence over the process's own name. A rule is criteria (executable=, comm=, argument=, cgroup=, port=; * stands for any text), ->, and service.name or service.namespace/service.name.",
     ),
     kubelet: {
       url: leaf(
         text("an address such as https://10.0.0.7:10250, or nothing", (t) => t === "" || isHttps(t)),
         "",
-        "The kubelet of this node, which is asked for the names of pods and containers; empty: none. It must allow `get` of nodes/pods.",
+        "The kubelet of this node, from which the names of pods and containers are read; empty: none. It must allow `get` of nodes/pods.",
       ),
       tokenFile: leaf(
         text("a path"),
         "/var/run/secrets/kubernetes.io/serviceaccount/token",
-        "The token for it, which is read again each time.",
+        "The file with the token for it, which is read again for each request.",
       ),
       caFile: leaf(
         text("a path"),
         "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
-        "The authority that its certificate must be signed by.",
+        "The certificate authority that must have signed the kubelet's certificate.",
       ),
     },
     docker: { socket: runtimeSocket("Docker or of podman's service") },
@@ -252,23 +256,23 @@ const base: Tree = {
     enabled: leaf(
       oneOf("auto", "true", "false"),
       "auto",
-      "Keep what is observed on this host, and show it as a page. auto: only if no exporter is configured. `viewer: true` and `viewer: false` are short for it.",
+      "Store what is observed on this host, and show it on a web page. auto: only if no exporter is configured. `viewer: true` and `viewer: false` are short forms.",
     ),
     address: leaf(
       text("host:port, such as 127.0.0.1:4380", isHostAndPort),
       "127.0.0.1:4380",
-      "Where the page is. An address that other hosts reach requires viewer.token.",
+      "Address of the page. One that other hosts can reach requires viewer.token.",
     ),
     token: leaf(
       text("a text of at least 22 characters", (t) => t === "" || t.length >= 22),
       "",
-      "What everybody must give to see the page; file:PATH is that file's text.",
+      "Token that is required to see the page; file:PATH reads it from a file.",
       true,
     ),
     users: leaf(
       list(count(0)),
       [],
-      "Ids of the users of this host that may see the page without a token, besides root and who ran sudo.",
+      "Ids of local users who may see the page without a token, besides root and the user who ran sudo.",
     ),
     file: leaf(
       text("a path, or nothing"),
@@ -278,31 +282,31 @@ const base: Tree = {
     bytes: leaf(
       size("a size of 16MiB or more, such as 256MiB", (n) => n >= 16 * 1024 ** 2),
       256 * 1024 ** 2,
-      "Maximum size of the database: the oldest gives way.",
+      "Maximum size of the database; the oldest data is removed first.",
     ),
     rate: leaf(
       count(1, 1_000_000),
       5000,
-      "Calm spans per second that are kept singly; above it one in N traces is. Sums count everything.",
+      "Uneventful spans per second that are stored individually; above that, one in N traces. Sums count everything.",
     ),
     receive: leaf(
       boolean,
       false,
-      "Take applications' own spans at /v1/traces of the page's address (OTLP/HTTP), and show them with the connections'.",
+      "Accept applications' own spans at /v1/traces of the page's address (OTLP/HTTP), and show them together with connections.",
     ),
     receiveFrom: leaf(
       list(count(0)),
       [],
-      "Ids of the users whose applications may send spans; empty: every local user's.",
+      "Ids of the local users whose applications may send spans; empty: all.",
     ),
     recordOn: leaf(
       list(oneOf("finding")),
       [],
-      "When the last half hour is copied to a recording beside the database: when a rule finds something. At most every 10 minutes; the newest three stay, of at most 64 MiB each.",
+      "When to copy the last half hour to a recording beside the database: when a rule finds something. At most every 10 minutes; the newest three are kept, of at most 64 MiB each.",
     ),
   },
   shutdown: {
-    timeout: leaf(duration(), 5000, "How long the last export may take at the end."),
+    timeout: leaf(duration(), 5000, "Time limit of the last export at shutdown."),
   },
 };
 
@@ -347,7 +351,7 @@ function pluginTree(plugin: Plugin, filter: Tree): Tree {
     enabled: enabled(name),
     ...settings,
     ...filter,
-    ring: { bytes: leaf(ringBytes, null, "Size of this plugin's ring; without it ring.bytes holds.") },
+    ring: { bytes: leaf(ringBytes, null, "Size of this plugin's ring; default: ring.bytes.") },
   };
 }
 

@@ -25,6 +25,6 @@ describe("expressions of the dashboards", () => {
     assert.throws(() => queries.rate("wirespan.tcp.nothing", []), /no plugin declares the metric/);
     assert.throws(() => queries.rate("wirespan.tcp.io", ["server.port"]), /has no attribute server.port/);
     assert.throws(() => queries.rate("wirespan.tcp.io", [], { "server.port": '=""' }), /has no attribute/);
-    assert.throws(() => queries.quantile(0.5, "wirespan.tcp.io", []), /is no histogram/);
+    assert.throws(() => queries.quantile(0.5, "wirespan.tcp.io", []), /is not a histogram/);
   });
 });

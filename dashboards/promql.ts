@@ -93,7 +93,7 @@ export class Queries {
    * or native ones (Prometheus).
    */
   quantile(q: number, metric: string, by: readonly string[], where: Where = {}): string {
-    if (specOf(metric).instrument !== "histogram") throw new Error(`${metric} is no histogram`);
+    if (specOf(metric).instrument !== "histogram") throw new Error(`${metric} is not a histogram`);
     const labels = this.#labels(metric, by);
     const within = (suffix: string) =>
       `increase(${this.#select(nameOf(metric) + suffix, metric, where)}[${this.window}])`;

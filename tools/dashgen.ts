@@ -24,7 +24,7 @@ const differ = [...files].filter(([path, text]) => !existsSync(path) || readFile
 const stale = globSync(join(folder, "grafana", "*.json")).filter((path) => !files.has(path));
 if (process.argv.includes("--check")) {
   for (const path of [...differ.map(([path]) => path), ...stale])
-    console.error(`${relative(root, path)} is not what dashboards/*.ts says; run npm run gen`);
+    console.error(`${relative(root, path)} differs from dashboards/*.ts; run npm run gen`);
   process.exitCode = differ.length + stale.length > 0 ? 1 : 0;
 } else {
   for (const [path, text] of differ) {

@@ -99,7 +99,7 @@ function folderOf(path: string): string | undefined {
 export function refusal(one: Import): string | undefined {
   const from = folderOf(one.from);
   const to = folderOf(one.to);
-  if (from === undefined) return `${one.from} lies in no folder that tools/imports.ts names`;
+  if (from === undefined) return `${one.from} is in no folder that tools/imports.ts lists`;
   const isTest = one.to.endsWith(".test.ts");
   if ((from === to && !isTest) || one.to === "package.json") return undefined;
   const allowed = MAY_IMPORT[from.startsWith("plugins/") ? "plugins" : from]!;

@@ -33,7 +33,7 @@ export function includesOf(path: string, text: string): string[] {
 /** Why each refused include of a file is refused. */
 export function refusedIncludes(path: string, text: string): string[] {
   const from = folderOf(path);
-  if (from === undefined) return [`${path} lies in no folder that tools/includes.ts names`];
+  if (from === undefined) return [`${path} is in no folder that tools/includes.ts lists`];
   const allowed = MAY_INCLUDE[from.startsWith("plugins/") ? "plugins" : from]!;
   return includesOf(path, text).flatMap((header) => {
     const to = folderOf(header);

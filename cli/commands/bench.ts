@@ -52,7 +52,9 @@ async function sayWhoRuns(): Promise<void> {
 
 export function addBench(program: Command): void {
   withConfig(program.command("bench"))
-    .description("measure what the agent costs on this host, beside the same work without it; takes a minute")
+    .description(
+      "measure what the agent costs on this host, compared with the same work without it; takes a minute",
+    )
     .option("-p, --plugin <name...>", "run these plugins only")
     .option(
       "--seconds <n>",

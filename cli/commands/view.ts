@@ -123,11 +123,11 @@ export function addView(program: Command): void {
 
   withConfig(program.command("record"))
     .argument("<file>", "the file to write; it must not exist")
-    .description("copy what the running agent has kept for its page, up to 10 s ago")
+    .description("copy the data that the running agent has stored for its page, up to 10 s ago")
     .option("--last <duration>", "how far back", "30m")
     .option("--bytes <size>", "maximum size, such as 64MiB; the oldest connections are left out")
     .option("--for <duration>", "wait this long, then record only that period")
-    .option("--anonymise", "replace addresses and names by hashes with a key that is thrown away")
+    .option("--anonymise", "replace addresses and names by hashes with a key that is discarded")
     .action(async (file: string, flags: RecordFlags) => {
       const last = milliseconds("--last", flags.last);
       const wait = flags.for === undefined ? undefined : milliseconds("--for", flags.for);

@@ -207,7 +207,8 @@ class Layouts {
     if (found?.kind !== "section") return [];
     return found.variables.map((id) => {
       const variable = this.#types[id]!;
-      if (variable.kind !== "var") throw new Error(`BTF: ${section} holds what is no variable`);
+      if (variable.kind !== "var")
+        throw new Error(`BTF: ${section} contains something other than a variable`);
       return [variable.name, variable.to];
     });
   }

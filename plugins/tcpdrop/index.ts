@@ -15,7 +15,7 @@ import { trace } from "./trace.ts";
 
 export default plugin({
   name: "tcpdrop",
-  summary: "TCP packets that the kernel drops: why, where, and whose they were.",
+  summary: "TCP packets that the kernel drops: why, where, and their owners.",
 
   config: {
     eventRate: {

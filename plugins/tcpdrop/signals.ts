@@ -140,7 +140,7 @@ export const signals = {
     signal: "span",
     name: "tcp drop",
     description:
-      "A TCP packet lost on this host, in the trace of the request whose bytes it held; it lasts 1 ns.",
+      "A TCP packet lost on this host, in the trace of the request whose bytes it contained; it lasts 1 ns.",
     attributes: { ...ANY_CONNECTION, ...PACKET, ...IN_TRACE },
   },
 } as const satisfies Signals;

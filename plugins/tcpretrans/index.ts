@@ -31,7 +31,7 @@ const segment = values(RetransmitCursor, SEGMENT, {
 
 export default plugin({
   name: "tcpretrans",
-  summary: "TCP retransmissions: whose, what caused them, and how many segments and bytes they took.",
+  summary: "TCP retransmissions: owner, cause, segments and bytes.",
 
   config: {
     eventRate: {

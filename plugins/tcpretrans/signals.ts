@@ -165,7 +165,8 @@ export const signals = {
   inTrace: {
     signal: "span",
     name: "tcp retransmit",
-    description: "A retransmitted segment, in the trace of the request whose bytes it holds; it lasts 1 ns.",
+    description:
+      "A retransmitted segment, in the trace of the request whose bytes it contains; it lasts 1 ns.",
     attributes: { ...CONNECTION, ...SEGMENT, ...IN_TRACE },
   },
 } as const satisfies Signals;

@@ -42,13 +42,13 @@ const CRITERIA: readonly Criterion[] = [
   { flags: "--cgroup <path>", doc: "only this cgroup and its subtree", criterion: "cgroup" },
   {
     flags: "--container <container>",
-    doc: "only this container: its id, at least its first 12 characters, or its name if identity.* says whom to ask",
+    doc: "only this container: its id, at least its first 12 characters, or its name if identity.* configures a source of names",
     criterion: "cgroup",
     value: "container:{}",
   },
   {
     flags: "--pod <pod>",
-    doc: "only this pod: its uid, or its name or namespace/name if identity.* says whom to ask",
+    doc: "only this pod: its uid, or its name or namespace/name if identity.* configures a source of names",
     criterion: "cgroup",
     value: "pod:{}",
   },

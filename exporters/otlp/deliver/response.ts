@@ -41,7 +41,7 @@ function readJson(body: Uint8Array, whole: boolean): PartialSuccess {
     if (Object.keys(answer).some((key) => /^errors?$/i.test(key))) throw new RangeError("an error");
     return { rejected: 0, message: "" };
   }
-  if (typeof partial !== "object") throw new RangeError("partialSuccess is no object");
+  if (typeof partial !== "object") throw new RangeError("partialSuccess is not an object");
   const fields = partial as Record<string, unknown>;
   const counts = [...JSON_COUNTS, ...SNAKE_COUNTS].map((key) => countOf(own(fields, key) ?? 0));
   const message = own(fields, "errorMessage") ?? own(fields, "error_message") ?? "";
@@ -73,7 +73,7 @@ function readProtobuf(body: Uint8Array, whole: boolean): PartialSuccess {
   let [rejected, message, complete] = [0, "", true];
   const inner = (field: number, value: Value, cut: boolean): void => {
     if (field === 1) {
-      if (typeof value !== "number") throw new RangeError("a count that is no number");
+      if (typeof value !== "number") throw new RangeError("a count that is not a number");
       rejected = value;
     }
     if (field === 2) message = textOf(value);

@@ -143,7 +143,7 @@ class Reader {
     while (this.#at < this.#bytes.length) {
       const number = Number(this.#varint() >> 3n);
       const field = schema[number];
-      if (field === undefined) throw new RangeError(`field ${number} is none of ours`);
+      if (field === undefined) throw new RangeError(`field ${number} is unknown`);
       const [name, type, repeated] = field;
       const value =
         typeof type === "object" ? new Reader(this.#delimited()).message(type) : this.#value(type);
