@@ -70,6 +70,8 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
   if (viewer) {
     viewer.state = () => ({ ...status(), hooks: hooksOf(engine) });
     viewer.living = () => engine.living();
+    // What piles up is seen to grow from here on, not only from the next collection.
+    void engine.first.then((metrics) => viewer.metrics(metrics));
   }
   const telemetry = await agent.resolve(agentParts.telemetry);
   const manager = agent.resolve(agentParts.serviceManager);

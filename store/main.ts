@@ -7,7 +7,8 @@ import { DatabaseSync } from "node:sqlite";
 import { FrameReader } from "../exporters/local/frame.ts";
 import type { Report, StoreOptions } from "../exporters/local/store-process.ts";
 import { Database } from "./database.ts";
-import { Findings, PERIOD } from "./findings/findings.ts";
+import { Findings } from "./findings/findings.ts";
+import { Rhythm } from "./findings/rhythm.ts";
 import { Receiver } from "./http/receive.ts";
 import { PageServer } from "./http/server.ts";
 import { Ingest } from "./ingest.ts";
@@ -119,11 +120,7 @@ async function serve(options: StoreOptions, db: Database): Promise<void> {
     report({ committed });
   };
   const reader = new FrameReader();
-  let evaluated = performance.now();
-  const evaluate = () => {
-    evaluated = performance.now();
-    void findings.evaluate(Date.now() / 1000);
-  };
+  const rhythm = new Rhythm(() => void findings.evaluate(Date.now() / 1000));
   process.stdin.on("data", (chunk: Buffer) => {
     const now = Date.now();
     let isDue = false;
@@ -131,18 +128,14 @@ async function serve(options: StoreOptions, db: Database): Promise<void> {
       if (head.type === "token") server.guard.tokens.addOnce(head.token);
       else if (head.type === "living") living.take(head);
       else isDue = ingest.take(head, body, now) || isDue;
-      // A fault is found sooner if what was collected is looked at when it comes.
-      if (head.type !== "metrics" || performance.now() - evaluated < 0.9 * PERIOD * 1000) continue;
-      evaluations.refresh();
-      evaluate();
+      if (head.type === "metrics") rhythm.collected();
     }
     if (isDue) commit();
   });
   const commits = setInterval(() => ingest.isDue(Date.now()) && commit(), 1000);
-  const evaluations = setInterval(evaluate, PERIOD * 1000);
   process.stdin.once("end", () => {
     clearInterval(commits);
-    clearInterval(evaluations);
+    rhythm.stop();
     commit();
     server.close();
     db.close();

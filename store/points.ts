@@ -31,6 +31,9 @@ export class Points {
   readonly #series = new Map<number, Series>();
   readonly #metrics = new Map<number, MetricDeclaration>();
   /** By level, the window that is open and its values by series. */
+  #collections = 0;
+  /** Seconds since the epoch: the window of this process's first collection, as long as there is no other in it. */
+  #first: number | undefined;
   readonly #open: { begin: number; values: Map<number, Value> }[] = LEVELS.map(() => ({
     begin: 0,
     values: new Map(),
@@ -49,6 +52,10 @@ export class Points {
   ): void {
     const seconds = head.time / 1e6;
     this.#turn(seconds);
+    const { begin } = this.#open[0]!;
+    this.#collections++;
+    if (this.#collections === 1) this.#first = begin;
+    else if (begin === this.#first) this.#first = undefined;
     let at = 0;
     for (const { metric, resource, points } of head.metrics) {
       const declared = metricOf(metric);
@@ -60,6 +67,11 @@ export class Points {
         for (const { values } of this.#open) merge(values, series, value);
       }
     }
+  }
+
+  /** The beginning of a window of the finest level that covers no time, only the moment from which counters count. */
+  get start(): number | undefined {
+    return this.#first;
   }
 
   series(id: number): Series | undefined {

@@ -73,11 +73,11 @@ export class Collector {
   }
 
   /**
-   * Sets the mark from which open connections' bytes count; the collected metrics are discarded. Must be called once,
+   * Sets the mark from which open connections' bytes count, and returns the metrics as of then. Must be called once,
    * first.
    */
-  async mark(): Promise<void> {
-    await this.#begin(false);
+  mark(): Promise<readonly Metric[]> {
+    return this.#begin(false);
   }
 
   /** Resolves after the current collection, if there is one. */
@@ -85,14 +85,14 @@ export class Collector {
     await this.#collecting?.catch(() => {});
   }
 
-  #begin(isTaken = true): Promise<readonly Metric[]> {
-    this.#collecting = this.#collect(isTaken).finally(() => {
+  #begin(isExported = true): Promise<readonly Metric[]> {
+    this.#collecting = this.#collect(isExported).finally(() => {
       this.#collecting = undefined;
     });
     return this.#collecting;
   }
 
-  async #collect(isTaken: boolean): Promise<readonly Metric[]> {
+  async #collect(isExported: boolean): Promise<readonly Metric[]> {
     const { log, drain, bootNow, collected } = this.#options;
     const metrics: Metric[] = [];
     // A reload may end some of them meanwhile, and waits for this.
@@ -106,7 +106,7 @@ export class Collector {
     for (const runner of runners) {
       const { name } = runner.plugin;
       try {
-        metrics.push(...runner.collect(bootNow, drain, isTaken));
+        metrics.push(...runner.collect(bootNow, drain, isExported));
       } catch (error) {
         const limited = rateLimited(log, `collect ${name}`, 60_000);
         limited.error({ error }, `collecting metrics from ${name} failed`);

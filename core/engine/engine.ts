@@ -42,6 +42,7 @@ export class Engine {
   readonly #failed: FailedPlugin[];
   readonly #reserve: Reserve;
   readonly #collector: Collector;
+  #first: Promise<readonly Metric[]> = Promise.resolve([]);
   #identity: Identity | undefined;
   #poller: Poller | undefined;
   #trackerReader: ObjectReader | undefined;
@@ -197,9 +198,10 @@ export class Engine {
     poller.add(reader.rings);
     this.#reserve.release();
     this.#correlating.begin({ native, config: this.#config, tracker: this.tracker, log: this.#log }, poller);
-    this.#collector
-      .mark()
-      .catch((error: unknown) => this.#log.warn({ error }, "the first collection failed"));
+    this.#first = this.#collector.mark().catch((error: unknown) => {
+      this.#log.warn({ error }, "the first collection failed");
+      return [];
+    });
   }
 
   get #log() {
@@ -356,6 +358,11 @@ export class Engine {
       }
     }
     return count;
+  }
+
+  /** The metrics at the start, without exemplars; nothing has been counted yet. */
+  get first(): Promise<readonly Metric[]> {
+    return this.#first;
   }
 
   /** All plugins' current metrics; one collection at a time. */

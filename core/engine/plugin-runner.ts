@@ -191,14 +191,14 @@ export class PluginRunner {
 
   /**
    * Current metrics (`now`: nanoseconds since boot), after a sweep, so that open sockets count. `drain`: passes on the
-   * sent spans whose values the tables have counted. `isTaken`: the metrics are used, with their exemplars.
+   * sent spans whose values the tables have counted. `isExported`: the metrics leave with their exemplars.
    */
-  collect(bootNow: () => number, drain: () => void, isTaken = true): readonly Metric[] {
+  collect(bootNow: () => number, drain: () => void, isExported = true): readonly Metric[] {
     const nowNs = bootNow();
     drain();
     this.#reader?.drain();
     this.#reader?.readTables();
-    if (isTaken) this.#exemplars?.next(nowNs);
+    if (isExported) this.#exemplars?.next(nowNs);
     return this.#instruments?.collect(nowNs) ?? [];
   }
 

@@ -160,6 +160,7 @@ const drops: Rule = (context) =>
     });
 
 const softirqCpu: Rule = ({ now }) => {
+  if (now.seconds === 0) return [];
   const perCpu = groupTotals(now.metric("wirespan.softirq.time"), (series) =>
     text(series, "cpu.logical_number"),
   );

@@ -77,7 +77,8 @@ export class SeriesQuery {
     const byMetric = Map.groupBy(totals.values(), ({ series }) => series.metric.name);
     return {
       begins,
-      seconds: begins.length * level.seconds,
+      seconds:
+        begins.filter((begin) => level !== LEVELS[0] || begin !== this.#points.start).length * level.seconds,
       step: level.seconds,
       of: (metric) => byMetric.get(metric) ?? [],
     };

@@ -1,11 +1,13 @@
-// What loads the page is the agent's own traffic: `self.exclude` leaves it out at both ends.
+// What the page leaves out, and what it knows at once: what loads it is the agent's own traffic, which `self.exclude` leaves out at both ends.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Listeners } from "../../store/answers.ts";
 import { type Row, startAgent } from "../support/agent.ts";
 import { inodeOf } from "../support/connection-ends.ts";
 import { Netns, needsRoot } from "../support/netns.ts";
+import { Staged } from "../support/staged.ts";
 import { until } from "../support/until.ts";
 
 const VISITS = 20;
@@ -68,5 +70,41 @@ exporters: { c: { type: console, format: json, rate: 1000 } }
   it("are reported if self.exclude is false", async () => {
     const { page } = await visit(false);
     assert.equal(page.filter(({ name }) => name === "tcp connection").length, 2 * VISITS);
+  });
+});
+
+describe("a page that has just been started", function () {
+  this.timeout(60_000);
+  before(function () {
+    needsRoot(this);
+  });
+
+  it("shows the queue of a listener before the first interval is over", async () => {
+    await using stack = new AsyncDisposableStack();
+    const folder = await mkdtemp(join(tmpdir(), "wirespan-viewer-"));
+    stack.defer(() => rm(folder, { recursive: true }));
+    const netns = stack.use(await Netns.create());
+    const server = await Staged.faulty(netns, "server", "unattended", 9100);
+    stack.defer(() => server.end());
+    const client = await Staged.start(netns, "client", "ask", "127.0.0.1", "9100", "2");
+    stack.defer(() => client.end());
+    const agent = stack.use(
+      await startAgent([], {
+        config: `
+metrics: { interval: 1h }
+filter: { include: { netns: ["${inodeOf(netns)}"] } }
+viewer: { enabled: true, address: "127.0.0.1:0", file: "${folder}/viewer.db" }
+exporters: { c: { type: console, format: json, rate: 1 } }
+`,
+      }),
+    );
+    const url = await until("the page's address", () =>
+      agent.stderr.map((line) => /http:\/\/127\.0\.0\.1:\d+\//.exec(line)?.[0]).find((one) => one),
+    );
+    const listener = await until("the listener", async () => {
+      const answer = await fetch(new URL("/api/v1/listeners", url));
+      return ((await answer.json()) as Listeners).listeners.find(({ port }) => port === 9100);
+    });
+    assert.ok(listener.waiting > 0, JSON.stringify(listener));
   });
 });
