@@ -3,21 +3,21 @@ import { TestStore } from "../test/support/page.ts";
 import { SeriesQuery } from "./query/series.ts";
 
 const NOW = 1_800_000_000;
+const INTERVAL = { from: (NOW - 60) * 1e6, to: (NOW + 120) * 1e6 };
 
-describe("collected points", () => {
-  /** For how many seconds there are metrics, after collections at these seconds. */
-  function secondsOf(...collections: readonly number[]): number {
-    using store = new TestStore({ now: () => NOW });
-    for (const at of collections) store.metrics(NOW + at, "wirespan.softirq.time", "counter", { "{}": 1 });
-    const interval = { from: (NOW - 60) * 1e6, to: (NOW + 60) * 1e6 };
-    return new SeriesQuery(store.ingest.points).between(interval, NOW).seconds;
-  }
-
-  it("cover no time at the first collection, from which on is counted", () => {
-    assert.deepEqual([secondsOf(3), secondsOf(3, 13), secondsOf(3, 13, 23)], [0, 10, 20]);
-  });
-
-  it("cover a window in which there were two collections", () => {
-    assert.deepEqual([secondsOf(0, 9.9), secondsOf(0, 9.9, 19.9)], [10, 20]);
-  });
+describe("windows of collected points", () => {
+  for (const interval of [2, 10, 30])
+    it(`cover the ${interval} seconds since the collection before, and the first one none`, () => {
+      using store = new TestStore({ now: () => NOW });
+      const collect = (at: number, seconds: number) => {
+        store.interval = seconds;
+        store.metrics(NOW + at, "wirespan.softirq.time", "counter", { "{}": 1 });
+      };
+      collect(3, 0);
+      for (let i = 1; i <= 3; i++) collect(3 + i * interval, interval);
+      const seconds = () => new SeriesQuery(store.ingest.points).between(INTERVAL, NOW).seconds;
+      assert.equal(seconds(), 3 * interval);
+      store.ingest.commit(NOW + 100);
+      assert.equal(seconds(), 3 * interval, "in the file");
+    });
 });

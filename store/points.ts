@@ -22,6 +22,9 @@ export interface Series {
 /** What a window holds of a series: a counter's growth, a gauge's last value, or a histogram's growth. */
 export type Value = number | Histogram;
 
+/** The number under which a window holds how many seconds its counters cover; no series has it. */
+export const COVERED = 0;
+
 const NUMBER = 0;
 const HISTOGRAM = 1;
 
@@ -31,9 +34,6 @@ export class Points {
   readonly #series = new Map<number, Series>();
   readonly #metrics = new Map<number, MetricDeclaration>();
   /** By level, the window that is open and its values by series. */
-  #collections = 0;
-  /** Seconds since the epoch: the window of this process's first collection, as long as there is no other in it. */
-  #first: number | undefined;
   readonly #open: { begin: number; values: Map<number, Value> }[] = LEVELS.map(() => ({
     begin: 0,
     values: new Map(),
@@ -52,10 +52,7 @@ export class Points {
   ): void {
     const seconds = head.time / 1e6;
     this.#turn(seconds);
-    const { begin } = this.#open[0]!;
-    this.#collections++;
-    if (this.#collections === 1) this.#first = begin;
-    else if (begin === this.#first) this.#first = undefined;
+    for (const { values } of this.#open) values.set(COVERED, Number(values.get(COVERED) ?? 0) + head.seconds);
     let at = 0;
     for (const { metric, resource, points } of head.metrics) {
       const declared = metricOf(metric);
@@ -67,11 +64,6 @@ export class Points {
         for (const { values } of this.#open) merge(values, series, value);
       }
     }
-  }
-
-  /** The beginning of a window of the finest level that covers no time, only the moment from which counters count. */
-  get start(): number | undefined {
-    return this.#first;
   }
 
   series(id: number): Series | undefined {

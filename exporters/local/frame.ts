@@ -43,6 +43,8 @@ export interface MetricsHead {
   readonly seq: number;
   /** Microseconds since the epoch. */
   readonly time: number;
+  /** Since the collection before, whatever was done to the clock; 0 for the first. */
+  readonly seconds: number;
   readonly metrics: readonly MetricHead[];
 }
 

@@ -63,6 +63,8 @@ export class LocalExporter implements Exporter, Sink {
   #settled: (() => void)[] = [];
   #state: (() => unknown) | undefined;
   #living: (() => Promise<LivingList>) | undefined;
+  /** When metrics came last, nanoseconds since boot. */
+  #collected: number | undefined;
   #closed = false;
   #url: string | undefined;
 
@@ -171,7 +173,16 @@ export class LocalExporter implements Exporter, Sink {
     if (first === undefined || !this.#take("point", count)) return;
     const numbers: number[] = [];
     const heads = added.map((metric) => this.#metric(metric, numbers));
-    const head = { type: "metrics", seq: ++this.#seq, time: micros(first.time), metrics: heads } as const;
+    const { time } = first;
+    const seconds = (time.bootNs - (this.#collected ?? time.bootNs)) / 1e9;
+    this.#collected = time.bootNs;
+    const head = {
+      type: "metrics",
+      seq: ++this.#seq,
+      time: micros(time),
+      seconds,
+      metrics: heads,
+    } as const;
     this.#send(head, [bytesOf(Float64Array.from(numbers))], { kind: "point", count });
     if (this.#state) this.#write(encodeFrame({ type: "state", time: head.time, state: this.#state() }));
   }

@@ -1,4 +1,4 @@
-// Rules about connections: what sums by edge show. Tests: store/findings/rules.test.ts.
+// Rules about connections: what sums by edge show. Tests: store/findings/findings.test.ts.
 import { isMore } from "../query/lists.ts";
 import { type Edge, keyOf, type Sums } from "../sums/edge.ts";
 import {

@@ -8,6 +8,9 @@ import type { Edge } from "../sums/edge.ts";
 /** How urgent: requests fail; requests are slow or data is retransmitted; something is unusual. */
 export type Severity = "failing" | "slow" | "unusual";
 
+/** Seconds between evaluations. */
+export const PERIOD = 10;
+
 export interface Finding {
   /** The rule's name. */
   readonly rule: string;
@@ -33,6 +36,8 @@ export interface Evidence {
   readonly edges: ReadonlyMap<string, EdgeSums>;
   /** When metrics were collected: beginnings of windows, seconds since the epoch, ascending. */
   readonly collected: readonly number[];
+  /** Seconds between the collections of a window, by its beginning. */
+  readonly covered: ReadonlyMap<number, number>;
   metric(name: string): readonly SeriesTotal[];
 }
 

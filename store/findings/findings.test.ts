@@ -286,7 +286,7 @@ const cases: readonly {
     },
     rule: "softirq-hogs-cpu",
     subject: "CPU 0 (net_rx)",
-    text: /Softirqs took 70 % of CPU 0/,
+    text: /Softirqs took 70 % of CPU 0 in the last 10 s/,
   },
   {
     title: "NAPI polls that use up their budget",

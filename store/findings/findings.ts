@@ -7,11 +7,9 @@ import { type Interval, Progress, type Scan } from "../query/scan.ts";
 import { SeriesQuery } from "../query/series.ts";
 import { keyOf } from "../sums/edge.ts";
 import { CONNECTION_RULES } from "./connection-rules.ts";
-import type { Context, Evidence, Finding, Severity } from "./finding.ts";
+import { type Context, type Evidence, type Finding, PERIOD, type Severity } from "./finding.ts";
 import { HOST_RULES } from "./host-rules.ts";
 
-/** Seconds between evaluations. */
-export const PERIOD = 10;
 /** Evaluations in which a finding must hold to be raised, and must not to be dropped. */
 const RAISED_AFTER = 2;
 const DROPPED_AFTER = 6;
@@ -139,6 +137,7 @@ export class Findings {
       edges: totals(only ? all.filter(({ edge }) => only.has(keyOf(edge))) : all),
       recent: { edges: totals(all.filter(isRecent)) },
       collected: series.begins,
+      covered: series.covered,
       metric: (name: string) => series.of(name),
     };
   }

@@ -1,4 +1,4 @@
-// Rules about listeners, losses, CPUs, queues and the agent itself: what metrics show. Tests: store/findings/rules.test.ts.
+// Rules about listeners, losses, CPUs, queues and the agent itself: what metrics show. Tests: store/findings/findings.test.ts.
 import type { Series } from "../points.ts";
 import { groupTotals, type SeriesTotal } from "../query/series.ts";
 import { dropAdvice } from "./drop-advice.ts";
@@ -7,6 +7,7 @@ import {
   duration,
   type Evidence,
   type Finding,
+  PERIOD,
   percent,
   quantile,
   type Rule,
@@ -159,13 +160,28 @@ const drops: Rule = (context) =>
       };
     });
 
+/** Windows of the last collections that cover a whole one: a CPU that is hogged is so long before it was for a minute. */
+function latestOf({ collected, covered }: Evidence): { readonly begins: readonly number[]; seconds: number } {
+  const begins: number[] = [];
+  let seconds = 0;
+  for (const begin of collected.toReversed()) {
+    if (seconds >= 0.9 * PERIOD) break;
+    begins.push(begin);
+    seconds += covered.get(begin)!;
+  }
+  return { begins, seconds };
+}
+
 const softirqCpu: Rule = ({ now }) => {
-  if (now.seconds === 0) return [];
   const perCpu = groupTotals(now.metric("wirespan.softirq.time"), (series) =>
     text(series, "cpu.logical_number"),
   );
-  if (perCpu.has("") || perCpu.size < 2) return [];
-  const shares = [...perCpu].map(([cpu, { total }]) => ({ cpu, share: total / now.seconds }));
+  const { begins, seconds } = latestOf(now);
+  if (perCpu.has("") || perCpu.size < 2 || seconds === 0) return [];
+  const shares = [...perCpu].map(([cpu, { values }]) => {
+    const busy = begins.reduce((sum, begin) => sum + (values.get(begin) ?? 0), 0);
+    return { cpu, share: busy / seconds };
+  });
   const mean = shares.reduce((sum, { share }) => sum + share, 0) / shares.length;
   return shares
     .filter(({ share }) => share >= SOFTIRQ_BUSY || (share >= 0.2 && share >= 3 * mean))
@@ -179,7 +195,7 @@ const softirqCpu: Rule = ({ now }) => {
         rule: "softirq-hogs-cpu",
         severity: "slow" as const,
         subject: `CPU ${cpu} (${vector})`,
-        text: `Softirqs took ${percent(share)} of CPU ${cpu} in the last minute, most of it ${vector}; the mean of all CPUs is ${percent(mean)}.`,
+        text: `Softirqs took ${percent(share)} of CPU ${cpu} in the last ${Math.round(seconds)} s, most of it ${vector}; the mean of all CPUs is ${percent(mean)}.`,
         next: "Spread the interrupts: check /proc/interrupts, RSS queues (ethtool -l) and RPS (rps_cpus).",
         count: Math.round(share * 100),
         evidence: "/host",

@@ -1,5 +1,5 @@
 // When the rules are applied. Tests: store/findings/rhythm.test.ts.
-import { PERIOD } from "./findings.ts";
+import { PERIOD } from "./finding.ts";
 
 /** Shares of the period: before the first a collection waits for the next one; after the second none is waited for. */
 const EARLY = 0.9;

@@ -1,6 +1,6 @@
 // Metric series over an interval. Tests: store/query/queries.test.ts.
 import { Histogram } from "../histogram.ts";
-import type { Points, Series } from "../points.ts";
+import { COVERED, type Points, type Series } from "../points.ts";
 import { LEVELS } from "../sums/windows.ts";
 import type { Interval } from "./scan.ts";
 
@@ -24,7 +24,8 @@ export interface HistogramWindow {
 export interface SeriesOfInterval {
   /** Of the windows in which anything was collected, seconds since the epoch, ascending. */
   readonly begins: readonly number[];
-  /** Seconds that the windows cover for which there is anything. */
+  /** Seconds between the collections of a window, by its beginning, and of all. */
+  readonly covered: ReadonlyMap<number, number>;
   readonly seconds: number;
   /** Seconds of one window. */
   readonly step: number;
@@ -50,8 +51,10 @@ export class SeriesQuery {
     const wanted = names && new Set(names);
     const skipped = new Set<number>();
     const begins: number[] = [];
+    const covered = new Map<number, number>();
     for (const [begin, values] of this.#points.between(LEVELS.indexOf(level), from / 1e6, to / 1e6)) {
       begins.push(begin);
+      covered.set(begin, Number(values.get(COVERED) ?? level.seconds));
       for (const [id, value] of values) {
         if (skipped.has(id)) continue;
         let total = totals.get(id);
@@ -77,8 +80,8 @@ export class SeriesQuery {
     const byMetric = Map.groupBy(totals.values(), ({ series }) => series.metric.name);
     return {
       begins,
-      seconds:
-        begins.filter((begin) => level !== LEVELS[0] || begin !== this.#points.start).length * level.seconds,
+      seconds: covered.values().reduce((sum, seconds) => sum + seconds, 0),
+      covered,
       step: level.seconds,
       of: (metric) => byMetric.get(metric) ?? [],
     };

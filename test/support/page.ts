@@ -71,6 +71,9 @@ export class TestStore implements Disposable {
   readonly #reader = new FrameReader();
   readonly #ids = new Map<unknown, number>();
   #seq = 0;
+  #collected: number | undefined;
+  /** Seconds between collections. */
+  interval = 10;
 
   constructor({ bytes = 64 * 1024 ** 2, rate = 1e6, now = () => Date.now() / 1000 } = {}) {
     this.db = new Database(this.file, bytes);
@@ -132,6 +135,7 @@ export class TestStore implements Disposable {
       type: "metrics",
       seq: ++this.#seq,
       time: time * 1e6,
+      seconds: this.#since(time),
       metrics: [{ metric, resource: this.resource(service), points }],
     };
     this.frame(head, [new Uint8Array(Float64Array.from(Object.values(values)).buffer)]);
@@ -152,6 +156,7 @@ export class TestStore implements Disposable {
       type: "metrics",
       seq: ++this.#seq,
       time: time * 1e6,
+      seconds: this.#since(time),
       metrics: [{ metric, resource: this.resource(service), points: [attributes] }],
     };
     const count = counts.reduce((sum, n) => sum + n, 0);
@@ -170,6 +175,13 @@ export class TestStore implements Disposable {
   [Symbol.dispose](): void {
     this.db.close();
     rmSync(this.folder, { recursive: true });
+  }
+
+  /** What is given of one time is one collection. */
+  #since(time: number): number {
+    const seconds = time === this.#collected ? 0 : this.interval;
+    this.#collected = time;
+    return seconds;
   }
 
   #declared(what: unknown, declare: (id: number) => Head): number {

@@ -1,4 +1,4 @@
-// Clients and servers of the tests of the page (test/apps/staged.mjs, test/apps/faulty.py).
+// Clients and servers of the tests of the page (test/apps/staged.mjs, faulty.py, flood.py).
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
@@ -40,6 +40,11 @@ export class Staged {
   /** A server that does not: `unattended` or `exhausted`. */
   static faulty(netns: Netns, service: string, how: string, port: number): Promise<Staged> {
     return Staged.#spawn(netns, service, "python3", [app("faulty.py"), how, String(port)]);
+  }
+
+  /** A sender whose packets keep a CPU busy that receives them. */
+  static flood(netns: Netns, service: string, host: string, cpu: number): Promise<Staged> {
+    return Staged.#spawn(netns, service, "python3", [app("flood.py"), host, String(cpu)]);
   }
 
   static async #spawn(netns: Netns, service: string, program: string, args: string[]): Promise<Staged> {

@@ -34,6 +34,8 @@ interface Stage {
   /** On the other side of the wire. */
   runElsewhere(service: string, ...args: string[]): Promise<Staged>;
   serveBadly(how: string, port: number): Promise<Staged>;
+  /** From the other side of the wire; one CPU receives it all. */
+  flood(cpu: number): Promise<Staged>;
 }
 
 const PORT = 9100;
@@ -160,6 +162,25 @@ const FAULTS: readonly Fault[] = [
       await stage.run("hog", "push", addresses.b, String(PORT));
     },
   },
+  {
+    what: "one CPU that receives all packets",
+    rule: "softirq-hogs-cpu",
+    subject: "CPU 1 (net_rx)",
+    text: /^Softirqs took \d+ % of CPU 1 in the last 10 s, most of it net_rx/,
+    async stage(stage) {
+      // So many that receiving a packet takes much longer than sending it.
+      const rules = [
+        "add table ip f",
+        "add chain ip f many",
+        ...Array.from({ length: 100 }, (_, i) => `add rule ip f many ip saddr 10.1.0.${i} drop`),
+        "add chain ip f in { type filter hook prerouting priority -300; }",
+        ...Array.from({ length: 80 }, () => "add rule ip f in jump many"),
+        "add rule ip f in udp dport 9 drop",
+      ];
+      await stage.net.a.run("nft", rules.join(";"));
+      await stage.flood(1);
+    },
+  },
 ];
 
 describe("staged faults", function () {
@@ -179,6 +200,7 @@ describe("staged faults", function () {
     agent = await startAgent([], {
       config: `
 filter: { include: { netns: ["${inodeOf(net.a)}"] } }
+plugins: { softirqs: { perCpu: true } }
 viewer: { enabled: true, address: "127.0.0.1:0", file: "${folder}/viewer.db" }
 exporters: { c: { type: console, format: json, rate: 1 } }
 `,
@@ -211,6 +233,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     },
     run: (service, ...args) => keep(Staged.start(net.a, service, ...args)),
     runElsewhere: (service, ...args) => keep(Staged.start(net.b, service, ...args)),
+    flood: (cpu) => keep(Staged.flood(net.b, "flood", addresses.a, cpu)),
     serveBadly: (how, port) => keep(Staged.faulty(net.a, "server", how, port)),
   };
   const findings = async () => {
