@@ -1,4 +1,4 @@
-// The agent: start order, stop order, and the rhythm of collections. Tests: test/system/agent.kernel.test.ts,
+// The agent: start order, stop order, and the timing of collections. Tests: test/system/agent.kernel.test.ts,
 // agent/life.kernel.test.ts.
 import type { Config } from "../config/config.ts";
 import { standardOutput } from "../core/base/output.ts";
@@ -17,9 +17,9 @@ import { accountFor, atHangup, begin, end, endWithin, stopped } from "./life.ts"
 import { sayReady } from "./ready.ts";
 
 export interface AgentOptions extends Omit<AgentSettings, "config" | "native"> {
-  /** Released when everything is attached: what it loads costs nothing before. */
+  /** Released when everything is attached: what it loads does not delay that. */
   readonly log: Log | DeferredLog;
-  /** Plugins that could not even be imported. */
+  /** Plugins that could not be imported. */
   readonly failed: readonly FailedPlugin[];
 }
 
@@ -41,16 +41,16 @@ function reportMissing({ plugin, hooks }: PluginRunner, log: Log): void {
   if (detail !== undefined) log.info({ plugin: plugin.name }, detail);
 }
 
-/** Attaches, exports until a signal comes, flushes, and leaves nothing in the kernel. Throws what ended it early. */
+/** Attaches, exports until a signal arrives, flushes, and leaves nothing in the kernel. Throws what ended it early. */
 export async function runAgent(config: Config, { failed, ...options }: AgentOptions): Promise<void> {
   const { log } = options;
   const ended = begin();
-  // Node would write its warnings itself, and wait for whoever reads them.
+  // Node would write its warnings itself, and wait for the reader.
   process.removeAllListeners("warning").on("warning", ({ message }) => log.debug({}, message));
   reportFailures(failed, config.strict, log);
   await using agent = composeAgent({ config, ...options });
   const engine = await Promise.race([agent.resolve(parts.engine), ended]);
-  // What is half attached goes with the process.
+  // What is half attached ends with the process.
   if (!(engine instanceof Engine)) return stopped(engine);
   if ("release" in log) log.release();
   const failedBefore = engine.failed.length;
@@ -107,7 +107,7 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
   stopped(ending);
 }
 
-/** What `wirespan doctor` says, for the page. */
+/** The report of `wirespan doctor`, for the page. */
 function hooksOf({ tracker, runners }: Engine) {
   const core = { name: "connections", hooks: tracker.loaded.hooks };
   return [core, ...runners.map(({ plugin, hooks }) => ({ name: plugin.name, hooks }))].flatMap(
@@ -115,7 +115,7 @@ function hooksOf({ tracker, runners }: Engine) {
   );
 }
 
-/** Milliseconds that detaching and the last collection may take. */
+/** Time limit of detaching and the last collection, milliseconds. */
 const GRACE = 5000;
 
 /** An agent that only prints ends when nobody reads its output any more. */

@@ -2,8 +2,8 @@
 import type { Server, Socket } from "node:net";
 
 /**
- * Keeps at most `most` connections, of which the oldest gives way to a new one, and each for at most `ms` milliseconds.
- * Answers with what takes a connection's time limit off.
+ * Keeps at most `most` connections, of which the oldest is closed for a new one, and each for at most `ms`
+ * milliseconds. Returns a function that lifts a connection's time limit.
  */
 export function boundConnections(server: Server, most: number, ms: number): (connection: Socket) => void {
   const open = new Map<Socket, NodeJS.Timeout>();
@@ -12,7 +12,7 @@ export function boundConnections(server: Server, most: number, ms: number): (con
     open.delete(connection);
   };
   server.on("connection", (connection: Socket) => {
-    // A client may leave at any moment and in any way.
+    // A client may disconnect at any moment and in any way.
     connection.on("error", () => connection.destroy());
     connection.once("close", () => forget(connection));
     open.set(
@@ -21,7 +21,7 @@ export function boundConnections(server: Server, most: number, ms: number): (con
     );
     const [oldest] = open.keys();
     if (open.size <= most || oldest === undefined) return;
-    // At once: "close" comes only after all connections of this turn of the event loop.
+    // Immediately: "close" comes only after all connections of this turn of the event loop.
     forget(oldest);
     oldest.destroy();
   });

@@ -1,4 +1,4 @@
-// Settings that add a dimension to metrics: `config print` foretells the series that come of it.
+// Settings that add a dimension to metrics: `config print` forecasts the number of series.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { loadConfig } from "../config/load.ts";
@@ -18,7 +18,7 @@ async function forecast(plugin: string, settings: Values): Promise<readonly Expe
   return expectedSeries(loadConfig({ env: {}, flags, plugins }), plugins);
 }
 
-/** A metric's series, foretold and found, while `work` says what there was to meet. */
+/** A metric's series, forecast and found, while `work` returns what there was. */
 async function compare(
   plugin: string,
   metric: string,
@@ -33,7 +33,7 @@ async function compare(
   return { foretold, found: metrics.flatMap(({ points }) => points).length, limit: row.series };
 }
 
-/** The clients' ends of what a workload did. */
+/** The clients' ends of a workload's connections. */
 function clients(lines: readonly Line[], more: Met = {}): readonly Met[] {
   return pick(lines, "end", "client").map((line) => ({
     "process.executable.name": "pcli",

@@ -1,24 +1,24 @@
-// How many series metrics will have: at most, from what their attributes are declared to be, and as a rule, for
-// each of what there is on a host.
+// The number of metric series: an upper bound from the declarations of their attributes, and a typical number for each
+// combination of values on the host.
 import type { Config } from "../config/config.ts";
 import type { Plugin } from "../core/plugin/plugin.ts";
 import type { AttributeSpec, MetricSpec } from "../core/plugin/signals.ts";
 
-/** Attributes, and of each the values that count. */
+/** Attributes, each with the values that count. */
 export type Each = Readonly<Record<string, readonly string[] | "any">>;
 
 export interface ExpectedSeries {
   readonly plugin: string;
   readonly metric: string;
-  /** At most, for each resource. */
+  /** Upper bound for each resource. */
   readonly series: number;
-  /** Some attribute has no closed set of values: `metrics.maxSeries` is what bounds the metric. */
+  /** Some attribute has no closed set of values: only `metrics.maxSeries` limits the metric. */
   readonly bounded:
     | "by its attributes"
     | "by its plugin's settings"
     | "by the configuration"
     | "by metrics.maxSeries";
-  /** As a rule: this many for each combination that the host shows of the values of `each`; of none, for the host. */
+  /** Typical number for each combination of the values of `each` on the host; without any, for the host. */
   readonly expected: number;
   readonly each: Each;
 }
@@ -54,7 +54,7 @@ function expected(
   return { plugin, metric, series: maxSeries, bounded: "by metrics.maxSeries", ...rule };
 }
 
-/** With the attributes that settings have turned on as such that are always there. */
+/** With attributes that settings have enabled counted as always present. */
 function withOpted(spec: MetricSpec, opted: readonly string[]): MetricSpec {
   const attributes = Object.entries(spec.attributes).map(([key, attribute]): [string, AttributeSpec] =>
     opted.includes(key) ? [key, { ...attribute, requirement: "recommended" }] : [key, attribute],
@@ -62,7 +62,7 @@ function withOpted(spec: MetricSpec, opted: readonly string[]): MetricSpec {
   return { ...spec, attributes: Object.fromEntries(attributes) };
 }
 
-/** Opt-in attributes are left out, as they are by default. */
+/** Opt-in attributes are excluded, as they are by default. */
 function combinations({ attributes }: MetricSpec): number {
   return Object.values(attributes)
     .filter(({ requirement }) => requirement !== "opt_in")
@@ -74,7 +74,7 @@ function values({ type, enum: closed, requirement }: AttributeSpec): number {
   return requirement === "required" ? count : count + 1;
 }
 
-/** A closed set that is required shows whole, a conditional attribute is absent, any other shows what there is. */
+/** A required closed set counts completely, a conditional attribute is absent, any other depends on the host. */
 function expectedOf({ attributes }: MetricSpec): Pick<ExpectedSeries, "expected" | "each"> {
   const each: Record<string, readonly string[] | "any"> = {};
   let count = 1;

@@ -1,4 +1,4 @@
-// Which carrier works for which traffic, from what was attached and what is set.
+// Which carrier works for which traffic, depending on what was attached and configured.
 import assert from "node:assert/strict";
 import { loadConfig } from "../config/load.ts";
 import type { Hook } from "../core/bridge/loader.ts";
@@ -6,7 +6,7 @@ import { carrierLines, carriersOf } from "./carriers.ts";
 
 const why = "EPERM: the kernel refuses fentry (lockdown: integrity)";
 
-/** As on Linux 6.1: `programs` were taken, of each kind of event. */
+/** As on Linux 6.1: `programs` are attached, for each kind of event. */
 function hooks(programs: Readonly<Record<string, string | undefined>>): Hook[] {
   return Object.entries(programs).map(([observes, program]) =>
     program === undefined

@@ -1,15 +1,15 @@
-// By which carrier the contexts of each kind of traffic are read here, and why not: a part of what `wirespan doctor` reports.
-// Tests: agent/carriers.test.ts, agent/doctor.kernel.test.ts.
+// Which carrier provides the contexts of each kind of traffic here, and why not: a part of the report of `wirespan
+// doctor`. Tests: agent/carriers.test.ts, agent/doctor.kernel.test.ts.
 import type { Config } from "../config/config.ts";
 import type { Hook } from "../core/bridge/loader.ts";
 
 /** A row under the keys of `wirespan doctor --json`. */
 export interface CarrierReport {
   readonly traffic: string;
-  /** docs/correlation.md says what each one sees. */
+  /** docs/correlation.md describes what each one covers. */
   readonly carrier: "header" | "table" | "thread" | "uprobe";
   readonly works: boolean;
-  /** Why it does not, or where not. */
+  /** Why it does not work, or where not. */
   readonly why?: string;
 }
 
@@ -17,7 +17,7 @@ export interface CarrierFacts {
   readonly correlate: Config["correlate"];
   /** Those of correlation. */
   readonly hooks: readonly Hook[];
-  /** As `process.arch`. */
+  /** The same as `process.arch`. */
   readonly arch: string;
   /** CAP_SYS_PTRACE: the memory of other users' processes may be read. */
   readonly readsOthers: boolean;
@@ -25,7 +25,7 @@ export interface CarrierFacts {
 
 type Why = string | undefined;
 
-/** Undefined if the hook was taken. */
+/** Undefined if the hook is in use. */
 function refusalOf(hooks: readonly Hook[], observes: string): Why {
   const hook = hooks.find((h) => h.observes === observes);
   if (hook?.program !== undefined) return undefined;
@@ -81,7 +81,7 @@ export function carriersOf({ correlate, hooks, arch, readsOthers }: CarrierFacts
   ];
 }
 
-/** Lines for people. */
+/** Readable lines. */
 export function carrierLines(carriers: readonly CarrierReport[]): readonly string[] {
   return carriers.map(({ traffic, carrier, works, why }) => {
     const verdict = works ? `by ${carrier}` : `not by ${carrier}`;

@@ -1,4 +1,4 @@
-// The agent with one of its parts swapped: the composition root holds all of them.
+// The agent with one of its parts replaced through the composition root.
 import assert from "node:assert/strict";
 import { uptime } from "node:os";
 import { loadConfig } from "../config/load.ts";
@@ -14,7 +14,7 @@ import { until } from "../test/support/until.ts";
 import { build, run } from "../test/support/workload.ts";
 import { agentParts, composeAgent, exporterToken } from "./composition.ts";
 
-/** Keeps what it is given; everything is acknowledged at once. */
+/** Stores what it receives; everything is acknowledged immediately. */
 class Memory implements Exporter, Sink {
   readonly name = "console";
   readonly type = "memory";

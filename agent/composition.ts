@@ -1,4 +1,4 @@
-// The composition root of the agent: how each of its parts is made, and in which order they end. Tests:
+// The composition root of the agent: how each of its parts is created, and in which order they end. Tests:
 // agent/composition.kernel.test.ts.
 import { type Container, token } from "../core/base/container.ts";
 import { VERSION } from "../core/base/version.ts";
@@ -32,18 +32,18 @@ import { createViewer, inviteTo, showsPage } from "./viewer.ts";
 export const agentParts = {
   live: token<MakeLive>("live"),
   reread: token<Reread>("reread"),
-  /** Encoder and SDK, which several exporters share. */
+  /** Encoder and SDK, which exporters share. */
   shared: token<Shared>("shared"),
-  /** What feeds the page; undefined: there is none. */
+  /** The exporter for the page; undefined: there is none. */
   viewer: token<Promise<LocalExporter> | undefined>("viewer"),
   /** All exporters. */
   exporters: token<Promise<Fanout>>("exporters"),
   bpfStats: token<{ close(): void }>("bpfStats"),
-  /** The metrics of the agent itself as of a time on the boot clock, nanoseconds. */
+  /** The agent's internal metrics at a time on the boot clock, nanoseconds. */
   telemetry: token<Promise<(nowNs: number) => readonly Metric[]>>("telemetry"),
   reload: token<Promise<Reload>>("reload"),
   serviceManager: token<ServiceManager>("serviceManager"),
-  /** Undefined: there is no socket, or another agent has it. */
+  /** Undefined: there is no socket, or another agent uses it. */
   control: token<Promise<Disposable | undefined>>("control"),
   health: token<Promise<Disposable>>("health"),
 } as const;
@@ -65,7 +65,7 @@ export interface AgentSettings extends EngineSettings {
   readonly onPage: (url: string) => void;
 }
 
-/** Everything that the agent is made of; disposing of the container ends it in order. */
+/** All parts of the agent; disposing of the container ends them in order. */
 export function composeAgent({ live, reread, ...settings }: AgentSettings): Container {
   const container = engineParts(settings)
     .provide(agentParts.live, () => live)

@@ -41,7 +41,7 @@ describe("wirespan doctor", () => {
       for (const hook of hooks)
         assert.ok(hook.at || (hook.without && hook.refused.length), `${name}: ${hook.thing}`);
     }
-    // A carrier that does not work here says why; one at least works wherever the agent runs at all.
+    // A carrier that does not work here has a reason; at least one works wherever the agent runs at all.
     for (const { traffic, works, why } of report.carriers!) assert.ok(works || why, traffic);
     assert.ok(report.carriers!.some(({ works }) => works));
     assert.equal(report.kinds.tp_btf, "ok");

@@ -1,4 +1,4 @@
-// `wirespan doctor`: what this kernel and these permissions allow, plugin by plugin, hook by hook.
+// `wirespan doctor`: what this kernel and these privileges support, by plugin and hook.
 import type { Config } from "../config/config.ts";
 import { TRACEFS } from "../core/bridge/loader.ts";
 import { type Capability, explained, standing, whoRefusesBpf } from "../core/bridge/refusal.ts";
@@ -29,22 +29,22 @@ export interface DoctorReport {
   readonly libbpf: string;
   readonly lockdown: string;
   readonly uid: number;
-  /** Kinds of programs: `ok`, or the error's name. */
+  /** Program types: `ok`, or the error's name. */
   readonly kinds: Readonly<Record<string, string>>;
-  /** What takes more than loading does, and whether it is granted. */
+  /** What requires more privileges than loading, and whether they are granted. */
   readonly privileges: readonly {
     readonly what: string;
     readonly takes: string;
     readonly granted: boolean;
   }[];
-  /** What does not hold where the agent runs, in words for people. */
+  /** Limitations of the agent's environment, in words. */
   readonly limits: readonly string[];
   readonly plugins: readonly PluginReport[];
   /** How trace contexts are read (docs/correlation.md); absent if `correlate.enabled` is false. */
   readonly correlation?: PluginReport;
-  /** By which carrier the contexts of which traffic are read; absent if none are. */
+  /** Which carrier provides the contexts of which traffic; absent if none are read. */
   readonly carriers?: readonly CarrierReport[];
-  /** Events that this kernel did not show to the agent that runs now; absent if none does that may be asked. */
+  /** Events that this kernel did not show to the running agent; absent if no accessible one runs. */
   readonly unseen?: number;
 }
 
@@ -64,7 +64,7 @@ async function attachAll(
   try {
     await using container = engineParts({ config: { ...config, strict: false }, plugins, log: silent });
     const engine = await container.resolve(parts.engine);
-    // Rings are mapped only now, and may find no descriptors.
+    // Rings are mapped only now, and may find no free descriptors.
     engine.run({ span() {}, event() {}, metrics() {} });
     await engine.collect();
     const { correlation, error } = await engine.correlated();
@@ -100,12 +100,12 @@ async function attachAll(
   }
 }
 
-/** Whether a kind of programs loads and attaches: `ok`, or the error's name. */
+/** Whether a program type loads and attaches: `ok`, or the error's name. */
 function tryKind(kind: (typeof KINDS)[number]): string {
   try {
     return native.tryKind(kind) ?? "ok";
   } catch (error) {
-    // Without BTF there is no kind to be tried.
+    // Without BTF no type can be tried.
     return (error as NodeJS.ErrnoException).code ?? "EINVAL";
   }
 }
@@ -117,11 +117,11 @@ async function askUnseen(socket: string): Promise<number | undefined> {
     const result = resultOf(await ask(socket, "status"));
     return isStatus(result) ? result.unseen : undefined;
   } catch {
-    return undefined; // none runs, or it is another user's
+    return undefined; // none runs, or it belongs to another user
   }
 }
 
-/** Attaches every enabled plugin for a moment, by the same way as the agent does. */
+/** Attaches every enabled plugin briefly, in the same way as the agent. */
 export async function doctor(
   config: Config,
   { plugins, failed }: { readonly plugins: readonly Plugin[]; readonly failed: readonly FailedPlugin[] },
@@ -169,7 +169,7 @@ const MEANING: Readonly<Record<string, string>> = {
   tracepoint: "system call tracepoints: accept() if the kernel allows no fentry, and what settings require",
 };
 
-/** Who refuses a kind of program, and how to mend it. */
+/** What refuses a program type, and how to fix it. */
 function refusal(kind: string, state: string, { kinds, lockdown }: DoctorReport): string {
   if (state === "ESRCH") return "ESRCH: not tried: the kernel's BTF cannot be read (/sys/kernel/btf/vmlinux)";
   if (state === "ENOENT" || state === "EINVAL") return `${state}: not available in this kernel`;
@@ -179,12 +179,12 @@ function refusal(kind: string, state: string, { kinds, lockdown }: DoctorReport)
   if (kinds.tp_btf !== "ok") return `${state}: ${whoRefusesBpf(lockdown)}`;
   if (kind === "tracepoint") return `${state}: ${TRACEFS}`;
   if (lockdown === "unknown") return `${state}: refused: by kernel lockdown, or to this user`;
-  // Lockdown refuses those that can read and change what the kernel protects; what is needed is allowed.
+  // Lockdown refuses those that can read and change what the kernel protects; the required ones are allowed.
   if (lockdown !== "none") return `${state}: refused by kernel lockdown (${lockdown})`;
   return `${state}: refused: not permitted to this user`;
 }
 
-/** What hooks cost everybody, beside what a program costs where it runs. */
+/** The cost of hooks for the whole host, in addition to that of the programs. */
 function costLines(hooks: readonly HookReport[]): string[] {
   const costly = new Set(hooks.flatMap(({ at = "" }) => (at.startsWith("tp/syscalls/") ? [at] : [])));
   if (costly.size === 0) return [];

@@ -1,5 +1,5 @@
-// How the engine and what it is made of are constructed: the part of the composition that `trace`, `doctor` and the
-// agent share. Tests: agent/composition.kernel.test.ts, and every test that uses test/support/engine.ts.
+// How the engine and its parts are created: the part of the composition that `trace`, `doctor` and the agent share.
+// Tests: agent/composition.kernel.test.ts, and every test that uses test/support/engine.ts.
 import type { Config } from "../config/config.ts";
 import { Container } from "../core/base/container.ts";
 import { VERSION } from "../core/base/version.ts";

@@ -1,4 +1,4 @@
-// What the rules of the page find, as events: a backend can alert on them.
+// Findings of the page's rules, as events for alerts in a backend.
 import type { Event, EventSpec, Resource, Scope } from "../core/plugin/signals.ts";
 import type { RaisedFinding } from "../exporters/local/store-process.ts";
 

@@ -1,9 +1,12 @@
-// The opt-in health address: what an orchestrator asks, and nobody else needs.
+// The optional health address for orchestrators.
 import { createServer } from "node:http";
 import { WirespanError } from "../core/plugin/errors.ts";
 import { boundConnections } from "./bounded-server.ts";
 
-/** Connections at a time, milliseconds of each, bytes of a request's headers: whoever can reach the address may ask. */
+/**
+ * Maximum number of connections, milliseconds of each, and bytes of a request's headers: anyone who reaches the
+ * address may connect.
+ */
 const LIMIT = { connections: 32, ms: 5000, headers: 4096 };
 
 /** `host:port`, `[::1]:port` or `:port`, as validated by the configuration. */
@@ -12,7 +15,7 @@ function split(address: string): { host: string; port: number } {
   return { host: address.slice(0, at).replace(/^\[|\]$/g, ""), port: Number(address.slice(at + 1)) };
 }
 
-/** Answers every GET with 200 and the status as JSON, or 503 where `isWell` says no. */
+/** Answers every GET with 200 and the status as JSON, or 503 if `isWell` returns false. */
 export function serveHealth(
   address: string,
   status: () => unknown,
@@ -37,7 +40,7 @@ export function serveHealth(
     });
     const { host, port } = split(address);
     server.listen({ ...(host && { host }), port }, () => {
-      // Without descriptors no connection can be taken; that ends nothing.
+      // Without descriptors no connection can be accepted; the server continues.
       server.on("error", () => {});
       resolve({ [Symbol.dispose]: close });
     });

@@ -1,4 +1,4 @@
-// A hook as doctor and the page show it. Tests: agent/doctor.kernel.test.ts.
+// A hook in doctor and on the page. Tests: agent/doctor.kernel.test.ts.
 import type { Hook, RefusedProgram } from "../core/bridge/loader.ts";
 
 /** A hook under the keys of `wirespan doctor --json`, which scripts read. */

@@ -1,4 +1,4 @@
-// The agent's telemetry about itself: what was seen, exported and lost, and how full things are.
+// The agent's internal telemetry: what was seen, exported and lost, and how full queues and tables are.
 import { skeleton as tracker } from "../bpf/tracker/tracker.skel.ts";
 import type { Config } from "../config/config.ts";
 import { LOSSES } from "../core/engine/balance.ts";
@@ -245,7 +245,7 @@ export const INTERNAL_TELEMETRY = {
   },
 } as const satisfies Signals;
 
-/** How many series the agent has of its own, as long as nothing is lost. */
+/** Number of the agent's own series, as long as nothing is lost. */
 export function internalSeries(config: Config, plugins: readonly Plugin[]): readonly ExpectedSeries[] {
   const running = plugins.filter(({ name }) => config.plugins[name]?.enabled);
   const programs: readonly Skeleton[] = [tracker, ...running.map(({ skeleton }) => skeleton)];
@@ -298,7 +298,7 @@ export interface InternalTelemetryOptions {
   readonly bpfStats: boolean;
 }
 
-/** What a collection adds about the agent itself. */
+/** The internal metrics of one collection. */
 export function createInternalTelemetry(
   options: InternalTelemetryOptions,
 ): (nowNs: number) => readonly Metric[] {

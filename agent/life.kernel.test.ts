@@ -32,13 +32,13 @@ function start(program: string, ...args: string[]): Started {
   return { child, said: () => said, ended };
 }
 
-/** Whether the kernel runs a handler of the process's own for a signal. */
+/** Whether the process itself handles a signal. */
 async function catches(pid: number, number: number): Promise<boolean> {
   const mask = /SigCgt:\s*([0-9a-f]+)/.exec(await readFile(`/proc/${pid}/status`, "utf8"))?.[1] ?? "0";
   return ((BigInt(`0x${mask}`) >> BigInt(number - 1)) & 1n) === 1n;
 }
 
-/** The first and the last that the program takes over. */
+/** The first and the last signal that the program handles. */
 const [SIGHUP, SIGIO] = [1, 29];
 
 describe("an agent that gets a signal", function () {

@@ -1,5 +1,5 @@
-// How a command that watches learns that it is to end, from the first line of the program on: by signals, and by errors that
-// nobody has caught. Until `begin` nothing is attached, so the process just ends.
+// How a running command learns that it must end, from the first line of the program on: by signals, and by uncaught
+// errors. Until `begin` nothing is attached, so the process simply exits.
 import { constants } from "node:os";
 import { standardError } from "../core/base/output.ts";
 import { oneLine, whereOf } from "../core/plugin/errors.ts";
@@ -7,13 +7,13 @@ import { oneLine, whereOf } from "../core/plugin/errors.ts";
 /** Why a command ends. */
 export interface Ending {
   readonly signal?: NodeJS.Signals;
-  /** What nobody had caught; the command throws it when everything is in order. */
+  /** The uncaught error; the command throws it after an orderly shutdown. */
   readonly error?: unknown;
 }
 
-/** They ask for an end. */
+/** Signals that request an orderly end. */
 const ASKING: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT"];
-/** Their default action is to kill. An agent has an account to render first; the exit code is the shell's for them. */
+/** Signals that kill by default. An agent has to report its counts first; the exit code is the shell's for them. */
 const KILLING: readonly NodeJS.Signals[] = [
   "SIGALRM",
   "SIGVTALRM",
@@ -22,10 +22,10 @@ const KILLING: readonly NodeJS.Signals[] = [
   "SIGIO",
   "SIGSTKFLT",
 ];
-/** Other programs reopen their logs at these, and Node opens a debugger at the first. */
+/** Other programs reopen their logs on these, and Node opens a debugger on the first. */
 const MEANINGLESS: readonly NodeJS.Signals[] = ["SIGUSR1", "SIGUSR2"];
 
-/** Milliseconds. npm passes on a signal that the terminal has sent to us already. */
+/** Milliseconds. npm forwards a signal that the terminal has already sent to us. */
 const SAME = 100;
 
 const ended = Promise.withResolvers<Ending>();
@@ -59,14 +59,14 @@ function fail(error: unknown): void {
   ended.resolve({ error });
 }
 
-/** What to say of an error that nobody foresaw: what and where, in one line. */
+/** The log line of an unexpected error: what and where. */
 export function unexpected(error: unknown): string {
   const where = whereOf(error);
   const hint = "WIRESPAN_LOG_LEVEL=debug shows the stack";
   return `unexpected: ${oneLine(error)} (${where === undefined ? hint : `${where}; ${hint}`})`;
 }
 
-/** To be called first. A command that watches (`lives`) does so until it is asked to end; the others end as usual. */
+/** Must be called first. A long-running command (`lives`) runs until it is asked to end; the others end as usual. */
 export function watchSignals(lives: boolean, reloads: boolean): void {
   for (const signal of MEANINGLESS) process.on(signal, () => {});
   if (reloads) {
@@ -81,7 +81,7 @@ export function watchSignals(lives: boolean, reloads: boolean): void {
   process.on("unhandledRejection", fail);
 }
 
-/** From now on there is something to end in order; resolves when it has to. */
+/** From now on an orderly shutdown is necessary; resolves when it must begin. */
 export function begin(): Promise<Ending> {
   begun = true;
   return ended.promise;
@@ -92,23 +92,23 @@ export function stopped({ error }: Ending): void {
   if (error !== undefined) throw error;
 }
 
-/** Ends the command as if it were asked to. */
+/** Ends the command as if it had been asked to. */
 export function end(): void {
   ended.resolve({});
 }
 
-/** What to add to the last line if the end has to come at once. */
+/** What to add to the last line if the process must exit immediately. */
 export function accountFor(text: () => string): void {
   account = text;
 }
 
-/** Calls `run` at each SIGHUP, and at once if one has come already. */
+/** Calls `run` on each SIGHUP, and immediately if one has already arrived. */
 export function atHangup(run: () => void): void {
   onHangup = run;
   if (hungUp) run();
 }
 
-/** Ends the process if what is still to be done takes longer than `ms` milliseconds; cleared, it does not. */
+/** Ends the process if the remaining work takes longer than `ms` milliseconds, unless cleared. */
 export function endWithin(ms: number): NodeJS.Timeout {
   const code = constants.signals.SIGTERM + 128;
   const late = () => leave(code, `shutdown took longer than ${ms / 1000} s${account()}`);

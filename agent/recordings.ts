@@ -1,10 +1,10 @@
-// Recordings that are made when a rule has found something: what happened before the alert. Tests: agent/recordings.test.ts.
+// Recordings that are made when a rule has found something: the time before the alert. Tests: agent/recordings.test.ts.
 import { execFile } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Log } from "../core/plugin/log.ts";
 
-/** Files that stay, and how large each may be. */
+/** Number of files that are kept, and the maximum size of each. */
 const FILES = 3;
 const BYTES = "64MiB";
 /** Milliseconds between two. */

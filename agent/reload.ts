@@ -1,4 +1,4 @@
-// `wirespan reload` and SIGHUP: loads the configuration again and brings what can be changed into force. Tests:
+// `wirespan reload` and SIGHUP: loads the configuration again and applies what can be changed. Tests:
 // test/system/reload.kernel.test.ts.
 import type { Config } from "../config/config.ts";
 import { UNCHANGED } from "../config/source.ts";
@@ -16,10 +16,10 @@ export type Reread = () => Promise<{
   readonly failed: readonly FailedPlugin[];
 }>;
 
-/** Reloads; the result says in words what changed. */
+/** Reloads; the result lists what changed, in words. */
 export type Reload = () => Promise<readonly string[]>;
 
-/** The sections that a reload applies; a change of any other takes effect at the next start. */
+/** The sections that a reload applies; changes of others take effect at the next start. */
 const RELOADED: readonly string[] = [
   "plugins",
   "filter",
@@ -28,7 +28,7 @@ const RELOADED: readonly string[] = [
   "effective",
 ] satisfies (keyof Config)[];
 
-/** Why a reload was rejected, in one sentence for the log and for the caller. */
+/** Why a reload was rejected, in one sentence for the log and the caller. */
 function rejection(cause: unknown): WirespanError {
   const { code = "UNEXPECTED", message, detail } = cause as Partial<WirespanError> & Error;
   const said = message.includes(UNCHANGED) ? message : `${message.replace(/\.$/, "")}; ${UNCHANGED}.`;

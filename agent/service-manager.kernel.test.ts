@@ -1,4 +1,4 @@
-// What the real agent sends to systemd through a real socket, and the unit that asks for it.
+// What the agent sends to systemd over a socket, and the unit.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";

@@ -1,11 +1,11 @@
-// What the agent reports to the service manager that started it (systemd's Type=notify), as sd_notify(3) does: datagrams
-// with lines NAME=value. Tests: agent/service-manager.test.ts, agent/service-manager.kernel.test.ts.
+// Reports to the service manager that started the agent (systemd's Type=notify), as in sd_notify(3): datagrams with
+// lines NAME=value. Tests: agent/service-manager.test.ts, agent/service-manager.kernel.test.ts.
 import { sayUnseen } from "../core/engine/balance.ts";
 import type { Log } from "../core/plugin/log.ts";
 import type { Native } from "../native/index.ts";
 import type { Status } from "./status.ts";
 
-/** Milliseconds between signs of life: half of what the manager waits for one; undefined if it does not wait. */
+/** Milliseconds between watchdog notifications: half of the manager's limit; undefined if there is none. */
 function watchdogPeriod({ WATCHDOG_USEC, WATCHDOG_PID }: NodeJS.ProcessEnv): number | undefined {
   const forUs = WATCHDOG_PID === undefined || Number(WATCHDOG_PID) === process.pid;
   const period = Number(WATCHDOG_USEC) / 2000;
@@ -32,7 +32,7 @@ export class ServiceManager {
     this.#watchdogMs = watchdogPeriod(env);
   }
 
-  /** Everything is attached. From now on the manager gets a sign of life in time, until the process ends. */
+  /** Everything is attached. From now on the manager gets watchdog notifications in time, until the process ends. */
   ready(status: Status): void {
     this.#tell("READY=1", `STATUS=${inOneLine(status)}`);
     if (this.#watchdogMs !== undefined) setInterval(() => this.#tell("WATCHDOG=1"), this.#watchdogMs).unref();
@@ -42,7 +42,7 @@ export class ServiceManager {
     this.#tell(`STATUS=${inOneLine(status)}`);
   }
 
-  /** Runs a reload between the messages that it has begun and that it has ended, however it ends. */
+  /** Runs a reload between the messages that it has begun and that it has ended, whatever its result. */
   async whileReloading<T>(reload: () => Promise<T>): Promise<T> {
     this.#tell("RELOADING=1", `MONOTONIC_USEC=${monotonic()}`);
     try {
@@ -66,7 +66,7 @@ export class ServiceManager {
         { socket: this.#socket },
         `the service manager (NOTIFY_SOCKET) is not notified: ${message}`,
       );
-      // One that is busy gets the next message.
+      // A busy manager gets the next message.
       if ((error as NodeJS.ErrnoException).code !== "EAGAIN") this.#socket = undefined;
     }
   }

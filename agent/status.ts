@@ -1,4 +1,4 @@
-// What the agent says of itself when it is asked.
+// What the agent reports about itself on request.
 
 import { fits, type Shape } from "../core/base/shape.ts";
 import { VERSION } from "../core/base/version.ts";
@@ -15,10 +15,10 @@ export interface Status {
   readonly plugins: readonly {
     readonly name: string;
     readonly state: "running" | "degraded" | "failed";
-    /** Why it failed, or what it can't see. */
+    /** Why it failed, or what it cannot observe. */
     readonly error?: string;
   }[];
-  /** What does not hold where the agent runs, in words for people. */
+  /** Limitations of the agent's environment, in words. */
   readonly limits: readonly string[];
   readonly exporters: readonly {
     readonly name: string;
@@ -28,11 +28,11 @@ export interface Status {
   }[];
   /** One end each. */
   readonly connections: ConnectionBalance;
-  /** What was read of trace contexts, by what happened; absent where none are read. */
+  /** What was read of trace contexts, by what happened; absent if none are read. */
   readonly correlation?: Readonly<Record<string, number>>;
-  /** Events that this kernel showed to no program, as far as something proves them. */
+  /** Events that this kernel did not show to any program, as far as later events prove them. */
   readonly unseen: number;
-  /** The programs' own counts, by plugin; `connections` is the core. */
+  /** The programs' own counters, by plugin; `connections` is the tracker. */
   readonly accounts: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
@@ -87,5 +87,5 @@ const STATUS: Shape = {
   accounts: { "*": { "*": "number" } },
 };
 
-/** Whether an answer is a status, as far as its readers rely on it. */
+/** Whether a response is a status, as far as its readers rely on it. */
 export const isStatus = (value: unknown): value is Status => fits(value, STATUS);

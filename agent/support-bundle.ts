@@ -1,5 +1,5 @@
-// What a bug report needs to know of this host and this configuration, without what is nobody's business:
-// secrets are masked in the configuration already, and no environment, address or process is read.
+// What a bug report needs to know about this host and this configuration, without confidential data: secrets are
+// already masked in the configuration, and no environment, address or process is read.
 import { readFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import type { Config } from "../config/config.ts";
@@ -34,7 +34,7 @@ function mounts(): readonly string[] {
     .flatMap(([, at, type]) => (wanted.has(type!) ? [`${type} ${at}`] : []));
 }
 
-/** The running agent's own account, where one answers. */
+/** The running agent's own status, if one answers. */
 async function status(socket: string): Promise<unknown> {
   try {
     return resultOf(await ask(socket, "status"));

@@ -1,4 +1,4 @@
-// Whether the page is shown, and where what it shows is kept. Tests: test/system/viewer.kernel.test.ts.
+// Whether the page is enabled, and where its data is stored. Tests: test/system/viewer.kernel.test.ts.
 import { randomBytes } from "node:crypto";
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +15,7 @@ import { Recordings } from "./recordings.ts";
 /** The exporter's name in status and metrics; no exporter of the configuration can have it. */
 const NAME = "viewer (local)";
 
-/** `auto`: only if nobody has configured an exporter. */
+/** `auto`: only if no exporter is configured. */
 export function showsPage({ viewer, exporters }: Config): boolean {
   if (viewer.enabled !== "auto") return viewer.enabled === "true";
   return Object.values(exporters).every(
@@ -23,7 +23,7 @@ export function showsPage({ viewer, exporters }: Config): boolean {
   );
 }
 
-/** The first of the usual folders that this user may write to. */
+/** The first of the usual folders to which this user may write. */
 function defaultFile(): string {
   const state = process.env.STATE_DIRECTORY?.split(":")[0];
   const folders = [
@@ -43,12 +43,12 @@ function defaultFile(): string {
   return join(folder ?? tmpdir(), "viewer.db");
 }
 
-/** The database: as configured, or where the agent would keep it. */
+/** The database: as configured, or the agent's default. */
 export function databaseOf({ viewer }: Config): string {
   return viewer.file || defaultFile();
 }
 
-/** What the store is started with. */
+/** The settings of the store. */
 function storeOptions(config: Config, host: Resource): StoreOptions {
   const { viewer } = config;
   const sudo = Number(process.env.SUDO_UID);
@@ -66,7 +66,7 @@ function storeOptions(config: Config, host: Resource): StoreOptions {
   };
 }
 
-/** Starts the store, and says where the page is. */
+/** Starts the store, and returns the page's address. */
 export async function createViewer(
   config: Config,
   host: Resource,
@@ -105,7 +105,7 @@ export async function createViewer(
   return exporter;
 }
 
-/** An address for one visit. Throws CONTROL if this agent shows no page. */
+/** An address for one visit. Throws CONTROL if this agent has no page. */
 export function inviteTo(viewer: LocalExporter | undefined): string {
   const url = viewer?.invite(randomBytes(24).toString("base64url"));
   if (url !== undefined) return url;

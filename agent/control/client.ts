@@ -1,26 +1,26 @@
-// Asks the agent behind a control socket; believes nothing that comes back unseen.
+// Sends requests to the agent behind a control socket; validates every response.
 import { createConnection } from "node:net";
 import { requireTrusted } from "../../config/control-socket.ts";
 import { CONTROL } from "../../core/base/text.ts";
 import { isErrorCode, WirespanError } from "../../core/plugin/errors.ts";
 
-/** `view`: an address of the page that is good for one visit. */
+/** `view`: an address of the page with a single-use token. */
 export type Command = "status" | "reload" | "view";
 
-/** What was asked for, or why it failed. */
+/** The result, or the error. */
 export type Answer =
   | { readonly result: unknown; readonly error?: never }
   | { readonly error: { readonly code: string; readonly message: string; readonly detail?: string } };
 
-/** Milliseconds until the first byte, and until the last of an answer that takes work. */
+/** Milliseconds until the first byte, and until the last byte of an answer that requires work. */
 const LIMIT = { first: 2000, whole: 60_000 };
 
 /** Bytes. */
 const LONGEST_ANSWER = 4 * 1024 ** 2;
 
 /**
- * Asks the agent behind a socket. Throws CONTROL if none listens, if it is not to be trusted, or if what listens does not
- * answer as an agent does, within 2 s.
+ * Sends a request to the agent behind a socket. Throws CONTROL if nothing listens, if the socket is not to be trusted,
+ * or if there is no valid response within 2 s.
  */
 export function ask(socket: string, command: Command): Promise<Answer> {
   if (requireTrusted(socket) === undefined) throw nobody(socket, "there is no such socket");
@@ -90,7 +90,7 @@ function isError(value: unknown): value is NonNullable<Answer["error"]> {
   );
 }
 
-/** The result; throws the error that the agent answered with. */
+/** The result; throws the error in the response. */
 export function resultOf(answer: Answer): unknown {
   if (!answer.error) return answer.result;
   const { code, message, detail } = answer.error;
@@ -98,7 +98,7 @@ export function resultOf(answer: Answer): unknown {
   throw new WirespanError(isErrorCode(code) ? code : "UNEXPECTED", printable(message), options);
 }
 
-/** Text from a socket, without what a terminal would obey. */
+/** Text from a socket, without control characters for terminals. */
 export function printable(text: string): string {
   return text.replace(CONTROL, (c) => (c === "\n" ? c : "\u00b7"));
 }

@@ -1,4 +1,4 @@
-// The control socket and the health address of a running agent, and what clients do to them.
+// The control socket and the health address of a running agent, with all kinds of clients.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
@@ -45,7 +45,7 @@ const rss = async (pid: number) =>
 
 const descriptors = async (pid: number) => (await readdir(`/proc/${pid}/fd`)).length;
 
-/** What the other side says until it ends the connection. */
+/** What the other side sends until it ends the connection. */
 async function answerTo(
   socket: string,
   bytes: Buffer | string,
@@ -189,7 +189,7 @@ describe("an existing file at the control socket's path", function () {
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** Starts an agent for this socket; its line about it. */
+  /** Starts an agent for this socket; its log line about it. */
   async function lineAbout(socket: string): Promise<string> {
     await using agent = await startAgent(["--plugin", "softirqs"], {
       config: `version: 1\ncontrol: { socket: ${socket} }\nexporters: { c: { type: console } }\n`,
@@ -290,7 +290,7 @@ describe("an existing file at the control socket's path", function () {
       try {
         const { code, out, err } = await wirespan("status", "--socket", socket);
         assert.deepEqual([code, out, err], [2, "", `wirespan: What listens on ${socket} ${says}\n`]);
-        // Of what answers at all, a new agent only wants to know that somebody does.
+        // If anything answers at all, a new agent only needs to know that.
         if (says.includes("version")) return;
         const { level, msg } = JSON.parse(await lineAbout(socket)) as { level: string; msg: string };
         assert.deepEqual([level, msg], ["warn", `${LOST}What listens on ${socket} ${says}`]);

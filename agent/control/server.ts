@@ -1,5 +1,5 @@
-// How the running agent answers `wirespan status` and `wirespan reload`: one line each way over a Unix socket that only
-// the agent's user may open. A client can be broken, slow or hostile.
+// The server for `wirespan status` and `wirespan reload`: one line each way over a Unix socket that only the agent's
+// user may open. A client can be broken, slow or hostile.
 import { mkdirSync, unlinkSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { resolve as absolute, dirname } from "node:path";
@@ -10,7 +10,7 @@ import { type Answer, ask, type Command } from "./client.ts";
 
 type Handlers = Readonly<Record<Command, () => unknown>>;
 
-/** Connections at a time; milliseconds that a client has for its command, and for taking the answer. */
+/** Maximum number of connections; milliseconds that a client has to send its command, and to read the response. */
 const LIMIT = { connections: 16, ms: 2000 };
 
 /** Bytes of a command. */
@@ -33,7 +33,7 @@ function serve(connection: Socket, handlers: Handlers, take: () => void): void {
   const run = (command: string) => {
     connection.removeListener("data", listen).removeListener("end", ended).pause();
     take();
-    // Blanks before JSON mean nothing to its reader, but that the command is being worked on.
+    // JSON readers ignore blanks, which only show that the command is in progress.
     connection.write(" ");
     void answer(handlers, command).then((a) => {
       connection.end(`${JSON.stringify(a)}\n`, () => connection.destroy());
@@ -49,7 +49,7 @@ function serve(connection: Socket, handlers: Handlers, take: () => void): void {
   connection.on("data", listen).once("end", ended);
 }
 
-/** Listens on a socket that no other user can open, not for a moment either. */
+/** Listens on a socket that no other user can open at any time. */
 function listen(server: Server, socket: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
@@ -65,7 +65,7 @@ function listen(server: Server, socket: string): Promise<void> {
   });
 }
 
-/** Whether an agent answers there; false if nobody listens any more. Throws CONTROL if something else listens. */
+/** Whether an agent answers there; false if nothing listens any more. Throws CONTROL if something else listens. */
 async function isAnswered(socket: string): Promise<boolean> {
   try {
     await ask(socket, "status");
@@ -78,9 +78,9 @@ async function isAnswered(socket: string): Promise<boolean> {
 }
 
 /**
- * Answers on `socket` until it is closed. Undefined if another agent answers there: there are two on this host then,
- * which do each other no harm but report everything twice. Throws CONTROL for a path that
- * can't be listened on, in words; what lies there and is no dead socket of this user's stays.
+ * Answers on `socket` until it is closed. Undefined if another agent answers there: then there are two on this host,
+ * which do not harm each other but report everything twice. Throws CONTROL with the reason for a path that cannot be
+ * listened on; an existing file that is not a dead socket of this user is not removed.
  */
 export async function serveControl(path: string, handlers: Handlers): Promise<Disposable | undefined> {
   const socket = absolute(path);
@@ -92,7 +92,7 @@ export async function serveControl(path: string, handlers: Handlers): Promise<Di
     server.on("connection", (connection) => serve(connection, handlers, () => take(connection)));
     if (await isTaken(socket)) return undefined;
     await listen(server, socket);
-    // Without descriptors no connection can be taken; that ends nothing.
+    // Without descriptors no connection can be accepted; the server continues.
     server.on("error", () => {});
     return { [Symbol.dispose]: () => server.close() };
   } catch (error) {
@@ -100,7 +100,7 @@ export async function serveControl(path: string, handlers: Handlers): Promise<Di
   }
 }
 
-/** Whether an agent listens there already. A dead socket of this user's is removed. */
+/** Whether an agent already listens there. A dead socket of this user is removed. */
 async function isTaken(socket: string): Promise<boolean> {
   const before = requireSocket(socket);
   if (before === undefined) return false;
@@ -110,7 +110,7 @@ async function isTaken(socket: string): Promise<boolean> {
     throw new WirespanError("CONTROL", `control.socket: ${socket}: ${why}`);
   }
   if (await isAnswered(socket)) return true;
-  // Left behind by an agent that was killed; not what another has put there meanwhile.
+  // Left behind by an agent that was killed; not what another has created there meanwhile.
   if (requireSocket(socket)?.ino === before.ino) unlinkSync(socket);
   return false;
 }

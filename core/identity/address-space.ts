@@ -1,20 +1,21 @@
-// Another process's memory, by /proc/PID/maps and /proc/PID/mem. Nothing there is to be trusted, and all may change meanwhile.
+// Another process's memory, by /proc/PID/maps and /proc/PID/mem. Its content cannot be trusted, and may change at any
+// time.
 import { closeSync, openSync, readSync } from "node:fs";
 
-/** A mapping that can be read. */
+/** A readable mapping. */
 export interface Mapping {
   readonly start: number;
-  /** The byte behind its last. */
+  /** The address after its last byte. */
   readonly end: number;
-  /** Where in its file it begins. */
+  /** Offset in its file. */
   readonly offset: number;
-  /** What is mapped, as the kernel names it; empty: anonymous memory. */
+  /** What is mapped, by the kernel's name; empty: anonymous memory. */
   readonly name: string;
 }
 
-/** What is read of /proc/PID/maps, bytes; a process with more mappings is looked at as far as that. */
+/** Maximum number of bytes that are read from /proc/PID/maps; mappings beyond are ignored. */
 const mostMaps = 2 * 1024 ** 2;
-/** Addresses that a double holds and a process can have. */
+/** Largest address of a process; fits into a double. */
 const highest = 2 ** 47;
 
 const chunk = Buffer.alloc(64 * 1024);
@@ -24,15 +25,15 @@ export class AddressSpace implements Disposable {
   readonly #memory: number;
 
   /**
-   * `folder`: /proc/PID. It is the image's that runs now, and cannot be read any more once that has ended or has called
-   * exec(). Throws what open(2) says: EACCES without CAP_SYS_PTRACE over another user's process.
+   * `folder`: /proc/PID. It belongs to the current image, and cannot be read any more once that has ended or has
+   * called exec(). Throws the error of open(2): EACCES without CAP_SYS_PTRACE for another user's process.
    */
   constructor(folder: string) {
     this.#folder = folder;
     this.#memory = openSync(`${folder}/mem`, "r");
   }
 
-  /** Every mapping that can be read, in the order of addresses. Throws if /proc/PID/maps cannot be read. */
+  /** Every readable mapping, by address. Throws if /proc/PID/maps cannot be read. */
   mappings(): readonly Mapping[] {
     const lines = /^([0-9a-f]+)-([0-9a-f]+) r\S+ ([0-9a-f]+) \S+ \d+ *(.*)$/gm;
     return Array.from(mapsOf(this.#folder).matchAll(lines), ([, start, end, offset, name]) => ({
@@ -43,7 +44,7 @@ export class AddressSpace implements Disposable {
     }));
   }
 
-  /** Undefined unless all of it can be read. */
+  /** Undefined unless the whole range can be read. */
   read(address: number, length: number): Buffer | undefined {
     if (!(address >= 0 && length >= 0 && address + length < highest)) return undefined;
     const bytes = Buffer.alloc(length);
@@ -54,7 +55,7 @@ export class AddressSpace implements Disposable {
         at += count;
       }
     } catch {
-      return undefined; // it is not mapped
+      return undefined; // not mapped
     }
     return bytes;
   }
@@ -64,7 +65,7 @@ export class AddressSpace implements Disposable {
   }
 }
 
-/** /proc/PID/maps, of a `folder` /proc/PID: its whole lines, as far as it is read. Throws what open(2) says. */
+/** The complete lines of /proc/PID/maps, up to the limit; `folder` is /proc/PID. Throws the error of open(2). */
 export function mapsOf(folder: string): string {
   const fd = openSync(`${folder}/maps`, "r");
   try {

@@ -1,43 +1,46 @@
-// Paths of cgroups by the kernel's id, for processes that are gone before /proc could tell.
+// Paths of cgroups by the kernel's id, for processes that end before /proc is read.
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { LruCache } from "../plugin/lru.ts";
 
 export interface CgroupPathsOptions {
-  /** Directories that one walk visits at most (default 8192). */
+  /** Maximum number of directories that one walk visits (default 8192). */
   readonly directories?: number;
-  /** How many times its own length the next walk waits (default 20: a twentieth of one CPU at most). */
+  /**
+   * Pause before the next walk, as a multiple of the last one's duration (default 20: at most a twentieth of one CPU).
+   */
   readonly pause?: number;
 }
 
-/** Bytes for each path on average, and of each beside its text. */
+/** Average bytes of a path, and the overhead of each in addition to its text. */
 const BYTES = 512;
 const OVERHEAD = 64;
 
-/** On cgroup v2 a directory's inode number is the id that BPF programs see. */
+/** In cgroup v2 a directory's inode number is the id that BPF programs see. */
 export class CgroupPaths {
   readonly #mount: string | undefined;
   readonly #directories: number;
   readonly #pause: number;
   readonly #paths: LruCache<number, string>;
-  // The kernel never gives an id twice: what one walk did not find, none will.
+  // The kernel never reuses an id: what one walk did not find, none will.
   readonly #missing: LruCache<number, true>;
   #nextWalk = 0;
 
-  /** `mount` is where cgroup v2 is mounted; undefined where it is not, and then nothing is found. */
+  /** `mount`: the mount point of cgroup v2; undefined if it is not mounted, and then nothing is found. */
   constructor(mount: string | undefined, { directories = 8192, pause = 20 }: CgroupPathsOptions = {}) {
     this.#mount = mount;
     this.#directories = directories;
     this.#pause = pause;
-    // Twice, because half of a LruCache may go at once. A path may have 4,096 bytes, a container's in Kubernetes has 200.
+    // Twice, because half of an LruCache may be dropped at once. A path may have 4,096 bytes, a container's in
+    // Kubernetes has 200.
     this.#paths = new LruCache(2 * directories * BYTES, (_, path) => OVERHEAD + path.length);
     this.#missing = new LruCache(2 * directories);
   }
 
-  /** Keeps a path that a process was seen in, if it is indeed that of the id: processes move. */
+  /** Stores a process's path if it really belongs to the id, because processes move. */
   learn(id: number, path: string): void {
     if (this.#mount === undefined || this.#paths.get(id) !== undefined) return;
-    // From inside a cgroup namespace, what is outside of it lies above.
+    // Inside a cgroup namespace, cgroups outside of it are above the root.
     const below = `/${path
       .split("/")
       .filter((name) => name !== "" && name !== "..")
@@ -59,7 +62,7 @@ export class CgroupPaths {
     return found;
   }
 
-  /** Breadth first, until the id is found; all that is passed is kept. */
+  /** Breadth first, until the id is found; all visited paths are stored. */
   #walk(mount: string, wanted: number): void {
     const waiting = ["/"];
     for (let i = 0; i < waiting.length && i < this.#directories; i++) {
@@ -74,8 +77,8 @@ export class CgroupPaths {
 }
 
 /**
- * Where this process sees cgroup v2, the whole hierarchy before a part of it; undefined where nowhere. From inside a
- * cgroup namespace the host's root is a way up (`/../..`), and `/` is the agent's own subtree.
+ * Where this process sees cgroup v2, the whole hierarchy rather than a part of it; undefined if it is not mounted.
+ * Inside a cgroup namespace the host's root is further up (`/../..`), and `/` is the agent's own subtree.
  */
 export function cgroup2Mount(mountinfo = "/proc/self/mountinfo"): string | undefined {
   const mounts = readFileSync(mountinfo, "utf8")
@@ -105,7 +108,7 @@ function directoriesIn(path: string): string[] {
       .filter((entry) => entry.isDirectory())
       .map((entry) => entry.name);
   } catch {
-    // Removed since its parent was read, or not ours to read.
+    // Removed since its parent was read, or not readable.
     return [];
   }
 }

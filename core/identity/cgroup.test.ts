@@ -177,7 +177,7 @@ const paths: Readonly<Record<string, readonly [path: string, facts: CgroupFacts]
   ],
 };
 
-/** What was found in the paths. */
+/** The expected results for the paths. */
 function found({ path: _, paths: __, place: ___, ...facts }: CgroupFacts): CgroupFacts {
   return facts;
 }

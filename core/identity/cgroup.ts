@@ -1,10 +1,10 @@
-// What a cgroup's path says: container, pod, systemd service. Nobody has to be asked for it.
+// Derives container, pod and systemd service from a cgroup's path alone.
 import { lastingPath, serviceOf } from "./systemd-unit.ts";
 
 export interface CgroupFacts {
-  /** The path that the rest was read from, without what leads out of a cgroup namespace. */
+  /** The path from which the rest was derived, without the part that leads out of a cgroup namespace. */
   readonly path?: string;
-  /** Of it what stays the same when the same is started again. */
+  /** The part of it that stays the same across restarts. */
   readonly place?: string;
   /** All paths of the process, one for each hierarchy. */
   readonly paths?: readonly string[];
@@ -21,7 +21,7 @@ const fargate = /^[0-9a-f]{32}-\d+$/;
 const pod =
   /(?:^|[-/])pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})(?:\.slice)?(?=$|:)/;
 
-/** Reads one path, e.g. `/system.slice/docker-<id>.scope`. */
+/** Parses one path, for example `/system.slice/docker-<id>.scope`. */
 export function pathFacts(path: string): CgroupFacts {
   const segments = path
     .replace(/ \(deleted\)$/, "")
@@ -32,8 +32,8 @@ export function pathFacts(path: string): CgroupFacts {
     (segment) => container.test(segment) || (segments[0] === "ecs" && fargate.test(segment)),
   );
   const [, owner = "", id] = container.exec(segments[idAt] ?? "") ?? ["", "", segments[idAt]];
-  // A container around the pod's node (kind, minikube) is not the pod's, and conmon stands outside of
-  // the container that it watches.
+  // A container around the pod's node (kind, minikube) is not the pod's, and conmon runs outside of the container that
+  // it monitors.
   const inContainer = idAt >= 0 && idAt >= podAt && !owner.includes("conmon");
   const podUid = pod.exec(segments[podAt] ?? "")?.[1]?.replaceAll("_", "-");
   // Podman puts the container of a Quadlet unit into that unit's own cgroup.
@@ -49,8 +49,8 @@ export function pathFacts(path: string): CgroupFacts {
 }
 
 /**
- * Reads all of /proc/PID/cgroup. With cgroup v1 and on hybrid hosts the lines differ: the first that
- * names a container or pod counts, cgroup v2 before systemd's own hierarchy before the others.
+ * Parses all of /proc/PID/cgroup. With cgroup v1 and on hybrid hosts the lines differ: the first one that names a
+ * container or pod counts; cgroup v2 comes before systemd's own hierarchy, and that before the others.
  */
 export function cgroupFacts(text: string): CgroupFacts {
   const all = lines(text)
@@ -64,7 +64,7 @@ export function cgroupFacts(text: string): CgroupFacts {
   return { ...facts, paths: all.flatMap(({ path }) => path ?? []) };
 }
 
-/** The path in the cgroup v2 hierarchy, undefined where a process has none. */
+/** The path in the cgroup v2 hierarchy; undefined if the process has none. */
 export function unifiedPath(text: string): string | undefined {
   return lines(text).find(({ rank }) => rank === 0)?.path;
 }

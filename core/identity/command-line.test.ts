@@ -25,7 +25,7 @@ describe("a command line", () => {
     }
   }
 
-  /** As a person would write it; the first word is the executable's path unless `as` says how it was called. */
+  /** As typed by a user; the first word is the executable's path unless `as` states how it was called. */
   const name = (path: string, line: string, as = path) =>
     programName(path, read(basename(path), [as, ...line.split(" ").filter(Boolean)]), folder);
 

@@ -1,12 +1,12 @@
-// What of a process's command line may be known: how it was called, and the script or main class that it runs.
-// Arguments may hold secrets, so they are looked at as bytes and never become text, but for these names.
+// The parts of a process's command line that may be used: how it was called, and the script or main class that it runs.
+// Arguments may contain secrets, so they are examined as bytes and never become text, except for these names.
 import { readSync } from "node:fs";
 import type { Pattern } from "./pattern.ts";
 import { plainName } from "./plain.ts";
 import { scriptOf } from "./script.ts";
 
 export interface CommandLine {
-  /** The base name of argv[0], or of a title that the program has put there the first word. */
+  /** The base name of argv[0], or the first word of a title that the program has set there. */
   readonly called: string | undefined;
   /** The base name of the script or jar, the module or main class; of busybox the applet. */
   readonly script: string | undefined;
@@ -14,13 +14,13 @@ export interface CommandLine {
   readonly matched: ReadonlySet<number>;
 }
 
-/** One buffer for all, and the bound: what stands behind it is not read. */
+/** One buffer for all, which is also the limit: what comes after it is not read. */
 const buffer = Buffer.alloc(4096);
 
 const slash = 0x2f;
 
 /**
- * Reads an open /proc/PID/cmdline, of which the first 4 KiB are looked at and overwritten before this returns.
+ * Reads an open /proc/PID/cmdline, of which the first 4 KiB are examined and overwritten before this returns.
  * `executable`: the program's base name. Throws what `read` throws.
  */
 export function readCommandLine(
@@ -43,7 +43,7 @@ export function readCommandLine(
   }
 }
 
-/** Zeros end arguments; the last may be cut. */
+/** NUL bytes end arguments; the last one may be truncated. */
 function split(bytes: Buffer): Buffer[] {
   const words: Buffer[] = [];
   for (let from = 0; from < bytes.length; ) {
@@ -54,7 +54,7 @@ function split(bytes: Buffer): Buffer[] {
   return words;
 }
 
-/** A title is many words ("nginx: worker process"), a path is one; a login shell's name begins with "-". */
+/** A title has several words ("nginx: worker process"), a path has one; a login shell's name begins with "-". */
 function calledAs(word: Buffer | undefined): string | undefined {
   if (word === undefined) return undefined;
   const ends = [0x20, 0x3a].map((end) => word.indexOf(end)).filter((at) => at >= 0);

@@ -1,4 +1,4 @@
-// From what is known of a process to its Resource.
+// Creates a process's Resource from what is known about the process.
 import type { AttributeValue, Resource } from "../plugin/signals.ts";
 import type { CgroupFacts } from "./cgroup.ts";
 import { type HostAttributes, hostIdOf } from "./host.ts";
@@ -9,7 +9,7 @@ import type { ProcessFacts } from "./proc.ts";
 import { Resources } from "./resources.ts";
 import { argumentPatterns, firstRule, type Rule } from "./rules.ts";
 
-/** What there is to go by. */
+/** The available facts. */
 export interface Known {
   /** The executable's base name; may be empty. */
   readonly executable: string;
@@ -18,7 +18,7 @@ export interface Known {
   readonly cgroup: CgroupFacts;
   /** Absent: its environment and command line were not read. */
   readonly facts?: ProcessFacts;
-  /** The ports that it listens on; asked if a mapping has a port. */
+  /** The ports that it listens on; read if a rule has a port. */
   ports(): ReadonlySet<number>;
 }
 
@@ -29,7 +29,7 @@ export class Composer {
   readonly #names: Pick<Names, "of"> | undefined;
   readonly #resources = new Resources();
   readonly #instances = new Instances();
-  /** What tells this host from others. */
+  /** Distinguishes this host from others. */
   readonly #hostId: string;
 
   constructor(
@@ -90,7 +90,7 @@ export class Composer {
   }
 }
 
-/** A comm without its part behind a slash: that of kworker/3:1 is new each time. */
+/** A comm without the part after a slash: that of kworker/3:1 varies. */
 export function commName(comm: string): string {
   return comm.split("/", 1)[0] || comm;
 }

@@ -1,8 +1,8 @@
-// Two variables of another process's environment; the rest is somebody's secrets.
+// Two variables of another process's environment; the rest may be secret.
 import { readSync } from "node:fs";
 import { longestAttributes } from "./resource-attributes.ts";
 
-/** What a process says of itself. */
+/** What a process says about itself. */
 export interface Environment {
   /** OTEL_SERVICE_NAME. */
   readonly serviceName?: string;
@@ -10,18 +10,18 @@ export interface Environment {
   readonly resourceAttributes?: string;
 }
 
-/** What is read of each, bytes: a longer name is cut, longer attributes are seen to be too long. */
+/** Maximum number of bytes of each: a longer name is truncated, longer attributes are detected as too long. */
 const wanted = [
   { key: "serviceName", name: Buffer.from("OTEL_SERVICE_NAME="), most: 256 },
   { key: "resourceAttributes", name: Buffer.from("OTEL_RESOURCE_ATTRIBUTES="), most: longestAttributes + 4 },
 ];
 
-// One buffer for all reads; of a longer variable what stands behind is passed over.
+// One buffer for all reads; the rest of a longer variable is skipped.
 const buffer = Buffer.alloc(16 * 1024);
 
 /**
- * Scans an open /proc/PID/environ. Undefined where it is empty: the process is about to be gone, or
- * is a kernel thread. What was read is overwritten before this returns. Throws what `read` throws.
+ * Scans an open /proc/PID/environ. Undefined if it is empty: the process is about to end, or is a kernel thread. The
+ * buffer is overwritten before this returns. Throws what `read` throws.
  */
 export function scanEnvironment(fd: number): Environment | undefined {
   const found: Record<string, string> = {};
@@ -67,7 +67,7 @@ function take(found: Record<string, string>, from: number, to: number): void {
   }
 }
 
-/** Where to end, at most so many bytes behind `from`, and not within a character. */
+/** Where to truncate: at most this many bytes after `from`, and not within a character. */
 function boundary(from: number, to: number, most: number): number {
   if (to - from <= most) return to;
   let end = from + most;

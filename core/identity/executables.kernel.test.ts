@@ -1,11 +1,11 @@
-// Programs are known by their whole names, in spans, events and sums, whether or not they live on.
+// Programs are reported with their complete names in spans, events and sums, even after they have ended.
 import assert from "node:assert/strict";
 import { inodeOf } from "../../test/support/connection-ends.ts";
 import { type Watch, watch } from "../../test/support/engine.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { build, copied, run } from "../../test/support/workload.ts";
 
-/** Alike in their first 250 characters. */
+/** Their first 250 characters are equal. */
 const stem = "a".repeat(250);
 /** Name -> payload that its client sends. */
 const PROGRAMS = new Map([

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Executables } from "./executables.ts";
 
-/** A table as the kernel would hold it; counts how often it is asked. */
+/** A table like the kernel's; counts the lookups. */
 function tableOf(names: ReadonlyMap<number, string | Uint8Array>) {
   let asked = 0;
   return {

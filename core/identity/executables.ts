@@ -1,14 +1,15 @@
-// Names of executables, by the number that stands for one in the kernel's records and sums (bpf/include/wirespan/executable.h).
+// Names of executables, by the numbers that represent them in the kernel's records and sums
+// (bpf/include/wirespan/executable.h).
 import type { BpfMap } from "../../native/index.ts";
 import { fileName } from "../base/text.ts";
 import { LruCache } from "../plugin/lru.ts";
 
-/** How many numbers without a name are remembered, so that the kernel is not asked for them each time. */
+/** Number of unnamed numbers that are remembered, so that they are not looked up each time. */
 const UNNAMED = 1024;
 
 export class Executables {
   readonly #table: Pick<BpfMap, "lookUp">;
-  /** No more than the kernel's table holds. */
+  /** The size of the kernel's table. */
   readonly #names = new Map<number, string>();
   readonly #unnamed = new LruCache<number, true>(UNNAMED);
   readonly #key = new BigUint64Array(1);
@@ -19,7 +20,7 @@ export class Executables {
     this.#value = new Uint8Array(table.valueSize);
   }
 
-  /** The whole base name; empty for a kernel thread, and for a program that came when the table was full. */
+  /** The complete base name; empty for a kernel thread, and for a program that started when the table was full. */
   name(executable: number): string {
     return this.#names.get(executable) ?? this.#ask(executable);
   }
@@ -33,7 +34,7 @@ export class Executables {
       return "";
     }
     const name = fileName(this.#value.subarray(0, this.#value.indexOf(0)));
-    // Another CPU may be writing it at this moment.
+    // Another CPU may be writing it at the moment.
     if (name) this.#names.set(executable, name);
     return name;
   }

@@ -53,7 +53,7 @@ describe("host", () => {
     };
     const ours = agentResource(hostAttributes(), { version: "0", name: "agent", attributes: {} }).attributes;
     for (const [key, value] of Object.entries(detected)) {
-      // A machine without an id has none here and an undefined or empty one there.
+      // A machine without an id has none here, and an undefined or empty one there.
       assert.equal(ours[key], (await value) || undefined, key);
     }
     assert.deepEqual(Object.keys(detected).sort(), [

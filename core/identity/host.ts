@@ -1,4 +1,4 @@
-// The host, named as OpenTelemetry's SDKs name it: backends compare host.id of our spans and the apps'.
+// The host, described as OpenTelemetry's SDKs do: backends compare host.id of our spans with that of the applications'.
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { arch, hostname, networkInterfaces, release } from "node:os";
@@ -6,12 +6,12 @@ import { join } from "node:path";
 import type { AttributeValue, Resource } from "../plugin/signals.ts";
 import { instanceId } from "./instance.ts";
 
-/** Attributes that the host gives to the Resource of every workload on it. */
+/** Attributes of the host in the Resource of every workload on it. */
 export type HostAttributes = Readonly<Record<string, AttributeValue>>;
 
 /**
- * host.id (the machine id; absent where there is none) and host.name. `root` is where the host's file
- * system is seen, `/host` in many a container.
+ * host.id (the machine id; absent if there is none) and host.name. `root` is where the host's file system is mounted,
+ * `/host` in many containers.
  */
 export function hostAttributes(root = "/"): HostAttributes {
   const id = machineId(root);
@@ -19,8 +19,8 @@ export function hostAttributes(root = "/"): HostAttributes {
 }
 
 /**
- * The host's address as Jaeger's own clients gave it, in the resource attribute `ip`: the first that is not loopback's,
- * IPv4 before IPv6. Jaeger compares it, and takes a child that ends after its parent for a sign of skewed clocks
+ * The host's address in the resource attribute `ip`, as in Jaeger's own clients: the first one that is not a loopback
+ * address, IPv4 before IPv6. Jaeger compares it, and considers a child that ends after its parent a sign of clock skew
  * unless both have the same.
  */
 export function hostAddress(interfaces = networkInterfaces()): string {
@@ -29,19 +29,19 @@ export function hostAddress(interfaces = networkInterfaces()): string {
   return (outer.find(({ family }) => family === "IPv4") ?? outer[0])?.address ?? "127.0.0.1";
 }
 
-/** What of these attributes holds for every workload of the host: `service.` is the agent's alone. */
+/** The attributes that apply to every workload of the host: `service.` belongs to the agent only. */
 export function ofHost(attributes: HostAttributes): HostAttributes {
   return Object.fromEntries(Object.entries(attributes).filter(([key]) => !key.startsWith("service.")));
 }
 
-/** What tells a host from others: its id, else its name. */
+/** Distinguishes a host from others: its id, or else its name. */
 export function hostIdOf(host: HostAttributes): string {
   return String(host["host.id"] ?? host["host.name"] ?? "");
 }
 
 /**
- * The host as a thing that has telemetry of its own: softirqs and interfaces belong to no workload. It is an instance
- * of the agent's service, as a host is of its exporter, and the same one whenever the agent starts.
+ * The host as an entity with telemetry of its own: softirqs and interfaces belong to no workload. It is an instance of
+ * the agent's service, as a host is of its exporter, and stays the same when the agent restarts.
  */
 export function hostResource(host: HostAttributes, service: string): Resource {
   const id = instanceId(hostIdOf(host), "host");
@@ -51,18 +51,18 @@ export function hostResource(host: HostAttributes, service: string): Resource {
 export interface AgentFacts {
   readonly version: string;
   readonly name: string;
-  /** Attributes of the agent alone and of the whole host, by configuration; they win over what is found. */
+  /** Configured attributes of the agent only and of the whole host; they take precedence over detected ones. */
   readonly attributes: Readonly<Record<string, AttributeValue>>;
 }
 
-/** The agent's own Resource, for its self-telemetry; service.instance.id is new with each call. */
+/** The agent's own Resource, for its internal telemetry; service.instance.id is new with each call. */
 export function agentResource(host: HostAttributes, { version, name, attributes }: AgentFacts): Resource {
   return {
     attributes: {
       ...host,
       "host.arch": arch() === "x64" ? "amd64" : arch(),
       "os.type": "linux",
-      // What the SDKs' detectors give: the kernel's release.
+      // As reported by the SDKs' detectors: the kernel's release.
       "os.version": release(),
       "service.version": version,
       "service.instance.id": randomUUID(),
@@ -78,7 +78,7 @@ function machineId(root: string): string | undefined {
       const id = readFileSync(join(root, path), "utf8").trim();
       if (id !== "") return id;
     } catch {
-      // Absent or unreadable: the next one.
+      // Absent or unreadable: try the next one.
     }
   }
   return undefined;

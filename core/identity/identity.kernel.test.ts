@@ -194,7 +194,7 @@ describe("identity of real processes", () => {
       }
     });
 
-    /** Makes a cgroup below the test's own, puts a process into it, and takes both away again. */
+    /** Creates a cgroup below the test's own, moves a process into it, and removes both afterwards. */
     async function inside(
       path: string,
       check: (pid: number, cgroupId: number) => Promise<void> | void,

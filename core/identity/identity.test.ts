@@ -145,7 +145,7 @@ describe("identity", () => {
     });
 
     it("of a process in the host's network is still that of its pod", () => {
-      // The cgroup tells, not the address: hostNetwork and the host's own processes are told apart.
+      // By cgroup, not by address: hostNetwork and the host's own processes are distinguished.
       rig.run(5, { cgroup: pod });
       rig.run(6, { cgroup: "0::/system.slice/sshd.service\n" });
       assert.equal(rig.identity.of(seen(5)).resource!.attributes["k8s.pod.uid"], uid);

@@ -1,4 +1,4 @@
-// Process -> workload: what a process belongs to, found out once for each image and kept.
+// Maps processes to workloads: determined once for each image and then kept.
 import { basename } from "node:path";
 import { type Images, isImage, REST } from "../bridge/workload-rows.ts";
 import { LruCache } from "../plugin/lru.ts";
@@ -13,7 +13,7 @@ import type { ProcessFacts, ProcReader } from "./proc.ts";
 import type { Rule } from "./rules.ts";
 import { Workloads } from "./workloads.ts";
 
-/** A process as the kernel saw it when something happened: `struct task` of bpf/include/wirespan/owner.h. */
+/** A process as the kernel saw it during an event: `struct task` of bpf/include/wirespan/owner.h. */
 export interface ObservedProcess {
   /** Of the thread group, in the initial pid namespace. */
   readonly pid: number;
@@ -31,45 +31,45 @@ export interface ObservedProcess {
   readonly workload: number;
 }
 
-/** The programs in the kernel, as far as they have to do with workloads. */
+/** The programs in the kernel, as far as they are concerned with workloads. */
 export interface Programs {
-  /** Tells them which workload an image belongs to. */
+  /** Assigns an image to a workload. */
   assign(image: number, workload: number): void;
-  /** Hands over births that wait to be read. */
+  /** Passes on process starts that wait to be read. */
   drain(): void;
-  /** The processes whose births had no room. */
+  /** The processes whose starts did not fit into the ring. */
   missedBirths(): Iterable<ObservedProcess>;
 }
 
 export interface IdentityOptions {
-  /** Processes that are remembered: half as many for certain (default 32,768). */
+  /** Number of remembered processes: half as many are guaranteed (default 32,768). */
   readonly limit?: number;
-  /** Workloads that have sums of their own (default 2048). */
+  /** Number of workloads with sums of their own (default 2048). */
   readonly workloads?: number;
-  /** Where paths of cgroups come from (default: this host's cgroup v2). */
+  /** Source of cgroup paths (default: this host's cgroup v2). */
   readonly cgroups?: CgroupPaths;
   /** Names of executables without folders, by number; empty: it has none. */
   readonly executables: { name(exe: number): string };
-  /** What an administrator calls processes. */
+  /** Names that an administrator gives to processes. */
   readonly rules?: readonly Rule[];
-  /** What others call containers and pods; absent: nobody is asked. */
+  /** Names of containers and pods; absent: no source is configured. */
   readonly names?: Pick<Names, "of">;
-  /** Hears why what a process says of itself was left out. */
+  /** Called with the reason why something that a process says about itself was ignored. */
   readonly debug?: (message: string) => void;
 }
 
 export interface IdentityCounts {
-  /** Processes remembered now. */
+  /** Number of processes remembered now. */
   readonly size: number;
-  /** Times that /proc was asked. */
+  /** How often /proc was read. */
   readonly misses: number;
-  /** Of these: the environment was refused to us. */
+  /** Of these: reading the environment was refused. */
   readonly refused: number;
-  /** Of these: /proc no longer knew the process, or knew another one of that pid. */
+  /** Of these: /proc no longer had the process, or had another one with that pid. */
   readonly gone: number;
 }
 
-/** One image of one process: exec and a reused pid each make another. */
+/** One image of one process: exec and a reused pid each create another. */
 interface Known {
   readonly startedAt: number;
   readonly exe: number;
@@ -79,19 +79,19 @@ interface Known {
 
 interface NumberedImage {
   readonly workload: Workload;
-  /** How many collections there had been. */
+  /** Number of collections at that time. */
   readonly collections: number;
 }
 
 interface Look {
   readonly workload: Workload;
-  /** The process's own environment was seen. */
+  /** The process's own environment was read. */
   readonly read: boolean;
 }
 
-/** Images kept of one pid. */
+/** Images kept for each pid. */
 const maxImages = 4;
-/** Twice as many as the programs keep (`workloads` in bpf/include/wirespan/owner.h), because half are kept for certain. */
+/** Twice as many as the programs keep (`workloads` in bpf/include/wirespan/owner.h), because half are guaranteed. */
 const maxNumbers = 2 * 16_384;
 const mostPostponed = 4096;
 
@@ -102,7 +102,7 @@ export class Identity implements Images, PluginIdentity {
   readonly #executables: IdentityOptions["executables"];
   readonly #known: LruCache<number, Known>;
   readonly #images = new LruCache<number, NumberedImage>(maxNumbers);
-  /** What the processes of one cgroup and executable are whose environment was read; null: not all the same. */
+  /** Common resource of the processes of one cgroup and executable whose environment was read; null: they differ. */
   readonly #siblings: LruCache<string, { readonly agreed: Workload | null }>;
   readonly #workloads: Workloads;
   readonly #postponed = new LruCache<number, ObservedProcess>(mostPostponed);
@@ -112,7 +112,7 @@ export class Identity implements Images, PluginIdentity {
   #refused = 0;
   #gone = 0;
 
-  /** `host` goes into every Resource: hostAttributes() and what is configured for all, but no service.*. */
+  /** `host` is part of every Resource: hostAttributes() and what is configured for all, but no service.*. */
   constructor(proc: ProcReader, host: HostAttributes, options: IdentityOptions) {
     const { limit = maxNumbers, workloads = 2048, cgroups = new CgroupPaths(cgroup2Mount()) } = options;
     this.#proc = proc;
@@ -124,12 +124,12 @@ export class Identity implements Images, PluginIdentity {
     this.#workloads = new Workloads(workloads);
   }
 
-  /** To be called once, before the first process is met. */
+  /** Must be called once, before the first process is seen. */
   connect(programs: Programs): void {
     this.#programs = programs;
   }
 
-  /** The workload of a process; once it was answered, it is that of this image for good. Never throws. */
+  /** The workload of a process; once returned, it never changes for this image. Never throws. */
   of(process: ObservedProcess): Workload {
     const { workload } = process;
     if (workload > REST && !isImage(workload)) return this.#workloads.at(workload);
@@ -138,8 +138,8 @@ export class Identity implements Images, PluginIdentity {
   }
 
   /**
-   * To be called once for each image of a process (birth or exec), as soon as the kernel reports it:
-   * /proc is read while it still knows the process, whatever was known before.
+   * Must be called once for each image of a process (start or exec), as soon as the kernel reports it: /proc is read
+   * while it still has the process, whatever was known before.
    */
   born(process: ObservedProcess): void {
     if (isImage(process.workload) && this.#images.get(process.workload)) return;
@@ -148,12 +148,12 @@ export class Identity implements Images, PluginIdentity {
     this.#keep(process, before ?? look);
   }
 
-  /** A process of which nothing is expected to be reported: it is looked at if something is. */
+  /** A process about which nothing is expected to be reported: it is read when something is. */
   postpone({ pid, uid, tid, startedAt, comm, exe, cgroupId, workload }: ObservedProcess): void {
     this.#postponed.set(workload, { pid, uid, tid, startedAt, comm, exe, cgroupId, workload });
   }
 
-  /** The workload whose sum has this number in its key. */
+  /** The workload with this number in a sum's key. */
   workload(number: number): Workload {
     return this.#workloads.at(number);
   }
@@ -168,7 +168,7 @@ export class Identity implements Images, PluginIdentity {
     return known !== undefined && known.collections < this.#collections;
   }
 
-  /** To be called when a collection has read every table. */
+  /** Must be called after a collection has read every table. */
   collected(): void {
     this.#collections++;
   }
@@ -177,7 +177,7 @@ export class Identity implements Images, PluginIdentity {
     return { size: this.#known.size, misses: this.#misses, refused: this.#refused, gone: this.#gone };
   }
 
-  /** An image that sums are of and whose birth was not reported yet. */
+  /** An image that has sums and whose start was not reported yet. */
   #findBirth(image: number): NumberedImage | undefined {
     if (!this.#programs) return undefined;
     this.#programs.drain();
@@ -230,8 +230,9 @@ export class Identity implements Images, PluginIdentity {
   }
 
   /**
-   * All of a container or service have one environment as a rule, so that one of them whose environment could not
-   * be read is what the others of its executable are. A session's processes have not: there it may have been anything.
+   * All processes of a container or service usually have the same environment, so that one of them whose environment
+   * could not be read is like the others with its executable. This is not true for a session's processes: there it may
+   * have been anything.
    */
   #unread(process: ObservedProcess, exe: string, cgroup: CgroupFacts = {}, facts?: ProcessFacts): Look {
     const session = cgroup.containerId === undefined && cgroup.service === undefined;
@@ -257,13 +258,13 @@ export class Identity implements Images, PluginIdentity {
   }
 }
 
-/** Services of container runtimes, and the programs that are their own. */
+/** Services of container runtimes, and the programs that belong to them. */
 const runtime = /^(containerd|docker|crio|cri-o|kubelet|k3s|k3s-agent|rke2-server|rke2-agent|podman)$/;
 const runtimes = /^(containerd|docker|crio|conmon|kubelet|k3s|rke2|runc|crun|podman)/;
 
 /**
- * With both hierarchies of cgroups on a host, v2 has all containers in their runtime's service. Nobody can say any more
- * in which of them a process was that is gone, but it was not the runtime.
+ * If a host has both cgroup hierarchies, v2 has all containers in their runtime's service. For a process that has
+ * ended it is no longer possible to determine its container, but it was not the runtime.
  */
 function withoutRuntime(cgroup: CgroupFacts | undefined, exe: string): CgroupFacts | undefined {
   if (cgroup?.service === undefined || !runtime.test(cgroup.service) || runtimes.test(exe)) return cgroup;
@@ -275,7 +276,7 @@ function siblingsKey({ containerId, service }: CgroupFacts, { cgroupId, exe }: O
   return `${containerId ?? service ?? cgroupId} ${exe}`;
 }
 
-/** The other images of a pid, as many as are kept beside a new one. */
+/** The other images of a pid, as many as are kept in addition to a new one. */
 function others(known: Known | undefined, { startedAt, exe }: ObservedProcess): Known | undefined {
   const kept: Known[] = [];
   for (let one = known; one !== undefined && kept.length < maxImages - 1; one = one.older) {
@@ -284,12 +285,12 @@ function others(known: Known | undefined, { startedAt, exe }: ObservedProcess): 
   return kept.reduceRight<Known | undefined>((older, one) => ({ ...one, older }), undefined);
 }
 
-/** One tick of play, because a double no longer holds every nanosecond after 104 days of uptime. */
+/** A tolerance of one tick, because a double no longer holds every nanosecond after 104 days of uptime. */
 function startedThen(facts: ProcessFacts, startedAt: number): boolean {
   return Math.abs(facts.startTicks - Math.floor(startedAt / 1e7)) <= 1;
 }
 
-/** Whether /proc still shows the image that the kernel saw: an exec may lie between. */
+/** Whether /proc still shows the image that the kernel saw: there may have been an exec in between. */
 function isImageOf({ exe: path }: ProcessFacts, exe: string): boolean {
   if (exe === "" || path === undefined) return true;
   return basename(path) === exe;

@@ -1,4 +1,4 @@
-// service.instance.id as the semantic conventions make one from what identifies an instance anyway.
+// service.instance.id, derived from what identifies an instance as the semantic conventions recommend.
 import { createHash } from "node:crypto";
 import { LruCache } from "../plugin/lru.ts";
 import type { AttributeValue } from "../plugin/signals.ts";
@@ -23,17 +23,17 @@ const digest = (text: string): string => createHash("sha1").update(text).digest(
 
 type Attributes = Readonly<Record<string, AttributeValue>>;
 
-/** Ids that are remembered, half as many for certain, so that none is given to two: one for each image at most. */
+/** Number of remembered ids, half of which are guaranteed, so that none is used twice: at most one per image. */
 const remembered = 2 * 16_384;
 
 export class Instances {
-  /** By service and id what has it, as digests: attributes may be long. */
+  /** By service and id, who has it, as digests: attributes may be long. */
   readonly #taken = new LruCache<string, string>(remembered);
 
   /**
-   * The id of what has these attributes, the host's apart: the one that was said, or the container's, else one of the host, the place
-   * (a cgroup) and the program. What differs in any attribute is another instance: where metrics are known by service
-   * and instance alone, as in Prometheus, two would be one series.
+   * The id of what has these attributes, apart from the host's: the given one, or the container's, or else one derived
+   * from host, place (a cgroup) and program. Anything that differs in an attribute is another instance: if metrics are
+   * identified by service and instance alone, as in Prometheus, two would be one series.
    */
   of(attributes: Attributes, said: string | undefined, [host, place, program]: readonly string[]): string {
     const { "service.instance.id": _, ...others } = attributes;

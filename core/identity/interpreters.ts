@@ -1,27 +1,27 @@
-// Programs that run other programs: which they are, and which of their options stand before the script.
+// Programs that run other programs, and which of their options come before the script.
 
 export interface Interpreter {
-  /** Options that the next argument belongs to, unless it is in the same word behind `=`. */
+  /** Options with an argument, unless it is in the same word after `=`. */
   readonly valued?: readonly string[];
-  /** Letters of options in a cluster (`-uW`) that take the rest of it, or the next argument. */
+  /** Letters of options in a cluster (`-uW`) whose argument is the rest of it, or the next word. */
   readonly valuedLetters?: string;
-  /** Letters that take the rest of the cluster, if there is one. */
+  /** Letters whose argument is the rest of the cluster, if there is one. */
   readonly attachedLetters?: string;
-  /** Options behind which the script stands: a module, a jar, a file. */
+  /** Options that are followed by the script: a module, a jar, a file. */
   readonly script?: readonly string[];
   readonly scriptLetters?: string;
-  /** Options behind which the program itself stands, as text. */
+  /** Options that are followed by the program itself, as text. */
   readonly code?: readonly string[];
   readonly codeLetters?: string;
-  /** Words before the script that are none: `deno run`. */
+  /** Words before the script that are not the script: `deno run`. */
   readonly commands?: readonly string[];
-  /** How a script's name must end. */
+  /** Suffixes of scripts. */
   readonly endings?: readonly string[];
-  /** Where arguments come before a script that stands for itself in a word: `--file=x.R`. */
+  /** If arguments come before a script that has a word of its own: `--file=x.R`. */
   readonly prefix?: string;
   /** Options are whole words, however many dashes they begin with. */
   readonly wholeWords?: true;
-  /** Only what `script` names is looked for: other words are not the script. */
+  /** Only what `script` names counts: other words are not the script. */
   readonly scattered?: true;
 }
 

@@ -1,10 +1,10 @@
-// The ports that a process listens on, as /proc shows them; asked only if a mapping of names has a port.
+// The ports that a process listens on, from /proc; only read if a rule for names has a port.
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
-/** Descriptors of one process that are looked at. */
+/** Maximum number of descriptors of one process. */
 const most = 4096;
 
-/** `root`: /proc/PID. Empty if it may not be looked at. */
+/** `root`: /proc/PID. Empty if it may not be read. */
 export function portsOf(root: string): ReadonlySet<number> {
   const listening = new Map(["tcp", "tcp6"].flatMap((table) => listenersIn(`${root}/net/${table}`)));
   if (listening.size === 0) return new Set();

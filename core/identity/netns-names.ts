@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { LruCache } from "../plugin/lru.ts";
 import type { Namespaces, NetnsAttributes } from "../plugin/services.ts";
 
-/** Where files are bound to namespaces: ip netns, CNI and containerd; Docker. */
+/** Folders with files that are bound to namespaces: ip netns, CNI and containerd; Docker. */
 const FOLDERS = ["/run/netns", "/run/docker/netns"];
 
-/** How many namespaces are remembered. */
+/** Number of namespaces that are remembered. */
 const REMEMBERED = 4096;
 
 export class NetnsNames implements Namespaces {
@@ -16,15 +16,15 @@ export class NetnsNames implements Namespaces {
   /** By cookie; empty: it had no name. */
   readonly #names = new LruCache<number, string>(REMEMBERED);
 
-  /** `cookieOf`: the cookie of the namespace behind a descriptor; throws if we may not enter it. */
+  /** `cookieOf`: the cookie of a descriptor's namespace; throws if it may not be entered. */
   constructor(cookieOf: (fd: number) => number, folders = FOLDERS) {
     this.#cookieOf = cookieOf;
     this.#folders = folders;
   }
 
   /**
-   * The name that it had when it was asked for first: a series must not become another because its namespace has got
-   * a name. Undefined: it had none, or none that is seen from here.
+   * The name that it had when it was first looked up: a series must not become another one because its namespace has
+   * got a name. Undefined: it had none, or none that is visible from here.
    */
   of(cookie: number, inode: number): string | undefined {
     let name = this.#names.get(cookie);
@@ -35,7 +35,7 @@ export class NetnsNames implements Namespaces {
     return name || undefined;
   }
 
-  /** What tells it from all others, and what people call it. */
+  /** Distinguishes it from all others, and its name. */
   attributes(cookie: number, inode: number): NetnsAttributes {
     return {
       "wirespan.netns.cookie": cookie || undefined,
@@ -53,14 +53,14 @@ export class NetnsNames implements Namespaces {
     return undefined;
   }
 
-  /** The inode may have been another namespace's a moment ago: the cookie decides, if we may ask for it. */
+  /** The inode may have belonged to another namespace a moment ago: the cookie decides, if it can be read. */
   #is(path: string, cookie: number, inode: number): boolean {
     let fd: number;
     try {
       if (statSync(path).ino !== inode) return false;
       fd = openSync(path, "r");
     } catch {
-      return false; // it has just gone
+      return false; // it has just ended
     }
     try {
       return this.#cookieOf(fd) === cookie;

@@ -1,24 +1,24 @@
-// What a process says of itself in its environment, and what its SDK publishes, as far as it may be passed on.
+// What a process says about itself in its environment, and what its SDK publishes, as far as it may be exported.
 import type { Environment } from "./environment.ts";
 import { cut, hasControl } from "./plain.ts";
 import { longestAttributes, mostAttributes, parseResourceAttributes } from "./resource-attributes.ts";
 
 export interface Own {
   readonly name: string | undefined;
-  /** service.* and whatever else is the process's to say. */
+  /** service.* and other attributes that a process may set. */
   readonly attributes: Readonly<Record<string, string>>;
-  /** Why something was left out; names no key and no value. */
+  /** Why something was ignored; contains no key and no value. */
   readonly faults: readonly string[];
 }
 
-/** Bytes of a name. */
+/** Maximum bytes of a name. */
 const longestName = 256;
 
-/** Facts that are found, not told; `k8s.` of a process that is in a pod is below. */
+/** Facts that the agent finds itself; for `k8s.` of a process in a pod see below. */
 const facts = /^((host|container|cloud|os|process|telemetry|wirespan)\.|ip$)/;
 const ofNode = /^k8s\.(pod\.uid$|node\.|cluster\.)/;
 
-/** What Kubernetes' conventions name a service by, where it has no name: the first that is there. */
+/** What a service without a name is called according to Kubernetes' conventions: the first one that exists. */
 const workloads = [
   "deployment",
   "statefulset",
@@ -30,7 +30,7 @@ const workloads = [
   "container",
 ];
 
-/** Where a process says something of itself. */
+/** Sources of what a process says about itself. */
 export interface Said {
   readonly environment?: Environment | undefined;
   /** What its SDK publishes. */
@@ -38,8 +38,8 @@ export interface Said {
 }
 
 /**
- * What a process may say: everything but facts about host, container, cloud, system, process and telemetry. A process
- * in a pod names its pod's workload and namespace (the downward API's way), never the pod's uid, its node or cluster.
+ * What a process may set: everything but facts about host, container, cloud, system, process and telemetry. A process
+ * in a pod sets its pod's workload and namespace (as the downward API does), never the pod's uid, its node or cluster.
  */
 export function ownOf({ environment, published = [] }: Said, isInPod: boolean): Own {
   const faults: string[] = [];
@@ -52,7 +52,7 @@ export function ownOf({ environment, published = [] }: Said, isInPod: boolean): 
   if (unfit !== undefined) faults.push(`the resource that it publishes is ignored: ${unfit}`);
   const { "service.name": publishedName, ...others } = Object.fromEntries(unfit ? [] : published);
   const { "service.name": inAttributes, ...more } = attributes;
-  // The SDK has read the environment, and what the program sets comes after it.
+  // The SDK has read the environment, and what the program sets takes precedence.
   const rest = { ...more, ...others };
   const kept = Object.entries(rest).filter(
     ([key]) => !facts.test(key) && (!key.startsWith("k8s.") || (isInPod && !ofNode.test(key))),
@@ -64,7 +64,7 @@ export function ownOf({ environment, published = [] }: Said, isInPod: boolean): 
   return { name: name && cut(name, longestName), attributes: own, faults };
 }
 
-/** Why a resource is not passed on: as it is with one in the environment. */
+/** Why a resource is ignored: the same rules as for one in the environment. */
 function unfitness(resource: readonly (readonly [string, string])[]): string | undefined {
   if (resource.length > mostAttributes) return `it has more than ${mostAttributes} attributes`;
   const bytes = resource.flat().reduce((sum, text) => sum + Buffer.byteLength(text), 0);
@@ -72,17 +72,17 @@ function unfitness(resource: readonly (readonly [string, string])[]): string | u
   return resource.flat().some(hasControl) ? "it has a control character or is not UTF-8" : undefined;
 }
 
-/** SDKs put this where nobody has given a name. */
+/** SDKs use this if no name was given. */
 function named(name: string | undefined): string | undefined {
   return name?.startsWith("unknown_service") ? undefined : given(name);
 }
 
-/** What Kubernetes' conventions name a service by. */
+/** The name of a service according to Kubernetes' conventions. */
 export function workloadOf(own: Readonly<Record<string, string>>): string | undefined {
   return workloads.map((kind) => given(own[`k8s.${kind}.name`])).find((name) => name !== undefined);
 }
 
-/** OpenTelemetry reads an empty variable as one that is not set. */
+/** OpenTelemetry treats an empty variable as not set. */
 export function given(value: string | undefined): string | undefined {
   return value?.trim() ? value : undefined;
 }

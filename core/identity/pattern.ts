@@ -1,4 +1,4 @@
-// Texts with `*` for any bytes, compared with bytes: what is compared need not become text.
+// Patterns with `*` for any bytes, compared with bytes, so that the compared data need not become text.
 
 export class Pattern {
   readonly #parts: readonly Buffer[];
@@ -7,7 +7,7 @@ export class Pattern {
     this.#parts = text.split("*").map((part) => Buffer.from(part));
   }
 
-  /** Whether all of `bytes` is what the pattern says. */
+  /** Whether the pattern matches all of `bytes`. */
   matches(bytes: Uint8Array): boolean {
     const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     const [first, ...rest] = this.#parts;

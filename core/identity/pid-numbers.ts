@@ -1,24 +1,24 @@
-// The numbers that this agent's /proc has for processes: the kernel's own if it is of the initial pid namespace,
-// others in a container that has a pid namespace of its own.
+// Process numbers in this agent's /proc: the kernel's own if it is of the initial pid namespace, others in a container
+// with its own pid namespace.
 import { readFileSync, readlinkSync } from "node:fs";
 import type { BpfMap } from "../../native/index.ts";
 import type { ConstantStruct } from "../plugin/plugin.ts";
 
 /** linux/proc_ns.h: PROC_PID_INIT_INO. */
 const INITIAL = "pid:[4026531836]";
-/** As many processes as the programs remember. */
+/** The number of processes that the programs remember. */
 const PROCESSES = 16_384;
 
-/** What a run of `whoami` takes and gives (bpf/tracker/tracker.bpf.c). */
+/** Input and output of `whoami` (bpf/tracker/tracker.bpf.c). */
 interface Whoami {
   readonly pid: number;
   /** Of the agent's own pid namespace; 0: the initial one. */
   readonly level: number;
-  /** The inode of its namespace at the level that was asked for. */
+  /** The inode of its namespace at the requested level. */
   readonly inode: number;
 }
 
-/** How many processes' numbers the programs have to keep (`pid_numbers`). */
+/** Number of process numbers that the programs have to keep (`pid_numbers`). */
 export function numbersToKeep(): number {
   try {
     return readlinkSync("/proc/self/ns/pid") === INITIAL ? 1 : PROCESSES;
@@ -27,7 +27,7 @@ export function numbersToKeep(): number {
   }
 }
 
-/** How many namespaces this process is in as /proc sees it, from that of /proc down to its own. */
+/** How many pid namespaces this process is in, from that of /proc down to its own. */
 function depth(): number {
   const line = /^NSpid:\s*(.*)$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1];
   return line?.split(/\s+/).length ?? 1;
@@ -73,7 +73,7 @@ export class PidNumbers {
     return { level: this.#level, inode: this.#inode };
   }
 
-  /** What does not hold for an agent in a pid namespace of its own, in words for people. */
+  /** The limitations of an agent in its own pid namespace, in words. */
   get limits(): readonly string[] {
     const mend = "run it in the host's (hostPID: true in Kubernetes, --pid=host in Docker)";
     return [

@@ -1,8 +1,8 @@
-// Texts that other people's processes choose, made safe to pass on: valid UTF-8, bounded, without control characters.
+// Texts that other processes choose, made safe to export: valid UTF-8, limited in length, without control characters.
 
 const strict = new TextDecoder("utf-8", { fatal: true });
 
-/** White space, control characters and those that format text, of all of Unicode. */
+/** White space, control and format characters of all of Unicode. */
 const NO_NAME = /[\s\p{Cc}\p{Cf}]/u;
 
 /** A short name without blanks and control characters; undefined for anything else. */
@@ -16,13 +16,13 @@ export function plainName(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Whether a text holds a control character (C0, DEL, C1) or what is no UTF-8. */
+/** Whether a text contains a control character (C0, DEL, C1) or is not valid UTF-8. */
 export function hasControl(text: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are searched for
   return /[\u0000-\u001f\u007f-\u009f\ufffd]/.test(text) || !text.isWellFormed();
 }
 
-/** At most so many bytes of UTF-8, cut between characters. */
+/** At most this many bytes of UTF-8, truncated between characters. */
 export function cut(text: string, most: number): string {
   if (text.length <= most && Buffer.byteLength(text) <= most) return text;
   const { read } = new TextEncoder().encodeInto(text, new Uint8Array(most));

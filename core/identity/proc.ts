@@ -1,4 +1,4 @@
-// What /proc says of one process, behind one interface: the reader may one day be a privileged helper.
+// What /proc reports about one process, behind one interface: the reader may become a privileged helper one day.
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
 import { fileName } from "../base/text.ts";
@@ -15,43 +15,43 @@ export interface ProcessFacts {
   /** Start in clock ticks (10 ms) since boot on the kernel's clock, rounded down. */
   readonly startTicks: number;
   readonly comm: string;
-  /** The executable's path; undefined for kernel threads and where reading it is refused. */
+  /** The executable's path; undefined for kernel threads and if reading it is refused. */
   readonly exe: string | undefined;
   /** The text of /proc/PID/cgroup: one line per hierarchy. */
   readonly cgroup: string;
-  /** Undefined where it is refused or no longer there. */
+  /** Undefined if reading is refused or the process has ended. */
   readonly environment: Environment | undefined;
-  /** What its SDK publishes; undefined: nothing, or nothing that we may read. */
+  /** What its SDK publishes; undefined: nothing, or not readable. */
   readonly published: ProcessContext | undefined;
   /** Why what it publishes cannot be read. */
   readonly unpublishable: string | undefined;
-  /** Our privileges did not reach to the environment. */
+  /** Reading the environment was refused. */
   readonly refused: boolean;
-  /** Undefined where it is refused or no longer there. */
+  /** Undefined if reading is refused or the process has ended. */
   readonly command: CommandLine | undefined;
-  /** What a person knows its program by; undefined for kernel threads and where reading is refused. */
+  /** A name by which people know its program; undefined for kernel threads and if reading is refused. */
   readonly program: string | undefined;
 }
 
 export interface ProcReader {
   /**
-   * Undefined where there is no such process, or none that we may see. `tid`: a thread of it that was seen to run, for
-   * its first one may have ended. Never throws.
+   * Undefined if there is no such process, or it is not visible. `tid`: one of its threads that was seen to run,
+   * because its first one may have ended. Never throws.
    */
   process(pid: number, tid?: number): ProcessFacts | undefined;
   /** The ports that it listens on. */
   ports(pid: number): ReadonlySet<number>;
 }
 
-/** Threads that are tried where the first one has ended. */
+/** Number of threads that are tried if the first one has ended. */
 const mostThreads = 16;
 
 export interface ProcOptions {
   /** What arguments are compared with. */
   readonly patterns?: readonly Pattern[];
-  /** How far the boot clock of the agent's time namespace is ahead of the kernel's, nanoseconds. */
+  /** Offset of the boot clock of the agent's time namespace from the kernel's, nanoseconds. */
   readonly shiftNs?: number;
-  /** The number that this /proc has for a process; undefined: it has none. */
+  /** The process's number in this /proc; undefined: none. */
   numberOf?(pid: number): number | undefined;
 }
 
@@ -82,7 +82,7 @@ export class Proc implements ProcReader {
     const process = `${this.#root}/${number}`;
     const stat = attempt(() => parseStat(readFileSync(`${process}/stat`, "latin1")));
     if (!isRead(stat) || stat === undefined) return undefined;
-    // Of threads no other number is known than the kernel's.
+    // Threads are only known by the kernel's number.
     const folder = stat.isGone ? this.#living(process, number === pid ? tid : number) : process;
     const cgroup = attempt(() => readFileSync(`${folder}/cgroup`, "utf8"));
     if (!isRead(cgroup)) return undefined;
@@ -108,7 +108,7 @@ export class Proc implements ProcReader {
     };
   }
 
-  /** The folder of a thread that lives: /proc/PID shows the first one's, and nothing once that has ended. */
+  /** The folder of a living thread: /proc/PID shows the first one's, and nothing after that has ended. */
   #living(process: string, tid: number): string {
     const names = attempt(() => readdirSync(`${process}/task`));
     const tids = isRead(names) ? [`${tid}`, ...names.slice(0, mostThreads)] : [`${tid}`];
@@ -122,7 +122,7 @@ export class Proc implements ProcReader {
   }
 }
 
-/** Start of the process that has this folder, in ticks as `startTicks`; undefined where there is none. */
+/** Start of the process with this folder, in ticks as `startTicks`; undefined if there is none. */
 export function startTicksOf(folder: string): number | undefined {
   const stat = attempt(() => parseStat(readFileSync(`${folder}/stat`, "latin1")));
   return isRead(stat) ? stat?.startTicks : undefined;
@@ -135,7 +135,7 @@ interface Stat {
   readonly isGone: boolean;
 }
 
-/** Field 2 may hold blanks and parentheses; 3 is the state, 22 the start. Undefined for what is no stat line. */
+/** Field 2 may contain blanks and parentheses; 3 is the state, 22 the start. Undefined if it is not a stat line. */
 function parseStat(text: string): Stat | undefined {
   const open = text.indexOf("(");
   const close = text.lastIndexOf(")");
@@ -160,7 +160,7 @@ function reading<T>(path: string, read: (fd: number) => T): T {
 
 class Refusal {
   readonly code: string | undefined;
-  /** Why what is there is not what it should be. */
+  /** Why the content is invalid. */
   readonly malformed: string | undefined;
 
   constructor(error: unknown) {
@@ -169,7 +169,7 @@ class Refusal {
   }
 }
 
-/** A process may go at any moment, so that every read may fail: a value, not an exception. */
+/** A process may end at any moment, so every read may fail: returns a value, not an exception. */
 function attempt<T>(read: () => T): T | Refusal {
   try {
     return read();

@@ -1,4 +1,5 @@
-// What an SDK publishes of its process (OTEP 4719) becomes its workload's resource, within the bounds of what a process may say.
+// What an SDK publishes about its process (OTEP 4719) becomes its workload's resource, within the limits of what a
+// process may set.
 import assert from "node:assert/strict";
 import { randomBytes, randomInt } from "node:crypto";
 import { FakeExecutables, FakeProc } from "../../test/support/fake-proc.ts";
@@ -52,7 +53,7 @@ describe("the process context that an SDK publishes", () => {
   it("takes precedence over the environment, which adds what is only there", () => {
     const env = { OTEL_SERVICE_NAME: "other", OTEL_RESOURCE_ATTRIBUTES: "service.version=1,zone=a" };
     assert.deepEqual(attributesOf(processContext(resource, {}), env), { ...resource, zone: "a" });
-    // What an SDK calls a service that nobody has named.
+    // An SDK's name for a service without a name.
     const unnamed = processContext({ ...resource, "service.name": "unknown_service:prog" }, {});
     assert.deepEqual(attributesOf(unnamed, env), { ...resource, "service.name": "other", zone: "a" });
   });

@@ -1,40 +1,41 @@
-// What an OpenTelemetry SDK publishes of its process in memory (OTEP 4719): its resource, and how its threads publish.
+// What an OpenTelemetry SDK publishes about its process in memory (OTEP 4719): its resource, and how its threads
+// publish contexts.
 // https://github.com/open-telemetry/opentelemetry-specification/blob/main/oteps/profiles/4719-process-ctx.md
 import { AddressSpace, type Mapping, mapsOf } from "./address-space.ts";
 import { fieldsOf, MalformedMessage } from "./protobuf.ts";
 
 export interface ProcessContext {
-  /** The resource's attributes whose values are texts, in their order. */
+  /** The resource's attributes with text values, in order. */
   readonly resource: readonly (readonly [key: string, value: string])[];
   /** OTEP 4947's `threadlocal.schema_version`. */
   readonly threads: string | undefined;
 }
 
-/** Bytes of a payload: it holds the names of a process's thread attributes, too. */
+/** Maximum bytes of a payload, which also contains the names of a process's thread attributes. */
 const longestPayload = 32 * 1024;
 const headerSize = 32;
 const version = 2;
 
-/** Where a context may be; a process has one at most. */
+/** Where a context may be; a process has at most one. */
 function mayHold({ name }: Mapping): boolean {
   return /^(\[anon_shmem:OTEL_CTX\]|\[anon:OTEL_CTX\]|\/memfd:OTEL_CTX)/.test(name);
 }
 
-/** The context of a process whose `folder` is /proc/PID. Throws MalformedMessage, and what open(2) says. */
+/** The context of a process whose `folder` is /proc/PID. Throws MalformedMessage, and the error of open(2). */
 export function processContextOf(folder: string): ProcessContext | undefined {
-  // Few publish one: the others' memory is not opened.
+  // Few processes publish one: the memory of others is not opened.
   if (!mapsOf(folder).includes("OTEL_CTX")) return undefined;
   using space = new AddressSpace(folder);
   return readProcessContext(space, space.mappings());
 }
 
-/** Undefined: it publishes none, or not yet. Throws MalformedMessage for what is no context. */
+/** Undefined: it publishes none, or not yet. Throws MalformedMessage if it is invalid. */
 export function readProcessContext(
   space: Pick<AddressSpace, "read">,
   mappings: readonly Mapping[],
 ): ProcessContext | undefined {
   for (const { start } of mappings.filter(mayHold)) {
-    // It may be written just now.
+    // It may be being written.
     for (let attempt = 0; attempt < 3; attempt++) {
       const header = space.read(start, headerSize);
       if (header?.toString("latin1", 0, 8) !== "OTEL_CTX" || header.readUInt32LE(8) !== version) break;
@@ -72,7 +73,7 @@ function decode(payload: Uint8Array): ProcessContext {
   return { resource, threads };
 }
 
-/** A KeyValue: key 1, value 2. An AnyValue: string_value 1. Undefined: its value is no text. */
+/** A KeyValue: key 1, value 2. An AnyValue: string_value 1. Undefined: its value is not a text. */
 function pairOf(pair: Uint8Array): [key: string, value: string] | undefined {
   let key = "";
   let text: string | undefined;

@@ -1,18 +1,18 @@
-// A name for a program that a person knows it by: its script, the name it was called by, or its executable's.
+// A name by which people know a program: its script, the name by which it was called, or its executable's.
 import { statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { CommandLine } from "./command-line.ts";
 import { interpreterOf, withoutVersion } from "./interpreters.ts";
 
-/** Where programs are looked for that were called without a folder. */
+/** Where programs that were called without a folder are searched. */
 const folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/** Programs that are many, and say which only by how they are called. */
+/** Programs that combine several, selected by the name by which they are called. */
 const multiCall = /^(busybox|toybox|coreutils|redis-check-(rdb|aof)|valkey-check-(rdb|aof))$/;
 
 /**
- * The name of the program at `path`, which /proc shows under `root` (/proc/PID). Of an interpreter without a script a
- * title that it has given itself counts.
+ * The name of the program at `path`, which /proc shows under `root` (/proc/PID). For an interpreter without a script,
+ * a title that it has set itself counts.
  */
 export function programName(path: string, { called, script }: CommandLine, root: string): string {
   const executable = basename(path);
@@ -23,7 +23,7 @@ export function programName(path: string, { called, script }: CommandLine, root:
   return multiCall.test(executable) || isLink(called, path, root) ? withoutVersion(called) : bare;
 }
 
-/** Whether `called` is a name of the executable itself: then it is no more somebody's choice than that is. */
+/** Whether `called` is a name of the executable itself: then nobody has chosen it deliberately. */
 function isLink(called: string, path: string, root: string): boolean {
   const executable = statOf(`${root}/exe`);
   if (!executable) return false;

@@ -1,6 +1,6 @@
-// Fields of a protobuf message that somebody else has written (https://protobuf.dev/programming-guides/encoding).
+// Fields of a protobuf message from another program (https://protobuf.dev/programming-guides/encoding).
 
-/** A varint, or a length-delimited field's bytes; fixed-size fields are passed over. */
+/** A varint, or a length-delimited field's bytes; fixed-size fields are skipped. */
 export interface Field {
   readonly number: number;
   readonly value: number | Uint8Array;
@@ -8,7 +8,7 @@ export interface Field {
 
 export class MalformedMessage extends Error {}
 
-/** Throws MalformedMessage for what is no message. */
+/** Throws MalformedMessage if it is invalid. */
 export function* fieldsOf(message: Uint8Array): Generator<Field> {
   let at = 0;
   const varint = (): number => {

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { hasControl } from "./plain.ts";
 import { parseResourceAttributes } from "./resource-attributes.ts";
 
-/** What OpenTelemetry's own detector makes of the same text. */
+/** The result of OpenTelemetry's own detector for the same text. */
 function sdk(text: string): Readonly<Record<string, unknown>> {
   const before = process.env.OTEL_RESOURCE_ATTRIBUTES;
   process.env.OTEL_RESOURCE_ATTRIBUTES = text;

@@ -1,20 +1,20 @@
-// OTEL_RESOURCE_ATTRIBUTES, as OpenTelemetry's resource SDK specification reads it.
+// Parses OTEL_RESOURCE_ATTRIBUTES according to OpenTelemetry's resource SDK specification.
 
 import { hasControl } from "./plain.ts";
 
-/** Bytes: what a process says goes into every request that tells of it. */
+/** Maximum bytes: what a process says is part of every request that contains its telemetry. */
 export const longestAttributes = 2048;
 export const mostAttributes = 32;
 
 export interface ParsedAttributes {
   readonly attributes: Readonly<Record<string, string>>;
-  /** Why the whole value was dropped; names no key and no value. */
+  /** Why the whole value was dropped; contains no key and no value. */
   readonly fault?: string;
 }
 
 /**
- * Reads `key=value,key=value`, both percent-encoded. One malformed member drops the whole value, as
- * the specification wants it; a key given twice has its last value.
+ * Parses `key=value,key=value`, both percent-encoded. One malformed member drops the whole value, as the specification
+ * requires; a repeated key has its last value.
  */
 export function parseResourceAttributes(text: string): ParsedAttributes {
   if (Buffer.byteLength(text) > longestAttributes)

@@ -1,14 +1,14 @@
-// One object for one workload: sinks group by identity, so equal attributes are the same Resource.
+// One object for each workload: sinks group by identity, so equal attributes are the same Resource.
 import type { AttributeValue, Resource } from "../plugin/signals.ts";
 
 export class Resources {
-  // Held weakly: whoever still has series or spans of a workload keeps its Resource the only one.
+  // Held weakly: whoever still has series or spans of a workload keeps its Resource unique.
   readonly #known = new Map<string, WeakRef<Resource>>();
   readonly #gone = new FinalizationRegistry<string>((key) => {
     if (this.#known.get(key)?.deref() === undefined) this.#known.delete(key);
   });
 
-  /** The Resource with these attributes, in whichever order they come. */
+  /** The Resource with these attributes, in any order. */
   of(attributes: Readonly<Record<string, AttributeValue>>): Resource {
     const entries = Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1));
     const key = JSON.stringify(entries);

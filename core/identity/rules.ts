@@ -1,4 +1,4 @@
-// `identity.names`: which processes an administrator calls what, as text in the configuration.
+// `identity.names`: names that an administrator gives to processes, as text in the configuration.
 import { Pattern } from "./pattern.ts";
 
 /** `executable=java argument=*kafka.Kafka* -> messaging/kafka` */
@@ -9,13 +9,13 @@ export interface Rule {
   readonly argument?: Pattern;
   /** The path of one of its cgroups, or of one above. */
   readonly cgroup?: Pattern;
-  /** A port on which the process listens when it is met. */
+  /** A port on which the process listens when it is first seen. */
   readonly port?: number;
   readonly name: string;
   readonly namespace: string | undefined;
 }
 
-/** What rules are asked of a process. */
+/** What rules need to know about a process. */
 export interface Subject {
   readonly executable: string;
   readonly comm: string;
@@ -73,7 +73,7 @@ export function argumentPatterns(rules: readonly Rule[]): readonly Pattern[] {
   return rules.flatMap(({ argument }) => argument ?? []);
 }
 
-/** The first rule of which everything holds. */
+/** The first rule whose criteria all match. */
 export function firstRule(rules: readonly Rule[], subject: Subject): Rule | undefined {
   const is = (pattern: Pattern | undefined, text: string) =>
     pattern === undefined || pattern.matches(Buffer.from(text));

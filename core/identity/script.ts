@@ -1,11 +1,11 @@
-// The script, module, jar or main class that an interpreter was called with, in the words of its command line.
+// The script, module, jar or main class with which an interpreter was called, from the words of its command line.
 import { type Interpreter, interpreterOf } from "./interpreters.ts";
 import { plainName } from "./plain.ts";
 
 const dash = 0x2d;
 const plus = 0x2b;
 
-/** Programs that are many, by the word behind their name. */
+/** Programs that combine several, by the word after their name. */
 const multiCall = new Set(["busybox", "toybox", "coreutils"]);
 
 /** The base name; undefined if there is none, or the program is not known to run others. */
@@ -18,7 +18,7 @@ export function scriptOf(executable: string, words: readonly Buffer[]): string |
   return found === undefined || /^\.*$/.test(found) ? undefined : found;
 }
 
-/** The applet, or what a shell among them runs. */
+/** The applet, or what a shell in it runs. */
 function appletOf(executable: string, words: readonly Buffer[]): string | undefined {
   const [first, second] = words;
   const called = first && baseName(first);
@@ -29,7 +29,7 @@ function appletOf(executable: string, words: readonly Buffer[]): string | undefi
   return (shell && find(shell, rest.slice(1))) ?? applet;
 }
 
-/** Elixir's own programs stand behind the virtual machine's: `-extra /usr/bin/mix phx.server`. */
+/** Elixir's own programs come after the virtual machine's: `-extra /usr/bin/mix phx.server`. */
 function behind(words: readonly Buffer[], option: string): readonly Buffer[] {
   const at = words.findIndex((word) => is(word, [option]));
   return at < 0 ? [] : words.slice(at + 1);
@@ -64,7 +64,7 @@ function find(interpreter: Interpreter, words: readonly Buffer[]): string | unde
   return undefined;
 }
 
-/** What a cluster of letters such as `-uW` means for what follows; a buffer: the script's name itself. */
+/** What a cluster of letters such as `-uW` means for the following words; a buffer: the script's name itself. */
 function cluster(interpreter: Interpreter, word: Buffer): "code" | "next" | "script" | "nothing" | Buffer {
   const { valuedLetters = "", attachedLetters = "", scriptLetters = "", codeLetters = "" } = interpreter;
   for (let at = 1; at < word.length; at++) {

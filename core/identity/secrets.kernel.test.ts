@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 /**
- * Runs in a process of its own, which reads `pid`'s environment and then searches all of its own memory
- * for a text. That is given with every bit turned, so as not to find its own question.
+ * Runs in its own process, which reads `pid`'s environment and then searches all of its own memory for a text. The
+ * text is passed with every bit inverted, so that the search does not find itself.
  */
 const search = `
   import { openSync, readFileSync, readSync } from "node:fs";
@@ -32,7 +32,7 @@ const search = `
       try {
         length = readSync(memory, chunk, 0, left < chunk.length ? Number(left) : chunk.length, at);
       } catch {
-        break; // Mapped away meanwhile.
+        break; // Unmapped meanwhile.
       }
       searched += length;
       for (let i = chunk.indexOf(head); i >= 0 && i + code.length <= length; i = chunk.indexOf(head, i + 1)) {

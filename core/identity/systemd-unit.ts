@@ -1,8 +1,8 @@
-// A systemd service's name as a service.name: what somebody wrote a unit file for, and bounded in number.
+// A systemd service's name as a service.name: somebody has written a unit file for it, and there are not too many.
 
 /**
- * The service that a cgroup path lies in, without `.service`: the innermost one. Undefined in scopes,
- * sessions, user managers and transient units, whose names say nothing or are new each time.
+ * The innermost service in a cgroup path, without `.service`. Undefined in scopes, sessions, user managers and
+ * transient units, whose names mean nothing or vary.
  */
 export function serviceOf(segments: readonly string[]): string | undefined {
   const segment = segments.findLast((name) => name.endsWith(".service"));
@@ -21,8 +21,8 @@ export function serviceOf(segments: readonly string[]): string | undefined {
 const transient = /^run-(r[0-9a-f]{32}|u\d+|p\d+-i\d+)$/;
 
 /**
- * A cgroup's path without what is new each time: sessions, transient units and scopes, instances for one connection.
- * What runs in them one after the other is one and the same.
+ * A cgroup's path without variable parts: sessions, transient units and scopes, instances for one connection. What
+ * runs in them successively has the same path.
  */
 export function lastingPath(segments: readonly string[]): string {
   const lasting = segments.flatMap((segment) => {
@@ -35,12 +35,12 @@ export function lastingPath(segments: readonly string[]): string {
   return `/${lasting.join("/")}`;
 }
 
-/** An instance of an `Accept=yes` socket: a running number and both addresses (or pid and uid). */
+/** An instance of an `Accept=yes` socket: a sequence number and both addresses (or pid and uid). */
 function isPerConnection(instance: string): boolean {
   return /^\d+-(.+:\d+-.+:\d+|\d+-\d+)$/.test(instance);
 }
 
-/** Undoes systemd's `\x2d`; several in a row may be one character in UTF-8. */
+/** Decodes systemd's `\x2d`; several in a row may be one character in UTF-8. */
 function plain(name: string): string {
   return name.replace(/(?:\\x[0-9a-f]{2})+/gi, (bytes) =>
     Buffer.from(bytes.replaceAll("\\x", ""), "hex").toString("utf8"),

@@ -1,21 +1,21 @@
-// Where the threads of a process have the pointer to their context (OTEP 4947): found in its memory, in the symbols of its
-// executable and libraries. https://www.akkadia.org/drepper/tls.pdf says how thread-local storage lies in memory.
+// Where the threads of a process have the pointer to their context (OTEP 4947): found in its memory, in the symbols of
+// its executable and libraries. https://www.akkadia.org/drepper/tls.pdf describes the layout of thread-local storage.
 import type { AddressSpace, Mapping } from "./address-space.ts";
 
 const SYMBOL = "otel_thread_ctx_v1";
 
-/** Of the values of `struct thread_variable` in bpf/context/thread.h. */
+/** A value of `struct thread_variable` in bpf/context/thread.h. */
 export interface ThreadVariable {
   readonly place: "static" | "dynamic";
-  /** From the thread pointer, or from the beginning of the module's block; bytes. */
+  /** From the thread pointer, or from the start of the module's block; bytes. */
   readonly offset: number;
-  /** Place in the thread's vector; 0 if it is static. */
+  /** Index in the thread's vector; 0 if it is static. */
   readonly module: number;
   /** Of the vector, when the module was loaded; 0: not known. */
   readonly generation: number;
 }
 
-/** Why a process's pointer is not read, in words for people. */
+/** Why a process's pointer is not read, in words. */
 export class UnreadableVariable extends Error {}
 
 /** <elf.h> */
@@ -36,9 +36,9 @@ const R_X86_64 = { dtpmod: 16, tpoff: 18, tlsdesc: 36 } as const;
 const EM_X86_64 = 62;
 const AT_PHDR = 3;
 
-/** What is looked at of one process at most, whatever it says of itself. */
+/** Limits of what is read from one process, whatever its headers say. */
 const most = { objects: 1024, segments: 64, dynamic: 256, chain: 1024, relocations: 16 * 1024 ** 2 };
-/** Offsets and modules beyond are garbage: a descriptor that is not resolved yet. */
+/** Offsets and modules beyond are invalid: a descriptor that is not resolved yet. */
 const plausible = { offset: 2 ** 30, module: 65_536 };
 
 /** glibc's loader or library: other C libraries have other vectors (musl's file is libc.so). */
@@ -61,8 +61,8 @@ interface ElfObject {
 type Memory = Pick<AddressSpace, "read">;
 
 /**
- * Undefined: no object that is loaded now defines the symbol. Throws UnreadableVariable if one does, and its value cannot
- * be found. `programHeaders`: of the executable, as AT_PHDR says.
+ * Undefined: no currently loaded object defines the symbol. Throws UnreadableVariable if one does, but its value
+ * cannot be found. `programHeaders`: of the executable, from AT_PHDR.
  */
 export function findThreadVariable(
   memory: Memory,
@@ -83,14 +83,14 @@ export function findThreadVariable(
   return undefined;
 }
 
-/** AT_PHDR of a /proc/PID/auxv; 0: it is not there. */
+/** AT_PHDR of a /proc/PID/auxv; 0: not present. */
 export function programHeadersOf(auxv: Buffer): number {
   for (let at = 0; at + 16 <= auxv.length; at += 16)
     if (auxv.readBigUInt64LE(at) === BigInt(AT_PHDR)) return Number(auxv.readBigUInt64LE(at + 8));
   return 0;
 }
 
-/** Objects with thread-local storage, the executable first: its symbols are what libraries are bound to. */
+/** Objects with thread-local storage, the executable first, because libraries are bound to its symbols. */
 function objectsIn(memory: Memory, mappings: readonly Mapping[], programHeaders: number): ElfObject[] {
   const files = mappings.filter(({ name, offset }) => offset === 0 && name.startsWith("/"));
   return files
@@ -147,14 +147,14 @@ function inObject(
 
 const NOT_DYNAMIC = { place: "static", module: 0, generation: 0 } as const;
 
-/** How far the executable's block begins before the thread pointer, aligned as the linker and the C library do. */
+/** How far before the thread pointer the executable's block begins, aligned as the linker and the C library do. */
 function blockSize({ segments }: ElfObject): number {
   const { address, size, align } = segments.find(({ type }) => type === PT_TLS)!;
   if (align <= 1) return size;
   return size + ((((-address - size) % align) + align) % align);
 }
 
-/** Addresses of tables, and sizes, by their tag. */
+/** Addresses of tables, and sizes, by tag. */
 type Dynamic = Partial<Record<keyof typeof DT, number>>;
 
 function dynamicOf(memory: Memory, { bias, segments }: ElfObject): Dynamic | undefined {
@@ -213,14 +213,14 @@ function gnuHashOf(name: string): number {
 }
 
 interface Slot {
-  /** Before the bias is added. */
+  /** Without the bias. */
   readonly at: number;
   readonly type: number;
-  /** It is bound by the symbol's name, so that another object's may have taken its place. */
+  /** It is bound by the symbol's name, so another object's may be used instead. */
   readonly named: boolean;
 }
 
-/** Where the loader has put what it found: a descriptor, a module's number, or an offset. */
+/** Where the loader has stored its result: a descriptor, a module's number, or an offset. */
 function findRelocation(memory: Memory, dynamic: Dynamic, symbol: ElfSymbol): Slot | undefined {
   const types: ReadonlySet<number> = new Set(Object.values(R_X86_64));
   for (const [table, size = 0] of [

@@ -1,18 +1,18 @@
-// Which processes are worth a look: not those that the agent's filter leaves out, whatever they do.
+// Which processes are worth reading: not those that the agent's filter excludes, whatever they do.
 import { statSync } from "node:fs";
 import type { Filter, Match } from "../plugin/settings.ts";
 
-/** Names in filters, as far as only the running system resolves them. */
+/** Names in filters that only the running system can resolve. */
 export interface FilterNames {
   /** The bit of a watched cgroup path. */
   cgroup(path: string): number;
   /** The inode of a network namespace given as an inode or as `pid:N`. */
   netns(text: string): number;
-  /** The kernel's number of a process; throws CONFIG_INVALID, naming `path`, if the user's numbers are others. */
+  /** The kernel's number of a process; throws CONFIG_INVALID with `path` if the user's numbers are others. */
   pid(path: string, text: string): number;
 }
 
-/** What is known of a process when it is first met: `struct task` of bpf/include/wirespan/owner.h. */
+/** What is known about a process when it is first seen: `struct task` of bpf/include/wirespan/owner.h. */
 export interface SeenProcess {
   readonly pid: number;
   readonly uid: number;
@@ -21,10 +21,10 @@ export interface SeenProcess {
   readonly cgroups: number;
 }
 
-/** Gives the inode of a process's network namespace; undefined if it may not be looked at. */
+/** Returns the inode of a process's network namespace; undefined if it may not be read. */
 export type NetnsOf = (pid: number) => number | undefined;
 
-/** `numberOf`: the number that /proc has for a process; undefined: it has none. */
+/** `numberOf`: the process's number in /proc; undefined: it has none. */
 export function netnsBy(numberOf: (pid: number) => number | undefined): NetnsOf {
   return (pid) => {
     try {
@@ -38,7 +38,7 @@ export function netnsBy(numberOf: (pid: number) => number | undefined): NetnsOf 
 
 type Holds = (task: SeenProcess) => boolean;
 
-/** What of these criteria is asked of a process, each with whether it holds. */
+/** The criteria that concern processes, each with its result. */
 function criteria(match: Match, names: FilterNames, netns: NetnsOf): readonly Holds[] {
   const pids = new Set(match.pid.map((text) => names.pid("filter.pid", text)));
   const uids = new Set(match.uid.map(Number));
@@ -55,7 +55,7 @@ function criteria(match: Match, names: FilterNames, netns: NetnsOf): readonly Ho
   ];
 }
 
-/** Whether a process may come to be reported; one that is left out here may still, and is then looked at. */
+/** Whether a process may be reported; one that is excluded here may still be, and is then read. */
 export function wantedBy({ include, exclude }: Filter, names: FilterNames, netns: NetnsOf): Holds {
   const must = criteria(include, names, netns);
   const mustNot = criteria(exclude, names, netns);

@@ -1,15 +1,18 @@
-// Workloads by number: the kernel's sums are keyed by it, so that what a sum is reported under never changes.
+// Workloads by number: the kernel's sums are keyed by it, so that a sum never changes its workload.
 
 import { REST } from "../bridge/workload-rows.ts";
 import type { Workload } from "../plugin/services.ts";
 import type { Resource } from "../plugin/signals.ts";
 
-/** Of what no process did, or none that is known. */
+/** For what no process, or no known one, did. */
 const NOBODY: Workload = { number: 0, resource: undefined, executable: undefined, series: {} };
 
 const OTHERS: Workload = { ...NOBODY, number: REST, series: { "otel.metric.overflow": true } };
 
-/** Workloads of one container, and of one user outside of containers, but for root: nobody uses up all there are. */
+/**
+ * Maximum workloads of one container, and of one user outside of containers except root, so that nobody uses up all of
+ * them.
+ */
 const SHARE = 128;
 
 export class Workloads {
@@ -18,7 +21,7 @@ export class Workloads {
   readonly #all: Workload[] = [NOBODY, OTHERS];
   readonly #byResource = new Map<Resource, Map<string | undefined, Workload>>();
 
-  /** `limit`: workloads that have a number; sums of all others are those of REST. */
+  /** `limit`: number of workloads with a number; sums of all others belong to REST. */
   constructor(limit: number) {
     this.#limit = limit;
   }
@@ -27,7 +30,7 @@ export class Workloads {
     return this.#all.length - 2;
   }
 
-  /** The one with this Resource and executable. `holder`: whose share it is of; undefined: nobody's. */
+  /** The one with this Resource and executable. `holder`: whose share it counts against; undefined: nobody's. */
   of(resource: Resource, executable: string | undefined, holder?: string): Workload {
     const known = this.#byResource.get(resource)?.get(executable);
     if (known !== undefined) return known;
@@ -42,7 +45,7 @@ export class Workloads {
     return workload;
   }
 
-  /** That of a sum's key. */
+  /** That with the number in a sum's key. */
   at(number: number): Workload {
     return this.#all[number] ?? OTHERS;
   }

@@ -5,7 +5,7 @@ import { type Cidr, formatAddress, parseAddress, parseCidr } from "./address.ts"
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"));
 const sixteen = fc.uint8Array({ minLength: 16, maxLength: 16 });
-// Random bytes hardly ever hold a run of zeros, which is where the rules are.
+// Random bytes rarely contain a run of zeros, to which the rules apply.
 const sparse = fc
   .array(fc.constantFrom(0, 0, 0, 1, 0xff, 0xabcd), { minLength: 8, maxLength: 8 })
   .map((groups) => Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 0xff])));
@@ -38,7 +38,7 @@ describe("formatAddress", () => {
   it("writes IPv6 as Node does", () => {
     fc.assert(
       fc.property(fc.oneof(sixteen, sparse), (bytes) => {
-        // Node writes the deprecated IPv4-compatible block ::/96 with dots; RFC 5952 does not ask for it.
+        // Node writes the deprecated IPv4-compatible block ::/96 with dots; RFC 5952 does not require it.
         fc.pre(bytes.subarray(0, 12).some((byte) => byte !== 0));
         const plain = Buffer.from(bytes).toString("hex").match(/.{4}/g)!.join(":");
         const node = new SocketAddress({ address: plain, family: "ipv6" }).address;
@@ -75,7 +75,7 @@ describe("formatAddress", () => {
 });
 
 describe("parseAddress", () => {
-  // Pieces of addresses, put together in any way: most texts are wrong in one place only.
+  // Pieces of addresses in any order: most texts are wrong in only one place.
   const piece = fc.constantFrom(
     "::",
     ":",

@@ -1,17 +1,17 @@
-// IP addresses as text: RFC 5952 out, CIDR notation in.
+// IP addresses as text: output as in RFC 5952, input in CIDR notation.
 
 export type Family = "ipv4" | "ipv6";
 
-/** A block of addresses; IPv4 stands in the first four bytes. Bits beyond `prefix` are zero. */
+/** A block of addresses; IPv4 is in the first four bytes. Bits beyond `prefix` are zero. */
 export interface Cidr {
   /** 16 bytes, network order. */
   readonly bytes: Uint8Array;
-  /** Bits that count: 0..32 for IPv4, 0..128 for IPv6. */
+  /** Prefix length: 0..32 for IPv4, 0..128 for IPv6. */
   readonly prefix: number;
   readonly family: Family;
 }
 
-// Direct-mapped: a slot remembers the last address that hashed to it, so the bound holds by itself.
+// Direct-mapped: a slot holds the last address with its hash, which limits the cache.
 const slots = 4096;
 const words4 = new Uint32Array(slots);
 const texts4 = new Array<string | undefined>(slots).fill(undefined);
@@ -19,8 +19,8 @@ const words6 = new Uint32Array(slots * 4);
 const texts6 = new Array<string | undefined>(slots).fill(undefined);
 
 /**
- * An address as text. `bytes` is in network order, at least 4 bytes for IPv4 and 16 for IPv6; what is
- * IPv4-mapped and is to read as IPv4 comes as its four bytes with `ipv4`.
+ * An address as text. `bytes` is in network order, at least 4 bytes for IPv4 and 16 for IPv6; an IPv4-mapped address
+ * that should be shown as IPv4 is passed as its four bytes with `ipv4`.
  */
 export function formatAddress(bytes: Uint8Array, family: Family): string {
   return family === "ipv4" ? formatIpv4(bytes) : formatIpv6(bytes);
@@ -78,7 +78,7 @@ function dotted(bytes: Uint8Array, at: number): string {
 function colons(bytes: Uint8Array): string {
   const group = (i: number): number => (bytes[2 * i]! << 8) | bytes[2 * i + 1]!;
   if (isMapped(bytes)) return `::ffff:${dotted(bytes, 12)}`;
-  // The longest run of at least two zero groups, the first of equals, becomes "::".
+  // The longest run of at least two zero groups, the first one if equal, becomes "::".
   let from = 8;
   let length = 1;
   for (let i = 0; i < 8; i++) {
@@ -109,8 +109,8 @@ function isMapped(bytes: Uint8Array): boolean {
 }
 
 /**
- * Reads `10.0.0.0/8`, `2001:db8::/32` or a single address. IPv4-mapped blocks come out as IPv4. If
- * the text is not a block of addresses, the result is a sentence that says why.
+ * Parses `10.0.0.0/8`, `2001:db8::/32` or a single address. IPv4-mapped blocks become IPv4. If the text is not a block
+ * of addresses, the result is a sentence with the reason.
  */
 export function parseCidr(text: string): Cidr | string {
   const slash = text.indexOf("/");
@@ -139,8 +139,8 @@ export function parseCidr(text: string): Cidr | string {
 }
 
 /**
- * An address's bytes, of IPv4 the first four of 16; undefined for another text, also for an address with a zone id. What
- * Node's isIPv6 takes as well, without the regular expression that it compiles at its first call (3 to 6 ms).
+ * An address's bytes, for IPv4 the first four of 16; undefined for other texts, also for an address with a zone id.
+ * Accepts what Node's isIPv6 accepts, without the regular expression that it compiles at its first call (3 to 6 ms).
  */
 export function parseAddress(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(16);
@@ -154,14 +154,14 @@ export function parseAddress(text: string): Uint8Array | undefined {
   const right = groups(after ?? "", true);
   if (!left || !right || more.length > 0) return undefined;
   const length = left.length + right.length;
-  // "::" stands for one group at least.
+  // "::" stands for at least one group.
   if (after === undefined ? length !== 16 : length > 14) return undefined;
   bytes.set(left);
   bytes.set(right, 16 - right.length);
   return bytes;
 }
 
-/** Bytes of the groups between colons; if the address ends with them, the last may be an IPv4 address. */
+/** Bytes of the groups between colons; at the end of the address, the last may be an IPv4 address. */
 function groups(text: string, atEnd: boolean): number[] | undefined {
   if (text === "") return [];
   const parts = text.split(":");

@@ -62,7 +62,7 @@ const SERVER = {
   },
 } as const satisfies AttributeSpecs;
 
-/** What the connection spans have beside CONNECTION. */
+/** Attributes of the connection spans in addition to CONNECTION. */
 export const OWN = {
   connection: {
     ...SERVER,
@@ -132,7 +132,7 @@ export const OWN = {
   reset: { ...SERVER, ...CLOSE_REASON, ...ERROR_TYPE, ...IN_TRACE },
 } as const satisfies Record<string, AttributeSpecs>;
 
-/** The connection spans, as they are without any plugin. */
+/** The connection spans without any plugin's attributes. */
 export const SPANS = {
   connection: {
     signal: "span",
@@ -163,7 +163,7 @@ export const SPANS = {
 
 export type SpanKey = keyof typeof SPANS;
 
-/** A span that plugins may request: of connections' own traces. */
+/** A span that plugins may request: one of a connection's own trace. */
 export type RequestedSpan = Exclude<SpanKey, "reset">;
 
 /**
@@ -173,8 +173,8 @@ export type RequestedSpan = Exclude<SpanKey, "reset">;
 export type SpanRequests = Readonly<Partial<Record<RequestedSpan, AttributeSpecs | "plain">>>;
 
 /**
- * For each requested span where the attributes that the plugin adds to it lie, or how they are computed. The plugin's own
- * records from before the span are handed over first.
+ * For each requested span where the attributes that the plugin adds to it are, or how they are computed. The plugin's
+ * own records from before the span are passed on first.
  */
 export type Enrich<R extends SpanRequests> = {
   readonly [K in keyof R as R[K] extends AttributeSpecs ? K : never]?: Values<
@@ -184,14 +184,14 @@ export type Enrich<R extends SpanRequests> = {
 };
 
 /**
- * For requested spans the function that offers what they measure as exemplars. `span`: the ids under which the span
- * leaves, in the application's trace if it leaves there too. Both are valid during the call only.
+ * For requested spans the function that offers their measurements as exemplars. `span`: the ids under which the span
+ * is exported, in the application's trace if it is also there. Both are valid during the call only.
  */
 export type Exemplify<R extends SpanRequests> = {
   readonly [K in keyof R]?: (connection: ConnRecord, span: SpanContext) => void;
 };
 
-/** What is known of what any plugin adds. */
+/** Metadata about the attributes that any plugin adds. */
 export type AnyEnrich = Readonly<Partial<Record<SpanKey, Values<ConnRecord>>>>;
 
 /** The connection spans with the attributes that these requests add. */
@@ -209,20 +209,20 @@ export function spansWith(requests: readonly SpanRequests[]): Record<SpanKey, Sp
 export interface Connections {
   /** The attributes of any signal about a connection. The object is the caller's own. */
   attributes(connection: Pick<ConnRecord, "conn">): Attributes<typeof CONNECTION>;
-  /** Where they lie in a connection's record. */
+  /** Where they are in a connection's record. */
   readonly values: Values<ConnRecord["conn"], typeof CONNECTION>;
-  /** The resource of a signal about what this task did; the host's if the task is unknown. */
+  /** The resource of a signal about something that this task did; the host's if the task is unknown. */
   resource(task: Task): Resource;
-  /** The number of the task's workload, as keys of tables have it. */
+  /** The number of the task's workload in keys of tables. */
   workload(task: Task): number;
   /** The base name of the task's executable. */
   executable(task: Task): string | undefined;
-  /** The same of the tracker's record, with what a span in an application's trace has beside. */
+  /** The same for the tracker's record, with the additional attributes of a span in an application's trace. */
   readonly inTraceValues: Values<ConnRecord, typeof CONNECTION & typeof IN_TRACE>;
   /**
-   * An event `at` (nanoseconds since boot) as a span in the trace of the request that it concerns: all but its spec and
-   * its attributes. Undefined if the record concerns no request, or if `correlate.rate` is exceeded. To be emitted at
-   * once: it refers to the record.
+   * An event `at` (nanoseconds since boot) as a span in the trace of the request that it concerns: everything except
+   * its spec and its attributes. Undefined if the record concerns no request, or if `correlate.rate` is exceeded. Must
+   * be emitted immediately: it refers to the record.
    */
   inTrace(connection: ConnRecord, at: number): InTrace | undefined;
 }
@@ -239,7 +239,7 @@ export const UNREACHABLE: Readonly<Record<number, ErrorType>> = {
   [errno.EHOSTUNREACH]: "host_unreachable",
 };
 
-/** When it began is known, and lies within the agent's time: is_start_known of bpf/include/wirespan/conn.h. */
+/** Its start is known, and was observed by the agent: is_start_known of bpf/include/wirespan/conn.h. */
 export function isStartKnown({ beforeStart, begunUnseen }: ConnRecord["conn"]): boolean {
   return !beforeStart && !begunUnseen;
 }

@@ -14,7 +14,7 @@ import type {
 } from "./signals.ts";
 import type { Recorded } from "./values.ts";
 
-/** Attributes as an object, or in a record with at least the required ones. */
+/** Attributes as an object, or in a record that has at least the required ones. */
 type Given<A extends AttributeSpecs> = Attributes<A> | Recorded<Pick<A, RequiredKeys<A>>>;
 
 export interface EmittedSpan<S extends SpanSpec> extends SpanContext {
@@ -36,7 +36,7 @@ export interface EmittedEvent<S extends EventSpec> {
   readonly context?: SpanContext | undefined;
 }
 
-/** A metric whose value since the start is stated at each collection; of a gauge the last statement counts. */
+/** A metric whose value since the start is reported at each collection; for a gauge the last value counts. */
 export interface Observed<S extends MetricSpec> {
   observe(
     value: Value<S>,
@@ -47,8 +47,8 @@ export interface Observed<S extends MetricSpec> {
     startNs?: number,
   ): void;
   /**
-   * Adds to the series that sums up everything without a series of its own (`otel.metric.overflow`). Its bytes sent and
-   * received stay apart, so a metric with `network.io.direction` takes the direction; absent: it is not known.
+   * Adds to the series that sums up everything without a series of its own (`otel.metric.overflow`). Bytes sent and
+   * received stay separate, so a metric with `network.io.direction` takes the direction; absent: it is unknown.
    */
   overflow(value: Value<S>, ...direction: Direction<S["attributes"]>): void;
 }
@@ -59,7 +59,7 @@ type Direction<A extends AttributeSpecs> = A extends { readonly "network.io.dire
   ? [direction?: "transmit" | "receive"]
   : [];
 
-/** The declared signals, ready to be fed. */
+/** The declared signals, ready to be emitted. */
 export type Emit<S extends Signals> = {
   readonly [K in keyof S]: S[K] extends SpanSpec
     ? (span: EmittedSpan<S[K]>) => void

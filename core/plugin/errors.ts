@@ -1,5 +1,5 @@
-// The one catalogue of what can go wrong: a stable code, and a sentence that says what, where and how
-// to mend it. Tests: test/system/mistakes.kernel.test.ts.
+// The catalogue of errors: a stable code, and a message that says what, where and how to fix it. Tests:
+// test/system/mistakes.kernel.test.ts.
 
 import { existsSync, readFileSync } from "node:fs";
 import { SourceMap, type SourceMapPayload } from "node:module";
@@ -28,17 +28,17 @@ const catalogue = {
   NOTHING_RUNS: 5,
 } as const;
 
-/** How the agent ends if telemetry was lost on the way to a backend. */
+/** How the agent exits if telemetry was lost on the way to a backend. */
 export const EXIT_LOST = 7;
 
 export type ErrorCode = keyof typeof catalogue;
 
-/** Whether a text that came from elsewhere is one of our codes. */
+/** Whether an external text is one of our codes. */
 export const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(catalogue, text);
 
 export class WirespanError extends Error {
   readonly code: ErrorCode;
-  /** What does not belong in one line: a verifier log, a list of faults. */
+  /** Details that do not fit in one line: a verifier log, a list of errors. */
   readonly detail?: string;
 
   constructor(code: ErrorCode, message: string, options: { cause?: unknown; detail?: string } = {}) {
@@ -55,7 +55,7 @@ export class WirespanError extends Error {
 
 const ROOT = `${import.meta.dirname}/../..`;
 
-/** The line of ours that threw, such as `core/engine/engine.ts:88`; undefined if the stack names none. */
+/** The line of our code that threw, such as `core/engine/engine.ts:88`; undefined if the stack has none. */
 export function whereOf(error: unknown): string | undefined {
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   for (const [, url = "", line, column] of stack.matchAll(/((?:file:\/\/)?\/[^\s():]+):(\d+):(\d+)/g)) {
@@ -67,7 +67,7 @@ export function whereOf(error: unknown): string | undefined {
   return undefined;
 }
 
-/** The source's position that a position in the bundle stands for; undefined if it has no map. */
+/** The position in the source for a position in the bundle; undefined if there is no source map. */
 function ofBundle(file: string, line: number, column: number): readonly [string, number] | undefined {
   if (!file.endsWith(".cjs") || !existsSync(`${file}.map`)) return undefined;
   const map = new SourceMap(JSON.parse(readFileSync(`${file}.map`, "utf8")) as SourceMapPayload);
@@ -75,10 +75,10 @@ function ofBundle(file: string, line: number, column: number): readonly [string,
   return "fileName" in found ? [join(dirname(file), found.fileName), found.lineNumber] : undefined;
 }
 
-/** An error's message without line ends and other control characters, cut to what fits into a line. */
+/** An error's message without line ends and other control characters, truncated to fit into a line. */
 export function oneLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are searched for
   const line = text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").trim();
   return line.length > 500 ? `${line.slice(0, 500)}…` : line;
 }

@@ -10,7 +10,7 @@ import { edge, HIGHEST, header, LOWEST } from "../../tools/histogram-edges.ts";
 const BUCKETS = HIGHEST - LOWEST;
 const WORDS = 4 + BUCKETS;
 
-/** Whether ns lies above 2^(k/8) seconds, by whole numbers alone: ns^8 against 2^k * 10^72. */
+/** Whether ns is above 2^(k/8) seconds, in integer arithmetic: ns^8 against 2^k * 10^72. */
 function isAbove(ns: bigint, k: number): boolean {
   const [left, right] = [ns ** 8n, 10n ** 72n];
   return k < 0 ? left << BigInt(-k) > right : left > right << BigInt(k);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { seconds } from "./histogram.ts";
 
-/** As the kernel has it, with these buckets filled. */
+/** As in the kernel, with these buckets filled. */
 function kernel(filled: Readonly<Record<number, number>>, zeros = 0) {
   const buckets = new Float64Array(384);
   for (const [index, count] of Object.entries(filled)) buckets[Number(index)] = count;

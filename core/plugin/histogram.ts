@@ -1,7 +1,7 @@
-// struct histogram of bpf/include/wirespan/histogram.h as OTLP's exponential histogram: the buckets are OTLP's already.
+// struct histogram of bpf/include/wirespan/histogram.h as OTLP's exponential histogram; the buckets are the same.
 import type { Exemplar, ExponentialHistogram } from "./signals.ts";
 
-/** As btfgen reads it. */
+/** As read by btfgen. */
 export interface KernelHistogram {
   readonly count: number;
   readonly sumNs: number;
@@ -55,7 +55,7 @@ export function bytes({ count, sum, zeros, buckets }: SizeHistogram): Exponentia
   };
 }
 
-/** Indices of the first bucket that is not empty and of what follows the last one. */
+/** Indices of the first non-empty bucket and of the one after the last. */
 export function filledRange(buckets: Float64Array): [first: number, end: number] {
   let first = 0;
   let end = buckets.length;

@@ -1,4 +1,4 @@
-// The connections that are open now, as the core lists them for whoever shows them.
+// Currently open connections, as the core lists them.
 import type { TCP_STATES } from "./semconv.ts";
 import type { AnyAttributes, Resource } from "./signals.ts";
 
@@ -14,7 +14,10 @@ export interface LivingConnection {
   /** Payload bytes that the peer acknowledged, and that were received. */
   readonly sent: number;
   readonly received: number;
-  /** Bytes that the peer has not acknowledged, and that the application has not read; a SYN or FIN is one, as in ss. */
+  /**
+   * Bytes that the peer has not acknowledged, and that the application has not read; a SYN or FIN counts as one, as in
+   * ss.
+   */
   readonly sendQueue: number;
   readonly receiveQueue: number;
   /** Seconds; undefined: not measured. */
@@ -23,7 +26,7 @@ export interface LivingConnection {
 }
 
 export interface LivingList {
-  /** How many are open, in the list or not. */
+  /** Number of open connections, including those that are not listed. */
   readonly total: number;
   readonly connections: readonly LivingConnection[];
 }

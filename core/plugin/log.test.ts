@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { deferLog, type Log, type LogOptions, named, rateLimited } from "./log.ts";
 
-/** What a process of its own writes to standard error (and, for certain, not to standard output). */
+/** What a separate process writes to standard error (and, as is checked, not to standard output). */
 function logged(options: LogOptions, use: string): string {
   const script = `import { createLog } from ${JSON.stringify(import.meta.resolve("./log.ts"))};
 const log = createLog(${JSON.stringify(options)}); ${use}`;
@@ -98,7 +98,7 @@ describe("log", () => {
       'log.warn({ name: "a\\u001b[31m\\u009b2J\\nb\\u202ec" }, "x\\n{\\"level\\":\\"error\\"}\\u007f\\u001b]0;t\\u0007");';
     for (const format of ["json", "pretty"] as const) {
       const text = logged({ level: "info", format }, use);
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are searched for
       assert.doesNotMatch(text, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/, format);
       assert.equal(text.split("\n").length - 1, 1, text);
     }
@@ -124,7 +124,7 @@ process.stderr.write(JSON.stringify([before, loaded()]));`;
       ["warn", { i: 0 }, "refused"],
       ["info", {}, "other"],
     ]);
-    // The timer does not keep a process alive; this one does while it waits.
+    // The timer does not keep a process alive; this one does while it is pending.
     await sleep(60);
     assert.deepEqual(lines.slice(2), [["warn", { i: 0, suppressed: 4 }, "refused (and 4 more)"]]);
     rateLimited(log, "refused", 20).warn({ i: 9 }, "refused");

@@ -1,4 +1,4 @@
-// What the agent logs through; pino's call shape.
+// The agent's log, with the call signature of pino.
 import { createRequire } from "node:module";
 import type { Logger } from "pino";
 import { type Output, standardError } from "../base/output.ts";
@@ -19,7 +19,7 @@ export interface LogOptions {
   readonly format: "auto" | "json" | "pretty";
 }
 
-/** Writes to standard error and never waits for its reader; pino is loaded with the first line, not before. */
+/** Writes to standard error and never waits for its reader; pino is loaded with the first line. */
 export function createLog({ level, format }: LogOptions): Log {
   let logger: Logger | undefined;
   const open = (): Logger => {
@@ -35,11 +35,11 @@ export function createLog({ level, format }: LogOptions): Log {
 }
 
 export interface DeferredLog extends Log {
-  /** Writes the lines so far, and those to come at once. Idempotent. */
+  /** Writes the lines so far, and later ones immediately. Idempotent. */
   release(): void;
 }
 
-/** A log that keeps its lines until `release` or the process's exit, so that `create` loads nothing before. */
+/** A log that holds its lines back until `release` or the process's exit, so that `create` loads nothing before. */
 export function deferLog(create: () => Log): DeferredLog {
   const kept: (() => void)[] = [];
   let log: Log | undefined;
@@ -110,10 +110,12 @@ const plain = (key: string, value: unknown): unknown =>
 const escaped = (line: string): string =>
   `${line.trimEnd().replace(CONTROL, (character) => `\\u${code(character)}`)}\n`;
 
-/** Bytes of lines that may wait for the reader of standard error. */
+/** Maximum bytes of lines that wait for the reader of standard error. */
 const LIMIT = 256 * 1024;
 
-/** Lines that standard error does not take are dropped and counted, and the count is logged when there is room again. */
+/**
+ * Lines that standard error does not take are dropped and counted, and the count is logged when writing works again.
+ */
 class Lines {
   readonly #to: Output;
   readonly #form: (line: string) => string;
@@ -129,7 +131,7 @@ class Lines {
     else this.#put(line, 1);
   }
 
-  /** `count`: lines that are lost if this one is. */
+  /** `count`: number of lines that are lost if this one is. */
   #put(line: string, count: number): void {
     this.#to.write(this.#form(line), (error) => {
       if (error) this.#dropped += count;
@@ -145,7 +147,7 @@ class Lines {
   }
 }
 
-/** `log`, with the plugin's name in every line. */
+/** `log` with the plugin's name in every line. */
 export function named(log: Log, plugin: string): Log {
   const write =
     (at: Severity): Write =>
@@ -154,12 +156,12 @@ export function named(log: Log, plugin: string): Log {
   return { error: write("error"), warn: write("warn"), info: write("info"), debug: write("debug") };
 }
 
-/** How many lines each key has held back since its last one; a key is here while its time runs. */
+/** Number of suppressed lines per key since its last one; a key is here while its period lasts. */
 const windows = new WeakMap<Log, Map<string, number>>();
 
 /**
- * `log`, through which at most one line per `key` passes in `perMs` milliseconds; the others are counted,
- * and the count is logged when the time is up.
+ * `log`, limited to one line per `key` in `perMs` milliseconds; the others are counted, and the count is logged at the
+ * end of the period.
  */
 export function rateLimited(log: Log, key: string, perMs: number): Log {
   const open = windows.get(log) ?? new Map<string, number>();

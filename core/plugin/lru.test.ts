@@ -29,7 +29,7 @@ describe("a bounded cache", () => {
     assert.equal(cache.get(499)?.length, 1 + ((499 * 37) % 200));
     const bytes = kept();
     assert.ok(bytes <= 1000 && bytes > 300, `${bytes} bytes`);
-    // A value that grows counts as what it is now.
+    // A value that has grown counts with its current size.
     for (let i = 0; i < 100; i++) cache.set(1000, "x".repeat(i));
     cache.set(1001, "x".repeat(350));
     assert.ok(cache.get(1000));

@@ -1,21 +1,21 @@
-// A cache with a bound. Two generations instead of an ordered list: a hit moves nothing around.
+// A cache with a limit. Two generations instead of an ordered list: a hit moves nothing.
 
-/** Keeps at most `limit` values, or bytes, and always the most recently used ones that half of it has room for. */
+/** Keeps at most `limit` values, or bytes, and always the most recently used ones that fit into half of it. */
 export class LruCache<K, V extends {}> {
   readonly #half: number;
   readonly #sizeOf: (key: K, value: V) => number;
   #young = new Map<K, V>();
   #old = new Map<K, V>();
-  /** Of the young ones. */
+  /** Of the young generation. */
   #size = 0;
 
-  /** `sizeOf`: bytes of one value, if `limit` is in bytes; none may have more than half of it. */
+  /** `sizeOf`: bytes of one value, if `limit` is in bytes; none may be larger than half of it. */
   constructor(limit: number, sizeOf: (key: K, value: V) => number = () => 1) {
     this.#half = Math.max(1, Math.floor(limit / 2));
     this.#sizeOf = sizeOf;
   }
 
-  /** Values that are kept now. */
+  /** Number of values that are kept now. */
   get size(): number {
     return this.#young.size + this.#old.size;
   }

@@ -1,6 +1,6 @@
-// What a plugin is: one typed literal. What the compiler can join, it joins: C field to record type to
-// handler, C program to probe, constant to setting, declared attribute to emit call, token to service.
-// Tests: test/system/guide.kernel.test.ts.
+// A plugin is one typed literal. Everything that can be is checked by the compiler: C field to record type to handler,
+// C program to probe, constant to setting, declared attribute to emit call, token to service. Tests:
+// test/system/guide.kernel.test.ts.
 
 import type { Token } from "../base/container.ts";
 import type { Enrich, Exemplify, SpanRequests } from "./connection.ts";
@@ -18,15 +18,18 @@ export type Candidate<P extends string> = P | { readonly program: P; readonly ar
 export interface Probe<P extends string = string> {
   /** Programs that can observe it, best first; the first that the kernel has and allows to attach is used. */
   readonly programs: readonly [Candidate<P>, ...Candidate<P>[]];
-  /** What is lost without it. A probe that does not say so is required. */
+  /** What is lost without it. A probe without this is required. */
   readonly lostWithout?: string;
-  /** Without it the plugin's own question stays unanswered: it is reported as degraded. Else its lack costs a detail. */
+  /**
+   * Without it the plugin does not serve its main purpose: it is reported as degraded. Otherwise only a detail is
+   * missing.
+   */
   readonly degrades?: true;
-  /** The boolean setting of the plugin that turns it on; absent: it is on. */
+  /** The boolean setting of the plugin that enables it; absent: it is always enabled. */
   readonly setting?: string;
 }
 
-/** The probes that these settings turn on. */
+/** The probes that these settings enable. */
 export function activeProbes(
   { probes }: Pick<Plugin, "probes">,
   settings: Readonly<Record<string, unknown>>,
@@ -64,7 +67,7 @@ export type Handlers<B extends Skeleton, R extends SpanRequests = SpanRequests> 
   readonly collected?: () => void;
   /** What is added to the requested spans. */
   readonly enrich?: Enrich<R>;
-  /** Called for each of the requested spans that leaves, once the plugin has added to it. */
+  /** Called for each requested span that is exported, after the plugin has added to it. */
   readonly exemplify?: Exemplify<R>;
 };
 
@@ -88,25 +91,28 @@ export interface Plugin<
   readonly skeleton: B;
   /**
    * The filter criteria that apply to what the plugin observes; absent: all. It has settings for these only, and
-   * ignores the others of the agent's filter.
+   * ignores others in the agent's filter.
    */
   readonly filters?: readonly (keyof Match)[];
-  /** How each thing is observed. Programs on `iter/` hooks need no probe. */
+  /** How each event is observed. Programs on `iter/` hooks need no probe. */
   readonly probes: Readonly<Record<string, Probe<keyof B["programs"] & string>>>;
   readonly signals: S;
-  /** The number of series of a metric for all resources, if settings limit what its attributes leave open. */
+  /** The number of series of a metric for all resources, if settings limit open sets of attribute values. */
   series?(config: SettingsOf<C>): Readonly<Partial<Record<keyof S & string, number>>>;
-  /** Attributes of its metrics, declared as opt-in, that these settings turn on. */
+  /** Attributes of its metrics, declared as opt-in, that these settings enable. */
   opted?(config: SettingsOf<C>): readonly string[];
-  /** Its programs look connections up by their addresses (bpf/include/wirespan/tuples.h), so the core has to keep them so. */
+  /**
+   * Its programs look connections up by address (bpf/include/wirespan/tuples.h), so the tracker has to maintain the
+   * index.
+   */
   readonly tuples?: boolean;
-  /** Spans of connections, which the agent emits, with the attributes that this plugin adds to them. */
+  /** Spans of connections, which the agent emits, with the attributes that this plugin adds. */
   readonly spans?: R;
-  /** Services wanted from the core, by token. */
+  /** Services that it uses, by token. */
   readonly uses?: U;
-  /** Values for the object's `const volatile` globals beside those the host sets itself. */
+  /** Values for the object's `const volatile` globals, in addition to those that the agent sets. */
   constants?(config: SettingsOf<C>): Readonly<Partial<Record<keyof B["constants"], ConstantValue>>>;
-  /** Entries of maps and bytes of rings that depend on settings. */
+  /** Sizes of maps (entries) and rings (bytes) that depend on settings. */
   sizes?(config: SettingsOf<C>): Readonly<Record<string, number>>;
   /** Rows for the maps that the programs read (AGENT_INPUT in bpf/include/wirespan/skeleton.h). */
   inputs?(config: SettingsOf<C>): Readonly<Record<keyof B["inputs"] & string, readonly InputRow[]>>;

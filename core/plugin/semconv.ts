@@ -1,5 +1,5 @@
-// Attributes that several signals share, each declared once. Registered names are OpenTelemetry's
-// (semantic conventions 1.45); what is not registered there is wirespan.*. Tests: test/system/conformance.test.ts.
+// Attributes that several signals share, each declared once. Registered names are OpenTelemetry's (semantic conventions
+// 1.45); all others are wirespan.*. Tests: test/system/conformance.test.ts.
 import type { AttributeSpec, AttributeSpecs } from "./signals.ts";
 
 /** A network namespace. */
@@ -210,7 +210,7 @@ export const TCP_STATE = {
   },
 } as const satisfies Record<string, AttributeSpec>;
 
-/** Bytes or packets, by the way they went. */
+/** Bytes or packets, by direction. */
 export const IO_DIRECTION = {
   "network.io.direction": {
     type: "string",

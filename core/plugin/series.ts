@@ -1,8 +1,8 @@
-// What a sum is reported under: the attributes and the Resource of the workload in its key.
+// Attributes and Resource of a sum, from the workload in its key.
 import type { Workload } from "./services.ts";
 import type { Resource } from "./signals.ts";
 
-/** A sum's key, as far as it says whose the sum is. */
+/** The part of a sum's key that identifies its series. */
 export interface WorkloadKey {
   readonly workload: number;
   /** 4 or 6; 0: not known. */
@@ -19,13 +19,13 @@ export interface Series<D> {
   readonly resource: Resource | undefined;
 }
 
-/** The series of a sum's key; `direction`: of the connections that it sums up. */
+/** The series of a sum's key; `direction`: that of the summed connections. */
 export type SeriesOf = <const D extends "outbound" | "inbound" | "unknown" | undefined = undefined>(
   key: WorkloadKey,
   direction?: D,
 ) => Series<D>;
 
-/** The attribute `network.type` of a family as records have it; undefined if it is neither 4 nor 6. */
+/** The attribute `network.type` of a family in records; undefined if it is neither 4 nor 6. */
 export function networkType(family: number | undefined): "ipv4" | "ipv6" | undefined {
   return family === 4 ? "ipv4" : family === 6 ? "ipv6" : undefined;
 }

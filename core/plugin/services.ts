@@ -1,5 +1,5 @@
-// What a plugin may use of the agent: `uses: { clock: services.clock }`. Implemented in core/bridge, core/identity and
-// core/engine, where the tests are.
+// What a plugin may use from the agent: `uses: { clock: services.clock }`. Implemented in core/bridge, core/identity
+// and core/engine, where the tests are.
 import type { Task } from "../../bpf/tracker/tracker.skel.ts";
 import { token } from "../base/container.ts";
 import type { Connections } from "./connection.ts";
@@ -14,20 +14,20 @@ export interface Clock {
   now(): Time;
   /** Nanoseconds since boot as a wall-clock instant. */
   wall(bootNs: number): Time;
-  /** Sets both ends of a span through one offset, so that a step of the clock never shows in its duration. */
+  /** Sets both ends of a span with one offset, so that a step of the clock never affects its duration. */
   span(startNs: number, endNs: number, to: { readonly start: MutableTime; readonly end: MutableTime }): void;
   /** For values that are kept and compared later: the wall clock may be stepped meanwhile. */
   instant(bootNs: number): Instant;
 }
 
-/** What telemetry of a process is about: its Resource, and the program that it runs. */
+/** The subject of a process's telemetry: its Resource, and the program that it runs. */
 export interface Workload {
-  /** Its number in keys of tables (workload_of in bpf/include/wirespan/owner.h); 1: it has none of its own. */
+  /** Its number in keys of tables (workload_of in bpf/include/wirespan/owner.h); 1: it has no number of its own. */
   readonly number: number;
   /** Undefined: the host's. */
   readonly resource: Resource | undefined;
   readonly executable: string | undefined;
-  /** The attributes of a series that name the workload. */
+  /** The attributes that identify the workload in a series. */
   readonly series: {
     readonly "process.executable.name"?: string | undefined;
     readonly "otel.metric.overflow"?: true;
@@ -51,7 +51,7 @@ export interface Kernel {
 export interface Namespaces {
   /** The name that it had at the first call; undefined: it has none that is visible to the agent. */
   of(cookie: number, inode: number): string | undefined;
-  /** The attributes of semconv.ts that name a namespace. */
+  /** The attributes of semconv.ts for a namespace. */
   attributes(cookie: number, inode: number): NetnsAttributes;
 }
 
@@ -65,7 +65,7 @@ export interface NetnsAttributes {
 export interface Link {
   readonly index: number;
   readonly name: string;
-  /** As rtnetlink calls its kind, `macvlan`; empty for hardware. */
+  /** Its kind in rtnetlink's terms, `macvlan`; empty for hardware. */
   readonly kind: string;
   /** Received so far; exact below 2^53. */
   readonly packets: number;
@@ -82,34 +82,36 @@ export interface NetnsLinks {
 
 export interface FoundLinks {
   readonly namespaces: readonly NetnsLinks[];
-  /** Why some namespaces were left out: the first error, usually EACCES or EPERM. */
+  /** Why some namespaces were omitted: the first error, usually EACCES or EPERM. */
   readonly refused: NodeJS.ErrnoException | undefined;
 }
 
 /** The network interfaces of all namespaces that the filters pass and that this process may enter. */
 export interface Interfaces {
-  /** Costs a system call for each process of the host and a thread for each namespace: not for every packet. */
+  /** Takes a system call for each process on the host and a thread for each namespace: not for every packet. */
   read(): FoundLinks;
 }
 
 /** Process ids. */
 export interface Pids {
-  /** The number that /proc has for a process; undefined: it is in none of its namespaces. */
+  /** The process's number in /proc; undefined: it is in none of its namespaces. */
   inProc(pid: number): number | undefined;
 }
 
-/** The exemplars of one row of a table of histograms: of each the largest value since the last collection. */
+/**
+ * The exemplars of one row of a table of histograms: for each histogram the largest value since the last collection.
+ */
 export interface ExemplarRow {
   /**
-   * Takes a value whose span leaves: `ns` nanoseconds that ended at `atNs`, nanoseconds since boot. `histogram`: one of the
-   * plugin's, by any name. Of equal values the last one stays.
+   * Offers a value whose span is exported: `ns` nanoseconds that ended at `atNs`, nanoseconds since boot. `histogram`:
+   * one of the plugin's, by any name. The last one of equal values is kept.
    */
   offer(histogram: string, ns: number, atNs: number, span: SpanContext): void;
   of(histogram: string): Exemplar | undefined;
 }
 
 export interface Exemplars {
-  /** That of a key, by its parts. To be used at once: the next collection has rows of its own. */
+  /** For a key, given its parts. Must be used immediately: the next collection has its own rows. */
   row(...key: readonly (string | number)[]): ExemplarRow;
 }
 

@@ -1,5 +1,5 @@
-// What a setting is: plain data that config/ turns into schema, environment names, flags and docs.
-// Tests: config/json-schema.test.ts.
+// Settings as plain data, from which config/ derives schema, environment names, flags and docs. Tests:
+// config/json-schema.test.ts.
 
 export type Format =
   | "boolean"
@@ -27,7 +27,7 @@ export type SettingValue = boolean | number | string | readonly string[];
 
 export type Settings = Readonly<Record<string, Setting>>;
 
-/** Any, if the format is not known. */
+/** Any string, if the format is not known. */
 type Value<F extends Format> = Format extends F
   ? SettingValue
   : F extends readonly string[]
@@ -62,7 +62,7 @@ export interface Match {
   readonly direction: readonly string[];
 }
 
-/** What a plugin has settings for. */
+/** The filter criteria of a plugin's settings. */
 export interface PartialFilter extends Partial<Omit<Filter, "include" | "exclude">> {
   readonly include?: Partial<Match>;
   readonly exclude?: Partial<Match>;

@@ -1,5 +1,5 @@
-// What a signal is. Every span, metric and event is declared as data, once; the types of the emit calls, the tables
-// in SIGNALS.md and the check of what was exported all come from it. Tests: test/system/conformance.test.ts.
+// Signals. Every span, metric and event is declared as data, once; the types of the emit calls, the tables in
+// SIGNALS.md and the conformance check of exported data are derived from it. Tests: test/system/conformance.test.ts.
 
 import type { Recorded } from "./values.ts";
 
@@ -13,7 +13,10 @@ export interface AttributeSpec {
   readonly requirement: Requirement;
   /** The closed set of a string attribute's values. */
   readonly enum?: readonly string[];
-  /** In a metric: how many values it usually has for one combination of the other attributes, if agent/cardinality.ts cannot know. */
+  /**
+   * In a metric: how many values it usually has for one combination of the other attributes, if agent/cardinality.ts
+   * cannot know.
+   */
   readonly expectedValues?: number | "each";
   readonly description: string;
 }
@@ -78,10 +81,10 @@ export interface Time {
   readonly nsec: number;
 }
 
-/** A time that is set again and again. */
+/** A time that is reused. */
 export type MutableTime = { -readonly [K in keyof Time]: Time[K] };
 
-/** A wall-clock instant, and the same on the boot clock, which is never stepped: only there can intervals be measured. */
+/** A wall-clock instant, and the same on the boot clock, which is never stepped and thus can measure intervals. */
 export interface Instant extends Time {
   /** Nanoseconds since boot. */
   readonly bootNs: number;
@@ -105,22 +108,22 @@ export interface SpanContext {
   readonly spanId: Uint8Array;
 }
 
-/** A finished span. `spec` is shared by all spans of its kind: encoders keep what they derive from it. */
+/** A finished span. `spec` is shared by all spans of its kind: encoders cache what they derive from it. */
 export interface Span extends SpanContext {
   readonly spec: SpanSpec;
   readonly scope: Scope;
   readonly resource: Resource;
   /** 8 bytes; absent for a root. */
   readonly parentSpanId?: Uint8Array | undefined;
-  /** The parent was made by another process or host (OTLP span flags). */
+  /** The parent was created by another process or host (OTLP span flags). */
   readonly parentIsRemote?: boolean;
-  /** The W3C's `tracestate`: how it was sampled. */
+  /** W3C `tracestate`: how it was sampled. */
   readonly traceState?: string | undefined;
   readonly kind: "internal" | "client" | "server";
   readonly start: Time;
   readonly end: Time;
   readonly attributes: AnyAttributes;
-  /** The record in which the attributes lie: who writes bytes needs no object of them. Valid during the call only. */
+  /** The record that holds the attributes: writers of bytes need no object of them. Valid during the call only. */
   readonly recorded?: Recorded;
   readonly links?: readonly SpanContext[] | undefined;
   /** Status Error with this description; Unset when absent. */
@@ -133,13 +136,13 @@ export interface Event {
   readonly resource: Resource;
   readonly time: Time;
   readonly attributes: AnyAttributes;
-  /** As a span's. */
+  /** As for a span. */
   readonly recorded?: Recorded;
   readonly context?: SpanContext | undefined;
   readonly body?: string;
 }
 
-/** One of the values that a histogram has counted, and the span that reports it. */
+/** One of the values counted in a histogram, and the span that reports it. */
 export interface Exemplar extends SpanContext {
   /** In the metric's unit. */
   readonly value: number;
@@ -180,10 +183,13 @@ export interface Metric {
   readonly points: readonly Point[];
 }
 
-/** Takes what the plugins emit. Calls never throw and never block; spans, their ids and times, and events are valid during the call only. */
+/**
+ * Receives what the plugins emit. Calls never throw and never block; spans, their ids and times, and events are valid
+ * during the call only.
+ */
 export interface Sink {
   span(span: Span): void;
   event(event: Event): void;
-  /** Everything that one collection gave. */
+  /** All results of one collection. */
   metrics(metrics: readonly Metric[]): void;
 }

@@ -2,7 +2,7 @@
 // generates the values from the built object's BTF; no layout is written by hand.
 // Tests: core/bridge/skeletons.test.ts.
 
-/** A C type as it lies in memory. Sizes and offsets in bytes. */
+/** A C type in memory. Sizes and offsets in bytes. */
 export type Layout =
   | { readonly kind: "int"; readonly size: number; readonly signed: boolean }
   | { readonly kind: "bool"; readonly size: number }
@@ -38,20 +38,20 @@ export interface InputLayout {
   readonly value: Layout;
 }
 
-/** Where a field lies in its struct: bytes from its beginning. */
+/** Where a field is in its struct: bytes from its beginning. */
 export type Place =
   | { readonly at: number; readonly is: "u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i64" | "bool" }
   | { readonly at: number; readonly is: "text" | "array"; readonly size: number }
-  /** A number of 4 bytes and what each value is called. */
+  /** A number of 4 bytes and the names of its values. */
   | { readonly at: number; readonly names: readonly (string | undefined)[] }
   | { readonly at: number; readonly fields: Fields };
 
-/** A struct's fields by the names that its cursor has for them. */
+/** A struct's fields by their names in its cursor. */
 export type Fields = Readonly<Record<string, Place>>;
 
 /** Reads one C struct in place. Getters are valid as long as the memory is. */
 export interface Cursor {
-  /** The memory that it points at, and where in it the struct begins. */
+  /** The memory and the offset at which the struct begins. */
   readonly $words: Uint32Array;
   readonly $bytes: Uint8Array;
   readonly $at: number;
@@ -74,15 +74,15 @@ export interface TableRecords<K, V> {
   readonly perCpu: boolean;
   /** The key begins with the number of a workload, or of an image (bpf/include/wirespan/owner.h). */
   readonly byWorkload?: true;
-  /** u64 words of a value of which the largest is taken, not the sum, over CPUs (fields named max_*). */
+  /** u64 words of a value that are merged over CPUs by maximum instead of sum (fields named max_*). */
   readonly maxWords: readonly number[];
   readonly key: CursorClass<K>;
   readonly value: CursorClass<V>;
 }
 
-/** A table at one collection, read when it is iterated: one row a key, per-CPU values summed. */
+/** A table at one collection, read when it is iterated: one row per key, with per-CPU values summed. */
 export interface TableRows<K, V> extends Iterable<readonly [key: K, value: V]> {
-  /** One row a key and CPU, of a table whose values are per CPU; others throw EINVAL. */
+  /** One row per key and CPU, for a table whose values are per CPU; others throw EINVAL. */
   perCpu(): Iterable<readonly [key: K, value: V, cpu: number]>;
   /** Removes the current row of the iteration from the kernel's table. */
   remove(): void;
@@ -102,7 +102,7 @@ export type Records = RingRecords<any> | TableRecords<any, any> | RowRecords<any
 export interface Skeleton {
   /** Hash of all field names, offsets and sizes: compared with the object's own at load. */
   readonly hash: string;
-  /** Each program's hook, as its SEC() says: `tp_btf/inet_sock_set_state`. */
+  /** Each program's hook, from its SEC(): `tp_btf/inet_sock_set_state`. */
   readonly programs: Readonly<Record<string, string>>;
   /** `const volatile` globals, set before load. */
   readonly constants: Readonly<Record<string, Layout>>;

@@ -1,6 +1,6 @@
-// Where the values of declared attributes lie in a record. It is stated once: an object is made from it for whoever wants
-// one, and exporters/otlp/encode/recorded.ts writes bytes from it without an object.
-// Tests: exporters/otlp/encode/recorded.test.ts.
+// Where the values of declared attributes are in a record. It is stated once: objects are created from it, and
+// exporters/otlp/encode/recorded.ts writes bytes from it without an object. Tests:
+// exporters/otlp/encode/recorded.test.ts.
 import { formatAddress } from "./address.ts";
 import type {
   AnyAttributes,
@@ -30,19 +30,19 @@ interface When<R> {
   readonly differ?: readonly [PathTo<R, number>, PathTo<R, number>];
 }
 
-/** A field as it is; with `nonZero` only if it is neither 0, false nor empty. */
+/** A field unchanged; with `nonZero` only if it is neither 0, false nor empty. */
 interface Plain<R, T> extends When<R> {
   readonly from: PathTo<R, T>;
   readonly nonZero?: true;
 }
 
-/** A number of units of which `per` make one of the attribute's: 1e9 for nanoseconds and seconds. */
+/** A number in a unit of which `per` make one of the attribute's: 1e9 for nanoseconds and seconds. */
 interface Scaled<R> extends When<R> {
   readonly from: PathTo<R, number>;
   readonly per: number;
 }
 
-/** What a number stands for; others have no value. */
+/** Names by number; other numbers have no value. */
 interface Named<R, T> {
   readonly from: PathTo<R, number>;
   readonly names: Readonly<Record<number, T>>;
@@ -62,13 +62,13 @@ interface SocketId<R> {
   readonly life: PathTo<R, number>;
 }
 
-/** What stands beside the name that an enum has in the record; others have no value. */
+/** A value by the name of an enum's value in the record; others have no value. */
 interface Choice<R, T> {
   readonly choose: PathTo<R, string>;
   readonly of: Readonly<Record<string, Value<R, T>>>;
 }
 
-/** Where an attribute's value is found in a record. */
+/** Where an attribute's value is in a record. */
 export type Value<R, T> =
   | { readonly constant: T }
   | Plain<R, T>
@@ -76,7 +76,7 @@ export type Value<R, T> =
   | Named<R, T>
   | (string extends T ? Address<R> | SocketId<R> : never)
   | Choice<R, T>
-  /** What only code can say; called with each record. */
+  /** Computed by a function; called with each record. */
   | { readonly by: (record: R) => T | undefined };
 
 export type ValueMap<R, A extends AttributeSpecs> = {
@@ -100,7 +100,7 @@ export interface AnyAddress extends AnyWhen {
   readonly family: string;
 }
 
-/** Any value, when the types have been checked. */
+/** Any value, after the types have been checked. */
 export type AnyValue =
   | { readonly constant: AttributeValue }
   | AnyField
@@ -171,7 +171,7 @@ export class Values<R = unknown, A extends AttributeSpecs = AttributeSpecs> {
     this.map = map;
   }
 
-  /** With the attributes of others too; of two with one name the last. */
+  /** With additional attributes; the last of two with one name wins. */
   and<B extends AttributeSpecs>(others: Values<R, B>): Values<R, A & B> {
     return new Values<R, A & B>(
       this.fields,
@@ -188,7 +188,7 @@ export class Values<R = unknown, A extends AttributeSpecs = AttributeSpecs> {
     return object;
   }
 
-  /** The attributes of this record, left in it. */
+  /** The attributes of this record, not copied. */
   of(record: R): Recorded<A> {
     return new Recorded(this, record);
   }
@@ -202,7 +202,7 @@ interface CursorOf<C extends Cursor> {
 /** What a cursor reads. */
 type RecordOf<C> = { readonly [K in Own<C>]: C[K] };
 
-/** States where the values of the attributes `specs` lie in the records that `cursor` reads. */
+/** Declares where the values of the attributes `specs` are in the records that `cursor` reads. */
 export function values<C extends Cursor, const A extends AttributeSpecs>(
   cursor: CursorOf<C>,
   specs: A,
@@ -211,7 +211,7 @@ export function values<C extends Cursor, const A extends AttributeSpecs>(
   return new Values<RecordOf<C>, A>(cursor.fields, specs, map as Readonly<Record<string, AnyValue>>);
 }
 
-/** The values of the struct that is the field `path` of the records that `cursor` reads. */
+/** The values of the struct in the field `path` of the records that `cursor` reads. */
 export function within<C extends Cursor, K extends Own<C>, A extends AttributeSpecs>(
   cursor: CursorOf<C>,
   path: K,
@@ -221,7 +221,7 @@ export function within<C extends Cursor, K extends Own<C>, A extends AttributeSp
   return new Values<RecordOf<C>, A>(cursor.fields, inner.specs, Object.fromEntries(map));
 }
 
-/** All but these attributes. */
+/** All except these attributes. */
 export function without<R, A extends AttributeSpecs, K extends keyof A & string>(
   { fields, specs, map }: Values<R, A>,
   ...keys: readonly K[]
@@ -248,7 +248,7 @@ function outwards(path: string, value: AnyValue): AnyValue {
   return { ...value, from: inside(value.from), ...when };
 }
 
-/** Attributes that lie in a record: valid as long as the record is. */
+/** Attributes in a record: valid as long as the record is. */
 export class Recorded<A extends AttributeSpecs = AttributeSpecs> {
   #values: Values<unknown, A>;
   #record: Cursor;
@@ -267,13 +267,13 @@ export class Recorded<A extends AttributeSpecs = AttributeSpecs> {
     return this.#record;
   }
 
-  /** As an object, made when it is first asked for. */
+  /** As an object, created on first use. */
   get object(): AnyAttributes {
     this.#object ??= this.#values.object(this.#record);
     return this.#object;
   }
 
-  /** They are these from now on. */
+  /** Replaces the attributes. */
   set(values: Values<never, A>, record: unknown): void {
     this.#values = values as Values<unknown, A>;
     this.#record = record as Cursor;
@@ -283,7 +283,10 @@ export class Recorded<A extends AttributeSpecs = AttributeSpecs> {
 
 const NO_ID = new Uint8Array(0);
 
-/** A span whose attributes lie in a record. One object serves for all of them, since many are emitted and none is kept. */
+/**
+ * A span whose attributes are in a record. One object is reused for all of them, because many are emitted and none is
+ * kept.
+ */
 export class RecordedSpan implements Span {
   readonly scope: Span["scope"];
   readonly recorded: Recorded;
@@ -311,7 +314,7 @@ export class RecordedSpan implements Span {
   }
 }
 
-/** An event whose attributes lie in a record. */
+/** An event whose attributes are in a record. */
 export class RecordedEvent implements Event {
   readonly spec: Event["spec"];
   readonly scope: Event["scope"];

@@ -1,16 +1,16 @@
-// The containers that containerd has names for, in all of its namespaces: those of Kubernetes and of nerdctl. Two read-only
+// The names of containers from containerd, in all of its namespaces: those of Kubernetes and of nerdctl. Two read-only
 // calls of its API (gRPC, github.com/containerd/containerd/tree/main/api/services) at its socket.
 import type { ClientHttp2Session } from "node:http2";
 import { createRequire } from "node:module";
 import { fieldsOf } from "../protobuf.ts";
 import type { Answer, Named, Source } from "./names.ts";
 
-/** Milliseconds and bytes that an answer may take. */
+/** Limits of an answer, in milliseconds and bytes. */
 const LIMIT = { ms: 5000, bytes: 64 * 1024 ** 2 };
-/** A message of no bytes, uncompressed. */
+/** An empty message, uncompressed. */
 const EMPTY = Buffer.alloc(5);
 
-/** Labels of containers, and the attributes that they are. */
+/** Labels of containers, and the attributes that they become. */
 const LABELS: Readonly<Record<string, string>> = {
   "nerdctl/name": "container.name",
   "io.kubernetes.container.name": "k8s.container.name",
@@ -44,7 +44,7 @@ export class Containerd implements Source {
   }
 }
 
-/** The answer to `List` of a service, as it came. */
+/** The raw response of a service's `List`. */
 function call(session: ClientHttp2Session, service: string, namespace?: string): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     session.on("error", reject);
@@ -63,7 +63,7 @@ function call(session: ClientHttp2Session, service: string, namespace?: string):
     };
     stream.on("response", heard).on("trailers", heard).on("error", reject);
     stream.once("close", () => reject(new Error("it was closed without an answer")));
-    // Not the stream: exporters/otlp/deliver/grpc-call.ts says why.
+    // Not the stream's events: see exporters/otlp/deliver/grpc-call.ts.
     stream.setTimeout(LIMIT.ms, () => session.destroy(new Error(`no answer within ${LIMIT.ms / 1000} s`)));
     stream.on("data", (part: Buffer) => {
       bytes += part.length;

@@ -1,4 +1,4 @@
-// The containers that Docker, or podman's service, has names for: `GET /containers/json` at its socket.
+// The names of containers from Docker, or podman's service: `GET /containers/json` at its socket.
 import { createRequire } from "node:module";
 import { get } from "./http.ts";
 import type { Answer, Source } from "./names.ts";

@@ -1,10 +1,10 @@
-// A bounded answer to one HTTP request.
+// One HTTP request with a limited response.
 import type { ClientRequest, IncomingMessage } from "node:http";
 
-/** Milliseconds and bytes that an answer may take. */
+/** Limits of a response, in milliseconds and bytes. */
 const LIMIT = { ms: 5000, bytes: 64 * 1024 ** 2 };
 
-/** Sends the request; its answer's text. Throws for anything but status 200. */
+/** Sends the request; returns the response's text. Throws for any status but 200. */
 export function get(asked: ClientRequest): Promise<string> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(

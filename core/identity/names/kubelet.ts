@@ -1,4 +1,4 @@
-// The pods of this node and their containers, as its kubelet tells them: `GET /pods`, which takes `get` of nodes/pods.
+// The pods of this node and their containers, from its kubelet: `GET /pods`, which requires `get` of nodes/pods.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { get } from "./http.ts";
@@ -7,9 +7,9 @@ import type { Answer, Named, Source } from "./names.ts";
 export interface KubeletSettings {
   /** `https://HOST:10250`. */
   readonly url: string;
-  /** Who asks; read again for each question, because tokens are renewed. */
+  /** Authenticates the request; read again each time, because tokens are renewed. */
   readonly tokenFile: string;
-  /** Whose certificate the kubelet's must be signed by; read again, too. */
+  /** The authority that must have signed the kubelet's certificate; read again each time, too. */
   readonly caFile: string;
 }
 
@@ -27,13 +27,13 @@ export class Kubelet implements Source {
     const { request } = createRequire(import.meta.url)("node:https") as typeof import("node:https");
     const ca = readFileSync(caFile, "utf8");
     const authorization = `Bearer ${readFileSync(tokenFile, "utf8").trim()}`;
-    // No agent that would keep a connection whose certificate is checked once.
+    // Not an http.Agent, which would keep a connection whose certificate is checked only once.
     const asked = request(new URL("/pods", url), { ca, agent: false, headers: { authorization } });
     return podsOf(JSON.parse(await get(asked)) as PodList);
   }
 }
 
-/** What is read of `v1.PodList`. */
+/** The fields of `v1.PodList` that are read. */
 interface PodList {
   readonly items?: readonly Pod[] | null;
 }
@@ -64,7 +64,7 @@ interface ContainerStatus {
 
 const STATUSES = ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"];
 
-/** Pods by uid, a static one also by the hash that its cgroup is named by; containers by id. */
+/** Pods by uid, a static one also by the hash in its cgroup's name; containers by id. */
 export function podsOf({ items }: PodList): Answer {
   const pods = new Map<string, Named>();
   const containers = new Map<string, Named>();
@@ -95,7 +95,7 @@ function namesOf({ metadata, spec }: Pod): Named {
   };
 }
 
-/** As the Collector's k8sattributes processor does without asking for replica sets and jobs. */
+/** As the Collector's k8sattributes processor does without reading replica sets and jobs. */
 function ownersOf({ kind, name }: Owner, hash: string | undefined): Named {
   switch (kind) {
     case "ReplicaSet": {

@@ -13,7 +13,7 @@ import { Docker } from "./docker.ts";
 import { Kubelet, podsOf } from "./kubelet.ts";
 import { type Answer, type Named, Names, type Source } from "./names.ts";
 
-/** Answers with whatever a test sets it to. */
+/** Responds with whatever a test sets. */
 class Settable implements Source {
   readonly name = "it";
   containers: Record<string, Named> = {};

@@ -1,29 +1,29 @@
-// Names that others have given to containers and pods: asked of them again and again, as the kernel knows none.
-// Tests: core/identity/names/names.test.ts.
+// Names of containers and pods from other programs, read periodically, because the kernel does not have them. Tests:
+// core/identity/names/names.test.ts.
 import type { Log } from "../../plugin/log.ts";
 import { cut, hasControl } from "../plain.ts";
 
 /** Attributes for a container or a pod, such as k8s.pod.name. */
 export type Named = Readonly<Record<string, string>>;
 
-/** What one who knows names said, by container.id and by k8s.pod.uid. */
+/** The names from one source, by container.id and by k8s.pod.uid. */
 export interface Answer {
   readonly containers: ReadonlyMap<string, Named>;
   readonly pods: ReadonlyMap<string, Named>;
 }
 
-/** One who knows names: a kubelet, a container runtime. */
+/** A source of names: a kubelet, a container runtime. */
 export interface Source {
-  /** What it is called in the log. */
+  /** Its name in the log. */
   readonly name: string;
-  /** All that it knows now; throws if it does not answer within a few seconds. */
+  /** All current names; throws if there is no response within a few seconds. */
   ask(): Promise<Answer>;
 }
 
-/** Milliseconds between two questions, and between two that are asked because a container is unknown. */
+/** Milliseconds between two requests, and between two that are made because a container is unknown. */
 const INTERVAL = 5000;
 const SOONEST = 1000;
-/** Containers and pods that are kept of one source, and bytes of a name. */
+/** Limits: containers and pods of one source, and bytes of a name. */
 const MOST = 4096;
 const LONGEST = 256;
 const NONE: Named = {};
@@ -42,19 +42,19 @@ export class Names implements Disposable {
     this.#log = log;
   }
 
-  /** Whether anybody is asked. */
+  /** Whether there are any sources. */
   get hasSources(): boolean {
     return this.#sources.length > 0;
   }
 
-  /** Resolves when every source has answered once, or has failed to; from then on they are asked regularly. */
+  /** Resolves when every source has responded once, or has failed to; from then on they are read periodically. */
   async start(): Promise<void> {
     if (this.#sources.length === 0) return;
     await this.#ask();
     this.#timer = setInterval(() => void this.#ask(), INTERVAL).unref();
   }
 
-  /** What is known now of a container and of its pod. If one of them is unknown, everybody is soon asked again. */
+  /** The current names of a container and of its pod. If one of them is unknown, all sources are read again soon. */
   of(containerId: string | undefined, podUid: string | undefined): Named {
     if (this.#sources.length === 0 || (containerId === undefined && podUid === undefined)) return NONE;
     const answers = [...this.#answers.values()];
@@ -67,7 +67,7 @@ export class Names implements Disposable {
     return named;
   }
 
-  /** Those that satisfy, by container.id and by k8s.pod.uid: what a filter means by a name. */
+  /** Those that match, by container.id and by k8s.pod.uid: what a filter means by a name. */
   find(matches: (named: Named) => boolean): { readonly containers: string[]; readonly pods: string[] } {
     const keys = (known: ReadonlyMap<string, Named>) =>
       [...known].flatMap(([key, named]) => (matches(named) ? [key] : []));
@@ -90,7 +90,7 @@ export class Names implements Disposable {
     return this.#asking;
   }
 
-  /** One that does not answer any more keeps what it said before. */
+  /** If a source no longer responds, its previous names are kept. */
   async #askOne(source: Source): Promise<void> {
     try {
       const { containers, pods } = await source.ask();

@@ -1,10 +1,10 @@
-// Whom the configuration says to ask for names.
+// The configured sources of names.
 import { Containerd } from "./containerd.ts";
 import { Docker } from "./docker.ts";
 import { Kubelet, type KubeletSettings } from "./kubelet.ts";
 import type { Source } from "./names.ts";
 
-/** Empty texts: not asked. */
+/** Empty texts: not used. */
 export interface NameSettings {
   readonly kubelet: KubeletSettings;
   readonly docker: { readonly socket: string };

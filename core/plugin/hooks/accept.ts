@@ -35,7 +35,7 @@ export const ACCEPT_PROBES = {
   },
 } as const satisfies Record<string, Probe<Programs>>;
 
-/** Probes of a plugin that reports calls that fail. */
+/** Probes of a plugin that reports failed calls. */
 export const FAILED_ACCEPT_PROBES = {
   "failed accepts": {
     programs: [{ program: "accept_failed", args: 4 }, "accept4_exit"],

@@ -1,9 +1,9 @@
-// Columns that several of bcc's tools have, and what columns are made of.
+// Columns that several of bcc's tools share, and their parts.
 import { TCP_STATES } from "../semconv.ts";
 import type { Time } from "../signals.ts";
 import type { Column, Row } from "./view.ts";
 
-/** An attribute as it is; `-` if the row has none. */
+/** An attribute unchanged; `-` if the row has none. */
 export const text =
   (key: string) =>
   (row: Row): string =>
@@ -37,13 +37,13 @@ export const endpoint =
   ({ attributes }: Row): string =>
     `${attributes[`${name}.address`] ?? "-"}:${attributes[`${name}.port`] ?? "-"}`;
 
-/** An end's address and its port, under these titles; the port is left out if it has no title. */
+/** An endpoint's address and its port, under these titles; the port is omitted without a title. */
 export const end = (side: "local" | "peer", width: number, address: string, port?: unknown): Column[] => [
   { title: address, width, cell: text(`network.${side}.address`) },
   ...(port ? [{ title: String(port), width: 5, cell: text(`network.${side}.port`) }] : []),
 ];
 
-/** The width of an address column that is to hold IPv6 if `wide`. */
+/** The width of an address column that holds IPv6 if `wide`. */
 export const addressWidth = (wide: unknown, narrow = 16): number => (wide ? 26 : narrow);
 
 /** HH:MM:SS, local time. */
@@ -99,7 +99,7 @@ export const RESULT: Column = {
   },
 };
 
-/** The kernel's names of those states that OpenTelemetry calls otherwise. */
+/** The kernel's names of those states whose OpenTelemetry names differ. */
 const STATE_NAMES: Readonly<Partial<Record<(typeof TCP_STATES)[number], string>>> = {
   syn_received: "SYN_RECV",
   closed: "CLOSE",

@@ -1,12 +1,12 @@
-// A histogram as bcc prints one: powers of two of a unit, a bar for each.
-// Tests: plugins/softirqs/softirqs.kernel.test.ts.
+// A histogram printed as in bcc: powers of two of a unit, with a bar for each. Tests:
+// plugins/softirqs/softirqs.kernel.test.ts.
 import type { ExponentialHistogram } from "../signals.ts";
 
 const WIDTH = 40;
 
 /**
- * How many values lie in each of bcc's slots: slot 1 is 0 to 1, slot n is 2^(n-1) to 2^n - 1 units. Our buckets
- * are eight to a power of two of the metric's unit; one that spans a slot's edge counts in the slot of its middle.
+ * Number of values in each of bcc's slots: slot 1 is 0 to 1, slot n is 2^(n-1) to 2^n - 1 units. Our buckets are eight
+ * per power of two of the metric's unit; one that spans a slot's edge counts in the slot of its middle.
  */
 export function slots(h: ExponentialHistogram, perUnit: number): number[] {
   const found = [0, h.zeroCount];
@@ -20,7 +20,9 @@ export function slots(h: ExponentialHistogram, perUnit: number): number[] {
   return found;
 }
 
-/** The lines of the histogram; `unit` is the name, `perUnit` how many of it make the metric's unit: usecs, 1e6. */
+/**
+ * The lines of the histogram; `unit` is its name, `perUnit` how many of it are one of the metric's unit: usecs, 1e6.
+ */
 export function log2Lines(h: ExponentialHistogram, unit: string, perUnit: number): string[] {
   const counts = slots(h, perUnit);
   const most = Math.max(...counts);

@@ -42,7 +42,7 @@ describe("options that all tools share", () => {
     );
     assert.deepEqual(names.softirqs, []);
     assert.deepEqual(names.netqtop, ["netns", "interface"]);
-    // -p is bcc's, and sets the same.
+    // -p is bcc's, with the same effect.
     assert.deepEqual(
       names.tcplife,
       ALL.filter((name) => name !== "pid" && name !== "interface"),

@@ -1,4 +1,5 @@
-// The long options that every tool has, as far as they apply to what it observes, and short options that tools share.
+// The long options that all tools share, as far as they apply to what a tool observes, and short options that tools
+// share.
 import type { Plugin } from "../plugin.ts";
 import type { Match } from "../settings.ts";
 import type { TraceOption } from "./view.ts";
@@ -63,7 +64,7 @@ const OTHERS: readonly (Shared & { readonly setting: string })[] = [
   { flags: "--failed", doc: "only what failed", setting: "filter.failuresOnly", value: "true" },
 ];
 
-/** bcc's short options that several of its tools have. */
+/** Short options of bcc that several of its tools have. */
 export const options = {
   timestamp: { flags: "-t, --timestamp", doc: "print seconds since the first row" },
   time: { flags: "-T, --time", doc: "print the wall-clock time (HH:MM:SS)" },
@@ -108,21 +109,21 @@ export const ports = (flags: string, end: "local" | "remote"): TraceOption => ({
   setting: `filter.include.${end}Port`,
 });
 
-/** Rows of packets may be those of one interface. */
+/** Rows of packets can be limited to one interface. */
 export const INTERFACE: TraceOption = { flags: "--interface <name>", doc: "only this interface" };
 
 /** `--local-port <ports>` is `local-port`. */
 export const longName = ({ flags }: { readonly flags: string }): string =>
   /--([a-z0-9-]+)/i.exec(flags)?.[1] ?? "";
 
-/** The shared options that a tool has, and why it does not have the others. */
+/** The shared options of a tool, and why it does not have the others. */
 export interface SharedOptions {
   readonly options: readonly TraceOption[];
   /** The options that do not apply to it, with the reason, a clause. */
   readonly refused: readonly { readonly flags: string; readonly why: string }[];
 }
 
-/** All shared options but those that the tool defines itself. */
+/** All shared options except those that the tool defines itself. */
 export function sharedOptions(plugin: Plugin): SharedOptions {
   const { trace, filters } = plugin;
   const own = new Set(trace.options.map(longName));

@@ -45,7 +45,7 @@ describe("text chosen by processes", () => {
       csvRow(columns, hostile),
       new FittedTable(columns, 80, red).rows([hostile]),
     ]) {
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not occur
       assert.doesNotMatch(text.slice(0, -1), /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
     }
   });

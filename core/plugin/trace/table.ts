@@ -1,4 +1,4 @@
-// Rows as a table or as CSV, by the plugin's own columns.
+// Rows as a table or as CSV, with the plugin's own columns.
 import stringWidth from "string-width";
 import { CONTROL } from "../../base/text.ts";
 import type { Column, Row } from "./view.ts";
@@ -12,14 +12,14 @@ export function tableRow(columns: readonly Column[], row: Row): string {
   return tableLine(columns, (column) => cellOf(column, row));
 }
 
-/** A cell that is wider than its column moves the others: an address must not be cut. */
+/** A cell that is wider than its column shifts the others, because an address must not be truncated. */
 function tableLine(columns: readonly Column[], cell: (column: Column) => string): string {
   return joined(columns.map((column) => padded(column, cell(column), column.width)));
 }
 
 /**
- * Columns that are as wide as what is in them. Those of a table that goes on begin with their declared widths, or with
- * their titles' if all together are wider than the terminal, and grow.
+ * Columns as wide as their content. Those of a continuous table begin with their declared widths, or with their
+ * titles' if all together are wider than the terminal, and grow.
  */
 export class FittedTable {
   readonly #columns: readonly Column[];
@@ -40,7 +40,7 @@ export class FittedTable {
     return this.#line((column) => column.title);
   }
 
-  /** Lines of these rows, and the header first if a column had to grow. */
+  /** Lines of these rows, preceded by the header if a column had to grow. */
   rows(rows: readonly Row[]): string {
     const before = this.#widths.join();
     const lines = rows.map((row) => {
@@ -91,5 +91,5 @@ export function csvRow(columns: readonly Column[], row: Row): string {
   return `${columns.map((column) => quoted(visible(String(column.cell(row) ?? "")))).join(",")}\n`;
 }
 
-/** As RFC 4180 has it. */
+/** According to RFC 4180. */
 const quoted = (text: string): string => (/[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

@@ -6,17 +6,17 @@ import type { AnyAttributes, ExponentialHistogram, Metric, Point, Time } from ".
 export type Flags = Readonly<Record<string, string | boolean | undefined>>;
 
 export interface TraceOption {
-  /** As commander takes it: `-L, --localport <ports>`. */
+  /** In commander's syntax: `-L, --localport <ports>`. */
   readonly flags: string;
   readonly doc: string;
   /**
-   * The setting that the option is short for, by path within the plugin's configuration:
-   * `filter.include.localPort`. Without it the option only changes the view.
+   * The setting that the option is short for, by path within the plugin's configuration: `filter.include.localPort`.
+   * Without it the option only changes the view.
    */
   readonly setting?: string;
   /**
-   * The value it stands for if that is not its own (`-4` sets filter.include.family to `ipv4`); `{}` in
-   * it is what was given.
+   * The value that it sets if that is not its argument (`-4` sets filter.include.family to `ipv4`); `{}` in it is
+   * replaced with the argument.
    */
   readonly value?: string;
 }
@@ -32,7 +32,7 @@ export interface Row {
   /** Tables only. */
   readonly value?: number;
   readonly histogram?: ExponentialHistogram;
-  /** Tables only: what else the plugin's columns show of the line. */
+  /** Tables only: other values for the plugin's columns. */
   readonly figures?: Readonly<Record<string, number | undefined>>;
 }
 
@@ -54,32 +54,32 @@ export type TableRows = (delta: readonly Metric[], flags: Flags) => readonly Row
 
 export interface TraceView {
   /**
-   * Options that every tool has (core/plugin/trace/options.ts) and that do not apply to this one, with the reason, a clause;
-   * `*` is the reason of all that the plugin's filters do not have.
+   * Options that all tools share (core/plugin/trace/options.ts) and that do not apply to this one, with the reason, a
+   * clause; `*` is the reason for all criteria that the plugin's filters do not have.
    */
   readonly meansNothing?: Readonly<Record<string, string>>;
   readonly options: readonly TraceOption[];
-  /** Positional arguments, as commander takes them: `[interval] [count]`. */
+  /** Positional arguments, in commander's syntax: `[interval] [count]`. */
   readonly arguments?: string;
-  /** Those of them that stand for settings, by path as in `TraceOption.setting`; `unit` goes behind the number. */
+  /** Those that stand for settings, by path as in `TraceOption.setting`; `unit` is appended to the number. */
   readonly operands?: Readonly<Record<string, { readonly setting: string; readonly unit: string }>>;
   /** Columns for these options, in order; more with `wide`. */
   columns(flags: Flags): readonly Column[];
-  /** The names of the spans or events that are rows; a table tool makes its rows of what an interval added. */
+  /** The names of the spans or events that are rows; the rows of a table tool are an interval's differences. */
   readonly rows: string | readonly string[] | TableRows;
-  /** With this option (its long name in camelCase) the tool counts: one table at the end, or each interval. */
+  /** With this option (its long name in camelCase) the tool counts: one table at the end, or one per interval. */
   readonly counting?: { readonly option: string; readonly rows: TableRows };
-  /** Settings that the tool is shown with unless an option says otherwise, by path as in `TraceOption.setting`. */
+  /** Settings of the tool's view unless an option sets them, by path as in `TraceOption.setting`. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Settings of the plugin that the agent's live view needs, unless they are given. */
   readonly live?: Readonly<Record<string, SettingValue>>;
-  /** The default time from table to table: `1s`. */
+  /** The default interval between tables: `1s`. */
   readonly interval?: string;
-  /** Events that are rows make a table for each interval, instead of a continuous one. */
+  /** Events that are rows form a table for each interval, instead of a continuous one. */
   readonly tables?: boolean;
   /** Lines above an interval's table. */
   heading?(rows: readonly Row[], flags: Flags): readonly string[];
-  /** On a terminal, each interval's table replaces the one before. */
+  /** On a terminal, each interval's table replaces the previous one. */
   refreshes?(flags: Flags): boolean;
   /** Lines without columns (histograms), printed instead of the table; undefined: the table. */
   render?(rows: readonly Row[], flags: Flags): readonly string[] | undefined;
