@@ -13,7 +13,7 @@ interface Ran {
   readonly err: string;
 }
 
-/** Runs the command line without the variables of whoever runs the tests. */
+/** Runs the command line without the environment of the test run. */
 function wirespan(args: readonly string[], env: Readonly<Record<string, string>> = {}): Ran {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
     encoding: "utf8",

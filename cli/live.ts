@@ -9,7 +9,7 @@ import type { ConsoleConfig } from "../exporters/config.ts";
 import type { Exporter } from "../exporters/exporter.ts";
 import { TracePage } from "./trace/page.ts";
 
-/** The longest interval between collections, milliseconds: a page that does not change for longer seems stuck. */
+/** Maximum interval between collections, milliseconds: a page that does not change for longer seems stuck. */
 const INTERVAL = 2000;
 
 /** Whether this configuration shows the live view here. */
@@ -20,7 +20,7 @@ export function isLive({ exporters }: Config): boolean {
   );
 }
 
-/** The configuration with what the live view needs of settings that nobody has given. */
+/** The configuration with settings that the live view needs, unless they were given. */
 export function configForLive(config: Config, plugins: readonly Plugin[]): Config {
   if (!isLive(config)) return config;
   const given = new Set(config.effective.filter(({ origins }) => origins.length > 0).map(({ path }) => path));
@@ -40,13 +40,13 @@ export function configForLive(config: Config, plugins: readonly Plugin[]): Confi
   };
 }
 
-/** A log whose lines would tear the page: they are kept, shown on it, and printed when it is gone. */
+/** A log whose lines would corrupt the page: they are stored, shown on it, and printed after it has ended. */
 export interface HeldLog extends Log {
   /** The latest warning or error; undefined if it is old. */
   readonly latest: string | undefined;
 }
 
-/** Lines that are kept. */
+/** Number of lines that are stored. */
 const MOST_LINES = 100;
 /** Milliseconds for which a line is shown. */
 const SHOWN = 30_000;
@@ -74,7 +74,7 @@ export function holdLog(): HeldLog {
   };
 }
 
-/** Makes the live view on standard output, with a page for each plugin. */
+/** Creates the live view on standard output, with a page for each plugin. */
 export async function createLive(
   name: string,
   { signals }: ConsoleConfig,

@@ -1,5 +1,5 @@
 #!/usr/bin/env -S node --disable-sigusr1
-// The command line's way in: standard output carries results, standard error all else.
+// Entry point of the command line: standard output has results, standard error everything else.
 import { watchSignals } from "../agent/life.ts";
 
 const args = process.argv.slice(2);
@@ -8,11 +8,11 @@ const isAgent = first === "agent" || first.startsWith("-");
 watchSignals(isAgent || first === "trace", isAgent);
 
 async function main(): Promise<void> {
-  // Loaded afterwards: until then a signal would do what it does to a program that knows none.
+  // Loaded afterwards: until then signals have their default effect.
   const { run } = await import("./run.ts");
   const { drainOutputs } = await import("../core/base/output.ts");
   const code = await run(args);
-  // A slow reader may not have taken all yet; exit() would throw the rest away.
+  // A slow reader may not have taken everything yet; exit() would discard the rest.
   for (const stream of [process.stdout, process.stderr]) {
     if (stream.writableLength > 0) await new Promise<void>((resolve) => stream.write("", () => resolve()));
   }

@@ -12,7 +12,7 @@ import { addTrace } from "./commands/trace.ts";
 import { versions } from "./commands/version.ts";
 import { addView } from "./commands/view.ts";
 
-/** Asks for the arguments because a traced tool brings options of its own. */
+/** Takes the arguments because a traced tool has options of its own. */
 export async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command("wirespan")
     .description(

@@ -1,4 +1,4 @@
-// Shows a recording as a page, or sends it to a backend. Tests: test/system/viewer.kernel.test.ts.
+// Shows a recording on a page, or sends it to a backend. Tests: test/system/viewer.kernel.test.ts.
 import { end } from "../agent/life.ts";
 import { WirespanError } from "../core/plugin/errors.ts";
 import type { Store } from "../store/http/api.ts";

@@ -1,4 +1,4 @@
-// Runs one command line and says how it went.
+// Runs one command line and returns the exit code.
 import { CommanderError } from "commander";
 import { unexpected } from "../agent/life.ts";
 import { standardError } from "../core/base/output.ts";
@@ -7,7 +7,7 @@ import { createProgram } from "./program.ts";
 
 /** Runs `args` (without node and script); the exit code. */
 export async function run(args: readonly string[]): Promise<number> {
-  // The reader of our output may leave first (`| head`): no reason to complain.
+  // The reader of our output may close it first (`| head`): not an error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0);
     standardError().write(`wirespan: cannot write to standard output: ${error.message}\n`);
@@ -24,7 +24,7 @@ export async function run(args: readonly string[]): Promise<number> {
 }
 
 function report(error: unknown): number {
-  // Commander has said what was wrong; --help and --version end in one, too.
+  // Commander has already reported the error; --help and --version end here, too.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   const say = (text: string) => standardError().write(`${text}\n`);
   if (error instanceof WirespanError) {

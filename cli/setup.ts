@@ -1,4 +1,4 @@
-// What most commands begin with: find the plugins, read the configuration.
+// The first steps of most commands: find the plugins, read the configuration.
 import { type Command, Option } from "commander";
 import type { Config } from "../config/config.ts";
 import { loadConfig, type Override, readConfigFile, wantedPlugins } from "../config/load.ts";
@@ -22,7 +22,7 @@ export interface Setup extends Discovered {
   readonly config: Config;
 }
 
-/** Adds the options that say where the configuration comes from; without short forms, which bcc's tools need. */
+/** Adds the options for the sources of the configuration; without short forms, which bcc's tools use. */
 export function withConfig(command: Command): Command {
   return command
     .option("--config <file>", "read the configuration from this YAML file")
@@ -44,7 +44,7 @@ export function overridesOf(set: readonly string[] = []): Override[] {
   });
 }
 
-/** Imports the plugins that are to run and loads the configuration. */
+/** Imports the plugins to be run and loads the configuration. */
 export async function setUp(
   { config: file, plugin: only, set, format }: ConfigFlags,
   outcome?: string,
@@ -75,8 +75,8 @@ export function selection(only: readonly string[], flag: string): Override[] {
 }
 
 /**
- * Imports what file, environment and `flags` leave enabled, and loads the configuration for it. `outcome`: what follows
- * if anything is wrong with it.
+ * Imports the plugins that file, environment and `flags` leave enabled, and loads the configuration for them.
+ * `outcome`: the consequence of an invalid configuration, for the message.
  */
 export async function load(
   name: string | undefined,

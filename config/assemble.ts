@@ -1,4 +1,4 @@
-// From the schema's values to the Config that the agent gets.
+// Creates the agent's Config from the schema's values.
 
 import type { Plugin } from "../core/plugin/plugin.ts";
 import type { PartialFilter, SettingValue } from "../core/plugin/settings.ts";
@@ -59,7 +59,7 @@ function exporters(
   { files, effective }: Pick<Assembled, "files" | "effective">,
   { off, guessed }: OtelSettings,
 ): Record<string, ExporterConfig> {
-  // A type that is given in another place than OpenTelemetry's variables is named.
+  // If the type was not set by OpenTelemetry's variables, its source is named.
   const isNamed = (name: string): boolean =>
     effective
       .find(({ path }) => path === `exporters.${name}.type`)

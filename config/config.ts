@@ -1,4 +1,4 @@
-// The configuration as the agent gets it: checked, complete, frozen.
+// The agent's configuration: checked, complete, frozen.
 import type { NameSettings } from "../core/identity/names/sources.ts";
 import type { Filter, SettingValue } from "../core/plugin/settings.ts";
 import type { ExporterConfig } from "../exporters/config.ts";
@@ -7,7 +7,7 @@ import type { Origin } from "./source.ts";
 export interface PluginConfig {
   readonly enabled: boolean;
   readonly filter: Filter;
-  /** Bytes of the plugin's ring: its own size, else `ring.bytes`. */
+  /** Bytes of the plugin's ring: its own setting, or else `ring.bytes`. */
   readonly ring: { readonly bytes: number };
   /** What the plugin itself declared: `PluginContext.config`. */
   readonly settings: Readonly<Record<string, SettingValue>>;
@@ -74,14 +74,14 @@ export interface Config {
   readonly shutdown: { readonly timeout: number };
   /** Those that export at least one signal, by name. */
   readonly exporters: Readonly<Record<string, ExporterConfig>>;
-  /** Every setting as it came out, in the order of the schema. */
+  /** Every setting with its effective value, in the order of the schema. */
   readonly effective: readonly Effective[];
 }
 
 /** One setting, for people. */
 export interface Effective {
   readonly path: string;
-  /** The text that reads as the value; `***` for a secret; undefined where there is none. */
+  /** The text that is parsed as the value; `***` for a secret; undefined if there is none. */
   readonly shown: string | undefined;
   readonly origins: readonly Origin[];
 }

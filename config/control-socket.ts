@@ -1,10 +1,10 @@
-// Where the control socket lies, and whether what lies there can be trusted: as ssh looks at its files.
+// The path of the control socket, and whether an existing socket can be trusted, by rules like those of ssh.
 import { lstatSync, type Stats, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { WirespanError } from "../core/plugin/errors.ts";
 
-/** Longer the kernel takes no path of a socket, and Node would cut it. */
+/** The kernel accepts no longer path, and Node would truncate it. */
 export const LONGEST = 107;
 
 const NAME = "control.sock";
@@ -21,7 +21,7 @@ function found(path: string): Stats | undefined {
 /** Where the agent of this user listens by default. */
 export function defaultSocket(): string {
   const uid = process.getuid!();
-  // systemd's RuntimeDirectory=, of which there may be several.
+  // systemd's RuntimeDirectory=, which may have several.
   const runtime = process.env.RUNTIME_DIRECTORY?.split(":")[0];
   if (runtime) return join(runtime, NAME);
   const shared = "/run/wirespan";
@@ -30,7 +30,7 @@ export function defaultSocket(): string {
   return session ? join(session, "wirespan", NAME) : join(tmpdir(), `wirespan-${uid}`, NAME);
 }
 
-/** A folder of this user's: made for a service that runs as one. */
+/** A folder of this user, created for a service that runs as that user. */
 function isOwn(path: string, uid: number): boolean {
   try {
     const stat = lstatSync(path);
@@ -47,12 +47,12 @@ function refuse(socket: string, why: string): never {
   );
 }
 
-/** Who may write where others may too can only add names, if the folder is sticky: /tmp. */
+/** In a folder that others may write to, they can only add names if it is sticky: /tmp. */
 const isOpen = ({ mode }: Stats): boolean => (mode & 0o022) !== 0 && (mode & 0o1000) === 0;
 
 /**
- * Throws CONTROL, with what is wrong and how to mend it, for a folder in which somebody else could put another socket
- * in the place of ours: every folder on the way must be this user's or root's and writable by no other.
+ * Throws CONTROL, with what is wrong and how to fix it, for a folder in which another user could replace our socket:
+ * every folder on the path must belong to this user or root and be writable by no other.
  */
 export function requireSafeFolder(socket: string): void {
   const uid = process.getuid!();
@@ -75,7 +75,7 @@ export function requireSafeFolder(socket: string): void {
 
 const octal = ({ mode }: Stats): string => (mode & 0o7777).toString(8).padStart(4, "0");
 
-/** What lies at the path, if it is a socket; undefined if nothing does. Throws CONTROL for anything else. */
+/** The existing socket at the path; undefined if there is nothing. Throws CONTROL for anything else. */
 export function requireSocket(socket: string): Stats | undefined {
   const stat = found(socket);
   if (stat === undefined || stat.isSocket()) return stat;
@@ -83,7 +83,7 @@ export function requireSocket(socket: string): Stats | undefined {
   return refuse(socket, `it is ${kind}, not a socket, and is left as it is`);
 }
 
-/** The same, if it is also this user's or root's. Root may ask any user's agent. */
+/** The same, if it also belongs to this user or root. Root may use any user's agent. */
 export function requireTrusted(socket: string): Stats | undefined {
   const stat = requireSocket(socket);
   const uid = process.getuid!();

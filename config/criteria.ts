@@ -1,5 +1,5 @@
-// The criteria of filters, each stated once: how it is written, what it means, and how it is packed for `struct match`
-// of bpf/include/wirespan/filter.h. Tests: core/engine/filter.test.ts.
+// The criteria of filters, each stated once: its syntax, its meaning, and how it is packed for `struct match` of
+// bpf/include/wirespan/filter.h. Tests: core/engine/filter.test.ts.
 import type { FilterNames } from "../core/identity/wanted.ts";
 import { parseCidr } from "../core/plugin/address.ts";
 import type { ConstantValue } from "../core/plugin/plugin.ts";
@@ -10,14 +10,14 @@ import { atMost, BadValue, cidrs, list, oneOf, ports, type Reader, text } from "
 export interface Criterion {
   readonly reader: Reader<readonly string[]>;
   readonly doc: string;
-  /** The field of `struct match` with its values, and the one with their number; a bit set has no number. */
+  /** The field of `struct match` for its values, and the one for their number; a bit set has no number. */
   readonly field: string;
   readonly count?: string;
-  /** The field's value. `path` is where the configuration has the list, for what `names` throws. */
+  /** The field's value. `path` is the list's path in the configuration, for errors of `names`. */
   pack(values: readonly string[], names: FilterNames, path: string): ConstantValue;
 }
 
-/** The kernel's PID_MAX_LIMIT, and 32 bits; the greatest user id stands for none. */
+/** The kernel's PID_MAX_LIMIT, and 32 bits; the largest user id means none. */
 const MOST = { pid: 4_194_304, uid: 4_294_967_294, inode: 4_294_967_295 };
 
 /** Whether it is a number. Throws BadValue for a number that the kernel does not have. */
@@ -34,7 +34,7 @@ const isNetns = (t: string): boolean =>
 const bits = (values: readonly string[], bitOf: Readonly<Record<string, number>>): number =>
   values.reduce((sum, name) => sum | bitOf[name]!, 0);
 
-/** `nginx` is the whole comm, `kworker*` matches what begins so. */
+/** `nginx` is the whole comm, `kworker*` matches names that begin with it. */
 function packComm(name: string): ConstantValue {
   const prefix = name.endsWith("*");
   const bytes = Buffer.from(prefix ? name.slice(0, -1) : name).subarray(0, 15);
@@ -150,7 +150,7 @@ const NONE: Match = {
   ...{ localAddress: [], remoteAddress: [], address: [], family: [], direction: [] },
 };
 
-/** The filter with defaults for what it leaves out. */
+/** The filter with defaults for missing criteria. */
 export function withDefaults(filter: PartialFilter = {}): Filter {
   return {
     ...{ minDuration: 0, failuresOnly: false, cgroupMap: "", mntnsMap: "" },
@@ -175,7 +175,7 @@ export function capacities(skeletons: readonly Skeleton[]): ReadonlyMap<string, 
   return found;
 }
 
-/** The criterion's reader, which refuses more values than the programs hold. */
+/** The criterion's reader, which rejects more values than the programs hold. */
 export function readerWithin({ reader, field }: Criterion, capacity: ReadonlyMap<string, number>): Reader {
   const most = capacity.get(field);
   if (most === undefined) return reader;

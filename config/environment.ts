@@ -6,7 +6,7 @@ import type { Assignment, ConfigErrors } from "./source.ts";
 
 const PREFIX = "WIRESPAN_";
 
-/** Variables of the build, and of applications (correlate/node), which are no settings of the agent. */
+/** Variables of the build, and of applications (correlate/node), which are not settings of the agent. */
 const others: ReadonlySet<string> = new Set([
   "WIRESPAN_BACKENDS_DIR",
   "WIRESPAN_CORRELATE",
@@ -24,7 +24,7 @@ export function variableOf(path: string): string {
   );
 }
 
-/** The settings that WIRESPAN_ variables give; one that stands for no setting is a fault. */
+/** The settings in WIRESPAN_ variables; a variable without a setting is an error. */
 export function readEnvironment(
   env: Environment,
   tree: Tree,

@@ -38,7 +38,7 @@ const grpcTarget = text("http://HOST:PORT, https://HOST:PORT, HOST:PORT or unix:
   return /^(\[[0-9a-fA-F:.]+\]|[^\s/:[\]]+):\d{1,5}$/.test(t) && URL.canParse(`http://${t}`);
 });
 
-/** A file that must be there; `file:` before its path changes nothing. */
+/** A file that must exist; `file:` before its path changes nothing. */
 export const pemFile: Reader<string> = {
   ...text("the path of a readable file"),
   read(raw) {
@@ -47,7 +47,7 @@ export const pemFile: Reader<string> = {
       accessSync(path, constants.R_OK);
       if (statSync(path).isFile()) return path;
     } catch {
-      // Not there, or not for this user.
+      // Missing, or not readable by this user.
     }
     throw new BadValue(path, pemFile.expected);
   },
@@ -154,7 +154,7 @@ export function exporterTree(type: string | undefined): Tree {
   return trees.get(type) ?? trees.get("otlp_grpc")!;
 }
 
-/** An exporter's values as the schema keeps them. */
+/** An exporter's values as stored by the schema. */
 export interface ExporterValues {
   readonly type: ExporterType;
   readonly signals: readonly Signal[];
@@ -175,7 +175,7 @@ export interface ExporterValues {
   readonly rate: number;
 }
 
-/** The double that the decimal number of seconds reads as: 300us is 0.0003. */
+/** The double that is nearest to the decimal number of seconds: 300us is 0.0003. */
 const inSeconds = (ms: number): number => Number((ms / 1000).toPrecision(12));
 
 /** `headerFiles`: the files that headers were read from, by header. */

@@ -11,10 +11,10 @@ import type { Assignment, ConfigErrors, Origin } from "./source.ts";
 
 type Yaml = typeof import("yaml");
 
-/** Instead of what the parser says when its stack is full. */
+/** Replaces the parser's message when its stack overflows. */
 const TOO_DEEP = "it is nested too deeply";
 
-/** Aliases that a file may have. */
+/** Maximum number of aliases in a file. */
 const ALIASES = 100;
 
 /** A configuration file's keys and values; the schema is not known yet. */
@@ -24,16 +24,16 @@ export class ConfigFile {
   readonly #document: ReturnType<Yaml["parseDocument"]>;
   readonly #line: (offset: number) => number;
 
-  /** Throws CONFIG_UNREADABLE, or CONFIG_INVALID where it is no YAML. `name` is how messages call it. */
+  /** Throws CONFIG_UNREADABLE, or CONFIG_INVALID if it is not YAML. `name` is its name in messages. */
   constructor(name: string, errors: ConfigErrors) {
     this.#name = name;
     const text = read(name);
-    // Loaded only where there is a file: it costs 30 ms of the agent's start.
+    // Loaded only if there is a file: it costs 30 ms of the agent's start.
     this.#yaml = createRequire(import.meta.url)("yaml") as Yaml;
     const counter = new this.#yaml.LineCounter();
     this.#line = (offset) => counter.linePos(offset).line;
-    // Without prettyErrors, because those quote the source, which may hold secrets; duplicates are
-    // found below, where their names are known.
+    // Without prettyErrors, because those quote the source, which may contain secrets; duplicates are found below,
+    // where their names are known.
     this.#document = this.#parse(text, counter, errors);
     for (const problem of [...this.#document.errors, ...this.#document.warnings]) {
       const { line, col } = counter.linePos(problem.pos[0]);
@@ -43,7 +43,7 @@ export class ConfigFile {
     let aliases = 0;
     this.#yaml.visit(this.#document, {
       Alias: (_, alias) => {
-        // To find what each stands for is a walk through the file.
+        // Resolving each of them requires a walk through the file.
         if (++aliases > ALIASES) {
           errors.add(this.#at(alias), "", `more than ${ALIASES} aliases; write some of them out`);
           return this.#yaml.visit.BREAK;
@@ -67,13 +67,13 @@ export class ConfigFile {
     }
   }
 
-  /** The keys of the map at `path`; none where there is no map. */
+  /** The keys of the map at `path`; none if there is no map. */
   keys(...path: string[]): string[] {
     const node = this.#find(path);
     return this.#yaml.isMap(node) ? node.items.flatMap((pair) => this.#key(pair) ?? []) : [];
   }
 
-  /** The text at `path`; undefined where there is none. */
+  /** The text at `path`; undefined if there is none. */
   text(...path: string[]): string | undefined {
     const node = this.#find(path);
     return this.#yaml.isScalar(node) ? textOf(node) : undefined;
@@ -84,7 +84,7 @@ export class ConfigFile {
     return this.#at(this.#find(path));
   }
 
-  /** Every value that stands at a leaf of `tree`; all else is a fault. `opaque` paths are not looked into. */
+  /** The value of every leaf of `tree`; everything else is an error. `opaque` paths are not checked. */
   assignments(tree: Tree, opaque: ReadonlySet<string>, errors: ConfigErrors): Assignment[] {
     const found: Assignment[] = [];
     const root = this.#resolve(this.#document.contents);
@@ -197,7 +197,7 @@ interface Walk {
   readonly errors: ConfigErrors;
 }
 
-/** Why `key` is not one of `tree`'s, naming the suggest here or below. */
+/** Why `key` is not one of `tree`'s, with a suggestion from here or below. */
 export function unknownKey(path: string, key: string, tree: Tree): string {
   const known = Object.keys(tree);
   if (path === "exporters")
@@ -210,19 +210,19 @@ export function unknownKey(path: string, key: string, tree: Tree): string {
   return `unknown ${kind}; ${near === undefined ? `known: ${known.join(", ") || "none"}` : `did you mean ${near}?`}`;
 }
 
-/** Why an exporter can't be called so; undefined if it can. */
+/** Why this is not a valid name for an exporter; undefined if it is. */
 export function exporterName(name: string): string | undefined {
   if (Object.hasOwn(Object.prototype, name)) return "not a valid exporter name; choose another one";
   if (/^[A-Za-z][A-Za-z0-9_-]{0,99}$/.test(name)) return undefined;
   return "an exporter's name is made of letters, digits, - and _";
 }
 
-/** As written: 0755 and 1e3 are for our own formats to read, not for YAML's. */
+/** As written: 0755 and 1e3 are parsed by our own formats, not by YAML. */
 function textOf(node: Scalar): string {
   return typeof node.value === "string" ? node.value : (node.source ?? String(node.value));
 }
 
-/** Bytes; a file that holds all settings there are is a hundredth of that. */
+/** Bytes; a file with all existing settings has a hundredth of that. */
 const LARGEST = 1024 ** 2;
 
 function read(name: string): string {

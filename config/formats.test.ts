@@ -17,7 +17,7 @@ describe("formats", () => {
     refuses(duration(), "", "10", "-1s", "1d", "1 s", "s", "1e3ms", "Infinitys", "1.s");
     refuses(duration(1), "0", "0.5ms");
     assert.equal(duration().read("596h"), 596 * 3_600_000);
-    // A timer would take these for 1 ms.
+    // A timer would treat these as 1 ms.
     refuses(duration(), "597h", "720h", "2147483648ms", "35792m", "999999999999999h");
   });
 

@@ -1,4 +1,4 @@
-// How one value is read from the text that a file, a variable or a flag gives, and how it is shown.
+// How a value is parsed from the text in a file, a variable or a flag, and how it is shown.
 import { example, parseRule } from "../core/identity/rules.ts";
 import { parseAddress } from "../core/plugin/address.ts";
 import type { Format } from "../core/plugin/settings.ts";
@@ -12,17 +12,17 @@ export interface Reader<T = unknown> {
   readonly expected: string;
   /** Throws BadValue. */
   read(raw: Raw): T;
-  /** The text that reads as this value. */
+  /** The text that is parsed as this value. */
   show(value: T): string;
   readonly json: Readonly<Record<string, unknown>>;
 }
 
-/** The part of a value that is not of its format. */
+/** The invalid part of a value. */
 export class BadValue extends Error {
   readonly part: string;
   readonly expected: string;
 
-  /** `part` is what a message shows of it, cut if it is long. */
+  /** `part` is what a message shows of it, truncated if it is long. */
   constructor(part: string, expected: string) {
     super(`expected ${expected}`);
     this.part = part;
@@ -50,10 +50,10 @@ function scalar<T>(
   };
 }
 
-/** Bytes of one text. */
+/** Maximum bytes of one text. */
 const LONGEST_TEXT = 8192;
 
-/** Text of which `valid` holds, kept as it is written, numbers too. */
+/** Text for which `valid` returns true, kept as written, numbers too. */
 export function text(expected: string, valid: (text: string) => boolean = () => true): Reader<string> {
   return scalar(
     expected,
@@ -66,7 +66,7 @@ export function text(expected: string, valid: (text: string) => boolean = () => 
   );
 }
 
-/** A list of at most `most` items; as one text, they stand between commas. */
+/** A list of at most `most` items; as one text, separated by commas. */
 export function list<T>(item: Reader<T>, most = 1000): Reader<readonly T[]> {
   const expected = `a list, each ${item.expected}`;
   return {
@@ -120,7 +120,7 @@ export function ascending(numbers: Reader<readonly number[]>): Reader<readonly n
   };
 }
 
-/** A map of texts; as one text `a=1,b=2`, percent-decoded as OTEL_RESOURCE_ATTRIBUTES is. */
+/** A map of texts; as one text `a=1,b=2`, percent-decoded as in OTEL_RESOURCE_ATTRIBUTES. */
 export const map: Reader<ReadonlyMap<string, string>> = {
   shape: "map",
   expected: "a map of texts (as one text: a=1,b=2)",
@@ -141,7 +141,7 @@ export const map: Reader<ReadonlyMap<string, string>> = {
   },
 };
 
-/** Keys of one map. */
+/** Maximum number of keys of one map. */
 const MOST_PAIRS = 128;
 
 function pairs(text: string): ReadonlyMap<string, string> {
@@ -163,7 +163,7 @@ function decode(part: string): string {
   }
 }
 
-/** A mapping of processes to a name, kept as it is written. */
+/** A rule that gives processes a name, kept as written. */
 export const names: Reader<string> = {
   ...text(`criteria, ->, a name (${example})`, (t) => typeof parseRule(t) !== "string"),
   read(raw) {
@@ -179,7 +179,7 @@ const booleans = new Map([
 ]);
 const boolean = scalar("true or false", (t) => booleans.get(t.toLowerCase()), String, { type: "boolean" });
 
-/** For what is decided case by case if nobody decides. */
+/** For settings that are decided case by case unless they are set. */
 export const autoOrBoolean = scalar<"auto" | boolean>(
   "auto, true or false",
   (t) => (t === "auto" ? t : booleans.get(t.toLowerCase())),
@@ -187,7 +187,7 @@ export const autoOrBoolean = scalar<"auto" | boolean>(
   { enum: ["auto", true, false] },
 );
 
-/** A whole number of at least `least` and at most `most`. */
+/** An integer of at least `least` and at most `most`. */
 export function count(least = 0, most = Number.MAX_SAFE_INTEGER, expected = ""): Reader<number> {
   const bound = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
   const fits = (n: number): boolean => Number.isSafeInteger(n) && n >= least && n <= most;
@@ -219,7 +219,7 @@ const milliseconds: Readonly<Record<string, number>> = {
 };
 const durationText = /^(\d{1,15}(?:\.\d{1,9})?)(ns|us|µs|ms|s|m|h)$/;
 
-/** Milliseconds: 596 h. A timer of more than 2^31-1 ms would fire at once. */
+/** Milliseconds: 596 h. A timer of more than 2^31-1 ms would fire immediately. */
 const LONGEST_DURATION = 596 * 3_600_000;
 
 /** Milliseconds, of at least `least` and at most 596 h. */
@@ -231,7 +231,7 @@ export function duration(least = 0): Reader<number> {
     (t) => {
       const [, number, unit] = durationText.exec(t === "0" ? "0ms" : t) ?? [];
       if (number === undefined || unit === undefined) return undefined;
-      // Divided, not multiplied, where the unit is smaller: 3 / 1000 is exact where 3 * 1e-3 is not.
+      // Divided, not multiplied, if the unit is smaller: 3 / 1000 is exact, 3 * 1e-3 is not.
       const factor = milliseconds[unit]!;
       const value = factor < 1 ? Number(number) / Math.round(1 / factor) : Number(number) * factor;
       if (value > LONGEST_DURATION) throw new BadValue(t, "a duration of at most 596h");
@@ -256,7 +256,7 @@ const bytes: Readonly<Record<string, number>> = {
 /** Bytes: 1 TiB. */
 const LARGEST = 1024 ** 4;
 
-/** Bytes, of which `valid` holds. */
+/** Bytes for which `valid` returns true. */
 export function size(
   expected = "a size such as 32MiB",
   valid = (_bytes: number): boolean => true,
@@ -307,7 +307,7 @@ export const ports = list(text("a port or a range of ports (22, 8000-8999)", isP
 export const cidrs = list(text("an address or a CIDR (10.0.0.0/8, fd00::/8)", isCidr));
 const strings = list(text("a text"));
 
-/** Of nothing that a plugin counts there is more, and the kernel's side has 32 bits for it. */
+/** No plugin counts more than this, and the programs have 32 bits for it. */
 const MOST_COUNTED = 1_000_000;
 
 /** The reader of a setting that a plugin declares. */

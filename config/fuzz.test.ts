@@ -13,7 +13,7 @@ const tree = composeTree({ plugins: [sample], others: [], exporters: { a: export
 const paths = [...leaves(tree)].map(([path]) => path);
 const keys = [...new Set(paths.flatMap((path) => path.split(".")))];
 
-/** Loads; a WirespanError of the configuration is an answer, anything else is a crash. */
+/** Loads; a WirespanError of the configuration is a valid result, anything else is a crash. */
 function survives(given: Given): void {
   try {
     configOf(given);

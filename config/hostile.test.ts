@@ -1,4 +1,4 @@
-// Configurations that nobody means well with: each is refused, in a few lines and soon.
+// Malicious configurations: each is rejected, quickly and in a few lines.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";

@@ -8,7 +8,7 @@ import { jsonSchema } from "./json-schema.ts";
 
 type Json = { readonly [key: string]: unknown };
 
-/** As much of JSON schema as ours uses; a keyword that it does not know is an error. */
+/** The subset of JSON schema that ours uses; an unknown keyword is an error. */
 class Validator {
   readonly #root: Json;
 

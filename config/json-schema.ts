@@ -5,7 +5,7 @@ import { composeTree, isLeaf, type Leaf, type Tree } from "./schema.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Draft 2020-12; knows the settings of these plugins. */
+/** Draft 2020-12; includes the settings of these plugins. */
 export function jsonSchema(plugins: readonly Plugin[]): Json {
   const tree = composeTree({ plugins, others: [], exporters: {} });
   const filter = tree.filter as Tree;
@@ -32,7 +32,7 @@ function exporter(type: string): Json {
   return { ...rest, required: ["type"], properties: { ...(properties as Json), type: { const: type } } };
 }
 
-/** `shared` names the sections that stand under $defs. */
+/** `shared` lists the sections under $defs. */
 function object(tree: Tree, shared: Readonly<Record<string, Tree>>): Json {
   const properties = Object.entries(tree).map(([key, node]) => {
     const name = Object.keys(shared).find((defined) => shared[defined] === node);
@@ -46,13 +46,13 @@ function object(tree: Tree, shared: Readonly<Record<string, Tree>>): Json {
   };
 }
 
-/** Any value may be given by reference, too. */
+/** Any value may be given as a reference, too. */
 function value({ reader, doc, default: fallback }: Leaf): Json {
   const shown = fallback === null || fallback instanceof Map ? {} : { default: written(reader, fallback) };
   return { description: doc, anyOf: [reader.json, { $ref: "#/$defs/reference" }], ...shown };
 }
 
-/** A default as one would write it in the file. */
+/** A default as it would be written in the file. */
 function written(reader: Leaf["reader"], fallback: unknown): unknown {
   const isNumber = reader.json.type === "integer" || reader.json.type === "number";
   const plain = typeof fallback === "boolean" || Array.isArray(fallback) || isNumber;

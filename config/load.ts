@@ -1,5 +1,5 @@
-// From file, environment and flags to one checked configuration. Flags win over the environment, that
-// over the file, that over the defaults.
+// From file, environment and flags to one checked configuration. Flags take precedence over the environment, the
+// environment over the file, the file over defaults.
 import type { Plugin } from "../core/plugin/plugin.ts";
 import { assemble } from "./assemble.ts";
 import type { Config } from "./config.ts";
@@ -31,15 +31,14 @@ export interface Sources {
   readonly env: Environment;
   readonly flags: readonly Override[];
   readonly plugins: readonly Plugin[];
-  /** Names of installed plugins that are not among `plugins`: their settings are not looked into. */
+  /** Names of installed plugins that are not in `plugins`: their settings are not checked. */
   readonly others?: readonly string[];
-  /** What follows if anything is wrong; `nothing was started` if absent. */
+  /** The consequence of an error, for messages; `nothing was started` if absent. */
   readonly outcome?: string | undefined;
 }
 
 /**
- * The configuration. Throws CONFIG_UNREADABLE for the file and CONFIG_INVALID with all that is wrong,
- * one fault per line of detail.
+ * The configuration. Throws CONFIG_UNREADABLE for the file and CONFIG_INVALID with all errors, one per line of detail.
  */
 export function loadConfig(sources: Sources): Config {
   const { file: name, env, flags, plugins, others = [], outcome } = sources;
@@ -98,7 +97,7 @@ export function loadConfig(sources: Sources): Config {
   return config;
 }
 
-/** The type decides which settings an exporter has, so it is looked up before the rest. */
+/** The type determines which settings an exporter has, so it is looked up before the rest. */
 function typeOf(exporter: string, { file, env, flags }: TypeSources): string | undefined {
   const path = `exporters.${exporter}.type`;
   const flag = flags.findLast((override) => override.path === path)?.value;
@@ -114,7 +113,7 @@ interface TypeSources extends Pick<Sources, "env" | "flags"> {
   readonly file: ConfigFile | undefined;
 }
 
-/** The installed plugins to import: all but those of which the sources say only that they are disabled. */
+/** The installed plugins to import: all except those that the sources only disable. */
 export function wantedPlugins(
   installed: readonly string[],
   { file, env, flags }: Pick<Sources, "env" | "flags"> & { readonly file?: ConfigFile | undefined },
@@ -127,7 +126,7 @@ export function wantedPlugins(
       env[variableOf(path)] ??
       file?.text("plugins", plugin, "enabled") ??
       file?.text("plugins", plugin);
-    // Settings of a plugin that the file switches off are still checked, so it is imported for them.
+    // Settings of a plugin that the file disables are still checked, so it is imported for that.
     return said !== "false" || (flag === undefined && (file?.keys("plugins", plugin).length ?? 0) > 1);
   });
 }

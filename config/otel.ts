@@ -1,4 +1,4 @@
-// OpenTelemetry's own environment variables, as assignments to our settings.
+// OpenTelemetry's own environment variables, as values of our settings.
 import { SIGNALS, type Signal } from "../exporters/config.ts";
 import type { ExporterType } from "./exporters.ts";
 import type { Environment } from "./secrets.ts";
@@ -7,30 +7,30 @@ import type { Assignment, ConfigErrors } from "./source.ts";
 const destinations = ["otlp", "console", "none"] as const;
 type Destination = (typeof destinations)[number];
 
-/** What the standard variables say. */
+/** The result of the standard variables. */
 export interface OtelSettings {
   readonly assignments: readonly Assignment[];
   /** Exporters that the variables define, by name. */
   readonly exporters: ReadonlyMap<string, ExporterType>;
-  /** Those of them whose protocol nothing names, not even the port. */
+  /** Those whose protocol is not set by anything, not even the port. */
   readonly guessed: ReadonlySet<string>;
-  /** Signals that OTEL_*_EXPORTER=none switches off everywhere. */
+  /** Signals that OTEL_*_EXPORTER=none disables everywhere. */
   readonly off: ReadonlySet<Signal>;
   /** OTEL_SDK_DISABLED. */
   readonly disabled: boolean;
 }
 
-/** What the file says that bears on the meaning of the variables. */
+/** What the file contains that affects the meaning of the variables. */
 export interface FileExporters {
   /** The names under `exporters:`. */
   readonly names: readonly string[];
-  /** The type of the one called `otlp`. */
+  /** The type of the one named `otlp`. */
   readonly otlpType: string | undefined;
 }
 
 const PREFIX = "OTEL_EXPORTER_OTLP_";
 
-/** Fields that an exporter has once, not by signal, with the settings they stand for. */
+/** Fields that an exporter has once, not by signal, with the settings that they set. */
 const fields: Readonly<Record<string, string>> = {
   HEADERS: "headers",
   COMPRESSION: "compression",
@@ -51,7 +51,10 @@ const protocols = new Map<string, Protocol>([
   ["http/protobuf", { type: "otlp_http", encoding: "protobuf" }],
   ["http/json", { type: "otlp_http", encoding: "json" }],
 ]);
-/** Samplers; those of a ratio take OTEL_TRACES_SAMPLER_ARG. Our spans have no parents by others, so parents decide nothing. */
+/**
+ * Samplers; those with a ratio use OTEL_TRACES_SAMPLER_ARG. Our spans have no foreign parents, so parents are
+ * irrelevant.
+ */
 const samplers: ReadonlyMap<string, "ratio" | "on" | "off"> = new Map([
   ["always_on", "on"],
   ["always_off", "off"],
@@ -101,7 +104,7 @@ class Otel {
     };
   }
 
-  /** The specification wants an empty variable to be as good as none. */
+  /** According to the specification an empty variable is the same as none. */
   #get(name: string): string | undefined {
     return this.#env[name]?.trim() || undefined;
   }
@@ -124,8 +127,8 @@ class Otel {
   }
 
   /**
-   * The signals that go over OTLP share the exporter `otlp`; one with more than an endpoint of its own
-   * has an exporter of its own, `otlp_traces`.
+   * The signals sent over OTLP share the exporter `otlp`; a signal with more than its own endpoint has its own
+   * exporter, `otlp_traces`.
    */
   #otlp(): void {
     const inFile = this.#file.names.includes("otlp");
@@ -154,7 +157,7 @@ class Otel {
       own ?? (this.#get(`${PREFIX}ENDPOINT`) === undefined ? signals[0] : undefined),
     );
     this.#type(name, names("PROTOCOL"), inFile, guess);
-    // A file's own list of signals stands where no variable speaks of it.
+    // A file's own list of signals applies if no variable sets it.
     if (!inFile || signals.length < SIGNALS.length) {
       this.#assign(`exporters.${name}.signals`, signals.join(","), this.#chosenBy() ?? `${PREFIX}ENDPOINT`);
     }
@@ -176,7 +179,7 @@ class Otel {
     }
   }
 
-  /** The protocol that a signal's endpoint (or the general one) is for, as long as none is named. */
+  /** The protocol for which a signal's endpoint (or the general one) is meant, as long as none is set. */
   #byPort(signal: Signal | undefined): Guess {
     if (this.#get(`${PREFIX}PROTOCOL`) !== undefined) return "named";
     const own = signal && this.#get(this.#of(signal, "ENDPOINT"));
@@ -207,7 +210,7 @@ class Otel {
     return signal && `OTEL_${signal.toUpperCase()}_EXPORTER`;
   }
 
-  /** Standard error of defaults: where nothing names a destination, the console gets everything. */
+  /** The last default: if nothing sets a destination, the console gets everything. */
   #console(): void {
     const nowhere = this.#file.names.length === 0 && this.#exporters.size === 0;
     const signals = SIGNALS.filter((s) => this.#chosen.get(s)?.has("console") ?? nowhere);
@@ -218,7 +221,7 @@ class Otel {
     this.#exporters.set("console", "console");
     this.#assign("exporters.console.type", "console", name);
     this.#assign("exporters.console.signals", signals.join(","), name);
-    // Nobody asked for lines.
+    // Lines were not requested.
     if (nowhere && listed === undefined) this.#assign("exporters.console.format", "auto", undefined);
   }
 

@@ -1,4 +1,4 @@
-// Files that a user names: read whole if they are what they should be, never waited for.
+// Reads files that a user names, if they are regular files; never waits for them.
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -22,11 +22,11 @@ function requireFile(stat: Stats, most: number): void {
   if (stat.size > most) throw new Error(`it is larger than ${most} bytes`);
 }
 
-/** The text of a file of at most `most` bytes. Throws an Error that says in a few words why not. */
+/** The text of a file of at most `most` bytes. Throws an Error with a short reason. */
 export function readText(path: string, most: number): string {
   const bytes = explain(() => {
     requireFile(statSync(path), most);
-    // What has taken its place meanwhile may be a pipe that nobody writes to.
+    // It may have been replaced with a pipe that nobody writes to.
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       requireFile(fstatSync(fd), most);

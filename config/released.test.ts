@@ -1,4 +1,4 @@
-// The schemas of releases: what a file of an earlier one is told, and that the format only grows.
+// The schemas of releases: what is reported for a file of an earlier one, and that the format only grows.
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +15,7 @@ type Json = { readonly [key: string]: unknown };
 const released = (version: string) =>
   JSON.parse(readFileSync(join(import.meta.dirname, `released/${version}.json`), "utf8")) as Json;
 
-/** A section or setting, with what it refers to in its place. */
+/** A section or setting, with references resolved. */
 function resolved(schema: Json, root: Json): Json {
   if (typeof schema.$ref !== "string") return schema;
   return (root.$defs as Record<string, Json>)[schema.$ref.replace("#/$defs/", "")]!;
@@ -40,7 +40,7 @@ function settings(schema: Json, root = schema, path = ""): Map<string, Json> {
   return all;
 }
 
-/** Whether whatever `old` allows is allowed by `now`. */
+/** Whether everything that `old` allows is allowed by `now`. */
 function covers(now: unknown, old: unknown): boolean {
   if (isDeepStrictEqual(now, old)) return true;
   const [a, b] = [now as Json, old as Json];
@@ -61,7 +61,7 @@ function covers(now: unknown, old: unknown): boolean {
   });
 }
 
-/** What a file that is valid for `old` may contain and `now` does not allow or understands in another way. */
+/** What a file that is valid for `old` may contain and `now` rejects or interprets in another way. */
 function broken(now: Json, old: Json): string[] {
   const today = settings(now);
   return [...settings(old)].flatMap(([path, before]) => {
@@ -123,7 +123,7 @@ describe("the configuration's format", () => {
     );
   });
 
-  /** What is wrong with a file that has these settings. */
+  /** The errors of a file with these settings. */
   function faultOf(given: ReadonlyMap<string, unknown>): string {
     const tree: Record<string, unknown> = {};
     for (const [path, value] of given) {

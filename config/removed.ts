@@ -1,4 +1,4 @@
-// Settings of earlier releases that this one does not have. Tests: config/released.test.ts.
+// Settings of earlier releases that no longer exist. Tests: config/released.test.ts.
 
 const CRITERIA = "pid|comm|uid|cgroup|localPort|remotePort|localAddress|remoteAddress|family|direction";
 const REST = "minDuration|failuresOnly|cgroupMap|mntnsMap";
@@ -14,7 +14,7 @@ const REMOVED: readonly { readonly path: RegExp; readonly why: string }[] = [
   },
 ];
 
-/** Why there is no such setting any more, and what to do; undefined if there never was one. */
+/** Why a setting no longer exists, and what to do; undefined if it never existed. */
 export function removal(path: string): string | undefined {
   return REMOVED.find((one) => one.path.test(path))?.why;
 }

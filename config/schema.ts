@@ -25,9 +25,9 @@ import {
 export interface Leaf {
   readonly reader: Reader;
   readonly doc: string;
-  /** null: no value of its own; what holds then is in `doc`. */
+  /** null: no value of its own; `doc` describes what applies then. */
   readonly default: unknown;
-  /** Never shown, in no message. */
+  /** Never shown, not even in messages. */
   readonly sensitive?: boolean;
 }
 
@@ -39,14 +39,14 @@ export function isLeaf(node: Leaf | Tree): node is Leaf {
   return typeof node.doc === "string";
 }
 
-/** A leaf; as a call, so that a plugin's settings and ours are made alike. */
+/** A leaf; a function, so that a plugin's settings and ours are created in the same way. */
 export function leaf(reader: Reader, value: unknown, doc: string, sensitive = false): Leaf {
   return { reader, default: value, doc, sensitive };
 }
 
 const boolean = readerOf("boolean");
 
-/** The settings of a filter; `filters`: only these criteria, and none of the rest. */
+/** The settings of a filter; `filters`: only these criteria, and no other settings. */
 function filterTree(capacity: ReadonlyMap<string, number>, filters?: readonly (keyof Match)[]): Tree {
   const match = Object.fromEntries(
     (filters ?? (Object.keys(CRITERIA) as (keyof Match)[])).map((key) => [
@@ -321,7 +321,7 @@ function filterOf({ filters }: Plugin, filter: Tree, capacity: ReadonlyMap<strin
 /** Names are looked up in plain objects. */
 const isInherited = (name: string): boolean => Object.hasOwn(Object.prototype, name);
 
-/** Whether a default is what its text reads as. */
+/** Whether a default equals the value that its text is parsed as. */
 function isOf(reader: Reader, value: unknown): boolean {
   try {
     return isDeepStrictEqual(reader.read(reader.show(value)), value);
@@ -357,15 +357,15 @@ function pluginTree(plugin: Plugin, filter: Tree): Tree {
 
 const enabled = (name: string): Leaf => leaf(boolean, true, `Whether ${name} runs.`);
 
-/** What the plugins at hand, the installed ones that were not imported and the exporters add to the base. */
+/** What the given plugins, the installed ones that were not imported and the exporters add to the base. */
 export interface Parts {
   readonly plugins: readonly Plugin[];
-  /** Installed, but not imported: only `enabled` is known of them. */
+  /** Installed, but not imported: only `enabled` is known. */
   readonly others: readonly string[];
   readonly exporters: Tree;
 }
 
-/** Connections whose contexts are not read: what may be asked when a connection is met. */
+/** Connections whose contexts are not read: the criteria that can be decided when a connection is first seen. */
 function excludeTree(capacity: ReadonlyMap<string, number>): Tree {
   const { localPort, remotePort, comm, cgroup } = CRITERIA;
   return Object.fromEntries(

@@ -1,4 +1,4 @@
-// Values that stand elsewhere: `${env:NAME}` within a text, `file:/path` as the whole of it.
+// Values that are stored elsewhere: `${env:NAME}` within a text, `file:/path` as the whole text.
 import type { Raw } from "./formats.ts";
 import { readText } from "./read.ts";
 
@@ -6,7 +6,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface Substituted {
   readonly raw: Raw;
-  /** A reference was followed: the value is not to be shown. */
+  /** A reference was resolved: the value must not be shown. */
   readonly secret: boolean;
   /** Of a map: the files that values were read from, by key. */
   readonly files: ReadonlyMap<string, string>;
@@ -15,7 +15,7 @@ export interface Substituted {
 const FILE = "file:";
 const NO_FILES: ReadonlyMap<string, string> = new Map();
 
-/** Follows all references in a value. Throws an Error that names what is missing. */
+/** Resolves all references in a value. Throws an Error with what is missing. */
 export function substitute(raw: Raw, env: Environment): Substituted {
   let secret = false;
   const one = (text: string): string => {
@@ -44,10 +44,10 @@ function follow(text: string, env: Environment): string {
   });
 }
 
-/** Bytes; a token or a key is far smaller. */
+/** Maximum bytes; a token or a key is far smaller. */
 const LARGEST = 64 * 1024;
 
-/** A file's text without the line end that editors leave. Throws an Error that says why not. */
+/** A file's text without the line end that editors add. Throws an Error with the reason. */
 export function contents(path: string): string {
   try {
     return readText(path, LARGEST).replace(/\r?\n$/, "");

@@ -1,4 +1,4 @@
-// What every source of values gives, and where faults found in them are gathered.
+// The output of every source of values, and the collection of errors in them.
 
 import { CONTROL } from "../core/base/text.ts";
 import { WirespanError } from "../core/plugin/errors.ts";
@@ -17,25 +17,30 @@ export interface Assignment {
   readonly origin: Origin;
 }
 
-/** What follows from an error in a configuration that is reloaded. */
+/** The consequence of an error in a reloaded configuration. */
 export const UNCHANGED = "reload rejected, the running configuration is unchanged";
 
-/** ConfigErrors that are named one by one. */
+/** Maximum number of ConfigErrors that are listed. */
 const NAMED = 20;
 
-/** All that is wrong, so that one run names it all; of very many faults the first, and the number of the others. */
+/**
+ * All errors, so that one run reports them all; if there are very many, the first ones and the number of the others.
+ */
 export class ConfigErrors {
-  /** ConfigErrors by the line of the file that they stand in; those of no file come last. */
+  /** ConfigErrors by their line in the file; those outside a file come last. */
   readonly #order = new Map<string, number>();
   #more = 0;
   readonly #outcome: string;
 
-  /** `outcome`: what follows if there is any. */
+  /** `outcome`: the consequence of any error. */
   constructor(outcome = "nothing was started") {
     this.#outcome = outcome;
   }
 
-  /** `where: key: message`; either of the first two may be empty. A message that takes work is made if it is shown. */
+  /**
+   * `where: key: message`; either of the first two may be empty. An expensive message is created only when it is
+   * shown.
+   */
   add(where: string, path: string, message: string | (() => string)): void {
     if (this.#order.size >= NAMED) {
       this.#more++;
@@ -61,7 +66,7 @@ export class ConfigErrors {
   }
 }
 
-/** What a user wrote, cut to what fits into a message, without characters that a terminal would obey. */
+/** What a user wrote, truncated to fit into a message, without control characters for terminals. */
 export function short(text: string): string {
   const cut = text.length > 200 ? `${text.slice(0, 200)}…` : text;
   return cut.replace(CONTROL, "\u00b7");

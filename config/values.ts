@@ -1,4 +1,4 @@
-// From assignments to the values of settings, each with where it came from. Tests: config/load.test.ts.
+// From assignments to the values of settings, each with its source. Tests: config/load.test.ts.
 import convict from "convict";
 import { pemFile } from "./exporters.ts";
 import { unknownKey } from "./file.ts";
@@ -7,7 +7,7 @@ import { isLeaf, type Leaf, leaves, type Tree } from "./schema.ts";
 import { type Environment, substitute } from "./secrets.ts";
 import { type Assignment, type ConfigErrors, type Origin, short } from "./source.ts";
 
-/** A URL's user and password, and its query, which may hold a key, are secrets wherever they stand. */
+/** A URL's user and password, and its query, which may contain a key, are secrets wherever they occur. */
 const withoutCredentials = (text: string): string =>
   text.replace(/\/\/[^/\s@]*@/g, "//***@").replace(/(:\/\/[^\s?]*\?)[^\s,]+/g, "$1***");
 
@@ -83,7 +83,7 @@ export class Values {
     return undefined;
   }
 
-  /** Whether some source tried to give it, rightly or wrongly. */
+  /** Whether any source set it, even with an invalid value. */
   has(path: string): boolean {
     return this.#tried.has(path);
   }
@@ -99,7 +99,7 @@ export class Values {
   }
 }
 
-/** Any value passes: what is set was read by the setting's reader, which is the only validator. */
+/** Any value passes: it was parsed by the setting's reader, which is the only validator. */
 function schemaOf(tree: Tree): convict.Schema<Record<string, unknown>> {
   const schema: Record<string, unknown> = {};
   for (const [key, node] of Object.entries(tree)) {

@@ -1,4 +1,4 @@
-// What an exporter is configured with: plain data, checked and completed by config/.
+// The configuration of an exporter: plain data, checked and completed by config/.
 
 /** The signals as OTLP names them. */
 export type Signal = "traces" | "metrics" | "logs";
@@ -40,7 +40,7 @@ interface OtlpConfig extends MetricPreferences {
   readonly compression: "gzip" | "none";
   /** Milliseconds that one request may take. */
   readonly timeoutMs: number;
-  /** Bound on the bytes that wait, over all signals. */
+  /** Limit of the bytes that wait, over all signals. */
   readonly queueBytes: number;
   /** Signals to export. */
   readonly signals: readonly Signal[];

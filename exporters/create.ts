@@ -14,7 +14,7 @@ import type { Batch } from "./otlp/encode/batch.ts";
 import { Encoder, type Receiver } from "./otlp/encode/encoder.ts";
 import { halves } from "./otlp/encode/split.ts";
 
-/** Makes the live view, which needs the plugins: they are not known here. */
+/** Creates the live view, which needs the plugins: they are not known here. */
 export type MakeLive = (name: string, config: ConsoleConfig) => Promise<Exporter & Sink>;
 
 /** An exporter, and the sink that feeds it, which several may share. */
@@ -23,12 +23,12 @@ export interface MadeExporter {
   readonly sink: Sink;
 }
 
-/** What the exporters of one agent share; each part is made when the first exporter requires it. */
+/** What the exporters of one agent share; each part is created when the first exporter requires it. */
 export interface Shared {
   readonly log: Log;
   readonly makeLive: MakeLive | undefined;
   encoder(): Encoder;
-  /** All exporters through the SDK, by name: its providers are global, so that they are made at once. */
+  /** All exporters through the SDK, by name: its providers are global, so they are created together. */
   sdk(): Promise<ReadonlyMap<string, MadeExporter>>;
 }
 
@@ -55,7 +55,7 @@ export function sharedBy(
 }
 
 async function createSdk(configs: Readonly<Record<string, ExporterConfig>>, log: Log) {
-  // The SDK takes 0.2 s of CPU and 15 MB to load: only where it is used.
+  // The SDK takes 0.2 s of CPU and 15 MB to load: only if it is used.
   const { createSdkExporters } = await import("./sdk/create.ts");
   const throughSdk: Record<string, OtlpGrpcConfig | OtlpHttpConfig> = {};
   for (const [name, config] of Object.entries(configs))
@@ -65,7 +65,7 @@ async function createSdk(configs: Readonly<Record<string, ExporterConfig>>, log:
 }
 
 /**
- * Makes an exporter. Throws WirespanError CONFIG_INVALID or CONFIG_UNREADABLE for an endpoint, header or file that
+ * Creates an exporter. Throws WirespanError CONFIG_INVALID or CONFIG_UNREADABLE for an endpoint, header or file that
  * cannot be used; a backend that is down is not an error.
  */
 export async function createExporter(
@@ -90,7 +90,7 @@ export function fanoutOf(made: readonly MadeExporter[]): Fanout {
   );
 }
 
-/** Makes every exporter of `configs`, whose keys become their names. Throws as createExporter does. */
+/** Creates every exporter of `configs`, whose keys become their names. Throws as createExporter does. */
 export async function createExporters(
   configs: Readonly<Record<string, ExporterConfig>>,
   log: Log,
@@ -159,7 +159,10 @@ async function createLean(
   return exporter;
 }
 
-/** Makes what carries requests to a backend; a protocol's modules are loaded only if it is used. Throws as createExporters does. */
+/**
+ * Creates what carries requests to a backend; a protocol's modules are loaded only if it is used. Throws as
+ * createExporters does.
+ */
 export async function createTransport(
   name: string,
   config: OtlpGrpcConfig | OtlpHttpConfig,

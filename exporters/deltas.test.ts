@@ -42,7 +42,7 @@ describe("deltas", () => {
 
   it("keep an exemplar if its value was counted in the interval", () => {
     const deltas = new Deltas();
-    /** As the last value of these was; buckets are above 0.5, 0.545, 0.595. */
+    /** As the last of these values was; buckets are above 0.5, 0.545, 0.595. */
     const after = (value: number, ...counts: readonly number[]) => {
       const metric = histogram(10 + value, counts, value);
       const exemplar = { value, time: at(1), traceId: new Uint8Array(16), spanId: new Uint8Array(8) };

@@ -1,5 +1,5 @@
-// What each collection added: cumulative counters and histograms less what they were at the collection before.
-// Tests: also temporality.test.ts, cli/trace/sink.test.ts.
+// What each collection added: cumulative counters and histograms minus those of the previous collection. Tests: also
+// temporality.test.ts, cli/trace/sink.test.ts.
 import { beginningOf } from "../core/bridge/clock.ts";
 import { filledRange } from "../core/plugin/histogram.ts";
 import type {
@@ -29,7 +29,7 @@ export function isCumulative({ instrument }: MetricSpec): boolean {
   return instrument === "counter" || instrument === "histogram";
 }
 
-/** Names resources by their attributes: a workload's resource may be another object each time. */
+/** Identifies resources by their attributes: a workload's resource may be another object each time. */
 export class ResourceNames {
   readonly #names = new WeakMap<Resource, string>();
 
@@ -70,7 +70,7 @@ export class Deltas {
       const key = attributesKey(attributes);
       const before = series.get(key);
       series.set(key, { startNs: start.bootNs, time, value: copied(value), collection: this.#collection });
-      // A series that is new may have begun before the wall clock was stepped.
+      // A new series may have begun before the wall clock was stepped.
       if (before?.startNs !== start.bootNs) return { ...point, start: beginningOf(start, time) };
       return { attributes, start: beginningOf(before.time, time), value: difference(value, before.value) };
     });
@@ -96,17 +96,20 @@ export class Deltas {
   }
 }
 
-/** The same for the same attributes, in whatever order they were set. */
+/** The same for the same attributes, in any order. */
 export function attributesKey(attributes: AnyAttributes): string {
   return JSON.stringify(attributes, Object.keys(attributes).sort());
 }
 
-/** The buckets may lie in a buffer that the next collection overwrites. */
+/** The buckets may be in a buffer that the next collection overwrites. */
 function copied(value: Point["value"]): Point["value"] {
   return typeof value === "number" ? value : { ...value, counts: Float64Array.from(value.counts) };
 }
 
-/** Never negative: no cumulative sum of one start falls. The maximum is known only if it is a new one, the minimum never. */
+/**
+ * Never negative: no cumulative sum with the same start decreases. The maximum is known only if it is a new one, the
+ * minimum never.
+ */
 function difference(now: Point["value"], before: Point["value"]): Point["value"] {
   if (typeof now === "number" || typeof before === "number") return Math.max(0, Number(now) - Number(before));
   const counts = Float64Array.from(now.counts);
@@ -129,7 +132,7 @@ function difference(now: Point["value"], before: Point["value"]): Point["value"]
   return exemplar && holds(delta, exemplar.value) ? { ...delta, exemplar } : delta;
 }
 
-/** Whether a value's bucket is not empty: what was counted just before the window began may have its span in it. */
+/** Whether a value's bucket is not empty: a value counted just before the window began may have its span in it. */
 function holds(
   { scale, zeroCount, zeroThreshold = 0, offset, counts }: ExponentialHistogram,
   value: number,

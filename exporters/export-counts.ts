@@ -1,4 +1,4 @@
-// What became of everything that was given to one exporter.
+// What became of everything that one exporter received.
 import { type ExportCounts, type Kind, LOSS_CAUSES, type LossCause } from "./exporter.ts";
 
 type Counts = Omit<ExportCounts, "queued">;

@@ -1,12 +1,12 @@
-// What the pipeline knows of an exporter, and how an exporter accounts for all that it was given.
+// The interface of exporters, and how an exporter counts everything that it received.
 
 /** What is counted: spans, metric points, events (log records). */
 export type Kind = "span" | "point" | "event";
 
-/** As OpenTelemetry's names of exporters have them. */
+/** As in OpenTelemetry's names of exporters. */
 export const COMPONENTS: Readonly<Record<Kind, string>> = { span: "span", point: "metric", event: "log" };
 
-/** Why something given to an exporter did not arrive. */
+/** Why something that an exporter received did not arrive. */
 export const LOSS_CAUSES = ["queue_full", "rejected", "unconfirmed", "shutdown_timeout", "encode"] as const;
 
 /** `unconfirmed`: the backend's response says neither that they were accepted nor that they were rejected. */
@@ -26,12 +26,12 @@ export interface Exporter {
   readonly name: string;
   /** `otlp_grpc`, `otlp_http`, `console`. */
   readonly type: string;
-  /** otel.component.type in internal telemetry, as the registry of conventions has it: `otlp_grpc_span_exporter`. */
+  /** otel.component.type in internal telemetry, from the registry of conventions: `otlp_grpc_span_exporter`. */
   componentType(kind: Kind): string;
   counts(kind: Kind): ExportCounts;
-  /** Bytes that wait, and the bound on them; both are 0 if nothing ever waits. */
+  /** Bytes that wait, and their limit; both are 0 if nothing ever waits. */
   readonly queue: { readonly bytes: number; readonly limit: number };
-  /** Sends what waits; resolves when all is settled or the deadline (milliseconds) has passed. */
+  /** Sends what waits; resolves when everything is settled or the deadline (milliseconds) has passed. */
   flush(deadlineMs: number): Promise<void>;
   /** Reloads changed certificates and tokens; returns a sentence for each. */
   refresh(): Promise<readonly string[]>;

@@ -24,7 +24,7 @@ export class Fanout implements Sink {
     for (const sink of this.#sinks) sink.metrics(metrics);
   }
 
-  /** Sends what waits everywhere; resolves when all is settled or `deadlineMs` have passed. */
+  /** Sends what waits everywhere; resolves when everything is settled or `deadlineMs` have passed. */
   async flush(deadlineMs: number): Promise<void> {
     await Promise.all(this.exporters.map((exporter) => exporter.flush(deadlineMs)));
   }

@@ -4,7 +4,10 @@ import { type Exporter, type Kind, LOSS_CAUSES } from "./exporter.ts";
 
 const KINDS: readonly Kind[] = ["span", "point", "event"];
 
-/** Logs what each backend did not get, by kind and cause; returns whether anything was lost. A console is not a backend. */
+/**
+ * Logs what each backend did not receive, by kind and cause; returns whether anything was lost. A console is not a
+ * backend.
+ */
 export function reportLosses(exporters: readonly Exporter[], log: Log): boolean {
   let any = false;
   for (const exporter of exporters.filter(({ type }) => type !== "console")) {

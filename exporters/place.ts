@@ -1,13 +1,13 @@
-// Where the fields of records lie, for what reads them without their cursors.
+// Offsets of the fields of records, for code that reads them without their cursors.
 import type { Fields, Place } from "../core/plugin/skeleton.ts";
 
-/** A field that is no struct, from the beginning of the record. */
+/** A field that is not a struct, from the beginning of the record. */
 export type Bare = { at: number } & (
   | { is: string; size?: number }
   | { names: readonly (string | undefined)[] }
 );
 
-/** Where the field of this path lies, from the beginning of the record. */
+/** The offset of the field with this path from the beginning of the record. */
 export function placeOf(fields: Fields, path: string): Bare {
   let at = 0;
   let place: Place = { at: 0, fields };

@@ -51,7 +51,7 @@ export interface Prober {
 }
 
 /**
- * Sends the signals of `config` once, with wirespan's own writer whatever `path` is. Throws WirespanError for an
+ * Sends the signals of `config` once, with wirespan's own writer regardless of `path`. Throws WirespanError for an
  * endpoint, header, proxy or file that cannot be used.
  */
 export async function probe(

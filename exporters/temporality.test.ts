@@ -32,7 +32,7 @@ function histogram(
   return { count, sum: count / 8, scale: 3, zeroCount: 0, offset, counts, ...more };
 }
 
-/** What becomes of one metric. */
+/** The conversion of one metric. */
 function formed(converter: MetricConverter, given: Metric) {
   const [{ data, delta, points }] = converter.convert([given]) as [
     ReturnType<MetricConverter["convert"]>[number],
@@ -99,7 +99,7 @@ describe("temporality and buckets of metrics", () => {
         const stepped = i >= 2 ? step : 0;
         const bootNs = (110 + i * 10) * 1e9;
         const time = { sec: bootNs / 1e9 + stepped, nsec: i * 1000, bootNs };
-        // What would begin later than its own time is moved, and remains the same sum.
+        // A sum that would begin later than its own time is moved, and remains the same sum.
         const start = { sec: Math.min(100, 100 + stepped), nsec: 0, bootNs: 100e9 };
         return { spec: acceptedSpec, scope, resource, time, points: [{ attributes: {}, start, value }] };
       });
@@ -113,7 +113,7 @@ describe("temporality and buckets of metrics", () => {
       assert.deepEqual(intervals, [
         [10, 0, 5],
         [10, 0, 2],
-        // Derived from the time that it ends at.
+        // Derived from its end time.
         [10, 2000, 2],
         [10, 2000, 5],
       ]);
@@ -214,7 +214,7 @@ describe("temporality and buckets of metrics", () => {
           ).value as ExplicitHistogram;
           const expected = new Array<number>(value.bounds.length + 1).fill(0);
           for (const index of indices) {
-            // The middle of the bucket stands for all of it: no bound lies inside.
+            // The middle of the bucket represents all of it: no bound is inside.
             const middle = 2 ** ((index + 0.5) / 8);
             const bucket = value.bounds.findIndex((bound) => middle <= bound);
             expected[bucket < 0 ? value.bounds.length : bucket]!++;

@@ -1,4 +1,4 @@
-// Converts metrics to the temporality and the buckets that a backend wants. Plugins emit cumulative sums and
+// Converts metrics to the temporality and the buckets that a backend requires. Plugins emit cumulative sums and
 // exponential histograms.
 import type {
   AnyAttributes,
@@ -40,7 +40,7 @@ export interface ExportMetric {
   readonly points: readonly ExportPoint[];
 }
 
-/** Whether a metric's values are integers: things and bytes are counted, anything else is measured. */
+/** Whether a metric's values are integers: items and bytes are counted, anything else is measured. */
 export function isWhole({ unit }: MetricSpec): boolean {
   return unit.startsWith("{") || unit === "By";
 }
@@ -48,11 +48,11 @@ export function isWhole({ unit }: MetricSpec): boolean {
 const powers = (first: number, last: number): readonly number[] =>
   Array.from({ length: last - first + 1 }, (_, i) => 2 ** (first + i));
 
-/** Edges of exponential buckets of every scale from 0, so that nothing is counted on the wrong side. */
+/** Edges of exponential buckets of every scale from 0, so that no value is counted on the wrong side. */
 const SECONDS = powers(-20, 6);
 const OTHERS = powers(0, 20);
 
-/** Converts all metrics once for those exporters that want the same. */
+/** Converts all metrics once for those exporters that have the same preferences. */
 export class MetricConverter {
   readonly #preferences: MetricPreferences;
   readonly #deltas = new Deltas();
@@ -61,7 +61,7 @@ export class MetricConverter {
     this.#preferences = preferences;
   }
 
-  /** One collection's metrics; unchanged points stay in, as zeros if they are deltas. */
+  /** One collection's metrics; unchanged points are kept, as zeros if they are deltas. */
   convert(metrics: readonly Metric[]): readonly ExportMetric[] {
     const isDelta = (spec: MetricSpec): boolean => this.#isDelta(spec);
     return this.#deltas.next(metrics, isDelta).map((metric) => this.#metric(metric, isDelta(metric.spec)));
@@ -94,15 +94,15 @@ export class MetricConverter {
   }
 }
 
-/** Extremes since the start say nothing about an interval. */
+/** Extremes since the start are meaningless for an interval. */
 function withoutExtremes({ min: _, max: __, ...rest }: ExponentialHistogram): ExponentialHistogram {
   return rest;
 }
 
 /**
- * A bound is rounded to the nearest edge of the exponential buckets, so that every bucket is moved whole: exact if the
- * bound is an edge (powers of two are), otherwise off by at most 4.5 % (2^(1/16)) at scale 3. Interpolated buckets would
- * be fractions, and rounded ones could decrease over time.
+ * A bound is rounded to the nearest edge of the exponential buckets, so that every bucket is moved as a whole: exact
+ * if the bound is an edge (powers of two are), otherwise off by at most 4.5 % (2^(1/16)) at scale 3. Interpolated
+ * buckets would be fractions, and rounded ones could decrease over time.
  */
 function explicit(from: ExponentialHistogram, bounds: readonly number[]): ExplicitHistogram {
   const perOctave = 2 ** from.scale;

@@ -1,4 +1,4 @@
-// An agent of its own for `wirespan bench`: as configured, but with a backend that discards everything.
+// An agent for `wirespan bench`: as configured, but with a backend that discards everything.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { ask, resultOf } from "../../agent/control/client.ts";
 import type { Status } from "../../agent/status.ts";
 import { WirespanError } from "../../core/plugin/errors.ts";
 
-/** Takes OTLP over HTTP and forgets it. */
+/** Accepts OTLP over HTTP and discards it. */
 async function startBackend(): Promise<Server> {
   const server = createServer((request, response) => {
     request.resume().on("end", () => response.setHeader("content-type", "application/x-protobuf").end());
@@ -22,7 +22,7 @@ async function startBackend(): Promise<Server> {
   return server;
 }
 
-/** A configuration file's text with other exporters, and nothing that an agent beside this one may hold. */
+/** A configuration file's text with other exporters, and without anything that another running agent may hold. */
 export function benchConfig(text: string, folder: string, endpoint: string): string {
   const settings = (parse(text) ?? {}) as Record<string, unknown>;
   return stringify({
@@ -71,7 +71,7 @@ export class BenchAgent implements AsyncDisposable {
     this.plugins = plugins;
   }
 
-  /** Throws what the agent says if it does not start. */
+  /** Throws what the agent reports if it does not start. */
   static async start({ config, args }: BenchAgentOptions): Promise<BenchAgent> {
     const folder = mkdtempSync(join(tmpdir(), "wirespan-bench-"));
     const backend = await startBackend();
@@ -107,7 +107,7 @@ export class BenchAgent implements AsyncDisposable {
     return Number(kilobytes) * 1024;
   }
 
-  /** Connection ends that it has seen begin, those of the whole host. */
+  /** Number of connection ends whose start it has seen, on the whole host. */
   async opened(): Promise<number> {
     const { accounts } = resultOf(await ask(join(this.#folder, "control.sock"), "status")) as Status;
     return accounts.connections?.opened_connections ?? 0;
@@ -125,7 +125,7 @@ export class BenchAgent implements AsyncDisposable {
   }
 }
 
-/** Waits until the agent says that it is ready; how many plugins it runs. */
+/** Waits until the agent is ready; returns the number of plugins that run. */
 async function ready(child: ChildProcess): Promise<number> {
   const said: string[] = [];
   const lines = createInterface({ input: child.stderr! });

@@ -1,4 +1,4 @@
-// What an agent costs on this host, beside the same work without one.
+// What an agent costs on this host, compared with the same work without one.
 import { execFile } from "node:child_process";
 import { cpus } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,18 +7,18 @@ import { BenchAgent, type BenchAgentOptions } from "./agent.ts";
 import type { Window } from "./workload.ts";
 
 const ROUNDS = 3;
-/** Seconds until what the last connections gave has left the agent. */
+/** Seconds until the telemetry of the last connections has left the agent. */
 const SETTLE = 1;
 
 export interface Round {
   readonly off: Window;
   readonly on: Window;
   readonly startSeconds: number;
-  /** Microseconds of the agent's own CPU for each connection, net of what it uses while nothing of it happens. */
+  /** Microseconds of the agent's own CPU for each connection, minus what it uses when idle. */
   readonly agentUs: number;
-  /** CPU that it uses then, of one CPU. */
+  /** CPU that it uses when idle, as a share of one CPU. */
   readonly idle: number;
-  /** Connection ends that it has seen for each that there was. */
+  /** Connection ends that it has seen for each that was opened. */
   readonly seen: number;
   /** Bytes. */
   readonly memory: number;
@@ -31,7 +31,7 @@ export interface Measured {
   readonly rounds: readonly Round[];
 }
 
-/** Connections in a process of their own, as the agent's are. */
+/** Connections in a separate process, as the agent's are. */
 async function makeConnections(seconds: number): Promise<Window> {
   const words = [...process.execArgv, process.argv[1]!, "bench", "--workload", String(seconds)];
   const { stdout } = await promisify(execFile)(process.execPath, words);
@@ -66,7 +66,10 @@ async function round(
   };
 }
 
-/** `seconds`: of connections in each round, without an agent and with one. `progress`: what is being done, for people. */
+/**
+ * `seconds`: of connections in each round, without an agent and with one. `progress`: called with each step, for
+ * people.
+ */
 export async function measure(
   options: BenchAgentOptions,
   seconds: number,

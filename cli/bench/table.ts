@@ -1,4 +1,4 @@
-// The table of `wirespan bench`, in Markdown: fit for a ticket.
+// The table of `wirespan bench`, in Markdown, ready for a ticket.
 import type { Measured, Round } from "./measure.ts";
 import type { Window } from "./workload.ts";
 
@@ -12,7 +12,7 @@ const perConnection = ({ connections, seconds }: Window): number => (seconds * 1
 const rateOf = ({ connections, seconds }: Window): number => connections / seconds;
 const kernelOf = ({ systemUs, connections }: Window): number => systemUs / connections;
 
-/** `12.3 (11.9–13.1)`: the median, the least, the most. */
+/** `12.3 (11.9–13.1)`: the median, the minimum, the maximum. */
 function spread(values: readonly number[], digits: number): string {
   const [least, most] = [Math.min(...values), Math.max(...values)].map((value) => value.toFixed(digits));
   return `${median(values).toFixed(digits)} (${least}–${most})`;

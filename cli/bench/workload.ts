@@ -1,8 +1,8 @@
-// What `wirespan bench` measures: loopback connections, one after the other, both ends in this process.
+// The workload of `wirespan bench`: loopback connections, one after the other, both ends in this process.
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 
-/** What a window has done; CPU time is this process's own, microseconds. */
+/** The results of one window; CPU time is this process's own, in microseconds. */
 export interface Window {
   readonly connections: number;
   readonly seconds: number;
@@ -10,7 +10,7 @@ export interface Window {
   readonly systemUs: number;
 }
 
-/** Makes connections for so long: one byte there, one back, an orderly end. */
+/** Opens connections for this long: one byte each way, and an orderly end. */
 export async function makeConnections(seconds: number): Promise<Window> {
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on("data", () => socket.end("1"));
@@ -20,7 +20,7 @@ export async function makeConnections(seconds: number): Promise<Window> {
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   const one = async (i: number) => {
-    // From many addresses, so that ports last.
+    // From many addresses, so that ports do not run out.
     const socket = connect({ port, host: "127.0.0.1", localAddress: `127.0.0.${1 + (i % 250)}` });
     socket.end("1");
     socket.resume();

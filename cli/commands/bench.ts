@@ -4,7 +4,7 @@ import { defaultSocket } from "../../config/control-socket.ts";
 import { type ConfigFlags, setUp, withConfig } from "../setup.ts";
 import { software } from "./version.ts";
 
-/** Seconds of connections in each round, unless something else is asked for. */
+/** Default seconds of connections in each round. */
 export const SECONDS = 3;
 
 interface BenchFlags extends ConfigFlags {
@@ -21,9 +21,9 @@ export function secondsOf(text: string): number {
   return seconds;
 }
 
-/** What an agent costs here, with this configuration; says on standard error what it does. */
+/** What an agent costs here, with this configuration; logs each step on standard error. */
 export async function bench(flags: ConfigFlags, seconds: number) {
-  // Whatever is wrong with the configuration is reported at once.
+  // Errors of the configuration are reported immediately.
   await setUp(flags);
   const { measure } = await import("../bench/measure.ts");
   const args = [
@@ -37,7 +37,7 @@ export async function bench(flags: ConfigFlags, seconds: number) {
   return { software: software(), ...measured };
 }
 
-/** With an agent beside it, nothing is measured without one. */
+/** With another agent running, the baseline without an agent cannot be measured. */
 async function sayWhoRuns(): Promise<void> {
   const { ask, resultOf } = await import("../../agent/control/client.ts");
   try {

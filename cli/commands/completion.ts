@@ -1,4 +1,4 @@
-// `wirespan completion <shell>`: a few lines for the shell, which ask `wirespan complete` for the words.
+// `wirespan completion <shell>`: a few lines for the shell, which call `wirespan complete` for the words.
 import { Argument, type Command } from "commander";
 import { installedPlugins } from "../../core/engine/discover.ts";
 
@@ -22,7 +22,7 @@ compdef _wirespan wirespan
 `,
 };
 
-/** `grow` builds the program again, for the words that were typed so far. */
+/** `grow` builds the program again, for the words so far. */
 export function addCompletion(program: Command, grow: (words: readonly string[]) => Promise<Command>): void {
   program
     .command("completion")

@@ -64,7 +64,7 @@ export function addConfig(program: Command): void {
     });
 }
 
-/** What brings series with it, and how many. */
+/** The causes of additional series, and how many. */
 function expectedByCause(series: readonly ExpectedSeries[]): ReadonlyMap<string, number> {
   const sums = new Map<string, number>();
   for (const { expected, each } of series) {
@@ -82,7 +82,7 @@ function settingLine({ path, shown, origins }: Effective): string {
   return `${`${path}: ${shown ?? "(none)"}`.padEnd(60)}  # ${from.join(", ") || "default"}\n`;
 }
 
-/** The file may stand behind the command as well as behind --config, but not in both places. */
+/** The file may be given after the command or with --config, but not both. */
 function named(file: string | undefined, flags: ConfigFlags): ConfigFlags {
   if (file === undefined) return flags;
   if (flags.config !== undefined) throw new WirespanError("USAGE", "Name the configuration file once.");

@@ -17,7 +17,7 @@ function withSocket(command: Command): Command {
   return command.option("--socket <path>", "the agent's control socket (control.socket)", defaultSocket());
 }
 
-/** The figures of lost things that a program counted, such as `lost_spans`. */
+/** The counters of losses in a program, such as `lost_spans`. */
 function lossLines(accounts: Status["accounts"]): string[] {
   const lines = Object.entries(accounts).flatMap(([owner, counters]) =>
     Object.entries(counters)

@@ -43,14 +43,14 @@ async function printOne(name: string, json: boolean): Promise<void> {
   process.stdout.write(json ? `${JSON.stringify(described(plugin), null, 2)}\n` : page(plugin));
 }
 
-/** Its own, and the connection spans that it asks for. */
+/** Its own signals, and the connection spans that it requests. */
 function signalsOf(plugin: Plugin): SignalSpec[] {
   const spans = spansWith([plugin.spans ?? {}]);
   const asked = Object.keys(plugin.spans ?? {}).map((key) => spans[key as SpanKey]);
   return [...asked, ...Object.values(plugin.signals)];
 }
 
-/** Under the keys that scripts read. */
+/** With the keys that scripts read. */
 function describedProbe({ lostWithout, ...probe }: Probe) {
   return { ...probe, ...(lostWithout !== undefined && { without: lostWithout }) };
 }
@@ -126,13 +126,13 @@ function section(lines: string[], title: string, rows: readonly (readonly string
   if (rows.length > 0) lines.push("", title, ...table(rows));
 }
 
-/** Columns on a terminal; elsewhere lines are as long as they are. */
+/** Columns of the terminal; elsewhere lines are not wrapped. */
 const terminalWidth = (): number =>
   (process.stdout.isTTY && process.stdout.columns) || Number.POSITIVE_INFINITY;
-/** Columns that the last cell has at least, when it is continued on lines of its own. */
+/** Minimum columns of the last cell when it is continued on further lines. */
 const LEAST = 30;
 
-/** Columns as wide as their widest cell; the last is continued below itself if the terminal is too narrow. */
+/** Columns as wide as their widest cell; the last one is wrapped below itself if the terminal is too narrow. */
 function table(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
   for (const row of rows) {

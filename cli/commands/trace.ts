@@ -1,4 +1,4 @@
-// `wirespan trace <tool>`: bcc's options, each either a setting or a way to look at the rows.
+// `wirespan trace <tool>`: bcc's options, each either a setting or a change of the view.
 import { type Command, Option } from "commander";
 import { BadValue, count, duration } from "../../config/formats.ts";
 import type { Override } from "../../config/load.ts";
@@ -19,7 +19,7 @@ import { load, overridesOf, selection, withConfig } from "../setup.ts";
 import { type AskNames, resolveOperand } from "../trace/operands.ts";
 import type { TraceFormat, TraceRequest } from "../trace/request.ts";
 
-/** Adds `trace`; with its options where `args` name the tool. */
+/** Adds `trace`; with the tool's options if `args` name one. */
 export async function addTrace(program: Command, args: readonly string[]): Promise<void> {
   const trace = program
     .command("trace")
@@ -51,7 +51,7 @@ function toolOf(args: readonly string[]): string | undefined {
   return command === "trace" && tool !== undefined && !tool.startsWith("-") ? tool : undefined;
 }
 
-/** Options that every tool has, where it has not its own of that name. */
+/** Options that all tools share, unless the tool has its own with that name. */
 const common = [
   new Option("--json", "print JSON lines").conflicts("csv"),
   new Option("--csv", "print comma-separated values"),
@@ -76,7 +76,7 @@ function addTool(command: Command, plugin: Plugin): void {
   });
 }
 
-/** Throws USAGE for an option that other tools have and that means nothing for this one. */
+/** Throws USAGE for an option that other tools have but that has no meaning for this one. */
 function refuseMeaningless({ name }: Plugin, { refused }: SharedOptions, flags: Flags): void {
   for (const { flags: spelled, why } of refused) {
     const option = meaningless(spelled);
@@ -85,7 +85,7 @@ function refuseMeaningless({ name }: Plugin, { refused }: SharedOptions, flags: 
   }
 }
 
-/** To say why a tool does not have an option is better than not to know it. */
+/** An explanation of why a tool does not have an option is better than "unknown option". */
 const meaningless = (flags: string): Option => new Option(flags.replace(/<.*>/, "[value]")).hideHelp();
 
 async function requestOf(plugin: Plugin, command: Command): Promise<TraceRequest> {
@@ -165,7 +165,7 @@ const presetsOf = ({ name, trace }: Plugin): Override[] =>
     return { path: `plugins.${name}.${setting}`, value, flag: "trace" };
   });
 
-/** The options that were given and stand for settings; several for one setting make a list. */
+/** The options on the command line that stand for settings; several for one setting form a list. */
 async function settingsOf(
   name: string,
   options: readonly TraceOption[],
@@ -191,7 +191,7 @@ async function settingsOf(
   return [...found.values()];
 }
 
-/** The interfaces whose rows are wanted, for a tool that has no setting for them. */
+/** The requested interfaces, for a tool that has no setting for them. */
 async function interfacesOf(
   options: readonly TraceOption[],
   { interface: given }: Flags,

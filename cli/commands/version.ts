@@ -18,11 +18,11 @@ export function version(): string {
     });
     return `${VERSION} (${git.trim()})`;
   } catch {
-    return VERSION; // no git here, or not this user's clone
+    return VERSION; // no git here, or another user's clone
   }
 }
 
-/** What runs here, by name. */
+/** The versions in use, by name. */
 export function software(): Readonly<Record<string, string>> {
   return { wirespan: version(), libbpf: libbpf(), kernel: release(), Node: process.version };
 }

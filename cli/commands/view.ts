@@ -28,7 +28,7 @@ interface FindingsFlags {
   readonly json?: boolean;
 }
 
-/** Milliseconds of a flag's text. Throws USAGE for what is no duration. */
+/** Milliseconds of a flag's text. Throws USAGE if it is not a duration. */
 function milliseconds(flag: string, text: string): number {
   try {
     return duration(1000).read(text) as number;
@@ -40,7 +40,7 @@ function milliseconds(flag: string, text: string): number {
   }
 }
 
-/** Bytes of a flag's text. Throws USAGE for what is no size. */
+/** Bytes of a flag's text. Throws USAGE if it is not a size. */
 function bytesOf(flag: string, text: string): number {
   try {
     return size("a size", (n) => n >= 1024 ** 2).read(text) as number;
@@ -52,7 +52,7 @@ function bytesOf(flag: string, text: string): number {
   }
 }
 
-/** The page's address, good for one visit, of the running agent. Throws CONTROL. */
+/** The address of the running agent's page, with a single-use token. Throws CONTROL. */
 async function invitation(socket: string): Promise<URL> {
   const address = resultOf(await ask(socket, "view"));
   if (typeof address !== "string" || !URL.canParse(address)) {
@@ -64,7 +64,7 @@ async function invitation(socket: string): Promise<URL> {
   return new URL(address);
 }
 
-/** Asks the page as a browser that has come by an invitation does. */
+/** Sends requests to the page like a browser with a single-use token. */
 async function askPage(socket: string, path: string): Promise<unknown> {
   const address = await invitation(socket);
   const token = address.hash.replace("#token=", "");

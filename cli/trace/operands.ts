@@ -1,4 +1,4 @@
-// What people name on the command line (users, namespaces, containers, interfaces), as the settings take it.
+// Names on the command line (users, namespaces, containers, interfaces) as values of settings.
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -12,10 +12,10 @@ const NAMED = "/run/netns";
 /** Numbers up to this one are processes: the kernel numbers namespaces from 0xf0000000 on. */
 const MOST_PIDS = 2 ** 22;
 
-/** Whoever knows names of containers and pods; asked only if one is given. */
+/** Source of names of containers and pods; only used if one is given. */
 export type AskNames = () => Promise<Pick<Names, "find" | "hasSources">>;
 
-/** The text of an option that stands for this setting as the setting takes it. Throws USAGE for what is not there. */
+/** The value of an option that stands for this setting. Throws USAGE if the operand does not exist. */
 export async function resolveOperand(
   setting: string,
   flag: string,
@@ -130,7 +130,7 @@ async function podsOf(text: string, flag: string, names: AskNames): Promise<stri
   return pathsOf(wanted, key, `${flag}: no pod is called ${text}`);
 }
 
-/** The paths of the cgroups whose key is wanted; refuses where there is none. */
+/** The paths of the cgroups with the requested key; throws if there are none. */
 function pathsOf(
   wanted: ReadonlySet<string>,
   keyOf: (facts: CgroupFacts) => string | undefined,
@@ -147,14 +147,14 @@ function pathsOf(
 
 const mountName = (): string => cgroup2Mount() ?? "cgroup v2, which is not mounted";
 
-/** The outermost cgroups that have a key, by it. */
+/** The outermost cgroups that have a key, by key. */
 function cgroups(keyOf: (facts: CgroupFacts) => string | undefined): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   const mount = cgroup2Mount();
   const waiting = mount === undefined ? [] : ["/"];
   for (const path of waiting) {
     const key = keyOf(pathFacts(path));
-    // Below it are cgroups of its own making, and containers in it.
+    // Below it are cgroups that it has created, and containers in it.
     if (key !== undefined && !found.has(key)) found.set(key, path);
     else for (const name of foldersIn(join(mount!, path))) waiting.push(join(path, name));
   }
@@ -179,7 +179,7 @@ function interfaceOf(text: string, flag: string): string {
   );
 }
 
-/** The interfaces of every network namespace that a process is in or that has a name. */
+/** The interfaces of every network namespace that has a process or a name. */
 export function interfaces(): ReadonlySet<string> {
   const names = new Set<string>();
   const seen = new Set<string>();
@@ -194,7 +194,7 @@ export function interfaces(): ReadonlySet<string> {
       ))
         names.add(name!);
     } catch {
-      // Ended a moment ago, or not ours to look at.
+      // Ended a moment ago, or not readable.
     }
   }
   for (const name of existsSync(NAMED) ? readdirSync(NAMED) : []) {
@@ -216,6 +216,6 @@ function linksIn(netns: string): string[] {
     });
     return [...text.matchAll(/^\d+: ([^:@]+)/gm)].map(([, name]) => name!);
   } catch {
-    return []; // removed a moment ago, or there is no ip
+    return []; // removed a moment ago, or `ip` is not installed
   }
 }

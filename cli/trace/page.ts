@@ -4,10 +4,10 @@ import type { Event, Metric, Sink, Span } from "../../core/plugin/signals.ts";
 import type { Flags } from "../../core/plugin/trace/view.ts";
 import { TraceSink } from "./sink.ts";
 
-/** Lines that are kept, and printed again when the page's size changes. */
+/** Number of lines that are stored, and printed again when the page's size changes. */
 const MOST = 500;
 
-/** Takes every signal; keeps the lines that `wirespan trace` would print of this plugin. */
+/** Receives every signal; stores the lines that `wirespan trace` would print for this plugin. */
 export class TracePage implements Sink {
   readonly #sink: TraceSink;
   #lines: string[] = [];
@@ -34,7 +34,7 @@ export class TracePage implements Sink {
   }
 
   metrics(metrics: readonly Metric[]): void {
-    // A table takes the place of the one before.
+    // A table replaces the previous one.
     this.#sink.flush();
     if (this.#isTable) this.#lines = [];
     this.#sink.metrics(metrics);

@@ -1,12 +1,12 @@
-// What a trace has printed and what it could not, because nobody took it.
+// What a trace has printed, and what it could not print because nobody read it.
 
 import { type Output, standardError } from "../../core/base/output.ts";
 import { WirespanError } from "../../core/plugin/errors.ts";
 
-/** Bytes that may wait for the reader while the trace goes on. */
+/** Maximum bytes that wait for the reader while the trace runs. */
 const LIMIT = 8 * 1024 ** 2;
 
-/** Milliseconds without any progress after which the reader is not waited for at the end. */
+/** Milliseconds without progress after which the reader is no longer waited for at the end. */
 const GRACE = 1000;
 
 const lines = (text: string): number => text.split("\n").length - 1;
@@ -21,7 +21,7 @@ export class Printed {
     this.#to = to;
   }
 
-  /** From now on nothing is refused: at the end no more can come than the rings and tables hold. */
+  /** From now on nothing is dropped: at the end no more can come than the rings and tables hold. */
   keepAll(): void {
     this.#limit = Number.POSITIVE_INFINITY;
   }
@@ -40,7 +40,10 @@ export class Printed {
     });
   }
 
-  /** Waits for the reader and says what is missing. Throws if standard output can't be written to, but for a reader that has left. */
+  /**
+   * Waits for the reader and reports what is missing. Throws if standard output cannot be written to, unless its
+   * reader has closed it.
+   */
   async finish(): Promise<void> {
     await this.#to.drained(GRACE);
     if (this.#error?.code === "EPIPE") return;

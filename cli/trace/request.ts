@@ -1,4 +1,4 @@
-// What `wirespan trace <tool>` asks for, as the command line understood it.
+// The request of `wirespan trace <tool>`, parsed from the command line.
 import type { Config } from "../../config/config.ts";
 import type { Log } from "../../core/plugin/log.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
@@ -8,10 +8,10 @@ export type TraceFormat = "table" | "csv" | "json";
 
 export interface TraceRequest {
   readonly plugin: Plugin;
-  /** With this plugin enabled alone, and the options that stand for settings applied. */
+  /** With only this plugin enabled, and the options that stand for settings applied. */
   readonly config: Config;
   readonly log: Log;
-  /** Options that were given, by long name in camelCase, those of settings too. */
+  /** The given options, by long name in camelCase, including those of settings. */
   readonly flags: Flags;
   /** Only rows of these interfaces; absent: all. */
   readonly interfaces?: readonly string[];

@@ -78,7 +78,7 @@ function metric(time: number, points: readonly Partial<Point>[], spec = seconds)
   return { spec, scope, resource, time: at(time), points: complete };
 }
 
-/** What the sink has written when it was fed. */
+/** What the sink has written after it was fed. */
 async function written(
   given: {
     view?: Partial<TraceView>;

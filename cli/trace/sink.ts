@@ -1,4 +1,4 @@
-// Takes what one plugin emits and prints what its bcc tool would.
+// Prints one plugin's signals like its bcc tool.
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import type { Event, Metric, Scope, Sink, Span, Time } from "../../core/plugin/signals.ts";
 import { csvHeader, csvRow, FittedTable, tableHeader, tableRow } from "../../core/plugin/trace/table.ts";
@@ -7,20 +7,20 @@ import { eventJson, metricJson, rowJson, spanJson } from "../../exporters/consol
 import { Deltas } from "../../exporters/deltas.ts";
 import type { TraceFormat } from "./request.ts";
 
-/** What makes a terminal begin a new page at its top. */
+/** Makes a terminal begin a new page at its top. */
 const CLEAR = "\x1b[H\x1b[2J";
 
 export interface TraceSinkOptions {
   readonly plugin: Plugin;
   readonly flags: Flags;
   readonly format: TraceFormat;
-  /** Prints what is no row, too, as JSON lines. */
+  /** Also prints other signals, as JSON lines. */
   readonly signals: boolean;
-  /** Rows of other interfaces than these are not printed; absent: all are. */
+  /** Rows of other interfaces are not printed; absent: all are. */
   readonly interfaces?: readonly string[];
-  /** What is written is seen on a terminal of this many columns, where a table can take the place of the one before. */
+  /** The output goes to a terminal with this many columns, on which a table can replace the previous one. */
   readonly terminal?: { readonly columns: number; readonly colours: boolean };
-  /** Takes whole lines, those of one turn of the event loop at once. */
+  /** Takes complete lines, all those of one turn of the event loop at once. */
   readonly write: (text: string) => void;
 }
 
@@ -39,7 +39,7 @@ export class TraceSink implements Sink {
   readonly #deltas = new Deltas();
   readonly #clears: boolean;
   readonly #terminal: TraceSinkOptions["terminal"];
-  /** The table that goes on; undefined if there is no terminal to fit. */
+  /** The continuous table; undefined without a terminal. */
   readonly #fitted: FittedTable | undefined;
   #interim: Row[] = [];
   #text = "";
@@ -61,7 +61,7 @@ export class TraceSink implements Sink {
     this.#own = new Set(Object.values(plugin.signals).map(({ name }) => name));
   }
 
-  /** The header, for formats that have one; to be called when the programs are attached. */
+  /** The header, for formats that have one; must be called when the programs are attached. */
   start(): void {
     if (this.#format === "csv") this.#print(csvHeader(this.#columns));
     else if (this.#format === "table" && !this.#table && !this.#plugin.trace.tables) {
@@ -83,7 +83,7 @@ export class TraceSink implements Sink {
       this.#print(spanJson(name, span));
     } else {
       const { spec, start, end, attributes, error } = span;
-      // A column may keep the first row's time.
+      // A column may store the first row's time.
       const time = { ...end };
       this.#rows([{ time, name: spec.name, attributes, duration: seconds(start, end), error }]);
     }
@@ -127,7 +127,7 @@ export class TraceSink implements Sink {
     if (this.#signals) this.#others(metrics.filter(({ spec }) => !this.#own.has(spec.name)));
   }
 
-  /** Hands over what is not written yet. */
+  /** Passes on what is not written yet. */
   flush(): void {
     const text = this.#text;
     this.#text = "";

@@ -1,4 +1,4 @@
-// `wirespan trace` as it is used: the options that every tool has, on real connections, and a table on a terminal.
+// `wirespan trace` in use: the options that all tools share, on real connections, and a table on a terminal.
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { AGENT_FLAGS, MAIN, startAgent } from "../../test/support/agent.ts";
@@ -18,7 +18,7 @@ describe("trace", () => {
   });
   after(() => netns?.[Symbol.asyncDispose]());
 
-  /** How many rows these options leave of 3 connections to port 7201 and 2 refused by port 9. */
+  /** Number of rows with these options, out of 3 connections to port 7201 and 2 refused by port 9. */
   async function rowsOf(tool: string, ...options: readonly string[]): Promise<number> {
     await using agent = await startAgent(["trace", tool, "--json", "--set", "log.level=error", ...options]);
     await run(netns, "clientCloses", { count: 3, port: 7201 });

@@ -14,15 +14,15 @@ import { Printed } from "./printed.ts";
 import type { TraceRequest } from "./request.ts";
 import { TraceSink } from "./sink.ts";
 
-/** Runs until a signal, the duration or the count is over; throws what keeps the plugin from running. */
+/** Runs until a signal, or until the duration or the count is reached; throws what prevents the plugin from running. */
 export async function runTrace(request: TraceRequest): Promise<void> {
   const { plugin, log, flags, format, signals, interfaces, durationMs, count } = request;
-  // Spans in applications' traces are no rows of a tool.
+  // Spans in applications' traces are not rows of a tool.
   const config = { ...request.config, correlate: { ...request.config.correlate, enabled: false } };
   const ended = begin();
   await using container = engineParts({ config, plugins: [plugin], log });
   const engine = await Promise.race([container.resolve(parts.engine), ended]);
-  // What is half attached goes with the process.
+  // What is half attached ends with the process.
   if (!(engine instanceof Engine)) return stopped(engine);
   const printed = new Printed(standardOutput());
   void standardOutput().closed.then(end);
@@ -80,13 +80,13 @@ function throwFailed({ failed: [first] }: Engine): void {
   if (first) throw first.error;
 }
 
-/** Milliseconds that the last collection may take. */
+/** Time limit of the last collection, milliseconds. */
 const GRACE = 5000;
 
 /** What the tracker loses if its tables of connections are full. */
 const TABLES: ReadonlySet<string> = new Set(["tuples", "accepts"]);
 
-/** What is missing among the rows, and why: nothing is lost in silence. */
+/** What is missing among the rows, and why: every loss is reported. */
 function sayLost(engine: Engine, { name: plugin, skeleton }: Plugin): void {
   for (const [owner, counters] of Object.entries(countersOf(engine.readers))) {
     for (const [name, count] of Object.entries(counters)) {

@@ -20,7 +20,7 @@ const config = {
   rate: 20,
 } as const;
 
-/** A stream that keeps what it gets; it takes it in at once, or never until `release`. */
+/** A stream that stores what it receives; it accepts it immediately, or not until `release`. */
 class Terminal extends Writable {
   text = "";
   stuck = false;
@@ -102,7 +102,7 @@ describe("console exporter", () => {
       attributes: { ...attributes, "process.executable.name": hostile, "thread.name": hostile },
     });
     await exporter.flush(1000);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not occur
     assert.doesNotMatch(terminal.text.slice(0, -1), /[\u0000-\u001f\u007f-\u009f]/);
   });
 

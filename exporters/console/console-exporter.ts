@@ -1,4 +1,4 @@
-// Connections, failures and events as lines, metrics as a summary, on a stream that may be slow or gone.
+// Connections, failures and events as lines, metrics as a summary, on a stream that may be slow or closed.
 import type { Event, Metric, Sink, Span } from "../../core/plugin/signals.ts";
 import type { ConsoleConfig, Signal } from "../config.ts";
 import { ExportCounter } from "../export-counts.ts";
@@ -42,7 +42,7 @@ export class ConsoleExporter implements Exporter, Sink {
   #waiting: Counts = { span: 0, point: 0, event: 0 };
   #inWrite: Counts = { span: 0, point: 0, event: 0 };
   #inWriteBytes = 0;
-  /** A write is under way or about to be. */
+  /** A write is in progress or about to start. */
   #busy = false;
   /** Something waits, even if only an empty summary. */
   #dirty = false;

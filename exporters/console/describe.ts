@@ -38,7 +38,7 @@ export function seconds({ start, end }: Pick<Span, "start" | "end">): number {
   return Math.max(0, end.sec - start.sec + (end.nsec - start.nsec) / 1e9);
 }
 
-/** Counted already by the balance of connections (core/engine/balance.ts). */
+/** Already counted by the balance of connections (core/engine/balance.ts). */
 const BALANCED = new Set(["lost_connections", "unseen_changes"]);
 
 /** Whether a point of the agent's own metrics counts a loss. */

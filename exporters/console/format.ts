@@ -1,7 +1,7 @@
 // Numbers and colours for people.
 import type { Time } from "../../core/plugin/signals.ts";
 
-/** Wraps text in colour, or leaves it as it is. */
+/** Wraps text in colour, or returns it unchanged. */
 export interface Paint {
   readonly dim: (text: string) => string;
   readonly name: (text: string) => string;

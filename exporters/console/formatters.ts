@@ -63,7 +63,7 @@ export class JsonFormatter implements LineFormatter {
   }
 }
 
-/** The line that a signal gets, if any. */
+/** The line for a signal, if any. */
 export interface LineKind {
   readonly isNotable: boolean;
   readonly what: "connections" | "failures" | "events";

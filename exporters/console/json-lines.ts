@@ -1,4 +1,4 @@
-// Signals as JSON lines: declared attribute names, flat, beside a few keys of our own.
+// Signals as JSON lines: declared attribute names, flat, and a few keys of our own.
 import type {
   AnyAttributes,
   Event,
@@ -103,7 +103,7 @@ export function rowJson(plugin: string, kind: string | undefined, row: Row): str
   return line(keys, attributes);
 }
 
-/** Counts may lie in a typed array, which JSON would write as an object. */
+/** Counts may be in a typed array, which JSON would write as an object. */
 const plain = ({ exemplar: _, ...histogram }: ExponentialHistogram) => ({
   ...histogram,
   counts: Array.from(histogram.counts),

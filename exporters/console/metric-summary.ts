@@ -1,4 +1,4 @@
-// One collection of metrics as a few lines: rates of what happened, and levels that changed.
+// One collection of metrics as a few lines: rates of events, and levels that changed.
 import type { Metric, MetricSpec, Point, Resource } from "../../core/plugin/signals.ts";
 import { attributesKey, Deltas, isCumulative, ResourceNames } from "../deltas.ts";
 import { isLoss, plain } from "./describe.ts";
@@ -60,7 +60,7 @@ export class MetricSummary {
   }
 }
 
-/** What a counter or histogram gained; undefined if nothing. */
+/** The increase of a counter or histogram; undefined if there is none. */
 function increaseRow({ spec, time, resource }: Metric, point: Point): Row | undefined {
   const { value, start } = point;
   const label = labelOf(point, resource);
@@ -96,7 +96,7 @@ function rate(perSecond: number, unit: string): string {
   return unit === "s" ? `${Number((perSecond * 100).toPrecision(3))} %` : `${quantity(perSecond, unit)}/s`;
 }
 
-/** What distinguishes series for people, without the numbers of namespaces and the like; else the service. */
+/** What distinguishes series for people, without namespace numbers and the like; otherwise the service. */
 function labelOf({ attributes }: Point, resource: Resource): string {
   const label = Object.entries(attributes)
     .filter(([key, value]) => value !== undefined && !/^wirespan\.netns\./.test(key))

@@ -1,4 +1,4 @@
-// A connection or an event as one line for people.
+// A connection or an event as one readable line.
 import type { AnyAttributes, Event, Resource, Span, Time } from "../../core/plugin/signals.ts";
 import { endpoint, eventName, plain, seconds, serviceOf } from "./describe.ts";
 import { clockTime, type Paint, quantity } from "./format.ts";

@@ -33,8 +33,9 @@ export interface Declaration {
 }
 
 /**
- * One attribute's values: numbers with NaN for absent, 0 | 1 | 2 (absent), or words with 0 for absent. Of connections' ids
- * hardly two are the same, so they are no words but the numbers that they are in hexadecimal, or a word below 0.
+ * One attribute's values: numbers with NaN for absent, 0 | 1 | 2 (absent), or words with 0 for absent. Ids of
+ * connections are almost all different, so they are not words but the numbers that they are in hexadecimal, or a word
+ * below 0.
  */
 export type Values = Float64Array | Uint8Array | Uint32Array;
 
@@ -44,7 +45,7 @@ export interface Rows {
   readonly ids: Uint8Array;
   readonly start: Float64Array;
   readonly duration: Float64Array;
-  /** Numbers that whoever fills the rows gives to resources. */
+  /** Numbers assigned to resources by the code that fills the rows. */
   readonly resource: Uint32Array;
   /** Indexes of KINDS. */
   readonly kind: Uint8Array;
@@ -54,14 +55,14 @@ export interface Rows {
   readonly links: Uint8Array;
   /** In the order of the declaration's attributes. */
   readonly values: readonly Values[];
-  /** The words; the first is the empty one, for absent. */
+  /** The words; the first one is empty, for absent. */
   readonly words: readonly string[];
 }
 
-/** The attribute whose texts are kept as numbers. */
+/** The attribute whose texts are stored as numbers. */
 export const ID = "wirespan.connection.id";
 
-/** As Number.prototype.toString(16) writes it. */
+/** In the notation of Number.prototype.toString(16). */
 const HEXADECIMAL = /^(0|[1-9a-f][0-9a-f]{0,13})$/;
 
 /** An array of the type that holds an attribute's values. */
@@ -70,7 +71,7 @@ export function valuesOf(key: string, type: AttributeType, length: number): Valu
   return type === "boolean" ? new Uint8Array(length) : new Uint32Array(length);
 }
 
-/** What is not an attribute of a row. */
+/** The parts of a row that are not attributes. */
 export interface RowHead {
   readonly traceId: Uint8Array | undefined;
   readonly spanId: Uint8Array | undefined;
@@ -107,7 +108,7 @@ export function linksOf({ n, linkCount }: Rows): Uint32Array {
   return at;
 }
 
-/** Rows that grow up to a bound. */
+/** Rows that grow up to a limit. */
 export class RowBuilder implements Rows {
   readonly capacity: number;
   readonly ids: Uint8Array;
@@ -123,7 +124,7 @@ export class RowBuilder implements Rows {
   n = 0;
   /** Its attributes, in the order of the declaration. */
   readonly columns: readonly Column[];
-  /** How often it was cleared: what was known of its words is void each time. */
+  /** How often it was cleared: each time, cached words become invalid. */
   cleared = 0;
   readonly #index = new Map<string, number>();
   #linked = 0;
@@ -147,7 +148,7 @@ export class RowBuilder implements Rows {
     return this.n === this.capacity;
   }
 
-  /** Bytes of `links` in use. */
+  /** Used bytes of `links`. */
   get linkBytes(): number {
     return this.#linked;
   }
@@ -157,7 +158,7 @@ export class RowBuilder implements Rows {
     for (const column of this.columns) column.values[n] = this.encode(column, attributes[column.key]);
   }
 
-  /** What a column holds for a value. */
+  /** The representation of a value in a column. */
   encode({ key, type }: Column, value: AttributeValue | undefined): number {
     if (type === "int" || type === "double") return value === undefined ? Number.NaN : Number(value);
     if (type === "boolean") return value === undefined ? 2 : value ? 1 : 0;
@@ -168,7 +169,10 @@ export class RowBuilder implements Rows {
     return Number.isSafeInteger(number) ? number : -this.word(text);
   }
 
-  /** Appends rows `at[from]` to `at[to - 1]` of others with the same declaration; `resources` are those of all of them here. */
+  /**
+   * Appends rows `at[from]` to `at[to - 1]` of others with the same declaration; `resources` are the numbers here of
+   * all of theirs.
+   */
   copy(of: Copied, at: Uint32Array, from: number, to: number): void {
     const { rows, resources, linksAt } = of;
     const first = this.n;
@@ -208,7 +212,7 @@ export class RowBuilder implements Rows {
     this.cleared++;
   }
 
-  /** Begins a row, whose columns are to be filled; its number. */
+  /** Begins a row, whose columns must then be filled; returns its number. */
   place(head: RowHead): number {
     const n = this.n++;
     const at = n * IDS;
@@ -243,7 +247,7 @@ export class RowBuilder implements Rows {
     this.#linked += bytes.length;
   }
 
-  /** The word here of a word there; `again`: those that are known. */
+  /** The word here for a word there; `again`: those that are known. */
   #again(rows: Rows, again: Uint32Array, word: number): number {
     if (word === 0) return 0;
     again[word] ||= this.word(rows.words[word]!);

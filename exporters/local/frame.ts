@@ -1,13 +1,14 @@
 // What the agent writes to the store's standard input. A frame is its length without these four bytes, the length of
-// its head, the head as JSON, and columns of numbers; all numbers little-endian. Tests: exporters/local/frame.test.ts.
+// its header, the header as JSON, and columns of numbers; all numbers little-endian. Tests:
+// exporters/local/frame.test.ts.
 import type { LivingConnection } from "../../core/plugin/living.ts";
 import type { AttributeSpecs, MetricSpec } from "../../core/plugin/signals.ts";
 import { type Declaration, IDS, LINK, type RowBuilder, type Rows, type Values, valuesOf } from "./columns.ts";
 
-/** No frame is longer: who sends a longer one is not the agent. */
+/** Maximum length: a longer frame does not come from the agent. */
 export const MAX_FRAME = 64 * 1024 * 1024;
 
-/** How numbers name what was declared in an earlier frame of the same connection. */
+/** How numbers refer to what was declared in an earlier frame of the same connection. */
 export type Declared =
   | { readonly type: "signal"; readonly id: number; readonly declaration: Declaration }
   | { readonly type: "metric"; readonly id: number; readonly scope: string; readonly spec: MetricSpec }
@@ -35,7 +36,7 @@ export interface MetricHead {
 }
 
 /**
- * What one collection added: a point's numbers follow one another, a plain one's value, or a histogram's count, sum,
+ * What one collection added: consecutive numbers for each point: a plain one's value, or a histogram's count, sum,
  * scale, zero count, offset, number of buckets and its buckets.
  */
 export interface MetricsHead {
@@ -48,25 +49,25 @@ export interface MetricsHead {
   readonly metrics: readonly MetricHead[];
 }
 
-/** The agent's own state: what `wirespan status --json` prints. */
+/** The agent's own state, as printed by `wirespan status --json`. */
 export interface StateHead {
   readonly type: "state";
   readonly time: number;
   readonly state: unknown;
 }
 
-/** A token that lets whoever has it see the page, once. */
+/** A token with which anyone can see the page, once. */
 export interface TokenHead {
   readonly type: "token";
   readonly token: string;
 }
 
-/** The connections that are open now, which the store asked for. */
+/** The currently open connections, which the store requested. */
 export interface LivingHead {
   readonly type: "living";
   /** Microseconds since the epoch. */
   readonly time: number;
-  /** How many are open, in the list or not. */
+  /** Number of open connections, including those that are not listed. */
   readonly total: number;
   readonly rows: readonly LivingRow[];
   /** Why there is no list. */
@@ -125,7 +126,7 @@ export function bytesOf(values: Values): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
-/** Reads the columns of a frame's body; `body` begins at a multiple of eight bytes of its buffer. */
+/** Reads the columns of a frame's body; `body` begins at a multiple of eight bytes in its buffer. */
 export class ColumnReader {
   readonly #body: Uint8Array;
   #at = 0;
@@ -173,13 +174,13 @@ function align(at: number): number {
   return (at + 7) & ~7;
 }
 
-/** Cuts a stream into frames. */
+/** Splits a stream into frames. */
 export class FrameReader {
-  /** What has come of the next frame, and its length. */
+  /** What has arrived of the next frame, and its length. */
   readonly #pending: Buffer[] = [];
   #length = 0;
 
-  /** The frames that `chunk` completes. Throws RangeError for what is not a frame. */
+  /** The frames that `chunk` completes. Throws RangeError if it is not a frame. */
   *push(chunk: Buffer): Generator<{ readonly head: Head; readonly body: Uint8Array }> {
     this.#pending.push(chunk);
     this.#length += chunk.length;
@@ -198,7 +199,7 @@ export class FrameReader {
     }
   }
 
-  /** What is pending as one piece. */
+  /** The pending bytes in one piece. */
   #joined(): Buffer {
     if (this.#pending.length > 1) this.#pending.splice(0, this.#pending.length, Buffer.concat(this.#pending));
     return this.#pending[0]!;

@@ -53,7 +53,7 @@ describe("the exporter that feeds the page", function () {
   };
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "wirespan-local-"));
-    // The store has no rights in it once it is open.
+    // The store no longer has access to it once it is open.
     chmodSync(folder, 0o755);
   });
   afterEach(async () => {
@@ -87,7 +87,7 @@ describe("the exporter that feeds the page", function () {
     const response = await fetch(new URL(`/api/v1/${path}`, exporter.url));
     return (await response.json()) as Record<string, number>;
   };
-  /** Whatever happens: everything that was given is acknowledged, lost or queued. */
+  /** In any case: everything that was received is acknowledged, lost or queued. */
   const balanced = () => {
     const { given, acknowledged, lost, queued } = exporter.counts("span");
     const lostInAll = Object.values(lost).reduce((sum, count) => sum + count, 0);
@@ -211,7 +211,7 @@ describe("the exporter that feeds the page", function () {
     give(5000);
     await exporter.shutdown(5000);
     const file = join(folder, "viewer.db");
-    // What is in the log of SQLite would mend it.
+    // SQLite's log would repair it.
     rmSync(`${file}-wal`, { force: true });
     truncateSync(file, Math.floor(statSync(file).size / 2));
     await start();

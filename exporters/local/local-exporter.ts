@@ -1,5 +1,5 @@
-// Hands spans, events and metrics to the store, in columns: the agent's side of the page without a backend.
-// Tests: exporters/local/local-exporter.test.ts.
+// Passes spans, events and metrics to the store, in columns: the agent's side of the page without a backend. Tests:
+// exporters/local/local-exporter.test.ts.
 import type { LivingList } from "../../core/plugin/living.ts";
 import type { Log } from "../../core/plugin/log.ts";
 import type {
@@ -25,7 +25,7 @@ import { type Report, type StoreOptions, StoreProcess } from "./store-process.ts
 /** Rows of a frame, and milliseconds after which fewer are sent. */
 const BATCH = { rows: 2048, ms: 1000 };
 
-/** Bytes that may wait for the store. */
+/** Maximum bytes that wait for the store. */
 const QUEUE_BYTES = 8 * 1024 * 1024;
 
 /** A frame that the store has not committed. */
@@ -35,7 +35,7 @@ interface Waiting {
   readonly bytes: number;
 }
 
-/** The rows of one declared signal that no frame has taken. */
+/** The rows of one declared signal that are not in a frame yet. */
 interface Open {
   readonly id: number;
   readonly declaration: Declaration;
@@ -55,7 +55,7 @@ export class LocalExporter implements Exporter, Sink {
   readonly #waiting = new Map<number, Waiting>();
   readonly #timer: NodeJS.Timeout;
   #resources = new WeakMap<Resource, number>();
-  /** Ids that the running store has been given. */
+  /** Ids that the running store has received. */
   #declared = new Set<SpanSpec | EventSpec | MetricSpec>();
   #nextId = 1;
   #seq = 0;
@@ -91,12 +91,12 @@ export class LocalExporter implements Exporter, Sink {
     return { bytes: this.#bytes, limit: QUEUE_BYTES };
   }
 
-  /** Gives the agent's own state, which is sent with each collection. */
+  /** Provides the agent's own state, which is sent with each collection. */
   set state(of: () => unknown) {
     this.#state = of;
   }
 
-  /** Gives the connections that are open now, if the page asks for them. */
+  /** Provides the currently open connections, if the page requests them. */
   set living(of: () => Promise<LivingList>) {
     this.#living = of;
   }
@@ -106,12 +106,12 @@ export class LocalExporter implements Exporter, Sink {
     return this.#store.pid;
   }
 
-  /** Where the page is; undefined: it is not shown, or not yet. */
+  /** The page's address; undefined: it is disabled, or not ready yet. */
   get url(): string | undefined {
     return this.#url;
   }
 
-  /** Makes an address good for one visit of a user that may not see the page otherwise. */
+  /** Creates a single-use address for a user who may not see the page otherwise. */
   invite(token: string): string | undefined {
     if (this.#url === undefined) return undefined;
     this.#write(encodeFrame({ type: "token", token }));
@@ -228,7 +228,7 @@ export class LocalExporter implements Exporter, Sink {
     }
   }
 
-  /** Counts what was given; false: no store runs, and it is lost. */
+  /** Counts received items; false: no store runs, and they are lost. */
   #take(kind: Kind, count: number): boolean {
     this.#counter.given(kind, count);
     if (this.#store.input !== undefined) return true;
@@ -337,12 +337,12 @@ export class LocalExporter implements Exporter, Sink {
     if (this.#waiting.size === 0) for (const settled of this.#settled.splice(0)) settled();
   }
 
-  /** The next store knows nothing of what was declared to this one. */
+  /** The next store does not have this one's declarations. */
   #ended(): void {
     this.#lose("unconfirmed");
     this.#declared = new Set();
     this.#resources = new WeakMap();
-    // Their resources were numbered for the last store.
+    // Their resources were numbered for the previous store.
     for (const { kind, rows } of this.#open.values()) {
       this.#counter.lost(kind, "unconfirmed", rows.n);
       rows.clear();

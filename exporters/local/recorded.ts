@@ -1,5 +1,6 @@
-// Fills rows straight from the records in which attributes lie: of each declared set of values one function a column is
-// made when it is first met, and most texts are made once a frame. Tests: exporters/otlp/encode/recorded.test.ts.
+// Fills rows directly from the records that contain attributes: for each declared set of values one function per column
+// is created when it is first used, and most texts are created once per frame. Tests:
+// exporters/otlp/encode/recorded.test.ts.
 import { decodeCString } from "../../core/bridge/runtime.ts";
 import { formatAddress } from "../../core/plugin/address.ts";
 import type { Cursor, Fields } from "../../core/plugin/skeleton.ts";
@@ -7,7 +8,7 @@ import { type AnyValue, connectionId, type Recorded, type Values } from "../../c
 import { type Bare, placeOf } from "../place.ts";
 import { type Column, ID, type RowBuilder, type RowHead } from "./columns.ts";
 
-/** What a column holds for a record. */
+/** The representation of a record's value in a column. */
 type Read = (record: Cursor) => number;
 
 export class RecordedRows {
@@ -108,7 +109,7 @@ export class RecordedRows {
     };
   }
 
-  /** What is made once a frame for each number. */
+  /** Created once per frame for each number. */
   #words(make: (n: number, record: Cursor) => number, number: Read): Read {
     const rows = this.#rows;
     const known = new Map<number, number>();

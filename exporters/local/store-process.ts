@@ -1,11 +1,11 @@
-// The second process, which keeps, sums and shows what the agent writes to its standard input. It is started again
-// if it ends. Tests: exporters/local/local-exporter.test.ts.
+// The second process, which stores, sums and shows what the agent writes to its standard input. It is restarted if it
+// ends. Tests: exporters/local/local-exporter.test.ts.
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import type { Log } from "../../core/plugin/log.ts";
 import { STORE_MAIN } from "./store-main.ts";
 
-/** Milliseconds before an ended store is started again: the first time, and at most. */
+/** Milliseconds before an ended store is restarted: the first time, and at most. */
 const RESTART = { first: 1000, most: 60_000 };
 
 /** Milliseconds after which a store counts as working again. */
@@ -16,11 +16,11 @@ export type Report =
   | { readonly ready: { readonly url: string | undefined } }
   | { readonly committed: number }
   | { readonly problem: string }
-  /** The connections that are open now are asked for. */
+  /** The currently open connections are requested. */
   | { readonly wanted: "living" }
   | { readonly finding: RaisedFinding };
 
-/** What a rule found, once it holds. */
+/** What a rule found, when it fires. */
 export interface RaisedFinding {
   readonly rule: string;
   readonly severity: "failing" | "slow" | "unusual";
@@ -36,20 +36,20 @@ export interface RaisedFinding {
 export interface StoreOptions {
   /** The database. */
   readonly file: string;
-  /** Bound on its size, bytes. */
+  /** Maximum size, bytes. */
   readonly bytes: number;
-  /** Calm connections per second that are kept singly. */
+  /** Uneventful connections per second that are stored individually. */
   readonly rate: number;
-  /** service.instance.id of the host's own resource, to which what belongs to no process belongs. */
+  /** service.instance.id of the host's own resource, for what belongs to no process. */
   readonly hostInstance: string;
   /** `host:port` of the page. */
   readonly address: string;
-  /** Other hosts reach it, under names that are not known. */
+  /** Other hosts can reach it, under unknown names. */
   readonly isOpen: boolean;
   readonly token?: string | undefined;
   /** Ids of users that need no token. */
   readonly users: readonly number[];
-  /** Whether applications may send their spans, and who. */
+  /** Whether applications may send their spans, and which. */
   readonly receive: boolean;
   readonly receiveFrom: readonly number[] | "anyone";
 }
@@ -73,7 +73,7 @@ export class StoreProcess {
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  /** `onEnd` is called when the store has ended without being asked to. */
+  /** `onEnd` is called if the store has ended without being asked to. */
   constructor(options: StoreOptions, log: Log, onReport: (report: Report) => void, onEnd: () => void) {
     this.#options = options;
     this.#log = log;
@@ -82,7 +82,7 @@ export class StoreProcess {
     this.#start();
   }
 
-  /** Where frames go; undefined while no store runs. */
+  /** The destination of frames; undefined while no store runs. */
   get input(): Writable | undefined {
     const stdin = this.#child?.stdin;
     return stdin?.writable ? stdin : undefined;
@@ -92,7 +92,7 @@ export class StoreProcess {
     return this.#child?.pid;
   }
 
-  /** Ends the store once it has read all; resolves when it has ended or `deadlineMs` have passed. */
+  /** Ends the store after it has read everything; resolves when it has ended or `deadlineMs` have passed. */
   async close(deadlineMs: number): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -110,7 +110,7 @@ export class StoreProcess {
     this.#started = performance.now();
     const child = spawn(process.execPath, [...FLAGS, STORE_MAIN, JSON.stringify(this.#options)], {
       stdio: ["pipe", "ignore", "pipe", "pipe"],
-      // Ctrl-C at a terminal is for the agent, which ends the store.
+      // Ctrl-C on a terminal is for the agent, which ends the store.
       detached: true,
       env: {
         PATH: process.env.PATH,
@@ -124,7 +124,7 @@ export class StoreProcess {
       last = line;
     });
     lines(child.stdio[3] as Readable, (line) => this.#onReport(JSON.parse(line) as Report));
-    // A store that ends while it is written to is reported by "exit".
+    // A store that ends while it is being written to is reported by "exit".
     child.stdin!.on("error", () => {});
     child.once("error", ({ message }) => this.#ended(message));
     child.once("exit", (code, signal) => this.#ended(last || `it ended with ${signal ?? `code ${code}`}`));

@@ -1,4 +1,4 @@
-// Our metrics, times, ids and attributes as the SDK has them; metrics as a MetricProducer returns them.
+// Our metrics, times, ids and attributes in the SDK's types; metrics as returned by a MetricProducer.
 import { type HrTime, ValueType } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import {

@@ -10,7 +10,7 @@ import { halvesOf } from "./split.ts";
 import { type SdkPayload, SdkTransport } from "./transport.ts";
 
 /**
- * Exporters by name, and what feeds them all: one NodeSDK, as its providers are global. Throws as
+ * Exporters by name, and what provides them all: one NodeSDK, because its providers are global. Throws as
  * createExporters does.
  */
 export async function createSdkExporters(

@@ -1,4 +1,4 @@
-// What the SDK's own exporters lose, ours through them does not.
+// What the SDK's own exporters lose is not lost if ours use them.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";

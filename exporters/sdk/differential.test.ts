@@ -26,7 +26,7 @@ import type { Fanout } from "../fanout.ts";
 const SPANS = 100_000;
 const ROUND = 5000;
 
-/** The same numbers every time: a difference can be found again. */
+/** The same numbers in each run, so that a difference can be reproduced. */
 function randomOf(seed: number) {
   let state = seed;
   const next = (): number => {
@@ -145,7 +145,7 @@ function anyEvent(): Event {
   };
 }
 
-/** Cumulative values that grow, as the kernel's do. */
+/** Cumulative values that grow like the kernel's. */
 function anyMetrics(collection: number): Metric[] {
   const time = instant(1_790_000_000 + collection * 10, 1);
   const start = instant(1_790_000_000);
@@ -211,7 +211,7 @@ async function open(path: "lean" | "sdk", protocol: "grpc" | "http", form: Metri
 
 type Plain = Readonly<Record<string, unknown>>;
 
-/** Everything that came, as rows: what it came under, and itself. Empties the sink. */
+/** Everything that arrived, as rows: its resource and scope, and itself. Empties the sink. */
 function rowsOf(sink: OtlpSink): Plain[] {
   const rows = sink.received.splice(0).flatMap(rowsOfRequest);
   return rows.sort((a, b) => (String(a.key) < String(b.key) ? -1 : 1));
@@ -263,7 +263,7 @@ function pointsOf(metric: DecodedMetric): Plain[] {
   return dataPoints.map((point) => ({ ...rest, ...about, data, ...point }));
 }
 
-/** A row of ours with the SDK's few ways of saying the same. */
+/** A row of ours with the differences of the SDK. */
 function asTheSdkHasIt(row: Plain): Plain {
   const types = Object.fromEntries(
     Object.entries(row.types as Attributed["types"]).map(([key, type]): [string, AttributeKind] => {

@@ -31,7 +31,7 @@ type Constructor<Options> = new (options: Options) => SdkExporter;
 
 export interface SdkExporterFactory {
   make(signal: Signal): SdkExporter;
-  /** Where a signal's requests go, for people. */
+  /** Destination of a signal's requests, for messages. */
   endpointOf(signal: Signal): string;
   /** Reloads changed files and returns the parts that were reloaded; `make` uses them from now on. */
   refresh(atOnce: boolean): Promise<readonly string[]>;
@@ -117,7 +117,7 @@ function secured({ credentials }: Grpc, { tls }: Credentials) {
 function grpcOutcome(error: ServiceError): Outcome {
   const [details] = error.metadata?.get("grpc-status-details-bin") ?? [];
   const outcome = outcomeOfStatus(error.code, error.details, Buffer.isBuffer(details) ? details : undefined);
-  // The stream broke before the backend said anything.
+  // The stream broke before the backend responded.
   const broke = error.code === INTERNAL && error.details.startsWith("Received RST_STREAM");
   return broke ? { status: "retry", message: outcome.message } : outcome;
 }
@@ -216,8 +216,8 @@ function isServiceError(error: Error): error is Error & ServiceError {
 }
 
 /**
- * The SDK applies OTEL_EXPORTER_OTLP_*, including headers: one backend's keys would go to another. Our configuration
- * has already read them for the exporters that they are meant for.
+ * The SDK applies OTEL_EXPORTER_OTLP_*, including headers: one backend's keys would be sent to another. Our
+ * configuration has already read them for the exporters that they are meant for.
  */
 function withoutEnvironment(make: () => SdkExporter): SdkExporter {
   const hidden = Object.entries(process.env).filter(([name]) => name.startsWith("OTEL_EXPORTER_OTLP_"));

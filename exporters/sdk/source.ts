@@ -1,6 +1,6 @@
-// Creates spans with the SDK's tracers and events with its loggers, with
-// its samplers and limits (OTEL_TRACES_SAMPLER, OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT and so on). Metrics are summed
-// already and go to the SDK's exporters as a MetricProducer's would.
+// Creates spans with the SDK's tracers and events with its loggers, with its samplers and limits (OTEL_TRACES_SAMPLER,
+// OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT and so on). Metrics are already summed and are passed to the SDK's exporters like
+// those of a MetricProducer.
 import {
   type Attributes,
   type Context,
@@ -32,14 +32,14 @@ import type { SdkPayload } from "./exporter-factory.ts";
 const MAX_ITEMS = 512;
 const MAX_AGE_MS = 1000;
 
-/** Heap that the SDK's objects take (deliver/memory.test.ts measures it), besides their attributes. */
+/** Heap of the SDK's objects (deliver/memory.test.ts measures it), in addition to their attributes. */
 const BYTES = { traces: 950, logs: 280, metrics: 220 } as const satisfies Record<Signal, number>;
 const ATTRIBUTE_BYTES = 32;
 
 const KINDS = { internal: SpanKind.INTERNAL, client: SpanKind.CLIENT, server: SpanKind.SERVER } as const;
 const SEVERITIES = { DEBUG: 5, INFO: 9, WARN: 13, ERROR: 17 } as const;
 
-/** Who gets batches. */
+/** Receivers of batches. */
 export interface SdkReceiver {
   accept(batch: Packable<SdkPayload>): void;
   unencodable(kind: Kind, count: number, error: unknown): void;
@@ -126,7 +126,7 @@ export class SdkSource implements Sink, Source {
     this.#sdk = new NodeSDK({
       autoDetectResources: false,
       textMapPropagator: null,
-      // The kernel's programs have left out the rest already (sampling.ratio): of what they kept, all is kept.
+      // The kernel's programs have already excluded the rest (sampling.ratio): everything that they kept is kept.
       ...(/traceidratio$/.test(process.env.OTEL_TRACES_SAMPLER ?? "") && { sampler: new AlwaysOnSampler() }),
       metricReaders: [],
       spanProcessors: [spanProcessor],
@@ -179,7 +179,7 @@ export class SdkSource implements Sink, Source {
       {
         kind: KINDS[span.kind],
         startTime: hrTime(span.start),
-        // The SDK copies them, and leaves out what is undefined.
+        // The SDK copies them, and omits undefined ones.
         attributes: span.attributes as Attributes,
         links: (span.links ?? []).map(({ traceId, spanId }) => ({
           context: {
@@ -217,7 +217,7 @@ export class SdkSource implements Sink, Source {
     }
   }
 
-  /** One request for each resource, as PushMetricExporter takes it. */
+  /** One request for each resource, in the form that PushMetricExporter accepts. */
   metrics(metrics: readonly Metric[]): void {
     for (const { converter, receivers } of this.#metrics.values()) {
       const byResource = Map.groupBy(converter.convert(metrics), ({ resource }) => resource);
@@ -277,8 +277,8 @@ export class SdkSource implements Sink, Source {
 }
 
 /**
- * The same, but of this resource: a NodeSDK has one, and ours are the workloads'. And with this `tracestate`: the SDK's
- * would be its sampler's.
+ * The same, but with this resource: a NodeSDK has one, and ours are the workloads'. And with this `tracestate`: the
+ * SDK's would be its sampler's.
  */
 function spanOf(resource: SdkResource, span: ReadableSpan, traceState: string | undefined): ReadableSpan {
   const made = span.spanContext();

@@ -1,4 +1,4 @@
-// Parts of what the SDK's exporters take, if it is too large for a backend.
+// Parts of requests to the SDK's exporters that are too large for a backend.
 import type { ResourceMetrics, ScopeMetrics } from "@opentelemetry/sdk-metrics";
 import type { Signal } from "../config.ts";
 import type { Part } from "../otlp/deliver/queue.ts";

@@ -1,4 +1,4 @@
-// Sends with the SDK's exporters, which drop a batch if the backend is down: ours keeps it and makes a new exporter,
+// Sends with the SDK's exporters, which drop a batch if the backend is down: ours keeps it and creates a new exporter,
 // whose connection does not wait for the old one's backoff.
 import type { Signal } from "../config.ts";
 import { oneLine } from "../otlp/deliver/one-line.ts";

@@ -1,7 +1,7 @@
-// Numbers and text in the few cells that a table's column has.
+// Numbers and text in the few cells of a table's column.
 import stringWidth from "string-width";
 
-/** Cut to `width` cells, with an ellipsis if something is missing, and filled with blanks. */
+/** Truncated to `width` cells, with an ellipsis if something is missing, and padded with blanks. */
 export function fit(text: string, width: number, align: "left" | "right" = "left"): string {
   const shown = cut(text, width);
   const blanks = " ".repeat(Math.max(0, width - stringWidth(shown)));

@@ -68,7 +68,7 @@ function edit(controls: Controls, key: string): Controls {
   if (key === "\r" || key === "\n") return { ...controls, editing: false };
   if (key === "\x1b") return { ...controls, editing: false, filter: "" };
   if (key === "\x7f" || key === "\b") return { ...controls, filter: controls.filter.slice(0, -1) };
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: keys that are no text
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: keys that are not text
   if (/[\x00-\x1f]/.test(key)) return controls;
   return { ...controls, filter: controls.filter + key };
 }

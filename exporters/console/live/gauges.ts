@@ -9,7 +9,7 @@ export interface Listener {
   readonly limit: number;
 }
 
-/** A share of one CPU, or bytes or events a second, since the collection before. */
+/** A share of one CPU, or bytes or events per second, since the previous collection. */
 export interface Pace {
   readonly name: string;
   readonly perSecond: number;
@@ -59,7 +59,7 @@ export class Gauges {
     return this.#totals.get(metric) ?? 0;
   }
 
-  /** Takes everything that one collection gave; `own` is the exporter that shows it. */
+  /** Takes all results of one collection; `own` is the exporter that shows them. */
   take(metrics: readonly Metric[], own: string): void {
     const byName = Map.groupBy(metrics, ({ spec }) => spec.name);
     this.#takeListeners(byName);
@@ -132,7 +132,7 @@ function pacesOf(labels: readonly string[], added: readonly Metric[]): readonly 
 
 const LOSSES = ["wirespan.agent.connection.lost", "wirespan.agent.event.unseen", "wirespan.agent.events"];
 
-/** Sums of the kernel side's counters of losses. */
+/** Sums of the programs' counters of losses. */
 function lossesOf(byName: ReadonlyMap<string, readonly Metric[]>): readonly Loss[] {
   const sums = new Map<string, number>();
   for (const metric of LOSSES) {

@@ -178,7 +178,7 @@ export class LiveExporter extends ImmediateExporter implements Sink {
     return this.#paint.dim(cut(text, width));
   }
 
-  /** What stays on the terminal when the view has ended. */
+  /** What remains on the terminal after the view has ended. */
   #farewell(): string {
     const { peers, gauges } = this.#model;
     const { connections, failures } = peers.sums;

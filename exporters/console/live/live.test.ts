@@ -56,7 +56,7 @@ describe("live view's model", () => {
     model.metrics([]);
     model.event(top(1, 50, 5));
     model.span(span("tcp connection", 1, bytes(175, 20)));
-    // The last of what it moved is reported by the next collection.
+    // Its last bytes are reported by the next collection.
     model.event(top(1, 25, 5));
     model.metrics([]);
     const { sent, received, connections } = model.peers.sums;
@@ -94,7 +94,7 @@ describe("live view's model", () => {
       1500,
     );
     assert.equal(all.at(-1)!.connections.total, 500);
-    // Idle pairs give their rows up, and what they had counted stays counted.
+    // Idle pairs lose their rows, and what they had counted stays counted.
     for (let i = 0; i < 62; i++) model.tick(1);
     assert.ok(model.peers.all.length < 600, `${model.peers.all.length}`);
     assert.equal(
@@ -171,7 +171,7 @@ describe("live view's model", () => {
       assert.ok(drawn.length <= height);
       for (const line of drawn) {
         assert.ok(stringWidth(line) <= width, line);
-        // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not occur
         assert.doesNotMatch(line, /[\u0000-\u001f\u007f-\u009f\u061c\u2028\u202e]/);
       }
     }

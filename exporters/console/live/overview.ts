@@ -1,4 +1,4 @@
-// The overview as lines of text, as many and as wide as the terminal is.
+// The overview as lines of text that fit the terminal.
 import type { Paint } from "../format.ts";
 import { clockTime } from "../format.ts";
 import { cut, exact, fit, shortBytes, shortCount, shortTime } from "./cells.ts";
@@ -19,7 +19,7 @@ export interface Look {
 interface Column {
   readonly title: string;
   readonly width: number;
-  /** The narrowest terminal, in columns, that has room for it. */
+  /** The narrowest supported terminal, in columns. */
   readonly from: number;
   cell(peer: Peer): string;
 }
@@ -118,7 +118,7 @@ function fitting(facts: readonly string[], between: string, width: number): stri
   return line || cut(facts[0] ?? "", width);
 }
 
-/** The loss balance, plugins that are impaired, and where exporters stand. */
+/** The loss balance, impaired plugins, and the state of exporters. */
 function accounts({ gauges }: Model, width: number, paint: Paint): readonly string[] {
   const { losses } = gauges;
   const loss =
@@ -138,7 +138,7 @@ function accounts({ gauges }: Model, width: number, paint: Paint): readonly stri
   return [bad ? paint.error(line) : paint.dim(line)];
 }
 
-/** Cells that names have at least; columns that leave no room for them are left out. */
+/** Minimum cells of names; columns that leave no room for them are omitted. */
 const NAMES = 14;
 
 function shownColumns(width: number): readonly Column[] {

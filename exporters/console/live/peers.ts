@@ -4,11 +4,11 @@ import { endpoint, seconds, serviceOf } from "../describe.ts";
 import { Latency } from "./latency.ts";
 import { Rate } from "./rate.ts";
 
-/** Pairs that have a row of their own. */
+/** Number of pairs that have a row of their own. */
 const MOST = 1000;
 /** Ticks without traffic after which a pair loses its row if there are many. */
 const IDLE = 60;
-/** Connections that are remembered, so that their bytes and their failure are counted once. */
+/** Number of connections that are remembered, so that their bytes and their failure are counted once. */
 const MOST_KNOWN = 50_000;
 /** Ticks after which a percentile forgets. */
 const AGE_EVERY = 15;
@@ -22,14 +22,14 @@ export interface Peer extends Rates {
   /** Who opened the connections. */
   readonly arrow: "→" | "←" | "·";
   readonly peer: string;
-  /** Of the handshake if this end opened, else from the SYN to accept(). */
+  /** Of the handshake if this end opened, otherwise from the SYN to accept(). */
   readonly latency: Latency;
   /** Ticks since anything was counted, and what had been counted then. */
   idle: number;
   seen: number;
 }
 
-/** What has been counted of a connection. */
+/** What has been counted for a connection. */
 interface Known {
   sent: number;
   received: number;
@@ -58,7 +58,7 @@ export class Peers {
     return a["error.type"] !== undefined && this.#fail(span);
   }
 
-  /** What a connection moved since the last collection; one that has ended has been counted by its span. */
+  /** What a connection transferred since the last collection; one that has ended has been counted by its span. */
   top(event: Event): void {
     const known = this.#know(event.attributes);
     if (known === undefined || known.over !== undefined) return;

@@ -2,7 +2,7 @@
 import type { AnyAttributes, Event, Span, Time } from "../../../core/plugin/signals.ts";
 import { endpoint, eventName, plain, serviceOf } from "../describe.ts";
 
-/** Different problems that are kept. */
+/** Number of different problems that are stored. */
 const MOST = 200;
 
 export interface Problem {

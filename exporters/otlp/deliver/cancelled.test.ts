@@ -1,5 +1,5 @@
-// Calls that are cancelled while their data is on its way. Node 24 would write empty frames without end, in one turn of its
-// event loop, if a stream were destroyed then: no timer of the process would ever run again.
+// Calls that are cancelled while their data is being sent. If a stream were destroyed then, Node 24 would write empty
+// frames without end, in one turn of its event loop: no timer of the process would ever run again.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { join } from "node:path";

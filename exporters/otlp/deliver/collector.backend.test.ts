@@ -1,4 +1,4 @@
-// Our bytes as another implementation reads them: a real Collector, over both protocols.
+// Our bytes as read by another implementation: a real Collector, over both protocols.
 import assert from "node:assert/strict";
 import { startCollector } from "../../../test/backend/collector.ts";
 import { needBackends } from "../../../test/backend/find.ts";

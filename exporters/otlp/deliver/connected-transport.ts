@@ -1,5 +1,5 @@
-// What OTLP/gRPC and OTLP/HTTP have in common: a connection per endpoint, credentials that are renewed, and
-// compression that a backend may refuse.
+// Common parts of OTLP/gRPC and OTLP/HTTP: a connection per endpoint, renewable credentials, and compression that a
+// backend may reject.
 import type { Log } from "../../../core/plugin/log.ts";
 import type { Signal } from "../../config.ts";
 import { CompressionFallback } from "./compression.ts";
@@ -8,10 +8,10 @@ import type { Outcome, Transport } from "./transport.ts";
 
 /** One endpoint, and the connections kept to it. */
 export interface Connection {
-  /** The endpoint for people: without user, password and query. */
+  /** The endpoint for messages: without user, password and query. */
   readonly shown: string;
   send(signal: Signal, payload: Buffer, gzipped: boolean, count: number): Promise<Outcome>;
-  /** Makes new connections from now on, with renewed certificates. */
+  /** Opens new connections from now on, with renewed certificates. */
   renew(): void;
   close(): void;
 }

@@ -11,7 +11,7 @@ export class Credentials {
   readonly #headers: Headers;
   readonly #exporter: string;
   readonly #log: Log;
-  /** What is wrong with the files, by part. The first failure is not reported: a renewal may be under way. */
+  /** What is wrong with the files, by part. The first failure is not reported: a renewal may be in progress. */
   readonly #wrong = new Map<string, { readonly message: string; reported: boolean }>();
 
   private constructor(exporter: string, tls: TlsSource, headers: Headers, log: Log) {

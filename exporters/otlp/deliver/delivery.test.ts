@@ -97,7 +97,7 @@ for (const protocol of ["grpc", "http"] as const) {
           await sink.start();
         }
         sink.delayMs = 0;
-        // Buffers of requests that were delivered are used again.
+        // Buffers of delivered requests are reused.
         for (let i = 6000; i < 12_000; i += 600) {
           for (let j = i; j < i + 600; j++) fanout.span(connectionSpan(j));
           await fanout.flush(10_000);
@@ -234,7 +234,7 @@ for (const protocol of ["grpc", "http"] as const) {
         if (i % 512 === 511) {
           assert.ok(exporter.queue.bytes <= queueBytes, `${exporter.queue.bytes}`);
           made.assertBalanced();
-          // Compression is done beside, in its own time; uncompressed, these are 300 kB.
+          // Compression runs in another thread; uncompressed, these are 300 kB.
           await until(() => exporter.queue.bytes < before + 150_000, 8000);
           before = exporter.queue.bytes;
         }

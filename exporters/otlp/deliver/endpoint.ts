@@ -14,7 +14,7 @@ export interface Target {
   readonly path?: string;
   /** From the URL's user and password. */
   readonly authorization?: string;
-  /** For people: without user, password and query. */
+  /** For messages: without user, password and query. */
   readonly shown: string;
 }
 

@@ -15,7 +15,7 @@ import { RESPONSE_BYTES } from "./response.ts";
 const ENDLESS_BYTES = 16 * RESPONSE_BYTES;
 const FRAME = 5;
 
-/** How a call ended. */
+/** The result of a call. */
 export interface Reply {
   readonly headers: IncomingHttpHeaders | undefined;
   /** grpc-status, in the trailers or in headers without a body; undefined: none was received. */
@@ -25,7 +25,7 @@ export interface Reply {
   readonly details: Buffer | undefined;
   /** The beginning of the body. */
   readonly body: Buffer;
-  /** Nothing of the body is missing. */
+  /** The body is complete. */
   readonly whole: boolean;
   /** Why it ended early: the stream's or the session's error, or the code of a RST_STREAM. */
   readonly broken: Error | undefined;
@@ -47,12 +47,14 @@ export class Call {
     this.#stream.end(payload);
   }
 
-  /** Ends the call: the reply is `broken`. Resolves with whether the stream is reset within `ms`: a peer may not read. */
+  /**
+   * Ends the call: the reply is `broken`. Resolves with whether the stream is reset within `ms`: a peer may not read.
+   */
   async cancel(broken: Error, ms: number): Promise<boolean> {
     this.#cancelled.resolve({ ...NOTHING, broken });
     if (this.#stream.destroyed) return true;
     const reset = once(this.#stream, "close", { signal: AbortSignal.timeout(ms) });
-    // Not destroy(): if data is on its way, Node 24 then writes empty DATA frames without end.
+    // Not destroy(): while data is being sent, Node 24 would then write empty DATA frames without end.
     this.#stream.close(constants.NGHTTP2_CANCEL);
     return reset.then(
       () => true,

@@ -35,7 +35,7 @@ const RETRYABLE: ReadonlySet<StatusName> = new Set([
   "DATA_LOSS",
 ]);
 
-/** How gRPC's implementations, and HTTP servers, say that a message is too large. */
+/** How gRPC implementations, and HTTP servers, report that a message is too large. */
 const SIZE =
   /larger than (the )?max|too (large|big|long)|exceed\w* (the )?(max\w*|limit|allowed|configured)|size limit|(size|length)[^.]{0,40}exceed/i;
 

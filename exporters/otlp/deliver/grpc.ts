@@ -31,7 +31,7 @@ const METHODS: Readonly<Record<Signal, string>> = {
   logs: "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
 };
 
-/** Milliseconds after which a stream that was cancelled is reset, if the peer reads. */
+/** Milliseconds after which a cancelled stream is reset, if the peer reads. */
 const RESET_MS = 1000;
 
 /** Throws WirespanError for an endpoint, header, proxy or file that cannot be used. */
@@ -103,7 +103,7 @@ class GrpcConnection implements Connection {
       this.#session.drop(session);
       return { status: "retry", message: oneLine((error as Error).message) };
     }
-    // A live peer at least answers a ping; a dead one would keep the connection open for minutes.
+    // A live peer at least answers a ping; a dead one would block the connection for minutes.
     const ping = setTimeout(() => !session.destroyed && session.ping(() => {}), left / 2);
     let reset: Promise<boolean> | undefined;
     const timer = setTimeout(() => {
@@ -112,7 +112,7 @@ class GrpcConnection implements Connection {
     const reply = await call.reply;
     clearTimeout(ping);
     clearTimeout(timer);
-    // A peer that has sent nothing is dead; one that does not read would keep what was to be sent in memory.
+    // A peer that has sent nothing is dead; one that does not read would keep unsent data in memory.
     if (reset && (received(session) === before || !(await reset))) this.#session.drop(session);
     return this.#outcomeOf(reply, signal, count);
   }

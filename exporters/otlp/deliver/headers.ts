@@ -11,7 +11,7 @@ export interface HeaderConfig {
   readonly headerFiles?: Texts;
 }
 
-/** Throws CONFIG_INVALID for headers that the protocol cannot carry; returns them as it needs them. */
+/** Throws CONFIG_INVALID for headers that the protocol cannot carry; returns them in the form that it requires. */
 export type CheckHeaders = (exporter: string, headers: Texts) => Texts;
 
 export class Headers {
@@ -30,7 +30,7 @@ export class Headers {
     this.#check = check;
   }
 
-  /** Throws CONFIG_INVALID or CONFIG_UNREADABLE for what cannot be used. */
+  /** Throws CONFIG_INVALID or CONFIG_UNREADABLE for invalid headers or files. */
   static async read(exporter: string, config: HeaderConfig, check: CheckHeaders): Promise<Headers> {
     const headers = new Headers(exporter, config, check);
     await headers.#watched.changed();

@@ -42,7 +42,7 @@ class Fake implements AsyncDisposable {
 
 type Act = (stream: http2.ServerHttp2Stream, body: Buffer, headers: http2.IncomingHttpHeaders) => void;
 
-/** A gRPC server that answers each request, once it has come, with what `act` does. */
+/** A gRPC server that answers each complete request with what `act` does. */
 function grpcFake(act: Act): Promise<Fake> {
   const server = http2.createServer();
   server.on("session", (session) => session.on("error", () => {}));

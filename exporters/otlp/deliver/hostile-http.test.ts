@@ -37,7 +37,7 @@ class Fake implements AsyncDisposable {
 
 type Act = (response: http.ServerResponse, request: http.IncomingMessage) => void;
 
-/** A server that answers each request, once it has come, with what `act` does. */
+/** A server that answers each complete request with what `act` does. */
 const httpFake = (act: Act): Promise<Fake> =>
   Fake.listen(
     http.createServer((request, response) => {

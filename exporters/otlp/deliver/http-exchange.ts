@@ -1,4 +1,4 @@
-// One HTTP/1.1 request and as much of its response as is worth reading.
+// One HTTP/1.1 request and the relevant part of its response.
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { gunzipSync } from "node:zlib";
 import { RESPONSE_BYTES } from "./response.ts";
@@ -9,7 +9,7 @@ export interface Response {
   readonly headers: IncomingHttpHeaders;
   /** The beginning of the body. */
   readonly body: Buffer;
-  /** Nothing of the body is missing. */
+  /** The body is complete. */
   readonly whole: boolean;
 }
 
@@ -57,7 +57,7 @@ function read(
   });
 }
 
-/** Some servers compress although we do not ask for it. */
+/** Some servers compress although it was not requested. */
 function decoded(body: Buffer, { headers }: IncomingMessage): Buffer {
   if (headers["content-encoding"] !== "gzip") return body;
   try {

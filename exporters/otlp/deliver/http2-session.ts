@@ -50,7 +50,7 @@ export class Http2Session {
     if (session === this.#session) this.#session = undefined;
   }
 
-  /** New requests go over a new connection; requests under way are completed. */
+  /** New requests use a new connection; requests in flight are completed. */
   renew(): void {
     this.#session?.close();
     this.#session = undefined;

@@ -1,4 +1,4 @@
-// OTLP through a real nginx, as many put it before their Collector: what nginx answers by itself is not OTLP.
+// OTLP through a real nginx, as often used in front of a Collector: nginx's own responses are not OTLP.
 import assert from "node:assert/strict";
 import { freePorts } from "../../../test/backend/ports.ts";
 import { Exporting } from "../../../test/support/exporting.ts";
@@ -35,7 +35,7 @@ for (const protocol of ["grpc", "http"] as const) {
     return { sink, exporting, [Symbol.asyncDispose]: () => stack.disposeAsync() };
   }
 
-  /** Every span once, whatever came more than once. */
+  /** Every span once, even if some arrived twice. */
   const arrived = ({ spans }: OtlpSink): readonly number[] =>
     [...new Set(spans.map(({ spanId }) => numberOf(spanId)))].sort((a, b) => a - b);
   const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);

@@ -1,4 +1,4 @@
-// Makes foreign text fit for one line of a log.
+// Makes external text fit into one line of a log.
 
 /** The rest is omitted. */
 const LONGEST = 300;
@@ -12,7 +12,7 @@ export function oneLine(text: string, longest = LONGEST): string {
   return line.length > longest ? `${line.slice(0, longest)}…` : line;
 }
 
-/** The beginning of a response, for people: the text of an HTML page, not its tags. */
+/** The beginning of a response, for messages: the text of an HTML page, not its tags. */
 export function excerpt(body: Uint8Array): string {
   const text = Buffer.from(body.subarray(0, 4096)).toString();
   if (!/^\s*<(!doctype|html|head|\?xml)/i.test(text)) return `"${oneLine(text, 120)}"`;

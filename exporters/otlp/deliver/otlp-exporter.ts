@@ -1,4 +1,4 @@
-// One OTLP backend: takes batches, keeps them until the backend has them, and accounts for all of them.
+// One OTLP backend: accepts batches, stores them until the backend has them, and counts all of them.
 import type { Log } from "../../../core/plugin/log.ts";
 import type { OtlpGrpcConfig, OtlpHttpConfig, Signal } from "../../config.ts";
 import { ExportCounter } from "../../export-counts.ts";
@@ -9,7 +9,7 @@ import { Reporter } from "./reporter.ts";
 import { Sender } from "./sender.ts";
 import type { Transport } from "./transport.ts";
 
-/** What feeds an exporter with batches. */
+/** What provides an exporter with batches. */
 export interface Source {
   /** How many of a kind are in a batch that is still open. */
   open(kind: Kind): number;
@@ -17,9 +17,9 @@ export interface Source {
   cut(): void;
 }
 
-/** Requests that a queue must have room for at least. */
+/** Minimum number of requests that a queue must hold. */
 const LEAST_REQUESTS = 4;
-/** However little a backend takes at once. */
+/** Minimum, however small the requests that a backend accepts. */
 const LEAST_BYTES = 4096;
 
 export interface OtlpParts<P> {
@@ -39,7 +39,7 @@ export class OtlpExporter<P> implements Exporter {
   readonly #reporter: Reporter;
   readonly #senders = new Map<Signal, Sender<P>>();
   readonly #encoding: string;
-  /** Bytes that a request may have, by signal, since the backend refused a larger one. */
+  /** Maximum bytes of a request, by signal, after the backend refused a larger one. */
   readonly #mostBytes = new Map<Signal, number>();
   #shutdown: Promise<void> | undefined;
 
@@ -88,7 +88,7 @@ export class OtlpExporter<P> implements Exporter {
     return parts.map((part) => `exporters.${this.name}.${part}: changed files reloaded`);
   }
 
-  /** Bytes that a request may have to find room here, and with the backend. */
+  /** Maximum bytes of a request that the queue and the backend accept. */
   mostBytes(signal: Signal): number {
     const room = this.#queue.limit / LEAST_REQUESTS;
     return Math.max(LEAST_BYTES, Math.min(room, this.#mostBytes.get(signal) ?? room));
@@ -101,7 +101,7 @@ export class OtlpExporter<P> implements Exporter {
     return { given: given + open, acknowledged, lost, queued: this.#queue.count(signal) + open };
   }
 
-  /** Takes a batch of one of its signals. */
+  /** Accepts a batch of one of its signals. */
   accept(batch: Packable<P>): void {
     this.#counter.given(KIND_OF[batch.signal], batch.count);
     this.#queue.add(batch);

@@ -6,9 +6,9 @@ import { OtlpSink } from "../../../test/support/otlp-sink.ts";
 import { grpcTarget } from "./endpoint.ts";
 import { proxyFor } from "./proxy.ts";
 
-/** A proxy as companies have them: it tunnels what CONNECT asks for, and asks itself for what comes in full. */
+/** A corporate proxy: it tunnels CONNECT requests, and forwards requests with complete URLs. */
 class RealProxy implements AsyncDisposable {
-  /** `METHOD target` and the credentials, of each request. */
+  /** `METHOD target` and the credentials of each request. */
   readonly asked: string[] = [];
   readonly #server: http.Server;
   readonly #sockets = new Set<Socket>();

@@ -10,7 +10,7 @@ export interface HttpProxy {
   readonly host: string;
   readonly port: number;
   readonly authorization: string | undefined;
-  /** For people: without user and password. */
+  /** For messages: without user and password. */
   readonly shown: string;
   /** The variable that names it. */
   readonly variable: string;

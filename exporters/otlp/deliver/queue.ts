@@ -1,19 +1,22 @@
-// What waits for one backend: a lane per signal, one bound in bytes over all of them. Batches are packed as they
-// come and handed out in order. A spool on disk would stand behind the same methods.
+// What waits for one backend: a lane per signal, one limit in bytes over all of them. Batches are packed as they arrive
+// and handed out in order. A spool on disk could implement the same methods.
 import { SIGNALS, type Signal } from "../../config.ts";
 import type { LossCause } from "../../exporter.ts";
 
-/** What an item costs besides its payload. */
+/** Overhead of an item in addition to its payload. */
 const ITEM_BYTES = 512;
 /**
  * Batches packed at once. A single one would wait for its thread and for the event loop each time, and fall behind on
  * a busy machine; more would let a flood pile up in zlib, and leave no thread to read files.
  */
 const PACKED_AT_ONCE = 3;
-/** With more that are not packed the event loop is too busy to pack beside it: large and uncompressed, they would fill the queue. */
+/**
+ * If more are not packed, the event loop is too busy to pack in other threads: large and uncompressed, they would fill
+ * the queue.
+ */
 const MOST_UNPACKED = 8;
 
-/** A payload as a transport sends it, and the bytes that it takes. */
+/** A payload as a transport sends it, and its size. */
 export interface Packed<P> {
   readonly payload: P;
   readonly size: number;
@@ -21,15 +24,15 @@ export interface Packed<P> {
   readonly release?: () => void;
 }
 
-/** A batch as it comes to an exporter. */
+/** A batch as an exporter receives it. */
 export interface Packable<P> {
   readonly signal: Signal;
   /** Spans, points or events inside. */
   readonly count: number;
-  /** What it takes until it is packed. */
+  /** Its size until it is packed. */
   readonly bytes: number;
   pack(): Packed<P> | Promise<Packed<P>>;
-  /** The same, at once and on this thread. */
+  /** The same, synchronously on this thread. */
   packNow(): Packed<P>;
 }
 
@@ -40,7 +43,7 @@ export interface Part<P> extends Packed<P> {
   readonly plainSize: number;
 }
 
-/** A batch that waits, or is on its way. */
+/** A batch that waits or is in flight. */
 export interface QueueItem<P> {
   readonly signal: Signal;
   readonly count: number;
@@ -51,9 +54,9 @@ export interface QueueItem<P> {
   /** Undefined until it is made. */
   payload: P | undefined;
   release: (() => void) | undefined;
-  /** Counted against the bound. */
+  /** Counted against the limit. */
   bytes: number;
-  /** On its way to the backend: not dropped to make room. */
+  /** In flight to the backend: not dropped to make room. */
   sending: boolean;
 }
 
@@ -82,12 +85,12 @@ export class Queue<P> {
     this.#events = events;
   }
 
-  /** Bytes that wait; above `limit` only if what is on its way exceeds it. */
+  /** Bytes that wait; above `limit` only if what is in flight exceeds it. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Spans, points or events of a signal that wait or are on their way. */
+  /** Spans, points or events of a signal that wait or are in flight. */
   count(signal: Signal): number {
     return this.#lanes[signal].reduce((sum, { count }) => sum + count, 0);
   }
@@ -109,7 +112,10 @@ export class Queue<P> {
     if (this.#unpacked.length > MOST_UNPACKED) this.#packNow(this.#unpacked.shift()!);
   }
 
-  /** The oldest batch of a signal, as soon as there is one and its payload is made; undefined once the queue is closed. */
+  /**
+   * The oldest batch of a signal, as soon as there is one and its payload is ready; undefined once the queue is
+   * closed.
+   */
   async next(signal: Signal): Promise<(QueueItem<P> & { readonly payload: P }) | undefined> {
     for (;;) {
       const [item] = this.#lanes[signal];
@@ -141,7 +147,7 @@ export class Queue<P> {
     this.#release(item);
   }
 
-  /** The backend has taken an item, or refused it for good. */
+  /** The backend has accepted an item, or rejected it permanently. */
   done(item: QueueItem<P>): void {
     this.#remove(item);
   }
@@ -160,7 +166,7 @@ export class Queue<P> {
     clearTimeout(timer);
   }
 
-  /** Takes nothing more; what is left is lost. */
+  /** Accepts nothing more; what is left is lost. */
   close(): void {
     this.#closed = true;
     for (const signal of SIGNALS) {

@@ -39,7 +39,7 @@ describe("credentials of an exporter", function () {
     if (folder !== "") rmSync(folder, { recursive: true });
   });
 
-  /** As Kubernetes does it: a folder of the new files, and a link that is swapped. */
+  /** As in Kubernetes: a folder of the new files, and a symbolic link that is swapped. */
   function install(which: "old" | "new"): void {
     const next = file(`${which}-${Math.random()}`);
     mkdirSync(next);

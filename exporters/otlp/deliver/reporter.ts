@@ -1,4 +1,4 @@
-// Logs one exporter's problems: at most one line a minute of each kind, with counts.
+// Logs one exporter's problems: at most one line per minute for each kind, with counts.
 import type { Log } from "../../../core/plugin/log.ts";
 import type { Kind, LossCause } from "../../exporter.ts";
 

@@ -6,7 +6,7 @@ export interface PartialSuccess {
   readonly message: string;
 }
 
-/** More of a response is not kept. */
+/** The rest of a response is not stored. */
 export const RESPONSE_BYTES = 256 * 1024;
 
 const JSON_COUNTS = ["rejectedSpans", "rejectedDataPoints", "rejectedLogRecords"] as const;
@@ -78,7 +78,7 @@ function readProtobuf(body: Uint8Array, whole: boolean): PartialSuccess {
     }
     if (field === 2) message = textOf(value);
     if (cut && field !== 2) complete = false;
-    // The count may have been cut off behind a long message.
+    // The count may have been truncated after a long message.
     if (cut && field === 2 && rejected === 0) complete = false;
   };
   const cut = eachField(body, !whole, (field, value, isCut) => {

@@ -1,4 +1,4 @@
-// Sends one signal's batches in order, one at a time, each until it is taken or refused.
+// Sends one signal's batches in order, one at a time, each until it is accepted or rejected.
 import type { Signal } from "../../config.ts";
 import type { LossCause } from "../../exporter.ts";
 import type { Part, Queue, QueueItem } from "./queue.ts";
@@ -23,7 +23,7 @@ export interface SenderParts<P> {
   readonly split: (signal: Signal, payload: P, count: number) => Promise<readonly Part<P>[] | undefined>;
   readonly acknowledged: (signal: Signal, count: number) => void;
   readonly lost: (signal: Signal, count: number, cause: LossCause, reason: string) => void;
-  /** Called if the backend takes requests of at most about this many bytes (uncompressed). */
+  /** Called if the backend accepts requests of at most about this many bytes (uncompressed). */
   readonly onTooLarge: (signal: Signal, bytes: number) => void;
 }
 
@@ -31,10 +31,10 @@ export class Sender<P> {
   readonly #signal: Signal;
   readonly #parts: SenderParts<P>;
   #pauseMs = FIRST_PAUSE_MS;
-  /** The smallest request, in bytes as sent, that the backend has refused for its size. */
+  /** The smallest request, in bytes as sent, that the backend has rejected for its size. */
   #tooLarge = Number.POSITIVE_INFINITY;
   #stopped = false;
-  /** Ends what is being waited for. */
+  /** Ends the current wait. */
   #interrupt: () => void = () => {};
 
   /** Sends from now on, until it is stopped or the queue is closed. */
@@ -44,7 +44,7 @@ export class Sender<P> {
     void this.#run();
   }
 
-  /** Sends nothing more; what is on its way is no longer waited for. */
+  /** Sends nothing more; what is in flight is no longer waited for. */
   stop(): void {
     this.#stopped = true;
     this.#interrupt();

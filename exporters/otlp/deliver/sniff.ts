@@ -1,4 +1,4 @@
-// Finds out which protocol a server speaks that did not speak the expected one: after a failure, for a helpful log line.
+// Finds out which protocol a server speaks if it is not the expected one: after a failure, for a helpful log line.
 import { isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { type Channel, open, type Route } from "./socket.ts";

@@ -1,7 +1,7 @@
 // Carries encoded requests to a backend.
 import type { Signal } from "../../config.ts";
 
-/** How a backend responded, or did not. Messages are one line, for people. */
+/** A backend's response, or the lack of one. Messages are one line, for people. */
 export type Outcome =
   /** Accepted, except `rejected` items for the reason in `message`. */
   | { readonly status: "ok"; readonly rejected: number; readonly message: string }
@@ -20,18 +20,18 @@ export type Outcome =
   /** Never accepted, unless the suspect is changed. */
   | { readonly status: "rejected"; readonly message: string; readonly suspect?: Suspect };
 
-/** What may be the reason of a rejection. */
+/** The possible reason for a rejection. */
 export type Suspect = "compression" | "perhaps compression" | "credentials";
 
 /** A request was not answered in time. */
 export class Late extends Error {}
 
-/** `P` is a request as it waits: encoded bytes, or what the SDK's exporters accept. */
+/** `P` is a waiting request: encoded bytes, or what the SDK's exporters accept. */
 export interface Transport<P = Buffer> {
   readonly type: "otlp_grpc" | "otlp_http";
   /** Sends one request of `count` items and resolves with its outcome; never rejects. */
   send(signal: Signal, payload: P, count: number): Promise<Outcome>;
-  /** Where a signal's requests go, for people: without user, password and query. */
+  /** Destination of a signal's requests, for messages: without user, password and query. */
   endpointOf(signal: Signal): string;
   /** Compression of payloads from now on. */
   readonly compression: "gzip" | "none";

@@ -1,4 +1,4 @@
-// Writes attributes as OTLP KeyValues. Everything before a value is prepared per key and kept with its spec.
+// Writes attributes as OTLP KeyValues. Everything before a value is prepared per key and cached with its spec.
 import type { AnyAttributes, AttributeSpecs, AttributeValue } from "../../../core/plugin/signals.ts";
 import { isInt64, Template, type Writer, written } from "./writer.ts";
 
@@ -50,7 +50,7 @@ export class Field {
     const mark = w.at;
     w.template(this.#template);
     const start = w.at;
-    // An int that is not an integer is sent as a double: visible to a reader, never a wrong number.
+    // An int that is not an integer is sent as a double: visible to a reader, and never a wrong number.
     if (this.#double || !isInt64(value)) {
       w.bytes[start - 1] = DOUBLE;
       w.double(value);
@@ -63,7 +63,7 @@ export class Field {
     w.bytes[mark + 1] = this.#frame + size;
   }
 
-  /** False if it is too long for this way, or not ASCII. */
+  /** False if it is too long for the fast path, or not ASCII. */
   #string(w: Writer, value: string): boolean {
     const length = value.length;
     if (length >= 125 - this.#frame) return false;
@@ -128,7 +128,7 @@ function writeSlow(w: Writer, tag: number, key: string, value: AttributeValue, d
   w.close(pair);
 }
 
-/** The inside of an AnyValue. */
+/** The content of an AnyValue. */
 export function writeValue(w: Writer, value: AttributeValue, double = false): void {
   w.ensure(16);
   if (typeof value === "string") {

@@ -7,7 +7,10 @@ import { toJson } from "./json.ts";
 
 const compress = promisify(gzip);
 
-/** Requests shrink to less than this part: a single output buffer takes all, without a thread's turn per 16 KiB. */
+/**
+ * Requests are compressed to less than this fraction: a single output buffer is enough, without a turn of the thread
+ * per 16 KiB.
+ */
 const RATIO = 8;
 
 const options = ({ length }: Buffer) => ({
@@ -15,7 +18,7 @@ const options = ({ length }: Buffer) => ({
   chunkSize: Math.max(16 * 1024, Math.ceil(length / RATIO)),
 });
 
-/** A copy in a buffer of its own size: a view that waits would hold all that zlib has allocated. */
+/** A copy in a buffer of its own size: a waiting view would keep everything that zlib has allocated. */
 function exact(view: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(view.length);
   view.copy(copy);
@@ -60,7 +63,7 @@ export class Batch {
     if (--this.#holders === 0) this.#unused();
   }
 
-  /** The bytes to send, made once for all exporters with the same encoding. */
+  /** The bytes to send, created once for all exporters with the same encoding. */
   encoded({ encoding, compression }: Encoding): Buffer | Promise<Buffer> {
     if (encoding === "protobuf" && compression === "none") return this.bytes;
     const key = `${encoding} ${compression}`;
@@ -72,7 +75,7 @@ export class Batch {
     return packed;
   }
 
-  /** The same on this thread, for when it has no time to wait for another. */
+  /** The same on this thread, if there is no time to wait for another. */
   encodedNow({ encoding, compression }: Encoding): Buffer {
     const bytes = encoding === "json" ? toJson(this.signal, this.bytes) : this.bytes;
     return compression === "gzip" ? exact(gzipSync(bytes, options(bytes))) : bytes;

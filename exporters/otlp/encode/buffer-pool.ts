@@ -2,9 +2,9 @@
 
 /** Smaller buffers are left to V8. */
 const LEAST_BYTES = 64 * 1024;
-/** What is allocated is a multiple of this, so that the next request finds room in it. */
+/** Buffer sizes are multiples of this, so that the next request fits. */
 const STEP_BYTES = 256 * 1024;
-/** Buffers kept for reuse. */
+/** Number of buffers kept for reuse. */
 const MOST = 3;
 
 export class BufferPool {

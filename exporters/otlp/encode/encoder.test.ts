@@ -486,7 +486,7 @@ describe("OTLP encoder", () => {
   });
 
   it("agrees with the SDK's serializer, span by span", () => {
-    // otlp-transformer is a dependency of the SDK's exporter: found from there, not from here.
+    // otlp-transformer is a dependency of the SDK's exporter: resolved from there, not from here.
     const sdk = createRequire(
       createRequire(import.meta.url).resolve("@opentelemetry/exporter-trace-otlp-grpc"),
     );
@@ -538,7 +538,7 @@ describe("OTLP encoder", () => {
     );
     const comparable = (span: DecodedSpan) => ({
       ...span,
-      // The SDK writes an empty status and counts of nothing dropped; flags of links it writes as the span's.
+      // The SDK writes an empty status and counts of zero drops; it writes the span's flags as those of links.
       status: span.status ?? { code: 0, message: "" },
       links: span.links.map(({ traceId, spanId }) => [traceId, spanId]),
     });

@@ -1,5 +1,5 @@
-// Encodes each signal once, as it arrives, and hands closed batches to all OTLP exporters; metrics once per
-// set of preferences.
+// Encodes each signal once, as it arrives, and passes closed batches to all OTLP exporters; metrics once per set of
+// preferences.
 import type { Event, Metric, Resource, Scope, Sink, Span } from "../../../core/plugin/signals.ts";
 import { type MetricPreferences, SIGNALS, type Signal } from "../../config.ts";
 import type { Kind } from "../../exporter.ts";
@@ -12,22 +12,22 @@ import { writeMetric } from "./metric.ts";
 import { writeSpan } from "./span.ts";
 import type { Writer } from "./writer.ts";
 
-/** Items of a request: what a request costs, at both ends, is shared by many, and a slow backend keeps up. */
+/** Maximum items of a request: many share its cost at both ends, and a slow backend keeps up. */
 const ITEMS = 2048;
-/** Bytes of a request; a Collector takes 4 MiB, and one more item with its resource must fit. */
+/** Maximum bytes of a request; a Collector accepts 4 MiB, and one more item with its resource must fit. */
 const MOST_BYTES = 3 * 1024 * 1024;
 const MAX_AGE_MS = 1000;
-/** Points of a metric that are written at once. */
+/** Number of points of a metric that are written at once. */
 const POINTS = 512;
 
 const pool = new BufferPool();
 
-/** Where batches go. */
+/** Destination of batches. */
 export interface Receiver {
   accept(batch: Batch): void;
   /** `count` of `kind` could not be encoded. */
   unencodable(kind: Kind, count: number, error: unknown): void;
-  /** Bytes that a batch may have. */
+  /** Maximum bytes of a batch. */
   mostBytes?(signal: Signal): number;
 }
 

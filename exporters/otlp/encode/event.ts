@@ -34,7 +34,7 @@ function preparedFor(spec: EventSpec): Prepared {
   return encoding;
 }
 
-/** The kernel saw it and the agent read it: one time serves as both `time` and `observed_time`. */
+/** The kernel observed it and the agent read it: one time serves as both `time` and `observed_time`. */
 export function writeEvent(w: Writer, event: Event): void {
   const { fixed, attributes } = preparedFor(event.spec);
   w.ensure(fixed.length + 64);

@@ -4,7 +4,7 @@ import { plainAttributes } from "./attributes.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import { varintSize, Writer, written } from "./writer.ts";
 
-/** The schema that resources and scopes name. */
+/** The schema of resources and scopes. */
 export const SCHEMA_URL = "https://opentelemetry.io/schemas/1.45.0";
 
 /** Field 3 of every ResourceX and ScopeX. */
@@ -53,7 +53,7 @@ function scopeBytes(scope: Scope): Buffer {
 /** A tag and the longest length. */
 const LENGTHS = 6;
 
-/** The items of one scope of one resource: stretches of the writer, as pairs of start and end. Used again by each request. */
+/** The items of one scope of one resource: ranges of the writer, as pairs of start and end. Reused by each request. */
 class Group {
   readonly scope: Buffer;
   stretches = new Uint32Array(16);
@@ -123,7 +123,7 @@ export class ExportRequest {
   #scope: Scope | undefined;
   #group: Group | undefined;
 
-  /** Bytes that the request takes, at most a few less. */
+  /** Size of the request in bytes, at most a few less. */
   get bytes(): number {
     return this.#writer.at + this.#framing;
   }
@@ -168,7 +168,7 @@ export class ExportRequest {
     return group;
   }
 
-  /** The request's bytes, in a buffer of `pool` that holds nothing else; the request is empty afterwards. */
+  /** The request's bytes, in a buffer of `pool` that contains nothing else; the request is empty afterwards. */
   take(pool: BufferPool): { readonly chunk: Buffer<ArrayBuffer>; readonly bytes: Buffer } {
     const sizes = this.#filled.map(({ size }) => size);
     const total = sizes.reduce((sum, size) => sum + 1 + varintSize(size) + size, 0);

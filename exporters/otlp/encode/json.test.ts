@@ -26,7 +26,7 @@ const { JsonMetricsSerializer } = createRequire(
   createRequire(import.meta.url).resolve("@opentelemetry/exporter-trace-otlp-grpc"),
 )("@opentelemetry/otlp-transformer");
 
-/** The JSON of what is fed, one request. */
+/** The JSON of one request with these signals. */
 function jsonOf(feed: (encoder: Encoder) => void, form: MetricPreferences = {}): unknown {
   const batches: Batch[] = [];
   const encoder = new Encoder();
@@ -118,7 +118,7 @@ describe("OTLP as JSON", () => {
           ),
         ).toString(),
       );
-      // Theirs says it in the resource as well, where OTLP has no such field.
+      // The SDK writes it in the resource as well, where OTLP has no such field.
       delete theirs.resourceMetrics[0].resource.schemaUrl;
       const ours = jsonOf((encoder) => encoder.metrics(metrics), form);
       assert.deepEqual(plain(ours), plain(theirs));
@@ -211,7 +211,7 @@ describe("OTLP as JSON", () => {
   }
 });
 
-/** Without what only one of both writes out: zeros and nothings, which mean the same left away. */
+/** Without what only one of both writes: zeros and empty values, whose absence means the same. */
 function plain(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== "object" || value === null) return typeof value === "number" ? String(value) : value;

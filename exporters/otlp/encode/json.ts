@@ -15,7 +15,7 @@ type Scalar =
   | "bool";
 type Packed = "fixed64s" | "doubles" | "uint64s";
 type Field = readonly [name: string, type: Scalar | Packed | Schema, repeated?: "repeated"];
-/** Fields by number: what our writers write, and no more. */
+/** Fields by number: those that our writers write. */
 interface Schema {
   readonly [field: number]: Field;
 }

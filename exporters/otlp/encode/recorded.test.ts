@@ -1,5 +1,5 @@
-// What is written, or kept in columns, from a record's words against what is from the object that the same declarations give:
-// for each record of the tracker and of every plugin, with anything in its fields that the kernel may put there.
+// What is written, or stored in columns, from a record's words, compared with the object that the same declarations
+// give: for each record of the tracker and of every plugin, with any content that the kernel may produce.
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ConnCursor } from "../../../bpf/include/wirespan/structs.skel.ts";
@@ -17,7 +17,7 @@ import { RowBuilder } from "../../local/columns.ts";
 import { RecordedRows } from "../../local/recorded.ts";
 import { Encoder } from "./encoder.ts";
 
-/** Fields that mean something in a few values only, or count what follows. */
+/** Fields with only a few meaningful values, or that count what follows. */
 const AMONG: Readonly<Record<string, readonly number[]>> = {
   family: [0, 4, 6],
   contexts: [0, 1, 2, 8],
@@ -50,7 +50,7 @@ const TEXTS = [
   "sixteen bytés…",
 ];
 
-/** Anything that a field may hold. Times on the boot clock, counts and cookies stay below 2^53. */
+/** Any content of a field. Times on the boot clock, counts and cookies stay below 2^53. */
 function fillField(
   name: string,
   place: Place,
@@ -83,7 +83,7 @@ function fillField(
       view.setUint32(at, word(), true);
       return view.setUint32(at + 4, one([0, 0, 1, random(2 ** 21)]), true);
     case "text":
-      // The kernel cuts a name wherever the field ends.
+      // The kernel truncates a name wherever the field ends.
       return bytes.set(Buffer.from(one(TEXTS)).subarray(0, place.size), at);
     case "array":
       for (let i = 0; i < place.size; i++) bytes[at + i] = one([0, small()]);
@@ -103,7 +103,7 @@ function filled(size: number, fields: Fields, random: Random): Uint8Array<ArrayB
   return bytes;
 }
 
-/** What arrives of the signals that `feed` gives, in order. */
+/** What arrives for the signals that `feed` emits, in order. */
 function arrived(feed: (sink: Sink) => void): unknown[] {
   const encoder = new Encoder();
   const found: unknown[] = [];
@@ -120,7 +120,7 @@ function arrived(feed: (sink: Sink) => void): unknown[] {
   return found;
 }
 
-/** Compares what is written of each signal from its record with what is written of its object. */
+/** Compares what is written for each signal from its record with what is written from its object. */
 class Comparing implements Sink {
   compared = 0;
   readonly #columns = new Map<unknown, [RowBuilder, RowBuilder]>();
@@ -159,7 +159,7 @@ class Comparing implements Sink {
     this.#compareColumns(spec, recorded);
   }
 
-  /** Rows follow one another, as texts are made once a frame. */
+  /** Consecutive rows, because texts are created once per frame. */
   #compareColumns(spec: Span["spec"] | Event["spec"], recorded: Recorded): void {
     let both = this.#columns.get(spec);
     if (both === undefined) {

@@ -1,6 +1,7 @@
-// Writes attributes straight from the record in which they lie: from each declared set of values one function is made, when it
-// is first met. No string and no object is made of what it writes. Its source text consists of the fixed parts below and of
-// numbers: where fields lie and the bytes of keys; nothing that anybody writes down becomes code. Tests: recorded.test.ts.
+// Writes attributes directly from the record that contains them: for each declared set of values one function is
+// generated when it is first used. It creates no strings and no objects. Its source text consists of the fixed parts
+// below and of numbers: offsets of fields and bytes of keys; nothing that a user writes becomes code. Tests:
+// recorded.test.ts.
 import { decodeCString } from "../../../core/bridge/runtime.ts";
 import { formatAddress } from "../../../core/plugin/address.ts";
 import type { AttributeValue } from "../../../core/plugin/signals.ts";
@@ -10,11 +11,11 @@ import { type Bare, placeOf } from "../../place.ts";
 import { DOUBLE, Field, INT, STRING } from "./attributes.ts";
 import { type Writer, written } from "./writer.ts";
 
-/** With a key no longer all lengths of what is written in the short way are below 128, and take a byte each. */
+/** With keys up to this length, all lengths in the short form are below 128, and take a byte each. */
 const MOST_KEY = 80;
-/** Of those values too. */
+/** The same for values. */
 const MOST_TEXT = 40;
-/** Bytes that an attribute may take, and those that are there for all of a record. */
+/** Maximum bytes of an attribute, and those that are reserved for a whole record. */
 const MOST_ATTRIBUTE = 128 + 8;
 const ROOM = 16 * 1024;
 
@@ -39,7 +40,7 @@ function read(place: Bare, path: string): string {
   }
 }
 
-/** Decimal digits of a byte, the first lowest, and in the highest byte how many they are. */
+/** Decimal digits of a byte, the lowest first, and in the highest byte their number. */
 const DECIMAL = Uint32Array.from({ length: 256 }, (_, byte) =>
   [...String(byte)].reduce(
     (all, digit, i) => all | (digit.charCodeAt(0) << (8 * i)),
@@ -55,7 +56,7 @@ function hex(out: Uint8Array, start: number, value: number, first: number): numb
   return at;
 }
 
-/** Puts a connection's id; returns where it ends. */
+/** Writes a connection's id; returns the end. */
 function putId(out: Uint8Array, start: number, low: number, high: number, life: number): number {
   const first = (word: number) => (31 - Math.clz32(word | 1)) & 28;
   let at = high > 0 ? hex(out, start, high, first(high)) : start;
@@ -66,14 +67,14 @@ function putId(out: Uint8Array, start: number, low: number, high: number, life: 
   return at;
 }
 
-/** Writes a value the long way; the room for what follows stays as it was. */
+/** Writes a value in the long form; the space reserved for what follows stays the same. */
 function put(w: Writer, field: Field, value: AttributeValue, at: number): void {
   w.at = at;
   field.write(w, value);
   w.ensure(ROOM);
 }
 
-/** A C string that is not ASCII: the kernel may have cut it within a character. */
+/** A C string that is not ASCII: the kernel may have truncated it within a character. */
 function putText(w: Writer, field: Field, [words, bytes]: Memory, from: number, size: number): void {
   field.write(w, decodeCString(words, bytes, from, size));
 }
@@ -116,7 +117,7 @@ ${text}
     return make(...Object.values(HELPERS), ...this.#given) as Write;
   }
 
-  /** A name for something that is no number. */
+  /** A name for a value that is not a number. */
   #give(value: unknown): string {
     return `g${this.#given.push(value) - 1}`;
   }
@@ -166,14 +167,14 @@ ${text}
     return `switch (${on}) {\n${lines.join("\n")}\n}`;
   }
 
-  /** Writes an expression's value the long way, unless that is undefined. */
+  /** Writes an expression's value in the long form, unless it is undefined. */
   #long(key: string, expression: string): string {
     const field = this.#give(this.#field(key));
     return `t = ${expression};
 if (t !== undefined) { put(w, ${field}, t, o); o = w.at; out = w.bytes; v = w.view; }`;
   }
 
-  /** Puts bytes at `o`, and up to 7 more. */
+  /** Writes bytes at `o`, and up to 7 more. */
   #bytes(bytes: Uint8Array): string {
     const padded = new Uint8Array((bytes.length + 7) & ~7);
     padded.set(bytes);

@@ -74,7 +74,7 @@ function writeLink(w: Writer, link: SpanContext): void {
   w.id(0x0a, link.traceId);
   w.id(0x12, link.spanId);
   w.byte(0x35);
-  // Linked spans are an application's, made by another process.
+  // Linked spans belong to an application, thus to another process.
   w.fixed32(SAMPLED | HAS_IS_REMOTE | IS_REMOTE);
   w.close(mark);
 }

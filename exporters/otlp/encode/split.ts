@@ -30,7 +30,7 @@ const NAMES: Readonly<Record<Signal, readonly (readonly string[])[]>> = {
   ],
 };
 
-/** Both halves of a request of `count` items as it goes out; undefined for a single item. */
+/** Both halves of a request of `count` items as sent; undefined for a single item. */
 export async function halves(
   signal: Signal,
   payload: Buffer,
@@ -54,7 +54,7 @@ export async function halves(
   );
 }
 
-/** The items from `from` up to `to`, with the resources and scopes that they belong to. */
+/** The items from `from` up to `to`, with their resources and scopes. */
 function protobufPart(signal: Signal, bytes: Buffer, from: number, to: number): Buffer {
   let seen = 0;
   const reduce = (message: Buffer, path: Path): { bytes: Buffer; items: number } => {
@@ -93,7 +93,7 @@ function delimited(number: number, bytes: Buffer): Buffer {
 
 interface Field {
   readonly number: number;
-  /** Where its tag begins, its content, and what follows. */
+  /** The start of its tag, its content, and what follows. */
   readonly start: number;
   readonly content: number;
   readonly end: number;

@@ -5,8 +5,8 @@ import type { Time } from "../../../core/plugin/signals.ts";
 const TWO_32 = 0x1_0000_0000;
 
 /**
- * Bytes that are written often: copied eight at a time, as doubles, which is faster than a call for so few. No
- * eight bytes of UTF-8 and tags are a NaN, the only double that may change when copied.
+ * Bytes that are written often: copied eight at a time, as doubles, which is faster than a call for so few. No eight
+ * bytes of UTF-8 and tags are a NaN, the only double that may change when copied.
  */
 export class Template {
   readonly words: Float64Array;
@@ -22,7 +22,7 @@ export class Template {
 }
 
 export class Writer {
-  /** The buffer; what is written lies before `at`. Replaced when it grows. */
+  /** The buffer; the written part is before `at`. Replaced when it grows. */
   bytes: Buffer;
   at = 0;
   /** Of `bytes`. */
@@ -175,7 +175,7 @@ export class Writer {
   }
 }
 
-/** Whether a number is an integer that int64 holds; beyond 2^53 it still is some exact integer. */
+/** Whether a number is an integer that fits into an int64; beyond 2^53 it is still some exact integer. */
 export function isInt64(value: number): boolean {
   return Number.isInteger(value) && value < 2 ** 63 && value >= -(2 ** 63);
 }
