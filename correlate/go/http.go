@@ -13,6 +13,7 @@ func Transport(base http.RoundTripper, current Current) http.RoundTripper {
 	if off {
 		return base
 	}
+	announceProcess()
 	return &transport{base, current}
 }
 

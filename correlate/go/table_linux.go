@@ -66,10 +66,18 @@ func label(conn net.Conn, span SpanContext) {
 }
 
 // begin is for a connection of which no byte was written yet: what its slot says of an earlier one with the
-// same addresses and ports ends.
+// same addresses and ports ends. The table is announced before that first byte: a reader that sees the connection
+// later takes only the last of the labels that are there.
 func begin(conn net.Conn) {
 	if local, remote, ok := addresses(conn); ok {
+		announceProcess()
 		process().empty(0, local, remote)
+	}
+}
+
+func announceProcess() {
+	if t := process(); t != nil {
+		announce.due(t)
 	}
 }
 

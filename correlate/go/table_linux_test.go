@@ -1,12 +1,14 @@
 package correlate
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -289,6 +291,43 @@ func TestAnnouncements(t *testing.T) {
 		t.Errorf("%d announcements after the connection was lost", n)
 	}
 }
+
+func TestAnnouncedBeforeFirstByte(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer listener.Close()
+	for name, prepare := range map[string]func(){
+		"Transport": func() { Transport(nil, TraceParent) },
+		"DialContext": func() {
+			conn, err := DialContext(&net.Dialer{})(context.Background(), "tcp", listener.Addr().String())
+			check(t, err)
+			conn.Close()
+		},
+		"Server": func() {
+			server := &http.Server{}
+			Server(server)
+			client, conn := net.Pipe()
+			client.Close()
+			server.ConnState(named{conn, listener.Addr()}, http.StateNew)
+		},
+	} {
+		before := announcements.Load()
+		announce.next.Store(0)
+		prepare()
+		if n := announcements.Load() - before; n != 1 {
+			t.Errorf("%s: %d announcements instead of 1", name, n)
+		}
+	}
+}
+
+// named has the addresses of a TCP connection.
+type named struct {
+	net.Conn
+	addr net.Addr
+}
+
+func (n named) LocalAddr() net.Addr  { return n.addr }
+func (n named) RemoteAddr() net.Addr { return n.addr }
 
 func TestOff(t *testing.T) {
 	if os.Getenv("WIRESPAN_CORRELATE") != "" {
