@@ -80,7 +80,7 @@ describe("netnsLinks", () => {
       ip("link", "set", "lo", "up");
       const send = `require("node:dgram").createSocket("udp4").send("hello", 9, "127.0.0.1", () => process.exit())`;
       execFileSync("ip", ["netns", "exec", name, process.execPath, "-e", send]);
-      // More than one answer's worth.
+      // More than fits into one answer.
       const { cookie, links } = native.netnsLinks(fd);
       assert.equal(cookie, native.netnsCookie(fd));
       const told = JSON.parse(ip("-s", "-j", "-d", "link", "show")) as {

@@ -1,31 +1,31 @@
-// The typed face of the native addon: one class per kernel noun. Arguments are checked here or by
-// the compiler; the addon assumes them valid. Every failure is a NativeError.
+// The typed interface of the native addon: one class per kernel noun. Arguments are checked here or by the compiler;
+// the addon assumes that they are valid. Every failure is a NativeError.
 import { createRequire } from "node:module";
 
-/** What a call into libbpf or the kernel failed with. */
+/** A failed call into libbpf or the kernel. */
 export interface NativeError extends Error {
   /** The errno name, e.g. `EPERM`. */
   readonly code: string;
-  /** What was being done: `open`, `load`, `attach`, `map ring`, `read table`, ... */
+  /** The failed step: `open`, `load`, `attach`, `map ring`, `read table`, ... */
   readonly step: string;
-  /** The BPF program concerned, where there is one. */
+  /** The BPF program concerned, if any. */
   readonly program?: string;
-  /** The verifier's log or libbpf's last words, where there are any. */
+  /** The verifier's log or libbpf's last messages, if any. */
   readonly detail?: string;
 }
 
 export interface LoadOptions {
-  /** Programs to load; every other program of the object is left out. */
+  /** Programs to load; every other program of the object is omitted. */
   readonly programs: readonly string[];
   /** Bytes for `const volatile` globals, by name; each at most as long as the variable. */
   readonly constants?: Readonly<Record<string, Uint8Array>>;
-  /** Maps that another loaded object already owns, by this object's name for them. EINVAL on another layout. */
+  /** Maps that another loaded object already owns, by this object's name for them. EINVAL if their layout differs. */
   readonly reuse?: Readonly<Record<string, BpfMap>>;
   /** `max_entries` to set before load, by map name (a ring's is its size in bytes). */
   readonly maxEntries?: Readonly<Record<string, number>>;
   /**
-   * Paths of pinned hashes that take the place of the object's maps, by map name; EINVAL on another size of keys
-   * (that of values does not matter). With an empty path the map is not created, and no code may reach it.
+   * Paths of pinned hashes that replace the object's maps, by map name; EINVAL if the size of keys differs (that of
+   * values does not matter). With an empty path the map is not created, and no code may use it.
    */
   readonly pinned?: Readonly<Record<string, string>>;
 }
@@ -38,16 +38,16 @@ export interface BpfObject {
   detach(program: string): void;
   /** Puts one loaded program into a map of programs, for others to call (BPF_MAP_TYPE_PROG_ARRAY). */
   place(program: string, map: BpfMap, index: number): void;
-  /** Throws ENOENT for a name that the object lacks. */
+  /** Throws ENOENT for a name that the object does not have. */
   map(name: string): BpfMap;
   /** Kernel ids and sizes of the loaded programs. `runCount`/`runTimeNs` are 0 unless statistics are on. */
   programs(): readonly ProgramInfo[];
   /**
-   * Runs an iterator program to its end on a worker thread and answers with all that it wrote.
-   * `map` names the map that a map-element iterator walks.
+   * Runs an iterator program to its end on a worker thread and returns everything that it wrote. `map` names the map
+   * that a map-element iterator walks.
    */
   iterate(program: string, map?: string): Promise<Uint8Array>;
-  /** Runs a `SEC("syscall")` program once; its return value. `context` is read and written back. */
+  /** Runs a `SEC("syscall")` program once; returns its return value. `context` is read and written back. */
   run(program: string, context?: Uint8Array): number;
   /** Detaches and unloads everything. Idempotent; every other call then throws EBADF. */
   close(): void;
@@ -60,7 +60,7 @@ export interface ProgramInfo {
   readonly instructions: number;
   readonly runCount: number;
   readonly runTimeNs: number;
-  /** Events that it was not run for: it was running on that CPU already when an interrupt brought them. */
+  /** Events that it was not run for: it was already running on that CPU when an interrupt caused them. */
   readonly misses: number;
 }
 
@@ -72,22 +72,25 @@ export interface BpfMap {
   readonly valueSize: number;
   readonly maxEntries: number;
   /**
-   * Reads every entry with batch lookups. Answers with the number of entries. `keys` and `values` are
-   * grown by the caller: entry i is at i * keySize and i * valueSize. Per-CPU values are summed word by
-   * word as u64 (valueSize is then a multiple of 8), except the u64 words listed in `maxWords`, of which
-   * the largest is taken. Throws ENOSPC when the arrays are too small for all entries.
+   * Reads every entry with batch lookups. Returns the number of entries. `keys` and `values` are grown by the caller:
+   * entry i is at i * keySize and i * valueSize. Per-CPU values are summed word by word as u64 (valueSize is then a
+   * multiple of 8), except the u64 words listed in `maxWords`, of which the largest is taken. Throws ENOSPC if the
+   * arrays are too small for all entries.
    */
   read(keys: Uint8Array, values: Uint8Array, maxWords?: Uint32Array): number;
   /**
-   * The same without summing: value i of CPU c is at (i * cpus + c) * valueSize. Entries of an array that are zero on all
-   * CPUs are left out: they have not been used.
+   * The same without summing: value i of CPU c is at (i * cpus + c) * valueSize. Entries of an array that are zero on
+   * all CPUs are omitted, because they are unused.
    */
   readPerCpu(keys: Uint8Array, values: Uint8Array): number;
-  /** Reads one entry, not of a per-CPU map, into `value`; false where there is no such key. Throws EINVAL for other lengths. */
+  /**
+   * Reads one entry, not of a per-CPU map, into `value`; returns false if there is no such key. Throws EINVAL for
+   * other lengths.
+   */
   lookUp(key: Uint8Array, value: Uint8Array): boolean;
-  /** A per-CPU value is that of all CPUs, one share behind the other. Throws EINVAL for other lengths. */
+  /** A per-CPU value is that of all CPUs, one share after the other. Throws EINVAL for other lengths. */
   update(key: Uint8Array, value: Uint8Array): void;
-  /** False where there was no such key. */
+  /** Returns false if there was no such key. */
   delete(key: Uint8Array): boolean;
 }
 
@@ -108,23 +111,23 @@ export interface Ring {
   close(): void;
 }
 
-/** Tells when rings ask to be read before their time (a forced wake-up). */
+/** Reports when rings must be read immediately (a forced wake-up). */
 export interface Waker {
-  /** Keeps no hold on the ring: one that nothing else refers to is collected, and watched no longer. */
+  /** Does not keep the ring alive: one without other references is collected, and no longer watched. */
   add(ring: Ring): void;
   remove(ring: Ring): void;
   close(): void;
 }
 
-/** What this kernel and these permissions allow, found by trying. */
+/** What this kernel and these privileges support, found by trying. */
 export interface Features {
   /** Kernel release, as uname prints it. */
   readonly kernel: string;
   /** libbpf's version, e.g. `1.1`. */
   readonly libbpf: string;
-  /** `none`, `integrity` or `confidentiality`; `unknown` where securityfs does not tell. */
+  /** `none`, `integrity` or `confidentiality`; `unknown` if securityfs does not show it. */
   readonly lockdown: string;
-  /** Possible CPUs: as many shares has a per-CPU value. */
+  /** Possible CPUs: the number of shares of a per-CPU value. */
   readonly cpus: number;
 }
 
@@ -138,37 +141,42 @@ export interface Offset {
 export interface Link {
   readonly index: number;
   readonly name: string;
-  /** As rtnetlink calls its kind, `macvlan`; empty for hardware. */
+  /** Its kind in rtnetlink's terms, `macvlan`; empty for hardware. */
   readonly kind: string;
-  /** Received so far, by its own account; exact below 2^53. */
+  /** Received so far according to its statistics; exact below 2^53. */
   readonly packets: number;
   readonly bytes: number;
 }
 
 export interface Native {
-  /** Opens and loads on a worker thread; every failure is a rejection. `object` is the ELF file's bytes, `name` goes into messages. */
+  /**
+   * Opens and loads on a worker thread; every failure is a rejection. `object` is the content of the ELF file, `name`
+   * is used in messages.
+   */
   load(name: string, object: Uint8Array, options: LoadOptions): Promise<BpfObject>;
   /** Maps a BPF_MAP_TYPE_RINGBUF; `batchBytes` is the size of the reused buffer (default 256 KiB). */
   openRing(map: BpfMap, batchBytes?: number): Ring;
   /** Calls `onWake` from the event loop; keeps the process alive only until `close`. */
   createWaker(onWake: () => void): Waker;
   features(): Features;
-  /** Whether a program of this kind loads and attaches (a tiny one is tried): `undefined` or the error's code. */
+  /** Whether a program of this type loads and attaches (a tiny one is tried): `undefined` or the error's code. */
   tryKind(kind: "tp_btf" | "fentry" | "kprobe" | "iter" | "tracepoint"): string | undefined;
-  /** Number of arguments of a BTF tracepoint (without the context), -1 where this kernel lacks it. */
+  /** Number of arguments of a BTF tracepoint (without the context); -1 if this kernel does not have it. */
   tracepointArity(name: string): number;
-  /** Whether the running kernel's BTF has this function, and its number of parameters; -1 where absent. */
+  /** Number of parameters of a function in the running kernel's BTF; -1 if it is absent. */
   functionArity(name: string): number;
   /**
-   * Values by name of an enum in the running kernel's BTF; empty where absent. An enum without a name is
-   * asked for by the name of one of its values: `NET_RX_SOFTIRQ`.
+   * Values by name of an enum in the running kernel's BTF; empty if it is absent. An enum without a name is looked up
+   * by the name of one of its values: `NET_RX_SOFTIRQ`.
    */
   kernelEnum(name: string): Readonly<Record<string, number>>;
   /** Boot clock to wall clock, from the tightest of several samples. */
   bootOffset(): Offset;
   /** Nanoseconds on the kernel's boot clock, whatever time namespace this process is in. */
   bootNow(): number;
-  /** How far the boot clock of this process's time namespace is ahead of the kernel's, nanoseconds; 0 without a namespace. */
+  /**
+   * Offset of the boot clock of this process's time namespace from the kernel's, nanoseconds; 0 without a namespace.
+   */
   bootShift(): number;
   /** SO_NETNS_COOKIE of the namespace behind an open nsfs fd, or of the caller's own for -1. */
   netnsCookie(fd: number): number;
@@ -181,7 +189,7 @@ export interface Native {
    * receiver whose queue is full, then throws EAGAIN; ENOENT or ECONNREFUSED if nobody receives.
    */
   sendDatagram(address: string, text: string): void;
-  /** Switches BPF run-time statistics on until `close`. */
+  /** Enables BPF run-time statistics until `close`. */
   enableStats(): { close(): void };
   /** libbpf's messages: level 0 warn, 1 info, 2 debug. One listener. */
   onMessage(listener: ((level: number, text: string) => void) | undefined): void;

@@ -16,7 +16,7 @@ function openFiles(): number {
 
 const before = loadedPrograms();
 
-/** The programs of `useAll` that the kernel has, and did not have at first. */
+/** The programs of `useAll` that the kernel has, but did not have at first. */
 function alive(): string[] {
   return [...loadedPrograms().difference(before)].filter((line) => /_(produce|fixture_state)\t/.test(line));
 }
@@ -27,7 +27,7 @@ async function assertGone(): Promise<void> {
   assert.deepEqual(alive(), []);
 }
 
-/** Loads, attaches and uses one of everything; the caller closes it or lets it go. */
+/** Loads, attaches and uses one of everything; the caller closes it or drops it. */
 async function useAll() {
   const object = await native.load("fixture", fixtureBytes(), { programs: ["produce", "fixture_state"] });
   object.attach("fixture_state");

@@ -32,7 +32,7 @@ async function connectOnce(): Promise<void> {
   await once(server, "close");
 }
 
-/** Keys that a hash with seed 0 and `buckets` buckets keeps in bucket 0: the kernel's jhash2 of one word. */
+/** Keys that a hash with seed 0 and `buckets` buckets stores in bucket 0: the kernel's jhash2 of one word. */
 function keysOfOneBucket(count: number, buckets: number): number[] {
   const rotated = (word: number, by: number) => (word << by) | (word >>> (32 - by));
   const hash = (key: number) => {
@@ -204,7 +204,7 @@ describe("BpfMap", () => {
     await connectOnce();
     object.detach("fixture_state");
     const counted = read(seen).get(0)!;
-    // Two ends, and at least establishment and close for each.
+    // Two ends, and at least the start and the end of each.
     assert.ok(counted >= 4, `${counted} state changes`);
     await connectOnce();
     assert.equal(read(seen).get(0), counted);

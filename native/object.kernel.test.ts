@@ -116,7 +116,7 @@ describe("BpfObject", () => {
 
   it("passes a context to a system call program and returns what it wrote", async () => {
     using object = await load(["produce"]);
-    // The kernel keeps a full ring apart from an empty one by never filling the last 8 bytes.
+    // The kernel distinguishes a full ring from an empty one by never filling the last 8 bytes.
     assert.equal(produce(object, { first: 0, records: 2100 }), 2100 - 2047);
   });
 

@@ -116,7 +116,7 @@ describe("Ring", () => {
     const [offered, refused] = new Uint32Array(values.buffer) as unknown as [number, number];
     assert.ok(offered > 50_000, `${offered} offered`);
     assert.equal(found.length, offered - refused);
-    // More than fitted at the end of each round: both sides were at work at once.
+    // More than fitted at the end of each round: both sides were active at the same time.
     assert.ok(found.length > 11 * (ring.capacity / 32), `${found.length} of ${offered} found`);
     for (let i = 1; i < found.length; i++) {
       if (found[i]! <= found[i - 1]!) assert.fail(`${found[i]} after ${found[i - 1]}`);

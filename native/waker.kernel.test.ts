@@ -8,13 +8,13 @@ import { load, produce } from "./test/fixture.ts";
 const run = promisify(execFile);
 const face = new URL("index.ts", import.meta.url).href;
 
-/** Runs a module in a Node of its own; rejects when it fails or has not ended after 10 s. */
+/** Runs a module in a separate Node; rejects if it fails or has not ended after 10 s. */
 function child(source: string): Promise<{ stdout: string; stderr: string }> {
   const code = `import { native } from ${JSON.stringify(face)};\n${source}`;
   return run(process.execPath, ["--input-type=module", "-e", code], { timeout: 10_000 });
 }
 
-/** Until a wake-up would have come: a loaded machine may run the timer before the loop has looked once. */
+/** Until a wake-up would have come: a busy machine may run the timer before the loop has polled once. */
 async function settled(): Promise<void> {
   await sleep(50);
   await afterPoll();
@@ -101,7 +101,7 @@ describe("Waker", () => {
     assert.equal(stdout, "closing\ngone\n");
   });
 
-  // A ring that nothing refers to may be collected before it wakes anyone: the handler refers to it.
+  // A ring without references may be collected before it wakes anyone: the handler refers to it.
   it("passes on what its callback throws as an uncaught exception", async () => {
     const { stdout } = await child(`
       import { load, produce } from ${JSON.stringify(new URL("test/fixture.ts", import.meta.url).href)};

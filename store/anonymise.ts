@@ -1,4 +1,4 @@
-// Replaces addresses and names in a recording by keyed hashes. The key is thrown away; what was the same stays the same
+// Replaces addresses and names in a recording by keyed hashes. The key is discarded; what was the same stays the same
 // everywhere in the file. Tests: store/anonymise.test.ts.
 import { createHmac, randomBytes } from "node:crypto";
 import { isIP } from "node:net";
@@ -45,7 +45,7 @@ export class Pseudonyms {
   readonly #known = new Map<string, string>();
   readonly #taken = new Set<string>();
 
-  /** An address becomes a private one of its family; other texts, `name-` and eight digits. */
+  /** An address becomes a private one of its family; other texts become `name-` and eight digits. */
   of(text: string): string {
     if (text === "" || ANYWHERE.test(text)) return text;
     const mapped = /^::ffff:([\d.]+)$/i.exec(text)?.[1];
@@ -61,7 +61,7 @@ export class Pseudonyms {
     return known;
   }
 
-  /** The values of attributes, texts in lists as well. */
+  /** The values of attributes, including texts in lists. */
   attributes(all: Readonly<Record<string, unknown>>): Record<string, unknown> {
     const one = (value: unknown): unknown => {
       if (Array.isArray(value)) return value.map(one);
@@ -85,7 +85,7 @@ function named(text: string, hash: Buffer): string {
   }
 }
 
-/** Rewrites all of a recording. It is to be compacted afterwards, so that no free page holds what there was. */
+/** Rewrites a whole recording. It must be compacted afterwards, so that no free page contains the original. */
 export function anonymise(db: Database): void {
   const names = new Pseudonyms();
   db.get("PRAGMA secure_delete = ON");

@@ -1,13 +1,13 @@
-// What the paths of /api/v1 answer, as JSON. Types alone: the page is compiled against them as well, so nothing of
-// Node may be named here. Times are in seconds since the epoch, durations in seconds, sizes in bytes.
-/** What every answer has. */
+// Responses of the paths of /api/v1, as JSON. Types only: the page is compiled against them as well, so nothing of Node
+// may be used here. Times are in seconds since the epoch, durations in seconds, sizes in bytes.
+/** Common to every response. */
 export interface Common {
   readonly asOf: number;
-  /** There was no time to look at everything. */
+  /** There was no time to search everything. */
   readonly partial: boolean;
   /** Rows that were searched. */
   readonly scanned: number;
-  /** One calm row of this many is kept. */
+  /** One in this many uneventful rows is stored. */
   readonly oneIn: number;
 }
 
@@ -19,9 +19,9 @@ export interface Meta {
   readonly isRecording: boolean;
   readonly file: string;
   readonly bytes: number;
-  /** Bytes of it that single connections take. */
+  /** Its bytes that are used by single connections. */
   readonly used: number;
-  /** Since when each is kept. */
+  /** Since when each is stored. */
   readonly keptFrom: {
     readonly calm?: number | undefined;
     readonly notable?: number | undefined;
@@ -33,7 +33,7 @@ export interface Meta {
   readonly agent?: AgentSummary | undefined;
 }
 
-/** What the rail says of the agent. */
+/** What the rail shows about the agent. */
 export interface AgentSummary {
   /** When it last reported. */
   readonly at: number;
@@ -58,7 +58,7 @@ export interface Finding {
   readonly text: string;
   readonly next: string;
   readonly count: number;
-  /** Against the hour before. */
+  /** Compared with the hour before. */
   readonly ratio?: number | undefined;
   /** The path of the page that shows it, with the filter. */
   readonly evidence: string;
@@ -119,7 +119,7 @@ export interface Heat {
   readonly parts?: readonly string[] | undefined;
 }
 
-/** What the values of a box of a heatmap have in common, against all others of the interval. */
+/** What the values in a box of a heatmap have in common, compared with all others of the interval. */
 export interface Difference {
   readonly attribute: string;
   readonly value: string;
@@ -176,7 +176,7 @@ export interface OpenConnection {
   readonly age: number;
   readonly sent: number;
   readonly received: number;
-  /** What the peer has not acknowledged, and what the application has not read. */
+  /** Data that the peer has not acknowledged, and data that the application has not read. */
   readonly sendQueue: number;
   readonly receiveQueue: number;
   readonly rtt?: number | undefined;
@@ -184,7 +184,7 @@ export interface OpenConnection {
 }
 
 export interface Living {
-  /** Connections that are open on the host, those that the agent listed, and those of them that match. */
+  /** Numbers of connections that are open on the host, that the agent listed, and of those that match. */
   readonly total: number;
   readonly listed: number;
   readonly matching: number;
@@ -230,17 +230,17 @@ export interface Losses {
   readonly rejected: readonly LossPart[];
 }
 
-/** One function of a merged stack: the callers come first, one less deep. */
+/** One function of a merged stack: callers come first, one level less deep. */
 export interface StackLine {
   readonly frame: string;
   readonly depth: number;
   readonly count: number;
-  /** Of all drops that were looked at, 0 to 1. */
+  /** Of all examined drops, 0 to 1. */
   readonly share: number;
 }
 
 export interface Stacks {
-  /** Drops that are kept one by one, and those of them that have a stack. */
+  /** Drops that are stored individually, and those of them that have a stack. */
   readonly total: number;
   readonly withStack: number;
   readonly lines: readonly StackLine[];
@@ -251,7 +251,7 @@ export interface Listener {
   readonly resource: number;
   readonly port: number;
   readonly process: string;
-  /** Waiting now, at most in the interval, and how many may wait. */
+  /** Waiting now, maximum in the interval, and limit. */
   readonly waiting: number;
   readonly mostWaiting: number;
   readonly limit: number;
@@ -274,7 +274,7 @@ export interface Listeners {
 
 export interface Softirq {
   readonly vector: string;
-  /** Absent: of all CPUs. */
+  /** Absent: all CPUs. */
   readonly cpu?: number | undefined;
   readonly seconds: number;
   readonly line: Line;
@@ -288,12 +288,12 @@ export interface SoftirqLatency {
   readonly count: number;
 }
 
-/** NAPI polls of a CPU; without one, of all. */
+/** NAPI polls of a CPU, or of all. */
 export interface Napi {
   readonly cpu?: number | undefined;
   readonly polls: number;
   readonly packets: number;
-  /** Polls that used up their budget. */
+  /** Polls that exhausted their budget. */
   readonly exhausted: number;
 }
 
@@ -349,7 +349,7 @@ export interface Events {
   readonly events: readonly TraceRow[];
 }
 
-/** What an exporter was given of one kind, and what became of it. */
+/** What an exporter received of one kind, and what became of it. */
 export interface ExportBalance {
   readonly given: number;
   readonly acknowledged: number;
@@ -358,13 +358,13 @@ export interface ExportBalance {
   readonly lost: Readonly<Record<string, number>>;
 }
 
-/** What the page reads of the agent's status. */
+/** The part of the agent's status that the page uses. */
 export interface AgentState {
   readonly version: string;
   readonly pid: number;
   readonly uptimeSeconds: number;
   readonly plugins: readonly PluginState[];
-  /** What does not hold where the agent runs, in words. */
+  /** Limitations of the agent's environment, in words. */
   readonly limits: readonly string[];
   readonly exporters: readonly {
     readonly name: string;
@@ -381,11 +381,11 @@ export interface AgentState {
   readonly unseen: number;
   /** The programs' own counts, by plugin. */
   readonly accounts: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  /** What `wirespan doctor` says of the running plugins. */
+  /** What `wirespan doctor` reports about the running plugins. */
   readonly hooks?: readonly HookState[] | undefined;
 }
 
-/** One thing that a plugin observes, and the kernel's hook by which it does. */
+/** One event that a plugin observes, and its hook in the kernel. */
 export interface HookState {
   readonly plugin: string;
   readonly thing: string;
@@ -403,7 +403,7 @@ export interface Agent {
     readonly file: string;
     readonly bound: number;
     readonly kept: Readonly<Record<string, Kept>>;
-    /** Chunks that gave way to newer ones. */
+    /** Chunks that were replaced with newer ones. */
     readonly evicted: number;
     readonly oneIn: number;
     readonly edgesOverflow: number;
@@ -411,7 +411,7 @@ export interface Agent {
   };
 }
 
-/** What is kept of a class of connections. */
+/** The stored data of a class of connections. */
 export interface Kept {
   readonly bytes: number;
   readonly rows: number;

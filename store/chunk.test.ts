@@ -15,7 +15,7 @@ const ATTRIBUTES = {
   same: spec("int"),
 } satisfies AttributeSpecs;
 
-/** `n` rows whose values are functions of their number; every seventh lacks what can be absent. */
+/** `n` rows whose values are functions of their number; in every seventh, optional values are absent. */
 function rowsOf(n: number): RowBuilder {
   const rows = new RowBuilder(ATTRIBUTES, n);
   for (let i = 0; i < n; i++) {

@@ -1,10 +1,13 @@
-// Rows as they are kept: each column in its least width, its bytes in planes, all compressed. 50 to 75 bytes a row.
-// Tests: store/chunk.test.ts.
+// Rows as they are stored: each column in its smallest width, its bytes in planes, all compressed. 50 to 75 bytes per
+// row. Tests: store/chunk.test.ts.
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import type { AttributeSpecs } from "../core/plugin/signals.ts";
 import { IDS, type RowBuilder, type Rows, type Values, valuesOf } from "../exporters/local/columns.ts";
 
-/** How one column is kept: the type of its numbers and what was subtracted from them, or the one number of all rows (null: absent). */
+/**
+ * How one column is stored: the type of its numbers and the subtracted offset, or the one number of all rows (null:
+ * absent).
+ */
 type Kept = readonly ["u8" | "u16" | "u32" | "f32" | "f64", number] | readonly ["same", number | null];
 
 interface ChunkHead {
@@ -32,7 +35,7 @@ export function encodeChunk(rows: RowBuilder): { readonly head: string; readonly
   return { head: JSON.stringify(head), data: zstdCompressSync(Buffer.concat(parts), LEVEL) };
 }
 
-/** The opposite. Throws for what encodeChunk has not made. */
+/** The inverse. Throws for anything that encodeChunk has not created. */
 export function decodeChunk(attributes: AttributeSpecs, n: number, head: string, data: Uint8Array): Rows {
   const { words, links, columns } = JSON.parse(head) as ChunkHead;
   const bytes = new Uint8Array(zstdDecompressSync(data));
@@ -93,7 +96,7 @@ function keep(values: Values, n: number): Kept {
   return range < ABSENT.u32 ? ["u32", least] : ["f64", 0];
 }
 
-/** Whether 24 bits are enough: durations and rates of an attribute are, times are not. */
+/** Whether 24 bits are enough: they are for durations and rates of an attribute, not for times. */
 function precise(values: Values, n: number): boolean {
   for (let i = 0; i < n; i++) if (Math.abs(values[i]!) > 1e9) return false;
   return true;
@@ -142,7 +145,7 @@ function restore(bytes: Uint8Array, into: Values, [type, least]: Kept): void {
   }
 }
 
-/** Bytes of a Bloom filter for `n` rows' trace ids: ten bits a row, four hashes; one in a hundred others passes. */
+/** Bytes of a Bloom filter for `n` rows' trace ids: ten bits per row, four hashes; one in a hundred others passes. */
 export function bloomOf(ids: Uint8Array, n: number): Uint8Array {
   const filter = new Uint8Array(Math.max(8, Math.ceil((n * 10) / 8)));
   for (let i = 0; i < n; i++)

@@ -1,17 +1,19 @@
-// The file: SQLite with a bound on its size. Tests: store/database.test.ts.
+// The file: SQLite with a size limit. Tests: store/database.test.ts.
 import { closeSync, constants, existsSync, fstatSync, openSync, renameSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 
-/** What is kept longer or shorter: calm connections, notable ones, and what applications sent. */
+/** Retention classes: uneventful connections, notable ones, and what applications sent. */
 export const CLASSES = ["calm", "notable", "application"] as const;
 export type Class = (typeof CLASSES)[number];
 
-/** Version of the tables; a file of another one is put aside. */
+/** Version of the tables; a file with another one is put aside. */
 const SCHEMA = "5";
 
 const PAGE = 8192;
 
-/** Shares of the bound; the rest is for sums, points and the index. What a class does not use is lent to the others. */
+/**
+ * Fractions of the limit; the rest is for sums, points and the index. Unused space of a class is lent to the others.
+ */
 const SHARE: Readonly<Record<Class, number>> = { calm: 0.45, notable: 0.25, application: 0.1 };
 
 /** Of all chunks together. */
@@ -51,7 +53,7 @@ export interface StoredChunk {
   readonly t0: number;
   readonly t1: number;
   readonly n: number;
-  /** One row of this many was kept. */
+  /** One in this many rows was stored. */
   readonly oneIn: number;
   /** The longest duration, nanoseconds. */
   readonly longest: number;
@@ -70,7 +72,9 @@ export class Database {
   readonly #used: Record<Class, number> = { calm: 0, notable: 0, application: 0 };
   #evicted = 0;
 
-  /** Opens or makes the file, at most `bytes` large. Throws if it cannot be used. `readOnly`: a recording. */
+  /**
+   * Opens or creates the file, with a maximum size of `bytes`. Throws if it cannot be used. `readOnly`: a recording.
+   */
   constructor(file: string, bytes: number, readOnly = false) {
     this.file = file;
     this.bytes = bytes;
@@ -114,7 +118,7 @@ export class Database {
     return known && Number(known.id);
   }
 
-  /** Makes room by ending the oldest chunks, and adds one. */
+  /** Makes room by deleting the oldest chunks, and adds one. */
   addChunk(chunk: Omit<StoredChunk, "id">): void {
     const size = chunk.data.length + chunk.ids.length;
     this.#makeRoom(chunk.class, size, CHUNKS * this.bytes);
@@ -126,7 +130,7 @@ export class Database {
     this.#used[chunk.class] += size;
   }
 
-  /** Ends the oldest chunks until the file, once compact, is within its bound. */
+  /** Deletes the oldest chunks until the compacted file is within its limit. */
   fit(): void {
     this.#makeRoom("calm", 0, this.bytes - this.#others());
   }
@@ -138,7 +142,10 @@ export class Database {
     return (pages - free) * PAGE - this.#usedByAll();
   }
 
-  /** Ends the oldest tenth of the sums and points, with the names that are used no more, if they exceed their share. Whether it did. */
+  /**
+   * Deletes the oldest tenth of the sums and points, with the names that are no longer used, if they exceed their
+   * share. Returns whether it did.
+   */
   boundSums(): boolean {
     if (this.#others() < 0.9 * (1 - CHUNKS) * this.bytes) return false;
     const all = "(SELECT t FROM sum UNION ALL SELECT t FROM point)";
@@ -152,12 +159,12 @@ export class Database {
     return true;
   }
 
-  /** Whether there is no room within the bound, though there may be on the disk. */
+  /** Whether there is no room within the limit, although there may be on the disk. */
   get isFull(): boolean {
     return Number(this.get("PRAGMA page_count")?.page_count) >= Math.floor(this.bytes / PAGE);
   }
 
-  /** Forgets everything. */
+  /** Deletes everything. */
   clear(): void {
     for (const table of [
       "chunk",
@@ -187,7 +194,7 @@ export class Database {
     return rows.map(({ id, n }) => ({ id: Number(id), n: Number(n) }));
   }
 
-  /** Undefined: it has given way to newer ones. */
+  /** Undefined: it was replaced with newer ones. */
   chunk(id: number): StoredChunk | undefined {
     const row = this.get("SELECT *, one_in AS oneIn FROM chunk WHERE id = ?", id);
     return row as unknown as StoredChunk | undefined;
@@ -213,7 +220,7 @@ export class Database {
     return { calm: of("calm"), notable: of("notable"), application: of("application") };
   }
 
-  /** Chunks that gave way to newer ones. */
+  /** Chunks that were replaced with newer ones. */
   get evicted(): number {
     return this.#evicted;
   }
@@ -242,7 +249,7 @@ export class Database {
     return this.#prepared(sql).all(...values);
   }
 
-  /** Gives pages that are free back to the file system. */
+  /** Returns free pages to the file system. */
   shrink(): void {
     this.#db.exec("PRAGMA incremental_vacuum(256)");
   }
@@ -254,7 +261,7 @@ export class Database {
 
   /** A copy for a recording. Throws if `file` exists or cannot be written. */
   copyTo(file: string): void {
-    // SQLite takes an empty file, and would make one that others can read.
+    // SQLite accepts an empty file, and would create one that others can read.
     closeSync(openSync(file, "wx", 0o600));
     this.run("VACUUM INTO ?", file);
   }
@@ -267,7 +274,10 @@ export class Database {
     return CLASSES.reduce((sum, one) => sum + this.#used[one], 0);
   }
 
-  /** Ends the oldest chunks of whichever class exceeds its share most, until `more` bytes of a class fit into `limit`. */
+  /**
+   * Deletes the oldest chunks of the class that exceeds its share most, until `more` bytes of a class fit into
+   * `limit`.
+   */
   #makeRoom(of: Class, more: number, limit: number): void {
     const excess = (one: Class) => (this.#used[one] + (one === of ? more : 0)) / SHARE[one];
     while (this.#usedByAll() + more > limit) {
@@ -298,7 +308,7 @@ export class Database {
   }
 }
 
-/** Throws for a file that is no database of ours, in words. */
+/** Throws, with the reason, for a file that is not one of our databases. */
 function requireOurs(db: DatabaseSync): void {
   let schema: unknown;
   try {
@@ -309,7 +319,7 @@ function requireOurs(db: DatabaseSync): void {
   if (schema !== SCHEMA) throw new Error(`it is a recording of another version (${schema})`);
 }
 
-/** Checks an older file, and makes one that only its owner reads. Returns why an older one was put aside. */
+/** Checks an existing file, and creates one that only its owner can read. Returns why an existing one was put aside. */
 function prepare(file: string): string | undefined {
   let why: string | undefined;
   if (existsSync(file)) {

@@ -1,8 +1,8 @@
-// Exponential histograms of scale 3, as the signals have them: buckets of a factor 2^(1/8). Sums of them are exact.
+// Exponential histograms of scale 3, as in the signals: buckets of a factor 2^(1/8). Their sums are exact.
 import type { ByteReader, ByteWriter } from "./varint.ts";
 
 const SCALE = 3;
-/** The least and greatest bucket that a value in nanoseconds to days can have. */
+/** The lowest and highest bucket of a value between nanoseconds and days. */
 const LEAST = -300;
 const MOST = 300;
 
@@ -41,7 +41,7 @@ export class Histogram {
     for (const [bucket, count] of other.buckets) this.bump(bucket, count);
   }
 
-  /** The upper bound of the bucket in which the quantile `q` (0 to 1) lies; undefined: there are no values. */
+  /** The upper bound of the bucket that contains the quantile `q` (0 to 1); undefined: there are no values. */
   quantile(q: number): number | undefined {
     if (this.count === 0) return undefined;
     let rest = Math.max(1, Math.ceil(q * this.count)) - this.zeros;
@@ -55,7 +55,7 @@ export class Histogram {
     return last && upperBound(last[0]);
   }
 
-  /** The share of values that lie in buckets below that of `value`, 0 to 1. */
+  /** The fraction of values in buckets below that of `value`, 0 to 1. */
   rank(value: number): number | undefined {
     if (this.count === 0) return undefined;
     const at = value > 0 ? bucketOf(value) : LEAST - 1;
@@ -78,7 +78,7 @@ export class Histogram {
     }
   }
 
-  /** Passes over what `write` wrote. */
+  /** Skips what `write` wrote. */
   static skip(from: ByteReader): void {
     if (from.uint() === 0) return;
     from.double();

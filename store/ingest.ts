@@ -1,4 +1,4 @@
-// What the agent writes, into sums, points and chunks. Tests: store/ingest.test.ts.
+// Turns the agent's frames into sums, points and chunks. Tests: store/ingest.test.ts.
 import { type Copied, IDS, linksOf, RowBuilder, type Rows } from "../exporters/local/columns.ts";
 import {
   ColumnReader,
@@ -40,7 +40,7 @@ export class Ingest {
   readonly points: Points;
   /** The agent's state as it last reported it, and when (microseconds since the epoch). */
   state: { readonly time: number; readonly state: unknown } | undefined;
-  /** Resources by the address and port at which they serve: `10.0.0.5 80`. */
+  /** Resources by the address and port at which they listen: `10.0.0.5 80`. */
   readonly served = new Map<string, number>();
   /** Addresses of this host from which connections were opened. */
   readonly openers = new Set<string>();
@@ -54,9 +54,9 @@ export class Ingest {
   #resourceIds = new Map<number, number>();
   readonly #open = new Map<string, OpenChunk>();
   #seq = 0;
-  /** When the first frame came that is not in the file; milliseconds. */
+  /** When the first frame arrived that is not in the file; milliseconds. */
   #since: number | undefined;
-  /** Calm rows of this second, and one of how many is kept. */
+  /** Uneventful rows of this second, and one in how many is stored. */
   #second = { at: 0, rows: 0 };
   #oneIn = 1;
 
@@ -86,7 +86,7 @@ export class Ingest {
     return [...this.#open.values()];
   }
 
-  /** The last frame all of whose rows are in the file, as long as nothing of `commit` fails. */
+  /** The last frame whose rows are all in the file, as long as `commit` succeeds completely. */
   get committed(): number {
     let last = this.#seq;
     for (const { rows, firstSeq, class: of } of this.#open.values())
@@ -94,7 +94,7 @@ export class Ingest {
     return last;
   }
 
-  /** Takes a frame; true: everything is to be committed now. */
+  /** Accepts a frame; true: everything must be committed now. */
   take(head: Exclude<Head, TokenHead | LivingHead>, body: Uint8Array, now: number): boolean {
     this.#since ??= now;
     switch (head.type) {
@@ -128,7 +128,7 @@ export class Ingest {
     }
   }
 
-  /** Takes rows that applications sent. `signal` is of the file. */
+  /** Accepts rows that applications sent. `signal`: that of the file. */
   application(signal: Signal, rows: RowBuilder, now: number): void {
     this.#since ??= now;
     this.#signals.set(signal.id, signal);
@@ -142,13 +142,13 @@ export class Ingest {
     );
   }
 
-  /** Whether a chunk is to be written. */
+  /** Whether a chunk must be written. */
   isDue(now: number): boolean {
     // The clock may be set back meanwhile.
     return this.#since !== undefined && Math.abs(now - this.#since) > CHUNK.seconds * 1000;
   }
 
-  /** Writes every open chunk, the sums and the points. Throws what SQLite throws; then all is still open. */
+  /** Writes every open chunk, the sums and the points. Throws what SQLite throws; then everything is still open. */
   commit(nowSeconds: number): void {
     this.#db.transaction(() => {
       if (this.#db.boundSums()) {
@@ -206,7 +206,7 @@ export class Ingest {
     }
   }
 
-  /** Puts rows of a class into its open chunk, and writes those that are full. Whether one was. */
+  /** Adds rows of a class to its open chunk, and writes those that are full. Returns whether one was. */
   #keep(signal: Signal, of: Class, copied: Copied, at: Uint32Array, now: number): boolean {
     let isFull = false;
     for (let from = 0; from < at.length; ) {
@@ -221,7 +221,7 @@ export class Ingest {
     return isFull;
   }
 
-  /** What the own address of an end says of this host. */
+  /** What the local address of an end reveals about this host. */
   #learn(direction: Edge["direction"], signal: Signal, rows: Rows, i: number, resource: number): void {
     const address = signal.text(rows, i, "network.local.address");
     if (address === undefined) return;
@@ -233,7 +233,7 @@ export class Ingest {
     if (this.served.size < MOST_SERVED || this.served.has(at)) this.served.set(at, resource);
   }
 
-  /** Whether a calm row is kept singly: by its trace id, so that both ends are. */
+  /** Whether an uneventful row is stored individually: by its trace id, so that both ends are. */
   #keeps(id: Uint8Array, now: number): boolean {
     const second = Math.floor(now / 1000);
     if (second !== this.#second.at) {

@@ -1,8 +1,8 @@
-// The connections that are open now: asked of the agent whenever somebody looks. Tests: store/living.test.ts.
+// Currently open connections, requested from the agent on demand. Tests: store/living.test.ts.
 import type { LivingHead } from "../exporters/local/frame.ts";
 import type { Report } from "../exporters/local/store-process.ts";
 
-/** Milliseconds for which an answer is used again, and after which none is expected any more. */
+/** Milliseconds for which a response is reused, and after which it is no longer expected. */
 const FRESH = 900;
 const PATIENCE = 3000;
 
@@ -21,7 +21,7 @@ export class Living {
     this.#waiting = undefined;
   }
 
-  /** Several who ask at once get one answer. Rejects if the agent does not give one. */
+  /** Concurrent requests share one response. Rejects if the agent does not respond. */
   async ask(): Promise<LivingHead> {
     if (this.#last && performance.now() - this.#last.at < FRESH) return this.#last.head;
     if (this.#waiting) return await this.#waiting.promise;

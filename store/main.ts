@@ -1,4 +1,4 @@
-// The process that keeps, sums and shows what the agent observes: it reads frames from its standard input until that
+// The process that stores, sums and shows what the agent observes: it reads frames from its standard input until that
 // ends, and reports on descriptor 3. Tests: exporters/local/local-exporter.test.ts, test/system/viewer.kernel.test.ts.
 import { constants, fstatSync, openSync, writeSync } from "node:fs";
 import { hostname, release } from "node:os";
@@ -24,7 +24,7 @@ function report(what: Report): void {
   writeSync(3, `${JSON.stringify(what)}\n`);
 }
 
-/** `host:port`, `[::1]:port` or `:port`, as the configuration checked it. */
+/** `host:port`, `[::1]:port` or `:port`, already validated. */
 function split(address: string): { host: string; port: number } {
   const at = address.lastIndexOf(":");
   return {
@@ -33,7 +33,7 @@ function split(address: string): { host: string; port: number } {
   };
 }
 
-/** The page's address; undefined if it cannot be had, which is reported. */
+/** The page's address; undefined if it is not available, which is reported. */
 async function listen(server: PageServer, address: string): Promise<string | undefined> {
   const { host, port } = split(address);
   try {
@@ -55,7 +55,7 @@ function fail(why: string): never {
   process.exit(1);
 }
 
-/** Sees to it that only one process writes a file: the lock ends with the process. */
+/** Ensures that only one process writes a file: the lock ends with the process. */
 function lock(file: string): void {
   try {
     const db = new DatabaseSync(`${file}.lock`);
@@ -67,7 +67,7 @@ function lock(file: string): void {
   }
 }
 
-/** Ends the process when its file is removed: the next one makes a new file, for which this one has no rights. */
+/** Ends the process when its file is removed: the next one creates a new file, which this one is not allowed to do. */
 function failIfRemoved(file: string): void {
   // Never closed: that would end SQLite's own locks on the file.
   const fd = openSync(file, constants.O_RDONLY);

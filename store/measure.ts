@@ -1,18 +1,18 @@
-// What rows of connections' spans say: their edges, what is summed of them, and which are worth to be kept longer.
-// Tests: store/ingest.test.ts.
+// The meaning of connection spans: their edges, what is summed of them, and which are worth keeping longer. Tests:
+// store/ingest.test.ts.
 import type { Rows } from "../exporters/local/columns.ts";
 import type { Signal } from "./signal.ts";
 import type { Edge, Sums } from "./sums/edge.ts";
 
 const CONNECTION_SPANS = new Set(["tcp connection", "tcp connect", "tcp accept"]);
 const LOSSES = new Set(["tcp retransmit", "tcp drop", "tcp reset"]);
-/** One SYN that is retransmitted, long before its attempt ends. */
+/** One retransmitted SYN, long before its attempt ends. */
 const RETRANSMIT = "wirespan.tcp.retransmit";
 
-/** Seconds from which a handshake or a wait in an accept queue is slow whatever its edge is used to. */
+/** Seconds from which a handshake or a wait in an accept queue is slow for any edge. */
 const SLOW = 0.2;
 
-/** The columns of some rows that are looked at in each of them. */
+/** The columns that are read in each row. */
 export class Measures {
   readonly #name: string;
   readonly #rows: Rows;
@@ -118,7 +118,7 @@ export class Measures {
     }
   }
 
-  /** Failures, resets, retransmissions, drops, warnings and slow ones, of which the file keeps more. */
+  /** Failures, resets, retransmissions, drops, warnings and slow ones, which the file keeps longer. */
   isNotable(i: number): boolean {
     if (this.#isWarning !== undefined) return this.#isWarning;
     const { retransmits, syns, synacks, wait } = this.#numbers;

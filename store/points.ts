@@ -7,7 +7,7 @@ import { Histogram } from "./histogram.ts";
 import { LEVELS } from "./sums/windows.ts";
 import { ByteReader, ByteWriter } from "./varint.ts";
 
-/** What is kept of a metric's declaration. */
+/** The stored part of a metric's declaration. */
 export type MetricDeclaration = Pick<MetricSpec, "name" | "instrument" | "unit" | "description"> & {
   readonly scope: string;
 };
@@ -19,7 +19,7 @@ export interface Series {
   readonly attributes: Readonly<Record<string, string | number | boolean>>;
 }
 
-/** What a window holds of a series: a counter's growth, a gauge's last value, or a histogram's growth. */
+/** A series in a window: a counter's increase, a gauge's last value, or a histogram's increase. */
 export type Value = number | Histogram;
 
 /** The number under which a window holds how many seconds its counters cover; no series has it. */
@@ -33,7 +33,7 @@ export class Points {
   readonly #ids = new Map<string, Series>();
   readonly #series = new Map<number, Series>();
   readonly #metrics = new Map<number, MetricDeclaration>();
-  /** By level, the window that is open and its values by series. */
+  /** By level, the open window and its values by series. */
   readonly #open: { begin: number; values: Map<number, Value> }[] = LEVELS.map(() => ({
     begin: 0,
     values: new Map(),
@@ -43,7 +43,7 @@ export class Points {
     this.#db = db;
   }
 
-  /** Adds a collection. `metricOf`, `resourceOf`: the file's numbers of what the frame names. */
+  /** Adds a collection. `metricOf`, `resourceOf`: the file's numbers for those of the frame. */
   add(
     head: MetricsHead,
     numbers: Float64Array,
@@ -73,7 +73,7 @@ export class Points {
     return row && this.#remember(id, Number(row.metric), Number(row.resource), String(row.attributes));
   }
 
-  /** Of what is in the file. */
+  /** Of the file's content. */
   forget(): void {
     this.#ids.clear();
     this.#series.clear();

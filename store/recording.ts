@@ -1,5 +1,4 @@
-// A file that is only looked at: what was kept of an agent, at any time later and on any host.
-// Tests: store/recording.test.ts.
+// A read-only file: what was stored by an agent, viewable later and on any host. Tests: store/recording.test.ts.
 import { anonymise } from "./anonymise.ts";
 import { Database } from "./database.ts";
 import type { Raised } from "./findings/findings.ts";
@@ -8,18 +7,18 @@ import { Ingest } from "./ingest.ts";
 import { Resources } from "./query/resources.ts";
 import { Scan } from "./query/scan.ts";
 
-/** Bytes of a recording that is not bounded. */
+/** Maximum bytes of a recording by default. */
 const UNBOUNDED = 64 * 1024 ** 3;
 
 /** What a recording holds. */
 export interface RecordOptions {
-  /** Bytes at most. */
+  /** Maximum bytes. */
   readonly most?: number | undefined;
   /** Addresses and names are replaced. */
   readonly anonymise?: boolean | undefined;
 }
 
-/** Keeps of a copy what ended in the last `last` seconds before its end, with the sums of that time. */
+/** Keeps in a copy what ended in the last `last` seconds before its end, with the sums of that time. */
 function trim(file: string, last: number, { most = UNBOUNDED, anonymise: hides }: RecordOptions): void {
   const db = new Database(file, UNBOUNDED);
   const end = endOf(db);
@@ -48,7 +47,7 @@ function endOf(db: Database): number {
   return Math.max(chunk, point);
 }
 
-/** What a recording answers with. Throws for a file that is none. */
+/** The responses from a recording. Throws if the file is not a recording. */
 export function openRecording(file: string): Store & Disposable {
   const db = new Database(file, 0, true);
   const ingest = new Ingest(db, Number.POSITIVE_INFINITY);

@@ -1,14 +1,18 @@
-// Gives up what the store does not need once its file and its address are open. Tests: test/system/viewer.kernel.test.ts.
+// Drops privileges that the store does not need once its file and its address are open. Tests:
+// test/system/viewer.kernel.test.ts.
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { constants, setPriority } from "node:os";
 
-/** User ids as systemd picks them for DynamicUser=. */
+/** User ids in the range of systemd's DynamicUser=. */
 const DYNAMIC = { first: 61_184, count: 4336 };
 
-/** Badness that makes the kernel end the store before the agent when memory is short (proc_pid_oom_score_adj(5)). */
+/**
+ * oom_score_adj with which the kernel kills the store before the agent when memory is short
+ * (proc_pid_oom_score_adj(5)).
+ */
 const OOM_SCORE = "500";
 
-/** Becomes a user that owns nothing, if it is root; runs at a lower priority in any case. */
+/** Becomes a user without any files, if it is root; runs at a lower priority in any case. */
 export function giveUpRights(file: string): void {
   try {
     writeFileSync("/proc/self/oom_score_adj", OOM_SCORE);

@@ -1,4 +1,4 @@
-// A declared signal as the store knows it, and its rows by the names of attributes.
+// A declared signal in the store, and its rows by the names of attributes.
 import { type Declaration, ID, idOf, type Rows, type Values } from "../exporters/local/columns.ts";
 
 export class Signal {
@@ -22,7 +22,7 @@ export class Signal {
     return index === undefined ? undefined : rows.values[index];
   }
 
-  /** A number of row `i`; NaN if it is absent or none. */
+  /** A number of row `i`; NaN if it is absent or not a number. */
   number(rows: Rows, i: number, key: string): number {
     const column = this.column(rows, key);
     return column instanceof Float64Array ? column[i]! : Number.NaN;
@@ -36,7 +36,7 @@ export class Signal {
     return word === 0 ? undefined : rows.words[word];
   }
 
-  /** What row `i` says of an attribute. */
+  /** The value of an attribute in row `i`. */
   value(rows: Rows, i: number, key: string): string | number | boolean | undefined {
     const column = this.column(rows, key);
     if (key === ID) return this.text(rows, i, key);

@@ -1,4 +1,4 @@
-// Unsigned integers of variable length, seven bits a byte, the least first; doubles as eight bytes.
+// Unsigned integers of variable length, seven bits per byte, lowest first; doubles as eight bytes.
 
 export class ByteWriter {
   #bytes = new Uint8Array(4096);
@@ -27,7 +27,7 @@ export class ByteWriter {
     this.#at += 8;
   }
 
-  /** What was written, as a copy. */
+  /** A copy of what was written. */
   take(): Uint8Array {
     return this.#bytes.slice(0, this.#at);
   }

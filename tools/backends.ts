@@ -1,5 +1,5 @@
-// `npm run backends [NAME...]`: makes sure that the real backends of the tests are on this machine, and
-// builds what is not from the Go module proxy. Without names: the Collector and Jaeger.
+// `npm run backends [NAME...]`: makes sure that the real backends of the tests are on this machine, and builds what is
+// missing from the Go module proxy. Without names: the Collector and Jaeger.
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
@@ -32,7 +32,7 @@ const recipes: Readonly<Record<BackendName, (scratch: string, out: string) => vo
     buildCollector(scratch, out, processors, [
       `${core}/exporter/otlpexporter`,
       `${contrib}/exporter/prometheusremotewriteexporter`,
-      // The module proxy does not serve every version of it.
+      // The module proxy does not have every version of it.
       `${contrib}/exporter/loadbalancingexporter v0.150.0`,
     ]);
   },
@@ -68,7 +68,7 @@ function ofPrometheus(program: "prometheus" | "promtool") {
   return (scratch: string, out: string) => {
     const module = "github.com/prometheus/prometheus";
     const version = `v${versions[program]}`;
-    // Service discovery needs the clouds' libraries; the tests need none of it.
+    // Service discovery needs the clouds' libraries, which the tests do not use.
     const tags = "remove_all_sd";
     buildPublished({ module, version, package: `${module}/cmd/${program}`, tags }, scratch, out);
   };
@@ -107,11 +107,11 @@ function buildCollector(
     }),
   );
   installTool(`${core}/cmd/builder@${version}`, scratch);
-  // The builder ends with `go mod tidy`, which also wants what only the components' own tests import
-  // and may fail over it; by then the sources are written, and building them needs no tidy.
+  // The builder ends with `go mod tidy`, which also requires what only the components' own tests import and may fail
+  // because of that; by then the sources are written, and building them needs no tidy.
   const builder = spawnSync(join(scratch, "builder"), ["--config", list, "--skip-compilation"], {
     encoding: "utf8",
-    // It leaves a folder behind in the one for temporary files.
+    // It leaves a folder behind in the system's temporary folder.
     env: { ...process.env, TMPDIR: scratch },
   });
   if (!existsSync(join(sources, "main.go")))

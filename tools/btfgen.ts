@@ -10,7 +10,7 @@ const root = join(import.meta.dirname, "..");
 const HEADERS = "bpf/include/wirespan";
 const STRUCTS = `${HEADERS}/structs.skel.ts`;
 
-/** The tracker's, the plugins', and of the tests' those that are built. */
+/** The tracker's, the plugins', and the built ones of the tests. */
 const OBJECTS = "{bpf/*,plugins/*,test/*}/*.bpf.o";
 
 interface Built {
@@ -37,7 +37,7 @@ function skeletonOf({ path, object }: Built, shared: Shared): string {
   return source(object, from, relative(dirname(join(root, path)), root), shared);
 }
 
-/** The number of files that were not what they should be. */
+/** The number of files that were out of date. */
 function generate(check: boolean): number {
   const objects = built();
   const product = objects.filter(({ path }) => !path.startsWith("test/"));

@@ -1,4 +1,4 @@
-// The SDK's part of the bundle: a file of its own.
+// The SDK's part of the bundle: a separate file.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { appendFileSync, cpSync, rmSync } from "node:fs";

@@ -135,7 +135,7 @@ describe("the bundle", function () {
       return `${status} ${stderr}`;
     };
     const said = "0 wirespan: making the bundle\n";
-    // The copy of folders may be newer than what was built of them.
+    // The copy of folders may be newer than what was built from them.
     assert.match(setUp(), /^0 (.*\n)*wirespan: making the bundle\n$/);
     assert.equal(setUp(), "0 ");
     const source = join(clone, "cli/run.ts");

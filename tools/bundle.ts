@@ -1,6 +1,6 @@
-// Makes what `npm start` runs and packages ship: dist/wirespan.cjs, the agent as one CommonJS file, dist/store.cjs, the
-// process that keeps and shows what it observes, and dist/sdk.cjs with the packages that only `path: sdk` loads. The bytes depend on the sources alone, not on the folder. Set-up runs it whenever
-// something that goes into it has changed.
+// Creates what `npm start` runs and packages ship: dist/wirespan.cjs, the agent as one CommonJS file, dist/store.cjs,
+// the process that stores and shows what it observes, and dist/sdk.cjs with the packages that only `path: sdk` loads.
+// The bytes depend on the sources alone, not on the folder. Set-up runs it whenever one of its inputs has changed.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -14,13 +14,13 @@ import packageJson from "../package.json" with { type: "json" };
 
 const ROOT = join(import.meta.dirname, "..");
 const DIST = join(ROOT, "dist");
-/** Beside `dist`, so that what is in it finds what it needs as from there. */
+/** Beside `dist`, so that its content resolves paths as from there. */
 const PART = join(ROOT, `dist.part-${process.pid}`);
 
 /** Packages that go into the file for `path: sdk`. */
 const OF_SDK = /^@(opentelemetry|grpc)\//;
 
-/** Options for whatever is bundled as the agent is. */
+/** Options for everything that is bundled like the agent. */
 export const shared = {
   absWorkingDir: ROOT,
   bundle: true,
@@ -34,7 +34,7 @@ export const shared = {
 
 const sha256 = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
 
-/** The hash of each object's layout, by the digest of its file; only of objects that their skeletons fit. */
+/** The hash of each object's layout, by the digest of its file; only of objects that match their skeletons. */
 async function layouts(): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
   for (const path of globSync("{bpf,plugins}/*/*.bpf.o", { cwd: ROOT }).sort()) {
@@ -62,7 +62,7 @@ async function made(): Promise<Readonly<Record<string, string>>> {
   };
 }
 
-/** A source's text with paths as from the bundle, and with `require` for what is loaded when it is used. */
+/** A source's text with paths as from the bundle, and with `require` for what is loaded on first use. */
 function inBundle(path: string, text: string): string {
   const changed = text
     .replaceAll(/createRequire\(import\.meta\.url\)\(\s*"(\.[^"]*\.node)",?\s*\)/g, (_, file: string) => {
@@ -77,7 +77,7 @@ function inBundle(path: string, text: string): string {
   return changed;
 }
 
-/** Where the sources lay, seen from the folder of a bundle. */
+/** The sources' location relative to the folder of a bundle. */
 export const BANNER = '"use strict"; const bundleRoot = require("node:path").dirname(__dirname);';
 
 export async function sources(): Promise<Plugin> {
@@ -115,7 +115,7 @@ function fromSdk(digest: string): Plugin {
   };
 }
 
-/** The folders, from the root of the repository, of the packages of which something is in the bundles. */
+/** The folders, from the root of the repository, of the packages that the bundles contain parts of. */
 export function packagesIn(results: readonly Pick<BuildResult, "metafile">[]): readonly string[] {
   const folders = results
     .flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}))
@@ -152,7 +152,7 @@ async function bundle(): Promise<void> {
     outfile: join(PART, "store.cjs"),
   });
   writeFileSync(join(PART, "bundled.json"), JSON.stringify(packagesIn([ofSdk, agent, store])));
-  // Every module of it runs once: what cannot be loaded is no bundle.
+  // Every module of it runs once: a bundle that cannot be loaded is refused.
   execFileSync(process.execPath, [join(PART, "wirespan.cjs"), "plugins"], {
     stdio: ["ignore", "ignore", "inherit"],
   });

@@ -1,4 +1,4 @@
-// Writes each plugin's SIGNALS.md from what it declares, and fills the generated parts of other documents: everything
+// Writes each plugin's SIGNALS.md from its declarations, and fills the generated parts of other documents: everything
 // between `<!-- generated: NAME -->` and `<!-- /generated -->`. With --check: fails on a difference, writes nothing.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -56,7 +56,7 @@ function requested({ spans = {} }: Plugin): string {
     .join("\n\n");
 }
 
-/** The settings that a plugin has beside its own. */
+/** The settings that a plugin has in addition to its own. */
 function common({ name, filters }: Plugin): string {
   const prefix = `plugins.${name}`;
   if (!filters) return `\`${prefix}.enabled\`, \`.filter\` and \`.ring.bytes\` are common to all plugins.`;

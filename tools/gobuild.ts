@@ -13,9 +13,9 @@ export interface GoProgram {
 }
 
 /**
- * Builds a program of a published module to the file `out`, in the empty folder `scratch`. `go install`
- * refuses modules that have replace directives, so a module of our own takes over the published go.mod
- * and go.sum, and with them the exact versions of all that it needs.
+ * Builds a program of a published module to the file `out`, in the empty folder `scratch`. `go install` refuses
+ * modules that have replace directives, so a module of our own uses the published go.mod and go.sum, and with them the
+ * exact versions of all dependencies.
  */
 export function buildPublished(program: GoProgram, scratch: string, out: string): void {
   go(scratch, ["mod", "init", "wirespan.invalid/wrap"]);

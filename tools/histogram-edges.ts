@@ -23,7 +23,7 @@ export function edge(k: number): bigint {
   return root(root(root(k < 0 ? power >> BigInt(-k) : power << BigInt(k))));
 }
 
-/** The initializers of an array, so many a line. */
+/** The initializers of an array, a fixed number per line. */
 function rows(items: readonly string[], width: number): string {
   const lines: string[] = [];
   for (let i = 0; i < items.length; i += width) lines.push(`\t${items.slice(i, i + width).join(", ")},`);
@@ -31,9 +31,9 @@ function rows(items: readonly string[], width: number): string {
 }
 
 export function header(): string {
-  // Filled up to a power of two, by which the programs bound their index.
+  // Padded to a power of two, by which the programs limit their index.
   const edges = Array.from({ length: 512 }, (_, i) => edge(Math.min(LOWEST + i, HIGHEST)));
-  // The bucket of the lowest value with this highest bit and these four behind it.
+  // The bucket of the lowest value with this highest bit and the next four.
   const first = Array.from({ length: 64 * 16 }, (_, i) => {
     const lowest = ((16n + BigInt(i % 16)) << BigInt(i >> 4)) >> 4n;
     const above = edges.findIndex((e) => e >= lowest);
@@ -61,6 +61,6 @@ if (import.meta.main) {
     );
     process.exitCode = 1;
   }
-  // Every object is built again if the file is written.
+  // Every object is rebuilt if the file is written.
   if (!check && !same) writeFileSync(path, header());
 }

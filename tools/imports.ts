@@ -11,7 +11,7 @@ export interface Import {
   readonly typesOnly: boolean;
 }
 
-/** For each folder, the folders that its files may import beside their own. */
+/** For each folder, the folders that its files may import in addition to their own. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   native: [],
   "core/base": [],
@@ -36,7 +36,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "store",
   ]),
   bpf: [],
-  // A process of its own: it gets what the exporter writes, and nothing of the agent.
+  // A separate process: it gets what the exporter writes, and nothing else from the agent.
   store: ["core/base", "core/plugin", "exporters"],
   // Each plugin is a folder of its own, and may not import another plugin.
   plugins: ["core/plugin"],
@@ -88,7 +88,7 @@ export function importsOf(path: string, text: string): Import[] {
   });
 }
 
-/** The folder of MAY_IMPORT that a file lies in; each plugin is one of its own. */
+/** The folder of MAY_IMPORT that contains a file; each plugin is one of its own. */
 function folderOf(path: string): string | undefined {
   const plugin = /^plugins\/[^/]+/.exec(path)?.[0];
   if (plugin !== undefined) return plugin;

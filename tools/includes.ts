@@ -1,12 +1,15 @@
-// Which C headers a BPF program may include: headers for plugins know nothing of the tracker, and a plugin includes these
-// and its own.
+// Which C headers a BPF program may include: headers for plugins do not depend on the tracker, and a plugin includes
+// these and its own.
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import process from "node:process";
 
 const HEADERS = "bpf/include/";
 
-/** For each folder, the folders whose headers its files may include beside their own; a plugin is a folder of its own. */
+/**
+ * For each folder, the folders whose headers its files may include in addition to their own; a plugin is a folder of
+ * its own.
+ */
 const MAY_INCLUDE: Readonly<Record<string, readonly string[]>> = {
   "bpf/include/wirespan": [],
   "bpf/tracker": ["bpf/include/wirespan"],
@@ -21,7 +24,7 @@ function folderOf(path: string): string | undefined {
   return Object.keys(MAY_INCLUDE).find((folder) => path.startsWith(`${folder}/`));
 }
 
-/** The headers that a file's text includes, relative to the root of the repository; libbpf's are left out. */
+/** The headers that a file's text includes, relative to the root of the repository; libbpf's are omitted. */
 export function includesOf(path: string, text: string): string[] {
   const directives = text.matchAll(/^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)/gm);
   return [...directives].flatMap(([, quoted, angled]) => {

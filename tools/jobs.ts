@@ -1,4 +1,4 @@
-// Runs mocha over files in processes of their own, two at a time, and what fails beside another again alone.
+// Runs mocha on files in separate processes, two at a time, and files that failed beside others again on their own.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
@@ -16,12 +16,12 @@ export interface Job {
   readonly timeout: number;
 }
 
-/** What a job came to. */
+/** The result of a job. */
 export interface Done {
   readonly job: Job;
   readonly report: Report;
   readonly seconds: number;
-  /** What failed beside another job and passed when it was run again alone. */
+  /** Files that failed beside another job and passed when they were run again on their own. */
   readonly beside: readonly Failure[];
 }
 
@@ -31,24 +31,24 @@ export interface Launch {
   readonly flags?: readonly string[];
 }
 
-/** More than these that fail beside each other have another reason. */
+/** If more than these fail beside each other, there is another reason. */
 const AGAIN = 12;
 
 const nothing: Report = { passed: 0, failures: [], reruns: [], skips: [] };
 
-/** A failure that is no test's. */
+/** A failure outside of any test. */
 export function beyondTests(message: string): Failure[] {
   return [{ title: "the suite itself", message }];
 }
 
-/** Starts processes, passes signals on to them, and starts no more after one. */
+/** Starts processes, forwards signals to them, and starts no more after one. */
 export class Processes {
   readonly #scratch: string;
   readonly #arguments: readonly string[];
   #interrupted = false;
   #files = 0;
 
-  /** A folder for reports, and what mocha gets beside files. */
+  /** A folder for reports, and mocha's arguments besides files. */
   constructor(scratch: string, mochaArguments: readonly string[]) {
     this.#scratch = scratch;
     this.#arguments = mochaArguments;
@@ -58,9 +58,9 @@ export class Processes {
     return this.#interrupted;
   }
 
-  /** Runs a program to its end; its exit status. What it prints comes at once, or all of it at the end. */
+  /** Runs a program to its end; returns its exit status. Its output appears immediately, or all of it at the end. */
   async run([program, ...args]: readonly string[], atOnce = true): Promise<number> {
-    // A file, for a pipe would be open as long as some process of a test's is left.
+    // A file, because a pipe would be open as long as some process of a test is left.
     const file = join(this.#scratch, `${++this.#files}.log`);
     const log = atOnce ? undefined : openSync(file, "w");
     const child = spawn(program!, args, { stdio: log === undefined ? "inherit" : ["ignore", log, log] });
@@ -131,7 +131,7 @@ export class Processes {
     try {
       const report = JSON.parse(readFileSync(out, "utf8")) as Report;
       if (status === 0 || report.failures.length > 0) return report;
-      // Mocha may fail beyond its tests: an unhandled rejection after the last one, say.
+      // Mocha may fail outside of its tests: for example, with an unhandled rejection after the last one.
       return { ...report, failures: beyondTests(`status ${status} though no test failed`) };
     } catch {
       return { ...nothing, failures: beyondTests(`status ${status} and no report: ${files.join(" ")}`) };

@@ -1,18 +1,18 @@
-// Which tests there are, by how they run. Tests: tools/suites.test.ts.
+// The tests, by how they run. Tests: tools/suites.test.ts.
 
 export interface Suite {
   readonly files: readonly string[];
   readonly except: readonly string[];
-  /** Milliseconds a test may take. */
+  /** Milliseconds that a test may take. */
   readonly timeout: number;
   readonly root: boolean;
   /** So many files to a process, which runs beside another; absent: one process, alone. */
   readonly together?: number;
-  /** Of these those that run alone: what they look at is the host's. */
+  /** Those of them that run alone: they look at the whole host. */
   readonly alone?: readonly string[];
-  /** Starts the bundle in place of the sources. */
+  /** Starts the bundle instead of the sources. */
   readonly bundled?: boolean;
-  /** With the addon's sanitizer build; without leak detection, which would report all that V8 keeps. */
+  /** With the addon's sanitizer build; without leak detection, which would report everything that V8 keeps. */
   readonly sanitized?: boolean;
 }
 
@@ -55,14 +55,14 @@ export const suites: Readonly<Record<string, Suite>> = {
     root: true,
     together: 1,
     alone: [
-      // Whatever on the host is lost, or interrupts a program; and as many programs as a tracepoint takes.
+      // Tests that count losses and interrupted programs of the whole host; and as many programs as a tracepoint takes.
       "core/engine/balance.kernel.test.ts",
       "plugins/tcpdrop/scopes.kernel.test.ts",
       "test/system/{interrupted,parents,lost,whole-agent}.kernel.test.ts",
       "plugins/softirqs/*.kernel.test.ts",
     ],
   },
-  // Those that have a size (test/support/long.ts), in the long form.
+  // Those with a size (test/support/long.ts), in the long form.
   long: {
     files: [
       "core/engine/correlation.{,events.,table.}kernel.test.ts",
@@ -75,7 +75,7 @@ export const suites: Readonly<Record<string, Suite>> = {
     timeout: 120_000,
     root: true,
   },
-  // The whole of it once more as users run it.
+  // All of it once more as users run it.
   bundle: {
     files: [
       "agent/{doctor.kernel,control/control.kernel}.test.ts",
@@ -88,7 +88,7 @@ export const suites: Readonly<Record<string, Suite>> = {
     bundled: true,
   },
   kernels: { files: ["test/kernels/*.vm.test.ts"], except: [], timeout: 60_000, root: true },
-  // Packages, made and installed where nothing else of the project is.
+  // Packages, created and installed without the rest of the project.
   package: { files: [`${anywhere}/*.package.test.ts`], except: [], timeout: 300_000, root: true },
   backend: {
     files: [`${anywhere}/*.backend.test.ts`],
@@ -96,7 +96,7 @@ export const suites: Readonly<Record<string, Suite>> = {
     timeout: 120_000,
     root: false,
     together: 1,
-    // What leaves is compared with one namespace's, and the agent sees the host.
+    // The results are compared with one namespace's, and the agent sees the host.
     alone: ["test/backend/examples.backend.test.ts"],
   },
 };

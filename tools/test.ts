@@ -11,10 +11,10 @@ import { checks } from "./check.ts";
 import { beyondTests, type Done, type Job, Processes } from "./jobs.ts";
 import { type Suite, suites } from "./suites.ts";
 
-/** Skips that are right on the machine that runs .ci/run; a title covers all that begin with it. */
+/** Skips that are expected on the machine that runs .ci/run; a title covers all that begin with it. */
 const expected: readonly Skip[] = expectedSkips;
 const strict = process.env.WIRESPAN_EXPECT_NO_SKIPS === "1";
-// The agents that tests start refuse variables of this prefix that stand for no setting.
+// The agents that tests start refuse variables with this prefix that are not settings.
 delete process.env.WIRESPAN_EXPECT_NO_SKIPS;
 
 const begun = performance.now();
@@ -44,7 +44,7 @@ try {
 }
 process.exitCode = summarise() ? 0 : 1;
 
-/** Whether this user may; its absence is a skip. */
+/** Whether this user may; otherwise it is skipped. */
 function mayRun(name: string, { root }: Suite): boolean {
   if (!root || process.getuid?.() === 0) return true;
   keep(name, [], { skips: [{ title: `all ${name} tests`, reason: "need root" }] });
@@ -126,7 +126,7 @@ async function sanitized(suite: string, of: Suite): Promise<void> {
   keep(suite, [{ report, seconds: (performance.now() - start) / 1000, beside: [] }]);
 }
 
-/** A prefix that puts the sanitizers' libraries before all others. */
+/** A prefix that loads the sanitizers' libraries before all others. */
 function sanitizers(): string[] {
   const libraries = ["libasan.so", "libubsan.so"].map((name) =>
     execFileSync("g++", [`-print-file-name=${name}`], { encoding: "utf8" }).trim(),
@@ -155,7 +155,7 @@ function summarise(): boolean {
     for (const { title, message } of beside)
       console.log(`  run again alone (${name}): ${title}: ${brief(message)}`);
   }
-  // Said again at the end, which is all that a cut log may show.
+  // Repeated at the end, because a truncated log may show nothing else.
   for (const { name, failures } of results) {
     for (const { title, message } of failures) {
       console.log(`  failed (${name}): ${title}\n    ${message.replaceAll("\n", "\n    ")}`);

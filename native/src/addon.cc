@@ -1,4 +1,4 @@
-// Registration only: what native/index.ts names, and the classes behind it.
+// Registration only: the functions of native/index.ts, and the classes behind them.
 #include <napi.h>
 
 #include "allocator.h"

@@ -43,10 +43,10 @@ constexpr bpf_insn kReadBootClock[] = {
     {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
 };
 
-// How far this process's boot clock is ahead of the kernel's. /proc/self/timens_offsets is of no
-// use: it shows the namespace that children will be in.
+// Offset of this process's boot clock from the kernel's. /proc/self/timens_offsets is of no use: it
+// shows the namespace of future children.
 int64_t MeasureShift() {
-  // Programs take some microseconds to be run; a namespace's offset is made of seconds.
+  // Starting a program takes some microseconds; a namespace's offset is whole seconds.
   constexpr int64_t kNone = 1'000'000;
   bpf_prog_load_opts load = {};
   load.sz = sizeof(load);

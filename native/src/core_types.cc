@@ -20,7 +20,7 @@ class Extract {
 
   const btf* types() const { return types_.get(); }
 
-  // The copy of a type, made with what it holds by value at the first time.
+  // The copy of a type, created on first use together with the types that it contains by value.
   int Copy(uint32_t id) {
     if (!id) return 0;
     if (const auto known = copies_.find(id); known != copies_.end()) return known->second;
@@ -58,7 +58,7 @@ class Extract {
         return btf__add_array(to, index, Copy(array->type), array->nelems);
       }
       case BTF_KIND_PTR:
-        // libbpf compares no further than that both are pointers.
+        // libbpf only checks that both are pointers.
         return btf__add_ptr(to, 0);
       case BTF_KIND_TYPEDEF:
         return btf__add_typedef(to, name, Copy(type->type));
@@ -74,7 +74,7 @@ class Extract {
 
   int MakeComposite(const btf_type* type, const char* name) {
     const btf_member* members = btf_members(type);
-    // All before the struct itself: fields can be added to the newest type only.
+    // Everything before the struct itself: fields can only be added to the newest type.
     std::vector<int> copies;
     for (int i = 0; i < btf_vlen(type); i++) copies.push_back(Copy(members[i].type));
     btf* to = types_.get();
@@ -111,7 +111,7 @@ class Extract {
   std::unordered_map<uint32_t, int> copies_;
 };
 
-// `sock___old` stands for `sock`.
+// `sock___old` matches `sock`.
 std::string_view WithoutFlavor(std::string_view name) {
   const size_t flavor = name.find("___");
   return flavor == 0 ? name : name.substr(0, flavor);

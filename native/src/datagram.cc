@@ -14,7 +14,7 @@
 namespace wirespan {
 namespace {
 
-// The event loop waits so long for a receiver whose queue is full.
+// Maximum time that the event loop waits for a receiver whose queue is full.
 constexpr timeval kPatience = {.tv_sec = 1, .tv_usec = 0};
 
 // Throws Failure.

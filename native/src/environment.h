@@ -6,9 +6,9 @@
 
 namespace wirespan {
 
-// What each JavaScript environment, the main thread's or a worker's, has for itself.
+// The state of each JavaScript environment, the main thread's or a worker's.
 struct Environment {
-  // The addon makes its objects itself: JavaScript sees no constructors.
+  // The addon creates its objects itself: JavaScript sees no constructors.
   Napi::FunctionReference object;
   Napi::FunctionReference map;
   Napi::FunctionReference ring;
@@ -20,7 +20,7 @@ struct Environment {
   static Environment& Of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 };
 
-// The bytes behind a Uint8Array; valid until JavaScript runs again.
+// The bytes of a Uint8Array; valid until JavaScript runs again.
 inline uint8_t* Bytes(const Napi::Value& value) { return value.As<Napi::Uint8Array>().Data(); }
 
 }  // namespace wirespan

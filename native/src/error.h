@@ -6,12 +6,12 @@
 
 namespace wirespan {
 
-// The kernel's internal ENOTSUPP, which leaks to user space and which glibc does not know.
+// The kernel's internal ENOTSUPP, which leaks to user space and is unknown to glibc.
 constexpr int kNotSupported = 524;
 
-// What went wrong in the kernel or in libbpf; thrown where no JavaScript may be touched.
+// An error in the kernel or in libbpf; thrown where JavaScript is not accessible.
 struct Failure {
-  // For messages and `step`: what was being done.
+  // For messages and `step`: the failed operation.
   std::string step;
   // An errno or one of libbpf's own error numbers, of either sign.
   int error;
@@ -21,7 +21,7 @@ struct Failure {
   std::string object = {};
 };
 
-// The errno's name, `ENOEXEC` for libbpf's own complaints about an object file.
+// The errno's name, `ENOEXEC` for libbpf's own errors about an object file.
 std::string ErrorName(int error);
 
 // The NativeError of a failure.
@@ -29,7 +29,7 @@ Napi::Error ToError(Napi::Env env, const Failure& failure);
 
 [[noreturn]] void Throw(Napi::Env env, const Failure& failure);
 
-// Calls `start`, which answers with a promise; where it throws, the promise is a rejected one.
+// Calls `start`, which returns a promise; if it throws, the promise is rejected.
 template <typename Start>
 Napi::Value Promised(Napi::Env env, Start start) {
   const auto reject = [env](const Napi::Error& error) {

@@ -21,12 +21,12 @@ class Fd {
     if (fd_ >= 0) ::close(fd_);
   }
 
-  // A second descriptor of the same file; not ok() with errno set where that fails.
+  // A second descriptor of the same file; not ok() with errno set if that fails.
   static Fd Duplicate(int fd) { return Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
 
   int get() const { return fd_; }
   bool ok() const { return fd_ >= 0; }
-  // Gives up ownership.
+  // Releases ownership.
   int release() { return std::exchange(fd_, -1); }
 
  private:

@@ -24,8 +24,8 @@ constexpr bpf_insn kReturnZero[] = {
     {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
 };
 
-// A kind of program, and a hook of it that every kernel has: a type in BTF for kinds that name
-// their hook at load, the name that perf knows for the others.
+// A program type, and a hook for it that every kernel has: a type in BTF for program types that
+// name their hook at load, the name in perf for the others.
 struct Kind {
   const char* name;
   bpf_prog_type type;
@@ -43,7 +43,7 @@ constexpr Kind kKinds[] = {
     {"tracepoint", BPF_PROG_TYPE_TRACEPOINT, {}, "sock/inet_sock_set_state", 0},
 };
 
-// The perf event source that makes kprobes, -1 with errno set where the kernel has none.
+// The perf event source for kprobes; -1 with errno set if the kernel has none.
 int KprobeSource() {
   const Fd file(open("/sys/bus/event_source/devices/kprobe/type", O_RDONLY | O_CLOEXEC));
   char text[16] = "";
@@ -60,7 +60,8 @@ Fd OpenKprobe(const char* function) {
   return OpenPerfEvent(attributes);
 }
 
-// What attaching takes beyond a loaded program; false with errno set where the kernel refuses it.
+// What attaching requires in addition to a loaded program; false with errno set if the kernel
+// refuses it.
 bool Attaches(const Kind& kind, int program) {
   if (kind.type == BPF_PROG_TYPE_KPROBE) return OpenKprobe(kind.hook).ok();
   if (kind.type == BPF_PROG_TYPE_TRACEPOINT) return OpenTracepoint(kind.hook).ok();
@@ -68,7 +69,7 @@ bool Attaches(const Kind& kind, int program) {
   return Fd(bpf_raw_tracepoint_open(nullptr, program)).ok();
 }
 
-// 0, or the errno with which the kernel refuses this kind.
+// 0, or the errno with which the kernel refuses this type.
 int Try(Napi::Env env, const Kind& kind) {
   bpf_prog_load_opts options = {};
   options.sz = sizeof(options);

@@ -13,13 +13,13 @@
 namespace wirespan {
 namespace {
 
-// libbpf's probes, and what other threads open for a moment.
+// libbpf's probes, and what other threads open temporarily.
 constexpr int kSpare = 16;
 
 std::mutex mutex;
 int promised = 0;
 
-// 0, or the errno with which the first of so many is refused.
+// 0, or the errno with which one of that many is refused.
 int TryToOpen(int count) {
   const Fd first(eventfd(0, EFD_CLOEXEC));
   if (!first.ok()) return errno;

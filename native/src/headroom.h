@@ -2,12 +2,13 @@
 
 namespace wirespan {
 
-// Descriptors that one load may count on. libbpf hides that there are none left: it retries a map
-// without its types, which is EINVAL for many, and takes a probe that got none for a feature that
-// this kernel lacks, for good.
+// Descriptors that a load needs. libbpf hides that none are left: it retries a map without its
+// types, which is EINVAL for many, and permanently considers a feature missing whose probe got no
+// descriptor.
 class Headroom {
  public:
-  // Throws EMFILE if `needed` are not there beside those that loads on other threads count on.
+  // Throws EMFILE if `needed` are not available in addition to those reserved by loads on other
+  // threads.
   explicit Headroom(int needed);
   ~Headroom();
   Headroom(const Headroom&) = delete;

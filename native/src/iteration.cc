@@ -42,7 +42,7 @@ void Iteration::Execute() {
     if (got > 0) {
       length_ += got;
     } else if (errno != EINTR && errno != EAGAIN) {
-      // EAGAIN: a million elements were walked without output; go on.
+      // EAGAIN: a million elements were walked without output; continue.
       failure_.error = errno;
       SetError("iterate");
       return;

@@ -20,7 +20,7 @@ bool HasValue(const btf* types, const btf_type* type, const std::string& name) {
   return false;
 }
 
-// The enum that has a value of that name; negative where there is none.
+// The enum that has a value with that name; negative if there is none.
 int EnumByValue(const btf* types, const std::string& name) {
   const int count = btf__type_cnt(types);
   for (int id = 1; id < count; id++) {
@@ -41,7 +41,7 @@ std::shared_ptr<const KernelTypes> KeptKernelTypes::Get(Napi::Env env) {
   }
   const auto let_go = [](const Napi::CallbackInfo& info) {
     Environment::Of(info.Env()).kernel_types.types_.reset();
-    // Neither does the C library give back by itself what the loads took.
+    // Nor does the C library return the memory of the loads by itself.
     GiveBackFreed();
   };
   const auto set_timeout = env.Global().Get("setTimeout").As<Napi::Function>();

@@ -8,12 +8,12 @@
 
 namespace wirespan {
 
-// The kernel's types as an environment holds them: reading them takes some 15 ms and the result
-// some 10 MB, so that they are read at the first question, serve all that follow in the next
-// seconds (a start asks many), and are let go.
+// The kernel's types, cached per environment: reading them takes some 15 ms and the result some 10
+// MB, so they are read on first use, kept for the following seconds (a start needs them many
+// times), and then freed.
 class KeptKernelTypes {
  public:
-  // Throws a NativeError where the kernel has none. Main thread; the answer may go anywhere.
+  // Throws a NativeError if the kernel has none. Main thread; the result may be used anywhere.
   std::shared_ptr<const KernelTypes> Get(Napi::Env env);
 
  private:

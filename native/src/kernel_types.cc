@@ -8,7 +8,7 @@
 namespace wirespan {
 namespace {
 
-// What an attach target's name begins with in BTF, by section.
+// Prefix of an attach target's name in BTF, by section.
 struct Target {
   std::string_view section;
   std::string_view prefix;

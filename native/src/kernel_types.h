@@ -16,22 +16,22 @@ struct FreeBtf {
 
 using Btf = std::unique_ptr<btf, FreeBtf>;
 
-// The running kernel's BTF with an index by name. Never changes, so that any thread may read it.
+// The running kernel's BTF with an index by name. Immutable, so that any thread may read it.
 class KernelTypes {
  public:
-  // Throws a Failure where the kernel has none.
+  // Throws a Failure if the kernel has none.
   KernelTypes();
 
   const btf* all() const { return types_.get(); }
 
-  // A type by name and BTF_KIND_*; -ENOENT where there is none.
+  // A type by name and BTF_KIND_*; -ENOENT if there is none.
   int Id(std::string_view name, uint32_t kind) const;
 
-  // The type that a program of such a section is attached by: `tp_btf/name`, `fentry/name`,
-  // `fexit/name`, `iter/name`. -ENOENT where this kernel has none.
+  // The type to which a program of such a section attaches: `tp_btf/name`, `fentry/name`,
+  // `fexit/name`, `iter/name`. -ENOENT if this kernel has none.
   int AttachId(std::string_view section) const;
 
-  // Calls `visit(id)` for each type of that name, of whatever kind.
+  // Calls `visit(id)` for each type of that name, of any kind.
   template <typename Visit>
   void ForEach(std::string_view name, Visit visit) const {
     for (size_t slot = Hash(name);; slot++) {

@@ -22,7 +22,7 @@ namespace {
 
 constexpr char kStep[] = "list interfaces";
 
-// An interface, and what it received by its own account.
+// An interface, and what it received according to its statistics.
 struct Link {
   int index;
   std::string name;
@@ -31,7 +31,7 @@ struct Link {
   uint64_t bytes;
 };
 
-// Calls `each` with every attribute that lies in these bytes.
+// Calls `each` with every attribute in these bytes.
 template <typename Each>
 void ForAttributes(const void* from, size_t length, Each each) {
   const auto* attribute = static_cast<const rtattr*>(from);
@@ -75,13 +75,13 @@ void Ask(int socket) {
   if (send(socket, &request, sizeof(request), 0) < 0) throw Failure{kStep, errno};
 }
 
-// Of the caller's namespace; throws Failure.
+// For the caller's namespace; throws Failure.
 std::vector<Link> OwnLinks() {
   const Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   if (!socket.ok()) throw Failure{kStep, errno};
   Ask(socket.get());
   std::vector<Link> links;
-  // The kernel gives at most 32 KiB at once.
+  // The kernel returns at most 32 KiB at once.
   alignas(nlmsghdr) static thread_local std::array<char, 64 * 1024> buffer;
   for (;;) {
     const ssize_t got = recv(socket.get(), buffer.data(), buffer.size(), 0);

@@ -15,7 +15,7 @@
 namespace wirespan {
 namespace {
 
-// Opens and loads on a worker thread: several loads overlap, and the event loop goes on.
+// Opens and loads on a worker thread: several loads overlap, and the event loop is not blocked.
 class Loading : public Napi::AsyncWorker {
  public:
   Loading(Napi::Env env, LoadRequest request)
@@ -89,7 +89,7 @@ LoadRequest Request(const Napi::CallbackInfo& info) {
     request.pinned[name] = value.As<Napi::String>();
   });
   ForEach(options.Get("reuse"), [&](const std::string& name, const Napi::Value& value) {
-    // A descriptor of our own: the owner may be closed before the worker thread comes to it.
+    // A descriptor of our own: the owner may be closed before the worker thread uses it.
     Fd fd = Fd::Duplicate(Map::Unwrap(value.As<Napi::Object>())->Open(env, "reuse map"));
     if (!fd.ok()) Throw(env, {"reuse map " + name, errno});
     request.reuse[name] = std::move(fd);

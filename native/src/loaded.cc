@@ -19,7 +19,7 @@
 namespace wirespan {
 namespace {
 
-// What stands in `text` between two markers.
+// The part of `text` between two markers.
 std::optional<std::string> Between(const std::string& text, std::string_view before,
                                    std::string_view after) {
   const size_t end = text.find(after);
@@ -30,15 +30,15 @@ std::optional<std::string> Between(const std::string& text, std::string_view bef
   return text.substr(from, end - from);
 }
 
-// The kernel's refusal of a map that libbpf then created without its types, if something was
-// lacking; 0 otherwise.
+// The kernel's error for a map that libbpf then created without its types, if a resource was
+// missing; 0 otherwise.
 int LackingForMap(const std::string& warnings) {
   const auto refused = Between(warnings, "(", "). Retrying without BTF");
   const int error = refused ? -std::atoi(refused->c_str()) : 0;
   return error == EMFILE || error == ENFILE || error == ENOMEM ? error : 0;
 }
 
-// libbpf tells which program failed, and the verifier's log, only in its warnings.
+// libbpf reports which program failed, and the verifier's log, only in its warnings.
 Failure LoadFailure(int error, const std::string& warnings) {
   if (const int lacking = LackingForMap(warnings)) error = lacking;
   const auto program = Between(warnings, "prog '", "': failed to load");
@@ -53,7 +53,7 @@ Loaded::Loaded(const LoadRequest& request) {
   bpf_object_open_opts options = {};
   options.sz = sizeof(options);
   options.object_name = request.name.c_str();
-  // libbpf reads it at the load only, and which types it needs is known after the open.
+  // libbpf reads it only at the load, and which types it needs is known after opening.
   const CoreTypes types;
   const std::string path = types.path();
   options.btf_custom_path = path.c_str();
@@ -97,7 +97,7 @@ void Loaded::Select(const LoadRequest& request) {
 }
 
 int Loaded::Descriptors() const {
-  // One is of the object's types.
+  // One is for the object's types.
   int count = 1 + static_cast<int>(Programs().size());
   const bpf_map* map;
   bpf_object__for_each_map(map, object_.get()) {
@@ -112,7 +112,7 @@ void Loaded::Reuse(const std::string& name, const Fd& fd) {
   bpf_map_info facts = {};
   uint32_t size = sizeof(facts);
   if (bpf_obj_get_info_by_fd(fd.get(), &facts, &size)) throw Failure{step, errno};
-  // libbpf would silently take over the other map's layout.
+  // libbpf would silently accept the other map's layout.
   if (facts.type != bpf_map__type(map) || facts.key_size != bpf_map__key_size(map) ||
       facts.value_size != bpf_map__value_size(map)) {
     throw Failure{step, EINVAL};
@@ -126,7 +126,7 @@ void Loaded::TakePinned(const std::string& name, const std::string& path) {
   bpf_map* map = Map(name, step.c_str());
   const Fd fd(bpf_obj_get(path.c_str()));
   if (!fd.ok()) throw Failure{step, errno};
-  // Of a program or link the kernel says so before it looks at anything else.
+  // For a program or link the kernel returns this before any other check.
   if (bpf_map_get_next_key(fd.get(), nullptr, nullptr) && errno == EINVAL)
     throw Failure{step, EINVAL, "", "it is no map"};
   bpf_map_info facts = {};
@@ -210,7 +210,7 @@ Fd Loaded::Iterator(const std::string& name, const std::string& map) const {
     options.link_info = &info;
     options.link_info_len = sizeof(info);
   }
-  // The file holds on to program and map by itself, so that the link need not outlive this call.
+  // The file keeps program and map alive, so the link need not outlive this call.
   const Link link(bpf_program__attach_iter(program, &options));
   if (!link) throw Failure{"iterate", errno, name, warnings.text()};
   Fd file(bpf_iter_create(bpf_link__fd(link.get())));

@@ -13,7 +13,7 @@
 
 namespace wirespan {
 
-// What to load, in terms that a worker thread may read.
+// What to load, in a form that a worker thread may read.
 struct LoadRequest {
   std::string name;
   std::vector<uint8_t> object;
@@ -36,7 +36,7 @@ struct FreeLink {
 
 using Link = std::unique_ptr<bpf_link, FreeLink>;
 
-// One loaded BPF object and the links of its programs. Knows no JavaScript; throws Failure.
+// One loaded BPF object and the links of its programs. Does not use JavaScript; throws Failure.
 class Loaded {
  public:
   // Opens and loads. Any thread.
@@ -54,16 +54,16 @@ class Loaded {
   bpf_program* Program(const std::string& name, const char* step) const;
   bpf_map* Map(const std::string& name, const char* step) const;
   std::vector<bpf_program*> Programs() const;
-  // A file that yields what the iterator program writes; `map` may be empty.
+  // A file with the output of the iterator program; `map` may be empty.
   Fd Iterator(const std::string& program, const std::string& map) const;
 
  private:
   void Select(const LoadRequest& request);
-  // How many its load will take.
+  // Number of descriptors that its load takes.
   int Descriptors() const;
-  // Throws EINVAL where the map is of another type or has entries of another size.
+  // Throws EINVAL if the map has another type or other sizes of entries.
   void Reuse(const std::string& name, const Fd& fd);
-  // Takes over a hash that somebody has pinned, whatever its values. Throws EINVAL for other maps.
+  // Reuses a pinned hash, whatever its values. Throws EINVAL for other maps.
   void TakePinned(const std::string& name, const std::string& path);
   void SetConstant(const std::string& name, const std::vector<uint8_t>& bytes);
 

@@ -17,7 +17,7 @@ struct Message {
   std::string text;
 };
 
-// libbpf speaks on any thread, and its callback is one for the process; so is the listener.
+// libbpf logs on any thread, and its callback is global; so is the listener.
 class Listener {
  public:
   void Set(Napi::Env env, Napi::Function function) {
@@ -45,7 +45,7 @@ class Listener {
     if (!queue_) return;
     const napi_status status = queue_->NonBlockingCall(message.get(), &Listener::Deliver);
     if (status == napi_ok) message.release();
-    // A closing queue is deleted without asking us: it must not be touched again.
+    // A closing queue is deleted without notice: it must not be used again.
     if (status == napi_closing) queue_.reset();
   }
 
@@ -56,7 +56,7 @@ class Listener {
     function.Call({Napi::Number::New(env, message->level), Napi::String::New(env, message->text)});
   }
 
-  // The environment is going away, or a newer listener has taken over.
+  // The environment is being destroyed, or a newer listener has replaced it.
   void Ended(uint64_t generation) {
     const std::lock_guard lock(mutex_);
     if (generation == generation_) queue_.reset();

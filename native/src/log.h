@@ -9,7 +9,7 @@ namespace wirespan {
 // Takes over libbpf's messages, which would otherwise go to stderr.
 void CaptureMessages();
 
-// Collects what libbpf warns of on this thread for as long as it lives; they nest.
+// Collects libbpf's warnings on this thread during its lifetime; collectors nest.
 class Warnings {
  public:
   Warnings();

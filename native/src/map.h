@@ -31,13 +31,13 @@ class Map : public Napi::ObjectWrap<Map> {
   void Update(const Napi::CallbackInfo& info);
   Napi::Value Delete(const Napi::CallbackInfo& info);
 
-  // Reads all entries, each through `put(value, place for it)`, `value_bytes` apart.
+  // Reads all entries, each with `put(value, destination)`, `value_bytes` apart.
   template <typename Put>
   Napi::Value ReadInto(const Napi::CallbackInfo& info, size_t value_bytes, Put put,
                        bool used_only = false);
 
   bool per_cpu() const;
-  // One CPU's share of a value, as the kernel lays it out.
+  // One CPU's share of a value, in the kernel's layout.
   uint32_t share() const { return (value_size_ + 7) & ~7u; }
   uint32_t stride() const { return per_cpu() ? share() * cpus_ : value_size_; }
 

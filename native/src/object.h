@@ -29,7 +29,7 @@ class Object : public Napi::ObjectWrap<Object> {
   // Throws EBADF once closed.
   Loaded& Open(Napi::Env env, const char* step) const;
 
-  // Shared with the maps handed out, which ask it whether they are still valid.
+  // Shared with the maps handed out, which check with it whether they are still valid.
   std::shared_ptr<Loaded> loaded_;
 };
 

@@ -11,11 +11,12 @@
 namespace wirespan {
 namespace {
 
-// The root of tracefs: where it is mounted, else a mount of our own that appears in no namespace.
+// The root of tracefs: where it is mounted, otherwise our own mount, which is visible in no
+// namespace.
 Fd OpenTracefs() {
   for (const char* path : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
     Fd root(open(path, O_PATH | O_CLOEXEC));
-    // Not access(), which asks without the capabilities of an ordinary user.
+    // Not access(), which ignores the capabilities of an ordinary user.
     if (root.ok() && Fd(openat(root.get(), "events", O_PATH | O_CLOEXEC)).ok()) return root;
   }
   return MountDetached("tracefs");
@@ -36,7 +37,7 @@ long TracepointId(const std::string& name) {
 
 Fd OpenPerfEvent(perf_event_attr& attributes) {
   attributes.size = sizeof(attributes);
-  // BPF on a perf event of this sort runs on every CPU, whichever one the event was opened for.
+  // BPF on a perf event of this type runs on every CPU, whichever one the event was opened for.
   return Fd(
       static_cast<int>(syscall(SYS_perf_event_open, &attributes, -1, 0, -1, PERF_FLAG_FD_CLOEXEC)));
 }

@@ -10,11 +10,11 @@ struct perf_event_attr;
 
 namespace wirespan {
 
-// A perf event for BPF to run on; not ok() with errno set where the kernel refuses it.
+// A perf event for BPF to run on; not ok() with errno set if the kernel refuses it.
 Fd OpenPerfEvent(perf_event_attr& attributes);
 
-// A tracepoint's perf event; not ok() with errno set where there is none.
-// `name` is `category/event`. Needs no mounted tracefs.
+// A tracepoint's perf event; not ok() with errno set if there is none. `name` is `category/event`.
+// Does not need a mounted tracefs.
 Fd OpenTracepoint(const std::string& name);
 
 // Attaches a SEC("tracepoint/category/event") program; null with errno set on failure.

@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t kDefaultBatchBytes = 256 * 1024;
 
-// What a record takes in the ring: header and data, padded.
+// Size of a record in the ring: header and data, padded.
 uint32_t Footprint(uint32_t header) {
   const uint32_t length = header & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
   return (length + BPF_RINGBUF_HDR_SZ + 7) & ~7u;
@@ -75,12 +75,12 @@ uint8_t* Ring::Buffer(size_t bytes) {
 Ring::Batch Ring::Take(uint64_t end) {
   Batch batch;
   uint64_t position = memory_.consumed();
-  // Most looks find nothing, and a ring that never holds anything needs no buffer.
+  // Most reads find nothing, and a ring that never contains anything needs no buffer.
   if (position == memory_.produced()) return batch;
   uint8_t* into = Buffer(0);
   size_t room = bytes_.Value().ByteLength();
-  // Records from `run` to `position` are yet to be copied: one copy for each stretch without
-  // discards.
+  // Records from `run` to `position` have yet to be copied: one copy for each stretch without
+  // discarded records.
   uint64_t run = position;
   const auto flush = [&] {
     const size_t length = position - run;
@@ -122,7 +122,7 @@ Napi::Value Ring::Drain(const Napi::CallbackInfo& info) {
     explicit Draining(bool& f) : flag(f) { flag = true; }
     ~Draining() { flag = false; }
   } const draining(draining_);
-  // At most one ring full in a call, else fast producers would keep us here for good.
+  // At most one ring full per call, otherwise fast producers would keep us here forever.
   const uint64_t end = memory_.consumed() + memory_.size();
   uint64_t records = 0;
   while (memory_.mapped()) {

@@ -10,7 +10,7 @@
 
 namespace wirespan {
 
-// Ring of native/index.ts. It moves bytes and knows no record: JavaScript decodes.
+// Ring of native/index.ts. It copies bytes and does not know records: JavaScript decodes.
 class Ring : public Napi::ObjectWrap<Ring> {
  public:
   static Napi::Function Define(Napi::Env env);
@@ -20,10 +20,10 @@ class Ring : public Napi::ObjectWrap<Ring> {
   explicit Ring(const Napi::CallbackInfo& info);
   ~Ring() override { CloseNow(); }
 
-  // Readable when records wait; EBADF once closed.
+  // Readable if records wait; EBADF once closed.
   int Open(Napi::Env env, const char* step) const;
-  // The epoll set that watches this ring, to be left on close: closing our descriptor alone would
-  // not do it, since the map's owner keeps the same file open.
+  // The epoll set that watches this ring, to be left on close: closing our descriptor is not
+  // enough, because the map's owner keeps the same file open.
   void WatchedBy(const std::shared_ptr<Fd>& epoll) { watcher_ = epoll; }
   void LeaveWatcher();
 
@@ -41,8 +41,7 @@ class Ring : public Napi::ObjectWrap<Ring> {
 
   // Moves committed records that begin before `end` into the buffer, until it is full.
   Batch Take(uint64_t end);
-  // The reused buffer, made anew where it is smaller than `bytes` or was taken from us by a
-  // transfer.
+  // The reused buffer, allocated again if it is smaller than `bytes` or was transferred.
   uint8_t* Buffer(size_t bytes);
 
   Fd fd_;

@@ -9,8 +9,8 @@ namespace wirespan {
 
 // Of the calling thread's network namespace; throws Failure.
 uint64_t OwnNetnsCookie();
-// Does work in the namespace behind an open nsfs fd, on a thread of its own: no other thread ever
-// leaves its namespace. Throws Failure, the work's too.
+// Runs `work` in the namespace of an open nsfs fd, on a separate thread: no other thread ever
+// leaves its namespace. Throws Failure, also that of the work.
 void InNetns(int fd, const std::function<void()>& work);
 
 // netnsCookie(fd): number

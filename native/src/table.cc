@@ -12,7 +12,8 @@
 namespace wirespan {
 namespace {
 
-// Of one call. Larger ones save nothing, and their memory would come from the kernel, page by page.
+// Maximum bytes per call. Larger calls save nothing, and their memory would come from the kernel,
+// page by page.
 constexpr uint32_t kBatchBytes = 1 << 16;
 constexpr uint32_t kFewestRows = 16;
 
@@ -45,7 +46,7 @@ bool Table::ReadBatches(const Visit& visit) {
     const int error = -bpf_map_lookup_batch(fd_, first ? nullptr : position.data(), next.data(),
                                             keys_.get(), values_.get(), &count, nullptr);
     if (error == ENOSPC && rows_ < max_entries_) {
-      // A single bucket holds more than one batch: the same position again, with more room.
+      // A single bucket holds more than one batch: retry the same position with more room.
       Reserve(rows_ > max_entries_ / 2 ? max_entries_ : rows_ * 2);
       continue;
     }
@@ -62,7 +63,7 @@ bool Table::ReadBatches(const Visit& visit) {
 void Table::ReadOneByOne(const Visit& visit) {
   std::vector<uint8_t> key(key_size_);
   const uint8_t* previous = nullptr;
-  // An entry deleted under us starts the walk anew; the bound keeps that from going on forever.
+  // If an entry is deleted meanwhile, the walk starts again; the limit prevents an endless loop.
   for (uint32_t steps = 0; steps < max_entries_; steps++) {
     const int error = -bpf_map_get_next_key(fd_, previous, key.data());
     if (error == ENOENT) return;

@@ -13,14 +13,14 @@ class Table {
   // Gets `count` keys, key_size apart, and values, value_stride apart.
   using Visit = std::function<void(const uint8_t* keys, const uint8_t* values, uint32_t count)>;
 
-  // `value_stride` is what the kernel writes for one entry: for per-CPU maps the shares of all
-  // CPUs.
+  // `value_stride` is the size of what the kernel writes for one entry: for per-CPU maps the shares
+  // of all CPUs.
   Table(int fd, uint32_t key_size, uint32_t value_stride, uint32_t max_entries);
 
   void Read(const Visit& visit);
 
  private:
-  // False where this kind of map has no batch lookups.
+  // False if this map type has no batch lookups.
   bool ReadBatches(const Visit& visit);
   void ReadOneByOne(const Visit& visit);
   void Reserve(uint32_t rows);

@@ -12,8 +12,8 @@ namespace {
 
 thread_local const TracingTargets* loading = nullptr;
 
-// A program that libbpf takes to be of another type, so that it does not read the kernel's types
-// for it, becomes what it is at the moment of its load.
+// A program that libbpf considers to be of another type, so that it does not read the kernel's
+// types for it; it gets its real type at the moment of its load.
 int Prepare(bpf_program* program, bpf_prog_load_opts* options, long) {
   if (!loading) return -EINVAL;
   options->attach_btf_id = loading->Id(program);

@@ -8,14 +8,14 @@
 
 namespace wirespan {
 
-// libbpf finds what a program of these sections attaches to by reading the kernel's types, some 10
-// ms for every object. With handlers of our own it takes the answer from types that are read once.
+// libbpf finds the attach target of a program of these sections by reading the kernel's types, some
+// 10 ms for every object. Our own handlers take the answer from types that are read once.
 void RegisterTracingSections();
 
-// What an object's programs attach to, for as long as it is loaded on this thread.
+// The attach targets of an object's programs, while it is loaded on this thread.
 class TracingTargets {
  public:
-  // Throws ENOENT with the name of a program that this kernel has no hook for.
+  // Throws ENOENT with the name of a program whose hook this kernel does not have.
   TracingTargets(const KernelTypes& kernel, const bpf_object* object);
   ~TracingTargets();
   TracingTargets(const TracingTargets&) = delete;

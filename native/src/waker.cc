@@ -13,10 +13,10 @@ namespace wirespan {
 
 struct Waker::Watch {
   uv_poll_t poll = {};
-  // Null once the waker has let go.
+  // Null once the waker has been released.
   Waker* owner = nullptr;
   napi_async_cleanup_hook_handle cleanup = nullptr;
-  // Keeps the descriptor open for as long as the loop may look at it.
+  // Keeps the descriptor open for as long as the loop may use it.
   std::shared_ptr<Fd> epoll;
 
   static void Closed(uv_handle_t* handle) {
@@ -63,7 +63,7 @@ Waker::Waker(const Napi::CallbackInfo& info)
 
 void Waker::OnReadable(uv_poll_t* poll, int, int) {
   const auto* watch = static_cast<Watch*>(poll->data);
-  // Edge-triggered: taking the events is what makes the set unreadable again.
+  // Edge-triggered: taking the events makes the set unreadable again.
   epoll_event events[16];
   while (epoll_wait(watch->epoll->get(), events, 16, 0) == 16) {
   }
@@ -85,7 +85,8 @@ void Waker::Add(const Napi::CallbackInfo& info) {
   if (!watch_) Throw(env, {"add ring", EBADF});
   Ring& ring = *Ring::Unwrap(info[0].As<Napi::Object>());
   epoll_event event = {};
-  // Edge-triggered: a forced wake-up is told once, and records submitted without one are not told.
+  // Edge-triggered: a forced wake-up is reported once, and records submitted without one are not
+  // reported.
   event.events = EPOLLIN | EPOLLET;
   if (epoll_ctl(epoll_->get(), EPOLL_CTL_ADD, ring.Open(env, "add ring"), &event)) {
     Throw(env, {"add ring", errno});

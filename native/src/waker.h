@@ -32,7 +32,7 @@ class Waker : public Napi::ObjectWrap<Waker> {
 
   static void OnReadable(uv_poll_s* poll, int status, int events);
 
-  // Rings hold on to it weakly, to leave it when they close.
+  // Rings refer to it weakly, to leave it when they close.
   std::shared_ptr<Fd> epoll_;
   Watch* watch_ = nullptr;
   Napi::FunctionReference on_wake_;

@@ -36,7 +36,7 @@ export interface Order {
   readonly wake?: boolean;
 }
 
-/** Writes records into the fixture's ring; answers with how many found no room. */
+/** Writes records into the fixture's ring; returns the number of those that did not fit. */
 export function produce(object: BpfObject, order: Order): number {
   const words = Uint32Array.of(
     order.first,
@@ -50,7 +50,7 @@ export function produce(object: BpfObject, order: Order): number {
   return words[5]!;
 }
 
-/** The numbers of the records in one batch; throws on a record that is not what was written. */
+/** The numbers of the records in one batch; throws if a record is not what was written. */
 export function numbers(words: Uint32Array, length: number): number[] {
   const found: number[] = [];
   for (let at = 0; at < length / 4; ) {

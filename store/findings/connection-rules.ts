@@ -72,7 +72,7 @@ const failedConnects: Rule = (context) =>
     });
   });
 
-/** Attempts that hang end only after minutes: until then, the SYNs that they send again show them. */
+/** Attempts that hang end only after minutes: until then, their retransmitted SYNs show them. */
 const unanswered: Rule = (context) =>
   overEdges(context, (edge, sums) => {
     const ended = sums.get("synRetransmits");
@@ -112,7 +112,7 @@ const synRetransmits: Rule = (context) =>
     };
   });
 
-/** A quantile of the last seconds against the hour before. */
+/** A quantile of the last seconds compared with the hour before. */
 function slower(
   rule: string,
   of: "connect" | "queue" | "rtt",
@@ -128,7 +128,7 @@ function slower(
       const value = quantile(histogram, q);
       const usual = earlier ? quantile(earlier.histograms[of], q) : 0;
       if (histogram.count < 10 || value < seconds) return undefined;
-      // Lost SYNs have a finding of their own, which says why it is slow.
+      // Lost SYNs have their own finding, which explains why it is slow.
       if (of === "connect" && sums.get("synRetransmits") >= 0.01 * sums.get("connects")) return undefined;
       if (!earlier || earlier.histograms[of].count < 10 || value < factor * usual) return undefined;
       // The 99th percentile of some seconds is a value or two: one in twenty must be that slow.
@@ -177,8 +177,8 @@ const longRtt = slower(
 );
 
 /**
- * Segments of data that were lost. SYNs and SYN-ACKs have a finding of their own; what the peer had received already was
- * retransmitted because it acknowledged late, as loss probes are on short round trips.
+ * Lost data segments. SYNs and SYN-ACKs have their own finding; what the peer had already received was retransmitted
+ * because it acknowledged late, as loss probes are on short round trips.
  */
 const ofData = (sums: Sums): number =>
   Math.max(

@@ -1,4 +1,4 @@
-// What the reasons to drop a packet mean for people.
+// Explanations of the reasons to drop a packet.
 
 /** What to do about a reason to drop a packet, as enum skb_drop_reason names it. */
 export function dropAdvice(reason: string): string {

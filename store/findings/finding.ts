@@ -1,4 +1,4 @@
-// What a finding is, and what a rule is given.
+// A finding, and the input of a rule.
 import type { Histogram } from "../histogram.ts";
 import type { EdgeSums } from "../query/edges.ts";
 import type { Resources } from "../query/resources.ts";
@@ -15,7 +15,7 @@ export interface Finding {
   /** The rule's name. */
   readonly rule: string;
   readonly severity: Severity;
-  /** What it is about, in words: `web → 10.0.0.5:5432 (timed_out)`. */
+  /** Its subject, in words: `web → 10.0.0.5:5432 (timed_out)`. */
   readonly subject: string;
   /** A whole sentence with the numbers. */
   readonly text: string;
@@ -23,7 +23,7 @@ export interface Finding {
   readonly next: string;
   /** How many in the last minute. */
   readonly count: number;
-  /** Against the hour before: 3 is three times as much; absent if there is nothing to compare with. */
+  /** Compared with the hour before: 3 is three times as much; absent if there is nothing to compare with. */
   readonly ratio?: number;
   /** The page that shows it: a path, with the filter. */
   readonly evidence: string;
@@ -44,7 +44,7 @@ export interface Evidence {
 export interface Context {
   /** The last minute. */
   readonly now: Evidence;
-  /** The last windows of it, 10 to 20 seconds: for what must be seen before it is most of a minute. */
+  /** The last windows of it, 10 to 20 seconds: for what must be detected before it fills most of a minute. */
   readonly recent: Pick<Evidence, "edges">;
   /** Up to an hour before it; its seconds are 0 if there is none. */
   readonly before: Evidence;
@@ -72,7 +72,7 @@ export function percent(share: number): string {
   return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
 }
 
-/** Seconds as people read them: `340 µs`, `1.2 s`. */
+/** Seconds in readable form: `340 µs`, `1.2 s`. */
 export function duration(seconds: number): string {
   if (seconds >= 1) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
   if (seconds >= 1e-3) return `${(seconds * 1e3).toFixed(seconds < 1e-2 ? 1 : 0)} ms`;

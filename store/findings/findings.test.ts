@@ -4,7 +4,7 @@ import { ACCEPT, CONNECT, CONNECTION, outbound, RETRANSMIT, TestStore } from "..
 import { Findings, type Raised } from "./findings.ts";
 
 const NOW = 1_800_000_000;
-/** Minutes of calm before. */
+/** Minutes of calm traffic before. */
 const BEFORE = 20;
 
 interface Minute {
@@ -94,7 +94,7 @@ function minute(store: TestStore, end: number, minute: Minute, peer: number, ser
   );
 }
 
-/** What is raised after a calm time and two minutes of `fault` on one edge of three. */
+/** What is raised after calm traffic and two minutes of `fault` on one of three edges. */
 async function raisedBy(
   fault: Minute,
   metrics?: (store: TestStore, t: number, isFault: boolean) => void,

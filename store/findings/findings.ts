@@ -1,4 +1,4 @@
-// Which findings hold, since when, and in which order. Tests: store/findings/findings.test.ts.
+// Which findings are active, since when, and in which order. Tests: store/findings/findings.test.ts.
 import type { Database } from "../database.ts";
 import type { Ingest } from "../ingest.ts";
 import { Edges, type EdgeWindow, totals } from "../query/edges.ts";
@@ -10,7 +10,7 @@ import { CONNECTION_RULES } from "./connection-rules.ts";
 import { type Context, type Evidence, type Finding, PERIOD, type Severity } from "./finding.ts";
 import { HOST_RULES } from "./host-rules.ts";
 
-/** Evaluations in which a finding must hold to be raised, and must not to be dropped. */
+/** Number of evaluations in which a finding must hold to be raised, and must not hold to be dropped. */
 const RAISED_AFTER = 2;
 const DROPPED_AFTER = 6;
 
@@ -52,7 +52,7 @@ export class Findings {
     this.#onRaised = onRaised;
   }
 
-  /** Those that hold, the most urgent first. */
+  /** The active ones, the most urgent first. */
   get raised(): readonly Raised[] {
     const raised = [...this.#held.values()].filter(({ row }) => row !== undefined);
     const first = raised.toSorted((a, b) => a.since - b.since);
@@ -69,11 +69,11 @@ export class Findings {
       });
   }
 
-  /** Looks at the minute before `nowSeconds`. */
+  /** Evaluates the minute before `nowSeconds`. */
   async evaluate(nowSeconds: number): Promise<void> {
     const now = await this.#evidence({ from: (nowSeconds - 60) * 1e6, to: nowSeconds * 1e6 }, nowSeconds);
     const found = this.#apply(now, await this.#hourBefore(nowSeconds, nowSeconds, now.edges));
-    // What is raised is compared with the time before it: a fault that lasts would become the usual.
+    // A raised finding is compared with the time before it: otherwise a lasting fault would become the baseline.
     const lasting = [...this.#held].filter(([, held]) => held.row !== undefined && lasts(held, nowSeconds));
     if (lasting.length > 0) {
       const since = Math.min(...lasting.map(([, held]) => held.since));
@@ -88,7 +88,7 @@ export class Findings {
     for (const [key, held] of this.#held) if (!found.has(key)) this.#missed(key, held, nowSeconds);
   }
 
-  /** What the rules find, by rule and subject. */
+  /** The findings of the rules, by rule and subject. */
   #apply(now: Latest, before: Evidence): Map<string, Finding> {
     const context: Context = { now, recent: now.recent, before, resources: this.#scan.resources };
     const found = [...CONNECTION_RULES, ...HOST_RULES].flatMap((rule) => rule(context));
@@ -116,13 +116,13 @@ export class Findings {
 
   #missed(key: string, held: Held, now: number): void {
     held.missed++;
-    // What never was raised must hold twice in a row.
+    // A finding that was never raised must hold twice in a row.
     if (held.row !== undefined && held.missed < DROPPED_AFTER) return;
     this.#held.delete(key);
     if (held.row !== undefined) this.#db.run("UPDATE finding SET until = ? WHERE id = ?", now, held.row);
   }
 
-  /** Of at most 60 windows: the minute in the finest ones, the hour in minutes. `only`: these edges alone. */
+  /** At most 60 windows: the minute in the finest ones, the hour in minutes. `only`: these edges. */
   async #evidence(
     interval: Interval,
     nowSeconds: number,
@@ -132,7 +132,7 @@ export class Findings {
     const series = this.#series.between(interval, nowSeconds, undefined, 60);
     const isRecent = ({ begin }: EdgeWindow) => begin >= nowSeconds - 2 * PERIOD;
     return {
-      // After a start there is less than was asked for.
+      // After a start there is less than was requested.
       seconds: Math.max(new Set(all.map(({ begin }) => begin)).size * seconds, series.seconds),
       edges: totals(only ? all.filter(({ edge }) => only.has(keyOf(edge))) : all),
       recent: { edges: totals(all.filter(isRecent)) },
@@ -143,7 +143,10 @@ export class Findings {
   }
 }
 
-/** Whether it is still compared with the time before it. What is slow for an hour is how it is; a failure is not. */
+/**
+ * Whether it is still compared with the time before it. After an hour slowness is the normal state; a failure never
+ * is.
+ */
 function lasts({ finding, since }: Held, now: number): boolean {
   return finding.severity === "failing" || now - since < 3600;
 }

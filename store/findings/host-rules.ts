@@ -129,7 +129,7 @@ const acceptErrors: Rule = (context) =>
       };
     });
 
-/** Reasons that cost nobody anything. */
+/** Reasons without consequences. */
 const HARMLESS: ReadonlySet<string> = new Set(DROPS.harmless);
 
 const drops: Rule = (context) =>
@@ -149,7 +149,7 @@ const drops: Rule = (context) =>
       const service = context.resources.service(Number(resource));
       return {
         rule: "packets-dropped",
-        // It says why; what it costs is another finding, which comes before it.
+        // It gives the reason; its consequence is another finding, which comes before it.
         severity: "unusual" as const,
         subject: `${service} (${reason})`,
         text: `This host dropped ${total.total} TCP packets of ${service} in the last minute: ${reason}.`,
@@ -293,7 +293,7 @@ const transmitFailures: Rule = (context) =>
       evidence: "/host",
     }));
 
-/** States in which sockets pile up if nobody acts, and what it means. */
+/** States in which sockets accumulate if nothing acts, and what that means. */
 const PILES: Readonly<Record<string, string>> = {
   close_wait: "The application does not close connections that its peers have ended: it leaks sockets.",
   syn_received:
@@ -301,8 +301,8 @@ const PILES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Whose sockets went from ESTABLISHED to CLOSE_WAIT and stayed there: the gauge is of the host. Undefined: nobody's are
- * most of those that came.
+ * Whose sockets went from ESTABLISHED to CLOSE_WAIT and stayed there: the gauge is for the whole host. Undefined: no
+ * single owner has most of them.
  */
 function keeperOf(now: Evidence, came: number): number | undefined {
   const weight: Readonly<Record<string, number>> = { established: 1, fin_wait_1: -1, close_wait: -1 };
@@ -315,7 +315,7 @@ function keeperOf(now: Evidence, came: number): number | undefined {
   return most && most[1] >= came / 2 ? most[0] : undefined;
 }
 
-/** Whether a gauge never fell. What began in that time must have grown until its end: a jump is no growth. */
+/** Whether a gauge never decreased. What began in that time must have grown until its end: a jump is not growth. */
 function grows(values: readonly number[]): boolean {
   const [last = 0, previous = 0] = values.toReversed();
   const [first = 0] = values;
@@ -327,7 +327,7 @@ const piles: Rule = ({ now, resources }) =>
   now.metric("system.network.connection.count").flatMap(({ series, values }) => {
     const state = text(series, "network.connection.state");
     const next = PILES[state];
-    // Of a state in which there is no socket there is no point.
+    // A state without sockets has no point.
     const counts = now.collected.map((begin) => values.get(begin) ?? 0);
     const first = counts[0] ?? 0;
     const last = counts.at(-1) ?? 0;

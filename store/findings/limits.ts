@@ -1,5 +1,5 @@
-// From where on something is a fault: for the page's findings, and for the dashboards and alerts made from the same metrics.
-// `least`: fewer events than this say nothing; `share`: of all; `seconds`: shorter is no trouble; `factor`: times the hour before.
+// Thresholds of faults: for the page's findings, and for the dashboards and alerts on the same metrics. `least`: fewer
+// events are not significant; `share`: of all; `seconds`: shorter is harmless; `factor`: times the hour before.
 
 export const CONNECTS_FAILED = { least: 3, factor: 3 } as const;
 export const SYNS_LOST = { least: 3, share: 0.02, factor: 3 } as const;
@@ -11,7 +11,7 @@ export const RESETS = { least: 5, share: 0.05, factor: 3 } as const;
 /** Of the accept queue's limit. */
 export const ACCEPT_QUEUE_FILLS = 0.8;
 export const ACCEPT_ERRORS = { least: 3, factor: 3 } as const;
-/** `harmless`: reasons that the kernel gives for packets that are no loss, such as duplicates. */
+/** `harmless`: reasons that the kernel gives for packets that are not losses, such as duplicates. */
 export const DROPS = {
   least: 5,
   factor: 3,

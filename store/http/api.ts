@@ -1,4 +1,4 @@
-// What each path of /api/v1 answers. Tests: store/http/api.test.ts.
+// The responses of the paths of /api/v1. Tests: store/http/api.test.ts.
 import type {
   Agent,
   AgentState,
@@ -37,7 +37,7 @@ export interface Store {
   readonly findings: Pick<Findings, "raised">;
   /** Absent for a recording. */
   readonly living?: Pick<Living, "ask"> | undefined;
-  /** `host`, `version`, `boot` and the like: what the agent says of itself. */
+  /** `host`, `version`, `boot` and so on: what the agent reports about itself. */
   about(): Readonly<Record<string, unknown>>;
   readonly isRecording: boolean;
   /** Seconds since the epoch; for a recording, its end. */
@@ -56,7 +56,7 @@ interface Route {
   readonly handle: Handler;
 }
 
-/** Which sums a span's duration is compared with. */
+/** The sums with which a span's duration is compared. */
 const MEASURED: Readonly<Record<string, Measured>> = {
   "tcp connection": "life",
   "tcp connect": "connect",
@@ -220,7 +220,7 @@ export class Api {
     return listeners(this.#series, parameters.interval, this.#store.now(), resources, waits);
   }
 
-  /** Of the interval, and of an interval as long, at most an hour, before it. */
+  /** For the interval, and for an interval of the same length, at most an hour, before it. */
   async #vitals(parameters: Parameters, progress: Progress) {
     const { interval, filter } = parameters;
     const length = Math.min(3600e6, interval.to - interval.from);
@@ -278,7 +278,10 @@ export class Api {
     return { rows, resources, ranks: await this.#ranks(rows, progress) };
   }
 
-  /** Where each handshake, wait and lifetime stands among those of its edge in the hour before: the share that was shorter. */
+  /**
+   * How each handshake, wait and lifetime compares with those of its edge in the hour before: the fraction that was
+   * shorter.
+   */
   async #ranks(rows: readonly TraceRow[], progress: Progress): Promise<Record<string, number>> {
     const ranks: Record<string, number> = {};
     for (const row of rows) {

@@ -1,14 +1,14 @@
-// Spans and events as the Collector's file exporter writes them: a line of OTLP/JSON for each slice and resource.
+// Spans and events in the format of the Collector's file exporter: a line of OTLP/JSON for each slice and resource.
 import { KINDS } from "../../exporters/local/columns.ts";
 import type { TraceRow } from "../answers.ts";
 import type { Resources } from "../query/resources.ts";
 
 /** Numbers of SpanKind (trace.proto). */
 const SPAN_KIND: Readonly<Record<string, number>> = { internal: 1, server: 2, client: 3 };
-/** Least numbers of SeverityNumber (logs.proto). */
+/** Lowest numbers of SeverityNumber (logs.proto). */
 const SEVERITY: Readonly<Record<string, number>> = { DEBUG: 5, INFO: 9, WARN: 13, ERROR: 17 };
 
-/** Lines of OTLP/JSON, without their ends. */
+/** Lines of OTLP/JSON, without line ends. */
 export function* otlpLines(rows: readonly TraceRow[], resources: Resources): Generator<string> {
   const groups = Map.groupBy(rows, ({ resource, scope, signal }) => `${resource} ${scope} ${signal}`);
   for (const group of groups.values()) {
@@ -71,7 +71,7 @@ function anyValueOf(value: unknown): object {
   return { stringValue: String(value) };
 }
 
-/** Seconds as nanoseconds; times are kept in microseconds. */
+/** Seconds as nanoseconds; times are stored in microseconds. */
 function nanos(seconds: number, more = 0): string {
   return String(BigInt(Math.round(seconds * 1e6)) * 1000n + BigInt(Math.round(more * 1e9)));
 }

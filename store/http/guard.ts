@@ -1,4 +1,4 @@
-// Who may ask: SECURITY.md has the reasons. Tests: store/http/guard.test.ts.
+// Access control: SECURITY.md has the reasons. Tests: store/http/guard.test.ts.
 import { readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Tokens } from "./tokens.ts";
@@ -22,9 +22,9 @@ const HEADERS: Readonly<Record<string, string>> = {
 export interface GuardOptions {
   /** Ids of users that need no token; root needs none. */
   readonly users: readonly number[];
-  /** A token that is needed by everybody, because others can reach the address. */
+  /** A token that everybody needs, because others can reach the address. */
   readonly token: string | undefined;
-  /** Reached by other hosts: their names are not known. */
+  /** Reachable from other hosts: their names are not known. */
   readonly isOpen: boolean;
 }
 
@@ -48,7 +48,7 @@ export class Guard {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
   }
 
-  /** Undefined: it may be answered. */
+  /** Undefined: it is allowed. */
   refusal(request: IncomingMessage): Refusal | undefined {
     const { method, headers } = request;
     if (!this.#options.isOpen && !HOSTS.test(headers.host ?? ""))
@@ -91,8 +91,8 @@ function cookieOf({ headers }: IncomingMessage): string {
 }
 
 /**
- * The user who owns the other end of a loopback connection, as /proc/net/tcp and tcp6 show it; undefined if it is not
- * found there, as if it is of another network namespace.
+ * The user who owns the other end of a loopback connection, according to /proc/net/tcp and tcp6; undefined if it is
+ * not found there, for example because it is in another network namespace.
  */
 export function userOf(address: string, port: number, ownPort: number): number | undefined {
   const isLoopback = address === "::1" || /^(?:::ffff:)?127\./.test(address);

@@ -1,9 +1,10 @@
-// Server-sent events: what paths answer, again each second if it has changed. Tests: store/http/live.test.ts.
+// Server-sent events: the responses of paths, sent again each second if they have changed. Tests:
+// store/http/live.test.ts.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Api } from "./api.ts";
 
 const PERIOD = 1000;
-/** Clients at a time, paths of one, and bytes that one may be behind. */
+/** Limits: clients, paths of one client, and bytes by which a client may lag behind. */
 const MOST = { clients: 8, paths: 16, bytes: 1024 * 1024 };
 
 export class Live {
@@ -35,7 +36,7 @@ export class Live {
         const { status, body } = await this.#api.answer(pathname.slice(1), searchParams);
         if (!this.#clients.has(response)) return;
         const text = JSON.stringify({ of, status, body });
-        // When it was asked is in each answer.
+        // Each response contains the time of the request.
         const said = text.replace(/"asOf":[\d.]+/, "");
         if (said === last.get(of)) continue;
         last.set(of, said);

@@ -23,7 +23,7 @@ const ERROR = 2;
 class Message {
   readonly #fields = new Map<number, (Uint8Array | bigint)[]>();
 
-  /** Throws RangeError for bytes that are no message. */
+  /** Throws RangeError for bytes that are not a message. */
   constructor(bytes: Uint8Array) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let at = 0;
@@ -85,7 +85,7 @@ class Message {
   }
 }
 
-/** Throws RangeError for what is not such a request. */
+/** Throws RangeError if it is not such a request. */
 export function fromProtobuf(body: Uint8Array): ReceivedSpan[] {
   const spans: ReceivedSpan[] = [];
   for (const resourceSpans of new Message(body).messages(1)) {
@@ -135,7 +135,7 @@ function anyValueOf(value: Message | undefined): Value {
   return value.text(1);
 }
 
-/** What both encodings say of a span. */
+/** The common content of both encodings of a span. */
 interface Fields {
   readonly traceId: Uint8Array;
   readonly spanId: Uint8Array;
@@ -195,7 +195,7 @@ interface JsonRequest {
   }[];
 }
 
-/** Throws for what is not such a request. */
+/** Throws if it is not such a request. */
 export function fromJson(text: string): ReceivedSpan[] {
   const request = JSON.parse(text) as JsonRequest;
   return (request.resourceSpans ?? []).flatMap(({ resource, scopeSpans }) =>

@@ -1,16 +1,16 @@
-// The parameters of a request: each known, each checked. Tests: store/http/api.test.ts.
+// The parameters of a request, which must be known and valid. Tests: store/http/api.test.ts.
 import { suggestion } from "../../core/base/suggest.ts";
 import { type Filter, parseFilter } from "../query/filter.ts";
 import type { Interval } from "../query/scan.ts";
 
-/** A request that cannot be answered, for its author. */
+/** An invalid request; the message is for its author. */
 export class BadRequest extends Error {}
 
 export class Parameters {
   readonly #query: URLSearchParams;
   readonly #now: number;
 
-  /** Throws BadRequest for a parameter that `known` does not name. `now`: seconds since the epoch. */
+  /** Throws BadRequest for a parameter that is not in `known`. `now`: seconds since the epoch. */
   constructor(query: URLSearchParams, known: readonly string[], now: number) {
     this.#query = query;
     this.#now = now;

@@ -25,7 +25,7 @@ interface Asked {
   readonly body?: string | Buffer;
 }
 
-/** Asks with exactly these headers, as no browser's fetch lets a script. */
+/** Sends a request with exactly these headers, which a browser's fetch would not allow. */
 function ask(port: number, path: string, { method = "GET", headers = {}, body }: Asked = {}): Promise<Got> {
   return new Promise((resolve, reject) => {
     const request = httpRequest(

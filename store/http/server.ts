@@ -15,7 +15,9 @@ import { Live } from "./live.ts";
 import { BadRequest, Parameters } from "./parameters.ts";
 import type { Receiver } from "./receive.ts";
 
-/** Bytes of a request's headers, milliseconds until a request is complete, connections, and questions at a time. */
+/**
+ * Limits: bytes of a request's headers, milliseconds until a request is complete, connections, and concurrent queries.
+ */
 const LIMIT = { headers: 8192, requestMs: 3000, sockets: 64, atOnce: 4 };
 
 /** Where the page is built. */
@@ -48,7 +50,7 @@ export class PageServer {
     this.#receiver = receiver;
   }
 
-  /** Resolves with the port. Rejects if the address cannot be had. */
+  /** Resolves with the port. Rejects if the address is not available. */
   async listen(host: string, port: number): Promise<number> {
     const open = (at: string, of: number) =>
       new Promise<number>((resolve, reject) => {
@@ -76,7 +78,7 @@ export class PageServer {
 
   async #connected(socket: Socket): Promise<void> {
     socket.on("error", () => socket.destroy());
-    // Node's own limits hold only for a server that listens itself.
+    // Node's own limits apply only to a server that listens itself.
     let timer = setTimeout(() => socket.destroy(), LIMIT.requestMs);
     socket.once("close", () => clearTimeout(timer));
     const http = await this.#server();
@@ -92,7 +94,7 @@ export class PageServer {
     http.emit("connection", socket);
   }
 
-  /** node:http takes 13 MB: it is loaded when somebody looks. */
+  /** node:http takes 13 MB: it is loaded on the first request. */
   #server(): Promise<Server> {
     this.#http ??= import("node:http").then(({ createServer }) => {
       const server = createServer({ maxHeaderSize: LIMIT.headers }, (...both) => void this.#serve(...both));
@@ -145,7 +147,7 @@ export class PageServer {
     try {
       const { status, body } = await this.#api.answer(path, query);
       const text = Buffer.from(JSON.stringify(body));
-      // asOf changes each time; what else there is has not, usually.
+      // asOf changes each time; the rest usually does not.
       const tag = `"${createHash("sha256")
         .update(text.toString().replace(/"asOf":[\d.]+/, ""))
         .digest("base64url")
@@ -189,7 +191,7 @@ export class PageServer {
     response.end();
   }
 
-  /** Every path that is no file is a screen of the page. */
+  /** Every path that is not a file is a screen of the page. */
   #page(response: ServerResponse, path: string): void {
     const [file, type] = FILES[path] ?? ["index.html", "text/html; charset=utf-8"];
     let content: Buffer;

@@ -1,8 +1,8 @@
-// Tokens: one that the configuration names, those that are good for one visit, and the sessions that they open.
+// Tokens: a configured one, single-use ones, and the sessions that they open.
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Wrong tokens after which each answer waits, and milliseconds of that. */
+/** Number of wrong tokens after which each response is delayed, and by how many milliseconds. */
 const SLOW = { after: 10, ms: 1000 };
 /** Sessions and unused one-time tokens. */
 const MOST = 64;
@@ -19,13 +19,13 @@ export class Tokens {
     this.#token = token === undefined ? undefined : digest(token);
   }
 
-  /** Makes a token good for one visit known. */
+  /** Registers a single-use token. */
   addOnce(token: string): void {
     this.#once.set(digest(token).toString("hex"), Date.now() + GOOD_FOR);
     forgetOldest(this.#once);
   }
 
-  /** A session for a good token. Slow after many wrong ones. */
+  /** A session for a valid token. Slow after many invalid ones. */
   async exchange(token: string): Promise<string | undefined> {
     if (this.#wrong > SLOW.after) await sleep(SLOW.ms);
     const given = digest(token);
@@ -54,7 +54,7 @@ function forgetOldest(all: Map<string, number> | Set<string>): void {
   if (all.size > MOST && oldest !== undefined) all.delete(oldest);
 }
 
-// Of a digest the length is the same, and comparing it says nothing of the token.
+// Digests have the same length, and comparing them reveals nothing about the token.
 function digest(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }

@@ -1,4 +1,4 @@
-// Sums by edge over time, as a filter selects them. Tests: store/query/queries.test.ts.
+// Sums by edge over time, selected by a filter. Tests: store/query/queries.test.ts.
 
 import type { Rows } from "../../exporters/local/columns.ts";
 import { Measures } from "../measure.ts";
@@ -13,7 +13,7 @@ export interface EdgeWindow {
   /** Seconds since the epoch. */
   readonly begin: number;
   readonly edge: Edge;
-  /** Made when it is asked for: there may be a hundred thousand of them. */
+  /** Created on demand: there may be a hundred thousand of them. */
   readonly sums: Sums;
 }
 
@@ -52,7 +52,7 @@ export class Edges {
     this.#resources = scan.resources;
   }
 
-  /** From the sums if they know what the filter asks for, which are exact; else from the rows that are kept singly. */
+  /** From the sums, which are exact, if they can answer the filter; otherwise from the individually stored rows. */
   async between(
     interval: Interval,
     filter: Filter,

@@ -2,7 +2,7 @@
 import { BlockList, isIPv6 } from "node:net";
 import { suggestion } from "../../core/base/suggest.ts";
 
-/** What a filter asks of a connection, or of an edge. Absent: it is not known. */
+/** What a filter tests in a connection, or in an edge. Absent: it is not known. */
 export interface Subject {
   text(field: TextField): string | undefined;
   number(field: NumberField): number | undefined;
@@ -27,7 +27,7 @@ export type TextField = (typeof TEXT_FIELDS)[number];
 export const NUMBER_FIELDS = ["connect", "queue", "rtt", "life", "sent", "received", "retransmits"] as const;
 export type NumberField = (typeof NUMBER_FIELDS)[number];
 
-/** Fields that an edge knows: sums can answer. */
+/** Fields of edges, which sums can answer. */
 const EDGE_FIELDS: readonly string[] = ["service", "peer", "port", "direction"];
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -47,7 +47,7 @@ const UNITS: Readonly<Record<string, number>> = {
   B: 1,
 };
 
-/** Why a filter cannot be used, for its author. */
+/** Why a filter is invalid, for its author. */
 export class FilterError extends Error {}
 
 export interface Filter {

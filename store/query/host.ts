@@ -1,4 +1,4 @@
-// Losses, listeners, CPUs and queues: what the metrics say. Tests: store/query/queries.test.ts.
+// Losses, listeners, CPUs and queues, from metrics. Tests: store/query/queries.test.ts.
 
 import type { Heat, Host, Line, Listener, Listeners, Losses } from "../answers.ts";
 import { dropAdvice } from "../findings/drop-advice.ts";
@@ -15,7 +15,7 @@ function line({ values }: SeriesTotal): Line {
   return [...values].sort(([a], [b]) => a - b);
 }
 
-/** What made TCP retransmit, and what that says. */
+/** Causes of TCP retransmissions, and their meaning. */
 const RETRANSMITS: Readonly<Record<string, string>> = {
   rto: "A timeout: nothing was acknowledged for at least 200 ms, so that the request waited.",
   tlp: "A tail loss probe: the last segments were not acknowledged in time; harmless if it is rare.",
@@ -25,7 +25,7 @@ const RETRANSMITS: Readonly<Record<string, string>> = {
   synack: "The answer to a SYN was not acknowledged: it, or the ACK, was lost.",
 };
 
-/** Packets dropped by reason, segments retransmitted by type, and whose they were. */
+/** Packets dropped by reason, segments retransmitted by type, and their owners. */
 export function losses(query: SeriesQuery, interval: Interval, now: number, resources: Resources): Losses {
   const found = query.between(interval, now, [
     "wirespan.tcp.packet.dropped",
@@ -117,7 +117,10 @@ export const METRIC_HEATS = {
 } as const;
 export type MetricHeat = keyof typeof METRIC_HEATS;
 
-/** `only`: a value of its part, or empty; `cpu`: `3`, `not 3` or empty; `service`: whether a service's are wanted. */
+/**
+ * `only`: a value of its part, or empty; `cpu`: `3`, `not 3` or empty; `service`: whether those of services are
+ * included.
+ */
 export function metricHeat(
   query: SeriesQuery,
   interval: Interval,

@@ -7,7 +7,7 @@ import { bucketOf } from "../histogram.ts";
 import type { Filter } from "./filter.ts";
 import { type Interval, type Progress, RowSubject, type Scan, type Slice } from "./scan.ts";
 
-/** Rows of an answer. */
+/** Maximum rows of a response. */
 const MOST = 500;
 
 /** The spans that a list can be of. */
@@ -18,7 +18,7 @@ export const LISTS = {
 } as const;
 export type ListOf = keyof typeof LISTS;
 
-/** How a list can be sorted: the greatest first. */
+/** How a list can be sorted: largest first. */
 export const ORDERS = ["time", "duration", "sent", "received", "retransmits", "rtt"] as const;
 export type Order = (typeof ORDERS)[number];
 
@@ -41,7 +41,7 @@ export async function list(
     const key = keyOf(slice, row, order);
     if (found.length >= limit && key <= least) return;
     found.push({ key, slice, row });
-    // Sorted now and then: cheaper than a heap, and bounded as well.
+    // Sorted occasionally: cheaper than a heap, and also bounded.
     if (found.length >= 4 * limit) {
       found.sort((a, b) => b.key - a.key);
       found.length = limit;
@@ -116,7 +116,7 @@ const COMPARED = [
   "cause",
 ] as const;
 
-/** What the rows of a box have in common. `least`, `most`: seconds of the measured time; `box`: when. */
+/** What the rows in a box have in common. `least`, `most`: seconds of the measured time; `box`: when. */
 export async function differences(
   scan: Scan,
   of: ListOf,
@@ -164,7 +164,10 @@ export async function differences(
   return { inside, outside, differences: differences.slice(0, 20) };
 }
 
-/** Whether `count` of `n` is more than chance gives a share of `expected`: four standard deviations of a binomial. */
+/**
+ * Whether `count` of `n` deviates from a share of `expected` by more than chance: four standard deviations of a
+ * binomial.
+ */
 export function isMore(count: number, n: number, expected: number): boolean {
   if (n === 0 || count < 3) return false;
   const p = Math.min(1 - 1e-9, Math.max(expected, 0.5 / n));

@@ -1,14 +1,14 @@
-// The connections that are open now, filtered and sorted. Tests: store/living.test.ts.
+// Currently open connections, filtered and sorted. Tests: store/living.test.ts.
 import type { LivingHead, LivingRow } from "../../exporters/local/frame.ts";
 import type { Living, OpenConnection } from "../answers.ts";
 import type { Filter, NumberField, Subject } from "./filter.ts";
 import type { Resources } from "./resources.ts";
 import { textOf } from "./scan.ts";
 
-/** Rows of an answer. */
+/** Maximum rows of a response. */
 const MOST = 500;
 
-/** How the list can be sorted: the greatest first. */
+/** How the list can be sorted: largest first. */
 export const LIVING_ORDERS = [
   "age",
   "sent",

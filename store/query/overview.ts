@@ -1,4 +1,4 @@
-// The time strip, vitals, heatmaps and the map: what the sums say. Tests: store/query/queries.test.ts.
+// The time strip, vitals, heatmaps and the map, from sums. Tests: store/query/queries.test.ts.
 import type { Heat, MapEdge, Strip, Topology, VitalLines, Vitals } from "../answers.ts";
 import { Histogram, upperBound } from "../histogram.ts";
 import { COUNTS, Sums } from "../sums/edge.ts";
@@ -9,11 +9,11 @@ import type { HistogramWindow } from "./series.ts";
 
 /** Bars of the strip. */
 const BARS = 240;
-/** Columns of a heatmap at most. */
+/** Maximum columns of a heatmap. */
 const COLUMNS = 240;
-/** Values of a small line at most. */
+/** Maximum values of a sparkline. */
 const LINE = 60;
-/** Nodes of the map at most. */
+/** Maximum nodes of the map. */
 const NODES = 60;
 
 /** Ended connections and failed attempts by time: `t0` and `step` in seconds. */
@@ -33,7 +33,7 @@ export function strip({ all, seconds }: EdgeWindows, interval: Interval): Strip 
 export function vitals({ all }: EdgeWindows, interval: Interval): Vitals {
   const sum = new Sums();
   for (const { sums } of all) sum.merge(sums);
-  // Right after a start there is less than was asked for.
+  // Shortly after a start there is less than was requested.
   const begins = all.map(({ begin }) => begin);
   const first = begins.length > 0 ? Math.min(...begins) : 0;
   const seconds = Math.max(1, interval.to / 1e6 - Math.max(first, interval.from / 1e6));
@@ -54,7 +54,7 @@ export function vitals({ all }: EdgeWindows, interval: Interval): Vitals {
   };
 }
 
-/** The vitals by time: as many values of each as a small line shows. */
+/** The vitals over time: as many values of each as a sparkline shows. */
 export function vitalLines({ all, seconds }: EdgeWindows, interval: Interval): VitalLines {
   const { t0, step, bars } = grid(interval, seconds, LINE);
   const parts = Array.from({ length: bars }, () => new Sums());
@@ -119,17 +119,17 @@ interface Named {
   readonly sums: Sums;
 }
 
-/** What is known of this host's own addresses. */
+/** What is known about this host's own addresses. */
 export interface Own {
-  /** Resources by the address and port at which they serve: `10.0.0.5 80`. */
+  /** Resources by the address and port at which they listen: `10.0.0.5 80`. */
   readonly served: ReadonlyMap<string, number>;
   /** Addresses from which connections were opened. */
   readonly openers: ReadonlySet<string>;
 }
 
 /**
- * Who talks to whom. A peer that serves on this host goes by its service's name, and a connection of which both ends
- * are here is its opener's edge. Of many peers the most important stay, and the rest is folded by subnet.
+ * Who talks to whom. A peer that listens on this host has its service's name, and a connection with both ends here is
+ * its opener's edge. If there are many peers, the most important ones stay, and the rest are merged by subnet.
  */
 export function topology(windows: EdgeWindows, resources: Resources, { served, openers }: Own): Topology {
   const named: Named[] = [];
@@ -140,7 +140,7 @@ export function topology(windows: EdgeWindows, resources: Resources, { served, o
     const peer = server === undefined ? edge.peer : resources.service(server);
     named.push({ from: inbound ? peer : own, to: inbound ? own : peer, port: edge.port, inbound, sums });
   }
-  // Of an accepted connection whose other end is here, only what the opener cannot know is added: the queue.
+  // For an accepted connection whose other end is here, only what the opener cannot know is added: the queue.
   const queues = new Map<string, Histogram>();
   const opened = new Set(named.filter(({ inbound }) => !inbound).map(({ to, port }) => `${to} ${port}`));
   const shown = named.filter(({ from, to, port, inbound, sums }) => {
@@ -177,7 +177,7 @@ function fold(named: readonly Named[]): { readonly edges: readonly Named[]; read
   const weight = new Map<string, number>();
   for (const { from, to, inbound, sums } of named) {
     const heavy = sums.get("connections") + 100 * (sums.get("failed") + sums.get("retransmits")) + 1;
-    // This host's own services stay whatever they do.
+    // This host's own services are always kept.
     weight.set(from, (weight.get(from) ?? 0) + (inbound ? heavy : 1e9));
     weight.set(to, (weight.get(to) ?? 0) + (inbound ? 1e9 : heavy));
   }

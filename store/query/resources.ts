@@ -1,4 +1,4 @@
-// What is known of resources, by the file's numbers.
+// What is known about resources, by the file's numbers.
 import type { Database } from "../database.ts";
 
 export type ResourceAttributes = Readonly<Record<string, string | number | boolean | readonly string[]>>;
@@ -9,7 +9,7 @@ export class Resources {
   readonly #db: Database;
   readonly #known = new Map<number, ResourceAttributes>();
 
-  /** What belongs to no process is the host's. */
+  /** What belongs to no process belongs to the host. */
   readonly #host: string | undefined;
 
   constructor(db: Database) {

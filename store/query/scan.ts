@@ -1,5 +1,5 @@
-// Rows that are kept singly, the newest first: of the file and of what is not written yet.
-// Tests: store/query/queries.test.ts.
+// Individually stored rows, newest first: those in the file and those not written yet. Tests:
+// store/query/queries.test.ts.
 import { LINK, type Rows } from "../../exporters/local/columns.ts";
 import type { TraceRow } from "../answers.ts";
 import { decodeChunk } from "../chunk.ts";
@@ -23,11 +23,11 @@ export interface Slice {
   readonly oneIn: number;
 }
 
-/** Milliseconds after which a scan gives the event loop back, and after which it ends with what it has. */
+/** Milliseconds after which a scan yields to the event loop, and after which it ends with what it has. */
 const TURN = 20;
 export const DEADLINE = 500;
 
-/** How far a query came. */
+/** How far a query got. */
 export class Progress {
   scanned = 0;
   oneIn = 1;
@@ -40,7 +40,7 @@ export class Progress {
     this.#deadline = performance.now() + most;
   }
 
-  /** Lets others work now and then; false: there is no time left. */
+  /** Lets others work occasionally; false: there is no time left. */
   async goOn(rows: number, oneIn: number): Promise<boolean> {
     this.scanned += rows;
     this.oneIn = Math.max(this.oneIn, oneIn);
@@ -102,7 +102,7 @@ export class Scan {
     }
   }
 
-  /** All that is kept of a signal, in parts of at most `most` rows. */
+  /** All stored rows of a signal, in parts of at most `most` rows. */
   async *all(signal: Signal, most: number): AsyncGenerator<TraceRow[]> {
     const everything = { from: 0, to: Number.MAX_SAFE_INTEGER };
     let part: TraceRow[] = [];
@@ -184,7 +184,7 @@ export class RowSubject implements Subject {
   }
 }
 
-/** A field of a connection. `text`, `whole`: its attributes that are texts, and those that are numbers. */
+/** A field of a connection. `text`, `whole`: its text attributes, and its numeric ones. */
 export function textOf(
   field: TextField,
   resource: number,

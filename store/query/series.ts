@@ -6,16 +6,16 @@ import type { Interval } from "./scan.ts";
 
 export interface SeriesTotal {
   readonly series: Series;
-  /** A counter's growth, a gauge's last value. */
+  /** A counter's increase, a gauge's last value. */
   total: number;
-  /** A gauge's greatest value. */
+  /** A gauge's maximum. */
   most: number;
   readonly histogram: Histogram;
   /** By beginning of the window, seconds. */
   readonly values: Map<number, number>;
 }
 
-/** What a histogram grew by in the window that begins at `begin`, seconds. */
+/** The increase of a histogram in the window that begins at `begin`, seconds. */
 export interface HistogramWindow {
   readonly begin: number;
   readonly histogram: Histogram;
@@ -115,7 +115,7 @@ function levelOf({ from, to }: Interval, nowSeconds: number, most: number) {
   return isRecent && (to - from) / 1e6 / fine.seconds <= most ? fine : coarse;
 }
 
-/** Adds up series by what `key` says of them. */
+/** Adds up series with the same `key`. */
 export function groupTotals(
   all: readonly SeriesTotal[],
   key: (series: Series) => string,

@@ -8,7 +8,7 @@ const DROP = declarationOf(signals.drop);
 const NOW = 1_800_000_000;
 
 const stack = (...frames: string[]) => frames.map((frame, i) => `${frame}+0x${i + 1}f`).join("\n");
-/** What a softirq interrupted is no part of why it dropped. */
+/** What a softirq interrupted is not part of the reason for a drop. */
 const INTERRUPTED = ["handle_softirqs", "do_user_addr_fault"];
 
 describe("stacks of drops", () => {

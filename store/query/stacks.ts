@@ -1,14 +1,14 @@
-// Where in the kernel packets were dropped: the stacks of the events that are kept, merged. Tests: store/query/stacks.test.ts.
+// Where in the kernel packets were dropped: the merged stacks of the stored events. Tests: store/query/stacks.test.ts.
 import type { StackLine, Stacks } from "../answers.ts";
 import type { Filter } from "./filter.ts";
 import type { Interval, Progress, Scan } from "./scan.ts";
 
 const EVENT = "wirespan.tcp.packet.drop";
 
-/** Where a packet's or a system call's handling begins: what was interrupted before says nothing. */
+/** Where the handling of a packet or a system call begins: what was interrupted before is irrelevant. */
 const BEGINS = new Set(["net_rx_action", "net_tx_action", "do_syscall_64", "el0_svc"]);
 
-/** Lines of an answer, and the least share of the drops that one is for. */
+/** Maximum lines of a response, and the minimum fraction of the drops for a line. */
 const MOST = 40;
 const LEAST = 0.01;
 
@@ -19,7 +19,7 @@ interface Node {
 
 const node = (): Node => ({ count: 0, inner: new Map() });
 
-/** Of one reason, or of all if it is empty. Without stacks, by the function that dropped. */
+/** For one reason, or for all if it is empty. Without stacks, by the function that dropped. */
 export async function stacks(
   scan: Scan,
   interval: Interval,

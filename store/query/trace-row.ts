@@ -1,11 +1,11 @@
-// One row with all that it says, for people and for export. Tests: store/query/queries.test.ts.
+// One row with all of its content, for display and export. Tests: store/query/queries.test.ts.
 import { IDS, KINDS, LINK, type Rows } from "../../exporters/local/columns.ts";
 import type { TraceRow } from "../answers.ts";
 import { hex } from "../hex.ts";
 import type { Signal } from "../signal.ts";
 import type { Resources } from "./resources.ts";
 
-/** Row `i` with all that it says; `linksAt`: bytes of links before it. */
+/** Row `i` with all of its content; `linksAt`: bytes of links before it. */
 export function traceRow(
   signal: Signal,
   rows: Rows,

@@ -1,4 +1,4 @@
-// All that is kept of one trace, and of one connection. Tests: store/query/queries.test.ts.
+// Everything stored about one trace, and about one connection. Tests: store/query/queries.test.ts.
 import { IDS, LINK, type Rows } from "../../exporters/local/columns.ts";
 import type { TraceRow } from "../answers.ts";
 import { decodeChunk, mayHold } from "../chunk.ts";
@@ -8,10 +8,10 @@ import type { Ingest } from "../ingest.ts";
 import type { Resources } from "./resources.ts";
 import { traceRow } from "./trace-row.ts";
 
-/** Spans of one trace at most. */
+/** Maximum spans of one trace. */
 const MOST = 2000;
 
-/** Undefined: the id is none. The earliest first. */
+/** Undefined: the id is invalid. The earliest first. */
 export function traceOf(
   db: Database,
   ingest: Ingest,

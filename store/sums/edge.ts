@@ -1,4 +1,4 @@
-// An edge: who talks to whom, at which port. What is summed of it in a window of time.
+// An edge: who talks to whom, at which port. Its sums in a window of time.
 import { Histogram } from "../histogram.ts";
 import type { ByteReader, ByteWriter } from "../varint.ts";
 
@@ -16,7 +16,7 @@ export function keyOf({ resource, direction, peer, port }: Edge): string {
   return `${resource} ${direction} ${port} ${peer}`;
 }
 
-/** Edges beyond the bound of a window are summed as this one. */
+/** Edges beyond the limit of a window are summed as this one. */
 export const OTHER: Edge = { resource: 0, direction: "unknown", peer: "other", port: 0 };
 
 export const COUNTS = [
@@ -34,7 +34,7 @@ export const COUNTS = [
   "unread",
   /** Retransmitted SYNs, also of attempts that have not ended. */
   "synsAgain",
-  /** Retransmissions of what had arrived. */
+  /** Retransmissions of data that had arrived. */
   "spurious",
 ] as const;
 export type Count = (typeof COUNTS)[number];
@@ -43,7 +43,7 @@ export const HISTOGRAMS = ["connect", "accept", "queue", "rtt", "life"] as const
 /** In seconds: handshakes of openers, SYN to accept(), time in the accept queue, smoothed round trips, lifetimes. */
 export type Measured = (typeof HISTOGRAMS)[number];
 
-/** Why attempts failed, as `error.type` has it; order is part of the file's format. */
+/** Causes of failed attempts, as in `error.type`; the order is part of the file's format. */
 const CAUSES = [
   "_OTHER",
   "connection_refused",
@@ -75,7 +75,7 @@ export class Sums {
     return this.counts[INDEX[count]]!;
   }
 
-  /** `value`: NaN and undefined count nothing. */
+  /** `value`: NaN and undefined are not counted. */
   add(count: Count, value: number | undefined): void {
     if (value! > 0) this.counts[INDEX[count]]! += value!;
   }
@@ -107,7 +107,7 @@ export class Sums {
     for (const name of HISTOGRAMS) this.histograms[name].write(to);
   }
 
-  /** Passes over what `write` wrote. */
+  /** Skips what `write` wrote. */
   static skip(from: ByteReader): void {
     for (let i = 0; i < COUNTS.length; i++) from.uint();
     for (let left = 2 * from.uint(); left > 0; left--) from.uint();

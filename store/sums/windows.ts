@@ -9,7 +9,7 @@ export const LEVELS = [
   { seconds: 60, kept: 86_400 },
 ] as const;
 
-/** Edges of one window; more are summed together. */
+/** Maximum edges of one window; more are summed together. */
 const MOST_EDGES = 2048;
 
 /** Edges by the number that the file gives them. */
@@ -19,7 +19,7 @@ export class Windows {
   readonly #db: Database;
   readonly #ids = new Map<string, number>();
   readonly #edges = new Map<number, Edge>();
-  /** By level: windows that are not final, by their beginning in seconds. */
+  /** By level: windows that are not final, by their start in seconds. */
   readonly #open = LEVELS.map(() => new Map<number, Window>());
   /** Connections that were summed as "other", since the start. */
   overflow = 0;
@@ -28,7 +28,7 @@ export class Windows {
     this.#db = db;
   }
 
-  /** The sums of an edge to which what happened in [from, to), seconds, is added. */
+  /** The sums of an edge for what happened in [from, to), seconds. */
   at(
     seconds: number,
     edge: Edge,
@@ -82,13 +82,13 @@ export class Windows {
     if (this.#ids.size > 16 * MOST_EDGES) this.forget();
   }
 
-  /** Of what is in the file. */
+  /** Of the file's content. */
   forget(): void {
     this.#ids.clear();
     this.#edges.clear();
   }
 
-  /** The finest level that reaches back to `from` (seconds) and gives at most `most` windows. */
+  /** The finest level that reaches back to `from` (seconds) and has at most `most` windows. */
   levelFor(from: number, to: number, now: number, most = 1000): number {
     const level = LEVELS.findIndex(
       ({ seconds, kept }) => from >= now - kept - seconds && (to - from) / seconds <= most,
@@ -124,7 +124,7 @@ export class Windows {
     return row ? decode(row.data as Uint8Array) : new Map();
   }
 
-  /** Undefined: the edge has no number, since there are too many. */
+  /** Undefined: the edge has no number, because there are too many. */
   #in(window: Window, id: number | undefined): Sums {
     const known = id && window.get(id);
     if (known) return known;
@@ -163,7 +163,7 @@ function encode(window: Window): Uint8Array {
   return to.take();
 }
 
-/** Sums that are in the file's form. */
+/** Sums in the file's format. */
 export class StoredSums {
   readonly #data: Uint8Array;
   readonly #at: number;

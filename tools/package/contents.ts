@@ -23,15 +23,15 @@ export function copy(from: string, to: string, mode = 0o644): void {
   chmodSync(to, mode);
 }
 
-/** Puts into `folder` what is the same for every processor: the bundle, the page, the BPF objects, the texts. */
+/** Copies into `folder` what is the same for every processor: the bundle, the page, the BPF objects, the texts. */
 export function copyCommon(folder: string): void {
   for (const file of globSync(FILES, { cwd: ROOT })) copy(file, join(folder, file));
   writeFileSync(join(folder, "THIRD-PARTY.txt"), thirdParty(bundledParts()));
 }
 
 /**
- * Puts a whole wirespan for a processor into `folder`, with a Node of its own: `node FLAGS dist/wirespan.cjs` runs there,
- * with the flags of `cli/node-flags`.
+ * Copies a complete wirespan for a processor into `folder`, with its own Node: `node FLAGS dist/wirespan.cjs` runs
+ * there, with the flags of `cli/node-flags`.
  */
 export async function copyProgram(folder: string, arch: Arch): Promise<void> {
   copyCommon(folder);

@@ -1,4 +1,4 @@
-// The life of the .deb on a machine that has Debian's minimum and systemd, and nothing of ours: in this order.
+// The life of the .deb on a machine with Debian's minimum and systemd, and nothing of ours: in this order.
 import assert from "node:assert/strict";
 import { basename } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
@@ -11,7 +11,7 @@ import { until } from "../../test/support/until.ts";
 
 const UNIT = "wirespan.service";
 const CONFIG = "/etc/wirespan/wirespan.yaml";
-/** One plugin less, and a way out that leads nowhere. */
+/** One plugin less, and an exporter without a backend. */
 const OWN = `version: 1
 plugins: { softirqs: { enabled: false } }
 metrics: { interval: 500ms }

@@ -1,4 +1,5 @@
-// What packages consist of and a clone does not have, from public registries: held to a digest, kept in the user's cache.
+// Parts of packages that a clone does not have, from public registries: checked against a digest, kept in the user's
+// cache.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -47,7 +48,10 @@ export const LIBBPF_SYS = {
   sha256: "a109478760b2900aa2a6f2087e9d0de1d9c535b1758602af2845d5d2ccfaed7c",
 } as const;
 
-/** The folder `name` of the cache. If it is absent, `make` fills it, in a folder that takes its place at the end. */
+/**
+ * The folder `name` of the cache. If it is absent, `make` fills it, in a temporary folder that is moved into place at
+ * the end.
+ */
 export async function cached(name: string, make: (part: string) => void | Promise<void>): Promise<string> {
   const folder = join(CACHE, name);
   if (existsSync(folder)) return folder;

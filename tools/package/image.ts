@@ -1,6 +1,6 @@
-// The container image: Node, the libraries that it is linked with, and what was built; nothing else, no shell. There are
-// two of it: one for a user other than root, whose Node has the capabilities that the agent requires, and one for root.
-// Kubernetes gives the capabilities of a container to root alone; others get them by those of the file.
+// The container image: Node, the libraries that it is linked with, and what was built; nothing else, no shell. There
+// are two: one for a user other than root, whose Node has the capabilities that the agent requires, and one for root.
+// Kubernetes gives the capabilities of a container only to root; others get them from the file.
 import { execFileSync } from "node:child_process";
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -14,7 +14,7 @@ const sha256 = (file: string) => createHash("sha256").update(readFileSync(file))
 const output = (program: string, ...args: string[]) =>
   execFileSync(program, args, { encoding: "utf8", maxBuffer: 1 << 26 });
 
-/** What Debian's packages have and others have not. */
+/** What only Debian's packages have. */
 const DEBIAN_ALONE = /^\/usr\/share\/(lintian\/.*|doc\/wirespan\/changelog\.Debian\.gz)$/;
 
 /** The processor in an ELF header. */

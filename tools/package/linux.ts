@@ -29,7 +29,7 @@ function settle(folder: string): void {
     utimesSync(join(folder, name), SOURCE_DATE_EPOCH, SOURCE_DATE_EPOCH);
 }
 
-/** Moves what distributions keep with the documentation, under the names that they have for it. */
+/** Moves what distributions keep with the documentation, under their usual names. */
 function moveTexts(program: string, texts: string): void {
   mkdirSync(texts);
   for (const name of ["README.md", "LICENSES", "THIRD-PARTY.txt"])

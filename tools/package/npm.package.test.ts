@@ -19,7 +19,7 @@ const INSTALLED = "/usr/local/lib/node_modules";
 /** As npm links it; a module's path, so that it can be given to Node, too. */
 const COMMAND = "/usr/local/bin/wirespan";
 
-/** Runs what follows in the root $1, with Node of the folder $2 and the folders up to `--` as they are outside, for reading. */
+/** Runs a command in the root $1, with Node from the folder $2, and the folders up to `--` mounted read-only. */
 const ENTER = `root=$1; node=$2; shift 2
 for each in proc sys dev; do mount --rbind "/$each" "$root/$each"; done
 mkdir -p "$root${NODE}"; mount -o bind,ro "$node" "$root${NODE}"
@@ -60,7 +60,7 @@ for (const [name, make] of Object.entries(systems)) {
       const npm = npmFolder();
       root = await make(this);
       binary = `wirespan-linux-${process.arch}${root.libc === "musl" ? "-musl" : ""}`;
-      // Where there is no shell there is no env either, which the command's first line names.
+      // Without a shell there is no env either, which the command's first line needs.
       command = root.libc === "musl" ? ["node", COMMAND] : ["wirespan"];
       const folders = [root.node, npm, packages, "/run/netns"];
       enter = ["unshare", "--mount", "sh", "-ec", ENTER, "enter", root.path, ...folders, "--"];

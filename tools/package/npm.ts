@@ -44,8 +44,8 @@ function makeMain(folder: string): void {
     ...common,
 
     bin: { wirespan: "bin/wirespan.cjs" },
-    // Not optionalDependencies: npm would ask a registry for the one that is not given as a file, and there the name may be
-    // somebody else's.
+    // Not optionalDependencies: npm would ask a registry for the one that is not given as a file, and there the name
+    // may belong to somebody else.
     peerDependencies: Object.fromEntries(BINARIES.map((each) => [each, version])),
     peerDependenciesMeta: Object.fromEntries(BINARIES.map((each) => [each, { optional: true }])),
   });

@@ -1,4 +1,4 @@
-// Parts of others that packages contain: their versions and the texts of their licences, for the SBOM and THIRD-PARTY.txt.
+// Third-party parts of packages: their versions and the texts of their licences, for the SBOM and THIRD-PARTY.txt.
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import lock from "../../package-lock.json" with { type: "json" };
@@ -42,12 +42,12 @@ function npmPart(path: string, folder = join(ROOT, path)): Part {
   };
 }
 
-/** What the bundles and the page contain, by the lists that were written when they were made. */
+/** The contents of the bundles and the page, from the lists that were written when they were created. */
 export function bundledParts(): readonly Part[] {
   const paths = ["dist/bundled.json", "viewer/dist/bundled.json"].flatMap(
     (file) => JSON.parse(read(ROOT, file)) as string[],
   );
-  // A version may lie in two folders.
+  // A version may be in two folders.
   return [...new Map(paths.map((path) => npmPart(path)).map((part) => [part.purl, part])).values()];
 }
 

@@ -1,5 +1,5 @@
-// The life of the .rpm under a real systemd, installed by the rpm of this host: in this order. What it requires comes with the
-// machine, whose packages rpm does not know.
+// The life of the .rpm under a real systemd, installed by the rpm of this host: in this order. Its dependencies come
+// with the machine, whose packages rpm does not know.
 import assert from "node:assert/strict";
 import { globSync } from "node:fs";
 import { basename } from "node:path";

@@ -8,7 +8,7 @@ import { BINARIES } from "./npm.ts";
 import { addonParts, bundledParts, nodePart, type Part } from "./parts.ts";
 import { SOURCE_DATE_EPOCH, version } from "./version.ts";
 
-/** Of our own: what it is called, and the parts of others that it contains. */
+/** A part of our own: its name, and the third-party parts that it contains. */
 interface Own {
   readonly name: string;
   readonly parts: readonly Part[];
@@ -35,7 +35,7 @@ export async function sbom(out: string): Promise<void> {
     { name: "wirespan", parts: bundledParts() },
     ...BINARIES.map((name) => ({ name, parts: addon })),
     ...(await Promise.all(
-      // What packages with a Node of their own add to these.
+      // What packages with their own Node add to these.
       ARCHES.map(async (arch) => ({ name: `wirespan-node-${arch}`, parts: [await nodePart(arch)] })),
     )),
     ...["node", "python", "go"].map((name) => ({ name: `wirespan-correlate-${name}`, parts: [] })),

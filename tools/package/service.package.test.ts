@@ -1,4 +1,5 @@
-// What the installed service reports about other services of its machine, by every plugin; and what the drop-in for names adds.
+// What the installed service reports about other services on its machine, by every plugin; and what the drop-in for
+// names adds.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
@@ -21,7 +22,7 @@ const PEER = "10.213.7.2";
 describe("the installed service", function () {
   this.timeout(300_000);
   let sink: OtlpSink;
-  /** Where the services are that are observed, and what they cannot reach. */
+  /** Where the observed services are, and what they cannot reach. */
   let netns: Netns;
   let peer: Netns;
   let root: RootFs;
@@ -60,7 +61,7 @@ describe("the installed service", function () {
     await sink?.[Symbol.asyncDispose]();
   });
 
-  /** Joins both by interfaces that carry what the services send and nothing else. */
+  /** Connects both by interfaces that carry only what the services send. */
   async function join(): Promise<void> {
     for (const one of [netns, peer]) await one.sysctl({ "net.ipv6.conf.default.disable_ipv6": 1 });
     await netns.sysctl({ "net.ipv4.tcp_syn_linear_timeouts": 0 });
@@ -72,7 +73,7 @@ describe("the installed service", function () {
     await peer.rule("input", "tcp dport 9103", "drop");
   }
 
-  /** Before the package is installed, as an administrator may: dpkg keeps it. */
+  /** Before the package is installed, as an administrator may do: dpkg keeps it. */
   async function configure(): Promise<void> {
     const config = `version: 1
 filter: { include: { netns: ["${inodeOf(netns)}"] } }
@@ -83,13 +84,13 @@ exporters: { sink: { type: otlp_grpc, endpoint: "${sink.endpoint}" } }
     await machine.run("sh", "-c", 'printf %s "$0" >/etc/wirespan/wirespan.yaml', config);
   }
 
-  /** Runs a case as a service with a user of its own, which names itself as applications do. */
+  /** Runs a case as a service with its own user, which names itself as applications do. */
   const shop = (name: Case, ...options: readonly string[]) => {
     const properties = [
       ...["DynamicUser=yes", `NetworkNamespacePath=/netns/${netns.name}`],
       ...["Environment=OTEL_SERVICE_NAME=shop"],
     ];
-    // Long enough to be looked at.
+    // Long enough to be read.
     return machine.service("till", properties, "/workload/load", name, "linger=500", ...options);
   };
 
@@ -106,7 +107,7 @@ exporters: { sink: { type: otlp_grpc, endpoint: "${sink.endpoint}" } }
     readonly netRx: number;
   }
 
-  /** What the service sends, started anew, of three connections, two refusals and an attempt without an answer. */
+  /** What the restarted service sends for three connections, two refusals and an attempt without an answer. */
   async function reported(): Promise<Reported> {
     sink.received.length = 0;
     const netRx = runsOfNetRx();
@@ -152,7 +153,7 @@ exporters: { sink: { type: otlp_grpc, endpoint: "${sink.endpoint}" } }
     return link.stats64.tx.packets;
   }
 
-  /** Every plugin but those that observe accept(), by numbers that the workload has. */
+  /** Every plugin but those that observe accept(), compared with numbers from the workload. */
   function check({ sum, spans, events, packets, netRx }: Reported): void {
     const transmit = { "network.io.direction": "transmit" };
     const established = { "network.connection.state": "established" };

@@ -1,4 +1,5 @@
-// Of which version packages are, and from when: their time stamps are the release's, so that the same sources give the same bytes.
+// The version of packages, and its date: time stamps are those of the release, so that the same sources give the same
+// bytes.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };

@@ -31,7 +31,7 @@ function recordsOf({ records }: ObjectLayout): Layout[] {
   return Object.values(records).flatMap((r) => (r.kind === "table" ? [r.key, r.value] : [r.record]));
 }
 
-/** What these objects have of the headers' types; of two with one name the first object's. */
+/** The headers' types in these objects; for two with the same name, the first object's. */
 export function sharedBy(objects: readonly ObjectLayout[], names: ReadonlySet<string>): Shared {
   const collect = (layouts: readonly Layout[]) => {
     const found = new Map<string, Named>();
@@ -46,14 +46,14 @@ export function sharedBy(objects: readonly ObjectLayout[], names: ReadonlySet<st
   };
 }
 
-/** Whether a layout is the one that is shared under its name, and not another object's own. */
+/** Whether a layout is the one that is shared under its name, and not an object's own. */
 export function isIn(shared: ReadonlyMap<string, Named>, layout: Layout): boolean {
   if (layout.kind !== "struct" && layout.kind !== "enum") return false;
   const known = shared.get(layout.name);
   return known !== undefined && JSON.stringify(known) === JSON.stringify(layout);
 }
 
-/** A layout as source text, in which the shared ones stand by name; `names` takes these. */
+/** A layout as source text that refers to shared layouts by name; `names` collects these. */
 export function layoutText(layout: Layout, shared: Shared, names: Set<string>): string {
   if (layout.kind === "struct" && isIn(shared.constants, layout)) {
     const name = `${camel(layout.name)}Layout`;
@@ -79,7 +79,7 @@ function literal(layout: Layout, shared: Shared, names: Set<string>): string {
   }
 }
 
-/** The shared structs' file; `root`: the way to the repository's root from where it lies. */
+/** The file with the shared structs; `root`: the path from its folder to the repository's root. */
 export function sharedSource(shared: Shared, root: string): string {
   const writer = new TypeWriter(undefined, true);
   for (const layout of shared.records.values()) writer.type(layout);

@@ -50,7 +50,7 @@ function recordsText(writer: TypeWriter, name: string, layout: RecordsLayout): s
   );
 }
 
-/** The skeleton of one object, built `from` a C file; `root`: the way to the repository's root from where it will lie. */
+/** The skeleton of one object, built `from` a C file; `root`: the path from its folder to the repository's root. */
 export function source(
   object: ObjectLayout,
   from: string,

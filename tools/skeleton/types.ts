@@ -1,4 +1,4 @@
-// C structs and enums as TypeScript: an interface, and a cursor that reads it where it lies.
+// C structs and enums as TypeScript: an interface, and a cursor that reads it in place.
 import type { Field, Layout } from "../../core/plugin/skeleton.ts";
 
 export function camel(name: string): string {
@@ -30,7 +30,7 @@ export class TypeWriter {
   readonly #types = new Map<string, string>();
   readonly #imported: (layout: Layout) => boolean;
   readonly #exportsNames: boolean;
-  /** What the types need from the shared structs, beside the interfaces. */
+  /** What the types need from the shared structs, in addition to the interfaces. */
   readonly imports = new Set<string>();
   /** Interfaces and enums of the shared structs that the types are made of. */
   readonly importedTypes = new Set<string>();
@@ -177,7 +177,7 @@ export class TypeWriter {
     }
     if (this.#types.has(layout.name)) return;
     const fields = layout.fields.filter((f) => f.name !== "padding");
-    // Cursors have a method of that name.
+    // Cursors have a method with that name.
     if (fields.some((f) => f.name === "at"))
       throw new Error(`struct ${layout.name}: no field may be called at`);
     const members = fields.map((f) => `  readonly ${camel(f.name)}: ${this.type(f.layout)};\n`).join("");
@@ -204,7 +204,7 @@ const RUNTIME = [
   "type Value",
 ];
 
-/** The imports from core/bridge/runtime.ts that this text needs, and what its cursors begin with. */
+/** The imports from core/bridge/runtime.ts that this text needs, and the common beginning of its cursors. */
 export function preamble(text: string, root: string): string {
   const used = RUNTIME.filter((name) => new RegExp(`\\b${name.replace("type ", "")}\\b`).test(text));
   return used.length ? `import { ${used.join(", ")} } from "${root}/core/bridge/runtime.ts";\n` : "";
