@@ -82,6 +82,7 @@ function namesOf(from: Container): Names {
 function identityOf(from: Container): Identity {
   const tracker = from.resolve(parts.tracker);
   const log = from.resolve(parts.log);
+  const names = from.resolve(parts.names);
   const rules = from
     .resolve(parts.config)
     .identity.names.map(parseRule)
@@ -94,7 +95,7 @@ function identityOf(from: Container): Identity {
   return new Identity(proc, from.resolve(parts.hostAttributes), {
     debug: (message) => log.debug({}, message),
     executables: tracker.executables,
-    names: from.resolve(parts.names),
+    ...(names.hasSources && { names }),
     rules,
   });
 }

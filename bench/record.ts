@@ -109,7 +109,7 @@ async function main(endpoint: string): Promise<void> {
   const spans = new ConnectionSpans(
     fanout,
     clock,
-    { of: (task) => workload(task.workload), workload },
+    { of: (task) => workload(task.workload), waits: () => false, workload },
     { of: () => undefined, attributes: () => ({}) as never },
     {
       ...{ scope: { name: "wirespan.connections", version: "0" }, host: workload(0).resource, peers: [] },

@@ -1,7 +1,7 @@
 // All records of a loaded object: passes them to the handlers of the same names. Tests: the kernel test of each plugin.
 import type { BpfMap, BpfObject, Native, Ring } from "../../native/index.ts";
 import type { Cursor, RowRecords, Skeleton } from "../plugin/skeleton.ts";
-import { RingReader } from "./ring-reader.ts";
+import { RingReader, type RingReaderOptions } from "./ring-reader.ts";
 import { TableReader } from "./table-reader.ts";
 import type { Images } from "./workload-rows.ts";
 
@@ -22,9 +22,7 @@ function* rowsOf(bytes: Uint8Array, owner: number, records: RowRecords<unknown>)
   }
 }
 
-export interface ObjectReaderOptions {
-  /** Called when records have been read from a ring, before they are passed on. */
-  readonly before?: () => void;
+export interface ObjectReaderOptions extends RingReaderOptions {
   /** The images whose rows tables by workload may hold. */
   readonly images?: Images;
 }
@@ -45,7 +43,7 @@ export class ObjectReader {
     object: BpfObject,
     skeleton: Skeleton,
     handlers: AnyHandlers,
-    { before, images }: ObjectReaderOptions = {},
+    { images, ...ofRings }: ObjectReaderOptions = {},
   ) {
     this.#object = object;
     this.#names = skeleton.counters;
@@ -55,7 +53,7 @@ export class ObjectReader {
     for (const [name, records] of Object.entries(skeleton.records)) {
       const handle = handlers[name]!;
       if (records.kind === "ring")
-        this.#rings.push(new RingReader(native.openRing(object.map(name)), records, handle, before));
+        this.#rings.push(new RingReader(native.openRing(object.map(name)), records, handle, ofRings));
       else if (records.kind === "table")
         this.#tables.push(new TableReader(object.map(name), records, cpus, handle, images));
       else this.#takeRows.push((bytes, owner) => handle(rowsOf(bytes, owner, records)));

@@ -2,9 +2,17 @@
 // test/system/lost.kernel.test.ts.
 import type { Ring } from "../../native/index.ts";
 import type { Cursor, RingRecords } from "../plugin/skeleton.ts";
+import { HeldRecords, type Waiting } from "./held-records.ts";
 
 /** Bytes of the kernel's header of each record. */
 const HEADER = 8;
+
+export interface RingReaderOptions {
+  /** Called when records have been read, before they are handed over. */
+  readonly before?: (() => void) | undefined;
+  /** Whose records are held back; absent: nobody's. */
+  readonly waiting?: Waiting | undefined;
+}
 
 export class RingReader {
   readonly ring: Ring;
@@ -12,17 +20,21 @@ export class RingReader {
   unhandled = 0;
   readonly #record: Cursor;
   readonly #handle: (record: unknown) => void;
+  readonly #before: () => void;
+  readonly #held: HeldRecords | undefined;
   readonly #each: (words: Uint32Array, bytes: Uint8Array, length: number) => void;
 
   constructor(
     ring: Ring,
     records: RingRecords<unknown>,
     handle: (record: unknown) => void,
-    before: () => void = () => {},
+    { before = () => {}, waiting }: RingReaderOptions = {},
   ) {
     this.ring = ring;
     this.#record = new records.record() as Cursor;
     this.#handle = handle;
+    this.#before = before;
+    if (waiting) this.#held = HeldRecords.of(records, waiting);
     this.#each = (words, bytes, length) => {
       before();
       this.#walk(words, bytes, length);
@@ -35,20 +47,45 @@ export class RingReader {
     const errors: unknown[] = [];
     for (let at = 0; at < length; ) {
       const size = words[at >> 2]! & 0x3fffffff;
-      record.at(words, bytes, at + HEADER);
+      const next = at + HEADER + ((size + 7) & ~7);
       try {
-        this.#handle(record);
+        if (!this.#held?.hold(words, bytes, at + HEADER, next)) {
+          record.at(words, bytes, at + HEADER);
+          this.#handle(record);
+        }
       } catch (error) {
         errors.push(error);
       }
-      at += HEADER + ((size + 7) & ~7);
+      at = next;
     }
+    this.#throw(errors);
+  }
+
+  #throw(errors: readonly unknown[]): void {
     if (errors.length === 0) return;
     this.unhandled += errors.length;
     throw errors[0];
   }
 
+  /** The number of records that were handed over, or held back. */
   drain(): number {
+    this.#release();
     return this.ring.drain(this.#each);
+  }
+
+  /** Hands over what was held back and is not any more. */
+  #release(): void {
+    if (this.#held?.isEmpty ?? true) return;
+    this.#before();
+    const errors: unknown[] = [];
+    for (const bytes of this.#held!.takeDue()) {
+      this.#record.at(new Uint32Array(bytes.buffer), bytes, 0);
+      try {
+        this.#handle(this.#record);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    this.#throw(errors);
   }
 }

@@ -46,15 +46,20 @@ class Table {
 
 describe("workload rows", () => {
   let settled: Set<number>;
+  let undecided: Set<number>;
   let table: Table;
   const images: Images = {
-    workloadOf: (image) => (image === IMAGE + 9 ? REST : 10 + ((image - IMAGE) % 2)),
+    workloadOf: (image) => {
+      if (undecided.has(image)) return undefined;
+      return image === IMAGE + 9 ? REST : 10 + ((image - IMAGE) % 2);
+    },
     isSettled: (image) => settled.has(image),
   };
   const folding = (limit = 100) => new WorkloadRows(images, [1], limit);
 
   beforeEach(() => {
     settled = new Set();
+    undecided = new Set();
     table = new Table();
   });
 
@@ -80,6 +85,18 @@ describe("workload rows", () => {
     ];
     assert.deepEqual(table.fold(rows), expected);
     assert.deepEqual(table.fold(rows), expected, "the next time, too");
+  });
+
+  it("of an image that is not decided yet are held back, and nothing is lost", () => {
+    const rows = folding();
+    undecided.add(IMAGE + 2);
+    table.set([10, 1, 5n, 2n], [IMAGE + 2, 1, 3n, 7n], [IMAGE + 2, 2, 1n, 1n]);
+    assert.deepEqual(table.fold(rows), [[10, 1, 5n, 2n]]);
+    undecided.clear();
+    assert.deepEqual(table.fold(rows), [
+      [10, 1, 8n, 7n],
+      [10, 2, 1n, 1n],
+    ]);
   });
 
   it("keep what settled images had, whose rows are removed from the table", () => {

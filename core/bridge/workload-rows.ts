@@ -2,8 +2,8 @@
 
 /** What is known about images, by number. */
 export interface Images {
-  /** The number of an image's workload. */
-  workloadOf(image: number): number;
+  /** The number of an image's workload; undefined: it is not decided yet, and its rows stay where they are. */
+  workloadOf(image: number): number | undefined;
   /** The programs have known it for longer than a collection: nothing is added to the image's own rows any more. */
   isSettled(image: number): boolean;
 }
@@ -65,7 +65,9 @@ export class WorkloadRows {
     for (const i of images) {
       const original = rows.keys.slice(i * rows.keySize, (i + 1) * rows.keySize);
       const image = numberOf(original);
-      const row = { key: withNumber(original, this.#images.workloadOf(image)), value: wordsAt(rows, i) };
+      const workload = this.#images.workloadOf(image);
+      if (workload === undefined) continue;
+      const row = { key: withNumber(original, workload), value: wordsAt(rows, i) };
       if (this.#images.isSettled(image)) {
         this.#settle(row);
         remove(original);

@@ -229,6 +229,10 @@ export class ConnectionSpans implements Connections {
     return (task.pid ? this.#identity.of(task).resource : undefined) ?? this.#options.host;
   }
 
+  waits(task: Task): boolean {
+    return task.pid !== 0 && this.#identity.waits(task);
+  }
+
   workload(task: Task): number {
     return task.pid ? this.#identity.of(task).number : task.workload;
   }

@@ -185,6 +185,7 @@ export class Engine {
       () =>
         new ObjectReader(native, this.tracker.loaded.object, trackerSkeleton, handlers as AnyHandlers, {
           before,
+          waiting: identity.waiting,
         }),
     );
     this.#trackerReader = reader;
@@ -193,6 +194,7 @@ export class Engine {
       assign: (image, workload) => this.tracker.assignWorkload(image, workload),
       drain: () => void this.#drain([reader]),
       missedBirths: () => this.tracker.missedBirths(),
+      decided: () => void this.drain(),
     });
     for (const task of this.tracker.holders()) identity.born(task);
     poller.add(reader.rings);
@@ -301,6 +303,7 @@ export class Engine {
     this.#failed.splice(0, this.#failed.length, ...failed);
     // A running collection still reads from those that end.
     await this.#collector.idle();
+    if (ending.length > 0) this.#identity?.stopWaiting();
     for (const runner of ending) await this.#end(runner, sink);
     this.#config = config;
     const refused = failed.map(({ name, error }) => `${name}: still fails: ${error.message}`);
@@ -408,6 +411,7 @@ export class Engine {
     detachAll(this.tracker.loaded.object);
     for (const runner of this.runners) runner.detach();
     this.drain();
+    this.#identity?.stopWaiting();
   }
 
   /** Passes the records in the rings to the sink; nothing stays in the kernel. Idempotent. */

@@ -143,6 +143,7 @@ describe("identity", () => {
         assign: (from, workload) => void told.set(from, workload),
         drain: () => {},
         missedBirths: () => lost,
+        decided: () => {},
       });
     });
 
@@ -152,7 +153,7 @@ describe("identity", () => {
       rig.run(7, { cgroup: session, env: { OTEL_SERVICE_NAME: "one" } });
       for (const pid of [5, 6, 7]) rig.identity.born(seen(pid, { workload: image(pid) }));
       for (const pid of [5, 6, 7]) {
-        const workload = rig.identity.workload(rig.identity.workloadOf(image(pid)));
+        const workload = rig.identity.workload(rig.identity.workloadOf(image(pid))!);
         assert.equal(workload.resource!.attributes["service.name"], pid === 6 ? "two" : "one");
         assert.equal(workload, rig.identity.of(seen(pid, { workload: image(pid) })));
         assert.equal(workload, rig.identity.of(seen(pid, { workload: told.get(image(pid))! })));
@@ -174,29 +175,34 @@ describe("identity", () => {
       rig.run(5, { env: { OTEL_SERVICE_NAME: "s" } });
       lost = [seen(5, { workload: image(1) })];
       assert.equal(
-        rig.identity.workload(rig.identity.workloadOf(image(1))).resource!.attributes["service.name"],
+        rig.identity.workload(rig.identity.workloadOf(image(1))!).resource!.attributes["service.name"],
         "s",
       );
     });
 
     it("is that of the remainder if nothing is known, and beyond the limit", () => {
-      assert.deepEqual(rig.identity.workload(rig.identity.workloadOf(image(1))).series, {
+      assert.deepEqual(rig.identity.workload(rig.identity.workloadOf(image(1))!).series, {
         "otel.metric.overflow": true,
       });
       for (let pid = 10; pid < 100; pid++)
         rig.identity.born(seen(pid, { exe: `e${pid}`, workload: image(pid) }));
-      assert.equal(rig.identity.workload(rig.identity.workloadOf(image(99))).resource, undefined);
+      assert.equal(rig.identity.workload(rig.identity.workloadOf(image(99))!).resource, undefined);
       const span = rig.identity.of(seen(99, { exe: "e99", workload: image(99) }));
       assert.equal(span.resource!.attributes["service.name"], "e99", "spans are still its own");
     });
 
     it("is that of the remainder for a user or a container that has used its share", () => {
       rig.identity = rig.made({ workloads: 2048 });
-      rig.identity.connect({ assign: () => {}, drain: () => {}, missedBirths: () => lost });
+      rig.identity.connect({
+        assign: () => {},
+        drain: () => {},
+        missedBirths: () => lost,
+        decided: () => {},
+      });
       const none = { "otel.metric.overflow": true };
       const born = (pid: number, uid: number) =>
         rig.identity.born(seen(pid, { uid, exe: `e${pid}`, workload: image(pid) }));
-      const series = (pid: number) => rig.identity.workload(rig.identity.workloadOf(image(pid))).series;
+      const series = (pid: number) => rig.identity.workload(rig.identity.workloadOf(image(pid))!).series;
       for (let pid = 1; pid <= 200; pid++) born(pid, 1000);
       assert.deepEqual([series(128), series(129)], [{ "process.executable.name": "e128" }, none]);
       born(201, 1001);
@@ -206,6 +212,76 @@ describe("identity", () => {
         born(pid, 0);
       }
       assert.deepEqual([series(428), series(429)], [{ "process.executable.name": "e428" }, none]);
+    });
+
+    describe("in a container whose names are still to come", () => {
+      let named: Record<string, string>;
+      let awaited: boolean;
+      let changed: () => void;
+      let decided: number;
+      const nameOf = (process: ObservedProcess) =>
+        rig.identity.of(process).resource!.attributes["container.name"];
+
+      beforeEach(() => {
+        named = {};
+        awaited = true;
+        decided = 0;
+        const names = {
+          of: () => named,
+          awaits: () => awaited,
+          listen: (call: () => void) => (changed = call),
+        };
+        rig.identity = rig.made({ names });
+        rig.identity.connect({
+          assign: (from, workload) => void told.set(from, workload),
+          drain: () => {},
+          missedBirths: () => lost,
+          decided: () => decided++,
+        });
+        rig.run(5, { cgroup: docker, env: { OTEL_SERVICE_NAME: "s" } });
+      });
+
+      it("is not decided before, whatever is asked, and then with what was read at birth", () => {
+        const process = seen(5, { workload: image(1) });
+        rig.identity.born(process);
+        rig.fake.remove(5);
+        assert.equal(rig.identity.waits(process), true);
+        assert.deepEqual([rig.identity.workloadOf(image(1)), told.size], [undefined, 0]);
+        changed();
+        assert.deepEqual([rig.identity.waits(process), decided], [true, 0], "they are still to come");
+        named = { "container.name": "web" };
+        awaited = false;
+        changed();
+        assert.deepEqual([rig.identity.waits(process), decided], [false, 1]);
+        assert.equal(nameOf(process), "web");
+        assert.equal(rig.name(process), "s");
+        const number = rig.identity.workloadOf(image(1))!;
+        assert.equal(told.get(image(1)), number);
+        assert.equal(rig.identity.workload(number), rig.identity.of(process));
+      });
+
+      it("waits although its birth was not reported yet", () => {
+        assert.equal(rig.identity.waits(seen(5, { workload: image(1) })), true);
+        assert.equal(rig.identity.waits(seen(5, { workload: 0 })), false, "without an image it can't");
+      });
+
+      it("is decided for good as soon as somebody has to know it", () => {
+        const process = seen(5, { workload: image(1) });
+        rig.identity.born(process);
+        assert.equal(nameOf(process), undefined);
+        named = { "container.name": "web" };
+        awaited = false;
+        changed();
+        assert.equal(nameOf(process), undefined);
+        assert.equal(rig.identity.waits(process), false);
+      });
+
+      it("is decided at the end", () => {
+        rig.identity.born(seen(5, { workload: image(1) }));
+        rig.identity.stopWaiting();
+        assert.equal(decided, 1);
+        assert.equal(rig.identity.waits(seen(5, { workload: image(1) })), false);
+      });
     });
 
     it("is settled after the programs have known it for a collection", () => {

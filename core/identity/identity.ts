@@ -39,6 +39,8 @@ export interface Programs {
   drain(): void;
   /** The processes whose starts did not fit into the ring. */
   missedBirths(): Iterable<ObservedProcess>;
+  /** Called when images that were waited for are decided: what was held back of them may go. */
+  decided(): void;
 }
 
 export interface IdentityOptions {
@@ -53,7 +55,7 @@ export interface IdentityOptions {
   /** Names that an administrator gives to processes. */
   readonly rules?: readonly Rule[];
   /** Names of containers and pods; absent: no source is configured. */
-  readonly names?: Pick<Names, "of">;
+  readonly names?: Pick<Names, "of" | "awaits" | "listen">;
   /** Called with the reason why something that a process says about itself was ignored. */
   readonly debug?: (message: string) => void;
 }
@@ -83,16 +85,20 @@ interface NumberedImage {
   readonly collections: number;
 }
 
+/** What was found out about an image when it was looked at. */
 interface Look {
-  readonly workload: Workload;
-  /** The process's own environment was read. */
-  readonly read: boolean;
+  readonly process: ObservedProcess;
+  readonly executable: string;
+  readonly cgroup: CgroupFacts;
+  /** Absent: /proc no longer knew the image. */
+  readonly facts?: ProcessFacts;
 }
 
 /** Images kept for each pid. */
 const maxImages = 4;
 /** Twice as many as the programs keep (`workloads` in bpf/include/wirespan/owner.h), because half are guaranteed. */
 const maxNumbers = 2 * 16_384;
+/** Processes that are postponed, and images that wait. */
 const mostPostponed = 4096;
 
 export class Identity implements Images, PluginIdentity {
@@ -106,6 +112,9 @@ export class Identity implements Images, PluginIdentity {
   readonly #siblings: LruCache<string, { readonly agreed: Workload | null }>;
   readonly #workloads: Workloads;
   readonly #postponed = new LruCache<number, ObservedProcess>(mostPostponed);
+  readonly #names: IdentityOptions["names"];
+  /** Images that have no workload yet because names of their container are still to come. */
+  readonly #waiting = new Map<number, Look>();
   #programs: Programs | undefined;
   #collections = 0;
   #misses = 0;
@@ -122,6 +131,8 @@ export class Identity implements Images, PluginIdentity {
     this.#known = new LruCache(limit);
     this.#siblings = new LruCache(limit);
     this.#workloads = new Workloads(workloads);
+    this.#names = options.names;
+    this.#names?.listen(() => this.#decide(({ cgroup }) => !this.#awaitsNames(cgroup)));
   }
 
   /** Must be called once, before the first process is seen. */
@@ -134,7 +145,33 @@ export class Identity implements Images, PluginIdentity {
     const { workload } = process;
     if (workload > REST && !isImage(workload)) return this.#workloads.at(workload);
     const known = isImage(workload) ? this.#images.get(workload) : this.#find(process);
-    return known?.workload ?? this.#keep(process, this.#look(process));
+    return known?.workload ?? this.#keep(this.#waiting.get(workload) ?? this.#look(process));
+  }
+
+  /** Who decides when what is reported may go; undefined where nobody is asked for names, and nothing ever waits. */
+  get waiting(): Identity | undefined {
+    return this.#names && this;
+  }
+
+  /**
+   * Whether the names of a process's container are being asked for: what is reported of it is held back until then, for
+   * `of` decides by what is known at that moment.
+   */
+  waits(process: ObservedProcess): boolean {
+    const { workload } = process;
+    if (this.#names === undefined || !isImage(workload) || this.#images.get(workload)) return false;
+    this.born(process);
+    return this.#waiting.has(workload);
+  }
+
+  /** Whether something is held back now. */
+  get isWaiting(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** Decides what waits by what is known now. */
+  stopWaiting(): void {
+    this.#decide(() => true);
   }
 
   /**
@@ -142,15 +179,18 @@ export class Identity implements Images, PluginIdentity {
    * while it still has the process, whatever was known before.
    */
   born(process: ObservedProcess): void {
-    if (isImage(process.workload) && this.#images.get(process.workload)) return;
+    const { workload } = process;
+    if (isImage(workload) && (this.#images.get(workload) || this.#waiting.has(workload))) return;
     const look = this.#look(process);
-    const before = look.read ? undefined : this.#find(process);
-    this.#keep(process, before ?? look);
+    const before = isRead(look) ? undefined : this.#find(process)?.workload;
+    const mayWait = isImage(workload) && before === undefined && this.#waiting.size < mostPostponed;
+    if (mayWait && this.#awaitsNames(look.cgroup)) this.#waiting.set(workload, look);
+    else this.#keep(look, before);
   }
 
   /** A process about which nothing is expected to be reported: it is read when something is. */
-  postpone({ pid, uid, tid, startedAt, comm, exe, cgroupId, workload }: ObservedProcess): void {
-    this.#postponed.set(workload, { pid, uid, tid, startedAt, comm, exe, cgroupId, workload });
+  postpone(process: ObservedProcess): void {
+    this.#postponed.set(process.workload, copyOf(process));
   }
 
   /** The workload with this number in a sum's key. */
@@ -158,8 +198,9 @@ export class Identity implements Images, PluginIdentity {
     return this.#workloads.at(number);
   }
 
-  workloadOf(image: number): number {
+  workloadOf(image: number): number | undefined {
     const known = this.#images.get(image) ?? this.#findBirth(image);
+    if (known === undefined && this.#waiting.has(image)) return undefined;
     return known?.workload.number ?? REST;
   }
 
@@ -179,7 +220,7 @@ export class Identity implements Images, PluginIdentity {
 
   /** An image that has sums and whose start was not reported yet. */
   #findBirth(image: number): NumberedImage | undefined {
-    if (!this.#programs) return undefined;
+    if (!this.#programs || this.#waiting.has(image)) return undefined;
     this.#programs.drain();
     const known = this.#images.get(image);
     if (known) return known;
@@ -196,37 +237,44 @@ export class Identity implements Images, PluginIdentity {
     return known;
   }
 
-  #keep(process: ObservedProcess, { workload }: { readonly workload: Workload }): Workload {
-    const { pid, startedAt, exe } = process;
-    this.#known.set(pid, { startedAt, exe, workload, older: others(this.#known.get(pid), process) });
-    if (isImage(process.workload)) {
-      this.#images.set(process.workload, { workload, collections: this.#collections });
-      this.#programs?.assign(process.workload, workload.number);
+  #awaitsNames({ containerId, podUid }: CgroupFacts): boolean {
+    return this.#names?.awaits(containerId, podUid) ?? false;
+  }
+
+  #decide(isDue: (look: Look) => boolean): void {
+    const due = [...this.#waiting.values()].filter(isDue);
+    for (const look of due) this.#keep(look);
+    if (due.length > 0) this.#programs?.decided();
+  }
+
+  #keep(look: Look, workload = this.#workload(look)): Workload {
+    const { pid, startedAt, exe, workload: image } = look.process;
+    this.#known.set(pid, { startedAt, exe, workload, older: others(this.#known.get(pid), look.process) });
+    if (isImage(image)) {
+      this.#waiting.delete(image);
+      this.#images.set(image, { workload, collections: this.#collections });
+      this.#programs?.assign(image, workload.number);
     }
     return workload;
   }
 
-  #look(process: ObservedProcess): Look {
+  #look(observed: ObservedProcess): Look {
+    const process = copyOf(observed);
     const { pid, tid, startedAt, cgroupId } = process;
     const exe = this.#executables.name(process.exe);
     this.#misses += 1;
     const facts = this.#proc.process(pid, tid);
     if (facts === undefined || !startedThen(facts, startedAt)) {
       this.#gone += 1;
-      return this.#unread(process, exe, withoutRuntime(this.#pathFacts(cgroupId), exe));
+      return { process, executable: exe, cgroup: withoutRuntime(this.#pathFacts(cgroupId), exe) ?? {} };
     }
     if (facts.refused) this.#refused += 1;
     const path = unifiedPath(facts.cgroup);
     if (path !== undefined) this.#cgroups.learn(cgroupId, path);
     const cgroup = cgroupFacts(facts.cgroup);
-    if (!isImageOf(facts, exe)) return this.#unread(process, exe, cgroup);
-    const name = exe || (facts.exe !== undefined && basename(facts.exe)) || "";
-    if (facts.environment === undefined) return this.#unread(process, name, cgroup, facts);
-    const workload = this.#compose(process, name, cgroup, facts);
-    const key = siblingsKey(cgroup, process);
-    const before = this.#siblings.get(key);
-    this.#siblings.set(key, { agreed: before === undefined || before.agreed === workload ? workload : null });
-    return { workload, read: true };
+    if (!isImageOf(facts, exe)) return { process, executable: exe, cgroup };
+    const executable = exe || (facts.exe !== undefined && basename(facts.exe)) || "";
+    return { process, executable, cgroup, facts };
   }
 
   /**
@@ -234,18 +282,20 @@ export class Identity implements Images, PluginIdentity {
    * could not be read is like the others with its executable. This is not true for a session's processes: there it may
    * have been anything.
    */
-  #unread(process: ObservedProcess, exe: string, cgroup: CgroupFacts = {}, facts?: ProcessFacts): Look {
-    const session = cgroup.containerId === undefined && cgroup.service === undefined;
-    const agreed = session ? undefined : this.#siblings.get(siblingsKey(cgroup, process))?.agreed;
-    return { workload: agreed ?? this.#compose(process, exe, cgroup, facts), read: false };
+  #workload(look: Look): Workload {
+    const { cgroup, process } = look;
+    const key = siblingsKey(cgroup, process);
+    const before = this.#siblings.get(key);
+    if (!isRead(look)) {
+      const session = cgroup.containerId === undefined && cgroup.service === undefined;
+      return (session ? undefined : before?.agreed) ?? this.#compose(look);
+    }
+    const workload = this.#compose(look);
+    this.#siblings.set(key, { agreed: before === undefined || before.agreed === workload ? workload : null });
+    return workload;
   }
 
-  #compose(
-    { pid, uid, comm, cgroupId }: ObservedProcess,
-    executable: string,
-    cgroup: CgroupFacts,
-    facts?: ProcessFacts,
-  ): Workload {
+  #compose({ process: { pid, uid, comm, cgroupId }, executable, cgroup, facts }: Look): Workload {
     const ports = () => this.#proc.ports(pid);
     const known = { executable, comm, cgroupId, cgroup, ports, ...(facts && { facts }) };
     const holder = cgroup.containerId ?? (uid === 0 ? undefined : `${uid}`);
@@ -256,6 +306,17 @@ export class Identity implements Images, PluginIdentity {
     const path = this.#cgroups.path(cgroupId);
     return path === undefined ? undefined : pathFacts(path);
   }
+}
+
+/** A copy that stays valid after the record. */
+function copyOf(process: ObservedProcess): ObservedProcess {
+  const { pid, uid, tid, startedAt, comm, exe, cgroupId, workload } = process;
+  return { pid, uid, tid, startedAt, comm, exe, cgroupId, workload };
+}
+
+/** Whether the process's own environment was read. */
+function isRead({ facts }: Look): boolean {
+  return facts?.environment !== undefined;
 }
 
 /** Services of container runtimes, and the programs that belong to them. */

@@ -213,6 +213,11 @@ export interface Connections {
   readonly values: Values<ConnRecord["conn"], typeof CONNECTION>;
   /** The resource of a signal about something that this task did; the host's if the task is unknown. */
   resource(task: Task): Resource;
+  /**
+   * Whether the names of the task's container are still being requested: a row about it has to be left for a later
+   * collection. Records of rings and sums by workload are held back by the engine.
+   */
+  waits(task: Task): boolean;
   /** The number of the task's workload in keys of tables. */
   workload(task: Task): number;
   /** The base name of the task's executable. */

@@ -189,6 +189,7 @@ export default plugin({
         const listening = new Map<number, Listening>();
         const unattended = new Set<number>();
         for (const row of rows) {
+          if (identity.waits(row.owner)) continue;
           add(sums, row, identity.workload(identity.of(row.owner).number));
           const { netnsCookie: cookie, netns: inode } = row;
           const namespace = listening.get(cookie) ?? { cookie, inode, pids: new Set() };

@@ -84,6 +84,7 @@ export default plugin({
       sweep(rows) {
         const time = clock.now();
         for (const row of rows) {
+          if (connections.waits(row.conn.owner)) continue;
           emit.checkpoint({
             time,
             resource: connections.resource(row.conn.owner),

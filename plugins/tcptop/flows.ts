@@ -59,8 +59,13 @@ export class Flows {
     this.#moved.set(id, { attributes, resource: connections.resource(conn.owner), sent, received });
   }
 
+  /** What only the event of all others can say. */
+  addToRest({ sentBytes: sent, receivedBytes: received }: Flow): void {
+    this.#unreported = plus(this.#unreported, { sent, received });
+  }
+
   readRest(all: Bytes): void {
-    this.#unreported = less(all, this.#rest);
+    this.#unreported = plus(this.#unreported, less(all, this.#rest));
     this.#rest = all;
   }
 

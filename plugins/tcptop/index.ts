@@ -47,6 +47,7 @@ export default plugin({
 
     function observeProcesses(): void {
       for (const { who, sent, received, startNs } of top.shares) {
+        if (connections.waits(who)) continue;
         const process = { "process.pid": who.pid, "process.executable.name": connections.executable(who) };
         const resource = connections.resource(who);
         emit.io.observe(sent, { ...process, "network.io.direction": "transmit" }, resource, startNs);
@@ -59,10 +60,14 @@ export default plugin({
 
     return {
       sweep(swept) {
-        for (const flow of swept) flows.add(flow, connections);
+        for (const flow of swept) {
+          if (connections.waits(flow.conn.owner)) flows.addToRest(flow);
+          else flows.add(flow, connections);
+        }
       },
       closed(table) {
         for (const [, flow] of table) {
+          if (connections.waits(flow.conn.owner)) continue;
           flows.add(flow, connections);
           table.remove();
         }

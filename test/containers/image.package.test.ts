@@ -115,13 +115,7 @@ describe("the container images", function () {
     });
     podman.run(
       ...["run", "--detach", "--network", "none", "--name", "till", "--env", "OTEL_SERVICE_NAME=till"],
-      ...[
-        "--entrypoint",
-        "/usr/lib/wirespan/node",
-        `${IMAGE}-root`,
-        "--eval",
-        `setTimeout(() => {${APPLICATION}}, 8000)`,
-      ],
+      ...["--entrypoint", "/usr/lib/wirespan/node", `${IMAGE}-root`, "--eval", APPLICATION],
     );
     const owners = () => ownersOf(sink, "tcp connection").filter((owner) => owner["service.name"] === "till");
     await until("both ends of twenty connections", () => owners().length === 40, 60_000);

@@ -20,13 +20,12 @@ import { root } from "../support/scratch-clone.ts";
 import { until } from "../support/until.ts";
 import { APPLICATION } from "./application.ts";
 import { Cluster, type Manifest, NODE } from "./cluster.ts";
+import { schemaFaults } from "./openapi.ts";
 import { type Owner, ownersOf } from "./owned.ts";
 import { kubernetesProgram } from "./programs.ts";
 
 const NAMESPACE = "wirespan";
 const HASH = "5d4f8c7b9";
-/** When the kubelet has been asked again. */
-const LATE = `setTimeout(() => {${APPLICATION}}, 8000)`;
 const BUSY = `setInterval(() => {${APPLICATION}}, 1000)`;
 
 function manifest(
@@ -127,18 +126,42 @@ describe("the chart in a cluster", function () {
   });
   after(() => resources.disposeAsync());
 
-  for (const values of [
-    [],
-    ["kubelet.enabled=true", "cluster=blue", "otlp.headersSecret.name=s", "otlp.headersSecret.key=k"],
-    ["runAsNonRoot=false", "capabilities={BPF,PERFMON}"],
-  ]) {
-    it(`is accepted by a strict dry run with ${values.join() || "its own values"}`, async () => {
+  for (const [what, ...values] of [
+    ["its own values"],
+    [
+      "the kubelet's names, a cluster and headers",
+      ...["kubelet.enabled=true", "cluster=blue", "otlp.headersSecret.name=s", "otlp.headersSecret.key=k"],
+    ],
+    ["root and two capabilities", "runAsNonRoot=false", "capabilities={BPF,PERFMON}"],
+    [
+      "what an administrator may add",
+      ...["priorityClassName=system-node-critical", "nodeSelector.disk=ssd", "image.pullSecrets={one,two}"],
+      ...["podAnnotations.team=net", `image.digest=sha256:${"0".repeat(64)}`, "tolerations[0].key=a"],
+      ...["tolerations[0].operator=Exists", "resources.limits.memory=1Gi", "config.log.level=debug"],
+    ],
+  ] as const) {
+    it(`is accepted by a strict dry run with ${what}`, async () => {
       for (const each of rendered("dry", ...values)) {
         const { status, body } = await cluster.post(each, "dryRun=All&fieldValidation=Strict");
         assert.equal(status, 201, body.message);
       }
     });
+
+    it(`is what the API's own schema says, and nothing beside it, with ${what}`, async () => {
+      for (const each of rendered("dry", ...values))
+        assert.deepEqual(await schemaFaults(cluster, each), [], each.kind);
+    });
   }
+
+  it("would be found to differ from that schema, by a wrong type and by an unknown field", async () => {
+    const set = rendered("dry").find(({ kind }) => kind === "DaemonSet")!;
+    const wrong = { ...set, spec: { ...(set.spec as object), minReadySeconds: "10", replicas: 1 } };
+    const faults = await schemaFaults(cluster, wrong);
+    assert.deepEqual(faults.sort(), [
+      "/spec must NOT have additional properties: replicas",
+      "/spec/minReadySeconds must be integer",
+    ]);
+  });
 
   it("is installed by the README's two lines", () => {
     chart(cluster.folder);
@@ -230,16 +253,23 @@ describe("the chart in a cluster", function () {
       await using sink = await OtlpSink.start("http");
       const url = `https://127.0.0.1:${cluster.kubeletPort}`;
       await using _ = await install("asking", listening(sink), "kubelet.enabled=true", `kubelet.url=${url}`);
-      await cluster.make(application("cart-1", await deployed("cart"), LATE));
-      const [owner] = await connections(() => ownersOf(sink, "tcp connection"), "cart-1");
-      assert.deepEqual(namesOf(owner!), {
+      // It connects when it begins to run, and the kubelet was asked before it existed.
+      await cluster.make(application("cart-1", await deployed("cart")));
+      const owners = await connections(() => ownersOf(sink, "tcp connection"), "cart-1");
+      const { uid } = await known("cart-1");
+      const named = {
         "k8s.pod.name": "cart-1",
-        "k8s.pod.uid": (await known("cart-1")).uid,
+        "k8s.pod.uid": uid,
         "k8s.namespace.name": NAMESPACE,
         "k8s.deployment.name": "cart",
         "k8s.node.name": NODE,
         "k8s.container.name": "app",
-      });
+      };
+      for (const owner of owners) assert.deepEqual(namesOf(owner), named);
+      const closed = () => ownersOf(sink, "wirespan.tcp.connection.closed");
+      const ofPod = () => closed().filter((owner) => owner["k8s.pod.uid"] === uid);
+      await until("its sums", () => ofPod().length > 2);
+      for (const owner of ofPod()) assert.deepEqual(namesOf(owner), named);
     });
 
     it("gets its pods' names from a Collector with the processor of docs/kubernetes.md", async function () {

@@ -3,15 +3,18 @@ import type { OtlpSink } from "../support/otlp-sink.ts";
 
 export type Owner = Readonly<Record<string, unknown>>;
 
-/** The Resource of each span of this name, in order of arrival. */
+/** The Resource of each span and of each export of a metric of this name, in order of arrival. */
 export function ownersOf(sink: OtlpSink, name: string): Owner[] {
-  return sink.received.flatMap((each) =>
-    each.signal !== "traces"
-      ? []
-      : each.decoded.resourceSpans.flatMap(({ resource, scopeSpans }) =>
-          scopeSpans.flatMap(({ spans }) =>
-            spans.filter((span) => span.name === name).map(() => resource.attributes),
-          ),
-        ),
-  );
+  const named = (all: readonly { readonly name: string }[]) => all.filter((each) => each.name === name);
+  return sink.received.flatMap((each): readonly Owner[] => {
+    if (each.signal === "traces")
+      return each.decoded.resourceSpans.flatMap(({ resource, scopeSpans }) =>
+        scopeSpans.flatMap(({ spans }) => named(spans).map(() => resource.attributes)),
+      );
+    if (each.signal === "metrics")
+      return each.decoded.resourceMetrics.flatMap(({ resource, scopeMetrics }) =>
+        scopeMetrics.flatMap(({ metrics }) => named(metrics).map(() => resource.attributes)),
+      );
+    return [];
+  });
 }

@@ -40,7 +40,7 @@ export interface Made {
   readonly proc?: ProcReader;
   readonly rules?: readonly Rule[];
   readonly host?: HostAttributes;
-  readonly names?: Pick<Names, "of">;
+  readonly names?: Pick<Names, "of" | "awaits" | "listen">;
 }
 
 export class IdentityRig implements Disposable {

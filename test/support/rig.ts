@@ -184,7 +184,8 @@ export class Rig<P extends Plugin> {
       },
     };
     const scope = { name: `wirespan.${plugin.name}`, version: "0" };
-    const identity = { of: (task: { readonly workload: number }) => workload(task.workload), workload };
+    const of = (task: { readonly workload: number }) => workload(task.workload);
+    const identity = { of, waits: () => false, workload };
     const namespaces = {
       of: () => undefined,
       attributes: (cookie: number, inode: number) => ({

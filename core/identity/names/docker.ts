@@ -3,6 +3,9 @@ import { createRequire } from "node:module";
 import { get } from "./http.ts";
 import type { Answer, Source } from "./names.ts";
 
+/** Without this only those that run already: one that is being started may have a process that connects. */
+const STATES = { status: ["created", "running", "paused"] };
+
 interface Listed {
   readonly Id: string;
   readonly Names?: readonly string[] | null;
@@ -19,7 +22,7 @@ export class Docker implements Source {
 
   async ask(): Promise<Answer> {
     const { request } = createRequire(import.meta.url)("node:http") as typeof import("node:http");
-    const path = "/containers/json";
+    const path = `/containers/json?filters=${encodeURIComponent(JSON.stringify(STATES))}`;
     const asked = request({ socketPath: this.#socket, path, agent: false, headers: { host: "localhost" } });
     const listed = JSON.parse(await get(asked)) as readonly Listed[];
     const containers = listed.map(({ Id, Names }) => {

@@ -4,6 +4,7 @@ import { createServer, type Server } from "node:https";
 import { type AddressInfo, createServer as createSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { mock } from "node:test";
 import { Certificates, hasOpenssl } from "../../../test/support/certificates.ts";
 import { recorder } from "../../../test/support/exporting.ts";
 import { host, IdentityRig, id, pod, seen, uid } from "../../../test/support/identity-rig.ts";
@@ -178,18 +179,82 @@ describe("names", () => {
     assert.deepEqual(said, ["no names from it: gone", "it answers again"]);
   });
 
-  it("of unknown objects are requested immediately, but at most once a second", async () => {
-    const source = new Settable();
-    using names = new Names([source], recorder().log);
-    await names.start();
-    for (let i = 0; i < 1000; i++) assert.deepEqual(names.of("new", undefined), {});
-    assert.equal(source.asked, 1);
-    await new Promise((resolve) => setTimeout(resolve, 1010));
-    source.containers = { new: { "container.name": "late" } };
-    for (let i = 0; i < 1000; i++) names.of("new", undefined);
-    assert.equal(source.asked, 2);
-    await new Promise(setImmediate);
-    assert.deepEqual(names.of("new", undefined), { "container.name": "late" });
+  describe("of a new container", () => {
+    const patience = 3000;
+    let now = 0;
+    let source: Settable;
+    let names: Names;
+    let changes = 0;
+
+    /** Lets time pass, and answers arrive. */
+    async function pass(ms: number): Promise<void> {
+      now += ms;
+      mock.timers.tick(ms);
+      for (let i = 0; i < 5; i++) await Promise.resolve();
+    }
+
+    beforeEach(async () => {
+      mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+      mock.method(performance, "now", () => now);
+      source = new Settable();
+      names = new Names([source], recorder().log);
+      await names.start();
+      changes = 0;
+      names.listen(() => changes++);
+    });
+    afterEach(() => {
+      names[Symbol.dispose]();
+      mock.timers.reset();
+      mock.restoreAll();
+    });
+
+    it("are asked for at once, and awaited until they are known", async () => {
+      await pass(1500);
+      for (let i = 0; i < 1000; i++) assert.equal(names.awaits("new", undefined), true);
+      source.containers = { new: { "container.name": "late" } };
+      await pass(0);
+      assert.deepEqual([source.asked, changes], [2, 1]);
+      assert.equal(names.awaits("new", undefined), false);
+      assert.deepEqual(names.of("new", undefined), { "container.name": "late" });
+      await pass(patience);
+      assert.equal(source.asked, 2, "nothing is missing any more");
+    });
+
+    it("are asked for once a second, and given up after three: that container's next process does not wait", async () => {
+      names.awaits("new", undefined);
+      await pass(999);
+      assert.equal(source.asked, 1);
+      for (let i = 0; i < 2; i++) await pass(1000);
+      assert.equal(source.asked, 3);
+      assert.equal(names.awaits("new", undefined), true);
+      await pass(1);
+      assert.equal(names.awaits("new", undefined), false);
+      for (let i = 0; i < 10; i++) names.awaits("new", undefined);
+      await pass(1900);
+      assert.equal(source.asked, 4, "the regular question of every five seconds alone");
+    });
+
+    it("are missing until both the pod's and the container's are there", async () => {
+      const partly: Record<string, Named>[] = [
+        { new: { "k8s.container.name": "app" } },
+        { new: { "k8s.container.name": "app", "k8s.pod.name": "cart" } },
+      ];
+      const awaited = [names.awaits("new", uid)];
+      for (const containers of partly) {
+        source.containers = containers;
+        await pass(1000);
+        awaited.push(names.awaits("new", uid));
+      }
+      assert.deepEqual(awaited, [true, true, false]);
+    });
+
+    it("are not awaited of a source that does not answer", async () => {
+      assert.equal(names.awaits("new", undefined), true);
+      source.error = new Error("gone");
+      await pass(1000);
+      assert.equal(names.awaits("new", undefined), false);
+      assert.equal(names.awaits("newer", undefined), false);
+    });
   });
 
   it("are limited: 4,096 containers, 256 bytes, no control characters", async () => {
@@ -207,7 +272,7 @@ describe("names", () => {
   it("are in the Resource of a pod's process, and give its service a name if it has none itself", async () => {
     using rig = new IdentityRig();
     const named = { "k8s.pod.name": "cart-1", "k8s.deployment.name": "cart", "k8s.namespace.name": "shop" };
-    rig.identity = rig.made({ names: { of: () => named } });
+    rig.identity = rig.made({ names: { of: () => named, awaits: () => false, listen() {} } });
     rig.run(42, { cgroup: pod });
     rig.run(43, {
       cgroup: pod,

@@ -1,6 +1,7 @@
 // Names of containers and pods from other programs, read periodically, because the kernel does not have them. Tests:
 // core/identity/names/names.test.ts.
 import type { Log } from "../../plugin/log.ts";
+import { LruCache } from "../../plugin/lru.ts";
 import { cut, hasControl } from "../plain.ts";
 
 /** Attributes for a container or a pod, such as k8s.pod.name. */
@@ -23,10 +24,19 @@ export interface Source {
 /** Milliseconds between two requests, and between two that are made because a container is unknown. */
 const INTERVAL = 5000;
 const SOONEST = 1000;
+/** How long the names of a new container are awaited, milliseconds: a kubelet lists its id one or two seconds after its start. */
+const PATIENCE = 3000;
 /** Limits: containers and pods of one source, and bytes of a name. */
 const MOST = 4096;
 const LONGEST = 256;
 const NONE: Named = {};
+
+interface Missing {
+  readonly containerId: string | undefined;
+  readonly podUid: string | undefined;
+  /** Of the patience. */
+  readonly end: NodeJS.Timeout;
+}
 
 export class Names implements Disposable {
   readonly #sources: readonly Source[];
@@ -36,6 +46,12 @@ export class Names implements Disposable {
   #asked = Number.NEGATIVE_INFINITY;
   #asking: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Timeout | undefined;
+  /** Containers whose names are waited for, by their keys. */
+  readonly #missing = new Map<string, Missing>();
+  /** Keys of those that were waited for in vain. */
+  readonly #givenUp = new LruCache<string, true>(MOST);
+  #changed: () => void = () => {};
 
   constructor(sources: readonly Source[], log: Log) {
     this.#sources = sources;
@@ -54,7 +70,12 @@ export class Names implements Disposable {
     this.#timer = setInterval(() => void this.#ask(), INTERVAL).unref();
   }
 
-  /** The current names of a container and of its pod. If one of them is unknown, all sources are read again soon. */
+  /** Must be called once: `changed` is called whenever the result of `awaits` may have changed. */
+  listen(changed: () => void): void {
+    this.#changed = changed;
+  }
+
+  /** The current names of a container and of its pod. */
   of(containerId: string | undefined, podUid: string | undefined): Named {
     if (this.#sources.length === 0 || (containerId === undefined && podUid === undefined)) return NONE;
     const answers = [...this.#answers.values()];
@@ -62,9 +83,24 @@ export class Names implements Disposable {
       (podUid !== undefined && pods.get(podUid)) || NONE,
       (containerId !== undefined && containers.get(containerId)) || NONE,
     ]);
-    const named: Named = Object.assign({}, ...found);
-    if (Object.keys(named).length === 0 && performance.now() - this.#asked > SOONEST) void this.#ask();
-    return named;
+    return Object.assign({}, ...found);
+  }
+
+  /**
+   * Whether names of this container or its pod are still to come. If some are missing, everybody is asked: at once, or a
+   * second after the last question, and again until they are known, but not for longer than PATIENCE.
+   */
+  awaits(containerId: string | undefined, podUid: string | undefined): boolean {
+    if (containerId === undefined && podUid === undefined) return false;
+    // One that does not answer is not waited for.
+    if (this.#failing.size === this.#sources.length) return false;
+    const key = `${podUid} ${containerId}`;
+    if (this.#missing.has(key)) return true;
+    if (this.#knows(containerId, podUid) || this.#givenUp.get(key)) return false;
+    const end = setTimeout(() => this.#giveUp(key), PATIENCE).unref();
+    this.#missing.set(key, { containerId, podUid, end });
+    this.#askSoon();
+    return true;
   }
 
   /** Those that match, by container.id and by k8s.pod.uid: what a filter means by a name. */
@@ -80,12 +116,52 @@ export class Names implements Disposable {
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
+    clearTimeout(this.#soon);
+    for (const { end } of this.#missing.values()) clearTimeout(end);
+    this.#missing.clear();
+  }
+
+  /** Whether no name is missing: one of the container, the pod's own. */
+  #knows(containerId: string | undefined, podUid: string | undefined): boolean {
+    const named = this.of(containerId, podUid);
+    if (podUid !== undefined && named["k8s.pod.name"] === undefined) return false;
+    return (
+      containerId === undefined || (named["k8s.container.name"] ?? named["container.name"]) !== undefined
+    );
+  }
+
+  #giveUp(key: string): void {
+    this.#missing.delete(key);
+    this.#givenUp.set(key, true);
+    this.#changed();
+  }
+
+  #askSoon(): void {
+    const ask = () => {
+      this.#soon = undefined;
+      void this.#ask();
+    };
+    this.#soon ??= setTimeout(ask, Math.max(0, this.#asked + SOONEST - performance.now())).unref();
+  }
+
+  /** What an answer, or that there was none, changes for those that are waited for. */
+  #answered(): void {
+    const failed = this.#failing.size === this.#sources.length;
+    for (const [key, { containerId, podUid, end }] of this.#missing) {
+      if (!failed && !this.#knows(containerId, podUid)) continue;
+      clearTimeout(end);
+      this.#missing.delete(key);
+    }
+    if (this.#missing.size > 0) this.#askSoon();
+    this.#changed();
   }
 
   #ask(): Promise<void> {
+    if (this.#asking) return this.#asking;
     this.#asked = performance.now();
-    this.#asking ??= Promise.all(this.#sources.map((source) => this.#askOne(source))).then(() => {
+    this.#asking = Promise.all(this.#sources.map((source) => this.#askOne(source))).then(() => {
       this.#asking = undefined;
+      this.#answered();
     });
     return this.#asking;
   }

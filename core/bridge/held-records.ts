@@ -1,0 +1,79 @@
+// Records of processes whose identity is not decided yet: kept until it is. Tests: core/bridge/held-records.test.ts.
+import { TaskCursor } from "../../bpf/include/wirespan/structs.skel.ts";
+import type { Task } from "../plugin/connection.ts";
+import type { Fields, RingRecords } from "../plugin/skeleton.ts";
+
+/** Who decides what processes are. */
+export interface Waiting {
+  /** Whether what is reported of this process has to wait. */
+  waits(task: Task): boolean;
+  /** Decides all that waits by what is known now. */
+  stopWaiting(): void;
+}
+
+/** Bytes that are held of one ring at most. */
+const MOST = 4 * 1024 * 1024;
+
+/** Where `struct task`s lie in a record, bytes. */
+function tasksIn(fields: Fields, at = 0): number[] {
+  return Object.values(fields).flatMap((place) => {
+    if (!("fields" in place)) return [];
+    const inside = at + place.at;
+    return place.fields === TaskCursor.fields ? [inside] : tasksIn(place.fields, inside);
+  });
+}
+
+export class HeldRecords {
+  readonly #tasks: readonly number[];
+  readonly #waiting: Waiting;
+  readonly #task = new TaskCursor();
+  #held: Uint8Array<ArrayBuffer>[] = [];
+  #bytes = 0;
+
+  private constructor(tasks: readonly number[], waiting: Waiting) {
+    this.#tasks = tasks;
+    this.#waiting = waiting;
+  }
+
+  /** Undefined for records that are about no process. */
+  static of({ record }: RingRecords<unknown>, waiting: Waiting): HeldRecords | undefined {
+    const tasks = tasksIn((record as unknown as { readonly fields: Fields }).fields);
+    return tasks.length > 0 ? new HeldRecords(tasks, waiting) : undefined;
+  }
+
+  /** Keeps a copy of the record at these bytes if it has to wait; whether it has to. */
+  hold(words: Uint32Array, bytes: Uint8Array, at: number, end: number): boolean {
+    if (!this.#waits(words, bytes, at)) return false;
+    if (this.#bytes + end - at > MOST) {
+      this.#waiting.stopWaiting();
+      return false;
+    }
+    this.#held.push(bytes.slice(at, end));
+    this.#bytes += end - at;
+    return true;
+  }
+
+  get isEmpty(): boolean {
+    return this.#held.length === 0;
+  }
+
+  /** Those that need not wait any more, in the order in which they came. */
+  takeDue(): readonly Uint8Array<ArrayBuffer>[] {
+    const due: Uint8Array<ArrayBuffer>[] = [];
+    const kept: Uint8Array<ArrayBuffer>[] = [];
+    for (const record of this.#held) {
+      const waits = this.#waits(new Uint32Array(record.buffer), record, 0);
+      (waits ? kept : due).push(record);
+    }
+    this.#held = kept;
+    this.#bytes = kept.reduce((sum, { length }) => sum + length, 0);
+    return due;
+  }
+
+  #waits(words: Uint32Array, bytes: Uint8Array, at: number): boolean {
+    return this.#tasks.some((offset) => {
+      this.#task.at(words, bytes, at + offset);
+      return this.#waiting.waits(this.#task);
+    });
+  }
+}
