@@ -38,6 +38,8 @@ export interface ExportMetric {
   readonly data: "gauge" | "sum" | "exponential" | "explicit";
   readonly delta: boolean;
   readonly points: readonly ExportPoint[];
+  /** The attributes of series that end here; of deltas, which end by themselves, none. */
+  readonly ended: readonly AnyAttributes[];
 }
 
 /** Whether a metric's values are integers: items and bytes are counted, anything else is measured. */
@@ -67,8 +69,8 @@ export class MetricConverter {
     return this.#deltas.next(metrics, isDelta).map((metric) => this.#metric(metric, isDelta(metric.spec)));
   }
 
-  #metric({ spec, scope, resource, time, points }: Metric, delta: boolean): ExportMetric {
-    const common = { spec, scope, resource, time, delta };
+  #metric({ spec, scope, resource, time, points, ended = [] }: Metric, delta: boolean): ExportMetric {
+    const common = { spec, scope, resource, time, delta, ended: delta ? [] : ended };
     if (spec.instrument !== "histogram") {
       return { ...common, data: spec.instrument === "gauge" ? "gauge" : "sum", points };
     }

@@ -101,6 +101,33 @@ describe("what a plugin emits", () => {
     ]);
   });
 
+  it("starts a new sum at the last collection without it, and keeps that start", () => {
+    const { emit, collect } = emission(10);
+    const starts = (nowNs: number, keys: readonly number[], isComplete?: boolean) => {
+      for (const key of keys) emit.counter.observe(1, { "wirespan.test.key": key });
+      return points(collect(nowNs, isComplete)).map(({ start }) => start.bootNs / second);
+    };
+    assert.deepEqual(starts(10 * second, [1]), [1]);
+    assert.deepEqual(starts(20 * second, [1, 2]), [1, 10]);
+    assert.deepEqual(starts(30 * second, [1], false), [1]);
+    assert.deepEqual(starts(40 * second, [1, 2, 3]), [1, 10, 20], "the third may have begun before 30 s");
+  });
+
+  it("reports once which series have ended", () => {
+    const { emit, collect } = emission(3);
+    const ends = (...keys: readonly number[]) => {
+      for (const key of keys) emit.gauge.observe(10 - key, { "wirespan.test.key": key });
+      return collect(startNs).flatMap(({ resource, ended = [], points }) =>
+        ended.map((attributes) => [resource, attributes, points.length]),
+      );
+    };
+    assert.deepEqual(ends(1, 2, 3), []);
+    assert.deepEqual(ends(1), [[host, { "wirespan.test.key": 2 }, 1]]);
+    assert.deepEqual(ends(), [[host, { "wirespan.test.key": 1 }, 0]]);
+    assert.deepEqual(ends(), []);
+    assert.deepEqual(ends(2), [], "it begins again");
+  });
+
   it("reports the start of a sum that began later than the agent", () => {
     const { emit, collect } = emission(3);
     emit.counter.observe(1, { "wirespan.test.key": 1 }, other, 5 * second);
@@ -238,6 +265,7 @@ describe("what a plugin emits", () => {
         [other, 2],
       ],
     );
+    assert.deepEqual(points(collect(startNs)), []);
     assert.deepEqual(collect(startNs), []);
   });
 });

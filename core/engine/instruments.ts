@@ -65,10 +65,11 @@ function size(value: Point["value"]): number {
   return typeof value === "number" ? value : value.count;
 }
 
-/** What was observed of a series; when its sum began, in nanoseconds since boot. */
+/** What was observed of a series. */
 interface Observed {
   readonly attributes: AnyAttributes;
-  readonly startNs: number;
+  /** When its sum began, nanoseconds since boot, if the plugin knows it. */
+  readonly startNs?: number | undefined;
   readonly value: Point["value"];
 }
 
@@ -101,6 +102,9 @@ class Beginnings {
   }
 }
 
+/** By resource, then by key. */
+type Starts = Map<Resource, Map<string, number>>;
+
 /**
  * One metric, by resource. A series keeps its slot until it is no longer observed, or is in the overflow permanently.
  */
@@ -111,6 +115,8 @@ class Instrument {
   readonly #host: Resource;
   readonly #observed = new Map<Resource, Map<string, Observed>>();
   readonly #places = new Map<Resource, Set<string>>();
+  /** Start of sums that were observed without one, nanoseconds since boot. It never changes: another start is another sum. */
+  readonly #starts: Starts = new Map();
   /** Slots that are reserved for the overflow. */
   readonly #kept: number;
   #taken = 0;
@@ -126,11 +132,12 @@ class Instrument {
     this.#kept = DIRECTION in spec.attributes ? 2 : 1;
   }
 
+  /** `startNs`: when the sum began; without it, when a collection last found that it did not exist. */
   observe(
     value: Point["value"],
     attributes: AnyAttributes,
     resource: Resource = this.#host,
-    startNs: number = this.#startNs,
+    startNs?: number,
   ): void {
     // The workload of a sum without a number of its own.
     if (attributes["otel.metric.overflow"]) {
@@ -149,11 +156,12 @@ class Instrument {
     else points.set(key, { attributes, startNs, value });
   }
 
-  take(scope: Scope, time: Instant, beginnings: Beginnings): Metric[] {
-    const pointOf = ({ attributes, startNs, value }: Observed): Point => {
+  /** `newSince`: no series that is new had anything to count before, nanoseconds since boot. */
+  take(scope: Scope, time: Instant, beginnings: Beginnings, newSince: number): Metric[] {
+    const pointOf = ({ attributes, value }: Observed, startNs: number): Point => {
       return { attributes, start: beginnings.of(startNs, time), value };
     };
-    this.#release();
+    const ended = this.#release();
     this.#admit();
     const folded = new Map<Resource, Set<string>>();
     const metrics = [...this.#observed].map(([resource, observed]) => {
@@ -162,34 +170,56 @@ class Instrument {
       const points: Point[] = [];
       for (const [key, point] of observed) {
         if (places?.has(key)) {
-          points.push(pointOf(point));
+          points.push(pointOf(point, point.startNs ?? this.#startOf(resource, key, newSince)));
         } else {
           this.overflow(point.value, point.attributes[DIRECTION]);
           without.add(key);
         }
       }
       if (without.size) folded.set(resource, without);
-      return { spec: this.spec, scope, resource, time, points };
+      const gone = ended.get(resource);
+      ended.delete(resource);
+      return { spec: this.spec, scope, resource, time, points, ...(gone && { ended: gone }) };
     });
-    const overflow = [...this.#overflow.values()].map(pointOf);
+    for (const [resource, gone] of ended)
+      metrics.push({ spec: this.spec, scope, resource, time, points: [], ended: gone });
+    const overflow = [...this.#overflow.values()].map((point) => pointOf(point, this.#startNs));
     if (overflow.length)
       metrics.push({ spec: this.spec, scope, resource: this.#host, time, points: overflow });
     this.#observed.clear();
     this.#overflow.clear();
     this.#folded = folded;
-    return metrics.filter(({ points }) => points.length > 0);
+    return metrics.filter((metric) => metric.points.length > 0 || "ended" in metric);
   }
 
-  #release(): void {
+  #startOf(resource: Resource, key: string, newSince: number): number {
+    if (this.spec.instrument === "gauge") return newSince;
+    let starts = this.#starts.get(resource);
+    if (!starts) {
+      starts = new Map();
+      this.#starts.set(resource, starts);
+    }
+    const start = starts.get(key) ?? newSince;
+    starts.set(key, start);
+    return start;
+  }
+
+  /** Takes the places of series that are not observed any more: their attributes. */
+  #release(): Map<Resource, AnyAttributes[]> {
+    const released = new Map<Resource, AnyAttributes[]>();
     for (const [resource, places] of this.#places) {
       const observed = this.#observed.get(resource);
-      for (const key of places) {
-        if (observed?.has(key)) continue;
-        places.delete(key);
-        this.#taken--;
-      }
+      const gone = [...places].filter((key) => !observed?.has(key));
+      for (const key of gone) places.delete(key);
+      this.#taken -= gone.length;
       if (places.size === 0) this.#places.delete(resource);
+      if (gone.length > 0)
+        released.set(
+          resource,
+          gone.map((key) => JSON.parse(key) as AnyAttributes),
+        );
     }
+    return released;
   }
 
   /** Gives the remaining slots to new series, largest first. */
@@ -222,7 +252,6 @@ class Instrument {
     const before = this.#overflow.get(key);
     this.#overflow.set(key, {
       attributes,
-      startNs: this.#startNs,
       value: before ? sum(before.value, value) : value,
     });
   }
@@ -242,8 +271,11 @@ export interface InstrumentOptions {
 
 export interface Instruments<S extends Signals> {
   readonly emit: Emit<S>;
-  /** What was observed since the last call, as of now: nanoseconds since boot. */
-  collect(nowNs: number): Metric[];
+  /**
+   * What was observed since the last call, as of now: nanoseconds since boot. `isComplete`: nothing that happened before
+   * is held back for a later call.
+   */
+  collect(nowNs: number, isComplete?: boolean): Metric[];
 }
 
 export function createInstruments<S extends Signals>(signals: S, options: InstrumentOptions): Instruments<S> {
@@ -251,6 +283,7 @@ export function createInstruments<S extends Signals>(signals: S, options: Instru
   const beginnings = new Beginnings(clock);
   const instruments: Instrument[] = [];
   const emit: Record<string, unknown> = {};
+  let newSince = startNs;
   for (const [key, spec] of Object.entries(signals)) {
     if (spec.signal === "span") {
       emit[key] = ({ attributes, ...span }: EmittedSpan<SpanSpec>) => {
@@ -273,10 +306,11 @@ export function createInstruments<S extends Signals>(signals: S, options: Instru
   }
   return {
     emit: emit as Emit<S>,
-    collect(nowNs) {
+    collect(nowNs, isComplete = true) {
       const time = clock.instant(nowNs);
-      const metrics = instruments.flatMap((i) => i.take(scope, time, beginnings));
+      const metrics = instruments.flatMap((i) => i.take(scope, time, beginnings, newSince));
       beginnings.settle();
+      if (isComplete) newSince = nowNs;
       return metrics;
     },
   };

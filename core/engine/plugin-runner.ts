@@ -6,6 +6,7 @@ import type { Container } from "../base/container.ts";
 import { FilteredInterfaces } from "../bridge/interfaces.ts";
 import { detachAll, type Hook, type Loaded, loadObject } from "../bridge/loader.ts";
 import { type AnyHandlers, ObjectReader } from "../bridge/object-reader.ts";
+import type { Identity } from "../identity/identity.ts";
 import { named } from "../plugin/log.ts";
 import { activeProbes, type Plugin, type PluginContext, type Uses } from "../plugin/plugin.ts";
 import { services } from "../plugin/services.ts";
@@ -53,6 +54,7 @@ export class PluginRunner {
   #enriches = false;
   #instruments: Instruments<Signals> | undefined;
   #exemplars: LargestValues | undefined;
+  #identity: Identity | undefined;
 
   private constructor(options: RunnerOptions, loaded: Loaded, passesNetns: (netns: number) => boolean) {
     this.#options = options;
@@ -128,9 +130,11 @@ export class PluginRunner {
     const exemplify = this.#sendsTraces ? handlers.exemplify : undefined;
     container.resolve(parts.spans).request(bit, { spans: plugin.spans ?? {}, enrich, exemplify });
     this.#enriches = handlers.enrich !== undefined;
-    const images = container.resolve(parts.identity);
+    const identity = container.resolve(parts.identity);
+    this.#identity = identity;
     this.#reader = new ObjectReader(native, this.loaded.object, plugin.skeleton, handlers as AnyHandlers, {
-      images,
+      images: identity,
+      waiting: identity.waiting,
     });
     const wants = plugin.skeleton.links?.[SWEEP];
     if (wants) tracker.sweeps.join(this.loaded.object, SWEEP, wants);
@@ -199,7 +203,7 @@ export class PluginRunner {
     this.#reader?.drain();
     this.#reader?.readTables();
     if (isExported) this.#exemplars?.next(nowNs);
-    return this.#instruments?.collect(nowNs) ?? [];
+    return this.#instruments?.collect(nowNs, !this.#identity?.isWaiting) ?? [];
   }
 
   close(): void {

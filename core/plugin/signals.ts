@@ -181,6 +181,8 @@ export interface Metric {
   readonly resource: Resource;
   readonly time: Instant;
   readonly points: readonly Point[];
+  /** The attributes of series that had a point at the last collection and will have none until they begin again. */
+  readonly ended?: readonly AnyAttributes[];
 }
 
 /**

@@ -25,12 +25,17 @@ import type { Kind } from "../exporter.ts";
 import type { Source } from "../otlp/deliver/otlp-exporter.ts";
 import type { Packable } from "../otlp/deliver/queue.ts";
 import { SCHEMA_URL } from "../otlp/encode/export-request.ts";
-import { MetricConverter } from "../temporality.ts";
+import { type ExportMetric, MetricConverter } from "../temporality.ts";
 import { defined, hex, hrTime, resourceMetrics } from "./convert.ts";
 import type { SdkPayload } from "./exporter-factory.ts";
 
 const MAX_ITEMS = 512;
 const MAX_AGE_MS = 1000;
+
+/** The SDK's data points have no flags, so the end of a series cannot be sent. */
+function withPoints(metrics: readonly ExportMetric[]): readonly ExportMetric[] {
+  return metrics.filter(({ points }) => points.length > 0);
+}
 
 /** Heap of the SDK's objects (deliver/memory.test.ts measures it), in addition to their attributes. */
 const BYTES = { traces: 950, logs: 280, metrics: 220 } as const satisfies Record<Signal, number>;
@@ -220,7 +225,7 @@ export class SdkSource implements Sink, Source {
   /** One request for each resource, in the form that PushMetricExporter accepts. */
   metrics(metrics: readonly Metric[]): void {
     for (const { converter, receivers } of this.#metrics.values()) {
-      const byResource = Map.groupBy(converter.convert(metrics), ({ resource }) => resource);
+      const byResource = Map.groupBy(withPoints(converter.convert(metrics)), ({ resource }) => resource);
       for (const [resource, formed] of byResource) {
         const points = formed.flatMap((metric) => metric.points);
         const items = resourceMetrics(this.#resourceOf(resource), formed);

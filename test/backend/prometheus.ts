@@ -10,6 +10,8 @@ export interface Sample {
   readonly metric: Readonly<Record<string, string>>;
   /** Unix seconds, and the number as text; absent for a native histogram. */
   readonly value?: readonly [number, string];
+  /** Of an expression for a range: all samples in it. */
+  readonly values?: readonly (readonly [number, string])[];
 }
 
 /** One series' exemplars as Prometheus' API returns them: a value's number as text, its time in Unix seconds. */

@@ -101,6 +101,8 @@ export interface DecodedMetric {
   readonly name: string;
   readonly description: string;
   readonly unit: string;
+  /** Points without a value, which end their series. */
+  readonly ended: readonly (Attributed & { readonly timeUnixNano: bigint })[];
   readonly gauge?: { readonly dataPoints: readonly DecodedNumberPoint[] };
   readonly sum?: {
     readonly dataPoints: readonly DecodedNumberPoint[];
@@ -162,9 +164,32 @@ export function decodeTraces(bytes: Uint8Array): DecodedTraces {
   return message(bytes, requestOf("Spans", "spans", SPAN)) as unknown as DecodedTraces;
 }
 
+/** Of DataPointFlags. */
+const NO_RECORDED_VALUE = 1;
+
 /** Decodes an ExportMetricsServiceRequest; throws on anything malformed or unknown. */
 export function decodeMetrics(bytes: Uint8Array): DecodedMetrics {
-  return message(bytes, requestOf("Metrics", "metrics", METRIC)) as unknown as DecodedMetrics;
+  const request = message(bytes, requestOf("Metrics", "metrics", METRIC)) as unknown as DecodedMetrics;
+  const all = request.resourceMetrics.flatMap(({ scopeMetrics }) =>
+    scopeMetrics.flatMap(({ metrics }) => metrics),
+  );
+  for (const metric of all) setEndsApart(metric as unknown as Message);
+  return request;
+}
+
+/** Moves points that say that there is no value from a metric's data to its `ended`; throws if they have one. */
+function setEndsApart(metric: Message): void {
+  const ended: Message[] = [];
+  for (const data of [metric.gauge, metric.sum, metric.histogram, metric.exponentialHistogram]) {
+    const { dataPoints = [] } = (data ?? {}) as { dataPoints?: Message[] };
+    const ends = dataPoints.filter(({ flags }) => flags === NO_RECORDED_VALUE);
+    for (const { asInt, asDouble, count, sum } of ends)
+      if (asInt !== undefined || asDouble !== undefined || count || sum)
+        throw new Error("an end with a value");
+    ended.push(...ends);
+    if (data) Object.assign(data, { dataPoints: dataPoints.filter((point) => !ends.includes(point)) });
+  }
+  metric.ended = ended;
 }
 
 /** Decodes an ExportLogsServiceRequest; throws on anything malformed or unknown. */

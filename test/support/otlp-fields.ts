@@ -103,6 +103,7 @@ const EXPLICIT_POINT: Schema = {
   7: one("explicitBounds", "doubles"),
   8: many("exemplars", EXEMPLAR),
   9: ATTRIBUTES,
+  10: one("flags", "uint"),
   11: maybe("min", "double"),
   12: maybe("max", "double"),
 };

@@ -455,6 +455,46 @@ describe("OTLP encoder", () => {
     );
   });
 
+  for (const [instrument, data] of [
+    ["gauge", "gauge"],
+    ["updowncounter", "sum"],
+    ["counter", "sum"],
+    ["histogram", "exponentialHistogram"],
+    ["histogram", "histogram"],
+  ] as const) {
+    it(`ends a series of a ${instrument} with a point that has no value: ${data}`, () => {
+      const attributes = { port: { type: "int", requirement: "required", description: "" } } as const;
+      const about = { signal: "metric", name: "m", unit: "s", description: "" } as const;
+      const spec = { ...about, instrument, attributes };
+      const time = { sec: 7, nsec: 1, bootNs: 7 };
+      const common = { spec, scope: { name: "s", version: "1" }, resource: { attributes: {} }, time };
+      const metric: Metric = { ...common, points: [], ended: [{ port: 80 }, { port: 443 }] };
+      for (const temporality of ["cumulative", "delta"] as const) {
+        const encoder = new Encoder();
+        const batches: Batch[] = [];
+        const unencodable = () => assert.fail();
+        const histograms = data === "histogram" ? "explicit" : "exponential";
+        encoder.add({ accept: (batch) => batches.push(batch), unencodable }, undefined, {
+          temporality,
+          histograms,
+        });
+        encoder.metrics([metric]);
+        if (temporality === "delta" && (instrument === "counter" || instrument === "histogram")) {
+          assert.deepEqual(batches, [], "deltas end by themselves");
+          continue;
+        }
+        assert.equal(batches[0]!.count, 2);
+        const [decoded] = decodedMetrics(batches);
+        assert.deepEqual(decoded![data]!.dataPoints, []);
+        const ends = decoded!.ended.map((end) => [end.attributes.port, end.timeUnixNano]);
+        assert.deepEqual(ends, [
+          [80, nanos(time)],
+          [443, nanos(time)],
+        ]);
+      }
+    });
+  }
+
   it("loses only what cannot be encoded", () => {
     const encoder = new Encoder();
     const batches: Batch[] = [];

@@ -8,7 +8,7 @@ import { Batch, SIGNAL_OF } from "./batch.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import { writeEvent } from "./event.ts";
 import { ExportRequest } from "./export-request.ts";
-import { writeMetric } from "./metric.ts";
+import { writeEnds, writeMetric } from "./metric.ts";
 import { writeSpan } from "./span.ts";
 import type { Writer } from "./writer.ts";
 
@@ -105,6 +105,8 @@ class MetricBatcher extends SignalBatcher {
       const write = (writer: Writer) => writeMetric(writer, metric, first, end);
       this.add(end - first, metric.resource, metric.scope, write, undefined);
     }
+    const { length } = metric.ended;
+    if (length > 0) this.add(length, metric.resource, metric.scope, writeEnds, metric);
   }
 }
 

@@ -39,6 +39,24 @@ function jsonOf(feed: (encoder: Encoder) => void, form: MetricPreferences = {}):
 }
 
 describe("OTLP as JSON", () => {
+  it("writes a point that ends a series with its flag", () => {
+    const metric = acceptedMetric(1);
+    const ended = [{ "server.port": 80 }];
+    const [{ scopeMetrics }] = (
+      jsonOf((encoder) => encoder.metrics([{ ...metric, points: [], ended }])) as {
+        resourceMetrics: [{ scopeMetrics: [{ metrics: [{ sum: object }] }] }];
+      }
+    ).resourceMetrics;
+    const { sec, nsec } = metric.time;
+    assert.deepEqual((scopeMetrics[0].metrics[0].sum as { dataPoints: unknown }).dataPoints, [
+      {
+        timeUnixNano: String(BigInt(sec) * 1_000_000_000n + BigInt(nsec)),
+        attributes: [{ key: "server.port", value: { intValue: "80" } }],
+        flags: 1,
+      },
+    ]);
+  });
+
   it("writes spans as the specification's JSON form has them", () => {
     const span: Span = {
       ...connectionSpan(255),

@@ -56,7 +56,7 @@ const LOG: Schema = {
 const TIMES: Schema = { 2: ["startTimeUnixNano", "fixed64"], 3: ["timeUnixNano", "fixed64"] };
 const NUMBERS: Field = [
   "dataPoints",
-  { ...TIMES, 4: ["asDouble", "double"], 6: ["asInt", "sfixed64"], 7: ATTRIBUTES },
+  { ...TIMES, 4: ["asDouble", "double"], 6: ["asInt", "sfixed64"], 7: ATTRIBUTES, 8: ["flags", "uint"] },
   "repeated",
 ];
 const EXEMPLARS: Field = [
@@ -77,6 +77,7 @@ const EXPLICIT: Schema = {
   7: ["explicitBounds", "doubles"],
   8: EXEMPLARS,
   9: ATTRIBUTES,
+  10: ["flags", "uint"],
   11: ["min", "double"],
   12: ["max", "double"],
 };
@@ -87,6 +88,7 @@ const EXPONENTIAL: Schema = {
   5: ["sum", "double"],
   6: ["scale", "sint"],
   7: ["zeroCount", "fixed64"],
+  10: ["flags", "uint"],
   8: ["positive", { 1: ["offset", "sint"], 2: ["bucketCounts", "uint64s"] }],
   11: EXEMPLARS,
   12: ["min", "double"],

@@ -7,12 +7,15 @@ import { isInt64, varintSize, type Writer, written } from "./writer.ts";
 const DELTA = 1;
 const CUMULATIVE = 2;
 
-/** Tags of a Metric's data and of its points' attributes. */
+/** Of DataPointFlags. */
+const NO_RECORDED_VALUE = 1;
+
+/** Tags of a Metric's data, and of its points' attributes and flags. */
 const TAGS = {
-  gauge: { data: 0x2a, attributes: 0x3a },
-  sum: { data: 0x3a, attributes: 0x3a },
-  explicit: { data: 0x4a, attributes: 0x4a },
-  exponential: { data: 0x52, attributes: 0x0a },
+  gauge: { data: 0x2a, attributes: 0x3a, flags: 0x40 },
+  sum: { data: 0x3a, attributes: 0x3a, flags: 0x40 },
+  explicit: { data: 0x4a, attributes: 0x4a, flags: 0x50 },
+  exponential: { data: 0x52, attributes: 0x0a, flags: 0x50 },
 } as const satisfies Record<ExportMetric["data"], object>;
 
 interface Prepared {
@@ -49,6 +52,29 @@ function preparedFor({ spec, data }: ExportMetric): Prepared {
 
 /** Writes one metric with the points from `first` to before `end`. */
 export function writeMetric(w: Writer, metric: ExportMetric, first: number, end: number): void {
+  writeData(w, metric, (encoding) => {
+    for (let i = first; i < end; i++) writePoint(w, encoding, metric, metric.points[i]!);
+  });
+}
+
+/** Writes one metric with a point without a value for each series that ends: stores show nothing of it from then on. */
+export function writeEnds(w: Writer, metric: ExportMetric): void {
+  writeData(w, metric, ({ attributes }) => {
+    for (const ended of metric.ended) {
+      w.ensure(96);
+      w.byte(0x0a);
+      const mark = w.open();
+      w.byte(0x19);
+      w.time(metric.time);
+      w.byte(TAGS[metric.data].flags);
+      w.byte(NO_RECORDED_VALUE);
+      attributes.write(w, ended);
+      w.close(mark);
+    }
+  });
+}
+
+function writeData(w: Writer, metric: ExportMetric, writePoints: (encoding: Prepared) => void): void {
   const encoding = preparedFor(metric);
   const { data, delta, spec } = metric;
   w.ensure(encoding.fixed.length + 64);
@@ -57,7 +83,7 @@ export function writeMetric(w: Writer, metric: ExportMetric, first: number, end:
   w.raw(encoding.fixed);
   w.byte(TAGS[data].data);
   const inner = w.open();
-  for (let i = first; i < end; i++) writePoint(w, encoding, metric, metric.points[i]!);
+  writePoints(encoding);
   w.ensure(16);
   if (data !== "gauge") {
     w.byte(0x10);
