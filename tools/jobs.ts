@@ -14,6 +14,7 @@ export interface Job {
   readonly alone: boolean;
   /** Milliseconds a test may take. */
   readonly timeout: number;
+  readonly launch?: Launch;
 }
 
 /** The result of a job. */
@@ -108,11 +109,12 @@ export class Processes {
 
   async #take(job: Job, atOnce: boolean): Promise<Done> {
     const start = performance.now();
-    const report = await this.mocha(job, {}, atOnce);
+    const report = await this.mocha(job, atOnce);
     return { job, report, seconds: (performance.now() - start) / 1000, beside: [] };
   }
 
-  async mocha({ files, timeout }: Job, { before = [], flags = [] }: Launch, atOnce = true): Promise<Report> {
+  async mocha({ files, timeout, launch = {} }: Job, atOnce = true): Promise<Report> {
+    const { before = [], flags = [] } = launch;
     const out = join(this.#scratch, `${++this.#files}.json`);
     const status = await this.run(
       [

@@ -69,7 +69,9 @@ export const suites: Readonly<Record<string, Suite>> = {
       "exporters/otlp/deliver/cancelled.test.ts",
       "test/system/correlate-*.kernel.test.ts",
       "test/backend/shop.backend.test.ts",
-      "test/system/viewer-{calm,faults,flat}.kernel.test.ts",
+      "test/backend/outage.backend.test.ts",
+      "test/system/viewer-{calm,faults}.kernel.test.ts",
+      "test/system/viewer-flat.package.test.ts",
     ],
     except: [],
     timeout: 120_000,
@@ -85,10 +87,12 @@ export const suites: Readonly<Record<string, Suite>> = {
     except: [],
     timeout: 120_000,
     root: true,
+    together: 1,
+    alone: ["test/system/whole-agent.kernel.test.ts"],
     bundled: true,
   },
   kernels: { files: ["test/kernels/*.vm.test.ts"], except: [], timeout: 60_000, root: true },
-  // Packages, created and installed without the rest of the project.
+  // Packages, created and installed without the rest of the project; and other tests that take minutes.
   package: { files: [`${anywhere}/*.package.test.ts`], except: [], timeout: 300_000, root: true },
   backend: {
     files: [`${anywhere}/*.backend.test.ts`],

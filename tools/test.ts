@@ -2,13 +2,13 @@
 // usage: test.ts SUITE[,SUITE...] [MOCHA ARGUMENTS]
 import { execFileSync } from "node:child_process";
 import { globSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join, matchesGlob } from "node:path";
 import { sayUnseen } from "../core/engine/balance.ts";
 import expectedSkips from "../test/support/expected-skips.json" with { type: "json" };
 import type { Failure, Report, Skip } from "../test/support/reporter.ts";
 import { checks } from "./check.ts";
-import { beyondTests, type Done, type Job, Processes } from "./jobs.ts";
+import { beyondTests, type Done, type Job, type Launch, Processes } from "./jobs.ts";
 import { type Suite, suites } from "./suites.ts";
 
 /** Skips that are expected on the machine that runs .ci/run; a title covers all that begin with it. */
@@ -16,6 +16,9 @@ const expected: readonly Skip[] = expectedSkips;
 const strict = process.env.WIRESPAN_EXPECT_NO_SKIPS === "1";
 // The agents that tests start refuse variables with this prefix that are not settings.
 delete process.env.WIRESPAN_EXPECT_NO_SKIPS;
+
+/** The agents that tests start are users' bundle in place of the sources. */
+const BUNDLE: Launch = { before: ["env", "TEST_MAIN=dist/wirespan.cjs"] };
 
 const begun = performance.now();
 const [names = "", ...mochaArguments] = process.argv.slice(2);
@@ -30,13 +33,10 @@ const results: (Report & Pick<Done, "seconds" | "beside"> & { name: string })[] 
 try {
   if (wanted.includes("check")) await check();
   const open = wanted.filter((name) => suites[name] && mayRun(name, suites[name]));
-  const apart = ({ sanitized, bundled }: Suite) => sanitized || bundled;
   const done = await processes.runAll(
-    open.flatMap((name) => (apart(suites[name]!) ? [] : jobs(name, suites[name]!))),
+    open.flatMap((name) => (suites[name]!.sanitized ? [] : jobs(name, suites[name]!))),
   );
   for (const [name, some] of Map.groupBy(done, ({ job }) => job.suite)) keep(name!, some);
-  for (const name of open)
-    if (suites[name]!.bundled && !processes.interrupted) await bundled(name, suites[name]!);
   for (const name of open)
     if (suites[name]!.sanitized && !processes.interrupted) await sanitized(name, suites[name]!);
 } finally {
@@ -56,9 +56,10 @@ function filesOf({ files, except }: Suite): string[] {
 }
 
 function jobs(suite: string, of: Suite): Job[] {
-  const { together, alone = [], timeout } = of;
+  const { together, alone = [], timeout, bundled } = of;
   const files = filesOf(of);
-  if (together === undefined) return [{ suite, files, alone: true, timeout }];
+  const how = { suite, timeout, ...(bundled && { launch: BUNDLE }) };
+  if (together === undefined) return [{ ...how, files, alone: true }];
   const [host = [], shared = []] = [true, false].map((is) =>
     files.filter((file) => alone.some((glob) => matchesGlob(file, glob)) === is),
   );
@@ -66,8 +67,8 @@ function jobs(suite: string, of: Suite): Job[] {
     shared.slice(i * together, (i + 1) * together),
   );
   return [
-    ...groups.map((some) => ({ suite, files: some, alone: false, timeout })),
-    ...(host.length > 0 ? [{ suite, files: host, alone: true, timeout }] : []),
+    ...groups.map((some) => ({ ...how, files: some, alone: false })),
+    ...(host.length > 0 ? [{ ...how, files: host, alone: true }] : []),
   ];
 }
 
@@ -93,11 +94,16 @@ async function check(): Promise<void> {
   const start = performance.now();
   const { steps, skips } = checks();
   const failures: Failure[] = [];
-  for (const { name, command } of steps) {
-    console.log(`\n  check: ${name}`);
-    const status = await processes.run(command);
-    if (status !== 0) failures.push({ title: name, message: `status ${status}` });
-  }
+  const left = [...steps];
+  const work = async () => {
+    for (let step = left.shift(); step && !processes.interrupted; step = left.shift()) {
+      const { name, command } = step;
+      const status = await processes.run(command, false);
+      console.log(`  check: ${name}`);
+      if (status !== 0) failures.push({ title: name, message: `status ${status}` });
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
   const passed = steps.length - failures.length;
   keep("check", [], {
     passed,
@@ -107,21 +113,14 @@ async function check(): Promise<void> {
   });
 }
 
-async function bundled(suite: string, of: Suite): Promise<void> {
-  const start = performance.now();
-  const job = { suite, files: filesOf(of), alone: true, timeout: of.timeout };
-  const report = await processes.mocha(job, { before: ["env", "TEST_MAIN=dist/wirespan.cjs"] });
-  keep(suite, [{ report, seconds: (performance.now() - start) / 1000, beside: [] }]);
-}
-
 async function sanitized(suite: string, of: Suite): Promise<void> {
   const start = performance.now();
   const isBuilt = (await processes.run(["make", "-s", "-C", "native", "sanitize"])) === 0;
   const report: Report = isBuilt
-    ? await processes.mocha(
-        { suite, files: filesOf(of), alone: true, timeout: of.timeout },
-        { before: sanitizers(), flags: ["--import=./test/support/sanitized.ts"] },
-      )
+    ? await processes.mocha({
+        ...{ suite, files: filesOf(of), alone: true, timeout: of.timeout },
+        launch: { before: sanitizers(), flags: ["--import=./test/support/sanitized.ts"] },
+      })
     : { passed: 0, failures: beyondTests("the addon's sanitizer build failed"), reruns: [], skips: [] };
   keep(suite, [{ report, seconds: (performance.now() - start) / 1000, beside: [] }]);
 }
