@@ -38,7 +38,7 @@ export interface ExportMetric {
   readonly data: "gauge" | "sum" | "exponential" | "explicit";
   readonly delta: boolean;
   readonly points: readonly ExportPoint[];
-  /** The attributes of series that end here; of deltas, which end by themselves, none. */
+  /** Attributes of series that have ended; empty for deltas, which need no end. */
   readonly ended: readonly AnyAttributes[];
 }
 

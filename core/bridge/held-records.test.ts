@@ -5,10 +5,10 @@ import type { Ring } from "../../native/index.ts";
 import { RingReader } from "./ring-reader.ts";
 
 const HEADER = 8;
-/** Of struct linked_record: its owner's workload, and a field to know it by. */
+/** Bytes of struct linked_record. */
 const { size } = skeleton.records.spans;
 
-/** A ring with records of the tracker's. */
+/** A ring with records of the tracker. */
 class Filled implements Ring {
   readonly pending = 0;
   readonly capacity = 0;
@@ -28,7 +28,7 @@ class Filled implements Ring {
     if (records.length === 0) return 0;
     const bytes = new Uint8Array(Buffer.concat(records));
     onBatch(new Uint32Array(bytes.buffer), bytes, bytes.length);
-    // The buffer is used again.
+    // The real buffer is reused.
     bytes.fill(0xff);
     return records.length;
   }
@@ -36,7 +36,7 @@ class Filled implements Ring {
   close(): void {}
 }
 
-/** Where the fields lie in a record, by its own cursors' tables. */
+/** Offsets of fields in a record, from the generated cursors. */
 const placed = new skeleton.records.spans.record();
 const fields = (cursor: object) =>
   (cursor.constructor as unknown as { readonly fields: Record<string, { readonly at: number }> }).fields;

@@ -1,20 +1,20 @@
-// Records of processes whose identity is not decided yet: kept until it is. Tests: core/bridge/held-records.test.ts.
+// Keeps records of processes whose workload is not decided yet. Tests: core/bridge/held-records.test.ts.
 import { TaskCursor } from "../../bpf/include/wirespan/structs.skel.ts";
 import type { Task } from "../plugin/connection.ts";
 import type { Fields, RingRecords } from "../plugin/skeleton.ts";
 
-/** Who decides what processes are. */
+/** Decides to which workloads processes belong. */
 export interface Waiting {
-  /** Whether what is reported of this process has to wait. */
+  /** Whether records of this process have to wait. */
   waits(task: Task): boolean;
-  /** Decides all that waits by what is known now. */
+  /** Decides all waiting processes from what is known now. */
   stopWaiting(): void;
 }
 
-/** Bytes that are held of one ring at most. */
+/** Most bytes that are held for one ring. */
 const MOST = 4 * 1024 * 1024;
 
-/** Where `struct task`s lie in a record, bytes. */
+/** Offsets of every `struct task` in a record, bytes. */
 function tasksIn(fields: Fields, at = 0): number[] {
   return Object.values(fields).flatMap((place) => {
     if (!("fields" in place)) return [];
@@ -35,13 +35,13 @@ export class HeldRecords {
     this.#waiting = waiting;
   }
 
-  /** Undefined for records that are about no process. */
+  /** Undefined for records without a process. */
   static of({ record }: RingRecords<unknown>, waiting: Waiting): HeldRecords | undefined {
     const tasks = tasksIn((record as unknown as { readonly fields: Fields }).fields);
     return tasks.length > 0 ? new HeldRecords(tasks, waiting) : undefined;
   }
 
-  /** Keeps a copy of the record at these bytes if it has to wait; whether it has to. */
+  /** Keeps a copy of the record in these bytes and returns true if it has to wait. */
   hold(words: Uint32Array, bytes: Uint8Array, at: number, end: number): boolean {
     if (!this.#waits(words, bytes, at)) return false;
     if (this.#bytes + end - at > MOST) {
@@ -57,7 +57,7 @@ export class HeldRecords {
     return this.#held.length === 0;
   }
 
-  /** Those that need not wait any more, in the order in which they came. */
+  /** Removes and returns the records that no longer have to wait, in order of arrival. */
   takeDue(): readonly Uint8Array<ArrayBuffer>[] {
     const due: Uint8Array<ArrayBuffer>[] = [];
     const kept: Uint8Array<ArrayBuffer>[] = [];

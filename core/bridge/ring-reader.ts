@@ -8,9 +8,9 @@ import { HeldRecords, type Waiting } from "./held-records.ts";
 const HEADER = 8;
 
 export interface RingReaderOptions {
-  /** Called when records have been read, before they are handed over. */
+  /** Called when records have been read from the ring, before they are passed on. */
   readonly before?: (() => void) | undefined;
-  /** Whose records are held back; absent: nobody's. */
+  /** Decides which records are held back; absent: none are. */
   readonly waiting?: Waiting | undefined;
 }
 
@@ -67,13 +67,13 @@ export class RingReader {
     throw errors[0];
   }
 
-  /** The number of records that were handed over, or held back. */
+  /** Passes on the records in the ring, except those that are held back; returns the number of records read. */
   drain(): number {
     this.#release();
     return this.ring.drain(this.#each);
   }
 
-  /** Hands over what was held back and is not any more. */
+  /** Passes on records that were held back and no longer have to wait. */
   #release(): void {
     if (this.#held?.isEmpty ?? true) return;
     this.#before();

@@ -2,7 +2,7 @@
 
 /** What is known about images, by number. */
 export interface Images {
-  /** The number of an image's workload; undefined: it is not decided yet, and its rows stay where they are. */
+  /** The number of an image's workload; undefined: not decided yet, its rows stay in the table. */
   workloadOf(image: number): number | undefined;
   /** The programs have known it for longer than a collection: nothing is added to the image's own rows any more. */
   isSettled(image: number): boolean;

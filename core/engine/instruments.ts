@@ -65,10 +65,10 @@ function size(value: Point["value"]): number {
   return typeof value === "number" ? value : value.count;
 }
 
-/** What was observed of a series. */
+/** An observed series. */
 interface Observed {
   readonly attributes: AnyAttributes;
-  /** When its sum began, nanoseconds since boot, if the plugin knows it. */
+  /** Start of the sum, nanoseconds since boot, if the plugin knows it. */
   readonly startNs?: number | undefined;
   readonly value: Point["value"];
 }
@@ -132,7 +132,7 @@ class Instrument {
     this.#kept = DIRECTION in spec.attributes ? 2 : 1;
   }
 
-  /** `startNs`: when the sum began; without it, when a collection last found that it did not exist. */
+  /** `startNs`: start of the sum, nanoseconds since boot; default: the last collection in which it did not exist. */
   observe(
     value: Point["value"],
     attributes: AnyAttributes,
@@ -156,7 +156,7 @@ class Instrument {
     else points.set(key, { attributes, startNs, value });
   }
 
-  /** `newSince`: no series that is new had anything to count before, nanoseconds since boot. */
+  /** `newSince`: new series have counted nothing before this time, nanoseconds since boot. */
   take(scope: Scope, time: Instant, beginnings: Beginnings, newSince: number): Metric[] {
     const pointOf = ({ attributes, value }: Observed, startNs: number): Point => {
       return { attributes, start: beginnings.of(startNs, time), value };
@@ -204,7 +204,7 @@ class Instrument {
     return start;
   }
 
-  /** Takes the places of series that are not observed any more: their attributes. */
+  /** Frees the slots of series that are no longer observed; returns their attributes. */
   #release(): Map<Resource, AnyAttributes[]> {
     const released = new Map<Resource, AnyAttributes[]>();
     for (const [resource, places] of this.#places) {
@@ -272,8 +272,8 @@ export interface InstrumentOptions {
 export interface Instruments<S extends Signals> {
   readonly emit: Emit<S>;
   /**
-   * What was observed since the last call, as of now: nanoseconds since boot. `isComplete`: nothing that happened before
-   * is held back for a later call.
+   * The series observed since the last call, at `nowNs` nanoseconds since boot. `isComplete`: no earlier event is held
+   * back for a later call.
    */
   collect(nowNs: number, isComplete?: boolean): Metric[];
 }

@@ -39,7 +39,7 @@ export interface Programs {
   drain(): void;
   /** The processes whose starts did not fit into the ring. */
   missedBirths(): Iterable<ObservedProcess>;
-  /** Called when images that were waited for are decided: what was held back of them may go. */
+  /** Called when waiting images have been decided, so that their records can be passed on. */
   decided(): void;
 }
 
@@ -85,12 +85,12 @@ interface NumberedImage {
   readonly collections: number;
 }
 
-/** What was found out about an image when it was looked at. */
+/** Facts about an image, as read from /proc and the kernel. */
 interface Look {
   readonly process: ObservedProcess;
   readonly executable: string;
   readonly cgroup: CgroupFacts;
-  /** Absent: /proc no longer knew the image. */
+  /** Absent: /proc no longer had the image. */
   readonly facts?: ProcessFacts;
 }
 
@@ -98,7 +98,7 @@ interface Look {
 const maxImages = 4;
 /** Twice as many as the programs keep (`workloads` in bpf/include/wirespan/owner.h), because half are guaranteed. */
 const maxNumbers = 2 * 16_384;
-/** Processes that are postponed, and images that wait. */
+/** Limit of postponed processes, and of waiting images. */
 const mostPostponed = 4096;
 
 export class Identity implements Images, PluginIdentity {
@@ -113,7 +113,7 @@ export class Identity implements Images, PluginIdentity {
   readonly #workloads: Workloads;
   readonly #postponed = new LruCache<number, ObservedProcess>(mostPostponed);
   readonly #names: IdentityOptions["names"];
-  /** Images that have no workload yet because names of their container are still to come. */
+  /** Images without a workload yet, because the names of their container are still being requested. */
   readonly #waiting = new Map<number, Look>();
   #programs: Programs | undefined;
   #collections = 0;
@@ -148,14 +148,14 @@ export class Identity implements Images, PluginIdentity {
     return known?.workload ?? this.#keep(this.#waiting.get(workload) ?? this.#look(process));
   }
 
-  /** Who decides when what is reported may go; undefined where nobody is asked for names, and nothing ever waits. */
+  /** This, if names are requested from some source; otherwise nothing ever waits. */
   get waiting(): Identity | undefined {
     return this.#names && this;
   }
 
   /**
-   * Whether the names of a process's container are being asked for: what is reported of it is held back until then, for
-   * `of` decides by what is known at that moment.
+   * Whether the names of a process's container are still being requested. Until then, its records have to be held back,
+   * because `of` decides from what is known at that moment.
    */
   waits(process: ObservedProcess): boolean {
     const { workload } = process;
@@ -164,12 +164,12 @@ export class Identity implements Images, PluginIdentity {
     return this.#waiting.has(workload);
   }
 
-  /** Whether something is held back now. */
+  /** Whether any image waits. */
   get isWaiting(): boolean {
     return this.#waiting.size > 0;
   }
 
-  /** Decides what waits by what is known now. */
+  /** Decides all waiting images from what is known now. */
   stopWaiting(): void {
     this.#decide(() => true);
   }

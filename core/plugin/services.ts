@@ -38,7 +38,7 @@ export interface Workload {
 export interface Identity {
   /** The workload of a process, which never changes for one image of it. Never throws. */
   of(process: Task): Workload;
-  /** Whether names of its container are still to come; `of` does not wait for them. */
+  /** Whether names of its container are still being requested; `of` does not wait for them. */
   waits(process: Task): boolean;
   /** The workload with this number in a table's key. */
   workload(number: number): Workload;

@@ -181,7 +181,7 @@ export interface Metric {
   readonly resource: Resource;
   readonly time: Instant;
   readonly points: readonly Point[];
-  /** The attributes of series that had a point at the last collection and will have none until they begin again. */
+  /** Attributes of series that had a point in the last collection and have none in this one. */
   readonly ended?: readonly AnyAttributes[];
 }
 

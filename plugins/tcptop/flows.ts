@@ -59,7 +59,7 @@ export class Flows {
     this.#moved.set(id, { attributes, resource: connections.resource(conn.owner), sent, received });
   }
 
-  /** What only the event of all others can say. */
+  /** Adds traffic that is reported only in the event for all others. */
   addToRest({ sentBytes: sent, receivedBytes: received }: Flow): void {
     this.#unreported = plus(this.#unreported, { sent, received });
   }

@@ -10,7 +10,7 @@ export interface Sample {
   readonly metric: Readonly<Record<string, string>>;
   /** Unix seconds, and the number as text; absent for a native histogram. */
   readonly value?: readonly [number, string];
-  /** Of an expression for a range: all samples in it. */
+  /** All samples of a range expression. */
   readonly values?: readonly (readonly [number, string])[];
 }
 

@@ -1,4 +1,4 @@
-// How series begin and end in a real Prometheus that is set up as config/examples/prometheus.yaml says.
+// How series begin and end in a real Prometheus with the settings of config/examples/prometheus.yaml.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { startAgent } from "../support/agent.ts";
@@ -8,7 +8,7 @@ import { needBackends } from "./find.ts";
 import { startPrometheus } from "./prometheus.ts";
 
 const COUNT = 5;
-/** Connects to itself so many times, then listens on until it is ended. */
+/** Connects to itself COUNT times, then keeps listening. */
 const APPLICATION = `
   const net = require("node:net");
   const server = net.createServer((socket) => socket.end()).listen(7777, "127.0.0.1", async () => {
@@ -51,7 +51,7 @@ exporters:
       return found?.values?.at(-1)?.[1] === `${COUNT}` && found.values;
     });
     assert.equal(first![1], "0");
-    // Not when the agent began, which may be longer ago than what a query looks back.
+    // Not the agent's start, which may be further back than a query's range.
     assert.ok(first![0] > running, `${first![0]} is before ${running}`);
     const backlog = `wirespan_tcp_accept_queue_limit{service_name="till",server_port="7777"}`;
     await until("the listener", async () => (await store.query(backlog)).length === 1);

@@ -253,7 +253,7 @@ describe("the chart in a cluster", function () {
       await using sink = await OtlpSink.start("http");
       const url = `https://127.0.0.1:${cluster.kubeletPort}`;
       await using _ = await install("asking", listening(sink), "kubelet.enabled=true", `kubelet.url=${url}`);
-      // It connects when it begins to run, and the kubelet was asked before it existed.
+      // It connects as soon as it runs, when the last request to the kubelet was before its creation.
       await cluster.make(application("cart-1", await deployed("cart")));
       const owners = await connections(() => ownersOf(sink, "tcp connection"), "cart-1");
       const { uid } = await known("cart-1");

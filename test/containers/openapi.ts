@@ -1,4 +1,4 @@
-// Manifests by the schema that a real API server gives of its API (OpenAPI 3, /openapi/v3).
+// Validates manifests against the schema of a real API server (OpenAPI 3, /openapi/v3).
 import { Ajv } from "ajv";
 import type { Cluster, Manifest } from "./cluster.ts";
 
@@ -8,7 +8,7 @@ interface Schema {
   readonly "x-kubernetes-group-version-kind"?: readonly { readonly [key: string]: string }[];
 }
 
-/** What a manifest has that its kind's schema does not allow, unknown fields included: where, and what. */
+/** Every violation of the kind's schema in a manifest, including unknown fields, with its path. */
 export async function schemaFaults(cluster: Cluster, manifest: Manifest): Promise<string[]> {
   const { apiVersion, kind } = manifest;
   const [version, group = ""] = apiVersion.split("/").reverse();
@@ -20,7 +20,7 @@ export async function schemaFaults(cluster: Cluster, manifest: Manifest): Promis
   const found = schemas.find(([, schema]) => schema["x-kubernetes-group-version-kind"]?.some(isKind));
   if (!found) throw new Error(`${apiVersion}: no kind ${kind}`);
   const ajv = new Ajv({ allErrors: true, strict: false, validateFormats: false });
-  // Where fields are named, no others are allowed: OpenAPI says so nowhere.
+  // Unknown fields are errors, which the schema itself does not state.
   const closed = schemas.map(([name, schema]) => [
     name,
     schema.properties && !schema.additionalProperties ? { ...schema, additionalProperties: false } : schema,

@@ -3,7 +3,7 @@ import type { OtlpSink } from "../support/otlp-sink.ts";
 
 export type Owner = Readonly<Record<string, unknown>>;
 
-/** The Resource of each span and of each export of a metric of this name, in order of arrival. */
+/** The resource of each span with this name, and of each export of a metric with this name, in order of arrival. */
 export function ownersOf(sink: OtlpSink, name: string): Owner[] {
   const named = (all: readonly { readonly name: string }[]) => all.filter((each) => each.name === name);
   return sink.received.flatMap((each): readonly Owner[] => {

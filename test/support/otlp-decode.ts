@@ -177,7 +177,7 @@ export function decodeMetrics(bytes: Uint8Array): DecodedMetrics {
   return request;
 }
 
-/** Moves points that say that there is no value from a metric's data to its `ended`; throws if they have one. */
+/** Moves points with NO_RECORDED_VALUE from a metric's data to `ended`; throws if one has a value. */
 function setEndsApart(metric: Message): void {
   const ended: Message[] = [];
   for (const data of [metric.gauge, metric.sum, metric.histogram, metric.exponentialHistogram]) {

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { get } from "./http.ts";
 import type { Answer, Source } from "./names.ts";
 
-/** Without this only those that run already: one that is being started may have a process that connects. */
+/** By default only running containers are listed; one that is being started may already have a process that connects. */
 const STATES = { status: ["created", "running", "paused"] };
 
 interface Listed {

@@ -186,7 +186,7 @@ describe("names", () => {
     let names: Names;
     let changes = 0;
 
-    /** Lets time pass, and answers arrive. */
+    /** Advances the clock and lets responses arrive. */
     async function pass(ms: number): Promise<void> {
       now += ms;
       mock.timers.tick(ms);

@@ -24,7 +24,7 @@ export interface Source {
 /** Milliseconds between two requests, and between two that are made because a container is unknown. */
 const INTERVAL = 5000;
 const SOONEST = 1000;
-/** How long the names of a new container are awaited, milliseconds: a kubelet lists its id one or two seconds after its start. */
+/** How long to wait for the names of a new container, milliseconds: a kubelet lists its id 1 to 2 s after the start. */
 const PATIENCE = 3000;
 /** Limits: containers and pods of one source, and bytes of a name. */
 const MOST = 4096;
@@ -34,7 +34,7 @@ const NONE: Named = {};
 interface Missing {
   readonly containerId: string | undefined;
   readonly podUid: string | undefined;
-  /** Of the patience. */
+  /** Fires after PATIENCE. */
   readonly end: NodeJS.Timeout;
 }
 
@@ -47,9 +47,9 @@ export class Names implements Disposable {
   #asking: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
-  /** Containers whose names are waited for, by their keys. */
+  /** Containers whose names are being requested, by key. */
   readonly #missing = new Map<string, Missing>();
-  /** Keys of those that were waited for in vain. */
+  /** Keys of containers that no source has named in time. */
   readonly #givenUp = new LruCache<string, true>(MOST);
   #changed: () => void = () => {};
 
@@ -87,12 +87,12 @@ export class Names implements Disposable {
   }
 
   /**
-   * Whether names of this container or its pod are still to come. If some are missing, everybody is asked: at once, or a
-   * second after the last question, and again until they are known, but not for longer than PATIENCE.
+   * Whether names of this container or its pod are still being requested. If some are missing, all sources are read: at
+   * once, or a second after the last request, and again until the names are known, but no longer than PATIENCE.
    */
   awaits(containerId: string | undefined, podUid: string | undefined): boolean {
     if (containerId === undefined && podUid === undefined) return false;
-    // One that does not answer is not waited for.
+    // There is no point in waiting for sources that do not respond.
     if (this.#failing.size === this.#sources.length) return false;
     const key = `${podUid} ${containerId}`;
     if (this.#missing.has(key)) return true;
@@ -121,7 +121,7 @@ export class Names implements Disposable {
     this.#missing.clear();
   }
 
-  /** Whether no name is missing: one of the container, the pod's own. */
+  /** Whether the pod and the container both have a name. */
   #knows(containerId: string | undefined, podUid: string | undefined): boolean {
     const named = this.of(containerId, podUid);
     if (podUid !== undefined && named["k8s.pod.name"] === undefined) return false;
@@ -144,7 +144,7 @@ export class Names implements Disposable {
     this.#soon ??= setTimeout(ask, Math.max(0, this.#asked + SOONEST - performance.now())).unref();
   }
 
-  /** What an answer, or that there was none, changes for those that are waited for. */
+  /** Updates what is missing after all sources have responded or failed. */
   #answered(): void {
     const failed = this.#failing.size === this.#sources.length;
     for (const [key, { containerId, podUid, end }] of this.#missing) {

@@ -57,7 +57,7 @@ export function writeMetric(w: Writer, metric: ExportMetric, first: number, end:
   });
 }
 
-/** Writes one metric with a point without a value for each series that ends: stores show nothing of it from then on. */
+/** Writes one metric with a point without a value for each series that has ended, so that stores stop showing it. */
 export function writeEnds(w: Writer, metric: ExportMetric): void {
   writeData(w, metric, ({ attributes }) => {
     for (const ended of metric.ended) {
