@@ -1,6 +1,5 @@
 // Keeps records of processes whose workload is not decided yet. Tests: core/bridge/held-records.test.ts.
-import { TaskCursor } from "../../bpf/include/wirespan/structs.skel.ts";
-import type { Task } from "../plugin/connection.ts";
+import { type Task, TaskCursor } from "../plugin/connection.ts";
 import type { Fields, RingRecords } from "../plugin/skeleton.ts";
 
 /** Decides to which workloads processes belong. */

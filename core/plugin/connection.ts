@@ -14,7 +14,7 @@ import type {
 } from "./signals.ts";
 import type { Values } from "./values.ts";
 
-export { ConnRecordCursor } from "../../bpf/include/wirespan/structs.skel.ts";
+export { ConnRecordCursor, TaskCursor } from "../../bpf/include/wirespan/structs.skel.ts";
 export type { ConnRecord, Task };
 
 const { errno } = constants;
