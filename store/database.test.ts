@@ -34,8 +34,8 @@ describe("the viewer's file", () => {
 
   it("stays within its limit over ten refills, and notable chunks are kept longer", () => {
     const db = new Database(file, 16 * MIB);
-    for (let t = 0; t < 20; t++) db.transaction(() => db.addChunk(chunk("notable", t)));
-    for (let t = 100; t < 2700; t++) db.transaction(() => db.addChunk(chunk("calm", t)));
+    for (let t = 0; t < 20; t++) db.transaction(() => db.addChunk(chunk("notable", t), []));
+    for (let t = 100; t < 2700; t++) db.transaction(() => db.addChunk(chunk("calm", t), []));
     const size = statSync(file).size + statSync(`${file}-wal`).size;
     assert.ok(size <= 24 * MIB, `${size} bytes`);
     const { calm, notable } = db.kept();
@@ -73,10 +73,18 @@ describe("the viewer's file", () => {
     assert.ok(names < peer / 2, `${names} names of ${peer}`);
   });
 
+  it("stays within its limit with chunks of a size that fills pages badly", () => {
+    const db = new Database(file, 4 * MIB);
+    for (let t = 0; t < 600; t++) db.transaction(() => db.addChunk(chunk("calm", t, 12_800), []));
+    const { calm } = db.kept();
+    assert.ok(calm.bytes > 2.5 * MIB, `${calm.bytes} bytes`);
+    db.close();
+  });
+
   it("lets a class use the space of others, and reclaims it", () => {
     const db = new Database(file, 16 * MIB);
     const fill = (of: Class, from: number) => {
-      for (let t = from; t < from + 250; t++) db.transaction(() => db.addChunk(chunk(of, t)));
+      for (let t = from; t < from + 250; t++) db.transaction(() => db.addChunk(chunk(of, t), []));
     };
     fill("notable", 0);
     const borrowed = db.kept().notable.bytes;
@@ -89,7 +97,7 @@ describe("the viewer's file", () => {
 
   it("keeps what was committed when it is reopened", () => {
     const db = new Database(file, 16 * MIB);
-    db.transaction(() => db.addChunk(chunk("calm", 5)));
+    db.transaction(() => db.addChunk(chunk("calm", 5), []));
     db.close();
     const again = new Database(file, 16 * MIB);
     assert.equal(again.replaced, undefined);
@@ -99,7 +107,7 @@ describe("the viewer's file", () => {
 
   it("is put aside if it is damaged, of another kind or of another version", () => {
     const db = new Database(file, 16 * MIB);
-    for (let t = 0; t < 50; t++) db.transaction(() => db.addChunk(chunk("calm", t)));
+    for (let t = 0; t < 50; t++) db.transaction(() => db.addChunk(chunk("calm", t), []));
     db.close();
     truncateSync(file, statSync(file).size / 2);
     const first = new Database(file, 16 * MIB);

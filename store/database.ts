@@ -7,17 +7,26 @@ export const CLASSES = ["calm", "notable", "application"] as const;
 export type Class = (typeof CLASSES)[number];
 
 /** Version of the tables; a file with another one is put aside. */
-const SCHEMA = "5";
+const SCHEMA = "6";
 
 const PAGE = 8192;
+
+/** Level of the sums and points that reach back the furthest. */
+const COARSEST = 1;
 
 /**
  * Fractions of the limit; the rest is for sums, points and the index. Unused space of a class is lent to the others.
  */
 const SHARE: Readonly<Record<Class, number>> = { calm: 0.45, notable: 0.25, application: 0.1 };
 
+/** Fraction that chunks leave free: some sizes fill their pages badly. */
+const RESERVE = 0.04;
+
 /** Of all chunks together. */
 const CHUNKS = CLASSES.reduce((sum, one) => sum + SHARE[one], 0);
+
+/** Bytes of a chunk. */
+const SIZE = "octet_length(data) + octet_length(ids) + octet_length(head)";
 
 const TABLES = `
 CREATE TABLE IF NOT EXISTS meta (k TEXT PRIMARY KEY, v TEXT NOT NULL) WITHOUT ROWID;
@@ -28,6 +37,10 @@ CREATE TABLE IF NOT EXISTS chunk (id INTEGER PRIMARY KEY, signal INTEGER NOT NUL
   t1 REAL NOT NULL, n INTEGER NOT NULL, one_in INTEGER NOT NULL, longest REAL NOT NULL, ids BLOB NOT NULL, head TEXT NOT NULL,
   data BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS chunk_time ON chunk (signal, t1);
+CREATE TABLE IF NOT EXISTS chunk_resource (chunk INTEGER NOT NULL, resource INTEGER NOT NULL, PRIMARY KEY (chunk, resource))
+  WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS chunk_removed AFTER DELETE ON chunk
+  BEGIN DELETE FROM chunk_resource WHERE chunk = old.id; END;
 CREATE TABLE IF NOT EXISTS edge (id INTEGER PRIMARY KEY, edge TEXT NOT NULL UNIQUE, used REAL NOT NULL DEFAULT (unixepoch()));
 CREATE TABLE IF NOT EXISTS sum (level INTEGER NOT NULL, t REAL NOT NULL, data BLOB NOT NULL, PRIMARY KEY (level, t)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, metric INTEGER NOT NULL, resource INTEGER NOT NULL,
@@ -91,9 +104,7 @@ export class Database {
       PRAGMA max_page_count = ${Math.floor(bytes / PAGE)};`);
     this.#db.exec(TABLES);
     this.setMeta("schema", SCHEMA);
-    for (const { class: of, used } of this.all(
-      "SELECT class, sum(length(data) + length(ids)) used FROM chunk GROUP BY class",
-    ))
+    for (const { class: of, used } of this.all(`SELECT class, sum(${SIZE}) used FROM chunk GROUP BY class`))
       this.#used[of as Class] = Number(used);
   }
 
@@ -119,14 +130,15 @@ export class Database {
   }
 
   /** Makes room by deleting the oldest chunks, and adds one. */
-  addChunk(chunk: Omit<StoredChunk, "id">): void {
-    const size = chunk.data.length + chunk.ids.length;
+  addChunk(chunk: Omit<StoredChunk, "id">, resources: Iterable<number>): void {
+    const size = chunk.data.length + chunk.ids.length + Buffer.byteLength(chunk.head);
     this.#makeRoom(chunk.class, size, CHUNKS * this.bytes);
     const { signal, t0, t1, n, oneIn, longest, ids, head, data } = chunk;
-    this.run(
+    const id = this.run(
       "INSERT INTO chunk (signal, class, t0, t1, n, one_in, longest, ids, head, data) VALUES (?,?,?,?,?,?,?,?,?,?)",
       ...[signal, chunk.class, t0, t1, n, oneIn, longest, ids, head, data],
     );
+    for (const resource of resources) this.run("INSERT INTO chunk_resource VALUES (?, ?)", id, resource);
     this.#used[chunk.class] += size;
   }
 
@@ -137,15 +149,17 @@ export class Database {
 
   /** Bytes of sums, points and names. */
   #others(): number {
-    const pages = Number(this.get("PRAGMA page_count")?.page_count);
-    const free = Number(this.get("PRAGMA freelist_count")?.freelist_count);
-    return (pages - free) * PAGE - this.#usedByAll();
+    return this.bytes - this.#freeBytes() - this.#usedByAll();
   }
 
-  /**
-   * Deletes the oldest tenth of the sums and points, with the names that are no longer used, if they exceed their
-   * share. Returns whether it did.
-   */
+  /** Bytes within the limit that no page uses. */
+  #freeBytes(): number {
+    const pages = Number(this.get("PRAGMA page_count")?.page_count);
+    const free = Number(this.get("PRAGMA freelist_count")?.freelist_count);
+    return this.bytes - (pages - free) * PAGE;
+  }
+
+  /** Deletes the oldest tenth of the sums and points if they exceed their share. Returns whether it did. */
   boundSums(): boolean {
     if (this.#others() < 0.9 * (1 - CHUNKS) * this.bytes) return false;
     const all = "(SELECT t FROM sum UNION ALL SELECT t FROM point)";
@@ -153,10 +167,36 @@ export class Database {
       first: number;
       last: number;
     };
-    const until = first + Math.max(60, (last - first) / 10);
+    // Whole minutes: both levels then refer to the same names.
+    const until = Math.floor((first + Math.max(60, (last - first) / 10)) / 60) * 60;
     for (const table of ["sum", "point"]) this.run(`DELETE FROM ${table} WHERE t < ?`, until);
-    for (const table of ["edge", "series"]) this.run(`DELETE FROM ${table} WHERE used < ?`, until);
     return true;
+  }
+
+  /** Notes that an edge or a series is in a window of sums or points of a time, seconds since the epoch. */
+  use(table: "edge" | "series", id: number, seconds: number): void {
+    this.run(`UPDATE ${table} SET used = ? WHERE id = ?`, seconds, id);
+  }
+
+  /** Removes edges, series and resources that nothing in the file refers to, except resources that may be named again. */
+  removeUnused(resources: Iterable<number>): void {
+    const removable = (table: string) => {
+      // The last number is not to be given to another name.
+      return `DELETE FROM ${table} WHERE id < (SELECT max(id) FROM ${table})`;
+    };
+    for (const [table, of] of [
+      ["edge", "sum"],
+      ["series", "point"],
+    ] as const)
+      this.run(`${removable(table)} AND used < (SELECT min(t) FROM ${of} WHERE level = ${COARSEST})`);
+    this.run(
+      `${removable("resource")}
+        AND id NOT IN (SELECT value FROM json_each(?))
+        AND id NOT IN (SELECT resource FROM chunk_resource)
+        AND id NOT IN (SELECT resource FROM series)
+        AND id NOT IN (SELECT edge ->> 'resource' FROM edge)`,
+      JSON.stringify([...resources]),
+    );
   }
 
   /** Whether there is no room within the limit, although there may be on the disk. */
@@ -280,17 +320,15 @@ export class Database {
    */
   #makeRoom(of: Class, more: number, limit: number): void {
     const excess = (one: Class) => (this.#used[one] + (one === of ? more : 0)) / SHARE[one];
-    while (this.#usedByAll() + more > limit) {
+    const isTight = () => this.#usedByAll() + more > limit || this.#freeBytes() - more < RESERVE * this.bytes;
+    while (isTight()) {
       const first = CLASSES.toSorted((a, b) => excess(b) - excess(a)).find((one) => this.#evict(one));
       if (first === undefined) return;
     }
   }
 
   #evict(of: Class): boolean {
-    const oldest = this.get(
-      "SELECT id, length(data) + length(ids) size FROM chunk WHERE class = ? ORDER BY t1 LIMIT 1",
-      of,
-    );
+    const oldest = this.get(`SELECT id, ${SIZE} size FROM chunk WHERE class = ? ORDER BY t1 LIMIT 1`, of);
     if (oldest === undefined) return false;
     this.run("DELETE FROM chunk WHERE id = ?", Number(oldest.id));
     this.#used[of] -= Number(oldest.size);

@@ -20,6 +20,9 @@ import { Windows } from "./sums/windows.ts";
 /** Rows of a chunk, and seconds after which a smaller one is written. */
 const CHUNK = { rows: 2048, seconds: 10 };
 
+/** Seconds after which names are removed that nothing refers to. */
+const CLEANING = 600;
+
 const MOST_SERVED = 10_000;
 
 /** Rows of one signal and class that are not in the file yet. */
@@ -56,6 +59,10 @@ export class Ingest {
   #seq = 0;
   /** When the first frame arrived that is not in the file; milliseconds. */
   #since: number | undefined;
+  /** When names were removed, seconds since the epoch. */
+  #cleaned = Number.NEGATIVE_INFINITY;
+  /** Resources of the rows that are being put into chunks. */
+  #keeping: Iterable<number> = [];
   /** Uneventful rows of this second, and one in how many is stored. */
   #second = { at: 0, rows: 0 };
   #oneIn = 1;
@@ -114,6 +121,9 @@ export class Ingest {
       case "resource":
         this.#resourceIds.set(head.id, this.#db.intern("resource", JSON.stringify(head.attributes)));
         return false;
+      case "forget":
+        this.#resourceIds.clear();
+        return false;
       case "state":
         this.state = head;
         return false;
@@ -151,16 +161,22 @@ export class Ingest {
   /** Writes every open chunk, the sums and the points. Throws what SQLite throws; then everything is still open. */
   commit(nowSeconds: number): void {
     this.#db.transaction(() => {
-      if (this.#db.boundSums()) {
-        this.windows.forget();
-        this.points.forget();
-      }
+      const isFull = this.#db.boundSums();
       for (const open of this.#open.values()) if (open.rows.n > 0) this.#write(open);
       this.windows.commit(nowSeconds);
       this.points.commit(nowSeconds);
+      if (isFull || Math.abs(nowSeconds - this.#cleaned) >= CLEANING) this.#clean(nowSeconds);
     });
     for (const { rows } of this.#open.values()) rows.clear();
     this.#since = undefined;
+  }
+
+  /** Removes names that nothing refers to any more. */
+  #clean(nowSeconds: number): void {
+    this.#cleaned = nowSeconds;
+    this.#db.removeUnused([...this.#resourceIds.values(), ...this.served.values(), ...this.#keeping]);
+    this.windows.forget();
+    this.points.forget();
   }
 
   #rows(head: RowsHead, body: Uint8Array, now: number): boolean {
@@ -209,6 +225,7 @@ export class Ingest {
   /** Adds rows of a class to its open chunk, and writes those that are full. Returns whether one was. */
   #keep(signal: Signal, of: Class, copied: Copied, at: Uint32Array, now: number): boolean {
     let isFull = false;
+    this.#keeping = copied.resources;
     for (let from = 0; from < at.length; ) {
       const { rows } = this.#openChunk(signal, of, this.#seq);
       const to = Math.min(at.length, from + rows.capacity - rows.n);
@@ -248,12 +265,9 @@ export class Ingest {
   #metrics(head: MetricsHead, body: Uint8Array): void {
     this.#seq = head.seq;
     const numbers = new ColumnReader(body).next(Float64Array, Math.floor(body.length / 8));
-    this.points.add(
-      head,
-      numbers,
-      (id) => this.#metricIds.get(id) ?? 0,
-      (id) => this.#resourceIds.get(id) ?? 0,
-    );
+    const metricOf = (id: number) => this.#metricIds.get(id) ?? 0;
+    // New series get their numbers in one transaction.
+    this.#db.transaction(() => this.points.add(head, numbers, metricOf, (id) => this.resourceOf(id)));
   }
 
   #openChunk(signal: Signal, of: Class, seq: number): OpenChunk {
@@ -283,8 +297,12 @@ export class Ingest {
       t1 = Math.max(t1, end);
       longest = Math.max(longest, duration[i]!);
     }
+    const resources = new Set(rows.resource.subarray(0, n));
     const { head, data } = encodeChunk(rows);
     const ids = bloomOf(rows.ids, n);
-    this.#db.addChunk({ signal: signal.id, class: of, t0, t1, n, oneIn, longest, ids, head, data });
+    this.#db.addChunk(
+      { signal: signal.id, class: of, t0, t1, n, oneIn, longest, ids, head, data },
+      resources,
+    );
   }
 }

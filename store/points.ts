@@ -61,6 +61,7 @@ export class Points {
         const isHistogram = series.metric.instrument === "histogram";
         const value = isHistogram ? histogramAt(numbers, at) : numbers[at]!;
         at += isHistogram ? 6 + numbers[at + 5]! : 1;
+        if (!this.#open.at(-1)!.values.has(series.id)) this.#db.use("series", series.id, seconds);
         for (const { values } of this.#open) merge(values, series, value);
       }
     }
@@ -111,9 +112,6 @@ export class Points {
       const begin = Math.floor(seconds / LEVELS[i]!.seconds) * LEVELS[i]!.seconds;
       if (begin === open.begin) continue;
       if (open.values.size > 0) this.#write(i, open.begin, open.values);
-      if (i === LEVELS.length - 1)
-        for (const id of open.values.keys())
-          this.#db.run("UPDATE series SET used = ? WHERE id = ?", open.begin, id);
       open.begin = begin;
       open.values = new Map();
       // After a restart of the store the window may have begun already.

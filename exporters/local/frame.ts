@@ -49,6 +49,11 @@ export interface MetricsHead {
   readonly metrics: readonly MetricHead[];
 }
 
+/** Resources that were declared so far are not named any more. */
+export interface ForgetHead {
+  readonly type: "forget";
+}
+
 /** The agent's own state, as printed by `wirespan status --json`. */
 export interface StateHead {
   readonly type: "state";
@@ -86,7 +91,15 @@ export interface FlushHead {
   readonly seq: number;
 }
 
-export type Head = Declared | RowsHead | MetricsHead | StateHead | TokenHead | LivingHead | FlushHead;
+export type Head =
+  | Declared
+  | RowsHead
+  | MetricsHead
+  | StateHead
+  | TokenHead
+  | LivingHead
+  | FlushHead
+  | ForgetHead;
 
 /** A frame as bytes; columns are aligned to eight bytes from the frame's beginning. */
 export function encodeFrame(head: Head, columns: readonly Uint8Array[] = []): Buffer {

@@ -12,8 +12,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../core/plugin/log.ts";
-import type { Metric, SpanSpec } from "../../core/plugin/signals.ts";
+import type { Metric, Resource, SpanSpec } from "../../core/plugin/signals.ts";
 import { needsRoot, output } from "../../test/support/netns.ts";
 import { CONNECTION, outbound, traceId } from "../../test/support/page.ts";
 import { until } from "../../test/support/until.ts";
@@ -61,7 +62,7 @@ describe("the exporter that feeds the page", function () {
     rmSync(folder, { recursive: true });
   });
 
-  const give = (count: number, from = 0) => {
+  const give = (count: number, from = 0, resourceOf = (_: number): Resource => RESOURCE) => {
     const now = Date.now() / 1000;
     const end = { sec: Math.floor(now), nsec: 0 };
     for (let i = from; i < from + count; i++) {
@@ -70,7 +71,7 @@ describe("the exporter that feeds the page", function () {
         ...{
           spec: SPEC,
           scope: SCOPE,
-          resource: RESOURCE,
+          resource: resourceOf(i),
           traceId: id,
           spanId: id.subarray(8),
           kind: "internal",
@@ -101,6 +102,19 @@ describe("the exporter that feeds the page", function () {
     await exporter.flush(5000);
     assert.equal(exporter.counts("span").acknowledged, 5000);
     assert.equal((await ask("connections?last=600")).total, 5000);
+  });
+
+  it("declares a resource again after many others, whose numbers the store has forgotten", async () => {
+    await start();
+    const resources = Array.from({ length: 5000 }, (_, i) => ({
+      attributes: { "service.name": `job-${i}` },
+    }));
+    give(resources.length, 0, (i) => resources[i]!);
+    await sleep(1500);
+    give(1, 5000, () => resources[0]!);
+    await exporter.flush(5000);
+    assert.equal((await ask("connections?last=600&q=service:job-0")).total, 2);
+    assert.equal((await ask("connections?last=600&q=service:job-4999")).total, 1);
   });
 
   it("sends the increments of metrics, and gauges", async () => {

@@ -28,6 +28,9 @@ const BATCH = { rows: 2048, ms: 1000 };
 /** Maximum bytes that wait for the store. */
 const QUEUE_BYTES = 8 * 1024 * 1024;
 
+/** Resources that the store has to know at once. */
+const MOST_RESOURCES = 4096;
+
 /** A frame that the store has not committed. */
 interface Waiting {
   readonly kind: Kind;
@@ -55,6 +58,7 @@ export class LocalExporter implements Exporter, Sink {
   readonly #waiting = new Map<number, Waiting>();
   readonly #timer: NodeJS.Timeout;
   #resources = new WeakMap<Resource, number>();
+  #declaredResources = 0;
   /** Ids that the running store has received. */
   #declared = new Set<SpanSpec | EventSpec | MetricSpec>();
   #nextId = 1;
@@ -83,7 +87,10 @@ export class LocalExporter implements Exporter, Sink {
       },
       () => this.#ended(),
     );
-    this.#timer = setInterval(() => this.#ship(), BATCH.ms);
+    this.#timer = setInterval(() => {
+      this.#ship();
+      this.#forget();
+    }, BATCH.ms);
     this.#timer.unref();
   }
 
@@ -286,8 +293,17 @@ export class LocalExporter implements Exporter, Sink {
     if (known !== undefined) return known;
     const id = this.#nextId++;
     this.#resources.set(resource, id);
+    this.#declaredResources++;
     this.#write(encodeFrame({ type: "resource", id, attributes: resource.attributes }));
     return id;
+  }
+
+  /** Of processes that come and go most have gone: those that are still there are declared again. */
+  #forget(): void {
+    if (this.#declaredResources < MOST_RESOURCES) return;
+    this.#resources = new WeakMap();
+    this.#declaredResources = 0;
+    this.#write(encodeFrame({ type: "forget" }));
   }
 
   #declare(spec: SpanSpec | EventSpec | MetricSpec, head: Head): void {
@@ -342,6 +358,7 @@ export class LocalExporter implements Exporter, Sink {
     this.#lose("unconfirmed");
     this.#declared = new Set();
     this.#resources = new WeakMap();
+    this.#declaredResources = 0;
     // Their resources were numbered for the previous store.
     for (const { kind, rows } of this.#open.values()) {
       this.#counter.lost(kind, "unconfirmed", rows.n);

@@ -49,6 +49,8 @@ export class Windows {
       edge,
       windows.some(({ size }) => size < MOST_EDGES),
     );
+    const coarsest = windows.at(-1)!;
+    if (id !== undefined && !coarsest.has(id)) this.#db.use("edge", id, seconds);
     return { from, to: from + length, sums: windows.map((window) => this.#in(window, id)) };
   }
 
@@ -74,8 +76,6 @@ export class Windows {
         // Spans of a window arrive until the agent's next flush.
         if (begin + length + 5 >= seconds && begin <= seconds) continue;
         open.delete(begin);
-        if (i === LEVELS.length - 1)
-          for (const id of window.keys()) this.#db.run("UPDATE edge SET used = ? WHERE id = ?", begin, id);
       }
       this.#db.run("DELETE FROM sum WHERE level = ? AND t < ?", i, seconds - kept);
     }
