@@ -4,7 +4,6 @@
 import { skeleton as trackerSkeleton } from "../../bpf/tracker/tracker.skel.ts";
 import type { Config } from "../../config/config.ts";
 import type { Container } from "../base/container.ts";
-import { VERSION } from "../base/version.ts";
 import type { BootClock } from "../bridge/clock.ts";
 import { requireKernel } from "../bridge/kernel.ts";
 import { detachAll, type Loaded } from "../bridge/loader.ts";
@@ -28,6 +27,7 @@ import { Living } from "./living.ts";
 import { parts } from "./parts.ts";
 import { changesIn, type PluginRunner } from "./plugin-runner.ts";
 import type { Owned } from "./readings.ts";
+import { RunningPlugins } from "./running-plugins.ts";
 import { Tracker } from "./tracker.ts";
 
 export class Engine {
@@ -38,8 +38,7 @@ export class Engine {
   #config: Config;
   /** Whether the filter may let a process pass. */
   #wanted: (task: SeenProcess) => boolean;
-  #runners: readonly PluginRunner[];
-  readonly #failed: FailedPlugin[];
+  readonly #plugins: RunningPlugins;
   readonly #reserve: Reserve;
   readonly #collector: Collector;
   #first: Promise<readonly Metric[]> = Promise.resolve([]);
@@ -61,8 +60,7 @@ export class Engine {
     this.#config = container.resolve(parts.config);
     this.tracker = tracker;
     this.#wanted = this.#wantedBy(this.#config);
-    this.#runners = runners;
-    this.#failed = failed;
+    this.#plugins = new RunningPlugins(container, runners, failed, () => this.drain());
     this.#reserve = reserve;
     this.clock = container.resolve(parts.clock);
     this.#living = new Living({
@@ -107,11 +105,11 @@ export class Engine {
 
   /** Plugins that can't run here, and why. */
   get failed(): readonly FailedPlugin[] {
-    return this.#failed;
+    return this.#plugins.failed;
   }
 
   get runners(): readonly PluginRunner[] {
-    return this.#runners;
+    return this.#plugins.runners;
   }
 
   /** Throws an error of the whole agent; a plugin that fails is disabled, unless `strict` is set. */
@@ -189,7 +187,7 @@ export class Engine {
         }),
     );
     this.#trackerReader = reader;
-    this.#startAll(sink);
+    this.#plugins.startAll(this.#config, poller);
     identity.connect({
       assign: (image, workload) => this.tracker.assignWorkload(image, workload),
       drain: () => void this.#drain([reader]),
@@ -225,51 +223,12 @@ export class Engine {
     return this.#container.resolve(parts.spans).inTraces;
   }
 
-  #startAll(sink: Sink): void {
-    const started: PluginRunner[] = [];
-    for (const runner of this.runners) {
-      try {
-        this.#start(runner, this.#config, sink);
-        started.push(runner);
-      } catch (cause) {
-        const { name } = runner.plugin;
-        const { lockdown } = this.#container.resolve(parts.native).features();
-        const error = explained(name, cause, lockdown);
-        if (this.#config.strict) throw error;
-        this.#discard(runner);
-        this.#failed.push({ name, error });
-      }
-    }
-    this.#runners = started;
-  }
-
-  #start(runner: PluginRunner, config: Config, sink: Sink): void {
-    runner.start(this.#container, {
-      scope: { name: `wirespan.${runner.plugin.name}`, version: VERSION },
-      sink,
-      host: this.#container.resolve(parts.hostResource),
-      clock: this.clock,
-      startNs: this.clock.bootNow(),
-      maxSeries: config.metrics.maxSeries,
-    });
-    this.#poller?.add(runner.reader?.rings ?? []);
-  }
-
-  /** Ends a plugin that could not start. */
-  #discard(runner: PluginRunner): void {
-    runner.detach();
-    this.#container.resolve(parts.spans).withdraw(runner.bit);
-    this.#poller?.remove(runner.reader?.rings ?? []);
-    runner.close();
-  }
-
   /**
    * Applies a new configuration; plugins that it does not affect keep running. Returns what changed, in words; if it
    * throws, nothing has changed.
    */
   async reload(config: Config, plugins: readonly Plugin[]): Promise<readonly string[]> {
     if (!this.#poller) return [];
-    const sink = this.#container.resolve(parts.sink);
     const native = this.#container.resolve(parts.native);
     const { tracker } = this;
     const wanted = enabledOf(plugins, config);
@@ -278,16 +237,16 @@ export class Engine {
     await tracker.watchCgroups(config, this.#config);
     warnIgnored(wanted, config, this.#log);
     const isWanted = this.#wantedBy(config);
-    const kept = this.#runners.filter((r) => wanted.includes(r.plugin) && r.runsAs(config));
-    const ending = this.#runners.filter((r) => !kept.includes(r));
+    const kept = this.runners.filter((r) => wanted.includes(r.plugin) && r.runsAs(config));
+    const ending = this.runners.filter((r) => !kept.includes(r));
     const starting = wanted.filter((plugin) => !kept.some((r) => r.plugin === plugin));
     const attaching = { config, native, tracker };
     const correlated = await this.#correlating.prepare({ ...attaching, log: this.#log }, this.#poller);
     let [fresh, failed]: [readonly PluginRunner[], readonly FailedPlugin[]] = [[], []];
     try {
-      ({ attached: fresh, failed } = await attachBeside(starting, attaching, this.#runners, this.#failed));
+      ({ attached: fresh, failed } = await attachBeside(starting, attaching, this.runners, this.failed));
       await tracker.keepTuples(config, needs.tuples);
-      this.#startBeside(fresh, config, sink);
+      this.#plugins.startBeside(fresh, config);
     } catch (error) {
       correlated.discard();
       tracker.configure(this.#config);
@@ -299,12 +258,11 @@ export class Engine {
     this.#wanted = isWanted;
     for (const runner of ending) runner.detach();
     tracker.emitLast();
-    this.#runners = [...kept, ...fresh];
-    this.#failed.splice(0, this.#failed.length, ...failed);
+    this.#plugins.replace([...kept, ...fresh], failed);
     // A running collection still reads from those that end.
     await this.#collector.idle();
     if (ending.length > 0) this.#identity?.stopWaiting();
-    for (const runner of ending) await this.#end(runner, sink);
+    for (const runner of ending) await this.#plugins.end(runner);
     this.#config = config;
     const refused = failed.map(({ name, error }) => `${name}: still fails: ${error.message}`);
     return [...changesIn(ending, fresh), ...correlated.said, ...refused];
@@ -320,29 +278,6 @@ export class Engine {
     if (this.#closed) return;
     this.tracker.pagePort = port;
     this.tracker.configure(this.#config);
-  }
-
-  /** Starts what is attached; if one cannot start, none stays. */
-  #startBeside(runners: readonly PluginRunner[], config: Config, sink: Sink): void {
-    try {
-      for (const runner of runners) this.#start(runner, config, sink);
-    } catch (error) {
-      for (const runner of runners) this.#discard(runner);
-      throw error;
-    }
-  }
-
-  /** What a plugin counted until its programs were detached is not lost with it. */
-  async #end(runner: PluginRunner, sink: Sink): Promise<void> {
-    await runner.sweepAlone();
-    sink.metrics(
-      runner.collect(
-        () => this.clock.bootNow(),
-        () => this.drain(),
-      ),
-    );
-    this.drain();
-    this.#discard(runner);
   }
 
   /** Passes the records in the rings to the sink; returns their number. */
