@@ -28,7 +28,7 @@ export function lowest(figures: Figures): number {
 }
 
 /** Round by round; each round's two figures were taken right after each other. */
-export function pairwise(a: Figures, b: Figures, of: (a: number, b: number) => number): number[] {
+function pairwise(a: Figures, b: Figures, of: (a: number, b: number) => number): number[] {
   return a.slice(0, b.length).map((value, i) => of(value, b[i]!));
 }
 

@@ -9,8 +9,8 @@ import { ConnectionSpans } from "../core/engine/connection-spans.ts";
 import { importPlugins } from "../core/engine/discover.ts";
 import { Sampling } from "../core/engine/sampling.ts";
 import type { Fields, Place } from "../core/plugin/skeleton.ts";
-import { createExporters } from "../exporters/create.ts";
 import type { Ring } from "../native/index.ts";
+import { createExporters } from "../test/support/create-exporters.ts";
 
 /** A line's worth. */
 export const SPANS = 40_960;
@@ -79,7 +79,7 @@ function recordOf(i: number): Given {
 }
 
 /** What a ring of so many records gives. */
-export function batchOf(records: number): Uint8Array<ArrayBuffer> {
+function batchOf(records: number): Uint8Array<ArrayBuffer> {
   const { size } = skeleton.records.spans;
   const step = HEADER + ((size + 7) & ~7);
   const bytes = new Uint8Array(records * step);

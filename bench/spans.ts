@@ -3,8 +3,8 @@
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import type { Span } from "../core/plugin/signals.ts";
-import { createExporters } from "../exporters/create.ts";
 import { Encoder } from "../exporters/otlp/encode/encoder.ts";
+import { createExporters } from "../test/support/create-exporters.ts";
 import { connectionSpan, resource } from "../test/support/telemetry.ts";
 
 /** A line's worth. */

@@ -13,7 +13,7 @@ const declared = new Map(
 );
 
 /** Resource attributes that the stores must have as labels. */
-export const RESOURCE_LABELS = ["host.name", "service.namespace", "service.name", "service.instance.id"];
+const RESOURCE_LABELS = ["host.name", "service.namespace", "service.name", "service.instance.id"];
 
 const SUFFIXES: Readonly<Record<string, string>> = { s: "_seconds", By: "_bytes" };
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
+import { createExporters } from "../test/support/create-exporters.ts";
 import { arrived, recorder, until, upTo } from "../test/support/exporting.ts";
 import { OtlpSink } from "../test/support/otlp-sink.ts";
 import { connectionSpan } from "../test/support/telemetry.ts";
-import { createExporters } from "./create.ts";
 
 describe("createExporters", () => {
   it("feeds several exporters at once, and an outage of one does not affect the other", async () => {
@@ -69,7 +69,7 @@ describe("createExporters", () => {
   it("loads grpc-js only for path: sdk", async () => {
     const { spawnSync } = await import("node:child_process");
     const script = `
-      const { createExporters } = await import(${JSON.stringify(import.meta.resolve("./create.ts"))});
+      const { createExporters } = await import(${JSON.stringify(import.meta.resolve("../test/support/create-exporters.ts"))});
       const log = { error() {}, warn() {}, info() {}, debug() {} };
       const otlp = { type: "otlp_http", endpoint: "http://127.0.0.1:9", headers: {}, tls: {}, compression: "gzip",
         timeoutMs: 1, queueBytes: 1, signals: [] };

@@ -90,18 +90,6 @@ export function fanoutOf(made: readonly MadeExporter[]): Fanout {
   );
 }
 
-/** Creates every exporter of `configs`, whose keys become their names. Throws as createExporter does. */
-export async function createExporters(
-  configs: Readonly<Record<string, ExporterConfig>>,
-  log: Log,
-  makeLive?: MakeLive,
-): Promise<Fanout> {
-  const shared = sharedBy(configs, log, makeLive);
-  const made: MadeExporter[] = [];
-  for (const [name, config] of Object.entries(configs)) made.push(await createExporter(name, config, shared));
-  return fanoutOf(made);
-}
-
 async function createConsole(
   name: string,
   config: ConsoleConfig,
@@ -161,7 +149,7 @@ async function createLean(
 
 /**
  * Creates what carries requests to a backend; a protocol's modules are loaded only if it is used. Throws as
- * createExporters does.
+ * createExporter does.
  */
 export async function createTransport(
   name: string,

@@ -12,7 +12,6 @@ const catalogue = {
   CONFIG_INVALID: 2,
   CONFIG_UNREADABLE: 2,
   USAGE: 2,
-  SETUP: 2,
   CONTROL: 2,
   KERNEL_TOO_OLD: 3,
   KERNEL_NO_BTF: 3,

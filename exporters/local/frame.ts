@@ -6,7 +6,7 @@ import type { AttributeSpecs, MetricSpec } from "../../core/plugin/signals.ts";
 import { type Declaration, IDS, LINK, type RowBuilder, type Rows, type Values, valuesOf } from "./columns.ts";
 
 /** Maximum length: a longer frame does not come from the agent. */
-export const MAX_FRAME = 64 * 1024 * 1024;
+const MAX_FRAME = 64 * 1024 * 1024;
 
 /** How numbers refer to what was declared in an earlier frame of the same connection. */
 export type Declared =

@@ -11,7 +11,7 @@ import { type SdkPayload, SdkTransport } from "./transport.ts";
 
 /**
  * Exporters by name, and what provides them all: one NodeSDK, because its providers are global. Throws as
- * createExporters does.
+ * createExporter does.
  */
 export async function createSdkExporters(
   configs: Readonly<Record<string, OtlpGrpcConfig | OtlpHttpConfig>>,

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
+import { createExporters } from "../../test/support/create-exporters.ts";
 import {
   arrived,
   type Change,
@@ -15,7 +16,6 @@ import {
 } from "../../test/support/exporting.ts";
 import { OtlpSink } from "../../test/support/otlp-sink.ts";
 import { acceptedMetric, connectionSpan, dropEvent, softirqMetric } from "../../test/support/telemetry.ts";
-import { createExporters } from "../create.ts";
 
 const kinds = ["span", "point", "event"] as const;
 const rig = (sink: OtlpSink, change: Change = {}) => Exporting.toSink(sink, { path: "sdk", ...change });
@@ -202,7 +202,7 @@ describe("the SDK", function () {
   it("is loaded only if it is chosen", () => {
     const loaded = (path: string): string[] => {
       const script = `
-        import { createExporters } from "./exporters/create.ts";
+        import { createExporters } from "./test/support/create-exporters.ts";
         import { registerHooks } from "node:module";
         const names = new Set();
         registerHooks({ resolve(specifier, context, next) {

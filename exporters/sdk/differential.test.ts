@@ -16,11 +16,11 @@ import type {
   Span,
   SpanSpec,
 } from "../../core/plugin/signals.ts";
+import { createExporters } from "../../test/support/create-exporters.ts";
 import type { Attributed, AttributeKind, DecodedMetric } from "../../test/support/otlp-decode.ts";
 import { OtlpSink, type Received } from "../../test/support/otlp-sink.ts";
 import { instant } from "../../test/support/telemetry.ts";
 import type { MetricPreferences, OtlpGrpcConfig, OtlpHttpConfig } from "../config.ts";
-import { createExporters } from "../create.ts";
 import type { Fanout } from "../fanout.ts";
 
 const SPANS = 100_000;

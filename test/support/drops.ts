@@ -7,7 +7,7 @@ import { type Kept, type Watch, watch } from "./engine.ts";
 import type { Netns } from "./netns.ts";
 
 /** Makes segments that no ordinary program sends; the file says which. */
-export const SEGMENTS = fileURLToPath(new URL("../segments/segments.py", import.meta.url));
+const SEGMENTS = fileURLToPath(new URL("../segments/segments.py", import.meta.url));
 
 type Words = Readonly<Record<string, string | number>>;
 

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "../../core/plugin/log.ts";
 import type { OtlpGrpcConfig, OtlpHttpConfig } from "../../exporters/config.ts";
-import { createExporters } from "../../exporters/create.ts";
 import type { Exporter, Kind } from "../../exporters/exporter.ts";
 import type { Fanout } from "../../exporters/fanout.ts";
+import { createExporters } from "./create-exporters.ts";
 import type { OtlpSink } from "./otlp-sink.ts";
 import { connectionSpan, numberOf } from "./telemetry.ts";
 

@@ -1,6 +1,6 @@
 // Tests that have two sizes: `npm test` runs the short form, `npm run test:long` the long one.
 
-export const isLong = process.env.TEST_LONG === "1";
+const isLong = process.env.TEST_LONG === "1";
 
 /** The size of this run. */
 export function size(short: number, long: number): number {

@@ -10,7 +10,7 @@ const folder = fileURLToPath(new URL("../threads/", import.meta.url));
 let built: Promise<string> | undefined;
 
 /** One of what test/threads/Makefile builds. */
-export async function programOf(name: string): Promise<string> {
+async function programOf(name: string): Promise<string> {
   built ??= output("flock", [folder, "make", "-s", "-C", folder]);
   await built;
   return `${folder}build/${name}`;

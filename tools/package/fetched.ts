@@ -34,7 +34,7 @@ export const ZIG = {
 } as const;
 
 /** Makes packages of Linux distributions. */
-export const NFPM = {
+const NFPM = {
   version: "2.48.0",
   sha256: {
     x64: "e9ee0bd2382f312c8d6fcdf48ac89f1347d3ba309c278c9c0aa4004327dcf61d",

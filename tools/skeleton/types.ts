@@ -5,7 +5,7 @@ export function camel(name: string): string {
   return name.replace(/_([a-z0-9])/g, (_, c: string) => c.toUpperCase());
 }
 
-export function pascal(name: string): string {
+function pascal(name: string): string {
   const c = camel(name);
   return c[0]!.toUpperCase() + c.slice(1);
 }

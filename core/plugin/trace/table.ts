@@ -76,7 +76,7 @@ function padded({ align }: Column, text: string, width: number): string {
 const cellOf = (column: Column, row: Row): string => visible(String(column.cell(row) ?? "-"));
 
 /** Processes choose their names: a comm may contain characters that move a terminal's cursor or reverse text. */
-export function visible(text: string): string {
+function visible(text: string): string {
   return text.replace(CONTROL, (c) => {
     const code = c.charCodeAt(0).toString(16);
     return code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`;

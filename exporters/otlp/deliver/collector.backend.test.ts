@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { startCollector } from "../../../test/backend/collector.ts";
 import { needBackends } from "../../../test/backend/find.ts";
 import { attributesOf } from "../../../test/backend/otlp.ts";
+import { createExporters } from "../../../test/support/create-exporters.ts";
 import { acceptedMetric, connectionSpan, dropEvent, softirqMetric } from "../../../test/support/telemetry.ts";
 import { until } from "../../../test/support/until.ts";
-import { createExporters } from "../../create.ts";
 
 const silent = { error() {}, warn() {}, info() {}, debug() {} };
 

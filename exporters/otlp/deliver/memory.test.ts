@@ -3,8 +3,8 @@ import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { createExporters } from "../../../test/support/create-exporters.ts";
 import { connectionSpan, dropEvent } from "../../../test/support/telemetry.ts";
-import { createExporters } from "../../create.ts";
 
 const silent = { error() {}, warn() {}, info() {}, debug() {} };
 const MIB = 1024 * 1024;

@@ -3,11 +3,11 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Certificates, hasOpenssl } from "../../../test/support/certificates.ts";
+import { createExporters } from "../../../test/support/create-exporters.ts";
 import { OtlpSink } from "../../../test/support/otlp-sink.ts";
 import { skip } from "../../../test/support/skip.ts";
 import { connectionSpan } from "../../../test/support/telemetry.ts";
 import type { TlsConfig } from "../../config.ts";
-import { createExporters } from "../../create.ts";
 
 describe("OTLP over TLS", function () {
   this.timeout(20_000);

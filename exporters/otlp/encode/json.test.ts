@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { gunzipSync } from "node:zlib";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import type { ExponentialHistogram, Span } from "../../../core/plugin/signals.ts";
+import { createExporters } from "../../../test/support/create-exporters.ts";
 import {
   acceptedMetric,
   connectionSpan,
@@ -13,7 +14,6 @@ import {
   softirqMetric,
 } from "../../../test/support/telemetry.ts";
 import type { MetricPreferences } from "../../config.ts";
-import { createExporters } from "../../create.ts";
 import { resourceMetrics } from "../../sdk/convert.ts";
 import { MetricConverter } from "../../temporality.ts";
 import type { Batch } from "./batch.ts";
