@@ -247,6 +247,8 @@ export interface Stacks {
 }
 
 export interface Listener {
+  /** Whether it was there at the last collection of the interval. */
+  readonly isOpen: boolean;
   readonly service: string;
   readonly resource: number;
   readonly port: number;

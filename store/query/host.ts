@@ -87,6 +87,7 @@ export function listeners(
     const port = Number(attributes["server.port"] ?? 0);
     const wait = waits.get(`${service} ${port}`);
     return {
+      isOpen: total.values.has(found.begins.at(-1)!),
       service,
       resource,
       port,

@@ -310,6 +310,25 @@ describe("a listener", () => {
     );
     assert.ok(Math.abs(one!.waitP99! - 0.25) < 0.03, `${one!.waitP99}`);
   });
+
+  it("is closed if the last collection did not find it", async () => {
+    using store = new TestStore({ now: () => NOW + 1 });
+    const at = (port: number) => JSON.stringify({ "server.port": port });
+    for (const [time, queues] of [
+      [NOW - 20, { [at(80)]: 0, [at(81)]: 3 }],
+      [NOW - 10, { [at(80)]: 0 }],
+    ] as const)
+      store.metrics(time, "wirespan.tcp.accept_queue.usage", "updowncounter", queues);
+    const { body } = await new Api(store.store).answer("listeners", new URLSearchParams("last=60"));
+    const { listeners } = body as { listeners: readonly Listener[] };
+    assert.deepEqual(
+      listeners.map(({ port, isOpen }) => [port, isOpen]),
+      [
+        [81, false],
+        [80, true],
+      ],
+    );
+  });
 });
 
 describe("above the rate that is kept individually", () => {

@@ -294,6 +294,22 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     await page.keyboard.type("service:cart\n");
     await page.waitForSelector(".chip");
     assert.equal(await page.evaluate("new URLSearchParams(location.search).get('q')"), "service:cart");
+    await show("/connections?q=service:web");
+    await page.focus("tbody button.value");
+    await page.keyboard.press("x");
+    assert.equal(
+      await page.evaluate("new URLSearchParams(location.search).get('q')"),
+      "service:web not service:web",
+    );
+    await show("/topology");
+    await page.keyboard.press("v");
+    assert.equal(await page.evaluate("new URLSearchParams(location.search).get('view')"), "table");
+    await page.evaluate(`document.addEventListener("click", (event) => {
+      window.exported = event.target.getAttribute("href");
+      event.preventDefault();
+    }, { once: true })`);
+    await page.keyboard.press("e");
+    assert.match((await page.evaluate("window.exported")) as string, /^\/api\/v1\/export\?from=/);
   });
 
   it("lists open connections, as their process opened them", async () => {
@@ -371,13 +387,18 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     assert.deepEqual(objections, []);
   });
 
-  it("fits into 1024 pixels without a horizontal scroll bar", async () => {
-    await page.setViewport({ width: 1024, height: 768 });
+  it("fits into 1024 pixels, and into half of 1440 at 200 % zoom, without a horizontal scroll bar", async () => {
+    const tooWide: string[] = [];
     for (const screen of SCREENS) {
+      await page.setViewport({ width: 1024, height: 768 });
       await show(screen);
-      const wide = (await page.evaluate("document.documentElement.scrollWidth")) as number;
-      assert.ok(wide <= 1024, `${screen}: ${wide}`);
+      for (const width of [1024, 720]) {
+        await page.setViewport({ width, height: 450 });
+        const wide = (await page.evaluate("document.documentElement.scrollWidth")) as number;
+        if (wide > width) tooWide.push(`${screen}: ${wide} of ${width}`);
+      }
     }
+    assert.deepEqual(tooWide, []);
   });
 
   it("can be recorded, and shown again without the agent", async () => {

@@ -3,7 +3,19 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { AgentSummary, Common, Meta } from "../../../store/answers.ts";
 import { type Loaded, trouble } from "../data.ts";
 import { bytes, clock, count, duration } from "../format.ts";
-import { filter, go, href, now, path, range, termsOf, theme, toggleTerm, toggleTheme } from "../state.ts";
+import {
+  filter,
+  go,
+  href,
+  now,
+  parameter,
+  path,
+  range,
+  termsOf,
+  theme,
+  toggleTerm,
+  toggleTheme,
+} from "../state.ts";
 
 /** Screens in the order of the rail, with their keys and what their icons draw. */
 export const SCREENS = [
@@ -265,6 +277,10 @@ export function useKeys(help: () => void): void {
         Enter: () => {
           if (!/^(A|BUTTON)$/.test(target.tagName)) document.dispatchEvent(new Event("wirespan-open"));
         },
+        e: () => document.querySelector<HTMLElement>("a[download]")?.click(),
+        v: () => {
+          if (path.value === "/topology") go({ view: parameter("view") === "table" ? undefined : "table" });
+        },
         "?": help,
       };
       const action = screen ? () => go({}, screen[0]) : actions[event.key];
@@ -286,6 +302,9 @@ const KEYS = [
   ["j k", "the next, the previous row"],
   ["Enter", "open it"],
   ["Alt + click", "rows without this value"],
+  ["x", "the same, for the value that Tab has reached"],
+  ["v", "the map as a table, and back"],
+  ["e", "export what is shown"],
   ["Esc", "the whole range"],
 ] as const;
 

@@ -129,9 +129,15 @@ function Cell(props: {
     );
   }
   if (term === undefined) return <>{props.children}</>;
-  const click = (event: MouseEvent) => toggleTerm(event.altKey ? `not ${term}` : term);
+  const without = () => toggleTerm(`not ${term}`);
   return (
-    <button type="button" class="value" title={`only ${term}; with Alt: without it`} onClick={click}>
+    <button
+      type="button"
+      class="value"
+      title={`only ${term}; with Alt, or by x: without it`}
+      onClick={({ altKey }) => (altKey ? without() : toggleTerm(term))}
+      onKeyDown={({ key }) => key === "x" && without()}
+    >
       {props.children}
     </button>
   );

@@ -2,8 +2,9 @@
 import { useState } from "preact/hooks";
 import type { List, ListRow } from "../../../store/answers.ts";
 import { useData } from "../data.ts";
-import { bytes, clock, count, duration } from "../format.ts";
+import { clock, count, duration } from "../format.ts";
 import { Answer, Choice, Panel } from "../parts/common.tsx";
+import { BYTES, ENDS, optional, QUALITY } from "../parts/connection-columns.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { go, parameter, term } from "../state.ts";
 import { OpenNow } from "./open-now.tsx";
@@ -15,47 +16,16 @@ const KINDS = [
   ["accept", "Accepted"],
 ] as const;
 
-const optional = (field: string, value: string | number | undefined) =>
-  value === undefined ? undefined : term(field, value);
-
 export const COLUMNS: readonly Column<ListRow>[] = [
   {
     head: "ended",
     order: "time",
     cell: ({ start, duration: took }) => <code>{clock(start + took, "ms")}</code>,
   },
-  {
-    head: "service",
-    cell: ({ service }) => <b>{service}</b>,
-    term: ({ service }) => term("service", service),
-  },
-  {
-    head: "process",
-    cell: ({ process, pid }) => `${process ?? ""} ${pid ?? ""}`,
-    term: ({ pid }) => optional("pid", pid),
-  },
-  {
-    head: "way",
-    cell: ({ direction }) => ({ outbound: "→", inbound: "←" })[direction ?? ""] ?? "?",
-    term: ({ direction }) => optional("direction", direction),
-  },
-  { head: "peer", cell: ({ peer }) => <code>{peer}</code>, term: ({ peer }) => optional("peer", peer) },
-  {
-    head: "port",
-    isNumber: true,
-    cell: ({ port }) => <code>{port}</code>,
-    term: ({ port }) => optional("port", port),
-  },
+  ...ENDS,
   { head: "took", isNumber: true, order: "duration", cell: ({ duration: took }) => duration(took) },
-  { head: "out", isNumber: true, order: "sent", cell: ({ sent }) => bytes(sent) },
-  { head: "in", isNumber: true, order: "received", cell: ({ received }) => bytes(received) },
-  { head: "rtt", isNumber: true, order: "rtt", cell: ({ rtt }) => duration(rtt) },
-  {
-    head: "retransmitted",
-    isNumber: true,
-    order: "retransmits",
-    cell: ({ retransmits }) => <span class={retransmits ? "bad" : "dim"}>{count(retransmits)}</span>,
-  },
+  ...BYTES,
+  ...QUALITY,
   {
     head: "outcome",
     cell: ({ error, ended }) => (error ? <span class="tag bad">✕ {error}</span> : (ended ?? "")),

@@ -67,11 +67,14 @@ const columns = (seconds: number): readonly Column<Listener>[] => [
   {
     head: "now",
     isNumber: true,
-    cell: ({ waiting, limit }) => (
-      <>
-        <b>{count(waiting)}</b> <span class="dim">of {count(limit)}</span>
-      </>
-    ),
+    cell: ({ isOpen, waiting, limit }) =>
+      isOpen ? (
+        <>
+          <b>{count(waiting)}</b> <span class="dim">of {count(limit)}</span>
+        </>
+      ) : (
+        <span class="tag warn">▲ closed</span>
+      ),
   },
   {
     head: "trend",

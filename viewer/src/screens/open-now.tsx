@@ -3,11 +3,9 @@ import type { Living, OpenConnection } from "../../../store/answers.ts";
 import { useData } from "../data.ts";
 import { bytes, count, duration } from "../format.ts";
 import { Answer, Panel } from "../parts/common.tsx";
+import { BYTES, ENDS, QUALITY } from "../parts/connection-columns.tsx";
 import { type Column, Table } from "../parts/table.tsx";
-import { filter, go, parameter, term } from "../state.ts";
-
-const optional = (field: string, value: string | number | undefined) =>
-  value === undefined ? undefined : term(field, value);
+import { filter, go, parameter } from "../state.ts";
 
 /** A queue: what is in it waits for somebody. */
 const queue = (size: number) => <span class={size > 0 ? "" : "dim"}>{bytes(size)}</span>;
@@ -17,34 +15,12 @@ const PASSING = new Set(["syn_sent", "syn_received", "close_wait", "last_ack", "
 
 const COLUMNS: readonly Column<OpenConnection>[] = [
   { head: "open for", isNumber: true, order: "age", cell: ({ age }) => duration(age) },
-  {
-    head: "service",
-    cell: ({ service }) => <b>{service}</b>,
-    term: ({ service }) => term("service", service),
-  },
-  {
-    head: "process",
-    cell: ({ process, pid }) => `${process ?? ""} ${pid ?? ""}`,
-    term: ({ pid }) => optional("pid", pid),
-  },
-  {
-    head: "way",
-    cell: ({ direction }) => ({ outbound: "→", inbound: "←" })[direction ?? ""] ?? "?",
-    term: ({ direction }) => optional("direction", direction),
-  },
-  { head: "peer", cell: ({ peer }) => <code>{peer}</code>, term: ({ peer }) => optional("peer", peer) },
-  {
-    head: "port",
-    isNumber: true,
-    cell: ({ port }) => <code>{port}</code>,
-    term: ({ port }) => optional("port", port),
-  },
+  ...ENDS,
   {
     head: "state",
     cell: ({ state }) => (PASSING.has(state) ? <span class="tag warn">▲ {state}</span> : state),
   },
-  { head: "out", isNumber: true, order: "sent", cell: ({ sent }) => bytes(sent) },
-  { head: "in", isNumber: true, order: "received", cell: ({ received }) => bytes(received) },
+  ...BYTES,
   { head: "not acknowledged", isNumber: true, order: "sendQueue", cell: ({ sendQueue }) => queue(sendQueue) },
   {
     head: "not read",
@@ -52,13 +28,7 @@ const COLUMNS: readonly Column<OpenConnection>[] = [
     order: "receiveQueue",
     cell: ({ receiveQueue }) => queue(receiveQueue),
   },
-  { head: "rtt", isNumber: true, order: "rtt", cell: ({ rtt }) => duration(rtt) },
-  {
-    head: "retransmitted",
-    isNumber: true,
-    order: "retransmits",
-    cell: ({ retransmits }) => <span class={retransmits ? "bad" : "dim"}>{count(retransmits)}</span>,
-  },
+  ...QUALITY,
 ];
 
 export function OpenNow() {
