@@ -1,6 +1,7 @@
 // Access control: SECURITY.md has the reasons. Tests: store/http/guard.test.ts.
 import { readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { Tokens } from "./tokens.ts";
 
 /** Names by which a browser on this host, or at the other end of a forwarded port, reaches the page. */
@@ -80,7 +81,7 @@ export class Guard {
 
   #mayUser({ socket }: IncomingMessage): boolean {
     if (this.#options.token !== undefined) return false;
-    const uid = userOf(socket.remoteAddress ?? "", socket.remotePort ?? 0, socket.localPort ?? 0);
+    const uid = userOf(socket);
     return uid !== undefined && (uid === 0 || this.#options.users.includes(uid));
   }
 }
@@ -92,20 +93,29 @@ function cookieOf({ headers }: IncomingMessage): string {
 
 /**
  * The user who owns the other end of a loopback connection, according to /proc/net/tcp and tcp6; undefined if it is
- * not found there, for example because it is in another network namespace.
+ * not found there, for example because it is in another network namespace. Ports alone do not tell: another user can
+ * bind a port that is in use at another loopback address.
  */
-export function userOf(address: string, port: number, ownPort: number): number | undefined {
-  const isLoopback = address === "::1" || /^(?:::ffff:)?127\./.test(address);
-  if (!isLoopback) return undefined;
-  const hex = (number: number) => number.toString(16).toUpperCase().padStart(4, "0");
-  for (const file of ["/proc/net/tcp", "/proc/net/tcp6"]) {
-    const found = new RegExp(
-      `^ *\\d+: [0-9A-F]+:${hex(port)} [0-9A-F]+:${hex(ownPort)} 01 \\S+ \\S+ \\S+ +(\\d+) `,
-      "m",
-    ).exec(read(file));
+export function userOf(socket: Socket): number | undefined {
+  const [client, own] = [hexOf(socket.remoteAddress), hexOf(socket.localAddress)];
+  if (client === undefined || own === undefined) return undefined;
+  // A client's IPv6 socket may use IPv4.
+  const mapped = client.length === 8 ? "0000000000000000FFFF0000" : "";
+  for (const [file, prefix] of [["/proc/net/tcp", ""] as const, ["/proc/net/tcp6", mapped] as const]) {
+    const end = (address: string, port = 0) =>
+      `${prefix}${address}:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+    const ends = `${end(client, socket.remotePort)} ${end(own, socket.localPort)}`;
+    const found = new RegExp(`^ *\\d+: ${ends} 01 \\S+ \\S+ \\S+ +(\\d+) `, "m").exec(read(file));
     if (found) return Number(found[1]);
   }
   return undefined;
+}
+
+/** A loopback address as the kernel prints it: words in the host's byte order. */
+function hexOf(address = ""): string | undefined {
+  if (address === "::1") return "00000000000000000000000001000000";
+  const [, bytes] = /^(?:::ffff:)?(127(?:\.\d+){3})$/.exec(address) ?? [];
+  return bytes && Buffer.from(bytes.split(".").map(Number)).reverse().toString("hex").toUpperCase();
 }
 
 function read(file: string): string {

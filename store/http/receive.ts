@@ -52,7 +52,7 @@ export class Receiver {
       return refuse(403, "requests of web pages are refused");
     if (type !== "application/x-protobuf" && type !== "application/json")
       return refuse(415, "send application/x-protobuf or application/json");
-    const uid = userOf(socket.remoteAddress ?? "", socket.remotePort ?? 0, socket.localPort ?? 0);
+    const uid = userOf(socket);
     if (uid === undefined || (this.#from !== "anyone" && uid !== 0 && !this.#from.includes(uid)))
       return refuse(403, "this user may not send: viewer.receiveFrom");
     const body = await read(request);

@@ -153,6 +153,30 @@ describe("the page's server", () => {
     assert.equal(await asOther(), 200);
   });
 
+  it("does not take another user's connection with the same ports for the client's", async function () {
+    if (process.getuid!() !== 0) skip(this, "needs root, to ask as another user");
+    await start({ users: [] });
+    const shown = connect(port, "127.0.0.1");
+    await new Promise<void>((resolve) => shown.once("connect", () => resolve()));
+    const status = async (uid: number, host: string, localAddress?: string) => {
+      const from = localAddress && { localAddress, localPort: shown.localPort };
+      const headers = { host: "localhost" };
+      const asked = { host, port, ...from, headers, path: "/api/v1/meta" };
+      const script = `require("http").get(${JSON.stringify(asked)}, ({ statusCode }) => { console.log(statusCode); process.exit(); })`;
+      const { stdout } = await promisify(execFile)(process.execPath, ["-e", script], {
+        uid,
+        cwd: "/",
+      });
+      return Number(stdout);
+    };
+    const nobody = 65_534;
+    assert.equal(await status(nobody, "127.0.0.1", "127.0.0.2"), 401, "from another address");
+    assert.equal(await status(nobody, "::1", "::1"), 401, "by IPv6");
+    for (const host of ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+      assert.equal(await status(0, host), 200, `root by ${host}`);
+    shown.destroy();
+  });
+
   it("requires the token from everybody if there is one, and stores it in a cookie that scripts cannot read", async () => {
     await start({ token: TOKEN });
     assert.equal((await ask(port, "/api/v1/meta")).status, 401);
