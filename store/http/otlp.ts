@@ -4,7 +4,7 @@ import type { RowHead } from "../../exporters/local/columns.ts";
 import { unhex } from "../hex.ts";
 
 type Value = string | number | boolean | readonly unknown[];
-type Attributes = Record<string, Value>;
+export type Attributes = Record<string, Value>;
 
 /** A span, its times in the units of RowHead. */
 export interface ReceivedSpan extends Omit<RowHead, "resource"> {
@@ -19,9 +19,16 @@ const KIND = [0, 0, 2, 1, 1, 2];
 
 const ERROR = 2;
 
-/** Fields of a protobuf message: by number, in order. */
+/**
+ * Limits of a request: spans, fields of one message, objects and arrays of JSON. What is read of it has to fit into the
+ * store's small heap.
+ */
+const MOST = { spans: 8192, fields: 65_536, objects: 262_144 };
+
+/** Fields of a protobuf message: of numbers the last, of bytes all in order. */
 class Message {
-  readonly #fields = new Map<number, (Uint8Array | bigint)[]>();
+  readonly #numbers = new Map<number, bigint>();
+  readonly #bytes = new Map<number, Uint8Array[]>();
 
   /** Throws RangeError for bytes that are not a message. */
   constructor(bytes: Uint8Array) {
@@ -37,38 +44,40 @@ class Message {
       }
       throw new RangeError("a number does not end");
     };
-    while (at < bytes.length) {
+    for (let fields = 0; at < bytes.length; fields++) {
+      if (fields === MOST.fields) throw new RangeError(`a message has more than ${MOST.fields} fields`);
       const key = Number(varint());
       const [field, wire] = [key >>> 3, key & 7];
-      let value: Uint8Array | bigint;
-      if (wire === 0) value = varint();
+      if (wire === 0) this.#numbers.set(field, varint());
       else if (wire === 1 || wire === 5) {
         const size = wire === 1 ? 8 : 4;
         if (at + size > bytes.length) throw new RangeError("a number lies beyond the end");
-        value = wire === 1 ? view.getBigUint64(at, true) : BigInt(view.getUint32(at, true));
+        this.#numbers.set(field, wire === 1 ? view.getBigUint64(at, true) : BigInt(view.getUint32(at, true)));
         at += size;
       } else if (wire === 2) {
         const size = Number(varint());
         if (at + size > bytes.length) throw new RangeError("a field lies beyond the end");
-        value = bytes.subarray(at, at + size);
+        const value = bytes.subarray(at, at + size);
         at += size;
+        const all = this.#bytes.get(field);
+        if (all) all.push(value);
+        else this.#bytes.set(field, [value]);
       } else throw new RangeError(`unknown wire type ${wire}`);
-      const all = this.#fields.get(field);
-      if (all) all.push(value);
-      else this.#fields.set(field, [value]);
     }
   }
 
-  all(field: number): Uint8Array[] {
-    return (this.#fields.get(field) ?? []).filter((value) => typeof value !== "bigint");
+  /** One after the other: at most one is in memory. */
+  *messages(field: number): Generator<Message> {
+    for (const bytes of this.#bytes.get(field) ?? []) yield new Message(bytes);
   }
 
-  messages(field: number): Message[] {
-    return this.all(field).map((bytes) => new Message(bytes));
+  /** The first of a field. */
+  message(field: number): Message | undefined {
+    return this.messages(field).next().value;
   }
 
   bytes(field: number): Uint8Array {
-    return this.all(field).at(-1) ?? new Uint8Array(0);
+    return this.#bytes.get(field)?.at(-1) ?? new Uint8Array(0);
   }
 
   text(field: number): string {
@@ -76,12 +85,11 @@ class Message {
   }
 
   number(field: number): bigint {
-    const value = this.#fields.get(field)?.at(-1);
-    return typeof value === "bigint" ? value : 0n;
+    return this.#numbers.get(field) ?? 0n;
   }
 
   has(field: number): boolean {
-    return this.#fields.has(field);
+    return this.#numbers.has(field) || this.#bytes.has(field);
   }
 }
 
@@ -89,12 +97,13 @@ class Message {
 export function fromProtobuf(body: Uint8Array): ReceivedSpan[] {
   const spans: ReceivedSpan[] = [];
   for (const resourceSpans of new Message(body).messages(1)) {
-    const [resource] = resourceSpans.messages(1);
+    const resource = resourceSpans.message(1);
     const described = resource ? attributesOf(resource, 1) : {};
     for (const scopeSpans of resourceSpans.messages(2)) {
-      const scope = scopeSpans.messages(1)[0]?.text(1) ?? "";
+      const scope = scopeSpans.message(1)?.text(1) ?? "";
       for (const span of scopeSpans.messages(2)) {
-        const [status] = span.messages(15);
+        requireRoom(spans);
+        const status = span.message(15);
         spans.push(
           received({
             traceId: span.bytes(1),
@@ -118,7 +127,7 @@ export function fromProtobuf(body: Uint8Array): ReceivedSpan[] {
 
 function attributesOf(message: Message, field: number): Attributes {
   return Object.fromEntries(
-    message.messages(field).map((one) => [one.text(1), anyValueOf(one.messages(2)[0])]),
+    message.messages(field).map((one) => [one.text(1), anyValueOf(one.message(2))] as const),
   );
 }
 
@@ -131,8 +140,12 @@ function anyValueOf(value: Message | undefined): Value {
     bits.setBigUint64(0, value.number(4));
     return bits.getFloat64(0);
   }
-  if (value.has(5)) return value.messages(5).flatMap((array) => array.messages(1).map(anyValueOf));
+  if (value.has(5)) return [...value.messages(5).flatMap((array) => array.messages(1).map(anyValueOf))];
   return value.text(1);
+}
+
+function requireRoom({ length }: readonly ReceivedSpan[]): void {
+  if (length === MOST.spans) throw new RangeError(`a request holds at most ${MOST.spans} spans`);
 }
 
 /** The common content of both encodings of a span. */
@@ -197,26 +210,48 @@ interface JsonRequest {
 
 /** Throws if it is not such a request. */
 export function fromJson(text: string): ReceivedSpan[] {
+  requireFewObjects(text);
   const request = JSON.parse(text) as JsonRequest;
-  return (request.resourceSpans ?? []).flatMap(({ resource, scopeSpans }) =>
-    (scopeSpans ?? []).flatMap(({ scope, spans }) =>
-      (spans ?? []).map((span) =>
-        received({
-          traceId: idOf(span.traceId, 16),
-          spanId: idOf(span.spanId, 8),
-          parentSpanId: span.parentSpanId ? idOf(span.parentSpanId, 8) : new Uint8Array(0),
-          name: String(span.name ?? ""),
-          kind: Number(span.kind ?? 0),
-          start: BigInt(span.startTimeUnixNano ?? 0),
-          end: BigInt(span.endTimeUnixNano ?? 0),
-          attributes: jsonAttributes(span.attributes),
-          error: Number(span.status?.code) === ERROR ? String(span.status?.message ?? "") : undefined,
-          scope: String(scope?.name ?? ""),
-          resource: jsonAttributes(resource?.attributes),
-        }),
-      ),
-    ),
-  );
+  const all: ReceivedSpan[] = [];
+  for (const { resource, scopeSpans } of request.resourceSpans ?? []) {
+    const described = jsonAttributes(resource?.attributes);
+    for (const { scope, spans } of scopeSpans ?? []) {
+      for (const span of spans ?? []) {
+        requireRoom(all);
+        all.push(
+          received({
+            traceId: idOf(span.traceId, 16),
+            spanId: idOf(span.spanId, 8),
+            parentSpanId: span.parentSpanId ? idOf(span.parentSpanId, 8) : new Uint8Array(0),
+            name: String(span.name ?? ""),
+            kind: Number(span.kind ?? 0),
+            start: nanosOf(span.startTimeUnixNano),
+            end: nanosOf(span.endTimeUnixNano),
+            attributes: jsonAttributes(span.attributes),
+            error: Number(span.status?.code) === ERROR ? String(span.status?.message ?? "") : undefined,
+            scope: String(scope?.name ?? ""),
+            resource: described,
+          }),
+        );
+      }
+    }
+  }
+  return all;
+}
+
+/** Empty ones take forty times as much memory as text. Those within strings are counted, too. */
+function requireFewObjects(text: string): void {
+  let objects = 0;
+  const brackets = /[{[]/g;
+  while (objects <= MOST.objects && brackets.test(text)) objects++;
+  if (objects > MOST.objects) throw new RangeError(`a request holds at most ${MOST.objects} objects`);
+}
+
+/** A fixed64 as JSON: at most 20 digits. */
+function nanosOf(time: string | number = 0): bigint {
+  const text = String(time);
+  if (!/^\d{1,20}$/.test(text)) throw new RangeError("a time is not a number of nanoseconds");
+  return BigInt(text);
 }
 
 function idOf(text: unknown, length: number): Uint8Array {

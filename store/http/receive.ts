@@ -1,14 +1,22 @@
 // Applications' own spans, by OTLP/HTTP: POST /v1/traces. Tests: store/http/receive.test.ts.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { gunzipSync } from "node:zlib";
+import { cut } from "../../core/identity/plain.ts";
 import { type Declaration, RowBuilder } from "../../exporters/local/columns.ts";
 import type { Database } from "../database.ts";
 import type { Ingest } from "../ingest.ts";
 import { Signal } from "../signal.ts";
 import { userOf } from "./guard.ts";
-import { fromJson, fromProtobuf, type ReceivedSpan } from "./otlp.ts";
+import { type Attributes, fromJson, fromProtobuf, type ReceivedSpan } from "./otlp.ts";
 
 const MOST_BYTES = 4 * 1024 * 1024;
+/** Bytes of all requests that are being read. */
+const MOST_READING = 4 * MOST_BYTES;
+
+/** Bytes that are kept of a text, of a span's attributes and of a resource's, as JSON. */
+const LONGEST = { text: 256, attributes: 4096, resource: 2048 };
+/** Resources that are kept with all that they say, and with at least their name: they stay in the file. */
+const RESOURCES = { whole: 1024, named: 2048 };
 
 export const APPLICATION: Declaration = {
   signal: "span",
@@ -30,12 +38,16 @@ export class Receiver {
   readonly #ingest: Ingest;
   readonly #from: From;
   readonly #signal: Signal;
+  #resources: number;
+  #reading = 0;
 
   constructor(db: Database, ingest: Ingest, from: From) {
     this.#db = db;
     this.#ingest = ingest;
     this.#from = from;
     this.#signal = new Signal(db.intern("signal", JSON.stringify(APPLICATION)), APPLICATION);
+    const own = `SELECT count(*) n FROM resource WHERE attributes LIKE '%"source":"application"%'`;
+    this.#resources = Number(db.get(own)?.n);
   }
 
   /** Answers as an OTLP receiver does; browsers are refused whatever they send. */
@@ -55,7 +67,8 @@ export class Receiver {
     const uid = userOf(socket);
     if (uid === undefined || (this.#from !== "anyone" && uid !== 0 && !this.#from.includes(uid)))
       return refuse(403, "this user may not send: viewer.receiveFrom");
-    const body = await read(request);
+    if (this.#reading > MOST_READING - MOST_BYTES) return refuse(503, "too many spans at once");
+    const body = await this.#read(request);
     if (body === undefined) return refuse(413, "a request holds at most 4 MiB");
     let spans: readonly ReceivedSpan[];
     try {
@@ -73,37 +86,74 @@ export class Receiver {
 
   #take(spans: readonly ReceivedSpan[]): void {
     const rows = new RowBuilder(APPLICATION.attributes, Math.max(1, spans.length));
+    const resources = new Map<Attributes, number>();
     for (const span of spans) {
-      const resource = this.#db.intern(
-        "resource",
-        JSON.stringify({ ...span.resource, source: "application" }),
-      );
+      const resource = resources.get(span.resource) ?? this.#resourceOf(span.resource);
+      resources.set(span.resource, resource);
       rows.add(
-        { ...span, resource },
+        { ...span, resource, error: span.error && cut(span.error, LONGEST.text) },
         {
-          "span.name": span.name,
-          "span.scope": span.scope,
-          "span.attributes": JSON.stringify(span.attributes),
+          "span.name": cut(span.name, LONGEST.text),
+          "span.scope": cut(span.scope, LONGEST.text),
+          "span.attributes": JSON.stringify(bounded(span.attributes, LONGEST.attributes)),
         },
       );
     }
     this.#ingest.application(this.#signal, rows, Date.now());
   }
+
+  /** The file's number of a resource. An application can't fill the file with resources: of too many, less is kept. */
+  #resourceOf(attributes: Attributes): number {
+    const { "service.name": name } = attributes;
+    const source = "application";
+    const named =
+      name === undefined ? { source } : { "service.name": cut(String(name), LONGEST.text), source };
+    const whole = { ...bounded(attributes, LONGEST.resource), ...named };
+    for (const [kept, most] of [[whole, RESOURCES.whole] as const, [named, RESOURCES.named] as const]) {
+      const text = JSON.stringify(kept);
+      const known = this.#db.interned("resource", text);
+      if (known !== undefined) return known;
+      if (this.#resources >= most) continue;
+      this.#resources++;
+      return this.#db.intern("resource", text);
+    }
+    return this.#db.intern("resource", JSON.stringify({ source }));
+  }
+
+  /** Undefined: it is too large. */
+  async #read(request: IncomingMessage): Promise<Buffer | undefined> {
+    const parts: Buffer[] = [];
+    let size = 0;
+    try {
+      for await (const part of request as AsyncIterable<Buffer>) {
+        size += part.length;
+        this.#reading += part.length;
+        if (size > MOST_BYTES) return undefined;
+        parts.push(part);
+      }
+    } finally {
+      this.#reading -= size;
+    }
+    const body = Buffer.concat(parts);
+    if (request.headers["content-encoding"] !== "gzip") return body;
+    try {
+      return gunzipSync(body, { maxOutputLength: MOST_BYTES });
+    } catch {
+      return undefined;
+    }
+  }
 }
 
-async function read(request: IncomingMessage): Promise<Buffer | undefined> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of request as AsyncIterable<Buffer>) {
-    size += part.length;
-    if (size > MOST_BYTES) return undefined;
-    parts.push(part);
-  }
-  const body = Buffer.concat(parts);
-  if (request.headers["content-encoding"] !== "gzip") return body;
-  try {
-    return gunzipSync(body, { maxOutputLength: MOST_BYTES });
-  } catch {
-    return undefined;
-  }
+/** The attributes that fit into so many bytes of JSON, and how many do not, as OpenTelemetry names that. */
+function bounded(attributes: Attributes, most: number): Attributes {
+  const all = Object.entries(attributes);
+  let size = 64;
+  const kept = all.filter((one) => {
+    const bytes = Buffer.byteLength(JSON.stringify(one));
+    if (size + bytes > most) return false;
+    size += bytes;
+    return true;
+  });
+  const dropped = all.length - kept.length;
+  return Object.fromEntries(dropped === 0 ? kept : [...kept, ["otel.dropped_attributes_count", dropped]]);
 }

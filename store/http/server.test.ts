@@ -295,6 +295,9 @@ describe("the page's server", () => {
         },
       ],
     });
+    const withSpan = (more: object) =>
+      JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [{ ...span, ...more }] }] }] });
+    const SMALL = `{"traceId":"${span.traceId}","spanId":"${span.spanId}"}`;
     const JSON_TYPE = { "content-type": "application/json" };
     const post = (body: string | Buffer, headers: Readonly<Record<string, string>> = JSON_TYPE) =>
       ask(port, "/v1/traces", { method: "POST", headers, body });
@@ -335,10 +338,56 @@ describe("the page's server", () => {
         [400, post("{")],
         [400, post(JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [{ name: "no ids" }] }] }] }))],
         [400, post(Buffer.from([0x0a, 0xff, 0xff, 0x01]), { "content-type": "application/x-protobuf" })],
+        [400, post(withSpan({ endTimeUnixNano: "9".repeat(1e6) }))],
+        [400, post(withSpan({ startTimeUnixNano: "-1" }))],
+        [400, post(`{"resourceSpans":[${"{},".repeat(262_144)}{}]}`)],
+        [400, post(`{"resourceSpans":[{"scopeSpans":[{"spans":[${`${SMALL},`.repeat(8192)}${SMALL}]}]}]}`)],
+        [400, post(Buffer.alloc(2 * 65_537, "\x08\x01"), { "content-type": "application/x-protobuf" })],
         [405, ask(port, "/v1/traces")],
       ];
       for (const [i, [status, got]] of refused.entries())
         assert.equal((await got).status, status, `case ${i}`);
+    });
+
+    it("keeps of a span at most 256 bytes of a text and 4 KiB of attributes", async () => {
+      await start({}, "anyone");
+      const long = { stringValue: "x".repeat(1e6) };
+      const attributes = [
+        { key: "long", value: long },
+        { key: "short", value: { stringValue: "kept" } },
+      ];
+      const body = withSpan({
+        attributes,
+        name: "n".repeat(1e6),
+        status: { code: 2, message: "m".repeat(1e6) },
+      });
+      assert.equal((await post(body)).status, 200);
+      const { rows } = JSON.parse((await ask(port, `/api/v1/trace/${span.traceId}`)).text);
+      assert.equal(rows[0].attributes["span.name"], "n".repeat(256));
+      assert.equal(rows[0].error, "m".repeat(256));
+      const kept = { short: "kept", "otel.dropped_attributes_count": 1 };
+      assert.deepEqual(JSON.parse(rows[0].attributes["span.attributes"]), kept);
+    });
+
+    it("keeps of too many resources only their service names, and of more nothing: they would fill the file", async () => {
+      await start({}, "anyone");
+      const resourceSpans = Array.from({ length: 2100 }, (_, i) => ({
+        resource: {
+          attributes: [
+            { key: "service.name", value: { stringValue: `shop-${i}` } },
+            { key: "a", value: { stringValue: "b" } },
+          ],
+        },
+        scopeSpans: [{ spans: [span] }],
+      }));
+      assert.equal((await post(JSON.stringify({ resourceSpans }))).status, 200);
+      const kept = store.db
+        .all("SELECT attributes FROM resource")
+        .map(({ attributes }) => JSON.parse(String(attributes)))
+        .filter(({ source }) => source === "application");
+      const whole = kept.filter(({ a }) => a === "b");
+      const named = kept.filter((one) => one["service.name"] !== undefined);
+      assert.deepEqual([whole.length, named.length, kept.length], [1024, 2048, 2049]);
     });
 
     it("is disabled by default", async () => {
