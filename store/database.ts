@@ -327,8 +327,9 @@ export class Database {
     }
   }
 
+  /** Deletes what was written first: a wrong clock, or an application, may have given it any time. */
   #evict(of: Class): boolean {
-    const oldest = this.get(`SELECT id, ${SIZE} size FROM chunk WHERE class = ? ORDER BY t1 LIMIT 1`, of);
+    const oldest = this.get(`SELECT id, ${SIZE} size FROM chunk WHERE class = ? ORDER BY id LIMIT 1`, of);
     if (oldest === undefined) return false;
     this.run("DELETE FROM chunk WHERE id = ?", Number(oldest.id));
     this.#used[of] -= Number(oldest.size);

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CONNECTION, outbound, TestStore } from "../test/support/page.ts";
+import { RowBuilder } from "../exporters/local/columns.ts";
+import { CONNECTION, outbound, TestStore, traceId } from "../test/support/page.ts";
 import { Api } from "./http/api.ts";
+import { APPLICATION } from "./http/receive.ts";
 import { openRecording, record } from "./recording.ts";
+import { Signal } from "./signal.ts";
 
 describe("a recording", () => {
   const NOW = 1_800_000_000;
@@ -39,6 +42,21 @@ describe("a recording", () => {
       3,
     );
     assert.equal(statSync(file).mtimeMs, mtimeMs);
+  });
+
+  it("ends with the agent's last observation, whatever times applications' spans have", async () => {
+    using store = filled();
+    const signal = new Signal(store.db.intern("signal", JSON.stringify(APPLICATION)), APPLICATION);
+    const rows = new RowBuilder(APPLICATION.attributes, 1);
+    const ids = { traceId: traceId(9), spanId: new Uint8Array(8), resource: store.resource("shop"), kind: 0 };
+    rows.add({ ...ids, start: (NOW + 1e9) * 1e6, duration: 1 }, { "span.name": "late" });
+    store.ingest.application(signal, rows, NOW * 1000);
+    store.ingest.commit(NOW);
+    const file = join(store.folder, "recording.db");
+    record(store.file, file, 1800);
+    using recording = openRecording(file);
+    const { body } = await new Api(recording).answer("connections", new URLSearchParams("last=7200"));
+    assert.equal((body as { total: number }).total, 3);
   });
 
   it("leaves out the oldest connections if they do not fit", async () => {

@@ -41,8 +41,9 @@ export function record(from: string, to: string, last: number, options: RecordOp
   trim(to, last, options);
 }
 
+/** Seconds since the epoch. Times of applications' spans are their own. */
 function endOf(db: Database): number {
-  const chunk = Number(db.get("SELECT max(t1) t FROM chunk")?.t ?? 0) / 1e6;
+  const chunk = Number(db.get("SELECT max(t1) t FROM chunk WHERE class <> 'application'")?.t ?? 0) / 1e6;
   const point = Number(db.get("SELECT max(t) t FROM point WHERE level = 0")?.t ?? 0) + 10;
   return Math.max(chunk, point);
 }

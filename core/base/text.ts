@@ -16,3 +16,10 @@ export function fileName(bytes: Uint8Array): string {
     ).join("");
   }
 }
+
+/** At most this many bytes of UTF-8, truncated between characters. */
+export function cut(text: string, most: number): string {
+  if (text.length <= most && Buffer.byteLength(text) <= most) return text;
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(most));
+  return text.slice(0, read);
+}

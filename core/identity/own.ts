@@ -1,6 +1,8 @@
 // What a process says about itself in its environment, and what its SDK publishes, as far as it may be exported.
+
+import { cut } from "../base/text.ts";
 import type { Environment } from "./environment.ts";
-import { cut, hasControl } from "./plain.ts";
+import { hasControl } from "./plain.ts";
 import { longestAttributes, mostAttributes, parseResourceAttributes } from "./resource-attributes.ts";
 
 export interface Own {

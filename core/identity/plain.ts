@@ -21,10 +21,3 @@ export function hasControl(text: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are searched for
   return /[\u0000-\u001f\u007f-\u009f\ufffd]/.test(text) || !text.isWellFormed();
 }
-
-/** At most this many bytes of UTF-8, truncated between characters. */
-export function cut(text: string, most: number): string {
-  if (text.length <= most && Buffer.byteLength(text) <= most) return text;
-  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(most));
-  return text.slice(0, read);
-}

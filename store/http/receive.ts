@@ -1,7 +1,7 @@
 // Applications' own spans, by OTLP/HTTP: POST /v1/traces. Tests: store/http/receive.test.ts.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { gunzipSync } from "node:zlib";
-import { cut } from "../../core/identity/plain.ts";
+import { cut } from "../../core/base/text.ts";
 import { type Declaration, RowBuilder } from "../../exporters/local/columns.ts";
 import type { Database } from "../database.ts";
 import type { Ingest } from "../ingest.ts";
@@ -38,7 +38,8 @@ export class Receiver {
   readonly #ingest: Ingest;
   readonly #from: From;
   readonly #signal: Signal;
-  #resources: number;
+  /** Resources of applications in the file, at most. */
+  #resources = Number.POSITIVE_INFINITY;
   #reading = 0;
 
   constructor(db: Database, ingest: Ingest, from: From) {
@@ -46,8 +47,6 @@ export class Receiver {
     this.#ingest = ingest;
     this.#from = from;
     this.#signal = new Signal(db.intern("signal", JSON.stringify(APPLICATION)), APPLICATION);
-    const own = `SELECT count(*) n FROM resource WHERE attributes LIKE '%"source":"application"%'`;
-    this.#resources = Number(db.get(own)?.n);
   }
 
   /** Answers as an OTLP receiver does; browsers are refused whatever they send. */
@@ -87,6 +86,7 @@ export class Receiver {
   #take(spans: readonly ReceivedSpan[]): void {
     const rows = new RowBuilder(APPLICATION.attributes, Math.max(1, spans.length));
     const resources = new Map<Attributes, number>();
+    if (this.#resources >= RESOURCES.whole) this.#resources = this.#countResources();
     for (const span of spans) {
       const resource = resources.get(span.resource) ?? this.#resourceOf(span.resource);
       resources.set(span.resource, resource);
@@ -100,6 +100,12 @@ export class Receiver {
       );
     }
     this.#ingest.application(this.#signal, rows, Date.now());
+  }
+
+  /** Those that no span refers to any more are removed meanwhile. */
+  #countResources(): number {
+    const sql = `SELECT count(*) n FROM resource WHERE attributes LIKE '%"source":"application"%'`;
+    return Number(this.#db.get(sql)?.n);
   }
 
   /** The file's number of a resource. An application can't fill the file with resources: of too many, less is kept. */

@@ -31,23 +31,34 @@ export class Containerd implements Source {
     const { connect } = createRequire(import.meta.url)("node:http2") as typeof import("node:http2");
     const net = createRequire(import.meta.url)("node:net") as typeof import("node:net");
     const session = connect("http://localhost", { createConnection: () => net.connect(this.#socket) });
+    const { promise: failed, reject } = Promise.withResolvers<never>();
+    session.on("error", reject);
+    // For all calls together: it may keep answering, or have any number of namespaces.
+    const timer = setTimeout(
+      () => session.destroy(new Error(`no answer within ${LIMIT.ms / 1000} s`)),
+      LIMIT.ms,
+    );
     try {
-      const containers = new Map<string, Named>();
-      for (const namespace of namesIn(await call(session, "namespaces.v1.Namespaces"))) {
-        const answer = await call(session, "containers.v1.Containers", namespace);
-        for (const [id, named] of containersIn(answer)) containers.set(id, named);
-      }
-      return { containers, pods: new Map() };
+      return await Promise.race([failed, containersOf(session)]);
     } finally {
+      clearTimeout(timer);
       session.destroy();
     }
   }
 }
 
+async function containersOf(session: ClientHttp2Session): Promise<Answer> {
+  const containers = new Map<string, Named>();
+  for (const namespace of namesIn(await call(session, "namespaces.v1.Namespaces"))) {
+    const answer = await call(session, "containers.v1.Containers", namespace);
+    for (const [id, named] of containersIn(answer)) containers.set(id, named);
+  }
+  return { containers, pods: new Map() };
+}
+
 /** The raw response of a service's `List`. */
 function call(session: ClientHttp2Session, service: string, namespace?: string): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    session.on("error", reject);
     const stream = session.request({
       ":method": "POST",
       ":path": `/containerd.services.${service}/List`,
@@ -63,8 +74,6 @@ function call(session: ClientHttp2Session, service: string, namespace?: string):
     };
     stream.on("response", heard).on("trailers", heard).on("error", reject);
     stream.once("close", () => reject(new Error("it was closed without an answer")));
-    // Not the stream's events: see exporters/otlp/deliver/grpc-call.ts.
-    stream.setTimeout(LIMIT.ms, () => session.destroy(new Error(`no answer within ${LIMIT.ms / 1000} s`)));
     stream.on("data", (part: Buffer) => {
       bytes += part.length;
       if (bytes > LIMIT.bytes) session.destroy(new Error(`an answer of more than ${LIMIT.bytes} bytes`));

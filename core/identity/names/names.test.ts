@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer as createHttp2, type ServerHttp2Stream } from "node:http2";
 import { createServer, type Server } from "node:https";
 import { type AddressInfo, createServer as createSocket } from "node:net";
 import { tmpdir } from "node:os";
@@ -160,6 +161,62 @@ describe("names from a container runtime's socket", () => {
     await new Promise<void>((resolve) => server.listen(socket, resolve));
     for (const source of sources(socket)) await assert.rejects(source.ask());
     server.close();
+  });
+});
+
+describe("names from containerd", () => {
+  let folder = "";
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "wirespan-containerd-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const field = (bytes: Buffer) => Buffer.concat([Buffer.from([0x0a, bytes.length]), bytes]);
+  /** What each call of a service is answered with. */
+  const ask = async (answer: (stream: ServerHttp2Stream, path: string) => void): Promise<Answer> => {
+    const socket = join(folder, "socket");
+    const server = createHttp2();
+    server.on("stream", (stream, headers) => {
+      stream.on("error", () => {});
+      answer(stream, headers[":path"]!);
+    });
+    await new Promise<void>((resolve) => server.listen(socket, resolve));
+    try {
+      return await new Containerd(socket).ask();
+    } finally {
+      server.close();
+    }
+  };
+  const finish = (stream: ServerHttp2Stream, message: Buffer) => {
+    stream.respond({ ":status": 200 }, { waitForTrailers: true });
+    stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+    stream.end(Buffer.concat([Buffer.alloc(5), message]));
+  };
+
+  it("are those of all its namespaces, without a warning about their number", async () => {
+    const warnings: Error[] = [];
+    const heard = (warning: Error) => void warnings.push(warning);
+    process.on("warning", heard);
+    const namespaces = Array.from({ length: 20 }, (_, i) => field(field(Buffer.from(`n${i}`))));
+    let calls = 0;
+    const { containers } = await ask((stream, path) => {
+      if (path.includes("Namespaces")) finish(stream, Buffer.concat(namespaces));
+      else finish(stream, field(field(Buffer.from(`c${calls++}`))));
+    });
+    await new Promise(setImmediate);
+    process.off("warning", heard);
+    assert.equal(containers.size, 20);
+    assert.deepEqual(warnings, []);
+  });
+
+  it("fail after five seconds in all, even if it keeps answering", async () => {
+    const timers: NodeJS.Timeout[] = [];
+    const drip = (stream: ServerHttp2Stream) => {
+      stream.respond({ ":status": 200 });
+      timers.push(setInterval(() => stream.destroyed || stream.write("x"), 100));
+    };
+    await assert.rejects(ask(drip), /^Error: no answer within 5 s$/);
+    for (const timer of timers) clearInterval(timer);
   });
 });
 

@@ -1,8 +1,10 @@
 // Names of containers and pods from other programs, read periodically, because the kernel does not have them. Tests:
 // core/identity/names/names.test.ts.
+
+import { cut } from "../../base/text.ts";
 import type { Log } from "../../plugin/log.ts";
 import { LruCache } from "../../plugin/lru.ts";
-import { cut, hasControl } from "../plain.ts";
+import { hasControl } from "../plain.ts";
 
 /** Attributes for a container or a pod, such as k8s.pod.name. */
 export type Named = Readonly<Record<string, string>>;
