@@ -210,6 +210,19 @@ describe("the page's server", () => {
     await new Promise<void>((resolve) => socket.once("close", () => resolve()).resume());
   });
 
+  it("answers one request of a connection at a time: who reads nothing cannot queue answers", async () => {
+    await start();
+    const socket = connect(port, "127.0.0.1").pause();
+    const closed = new Promise((resolve) => socket.once("close", resolve).once("error", () => {}));
+    const request = "GET /app.js HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    socket.write(request.repeat(200));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    socket.resume();
+    await closed;
+    const one = Buffer.byteLength((await ask(port, "/app.js")).text);
+    assert.ok(socket.bytesRead < 10 * one, `${socket.bytesRead} bytes`);
+  });
+
   it("answers with 304 if nothing has changed", async () => {
     await start();
     const { headers } = await ask(port, "/api/v1/findings");

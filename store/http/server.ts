@@ -16,9 +16,10 @@ import { BadRequest, Parameters } from "./parameters.ts";
 import type { Receiver } from "./receive.ts";
 
 /**
- * Limits: bytes of a request's headers, milliseconds until a request is complete, connections, and concurrent queries.
+ * Limits: bytes of a request's headers, milliseconds until a request is complete, and until its answer has been read,
+ * connections, and concurrent queries.
  */
-const LIMIT = { headers: 8192, requestMs: 3000, sockets: 64, atOnce: 4 };
+const LIMIT = { headers: 8192, requestMs: 3000, answerMs: 30_000, sockets: 64, atOnce: 4 };
 
 /** Where the page is built. */
 const PAGE = join(import.meta.dirname, "../../viewer/dist");
@@ -40,6 +41,8 @@ export class PageServer {
   readonly #store: Store;
   readonly #receiver: Receiver | undefined;
   #http: Promise<Server> | undefined;
+  /** Connections of admitted clients whose answers may take any time. */
+  readonly #lasting = new WeakSet<Socket>();
   #running = 0;
 
   constructor(store: Store, options: GuardOptions, receiver?: Receiver) {
@@ -82,11 +85,18 @@ export class PageServer {
     let timer = setTimeout(() => socket.destroy(), LIMIT.requestMs);
     socket.once("close", () => clearTimeout(timer));
     const http = await this.#server();
+    let isAnswering = false;
     const answering = ({ socket: of }: IncomingMessage, response: ServerResponse) => {
       if (of !== socket) return;
       clearTimeout(timer);
+      // Browsers do not pipeline: it would queue any number of answers to a client that reads none.
+      if (isAnswering) return void socket.destroy();
+      isAnswering = true;
+      timer = setTimeout(() => this.#lasting.has(socket) || socket.destroy(), LIMIT.answerMs);
       response.once("close", () => {
-        timer = setTimeout(() => socket.destroy(), LIMIT.requestMs);
+        isAnswering = false;
+        clearTimeout(timer);
+        if (!socket.destroyed) timer = setTimeout(() => socket.destroy(), LIMIT.requestMs);
       });
     };
     http.on("request", answering);
@@ -139,6 +149,7 @@ export class PageServer {
     }
     const refusal = await this.guard.unauthorized(request);
     if (refusal) return refuse(response, refusal);
+    if (path === "live" || path === "export") this.#lasting.add(request.socket);
     if (path === "live") return await this.#live.serve(query.getAll("of"), request, response);
     if (path === "export") return await this.#export(response, query);
     if (this.#running >= LIMIT.atOnce)
