@@ -1,4 +1,5 @@
-// Calls over gRPC that are cancelled at any moment: with the endpoint and the seconds it takes as arguments, prints how many there were.
+// gRPC calls that are cancelled at any moment: takes the endpoint and the number of seconds, prints how many there
+// were.
 import { type ClientHttp2Session, connect } from "node:http2";
 import { Call } from "../../exporters/otlp/deliver/grpc-call.ts";
 

@@ -10,11 +10,11 @@ if (what === "serve") {
   const server = createServer({ allowHalfOpen: how === "leak" }, (socket) => {
     socket.on("error", () => {});
     if (how === "echo") return socket.pipe(socket);
-    // It never ends what its client has ended.
+    // It never closes what its client has closed.
     if (how === "leak") return socket.once("data", () => socket.write("answer\n"));
     socket.once("data", () => {
       if (how !== "reset") return socket.end("answer\n");
-      // In the middle of an answer.
+      // In the middle of a response.
       socket.write("ans", () => socket.resetAndDestroy());
     });
   });
@@ -61,7 +61,7 @@ if (what === "serve") {
       console.log(JSON.stringify(counts));
       clearInterval(end);
     }, 50);
-    // What waits for a server that has stopped gives up.
+    // Requests to a stopped server time out.
     setTimeout(() => {
       for (const socket of open) socket.destroy();
     }, 1000);

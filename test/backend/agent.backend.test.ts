@@ -1,4 +1,4 @@
-// The whole way: real programs, the real agent, a real Collector and a real Jaeger, asked for what they got.
+// End to end: real programs, the real agent, a real Collector and a real Jaeger, and what they received.
 import assert from "node:assert/strict";
 import { startAgent } from "../support/agent.ts";
 import { type AppEnd, exchange, type Language, missing } from "../support/apps.ts";
@@ -13,7 +13,7 @@ import { attributesOf, type Span, type Under } from "./otlp.ts";
 
 const LANGUAGES: readonly Language[] = ["node", "python", "go"];
 
-/** The span of the end that an application told of. */
+/** The span of the end that an application reported. */
 function find(spans: readonly Under<Span>[], end: AppEnd): Under<Span> | undefined {
   return spans.find(({ item }) => {
     const a = attributesOf(item.attributes);

@@ -1,5 +1,5 @@
-// A real OpenTelemetry Collector that writes every request it takes to a file, one JSON line each, and to a
-// file for each signal, in protobuf.
+// A real OpenTelemetry Collector that writes every request to a file, one JSON line each, and to a file for each
+// signal, in protobuf.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -62,7 +62,7 @@ export class Collector implements AsyncDisposable {
     return (await this.requests()).flatMap(logsOf);
   }
 
-  /** Every request taken so far, by signal, as strictly decoded as if it came from the agent itself. */
+  /** Every request so far, by signal, decoded as strictly as if it came from the agent itself. */
   async exports(): Promise<Export[]> {
     await sleep(BEHIND);
     const [traces, metrics, logs] = await Promise.all(
@@ -84,7 +84,7 @@ const SIGNALS = ["traces", "metrics", "logs"] as const;
 
 const protobuf = (file: string, signal: string): string => `${file}.${signal}`;
 
-/** Each is preceded by its length, 4 bytes, the highest first; the last may still be under way. */
+/** Each is preceded by its length, 4 bytes, big-endian; the last one may be incomplete. */
 function frames(file: Buffer): Uint8Array[] {
   const whole: Uint8Array[] = [];
   for (let at = 0; at + 4 <= file.length; ) {
@@ -96,8 +96,8 @@ function frames(file: Buffer): Uint8Array[] {
 }
 
 /**
- * Starts a Collector on free ports of 127.0.0.1; `processors`: what each pipeline goes through, by name, in a program that
- * has them. Throws where there is no program for it.
+ * Starts a Collector on free ports of 127.0.0.1; `processors`: those of each pipeline, by name, if the program has
+ * them. Throws if there is no program for it.
  */
 export async function startCollector(
   name: "collector" | "collector-k8s" = "collector",
@@ -108,7 +108,7 @@ export async function startCollector(
   const service = await Service.start(name, async (folder) => {
     file = join(folder, "otlp.jsonl");
     const config = join(folder, "config.yaml");
-    // No batch processor: a line of the file is a request as it came.
+    // No batch processor: a line of the file is one unchanged request.
     const to = (path: string, format: string) => ({ path, format, append: true, flush_interval: "50ms" });
     const pipelines = Object.fromEntries(
       SIGNALS.map((signal) => [

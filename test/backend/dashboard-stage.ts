@@ -1,4 +1,4 @@
-// Four real stores, an agent that exports to them, and traffic of which the numbers are known.
+// Four real stores, an agent that exports to them, and traffic with known numbers.
 import { statSync } from "node:fs";
 import { cpus } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -29,7 +29,7 @@ export interface Stage extends AsyncDisposable {
   readonly time: number;
 }
 
-/** Both stores with both forms of histograms; Prometheus evaluates the rules of a file. */
+/** Both stores with both kinds of histograms; Prometheus evaluates the rules of a file. */
 async function startStores(made: AsyncDisposableStack, rules: string): Promise<StagedStore[]> {
   const started = (["prometheus", "victoria"] as const).flatMap((kind) =>
     (["exponential", "explicit"] as const).map(async (histograms) => {
@@ -40,7 +40,10 @@ async function startStores(made: AsyncDisposableStack, rules: string): Promise<S
   return await Promise.all(started);
 }
 
-/** Everything optional is on. `endpoints`: of backends that take all, that refuse all, and that are not there. */
+/**
+ * Everything optional is enabled. `endpoints`: of backends that accept everything, that reject everything, and that do
+ * not exist.
+ */
 function configOf(
   net: Pair,
   stores: readonly StagedStore[],
@@ -91,7 +94,7 @@ export async function stageDashboards(rules: string): Promise<Stage> {
     events: sink.logs.length,
   });
 
-  // Every series is there before the window begins.
+  // Every series exists before the window begins.
   await round(net);
   await sleep(4 * INTERVAL);
   const begin = Date.now();

@@ -1,5 +1,5 @@
-// The example configurations, as they stand but for their addresses, with the real agent, real connections
-// and the real backends they are written for.
+// The example configurations, unchanged except for addresses, with the real agent, real connections and the real
+// backends.
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -14,13 +14,13 @@ import { attributesOf } from "./otlp.ts";
 import { type MetricStore, startPrometheus, startVictoria } from "./prometheus.ts";
 import { DatadogIntake, startRotel } from "./rotel.ts";
 
-/** Starts the agent with an example; `env` says where its backend is here. */
+/** Starts the agent with an example; `env` has the backend's address. */
 function startExample(name: string, netns: Netns, env: Readonly<Record<string, string>>) {
   const file = fileURLToPath(new URL(`../../config/examples/${name}.yaml`, import.meta.url));
   const settings = {
     WIRESPAN_METRICS_INTERVAL: "500ms",
     WIRESPAN_CONTROL_SOCKET: "",
-    // Only what this test makes: others may run the same programs.
+    // Only this test's processes: others may run the same programs.
     WIRESPAN_FILTER_INCLUDE_NETNS: String(statSync(netns.path).ino),
     ...env,
   };
@@ -30,7 +30,7 @@ function startExample(name: string, netns: Netns, env: Readonly<Record<string, s
 /** Edges of exponential buckets of scale 3 are this far apart. */
 const WIDTH = 2 ** (1 / 8);
 
-/** Connections of two lengths; how long the clients, who close last, say that each took, in seconds, ascending. */
+/** Connections of two lengths; durations according to the clients, who close last, in seconds, ascending. */
 async function makeConnections(netns: Netns): Promise<number[]> {
   const lines = await Promise.all([
     run(netns, "serverCloses", { delay: 60, count: 40 }),
@@ -45,7 +45,7 @@ async function makeConnections(netns: Netns): Promise<number[]> {
 const truth = (durations: readonly number[], q: number): number =>
   durations[Math.ceil(q * durations.length) - 1]!;
 
-/** The one number that a query answers with; undefined while there is none. */
+/** The only number in the result of a query; undefined while there is none. */
 async function answer(store: MetricStore, query: string): Promise<number | undefined> {
   const [sample] = await store.query(query);
   const value = Number(sample?.value?.[1]);
@@ -109,7 +109,7 @@ describe("an agent that exports to Datadog", () => {
     await using intake = await DatadogIntake.start();
     await using rotel = await startRotel(intake, key);
     await using netns = await Netns.create();
-    // Rotel hands on traces only.
+    // Rotel only forwards traces.
     const env = {
       WIRESPAN_EXPORTERS_DATADOG_ENDPOINT: rotel.grpc,
       WIRESPAN_EXPORTERS_DATADOG_SIGNALS: "traces",

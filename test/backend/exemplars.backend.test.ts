@@ -1,4 +1,4 @@
-// Exemplars as a real Collector and a real Prometheus get them from the agent: each names a span that was exported.
+// Exemplars as a real Collector and a real Prometheus get them from the agent: each refers to an exported span.
 import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -107,7 +107,7 @@ exporters:
         }
       }
       assert.deepEqual([...found].sort(), Object.keys(spanOf).sort());
-      // Of all that was exported the slowest is an exemplar.
+      // The slowest of all exported spans is an exemplar.
       for (const [key, value] of largest) {
         const [metric = "", direction] = key.split(" ");
         if (metric.endsWith("rtt")) continue;

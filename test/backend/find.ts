@@ -1,4 +1,4 @@
-// Which real backends the tests know, and where their programs lie on this machine.
+// The real backends that the tests know, and where their programs are on this machine.
 import { execFileSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { homedir } from "node:os";
@@ -21,7 +21,7 @@ export const versions = {
 
 export type BackendName = keyof typeof versions;
 
-/** Names under which a distribution or a user may have put the same program on PATH. */
+/** Names that a distribution or a user may have given to the same program on PATH. */
 const onPath: Readonly<Record<BackendName, readonly string[]>> = {
   collector: ["otelcol-contrib"],
   "collector-gateway": ["otelcol-contrib"],
@@ -33,7 +33,10 @@ const onPath: Readonly<Record<BackendName, readonly string[]>> = {
   victoria: ["victoria-metrics"],
 };
 
-/** What `--version` of a program found on PATH must say; older ones lack OTLP, and native histograms in tests of rules. */
+/**
+ * The `--version` that a program on PATH must have; older ones have no OTLP, or no native histograms in tests of
+ * rules.
+ */
 const newEnough: Partial<Record<BackendName, RegExp>> = {
   prometheus: /version 3\./,
   promtool: /version 3\./,
@@ -42,7 +45,7 @@ const newEnough: Partial<Record<BackendName, RegExp>> = {
 /** The folder into which `npm run backends` installs. */
 export const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "wirespan", "backends");
 
-/** The path of a backend's program, from $WIRESPAN_BACKENDS_DIR, the cache or PATH; undefined where absent. */
+/** The path of a backend's program, from $WIRESPAN_BACKENDS_DIR, the cache or PATH; undefined if absent. */
 export function findBackend(name: BackendName): string | undefined {
   const folders = [process.env.WIRESPAN_BACKENDS_DIR, cache].filter((folder) => folder !== undefined);
   const installed = folders.map((folder) => join(folder, `${name}-${versions[name]}`)).find(isProgram);
@@ -53,7 +56,7 @@ export function findBackend(name: BackendName): string | undefined {
     .find((file) => isProgram(file) && saysEnough(name, file));
 }
 
-/** Skips the suite of this `before` hook where one of the backends is absent. */
+/** Skips the suite of this `before` hook if one of the backends is absent. */
 export function needBackends(context: Mocha.Context, ...names: readonly BackendName[]): void {
   const absent = names.filter((name) => !findBackend(name));
   if (absent.length > 0) skip(context, `no ${absent.join(", ")} here: npm run backends ${absent.join(" ")}`);

@@ -1,4 +1,4 @@
-// The Collectors of docs/backends.md for many hosts, as their files are written but for addresses and waiting times.
+// The Collectors of docs/backends.md for many hosts, with their files unchanged except for addresses and waiting times.
 import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
@@ -25,7 +25,7 @@ interface CollectorConfig {
   service: Record<string, unknown>;
 }
 
-/** A Collector with one of the files, of which `change` changes what cannot be as written here. */
+/** A Collector with one of the files; `change` replaces what cannot run here. */
 async function startCollector(name: string, change: (config: CollectorConfig) => void) {
   const [grpc, http, health] = await freePorts(3);
   const service = await Service.start("collector-gateway", async (folder) => {
@@ -46,7 +46,7 @@ async function startCollector(name: string, change: (config: CollectorConfig) =>
 
 const GOOD = 200;
 const REFUSED = 5;
-/** To each of these ports the first segment with data is lost. */
+/** The first data segment to each of these ports is lost. */
 const LOSSY = [9402, 9403, 9404, 9405];
 
 describe("a Collector as gateway", function () {

@@ -1,4 +1,4 @@
-// Instances in a real Prometheus, set up as config/examples/prometheus.yaml says: replicas, versions and hosts never
+// Instances in a real Prometheus, configured as in config/examples/prometheus.yaml: replicas, versions and hosts never
 // share a series, and each series has the bytes and connections of its own processes.
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
@@ -40,7 +40,7 @@ interface Replica {
   readonly up: number;
 }
 
-/** A connection whose both ends live long enough for an agent on a busy machine to look at them. */
+/** A connection whose both ends live long enough for an agent on a busy machine to read them. */
 async function hold(netns: Netns, options: Options): Promise<readonly Line[]> {
   await using running = await begin(netns, "held", { ...options, down: 500 });
   await running.until("opened");
@@ -76,7 +76,7 @@ async function byLabels(store: MetricStore, query: string): Promise<readonly (re
 const value = (sample: Sample) => Number(sample.value?.[1]);
 const ascending = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b);
 
-/** Waits until the store has it all, then compares; the instances that it found. */
+/** Waits until the store has everything, then compares; returns the instances that it found. */
 async function check(store: MetricStore, truths: readonly Truth[], of = ""): Promise<readonly string[]> {
   const all = `service_name="cart"${of}`;
   const programs = ["pcli", "psrv"];
@@ -156,7 +156,7 @@ describe("two replicas of two versions of a service in Prometheus", function () 
         assert.equal(before.length, what === "cgroups" ? 8 : 4);
         assert.equal((await agent.stop()).code, 0);
       }
-      // Which of several that claim one instance keeps it depends on who is met first.
+      // Which of several processes that claim one instance keeps it depends on which is seen first.
       if (more) return;
       {
         await using agent = await start(netns, store);

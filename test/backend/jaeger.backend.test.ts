@@ -1,4 +1,4 @@
-// What Jaeger finds fault with in our traces, by the interface of its pages and by its newer one: nothing.
+// Jaeger's warnings about our traces, through the interface of its pages and its newer one: none.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { startAgent } from "../support/agent.ts";
@@ -80,7 +80,7 @@ exporters:
       const all = await found();
       return all.length >= traces && all.reduce((sum, each) => sum + each.spans.length, 0) >= spans;
     });
-    await delay(500); // what must not come had time to
+    await delay(500); // enough time for late warnings
     const all = await found();
     assert.equal(all.length, traces);
     assert.equal(

@@ -6,7 +6,7 @@ import { type ResourceSpans, type Span, spansOf, type Under } from "./otlp.ts";
 import { freePorts } from "./ports.ts";
 import { Service } from "./service.ts";
 
-/** A trace as Jaeger's user interface gets it. */
+/** A trace in Jaeger's user interface. */
 export interface ShownTrace {
   readonly traceID: string;
   readonly spans: readonly {
@@ -18,7 +18,7 @@ export interface ShownTrace {
   }[];
 }
 
-/** The attribute by which a span of `trace` bears warnings. */
+/** The attribute with the warnings of a span of `trace`. */
 export const WARNINGS = "@jaeger@warnings";
 
 /** A running Jaeger. Dispose of it with `await using`. */
@@ -39,7 +39,7 @@ export class Jaeger implements AsyncDisposable {
     this.http = http;
   }
 
-  /** The spans of one trace by its id in hex; none where Jaeger has no such trace (yet). */
+  /** The spans of one trace by its id in hex; none if Jaeger does not have the trace (yet). */
   async trace(id: string): Promise<Under<Span>[]> {
     const answer = await this.#get(`/api/v3/traces/${id}`);
     const { result } = (answer ?? {}) as { result?: { resourceSpans?: readonly ResourceSpans[] } };
@@ -58,13 +58,13 @@ export class Jaeger implements AsyncDisposable {
     return (data ?? []).map(({ traceID }) => traceID);
   }
 
-  /** The newest traces of one service as the user interface gets them, at most `limit`. */
+  /** The newest traces of one service as in the user interface, at most `limit`. */
   async shown(service: string, limit: number): Promise<readonly ShownTrace[]> {
     const answer = await this.#get(`/api/traces?service=${encodeURIComponent(service)}&limit=${limit}`);
     return ((answer ?? {}) as { data?: readonly ShownTrace[] | null }).data ?? [];
   }
 
-  /** One trace as the user interface gets it; undefined where Jaeger has no such trace (yet). */
+  /** One trace as in the user interface; undefined if Jaeger does not have it (yet). */
   async shownTrace(id: string): Promise<ShownTrace | undefined> {
     return ((await this.#get(`/api/traces/${id}`)) as { data?: readonly ShownTrace[] } | undefined)
       ?.data?.[0];
@@ -83,7 +83,7 @@ export class Jaeger implements AsyncDisposable {
   }
 }
 
-/** Starts a Jaeger on free ports of 127.0.0.1. Throws where there is no program for it. */
+/** Starts a Jaeger on free ports of 127.0.0.1. Throws if there is no program for it. */
 export async function startJaeger(): Promise<Jaeger> {
   const [grpc, http, queryHttp, queryGrpc, health] = (await freePorts(5)).map((port) => `127.0.0.1:${port}`);
   const service = await Service.start("jaeger", async (folder) => {
@@ -99,7 +99,7 @@ export async function startJaeger(): Promise<Jaeger> {
         extensions: {
           jaeger_storage: { backends: { memory: { memory: { max_traces: 100_000 } } } },
           jaeger_query: {
-            // Else it sends spans of its own to port 4317 and waits for an answer when it is stopped.
+            // Otherwise it sends its own spans to port 4317 and waits for a response when it is stopped.
             enable_tracing: false,
             storage: { traces: "memory" },
             http: { endpoint: queryHttp },

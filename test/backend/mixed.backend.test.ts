@@ -1,4 +1,4 @@
-// Everything enabled, with the default settings, over a mixed load, into a real Collector's files.
+// All plugins, with the default settings, under a mixed load, into a real Collector's files.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -73,7 +73,7 @@ exporters:
       (await collector.metrics()).filter(({ item }) => item.name === "wirespan.agent.plugin.state").length;
     mixed = await mix(net, async () => {
       const so = await collections();
-      // One may be under way.
+      // One may be in progress.
       await until("two collections", async () => (await collections()) >= so + 2);
     });
     const { code, stderr } = await agent.stop();
@@ -101,7 +101,7 @@ exporters:
   });
 
   it("have as many series as `config print` forecasts, within a tenth", () => {
-    // Other namespaces' interfaces, which no filter of connections leaves out, are not ours.
+    // Interfaces of other namespaces, which filters of connections do not exclude, are not ours.
     const own = seriesOf(exports).filter(({ attributes }) => {
       const inode = attributes["wirespan.netns.inode"];
       return inode === undefined || inodes.has(inode);

@@ -1,4 +1,4 @@
-// OTLP's JSON form as the backends give it back, and the ways to look into it.
+// OTLP's JSON form as returned by the backends, and functions to query it.
 
 /** An OTLP value: 64-bit integers are decimal strings. */
 export interface AnyValue {
@@ -128,7 +128,7 @@ export interface OtlpRequest {
   }[];
 }
 
-/** A span, metric or event with the resource and the scope that it came under. */
+/** A span, metric or event with its resource and scope. */
 export interface Under<T> {
   readonly resource: Attributes;
   readonly scope: string;

@@ -1,5 +1,5 @@
-// A backend that goes away under load and comes back: nothing is lost, nothing grows without bound, and
-// the agent does not report its own attempts to reach it.
+// A backend that goes down under load and comes back: nothing is lost, nothing grows without limit, and the agent does
+// not report its own attempts to reach it.
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,7 +15,7 @@ import { attributesOf } from "./otlp.ts";
 const RATE = 500;
 const OUTAGE_S = size(20, 60);
 
-/** Other traffic of the host is none of this test's. */
+/** Excludes other traffic on the host. */
 function startExporting(collector: Collector, netns: Netns): Promise<Agent> {
   return startAgent(["--plugin", "tcplife"], {
     config: `version: 1

@@ -1,4 +1,4 @@
-// Real metric stores with a PromQL API that take OTLP over HTTP: Prometheus and VictoriaMetrics.
+// Real metric stores with a PromQL API that accept OTLP over HTTP: Prometheus and VictoriaMetrics.
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
@@ -28,7 +28,7 @@ export interface StoredExemplars {
 export class MetricStore implements AsyncDisposable {
   /** The full URL of its OTLP metrics endpoint: HTTP with protobuf only. */
   readonly otlpMetrics: string;
-  /** Of its endpoint for remote write; Prometheus only. */
+  /** Its remote-write endpoint; Prometheus only. */
   readonly remoteWrite: string;
   /** For stopping, killing and starting it again on the same port. */
   readonly service: Service;
@@ -41,7 +41,7 @@ export class MetricStore implements AsyncDisposable {
     this.remoteWrite = `${base}/api/v1/write`;
   }
 
-  /** An instant PromQL query, of now or of a time in Unix seconds; throws where the store refuses the expression. */
+  /** An instant PromQL query, for now or a time in Unix seconds; throws if the store rejects the expression. */
   async query(expression: string, time?: number): Promise<readonly Sample[]> {
     const at = time === undefined ? "" : `&time=${time}`;
     const url = `${this.#base}/api/v1/query?query=${encodeURIComponent(expression)}${at}`;
@@ -61,7 +61,7 @@ export class MetricStore implements AsyncDisposable {
     return (JSON.parse(text) as { data: readonly StoredExemplars[] }).data;
   }
 
-  /** Keeps an answer under a name, as vmalert does with what a rule records; VictoriaMetrics only. `time`: Unix seconds. */
+  /** Stores a result under a name, as vmalert does with recording rules; VictoriaMetrics only. `time`: Unix seconds. */
   async add(name: string, samples: readonly Sample[], time: number): Promise<void> {
     const lines = samples.map(({ metric, value }) => ({
       metric: { ...metric, __name__: name },
@@ -80,8 +80,8 @@ export class MetricStore implements AsyncDisposable {
 }
 
 /**
- * Starts a Prometheus 3 on a free port of 127.0.0.1; exponential histograms become native ones. `rules`: a file of rules, which
- * are evaluated each second.
+ * Starts a Prometheus 3 on a free port of 127.0.0.1; exponential histograms become native ones. `rules`: a file of
+ * rules, which are evaluated each second.
  */
 export async function startPrometheus(rules?: string): Promise<MetricStore> {
   const [port] = await freePorts(1);
@@ -118,7 +118,7 @@ export async function startPrometheus(rules?: string): Promise<MetricStore> {
   return new MetricStore(service, base, `${base}/api/v1/otlp/v1/metrics`);
 }
 
-/** Starts a VictoriaMetrics on a free port of 127.0.0.1, set to show a point as soon as it is in. */
+/** Starts a VictoriaMetrics on a free port of 127.0.0.1, configured to show a point as soon as it arrives. */
 export async function startVictoria(): Promise<MetricStore> {
   const [port] = await freePorts(1);
   const base = `http://127.0.0.1:${port}`;

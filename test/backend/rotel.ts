@@ -1,5 +1,5 @@
-// A real Rotel, which turns OTLP traces into Datadog's, and a loopback stand-in for Datadog's intake that
-// keeps what it was sent.
+// A real Rotel, which converts OTLP traces to Datadog's, and a local stand-in for Datadog's intake that stores what it
+// receives.
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gunzipSync, inflateSync, zstdDecompressSync } from "node:zlib";
@@ -21,7 +21,7 @@ export interface DatadogSpan {
   readonly metrics: ReadonlyMap<string, number>;
 }
 
-/** Datadog's intake: takes every request, keeps the traces. Dispose of it with `await using`. */
+/** Datadog's intake: accepts every request, stores the traces. Dispose of it with `await using`. */
 export class DatadogIntake implements AsyncDisposable {
   readonly spans: DatadogSpan[] = [];
   readonly keys = new Set<string>();
@@ -89,7 +89,7 @@ export async function startRotel(intake: DatadogIntake, key: string): Promise<Ro
       `--datadog-exporter-api-key=${key}`,
       "--batch-timeout=100ms",
     ],
-    // It has no page of health: that it knows no GET says that it listens.
+    // It has no health page: its refusal of a GET shows that it listens.
     ready: `http://127.0.0.1:${http}/v1/traces`,
     status: 404,
   }));

@@ -1,4 +1,4 @@
-// Sampled traces as a real Collector gets them: which they are, and that each span says how it was sampled.
+// Sampled traces in a real Collector: which ones they are, and that each span has the tracestate of its sampling.
 import assert from "node:assert/strict";
 import { startAgent } from "../support/agent.ts";
 import { inodeOf } from "../support/connection-ends.ts";

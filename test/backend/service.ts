@@ -11,7 +11,7 @@ import { type BackendName, findBackend } from "./find.ts";
 /** How to run one backend. */
 export interface Command {
   readonly args: readonly string[];
-  /** A URL that answers once the server takes requests: with 2xx, or with the status that is given. */
+  /** A URL that responds once the server accepts requests: with 2xx, or with the given status. */
   readonly ready: string;
   readonly status?: number;
 }
@@ -58,7 +58,7 @@ export class Service implements AsyncDisposable {
   async restart(): Promise<void> {
     await this.stop();
     const log = openSync(join(this.#folder, "log"), "a");
-    // setpriv: the server goes when this process goes, even by SIGKILL.
+    // setpriv: the server ends when this process ends, even by SIGKILL.
     const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", this.#program, ...this.#command.args], {
       stdio: ["ignore", log, log],
     });

@@ -1,5 +1,6 @@
-// The shop of `npm run demo` over lossy links: whatever was retransmitted of a request or its answer is in the request's own trace, in a
-// real Jaeger, and nowhere else. Oracles: the byte ranges that clients and servers log, and the segments on the wire.
+// The shop of `npm run demo` over lossy links: whatever was retransmitted of a request or its response is in the
+// request's own trace, in a real Jaeger, and nowhere else. Oracles: the byte ranges that clients and servers log, and
+// the segments on the wire.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -43,7 +44,7 @@ const lines = <T>(text: string): T[] =>
     .filter(Boolean)
     .map((line) => JSON.parse(line) as T);
 
-/** What leaves as OTLP of requests whose client has no SDK. */
+/** What is exported as OTLP for requests whose client has no SDK. */
 function spansOf(service: string, requests: readonly Request[]): string {
   const attributes = Object.entries({
     "service.name": service,
@@ -127,7 +128,7 @@ describe("a shop over lossy links", function () {
     return (await linesOf(netns, [...command, ...words], env)).map((line) => JSON.parse(line) as Request);
   }
 
-  /** What each client has asked for. */
+  /** The requests of each client. */
   async function shopped(town: Town, jaeger: Jaeger, beside: Beside): Promise<void> {
     const wishes = { orders: REQUESTS, connections: CONNECTIONS, gifts: GIFTS, reviews: REVIEWS };
     asked = await shopping(town.customers, wishes, beside);
@@ -198,7 +199,7 @@ exporters:
     assert.equal(again.length, segments, "the taps have seen all");
   }
 
-  /** The traces of all requests, with what Jaeger finds fault with in them, and in those of connections. */
+  /** The traces of all requests, with Jaeger's warnings about them and about those of connections. */
   async function readTraces(jaeger: Jaeger): Promise<void> {
     const own = new Set(
       Object.values(ranges)
@@ -219,7 +220,7 @@ exporters:
         if (item.attributes?.some(({ key }) => key === WARNINGS)) faults.v3.push(`${id} ${item.name}`);
       for (const { spanID, warnings } of shown?.spans ?? []) {
         const span = byId.get(spanID)!;
-        // Of applications' own spans theirs is the fault.
+        // Warnings about applications' own spans are not ours.
         if (!span.scope.startsWith("wirespan.")) continue;
         const parent = byId.get(span.parentSpanId ?? "");
         const isLate = parent && span.endTimeUnixNano > parent.endTimeUnixNano;
@@ -240,9 +241,9 @@ exporters:
     );
     assert.deepEqual(account.wrong, []);
     assert.deepEqual(account.unseen, []);
-    // A kernel that hides retransmissions hides messages as well, each of which may have been in several segments.
+    // A kernel that hides retransmissions also hides messages, each of which may have been in several segments.
     assert.ok(account.missing <= told.suppressed + 4 * account.unshown);
-    // The driver of the database logs no ranges: here it is only the right service and span.
+    // The database driver logs no ranges: only the span and the service can be checked here.
     for (const { segment, span } of account.unranged) {
       const parent = traces.get(span.traceId)?.find(({ item }) => item.spanId === span.parentSpanId);
       assert.deepEqual([segment.peer, parent?.item.name], [PORTS.database, "SELECT items"]);

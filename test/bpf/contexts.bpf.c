@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Tells of each context as it is kept, so that a test can hold all of them against what was sent. Attached behind the
-// programs that keep them, whose map it shares.
+// Reports each stored context, so that a test can compare all of them with what was sent. Attached after the programs
+// that store them, whose map it shares.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>

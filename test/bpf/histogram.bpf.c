@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Hands values to bpf/include/wirespan/histogram.h, for its tests.
+// Passes values to bpf/include/wirespan/histogram.h, for its tests.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 #include <wirespan/histogram.h>
@@ -22,7 +22,7 @@ int bucket(struct context *ctx)
 	return histogram_index(ctx->ns);
 }
 
-/* Adds to histogram 0 as one CPU does, to histogram 1 as several do. */
+/* Adds to histogram 0 like one CPU, to histogram 1 like several. */
 SEC("syscall")
 int add(struct context *ctx)
 {

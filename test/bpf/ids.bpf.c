@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Answers with the ids that bpf/include/wirespan/ids.h makes of what a test gives.
+// Returns the ids that bpf/include/wirespan/ids.h computes from a test's input.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 #include <wirespan/ids.h>
@@ -12,7 +12,7 @@ struct question {
 	u32 opener;
 	u32 acceptor;
 	u32 domain;
-	/* Else of an attempt. */
+	/* Otherwise those of an attempt. */
 	u32 established;
 	u64 answer[2];
 };

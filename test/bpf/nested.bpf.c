@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Plays the two programs of bpf/include/wirespan/reentrancy.h, for its test.
+// Acts as the two programs of bpf/include/wirespan/reentrancy.h, for its test.
 #include <wirespan/kernel.h>
 #include <wirespan/reentrancy.h>
 

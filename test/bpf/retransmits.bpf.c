@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Each retransmission that the kernel shows to a program which shares nothing with the agent's.
+// Each retransmission that the kernel shows to a program that shares nothing with the agent's.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>

@@ -1,4 +1,4 @@
-// The chart by Helm's own linter, its values by their schema.
+// The chart checked with Helm's own linter, its values with their schema.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -45,7 +45,7 @@ describe("the chart", () => {
     assert.match(refusal("tolerationz[0].operator=Exists"), /tolerationz/);
     assert.match(refusal("image.digest=latest"), /'\/image\/digest'/);
     assert.match(refusal("capabilities={BPF,SYS_ADMIN}"), /'\/capabilities/);
-    // A program whose file has a capability that its container may not have is not started.
+    // A program whose file has a capability that its container may not have cannot start.
     assert.match(refusal("capabilities={BPF,PERFMON}"), /'\/capabilities'/);
     assert.match(refusal("config.control.socket=/tmp/x"), /'\/config'/);
   });

@@ -1,5 +1,5 @@
-// A cluster of one node: real etcd, kube-apiserver, containerd and kubelet, without a scheduler and controllers. Who makes
-// a pod names its node, and makes what owns it. Needs root; nothing of it is left.
+// A cluster of one node: real etcd, kube-apiserver, containerd and kubelet, without a scheduler and controllers. Tests
+// that create a pod name its node, and create its owner. Needs root; leaves nothing behind.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -35,7 +35,7 @@ export interface Manifest {
 
 export interface Answer {
   readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the server says
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the server returns
   readonly body: any;
 }
 
@@ -56,7 +56,7 @@ export class Cluster implements AsyncDisposable {
   #ports: readonly number[] = [];
   #holder: ChildProcess | undefined;
 
-  /** Skips where one of the programs is absent. */
+  /** Skips if one of the programs is absent. */
   constructor(context: Mocha.Context) {
     this.#programs = {
       apiserver: kubernetesProgram(context, "kube-apiserver"),
@@ -127,7 +127,7 @@ export class Cluster implements AsyncDisposable {
     );
   }
 
-  /** Asks the API server, with the rights of an administrator unless another token is given. */
+  /** Sends a request to the API server, with an administrator's rights unless another token is given. */
   get(path: string): Promise<Answer> {
     return this.#ask("GET", this.api + path);
   }
@@ -137,12 +137,12 @@ export class Cluster implements AsyncDisposable {
     return this.#ask("GET", `https://127.0.0.1:${this.kubeletPort}/pods`);
   }
 
-  /** Makes what the manifest says; `query` such as `dryRun=All`. */
+  /** Creates the objects of the manifest; `query` such as `dryRun=All`. */
   post(manifest: Manifest, query = "fieldValidation=Strict"): Promise<Answer> {
     return this.#ask("POST", `${this.api}${collection(manifest)}?${query}`, JSON.stringify(manifest));
   }
 
-  /** The same; throws what the server says against it. */
+  /** The same; throws the server's objections. */
   async make(manifest: Manifest): Promise<Answer["body"]> {
     const { status, body } = await this.post(manifest);
     if (status !== 201) throw new Error(`${manifest.kind} ${manifest.metadata.name}: ${body.message}`);
@@ -165,7 +165,10 @@ export class Cluster implements AsyncDisposable {
     return { status: response.statusCode, body: said.startsWith("{") ? JSON.parse(said) : said };
   }
 
-  /** containerd with these images, and a kubelet that registers itself as NODE; resolves when it is asked for its pods. */
+  /**
+   * containerd with these images, and a kubelet that registers itself as NODE; resolves when the kubelet's pods can be
+   * requested.
+   */
   async startNode(images: readonly string[], pause: string): Promise<void> {
     await this.#hold();
     for (const hierarchy of hierarchies()) mkdirSync(join(hierarchy, GROUP));
@@ -288,7 +291,7 @@ conf_dir = "${this.folder}/cni"
   #start(program: string, args: readonly string[]): void {
     const log = openSync(join(this.folder, "log"), "a");
     const env = { ...this.#env, TMPDIR: this.folder };
-    // setpriv: it goes when this process goes, even by SIGKILL.
+    // setpriv: it ends when this process ends, even by SIGKILL.
     const words = ["--pdeathsig", "KILL", "--", program, ...args];
     this.#processes.push(spawn("setpriv", words, { env, stdio: ["ignore", log, log] }));
   }

@@ -1,5 +1,5 @@
-// The container images in a real podman: all plugins run, for a user other than root as for root, in a container that
-// can write nowhere and gain nothing.
+// The container images in a real podman: all plugins run, for a user other than root as for root, in a container
+// without write access and additional privileges.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";

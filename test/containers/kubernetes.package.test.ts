@@ -38,7 +38,7 @@ function manifest(
   return { apiVersion, kind, metadata: { name, namespace: NAMESPACE, ...metadata }, ...more };
 }
 
-/** A pod of the node; `owner`: what a controller would have made it for. */
+/** A pod of the node; `owner`: the object for which a controller would have created it. */
 function pod(name: string, spec: object, owner?: Manifest): Manifest {
   const metadata = { labels: { "pod-template-hash": HASH }, ...(owner && ownedBy(owner)) };
   return manifest("v1", "Pod", name, { spec: { nodeName: NODE, ...spec } }, metadata);
@@ -61,7 +61,7 @@ function application(name: string, owner?: Manifest, script = APPLICATION): Mani
   return pod(name, { containers: [app], automountServiceAccountToken: false }, owner);
 }
 
-/** The names of an application's pod and of what it belongs to. */
+/** The names of an application's pod and of its owner. */
 function namesOf(owner: Owner): object {
   const kinds = /^k8s\.(pod|namespace|deployment|node|container)\.(name|uid)$/;
   return Object.fromEntries(Object.entries(owner).filter(([key]) => kinds.test(key)));
@@ -92,7 +92,7 @@ describe("the chart in a cluster", function () {
     return parseAllDocuments(text).flatMap((document) => (document.toJS() as Manifest | null) ?? []);
   };
 
-  /** What the kubelet says of a pod: its uid and the ids of its containers. */
+  /** A pod according to the kubelet: its uid and the ids of its containers. */
   const known = async (name: string) => {
     const { items } = (await cluster.pods()).body;
     const found = items?.find((each: Manifest) => each.metadata.name === name);
@@ -119,7 +119,7 @@ describe("the chart in a cluster", function () {
     await cluster.startApi();
     const labels = { "pod-security.kubernetes.io/enforce": "privileged" };
     await cluster.make({ apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE, labels } });
-    // What controllers would make.
+    // What controllers would create.
     await cluster.make(manifest("v1", "ServiceAccount", "default", {}));
     const data = { "ca.crt": readFileSync(join(cluster.folder, "ca.pem"), "utf8") };
     await cluster.make(manifest("v1", "ConfigMap", "kube-root-ca.crt", { data }));
@@ -193,8 +193,8 @@ describe("the chart in a cluster", function () {
     });
 
     /**
-     * Makes what the chart makes, and the pod that a controller would make of it; resolves when the agent has sent
-     * metrics, `heard` says. The pod ends with the test.
+     * Creates what the chart creates, and the pod that a controller would create for it; resolves when the agent has
+     * sent metrics (`heard`). The pod ends with the test.
      */
     async function install(
       release: string,
@@ -307,7 +307,7 @@ describe("the chart in a cluster", function () {
         "k8s.namespace.name": NAMESPACE,
         "k8s.container.name": "app",
       });
-      /** The pods of which rows come, when there are enough rows and of as many pods. */
+      /** The pods in the rows, once there are enough rows from that many pods. */
       const traced = async (count: number, ...args: string[]) => {
         const asking = `identity.containerd.socket=${cluster.socket}`;
         await using agent = await startAgent(["trace", "tcplife", "--json", "--set", asking, ...args]);

@@ -1,4 +1,4 @@
-// A podman whose images, containers and cgroups are a test's own.
+// A podman with images, containers and cgroups of the test's own.
 import { type ChildProcess, execFileSync, type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +15,7 @@ export class Podman implements Disposable {
   readonly #isNew = !existsSync(NOTES);
   readonly #parent = `/wirespan-podman-${process.pid}`;
 
-  /** Skips where there is no podman. */
+  /** Skips if there is no podman. */
   constructor(context: Mocha.Context) {
     const env = containerPrograms(context, "podman", "runc", "conmon");
     const file = (name: string, text: string) => {
@@ -70,7 +70,7 @@ runc = ["${which("runc")}"]
     return spawnSync("podman", args, { env: this.env, encoding: "utf8", timeout: 60_000 });
   }
 
-  /** Answers Docker's API at the socket, until it is disposed of. */
+  /** Serves Docker's API at the socket, until it is disposed of. */
   serve(socket: string): ChildProcess {
     return spawn("podman", ["system", "service", "--time", "0", `unix://${socket}`], {
       env: this.env,

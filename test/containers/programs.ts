@@ -1,5 +1,5 @@
-// Container runtimes and Kubernetes for the tests: found on PATH, else unpacked, not installed, from Debian's archive; helm,
-// kubelet and kube-apiserver lie in the user's cache or on PATH.
+// Container runtimes and Kubernetes for the tests: found on PATH, otherwise unpacked, not installed, from Debian's
+// archive; helm, kubelet and kube-apiserver are in the user's cache or on PATH.
 import { execFileSync } from "node:child_process";
 import {
   accessSync,
@@ -20,7 +20,7 @@ const UNPACKED = join(cache, "containers");
 const PACKAGES = ["podman", "containerd", "runc", "containernetworking-plugins", "etcd-server"];
 const FOLDERS = ["usr/bin", "usr/sbin", "usr/lib/cni"].map((folder) => join(UNPACKED, folder));
 
-/** The environment in which these programs of container runtimes are found; skips where they can't be had. */
+/** The environment in which these container runtimes are found; skips if they are not available. */
 export function containerPrograms(context: Mocha.Context, ...names: readonly string[]): NodeJS.ProcessEnv {
   const own = (process.env.PATH ?? "").split(delimiter);
   if (names.every((name) => onPath(name, own))) return process.env;
@@ -43,7 +43,7 @@ export function cniPlugins(): string {
 /** The pinned versions of what `.ci/run` unpacks into the cache. */
 const kubernetes = { helm: "4.3.2", kubelet: "1.37.2", "kube-apiserver": "1.37.2" };
 
-/** The path of one of Kubernetes' programs; skips where there is none. */
+/** The path of one of Kubernetes' programs; skips if it is absent. */
 export function kubernetesProgram(context: Mocha.Context, name: keyof typeof kubernetes): string {
   const cached = join(cache, "kubernetes", `${name}-${kubernetes[name]}`);
   const found = isProgram(cached) ? cached : onPath(name, (process.env.PATH ?? "").split(delimiter));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// Threads that end, one by one and counted. Hook: tp_btf/sched_process_exit.
+// Threads that end, individually and counted. Hook: tp_btf/sched_process_exit.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -31,7 +31,7 @@ struct {
 } totals SEC(".maps");
 EXPORT_TABLE(totals, enum how, u64);
 
-/* Of processes alone where false. */
+/* Only processes if false. */
 const volatile bool threads = false;
 
 SEC("tp_btf/sched_process_exit")

@@ -1,4 +1,4 @@
-// A plugin that is not the project's: what it takes to add one is this folder, and nothing else.
+// A plugin outside the project: adding one requires this folder, and nothing else.
 import { plugin } from "../../core/plugin/plugin.ts";
 import { services } from "../../core/plugin/services.ts";
 import type { TraceView } from "../../core/plugin/trace/view.ts";

@@ -36,7 +36,7 @@ const literal = (name, value) =>
     Buffer.from(value),
   ]);
 
-/** Sends frames of all streams that have some, a few in each message. */
+/** Sends frames of all streams that have some, a few per message. */
 class Sender {
   #socket;
   #queues = new Map();
@@ -87,7 +87,7 @@ class Sender {
     for (const to of [...cuts, message.length]) {
       const piece = message.subarray(from, to);
       if (piece.length === 0) continue;
-      // A write that waits for the last one is joined with others.
+      // Writes that wait for the last one are joined with others.
       if (chopped) await new Promise((resolve) => this.#socket.write(piece, resolve));
       else this.#socket.write(piece);
       from = to;

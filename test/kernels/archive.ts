@@ -1,5 +1,5 @@
-// Stock kernels from Debian's archive, by the machine's own apt with a configuration of its own: signatures
-// are checked, the machine's sources stay as they are. What was unpacked is kept in the user's cache.
+// Stock kernels from Debian's archive, fetched by the machine's own apt with a separate configuration: signatures are
+// checked, the machine's sources stay unchanged. Unpacked kernels are kept in the user's cache.
 import { existsSync, globSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -8,7 +8,7 @@ import { output } from "../support/netns.ts";
 
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "wirespan", "kernels");
 const mirror = "http://deb.debian.org/debian";
-/** From 5.10 to the newest; one that the mirror lacks is left out. */
+/** From 5.10 to the newest; those that the mirror does not have are omitted. */
 const suites = ["bullseye", "bookworm", "trixie", "trixie-backports"];
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const dayMs = 86_400_000;
@@ -19,7 +19,7 @@ export interface Kernel {
   readonly release: string;
 }
 
-/** The newest kernel of a series such as 6.12, the one in the cache first; undefined where none is on offer. */
+/** The newest kernel of a series such as 6.12, from the cache if it is there; undefined if none is available. */
 export async function kernelOf(series: string): Promise<Kernel | undefined> {
   const folder = join(cache, series);
   if (!existsSync(folder)) {
@@ -54,7 +54,7 @@ Dir::State::lists "${base}/lists"; Dir::Cache "${base}"; Dir::Cache::archives "$
 Acquire::Languages "none"; APT::Sandbox::User "root";
 `,
   );
-  // It fails as a whole where one suite is gone; the others' lists are there all the same.
+  // It fails as a whole if one suite is gone; the others' lists are still there.
   const failure = await apt("apt-get", "update", "-q").then(
     () => undefined,
     (error: Error) => error,
@@ -78,7 +78,7 @@ async function newest(apt: Apt, series: string): Promise<string | undefined> {
   const ascending = names
     .filter((name) => plain.test(name))
     .sort(new Intl.Collator("en", { numeric: true }).compare);
-  // Names that other packages merely mention are among them.
+  // Packages that only mention the name are among them.
   for (const name of ascending.reverse()) if ((await versions(apt, name)) !== "") return name;
   return undefined;
 }

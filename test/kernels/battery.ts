@@ -1,5 +1,5 @@
-// Runs inside a guest: what the agent's doctor says there, and what the agent tells of a workload whose
-// numbers are known. Judges nothing; all of it goes to standard output.
+// Runs inside a guest: the report of the agent's doctor there, and what the agent reports about a workload with known
+// numbers. Judges nothing; writes everything to standard output.
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { DoctorReport } from "../../agent/doctor.ts";
@@ -17,7 +17,7 @@ import { lost, runGolden } from "./golden.ts";
 import { arePeersInstalled, startPeers } from "./peers.ts";
 
 const main = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
-/** Milliseconds; emulated on a busy machine, everything takes its time. */
+/** Milliseconds; in an emulated guest on a busy machine, everything is slow. */
 const limit = 300_000;
 
 function configOf(netns: Netns, sink: OtlpSink): string {
@@ -45,7 +45,7 @@ function doctor(): DoctorReport {
   return JSON.parse(stdout) as DoctorReport;
 }
 
-/** What everybody said, and how many packets a rule threw away. */
+/** All reports, and how many packets a rule dropped. */
 async function work(netns: Netns): Promise<readonly [readonly Line[], number]> {
   const said = [...(await runGolden(netns))];
   const rule = await netns.rule("input", `tcp dport ${lost.port}`, "drop");
@@ -56,7 +56,7 @@ async function work(netns: Netns): Promise<readonly [readonly Line[], number]> {
 const difference = (after: Moved, before: Moved): Moved =>
   Object.fromEntries(Object.entries(after).map(([name, value]) => [name, value - (before[name] ?? 0)]));
 
-/** Requests over a link that loses one of their packets in 23, and of their answers' one in 37. */
+/** Requests over a link that loses one in 23 of their packets, and one in 37 of the responses'. */
 async function ask100(): Promise<Requests> {
   await using net = await pair();
   await withoutOffload(net);

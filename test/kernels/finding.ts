@@ -1,18 +1,18 @@
-// What the battery found in a guest, as it says it on standard output, in JSON.
+// The results of the battery in a guest, which it writes to standard output as JSON.
 import type { DoctorReport } from "../../agent/doctor.ts";
 import type { Again, Range } from "../support/loss.ts";
 import type { Series, Told, ToldSpan } from "../support/received.ts";
 import type { Line } from "../support/workload-lines.ts";
 import type { Drawn } from "./peers.ts";
 
-/** What counters of the kernel moved by, by name. */
+/** Increments of kernel counters, by name. */
 export type Moved = Readonly<Record<string, number>>;
 
-/** What an agent reads of 100 requests over one connection that loses packets. */
+/** What an agent reads from 100 requests over one connection that loses packets. */
 export interface Requests {
   readonly asked: readonly Range[];
   readonly answered: readonly Range[];
-  /** What was sent again, by what is on the wire. */
+  /** Retransmissions, according to what is on the wire. */
   readonly again: readonly Again[];
   readonly spans: readonly ToldSpan[];
   readonly series: readonly Series[];
@@ -21,9 +21,9 @@ export interface Requests {
 export interface Finding {
   readonly requests: Requests;
   readonly doctor: DoctorReport;
-  /** The workloads' network namespace, as attributes name it. */
+  /** The workloads' network namespace, as in attributes. */
   readonly netns: number;
-  /** The workloads' own account. */
+  /** The workloads' own reports. */
   readonly lines: readonly Line[];
   readonly spans: readonly ToldSpan[];
   readonly events: readonly Told[];
@@ -32,10 +32,10 @@ export interface Finding {
   readonly counters: Moved;
   /** Its loopback's statistics. */
   readonly loopback: Moved;
-  /** Packets that a rule threw away. */
+  /** Packets that a rule dropped. */
   readonly thrownAway: number;
-  /** What other tools printed meanwhile. */
+  /** The output of other tools meanwhile. */
   readonly peers: readonly Drawn[];
-  /** The agent's exit code and what it said. */
+  /** The agent's exit code and output. */
   readonly agent: { readonly code: number | null; readonly stderr: readonly string[] };
 }

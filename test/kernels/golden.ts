@@ -1,4 +1,4 @@
-// The workload whose numbers are known: 12 connections, two of them over IPv6, and 2 refused, on loopback.
+// The workload with known numbers: 12 connections, two of them over IPv6, and 2 refused, on loopback.
 import type { Netns } from "../support/netns.ts";
 import { type Line, type Options, run } from "../support/workload.ts";
 
@@ -9,10 +9,10 @@ export const golden = {
   refused: { port: 9102, count: 2 },
 } as const satisfies Record<string, Options>;
 
-/** Options of an attempt beside them: its SYN is dropped, retransmitted, and dropped again. */
+/** Additional options of an attempt: its SYN is dropped, retransmitted, and dropped again. */
 export const lost = { port: 9103, synRetries: 1 } as const satisfies Options;
 
-/** Runs it; what the programs said. */
+/** Runs it; returns the reports of the programs. */
 export async function runGolden(netns: Netns): Promise<readonly Line[]> {
   const { v4, v6, refused } = golden;
   return [

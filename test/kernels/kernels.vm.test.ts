@@ -1,5 +1,5 @@
-// The agent under stock kernels, each in a guest, one after the other: every plugin runs, and a workload whose
-// numbers are known is told exactly. Oracles are the programs, the kernel's own counters and libbpf-tools.
+// The agent under stock kernels, each in a guest, one after the other: every plugin runs, and a workload with known
+// numbers is reported exactly. Oracles are the programs, the kernel's own counters and libbpf-tools.
 import assert from "node:assert/strict";
 import { installedPlugins } from "../../core/engine/discover.ts";
 import { judge } from "../support/loss.ts";
@@ -13,7 +13,7 @@ import { golden, lost } from "./golden.ts";
 import type { Peer } from "./peers.ts";
 import { runUnder } from "./vm.ts";
 
-/** What a series lacks, as `doctor` says it; the README's table of kernels says the same. */
+/** What is missing on a series, according to `doctor` and to the README's table of kernels. */
 const lacking: Readonly<Record<string, readonly string[]>> = {
   "6.1": ["connections: first send"],
   "6.12": [],
@@ -21,14 +21,14 @@ const lacking: Readonly<Record<string, readonly string[]>> = {
   "7.3": [],
 };
 const tooOld = "5.10";
-/** Milliseconds; a third of it where the machine has nothing else to do. */
+/** Milliseconds; a third of it if the machine is otherwise idle. */
 const limit = 540_000;
 const node = process.execPath;
 /** Bytes. */
 const linkHeader = 14;
 /**
- * The kernel passes over programs that are attached by perf while another one runs on that CPU, so that the
- * tools may miss a few. They make nothing up.
+ * The kernel skips programs that are attached by perf while another one runs on that CPU, so the tools may miss a few
+ * events. They never report more.
  */
 const missable = 2;
 
@@ -49,7 +49,7 @@ async function needKernel(context: Mocha.Context, series: string): Promise<Kerne
 const isOf = (port: number) => (told: Told) =>
   ["network.local.port", "network.peer.port"].some((key) => told.attributes[key] === port);
 
-/** How many there are by name, without what the lost connection added. */
+/** Their number by name, without those that the lost connection added. */
 function countNames(all: readonly Told[]): Record<string, number> {
   const own = all.filter((told) => !isOf(lost.port)(told));
   return Object.fromEntries(
@@ -60,7 +60,7 @@ function countNames(all: readonly Told[]): Record<string, number> {
 before("npm run test:kernels", async function () {
   this.timeout(60_000);
   await build();
-  // What runs here leaves its compiled code where the guests, for whom compiling is slow, find it.
+  // Stores compiled code where the guests, for which compiling is slow, find it.
   await output(node, ["cli/main.ts", "doctor"]).catch(() => {});
 });
 
@@ -71,7 +71,7 @@ for (const [series, missing] of Object.entries(lacking)) {
 
     before(async function () {
       const kernel = await needKernel(this, series);
-      // A program that crashes leaves its place in the kernel's log.
+      // A program that crashes leaves its address in the kernel's log.
       const crashes = '{ code=$?; dmesg | grep -E "segfault|trap" >&2; exit $code; }';
       const battery = `'${node}' test/kernels/battery.ts || ${crashes}`;
       const { code, stdout, stderr } = await runUnder(kernel, battery, limit);
@@ -189,7 +189,7 @@ for (const [series, missing] of Object.entries(lacking)) {
       for (const way of ["transmit", "receive"]) {
         const of = { "wirespan.netns.inode": found.netns, "network.io.direction": way };
         assert.equal(sum("wirespan.netdev.queue.packets", of), found.loopback.packets);
-        // Loopback's own statistics leave out the link header.
+        // Loopback's own statistics exclude the link header.
         const bytes = found.loopback.bytes! + linkHeader * found.loopback.packets!;
         assert.equal(sum("wirespan.netdev.queue.io", of), bytes);
       }

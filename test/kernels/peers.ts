@@ -1,4 +1,4 @@
-// Debian's libbpf-tools beside the agent: on stock kernels they work, and count what they say they do.
+// Debian's libbpf-tools beside the agent: on stock kernels they work, and count correctly.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readlinkSync } from "node:fs";
@@ -7,7 +7,7 @@ import { until } from "../support/until.ts";
 
 const folder = "/usr/sbin";
 
-/** Those whose lines can be told to be of a connection, by a port. */
+/** Those whose lines can be assigned to a connection, by a port. */
 export const peers = ["tcplife", "tcpconnect", "tcpconnlat", "tcptracer", "solisten"] as const;
 /** Those that need no kprobes. */
 export const peersByTracepoint = ["tcplife", "tcpstates"] as const;
@@ -20,11 +20,11 @@ export interface Drawn {
   readonly lines: readonly string[];
 }
 
-/** Without root or on a machine that lacks them there is none. */
+/** Without root or on a machine that does not have them there are none. */
 export const arePeersInstalled = (tools: readonly Peer[] = peers): boolean =>
   tools.every((tool) => existsSync(`${folder}/${tool}`));
 
-/** Attached when this comes back; what comes back ends them. Some look for tracefs, which only they get to see. */
+/** Attached when this returns; disposing of the result ends them. Some need tracefs, which only they can see. */
 export async function startPeers(tools: readonly Peer[] = peers): Promise<() => Promise<readonly Drawn[]>> {
   const mounted = 'mount -t tracefs tracefs /sys/kernel/tracing && exec "$0"';
   const running = tools.map((tool) => {
@@ -45,7 +45,7 @@ export async function startPeers(tools: readonly Peer[] = peers): Promise<() => 
   };
 }
 
-/** Their first hook, after which the others follow at once. */
+/** Their first hook, after which the others follow immediately. */
 function isAttached({ pid, exitCode, signalCode }: ChildProcess): boolean {
   if (exitCode !== null || signalCode !== null) throw new Error(`it ended with ${signalCode ?? exitCode}`);
   return readdirSync(`/proc/${pid}/fd`).some((fd) => {

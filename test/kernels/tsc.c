@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prints the frequency of this machine's time stamp counter in kHz, which an emulated guest can't measure well.
+// Prints the frequency of this machine's time stamp counter in kHz, which an emulated guest cannot measure well.
 #include <stdint.h>
 #include <stdio.h>
 #include <time.h>
@@ -17,7 +17,7 @@ int main(void)
 {
 	uint64_t ns = now(), ticks = __rdtsc();
 
-	nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+	nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
 	ticks = __rdtsc() - ticks;
 	ns = now() - ns;
 	printf("%llu\n", (unsigned long long)(ticks * 1000000 / ns));

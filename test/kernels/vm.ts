@@ -1,5 +1,5 @@
-// One command under a stock kernel: a throw-away qemu guest, emulated throughout (no KVM), over this
-// machine's own root tree, read only. No disk image, no network.
+// One command under a stock kernel: a temporary qemu guest, fully emulated (no KVM), over this machine's own root tree,
+// read only. No disk image, no network.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -14,7 +14,7 @@ const tscSource = fileURLToPath(new URL("tsc.c", import.meta.url));
 const needed = ["virtio_pci", "9pnet_virtio", "9p", "overlay"];
 const busybox = "/bin/busybox";
 
-/** How a command in a guest ended. */
+/** The result of a command in a guest. */
 export interface Ended {
   readonly code: number;
   readonly stdout: string;
@@ -56,7 +56,7 @@ interface Boot {
   readonly console: string;
 }
 
-/** How it ended, in words. */
+/** The result, in words. */
 async function power(
   { folder, release }: Kernel,
   { initrd, job, console }: Boot,
@@ -68,7 +68,7 @@ async function power(
     share("job", job, "readonly=off"),
   ].flat();
   const append = `console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable tsc_early_khz=${await tscKhz()}`;
-  // One thread for both CPUs: with one each, V8 was once seen to jump into nothing, and it is no faster.
+  // One thread for both CPUs: with one each, V8 once crashed, and it is no faster.
   const words = [
     ...["-machine", "q35,usb=off", "-accel", "tcg,thread=single", "-cpu", "max", "-smp", "2", "-m", "3072"],
     ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", `file:${console}`],
@@ -81,7 +81,7 @@ async function power(
   return await limited(child, limit);
 }
 
-/** The guest sees this machine's counter, but measures it wrongly at times: its clock is then off by a factor. */
+/** The guest sees this machine's counter, but sometimes measures it wrongly: its clock is then off by a factor. */
 async function tscKhz(): Promise<string> {
   const program = join(await mkdtemp(join(tmpdir(), "wirespan-tsc-")), "tsc");
   try {
@@ -124,7 +124,7 @@ async function buildInitrd({ folder, release }: Kernel, scratch: string): Promis
   await copyFile(busybox, join(tree, "bin/busybox"));
   await copyFile(init, join(tree, "init"));
   await chmod(join(tree, "init"), 0o755);
-  // It complains of those that are built in where the package does not list them.
+  // It complains about those that are built in if the package does not list them.
   const modprobe = 'modprobe -d "$0" -S "$@" 2>/dev/null || true';
   const plan = await output("sh", ["-c", modprobe, folder, release, "--all", "--show-depends", ...needed]);
   const paths = new Set([...plan.matchAll(/^insmod (\S+)/gm)].map(([, path]) => path!));

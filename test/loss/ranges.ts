@@ -1,5 +1,5 @@
-// Imported into an HTTP program: appends to the file `RANGES` one line of JSON for each request and each answer, with the bytes of
-// the connection that it went in (Range of test/support/loss.ts).
+// Imported into an HTTP program: appends to the file `RANGES` one line of JSON for each request and each response, with
+// the bytes of the connection that carried it (Range of test/support/loss.ts).
 import diagnostics from "node:diagnostics_channel";
 import { appendFileSync } from "node:fs";
 import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
@@ -8,7 +8,7 @@ import type { Range } from "../support/loss.ts";
 
 const file = process.env.RANGES!;
 
-/** Of a TLS socket, whose own count is of what it encrypts. */
+/** For a TLS socket, whose own count is of encrypted data. */
 interface Encrypted {
   readonly _handle?: { readonly _parent?: { readonly bytesWritten: number } } | null;
 }
@@ -30,7 +30,7 @@ diagnostics.subscribe("http.client.request.created", (message) => {
     const from = socket.connecting ? 0 : written(socket);
     const { localPort = 0, remotePort = 0 } = socket;
     let ports = { port: localPort, service: remotePort };
-    // What a request that fails leaves on its connection is all of it.
+    // All bytes that a failed request leaves on its connection belong to it.
     let to = Number.MAX_SAFE_INTEGER;
     request.once("response", (answer) => {
       ports = { port: socket.localPort ?? 0, service: socket.remotePort ?? 0 };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { report } from "./mocha.ts";
 
-/** An agent that has not been shown as many events as `unseen` says. */
+/** An agent that has missed as many events as `unseen`. */
 const agent = `
   import assert from "node:assert/strict";
   import { countUnseen } from "ROOT/test/support/unseen.ts";

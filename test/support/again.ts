@@ -1,19 +1,19 @@
-// Mocha's root hook. What fails is run again if the agent itself has counted events that the kernel showed to no
-// program meanwhile, and for no other reason; together with what its suite did before, if it was then.
+// Mocha's root hook. A failed test is run again if the agent itself has meanwhile counted events that the kernel showed
+// to no program, and for no other reason; together with the hooks of its suite, if it was during those.
 import { unseenSoFar } from "./unseen.ts";
 
 /** Something that failed, and was run again. */
 export interface Rerun {
   readonly title: string;
   readonly message: string;
-  /** Events that were not shown while it ran. */
+  /** Events that were not shown during the run. */
   readonly unseen: number;
 }
 
-/** How often one thing is run again. */
+/** Maximum number of reruns. */
 const LIMIT = 3;
 
-/** All that was run again in this process. */
+/** Everything that was run again in this process. */
 export const reruns: Rerun[] = [];
 
 /** Events that were not shown while a suite's `before` hooks ran. */
@@ -43,7 +43,7 @@ function outward(test: Mocha.Runnable): Suite[] {
   return suites;
 }
 
-/** Runs the hooks of these suites again, as if the suites began anew. */
+/** Runs the hooks of these suites again, as if the suites started over. */
 async function beginAgain(suites: readonly Suite[], context: Mocha.Context): Promise<void> {
   const ending = suites.flatMap((suite) => suite.getHooks("afterAll"));
   const beginning = suites.toReversed().flatMap((suite) => suite.getHooks("beforeAll"));

@@ -1,4 +1,4 @@
-// Starts the real agent, as a user would, and keeps what it printed.
+// Starts the real agent, as a user would, and records its output.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, readlinkSync } from "node:fs";
@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { end, type Netns } from "./netns.ts";
 import { countUnseen } from "./unseen.ts";
 
-/** What tools/run.sh starts Node with for an agent. */
+/** Node's arguments for an agent, as in tools/run.sh. */
 export const AGENT_FLAGS = readFileSync(new URL("../../cli/node-flags", import.meta.url), "utf8")
   .trim()
   .split(" ");
@@ -20,21 +20,21 @@ const ownMain = fileURLToPath(new URL(`../../${MAIN}`, import.meta.url));
 
 /** How to start it. */
 export interface AgentOptions {
-  /** The module that is started: cli/main.ts of another clone, if it is not this one's. */
+  /** The module that is started: cli/main.ts of another clone, if not this one's. */
   readonly main?: string;
   /** The network namespace that it runs in; the test's own by default. */
   readonly netns?: Netns;
   /** Words in front of the agent's own, such as `unshare --time --fork --kill-child`. */
   readonly through?: readonly string[];
-  /** Added to the test's environment; undefined takes a variable away. */
+  /** Added to the test's environment; undefined removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** YAML, written to a file that `--config` names. */
   readonly config?: string;
-  /** Milliseconds until it must say that it is ready, and until it must have ended; 30,000 by default. */
+  /** Milliseconds until it must be ready, and until it must have ended; 30,000 by default. */
   readonly limit?: number;
 }
 
-/** How an agent ended: all of its standard output's and error's lines, and its exit code (null: by a signal). */
+/** The end of an agent: all lines of its standard output and error, and its exit code (null: by a signal). */
 export interface Ended {
   readonly stdout: readonly string[];
   readonly stderr: readonly string[];
@@ -45,7 +45,7 @@ export interface Ended {
 /** A line of standard output as JSON. */
 export type Row = Readonly<Record<string, unknown>>;
 
-/** Starts `wirespan <args>` and waits until it says that its hooks are attached. */
+/** Starts `wirespan <args>` and waits until its hooks are attached. */
 export async function startAgent(args: readonly string[], options: AgentOptions = {}): Promise<Agent> {
   const folder = await mkdtemp(join(tmpdir(), "wirespan-agent-"));
   const words = [...AGENT_FLAGS, options.main ?? ownMain, ...args];
@@ -69,7 +69,7 @@ export async function startAgent(args: readonly string[], options: AgentOptions 
   }
 }
 
-/** A running agent; disposal stops one that runs still, and kills it where it does not end. */
+/** A running agent; disposal stops one that still runs, and kills it if it does not end. */
 export class Agent implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #folder: string;
@@ -91,7 +91,7 @@ export class Agent implements AsyncDisposable {
     this.#keep(child.stdout, this.#stdout);
     this.#keep(child.stderr, this.#stderr);
     this.#ended = once(child, "close").then(([code, signal]) => {
-      this.#heard.dispatchEvent(new Event("line")); // so that whoever waits looks up
+      this.#heard.dispatchEvent(new Event("line")); // so that waiting callers check again
       return { stdout: this.#stdout, stderr: this.#stderr, code, signal } as Ended;
     });
   }
@@ -110,7 +110,7 @@ export class Agent implements AsyncDisposable {
     return this.#stderr;
   }
 
-  /** Events that the kernel did not show to it, as far as it has said so; it does when it ends. */
+  /** Events that the kernel did not show to it, as far as it has reported them; it does at its end. */
   get unseen(): number {
     const said = this.#stderr.map((line) => /this kernel did not show (\d+) event/.exec(line)?.[1] ?? 0);
     return Math.max(0, ...said.map(Number));
@@ -127,31 +127,31 @@ export class Agent implements AsyncDisposable {
     return this.#until("ready", () => this.#stderr.map(parse).find((row) => row?.ready === true));
   }
 
-  /** Waits until what standard output says, as JSON, satisfies `enough`; those rows. */
+  /** Waits until the JSON rows of standard output satisfy `enough`; returns them. */
   until(enough: (rows: readonly Row[]) => boolean): Promise<readonly Row[]> {
     return this.#until("enough", () => (enough(this.rows) ? this.rows : undefined));
   }
 
-  /** Asks it to end and waits for that; throws where it takes longer than the limit. */
+  /** Asks it to end and waits for that; throws if it takes longer than the limit. */
   async stop(signal: "SIGINT" | "SIGTERM" = "SIGTERM"): Promise<Ended> {
     this.#signal(signal);
     return await this.#within("did not end", this.#ended);
   }
 
-  /** Waits until it ends by itself. */
+  /** Waits until it ends on its own. */
   ended(): Promise<Ended> {
     return this.#within("did not end", this.#ended);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // It says only then what it was not shown.
+    // It reports unseen events only then.
     if (this.#signal("SIGTERM")) await this.ended().catch(() => {});
     await this.#counted();
     await end(this.#child);
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  /** To the agent itself: unshare, which waits for it, ignores signals. Whether it was there. */
+  /** To the agent itself: unshare, which waits for it, ignores signals. Returns whether it was there. */
   #signal(signal: NodeJS.Signals): boolean {
     const inner = this.#isWrapped ? childOf(this.pid) : undefined;
     return inner === undefined ? this.#child.kill(signal) : process.kill(inner, signal);
@@ -202,7 +202,7 @@ export class Agent implements AsyncDisposable {
   }
 }
 
-/** The process that the words in front of an agent started; undefined if they became it, or it has ended. */
+/** The process that the command before an agent started; undefined if the command became the agent, or has ended. */
 function childOf(pid: number): number | undefined {
   try {
     if (readlinkSync(`/proc/${pid}/exe`) === process.execPath) return undefined;
@@ -217,6 +217,6 @@ function parse(line: string): Row | undefined {
   try {
     return JSON.parse(line) as Row;
   } catch {
-    return undefined; // a log line for people
+    return undefined; // a readable log line
   }
 }

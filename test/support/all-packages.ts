@@ -1,4 +1,5 @@
-// All that `npm run package` makes, made once in a process, in a copy of the project; removed when the process ends.
+// Everything that `npm run package` makes, made once per process, in a copy of the project; removed when the process
+// ends.
 import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// Ordinary HTTP programs in three languages, for tests of what an agent makes of real applications.
+// Ordinary HTTP programs in three languages, for tests with real applications.
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -30,7 +30,7 @@ export interface Exchange {
   readonly server: AppEnd;
 }
 
-/** Why programs of that language cannot run here; undefined where they can. */
+/** Why programs in that language cannot run here; undefined if they can. */
 export function missing(language: Language): string | undefined {
   const program = { node: process.execPath, python: "python3", go: "go" }[language];
   try {
@@ -56,7 +56,7 @@ async function command(
 
 type Env = NodeJS.ProcessEnv | undefined;
 
-/** A server in `netns` that tells of each connection that has closed; ended by stop(). */
+/** A server in `netns` that reports each closed connection; ended by stop(). */
 export interface AppServer {
   readonly pid: number;
   readonly port: number;
@@ -133,7 +133,7 @@ export async function exchange(
   const at = address === undefined ? {} : { address };
   const server = await serve(netns, languages.server, { ...at, env: env.server });
   const client = await ask(netns, languages.client, { ...at, port: server.port, env: env.client });
-  // Only a connection that has closed is spoken of, so this also waits for that.
+  // Only closed connections are reported, so this also waits for that.
   const ends = { client, server: await server.closed() };
   await server.stop();
   return ends;

@@ -1,4 +1,4 @@
-// Systems that have no wirespan and no compiler: Debian's minimum, and one of musl and Node alone.
+// Systems without wirespan and a compiler: Debian's minimum, and one with only musl and Node.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";

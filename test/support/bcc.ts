@@ -1,21 +1,21 @@
-// bcc's thirteen tools and their ports in libbpf-tools: options, columns, and what they print of the golden
-// workload (test/kernels/golden.ts), as bcc 0.26 and libbpf-tools 0.26 did on Linux 5.10 to 7.3.
+// bcc's thirteen tools and their ports in libbpf-tools: options, columns, and their output for the golden workload
+// (test/kernels/golden.ts), from bcc 0.26 and libbpf-tools 0.26 on Linux 5.10 to 7.3.
 
 /** One tool. */
 export interface Bcc {
   /** Short options of both, then long ones without a short form. */
   readonly options: readonly string[];
-  /** Of those, the ones that have no counterpart here, and why. */
+  /** Of those, the ones without a counterpart here, and why. */
   readonly absent?: Readonly<Record<string, string>>;
   /** By option (long name in camelCase, "" for none): the columns in bcc's order. */
   readonly columns: Readonly<Record<string, string>>;
-  /** Columns that are here besides, and what for. */
+  /** Additional columns here, and their purpose. */
   readonly added?: Readonly<Record<string, string>>;
-  /** Columns that hold the same under another heading. */
+  /** Columns with the same content under another heading. */
   readonly renamed?: Readonly<Record<string, string>>;
-  /** Rows, or bytes, that bcc's tool prints of the golden workload; undefined: it prints none that can be told apart. */
+  /** Rows, or bytes, that bcc's tool prints for the golden workload; undefined: none that can be distinguished. */
   readonly prints?: number;
-  /** Where that is not what happened, why. */
+  /** Why that differs from what happened. */
   readonly wrong?: string;
 }
 

@@ -1,4 +1,4 @@
-// Which BPF programs the kernel has, told without any tool.
+// The BPF programs in the kernel, found without any tool.
 import { readdirSync, readFileSync } from "node:fs";
 
 /**
@@ -21,7 +21,7 @@ export function heldLinks(pid: number): string[] {
   return held(pid, "link_id");
 }
 
-/** The values of one key in what the kernel says of a process's file descriptors. */
+/** The values of one key in the kernel's information about a process's file descriptors. */
 function held(pid: number, key: string): string[] {
   const folder = `/proc/${pid}/fdinfo`;
   const line = new RegExp(`^${key}:\\s*(\\w+)$`, "m");

@@ -1,4 +1,4 @@
-// BPF objects of tests, built as the project's own are.
+// BPF objects of tests, built like the project's own.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,12 +12,12 @@ function make(target: string): Buffer {
   return readFileSync(join(target.startsWith("/") ? "" : root, target));
 }
 
-/** test/bpf/<name>.bpf.c, built where it is out of date; the object's bytes. */
+/** test/bpf/<name>.bpf.c, built if it is out of date; returns the object's bytes. */
 export function built(name: string): Buffer {
   return make(`test/bpf/${name}.bpf.o`);
 }
 
-/** Builds C source text; throws what the compiler says. */
+/** Builds C source text; throws the compiler's output. */
 export function compiled(source: string): Buffer {
   const folder = mkdtempSync(join(tmpdir(), "wirespan-bpf-"));
   try {

@@ -7,7 +7,7 @@ import { skip } from "./skip.ts";
 
 let made = 0;
 
-/** One group; disposal removes it, which waits for its last process to be gone. */
+/** One group; disposal removes it after its last process has ended. */
 export class Cgroup implements AsyncDisposable {
   readonly #mount: string;
   /** Below the mount, as filters name it. */
@@ -19,7 +19,7 @@ export class Cgroup implements AsyncDisposable {
     mkdirSync(this.#folder);
   }
 
-  /** At the top; skips the test where no cgroup v2 is mounted. */
+  /** At the top; skips the test if no cgroup v2 is mounted. */
   static create(context: Mocha.Context): Cgroup {
     const mount = cgroup2Mount() ?? skip(context, "no cgroup v2 is mounted");
     return new Cgroup(mount, `/wirespan-${process.pid}-${++made}`);

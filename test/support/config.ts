@@ -9,7 +9,7 @@ import { WirespanError } from "../../core/plugin/errors.ts";
 import { type Plugin, plugin } from "../../core/plugin/plugin.ts";
 import { skeleton as tcplife } from "../../plugins/tcplife/tcplife.skel.ts";
 
-/** Called tcplife, so that messages read as real ones do. */
+/** Named tcplife, so that messages look like real ones. */
 export const sample: Plugin = plugin({
   name: "tcplife",
   summary: "TCP connections, when they end.",
@@ -58,7 +58,7 @@ export function configOf({ yaml, env = {}, flags = [], others = [] }: Given): Co
   }
 }
 
-/** The lines that say what is wrong; throws where nothing is, or something else than CONFIG_INVALID. */
+/** The lines with the errors; throws if there are none, or another error than CONFIG_INVALID. */
 export function faultsOf(given: Given): string[] {
   try {
     configOf(given);
@@ -69,7 +69,7 @@ export function faultsOf(given: Given): string[] {
   throw new Error("the configuration was taken as valid");
 }
 
-/** Where the value of a setting came from, and as what it is shown. */
+/** The source of a setting's value, and how it is shown. */
 export function effectOf(config: Config, path: string): { shown: string | undefined; from: string[] } {
   const found = config.effective.find((setting) => setting.path === path);
   if (found === undefined) throw new Error(`there is no setting ${path}`);

@@ -1,4 +1,4 @@
-// Holds what really left over OTLP against what was declared and against the semantic conventions.
+// Compares what was exported over OTLP with declarations and the semantic conventions.
 import * as semconv from "@opentelemetry/semantic-conventions/incubating";
 import type {
   AttributeSpecs,
@@ -66,7 +66,7 @@ const registered: ReadonlySet<string> = new Set([
   ),
 ]);
 
-/** All that is wrong in `exports`; the same fault of the same signal is one finding. */
+/** All violations in `exports`; the same violation of the same signal is one finding. */
 export function check(exports: readonly Export[], declared: readonly Declared[]): readonly Finding[] {
   const checker = new Checker(declared);
   for (const each of exports) {
@@ -150,7 +150,7 @@ class Checker {
     this.#spans.push([where, span]);
   }
 
-  /** What only all spans together show. Of one failure one span is Error, which may be a child's. */
+  /** What only all spans together show. For one failure one span is Error, which may be a child's. */
   traces(): void {
     const known = new Set(this.#spans.map(([, { traceId, spanId }]) => traceId + spanId));
     for (const [where, { traceId, spanId }] of this.#exemplars)
@@ -158,7 +158,8 @@ class Checker {
     const failed = new Set(
       this.#spans.flatMap(([, span]) => (isError(span) ? [span.traceId + span.parentSpanId] : [])),
     );
-    // Below an application's span, which others send; a failure that is told there is unset in the connection's trace.
+    // Below an application's span, which others send; a failure that is reported there is unset in the connection's
+    // trace.
     const inTrace = this.#spans.filter(([, { attributes }]) => "wirespan.context.source" in attributes);
     const elsewhere = new Set(
       inTrace.flatMap(([, span]) => (isError(span) ? span.links.map(({ traceId }) => traceId) : [])),

@@ -1,18 +1,18 @@
-// The ends of connections that an agent tells of, beside what their own programs told.
+// The ends of connections that an agent reports, compared with what their own programs report.
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import type { Agent, Row } from "./agent.ts";
 import type { Netns } from "./netns.ts";
 import type { Connection } from "./workload.ts";
 
-/** The number that rows name a namespace by. */
+/** The number of a namespace in rows. */
 export function inodeOf(netns: Netns): number {
   return statSync(netns.path).ino;
 }
 
 /**
- * Of the rows that come from now on, those of these namespaces. A namespace's number may have been another's a
- * moment ago, so what began before counts as that one's.
+ * Of the rows that come from now on, those of these namespaces. A namespace's number may have been used by another one
+ * before, so what began earlier is excluded.
  */
 export class Ends {
   readonly #agent: Agent;
@@ -35,7 +35,7 @@ export class Ends {
     );
   }
 
-  /** Waits until there are `count`; throws where there are more. */
+  /** Waits until there are `count`; throws if there are more. */
   async all(count: number): Promise<readonly Row[]> {
     try {
       await this.#agent.until((rows) => rows.length - this.#from >= count && this.#rows.length >= count);
@@ -65,7 +65,7 @@ function summary(row: Row): string {
   return `${row.name} ${row["wirespan.connection.direction"]} ${local} to ${peer} at ${row.start ?? row.time}`;
 }
 
-/** Joins ends by their trace; throws on a trace that has not one opener and, as its child, one acceptor. */
+/** Joins ends by their trace; throws on a trace that does not have one opener and, as its child, one acceptor. */
 export function pairs(rows: readonly Row[]): { readonly opener: Row; readonly acceptor: Row }[] {
   const traces = Map.groupBy(rows, (row) => row.trace_id);
   return [...traces.values()].map((ends) => {
@@ -78,7 +78,7 @@ export function pairs(rows: readonly Row[]): { readonly opener: Row; readonly ac
   });
 }
 
-/** What a program told of its end, as the agent must tell it. */
+/** What a program reported about its end, as the agent must report it. */
 export function told(line: Connection): Row {
   const v4 = line.family === "ipv4" || line.mapped;
   const plain = (address: string) => address.replace(/^::ffff:/, "");

@@ -1,4 +1,4 @@
-// Every context that the programs keep, as they keep it: what no signal tells, one by one.
+// Every context that the programs store, individually, which no signal reports.
 
 import { type AnyHandlers, ObjectReader } from "../../core/bridge/object-reader.ts";
 import { type Native, native as real } from "../../native/index.ts";
@@ -6,7 +6,7 @@ import { type Kept, skeleton } from "../bpf/contexts.skel.ts";
 import { built } from "./bpf.ts";
 import { type Watch, watch } from "./engine.ts";
 
-/** A context; `traceparent` as in the header, undefined if the bytes are known to be nobody's. */
+/** A context; `traceparent` as in the header, undefined if the bytes are known to have none. */
 export interface KeptContext {
   readonly traceparent: string | undefined;
   readonly source: Kept["source"];
@@ -31,7 +31,7 @@ function copyOf(kept: Kept): KeptContext {
   };
 }
 
-/** An engine whose contexts can be looked at. */
+/** An engine whose contexts can be inspected. */
 export interface ContextWatch extends AsyncDisposable {
   readonly seen: Watch;
   /** All so far, in their order. */

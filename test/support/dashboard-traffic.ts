@@ -1,4 +1,4 @@
-// Traffic of which every number is known: what the programs say, what the kernel counts, what the interfaces count.
+// Traffic with known numbers: from the programs, the kernel's counters, and the interfaces.
 import { tmpdir } from "node:os";
 import type { Netns, Rule } from "./netns.ts";
 import { addresses, type Pair } from "./topology.ts";
@@ -25,7 +25,7 @@ export const REQUESTS = 3;
 /** Connections a second of `steady`, which sends a byte in each. */
 export const STEADY_RATE = 40;
 
-/** What a round of it has done, as the programs and the firewall tell it. */
+/** What a round has done, according to the programs and the firewall. */
 export interface Round {
   /** Connections that `pcli` established, and that `psrv` accepted. */
   readonly connected: number;
@@ -86,7 +86,7 @@ const url = () => `http://${addresses.b}:${HTTP}/`;
 
 /** Before the first round. */
 export async function prepare(net: Pair): Promise<void> {
-  // How many SYNs fit into the time that a linear schedule gives them is chance. Older kernels have none.
+  // How many SYNs fit into the time that a linear schedule gives them varies. Older kernels have none.
   await net.a.run("sysctl", "-eqw", "net.ipv4.tcp_syn_linear_timeouts=0");
   for (const netns of [net.a, net.b]) await netns.sysctl({ "net.ipv6.conf.all.disable_ipv6": 1 });
   await net.a.run("tc", "qdisc", "replace", "dev", "wire0", "root", "tbf", ...SHAPED);
@@ -96,14 +96,14 @@ export async function prepare(net: Pair): Promise<void> {
 const SHAPED = ["rate", "50mbit", "burst", "3000", "limit", "1000000"];
 
 /**
- * One round of about four seconds. SYNs to one port are lost, and to two others the first segments with data: on the way,
+ * One round of about four seconds. SYNs to one port are lost, and to two others the first data segments: in transit,
  * or before they leave.
  */
 export async function round(net: Pair): Promise<Round> {
   const at = { server: net.b, address: addresses.b };
   const lost = await net.b.rule("input", `tcp dport ${LOST}`, "drop");
   const lossy = await net.b.rule("input", data(LOSSY, 5), "drop");
-  // The first transmission is lost on the way, the second one does not leave.
+  // The first transmission is lost in transit, the second one does not leave.
   const away = await net.b.rule("input", data(FILTERED, 1), "drop");
   const first = await net.a.rule("output", data(FILTERED, 1), "accept");
   const filtered = await net.a.rule("output", data(FILTERED, 1), "drop");
@@ -173,6 +173,6 @@ async function countedBy(rule: Rule): Promise<number> {
   return packets;
 }
 
-/** The first `count` segments with data to a port. */
+/** The first `count` data segments to a port. */
 const data = (port: number, count: number) =>
   `tcp dport ${port} tcp flags & psh == psh limit rate 1/day burst ${count} packets`;

@@ -1,4 +1,4 @@
-// All that may leave: what the core, the agent itself and every plugin declare.
+// Everything that may be exported: the declarations of the core, the agent itself and every plugin.
 
 import { FINDING } from "../../agent/finding-event.ts";
 import { INTERNAL_TELEMETRY } from "../../agent/internal-telemetry.ts";

@@ -1,4 +1,4 @@
-// What the agent reports of dropped packets, for tests that know each of them.
+// What the agent reports about dropped packets, for tests that know each of them.
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { AnyAttributes } from "../../core/plugin/signals.ts";
@@ -13,7 +13,7 @@ type Words = Readonly<Record<string, string | number>>;
 
 const words = (options: Words): string[] => Object.entries(options).map(([key, value]) => `${key}=${value}`);
 
-/** Runs it inside a namespace to its end; what it said, by name. */
+/** Runs it inside a namespace to its end; returns its reports, by name. */
 export async function segments(
   netns: Netns,
   what: string,
@@ -31,7 +31,7 @@ export interface Held extends AsyncDisposable {
   end(): Promise<void>;
 }
 
-/** Starts it, and waits until it has said its first line. */
+/** Starts it, and waits for its first line. */
 export async function hold(netns: Netns, what: string, options: Words = {}): Promise<Held> {
   const child = netns.spawn("python3", [SEGMENTS, what, ...words(options)], {
     stdio: ["pipe", "pipe", "inherit"],
@@ -62,7 +62,7 @@ export class Drops implements AsyncDisposable {
     );
   }
 
-  /** The drops in these namespaces while `work` ran; in a namespace that is not known (0) only if asked for. */
+  /** The drops in these namespaces while `work` ran; in an unknown namespace (0) only on request. */
   async during(namespaces: readonly (Netns | 0)[], work: () => Promise<unknown>): Promise<AnyAttributes[]> {
     return (await this.eventsDuring(namespaces, work)).map(({ attributes }) => attributes);
   }
@@ -72,7 +72,7 @@ export class Drops implements AsyncDisposable {
     this.watched.engine.drain();
     this.watched.events.length = 0;
     await work();
-    await delay(150); // what is on its way still comes
+    await delay(150); // what is in transit still arrives
     this.watched.engine.drain();
     return this.watched.events.filter(
       ({ name, attributes }) =>
@@ -80,7 +80,7 @@ export class Drops implements AsyncDisposable {
     );
   }
 
-  /** What listeners of a namespace have turned away until now. */
+  /** What listeners of a namespace have rejected so far. */
   async turnedAway(netns: Netns): Promise<number> {
     const metrics = await this.watched.collect();
     return metrics

@@ -1,4 +1,4 @@
-// The engine in this process, for tests that look at what no output shows. This process is then the agent.
+// The engine in this process, for tests of what no output shows. This process is then the agent.
 import { setTimeout as delay } from "node:timers/promises";
 import { engineParts } from "../../agent/engine-parts.ts";
 import type { Config } from "../../config/config.ts";
@@ -13,7 +13,7 @@ import type { AnyAttributes, Metric, Resource, Span, Time } from "../../core/plu
 import { type Native, native as real } from "../../native/index.ts";
 import { countUnseen } from "./unseen.ts";
 
-/** A span or event, with its ids in hexadecimal, that outlives the call which told of it. */
+/** A span or event, with its ids in hexadecimal, that outlives the call which emitted it. */
 export interface Kept {
   readonly name: string;
   readonly traceId: string;
@@ -39,7 +39,7 @@ type Values = Readonly<Record<string, string>>;
 
 function configOf(plugins: readonly Plugin[], settings: Values): Config {
   const flags = Object.entries({
-    // Takes the verifier longer than all else, for what few tests ask.
+    // Takes the verifier longer than everything else, and few tests need it.
     ...{ strict: "true", "log.level": "error", "correlate.enabled": "false" },
     ...settings,
   });
@@ -103,7 +103,7 @@ export class Watch implements AsyncDisposable {
     });
   }
 
-  /** Waits until `enough` holds, looking into the rings meanwhile; throws where it takes longer than 20 s. */
+  /** Waits until `enough` holds, reading the rings meanwhile; throws if it takes longer than 20 s. */
   async until(what: string, enough: () => boolean): Promise<void> {
     for (const end = performance.now() + 20_000; performance.now() < end; await delay(10)) {
       this.engine.drain();
@@ -116,12 +116,12 @@ export class Watch implements AsyncDisposable {
     return this.engine.collect();
   }
 
-  /** Goes on with other settings. */
+  /** Continues with other settings. */
   async reload(settings: Values): Promise<readonly string[]> {
     return await this.engine.reload(configOf(this.#plugins, settings), this.#plugins);
   }
 
-  /** The core program's own counters. */
+  /** The tracker's own counters. */
   counters(): Readonly<Record<string, number>> {
     return countersOf(this.engine.readers).connections ?? {};
   }

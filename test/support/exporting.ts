@@ -1,4 +1,4 @@
-// One exporter to a backend of a test's own, with what it logs.
+// One exporter to a test's own backend, with its log.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "../../core/plugin/log.ts";
@@ -73,7 +73,7 @@ export class Exporting implements AsyncDisposable {
     return this.fanout.exporters[0]!;
   }
 
-  /** Gives `count` spans, numbered from `first`, and waits up to `ms` until all are settled. */
+  /** Emits `count` spans, numbered from `first`, and waits up to `ms` until all are settled. */
   async spans(count: number, ms = 5000, first = 0): Promise<void> {
     for (let i = first; i < first + count; i++) this.fanout.span(connectionSpan(i));
     await this.fanout.flush(ms);
@@ -96,7 +96,7 @@ export class Exporting implements AsyncDisposable {
     return withoutZeros(this.exporter.counts(kind).lost);
   }
 
-  /** Everything that was given is accounted for. */
+  /** Everything that was received is accounted for. */
   assertBalanced(): void {
     for (const kind of ["span", "point", "event"] as const) this.came(kind);
   }

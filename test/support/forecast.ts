@@ -1,4 +1,4 @@
-// What `config print` foretells of series, for what was really met.
+// The series that `config print` forecasts, for what really occurred.
 import type { ExpectedSeries } from "../../agent/cardinality.ts";
 
 /** Something to tell of, by the attributes that it is told with; undefined: absent there. */

@@ -1,4 +1,4 @@
-// HTTP programs that log their traceparents and the bytes of the connection that each request and answer went in.
+// HTTP programs that log their traceparents and the bytes of the connection that carried each request and response.
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
@@ -29,7 +29,7 @@ const rangeOf = (line: string, side: Range["side"], service: number): Range => {
 
 /** How test/http/frames.mjs speaks HTTP/2. */
 export interface FramesOptions {
-  /** Bytes of a request or an answer at most. */
+  /** Maximum bytes of a request or a response. */
   readonly body: number;
   /** Data goes in messages of a few bytes each. */
   readonly chopped?: boolean;
@@ -49,7 +49,7 @@ export class HttpServer implements AsyncDisposable {
     this.#said = once(lines, "close");
   }
 
-  /** `body`: bytes of an answer at most. */
+  /** `body`: maximum bytes of a response. */
   static start(netns: Netns, address: string, body = 0): Promise<HttpServer> {
     return HttpServer.#run(netns, ["server.mjs", address, String(body)]);
   }
@@ -75,7 +75,7 @@ export class HttpServer implements AsyncDisposable {
     this.#child.kill(signal);
   }
 
-  /** Ends it; its answers. */
+  /** Ends it; returns its responses. */
   async stop(): Promise<readonly Range[]> {
     this.#child.stdin!.end();
     await this.#said;
@@ -160,11 +160,11 @@ export interface TalkOptions {
   readonly answers?: number;
   /** Milliseconds between the handshake and the first message. */
   readonly pause?: number;
-  /** The server ends the connection by a reset, after its last answer or instead of it. */
+  /** The server ends the connection by a reset, after its last response or instead of it. */
   readonly reset?: boolean;
 }
 
-/** Raw bytes over one connection to a server in this process, each in a message of its own. */
+/** Raw bytes over one connection to a server in this process, each in a separate message. */
 export async function talk(
   messages: readonly string[],
   { answers = messages.length, pause = 0, reset = false }: TalkOptions = {},

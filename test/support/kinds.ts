@@ -1,4 +1,4 @@
-// Kinds of processes, and what each is known by: the table of docs/identity.md, which tools/docgen.ts makes of this, and
+// Kinds of processes, and their names: the table of docs/identity.md, which tools/docgen.ts generates from this, and
 // what the tests that run them assert.
 import assert from "node:assert/strict";
 import type { Resource } from "../../core/plugin/signals.ts";
@@ -7,7 +7,7 @@ export interface Kind {
   readonly what: string;
   /** service.name, as in the test. */
   readonly name: string;
-  /** Whose the connection is. */
+  /** The owner of the connection. */
   readonly owner: string;
   readonly instance: "container.id" | "UUID" | "as it says";
   /** The file of the test that runs it. */
@@ -190,7 +190,7 @@ export const KINDS = {
 
 const uuid5 = /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-/** That a process of this kind has the name and the instance of the table. */
+/** Asserts that a process of this kind has the name and the instance in the table. */
 export function assertKind(kind: keyof typeof KINDS, { attributes }: Pick<Resource, "attributes">): void {
   const { name, instance } = KINDS[kind];
   const id = String(attributes["service.instance.id"]);

@@ -1,4 +1,4 @@
-// Runs the real command line to its end, as whom and under what limits a test wants.
+// Runs the real command line to its end, with the user and limits that a test requires.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -17,13 +17,13 @@ export interface LaunchOptions {
   /** What starts it: `sh -c 'ulimit -n 64; exec "$@"' sh`. */
   readonly launcher?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Called when it says that it is ready; it is told to end afterwards. */
+  /** Called when it is ready; it is asked to end afterwards. */
   readonly ready?: (pid: number) => Promise<void> | void;
   /** Milliseconds until it is killed; 30,000 by default. */
   readonly limit?: number;
 }
 
-/** `wirespan ARGS`; one that runs until it is told to is told so when it is ready. */
+/** `wirespan ARGS`; one that runs until it is stopped is stopped when it is ready. */
 export async function launch(args: readonly string[], options: LaunchOptions = {}): Promise<Launched> {
   const { launcher = [], env = {}, ready = () => {}, limit = 30_000 } = options;
   const [program, ...words] = [...launcher, node, ...AGENT_FLAGS, MAIN, ...args];
@@ -50,7 +50,7 @@ export async function launch(args: readonly string[], options: LaunchOptions = {
   return { code, out, err };
 }
 
-/** An ordinary user with these capabilities, to whom this clone is open even if it lies in root's home. */
+/** An ordinary user with these capabilities, who can read this clone even if it is in root's home. */
 export function asUser(...capabilities: string[]): string[] {
   const added = capabilities.map((c) => `+${c}`).join(",");
   const grant = added ? [`--inh-caps=${added}`, `--ambient-caps=${added}`] : [];

@@ -1,5 +1,5 @@
-// What was retransmitted, by what is on the wire and by the byte ranges that clients and servers have logged, beside the spans that
-// tell of it.
+// Retransmissions, according to the wire and to the byte ranges that clients and servers have logged, compared with the
+// spans that report them.
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -49,7 +49,7 @@ export const goClient = () => goProgram(join(lossFolder, "client"));
 /** The program of test/http/h2c. */
 export const goH2c = () => goProgram(fileURLToPath(new URL("../http/h2c/", import.meta.url)));
 
-/** A segment that left for the second time. */
+/** A segment that was sent for the second time. */
 export interface Again {
   readonly port: number;
   readonly peer: number;
@@ -60,7 +60,7 @@ export interface Again {
   readonly flags: number;
 }
 
-/** What leaves a namespace for the second time, until it is stopped. */
+/** What is sent from a namespace for the second time, until it is stopped. */
 export async function tap(netns: Netns): Promise<{ stop(): Promise<readonly Again[]> }> {
   const child = netns.spawn("python3", ["-B", `${lossFolder}tap.py`], { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout! });
@@ -81,7 +81,7 @@ export async function tap(netns: Netns): Promise<{ stop(): Promise<readonly Agai
 
 const keyOf = (port: unknown, peer: unknown, sequence: unknown) => [port, peer, sequence].join(" ");
 
-/** What the kernel shows to a program of its own, by ports and sequence number: some machines leave events out. */
+/** What the kernel shows to a separate program, by ports and sequence number: some machines omit events. */
 export async function witness(): Promise<{ stop(): ReadonlyMap<string, number> }> {
   const object = await native.load("retransmits", built("retransmits"), { programs: ["retransmit"] });
   object.attach("retransmit");
@@ -129,7 +129,7 @@ export interface Retransmit {
 export interface Account {
   /** In the trace of the request whose bytes they hold. */
   exact: number;
-  /** In another's, or on the wire never. */
+  /** In another request's trace, or never on the wire. */
   readonly wrong: string[];
   /** Of a request, and in no trace. */
   missing: number;
@@ -139,7 +139,7 @@ export interface Account {
   outside: number;
   /** Of no range that is known, and in a trace. */
   readonly unranged: { readonly segment: Again; readonly span: Retransmit }[];
-  /** Requests whose bytes were retransmitted, and no trace of theirs shows it. */
+  /** Requests whose bytes were retransmitted without a span in any of their traces. */
   readonly unseen: Range[];
   /** By side and service: requests whose own trace shows retransmissions. */
   readonly seen: Map<string, Set<string>>;

@@ -23,7 +23,7 @@ shift
 exec "$@"`;
 
 export interface BootOptions {
-  /** `host`: its programs reach servers that tests run; `own` (default): they reach each other alone. */
+  /** `host`: its programs reach servers that tests run; `own` (default): they only reach each other. */
   readonly network?: "own" | "host";
   /** Folders of this host that are seen there, read only, by their paths there. */
   readonly folders?: Readonly<Record<string, string>>;

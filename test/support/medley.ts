@@ -1,4 +1,4 @@
-// One of everything that TCP connections do, always the same, in one namespace.
+// One of everything that TCP connections can do, always the same, in one namespace.
 import type { Netns } from "./netns.ts";
 import { type Line, run } from "./workload.ts";
 
@@ -8,11 +8,11 @@ const LATE = 9105;
 const REFUSED = 9106;
 
 /**
- * Everything that the programs said; no case in which it is chance who closes, or what meets late data. What
- * takes seconds runs beside the rest.
+ * All reports of the programs; no case in which it is random who closes, or what meets late data. What takes seconds
+ * runs in parallel.
  */
 export async function medley(netns: Netns): Promise<readonly Line[]> {
-  // How many SYNs fit into the time that a linear schedule gives them is chance. Older kernels have none.
+  // How many SYNs fit into the time that a linear schedule gives them varies. Older kernels have none.
   await netns.run("sysctl", "-eqw", "net.ipv4.tcp_syn_linear_timeouts=0");
   for (const port of [LOST, ABANDONED]) await netns.rule("input", `tcp dport ${port}`, "drop");
   // The first SYN alone.

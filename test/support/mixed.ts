@@ -1,4 +1,4 @@
-// Many kinds of programs at once, and what an agent can have met of them, told by the programs themselves.
+// Many kinds of programs at once, and what an agent can have observed of them, according to the programs themselves.
 
 import { once } from "node:events";
 import { readlinkSync } from "node:fs";
@@ -108,7 +108,7 @@ async function interfaces(netns: Netns): Promise<Met[]> {
     }));
 }
 
-/** Connects that are refused, over either family, and one whose SYN is dropped, sent again, and dropped again. */
+/** Connects that are refused, over either family, and one whose SYN is dropped, retransmitted, and dropped again. */
 async function failures(a: Netns, b: Netns): Promise<Met[]> {
   for (const { address } of families) await run(a, "attempt", { address, port: CLOSED });
   const rule = await b.rule("input", `tcp dport ${DROPPED}`, "drop");

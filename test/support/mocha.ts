@@ -1,4 +1,4 @@
-// Runs mocha over tests that are given as text, for tests of what runs tests.
+// Runs mocha on tests that are given as text, for tests of the test runner.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -9,7 +9,7 @@ import type { Report } from "./reporter.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** What mocha reports of these tests, which may import from `test/` by `ROOT`. */
+/** Mocha's report about these tests, which may import from `test/` through `ROOT`. */
 export async function report(tests: string): Promise<Report> {
   const folder = await mkdtemp(join(tmpdir(), "wirespan-mocha-"));
   try {

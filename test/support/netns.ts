@@ -10,7 +10,7 @@ const folder = "/run/netns";
 const alive = new Set<Netns>();
 let made = 0;
 
-/** Skips the test, or in a `before` hook the whole suite, for a user who may not make namespaces. */
+/** Skips the test, or in a `before` hook the whole suite, for a user who may not create namespaces. */
 export function needsRoot(context: Mocha.Context): void {
   if (process.getuid?.() !== 0) skip(context, "needs root");
 }
@@ -64,7 +64,7 @@ export class Netns implements AsyncDisposable {
     return output("ip", ["-n", this.name, ...args]);
   }
 
-  /** Sets sysctls by dotted name; throws where this kernel lacks one. */
+  /** Sets sysctls by dotted name; throws if this kernel does not have one. */
   async sysctl(values: Readonly<Record<string, string | number>>): Promise<void> {
     await this.run("sysctl", "-qw", ...Object.entries(values).map(([name, value]) => `${name}=${value}`));
   }
@@ -98,7 +98,7 @@ export class Netns implements AsyncDisposable {
     return parseCounters(await this.run("cat", "/proc/net/netstat", "/proc/net/snmp"));
   }
 
-  /** Waits until no socket is left that still has a state to go through: programs end before their connections do. */
+  /** Waits until every remaining socket has reached its last state: programs end before their connections do. */
   async settled(): Promise<void> {
     await until("all sockets to be closed", async () => {
       const open = await this.run("ss", "-Htan", "state", "all", "exclude", "time-wait");
@@ -189,7 +189,7 @@ export async function output(program: string, args: readonly string[], input = "
   return stdout;
 }
 
-/** Removes what ended processes left, and sees to it that this one leaves nothing when it is cut short. */
+/** Removes what ended processes left, and makes sure that this one leaves nothing if it is interrupted. */
 function start(): void {
   for (const name of namespaces()) {
     const pid = /^ws-(\d+)-\d+$/.exec(name)?.[1];

@@ -1,5 +1,5 @@
-// OTLP protobuf to plain objects, directed by a table of fields and written apart from our writer. It is
-// strict: what the table does not know, or a length that does not fit, is an error.
+// OTLP protobuf to plain objects, by a table of fields and independent of our writer. It is strict: fields that are not
+// in the table, or a length that does not fit, are errors.
 import { type Field, LOG, METRIC, requestOf, type Scalar, type Schema, SPAN } from "./otlp-fields.ts";
 import { Reader, text } from "./protobuf-reader.ts";
 
@@ -25,7 +25,7 @@ export interface Attributed {
   readonly attributes: Readonly<Record<string, Decoded>>;
   /** The wire's types, by attribute: 1 as an int and 1 as a double look alike in JavaScript. */
   readonly types: Readonly<Record<string, AttributeKind>>;
-  /** Keys that came more than once. */
+  /** Keys that occurred more than once. */
   readonly repeated: readonly string[];
 }
 
@@ -43,7 +43,7 @@ export interface DecodedLink extends Attributed {
 }
 
 export interface DecodedSpan extends Attributed {
-  /** Lower-case hex, "" where absent. */
+  /** Lower-case hex, "" if absent. */
   readonly traceId: string;
   readonly spanId: string;
   readonly parentSpanId: string;

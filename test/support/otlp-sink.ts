@@ -1,4 +1,4 @@
-// A real OTLP backend in this process, over gRPC or HTTP, that fails when and how a test wants.
+// A real OTLP backend in this process, over gRPC or HTTP, that fails when and how a test requires.
 import * as http from "node:http";
 import * as https from "node:https";
 import type { AddressInfo, Socket } from "node:net";
@@ -18,13 +18,13 @@ import {
 
 export type SinkSignal = "traces" | "metrics" | "logs";
 
-/** What to answer. Anything but `ok` and `partial` takes nothing in. */
+/** What to answer. Anything but `ok` and `partial` stores nothing. */
 export type Answer =
   | { readonly kind: "ok" }
   | { readonly kind: "partial"; readonly rejected: number; readonly message: string }
   /** A gRPC status code or an HTTP status. */
   | { readonly kind: "fail"; readonly code: number; readonly message: string; readonly retryAfterMs?: number }
-  /** Takes the request in and says nothing, ever. */
+  /** Accepts the request and never responds. */
   | { readonly kind: "hang" };
 
 export type Export =
@@ -75,7 +75,7 @@ export class OtlpSink {
     this.#tls = tls;
   }
 
-  /** With `tls` it demands a client certificate of that authority. */
+  /** With `tls` it requires a client certificate of that authority. */
   static async start(protocol: "grpc" | "http", tls?: SinkTls): Promise<OtlpSink> {
     const sink = new OtlpSink(protocol, tls);
     await sink.start();

@@ -1,4 +1,4 @@
-// The lines of the README by which packages are installed.
+// The README's commands for installing packages.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 

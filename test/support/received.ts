@@ -1,4 +1,4 @@
-// What left over OTLP, span by span, event by event, series by series.
+// What was exported over OTLP, by span, event and series.
 import type { Export } from "./otlp-sink.ts";
 
 /** Of a span, an event or a series. */
@@ -14,7 +14,7 @@ export interface ToldSpan extends Told {
   readonly parentSpanId: string;
 }
 
-/** A series as it last was: its value, or how many its histogram has counted. */
+/** The last value of a series, or the count of its histogram. */
 export interface Series extends Told {
   readonly value: number;
 }
@@ -52,7 +52,7 @@ export function eventsOf(exports: readonly Export[]): Told[] {
   );
 }
 
-/** Sums go on from export to export, so the last of a series says it all. */
+/** Sums continue from export to export, so the last one of a series is complete. */
 export function seriesOf(exports: readonly Export[]): Series[] {
   const series = new Map<string, Series>();
   for (const each of exports) {

@@ -1,4 +1,4 @@
-// What a plugin reports of a namespace, without what no two runs share: ids, times, what the kernel chooses.
+// What a plugin reports about a namespace, without what differs between runs: ids, times, what the kernel chooses.
 import { spansWith } from "../../core/plugin/connection.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import type { AnyAttributes, AttributeSpecs, Metric, Point } from "../../core/plugin/signals.ts";
@@ -28,7 +28,7 @@ const varying: ReadonlySet<string> = new Set([
   "wirespan.tcp.sequence",
   // How the owner is known at an event depends on whether accept() has returned by then.
   "wirespan.process.source",
-  // Whether an acknowledgement travels alone is a matter of microseconds.
+  // Whether an acknowledgement is sent separately is a matter of microseconds.
   "wirespan.tcp.segments_sent",
   "wirespan.tcp.segments_received",
 ]);
@@ -52,7 +52,7 @@ export interface Said {
   readonly metrics: readonly Metric[];
 }
 
-/** What `plugin` reports of the namespace with that number, out of all that was said. */
+/** What `plugin` reports about the namespace with that number, out of everything. */
 export function reportOf({ name, signals, spans: asked = {} }: Plugin, said: Said, netns: number): Report {
   const isHere = ({ attributes }: { readonly attributes: AnyAttributes }) =>
     (attributes[NETNS] ?? netns) === netns;

@@ -1,5 +1,5 @@
-// Mocha's spec reporter, which also leaves what happened, skips and their reasons above all, in the
-// file that its option `report` names. Mocha takes a reporter only as a default export.
+// Mocha's spec reporter, which also writes the results, including skips and their reasons, to the file in its option
+// `report`. Mocha accepts a reporter only as a default export.
 import { writeFileSync } from "node:fs";
 import Mocha from "mocha";
 import { type Rerun, reruns } from "./again.ts";
@@ -9,7 +9,7 @@ import { reasonOf } from "./skip.ts";
 export interface Skip {
   /** The suites' titles and the test's own, joined by spaces. */
   readonly title: string;
-  /** Why; empty where the test did not say. */
+  /** Why; empty if the test did not say. */
   readonly reason: string;
 }
 
@@ -19,11 +19,11 @@ export interface Failure {
   readonly message: string;
 }
 
-/** What one suite came to. */
+/** The results of one suite. */
 export interface Report {
   readonly passed: number;
   readonly failures: readonly Failure[];
-  /** What failed and was run again, as the kernel had not shown all of it to the agent. */
+  /** What failed and was run again, because the kernel had not shown everything to the agent. */
   readonly reruns: readonly Rerun[];
   readonly skips: readonly Skip[];
 }
@@ -43,7 +43,7 @@ class Reporter extends Mocha.reporters.Spec {
       const report: Report = { passed: this.stats.passes, failures, reruns, skips };
       const file: unknown = options.reporterOptions?.report;
       if (typeof file === "string") writeFileSync(file, JSON.stringify(report));
-      // Unreferenced, it fires only if something keeps the process: without it a failed test could hang the run.
+      // Unreferenced, it fires only if something keeps the process alive: without it a failed test could hang the run.
       setTimeout(() => {
         console.error("a test has left something open that keeps this process");
         process.exit(1);

@@ -1,5 +1,5 @@
-// Runs a plugin's mapping without kernel and privileges: records in, signals out. Records are plain objects; fields that
-// they leave out are zero. Whatever is emitted is compared with what the plugin declares.
+// Runs a plugin's mapping without kernel and privileges: records in, signals out. Records are plain objects; missing
+// fields are zero. Everything emitted is compared with the plugin's declarations.
 import assert from "node:assert/strict";
 import { type ConnRecord, ConnRecordCursor } from "../../bpf/include/wirespan/structs.skel.ts";
 import { LinkedRecordCursor } from "../../bpf/tracker/tracker.skel.ts";
@@ -91,12 +91,12 @@ type KeyOf<W> = W extends { readonly key: new () => infer K } ? Omit<K, "at"> : 
 type ValueOf<W> = W extends { readonly value: new () => infer V } ? Omit<V, "at"> : never;
 
 export interface RigOptions {
-  /** Settings that are not the defaults. */
+  /** Settings that differ from the defaults. */
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Names of the kernel's enums: by the name that is asked for, then by value. */
   readonly enums?: Readonly<Record<string, Readonly<Record<number, string>>>>;
   readonly links?: () => FoundLinks;
-  /** Where signals go; absent: they are kept. */
+  /** Destination of signals; absent: they are stored. */
   readonly sink?: Sink;
 }
 
@@ -300,7 +300,7 @@ export class Rig<P extends Plugin> {
     return given(added);
   }
 
-  /** A span of a connection leaves. */
+  /** A span of a connection is exported. */
   leaves(span: RequestedSpan, connection: Given<ConnRecord>): void {
     const record = overlaid<ConnRecord>(zero(ConnRecordCursor), connection);
     this.#exemplify[span]?.(record, record);

@@ -1,4 +1,4 @@
-// Debian as `debootstrap` installs it, with systemd: no Node, no compiler, no library of ours.
+// Debian as installed by `debootstrap`, with systemd: no Node, no compiler, no library of ours.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

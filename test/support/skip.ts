@@ -1,4 +1,4 @@
-// Skips with a name. A test that cannot run here says why; the summary of `npm test` lists it, and
+// Skips with a reason. A test that cannot run here says why; the summary of `npm test` lists it, and
 // test/support/reporter.ts counts a skip without a reason as a failure.
 
 const reasons = new WeakMap<object, string>();
@@ -13,7 +13,7 @@ export function skip(context: Mocha.Context, reason: string): never {
   return context.skip();
 }
 
-/** The reason given for a skipped test or for a suite around it; undefined where nobody gave one. */
+/** The reason given for a skipped test or for a suite around it; undefined if there is none. */
 export function reasonOf(test: Mocha.Runnable): string | undefined {
   let node: Mocha.Runnable | Mocha.Suite | undefined = test;
   for (; node; node = node.parent) {

@@ -12,7 +12,7 @@ export function softirqRuns(): ReadonlyMap<string, number> {
 }
 
 /**
- * Of so many runs, how many are traced at least: some kernels run a few on an idle CPU without their tracepoint,
- * which all tools that stand on it miss alike.
+ * Minimum number of traced runs out of `runs`: some kernels run a few on an idle CPU without their tracepoint, which
+ * all tools that use it miss alike.
  */
 export const leastTraced = (runs: number): number => Math.floor(0.98 * runs) - 3;

@@ -14,7 +14,7 @@ export interface Counts {
   readonly reset: number;
 }
 
-/** A finding as the page's API tells it. */
+/** A finding in the page's API. */
 export interface Finding {
   readonly rule: string;
   readonly subject: string;
@@ -54,7 +54,7 @@ export class Staged {
     return staged;
   }
 
-  /** Ends a client, and answers with what it counted. */
+  /** Ends a client; returns what it counted. */
   async counts(): Promise<Counts> {
     const line = once(this.#lines, "line");
     this.child.kill("SIGTERM");

@@ -39,7 +39,7 @@ export function processContext(resource: Attributes, others: Attributes): Buffer
   ]);
 }
 
-/** What an SDK says whose threads publish as OTEP 4947 has it. */
+/** What an SDK publishes whose threads follow OTEP 4947. */
 export const publishing = processContext({}, { "threadlocal.schema_version": "tls_v1" });
 
 export class Publisher implements AsyncDisposable {

@@ -24,7 +24,7 @@ export async function pair({ queues = 1 }: { readonly queues?: number } = {}): P
   return disposedBy(made.move(), { a, b });
 }
 
-/** From now on every segment leaves as it is on the wire. */
+/** From now on every segment is sent as it is on the wire. */
 export async function withoutOffload(net: Pair): Promise<void> {
   for (const netns of [net.a, net.b])
     await netns.ip("link", "set", "wire0", "gso_max_segs", "1", "gso_max_size", "1500");
@@ -110,8 +110,8 @@ async function address(netns: Netns, device: string, ...own: readonly string[]):
 }
 
 /**
- * Tells `netns` its neighbour's link address. Asking for it would add packets to the counts, and the first
- * question over IPv6 is lost: a handshake would then take a second.
+ * Gives `netns` its neighbour's link address. Resolving it would add packets to the counts, and the first request over
+ * IPv6 is lost: a handshake would then take a second.
  */
 async function acquaint(at: Place, neighbour: Place, ...ips: readonly string[]): Promise<void> {
   const [[netns, device], [other, wired]] = [placeOf(at), placeOf(neighbour)];

@@ -1,4 +1,4 @@
-// What the agents of this test process have found the kernel not to have shown: without it a test may be right to fail.
+// Unseen events that the agents of this test process have found: with them a test may fail without a defect.
 
 /** Those that run: the count so far, after a last look where `settled` asks for one. */
 type Source = (settled: boolean) => number | Promise<number>;
@@ -6,7 +6,7 @@ type Source = (settled: boolean) => number | Promise<number>;
 const running = new Set<Source>();
 let ended = 0;
 
-/** An agent that begins; to be called when it ends. */
+/** An agent that starts; the returned function must be called when it ends. */
 export function countUnseen(source: Source): () => Promise<void> {
   running.add(source);
   return async () => {

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * Calls `look` every 50 ms until it answers with something other than undefined or false, and answers
- * with that. After `ms` it throws an error that names `what`.
+ * Calls `look` every 50 ms until it returns something other than undefined or false, and returns that. After `ms` it
+ * throws an error with `what`.
  */
 export async function until<T>(
   what: string,

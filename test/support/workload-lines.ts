@@ -1,4 +1,4 @@
-// What the workloads of test/workload/ print: one JSON object a line.
+// The output of the workloads in test/workload/: one JSON object per line.
 
 /** A workload, as `test/workload/README.md` lists them. */
 export type Case =
@@ -73,7 +73,7 @@ interface Local {
   readonly localPort: number;
 }
 
-/** A connection as its program sees it: bytes as it counted them, and the kernel's own account (TCP_INFO). */
+/** A connection according to its program: bytes as it counted them, and the kernel's statistics (TCP_INFO). */
 export interface Connection<E extends string = string> extends Said<E>, Socket, Local {
   readonly index: number;
   readonly family: "ipv4" | "ipv6";
@@ -156,7 +156,7 @@ export interface Lines {
 
 export type Line = Lines[keyof Lines];
 
-/** The lines of one event, and of one role where that is given, in the order they were printed. */
+/** The lines of one event, and of one role if given, in the order in which they were printed. */
 export function pick<E extends keyof Lines>(
   lines: readonly Line[],
   event: E,
@@ -165,7 +165,7 @@ export function pick<E extends keyof Lines>(
   return lines.filter((line): line is Lines[E] => line.event === event && (!role || line.role === role));
 }
 
-/** The only such line; throws where there is none or more. */
+/** The only such line; throws if there is none or more than one. */
 export function one<E extends keyof Lines>(lines: readonly Line[], event: E, role?: Line["role"]): Lines[E] {
   const [line, ...more] = pick(lines, event, role);
   if (!line || more.length > 0) {

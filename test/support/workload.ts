@@ -1,4 +1,4 @@
-// Runs the C workloads of test/workload/ and reads what they tell of themselves.
+// Runs the C workloads of test/workload/ and reads their reports.
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { copyFile, rm } from "node:fs/promises";
@@ -27,7 +27,7 @@ export interface Options {
   readonly later?: number;
   /** Milliseconds. */
   readonly delay?: number;
-  /** Milliseconds that both live on after their last connection: who looks at them late still finds them. */
+  /** Milliseconds that both stay alive after their last connection, so that a late reader still finds them. */
   readonly linger?: number;
   readonly synRetries?: number;
   readonly backlog?: number;
@@ -42,11 +42,11 @@ export interface Options {
   readonly clientFile?: string;
   readonly serverFile?: string;
   readonly serverComm?: string;
-  /** The server's namespace, where it is not the client's. */
+  /** The server's namespace, if it is not the client's. */
   readonly server?: Netns;
   /** That all its processes are in from the start. */
   readonly cgroup?: Cgroup;
-  /** Beside this process's own environment. */
+  /** In addition to this process's own environment. */
   readonly env?: Readonly<Record<string, string>>;
   /** After how many milliseconds the run is ended and fails; 60,000 by default. */
   readonly limit?: number;
@@ -54,7 +54,7 @@ export interface Options {
 
 let built: Promise<string> | undefined;
 
-/** Compiles the workloads where they are not up to date. Safe while other test processes do the same. */
+/** Compiles the workloads if they are not up to date. Safe while other test processes do the same. */
 export async function build(): Promise<void> {
   built ??= output("flock", [sources, "make", "-s", "-C", sources]);
   await built;
@@ -68,13 +68,13 @@ export async function copied(name: string): Promise<AsyncDisposable> {
   return { [Symbol.asyncDispose]: () => rm(path) };
 }
 
-/** Runs a case to its end, the client in `netns`; everything that was said. */
+/** Runs a case to its end, the client in `netns`; returns all reports. */
 export async function run(netns: Netns, name: Case, options: Options = {}): Promise<readonly Line[]> {
   await using running = await start(netns, name, options);
   return await running.done();
 }
 
-/** Starts a case that is to be watched or told to go on. */
+/** Starts a case that is to be watched or controlled. */
 export async function start(netns: Netns, name: Case, options: Options = {}): Promise<Running> {
   await build();
   const { server, cgroup, env, limit = 60_000, ...words } = options;
@@ -104,14 +104,14 @@ export class Running implements AsyncDisposable {
   constructor(child: ChildProcess, name: Case, limit: number) {
     this.#child = child;
     this.#ended = this.#listen(name, limit);
-    this.#ended.catch(() => {}); // done() and until() are where it is met
+    this.#ended.catch(() => {}); // done() and until() report it
   }
 
   get pid(): number {
     return this.#child.pid!;
   }
 
-  /** What was said so far. */
+  /** The reports so far. */
   get lines(): readonly Line[] {
     return this.#lines;
   }
@@ -148,7 +148,7 @@ export class Running implements AsyncDisposable {
     }
   }
 
-  /** Everything that was said; throws with standard error where a process failed or time ran out. */
+  /** All reports; throws with standard error if a process failed or the time ran out. */
   async done(): Promise<readonly Line[]> {
     this.#child.stdin?.end();
     await this.#ended;

@@ -1,4 +1,4 @@
-// What leaves for backends that cannot be had here: the path, the encoding and the headers of the requests that the examples make.
+// What is exported to backends that cannot run here: path, encoding and headers of the examples' requests.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createServer, type IncomingHttpHeaders } from "node:http";

@@ -1,4 +1,4 @@
-// Both ends of connections, each seen by an agent of its own that knows nothing of the other: one trace, by ids alone.
+// Both ends of connections, each seen by a separate agent: one trace, by ids alone.
 import assert from "node:assert/strict";
 import type { StdioOptions } from "node:child_process";
 import { once } from "node:events";
@@ -72,7 +72,7 @@ describe("both ends", function () {
   let older: Running;
   const stack = new AsyncDisposableStack();
 
-  /** What both sent of `count` connections, each of which must be one trace. */
+  /** What both sent for `count` connections, each of which must be one trace. */
   async function meet(count: number, work: () => Promise<unknown>): Promise<readonly DecodedSpan[]> {
     for (const side of sides) side.begin();
     await work();
@@ -172,7 +172,7 @@ describe("both ends", function () {
   });
 
   it("of connections that both sides opened at once are one trace each", async () => {
-    // Slow enough for both SYNs to be on their way at the same time.
+    // Slow enough for both SYNs to be in transit at the same time.
     const slow = "qdisc add dev wire0 root tbf rate 80kbit burst 1600 latency 9s".split(" ");
     for (const netns of [direct.a, direct.b]) await netns.run("tc", ...slow);
     const stdio: StdioOptions = ["pipe", "pipe", "inherit"];

@@ -1,4 +1,4 @@
-// The console under load: few lines, failures among them, and every connection is either a line or in a number.
+// The console under load: few lines, including failures, and every connection is either a line or in a count.
 import assert from "node:assert/strict";
 import { startAgent } from "../support/agent.ts";
 import { inodeOf } from "../support/connection-ends.ts";

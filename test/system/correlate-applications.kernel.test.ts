@@ -1,4 +1,4 @@
-// Applications as they are: sampled by their SDK, and older than the agent.
+// Realistic applications: sampled by their SDK, and older than the agent.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -85,7 +85,7 @@ describe("the trace contexts of an application", function () {
   it("that is older than the agent are read from its table within ten seconds: Node.js, Python and Go", async function () {
     if (spawnSync("go", ["version"]).status !== 0) skip(this, "no go on this machine");
     await using netns = await Netns.create();
-    // So that they send without end, and leave the machine to others.
+    // So that they send continuously, and leave the machine to others.
     await netns.run("tc", ..."qdisc add dev lo root tbf rate 400kbit burst 2000 latency 1s".split(" "));
     const url = (server: HttpServer) => [`http://127.0.0.1:${server.port}/`, "1", "1000000"];
     const clients: readonly ((server: HttpServer) => Promise<readonly string[]> | readonly string[])[] = [

@@ -1,4 +1,4 @@
-// Tables that name what is not theirs, or are no longer: no label of theirs is taken.
+// Tables that claim others' sockets, or outdated ones: none of their labels is used.
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -46,7 +46,7 @@ describe("a table's labels", function () {
     labels(["python3", "-B", forge, "flood", String(FORGED)], (w, found) => {
       assert.deepEqual(found, []);
       const { announced, refusedAnnouncements } = w.seen.engine.correlation!.counts;
-      // A refusal holds for a while: what comes meanwhile is not looked at.
+      // A refusal is valid for a while: what comes meanwhile is not checked.
       assert.ok(announced >= 1, `${announced} announced`);
       assert.ok(refusedAnnouncements >= 1, `${refusedAnnouncements} refused`);
     }));

@@ -80,7 +80,7 @@ describe("labels from Python and Go", function () {
       const ordered = (ends: Account["meant"]) =>
         Object.fromEntries(Object.entries(ends).map(([k, v]) => [k, mode === "h2" ? v.toSorted() : v]));
       assert.equal(Object.values(meant).flat().length, 2 * CLIENTS * EACH);
-      // Compared as text: to describe how long lists differ takes minutes.
+      // Compared as text: describing the difference of long lists takes minutes.
       const wrong = Object.entries(ordered(meant)).filter(
         ([k, v]) => String(ordered(found)[k]) !== String(v),
       );

@@ -1,4 +1,4 @@
-// As many connections, and attempts, at once as bcc's and libbpf-tools' tables have no room for (10,240 at most).
+// More concurrent connections, and attempts, than fit into bcc's and libbpf-tools' tables (10,240 at most).
 import assert from "node:assert/strict";
 import { inodeOf } from "../support/connection-ends.ts";
 import { type Kept, type Watch, watch } from "../support/engine.ts";

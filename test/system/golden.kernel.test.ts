@@ -1,5 +1,5 @@
-// `wirespan trace` of all thirteen tools beside each other over the workload whose numbers are known, held
-// against what bcc's tools print of it, and against libbpf-tools themselves where they run.
+// `wirespan trace` of all thirteen tools at once over the workload with known numbers, compared with the output of
+// bcc's tools for it, and with libbpf-tools themselves if they run.
 import assert from "node:assert/strict";
 import { installedPlugins } from "../../core/engine/discover.ts";
 import { golden, runGolden } from "../kernels/golden.ts";
@@ -32,12 +32,12 @@ const rows: Readonly<Record<string, number>> = {
 };
 const words: Readonly<Record<string, readonly string[]>> = {
   netqtop: ["--loopback", "-i", "1"],
-  // One interval for all: a connection that moves bytes in two of them has a row in each.
+  // One interval for everything: a connection that transfers bytes in two of them has a row in each.
   tcptop: ["-S", "-r", "100", "60"],
 };
 /** Bytes. */
 const linkHeader = 14;
-/** The perf buffers of libbpf-tools lose some on a busy machine. They make nothing up. */
+/** The perf buffers of libbpf-tools lose some on a busy machine. They never report more. */
 const missable = 2;
 
 describe("the thirteen tools over the golden workload", function () {
@@ -54,7 +54,7 @@ describe("the thirteen tools over the golden workload", function () {
     const here = `filter.include.netns=${inodeOf(netns)}`;
     const started = await Promise.all(
       installedPlugins().map(async (tool): Promise<[string, Agent]> => {
-        // A softirq is of no namespace.
+        // A softirq belongs to no namespace.
         const filter = tool === "softirqs" ? [] : ["--set", here];
         return [
           tool,

@@ -1,4 +1,4 @@
-// An ordinary user's processes that say much, and untrue things, of themselves.
+// An ordinary user's processes that say a lot, and untrue things, about themselves.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -53,7 +53,7 @@ exporters:
       await crowd(100);
       const before = resident(agent);
       await crowd(count);
-      // What is no longer needed is collected a little later.
+      // What is no longer needed is freed a little later.
       await until("the agent's size", () => resident(agent) - before < 40_000);
       const { code, stderr } = await agent.stop();
       assert.equal(code, 0, stderr.join("\n"));

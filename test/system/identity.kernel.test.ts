@@ -1,4 +1,4 @@
-// Whose sums and spans are: one workload for each process, the same in both, from the first byte to the last.
+// The identity of sums and spans: one workload for each process, the same in both, from the first byte to the last.
 import assert from "node:assert/strict";
 import { isImage } from "../../core/bridge/workload-rows.ts";
 import { countersOf } from "../../core/engine/readings.ts";
@@ -48,7 +48,7 @@ describe("the identity of sums", function () {
   });
 
   const plugins = ["tcplife", "tcptop", "tcpconnlat", "tcpconnect", "tcpaccept", "tcpstates"];
-  /** An agent that has come to rest: one that is still starting may look at a process when it is gone already. */
+  /** An idle agent: one that is still starting may read a process when it has already ended. */
   async function watchIn(netns: Netns): Promise<Watch> {
     const watched = await watch(plugins, { "filter.include.netns": String(inodeOf(netns)) });
     await watched.collect();

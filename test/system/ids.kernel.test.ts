@@ -1,4 +1,4 @@
-// The ids that programs make in the kernel, beside docs/ids.md and a second implementation.
+// The ids that programs compute in the kernel, compared with docs/ids.md and a second implementation.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";

@@ -1,4 +1,5 @@
-// What the kernel enters no program for, because that program runs on the CPU already: a second one sees it.
+// Events for which the kernel enters no program, because that program is already running on the CPU: a second one sees
+// them.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { installedPlugins } from "../../core/engine/discover.ts";
@@ -11,7 +12,7 @@ import { type Watch, watch } from "../support/engine.ts";
 import { Netns, needsRoot } from "../support/netns.ts";
 import { build, one, run } from "../support/workload.ts";
 
-/** What each plugin says of connections that were opened one after the other, one byte sent over each. */
+/** What each plugin reports about connections that were opened one after the other, with one byte sent over each. */
 const COUNTS: Readonly<Record<string, (seen: Seen, connections: number) => void>> = {
   tcplife(seen, n) {
     assert.equal(seen.sum("wirespan.tcp.connection.closed"), 2 * n);
@@ -78,7 +79,7 @@ async function spreadPackets(netns: Netns): Promise<void> {
   await netns.run("unshare", "--mount", "sh", "-c", `mount -t sysfs none /sys && echo 3 > ${queue}`);
 }
 
-/** Packets that CPUs have taken in, as the kernel counts them and as its tracepoint tells. */
+/** Packets that CPUs have received, according to the kernel's counters and to its tracepoint. */
 async function polled(seen: Watch): Promise<{ readonly taken: number; readonly told: number }> {
   const lines = readFileSync("/proc/net/softnet_stat", "utf8").trim().split("\n");
   const taken = lines.reduce((sum, line) => sum + Number.parseInt(line, 16), 0);
@@ -113,7 +114,7 @@ describe("an event that interrupts a program", function () {
       // Two at a time, so that packets of one interrupt system calls of the other.
       const ends = await Promise.all([0, 1].map(() => run(netns, "burst", { count: 2500 })));
       const after = await polled(seen);
-      // A virtual CPU may leave out its tracepoints, all of them, for as long as a softirq lasts.
+      // A virtual CPU may omit its tracepoints, all of them, for as long as a softirq lasts.
       if (misses(seen) === 0 || after.told - before.told !== after.taken - before.taken) continue;
       const connections = ends.reduce(
         (n, lines) => n + (one(lines, "summary", "client").connections as number),
@@ -156,7 +157,7 @@ describe("an event that interrupts a program", function () {
     assert.equal(second(a), true);
     assert.equal(second(b), false, "nothing of it stays");
 
-    for (let i = 1; i <= 100; i++) first(i); // more of these than there is room for
+    for (let i = 1; i <= 100; i++) first(i); // more of these than fit
     first(a);
     assert.equal(second(a), true);
     object.close();

@@ -1,4 +1,4 @@
-// What an agent says at its end of telemetry that a backend did not get, and how it ends then.
+// What an agent reports at its end about telemetry that a backend did not get, and its exit code.
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";

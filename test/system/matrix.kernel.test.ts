@@ -1,5 +1,5 @@
-// Every case of test/workload/ with all plugins of connections at once: how many connects, accepts and closes
-// there were, and that those who count bytes count the same.
+// Every case of test/workload/ with all plugins of connections at once: how many connects, accepts and closes there
+// were, and that the plugins that count bytes agree.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";

@@ -1,5 +1,5 @@
-// What people get wrong about endpoints, TLS, tokens and proxies: each has one sentence that says what, where and how
-// to mend it, and an exit code.
+// Common mistakes about endpoints, TLS, tokens and proxies: each has one message that says what, where and how to fix
+// it, and an exit code.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -21,7 +21,7 @@ interface Ran {
   readonly err: string;
 }
 
-/** `wirespan exporters test` with a backend called `b` of these settings (YAML), as it ends. */
+/** The result of `wirespan exporters test` with a backend named `b` with these settings (YAML). */
 function tryBackend(settings: string, env: Readonly<Record<string, string>> = {}): Promise<Ran> {
   const config = join(folder, "wirespan.yaml");
   writeFileSync(config, `exporters: { b: { signals: [traces], ${settings} } }\n`);
@@ -91,7 +91,7 @@ async function unused(): Promise<number> {
   return port;
 }
 
-/** A proxy that answers CONNECT so. */
+/** A proxy that answers CONNECT with this status. */
 function proxy(status: string): Promise<number> {
   const server = http.createServer((_, response) => response.writeHead(Number(status.slice(0, 3))).end());
   server.on("connect", (_, socket) => socket.end(`HTTP/1.1 ${status}\r\ncontent-length: 0\r\n\r\n`));
@@ -102,7 +102,7 @@ interface Mistake {
   readonly settings: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly code: number;
-  /** All that is said of it. */
+  /** The whole message. */
   readonly says: string | RegExp;
 }
 
@@ -124,7 +124,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
   "a host that nobody knows": async () => ({
     settings: 'type: otlp_http, endpoint: "http://collector.invalid:4318"',
     code: 7,
-    // A machine without a name server says the second.
+    // A machine without a name server reports the second.
     says: /^ {2}traces to http:\/\/collector\.invalid:4318\/v1\/traces: not accepted: (host collector\.invalid not found; correct exporters\.b\.endpoint, or this host's name resolution|no name server answered for collector\.invalid; fix this host's name resolution, or use an address in exporters\.b\.endpoint)$/,
   }),
   "no scheme before a plain gRPC server": async () => {
@@ -467,7 +467,7 @@ describe("mistakes about exporters", function () {
       const found = lines.some((line) => (typeof says === "string" ? line === says : says.test(line)));
       assert.ok(found, `expected: ${says}\ngot:\n${lines.join("\n")}`);
       assert.equal(ran.code, code, lines.join("\n"));
-      // No line of OpenSSL's or Node's own, and no secret.
+      // No line from OpenSSL or Node, and no secret.
       for (const line of lines) assert.doesNotMatch(line, /Warning|error:[0-9A-F]{8}|s3cret|user:secret/);
     });
   }

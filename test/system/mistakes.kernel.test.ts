@@ -1,5 +1,5 @@
-// Mistakes that people make beside wrong flags and keys: each gets one sentence that says what, where and how to mend
-// it, and an exit code that a script can tell apart.
+// Mistakes other than wrong flags and keys: each gets one message that says what, where and how to fix it, and a
+// distinct exit code.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
@@ -61,7 +61,7 @@ describe("a mistake", function () {
     return [path("refuse"), String(errno)];
   }
 
-  /** Exit code and whole standard error of an agent that never comes so far as to run. */
+  /** Exit code and whole standard error of an agent that never starts to run. */
   const privileges: Record<
     string,
     { launcher: () => string[] | Promise<string[]>; code: number; says: string; set?: string }
@@ -138,7 +138,7 @@ describe("a mistake", function () {
     });
   }
 
-  // How far the load of a plugin gets before none is left differs with each.
+  // How far the load of a plugin gets before none is left varies.
   for (const limits of [140, 200, 300]) {
     it(`with privileges or limits is reported: too few descriptors for every plugin: ${limits}`, async () => {
       const launcher = limit(`-n ${limits}`);

@@ -1,4 +1,5 @@
-// What `wirespan trace` says of operands that do not exist on this host or mean nothing to a tool, and its exit code.
+// What `wirespan trace` reports about operands that do not exist on this host or have no meaning for a tool, and its
+// exit code.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";

@@ -1,4 +1,5 @@
-// The agent in pid and time namespaces of its own: what it says of processes is right, or it says that it can't.
+// The agent in its own pid and time namespaces: what it reports about processes is correct, or it reports that it
+// cannot.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFileSync, readlinkSync } from "node:fs";

@@ -41,7 +41,7 @@ describe("network namespaces that come and go", function () {
       const cookie = await netnsCookie(netns);
       const { packets } = await netns.loopback();
       truth.set(cookie, { name: netns.name, inode: inodeOf(netns), connections, packets });
-      // As the agent does at its own pace: a name is asked for while the namespace lives.
+      // As the agent does at its own pace: a name is looked up while the namespace exists.
       watched.engine.drain();
     }
     const inodes = new Set([...truth.values()].map(({ inode }) => inode));

@@ -1,4 +1,4 @@
-// Filters on whose a connection is, beyond what a name says: maps that others pin, and cgroups that a reload brings.
+// Filters on the owners of connections, beyond names: maps that others pin, and cgroups that a reload adds.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmdirSync, statSync } from "node:fs";
@@ -20,7 +20,7 @@ class Pins implements AsyncDisposable {
     return pins;
   }
 
-  /** The path of a hash with these keys, which is made where it is not there. */
+  /** The path of a hash with these keys, which is created if it does not exist. */
   async put(name: string, keyBytes: number, valueBytes: number, ...keys: readonly bigint[]): Promise<string> {
     const path = join(this.#folder, name);
     const script = join(import.meta.dirname, "../bpf/pinned.py");
@@ -128,7 +128,7 @@ describe("filters on owners", function () {
     await using top = Cgroup.create(this);
     await using outer = top.child("outer");
     await using inner = outer.child("inner");
-    // More than there are places for: in the end `outer` has the one that was the first of these.
+    // More than there are slots: in the end `outer` has the first one's.
     const others = Array.from({ length: 16 }, (_, i) => top.child(`other${i}`));
     await using cleanup = new AsyncDisposableStack();
     for (const other of others) cleanup.use(other);

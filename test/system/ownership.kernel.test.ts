@@ -1,4 +1,4 @@
-// Whose an accepted connection is: the same process whichever plugins run, for `trace` as for the agent.
+// The owner of an accepted connection: the same process whichever plugins run, for `trace` as for the agent.
 import assert from "node:assert/strict";
 import { native } from "../../native/index.ts";
 import { type Agent, type Row, startAgent } from "../support/agent.ts";
@@ -10,20 +10,20 @@ import { skip } from "../support/skip.ts";
 import { build, type Options, one, pick, run } from "../support/workload.ts";
 import type { Case, Connection, Line } from "../support/workload-lines.ts";
 
-/** Linux 6.1 does not tell who sends. */
+/** Linux 6.1 does not show who sends. */
 const seesSends = native.tracepointArity("sock_send_length") >= 0;
 
-/** What the acceptor's end must have, by what the workload said of itself. */
+/** What the acceptor's end must have, according to the workload. */
 interface Kind {
   readonly title: string;
   /** Its row in docs/identity.md. */
   readonly kind?: keyof typeof DOCUMENTED;
   readonly workload: Case;
   readonly options: Options;
-  /** What the owners said of their connections. */
+  /** What the owners reported about their connections. */
   readonly owned: (lines: readonly Line[]) => readonly Connection[];
   readonly source: (seesAccepts: boolean) => string;
-  /** Another process that accepts, as the hook tells. */
+  /** Another process that accepts, according to the hook. */
   readonly acceptor?: { readonly name: string };
   readonly needsSends?: boolean;
 }

@@ -1,4 +1,4 @@
-// Which span is whose child: a parent is named only if it is sent, whatever filters and plugins leave out.
+// Parents of spans: a parent is set only if it is exported, whatever filters and plugins exclude.
 import assert from "node:assert/strict";
 import { inodeOf } from "../support/connection-ends.ts";
 import { type Kept, type Watch, watch } from "../support/engine.ts";
@@ -70,7 +70,8 @@ function cases({ a, b }: Pair): Readonly<Record<string, Case>> {
       by("filter.exclude.family", "ipv4", ""),
       by("filter.include.uid", "65534", OPENER),
       by("filter.include.comm", "pcli", OPENER),
-      // Who accepts may be another than who serves: as long as that can be, the acceptor's span is not certain.
+      // The accepting process may differ from the serving one: as long as that is possible, the acceptor's span is not
+      // certain.
       by("filter.include.comm", "psrv", "A:- Q:-"),
       by("filter.exclude.uid", "65534", "A:- Q:-"),
       by("filter.failuresOnly", "true", "c:o o:-"),

@@ -1,4 +1,4 @@
-// A configuration that is read again under load.
+// Reloads under load.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -21,7 +21,7 @@ import { one, run, start } from "../support/workload.ts";
 const main = fileURLToPath(new URL(`../../${MAIN}`, import.meta.url));
 const execute = promisify(execFile);
 
-/** What programs counted and missed, as the agent said it last. */
+/** What programs counted and missed, according to the agent's last report. */
 function account(sink: OtlpSink): string {
   const last = new Map<string, bigint>();
   for (const { name, sum } of sink.metrics) {
@@ -64,7 +64,7 @@ ${more}`;
     await using sink = await OtlpSink.start("grpc");
     await using netns = await Netns.create();
     const file = join(folder, "wirespan.yaml");
-    // On a busy machine this process takes in slowly what the agent sends.
+    // On a busy machine this process is slow to read what the agent sends.
     const patient = `shutdown: { timeout: 30s }\nfilter: { include: { netns: ["${inodeOf(netns)}"] } }`;
     await writeFile(file, yaml(sink, true, patient));
     await using agent = await startAgent(["--config", file]);

@@ -1,4 +1,4 @@
-// Who reads what the agent prints may stop, leave, or have no room: nothing else waits for it.
+// Readers of the agent's output may stall, disconnect, or have no room: nothing else waits for them.
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -38,7 +38,7 @@ class Stuck implements Disposable {
     this.ended = once(this.child, "close").then(([code]) => code as number | null);
   }
 
-  /** What stands in the pipe now. */
+  /** The current content of the pipe. */
   read(): string {
     const bytes = Buffer.alloc(1024 ** 2);
     let length = 0;
@@ -151,7 +151,7 @@ exporters:
       "--config",
       file,
     ]);
-    // libbpf says more at debug level than a pipe holds.
+    // libbpf logs more at debug level than fits into a pipe.
     await until("the first metrics", () => refused > 0);
     const lines = await run(netns, "paced", { rate: 100, seconds: 3, limit: 60_000 });
     const { connections } = one(lines, "summary", "client");

@@ -11,7 +11,9 @@ import { type Report, reportOf } from "../support/report.ts";
 import { leastTraced, softirqRuns } from "../support/softirqs.ts";
 import { build } from "../support/workload.ts";
 
-/** All that can be told without a limit. Who accepts is known alike, whether or not tcpaccept is there. */
+/**
+ * Everything that can be reported without a limit. The acceptor is known in the same way with and without tcpaccept.
+ */
 const settings: Readonly<Record<string, string>> = {
   "connections.accept": "syscall",
   "plugins.tcpstates.events": "true",
@@ -28,7 +30,7 @@ interface Observed {
   readonly reports: ReadonlyMap<string, Report>;
   /** What the loopback carried. */
   readonly carried: { readonly bytes: number; readonly packets: number };
-  /** Of each softirq vector: what was told, between what the kernel counted within and around that. */
+  /** For each softirq vector: what was reported, between what the kernel counted within and around that. */
   readonly runs: readonly (readonly [vector: string, least: number, told: number, most: number])[];
 }
 
@@ -83,7 +85,7 @@ describe("all plugins at once", function () {
   let together: Observed;
   const reported = new Map<string, Report>();
 
-  /** What one plugin tells alone. */
+  /** What one plugin reports alone. */
   async function alone(name: string): Promise<Observed> {
     const observed = await observe(plugins.filter((plugin) => plugin.name === name));
     reported.set(name, observed.reports.get(name)!);
@@ -103,7 +105,7 @@ describe("all plugins at once", function () {
       const { spans, ...rest } = (await alone(name)).reports.get(name)!;
       const { spans: allSpans, ...allRest } = together.reports.get(name)!;
       assert.deepEqual(allRest, rest);
-      // Others may ask for more of the same spans.
+      // Others may request more of the same spans.
       for (const [span, told] of Object.entries(spans)) {
         const left = [...allSpans[span]!];
         const missing = told.filter(
@@ -123,7 +125,7 @@ describe("all plugins at once", function () {
     }
   });
 
-  // How many packets carry the same work is chance, so what counts is the kernel's own account.
+  // How many packets carry the same work varies, so the kernel's own counters are compared.
   it("do not change netqtop's packets and bytes of the interface", async () => {
     for (const { reports, carried } of [await alone("netqtop"), together]) {
       const sum = (metric: string, way: string) =>

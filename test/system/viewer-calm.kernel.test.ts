@@ -23,7 +23,7 @@ import type { Finding } from "../support/staged.ts";
 import { addresses, pair } from "../support/topology.ts";
 import { until } from "../support/until.ts";
 
-/** Seconds that are looked at. */
+/** Seconds that are evaluated. */
 const SECONDS = size(21, 600);
 
 const PORTS = { web: 80, redis: 6379, postgres: 5432 } as const;
@@ -110,7 +110,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     using db = new DatabaseSync(file, { readOnly: true });
     const all = db.prepare("SELECT finding FROM finding").all();
     const raised = all.map(({ finding }) => JSON.parse(String(finding)) as Finding);
-    // A kernel that does not show every event is no calm one for the agent: it says so.
+    // For the agent, a kernel that does not show every event is not calm: it reports that.
     const isUnseen = ({ subject }: Finding) => subject === "wirespan (unseen)" && agent.unseen > 0;
     assert.deepEqual(
       [...raised, ...looks].filter((finding) => !isUnseen(finding)),

@@ -1,4 +1,4 @@
-// Staged faults, each alone beside calm traffic of other edges: found within 30 seconds, and named first.
+// Staged faults, each alone beside calm traffic of other edges: found within 30 seconds, and listed first.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

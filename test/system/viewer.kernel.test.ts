@@ -103,7 +103,7 @@ exporters: { c: { type: console, format: json, rate: 1 } }
       60_000,
     );
     assert.ok(performance.now() - begun < 45_000, "they are found within seconds");
-    // For a picture there is to be more than a moment.
+    // A picture should show more than a moment.
     if (process.env.PICTURES) await sleep(150_000);
     for (const [service, client] of Object.entries(clients)) made[service] = await client.counts();
     page = await browser.newPage();

@@ -1,4 +1,4 @@
-// The agent with every plugin, held against what plugins declare and against its own account.
+// The agent with every plugin, compared with the plugins' declarations and with its own counters.
 import assert from "node:assert/strict";
 import { INTERNAL_TELEMETRY } from "../../agent/internal-telemetry.ts";
 import { type Agent, startAgent } from "../support/agent.ts";
@@ -11,7 +11,7 @@ import { eventsOf, type Series, seriesOf } from "../support/received.ts";
 import { until } from "../support/until.ts";
 import { one, run } from "../support/workload.ts";
 
-/** An agent that looks at these namespaces alone, or at all. */
+/** An agent that observes these namespaces only, or all. */
 function startExporting(sink: OtlpSink, ...only: readonly Netns[]): Promise<Agent> {
   return startAgent([], {
     config: `version: 1
@@ -86,7 +86,7 @@ describe("the agent with every plugin", () => {
         "wirespan.agent.event.kind": kind,
       });
 
-    /** Connection ends, whose end was shown to no program, or that the kernel had no memory for. */
+    /** Connection ends whose end was shown to no program, or for which the kernel had no memory. */
     const lost = () => sum(INTERNAL_TELEMETRY.lost.name);
     /** Events that no program was shown: without any, all of a connection is reported. */
     const unseen = () => sum(INTERNAL_TELEMETRY.unseen.name) + counted("connections", "lost_connections");
@@ -119,7 +119,7 @@ describe("the agent with every plugin", () => {
       for (const { "wirespan.plugin.name": plugin, "wirespan.agent.event.kind": kind } of kinds) {
         const of = /^seen_(.*)/.exec(String(kind))?.[1];
         if (of === undefined || plugin === "connections") continue;
-        // What a busy listener turns away is told without a record: the kernel keeps no more than its number.
+        // What a busy listener rejects is reported without a record: the kernel keeps only its number.
         const arrived = eventsOf(sink.received).filter(({ scope, attributes }) => {
           return (
             scope === `wirespan.${plugin}` && attributes["wirespan.packet.drop.reason"] !== "LISTEN_DROP"

@@ -33,7 +33,7 @@ static enum says says;
 static int every;
 
 #ifndef LINKED
-// Nothing is linked that publishes: a library is loaded for it.
+// No publisher is linked: a library is loaded for it.
 #define publish_thread NULL
 #define publish_process NULL
 #endif

@@ -37,7 +37,7 @@ static void *accept_one(void *argument)
 	return NULL;
 }
 
-/* The kernel tells in which call a thread sleeps; nothing wakes us for it, so we look again and again. */
+/* The kernel shows in which call a thread sleeps; nothing wakes us for it, so we poll. */
 static void wait_until_in_accept(const struct accepter *accepter)
 {
 	char path[64], text[64];
@@ -53,7 +53,7 @@ static void wait_until_in_accept(const struct accepter *accepter)
 		file = fopen(path, "r");
 		if (!file)
 			fail("%s", path);
-		/* "running" is no number and leaves the call as it was. */
+		/* "running" is not a number and leaves the call unchanged. */
 		if (fgets(text, sizeof(text), file))
 			sscanf(text, "%ld", &call);
 		fclose(file);
@@ -69,11 +69,11 @@ static int threads(void)
 	return count;
 }
 
-/* One thread a port, from 21000 on; "blocked" is said when every one of them sleeps in accept(). */
+/* One thread per port, from 21000 on; "blocked" is reported when every one of them sleeps in accept(). */
 void accepters_server(void)
 {
 	const char *ip = option("listen", option("address", "127.0.0.1"));
-	struct accepter accepters[MOST] = {0};
+	struct accepter accepters[MOST] = { 0 };
 	struct line line;
 
 	for (int i = 0; i < threads(); i++) {
@@ -81,7 +81,8 @@ void accepters_server(void)
 
 		accepters[i].index = i;
 		accepters[i].listener = open_socket(&here, SOCK_STREAM, 0);
-		if (bind(accepters[i].listener, &here.any, here.size) || listen(accepters[i].listener, 1))
+		if (bind(accepters[i].listener, &here.any, here.size) ||
+		    listen(accepters[i].listener, 1))
 			fail("listen at port %d", FIRST_PORT + i);
 		if (pthread_create(&accepters[i].thread, NULL, accept_one, &accepters[i]))
 			fail("thread");
@@ -111,7 +112,7 @@ void accepters_client(void)
 	}
 }
 
-/* accept() fails count= times for want of a file descriptor, then succeeds. */
+/* accept() fails count= times for lack of a file descriptor, then succeeds. */
 void no_files_server(void)
 {
 	int listener = listen_here(0, 16);
@@ -123,7 +124,7 @@ void no_files_server(void)
 		fail("RLIMIT_NOFILE");
 	next = dup(listener);
 	close(next);
-	full = (struct rlimit){.rlim_cur = next, .rlim_max = limit.rlim_max};
+	full = (struct rlimit){ .rlim_cur = next, .rlim_max = limit.rlim_max };
 	if (next < 0 || setrlimit(RLIMIT_NOFILE, &full))
 		fail("RLIMIT_NOFILE");
 	for (int i = 0; i < option_number("count", 3); i++) {
@@ -153,9 +154,9 @@ void no_files_client(void)
 
 static void listen_and_say(int fd, const char *variant, int backlog)
 {
-	struct address here = {.size = sizeof(here.v6)};
+	struct address here = { .size = sizeof(here.v6) };
 	int error = listen(fd, backlog) ? errno : 0;
-	struct tcp_info info = {0};
+	struct tcp_info info = { 0 };
 	socklen_t size = sizeof(info);
 	struct line line;
 
@@ -165,7 +166,8 @@ static void listen_and_say(int fd, const char *variant, int backlog)
 	line_text(&line, "variant", variant);
 	line_address(&line, "local", &here);
 	line_number(&line, "backlog", backlog);
-	line_number(&line, "effective", error ? 0 : info.tcpi_sacked); /* sacked: a listener's limit */
+	line_number(&line, "effective",
+		    error ? 0 : info.tcpi_sacked); /* sacked: a listener's limit */
 	line_number(&line, "errno", error);
 	line_cookies(&line, fd);
 	line_end(&line);
@@ -176,7 +178,8 @@ static int bound(const char *ip, int port, int protocol)
 	struct address here = address_of(ip, port);
 	int fd = open_socket(&here, SOCK_STREAM, protocol);
 
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) || bind(fd, &here.any, here.size))
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) ||
+	    bind(fd, &here.any, here.size))
 		fail("bind %s port %d", ip, port);
 	return fd;
 }
@@ -212,7 +215,7 @@ void listen_server(void)
 	close(first);
 }
 
-/* Accepts only when the client says so. */
+/* Accepts only when the client requests it. */
 void queued_server(void)
 {
 	int listener = listen_here(0, 16);
@@ -226,7 +229,7 @@ void queued_server(void)
 	conn_end(&conn);
 }
 
-/* Says so at a line on standard input. */
+/* Reports it at a line on standard input. */
 void queued_client(void)
 {
 	struct conn conn = conn_dial(0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many connections, told in one summary.
+// Many connections, reported in one summary.
 #include "cases.h"
 
 #include <errno.h>
@@ -77,7 +77,7 @@ void burst_client(void)
 	say_total(&total);
 }
 
-/* rate= a second for seconds=, each at its due time; one that is late is not left out. */
+/* rate= per second for seconds=, each at its due time; late ones are not skipped. */
 void paced_client(void)
 {
 	long rate = option_number("rate", 500);

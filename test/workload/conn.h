@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One TCP connection as the program that holds it sees it. */
+/* One TCP connection according to the program that holds it. */
 #pragma once
 
 #include <netinet/in.h>
@@ -21,20 +21,20 @@ struct address {
 
 struct conn {
 	int fd;
-	int index;         /* which one of its case, from 0 */
-	int error;         /* the last errno met */
+	int index; /* which one of its case, from 0 */
+	int error; /* the last errno met */
 	int connect_error; /* what connect() returned by itself: EINPROGRESS, ... */
 	uint64_t sent;
 	uint64_t received;
 	uint64_t start_ns; /* before connect() or accept() */
-	uint64_t open_ns;  /* after it */
+	uint64_t open_ns; /* after it */
 	struct address local;
 	struct address remote;
 };
 
 struct address address_of(const char *ip, int port);
 int address_port(const struct address *address);
-/* Bound to nothing yet; ends the program where the kernel has no such protocol. */
+/* Not bound yet; ends the program if the kernel does not have the protocol. */
 int open_socket(const struct address *address, int type, int protocol);
 
 /*
@@ -42,7 +42,7 @@ int open_socket(const struct address *address, int type, int protocol);
  * the driver, so that clients start no earlier.
  */
 int listen_here(int protocol, int backlog);
-/* The two halves of it, for who needs something between them. */
+/* The two halves of it, for callers that need something in between. */
 int bind_here(int protocol);
 void announce(int fd, int backlog);
 
@@ -51,11 +51,11 @@ struct conn conn_new(int protocol, int index);
 void conn_bind(struct conn *conn, int port);
 /* Returns errno, 0 for success. */
 int conn_connect(struct conn *conn);
-/* The usual client's way: new, connect, and the program ends where that fails. */
+/* The usual client's way: new, connect; the program ends if that fails. */
 struct conn conn_dial(int index);
-/* Ends the program where accept fails. */
+/* Ends the program if accept fails. */
 struct conn conn_accept(int listener, int index);
-/* The same, but false once the client side is gone and nothing waits in the queue. */
+/* The same, but false once the client side has ended and nothing waits in the queue. */
 bool conn_accept_while_client(int listener, struct conn *conn, int index);
 
 /* All of these keep count and stop at an error, which is left in conn->error. */
@@ -71,10 +71,10 @@ void conn_reset_on_close(struct conn *conn);
 
 /* A line about it that leaves it open. */
 void conn_say(struct conn *conn, const char *event);
-/* Closes it and says how it ended. */
+/* Closes it and reports how it ended. */
 void conn_end(struct conn *conn);
 
 /* The members <key> and <key>Port of a line. */
 void line_address(struct line *line, const char *key, const struct address *address);
-/* netns and cookie. Said last: asking a socket for its cookie makes it, and that must not come early. */
+/* netns and cookie. Reported last: asking a socket for its cookie creates it, and that must not happen early. */
 void line_cookies(struct line *line, int fd);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is told of a connection: its ends, its bytes as the program counted them, and the socket's own account.
+// The report about a connection: its ends, its bytes as the program counted them, and the socket's own statistics.
 #include <arpa/inet.h>
 #include <linux/tcp.h>
 #include <stdio.h>
@@ -12,13 +12,13 @@
 
 struct address address_of(const char *ip, int port)
 {
-	struct address address = {.size = sizeof(address.v4)};
+	struct address address = { .size = sizeof(address.v4) };
 
 	address.v4.sin_family = AF_INET;
 	address.v4.sin_port = htons(port);
 	if (inet_pton(AF_INET, ip, &address.v4.sin_addr) == 1)
 		return address;
-	address = (struct address){.size = sizeof(address.v6)};
+	address = (struct address){ .size = sizeof(address.v6) };
 	address.v6.sin6_family = AF_INET6;
 	address.v6.sin6_port = htons(port);
 	if (inet_pton(AF_INET6, ip, &address.v6.sin6_addr) != 1)
@@ -59,7 +59,7 @@ void line_cookies(struct line *line, int fd)
 
 static void line_socket(struct line *line, int fd)
 {
-	struct tcp_info info = {0};
+	struct tcp_info info = { 0 };
 	socklen_t size = sizeof(info);
 
 	if (!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size)) {

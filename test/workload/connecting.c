@@ -25,7 +25,7 @@ void attempt_client(void)
 	}
 }
 
-/* A process that is killed while it waits for an answer: it can tell nothing afterwards, so it does before. */
+/* A process that is killed while it waits for an answer: it reports before that, because it cannot afterwards. */
 void killed_client(void)
 {
 	struct line line;
@@ -53,7 +53,8 @@ void killed_client(void)
 		fail("the child wrote");
 	sleep_ms(option_number("delay", 300));
 	kill(child, SIGKILL);
-	if (waitpid(child, &status, 0) != child || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+	if (waitpid(child, &status, 0) != child || !WIFSIGNALED(status) ||
+	    WTERMSIG(status) != SIGKILL)
 		fail("process %d was not killed: 0x%x", child, status);
 	line_begin(&line, "killed");
 	line_number(&line, "child", child);
@@ -98,8 +99,8 @@ static void do_nothing(int number)
 /* A signal ends connect(), but not what it began. */
 void interrupted_client(void)
 {
-	struct sigaction action = {.sa_handler = do_nothing};
-	struct itimerval soon = {.it_value = {.tv_usec = option_number("delay", 100) * 1000}};
+	struct sigaction action = { .sa_handler = do_nothing };
+	struct itimerval soon = { .it_value = { .tv_usec = option_number("delay", 100) * 1000 } };
 	struct conn conn = conn_new(0, 0);
 
 	sigaction(SIGALRM, &action, NULL);

@@ -49,7 +49,7 @@ void forked_client(void)
 	}
 	close(released[0]);
 	close(conn.fd);
-	close(released[1]); /* the child goes on at the end of the pipe */
+	close(released[1]); /* the child continues at the end of the pipe */
 	reap(child);
 }
 
@@ -60,11 +60,13 @@ union message {
 
 static void pass(int through, int fd)
 {
-	union message message = {.header = {
-		.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))}};
-	struct msghdr header = {
-		.msg_iov = &(struct iovec){.iov_base = "!", .iov_len = 1}, .msg_iovlen = 1,
-		.msg_control = message.bytes, .msg_controllen = sizeof(message.bytes)};
+	union message message = { .header = { .cmsg_level = SOL_SOCKET,
+					      .cmsg_type = SCM_RIGHTS,
+					      .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	struct msghdr header = { .msg_iov = &(struct iovec){ .iov_base = "!", .iov_len = 1 },
+				 .msg_iovlen = 1,
+				 .msg_control = message.bytes,
+				 .msg_controllen = sizeof(message.bytes) };
 
 	memcpy(CMSG_DATA(&message.header), &fd, sizeof(fd));
 	if (sendmsg(through, &header, 0) != 1)
@@ -75,9 +77,10 @@ static int passed(int through)
 {
 	union message message;
 	char byte;
-	struct msghdr header = {
-		.msg_iov = &(struct iovec){.iov_base = &byte, .iov_len = 1}, .msg_iovlen = 1,
-		.msg_control = message.bytes, .msg_controllen = sizeof(message.bytes)};
+	struct msghdr header = { .msg_iov = &(struct iovec){ .iov_base = &byte, .iov_len = 1 },
+				 .msg_iovlen = 1,
+				 .msg_control = message.bytes,
+				 .msg_controllen = sizeof(message.bytes) };
 	int fd;
 
 	if (recvmsg(through, &header, MSG_CMSG_CLOEXEC) != 1 || !CMSG_FIRSTHDR(&header))
@@ -168,12 +171,14 @@ void executed_client(void)
 	conn_say(&conn, "opened");
 	fd = dup2(conn.fd, 100); /* unlike the first it stays open over exec */
 	snprintf(option, sizeof(option), "fd=%d", fd);
-	become("pexec", (char *[]){"pexec", (char *)case_name(), option, NULL});
+	become("pexec", (char *[]){ "pexec", (char *)case_name(), option, NULL });
 }
 
 void executed_heir(void)
 {
-	struct conn conn = {.fd = option_number("fd", -1), .start_ns = now_ns(), .open_ns = now_ns()};
+	struct conn conn = { .fd = option_number("fd", -1),
+			     .start_ns = now_ns(),
+			     .open_ns = now_ns() };
 
 	conn.local.size = conn.remote.size = sizeof(conn.local.v6);
 	if (getsockname(conn.fd, &conn.local.any, &conn.local.size) ||

@@ -26,24 +26,25 @@ static unsigned int next_number(int fd, int queue)
 	unsigned int number;
 
 	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue)) ||
-	    getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &number, &(socklen_t){sizeof(number)}))
+	    getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &number, &(socklen_t){ sizeof(number) }))
 		fail("TCP_QUEUE_SEQ %d", queue);
 	return number;
 }
 
-/* Says the numbers of the first bytes after both SYNs, before anything is sent. */
+/* Reports the numbers of the first bytes after both SYNs, before anything is sent. */
 void numbered_client(void)
 {
 	struct conn conn = conn_dial(0);
 	struct line line;
 
-	if (setsockopt(conn.fd, IPPROTO_TCP, TCP_REPAIR, &(int){TCP_REPAIR_ON}, sizeof(int)))
+	if (setsockopt(conn.fd, IPPROTO_TCP, TCP_REPAIR, &(int){ TCP_REPAIR_ON }, sizeof(int)))
 		fail("TCP_REPAIR");
 	line_begin(&line, "numbers");
 	line_number(&line, "opener", next_number(conn.fd, TCP_SEND_QUEUE));
 	line_number(&line, "acceptor", next_number(conn.fd, TCP_RECV_QUEUE));
 	line_end(&line);
-	if (setsockopt(conn.fd, IPPROTO_TCP, TCP_REPAIR, &(int){TCP_REPAIR_OFF_NO_WP}, sizeof(int)))
+	if (setsockopt(conn.fd, IPPROTO_TCP, TCP_REPAIR, &(int){ TCP_REPAIR_OFF_NO_WP },
+		       sizeof(int)))
 		fail("TCP_REPAIR");
 	conn_send(&conn, option_number("up", 10));
 	conn_end(&conn);
@@ -66,7 +67,8 @@ void fastopen_server(void)
 {
 	int listener = bind_here(0);
 
-	if (setsockopt(listener, IPPROTO_TCP, TCP_FASTOPEN, &(int){16}, sizeof(int)) || listen(listener, 16))
+	if (setsockopt(listener, IPPROTO_TCP, TCP_FASTOPEN, &(int){ 16 }, sizeof(int)) ||
+	    listen(listener, 16))
 		fail("TCP_FASTOPEN");
 	announce(listener, 16);
 	for (int i = 0; i < option_number("count", 2); i++) {
@@ -87,13 +89,17 @@ void fastopen_client(void)
 		ssize_t sent;
 
 		conn.start_ns = now_ns();
-		sent = sendto(conn.fd, data, sizeof(data), MSG_FASTOPEN, &conn.remote.any, conn.remote.size);
+		sent = sendto(conn.fd, data, sizeof(data), MSG_FASTOPEN, &conn.remote.any,
+			      conn.remote.size);
 		if (sent < 0)
 			fail("sendto(MSG_FASTOPEN)");
 		conn.sent = sent;
 		conn.open_ns = now_ns();
-		getsockname(conn.fd, &conn.local.any, &(socklen_t){sizeof(conn.local.v6)});
-		/* The answer to the SYN must be in before close, else the connection has nothing to tell. */
+		getsockname(conn.fd, &conn.local.any, &(socklen_t){ sizeof(conn.local.v6) });
+		/*
+		 * The answer to the SYN must have arrived before close, otherwise the connection has nothing to
+		 * report.
+		 */
 		conn_wait(&conn, POLLOUT, -1);
 		shutdown(conn.fd, SHUT_WR);
 		conn_drain(&conn);
@@ -106,7 +112,8 @@ void deferred_server(void)
 	int listener = bind_here(0);
 	struct conn conn;
 
-	if (setsockopt(listener, IPPROTO_TCP, TCP_FASTOPEN, &(int){16}, sizeof(int)) || listen(listener, 16))
+	if (setsockopt(listener, IPPROTO_TCP, TCP_FASTOPEN, &(int){ 16 }, sizeof(int)) ||
+	    listen(listener, 16))
 		fail("TCP_FASTOPEN");
 	announce(listener, 16);
 	for (int i = 0; conn_accept_while_client(listener, &conn, i); i++) {
@@ -126,7 +133,8 @@ void deferred_client(void)
 		bool last = i == option_number("count", 2) - 1;
 		int error;
 
-		if (setsockopt(conn.fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &(int){1}, sizeof(int)))
+		if (setsockopt(conn.fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &(int){ 1 },
+			       sizeof(int)))
 			fail("TCP_FASTOPEN_CONNECT");
 		error = conn_connect(&conn);
 		if (error)
@@ -145,7 +153,7 @@ void deferred_client(void)
 
 static void say_multipath(const struct conn *conn)
 {
-	struct mptcp_info info = {0};
+	struct mptcp_info info = { 0 };
 	socklen_t size = sizeof(info);
 	struct line line;
 
@@ -181,7 +189,7 @@ void multipath_client(void)
 	conn_end(&conn);
 }
 
-/* Listens, accepts nothing, and closes when the client says so. */
+/* Listens, accepts nothing, and closes when the client requests it. */
 void unaccepted_server(void)
 {
 	listen_here(0, option_number("backlog", 1));

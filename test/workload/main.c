@@ -24,54 +24,54 @@ struct workload {
 };
 
 static const struct workload CASES[] = {
-	{"attempt", NULL, attempt_client},
-	{"clientCloses", client_closes_server, client_closes_client},
-	{"serverCloses", server_closes_server, server_closes_client},
-	{"killedConnecting", NULL, killed_client},
-	{"nonblocking", client_closes_server, nonblocking_client},
-	{"nonblockingRefused", NULL, nonblocking_refused_client},
-	{"abandoned", NULL, abandoned_client},
-	{"interrupted", NULL, interrupted_client},
-	{"inheritedByChild", forked_server, forked_client},
-	{"passedToChild", passed_server, passed_client},
-	{"acceptedByThread", thread_server, thread_client},
-	{"halfClose", half_close_server, half_close_client},
-	{"reset", reset_server, reset_client},
-	{"selfConnect", NULL, self_client},
-	{"reusedPort", reset_server, reuse_client},
-	{"fastOpen", fastopen_server, fastopen_client},
-	{"deferred", deferred_server, deferred_client},
-	{"multipath", multipath_server, multipath_client},
-	{"unaccepted", unaccepted_server, unaccepted_client},
-	{"burst", burst_server, burst_client},
-	{"shortLived", short_server, short_client},
-	{"held", held_server, held_client},
-	{"executed", executed_server, executed_client},
-	{"unread", unread_server, unread_client},
-	{"reconnected", again_server, again_client},
-	{"sequenceNumbers", forked_server, numbered_client},
-	{"late", late_data_server, late_data_client},
-	{"paced", burst_server, paced_client},
-	{"crowd", crowd_server, crowd_client},
-	{"unanswered", NULL, unanswered_client},
-	{"accepters", accepters_server, accepters_client},
-	{"emfile", no_files_server, no_files_client},
-	{"forking", forking_server, served_client},
-	{"prefork", prefork_server, served_client},
-	{"preforkMultipath", prefork_multipath_server, multipath_served_client},
-	{"killedWorker", killed_worker_server, served_client},
-	{"activated", activated_server, served_client},
-	{"uring", uring_server, served_client},
-	{"uringMultishot", uring_multishot_server, served_client},
-	{"uringDirect", uring_direct_server, served_client},
-	{"uringMultishotDirect", uring_multishot_direct_server, served_client},
-	{"uringEmfile", uring_no_files_server, served_client},
-	{"listen", listen_server, NULL},
-	{"queued", queued_server, queued_client},
-	{"bytes", bytes_server, bytes_client},
-	{"datagrams", datagrams_server, datagrams_client},
-	{"cookie", NULL, cookie_client},
-	{"puppet", NULL, puppet_client},
+	{ "attempt", NULL, attempt_client },
+	{ "clientCloses", client_closes_server, client_closes_client },
+	{ "serverCloses", server_closes_server, server_closes_client },
+	{ "killedConnecting", NULL, killed_client },
+	{ "nonblocking", client_closes_server, nonblocking_client },
+	{ "nonblockingRefused", NULL, nonblocking_refused_client },
+	{ "abandoned", NULL, abandoned_client },
+	{ "interrupted", NULL, interrupted_client },
+	{ "inheritedByChild", forked_server, forked_client },
+	{ "passedToChild", passed_server, passed_client },
+	{ "acceptedByThread", thread_server, thread_client },
+	{ "halfClose", half_close_server, half_close_client },
+	{ "reset", reset_server, reset_client },
+	{ "selfConnect", NULL, self_client },
+	{ "reusedPort", reset_server, reuse_client },
+	{ "fastOpen", fastopen_server, fastopen_client },
+	{ "deferred", deferred_server, deferred_client },
+	{ "multipath", multipath_server, multipath_client },
+	{ "unaccepted", unaccepted_server, unaccepted_client },
+	{ "burst", burst_server, burst_client },
+	{ "shortLived", short_server, short_client },
+	{ "held", held_server, held_client },
+	{ "executed", executed_server, executed_client },
+	{ "unread", unread_server, unread_client },
+	{ "reconnected", again_server, again_client },
+	{ "sequenceNumbers", forked_server, numbered_client },
+	{ "late", late_data_server, late_data_client },
+	{ "paced", burst_server, paced_client },
+	{ "crowd", crowd_server, crowd_client },
+	{ "unanswered", NULL, unanswered_client },
+	{ "accepters", accepters_server, accepters_client },
+	{ "emfile", no_files_server, no_files_client },
+	{ "forking", forking_server, served_client },
+	{ "prefork", prefork_server, served_client },
+	{ "preforkMultipath", prefork_multipath_server, multipath_served_client },
+	{ "killedWorker", killed_worker_server, served_client },
+	{ "activated", activated_server, served_client },
+	{ "uring", uring_server, served_client },
+	{ "uringMultishot", uring_multishot_server, served_client },
+	{ "uringDirect", uring_direct_server, served_client },
+	{ "uringMultishotDirect", uring_multishot_direct_server, served_client },
+	{ "uringEmfile", uring_no_files_server, served_client },
+	{ "listen", listen_server, NULL },
+	{ "queued", queued_server, queued_client },
+	{ "bytes", bytes_server, bytes_client },
+	{ "datagrams", datagrams_server, datagrams_client },
+	{ "cookie", NULL, cookie_client },
+	{ "puppet", NULL, puppet_client },
 };
 
 static void play(void (*part)(void), const char *role)
@@ -84,11 +84,12 @@ static void play(void (*part)(void), const char *role)
 }
 
 /* A child in its namespace, with one end of each pipe (a negative fd is none). */
-static pid_t start(const char *program, const char *namespace, int ready, int control, char **options)
+static pid_t start(const char *program, const char *namespace, int ready, int control,
+		   char **options)
 {
 	pid_t child = fork_as(program);
 	char fds[2][32];
-	char *arguments[64] = {(char *)program, (char *)case_name(), fds[0], fds[1]};
+	char *arguments[64] = { (char *)program, (char *)case_name(), fds[0], fds[1] };
 	int fd;
 
 	if (child)
@@ -121,7 +122,7 @@ static char *server_port(int ready)
 	return option;
 }
 
-/* Both must end well; where one does not, the other is not waited for. */
+/* Both must exit successfully; if one does not, the other is not waited for. */
 static int outcome(pid_t children[2])
 {
 	int status, result = 0;
@@ -132,7 +133,8 @@ static int outcome(pid_t children[2])
 		children[which] = 0;
 		if (!status)
 			continue;
-		fprintf(stderr, "%s: %s ended with status 0x%x\n", case_name(), which ? "pcli" : "psrv", status);
+		fprintf(stderr, "%s: %s ended with status 0x%x\n", case_name(),
+			which ? "pcli" : "psrv", status);
 		if (children[!which])
 			kill(children[!which], SIGKILL);
 		result = 1;
@@ -143,7 +145,7 @@ static int outcome(pid_t children[2])
 static int drive(const struct workload *workload, char **options, int count)
 {
 	char **with_port = calloc(count + 2, sizeof(char *));
-	pid_t children[2] = {0, 0};
+	pid_t children[2] = { 0, 0 };
 	int ready[2], control[2];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -151,7 +153,8 @@ static int drive(const struct workload *workload, char **options, int count)
 		fail("pipe");
 	memcpy(with_port, options, count * sizeof(char *));
 	if (workload->server) {
-		children[0] = start("psrv", option("serverNetns", NULL), ready[1], control[0], options);
+		children[0] =
+			start("psrv", option("serverNetns", NULL), ready[1], control[0], options);
 		close(ready[1]);
 		if (workload->client)
 			with_port[count] = server_port(ready[0]);

@@ -7,7 +7,7 @@
 /* Keeps argv; ends the program on a word that is not key=value with a known key. */
 void options_read(int argc, char **argv);
 
-/* The value, or `fallback` where the key was not given. */
+/* The value, or `fallback` if the key was not given. */
 const char *option(const char *key, const char *fallback);
 
 /* The same as a number; ends the program on anything else. */

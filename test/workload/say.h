@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a program tells of itself: one JSON object a line on standard output. */
+/* A program's reports about itself: one JSON object per line on standard output. */
 #pragma once
 
 #include <stdbool.h>

@@ -75,7 +75,7 @@ void forking_server(void)
 		}
 		close(released[0]);
 		close(conn.fd);
-		close(released[1]); /* the child goes on at the end of the pipe */
+		close(released[1]); /* the child continues at the end of the pipe */
 		reap(child);
 	}
 }
@@ -144,7 +144,8 @@ void activated_server(void)
 		snprintf(number, sizeof(number), "count=%d", count());
 		snprintf(up, sizeof(up), "up=%ld", option_number("up", 0));
 		snprintf(down, sizeof(down), "down=%ld", option_number("down", 0));
-		become("pexec", (char *[]){"pexec", (char *)case_name(), fd, number, up, down, NULL});
+		become("pexec",
+		       (char *[]){ "pexec", (char *)case_name(), fd, number, up, down, NULL });
 	}
 	close(listener);
 	reap(child);

@@ -35,7 +35,7 @@ static void *shared(unsigned long size, off_t offset)
 
 static void open_ring(void)
 {
-	struct io_uring_params p = {0};
+	struct io_uring_params p = { 0 };
 	char *requests, *results;
 
 	ring.fd = syscall(SYS_io_uring_setup, ENTRIES, &p);
@@ -97,15 +97,18 @@ static void say_result(int value)
 	line_end(&line);
 }
 
-/* All that comes, then the end. */
+/* Everything that arrives, then the end. */
 static void serve(int fd, bool registered)
 {
 	static char buffer[4096];
-	struct io_uring_sqe receive = {
-		.opcode = IORING_OP_RECV, .fd = fd, .addr = (unsigned long)buffer, .len = sizeof(buffer),
-		.flags = registered ? IOSQE_FIXED_FILE : 0};
-	struct io_uring_sqe close = {.opcode = IORING_OP_CLOSE, .fd = registered ? 0 : fd,
-				     .file_index = registered ? fd + 1 : 0};
+	struct io_uring_sqe receive = { .opcode = IORING_OP_RECV,
+					.fd = fd,
+					.addr = (unsigned long)buffer,
+					.len = sizeof(buffer),
+					.flags = registered ? IOSQE_FIXED_FILE : 0 };
+	struct io_uring_sqe close = { .opcode = IORING_OP_CLOSE,
+				      .fd = registered ? 0 : fd,
+				      .file_index = registered ? fd + 1 : 0 };
 
 	do
 		submit(&receive);
@@ -118,10 +121,10 @@ static void serve(int fd, bool registered)
 static void serve_by_uring(bool several, bool registered)
 {
 	int listener = listen_here(0, 16);
-	struct io_uring_sqe accept = {
-		.opcode = IORING_OP_ACCEPT, .fd = listener,
-		.ioprio = several ? IORING_ACCEPT_MULTISHOT : 0,
-		.file_index = registered ? IORING_FILE_INDEX_ALLOC : 0};
+	struct io_uring_sqe accept = { .opcode = IORING_OP_ACCEPT,
+				       .fd = listener,
+				       .ioprio = several ? IORING_ACCEPT_MULTISHOT : 0,
+				       .file_index = registered ? IORING_FILE_INDEX_ALLOC : 0 };
 	pid_t child = fork_as("pworker");
 
 	if (child) {
@@ -167,11 +170,11 @@ void uring_multishot_direct_server(void)
 	serve_by_uring(true, true);
 }
 
-/* Fails for want of a file descriptor, then succeeds. */
+/* Fails for lack of a file descriptor, then succeeds. */
 void uring_no_files_server(void)
 {
 	int listener = listen_here(0, 16), fd;
-	struct io_uring_sqe accept = {.opcode = IORING_OP_ACCEPT, .fd = listener};
+	struct io_uring_sqe accept = { .opcode = IORING_OP_ACCEPT, .fd = listener };
 	struct rlimit limit, full;
 
 	open_ring();
@@ -179,7 +182,7 @@ void uring_no_files_server(void)
 	close(fd);
 	if (fd < 0 || getrlimit(RLIMIT_NOFILE, &limit))
 		fail("RLIMIT_NOFILE");
-	full = (struct rlimit){.rlim_cur = fd, .rlim_max = limit.rlim_max};
+	full = (struct rlimit){ .rlim_cur = fd, .rlim_max = limit.rlim_max };
 	if (setrlimit(RLIMIT_NOFILE, &full))
 		fail("RLIMIT_NOFILE");
 	submit(&accept);
