@@ -71,7 +71,7 @@ export class Histogram {
     to.uint(this.zeros);
     to.uint(this.buckets.size);
     let last = 0;
-    for (const [bucket, count] of [...this.buckets].sort(([a], [b]) => a - b)) {
+    for (const [bucket, count] of this.buckets) {
       to.int(bucket - last);
       to.uint(count);
       last = bucket;

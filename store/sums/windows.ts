@@ -21,6 +21,8 @@ export class Windows {
   readonly #edges = new Map<number, Edge>();
   /** By level: windows that are not final, by their start in seconds. */
   readonly #open = LEVELS.map(() => new Map<number, Window>());
+  /** Those that differ from what is in the file. */
+  readonly #changed = new Set<Window>();
   /** Connections that were summed as "other", since the start. */
   overflow = 0;
 
@@ -43,6 +45,7 @@ export class Windows {
         window = this.#stored(i, begin);
         open.set(begin, window);
       }
+      this.#changed.add(window);
       return window;
     });
     const id = this.#id(
@@ -69,10 +72,11 @@ export class Windows {
     for (const [i, { seconds: length, kept }] of LEVELS.entries()) {
       const open = this.#open[i]!;
       for (const [begin, window] of open) {
-        this.#db.run(
-          "INSERT INTO sum VALUES (?, ?, ?) ON CONFLICT (level, t) DO UPDATE SET data = excluded.data",
-          ...[i, begin, encode(window)],
-        );
+        if (this.#changed.delete(window))
+          this.#db.run(
+            "INSERT INTO sum VALUES (?, ?, ?) ON CONFLICT (level, t) DO UPDATE SET data = excluded.data",
+            ...[i, begin, encode(window)],
+          );
         // Spans of a window arrive until the agent's next flush.
         if (begin + length + 5 >= seconds && begin <= seconds) continue;
         open.delete(begin);
