@@ -286,6 +286,20 @@ describe("the page's server", () => {
     assert.equal((await ask(port, "/api/v1/export?frm=1")).status, 400);
   });
 
+  it("exports everything, however long it takes", async () => {
+    await start();
+    const now = Date.now() / 1000;
+    for (let chunk = 0; chunk < 50; chunk++) {
+      const made = Array.from({ length: 2048 }, (_, i) => ({
+        ...{ start: now - 5, duration: 1, trace: chunk * 2048 + i + 2 },
+        attributes: outbound(1),
+      }));
+      store.spans(CONNECTION, made);
+    }
+    const { text } = await ask(port, "/api/v1/export?last=600");
+    assert.equal(text.match(/"traceId"/g)?.length, 50 * 2048 + 1);
+  });
+
   describe("as an OTLP receiver", () => {
     const span = {
       traceId: "0123456789abcdef0123456789abcdef",

@@ -186,18 +186,20 @@ export class PageServer {
       "content-type": "application/x-ndjson",
       "content-disposition": 'attachment; filename="wirespan.jsonl"',
     });
-    for (const { name } of scan.signals) {
+    const names = new Set(scan.signals.map(({ name }) => name));
+    // A slice at a time: there may be more rows than fit into memory, or can be read at once.
+    for await (const slice of scan.slices([...names], interval, new Progress(Number.POSITIVE_INFINITY))) {
       const rows: TraceRow[] = [];
-      let slice: unknown;
       let linksAt = 0;
       let next = 0;
-      await scan.rows([name], interval, filter, new Progress(), (of, row) => {
-        if (slice !== of) [slice, linksAt, next] = [of, 0, 0];
-        for (; next < row; next++) linksAt += of.rows.linkCount[next]! * LINK;
-        rows.push(traceRow(of.signal, of.rows, row, linksAt, scan.resources));
-      });
-      for (const line of otlpLines(rows, scan.resources))
-        if (!response.write(`${line}\n`)) await new Promise((resolve) => response.once("drain", resolve));
+      for (const row of scan.matching(slice, interval, filter)) {
+        for (; next < row; next++) linksAt += slice.rows.linkCount[next]! * LINK;
+        rows.push(traceRow(slice.signal, slice.rows, row, linksAt, scan.resources));
+      }
+      for (const line of otlpLines(rows, scan.resources)) {
+        if (!response.write(`${line}\n`)) await drained(response);
+        if (response.destroyed) return;
+      }
     }
     response.end();
   }
@@ -215,6 +217,17 @@ export class PageServer {
     response.writeHead(200, { "content-type": type });
     response.end(content);
   }
+}
+
+/** Resolves when more can be written, or nothing any more. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.on("drain", done).on("close", done);
+  });
 }
 
 function refuse(response: ServerResponse, { status, text }: Refusal): void {

@@ -132,15 +132,19 @@ export class Scan {
     progress: Progress,
     each: (slice: Slice, row: number) => void,
   ): Promise<void> {
-    for await (const slice of this.slices(names, interval, progress)) {
-      const subject = new RowSubject(slice, this.resources);
-      const { start, duration, n } = slice.rows;
-      for (let i = 0; i < n; i++) {
-        const end = start[i]! + Math.max(0, duration[i]!) / 1000;
-        if (end < interval.from || end > interval.to) continue;
-        subject.row = i;
-        if (filter.matches(subject)) each(slice, i);
-      }
+    for await (const slice of this.slices(names, interval, progress))
+      for (const row of this.matching(slice, interval, filter)) each(slice, row);
+  }
+
+  /** The rows of a slice that ended in the interval and that the filter matches. */
+  *matching(slice: Slice, interval: Interval, filter: Filter): Generator<number> {
+    const subject = new RowSubject(slice, this.resources);
+    const { start, duration, n } = slice.rows;
+    for (let i = 0; i < n; i++) {
+      const end = start[i]! + Math.max(0, duration[i]!) / 1000;
+      if (end < interval.from || end > interval.to) continue;
+      subject.row = i;
+      if (filter.matches(subject)) yield i;
     }
   }
 }
