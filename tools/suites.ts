@@ -66,7 +66,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   long: {
     files: [
       "core/engine/correlation.{,events.,table.}kernel.test.ts",
-      "exporters/otlp/deliver/cancelled.test.ts",
+      "exporters/{otlp/deliver/cancelled,sdk/differential}.test.ts",
       "test/system/correlate-*.kernel.test.ts",
       "test/backend/shop.backend.test.ts",
       "test/backend/outage.backend.test.ts",

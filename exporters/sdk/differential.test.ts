@@ -17,13 +17,14 @@ import type {
   SpanSpec,
 } from "../../core/plugin/signals.ts";
 import { createExporters } from "../../test/support/create-exporters.ts";
+import { size } from "../../test/support/long.ts";
 import type { Attributed, AttributeKind, DecodedMetric } from "../../test/support/otlp-decode.ts";
 import { OtlpSink, type Received } from "../../test/support/otlp-sink.ts";
 import { instant } from "../../test/support/telemetry.ts";
 import type { MetricPreferences, OtlpGrpcConfig, OtlpHttpConfig } from "../config.ts";
 import type { Fanout } from "../fanout.ts";
 
-const SPANS = 100_000;
+const SPANS = size(20_000, 100_000);
 const ROUND = 5000;
 
 /** The same numbers in each run, so that a difference can be reproduced. */
