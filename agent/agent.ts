@@ -79,7 +79,7 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
   const collect = async () => {
     const metrics = await engine.collect();
     fanout.metrics([...metrics, ...telemetry(engine.clock.bootNow())]);
-    manager.status(status());
+    manager.status(status);
     collected();
   };
   const timer = setInterval(() => void collect(), config.metrics.interval);
@@ -89,7 +89,7 @@ export async function runAgent(config: Config, { failed, ...options }: AgentOpti
   atHangup(() => void reload().catch(() => {}));
   const plugins = engine.runners.map(({ plugin }) => plugin.name);
   sayReady(plugins);
-  manager.ready(status());
+  manager.ready(status);
   log.info({ pid: process.pid, plugins }, "started");
 
   const ending = await ended;

@@ -377,7 +377,8 @@ export function createInternalTelemetry(
     for (const { name } of engine.failed) {
       emit.state.observe(1, { "wirespan.plugin.name": name, "wirespan.agent.plugin.state": "failed" });
     }
-    for (const { owner, name, misses, runTimeNs } of programsOf(engine.objects)) {
+    const worthDescribing = engine.objects.filter(([, { object }]) => bpfStats || object.misses > 0);
+    for (const { owner, name, misses, runTimeNs } of programsOf(worthDescribing)) {
       const program = { "wirespan.plugin.name": owner, "wirespan.bpf.program.name": name };
       if (misses) emit.bpfMisses.observe(misses, program);
       if (bpfStats) emit.bpfTime.observe(runTimeNs / 1e9, program);

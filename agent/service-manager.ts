@@ -33,13 +33,13 @@ export class ServiceManager {
   }
 
   /** Everything is attached. From now on the manager gets watchdog notifications in time, until the process ends. */
-  ready(status: Status): void {
-    this.#tell("READY=1", `STATUS=${inOneLine(status)}`);
+  ready(status: () => Status): void {
+    this.#tell("READY=1", () => `STATUS=${inOneLine(status())}`);
     if (this.#watchdogMs !== undefined) setInterval(() => this.#tell("WATCHDOG=1"), this.#watchdogMs).unref();
   }
 
-  status(status: Status): void {
-    this.#tell(`STATUS=${inOneLine(status)}`);
+  status(status: () => Status): void {
+    this.#tell(() => `STATUS=${inOneLine(status())}`);
   }
 
   /** Runs a reload between the messages that it has begun and that it has ended, whatever its result. */
@@ -56,10 +56,12 @@ export class ServiceManager {
     this.#tell("STOPPING=1");
   }
 
-  #tell(...lines: readonly string[]): void {
+  /** A status takes long to make, and mostly nobody asks for it. */
+  #tell(...lines: readonly (string | (() => string))[]): void {
     if (this.#socket === undefined) return;
+    const text = lines.map((line) => (typeof line === "string" ? line : line())).join("\n");
     try {
-      this.#native.sendDatagram(this.#socket, lines.join("\n"));
+      this.#native.sendDatagram(this.#socket, text);
     } catch (error) {
       const { message } = error as Error;
       this.#log.warn(

@@ -42,6 +42,8 @@ export interface BpfObject {
   map(name: string): BpfMap;
   /** Kernel ids and sizes of the loaded programs. `runCount`/`runTimeNs` are 0 unless statistics are on. */
   programs(): readonly ProgramInfo[];
+  /** Of all its programs: cheaper than to describe them. */
+  readonly misses: number;
   /**
    * Runs an iterator program to its end on a worker thread and returns everything that it wrote. `map` names the map
    * that a map-element iterator walks.

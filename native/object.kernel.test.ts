@@ -50,6 +50,7 @@ describe("BpfObject", () => {
     object.attach("fixture_state");
     const [, onState] = object.programs();
     assert.ok(onState!.attached && onState!.id > 0 && onState!.instructions > 5);
+    assert.deepEqual([onState!.misses, object.misses], [0, 0]);
     assert.throws(() => object.attach("tasks"), { code: "ENOENT", step: "attach", program: "tasks" });
     assert.throws(() => object.run("constants"), { code: "ENOENT", step: "run", program: "constants" });
   });
@@ -176,6 +177,7 @@ describe("BpfObject", () => {
       () => object.place("fixture_state", other.map("next"), 0),
       () => object.map("table"),
       () => object.programs(),
+      () => object.misses,
       () => object.run("produce", new Uint8Array(24)),
     ];
     for (const call of calls) assert.throws(call, { name: "NativeError", code: "EBADF" });

@@ -2,6 +2,7 @@
 import type { BpfMap, BpfObject, Native, Ring } from "../../native/index.ts";
 import type { Cursor, RowRecords, Skeleton } from "../plugin/skeleton.ts";
 import { RingReader, type RingReaderOptions } from "./ring-reader.ts";
+import { readU64Array } from "./runtime.ts";
 import { TableReader } from "./table-reader.ts";
 import type { Images } from "./workload-rows.ts";
 
@@ -85,10 +86,10 @@ export class ObjectReader {
 
   #counted(): Readonly<Record<string, number>> {
     if (!this.#counters) return {};
-    const values = new Uint8Array(this.#names.length * 8);
-    this.#counters.read(new Uint8Array(4), values);
-    const view = new DataView(values.buffer);
-    return Object.fromEntries(this.#names.map((name, i) => [name, Number(view.getBigUint64(i * 8, true))]));
+    const words = new Uint32Array(this.#names.length * 2);
+    this.#counters.read(new Uint8Array(4), new Uint8Array(words.buffer));
+    const values = readU64Array(words, 0, this.#names.length);
+    return Object.fromEntries(this.#names.map((name, i) => [name, values[i]!]));
   }
 
   close(): void {

@@ -229,9 +229,7 @@ export class Correlation {
       no_memory: noMemory,
       thread_unreadable: this.#threads.counts.unreadable,
       refused_announcement: this.#counts.refusedAnnouncements,
-      interrupted: this.#loaded.object
-        .programs()
-        .reduce((sum, { misses }) => sum + misses, this.#interruptedBefore),
+      interrupted: this.#interruptedBefore + this.#loaded.object.misses,
     };
   }
 

@@ -14,12 +14,17 @@
 namespace wirespan {
 namespace {
 
-Napi::Object Describe(Napi::Env env, const bpf_program* program, bool attached) {
+bpf_prog_info FactsOf(Napi::Env env, const bpf_program* program) {
   bpf_prog_info facts = {};
   uint32_t size = sizeof(facts);
   if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &facts, &size)) {
     Throw(env, {"describe", errno, bpf_program__name(program)});
   }
+  return facts;
+}
+
+Napi::Object Describe(Napi::Env env, const bpf_program* program, bool attached) {
+  const bpf_prog_info facts = FactsOf(env, program);
   auto result = Napi::Object::New(env);
   result["name"] = Napi::String::New(env, bpf_program__name(program));
   result["id"] = Napi::Number::New(env, facts.id);
@@ -38,8 +43,9 @@ Napi::Function Object::Define(Napi::Env env) {
       env, "BpfObject",
       {InstanceMethod<&Object::Attach>("attach"), InstanceMethod<&Object::Detach>("detach"),
        InstanceMethod<&Object::Place>("place"), InstanceMethod<&Object::Map>("map"),
-       InstanceMethod<&Object::Programs>("programs"), InstanceMethod<&Object::Iterate>("iterate"),
-       InstanceMethod<&Object::Run>("run"), InstanceMethod<&Object::Close>("close")});
+       InstanceMethod<&Object::Programs>("programs"), InstanceAccessor<&Object::Misses>("misses"),
+       InstanceMethod<&Object::Iterate>("iterate"), InstanceMethod<&Object::Run>("run"),
+       InstanceMethod<&Object::Close>("close")});
 }
 
 Napi::Object Object::New(Napi::Env env, std::shared_ptr<Loaded> loaded) {
@@ -100,6 +106,15 @@ Napi::Value Object::Programs(const Napi::CallbackInfo& info) {
     result[result.Length()] = Describe(env, program, loaded.attached(bpf_program__name(program)));
   }
   return result;
+}
+
+Napi::Value Object::Misses(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  uint64_t misses = 0;
+  for (const bpf_program* program : Open(env, "describe").Programs()) {
+    misses += FactsOf(env, program).recursion_misses;
+  }
+  return Napi::Number::New(env, misses);
 }
 
 Napi::Value Object::Iterate(const Napi::CallbackInfo& info) {

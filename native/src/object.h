@@ -22,6 +22,7 @@ class Object : public Napi::ObjectWrap<Object> {
   void Place(const Napi::CallbackInfo& info);
   Napi::Value Map(const Napi::CallbackInfo& info);
   Napi::Value Programs(const Napi::CallbackInfo& info);
+  Napi::Value Misses(const Napi::CallbackInfo& info);
   Napi::Value Iterate(const Napi::CallbackInfo& info);
   Napi::Value Run(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
