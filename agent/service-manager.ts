@@ -56,7 +56,7 @@ export class ServiceManager {
     this.#tell("STOPPING=1");
   }
 
-  /** A status takes long to make, and mostly nobody asks for it. */
+  /** What takes long to make is a function, called only if a manager listens. */
   #tell(...lines: readonly (string | (() => string))[]): void {
     if (this.#socket === undefined) return;
     const text = lines.map((line) => (typeof line === "string" ? line : line())).join("\n");
