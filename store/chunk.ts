@@ -16,6 +16,9 @@ interface ChunkHead {
   readonly columns: readonly Kept[];
 }
 
+/** Of a chunk that is decompressed, whoever made the recording. */
+const MOST_BYTES = 16 * 1024 ** 2;
+
 const SIZE = { u8: 1, u16: 2, u32: 4, f32: 4, f64: 8 };
 /** Absent among integers of a width. */
 const ABSENT = { u8: 0xff, u16: 0xffff, u32: 0xffffffff };
@@ -38,8 +41,9 @@ export function encodeChunk(rows: RowBuilder): { readonly head: string; readonly
 /** The inverse. Throws for anything that encodeChunk has not created. */
 export function decodeChunk(attributes: AttributeSpecs, n: number, head: string, data: Uint8Array): Rows {
   const { words, links, columns } = JSON.parse(head) as ChunkHead;
-  const bytes = new Uint8Array(zstdDecompressSync(data));
+  const bytes = new Uint8Array(zstdDecompressSync(data, { maxOutputLength: MOST_BYTES }));
   let at = n * IDS + links;
+  if (!(n >= 0 && at <= bytes.length)) throw new RangeError("a chunk has fewer rows than it says");
   let next = 0;
   const read = <T extends Values>(into: T): T => {
     const kept = columns[next++];

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { RowBuilder } from "../exporters/local/columns.ts";
 import { CONNECTION, outbound, TestStore, traceId } from "../test/support/page.ts";
 import { Api } from "./http/api.ts";
@@ -88,6 +89,23 @@ describe("a recording", () => {
     const file = join(store.folder, "taken");
     writeFileSync(file, "mine");
     assert.throws(() => record(store.file, file, 60), /EEXIST/);
+  });
+
+  it("is refused if it is damaged, and so is a chunk of more rows than it has", async () => {
+    using store = filled();
+    const damage = (name: string, sql: string) => {
+      const file = join(store.folder, name);
+      record(store.file, file, 1800);
+      const db = new DatabaseSync(file);
+      db.exec(sql);
+      db.close();
+      return file;
+    };
+    const file = damage("findings", "INSERT INTO finding (since, finding) VALUES (1, '{')");
+    assert.throws(() => openRecording(file), /^Error: it is damaged: /);
+    using recording = openRecording(damage("rows", "UPDATE chunk SET n = 1000000"));
+    const { status, body } = await new Api(recording).answer("connections", new URLSearchParams("last=7200"));
+    assert.deepEqual([status, body], [500, { error: "a chunk has fewer rows than it says" }]);
   });
 
   it("is refused if the file is not a recording", () => {

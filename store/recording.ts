@@ -51,6 +51,15 @@ function endOf(db: Database): number {
 /** The responses from a recording. Throws if the file is not a recording. */
 export function openRecording(file: string): Store & Disposable {
   const db = new Database(file, 0, true);
+  try {
+    return shown(db);
+  } catch (error) {
+    db.close();
+    throw new Error(`it is damaged: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function shown(db: Database): Store & Disposable {
   const ingest = new Ingest(db, Number.POSITIVE_INFINITY);
   const end = endOf(db);
   const raised = db
