@@ -107,24 +107,16 @@ static __always_inline void tell_handshake(struct sock *sk, const struct message
 		emit_handshake(sk, accepted, first, SPAN_ACCEPT);
 }
 
-/*
- * Messages were sent that no program was shown, so they cannot be assigned. The kernel may skip a program while
- * another thread's run of it is preempted on the same CPU. For HTTP/2, the frames tell.
- */
-static __always_inline void end_at_gap(const struct message *m, struct carrier *c)
+/* The kernel may skip a program while another thread's run of it is preempted on the same CPU. */
+static __always_inline bool follows_gap(const struct message *m, const struct carrier *c)
 {
-	const struct entry nobodys = {
-		.seq = c->sent_to,
-		.received = m->tp->rcv_nxt,
-		.answers = m->conn->direction == DIRECTION_INBOUND,
-	};
-
 	/* A Fast Open message is shown before the connection has a sequence number. */
-	if (!c->n || !c->sent_from || (s32)(m->seq - c->sent_to) <= 0)
-		return;
-	COUNT_CORRELATED(unseen, 1);
-	if (c->protocol != CARRIED_HTTP2)
-		keep(c, &nobodys);
+	if (!c->sent_from || (s32)(m->seq - c->sent_to) <= 0)
+		return false;
+	/* Without a context it may have been left alone for a while. */
+	if (c->n)
+		COUNT_CORRELATED(unseen, 1);
+	return true;
 }
 
 /* A retry of a message of which nothing was accepted may have other content. */
@@ -244,7 +236,7 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 			return 0;
 		if (c->sent_from == m.seq && c->sent_to != m.seq && c->protocol != CARRIED_HTTP2)
 			forget_unsent(c, m.seq);
-		end_at_gap(&m, c);
+		m.follows_gap = follows_gap(&m, c);
 	}
 	is_readable = m.bytes && find_source(&from, iter);
 	if (is_readable &&
@@ -265,6 +257,8 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		if (t)
 			has_context = read_table(sk, &m, t, &c);
 	}
+	if (c && m.follows_gap)
+		end_at_gap(&m, c);
 	/* The table is written for this socket, the thread's context for whatever the thread does. */
 	if (reads_threads && !has_context && !(c && c->has_table_seq)) {
 		int says = read_thread(sk, &m, &c);

@@ -63,6 +63,8 @@ struct message {
 	/* Sequence number of its first byte, and its length in bytes. */
 	u32 seq;
 	u32 bytes;
+	/* Messages were sent before it that no program was shown: whose they are is not known. */
+	bool follows_gap;
 };
 
 static __always_inline struct carrier *create_carrier(struct sock *sk)

@@ -71,6 +71,8 @@ struct slot_question {
 	u32 knows_all;
 	/* The accepting side responds. */
 	u32 answers;
+	/* Others may be those of messages that were not shown. */
+	u32 only_last;
 };
 
 /* Whether the message of `e` already has the context. Global: verified once. */
@@ -95,7 +97,7 @@ static __always_inline u32 count_fresh(const struct carrier *c, const struct slo
 	u32 since_mark = (q->written - c->table_seq) / 2;
 	u32 since_emptied = (q->written - q->emptied) / 2;
 
-	if (!c->has_table_seq && !q->knows_all)
+	if (q->only_last || (!c->has_table_seq && !q->knows_all))
 		return 1;
 	if (!c->has_table_seq)
 		return q->emptied ? since_emptied : SLOT_RECORDS;
@@ -158,6 +160,21 @@ __noinline int read_records(struct carrier *c, const struct slot_question *q)
 	return found;
 }
 
+/* The context ends where messages begin that were not shown. For HTTP/2, the frames tell. */
+static __noinline int end_at_gap(struct message *m, struct carrier *c)
+{
+	const struct entry nobodys = {
+		.seq = c->sent_to,
+		.received = m->tp->rcv_nxt,
+		.answers = m->conn->direction == DIRECTION_INBOUND,
+	};
+
+	m->follows_gap = false;
+	if (c->n && c->protocol != CARRIED_HTTP2)
+		keep(c, &nobodys);
+	return 0;
+}
+
 /* Another socket has the slot: from here on the bytes cannot be assigned. */
 static __noinline int end_table_context(struct carrier *c, const struct message *m)
 {
@@ -170,7 +187,7 @@ static __noinline int end_table_context(struct carrier *c, const struct message 
 }
 
 /* The contexts that the application has written for this message; returns whether there are any. */
-static __noinline bool read_table(struct sock *sk, const struct message *m, const struct table *t,
+static __noinline bool read_table(struct sock *sk, struct message *m, const struct table *t,
 				  struct carrier **carrier)
 {
 	const struct endpoints *ends = &m->conn->ends;
@@ -196,8 +213,16 @@ static __noinline bool read_table(struct sock *sk, const struct message *m, cons
 	}
 	if (!c)
 		c = *carrier = create_carrier(sk);
-	if (!c || (c->has_table_seq && c->table_seq == slot.key.seq))
+	if (!c)
 		return false;
+	if (c->has_table_seq && c->table_seq == slot.key.seq) {
+		/* No other context has been named, so what was not shown is of the same one. */
+		m->follows_gap = false;
+		return false;
+	}
+	q.only_last = m->follows_gap;
+	if (m->follows_gap)
+		end_at_gap(m, c);
 	q.address = slot.address;
 	q.written = slot.key.seq;
 	q.emptied = slot.emptied;

@@ -109,7 +109,8 @@ static __noinline int emit_in_trace(struct sock *sk, struct conn *c, const struc
 	r->wanted = wanted;
 	read_record(r, span, c, tp, c->old_state);
 	take_context(r, e);
-	read_in_trace_id(r, span == SPAN_RESET ? IN_TRACE_RESET : IN_TRACE_CONNECT, 0);
+	read_in_trace_id(r, span == SPAN_RESET ? IN_TRACE_RESET : IN_TRACE_CONNECT,
+			 has_numbers(c) ? 0 : c->own_isn);
 	bpf_ringbuf_submit(r, wakeup(&spans));
 	return 0;
 }
@@ -130,6 +131,19 @@ static __always_inline const struct entry *opening_of(struct sock *sk)
 static __always_inline bool is_open(const struct entry *e, const struct tcp_sock *tp)
 {
 	return e->received == tp->rcv_nxt && (!e->answers || tp->snd_una != tp->write_seq);
+}
+
+/* Counts messages behind the last one that was shown. The FIN has a number, too. */
+static __always_inline void count_unseen_end(struct sock *sk, u32 old)
+{
+	struct carrier *carried = carrier_of(sk);
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	bool has_fin = old != TCP_ESTABLISHED && old != TCP_CLOSE_WAIT;
+
+	if (old == TCP_SYN_SENT || old == TCP_SYN_RECV || !carried || !carried->n || !tp)
+		return;
+	if (carried->sent_from && (s32)(tp->write_seq - has_fin - carried->sent_to) > 0)
+		COUNT_CORRELATED(unseen, 1);
 }
 
 struct open_streams {
@@ -282,6 +296,8 @@ CHAIN_LINK(on_emit, WANTS_OUTCOMES);
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_emit, struct sock *sk, int old, int new)
 {
+	if (new == TCP_CLOSE)
+		count_unseen_end(sk, old);
 	emit_wanted(sk, old, new);
 	bpf_tail_call_static(ctx, &no_program, 0);
 	return 0;
@@ -309,6 +325,7 @@ int on_connect_exit(struct trace_event_raw_sys_exit *ctx)
 	if (is_own(c))
 		exclude(c);
 	c->closed_at = c->opened_at = bpf_ktime_get_boot_ns();
+	c->own_isn = c->opened_at;
 	return 0;
 }
 

@@ -44,6 +44,8 @@ static __always_inline struct conn *on_syn_sent(struct sock *sk)
 	c->cookie = bpf_get_socket_cookie(sk);
 	c->opened_at = bpf_ktime_get_boot_ns();
 	c->direction = DIRECTION_OUTBOUND;
+	/* 0 as long as the socket has sent no SYN; a failed attempt leaves another number to the next one. */
+	c->own_isn = tp->write_seq ?: c->life;
 	read_netns(c, sk);
 	read_ends(&c->ends, tp);
 	read_bound_interface(c, sk);

@@ -254,6 +254,66 @@ describe("contexts in an application's table", function () {
     assert.deepEqual([w.traceparents("sent").length, w.traceparents("answer").length], [0, 4]);
   });
 
+  it("have the same ids in two agents if an attempt fails, and others at each attempt of one socket", async () => {
+    await using netns = await Netns.create();
+    const settings = { "filter.include.netns": String(statSync(netns.path).ino) };
+    await using one = await watchContexts(["tcplife", "tcpconnect"], settings);
+    await using other = await watchContexts(["tcplife", "tcpconnect"], settings);
+    const { refused } = await tables(netns, "attempts");
+    const connects = (w: ContextWatch) => named(w, "tcp connect").filter(({ error }) => error);
+    for (const w of [one, other]) await w.seen.until("attempts", () => connects(w).length >= 20);
+    assert.deepEqual(connects(one).map(parentOf), refused);
+    const ids = ({ seen }: ContextWatch) =>
+      seen.spans.filter(({ error, attributes }) => error || !attributes["wirespan.context.source"]);
+    const lines = (w: ContextWatch) =>
+      ids(w).map(({ name, traceId, spanId, links }) => [name, traceId, spanId, ...links].join(" "));
+    assert.deepEqual(lines(one), lines(other));
+    assert.equal(new Set(ids(one).map(({ spanId }) => spanId)).size, ids(one).length);
+  });
+
+  it("are not taken for others' where messages were not shown, and go on where the table names no other", async () => {
+    await using netns = await Netns.create();
+    const settings = { "self.exclude": "false", "filter.include.netns": String(statSync(netns.path).ino) };
+    await using w = await watchContexts([], settings);
+    const child = netns.spawn("python3", ["-B", `${root}test/table/tables.py`, "later"], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+    assert.equal((await lines.next()).value, "announced");
+    for (const [line, shown] of [
+      ["", true],
+      ["", false],
+      ["announce", true],
+      ["same", false],
+      ["announce same", true],
+      ["", true],
+      ["same", true],
+      ["same", false],
+    ] as const) {
+      await w.seen.reload({ ...settings, "correlate.enabled": String(shown) });
+      await w.seen.engine.correlated();
+      child.stdin!.write(`${line}\n`);
+      assert.equal((await lines.next()).value, "sent");
+    }
+    await w.seen.reload({ ...settings, "correlate.enabled": "true" });
+    await w.seen.engine.correlated();
+    child.stdin!.end();
+    await once(child, "close");
+    const { sent } = JSON.parse((await lines.next()).value as string) as { readonly sent: string[] };
+    assert.deepEqual(
+      w.contexts().map(({ traceparent, offset }) => [traceparent, offset]),
+      [
+        [sent[0], 0],
+        [undefined, 1],
+        [sent[2], 2],
+        [sent[5], 5],
+      ],
+    );
+    await w.seen.collect();
+    // The last of them by the connection's end.
+    assert.equal(w.seen.engine.correlation!.unread.unseen, 3);
+  });
+
   it("are still read by programs that a reload starts", async () => {
     await using netns = await Netns.create();
     const settings = {

@@ -100,7 +100,7 @@ static __always_inline void fill_drop(void *ctx, struct drop *r, const struct dr
 	r->happened_at = bpf_ktime_get_boot_ns();
 	r->suppressed = 0;
 	r->has_connection = d->is_known;
-	r->has_ids = d->is_known && (d->conn.own_isn | d->conn.peer_isn);
+	r->has_ids = d->is_known && has_numbers(&d->conn);
 	r->connection.wanted = 0;
 	read_record_without_socket(&r->connection, SPAN_CONNECTION, &d->conn);
 }

@@ -108,7 +108,7 @@ export default plugin({
         const { connection, happenedAt } = record;
         const { conn } = connection;
         // A SYN's span has different ids depending on whether the other end answers.
-        const hasIds = conn.ownIsn !== 0 || conn.peerIsn !== 0;
+        const hasIds = conn.establishedAt !== 0 || conn.peerIsn !== 0;
         const span = connections.inTrace(connection, happenedAt);
         if (span) emit.inTrace({ ...span, attributes: inTrace.of(record) });
         if (connection.context.source !== "none") return;

@@ -97,7 +97,7 @@ describe("tcpretrans's mapping", () => {
     } as const;
     const traffic = { cwnd: 10, srttUs: 2000 };
     rig.record("retransmits", { attempt, happenedAt: 5e9, suppressed: 3, connection: { traffic } });
-    rig.record("retransmits", { attempt, connection: { conn: { ownIsn: 1 } } });
+    rig.record("retransmits", { attempt, connection: { conn: { peerIsn: 1 } } });
     assert.deepEqual(
       rig.events.map(({ context, time }) => [context !== undefined, time.sec]),
       [

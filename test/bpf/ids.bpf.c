@@ -8,7 +8,7 @@ struct question {
 	struct siphash_key key;
 	u64 boot;
 	u64 cookie;
-	u64 opened_at;
+	u64 attempt;
 	u32 opener;
 	u32 acceptor;
 	u32 domain;
@@ -27,7 +27,7 @@ int ids(struct question *q)
 	if (q->established)
 		connection_id(id, &key, domain, q->opener, q->acceptor);
 	else
-		attempt_id(id, &key, domain, q->boot, q->cookie, q->opened_at);
+		attempt_id(id, &key, domain, q->boot, q->cookie, q->attempt);
 	q->answer[0] = id[0];
 	q->answer[1] = id[1];
 	return 0;

@@ -46,7 +46,8 @@ export function connectionAnswer(
 export interface Attempt {
   readonly boot: bigint;
   readonly cookie: bigint;
-  readonly openedAt: bigint;
+  /** Tells those of one socket apart. */
+  readonly attempt: bigint;
 }
 
 /** What is hashed for an attempt that never established. */
@@ -55,7 +56,7 @@ export function attemptAnswer(key: Uint8Array, domain: Domain, attempt: Attempt)
   message.set([VERSION, domain | 0x80]);
   message.writeBigUInt64LE(attempt.boot, 8);
   message.writeBigUInt64LE(attempt.cookie, 16);
-  message.writeBigUInt64LE(attempt.openedAt, 24);
+  message.writeBigUInt64LE(attempt.attempt, 24);
   return answer(key, message);
 }
 
@@ -127,9 +128,9 @@ export interface AttemptVector {
 }
 
 export function attemptVectors(): AttemptVector[] {
-  return rowsUnder("Vectors: attempts").map(([salt = "", boot = "", cookie = "", at = "", ...ids]) => {
+  return rowsUnder("Vectors: attempts").map(([salt = "", boot = "", cookie = "", number = "", ...ids]) => {
     const [trace = "", opener = "", connect = ""] = ids;
-    const attempt = { boot: BigInt(boot), cookie: BigInt(cookie), openedAt: BigInt(at) };
+    const attempt = { boot: BigInt(boot), cookie: BigInt(cookie), attempt: BigInt(number) };
     return { salt, attempt, ids: { trace, opener, connect } };
   });
 }

@@ -37,7 +37,7 @@ function ask(
   if ("cookie" in about) {
     question.writeBigUInt64LE(about.boot, 16);
     question.writeBigUInt64LE(about.cookie, 24);
-    question.writeBigUInt64LE(about.openedAt, 32);
+    question.writeBigUInt64LE(about.attempt, 32);
   } else {
     question.writeUInt32LE(about.opener, 40);
     question.writeUInt32LE(about.acceptor, 44);
@@ -112,7 +112,7 @@ describe("ids made in the kernel", function () {
       const attempt = {
         boot: bytes.readBigUInt64LE(8),
         cookie: bytes.readBigUInt64LE(16),
-        openedAt: bytes.readBigUInt64LE(24),
+        attempt: bytes.readBigUInt64LE(24),
       };
       for (const domain of domains) {
         const connection = connectionAnswer(key, domain, numbers).toString("hex");

@@ -2,7 +2,9 @@
 
 usage: tables.py both DESCRIPTORS: a table of the process and one of its first thread, then 20 connects that are refused
        tables.py first: connections whose first message has a context, and some whose first one has none
-       tables.py later: prints "announced", then sends one byte and prints "sent" for each line of its input
+       tables.py later: prints "announced", then sends one byte and prints "sent" for each line of its input: in a context of its
+           own; with "same" in the one before; with "announce" after announcing the table again
+       tables.py attempts: 20 connects that are refused, 10 of them of one socket and for one request
        tables.py serve ADDRESS: prints its port, then answers each message of one connection, and prints the context
        tables.py slots: one slot, as its numbers go round, as it changes hands, and as it is written too often
 Prints the contexts that its sends and its connects have, as JSON.
@@ -90,6 +92,22 @@ def both(listener, descriptors):
     return {"refused": refused, "descriptors": len(held)}
 
 
+def attempts(listener):
+    out, _in = pair(listener)
+    table = Table(1)
+    table.announce(out)
+    refused = [traceparent()] * 10 + [traceparent() for _ in range(10)]
+    with socket.socket() as used:
+        for i, text in enumerate(refused):
+            table.put(36, "28s", record(text))
+            client = used if i < 10 else socket.socket()
+            client.connect_ex(("127.0.0.1", 1))
+            table.put(36, "28s", b"")
+            if client is not used:
+                client.close()
+    return {"refused": refused}
+
+
 def announced(listener):
     out, _in = pair(listener)
     table = Table(0)
@@ -129,14 +147,19 @@ def first(listener):
 
 
 def later(listener):
-    table, *_held = announced(listener)
+    table, out, _in = announced(listener)
     client, _server = pair(listener)
     slot = Slot(table, client)
     slot.take_over(slot.key)
     sent = []
     print("announced", flush=True)
-    for _ in sys.stdin:
-        sent.append(slot.write(traceparent()))
+    for line in sys.stdin:
+        if "announce" in line:
+            table.announce(out)
+        if "same" in line:
+            sent.append(sent[-1])
+        else:
+            sent.append(slot.write(traceparent()))
         client.sendall(b"x")
         print("sent", flush=True)
     return {"sent": sent}
@@ -194,6 +217,6 @@ def slots(listener):
     return {"sent": sent}
 
 
-MODES = {"both": both, "first": first, "later": later, "serve": serve, "slots": slots}
+MODES = {"attempts": attempts, "both": both, "first": first, "later": later, "serve": serve, "slots": slots}
 with socket.create_server(("127.0.0.1", 0)) as listener:
     print(json.dumps(MODES[sys.argv[1]](listener, *sys.argv[2:])))

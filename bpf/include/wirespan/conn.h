@@ -81,7 +81,10 @@ struct conn {
 	enum close_reason close_reason;
 	u32 error;
 	u32 netns;
-	/* Sequence numbers of the first byte after the SYN, of this end and of the peer. */
+	/*
+	 * Sequence numbers of the first byte after the SYN, of this end and of the peer. Before the handshake is done `own_isn`
+	 * tells the attempts of one socket apart (docs/ids.md).
+	 */
 	u32 own_isn;
 	u32 peer_isn;
 	/* Of the SYN (outbound) or the SYN-ACK (inbound). */
@@ -171,6 +174,12 @@ struct stored_conn {
 static __always_inline bool failed(const struct conn *c)
 {
 	return c->close_reason >= CLOSE_RST_SENT;
+}
+
+/* Both ends' sequence numbers are known. */
+static __always_inline bool has_numbers(const struct conn *c)
+{
+	return c->established_at || c->peer_isn;
 }
 
 /* Its beginning was seen. */

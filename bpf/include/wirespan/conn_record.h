@@ -55,7 +55,7 @@ static __always_inline u64 numbers_of(const struct conn *c)
 	u64 opener = is_first ? c->own_isn : c->peer_isn,
 	    acceptor = is_first ? c->peer_isn : c->own_isn;
 
-	return opener | acceptor ? opener | acceptor << 32 : c->cookie;
+	return has_numbers(c) ? opener | acceptor << 32 : c->cookie;
 }
 
 static __always_inline void read_id(u64 id[2], enum id_domain domain, const struct conn *c)
@@ -63,11 +63,11 @@ static __always_inline void read_id(u64 id[2], enum id_domain domain, const stru
 	struct siphash_key key = { id_key.k0, id_key.k1 };
 	bool opener = is_opener(c);
 
-	if (c->own_isn | c->peer_isn)
+	if (has_numbers(c))
 		connection_id(id, &key, domain, opener ? c->own_isn : c->peer_isn,
 			      opener ? c->peer_isn : c->own_isn);
 	else
-		attempt_id(id, &key, domain, boot, c->cookie, c->opened_at);
+		attempt_id(id, &key, domain, boot, c->cookie, c->own_isn);
 }
 
 /* A global function, so that the verifier checks it once and not for each caller. */

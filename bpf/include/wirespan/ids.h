@@ -51,16 +51,19 @@ static __always_inline void connection_id(u64 out[2], const struct siphash_key *
 	make_ids(out, &m, key);
 }
 
-/* An attempt that was never established shares no sequence number with a peer: its ids are valid on this host only. */
+/*
+ * An attempt that was never established shares no sequence number with a peer: its ids are valid on this host only.
+ * `attempt` tells those of one socket apart.
+ */
 static __always_inline void attempt_id(u64 out[2], const struct siphash_key *key,
-				       enum id_domain domain, u64 boot, u64 cookie, u64 opened_at)
+				       enum id_domain domain, u64 boot, u64 cookie, u64 attempt)
 {
 	struct siphash128 m = { .count = 4 };
 
 	m.words[0] = IDS_VERSION | (u64)(domain | 0x80) << 8;
 	m.words[1] = boot;
 	m.words[2] = cookie;
-	m.words[3] = opened_at;
+	m.words[3] = attempt;
 	make_ids(out, &m, key);
 }
 
