@@ -114,7 +114,7 @@ static __always_inline bool follows_gap(const struct message *m, const struct ca
 	if (!c->sent_from || (s32)(m->seq - c->sent_to) <= 0)
 		return false;
 	/* Without a context it may have been left alone for a while. */
-	if (c->n)
+	if (c->n || m->conn->unread_sends < OPAQUE_AFTER)
 		COUNT_CORRELATED(unseen, 1);
 	return true;
 }

@@ -74,7 +74,7 @@ describe("a network event of a request", function () {
       `${requests} requests and ${answers} answers were retransmitted`,
     );
     assert.deepEqual([account.wrong, account.unranged, account.unseen], [[], [], []]);
-    assert.equal(account.missing, w.seen.engine.correlation!.counts.suppressed);
+    assert.equal(account.missing.length, w.seen.engine.correlation!.counts.suppressed);
   });
 
   const messages = size(300, 2000);
@@ -106,7 +106,7 @@ describe("a network event of a request", function () {
     const { suppressed } = w.seen.engine.correlation!.counts;
     assert.deepEqual([account.wrong, account.unranged], [[], []]);
     assert.ok(account.exact >= messages / 20, `${account.exact} of ${again.length}`);
-    assert.equal(account.missing, suppressed);
+    assert.equal(account.missing.length, suppressed);
   });
 
   it("has the same ids in two agents on one host", async () => {

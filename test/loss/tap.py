@@ -47,8 +47,8 @@ while True:
     if ending and not ready:
         break
     if tap in ready:
-        packet, (device, _, kind, *_) = tap.recvfrom(128)
-        if kind == PACKET_OUTGOING and device != "lo":
+        packet, (_, _, kind, *_) = tap.recvfrom(128)
+        if kind == PACKET_OUTGOING:
             look(packet)
     elif sys.stdin in ready:
         ending = True

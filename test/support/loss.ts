@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { type AnyHandlers, ObjectReader } from "../../core/bridge/object-reader.ts";
 import { native } from "../../native/index.ts";
-import { type Shown, skeleton } from "../bpf/retransmits.skel.ts";
+import { type Message, type Shown, skeleton } from "../bpf/retransmits.skel.ts";
 import { built } from "./bpf.ts";
 import { type Netns, output } from "./netns.ts";
 
@@ -81,22 +81,62 @@ export async function tap(netns: Netns): Promise<{ stop(): Promise<readonly Agai
 
 const keyOf = (port: unknown, peer: unknown, sequence: unknown) => [port, peer, sequence].join(" ");
 
-/** What the kernel shows to a separate program, by ports and sequence number: some machines omit events. */
-export async function witness(): Promise<{ stop(): ReadonlyMap<string, number> }> {
-  const object = await native.load("retransmits", built("retransmits"), { programs: ["retransmit"] });
-  object.attach("retransmit");
-  const counts = new Map<string, number>();
+/** A sequence number less another one; negative if it comes before. */
+const after = (one: number, other: number): number => (one - other) | 0;
+
+/** What the kernel has shown to programs that share nothing with the agent's: some machines omit events. */
+export class Witnessed {
+  readonly retransmits = new Map<string, number>();
+  readonly #messages = new Map<string, { readonly from: number; readonly to: number }[]>();
+
+  addRetransmit({ localPort, peerPort, sequence }: Shown): void {
+    const key = keyOf(localPort, peerPort, sequence);
+    this.retransmits.set(key, (this.retransmits.get(key) ?? 0) + 1);
+  }
+
+  addMessage({ localPort, peerPort, sequence, bytes }: Message): void {
+    const key = `${localPort}-${peerPort}`;
+    const all = this.#messages.get(key) ?? [];
+    all.push({ from: sequence, to: (sequence + bytes) >>> 0 });
+    this.#messages.set(key, all);
+  }
+
+  /** Whether some of the bytes of `end`, its ports, were in a message that was not shown; in sequence numbers. */
+  isHidden(end: string, from: number, to: number): boolean {
+    let reached = from;
+    for (const message of this.#messages.get(end) ?? []) {
+      if (after(message.from, reached) > 0 && after(message.from, to) < 0) return true;
+      if (after(message.from, reached) <= 0 && after(message.to, reached) > 0) reached = message.to;
+    }
+    return after(reached, to) < 0;
+  }
+
+  /** Whether some message of `end` that begins before this sequence number was shown. */
+  hasBefore(end: string, sequence: number): boolean {
+    return (this.#messages.get(end) ?? []).some(({ from }) => after(from, sequence) < 0);
+  }
+}
+
+/** Looks at what the kernel shows until it is stopped. */
+export async function witness(): Promise<{ stop(): Witnessed }> {
+  const programs = ["retransmit", "message"];
+  const object = await native.load("retransmits", built("retransmits"), { programs });
+  for (const program of programs) object.attach(program);
+  const witnessed = new Witnessed();
   const reader = new ObjectReader(native, object, skeleton, {
-    shown({ localPort, peerPort, sequence }: Shown) {
-      const key = keyOf(localPort, peerPort, sequence);
-      counts.set(key, (counts.get(key) ?? 0) + 1);
-    },
+    shown: (segment: Shown) => witnessed.addRetransmit(segment),
+    messages: (message: Message) => witnessed.addMessage(message),
   } as AnyHandlers);
+  // Of the whole host.
+  const draining = setInterval(() => reader.drain(), 100);
   return {
     stop() {
+      clearInterval(draining);
       reader.drain();
+      const { lost_records } = reader.counters();
       reader.close();
-      return counts;
+      if (lost_records) throw new Error(`the witness has lost ${lost_records} records`);
+      return witnessed;
     },
   };
 }
@@ -132,9 +172,13 @@ export interface Account {
   /** In another request's trace, or never on the wire. */
   readonly wrong: string[];
   /** Of a request, and in no trace. */
-  missing: number;
+  readonly missing: Again[];
   /** In no trace, because the kernel has shown them to no program. */
   unshown: number;
+  /** In no trace, because it has shown a message to no program that holds bytes of the request up to theirs. */
+  hidden: number;
+  /** Of these, such that a message of the same connection was shown before. */
+  hiddenLater: number;
   /** Of no request (handshakes, ends, what has no range), and in no trace. */
   outside: number;
   /** Of no range that is known, and in a trace. */
@@ -145,19 +189,21 @@ export interface Account {
   readonly seen: Map<string, Set<string>>;
 }
 
-/** Where the segments of `again` are in applications' traces. `shown` (see `witness`): all if it is absent. */
+/** Where the segments of `again` are in applications' traces. `shown` (see `witness`): everything if it is absent. */
 export function judge(
   again: readonly Again[],
   ranges: readonly Range[],
   spans: readonly Retransmit[],
-  shown?: ReadonlyMap<string, number>,
+  shown?: Witnessed,
 ): Account {
   const owners = new Ranges(ranges);
   const account: Account = {
     exact: 0,
     wrong: [],
-    missing: 0,
+    missing: [],
     unshown: 0,
+    hidden: 0,
+    hiddenLater: 0,
     outside: 0,
     unranged: [],
     unseen: [],
@@ -167,7 +213,7 @@ export function judge(
     keyOf(of["network.local.port"], of["network.peer.port"], of["wirespan.tcp.sequence"]),
   );
   const found = new Set<Range>();
-  const left = new Map(shown);
+  const left = new Map(shown?.retransmits);
   const touched = new Set<Range>();
   for (const segment of again) {
     const key = keyOf(segment.port, segment.peer, segment.sequence);
@@ -179,8 +225,19 @@ export function judge(
       account.unshown++;
       continue;
     }
+    const [owner] = own;
+    if (!span && owner && shown) {
+      const end = `${segment.port}-${segment.peer}`;
+      const from = (segment.sequence - segment.at + owner.from) >>> 0;
+      if (shown.isHidden(end, from, Math.min(segment.at + segment.bytes, owner.to) - owner.from + from)) {
+        account.hidden++;
+        if (shown.hasBefore(end, from)) account.hiddenLater++;
+        continue;
+      }
+    }
     for (const range of own) touched.add(range);
-    if (!span) account[own.length > 0 ? "missing" : "outside"]++;
+    if (!span && own.length > 0) account.missing.push(segment);
+    else if (!span) account.outside++;
     else if (own.length === 0) account.unranged.push({ segment, span });
     else {
       const id = `${span.traceId}-${span.parentSpanId}`;
