@@ -271,6 +271,39 @@ describe("contexts in an application's table", function () {
     assert.equal(new Set(ids(one).map(({ spanId }) => spanId)).size, ids(one).length);
   });
 
+  it("are those of a retransmission that begins with bytes of no context", async () => {
+    await using net = await pair();
+    // Without tail loss probes: the first segment is retransmitted first, together with what follows it.
+    await net.a.sysctl({ "net.ipv4.tcp_early_retrans": 0 });
+    await using w = await watchContexts(["tcpretrans"], {
+      "filter.include.netns": String(statSync(net.a.path).ino),
+    });
+    const sink =
+      "import socket\ns = socket.create_server(('', 7600))\nprint('', flush=True)\nwhile s.accept()[0].recv(9): pass";
+    const server = net.b.spawn("python3", ["-c", sink], { stdio: ["ignore", "pipe", "inherit"] });
+    await once(server.stdout!, "data");
+    const loss = await net.b.rule("input", "tcp dport 7600 meta length > 90", "drop");
+    const child = net.a.spawn(
+      "python3",
+      ["-B", `${root}test/table/tables.py`, "joined", addresses.b, "7600"],
+      {
+        stdio: ["pipe", "pipe", "inherit"],
+      },
+    );
+    const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+    const context = (await lines.next()).value as string;
+    await until("a retransmission", async () => (await loss.packets()) > 2);
+    await loss.remove();
+    const told = () => named(w, "tcp retransmit");
+    const events = () => w.seen.events.filter(({ name }) => name === "wirespan.tcp.retransmit");
+    await w.seen.until("what was retransmitted", () => told().length > 0);
+    child.stdin!.end();
+    await once(child, "close");
+    server.kill();
+    w.seen.engine.drain();
+    assert.deepEqual(told().map(parentOf), new Array(events().length).fill(context));
+  });
+
   it("are not taken for others' where messages were not shown, and go on where the table names no other", async () => {
     await using netns = await Netns.create();
     const settings = { "self.exclude": "false", "filter.include.netns": String(statSync(netns.path).ino) };

@@ -4,6 +4,7 @@ usage: tables.py both DESCRIPTORS: a table of the process and one of its first t
        tables.py first: connections whose first message has a context, and some whose first one has none
        tables.py later: prints "announced", then sends one byte and prints "sent" for each line of its input: in a context of its
            own; with "same" in the one before; with "announce" after announcing the table again
+       tables.py joined ADDRESS PORT: sends 100 bytes in no context, and 100 in one; ends with its input
        tables.py attempts: 20 connects that are refused, 10 of them of one socket and for one request
        tables.py serve ADDRESS: prints its port, then answers each message of one connection, and prints the context
        tables.py slots: one slot, as its numbers go round, as it changes hands, and as it is written too often
@@ -106,6 +107,20 @@ def attempts(listener):
             if client is not used:
                 client.close()
     return {"refused": refused}
+
+
+def joined(listener, address, port):
+    table, *_held = announced(listener)
+    client = socket.create_connection((address, int(port)))
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    client.sendall(b"n" * 100)
+    slot = Slot(table, client)
+    slot.take_over(slot.key)
+    text = slot.write(traceparent())
+    client.sendall(b"c" * 100)
+    print(text, flush=True)
+    sys.stdin.read()
+    return {}
 
 
 def announced(listener):
@@ -217,6 +232,6 @@ def slots(listener):
     return {"sent": sent}
 
 
-MODES = {"attempts": attempts, "both": both, "first": first, "later": later, "serve": serve, "slots": slots}
+MODES = {"attempts": attempts, "both": both, "joined": joined, "first": first, "later": later, "serve": serve, "slots": slots}
 with socket.create_server(("127.0.0.1", 0)) as listener:
     print(json.dumps(MODES[sys.argv[1]](listener, *sys.argv[2:])))

@@ -104,6 +104,32 @@ __noinline int places_in(const struct carrier *c, u32 seq, bool is_received)
 	return places;
 }
 
+/*
+ * The places of the first sampled context whose bytes begin behind `seq` in the segment: a retransmission may join what
+ * was sent in several messages. Global: verified once.
+ */
+__noinline int places_within(const struct carrier *c, u32 seq, u32 bytes)
+{
+	u32 places = 0, from = 0;
+
+	if (!c)
+		return 0;
+	for (u32 i = 0; i < CONTEXTS; i++) {
+		u32 place = (c->n - 1 - i) & (CONTEXTS - 1);
+		const struct entry *e = &c->ring[place];
+
+		if (i >= c->n || (s32)(e->seq - seq) <= 0)
+			break;
+		if (e->seq - seq >= bytes || !is_sampled(e) || e->stream)
+			continue;
+		if (e->seq != from)
+			places = 0;
+		from = e->seq;
+		places |= 1 << place;
+	}
+	return places;
+}
+
 /* The contexts of the bytes from `seq` on: for HTTP/2, the requests to whose streams they belong. */
 static __noinline bool contexts_at(struct places *places, struct sock *sk, u32 seq, u32 bytes,
 				   bool is_received)
@@ -116,6 +142,8 @@ static __noinline bool contexts_at(struct places *places, struct sock *sk, u32 s
 	    streams_at(&places->streams, sk, seq, bytes, is_received))
 		return places->streams != 0;
 	places->ring = places_in(c, seq, is_received);
+	if (!places->ring && !is_received)
+		places->ring = places_within(c, seq, bytes);
 	return places->ring != 0;
 }
 
