@@ -46,7 +46,7 @@ export interface Config {
   };
   readonly ids: { readonly salt: string };
   readonly spans: { readonly kind: "internal" | "client-server" };
-  readonly sampling: { readonly ratio: number; readonly slow: number };
+  readonly sampling: { readonly ratio: number; readonly slow: number; readonly rate: number };
   readonly self: { readonly exclude: boolean; readonly bpfStats: boolean };
   readonly ring: { readonly core: number; readonly bytes: number; readonly drainInterval: number };
   readonly metrics: { readonly interval: number; readonly maxSeries: number };

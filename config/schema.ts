@@ -170,6 +170,11 @@ const base: Tree = {
       "Fraction of the traces of connections that is kept, chosen by trace id, so that both ends keep the same. Failures and connections that retransmitted are always kept; metrics count everything.",
     ),
     slow: leaf(duration(), 0, "Connections that last longer than this are always kept; 0s: none."),
+    rate: leaf(
+      count(1, 1_000_000),
+      200,
+      "At most this many connections of each workload are always kept per second; the others are kept by trace id alone.",
+    ),
   },
   self: {
     exclude: leaf(boolean, true, "Exclude the agent's own sockets."),

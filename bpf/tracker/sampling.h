@@ -5,8 +5,26 @@
  * Which traces are kept, decided before a span's record is reserved and after metrics were counted. Both ends make the
  * same decision from the trace id; docs/traces.md lists what else is kept.
  */
+#include <wirespan/bucket.h>
 #include <wirespan/conn_record.h>
 #include "shared.h"
+
+/* By the lowest bits of the workload's number: so one that fails without end leaves room for the others. */
+#define KEPT_BUCKETS 1024
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, KEPT_BUCKETS);
+	__type(key, u32);
+	__type(value, struct bucket);
+} kept_always SEC(".maps");
+
+static __always_inline bool has_share(const struct conn *c)
+{
+	u32 which = workload_of(&c->owner) & (KEPT_BUCKETS - 1);
+	struct bucket *b = bpf_map_lookup_elem(&kept_always, &which);
+
+	return b && take_token(b, bpf_ktime_get_boot_ns(), runtime_config.kept_rate);
+}
 
 #define ID_BITS ((1ull << 56) - 1)
 
@@ -37,6 +55,10 @@ static __always_inline bool samples(struct conn *c, bool in_trace, u32 retransmi
 {
 	if (!runtime_config.sampling_threshold)
 		return true;
-	c->kept_always = in_trace || is_always_kept(c, retransmits, until);
+	if (!c->kept_always && (in_trace || is_always_kept(c, retransmits, until))) {
+		c->kept_always = has_share(c);
+		if (!c->kept_always && c->closed_at)
+			COUNT(beyond_kept_rate);
+	}
 	return c->kept_always || has_sampled_id(c);
 }

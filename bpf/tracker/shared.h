@@ -34,6 +34,8 @@ struct {
 	u64 sampling_threshold;
 	/* Connections and attempts that last longer are always kept; 0: off. */
 	u64 slow_ns;
+	/* So many traces of a workload are always kept per second. */
+	u64 kept_rate;
 	/* The page (viewer/): its port, 0 for none, and the network namespace that it is in, which is the agent's. */
 	u32 page_port;
 	u32 page_netns;
@@ -75,6 +77,8 @@ struct counters {
 	u64 unseen_changes;
 	/* Connections whose spans were wanted but not sampled (sampling.ratio). */
 	u64 unsampled_connections;
+	/* Connections that are always kept, except that their workload had its share (sampling.rate). */
+	u64 beyond_kept_rate;
 };
 EXPORT_COUNTERS(struct counters);
 

@@ -39,8 +39,10 @@ describe("sampling", () => {
   });
 
   it("is passed to the programs in their units", () => {
-    const { sampling_threshold, slow_ns } = samplingConstants({ sampling: { ratio: 0.5, slow: 0.25 } });
+    const sampling = { ratio: 0.5, slow: 0.25, rate: 200 };
+    const { sampling_threshold, slow_ns, kept_rate } = samplingConstants({ sampling });
     assert.deepEqual(sampling_threshold, Uint8Array.of(0, 0, 0, 0, 0, 0, 128, 0));
     assert.equal(slow_ns, 250_000);
+    assert.equal(kept_rate, 200);
   });
 });

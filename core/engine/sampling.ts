@@ -30,7 +30,7 @@ export class Sampling {
   readonly #byRatio: string | undefined;
   readonly #always: string | undefined;
 
-  constructor({ ratio }: Config["sampling"]) {
+  constructor({ ratio }: Omit<Config["sampling"], "rate">) {
     this.#threshold = thresholdOf(ratio);
     // Without sampling there is nothing to report.
     this.#byRatio = ratio < 1 ? traceStateOf(this.#threshold) : undefined;
@@ -56,5 +56,6 @@ export function samplingConstants({
   return {
     sampling_threshold: new Uint8Array(threshold.buffer),
     slow_ns: Math.round(sampling.slow * 1e6),
+    kept_rate: sampling.rate,
   };
 }
