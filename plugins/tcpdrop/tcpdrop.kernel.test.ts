@@ -3,6 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { native } from "../../native/index.ts";
 import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
+import { witnessRules } from "../../test/support/drops.ts";
 import { type Netns, needsRoot } from "../../test/support/netns.ts";
 import { addresses, pair } from "../../test/support/topology.ts";
 import { build, one, run } from "../../test/support/workload.ts";
@@ -53,6 +54,7 @@ describe("tcpdrop", function () {
     await using net = await pair();
     await net.a.sysctl({ "net.ipv4.tcp_syn_linear_timeouts": 0 });
     const refused = await net.b.rule("input", "tcp dport 9", "drop");
+    await using _shown = await witnessRules(net.b, [refused]);
     await using agent = await watch([net.a, net.b]);
     const [first] = await Promise.all([
       run(net.a, "attempt", { address: addresses.b, synRetries: 1 }),
@@ -91,6 +93,8 @@ describe("tcpdrop", function () {
     await using net = await pair();
     const refused = await net.b.rule("input", "tcp dport 9", "drop");
     const kept = await net.a.rule("output", "tcp dport 11", "drop");
+    await using _shown = await witnessRules(net.b, [refused]);
+    await using _shownThere = await witnessRules(net.a, [kept]);
     await using agent = await watch([net.a, net.b]);
     const give = { address: addresses.b6, synRetries: 1 };
     await Promise.all([run(net.a, "attempt", give), run(net.a, "attempt", { ...give, port: 11 })]);
@@ -112,6 +116,13 @@ describe("tcpdrop", function () {
       ...["nft", 'add chain netdev early in { type filter hook ingress device "wire0" priority 0; }'],
     );
     await net.b.run("nft", "add rule netdev early in tcp dport 9 counter drop");
+    const dropped = {
+      packets: async () => {
+        const listed = await net.b.run("nft", "list", "table", "netdev", "early");
+        return Number(/packets (\d+)/.exec(listed)![1]);
+      },
+    };
+    await using _shown = await witnessRules(net.b, [dropped]);
     await using agent = await watch([net.b]);
     const ends = [
       [addresses.a, addresses.b],
@@ -121,9 +132,8 @@ describe("tcpdrop", function () {
     await Promise.all(
       ends.map(([, address]) => run(net.a, "attempt", { address, sourcePort, synRetries: 1 })),
     );
-    const counter = /packets (\d+)/.exec(await net.b.run("nft", "list", "table", "netdev", "early"))!;
     const rows = await drops(agent);
-    assert.equal(rows.length, Number(counter[1]));
+    assert.equal(rows.length, await dropped.packets());
     for (const [from, to] of ends) {
       const own = rows.filter((row) => row["source.address"] === from);
       assert.ok(own.length >= 2);

@@ -2,9 +2,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { AnyAttributes } from "../../core/plugin/signals.ts";
+import { native } from "../../native/index.ts";
+import { built } from "./bpf.ts";
 import { inodeOf } from "./connection-ends.ts";
 import { type Kept, type Watch, watch } from "./engine.ts";
-import type { Netns } from "./netns.ts";
+import type { Netns, Rule } from "./netns.ts";
+import { countUnseen } from "./unseen.ts";
 
 /** Makes segments that no ordinary program sends; the file says which. */
 const SEGMENTS = fileURLToPath(new URL("../segments/segments.py", import.meta.url));
@@ -45,6 +48,37 @@ export async function hold(netns: Netns, what: string, options: Words = {}): Pro
   };
   const goOn = () => void child.stdin?.write("\n");
   return { pid: child.pid!, goOn, end, [Symbol.asyncDispose]: end };
+}
+
+/**
+ * Counts what the rules of a namespace drop, and compares that with what the kernel shows to a program of its own: some
+ * machines leave out events. A test that this explains is repeated (again.ts).
+ */
+export async function witnessRules(
+  netns: Netns,
+  rules: readonly Pick<Rule, "packets">[],
+): Promise<AsyncDisposable> {
+  const object = await native.load("rule-drops", built("rule-drops"), { programs: ["drop"] });
+  const key = new BigUint64Array([BigInt(inodeOf(netns))]);
+  const shown = new BigUint64Array(1);
+  const before = await packetsOf(rules);
+  object.attach("drop");
+  const end = countUnseen(async () => {
+    const dropped = (await packetsOf(rules)) - before;
+    const found = object.map("rule_drops").lookUp(new Uint8Array(key.buffer), new Uint8Array(shown.buffer));
+    return Math.max(0, dropped - (found ? Number(shown[0]) : 0));
+  });
+  return {
+    async [Symbol.asyncDispose]() {
+      await end();
+      object.close();
+    },
+  };
+}
+
+async function packetsOf(rules: readonly Pick<Rule, "packets">[]): Promise<number> {
+  const counts = await Promise.all(rules.map((rule) => rule.packets()));
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** An agent with tcpdrop that reports each drop. */
