@@ -25,8 +25,9 @@ export class Docker implements Source {
     const path = `/containers/json?filters=${encodeURIComponent(JSON.stringify(STATES))}`;
     const asked = request({ socketPath: this.#socket, path, agent: false, headers: { host: "localhost" } });
     const listed = JSON.parse(await get(asked)) as readonly Listed[];
+    if (!Array.isArray(listed)) throw new Error("its answer is not a list of containers");
     const containers = listed.map(({ Id, Names }) => {
-      return [Id, { "container.name": Names?.[0]?.replace(/^\//, "") ?? "" }] as const;
+      return [Id, { "container.name": String(Names?.[0] ?? "").replace(/^\//, "") }] as const;
     });
     return { containers: new Map(containers), pods: new Map() };
   }

@@ -162,6 +162,16 @@ describe("names from a container runtime's socket", () => {
     for (const source of sources(socket)) await assert.rejects(source.ask());
     server.close();
   });
+
+  it("fail if the answer is not a list", async () => {
+    const socket = join(folder, "other");
+    const server = createSocket((client) => {
+      client.once("data", () => client.end("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull"));
+    });
+    await new Promise<void>((resolve) => server.listen(socket, resolve));
+    await assert.rejects(new Docker(socket).ask(), /^Error: its answer is not a list of containers$/);
+    server.close();
+  });
 });
 
 describe("names from containerd", () => {
@@ -317,11 +327,14 @@ describe("names", () => {
   it("are limited: 4,096 containers, 256 bytes, no control characters", async () => {
     const source = new Settable();
     const entries = Array.from({ length: 5000 }, (_, i) => [`c${i}`, { "container.name": `n${i}` }] as const);
-    source.containers = { ...Object.fromEntries(entries) };
+    source.containers = { ["x".repeat(257)]: { "container.name": "long" }, ...Object.fromEntries(entries) };
+    source.containers.c1 = { "container.name": 5 as never };
     source.containers.c0 = { "container.name": "x".repeat(300), "k8s.pod.name": "a\u001b[2J" };
     using names = new Names([source], recorder().log);
     await names.start();
     assert.deepEqual(names.of("c0", undefined), { "container.name": "x".repeat(256) });
+    assert.deepEqual(names.of("c1", undefined), {});
+    assert.deepEqual(names.of("x".repeat(257), undefined), {});
     assert.deepEqual(names.of("c4095", undefined), { "container.name": "n4095" });
     assert.deepEqual(names.of("c4096", undefined), {});
   });

@@ -182,11 +182,17 @@ export class Names implements Disposable {
   }
 }
 
+/** A value of another type comes from a malformed response. */
+function isName(value: unknown): boolean {
+  return typeof value === "string" && value !== "" && !hasControl(value);
+}
+
 function bounded(known: ReadonlyMap<string, Named>): ReadonlyMap<string, Named> {
   const kept = new Map<string, Named>();
   for (const [key, named] of known) {
     if (kept.size === MOST) break;
-    const clean = Object.entries(named).filter(([, value]) => value !== "" && !hasControl(value));
+    if (key.length > LONGEST) continue;
+    const clean = Object.entries(named).filter(([, value]) => isName(value));
     kept.set(key, Object.fromEntries(clean.map(([name, value]) => [name, cut(value, LONGEST)])));
   }
   return kept;
