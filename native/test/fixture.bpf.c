@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 // What the addon's tests load: one small program or map for each test subject.
+#include <linux/bpf.h>
+/* The next ones use its types. */
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include <linux/bpf.h>
 
 typedef __u32 u32;
 typedef __u64 u64;
