@@ -62,7 +62,11 @@ export function engineParts({ config, plugins, log, native = real }: EngineSetti
     .provide(services.namespaces, (from) => from.resolve(parts.namespaces))
     .provide(services.connections, (from) => from.resolve(parts.spans))
     .provide(services.pids, (from) => from.resolve(parts.tracker).pids)
-    .provide(services.kernel, (from) => createKernel(from.resolve(parts.native)));
+    .provide(services.kernel, (from) =>
+      createKernel(from.resolve(parts.native), (context) =>
+        from.resolve(parts.tracker).loaded.object.run("name_address", context),
+      ),
+    );
 }
 
 function namespacesOf(from: Container): NetnsNames {

@@ -13,6 +13,7 @@
 #include "emit.h"
 #include "accept.h"
 #include "survey.h"
+#include "symbol.h"
 
 /* Reads the holder, which is not the current task. */
 static __always_inline void read_holder(struct task *t, struct task_struct *task)

@@ -43,6 +43,7 @@ export const skeleton = {
     drop_rows: "iter/bpf_sk_storage_map",
     keep_living: "iter/bpf_sk_storage_map",
     mend_found: "iter/bpf_sk_storage_map",
+    name_address: "syscall",
     on_accept4_emit: "tp/syscalls/sys_exit_accept4",
     on_accept4_exit: "tp/syscalls/sys_exit_accept4",
     on_accept_emit: "tp/syscalls/sys_exit_accept",

@@ -3,10 +3,14 @@ import { existsSync } from "node:fs";
 import type { Native } from "../../native/index.ts";
 import { WirespanError } from "../plugin/errors.ts";
 import type { Kernel } from "../plugin/services.ts";
+import { KernelSymbols } from "./symbols.ts";
 
-export function createKernel(native: Native): Kernel {
+/** `nameAddress` runs the program `name_address` of the tracker. */
+export function createKernel(native: Native, nameAddress: (context: Uint8Array) => number): Kernel {
+  const symbols = new KernelSymbols(nameAddress);
   return {
     enumNames: (name) => new Map(Object.entries(native.kernelEnum(name)).map(([key, value]) => [value, key])),
+    symbol: (word, high) => symbols.name(word, high),
   };
 }
 

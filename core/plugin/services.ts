@@ -47,6 +47,8 @@ export interface Identity {
 export interface Kernel {
   /** Names by value of an enum, from the running kernel's BTF; `name` is the enum's, or one of its values'. */
   enumNames(name: string): ReadonlyMap<number, string>;
+  /** The function that an address lies in, and how far: `tcp_v4_rcv+0x1a2`; undefined: none. Words as they are in memory. */
+  symbol(word: number, high: number): string | undefined;
 }
 
 /** Names of network namespaces. */

@@ -5,11 +5,10 @@ import { DROPS, NESTED_DROPS } from "../../core/plugin/hooks/drop.ts";
 import { plugin } from "../../core/plugin/plugin.ts";
 import { NETNS, TCP_STATES } from "../../core/plugin/semconv.ts";
 import { networkType } from "../../core/plugin/series.ts";
-import { services } from "../../core/plugin/services.ts";
+import { type Kernel, services } from "../../core/plugin/services.ts";
 import { values, within } from "../../core/plugin/values.ts";
 import { reasonNames } from "./reasons.ts";
 import { LISTEN_DROP, PACKET, signals } from "./signals.ts";
-import { KernelSymbols } from "./symbols.ts";
 import { type Drop, DropCursor, type ListenerKey, type Packet, skeleton } from "./tcpdrop.skel.ts";
 import { trace } from "./trace.ts";
 
@@ -42,16 +41,12 @@ export default plugin({
     namespaces: services.namespaces,
     clock: services.clock,
     kernel: services.kernel,
-    log: services.log,
   },
   signals,
   constants: ({ eventRate, stacks }) => ({ event_rate: eventRate, stacks }),
 
-  start({ config, emit, use: { connections, identity, clock, kernel, log, namespaces } }) {
+  start({ config, emit, use: { connections, identity, clock, kernel, namespaces } }) {
     const nameOf = reasonNames(kernel);
-    const symbols = new KernelSymbols((why) =>
-      log.info({ why }, "tcpdrop: kernel symbols unavailable; showing drop locations as addresses"),
-    );
     const packet = values(DropCursor, PACKET, {
       "network.transport": { constant: "tcp" },
       "network.type": { by: ({ packet: { family } }) => networkType(family) ?? "ipv6" },
@@ -66,12 +61,12 @@ export default plugin({
       "wirespan.packet.drop.reason": { by: ({ reason }) => nameOf(reason) },
       "network.connection.state": { by: ({ state }) => stateOf(state) },
       "network.io.direction": { from: "way" },
-      "wirespan.packet.drop.location": { by: ({ location: [word, high] }) => symbols.name(word!, high!) },
+      "wirespan.packet.drop.location": { by: ({ location: [word, high] }) => placeOf(kernel, word!, high!) },
       "wirespan.packet.segments": { by: ({ segments }) => (segments > 1 ? segments : undefined) },
       "network.interface.name": { from: "interface", nonZero: true },
       "wirespan.interface.index": { from: "ifindex", nonZero: true },
       "wirespan.event.suppressed": { from: "suppressed", nonZero: true },
-      "code.stacktrace": { by: (drop) => (drop.frames ? stackOf(drop, symbols) : undefined) },
+      "code.stacktrace": { by: (drop) => (drop.frames ? stackOf(drop, kernel) : undefined) },
     });
     const ofNamespace = values(DropCursor, NETNS, {
       "wirespan.netns.cookie": { from: "connection.conn.netnsCookie", nonZero: true },
@@ -161,12 +156,18 @@ const addressOf = (bytes: Uint8Array, family: number) => formatAddress(bytes, ne
 
 const isReadable = ({ sourcePort, destinationPort }: Packet) => sourcePort !== 0 || destinationPort !== 0;
 
+const hex = (word: number) => word.toString(16).padStart(8, "0");
+
+/** The address in hexadecimal if it has no name. */
+const placeOf = (kernel: Kernel, word: number, high: number) =>
+  kernel.symbol(word, high) ?? `0x${hex(high)}${hex(word)}`;
+
 /** The stack from the location that dropped the packet outwards: the frames within are the tracepoint's own. */
-function stackOf({ stack, frames, location }: Drop, symbols: KernelSymbols): string {
+function stackOf({ stack, frames, location }: Drop, kernel: Kernel): string {
   const all = Array.from({ length: frames }, (_, i) => [stack[2 * i]!, stack[2 * i + 1]!] as const);
   const first = all.findIndex(([word, high]) => word === location[0] && high === location[1]);
   return all
     .slice(Math.max(first, 0))
-    .map(([word, high]) => symbols.name(word, high))
+    .map(([word, high]) => placeOf(kernel, word, high))
     .join("\n");
 }

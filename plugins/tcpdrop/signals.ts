@@ -67,8 +67,7 @@ export const PACKET = {
   "wirespan.packet.drop.location": {
     type: "string",
     requirement: "recommended",
-    description:
-      "Where in the kernel: a function and an offset, or an address if the kernel hides its symbols.",
+    description: "Where in the kernel: a function and an offset, or the address of code without a name.",
   },
   "code.stacktrace": {
     type: "string",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { native } from "../../native/index.ts";
 import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
@@ -215,7 +215,6 @@ describe("tcpdrop", function () {
   });
 
   it("reports where in the kernel, and the call stack", async () => {
-    const known = /^f{8}\S+ t /im.test(readFileSync("/proc/kallsyms", "latin1"));
     await using net = await pair();
     await using agent = await watch([net.b]);
     await run(net.a, "attempt", { address: addresses.b });
@@ -224,8 +223,8 @@ describe("tcpdrop", function () {
     const stack = String(row!["code.stacktrace"]).split("\n");
     assert.equal(stack[0], location);
     assert.ok(stack.length > 5);
-    if (known) assert.match(location, /^tcp_v4_rcv(\.\w+)*\+0x[0-9a-f]+$/);
-    else assert.match(location, /^0x[0-9a-f]{16}$/);
+    for (const frame of stack) assert.match(frame, /^\w+(\.\w+)*\+0x[0-9a-f]+$/);
+    assert.match(location, /^tcp_v4_rcv(\.\w+)*\+0x[0-9a-f]+$/);
   });
 
   it("counts what listeners reject, which has no drop reason", async () => {

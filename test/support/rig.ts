@@ -210,7 +210,10 @@ export class Rig<P extends Plugin> {
       [services.namespaces, namespaces],
       [services.connections, connections],
       [services.pids, { inProc: () => undefined }],
-      [services.kernel, { enumNames: (name: string) => numbered(enums[name] ?? {}) }],
+      [
+        services.kernel,
+        { enumNames: (name: string) => numbered(enums[name] ?? {}), symbol: () => undefined },
+      ],
       [services.exemplars, new LargestValues(clock, 0)],
       [services.interfaces, { read: links ?? (() => ({ namespaces: [], refused: undefined })) }],
       [services.log, { error: line, warn: line, info: line, debug: line }],
