@@ -9,7 +9,10 @@
 #include <wirespan/conn_record.h>
 #include "shared.h"
 
-/* By the lowest bits of the workload's number: so one that fails without end leaves room for the others. */
+/*
+ * By the lowest bits of the workload's number, so that one that fails without end leaves room for the others. A process
+ * has its image's number until the agent has assigned its workload's.
+ */
 #define KEPT_BUCKETS 1024
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -6,8 +6,9 @@ import { end } from "./netns.ts";
 import { until } from "./until.ts";
 
 const RECEIVE = `
-import json, socket, sys
+import contextlib, json, os, socket, sys
 name = sys.argv[1]
+with contextlib.suppress(FileNotFoundError): os.unlink(name) # of an earlier attempt
 receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 receiver.bind("\\0" + name[1:] if name[0] == "@" else name)
 print("bound", flush=True)
@@ -18,7 +19,8 @@ while True: print(json.dumps(receiver.recv(4096).decode()), flush=True)
 export async function receiveDatagrams(address: string): Promise<Datagrams> {
   const child = spawn("python3", ["-c", RECEIVE, address], { stdio: ["ignore", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout });
-  await once(lines, "line");
+  const [said] = (await Promise.race([once(lines, "line"), once(lines, "close")])) as [string?];
+  if (said !== "bound") throw new Error(`cannot listen at ${address}`);
   const received: string[] = [];
   lines.on("line", (line) => received.push(JSON.parse(line) as string));
   return {
