@@ -29,20 +29,19 @@ describe("a store whose clock is set back", () => {
     now -= 300;
     for (let i = 0; i < 12; i++) await step();
 
-    const ask = async (path: string) => {
+    const ask = async <T>(path: string): Promise<T> => {
       const [name = "", query = ""] = path.split("?");
-      // biome-ignore lint/suspicious/noExplicitAny: answers are read as a browser does
-      return (await new Api(store.store).answer(name, new URLSearchParams(query))).body as any;
+      return (await new Api(store.store).answer(name, new URLSearchParams(query))).body as T;
     };
     const total = async (last: number) => {
-      const { calm } = await ask(`strip?last=${last}`);
-      const { total: listed } = await ask(`connections?last=${last}`);
-      return [calm.reduce((sum: number, n: number) => sum + n, 0), listed];
+      const { calm } = await ask<{ calm: number[] }>(`strip?last=${last}`);
+      const { total: listed } = await ask<{ total: number }>(`connections?last=${last}`);
+      return [calm.reduce((sum, n) => sum + n, 0), listed];
     };
     // It is seven minutes after the start: 420 seconds of the first time, and 120 of the second.
     assert.deepEqual(await total(60), [120, 120]);
     assert.deepEqual(await total(600), [540, 540]);
-    const { listeners } = await ask("listeners?last=60");
+    const { listeners } = await ask<{ listeners: { waiting: number }[] }>("listeners?last=60");
     assert.equal(listeners[0]?.waiting, 720, "the queue as it was reported last");
     assert.deepEqual(findings.raised, []);
 
