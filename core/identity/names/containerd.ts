@@ -3,7 +3,7 @@
 import type { ClientHttp2Session } from "node:http2";
 import { createRequire } from "node:module";
 import { fieldsOf } from "../protobuf.ts";
-import type { Answer, Named, Source } from "./names.ts";
+import { type Answer, type Named, readEach, type Source } from "./names.ts";
 
 /** Limits of an answer, in milliseconds and bytes. */
 const LIMIT = { ms: 5000, bytes: 64 * 1024 ** 2 };
@@ -51,7 +51,10 @@ async function containersOf(session: ClientHttp2Session): Promise<Answer> {
   const containers = new Map<string, Named>();
   for (const namespace of namesIn(await call(session, "namespaces.v1.Namespaces"))) {
     const answer = await call(session, "containers.v1.Containers", namespace);
-    for (const [id, named] of containersIn(answer)) containers.set(id, named);
+    readEach(listed(answer), (container) => {
+      const [id, named] = containerIn(container);
+      containers.set(id, named);
+    });
   }
   return { containers, pods: new Map() };
 }
@@ -104,17 +107,15 @@ function namesIn(answer: Uint8Array): string[] {
   });
 }
 
-function* containersIn(answer: Uint8Array): Generator<readonly [id: string, named: Named]> {
-  for (const container of listed(answer)) {
-    let id = "";
-    const named: Record<string, string> = {};
-    for (const { number, value } of fieldsOf(container)) {
-      if (number === 1) id = textOf(value);
-      if (number !== 2 || typeof value === "number") continue;
-      const [key = "", label = ""] = [...fieldsOf(value)].map((field) => textOf(field.value));
-      const attribute = Object.hasOwn(LABELS, key) ? LABELS[key] : undefined;
-      if (attribute !== undefined) named[attribute] = label;
-    }
-    yield [id, named];
+function containerIn(container: Uint8Array): readonly [id: string, named: Named] {
+  let id = "";
+  const named: Record<string, string> = {};
+  for (const { number, value } of fieldsOf(container)) {
+    if (number === 1) id = textOf(value);
+    if (number !== 2 || typeof value === "number") continue;
+    const [key = "", label = ""] = [...fieldsOf(value)].map((field) => textOf(field.value));
+    const attribute = Object.hasOwn(LABELS, key) ? LABELS[key] : undefined;
+    if (attribute !== undefined) named[attribute] = label;
   }
+  return [id, named];
 }

@@ -1,7 +1,7 @@
 // The names of containers from Docker, or podman's service: `GET /containers/json` at its socket.
 import { createRequire } from "node:module";
 import { get } from "./http.ts";
-import type { Answer, Source } from "./names.ts";
+import { type Answer, type Named, readEach, type Source } from "./names.ts";
 
 /** By default only running containers are listed; one that is being started may already have a process that connects. */
 const STATES = { status: ["created", "running", "paused"] };
@@ -26,9 +26,10 @@ export class Docker implements Source {
     const asked = request({ socketPath: this.#socket, path, agent: false, headers: { host: "localhost" } });
     const listed = JSON.parse(await get(asked)) as readonly Listed[];
     if (!Array.isArray(listed)) throw new Error("its answer is not a list of containers");
-    const containers = listed.map(({ Id, Names }) => {
-      return [Id, { "container.name": String(Names?.[0] ?? "").replace(/^\//, "") }] as const;
+    const containers = new Map<string, Named>();
+    readEach(listed, ({ Id, Names }) => {
+      containers.set(Id, { "container.name": Names?.[0]?.replace(/^\//, "") ?? "" });
     });
-    return { containers: new Map(containers), pods: new Map() };
+    return { containers, pods: new Map() };
   }
 }

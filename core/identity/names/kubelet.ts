@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { get } from "./http.ts";
-import type { Answer, Named, Source } from "./names.ts";
+import { type Answer, type Named, readEach, type Source } from "./names.ts";
 
 export interface KubeletSettings {
   /** `https://HOST:10250`. */
@@ -29,7 +29,7 @@ export class Kubelet implements Source {
     const authorization = `Bearer ${readFileSync(tokenFile, "utf8").trim()}`;
     // Not an http.Agent, which would keep a connection whose certificate is checked only once.
     const asked = request(new URL("/pods", url), { ca, agent: false, headers: { authorization } });
-    return podsOf(JSON.parse(await get(asked)) as PodList);
+    return podsOf(JSON.parse(await get(asked)) as PodList | null);
   }
 }
 
@@ -65,18 +65,20 @@ interface ContainerStatus {
 const STATUSES = ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"];
 
 /** Pods by uid, a static one also by the hash in its cgroup's name; containers by id. */
-export function podsOf({ items }: PodList): Answer {
+export function podsOf(list: PodList | null): Answer {
+  const { items } = list ?? {};
+  if (items !== null && !Array.isArray(items)) throw new Error("its answer is not a list of pods");
   const pods = new Map<string, Named>();
   const containers = new Map<string, Named>();
-  for (const pod of items ?? []) {
+  readEach<Pod>(items ?? [], (pod) => {
+    readEach(statusesOf(pod), ({ name, containerID }) => {
+      const id = containerID?.replace(/^.*:\/\//, "");
+      if (id) containers.set(id, { "k8s.container.name": name });
+    });
     const { uid, annotations } = pod.metadata;
     const named = namesOf(pod);
     for (const key of [uid, annotations?.["kubernetes.io/config.hash"]]) if (key) pods.set(key, named);
-    for (const { name, containerID } of statusesOf(pod)) {
-      const id = containerID?.replace(/^.*:\/\//, "");
-      if (id) containers.set(id, { "k8s.container.name": name });
-    }
-  }
+  });
   return { pods, containers };
 }
 

@@ -1,18 +1,15 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer as createHttp } from "node:http";
 import { createServer as createHttp2, type ServerHttp2Stream } from "node:http2";
-import { createServer, type Server } from "node:https";
-import { type AddressInfo, createServer as createSocket } from "node:net";
+import { createServer as createSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mock } from "node:test";
-import { Certificates, hasOpenssl } from "../../../test/support/certificates.ts";
 import { recorder } from "../../../test/support/exporting.ts";
 import { host, IdentityRig, id, pod, seen, uid } from "../../../test/support/identity-rig.ts";
-import { skip } from "../../../test/support/skip.ts";
 import { Containerd } from "./containerd.ts";
 import { Docker } from "./docker.ts";
-import { Kubelet, podsOf } from "./kubelet.ts";
 import { type Answer, type Named, Names, type Source } from "./names.ts";
 
 /** Responds with whatever a test sets. */
@@ -28,122 +25,6 @@ class Settable implements Source {
     return { containers: new Map(Object.entries(this.containers)), pods: new Map() };
   }
 }
-
-const list = (...items: object[]) => podsOf({ items: items as never });
-const owned = (kind: string, name: string, labels = {}) => ({
-  metadata: {
-    ...{ name: "p", namespace: "n", uid, labels },
-    ownerReferences: [
-      { kind: "Other", name: "x" },
-      { kind, name, controller: true },
-    ],
-  },
-});
-
-describe("names from a kubelet", () => {
-  it("are those of a pod, its node and its containers, by the ids that processes have", () => {
-    const statuses = {
-      initContainerStatuses: [{ name: "first", containerID: "containerd://a1" }],
-      containerStatuses: [{ name: "app", containerID: "cri-o://b2" }, { name: "waiting" }],
-      ephemeralContainerStatuses: [{ name: "debug", containerID: "docker://c3" }],
-    };
-    const { pods, containers } = list({
-      metadata: { name: "web-0", namespace: "shop", uid },
-      spec: { nodeName: "node-1" },
-      status: statuses,
-    });
-    const named = { "k8s.pod.name": "web-0", "k8s.namespace.name": "shop", "k8s.node.name": "node-1" };
-    assert.deepEqual(pods, new Map([[uid, named]]));
-    const byId = ["first", "app", "debug"].map((name) => ({ "k8s.container.name": name }));
-    assert.deepEqual(
-      [...containers],
-      [
-        ["a1", byId[0]],
-        ["b2", byId[1]],
-        ["c3", byId[2]],
-      ],
-    );
-  });
-
-  for (const [kind, name, labels, expected] of [
-    ["ReplicaSet", "web-7d9", { "pod-template-hash": "7d9" }, { replicaset: "web-7d9", deployment: "web" }],
-    ["ReplicaSet", "by-hand", {}, { replicaset: "by-hand" }],
-    ["StatefulSet", "db", {}, { statefulset: "db" }],
-    ["DaemonSet", "agent", {}, { daemonset: "agent" }],
-    ["Job", "once", {}, { job: "once" }],
-    ["Job", "nightly-29387520", {}, { job: "nightly-29387520", cronjob: "nightly" }],
-    ["Tower", "t", {}, {}],
-  ] as const) {
-    it(`include its owner: ${kind} ${name}`, () => {
-      const named = list(owned(kind, name, labels)).pods.get(uid)!;
-      const { "k8s.pod.name": _, "k8s.namespace.name": __, ...rest } = named;
-      const keys = Object.entries(expected).map(([key, value]) => [`k8s.${key}.name`, value]);
-      assert.deepEqual(rest, Object.fromEntries(keys));
-    });
-  }
-
-  it("are also known for a static pod, by the hash of its file", () => {
-    const hash = "0".repeat(32);
-    const annotations = { "kubernetes.io/config.hash": hash };
-    const { pods } = list({ metadata: { name: "etcd-a", namespace: "kube-system", uid, annotations } });
-    assert.deepEqual(pods.get(hash), pods.get(uid));
-  });
-
-  it("are empty for a list without pods", () => {
-    assert.equal(podsOf({ items: null }).pods.size, 0);
-  });
-
-  describe("over TLS", () => {
-    let folder = "";
-    let server: Server;
-    const tokens: (string | undefined)[] = [];
-
-    before(async function () {
-      if (!hasOpenssl()) skip(this, "no openssl");
-      folder = mkdtempSync(join(tmpdir(), "wirespan-kubelet-"));
-      const certificates = new Certificates(folder);
-      for (const name of ["ca", "other"]) certificates.authority(name);
-      certificates.leaf("server", "ca");
-      const read = (name: string) => readFileSync(join(folder, name));
-      server = createServer({ cert: read("server.pem"), key: read("server.key") }, (request, response) => {
-        tokens.push(request.headers.authorization);
-        response.statusCode = request.headers.authorization === "Bearer bad" ? 403 : 200;
-        response.end(JSON.stringify({ items: [owned("DaemonSet", request.url!)] }));
-      });
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    });
-    after(() => {
-      server?.close();
-      if (folder) rmSync(folder, { recursive: true });
-    });
-
-    const ask = (token: string, authority = "ca") => {
-      writeFileSync(join(folder, "token"), `${token}\n`);
-      return new Kubelet({
-        url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
-        tokenFile: join(folder, "token"),
-        caFile: join(folder, `${authority}.pem`),
-      }).ask();
-    };
-
-    it("are requested with the token that is in the file now", async () => {
-      for (const token of ["one", "two"]) await ask(token);
-      assert.deepEqual(tokens, ["Bearer one", "Bearer two"]);
-      const { pods } = await ask("three");
-      assert.equal(pods.get(uid)!["k8s.daemonset.name"], "/pods");
-    });
-
-    it("are not accepted from another server, which is not sent the token", async () => {
-      const before = tokens.length;
-      await assert.rejects(ask("secret", "other"), /certificate/);
-      assert.equal(tokens.length, before);
-    });
-
-    it("fail with the status of a refusal", async () => {
-      await assert.rejects(ask("bad"), /^Error: status 403$/);
-    });
-  });
-});
 
 describe("names from a container runtime's socket", () => {
   let folder = "";
@@ -163,14 +44,29 @@ describe("names from a container runtime's socket", () => {
     server.close();
   });
 
-  it("fail if the answer is not a list", async () => {
-    const socket = join(folder, "other");
-    const server = createSocket((client) => {
-      client.once("data", () => client.end("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull"));
-    });
+  const askDocker = async (answer: unknown): Promise<Answer> => {
+    const socket = join(folder, "docker");
+    await using server = createHttp((_, response) => response.end(JSON.stringify(answer)));
     await new Promise<void>((resolve) => server.listen(socket, resolve));
-    await assert.rejects(new Docker(socket).ask(), /^Error: its answer is not a list of containers$/);
-    server.close();
+    return await new Docker(socket).ask();
+  };
+
+  it("fail if the answer is not a list", async () => {
+    await assert.rejects(askDocker(null), /^Error: its answer is not a list of containers$/);
+  });
+
+  it("do not suffer from an entry of Docker's that is malformed", async () => {
+    const listed = [
+      null,
+      5,
+      {},
+      { Id: 6, Names: ["/six"] },
+      { Id: "a", Names: [7] },
+      { Id: "b", Names: ["/web"] },
+    ];
+    using names = new Names([{ name: "it", ask: () => askDocker(listed) }], recorder().log);
+    await names.start();
+    assert.deepEqual([names.of("a", undefined), names.of("b", undefined)], [{}, { "container.name": "web" }]);
   });
 });
 
@@ -217,6 +113,21 @@ describe("names from containerd", () => {
     process.off("warning", heard);
     assert.equal(containers.size, 20);
     assert.deepEqual(warnings, []);
+  });
+
+  it("do not suffer from a container that is malformed", async () => {
+    const named = Buffer.concat([
+      field(Buffer.from("good")),
+      Buffer.from([0x12, 18]),
+      field(Buffer.from("nerdctl/name")),
+    ]);
+    const good = Buffer.concat([named, Buffer.from([0x12, 2]), Buffer.from("ok")]);
+    const malformed = Buffer.from([0x0a, 99, 1]);
+    const { containers } = await ask((stream, path) => {
+      if (path.includes("Namespaces")) finish(stream, field(field(Buffer.from("n"))));
+      else finish(stream, Buffer.concat([field(malformed), field(good)]));
+    });
+    assert.deepEqual(containers, new Map([["good", { "container.name": "ok" }]]));
   });
 
   it("fail after five seconds in all, even if it keeps answering", async () => {

@@ -23,6 +23,17 @@ export interface Source {
   ask(): Promise<Answer>;
 }
 
+/** Reads each entry of a response; one that is malformed costs only its own names. */
+export function readEach<T>(entries: Iterable<T>, read: (entry: T) => void): void {
+  for (const entry of entries) {
+    try {
+      read(entry);
+    } catch {
+      // Not what the API defines: there is nothing to read in it.
+    }
+  }
+}
+
 /** Milliseconds between two requests, and between two that are made because a container is unknown. */
 const INTERVAL = 5000;
 const SOONEST = 1000;
@@ -191,7 +202,7 @@ function bounded(known: ReadonlyMap<string, Named>): ReadonlyMap<string, Named> 
   const kept = new Map<string, Named>();
   for (const [key, named] of known) {
     if (kept.size === MOST) break;
-    if (key.length > LONGEST) continue;
+    if (typeof key !== "string" || key.length > LONGEST) continue;
     const clean = Object.entries(named).filter(([, value]) => isName(value));
     kept.set(key, Object.fromEntries(clean.map(([name, value]) => [name, cut(value, LONGEST)])));
   }
