@@ -47,9 +47,7 @@ function clients(lines: readonly Line[], more: Met = {}): readonly Met[] {
   }));
 }
 
-describe("the forecast of series", function () {
-  this.timeout(60_000);
-
+describe("the forecast of series", () => {
   before(async function () {
     needsRoot(this);
     await build();

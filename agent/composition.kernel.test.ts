@@ -69,9 +69,7 @@ async function composition() {
   return { container, memory };
 }
 
-describe("the agent's parts", function () {
-  this.timeout(60_000);
-
+describe("the agent's parts", () => {
   before(async function () {
     needsRoot(this);
     await build();

@@ -41,8 +41,7 @@ async function catches(pid: number, number: number): Promise<boolean> {
 /** The first and the last signal that the program handles. */
 const [SIGHUP, SIGIO] = [1, 29];
 
-describe("an agent that gets a signal", function () {
-  this.timeout(120_000);
+describe("an agent that gets a signal", () => {
   let folder: string;
   let file: string;
 

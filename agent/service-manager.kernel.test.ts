@@ -25,8 +25,7 @@ const withoutUnseen = (status: string) =>
 const isStatus = (text: string) => text.startsWith("STATUS=");
 const isAlive = (text: string) => text === "WATCHDOG=1";
 
-describe("an agent started by systemd", function () {
-  this.timeout(120_000);
+describe("an agent started by systemd", () => {
   let folder: string;
 
   before(async function () {

@@ -9,9 +9,7 @@ import { fileURLToPath } from "node:url";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const OBJECTS = ["bpf/tracker/tracker.bpf.o", "plugins/tcplife/tcplife.bpf.o"];
 
-describe("BPF objects", function () {
-  this.timeout(120_000);
-
+describe("BPF objects", () => {
   it("are identical, whichever folder they are built in", () => {
     const folder = mkdtempSync(join(tmpdir(), "wirespan-objects-"));
     try {

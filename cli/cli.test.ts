@@ -22,8 +22,7 @@ function wirespan(args: readonly string[], env: Readonly<Record<string, string>>
   return { code: status, out: stdout, err: stderr };
 }
 
-describe("command line", function () {
-  this.timeout(30_000);
+describe("command line", () => {
   let folder = "";
   before(() => {
     folder = mkdtempSync(join(tmpdir(), "wirespan-cli-"));

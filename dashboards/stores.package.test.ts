@@ -85,9 +85,7 @@ async function rules(staged: StagedStore, ask: Ask, known: Known, time: number):
   return wrong;
 }
 
-describe("dashboards and rules", function () {
-  this.timeout(120_000);
-
+describe("dashboards and rules", () => {
   before(function () {
     needsRoot(this);
     needBackends(this, "prometheus", "victoria");

@@ -26,7 +26,7 @@ describe("createExporters", () => {
     );
     for (let i = 0; i < 700; i++) fanout.span(connectionSpan(i));
     const [one, two] = fanout.exporters;
-    await until(() => one!.counts("span").acknowledged === 700, 20_000);
+    await until(() => one!.counts("span").acknowledged === 700);
     assert.deepEqual(arrived(grpc), upTo(700));
     assert.equal(two!.counts("span").queued, 700);
     http.answer = { kind: "ok" };

@@ -40,8 +40,7 @@ async function useAll() {
 }
 
 describe("the addon", () => {
-  it("leaves no file, no program and no memory behind after 1,000 rounds", async function () {
-    this.timeout(120_000);
+  it("leaves no file, no program and no memory behind after 1,000 rounds", async () => {
     const round = async () => {
       const { object, ring, waker } = await useAll();
       waker.close();

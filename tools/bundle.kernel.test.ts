@@ -9,8 +9,7 @@ import { OtlpSink } from "../test/support/otlp-sink.ts";
 import { scratchClone } from "../test/support/scratch-clone.ts";
 import { run } from "../test/support/workload.ts";
 
-describe("the bundle's file for path: sdk", function () {
-  this.timeout(120_000);
+describe("the bundle's file for path: sdk", () => {
   let clone = "";
   let main = "";
   let sdk = "";

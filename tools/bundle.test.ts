@@ -21,8 +21,7 @@ const wirespan = (clone: string, ...args: string[]) =>
   spawnSync(process.execPath, [join(clone, "dist/wirespan.cjs"), ...args], { encoding: "utf8" });
 const bytes = (clone: string) => FILES.map((name) => readFileSync(join(clone, "dist", name)));
 
-describe("the bundle", function () {
-  this.timeout(120_000);
+describe("the bundle", () => {
   let clone = "";
   before(() => {
     clone = scratchClone();

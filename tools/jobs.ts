@@ -1,4 +1,4 @@
-// Runs mocha on files in separate processes, two at a time, and files that failed beside others again on their own.
+// Runs mocha on files in separate processes, some of them beside each other.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
@@ -12,8 +12,8 @@ export interface Job {
   readonly files: readonly string[];
   /** Nothing else may run meanwhile. */
   readonly alone: boolean;
-  /** Milliseconds a test may take. */
-  readonly timeout: number;
+  /** It starts before those that take less long. */
+  readonly first?: boolean;
   readonly launch?: Launch;
 }
 
@@ -22,8 +22,6 @@ export interface Done {
   readonly job: Job;
   readonly report: Report;
   readonly seconds: number;
-  /** Files that failed beside another job and passed when they were run again on their own. */
-  readonly beside: readonly Failure[];
 }
 
 /** Words in front of Node's path, and between it and mocha's. */
@@ -32,8 +30,8 @@ export interface Launch {
   readonly flags?: readonly string[];
 }
 
-/** If more than these fail beside each other, there is another reason. */
-const AGAIN = 12;
+/** One more than there are processors: most tests of the agent wait more than they compute. */
+const WORKERS = availableParallelism() + 1;
 
 const nothing: Report = { passed: 0, failures: [], reruns: [], skips: [] };
 
@@ -82,25 +80,16 @@ export class Processes {
     }
   }
 
-  /** Jobs that may run beside others first, from both ends of the list; the others one by one. */
+  /** Jobs that may run beside others first, those that take longest before all; then the others one by one. */
   async runAll(jobs: readonly Job[]): Promise<readonly Done[]> {
     const shared = jobs.filter(({ alone }) => !alone);
+    const queue = [...shared.filter(({ first }) => first), ...shared.filter(({ first }) => !first)];
     const done: Done[] = [];
-    const work = async (next: () => Job | undefined) => {
-      for (let job = next(); job && !this.#interrupted; job = next()) done.push(await this.#take(job, false));
+    const work = async () => {
+      for (let job = queue.shift(); job && !this.#interrupted; job = queue.shift())
+        done.push(await this.#take(job, false));
     };
-    const ends = [() => shared.shift(), () => shared.pop()].slice(0, availableParallelism());
-    await Promise.all(ends.map(work));
-    const failed = done.filter(({ report }) => report.failures.length > 0);
-    if (failed.length <= AGAIN) {
-      for (const first of failed) {
-        if (this.#interrupted) break;
-        const again = await this.#take(first.job, true);
-        const passes = again.report.failures.length === 0;
-        const seconds = first.seconds + again.seconds;
-        done[done.indexOf(first)] = { ...again, seconds, beside: passes ? first.report.failures : [] };
-      }
-    }
+    await Promise.all(Array.from({ length: WORKERS }, work));
     for (const job of jobs) {
       if (job.alone && !this.#interrupted) done.push(await this.#take(job, true));
     }
@@ -110,10 +99,10 @@ export class Processes {
   async #take(job: Job, atOnce: boolean): Promise<Done> {
     const start = performance.now();
     const report = await this.mocha(job, atOnce);
-    return { job, report, seconds: (performance.now() - start) / 1000, beside: [] };
+    return { job, report, seconds: (performance.now() - start) / 1000 };
   }
 
-  async mocha({ files, timeout, launch = {} }: Job, atOnce = true): Promise<Report> {
+  async mocha({ files, launch = {} }: Job, atOnce = true): Promise<Report> {
     const { before = [], flags = [] } = launch;
     const out = join(this.#scratch, `${++this.#files}.json`);
     const status = await this.run(
@@ -124,7 +113,6 @@ export class Processes {
         "node_modules/mocha/bin/mocha.js",
         "--reporter=test/support/reporter.ts",
         `--reporter-option=report=${out}`,
-        `--timeout=${timeout}`,
         ...this.#arguments,
         ...files,
       ],

@@ -3,13 +3,13 @@
 export interface Suite {
   readonly files: readonly string[];
   readonly except: readonly string[];
-  /** Milliseconds that a test may take. */
-  readonly timeout: number;
   readonly root: boolean;
-  /** So many files to a process, which runs beside another; absent: one process, alone. */
+  /** So many files to a process, which runs beside others; absent: one process, alone. */
   readonly together?: number;
   /** Those of them that run alone: they look at the whole host. */
   readonly alone?: readonly string[];
+  /** Those of them that take longest, which start first. */
+  readonly first?: readonly string[];
   /** Starts the bundle instead of the sources. */
   readonly bundled?: boolean;
   /** With the addon's sanitizer build; without leak detection, which would report everything that V8 keeps. */
@@ -22,27 +22,23 @@ export const suites: Readonly<Record<string, Suite>> = {
   unit: {
     files: [`${anywhere}/*.test.ts`],
     except: ["**/*.{kernel,backend,vm,package}.test.ts"],
-    timeout: 60_000,
     root: false,
     together: 8,
   },
   fuzz: {
     files: ["config/fuzz.test.ts", "core/bridge/skeletons.test.ts"],
     except: [],
-    timeout: 60_000,
     root: false,
   },
   sanitized: {
     files: ["native/**/*.test.ts"],
     except: ["native/leak.kernel.test.ts"],
-    timeout: 120_000,
     root: true,
     sanitized: true,
   },
   native: {
     files: ["native/**/*.test.ts"],
     except: [],
-    timeout: 120_000,
     root: true,
     together: 1,
     alone: ["native/leak.kernel.test.ts"],
@@ -51,7 +47,6 @@ export const suites: Readonly<Record<string, Suite>> = {
     files: [`${anywhere}/*.kernel.test.ts`],
     // It takes half a minute for each of a dozen faults; their rules are also in store/findings/findings.test.ts.
     except: ["test/system/viewer-faults.kernel.test.ts"],
-    timeout: 120_000,
     root: true,
     together: 1,
     alone: [
@@ -74,7 +69,6 @@ export const suites: Readonly<Record<string, Suite>> = {
       "test/system/viewer-flat.package.test.ts",
     ],
     except: [],
-    timeout: 120_000,
     root: true,
   },
   // All of it once more as users run it.
@@ -85,22 +79,18 @@ export const suites: Readonly<Record<string, Suite>> = {
       "test/system/{whole-agent,live,reload}.kernel.test.ts",
     ],
     except: [],
-    timeout: 120_000,
     root: true,
     together: 1,
     alone: ["test/system/whole-agent.kernel.test.ts"],
     bundled: true,
   },
-  kernels: { files: ["test/kernels/*.vm.test.ts"], except: [], timeout: 60_000, root: true },
+  kernels: { files: ["test/kernels/*.vm.test.ts"], except: [], root: true },
   // Packages, created and installed without the rest of the project; and other tests that take minutes.
-  package: { files: [`${anywhere}/*.package.test.ts`], except: [], timeout: 300_000, root: true },
+  package: { files: [`${anywhere}/*.package.test.ts`], except: [], root: true },
   backend: {
     files: [`${anywhere}/*.backend.test.ts`],
     except: [],
-    timeout: 120_000,
     root: false,
     together: 1,
-    // The results are compared with one namespace's, and the agent sees the host.
-    alone: ["test/backend/examples.backend.test.ts"],
   },
 };

@@ -20,6 +20,9 @@ delete process.env.WIRESPAN_EXPECT_NO_SKIPS;
 /** Tests start the bundle in place of the sources. */
 const BUNDLE: Launch = { before: ["env", "TEST_MAIN=dist/wirespan.cjs"] };
 
+/** As many are named in the summary. */
+const SLOWEST = 12;
+
 const begun = performance.now();
 const [names = "", ...mochaArguments] = process.argv.slice(2);
 const wanted = names.split(",");
@@ -27,9 +30,10 @@ for (const name of wanted) {
   if (name !== "check" && !suites[name])
     throw new Error(`no suite ${name}: check, ${Object.keys(suites).join(", ")}`);
 }
+const slowest: Done[] = [];
 const scratch = mkdtempSync(join(tmpdir(), "wirespan-test-"));
 const processes = new Processes(scratch, mochaArguments);
-const results: (Report & Pick<Done, "seconds" | "beside"> & { name: string })[] = [];
+const results: (Report & { name: string; seconds: number })[] = [];
 try {
   if (wanted.includes("check")) await check();
   const open = wanted.filter((name) => suites[name] && mayRun(name, suites[name]));
@@ -37,6 +41,7 @@ try {
     open.flatMap((name) => (suites[name]!.sanitized ? [] : jobs(name, suites[name]!))),
   );
   for (const [name, some] of Map.groupBy(done, ({ job }) => job.suite)) keep(name!, some);
+  slowest.push(...done.toSorted((a, b) => b.seconds - a.seconds).slice(0, SLOWEST));
   for (const name of open)
     if (suites[name]!.sanitized && !processes.interrupted) await sanitized(name, suites[name]!);
 } finally {
@@ -56,25 +61,28 @@ function filesOf({ files, except }: Suite): string[] {
 }
 
 function jobs(suite: string, of: Suite): Job[] {
-  const { together, alone = [], timeout, bundled } = of;
+  const { together, alone = [], first = [], bundled } = of;
   const files = filesOf(of);
-  const how = { suite, timeout, ...(bundled && { launch: BUNDLE }) };
+  const how = { suite, ...(bundled && { launch: BUNDLE }) };
   if (together === undefined) return [{ ...how, files, alone: true }];
-  const [host = [], shared = []] = [true, false].map((is) =>
-    files.filter((file) => alone.some((glob) => matchesGlob(file, glob)) === is),
-  );
+  const isIn = (globs: readonly string[], file: string) => globs.some((glob) => matchesGlob(file, glob));
+  const host = files.filter((file) => isIn(alone, file));
+  const shared = files.filter((file) => !host.includes(file));
   const groups = Array.from({ length: Math.ceil(shared.length / together) }, (_, i) =>
     shared.slice(i * together, (i + 1) * together),
   );
   return [
-    ...groups.map((some) => ({ ...how, files: some, alone: false })),
+    ...groups.map((some) => ({
+      ...{ ...how, files: some, alone: false },
+      first: some.some((file) => isIn(first, file)),
+    })),
     ...(host.length > 0 ? [{ ...how, files: host, alone: true }] : []),
   ];
 }
 
 function keep(
   name: string,
-  done: readonly Pick<Done, "report" | "seconds" | "beside">[],
+  done: readonly Pick<Done, "report" | "seconds">[],
   more: Partial<Report & { seconds: number }> = {},
 ): void {
   const all = <T>(of: (report: Report) => readonly T[]) => done.flatMap(({ report }) => of(report));
@@ -85,7 +93,6 @@ function keep(
     reruns: all(({ reruns }) => reruns),
     skips: all(({ skips }) => skips),
     seconds: done.reduce((sum, { seconds }) => sum + seconds, 0),
-    beside: done.flatMap(({ beside }) => beside),
     ...more,
   });
 }
@@ -118,11 +125,11 @@ async function sanitized(suite: string, of: Suite): Promise<void> {
   const isBuilt = (await processes.run(["make", "-s", "-C", "native", "sanitize"])) === 0;
   const report: Report = isBuilt
     ? await processes.mocha({
-        ...{ suite, files: filesOf(of), alone: true, timeout: of.timeout },
+        ...{ suite, files: filesOf(of), alone: true },
         launch: { before: sanitizers(), flags: ["--import=./test/support/sanitized.ts"] },
       })
     : { passed: 0, failures: beyondTests("the addon's sanitizer build failed"), reruns: [], skips: [] };
-  keep(suite, [{ report, seconds: (performance.now() - start) / 1000, beside: [] }]);
+  keep(suite, [{ report, seconds: (performance.now() - start) / 1000 }]);
 }
 
 /** A prefix that loads the sanitizers' libraries before all others. */
@@ -145,15 +152,13 @@ function summarise(): boolean {
     const cells = [passed, failures.length, skips.length].map((n) => String(n).padStart(8)).join("");
     console.log(`  ${name.padEnd(8)}${cells}${seconds.toFixed(1).padStart(9)}`);
   }
+  for (const { job, seconds } of slowest)
+    console.log(`  ${seconds.toFixed(1).padStart(7)} s  ${job.suite}: ${job.files.join(" ")}`);
   for (const { name, reruns } of results) {
     for (const { title, message, unseen } of reruns)
       console.log(`  run again (${name}): ${title}: ${sayUnseen(unseen)}: ${brief(message)}`);
   }
   console.log(`  together ${((performance.now() - begun) / 1000).toFixed(1)} s`);
-  for (const { name, beside } of results) {
-    for (const { title, message } of beside)
-      console.log(`  run again alone (${name}): ${title}: ${brief(message)}`);
-  }
   // Repeated at the end, because a truncated log may show nothing else.
   for (const { name, failures } of results) {
     for (const { title, message } of failures) {

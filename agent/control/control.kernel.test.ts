@@ -21,6 +21,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type Agent, MAIN, startAgent } from "../../test/support/agent.ts";
+import { DEADLINE } from "../../test/support/deadline.ts";
 import { needsRoot } from "../../test/support/netns.ts";
 
 const main = fileURLToPath(new URL(`../../${MAIN}`, import.meta.url));
@@ -34,7 +35,7 @@ interface Ran {
 /** One command of the command line, against a socket. */
 function wirespan(...args: string[]): Promise<Ran> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [main, ...args], { timeout: 20_000 }, (error, out, err) =>
+    execFile(process.execPath, [main, ...args], { timeout: DEADLINE }, (error, out, err) =>
       resolve({ code: error ? Number(error.code ?? -1) : 0, out, err }),
     );
   });
@@ -58,8 +59,7 @@ async function answerTo(
   return text(connection).catch(() => "");
 }
 
-describe("the control socket of a running agent", function () {
-  this.timeout(90_000);
+describe("the control socket of a running agent", () => {
   let folder: string;
   let socket: string;
   let agent: Agent;
@@ -176,8 +176,7 @@ describe("the control socket of a running agent", function () {
   });
 });
 
-describe("an existing file at the control socket's path", function () {
-  this.timeout(60_000);
+describe("an existing file at the control socket's path", () => {
   let folder: string;
   before(function () {
     needsRoot(this);

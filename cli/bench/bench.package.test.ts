@@ -10,8 +10,7 @@ import { needsRoot } from "../../test/support/netns.ts";
 import { OtlpSink } from "../../test/support/otlp-sink.ts";
 import type { Measured } from "./measure.ts";
 
-describe("wirespan bench", function () {
-  this.timeout(120_000);
+describe("wirespan bench", () => {
   let folder = "";
 
   before(function () {

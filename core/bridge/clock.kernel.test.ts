@@ -51,9 +51,7 @@ class Points {
   }
 }
 
-describe("a wall clock that is stepped", function () {
-  this.timeout(60_000);
-
+describe("a wall clock that is stepped", () => {
   before(async function () {
     needsRoot(this);
     await build();

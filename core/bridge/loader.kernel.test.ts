@@ -5,8 +5,7 @@ import { watch } from "../../test/support/engine.ts";
 import { needsRoot } from "../../test/support/netns.ts";
 import { installedPlugins } from "../engine/discover.ts";
 
-describe("a kernel that loads programs on functions but attaches none (ENOTSUPP, arm64 before 6.4)", function () {
-  this.timeout(120_000);
+describe("a kernel that loads programs on functions but attaches none (ENOTSUPP, arm64 before 6.4)", () => {
   before(function () {
     needsRoot(this);
   });

@@ -4,12 +4,9 @@ import { readFileSync } from "node:fs";
 import { watch } from "../../test/support/engine.ts";
 import { needsRoot } from "../../test/support/netns.ts";
 import { skip } from "../../test/support/skip.ts";
-import { parts } from "../engine/parts.ts";
 import { KernelSymbols } from "./symbols.ts";
 
-describe("kernel symbols", function () {
-  this.timeout(60_000);
-
+describe("kernel symbols", () => {
   before(function () {
     needsRoot(this);
   });

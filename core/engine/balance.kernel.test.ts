@@ -62,8 +62,7 @@ function namespaces(): Map<string, string> {
 
 const outbound = ({ attributes }: Kept) => attributes["wirespan.connection.direction"] === "outbound";
 
-describe("events that the kernel does not show", function () {
-  this.timeout(60_000);
+describe("events that the kernel does not show", () => {
   let netns: Netns;
   let seen: Watch;
   let puppet: Running;

@@ -24,9 +24,7 @@ function of(watch: Pick<Watch, "spans">, ...namespaces: readonly Netns[]): Kept[
   );
 }
 
-describe("connections", function () {
-  this.timeout(120_000);
-
+describe("connections", () => {
   before(async function () {
     needsRoot(this);
     await build();

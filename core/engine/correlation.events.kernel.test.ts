@@ -19,9 +19,7 @@ const inode = (netns: Netns): number => statSync(netns.path).ino;
 
 const inTraces = (w: ContextWatch) => w.seen.spans.filter(({ name }) => name === "tcp retransmit");
 
-describe("a network event of a request", function () {
-  this.timeout(120_000);
-
+describe("a network event of a request", () => {
   before(function () {
     needsRoot(this);
   });
@@ -185,9 +183,7 @@ describe("a network event of a request", function () {
   });
 });
 
-describe("the start and end of a connection", function () {
-  this.timeout(60_000);
-
+describe("the start and end of a connection", () => {
   before(function () {
     needsRoot(this);
   });

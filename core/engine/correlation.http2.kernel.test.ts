@@ -48,8 +48,7 @@ async function exchange(count: number, streams: number, body: number): Promise<r
   return asked;
 }
 
-describe("trace contexts in HTTP/2", function () {
-  this.timeout(60_000);
+describe("trace contexts in HTTP/2", () => {
   const mine = { "filter.include.pid": String(process.pid) };
 
   before(function () {

@@ -26,9 +26,7 @@ const of = (...all: Netns[]) => ({
   "filter.include.netns": all.map((netns) => statSync(netns.path).ino).join(","),
 });
 
-describe("trace contexts in HTTP/1.1", function () {
-  this.timeout(90_000);
-
+describe("trace contexts in HTTP/1.1", () => {
   before(function () {
     needsRoot(this);
   });

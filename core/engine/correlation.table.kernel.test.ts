@@ -66,8 +66,7 @@ client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 client.close()
 `;
 
-describe("contexts in an application's table", function () {
-  this.timeout(60_000);
+describe("contexts in an application's table", () => {
   let folder: string;
 
   before(async function () {

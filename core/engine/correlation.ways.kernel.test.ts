@@ -15,9 +15,7 @@ const of = (netns: Netns) => ({ "filter.include.netns": String(statSync(netns.pa
 const kept = (w: ContextWatch, direction: string) =>
   w.contexts().flatMap((c) => (c.direction === direction ? [c.traceparent] : []));
 
-describe("trace contexts of requests in unusual ways", function () {
-  this.timeout(60_000);
-
+describe("trace contexts of requests in unusual ways", () => {
   before(function () {
     needsRoot(this);
   });

@@ -90,9 +90,7 @@ function assertLargest(found: readonly Found[], spans: readonly Kept[]): void {
   }
 }
 
-describe("exemplars of histograms", function () {
-  this.timeout(120_000);
-
+describe("exemplars of histograms", () => {
   before(async function () {
     needsRoot(this);
     await build();

@@ -114,9 +114,7 @@ async function traffic(a: Netns, b: Netns): Promise<void> {
   ]);
 }
 
-describe("filters", function () {
-  this.timeout(120_000);
-
+describe("filters", () => {
   before(async function () {
     needsRoot(this);
     await build();

@@ -20,8 +20,7 @@ const LACK =
   "Refused: tp/syscalls/sys_exit_accept4 and tp/syscalls/sys_exit_accept: EPERM: its number is in tracefs, " +
   "which is open to root only: run as root, or mount tracefs and add CAP_DAC_READ_SEARCH.";
 
-describe("a degraded plugin", function () {
-  this.timeout(90_000);
+describe("a degraded plugin", () => {
   before(function () {
     needsRoot(this);
     if (native.tryKind("fentry") === undefined) skip(this, "this kernel lets functions be watched");

@@ -51,9 +51,7 @@ const ALL_KEPT = [
   "outbound connection: -",
 ];
 
-describe("sampling", function () {
-  this.timeout(120_000);
-
+describe("sampling", () => {
   before(async function () {
     needsRoot(this);
     await build();

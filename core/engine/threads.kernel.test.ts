@@ -22,9 +22,7 @@ async function found(w: ContextWatch, count: number): Promise<void> {
   );
 }
 
-describe("thread contexts", function () {
-  this.timeout(90_000);
-
+describe("thread contexts", () => {
   before(function () {
     needsRoot(this);
     if (process.arch !== "x64") skip(this, "contexts of threads are read on x86-64 alone");

@@ -33,9 +33,7 @@ async function sent(watched: Watch, metric: string): Promise<ReadonlyMap<string,
   return found;
 }
 
-describe("names of executables", function () {
-  this.timeout(60_000);
-
+describe("names of executables", () => {
   before(async function () {
     needsRoot(this);
     await build();

@@ -76,7 +76,7 @@ describe("data read from another process", () => {
       child.kill("SIGKILL");
       await once(child, "exit");
     }
-  }).timeout(60_000);
+  });
 
   it("leaves no trace of its arguments in our memory, although they were compared, except for the script's name", async () => {
     const [key, script] = [randomBytes(16).toString("hex"), randomBytes(8).toString("hex")];
@@ -98,5 +98,5 @@ describe("data read from another process", () => {
       await once(child, "exit");
       rmSync(folder, { recursive: true });
     }
-  }).timeout(60_000);
+  });
 });

@@ -16,9 +16,8 @@ function go(...args: readonly string[]): string {
   return stdout;
 }
 
-describe("correlate/go", function () {
+describe("correlate/go", () => {
   // Without a cache, Go compiles its standard library first.
-  this.timeout(300_000);
 
   before(function () {
     if (spawnSync("go", ["version"]).status !== 0) skip(this, "no go on this machine");

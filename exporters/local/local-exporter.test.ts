@@ -26,8 +26,7 @@ const SPEC = { signal: "span", name, description, attributes } as const satisfie
 const SCOPE = { name: "wirespan.connections", version: "1" };
 const RESOURCE = { attributes: { "service.name": "web" } };
 
-describe("the exporter that feeds the page", function () {
-  this.timeout(60_000);
+describe("the exporter that feeds the page", () => {
   let folder: string;
   let exporter: LocalExporter;
   let reports: Report[];

@@ -52,9 +52,7 @@ fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8946, request)`;
   await netns.run("python3", "-c", program);
 }
 
-describe("netqtop with its optional settings", function () {
-  this.timeout(60_000);
-
+describe("netqtop with its optional settings", () => {
   before(async function () {
     needsRoot(this);
     await build();

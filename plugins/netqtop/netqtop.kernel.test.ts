@@ -64,9 +64,7 @@ function sum(rows: readonly Row[], key: string): number {
   return rows.reduce((all, row) => all + Number(row[key] ?? 0), 0);
 }
 
-describe("netqtop", function () {
-  this.timeout(60_000);
-
+describe("netqtop", () => {
   before(async function () {
     needsRoot(this);
     await build();

@@ -119,9 +119,7 @@ async function traffic(a: Netns, b: Netns): Promise<void> {
   await run(b, "datagrams", { server: a, address: A, count: 300, size: 100 });
 }
 
-describe("netqtop on interfaces on top of others", function () {
-  this.timeout(200_000);
-
+describe("netqtop on interfaces on top of others", () => {
   before(async function () {
     needsRoot(this);
     await build();

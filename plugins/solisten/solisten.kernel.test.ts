@@ -34,8 +34,7 @@ function told(call: Call): Row {
   };
 }
 
-describe("solisten", function () {
-  this.timeout(120_000);
+describe("solisten", () => {
   let agent: Agent;
 
   before(async function () {
@@ -123,8 +122,7 @@ for fd in (9999, os.open("/dev/null", 0), socket.socket(type=socket.SOCK_DGRAM).
   });
 });
 
-describe("solisten in the agent", function () {
-  this.timeout(120_000);
+describe("solisten in the agent", () => {
   let watched: Watch;
   let netns: Netns;
 

@@ -45,8 +45,7 @@ async function lateServer(netns: Netns): Promise<ChildProcess> {
   return server;
 }
 
-describe("tcpaccept", function () {
-  this.timeout(120_000);
+describe("tcpaccept", () => {
   let agent: Agent;
 
   before(async function () {

@@ -10,8 +10,7 @@ import { build, pick, run } from "../../test/support/workload.ts";
 
 const DISABLED = "/proc/sys/kernel/io_uring_disabled";
 
-describe("tcpaccept of io_uring", function () {
-  this.timeout(120_000);
+describe("tcpaccept of io_uring", () => {
   let seen: Watch;
 
   before(async function () {

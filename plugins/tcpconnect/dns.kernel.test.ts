@@ -26,8 +26,7 @@ async function startLocal(netns: Netns, ttl = 60): Promise<AsyncDisposable> {
 
 const told = (row: Row) => [row["process.pid"], row["network.peer.address"], row[NAME]];
 
-describe("tcpconnect with names from DNS", function () {
-  this.timeout(120_000);
+describe("tcpconnect with names from DNS", () => {
   let agent: Agent;
 
   before(async function () {

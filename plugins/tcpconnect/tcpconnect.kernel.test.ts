@@ -32,9 +32,7 @@ function assertRow(row: Row | undefined, expected: Row): void {
   assert.deepEqual(Object.fromEntries(Object.keys(expected).map((key) => [key, row[key]])), expected);
 }
 
-describe("tcpconnect", function () {
-  this.timeout(120_000);
-
+describe("tcpconnect", () => {
   before(async function () {
     needsRoot(this);
     await build();
@@ -248,8 +246,7 @@ describe("tcpconnect", function () {
     assert.deepEqual(watched.engine.runners, [host]);
   });
 
-  it("limits its table and counts the rest in one series", async function () {
-    this.timeout(180_000);
+  it("limits its table and counts the rest in one series", async () => {
     await using netns = await Netns.create();
     await using watched = await watch(["tcpconnect"], {
       "plugins.tcpconnect.filter.include.netns": String(inodeOf(netns)),

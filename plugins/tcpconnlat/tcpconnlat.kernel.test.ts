@@ -30,9 +30,7 @@ const RETRANSMITS = "wirespan.tcp.syn.retransmits";
 const REASON = "wirespan.tcp.close.reason";
 const RTT = "wirespan.tcp.rtt.smoothed";
 
-describe("tcpconnlat", function () {
-  this.timeout(120_000);
-
+describe("tcpconnlat", () => {
   before(async function () {
     needsRoot(this);
     await build();

@@ -9,8 +9,7 @@ const REASON = "wirespan.packet.drop.reason";
 const SYN = 2;
 const RST = 4;
 
-describe("tcpdrop: what is a drop", function () {
-  this.timeout(60_000);
+describe("tcpdrop: what is a drop", () => {
   let drops: Drops;
   let net: Pair;
 

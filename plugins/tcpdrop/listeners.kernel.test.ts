@@ -24,8 +24,7 @@ async function patiently(work: Promise<unknown>): Promise<void> {
   await work.catch(() => {});
 }
 
-describe("tcpdrop: what listeners reject", function () {
-  this.timeout(60_000);
+describe("tcpdrop: what listeners reject", () => {
   let drops: Drops;
   let net: Pair;
 

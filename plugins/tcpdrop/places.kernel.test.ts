@@ -23,8 +23,7 @@ async function early(netns: Netns, device: string, match: string): Promise<() =>
     Number(/packets (\d+)/.exec(await netns.run("nft", "list", "table", "netdev", table))![1]);
 }
 
-describe("tcpdrop: where a drop happened", function () {
-  this.timeout(60_000);
+describe("tcpdrop: where a drop happened", () => {
   let drops: Drops;
 
   before(async function () {

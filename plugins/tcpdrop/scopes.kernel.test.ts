@@ -51,9 +51,7 @@ async function deaf(netns: Netns): Promise<AsyncDisposable> {
   return { [Symbol.asyncDispose]: async () => void (await netns.run("nft", "delete table netdev deaf")) };
 }
 
-describe("tcpdrop of connections that are bound to an interface", function () {
-  this.timeout(60_000);
-
+describe("tcpdrop of connections that are bound to an interface", () => {
   before(function () {
     needsRoot(this);
   });
@@ -121,16 +119,22 @@ describe("tcpdrop of connections that are bound to an interface", function () {
     };
     fill();
     assert.ok(filled > 900 && filled <= 1000);
-    // Others on this host connect, too: the quietest of five runs counts.
-    const lost: number[] = [];
-    for (let i = 0; i < 5; i++) {
-      // Connections that have ended meanwhile have made room.
+    const counted = () => {
+      const { lost_tuples: lost = 0, opened_connections: opened = 0 } = drops.watched.counters();
+      return { lost, opened };
+    };
+    // Connections of this host that end meanwhile make room.
+    for (let left = 5; ; left--) {
       fill();
-      const before = drops.watched.counters().lost_tuples ?? 0;
+      const before = counted();
       await run(netns, "clientCloses", { count: 10 });
-      lost.push((drops.watched.counters().lost_tuples ?? 0) - before);
+      const after = counted();
+      const lost = after.lost - before.lost;
+      // Others connect, too.
+      const opened = after.opened - before.opened;
+      assert.ok(lost <= opened, `${lost} for ${opened} ends`);
+      if (lost >= 20) break;
+      assert.ok(left > 0, `${lost} for the 20 ends of ten connections`);
     }
-    const least = Math.min(...lost);
-    assert.ok(least >= 20 && least < 40, `${lost} for the 20 ends of ten connections`);
   });
 });

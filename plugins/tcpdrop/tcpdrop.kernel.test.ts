@@ -42,9 +42,7 @@ function total(agent: Agent, name: string): number {
   return points.filter((row) => row.time === latest).reduce((sum, row) => sum + Number(row.value), 0);
 }
 
-describe("tcpdrop", function () {
-  this.timeout(60_000);
-
+describe("tcpdrop", () => {
   before(async function () {
     needsRoot(this);
     await build();

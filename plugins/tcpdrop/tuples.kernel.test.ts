@@ -29,9 +29,7 @@ async function drops(watched: Watch, rule: Rule): Promise<readonly Kept[]> {
   return told();
 }
 
-describe("tcpdrop of packets without a socket", function () {
-  this.timeout(120_000);
-
+describe("tcpdrop of packets without a socket", () => {
   before(async function () {
     needsRoot(this);
     await build();

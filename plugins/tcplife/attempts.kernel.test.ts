@@ -15,8 +15,7 @@ const families = [
   { family: "IPv6", address: addresses.b6 },
 ] as const;
 
-describe("tcplife of attempts to connect", function () {
-  this.timeout(120_000);
+describe("tcplife of attempts to connect", () => {
   let agent: Agent;
 
   before(async function () {

@@ -52,8 +52,7 @@ async function untilMoved(seen: Watch, expected: Moved): Promise<void> {
   assert.deepEqual(io(await seen.collect()), expected);
 }
 
-describe("tcplife's sums", function () {
-  this.timeout(120_000);
+describe("tcplife's sums", () => {
   let netns: Netns;
 
   before(async function () {
@@ -175,9 +174,7 @@ describe("tcplife's sums", function () {
   });
 });
 
-describe("tcplife's checkpoints", function () {
-  this.timeout(60_000);
-
+describe("tcplife's checkpoints", () => {
   before(async function () {
     needsRoot(this);
     await build();

@@ -23,8 +23,7 @@ const NOTHING = {
   [MIN_RTT]: undefined,
 };
 
-describe("tcplife's measures", function () {
-  this.timeout(120_000);
+describe("tcplife's measures", () => {
   let agent: Agent;
 
   before(async function () {

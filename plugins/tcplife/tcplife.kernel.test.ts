@@ -22,8 +22,7 @@ const families = [
   { family: "IPv6", address: addresses.b6 },
 ] as const;
 
-describe("tcplife", function () {
-  this.timeout(120_000);
+describe("tcplife", () => {
   let agent: Agent;
 
   before(async function () {

@@ -59,9 +59,7 @@ async function blackout(net: Pair) {
   return await running.done();
 }
 
-describe("tcpretrans", function () {
-  this.timeout(60_000);
-
+describe("tcpretrans", () => {
   before(async function () {
     needsRoot(this);
     await build();

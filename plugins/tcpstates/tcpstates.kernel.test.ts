@@ -40,8 +40,7 @@ const ACTIVE = ["closed", "syn_sent", "established", "fin_wait_1", "fin_wait_2",
 const PASSIVE = ["listen", "syn_received", "established", "close_wait", "last_ack", "closed"];
 const LISTENER = ["closed", "listen", "closed"];
 
-describe("tcpstates", function () {
-  this.timeout(120_000);
+describe("tcpstates", () => {
   let agent: Agent;
 
   before(async function () {
@@ -257,8 +256,7 @@ describe("tcpstates", function () {
   });
 });
 
-describe("tcpstates' metrics", function () {
-  this.timeout(120_000);
+describe("tcpstates' metrics", () => {
   let watched: Watch;
   let netns: Netns;
 

@@ -79,9 +79,7 @@ async function assertSums(watched: Watch, expected: Readonly<Record<string, Sums
   assert.deepEqual(await sums(watched), expected);
 }
 
-describe("tcpsubnet", function () {
-  this.timeout(120_000);
-
+describe("tcpsubnet", () => {
   before(async function () {
     needsRoot(this);
     await build();

@@ -79,9 +79,7 @@ function told(watched: Pick<Watch, "events">, by: string): Readonly<Record<strin
   return found;
 }
 
-describe("tcptop", function () {
-  this.timeout(120_000);
-
+describe("tcptop", () => {
   before(async function () {
     needsRoot(this);
     await build();

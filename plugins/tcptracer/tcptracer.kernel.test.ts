@@ -42,8 +42,7 @@ function traced(rows: readonly Row[]) {
 
 const count = (rows: readonly Row[], name: string) => rows.filter((row) => row.name === name).length;
 
-describe("tcptracer", function () {
-  this.timeout(120_000);
+describe("tcptracer", () => {
   let agent: Agent;
 
   before(async function () {

@@ -39,8 +39,7 @@ describe("an agent that exports to a Collector and to Jaeger", () => {
     if (absent) skip(this, absent);
   });
 
-  it("reports one trace per connection with both ends, and softirqs that agree with /proc", async function () {
-    this.timeout(120_000);
+  it("reports one trace per connection with both ends, and softirqs that agree with /proc", async () => {
     await using collector = await startCollector();
     await using jaeger = await startJaeger();
     await using netns = await Netns.create();

@@ -68,8 +68,7 @@ for (const [name, start, quantile] of [
     });
 
     for (const histograms of ["exponential", "explicit"] as const) {
-      it(`agrees with the programs on their connections: quantiles within a bucket, counts exactly (${histograms})`, async function () {
-        this.timeout(120_000);
+      it(`agrees with the programs on their connections: quantiles within a bucket, counts exactly (${histograms})`, async () => {
         await using store = await start();
         await using netns = await Netns.create();
         const example = name === "victoria" ? "victoriametrics" : name;
@@ -103,7 +102,6 @@ describe("an agent that exports to Datadog", () => {
   const key = "0123456789abcdef";
 
   it("delivers its spans to Datadog's intake, through Rotel", async function () {
-    this.timeout(120_000);
     needsRoot(this);
     needBackends(this, "rotel");
     await using intake = await DatadogIntake.start();
@@ -137,7 +135,6 @@ describe("an agent that exports to Datadog", () => {
   });
 
   it("counts by interval: the intervals add up to the total, each connection once", async function () {
-    this.timeout(120_000);
     needsRoot(this);
     needBackends(this, "collector");
     await using collector = await startCollector();
@@ -177,8 +174,7 @@ describe("an agent that exports to everything at once", () => {
     needBackends(this, "collector", "jaeger", "prometheus");
   });
 
-  it("sends each backend what it accepts, in its format, to one of them through the SDK", async function () {
-    this.timeout(120_000);
+  it("sends each backend what it accepts, in its format, to one of them through the SDK", async () => {
     await using collector = await startCollector();
     await using json = await startCollector();
     await using jaeger = await startJaeger();

@@ -36,9 +36,7 @@ function bucketOf(point: ExponentialPoint & ExplicitPoint, value: number): reado
   return [base ** i, base ** (i + 1), count];
 }
 
-describe("exemplars in a Collector's file", function () {
-  this.timeout(120_000);
-
+describe("exemplars in a Collector's file", () => {
   before(async function () {
     needsRoot(this);
     needBackends(this, "collector");
@@ -122,9 +120,7 @@ exporters:
   }
 });
 
-describe("exemplars in Prometheus", function () {
-  this.timeout(120_000);
-
+describe("exemplars in Prometheus", () => {
   before(async function () {
     needsRoot(this);
     needBackends(this, "prometheus", "jaeger");

@@ -122,9 +122,7 @@ async function check(store: MetricStore, truths: readonly Truth[], of = ""): Pro
   return [...found].sort();
 }
 
-describe("two replicas of two versions of a service in Prometheus", function () {
-  this.timeout(120_000);
-
+describe("two replicas of two versions of a service in Prometheus", () => {
   before(function () {
     needsRoot(this);
     needBackends(this, "prometheus");

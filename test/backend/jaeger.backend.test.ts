@@ -49,9 +49,7 @@ async function faultsOf(jaeger: Jaeger, traces: readonly ShownTrace[]): Promise<
   return faults;
 }
 
-describe("traces in Jaeger", function () {
-  this.timeout(180_000);
-
+describe("traces in Jaeger", () => {
   before(async function () {
     needsRoot(this);
     needBackends(this, "jaeger");

@@ -31,8 +31,7 @@ interface Forecast {
   readonly series: readonly ExpectedSeries[];
 }
 
-describe("all plugins under a mixed load, into a Collector", function () {
-  this.timeout(180_000);
+describe("all plugins under a mixed load, into a Collector", () => {
   let exports: readonly Export[];
   let mixed: Mixed;
   let forecast: Forecast;

@@ -9,9 +9,7 @@ import { startCollector } from "./collector.ts";
 import { needBackends } from "./find.ts";
 import { attributesOf } from "./otlp.ts";
 
-describe("sampled traces in a Collector", function () {
-  this.timeout(120_000);
-
+describe("sampled traces in a Collector", () => {
   before(async function () {
     needsRoot(this);
     needBackends(this, "collector");

@@ -24,8 +24,7 @@ describe("series in Prometheus", () => {
     needBackends(this, "prometheus");
   });
 
-  it("show the first that a counter counted, and end when what they are of has ended", async function () {
-    this.timeout(60_000);
+  it("show the first that a counter counted, and end when what they are of has ended", async () => {
     await using store = await startPrometheus();
     await using netns = await Netns.create();
     await using _ = await startAgent([], {

@@ -28,8 +28,7 @@ const CONFINED = [
   ]),
 ];
 
-describe("the container images", function () {
-  this.timeout(300_000);
+describe("the container images", () => {
   const resources = new DisposableStack();
   let folder = "";
   let podman: Podman;

@@ -57,8 +57,7 @@ function countNames(all: readonly Told[]): Record<string, number> {
   );
 }
 
-before("npm run test:kernels", async function () {
-  this.timeout(60_000);
+before("npm run test:kernels", async () => {
   await build();
   // Stores compiled code where the guests, for which compiling is slow, find it.
   await output(node, ["cli/main.ts", "doctor"]).catch(() => {});

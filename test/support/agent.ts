@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { DEADLINE } from "./deadline.ts";
 import { end, type Netns } from "./netns.ts";
 import { countUnseen } from "./unseen.ts";
 
@@ -30,7 +31,7 @@ export interface AgentOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** YAML, written to a file that `--config` names. */
   readonly config?: string;
-  /** Milliseconds until it must be ready, and until it must have ended; 30,000 by default. */
+  /** Milliseconds until it must be ready, and until it must have ended; DEADLINE by default. */
   readonly limit?: number;
 }
 
@@ -82,7 +83,7 @@ export class Agent implements AsyncDisposable {
   readonly #ended: Promise<Ended>;
   readonly #counted: () => Promise<void>;
 
-  constructor(child: ChildProcess, folder: string, { limit = 30_000, through = [] }: AgentOptions) {
+  constructor(child: ChildProcess, folder: string, { limit = DEADLINE, through = [] }: AgentOptions) {
     this.#child = child;
     this.#folder = folder;
     this.#limit = limit;

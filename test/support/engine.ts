@@ -11,6 +11,7 @@ import { createLog } from "../../core/plugin/log.ts";
 import type { Plugin } from "../../core/plugin/plugin.ts";
 import type { AnyAttributes, Metric, Resource, Span, Time } from "../../core/plugin/signals.ts";
 import { type Native, native as real } from "../../native/index.ts";
+import { DEADLINE } from "./deadline.ts";
 import { countUnseen } from "./unseen.ts";
 
 /** A span or event, with its ids in hexadecimal, that outlives the call which emitted it. */
@@ -32,6 +33,9 @@ export interface Kept {
   /** `traceId-spanId` of each. */
   readonly links: readonly string[];
 }
+
+/** Milliseconds without what is waited for, after which the agent is asked whether it was shown. */
+const PATIENCE = 10_000;
 
 const hex = (id: Uint8Array | undefined): string => (id ? Buffer.from(id).toString("hex") : "");
 
@@ -75,10 +79,7 @@ export class Watch implements AsyncDisposable {
   constructor(engine: Engine, plugins: readonly Plugin[]) {
     this.engine = engine;
     this.#plugins = plugins;
-    this.#ends = countUnseen(async (settled) => {
-      if (settled) await engine.settle();
-      return engine.unseen + (engine.correlation?.unread.unseen ?? 0);
-    });
+    this.#ends = countUnseen((settled) => this.#countUnseen(settled));
     engine.run({
       span: (span) => {
         const { spec, parentSpanId, traceState, error, kind, start, end, attributes, resource, links } = span;
@@ -103,13 +104,25 @@ export class Watch implements AsyncDisposable {
     });
   }
 
-  /** Waits until `enough` holds, reading the rings meanwhile; throws if it takes longer than 20 s. */
+  /** Waits until `enough` holds, reading the rings meanwhile; throws if it does not come. */
   async until(what: string, enough: () => boolean): Promise<void> {
-    for (const end = performance.now() + 20_000; performance.now() < end; await delay(10)) {
+    const begun = performance.now();
+    let look = begun + PATIENCE;
+    for (const end = begun + DEADLINE; performance.now() < end; await delay(10)) {
       this.engine.drain();
       if (enough()) return;
+      if (performance.now() < look) continue;
+      // What the kernel did not show does not come.
+      if ((await this.#countUnseen(true)) > 0) break;
+      look += PATIENCE;
     }
-    throw new Error(`no ${what} in 20 s; ${this.spans.length} spans, ${this.events.length} events`);
+    const seconds = ((performance.now() - begun) / 1000).toFixed();
+    throw new Error(`no ${what} in ${seconds} s; ${this.spans.length} spans, ${this.events.length} events`);
+  }
+
+  async #countUnseen(settled: boolean): Promise<number> {
+    if (settled) await this.engine.settle();
+    return this.engine.unseen + (this.engine.correlation?.unread.unseen ?? 0);
   }
 
   collect(): Promise<readonly Metric[]> {

@@ -6,6 +6,7 @@ import type { OtlpGrpcConfig, OtlpHttpConfig } from "../../exporters/config.ts";
 import type { Exporter, Kind } from "../../exporters/exporter.ts";
 import type { Fanout } from "../../exporters/fanout.ts";
 import { createExporters } from "./create-exporters.ts";
+import { DEADLINE } from "./deadline.ts";
 import type { OtlpSink } from "./otlp-sink.ts";
 import { connectionSpan, numberOf } from "./telemetry.ts";
 
@@ -121,11 +122,11 @@ export const upTo = (count: number): number[] => Array.from({ length: count }, (
 const withoutZeros = (counts: Readonly<Record<string, number>>) =>
   Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
 
-/** Waits until `claim` holds; fails after `ms`. */
-export async function until(claim: () => boolean, ms: number): Promise<void> {
-  const end = performance.now() + ms;
+/** Waits until `claim` holds. */
+export async function until(claim: () => boolean): Promise<void> {
+  const end = performance.now() + DEADLINE;
   while (!claim()) {
-    assert.ok(performance.now() < end, `not within ${ms} ms: ${claim.toString()}`);
+    assert.ok(performance.now() < end, `not within ${DEADLINE} ms: ${claim.toString()}`);
     await delay(5);
   }
 }

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { AGENT_FLAGS, MAIN } from "./agent.ts";
+import { DEADLINE } from "./deadline.ts";
 
 const clone = fileURLToPath(new URL("../..", import.meta.url));
 const node = process.execPath.replace(clone, "./");
@@ -19,13 +20,13 @@ export interface LaunchOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Called when it is ready; it is asked to end afterwards. */
   readonly ready?: (pid: number) => Promise<void> | void;
-  /** Milliseconds until it is killed; 30,000 by default. */
+  /** Milliseconds until it is killed; DEADLINE by default. */
   readonly limit?: number;
 }
 
 /** `wirespan ARGS`; one that runs until it is stopped is stopped when it is ready. */
 export async function launch(args: readonly string[], options: LaunchOptions = {}): Promise<Launched> {
-  const { launcher = [], env = {}, ready = () => {}, limit = 30_000 } = options;
+  const { launcher = [], env = {}, ready = () => {}, limit = DEADLINE } = options;
   const [program, ...words] = [...launcher, node, ...AGENT_FLAGS, MAIN, ...args];
   const child = spawn(program!, words, {
     cwd: clone,

@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { DEADLINE } from "./deadline.ts";
 import { skip } from "./skip.ts";
 import { countUnseen } from "./unseen.ts";
 
@@ -45,7 +46,7 @@ export class Terminal implements AsyncDisposable {
   }
 
   /** Looks until the screen has `what`; throws with the screen if it has not within `limit` milliseconds. */
-  async until(what: RegExp, limit = 30_000): Promise<readonly string[]> {
+  async until(what: RegExp, limit = DEADLINE): Promise<readonly string[]> {
     const end = performance.now() + limit;
     for (;;) {
       const lines = await this.screen();

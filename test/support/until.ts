@@ -1,5 +1,6 @@
 // Waiting for what another process does.
 import { setTimeout as sleep } from "node:timers/promises";
+import { DEADLINE } from "./deadline.ts";
 
 /**
  * Calls `look` every 50 ms until it returns something other than undefined or false, and returns that. After `ms` it
@@ -8,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 export async function until<T>(
   what: string,
   look: () => Promise<T | undefined | false> | T | undefined | false,
-  ms = 20_000,
+  ms = DEADLINE,
 ): Promise<T> {
   const end = performance.now() + ms;
   for (;;) {

@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import type { Cgroup } from "./cgroup.ts";
+import { DEADLINE } from "./deadline.ts";
 import { end, type Netns, output } from "./netns.ts";
 import { type Case, type Line, type Lines, one, pick } from "./workload-lines.ts";
 
@@ -48,7 +49,7 @@ export interface Options {
   readonly cgroup?: Cgroup;
   /** In addition to this process's own environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** After how many milliseconds the run is ended and fails; 60,000 by default. */
+  /** After how many milliseconds the run is ended and fails; twice DEADLINE by default. */
   readonly limit?: number;
 }
 
@@ -77,7 +78,7 @@ export async function run(netns: Netns, name: Case, options: Options = {}): Prom
 /** Starts a case that is to be watched or controlled. */
 export async function start(netns: Netns, name: Case, options: Options = {}): Promise<Running> {
   await build();
-  const { server, cgroup, env, limit = 60_000, ...words } = options;
+  const { server, cgroup, env, limit = 2 * DEADLINE, ...words } = options;
   const args = Object.entries(words).map(([key, value]) => `${key}=${value}`);
   if (server) args.push(`serverNetns=${server.path}`);
   const enter = cgroup ? ["sh", "-c", 'echo 0 >"$0" && exec "$@"', cgroup.processes] : [];

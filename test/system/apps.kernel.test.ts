@@ -10,9 +10,7 @@ const pairs: readonly (readonly [client: Language, server: Language])[] = [
   ["node", "go"],
 ];
 
-describe("applications", function () {
-  this.timeout(180_000); // the first Go build compiles the standard library
-
+describe("applications", () => {
   before(function () {
     needsRoot(this);
   });

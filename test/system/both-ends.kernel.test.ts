@@ -64,8 +64,7 @@ ${settings}`;
 
 const traceIds = (spans: readonly DecodedSpan[]): string[] => spans.map(({ traceId }) => traceId).sort();
 
-describe("both ends", function () {
-  this.timeout(180_000);
+describe("both ends", () => {
   let net: Routed;
   let direct: Pair;
   let sides: readonly [client: Side, server: Side];

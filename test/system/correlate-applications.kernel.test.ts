@@ -19,9 +19,7 @@ import { until } from "../support/until.ts";
 const root = join(import.meta.dirname, "../..");
 const only = (netns: Netns) => ({ "filter.include.netns": String(statSync(netns.path).ino) });
 
-describe("the trace contexts of an application", function () {
-  this.timeout(120_000);
-
+describe("the trace contexts of an application", () => {
   before(function () {
     needsRoot(this);
   });

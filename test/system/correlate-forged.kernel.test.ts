@@ -16,9 +16,7 @@ interface Said {
 const forge = join(import.meta.dirname, "../loss/forge.py");
 const FORGED = size(3000, 100_000);
 
-describe("a table's labels", function () {
-  this.timeout(180_000);
-
+describe("a table's labels", () => {
   before(function () {
     needsRoot(this);
   });

@@ -24,8 +24,7 @@ interface Account {
 
 const correlate = join(import.meta.dirname, "../../correlate");
 
-describe("labels from Python and Go", function () {
-  this.timeout(300_000);
+describe("labels from Python and Go", () => {
   const folder = mkdtempSync(join(tmpdir(), "wirespan-correlate-"));
   const certificates = new Certificates(folder);
 

@@ -24,9 +24,7 @@ async function spans(seen: Watch, netns: Netns, expected: number): Promise<reado
   return here();
 }
 
-describe(`${count} at once`, function () {
-  this.timeout(180_000);
-
+describe(`${count} at once`, () => {
   before(async function () {
     needsRoot(this);
     await build();

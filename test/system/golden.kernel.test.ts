@@ -40,8 +40,7 @@ const linkHeader = 14;
 /** The perf buffers of libbpf-tools lose some on a busy machine. They never report more. */
 const missable = 2;
 
-describe("the thirteen tools over the golden workload", function () {
-  this.timeout(120_000);
+describe("the thirteen tools over the golden workload", () => {
   const printed = new Map<string, readonly Row[]>();
   let carried: { readonly bytes: number; readonly packets: number };
   let peers: readonly Drawn[] = [];

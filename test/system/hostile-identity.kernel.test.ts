@@ -19,8 +19,7 @@ function resident({ pid }: Agent): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]);
 }
 
-describe(`${count} processes that claim others' names, of 15 kB`, function () {
-  this.timeout(300_000);
+describe(`${count} processes that claim others' names, of 15 kB`, () => {
   let folder = "";
 
   before(async function () {

@@ -39,9 +39,7 @@ const cart = (version: number) => ({
   OTEL_RESOURCE_ATTRIBUTES: `service.version=${version}`,
 });
 
-describe("the identity of sums", function () {
-  this.timeout(60_000);
-
+describe("the identity of sums", () => {
   before(async function () {
     needsRoot(this);
     await build();

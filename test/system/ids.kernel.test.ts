@@ -66,8 +66,7 @@ function askEvent(
   return event.toString("hex", 48);
 }
 
-describe("ids made in the kernel", function () {
-  this.timeout(60_000);
+describe("ids made in the kernel", () => {
   let object: BpfObject;
 
   before(async function () {

@@ -90,9 +90,7 @@ function misses(seen: Watch): number {
   return programsOf(seen.engine.objects).find(({ name }) => name === "on_state")!.misses;
 }
 
-describe("an event that interrupts a program", function () {
-  this.timeout(120_000);
-
+describe("an event that interrupts a program", () => {
   before(async function () {
     needsRoot(this);
     await build();

@@ -36,8 +36,7 @@ function systemdMount(): string | undefined {
     .find((m) => m[2] === "cgroup" && m[3]?.includes("name=systemd"))?.[1];
 }
 
-describe("kinds of processes", function () {
-  this.timeout(60_000);
+describe("kinds of processes", () => {
   const own = `wirespan-kinds-${process.pid}.slice`;
   let folder = "";
   let port = "";

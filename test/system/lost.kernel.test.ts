@@ -21,9 +21,7 @@ function losses({ stderr }: Ended): Loss[] {
 
 const sumOf = (found: readonly Loss[]): number => found.reduce((sum, { count }) => sum + count, 0);
 
-describe("an agent that shuts down", function () {
-  this.timeout(60_000);
-
+describe("an agent that shuts down", () => {
   before(function () {
     needsRoot(this);
   });

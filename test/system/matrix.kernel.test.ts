@@ -81,9 +81,7 @@ async function bytes(watched: Watch): Promise<readonly (readonly number[])[]> {
   ]);
 }
 
-describe("the reports of every case", function () {
-  this.timeout(60_000);
-
+describe("the reports of every case", () => {
   before(async function () {
     needsRoot(this);
     await build();

@@ -437,9 +437,7 @@ const mistakes: Readonly<Record<string, () => Promise<Mistake>>> = {
   }),
 };
 
-describe("mistakes about exporters", function () {
-  this.timeout(30_000);
-
+describe("mistakes about exporters", () => {
   before(function () {
     if (!hasOpenssl()) skip(this, "needs openssl");
     folder = mkdtempSync(join(tmpdir(), "wirespan-mistakes-"));

@@ -39,8 +39,7 @@ const GRANT = "(AmbientCapabilities= in a unit, --cap-add of a container)";
 const NEEDS = "connections: loading BPF requires root, or CAP_BPF and CAP_PERFMON";
 const RAISE = "raise the limit (ulimit -n 1024, LimitNOFILE= in a unit)";
 
-describe("a mistake", function () {
-  this.timeout(90_000);
+describe("a mistake", () => {
   let folder: string;
   const path = (name: string): string => join(folder, name);
 

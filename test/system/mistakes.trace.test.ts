@@ -64,8 +64,7 @@ const mistakes: readonly (readonly [words: string, says: string | RegExp])[] = [
   ],
 ];
 
-describe("mistakes in trace options", function () {
-  this.timeout(60_000);
+describe("mistakes in trace options", () => {
   for (const [words, says] of mistakes) {
     it(`trace ${words}`, () => {
       const { status, stderr, stdout } = spawnSync(process.execPath, [main, "trace", ...words.split(" ")], {

@@ -66,9 +66,7 @@ function pidNamespaceOf(agent: Agent): string {
 // With halfClose the client lives on while it waits for the answer, so that /proc can be read.
 const load = new URL("../workload/build/load", import.meta.url).pathname;
 
-describe("an agent in its own namespaces", function () {
-  this.timeout(60_000);
-
+describe("an agent in its own namespaces", () => {
   before(async function () {
     needsRoot(this);
     await build();

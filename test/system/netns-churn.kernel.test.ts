@@ -20,9 +20,7 @@ const namespaceOf = (a: AnyAttributes) => [
   a["wirespan.netns.name"],
 ];
 
-describe("network namespaces that come and go", function () {
-  this.timeout(120_000);
-
+describe("network namespaces that come and go", () => {
   before(async function () {
     needsRoot(this);
     await build();

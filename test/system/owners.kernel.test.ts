@@ -42,9 +42,7 @@ async function ports(watched: Watch, last: number): Promise<readonly unknown[]> 
   return all();
 }
 
-describe("filters on owners", function () {
-  this.timeout(60_000);
-
+describe("filters on owners", () => {
   before(async function () {
     needsRoot(this);
     await build();

@@ -133,8 +133,7 @@ function assertOwner(kind: Kind, lines: readonly Line[], rows: readonly Row[], s
 const isInbound = (row: Readonly<Record<string, unknown>>) =>
   row["wirespan.connection.direction"] === "inbound";
 
-describe("accepted connections", function () {
-  this.timeout(120_000);
+describe("accepted connections", () => {
   let agent: Agent;
   let plain: Watch;
   let accepting: Watch;

@@ -96,9 +96,7 @@ function cases({ a, b }: Pair): Readonly<Record<string, Case>> {
   };
 }
 
-describe("parents", function () {
-  this.timeout(120_000);
-
+describe("parents", () => {
   before(async function () {
     needsRoot(this);
     await build();
@@ -150,9 +148,7 @@ describe("parents", function () {
   });
 });
 
-describe("the status of a failure", function () {
-  this.timeout(60_000);
-
+describe("the status of a failure", () => {
   before(async function () {
     needsRoot(this);
     await build();

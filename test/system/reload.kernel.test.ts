@@ -59,8 +59,7 @@ ${more}`;
 
   const reload = () => execute(process.execPath, [main, "reload", "--socket", `${folder}/control.sock`]);
 
-  it("stops and starts one plugin without costing another a single connection", async function () {
-    this.timeout(90_000);
+  it("stops and starts one plugin without costing another a single connection", async () => {
     await using sink = await OtlpSink.start("grpc");
     await using netns = await Netns.create();
     const file = join(folder, "wirespan.yaml");
@@ -99,8 +98,7 @@ ${more}`;
     assert.ok(sums.size >= 3, "the sums of softirqs began anew with each start");
   });
 
-  it("does not remove the tables of a running collection", async function () {
-    this.timeout(60_000);
+  it("does not remove the tables of a running collection", async () => {
     const off = { "plugins.softirqs.enabled": "false" };
     await using seen = await watch(["tcptop", "tcplife", "softirqs"]);
     for (let i = 0; i < 10; i++) {
@@ -176,8 +174,7 @@ ${more}`;
     await seen.until("listen()", () => listening() > count);
   });
 
-  it("applies its new filter to a restarted plugin's spans, and reports what requires a restart", async function () {
-    this.timeout(60_000);
+  it("applies its new filter to a restarted plugin's spans, and reports what requires a restart", async () => {
     await using sink = await OtlpSink.start("grpc");
     await using netns = await Netns.create();
     const file = join(folder, "wirespan.yaml");
@@ -220,8 +217,7 @@ ${more}`;
     assert.deepEqual([...new Set(directions)], ["inbound"]);
   });
 
-  it("changes nothing if it is invalid, and reports why", async function () {
-    this.timeout(60_000);
+  it("changes nothing if it is invalid, and reports why", async () => {
     await using sink = await OtlpSink.start("grpc");
     const file = join(folder, "wirespan.yaml");
     await writeFile(file, yaml(sink, true));
@@ -251,8 +247,7 @@ ${more}`;
     assert.ok(stderr.some((line) => line.includes("the running configuration is unchanged")));
   });
 
-  it("warns of a second agent on the host", async function () {
-    this.timeout(60_000);
+  it("warns of a second agent on the host", async () => {
     await using sink = await OtlpSink.start("grpc");
     const file = join(folder, "wirespan.yaml");
     await writeFile(file, yaml(sink, true));

@@ -60,8 +60,7 @@ class Stuck implements Disposable {
 const rss = (pid: number) =>
   Number(/VmRSS:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
 
-describe("a reader that stalls", function () {
-  this.timeout(180_000);
+describe("a reader that stalls", () => {
   let folder: string;
 
   before(function () {
@@ -171,7 +170,6 @@ exporters:
 
 describe("a full disk under standard error", () => {
   it("does not end the agent", async function () {
-    this.timeout(60_000);
     needsRoot(this);
     await using sink = await OtlpSink.start("http");
     const full = openSync("/dev/full", "w");

@@ -79,8 +79,7 @@ async function observe(plugins: readonly Plugin[]): Promise<Observed> {
   };
 }
 
-describe("all plugins at once", function () {
-  this.timeout(120_000);
+describe("all plugins at once", () => {
   let plugins: readonly Plugin[];
   let together: Observed;
   const reported = new Map<string, Report>();

@@ -183,8 +183,7 @@ const FAULTS: readonly Fault[] = [
   },
 ];
 
-describe("staged faults", function () {
-  this.timeout(300_000);
+describe("staged faults", () => {
   let folder: string;
   let net: Pair;
   let agent: Agent;

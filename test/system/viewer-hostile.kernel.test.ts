@@ -22,9 +22,7 @@ const NAMES = [
 const SCREENS = ["/", "/connections", "/latency", "/topology", "/losses", "/listeners", "/host", "/agent"];
 const LOG: Log = { error() {}, warn() {}, info() {}, debug() {} };
 
-describe("the page with hostile names", function () {
-  this.timeout(120_000);
-
+describe("the page with hostile names", () => {
   it("executes none of them on any screen, and shows them as they are", async function () {
     await using stack = new AsyncDisposableStack();
     const browser = await openBrowser(this);

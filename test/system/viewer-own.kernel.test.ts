@@ -24,8 +24,7 @@ const server = createServer((_, answer) => answer.end()).listen(0, "127.0.0.1", 
   server.close();
 });`;
 
-describe("the page's own connections", function () {
-  this.timeout(120_000);
+describe("the page's own connections", () => {
   before(function () {
     needsRoot(this);
   });
@@ -73,8 +72,7 @@ exporters: { c: { type: console, format: json, rate: 1000 } }
   });
 });
 
-describe("a page that has just been started", function () {
-  this.timeout(60_000);
+describe("a page that has just been started", () => {
   before(function () {
     needsRoot(this);
   });

@@ -42,8 +42,7 @@ print("ready", flush=True)
 sys.stdin.read()
 `;
 
-describe("the page", function () {
-  this.timeout(300_000);
+describe("the page", () => {
   let folder: string;
   let netns: Netns;
   let agent: Agent;

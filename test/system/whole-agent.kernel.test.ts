@@ -32,8 +32,7 @@ describe("the agent with every plugin", () => {
   });
 
   for (const protocol of ["grpc", "http"] as const) {
-    it(`exports nothing over ${protocol} that differs from its declaration`, async function () {
-      this.timeout(60_000);
+    it(`exports nothing over ${protocol} that differs from its declaration`, async () => {
       await using sink = await OtlpSink.start(protocol);
       await using netns = await Netns.create();
       await using agent = await startExporting(sink);
@@ -57,8 +56,7 @@ describe("the agent with every plugin", () => {
     /** The namespace's own counters. */
     let moved: Readonly<Record<string, number>>;
 
-    before(async function () {
-      this.timeout(120_000);
+    before(async () => {
       await using netns = await Netns.create();
       sink = await OtlpSink.start("grpc");
       await using agent = await startExporting(sink, netns);

@@ -13,9 +13,7 @@ const { EADDRINUSE, EMFILE } = constants.errno;
 const ESTABLISHED = 1;
 const ms = 1e6;
 
-describe("workloads", function () {
-  this.timeout(60_000);
-
+describe("workloads", () => {
   before(async function () {
     needsRoot(this);
     await build();

@@ -13,9 +13,7 @@ const { ECONNREFUSED, ECONNRESET, EHOSTUNREACH, EINPROGRESS, ENETUNREACH, ETIMED
 const SYN_SENT = 2;
 const ms = 1e6;
 
-describe("workloads", function () {
-  this.timeout(60_000);
-
+describe("workloads", () => {
   before(async function () {
     needsRoot(this);
     await build();

@@ -11,9 +11,7 @@ import { build, netnsCookie, one, pick, run, start } from "../support/workload.t
 const { ECONNREFUSED, ECONNRESET, EPIPE } = constants.errno;
 const ms = 1e6;
 
-describe("workloads", function () {
-  this.timeout(60_000);
-
+describe("workloads", () => {
   before(async function () {
     needsRoot(this);
     await build();

@@ -8,8 +8,7 @@ import { allPackages } from "../../test/support/all-packages.ts";
 import { skip } from "../../test/support/skip.ts";
 import { version } from "./version.ts";
 
-describe("the correlate packages", function () {
-  this.timeout(300_000);
+describe("the correlate packages", () => {
   let packages = "";
   let folder = "";
   before(() => {

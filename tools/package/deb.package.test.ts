@@ -19,8 +19,7 @@ shutdown: { timeout: 1s }
 exporters: { nobody: { type: otlp_grpc, endpoint: "http://127.0.0.1:1" } }
 `;
 
-describe("the Debian package", function () {
-  this.timeout(300_000);
+describe("the Debian package", () => {
   let root: RootFs;
   let machine: Machine;
   let deb = "";

@@ -32,8 +32,7 @@ function listed(folder: string): string[] {
     .sort();
 }
 
-describe("packages for Linux distributions", function () {
-  this.timeout(300_000);
+describe("packages for Linux distributions", () => {
   let folder = "";
   let scratch = "";
   let deb = "";

@@ -47,8 +47,7 @@ const systems: Readonly<Record<string, (context: Mocha.Context) => Promise<BareS
 };
 
 for (const [name, make] of Object.entries(systems)) {
-  describe(`the npm packages on ${name}`, function () {
-    this.timeout(300_000);
+  describe(`the npm packages on ${name}`, () => {
     let root: BareSystem | undefined;
     let binary = "";
     let enter: readonly string[] = [];

@@ -11,9 +11,7 @@ import { RootFs } from "../../test/support/rootfs.ts";
 /** The user is root already; apt asks nothing. */
 const AS_ROOT = `set -e; cd /clone; export DEBIAN_FRONTEND=noninteractive; sudo() { "$@"; }`;
 
-describe("the README's lines", function () {
-  this.timeout(300_000);
-
+describe("the README's lines", () => {
   for (const release of ["bookworm", "trixie"] as const) {
     it(`install the service on a bare Debian ${release}, without a network`, async function () {
       needsRoot(this);

@@ -13,8 +13,7 @@ import { skip } from "../../test/support/skip.ts";
 const UNIT = "wirespan.service";
 const CONFIG = "/etc/wirespan/wirespan.yaml";
 
-describe("the RPM package", function () {
-  this.timeout(300_000);
+describe("the RPM package", () => {
   let root: RootFs;
   let machine: Machine;
   let file = "";

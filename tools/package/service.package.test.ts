@@ -19,8 +19,7 @@ const DROP_IN = "/usr/share/doc/wirespan/examples/names.conf";
 /** Where nothing answers. */
 const PEER = "10.213.7.2";
 
-describe("the installed service", function () {
-  this.timeout(300_000);
+describe("the installed service", () => {
   let sink: OtlpSink;
   /** Where the observed services are, and what they cannot reach. */
   let netns: Netns;

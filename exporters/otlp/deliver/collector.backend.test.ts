@@ -24,8 +24,7 @@ describe("OTLP into a Collector", () => {
   ] as const) {
     for (const compression of ["gzip", "none"] as const) {
       const name = [type, ...Object.values(way)].join(", ");
-      it(`arrives unchanged over ${name} with compression ${compression}`, async function () {
-        this.timeout(30_000);
+      it(`arrives unchanged over ${name} with compression ${compression}`, async () => {
         await using collector = await startCollector();
         const endpoint = type === "otlp_grpc" ? collector.grpc : collector.http;
         const signals = ["traces", "metrics", "logs"] as const;

@@ -4,9 +4,7 @@ import { Exporting } from "../../../test/support/exporting.ts";
 import { OtlpSink } from "../../../test/support/otlp-sink.ts";
 import { acceptedMetric, dropEvent } from "../../../test/support/telemetry.ts";
 
-describe("OTLP to an endpoint without a configured protocol", function () {
-  this.timeout(20_000);
-
+describe("OTLP to an endpoint without a configured protocol", () => {
   it("is HTTP if an HTTP server answers: nothing is lost, and one line reports it", async () => {
     await using sink = await OtlpSink.start("http");
     await using made = await Exporting.to(sink.endpoint, { detect: true });

@@ -52,9 +52,7 @@ const exporting = (fake: Fake, timeoutMs = 2000): Promise<Exporting> =>
 const PARTIAL = Buffer.from([0x0a, 6, 0x08, 3, 0x12, 2, 0x6e, 0x6f]);
 const JSON_PARTIAL = '{"partialSuccess":{"rejectedSpans":"3","errorMessage":"no"}}';
 
-describe("OTLP/HTTP to a backend that misbehaves", function () {
-  this.timeout(30_000);
-
+describe("OTLP/HTTP to a backend that misbehaves", () => {
   it("counts a response that confirms nothing as unconfirmed, and logs its beginning once", async () => {
     const answers: readonly [what: string, body: string | Buffer, headers?: Record<string, string>][] = [
       ["a page", "<html><head><title>Sign\nin</title></head></html>", { "content-type": "text/html" }],

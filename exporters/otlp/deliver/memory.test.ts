@@ -30,9 +30,7 @@ async function used(): Promise<number> {
   return heapUsed + arrayBuffers;
 }
 
-describe("memory during an outage", function () {
-  this.timeout(60_000);
-
+describe("memory during an outage", () => {
   const make = async (queueBytes: number, path: "lean" | "sdk" = "lean") =>
     createExporters(
       {

@@ -40,8 +40,7 @@ for (const protocol of ["grpc", "http"] as const) {
     [...new Set(spans.map(({ spanId }) => numberOf(spanId)))].sort((a, b) => a - b);
   const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
 
-  describe(`OTLP over ${protocol} through nginx`, function () {
-    this.timeout(60_000);
+  describe(`OTLP over ${protocol} through nginx`, () => {
     before(function () {
       if (!findNginx()) skip(this, "no nginx on this machine");
     });

@@ -60,8 +60,7 @@ class RealProxy implements AsyncDisposable {
 
 const NAMES = ["http_proxy", "https_proxy", "no_proxy"].flatMap((name) => [name, name.toUpperCase()]);
 
-describe("a proxy", function () {
-  this.timeout(20_000);
+describe("a proxy", () => {
   const kept = Object.fromEntries(
     NAMES.flatMap((name) => {
       const value = process.env[name];

@@ -17,8 +17,7 @@ import { Exporting, until } from "../../../test/support/exporting.ts";
 import { OtlpSink, type SinkTls } from "../../../test/support/otlp-sink.ts";
 import { skip } from "../../../test/support/skip.ts";
 
-describe("credentials of an exporter", function () {
-  this.timeout(30_000);
+describe("credentials of an exporter", () => {
   let folder = "";
   const file = (name: string): string => join(folder, name);
   const tls = { ca: "", cert: "", key: "" };
@@ -140,6 +139,6 @@ describe("credentials of an exporter", function () {
     await sink.start();
     await made.spans(1);
     assert.deepEqual(made.came(), { acknowledged: 2 });
-    await until(() => made.exporter.queue.bytes === 0, 1000);
+    await until(() => made.exporter.queue.bytes === 0);
   });
 });

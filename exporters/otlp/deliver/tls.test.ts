@@ -9,8 +9,7 @@ import { skip } from "../../../test/support/skip.ts";
 import { connectionSpan } from "../../../test/support/telemetry.ts";
 import type { TlsConfig } from "../../config.ts";
 
-describe("OTLP over TLS", function () {
-  this.timeout(20_000);
+describe("OTLP over TLS", () => {
   let directory = "";
   const file = (name: string): string => join(directory, name);
 
