@@ -22,7 +22,6 @@ import { reportLosses } from "../exporters/losses.ts";
 import { serveControl } from "./control/server.ts";
 import { type EngineSettings, engineParts } from "./engine-parts.ts";
 import { findingEvent } from "./finding-event.ts";
-import { serveHealth } from "./health.ts";
 import { createInternalTelemetry } from "./internal-telemetry.ts";
 import { createReload, type Reload, type Reread } from "./reload.ts";
 import { ServiceManager } from "./service-manager.ts";
@@ -206,5 +205,6 @@ async function controlOf(from: Container): Promise<Disposable | undefined> {
 async function healthOf(from: Container): Promise<Disposable> {
   const engine = await from.resolve(parts.engine);
   const { address } = from.resolve(parts.config).health;
+  const { serveHealth } = await import("./health.ts");
   return await serveHealth(address, await statusFrom(from), () => engine.failed.length === 0);
 }

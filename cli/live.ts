@@ -7,7 +7,6 @@ import type { Plugin } from "../core/plugin/plugin.ts";
 import type { Sink } from "../core/plugin/signals.ts";
 import type { ConsoleConfig } from "../exporters/config.ts";
 import type { Exporter } from "../exporters/exporter.ts";
-import { TracePage } from "./trace/page.ts";
 
 /** Maximum interval between collections, milliseconds: a page that does not change for longer seems stuck. */
 const INTERVAL = 2000;
@@ -84,6 +83,7 @@ export async function createLive(
 ): Promise<Exporter & Sink> {
   const { stdin, stdout } = process;
   const { LiveExporter } = await import("../exporters/console/live/live-exporter.ts");
+  const { TracePage } = await import("./trace/page.ts");
   const tools = plugins.map((plugin) => {
     return { name: plugin.name, summary: plugin.summary, open: () => new TracePage(plugin) };
   });

@@ -69,7 +69,7 @@ describe("log", () => {
   it("writes JSON lines to standard error if that is not a terminal", () => {
     const lines = logged(
       { level: "info", format: "auto" },
-      'log.info({ a: 1 }, "hello"); log.error({ err: new Error("x") }, "bad");',
+      'log.info({ a: 1 }, "hello"); log.error({ error: new Error("x"), big: 2n }, "bad");',
     );
     const [hello, bad] = lines
       .trim()
@@ -77,7 +77,7 @@ describe("log", () => {
       .map((line) => JSON.parse(line));
     assert.deepEqual({ ...hello, time: 0 }, { level: "info", time: 0, a: 1, msg: "hello" });
     assert(Math.abs(Date.parse(hello.time) - Date.now()) < 60_000);
-    assert.deepEqual([bad.level, bad.err.message, bad.msg], ["error", "x", "bad"]);
+    assert.deepEqual([bad.level, bad.error, bad.big, bad.msg], ["error", "x", "2", "bad"]);
   });
 
   it("omits lines below its level", () => {
@@ -104,16 +104,6 @@ describe("log", () => {
     }
     const [line] = logged({ level: "info", format: "json" }, use).split("\n");
     assert.equal((JSON.parse(line!) as { name: string }).name, "a\u001b[31m\u009b2J\nb\u202ec");
-  });
-
-  it("loads pino with the first line only", () => {
-    const use = `const { createRequire } = await import("node:module");
-const loaded = () => Object.keys(createRequire("/x").cache).some((path) => path.includes("/pino/"));
-log.debug({}, "below the level");
-const before = loaded();
-log.error({}, "first line");
-process.stderr.write(JSON.stringify([before, loaded()]));`;
-    assert.match(logged({ level: "info", format: "json" }, use), /\[false,true\]$/);
   });
 
   it("passes one line per key at a time, and reports how many were suppressed", async () => {

@@ -1,6 +1,5 @@
-// The agent's log, with the call signature of pino.
+// The agent's log: a JSON object in each line, or readable text.
 import { createRequire } from "node:module";
-import type { Logger } from "pino";
 import { type Output, standardError } from "../base/output.ts";
 import { CONTROL } from "../base/text.ts";
 
@@ -19,17 +18,21 @@ export interface LogOptions {
   readonly format: "auto" | "json" | "pretty";
 }
 
-/** Writes to standard error and never waits for its reader; pino is loaded with the first line. */
+/** Writes to standard error and never waits for its reader; opened with the first line. */
 export function createLog({ level, format }: LogOptions): Log {
-  let logger: Logger | undefined;
-  const open = (): Logger => {
-    logger ??= createPino(level, format === "pretty" || (format === "auto" && process.stderr.isTTY));
-    return logger;
+  let lines: Lines | undefined;
+  const open = (): Lines => {
+    const isPretty = format === "pretty" || (format === "auto" && process.stderr.isTTY);
+    return new Lines(standardError(), isPretty ? createPretty() : escaped);
   };
   const least = severity.indexOf(level);
+  const shown = (_: string, value: unknown) => plainOf(value, level === "debug");
   const write = (at: Severity): Write => {
     if (severity.indexOf(at) < least) return () => {};
-    return (fields, message) => open()[at](fields, message);
+    return (fields, msg) => {
+      lines ??= open();
+      lines.write(JSON.stringify({ level: at, time: new Date().toISOString(), ...fields, msg }, shown));
+    };
   };
   return { error: write("error"), warn: write("warn"), info: write("info"), debug: write("debug") };
 }
@@ -66,23 +69,11 @@ export function deferLog(create: () => Log): DeferredLog {
 const severity = ["debug", "info", "warn", "error", "silent"] as const;
 type Severity = Exclude<(typeof severity)[number], "silent">;
 
-function createPino(level: LogOptions["level"], pretty: boolean): Logger {
-  const pino = createRequire(import.meta.url)("pino") as typeof import("pino");
-  const lines = new Lines(standardError(), pretty ? createPretty() : escaped);
-  const options = {
-    level,
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }) },
-    serializers: { error: (error: unknown) => described(error, level === "debug") },
-  };
-  return pino(options, lines);
-}
-
-/** An error in one line; with its stack at level debug. */
-function described(error: unknown, stack: boolean): unknown {
-  if (!(error instanceof Error)) return error;
-  return stack && error.stack !== undefined ? error.stack : error.message;
+/** What JSON cannot express: an error in one line, with its stack at level debug; a large number. */
+function plainOf(value: unknown, stack: boolean): unknown {
+  if (typeof value === "bigint") return String(value);
+  if (!(value instanceof Error)) return value;
+  return stack && value.stack !== undefined ? value.stack : value.message;
 }
 
 function createPretty(): (line: string) => string {
@@ -108,7 +99,7 @@ const plain = (key: string, value: unknown): unknown =>
 
 /** JSON leaves some of them unescaped. */
 const escaped = (line: string): string =>
-  `${line.trimEnd().replace(CONTROL, (character) => `\\u${code(character)}`)}\n`;
+  `${line.replace(CONTROL, (character) => `\\u${code(character)}`)}\n`;
 
 /** Maximum bytes of lines that wait for the reader of standard error. */
 const LIMIT = 256 * 1024;

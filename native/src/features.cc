@@ -89,7 +89,8 @@ std::string Lockdown() {
   const Fd root(open("/sys/kernel/security", O_PATH | O_CLOEXEC));
   Fd file(openat(root.get(), "lockdown", O_RDONLY | O_CLOEXEC));
   if (!file.ok()) {
-    const Fd own = MountDetached("securityfs");
+    // Kept, because a start asks several times, and a mount takes a millisecond.
+    static const Fd own = MountDetached("securityfs");
     file = Fd(openat(own.get(), "lockdown", O_RDONLY | O_CLOEXEC));
   }
   char text[64] = "";

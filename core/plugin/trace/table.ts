@@ -1,7 +1,16 @@
 // Rows as a table or as CSV, with the plugin's own columns.
-import stringWidth from "string-width";
+import { createRequire } from "node:module";
 import { CONTROL } from "../../base/text.ts";
 import type { Column, Row } from "./view.ts";
+
+/** Columns of a terminal that a text takes. The package is loaded for the first text of other scripts: it is slow. */
+function stringWidth(text: string): number {
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  const { default: widthOf } = createRequire(import.meta.url)(
+    "string-width",
+  ) as typeof import("string-width");
+  return widthOf(text);
+}
 
 /** If the output is not a terminal, every column has its declared width. */
 export function tableHeader(columns: readonly Column[]): string {
