@@ -253,7 +253,7 @@ static __always_inline void keep_back(struct conn *c, int new)
 	c->promised = 0;
 	if (new == TCP_ESTABLISHED)
 		pass_promise_on(c);
-	else if (c->wanted_connection | c->wanted_connect | c->wanted_accept)
+	else if (is_wanted(c))
 		COUNT(unsampled_connections);
 }
 

@@ -11,19 +11,21 @@
 
 /*
  * By the lowest bits of the workload's number, so that one that fails without end leaves room for the others. A process
- * has its image's number until the agent has assigned its workload's.
+ * has its image's number until the agent has assigned its workload's. Both count up from 1, so images have buckets of
+ * their own: otherwise a new process would often meet the bucket that a failing workload has emptied.
  */
 #define KEPT_BUCKETS 1024
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, KEPT_BUCKETS);
+	__uint(max_entries, 2 * KEPT_BUCKETS);
 	__type(key, u32);
 	__type(value, struct bucket);
 } kept_always SEC(".maps");
 
 static __always_inline bool has_share(const struct conn *c)
 {
-	u32 which = workload_of(&c->owner) & (KEPT_BUCKETS - 1);
+	u32 number = workload_of(&c->owner);
+	u32 which = (number & (KEPT_BUCKETS - 1)) | (number & IMAGE ? KEPT_BUCKETS : 0);
 	struct bucket *b = bpf_map_lookup_elem(&kept_always, &which);
 
 	return b && take_token(b, bpf_ktime_get_boot_ns(), runtime_config.kept_rate);
@@ -37,6 +39,13 @@ static __always_inline bool is_always_kept(const struct conn *c, u32 retransmits
 	return retransmits ||
 	       (runtime_config.slow_ns && until - c->opened_at > runtime_config.slow_ns) ||
 	       (c->closed_at && (c->queued || failed(c)));
+}
+
+/* Whether a plugin reports it, or has promised to: filters leave connections out, and those take no share. */
+static __always_inline bool is_wanted(const struct conn *c)
+{
+	return c->wanted_connection | c->wanted_connect | c->wanted_accept |
+	       (c->closed_at ? 0 : c->promised);
 }
 
 /* Global: the verifier checks the hash once, whoever calls it. */
@@ -58,7 +67,8 @@ static __always_inline bool samples(struct conn *c, bool in_trace, u32 retransmi
 {
 	if (!runtime_config.sampling_threshold)
 		return true;
-	if (!c->kept_always && (in_trace || is_always_kept(c, retransmits, until))) {
+	if (!c->kept_always &&
+	    (in_trace || (is_wanted(c) && is_always_kept(c, retransmits, until)))) {
 		c->kept_always = has_share(c);
 		if (!c->kept_always && c->closed_at)
 			COUNT(beyond_kept_rate);

@@ -154,6 +154,29 @@ describe("sampling", () => {
       assert.deepEqual(new Set(seen.spans.map(({ traceState }) => traceState)), new Set(["ot=th:0"]));
     });
 
+    it("attempts that failed, of each workload as many as sampling.rate permits", async () => {
+      await using netns = await Netns.create();
+      await using filteredOut = await Netns.create();
+      const began = performance.now();
+      await using seen = await watch(PLUGINS, { ...nothing(netns), "sampling.rate": "20" });
+      await run(filteredOut, "attempt", { port: 9, count: 100 });
+      await run(netns, "attempt", { port: 9, count: 500 });
+      const other =
+        "import socket\nfor _ in range(5):\n    with socket.socket() as s:\n        s.connect_ex(('127.0.0.1', 10))";
+      await netns.run("python3", "-c", other);
+      const seconds = (performance.now() - began) / 1000;
+      const ofOther = () =>
+        seen.spans.filter(
+          ({ attributes, name }) => name === "tcp connection" && attributes["network.peer.port"] === 10,
+        );
+      await seen.until("the other's", () => ofOther().length >= 5);
+      const kept = seen.spans.filter(({ name }) => name === "tcp connection").length - 5;
+      // Two shares: that of the process, until its workload is known, and the workload's.
+      assert.ok(kept >= 20 && kept <= 2 * 20 + 20 * seconds, `${kept} in ${seconds} s`);
+      assert.equal(seen.counters().beyond_kept_rate, 500 - kept);
+      assert.equal(await counted(seen, "wirespan.tcp.connect.duration"), 505);
+    });
+
     it("attempts that failed at once", async () => {
       await using netns = await Netns.create();
       await using seen = await watch(PLUGINS, {
