@@ -83,7 +83,7 @@ async function run(options: StoreOptions): Promise<void> {
     if (error.errcode === undefined) fail(String(error.stack).split("\n", 2).join(""));
     if (error.errcode !== FULL || !db?.isFull) fail(`${file} cannot be written: ${error.message}`);
     db.clear();
-    fail(`${file} was full of names, and is begun anew`);
+    fail(`${file} was full of names and has been emptied`);
   });
   lock(file);
   db = new Database(file, options.bytes);

@@ -167,7 +167,7 @@ describe("solisten in the agent", () => {
       ...[a["server.address"], a["server.port"], a["wirespan.socket.backlog"], a[ERRNO], a[LIMIT]],
       a["wirespan.socket.protocol"],
     ]);
-    // Without the second call, the socket is told of when it ends, and has by then the second's limit.
+    // Without the second call, the socket is reported when it ends, and then has the second's limit.
     const limit = ({ variant, errno, effective }: Call) =>
       errno ? undefined : variant === "autobound" && !exact ? 7 : effective;
     const due = expected.map((call) => [

@@ -114,7 +114,8 @@ describe("tcpaccept", () => {
   });
 
   it("reports the descriptor", async function () {
-    if (native.tryKind("fentry") === undefined) skip(this, "where functions can be watched, it is not told");
+    if (native.tryKind("fentry") === undefined)
+      skip(this, "the descriptor is not reported if functions can be watched");
     await using netns = await Netns.create();
     const ends = new Ends(agent, netns);
     await using running = await start(netns, "held");

@@ -28,9 +28,9 @@ describe("tcpdrop: what is a drop", () => {
   describe("of an established connection", () => {
     for (const [kind, why, expected] of [
       ["old", "data that the receiver has", []],
-      ["overlapping", "a segment that is sent again though it came", []],
+      ["overlapping", "a segment that is retransmitted although it arrived", []],
       ["keepalive", "the probe of a keep-alive", []],
-      ["handshake", "the SYN-ACK that is sent again as its ACK was lost", []],
+      ["handshake", "the SYN-ACK that is retransmitted because its ACK was lost", []],
       ["early", "out of order, and still waiting when the socket closes", []],
       ["reset", "an RST that ends it", []],
       ["old-stamp", "data that the receiver has, with a time stamp of the past", []],

@@ -1,4 +1,4 @@
-// Server-sent events: the responses of paths, sent again each second if they have changed. Tests:
+// Server-sent events: the responses of paths, sent each second if they have changed. Tests:
 // store/http/live.test.ts.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Api } from "./api.ts";

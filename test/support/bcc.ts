@@ -21,7 +21,7 @@ export interface Bcc {
 
 const containers = ["--cgroupmap", "--mntnsmap"];
 const ends = "SADDR DADDR DPORT";
-const result = "a failure is told from a success";
+const result = "whether it failed";
 const family = "bcc has it with -w and -s only";
 
 export const bcc: Readonly<Record<string, Bcc>> = {
@@ -47,7 +47,7 @@ export const bcc: Readonly<Record<string, Bcc>> = {
     },
     added: { RESULT: result, FAILED: result, "AGE(ms)": "how old the name is" },
     prints: 14,
-    wrong: "nothing tells that two of them were refused",
+    wrong: "two of them were refused, which nothing shows",
   },
   tcpconnlat: {
     options: [..."tpL46v"],
@@ -75,9 +75,9 @@ export const bcc: Readonly<Record<string, Bcc>> = {
       timestamp: "TIME(s) PID COMM LADDR LPORT RADDR RPORT TX_KB RX_KB MS",
       wide: "PID COMM IP LADDR LPORT RADDR RPORT TX_KB RX_KB MS",
     },
-    added: { IP: family, REASON: "what ended it", RETRANS: "segments sent again", RTT_MS: "round trip" },
+    added: { IP: family, REASON: "what ended it", RETRANS: "retransmitted segments", RTT_MS: "round trip" },
     prints: 26,
-    wrong: "nothing tells that two of them never lived",
+    wrong: "two of them were never established, which nothing shows",
   },
   tcpretrans: {
     options: [..."slc46"],
@@ -151,7 +151,7 @@ export const bcc: Readonly<Record<string, Bcc>> = {
       throughput: "QueueID avg_size [0,64) [64,512) [512,2K) [2K,16K) [16K,64K) BPS PPS",
     },
     added: {
-      NETNS: "interfaces of one name are told apart",
+      NETNS: "distinguishes interfaces of one name",
       IFACE: "several at once",
       DIR: "bcc prints two tables",
       "[64K,-)": "such frames fall out there",

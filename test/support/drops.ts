@@ -26,7 +26,7 @@ export async function segments(
   return Object.fromEntries(said.split(/\s+/).map((word) => word.split("=") as [string, string]));
 }
 
-/** One that goes on until it is told to end. */
+/** One that goes on until it is stopped. */
 export interface Held extends AsyncDisposable {
   readonly pid: number;
   /** Gives it a line. */

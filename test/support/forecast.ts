@@ -1,7 +1,7 @@
 // The series that `config print` forecasts, for what really occurred.
 import type { ExpectedSeries } from "../../agent/cardinality.ts";
 
-/** Something to tell of, by the attributes that it is told with; undefined: absent there. */
+/** Something to report, by the attributes that it is reported with; undefined: absent there. */
 export type Met = Readonly<Record<string, string | number | undefined>>;
 
 /** How many combinations of the values of `each` were met. */

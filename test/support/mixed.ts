@@ -113,7 +113,7 @@ async function failures(a: Netns, b: Netns): Promise<Met[]> {
   for (const { address } of families) await run(a, "attempt", { address, port: CLOSED });
   const rule = await b.rule("input", `tcp dport ${DROPPED}`, "drop");
   await run(a, "attempt", { address: addresses.b, port: DROPPED, synRetries: 1 });
-  if ((await rule.packets()) < 2) throw new Error("the SYN was not sent again");
+  if ((await rule.packets()) < 2) throw new Error("the SYN was not retransmitted");
   const dropped = (reason: string, type: string): Met => ({
     "wirespan.packet.drop.reason": reason,
     "network.type": type,

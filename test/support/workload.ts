@@ -19,7 +19,7 @@ export interface Options {
   /** Where the client connects to, and where the server listens unless `listen` says so. */
   readonly address?: string;
   readonly listen?: string;
-  /** 0 or absent: the server's choice, which the client is told. */
+  /** 0 or absent: the server's choice, which is passed to the client. */
   readonly port?: number;
   readonly sourcePort?: number;
   readonly count?: number;

@@ -49,7 +49,7 @@ const NOT_COUNTED: Readonly<Record<string, string>> = {
   tcpdrop:
     "its own two programs on kfree_skb (bpf/include/wirespan/reentrancy.h); its listeners' ends are in the chain",
   tcpretrans:
-    "its own two programs on tcp_retransmit_skb (bpf/include/wirespan/reentrancy.h); SYN-ACKs are sent again in softirqs alone",
+    "its own two programs on tcp_retransmit_skb (bpf/include/wirespan/reentrancy.h); SYN-ACKs are retransmitted in softirqs only",
   softirqs: "a softirq is raised with interrupts off, and entered and left on a CPU that runs no other",
   netqtop: "packets are sent and received with softirqs off",
 };

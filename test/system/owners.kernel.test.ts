@@ -34,7 +34,7 @@ class Pins implements AsyncDisposable {
   }
 }
 
-/** The ports of the attempts that were told, once there is one to `last`. */
+/** The ports of the attempts that were reported, once there is one to `last`. */
 async function ports(watched: Watch, last: number): Promise<readonly unknown[]> {
   const all = () =>
     watched.spans.filter(({ name }) => name === "tcp connect").map((s) => s.attributes["network.peer.port"]);

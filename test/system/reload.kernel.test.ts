@@ -89,13 +89,13 @@ ${more}`;
     const closed = sink.metrics.filter((m) => m.name === "wirespan.tcp.connection.closed");
     assert.ok(closed.length > 3);
     const starts = new Set(closed.flatMap((m) => m.sum!.dataPoints.map((p) => p.startTimeUnixNano)));
-    assert.equal(starts.size, 1, "tcplife's sums never began anew");
+    assert.equal(starts.size, 1, "tcplife's sums never restarted");
     const sums = new Set(
       sink.metrics
         .filter((m) => m.name === "wirespan.softirq.runs")
         .flatMap((m) => m.sum!.dataPoints.map((p) => p.startTimeUnixNano)),
     );
-    assert.ok(sums.size >= 3, "the sums of softirqs began anew with each start");
+    assert.ok(sums.size >= 3, "the sums of softirqs restarted at each start");
   });
 
   it("does not remove the tables of a running collection", async () => {

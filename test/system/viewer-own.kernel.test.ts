@@ -29,7 +29,7 @@ describe("the page's own connections", () => {
     needsRoot(this);
   });
 
-  /** The rows about connections of the page and of the other server, once those of the latter are told. */
+  /** The rows about connections of the page and of the other server, once those of the latter are reported. */
   async function visit(exclude: boolean): Promise<{ page: Row[]; other: Row[] }> {
     const folder = await mkdtemp(join(tmpdir(), "wirespan-viewer-"));
     await using netns = await Netns.create();

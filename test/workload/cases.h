@@ -68,7 +68,7 @@ void multipath_client(void);
 void unaccepted_server(void);
 void unaccepted_client(void);
 
-/* holding.c: connections that live until they are told to go on */
+/* holding.c: connections that live until they are released */
 void held_server(void);
 void held_client(void);
 

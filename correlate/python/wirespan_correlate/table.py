@@ -120,7 +120,7 @@ def own_table():
 
 
 def forget_announcement():
-    """In a forked child, whose only thread has a copy of its table that nobody knows of yet."""
+    """In a forked child, whose only thread has a copy of its table that nobody knows yet."""
     table = getattr(_threads, "table", None)
     if table is not None:
         table.announced = None

@@ -157,7 +157,7 @@ static __always_inline bool is_reset_done(u32 reason, const struct sock *sk, con
 	       IS_REASON(reason, SKB_DROP_REASON_TCP_FASTOPEN);
 }
 
-/* A retransmitted SYN for a socket that Fast Open already created: the SYN-ACK is sent again. */
+/* A retransmitted SYN for a socket that Fast Open already created: the SYN-ACK is retransmitted. */
 static __always_inline bool is_answered_by_fastopen(u32 reason, const struct sock *sk,
 						    const struct packet *p)
 {
