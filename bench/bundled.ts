@@ -7,7 +7,7 @@ const ROOT = join(import.meta.dirname, "..");
 
 /** The bundle, and the cache of compiled code. */
 export const asStarted = {
-  main: join(ROOT, "dist/wirespan.cjs"),
+  main: join(ROOT, "cli/start.cjs"),
   env: { NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/wirespan") },
 } as const satisfies AgentOptions;
 

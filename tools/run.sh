@@ -65,7 +65,7 @@ case $verb in
   # A heap of some 20 MB is collected faster by one thread, and young objects need no 48 MB; each thread of the pool takes
   # memory of its own. For the others see agent/garbage.ts.
   # shellcheck disable=SC2046 # the flags are words
-  agent) exec "$node" $(cat cli/node-flags) dist/wirespan.cjs "$@" ;;
+  agent) exec "$node" $(cat cli/node-flags) cli/start.cjs "$@" ;;
   test) exec "$node" tools/test.ts check,kernel,native,backend,unit,bundle "$@" ;;
   native) exec "$node" tools/test.ts native,sanitized "$@" ;;
   fuzz) FUZZ_SECONDS=${FUZZ_SECONDS:-60} exec "$node" tools/test.ts fuzz "$@" ;;
