@@ -25,7 +25,7 @@ export class QuestionCursor extends StructCursor implements Question {
 }
 
 export const skeleton = {
-  hash: "b93404b155936a51",
+  hash: "6ab061ffe6fe79f5",
   programs: {
     on_opening: "tp_btf/inet_sock_set_state",
     on_received: "fexit/tcp_recvmsg",

@@ -34,6 +34,7 @@ static __always_inline void see_opening(struct sock *sk)
 	if (c)
 		__builtin_memset(c, 0, sizeof(*c));
 	bpf_sk_storage_delete(&streams, sk);
+	bpf_sk_storage_delete(&earlier, sk);
 	if (!known || !passes(known, 0))
 		return;
 	if (!reads_tables || !read_connecting(&r)) {

@@ -42,7 +42,7 @@ static __always_inline void keep_answer(const struct message *m, struct carrier 
 	e.seq = m->seq;
 	e.received = m->tp->rcv_nxt;
 	e.answers = true;
-	keep(c, &e);
+	keep(c, m->earlier, &e);
 }
 
 /*
@@ -131,6 +131,18 @@ static __always_inline void forget_unsent(struct carrier *c, u32 seq)
 	}
 }
 
+/* Whether there are bytes of several contexts that are not acknowledged. The ranges of streams are kept elsewhere. */
+static __always_inline bool has_several_in_flight(const struct carrier *c)
+{
+	u32 newest = c->ring[MASKED(c->n - 1, CONTEXTS - 1)].seq;
+	u32 before = c->ring[MASKED(c->n - 2, CONTEXTS - 1)].seq;
+
+	if (c->n < 2 || c->protocol == CARRIED_HTTP2)
+		return false;
+	return (s32)(newest - c->acked) > 0 ||
+	       (newest == before && (s32)(c->sent_to - c->acked) > 0);
+}
+
 /* A request line begins the message, or its head continues in it. */
 static __always_inline void on_request(const struct message *m, struct carrier *c,
 				       const struct source *from, bool is_first, bool has_context)
@@ -145,7 +157,7 @@ static __always_inline void on_request(const struct message *m, struct carrier *
 		if (c->asked && c->asked_at == e.received && c->sent_from != m->seq) {
 			COUNT_CORRELATED(ambiguous, 1);
 			if (!has_context)
-				keep(c, &e);
+				keep(c, m->earlier, &e);
 			return;
 		}
 		c->asked = true;
@@ -161,7 +173,7 @@ static __always_inline void on_request(const struct message *m, struct carrier *
 	if (!head)
 		COUNT_CORRELATED(headers_sent, 1);
 	if (!head || is_first)
-		keep(c, &e);
+		keep(c, m->earlier, &e);
 }
 
 /* "HTTP/1.1 100 Continue" and two line ends: the body may follow now. */
@@ -179,7 +191,7 @@ static __always_inline void end_answered(const struct message *m, struct carrier
 
 	if (c->n && c->asked && answered && answered != CONTINUE_BYTES &&
 	    newest->source == CONTEXT_HEADER)
-		keep(c, &nobodys);
+		keep(c, m->earlier, &nobodys);
 }
 
 /* Nothing is known about the message, except that it is sent. */
@@ -237,6 +249,11 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		if (c->sent_from == m.seq && c->sent_to != m.seq && c->protocol != CARRIED_HTTP2)
 			forget_unsent(c, m.seq);
 		m.follows_gap = follows_gap(&m, c);
+		c->acked = m.tp->snd_una;
+		if (c->has_replaced && (s32)(c->replaced_to - c->acked) <= 0)
+			c->has_replaced = false;
+		if (has_several_in_flight(c))
+			m.earlier = create_earlier(sk);
 	}
 	is_readable = m.bytes && find_source(&from, iter);
 	if (is_readable &&
@@ -287,7 +304,7 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		if (c->protocol == CARRIED_HTTP1 && !has_context) {
 			struct entry nobodys = { .seq = m.seq };
 
-			keep(c, &nobodys);
+			keep(c, m.earlier, &nobodys);
 		}
 		c->protocol = CARRIED_TLS;
 	}

@@ -75,7 +75,7 @@ __noinline int take_sent_block(struct carrier *c, struct streams *t, const struc
 	if (request && e->source)
 		*request = *e;
 	if (!state->has_context && (e->source || f->type == FRAME_HEADERS))
-		keep(c, e);
+		keep(c, NULL, e);
 	return 0;
 }
 
@@ -98,7 +98,7 @@ __noinline int answer_stream(struct carrier *c, struct streams *t, const struct 
 	e.seq = state->seq;
 	e.received = state->received;
 	e.answers = true;
-	return keep(c, &e);
+	return keep(c, NULL, &e);
 }
 
 /*

@@ -65,6 +65,8 @@ struct message {
 	u32 bytes;
 	/* Messages were sent before it that no program was shown: whose they are is not known. */
 	bool follows_gap;
+	/* Contexts that do not fit into the carrier; NULL: the socket has none. */
+	struct earlier *earlier;
 };
 
 static __always_inline struct carrier *create_carrier(struct sock *sk)
@@ -74,6 +76,15 @@ static __always_inline struct carrier *create_carrier(struct sock *sk)
 	if (!c)
 		COUNT_CORRELATED(no_memory, 1);
 	return c;
+}
+
+static __always_inline struct earlier *create_earlier(struct sock *sk)
+{
+	struct earlier *e = bpf_sk_storage_get(&earlier, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!e)
+		COUNT_CORRELATED(no_memory, 1);
+	return e;
 }
 
 /* A span that does not require a plugin: the handshake that a request waited for, or the wait for accept(). */
@@ -111,8 +122,50 @@ static __always_inline bool is_same_context(const struct entry *a, const struct 
 	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
 }
 
+/* The contexts whose bytes end at `end` are lost. */
+static __always_inline void note_replaced(struct carrier *c, const struct entry *e, u32 end)
+{
+	if (!is_sampled(e) || (s32)(end - c->acked) <= 0)
+		return;
+	c->replaced_to = end;
+	c->has_replaced = true;
+}
+
+/* Makes room in the carrier's ring for a context whose bytes begin at `seq`. Global: verified once. */
+__noinline int make_room(struct carrier *c, struct earlier *earlier, u32 seq)
+{
+	const struct entry *oldest;
+	struct earlier_entry *to;
+	u32 end = seq;
+
+	if (!c || c->n < CONTEXTS)
+		return 0;
+	oldest = &c->ring[MASKED(c->n, CONTEXTS - 1)];
+	/* A message may have several contexts. */
+	for (u32 i = CONTEXTS - 1; i; i--) {
+		u32 begins = c->ring[MASKED(c->n + i, CONTEXTS - 1)].seq;
+
+		if (begins != oldest->seq)
+			end = begins;
+	}
+	/* The bytes of streams are noted one by one (streams.h). */
+	if (oldest->stream || (s32)(end - c->acked) <= 0)
+		return 0;
+	if (!earlier) {
+		note_replaced(c, oldest, end);
+		return 0;
+	}
+	to = &earlier->ring[MASKED(earlier->n, EARLIER - 1)];
+	if (earlier->n >= EARLIER)
+		note_replaced(c, &to->entry, to->end);
+	to->entry = *oldest;
+	to->end = end;
+	earlier->n++;
+	return 0;
+}
+
 /* From this message on, the bytes belong to this context, or are known to belong to none. Global: verified once. */
-__noinline int keep(struct carrier *c, const struct entry *e)
+__noinline int keep(struct carrier *c, struct earlier *earlier, const struct entry *e)
 {
 	const struct entry *newest;
 
@@ -121,6 +174,7 @@ __noinline int keep(struct carrier *c, const struct entry *e)
 	newest = &c->ring[MASKED(c->n - 1, CONTEXTS - 1)];
 	if (!e->source && c->n && !newest->source)
 		return 0;
+	make_room(c, earlier, e->seq);
 	c->ring[MASKED(c->n, CONTEXTS - 1)] = *e;
 	c->has_sampled |= is_sampled(e);
 	c->n++;

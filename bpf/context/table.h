@@ -109,7 +109,8 @@ static __always_inline u32 count_fresh(const struct carrier *c, const struct slo
  * observed from its first byte on, there may be older records: only the last one certainly belongs to this message.
  * Global: verified once.
  */
-__noinline int read_records(struct carrier *c, const struct slot_question *q)
+__noinline int read_records(struct carrier *c, struct earlier *earlier,
+			    const struct slot_question *q)
 {
 	struct entry e = {};
 	u32 writes, fresh, again = 0;
@@ -155,7 +156,7 @@ __noinline int read_records(struct carrier *c, const struct slot_question *q)
 		} else if (i + 1 < fresh) {
 			continue;
 		}
-		keep(c, &e);
+		keep(c, earlier, &e);
 	}
 	return found;
 }
@@ -171,7 +172,7 @@ static __noinline int end_at_gap(struct message *m, struct carrier *c)
 
 	m->follows_gap = false;
 	if (c->n && c->protocol != CARRIED_HTTP2)
-		keep(c, &nobodys);
+		keep(c, m->earlier, &nobodys);
 	return 0;
 }
 
@@ -182,7 +183,7 @@ static __noinline int end_table_context(struct carrier *c, const struct message 
 
 	c->looked = true;
 	if (c->n && c->ring[MASKED(c->n - 1, CONTEXTS - 1)].source == CONTEXT_TABLE)
-		keep(c, &nobodys);
+		keep(c, m->earlier, &nobodys);
 	return 0;
 }
 
@@ -231,5 +232,5 @@ static __noinline bool read_table(struct sock *sk, struct message *m, const stru
 	q.knows_all = c->looked || m->seq == m->conn->own_isn;
 	q.answers = m->conn->direction == DIRECTION_INBOUND;
 	c->looked = true;
-	return read_records(c, &q);
+	return read_records(c, m->earlier, &q);
 }

@@ -204,8 +204,8 @@ static __noinline int read_thread(struct sock *sk, const struct message *m,
 		    is_same_context(newest, &e))
 			return says;
 		COUNT_CORRELATED(threads_sent, 1);
-		keep(c, &e);
+		keep(c, m->earlier, &e);
 	} else if (c->n && newest->source == CONTEXT_THREAD)
-		keep(c, &e);
+		keep(c, m->earlier, &e);
 	return says;
 }

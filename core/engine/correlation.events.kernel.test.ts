@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { heldPrograms } from "../../test/support/bpf-programs.ts";
 import { type ContextWatch, watchContexts } from "../../test/support/contexts.ts";
 import { watch } from "../../test/support/engine.ts";
-import { ask, get, HttpServer, linesOf, talk, traceparent } from "../../test/support/http.ts";
+import { ask, get, HttpServer, talk, traceparent } from "../../test/support/http.ts";
 import { size } from "../../test/support/long.ts";
-import { judge, lossFolder, type Range, tap, witness } from "../../test/support/loss.ts";
+import { type Account, judge, lossFolder, type Range, tap, witness } from "../../test/support/loss.ts";
 import { Netns, needsRoot } from "../../test/support/netns.ts";
 import { addresses, pair, withoutOffload } from "../../test/support/topology.ts";
 
@@ -76,9 +77,14 @@ describe("a network event of a request", () => {
   });
 
   const messages = size(300, 2000);
-  it(`is reported in the right one of ${messages} traces whose bytes are in flight at once`, async () => {
+  /**
+   * What is retransmitted of messages over one connection, and how many of these events had lost their context.
+   * `hold`: nothing arrives before all are written.
+   */
+  async function stream({ hold }: { readonly hold: boolean }): Promise<Account & { replaced: number }> {
     await using net = await pair();
     await withoutOffload(net);
+    if (hold) await net.a.sysctl({ "net.ipv4.tcp_wmem": "4096 8388608 8388608" });
     await using w = await watchContexts(["tcpretrans"], {
       "filter.include.netns": [net.a, net.b].map(inode).join(","),
       "correlate.rate": "100000",
@@ -89,9 +95,20 @@ describe("a network event of a request", () => {
     await once(server.stdout!, "data");
     const witnessed = await witness();
     const wire = await tap(net.a);
-    await net.b.rule("input", "tcp dport 7500 meta length > 100 numgen inc mod 13 == 5", "drop");
-    const program = ["python3", "-B", `${lossFolder}stream.py`, addresses.b, "7500", String(messages)];
-    const lines = await linesOf(net.a, program, { PYTHONPATH: join(lossFolder, "../../correlate/python") });
+    const data = "tcp dport 7500 meta length > 100";
+    await net.b.rule("input", `${data} numgen inc mod 13 == 5`, "drop");
+    const held = hold ? await net.b.rule("input", data, "drop") : undefined;
+    const client = net.a.spawn(
+      "python3",
+      ["-B", `${lossFolder}stream.py`, addresses.b, "7500", `${messages}`],
+      {
+        env: { ...process.env, PYTHONPATH: join(lossFolder, "../../correlate/python") },
+        stdio: ["ignore", "pipe", "inherit"],
+      },
+    );
+    const lines: string[] = [];
+    for await (const line of createInterface({ input: client.stdout! }))
+      if (lines.push(line) === messages) await held?.remove();
     await net.a.settled();
     const again = await wire.stop();
     const shown = witnessed.stop();
@@ -101,10 +118,23 @@ describe("a network event of a request", () => {
     // A segment may contain bytes of several messages: it is reported in the trace of the one at its beginning.
     const firsts = again.map((segment) => ({ ...segment, bytes: Math.min(segment.bytes, 1) }));
     const account = judge(firsts, ranges, inTraces(w), shown);
-    const { suppressed } = w.seen.engine.correlation!.counts;
+    const { suppressed, replaced } = w.seen.engine.correlation!.counts;
     assert.deepEqual([account.wrong, account.unranged], [[], []]);
-    assert.ok(account.exact >= messages / 20, `${account.exact} of ${again.length}`);
-    assert.equal(account.missing.length, suppressed);
+    assert.ok(again.length >= messages / 20, `${again.length} retransmissions`);
+    assert.equal(account.missing.length, suppressed + replaced);
+    return { ...account, replaced };
+  }
+
+  it(`is reported in the right one of ${messages} traces whose bytes are in flight at once`, async () => {
+    const { exact, replaced } = await stream({ hold: false });
+    assert.ok(exact >= messages / 20, `${exact} retransmissions`);
+    assert.equal(replaced, 0);
+  });
+
+  it("is counted if too many messages were sent after its own before that was acknowledged", async () => {
+    const { exact, replaced, missing } = await stream({ hold: true });
+    assert.ok(exact > 0, "none found");
+    assert.ok(replaced >= messages / 40, `${replaced} of ${exact + missing.length}`);
   });
 
   it("has the same ids in two agents on one host", async () => {

@@ -57,6 +57,7 @@ export const UNREAD = [
   "no_memory",
   "overrun",
   "refused_announcement",
+  "replaced",
   "thread_unreadable",
   "torn",
   "unreadable",
@@ -84,6 +85,7 @@ const NOTHING: CorrelationCounts = {
   refusedAnnouncements: 0,
   noMemory: 0,
   unseen: 0,
+  replaced: 0,
 };
 
 /** What is known about threads, and which processes were examined. */
@@ -221,10 +223,10 @@ export class Correlation {
   }
 
   get unread(): Readonly<Record<(typeof UNREAD)[number], number>> {
-    const { ambiguous, beyondWindow, contradicted, invalid, noMemory, overrun, torn, unreadable, unseen } =
-      this.#counts;
+    const { ambiguous, beyondWindow, contradicted, invalid, noMemory, overrun, replaced } = this.#counts;
+    const { torn, unreadable, unseen } = this.#counts;
     return {
-      ...{ ambiguous, contradicted, invalid, overrun, torn, unreadable, unseen },
+      ...{ ambiguous, contradicted, invalid, overrun, replaced, torn, unreadable, unseen },
       beyond_window: beyondWindow,
       no_memory: noMemory,
       thread_unreadable: this.#threads.counts.unreadable,

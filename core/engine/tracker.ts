@@ -155,7 +155,7 @@ export class Tracker {
     this.sweeps = new Chain({ hook: SWEEP_HOOK, core, first: "sweep", next: "next_sweep", cutsOff: true });
     const names = ["conns", "connect_results", "accept_results", "workloads", "executables", "blank_name"];
     this.#shared = Object.fromEntries(names.map((name) => [name, loaded.object.map(name)]));
-    const correlated = ["contexts", "streams", "correlated"];
+    const correlated = ["contexts", "earlier", "streams", "correlated"];
     this.#contexts = Object.fromEntries(correlated.map((name) => [name, loaded.object.map(name)]));
     this.#tuples = loaded.object.map("tuples");
     this.#workloads = loaded.object.map("workloads");

@@ -21,5 +21,6 @@ for _ in range(int(sys.argv[3])):
     line = {"side": "client", "traceparent": "00-{:032x}-{:016x}-{:02x}".format(*label)}
     print(json.dumps(line | {"from": first, "to": written(sock), "port": local, "service": peer}))
 label = None
+sys.stdout.flush()
 sock.shutdown(socket.SHUT_WR)
 sock.recv(1)

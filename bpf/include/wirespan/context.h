@@ -11,6 +11,8 @@
 
 /* Number of requests that are kept per socket. */
 #define CONTEXTS 8
+/* And of earlier ones whose bytes are not acknowledged yet, per socket that has such. */
+#define EARLIER 64
 
 enum context_source { CONTEXT_NONE, CONTEXT_HEADER, CONTEXT_TABLE, CONTEXT_THREAD };
 
@@ -59,8 +61,10 @@ struct carrier {
 	u32 sent_to;
 	/* rcv_nxt when the last request line was sent, or where the last received request begins. */
 	u32 asked_at;
-	/* Without these four bytes Linux 6.1 reads no header of what is sent; seen, not understood. */
-	u32 unused;
+	/* Up to where bytes were acknowledged when the last message was sent. */
+	u32 acked;
+	/* The end of the bytes whose contexts were replaced before they were acknowledged, if there are any. */
+	u32 replaced_to;
 	/* Bytes of the head that continues in the next message or segment. */
 	u16 head_bytes;
 	/* enum carried_protocol */
@@ -77,6 +81,7 @@ struct carrier {
 	bool awaits_accept;
 	/* It is known whether a request waited for the handshake. */
 	bool handshake_settled;
+	bool has_replaced;
 	/* One of its contexts belongs to a trace that the application samples. */
 	bool has_sampled;
 	u8 tail_of;
@@ -89,6 +94,26 @@ struct {
 	__type(key, int);
 	__type(value, struct carrier);
 } contexts SEC(".maps");
+
+/* A context that was replaced in the carrier's ring, and the sequence number at which its bytes end. */
+struct earlier_entry {
+	struct entry entry;
+	u32 end;
+};
+
+/* Contexts of unacknowledged bytes, on sockets that have more of them than the carrier can hold. */
+struct earlier {
+	/* The last is ring[(n - 1) % EARLIER]. */
+	struct earlier_entry ring[EARLIER];
+	u32 n;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct earlier);
+} earlier SEC(".maps");
 
 /* What happened to contexts, and to events in their traces, in all programs. */
 struct correlated {
@@ -117,6 +142,8 @@ struct correlated {
 	u64 no_memory;
 	/* How often messages were sent that no program was shown, before the next one that was shown. */
 	u64 unseen;
+	/* Events whose bytes had a context that newer ones have replaced. */
+	u64 replaced;
 };
 
 struct {

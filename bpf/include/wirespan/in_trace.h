@@ -12,15 +12,17 @@
 #define CONTEXT_EVENTS 8
 
 /*
- * Places of an event's contexts: those of the ring, then that of the request that was received last, and then those of
- * HTTP/2 streams. A bit set.
+ * Places of an event's contexts: those of the ring, then that of the request that was received last, then those of
+ * HTTP/2 streams, and those that the ring could not hold. Bit sets.
  */
 #define PLACE_RECEIVED CONTEXTS
 #define PLACE_STREAMS  (CONTEXTS + 1)
-#define PLACES         (PLACE_STREAMS + STREAMS)
+#define PLACE_EARLIER  (PLACE_STREAMS + STREAMS)
+#define PLACES         (PLACE_EARLIER + EARLIER)
 struct places {
 	u64 ring;
 	u64 streams;
+	u64 earlier;
 };
 
 struct range_search {
@@ -29,6 +31,8 @@ struct range_search {
 	u32 end;
 	u32 is_received;
 	bool found;
+	/* A newer stream has the place of one of them. */
+	bool is_replaced;
 	u64 places;
 };
 
@@ -42,10 +46,18 @@ static long match_range(u32 i, struct range_search *search)
 	if (!r->stream || (s32)(r->begin - search->end) >= 0 || (s32)(search->seq - r->end) >= 0)
 		return 0;
 	search->found = true;
-	request = request_of(t, r->stream);
-	if (request && is_sampled(request))
+	request = &t->requests[place_of(r->stream)];
+	if (request->stream == r->stream && is_sampled(request))
 		search->places |= 1ull << place_of(r->stream);
+	if (r->stream & 1 && request->stream > r->stream)
+		search->is_replaced = true;
 	return 0;
+}
+
+/* Whether newer ranges have replaced those of a byte that is in none. */
+static __always_inline bool is_range_replaced(const struct ranges *w, u32 seq)
+{
+	return w->n > RANGES && (s32)(seq - w->ring[MASKED(w->n, RANGES - 1)].begin) < 0;
 }
 
 /* For HTTP/2; false: none of the bytes are in a known frame's range. */
@@ -62,14 +74,20 @@ static __always_inline bool streams_at(u64 *places, struct sock *sk, u32 seq, u3
 	if (!search.streams)
 		return false;
 	bpf_loop(RANGES, match_range, &search, 0);
+	if (search.is_replaced ||
+	    (!search.found && !is_received && is_range_replaced(&search.streams->sent, seq)))
+		COUNT_CORRELATED(replaced, 1);
 	*places = search.places;
 	return search.found;
 }
 
+/* No context is known to begin at a byte or before it. */
+#define NO_PLACES (-1)
+
 /*
  * Places in the ring and after it: the sampled contexts of the message in which this byte was sent or, if the peer
- * sent it, of the request that it answers or belongs to. Several requests in one message are not distinguished.
- * Global: verified once, not for each state of its caller.
+ * sent it, of the request that it answers or belongs to; or NO_PLACES. Several requests in one message are not
+ * distinguished. Global: verified once, not for each state of its caller.
  */
 __noinline int places_in(const struct carrier *c, u32 seq, bool is_received)
 {
@@ -101,7 +119,7 @@ __noinline int places_in(const struct carrier *c, u32 seq, bool is_received)
 		if (is_sampled(e) && !(is_received && e->answers))
 			places |= 1 << place;
 	}
-	return places;
+	return found ? (int)places : NO_PLACES;
 }
 
 /*
@@ -130,27 +148,86 @@ __noinline int places_within(const struct carrier *c, u32 seq, u32 bytes)
 	return places;
 }
 
+struct earlier_search {
+	const struct earlier *earlier;
+	u32 seq;
+	u32 bytes;
+	/* Places of contexts of the first byte, and of those whose bytes begin behind it, at `first`. */
+	u64 at;
+	u64 within;
+	u32 first;
+	bool found;
+};
+
+static long match_earlier(u32 i, struct earlier_search *search)
+{
+	u32 place = (search->earlier->n + i) & (EARLIER - 1);
+	const struct earlier_entry *e = &search->earlier->ring[place];
+	u32 behind = e->entry.seq - search->seq;
+
+	/* It was never used if it ends where it begins. */
+	if ((s32)(search->seq - e->end) >= 0 || e->end == e->entry.seq)
+		return 0;
+	if ((s32)behind <= 0) {
+		search->found = true;
+		if (is_sampled(&e->entry))
+			search->at |= 1ull << place;
+	} else if (behind < search->bytes && is_sampled(&e->entry)) {
+		if (!search->within)
+			search->first = e->entry.seq;
+		if (e->entry.seq == search->first)
+			search->within |= 1ull << place;
+	}
+	return 0;
+}
+
+/* Contexts of bytes that were sent before those of all contexts in the ring. */
+static __always_inline bool earlier_at(struct places *places, struct sock *sk,
+				       const struct carrier *c, u32 seq, u32 bytes)
+{
+	struct earlier_search search = { .seq = seq, .bytes = bytes };
+
+	search.earlier = bpf_sk_storage_get(&earlier, sk, NULL, 0);
+	if (search.earlier)
+		bpf_loop(EARLIER, match_earlier, &search, 0);
+	if (!search.found && c->has_replaced && (s32)(seq - c->replaced_to) < 0) {
+		COUNT_CORRELATED(replaced, 1);
+		return false;
+	}
+	places->earlier = search.at ? search.at : search.within;
+	if (!places->earlier)
+		places->ring = places_within(c, seq, bytes);
+	return places->earlier || places->ring;
+}
+
 /* The contexts of the bytes from `seq` on: for HTTP/2, the requests to whose streams they belong. */
 static __noinline bool contexts_at(struct places *places, struct sock *sk, u32 seq, u32 bytes,
 				   bool is_received)
 {
 	struct carrier *c = bpf_sk_storage_get(&contexts, sk, NULL, 0);
+	int found;
 
 	if (!c)
 		return false;
 	if (c->protocol == CARRIED_HTTP2 &&
 	    streams_at(&places->streams, sk, seq, bytes, is_received))
 		return places->streams != 0;
-	places->ring = places_in(c, seq, is_received);
-	if (!places->ring && !is_received)
+	found = places_in(c, seq, is_received);
+	if (found == NO_PLACES)
+		return !is_received && earlier_at(places, sk, c, seq, bytes);
+	places->ring = found;
+	if (!found && !is_received)
 		places->ring = places_within(c, seq, bytes);
 	return places->ring != 0;
 }
 
 static __always_inline bool has_place(const struct places *places, u32 i)
 {
-	return i < PLACE_STREAMS ? places->ring >> i & 1
-				 : places->streams >> ((i - PLACE_STREAMS) & 63) & 1;
+	u64 bits = i < PLACE_STREAMS   ? places->ring >> i
+		   : i < PLACE_EARLIER ? places->streams >> ((i - PLACE_STREAMS) & 63)
+				       : places->earlier >> ((i - PLACE_EARLIER) & 63);
+
+	return bits & 1;
 }
 
 /* Calls `tell(place, argument)` for each of the places. */
@@ -159,8 +236,15 @@ static __always_inline bool has_place(const struct places *places, u32 i)
 static __always_inline struct entry *context_at(struct sock *sk, u32 place)
 {
 	struct carrier *c;
+	struct earlier *earlier_contexts;
 	struct streams *t;
 
+	if (place >= PLACE_EARLIER) {
+		earlier_contexts = bpf_sk_storage_get(&earlier, sk, NULL, 0);
+		if (!earlier_contexts)
+			return NULL;
+		return &earlier_contexts->ring[MASKED(place - PLACE_EARLIER, EARLIER - 1)].entry;
+	}
 	if (place >= PLACE_STREAMS) {
 		t = bpf_sk_storage_get(&streams, sk, NULL, 0);
 		return t ? &t->requests[MASKED(place - PLACE_STREAMS, STREAMS - 1)] : NULL;

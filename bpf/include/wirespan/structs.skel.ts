@@ -20,10 +20,11 @@ export interface Correlated {
   readonly refusedAnnouncements: number;
   readonly noMemory: number;
   readonly unseen: number;
+  readonly replaced: number;
 }
 
 export class CorrelatedCursor extends StructCursor implements Correlated {
-  static readonly fields: Fields = { headersSent: { at: 0, is: "u64" }, headersReceived: { at: 8, is: "u64" }, tablesSent: { at: 16, is: "u64" }, threadsSent: { at: 24, is: "u64" }, suppressed: { at: 32, is: "u64" }, lost: { at: 40, is: "u64" }, contradicted: { at: 48, is: "u64" }, beyondWindow: { at: 56, is: "u64" }, invalid: { at: 64, is: "u64" }, ambiguous: { at: 72, is: "u64" }, unreadable: { at: 80, is: "u64" }, torn: { at: 88, is: "u64" }, overrun: { at: 96, is: "u64" }, announced: { at: 104, is: "u64" }, refusedAnnouncements: { at: 112, is: "u64" }, noMemory: { at: 120, is: "u64" }, unseen: { at: 128, is: "u64" } };
+  static readonly fields: Fields = { headersSent: { at: 0, is: "u64" }, headersReceived: { at: 8, is: "u64" }, tablesSent: { at: 16, is: "u64" }, threadsSent: { at: 24, is: "u64" }, suppressed: { at: 32, is: "u64" }, lost: { at: 40, is: "u64" }, contradicted: { at: 48, is: "u64" }, beyondWindow: { at: 56, is: "u64" }, invalid: { at: 64, is: "u64" }, ambiguous: { at: 72, is: "u64" }, unreadable: { at: 80, is: "u64" }, torn: { at: 88, is: "u64" }, overrun: { at: 96, is: "u64" }, announced: { at: 104, is: "u64" }, refusedAnnouncements: { at: 112, is: "u64" }, noMemory: { at: 120, is: "u64" }, unseen: { at: 128, is: "u64" }, replaced: { at: 136, is: "u64" } };
   get headersSent(): number {
     return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
@@ -74,6 +75,9 @@ export class CorrelatedCursor extends StructCursor implements Correlated {
   }
   get unseen(): number {
     return this.$words[((this.$at + 128) >> 2)]! + this.$words[((this.$at + 128) >> 2) + 1]! * 4294967296;
+  }
+  get replaced(): number {
+    return this.$words[((this.$at + 136) >> 2)]! + this.$words[((this.$at + 136) >> 2) + 1]! * 4294967296;
   }
 }
 
