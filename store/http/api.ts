@@ -1,4 +1,4 @@
-// The responses of the paths of /api/v1. Tests: store/http/api.test.ts.
+// The responses of the paths of /api/v1. Tests: store/http/server.test.ts, store/query/queries.test.ts.
 import type {
   Agent,
   AgentState,

@@ -1,4 +1,4 @@
-// Access control: SECURITY.md has the reasons. Tests: store/http/guard.test.ts.
+// Access control: SECURITY.md has the reasons. Tests: store/http/server.test.ts.
 import { readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -91,12 +91,21 @@ function cookieOf({ headers }: IncomingMessage): string {
   return value;
 }
 
+/** Owners that were found: a connection has the same one until it is closed. */
+const owners = new WeakMap<Socket, number>();
+
 /**
  * The user who owns the other end of a loopback connection, according to /proc/net/tcp and tcp6; undefined if it is
  * not found there, for example because it is in another network namespace. Ports alone do not tell: another user can
  * bind a port that is in use at another loopback address.
  */
 export function userOf(socket: Socket): number | undefined {
+  const uid = owners.get(socket) ?? findOwner(socket);
+  if (uid !== undefined) owners.set(socket, uid);
+  return uid;
+}
+
+function findOwner(socket: Socket): number | undefined {
   const [client, own] = [hexOf(socket.remoteAddress), hexOf(socket.localAddress)];
   if (client === undefined || own === undefined) return undefined;
   // A client's IPv6 socket may use IPv4.

@@ -1,5 +1,5 @@
 // Server-sent events: the responses of paths, sent each second if they have changed. Tests:
-// store/http/live.test.ts.
+// store/http/server.test.ts, store/http/targets.test.ts.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Api } from "./api.ts";
 
@@ -32,8 +32,8 @@ export class Live {
     });
     const tick = async () => {
       for (const of of paths) {
-        const { pathname, searchParams } = new URL(of, "http://localhost/");
-        const { status, body } = await this.#api.answer(pathname.slice(1), searchParams);
+        const [path = "", ...query] = of.split("?");
+        const { status, body } = await this.#api.answer(path, new URLSearchParams(query.join("?")));
         if (!this.#clients.has(response)) return;
         const text = JSON.stringify({ of, status, body });
         // Each response contains the time of the request.

@@ -1,4 +1,4 @@
-// The parameters of a request, which must be known and valid. Tests: store/http/api.test.ts.
+// The parameters of a request, which must be known and valid. Tests: store/http/targets.test.ts.
 import { suggestion } from "../../core/base/suggest.ts";
 import { type Filter, parseFilter } from "../query/filter.ts";
 import type { Interval } from "../query/scan.ts";
@@ -38,7 +38,7 @@ export class Parameters {
     const text = this.#query.get(name);
     if (text === null) return otherwise;
     const value = Number(text);
-    if (text.trim() === "" || !Number.isFinite(value) || value < 0)
+    if (text.trim() === "" || !(value >= 0 && value <= Number.MAX_SAFE_INTEGER))
       throw new BadRequest(`${name}: ${text} is not a number`);
     return value;
   }

@@ -6,7 +6,8 @@ import { createServer as createListener, type Server as Listener, type Socket } 
 import { join } from "node:path";
 import { LINK } from "../../exporters/local/columns.ts";
 import type { TraceRow } from "../answers.ts";
-import { Progress } from "../query/scan.ts";
+import { type Filter, FilterError } from "../query/filter.ts";
+import { type Interval, Progress } from "../query/scan.ts";
 import { traceRow } from "../query/trace-row.ts";
 import { Api, FILTERED, type Store } from "./api.ts";
 import { otlpLines } from "./export.ts";
@@ -14,12 +15,13 @@ import { Guard, type GuardOptions, type Refusal } from "./guard.ts";
 import { Live } from "./live.ts";
 import { BadRequest, Parameters } from "./parameters.ts";
 import type { Receiver } from "./receive.ts";
+import { Shares, SOCKETS } from "./shares.ts";
 
 /**
  * Limits: bytes of a request's headers, milliseconds until a request is complete, and until its answer has been read,
- * connections, and concurrent queries.
+ * and concurrent queries.
  */
-const LIMIT = { headers: 8192, requestMs: 3000, answerMs: 30_000, sockets: 64, atOnce: 4 };
+const LIMIT = { headers: 8192, requestMs: 3000, answerMs: 30_000, atOnce: 4 };
 
 /** Where the page is built. */
 const PAGE = join(import.meta.dirname, "../../viewer/dist");
@@ -32,6 +34,9 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   "/icon.svg": ["icon.svg", "image/svg+xml"],
 };
 
+/** Paths that the page shows. */
+const SCREENS = /^\/(?:connections|latency|topology|losses|listeners|host|agent|c\/[0-9a-f]{32})?$/;
+
 /** Listens for the page. `receiver`: what takes applications' spans. */
 export class PageServer {
   readonly guard: Guard;
@@ -40,6 +45,7 @@ export class PageServer {
   readonly #live: Live;
   readonly #store: Store;
   readonly #receiver: Receiver | undefined;
+  readonly #shares = new Shares();
   #http: Promise<Server> | undefined;
   /** Connections of admitted clients whose answers may take any time. */
   readonly #lasting = new WeakSet<Socket>();
@@ -58,7 +64,6 @@ export class PageServer {
     const open = (at: string, of: number) =>
       new Promise<number>((resolve, reject) => {
         const listener = createListener((socket) => void this.#connected(socket));
-        listener.maxConnections = LIMIT.sockets;
         listener.once("error", reject);
         listener.listen({ host: at, port: of }, () => {
           const address = listener.address();
@@ -81,6 +86,8 @@ export class PageServer {
 
   async #connected(socket: Socket): Promise<void> {
     socket.on("error", () => socket.destroy());
+    this.#shares.take(socket);
+    if (socket.destroyed) return;
     // Node's own limits apply only to a server that listens itself.
     let timer = setTimeout(() => socket.destroy(), LIMIT.requestMs);
     socket.once("close", () => clearTimeout(timer));
@@ -108,7 +115,7 @@ export class PageServer {
   #server(): Promise<Server> {
     this.#http ??= import("node:http").then(({ createServer }) => {
       const server = createServer({ maxHeaderSize: LIMIT.headers }, (...both) => void this.#serve(...both));
-      return server.setMaxListeners(LIMIT.sockets + 1);
+      return server.setMaxListeners(SOCKETS + 1);
     });
     return this.#http;
   }
@@ -116,7 +123,9 @@ export class PageServer {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
       this.guard.protect(response);
-      const { pathname, searchParams } = new URL(request.url ?? "/", "http://localhost/");
+      const target = targetOf(request);
+      if (target === undefined) return refuse(response, { status: 400, text: "the target is not a path" });
+      const { pathname, searchParams } = target;
       if (pathname === "/v1/traces" && this.#receiver) {
         await this.#receiver.serve(request, response);
         return;
@@ -173,15 +182,14 @@ export class PageServer {
 
   async #export(response: ServerResponse, query: URLSearchParams): Promise<void> {
     const { scan, now } = this.#store;
-    let parameters: Parameters;
+    let interval: Interval;
+    let filter: Filter;
     try {
-      parameters = new Parameters(query, FILTERED, now());
-      void parameters.filter;
+      ({ interval, filter } = new Parameters(query, FILTERED, now()));
     } catch (error) {
-      if (error instanceof BadRequest) return refuse(response, { status: 400, text: error.message });
-      throw error;
+      if (!(error instanceof BadRequest || error instanceof FilterError)) throw error;
+      return refuse(response, { status: 400, text: error.message });
     }
-    const { interval, filter } = parameters;
     response.writeHead(200, {
       "content-type": "application/x-ndjson",
       "content-disposition": 'attachment; filename="wirespan.jsonl"',
@@ -204,9 +212,10 @@ export class PageServer {
     response.end();
   }
 
-  /** Every path that is not a file is a screen of the page. */
+  /** Every path that is not a file is the page, which says so if it has no such screen. */
   #page(response: ServerResponse, path: string): void {
-    const [file, type] = FILES[path] ?? ["index.html", "text/html; charset=utf-8"];
+    const known = FILES[path];
+    const [file, type] = known ?? ["index.html", "text/html; charset=utf-8"];
     let content: Buffer;
     try {
       content = readFileSync(join(PAGE, file));
@@ -214,9 +223,14 @@ export class PageServer {
       refuse(response, { status: 503, text: "the page is not built: run npm run build" });
       return;
     }
-    response.writeHead(200, { "content-type": type });
+    response.writeHead(known || SCREENS.test(path) ? 200 : 404, { "content-type": type });
     response.end(content);
   }
+}
+
+/** Undefined: it is a proxy's target, or none. The path may begin with two slashes: no host follows them. */
+function targetOf({ url = "" }: IncomingMessage): URL | undefined {
+  return url.startsWith("/") ? (URL.parse(`http://localhost${url}`) ?? undefined) : undefined;
 }
 
 /** Resolves when more can be written, or nothing any more. */
