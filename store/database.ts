@@ -1,13 +1,11 @@
 // The file: SQLite with a size limit. Tests: store/database.test.ts.
-import { closeSync, constants, existsSync, fstatSync, openSync, renameSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { prepare, requireOurs, SCHEMA } from "./file.ts";
 
 /** Retention classes: uneventful connections, notable ones, and what applications sent. */
 export const CLASSES = ["calm", "notable", "application"] as const;
 export type Class = (typeof CLASSES)[number];
-
-/** Version of the tables; a file with another one is put aside. */
-const SCHEMA = "6";
 
 const PAGE = 8192;
 
@@ -24,6 +22,12 @@ const RESERVE = 0.04;
 
 /** Of all chunks together. */
 const CHUNKS = CLASSES.reduce((sum, one) => sum + SHARE[one], 0);
+
+/** Bytes of a declaration or a finding that are read: a file from elsewhere may have larger ones. */
+export const LONGEST_TEXT = 65_536;
+
+/** Bytes of a value in a recording: more than any chunk, or window of sums, has. */
+const LONGEST_VALUE = 64 * 1024 ** 2;
 
 /** Bytes of a chunk. */
 const SIZE = "octet_length(data) + octet_length(ids) + octet_length(head)";
@@ -92,7 +96,7 @@ export class Database {
     this.file = file;
     this.bytes = bytes;
     this.replaced = readOnly ? undefined : prepare(file);
-    this.#db = new DatabaseSync(file, { readOnly });
+    this.#db = new DatabaseSync(file, { readOnly, ...(readOnly && { limits: { length: LONGEST_VALUE } }) });
     if (readOnly) {
       requireOurs(this.#db);
       this.#db.exec("PRAGMA cache_size = -4000; PRAGMA temp_store = MEMORY;");
@@ -220,6 +224,25 @@ export class Database {
       this.#db.exec(`DELETE FROM ${table}`);
   }
 
+  /** Windows of sums or points of a level that begin in [from, to), the oldest first; one at a time is in memory. */
+  *windows(
+    of: "sum" | "point",
+    level: number,
+    from: number,
+    to: number,
+  ): Generator<readonly [begin: number, data: Uint8Array]> {
+    const begins = this.all(
+      `SELECT t FROM ${of} WHERE level = ? AND t >= ? AND t < ? ORDER BY t`,
+      level,
+      from,
+      to,
+    );
+    for (const { t } of begins) {
+      const row = this.get(`SELECT data FROM ${of} WHERE level = ? AND t = ?`, level, Number(t));
+      if (row) yield [Number(t), row.data as Uint8Array];
+    }
+  }
+
   /** Chunks of a signal that may hold what ended in the interval (microseconds), the newest first. */
   chunks(
     signal: number,
@@ -344,53 +367,5 @@ export class Database {
       this.#statements.set(sql, statement);
     }
     return statement;
-  }
-}
-
-/** Throws, with the reason, for a file that is not one of our databases. */
-function requireOurs(db: DatabaseSync): void {
-  let schema: unknown;
-  try {
-    schema = db.prepare("SELECT v FROM meta WHERE k = 'schema'").get()?.v;
-  } catch {
-    throw new Error("it is not a recording of wirespan");
-  }
-  if (schema !== SCHEMA) throw new Error(`it is a recording of another version (${schema})`);
-}
-
-/** Checks an existing file, and creates one that only its owner can read. Returns why an existing one was put aside. */
-function prepare(file: string): string | undefined {
-  let why: string | undefined;
-  if (existsSync(file)) {
-    why = broken(file);
-    if (why !== undefined) for (const end of ["", "-wal", "-shm"]) putAside(file, end);
-  }
-  const fd = openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
-  const { mode } = fstatSync(fd);
-  closeSync(fd);
-  if ((mode & 0o077) !== 0)
-    throw new Error(`${file} can be read by others (mode ${(mode & 0o777).toString(8)}): chmod 600 it`);
-  return why && `the viewer's file was ${why}; it is kept as ${file}.broken`;
-}
-
-function putAside(file: string, end: string): void {
-  if (existsSync(file + end)) renameSync(file + end, `${file}.broken${end}`);
-}
-
-function broken(file: string): string | undefined {
-  try {
-    const db = new DatabaseSync(file);
-    try {
-      const check = db.prepare("PRAGMA quick_check(1)").get()?.quick_check;
-      if (check !== "ok") return `damaged (${check})`;
-      const tables = db.prepare("SELECT count(*) n FROM sqlite_master").get()?.n;
-      if (tables === 0) return undefined;
-      const schema = db.prepare("SELECT v FROM meta WHERE k = 'schema'").get()?.v;
-      return schema === SCHEMA ? undefined : `of another version (${schema})`;
-    } finally {
-      db.close();
-    }
-  } catch (error) {
-    return `not readable (${error instanceof Error ? error.message : error})`;
   }
 }

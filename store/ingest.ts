@@ -10,7 +10,7 @@ import {
   type TokenHead,
 } from "../exporters/local/frame.ts";
 import { bloomOf, encodeChunk } from "./chunk.ts";
-import type { Class, Database } from "./database.ts";
+import { type Class, type Database, LONGEST_TEXT } from "./database.ts";
 import { Measures } from "./measure.ts";
 import { Points } from "./points.ts";
 import { Signal } from "./signal.ts";
@@ -24,6 +24,10 @@ const CHUNK = { rows: 2048, seconds: 10 };
 const CLEANING = 600;
 
 const MOST_SERVED = 10_000;
+
+/** The newest declarations, more than agents make: a file from elsewhere may have any number, of any length. */
+const DECLARED = `SELECT id, declaration FROM signal WHERE id IN
+  (SELECT id FROM signal WHERE octet_length(declaration) <= ${LONGEST_TEXT} ORDER BY id DESC LIMIT 256) ORDER BY id`;
 
 /** Rows of one signal and class that are not in the file yet. */
 export interface OpenChunk {
@@ -72,7 +76,7 @@ export class Ingest {
     this.#rate = rate;
     this.windows = new Windows(db);
     this.points = new Points(db);
-    for (const { id, declaration } of db.all("SELECT id, declaration FROM signal"))
+    for (const { id, declaration } of db.all(DECLARED))
       this.#signals.set(Number(id), new Signal(Number(id), JSON.parse(String(declaration))));
   }
 

@@ -96,13 +96,8 @@ export class Points {
   ): Generator<readonly [begin: number, values: ReadonlyMap<number, Value>]> {
     const open = this.#open[level]!;
     const first = Math.floor(from / LEVELS[level]!.seconds) * LEVELS[level]!.seconds;
-    const rows = this.#db.all(
-      "SELECT t, data FROM point WHERE level = ? AND t >= ? AND t < ? ORDER BY t",
-      level,
-      first,
-      to,
-    );
-    for (const { t, data } of rows) if (t !== open.begin) yield [Number(t), decode(data as Uint8Array)];
+    for (const [begin, data] of this.#db.windows("point", level, first, to))
+      if (begin !== open.begin) yield [begin, decode(data)];
     if (open.values.size > 0 && open.begin >= first && open.begin < to) yield [open.begin, open.values];
   }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { statSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { RowBuilder } from "../exporters/local/columns.ts";
@@ -106,6 +106,31 @@ describe("a recording", () => {
     using recording = openRecording(damage("rows", "UPDATE chunk SET n = 1000000"));
     const { status, body } = await new Api(recording).answer("connections", new URLSearchParams("last=7200"));
     assert.deepEqual([status, body], [500, { error: "a chunk has fewer rows than it says" }]);
+  });
+
+  it("is opened without reading texts that are larger than any that an agent writes", async () => {
+    using store = filled();
+    const file = join(store.folder, "large.db");
+    record(store.file, file, 1800);
+    const db = new DatabaseSync(file);
+    const megabytes = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 30)";
+    const text = "n || hex(zeroblob(500000))";
+    db.exec(
+      `${megabytes} INSERT INTO finding (since, finding) SELECT n, '{"text":"' || ${text} || '"}' FROM c`,
+    );
+    db.exec(
+      `${megabytes} INSERT INTO signal (declaration) SELECT '{"attributes":{},"name":"' || ${text} || '"}' FROM c`,
+    );
+    db.close();
+    assert.ok(statSync(file).size > 60e6);
+    const read = () => Number(/^rchar: (\d+)/m.exec(readFileSync("/proc/self/io", "utf8"))![1]);
+    const before = read();
+    using recording = openRecording(file);
+    const { body } = await new Api(recording).answer("connections", new URLSearchParams("last=7200"));
+    const bytes = read() - before;
+    assert.ok(bytes < 2e6, `${bytes} bytes were read`);
+    assert.equal((body as { total: number }).total, 3);
+    assert.deepEqual(recording.findings.raised, []);
   });
 
   it("is refused if the file is not a recording", () => {

@@ -1,6 +1,6 @@
 // A read-only file: what was stored by an agent, viewable later and on any host. Tests: store/recording.test.ts.
 import { anonymise } from "./anonymise.ts";
-import { Database } from "./database.ts";
+import { Database, LONGEST_TEXT } from "./database.ts";
 import type { Raised } from "./findings/findings.ts";
 import type { Store } from "./http/api.ts";
 import { Ingest } from "./ingest.ts";
@@ -9,6 +9,10 @@ import { Scan } from "./query/scan.ts";
 
 /** Maximum bytes of a recording by default. */
 const UNBOUNDED = 64 * 1024 ** 3;
+
+/** The newest. Numbers and lengths first: texts that are not shown may be as large as the file. */
+const FINDINGS = `SELECT since, finding FROM finding WHERE id IN
+  (SELECT id FROM finding WHERE octet_length(finding) <= ${LONGEST_TEXT} ORDER BY since DESC LIMIT 200) ORDER BY since DESC`;
 
 /** What a recording holds. */
 export interface RecordOptions {
@@ -63,7 +67,7 @@ function shown(db: Database): Store & Disposable {
   const ingest = new Ingest(db, Number.POSITIVE_INFINITY);
   const end = endOf(db);
   const raised = db
-    .all("SELECT since, finding FROM finding ORDER BY since DESC LIMIT 200")
+    .all(FINDINGS)
     .map(({ since, finding }) => ({ ...JSON.parse(String(finding)), since: Number(since) }) as Raised);
   return {
     db,

@@ -1,5 +1,5 @@
 // Spans and events as columns: typed arrays that the agent fills, a pipe carries and the store keeps.
-// Tests: exporters/local/columns.test.ts.
+// Tests: exporters/local/frame.test.ts.
 import type {
   AnyAttributes,
   AttributeSpecs,

@@ -109,16 +109,8 @@ export class Windows {
     const open = this.#open[level]!;
     const { seconds } = LEVELS[level]!;
     const first = Math.floor(from / seconds) * seconds;
-    const rows = this.#db.all(
-      "SELECT t, data FROM sum WHERE level = ? AND t >= ? AND t < ? ORDER BY t",
-      level,
-      first,
-      to,
-    );
-    for (const { t, data } of rows) {
-      const begin = Number(t);
-      if (!open.has(begin)) yield [begin, entries(data as Uint8Array)];
-    }
+    for (const [begin, data] of this.#db.windows("sum", level, first, to))
+      if (!open.has(begin)) yield [begin, entries(data)];
     for (const [begin, window] of [...open].sort(([a], [b]) => a - b))
       if (begin >= first && begin < to) yield [begin, window];
   }
