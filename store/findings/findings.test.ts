@@ -205,10 +205,10 @@ const cases: readonly {
   },
   {
     title: "a longer path",
-    fault: { rtt: 0.0025 },
+    fault: { rtt: 0.0085 },
     rule: "rtt-long",
     subject: EDGE,
-    text: /is 2\.\d ms at the median; it was 5\d\d µs/,
+    text: /is 8\.\d ms at the median; it was 5\d\d µs/,
   },
   {
     title: "lost segments",
