@@ -9,6 +9,7 @@ stage=$2
 own_node=node_modules/node-linux-$arch/bin/node
 nginx=node_modules/.cache/wirespan/nginx
 python=node_modules/.cache/wirespan/python
+postgres=node_modules/.cache/wirespan/postgres
 
 say() { printf 'wirespan: %s\n' "$*"; }
 stop() {
@@ -195,6 +196,20 @@ unpack_redis() {
     ln -s redis-check-rdb usr/bin/redis-server) || say "that failed; those tests are skipped"
 }
 
+# PostgreSQL's package would start one, too: it is unpacked with those libraries of it that are not installed.
+unpack_postgres() {
+  for program in /usr/lib/postgresql/*/bin/initdb "$postgres"/usr/lib/postgresql/*/bin/initdb; do
+    [ ! -x "$program" ] || return 0
+  done
+  command -v apt-get >/dev/null || return 0
+  say "getting PostgreSQL, unpacked and not installed: tests watch its connections"
+  mkdir -p "$postgres/archives/partial"
+  get="apt-get install -q -y --download-only --no-install-recommends -o Dir::Cache::archives=$PWD/$postgres/archives postgresql"
+  { $get || { apt-get update -q && $get; }; } &&
+    for package in "$postgres"/archives/*.deb; do dpkg-deb -x "$package" "$postgres"; done &&
+    rm -r "$postgres/archives" || say "that failed; those tests are skipped"
+}
+
 # What correlate/node is tested with: the drivers that it labels, and the older versions of Node.js.
 install_drivers() {
   [ -e correlate/node/node_modules/.package-lock.json ] &&
@@ -233,6 +248,7 @@ install_node_modules
 case $stage in bundle | tests | packaging) bundle ;; esac
 [ "$stage:$(id -u)" != tests:0 ] || unpack_nginx
 [ "$stage:$(id -u)" != tests:0 ] || unpack_redis
+[ "$stage:$(id -u)" != tests:0 ] || unpack_postgres
 [ "$stage" != tests ] || install_drivers
 [ "$stage" != tests ] || install_older_nodes
 [ "$stage" != tests ] || unpack_python_api

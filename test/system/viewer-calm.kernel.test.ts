@@ -8,6 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import {
+  postgresEnvironment,
   postgresFolder,
   redisCommand,
   startPostgres,
@@ -59,7 +60,9 @@ describe("calm traffic of nginx, Redis and PostgreSQL", function () {
     stack.use(await startRedis(redis, place(PORTS.redis)));
     stack.use(await startPostgres(programs, place(PORTS.postgres)));
     const pgbench = [join(programs, "pgbench"), "-h", addresses.b, "-U", "wirespan"];
-    await net.a.run(pgbench[0]!, ...pgbench.slice(1), "-q", "-i", "-s", "1", "postgres");
+    const postgres = postgresEnvironment(programs);
+    const libraries = `LD_LIBRARY_PATH=${postgres.LD_LIBRARY_PATH ?? ""}`;
+    await net.a.run("env", libraries, ...pgbench, "-q", "-i", "-s", "1", "postgres");
     const agent = stack.use(
       await startAgent([], {
         config: `
@@ -87,8 +90,8 @@ exporters: { c: { type: console, format: json, rate: 1 } }
     const visits = fileURLToPath(new URL("../apps/visits.mjs", import.meta.url));
     const seconds = ["-T", String(SECONDS), "-n"];
     client("browsers", [process.execPath, visits, `http://${addresses.b}:${PORTS.web}/`, "20"]);
-    client("shop", [...pgbench, ...seconds, "-c", "4", "-R", "20", "postgres"]);
-    client("reports", [...pgbench, ...seconds, "-C", "-S", "-R", "5", "postgres"]);
+    client("shop", [...pgbench, ...seconds, "-c", "4", "-R", "20", "postgres"], postgres);
+    client("reports", [...pgbench, ...seconds, "-C", "-S", "-R", "5", "postgres"], postgres);
     const ofRedis = join(dirname(redis.program), "redis-benchmark");
     const some = `${ofRedis} -h ${addresses.b} -c 3 -n 300 -t get,set,incr -q`;
     client("cache", ["sh", "-c", `while ${some}; do sleep 2; done`], redis.env);

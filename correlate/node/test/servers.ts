@@ -26,8 +26,18 @@ const cache = join(import.meta.dirname, "../../../node_modules/.cache/wirespan")
 
 /** Where PostgreSQL's programs are; undefined without them. */
 export function postgresFolder(): string | undefined {
-  const folders = [...(process.env.PATH ?? "").split(delimiter), ...globSync("/usr/lib/postgresql/*/bin")];
+  const installed = ["", join(cache, "postgres")].flatMap((root) =>
+    globSync(`${root}/usr/lib/postgresql/*/bin`),
+  );
+  const folders = [...(process.env.PATH ?? "").split(delimiter), ...installed];
   return folders.find((folder) => existsSync(join(folder, "postgres")) && existsSync(join(folder, "initdb")));
+}
+
+/** The environment of programs in that folder: what is only unpacked brings its libraries. */
+export function postgresEnvironment(programs: string): NodeJS.ProcessEnv {
+  if (!programs.startsWith(cache)) return process.env;
+  const libraries = globSync(join(cache, "postgres/usr/lib/*-linux-gnu")).join(":");
+  return { ...process.env, LD_LIBRARY_PATH: libraries };
 }
 
 export async function startPostgres(programs: string, place?: Place): Promise<Server> {
@@ -37,7 +47,8 @@ export async function startPostgres(programs: string, place?: Place): Promise<Se
   if (user.uid) chownSync(folder, user.uid, user.gid);
   const data = join(folder, "data");
   const init = ["-D", data, "-U", "wirespan", "-A", "trust", "-N", "--no-locale", "-E", "UTF8"];
-  await promisify(execFile)(join(programs, "initdb"), init, { ...user, cwd: folder });
+  const env = postgresEnvironment(programs);
+  await promisify(execFile)(join(programs, "initdb"), init, { ...user, cwd: folder, env });
   if (place) appendFileSync(join(data, "pg_hba.conf"), "host all all all trust\n");
   const port = place?.port ?? (await freePort());
   const address = place?.address ?? "127.0.0.1";
@@ -45,7 +56,7 @@ export async function startPostgres(programs: string, place?: Place): Promise<Se
   const asUser = user.uid ? ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups"] : [];
   const command = [...asUser, join(programs, "postgres"), "-D", data, "-k", folder, "-F"];
   const server = start(place, [...command, "-p", String(port), "-h", address], {
-    cwd: folder,
+    ...{ cwd: folder, env },
     stdio: ["ignore", "ignore", "pipe"],
   });
   return ready(server, "stderr", /ready to accept connections/, port, folder);
