@@ -161,7 +161,7 @@ function anonymousRows(signal: Signal, rows: Rows, names: Pseudonyms): Rows {
   const replaced = (column: Uint32Array, change: (word: string) => string) =>
     column.map((word) => (word === 0 ? 0 : indexOf(change(words[word]!))));
   const values = Object.entries(attributes).map(([key, { type }], i) => {
-    const column = rows.values[i]!;
+    const column = rows.values.at(i)!;
     if (!(column instanceof Uint32Array) || KEPT.has(key)) return column;
     if (key === "span.attributes") return replaced(column, () => "{}");
     if (type === "string[]")

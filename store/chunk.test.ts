@@ -59,7 +59,7 @@ describe("a chunk", () => {
         assert.deepEqual(Array.from(back[key]), Array.from(rows[key].subarray(0, n)), key);
       for (const [i, values] of rows.values.entries())
         assert.deepEqual(
-          Array.from(back.values[i]!),
+          Array.from(back.values.at(i)!),
           Array.from(values.subarray(0, n)),
           Object.keys(ATTRIBUTES)[i],
         );

@@ -41,37 +41,58 @@ export function encodeChunk(rows: RowBuilder): { readonly head: string; readonly
 /** The inverse. Throws for anything that encodeChunk has not created. */
 export function decodeChunk(attributes: AttributeSpecs, n: number, head: string, data: Uint8Array): Rows {
   const { words, links, columns } = JSON.parse(head) as ChunkHead;
-  const bytes = new Uint8Array(zstdDecompressSync(data, { maxOutputLength: MOST_BYTES }));
-  let at = n * IDS + links;
-  if (!(n >= 0 && at <= bytes.length)) throw new RangeError("a chunk has fewer rows than it says");
-  let next = 0;
-  const read = <T extends Values>(into: T): T => {
-    const kept = columns[next++];
-    if (kept === undefined) throw new RangeError("a chunk has fewer columns than its declaration");
-    if (kept[0] === "same") into.fill(kept[1] ?? Number.NaN);
-    else {
-      const size = SIZE[kept[0]] * n;
-      restore(bytes.subarray(at, at + size), into, kept);
-      at += size;
-    }
-    return into;
+  let size = n * IDS + links;
+  const places = columns.map((kept) => {
+    const at = size;
+    size += kept[0] === "same" ? 0 : SIZE[kept[0]] * n;
+    return { kept, at, end: size };
+  });
+  if (!(n >= 0 && size <= MOST_BYTES)) throw new RangeError("a chunk has fewer rows than it says");
+  // All at once: zlib would return many small pieces.
+  const plain = zstdDecompressSync(data, { maxOutputLength: MOST_BYTES, chunkSize: Math.max(64, size) });
+  if (size > plain.length) throw new RangeError("a chunk is shorter than its declaration");
+  const bytes = new Uint8Array(plain.buffer, plain.byteOffset, plain.length);
+  let index = 0;
+  /** Decodes the next column, when it is called. */
+  const next = <T extends Values>(make: () => T): (() => T) => {
+    const place = places[index++];
+    if (place === undefined) throw new RangeError("a chunk has fewer columns than its declaration");
+    return () => restore(bytes.subarray(place.at, place.end), make(), place.kept);
   };
   return {
     n,
     words,
     ids: bytes.subarray(0, n * IDS),
     links: bytes.subarray(n * IDS, n * IDS + links),
-    start: read(new Float64Array(n)),
-    duration: read(new Float64Array(n)),
-    resource: read(new Uint32Array(n)),
-    kind: read(new Uint8Array(n)),
-    error: read(new Uint32Array(n)),
-    linkCount: read(new Uint8Array(n)),
-    values: Object.entries(attributes).map(([key, { type }]) => read(valuesOf(key, type, n))),
+    start: next(() => new Float64Array(n))(),
+    duration: next(() => new Float64Array(n))(),
+    resource: next(() => new Uint32Array(n))(),
+    kind: next(() => new Uint8Array(n))(),
+    error: next(() => new Uint32Array(n))(),
+    linkCount: next(() => new Uint8Array(n))(),
+    values: new Columns(
+      Object.entries(attributes).map(([key, { type }]) => next(() => valuesOf(key, type, n))),
+    ),
   };
 }
 
-function numeric(rows: Rows): Values[] {
+/** Columns that are decoded when they are first read: a query reads few of them. */
+class Columns {
+  readonly #decode: readonly (() => Values)[];
+  readonly #decoded: (Values | undefined)[];
+
+  constructor(decode: readonly (() => Values)[]) {
+    this.#decode = decode;
+    this.#decoded = decode.map(() => undefined);
+  }
+
+  at(index: number): Values | undefined {
+    this.#decoded[index] ??= this.#decode[index]?.();
+    return this.#decoded[index];
+  }
+}
+
+function numeric(rows: RowBuilder): Values[] {
   const { start, duration, resource, kind, error, linkCount, values } = rows;
   return [start, duration, resource, kind, error, linkCount, ...values];
 }
@@ -130,16 +151,18 @@ function planes(values: Values, n: number, [type, least]: Kept): Uint8Array {
   return out;
 }
 
-function restore(bytes: Uint8Array, into: Values, [type, least]: Kept): void {
-  if (type === "same") return;
+function restore<T extends Values>(bytes: Uint8Array, into: T, [type, least]: Kept): T {
+  if (type === "same") {
+    into.fill(least ?? Number.NaN);
+    return into;
+  }
   const n = into.length;
   const size = SIZE[type];
-  if (bytes.length !== size * n) throw new RangeError("a chunk is shorter than its declaration");
   if (type === "f32" || type === "f64") {
     const joined = new Uint8Array(size * n);
     for (let b = 0; b < size; b++) for (let i = 0; i < n; i++) joined[i * size + b] = bytes[b * n + i]!;
     into.set(type === "f32" ? new Float32Array(joined.buffer) : new Float64Array(joined.buffer));
-    return;
+    return into;
   }
   for (let i = 0; i < n; i++) {
     let value = bytes[i]!;
@@ -147,6 +170,7 @@ function restore(bytes: Uint8Array, into: Values, [type, least]: Kept): void {
     if (size > 2) value += bytes[2 * n + i]! * 0x10000 + bytes[3 * n + i]! * 0x1000000;
     into[i] = value === ABSENT[type] && into instanceof Float64Array ? Number.NaN : value + least;
   }
+  return into;
 }
 
 /** Bytes of a Bloom filter for `n` rows' trace ids: ten bits per row, four hashes; one in a hundred others passes. */

@@ -19,7 +19,7 @@ export class Signal {
   /** Undefined: it declares no such attribute. */
   column(rows: Rows, key: string): Values | undefined {
     const index = this.#index.get(key);
-    return index === undefined ? undefined : rows.values[index];
+    return index === undefined ? undefined : rows.values.at(index);
   }
 
   /** A number of row `i`; NaN if it is absent or not a number. */

@@ -54,7 +54,7 @@ export interface Rows {
   readonly linkCount: Uint8Array;
   readonly links: Uint8Array;
   /** In the order of the declaration's attributes. */
-  readonly values: readonly Values[];
+  readonly values: Pick<readonly Values[], "at">;
   /** The words; the first one is empty, for absent. */
   readonly words: readonly string[];
 }
@@ -193,7 +193,7 @@ export class RowBuilder implements Rows {
       if (links > 0) this.#link(rows.links.subarray(linksAt[row]!, linksAt[row]! + links * LINK));
     }
     for (const [c, { key, values }] of this.columns.entries()) {
-      const others = rows.values[c]!;
+      const others = rows.values.at(c)!;
       if (values instanceof Uint32Array)
         for (let i = 0; i < count; i++) values[first + i] = this.#again(rows, again, others[at[from + i]!]!);
       else

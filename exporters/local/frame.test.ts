@@ -40,7 +40,7 @@ describe("a frame", () => {
       if (head.type !== "rows") return;
       const back = rowsOf(head, CONNECTION.attributes, body);
       const sent = Object.keys(CONNECTION.attributes).indexOf("wirespan.tcp.bytes_sent");
-      assert.deepEqual(Array.from(back.values[sent]!), [0, 100, 200, 300, 400]);
+      assert.deepEqual(Array.from(back.values.at(sent)!), [0, 100, 200, 300, 400]);
       assert.deepEqual(Array.from(back.start), [0, 1, 2, 3, 4]);
     }
   });

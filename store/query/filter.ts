@@ -75,16 +75,18 @@ export function parseFilter(text: string): Filter {
     }
   }
   if (negated) throw new FilterError("not is followed by nothing");
-  const alternatives = Map.groupBy(
-    terms.filter((one) => !one.negated),
-    ({ term }) => term.field,
-  );
+  const alternatives = [
+    ...Map.groupBy(
+      terms.filter((one) => !one.negated),
+      ({ term }) => term.field,
+    ).values(),
+  ];
   const excluded = terms.filter((one) => one.negated);
   return {
     text: text.trim().replace(/\s+/g, " "),
     isOfEdges: terms.every(({ term }) => EDGE_FIELDS.includes(term.field)),
     matches: (subject) =>
-      [...alternatives.values()].every((group) => group.some(({ term }) => term.matches(subject))) &&
+      alternatives.every((group) => group.some(({ term }) => term.matches(subject))) &&
       !excluded.some(({ term }) => term.matches(subject)),
   };
 }
