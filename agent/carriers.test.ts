@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { loadConfig } from "../config/load.ts";
 import type { Hook } from "../core/bridge/loader.ts";
-import { carrierLines, carriersOf } from "./carriers.ts";
+import { type CarrierFacts, carrierLines, carriersOf } from "./carriers.ts";
 
 const why = "EPERM: the kernel refuses fentry (lockdown: integrity)";
 
@@ -27,7 +27,13 @@ function correlate(settings: Readonly<Record<string, string>> = {}) {
   return loadConfig({ env: {}, flags, plugins: [] }).correlate;
 }
 
-const facts = { correlate: correlate(), hooks: hooks(all), arch: "x64", readsOthers: true };
+const facts: CarrierFacts = {
+  correlate: correlate(),
+  hooks: hooks(all),
+  arch: "x64",
+  readsOthers: true,
+  tlsLibraries: undefined,
+};
 const refused = (changes: Partial<typeof facts>) =>
   carriersOf({ ...facts, ...changes })
     .filter(({ works, carrier }) => !works && carrier !== "uprobe")
@@ -39,8 +45,31 @@ describe("carriers of contexts", () => {
     const lines = carrierLines(carriersOf(facts));
     assert.ok(lines.includes("  HTTP/1.1 without TLS, sent: by header"));
     assert.ok(
-      lines.includes("  TLS, by other programs: not by uprobe: functions of TLS libraries are not watched"),
+      lines.includes(
+        "  HTTP/1.1 over TLS, sent, by programs that send within OpenSSL's SSL_write: not by uprobe: correlate.tlsUprobe is false",
+      ),
     );
+  });
+
+  it("report which files with TLS's functions are watched, and why others are not", () => {
+    const watched = { ...all, "requests that applications hand to OpenSSL": "on_tls_write" };
+    const uprobe = (tlsLibraries: CarrierFacts["tlsLibraries"], programs: typeof all = watched) =>
+      carriersOf({
+        ...facts,
+        correlate: correlate({ "correlate.tlsUprobe": "true" }),
+        hooks: hooks(programs),
+        tlsLibraries,
+      })
+        .filter(({ carrier }) => carrier === "uprobe")
+        .map(({ works, why }) => [works, why]);
+    const [path, refusal] = ["/usr/lib/libssl.so.3", "/opt/libssl.so.1.1: it cannot be opened"];
+    assert.deepEqual(uprobe({ paths: [path], refusal: undefined }), [[true, path]]);
+    assert.deepEqual(uprobe({ paths: [path], refusal }), [[true, `${path}, not ${refusal}`]]);
+    assert.deepEqual(uprobe({ paths: [], refusal }), [[false, refusal]]);
+    assert.deepEqual(uprobe({ paths: [], refusal: undefined }), [
+      [false, "no running program maps OpenSSL yet"],
+    ]);
+    assert.deepEqual(uprobe({ paths: [], refusal: undefined }, all), [[false, "nothing observes it"]]);
   });
 
   it("report what refuses them", () => {

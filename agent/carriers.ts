@@ -2,6 +2,7 @@
 // doctor`. Tests: agent/carriers.test.ts, agent/doctor.kernel.test.ts.
 import type { Config } from "../config/config.ts";
 import type { Hook } from "../core/bridge/loader.ts";
+import { TLS_HOOK } from "../core/engine/correlation.ts";
 
 /** A row under the keys of `wirespan doctor --json`. */
 export interface CarrierReport {
@@ -21,6 +22,10 @@ export interface CarrierFacts {
   readonly arch: string;
   /** CAP_SYS_PTRACE: the memory of other users' processes may be read. */
   readonly readsOthers: boolean;
+  /** Of `Correlation`. */
+  readonly tlsLibraries:
+    | { readonly paths: readonly string[]; readonly refusal: string | undefined }
+    | undefined;
 }
 
 type Why = string | undefined;
@@ -35,7 +40,8 @@ function refusalOf(hooks: readonly Hook[], observes: string): Why {
 const ifOff = (setting: string, value: unknown): Why =>
   value === false || value === "never" ? `correlate.${setting} is ${value}` : undefined;
 
-export function carriersOf({ correlate, hooks, arch, readsOthers }: CarrierFacts): readonly CarrierReport[] {
+export function carriersOf(facts: CarrierFacts): readonly CarrierReport[] {
+  const { correlate, hooks, arch, readsOthers, tlsLibraries } = facts;
   const row = (
     carrier: CarrierReport["carrier"],
     traffic: string,
@@ -61,6 +67,20 @@ export function carriersOf({ correlate, hooks, arch, readsOthers }: CarrierFacts
       ? { ...found, why: "of processes of this user alone (others require CAP_SYS_PTRACE)" }
       : found;
   };
+  const uprobe = (): CarrierReport => {
+    const { paths = [], refusal } = tlsLibraries ?? {};
+    const found = row(
+      "uprobe",
+      "HTTP/1.1 over TLS, sent, by programs that send within OpenSSL's SSL_write",
+      ifOff("tlsUprobe", correlate.tlsUprobe),
+      sent,
+      refusalOf(hooks, TLS_HOOK),
+      paths.length > 0 ? undefined : (refusal ?? "no running program maps OpenSSL yet"),
+    );
+    return found.works
+      ? { ...found, why: [...paths, ...(refusal ? [`not ${refusal}`] : [])].join(", ") }
+      : found;
+  };
   return [
     row("header", "HTTP/1.1 without TLS, sent", http1, sent),
     row("header", "HTTP/1.1 without TLS, received", http1, received),
@@ -77,7 +97,7 @@ export function carriersOf({ correlate, hooks, arch, readsOthers }: CarrierFacts
     row("table", "attempts to connect, by programs with a context table", table, opening),
     thread("TLS, databases and all else, by programs whose SDK publishes threads' contexts", sent),
     thread("attempts to connect, by programs whose SDK publishes threads' contexts", opening),
-    row("uprobe", "TLS, by other programs", "functions of TLS libraries are not watched"),
+    uprobe(),
   ];
 }
 

@@ -90,6 +90,7 @@ async function attachAll(
           hooks: correlation.hooks,
           arch: process.arch,
           readsOthers: standing()?.capabilities.has("CAP_SYS_PTRACE") === true,
+          tlsLibraries: correlation.tlsLibraries,
         }),
       }),
       ...(error && { correlation: failure({ name: "correlation", error }) }),

@@ -107,9 +107,9 @@ export const INTERNAL_TELEMETRY = {
       "wirespan.context.source": {
         type: "string",
         requirement: "required",
-        enum: ["header", "table", "thread"],
+        enum: ["header", "table", "thread", "uprobe"],
         description:
-          "How it is known: a header that was read, the table that the application keeps, its thread's record.",
+          "How it is known: a header that was read, the table that the application keeps, its thread's record, a header in what the application handed to OpenSSL.",
       },
       "network.io.direction": {
         type: "string",
@@ -131,7 +131,7 @@ export const INTERNAL_TELEMETRY = {
         requirement: "required",
         enum: UNREAD,
         description:
-          "ambiguous: the bytes cannot be assigned with certainty (pipelined requests, two contexts in one head); beyond_window: the head is longer than correlate.window, or the message is and has none; contradicted: the table, or the thread, names another than the header; interrupted: a program was not run, because it ran on the same CPU; invalid: the W3C forbids it; no_memory: the kernel had none; overrun: a table's records were overwritten before they were read; refused_announcement: a table was announced that is malformed or not the sender's own; replaced: an event's bytes had a context, but too many newer ones had come before the bytes were acknowledged; thread_unreadable: a process whose threads publish contexts that cannot be found, or not without CAP_SYS_PTRACE; torn: a table was being written; unreadable: the application's memory could not be read; unseen: what was sent before was shown to no program, as sendfile's data is not before Linux 6.5.",
+          "ambiguous: the bytes cannot be assigned with certainty (pipelined requests, two contexts in one head); beyond_window: the head is longer than correlate.window, or the message is and has none; contradicted: the table, or the thread, names another than the header; interrupted: a program was not run, because it ran on the same CPU; invalid: the W3C forbids it; no_memory: the kernel had none; overrun: a table's records were overwritten before they were read; refused_announcement: a table was announced that is malformed or not the sender's own; replaced: an event's bytes had a context, but too many newer ones had come before the bytes were acknowledged; sent_later: OpenSSL was given a request, and its bytes were sent after the call; thread_unreadable: a process whose threads publish contexts that cannot be found, or not without CAP_SYS_PTRACE; torn: a table was being written; unreadable: the application's memory could not be read; unseen: what was sent before was shown to no program, as sendfile's data is not before Linux 6.5.",
       },
     },
   },
@@ -327,10 +327,10 @@ export function createInternalTelemetry(
   function observeCorrelation(): void {
     const { correlation, inTraces } = engine;
     if (!correlation) return;
-    const { headersSent, headersReceived, tablesSent, threadsSent, suppressed, lost, announced } =
-      correlation.counts;
+    const { headersSent, headersReceived, tablesSent, threadsSent, callsSent } = correlation.counts;
+    const { suppressed, lost, announced } = correlation.counts;
     const context = (
-      source: "header" | "table" | "thread",
+      source: "header" | "table" | "thread" | "uprobe",
       direction: "transmit" | "receive",
       count: number,
     ) =>
@@ -339,6 +339,7 @@ export function createInternalTelemetry(
     context("header", "receive", headersReceived);
     context("table", "transmit", tablesSent);
     context("thread", "transmit", threadsSent);
+    context("uprobe", "transmit", callsSent);
     for (const reason of UNREAD) emit.unread.observe(correlation.unread[reason], { "error.type": reason });
     emit.inTraces.observe(inTraces.emitted, {});
     emit.suppressed.observe(suppressed, { "error.type": "limit" });

@@ -12,6 +12,7 @@ import type { Netns } from "../test/support/netns.ts";
 import { type Contender, empty, forget, log, type Watching } from "./contenders.ts";
 import { differences, lowest, median, type Row } from "./figures.ts";
 import * as storm from "./storm.ts";
+import { tlsRows } from "./tls.ts";
 
 const root = join(import.meta.dirname, "..");
 /** Messages of one run; the answers are as many. */
@@ -178,5 +179,10 @@ async function loadRow(rounds: number): Promise<Row> {
 }
 
 export async function correlationRows(netns: Netns, rounds: number): Promise<Row[]> {
-  return [...(await messageRows(netns, rounds)), await headRow(rounds), await loadRow(rounds)];
+  return [
+    ...(await messageRows(netns, rounds)),
+    await headRow(rounds),
+    ...(await tlsRows(rounds)),
+    await loadRow(rounds),
+  ];
 }

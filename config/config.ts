@@ -33,6 +33,7 @@ export interface Config {
     readonly http2: boolean;
     readonly table: boolean;
     readonly threads: "auto" | boolean;
+    readonly tlsUprobe: boolean;
     readonly window: number;
     readonly connectGap: number;
     readonly rate: number;

@@ -136,6 +136,11 @@ const base: Tree = {
       "auto",
       "Read the contexts that SDKs publish for each thread (OTEP 4947); auto: of processes that announce them in their process context (OTEP 4719).",
     ),
+    tlsUprobe: leaf(
+      boolean,
+      false,
+      "Read `traceparent` in HTTP/1.1 requests that applications hand to OpenSSL's SSL_write (docs/correlation.md). It reads their text in the kernel before it is encrypted, and makes each call of every application that maps OpenSSL take longer.",
+    ),
     window: leaf(count(256, 4096), 4096, "Maximum bytes of a request's head that are searched."),
     connectGap: leaf(
       duration(),

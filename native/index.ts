@@ -34,7 +34,12 @@ export interface LoadOptions {
 export interface BpfObject {
   /** Attaches one loaded program; a second call for the same program is an error (EEXIST). */
   attach(program: string): void;
-  /** Detaches one program; detaching what is not attached does nothing. */
+  /**
+   * Attaches a program of a function's begin or return to the function of an executable or a library, in all processes
+   * that map the file, now and later; ENOENT if the file has no such symbol. To be called once for each file.
+   */
+  attachFunction(program: string, path: string, symbol: string): void;
+  /** Detaches one program wherever it is attached; detaching what is not attached does nothing. */
   detach(program: string): void;
   /** Puts one loaded program into a map of programs, for others to call (BPF_MAP_TYPE_PROG_ARRAY). */
   place(program: string, map: BpfMap, index: number): void;

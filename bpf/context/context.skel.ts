@@ -25,7 +25,7 @@ export class QuestionCursor extends StructCursor implements Question {
 }
 
 export const skeleton = {
-  hash: "6ab061ffe6fe79f5",
+  hash: "e5c4b99fba2520dd",
   programs: {
     on_opening: "tp_btf/inet_sock_set_state",
     on_received: "fexit/tcp_recvmsg",
@@ -33,6 +33,8 @@ export const skeleton = {
     on_send: "tp_btf/tcp_sendmsg_locked",
     on_sendmsg: "fentry/tcp_sendmsg",
     on_sendmsg_locked: "fentry/tcp_sendmsg_locked",
+    on_tls_write: "uprobe",
+    on_tls_written: "uretprobe",
   },
   constants: {
     agent_filter: filterLayout,
@@ -49,6 +51,7 @@ export const skeleton = {
     reads_http2: {"kind":"bool","size":1},
     reads_tables: {"kind":"bool","size":1},
     reads_threads: {"kind":"bool","size":1},
+    reads_tls: {"kind":"bool","size":1},
     window: {"kind":"int","size":4,"signed":false},
   },
   runtimeConfig: {"kind":"int","size":4,"signed":false},

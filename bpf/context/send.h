@@ -6,6 +6,7 @@
 #include "send_frames.h"
 #include "source.h"
 #include "thread.h"
+#include "tls.h"
 
 /* The message contains a head, or its next part. */
 static __noinline int read_sent_head(const struct message *m, struct carrier *c,
@@ -190,8 +191,30 @@ static __always_inline void end_answered(const struct message *m, struct carrier
 	u32 answered = nobodys.received - c->asked_at;
 
 	if (c->n && c->asked && answered && answered != CONTINUE_BYTES &&
-	    newest->source == CONTEXT_HEADER)
+	    (newest->source == CONTEXT_HEADER || newest->source == CONTEXT_UPROBE))
 		keep(c, m->earlier, &nobodys);
+}
+
+/* The same for requests that were handed to a TLS library. Records of the protocol itself also count as a response. */
+static __always_inline void end_answered_call(const struct message *m, struct carrier *c)
+{
+	if (reads_tls && c->n && c->ring[MASKED(c->n - 1, CONTEXTS - 1)].source == CONTEXT_UPROBE)
+		end_answered(m, c);
+}
+
+/* Then the socket is examined, although its messages have had no contexts so far. */
+static __always_inline bool is_tls_call_running(void)
+{
+	return reads_tls && current_tls_call();
+}
+
+/* What it sends is not observed. */
+static __always_inline void leave_tls_call(void)
+{
+	struct tls_call *call = reads_tls ? current_tls_call() : NULL;
+
+	if (call)
+		call->state = CALL_NONE;
 }
 
 /* Nothing is known about the message, except that it is sent. */
@@ -209,8 +232,7 @@ static __always_inline void on_unread(struct conn *known, const struct carrier *
 
 static __always_inline bool is_send_opaque(const struct conn *c)
 {
-	return c->unread_sends == OPAQUE_FOR_GOOD ||
-	       (c->unread_sends >= OPAQUE_AFTER && c->unread_tables == (u8)announcements);
+	return c->unread_sends >= OPAQUE_AFTER && c->unread_tables == (u8)announcements;
 }
 
 /* Whether the configuration excludes the connection; then it is not checked again. */
@@ -229,12 +251,17 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 	const struct iov_iter *iter = &msg->msg_iter;
 	struct message m = { .conn = known };
 	bool is_readable, is_first, is_preface, has_context = false, publishes = false;
+	bool is_call = false;
 	struct source from = {};
 	struct carrier *c;
 	const struct table *t = NULL;
 	u64 word = 0;
 
-	if (!known || known->excluded || is_send_opaque(known))
+	if (!known || known->excluded || known->unread_sends == OPAQUE_FOR_GOOD) {
+		leave_tls_call();
+		return 0;
+	}
+	if (is_send_opaque(known) && !is_tls_call_running())
 		return 0;
 	m.tp = bpf_skc_to_tcp_sock(sk);
 	if (!m.tp)
@@ -267,8 +294,10 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 			known->unread_segments = OPAQUE_FOR_GOOD;
 		return 0;
 	}
-	if (!c && is_left_out(known))
+	if (!c && is_left_out(known)) {
+		leave_tls_call();
 		return 0;
+	}
 	if (reads_tables) {
 		t = current_table();
 		if (t)
@@ -283,6 +312,9 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		publishes = says != THREAD_UNKNOWN;
 		has_context = says == THREAD_HAS_CONTEXT;
 	}
+	if (reads_tls && !has_context && !(c && c->has_table_seq) &&
+	    known->direction != DIRECTION_INBOUND)
+		is_call = read_tls_call(sk, &m, word, &c);
 	/* The accepting side responds. */
 	is_first = reads_http1 && is_readable && is_method(word) &&
 		   known->direction != DIRECTION_INBOUND;
@@ -309,7 +341,9 @@ static __always_inline int see_send(struct sock *sk, const struct msghdr *msg)
 		c->protocol = CARRIED_TLS;
 	}
 	if (c->protocol == CARRIED_TLS) {
-		if (!publishes && !has_context)
+		if (!is_call && !has_context)
+			end_answered_call(&m, c);
+		if (!is_call && !has_context && !publishes)
 			on_unread(known, c);
 	} else if (is_preface || c->protocol == CARRIED_HTTP2) {
 		if (is_readable)

@@ -31,7 +31,7 @@ export class LivingCursor extends StructCursor implements Living {
 }
 
 export const skeleton = {
-  hash: "cdcddcc2b316fd15",
+  hash: "7e782e13edec35f4",
   programs: {
     living: "iter/bpf_sk_storage_map",
   },

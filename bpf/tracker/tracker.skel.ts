@@ -38,7 +38,7 @@ export class SurveyCursor extends StructCursor implements Survey {
 }
 
 export const skeleton = {
-  hash: "a8055bd1a494c1a0",
+  hash: "1dc9cd6a89c7ddc6",
   programs: {
     drop_rows: "iter/bpf_sk_storage_map",
     keep_living: "iter/bpf_sk_storage_map",

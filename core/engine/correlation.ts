@@ -10,6 +10,7 @@ import type { Log } from "../plugin/log.ts";
 import type { Probe } from "../plugin/plugin.ts";
 import { packFilter, pinnedMaps } from "./filter.ts";
 import { Threads, type ThreadsOptions } from "./threads.ts";
+import { TlsLibraries } from "./tls-libraries.ts";
 import type { Tracker } from "./tracker.ts";
 
 type Program = keyof typeof skeleton.programs;
@@ -33,6 +34,14 @@ const PROBES: Readonly<Record<string, Probe<Program>>> = {
     lostWithout: "attempts to connect that fail, in the trace of the request that they were for",
   },
 };
+
+/** With `correlate.tlsUprobe` only. They are attached to each library that is found, not here. */
+export const TLS_HOOK = "requests that applications hand to OpenSSL";
+const TLS_PROBES: Readonly<Record<string, Probe<Program>>> = {
+  [TLS_HOOK]: { programs: ["on_tls_write"], lostWithout: "contexts in requests over TLS" },
+  "ends of OpenSSL's calls": { programs: ["on_tls_written"], lostWithout: "contexts in requests over TLS" },
+};
+const TLS_PROGRAMS: readonly string[] = ["on_tls_write", "on_tls_written"];
 
 const INBOUND = { never: 0, privatePeers: 1, always: 2 } as const;
 
@@ -58,6 +67,7 @@ export const UNREAD = [
   "overrun",
   "refused_announcement",
   "replaced",
+  "sent_later",
   "thread_unreadable",
   "torn",
   "unreadable",
@@ -72,6 +82,7 @@ const NOTHING: CorrelationCounts = {
   headersReceived: 0,
   tablesSent: 0,
   threadsSent: 0,
+  callsSent: 0,
   suppressed: 0,
   lost: 0,
   contradicted: 0,
@@ -86,6 +97,7 @@ const NOTHING: CorrelationCounts = {
   noMemory: 0,
   unseen: 0,
   replaced: 0,
+  sentLater: 0,
 };
 
 /** What is known about threads, and which processes were examined. */
@@ -110,6 +122,8 @@ export class Correlation {
   /** By the programs that these replaced. */
   readonly #interruptedBefore: number;
   #sharesThreads: boolean;
+  #tls: TlsLibraries | undefined;
+  readonly #log: Log;
   #counts = NOTHING;
   readonly hooks: readonly Hook[];
 
@@ -120,7 +134,9 @@ export class Correlation {
   ) {
     this.#tracker = tracker;
     this.#loaded = loaded;
-    this.hooks = before?.hooks ?? loaded.hooks;
+    this.#log = log;
+    const ofTls = loaded.hooks.filter(({ observes }) => observes in TLS_PROBES);
+    this.hooks = before ? [...before.#untilReload, ...ofTls] : loaded.hooks;
     this.#interruptedBefore = before?.unread.interrupted ?? 0;
     this.#counts = before?.counts ?? NOTHING;
     this.#readsThreads = readsThreads(config);
@@ -157,7 +173,7 @@ export class Correlation {
       name: "correlation",
       path: join(import.meta.dirname, "../../bpf/context/context.bpf.o"),
       skeleton,
-      probes: before ? before.#probes : PROBES,
+      probes: { ...(before ? before.#probes : PROBES), ...(correlate.tlsUprobe && TLS_PROBES) },
       constants: {
         ...tracker.ids,
         agent_filter: packFilter("filter", filter, tracker.names),
@@ -167,14 +183,31 @@ export class Correlation {
         reads_http2: correlate.http2,
         reads_tables: correlate.table,
         reads_threads: readsThreads(config),
+        reads_tls: correlate.tlsUprobe,
         connect_gap: correlate.connectGap * 1e6,
         inbound: INBOUND[correlate.inbound],
       },
       pinned: pinnedMaps(filter, exclude),
-      ...(before ? { later: before.#programs } : { chains: tracker.chains }),
+      later: [...(before ? before.#programs : []), ...(correlate.tlsUprobe ? TLS_PROGRAMS : [])],
+      ...(!before && { chains: tracker.chains }),
       reuse: { ...tracker.sharedWithCorrelation, ...(before ? before.#kept(readsThreads(config)) : {}) },
     });
-    return new Correlation(options, loaded, before);
+    const correlation = new Correlation(options, loaded, before);
+    if (!before) correlation.#watchLibraries();
+    return correlation;
+  }
+
+  #watchLibraries(): void {
+    const programs = TLS_PROGRAMS.filter((name) => this.hooks.some(({ program }) => program === name));
+    if (programs.length < TLS_PROGRAMS.length) return;
+    this.#tls = new TlsLibraries({
+      // The return first: no call may begin whose end is not seen.
+      attach: (path, symbol) => {
+        for (const program of programs.toReversed())
+          this.#loaded.object.attachFunction(program, path, symbol);
+      },
+      log: this.#log,
+    });
   }
 
   /** Maps that outlive these programs. */
@@ -184,13 +217,18 @@ export class Correlation {
   }
 
   get #programs(): readonly string[] {
-    return [...new Set(this.hooks.flatMap(({ program }) => program ?? []))];
+    return [...new Set(this.#untilReload.flatMap(({ program }) => program ?? []))];
+  }
+
+  /** What is attached as long as the agent runs, whatever a reload changes. */
+  get #untilReload(): readonly Hook[] {
+    return this.hooks.filter(({ observes }) => !(observes in TLS_PROBES));
   }
 
   /** The programs that this kernel can attach, and no others. */
   get #probes(): typeof PROBES {
     return Object.fromEntries(
-      this.hooks.flatMap(({ observes, program }) =>
+      this.#untilReload.flatMap(({ observes, program }) =>
         program === undefined ? [] : [[observes, { ...PROBES[observes]!, programs: [program as Program] }]],
       ),
     );
@@ -205,6 +243,7 @@ export class Correlation {
         chain.join(this.#loaded.object, program, skeleton.links[program as keyof typeof skeleton.links]);
       else this.#loaded.object.attach(program);
     }
+    this.#watchLibraries();
     // Sockets in which those found nothing are checked again.
     this.#announce(before.#announcements);
     before.reader.drain();
@@ -229,10 +268,16 @@ export class Correlation {
       ...{ ambiguous, contradicted, invalid, overrun, replaced, torn, unreadable, unseen },
       beyond_window: beyondWindow,
       no_memory: noMemory,
+      sent_later: this.#counts.sentLater,
       thread_unreadable: this.#threads.counts.unreadable,
       refused_announcement: this.#counts.refusedAnnouncements,
       interrupted: this.#interruptedBefore + this.#loaded.object.misses,
     };
+  }
+
+  /** Files in which requests are read that applications hand to OpenSSL; undefined if none shall be. */
+  get tlsLibraries(): Pick<TlsLibraries, "paths" | "refusal"> | undefined {
+    return this.#tls;
   }
 
   /** Images whose threads' contexts are or were read. */
@@ -258,6 +303,7 @@ export class Correlation {
 
   /** Stops observing; counts can still be collected. */
   detach(): void {
+    this.#tls?.close();
     for (const chain of this.#tracker.chains) chain.leave(this.#loaded.object);
     detachAll(this.#loaded.object);
   }

@@ -114,9 +114,9 @@ export const IN_TRACE = {
   "wirespan.context.source": {
     type: "string",
     requirement: "conditional",
-    enum: ["header", "table", "thread"],
+    enum: ["header", "table", "thread", "uprobe"],
     description:
-      "How the request's context is known: a header that was read, the table that the application keeps, its thread's record. Only in spans of applications' traces.",
+      "How the request's context is known: a header that was read, the table that the application keeps, its thread's record, a header in what the application handed to OpenSSL. Only in spans of applications' traces.",
   },
   "wirespan.event.more": {
     type: "boolean",

@@ -82,6 +82,7 @@ Loaded::Loaded(const LoadRequest& request) {
 
 void Loaded::Close() {
   links_.clear();
+  function_links_.clear();
   object_.reset();
 }
 
@@ -176,6 +177,24 @@ void Loaded::Attach(const std::string& name) {
                        : bpf_program__attach_trace(program);
   if (!link) throw Failure{"attach", errno, name, warnings.text()};
   links_[name].reset(link);
+}
+
+void Loaded::AttachFunction(const std::string& name, const std::string& path,
+                            const std::string& function) {
+  bpf_program* program = Program(name, "attach");
+  const Warnings warnings;
+  bpf_uprobe_opts options = {};
+  options.sz = sizeof(options);
+  options.func_name = function.c_str();
+  options.retprobe = std::string_view(bpf_program__section_name(program)) == "uretprobe";
+  bpf_link* link = bpf_program__attach_uprobe_opts(program, -1, path.c_str(), 0, &options);
+  if (!link) throw Failure{"attach", errno, name, warnings.text()};
+  function_links_.emplace(name, link);
+}
+
+void Loaded::Detach(const std::string& program) {
+  links_.erase(program);
+  function_links_.erase(program);
 }
 
 bpf_program* Loaded::Program(const std::string& name, const char* step) const {

@@ -47,7 +47,11 @@ class Loaded {
   void Close();
 
   void Attach(const std::string& program);
-  void Detach(const std::string& program) { links_.erase(program); }
+  // To a function of an executable or a library, by the name of its symbol; ENOENT if it has none.
+  void AttachFunction(const std::string& program, const std::string& path,
+                      const std::string& function);
+  // Wherever it is attached.
+  void Detach(const std::string& program);
   bool attached(const std::string& program) const { return links_.contains(program); }
 
   // A loaded program; ENOENT.
@@ -69,6 +73,8 @@ class Loaded {
 
   std::unique_ptr<bpf_object, FreeObject> object_;
   std::map<std::string, Link> links_;
+  // By program.
+  std::multimap<std::string, Link> function_links_;
 };
 
 }  // namespace wirespan

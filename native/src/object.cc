@@ -41,11 +41,12 @@ Napi::Object Describe(Napi::Env env, const bpf_program* program, bool attached) 
 Napi::Function Object::Define(Napi::Env env) {
   return DefineClass(
       env, "BpfObject",
-      {InstanceMethod<&Object::Attach>("attach"), InstanceMethod<&Object::Detach>("detach"),
-       InstanceMethod<&Object::Place>("place"), InstanceMethod<&Object::Map>("map"),
-       InstanceMethod<&Object::Programs>("programs"), InstanceAccessor<&Object::Misses>("misses"),
-       InstanceMethod<&Object::Iterate>("iterate"), InstanceMethod<&Object::Run>("run"),
-       InstanceMethod<&Object::Close>("close")});
+      {InstanceMethod<&Object::Attach>("attach"),
+       InstanceMethod<&Object::AttachFunction>("attachFunction"),
+       InstanceMethod<&Object::Detach>("detach"), InstanceMethod<&Object::Place>("place"),
+       InstanceMethod<&Object::Map>("map"), InstanceMethod<&Object::Programs>("programs"),
+       InstanceAccessor<&Object::Misses>("misses"), InstanceMethod<&Object::Iterate>("iterate"),
+       InstanceMethod<&Object::Run>("run"), InstanceMethod<&Object::Close>("close")});
 }
 
 Napi::Object Object::New(Napi::Env env, std::shared_ptr<Loaded> loaded) {
@@ -65,6 +66,17 @@ void Object::Attach(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   try {
     Open(env, "attach").Attach(info[0].As<Napi::String>());
+  } catch (const Failure& failure) {
+    Throw(env, failure);
+  }
+}
+
+void Object::AttachFunction(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  try {
+    Open(env, "attach")
+        .AttachFunction(info[0].As<Napi::String>(), info[1].As<Napi::String>(),
+                        info[2].As<Napi::String>());
   } catch (const Failure& failure) {
     Throw(env, failure);
   }

@@ -141,7 +141,7 @@ export class TotalKeyCursor extends StructCursor implements TotalKey {
 }
 
 export const skeleton = {
-  hash: "871e130f45baa97a",
+  hash: "a614a84b10edebdb",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_with_socket_nested: "tp_btf/kfree_skb",

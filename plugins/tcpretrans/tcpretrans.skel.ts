@@ -154,7 +154,7 @@ export class TotalKeyCursor extends StructCursor implements TotalKey {
 }
 
 export const skeleton = {
-  hash: "e0b56b2cc9e3e580",
+  hash: "967e0fc1f06cc4f4",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_attempt_nested: "tp_btf/tcp_retransmit_skb",

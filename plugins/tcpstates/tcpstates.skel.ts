@@ -71,7 +71,7 @@ export class PopulationCursor extends StructCursor implements Population {
 }
 
 export const skeleton = {
-  hash: "7b2774357d37bd8a",
+  hash: "dc73bd735fa5d3e5",
   programs: {
     on_change: "tp_btf/inet_sock_set_state",
     on_change_found: "iter/bpf_sk_storage_map",

@@ -1,10 +1,9 @@
 // Written by tools/btfgen.ts from contexts.bpf.c. Do not edit.
-import { siphashKeyLayout } from "../../bpf/include/wirespan/structs.skel.ts";
+import { contextSourceNames, siphashKeyLayout, type ContextSource } from "../../bpf/include/wirespan/structs.skel.ts";
 import { Bytes16, Bytes8, StructCursor } from "../../core/bridge/runtime.ts";
 import type { Fields, RingRecords } from "../../core/plugin/skeleton.ts";
 
-export type ContextSource = "none" | "header" | "table" | "thread" | "uprobe";
-const contextSourceNames = ["none", "header", "table", "thread", "uprobe"] as const;
+export type { ContextSource } from "../../bpf/include/wirespan/structs.skel.ts";
 
 export interface Kept {
   readonly traceId: Uint8Array;

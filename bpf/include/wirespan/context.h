@@ -14,7 +14,13 @@
 /* And of earlier ones whose bytes are not acknowledged yet, per socket that has such. */
 #define EARLIER 64
 
-enum context_source { CONTEXT_NONE, CONTEXT_HEADER, CONTEXT_TABLE, CONTEXT_THREAD };
+enum context_source {
+	CONTEXT_NONE,
+	CONTEXT_HEADER,
+	CONTEXT_TABLE,
+	CONTEXT_THREAD,
+	CONTEXT_UPROBE,
+};
 
 /* The W3C flag: the application records its span. */
 #define CONTEXT_SAMPLED 1
@@ -121,6 +127,7 @@ struct correlated {
 	u64 headers_received;
 	u64 tables_sent;
 	u64 threads_sent;
+	u64 calls_sent;
 	/* Spans beyond the limit of one context, and those that did not fit into a ring. */
 	u64 suppressed;
 	u64 lost;
@@ -144,6 +151,8 @@ struct correlated {
 	u64 unseen;
 	/* Events whose bytes had a context that newer ones have replaced. */
 	u64 replaced;
+	/* Contexts that a TLS library was given, and whose bytes were not sent within the call. */
+	u64 sent_later;
 };
 
 struct {

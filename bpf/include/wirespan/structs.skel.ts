@@ -7,6 +7,7 @@ export interface Correlated {
   readonly headersReceived: number;
   readonly tablesSent: number;
   readonly threadsSent: number;
+  readonly callsSent: number;
   readonly suppressed: number;
   readonly lost: number;
   readonly contradicted: number;
@@ -21,10 +22,11 @@ export interface Correlated {
   readonly noMemory: number;
   readonly unseen: number;
   readonly replaced: number;
+  readonly sentLater: number;
 }
 
 export class CorrelatedCursor extends StructCursor implements Correlated {
-  static readonly fields: Fields = { headersSent: { at: 0, is: "u64" }, headersReceived: { at: 8, is: "u64" }, tablesSent: { at: 16, is: "u64" }, threadsSent: { at: 24, is: "u64" }, suppressed: { at: 32, is: "u64" }, lost: { at: 40, is: "u64" }, contradicted: { at: 48, is: "u64" }, beyondWindow: { at: 56, is: "u64" }, invalid: { at: 64, is: "u64" }, ambiguous: { at: 72, is: "u64" }, unreadable: { at: 80, is: "u64" }, torn: { at: 88, is: "u64" }, overrun: { at: 96, is: "u64" }, announced: { at: 104, is: "u64" }, refusedAnnouncements: { at: 112, is: "u64" }, noMemory: { at: 120, is: "u64" }, unseen: { at: 128, is: "u64" }, replaced: { at: 136, is: "u64" } };
+  static readonly fields: Fields = { headersSent: { at: 0, is: "u64" }, headersReceived: { at: 8, is: "u64" }, tablesSent: { at: 16, is: "u64" }, threadsSent: { at: 24, is: "u64" }, callsSent: { at: 32, is: "u64" }, suppressed: { at: 40, is: "u64" }, lost: { at: 48, is: "u64" }, contradicted: { at: 56, is: "u64" }, beyondWindow: { at: 64, is: "u64" }, invalid: { at: 72, is: "u64" }, ambiguous: { at: 80, is: "u64" }, unreadable: { at: 88, is: "u64" }, torn: { at: 96, is: "u64" }, overrun: { at: 104, is: "u64" }, announced: { at: 112, is: "u64" }, refusedAnnouncements: { at: 120, is: "u64" }, noMemory: { at: 128, is: "u64" }, unseen: { at: 136, is: "u64" }, replaced: { at: 144, is: "u64" }, sentLater: { at: 152, is: "u64" } };
   get headersSent(): number {
     return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
@@ -37,55 +39,61 @@ export class CorrelatedCursor extends StructCursor implements Correlated {
   get threadsSent(): number {
     return this.$words[((this.$at + 24) >> 2)]! + this.$words[((this.$at + 24) >> 2) + 1]! * 4294967296;
   }
-  get suppressed(): number {
+  get callsSent(): number {
     return this.$words[((this.$at + 32) >> 2)]! + this.$words[((this.$at + 32) >> 2) + 1]! * 4294967296;
   }
-  get lost(): number {
+  get suppressed(): number {
     return this.$words[((this.$at + 40) >> 2)]! + this.$words[((this.$at + 40) >> 2) + 1]! * 4294967296;
   }
-  get contradicted(): number {
+  get lost(): number {
     return this.$words[((this.$at + 48) >> 2)]! + this.$words[((this.$at + 48) >> 2) + 1]! * 4294967296;
   }
-  get beyondWindow(): number {
+  get contradicted(): number {
     return this.$words[((this.$at + 56) >> 2)]! + this.$words[((this.$at + 56) >> 2) + 1]! * 4294967296;
   }
-  get invalid(): number {
+  get beyondWindow(): number {
     return this.$words[((this.$at + 64) >> 2)]! + this.$words[((this.$at + 64) >> 2) + 1]! * 4294967296;
   }
-  get ambiguous(): number {
+  get invalid(): number {
     return this.$words[((this.$at + 72) >> 2)]! + this.$words[((this.$at + 72) >> 2) + 1]! * 4294967296;
   }
-  get unreadable(): number {
+  get ambiguous(): number {
     return this.$words[((this.$at + 80) >> 2)]! + this.$words[((this.$at + 80) >> 2) + 1]! * 4294967296;
   }
-  get torn(): number {
+  get unreadable(): number {
     return this.$words[((this.$at + 88) >> 2)]! + this.$words[((this.$at + 88) >> 2) + 1]! * 4294967296;
   }
-  get overrun(): number {
+  get torn(): number {
     return this.$words[((this.$at + 96) >> 2)]! + this.$words[((this.$at + 96) >> 2) + 1]! * 4294967296;
   }
-  get announced(): number {
+  get overrun(): number {
     return this.$words[((this.$at + 104) >> 2)]! + this.$words[((this.$at + 104) >> 2) + 1]! * 4294967296;
   }
-  get refusedAnnouncements(): number {
+  get announced(): number {
     return this.$words[((this.$at + 112) >> 2)]! + this.$words[((this.$at + 112) >> 2) + 1]! * 4294967296;
   }
-  get noMemory(): number {
+  get refusedAnnouncements(): number {
     return this.$words[((this.$at + 120) >> 2)]! + this.$words[((this.$at + 120) >> 2) + 1]! * 4294967296;
   }
-  get unseen(): number {
+  get noMemory(): number {
     return this.$words[((this.$at + 128) >> 2)]! + this.$words[((this.$at + 128) >> 2) + 1]! * 4294967296;
   }
-  get replaced(): number {
+  get unseen(): number {
     return this.$words[((this.$at + 136) >> 2)]! + this.$words[((this.$at + 136) >> 2) + 1]! * 4294967296;
+  }
+  get replaced(): number {
+    return this.$words[((this.$at + 144) >> 2)]! + this.$words[((this.$at + 144) >> 2) + 1]! * 4294967296;
+  }
+  get sentLater(): number {
+    return this.$words[((this.$at + 152) >> 2)]! + this.$words[((this.$at + 152) >> 2) + 1]! * 4294967296;
   }
 }
 
 export type Span = "connection" | "connect" | "accept" | "reset";
 export const spanNames = ["connection", "connect", "accept", "reset"] as const;
 
-export type ContextSource = "none" | "header" | "table" | "thread";
-export const contextSourceNames = ["none", "header", "table", "thread"] as const;
+export type ContextSource = "none" | "header" | "table" | "thread" | "uprobe";
+export const contextSourceNames = ["none", "header", "table", "thread", "uprobe"] as const;
 
 export interface Context {
   readonly traceId: Uint8Array;

@@ -127,11 +127,14 @@ struct pt_regs___x86 {
 	unsigned long di;
 	unsigned long si;
 	unsigned long dx;
+	unsigned long ax;
+	unsigned long sp;
 	unsigned long orig_ax;
 };
 
 struct pt_regs___arm64 {
 	u64 regs[31];
+	u64 sp;
 	u64 orig_x0;
 	s32 syscallno;
 };

@@ -1,0 +1,158 @@
+// Files that contain the functions with which applications hand requests to OpenSSL (bpf/context/tls.h): libraries that
+// a process has mapped, and executables that export them. Each is watched once, in all processes that map it, now and
+// later. Tests: core/engine/tls-libraries.kernel.test.ts.
+import { readdirSync, readlinkSync, statSync } from "node:fs";
+import type { NativeError } from "../../native/index.ts";
+import { mapsOf } from "../identity/address-space.ts";
+import type { Log } from "../plugin/log.ts";
+
+const FUNCTIONS = ["SSL_write", "SSL_write_ex"];
+/** Maximum number of files: each slows down its processes, and takes descriptors. */
+const mostFiles = 64;
+/** Maximum number of files that are remembered because they have no such functions. */
+const mostOthers = 4096;
+/** Processes examined per second, kernel threads aside. */
+const mostLooks = 100;
+/** Longest pause between two looks at one process, which may load a library at any time; seconds. */
+const longestPause = 64;
+
+interface Look {
+  pause: number;
+  due: number;
+}
+
+/** A file in a process's memory. */
+interface Mapped {
+  /** Its device and inode. */
+  readonly key: string;
+  readonly inode: number;
+  readonly path: string;
+  /** Names of it, of which the agent may be allowed to open one. */
+  readonly names: readonly string[];
+  readonly isLibrary: boolean;
+}
+
+const isLibrary = (path: string): boolean => /\/libssl(-[^/]+)?\.so[^/]*$/.test(path);
+
+function mappedBy(folder: string): readonly Mapped[] {
+  const lines = /^([0-9a-f]+)-([0-9a-f]+) ..x. \S+ (\S+) (\d+) +(\/.*)$/gm;
+  return Array.from(mapsOf(folder).matchAll(lines), ([, start, end, device, inode, name]) => {
+    const path = name!.replace(/ \(deleted\)$/, "");
+    const range = [start, end].map((at) => Number.parseInt(at!, 16).toString(16)).join("-");
+    return {
+      key: `${device} ${inode}`,
+      inode: Number(inode),
+      path,
+      names: [`${folder}/map_files/${range}`, `${folder}/root${path}`, path],
+      isLibrary: isLibrary(path),
+    };
+  });
+}
+
+export interface TlsLibrariesOptions {
+  /** Attaches the programs of a function's begin and return; throws NativeError. */
+  attach(path: string, symbol: string): void;
+  readonly log: Log;
+}
+
+export class TlsLibraries {
+  readonly #options: TlsLibrariesOptions;
+  readonly #looks = new Map<string, Look>();
+  /** Paths of those that are watched, by device and inode. */
+  readonly #watched = new Map<string, string>();
+  readonly #others = new Set<string>();
+  readonly #timer: NodeJS.Timeout;
+  #refusal: string | undefined;
+
+  constructor(options: TlsLibrariesOptions) {
+    this.#options = options;
+    this.#look();
+    this.#timer = setInterval(() => this.#look(), 1000).unref();
+  }
+
+  get paths(): readonly string[] {
+    return [...this.#watched.values()];
+  }
+
+  /** Why some file is not watched. */
+  get refusal(): string | undefined {
+    return this.#refusal;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    const pids = new Set(readdirSync("/proc").filter((name) => /^\d+$/.test(name)));
+    for (const pid of this.#looks.keys()) if (!pids.has(pid)) this.#looks.delete(pid);
+    let left = mostLooks;
+    for (const pid of pids) {
+      const look = this.#looks.get(pid) ?? { pause: 1, due: 0 };
+      this.#looks.set(pid, look);
+      if (--look.due > 0 || left === 0) continue;
+      look.due = look.pause;
+      look.pause = Math.min(look.pause * 2, longestPause);
+      if (this.#examine(`/proc/${pid}`)) left--;
+    }
+  }
+
+  /** Whether it could be read: a process may end at any time, and may not be this agent's to read. */
+  #examine(folder: string): boolean {
+    try {
+      const program = readlinkSync(`${folder}/exe`).replace(/ \(deleted\)$/, "");
+      for (const file of mappedBy(folder)) {
+        if (this.#watched.has(file.key) || this.#others.has(file.key)) continue;
+        if (file.isLibrary || file.path === program) this.#watch(file);
+      }
+      return true;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT" || code === "ESRCH") return false;
+      if (code !== "EACCES" && code !== "EPERM") throw error;
+      this.#refusal ??= `${code}: other users' processes require CAP_SYS_PTRACE`;
+      return false;
+    }
+  }
+
+  #watch(file: Mapped): void {
+    if (this.#watched.size >= mostFiles) {
+      this.#refuse(file, `no more than ${mostFiles} files are watched`);
+      return;
+    }
+    const name = file.names.find((one) => statSync(one, { throwIfNoEntry: false })?.ino === file.inode);
+    if (name === undefined) {
+      if (file.isLibrary) this.#refuse(file, "it cannot be opened");
+      return;
+    }
+    const found = FUNCTIONS.filter((symbol) => this.#attach(file, name, symbol));
+    if (found.length > 0) {
+      this.#watched.set(file.key, file.path);
+      this.#options.log.info({ path: file.path, functions: found }, "requests in a TLS library are read");
+    } else this.#forget(file);
+  }
+
+  /** Whether the file has the function. */
+  #attach(file: Mapped, name: string, symbol: string): boolean {
+    try {
+      this.#options.attach(name, symbol);
+      return true;
+    } catch (error) {
+      const { code, message } = error as NativeError;
+      if (code !== "ENOENT") this.#refuse(file, message);
+      return false;
+    }
+  }
+
+  #refuse(file: Mapped, why: string): void {
+    this.#forget(file);
+    this.#refusal = `${file.path}: ${why}`;
+    this.#options.log.warn({ path: file.path }, `requests in a TLS library are not read: ${why}`);
+  }
+
+  #forget({ key }: Mapped): void {
+    const [oldest] = this.#others;
+    if (this.#others.size >= mostOthers) this.#others.delete(oldest!);
+    this.#others.add(key);
+  }
+}
