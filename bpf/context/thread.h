@@ -199,7 +199,7 @@ static __noinline int read_thread(struct sock *sk, const struct message *m,
 		return says;
 	newest = &c->ring[MASKED(c->n - 1, CONTEXTS - 1)];
 	if (says == THREAD_HAS_CONTEXT) {
-		/* More of the same message. */
+		/* More of the same request or response. */
 		if (c->n && newest->source == CONTEXT_THREAD && newest->received == e.received &&
 		    is_same_context(newest, &e))
 			return says;

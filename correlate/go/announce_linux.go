@@ -46,7 +46,7 @@ func (a *announcer) due(t *table) {
 }
 
 // write sends the header in the calling thread, over a new connection if there is none or it has failed.
-// Nobody else may be in it.
+// It must not run concurrently.
 func (a *announcer) write(header []byte) {
 	for range [2]int{} {
 		if a.out == nil && a.connect() != nil {

@@ -31,8 +31,8 @@ func (c SpanContext) Valid() bool {
 var off = strings.EqualFold(strings.TrimSpace(os.Getenv("WIRESPAN_CORRELATE")), "off")
 
 // Label names the span of all bytes that are written to conn from now on. A span that is not valid is
-// none: the bytes are nobody's. It returns at once, and does nothing if conn is no TCP connection,
-// or TLS over one.
+// none: the bytes have no context. It returns at once, and does nothing if conn is neither a TCP
+// connection nor TLS over one.
 func Label(conn net.Conn, span SpanContext) {
 	if !off {
 		label(conn, span)

@@ -48,7 +48,8 @@ func dialNamed(d *net.Dialer) func(context.Context, string, string) (net.Conn, e
 }
 
 // connectNamed begins to connect, so that the kernel sees it in a thread whose table says for whom. What
-// package net does next, connect again, finds it begun or done. An error is what net would have met.
+// package net does next, connect again, finds it started or completed. An error is the one that net
+// would have got.
 func connectNamed(network, address string, raw syscall.RawConn, span SpanContext) error {
 	to := sockaddr(network, address)
 	if to == nil {
@@ -94,7 +95,7 @@ type call struct {
 }
 
 // connects is a goroutine with a thread and a table of its own, which calls connect() for all others:
-// in Go only so does a thread do one connect at a time and send nothing else.
+// only this way does a thread in Go do one connect at a time and send nothing else.
 type connects chan call
 
 var connector = sync.OnceValue(func() connects {

@@ -30,7 +30,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.base.RoundTrip(r.WithContext(NewContext(ctx, span)))
 }
 
-// CloseIdleConnections does so for base, if that can; http.Client calls it.
+// CloseIdleConnections closes those of base, if it can; http.Client calls it.
 func (t *transport) CloseIdleConnections() {
 	if base, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		base.CloseIdleConnections()
@@ -40,7 +40,7 @@ func (t *transport) CloseIdleConnections() {
 type connKey struct{}
 
 // Server prepares s for Handler. It is called before s serves, and after its ConnContext and ConnState
-// have been set, if they are: these go on being called.
+// have been set, if they are: they are still called.
 func Server(s *http.Server) {
 	if off {
 		return

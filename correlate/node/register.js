@@ -14,7 +14,7 @@ import { labelAllWrites, own as leave, watchWrites } from "./src/writes.js";
 
 const off = process.env.WIRESPAN_CORRELATE === "off" || process.platform !== "linux";
 
-// A second copy of this package in the same thread would hook everything twice: it leaves the work to the first.
+// A second copy of this package in the same thread would hook everything twice, so it uses the first one.
 const FIRST = Symbol.for("wirespan.correlate.1");
 const copies = /** @type {{ [FIRST]?: typeof own }} */ (/** @type {unknown} */ (globalThis));
 const own = {

@@ -36,7 +36,7 @@ await Promise.all([
   several("gift", GIFTS),
   ...Array.from({ length: Number(REVIEWS) }, () => ask("reviews")),
 ]);
-// Over a connection that has been in use: to the first request of one, TLS itself has sent answers.
+// Over a connection that was used before: TLS itself sends data before the answer to a connection's first request.
 await ask("crash");
 agent.destroy();
 await flush();

@@ -46,7 +46,7 @@ function stop(text: string): never {
   process.exit(2);
 }
 
-/** Builds what is missing of the backends, after saying so. */
+/** Builds missing backends, and says so first. */
 function prepare(): void {
   if (process.getuid?.() !== 0) stop("requires root: it makes network namespaces and loads BPF programs");
   if (!postgresFolder()) stop("requires PostgreSQL's server programs (Debian: apt-get install postgresql)");
@@ -170,6 +170,6 @@ async function main(): Promise<void> {
 }
 
 await main().catch((error: unknown) => {
-  // What fails then does so because it is being ended.
+  // Whatever fails from here on does so because it is being stopped.
   if (!interrupted) throw error;
 });

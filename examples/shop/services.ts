@@ -184,7 +184,7 @@ async function startDatabase(
   const items =
     "CREATE TABLE items AS SELECT id, id * 3 % 100 AS price, repeat(md5(id::text), 400) AS description " +
     "FROM generate_series(0, 99) id";
-  // A session without a server; its statements end with the line.
+  // A session without a server; each line is a statement.
   execFileSync(
     join(programs, "postgres"),
     ["--single", "-c", "log_min_messages=fatal", "-D", join(home, "data"), "postgres"],
@@ -196,7 +196,7 @@ async function startDatabase(
     },
   );
   const options = ["-D", join(home, "data"), "-k", home, "-h", address, "-F"];
-  // It refuses to be root, who alone enters the namespace.
+  // It refuses to run as root, but only root can enter the namespace.
   const nobody = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", join(programs, "postgres")];
   const server = await started(netns, "setpriv", [...nobody, ...options], {
     env: { OTEL_SERVICE_NAME: "database" },

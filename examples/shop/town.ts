@@ -16,7 +16,7 @@ export const PORTS = { gateway: 8080, stock: 8443, database: 5432 } as const;
 /** Of the stock service's host: one at which nobody listens, and one that a firewall closes without an answer. */
 export const CLOSED = { gift: 8450, reviews: 8451 } as const;
 
-/** What is lost of the packets with payload, one in so many. */
+/** Of the packets with payload, one in this many is lost. */
 export interface Loss {
   readonly requests: number;
   readonly answers: number;

@@ -1,5 +1,5 @@
 // The active span of @opentelemetry/api, read from where the API registers itself for all its copies in a
-// process. So any version 1.x does, whoever loaded it and from wherever, also bundled, also none at all.
+// process. So any version 1.x works, wherever it was loaded from, bundled or not; none is needed, either.
 import { fromSpanContext } from "./traceparent.js";
 
 const API = Symbol.for("opentelemetry.js.api.1");

@@ -17,7 +17,7 @@ export const announced = { count: 0 };
 
 /**
  * Announces the table now and every 10 seconds, for as long as the process lives for other reasons. Settles when
- * the first announcement is out or cannot be; never rejects.
+ * the first announcement has been sent or has failed; never rejects.
  */
 export async function announce() {
   setInterval(() => guarded(repeat), AGAIN).unref();
@@ -75,7 +75,7 @@ function connected(ours) {
 }
 
 /**
- * Anybody on this host may connect to the listener: what is not ours is closed.
+ * Any process on this host may connect to the listener: other connections are closed.
  * @param {net.Server} server
  * @param {net.Socket} ours
  */

@@ -15,7 +15,7 @@ const REQUEST = Symbol("wirespan.request");
  * @typedef {http.ClientRequest & { [REQUEST]?: Waiting }} Request
  */
 
-/** Whom the socket that is made at this very moment is for; undefined if only the active span tells. @type {Waiting | undefined} */
+/** The request for which a socket is being created; undefined: only the active span is known. @type {Waiting | undefined} */
 let maker;
 
 /** Called from here on for each socket that starts to connect. @type {((socket: net.Socket) => void)[]} */
@@ -27,7 +27,7 @@ export function onConnecting(observer) {
 }
 
 /**
- * Sockets that are made before the running code ends, or before `forget`, are for this context.
+ * Sockets that are created before the running code ends, or before `forget`, belong to this context.
  * @param {Waiting} waiting
  */
 export function connectFor(waiting) {
@@ -52,7 +52,7 @@ export function watchConnects() {
       return original.apply(this, args);
     };
   });
-  // An agent with a limit makes a socket for one request while another's ends, in that one's context.
+  // An agent with a limit creates a socket for one request when another one ends, in the context of that one.
   wrap(agent, "createSocket", (original) => {
     return function createSocket(...args) {
       const before = maker;
@@ -75,7 +75,7 @@ function remember(request) {
 function starts(socket) {
   const listening = socket[FOR] !== undefined;
   socket[FOR] = { waiting: maker };
-  // A host with several addresses is tried at one after the other: an event each.
+  // The addresses of a host are tried one after the other, with an event for each.
   if (!listening) socket.on("connectionAttempt", () => guarded(attempt, socket));
   for (const observer of observers) guarded(observer, socket);
 }

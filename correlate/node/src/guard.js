@@ -1,5 +1,5 @@
-// No mistake of this package, and nothing odd in what an application hands to Node, may become the application's
-// problem: every hook runs guarded.
+// Neither an error in this package nor an unusual argument that an application passes to Node may affect the
+// application: every hook runs guarded.
 
 /** What went wrong in hooks: how often, and the last error. */
 export const failures = { count: 0, last: /** @type {unknown} */ (undefined) };
@@ -23,7 +23,7 @@ export function guarded(hook, ...args) {
 }
 
 /**
- * Puts `around(original)` in the place of a method, with the name and length that it had.
+ * Replaces a method by `around(original)`, and keeps its name and length.
  * @param {object | undefined} owner
  * @param {string} name
  * @param {(original: Method) => Method} around

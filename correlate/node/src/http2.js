@@ -1,4 +1,4 @@
-// HTTP/2: many streams on one socket, so each stream's context is named again when bytes of another one went before.
+// HTTP/2: many streams share a socket, so a stream's context is written again if another stream's bytes came before.
 import http2 from "node:http2";
 import { syncBuiltinESMExports } from "node:module";
 import { guarded, wrap } from "./guard.js";
@@ -11,7 +11,7 @@ const CONTEXT = Symbol("wirespan.stream");
 /** @typedef {http2.Http2Stream & { [CONTEXT]?: { text: string | undefined } }} Stream */
 
 export function watchHttp2() {
-  // The classes are not exported: their prototypes are met with the first session and the first stream.
+  // The classes are not exported: their prototypes are found with the first session and the first stream.
   wrap(http2, "connect", (original) => {
     return function connect(...args) {
       const session = original.apply(this, args);
@@ -38,7 +38,7 @@ function wrapSession(session) {
   wrap(owner(session, "request"), "request", (original) => {
     return function request(...args) {
       const stream = /** @type {http2.ClientHttp2Stream} */ (original.apply(this, args));
-      // Node sends the head when the running code has ended.
+      // Node sends the head after the running code has ended.
       guarded(onClientStream, stream);
       return stream;
     };
@@ -81,8 +81,8 @@ function wrapData(stream) {
 }
 
 /**
- * The compatible API ends each response with trailers of no field. A frame of 9 bytes that ends a stream is not worth a
- * record: the table has room for seven between two sends.
+ * The compatibility API ends each response with empty trailers. Such a frame of 9 bytes is not worth a record: the table
+ * has room for seven between two sends.
  * @param {unknown} trailers
  */
 function empty(trailers) {

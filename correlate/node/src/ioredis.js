@@ -1,5 +1,5 @@
-// ioredis: a command belongs to what was active when it was first sent, though it may wait for a connection. With
-// automatic pipelining it comes here in the context of another one: nobody's.
+// ioredis: a command belongs to the span that was active when it was first sent, even if it then waits for a connection.
+// With automatic pipelining it arrives here in the context of another command, so it is left without one.
 import { active } from "./active.js";
 import { guarded, wrap } from "./guard.js";
 import { onLoad } from "./modules.js";
@@ -24,7 +24,7 @@ export function watchIoredis() {
         };
       });
     }
-    // Called for the bytes that are then written to the socket, alone or with others' of a pipeline.
+    // Called for the bytes that are then written to the socket, alone or together with those of a pipeline.
     wrap(Command?.prototype, "toWritable", (original) => {
       return function toWritable(...args) {
         const bound = /** @type {Command} */ (this)[CONTEXT];

@@ -1,5 +1,5 @@
-// Sockets and their slots. What is known of a connection is kept with its handle: a socket that connects again has
-// another one.
+// Sockets and their slots. What is known about a connection is kept with its handle, because a socket that connects again
+// gets another handle.
 import { guarded } from "./guard.js";
 import { empty, slotOf, takeOver, write } from "./table.js";
 
@@ -13,14 +13,15 @@ const WAITING = Symbol("wirespan.waiting");
  * @typedef {Socket & { _handle?: Handle | null, [WAITING]?: string[] }} Labelled
  */
 
-/** Whose each slot is. Labels are small: nothing of a closed connection stays alive by them. */
+/** The owner of each slot. Labels are small, and keep nothing else of a closed connection alive. */
 const owners = /** @type {(Label | undefined)[]} */ (new Array(4096).fill(undefined));
 
 /** Contexts written, and slots taken over. */
 export const counts = { contexts: 0, slots: 0 };
 
 /**
- * Says whose bytes are written to `socket` next; undefined: nobody's. While it connects this waits until it has.
+ * Sets the context of what is written to `socket` next; undefined: none. If the socket is connecting, this takes effect
+ * once it is connected.
  * @param {Socket | null | undefined} socket
  * @param {string | undefined} text
  */
@@ -29,7 +30,7 @@ export function label(socket, text) {
 }
 
 /**
- * The same, if that is not what was said last.
+ * The same, unless that context was the last one set.
  * @param {Socket | null | undefined} socket
  * @param {string | undefined} text
  */
@@ -51,7 +52,7 @@ function set(socket, text, again) {
   const handle = socket._handle;
   if (!handle) return;
   const known = handle[KEY];
-  // Where nothing was said, nothing ends.
+  // Without a context before, none has to end.
   if (text === undefined && known?.text === undefined) return;
   if (known && owners[known.slot] === known) {
     if (!again && known.text === text) return;
@@ -70,7 +71,7 @@ function say(known, text) {
 }
 
 /**
- * Says again what was said last, if another connection has taken the slot since.
+ * Sets the last context again if another connection has taken the slot since.
  * @param {Socket} socket
  */
 export function reclaim(socket) {
@@ -83,7 +84,7 @@ export function reclaim(socket) {
 /** @param {Labelled} socket @param {Handle} handle @returns {Label | undefined} */
 function claim(socket, handle) {
   const { localPort, remotePort, localAddress, remoteAddress } = socket;
-  // A Unix socket, a stream that is none of the kernel's, or a connection that is gone.
+  // A Unix socket, a stream that is not a socket, or a closed connection.
   if (!localPort || !remotePort || !localAddress || !remoteAddress) return undefined;
   const known = handle[KEY] ?? { slot: slotOf(localPort, remotePort), text: undefined };
   takeOver(known.slot, { localPort, remotePort, localAddress, remoteAddress });
@@ -97,7 +98,7 @@ function claim(socket, handle) {
 }
 
 /**
- * A later connection may have the same addresses and ports, and send before anything is said of it.
+ * A later connection may have the same addresses and ports, and send before a context is set for it.
  * @param {Label} known
  */
 function release(known) {

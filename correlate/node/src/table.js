@@ -44,7 +44,7 @@ export const table = bytes;
 const CONNECTING = 36;
 
 /**
- * Names the context of the connect() that comes next; undefined: of none.
+ * Sets the context of the next connect(); undefined: none.
  * @param {string | undefined} text
  */
 export function setConnecting(text) {
@@ -62,7 +62,7 @@ export function slotOf(localPort, remotePort) {
 }
 
 /**
- * Gives a slot to a connection. No record of its former owner is left, and the count of writes goes on.
+ * Gives a slot to a connection. The records of its former owner are removed, and the count of writes continues.
  * @param {number} slot
  * @param {{ localPort: number, remotePort: number, localAddress: string, remoteAddress: string }} key
  */
@@ -88,14 +88,14 @@ export function empty(slot) {
 }
 
 /**
- * Writes the context of the bytes that this slot's owner sends next; undefined: they are nobody's.
+ * Writes the context of the bytes that this slot's owner sends next; undefined: they have none.
  * @param {number} slot
  * @param {string | undefined} text
  */
 export function write(slot, text) {
   const at = HEADER + slot * SLOT;
   const word = at >> 2;
-  // An odd number stays from a write that was cut off.
+  // The number is odd if a write was interrupted.
   const seq = (words[word] ?? 0) | 1;
   words[word] = seq;
   const record = at + RING + ((seq >>> 1) % RECORDS) * RECORD;
@@ -105,7 +105,7 @@ export function write(slot, text) {
 }
 
 /**
- * `valid` becomes 0 if the text has a digit that is none, or an id of zeros.
+ * `valid` becomes 0 if the text contains an invalid digit, or an id of zeros.
  * @param {number} at
  * @param {string} text
  */

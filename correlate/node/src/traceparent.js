@@ -4,8 +4,8 @@ const DASH = 45;
 const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
 
 /**
- * A header's value as a context; undefined unless it has the form of a `traceparent`. The digits are looked at
- * when the table is written.
+ * A header's value as a context; undefined unless it has the form of a `traceparent`. The digits are checked when the
+ * table is written.
  * @param {unknown} header
  * @returns {string | undefined}
  */
@@ -15,14 +15,14 @@ export function fromHeader(header) {
   if (text.charCodeAt(2) !== DASH || text.charCodeAt(35) !== DASH || text.charCodeAt(52) !== DASH) {
     return undefined;
   }
-  // A later version may have more after a dash; version ff is none.
+  // A later version may have more after a dash; version ff is invalid.
   if (text.startsWith("00")) return text.length === 55 ? text : undefined;
   if (text.startsWith("ff") || (text.length > 55 && text.charCodeAt(55) !== DASH)) return undefined;
   return text.slice(0, 55);
 }
 
 /**
- * A span context of `@opentelemetry/api` as text; undefined if it has not the form of one.
+ * A span context of `@opentelemetry/api` as text; undefined if it does not have the form of one.
  * @param {unknown} context
  * @returns {string | undefined}
  */

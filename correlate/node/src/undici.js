@@ -11,7 +11,7 @@ const LINE = /\r\ntraceparent:[ \t]*([^\r\n]*?)[ \t]*\r\n/i;
 
 /** @typedef {{ headers?: string | unknown[] }} Request */
 
-/** The request that was made in the code that still runs. @type {Request | undefined} */
+/** The request that was created in the code that is still running. @type {Request | undefined} */
 let made;
 
 export function watchUndici() {
@@ -35,7 +35,7 @@ function onRequest(message) {
   });
 }
 
-/** A client connects for the request that was just made, or for one in its queue: nobody can say for which. */
+/** A client connects for the request that was just created, or for one in its queue: it is not known which. */
 function onConnect() {
   connectFor({ text: made && (headerOf(made) ?? active()) });
   queueMicrotask(forget);

@@ -1,6 +1,6 @@
-// What happens at a socket's write itself: contexts that were bound to it, the option of labelling every write with
-// the span that is active then, and slots that were lost to another connection. Node calls `_writeGeneric` when all
-// earlier bytes of the socket are with the kernel.
+// What happens when a socket writes: contexts that were bound to the write, the option of labelling every write with
+// the active span, and slots that another connection has taken. Node calls `_writeGeneric` once the kernel has all
+// earlier bytes of the socket.
 import net from "node:net";
 import { active } from "./active.js";
 import { guarded, wrap } from "./guard.js";
@@ -17,7 +17,7 @@ const OURS = Symbol("wirespan.ours");
 let generic = false;
 
 /**
- * Binds a context, or nobody's, to what `socket` writes next.
+ * Binds a context, or none, to what `socket` writes next.
  * @param {Socket | null | undefined} socket
  * @param {string | undefined} text
  */
@@ -30,7 +30,7 @@ export function bindNext(socket, text) {
 }
 
 /**
- * Takes back the last context that was bound: nothing was written.
+ * Removes the last context that was bound, because nothing was written.
  * @param {Socket | undefined} socket
  */
 export function unbind(socket) {
@@ -38,7 +38,7 @@ export function unbind(socket) {
 }
 
 /**
- * From now on `contexts` is asked at each write of `socket` whose bytes these are; undefined: as before.
+ * From now on `contexts` is called at each write of `socket`, and returns the contexts of the bytes; undefined: as before.
  * @param {Socket} socket
  * @param {() => (string | undefined)[] | undefined} contexts
  */
@@ -47,14 +47,14 @@ export function bindWrites(socket, contexts) {
 }
 
 /**
- * Leaves a socket to those who know more of it than which span is active.
+ * Leaves a socket to a library that knows more than which span is active.
  * @param {Socket | null | undefined} socket
  */
 export function own(socket) {
   if (generic && socket) /** @type {Bound} */ (socket)[OURS] ??= nothing;
 }
 
-/** Labels all writes that nothing better is known of with the active span. */
+/** Labels all writes about which nothing better is known with the active span. */
 export function labelAllWrites() {
   generic = true;
 }
@@ -74,7 +74,7 @@ export function watchWrites() {
 
 /** @param {Bound} socket */
 function beforeWrite(socket) {
-  // Node comes here again when the socket is connected.
+  // Node calls this again when the socket is connected.
   if (socket.connecting) return;
   const ours = socket[OURS];
   if (ours) {

@@ -29,7 +29,7 @@ def active():
             if 0 < trace_id < 1 << 128 and 0 < span_id < 1 << 64:
                 return trace_id, span_id, flags
     except Exception:
-        # Whoever answers with nonsense names no context; the application goes on.
+        # An invalid answer is no context; the application continues.
         pass
     return None
 
@@ -71,7 +71,7 @@ def _is_tcp(sock):
 
 
 def connection_of(sock, make):
-    """The connection of a socket; None if it is none, or was not met before and `make` is false."""
+    """The connection of a socket; None if it has none, or it is new and `make` is false."""
     fd = sock.fileno()
     before = _connections.get(fd)
     if before is None:
@@ -87,7 +87,7 @@ def connection_of(sock, make):
             pass  # not connected
     if connection is not None:
         if before is not None and before.key == connection.key:
-            # Another object for it: TLS was begun, say.
+            # Another object for it, for example because TLS has begun.
             connection.said, connection.memories = before.said, before.memories
         _connections[fd] = connection
     elif before is not None:

@@ -61,7 +61,7 @@ class Table:
         try:
             self.memory, held = _spare.pop()
             for slot in held:
-                # Its number stays, but no socket finds what the other thread said of it.
+                # Its number stays, but no socket finds what the other thread wrote.
                 _SLOT_KEY.pack_into(self.memory, HEADER_SIZE + slot * SLOT_SIZE + 4)
         except IndexError:
             # Private: a child has a copy, which only its own thread writes.
@@ -73,7 +73,7 @@ class Table:
         self.holders = {}
         self.announced = None
 
-    # What it needs it has by then: at the interpreter's end the module's names stand for nothing.
+    # Its names are bound here, because the module's own are gone when the interpreter ends.
     def __del__(self, connecting=slice(_CONNECTING, HEADER_SIZE), empty=_EMPTY, spare=_spare):
         self.head[connecting] = empty
         spare.append((self.memory, tuple(self.holders)))
@@ -96,7 +96,7 @@ class Table:
 
 
 def empty(memory, slot, key, numbers):
-    """Leaves a slot of a table to nobody, if it is of the connection with this key."""
+    """Empties a slot of a table if it belongs to the connection with this key."""
     at = HEADER_SIZE + slot * SLOT_SIZE + _KEY
     if memory[at : at + len(key)] == key:
         _fill(memory, slot, 2 * (next(numbers) % _NUMBERS + 1), b"", 0, b"")
@@ -120,7 +120,7 @@ def own_table():
 
 
 def forget_announcement():
-    """In a forked child, whose only thread has a copy of its table that nobody knows yet."""
+    """In a forked child, whose only thread has a copy of its table that has not been announced."""
     table = getattr(_threads, "table", None)
     if table is not None:
         table.announced = None
