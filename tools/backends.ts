@@ -23,6 +23,18 @@ const stable = "v1.61.0";
 
 const recipes: Readonly<Record<BackendName, (scratch: string, out: string) => void>> = {
   collector: (scratch, out) => buildCollector(scratch, out, []),
+  "collector-balancing": (scratch, out) => {
+    buildCollector(
+      scratch,
+      out,
+      [`${core}/processor/memorylimiterprocessor`],
+      [
+        `${core}/exporter/otlpexporter`,
+        // The module proxy does not have every version of it.
+        `${contrib}/exporter/loadbalancingexporter v0.150.0`,
+      ],
+    );
+  },
   "collector-gateway": (scratch, out) => {
     const processors = [
       `${core}/processor/batchprocessor`,
@@ -32,8 +44,6 @@ const recipes: Readonly<Record<BackendName, (scratch: string, out: string) => vo
     buildCollector(scratch, out, processors, [
       `${core}/exporter/otlpexporter`,
       `${contrib}/exporter/prometheusremotewriteexporter`,
-      // The module proxy does not have every version of it.
-      `${contrib}/exporter/loadbalancingexporter v0.150.0`,
     ]);
   },
   "collector-k8s": (scratch, out) => {

@@ -8,6 +8,8 @@ import { skip } from "../support/skip.ts";
 /** The pinned version of each backend's Go module, without its `v`, or Python package; part of the program's file name. */
 export const versions = {
   collector: "0.155.0",
+  /** With the exporter that sends all spans of a trace to the same Collector. */
+  "collector-balancing": "0.155.0",
   /** With tail sampling, and exporters for Prometheus and other Collectors. */
   "collector-gateway": "0.155.0",
   /** With the processor that adds names of pods. */
@@ -24,6 +26,7 @@ export type BackendName = keyof typeof versions;
 /** Names that a distribution or a user may have given to the same program on PATH. */
 const onPath: Readonly<Record<BackendName, readonly string[]>> = {
   collector: ["otelcol-contrib"],
+  "collector-balancing": ["otelcol-contrib"],
   "collector-gateway": ["otelcol-contrib"],
   "collector-k8s": ["otelcol-contrib", "otelcol-k8s"],
   jaeger: ["jaeger"],

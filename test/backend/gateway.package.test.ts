@@ -1,55 +1,24 @@
-// The Collectors of docs/backends.md for many hosts, with their files unchanged except for addresses and waiting times.
+// The Collector of docs/backends.md that samples, with its file unchanged except for addresses and waiting times.
 import assert from "node:assert/strict";
-import { readFileSync, statSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { parse, stringify } from "yaml";
+import { statSync } from "node:fs";
 import { startAgent } from "../support/agent.ts";
 import { Netns, needsRoot } from "../support/netns.ts";
 import type { DecodedSpan } from "../support/otlp-decode.ts";
 import { OtlpSink } from "../support/otlp-sink.ts";
 import { until } from "../support/until.ts";
 import { build, run } from "../support/workload.ts";
+import { startExampleCollector } from "./example-collector.ts";
 import { needBackends } from "./find.ts";
-import { freePorts } from "./ports.ts";
 import { startPrometheus } from "./prometheus.ts";
-import { Service } from "./service.ts";
-
-const FILES = join(import.meta.dirname, "../../examples/collector");
-
-interface CollectorConfig {
-  receivers: { otlp: { protocols: Record<string, { endpoint: string }> } };
-  processors: Record<string, Record<string, unknown>>;
-  exporters: Record<string, Record<string, unknown>>;
-  extensions?: unknown;
-  service: Record<string, unknown>;
-}
-
-/** A Collector with one of the files; `change` replaces what cannot run here. */
-async function startCollector(name: string, change: (config: CollectorConfig) => void) {
-  const [grpc, http, health] = await freePorts(3);
-  const service = await Service.start("collector-gateway", async (folder) => {
-    const config = parse(readFileSync(join(FILES, name), "utf8")) as CollectorConfig;
-    const { protocols } = config.receivers.otlp;
-    if (protocols.grpc) protocols.grpc.endpoint = `127.0.0.1:${grpc}`;
-    if (protocols.http) protocols.http.endpoint = `127.0.0.1:${http}`;
-    change(config);
-    config.extensions = { health_check: { endpoint: `127.0.0.1:${health}` } };
-    config.service.extensions = ["health_check"];
-    config.service.telemetry = { metrics: { level: "none" }, logs: { level: "warn" } };
-    const file = join(folder, "config.yaml");
-    await writeFile(file, stringify(config));
-    return { args: ["--config", file], ready: `http://127.0.0.1:${health}/` };
-  });
-  return { service, grpc: `http://127.0.0.1:${grpc}` };
-}
 
 const GOOD = 200;
 const REFUSED = 5;
 /** The first data segment to each of these ports is lost. */
 const LOSSY = [9402, 9403, 9404, 9405];
 
-describe("a Collector as gateway", () => {
+describe("a Collector as gateway", function () {
+  this.timeout(120_000);
+
   before(async function () {
     needsRoot(this);
     needBackends(this, "collector-gateway", "prometheus");
@@ -59,7 +28,7 @@ describe("a Collector as gateway", () => {
   it("keeps traces with errors and retransmits whole, a tenth of the rest, and all metrics", async () => {
     await using sink = await OtlpSink.start("grpc");
     await using prometheus = await startPrometheus();
-    const gateway = await startCollector("gateway.yaml", ({ processors, exporters }) => {
+    const gateway = await startExampleCollector("gateway", ({ processors, exporters }) => {
       processors.tail_sampling!.decision_wait = "3s";
       for (const name of ["otlp/traces", "otlp/logs"]) exporters[name]!.endpoint = sink.endpoint;
       exporters.prometheusremotewrite!.endpoint = prometheus.remoteWrite;
