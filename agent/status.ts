@@ -30,6 +30,8 @@ export interface Status {
   readonly connections: ConnectionBalance;
   /** What was read of trace contexts, by what happened; absent if none are read. */
   readonly correlation?: Readonly<Record<string, number>>;
+  /** Files in which OpenSSL's functions are watched; absent unless `correlate.tlsUprobe` is true. */
+  readonly tlsLibraries?: readonly string[];
   /** Events that this kernel did not show to any program, as far as later events prove them. */
   readonly unseen: number;
   /** The programs' own counters, by plugin; `connections` is the tracker. */
@@ -61,6 +63,7 @@ export function statusOf(engine: Engine, exporters: readonly Exporter[]): Status
     })),
     connections: engine.connections,
     ...(engine.correlation && { correlation: { ...engine.correlation.counts } }),
+    ...(engine.correlation?.tlsLibraries && { tlsLibraries: engine.correlation.tlsLibraries.paths }),
     unseen: engine.unseen,
     accounts: countersOf(engine.readers),
   };

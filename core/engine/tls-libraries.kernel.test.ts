@@ -236,4 +236,30 @@ describe("contexts in requests that are handed to OpenSSL", function () {
     const found = sent(on).filter((context) => context.traceparent === traceparent).length;
     assert.ok(found > 0, `${found} of 9`);
   });
+
+  it("are found only while a reloaded configuration says so", async () => {
+    await using on = await stage("TLSv1_3");
+    const settings = {
+      "self.exclude": "false",
+      "correlate.enabled": "true",
+      "filter.include.netns": [on.net.a, on.net.b].map((netns) => statSync(netns.path).ino).join(","),
+    };
+    const all: string[] = [];
+    for (const isOn of [true, false, true]) {
+      await on.w.seen.reload({ ...settings, "correlate.tlsUprobe": String(isOn) });
+      const { tlsLibraries } = (await on.w.seen.engine.correlated()).correlation!;
+      assert.equal(tlsLibraries !== undefined, isOn);
+      await on.w.seen.until(
+        "libraries",
+        () => !isOn || tlsLibraries!.paths.some((path) => /libssl/.test(path)),
+      );
+      const lines = asked(await linesOf(on.net.a, client("kept", on.port, 6)));
+      if (isOn) all.push(...lines);
+    }
+    assert.equal(all.length, 8);
+    assert.deepEqual(
+      sent(on).flatMap(({ traceparent }) => traceparent ?? []),
+      all,
+    );
+  });
 });

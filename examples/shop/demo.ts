@@ -141,6 +141,8 @@ async function main(): Promise<void> {
   const wishes = { orders: Number(values.orders), connections: 6, gifts: 10, reviews: 3 };
   const asked = await shopping(town.customers, wishes);
   await shop[Symbol.asyncDispose]();
+  // Connections go on after their programs have ended, and may still retransmit.
+  for (const netns of netnses) await netns.settled();
   const retransmitted = await Promise.all(
     netnses.map(async (netns) => (await netns.counters())["Tcp.RetransSegs"] ?? 0),
   );
