@@ -162,6 +162,27 @@ export interface List {
   readonly next?: number | undefined;
 }
 
+/** Rows that have the same value of a field. */
+export interface Group {
+  /** Absent: they have none. */
+  readonly value?: string | undefined;
+  readonly count: number;
+  /** Attempts that failed, and connections that were reset. */
+  readonly failed: number;
+  readonly sent: number;
+  readonly received: number;
+  readonly retransmits: number;
+  /** How long they took. */
+  readonly p50?: number | undefined;
+  readonly p99?: number | undefined;
+}
+
+export interface Groups {
+  readonly total: number;
+  readonly values: number;
+  readonly groups: readonly Group[];
+}
+
 /** A connection that is open, one end. */
 export interface OpenConnection {
   readonly trace: string;
@@ -343,7 +364,7 @@ export interface TraceRow {
 export interface Trace {
   readonly rows: readonly TraceRow[];
   readonly resources: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  /** By span: the share of its edge's durations that were shorter. */
+  /** By span: the share of its edge's durations that were shorter; by `SPAN queue`, of its edge's waits to be accepted. */
   readonly ranks: Readonly<Record<string, number>>;
 }
 

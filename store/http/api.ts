@@ -18,6 +18,7 @@ import type { Ingest } from "../ingest.ts";
 import type { Living } from "../living.ts";
 import { Edges, totals } from "../query/edges.ts";
 import { FilterError, parseFilter } from "../query/filter.ts";
+import { GROUPED, groups } from "../query/groups.ts";
 import { host, listeners, losses, METRIC_HEATS, type MetricHeat, metricHeat } from "../query/host.ts";
 import { differences, LISTS, type ListOf, list, ORDERS } from "../query/lists.ts";
 import { LIVING_ORDERS, livingList } from "../query/living.ts";
@@ -55,13 +56,6 @@ interface Route {
   readonly parameters: readonly string[];
   readonly handle: Handler;
 }
-
-/** The sums with which a span's duration is compared. */
-const MEASURED: Readonly<Record<string, Measured>> = {
-  "tcp connection": "life",
-  "tcp connect": "connect",
-  "tcp accept": "accept",
-};
 
 /** Parameters of what can be filtered. */
 export const FILTERED = ["from", "to", "last", "q"];
@@ -122,6 +116,18 @@ export class Api {
             parameters.filter,
             parameters.oneOf("order", ORDERS, "time"),
             Math.floor(parameters.number("after", 0)),
+            progress,
+          ),
+      },
+      groups: {
+        parameters: [...FILTERED, "of", "by"],
+        handle: (parameters, progress) =>
+          groups(
+            scan,
+            listOf(parameters),
+            parameters.oneOf("by", GROUPED, "service"),
+            parameters.interval,
+            parameters.filter,
             progress,
           ),
       },
@@ -285,24 +291,21 @@ export class Api {
   async #ranks(rows: readonly TraceRow[], progress: Progress): Promise<Record<string, number>> {
     const ranks: Record<string, number> = {};
     for (const row of rows) {
-      const of = MEASURED[row.name];
-      const edge = of && edgeOf(row);
-      if (of === undefined || edge === undefined) continue;
+      const measured = measuredOf(row);
+      const edge = edgeOf(row);
+      if (measured.length === 0 || edge === undefined) continue;
       const end = (row.start + row.duration!) * 1e6;
       const filter = parseFilter(
         `service:"${row.service}" peer:${edge.peer} port:${edge.port} direction:${edge.direction}`,
       );
-      const { all } = await this.#edges.between(
-        { from: end - 3600e6, to: end },
-        filter,
-        progress,
-        this.#store.now(),
-        60,
-      );
-      const histogram = new Histogram();
-      for (const { sums } of all) histogram.merge(sums.histograms[of]);
-      const rank = histogram.count >= 10 ? histogram.rank(row.duration!) : undefined;
-      if (rank !== undefined) ranks[row.span] = rank;
+      const interval = { from: end - 3600e6, to: end };
+      const { all } = await this.#edges.between(interval, filter, progress, this.#store.now(), 60);
+      for (const [key, of, took] of measured) {
+        const histogram = new Histogram();
+        for (const { sums } of all) histogram.merge(sums.histograms[of]);
+        const rank = histogram.count >= 10 ? histogram.rank(took) : undefined;
+        if (rank !== undefined) ranks[key] = rank;
+      }
     }
     return ranks;
   }
@@ -338,6 +341,17 @@ function summaryOf(reported: Ingest["state"]): AgentSummary | undefined {
 
 function listOf(parameters: Parameters): ListOf {
   return parameters.oneOf("of", Object.keys(LISTS) as ListOf[], "connection");
+}
+
+/** What of a span is compared with the sums, and under which key. */
+function measuredOf({ name, span, duration, attributes }: TraceRow) {
+  const wait = attributes["wirespan.tcp.accept.queue_wait"];
+  const all: (readonly [key: string, of: Measured, took: number])[] = [];
+  if (name === "tcp connection") all.push([span, "life", duration!]);
+  if (name === "tcp connect") all.push([span, "connect", duration!]);
+  if (name === "tcp accept") all.push([span, "accept", duration!]);
+  if (name === "tcp accept" && typeof wait === "number") all.push([`${span} queue`, "queue", wait]);
+  return all;
 }
 
 function edgeOf({ attributes }: TraceRow) {

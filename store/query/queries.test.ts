@@ -8,7 +8,7 @@ import {
   TestStore,
   traceId,
 } from "../../test/support/page.ts";
-import type { Listener } from "../answers.ts";
+import type { Listener, Trace } from "../answers.ts";
 import { hex } from "../hex.ts";
 import { Api } from "../http/api.ts";
 
@@ -170,6 +170,24 @@ for (const committed of [false, true]) {
     });
   });
 }
+
+describe("a wait to be accepted", () => {
+  it("is compared with those of its edge, as the whole accept is", async () => {
+    using store = new TestStore({ now: () => NOW + 1 });
+    const accepts = Array.from({ length: 20 }, (_, i): Made => {
+      const attributes = {
+        ...outbound(1),
+        ...{ "network.local.port": 5432, "wirespan.connection.direction": "inbound" },
+        "wirespan.tcp.accept.queue_wait": i === 7 ? 2 : 0.001,
+      };
+      return { start: NOW - 20, duration: i === 9 ? 3 : 2.5, trace: 1 + i, service: "db", attributes };
+    });
+    store.spans(ACCEPT, accepts);
+    const { body } = await new Api(store.store).answer(`trace/${hex(traceId(8))}`, new URLSearchParams());
+    const { rows, ranks } = body as Trace;
+    assert.deepEqual(ranks, { [rows[0]!.span]: 0, [`${rows[0]!.span} queue`]: 0.95 });
+  });
+});
 
 describe("both ends of a connection on this host", () => {
   it("are one edge between services, identified by the server's address", async () => {

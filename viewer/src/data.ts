@@ -48,6 +48,40 @@ export function useData<T>(path: string | undefined, ranged = true): ReadonlySig
   return into;
 }
 
+/** Milliseconds between answers to what changes slowly. */
+const NOW_AND_THEN = 10_000;
+
+/** As `useData` with the range and the filter, for what need not follow each second. */
+export function useDataNowAndThen<T>(path: string | undefined): ReadonlySignal<Loaded<T>> {
+  const into = useMemo(() => signal<Loaded<T>>({ state: "loading" }), []);
+  const { isLive, length } = range.value;
+  const query = queryOf(path ?? "", isLive ? { last: length } : range.value);
+  useEffect(() => {
+    if (path === undefined) return undefined;
+    const controller = new AbortController();
+    const get = () => document.hidden || void load(query, into as Signal<Loaded<unknown>>, controller.signal);
+    get();
+    const timer = isLive ? setInterval(get, NOW_AND_THEN) : undefined;
+    return () => {
+      clearInterval(timer);
+      controller.abort();
+    };
+  }, [query, isLive, path === undefined]);
+  return into;
+}
+
+/** The answer for an interval that has ended, whatever the range and the filter are. */
+export function useDataBetween<T>(path: string, from: number, to: number): ReadonlySignal<Loaded<T>> {
+  const into = useMemo(() => signal<Loaded<T>>({ state: "loading" }), []);
+  const query = `${path}?from=${from}&to=${to}`;
+  useEffect(() => {
+    const controller = new AbortController();
+    void load(query, into as Signal<Loaded<unknown>>, controller.signal);
+    return () => controller.abort();
+  }, [query]);
+  return into;
+}
+
 function queryOf(
   path: string,
   when: { readonly last: number } | { readonly from: number; readonly to: number },

@@ -304,6 +304,8 @@ const KEYS = [
   ["Alt + click", "rows without this value"],
   ["x", "the same, for the value that Tab has reached"],
   ["v", "the map as a table, and back"],
+  ["f h", "on the map: a node's neighbours alone, without this node"],
+  ["← →", "on the map: along an edge to the other end"],
   ["e", "export what is shown"],
   ["Esc", "the whole range"],
 ] as const;

@@ -1,6 +1,7 @@
 // Small parts that every screen uses.
 import type { ComponentChildren } from "preact";
 import { agent, type Loaded } from "../data.ts";
+import { count } from "../format.ts";
 import { filter, go, termsOf, toggleTerm } from "../state.ts";
 
 export function Panel(props: {
@@ -60,7 +61,7 @@ export function Answer<T>(props: {
       {(of.data.partial || of.data.oneIn > 1) && (
         <p class="state warn">
           {of.data.partial &&
-            `There was no time to look at everything: ${of.data.scanned.toLocaleString()} rows were searched. `}
+            `There was no time to look at everything${of.data.scanned > 0 ? `: ${count(of.data.scanned)} rows were searched` : ""}. `}
           {of.data.oneIn > 1 && `At that rate, one in ${of.data.oneIn} calm connections is kept.`}
         </p>
       )}

@@ -123,7 +123,7 @@ export function Heatmap(props: {
         height={height}
         role="application"
         aria-label={`${summary} Arrow keys walk its cells${onBox ? ", Enter chooses one" : ""}.`}
-        tabIndex={0}
+        tabindex={0}
         onKeyDown={key}
         onPointerDown={(event) => {
           if (!onBox) return;

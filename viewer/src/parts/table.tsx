@@ -10,6 +10,8 @@ export interface Column<T> {
   readonly isNumber?: boolean;
   /** What this column is sorted by, if it can be. */
   readonly order?: string;
+  /** A picture of all its values, below the head. */
+  readonly picture?: ComponentChildren;
   readonly cell: (row: T) => ComponentChildren;
   /** The filter's term for a row's value: a click adds it. */
   readonly term?: (row: T) => string | undefined;
@@ -75,7 +77,7 @@ export function Table<T>(props: {
         <caption class="hidden">{props.label}</caption>
         <thead>
           <tr>
-            {columns.map(({ head, name = head, isNumber, order }) => (
+            {columns.map(({ head, name = head, isNumber, order, picture }) => (
               <th
                 key={name}
                 scope="col"
@@ -90,6 +92,7 @@ export function Table<T>(props: {
                 ) : (
                   head || <span class="hidden">{name}</span>
                 )}
+                {picture}
               </th>
             ))}
           </tr>

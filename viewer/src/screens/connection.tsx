@@ -7,6 +7,7 @@ import { Table } from "../parts/table.tsx";
 import { lanes, Waterfall } from "../parts/waterfall.tsx";
 import { href, path, term, toggleTerm } from "../state.ts";
 import { nameOf, number, text } from "../trace-row.ts";
+import { Meanwhile } from "./meanwhile.tsx";
 
 export function Connection() {
   const id = path.value.slice(3);
@@ -21,6 +22,7 @@ export function Connection() {
             <Phases rows={data.rows} ranks={data.ranks} />
             <BothEnds rows={data.rows} />
           </div>
+          <Meanwhile {...whenAndWhere(data.rows)} />
           <Attributes rows={data.rows} />
         </>
       )}
@@ -33,6 +35,17 @@ function ends(rows: readonly TraceRow[]) {
   const by = (direction: string) =>
     connections.find((row) => text(row, "wirespan.connection.direction") === direction);
   return { opener: by("outbound"), acceptor: by("inbound") };
+}
+
+/** When the trace began and ended, and the port that its connection was accepted at. */
+function whenAndWhere(rows: readonly TraceRow[]) {
+  const { opener, acceptor } = ends(rows);
+  const own = opener ?? acceptor ?? rows.find(({ name }) => name === "tcp connect") ?? rows[0]!;
+  return {
+    first: Math.min(...rows.map(({ start }) => start)),
+    last: Math.max(...rows.map((row) => row.start + (row.duration ?? 0))),
+    port: Number(text(own, own === acceptor ? "network.local.port" : "network.peer.port")),
+  };
 }
 
 function Head(props: { rows: readonly TraceRow[] }) {
@@ -84,7 +97,8 @@ function Phases(props: { rows: readonly TraceRow[]; ranks: Trace["ranks"] }) {
       phases.push({ name: `handshake (${end})`, took: row.duration!, rank: ranks[row.span] });
     if (row.name === "tcp accept") {
       const wait = number(row, "wirespan.tcp.accept.queue_wait");
-      if (wait !== undefined) phases.push({ name: `accept queue (${end})`, took: wait });
+      if (wait !== undefined)
+        phases.push({ name: `accept queue (${end})`, took: wait, rank: ranks[`${row.span} queue`] });
       phases.push({ name: `SYN to accept() (${end})`, took: row.duration!, rank: ranks[row.span] });
     }
     if (row.name === "tcp connection")
@@ -141,6 +155,16 @@ const FACTS: readonly (readonly [name: string, of: (row: TraceRow) => string])[]
   ],
 ];
 
+/** What one end sent is what the other received. */
+function check([name]: (typeof FACTS)[number], opener: TraceRow, acceptor: TraceRow): string {
+  const agree = (what: string) =>
+    number(opener, `${what}_sent`) === number(acceptor, `${what}_received`) &&
+    number(acceptor, `${what}_sent`) === number(opener, `${what}_received`);
+  if (name.startsWith("sent")) return agree("wirespan.tcp.bytes") ? "agree" : "differ";
+  if (name.startsWith("segments")) return agree("wirespan.tcp.segments") ? "agree" : "differ";
+  return "";
+}
+
 function BothEnds(props: { rows: readonly TraceRow[] }) {
   const { opener, acceptor } = ends(props.rows);
   return (
@@ -163,6 +187,10 @@ function BothEnds(props: { rows: readonly TraceRow[] }) {
               head: acceptor ? `${acceptor.service} ` : "acceptor",
               cell: ([, of]) =>
                 acceptor ? <code>{of(acceptor)}</code> : <span class="dim">not on this host</span>,
+            },
+            {
+              head: "check",
+              cell: (fact) => opener && acceptor && <span class="dim">{check(fact, opener, acceptor)}</span>,
             },
           ]}
         />

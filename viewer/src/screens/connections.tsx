@@ -1,12 +1,14 @@
 // Which connections are they?
 import { useState } from "preact/hooks";
-import type { List, ListRow } from "../../../store/answers.ts";
-import { useData } from "../data.ts";
+import type { Heat, List, ListRow } from "../../../store/answers.ts";
+import { type Loaded, useData, useDataNowAndThen } from "../data.ts";
 import { clock, count, duration } from "../format.ts";
 import { Answer, Choice, Panel } from "../parts/common.tsx";
 import { BYTES, ENDS, optional, QUALITY } from "../parts/connection-columns.tsx";
+import { HeadHistogram } from "../parts/head-histogram.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { go, parameter, term } from "../state.ts";
+import { GroupBy, Grouped } from "./groups.tsx";
 import { OpenNow } from "./open-now.tsx";
 
 const KINDS = [
@@ -35,20 +37,44 @@ export const COLUMNS: readonly Column<ListRow>[] = [
 
 export function Connections() {
   const of = parameter("of") || "connection";
+  const group = parameter("group");
   return (
     <>
       <div class="bar-of-choices">
         <Choice label="What" name="of" value={of} options={KINDS} clears={["order"]} />
+        {of !== "open" && <GroupBy />}
       </div>
-      {of === "open" ? <OpenNow /> : <Kept of={of} />}
+      {of === "open" ? <OpenNow /> : group ? <Grouped of={of} by={group} /> : <Kept of={of} />}
     </>
   );
+}
+
+/** The sums of what a column of a list shows; of these a histogram is drawn in its head. */
+const SUMMED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  connection: { took: "life", rtt: "rtt" },
+  connect: { took: "connect" },
+  accept: { took: "accept" },
+};
+
+/** The columns with a histogram of all values, not of those alone that are kept singly. */
+function useColumns(of: string): readonly Column<ListRow>[] {
+  const { took, rtt } = SUMMED[of] ?? {};
+  const heats: Readonly<Record<string, Loaded<Heat>>> = {
+    took: useDataNowAndThen<Heat>(took && `heat?of=${took}`).value,
+    rtt: useDataNowAndThen<Heat>(rtt && `heat?of=${rtt}`).value,
+  };
+  return COLUMNS.map((column) => {
+    const heat = heats[column.head];
+    if (heat?.state !== "ready") return column;
+    return { ...column, picture: <HeadHistogram of={heat.data} label={column.head} /> };
+  });
 }
 
 /** Those that have ended, as far as they are kept singly. */
 function Kept(props: { of: string }) {
   const order = parameter("order") || "time";
   const [after, setAfter] = useState(0);
+  const columns = useColumns(props.of);
   const list = useData<List>(
     `connections?of=${props.of}&order=${order}${after ? `&after=${after}` : ""}`,
   ).value;
@@ -63,7 +89,7 @@ function Kept(props: { of: string }) {
           <>
             <Table
               label="Connections"
-              columns={COLUMNS}
+              columns={columns}
               rows={rows}
               keyOf={({ trace, start, direction }) => `${trace} ${start} ${direction}`}
               onOpen={({ trace }) => go({}, `/c/${trace}`)}

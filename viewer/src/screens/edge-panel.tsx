@@ -2,11 +2,10 @@
 import type { ComponentChildren } from "preact";
 import type { MapEdge, Topology } from "../../../store/answers.ts";
 import { useData } from "../data.ts";
+import { nameOf } from "../edges.ts";
 import { bytes, count, duration, percent, short } from "../format.ts";
 import { Panel } from "../parts/common.tsx";
 import { go, range, term } from "../state.ts";
-
-export const nameOf = ({ from, to, port }: MapEdge) => `${from} → ${to} :${port}`;
 
 const share = (part: number | undefined, whole: number | undefined) =>
   whole ? (part ?? 0) / whole : undefined;

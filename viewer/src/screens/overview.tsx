@@ -17,6 +17,7 @@ import { Answer, Legend, Panel, Sign, Spark } from "../parts/common.tsx";
 import { Heatmap } from "../parts/heatmap.tsx";
 import { Table } from "../parts/table.tsx";
 import { go, open, range, term } from "../state.ts";
+import { FindingLine } from "./finding-line.tsx";
 
 export function Overview(props: { findings: Loaded<Found> }) {
   const vitals = useData<{ now: Vitals; before: Vitals; lines: VitalLines }>("vitals").value;
@@ -100,6 +101,7 @@ function Findings(props: { findings: Loaded<Found> }) {
                       <b>{finding.text}</b>
                       <p>{finding.next}</p>
                     </div>
+                    <FindingLine finding={finding} />
                     <div class="right">
                       <a
                         class="button"

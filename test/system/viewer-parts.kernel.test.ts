@@ -1,0 +1,175 @@
+// Parts of the page in a real browser, over connections that are made here: every number is known.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Browser, Page } from "puppeteer-core";
+import type { Finding } from "../../store/answers.ts";
+import { openBrowser } from "../support/browser.ts";
+import { CONNECT, CONNECTION, type Made, outbound } from "../support/page.ts";
+import { Served } from "../support/page-server.ts";
+
+const REFUSED: Finding = {
+  ...{ rule: "connects-fail", severity: "failing", subject: "cart → 10.0.0.2:5432 (connection_refused)" },
+  ...{ text: "20 of 20 attempts cart → 10.0.0.2:5432 failed.", next: "Nothing listens there.", count: 20 },
+  ...{ evidence: "/connections?of=connect&q=service%3Acart", since: Date.now() / 1000 - 60 },
+};
+
+describe("parts of the page", function () {
+  this.timeout(120_000);
+  let served: Served;
+  let browser: Browser;
+  let page: Page;
+
+  before(async function () {
+    browser = await openBrowser(this);
+    served = await Served.start();
+    const { store } = served;
+    (store.store.findings.raised as Finding[]).push(REFUSED);
+    const end = Date.now() / 1000 - 5;
+    const made: Made[] = [];
+    for (let i = 0; i < 40; i++) {
+      const sent = { "wirespan.tcp.bytes_sent": 100, "wirespan.tcp.rtt.smoothed": 0.002 };
+      const attributes = outbound(1, { ...sent, "wirespan.tcp.close.reason": "fin_local" });
+      const trace = 100 + i;
+      made.push({ start: end - 1, duration: i < 30 ? 0.01 : 1, trace, service: "shop", attributes });
+    }
+    store.spans(CONNECTION, made);
+    const error = "connection_refused";
+    const refused = Array.from({ length: 20 }, (_, i): Made => {
+      const attributes = outbound(2, { "error.type": error });
+      return { start: end - 1, duration: 0.001, trace: 200 + i, service: "cart", error, attributes };
+    });
+    store.spans(CONNECT, refused);
+    const at = JSON.stringify({ "server.port": 5432 });
+    store.metrics(end, "wirespan.tcp.accept_queue.usage", "updowncounter", { [at]: 3 }, "db");
+    store.metrics(end, "wirespan.tcp.accept_queue.limit", "updowncounter", { [at]: 3 }, "db");
+    page = await browser.newPage();
+    await page.setViewport({ width: 1440, height: 900 });
+  });
+  after(async () => {
+    await browser?.close();
+    served?.[Symbol.dispose]();
+  });
+
+  const show = async (path: string) => {
+    await page.goto(`http://127.0.0.1:${served.port}${path}`, { waitUntil: "domcontentloaded" });
+    await page.waitForSelector("main");
+    await page.waitForFunction("!document.body.innerText.includes('Loading…')", { timeout: 20_000 });
+  };
+  const rowsOf = async (label: string) => {
+    const table = `[aria-label="${label}"] tbody tr`;
+    await page.waitForSelector(table);
+    return (await page.evaluate(
+      `[...document.querySelectorAll('${table}')].map((row) => [...row.cells].map((cell) => cell.innerText.trim()))`,
+    )) as string[][];
+  };
+  /** Puppeteer's own takes no SVG. */
+  const focus = (selector: string) => page.evaluate(`document.querySelector("${selector}").focus()`);
+  const parameter = (name: string) =>
+    page.evaluate(`new URLSearchParams(location.search).get('${name}')`) as Promise<string | null>;
+
+  it("groups connections by a field, and opens those of a value", async () => {
+    await show("/connections?last=600");
+    await page.select("select[aria-label='Group by']", "service");
+    const rows = await rowsOf("Connections by service");
+    assert.deepEqual(
+      rows.map(([value, , connections, failed, , , out]) => [value, connections, failed, out]),
+      [
+        ["shop", "40", "0", "4 kB"],
+        ["web", "1", "0", "0 B"],
+      ],
+    );
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(
+      "document.querySelectorAll('[aria-label=Connections] tbody tr').length === 40",
+    );
+    assert.deepEqual([await parameter("q"), await parameter("group")], ["service:shop", null]);
+    await show("/connections?last=600&of=connect&group=cause");
+    const [first] = await rowsOf("Connections by cause");
+    assert.deepEqual([first![0], first![2], first![3]], ["connection_refused", "20", "20"]);
+  });
+
+  it("draws in a column's head how its values are distributed", async () => {
+    await show("/connections?last=600&q=service:shop");
+    const label = await page.$eval("th svg[aria-label^='took']", (svg) => svg.getAttribute("aria-label"));
+    assert.match(label!, /^took: 40 values, half of them up to 10\.\d ms, 99 % up to 1\.?\d* s$/);
+    const bars = await page.$$eval("th svg[aria-label^='took'] rect", (all) =>
+      all.map((bar) => Number(bar.getAttribute("height"))),
+    );
+    assert.deepEqual(bars.map((height) => Math.round((height / 16) * 30)).sort(), [10, 30]);
+  });
+
+  it("shows a node's neighbours alone, or leaves it out, by f and h", async () => {
+    await show("/topology?last=600");
+    await page.waitForSelector("[data-node]");
+    const nodes = () =>
+      page.$$eval("[data-node]", (all) => all.map((one) => one.getAttribute("data-node")!).sort());
+    assert.deepEqual(await nodes(), ["10.0.0.1", "10.0.0.2", "cart", "shop", "web"]);
+    await focus("[data-node='shop']");
+    await page.keyboard.press("ArrowRight");
+    assert.equal(await page.evaluate("document.activeElement.dataset.node"), "10.0.0.1");
+    await page.keyboard.press("f");
+    await page.waitForFunction("document.querySelectorAll('[data-node]').length === 3");
+    assert.deepEqual(await nodes(), ["10.0.0.1", "shop", "web"]);
+    await focus("[data-node='web']");
+    await page.keyboard.press("h");
+    await page.waitForFunction("document.querySelectorAll('[data-node]').length === 2");
+    assert.deepEqual([await parameter("focus"), await parameter("hide")], ["10.0.0.1", '["web"]']);
+    await focus("[data-node='shop']");
+    await page.keyboard.press("Enter");
+    assert.equal(await page.evaluate("location.pathname"), "/connections");
+    assert.equal(await parameter("q"), "service:shop");
+  });
+
+  it("walks the cells of a heatmap by arrow keys", async () => {
+    await show("/latency?of=life&last=600&q=service:shop");
+    await page.waitForSelector("svg[role='application']");
+    await focus("svg[role='application']");
+    for (let i = 0; i < 70; i++) await page.keyboard.press("ArrowUp");
+    const told = new Set<string>();
+    for (let i = 0; i < 70; i++) {
+      await page.keyboard.press("ArrowLeft");
+      told.add((await page.$eval("p[aria-live]", (p) => p.textContent)) ?? "");
+    }
+    assert.ok(
+      [...told].some((text) => /, up to 1\.?\d* s: 10$/.test(text)),
+      [...told].join("\n"),
+    );
+  });
+
+  it("shows beside a connection what its listener did meanwhile", async () => {
+    const list = (await (
+      await fetch(`http://127.0.0.1:${served.port}/api/v1/connections?last=600&q=service:shop`)
+    ).json()) as { rows: readonly { trace: string }[] };
+    await show(`/c/${list.rows[0]!.trace}`);
+    const rows = await rowsOf("Meanwhile on this host");
+    assert.deepEqual(rows[0]?.[0], "▲ accept queue of db:5432");
+    assert.deepEqual(rows[0]?.[2], "at most 3 of 3");
+  });
+
+  it("draws beside a finding what it is about over time", async () => {
+    await show("/?last=600");
+    await page.waitForSelector(".findings svg polyline");
+    const label = await page.$eval(".findings svg", (svg) => svg.getAttribute("aria-label"));
+    assert.equal(label, `${REFUSED.subject} over the range`);
+  });
+
+  it("has no objections by axe-core to them, light and dark", async () => {
+    const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+    const objections: string[] = [];
+    for (const value of ["light", "dark"]) {
+      await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value }]);
+      for (const path of ["/", "/connections", "/connections?group=service", "/topology?focus=shop"]) {
+        await show(`${path}${path.includes("?") ? "&" : "?"}last=600`);
+        await page.evaluate(axe);
+        const { violations } = (await page.evaluate("axe.run()")) as {
+          violations: readonly { id: string; nodes: readonly { html: string }[] }[];
+        };
+        for (const { id, nodes } of violations)
+          objections.push(`${value} ${path}: ${id}: ${nodes[0]?.html.slice(0, 200)}`);
+      }
+    }
+    assert.deepEqual(objections, []);
+  });
+});
