@@ -1,5 +1,7 @@
 // Responses of the paths of /api/v1, as JSON. Types only: the page is compiled against them as well, so nothing of Node
 // may be used here. Times are in seconds since the epoch, durations in seconds, sizes in bytes.
+import type { AgentSummary } from "./agent-answers.ts";
+
 /** Common to every response. */
 export interface Common {
   readonly asOf: number;
@@ -31,23 +33,6 @@ export interface Meta {
   readonly isEmpty: boolean;
   /** Absent: the agent has not reported yet, or this is a recording. */
   readonly agent?: AgentSummary | undefined;
-}
-
-/** What the rail shows about the agent. */
-export interface AgentSummary {
-  /** When it last reported. */
-  readonly at: number;
-  readonly plugins: readonly PluginState[];
-  /** Spans, points and events that an exporter lost. */
-  readonly lost: number;
-  readonly living: number;
-}
-
-export interface PluginState {
-  readonly name: string;
-  /** `running`, `degraded` or `failed`. */
-  readonly state: string;
-  readonly error?: string | undefined;
 }
 
 export interface Finding {
@@ -370,74 +355,4 @@ export interface Trace {
 
 export interface Events {
   readonly events: readonly TraceRow[];
-}
-
-/** What an exporter received of one kind, and what became of it. */
-export interface ExportBalance {
-  readonly given: number;
-  readonly acknowledged: number;
-  readonly queued: number;
-  /** By cause. */
-  readonly lost: Readonly<Record<string, number>>;
-}
-
-/** The part of the agent's status that the page uses. */
-export interface AgentState {
-  readonly version: string;
-  readonly pid: number;
-  readonly uptimeSeconds: number;
-  readonly plugins: readonly PluginState[];
-  /** Limitations of the agent's environment, in words. */
-  readonly limits: readonly string[];
-  readonly exporters: readonly {
-    readonly name: string;
-    readonly type: string;
-    readonly queue: { readonly bytes: number; readonly limit: number };
-    readonly balance: Readonly<Record<string, ExportBalance>>;
-  }[];
-  readonly connections: {
-    readonly opened: number;
-    readonly ended: number;
-    readonly living: number;
-    readonly lost: Readonly<Record<string, number>>;
-  };
-  readonly unseen: number;
-  /** The programs' own counts, by plugin. */
-  readonly accounts: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  /** What `wirespan doctor` reports about the running plugins. */
-  readonly hooks?: readonly HookState[] | undefined;
-}
-
-/** One event that a plugin observes, and its hook in the kernel. */
-export interface HookState {
-  readonly plugin: string;
-  readonly thing: string;
-  /** Absent: none could be attached. */
-  readonly at?: string | undefined;
-  readonly refused: readonly { readonly at: string; readonly why: string }[];
-  /** What is not observed without it. */
-  readonly without?: string | undefined;
-}
-
-export interface Agent {
-  readonly state?: AgentState | undefined;
-  readonly stateAt?: number | undefined;
-  readonly store: {
-    readonly file: string;
-    readonly bound: number;
-    readonly kept: Readonly<Record<string, Kept>>;
-    /** Chunks that were replaced with newer ones. */
-    readonly evicted: number;
-    readonly oneIn: number;
-    readonly edgesOverflow: number;
-    readonly memory: number;
-  };
-}
-
-/** The stored data of a class of connections. */
-export interface Kept {
-  readonly bytes: number;
-  readonly rows: number;
-  /** Microseconds since the epoch. */
-  readonly from?: number | undefined;
 }

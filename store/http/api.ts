@@ -1,16 +1,6 @@
 // The responses of the paths of /api/v1. Tests: store/http/server.test.ts, store/query/queries.test.ts.
-import type {
-  Agent,
-  AgentState,
-  AgentSummary,
-  Finding,
-  Heat,
-  Listeners,
-  Meta,
-  Living as Open,
-  Trace,
-  TraceRow,
-} from "../answers.ts";
+import type { Agent, AgentState, AgentSummary } from "../agent-answers.ts";
+import type { Finding, Heat, Listeners, Meta, Living as Open, Trace, TraceRow } from "../answers.ts";
 import type { Database } from "../database.ts";
 import type { Findings } from "../findings/findings.ts";
 import { Histogram } from "../histogram.ts";

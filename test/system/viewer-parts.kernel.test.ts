@@ -138,6 +138,18 @@ describe("parts of the page", function () {
     );
   });
 
+  it("shows pictures as tables with v, and as pictures again", async () => {
+    await show("/latency?of=life&last=600&q=service:shop");
+    await page.keyboard.press("v");
+    const rows = await rowsOf("How long connections lasted");
+    assert.deepEqual(
+      rows.map(([, values, median, , longest]) => [values, median!.replace(/10\.\d/, "10"), longest]),
+      [["40", "10 ms", "1 s"]],
+    );
+    await page.keyboard.press("v");
+    await page.waitForSelector("svg[role='application']");
+  });
+
   it("shows beside a connection what its listener did meanwhile", async () => {
     const list = (await (
       await fetch(`http://127.0.0.1:${served.port}/api/v1/connections?last=600&q=service:shop`)
@@ -160,7 +172,13 @@ describe("parts of the page", function () {
     const objections: string[] = [];
     for (const value of ["light", "dark"]) {
       await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value }]);
-      for (const path of ["/", "/connections", "/connections?group=service", "/topology?focus=shop"]) {
+      for (const path of [
+        "/",
+        "/?view=table",
+        "/connections",
+        "/connections?group=service",
+        "/topology?focus=shop",
+      ]) {
         await show(`${path}${path.includes("?") ? "&" : "?"}last=600`);
         await page.evaluate(axe);
         const { violations } = (await page.evaluate("axe.run()")) as {

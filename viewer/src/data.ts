@@ -1,7 +1,8 @@
 // Asks the store: once for a range that has ended, and by one stream of server-sent events for what is live.
 import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import type { AgentSummary, Common } from "../../store/answers.ts";
+import type { AgentSummary } from "../../store/agent-answers.ts";
+import type { Common } from "../../store/answers.ts";
 import { clock } from "./format.ts";
 import { filter, now, range } from "./state.ts";
 

@@ -3,6 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { clock, short } from "../format.ts";
 import { theme } from "../state.ts";
+import { asTables, BarsTable } from "./as-table.tsx";
 
 export interface Stack {
   readonly name: string;
@@ -27,13 +28,19 @@ export function colourOf(way: "up" | "down", index: number): string {
   return colours[index % colours.length]!;
 }
 
-export function MirroredBars(props: {
+interface Drawn {
   up: readonly Stack[];
   down: readonly Stack[];
   from: number;
   to: number;
   label: string;
-}) {
+}
+
+export function MirroredBars(props: Drawn) {
+  return asTables() ? <BarsTable {...props} label="Dropped and retransmitted" /> : <DrawnBars {...props} />;
+}
+
+function DrawnBars(props: Drawn) {
   const { up, down, from, to } = props;
   const frame = useRef<HTMLDivElement>(null);
   const colours = theme.value;

@@ -1,6 +1,7 @@
 // What is around every screen: the rail, the filter, the range, the keys.
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { AgentSummary, Common, Meta } from "../../../store/answers.ts";
+import type { AgentSummary } from "../../../store/agent-answers.ts";
+import type { Common, Meta } from "../../../store/answers.ts";
 import { type Loaded, trouble } from "../data.ts";
 import { bytes, clock, count, duration } from "../format.ts";
 import {
@@ -278,9 +279,7 @@ export function useKeys(help: () => void): void {
           if (!/^(A|BUTTON)$/.test(target.tagName)) document.dispatchEvent(new Event("wirespan-open"));
         },
         e: () => document.querySelector<HTMLElement>("a[download]")?.click(),
-        v: () => {
-          if (path.value === "/topology") go({ view: parameter("view") === "table" ? undefined : "table" });
-        },
+        v: () => go({ view: parameter("view") === "table" ? undefined : "table" }),
         "?": help,
       };
       const action = screen ? () => go({}, screen[0]) : actions[event.key];
@@ -303,7 +302,7 @@ const KEYS = [
   ["Enter", "open it"],
   ["Alt + click", "rows without this value"],
   ["x", "the same, for the value that Tab has reached"],
-  ["v", "the map as a table, and back"],
+  ["v", "pictures as tables, and back"],
   ["f h", "on the map: a node's neighbours alone, without this node"],
   ["← →", "on the map: along an edge to the other end"],
   ["e", "export what is shown"],

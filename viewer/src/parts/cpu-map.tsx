@@ -2,6 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { clock, percent, ticks } from "../format.ts";
 import { theme } from "../state.ts";
+import { asTables, CpuTable } from "./as-table.tsx";
 import { useWidth } from "./width.ts";
 
 export interface CpuRow {
@@ -27,13 +28,19 @@ const HUES = {
   ],
 } as const;
 
-export function CpuMap(props: {
+interface Drawn {
   rows: readonly CpuRow[];
   /** Seconds since the epoch at which the first column begins, and of how many each is. */
   t0: number;
   step: number;
   label: string;
-}) {
+}
+
+export function CpuMap(props: Drawn) {
+  return asTables() ? <CpuTable {...props} /> : <DrawnCpuMap {...props} />;
+}
+
+function DrawnCpuMap(props: Drawn) {
   const { rows, t0, step, label } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
   const [frame, width] = useWidth();

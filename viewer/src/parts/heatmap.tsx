@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Heat } from "../../../store/answers.ts";
 import { clock, count, duration, ticks } from "../format.ts";
 import { theme } from "../state.ts";
+import { asTables, HeatTable } from "./as-table.tsx";
 import { useWidth } from "./width.ts";
 
 /** Seconds of time, and of the measured duration. */
@@ -34,7 +35,7 @@ const HUES = {
   ],
 } as const;
 
-export function Heatmap(props: {
+interface Drawn {
   heat: Heat;
   label: string;
   height: number;
@@ -42,7 +43,13 @@ export function Heatmap(props: {
   span?: readonly [least: number, most: number];
   box?: Box | undefined;
   onBox?: (box: Box) => void;
-}) {
+}
+
+export function Heatmap(props: Drawn) {
+  return asTables() ? <HeatTable heat={props.heat} label={props.label} /> : <DrawnHeatmap {...props} />;
+}
+
+function DrawnHeatmap(props: Drawn) {
   const { heat, height, onBox } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
   const [frame, width] = useWidth();

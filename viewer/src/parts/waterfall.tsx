@@ -3,11 +3,12 @@ import { useState } from "preact/hooks";
 import type { TraceRow } from "../../../store/answers.ts";
 import { bytes, clock, duration, ticks } from "../format.ts";
 import { nameOf, number, text } from "../trace-row.ts";
+import { asTables, LaneTable } from "./as-table.tsx";
 import { Panel } from "./common.tsx";
 import { useWidth } from "./width.ts";
 
 /** What is drawn of a span. */
-interface Lane {
+export interface Lane {
   readonly row: TraceRow;
   readonly depth: number;
   readonly label: string;
@@ -57,6 +58,15 @@ const LABELS = 190;
 const ROW = 34;
 
 export function Waterfall(props: { lanes: readonly Lane[]; events: readonly TraceRow[] }) {
+  if (!asTables()) return <DrawnWaterfall {...props} />;
+  return (
+    <Panel title="Where the time went">
+      <LaneTable lanes={props.lanes} first={Math.min(...props.lanes.map(({ row }) => row.start))} />
+    </Panel>
+  );
+}
+
+function DrawnWaterfall(props: { lanes: readonly Lane[]; events: readonly TraceRow[] }) {
   const { lanes: all, events } = props;
   const [frame, width] = useWidth();
   const [zoom, setZoom] = useState<readonly [number, number] | undefined>(undefined);

@@ -1,5 +1,5 @@
 // Can these numbers be trusted?
-import type { Agent, HookState, AgentState as State } from "../../../store/answers.ts";
+import type { Agent, HookState, AgentState as State } from "../../../store/agent-answers.ts";
 import { useData } from "../data.ts";
 import { bytes, clock, count, duration } from "../format.ts";
 import { Answer, Panel } from "../parts/common.tsx";

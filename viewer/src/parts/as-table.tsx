@@ -1,0 +1,111 @@
+// What pictures show, as tables.
+import type { Heat } from "../../../store/answers.ts";
+import { clock, count, duration, percent } from "../format.ts";
+import { parameter } from "../state.ts";
+import type { Stack } from "./bars.tsx";
+import type { CpuRow } from "./cpu-map.tsx";
+import { Table } from "./table.tsx";
+import type { Lane } from "./waterfall.tsx";
+
+/** Whether pictures are shown as tables. */
+export const asTables = () => parameter("view") === "table";
+
+/** The upper bound of the bucket that holds the quantile `q` of a column. */
+function quantileOf({ bounds, counts }: Heat, column: number, total: number, q: number): number | undefined {
+  let rest = Math.max(1, Math.ceil(q * total));
+  return bounds.find((_, row) => {
+    rest -= counts[row]![column]!;
+    return rest <= 0;
+  });
+}
+
+export function HeatTable(props: { heat: Heat; label: string }) {
+  const { heat, label } = props;
+  const rows = Array.from({ length: heat.columns }, (_, column) => {
+    const total = heat.counts.reduce((sum, row) => sum + row[column]!, 0);
+    const quantile = (q: number) => quantileOf(heat, column, total, q);
+    return { time: heat.t0 + column * heat.step, total, quantile };
+  }).filter(({ total }) => total > 0);
+  return (
+    <Table
+      label={label}
+      rows={rows.toReversed()}
+      keyOf={({ time }) => String(time)}
+      columns={[
+        { head: "from", cell: ({ time }) => <code>{clock(time)}</code> },
+        { head: "values", isNumber: true, cell: ({ total }) => count(total) },
+        { head: "median up to", isNumber: true, cell: ({ quantile }) => duration(quantile(0.5)) },
+        { head: "99 % up to", isNumber: true, cell: ({ quantile }) => duration(quantile(0.99)) },
+        { head: "all up to", isNumber: true, cell: ({ quantile }) => duration(quantile(1)) },
+      ]}
+    />
+  );
+}
+
+export function CpuTable(props: { rows: readonly CpuRow[]; t0: number; step: number; label: string }) {
+  const { t0, step, label } = props;
+  const rows = props.rows.map(({ cpu, shares }) => {
+    const known = shares.filter((share) => share !== undefined);
+    const most = Math.max(0, ...known);
+    const mean = known.reduce((sum, share) => sum + share, 0) / Math.max(1, known.length);
+    return {
+      name: cpu === undefined ? "all" : String(cpu),
+      mean,
+      most,
+      at: t0 + shares.indexOf(most) * step,
+    };
+  });
+  return (
+    <Table
+      label={label}
+      rows={rows}
+      keyOf={({ name }) => name}
+      columns={[
+        { head: "CPU", cell: ({ name }) => <b>{name}</b> },
+        { head: "on average", isNumber: true, cell: ({ mean }) => percent(mean) },
+        { head: "at most", isNumber: true, cell: ({ most }) => percent(most) },
+        { head: "from", cell: ({ most, at }) => most > 0 && <code>{clock(at)}</code> },
+      ]}
+    />
+  );
+}
+
+export function BarsTable(props: { up: readonly Stack[]; down: readonly Stack[]; label: string }) {
+  const { up, down, label } = props;
+  const times = new Map<number, { up: number; down: number }>();
+  for (const [way, stacks] of [["up", up] as const, ["down", down] as const])
+    for (const [t, value] of stacks.flatMap(({ line }) => line)) {
+      const sum = times.get(t) ?? { up: 0, down: 0 };
+      sum[way] += value;
+      times.set(t, sum);
+    }
+  return (
+    <Table
+      label={label}
+      rows={[...times].sort(([a], [b]) => b - a)}
+      keyOf={([t]) => String(t)}
+      columns={[
+        { head: "from", cell: ([t]) => <code>{clock(t)}</code> },
+        { head: "dropped", isNumber: true, cell: ([, sum]) => count(sum.up) },
+        { head: "retransmitted", isNumber: true, cell: ([, sum]) => count(sum.down) },
+      ]}
+    />
+  );
+}
+
+export function LaneTable(props: { lanes: readonly Lane[]; first: number }) {
+  const { lanes, first } = props;
+  return (
+    <Table
+      label="Where the time went"
+      rows={lanes}
+      keyOf={({ row }) => `${row.span} ${row.start}`}
+      columns={[
+        { head: "span", cell: ({ row, depth }) => `${"· ".repeat(Math.min(depth, 6))}${row.name}` },
+        { head: "service", cell: ({ row }) => row.service },
+        { head: "began after", isNumber: true, cell: ({ row }) => duration(row.start - first) },
+        { head: "what", cell: ({ label }) => label },
+      ]}
+    />
+  );
+}
