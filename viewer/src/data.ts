@@ -96,12 +96,20 @@ function queryOf(
   return `${name}?${query}`;
 }
 
+/** Milliseconds after which a store that was busy is asked again. */
+const BUSY = 250;
+
 /** One answer. */
 export async function ask<T>(query: string, abort?: AbortSignal): Promise<Loaded<T>> {
   try {
     const response = await fetch(`/api/v1/${query}`, abort ? { signal: abort } : {});
     const body = (await response.json()) as (T & Common) | { readonly error: string };
     if (response.ok) return { state: "ready", data: body as T & Common };
+    // The store answers a few at once.
+    if (response.status === 429) {
+      await new Promise((resolve) => setTimeout(resolve, BUSY));
+      return await ask(query, abort);
+    }
     const message = "error" in body ? body.error : response.statusText;
     if (response.status === 401) trouble.value = message;
     return { state: "error", message };
