@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { AnyAttributes } from "../../core/plugin/signals.ts";
-import { native } from "../../native/index.ts";
+import { type BpfObject, native } from "../../native/index.ts";
 import { built } from "./bpf.ts";
 import { inodeOf } from "./connection-ends.ts";
 import { type Kept, type Watch, watch } from "./engine.ts";
@@ -59,14 +59,11 @@ export async function witnessRules(
   rules: readonly Pick<Rule, "packets">[],
 ): Promise<AsyncDisposable> {
   const object = await native.load("rule-drops", built("rule-drops"), { programs: ["drop"] });
-  const key = new BigUint64Array([BigInt(inodeOf(netns))]);
-  const shown = new BigUint64Array(1);
   const before = await packetsOf(rules);
   object.attach("drop");
   const end = countUnseen(async () => {
     const dropped = (await packetsOf(rules)) - before;
-    const found = object.map("rule_drops").lookUp(new Uint8Array(key.buffer), new Uint8Array(shown.buffer));
-    return Math.max(0, dropped - (found ? Number(shown[0]) : 0));
+    return Math.max(0, dropped - shownIn(object, netns));
   });
   return {
     async [Symbol.asyncDispose]() {
@@ -76,23 +73,44 @@ export async function witnessRules(
   };
 }
 
+/** What rules dropped in a namespace, as far as it was shown to the program. */
+function shownIn(witness: BpfObject, netns: Netns): number {
+  const key = new BigUint64Array([BigInt(inodeOf(netns))]);
+  const shown = new BigUint64Array(1);
+  const found = witness.map("rule_drops").lookUp(new Uint8Array(key.buffer), new Uint8Array(shown.buffer));
+  return found ? Number(shown[0]) : 0;
+}
+
 async function packetsOf(rules: readonly Pick<Rule, "packets">[]): Promise<number> {
   const counts = await Promise.all(rules.map((rule) => rule.packets()));
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-/** An agent with tcpdrop that reports each drop. */
+/** Packets that rules of these namespaces have dropped, as long as the rules are there. */
+async function droppedByRules(namespaces: readonly Netns[]): Promise<number> {
+  const rules = await Promise.all(namespaces.map((netns) => netns.dropped()));
+  return rules.reduce((sum, packets) => sum + packets, 0);
+}
+
+/** An agent with tcpdrop that reports each drop, beside a program that counts what rules drop: see `witnessRules`. */
 export class Drops implements AsyncDisposable {
   readonly watched: Watch;
+  readonly #witness: BpfObject;
+  readonly #counted = countUnseen(() => this.#unseen);
+  #unseen = 0;
 
-  private constructor(watched: Watch) {
+  private constructor(watched: Watch, witness: BpfObject) {
     this.watched = watched;
+    this.#witness = witness;
   }
 
   static async watch(plugins: readonly string[] = ["tcpdrop"], settings: Words = {}): Promise<Drops> {
     const given = Object.entries(settings).map(([key, value]) => [key, String(value)]);
+    const witness = await native.load("rule-drops", built("rule-drops"), { programs: ["drop"] });
+    witness.attach("drop");
     return new Drops(
       await watch(plugins, { "plugins.tcpdrop.eventRate": "1000000", ...Object.fromEntries(given) }),
+      witness,
     );
   }
 
@@ -102,16 +120,24 @@ export class Drops implements AsyncDisposable {
   }
 
   async eventsDuring(namespaces: readonly (Netns | 0)[], work: () => Promise<unknown>): Promise<Kept[]> {
+    const known = namespaces.filter((netns) => netns !== 0);
     const ids = new Set(namespaces.map((netns) => (netns === 0 ? undefined : inodeOf(netns))));
+    const before = { dropped: await droppedByRules(known), shown: this.#shown(known) };
     this.watched.engine.drain();
     this.watched.events.length = 0;
     await work();
     await delay(150); // what is in transit still arrives
+    const dropped = (await droppedByRules(known)) - before.dropped;
+    this.#unseen += Math.max(0, dropped - (this.#shown(known) - before.shown));
     this.watched.engine.drain();
     return this.watched.events.filter(
       ({ name, attributes }) =>
         name === "wirespan.tcp.packet.drop" && ids.has(attributes["wirespan.netns.inode"] as number),
     );
+  }
+
+  #shown(namespaces: readonly Netns[]): number {
+    return namespaces.reduce((sum, netns) => sum + shownIn(this.#witness, netns), 0);
   }
 
   /** What listeners of a namespace have rejected so far. */
@@ -124,7 +150,9 @@ export class Drops implements AsyncDisposable {
       .reduce((sum, { value }) => sum + Number(value), 0);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.watched[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#counted();
+    this.#witness.close();
+    await this.watched[Symbol.asyncDispose]();
   }
 }

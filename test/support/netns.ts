@@ -93,6 +93,15 @@ export class Netns implements AsyncDisposable {
     return { packets, remove, end };
   }
 
+  /** Packets that rules have dropped, as far as these count and are still there. */
+  async dropped(): Promise<number> {
+    const { nftables } = JSON.parse(await this.run("nft", "-j", "list", "ruleset")) as Listing;
+    return nftables
+      .map(({ rule }) => rule?.expr ?? [])
+      .filter((expr) => expr.some((part) => "drop" in part))
+      .reduce((sum, expr) => sum + (expr.find(({ counter }) => counter)?.counter?.packets ?? 0), 0);
+  }
+
   /** The counters of /proc/net/netstat and snmp, by names such as `TcpExt.ListenOverflows`. */
   async counters(): Promise<Readonly<Record<string, number>>> {
     return parseCounters(await this.run("cat", "/proc/net/netstat", "/proc/net/snmp"));

@@ -135,7 +135,7 @@ export class Running implements AsyncDisposable {
     return await Promise.race([next.then(() => false), this.#ended.then(() => true)]);
   }
 
-  /** Gives the client the line that it waits for (held, accepters). */
+  /** Gives the client the line that it waits for (held, deferred, accepters). */
   goOn(): void {
     this.#child.stdin?.write("\n");
   }

@@ -124,7 +124,7 @@ void deferred_server(void)
 
 /*
  * TCP_FASTOPEN_CONNECT: the first asks for a cookie; with it, the second's SYN waits for the first data, `delay` after
- * connect(). With up=0 it is closed without any, so that no SYN ever leaves.
+ * a line that comes after connect(). With up=0 it is closed without any, so that no SYN ever leaves.
  */
 void deferred_client(void)
 {
@@ -140,8 +140,10 @@ void deferred_client(void)
 		if (error)
 			fail("connect %d", i);
 		conn_say(&conn, "opened");
-		if (last)
+		if (last) {
+			wait_for_line();
 			sleep_ms(option_number("delay", 500));
+		}
 		if (!last || option_number("up", 40)) {
 			conn_send(&conn, option_number("up", 40));
 			shutdown(conn.fd, SHUT_WR);
