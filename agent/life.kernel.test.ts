@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { AGENT_FLAGS, startAgent } from "../test/support/agent.ts";
+import { DEADLINE } from "../test/support/deadline.ts";
 import { needsRoot } from "../test/support/netns.ts";
 import { until } from "../test/support/until.ts";
 
@@ -99,7 +100,7 @@ describe("an agent that gets a signal", () => {
         await until("it to know the signal", () => catches(child.pid!, SIGIO));
         await sleep(delay);
         child.kill(signal);
-        const late = setTimeout(() => child.kill("SIGKILL"), 15_000);
+        const late = setTimeout(() => child.kill("SIGKILL"), DEADLINE);
         assert.deepEqual(await ended, { code: 0, signal: null }, `after ${delay} ms:\n${said()}`);
         clearTimeout(late);
         assert.doesNotMatch(said(), /unexpected| {4}at /);

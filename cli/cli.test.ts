@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installedPlugins } from "../core/engine/discover.ts";
+import { environment } from "../test/support/environment.ts";
 
 const MAIN = join(import.meta.dirname, "main.ts");
 
@@ -17,7 +18,7 @@ interface Ran {
 function wirespan(args: readonly string[], env: Readonly<Record<string, string>> = {}): Ran {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
     encoding: "utf8",
-    env: { PATH: process.env.PATH, ...env },
+    env: { ...environment, ...env },
   });
   return { code: status, out: stdout, err: stderr };
 }

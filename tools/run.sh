@@ -66,7 +66,7 @@ case $verb in
   # memory of its own. For the others see agent/garbage.ts.
   # shellcheck disable=SC2046 # the flags are words
   agent) exec "$node" $(cat cli/node-flags) cli/start.cjs "$@" ;;
-  test) exec "$node" tools/test.ts check,kernel,native,backend,unit,bundle "$@" ;;
+  test) exec "$node" tools/test.ts check,kernel,native,backend,unit "$@" ;;
   native) exec "$node" tools/test.ts native,sanitized "$@" ;;
   fuzz) FUZZ_SECONDS=${FUZZ_SECONDS:-60} exec "$node" tools/test.ts fuzz "$@" ;;
   long) TEST_LONG=1 exec "$node" tools/test.ts long "$@" ;;

@@ -17,7 +17,7 @@ const strict = process.env.WIRESPAN_EXPECT_NO_SKIPS === "1";
 // The agents that tests start refuse variables with this prefix that are not settings.
 delete process.env.WIRESPAN_EXPECT_NO_SKIPS;
 
-/** Tests start the bundle in place of the sources. */
+/** Tests start the bundle instead of the sources. */
 const BUNDLE: Launch = { before: ["env", "TEST_MAIN=dist/wirespan.cjs"] };
 
 /** As many are named in the summary. */

@@ -37,3 +37,9 @@ export const decodedLogs = (batches: readonly Batch[]): DecodedLog[] =>
   batches.flatMap(({ bytes }) =>
     decodeLogs(bytes).resourceLogs.flatMap((r) => r.scopeLogs.flatMap((s) => s.logRecords)),
   );
+
+export const hex = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString("hex");
+
+/** Nanoseconds since 1970. */
+export const nanos = ({ sec, nsec }: { sec: number; nsec: number }): bigint =>
+  BigInt(sec) * 1_000_000_000n + BigInt(nsec);

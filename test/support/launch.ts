@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { AGENT_FLAGS, MAIN } from "./agent.ts";
 import { DEADLINE } from "./deadline.ts";
+import { environment } from "./environment.ts";
 
 const clone = fileURLToPath(new URL("../..", import.meta.url));
 const node = process.execPath.replace(clone, "./");
@@ -30,7 +31,7 @@ export async function launch(args: readonly string[], options: LaunchOptions = {
   const [program, ...words] = [...launcher, node, ...AGENT_FLAGS, MAIN, ...args];
   const child = spawn(program!, words, {
     cwd: clone,
-    env: { PATH: process.env.PATH, ...env },
+    env: { ...environment, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let [out, err] = ["", ""];

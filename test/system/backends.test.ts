@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzipSync } from "node:zlib";
+import { environment } from "../support/environment.ts";
 import { decodeLogs, decodeMetrics, decodeTraces } from "../support/otlp-decode.ts";
 import { OtlpSink } from "../support/otlp-sink.ts";
 
@@ -14,7 +15,7 @@ const run = promisify(execFile);
 
 /** `wirespan` with an example; throws if it does not end with 0. */
 const wirespan = (env: Readonly<Record<string, string>>, ...args: readonly string[]) =>
-  run(process.execPath, [join(ROOT, "cli/main.ts"), ...args], { env: { PATH: process.env.PATH, ...env } });
+  run(process.execPath, [join(ROOT, "cli/main.ts"), ...args], { env: { ...environment, ...env } });
 
 const example = (name: string) => join(ROOT, "config/examples", `${name}.yaml`);
 

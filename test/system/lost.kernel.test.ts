@@ -5,7 +5,8 @@ import { type AddressInfo, createServer } from "node:net";
 import { type Ended, startAgent } from "../support/agent.ts";
 import { Netns, needsRoot } from "../support/netns.ts";
 import { OtlpSink } from "../support/otlp-sink.ts";
-import { run } from "../support/workload.ts";
+import { until } from "../support/until.ts";
+import { one, run } from "../support/workload.ts";
 
 interface Loss {
   readonly exporter: string;
@@ -47,11 +48,15 @@ exporters:
   refuses: { type: otlp_http, endpoint: "${refuses.endpoint}", signals: [traces] }
 `,
       });
-      await run(netns, "paced", { rate: 500, seconds: 3 });
+      const lines = await run(netns, "paced", { rate: 500, seconds: 3 });
+      // At both ends one each, which the working backend has before the second that the others are given.
+      const made = 2 * one(lines, "summary", "client").connections;
+      await until("all spans", () => good.spans.length >= made);
       const ended = await agent.stop(signal);
       silent.close();
       assert.equal(ended.code, 7, ended.stderr.join("\n"));
       const all = good.spans.length;
+      assert.equal(all, made);
       assert.ok(all > 1000, `${all} spans`);
       for (const exporter of ["dead", "silent"]) {
         const found = losses(ended).filter((loss) => loss.exporter === exporter);

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { environment } from "../support/environment.ts";
 
 const main = join(import.meta.dirname, "../../cli/main.ts");
 const invalid = (line: string) => `wirespan: The configuration has an error; nothing was started.\n${line}\n`;
@@ -69,7 +70,7 @@ describe("mistakes in trace options", () => {
     it(`trace ${words}`, () => {
       const { status, stderr, stdout } = spawnSync(process.execPath, [main, "trace", ...words.split(" ")], {
         encoding: "utf8",
-        env: { PATH: process.env.PATH },
+        env: environment,
       });
       if (typeof says === "string") assert.equal(stderr, says);
       else assert.match(stderr, says);
