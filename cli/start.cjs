@@ -14,22 +14,42 @@ const DIGEST_BYTES = 32;
 const folder = process.env.NODE_COMPILE_CACHE ?? "";
 const kept = join(folder, "wirespan.code");
 const file = join(__dirname, "../dist/wirespan.cjs");
-const source = readFileSync(file, "utf8").replace(/^#!/, "//");
 
 /**
  * V8 does not check this by itself.
- * @param {Uint8Array} code
+ * @param {(string | Uint8Array)[]} parts
  */
-const digestOf = (code) => createHash("sha256").update(source).update(code).digest();
+function digestOf(...parts) {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+}
 
-function earlier() {
+/** @param {Uint8Array} digest of the source */
+function earlier(digest) {
   try {
     const bytes = readFileSync(kept);
     const code = bytes.subarray(DIGEST_BYTES);
-    return digestOf(code).equals(bytes.subarray(0, DIGEST_BYTES)) ? code : undefined;
+    return digestOf(digest, code).equals(bytes.subarray(0, DIGEST_BYTES)) ? code : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Source and code must not stay in memory: 3 MB. */
+function compile() {
+  const source = readFileSync(file, "utf8").replace(/^#!/, "//");
+  const digest = digestOf(source);
+  const code = folder === "" ? undefined : earlier(digest);
+  const script = new vm.Script(
+    `(function (exports, require, module, __filename, __dirname) { ${source}\n})`,
+    {
+      filename: file,
+      ...(code && { cachedData: code }),
+      importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    },
+  );
+  return { digest, script, isKept: code !== undefined && !script.cachedDataRejected };
 }
 
 function keep() {
@@ -37,24 +57,16 @@ function keep() {
     const code = script.createCachedData();
     mkdirSync(folder, { recursive: true });
     const part = `${kept}.${process.pid}`;
-    writeFileSync(part, Buffer.concat([digestOf(code), code]), { mode: 0o600 });
+    writeFileSync(part, Buffer.concat([digestOf(digest, code), code]), { mode: 0o600 });
     renameSync(part, kept);
   } catch {
     // The next start takes longer.
   }
 }
 
-const code = folder === "" ? undefined : earlier();
-const script = new vm.Script(
-  `(function (exports, require, module, __filename, __dirname) { ${source}\n})`,
-  {
-    filename: file,
-    ...(code && { cachedData: code }),
-    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  },
-);
+const { digest, script, isKept } = compile();
 const [command = "agent"] = process.argv.slice(2);
 const isAgent = command === "agent" || command.startsWith("-");
-if (folder !== "" && isAgent && (!code || script.cachedDataRejected)) setTimeout(keep, STARTED).unref();
+if (folder !== "" && isAgent && !isKept) setTimeout(keep, STARTED).unref();
 const bundle = { exports: {} };
 script.runInThisContext()(bundle.exports, createRequire(file), bundle, file, join(file, ".."));
