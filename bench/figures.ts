@@ -47,8 +47,9 @@ export function shown(figures: Figures): string {
   return figures.length === 1 ? short(low) : `${short(median(figures))} (${short(low)}–${short(high)})`;
 }
 
-function verdict({ met }: Row): string {
-  return met === undefined ? "not told" : met ? "met" : "missed";
+function verdict({ met, goal }: Row): string {
+  if (met !== undefined) return met ? "met" : "missed";
+  return goal === "–" ? "no goal" : "not compared (no peer is installed)";
 }
 
 export function markdown(rows: readonly Row[], about: readonly string[]): string {
