@@ -5,7 +5,6 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include "../tracker/accept_syscall.h"
 /*
  * In load order: what a kernel may refuse comes before what takes the verifier long, because after a refusal
  * everything is loaded again, with the next program.

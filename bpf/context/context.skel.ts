@@ -25,7 +25,7 @@ export class QuestionCursor extends StructCursor implements Question {
 }
 
 export const skeleton = {
-  hash: "e5c4b99fba2520dd",
+  hash: "a90af46f270a5d04",
   programs: {
     on_opening: "tp_btf/inet_sock_set_state",
     on_received: "fexit/tcp_recvmsg",

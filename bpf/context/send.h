@@ -2,6 +2,7 @@
 #pragma once
 
 /* Assigns messages that applications send. Runs in the system call. */
+#include "handshake.h"
 #include "http1.h"
 #include "send_frames.h"
 #include "source.h"
@@ -55,57 +56,6 @@ static __always_inline bool is_tls(u64 word)
 	u8 minor = word >> 16, message = word >> 40;
 
 	return (word & 0xffff) == 0x0316 && minor <= 4 && (message == 1 || message == 2);
-}
-
-/* TLS records that begin a handshake message. */
-enum { TLS_CHANGE_CIPHER = 0x14, TLS_HANDSHAKE = 0x16, TLS_DATA = 0x17 };
-/* A ChangeCipherSpec alone, or TLS 1.3's Finished, with a hash of 32 or 48 bytes (RFC 8446, 4.4.4 and 5.2). */
-enum { TLS_CHANGE_BYTES = 6, TLS_FINISHED_BYTES = 58, TLS_FINISHED_384_BYTES = 74 };
-
-/* Whether a message is not a request, but the beginning of a protocol. */
-static __always_inline bool is_prelude(const struct message *m, const struct carrier *c, u64 word)
-{
-	u8 type = word;
-
-	if (c->protocol != CARRIED_TLS)
-		return c->protocol == CARRIED_HTTP2;
-	if (type == TLS_DATA)
-		return m->bytes == TLS_FINISHED_BYTES || m->bytes == TLS_FINISHED_384_BYTES;
-	return type == TLS_HANDSHAKE || type == TLS_CHANGE_CIPHER || m->bytes == TLS_CHANGE_BYTES;
-}
-
-/*
- * The handshake that the first request waited for, and the wait for accept() of a connection that was opened for a
- * request, are reported as soon as the request's context is known. `word`: the message's first bytes.
- */
-static __always_inline void tell_handshake(struct sock *sk, const struct message *m,
-					   struct carrier *c, u64 word)
-{
-	const struct entry *first = &c->ring[0];
-	struct conn *known = m->conn, *accepted = known;
-	u64 cookie = known->cookie;
-	bool is_first;
-
-	if (known->direction == DIRECTION_OUTBOUND) {
-		if (c->handshake_settled || (!c->n && is_prelude(m, c, word)))
-			return;
-		c->handshake_settled = true;
-		is_first = m->seq == known->own_isn || c->protocol == CARRIED_TLS ||
-			   c->protocol == CARRIED_HTTP2;
-		if (c->n && is_first && is_sampled(first) && !c->opening.source &&
-		    is_soon_after_handshake(known))
-			emit_handshake(sk, known, first, SPAN_CONNECT);
-		return;
-	}
-	/* HTTP/2's first messages are not responses. */
-	if (!c->awaits_accept || c->awaits_answer || (c->protocol == CARRIED_HTTP2 && !c->n))
-		return;
-	c->awaits_accept = false;
-	/* A system call's tracepoint records it beside the connection. */
-	if (!known->accepted_at)
-		accepted = bpf_map_lookup_elem(&unaccepted, &cookie);
-	if (accepted && accepted->accepted_at && c->n && is_sampled(first))
-		emit_handshake(sk, accepted, first, SPAN_ACCEPT);
 }
 
 /* The kernel may skip a program while another thread's run of it is preempted on the same CPU. */

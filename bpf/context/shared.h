@@ -87,28 +87,6 @@ static __always_inline struct earlier *create_earlier(struct sock *sk)
 	return e;
 }
 
-/* A span that does not require a plugin: the handshake that a request waited for, or the wait for accept(). */
-static __noinline int emit_handshake(struct sock *sk, struct conn *c, const struct entry *e,
-				     enum span span)
-{
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	struct conn_record *r;
-
-	if (!is_sampled(e))
-		return 0;
-	r = tp ? bpf_ringbuf_reserve(&spans, sizeof(*r), 0) : NULL;
-	if (!r) {
-		COUNT_CORRELATED(lost, 1);
-		return 0;
-	}
-	r->wanted = 0;
-	read_record(r, span, c, tp, sk->__sk_common.skc_state);
-	take_context(r, e);
-	read_in_trace_id(r, span == SPAN_CONNECT ? IN_TRACE_CONNECT : IN_TRACE_ACCEPT, 0);
-	bpf_ringbuf_submit(r, wakeup(&spans));
-	return 0;
-}
-
 static __always_inline bool is_soon_after_handshake(const struct conn *c)
 {
 	return c->established_at && is_start_known(c) &&

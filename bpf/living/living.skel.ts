@@ -31,7 +31,7 @@ export class LivingCursor extends StructCursor implements Living {
 }
 
 export const skeleton = {
-  hash: "7e782e13edec35f4",
+  hash: "2c0b76f0826a5b9c",
   programs: {
     living: "iter/bpf_sk_storage_map",
   },

@@ -20,14 +20,20 @@ static __always_inline void read_acceptor(struct conn *c, s32 fd, u64 now)
 static __always_inline void on_accept_return(struct conn *result, const struct sock *sk, s32 fd,
 					     u64 now)
 {
-	struct conn *c = queued_conn(sk);
+	struct waiting *w = queued_conn(sk);
 
-	if (!c)
+	if (!w || !read_conn(result, &w->conn))
 		return;
-	read_acceptor(c, fd, now);
-	*result = *c;
+	/* It may have closed since. */
 	result->closed_at = 0;
-	if (c->closed_at)
+	result->error = 0;
+	result->close_reason = CLOSE_NONE;
+	read_acceptor(result, fd, now);
+	w->acceptor = result->owner;
+	w->fd = fd;
+	w->excluded = result->excluded;
+	w->accepted_at = now;
+	if (w->has_closed)
 		bpf_map_delete_elem(&unaccepted, &result->cookie);
 }
 
@@ -62,10 +68,10 @@ static __always_inline int on_accept_end(long result)
 /* Its span is sent at the end of the connection, if the connection is sampled by then. */
 static __always_inline void keep_accept_back(const struct conn *c)
 {
-	struct conn *queued = bpf_map_lookup_elem(&unaccepted, &c->cookie);
+	struct waiting *w = bpf_map_lookup_elem(&unaccepted, &c->cookie);
 
-	if (queued)
-		queued->wanted_accept = c->wanted_accept;
+	if (w)
+		w->wanted_accept = c->wanted_accept;
 }
 
 static __always_inline int emit_accepting(void)

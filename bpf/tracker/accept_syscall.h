@@ -3,11 +3,25 @@
 
 /*
  * The end of accept(), if the verifier does not trust the socket that came out of the queue: it is found by its
- * descriptor, or as the subflow of a multipath socket, and read as plain memory. What is known about the connection is
- * stored under the socket's cookie until then.
+ * descriptor, or as the subflow of a multipath socket, and read as plain memory. Its connection is found by the
+ * socket's cookie; who accepted it is stored here until the connection is used.
  */
-#include <wirespan/conn.h>
+#include <wirespan/conn_ref.h>
 #include "connect_syscall.h"
+
+struct waiting {
+	struct conn_ref conn;
+	/* 0: accept() has not returned it. */
+	u64 accepted_at;
+	struct task acceptor;
+	s32 fd;
+	/* The span of the wait was not sampled when accept() returned. */
+	u32 wanted_accept;
+	/* It closed while accept() returned it. */
+	bool has_closed;
+	/* The acceptor is the agent itself. */
+	bool excluded;
+};
 
 /* Connections that accept() has not returned yet, and those that have not been used since. By cookie. */
 struct {
@@ -15,8 +29,22 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
 	__type(key, u64);
-	__type(value, struct conn);
+	__type(value, struct waiting);
 } unaccepted SEC(".maps");
+
+/* What the end of accept() has found out about a connection. `owns`: the acceptor becomes its owner. */
+static __always_inline void take_accept(struct conn *c, const struct waiting *w, bool owns)
+{
+	read_actor(&c->acceptor, &w->acceptor);
+	c->accepted_at = w->accepted_at;
+	c->accept_fd = w->fd;
+	if (!owns)
+		return;
+	c->owner = w->acceptor;
+	c->owner_source = OWNER_ACCEPT;
+	c->user = c->acceptor;
+	c->excluded = w->excluded;
+}
 
 /* Not counted: calls to be repeated, sockets that do not listen, and listeners that were shut down to end the call. */
 static __always_inline bool is_accept_failure(long result)
@@ -48,13 +76,13 @@ static __always_inline const struct sock *subflow_of(const struct sock *sk)
 }
 
 /* The queued connection of a socket that accept() returned, unless it is already known. */
-static __always_inline struct conn *queued_conn(const struct sock *returned)
+static __always_inline struct waiting *queued_conn(const struct sock *returned)
 {
 	const struct sock *sk = subflow_of(returned);
 	u64 cookie = sk ? BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) : 0;
-	struct conn *c = cookie ? bpf_map_lookup_elem(&unaccepted, &cookie) : NULL;
+	struct waiting *w = cookie ? bpf_map_lookup_elem(&unaccepted, &cookie) : NULL;
 
-	return c && !c->accepted_at ? c : NULL;
+	return w && !w->accepted_at ? w : NULL;
 }
 
 /* The listener of the system call that ends. */

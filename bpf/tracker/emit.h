@@ -212,18 +212,11 @@ struct {
 	__type(value, u32);
 } no_program SEC(".maps");
 
-/* Stores what the plugins have promised where accept() and the acceptor's end find it. */
+/* Stores what the plugins have promised where the acceptor's end finds it. */
 static __always_inline void pass_promise_on(const struct conn *c)
 {
-	struct conn *queued;
-
-	if (c->direction == DIRECTION_OUTBOUND) {
+	if (c->direction == DIRECTION_OUTBOUND)
 		mark_opened(c, c->promised ? OPENED_AND_PROMISED : OPENED_HERE);
-		return;
-	}
-	queued = queues_some() ? bpf_map_lookup_elem(&unaccepted, &c->cookie) : NULL;
-	if (queued)
-		queued->promised = c->promised;
 }
 
 /* Its span first: then it is known whether its children have a parent. */

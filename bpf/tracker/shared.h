@@ -242,7 +242,7 @@ static __always_inline void read_current_owner(struct conn *c, enum owner_source
  * Handshakes that an opener on this host has finished and whose acceptor was not seen yet, in the slot that the sequence
  * numbers hash to. A new one overwrites the old: the acceptor follows within microseconds, so few are lost.
  */
-#define OPENED_BITS 16
+#define OPENED_BITS 13
 enum {
 	OPENED_HERE = 1,
 	OPENED_BY_SELF,

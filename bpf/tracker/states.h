@@ -87,20 +87,12 @@ static __always_inline bool is_unclaimed(const struct conn *c)
 /* Takes over the acceptor that the end of accept() left in a table beside the row. */
 static __always_inline void take_acceptor(struct conn *c)
 {
-	struct conn *accepted = bpf_map_lookup_elem(&unaccepted, &c->cookie);
+	struct waiting *w = bpf_map_lookup_elem(&unaccepted, &c->cookie);
 
-	if (!accepted || !accepted->accepted_at)
+	if (!w || !w->accepted_at)
 		return;
-	c->acceptor = accepted->acceptor;
-	c->accepted_at = accepted->accepted_at;
-	c->accept_fd = accepted->accept_fd;
-	c->wanted_accept = accepted->wanted_accept;
-	if (is_unclaimed(c)) {
-		c->owner = accepted->owner;
-		c->owner_source = OWNER_ACCEPT;
-		c->user = accepted->acceptor;
-		c->excluded = accepted->excluded;
-	}
+	take_accept(c, w, is_unclaimed(c));
+	c->wanted_accept = w->wanted_accept;
 	bpf_map_delete_elem(&unaccepted, &c->cookie);
 }
 
@@ -180,6 +172,16 @@ static __always_inline void meet_opener(struct conn *c)
 		exclude(c);
 }
 
+/* Not inlined, because it requires stack. */
+static __noinline int await_acceptor(struct conn *c)
+{
+	struct waiting w = { .conn = { (u64)c, c->cookie } };
+
+	if (bpf_map_update_elem(&unaccepted, &c->cookie, &w, BPF_ANY))
+		COUNT(lost_accepts);
+	return 0;
+}
+
 static __always_inline void on_established(struct sock *sk, struct conn *c)
 {
 	u64 now = bpf_ktime_get_boot_ns();
@@ -223,9 +225,8 @@ static __always_inline void on_established(struct sock *sk, struct conn *c)
 		exclude(c);
 	keep_tuple(c);
 	/* With Fast Open it may be accepted already. */
-	if (queues(tp) && !c->excluded && !BPF_CORE_READ(sk, sk_socket) &&
-	    bpf_map_update_elem(&unaccepted, &c->cookie, c, BPF_ANY))
-		COUNT(lost_accepts);
+	if (queues(tp) && !c->excluded && !BPF_CORE_READ(sk, sk_socket))
+		await_acceptor(c);
 }
 
 /* Whether the current task acts on this socket; otherwise it was interrupted by a packet. */
@@ -307,11 +308,11 @@ static __always_inline bool is_in_queue(const struct sock *sk, const struct conn
 /* Removes the row, unless accept() is just returning the connection: then accept() removes it. */
 static __always_inline void leave_queue(const struct sock *sk, const struct conn *c)
 {
-	struct conn *row = bpf_map_lookup_elem(&unaccepted, &c->cookie);
+	struct waiting *row = bpf_map_lookup_elem(&unaccepted, &c->cookie);
 
 	if (row && BPF_CORE_READ(sk, sk_socket) && c->owner_source == OWNER_LISTENER &&
 	    !c->closer.pid)
-		row->closed_at = c->closed_at;
+		row->has_closed = true;
 	else if (row)
 		bpf_map_delete_elem(&unaccepted, &c->cookie);
 }

@@ -171,32 +171,38 @@ static __always_inline bool has_no_socket(u32 round, u64 established_at)
 	return round != runtime_config.round && established_at < runtime_config.round_began_at;
 }
 
-static long drop_tuple(struct bpf_map *map, struct tuple *key, struct conn_ref *ref, void *none)
+/* What has ended may still be in memory that is not reused. */
+static __always_inline bool is_gone(const struct conn_ref *ref)
 {
 	const struct conn *c = conn_at(ref);
+
+	return !c || has_no_socket(BPF_PROBE_READ(c, round), BPF_PROBE_READ(c, established_at));
+}
+
+static long drop_tuple(struct bpf_map *map, struct tuple *key, struct conn_ref *ref, void *none)
+{
 	struct tuple tuple = *key;
 
-	/* What has ended may still be in memory that is not reused. */
-	if (!c || has_no_socket(BPF_PROBE_READ(c, round), BPF_PROBE_READ(c, established_at)))
+	if (is_gone(ref))
 		bpf_map_delete_elem(&tuples, &tuple);
 	return 0;
 }
 
-static long drop_queued(struct bpf_map *map, u64 *key, struct conn *row, void *none)
+static long drop_queued(struct bpf_map *map, u64 *key, struct waiting *w, void *none)
 {
 	u64 cookie = *key;
 
-	if (has_no_socket(row->round, row->established_at))
+	if (is_gone(&w->conn))
 		bpf_map_delete_elem(&unaccepted, &cookie);
 	return 0;
 }
 
-/* Marks the rows of open connections in `tuples` and `unaccepted`; at the end it removes rows without a mark. */
+/* Marks open connections; at the end it removes the rows in `tuples` and `unaccepted` whose connection has no mark. */
 SEC("iter/bpf_sk_storage_map")
 int drop_rows(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;
-	struct conn *c = known_at(sk), *row;
+	struct conn *c = known_at(sk);
 
 	if (!sk) {
 		bpf_for_each_map_elem(&tuples, drop_tuple, NULL, 0);
@@ -205,10 +211,6 @@ int drop_rows(struct bpf_iter__bpf_sk_storage_map *ctx)
 	}
 	if (!c || c->closed_at)
 		return 0;
-	/* Rows of `unaccepted` are copies: those that are made from now on have the mark, too. */
 	c->round = runtime_config.round;
-	row = bpf_map_lookup_elem(&unaccepted, &c->cookie);
-	if (row)
-		row->round = runtime_config.round;
 	return 0;
 }

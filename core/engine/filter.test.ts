@@ -76,7 +76,37 @@ describe("a packed filter", () => {
       failures_only: false,
       by_cgroup_map: false,
       by_mntns_map: false,
+      is_used: false,
     });
+  });
+
+  it("says that it is used if it has any criterion", () => {
+    const criteria: [keyof Match, string][] = [
+      ["pid", "1"],
+      ["comm", "a"],
+      ["uid", "0"],
+      ["netns", "1"],
+      ["cgroup", "/a"],
+      ["localPort", "1"],
+      ["remotePort", "1"],
+      ["localAddress", "10.0.0.0/8"],
+      ["remoteAddress", "10.0.0.0/8"],
+      ["address", "0.0.0.0/0"],
+      ["family", "ipv4"],
+      ["direction", "inbound"],
+    ];
+    const others: Partial<Filter>[] = [
+      { minDuration: 1 },
+      { failuresOnly: true },
+      { cgroupMap: "/sys/fs/bpf/a" },
+      { mntnsMap: "/sys/fs/bpf/a" },
+    ];
+    assert.deepEqual(criteria.map(([key]) => key).sort(), Object.keys(CRITERIA).sort());
+    for (const [key, value] of criteria) {
+      assert.equal(pack({ [key]: [value] }).is_used, true, key);
+      assert.equal(pack({}, { exclude: { ...nothing, [key]: [value] } }).is_used, true, key);
+    }
+    for (const other of others) assert.equal(pack({}, other).is_used, true, JSON.stringify(other));
   });
 
   it("holds numbers with their count", () => {

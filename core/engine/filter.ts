@@ -28,16 +28,22 @@ function packMatch(path: string, match: Match, names: FilterNames): ConstantStru
   return packed;
 }
 
+/** Whether some criterion is neither zero nor an empty list. */
+function isUsed(packed: ConstantStruct): boolean {
+  return Object.values(packed).some((value) => (Array.isArray(value) ? value.length > 0 : Boolean(value)));
+}
+
 /** For `agent_filter` and `plugin_filter`. `at`: the filter's path in the configuration, for messages. */
 export function packFilter(at: string, filter: Filter, names: FilterNames): ConstantValue {
-  return {
-    include: packMatch(`${at}.include`, filter.include, names),
-    exclude: packMatch(`${at}.exclude`, filter.exclude, names),
+  const include = packMatch(`${at}.include`, filter.include, names);
+  const exclude = packMatch(`${at}.exclude`, filter.exclude, names);
+  const others = {
     min_duration_ns: Math.round(filter.minDuration * 1e6),
     failures_only: filter.failuresOnly,
     by_cgroup_map: filter.cgroupMap !== "",
     by_mntns_map: filter.mntnsMap !== "",
   };
+  return { include, exclude, ...others, is_used: [include, exclude, others].some(isUsed) };
 }
 
 /** For `agent_netns` and `plugin_netns` (bpf/include/wirespan/netns_filter.h). */

@@ -150,7 +150,7 @@ export class ListenerCursor extends StructCursor implements Listener {
 }
 
 export const skeleton = {
-  hash: "adb2233e1f136e64",
+  hash: "119d85fb42a48409",
   programs: {
     on_inet_listen: "fexit/inet_listen",
     on_listen_exit: "tp/syscalls/sys_exit_listen",

@@ -89,7 +89,7 @@ export class FailuresCursor extends StructCursor implements Failures {
 }
 
 export const skeleton = {
-  hash: "c08fe5637198caeb",
+  hash: "41103d51c861679b",
   programs: {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
     accept_exit: "tp/syscalls/sys_exit_accept",

@@ -77,7 +77,7 @@ export class DnsCursor extends StructCursor implements Dns {
 }
 
 export const skeleton = {
-  hash: "544bc0f5105da915",
+  hash: "642d1744ed24f6a0",
   programs: {
     on_datagram: "tp_btf/sock_recv_length",
     on_failed_at_once: "tp/syscalls/sys_exit_connect",

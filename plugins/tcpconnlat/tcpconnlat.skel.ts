@@ -29,7 +29,7 @@ export class HandshakeKeyCursor extends StructCursor implements HandshakeKey {
 }
 
 export const skeleton = {
-  hash: "9d3d20c3ab9d552f",
+  hash: "703de5a161addd50",
   programs: {
     on_failed_at_once: "tp/syscalls/sys_exit_connect",
     on_handshake: "tp_btf/inet_sock_set_state",

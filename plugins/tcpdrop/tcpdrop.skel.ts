@@ -141,7 +141,7 @@ export class TotalKeyCursor extends StructCursor implements TotalKey {
 }
 
 export const skeleton = {
-  hash: "a614a84b10edebdb",
+  hash: "7ba5d6db2780a67f",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_with_socket_nested: "tp_btf/kfree_skb",

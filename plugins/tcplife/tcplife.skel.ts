@@ -60,7 +60,7 @@ export class LifeCursor extends StructCursor implements Life {
 }
 
 export const skeleton = {
-  hash: "cf2dda7b7fba2e84",
+  hash: "2954323ee0748909",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",

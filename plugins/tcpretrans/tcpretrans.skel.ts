@@ -154,7 +154,7 @@ export class TotalKeyCursor extends StructCursor implements TotalKey {
 }
 
 export const skeleton = {
-  hash: "967e0fc1f06cc4f4",
+  hash: "b5e86bd4fcb9cd8d",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_attempt_nested: "tp_btf/tcp_retransmit_skb",

@@ -71,7 +71,7 @@ export class PopulationCursor extends StructCursor implements Population {
 }
 
 export const skeleton = {
-  hash: "dc73bd735fa5d3e5",
+  hash: "7a976a0a2375d437",
   programs: {
     on_change: "tp_btf/inet_sock_set_state",
     on_change_found: "iter/bpf_sk_storage_map",

@@ -39,7 +39,7 @@ export class SumCursor extends StructCursor implements Sum {
 }
 
 export const skeleton = {
-  hash: "1df12626824f8cf3",
+  hash: "480ccb43c76fb7bf",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",

@@ -101,7 +101,7 @@ export class RestCursor extends StructCursor implements Rest {
 }
 
 export const skeleton = {
-  hash: "5e35615b717ea2a3",
+  hash: "3c2f3fb820ff485a",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",

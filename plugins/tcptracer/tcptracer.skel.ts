@@ -2,7 +2,7 @@
 import { filterLayout, siphashKeyLayout } from "../../bpf/include/wirespan/structs.skel.ts";
 
 export const skeleton = {
-  hash: "3b708a8a6e9d5ec9",
+  hash: "e90b262896d1cb27",
   programs: {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
     accept_exit: "tp/syscalls/sys_exit_accept",

@@ -5,23 +5,13 @@
  * Established connections by their addresses and ports, for packets that have no socket (yet, or any more). The
  * tracker maintains it while some plugin requires it (`tuples` in its literal).
  */
-#include <wirespan/conn.h>
+#include <wirespan/conn_ref.h>
 
 struct tuple {
 	u64 netns_cookie;
 	/* With the interface that the socket is bound to: link-local addresses are unique per interface only. */
 	struct endpoints ends;
 	u32 padding;
-};
-
-/*
- * A connection by its address in the socket's storage, not by a copy: 16 bytes, and its owner is always the current
- * one.
- */
-struct conn_ref {
-	u64 address;
-	/* Whether it still exists: a row outlives its socket if no program saw the end. */
-	u64 cookie;
 };
 
 /* Sized by the agent: `connections.limit`. */
@@ -40,12 +30,4 @@ static __always_inline void read_tuple(struct tuple *t, const struct conn *c)
 	/* On the wire it is IPv4. */
 	t->ends.mapped = false;
 	t->padding = 0;
-}
-
-/* Where the connection can be read by helper; NULL: it has ended. */
-static __always_inline const struct conn *conn_at(const struct conn_ref *ref)
-{
-	const struct conn *c = (const void *)ref->address;
-
-	return BPF_PROBE_READ(c, cookie) == ref->cookie ? c : NULL;
 }

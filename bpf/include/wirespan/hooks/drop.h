@@ -38,16 +38,39 @@ struct {
 	__type(value, struct dropped);
 } drop_scratch SEC(".maps");
 
-/* For a packet whose socket has no endpoints of its own (a listener), or that has no socket. */
-static __always_inline void take_ends(struct endpoints *e, const struct packet *p, enum way way)
+/*
+ * For a packet whose socket has no endpoints of its own (a listener), or that has no socket. This and others here are
+ * global: the verifier checks them once, and not for each of the dozens of ways to get here.
+ */
+__noinline int take_ends(struct endpoints *e, const struct packet *p, enum way way)
 {
 	bool received = way == WAY_RECEIVE;
 
+	if (!e || !p)
+		return 0;
 	__builtin_memcpy(e->local, received ? p->destination : p->source, 16);
 	__builtin_memcpy(e->peer, received ? p->source : p->destination, 16);
 	e->local_port = received ? p->destination_port : p->source_port;
 	e->peer_port = received ? p->source_port : p->destination_port;
 	e->family = p->family;
+	return 0;
+}
+
+__noinline int forget_conn(struct conn *c)
+{
+	if (c)
+		__builtin_memset(c, 0, sizeof(*c));
+	return 0;
+}
+
+__noinline int is_of_head(const struct given_up *head, const struct packet *p)
+{
+	if (!head || !p)
+		return false;
+	for (int i = 0; i < 16; i++)
+		if (head->source[i] != p->source[i] || head->destination[i] != p->destination[i])
+			return false;
+	return true;
 }
 
 #define GIVEN_UP_NS 1000000
@@ -65,11 +88,8 @@ static __always_inline void follow_head(struct given_up *head, struct drop_site 
 		__builtin_memcpy(head->destination, p->destination, sizeof(head->destination));
 		return;
 	}
-	if (now - head->at > GIVEN_UP_NS)
+	if (now - head->at > GIVEN_UP_NS || !is_of_head(head, p))
 		return;
-	for (int i = 0; i < 16; i++)
-		if (head->source[i] != p->source[i] || head->destination[i] != p->destination[i])
-			return;
 	at->net = head->net;
 	at->dev = head->dev;
 }
@@ -94,7 +114,7 @@ static __always_inline struct dropped *read_drop(struct drop_site *at, struct sk
 		follow_head(&d->given_up, at, &d->packet);
 	if (is_no_drop(reason, skb, rx_sk, at->sk, &d->packet, at->way, hook))
 		return NULL;
-	__builtin_memset(&d->conn, 0, sizeof(d->conn));
+	forget_conn(&d->conn);
 	d->way = at->way;
 	d->state = 0;
 	d->is_known = false;
