@@ -250,13 +250,13 @@ describe("tcpdrop", () => {
       "--signals",
       ...["--set", "plugins.tcpdrop.eventRate=2", "--set", "metrics.interval=60s"],
     );
-    for (let i = 0; i < 10; i++) await run(net.a, "attempt", { address: addresses.b });
+    await run(net.a, "attempt", { address: addresses.b, count: 10 });
     await sleep(1200);
     await run(net.a, "attempt", { address: addresses.b });
     const rows = await drops(agent);
     const suppressed = rows.reduce((sum, row) => sum + Number(row["wirespan.event.suppressed"] ?? 0), 0);
     assert.equal(total(agent, "wirespan.tcp.packet.dropped"), 11);
-    assert.ok(rows.length < 11, `${rows.length} told`);
+    assert.ok(rows.length < 11, `${rows.length} reported`);
     assert.equal(rows.length + suppressed, 11);
   });
 
