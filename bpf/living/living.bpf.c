@@ -24,8 +24,9 @@ struct living {
 EXPORT_ROWS(living, struct living);
 
 struct found {
-	/* Connections that pass the filter, and how many of them have a row. */
+	/* Connections that pass the filter. */
 	u32 total;
+	/* How many of them have a row. */
 	u32 written;
 };
 
@@ -50,6 +51,38 @@ static __always_inline bool has_room(const struct seq_file *seq)
 	return seq->size - seq->count > sizeof(struct row_header) + sizeof(struct living);
 }
 
+static __always_inline bool is_open(const struct sock *sk, const struct conn *c)
+{
+	u32 state;
+
+	if (!sk || !c || c->excluded)
+		return false;
+	state = sk->__sk_common.skc_state;
+	if (state == TCP_LISTEN || state == TCP_CLOSE)
+		return false;
+	return passes(c, bpf_ktime_get_boot_ns() - c->opened_at);
+}
+
+/*
+ * Run first, and writes nothing: the kernel then visits all sockets in one go. When it continues after a full buffer, it
+ * visits some twice or not at all if others have begun or ended meanwhile.
+ */
+SEC("iter/bpf_sk_storage_map")
+int count_open(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct found *f;
+	u32 zero = 0;
+
+	f = bpf_map_lookup_elem(&found, &zero);
+	if (!f)
+		return 0;
+	if (!ctx->meta->seq_num)
+		__builtin_memset(f, 0, sizeof(*f));
+	if (is_open(ctx->sk, ctx->value))
+		f->total++;
+	return 0;
+}
+
 SEC("iter/bpf_sk_storage_map")
 int living(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
@@ -62,20 +95,12 @@ int living(struct bpf_iter__bpf_sk_storage_map *ctx)
 
 	f = bpf_map_lookup_elem(&found, &zero);
 	l = bpf_map_lookup_elem(&row, &zero);
-	if (!f || !l)
-		return 0;
-	if (!ctx->meta->seq_num)
-		__builtin_memset(f, 0, sizeof(*f));
-	if (!sk || !c || c->excluded)
+	if (!f || !l || !sk || !c || !is_open(sk, c))
 		return 0;
 	state = sk->__sk_common.skc_state;
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp || state == TCP_LISTEN || state == TCP_CLOSE)
+	if (!tp)
 		return 0;
-	if (!passes(c, bpf_ktime_get_boot_ns() - c->opened_at))
-		return 0;
-	if (has_room(ctx->meta->seq))
-		f->total++;
 	read_record(&l->record, SPAN_CONNECTION, c, tp, state);
 	/* Set after the state change by which the tracker recognises an attempt. */
 	if (!c->ends.local_port)

@@ -33,6 +33,7 @@ export class LivingCursor extends StructCursor implements Living {
 export const skeleton = {
   hash: "2c0b76f0826a5b9c",
   programs: {
+    count_open: "iter/bpf_sk_storage_map",
     living: "iter/bpf_sk_storage_map",
   },
   constants: {

@@ -27,15 +27,11 @@ export class Balance {
   #vanished = 0;
 
   /**
-   * A sweep's count of open connections, with the counters from before and after it. Connections open and end
-   * meanwhile: those that were opened before it, have not ended after it and were not found open have vanished. One
-   * sweep may have met a socket in the middle of a change, so it takes two.
+   * A sweep's count of open connections, with the counters from before and after it. One sweep may have met a socket in
+   * the middle of a change, so it takes two.
    */
   take(before: Counters, living: number, after: Counters): void {
-    const certain = Math.max(
-      0,
-      read(before, "opened_connections") - read(after, "ended_connections") - living,
-    );
+    const certain = vanished(before, living, after);
     this.#vanished = Math.max(this.#vanished, Math.min(certain, this.#certain));
     this.#certain = certain;
     this.#opened = read(after, "opened_connections");
@@ -55,6 +51,11 @@ export class Balance {
   get unseen(): number {
     return this.#changes + this.#vanished;
   }
+}
+
+/** Connections open and end during a sweep: those that were opened before it and neither ended nor were found open. */
+export function vanished(before: Counters, living: number, after: Counters): number {
+  return Math.max(0, read(before, "opened_connections") - read(after, "ended_connections") - living);
 }
 
 function read(counters: Counters, name: string): number {

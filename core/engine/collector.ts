@@ -3,7 +3,7 @@
 import type { ObjectReader } from "../bridge/object-reader.ts";
 import { type Log, rateLimited } from "../plugin/log.ts";
 import type { Metric } from "../plugin/signals.ts";
-import { Balance, type ConnectionBalance, sayUnseen } from "./balance.ts";
+import { Balance, type ConnectionBalance, sayUnseen, vanished } from "./balance.ts";
 import type { PluginRunner } from "./plugin-runner.ts";
 
 export interface CollectorOptions {
@@ -134,6 +134,11 @@ export class Collector {
       await reportFound();
       drain();
       // Those that have ended since were open then.
+      before = reader.counters();
+      await survey();
+    }
+    // While plugins write rows, the kernel may skip sockets if others end: only the count alone is exact.
+    if (vanished(before, this.#surveyed.living, reader.counters()) > 0) {
       before = reader.counters();
       await survey();
     }

@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { inodeOf } from "../../test/support/connection-ends.ts";
 import { type Watch, watch } from "../../test/support/engine.ts";
 import { end, Netns, needsRoot } from "../../test/support/netns.ts";
+import { build, start } from "../../test/support/workload.ts";
 import type { LivingConnection } from "../plugin/living.ts";
 
 /** One connection that nobody reads, one that has been answered, and one that is never answered. */
@@ -34,6 +35,7 @@ describe("currently open connections", () => {
 
   before(async function () {
     needsRoot(this);
+    await build();
     netns = await Netns.create();
     await netns.rule("input", "tcp dport 9001", "drop");
     seen = await watch(["tcplife"], { "filter.include.netns": String(inodeOf(netns)) });
@@ -100,11 +102,16 @@ describe("currently open connections", () => {
     );
   });
 
-  it("are listed first if their queues hold data, and at most 2,000", async () => {
+  it("are listed first if their queues hold data, and at most 2,000, each once while others come and go", async () => {
+    await using elsewhere = await Netns.create();
+    await using others = await start(elsewhere, "burst", { count: 10_000 });
     const { total, connections } = await list(600);
+    await others.done();
+    const ids = new Set(connections.map(({ attributes }) => attributes["wirespan.connection.id"]));
+    assert.equal(ids.size, connections.length);
     assert.equal(total, 5 + 1200);
-    // Half of 2,000 rows are for those with empty queues.
-    assert.ok(connections.length >= 1000 && connections.length <= 1002, `${connections.length}`);
+    // Half of 2,000 rows are for those with empty queues. The kernel may show some twice, and others not at all.
+    assert.ok(connections.length >= 800 && connections.length <= 1002, `${connections.length}`);
     const waiting = connections.filter(({ sendQueue, receiveQueue }) => sendQueue + receiveQueue > 0);
     assert.equal(waiting.length, 2);
   });

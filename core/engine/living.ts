@@ -42,16 +42,19 @@ export class Living {
     const { native } = this.#options;
     const connections = this.#options.connections();
     const { object } = await this.#program();
+    await object.iterate("count_open", "conns");
     const rows = await object.iterate("living", "conns");
     const nowNs = native.bootNow();
-    const found: LivingConnection[] = [];
+    // By id: the kernel may have visited a socket twice.
+    const found = new Map<number, LivingConnection>();
     const take = (all: unknown) => {
-      for (const row of all as Iterable<Row>) found.push(connectionOf(row, connections, nowNs));
+      for (const row of all as Iterable<Row>)
+        found.set(row.record.conn.cookie, connectionOf(row, connections, nowNs));
     };
     new ObjectReader(native, object, skeleton, { living: take }).takeRows(rows, 0);
     const counts = new Uint8Array(8);
     object.map("found").read(new Uint8Array(4), counts);
-    return { total: new DataView(counts.buffer).getUint32(0, true), connections: found };
+    return { total: new DataView(counts.buffer).getUint32(0, true), connections: [...found.values()] };
   }
 
   close(): void {
