@@ -17,8 +17,6 @@ function go(...args: readonly string[]): string {
 }
 
 describe("correlate/go", () => {
-  // Without a cache, Go compiles its standard library first.
-
   before(function () {
     if (spawnSync("go", ["version"]).status !== 0) skip(this, "no go on this machine");
   });

@@ -49,7 +49,7 @@ async function command(
 ): Promise<readonly [string, ...string[]]> {
   if (language === "node") return [process.execPath, `${folder}${role}.js`];
   if (language === "python") return ["python3", "-B", `${folder}${role}.py`];
-  built ??= output("sh", ["-c", 'cd "$1" && exec go build -o goapp .', "sh", `${folder}go`]);
+  built ??= output("sh", ["-c", 'cd "$1" && CGO_ENABLED=0 exec go build -o goapp .', "sh", `${folder}go`]);
   await built;
   return [`${folder}go/goapp`, role];
 }
