@@ -1,5 +1,6 @@
 // Rules about connections: what sums by edge show. Tests: store/findings/findings.test.ts.
 import { isMore } from "../query/lists.ts";
+import { term } from "../query/term.ts";
 import { type Edge, keyOf, type Sums } from "../sums/edge.ts";
 import {
   type Context,
@@ -67,7 +68,7 @@ const failedConnects: Rule = (context) =>
         next: ADVICE[cause] ?? "Look at the failed attempts.",
         count,
         ...(usual > 0 && { ratio: share / usual }),
-        evidence: `/connections?of=connect&q=${filterOf(edge, context.resources)}%20cause:${cause}`,
+        evidence: `/connections?of=connect&q=${filterOf(edge, context.resources)}%20${encodeURIComponent(term("cause", cause))}`,
       };
     });
   });

@@ -3,6 +3,7 @@ import type { Histogram } from "../histogram.ts";
 import type { EdgeSums } from "../query/edges.ts";
 import type { Resources } from "../query/resources.ts";
 import type { SeriesTotal } from "../query/series.ts";
+import { term } from "../query/term.ts";
 import type { Edge } from "../sums/edge.ts";
 
 /** How urgent: requests fail; requests are slow or data is retransmitted; something is unusual. */
@@ -62,9 +63,8 @@ export function nameOf({ resource, direction, peer, port }: Edge, resources: Res
 
 /** A filter for an edge. */
 export function filterOf({ resource, direction, peer, port }: Edge, resources: Resources): string {
-  const service = resources.service(resource);
-  const quoted = /\s/.test(service) ? `"${service}"` : service;
-  return encodeURIComponent(`service:${quoted} peer:${peer} port:${port} direction:${direction}`);
+  const service = term("service", resources.service(resource));
+  return encodeURIComponent(`${service} ${term("peer", peer)} port:${port} direction:${direction}`);
 }
 
 /** `12.3 %`. */

@@ -1,6 +1,7 @@
 // Rules about listeners, losses, CPUs, queues and the agent itself: what metrics show. Tests: store/findings/findings.test.ts.
 import type { Series } from "../points.ts";
 import { groupTotals, type SeriesTotal } from "../query/series.ts";
+import { term } from "../query/term.ts";
 import { dropAdvice } from "./drop-advice.ts";
 import {
   type Context,
@@ -53,7 +54,7 @@ const acceptQueue: Rule = (context) => {
     const drops = rejected.get(name)?.total ?? 0;
     const accepts = accepted.get(String(series.resource))?.total ?? 0;
     const subject = `${resources.service(series.resource)}:${text(series, "server.port")}`;
-    const evidence = `/listeners?q=${encodeURIComponent(`service:${resources.service(series.resource)}`)}`;
+    const evidence = `/listeners?q=${encodeURIComponent(term("service", resources.service(series.resource)))}`;
     if (drops > 0 && most >= limit) {
       found.push({
         rule: "accept-queue-full",
@@ -125,7 +126,7 @@ const acceptErrors: Rule = (context) =>
           ? "The process has no file descriptors left: raise its limit (ulimit -n), or find what it does not close."
           : "See the errors of the process itself.",
         count: total.total,
-        evidence: `/listeners?q=${encodeURIComponent(`service:${service}`)}`,
+        evidence: `/listeners?q=${encodeURIComponent(term("service", service))}`,
       };
     });
 
@@ -156,7 +157,7 @@ const drops: Rule = (context) =>
         next: dropAdvice(reason),
         count: total.total,
         ...(usual > 0 && { ratio: total.total / usual }),
-        evidence: `/losses?q=${encodeURIComponent(`service:${service}`)}`,
+        evidence: `/losses?q=${encodeURIComponent(term("service", service))}`,
       };
     });
 
@@ -341,7 +342,7 @@ const piles: Rule = ({ now, resources }) =>
       text: `Sockets of ${service} in ${state.toUpperCase()} grow: ${first} a minute ago, ${last} now.`,
       next,
       count: last,
-      evidence: `/connections?q=${encodeURIComponent(`service:${service}`)}`,
+      evidence: `/connections?q=${encodeURIComponent(term("service", service))}`,
     };
   });
 

@@ -16,6 +16,7 @@ import { heat, strip, topology, vitalLines, vitals } from "../query/overview.ts"
 import { type Interval, Progress, type Scan } from "../query/scan.ts";
 import { SeriesQuery } from "../query/series.ts";
 import { stacks } from "../query/stacks.ts";
+import { term } from "../query/term.ts";
 import { traceOf } from "../query/trace.ts";
 import { traceRow } from "../query/trace-row.ts";
 import { HISTOGRAMS, type Measured } from "../sums/edge.ts";
@@ -286,7 +287,7 @@ export class Api {
       if (measured.length === 0 || edge === undefined) continue;
       const end = (row.start + row.duration!) * 1e6;
       const filter = parseFilter(
-        `service:"${row.service}" peer:${edge.peer} port:${edge.port} direction:${edge.direction}`,
+        `${term("service", row.service)} ${term("peer", String(edge.peer))} port:${edge.port} direction:${edge.direction}`,
       );
       const interval = { from: end - 3600e6, to: end };
       const { all } = await this.#edges.between(interval, filter, progress, this.#store.now(), 60);

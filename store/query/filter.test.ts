@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { FilterError, parseFilter, type Subject } from "./filter.ts";
+import { term } from "./term.ts";
 
 const connection: Subject = {
   text: (field) =>
@@ -43,6 +44,17 @@ describe("a filter", () => {
       assert.equal(parseFilter(text).matches(connection), matches);
     });
   }
+
+  for (const peer of ["10.1.2.3", "fd00::1", "a b", "10.0.0.0/8", '</title><svg onload="x">', "a/b c"])
+    it(`term("peer", ${JSON.stringify(peer)}) matches this peer, and no other`, () => {
+      const { matches } = parseFilter(`${term("peer", peer)} ${term("port", 5432)}`);
+      const of = (text: string): Subject => ({
+        text: (field) => (field === "peer" ? text : "5432"),
+        number: () => undefined,
+      });
+      assert.equal(matches(of(peer)), true);
+      assert.equal(matches(of("10.9.9.9")), false);
+    });
 
   const wrong: readonly (readonly [filter: string, message: RegExp])[] = [
     ["servce:web", /no field servce; did you mean service\?/],

@@ -109,9 +109,9 @@ function termOf(word: string): Term {
     throw new FilterError(
       `${field} is ${isNumber ? "compared by < or >" : "given by :"}, as in ${example(field, isNumber)}`,
     );
-  return isNumber
-    ? comparison(field as NumberField, parts.sign!, value)
-    : equality(field as TextField, value);
+  if (isNumber) return comparison(field as NumberField, parts.sign!, value);
+  if (field === "peer" && value.includes("/") && !parts.value!.includes('"')) return within(blockOf(value));
+  return equality(field as TextField, value);
 }
 
 function example(field: string, isNumber: boolean): string {
@@ -134,17 +134,17 @@ function comparison(field: NumberField, sign: string, value: string): Term {
   };
 }
 
+function within(block: BlockList): Term {
+  return {
+    field: "peer",
+    matches: (subject) => {
+      const peer = subject.text("peer") ?? "";
+      return block.check(peer, isIPv6(peer) ? "ipv6" : "ipv4");
+    },
+  };
+}
+
 function equality(field: TextField, value: string): Term {
-  if (field === "peer" && value.includes("/")) {
-    const block = blockOf(value);
-    return {
-      field,
-      matches: (subject) => {
-        const peer = subject.text("peer") ?? "";
-        return block.check(peer, isIPv6(peer) ? "ipv6" : "ipv4");
-      },
-    };
-  }
   if (!value.includes("*")) return { field, matches: (subject) => subject.text(field) === value };
   const parts = value.split("*").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   const pattern = new RegExp(`^${parts.join(".*")}$`, "s");

@@ -17,16 +17,24 @@ addEventListener("message", ({ data }: MessageEvent<ToLayOut>) => {
   const graph = new graphlib.Graph({ multigraph: true });
   graph.setGraph({ rankdir: "LR", nodesep: 22, ranksep: 90, marginx: 12, marginy: 12 });
   graph.setDefaultEdgeLabel(() => ({}));
-  for (const { id, width, height } of data.nodes) graph.setNode(id, { width, height });
-  for (const [i, [from, to]] of data.edges.entries()) graph.setEdge(from, to, {}, String(i));
+  // By number: dagre keeps nodes in plain objects, in which a service called __proto__ would be no key.
+  const keys = new Map(data.nodes.map(({ id }, i) => [id, `n${i}`]));
+  const keyOf = (id: string) => keys.get(id) ?? "";
+  for (const { id, width, height } of data.nodes) graph.setNode(keyOf(id), { width, height });
+  for (const [i, [from, to]] of data.edges.entries()) graph.setEdge(keyOf(from), keyOf(to), {}, String(i));
   layout(graph);
   const { width = 0, height = 0 } = graph.graph();
   const laidOut: LaidOut = {
     width,
     height,
-    nodes: Object.fromEntries(data.nodes.map(({ id }) => [id, [graph.node(id).x, graph.node(id).y]])),
+    nodes: Object.fromEntries(
+      data.nodes.map(({ id }) => {
+        const { x, y } = graph.node(keyOf(id));
+        return [id, [x, y]];
+      }),
+    ),
     edges: data.edges.map(([from, to], i) =>
-      (graph.edge(from, to, String(i)).points ?? []).map(
+      (graph.edge(keyOf(from), keyOf(to), String(i)).points ?? []).map(
         ({ x, y }: { x: number; y: number }) => [x, y] as const,
       ),
     ),

@@ -101,11 +101,6 @@ export function termsOf(text: string): string[] {
   return terms;
 }
 
-/** `service:"a b"`: quoted if need be. */
-export function term(field: string, value: string | number): string {
-  return `${field}:${/[\s"]/.test(String(value)) ? `"${value}"` : value}`;
-}
-
 type Theme = "light" | "dark";
 const system = matchMedia("(prefers-color-scheme: dark)");
 const stored = localStorage.getItem("theme");

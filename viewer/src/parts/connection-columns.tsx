@@ -1,7 +1,7 @@
 // Columns that lists of connections share, whether these have ended or are still open.
 import type { ListRow, OpenConnection } from "../../../store/answers.ts";
+import { term } from "../../../store/query/term.ts";
 import { bytes, count, duration } from "../format.ts";
-import { term } from "../state.ts";
 import type { Column } from "./table.tsx";
 
 type Either = ListRow | OpenConnection;

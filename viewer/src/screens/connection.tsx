@@ -1,11 +1,12 @@
 // Where did the time of one connection go, at both ends?
 import type { Trace, TraceRow } from "../../../store/answers.ts";
+import { term } from "../../../store/query/term.ts";
 import { useData } from "../data.ts";
 import { bytes, clock, count, duration, percent } from "../format.ts";
 import { Answer, Panel } from "../parts/common.tsx";
 import { Table } from "../parts/table.tsx";
 import { lanes, Waterfall } from "../parts/waterfall.tsx";
-import { href, path, term, toggleTerm } from "../state.ts";
+import { href, path, toggleTerm } from "../state.ts";
 import { nameOf, number, text } from "../trace-row.ts";
 import { Meanwhile } from "./meanwhile.tsx";
 

@@ -1,13 +1,14 @@
 // Which connections are they?
 import { useState } from "preact/hooks";
 import type { Heat, List, ListRow } from "../../../store/answers.ts";
+import { term } from "../../../store/query/term.ts";
 import { type Loaded, useData, useDataNowAndThen } from "../data.ts";
 import { clock, count, duration } from "../format.ts";
 import { Answer, Choice, Panel } from "../parts/common.tsx";
 import { BYTES, ENDS, optional, QUALITY } from "../parts/connection-columns.tsx";
 import { HeadHistogram } from "../parts/head-histogram.tsx";
 import { type Column, Table } from "../parts/table.tsx";
-import { go, parameter, term } from "../state.ts";
+import { go, parameter } from "../state.ts";
 import { GroupBy, Grouped } from "./groups.tsx";
 import { OpenNow } from "./open-now.tsx";
 

@@ -1,11 +1,12 @@
 // One edge of the map: its numbers beside those of the hour before, and where to look next.
 import type { ComponentChildren } from "preact";
 import type { MapEdge, Topology } from "../../../store/answers.ts";
+import { term } from "../../../store/query/term.ts";
 import { useData } from "../data.ts";
 import { nameOf } from "../edges.ts";
 import { bytes, count, duration, percent, short } from "../format.ts";
 import { Panel } from "../parts/common.tsx";
-import { go, range, term } from "../state.ts";
+import { go, range } from "../state.ts";
 
 const share = (part: number | undefined, whole: number | undefined) =>
   whole ? (part ?? 0) / whole : undefined;

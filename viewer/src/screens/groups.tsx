@@ -1,10 +1,11 @@
 // The connections that are kept singly, by the value of a field.
 import type { Group, Groups } from "../../../store/answers.ts";
+import { term } from "../../../store/query/term.ts";
 import { useData } from "../data.ts";
 import { bytes, count, duration } from "../format.ts";
 import { Answer, Bar, Panel } from "../parts/common.tsx";
 import { type Column, Table } from "../parts/table.tsx";
-import { go, parameter, term, toggleTerm } from "../state.ts";
+import { go, parameter, toggleTerm } from "../state.ts";
 
 /** Fields, as filters name them. */
 const FIELDS = [

@@ -1,11 +1,12 @@
 // Are all slow, or some? What do the slow ones have in common?
 import type { Differences, Heat, List } from "../../../store/answers.ts";
+import { term } from "../../../store/query/term.ts";
 import { useData } from "../data.ts";
 import { clock, count, duration, percent, short } from "../format.ts";
 import { Answer, Bar, Choice, Legend, Panel } from "../parts/common.tsx";
 import { type Box, Heatmap } from "../parts/heatmap.tsx";
 import { Table } from "../parts/table.tsx";
-import { go, parameter, range, term, toggleTerm } from "../state.ts";
+import { go, parameter, range, toggleTerm } from "../state.ts";
 import { COLUMNS } from "./connections.tsx";
 
 const MEASURED = [

@@ -1,10 +1,11 @@
 // Which listener overflows, and who is rejected?
 import type { Listeners as Answered, Listener } from "../../../store/answers.ts";
+import { term } from "../../../store/query/term.ts";
 import { useData } from "../data.ts";
 import { count, duration, short } from "../format.ts";
 import { Answer, Bar, Panel, Spark } from "../parts/common.tsx";
 import { type Column, Table } from "../parts/table.tsx";
-import { filter, go, term } from "../state.ts";
+import { filter, go } from "../state.ts";
 
 /** Sums of metrics know the service alone. */
 const matches = ({ service }: Listener) =>

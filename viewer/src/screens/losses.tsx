@@ -1,11 +1,12 @@
 // What was lost, where, and whose was it?
 import type { Events, Losses, LossPart } from "../../../store/answers.ts";
+import { term } from "../../../store/query/term.ts";
 import { useData } from "../data.ts";
 import { clock, count } from "../format.ts";
 import { colourOf, MirroredBars } from "../parts/bars.tsx";
 import { Answer, Bar, Panel, Spark } from "../parts/common.tsx";
 import { Table } from "../parts/table.tsx";
-import { go, parameter, range, term, toggleTerm } from "../state.ts";
+import { go, parameter, range, toggleTerm } from "../state.ts";
 import { DropStacks } from "./drop-stacks.tsx";
 
 export function LossesScreen() {

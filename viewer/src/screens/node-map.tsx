@@ -1,11 +1,12 @@
 // Who talks to whom, as a map: openers on the left, acceptors on the right.
 import { useEffect, useState } from "preact/hooks";
 import type { MapEdge } from "../../../store/answers.ts";
+import { term } from "../../../store/query/term.ts";
 import { nameOf, stateOf } from "../edges.ts";
 import { percent, short } from "../format.ts";
 import type { LaidOut, ToLayOut } from "../layout.worker.ts";
 import { Panel } from "../parts/common.tsx";
-import { go, parameter, range, term } from "../state.ts";
+import { go, parameter, range } from "../state.ts";
 
 const SIZE = { width: 130, height: 42 };
 

@@ -10,13 +10,14 @@ import type {
   VitalLines,
   Vitals,
 } from "../../../store/answers.ts";
+import { term } from "../../../store/query/term.ts";
 import { type Loaded, useData } from "../data.ts";
 import { bytes, clock, count, duration, percent, short } from "../format.ts";
 import { SCREENS } from "../parts/chrome.tsx";
 import { Answer, Legend, Panel, Sign, Spark } from "../parts/common.tsx";
 import { Heatmap } from "../parts/heatmap.tsx";
 import { Table } from "../parts/table.tsx";
-import { go, open, range, term } from "../state.ts";
+import { go, open, range } from "../state.ts";
 import { FindingLine } from "./finding-line.tsx";
 
 export function Overview(props: { findings: Loaded<Found> }) {

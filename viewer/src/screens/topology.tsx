@@ -1,11 +1,12 @@
 // Who talks to whom?
 import type { Topology as Answered, MapEdge } from "../../../store/answers.ts";
+import { term } from "../../../store/query/term.ts";
 import { useData } from "../data.ts";
 import { nameOf, stateOf } from "../edges.ts";
 import { bytes, count, duration, percent, short } from "../format.ts";
 import { Answer, Choice, Panel } from "../parts/common.tsx";
 import { Table } from "../parts/table.tsx";
-import { go, parameter, range, term } from "../state.ts";
+import { go, parameter, range } from "../state.ts";
 import { EdgePanel } from "./edge-panel.tsx";
 import { arrows, focus, hidden, NodeMap } from "./node-map.tsx";
 
