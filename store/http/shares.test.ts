@@ -52,7 +52,9 @@ describe("connections of the page's clients", () => {
       );
     const open = () => mine.filter(({ closed }) => !closed).length;
     await until("those that are too many to be closed", () => open() <= SOCKETS / 2 + 1);
-    assert.ok(open() >= SOCKETS / 2 - 1, `${open()} of root's are open`);
+    // Those of the requests may still be open.
+    const least = SOCKETS / 2 - 1 - all.length;
+    assert.ok(open() >= least, `${open()} of root's are open`);
     assert.ok((await count()) >= SOCKETS / 2 - 1, "and half of them are nobody's");
     for (const socket of mine) socket.destroy();
   });
