@@ -1,10 +1,9 @@
 // Written by tools/btfgen.ts from contexts.bpf.c. Do not edit.
-import { siphashKeyLayout } from "../../bpf/include/wirespan/structs.skel.ts";
+import { contextSourceNames, siphashKeyLayout, type ContextSource } from "../../bpf/include/wirespan/structs.skel.ts";
 import { Bytes16, Bytes8, StructCursor } from "../../core/bridge/runtime.ts";
 import type { Fields, RingRecords } from "../../core/plugin/skeleton.ts";
 
-export type ContextSource = "none" | "header" | "table" | "thread";
-const contextSourceNames = ["none", "header", "table", "thread"] as const;
+export type { ContextSource } from "../../bpf/include/wirespan/structs.skel.ts";
 
 export interface Kept {
   readonly traceId: Uint8Array;
@@ -56,7 +55,7 @@ export class KeptCursor extends StructCursor implements Kept {
 }
 
 export const skeleton = {
-  hash: "189e2ced7bf45a01",
+  hash: "2c8e864b91d110d0",
   programs: {
     received: "tp_btf/tcp_probe",
     sent: "tp_btf/tcp_sendmsg_locked",
