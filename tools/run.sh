@@ -3,7 +3,7 @@
 # Plain sh, because the machine's node may be too old to run our TypeScript. Ends in exec, so
 # that the pid npm signals is the agent's.
 set -eu
-# A service is told by SIGHUP to read its configuration, which it is about to do. Nobody is left at a terminal.
+# SIGHUP makes a service read its configuration again, which it is about to do. Nobody is left at a terminal.
 if [ "${1:-}" = agent ] && ! [ -t 2 ]; then hangup='again=yes'; else hangup='end_setup 143'; fi
 again=
 trap "$hangup" HUP

@@ -94,7 +94,7 @@ describe("a wall clock that is stepped", () => {
       assert.equal(await collect(), 42);
       assert.equal(deltas, 42);
       for (const span of watched.spans.slice(20)) {
-        assert.ok(Math.abs(seconds(span.end) - clock.now) < 10, "told in the new time");
+        assert.ok(Math.abs(seconds(span.end) - clock.now) < 10, "reported in the new time");
         assert.ok(seconds(span.start) <= seconds(span.end));
       }
       const lives = watched.spans.map((span) => seconds(span.end) - seconds(span.start));

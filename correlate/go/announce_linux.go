@@ -13,7 +13,7 @@ const interval = 10 * time.Second
 
 var started = time.Now()
 
-// announcer tells the kernel program where a table is: by its header, written to a loopback connection
+// announcer announces to the kernel program where a table is: by its header, written to a loopback connection
 // to oneself, which stays open. It writes before a connection's first byte and just before a label, if it is due,
 // not on a goroutine of its own: only then is it of use.
 type announcer struct {

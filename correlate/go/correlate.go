@@ -1,4 +1,4 @@
-// Package correlate tells the wirespan agent which span the bytes of a TCP connection belong to, so
+// Package correlate lets the wirespan agent know which span the bytes of a TCP connection belong to, so
 // that what the kernel does with them becomes part of the application's own trace.
 //
 // It writes a table in the process' own memory, which the agent's kernel program reads when the process

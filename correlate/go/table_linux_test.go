@@ -282,7 +282,7 @@ func TestAnnouncements(t *testing.T) {
 		t.Errorf("%d announcements instead of 1000", n)
 	}
 	if announce.out != out {
-		t.Error("the connection was made anew")
+		t.Error("the connection was replaced")
 	}
 	announce.in.Close()
 	announce.next.Store(1)

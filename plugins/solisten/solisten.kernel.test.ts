@@ -15,7 +15,7 @@ const ID = "wirespan.socket.id";
 type Call = ReturnType<typeof calls>[number];
 const calls = (lines: Awaited<ReturnType<typeof run>>) => pick(lines, "listen");
 
-/** What a program told of a call, as the agent must tell it. */
+/** What a program printed about a call, as the agent must report it. */
 function told(call: Call): Row {
   return {
     "server.address": call.local,

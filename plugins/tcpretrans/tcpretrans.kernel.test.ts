@@ -117,7 +117,7 @@ describe("tcpretrans", () => {
     });
     const sums = segments(await events(agent));
     // The first one did; later ones, if any, may have had none.
-    assert.ok((sums.tlp ?? 0) < moved["TcpExt.TCPLossProbes"]!, `${sums.tlp} probes told`);
+    assert.ok((sums.tlp ?? 0) < moved["TcpExt.TCPLossProbes"]!, `${sums.tlp} probes reported`);
     assert.equal(
       Object.values(sums).reduce((sum, n) => sum + n, 0),
       moved["Tcp.RetransSegs"],

@@ -83,7 +83,7 @@ struct conn {
 	u32 netns;
 	/*
 	 * Sequence numbers of the first byte after the SYN, of this end and of the peer. Before the handshake is done `own_isn`
-	 * tells the attempts of one socket apart (docs/ids.md).
+	 * distinguishes the attempts of one socket (docs/ids.md).
 	 */
 	u32 own_isn;
 	u32 peer_isn;

@@ -53,7 +53,7 @@ static __always_inline void connection_id(u64 out[2], const struct siphash_key *
 
 /*
  * An attempt that was never established shares no sequence number with a peer: its ids are valid on this host only.
- * `attempt` tells those of one socket apart.
+ * `attempt` distinguishes those of one socket.
  */
 static __always_inline void attempt_id(u64 out[2], const struct siphash_key *key,
 				       enum id_domain domain, u64 boot, u64 cookie, u64 attempt)
