@@ -11,7 +11,7 @@ import { skip } from "../../../test/support/skip.ts";
 import { Kubelet, podsOf } from "./kubelet.ts";
 import { Names } from "./names.ts";
 
-const list = (...items: object[]) => podsOf({ items: items as never });
+const list = (...items: object[]) => podsOf({ items });
 const owned = (kind: string, name: string, labels = {}) => ({
   metadata: {
     ...{ name: "p", namespace: "n", uid, labels },
@@ -77,7 +77,7 @@ describe("names from a kubelet", () => {
 
   it("fail if the answer is not a list", () => {
     for (const answer of [null, {}, [], { items: "pods" }])
-      assert.throws(() => podsOf(answer as never), /^Error: its answer is not a list of pods$/);
+      assert.throws(() => podsOf(answer), /^Error: its answer is not a list of pods$/);
   });
 
   describe("over TLS", () => {

@@ -29,7 +29,7 @@ export class Kubelet implements Source {
     const authorization = `Bearer ${readFileSync(tokenFile, "utf8").trim()}`;
     // Not an http.Agent, which would keep a connection whose certificate is checked only once.
     const asked = request(new URL("/pods", url), { ca, agent: false, headers: { authorization } });
-    return podsOf(JSON.parse(await get(asked)) as PodList | null);
+    return podsOf(JSON.parse(await get(asked)));
   }
 }
 
@@ -65,8 +65,8 @@ interface ContainerStatus {
 const STATUSES = ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"];
 
 /** Pods by uid, a static one also by the hash in its cgroup's name; containers by id. */
-export function podsOf(list: PodList | null): Answer {
-  const { items } = list ?? {};
+export function podsOf(answer: unknown): Answer {
+  const { items } = (answer ?? {}) as PodList;
   if (items !== null && !Array.isArray(items)) throw new Error("its answer is not a list of pods");
   const pods = new Map<string, Named>();
   const containers = new Map<string, Named>();
