@@ -13,25 +13,25 @@ export interface Living {
 }
 
 export class LivingCursor extends StructCursor implements Living {
-  static readonly fields: Fields = { record: { at: 0, fields: ConnRecordCursor.fields }, sendQueue: { at: 536, is: "u32" }, receiveQueue: { at: 540, is: "u32" }, tcpState: { at: 544, is: "u32" } };
+  static readonly fields: Fields = { record: { at: 0, fields: ConnRecordCursor.fields }, sendQueue: { at: 544, is: "u32" }, receiveQueue: { at: 548, is: "u32" }, tcpState: { at: 552, is: "u32" } };
   readonly #record = new ConnRecordCursor();
   get record(): ConnRecord {
     this.#record.at(this.$words, this.$bytes, this.$at);
     return this.#record;
   }
   get sendQueue(): number {
-    return this.$words[((this.$at + 536) >> 2)]!;
+    return this.$words[((this.$at + 544) >> 2)]!;
   }
   get receiveQueue(): number {
-    return this.$words[((this.$at + 540) >> 2)]!;
+    return this.$words[((this.$at + 548) >> 2)]!;
   }
   get tcpState(): number {
-    return this.$words[((this.$at + 544) >> 2)]!;
+    return this.$words[((this.$at + 552) >> 2)]!;
   }
 }
 
 export const skeleton = {
-  hash: "2c0b76f0826a5b9c",
+  hash: "a8d3da5972409d6d",
   programs: {
     count_open: "iter/bpf_sk_storage_map",
     living: "iter/bpf_sk_storage_map",
@@ -47,6 +47,6 @@ export const skeleton = {
   },
   counters: [],
   records: {
-    living: { kind: "rows", size: 552, record: LivingCursor } as RowRecords<Living>,
+    living: { kind: "rows", size: 560, record: LivingCursor } as RowRecords<Living>,
   },
 } as const;

@@ -37,6 +37,7 @@ static __always_inline void read_older(struct conn *c, struct sock *sk, const st
 	read_bound_interface(c, sk);
 	c->direction = direction_of(tp, state);
 	c->peer_is_here = has_loopback_peer(&c->ends);
+	c->retransmits = tp->total_retrans;
 	count_opened(c);
 	if (state == TCP_SYN_SENT || state == TCP_SYN_RECV)
 		return;

@@ -193,6 +193,8 @@ static __always_inline void on_established(struct sock *sk, struct conn *c)
 	count_opened(c);
 	c->established_at = now;
 	c->handshake_retransmits = tp->total_retrans;
+	if (c->direction == DIRECTION_INBOUND)
+		c->retransmits = tp->total_retrans;
 	if (tp->total_retrans)
 		c->doubtful_rtt_us = tp->srtt_us >> 3;
 	begin_at_syn(c, tp, now);

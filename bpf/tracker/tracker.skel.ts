@@ -11,14 +11,14 @@ export interface LinkedRecord {
 }
 
 export class LinkedRecordCursor extends StructCursor implements LinkedRecord {
-  static readonly fields: Fields = { connection: { at: 0, fields: ConnRecordCursor.fields }, contexts: { at: 536, is: "array", size: 192 } };
+  static readonly fields: Fields = { connection: { at: 0, fields: ConnRecordCursor.fields }, contexts: { at: 544, is: "array", size: 192 } };
   readonly #connection = new ConnRecordCursor();
   get connection(): ConnRecord {
     this.#connection.at(this.$words, this.$bytes, this.$at);
     return this.#connection;
   }
   get contexts(): Uint8Array {
-    return this.$bytes.subarray(this.$at + 536, this.$at + 536 + 192);
+    return this.$bytes.subarray(this.$at + 544, this.$at + 544 + 192);
   }
 }
 
@@ -38,7 +38,7 @@ export class SurveyCursor extends StructCursor implements Survey {
 }
 
 export const skeleton = {
-  hash: "1dc9cd6a89c7ddc6",
+  hash: "aaa79c3b0b8b11e1",
   programs: {
     drop_rows: "iter/bpf_sk_storage_map",
     keep_living: "iter/bpf_sk_storage_map",
@@ -84,7 +84,7 @@ export const skeleton = {
   links: {"on_emit":12,"on_uring_emit":1},
   records: {
     processes: { kind: "ring", size: 64, record: TaskCursor } as RingRecords<Task>,
-    spans: { kind: "ring", size: 728, record: LinkedRecordCursor } as RingRecords<LinkedRecord>,
+    spans: { kind: "ring", size: 736, record: LinkedRecordCursor } as RingRecords<LinkedRecord>,
     survey: { kind: "rows", size: 16, record: SurveyCursor } as RowRecords<Survey>,
   },
 } as const;

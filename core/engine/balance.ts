@@ -21,7 +21,7 @@ export class Balance {
   #ended = 0;
   #living = 0;
   #noMemory = 0;
-  #changes = 0;
+  #unseen = 0;
   /** The number confirmed by the last sweep, and by the one before it. */
   #certain = 0;
   #vanished = 0;
@@ -30,14 +30,14 @@ export class Balance {
    * A sweep's count of open connections, with the counters from before and after it. One sweep may have met a socket in
    * the middle of a change, so it takes two.
    */
-  take(before: Counters, living: number, after: Counters): void {
+  take(before: Counters, living: number, after: Counters, ofPlugins: readonly Counters[]): void {
     const certain = vanished(before, living, after);
     this.#vanished = Math.max(this.#vanished, Math.min(certain, this.#certain));
     this.#certain = certain;
     this.#opened = read(after, "opened_connections");
     this.#ended = read(after, "ended_connections");
     this.#noMemory = read(after, "lost_connections");
-    this.#changes = read(after, "unseen_changes");
+    this.#unseen = [after, ...ofPlugins].reduce((sum, counters) => sum + unseenIn(counters), 0);
     this.#living = living;
   }
 
@@ -49,13 +49,18 @@ export class Balance {
 
   /** Events that the kernel did not show to any program, as far as later events prove them: at least this many. */
   get unseen(): number {
-    return this.#changes + this.#vanished;
+    return this.#unseen + this.#vanished;
   }
 }
 
 /** Connections open and end during a sweep: those that were opened before it and neither ended nor were found open. */
 export function vanished(before: Counters, living: number, after: Counters): number {
   return Math.max(0, read(before, "opened_connections") - read(after, "ended_connections") - living);
+}
+
+/** Events whose absence a program noticed. */
+function unseenIn(counters: Counters): number {
+  return Object.entries(counters).reduce((sum, [name, n]) => (name.startsWith("unseen_") ? sum + n : sum), 0);
 }
 
 function read(counters: Counters, name: string): number {

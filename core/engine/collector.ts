@@ -144,7 +144,8 @@ export class Collector {
     }
     // An end after detaching is not unseen.
     if (this.#detached) return;
-    this.#balance.take(before, this.#surveyed.living, reader.counters());
+    const ofPlugins = runners().map((runner) => runner.reader?.counters() ?? {});
+    this.#balance.take(before, this.#surveyed.living, reader.counters(), ofPlugins);
     if (this.#balance.unseen === unseen) return;
     if (this.#logged === 0) this.#logUnseen();
     await this.#options.dropRowsWithoutSocket();

@@ -89,7 +89,7 @@ export class FailuresCursor extends StructCursor implements Failures {
 }
 
 export const skeleton = {
-  hash: "41103d51c861679b",
+  hash: "0fcadc7ba4a5080e",
   programs: {
     accept4_exit: "tp/syscalls/sys_exit_accept4",
     accept_exit: "tp/syscalls/sys_exit_accept",
@@ -129,7 +129,7 @@ export const skeleton = {
       key: U32Cursor,
       value: AcceptsCursor,
     } as TableRecords<Value, Accepts>,
-    failed_accepts: { kind: "ring", size: 376, record: FailedAcceptCursor } as RingRecords<FailedAccept>,
+    failed_accepts: { kind: "ring", size: 384, record: FailedAcceptCursor } as RingRecords<FailedAccept>,
     failures: {
       kind: "table",
       perCpu: false,

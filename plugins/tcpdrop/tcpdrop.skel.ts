@@ -27,7 +27,7 @@ export interface Drop {
 }
 
 export class DropCursor extends StructCursor implements Drop {
-  static readonly fields: Fields = { connection: { at: 0, fields: ConnRecordCursor.fields }, packet: { at: 536, fields: PacketCursor.fields }, segments: { at: 584, is: "u32" }, reason: { at: 588, is: "u32" }, way: { at: 592, names: wayNames }, state: { at: 596, is: "u32" }, ifindex: { at: 600, is: "u32" }, interface: { at: 604, is: "text", size: 16 }, location: { at: 620, is: "array", size: 8 }, stack: { at: 628, is: "array", size: 256 }, frames: { at: 884, is: "u32" }, hasConnection: { at: 888, is: "bool" }, hasIds: { at: 889, is: "bool" }, happenedAt: { at: 896, is: "u64" }, suppressed: { at: 904, is: "u64" } };
+  static readonly fields: Fields = { connection: { at: 0, fields: ConnRecordCursor.fields }, packet: { at: 544, fields: PacketCursor.fields }, segments: { at: 592, is: "u32" }, reason: { at: 596, is: "u32" }, way: { at: 600, names: wayNames }, state: { at: 604, is: "u32" }, ifindex: { at: 608, is: "u32" }, interface: { at: 612, is: "text", size: 16 }, location: { at: 628, is: "array", size: 8 }, stack: { at: 636, is: "array", size: 256 }, frames: { at: 892, is: "u32" }, hasConnection: { at: 896, is: "bool" }, hasIds: { at: 897, is: "bool" }, happenedAt: { at: 904, is: "u64" }, suppressed: { at: 912, is: "u64" } };
   readonly #connection = new ConnRecordCursor();
   get connection(): ConnRecord {
     this.#connection.at(this.$words, this.$bytes, this.$at);
@@ -35,47 +35,47 @@ export class DropCursor extends StructCursor implements Drop {
   }
   readonly #packet = new PacketCursor();
   get packet(): Packet {
-    this.#packet.at(this.$words, this.$bytes, this.$at + 536);
+    this.#packet.at(this.$words, this.$bytes, this.$at + 544);
     return this.#packet;
   }
   get segments(): number {
-    return this.$words[((this.$at + 584) >> 2)]!;
+    return this.$words[((this.$at + 592) >> 2)]!;
   }
   get reason(): number {
-    return this.$words[((this.$at + 588) >> 2)]!;
-  }
-  get way(): Way {
-    return wayNames[this.$words[((this.$at + 592) >> 2)]!]!;
-  }
-  get state(): number {
     return this.$words[((this.$at + 596) >> 2)]!;
   }
+  get way(): Way {
+    return wayNames[this.$words[((this.$at + 600) >> 2)]!]!;
+  }
+  get state(): number {
+    return this.$words[((this.$at + 604) >> 2)]!;
+  }
   get ifindex(): number {
-    return this.$words[((this.$at + 600) >> 2)]!;
+    return this.$words[((this.$at + 608) >> 2)]!;
   }
   get interface(): string {
-    return decodeCString16(this.$words, this.$bytes, this.$at + 604);
+    return decodeCString16(this.$words, this.$bytes, this.$at + 612);
   }
   get location(): Uint32Array {
-    return this.$words.subarray(this.$at + 620 >> 2, (this.$at + 620 >> 2) + 2);
+    return this.$words.subarray(this.$at + 628 >> 2, (this.$at + 628 >> 2) + 2);
   }
   get stack(): Uint32Array {
-    return this.$words.subarray(this.$at + 628 >> 2, (this.$at + 628 >> 2) + 64);
+    return this.$words.subarray(this.$at + 636 >> 2, (this.$at + 636 >> 2) + 64);
   }
   get frames(): number {
-    return this.$words[((this.$at + 884) >> 2)]!;
+    return this.$words[((this.$at + 892) >> 2)]!;
   }
   get hasConnection(): boolean {
-    return this.$bytes[this.$at + 888]! !== 0;
+    return this.$bytes[this.$at + 896]! !== 0;
   }
   get hasIds(): boolean {
-    return this.$bytes[this.$at + 889]! !== 0;
+    return this.$bytes[this.$at + 897]! !== 0;
   }
   get happenedAt(): number {
-    return this.$words[((this.$at + 896) >> 2)]! + this.$words[((this.$at + 896) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 904) >> 2)]! + this.$words[((this.$at + 904) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.$words[((this.$at + 904) >> 2)]! + this.$words[((this.$at + 904) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 912) >> 2)]! + this.$words[((this.$at + 912) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -141,7 +141,7 @@ export class TotalKeyCursor extends StructCursor implements TotalKey {
 }
 
 export const skeleton = {
-  hash: "7ba5d6db2780a67f",
+  hash: "bc32ee7cb614d9a3",
   programs: {
     on_drop_with_socket: "tp_btf/kfree_skb",
     on_drop_with_socket_nested: "tp_btf/kfree_skb",
@@ -164,7 +164,7 @@ export const skeleton = {
   counters: ["seen_drops","lost_drops","suppressed_drops","overflows"],
   links: {"on_listener_close":2,"sweep":1},
   records: {
-    drops: { kind: "ring", size: 912, record: DropCursor } as RingRecords<Drop>,
+    drops: { kind: "ring", size: 920, record: DropCursor } as RingRecords<Drop>,
     listeners: {
       kind: "table",
       perCpu: false,

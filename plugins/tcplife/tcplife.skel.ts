@@ -60,7 +60,7 @@ export class LifeCursor extends StructCursor implements Life {
 }
 
 export const skeleton = {
-  hash: "2954323ee0748909",
+  hash: "8d85ab47e4e07abf",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",
@@ -99,6 +99,6 @@ export const skeleton = {
       key: U32Cursor,
       value: LifeCursor,
     } as TableRecords<Value, Life>,
-    sweep: { kind: "rows", size: 536, record: ConnRecordCursor } as RowRecords<ConnRecord>,
+    sweep: { kind: "rows", size: 544, record: ConnRecordCursor } as RowRecords<ConnRecord>,
   },
 } as const;

@@ -24,6 +24,8 @@ struct counters {
 	u64 lost_retransmits;
 	u64 suppressed_retransmits;
 	u64 overflows;
+	/* Segments that no program was shown, as the socket's own count proves at the next one. */
+	u64 unseen_retransmits;
 };
 EXPORT_COUNTERS(struct counters);
 
@@ -249,6 +251,17 @@ static __always_inline void read_interface(struct attempt *a, const struct sock 
 	BPF_CORE_READ_INTO(&a->interface, dev, name);
 }
 
+/* The socket has counted the segments of this attempt already. */
+static __always_inline void count_unseen(struct conn *c, const struct tcp_sock *tp, u32 segments)
+{
+	u32 unseen = tp->total_retrans - segments - c->retransmits;
+
+	/* After connect(AF_UNSPEC) the socket counts from 0. */
+	if ((s32)unseen > 0)
+		COUNT_MANY(unseen_retransmits, unseen);
+	c->retransmits = tp->total_retrans;
+}
+
 static __always_inline void on_segment(struct sock *sk, const struct sk_buff *skb, s32 error,
 				       bool is_nested)
 {
@@ -264,6 +277,13 @@ static __always_inline void on_segment(struct sock *sk, const struct sk_buff *sk
 	c = blank(is_nested ? SCRATCH_SKB_NESTED : SCRATCH_SKB);
 	if (!tp || !c)
 		return;
+	a.error = error;
+	if (!made_no_segment(error)) {
+		a.segments = BPF_CORE_READ(cb, tcp_gso_segs);
+		a.bytes = skb->len;
+	}
+	if (known)
+		count_unseen(known, tp, a.segments);
 	if (known)
 		*c = *known;
 	else
@@ -274,13 +294,8 @@ static __always_inline void on_segment(struct sock *sk, const struct sk_buff *sk
 		return;
 	a.state = sk->__sk_common.skc_state;
 	a.type = type_of(&tp->inet_conn, a.state);
-	a.error = error;
 	a.sequence = BPF_CORE_READ(cb, seq);
 	a.flags = BPF_CORE_READ_BITFIELD_PROBED(cb, tcp_flags);
-	if (!made_no_segment(error)) {
-		a.segments = BPF_CORE_READ(cb, tcp_gso_segs);
-		a.bytes = skb->len;
-	}
 	read_interface(&a, sk);
 	sum(c, &a);
 	submit_retransmit(c, &a, tp);
@@ -309,13 +324,18 @@ int BPF_PROG(on_synack, struct sock *sk, struct request_sock *request)
 		.flags = TCPHDR_SYN | TCPHDR_ACK,
 	};
 	struct conn *listener, *c;
+	struct tcp_sock *tp;
 
 	listener = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	if (listener && listener->excluded)
 		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
 	c = blank(SCRATCH_SYNACK);
-	if (!c)
+	if (!tp || !c)
 		return 0;
+	/* With Fast Open it is the connection's own socket, which counts its SYN-ACKs. */
+	if (listener)
+		listener->retransmits = tp->total_retrans;
 	if (listener) {
 		c->owner = listener->owner;
 		c->owner_source = OWNER_LISTENER;

@@ -3,6 +3,7 @@ import { statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { native } from "../../native/index.ts";
 import { type Agent, type Row, startAgent } from "../../test/support/agent.ts";
+import { watch as watchHere } from "../../test/support/engine.ts";
 import { type Netns, needsRoot } from "../../test/support/netns.ts";
 import { addresses, type Pair, pair } from "../../test/support/topology.ts";
 import { build, one, run, start } from "../../test/support/workload.ts";
@@ -147,6 +148,40 @@ describe("tcpretrans", () => {
       moved["Tcp.RetransSegs"],
     );
     assert.ok(bytes >= 1000 * (sums.fast ?? 0));
+  });
+
+  it("counts what the kernel did not show, by the socket's own count at the next retransmission", async () => {
+    await using net = await pair();
+    await using seen = await watchHere(["tcpretrans"], { "filter.include.netns": String(inode(net.a)) });
+    const { object } = seen.engine.runners[0]!.loaded;
+    const hasResult = native.tracepointArity("tcp_retransmit_skb") >= 3;
+    const programs = hasResult
+      ? ["on_attempt", "on_attempt_nested"]
+      : ["on_retransmit", "on_retransmit_nested"];
+    await using running = await start(net.a, "held", {
+      ...{ server: net.b, address: addresses.b, up: 1000, later: 2000 },
+    });
+    await running.until("opened");
+    const sent = async () => (await net.a.counters())["Tcp.RetransSegs"] ?? 0;
+    const before = await sent();
+    const more = async (count: number) => {
+      for (const begun = await sent(); (await sent()) < begun + count; ) await sleep(5);
+    };
+    const rule = await net.b.rule("input", "meta l4proto tcp", "drop");
+    running.goOn();
+    await more(1);
+    for (const program of programs) object.detach(program);
+    await more(2);
+    for (const program of programs) object.attach(program);
+    await more(1);
+    await rule.remove();
+    await running.done();
+    const [metric] = (await seen.collect()).filter(({ spec }) => spec.name === "wirespan.tcp.retransmits");
+    const reported = metric!.points.reduce((sum, { value }) => sum + Number(value), 0);
+    const made = (await sent()) - before;
+    const hidden = seen.engine.unseen;
+    assert.ok(hidden >= 2, `${hidden} unseen`);
+    assert.equal(reported + hidden, made);
   });
 
   it("reports retransmitted SYNs and SYN-ACKs, each with its owner", async () => {

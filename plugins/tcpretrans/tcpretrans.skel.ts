@@ -103,7 +103,7 @@ export interface Retransmit {
 }
 
 export class RetransmitCursor extends StructCursor implements Retransmit {
-  static readonly fields: Fields = { connection: { at: 0, fields: ConnRecordCursor.fields }, attempt: { at: 536, fields: AttemptCursor.fields }, happenedAt: { at: 584, is: "u64" }, suppressed: { at: 592, is: "u64" } };
+  static readonly fields: Fields = { connection: { at: 0, fields: ConnRecordCursor.fields }, attempt: { at: 544, fields: AttemptCursor.fields }, happenedAt: { at: 592, is: "u64" }, suppressed: { at: 600, is: "u64" } };
   readonly #connection = new ConnRecordCursor();
   get connection(): ConnRecord {
     this.#connection.at(this.$words, this.$bytes, this.$at);
@@ -111,14 +111,14 @@ export class RetransmitCursor extends StructCursor implements Retransmit {
   }
   readonly #attempt = new AttemptCursor();
   get attempt(): Attempt {
-    this.#attempt.at(this.$words, this.$bytes, this.$at + 536);
+    this.#attempt.at(this.$words, this.$bytes, this.$at + 544);
     return this.#attempt;
   }
   get happenedAt(): number {
-    return this.$words[((this.$at + 584) >> 2)]! + this.$words[((this.$at + 584) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 592) >> 2)]! + this.$words[((this.$at + 592) >> 2) + 1]! * 4294967296;
   }
   get suppressed(): number {
-    return this.$words[((this.$at + 592) >> 2)]! + this.$words[((this.$at + 592) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 600) >> 2)]! + this.$words[((this.$at + 600) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -154,7 +154,7 @@ export class TotalKeyCursor extends StructCursor implements TotalKey {
 }
 
 export const skeleton = {
-  hash: "b5e86bd4fcb9cd8d",
+  hash: "a16aa4b5e2b32bb4",
   programs: {
     on_attempt: "tp_btf/tcp_retransmit_skb",
     on_attempt_nested: "tp_btf/tcp_retransmit_skb",
@@ -172,7 +172,7 @@ export const skeleton = {
     plugin_bit: {"kind":"int","size":4,"signed":false},
     plugin_filter: filterLayout,
   },
-  counters: ["seen_retransmits","lost_retransmits","suppressed_retransmits","overflows"],
+  counters: ["seen_retransmits","lost_retransmits","suppressed_retransmits","overflows","unseen_retransmits"],
   records: {
     flows: {
       kind: "table",
@@ -189,7 +189,7 @@ export const skeleton = {
       key: U32Cursor,
       value: TotalCursor,
     } as TableRecords<Value, Total>,
-    retransmits: { kind: "ring", size: 600, record: RetransmitCursor } as RingRecords<Retransmit>,
+    retransmits: { kind: "ring", size: 608, record: RetransmitCursor } as RingRecords<Retransmit>,
     totals: {
       kind: "table",
       perCpu: false,

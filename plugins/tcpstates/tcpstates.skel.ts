@@ -15,27 +15,27 @@ export interface Change {
 }
 
 export class ChangeCursor extends StructCursor implements Change {
-  static readonly fields: Fields = { connection: { at: 0, fields: ConnRecordCursor.fields }, changedAt: { at: 536, is: "u64" }, duration: { at: 544, is: "u64" }, oldState: { at: 552, is: "u32" }, newState: { at: 556, is: "u32" }, context: { at: 560, fields: ActorCursor.fields } };
+  static readonly fields: Fields = { connection: { at: 0, fields: ConnRecordCursor.fields }, changedAt: { at: 544, is: "u64" }, duration: { at: 552, is: "u64" }, oldState: { at: 560, is: "u32" }, newState: { at: 564, is: "u32" }, context: { at: 568, fields: ActorCursor.fields } };
   readonly #connection = new ConnRecordCursor();
   get connection(): ConnRecord {
     this.#connection.at(this.$words, this.$bytes, this.$at);
     return this.#connection;
   }
   get changedAt(): number {
-    return this.$words[((this.$at + 536) >> 2)]! + this.$words[((this.$at + 536) >> 2) + 1]! * 4294967296;
-  }
-  get duration(): number {
     return this.$words[((this.$at + 544) >> 2)]! + this.$words[((this.$at + 544) >> 2) + 1]! * 4294967296;
   }
+  get duration(): number {
+    return this.$words[((this.$at + 552) >> 2)]! + this.$words[((this.$at + 552) >> 2) + 1]! * 4294967296;
+  }
   get oldState(): number {
-    return this.$words[((this.$at + 552) >> 2)]!;
+    return this.$words[((this.$at + 560) >> 2)]!;
   }
   get newState(): number {
-    return this.$words[((this.$at + 556) >> 2)]!;
+    return this.$words[((this.$at + 564) >> 2)]!;
   }
   readonly #context = new ActorCursor();
   get context(): Actor {
-    this.#context.at(this.$words, this.$bytes, this.$at + 560);
+    this.#context.at(this.$words, this.$bytes, this.$at + 568);
     return this.#context;
   }
 }
@@ -71,7 +71,7 @@ export class PopulationCursor extends StructCursor implements Population {
 }
 
 export const skeleton = {
-  hash: "7a976a0a2375d437",
+  hash: "422bab808b7916d5",
   programs: {
     on_change: "tp_btf/inet_sock_set_state",
     on_change_found: "iter/bpf_sk_storage_map",
@@ -92,7 +92,7 @@ export const skeleton = {
   counters: ["seen_changes","lost_changes","overflows"],
   links: {"on_change":31,"sweep":1},
   records: {
-    changes: { kind: "ring", size: 584, record: ChangeCursor } as RingRecords<Change>,
+    changes: { kind: "ring", size: 592, record: ChangeCursor } as RingRecords<Change>,
     dwells: {
       kind: "table",
       perCpu: false,

@@ -27,17 +27,17 @@ export interface Flow {
 }
 
 export class FlowCursor extends StructCursor implements Flow {
-  static readonly fields: Fields = { conn: { at: 0, fields: ConnCursor.fields }, sentBytes: { at: 368, is: "u64" }, receivedBytes: { at: 376, is: "u64" } };
+  static readonly fields: Fields = { conn: { at: 0, fields: ConnCursor.fields }, sentBytes: { at: 376, is: "u64" }, receivedBytes: { at: 384, is: "u64" } };
   readonly #conn = new ConnCursor();
   get conn(): Conn {
     this.#conn.at(this.$words, this.$bytes, this.$at);
     return this.#conn;
   }
   get sentBytes(): number {
-    return this.$words[((this.$at + 368) >> 2)]! + this.$words[((this.$at + 368) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 376) >> 2)]! + this.$words[((this.$at + 376) >> 2) + 1]! * 4294967296;
   }
   get receivedBytes(): number {
-    return this.$words[((this.$at + 376) >> 2)]! + this.$words[((this.$at + 376) >> 2) + 1]! * 4294967296;
+    return this.$words[((this.$at + 384) >> 2)]! + this.$words[((this.$at + 384) >> 2) + 1]! * 4294967296;
   }
 }
 
@@ -101,7 +101,7 @@ export class RestCursor extends StructCursor implements Rest {
 }
 
 export const skeleton = {
-  hash: "3c2f3fb820ff485a",
+  hash: "5da5391d39dd49bb",
   programs: {
     on_close: "tp_btf/inet_sock_set_state",
     on_close_found: "iter/bpf_sk_storage_map",
@@ -141,6 +141,6 @@ export const skeleton = {
       key: U32Cursor,
       value: RestCursor,
     } as TableRecords<Value, Rest>,
-    sweep: { kind: "rows", size: 384, record: FlowCursor } as RowRecords<Flow>,
+    sweep: { kind: "rows", size: 392, record: FlowCursor } as RowRecords<Flow>,
   },
 } as const;

@@ -145,6 +145,8 @@ struct conn {
 	u32 doubtful_rtt_us;
 	/* Segments lost by the socket's earlier connections: the kernel does not reset that counter. */
 	u32 lost_before;
+	/* Segments that the socket has retransmitted, as of the last that tcpretrans, which writes it, has seen. */
+	u32 retransmits;
 	/* Name of the interface that it is bound to, if its packets leave through that one. */
 	char interface[16];
 	/* The last sweep for rows without a socket that found its socket. */

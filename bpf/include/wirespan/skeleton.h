@@ -24,7 +24,10 @@
 /* A program that joins a chain (core/bridge/tail-chain.ts), and which of its kinds of event it wants, one bit each. */
 #define CHAIN_LINK(program, wants) char(*const chain_link_##program)[wants] SEC(".export") = 0
 
-/* The object's own counters: u64 fields, per CPU, exported as internal metrics of the agent. */
+/*
+ * The object's own counters: u64 fields, per CPU, exported as internal metrics of the agent. Those named `unseen_...`
+ * count events that no program was shown.
+ */
 #define EXPORT_COUNTERS(record)                               \
 	struct {                                              \
 		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);      \
@@ -40,9 +43,10 @@
 	}
 
 /* Atomic although per CPU: an interrupt may run the program, or its nested twin, meanwhile. */
-#define COUNT(field)                                                \
-	do {                                                        \
-		typeof(counters_of()) counters_ = counters_of();    \
-		if (counters_)                                      \
-			__sync_fetch_and_add(&counters_->field, 1); \
+#define COUNT_MANY(field, number)                                        \
+	do {                                                             \
+		typeof(counters_of()) counters_ = counters_of();         \
+		if (counters_)                                           \
+			__sync_fetch_and_add(&counters_->field, number); \
 	} while (0)
+#define COUNT(field) COUNT_MANY(field, 1)

@@ -289,13 +289,14 @@ export interface Conn {
   readonly enteredAt: number;
   readonly doubtfulRttUs: number;
   readonly lostBefore: number;
+  readonly retransmits: number;
   readonly interface: string;
   readonly round: number;
   readonly counted: number;
 }
 
 export class ConnCursor extends StructCursor implements Conn {
-  static readonly fields: Fields = { cookie: { at: 0, is: "u64" }, netnsCookie: { at: 8, is: "u64" }, openedAt: { at: 16, is: "u64" }, establishedAt: { at: 24, is: "u64" }, acceptedAt: { at: 32, is: "u64" }, closedAt: { at: 40, is: "u64" }, ends: { at: 48, fields: EndpointsCursor.fields }, owner: { at: 96, fields: TaskCursor.fields }, user: { at: 160, fields: ActorCursor.fields }, closer: { at: 184, fields: ActorCursor.fields }, acceptor: { at: 208, fields: ActorCursor.fields }, direction: { at: 232, names: directionNames }, ownerSource: { at: 236, names: ownerSourceNames }, closeReason: { at: 240, names: closeReasonNames }, error: { at: 244, is: "u32" }, netns: { at: 248, is: "u32" }, ownIsn: { at: 252, is: "u32" }, peerIsn: { at: 256, is: "u32" }, handshakeRetransmits: { at: 260, is: "u32" }, acceptFd: { at: 264, is: "i32" }, wantedConnection: { at: 268, is: "u32" }, wantedConnect: { at: 272, is: "u32" }, wantedAccept: { at: 276, is: "u32" }, promised: { at: 280, is: "u32" }, emittedConnection: { at: 284, is: "bool" }, emittedConnect: { at: 285, is: "bool" }, queued: { at: 286, is: "bool" }, beforeStart: { at: 287, is: "bool" }, begunUnseen: { at: 288, is: "bool" }, endedUnseen: { at: 289, is: "bool" }, foundEnd: { at: 290, is: "bool" }, peerIsHere: { at: 291, is: "bool" }, openerIsPromised: { at: 292, is: "bool" }, fastopen: { at: 293, is: "bool" }, excluded: { at: 294, is: "bool" }, hasTuple: { at: 295, is: "bool" }, isNested: { at: 296, is: "bool" }, unreadSends: { at: 297, is: "u8" }, unreadSegments: { at: 298, is: "u8" }, unreadTables: { at: 299, is: "u8" }, oldState: { at: 300, is: "u16" }, state: { at: 302, is: "u16" }, keptAlways: { at: 304, is: "bool" }, simultaneous: { at: 305, is: "bool" }, enteredState: { at: 306, is: "u16" }, life: { at: 308, is: "u16" }, sentBefore: { at: 312, is: "u64" }, receivedBefore: { at: 320, is: "u64" }, enteredAt: { at: 328, is: "u64" }, doubtfulRttUs: { at: 336, is: "u32" }, lostBefore: { at: 340, is: "u32" }, interface: { at: 344, is: "text", size: 16 }, round: { at: 360, is: "u32" }, counted: { at: 364, is: "u32" } };
+  static readonly fields: Fields = { cookie: { at: 0, is: "u64" }, netnsCookie: { at: 8, is: "u64" }, openedAt: { at: 16, is: "u64" }, establishedAt: { at: 24, is: "u64" }, acceptedAt: { at: 32, is: "u64" }, closedAt: { at: 40, is: "u64" }, ends: { at: 48, fields: EndpointsCursor.fields }, owner: { at: 96, fields: TaskCursor.fields }, user: { at: 160, fields: ActorCursor.fields }, closer: { at: 184, fields: ActorCursor.fields }, acceptor: { at: 208, fields: ActorCursor.fields }, direction: { at: 232, names: directionNames }, ownerSource: { at: 236, names: ownerSourceNames }, closeReason: { at: 240, names: closeReasonNames }, error: { at: 244, is: "u32" }, netns: { at: 248, is: "u32" }, ownIsn: { at: 252, is: "u32" }, peerIsn: { at: 256, is: "u32" }, handshakeRetransmits: { at: 260, is: "u32" }, acceptFd: { at: 264, is: "i32" }, wantedConnection: { at: 268, is: "u32" }, wantedConnect: { at: 272, is: "u32" }, wantedAccept: { at: 276, is: "u32" }, promised: { at: 280, is: "u32" }, emittedConnection: { at: 284, is: "bool" }, emittedConnect: { at: 285, is: "bool" }, queued: { at: 286, is: "bool" }, beforeStart: { at: 287, is: "bool" }, begunUnseen: { at: 288, is: "bool" }, endedUnseen: { at: 289, is: "bool" }, foundEnd: { at: 290, is: "bool" }, peerIsHere: { at: 291, is: "bool" }, openerIsPromised: { at: 292, is: "bool" }, fastopen: { at: 293, is: "bool" }, excluded: { at: 294, is: "bool" }, hasTuple: { at: 295, is: "bool" }, isNested: { at: 296, is: "bool" }, unreadSends: { at: 297, is: "u8" }, unreadSegments: { at: 298, is: "u8" }, unreadTables: { at: 299, is: "u8" }, oldState: { at: 300, is: "u16" }, state: { at: 302, is: "u16" }, keptAlways: { at: 304, is: "bool" }, simultaneous: { at: 305, is: "bool" }, enteredState: { at: 306, is: "u16" }, life: { at: 308, is: "u16" }, sentBefore: { at: 312, is: "u64" }, receivedBefore: { at: 320, is: "u64" }, enteredAt: { at: 328, is: "u64" }, doubtfulRttUs: { at: 336, is: "u32" }, lostBefore: { at: 340, is: "u32" }, retransmits: { at: 344, is: "u32" }, interface: { at: 348, is: "text", size: 16 }, round: { at: 364, is: "u32" }, counted: { at: 368, is: "u32" } };
   get cookie(): number {
     return this.$words[((this.$at) >> 2)]! + this.$words[((this.$at) >> 2) + 1]! * 4294967296;
   }
@@ -459,14 +460,17 @@ export class ConnCursor extends StructCursor implements Conn {
   get lostBefore(): number {
     return this.$words[((this.$at + 340) >> 2)]!;
   }
+  get retransmits(): number {
+    return this.$words[((this.$at + 344) >> 2)]!;
+  }
   get interface(): string {
-    return decodeCString16(this.$words, this.$bytes, this.$at + 344);
+    return decodeCString16(this.$words, this.$bytes, this.$at + 348);
   }
   get round(): number {
-    return this.$words[((this.$at + 360) >> 2)]!;
+    return this.$words[((this.$at + 364) >> 2)]!;
   }
   get counted(): number {
-    return this.$words[((this.$at + 364) >> 2)]!;
+    return this.$words[((this.$at + 368) >> 2)]!;
   }
 }
 
@@ -547,7 +551,7 @@ export interface ConnRecord {
 }
 
 export class ConnRecordCursor extends StructCursor implements ConnRecord {
-  static readonly fields: Fields = { span: { at: 0, names: spanNames }, wanted: { at: 4, is: "u32" }, contexts: { at: 8, is: "u32" }, traceId: { at: 12, is: "array", size: 16 }, spanId: { at: 28, is: "array", size: 8 }, parentSpanId: { at: 36, is: "array", size: 8 }, connectionSpanId: { at: 44, is: "array", size: 8 }, context: { at: 52, fields: ContextCursor.fields }, conn: { at: 96, fields: ConnCursor.fields }, traffic: { at: 464, fields: TrafficCursor.fields } };
+  static readonly fields: Fields = { span: { at: 0, names: spanNames }, wanted: { at: 4, is: "u32" }, contexts: { at: 8, is: "u32" }, traceId: { at: 12, is: "array", size: 16 }, spanId: { at: 28, is: "array", size: 8 }, parentSpanId: { at: 36, is: "array", size: 8 }, connectionSpanId: { at: 44, is: "array", size: 8 }, context: { at: 52, fields: ContextCursor.fields }, conn: { at: 96, fields: ConnCursor.fields }, traffic: { at: 472, fields: TrafficCursor.fields } };
   get span(): Span {
     return spanNames[this.$words[((this.$at) >> 2)]!]!;
   }
@@ -585,7 +589,7 @@ export class ConnRecordCursor extends StructCursor implements ConnRecord {
   }
   readonly #traffic = new TrafficCursor();
   get traffic(): Traffic {
-    this.#traffic.at(this.$words, this.$bytes, this.$at + 464);
+    this.#traffic.at(this.$words, this.$bytes, this.$at + 472);
     return this.#traffic;
   }
 }
