@@ -34,30 +34,31 @@ export class ServiceManager {
 
   /** Everything is attached. From now on the manager gets watchdog notifications in time, until the process ends. */
   ready(status: () => Status): void {
-    this.#tell("READY=1", () => `STATUS=${inOneLine(status())}`);
-    if (this.#watchdogMs !== undefined) setInterval(() => this.#tell("WATCHDOG=1"), this.#watchdogMs).unref();
+    this.#notify("READY=1", () => `STATUS=${inOneLine(status())}`);
+    if (this.#watchdogMs !== undefined)
+      setInterval(() => this.#notify("WATCHDOG=1"), this.#watchdogMs).unref();
   }
 
   status(status: () => Status): void {
-    this.#tell(() => `STATUS=${inOneLine(status())}`);
+    this.#notify(() => `STATUS=${inOneLine(status())}`);
   }
 
   /** Runs a reload between the messages that it has begun and that it has ended, whatever its result. */
   async whileReloading<T>(reload: () => Promise<T>): Promise<T> {
-    this.#tell("RELOADING=1", `MONOTONIC_USEC=${monotonic()}`);
+    this.#notify("RELOADING=1", `MONOTONIC_USEC=${monotonic()}`);
     try {
       return await reload();
     } finally {
-      this.#tell("READY=1");
+      this.#notify("READY=1");
     }
   }
 
   stopping(): void {
-    this.#tell("STOPPING=1");
+    this.#notify("STOPPING=1");
   }
 
   /** What takes long to make is a function, called only if a manager listens. */
-  #tell(...lines: readonly (string | (() => string))[]): void {
+  #notify(...lines: readonly (string | (() => string))[]): void {
     if (this.#socket === undefined) return;
     const text = lines.map((line) => (typeof line === "string" ? line : line())).join("\n");
     try {

@@ -161,7 +161,7 @@ __noinline int read_records(struct carrier *c, struct earlier *earlier,
 	return found;
 }
 
-/* The context ends where messages begin that were not shown. For HTTP/2, the frames tell. */
+/* The context ends where messages begin that were not shown. With HTTP/2, the frames show it. */
 static __noinline int end_at_gap(struct message *m, struct carrier *c)
 {
 	const struct entry nobodys = {

@@ -4,7 +4,7 @@
 /*
  * Requests that an application hands to OpenSSL. A request's context is noted while SSL_write runs, and belongs to the
  * message that the same thread sends meanwhile and that begins with the request's TLS record. What OpenSSL encrypts into
- * memory, and the application sends after the call, has no context: only the time would tell.
+ * memory, and the application sends after the call, has no context: only its time could show whose it is.
  */
 #include "http1.h"
 #include "table.h"

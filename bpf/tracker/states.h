@@ -6,7 +6,7 @@
 #include "syn.h"
 
 /* Resets the row of a socket that is reused, to connect again or to listen. */
-static __always_inline void begin_anew(struct conn *c, const struct tcp_sock *tp)
+static __always_inline void reset_conn(struct conn *c, const struct tcp_sock *tp)
 {
 	u32 life = c->life + (c->direction != DIRECTION_UNKNOWN);
 
@@ -39,7 +39,7 @@ static __always_inline struct conn *on_syn_sent(struct sock *sk)
 		return NULL;
 	}
 	leave_unclosed(c);
-	begin_anew(c, tp);
+	reset_conn(c, tp);
 	count_opened(c);
 	c->cookie = bpf_get_socket_cookie(sk);
 	c->opened_at = bpf_ktime_get_boot_ns();
@@ -67,7 +67,7 @@ static __always_inline struct conn *on_listen(struct sock *sk)
 		return NULL;
 	}
 	leave_unclosed(c);
-	begin_anew(c, tp);
+	reset_conn(c, tp);
 	/* 0 for a listener that is older than the agent. */
 	c->opened_at = bpf_ktime_get_boot_ns();
 	c->cookie = bpf_get_socket_cookie(sk);

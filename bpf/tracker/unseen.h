@@ -45,7 +45,7 @@ static __always_inline bool claim_beginning(struct conn *c, const struct tcp_soc
 	if (ended_at) {
 		if (__sync_val_compare_and_swap(&c->closed_at, ended_at, 0) != ended_at)
 			return false;
-		begin_anew(c, tp);
+		reset_conn(c, tp);
 		return true;
 	}
 	if (__sync_val_compare_and_swap(&c->counted, 0, 1))

@@ -76,7 +76,6 @@ describe("events that the kernel does not show", () => {
     netns = await Netns.create();
     seen = await watch(["tcplife", "tcptop", "tcpdrop"], {
       "filter.include.netns": String(inodeOf(netns)),
-      "ring.core": "64MiB",
     });
     puppet = await start(netns, "puppet");
   });

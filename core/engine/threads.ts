@@ -119,14 +119,14 @@ export class Threads {
     try {
       const variable = this.#find(image);
       if (variable === "gone") this.#forget(image);
-      else this.#tell(image, variable);
+      else this.#publish(image, variable);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === "ENOENT" || code === "ESRCH") {
         this.#forget(image);
         return;
       }
-      this.#tell(image, undefined);
+      this.#publish(image, undefined);
       this.#count(image, message);
       // It belongs to another user, permanently.
       if (code === "EACCES" || code === "EPERM") image.due = image.pause = longestPause;
@@ -164,7 +164,7 @@ export class Threads {
     return findThreadVariable(space, mappings, programHeadersOf(readFileSync(`${folder}/auxv`)));
   }
 
-  #tell(image: Image, variable: ThreadVariable | undefined): void {
+  #publish(image: Image, variable: ThreadVariable | undefined): void {
     const row = variable && JSON.stringify(variable);
     if (row === image.row) return;
     const { variables, announce } = this.#options;
@@ -184,7 +184,7 @@ export class Threads {
 
   #forget(image: Image | undefined): void {
     if (!image) return;
-    this.#tell(image, undefined);
+    this.#publish(image, undefined);
     this.#images.delete(image.pid);
   }
 }

@@ -40,7 +40,7 @@ class Listener {
     return queue_.has_value();
   }
 
-  void Tell(std::unique_ptr<Message> message) {
+  void Send(std::unique_ptr<Message> message) {
     const std::lock_guard lock(mutex_);
     if (!queue_) return;
     const napi_status status = queue_->NonBlockingCall(message.get(), &Listener::Deliver);
@@ -83,13 +83,13 @@ std::string Format(const char* format, va_list arguments) {
 
 int Print(libbpf_print_level level, const char* format, va_list arguments) {
   const bool collect = collecting && level == LIBBPF_WARN;
-  const bool tell = listener.present();
-  if (!collect && !tell) return 0;
+  const bool forward = listener.present();
+  if (!collect && !forward) return 0;
   std::string text = Format(format, arguments);
   if (collect) collecting->Add(text);
-  if (tell) {
+  if (forward) {
     if (text.ends_with('\n')) text.pop_back();
-    listener.Tell(std::make_unique<Message>(level, std::move(text)));
+    listener.Send(std::make_unique<Message>(level, std::move(text)));
   }
   return 0;
 }

@@ -127,7 +127,7 @@ static __always_inline void submit_drop(void *ctx, const struct dropped *d,
 }
 
 /* A drop that is reported in requests' traces. */
-struct told {
+struct report {
 	struct places places;
 	void *ctx;
 	const struct dropped *dropped;
@@ -137,18 +137,19 @@ struct told {
 	u32 reason;
 };
 
-static long tell_request(u32 place, struct told *t)
+static long report_in_trace(u32 place, struct report *report)
 {
 	struct drop *r;
 
-	if (!has_place(&t->places, place))
+	if (!has_place(&report->places, place))
 		return 0;
 	r = RESERVE_IN_TRACE(&drops, sizeof(*r));
 	if (!r)
 		return 0;
-	fill_drop(t->ctx, r, t->dropped, t->at, t->skb, t->location, t->reason);
-	SUBMIT_IN_TRACE(&drops, r, t->at->sk, place, IN_TRACE_DROP,
-			IN_TRACE_EVENT(t->dropped->packet.sequence, bpf_jiffies64()));
+	fill_drop(report->ctx, r, report->dropped, report->at, report->skb, report->location,
+		  report->reason);
+	SUBMIT_IN_TRACE(&drops, r, report->at->sk, place, IN_TRACE_DROP,
+			IN_TRACE_EVENT(report->dropped->packet.sequence, bpf_jiffies64()));
 	return 0;
 }
 
@@ -157,7 +158,7 @@ static __always_inline void submit_in_trace(void *ctx, const struct dropped *d,
 					    const struct drop_site *at, const struct sk_buff *skb,
 					    void *location, u32 reason)
 {
-	struct told told = {
+	struct report report = {
 		.ctx = ctx,
 		.dropped = d,
 		.at = at,
@@ -166,9 +167,9 @@ static __always_inline void submit_in_trace(void *ctx, const struct dropped *d,
 		.reason = reason,
 	};
 
-	if (contexts_at(&told.places, at->sk, d->packet.sequence, d->packet.payload,
+	if (contexts_at(&report.places, at->sk, d->packet.sequence, d->packet.payload,
 			d->way == WAY_RECEIVE))
-		IN_EACH(tell_request, &told);
+		IN_EACH(report_in_trace, &report);
 }
 
 static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *location, u32 reason,

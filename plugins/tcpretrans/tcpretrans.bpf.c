@@ -178,7 +178,7 @@ static __always_inline void submit_retransmit(const struct conn *c, const struct
 }
 
 /* A retransmission that is reported in requests' traces. */
-struct told {
+struct report {
 	struct places places;
 	struct sock *sk;
 	const struct conn *conn;
@@ -186,21 +186,22 @@ struct told {
 	const struct tcp_sock *tp;
 };
 
-static long tell_request(u32 place, struct told *t)
+static long report_in_trace(u32 place, struct report *report)
 {
 	struct retransmit *r;
 
-	if (!has_place(&t->places, place))
+	if (!has_place(&report->places, place))
 		return 0;
 	r = RESERVE_IN_TRACE(&retransmits, sizeof(*r));
 	if (!r)
 		return 0;
-	r->attempt = *t->attempt;
+	r->attempt = *report->attempt;
 	r->happened_at = bpf_ktime_get_boot_ns();
 	r->suppressed = 0;
-	read_record(&r->connection, SPAN_CONNECTION, t->conn, t->tp, t->attempt->state);
-	SUBMIT_IN_TRACE(&retransmits, r, t->sk, place, IN_TRACE_RETRANSMIT,
-			IN_TRACE_EVENT(t->attempt->sequence, t->tp->total_retrans));
+	read_record(&r->connection, SPAN_CONNECTION, report->conn, report->tp,
+		    report->attempt->state);
+	SUBMIT_IN_TRACE(&retransmits, r, report->sk, place, IN_TRACE_RETRANSMIT,
+			IN_TRACE_EVENT(report->attempt->sequence, report->tp->total_retrans));
 	return 0;
 }
 
@@ -208,10 +209,10 @@ static long tell_request(u32 place, struct told *t)
 static __always_inline void submit_in_trace(struct sock *sk, const struct conn *c,
 					    const struct attempt *a, const struct tcp_sock *tp)
 {
-	struct told told = { .sk = sk, .conn = c, .attempt = a, .tp = tp };
+	struct report report = { .sk = sk, .conn = c, .attempt = a, .tp = tp };
 
-	if (contexts_at(&told.places, sk, a->sequence, a->bytes, false))
-		IN_EACH(tell_request, &told);
+	if (contexts_at(&report.places, sk, a->sequence, a->bytes, false))
+		IN_EACH(report_in_trace, &report);
 }
 
 /*

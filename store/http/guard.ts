@@ -96,7 +96,7 @@ const owners = new WeakMap<Socket, number>();
 
 /**
  * The user who owns the other end of a loopback connection, according to /proc/net/tcp and tcp6; undefined if it is
- * not found there, for example because it is in another network namespace. Ports alone do not tell: another user can
+ * not found there, for example because it is in another network namespace. Ports alone are not enough: another user can
  * bind a port that is in use at another loopback address.
  */
 export function userOf(socket: Socket): number | undefined {

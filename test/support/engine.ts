@@ -45,6 +45,8 @@ function configOf(plugins: readonly Plugin[], settings: Values): Config {
   const flags = Object.entries({
     // Takes the verifier longer than everything else, and few tests need it.
     ...{ strict: "true", "log.level": "error", "correlate.enabled": "false" },
+    // Room for the largest burst: this process, which makes the workload too, may read late.
+    "ring.core": "32MiB",
     ...settings,
   });
   return loadConfig({
@@ -117,12 +119,24 @@ export class Watch implements AsyncDisposable {
       look += PATIENCE;
     }
     const seconds = ((performance.now() - begun) / 1000).toFixed();
-    throw new Error(`no ${what} in ${seconds} s; ${this.spans.length} spans, ${this.events.length} events`);
+    const counted = `${this.spans.length} spans, ${this.events.length} events`;
+    throw new Error(`no ${what} in ${seconds} s; ${counted}, lost: ${JSON.stringify(this.#lost())}`);
   }
 
   async #countUnseen(settled: boolean): Promise<number> {
     if (settled) await this.engine.settle();
     return this.engine.unseen + (this.engine.correlation?.unread.unseen ?? 0);
+  }
+
+  /** What the programs counted as lost, by owner and counter. */
+  #lost(): Readonly<Record<string, number>> {
+    return Object.fromEntries(
+      Object.entries(countersOf(this.engine.readers)).flatMap(([owner, counters]) =>
+        Object.entries(counters)
+          .filter(([name, count]) => name.startsWith("lost_") && count > 0)
+          .map(([name, count]) => [`${owner} ${name}`, count]),
+      ),
+    );
   }
 
   collect(): Promise<readonly Metric[]> {

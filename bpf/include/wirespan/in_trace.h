@@ -230,8 +230,8 @@ static __always_inline bool has_place(const struct places *places, u32 i)
 	return bits & 1;
 }
 
-/* Calls `tell(place, argument)` for each of the places. */
-#define IN_EACH(tell, argument) bpf_loop(PLACES, tell, argument, 0)
+/* Calls `report(place, argument)` for each of the places. */
+#define IN_EACH(report, argument) bpf_loop(PLACES, report, argument, 0)
 
 static __always_inline struct entry *context_at(struct sock *sk, u32 place)
 {

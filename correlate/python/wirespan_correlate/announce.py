@@ -1,4 +1,4 @@
-"""Tells the kernel program where a thread's table is: its header, written to a connection to oneself.
+"""Announces a thread's table to the kernel program: its header, written to a connection to oneself.
 
 The connection is made of the C type that `socket.socket` extends, so no hook sees it. It is one for the
 whole process and stays open; each thread writes its own table's header to it, again every 10 seconds, as
