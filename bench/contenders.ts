@@ -100,11 +100,21 @@ export function ours(name: string, plugins: readonly string[]): Contender {
   };
 }
 
+/** What /proc shows of a descriptor; empty if it was closed meanwhile. */
+function infoOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw error;
+  }
+}
+
 /** Run statistics of the BPF programs that a process holds, as its descriptors tell them. */
 function programsHeldBy(pid: number): Runs[] {
   const folder = `/proc/${pid}/fdinfo`;
   return readdirSync(folder).flatMap((fd) => {
-    const info = readFileSync(join(folder, fd), "utf8");
+    const info = infoOf(join(folder, fd));
     const [, ns] = /^run_time_ns:\s*(\d+)$/m.exec(info) ?? [];
     const [, count] = /^run_cnt:\s*(\d+)$/m.exec(info) ?? [];
     return ns === undefined ? [] : [{ hook: "", count: Number(count), ns: Number(ns) }];

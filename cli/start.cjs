@@ -38,8 +38,10 @@ function earlier(digest) {
 
 /** Source and code must not stay in memory: 3 MB. */
 function compile() {
-  const source = readFileSync(file, "utf8").replace(/^#!/, "//");
-  const digest = digestOf(source);
+  const bytes = readFileSync(file);
+  const digest = digestOf(bytes);
+  // esbuild writes ASCII.
+  const source = bytes.toString("latin1").replace(/^#!/, "//");
   const code = folder === "" ? undefined : earlier(digest);
   const script = new vm.Script(
     `(function (exports, require, module, __filename, __dirname) { ${source}\n})`,
