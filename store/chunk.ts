@@ -176,17 +176,19 @@ function restore<T extends Values>(bytes: Uint8Array, into: T, [type, least]: Ke
 /** Bytes of a Bloom filter for `n` rows' trace ids: ten bits per row, four hashes; one in a hundred others passes. */
 export function bloomOf(ids: Uint8Array, n: number): Uint8Array {
   const filter = new Uint8Array(Math.max(8, Math.ceil((n * 10) / 8)));
+  const view = new DataView(ids.buffer, ids.byteOffset);
   for (let i = 0; i < n; i++)
-    for (const bit of bitsOf(ids.subarray(i * IDS, i * IDS + 16), filter.length * 8))
+    for (let word = 0; word < 4; word++) {
+      const bit = view.getUint32(i * IDS + word * 4, true) % (filter.length * 8);
       filter[bit >> 3]! |= 1 << (bit & 7);
+    }
   return filter;
 }
 
 export function mayHold(filter: Uint8Array, traceId: Uint8Array): boolean {
-  return bitsOf(traceId, filter.length * 8).every((bit) => (filter[bit >> 3]! & (1 << (bit & 7))) !== 0);
-}
-
-function bitsOf(id: Uint8Array, bits: number): number[] {
-  const view = new DataView(id.buffer, id.byteOffset, 16);
-  return [0, 4, 8, 12].map((at) => view.getUint32(at, true) % bits);
+  const view = new DataView(traceId.buffer, traceId.byteOffset, 16);
+  return [0, 4, 8, 12].every((at) => {
+    const bit = view.getUint32(at, true) % (filter.length * 8);
+    return (filter[bit >> 3]! & (1 << (bit & 7))) !== 0;
+  });
 }

@@ -195,7 +195,7 @@ export class Ingest {
     const kept: Record<"calm" | "notable", number[]> = { calm: [], notable: [] };
     for (let i = 0; i < rows.n; i++) {
       if (measures.isNotable(i)) kept.notable.push(i);
-      else if (this.#keeps(rows.ids.subarray(i * IDS, i * IDS + 4), now)) kept.calm.push(i);
+      else if (this.#keeps(rows.ids, i * IDS, now)) kept.calm.push(i);
     }
     const copied = { rows, resources, linksAt: linksOf(rows) };
     const isFull = this.#keep(signal, "notable", copied, Uint32Array.from(kept.notable), now);
@@ -205,6 +205,7 @@ export class Ingest {
   /** Adds rows to the sums of their edges. */
   #sum(signal: Signal, rows: Rows, measures: Measures, resources: Uint32Array): void {
     const byResource = new Map<number, Map<number, Summed>>();
+    const learned = new Set<number>();
     for (let i = 0; i < rows.n; i++) {
       if (!measures.isSummed(i)) continue;
       const resource = resources[i]!;
@@ -221,7 +222,10 @@ export class Ingest {
         summed = { ...this.windows.at(seconds, edge), edge };
         edges.set(key, summed);
       }
-      for (const sums of summed.sums) measures.sumInto(sums, i);
+      measures.sumInto(summed.sums, i);
+      const local = measures.localKey(i);
+      if (learned.has(local)) continue;
+      learned.add(local);
       this.#learn(summed.edge.direction, signal, rows, i, resource);
     }
   }
@@ -255,7 +259,7 @@ export class Ingest {
   }
 
   /** Whether an uneventful row is stored individually: by its trace id, so that both ends are. */
-  #keeps(id: Uint8Array, now: number): boolean {
+  #keeps(ids: Uint8Array, at: number, now: number): boolean {
     const second = Math.floor(now / 1000);
     if (second !== this.#second.at) {
       const perSecond = this.#second.rows / Math.max(1, second - this.#second.at);
@@ -263,7 +267,7 @@ export class Ingest {
       this.#second = { at: second, rows: 0 };
     }
     this.#second.rows++;
-    return this.#oneIn === 1 || (id[0]! | (id[1]! << 8)) % this.#oneIn === 0;
+    return this.#oneIn === 1 || (ids[at]! | (ids[at + 1]! << 8)) % this.#oneIn === 0;
   }
 
   #metrics(head: MetricsHead, body: Uint8Array): void {

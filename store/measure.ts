@@ -33,6 +33,7 @@ export class Measures {
     const number = (key: string) => (signal.column(rows, key) as Float64Array | undefined) ?? [];
     this.#texts = {
       direction: text("wirespan.connection.direction"),
+      local: text("network.local.address"),
       peer: text("network.peer.address"),
       error: text("error.type"),
       closeReason: text("wirespan.tcp.close.reason"),
@@ -78,8 +79,19 @@ export class Measures {
     return ((peer[i] ?? 0) * 65_536 + this.#port(i)) * 4096 + (direction[i] ?? 0);
   }
 
-  /** Adds row `i` to the sums of its edge. */
-  sumInto(sums: Sums, i: number): void {
+  /** The same number for rows with the same local address and, if the connection is not outbound, port. */
+  localKey(i: number): number {
+    const { local, direction } = this.#texts;
+    const isOutbound = this.#word(direction, i) === "outbound";
+    return (local[i] ?? 0) * 65_536 + (isOutbound ? 0 : this.#numbers.localPort[i] || 0);
+  }
+
+  /** Adds row `i` to the sums of its edge, in each window. */
+  sumInto(windows: readonly Sums[], i: number): void {
+    for (const sums of windows) this.#sumInto(sums, i);
+  }
+
+  #sumInto(sums: Sums, i: number): void {
     const { sent, received, segments, retransmits, spurious, unread, rtt, syns, synacks, wait } =
       this.#numbers;
     const seconds = this.#rows.duration[i]! / 1e9;

@@ -182,7 +182,7 @@ export class RowBuilder implements Rows {
     for (let i = 0; i < count; i++) {
       const row = at[from + i]!;
       const n = first + i;
-      this.ids.set(rows.ids.subarray(row * IDS, (row + 1) * IDS), n * IDS);
+      for (let b = 0; b < IDS; b++) this.ids[n * IDS + b] = rows.ids[row * IDS + b]!;
       this.start[n] = Math.round(rows.start[row]!);
       this.duration[n] = rows.duration[row]!;
       this.resource[n] = resources[row]!;

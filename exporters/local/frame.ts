@@ -8,6 +8,9 @@ import { type Declaration, IDS, LINK, type RowBuilder, type Rows, type Values, v
 /** Maximum length: a longer frame does not come from the agent. */
 const MAX_FRAME = 64 * 1024 * 1024;
 
+/** Bytes of the buffer for frames that is kept; most are smaller. */
+const KEPT = 512 * 1024;
+
 /** How numbers refer to what was declared in an earlier frame of the same connection. */
 export type Declared =
   | { readonly type: "signal"; readonly id: number; readonly declaration: Declaration }
@@ -189,32 +192,42 @@ function align(at: number): number {
 
 /** Splits a stream into frames. */
 export class FrameReader {
-  /** What has arrived of the next frame, and its length. */
-  readonly #pending: Buffer[] = [];
+  /** The beginning of the next frame, or all of it: one buffer for all, because columns require alignment. */
+  #frame = new Uint8Array(KEPT);
   #length = 0;
 
-  /** The frames that `chunk` completes. Throws RangeError if it is not a frame. */
-  *push(chunk: Buffer): Generator<{ readonly head: Head; readonly body: Uint8Array }> {
-    this.#pending.push(chunk);
-    this.#length += chunk.length;
-    while (this.#length >= 8) {
-      const start = this.#pending[0]!.length < 8 ? this.#joined() : this.#pending[0]!;
-      const size = start.readUInt32LE(0) + 4;
-      const text = start.readUInt32LE(4);
-      if (size > MAX_FRAME || text > size - 8) throw new RangeError("not a frame of wirespan's agent");
-      if (this.#length < size) return;
-      // A copy of its own: views of columns require alignment.
-      const frame = new Uint8Array(this.#joined().subarray(0, size));
-      this.#pending[0] = this.#pending[0]!.subarray(size);
-      this.#length -= size;
-      const head = JSON.parse(new TextDecoder().decode(frame.subarray(8, 8 + text))) as Head;
-      yield { head, body: frame.subarray(Math.min(size, align(8 + text))) };
+  /**
+   * The frames that `chunk` completes; the body of each is valid until the next one. Throws RangeError if it is not a
+   * frame.
+   */
+  *push(chunk: Uint8Array): Generator<{ readonly head: Head; readonly body: Uint8Array }> {
+    for (let at = 0; at < chunk.length; ) {
+      const part = chunk.subarray(at, at + this.#size() - this.#length);
+      this.#frame.set(part, this.#length);
+      at += part.length;
+      this.#length += part.length;
+      const size = this.#size();
+      if (this.#length < size) continue;
+      const text = new DataView(this.#frame.buffer).getUint32(4, true);
+      const head = JSON.parse(Buffer.from(this.#frame.buffer, 8, text).toString()) as Head;
+      yield { head, body: this.#frame.subarray(Math.min(size, align(8 + text)), size) };
+      this.#length = 0;
+      if (this.#frame.length > KEPT) this.#frame = new Uint8Array(KEPT);
     }
   }
 
-  /** The pending bytes in one piece. */
-  #joined(): Buffer {
-    if (this.#pending.length > 1) this.#pending.splice(0, this.#pending.length, Buffer.concat(this.#pending));
-    return this.#pending[0]!;
+  /** Bytes of the next frame, for which there is room then; of its lengths, as long as they are unknown. */
+  #size(): number {
+    if (this.#length < 8) return 8;
+    const view = new DataView(this.#frame.buffer);
+    const size = view.getUint32(0, true) + 4;
+    if (size > MAX_FRAME || view.getUint32(4, true) > size - 8)
+      throw new RangeError("not a frame of wirespan's agent");
+    if (size > this.#frame.length) {
+      const grown = new Uint8Array(size);
+      grown.set(this.#frame.subarray(0, this.#length));
+      this.#frame = grown;
+    }
+    return size;
   }
 }

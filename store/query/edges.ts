@@ -97,7 +97,7 @@ export class Edges {
         window = { begin, edge, sums: new Sums() };
         windows.set(key, window);
       }
-      measured.sumInto(window.sums, i);
+      measured.sumInto([window.sums], i);
     });
     return [...windows.values()].sort((a, b) => a.begin - b.begin);
   }

@@ -7,7 +7,7 @@ import { formatAddress } from "../../../core/plugin/address.ts";
 import type { AttributeValue } from "../../../core/plugin/signals.ts";
 import type { Cursor } from "../../../core/plugin/skeleton.ts";
 import type { AnyAddress, AnyField, AnyValue, Recorded, Values } from "../../../core/plugin/values.ts";
-import { type Bare, placeOf } from "../../place.ts";
+import { type Bare, placeOf, read } from "../../place.ts";
 import { DOUBLE, Field, INT, STRING } from "./attributes.ts";
 import { type Writer, written } from "./writer.ts";
 
@@ -18,27 +18,6 @@ const MOST_TEXT = 40;
 /** Maximum bytes of an attribute, and those that are reserved for a whole record. */
 const MOST_ATTRIBUTE = 128 + 8;
 const ROOM = 16 * 1024;
-
-/** A field's number as an expression: of `words` from `i`, and of `bytes` from `at`. */
-function read(place: Bare, path: string): string {
-  const { at } = place;
-  const word = (more: number) => `words[i + ${at / 4 + more}]`;
-  switch ("is" in place ? place.is : "u32") {
-    case "bool":
-    case "u8":
-      return `bytes[at + ${at}]`;
-    case "u16":
-      return `(bytes[at + ${at}] | bytes[at + ${at + 1}] << 8)`;
-    case "u32":
-      return word(0);
-    case "i32":
-      return `(${word(0)} | 0)`;
-    case "u64":
-      return `(${word(0)} + ${word(1)} * 4294967296)`;
-    default:
-      throw new Error(`${path}: no attribute is made of such a field`);
-  }
-}
 
 /** Decimal digits of a byte, the lowest first, and in the highest byte their number. */
 const DECIMAL = Uint32Array.from({ length: 256 }, (_, byte) =>
