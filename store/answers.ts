@@ -347,6 +347,7 @@ export interface TraceRow {
 }
 
 export interface Trace {
+  /** With events of its connections from before they had a trace. */
   readonly rows: readonly TraceRow[];
   readonly resources: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** By span: the share of its edge's durations that were shorter; by `SPAN queue`, of its edge's waits to be accepted. */

@@ -17,7 +17,7 @@ import { type Interval, Progress, type Scan } from "../query/scan.ts";
 import { SeriesQuery } from "../query/series.ts";
 import { stacks } from "../query/stacks.ts";
 import { term } from "../query/term.ts";
-import { traceOf } from "../query/trace.ts";
+import { eventsBefore, traceOf } from "../query/trace.ts";
 import { traceRow } from "../query/trace-row.ts";
 import { HISTOGRAMS, type Measured } from "../sums/edge.ts";
 import { BadRequest, Parameters } from "./parameters.ts";
@@ -267,9 +267,11 @@ export class Api {
 
   async #trace(id: string, progress: Progress): Promise<Trace | undefined> {
     const { db, ingest, scan } = this.#store;
-    const rows = traceOf(db, ingest, scan.resources, id);
-    if (rows === undefined) throw new BadRequest(`${id} is not a trace's id: 32 hexadecimal digits`);
-    if (rows.length === 0) return undefined;
+    const spans = traceOf(db, ingest, scan.resources, id);
+    if (spans === undefined) throw new BadRequest(`${id} is not a trace's id: 32 hexadecimal digits`);
+    if (spans.length === 0) return undefined;
+    const before = await eventsBefore(scan, spans, progress);
+    const rows = [...spans, ...before].sort((a, b) => a.start - b.start);
     const resources: Record<number, Trace["resources"][string]> = {};
     for (const { resource } of rows) resources[resource] ??= scan.resources.of(resource);
     return { rows, resources, ranks: await this.#ranks(rows, progress) };

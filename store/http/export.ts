@@ -1,34 +1,44 @@
 // Spans and events in the format of the Collector's file exporter: a line of OTLP/JSON for each slice and resource.
 import { KINDS } from "../../exporters/local/columns.ts";
 import type { TraceRow } from "../answers.ts";
-import type { Resources } from "../query/resources.ts";
 
 /** Numbers of SpanKind (trace.proto). */
 const SPAN_KIND: Readonly<Record<string, number>> = { internal: 1, server: 2, client: 3 };
 /** Lowest numbers of SeverityNumber (logs.proto). */
 const SEVERITY: Readonly<Record<string, number>> = { DEBUG: 5, INFO: 9, WARN: 13, ERROR: 17 };
 
+/** Attributes of resources. The page uses this, too: nothing of Node may be used here. */
+interface Described {
+  of(id: number): Readonly<Record<string, unknown>>;
+}
+
 /** Lines of OTLP/JSON, without line ends. */
-export function* otlpLines(rows: readonly TraceRow[], resources: Resources): Generator<string> {
+export function otlpLines(rows: readonly TraceRow[], resources: Described): string[] {
+  const { resourceSpans, resourceLogs } = otlp(rows, resources);
+  return [
+    ...resourceSpans.map((one) => JSON.stringify({ resourceSpans: [one] })),
+    ...resourceLogs.map((one) => JSON.stringify({ resourceLogs: [one] })),
+  ];
+}
+
+/** As the content of ExportTraceServiceRequest and ExportLogsServiceRequest. */
+export function otlp(rows: readonly TraceRow[], resources: Described) {
+  const resourceSpans: object[] = [];
+  const resourceLogs: object[] = [];
   const groups = Map.groupBy(rows, ({ resource, scope, signal }) => `${resource} ${scope} ${signal}`);
   for (const group of groups.values()) {
     const { resource, scope, signal } = group[0]!;
     const described = { attributes: attributesOf(resources.of(resource)) };
     const named = { name: scope };
-    yield JSON.stringify(
-      signal === "span"
-        ? {
-            resourceSpans: [
-              { resource: described, scopeSpans: [{ scope: named, spans: group.map(spanOf) }] },
-            ],
-          }
-        : {
-            resourceLogs: [
-              { resource: described, scopeLogs: [{ scope: named, logRecords: group.map(recordOf) }] },
-            ],
-          },
-    );
+    if (signal === "span")
+      resourceSpans.push({ resource: described, scopeSpans: [{ scope: named, spans: group.map(spanOf) }] });
+    else
+      resourceLogs.push({
+        resource: described,
+        scopeLogs: [{ scope: named, logRecords: group.map(recordOf) }],
+      });
   }
+  return { resourceSpans, resourceLogs };
 }
 
 function spanOf(row: TraceRow) {

@@ -4,8 +4,8 @@ import { clock, count, duration, percent } from "../format.ts";
 import { parameter } from "../state.ts";
 import type { Stack } from "./bars.tsx";
 import type { CpuRow } from "./cpu-map.tsx";
+import type { Lane } from "./lanes.ts";
 import { Table } from "./table.tsx";
-import type { Lane } from "./waterfall.tsx";
 
 /** Whether pictures are shown as tables. */
 export const asTables = () => parameter("view") === "table";
@@ -95,16 +95,22 @@ export function BarsTable(props: { up: readonly Stack[]; down: readonly Stack[];
 
 export function LaneTable(props: { lanes: readonly Lane[]; first: number }) {
   const { lanes, first } = props;
+  const rows = lanes.flatMap((lane) =>
+    [...lane.phases, ...lane.marks.map(({ at, label }) => ({ from: at, to: at, label }))]
+      .sort((a, b) => a.from - b.from)
+      .map((what, i) => ({ lane, what, i })),
+  );
   return (
     <Table
       label="Where the time went"
-      rows={lanes}
-      keyOf={({ row }) => `${row.span} ${row.start}`}
+      rows={rows}
+      keyOf={({ lane: { row }, i }) => `${row.span} ${row.start} ${i}`}
       columns={[
-        { head: "span", cell: ({ row, depth }) => `${"· ".repeat(Math.min(depth, 6))}${row.name}` },
-        { head: "service", cell: ({ row }) => row.service },
-        { head: "began after", isNumber: true, cell: ({ row }) => duration(row.start - first) },
-        { head: "what", cell: ({ label }) => label },
+        { head: "whose", cell: ({ lane }) => `${"· ".repeat(Math.min(lane.depth, 6))}${lane.title}` },
+        { head: "process", cell: ({ lane }) => lane.note },
+        { head: "began after", isNumber: true, cell: ({ what }) => duration(what.from - first) },
+        { head: "took", isNumber: true, cell: ({ what }) => duration(what.to - what.from) },
+        { head: "what", cell: ({ what }) => what.label },
       ]}
     />
   );

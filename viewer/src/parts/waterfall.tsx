@@ -1,167 +1,112 @@
-// The spans of a trace below one another, on one clock.
+// The lanes of a trace below one another, on one clock.
 import { useState } from "preact/hooks";
 import type { TraceRow } from "../../../store/answers.ts";
-import { bytes, clock, duration, ticks } from "../format.ts";
-import { nameOf, number, text } from "../trace-row.ts";
+import { clock, duration } from "../format.ts";
+import { nameOf } from "../trace-row.ts";
 import { asTables, LaneTable } from "./as-table.tsx";
 import { Panel } from "./common.tsx";
+import { type Lane, lanes, type Mark, type Phase } from "./lanes.ts";
+import { TimeScale } from "./time-scale.ts";
 import { useWidth } from "./width.ts";
 
-/** What is drawn of a span. */
-export interface Lane {
-  readonly row: TraceRow;
-  readonly depth: number;
-  readonly label: string;
-  readonly tone: string;
-}
-
-/** Parents before their children, each with its depth; a parent that is not kept makes a root. */
-export function lanes(rows: readonly TraceRow[]): Lane[] {
-  const spans = rows.filter(({ signal }) => signal === "span");
-  const known = new Set(spans.map(({ span }) => span));
-  const children = Map.groupBy(spans, ({ parent }) =>
-    parent !== undefined && known.has(parent) ? parent : "",
-  );
-  const found: Lane[] = [];
-  const visit = (of: string, depth: number) => {
-    for (const row of (children.get(of) ?? []).toSorted((a, b) => a.start - b.start)) {
-      if (found.some((lane) => lane.row === row)) continue;
-      found.push({ row, depth, label: labelOf(row), tone: toneOf(row) });
-      if (depth < 12) visit(row.span, depth + 1);
-    }
-  };
-  visit("", 0);
-  return found;
-}
-
-function labelOf(row: TraceRow): string {
-  const took = duration(row.duration);
-  switch (row.name) {
-    case "tcp connect":
-      return row.error ? `${row.error} after ${took}` : `connecting ${took}`;
-    case "tcp accept":
-      return `SYN to accept() ${took}, of it ${duration(number(row, "wirespan.tcp.accept.queue_wait"))} in the queue`;
-    case "tcp connection":
-      return `${took}, ${bytes(number(row, "wirespan.tcp.bytes_sent"))} out, ${bytes(number(row, "wirespan.tcp.bytes_received"))} in`;
-    default:
-      return `${nameOf(row)} ${took}`;
-  }
-}
-
-function toneOf(row: TraceRow): string {
-  if (row.name === "application span") return "application";
-  if (row.error !== undefined || /retransmit|drop|reset/.test(row.name)) return "bad";
-  return { "tcp connect": "connect", "tcp accept": "accept", "tcp connection": "life" }[row.name] ?? "life";
-}
-
 const LABELS = 190;
-const ROW = 34;
+const RIGHT = 12;
+const TOP = 28;
+const BAR = 34;
+const MARKS = 22;
+/** Phases in which something is waited for: their time is not idle. */
+const WAITS = ["connect", "queue", "bad"];
+/** Pixels of a letter. */
+const LETTER = 6.4;
 
-export function Waterfall(props: { lanes: readonly Lane[]; events: readonly TraceRow[] }) {
-  if (!asTables()) return <DrawnWaterfall {...props} />;
+export function Waterfall(props: { rows: readonly TraceRow[] }) {
+  const all = lanes(props.rows);
+  const first = Math.min(...props.rows.map(({ start }) => start));
+  if (!asTables()) return <DrawnWaterfall lanes={all} rows={props.rows} first={first} />;
   return (
     <Panel title="Where the time went">
-      <LaneTable lanes={props.lanes} first={Math.min(...props.lanes.map(({ row }) => row.start))} />
+      <LaneTable lanes={all} first={first} />
     </Panel>
   );
 }
 
-function DrawnWaterfall(props: { lanes: readonly Lane[]; events: readonly TraceRow[] }) {
-  const { lanes: all, events } = props;
+function DrawnWaterfall(props: { lanes: readonly Lane[]; rows: readonly TraceRow[]; first: number }) {
+  const { lanes: all, rows, first } = props;
   const [frame, width] = useWidth();
   const [zoom, setZoom] = useState<readonly [number, number] | undefined>(undefined);
   const [drag, setDrag] = useState<readonly [number, number] | undefined>(undefined);
-  const first = Math.min(...all.map(({ row }) => row.start), ...events.map(({ start }) => start));
-  const last = Math.max(
-    ...all.map(({ row }) => row.start + row.duration!),
-    ...events.map(({ start }) => start),
-  );
-  const [from, to] = zoom ?? [0, Math.max(1e-6, last - first)];
-  const plot = Math.max(100, width - LABELS - 12);
-  const xOf = (t: number) => LABELS + ((t - first - from) / (to - from)) * plot;
-  const tOf = (x: number) => from + ((x - LABELS) / plot) * (to - from);
-  const scale = ticks(from, to, Math.floor(plot / 100));
-  const height = 28 + all.length * ROW + (events.length > 0 ? ROW : 0) + 6;
+  const last = Math.max(...rows.map(({ start, duration: took = 0 }) => start + took));
+  const [from, to] = zoom ?? [first, Math.max(first + 1e-6, last)];
+  const phases = all.flatMap((lane) => lane.phases);
+  const instants = [
+    ...phases.flatMap((one) => [one.from, one.to]),
+    ...all.flatMap(({ marks }) => marks.map(({ at }) => at)),
+  ];
+  const busy = phases.filter(({ tone }) => WAITS.includes(tone));
+  const plot = Math.max(100, width - LABELS - RIGHT);
+  const scale = new TimeScale({ instants, busy }, { from, to }, LABELS, plot);
+  const tops: number[] = [];
+  let height = TOP;
+  for (const { marks } of all) {
+    tops.push(height);
+    height += BAR + (marks.length > 0 ? MARKS : 0);
+  }
+  height += 6;
   return (
-    <Panel title="Where the time went" note="one clock" right="drag to zoom, double-click for all of it">
+    <Panel
+      title="Where the time went"
+      note={`${clock(first, "ms")}, ${duration(last - first)}; one clock`}
+      right={
+        zoom ? (
+          <button type="button" class="link" onClick={() => setZoom(undefined)}>
+            all of it
+          </button>
+        ) : (
+          "drag to zoom"
+        )
+      }
+    >
       <div ref={frame}>
         <svg
           class="waterfall"
           width={width}
           height={height}
           role="img"
-          aria-label={all.map(({ row, label }) => `${row.service}: ${nameOf(row)}, ${label}`).join(". ")}
+          aria-label={all.map(spoken).join(". ")}
           onDblClick={() => setZoom(undefined)}
           onPointerDown={(event) => setDrag([event.offsetX, event.offsetX])}
           onPointerMove={(event) => drag && setDrag([drag[0], event.offsetX])}
           onPointerUp={() => {
             if (drag && Math.abs(drag[1] - drag[0]) > 5)
-              setZoom([tOf(Math.min(...drag)), tOf(Math.max(...drag))]);
+              setZoom([scale.time(Math.max(LABELS, Math.min(...drag))), scale.time(Math.max(...drag))]);
             setDrag(undefined);
           }}
         >
-          {scale.at.map((t) => (
-            <g key={t}>
-              <line class="grid" x1={xOf(first + t)} x2={xOf(first + t)} y1={20} y2={height} />
-              <text x={xOf(first + t)} y={14} text-anchor="middle">
-                {duration(t)}
+          {scale.marks(first).map(({ after, x }) => (
+            <g key={after}>
+              <line class="grid" x1={x} x2={x} y1={20} y2={height} />
+              <text x={x} y={14} text-anchor="middle">
+                {duration(after)}
               </text>
             </g>
           ))}
-          {all.map(({ row, depth, label, tone }, i) => {
-            const y = 26 + i * ROW;
-            const x0 = Math.max(LABELS, xOf(row.start));
-            const x1 = Math.min(width - 12, xOf(row.start + row.duration!));
-            const wait = number(row, "wirespan.tcp.accept.queue_wait");
-            const instant = row.duration! < 1e-6;
-            const inside = x1 - x0 > label.length * 6.4;
-            return (
-              <g key={row.span + row.start} class={`lane ${tone}`}>
-                <title>{`${nameOf(row)}: ${label}`}</title>
-                <text class="who" x={6 + Math.min(depth, 6) * 8} y={y + 13}>
-                  {nameOf(row).slice(0, 26 - Math.min(depth, 6))}
-                </text>
-                <text x={6 + Math.min(depth, 6) * 8} y={y + 26}>
-                  {`${row.service} ${text(row, "process.pid") ?? ""}`.slice(0, 30)}
-                </text>
-                {x1 >= LABELS && x0 <= width - 12 && (
-                  <>
-                    {instant ? (
-                      <path class="instant" d={`M${x0 - 6} ${y + 22}h12l-6 -14z`} />
-                    ) : (
-                      <rect x={x0} y={y + 4} width={Math.max(2, x1 - x0)} height={20} rx="3" />
-                    )}
-                    {wait !== undefined && wait > 0 && (
-                      <rect
-                        class="queue"
-                        x={Math.max(LABELS, x1 - (wait / (to - from)) * plot)}
-                        y={y + 4}
-                        width={Math.min(x1 - x0, Math.max(2, (wait / (to - from)) * plot))}
-                        height={20}
-                        rx="3"
-                      />
-                    )}
-                    <text
-                      class={inside ? "in" : ""}
-                      x={inside ? x0 + 7 : Math.min(x1 + 6, width - 12)}
-                      y={y + 18}
-                      {...(!inside && x1 > width - 200 && { "text-anchor": "end", x: x0 - 6 })}
-                    >
-                      {label}
-                    </text>
-                  </>
-                )}
-              </g>
-            );
-          })}
-          {events.map((event) => (
-            <path
-              key={`${event.name} ${event.start}`}
-              class="event"
-              d={`M${xOf(event.start)} ${height - 12}l5 8h-10z`}
-            >
-              <title>{`${event.name} ${clock(event.start, "ms")}`}</title>
-            </path>
+          {scale.shortened.map((piece) => (
+            <g key={piece.from} class="shortened">
+              <title>{`${duration(piece.to - piece.from)} without an event, shortened`}</title>
+              <rect x={piece.x} y={20} width={piece.width} height={height - 20} />
+              <text x={piece.x + piece.width / 2} y={14} text-anchor="middle">
+                {`⋯ ${duration(piece.to - piece.from)} ⋯`}
+              </text>
+            </g>
+          ))}
+          {all.map((lane, i) => (
+            <DrawnLane
+              key={lane.row.span + lane.row.start}
+              lane={lane}
+              y={tops[i]!}
+              scale={scale}
+              right={LABELS + plot}
+            />
           ))}
           {drag && (
             <rect
@@ -175,5 +120,96 @@ function DrawnWaterfall(props: { lanes: readonly Lane[]; events: readonly TraceR
         </svg>
       </div>
     </Panel>
+  );
+}
+
+/** A lane in words. */
+function spoken({ title, row, phases, marks }: Lane): string {
+  return `${title}, ${nameOf(row)}: ${[...phases, ...marks].map(({ label }) => label).join(", ")}`;
+}
+
+interface Drawn {
+  readonly y: number;
+  readonly scale: TimeScale;
+  /** Where the plot ends. */
+  readonly right: number;
+}
+
+function DrawnLane(props: { lane: Lane } & Drawn) {
+  const { lane, y } = props;
+  const indent = 6 + Math.min(lane.depth, 6) * 8;
+  return (
+    <g class="lane">
+      <text class="who" x={indent} y={y + 13}>
+        {lane.title.slice(0, 26 - Math.min(lane.depth, 6))}
+      </text>
+      <text x={indent} y={y + 26}>
+        {lane.note.slice(0, 30)}
+      </text>
+      {lane.phases.map((phase) => (
+        <DrawnPhase key={`${phase.from} ${phase.tone}`} phase={phase} {...props} />
+      ))}
+      <DrawnMarks {...props} />
+    </g>
+  );
+}
+
+function DrawnPhase(props: { phase: Phase; lane: Lane } & Drawn) {
+  const { phase, lane, y, scale, right } = props;
+  const x0 = Math.max(LABELS, scale.x(phase.from));
+  const x1 = Math.min(right, scale.x(phase.to));
+  if (x1 < LABELS || x0 > right) return null;
+  const width = phase.label.length * LETTER + 14;
+  const inside = x1 - x0 > width;
+  // Beside the bar if nothing else is there.
+  const isLast = phase === lane.phases.at(-1);
+  const isFirst = phase === lane.phases[0];
+  const beside =
+    isLast && x1 + width < right ? x1 + 6 : isFirst && x0 - width > LABELS ? x0 + 8 - width : undefined;
+  return (
+    <g class={phase.tone}>
+      <title>{phase.label}</title>
+      <rect x={x0} y={y + 4} width={Math.max(2, x1 - x0)} height={20} rx="3" />
+      {(inside || beside !== undefined) && (
+        <text class={inside ? "in" : ""} x={inside ? x0 + 7 : beside} y={y + 18}>
+          {phase.label}
+        </text>
+      )}
+    </g>
+  );
+}
+
+const SHAPES: Readonly<Record<Mark["kind"], string>> = {
+  retransmit: "m0 0 l5 9 h-10z",
+  drop: "m0 -1 l5 5.5 l-5 5.5 l-5 -5.5z",
+  reset: "m-4 0 l8 9 m0 -9 l-8 9",
+};
+
+function DrawnMarks(props: { lane: Lane } & Drawn) {
+  const { lane, y, scale, right } = props;
+  const marks = lane.marks
+    .map((mark) => ({ ...mark, x: scale.x(mark.at) }))
+    .filter(({ x }) => x >= LABELS && x <= right)
+    .sort((a, b) => a.x - b.x);
+  const top = y + (lane.phases.length > 0 ? BAR - 4 : 8);
+  return (
+    <>
+      {marks.map(({ at, kind, label, x }, i) => {
+        const room = label.length * LETTER + 16;
+        const isRight = (marks[i + 1]?.x ?? right) - x > room;
+        const isLeft = !isRight && x - (marks[i - 1]?.x ?? LABELS) > 2 * room;
+        return (
+          <g key={`${at} ${kind}`} class={`mark ${kind}`}>
+            <title>{`${label}, ${clock(at, "ms")}`}</title>
+            <path d={`M${x} ${top}${SHAPES[kind]}`} />
+            {(isRight || isLeft) && (
+              <text x={isRight ? x + 9 : x - 9} y={top + 9} text-anchor={isRight ? "start" : "end"}>
+                {label}
+              </text>
+            )}
+          </g>
+        );
+      })}
+    </>
   );
 }

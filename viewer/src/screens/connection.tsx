@@ -1,11 +1,12 @@
 // Where did the time of one connection go, at both ends?
 import type { Trace, TraceRow } from "../../../store/answers.ts";
+import { otlp } from "../../../store/http/export.ts";
 import { term } from "../../../store/query/term.ts";
 import { useData } from "../data.ts";
 import { bytes, clock, count, duration, percent } from "../format.ts";
 import { Answer, Panel } from "../parts/common.tsx";
 import { Table } from "../parts/table.tsx";
-import { lanes, Waterfall } from "../parts/waterfall.tsx";
+import { Waterfall } from "../parts/waterfall.tsx";
 import { href, path, toggleTerm } from "../state.ts";
 import { nameOf, number, text } from "../trace-row.ts";
 import { Meanwhile } from "./meanwhile.tsx";
@@ -17,8 +18,8 @@ export function Connection() {
     <Answer of={trace}>
       {(data) => (
         <>
-          <Head rows={data.rows} />
-          <Waterfall lanes={lanes(data.rows)} events={data.rows.filter(({ signal }) => signal === "event")} />
+          <Head trace={data} />
+          <Waterfall rows={data.rows} />
           <div class="columns even">
             <Phases rows={data.rows} ranks={data.ranks} />
             <BothEnds rows={data.rows} />
@@ -49,8 +50,25 @@ function whenAndWhere(rows: readonly TraceRow[]) {
   };
 }
 
-function Head(props: { rows: readonly TraceRow[] }) {
-  const { rows } = props;
+/** What the connection's ends retransmitted, and packets of it that were dropped. */
+function marksOf(rows: readonly TraceRow[]): (readonly [what: string, n: number])[] {
+  const sum = (key: string) => rows.reduce((total, row) => total + (number(row, key) ?? 0), 0);
+  const drops = rows.filter((row) => text(row, "wirespan.packet.drop.reason") !== undefined).length;
+  const all = [
+    ["retransmitted", sum("wirespan.tcp.retransmits")],
+    ["dropped on this host", drops],
+  ] as const;
+  return all.filter(([, n]) => n > 0);
+}
+
+/** The spans as one ExportTraceServiceRequest, which any OTLP endpoint accepts. */
+function copyAsOtlp({ rows, resources }: Trace): void {
+  const { resourceSpans } = otlp(rows, { of: (id) => resources[id] ?? {} });
+  void navigator.clipboard?.writeText(JSON.stringify({ resourceSpans }, null, 1));
+}
+
+function Head(props: { trace: Trace }) {
+  const { rows } = props.trace;
   const { opener, acceptor } = ends(rows);
   const own = opener ?? acceptor ?? rows.find(({ name }) => name === "tcp connect") ?? rows[0]!;
   const port = text(own, "server.port") ?? text(own, "network.peer.port");
@@ -59,8 +77,6 @@ function Head(props: { rows: readonly TraceRow[] }) {
   const linked = rows
     .flatMap(({ links = [] }) => links.map(({ trace }) => trace))
     .filter((trace) => trace !== own.trace);
-  const first = Math.min(...rows.map(({ start }) => start));
-  const last = Math.max(...rows.map((row) => row.start + (row.duration ?? 0)));
   return (
     <header class="head">
       <h1>{to ? `${from || own.service} → ${to} :${port}` : nameOf(own)}</h1>
@@ -69,9 +85,11 @@ function Head(props: { rows: readonly TraceRow[] }) {
         {text(own, "network.peer.address")}:{text(own, "network.peer.port")}
       </code>
       {opener && acceptor && <span class="tag">both ends on this host</span>}
-      <span class="dim">
-        {clock(first, "ms")}, {duration(last - first)}
-      </span>
+      {marksOf(rows).map(([what, n]) => (
+        <span key={what} class="tag bad">
+          ▲ {count(n)} {what}
+        </span>
+      ))}
       {[...new Set(linked)].slice(0, 3).map((trace) => (
         <a key={trace} class="button" href={href(`/c/${trace}`)}>
           linked trace {trace.slice(0, 8)}…
@@ -84,6 +102,14 @@ function Head(props: { rows: readonly TraceRow[] }) {
         title="for the search of a tracing backend"
       >
         Copy trace id
+      </button>
+      <button
+        type="button"
+        class="button"
+        onClick={() => copyAsOtlp(props.trace)}
+        title="its spans as a request to an OTLP endpoint"
+      >
+        Copy as OTLP
       </button>
     </header>
   );

@@ -1,0 +1,161 @@
+// What the page shows of connections that lose a SYN, and of others that wait: in a real browser, over real traffic.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { Browser, Page } from "puppeteer-core";
+import type { List } from "../../store/answers.ts";
+import { startAgent } from "../support/agent.ts";
+import { openBrowser } from "../support/browser.ts";
+import { inodeOf } from "../support/connection-ends.ts";
+import { Netns, needsRoot } from "../support/netns.ts";
+import { Staged } from "../support/staged.ts";
+import { until } from "../support/until.ts";
+
+const [LOSSY, IDLE] = [9008, 9007];
+
+/** A connection whose first SYN is lost, and one on which nothing happens for two seconds. */
+const CLIENT = `
+import socket, time
+for port, idle in (${LOSSY}, 0), (${IDLE}, 2):
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        time.sleep(idle)
+        client.sendall(b"question\\n")
+        client.recv(100)
+`;
+
+describe("the screens", () => {
+  let folder: string;
+  let url: string;
+  let browser: Browser;
+  let page: Page;
+  const stack = new AsyncDisposableStack();
+
+  const ask = async <T>(path: string): Promise<T> =>
+    (await (await fetch(new URL(`/api/v1/${path}`, url))).json()) as T;
+
+  before(async function () {
+    needsRoot(this);
+    browser = await openBrowser(this);
+    stack.defer(() => browser.close());
+    folder = await mkdtemp(join(tmpdir(), "wirespan-viewer-"));
+    stack.defer(() => rm(folder, { recursive: true }));
+    await chmod(folder, 0o755);
+    const netns = stack.use(await Netns.create());
+    const agent = stack.use(
+      await startAgent([], {
+        config: `
+control: { socket: "${folder}/control.sock" }
+filter: { include: { netns: ["${inodeOf(netns)}"] } }
+metrics: { interval: 2s }
+viewer: { enabled: true, address: "127.0.0.1:0", file: "${folder}/viewer.db", receive: true }
+exporters: { c: { type: console, format: json, rate: 1 } }
+`,
+      }),
+    );
+    url = await until("the page's address", () =>
+      agent.stderr.map((line) => /http:\/\/127\.0\.0\.1:\d+\//.exec(line)?.[0]).find((one) => one),
+    );
+    for (const port of [LOSSY, IDLE]) {
+      const server = await Staged.start(netns, "stock", "serve", String(port));
+      stack.defer(() => server.end());
+    }
+    const syns = `tcp dport ${LOSSY} tcp flags & (syn | ack) == syn numgen inc mod 2 == 0`;
+    await netns.rule("input", syns, "drop");
+    await netns.run("env", "OTEL_SERVICE_NAME=orders", "python3", "-c", CLIENT);
+    await until(
+      "both ends to be reported",
+      async () => (await ask<List>("connections?last=600")).total === 4,
+    );
+    page = await browser.newPage();
+    await page.setViewport({ width: 1440, height: 900 });
+  });
+  after(() => stack.disposeAsync());
+
+  const show = async (path: string) => {
+    await page.goto(new URL(path, url).href, { waitUntil: "domcontentloaded" });
+    await page.waitForSelector("main");
+    await page.waitForFunction("!document.body.innerText.includes('Loading…')", { timeout: 20_000 });
+  };
+  const showConnection = async (port: number) => {
+    const { rows } = await ask<List>(`connections?last=600&q=port:${port}`);
+    await show(`/c/${rows[0]!.trace}`);
+    await page.waitForSelector(".waterfall");
+    return rows[0]!.trace;
+  };
+  const label = () => page.$eval(".waterfall", (svg) => svg.getAttribute("aria-label")!);
+
+  it("draw both ends of a connection, with the SYN that was lost before it had a trace", async () => {
+    await showConnection(LOSSY);
+    const [opener, acceptor] = (await label()).split(". ");
+    assert.match(
+      opener!,
+      /^orders, tcp connection: connecting 1(\.0\d*)? s, established .*, syn retransmitted$/,
+    );
+    assert.match(acceptor!, /^stock, .*accept queue .*, accepted .*, dropped: NETFILTER_DROP$/);
+    const xs = await page.$$eval(".mark path", (all) => all.map((mark) => mark.getBoundingClientRect().x));
+    assert.equal(xs.length, 2);
+    assert.ok(Math.abs(xs[0]! - xs[1]!) > 500, "the drop is where it begins, the second SYN a second later");
+    const tags = await page.$$eval(".head .tag.bad", (all) => all.map(({ textContent }) => textContent));
+    assert.deepEqual(tags, ["▲ 1 retransmitted", "▲ 1 dropped on this host"]);
+  });
+
+  it("shorten a long time without an event, and show a part of it alone", async () => {
+    await showConnection(IDLE);
+    const shortened = await page.$$eval(".shortened title", (all) =>
+      all.map(({ textContent }) => textContent),
+    );
+    assert.equal(shortened.length, 1);
+    assert.match(shortened[0]!, /^2(\.0\d*)? s without an event, shortened$/);
+    const handshake = await page.$eval(".lane .connect rect", (bar) => bar.getBoundingClientRect().width);
+    assert.ok(handshake >= 20, `${handshake} pixels of a handshake`);
+    const { x, y } = await page.$eval(".waterfall", (svg) => svg.getBoundingClientRect().toJSON());
+    await page.mouse.move(x + 200, y + 40);
+    await page.mouse.down();
+    await page.mouse.move(x + 300, y + 40);
+    await page.mouse.up();
+    await page.waitForFunction("document.querySelectorAll('.shortened').length === 0");
+    await page.locator("::-p-text(all of it)").click();
+    await page.waitForSelector(".shortened");
+  });
+
+  it("copy a trace as a request that an OTLP endpoint accepts", async () => {
+    const trace = await showConnection(LOSSY);
+    await browser
+      .defaultBrowserContext()
+      .overridePermissions(new URL(url).origin, ["clipboard-read", "clipboard-sanitized-write"]);
+    await page.bringToFront();
+    await page.locator("::-p-text(Copy as OTLP)").click();
+    const copied = await until(
+      "the copy",
+      () => page.evaluate("navigator.clipboard.readText()") as Promise<string>,
+    );
+    interface Request {
+      readonly resourceSpans: readonly {
+        readonly scopeSpans: readonly {
+          readonly spans: readonly { readonly traceId: string; readonly name: string }[];
+        }[];
+      }[];
+    }
+    const spans = (JSON.parse(copied) as Request).resourceSpans.flatMap(({ scopeSpans }) =>
+      scopeSpans.flatMap((scope) => scope.spans),
+    );
+    assert.deepEqual(spans.map(({ name }) => name).sort(), [
+      "tcp accept",
+      "tcp connect",
+      "tcp connection",
+      "tcp connection",
+    ]);
+    assert.ok(spans.every(({ traceId }) => traceId === trace));
+    const headers = ["-H", "content-type: application/json", "-d", copied];
+    const status = ["-sS", "-o", "/dev/null", "-w", "%{http_code}"];
+    const { stdout } = await promisify(execFile)("curl", [
+      ...status,
+      ...headers,
+      new URL("/v1/traces", url).href,
+    ]);
+    assert.equal(stdout, "200");
+  });
+});

@@ -1,0 +1,154 @@
+// The lanes of a waterfall: an end of a connection is one, with its phases and what happened to it; every other span
+// has one of its own.
+import type { TraceRow } from "../../../store/answers.ts";
+import { bytes, duration } from "../format.ts";
+import { nameOf, number, text } from "../trace-row.ts";
+
+export interface Phase {
+  /** Seconds since the epoch. */
+  readonly from: number;
+  readonly to: number;
+  readonly tone: string;
+  readonly label: string;
+}
+
+export interface Mark {
+  readonly at: number;
+  readonly kind: "retransmit" | "drop" | "reset";
+  readonly label: string;
+}
+
+export interface Lane {
+  readonly row: TraceRow;
+  readonly depth: number;
+  readonly title: string;
+  readonly note: string;
+  readonly phases: readonly Phase[];
+  readonly marks: readonly Mark[];
+}
+
+const ID = "wirespan.connection.id";
+const ENDS = ["tcp connection", "tcp connect", "tcp accept"];
+
+/** Parents before their children, each with its depth; a parent that is not kept makes a root. */
+export function lanes(rows: readonly TraceRow[]): Lane[] {
+  const events = rows.filter(({ signal }) => signal === "event");
+  const spans = rows.filter(({ signal }) => signal === "span");
+  // An end is drawn where its connection is, or where its handshake is if it has not ended.
+  const ends = Map.groupBy(
+    spans.filter(
+      ({ name, attributes }) => ENDS.includes(name) && attributes["wirespan.context.source"] === undefined,
+    ),
+    (row) => text(row, ID) ?? row.span,
+  );
+  const first = new Map(
+    [...ends.values()].map((all) => [all.toSorted((a, b) => rankOf(a) - rankOf(b))[0]!, all]),
+  );
+  const hidden = new Set([...ends.values()].flat().filter((row) => !first.has(row)));
+  const known = new Set(spans.filter((row) => !hidden.has(row)).map(({ span }) => span));
+  const children = Map.groupBy(
+    spans.filter((row) => !hidden.has(row)),
+    ({ parent }) => (parent !== undefined && known.has(parent) ? parent : ""),
+  );
+  const found: Lane[] = [];
+  const visit = (of: string, depth: number) => {
+    for (const row of (children.get(of) ?? []).toSorted((a, b) => a.start - b.start)) {
+      if (found.some((lane) => lane.row === row)) continue;
+      const end = first.get(row);
+      found.push(end ? endLane(row, depth, end, events) : spanLane(row, depth));
+      if (depth < 12) visit(row.span, depth + 1);
+    }
+  };
+  visit("", 0);
+  return found;
+}
+
+const rankOf = ({ name }: TraceRow) => ENDS.indexOf(name);
+
+const endOf = ({ start, duration: took = 0 }: TraceRow) => start + took;
+
+/** The phases of one end of a connection, and its events. */
+function endLane(row: TraceRow, depth: number, end: readonly TraceRow[], events: readonly TraceRow[]): Lane {
+  const of = (name: string) => end.find((one) => one.name === name);
+  const [connection, connect, accept] = ENDS.map(of);
+  const phases: Phase[] = [];
+  const add = (from: number, to: number, tone: string, label: string) => {
+    if (to > from) phases.push({ from, to, tone, label });
+  };
+  let since = row.start;
+  if (connect) {
+    const took = duration(connect.duration);
+    add(
+      connect.start,
+      endOf(connect),
+      connect.error ? "bad" : "connect",
+      connect.error ? `${connect.error} after ${took}` : `connecting ${took}`,
+    );
+    since = endOf(connect);
+  }
+  if (accept) {
+    const wait = number(accept, "wirespan.tcp.accept.queue_wait") ?? 0;
+    const queued = endOf(accept) - wait;
+    add(accept.start, queued, "connect", `handshake ${duration(queued - accept.start)}`);
+    add(queued, endOf(accept), "queue", `accept queue ${duration(wait)}`);
+    since = endOf(accept);
+  }
+  if (connection) {
+    const moved = `${bytes(number(connection, "wirespan.tcp.bytes_sent"))} out, ${bytes(number(connection, "wirespan.tcp.bytes_received"))} in`;
+    const what = accept ? "accepted" : "established";
+    add(
+      since,
+      endOf(connection),
+      accept ? "accept" : "life",
+      `${what} ${duration(endOf(connection) - since)}, ${moved}`,
+    );
+  }
+  const inbound = text(row, "wirespan.connection.direction") === "inbound";
+  return {
+    row,
+    depth,
+    title: row.service,
+    note: `pid ${text(row, "process.pid") ?? "–"}, ${inbound ? "accepts" : "opens"}`,
+    phases,
+    marks: [...events.filter((event) => isOf(event, row)).map(markOf), ...resetOf(connection)],
+  };
+}
+
+function resetOf(connection: TraceRow | undefined): readonly Mark[] {
+  const reason = connection && text(connection, "wirespan.tcp.close.reason");
+  if (!connection || !reason?.startsWith("rst_")) return [];
+  return [{ at: endOf(connection), kind: "reset", label: reason.replace("rst_", "reset ") }];
+}
+
+/** Whether an event belongs to an end; a packet that was dropped before there was a connection, to its receiver. */
+function isOf(event: TraceRow, row: TraceRow): boolean {
+  const id = text(event, ID);
+  if (id !== undefined) return id === text(row, ID);
+  return (
+    text(event, "destination.port") === text(row, "network.local.port") &&
+    text(event, "destination.address") === text(row, "network.local.address")
+  );
+}
+
+function markOf(event: TraceRow): Mark {
+  const [type, reason] = [
+    text(event, "wirespan.tcp.retransmit.type"),
+    text(event, "wirespan.packet.drop.reason"),
+  ];
+  const at = event.start;
+  if (type !== undefined) return { at, kind: "retransmit", label: `${type} retransmitted` };
+  if (reason !== undefined) return { at, kind: "drop", label: `dropped: ${reason}` };
+  return { at, kind: "reset", label: event.name.replace(/^wirespan\.tcp\./, "") };
+}
+
+function spanLane(row: TraceRow, depth: number): Lane {
+  const lane = { row, depth, title: nameOf(row), note: `${row.service} ${text(row, "process.pid") ?? ""}` };
+  const label = `${nameOf(row)} ${duration(row.duration)}`;
+  // What took no time is a moment.
+  if (row.duration! < 1e-6) {
+    const kind = /drop/.test(row.name) ? "drop" : /reset/.test(row.name) ? "reset" : "retransmit";
+    return { ...lane, phases: [], marks: [{ at: row.start, kind, label }] };
+  }
+  const tone = row.error !== undefined ? "bad" : row.name === "application span" ? "application" : "life";
+  return { ...lane, phases: [{ from: row.start, to: endOf(row), tone, label }], marks: [] };
+}
