@@ -294,14 +294,14 @@ static __always_inline bool has_loopback_peer(const struct endpoints *e)
 }
 
 /*
- * Whether it is a connection to the page, at this end or from this host; the endpoints must be known. Not inlined
- * because it has many callers.
+ * Whether it is a connection to the page, at this end or from this host; the endpoints must be known. This and others
+ * here are global: they have many callers, and the verifier checks them once.
  */
-static __noinline int is_of_page(const struct conn *c)
+__noinline int is_of_page(const struct conn *c)
 {
 	u32 port = runtime_config.page_port;
 
-	if (!port || c->netns != runtime_config.page_netns)
+	if (!c || !port || c->netns != runtime_config.page_netns)
 		return false;
 	if (c->direction == DIRECTION_INBOUND)
 		return c->ends.local_port == port;
@@ -314,12 +314,14 @@ static __always_inline bool is_own(const struct conn *c)
 	       (c->owner.pid == runtime_config.self_pid || is_of_page(c));
 }
 
-/* Not inlined, because it has many callers. */
-static __noinline int add_tuple(struct conn *c)
+__noinline int add_tuple(struct conn *c)
 {
-	struct conn_ref ref = { (u64)c, c->cookie };
+	struct conn_ref ref = { .address = (u64)c };
 	struct tuple tuple;
 
+	if (!c)
+		return 0;
+	ref.cookie = c->cookie;
 	read_tuple(&tuple, c);
 	if (bpf_map_update_elem(&tuples, &tuple, &ref, BPF_ANY)) {
 		COUNT(lost_tuples);
@@ -333,10 +335,12 @@ static __noinline int add_tuple(struct conn *c)
 	return 0;
 }
 
-static __noinline int remove_tuple(struct conn *c)
+__noinline int remove_tuple(struct conn *c)
 {
 	struct tuple tuple;
 
+	if (!c)
+		return 0;
 	read_tuple(&tuple, c);
 	c->has_tuple = false;
 	bpf_map_delete_elem(&tuples, &tuple);

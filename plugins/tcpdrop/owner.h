@@ -25,9 +25,9 @@ struct scopes {
 };
 
 static __always_inline void read_scopes(struct scopes *s, const struct sk_buff *skb,
-					const struct drop_site *at)
+					struct net_device *dev)
 {
-	struct net_device *dev = at->dev, *master = dev ? master_of(dev) : NULL;
+	struct net_device *master = dev ? master_of(dev) : NULL;
 
 	/* The route of a packet to this host has the loopback device. */
 	s->ifindex[0] = skb->skb_iif ? skb->skb_iif : dev ? BPF_CORE_READ(dev, ifindex) : 0;
@@ -59,12 +59,11 @@ static __always_inline bool is_in_tuples(struct dropped *d, const struct scopes 
 }
 
 /* A packet that was dropped before it reached a socket, or after it left its own. */
-static __always_inline bool find_by_tuple(struct dropped *d, const struct sk_buff *skb,
-					  const struct drop_site *at)
+static __always_inline bool find_by_tuple(struct dropped *d, const struct sk_buff *skb)
 {
-	enum way other = at->way == WAY_RECEIVE ? WAY_TRANSMIT : WAY_RECEIVE;
+	enum way other = d->way == WAY_RECEIVE ? WAY_TRANSMIT : WAY_RECEIVE;
 	struct scopes scopes;
 
-	read_scopes(&scopes, skb, at);
-	return is_in_tuples(d, &scopes, at->way) || is_in_tuples(d, &scopes, other);
+	read_scopes(&scopes, skb, d->site.dev);
+	return is_in_tuples(d, &scopes, d->way) || is_in_tuples(d, &scopes, other);
 }

@@ -70,10 +70,9 @@ struct {
 } buckets SEC(".maps");
 
 static __always_inline void fill_drop(void *ctx, struct drop *r, const struct dropped *d,
-				      const struct drop_site *at, const struct sk_buff *skb,
-				      void *location, u32 reason)
+				      const struct sk_buff *skb, void *location, u32 reason)
 {
-	struct net_device *dev = at->dev;
+	struct net_device *dev = d->site.dev;
 	long size = 0;
 	u32 ifindex;
 
@@ -106,8 +105,7 @@ static __always_inline void fill_drop(void *ctx, struct drop *r, const struct dr
 }
 
 static __always_inline void submit_drop(void *ctx, const struct dropped *d,
-					const struct drop_site *at, const struct sk_buff *skb,
-					void *location, u32 reason)
+					const struct sk_buff *skb, void *location, u32 reason)
 {
 	u32 slot = (reason ^ reason >> 16 << 5) & (BUCKETS - 1);
 	struct bucket *bucket = bpf_map_lookup_elem(&buckets, &slot);
@@ -121,7 +119,7 @@ static __always_inline void submit_drop(void *ctx, const struct dropped *d,
 	r = RESERVE(drops);
 	if (!r)
 		return;
-	fill_drop(ctx, r, d, at, skb, location, reason);
+	fill_drop(ctx, r, d, skb, location, reason);
 	r->suppressed = take_suppressed(bucket);
 	SUBMIT(drops, r);
 }
@@ -131,7 +129,7 @@ struct report {
 	struct places places;
 	void *ctx;
 	const struct dropped *dropped;
-	const struct drop_site *at;
+	struct sock *sk;
 	const struct sk_buff *skb;
 	void *location;
 	u32 reason;
@@ -146,28 +144,26 @@ static long report_in_trace(u32 place, struct report *report)
 	r = RESERVE_IN_TRACE(&drops, sizeof(*r));
 	if (!r)
 		return 0;
-	fill_drop(report->ctx, r, report->dropped, report->at, report->skb, report->location,
-		  report->reason);
-	SUBMIT_IN_TRACE(&drops, r, report->at->sk, place, IN_TRACE_DROP,
+	fill_drop(report->ctx, r, report->dropped, report->skb, report->location, report->reason);
+	SUBMIT_IN_TRACE(&drops, r, report->sk, place, IN_TRACE_DROP,
 			IN_TRACE_EVENT(report->dropped->packet.sequence, bpf_jiffies64()));
 	return 0;
 }
 
 /* In the trace of each request whose bytes the packet contains. */
-static __always_inline void submit_in_trace(void *ctx, const struct dropped *d,
-					    const struct drop_site *at, const struct sk_buff *skb,
-					    void *location, u32 reason)
+static __always_inline void submit_in_trace(void *ctx, const struct dropped *d, struct sock *sk,
+					    const struct sk_buff *skb, void *location, u32 reason)
 {
 	struct report report = {
 		.ctx = ctx,
 		.dropped = d,
-		.at = at,
+		.sk = sk,
 		.skb = skb,
 		.location = location,
 		.reason = reason,
 	};
 
-	if (contexts_at(&report.places, at->sk, d->packet.sequence, d->packet.payload,
+	if (contexts_at(&report.places, sk, d->packet.sequence, d->packet.payload,
 			d->way == WAY_RECEIVE))
 		IN_EACH(report_in_trace, &report);
 }
@@ -178,16 +174,16 @@ static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *locati
 	struct total_key key = {};
 	struct dropped *d;
 	struct total *row;
-	struct drop_site at;
+	struct sock *sk;
 
 	if (hook == DROP_WITH_SOCKET)
 		note_other(skb, reason, rx_sk);
 	else
 		note_other_of_port(skb, reason);
-	d = read_drop(&at, skb, reason, rx_sk, hook, is_nested);
+	d = read_drop(&sk, skb, reason, rx_sk, hook, is_nested);
 	if (!d)
 		return;
-	if (!d->is_known && find_by_tuple(d, skb, &at) && d->conn.excluded)
+	if (!d->is_known && find_by_tuple(d, skb) && d->conn.excluded)
 		return;
 	if (!passes(&d->conn, 0))
 		return;
@@ -199,9 +195,9 @@ static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *locati
 	row = totals_row(&key, 0);
 	if (row)
 		__sync_fetch_and_add(&row->packets, 1);
-	submit_drop(ctx, d, &at, skb, location, reason);
-	if (at.sk && d->is_known && d->packet.payload)
-		submit_in_trace(ctx, d, &at, skb, location, reason);
+	submit_drop(ctx, d, skb, location, reason);
+	if (sk && d->is_known && d->packet.payload)
+		submit_in_trace(ctx, d, sk, skb, location, reason);
 }
 
 DROP_PROGRAMS(on_drop)

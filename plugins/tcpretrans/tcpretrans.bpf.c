@@ -100,22 +100,29 @@ struct {
 	__type(value, struct bucket);
 } buckets SEC(".maps");
 
-/* The connection at the event, too large for the stack. One per program: they may interrupt each other. */
+/*
+ * The connection at the event, too large for the stack, and the attempt: on the stack, the verifier would check what
+ * follows for each of its types. One per program: they may interrupt each other.
+ */
 enum { SCRATCH_SKB, SCRATCH_SKB_NESTED, SCRATCH_SYNACK };
+struct scratch {
+	struct conn conn;
+	struct attempt attempt;
+};
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 3);
 	__type(key, u32);
-	__type(value, struct conn);
+	__type(value, struct scratch);
 } scratch SEC(".maps");
 
-static __always_inline struct conn *blank(u32 which)
+static __always_inline struct scratch *blank(u32 which)
 {
-	struct conn *c = bpf_map_lookup_elem(&scratch, &which);
+	struct scratch *s = bpf_map_lookup_elem(&scratch, &which);
 
-	if (c)
-		__builtin_memset(c, 0, sizeof(*c));
-	return c;
+	if (s)
+		__builtin_memset(s, 0, sizeof(*s));
+	return s;
 }
 
 static __always_inline void add(struct total *row, const struct attempt *a)
@@ -269,22 +276,25 @@ static __always_inline void on_segment(struct sock *sk, const struct sk_buff *sk
 	struct tcp_skb_cb *cb = (void *)skb->cb;
 	struct conn *known, *c;
 	struct tcp_sock *tp;
-	struct attempt a = {};
+	struct attempt *a;
+	struct scratch *s;
 
 	known = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	if (known && known->excluded)
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
-	c = blank(is_nested ? SCRATCH_SKB_NESTED : SCRATCH_SKB);
-	if (!tp || !c)
+	s = blank(is_nested ? SCRATCH_SKB_NESTED : SCRATCH_SKB);
+	if (!tp || !s)
 		return;
-	a.error = error;
+	c = &s->conn;
+	a = &s->attempt;
+	a->error = error;
 	if (!made_no_segment(error)) {
-		a.segments = BPF_CORE_READ(cb, tcp_gso_segs);
-		a.bytes = skb->len;
+		a->segments = BPF_CORE_READ(cb, tcp_gso_segs);
+		a->bytes = skb->len;
 	}
 	if (known)
-		count_unseen(known, tp, a.segments);
+		count_unseen(known, tp, a->segments);
 	if (known)
 		*c = *known;
 	else
@@ -293,16 +303,17 @@ static __always_inline void on_segment(struct sock *sk, const struct sk_buff *sk
 	read_ends(&c->ends, tp);
 	if (!passes(c, 0))
 		return;
-	a.state = sk->__sk_common.skc_state;
-	a.type = type_of(&tp->inet_conn, a.state);
-	a.sequence = BPF_CORE_READ(cb, seq);
-	a.flags = BPF_CORE_READ_BITFIELD_PROBED(cb, tcp_flags);
-	read_interface(&a, sk);
-	sum(c, &a);
-	submit_retransmit(c, &a, tp);
+	a->state = sk->__sk_common.skc_state;
+	a->type = type_of(&tp->inet_conn, a->state);
+	a->sequence = BPF_CORE_READ(cb, seq);
+	a->flags = BPF_CORE_READ_BITFIELD_PROBED(cb, tcp_flags);
+	read_interface(a, sk);
+	barrier();
+	sum(c, a);
+	submit_retransmit(c, a, tp);
 	/* A FIN without data belongs to no request. */
-	if (a.segments && a.bytes)
-		submit_in_trace(sk, c, &a, tp);
+	if (a->segments && a->bytes)
+		submit_in_trace(sk, c, a, tp);
 }
 
 REENTRANT_PROGRAM("tp_btf/tcp_retransmit_skb", on_retransmit, skb,
@@ -318,22 +329,24 @@ int BPF_PROG(on_synack, struct sock *sk, struct request_sock *request)
 {
 	const struct tcp_request_sock *numbers = (const void *)request;
 	const struct sock_common *common = &request->__req_common;
-	struct attempt a = {
-		.type = RETRANSMIT_SYNACK,
-		.state = TCP_SYN_RECV,
-		.segments = 1,
-		.flags = TCPHDR_SYN | TCPHDR_ACK,
-	};
 	struct conn *listener, *c;
+	struct attempt *a;
+	struct scratch *s;
 	struct tcp_sock *tp;
 
 	listener = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	if (listener && listener->excluded)
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
-	c = blank(SCRATCH_SYNACK);
-	if (!tp || !c)
+	s = blank(SCRATCH_SYNACK);
+	if (!tp || !s)
 		return 0;
+	c = &s->conn;
+	a = &s->attempt;
+	a->type = RETRANSMIT_SYNACK;
+	a->state = TCP_SYN_RECV;
+	a->segments = 1;
+	a->flags = TCPHDR_SYN | TCPHDR_ACK;
 	/* With Fast Open it is the connection's own socket, which counts its SYN-ACKs. */
 	if (listener)
 		listener->retransmits = tp->total_retrans;
@@ -344,13 +357,13 @@ int BPF_PROG(on_synack, struct sock *sk, struct request_sock *request)
 	c->direction = DIRECTION_INBOUND;
 	read_netns(c, sk);
 	read_common_ends(&c->ends, common, common->skc_num);
-	a.sequence = BPF_CORE_READ(numbers, snt_isn);
-	c->own_isn = a.sequence + 1;
+	a->sequence = BPF_CORE_READ(numbers, snt_isn);
+	c->own_isn = a->sequence + 1;
 	c->peer_isn = BPF_CORE_READ(numbers, rcv_isn) + 1;
 	if (!passes(c, 0))
 		return 0;
-	sum(c, &a);
-	submit_retransmit(c, &a, NULL);
+	sum(c, a);
+	submit_retransmit(c, a, NULL);
 	return 0;
 }
 

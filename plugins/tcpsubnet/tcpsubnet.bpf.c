@@ -97,8 +97,8 @@ STATE_PROGRAM(on_close, WANTS(CLOSE), see_close)
 static __always_inline void on_drop(void *ctx, struct sk_buff *skb, void *location, u32 reason,
 				    struct sock *rx_sk, enum drop_hook hook, bool is_nested)
 {
-	struct drop_site at;
-	struct dropped *d = read_drop(&at, skb, reason, rx_sk, hook, is_nested);
+	struct sock *sk;
+	struct dropped *d = read_drop(&sk, skb, reason, rx_sk, hook, is_nested);
 	struct sum *sum;
 
 	if (!d || !passes(&d->conn, 0))

@@ -97,16 +97,18 @@ __noinline int read_ids(struct conn_record *r, const struct conn *c)
 	return 0;
 }
 
-/* All but `traffic`. Every field is written, because reserved memory is not zeroed. */
-static __always_inline void begin_record(struct conn_record *r, enum span span,
-					 const struct conn *c)
+/* All but `traffic` and `wanted`. Every field is written, because reserved memory is not zeroed. Global, as read_ids is. */
+__noinline int begin_record(struct conn_record *r, enum span span, const struct conn *c)
 {
+	if (!r || !c)
+		return 0;
 	r->span = span;
 	r->contexts = 0;
 	r->conn = *c;
 	__builtin_memset(&r->context, 0, sizeof(r->context));
 	__builtin_memset(r->parent_span_id, 0, sizeof(r->parent_span_id));
 	read_ids(r, c);
+	return 0;
 }
 
 /* `state`: see read_traffic. */

@@ -61,6 +61,33 @@ static __always_inline bool keep_name(u64 number, const unsigned char *name)
 
 #define NAME_PART ((u32)sizeof(struct siphash_part))
 
+struct name_hash {
+	struct siphash hash;
+	/* The name's address, and its length without the NUL. */
+	u64 name;
+	u32 length;
+	bool is_unreadable;
+};
+
+static long hash_part(u32 i, struct name_hash *h)
+{
+	struct siphash_part part = {};
+	u32 at = i * NAME_PART, size = h->length - at;
+
+	if (at >= h->length)
+		return 1;
+	/* Else the compiler compares `length`, and the verifier of Linux 6.1 does not know how large `size` is. */
+	barrier_var(size);
+	if (size > NAME_PART)
+		size = NAME_PART;
+	if (bpf_probe_read_kernel(&part, size, (void *)h->name + at)) {
+		h->is_unreadable = true;
+		return 1;
+	}
+	siphash_add_part(&h->hash, &part);
+	return 0;
+}
+
 /*
  * 0: a kernel thread has none. Pointers are read by helper here and in conn.h: for each step from one that it
  * trusts, the verifier of Linux 6.4 to 6.19 searches the kernel's types by name, up to four times from end to
@@ -69,32 +96,20 @@ static __always_inline bool keep_name(u64 number, const unsigned char *name)
 static __always_inline u64 read_exe(struct task_struct *task, bool *is_full)
 {
 	struct dentry *dentry = BPF_CORE_READ(task, mm, exe_file, f_path.dentry);
-	struct siphash_part part;
-	const unsigned char *name;
-	struct siphash hash;
+	struct name_hash h = {};
 	u64 number;
-	u32 length;
 
 	if (!dentry)
 		return 0;
-	name = BPF_CORE_READ(dentry, d_name.name);
-	length = BPF_CORE_READ(dentry, d_name.len) & 0xff;
-	siphash_begin(&hash, name_key.k0, name_key.k1);
-	for (u32 at = 0; at < 256 && at < length; at += NAME_PART) {
-		u32 size = length - at;
-
-		/* Else the compiler compares `length`, and the verifier of Linux 6.1 does not know how large `size` is. */
-		barrier_var(size);
-		if (size > NAME_PART)
-			size = NAME_PART;
-		__builtin_memset(&part, 0, sizeof(part));
-		if (bpf_probe_read_kernel(&part, size, name + at))
-			return 0;
-		siphash_add_part(&hash, &part);
-	}
-	number = siphash_end(&hash, length) >> (64 - EXECUTABLE_BITS);
+	h.name = (u64)BPF_CORE_READ(dentry, d_name.name);
+	h.length = BPF_CORE_READ(dentry, d_name.len) & 0xff;
+	siphash_begin(&h.hash, name_key.k0, name_key.k1);
+	bpf_loop(256 / NAME_PART, hash_part, &h, 0);
+	if (h.is_unreadable)
+		return 0;
+	number = siphash_end(&h.hash, h.length) >> (64 - EXECUTABLE_BITS);
 	number |= !number;
-	if (!keep_name(number, name) && is_full)
+	if (!keep_name(number, (const void *)h.name) && is_full)
 		*is_full = true;
 	return number;
 }

@@ -50,9 +50,11 @@ static __always_inline void histogram_add(struct histogram *h, u64 ns)
 	}
 }
 
-/* For histograms shared by CPUs; if two values race, the maximum may miss one. */
-static __always_inline void histogram_add_shared(struct histogram *h, u64 ns)
+/* For histograms shared by CPUs; if two values race, the maximum may miss one. Global: verified once. */
+__noinline int histogram_add_shared(struct histogram *h, u64 ns)
 {
+	if (!h)
+		return 0;
 	__sync_fetch_and_add(&h->count, 1);
 	__sync_fetch_and_add(&h->sum_ns, ns);
 	if (ns > h->max_ns)
@@ -65,4 +67,5 @@ static __always_inline void histogram_add_shared(struct histogram *h, u64 ns)
 		if (index < HISTOGRAM_BUCKETS)
 			__sync_fetch_and_add(&h->buckets[index], 1);
 	}
+	return 0;
 }

@@ -84,6 +84,44 @@ static __always_inline bool streams_at(u64 *places, struct sock *sk, u32 seq, u3
 /* No context is known to begin at a byte or before it. */
 #define NO_PLACES (-1)
 
+struct ring_search {
+	const struct carrier *carrier;
+	u32 seq;
+	u32 bytes;
+	bool is_received;
+	bool found;
+	/* Where the bytes of the places begin. */
+	u32 from;
+	u32 places;
+};
+
+/* The `i`th context of a carrier, from the last one on. */
+static __always_inline u32 place_before(const struct carrier *c, u32 i)
+{
+	return (c->n - 1 - i) & (CONTEXTS - 1);
+}
+
+static long match_place(u32 i, struct ring_search *search)
+{
+	const struct carrier *c = search->carrier;
+	u32 place = place_before(c, i);
+	const struct entry *e = &c->ring[MASKED(place, CONTEXTS - 1)];
+	u32 begins = search->is_received ? e->received : e->seq;
+
+	if (i >= c->n)
+		return 1;
+	if (!search->found && (s32)(search->seq - begins) < 0)
+		return 0;
+	/* A stream's bytes are in its ranges. */
+	if ((search->found && e->seq != search->from) || e->stream)
+		return 1;
+	search->found = true;
+	search->from = e->seq;
+	if (is_sampled(e) && !(search->is_received && e->answers))
+		search->places |= 1 << place;
+	return 0;
+}
+
 /*
  * Places in the ring and after it: the sampled contexts of the message in which this byte was sent or, if the peer
  * sent it, of the request that it answers or belongs to; or NO_PLACES. Several requests in one message are not
@@ -91,8 +129,7 @@ static __always_inline bool streams_at(u64 *places, struct sock *sk, u32 seq, u3
  */
 __noinline int places_in(const struct carrier *c, u32 seq, bool is_received)
 {
-	u32 places = 0, from = 0;
-	bool found = false;
+	struct ring_search search = { .carrier = c, .seq = seq, .is_received = is_received };
 
 	if (!c)
 		return 0;
@@ -100,26 +137,25 @@ __noinline int places_in(const struct carrier *c, u32 seq, bool is_received)
 		return is_sampled(&c->in) && c->awaits_answer && (s32)(seq - c->in.seq) >= 0
 			       ? 1 << PLACE_RECEIVED
 			       : 0;
-	for (u32 i = 0; i < CONTEXTS; i++) {
-		u32 place = (c->n - 1 - i) & (CONTEXTS - 1);
-		const struct entry *e = &c->ring[place];
-		u32 begins = is_received ? e->received : e->seq;
+	bpf_loop(CONTEXTS, match_place, &search, 0);
+	return search.found ? (int)search.places : NO_PLACES;
+}
 
-		if (i >= c->n)
-			break;
-		if (!found && (s32)(seq - begins) < 0)
-			continue;
-		if (found && e->seq != from)
-			break;
-		/* A stream's bytes are in its ranges. */
-		if (e->stream)
-			break;
-		found = true;
-		from = e->seq;
-		if (is_sampled(e) && !(is_received && e->answers))
-			places |= 1 << place;
-	}
-	return found ? (int)places : NO_PLACES;
+static long match_behind(u32 i, struct ring_search *search)
+{
+	const struct carrier *c = search->carrier;
+	u32 place = place_before(c, i);
+	const struct entry *e = &c->ring[MASKED(place, CONTEXTS - 1)];
+
+	if (i >= c->n || (s32)(e->seq - search->seq) <= 0)
+		return 1;
+	if (e->seq - search->seq >= search->bytes || !is_sampled(e) || e->stream)
+		return 0;
+	if (e->seq != search->from)
+		search->places = 0;
+	search->from = e->seq;
+	search->places |= 1 << place;
+	return 0;
 }
 
 /*
@@ -128,24 +164,12 @@ __noinline int places_in(const struct carrier *c, u32 seq, bool is_received)
  */
 __noinline int places_within(const struct carrier *c, u32 seq, u32 bytes)
 {
-	u32 places = 0, from = 0;
+	struct ring_search search = { .carrier = c, .seq = seq, .bytes = bytes };
 
 	if (!c)
 		return 0;
-	for (u32 i = 0; i < CONTEXTS; i++) {
-		u32 place = (c->n - 1 - i) & (CONTEXTS - 1);
-		const struct entry *e = &c->ring[place];
-
-		if (i >= c->n || (s32)(e->seq - seq) <= 0)
-			break;
-		if (e->seq - seq >= bytes || !is_sampled(e) || e->stream)
-			continue;
-		if (e->seq != from)
-			places = 0;
-		from = e->seq;
-		places |= 1 << place;
-	}
-	return places;
+	bpf_loop(CONTEXTS, match_behind, &search, 0);
+	return search.places;
 }
 
 struct earlier_search {

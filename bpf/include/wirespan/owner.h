@@ -65,17 +65,30 @@ struct watched_cgroup {
 };
 #define WATCHED_CGROUPS 16
 
+struct cgroup_search {
+	const volatile struct watched_cgroup *cgroups;
+	u32 found;
+};
+
+static long match_cgroup(u32 i, struct cgroup_search *search)
+{
+	const volatile struct watched_cgroup *cgroup =
+		search->cgroups + MASKED(i, WATCHED_CGROUPS - 1);
+
+	if (!cgroup->used)
+		return 1;
+	if (bpf_get_current_ancestor_cgroup_id(cgroup->level) == cgroup->id)
+		search->found |= 1u << MASKED(i, WATCHED_CGROUPS - 1);
+	return 0;
+}
+
 static __always_inline u32 watched(const volatile struct watched_cgroup *cgroups)
 {
-	u32 found = 0;
+	struct cgroup_search search = { .cgroups = cgroups };
 
-	for (int i = 0; i < WATCHED_CGROUPS; i++) {
-		if (!cgroups[i].used)
-			break;
-		if (bpf_get_current_ancestor_cgroup_id(cgroups[i].level) == cgroups[i].id)
-			found |= 1u << i;
-	}
-	return found;
+	if (cgroups[0].used)
+		bpf_loop(WATCHED_CGROUPS, match_cgroup, &search, 0);
+	return search.found;
 }
 
 /* The fields that need no pointer chasing: not the process's start, its executable and its mount namespace. */

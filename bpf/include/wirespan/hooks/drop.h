@@ -24,6 +24,8 @@ struct dropped {
 	struct packet packet;
 	struct headers headers;
 	struct given_up given_up;
+	struct drop_site site;
+	/* The other one of the site's if the connection says so. */
 	enum way way;
 	/* Of the socket; 0: no socket. */
 	u32 state;
@@ -94,11 +96,12 @@ static __always_inline void follow_head(struct given_up *head, struct drop_site 
 	at->dev = head->dev;
 }
 
-/* NULL if it is not a TCP packet, not a loss, or the agent's own. */
-static __always_inline struct dropped *read_drop(struct drop_site *at, struct sk_buff *skb,
-						 u32 reason, struct sock *rx_sk,
-						 enum drop_hook hook, bool is_nested)
+/* NULL if it is not a TCP packet, not a loss, or the agent's own. `sk`: of read_drop_site. */
+static __always_inline struct dropped *read_drop(struct sock **sk, struct sk_buff *skb, u32 reason,
+						 struct sock *rx_sk, enum drop_hook hook,
+						 bool is_nested)
 {
+	struct freed freed = { .reason = reason, .has_receiver = !!rx_sk, .hook = hook };
 	u32 which = is_nested;
 	struct dropped *d = bpf_map_lookup_elem(&drop_scratch, &which);
 	struct conn *known;
@@ -109,18 +112,24 @@ static __always_inline struct dropped *read_drop(struct drop_site *at, struct sk
 	__builtin_memset(&d->packet, 0, sizeof(d->packet));
 	if (!read_packet(&d->packet, &d->headers))
 		return NULL;
-	read_drop_site(at, skb, rx_sk, reason);
+	/* A copy for a raw socket. */
+	if (rx_sk && !is_of_tcp(rx_sk))
+		return NULL;
+	*sk = read_drop_site(&d->site, skb, rx_sk, reason);
 	if (IS_REASON(reason, SKB_DROP_REASON_FRAG_REASM_TIMEOUT))
-		follow_head(&d->given_up, at, &d->packet);
-	if (is_no_drop(reason, skb, rx_sk, at->sk, &d->packet, at->way, hook))
+		follow_head(&d->given_up, &d->site, &d->packet);
+	freed.skb = (u64)skb;
+	freed.sk = (u64)*sk;
+	freed.way = d->site.way;
+	if (is_no_drop(&freed, &d->packet))
 		return NULL;
 	forget_conn(&d->conn);
-	d->way = at->way;
+	d->way = d->site.way;
 	d->state = 0;
 	d->is_known = false;
-	if (at->sk) {
-		d->state = at->sk->__sk_common.skc_state;
-		known = bpf_sk_storage_get(&conns, at->sk, NULL, 0);
+	if (*sk) {
+		d->state = (*sk)->__sk_common.skc_state;
+		known = bpf_sk_storage_get(&conns, *sk, NULL, 0);
 		if (known && known->excluded)
 			return NULL;
 		if (known) {
@@ -128,7 +137,7 @@ static __always_inline struct dropped *read_drop(struct drop_site *at, struct sk
 			d->is_known = true;
 		}
 	}
-	net = at->net;
+	net = d->site.net;
 	d->conn.netns = net ? BPF_CORE_READ(net, ns.inum) : 0;
 	d->conn.netns_cookie = net ? BPF_CORE_READ(net, net_cookie) : 0;
 	if (!d->conn.ends.peer_port)

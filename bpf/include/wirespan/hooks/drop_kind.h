@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #pragma once
 
-/* Packets that the kernel frees with a drop reason but that are not losses; explained in plugins/tcpdrop/README.md. */
+/*
+ * Packets that the kernel frees with a drop reason but that are not losses; explained in plugins/tcpdrop/README.md. All
+ * of packet and sockets is read by helper, so that is_no_drop can be a function that the verifier checks once.
+ */
 #include <wirespan/hooks/drop_site.h>
 
 /* Whether the tracepoint has the receiving socket (Linux 6.11 and later). */
@@ -10,7 +13,8 @@ enum drop_hook { DROP_WITH_SOCKET, DROP_WITHOUT_SOCKET };
 /* Whether TCP has the packet: IP has removed its header. */
 static __always_inline bool is_in_tcp(const struct sk_buff *skb)
 {
-	return BPF_CORE_READ(skb, data) - BPF_CORE_READ(skb, head) == skb->transport_header;
+	return BPF_CORE_READ(skb, data) - BPF_CORE_READ(skb, head) ==
+	       BPF_CORE_READ(skb, transport_header);
 }
 
 static __always_inline bool is_unspecified(u32 reason)
@@ -18,12 +22,14 @@ static __always_inline bool is_unspecified(u32 reason)
 	return reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NOT_SPECIFIED);
 }
 
-/* A copy for a sniffer or a raw socket, or of a frame for another host. */
-static __always_inline bool is_copy(u32 reason, const struct sk_buff *skb, const struct sock *rx_sk,
-				    enum drop_hook hook)
+static __always_inline u8 state_of(const struct sock *sk)
 {
-	if (rx_sk && !is_of_tcp(rx_sk))
-		return true;
+	return sk ? BPF_CORE_READ(sk, __sk_common.skc_state) : TCP_CLOSE;
+}
+
+/* A copy for a sniffer, or of a frame for another host. */
+static __always_inline bool is_copy(u32 reason, const struct sk_buff *skb, enum drop_hook hook)
+{
 	if (BPF_CORE_READ_BITFIELD_PROBED(skb, pkt_type) == PACKET_OUTGOING)
 		return true;
 	if (IS_REASON(reason, SKB_DROP_REASON_OTHERHOST) ||
@@ -38,16 +44,18 @@ static __always_inline bool is_copy(u32 reason, const struct sk_buff *skb, const
  * A part of a packet that was reassembled or merged by GRO, freed with the whole. It has no headers any more; if TCP
  * drops such a packet, the tracepoint has a socket or, before Linux 6.11, a reason.
  */
-static __always_inline bool is_part(u32 reason, const struct sk_buff *skb, const struct sock *rx_sk,
+static __always_inline bool is_part(u32 reason, const struct sk_buff *skb, bool has_receiver,
 				    const struct packet *p, enum drop_hook hook)
 {
 	u64 at = BPF_CORE_READ(skb, data) - BPF_CORE_READ(skb, head);
 
 	if (p->continues)
-		return at > skb->network_header && !IS_REASON(reason, SKB_DROP_REASON_DUP_FRAG) &&
+		return at > BPF_CORE_READ(skb, network_header) &&
+		       !IS_REASON(reason, SKB_DROP_REASON_DUP_FRAG) &&
 		       !IS_REASON(reason, SKB_DROP_REASON_FRAG_REASM_TIMEOUT) &&
 		       !IS_REASON(reason, SKB_DROP_REASON_FRAG_TOO_FAR);
-	return !rx_sk && is_pulled(skb) && (hook == DROP_WITH_SOCKET || is_unspecified(reason));
+	return !has_receiver && is_pulled(skb) &&
+	       (hook == DROP_WITH_SOCKET || is_unspecified(reason));
 }
 
 /* Purged with its socket: packets in its queues, and copies that nobody has read. */
@@ -60,12 +68,12 @@ static __always_inline bool is_cleared(u32 reason, const struct sk_buff *skb)
 	if (!sk ||
 	    !(purged || (!HAS_REASON(SKB_DROP_REASON_QUEUE_PURGE) && is_unspecified(reason))))
 		return false;
-	if (purged && skb->skb_iif)
+	if (purged && BPF_CORE_READ(skb, skb_iif))
 		return true;
 	dead = BPF_CORE_READ(sk, __sk_common.skc_flags) >>
 		       bpf_core_enum_value(enum sock_flags, SOCK_DEAD) &
 	       1;
-	return dead && BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE;
+	return dead && state_of(sk) == TCP_CLOSE;
 }
 
 static __always_inline u32 end_of(const struct packet *p)
@@ -76,11 +84,12 @@ static __always_inline u32 end_of(const struct packet *p)
 /* It holds nothing new to the receiver. */
 static __always_inline bool is_old(const struct sock *sk, const struct packet *p)
 {
+	u8 state = state_of(sk);
 	u32 next;
 
-	if (sk->__sk_common.skc_state == TCP_TIME_WAIT)
-		next = sk->__sk_common.skc_tw_rcv_nxt;
-	else if (is_full(sk))
+	if (state == TCP_TIME_WAIT)
+		next = BPF_CORE_READ(sk, __sk_common.skc_tw_rcv_nxt);
+	else if (state != TCP_NEW_SYN_RECV)
 		next = BPF_CORE_READ((const struct tcp_sock *)sk, rcv_nxt);
 	else
 		return false;
@@ -108,7 +117,7 @@ static __always_inline bool is_in_time_wait(const struct sk_buff *skb, const str
 					    enum drop_hook hook)
 {
 	if (sk)
-		return sk->__sk_common.skc_state == TCP_TIME_WAIT;
+		return state_of(sk) == TCP_TIME_WAIT;
 	return hook == DROP_WITHOUT_SOCKET && is_in_tcp(skb) &&
 	       BPF_CORE_READ_BITFIELD_PROBED(skb, pkt_type) == PACKET_HOST;
 }
@@ -135,7 +144,7 @@ static __always_inline bool is_listeners_affair(u32 reason, const struct sock *s
 {
 	if (IS_REASON(reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW))
 		return true;
-	if (!sk || sk->__sk_common.skc_state != TCP_LISTEN)
+	if (state_of(sk) != TCP_LISTEN)
 		return false;
 	return IS_REASON(reason, SKB_DROP_REASON_NO_SOCKET) ||
 	       (is_unspecified(reason) && p->flags & (TCPHDR_SYN | TCPHDR_RST | TCPHDR_ACK));
@@ -144,7 +153,7 @@ static __always_inline bool is_listeners_affair(u32 reason, const struct sock *s
 /* An RST for a connection that does not exist any more, or that this RST has just ended. */
 static __always_inline bool is_reset_done(u32 reason, const struct sock *sk, const struct packet *p)
 {
-	u8 state = sk ? sk->__sk_common.skc_state : TCP_CLOSE;
+	u8 state = state_of(sk);
 
 	if (!(p->flags & TCPHDR_RST))
 		return false;
@@ -165,17 +174,35 @@ static __always_inline bool is_answered_by_fastopen(u32 reason, const struct soc
 	       is_old(sk, p);
 }
 
-/* `sk`: as in place.sk. */
-static __always_inline bool is_no_drop(u32 reason, const struct sk_buff *skb,
-				       const struct sock *rx_sk, const struct sock *sk,
-				       const struct packet *p, enum way way, enum drop_hook hook)
+struct freed {
+	/* Addresses of the packet and of its socket as of read_drop_site. */
+	u64 skb;
+	u64 sk;
+	u32 reason;
+	enum way way;
+	/* The tracepoint has named the socket. */
+	u32 has_receiver;
+	enum drop_hook hook;
+};
+
+__noinline int is_no_drop(const struct freed *f, const struct packet *p)
 {
-	if (IS_REASON(reason, SKB_CONSUMED) || is_copy(reason, skb, rx_sk, hook) ||
-	    is_part(reason, skb, rx_sk, p, hook) || is_cleared(reason, skb))
-		return true;
-	if (way == WAY_TRANSMIT)
-		return false;
-	return is_duplicate(reason, sk, p) || is_answered_in_time_wait(reason, skb, sk, p, hook) ||
+	const struct sk_buff *skb;
+	const struct sock *sk;
+	u32 reason;
+
+	if (!f || !p)
+		return 0;
+	skb = (const void *)f->skb;
+	sk = (const void *)f->sk;
+	reason = f->reason;
+	if (IS_REASON(reason, SKB_CONSUMED) || is_copy(reason, skb, f->hook) ||
+	    is_part(reason, skb, f->has_receiver, p, f->hook) || is_cleared(reason, skb))
+		return 1;
+	if (f->way == WAY_TRANSMIT)
+		return 0;
+	return is_duplicate(reason, sk, p) ||
+	       is_answered_in_time_wait(reason, skb, sk, p, f->hook) ||
 	       is_listeners_affair(reason, sk, p) || is_reset_done(reason, sk, p) ||
 	       is_answered_by_fastopen(reason, sk, p);
 }

@@ -19,8 +19,6 @@ struct drop_site {
 	struct net_device *dev;
 	/* The namespace; NULL: unknown. */
 	struct net *net;
-	/* The receiver's or sender's TCP socket, request or TIME_WAIT socket; NULL: none. */
-	struct sock *sk;
 };
 
 /* Only full sockets have more than struct sock_common. */
@@ -95,8 +93,9 @@ static __always_inline bool is_tun(const struct net_device *dev)
 static __always_inline bool is_pulled(const struct sk_buff *skb)
 {
 	u64 at = BPF_CORE_READ(skb, data) - BPF_CORE_READ(skb, head);
+	u16 header = BPF_CORE_READ(skb, transport_header);
 
-	return skb->transport_header != 0xffff && at >= skb->transport_header + 20u;
+	return header != 0xffff && at >= header + 20u;
 }
 
 /*
@@ -131,23 +130,29 @@ static __always_inline bool is_receivers(const struct sock *sk, const struct sk_
 	return route_device_of(skb) || is_pulled(skb);
 }
 
-static __always_inline void read_drop_site(struct drop_site *at, struct sk_buff *skb,
-					   struct sock *rx_sk, u32 reason)
+/*
+ * Returns the receiver's or sender's TCP socket, request or TIME_WAIT socket; NULL: none. `at` is in a map, of whose
+ * contents the verifier knows nothing: on the stack, it would check what follows for each combination of them.
+ */
+static __always_inline struct sock *read_drop_site(struct drop_site *at, struct sk_buff *skb,
+						   struct sock *rx_sk, u32 reason)
 {
-	struct sock *sk = skb->sk;
+	struct sock *sk = skb->sk, *whose = rx_sk ? rx_sk : sk;
 
 	at->dev = device_of(skb);
 	at->way = way_of(skb, rx_sk, sk, reason, at->dev);
-	at->sk = rx_sk ? rx_sk : sk;
-	if (at->sk && !is_of_tcp(at->sk))
-		at->sk = NULL;
+	barrier();
+	if (whose && !is_of_tcp(whose))
+		whose = NULL;
 	else if (!rx_sk && sk && at->way == WAY_RECEIVE && !is_receivers(sk, skb, at->dev))
-		at->sk = NULL;
-	if (!at->dev && (at->way == WAY_TRANSMIT || !at->sk))
+		whose = NULL;
+	if (!at->dev && (at->way == WAY_TRANSMIT || !whose))
 		at->dev = route_device_of(skb);
 	/* TCP has cleared the device, or IP has not set it yet. */
-	if (at->sk && (!at->dev || at->way == WAY_RECEIVE))
-		at->net = net_of_socket(at->sk);
+	if (whose && (!at->dev || at->way == WAY_RECEIVE))
+		at->net = net_of_socket(whose);
 	else
 		at->net = at->dev ? net_of_device(at->dev) : NULL;
+	barrier();
+	return whose;
 }
