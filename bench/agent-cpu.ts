@@ -1,4 +1,4 @@
-// What the agent's own process takes for each connection that it reports, once it is warm.
+// CPU time of the agent's process per reported connection, once it is warm.
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -13,14 +13,14 @@ import { asStarted } from "./bundled.ts";
 import { STORM_CPU } from "./contenders.ts";
 import { median, type Row } from "./figures.ts";
 
-/** Connections a second: what an agent sees for hours, and a peak; the first windows are the peak's, which warms it. */
+/** Connections per second: a sustained rate, and a peak. The warm-up runs at the peak. */
 const RATES = [1000, 6000] as const;
-/** How long a window lasts. */
+/** Length of a window, seconds. */
 const SECONDS = 4;
-/** Until what the last connections gave has left the agent, milliseconds. */
+/** Time for the telemetry of the last connections to leave the agent, milliseconds. */
 const SETTLE = 1500;
 
-/** Microseconds of CPU that all threads of a process have used: exact, while `stat` counts in ticks of 10 ms. */
+/** CPU time of all threads of a process, in microseconds; more exact than `stat`, which counts ticks of 10 ms. */
 export function cpuOf(pid: number): number {
   const times = readdirSync(`/proc/${pid}/task`).map((tid) =>
     Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, "utf8").split(" ")[0]),
@@ -28,7 +28,7 @@ export function cpuOf(pid: number): number {
   return times.reduce((sum, ns) => sum + ns, 0) / 1000;
 }
 
-/** Microseconds of CPU for one connection, both ends, net of what the agent takes while nothing happens. */
+/** CPU microseconds per connection (both ends), less what the agent uses when idle. */
 async function window(netns: Netns, pid: number, rate: number): Promise<number> {
   const first = cpuOf(pid);
   await sleep(SECONDS * 1000);

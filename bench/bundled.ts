@@ -1,4 +1,4 @@
-// What the bench measures is what `npm start` runs.
+// The bench measures the bundle that `npm start` runs.
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import type { AgentOptions } from "../test/support/agent.ts";
@@ -11,7 +11,7 @@ export const asStarted = {
   env: { NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/wirespan") },
 } as const satisfies AgentOptions;
 
-/** Makes the bundle again if a source has changed. */
+/** Rebuilds the bundle if a source has changed. */
 export function makeBundle(): void {
   execFileSync("sh", ["tools/setup.sh", process.arch, "bundle"], { cwd: ROOT, stdio: "inherit" });
 }

@@ -1,4 +1,4 @@
-// What watching adds to one loopback connection, seen from the application.
+// What tracing adds to a loopback connection, as the application sees it.
 import type { Netns } from "../test/support/netns.ts";
 import { type Contender, empty, libbpfTool, nothing, ours } from "./contenders.ts";
 import { differences, median, type Row } from "./figures.ts";

@@ -1,4 +1,4 @@
-// What the composition's container takes to load, in CPU: as the agent has it, in a bundle, and as its package would be.
+// CPU time to load the dependency injection container: bundled, as in the agent, and as an npm package.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { differences, median, type Row } from "./figures.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
-/** CPU milliseconds that a fresh process takes for `load`, with a compile cache as npm start has it. */
+/** CPU milliseconds of `load` in a fresh process, with a compile cache like that of `npm start`. */
 function cpuOf(load: string): number {
   const code = `
     Reflect.getMetadata ??= () => undefined;
@@ -40,7 +40,7 @@ export async function containerRow(rounds: number): Promise<Row> {
         cpuOf(`require("${folder}/floor.cjs");`),
         cpuOf(`require("tsyringe").container.createChildContainer();`),
       ] as const;
-      // The first round fills the cache of compiled code.
+      // The first round fills the compile cache.
       if (round > 0) [ours, floor, published].forEach((figures, i) => void figures.push(taken[i]!));
     }
   } finally {

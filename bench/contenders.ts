@@ -1,4 +1,4 @@
-// What can be watched with: nothing, programs that do nothing, us, and libbpf-tools.
+// The tracers to compare: none, programs that do nothing, wirespan, bpftrace and libbpf-tools.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,20 +14,20 @@ import { end } from "../test/support/netns.ts";
 
 const root = join(import.meta.dirname, "..");
 
-/** The CPU that watches; CPU 1 is for what is watched. */
+/** The CPU of the tracers; the load runs on STORM_CPU. */
 export const OUR_CPU = 0;
 export const STORM_CPU = 1;
 
 export interface Runs {
-  /** Where it hooks; empty where that is not known. */
+  /** Its hook; empty if that is not known. */
   readonly hook: string;
   readonly count: number;
   readonly ns: number;
 }
 
-/** Something that watches, until it is stopped. */
+/** A running tracer. */
 export interface Watching {
-  /** Runs of its programs so far; times only while statistics are on. */
+  /** Runs of its programs so far; times only if statistics are on. */
   runs(): readonly Runs[];
   stop(): Promise<void>;
 }
@@ -76,7 +76,7 @@ export function empty(...programs: string[]): Contender {
 export const log = { debug() {}, info() {}, warn: console.warn, error: console.error };
 export const forget: Sink = { span() {}, event() {}, metrics() {} };
 
-/** The engine in this process, its signals forgotten. */
+/** The engine in this process, with its signals discarded. */
 export function ours(name: string, plugins: readonly string[]): Contender {
   return {
     name,
@@ -100,7 +100,7 @@ export function ours(name: string, plugins: readonly string[]): Contender {
   };
 }
 
-/** What /proc shows of a descriptor; empty if it was closed meanwhile. */
+/** The fdinfo of a descriptor; empty if it has been closed. */
 function infoOf(path: string): string {
   try {
     return readFileSync(path, "utf8");
@@ -110,7 +110,7 @@ function infoOf(path: string): string {
   }
 }
 
-/** Run statistics of the BPF programs that a process holds, as its descriptors tell them. */
+/** Run statistics of the BPF programs that a process holds, from its descriptors' fdinfo. */
 function programsHeldBy(pid: number): Runs[] {
   const folder = `/proc/${pid}/fdinfo`;
   return readdirSync(folder).flatMap((fd) => {
@@ -121,25 +121,25 @@ function programsHeldBy(pid: number): Runs[] {
   });
 }
 
-/** Undefined where it is not installed. */
+/** Undefined if it is not installed. */
 function installed(name: string): string | undefined {
   return [`/usr/sbin/${name}`, `/usr/bin/${name}`].find((path) => existsSync(path));
 }
 
-/** A tool of libbpf-tools; undefined where it is not installed. */
+/** A tool of libbpf-tools; undefined if it is not installed. */
 export function libbpfTool(name: string, ...args: string[]): Contender | undefined {
   const path = installed(name);
   return path === undefined ? undefined : other(["libbpf-tools", name, ...args].join(" "), [path, ...args]);
 }
 
-/** A script of bench/bpf; undefined where bpftrace is not installed. */
+/** A script of bench/bpf; undefined if bpftrace is not installed. */
 export function bpftrace(script: string): Contender | undefined {
   const path = installed("bpftrace");
   const file = join(import.meta.dirname, "bpf", script);
   return path === undefined ? undefined : other(`bpftrace ${script}`, [path, file]);
 }
 
-/** Another's program; it finds tracefs in a mount namespace of its own. */
+/** Another tool, which gets tracefs in a mount namespace of its own. */
 function other(name: string, command: readonly string[]): Contender {
   const mount = "mount -t tracefs none /sys/kernel/tracing";
   return {
@@ -156,7 +156,7 @@ function other(name: string, command: readonly string[]): Contender {
         if (child.exitCode !== null || waited > 10_000) throw new Error(`${name} did not start: ${said}`);
         await sleep(50);
       }
-      // Loaded; attached a moment later.
+      // Loaded; it attaches a moment later.
       await sleep(300);
       return { runs: () => programsHeldBy(pid), stop: () => end(child) };
     },

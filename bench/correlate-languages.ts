@@ -1,11 +1,11 @@
-// What an application pays for each context that the Python package and the Go module write.
+// What each context costs an application with the Python package and the Go module.
 import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { lowest, type Row } from "./figures.ts";
 
 const correlate = join(import.meta.dirname, "../correlate");
 
-/** A row for each language that is on this machine, in nanoseconds, beside a call that finds nothing new to write. */
+/** A row for each installed language, in nanoseconds, compared with a call that has nothing new to write. */
 export function correlateLanguageRows(rounds: number): Row[] {
   const rows: Row[] = [];
   if (!spawnSync("python3", ["--version"]).error) {
@@ -43,7 +43,7 @@ function python(): Taken {
   return { written: figures["a new context"]!, again: figures["the same context again"]! };
 }
 
-/** Each benchmark's line ends in its nanoseconds for one call. */
+/** Each benchmark's line ends in the nanoseconds per call. */
 function go(rounds: number): Taken[] {
   const said = execFileSync(
     "go",

@@ -1,11 +1,11 @@
-// What an application pays for each context that @wirespan/correlate writes.
+// What each context costs an application with @wirespan/correlate.
 import type { Socket } from "node:net";
 import { label } from "../correlate/node/src/label.js";
 import { slotOf, takeOver, write } from "../correlate/node/src/table.js";
 import { type Figures, median, type Row } from "./figures.ts";
 
 const TIMES = 500_000;
-/** Connections that take turns. */
+/** Connections that are used in turn. */
 const SOCKETS = 64;
 /** Of the table's contexts a copy into a buffer; the gate is four of it. */
 const GATE = 4;
@@ -14,7 +14,7 @@ const texts = Array.from({ length: 16 }, (_, i) => {
   return `00-0af7651916cd43dd8448eb211c8031${(i + 16).toString(16)}-b7ad6b7169203331-01`;
 });
 
-/** Rows of the record alone and of the whole call, in nanoseconds, beside Node's own copy of the text into a buffer. */
+/** Rows for the record alone and for the whole call, in nanoseconds, compared with copying the text into a buffer. */
 export function correlateNodeRows(rounds: number): Row[] {
   const buffer = Buffer.alloc(64) as Buffer & {
     latin1Write(text: string, at: number, length: number): number;
@@ -37,7 +37,7 @@ export function correlateNodeRows(rounds: number): Row[] {
     records.push(each((i) => write(slots[i & 63]!, texts[i & 15]!)));
     calls.push(each((i) => label(sockets[i & 63]!, texts[i & 15]!)));
   };
-  take(); // compiled by then
+  take(); // so that the code is compiled
   for (const figures of [copies, records, calls]) figures.length = 0;
   for (let round = 0; round < rounds; round++) take();
 

@@ -1,4 +1,4 @@
-// What reading trace contexts costs: each message, each segment, a head, and loading the programs.
+// What reading trace contexts costs per message, segment and head, and what loading the programs costs.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ import * as storm from "./storm.ts";
 import { tlsRows } from "./tls.ts";
 
 const root = join(import.meta.dirname, "..");
-/** Messages of one run; the answers are as many. */
+/** Messages per run; there are as many answers. */
 const MESSAGES = 20_000;
 
 const SENDS = { on_send: "empty_send", on_sendmsg_locked: "empty_send_function" } as const;
@@ -23,7 +23,7 @@ const SENDS = { on_send: "empty_send", on_sendmsg_locked: "empty_send_function" 
 async function engineOf(plugins: readonly string[]) {
   const flags = [
     ...selection(plugins, "bench"),
-    // Else answers have the requests' contexts, and are no longer messages without any.
+    // Otherwise answers would have the requests' contexts, and would not count as messages without one.
     { path: "correlate.inbound", value: "never", flag: "bench" },
   ];
   const { config, plugins: found } = await load(undefined, flags);
@@ -46,7 +46,7 @@ const reading: Contender = {
   },
 };
 
-/** Nanoseconds of one run, of the program on a hook; undefined if it is not attached. */
+/** Nanoseconds per run of the program on a hook; undefined if it is not attached. */
 async function perRun(watching: Watching, hooks: readonly string[], run: () => Promise<void>) {
   await run();
   const before = watching.runs();
@@ -68,7 +68,7 @@ async function messageRows(netns: Netns, rounds: number): Promise<Row[]> {
       if (send === undefined) throw new Error("messages that are sent are not watched here");
       const ofSend = await perRun(ours, [send], opaque);
       const ofSegment = await perRun(ours, ["on_segment"], opaque);
-      // Half of what is sent are answers, which nothing is read of.
+      // Half of the messages are answers, in which nothing is read.
       const both = await perRun(ours, [send], () => storm.messages(netns, MESSAGES, "head"));
       await ours.stop();
       const floor = SENDS[send as keyof typeof SENDS];
@@ -113,7 +113,7 @@ async function messageRows(netns: Netns, rounds: number): Promise<Row[]> {
   ];
 }
 
-/** Struct taken of bench/bpf/head.bpf.c. */
+/** `struct taken` of bench/bpf/head.bpf.c. */
 async function headRow(rounds: number): Promise<Row> {
   const path = join(root, "bench/bpf/head.bpf.o");
   execFileSync("make", ["-s", "-C", root, "bench/bpf/head.bpf.o"], {

@@ -1,4 +1,4 @@
-// Spans to OTLP, each way in a process of its own, which take turns.
+// Encoding spans to OTLP, with each encoder in its own process, in turn.
 import { execFileSync, fork, spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -14,7 +14,7 @@ interface Way {
 
 interface Running {
   readonly name: string;
-  /** Microseconds of CPU a span, net of making it. */
+  /** CPU microseconds per span, less the cost of creating it. */
   take(): Promise<number>;
   stop(): Promise<void>;
 }
@@ -40,7 +40,7 @@ const GO = "Go SDK";
 
 const NET = "net of making the objects";
 
-/** Undefined where there is no Go. */
+/** Undefined without Go. */
 function goWay(endpoint: string): Way | undefined {
   if (spawnSync("go", ["version"]).error) return undefined;
   const program = join(import.meta.dirname, "build/otel-sdk");

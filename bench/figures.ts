@@ -1,17 +1,17 @@
-// Figures that were taken in turns, and what they come to.
+// Measured figures, and the report that is made from them.
 
-/** What one contender gave, one figure a round, in the row's unit. */
+/** One contender's figures, one per round, in the row's unit. */
 export type Figures = readonly number[];
 
 export interface Row {
   readonly measure: string;
   readonly unit: string;
   readonly ours: Figures;
-  /** What the same thing costs where nothing is done; taken in the same rounds. */
+  /** The cost of the same operation without any work, measured in the same rounds. */
   readonly floor?: { readonly name: string; readonly figures: Figures };
   readonly peers: readonly { readonly name: string; readonly figures: Figures }[];
   readonly goal: string;
-  /** Undefined where the peer that the goal names could not run here. */
+  /** Undefined if the peer that the goal names could not run here. */
   readonly met?: boolean;
   readonly note?: string;
 }
@@ -22,12 +22,12 @@ export function median(figures: Figures): number {
   return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** The figure below which a tenth lies: what a run costs where nothing came between. */
+/** The 10th percentile: the cost of a run that was not disturbed. */
 export function lowest(figures: Figures): number {
   return figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 10)]!;
 }
 
-/** Round by round; each round's two figures were taken right after each other. */
+/** Compares figures of the same round, which were measured one right after the other. */
 function pairwise(a: Figures, b: Figures, of: (a: number, b: number) => number): number[] {
   return a.slice(0, b.length).map((value, i) => of(value, b[i]!));
 }

@@ -1,4 +1,4 @@
-// What the agent takes to start, and what it takes while nothing happens.
+// What the agent costs at startup, and when idle.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -14,7 +14,7 @@ import { cpuOf } from "./agent-cpu.ts";
 import { asStarted } from "./bundled.ts";
 import { median, type Row } from "./figures.ts";
 
-/** Milliseconds after which a collection has reported the connections, and what it left behind is collected. */
+/** Milliseconds after which a collection has reported the connections, and garbage has been collected. */
 const REPORTED = 12_000;
 
 const milliseconds = (pid: number): number => cpuOf(pid) / 1000;
@@ -40,14 +40,14 @@ async function nodeAlone(): Promise<number> {
 
 interface Started {
   readonly cpu: number;
-  /** Milliseconds from exec to the first request that the backend took. */
+  /** Milliseconds from exec to the first request that the backend accepted. */
   readonly firstExport: number;
   readonly agent: Agent;
   readonly sink: OtlpSink;
   readonly folder: string;
 }
 
-/** What else the machine does is left out in the kernel. */
+/** The kernel filters out the machine's other connections. */
 async function start(netns: Netns, correlates: boolean): Promise<Started> {
   const { ino } = statSync(netns.path);
   const sink = await OtlpSink.start("grpc");
@@ -77,18 +77,18 @@ async function stop({ agent, sink, folder }: Started): Promise<void> {
 
 export async function footprintRows(netns: Netns, rounds: number, idleSeconds: number): Promise<Row[]> {
   const [cpu, alone, first, rss, pss, anonymous, idle]: number[][] = [[], [], [], [], [], [], []];
-  // Fills the cache of compiled code.
+  // Fills the compile cache.
   await stop(await start(netns, false));
   for (let round = 0; round < rounds; round++) {
     alone!.push(await nodeAlone());
-    // What reads trace contexts is loaded afterwards, and has a row of its own (correlation.ts).
+    // The programs that read trace contexts are loaded afterwards, and have rows of their own (correlation.ts).
     const bare = await start(netns, false);
     cpu!.push(bare.cpu);
     await stop(bare);
     const started = await start(netns, true);
     first!.push(started.firstExport / 1000);
     if (round === rounds - 1) {
-      // Its start is over, and what that left behind is collected.
+      // Startup is over, and its garbage has been collected.
       await sleep(5000);
       await run(netns, "paced", { rate: 500, seconds: 2 });
       rss!.push(memoryOf(started.agent.pid, "Rss"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// hold CONNECTIONS: opens so many over loopback, both ends in this process, each of which has carried a byte;
-// prints "held" and lets them go with the end of its standard input.
+// hold CONNECTIONS: opens that many over loopback, both ends in this process, and sends a byte over each;
+// prints "held", and closes them at the end of standard input.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -19,7 +19,8 @@ static void must(int good, const char *what)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in there = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in there = { .sin_family = AF_INET,
+				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int listener = socket(AF_INET, SOCK_STREAM, 0), count;
 	socklen_t size = sizeof(there);
 	struct rlimit files;
@@ -35,9 +36,9 @@ int main(int argc, char **argv)
 	must(!bind(listener, (struct sockaddr *)&there, size) && !listen(listener, 16), "listen");
 	must(!getsockname(listener, (struct sockaddr *)&there, &size), "getsockname");
 	for (int i = 0; i < count; i++) {
-		/* From many addresses, so that ports last. */
-		struct sockaddr_in here = {.sin_family = AF_INET,
-					   .sin_addr.s_addr = htonl(INADDR_LOOPBACK + i % 250)};
+		/* From many addresses, so that ports do not run out. */
+		struct sockaddr_in here = { .sin_family = AF_INET,
+					    .sin_addr.s_addr = htonl(INADDR_LOOPBACK + i % 250) };
 		int client = socket(AF_INET, SOCK_STREAM, 0), server;
 
 		must(!bind(client, (struct sockaddr *)&here, sizeof(here)), "bind");

@@ -1,4 +1,4 @@
-// Nanoseconds in the kernel, by its own run statistics.
+// Nanoseconds per run in the kernel, from its own run statistics.
 import { installedPlugins } from "../core/engine/discover.ts";
 import { native } from "../native/index.ts";
 import type { Netns } from "../test/support/netns.ts";
@@ -7,7 +7,7 @@ import { bpftrace, type Contender, empty, libbpfTool, ours, type Runs } from "./
 import { differences, type Figures, median, type Row, ratios } from "./figures.ts";
 import * as storm from "./storm.ts";
 
-/** The plugins that follow connections, of those that are there. */
+/** The installed plugins that follow connections. */
 export const CONNECTION_PLUGINS = [
   "tcplife",
   "tcpconnlat",
@@ -17,7 +17,7 @@ export const CONNECTION_PLUGINS = [
   "tcptracer",
 ].filter((name) => installedPlugins().includes(name));
 
-/** Nanoseconds of all programs on the hooks, one run of each. */
+/** Nanoseconds for one run of every program on the hooks. */
 function perRun(before: readonly Runs[], after: readonly Runs[], hooks: readonly string[]): number {
   let sum = 0;
   for (const [i, { hook, count, ns }] of after.entries()) {
@@ -28,10 +28,10 @@ function perRun(before: readonly Runs[], after: readonly Runs[], hooks: readonly
   return sum;
 }
 
-/** What is done while programs watch. */
+/** The load while programs are attached. */
 type Load = () => Promise<unknown>;
 
-/** Each contender's figures for each of the loads, taken in turns; the first run of each only warms up. */
+/** Each contender's figures for each load, measured in turn; the first run of each only warms up. */
 async function takeTurns(
   contenders: readonly Contender[],
   hooks: readonly string[],
@@ -63,7 +63,7 @@ const below = (figures: Figures, most: number) => median(figures) <= most;
 
 const OPENED = 4000;
 
-/** What the goals of one row of state changes are, as ratios. */
+/** The goals of a row of state changes, as ratios. */
 interface StateGoals {
   readonly empty: number;
   readonly libbpf: number;
@@ -108,7 +108,7 @@ export async function stateRows(netns: Netns, rounds: number): Promise<Row[]> {
   const few = { empty: 6.5, libbpf: 0.35, bpftrace: 0.5 };
   const many = { empty: 9, libbpf: 0.5, bpftrace: 1 };
   const six = `${CONNECTION_PLUGINS.length} connection plugins`;
-  // The peers wake their reader when a connection ends. What that costs differs by machine: the first rows are without.
+  // The peers wake their reader when a connection ends, which costs more or less depending on the machine. The first rows exclude that.
   return [
     row("connections that open, connections + tcplife", one, opening!, few),
     row(`connections that open, ${six}`, all, opening!, many),
@@ -148,7 +148,7 @@ export async function packetRow(rounds: number): Promise<Row> {
   const contenders = [floor, own, ...(peer ? [peer] : [])];
   const load = () => storm.datagrams(net.a, 50_000, { address: addresses.b, server: net.b });
   const [figures] = await takeTurns(contenders, hooks, rounds, load);
-  // A packet of this wire is transmitted once and received once.
+  // On this link each packet is transmitted once and received once.
   const each = (contender: Contender) => figures!.get(contender.name)!.map((ns) => ns / hooks.length);
   const beyond = (contender: Contender) => differences(each(contender), each(floor));
   return {

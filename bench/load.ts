@@ -1,4 +1,4 @@
-// What it takes to load each object, by the CPU time of one load after the other.
+// CPU time to load each object, one after the other.
 import { engineParts } from "../agent/engine-parts.ts";
 import { load, selection } from "../cli/setup.ts";
 import { installedPlugins } from "../core/engine/discover.ts";
@@ -7,7 +7,7 @@ import { native } from "../native/index.ts";
 import { log } from "./contenders.ts";
 import { median, type Row } from "./figures.ts";
 
-/** Milliseconds by object, of an engine that is attached. */
+/** Milliseconds by object, while an engine attaches. */
 async function loads(): Promise<Map<string, number>> {
   const took = new Map<string, number>();
   const { load: loadNow } = native;
@@ -20,7 +20,7 @@ async function loads(): Promise<Map<string, number>> {
       took.set(name, (took.get(name) ?? 0) + (user + system) / 1000);
       return object;
     });
-    last = turn.catch(() => {}); // its caller meets that
+    last = turn.catch(() => {}); // the caller gets the error
     return turn;
   };
   try {

@@ -1,4 +1,4 @@
-// `npm run bench`: every figure beside its peer and its floor, taken in one run. --quick: under two minutes.
+// `npm run bench`: every figure with its peer and its floor, measured in one run. --quick: under two minutes.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
@@ -32,10 +32,10 @@ if (process.getuid?.() !== 0) {
 }
 makeBundle();
 storm.build();
-// Every thread of this process, so that what watches leaves the measured CPU alone.
+// Every thread of this process, so that the tracers do not use the measured CPU.
 await output("taskset", ["-acp", String(OUR_CPU), String(process.pid)]);
 await using netns = await Netns.create();
-// Else the ports of 127.0.0.0/8 and the memory for TIME_WAIT run out.
+// Otherwise the ports of 127.0.0.0/8 and the memory for TIME_WAIT run out.
 await netns.sysctl({ "net.ipv4.tcp_max_tw_buckets": 500 });
 
 const rows: Row[] = [];
@@ -63,7 +63,7 @@ for (const [name, take] of parts) {
   try {
     rows.push(...(await take()));
   } catch (error) {
-    // The other figures stand; what is missing is said, and the run has failed.
+    // The other figures remain valid; the report says what is missing, and the run fails.
     const [why] = String(error).split("\n");
     console.error(error);
     failed.push(`Not taken: ${name}: ${why}.`);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// messages CPU COUNT opaque|head: so many messages over one loopback connection, each answered, both ends in this one thread on
-// one CPU. head: requests of 90 bytes, each with another traceparent.
+// messages CPU COUNT opaque|head: sends that many messages over one loopback connection and answers each, with both ends in one thread on
+// one CPU. head: requests of 90 bytes, each with a different traceparent.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -21,8 +21,10 @@ static void must(int good, const char *what)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in there = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0), server, yes = 1;
+	struct sockaddr_in there = { .sin_family = AF_INET,
+				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0),
+	    server, yes = 1;
 	char message[128] = "\x01 opaque ", answer[16] = "\x02 answer", into[256];
 	socklen_t size = sizeof(there);
 	cpu_set_t cpus;
@@ -43,8 +45,10 @@ int main(int argc, char **argv)
 	for (unsigned int i = 1; i <= (unsigned int)atoi(argv[2]); i++) {
 		if (heads)
 			snprintf(message, sizeof(message),
-				 "GET /ab HTTP/1.1\r\ntraceparent: 00-%032x-%016x-01\r\n\r\n", i, i);
-		must(write(client, message, 90) == 90 && read(server, into, sizeof(into)) == 90, "ask");
+				 "GET /ab HTTP/1.1\r\ntraceparent: 00-%032x-%016x-01\r\n\r\n", i,
+				 i);
+		must(write(client, message, 90) == 90 && read(server, into, sizeof(into)) == 90,
+		     "ask");
 		must(write(server, answer, sizeof(answer)) == sizeof(answer) &&
 			     read(client, into, sizeof(into)) == sizeof(answer),
 		     "answer");

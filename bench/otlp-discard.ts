@@ -1,5 +1,5 @@
-// otlp-discard.ts [MILLISECONDS]: an OTLP gRPC backend that takes everything and forgets it, and answers after that
-// time; it sends its parent the port.
+// otlp-discard.ts [MILLISECONDS]: an OTLP gRPC backend that accepts and discards everything, and answers after that
+// time; it sends the port to its parent.
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 
 const latency = Number(process.argv[2] ?? 0);

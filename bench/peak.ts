@@ -1,4 +1,4 @@
-// The most memory that the agent takes under load: while its backend answers after 100 ms, and while there is none.
+// The agent's peak memory under load: with a backend that answers after 100 ms, and without one.
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -13,23 +13,23 @@ import { asStarted } from "./bundled.ts";
 import { STORM_CPU } from "./contenders.ts";
 import type { Row } from "./figures.ts";
 
-/** Four spans each, both ends: 10,000 a second. */
+/** Four spans each for both ends: 10,000 spans per second. */
 const RATE = 2500;
 const LATENCY_MS = 100;
 const QUEUE_BYTES = 32 * 1024 ** 2;
 const GOAL = 150;
 
 interface Peak {
-  /** Megabytes of RSS, at its highest. */
+  /** Peak RSS, megabytes. */
   readonly rss: number;
   readonly spansPerSecond: number;
   readonly acknowledged: number;
   readonly given: number;
-  /** Megabytes that waited at the end. */
+  /** Megabytes queued at the end. */
   readonly queued: number;
 }
 
-/** Megabytes; the highest RSS since the process began. */
+/** Peak RSS since the process started, megabytes. */
 function peakOf(pid: number): number {
   return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1024;
 }
@@ -64,7 +64,7 @@ exporters: { bench: { type: otlp_grpc, endpoint: "${endpoint}", queue: { bytes: 
 
 const percent = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(1)} %`;
 
-/** Megabytes of peak RSS over `seconds` of load. */
+/** Peak RSS during `seconds` of load, megabytes. */
 export async function peakRows(netns: Netns, seconds: number): Promise<Row[]> {
   const backend = fork(join(import.meta.dirname, "otlp-discard.ts"), [String(LATENCY_MS)]);
   try {

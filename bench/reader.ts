@@ -1,4 +1,4 @@
-// One record of a connection as a JavaScript object, every field read.
+// Reading one record of a connection into a JavaScript object, with every field.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { skeleton } from "../bpf/tracker/tracker.skel.ts";
@@ -14,7 +14,7 @@ type Read = (words: Uint32Array, bytes: Uint8Array, at: number) => unknown;
 const copied = new Uint8Array(64 * 1024);
 let end = 0;
 
-/** Copies ids and addresses behind each other, as the encoder does; where they begin. */
+/** Appends ids and addresses to a buffer, as the encoder does; returns the offset. */
 function copy(bytes: Uint8Array): number {
   if (end + bytes.length > copied.length) end = 0;
   const begin = end;
@@ -23,7 +23,7 @@ function copy(bytes: Uint8Array): number {
   return begin;
 }
 
-/** An object of what every getter gives, nested ones taken once, as source text that is compiled once. */
+/** Source text of an object literal with the value of every getter; each nested cursor is read once. */
 function objectOf(cursor: object, name: string): string {
   const getters = Object.entries(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(cursor)));
   const fields = getters
@@ -50,7 +50,7 @@ function generated(words: Uint32Array, bytes: Uint8Array): Read {
   };
 }
 
-/** The same by walking the layout, as a reader that is not generated would. */
+/** The same by interpreting the layout, as a reader without generated code would. */
 function interpreted(layout: Layout, bytes: Uint8Array): Read {
   const view = new DataView(bytes.buffer);
   const decoder = new TextDecoder();
@@ -92,7 +92,7 @@ function batch(layout: Layout & { kind: "struct" }, size: number): Uint8Array {
   return bytes;
 }
 
-/** Microseconds of CPU a record. */
+/** CPU microseconds per record. */
 function time(read: Read, words: Uint32Array, bytes: Uint8Array, size: number): number {
   const begun = process.cpuUsage();
   for (let i = 0; i < TIMES; i++) {

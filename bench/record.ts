@@ -1,5 +1,5 @@
-// record.ts ENDPOINT: for each line on standard input, records of connections as a ring gives them are read, made to spans,
-// and sent; prints the microseconds of CPU that one took until the backend had acknowledged it.
+// record.ts ENDPOINT: for each line on standard input, reads records of connections as if from a ring, turns them into spans
+// and sends these; prints the CPU microseconds per span until the backend has acknowledged it.
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LinkedRecordCursor, skeleton } from "../bpf/tracker/tracker.skel.ts";
@@ -12,20 +12,20 @@ import type { Fields, Place } from "../core/plugin/skeleton.ts";
 import type { Ring } from "../native/index.ts";
 import { createExporters } from "../test/support/create-exporters.ts";
 
-/** A line's worth. */
+/** Spans per input line. */
 export const SPANS = 40_960;
-/** Records that a ring holds when it is read: of 50 ms at 5,000 connections a second. */
+/** Records per read of a ring: 50 ms at 5,000 connections per second. */
 const READ = 1024;
-/** Bytes that wait at most when the ring is read again. */
+/** The ring is read again when no more than this many bytes are queued. */
 const MOST_QUEUED = 1024 * 1024;
-/** Of the kernel, before each record. */
+/** Bytes of the kernel's header before each record. */
 const HEADER = 8;
 
 const silent = { error: console.error, warn: console.warn, info() {}, debug() {} };
 
 type Given = { readonly [field: string]: number | string | readonly number[] | Given };
 
-/** Puts values by the names of their fields; an enum's by its number. */
+/** Writes values by field name; enums by number. */
 function put(fields: Fields, bytes: Uint8Array<ArrayBuffer>, start: number, given: Given): void {
   for (const [name, value] of Object.entries(given)) putOne(fields[name]!, bytes, start, value);
 }
@@ -45,7 +45,7 @@ function putOne(place: Place, bytes: Uint8Array<ArrayBuffer>, start: number, val
 
 const id = (length: number, seed: number) => Array.from({ length }, (_, i) => (seed * 7 + i * 13 + 1) & 255);
 
-/** Two connection spans, a handshake and an accepted connection in turn. */
+/** Alternately two connection spans, a handshake and an accepted connection. */
 function recordOf(i: number): Given {
   const kind = i % 4;
   const at = 3600e9 + i * 1000;
@@ -78,7 +78,7 @@ function recordOf(i: number): Given {
   };
 }
 
-/** What a ring of so many records gives. */
+/** The content of a ring with that many records. */
 function batchOf(records: number): Uint8Array<ArrayBuffer> {
   const { size } = skeleton.records.spans;
   const step = HEADER + ((size + 7) & ~7);

@@ -1,5 +1,5 @@
-// spans.ts WAY ENDPOINT: for each line on standard input it makes spans of 20 attributes and sends them that way,
-// and prints the microseconds of CPU that one took, and what making one takes. bench/go does the same in Go.
+// spans.ts WAY ENDPOINT: for each line on standard input it creates spans of 20 attributes and sends them in that way,
+// and prints the CPU microseconds per span, and those for creating one. bench/go does the same in Go.
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import type { Span } from "../core/plugin/signals.ts";
@@ -7,12 +7,12 @@ import { Encoder } from "../exporters/otlp/encode/encoder.ts";
 import { createExporters } from "../test/support/create-exporters.ts";
 import { connectionSpan, resource } from "../test/support/telemetry.ts";
 
-/** A line's worth. */
+/** Spans per input line. */
 export const SPANS = 40_960;
-/** As many as may live in an agent at a time: every collection of garbage goes through them. */
+/** As many as an agent may hold at a time, since each garbage collection traverses them. */
 const LIVE = 2048;
 
-/** Sends `SPANS` spans; resolves when they are done with. */
+/** Sends `SPANS` spans; resolves when they are finished. */
 type Send = () => Promise<void>;
 
 const silent = { error() {}, warn: console.warn, info() {}, debug() {} };

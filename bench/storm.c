@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// storm CPU MILLISECONDS: loopback connections one after the other, both ends in this one thread on one CPU.
-// Prints nanoseconds a connection, by the wall and by this thread's CPU time, one line for each 100.
+// storm CPU MILLISECONDS: makes loopback connections one after the other, with both ends in one thread on one CPU.
+// For every 100 it prints the nanoseconds per connection, in wall time and in this thread's CPU time.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -30,7 +30,8 @@ static void must(int good, const char *what)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in there = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in there = { .sin_family = AF_INET,
+				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int listener = socket(AF_INET, SOCK_STREAM, 0);
 	socklen_t size = sizeof(there);
 	unsigned int source = 0;
@@ -48,9 +49,10 @@ int main(int argc, char **argv)
 		long begun = now(CLOCK_MONOTONIC), cpu = now(CLOCK_THREAD_CPUTIME_ID);
 
 		for (int i = 0; i < BATCH; i++) {
-			/* From many addresses, so that ports last. */
-			struct sockaddr_in here = {.sin_family = AF_INET,
-						   .sin_addr.s_addr = htonl(INADDR_LOOPBACK + source++ % 250)};
+			/* From many addresses, so that ports do not run out. */
+			struct sockaddr_in here = { .sin_family = AF_INET,
+						    .sin_addr.s_addr = htonl(INADDR_LOOPBACK +
+									     source++ % 250) };
 			int client = socket(AF_INET, SOCK_STREAM, 0), server;
 			char byte = 0;
 

@@ -1,4 +1,4 @@
-// Load for what is measured.
+// The loads of the benchmarks.
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
@@ -11,7 +11,7 @@ import { lowest } from "./figures.ts";
 
 const folder = join(import.meta.dirname, "build");
 
-/** Where a program of this folder is once it is built. */
+/** The path of a built program of this folder. */
 export function program(name: string): string {
   return join(folder, name);
 }
@@ -26,7 +26,7 @@ export function build(): void {
   }
 }
 
-/** Loopback connections for that long; microseconds that one took while nothing came between. */
+/** Makes loopback connections for that long; microseconds per undisturbed connection. */
 export async function connections(netns: Netns, milliseconds: number): Promise<number> {
   const said = await netns.run(program("storm"), String(STORM_CPU), String(milliseconds));
   const batches = said
@@ -35,11 +35,11 @@ export async function connections(netns: Netns, milliseconds: number): Promise<n
     .map((line) => line.split(" ").map(Number) as [number, number]);
   const wall = lowest(batches.map(([ns]) => ns));
   const cpu = lowest(batches.map(([, ns]) => ns));
-  // CPU time is the steadier one, but kernels that account interrupts apart leave softirqs out of it.
+  // CPU time varies less, but does not include softirqs on kernels that account for interrupts separately.
   return (cpu > 0.9 * wall ? cpu : wall) / 1000;
 }
 
-/** Opens as many connections, of which both ends are here, and holds them until it is disposed of. */
+/** Opens that many connections, both ends in one process, until it is disposed of. */
 export async function hold(netns: Netns, count: number): Promise<AsyncDisposable> {
   const held = netns.spawn(program("hold"), [String(count)], { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: held.stdout! });
@@ -48,7 +48,7 @@ export async function hold(netns: Netns, count: number): Promise<AsyncDisposable
   return { [Symbol.asyncDispose]: () => end(held) };
 }
 
-/** Messages of one loopback connection, and as many answers: bytes that say nothing, or requests with a traceparent. */
+/** Messages over one loopback connection, each answered: arbitrary bytes, or requests with a traceparent. */
 export async function messages(netns: Netns, count: number, kind: "opaque" | "head"): Promise<void> {
   await netns.run(program("messages"), String(STORM_CPU), String(count), kind);
 }

@@ -1,4 +1,4 @@
-// What living connections cost: a collection's sweeps over them, beside ss, which reads them over netlink; and memory.
+// What open connections cost: the sweeps of a collection, compared with ss, which reads netlink; and memory.
 import { readFileSync } from "node:fs";
 import { engineParts } from "../agent/engine-parts.ts";
 import { load, selection } from "../cli/setup.ts";
@@ -10,11 +10,11 @@ import { forget, log } from "./contenders.ts";
 import { differences, type Figures, median, type Row } from "./figures.ts";
 import * as storm from "./storm.ts";
 
-/** As many as a hard limit of 20,000 files lets one process hold. */
+/** As many as one process can hold with a hard limit of 20,000 files. */
 const CONNECTIONS = 9000;
 const SOCKETS = 2 * CONNECTIONS;
 
-/** Microseconds of CPU that this process takes. */
+/** CPU microseconds of this process. */
 async function cpuOf(work: () => Promise<unknown>): Promise<number> {
   const before = process.cpuUsage();
   await work();
@@ -22,7 +22,7 @@ async function cpuOf(work: () => Promise<unknown>): Promise<number> {
   return user + system;
 }
 
-/** Bytes of the kernel's allocated objects. */
+/** Bytes in the kernel's allocated slab objects. */
 function slabBytes(): number {
   return readFileSync("/proc/slabinfo", "utf8")
     .split("\n")
@@ -31,7 +31,7 @@ function slabBytes(): number {
     .reduce((sum, [, active, , size]) => sum + (Number(active) || 0) * (Number(size) || 0), 0);
 }
 
-/** What the kernel allocates for a socket of the connections that are held meanwhile. */
+/** Bytes that the kernel allocates per socket of the held connections. */
 async function bytesPerSocket(netns: Netns, meanwhile?: () => Promise<unknown>): Promise<number> {
   const before = slabBytes();
   await using held = await storm.hold(netns, CONNECTIONS);
@@ -64,7 +64,7 @@ export async function sweepRows(netns: Netns, rounds: number): Promise<Row[]> {
       alone.push(idle / 1000);
       watched.push(
         await bytesPerSocket(netns, async () => {
-          // The first collection makes the marks.
+          // The first collection creates the sockets' marks.
           await engine.collect();
           for (let turn = 0; turn < rounds; turn++) {
             collection.push(((await cpuOf(() => engine.collect())) - idle) / SOCKETS);

@@ -1,4 +1,4 @@
-// What a call of OpenSSL's SSL_write costs more if requests are read there (correlate.tlsUprobe).
+// The additional cost of a call to OpenSSL's SSL_write if requests are read there (correlate.tlsUprobe).
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -24,7 +24,7 @@ async function reading(work: () => Promise<number>): Promise<number> {
   }
 }
 
-/** Nothing if this machine's Python has no TLS. */
+/** No rows if this machine's Python has no TLS. */
 export async function tlsRows(rounds: number): Promise<Row[]> {
   const child = spawn("python3", [join(import.meta.dirname, "tls.py")], {
     stdio: ["pipe", "pipe", "inherit"],

@@ -1,4 +1,4 @@
-// What the page takes: of the CPU and of memory, in the agent and in its store, closed and open.
+// CPU and memory that the page uses, in the agent and in its store, while the page is closed and open.
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -18,10 +18,10 @@ import { STORM_CPU } from "./contenders.ts";
 import { median, type Row } from "./figures.ts";
 import { memoryOf } from "./footprint.ts";
 
-/** Connections a second, and for how many seconds. */
+/** Connections per second, and duration in seconds. */
 const RATE = 1000;
 const SECONDS = 10;
-/** Connections whose list is to be painted. */
+/** Connections in the list that the browser has to paint. */
 const MANY = 100_000;
 
 const FILTERS = [
@@ -33,7 +33,7 @@ const FILTERS = [
   "ended:fin_*",
 ];
 
-/** The agent and its store. */
+/** Pids of the agent and its store. */
 function processes({ pid }: Agent): readonly number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
   return [pid, ...(children === "" ? [] : children.split(" ").map(Number))];
@@ -74,7 +74,7 @@ exporters: { bench: { type: otlp_grpc, endpoint: "http://127.0.0.1:${port}", com
     const page = await browser?.newPage();
     await page?.goto(url);
     const agents = [without, closed, open];
-    /** Percent of a core of each, while the connections are made and 2 s after them. */
+    /** CPU use of each in percent of a core, while the connections are made and for 2 s afterwards. */
     const round = async () => {
       const before = agents.map((agent) => sum(agent, cpuOf));
       const begun = performance.now();
@@ -122,7 +122,7 @@ exporters: { bench: { type: otlp_grpc, endpoint: "http://127.0.0.1:${port}", com
   }
 }
 
-/** With many connections in the store: until the first paint of their list, and until a filter's answer is there. */
+/** With many connections in the store: time to the first paint of their list, and to the answer to a filter. */
 async function manyRows(netns: Netns, page: Page, url: string, rounds: number): Promise<Row[]> {
   const done = RATE * SECONDS * (rounds + 1);
   if (done < MANY)
@@ -163,7 +163,7 @@ async function manyRows(netns: Netns, page: Page, url: string, rounds: number): 
   ];
 }
 
-/** From `npm start`, when all is built, to the first picture with a connection in it. */
+/** Time from `npm start`, when everything is built, until a connection is visible. */
 async function startRow(browser: Browser, netns: Netns, folder: string, rounds: number): Promise<Row> {
   const seconds: number[] = [];
   const config = join(folder, "start.yaml");

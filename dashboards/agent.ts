@@ -4,7 +4,7 @@ import { hosts, type Subject } from "./panels.ts";
 const EXPORTER = ["host.name", "otel.component.name"] as const;
 const PLUGIN = ["host.name", "wirespan.plugin.name"] as const;
 
-/** What exporters are done with, by the kind of item. */
+/** Metrics of settled items, by kind of item. */
 const EXPORTED = [
   ["spans", "otel.sdk.exporter.span.exported"],
   ["points", "otel.sdk.exporter.metric_data_point.exported"],
@@ -36,7 +36,7 @@ export const agent: Subject = {
         {
           title: "Connections whose end is not reported",
           description:
-            "In each interval. no_memory: the kernel had none; unseen: the kernel showed the end to no program, as some virtual machines do. The other numbers are too low by as many.",
+            "In each interval. no_memory: the kernel had no memory for it; unseen: the kernel showed the end to no program, as some virtual machines do. Other counts are too low by this number.",
           unit: "short",
           bars: true,
           targets: [
@@ -62,9 +62,9 @@ export const agent: Subject = {
           ],
         },
         {
-          title: "Events that no program was run for",
+          title: "Events that no program saw",
           description:
-            "In each interval: unseen events, and those that came in an interrupt while the same program ran. A few are normal on a virtual machine.",
+            "In each interval: unseen events, and those that occurred in an interrupt while the same program ran. A few are normal on a virtual machine.",
           unit: "short",
           bars: true,
           targets: [
@@ -79,7 +79,7 @@ export const agent: Subject = {
         {
           title: "How full the rings are",
           description:
-            "Of their size, when they are read. If one is often above half, raise the plugin's ring.bytes.",
+            "As a share of their size, when they are read. If one is often above half, raise the plugin's ring.bytes.",
           unit: "percentunit",
           targets: [
             {
@@ -91,7 +91,7 @@ export const agent: Subject = {
         {
           title: "CPU time of the programs",
           description:
-            "CPUs' worth, by plugin. Requires self.bpfStats: true, which itself costs about 60 ns a call.",
+            "In CPUs, by plugin. Requires self.bpfStats: true, which itself costs about 60 ns per call.",
           unit: "percentunit",
           targets: [{ expr: hosts.rate("wirespan.bpf.program.time", PLUGIN), by: PLUGIN }],
         },
@@ -113,7 +113,7 @@ export const agent: Subject = {
         {
           title: "Lost on the way to backends",
           description:
-            "Spans, points and events in each interval, by exporter and cause. queue_full: the backend is away or too slow; rejected: the agent's log says why. `wirespan exporters test` tries it.",
+            "Spans, points and events in each interval, by exporter and cause. queue_full: the backend is down or too slow; rejected: the agent's log says why. `wirespan exporters test` tests it.",
           unit: "short",
           bars: true,
           targets: EXPORTED.map(([as, metric]) => ({
@@ -125,7 +125,7 @@ export const agent: Subject = {
         {
           title: "How full the queues are",
           description:
-            "Of queue.bytes. It fills while a backend does not answer; when it is full, the oldest is dropped.",
+            "As a share of queue.bytes. A queue fills while its backend does not answer; when it is full, the oldest requests are dropped.",
           unit: "percentunit",
           targets: [
             {
@@ -142,7 +142,7 @@ export const agent: Subject = {
         {
           title: "Trace contexts read",
           description:
-            "Per second, by how they are known. 0 while requests flow: they carry no traceparent, or over TLS without the language's package (docs/correlation.md).",
+            "Per second, by source. If it is 0 while requests flow, they carry no traceparent, or use TLS without the language's package (docs/correlation.md).",
           unit: "ops",
           targets: [
             {
@@ -170,7 +170,7 @@ export const agent: Subject = {
         {
           title: "Spans in applications' traces",
           description:
-            "In each interval: reported, and left out because of a limit (correlate.rate; eight for a request).",
+            "In each interval: reported, and left out because of a limit (correlate.rate; eight per request).",
           unit: "short",
           bars: true,
           targets: [

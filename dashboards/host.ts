@@ -1,4 +1,4 @@
-// CPU and queues: what the network costs a host's CPUs, and how its interfaces' queues are used.
+// CPU and queues: what networking costs a host's CPUs, and how its interfaces' queues are used.
 import { NAPI_EXHAUSTED, SOFTIRQ_BUSY, SOFTIRQ_WAITS } from "../store/findings/limits.ts";
 import { hosts, type Subject } from "./panels.ts";
 
@@ -20,14 +20,14 @@ export const host: Subject = {
         {
           title: "CPU time in softirqs",
           description:
-            "CPUs' worth, by vector. net_rx: receiving; net_tx: sending; timer and rcu belong to the kernel itself.",
+            "In CPUs, by vector. net_rx: receiving; net_tx: sending; timer and rcu belong to the kernel itself.",
           unit: "percentunit",
           targets: [{ expr: hosts.rate("wirespan.softirq.time", VECTOR), by: VECTOR }],
         },
         {
           title: "Busiest CPUs",
           description:
-            "Share of a CPU's time in softirqs, of the ten busiest. From the line on, spread the interrupts: /proc/interrupts, RSS queues (ethtool -l), RPS (rps_cpus). By CPU only with plugins.softirqs.perCpu: true; else the sum of a host.",
+            "Share of a CPU's time in softirqs, for the ten busiest. Above the line, spread the interrupts: /proc/interrupts, RSS queues (ethtool -l), RPS (rps_cpus). By CPU only with plugins.softirqs.perCpu: true; otherwise the sum of a host.",
           unit: "percentunit",
           limit: SOFTIRQ_BUSY,
           targets: [
@@ -46,7 +46,7 @@ export const host: Subject = {
         {
           title: "How long softirqs wait",
           description:
-            "99th percentile from raise to run. If net_rx waits longer, something holds the CPUs: see which vector runs longest.",
+            "99th percentile of the time from raise to run. If net_rx waits longer, something is occupying the CPUs: see which vector runs longest.",
           unit: "s",
           limit: SOFTIRQ_WAITS.seconds,
           targets: [{ expr: hosts.quantile(0.99, "wirespan.softirq.latency", VECTOR), by: VECTOR }],
@@ -58,7 +58,7 @@ export const host: Subject = {
           targets: [{ expr: hosts.quantile(0.99, "wirespan.softirq.duration", VECTOR), by: VECTOR }],
         },
         {
-          title: "Packets for each NAPI poll",
+          title: "Packets per NAPI poll",
           description: "Many packets in a poll are cheap; near 64 the polls cannot keep up.",
           unit: "short",
           targets: [
@@ -75,7 +75,7 @@ export const host: Subject = {
         {
           title: "NAPI polls that exhausted their budget",
           description:
-            "Share of the polls after which more packets were waiting. From the line on, spread the queues or raise net.core.netdev_budget.",
+            "Share of the polls after which more packets were waiting. Above the line, spread the queues or raise net.core.netdev_budget.",
           unit: "percentunit",
           limit: NAPI_EXHAUSTED.share,
           targets: [
@@ -109,7 +109,7 @@ export const host: Subject = {
         {
           title: "Share of the busiest queue",
           description:
-            "Of an interface's packets. With more than one queue, near 100 % means that one CPU does all the work: check the hash (ethtool -x), and whether one connection carries most of it.",
+            "As a share of an interface's packets. With more than one queue, near 100 % means that one CPU does all the work: check the hash (ethtool -x), and whether one connection carries most of it.",
           unit: "percentunit",
           targets: [
             {
@@ -119,7 +119,7 @@ export const host: Subject = {
           ],
         },
         {
-          title: "Size of frames",
+          title: "Frame size",
           description: "Median. Small frames cost as much CPU as large ones.",
           unit: "bytes",
           targets: [
@@ -129,7 +129,7 @@ export const host: Subject = {
         {
           title: "Frames that drivers did not accept",
           description:
-            "In each interval, by result. Its ring is full, or the device has a problem: ethtool -S. Requires plugins.netqtop.transmitFailures: true.",
+            "In each interval, by result. The driver's ring is full, or the device has a problem: ethtool -S. Requires plugins.netqtop.transmitFailures: true.",
           unit: "short",
           bars: true,
           targets: [
@@ -145,7 +145,7 @@ export const host: Subject = {
         {
           title: "Wait in the queueing discipline",
           description:
-            "99th percentile until a frame is given to the driver. Milliseconds: the link or its shaper is the bottleneck. Requires plugins.netqtop.queueWait: true.",
+            "99th percentile of the time until a frame is passed to the driver. If it is milliseconds, the link or its shaper is the bottleneck. Requires plugins.netqtop.queueWait: true.",
           unit: "s",
           targets: [{ expr: hosts.quantile(0.99, "wirespan.netdev.queue.wait", DEVICE), by: DEVICE }],
         },

@@ -35,7 +35,7 @@ export const latency: Subject = {
         {
           title: "SYNs and SYN-ACKs retransmitted",
           description:
-            "In each interval. Each costs the client a second or more. Lost on the way, or rejected by a full queue: see the server's listeners.",
+            "In each interval. Each costs the client a second or more. They were lost on the way, or rejected by a full queue: see the server's listeners.",
           unit: "short",
           bars: true,
           targets: [
@@ -52,7 +52,7 @@ export const latency: Subject = {
         {
           title: "Time until accept()",
           description:
-            "From the SYN until the server has the connection: a round trip and the wait in the accept queue. If it is much more than the round-trip time, the server accepts too slowly: see its listeners.",
+            "From the SYN until the server has the connection: a round trip plus the wait in the accept queue. If it is much more than the round-trip time, the server accepts too slowly: see its listeners.",
           unit: "s",
           limit: ACCEPT_SLOW.seconds,
           targets: quantiles("wirespan.tcp.accept.duration", { "error.type": '=""' }),
@@ -60,7 +60,7 @@ export const latency: Subject = {
         {
           title: "How long failures take",
           description:
-            "Time until a failed attempt has failed (99th percentile), by cause. Refusals are quick; timeouts hold a caller for as long as its own timeout lets them.",
+            "Time until an attempt fails (99th percentile), by cause. Refusals are quick; timeouts block a caller for as long as its own timeout allows.",
           unit: "s",
           targets: [
             {
@@ -86,14 +86,14 @@ export const latency: Subject = {
         {
           title: "Lifetime of connections",
           description:
-            "From the SYN to the close. Many connections of a few milliseconds pay for a handshake each: let the client keep them.",
+            "From the SYN to the close. If many connections last only a few milliseconds, each pays for a handshake: let the client reuse them.",
           unit: "s",
           targets: quantiles("wirespan.tcp.connection.duration"),
         },
         {
           title: "Time in each state",
           description:
-            "99th percentile. close_wait: the application is slow to close; syn_sent: connecting; last_ack, fin_wait_1: the peer does not acknowledge the end.",
+            "99th percentile. close_wait: the application is slow to close; syn_sent: connecting; last_ack, fin_wait_1: the peer does not acknowledge the FIN.",
           unit: "s",
           targets: [
             {

@@ -1,4 +1,4 @@
-// Listeners: who listens, how full the accept queues are, and who is turned away.
+// Listeners: which services listen, how full their accept queues are, and which connections are rejected.
 import { ACCEPT_QUEUE_FILLS } from "../store/findings/limits.ts";
 import { hosts, type Subject, services } from "./panels.ts";
 
@@ -9,7 +9,7 @@ const LIMIT = "wirespan.tcp.accept_queue.limit";
 export const listeners: Subject = {
   uid: "wirespan-listeners",
   title: "listeners",
-  description: "Who listens, how full the accept queues are, and who is turned away.",
+  description: "Which services listen, how full their accept queues are, and which connections are rejected.",
   of: "services",
   known: "wirespan.socket.listener.count",
   rows: [
@@ -19,7 +19,7 @@ export const listeners: Subject = {
         {
           title: "How full the accept queues are",
           description:
-            "Of the limit, which is the smaller of the backlog given to listen() and net.core.somaxconn. From the line on, raise both, or add workers: when it is full, clients wait a second or more.",
+            "As a share of the limit, which is the smaller of the backlog passed to listen() and net.core.somaxconn. Above the line, raise both, or add workers: when a queue is full, clients wait a second or more.",
           unit: "percentunit",
           limit: ACCEPT_QUEUE_FILLS,
           targets: [
@@ -27,7 +27,7 @@ export const listeners: Subject = {
           ],
         },
         {
-          title: "Connections that wait to be accepted",
+          title: "Connections waiting to be accepted",
           description:
             "If it stays above 0 while the service accepts nothing, its process is stopped, blocked, or does not call accept().",
           unit: "short",
@@ -44,7 +44,7 @@ export const listeners: Subject = {
         {
           title: "Accept queue overflows",
           description:
-            "In each interval, by network namespace: ListenOverflows of the kernel. Which listener it was is in the panel before.",
+            "In each interval, by network namespace: the kernel's ListenOverflows. The previous panel shows the listeners.",
           unit: "short",
           bars: true,
           targets: [
@@ -66,7 +66,7 @@ export const listeners: Subject = {
         {
           title: "Wait until accept()",
           description:
-            "99th percentile of the time from the SYN until accept() returned the connection. More than a round trip: the service accepts too slowly.",
+            "99th percentile of the time from the SYN until accept() returned the connection. If it is more than a round trip, the service accepts too slowly.",
           unit: "s",
           targets: [
             {
@@ -78,7 +78,7 @@ export const listeners: Subject = {
           ],
         },
         {
-          title: "accept() that failed",
+          title: "Failed accept() calls",
           description:
             "Calls in each interval, by cause. too_many_open_files: raise the service's limit (LimitNOFILE=, ulimit -n), or find what it does not close.",
           unit: "short",
@@ -93,7 +93,7 @@ export const listeners: Subject = {
         {
           title: "Listening sockets",
           description:
-            "By service and port. One that is missing: the service did not start, or listens elsewhere.",
+            "By service and port. If one is missing, the service did not start, or listens elsewhere.",
           unit: "short",
           targets: [{ expr: services.now("wirespan.socket.listener.count", LISTENER), by: LISTENER }],
         },

@@ -1,4 +1,4 @@
-// Retransmits and drops: what was sent twice, and what this host itself lost.
+// Retransmits and drops: what was retransmitted, and what this host itself dropped.
 import { SEGMENTS_LOST } from "../store/findings/limits.ts";
 import { hosts, type Subject, services } from "./panels.ts";
 
@@ -8,7 +8,7 @@ const DROPPED = "wirespan.tcp.packet.dropped";
 export const losses: Subject = {
   uid: "wirespan-losses",
   title: "retransmits and drops",
-  description: "What was sent twice, and what the hosts themselves dropped and why.",
+  description: "What was retransmitted, and what the hosts themselves dropped and why.",
   of: "services",
   known: "wirespan.tcp.io",
   rows: [
@@ -18,7 +18,7 @@ export const losses: Subject = {
         {
           title: "Segments retransmitted",
           description:
-            "In each interval, by what made TCP do it. rto: a timeout, at least 200 ms; tlp and fast: quick repairs; syn, synack: handshakes. If one service has them, look at its peers; if all, at this host's drops below.",
+            "In each interval, by type. rto: a timeout, at least 200 ms; tlp and fast: quick repairs; syn, synack: handshakes. If one service has them, look at its peers; if all, at this host's drops below.",
           unit: "short",
           bars: true,
           targets: [
@@ -29,9 +29,9 @@ export const losses: Subject = {
           ],
         },
         {
-          title: "Share of the payload that was retransmitted",
+          title: "Share of the payload retransmitted",
           description:
-            "Payload retransmitted for each byte that peers acknowledged. From the line on, requests become slow.",
+            "Payload retransmitted for each byte that peers acknowledged. Above the line, requests become slow.",
           unit: "percentunit",
           limit: SEGMENTS_LOST.share,
           targets: [
@@ -68,9 +68,9 @@ export const losses: Subject = {
           ],
         },
         {
-          title: "Connections that retransmit most",
+          title: "Connections with the most retransmits",
           description:
-            "Segments in each interval, of the ten connections with most of them. Requires plugins.tcpretrans.flows: true.",
+            "Segments in each interval, for the ten connections with the most. Requires plugins.tcpretrans.flows: true.",
           unit: "short",
           bars: true,
           targets: [
@@ -88,7 +88,7 @@ export const losses: Subject = {
         {
           title: "Retransmits by subnet",
           description:
-            "Segments in each interval, by the subnet of the other end: one subnet alone points at the path to it.",
+            "Segments in each interval, by the subnet of the other end. If only one subnet is affected, look at the path to it.",
           unit: "short",
           bars: true,
           targets: [

@@ -1,4 +1,4 @@
-// Services: what each opens, accepts, moves, and how much of it fails.
+// Services: what each opens, accepts and transfers, and how much of it fails.
 import { hosts, type Subject, services } from "./panels.ts";
 
 const SERVICE = ["service.name"] as const;
@@ -8,7 +8,7 @@ const CLOSED = "wirespan.tcp.connection.closed";
 export const overview: Subject = {
   uid: "wirespan-services",
   title: "services",
-  description: "What each service opens, accepts and moves over TCP, and how much of it fails.",
+  description: "What each service opens, accepts and transfers over TCP, and how much of it fails.",
   of: "services",
   known: "wirespan.tcp.io",
   rows: [
@@ -18,7 +18,7 @@ export const overview: Subject = {
         {
           title: "Connections opened",
           description:
-            "Completed attempts to connect per second, failed ones included. If a service opens many where a few would do, look whether it reuses its connections.",
+            "Completed attempts to connect per second, failed ones included. If a service opens many when a few would do, check whether it reuses its connections.",
           unit: "cps",
           targets: [{ expr: services.rate(ATTEMPTS, SERVICE), by: SERVICE }],
         },
@@ -32,7 +32,7 @@ export const overview: Subject = {
         {
           title: "Connections that ended, by reason",
           description:
-            "Ends of connections in each interval, seen from the service. rst_received: the peer, or something between, reset it; timeout: the peer stopped answering; see the spans of these connections for who it was.",
+            "Ends of connections in each interval, as the service sees them. rst_received: the peer, or something in between, reset it; timeout: the peer stopped answering. The spans of these connections show the peer.",
           unit: "short",
           bars: true,
           targets: [
@@ -95,7 +95,7 @@ export const overview: Subject = {
         {
           title: "Payload sent and received",
           description:
-            "Bytes per second that peers acknowledged or that arrived in order, living connections included: no headers, nothing twice.",
+            "Bytes per second that peers acknowledged or that arrived in order, including open connections: no headers, and nothing counted twice.",
           unit: "Bps",
           targets: [
             {
@@ -105,9 +105,9 @@ export const overview: Subject = {
           ],
         },
         {
-          title: "Processes that move most",
+          title: "Processes with the most traffic",
           description:
-            "The ten busiest processes by payload per second. The agent has a series of its own only for the busiest of a host.",
+            "The ten busiest processes by payload per second. Only the busiest processes of a host have a series of their own.",
           unit: "Bps",
           targets: [
             {

@@ -1,4 +1,4 @@
-// What the dashboards have in common: variables, and how a panel is drawn. A panel here is data; Grafana's own types make it JSON.
+// What the dashboards have in common: variables, and how a panel is drawn. Panels are data, from which Grafana's own types generate JSON.
 
 import * as common from "@grafana/grafana-foundation-sdk/common";
 import {
@@ -31,21 +31,21 @@ import { labelOf, nameOf, Queries } from "./promql.ts";
 /** One expression of a panel. */
 export interface Target {
   readonly expr: string;
-  /** Attributes whose values name a series, after `as` if there is more than one target. */
+  /** Attributes whose values name a series, preceded by `as` if there is more than one target. */
   readonly by: readonly string[];
   readonly as?: string;
 }
 
 export interface Panel {
   readonly title: string;
-  /** What it shows, and what to do next if it shows something. */
+  /** What it shows, and what to do if it shows something. */
   readonly description: string;
   /** Grafana's name of a unit. */
   readonly unit: "short" | "s" | "percentunit" | "Bps" | "bytes" | "pps" | "cps" | "ops";
   readonly targets: readonly Target[];
-  /** Events of each interval are bars that add up; all else are lines. */
+  /** Events per interval are stacked bars; everything else is lines. */
   readonly bars?: true;
-  /** From here on it is a fault. */
+  /** Values from here on are a fault. */
   readonly limit?: number;
 }
 
@@ -54,7 +54,7 @@ export interface Row {
   readonly panels: readonly Panel[];
 }
 
-/** A whole dashboard; `of`: whether its variables are those of services or of hosts. */
+/** A dashboard; `of`: whether its variables are those of services or of hosts. */
 export interface Subject {
   readonly uid: string;
   readonly title: string;
@@ -81,11 +81,11 @@ const VARIABLES = {
 
 const matcher = ([name, attribute]: readonly [string, string]) => `${labelOf(attribute)}=~"$${name}"`;
 
-/** Expressions of what belongs to a service, and of what belongs to a host. */
+/** Expressions for what belongs to a service, and for what belongs to a host. */
 export const services = new Queries(VARIABLES.services.map(matcher), WINDOW);
 export const hosts = new Queries(VARIABLES.hosts.map(matcher), WINDOW);
 
-/** Each variable's query: its name, and the expression whose label it takes. */
+/** Each variable's name, and the expression and label that its values come from. */
 export function variablesOf({ of, known }: Subject): { name: string; selector: string; label: string }[] {
   return VARIABLES[of].map(([name, attribute], i) => {
     const before = VARIABLES[of].slice(0, i).map(matcher);

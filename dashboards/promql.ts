@@ -1,5 +1,5 @@
-// PromQL over what the plugins and the agent declare: names and labels as Prometheus and VictoriaMetrics derive them from OTLP.
-// Whoever names a metric or an attribute that is not declared gets an error. Tests: dashboards/promql.test.ts.
+// PromQL over the metrics that the plugins and the agent declare, with names and labels as Prometheus and VictoriaMetrics derive them
+// from OTLP. An undeclared metric or attribute is an error. Tests: dashboards/promql.test.ts.
 import { INTERNAL_TELEMETRY } from "../agent/internal-telemetry.ts";
 import { importPlugin, installedPlugins } from "../core/engine/discover.ts";
 import type { MetricSpec, Signals } from "../core/plugin/signals.ts";
@@ -44,9 +44,9 @@ export type Where = Readonly<Record<string, string>>;
 
 /** Expressions with the same matchers in each selector and the same window in each range. */
 export class Queries {
-  /** Such as `service_name=~"$service"`. */
+  /** For example `service_name=~"$service"`. */
   readonly matchers: readonly string[];
-  /** Such as `5m`. */
+  /** For example `5m`. */
   readonly window: string;
 
   constructor(matchers: readonly string[], window: string) {
@@ -60,14 +60,14 @@ export class Queries {
   }
 
   /**
-   * How many within the window. For what is rare: VictoriaMetrics counts a series from 0, where its rate() does not know
-   * the first value; so does Prometheus with the feature created-timestamp-zero-ingestion.
+   * The increase within the window, for rare events: VictoriaMetrics counts a series from 0, while its rate() misses the
+   * first value; so does Prometheus with the feature created-timestamp-zero-ingestion.
    */
   increase(metric: string, by: readonly string[], where: Where = {}): string {
     return this.#over("sum", "increase", metric, by, where);
   }
 
-  /** The increase of one of the metrics for each of another; absent while there is none of either. */
+  /** The ratio of two metrics' increases; absent if either has no series. */
   share(
     by: readonly string[],
     [part, ofPart = {}]: readonly [string, Where?],
@@ -76,14 +76,12 @@ export class Queries {
     return `${this.increase(part, by, ofPart)} / ${this.increase(whole, by, ofWhole)}`;
   }
 
-  /**
-   * The sum of the last values. Of series that have ended stores go on to show the last value for minutes, for want of a window.
-   */
+  /** The sum of the last values. Without a window, stores show the last value of an ended series for minutes. */
   now(metric: string, by: readonly string[], where: Where = {}): string {
     return this.#over("sum", "last_over_time", metric, by, where);
   }
 
-  /** An aggregation of a function over the window, such as the maximum of `max_over_time`. */
+  /** An aggregation of a function over the window, for example the maximum of `max_over_time`. */
   over(aggregate: string, range: string, metric: string, by: readonly string[], where: Where = {}): string {
     return this.#over(aggregate, range, metric, by, where);
   }

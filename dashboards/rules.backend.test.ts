@@ -1,4 +1,4 @@
-// The rules by Prometheus' own tool: whether they are valid, and whether each alert holds where it should.
+// Tests the rules with Prometheus's own tool: they are valid, and each alert fires when it should.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -20,7 +20,7 @@ describe("the rules for Prometheus", () => {
     needBackends(this, "promtool");
   });
 
-  it("are valid, without duplicates and ambiguities", () => {
+  it("are valid, without duplicates or ambiguities", () => {
     promtool("check", "rules", "--lint=all", "--lint-fatal", "wirespan.rules.yaml");
   });
 

@@ -32,7 +32,7 @@ export interface Alert {
 }
 
 const rules = new Queries([], "5m");
-/** Present values: of what has ended, stores have them for as long as this. */
+/** For present values: stores keep those of ended series for this long. */
 const present = new Queries([], "2m");
 
 const SERVICE = ["host.name", "service.namespace", "service.name"] as const;
@@ -93,11 +93,11 @@ export const RECORDINGS: readonly Recording[] = [
   },
 ];
 
-/** A recorded value that is at least `seconds`, and so many times what it was an hour before. */
+/** A recorded value that is at least `seconds`, and at least `factor` times what it was an hour before. */
 const slower = (recorded: string, { seconds, factor }: { seconds: number; factor: number }): string =>
   `${recorded} >= ${seconds} and ${recorded} >= ${factor} * (${recorded} offset 1h)`;
 
-/** A recorded share that is as high, of so many events at least. */
+/** A recorded share of at least `share`, of at least `least` events. */
 const frequent = (recorded: string, share: number, events: string, least: number): string =>
   `${recorded} >= ${share} and ${events} >= ${least}`;
 
@@ -144,7 +144,7 @@ const SERVICES: readonly Alert[] = [
       SYNS_LOST.least,
     ),
     `SYNs are retransmitted, ${PERCENT} of the attempts: ${SERVICE_TEXT}`,
-    "Each costs the caller a second or more. They are lost on the way, or the server's accept queue is full: see its listeners.",
+    "Each costs the caller a second or more. They were lost on the way, or the server's accept queue is full: see its listeners.",
   ),
   alert(
     "ConnectsSlow",
@@ -219,7 +219,7 @@ const LISTENERS: readonly Alert[] = [
     "critical",
     `${rules.over("sum", "min_over_time", "wirespan.tcp.accept_queue.usage", LISTENER)} > 0 unless on (${SERVICE.map((name) => name.replaceAll(".", "_")).join(", ")}) ${rules.increase("wirespan.tcp.connection.accepted", SERVICE)} > 0`,
     `${COUNT} connections wait, and none was accepted in 5 minutes: ${PORT_TEXT}`,
-    "The process that listens does not call accept(): it is blocked, still starting, or has passed its socket to nobody.",
+    "The process that listens does not call accept(): it is blocked, still starting, or has not passed its socket on.",
   ),
 ];
 
@@ -243,7 +243,7 @@ const HOSTS: readonly Alert[] = [
       "network.connection.state",
     ])} > 0`,
     `${COUNT} sockets in {{ $labels.network_connection_state }}, and more: {{ $labels.host_name }}`,
-    "close_wait: an application does not close connections that its peers have ended; syn_received: handshakes do not complete, or somebody floods a listener.",
+    "close_wait: an application does not close connections that its peers have ended; syn_received: handshakes do not complete, or a listener is being flooded.",
     "5m",
   ),
   alert(
@@ -259,7 +259,7 @@ const HOSTS: readonly Alert[] = [
     "warning",
     slower(SOFTIRQ_P99, SOFTIRQ_WAITS),
     `{{ $labels.wirespan_softirq_vector }} waits ${DURATION} from raise to run (p99): {{ $labels.host_name }}`,
-    "Something holds the CPUs with interrupts or softirqs off: see which vector runs longest.",
+    "Something occupies the CPUs with interrupts or softirqs disabled: see which vector runs longest.",
     "5m",
   ),
   alert(
@@ -279,7 +279,7 @@ const HOSTS: readonly Alert[] = [
     "warning",
     `${rules.increase("wirespan.netdev.transmit.failures", [...HOST, "network.interface.name"])} >= ${TRANSMIT_FAILURES.least}`,
     `The driver of {{ $labels.network_interface_name }} did not accept ${COUNT} frames in 5 minutes: {{ $labels.host_name }}`,
-    "Its ring is full, or the device has a problem: see ethtool -S. Requires plugins.netqtop.transmitFailures: true.",
+    "The driver's ring is full, or the device has a problem: see ethtool -S. Requires plugins.netqtop.transmitFailures: true.",
   ),
 ];
 
@@ -312,21 +312,21 @@ const AGENTS: readonly Alert[] = [
       (metric) => `${rules.increase(metric, ["host.name", "otel.component.name", "error.type"], FAILED)} > 0`,
     ).join(" or "),
     `The exporter {{ $labels.otel_component_name }} lost ${COUNT} items in 5 minutes ({{ $labels.error_type }}): {{ $labels.host_name }}`,
-    "queue_full: the backend was away or is too slow; rejected: the agent's log says why; `wirespan exporters test` tries it.",
+    "queue_full: the backend was down or is too slow; rejected: the agent's log says why; `wirespan exporters test` tests it.",
   ),
   alert(
     "QueueFills",
     "warning",
     `${present.now("wirespan.agent.queue.usage", [...HOST, "otel.component.name"])} / ${present.now("wirespan.agent.queue.limit", [...HOST, "otel.component.name"])} >= 0.5`,
     `The queue of the exporter {{ $labels.otel_component_name }} is ${PERCENT} full: {{ $labels.host_name }}`,
-    "Its backend does not answer, or too slowly. When the queue is full, the oldest is dropped.",
+    "Its backend does not answer, or too slowly. When the queue is full, the oldest requests are dropped.",
   ),
   alert(
     "ConnectionsLost",
     "info",
     `${rules.increase("wirespan.agent.connection.lost", [...HOST, "error.type"])} > 0`,
     `The ends of ${COUNT} connections are missing in the numbers ({{ $labels.error_type }}): {{ $labels.host_name }}`,
-    "no_memory: the kernel had none; unseen: it did not show them to any program, as some virtual machines do.",
+    "no_memory: the kernel had no memory for them; unseen: it did not show them to any program, as some virtual machines do.",
   ),
 ];
 

@@ -1,4 +1,4 @@
-// Every expression of every panel and rule, asked of real stores after real traffic of which the numbers are known.
+// Runs every expression of every panel and rule in real stores, after real traffic whose numbers are known.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type StagedStore, stageDashboards } from "../test/backend/dashboard-stage.ts";
@@ -15,14 +15,14 @@ import { SUBJECTS } from "./subjects.ts";
 
 const RULES = join(import.meta.dirname, "prometheus", "wirespan.rules.yaml");
 
-/** As Grafana does: everything selected, and a window that holds the traffic. */
+/** As Grafana does: everything selected, and a window that contains the traffic. */
 const filledIn = (expr: string, seconds: number): string =>
   expr.replaceAll("$__rate_interval", `${seconds}s`).replaceAll(/"\$\w+"/g, '".*"');
 
-/** A store's answers as of one time. */
+/** A store's answers for one point in time. */
 type Ask = (expr: string) => Promise<readonly Sample[]>;
 
-/** NaN, as of a quantile of nothing, is what Grafana shows as a gap. */
+/** NaN, such as a quantile of nothing, is shown by Grafana as a gap. */
 const asked =
   ({ store }: StagedStore, time: number): Ask =>
   async (expr) => {
@@ -50,7 +50,7 @@ async function variables(subject: Subject, ask: Ask): Promise<string[]> {
   for (const { name, selector, label } of variablesOf(subject)) {
     const samples = await ask(filledIn(`group by (${label}) (${selector})`, 0));
     const values = samples.flatMap(({ metric }) => metric[label] ?? []);
-    // The programs of the test are in no namespace.
+    // The test's programs have no service.namespace.
     if (values.length > 0 === (name === "namespace")) wrong.push(`${subject.title}: $${name}: ${values}`);
   }
   return wrong;
@@ -67,7 +67,7 @@ async function rules(staged: StagedStore, ask: Ask, known: Known, time: number):
     const samples = await ask(expr);
     const found = complaints(samples, recordings[record]!);
     if (found.length > 0) wrong.push(`${record}: ${expr}\n  ${found.join("\n  ")}`);
-    // Prometheus records itself.
+    // Prometheus evaluates recording rules itself.
     if (staged.kind === "victoria") await staged.store.add(record, samples, time);
   }
   const alerts = alertsExpected(known);
@@ -91,7 +91,7 @@ describe("dashboards and rules", () => {
     needBackends(this, "prometheus", "victoria");
   });
 
-  it("show what programs and kernel have counted, on Prometheus and VictoriaMetrics, with either kind of histograms", async () => {
+  it("show what programs and the kernel have counted, in Prometheus and VictoriaMetrics, with either kind of histogram", async () => {
     await using stage = await stageDashboards(RULES);
     const { known, time } = stage;
     const wrong: string[] = [];

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-// The search for a traceparent in a head of 1 KiB, and what repeating nothing takes.
+// The search for a traceparent in a head of 1 KiB, and an empty loop for comparison.
 #include <wirespan/kernel.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-/* Of what is shared it needs scratch memory alone. */
+/* Of the shared maps it only needs scratch memory. */
 #pragma clang diagnostic ignored "-Wunused-function"
 #include "../../bpf/context/http1.h"
 
 struct taken {
 	u64 times;
-	/* Nanoseconds of so many searches, and of as many calls of nothing. */
+	/* Nanoseconds for that many searches, and for the same number of empty calls. */
 	u64 searched;
 	u64 nothing;
 	u64 found;
 };
 
 #define HEAD 1024
-/* Where the line begins: at the end, as in the worst case. */
+/* Offset of the line: at the end, which is the worst case. */
 #define AT (TAIL + HEAD - 72)
 
 const char line[] =

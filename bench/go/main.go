@@ -4,8 +4,8 @@
 //
 //	sdk ENDPOINT SPANS
 //
-// For each line on standard input it makes and exports SPANS spans of 20 attributes, and prints the microseconds
-// of CPU that one took, and that its attributes alone take.
+// For each line on standard input it creates and exports SPANS spans of 20 attributes, and prints the CPU microseconds
+// per span, and those for its attributes alone.
 package main
 
 import (

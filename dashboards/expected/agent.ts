@@ -1,7 +1,7 @@
 import { REQUESTS } from "../../test/support/dashboard-traffic.ts";
 import { about, type Expected, NONE, near, type Table } from "./known.ts";
 
-/** The test's exporters: `sink` takes all, `refusing` nothing, `away` is not there; the others are the stores. */
+/** The test's exporters: `sink` accepts everything, `refusing` nothing, `away` cannot be reached; the others are the stores. */
 const by = (name: string) => ({ otel_component_name: name });
 
 export const agent: Table = ({ plugins, seconds, spans, events }) => ({
@@ -12,8 +12,8 @@ export const agent: Table = ({ plugins, seconds, spans, events }) => ({
     [{ of: { error_type: "no_memory" }, total: NONE }, { each: [0, 5] }],
   ],
   "Records lost in the kernel": [[{ each: NONE }]],
-  "Events that no program was run for": [
-    // Some virtual machines show programs less than there is.
+  "Events that no program saw": [
+    // Some virtual machines do not show every event to programs.
     [{ each: [0, 50] }],
     [{ each: [0, 50], orAbsent: "no interrupt met a program that ran" }],
   ],
@@ -48,7 +48,7 @@ export const agent: Table = ({ plugins, seconds, spans, events }) => ({
     ],
   ],
   "Trace contexts not read": [
-    // The kernel may find a page of the application that is not there at that moment.
+    // A page of the application may not be in memory when the kernel reads it.
     [{ of: { error_type: "unreadable" }, total: [0, REQUESTS] }, { each: NONE }],
   ],
   "Spans in applications' traces": [

@@ -1,4 +1,4 @@
-// Whether a store's answer is what is expected.
+// Compares a store's answer with what is expected.
 import type { Sample } from "../../test/backend/prometheus.ts";
 import type { Expected, Range } from "./known.ts";
 
@@ -8,7 +8,7 @@ function matches({ metric }: Sample, of: Expected["of"] = {}): boolean {
   return Object.entries(of).every(([label, value]) => metric[label] === String(value));
 }
 
-/** What does not hold; empty if all does. */
+/** The mismatches; empty if there are none. */
 export function complaints(samples: readonly Sample[], expected: readonly Expected[]): string[] {
   const show = (s: readonly Sample[]) =>
     s.map(({ metric, value }) => `${JSON.stringify(metric)} ${value?.[1]}`).join("\n    ");
@@ -17,7 +17,7 @@ export function complaints(samples: readonly Sample[], expected: readonly Expect
     expected.filter(({ total }) => total).flatMap(({ of }) => samples.filter((s) => matches(s, of))),
   );
   for (const { of, total, each, orAbsent } of expected) {
-    // What is said of each is said of those of which nothing else is said.
+    // An expectation without labels for `each` applies to the series that no total names.
     const met = samples.filter((s) => matches(s, of) && (total || of || !named.has(s)));
     const sum = met.reduce((all, s) => all + numberOf(s), 0);
     const isIn = (value: number, [low, high]: Range) => value >= low && value <= high;

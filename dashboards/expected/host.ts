@@ -29,7 +29,7 @@ export const host: Table = ({ softirqs, seconds, cpus, sentPackets, receivedPack
     "How long softirqs run": [
       [{ of: { wirespan_softirq_vector: "net_rx" }, total: [1e-7, 1] }, { each: [0, 10] }],
     ],
-    "Packets for each NAPI poll": [[{ total: [0.1, 64] }]],
+    "Packets per NAPI poll": [[{ total: [0.1, 64] }]],
     "NAPI polls that exhausted their budget": [[{ total: [0, 1] }]],
     Packets: [
       [
@@ -45,7 +45,7 @@ export const host: Table = ({ softirqs, seconds, cpus, sentPackets, receivedPack
       ],
     ],
     "Share of the busiest queue": [[{ of: wire("transmit"), total: [0.5, 1] }, { each: [0.5, 1.0001] }]],
-    "Size of frames": [[{ of: wire("transmit"), total: [32, 128] }, { each: [32, 2048] }]],
+    "Frame size": [[{ of: wire("transmit"), total: [32, 128] }, { each: [32, 2048] }]],
     "Frames that drivers did not accept": [
       [
         {

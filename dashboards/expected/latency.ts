@@ -3,7 +3,7 @@ import { type Known, type Range, seen, type Table, within } from "./known.ts";
 
 const at = (values: readonly number[], q: number): number => values[Math.floor(q * (values.length - 1))]!;
 
-/** Longer than a program's own connect() it cannot be. */
+/** It cannot take longer than the program's own connect(). */
 const upTo = (seconds: number): Range => [1e-6, 2.1 * seconds];
 
 const anything = { each: [0, 5] } as const;
@@ -22,13 +22,13 @@ export const latency: Table = (known: Known) => ({
       {
         of: { wirespan_tcp_retransmit_type: "synack" },
         total: seen(known.b["TcpExt.TCPSynRetrans"] ?? 0),
-        orAbsent: "a full accept queue takes what it has taken the SYN of",
+        orAbsent: "a full accept queue accepts connections whose SYN it has accepted",
       },
       { each: [0, 0] },
     ],
   ],
   "Time until accept()": [
-    // emfile lets a connection wait on purpose.
+    // emfile makes a connection wait on purpose.
     [{ of: { service_name: "psrv" }, total: [1e-6, 0.5] }, anything],
     [{ of: { service_name: "psrv" }, total: [1e-6, 2] }, anything],
   ],
@@ -41,7 +41,7 @@ export const latency: Table = (known: Known) => ({
     ],
   ],
   "Round-trip time": [
-    // The acknowledgement of the last segment may come with the server's own end, 20 ms later.
+    // The acknowledgement of the last segment may arrive with the server's own FIN, 20 ms later.
     [{ of: { service_name: "pcli" }, total: within(5e-6, 0.02) }, anything],
     [{ of: { service_name: "pcli" }, total: within(5e-6, 0.5) }, anything],
   ],

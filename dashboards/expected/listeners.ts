@@ -6,11 +6,11 @@ export const listeners: Table = ({ b, netns, waiting, attended, backlog }) => ({
     [
       { of: { server_port: waiting }, total: [1 / backlog, 1 / backlog] },
       ...attended.map((port) => ({ of: { server_port: port }, each: [0, 1] as const })),
-      // Stores show listeners that are closed for a while.
+      // Stores show closed listeners for a while.
       { each: [0, 2] },
     ],
   ],
-  "Connections that wait to be accepted": [
+  "Connections waiting to be accepted": [
     [
       { of: { server_port: waiting }, total: [1, 1] },
       ...attended.map((port) => ({ of: { server_port: port }, each: [0, 40] as const })),
@@ -19,7 +19,7 @@ export const listeners: Table = ({ b, netns, waiting, attended, backlog }) => ({
   ],
   "SYNs and handshakes rejected": [
     [
-      // That listener came and went within the window, so it is not known from its first overflow on.
+      // That listener existed only within the window, so its first overflow may be missing.
       {
         of: { service_name: "psrv" },
         total: [0.4 * b["TcpExt.ListenDrops"]!, 1.12 * b["TcpExt.ListenDrops"]!],
@@ -34,7 +34,7 @@ export const listeners: Table = ({ b, netns, waiting, attended, backlog }) => ({
     ],
   ],
   "Wait until accept()": [[{ of: { service_name: "psrv" }, total: [1e-6, 2] }, { each: [0, 2] }]],
-  "accept() that failed": [
+  "Failed accept() calls": [
     [{ of: { service_name: "psrv", error_type: "too_many_open_files" }, total: near(ACCEPT_ERRORS) }],
   ],
   "Listening sockets": [

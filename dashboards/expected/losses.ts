@@ -4,7 +4,7 @@ import { seen, type Table } from "./known.ts";
 export const losses: Table = ({ a, b, sent, droppedIn, droppedOut }) => {
   const segments = a["Tcp.RetransSegs"]! + (b["Tcp.RetransSegs"] ?? 0);
   const syns = a["TcpExt.TCPSynRetrans"]!;
-  // Each segment has 1000 bytes; those that did not leave are no payload.
+  // Each segment has 1000 bytes; those that did not leave do not count as payload.
   const bytes = (a["Tcp.RetransSegs"]! - syns - droppedOut) * 1000;
   const drops = droppedIn + droppedOut + REFUSALS;
   return {
@@ -18,15 +18,15 @@ export const losses: Table = ({ a, b, sent, droppedIn, droppedOut }) => {
         { of: { service_name: "pcli" }, total: seen(a["Tcp.RetransSegs"]!) },
       ],
     ],
-    "Share of the payload that was retransmitted": [
+    "Share of the payload retransmitted": [
       [{ of: { service_name: "pcli" }, total: seen(bytes / sent) }, { each: [0, 0.01] }],
     ],
     "Payload retransmitted": [[{ of: { service_name: "pcli" }, total: seen(bytes) }, { each: [0, 1000] }]],
     "Retransmits that did not leave the host": [
       [{ of: { service_name: "pcli", error_type: "filtered" }, total: seen(droppedOut) }, { each: [0, 5] }],
     ],
-    // Of a connection that began within the window, the first retransmits are not known.
-    "Connections that retransmit most": [[{ total: [0.2 * segments, 1.12 * segments] }]],
+    // The first retransmits of a connection that began within the window may be missing.
+    "Connections with the most retransmits": [[{ total: [0.2 * segments, 1.12 * segments] }]],
     "Retransmits by subnet": [
       [{ of: { wirespan_subnet_name: "10.0.0.0/8" }, total: seen(segments) }, { each: [0, 0] }],
     ],

@@ -60,9 +60,9 @@ export const overview: Table = ({ connected, accepted, sent, received, seconds }
       { each: [0, 1e5] },
     ],
   ],
-  "Processes that move most": [
+  "Processes with the most traffic": [
     [
-      // Of a process that came and went within the window, a store may not know the first bytes, or divides by its time.
+      // For a process that existed only within the window, a store may not know the first bytes, or divide by its lifetime.
       {
         of: { process_executable_name: "pcli" },
         total: [(0.2 * sent) / seconds, sent + received],
@@ -74,7 +74,7 @@ export const overview: Table = ({ connected, accepted, sent, received, seconds }
     [
       {
         of: { wirespan_subnet_name: "10.0.0.0/8", network_io_direction: "transmit" },
-        // curl's listings beside it.
+        // In addition to curl's downloads.
         total: [
           0.95 * (STEADY_RATE + (sent + received) / seconds),
           1.5 * (STEADY_RATE + (sent + received) / seconds),

@@ -15,12 +15,12 @@ const PSRV = { service_name: "psrv" };
 type Rules<T> = (known: Known) => Readonly<Record<string, T>>;
 
 /** The share of the payload that was retransmitted; a store may not know a series' first value. */
-function sentAgain({ a, droppedOut, sent }: Known): Range {
+function retransmittedShare({ a, droppedOut, sent }: Known): Range {
   const bytes = (a["Tcp.RetransSegs"]! - a["TcpExt.TCPSynRetrans"]! - droppedOut) * 1000;
   return [(0.4 * bytes) / sent, (1.25 * bytes) / sent];
 }
 
-/** Rules look at five minutes: at all rounds, which are alike. */
+/** Rules cover five minutes: all rounds, which are alike. */
 export const recordingsExpected: Rules<readonly Expected[]> = (known) => {
   const { connected, backlog, waiting } = known;
   const attempts = connected + FAILURES;
@@ -39,7 +39,7 @@ export const recordingsExpected: Rules<readonly Expected[]> = (known) => {
       { each: [0, 0.2] },
     ],
     "service:wirespan_tcp_retransmit_bytes:ratio_5m": [
-      { of: PCLI, total: sentAgain(known) },
+      { of: PCLI, total: retransmittedShare(known) },
       { each: [0, 0.01] },
     ],
     "service:wirespan_tcp_connect_duration_seconds:p99_5m": [
@@ -66,10 +66,10 @@ export const recordingsExpected: Rules<readonly Expected[]> = (known) => {
   };
 };
 
-/** In all rounds; a store may not know a series' first value. */
+/** The increase over all rounds; a store may not know a series' first value. */
 const since = (rounds: number, each: number): Range => [near((rounds - 1) * each)[0], near(rounds * each)[1]];
 
-/** `quiet`: there is no such fault, or nothing to compare with. */
+/** `quiet`: no alert, because there is no such fault, or nothing to compare with. */
 export const alertsExpected: Rules<readonly Expected[] | "quiet"> = (known) => {
   const { rounds, a, b, connected, droppedIn } = known;
   const attempts = connected + FAILURES;
@@ -80,7 +80,7 @@ export const alertsExpected: Rules<readonly Expected[] | "quiet"> = (known) => {
     WirespanConnectsSlow: "quiet",
     WirespanAcceptsSlow: "quiet",
     WirespanRoundTripLong: "quiet",
-    WirespanSegmentsLost: [{ of: PCLI, total: sentAgain(known) }],
+    WirespanSegmentsLost: [{ of: PCLI, total: retransmittedShare(known) }],
     WirespanConnectionsReset: [
       { of: PCLI, total: [RESETS / attempts / 1.25, (RESETS + 4) / attempts] },
       { of: PSRV, each: [0, 0.2] },
@@ -89,7 +89,7 @@ export const alertsExpected: Rules<readonly Expected[] | "quiet"> = (known) => {
       { of: { ...PSRV, error_type: "too_many_open_files" }, total: since(rounds, ACCEPT_ERRORS) },
     ],
     WirespanListenerRejects: [{ of: PSRV, total: since(rounds, b["TcpExt.ListenDrops"]!) }],
-    // It is closed, but still in the store.
+    // The listener is closed, but still in the store.
     WirespanAcceptQueueFills: [{ of: PSRV, each: [2, 2] }],
     WirespanListenerUnattended: "quiet",
     WirespanPacketsDropped: [

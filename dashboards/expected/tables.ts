@@ -1,4 +1,4 @@
-// What every panel shall show after the traffic of test/support/dashboard-traffic.ts, by dashboard.
+// What every panel must show after the traffic of test/support/dashboard-traffic.ts, by dashboard.
 import { agent } from "./agent.ts";
 import { host } from "./host.ts";
 import type { Table } from "./known.ts";
