@@ -13,11 +13,11 @@ const interval = 10 * time.Second
 
 var started = time.Now()
 
-// announcer announces to the kernel program where a table is: by its header, written to a loopback connection
-// to oneself, which stays open. It writes before a connection's first byte and just before a label, if it is due,
-// not on a goroutine of its own: only then is it of use.
+// announcer tells the kernel program where a table is, by writing its header to a loopback connection
+// to the process itself, which stays open. It writes before a connection's first byte and just before a label, if it is due,
+// not on a goroutine of its own: only then is an announcement needed.
 type announcer struct {
-	// Of the process' table: nanoseconds since the start after which it is announced again, 0 if it never was.
+	// For the process's table: nanoseconds since the start after which it is announced again, 0 if it never was.
 	next atomic.Int64
 	sync.Mutex
 	out, in *net.TCPConn
@@ -25,7 +25,7 @@ type announcer struct {
 
 var announce announcer
 
-// due announces t, the process' table, if it is time to.
+// due announces t, the process's table, if it is time to.
 func (a *announcer) due(t *table) {
 	next := a.next.Load()
 	now := int64(time.Since(started))
@@ -33,7 +33,7 @@ func (a *announcer) due(t *table) {
 		return
 	}
 	if next == 0 {
-		// Nobody sends before the kernel program can know.
+		// Nothing is sent before the kernel program can know.
 		a.Lock()
 	} else if !a.TryLock() {
 		return
@@ -80,14 +80,14 @@ func (a *announcer) connect() error {
 			return nil
 		}
 		if err == nil {
-			in.Close() // another process'
+			in.Close() // another process's
 		}
 		out.Close()
 	}
 	return errors.New("no loopback connection")
 }
 
-// send empties the receiving end and writes the header from where it is.
+// send empties the receiving end and writes the header from its place in the table.
 func (a *announcer) send(header []byte) error {
 	var drop [4096]byte
 	if err := control(a.in, func(fd int) error {
@@ -111,7 +111,7 @@ func (a *announcer) send(header []byte) error {
 	})
 }
 
-// Replaced by tests, which see an announcement pass.
+// Replaced by tests, to observe announcements.
 var writeHeader = syscall.Write
 
 // control calls do with the connection's descriptor.

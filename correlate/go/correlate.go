@@ -1,7 +1,7 @@
-// Package correlate lets the wirespan agent know which span the bytes of a TCP connection belong to, so
+// Package correlate shows the wirespan agent which span the bytes of a TCP connection belong to, so
 // that what the kernel does with them becomes part of the application's own trace.
 //
-// It writes a table in the process' own memory, which the agent's kernel program reads when the process
+// It writes a table in the process's own memory, which the agent's kernel program reads when the process
 // sends; nothing is added to what is sent. On systems other than Linux, and with WIRESPAN_CORRELATE=off
 // in the environment, it does nothing.
 package correlate
@@ -30,8 +30,8 @@ func (c SpanContext) Valid() bool {
 
 var off = strings.EqualFold(strings.TrimSpace(os.Getenv("WIRESPAN_CORRELATE")), "off")
 
-// Label names the span of all bytes that are written to conn from now on. A span that is not valid is
-// none: the bytes have no context. It returns at once, and does nothing if conn is neither a TCP
+// Label names the span of all bytes that are written to conn from now on. If the span is not valid,
+// the bytes have no context. It returns at once, and does nothing if conn is neither a TCP
 // connection nor TLS over one.
 func Label(conn net.Conn, span SpanContext) {
 	if !off {
@@ -39,10 +39,10 @@ func Label(conn net.Conn, span SpanContext) {
 	}
 }
 
-// Current returns the span of a request; one that is not valid if it has none.
+// Current returns the span of a request, or an invalid one if it has none.
 type Current func(*http.Request) SpanContext
 
-// TraceParent is the span that the request's traceparent header names: in a client that of the request
+// TraceParent returns the span that the request's traceparent header names: in a client that of the request
 // itself, in a server the caller's.
 func TraceParent(r *http.Request) SpanContext {
 	var span SpanContext

@@ -47,9 +47,9 @@ func dialNamed(d *net.Dialer) func(context.Context, string, string) (net.Conn, e
 	}
 }
 
-// connectNamed begins to connect, so that the kernel sees it in a thread whose table says for whom. What
-// package net does next, connect again, finds it started or completed. An error is the one that net
-// would have got.
+// connectNamed starts to connect in a thread whose table names the span, so that the kernel sees it. What
+// package net does next, calling connect again, finds it started or completed. An error is the one that net
+// would have returned.
 func connectNamed(network, address string, raw syscall.RawConn, span SpanContext) error {
 	to := sockaddr(network, address)
 	if to == nil {
@@ -59,7 +59,7 @@ func connectNamed(network, address string, raw syscall.RawConn, span SpanContext
 	err := raw.Control(func(fd uintptr) {
 		result = connector().connect(int(fd), to, span)
 		if result == syscall.EINPROGRESS {
-			// An answer that has come meanwhile is ours to report: connect() would be a second attempt.
+			// If the answer has already arrived, report it here: connect() would be a second attempt.
 			if code, _ := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR); code != 0 {
 				result = syscall.Errno(code)
 			}
@@ -75,7 +75,7 @@ func connectNamed(network, address string, raw syscall.RawConn, span SpanContext
 	return os.NewSyscallError("connect", result)
 }
 
-// sockaddr is nil for what is no TCP address, or one with a zone.
+// sockaddr is nil for anything but a TCP address, and for one with a zone.
 func sockaddr(network, address string) syscall.Sockaddr {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil || !strings.HasPrefix(network, "tcp") || to.Addr().Zone() != "" {
@@ -94,8 +94,8 @@ type call struct {
 	done chan<- error
 }
 
-// connects is a goroutine with a thread and a table of its own, which calls connect() for all others:
-// only this way does a thread in Go do one connect at a time and send nothing else.
+// connects is a goroutine with its own thread and table, which calls connect() for all others:
+// only then does a thread in Go do one connect at a time and send nothing else.
 type connects chan call
 
 var connector = sync.OnceValue(func() connects {
@@ -110,13 +110,13 @@ func (c connects) connect(fd int, to syscall.Sockaddr, span SpanContext) error {
 	return <-done
 }
 
-// Replaced by tests, which see what the kernel would.
+// Replaced by tests, to observe what the kernel would see.
 var connectCall = syscall.Connect
 
 func (c connects) serve() {
 	runtime.LockOSThread()
 	t := newTable(1, flagOwnThread)
-	// On a connection of its own: each announces one table.
+	// On its own connection: each announces one table.
 	var own announcer
 	var announced time.Time
 	for call := range c {

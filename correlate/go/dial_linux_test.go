@@ -11,7 +11,7 @@ import (
 	"unsafe"
 )
 
-// watchConnects has the spans under which connect() is called, as the kernel finds them.
+// watchConnects collects the spans that are named when connect() is called, as the kernel finds them.
 func watchConnects(t *testing.T) *[]SpanContext {
 	var seen []SpanContext
 	call := connectCall
@@ -27,7 +27,7 @@ func watchConnects(t *testing.T) *[]SpanContext {
 	return &seen
 }
 
-// refusing is an address at which nobody listens.
+// refusing is an address on which nothing listens.
 func refusing(t *testing.T) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
@@ -122,7 +122,7 @@ func TestConnectsThatAreNotNamed(t *testing.T) {
 	}
 }
 
-// A request's span is that of the attempts to connect which it waits for.
+// Attempts to connect have the span of the request that waits for them.
 func TestTransportNamesConnects(t *testing.T) {
 	seen := watchConnects(t)
 	base := &http.Transport{DialContext: DialContext(&net.Dialer{})}

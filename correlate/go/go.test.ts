@@ -1,4 +1,4 @@
-// The Go module's own tests: see the _test.go files beside this one.
+// Runs the Go module's own tests, the _test.go files in this folder.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
@@ -28,7 +28,7 @@ describe("correlate/go", () => {
   });
 
   it("compiles for systems other than Linux", () => {
-    // Files that are named are taken whatever system they are for; other.go is for all but Linux.
+    // Files named on the command line are compiled whatever system they are for; other.go is for all but Linux.
     go("vet", ...globSync("*.go", { cwd, exclude: ["*_linux.go", "*_test.go"] }));
   });
 });

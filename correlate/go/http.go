@@ -7,7 +7,7 @@ import (
 	"net/http/httptrace"
 )
 
-// Transport labels the requests that go through base with the span that current returns for each. What
+// Transport labels the requests that go through base with the span that current returns for each. Whatever
 // starts the spans or sets the header has to come first: otelhttp.NewTransport(correlate.Transport(base, ...)).
 func Transport(base http.RoundTripper, current Current) http.RoundTripper {
 	if off {
@@ -30,7 +30,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.base.RoundTrip(r.WithContext(NewContext(ctx, span)))
 }
 
-// CloseIdleConnections closes those of base, if it can; http.Client calls it.
+// CloseIdleConnections closes the idle connections of base, if base supports it; http.Client calls it.
 func (t *transport) CloseIdleConnections() {
 	if base, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		base.CloseIdleConnections()
@@ -39,8 +39,8 @@ func (t *transport) CloseIdleConnections() {
 
 type connKey struct{}
 
-// Server prepares s for Handler. It is called before s serves, and after its ConnContext and ConnState
-// have been set, if they are: they are still called.
+// Server prepares s for Handler. Call it before s serves, and after setting its ConnContext and ConnState,
+// if any: they are still called.
 func Server(s *http.Server) {
 	if off {
 		return
@@ -57,7 +57,7 @@ func Server(s *http.Server) {
 		case http.StateNew:
 			begin(conn)
 		case http.StateActive:
-			// A request has begun that Handler may never see.
+			// This request may never reach Handler.
 			Label(conn, SpanContext{})
 		case http.StateClosed:
 			end(conn)
@@ -69,7 +69,7 @@ func Server(s *http.Server) {
 }
 
 // Handler labels the responses of h with the span that current returns for the request. It needs a
-// server that was prepared by Server. If current returns spans that a handler starts, that one comes first:
+// server that was prepared by Server. If current returns spans that a handler starts, that handler comes first:
 // otelhttp.NewHandler(correlate.Handler(h, ...)).
 func Handler(h http.Handler, current Current) http.Handler {
 	if off {

@@ -30,7 +30,7 @@ func (s SpanContext) String() string {
 	return fmt.Sprintf("00-%x-%x-%02x", s.TraceID, s.SpanID, s.Flags)
 }
 
-// serve starts a server that answers on labelled connections; client is one for it, through Transport.
+// serve starts a server that answers on labelled connections; client is a client for it, through Transport.
 func serve(t *testing.T, k *kernel, mode string, h http.Handler) (url string, client *http.Client) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(h)
@@ -131,7 +131,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// Of one connection, some requests have no span, and some responses no Handler.
+// On one connection, some requests have no span, and some responses no Handler.
 func TestRequestsWithoutSpan(t *testing.T) {
 	for _, mode := range []string{"http", "https", "h2"} {
 		t.Run(mode, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"unsafe"
 )
 
-// kernel reads the announced table when a watched connection writes, by docs/context-table.md.
+// kernel reads the announced table when a watched connection writes, as docs/context-table.md specifies.
 type kernel struct {
 	sync.Mutex
 	contexts         map[*watched][]SpanContext
@@ -21,7 +21,7 @@ type kernel struct {
 
 func newKernel() *kernel { return &kernel{contexts: map[*watched][]SpanContext{}} }
 
-// all are the contexts of all connections that pass keep.
+// all returns the contexts of all connections for which keep is true.
 func (k *kernel) all(keep func(*watched) bool) map[SpanContext]int {
 	k.Lock()
 	defer k.Unlock()
@@ -36,14 +36,14 @@ func (k *kernel) all(keep func(*watched) bool) map[SpanContext]int {
 	return found
 }
 
-// watched is a connection whose writes the kernel sees.
+// watched is a connection whose writes this kernel sees.
 type watched struct {
 	net.Conn
 	kernel *kernel
 	server bool
 	mark   uint32
 	marked bool
-	// The contexts of the bytes that were written last, none if they are nobody's.
+	// The contexts of the bytes that were written last; none if they belong to no context.
 	now []SpanContext
 }
 
@@ -95,7 +95,7 @@ func (k *kernel) send(w *watched) {
 	again := atomic.LoadUint32(at)
 	for back := fresh; back > 0; back-- {
 		number := (seq/2 - back) & (1<<31 - 1)
-		// Overwritten once seven writes were begun after its own.
+		// Overwritten once seven later writes have begun.
 		if (again-seq+1)/2+back > 7 {
 			continue
 		}

@@ -27,19 +27,19 @@ const (
 type table struct {
 	memory []byte
 	slots  int
-	// Of each slot: its writers wait for each other.
+	// One for each slot, so that its writers wait for each other.
 	owners []owner
 }
 
-// owner is the connection that a slot is of. The object is known by its address, which does not keep it
-// alive: a second connection with the ports of the first is another.
+// owner is the connection that owns a slot. The object is identified by its address, which does not keep it
+// alive: a second connection with the ports of the first is a different one.
 type owner struct {
 	sync.Mutex
 	conn uintptr
 	last SpanContext
 }
 
-// newTable returns nil if there is no memory for it.
+// newTable returns nil if there is not enough memory.
 func newTable(slots int, flags uint32) *table {
 	memory, err := syscall.Mmap(-1, 0, headerSize+slots*slotSize,
 		syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
@@ -65,9 +65,9 @@ func label(conn net.Conn, span SpanContext) {
 	}
 }
 
-// begin is for a connection of which no byte was written yet: what its slot says of an earlier one with the
-// same addresses and ports ends. The table is announced before that first byte: a reader that sees the connection
-// later takes only the last of the labels that are there.
+// begin is called for a connection on which no byte has been written yet: it removes what its slot says of an earlier one with the
+// same addresses and ports. The table is announced before that first byte: a reader that first sees the connection
+// later uses only the last of its labels.
 func begin(conn net.Conn) {
 	if local, remote, ok := addresses(conn); ok {
 		announceProcess()
@@ -81,14 +81,14 @@ func announceProcess() {
 	}
 }
 
-// end is for a connection that is closed.
+// end is called for a closed connection.
 func end(conn net.Conn) {
 	if local, remote, ok := addresses(conn); ok {
 		process().empty(identity(conn), local, remote)
 	}
 }
 
-// addresses are not ok if there is no slot for the connection.
+// addresses returns false if there is no slot for the connection.
 func addresses(conn net.Conn) (local, remote *net.TCPAddr, ok bool) {
 	local, isTCP := conn.LocalAddr().(*net.TCPAddr)
 	remote, ok = conn.RemoteAddr().(*net.TCPAddr)
@@ -102,13 +102,13 @@ func identity(conn net.Conn) uintptr {
 	return 0
 }
 
-// slot is the one of these ports, with its owner.
+// slot returns the slot of these ports, with its owner.
 func (t *table) slot(local, remote *net.TCPAddr) ([]byte, *owner) {
 	i := (local.Port*31 + remote.Port) & (t.slots - 1)
 	return t.memory[headerSize+i*slotSize:][:slotSize], &t.owners[i]
 }
 
-// takeOver gives the slot to a connection, without any record. The owner is locked.
+// takeOver assigns the slot to a connection, without any record. The owner must be locked.
 func (o *owner) takeOver(slot []byte, key *[keyLen]byte, conn uintptr) {
 	seq := seqOf(slot)
 	atomic.StoreUint32(seq, *seq|1)
@@ -125,7 +125,7 @@ func isSlotOf(slot []byte, key *[keyLen]byte) bool {
 	return string(slot[keyAt:recordsAt]) == string(key[:])
 }
 
-// empty leaves the connection's slot without an owner, if it is this connection's, or, with conn 0, whoever's.
+// empty leaves the connection's slot without an owner if this connection owns it, or, with conn 0, whoever owns it.
 func (t *table) empty(conn uintptr, local, remote *net.TCPAddr) {
 	var key, nobody [keyLen]byte
 	if !putKey(&key, local, remote) {
@@ -139,7 +139,7 @@ func (t *table) empty(conn uintptr, local, remote *net.TCPAddr) {
 	}
 }
 
-// write has the next record of the connection's slot name span, unless it is what the last one named.
+// write makes the next record of the connection's slot name span, unless the last one already does.
 func (t *table) write(conn uintptr, local, remote *net.TCPAddr, span SpanContext) {
 	var key [keyLen]byte
 	if !putKey(&key, local, remote) {
@@ -152,7 +152,7 @@ func (t *table) write(conn uintptr, local, remote *net.TCPAddr, span SpanContext
 	o.Lock()
 	defer o.Unlock()
 	if o.conn != conn || !isSlotOf(slot, &key) {
-		// A reader has nothing to end for a connection that it never found here.
+		// For a connection that a reader never found here, it has nothing to end.
 		if !span.Valid() && !isSlotOf(slot, &key) {
 			return
 		}

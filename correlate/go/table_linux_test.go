@@ -20,7 +20,7 @@ import (
 	"unsafe"
 )
 
-// send labels and writes; the kernel has to find just that.
+// send labels and writes; the kernel must find exactly that label.
 func send(t *testing.T, w *watched, span SpanContext) {
 	t.Helper()
 	Label(w, span)
@@ -44,7 +44,7 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// Several records before one send, as by streams of HTTP/2.
+// Several records before one send, as with HTTP/2 streams.
 func TestSeveralBeforeOneSend(t *testing.T) {
 	k := newKernel()
 	w, _ := pair(t, k)
@@ -65,7 +65,7 @@ func TestSeveralBeforeOneSend(t *testing.T) {
 	}
 }
 
-// dial connects from a port; 0 is any.
+// dial connects from a port; 0 means any.
 func dial(t *testing.T, k *kernel, from int, to net.Addr) *watched {
 	t.Helper()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: from}, Control: func(_, _ string, raw syscall.RawConn) error {
@@ -73,14 +73,14 @@ func dial(t *testing.T, k *kernel, from int, to net.Addr) *watched {
 	}}
 	conn, err := d.Dial("tcp", to.String())
 	check(t, err)
-	conn.(*net.TCPConn).SetLinger(0) // its ports are free at once
+	conn.(*net.TCPConn).SetLinger(0) // so that its ports are free at once
 	t.Cleanup(func() { conn.Close() })
 	return &watched{Conn: conn, kernel: k}
 }
 
 func port(a net.Addr) int { return a.(*net.TCPAddr).Port }
 
-// Two peers of one local port have one slot: labels are lost, and none is wrong.
+// Two peers of one local port share a slot: labels are lost, but none is wrong.
 func TestOneSlot(t *testing.T) {
 	for _, distance := range []int{0, processSlots} {
 		k := newKernel()
@@ -96,7 +96,7 @@ func TestOneSlot(t *testing.T) {
 			send(t, one, newSpan())
 			send(t, two, newSpan())
 		}
-		// Both before either sends: the first misses.
+		// Both label before either sends: the first label is lost.
 		lost, found := newSpan(), newSpan()
 		Label(one, lost)
 		Label(two, found)
@@ -123,7 +123,7 @@ func TestSecondConnectionWithThePortsOfTheFirst(t *testing.T) {
 	}
 }
 
-// What a connection was labelled with is not said of the next one with its ports, before that has a label.
+// A label is not applied to the next connection with the same ports before that has its own label.
 func TestSlotsOfConnectionsThatEnd(t *testing.T) {
 	k := newKernel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -139,7 +139,7 @@ func TestSlotsOfConnectionsThatEnd(t *testing.T) {
 			t.Errorf("%s leaves %v", what, first.now)
 		}
 	}
-	// A later connection has the slot already.
+	// A later connection already owns the slot.
 	send(t, first, newSpan())
 	other, span := &watched{Conn: &net.TCPConn{}}, first.now[0]
 	process().empty(identity(other), first.LocalAddr().(*net.TCPAddr), first.RemoteAddr().(*net.TCPAddr))
@@ -172,7 +172,7 @@ func TestOtherConnections(t *testing.T) {
 	udp.Close()
 }
 
-// The number of writes goes round, and the labels go on.
+// The number of writes wraps, and labels continue to work.
 func TestNumbersGoRound(t *testing.T) {
 	w, _ := pair(t, newKernel())
 	send(t, w, newSpan())
@@ -188,9 +188,9 @@ func TestNumbersGoRound(t *testing.T) {
 	}
 }
 
-// Whoever reads while a slot is written has to find the odd number first. On x86-64 a plain store comes in order as
-// well, so no reader sees the difference there, and the race detector does not look at memory of mmap(): the
-// source is what shows it.
+// A reader must see the odd number first while a slot is written. On x86-64 plain stores are ordered as
+// well, so no reader sees the difference there, and the race detector does not examine memory from mmap(), so the
+// test examines the source.
 func TestNumbersAreStoredAtomically(t *testing.T) {
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, "table_linux.go", nil, 0)
@@ -221,7 +221,7 @@ func TestNumbersAreStoredAtomically(t *testing.T) {
 	}
 }
 
-// Connections of one slot on several threads: a reader finds nothing that was not said of that connection.
+// Connections of one slot on several threads: a reader never finds another connection's label.
 func TestTornReads(t *testing.T) {
 	k := newKernel()
 	a, err := net.Listen("tcp", "127.0.0.2:0")
@@ -239,7 +239,7 @@ func TestTornReads(t *testing.T) {
 		go func(i byte, w *watched) {
 			defer writers.Done()
 			for n := byte(1); !stop.Load(); n++ {
-				// All of a record follows from one byte of it.
+				// Every byte of a record is determined by one of them.
 				span := SpanContext{Flags: n}
 				for at := range span.TraceID {
 					span.TraceID[at] = n | 1
@@ -320,7 +320,7 @@ func TestAnnouncedBeforeFirstByte(t *testing.T) {
 	}
 }
 
-// named has the addresses of a TCP connection.
+// named is a connection with the given addresses.
 type named struct {
 	net.Conn
 	addr net.Addr

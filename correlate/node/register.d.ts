@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 
-/** What a span context of `@opentelemetry/api` has; ids as lower-case hexadecimal digits. */
+/** A span context like that of `@opentelemetry/api`; ids as lower-case hexadecimal digits. */
 export interface Context {
   readonly traceId: string;
   readonly spanId: string;
@@ -9,24 +9,24 @@ export interface Context {
 }
 
 /**
- * Says whose bytes are written to `socket` next, for protocols that this package does not know; null: nobody's.
- * To be called before they are written. Never throws; a context that is none is nobody's.
+ * Sets the context of the bytes that are written to `socket` next, for protocols that this package does not know; null: none.
+ * Call it before they are written. Never throws; an invalid context counts as none.
  */
 export declare function setContext(socket: Socket, context: Context | null): void;
 
 export interface Status {
   /** False with `WIRESPAN_CORRELATE=off`, and anywhere but on Linux. */
   readonly enabled: boolean;
-  /** How often this thread's table was announced; 0 if loopback cannot be used. */
+  /** How often this thread's table has been announced; 0 if loopback cannot be used. */
   readonly announcements: number;
   /** Contexts written since the start. */
   readonly contexts: number;
-  /** Times that a connection took a slot of the table. */
+  /** How often a connection has taken over a slot of the table. */
   readonly slots: number;
   /** Errors in hooks, none of which reached the application. */
   readonly failures: number;
   readonly lastFailure: unknown;
 }
 
-/** What this thread's table has done so far. */
+/** Statistics of this thread's table. */
 export declare function status(): Status;

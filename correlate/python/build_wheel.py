@@ -1,7 +1,7 @@
-"""The build backend (PEP 517): a wheel of two things, the package and wirespan_correlate.pth beside it.
+"""The build backend (PEP 517): makes a wheel with the package and wirespan_correlate.pth.
 
-The usual backends put no .pth file into a wheel without code of one's own, and each would have to be
-downloaded first. usage: python3 build_wheel.py FOLDER prints the name of the wheel that it made there.
+The usual backends need custom code to put a .pth file into a wheel, and would have to be downloaded
+first. usage: python3 build_wheel.py FOLDER prints the name of the wheel that it made there.
 """
 
 import base64
@@ -15,7 +15,7 @@ _HERE = pathlib.Path(__file__).resolve().parent
 
 
 def _project(field):
-    # Python 3.9 and 3.10 read no TOML.
+    # Python 3.9 and 3.10 cannot read TOML.
     return re.search(rf'^{field} = "(.*)"$', (_HERE / "pyproject.toml").read_text(), re.MULTILINE)[1]
 
 
@@ -50,7 +50,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     files[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""]).encode()
     with zipfile.ZipFile(pathlib.Path(wheel_directory) / name, "w", zipfile.ZIP_DEFLATED) as wheel:
         for path, content in files.items():
-            # With one time for all, equal sources make equal wheels.
+            # One timestamp for all files, so that the same sources produce the same wheel.
             entry = zipfile.ZipInfo(path)
             entry.external_attr = 0o644 << 16
             wheel.writestr(entry, content, zipfile.ZIP_DEFLATED)

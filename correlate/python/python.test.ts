@@ -1,4 +1,4 @@
-// The Python package's own tests: see tests/ beside this file.
+// Runs the Python package's own tests, in tests/.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
-// The active span of @opentelemetry/api, read from where the API registers itself for all its copies in a
-// process. So any version 1.x works, wherever it was loaded from, bundled or not; none is needed, either.
+// The active span of @opentelemetry/api, read from where the API registers itself for all its copies in the
+// process. So any version 1.x works, wherever it was loaded from, bundled or not, and none is required.
 import { fromSpanContext } from "./traceparent.js";
 
 const API = Symbol.for("opentelemetry.js.api.1");

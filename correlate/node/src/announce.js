@@ -1,4 +1,4 @@
-// How the kernel learns where this thread's table is: the table's header, sent from the table itself over a loopback
+// Announces this thread's table to the kernel: sends the table's header from the table itself over a loopback
 // connection to this thread.
 import net from "node:net";
 import { failures, guarded } from "./guard.js";
@@ -12,7 +12,7 @@ const PATIENCE = 500;
 /** @type {net.Socket | undefined} */
 let open;
 
-/** How often the table was announced. */
+/** How often the table has been announced. */
 export const announced = { count: 0 };
 
 /**
@@ -43,7 +43,7 @@ function note(error) {
 async function connect() {
   const server = net.createServer({ pauseOnConnect: true });
   try {
-    // Exclusive: in a cluster's worker the primary would listen, and any worker might accept.
+    // Exclusive, because in a cluster's worker the primary would listen, and any worker might accept.
     await new Promise((resolve, reject) => {
       server
         .once("error", reject)

@@ -1,4 +1,4 @@
-// Attempts to connect, also those that fail: they have no slot, so the header's record names their context.
+// Attempts to connect, including those that fail: they have no slot, so the header's record names their context.
 import http from "node:http";
 import net from "node:net";
 import { active } from "./active.js";
@@ -52,7 +52,7 @@ export function watchConnects() {
       return original.apply(this, args);
     };
   });
-  // An agent with a limit creates a socket for one request when another one ends, in the context of that one.
+  // An HTTP agent with a limit creates a socket for one request when another one ends, in the context of the latter.
   wrap(agent, "createSocket", (original) => {
     return function createSocket(...args) {
       const before = maker;

@@ -5,7 +5,7 @@
 export const failures = { count: 0, last: /** @type {unknown} */ (undefined) };
 
 /**
- * Runs `hook`; what it throws is counted and goes no further.
+ * Runs `hook`; errors that it throws are counted and go no further.
  * @template {unknown[]} A
  * @template R
  * @param {(...args: A) => R} hook
@@ -23,7 +23,7 @@ export function guarded(hook, ...args) {
 }
 
 /**
- * Replaces a method by `around(original)`, and keeps its name and length.
+ * Replaces a method with `around(original)`, and keeps its name and length.
  * @param {object | undefined} owner
  * @param {string} name
  * @param {(original: Method) => Method} around

@@ -8,7 +8,7 @@ import { own } from "./writes.js";
 /** @typedef {import("node:net").Socket} Socket */
 
 export function watchHttp() {
-  // Here a request has a socket, and none of its bytes has been written. Node's own channel
+  // At this point a request has a socket, and none of its bytes has been written. Node's own channel
   // http.client.request.start comes after the head.
   wrap(http.ClientRequest.prototype, "onSocket", (original) => {
     return function onSocket(...args) {
@@ -36,6 +36,6 @@ function onRequest(message) {
     /** @type {{ request: http.IncomingMessage, response: http.ServerResponse, socket: Socket }} */ (message);
   const text = fromHeader(request.headers.traceparent);
   own(socket);
-  // The response to a pipelined request gets the socket when the responses before it are complete.
+  // The response to a pipelined request gets the socket when the previous responses are complete.
   response.prependOnceListener("socket", (given) => label(/** @type {Socket} */ (given), text));
 }

@@ -1,4 +1,4 @@
-// HTTP/2: many streams share a socket, so a stream's context is written again if another stream's bytes came before.
+// HTTP/2: streams share a socket, so a stream's context is written again if another stream has written in between.
 import http2 from "node:http2";
 import { syncBuiltinESMExports } from "node:module";
 import { guarded, wrap } from "./guard.js";
@@ -11,7 +11,7 @@ const CONTEXT = Symbol("wirespan.stream");
 /** @typedef {http2.Http2Stream & { [CONTEXT]?: { text: string | undefined } }} Stream */
 
 export function watchHttp2() {
-  // The classes are not exported: their prototypes are found with the first session and the first stream.
+  // The classes are not exported, so their prototypes are found with the first session and the first stream.
   wrap(http2, "connect", (original) => {
     return function connect(...args) {
       const session = original.apply(this, args);

@@ -52,7 +52,7 @@ function set(socket, text, again) {
   const handle = socket._handle;
   if (!handle) return;
   const known = handle[KEY];
-  // Without a context before, none has to end.
+  // Without an earlier context, there is none to end.
   if (text === undefined && known?.text === undefined) return;
   if (known && owners[known.slot] === known) {
     if (!again && known.text === text) return;
@@ -115,8 +115,8 @@ function wait(socket, text) {
     return;
   }
   socket[WAITING] = [text];
-  // Before TLS begins and before what was written meanwhile goes out. HTTP/2 gives out a stand-in for its socket,
-  // which may be void by then.
+  // Before TLS begins, and before buffered data is sent. HTTP/2 exposes a proxy for its socket,
+  // which may be invalid by then.
   socket.prependOnceListener(
     "connect",
     /** @this {Labelled} */

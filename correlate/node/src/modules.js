@@ -1,5 +1,5 @@
-// Packages that say nothing on a diagnostics channel are met when they are loaded, by require or by import of a
-// CommonJS package. Node 20 has no other hook for this that is there before the application.
+// Packages without a diagnostics channel are hooked when they are loaded, by require or by import of a
+// CommonJS package. In Node 20 no other hook for this is available before the application starts.
 import Module from "node:module";
 import { guarded, wrap } from "./guard.js";
 
@@ -7,8 +7,8 @@ import { guarded, wrap } from "./guard.js";
 const awaited = new Map();
 
 /**
- * Calls `adopt` with the exports of each module of that package which is loaded from outside of it; more than once
- * with the same ones, maybe.
+ * Calls `adopt` with the exports of each module of that package that is loaded from outside the package; possibly more than
+ * once with the same exports.
  * @param {string} name
  * @param {(exports: unknown) => void} adopt
  */
@@ -31,7 +31,7 @@ function watch() {
 const FOLDER = "/node_modules/";
 
 /**
- * The package that a specifier names, by itself or as a file's path, as import does.
+ * The package that a specifier names, by its name or, as import does, by a file's path.
  * @param {unknown} specifier
  */
 function packageOf(specifier) {

@@ -1,4 +1,4 @@
-// node-redis 6: commands are published when they are made, and written together a moment later. So a write is of
+// node-redis 6: commands are published when they are created, and written together a moment later. So a write contains
 // all commands of that client since its last write.
 import { AsyncLocalStorage } from "node:async_hooks";
 import diagnostics from "node:diagnostics_channel";
@@ -10,14 +10,14 @@ import { bindWrites } from "./writes.js";
 /**
  * @typedef {object} Client
  * @property {import("node:net").Socket | undefined} socket
- * @property {Map<object, string | undefined>} waiting the contexts of commands that were not written yet
+ * @property {Map<object, string | undefined>} waiting the contexts of commands that have not been written yet
  * @property {boolean} partly whether some of them were
  * @typedef {{ clientId?: string, reason?: string }} Message
  */
 
 /** @type {Map<string, Client>} */
 const clients = new Map();
-/** Which client connects, in the code that does and what follows from it. @type {AsyncLocalStorage<Client | undefined>} */
+/** The client that is connecting, in its own code and in what that code starts. @type {AsyncLocalStorage<Client | undefined>} */
 const connecting = new AsyncLocalStorage();
 
 export function watchNodeRedis() {
@@ -27,7 +27,7 @@ export function watchNodeRedis() {
   onConnecting(adopt);
   for (const what of ["command", "batch"]) {
     diagnostics.subscribe(`tracing:node-redis:${what}:start`, (message) => guarded(onCommand, message));
-    // A command that was refused or given up is not written.
+    // A command that was rejected or abandoned is not written.
     diagnostics.subscribe(`tracing:node-redis:${what}:error`, (message) => guarded(onError, message));
   }
   diagnostics.subscribe("node-redis:connection:closed", (message) => guarded(onClosed, message));
@@ -43,8 +43,8 @@ function clientOf(message) {
 }
 
 /**
- * The socket that a client makes while it has none. Others may be made by what follows its connect(), such as
- * listeners of its events: by then it has one.
+ * The socket that a client creates while it has none. Code that its connect() triggers, such as event listeners,
+ * may create others, but by then the client has its socket.
  * @param {import("node:net").Socket} socket
  */
 function adopt(socket) {
@@ -70,12 +70,12 @@ function onError(message) {
 /** @param {unknown} message */
 function onClosed(message) {
   const { clientId, reason } = /** @type {Message} */ (message);
-  // After an error it connects again.
+  // After an error the client connects again.
   if (reason !== "error") clients.delete(clientId ?? "");
 }
 
 /**
- * Whose bytes a write of the client's socket has. A full socket takes part of the commands, nobody knows which.
+ * The contexts of a write to the client's socket. A full socket accepts an unknown part of the commands.
  * @param {Client} client
  * @param {import("node:net").Socket} socket
  * @returns {(string | undefined)[]}

@@ -1,4 +1,4 @@
-// PostgreSQL: a query belongs to what was active when it was made, though another one's end may be what writes it.
+// PostgreSQL: a query belongs to the span that was active when it was made, although the end of another query may cause the write.
 import { AsyncResource } from "node:async_hooks";
 import { active } from "./active.js";
 import { guarded, wrap } from "./guard.js";
@@ -26,7 +26,7 @@ export function watchPg() {
 
 /** @param {object | undefined} client */
 function wrapClient(client) {
-  // The farewell is no query's.
+  // The termination message belongs to no query.
   wrap(client, "end", (original) => {
     return function end(...args) {
       guarded(() =>
@@ -37,7 +37,7 @@ function wrapClient(client) {
   });
   wrap(client, "query", (original) => {
     return function query(...args) {
-      // Cursors and the like bring a submit of their own.
+      // Cursors and similar objects have their own submit.
       guarded(bind, /** @type {Query | undefined} */ (args[0]));
       const result = original.apply(this, args);
       guarded(bindLast, /** @type {Client} */ (this));
@@ -54,11 +54,11 @@ function bind(query) {
 }
 
 /**
- * What is still in the queue is written later; what is not was written by this very call.
+ * Queries still in the queue are written later; any other was written by this call.
  * @param {Client} client
  */
 function bindLast(client) {
-  // Asked for by its old name, the newer versions' queue gives a warning.
+  // In newer versions, reading the queue by its old name causes a warning.
   const query = ("_queryQueue" in client ? client._queryQueue : client.queryQueue)?.at(-1);
   if (query && !query[CONTEXT]) query[CONTEXT] = { text: active() };
 }
@@ -82,7 +82,7 @@ function wrapSubmit(query) {
   });
 }
 
-/** Pool.query() and callbacks of connect() go on in the context of who called. @param {object | undefined} pool */
+/** Pool.query() and callbacks of connect() continue in their caller's context. @param {object | undefined} pool */
 function wrapPool(pool) {
   wrap(pool && methods(pool), "connect", (original) => {
     return function connect(...args) {
@@ -95,7 +95,7 @@ function wrapPool(pool) {
   });
 }
 
-/** The pool that pg exports is a class of its own over pg-pool's. @param {object} pool @returns {object | undefined} */
+/** pg exports a subclass of pg-pool's class. @param {object} pool @returns {object | undefined} */
 function methods(pool) {
   for (let at = pool; at; at = Object.getPrototypeOf(at)) if (Object.hasOwn(at, "connect")) return at;
   return undefined;

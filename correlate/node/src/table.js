@@ -1,4 +1,4 @@
-// The context table of this thread, as docs/context-table.md of wirespan describes it. Nothing here needs a fence: the
+// The context table of this thread, as wirespan's docs/context-table.md specifies it. No fences are needed: the
 // kernel reads the table in the thread that writes it, during the system call that sends.
 import { Buffer } from "node:buffer";
 import { writeAddress } from "./address.js";
@@ -21,7 +21,7 @@ const words = new Uint32Array(memory);
 const halves = new Uint16Array(memory);
 const scratch = /** @type {Latin1} */ (Buffer.alloc(64));
 
-/** Values of hexadecimal digits as the upper and the lower half of a byte; of any other character beyond a byte. */
+/** Values of hexadecimal digits as the upper and the lower half of a byte; other characters have values above a byte. */
 const NONE = 256;
 const UPPER = new Uint16Array(256).fill(NONE);
 const LOWER = new Uint16Array(256).fill(NONE);
@@ -35,7 +35,7 @@ scratch.write("WSNCTXT1", "latin1");
 bytes.set(scratch.subarray(0, 8));
 words.set([HEADER, SLOTS, SLOT, OWN_THREAD], 2);
 
-/** The header, in the table's own memory: what is announced. */
+/** The header, in the table's own memory; it is sent as the announcement. */
 export const header = Buffer.from(memory, 0, HEADER);
 
 /** The whole table. */
@@ -62,7 +62,7 @@ export function slotOf(localPort, remotePort) {
 }
 
 /**
- * Gives a slot to a connection. The records of its former owner are removed, and the count of writes continues.
+ * Assigns a slot to a connection. The records of its former owner are removed, and the count of writes continues.
  * @param {number} slot
  * @param {{ localPort: number, remotePort: number, localAddress: string, remoteAddress: string }} key
  */
@@ -110,7 +110,7 @@ export function write(slot, text) {
  * @param {string} text
  */
 function writeRecord(at, text) {
-  // One copy of the text and a loop over bytes: reading a string by characters costs twice as much.
+  // One copy of the text and a loop over bytes: reading a string character by character costs twice as much.
   scratch.latin1Write(text, 0, 55);
   let trace = 0;
   let span = 0;

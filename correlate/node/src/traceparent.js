@@ -1,4 +1,4 @@
-// Contexts travel through this package as text, as W3C Trace Context writes them: version 00, 55 characters.
+// This package passes contexts as text in the form of W3C Trace Context: version 00, 55 characters.
 
 const DASH = 45;
 const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));

@@ -35,7 +35,7 @@ function onRequest(message) {
   });
 }
 
-/** A client connects for the request that was just created, or for one in its queue: it is not known which. */
+/** A client connects for the request that was just created, or for one in its queue; which one is not known. */
 function onConnect() {
   connectFor({ text: made && (headerOf(made) ?? active()) });
   queueMicrotask(forget);

@@ -47,7 +47,7 @@ export function bindWrites(socket, contexts) {
 }
 
 /**
- * Leaves a socket to a library that knows more than which span is active.
+ * Excludes a socket whose contexts a library knows better than by the active span.
  * @param {Socket | null | undefined} socket
  */
 export function own(socket) {

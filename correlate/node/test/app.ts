@@ -1,4 +1,4 @@
-// Runs the small applications of apps/, with the package as their users have it: by --import.
+// Runs the small applications of apps/ with the package loaded as users load it: by --import.
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ export interface Counts {
   readonly failures: number;
 }
 
-/** The last line that `apps/NAME` printed, as JSON. Its environment is this process' and `env`. */
+/** The last line that `apps/NAME` printed, as JSON. Its environment is this process's plus `env`. */
 export async function run<T = Counts>(
   program: string,
   name: string,

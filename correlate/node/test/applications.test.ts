@@ -104,7 +104,7 @@ describe("correlate/node: applications", () => {
       });
     });
 
-    it(`Node ${major}: an application that passes anything to it keeps working, and gets no wrong label`, async function () {
+    it(`Node ${major}: an application that passes arbitrary values keeps working, and gets no wrong label`, async function () {
       if (!program) skip(this, missing);
       const result = await run<object>(program, "hostile.js");
       const fine = {

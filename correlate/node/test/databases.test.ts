@@ -50,7 +50,7 @@ describe("correlate/node: databases", () => {
       ["ioredis early", 7, 7],
       ["ioredis pipeline", 200, 8],
     ];
-    // The version between the others gets the main ones.
+    // The middle version only runs the main cases.
     const some = rows.filter(([driver]) => major !== 22 || !/[ ,]/.test(driver) || driver === "pg pool");
     for (const [driver, commands, concurrency] of some) {
       it(`Node ${major}: each of ${commands} commands of ${driver}, ${concurrency} at once, is labelled with its own span`, async function () {

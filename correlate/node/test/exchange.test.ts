@@ -20,7 +20,7 @@ describe("correlate/node: requests", () => {
       ["h2c", 203, 7],
       ["h2", major === 24 ? 1001 : 203, 7],
     ];
-    // The version between the others gets what TLS hides.
+    // The middle version only runs the kinds with TLS.
     const some = rows.filter(([kind]) => major !== 22 || ["https", "fetchs", "h2"].includes(kind));
     for (const [kind, requests, concurrency] of some) {
       it(`Node ${major}: each of ${requests} ${kind} requests, ${concurrency} at once, labels its connection at both ends`, async function () {

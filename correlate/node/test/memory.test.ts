@@ -15,14 +15,14 @@ describe("correlate/node: the table as another process sees it", () => {
       if (!program) skip(this, missing);
       using certificate = serverCertificate();
       if (!certificate) skip(this, "no openssl on this machine");
-      // Two connections in one slot are chance, and no subject of this test.
+      // Two connections in one slot are a coincidence, which this test ignores.
       for (let attempt = 0; attempt < 5; attempt++) if (await watch(program, certificate.folder)) return;
       assert.fail("connections shared a slot five times");
     });
   }
 });
 
-/** Whether the connections had slots of their own; if so, all was as it should be. */
+/** Whether each connection had its own slot; if so, everything was as expected. */
 async function watch(program: string, folder: string): Promise<boolean> {
   const app = join(import.meta.dirname, "apps/rounds.js");
   const child = spawn(program, [`--import=${register}`, app, folder], { stdio: ["pipe", "pipe", "inherit"] });

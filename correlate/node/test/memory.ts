@@ -1,4 +1,4 @@
-// The context table of another process, found and read in its memory.
+// Finds and reads the context table of another process in its memory.
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 
 const HEADER = Buffer.alloc(24);
@@ -6,7 +6,7 @@ HEADER.write("WSNCTXT1", "latin1");
 for (const [i, value] of [64, 4096, 256, 1].entries()) HEADER.writeUInt32LE(value, 8 + 4 * i);
 const SIZE = 64 + 4096 * 256;
 
-/** Reads the table of the process `pid`. Throws without the right to, or if it has not exactly one. */
+/** Reads the table of the process `pid`. Throws without permission, or if the process does not have exactly one. */
 export class Memory implements Disposable {
   readonly #file: number;
   readonly #address: number;
@@ -24,7 +24,7 @@ export class Memory implements Disposable {
     closeSync(this.#file);
   }
 
-  /** Copies the table as it is now to `to`. */
+  /** Copies the current table to `to`. */
   copy(to: Uint8Array): void {
     const read = readSync(this.#file, to, 0, SIZE, this.#address);
     if (read !== SIZE) throw new Error(`only ${read} bytes of the table`);
@@ -35,7 +35,7 @@ export class Memory implements Disposable {
     try {
       readSync(this.#file, memory, 0, memory.length, from);
     } catch {
-      // Memory that was given back meanwhile.
+      // Memory that has been unmapped in the meantime.
       return [];
     }
     const found: number[] = [];

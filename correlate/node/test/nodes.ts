@@ -1,4 +1,4 @@
-// The versions of Node.js that the package supports, as far as they are on this machine.
+// The versions of Node.js that the package supports, as far as they are installed.
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -6,12 +6,12 @@ import { delimiter, join } from "node:path";
 /** One supported version. */
 export interface Version {
   readonly major: number;
-  /** Undefined if it is not on this machine. */
+  /** Undefined if it is not installed. */
   readonly program: string | undefined;
   readonly missing: string;
 }
 
-/** Node 20, 22 and 24: the project's own, what tools/setup.sh got, or from PATH. */
+/** Node 20, 22 and 24: the project's own, those that tools/setup.sh has installed, or from PATH. */
 export const versions: readonly Version[] = [20, 22, 24].map((major) => ({
   major,
   program: candidates(major).find((program) => existsSync(program) && majorOf(program) === major),
@@ -32,7 +32,7 @@ function majorOf(program: string): number {
   return Number.parseInt(execFileSync(program, ["-p", "process.versions.node"], { encoding: "utf8" }), 10);
 }
 
-/** Whether a development dependency of the package is there. */
+/** Whether a development dependency of the package is installed. */
 export function installed(name: string): boolean {
   return existsSync(join(import.meta.dirname, `../node_modules/${name}/package.json`));
 }

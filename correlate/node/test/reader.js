@@ -1,4 +1,4 @@
-// Reads a context table as docs/context-table.md says a reader must.
+// Reads a context table as docs/context-table.md specifies.
 
 const HEADER = 64;
 const SLOT = 256;
@@ -28,7 +28,7 @@ export class Reader {
     this.view = new DataView(table.buffer, table.byteOffset, table.byteLength);
   }
 
-  /** The number of slots, after the header was found to be one. */
+  /** The number of slots; throws if the header is invalid. */
   get slots() {
     const { view } = this;
     const magic = Buffer.from(this.table.subarray(0, 8)).toString("latin1");
@@ -69,7 +69,7 @@ export class Reader {
     const mark = this.#marks.get(`${slot} ${key}`);
     if (seq % 2 === 1 || seq === mark) return undefined;
     const emptied = this.view.getUint32(at + EMPTIED, true);
-    // Without either nothing is known to be lost.
+    // Without a mark or `emptied`, nothing is known to be lost.
     const since = [mark, emptied || undefined].flatMap((from) =>
       from === undefined ? [] : [((seq - from) >>> 0) / 2],
     );
@@ -109,7 +109,7 @@ export class Reader {
 }
 
 /**
- * Whether two of these connections share a slot of a table: chance, which these tests leave out.
+ * Whether two of these connections share a slot of a table, a coincidence that these tests ignore.
  * @param {Iterable<string>} keys `local port > remote port`
  */
 export function collide(keys) {

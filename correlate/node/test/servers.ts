@@ -1,4 +1,4 @@
-// PostgreSQL and Redis for a test, each in a folder that goes with it.
+// PostgreSQL and Redis for a test, each in a folder that is removed with it.
 import { type ChildProcess, execFile, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFileSync, chownSync, existsSync, globSync, mkdtempSync, rmSync } from "node:fs";
@@ -8,14 +8,14 @@ import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 
-/** A running server; disposing it ends it and removes its folder. */
+/** A running server; disposal stops it and removes its folder. */
 export interface Server extends AsyncDisposable {
   readonly port: number;
 }
 
 /** Where a server listens; a free port of 127.0.0.1 by default. */
 export interface Place {
-  /** Path of a network namespace. */
+  /** Path of the network namespace to run in. */
   readonly netns: string;
   readonly address: string;
   readonly port: number;
@@ -24,7 +24,7 @@ export interface Place {
 const NOBODY = 65534;
 const cache = join(import.meta.dirname, "../../../node_modules/.cache/wirespan");
 
-/** Where PostgreSQL's programs are; undefined without them. */
+/** The folder of PostgreSQL's programs; undefined if not installed. */
 export function postgresFolder(): string | undefined {
   const installed = ["", join(cache, "postgres")].flatMap((root) =>
     globSync(`${root}/usr/lib/postgresql/*/bin`),
@@ -33,7 +33,7 @@ export function postgresFolder(): string | undefined {
   return folders.find((folder) => existsSync(join(folder, "postgres")) && existsSync(join(folder, "initdb")));
 }
 
-/** The environment of programs in that folder: what is only unpacked brings its libraries. */
+/** The environment for programs in that folder: unpacked programs need their own libraries. */
 export function postgresEnvironment(programs: string): NodeJS.ProcessEnv {
   if (!programs.startsWith(cache)) return process.env;
   const libraries = globSync(join(cache, "postgres/usr/lib/*-linux-gnu")).join(":");
@@ -41,7 +41,7 @@ export function postgresEnvironment(programs: string): NodeJS.ProcessEnv {
 }
 
 export async function startPostgres(programs: string, place?: Place): Promise<Server> {
-  // PostgreSQL refuses to be root.
+  // PostgreSQL refuses to run as root.
   const user = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
   const folder = mkdtempSync(join(tmpdir(), "wirespan-postgres-"));
   if (user.uid) chownSync(folder, user.uid, user.gid);
@@ -52,7 +52,7 @@ export async function startPostgres(programs: string, place?: Place): Promise<Se
   if (place) appendFileSync(join(data, "pg_hba.conf"), "host all all all trust\n");
   const port = place?.port ?? (await freePort());
   const address = place?.address ?? "127.0.0.1";
-  // Only root enters a namespace.
+  // Only root can enter a namespace.
   const asUser = user.uid ? ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups"] : [];
   const command = [...asUser, join(programs, "postgres"), "-D", data, "-k", folder, "-F"];
   const server = start(place, [...command, "-p", String(port), "-h", address], {
@@ -62,7 +62,7 @@ export async function startPostgres(programs: string, place?: Place): Promise<Se
   return ready(server, "stderr", /ready to accept connections/, port, folder);
 }
 
-/** How Redis is started; undefined without it. */
+/** The command that starts Redis; undefined if not installed. */
 export function redisCommand(): { program: string; env: NodeJS.ProcessEnv } | undefined {
   const unpacked = join(cache, "redis");
   const folders = (process.env.PATH ?? "").split(delimiter);

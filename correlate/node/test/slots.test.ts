@@ -30,7 +30,7 @@ function fresh(): string {
 }
 
 describe("correlate/node: a shared slot", () => {
-  it("never shows a connection another one's context, and shows its own until another one uses the slot", () => {
+  it("never shows a connection another one's context, and shows its own until another connection uses the slot", () => {
     const step = record({
       who: integer({ min: 0, max: 2 }),
       what: constantFrom("name", "name", "end", "close", "reclaim", "send"),
@@ -40,7 +40,7 @@ describe("correlate/node: a shared slot", () => {
         const sockets = connections();
         const reader = new Reader(table);
         reader.read(slot);
-        /** By connection: what it was given since it last sent, and whether the slot was another's meanwhile. */
+        /** By connection: its contexts since it last sent, and whether another connection has owned the slot since. */
         const given: string[][] = [[], [], []];
         const all: Set<string>[] = [new Set(), new Set(), new Set()];
         const disturbed = [true, true, true];

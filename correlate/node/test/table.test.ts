@@ -14,7 +14,7 @@ function text(n: number, flags = "01"): string {
 }
 
 describe("correlate/node: the table", () => {
-  it("has the slot that the contract specifies for two ports", () => {
+  it("uses the slot that the specification defines for two ports", () => {
     assert.equal(slot, (40_000 * 31 + 443) % 4096);
   });
 
@@ -131,7 +131,7 @@ describe("correlate/node: addresses", () => {
 });
 
 describe("correlate/node: contexts", () => {
-  it("accepts a header of W3C Trace Context, also one that begins a later version's", () => {
+  it("accepts a W3C Trace Context header, including one of a later version", () => {
     const good = text(1);
     assert.equal(fromHeader(good), good);
     assert.equal(fromHeader([good, text(2)]), good);

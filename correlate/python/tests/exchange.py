@@ -1,7 +1,7 @@
-"""Speaks with itself over labelled connections, for tests that watch it from the kernel.
+"""Communicates with itself over labelled connections, for tests that trace it from the kernel.
 
-Prints, as JSON, the contexts that the bytes of each connection's end are of, in order, by local and remote
-port, and those of attempts to connect that were refused.
+Prints, as JSON, the contexts of the bytes of each connection's end, in order, by local and remote
+port, and those of refused attempts to connect.
 usage: exchange.py http|https|asyncio CLIENTS REQUESTS REFUSED [CERTIFICATE KEY]
 """
 
@@ -30,7 +30,7 @@ def text(ids):
 
 
 def begin(sock=None):
-    """A new context, of what `sock` sends next."""
+    """A new context, for what `sock` sends next."""
     ids = secrets.randbits(128) | 1, secrets.randbits(64) | 1, 1
     context.set(ids)
     if sock is not None:
@@ -122,7 +122,7 @@ def main(mode, clients, requests, refusals, *files):
     for _ in range(int(refusals)):
         refused.append(begin())
         try:
-            # At port 1 nobody listens.
+            # Nothing listens on port 1.
             socket.create_connection(("127.0.0.1", 1))
         except ConnectionRefusedError:
             pass

@@ -1,4 +1,4 @@
-"""The kernel's part: reads the announced tables when the standard library sends, by docs/context-table.md."""
+"""A stand-in for the kernel: reads the announced tables when the standard library sends, as docs/context-table.md specifies."""
 
 import ctypes
 import socket
@@ -20,7 +20,7 @@ def context_of(record):
 
 
 def cookie_of(sock):
-    """The number that the kernel gives to a socket."""
+    """The kernel's number for a socket."""
     return sock.getsockopt(socket.SOL_SOCKET, _SO_COOKIE, 8)
 
 
@@ -38,7 +38,7 @@ class Kernel:
         self._marks, self._newest = {}, {}
 
     def watch(self):
-        """To be called before the hooks are set: they have to be passed first."""
+        """Call this before the hooks are installed, so that they run first."""
         for cls, names in (
             (socket.socket, ("send", "sendall", "sendmsg", "sendfile")),
             (ssl.SSLSocket, ("send", "sendall", "write", "do_handshake")),
@@ -73,7 +73,7 @@ class Kernel:
         self.announced += 1
 
     def forget(self):
-        """An agent that has just started knows no table."""
+        """As if an agent has just started: it knows no table."""
         self._tables.clear()
 
     def _see_connect(self, sock):
@@ -92,7 +92,7 @@ class Kernel:
         self.sends.append((cookie, fresh or [], self._newest.get(cookie)))
 
     def _read(self, sock, cookie, address, slots):
-        """The valid new records; none: the last context ends; None: it goes on."""
+        """The valid new records; empty: the last context ends; None: it continues."""
         local, remote = sock.getsockname(), sock.getpeername()
         slot = (local[1] * 31 + remote[1]) & (slots - 1)
         content = ctypes.string_at(address + 64 + 256 * slot, 256)
@@ -117,7 +117,7 @@ class Kernel:
         return list(dict.fromkeys(context for context in contexts if context is not None))
 
     def labels(self):
-        """The contexts that each socket was given, in order, by cookie."""
+        """The contexts of each socket, in order, by cookie."""
         labels = {}
         for cookie, fresh, _ in self.sends:
             labels.setdefault(cookie, []).extend(fresh)

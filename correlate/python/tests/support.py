@@ -1,4 +1,4 @@
-"""The hooks and, beneath them, the kernel's part; contexts that the tests choose."""
+"""The hooks and, below them, the stand-in for the kernel; contexts that the tests choose."""
 
 import contextlib
 import contextvars
@@ -31,7 +31,7 @@ def active(context):
 
 
 def pair(address="127.0.0.1", family=socket.AF_INET):
-    """Two ends of a connection."""
+    """The two ends of a connection."""
     with socket.create_server((address, 0), family=family) as listener:
         client = socket.create_connection(listener.getsockname()[:2])
         server, _ = listener.accept()
@@ -40,7 +40,7 @@ def pair(address="127.0.0.1", family=socket.AF_INET):
 
 class Case(unittest.TestCase):
     def same(self, found, meant):
-        """As assertEqual, which takes minutes to describe how long lists differ."""
+        """Like assertEqual, which takes minutes to describe the difference between long lists."""
         if found != meant:
             parts = zip(found, meant) if isinstance(meant, list) else ((found.get(k), meant[k]) for k in meant)
             first = next((part for part in parts if part[0] != part[1]), None)

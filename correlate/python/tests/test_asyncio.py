@@ -1,4 +1,4 @@
-"""asyncio: what its transports send at once, what they send later, and TLS above them."""
+"""asyncio: what its transports send at once, what they send later, and TLS on top of them."""
 
 import asyncio
 import socket
@@ -91,7 +91,7 @@ class Buffered(Case, unittest.IsolatedAsyncioTestCase):
         return context
 
     async def drained(self):
-        """Reads until all has been sent; how much it was."""
+        """Reads until everything has been sent; returns the number of bytes."""
         loop, size = asyncio.get_running_loop(), 0
         while self.writer.transport.get_write_buffer_size():
             size += len(await loop.sock_recv(self.peer, 1 << 20))

@@ -1,4 +1,4 @@
-"""Keep-alive requests over http and https: each end's sends have the labels that the application meant."""
+"""Keep-alive requests over http and https: each end's sends have the labels that the application intended."""
 
 import http.client
 import http.server

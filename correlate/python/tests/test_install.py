@@ -11,7 +11,7 @@ import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
 
-# The kernel's part is asked after the fact: what is in the table of the thread that sent?
+# Reads afterwards what is in the table of the thread that sent.
 APPLICATION = """
 import socket, sys
 early = [name for name in sys.modules if name.startswith("wirespan_correlate")]
@@ -62,7 +62,7 @@ class Wheel(unittest.TestCase):
 
     @staticmethod
     def run_python(*arguments, **environment):
-        # The interpreter itself: in a virtual environment there is no user's folder.
+        # The interpreter itself: a virtual environment has no user site folder.
         program = getattr(sys, "_base_executable", sys.executable)
         given = {k: v for k, v in os.environ.items() if k not in ("PYTHONNOUSERSITE", "WIRESPAN_CORRELATE")}
         done = subprocess.run(
@@ -100,7 +100,7 @@ class Wheel(unittest.TestCase):
             "import sys\ntry:\n import opentelemetry.trace\nexcept ModuleNotFoundError as e: print(e.name)\n"
             "import ssl; print(hasattr(ssl.SSLSocket.write, '__wrapped__'))"
         )
-        # Without site no other package is found.
+        # Without site, no other package is found.
         start = "import sys; sys.path.append(sys.argv[1]); import wirespan_correlate.startup\n"
         said = self.run_python("-S", "-c", start + program, str(self.site))
         self.assertEqual(said.split(), ["opentelemetry", "False"])

@@ -1,4 +1,4 @@
-"""Plain sockets: whose context each send has, at the moment when the kernel would see it."""
+"""Plain sockets: the context of each send, at the moment when the kernel would see it."""
 
 import os
 import socket
@@ -29,7 +29,7 @@ class Sends(Case):
         return ends
 
     def newest(self):
-        """The context of each send, as the kernel has it."""
+        """The context of each send, as the kernel sees it."""
         return [newest for _, _, newest in KERNEL.sends]
 
     def test_every_way_to_send(self):
@@ -75,7 +75,7 @@ class Sends(Case):
         self.same(KERNEL.labels(), {cookie_of(client): [context]})
 
     def one_port_to_two_peers(self, distance):
-        """Their ports lie `distance` apart."""
+        """Connections from one port to two peers, whose ports are `distance` apart."""
         peers = [socket.create_server(("127.0.0.2", 0))]
         port = peers[0].getsockname()[1]
         port += distance if port < 60000 else -distance
@@ -161,7 +161,7 @@ class Sends(Case):
             port = 0
             for context in (new_context(), None, new_context(), None):
                 with socket.socket() as client:
-                    # It ends with a reset, so that its ports are free at once.
+                    # Closed by a reset, so that its ports are free at once.
                     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     client.bind(("127.0.0.1", port))
@@ -308,7 +308,7 @@ class Announcements(Case):
         self.assertEqual(one.recv(100), b"the application's")
         with self.assertRaises(BlockingIOError):
             other.recv(100)
-        # The announcement went over a new connection, and theirs are as they were.
+        # The announcement used a new connection, and the others are unchanged.
         for end, fd in zip((one, other), ends):
             self.assertEqual(os.fstat(fd).st_ino, os.fstat(end.fileno()).st_ino)
         self.assertEqual(KERNEL.labels()[cookie_of(self.client)], [newest for _, _, newest in KERNEL.sends])

@@ -10,7 +10,7 @@ def install(current=None):
     W3C flags, all integers, or None. By default it is that of OpenTelemetry's active span. Called again,
     it only replaces `current`.
     """
-    # Not above: every Python process imports this package when it starts, most without any use for it.
+    # Not at the top: every Python process imports this package when it starts, and most do not use it.
     from .switch import off
 
     if not off():

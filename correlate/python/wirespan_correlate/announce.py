@@ -1,9 +1,9 @@
-"""Announces a thread's table to the kernel program: its header, written to a connection to oneself.
+"""Announces a thread's table to the kernel program: writes its header to a connection of the process to itself.
 
-The connection is made of the C type that `socket.socket` extends, so no hook sees it. It is one for the
-whole process and stays open; each thread writes its own table's header to it, again every 10 seconds, as
-an agent may have started meanwhile. That happens just before a send, not on a thread of its own: only
-then is it of use, and a process with a second thread could not fork as before.
+The connection uses the C type that `socket.socket` extends, so no hook sees it. There is one for the
+whole process, which stays open; each thread writes its own table's header to it, and again every 10 seconds,
+because an agent may have started in the meantime. That happens just before a send, not on a separate thread:
+only then is it needed, and a second thread would interfere with fork.
 """
 
 import _socket
@@ -19,7 +19,7 @@ _LOOPBACK = (("AF_INET", "127.0.0.1"), ("AF_INET6", "::1"))
 
 
 class Loop:
-    """A loopback connection to oneself. What is written to one end is read from the other and dropped."""
+    """A loopback connection of the process to itself. What is written to one end is read from the other and discarded."""
 
     def __init__(self, family, address):
         listener = _socket.socket(family, _socket.SOCK_STREAM)
@@ -45,7 +45,7 @@ class Loop:
         self._in.setblocking(False)
 
     def _intact(self):
-        """Whether the descriptors are still these: a program may close all that it does not know."""
+        """Whether the descriptors are still open: a program may close all that it does not know."""
         local, remote = self._names
         try:
             return (
@@ -68,7 +68,7 @@ class Loop:
         write(self._out, header)
 
     def close(self):
-        """Closes both ends, unless their descriptors are another's by now."""
+        """Closes both ends, unless their descriptors have been reused."""
         intact = self._intact()
         for end in (self._out, self._in):
             fd = end.detach()
@@ -110,7 +110,7 @@ def announce(table):
 def _announce(table, now):
     global _busy
     if _busy:
-        return  # a signal handler that sends while its own thread is in here: the next send announces
+        return  # a signal handler that sends while its own thread is in this function: the next send announces
     _busy = True
     try:
         table.announced = now
@@ -135,7 +135,7 @@ def _close():
 
 def _after_fork_in_child():
     global _lock, _busy
-    # Another thread of the parent may have held it.
+    # Another thread of the parent may have held the lock.
     _lock = _thread.RLock()
     _busy = False
     _close()

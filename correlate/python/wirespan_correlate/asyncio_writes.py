@@ -1,7 +1,7 @@
-"""asyncio's transports: what a full socket does not take is sent later, together, on nobody's behalf.
+"""asyncio's transports: what a full socket does not accept is sent later, together, outside the writers' contexts.
 
-The callback that sends it runs in the context of the first write that was cut short. So each write that
-has to wait leaves its own context, and the next send names them all.
+The callback that sends it runs in the context of the first write that was incomplete. So each write that
+has to wait stores its own context, and the next send names them all.
 """
 
 import functools
@@ -12,7 +12,7 @@ from .sockets import active, connection_of
 def hook(selector_events):
     transport = selector_events._SelectorSocketTransport
     for name in ("write", "writelines"):
-        # Before Python 3.12 writelines() is of the base class and calls write().
+        # Before Python 3.12, writelines() belongs to the base class and calls write().
         if name in vars(transport):
             _around(transport, name)
 

@@ -1,4 +1,4 @@
-"""What is done to the standard library's sockets: each call that writes is preceded by `label`."""
+"""Hooks the standard library's sockets: `label` runs before each call that writes."""
 
 import functools
 import socket
@@ -24,7 +24,7 @@ def active_span():
 
 
 def install(current):
-    """Sets the hooks, once, and whom they ask for the context."""
+    """Installs the hooks, once, and sets the function that returns the active context."""
     global _installed
     use(current)
     if _installed:
@@ -32,7 +32,7 @@ def install(current):
     _installed = True
     for name in _SOCKET:
         _before(socket.socket, name, label)
-    # What close() calls once no file object made of the socket is open.
+    # Called by close() once no file object made from the socket is open.
     _before(socket.socket, "_real_close", close)
     for name in ("connect", "connect_ex"):
         _around_connect(name)
@@ -48,7 +48,7 @@ def _before(cls, name, hook):
         try:
             hook(self)
         except Exception:
-            pass  # unlabelled; the application's own call goes on
+            pass  # unlabelled; the application's own call continues
         return original(self, *args, **kwargs)
 
     setattr(cls, name, method)

@@ -20,7 +20,7 @@ def _call(function, module):
     try:
         function(module)
     except Exception:
-        pass  # this module's bytes stay unlabelled; the application's import goes on
+        pass  # this module's bytes stay unlabelled; the application's import continues
 
 
 class _Finder:
@@ -44,7 +44,7 @@ _finder = _Finder()
 
 
 class _Loader:
-    """Another loader, with what is to be called after it."""
+    """Wraps another loader, and calls a function after it."""
 
     def __init__(self, loader, functions):
         self._loader = loader

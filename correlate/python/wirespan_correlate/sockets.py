@@ -15,7 +15,7 @@ _current = None
 
 
 def use(current):
-    """Asks `current` for the active context from now on."""
+    """Uses `current` to get the active context from now on."""
     global _current
     _current = current
 
@@ -29,7 +29,7 @@ def active():
             if 0 < trace_id < 1 << 128 and 0 < span_id < 1 << 64:
                 return trace_id, span_id, flags
     except Exception:
-        # An invalid answer is no context; the application continues.
+        # An invalid result counts as no context; the application continues.
         pass
     return None
 
@@ -45,16 +45,16 @@ class Connection:
         self.slot = slot_of(local[1], remote[1])
         self.key = _KEY.pack(local[1], remote[1], _address(local[0]), _address(remote[0]))
         self.numbers = numbers_of(self.slot)
-        # The context that was written last, None: the bytes are nobody's; and the table's memory.
+        # The context that was written last (None: no context), and the table's memory.
         self.said = None
         self.where = None
-        # Of the tables of all threads that have named it.
+        # In the tables of all threads that have labelled it.
         self.memories = set()
-        # If bytes of several writes are sent together: the contexts that the next send has to name.
+        # If bytes of several writes are sent together: the contexts that the next send must name.
         self.waiting = None
 
 
-# By descriptor, which is faster than by object; an entry is of the socket only if it still names it.
+# By descriptor, which is faster than by object; an entry is valid only if it still refers to the same socket.
 _connections = {}
 
 
@@ -71,7 +71,7 @@ def _is_tcp(sock):
 
 
 def connection_of(sock, make):
-    """The connection of a socket; None if it has none, or it is new and `make` is false."""
+    """The connection of a socket; None if it has none, or if it is new and `make` is false."""
     fd = sock.fileno()
     before = _connections.get(fd)
     if before is None:
@@ -87,7 +87,7 @@ def connection_of(sock, make):
             pass  # not connected
     if connection is not None:
         if before is not None and before.key == connection.key:
-            # Another object for it, for example because TLS has begun.
+            # A different object for the same connection, for example because TLS has begun.
             connection.said, connection.memories = before.said, before.memories
         _connections[fd] = connection
     elif before is not None:
@@ -96,7 +96,7 @@ def connection_of(sock, make):
 
 
 def label(sock):
-    """To be called before bytes are written to `sock`: names their context in the thread's table."""
+    """Call this before bytes are written to `sock`: writes their context to the thread's table."""
     context = active()
     connection = connection_of(sock, True)
     if connection is None:
@@ -124,17 +124,17 @@ def label(sock):
 
 
 def close(sock):
-    """To be called before `sock` is closed: a later connection may have its addresses and ports."""
+    """Call this before `sock` is closed: a later connection may have its addresses and ports."""
     connection = connection_of(sock, False)
     if connection is not None:
         del _connections[sock.fileno()]
-        # Zeros may be written while another thread sends: whatever of them it finds names no context.
+        # Zeros may be written while another thread sends: any mixture of old and new bytes that it finds names no context.
         for memory in connection.memories:
             empty(memory, connection.slot, connection.key, connection.numbers)
 
 
 class connecting:
-    """Around a call of connect(): names its context, if one is active."""
+    """Wraps a call of connect(): names its context, if one is active."""
 
     __slots__ = ("_table",)
 

@@ -1,7 +1,7 @@
 """One thread's context table: docs/context-table.md, layout v1.
 
-Only the sends of the thread that announced it read the table (flag 1), so nobody reads while it is
-written: a slot is written at once, and no lock is needed.
+The table is read only when the thread that announced it sends (flag 1), so it is never read while it is
+being written: a slot is written in one step, and no lock is needed.
 """
 
 import itertools
@@ -16,7 +16,7 @@ HEADER_SIZE = 64
 _CONNECTING = 36
 _FLAG_OWN_THREAD = 1
 _KEY = 4
-_NUMBERS = 1 << 31  # a slot's u32 counts twice for each write
+_NUMBERS = 1 << 31  # a slot's u32 advances by two for each write
 
 _HEADER = struct.pack("<8sIIII", b"WSNCTXT1", HEADER_SIZE, SLOTS, SLOT_SIZE, _FLAG_OWN_THREAD)
 _SLOT_KEY = struct.Struct("36x")
@@ -26,7 +26,7 @@ _EMPTY = bytes(28)
 def record(context):
     """The 28 bytes of a context, a tuple of trace id, span id and W3C flags as integers.
 
-    None makes the record that says that the bytes are nobody's.
+    None makes the record for bytes without a context.
     """
     if context is None:
         return _EMPTY
@@ -53,7 +53,7 @@ _spare = []
 
 
 class Table:
-    """A table in memory of its own. `announced` is when it was announced last, in seconds, None if never."""
+    """A table in its own memory. `announced` is when it was last announced, in seconds, None if never."""
 
     __slots__ = ("memory", "head", "holders", "announced")
 
@@ -61,7 +61,7 @@ class Table:
         try:
             self.memory, held = _spare.pop()
             for slot in held:
-                # Its number stays, but no socket finds what the other thread wrote.
+                # Its number is kept, but no socket finds what the other thread wrote.
                 _SLOT_KEY.pack_into(self.memory, HEADER_SIZE + slot * SLOT_SIZE + 4)
         except IndexError:
             # Private: a child has a copy, which only its own thread writes.
@@ -73,19 +73,19 @@ class Table:
         self.holders = {}
         self.announced = None
 
-    # Its names are bound here, because the module's own are gone when the interpreter ends.
+    # Bound here, because the module's own names are gone when the interpreter ends.
     def __del__(self, connecting=slice(_CONNECTING, HEADER_SIZE), empty=_EMPTY, spare=_spare):
         self.head[connecting] = empty
         spare.append((self.memory, tuple(self.holders)))
 
     def connecting(self, context):
-        """Names the context of the connect() that this thread calls next; None: of none."""
+        """Names the context of this thread's next connect(); None: no context."""
         self.head[_CONNECTING:] = record(context)
 
     def publish(self, holder, slot, key, numbers, contexts):
-        """Writes the records of the next send of `holder`, the socket whose slot and key these are.
+        """Writes the records for the next send of `holder`, the socket with this slot and key.
 
-        The slot is emptied before: numbers between may be of other threads' tables.
+        The slot is emptied first: the numbers in between may belong to other threads' tables.
         """
         ring = [_EMPTY] * RING
         for context in contexts:
@@ -120,7 +120,7 @@ def own_table():
 
 
 def forget_announcement():
-    """In a forked child, whose only thread has a copy of its table that has not been announced."""
+    """Runs in a forked child, whose only thread has a copy of its table that has not been announced."""
     table = getattr(_threads, "table", None)
     if table is not None:
         table.announced = None

@@ -1,6 +1,6 @@
-// Command exchange speaks with itself over labelled connections, for tests that watch it from the kernel. It
-// prints, as JSON, the spans that the bytes of each connection's end are of, in order, by local and remote port,
-// and those of attempts to connect that were refused.
+// Command exchange communicates with itself over labelled connections, for tests that trace it from the kernel. It
+// prints, as JSON, the spans of the bytes of each connection's end, in order, by local and remote port,
+// and those of refused attempts to connect.
 // usage: exchange http|https|h2 CLIENTS REQUESTS REFUSED [CERTIFICATE KEY]
 package main
 
@@ -62,7 +62,7 @@ func main() {
 		}()
 	}
 	all.Wait()
-	// At port 1 nobody listens.
+	// Nothing listens on port 1.
 	for i := 0; i < number(os.Args[4]); i++ {
 		span := newSpan()
 		said.Refused = append(said.Refused, span)

@@ -1,5 +1,5 @@
-// announcing.js, after fast.js and with register.js imported by itself: watches the announcements of the table. Prints
-// how many there were before and after the connection was cut, and whether all came from the table's own memory.
+// announcing.js: imports fast.js and then register.js itself, and observes the announcements of the table. Prints how
+// many there were before and after the connection was cut, and whether all came from the table's own memory.
 import net from "node:net";
 
 /** @typedef {{ writeBuffer(request: unknown, chunk: Uint8Array): unknown }} Handle */
@@ -54,5 +54,5 @@ console.log(
     failures: register.status().failures,
   }),
 );
-// Nothing of the package keeps the process alive.
+// Nothing in the package keeps the process alive.
 clearInterval(alive);

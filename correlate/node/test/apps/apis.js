@@ -1,5 +1,5 @@
 // apis.js FIRST: two versions of @opentelemetry/api in one process, of which FIRST (0: the new one, 1: the old one) has the
-// context manager; each is asked to run code in a span. Prints whether the active span was found.
+// context manager; each runs code in a span. Prints whether the active span was found.
 import { createRequire } from "node:module";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { active } from "../../src/active.js";
@@ -18,7 +18,7 @@ for (const api of apis) {
   const [, traceId, spanId] = text.split("-");
   const span = api.trace.wrapSpanContext({ traceId, spanId, traceFlags: 1 });
   api.context.with(api.trace.setSpan(api.context.active(), span), () => {
-    // An older API's registration is refused by a newer one, which then runs nothing in the span.
+    // A newer API rejects an older one's registration, and then runs nothing in the span.
     if (api.trace.getSpan(api.context.active()) !== span) return;
     found.push(active());
     expected.push(text);

@@ -1,4 +1,4 @@
-// cluster.js: a cluster of two workers behind one port. Prints for each process its status, and how many requests it had.
+// cluster.js: a cluster of two workers behind one port. Prints each process's status, and how many requests it handled.
 import cluster from "node:cluster";
 import { once } from "node:events";
 import http from "node:http";

@@ -1,5 +1,5 @@
-// connects.js: attempts to connect that are refused, each at an address of its own, so that the address says which
-// request it was for. Prints by client what the table's header named at each connect().
+// connects.js: attempts to connect that are refused, each to its own address, which identifies the request that it was
+// for. Prints by client what the table's header named at each connect().
 import http from "node:http";
 import https from "node:https";
 import net from "node:net";
@@ -8,7 +8,7 @@ import { inSpan } from "./active.js";
 import { context } from "./context.js";
 import { reader } from "./table.js";
 
-// Nobody listens on 127.77.0.0/16; fetch refuses well-known ports by itself.
+// Nothing listens on 127.77.0.0/16; fetch itself rejects well-known ports.
 const PORT = 18_099;
 
 /** @type {Map<string, string | undefined>} */
@@ -18,7 +18,7 @@ let result = { ...nothing };
 
 watchHandles();
 
-/** Checks the header each time Node calls connect(), whoever asked for it. */
+/** Checks the header each time Node calls connect(), whatever caused the call. */
 function watchHandles() {
   const { _handle } = /** @type {{ _handle?: object }} */ (
     /** @type {unknown} */ (net.connect(PORT, "127.0.0.1").on("error", () => {}))
@@ -67,7 +67,7 @@ const headers = (/** @type {string} */ traceparent) => ({ traceparent });
 const clients = {
   http: (text) => inSpan(text, () => request(http, { host: address(text) })),
   https: (text) => inSpan(text, () => request(https, { host: address(text) })),
-  // The client's own span, which the header names, and not its parent.
+  // The client's own span, which the header names, not its parent.
   "http by its header": (text) =>
     inSpan(context(), () => request(http, { host: address(text), headers: headers(text) })),
   "http without the API": (text) => request(http, { host: address(text), headers: headers(text) }),

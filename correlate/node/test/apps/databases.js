@@ -1,4 +1,4 @@
-// databases.js DRIVER PORT COMMANDS CONCURRENCY: commands, each of a span of its own, of which the bytes bear the id.
+// databases.js DRIVER PORT COMMANDS CONCURRENCY: commands, each in its own span, whose id is part of its bytes.
 // Prints what the table said at each send.
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -10,7 +10,7 @@ import { context } from "./context.js";
 import { tally, watchSends } from "./sends.js";
 
 const [, , driver = "", port = "0", commands = "0", concurrency = "1"] = process.argv;
-// What is not installed in every clone has no types in any.
+// Packages that not every clone has installed have no types.
 const load = createRequire(import.meta.url);
 const esm = "pg";
 watchSends();
@@ -60,7 +60,7 @@ const drivers = {
       await cursor.close();
     };
   },
-  // A query that cannot be submitted leaves nothing behind for the next one.
+  // A query that cannot be submitted has no effect on the next one.
   async "pg client, after bad ones"() {
     const { Client } = load("pg");
     const client = new Client(database());
@@ -103,7 +103,7 @@ const drivers = {
   async "ioredis pipeline"() {
     return redis({}).then((client) => (key) => client.pipeline().set(key, "1").get(key).exec());
   },
-  // CLIENT is never sent automatically: its context must not go on.
+  // CLIENT is never sent automatically: its context must not continue.
   async "ioredis automatic, between others"() {
     const client = await redis({ enableAutoPipelining: true });
     return async (key) => {
@@ -117,7 +117,7 @@ const drivers = {
 };
 
 /**
- * A version that is installed by another name, as if it were the one of that name.
+ * Loads a version that is installed under another name, as if it had the original name.
  * @param {string} name
  * @param {string} installed
  */

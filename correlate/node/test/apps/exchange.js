@@ -1,5 +1,5 @@
-// exchange.js KIND REQUESTS CONCURRENCY [FOLDER]: a server and a client of it in one process; each request bears a context
-// of its own, one more request goes first. Prints what the table said of both ends' connections.
+// exchange.js KIND REQUESTS CONCURRENCY [FOLDER]: a server and its client in one process; each request carries its own
+// context, and one more request comes first. Prints what the table said for both ends of the connections.
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import http2 from "node:http2";
@@ -84,7 +84,7 @@ function streams(url) {
   return [one, () => session.close()];
 }
 
-// Two connections in one slot are chance, and no subject of this program.
+// Two connections in one slot are a coincidence, which this program does not test.
 for (let attempt = 0; attempt < 5; attempt++) {
   expected = [];
   const make = kinds[kind];
@@ -95,7 +95,7 @@ for (let attempt = 0; attempt < 5; attempt++) {
   const [one, close] = open(port);
   const before = status().contexts;
   Object.assign(finds, new Finds());
-  // What is lost before the first look at a slot is lost uncounted.
+  // Losses before a slot is first read are not counted.
   await one(context());
   finds.collect();
   await Promise.all(

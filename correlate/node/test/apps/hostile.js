@@ -1,4 +1,4 @@
-// hostile.js: an application that hands the package whatever it can; it must work as without. Prints what came of it.
+// hostile.js: an application that passes all kinds of invalid values; it must work as it does without the package. Prints the results.
 
 import { once } from "node:events";
 import http from "node:http";
@@ -15,7 +15,7 @@ const server = http.createServer((_, response) => response.end("ok"));
 await once(server.listen(0, "127.0.0.1"), "listening");
 const { port } = /** @type {net.AddressInfo} */ (server.address());
 
-/** A connection that is still there when the table is looked at. */
+/** A connection that is still open when the table is read. */
 function kept() {
   return new http.Agent({ keepAlive: true });
 }
@@ -102,7 +102,7 @@ for (const socket of [
   }
 }
 
-// A session that is gone before its first stream, and one over a stream that is no socket.
+// A session that is destroyed before its first stream, and one over a stream that is not a socket.
 const session = http2.connect(`http://127.0.0.1:${port}`).on("error", () => {});
 session.request({ traceparent: good }).on("error", () => {});
 session.destroy();

@@ -1,4 +1,4 @@
-// raw.js, with WIRESPAN_CORRELATE_WRITES=1: a protocol that nobody knows, and HTTP, which is known better than by the
+// raw.js, with WIRESPAN_CORRELATE_WRITES=1: an unknown protocol, and HTTP, for which the package knows more than the
 // active span. Prints what the table said at each send.
 import { once } from "node:events";
 import http from "node:http";

@@ -1,5 +1,5 @@
-// rounds.js FOLDER: for each line on standard input one HTTPS request on each of 8 connections, at both ends of which this
-// process is. Prints what should be in the table after each round.
+// rounds.js FOLDER: for each line on standard input makes one HTTPS request on each of 8 connections, both ends of which are
+// in this process. Prints what should be in the table after each round.
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import https from "node:https";

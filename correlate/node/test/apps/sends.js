@@ -1,5 +1,5 @@
-// Looks over the shoulder of every write that Node hands to a TCP or TLS handle: which contexts of the table are new
-// at that moment on that connection, and which keys the bytes have. A key is `k` and the span id of its context.
+// Inspects every write that Node passes to a TCP or TLS handle: which contexts in the table are new at that moment
+// for that connection, and which keys the bytes contain. A key is `k` and the span id of its context.
 import net from "node:net";
 import { slotOf } from "../../src/table.js";
 import { reader } from "./table.js";
@@ -28,7 +28,7 @@ function nowhere() {
   return { address: "", port: 0 };
 }
 
-/** An address of these tests, as a slot has it. @param {string} address */
+/** An address of these tests in the form of a slot. @param {string} address */
 function hex(address) {
   const mapped = address.replace("::ffff:", "").split(".");
   if (address === "::1") return "1".padStart(32, "0");
@@ -68,7 +68,7 @@ export function watchSocket(socket) {
   if (_handle) watchHandle(_handle);
 }
 
-/** Watches all sockets that are made by connecting from now on. */
+/** Observes all sockets that are created by connecting from now on. */
 export function watchSends() {
   const connect = net.Socket.prototype.connect;
   net.Socket.prototype.connect = function (/** @type {unknown[]} */ ...args) {
@@ -78,7 +78,7 @@ export function watchSends() {
 }
 
 /**
- * What became of the keys in all sends since the last call.
+ * How the keys in all sends since the last call were labelled.
  * @returns {{ keys: number, right: number, none: number, extra: number, ended: number }}
  */
 export function tally() {

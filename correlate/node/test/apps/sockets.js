@@ -1,4 +1,4 @@
-// sockets.js SCENE: HTTP on sockets that are easily mistaken for each other; bodies and heads bear the id of their
+// sockets.js SCENE: HTTP on sockets that are easily mistaken for each other; bodies and heads contain the id of their
 // context. Prints what the table said at each send.
 import { once } from "node:events";
 import http from "node:http";
@@ -43,7 +43,7 @@ function get(options, traceparent) {
 
 /** @type {Record<string, () => Promise<void>>} */
 const scenes = {
-  // The same two ports, so the same slot, and two peers.
+  // The same two ports, hence the same slot, but two peers.
   async peers() {
     const { port } = await serve("0.0.0.0");
     const localPort = 20_000 + (process.pid % 10_000);
@@ -60,7 +60,7 @@ const scenes = {
     const { port } = await serve("::");
     for (let i = 0; i < 20; i++) await get({ host: "127.0.0.1", port }, context());
   },
-  // Many sockets at once, of which many share a slot, all used in turn.
+  // Many sockets at once, many of which share a slot, all used in turn.
   async thousands() {
     const { port } = await serve("127.0.0.1");
     const agents = Array.from({ length: 1000 }, () => new http.Agent({ keepAlive: true, maxSockets: 1 }));
@@ -68,7 +68,7 @@ const scenes = {
       await Promise.all(agents.map((agent) => get({ host: "127.0.0.1", port, agent }, context())));
     }
   },
-  // The second response is ready before the first, and is written after it.
+  // The second response is ready before the first, but is written after it.
   async pipelined() {
     const { port } = await serve("127.0.0.1");
     const socket = net.connect(port, "127.0.0.1");
@@ -88,7 +88,7 @@ const scenes = {
         break;
     }
   },
-  // Between two requests with a context, one without.
+  // A request without a context between two with one.
   async without() {
     const { port } = await serve("127.0.0.1");
     const options = { host: "127.0.0.1", port, agent: new http.Agent({ keepAlive: true, maxSockets: 1 }) };

@@ -1,5 +1,5 @@
-// streams.js: two streams of one HTTP/2 connection whose bytes take turns, both ways. Prints in which order the table
-// named them: the contexts that were new at each step, per end.
+// streams.js: two streams of one HTTP/2 connection whose bytes alternate in both directions. Prints the order in which
+// the table named them: the contexts that were new at each step, per end.
 import { once } from "node:events";
 import http2 from "node:http2";
 import { status } from "../../register.js";
@@ -26,7 +26,7 @@ function look() {
   }
 }
 
-/** Does something, and waits until its bytes are at the other end. @param {() => unknown} work */
+/** Does something, and waits until its bytes have arrived at the other end. @param {() => unknown} work */
 async function step(work) {
   work();
   await new Promise((resolve) => session.ping(() => resolve(undefined)));

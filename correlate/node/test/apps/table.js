@@ -1,4 +1,4 @@
-// What an application of these tests sees of its own table: a reader of it, and the count of what was found.
+// Lets a test application read its own table and count what it finds.
 import { table } from "../../src/table.js";
 import { Reader } from "../reader.js";
 
@@ -21,7 +21,7 @@ export class Finds {
   }
 
   /**
-   * Compares what was found with what should have been, as lists in any order.
+   * Compares what was found with what was expected, in any order.
    * @param {readonly string[]} expected
    */
   against(expected) {
